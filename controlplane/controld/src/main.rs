@@ -1,0 +1,2 @@
+//! strowger-controld.
+fn main() {}

@@ -1,0 +1,4 @@
+//! The contract between the planes.
+
+mod tick;
+pub use tick::{MS, SECOND, Tick};

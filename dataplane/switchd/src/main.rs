@@ -1,0 +1,2 @@
+//! strowger-switchd.
+fn main() {}
