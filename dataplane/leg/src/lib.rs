@@ -164,6 +164,12 @@ pub enum Command {
         /// Answer, or an offer when the party made none.
         body: Option<Body>,
     },
+    /// Answer the offer that an outbound leg's `Answered` or `ReofferAnswered` brought because our
+    /// request had none: the protocol withholds its confirmation (ACK) until this comes.
+    Confirm {
+        /// Answer.
+        body: Option<Body>,
+    },
     /// End it, whatever its state.
     Hangup {
         /// Cause; for an unanswered inbound leg its SIP status is the answer.
