@@ -1,4 +1,5 @@
 //! The contract between the planes.
 
+pub mod journal;
 mod tick;
 pub use tick::{MS, SECOND, Tick};

@@ -1,1 +1,4 @@
-//! strowger-port.
+//! The operating system, and the only unsafe code of the dataplane.
+
+mod burst;
+pub mod net;
