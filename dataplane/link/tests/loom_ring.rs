@@ -44,21 +44,22 @@ fn run(frames: u8, preemptions: Option<usize>) {
             wakes
         });
         let mut frame = Vec::new();
-        let (mut next, mut sleeps) = (0, 0);
+        let (mut next, mut attempts) = (0, 0);
         while next < frames {
             if consumer.pop(&mut frame).unwrap().is_some() {
                 assert_eq!(frame, [next; 3]);
                 next += 1;
                 continue;
             }
+            attempts += 1;
             if consumer.prepare_sleep() {
-                sleeps += 1;
                 thread::park();
             }
             consumer.finish_sleep();
         }
         let wakes = writer.join().unwrap();
-        assert!(wakes <= sleeps, "{wakes} wake-ups for {sleeps} sleeps");
+        // A push may ring a reader that found the frame itself on its second look, never twice.
+        assert!(wakes <= attempts, "{wakes} wake-ups for {attempts} attempts to sleep");
     });
 }
 
