@@ -5,6 +5,7 @@ mod ids;
 pub mod journal;
 pub mod ring;
 mod sync;
+pub mod table;
 mod tick;
 
 pub use ids::SlotRef;
