@@ -22,6 +22,7 @@ pub mod journal;
 pub mod ring;
 pub mod siphash;
 mod sync;
+pub mod table;
 mod tick;
 pub mod token;
 mod verb;

@@ -335,5 +335,6 @@ fn store(words: &[AtomicU64], at: usize, value: u64, order: Ordering) {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
