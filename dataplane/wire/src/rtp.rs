@@ -295,6 +295,9 @@ mod tests {
         assert_eq!(with_first(0x81, 14), Error::Truncated); // a source does not fit
         assert_eq!(with_first(0x90, 14), Error::Truncated); // an extension does not fit
         assert_eq!(with_first(0xa0, 14), Error::Padding); // d5 octets of padding in two
+        let mut none = PLAIN;
+        (none[0], none[13]) = (0xa0, 0);
+        assert_eq!(refused(&none), Error::Padding); // no octets of padding
         assert_eq!(with_first(0xa0, 12), Error::Padding); // the count would be the SSRC's
     }
 

@@ -83,6 +83,18 @@ fn names_of_every_length_end_on_a_word() {
 }
 
 #[test]
+fn chunks_begin_on_a_word() {
+    let mut octets = vec![0x83, 202, 0, 8];
+    octets.extend([0, 0, 0, 1, CNAME, 2, b'a', b'b', 0, 0, 0, 0]); // nulls of a whole word
+    octets.extend([0, 0, 0, 2, CNAME, 1, b'c', 0]); // one null
+    octets.extend([0, 0, 0, 3, CNAME, 0, 2, 0, 0, 0, 0, 0]); // an empty name, an empty NAME
+    let compound = Compound::new_checked(&octets).unwrap();
+    let Some(Packet::SourceDescription(names)) = compound.packets().next() else { panic!() };
+    let items: Vec<_> = names.items().map(|item| (item.ssrc, item.kind, item.text)).collect();
+    assert_eq!(items, [(1, 1, &b"ab"[..]), (2, 1, b"c"), (3, 1, b""), (3, 2, b"")]);
+}
+
+#[test]
 fn a_goodbye_may_give_no_reason() {
     let mut buffer = [0; 8];
     let mut builder = Builder::new(&mut buffer);
