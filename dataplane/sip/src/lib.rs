@@ -1,1 +1,3 @@
 //! strowger-sip.
+
+pub mod transaction;
