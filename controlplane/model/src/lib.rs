@@ -1,1 +1,12 @@
-//! strowger-model.
+//! The words of the control plane: typed ids, money, numbers, and the rows an operator sees.
+//!
+//! Values only: no SQL, no clock, no decision.
+
+mod id;
+mod money;
+
+pub use id::*;
+pub use money::{
+    Amount, BadDecimal, Currency, LEDGER_EXTRA_DIGITS, PRICE_DIGITS, Price, parse_decimal,
+    print_decimal,
+};

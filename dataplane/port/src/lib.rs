@@ -1,1 +1,3 @@
-//! strowger-port.
+//! The operating system, behind traits; unsafe code lives here and nowhere else in the dataplane.
+
+pub mod process;
