@@ -7,7 +7,6 @@
 
 mod challenge;
 mod credentials;
-mod mac;
 mod nonce;
 mod param;
 

@@ -9,6 +9,7 @@
 //! - [`scan`]: the few facts that find the owner of a datagram.
 //! - [`build`]: writing messages.
 //! - [`digest`]: authentication, both sides.
+//! - [`transaction`]: the four machines of section 17.
 //!
 //! RFC 3261 throughout; 3581 (rport), 2617/7616/8760 (digest), 3326 (Reason), 3966 (tel),
 //! 4475 (torture tests), 6026 (INVITE transactions).
@@ -23,6 +24,7 @@ pub mod message;
 pub mod method;
 mod scan;
 pub mod status;
+pub mod transaction;
 pub mod uri;
 
 pub use header::Header;

@@ -5,9 +5,10 @@
 
 use std::net::IpAddr;
 
+use strowger_link::siphash::{Key, siphash24};
 use strowger_link::{MS, SECOND, Tick};
 
-use super::{mac, same_secret};
+use super::same_secret;
 use crate::lex;
 
 /// Bytes of a nonce: 12 digits of milliseconds, 16 of MAC.
@@ -27,14 +28,14 @@ pub enum Verdict {
 /// Makes nonces and judges them.
 #[derive(Clone)]
 pub struct Nonces {
-    key: [u64; 2],
+    key: Key,
     validity_ns: u64,
 }
 
 impl Nonces {
     /// `key` is secret, the same on all shards, new at each boot.
     #[must_use]
-    pub const fn new(key: [u64; 2], validity_s: u32) -> Nonces {
+    pub const fn new(key: Key, validity_s: u32) -> Nonces {
         Nonces { key, validity_ns: (validity_s as u64).saturating_mul(SECOND) }
     }
 
@@ -70,7 +71,7 @@ impl Nonces {
         let mut nonce = [b'0'; NONCE_LEN];
         let (head, tail) = nonce.split_at_mut(12);
         write_hex(head, millis);
-        write_hex(tail, mac::siphash(self.key, &message));
+        write_hex(tail, siphash24(&self.key, &message));
         nonce
     }
 }

@@ -1,5 +1,6 @@
 use std::net::IpAddr;
 
+use strowger_link::siphash::Key;
 use strowger_link::{SECOND, Tick};
 
 use super::*;
@@ -43,7 +44,7 @@ fn rfc_7616_example() {
 #[test]
 fn an_answer_satisfies_the_challenger() {
     let source: IpAddr = "192.0.2.1".parse().unwrap();
-    let nonces = Nonces::new([1, 2], 60);
+    let nonces = Nonces::new(Key([12; 16]), 60);
     for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
         let nonce = nonces.issue(source, Tick(5 * SECOND));
         let mut ours = Vec::new();
@@ -140,7 +141,7 @@ fn stored_hashes_come_back() {
 
 #[test]
 fn nonces_judge_themselves() {
-    let nonces = Nonces::new([7, 8], 30);
+    let nonces = Nonces::new(Key([78; 16]), 30);
     let (here, there): (IpAddr, IpAddr) =
         ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
     let issued = Tick(100 * SECOND);
@@ -153,7 +154,7 @@ fn nonces_judge_themselves() {
     assert_eq!(judge(&nonce, here, 99), Verdict::Stale);
     assert_eq!(judge(&nonce, there, 100), Verdict::Forged);
     assert_eq!(judge(&nonce, "::ffff:192.0.2.1".parse().unwrap(), 100), Verdict::Fresh);
-    assert_eq!(Nonces::new([7, 9], 30).judge(&nonce, here, issued), Verdict::Forged);
+    assert_eq!(Nonces::new(Key([79; 16]), 30).judge(&nonce, here, issued), Verdict::Forged);
     for at in 0..NONCE_LEN {
         let mut changed = nonce;
         changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
