@@ -67,9 +67,12 @@ impl Config {
         within("node.number", self.node.number, 0, 255)?;
         self.check_sip()?;
         self.check_media()?;
-        for (key, text) in [("shards", &self.cores.shards), ("control", &self.cores.control)] {
-            parse_cores(text).map_err(|e| Problem::at(&format!("cores.{key}"), e))?;
+        let shards = parse_cores(&self.cores.shards).map_err(|e| Problem::at("cores.shards", e))?;
+        if shards.len() > 1 {
+            let what = format!("this release runs one shard, {} cores are named", shards.len());
+            return Err(Problem::at("cores.shards", what));
         }
+        parse_cores(&self.cores.control).map_err(|e| Problem::at("cores.control", e))?;
         if self.cores.slots > SLOTS_MAX {
             within("cores.slots", self.cores.slots, 1, SLOTS_MAX)?;
         }

@@ -89,10 +89,10 @@ pub struct Media {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cores {
-    /// One shard is pinned to each of these cores, for example `"1-3,5"`; empty = all but the first
-    /// (on one core: not pinned).
+    /// The core that the shard is pinned to, for example `"1"`; empty = the last one of two or more,
+    /// not pinned on a host with one core. This release runs one shard.
     pub shards: String,
-    /// Cores of the control plane; empty = the first core.
+    /// Cores of the control plane, for example `"0,2-3"`; empty = all but the shard's.
     pub control: String,
     /// Call slots of each shard.
     pub slots: u32,
@@ -267,6 +267,10 @@ mod tests {
             ),
             ("media.addresses = [\"0.0.0.0\"]", "media.addresses: 0.0.0.0 is no address of a host"),
             ("cores.shards = \"a\"", "cores.shards: `a` is no core number"),
+            (
+                "cores.shards = \"1-2\"",
+                "cores.shards: this release runs one shard, 2 cores are named",
+            ),
             ("cores.slots = 70000", "cores.slots: must be 1 to 65535, is 70000"),
             ("node.number = 300", "node.number: must be 0 to 255, is 300"),
             ("journal.segment_mib = 0", "journal.segment_mib: must be 1 to 1024, is 0"),

@@ -1,3 +1,5 @@
-//! The operating system, behind traits; unsafe code lives here and nowhere else in the dataplane.
+//! The operating system, and the only unsafe code of the dataplane.
 
+mod burst;
+pub mod net;
 pub mod process;
