@@ -145,7 +145,7 @@ pub struct Subscriber {
     pub calls_max: u32,
     /// `false` = as if deleted, for calls and registrations (source: `Enabled`).
     pub enabled: bool,
-    /// Shortest registration granted, seconds; shorter wishes are lengthened.
+    /// Shortest registration accepted, seconds, at most 3600; shorter wishes are answered 423.
     pub expires_s_min: u32,
     /// Longest registration granted, seconds (source: `upperexpire`).
     pub expires_s_max: u32,
@@ -245,6 +245,8 @@ pub struct Egress {
     pub targets: Vec<SocketAddr>,
     /// Transport to all of them.
     pub transport: Transport,
+    /// Index of the listener that its requests leave by.
+    pub listener: u8,
     /// The supplier's account, which we owe.
     pub account: AccountId,
     /// What it charges us; without one its hops cost nothing.
@@ -389,6 +391,17 @@ pub struct RouteTarget {
     pub priority: i32,
     /// Share among equals; 0 = only when the others are exhausted.
     pub weight: u16,
+}
+
+/// An emergency number (spec ROUTE-EMERG-01): no credit, no limit and no price stands before it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Emergency {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Number, canonical and as dialled.
+    pub number: Digits,
+    /// Trunks in the order to try.
+    pub trunks: Vec<TrunkId>,
 }
 
 /// The name of a called direction, for records and reports.
