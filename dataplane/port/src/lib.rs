@@ -1,4 +1,13 @@
 //! The operating system, and the only unsafe code of the dataplane.
 
 mod burst;
+pub mod clock;
+pub mod eventfd;
 pub mod net;
+pub mod pin;
+pub mod rng;
+pub mod shm;
+pub mod signals;
+mod sys;
+#[cfg(test)]
+mod testing;
