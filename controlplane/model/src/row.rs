@@ -245,8 +245,6 @@ pub struct Egress {
     pub targets: Vec<SocketAddr>,
     /// Transport to all of them.
     pub transport: Transport,
-    /// Index of the listener that its requests leave by.
-    pub listener: u8,
     /// The supplier's account, which we owe.
     pub account: AccountId,
     /// What it charges us; without one its hops cost nothing.
