@@ -18,11 +18,17 @@
 //!
 //! Where to start: [`Calls`], then `State` in `call.rs`; `LIFECYCLE.md` tells a call's life.
 
+mod alarm;
+mod call;
 mod calls;
+mod desk;
 pub mod limits;
+mod outbox;
 mod output;
 mod resource;
+mod slab;
 
 pub use calls::{Calls, CallsConfig};
+pub use desk::Counters;
 pub use output::{Entry, Output, SlotState};
 pub use resource::{Resources, Role};
