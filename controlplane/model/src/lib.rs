@@ -4,9 +4,13 @@
 
 mod id;
 mod money;
+mod number;
+mod row;
 
 pub use id::*;
 pub use money::{
     Amount, BadDecimal, Currency, LEDGER_EXTRA_DIGITS, PRICE_DIGITS, Price, parse_decimal,
     print_decimal,
 };
+pub use number::{BadNumber, Digits, EDIT_PREFIXES_MAX, NUMBER_MAX, Normalisation, PrefixEdit};
+pub use row::*;

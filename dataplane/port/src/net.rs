@@ -1,0 +1,274 @@
+//! What one shard asks of its operating system: [`Io`], [`JournalSink`], [`PlaneLink`].
+//!
+//! The shard is generic over these three traits and nothing else; the production set is
+//! `Mmsg`, `JournalHandle` and
+//! `UplinkLane`. A simulator implements them over virtual time. All calls are
+//! static (generic methods), so the traits are not object-safe on purpose.
+//!
+//! # The turn
+//!
+//! ```text
+//! loop {
+//!     io.recv_media(&mut burst);      // <= BURST_MAX packets, in place
+//!     ..media core decides each packet: `send_from` or nothing..
+//!     io.send_media(&mut burst);      // buffers are free again when it returns
+//!     io.recv_sip(|datagram| ..);     // <= SIP_BURST_MAX datagrams
+//!     io.recv_sip_errors(|failure| ..);
+//!     ..timers, link, table, then journal, then..
+//!     io.send_sip(path, &bytes);      // queued
+//!     io.flush();                     // leaves here
+//!     io.wait(next_deadline);         // sleeps, samples the time
+//! }
+//! ```
+//!
+//! # Which call guarantees what
+//!
+//! | call | guarantee |
+//! |---|---|
+//! | `now` | does not move between two calls of `wait`/`sample` |
+//! | `recv_sip` | at most [`SIP_BURST_MAX`] sinks; no datagram is truncated: a longer one is counted and dropped |
+//! | `send_sip` | bytes are copied before it returns; they leave at `flush` or earlier, in order per listener |
+//! | `recv_media` | clears the burst, then fills it; at most [`BURST_MAX`]; never truncated packets |
+//! | `send_media` | each packet with a `send` leaves or is counted as dropped; order per local port is kept; the burst is empty on return |
+//! | `flush` | nothing is queued inside afterwards |
+//! | `wait` | returns at once if a former receive left something unread; never later than `until` by more than the scheduler's fault |
+//!
+//! Nothing here blocks except `wait`. Nothing here allocates per packet.
+
+use std::net::{IpAddr, SocketAddr};
+
+use strowger_link::Tick;
+use strowger_link::journal::FrameKind;
+
+pub use crate::burst::{BUFFER_BYTES, BURST_MAX, HEADROOM_BYTES, MediaBurst, MediaPacket, Target};
+
+/// Most datagrams one `recv_sip` hands out.
+pub const SIP_BURST_MAX: usize = 32;
+/// Longest SIP datagram in bytes: the largest UDP payload.
+pub const SIP_DATAGRAM_BYTES_MAX: usize = 65_535;
+/// Most SIP listeners of one shard; `SipPath::listener` is below it.
+pub const LISTENERS_MAX: usize = 8;
+/// Most local media addresses; `MediaPort::address` is below it.
+pub const MEDIA_ADDRESSES_MAX: usize = 8;
+
+/// One shard's operating system: clocks, SIP datagrams, media packets, sleep.
+///
+/// See the module text for the order of calls and what each guarantees.
+pub trait Io {
+    /// The time of this turn: sampled by the last [`Io::wait`] or [`Io::sample`].
+    fn now(&self) -> Tick;
+
+    /// Reads the monotonic clock anew; `now` returns it from here on.
+    fn sample(&mut self) -> Tick;
+
+    /// Wall clock, microseconds since 1970-01-01 UTC. For records and headers, never for timers.
+    fn wall_us(&self) -> i64;
+
+    /// Hands out SIP datagrams that wait; returns how many. More may wait when it returns
+    /// [`SIP_BURST_MAX`].
+    fn recv_sip(&mut self, sink: impl FnMut(SipDatagram<'_>)) -> usize;
+
+    /// Hands out transport errors (ICMP) that concern earlier SIP datagrams; returns how many.
+    fn recv_sip_errors(&mut self, sink: impl FnMut(SipFailure)) -> usize;
+
+    /// Queues one SIP datagram. A response to a datagram takes that datagram's `path`.
+    fn send_sip(&mut self, path: SipPath, data: &[u8]) -> SendResult;
+
+    /// Opens a local media port: from now on its packets arrive by `recv_media`.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing stays open on error.
+    fn open_media(&mut self, port: MediaPort) -> Result<(), OpenError>;
+
+    /// Closes a local media port; packets still queued there are lost. Closing a port that is not
+    /// open does nothing.
+    fn close_media(&mut self, port: MediaPort);
+
+    /// Empties `burst`, then receives into it; returns how many packets it holds now.
+    fn recv_media(&mut self, burst: &mut MediaBurst) -> usize;
+
+    /// Sends each packet of `burst` that has a [`Target`], then empties it.
+    fn send_media(&mut self, burst: &mut MediaBurst);
+
+    /// Sends what is queued.
+    fn flush(&mut self);
+
+    /// Sleeps until something can be received, this shard's waker is rung, or `until`.
+    fn wait(&mut self, until: Tick) -> Woke;
+}
+
+/// A port of one of the shard's local media addresses: the identity of a flow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct MediaPort {
+    /// Index into the configured local media addresses, below [`MEDIA_ADDRESSES_MAX`].
+    pub address: u8,
+    /// UDP port, host order.
+    pub port: u16,
+}
+
+/// Where a SIP datagram came from or goes to: listener, our address, the peer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SipPath {
+    /// Index of the shard's listener, below [`LISTENERS_MAX`].
+    pub listener: u8,
+    /// Our address: the one a received datagram was sent to, also when the listener is bound to
+    /// `0.0.0.0` or `::`. On sending, `None` lets the kernel choose.
+    pub local: Option<IpAddr>,
+    /// The peer's address and port.
+    pub peer: SocketAddr,
+}
+
+impl SipPath {
+    /// The same listener and local address, towards another peer.
+    #[must_use]
+    pub const fn with_peer(self, peer: SocketAddr) -> SipPath {
+        SipPath { peer, ..self }
+    }
+}
+
+/// One received SIP datagram; the bytes live until the sink returns.
+#[derive(Clone, Copy, Debug)]
+pub struct SipDatagram<'a> {
+    /// Whence it came, and on which of our addresses.
+    pub path: SipPath,
+    /// The UDP payload, whole.
+    pub data: &'a [u8],
+    /// Time it waited in the kernel's queue, nanoseconds; 0 when the kernel does not tell.
+    pub queued_ns: u64,
+}
+
+/// A datagram we sent could not be delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SipFailure {
+    /// The listener it left by.
+    pub listener: u8,
+    /// The peer that did not get it.
+    pub peer: SocketAddr,
+    /// What the network said.
+    pub reason: SipFailureReason,
+}
+
+/// What the network said of a datagram it did not deliver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SipFailureReason {
+    /// ICMP port unreachable: nobody listens there.
+    Refused,
+    /// ICMP host or network unreachable, or no route.
+    Unreachable,
+    /// Longer than the path's MTU and not to be fragmented.
+    TooLong,
+    /// Any other error of the socket.
+    Other,
+}
+
+/// What became of one `send_sip`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SendResult {
+    /// Copied; it leaves at the next flush. A later failure comes by `recv_sip_errors`.
+    Queued,
+    /// Longer than [`SIP_DATAGRAM_BYTES_MAX`]: not sent.
+    TooLong,
+    /// No such listener, or the peer's family does not fit it: not sent, our caller's bug.
+    NoListener,
+}
+
+/// Why a media port did not open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OpenError {
+    /// Another process (or this one) has the port.
+    InUse,
+    /// No descriptors left.
+    NoDescriptors,
+    /// The address index is not configured: our caller's bug.
+    NoAddress,
+    /// The system refused for another reason: the raw error number.
+    System(i32),
+}
+
+/// Why [`Io::wait`] returned; several may be true at once, none means the deadline.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Woke {
+    /// Media packets wait.
+    pub media: bool,
+    /// SIP datagrams or errors wait.
+    pub sip: bool,
+    /// The shard's waker was rung: look at rings and the journal's durable mark.
+    pub waker: bool,
+}
+
+/// Where a shard hands its journal frames; one handle per shard.
+pub trait JournalSink {
+    /// Appends one frame; returns its number in this shard's order, counted from 1.
+    ///
+    /// The frame is durable once [`JournalSink::durable`] has reached that number.
+    ///
+    /// # Errors
+    /// [`JournalFull`]: the queue to the writer or the disk is full; nothing was appended.
+    fn append(&mut self, kind: FrameKind, payload: &[u8]) -> Result<u64, JournalFull>;
+
+    /// Number of the last frame of this shard that a power cut cannot take away; 0 = none.
+    fn durable(&self) -> u64;
+
+    /// Sets aside room on the disk for `bytes` of payload to come (a live call's last frame).
+    ///
+    /// # Errors
+    /// [`JournalFull`]: the disk cannot promise it; the caller refuses the call.
+    fn reserve(&mut self, bytes: u32) -> Result<(), JournalFull>;
+
+    /// Gives back room set aside by `reserve`, before or after the frame was appended.
+    fn release(&mut self, bytes: u32);
+}
+
+/// The journal cannot take more now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct JournalFull;
+
+/// The up-rings: a storm in one must not queue before the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lane {
+    /// Asks and facts of calls.
+    Calls,
+    /// Asks and facts of registrations.
+    Registrations,
+    /// Trace, statistics, logs: may be lost.
+    Bulk,
+}
+
+/// A shard's end of the link to the control plane; whole frames of bytes.
+///
+/// A session ends when the peer dies or breaks the ring's rules; the rings die with it, frames in
+/// them are lost, and a later session has another epoch.
+pub trait PlaneLink {
+    /// Epoch of the living session; `None` while there is none. Looks for a new one.
+    fn session(&mut self) -> Option<u32>;
+
+    /// Sends one frame and rings the peer if it sleeps.
+    ///
+    /// # Errors
+    /// [`LinkError`]; nothing was sent.
+    fn send(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError>;
+
+    /// Takes the next frame (answers and verbs) into `frame`, which is cleared first; `false` =
+    /// none waits.
+    ///
+    /// # Errors
+    /// [`LinkError::Down`]: no session, or the ring was broken and the session has ended now.
+    fn recv(&mut self, frame: &mut Vec<u8>) -> Result<bool, LinkError>;
+
+    /// Declares that the shard is about to sleep; `false` = a frame came in, do not sleep.
+    fn prepare_sleep(&mut self) -> bool;
+
+    /// The shard is awake: the peer need not ring any more.
+    fn finish_sleep(&mut self);
+}
+
+/// Why a frame did not go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkError {
+    /// The ring is full: the peer is slow. Overload rules apply.
+    Full,
+    /// No session with the control plane.
+    Down,
+    /// The frame is longer than the ring can ever take: our caller's bug.
+    TooLong,
+}
