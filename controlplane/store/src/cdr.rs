@@ -53,11 +53,7 @@ fn text_null(value: Option<impl ToString>) -> Value {
 type Row = Vec<(&'static str, Value)>;
 
 /// `INSERT INTO table (columns) VALUES ($1, ..)` with its values bound.
-async fn insert(
-    writer: &mut Writer<'_>,
-    table: &'static str,
-    row: Row,
-) -> Result<(), StoreError> {
+async fn insert(writer: &mut Writer<'_>, table: &'static str, row: Row) -> Result<(), StoreError> {
     let mut sql = format!("INSERT INTO {table} (");
     let mut places = String::new();
     for (i, (column, _)) in row.iter().enumerate() {
@@ -83,9 +79,8 @@ async fn insert(
 macro_rules! media_row {
     ($row:expr, $prefix:literal, $media:expr) => {{
         let m: Option<&CdrMedia> = $media;
-        let counted = |f: fn(&CdrMedia) -> u64| {
-            null(m.map(|m| i64::try_from(f(m)).unwrap_or(i64::MAX)))
-        };
+        let counted =
+            |f: fn(&CdrMedia) -> u64| null(m.map(|m| i64::try_from(f(m)).unwrap_or(i64::MAX)));
         $row.extend([
             (concat!($prefix, "_received"), counted(|m| m.received)),
             (concat!($prefix, "_received_octets"), counted(|m| m.received_octets)),
@@ -310,7 +305,8 @@ impl Reader {
     /// # Errors
     /// [`StoreError`].
     pub async fn cdr(&self, id: CdrId) -> Result<Option<Cdr>, StoreError> {
-        let query = sqlx::query("SELECT * FROM cdrs WHERE id = $1 ORDER BY part LIMIT 1").bind(id.0);
+        let query =
+            sqlx::query("SELECT * FROM cdrs WHERE id = $1 ORDER BY part LIMIT 1").bind(id.0);
         let row = query.fetch_optional(&self.pool).await.tried("read a record")?;
         let Some(row) = row else { return Ok(None) };
         let mut cdr = cdr(&Columns::new("cdrs", &row))?;

@@ -9,6 +9,7 @@
 //! `ingest`.
 
 mod binding;
+mod cdr;
 mod column;
 mod config;
 mod error;
@@ -17,6 +18,7 @@ mod open;
 mod token;
 
 pub use binding::BindingKey;
+pub use cdr::{CDR_PAGE_MAX, CdrFilter};
 pub use config::ConfigRows;
 pub use error::StoreError;
 pub use open::{Reader, Store, Writer};

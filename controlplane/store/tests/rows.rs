@@ -116,7 +116,6 @@ fn sample() -> ConfigRows {
                     "[2001:db8::1]:5060".parse().unwrap(),
                 ],
                 transport: Transport::Udp,
-                listener: 1,
                 account: AccountId(1),
                 tariff: None,
                 called: edit,

@@ -362,7 +362,8 @@ impl<I: Io> Desk<'_, I> {
         for (leg, other) in [(joint.a, joint.b), (joint.b, joint.a)] {
             self.set_pair(leg, index, None);
             let Ok(report) = &report else { continue };
-            let (from, to) = if leg == joint.a { (report.a, report.b) } else { (report.b, report.a) };
+            let (from, to) =
+                if leg == joint.a { (report.a, report.b) } else { (report.b, report.a) };
             let _ = other;
             self.add_report(leg, index, &from.media, &to.media);
         }
