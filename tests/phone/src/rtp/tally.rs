@@ -282,10 +282,10 @@ impl Tally {
             self.report.source_changes += 1;
         }
         let sources = &mut self.report.sources;
-        match sources.iter_mut().find(|(addr, _)| *addr == source) {
-            Some((_, packets)) => *packets += 1,
-            None if sources.len() < STREAMS_MAX => sources.push((source, 1)),
-            None => {}
+        if let Some((_, packets)) = sources.iter_mut().find(|(addr, _)| *addr == source) {
+            *packets += 1;
+        } else if sources.len() < STREAMS_MAX {
+            sources.push((source, 1));
         }
     }
 
