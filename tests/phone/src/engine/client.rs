@@ -113,13 +113,14 @@ impl Engine {
                 }
                 return false;
             }
-            if tx.resend_at.is_some_and(|at| at <= now) {
+            if let Some(at) = tx.resend_at.filter(|at| *at <= now) {
                 resend.push((tx.bytes.clone(), tx.to, tx.request.summary()));
                 tx.interval *= 2;
                 if tx.request.method() != "INVITE" {
                     tx.interval = tx.interval.min(t2);
                 }
-                tx.resend_at = Some(now + tx.interval);
+                // From when it was due, so that a late thread does not stretch the schedule.
+                tx.resend_at = Some(at + tx.interval);
             }
             true
         });

@@ -107,11 +107,11 @@ impl Engine {
                 }
                 return false;
             }
-            if tx.resend_at.is_some_and(|at| at <= now)
+            if let Some(at) = tx.resend_at.filter(|at| *at <= now)
                 && let Some((code, bytes)) = &tx.last
             {
                 tx.interval = (tx.interval * 2).min(t2);
-                tx.resend_at = Some(now + tx.interval);
+                tx.resend_at = Some(at + tx.interval);
                 resend.push((bytes.clone(), tx.to, *code));
             }
             true
