@@ -135,8 +135,8 @@ struct State {
 }
 
 impl Carrier {
-    /// Binds `bind` and answers every number with [`Script::echo`] until told otherwise. `server` is
-    /// where its own calls go (see [`Carrier::phone`]).
+    /// Binds `bind` and answers every number with [`Script::echo`] until told otherwise. Its own
+    /// calls (see [`Carrier::phone`]) go to `server`.
     ///
     /// # Errors
     /// From the operating system.

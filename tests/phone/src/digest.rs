@@ -288,8 +288,7 @@ mod tests {
         )
         .unwrap();
         let secret = Secret { user: "Mufasa", password: "Circle Of Life" };
-        let used =
-            Use { method: "GET", uri: "/dir/index.html", count: 1, cnonce: "0a4f113b" };
+        let used = Use { method: "GET", uri: "/dir/index.html", count: 1, cnonce: "0a4f113b" };
         assert_eq!(challenge.response(secret, used), "6629fae49393a05397450978507c4ef1");
     }
 

@@ -122,7 +122,8 @@ impl Engine {
             }
             Err(error) => {
                 self.counts.malformed += 1;
-                let start = String::from_utf8_lossy(bytes.get(..bytes.len().min(60)).unwrap_or(&[]));
+                let start =
+                    String::from_utf8_lossy(bytes.get(..bytes.len().min(60)).unwrap_or(&[]));
                 self.ladder.add(Way::In, Some(source), &format!("malformed ({error}): {start:?}"));
             }
         }

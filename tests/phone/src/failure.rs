@@ -58,8 +58,9 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> Option<u16> {
         match self.cause {
-            Cause::Code(code)
-            | Cause::Ended(EndedBy::Refused(code) | EndedBy::Rejected(code)) => Some(code),
+            Cause::Code(code) | Cause::Ended(EndedBy::Refused(code) | EndedBy::Rejected(code)) => {
+                Some(code)
+            }
             Cause::TimedOut
             | Cause::Ended(_)
             | Cause::Protocol(_)

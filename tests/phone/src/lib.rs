@@ -1,10 +1,10 @@
 //! An independent SIP and RTP test phone.
 //!
 //! It is evidence: it shares no code with the dataplane and has its own small parser, so that a
-//! mistake of the product is not repeated here. It uses clocks, threads and sockets as a phone does.
-//! It never judges by itself: it does what a test says, refuses what makes no sense, and tells what
-//! it saw. Every blocking call has a time limit, and a failure says what was awaited, what was seen,
-//! and all SIP messages so far.
+//! mistake of the product is not repeated here. It uses clocks, threads and sockets as a phone
+//! does. It never judges by itself: it does what a test says, refuses what makes no sense, and
+//! tells what it saw. Every blocking call has a time limit, and a failure says what was awaited,
+//! what was seen, and all SIP messages so far.
 //!
 //! - [`Phone`]: register, call, be called (RFC 3261, digest by RFC 7616 and RFC 8760).
 //! - [`call::Call`]: one call, with audio whose every packet can be verified (RFC 3550, RFC 3264).

@@ -153,9 +153,8 @@ impl Message {
             None => return self.push(name, value),
         }
         let mut first = true;
-        self.headers.retain(|(n, _)| {
-            !n.eq_ignore_ascii_case(name) || std::mem::replace(&mut first, false)
-        });
+        self.headers
+            .retain(|(n, _)| !n.eq_ignore_ascii_case(name) || std::mem::replace(&mut first, false));
     }
 
     /// Removes all lines of a header.
@@ -453,7 +452,8 @@ mod tests {
     use super::*;
 
     const INVITE: &str = "INVITE sip:1002@127.0.0.1:5060 SIP/2.0\r\n\
-        v: SIP/2.0/UDP 127.0.0.1:6000;rport;branch=z9hG4bKabc, SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx\r\n\
+        v: SIP/2.0/UDP 127.0.0.1:6000;rport;branch=z9hG4bKabc, \
+        SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx\r\n\
         From: \"A, <quoted> \\\" name;tag=no\" <sip:1001@127.0.0.1;tag=inner>;tag=from1\r\n\
         t: <sip:1002@127.0.0.1>\r\n\
         i: id@host\r\n\

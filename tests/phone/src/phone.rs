@@ -51,7 +51,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// A phone on a free port of the server's own loopback or 127.0.0.1, with the timers of RFC 3261.
+    /// A phone on a free port of 127.0.0.1, with the timers of RFC 3261.
     #[must_use]
     pub fn new(user: &str, password: &str, server: SocketAddr) -> Self {
         Self {
@@ -311,7 +311,8 @@ impl Phone {
 impl Drop for Phone {
     fn drop(&mut self) {
         let mut engine = self.shared.lock();
-        let live: Vec<u64> = engine.dialogs.values().filter(|d| d.is_live()).map(|d| d.id).collect();
+        let live: Vec<u64> =
+            engine.dialogs.values().filter(|d| d.is_live()).map(|d| d.id).collect();
         for id in live {
             engine.abandon(id);
         }

@@ -175,7 +175,7 @@ pub struct ReportBlock {
     pub jitter: u32,
 }
 
-/// A compound packet: SR when `sender` is given, else RR; then SDES with `cname`; then BYE if `bye`.
+/// A compound packet: SR when `sender` is given, else RR; then SDES with `cname`; BYE if `bye`.
 #[must_use]
 pub fn rtcp_compound(
     ssrc: u32,
@@ -241,7 +241,8 @@ pub fn parse_rtcp(bytes: &[u8]) -> Option<Compound> {
         };
         for n in 0..usize::from(first & 0x1F) {
             let block = packet.get(blocks_at + n * 24..blocks_at + (n + 1) * 24)?;
-            let field = |at: usize| Some(u32::from_be_bytes(block.get(at..at + 4)?.try_into().ok()?));
+            let field =
+                |at: usize| Some(u32::from_be_bytes(block.get(at..at + 4)?.try_into().ok()?));
             let [fraction_lost, ..] = field(4)?.to_be_bytes();
             let (lost, highest, jitter) = (field(4)? & 0x00FF_FFFF, field(8)?, field(12)?);
             let ssrc = field(0)?;

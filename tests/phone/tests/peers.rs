@@ -1,6 +1,8 @@
 //! Two phones that talk directly to each other, and through a bad network: the phone itself is
 //! tested without the product.
 
+#![cfg(test)]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -41,7 +43,8 @@ fn a_call_rings_is_answered_speaks_both_ways_and_ends() {
     out.start_sending(15, Pattern::Marked).unwrap();
     inc.send_rtp(15, Pattern::Marked).unwrap();
     let (ours, theirs) = (out.media_report().own_stream, inc.media_report().own_stream);
-    let all = |stream| move |r: &strowger_phone::rtp::tally::MediaReport| r.lost_of(stream, 15) == 0;
+    let all =
+        |stream| move |r: &strowger_phone::rtp::tally::MediaReport| r.lost_of(stream, 15) == 0;
     let heard = inc.wait_media(SOON, "all of the caller", all(ours)).unwrap();
     let back = out.wait_media(SOON, "all of the callee", all(theirs)).unwrap();
     assert_eq!(heard.strangers(&[ours]), Vec::<u64>::new());

@@ -295,9 +295,10 @@ impl Engine {
             exchange.challenges.extend(all);
         }
         let Some(challenge) = chosen else { return false };
-        let realm = self.realms.iter().position(|r| {
-            r.proxy == proxy && r.challenge.realm == challenge.realm
-        });
+        let realm = self
+            .realms
+            .iter()
+            .position(|r| r.proxy == proxy && r.challenge.realm == challenge.realm);
         if tries.challenged {
             if tries.stale_used || !challenge.stale {
                 // Wrong password: these credentials are not used again.

@@ -79,9 +79,14 @@ pub(crate) enum Cancel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reinvite {
     Idle,
-    Pending { wish: Direction },
+    Pending {
+        wish: Direction,
+    },
     /// Refused with 491, to be tried again.
-    Waiting { wish: Direction, at: Instant },
+    Waiting {
+        wish: Direction,
+        at: Instant,
+    },
     Done(Result<(), Cause>),
 }
 

@@ -25,7 +25,12 @@ impl Talk {
     }
 
     /// Our description; its version grows only when it says something new (RFC 3264 8).
-    pub(super) fn describe(&mut self, media: &Media, ptime_ms: u32, direction: Direction) -> String {
+    pub(super) fn describe(
+        &mut self,
+        media: &Media,
+        ptime_ms: u32,
+        direction: Direction,
+    ) -> String {
         let (rtp, rtcp) = media.advertised();
         self.local = direction;
         let sdp = |version| Sdp {
@@ -87,11 +92,7 @@ impl Engine {
             }
             (State::Talking, _) => {}
             (
-                State::Calling
-                | State::Offered
-                | State::Ringing
-                | State::Answered
-                | State::Ending,
+                State::Calling | State::Offered | State::Ringing | State::Answered | State::Ending,
                 _,
             ) => return Err(Cause::Misuse("re-INVITE: the call is not answered")),
         }

@@ -208,8 +208,7 @@ impl Engine {
             self.counts.stray_requests += 1;
             return self.respond_plain(key, cancel, 481);
         };
-        let (pending, call, request) =
-            (invite.is_pending(), invite.call, invite.request.clone());
+        let (pending, call, request) = (invite.is_pending(), invite.call, invite.request.clone());
         let tag = call.and_then(|id| self.dialogs.get(&id)).map(|d| d.local_tag.clone());
         let tag = tag.unwrap_or_else(|| "cancelled".to_owned());
         self.respond(key, Message::response(200, cancel, Some(&tag)));

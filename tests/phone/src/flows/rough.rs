@@ -123,8 +123,7 @@ fn refusals(raw: &Raw, at: SocketAddr, server: SocketAddr) -> Result<(), String>
         let bytes = request(method, method, at, server, tag, "Content-Length: 0\r\n", b"");
         raw.send(&bytes).map_err(|e| e.to_string())?;
         let got = raw.collect(Duration::from_millis(300)).map_err(|e| e.to_string())?;
-        let got: Vec<u16> =
-            got.iter().filter_map(|b| Message::parse(b).ok()?.code()).collect();
+        let got: Vec<u16> = got.iter().filter_map(|b| Message::parse(b).ok()?.code()).collect();
         let fits = got.iter().any(|code| codes.contains(code));
         if !fits {
             return Err(format!("{method} outside calls: expected one of {codes:?}, got {got:?}"));
@@ -136,9 +135,8 @@ fn refusals(raw: &Raw, at: SocketAddr, server: SocketAddr) -> Result<(), String>
 /// Datagrams that are wrong in some way and deserve at most a refusal.
 fn junk(at: SocketAddr, server: SocketAddr) -> Vec<Vec<u8>> {
     let mut random = Random::new(SEED);
-    let whole = |name: &str, extra: &str, body: &[u8]| {
-        request("INVITE", name, at, server, "", extra, body)
-    };
+    let whole =
+        |name: &str, extra: &str, body: &[u8]| request("INVITE", name, at, server, "", extra, body);
     let good = whole("cut", "Content-Length: 0\r\n", b"");
     let mut all = vec![
         Vec::new(),
@@ -180,8 +178,10 @@ fn request(
     body: &[u8],
 ) -> Vec<u8> {
     let text = format!(
-        "{method} sip:9999@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {at};rport;branch=z9hG4bKjunk{name}\r\n\
-         Max-Forwards: 70\r\nFrom: <sip:junk@{at}>;tag=junk{name}\r\nTo: <sip:9999@{server}>{tag}\r\n\
+        "{method} sip:9999@{server} SIP/2.0\r\n\
+         Via: SIP/2.0/UDP {at};rport;branch=z9hG4bKjunk{name}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:junk@{at}>;tag=junk{name}\r\n\
+         To: <sip:9999@{server}>{tag}\r\n\
          Call-ID: junk-{name}-{}\r\nCSeq: 1 {method}\r\nContact: <sip:junk@{at}>\r\n{extra}\r\n",
         at.port()
     );

@@ -63,8 +63,8 @@ pub struct StreamReport {
     pub stream: u64,
     /// Different packets that arrived.
     pub received: u64,
-    /// Missing from 0 to the highest that arrived. What is missing at the end only the sender knows:
-    /// see [`MediaReport::lost_of`].
+    /// Missing from 0 to the highest that arrived. What is missing at the end only the sender
+    /// knows: see [`MediaReport::lost_of`].
     pub lost: u64,
     /// Arrivals beyond the first of the same packet.
     pub duplicated: u64,
@@ -409,8 +409,14 @@ mod tests {
             hear(&mut tally, 9, place, u16::try_from(place).unwrap(), 7, 4000);
         }
         let report = tally.report();
-        let expect =
-            StreamReport { stream: 9, received: 5, lost: 2, duplicated: 1, reordered: 1, highest: 6 };
+        let expect = StreamReport {
+            stream: 9,
+            received: 5,
+            lost: 2,
+            duplicated: 1,
+            reordered: 1,
+            highest: 6,
+        };
         assert_eq!(report.streams, vec![expect]);
         assert_eq!(report.lost_of(9, 10), 5);
         assert_eq!(report.lost_of(8, 10), 10);

@@ -262,7 +262,9 @@ impl Switch {
                 response.start = Start::Response { code: 480, reason: "No Answer".to_owned() };
             }
         }
-        let Some(line) = response.headers.iter_mut().find(|(name, _)| name == "Via") else { return };
+        let Some(line) = response.headers.iter_mut().find(|(name, _)| name == "Via") else {
+            return;
+        };
         let mut vias: Vec<String> = split_commas(&line.1).into_iter().map(str::to_owned).collect();
         vias.remove(0);
         if vias.is_empty() {
