@@ -179,6 +179,7 @@ fn cdr_row(cdr: &Cdr) -> Row {
         ("tenant_id", null(cdr.tenant.map(|id| id.0))),
         ("ask", int(cdr.ask.cast_signed())),
         ("snapshot", count(cdr.snapshot)),
+        ("unpriced", int(cdr.unpriced)),
         ("hops_dropped", int(cdr.hops_dropped)),
         ("facts_dropped", int(cdr.facts_dropped)),
     ];
@@ -238,12 +239,11 @@ fn hop_row(cdr: &Cdr, h: &CdrHop) -> Row {
 }
 
 impl Writer<'_> {
-    /// Writes a record with its charges and hops.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`], also for a record that is there already.
-    pub async fn insert_cdr(&mut self, cdr: &Cdr) -> Result<(), StoreError> {
-        insert(self, "cdrs", cdr_row(cdr)).await?;
+    /// Writes a record of a batch with its charges and hops.
+    pub(crate) async fn insert_cdr(&mut self, cdr: &Cdr, batch: i64) -> Result<(), StoreError> {
+        let mut row = cdr_row(cdr);
+        row.push(("batch", int(batch)));
+        insert(self, "cdrs", row).await?;
         for (position, charge) in (0i64..).zip(cdr.charges()) {
             insert(self, "cdr_charges", charge_row(cdr, position, charge)).await?;
         }
@@ -370,6 +370,7 @@ fn cdr(c: &Columns<'_>) -> Result<Cdr, StoreError> {
         levels: Vec::new(),
         supplier: None,
         hops: Vec::new(),
+        unpriced: c.flag("unpriced")?,
         hops_dropped: c.small("hops_dropped")?,
         facts_dropped: c.small("facts_dropped")?,
     })

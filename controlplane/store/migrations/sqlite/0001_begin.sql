@@ -186,11 +186,62 @@ CREATE TABLE changes (
     at_us INTEGER NOT NULL
 ) STRICT;
 
+-- How far each journal has been taken over; moved in the transaction that takes.
+CREATE TABLE ingest_cursors (
+    origin INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    byte_offset INTEGER NOT NULL
+) STRICT;
+
+-- What one transaction took from one journal: records and transfers point here, so every unit of
+-- money is traceable both ways.
+CREATE TABLE batches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    origin INTEGER NOT NULL,
+    seq_first INTEGER NOT NULL,
+    seq_last INTEGER NOT NULL,
+    at_us INTEGER NOT NULL
+) STRICT;
+
+-- The books: accounts by their meaning, and transfers of one debit and one credit each, so that they
+-- sum to zero by construction. Nothing here is ever updated.
+CREATE TABLE ledger_accounts (
+    id INTEGER PRIMARY KEY,
+    tenant_id INTEGER NOT NULL REFERENCES tenants (id),
+    owner_kind TEXT NOT NULL CHECK (owner_kind IN ('tenant', 'organization', 'account')),
+    owner_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    minor_digits INTEGER NOT NULL,
+    UNIQUE (tenant_id, owner_kind, owner_id, kind, unit),
+    UNIQUE (tenant_id, id, unit)
+) STRICT;
+
+CREATE TABLE transfers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    debit_id INTEGER NOT NULL,
+    credit_id INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    kind TEXT NOT NULL,
+    cause_kind TEXT NOT NULL CHECK (cause_kind IN ('batch', 'request', 'transfer')),
+    cause_id INTEGER NOT NULL,
+    CHECK (debit_id <> credit_id),
+    FOREIGN KEY (tenant_id, debit_id, unit) REFERENCES ledger_accounts (tenant_id, id, unit),
+    FOREIGN KEY (tenant_id, credit_id, unit) REFERENCES ledger_accounts (tenant_id, id, unit)
+) STRICT;
+CREATE INDEX transfers_debit ON transfers (debit_id);
+CREATE INDEX transfers_credit ON transfers (credit_id);
+
 -- One row for each attempt of a caller, immutable. Names follow the record of the model.
 CREATE TABLE cdrs (
     id INTEGER NOT NULL,
     part INTEGER NOT NULL,
     tenant_id INTEGER,
+    batch INTEGER NOT NULL REFERENCES batches (id),
     ask INTEGER NOT NULL,
     snapshot INTEGER NOT NULL,
     started_us INTEGER NOT NULL,
@@ -245,6 +296,7 @@ CREATE TABLE cdrs (
     called_payload_type INTEGER,
     called_codec TEXT,
     called_media_remote TEXT,
+    unpriced INTEGER NOT NULL,
     hops_dropped INTEGER NOT NULL,
     facts_dropped INTEGER NOT NULL,
     PRIMARY KEY (id, part)
@@ -302,11 +354,3 @@ CREATE TABLE cdr_hops (
     PRIMARY KEY (cdr_id, part, position),
     FOREIGN KEY (cdr_id, part) REFERENCES cdrs (id, part)
 ) STRICT, WITHOUT ROWID;
-
--- How far each journal has been taken over; moved in the transaction that takes.
-CREATE TABLE ingest_cursors (
-    origin INTEGER PRIMARY KEY,
-    seq INTEGER NOT NULL,
-    segment INTEGER NOT NULL,
-    byte_offset INTEGER NOT NULL
-) STRICT;
