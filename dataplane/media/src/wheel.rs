@@ -143,7 +143,10 @@ mod tests {
     proptest! {
         #[test]
         fn the_wheel_equals_a_map(
-            steps in prop::collection::vec((0u32..8, 0u64..63_000, 0u64..30_000, any::<bool>()), 1..200),
+            steps in prop::collection::vec(
+                (0u32..8, 0u64..63_000, 0u64..30_000, any::<bool>()),
+                1..200,
+            ),
         ) {
             let mut wheel = Wheel::new(8);
             let mut model: BTreeMap<u32, u64> = BTreeMap::new();
