@@ -12,3 +12,4 @@ pub mod signals;
 mod sys;
 #[cfg(test)]
 mod testing;
+pub mod uplink;
