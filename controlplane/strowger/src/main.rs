@@ -1,2 +1,62 @@
-//! strowger.
-fn main() {}
+//! `strowger`: supervisor, keeper of sockets, command line.
+//!
+//! - `strowger up` opens what must outlive a crash (SIP sockets, the admin socket), starts both
+//!   planes with them, starts again whichever dies, and prints `ready {..}` when calls can be placed.
+//! - `strowger check-config FILE` says what is wrong with a configuration.
+//!
+//! Standard output carries results only; everything else goes to standard error. Wrong arguments or
+//! configuration: one line that names the word or key, exit code 2.
+
+mod args;
+mod keeper;
+mod up;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match args::parse(&words) {
+        Ok(args::Command::Help) => say(args::HELP),
+        Ok(args::Command::Version) => say(concat!("strowger ", env!("CARGO_PKG_VERSION"))),
+        Ok(args::Command::CheckConfig(file)) => check_config(&file),
+        Ok(args::Command::Up(options)) => up::run(&options),
+        Err(wrong) => Err(Failure::Usage(wrong)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (Failure::Usage(text) | Failure::Running(text)) = &failure;
+            complain(text);
+            ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Why a command did not succeed, as one line for a person.
+pub(crate) enum Failure {
+    /// The arguments or the configuration: exit code 2.
+    Usage(String),
+    /// Anything while running: exit code 1.
+    Running(String),
+}
+
+fn check_config(file: &std::path::Path) -> Result<(), Failure> {
+    let config = args::load_config(Some(file)).map_err(Failure::Usage)?;
+    say(&format!("{}: no problem found\n{config:#?}", file.display()))
+}
+
+/// Writes a result to standard output.
+#[expect(clippy::print_stdout, reason = "the one place where results are printed")]
+pub(crate) fn say(text: &str) -> Result<(), Failure> {
+    println!("{text}");
+    Ok(())
+}
+
+/// Writes a line for a person to standard error.
+#[expect(clippy::print_stderr, reason = "the one place where complaints are printed")]
+pub(crate) fn complain(text: &str) {
+    eprintln!("strowger: {text}");
+}

@@ -1,1 +1,217 @@
-//! strowger-leg.
+//! Legs, whatever their protocol: what a call hears from a party and what it tells it.
+//!
+//! A leg is one dialog with one party. It has a direction (who sent the INVITE) and nothing else;
+//! roles, payers and policies belong to the bridge. Protocol crates (`sip`; later a mesh between
+//! shards) turn wire messages into [`Event`]s and carry out [`Command`]s; `call` sees only these.
+//! No protocol word of SIP stands here but status codes, which the field uses everywhere.
+//!
+//! The life of a leg, as a call may rely on it:
+//! - inbound: `Offered`, then any of `Ended` (gave up), `Reoffer` (after answer); the call sends
+//!   `Progress`*, then one of `Answer` | `Hangup`.
+//! - outbound: the call sends `Invite`; then `Progress`*, and one of `Answered` | `Refused`.
+//! - answered, both: `Confirmed` once, `Reoffer` <-> `ReofferAnswer`/`ReofferRefuse` from either side,
+//!   `Digits`, and exactly one `Ended` after which nothing comes.
+//! - `Hangup` is right in every state: the protocol sends BYE, CANCEL or a refusal. The leg then
+//!   reports `Ended` (or `Refused` if it was never answered) exactly once.
+
+pub use strowger_link::{Cause, Direction, LegId, Party, Transport};
+
+use std::net::SocketAddr;
+use strowger_link::{Branch, CallerIdentity, Credentials};
+
+/// Longest body carried between legs, bytes.
+pub const BODY_MAX: usize = 16 * 1024;
+
+/// An opaque body, mostly a session description.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Body {
+    /// Media type, for example `application/sdp`.
+    pub content_type: Box<str>,
+    /// Bytes as received.
+    pub data: Box<[u8]>,
+}
+
+impl Body {
+    /// A session description.
+    #[must_use]
+    pub fn sdp(data: impl Into<Box<[u8]>>) -> Body {
+        Body { content_type: "application/sdp".into(), data: data.into() }
+    }
+
+    /// Whether this is a session description.
+    #[must_use]
+    pub fn is_sdp(&self) -> bool {
+        self.content_type.eq_ignore_ascii_case("application/sdp")
+    }
+}
+
+/// An initial request of a party.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Offer {
+    /// Listener it came to.
+    pub listener: u8,
+    /// Local address.
+    pub local: SocketAddr,
+    /// Source address.
+    pub source: SocketAddr,
+    /// Transport.
+    pub transport: Transport,
+    /// Whole Request-URI.
+    pub request_uri: String,
+    /// User part of the Request-URI, unescaped.
+    pub called: String,
+    /// Host part of the Request-URI.
+    pub host: String,
+    /// User part of To.
+    pub to_user: String,
+    /// Who the caller says to be.
+    pub caller: CallerIdentity,
+    /// Credentials with a fresh nonce of ours.
+    pub credentials: Option<Credentials>,
+    /// SIP Call-ID.
+    pub sip_call_id: String,
+    /// User-Agent.
+    pub user_agent: String,
+    /// Session description, absent for a late offer.
+    pub body: Option<Body>,
+    /// The signalling shows a NAT: source differs from Via or Contact.
+    pub nated: bool,
+    /// Hops left as received (Max-Forwards), 70 when the request names none.
+    pub hops_left: u8,
+}
+
+/// What a party did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// An inbound leg begins.
+    Offered(Box<Offer>),
+    /// The far end works on it: status 180 to 199.
+    Progress {
+        /// Status.
+        status: u16,
+        /// Early media, if any.
+        body: Option<Body>,
+        /// Early dialog it belongs to: forked branches beyond us count up from 0.
+        fork: u8,
+    },
+    /// The far end answered; the protocol has confirmed it already or will.
+    Answered {
+        /// Answer, or an offer after a late one.
+        body: Option<Body>,
+    },
+    /// An answered leg is confirmed (ACK); the body answers a late offer.
+    Confirmed {
+        /// Answer to an offer of ours.
+        body: Option<Body>,
+    },
+    /// An outbound leg came to nothing.
+    Refused {
+        /// Cause.
+        cause: Cause,
+        /// Contacts of a redirect.
+        contacts: Vec<String>,
+        /// Nothing at all was heard (time-out or transport error), so another target is worth trying.
+        silent: bool,
+    },
+    /// The party asks for a new session description (hold, codec, refresh).
+    Reoffer {
+        /// Offer, absent for a late one.
+        body: Option<Body>,
+    },
+    /// The party accepted ours.
+    ReofferAnswered {
+        /// Answer.
+        body: Option<Body>,
+    },
+    /// The party refused ours; the old session stands.
+    ReofferRefused {
+        /// Cause.
+        cause: Cause,
+    },
+    /// Digits by signalling.
+    Digits {
+        /// `0-9 * # A-D`.
+        digits: Box<str>,
+        /// Duration, milliseconds.
+        duration_ms: u16,
+    },
+    /// A body for the other party that is no session description (INFO and such).
+    Info {
+        /// The body.
+        body: Body,
+    },
+    /// The leg ended; nothing comes after.
+    Ended {
+        /// Cause.
+        cause: Cause,
+        /// `true` when the party ended it, `false` when we or an error did.
+        by_party: bool,
+    },
+}
+
+/// What a call tells a leg.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Begin an outbound leg.
+    Invite(Box<Invite>),
+    /// Tell an inbound leg that work goes on: 180 to 199.
+    Progress {
+        /// Status.
+        status: u16,
+        /// Early media.
+        body: Option<Body>,
+    },
+    /// Answer an inbound leg.
+    Answer {
+        /// Answer, or an offer when the party made none.
+        body: Option<Body>,
+    },
+    /// Answer the offer that an outbound leg's `Answered` or `ReofferAnswered` brought because our
+    /// request had none: the protocol withholds its confirmation (ACK) until this comes.
+    Confirm {
+        /// Answer.
+        body: Option<Body>,
+    },
+    /// End it, whatever its state.
+    Hangup {
+        /// Cause; for an unanswered inbound leg its SIP status is the answer.
+        cause: Cause,
+        /// Reason phrase, empty for the standard one.
+        phrase: Box<str>,
+        /// Retry-After, seconds, 0 for none.
+        retry_after_s: u16,
+    },
+    /// Refuse an unanswered inbound leg with a challenge.
+    Challenge(strowger_link::Challenge),
+    /// Ask for a new session description.
+    Reoffer {
+        /// Offer, absent for a late one.
+        body: Option<Body>,
+    },
+    /// Accept the party's.
+    ReofferAnswer {
+        /// Answer.
+        body: Option<Body>,
+    },
+    /// Refuse the party's; the old session stands.
+    ReofferRefuse {
+        /// Cause.
+        cause: Cause,
+    },
+    /// Send a body that is no session description.
+    Info {
+        /// The body.
+        body: Body,
+    },
+}
+
+/// The beginning of an outbound leg: a branch of the answer, and a body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invite {
+    /// Where and as whom.
+    pub branch: Branch,
+    /// Hops left (Max-Forwards), already decremented.
+    pub hops_left: u8,
+    /// Session description, absent for a late offer.
+    pub body: Option<Body>,
+}

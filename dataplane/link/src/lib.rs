@@ -1,12 +1,40 @@
-//! The contract between the planes.
+//! The contract between the planes: frames, slots, journal frames, ids, time. Pure: no clock, no
+//! socket, no memory of its own.
+//!
+//! The dataplane owns this crate and the control plane depends on it, never the other way round.
+//! Everything here is read by another process, possibly of another release, possibly after a crash:
+//! each form has a version, golden bytes in a test, and a reader that trusts no length.
+//!
+//! Where to start: [`Ask`] and [`Answer`] (one decision per attempt), [`CallFacts`] (what is left of
+//! a call), [`token`] (how a datagram finds its call), then `ring`, `table` and `journal` for where
+//! these bytes live.
 
+mod answer;
+mod ask;
+mod cause;
+pub mod codec;
 pub mod crc;
+mod edge;
+mod fact;
+mod frame;
 mod ids;
 pub mod journal;
 pub mod ring;
+pub mod siphash;
 mod sync;
 pub mod table;
 mod tick;
+pub mod token;
+mod verb;
 
-pub use ids::SlotRef;
+pub use answer::*;
+pub use ask::*;
+pub use cause::{Cause, Party, Reason};
+pub use codec::{Malformed, Octets};
+pub use edge::*;
+pub use fact::*;
+pub use frame::*;
+pub use ids::{AskId, LEGS_MAX, LegId, RECORD_SEQ_BITS, RecordId, SlotRef, VerbId};
+pub use siphash::Key;
 pub use tick::{MS, SECOND, Tick};
+pub use verb::*;

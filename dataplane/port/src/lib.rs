@@ -6,6 +6,7 @@ pub mod eventfd;
 pub mod mmsg;
 pub mod net;
 pub mod pin;
+pub mod process;
 pub mod rng;
 pub mod shm;
 pub mod signals;

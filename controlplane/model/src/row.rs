@@ -1,0 +1,479 @@
+//! The rows an operator sees: what the store keeps, REST shows and routing compiles.
+//!
+//! Plain values. Rows of one tenant refer only to rows of the same tenant (design of control, 25);
+//! `routing::World::build` checks that, and names the row that does not.
+//!
+//! Conventions: a limit of 0 means none; a larger priority is tried first; times are microseconds
+//! since 1970 UTC; durations carry their unit in their name.
+
+use crate::{
+    AccountId, Amount, Currency, Digits, Normalisation, OrganizationId, PrefixEdit, Price, RateId,
+    RouteId, SubscriberId, TariffId, TenantId, TrunkId,
+};
+use core::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// A wall between customers of the operator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tenant {
+    /// Identity.
+    pub id: TenantId,
+    /// Shown name.
+    pub name: String,
+    /// Digest realm: constant, because stored HA1 values contain it; unique among tenants.
+    pub realm: String,
+    /// Host names by which its subscribers address this switch, beside the realm.
+    pub domains: Vec<String>,
+    /// Currency of its books and of internal prices.
+    pub currency: Currency,
+    /// IANA name of the time zone of its periods and calendars.
+    pub timezone: String,
+    /// Digest algorithms that strangers are challenged with, best first (RFC 8760 section 2.4).
+    pub algorithms: Vec<DigestAlgorithm>,
+    /// Country code without `+`, for example `44` (source: `countryprefix`).
+    pub country_prefix: Digits,
+    /// How called numbers become canonical.
+    pub normalisation: Normalisation,
+    /// Price per minute of calls between its subscribers (source: `internal_endusercost`).
+    pub internal_price: Price,
+    /// Ring time when a subscriber or trunk names none, seconds (source: `ringtimeout`).
+    pub ring_timeout_s: u32,
+    /// Longest call from answer, seconds (source: `MAXSPEACHLEN`).
+    pub talk_s_max: u32,
+    /// Call ends when no media came for so long after answer, seconds (source: `MEDIATIMEOUTSTART`).
+    pub media_start_timeout_s: u32,
+    /// Call ends when media is gone for so long, seconds (source: `MEDIATIMEOUT`).
+    pub media_timeout_s: u32,
+}
+
+/// Digest algorithms (RFC 8760).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DigestAlgorithm {
+    /// MD5, for phones that know nothing better.
+    Md5,
+    /// SHA-256.
+    Sha256,
+}
+
+/// A node of the tree inside a tenant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Organization {
+    /// Identity.
+    pub id: OrganizationId,
+    /// Tenant.
+    pub tenant: TenantId,
+    /// The node above; `None` at the root.
+    pub parent: Option<OrganizationId>,
+    /// What it is.
+    pub kind: OrganizationKind,
+    /// Shown name.
+    pub name: String,
+}
+
+/// Kinds of organization (design of control, 24).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum OrganizationKind {
+    /// Separates businesses of one operator.
+    Owner,
+    /// Sells to customers of its own.
+    Reseller,
+    /// Scope of short numbers.
+    Company,
+    /// Buys from us.
+    Customer,
+    /// Sells to us.
+    Supplier,
+}
+
+/// Who pays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// Identity.
+    pub id: AccountId,
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Owner.
+    pub organization: OrganizationId,
+    /// Shown name.
+    pub name: String,
+    /// Currency, immutable once used.
+    pub currency: Currency,
+    /// Calls need credit; otherwise they are billed later.
+    pub prepaid: bool,
+    /// The balance never passes below this; for postpaid mostly negative, `None` = no floor.
+    pub floor: Option<Amount>,
+    /// Its prices; without one only internal calls are possible.
+    pub tariff: Option<TariffId>,
+    /// Most concurrent calls, 0 = no limit (source: `MaxLines`).
+    pub calls_max: u32,
+    /// Most call attempts per second, 0 = no limit.
+    pub cps_max: u32,
+    /// May call.
+    pub enabled: bool,
+    /// With the control plane gone a call goes on at the end of its slice instead of being cut.
+    pub go_on_without_control: bool,
+}
+
+/// A SIP identity with features.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subscriber {
+    /// Identity.
+    pub id: SubscriberId,
+    /// Tenant; its realm is the realm of the HA1 values.
+    pub tenant: TenantId,
+    /// Who pays.
+    pub account: AccountId,
+    /// Owner; scope of the short number.
+    pub organization: OrganizationId,
+    /// Digest user name and address of record, unique per tenant.
+    pub username: String,
+    /// Numbers that reach it, canonical; the first is shown to the outside. Unique per tenant.
+    pub numbers: Vec<Digits>,
+    /// Short number inside its organization.
+    pub short: Option<Digits>,
+    /// Display name.
+    pub display: String,
+    /// `MD5(username:realm:password)`.
+    pub ha1_md5: Option<Ha1<16>>,
+    /// `SHA-256(username:realm:password)`.
+    pub ha1_sha256: Option<Ha1<32>>,
+    /// Algorithms accepted from it.
+    pub digest: DigestPolicy,
+    /// Time it rings, seconds; 0 = the tenant's (source: `NoAnswer`).
+    pub ring_timeout_s: u32,
+    /// Most concurrent calls it makes, 0 = no limit.
+    pub calls_max: u32,
+    /// `false` = as if deleted, for calls and registrations (source: `Enabled`).
+    pub enabled: bool,
+    /// Shortest registration accepted, seconds, at most 3600; shorter wishes are answered 423.
+    pub expires_s_min: u32,
+    /// Longest registration granted, seconds (source: `upperexpire`).
+    pub expires_s_max: u32,
+    /// Most contacts registered at once.
+    pub contacts_max: u8,
+    /// Its number is hidden from called parties (source: `cli` 4).
+    pub hide_number: bool,
+}
+
+/// Which digest algorithms a subscriber may use (design of calls, 6).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DigestPolicy {
+    /// SHA-256 or MD5.
+    Both,
+    /// SHA-256 only.
+    Sha256Only,
+    /// MD5 only: accounts marked old.
+    Md5Only,
+}
+
+/// A stored digest secret; whoever knows it can authenticate, so it never prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Ha1<const N: usize>(pub [u8; N]);
+
+impl<const N: usize> fmt::Debug for Ha1<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ha1(..)")
+    }
+}
+
+/// A peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trunk {
+    /// Identity.
+    pub id: TrunkId,
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Owner.
+    pub organization: OrganizationId,
+    /// Shown name.
+    pub name: String,
+    /// Carries calls.
+    pub enabled: bool,
+    /// Sends us calls.
+    pub ingress: Option<Ingress>,
+    /// Takes calls from us.
+    pub egress: Option<Egress>,
+}
+
+/// How a trunk sends us calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ingress {
+    /// Where its requests come from.
+    pub sources: Vec<SourceMatch>,
+    /// Who pays for them.
+    pub account: AccountId,
+    /// Prefix that its called numbers carry and that is taken off; a call without it is refused.
+    pub tech_prefix: Option<Digits>,
+}
+
+/// Source addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SourceMatch {
+    /// Network.
+    pub network: IpAddr,
+    /// Bits of it that count.
+    pub prefix_len: u8,
+    /// Source port, 0 = any.
+    pub port: u16,
+}
+
+impl SourceMatch {
+    /// Whether a request from `source` is meant.
+    #[must_use]
+    pub fn matches(&self, source: SocketAddr) -> bool {
+        (self.port == 0 || self.port == source.port()) && self.contains(source.ip().to_canonical())
+    }
+
+    fn contains(&self, ip: IpAddr) -> bool {
+        let (ours, theirs, width) = match (self.network.to_canonical(), ip) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                (u128::from(a.to_bits()), u128::from(b.to_bits()), 32)
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+        };
+        let host_bits = width - u32::from(self.prefix_len).min(width);
+        let mask = |bits: u128| bits.checked_shr(host_bits).unwrap_or(0);
+        mask(ours) == mask(theirs)
+    }
+}
+
+/// How a trunk takes calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Egress {
+    /// Addresses, tried in order, each as one hop.
+    pub targets: Vec<SocketAddr>,
+    /// Transport to all of them.
+    pub transport: Transport,
+    /// The supplier's account, which we owe.
+    pub account: AccountId,
+    /// What it charges us; without one its hops cost nothing.
+    pub tariff: Option<TariffId>,
+    /// What the called number looks like to it.
+    pub called: PrefixEdit,
+    /// What the calling number looks like to it.
+    pub caller: PrefixEdit,
+    /// Most concurrent calls, 0 = no limit.
+    pub calls_max: u32,
+    /// Most attempts per second, 0 = no limit.
+    pub cps_max: u32,
+    /// Time to a final answer, seconds; 0 = the tenant's ring time.
+    pub ring_timeout_s: u32,
+    /// Time to the first provisional answer, seconds; 0 = the transaction's own time-out.
+    pub first_timeout_s: u32,
+    /// Preference among equal route targets, thousandths, larger first.
+    pub q: u16,
+}
+
+/// Transports a row can name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Stream.
+    Tcp,
+    /// Stream under TLS.
+    Tls,
+    /// WebSocket.
+    Ws,
+    /// WebSocket under TLS.
+    Wss,
+}
+
+/// A list of prices.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tariff {
+    /// Identity.
+    pub id: TariffId,
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Shown name.
+    pub name: String,
+    /// Currency of its prices.
+    pub currency: Currency,
+    /// Whose prices.
+    pub kind: TariffKind,
+    /// How the amount of one call is rounded.
+    pub rounding: Rounding,
+    /// Value added tax, millionths (20 % = 200000).
+    pub vat_ppm: u32,
+    /// Prices contain the tax.
+    pub vat_included: bool,
+}
+
+/// Whose prices a tariff holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TariffKind {
+    /// What customers pay us.
+    Customer,
+    /// What we pay suppliers.
+    Supplier,
+}
+
+/// Rounding of a call's amount, once per call and level.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Rounding {
+    /// Decimal digits kept, at most the ledger's.
+    pub digits: u8,
+    /// Direction.
+    pub mode: RoundingMode,
+}
+
+/// Directions of rounding.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum RoundingMode {
+    /// Half away from zero.
+    #[default]
+    HalfAway,
+    /// Away from zero.
+    Up,
+    /// Towards zero.
+    Down,
+    /// Half to even.
+    HalfEven,
+}
+
+/// One price line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// Identity.
+    pub id: RateId,
+    /// Its list.
+    pub tariff: TariffId,
+    /// Called numbers it is for; the longest wins.
+    pub prefix: Digits,
+    /// Price per minute.
+    pub price: Price,
+    /// Billing step, seconds, at least 1.
+    pub step_s: u32,
+    /// Minimum charged once answered, seconds.
+    pub minimum_s: u32,
+    /// Not charged at the beginning, seconds.
+    pub free_s: u32,
+    /// Nothing is charged beyond this, seconds; 0 = no such limit.
+    pub free_after_s: u32,
+    /// Charged once on answer, at the ledger scale of the tariff's currency.
+    pub connection_fee: Amount,
+    /// In force from.
+    pub from_us: i64,
+    /// In force before; `None` = until replaced.
+    pub until_us: Option<i64>,
+}
+
+/// A pattern with targets (spec ROUTE-PAT-01).
+///
+/// The route with the larger priority wins, among equals the longer prefix. A route without a
+/// usable target refuses the call, so a prefix can be blocked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Identity.
+    pub id: RouteId,
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Called numbers it is for; empty = all.
+    pub prefix: Digits,
+    /// Larger wins.
+    pub priority: i32,
+    /// When its targets are exhausted, the next matching route follows.
+    pub overflow: bool,
+    /// Where the call goes.
+    pub targets: Vec<RouteTarget>,
+}
+
+/// One target of a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RouteTarget {
+    /// Trunk.
+    pub trunk: TrunkId,
+    /// Larger is tried first; each full hundred is a tier of its own (spec ROUTE-PRIO-01).
+    pub priority: i32,
+    /// Share among equals; 0 = only when the others are exhausted.
+    pub weight: u16,
+}
+
+/// An emergency number (spec ROUTE-EMERG-01): no credit, no limit and no price stands before it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Emergency {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Number, canonical and as dialled.
+    pub number: Digits,
+    /// Trunks in the order to try.
+    pub trunks: Vec<TrunkId>,
+}
+
+/// The name of a called direction, for records and reports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Destination {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Called numbers it names; the longest wins.
+    pub prefix: Digits,
+    /// Name, for example `United Kingdom mobile`.
+    pub name: String,
+}
+
+/// A registered contact, as written behind the registrar's memory and read at boot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Binding {
+    /// Whose contact.
+    pub subscriber: SubscriberId,
+    /// Contact URI as registered.
+    pub uri: String,
+    /// `+sip.instance` (RFC 5626), empty when not sent.
+    pub instance: String,
+    /// `reg-id` (RFC 5626), 0 when not sent.
+    pub reg_id: u32,
+    /// Call-ID of the last REGISTER.
+    pub sip_call_id: String,
+    /// CSeq of the last REGISTER.
+    pub cseq: u32,
+    /// Quality, thousandths.
+    pub q: u16,
+    /// User-Agent.
+    pub user_agent: String,
+    /// Path headers, topmost first (RFC 3327).
+    pub path: Vec<String>,
+    /// Listener it came to.
+    pub listener: u8,
+    /// Address the REGISTER came from.
+    pub source: SocketAddr,
+    /// Transport it came by.
+    pub transport: Transport,
+    /// Flow token of the connection, 0 for UDP; void after a restart of the dataplane.
+    pub flow: u64,
+    /// When it was last refreshed.
+    pub refreshed_us: i64,
+    /// When it ends.
+    pub expires_us: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(network: &str, prefix_len: u8, port: u16, source: &str, expect: bool) {
+        let m = SourceMatch { network: network.parse().unwrap(), prefix_len, port };
+        assert_eq!(m.matches(source.parse().unwrap()), expect, "{network}/{prefix_len} {source}");
+    }
+
+    #[test]
+    fn sources() {
+        check("127.0.0.1", 32, 5090, "127.0.0.1:5090", true);
+        check("127.0.0.1", 32, 5090, "127.0.0.1:5091", false);
+        check("127.0.0.1", 32, 0, "127.0.0.1:5091", true);
+        check("10.1.0.0", 16, 0, "10.1.255.3:1", true);
+        check("10.1.0.0", 16, 0, "10.2.0.0:1", false);
+        check("10.1.0.0", 0, 0, "99.2.0.0:1", true);
+        check("10.1.0.0", 99, 0, "10.1.0.0:1", true);
+        check("10.1.0.0", 32, 0, "[::ffff:10.1.0.0]:1", true);
+        check("2001:db8::", 32, 0, "[2001:db8:1::2]:5060", true);
+        check("2001:db8::", 32, 0, "[2001:db9:1::2]:5060", false);
+        check("::", 0, 0, "10.1.0.0:1", false);
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        assert_eq!(format!("{:?}", Ha1([7; 16])), "Ha1(..)");
+    }
+}

@@ -1,0 +1,139 @@
+//! A deck: rows by prefix id (design of control, 7).
+//!
+//! Presence bitmap, rank and rows in order of id: an absent prefix costs one cache line, a present
+//! one two, and a deck of a few prefixes does not pay for the millions of the dictionary's others.
+
+use crate::prefix::{Chain, PrefixId};
+
+/// Rows of type `T` by prefix id. Immutable.
+#[derive(Clone, Debug)]
+pub struct Deck<T> {
+    // Bit and rank lie in one place, so that both come with one miss.
+    blocks: Vec<Block>,
+    rows: Vec<T>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Block {
+    present: u64,
+    // Rows of all blocks before this one.
+    before: u32,
+}
+
+impl<T> Default for Deck<T> {
+    fn default() -> Self {
+        Deck { blocks: Vec::new(), rows: Vec::new() }
+    }
+}
+
+impl<T> Deck<T> {
+    /// Builds a deck; of several rows with one id the last stays.
+    #[must_use]
+    pub fn build(rows: impl IntoIterator<Item = (PrefixId, T)>) -> Deck<T> {
+        let mut sorted: Vec<(PrefixId, T)> = rows.into_iter().collect();
+        sorted.sort_by_key(|(id, _)| *id);
+        let mut deck = Deck::default();
+        for (id, row) in sorted {
+            deck.append(id, row);
+        }
+        deck.count();
+        deck
+    }
+
+    fn append(&mut self, id: PrefixId, row: T) {
+        let block = id.0 as usize / 64;
+        if self.blocks.len() <= block {
+            self.blocks.resize(block + 1, Block::default());
+        }
+        let bit = 1u64 << (id.0 % 64);
+        let Some(place) = self.blocks.get_mut(block) else { return };
+        if place.present & bit != 0 {
+            self.rows.pop();
+        }
+        place.present |= bit;
+        self.rows.push(row);
+    }
+
+    fn count(&mut self) {
+        let mut before = 0;
+        for block in &mut self.blocks {
+            block.before = before;
+            before += block.present.count_ones();
+        }
+    }
+
+    /// The row of exactly this prefix.
+    #[must_use]
+    pub fn get(&self, id: PrefixId) -> Option<&T> {
+        let block = self.blocks.get(id.0 as usize / 64)?;
+        let bit = 1u64 << (id.0 % 64);
+        if block.present & bit == 0 {
+            return None;
+        }
+        let rank = block.before + (block.present & (bit - 1)).count_ones();
+        self.rows.get(rank as usize)
+    }
+
+    /// The rows of all prefixes in `chain`, longest first.
+    pub fn matches<'a>(&'a self, chain: &'a Chain) -> impl Iterator<Item = (PrefixId, &'a T)> {
+        chain.longest_first().filter_map(|id| self.get(id).map(|row| (id, row)))
+    }
+
+    /// All rows in order of their ids.
+    #[must_use]
+    pub fn rows(&self) -> &[T] {
+        &self.rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prefix::Dictionary;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use strowger_model::Digits;
+
+    fn digits(text: &str) -> Digits {
+        Digits::parse(text).unwrap()
+    }
+
+    /// The longest prefix of `number` in `rows`, the slow way.
+    fn brute_force(rows: &BTreeMap<String, u32>, number: &str) -> Option<u32> {
+        (0..=number.len()).rev().find_map(|n| rows.get(&number[..n]).copied())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn longest_prefix_equals_brute_force(
+            decks in prop::collection::vec(
+                prop::collection::btree_map("[0-3]{0,5}", 0u32..1000, 0..80), 1..6),
+            numbers in prop::collection::vec("[0-3]{0,7}", 1..30),
+        ) {
+            let all = decks.iter().flat_map(|d| d.keys()).map(|p| digits(p));
+            let dictionary = Dictionary::default().extended(all).unwrap();
+            for rows in &decks {
+                let deck = Deck::build(
+                    rows.iter().map(|(p, row)| (dictionary.id(&digits(p)).unwrap(), *row)));
+                prop_assert_eq!(deck.rows().len(), rows.len());
+                for number in &numbers {
+                    let chain = dictionary.chain(&digits(number));
+                    let found = deck.matches(&chain).next().map(|(_, row)| *row);
+                    prop_assert_eq!(found, brute_force(rows, number), "{}", number);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_deck_older_than_the_dictionary_misses_later_ids() {
+        let deck = Deck::build([(PrefixId(3), 'a'), (PrefixId(70), 'b'), (PrefixId(3), 'c')]);
+        assert_eq!(deck.get(PrefixId(3)), Some(&'c'));
+        assert_eq!(deck.get(PrefixId(70)), Some(&'b'));
+        assert_eq!(deck.get(PrefixId(71)), None);
+        assert_eq!(deck.get(PrefixId(5000)), None);
+        assert_eq!(deck.rows(), ['c', 'b']);
+    }
+}

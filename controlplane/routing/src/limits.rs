@@ -1,0 +1,45 @@
+//! Bounds of this crate.
+
+use strowger_model::NUMBER_MAX;
+
+/// Most prefixes of one number that the dictionary can hold, the empty one included.
+pub const CHAIN_MAX: usize = NUMBER_MAX + 1;
+/// Most prefixes in the dictionary; ids are `u32` and one value means none.
+pub const PREFIXES_MAX: usize = 1 << 28;
+/// Entries a page of a [`crate::PageMap`] holds before it is split.
+pub const PAGE_MAX: usize = 64;
+
+/// Longest called text looked at, characters.
+pub const CALLED_MAX: usize = 64;
+/// Most targets of one route.
+pub const ROUTE_TARGETS_MAX: usize = 64;
+/// Most addresses of one trunk.
+pub const TRUNK_TARGETS_MAX: usize = 16;
+/// Most sources of one trunk.
+pub const TRUNK_SOURCES_MAX: usize = 256;
+/// Most numbers of one subscriber.
+pub const SUBSCRIBER_NUMBERS_MAX: usize = 64;
+
+/// Most contacts a subscriber may be given.
+pub const CONTACTS_MAX: usize = 16;
+/// Longest Contact URI kept, bytes.
+pub const CONTACT_URI_MAX: usize = 512;
+/// Longest of the other texts kept with a contact (Call-ID, instance, User-Agent), bytes.
+pub const CONTACT_TEXT_MAX: usize = 256;
+/// Most Path values kept with a contact.
+pub const PATHS_MAX: usize = 4;
+/// Most bindings ended in one turn of the registrar; the next turn follows at once.
+pub const EXPIRED_PER_TURN_MAX: usize = 1024;
+/// The longest that a registrar's own minimum may be, seconds (RFC 3261 10.3 step 7: one hour).
+pub const EXPIRES_MIN_S_MAX: u32 = 3600;
+
+/// Most nonces whose count is remembered.
+pub const NONCES_MAX: usize = 65_536;
+/// Longest nonce, bytes: ours are shorter.
+pub const NONCE_MAX: usize = 128;
+
+/// Longest trace of one decision, bytes (design of control, 15).
+pub const TRACE_MAX: usize = 512;
+
+const _: () = assert!(CONTACTS_MAX >= strowger_link::BRANCHES_MAX);
+const _: () = assert!(strowger_link::HOPS_MAX <= strowger_link::STAGES_MAX);

@@ -1,0 +1,103 @@
+//! Registrations, written behind the registrar's memory.
+
+use crate::column::{Columns, word_of};
+use crate::json::TRANSPORTS;
+use crate::{Reader, StoreError, Tried, Writer};
+use std::net::SocketAddr;
+use strowger_model::{Binding, SubscriberId};
+
+/// What makes a binding one and the same (RFC 3261 10.3, RFC 5626 section 6).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct BindingKey {
+    /// Whose.
+    pub subscriber: SubscriberId,
+    /// Contact URI.
+    pub uri: String,
+    /// `+sip.instance`.
+    pub instance: String,
+    /// `reg-id`.
+    pub reg_id: u32,
+}
+
+impl Reader {
+    /// All bindings that end after `now_us`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn bindings(&self, now_us: i64) -> Result<Vec<Binding>, StoreError> {
+        let sql = "SELECT * FROM bindings WHERE expires_us > $1 ORDER BY subscriber_id, uri";
+        let rows = sqlx::query(sql).bind(now_us).fetch_all(&self.pool).await;
+        let rows = rows.tried("read the registrations")?;
+        rows.iter().map(|row| binding(&Columns::new("bindings", row))).collect()
+    }
+}
+
+fn binding(c: &Columns<'_>) -> Result<Binding, StoreError> {
+    Ok(Binding {
+        subscriber: SubscriberId(c.int("subscriber_id")?),
+        uri: c.text("uri")?,
+        instance: c.text("instance")?,
+        reg_id: c.small("reg_id")?,
+        sip_call_id: c.text("sip_call_id")?,
+        cseq: c.small("cseq")?,
+        q: c.small("q")?,
+        user_agent: c.text("user_agent")?,
+        path: c.json("path")?,
+        listener: c.small("listener")?,
+        source: c.parsed::<SocketAddr>("source", "address")?,
+        transport: c.word("transport", &TRANSPORTS)?,
+        flow: c.int("flow")?.cast_unsigned(),
+        refreshed_us: c.int("refreshed_us")?,
+        expires_us: c.int("expires_us")?,
+    })
+}
+
+impl Writer<'_> {
+    /// Writes a binding, new or refreshed.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn put_binding(&mut self, b: &Binding) -> Result<(), StoreError> {
+        let sql = "INSERT INTO bindings (subscriber_id, uri, instance, reg_id, sip_call_id, cseq, \
+             q, user_agent, path, listener, source, transport, flow, refreshed_us, expires_us) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+             ON CONFLICT (subscriber_id, uri, instance, reg_id) DO UPDATE SET \
+             sip_call_id = excluded.sip_call_id, cseq = excluded.cseq, q = excluded.q, \
+             user_agent = excluded.user_agent, path = excluded.path, \
+             listener = excluded.listener, source = excluded.source, \
+             transport = excluded.transport, flow = excluded.flow, \
+             refreshed_us = excluded.refreshed_us, expires_us = excluded.expires_us";
+        let query = sqlx::query(sql)
+            .bind(b.subscriber.0)
+            .bind(&b.uri)
+            .bind(&b.instance)
+            .bind(i64::from(b.reg_id))
+            .bind(&b.sip_call_id)
+            .bind(i64::from(b.cseq))
+            .bind(i64::from(b.q))
+            .bind(&b.user_agent)
+            .bind(serde_json::to_string(&b.path).unwrap_or_default())
+            .bind(i64::from(b.listener))
+            .bind(b.source.to_string())
+            .bind(word_of(&TRANSPORTS, b.transport))
+            .bind(b.flow.cast_signed())
+            .bind(b.refreshed_us)
+            .bind(b.expires_us);
+        query.execute(&mut *self.tx).await.tried("write a registration").map(|_| ())
+    }
+
+    /// Removes a binding; one that is not there is no error.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn remove_binding(&mut self, key: &BindingKey) -> Result<(), StoreError> {
+        let sql = "DELETE FROM bindings WHERE subscriber_id = $1 AND uri = $2 AND instance = $3 \
+             AND reg_id = $4";
+        let query = sqlx::query(sql)
+            .bind(key.subscriber.0)
+            .bind(&key.uri)
+            .bind(&key.instance)
+            .bind(i64::from(key.reg_id));
+        query.execute(&mut *self.tx).await.tried("remove a registration").map(|_| ())
+    }
+}

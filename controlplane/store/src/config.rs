@@ -1,0 +1,517 @@
+//! Configuration rows: read whole for a `World`, written one by one with their change-log entry.
+
+use crate::column::{Columns, word_of};
+use crate::json::{BadJson, EgressJson, IngressJson, NormalisationJson};
+use crate::{Reader, StoreError, Tried, Writer};
+use std::collections::BTreeMap;
+use strowger_model::{
+    Account, AccountId, Amount, Destination, DigestAlgorithm, DigestPolicy, Digits, Ha1,
+    Organization, OrganizationId, OrganizationKind, Price, Rate, RateId, Rounding, RoundingMode,
+    Route, RouteId, RouteTarget, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant,
+    TenantId, Trunk, TrunkId,
+};
+
+/// Every configuration row, in order of id.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ConfigRows {
+    /// Tenants.
+    pub tenants: Vec<Tenant>,
+    /// Organizations.
+    pub organizations: Vec<Organization>,
+    /// Accounts.
+    pub accounts: Vec<Account>,
+    /// Subscribers.
+    pub subscribers: Vec<Subscriber>,
+    /// Trunks.
+    pub trunks: Vec<Trunk>,
+    /// Tariffs.
+    pub tariffs: Vec<Tariff>,
+    /// Rates.
+    pub rates: Vec<Rate>,
+    /// Routes with their targets.
+    pub routes: Vec<Route>,
+    /// Names of called directions.
+    pub destinations: Vec<Destination>,
+}
+
+const KINDS: [(&str, OrganizationKind); 5] = [
+    ("owner", OrganizationKind::Owner),
+    ("reseller", OrganizationKind::Reseller),
+    ("company", OrganizationKind::Company),
+    ("customer", OrganizationKind::Customer),
+    ("supplier", OrganizationKind::Supplier),
+];
+const DIGESTS: [(&str, DigestPolicy); 3] = [
+    ("both", DigestPolicy::Both),
+    ("sha256-only", DigestPolicy::Sha256Only),
+    ("md5-only", DigestPolicy::Md5Only),
+];
+const TARIFF_KINDS: [(&str, TariffKind); 2] =
+    [("customer", TariffKind::Customer), ("supplier", TariffKind::Supplier)];
+const ROUNDINGS: [(&str, RoundingMode); 4] = [
+    ("half-away", RoundingMode::HalfAway),
+    ("up", RoundingMode::Up),
+    ("down", RoundingMode::Down),
+    ("half-even", RoundingMode::HalfEven),
+];
+const ALGORITHMS: [(&str, DigestAlgorithm); 2] =
+    [("SHA-256", DigestAlgorithm::Sha256), ("MD5", DigestAlgorithm::Md5)];
+
+impl Reader {
+    /// Reads all configuration in one read transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn config(&self) -> Result<ConfigRows, StoreError> {
+        let mut tx = self.pool.begin().await.tried("read the configuration")?;
+        let mut targets: BTreeMap<i64, Vec<RouteTarget>> = BTreeMap::new();
+        macro_rules! all {
+            ($table:literal, $order:literal, $read:expr) => {{
+                let sql = concat!("SELECT * FROM ", $table, " ORDER BY ", $order);
+                let rows =
+                    sqlx::query(sql).fetch_all(&mut *tx).await.tried("read the configuration")?;
+                let read = $read;
+                let mut list = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    list.push(read(&Columns::new($table, row))?);
+                }
+                list
+            }};
+        }
+        for (route, target) in all!("route_targets", "route_id, position", route_target) {
+            targets.entry(route).or_default().push(target);
+        }
+        let mut rows = ConfigRows {
+            tenants: all!("tenants", "id", tenant),
+            organizations: all!("organizations", "id", organization),
+            accounts: all!("accounts", "id", account),
+            subscribers: all!("subscribers", "id", subscriber),
+            trunks: all!("trunks", "id", trunk),
+            tariffs: all!("tariffs", "id", tariff),
+            rates: all!("rates", "id", rate),
+            routes: all!("routes", "id", route),
+            destinations: all!("destinations", "tenant_id, prefix", destination),
+        };
+        for route in &mut rows.routes {
+            route.targets = targets.remove(&route.id.0).unwrap_or_default();
+        }
+        Ok(rows)
+    }
+}
+
+fn tenant(c: &Columns<'_>) -> Result<Tenant, StoreError> {
+    let names: Vec<String> = c.json("algorithms")?;
+    let known = |name: &String| ALGORITHMS.iter().find(|(w, _)| w == name).map(|(_, a)| *a);
+    let algorithms: Option<Vec<_>> = names.iter().map(known).collect();
+    Ok(Tenant {
+        id: TenantId(c.int("id")?),
+        name: c.text("name")?,
+        realm: c.text("realm")?,
+        domains: c.json("domains")?,
+        currency: c.currency()?,
+        timezone: c.text("timezone")?,
+        algorithms: algorithms.ok_or_else(|| c.unfit("algorithms", "digest algorithms"))?,
+        country_prefix: c.digits("country_prefix")?,
+        normalisation: c.json::<NormalisationJson>("normalisation")?.into(),
+        internal_price: Price(c.int("internal_price")?),
+        ring_timeout_s: c.small("ring_timeout_s")?,
+        talk_s_max: c.small("talk_s_max")?,
+        media_start_timeout_s: c.small("media_start_timeout_s")?,
+        media_timeout_s: c.small("media_timeout_s")?,
+    })
+}
+
+fn organization(c: &Columns<'_>) -> Result<Organization, StoreError> {
+    Ok(Organization {
+        id: OrganizationId(c.int("id")?),
+        tenant: TenantId(c.int("tenant_id")?),
+        parent: c.int_or_null("parent_id")?.map(OrganizationId),
+        kind: c.word("kind", &KINDS)?,
+        name: c.text("name")?,
+    })
+}
+
+fn account(c: &Columns<'_>) -> Result<Account, StoreError> {
+    Ok(Account {
+        id: AccountId(c.int("id")?),
+        tenant: TenantId(c.int("tenant_id")?),
+        organization: OrganizationId(c.int("organization_id")?),
+        name: c.text("name")?,
+        currency: c.currency()?,
+        prepaid: c.flag("prepaid")?,
+        floor: c.int_or_null("floor")?.map(Amount),
+        tariff: c.int_or_null("tariff_id")?.map(TariffId),
+        calls_max: c.small("calls_max")?,
+        cps_max: c.small("cps_max")?,
+        enabled: c.flag("enabled")?,
+        go_on_without_control: c.flag("go_on_without_control")?,
+    })
+}
+
+fn hex<const N: usize>(text: &str) -> Option<Ha1<N>> {
+    let mut bytes = [0u8; N];
+    if text.len() != 2 * N {
+        return None;
+    }
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
+    }
+    Some(Ha1(bytes))
+}
+
+fn ha1<const N: usize>(
+    c: &Columns<'_>,
+    column: &'static str,
+) -> Result<Option<Ha1<N>>, StoreError> {
+    let Some(text) = c.text_or_null(column)? else { return Ok(None) };
+    hex(&text).map(Some).ok_or_else(|| c.unfit(column, "HA1"))
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn subscriber(c: &Columns<'_>) -> Result<Subscriber, StoreError> {
+    let numbers: Vec<String> = c.json("numbers")?;
+    let numbers: Result<Vec<_>, _> = numbers.iter().map(|n| Digits::parse(n)).collect();
+    let short = c.text_or_null("short")?.map(|text| Digits::parse(&text)).transpose();
+    Ok(Subscriber {
+        id: SubscriberId(c.int("id")?),
+        tenant: TenantId(c.int("tenant_id")?),
+        account: AccountId(c.int("account_id")?),
+        organization: OrganizationId(c.int("organization_id")?),
+        username: c.text("username")?,
+        numbers: numbers.map_err(|_| c.unfit("numbers", "numbers"))?,
+        short: short.map_err(|_| c.unfit("short", "number"))?,
+        display: c.text("display")?,
+        ha1_md5: ha1(c, "ha1_md5")?,
+        ha1_sha256: ha1(c, "ha1_sha256")?,
+        digest: c.word("digest", &DIGESTS)?,
+        ring_timeout_s: c.small("ring_timeout_s")?,
+        calls_max: c.small("calls_max")?,
+        enabled: c.flag("enabled")?,
+        expires_s_min: c.small("expires_s_min")?,
+        expires_s_max: c.small("expires_s_max")?,
+        contacts_max: c.small("contacts_max")?,
+        hide_number: c.flag("hide_number")?,
+    })
+}
+
+fn facet<J, T>(c: &Columns<'_>, column: &'static str) -> Result<Option<T>, StoreError>
+where
+    J: serde::de::DeserializeOwned,
+    T: TryFrom<J, Error = BadJson>,
+{
+    let Some(text) = c.text_or_null(column)? else { return Ok(None) };
+    let json: J = serde_json::from_str(&text).map_err(|_| c.unfit(column, "known JSON"))?;
+    T::try_from(json).map(Some).map_err(|BadJson| c.unfit(column, "known JSON"))
+}
+
+fn trunk(c: &Columns<'_>) -> Result<Trunk, StoreError> {
+    Ok(Trunk {
+        id: TrunkId(c.int("id")?),
+        tenant: TenantId(c.int("tenant_id")?),
+        organization: OrganizationId(c.int("organization_id")?),
+        name: c.text("name")?,
+        enabled: c.flag("enabled")?,
+        ingress: facet::<IngressJson, _>(c, "ingress")?,
+        egress: facet::<EgressJson, _>(c, "egress")?,
+    })
+}
+
+fn tariff(c: &Columns<'_>) -> Result<Tariff, StoreError> {
+    Ok(Tariff {
+        id: TariffId(c.int("id")?),
+        tenant: TenantId(c.int("tenant_id")?),
+        name: c.text("name")?,
+        currency: c.currency()?,
+        kind: c.word("kind", &TARIFF_KINDS)?,
+        rounding: Rounding {
+            digits: c.small("rounding_digits")?,
+            mode: c.word("rounding_mode", &ROUNDINGS)?,
+        },
+        vat_ppm: c.small("vat_ppm")?,
+        vat_included: c.flag("vat_included")?,
+    })
+}
+
+fn rate(c: &Columns<'_>) -> Result<Rate, StoreError> {
+    Ok(Rate {
+        id: RateId(c.int("id")?),
+        tariff: TariffId(c.int("tariff_id")?),
+        prefix: c.digits("prefix")?,
+        price: Price(c.int("price")?),
+        step_s: c.small("step_s")?,
+        minimum_s: c.small("minimum_s")?,
+        free_s: c.small("free_s")?,
+        free_after_s: c.small("free_after_s")?,
+        connection_fee: Amount(c.int("connection_fee")?),
+        from_us: c.int("from_us")?,
+        until_us: c.int_or_null("until_us")?,
+    })
+}
+
+fn route(c: &Columns<'_>) -> Result<Route, StoreError> {
+    Ok(Route {
+        id: RouteId(c.int("id")?),
+        tenant: TenantId(c.int("tenant_id")?),
+        prefix: c.digits("prefix")?,
+        priority: c.small("priority")?,
+        overflow: c.flag("overflow")?,
+        targets: Vec::new(),
+    })
+}
+
+fn route_target(c: &Columns<'_>) -> Result<(i64, RouteTarget), StoreError> {
+    let target = RouteTarget {
+        trunk: TrunkId(c.int("trunk_id")?),
+        priority: c.small("priority")?,
+        weight: c.small("weight")?,
+    };
+    Ok((c.int("route_id")?, target))
+}
+
+fn destination(c: &Columns<'_>) -> Result<Destination, StoreError> {
+    Ok(Destination {
+        tenant: TenantId(c.int("tenant_id")?),
+        prefix: c.digits("prefix")?,
+        name: c.text("name")?,
+    })
+}
+
+fn json_text<T: serde::Serialize>(value: &T) -> String {
+    // Structures of strings and integers always serialise.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn strings(numbers: &[Digits]) -> Vec<String> {
+    numbers.iter().map(|n| n.as_str().to_owned()).collect()
+}
+
+/// Runs one INSERT of as many columns as values are given.
+macro_rules! insert {
+    ($writer:expr, $sql:literal, $($value:expr),* $(,)?) => {
+        sqlx::query($sql)$(.bind($value))*
+            .execute(&mut *$writer.tx)
+            .await
+            .tried("write a configuration row")
+            .map(|_| ())
+    };
+}
+
+impl Writer<'_> {
+    /// Writes a new tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], also for a realm that another tenant has.
+    pub async fn insert_tenant(&mut self, t: &Tenant) -> Result<(), StoreError> {
+        let algorithms: Vec<_> = t.algorithms.iter().map(|a| word_of(&ALGORITHMS, *a)).collect();
+        insert!(
+            self,
+            "INSERT INTO tenants (id, name, realm, domains, currency, minor_digits, timezone, \
+             algorithms, country_prefix, normalisation, internal_price, ring_timeout_s, \
+             talk_s_max, media_start_timeout_s, media_timeout_s) VALUES \
+             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+            t.id.0,
+            &t.name,
+            &t.realm,
+            json_text(&t.domains),
+            t.currency.code(),
+            i64::from(t.currency.minor_digits()),
+            &t.timezone,
+            json_text(&algorithms),
+            t.country_prefix.as_str(),
+            json_text(&NormalisationJson::from(&t.normalisation)),
+            t.internal_price.0,
+            i64::from(t.ring_timeout_s),
+            i64::from(t.talk_s_max),
+            i64::from(t.media_start_timeout_s),
+            i64::from(t.media_timeout_s),
+        )
+    }
+
+    /// Writes a new organization.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_organization(&mut self, o: &Organization) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO organizations (id, tenant_id, parent_id, kind, name) \
+             VALUES ($1, $2, $3, $4, $5)",
+            o.id.0,
+            o.tenant.0,
+            o.parent.map(|p| p.0),
+            word_of(&KINDS, o.kind),
+            &o.name,
+        )
+    }
+
+    /// Writes a new account.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_account(&mut self, a: &Account) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO accounts (id, tenant_id, organization_id, name, currency, minor_digits, \
+             prepaid, floor, tariff_id, calls_max, cps_max, enabled, go_on_without_control) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            a.id.0,
+            a.tenant.0,
+            a.organization.0,
+            &a.name,
+            a.currency.code(),
+            i64::from(a.currency.minor_digits()),
+            i64::from(a.prepaid),
+            a.floor.map(|f| f.0),
+            a.tariff.map(|t| t.0),
+            i64::from(a.calls_max),
+            i64::from(a.cps_max),
+            i64::from(a.enabled),
+            i64::from(a.go_on_without_control),
+        )
+    }
+
+    /// Writes a new subscriber.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], also for a user name that its tenant has already.
+    pub async fn insert_subscriber(&mut self, s: &Subscriber) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO subscribers (id, tenant_id, account_id, organization_id, username, \
+             numbers, short, display, ha1_md5, ha1_sha256, digest, ring_timeout_s, calls_max, \
+             enabled, expires_s_min, expires_s_max, contacts_max, hide_number) VALUES \
+             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+            s.id.0,
+            s.tenant.0,
+            s.account.0,
+            s.organization.0,
+            &s.username,
+            json_text(&strings(&s.numbers)),
+            s.short.map(|n| n.as_str().to_owned()),
+            &s.display,
+            s.ha1_md5.map(|h| hex_of(&h.0)),
+            s.ha1_sha256.map(|h| hex_of(&h.0)),
+            word_of(&DIGESTS, s.digest),
+            i64::from(s.ring_timeout_s),
+            i64::from(s.calls_max),
+            i64::from(s.enabled),
+            i64::from(s.expires_s_min),
+            i64::from(s.expires_s_max),
+            i64::from(s.contacts_max),
+            i64::from(s.hide_number),
+        )
+    }
+
+    /// Writes a new trunk.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_trunk(&mut self, t: &Trunk) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO trunks (id, tenant_id, organization_id, name, enabled, ingress, egress) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            t.id.0,
+            t.tenant.0,
+            t.organization.0,
+            &t.name,
+            i64::from(t.enabled),
+            t.ingress.as_ref().map(|i| json_text(&IngressJson::from(i))),
+            t.egress.as_ref().map(|e| json_text(&EgressJson::from(e))),
+        )
+    }
+
+    /// Writes a new tariff.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_tariff(&mut self, t: &Tariff) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO tariffs (id, tenant_id, name, currency, minor_digits, kind, \
+             rounding_digits, rounding_mode, vat_ppm, vat_included) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            t.id.0,
+            t.tenant.0,
+            &t.name,
+            t.currency.code(),
+            i64::from(t.currency.minor_digits()),
+            word_of(&TARIFF_KINDS, t.kind),
+            i64::from(t.rounding.digits),
+            word_of(&ROUNDINGS, t.rounding.mode),
+            i64::from(t.vat_ppm),
+            i64::from(t.vat_included),
+        )
+    }
+
+    /// Writes a new rate.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_rate(&mut self, r: &Rate) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO rates (id, tariff_id, prefix, price, step_s, minimum_s, free_s, \
+             free_after_s, connection_fee, from_us, until_us) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            r.id.0,
+            r.tariff.0,
+            r.prefix.as_str(),
+            r.price.0,
+            i64::from(r.step_s),
+            i64::from(r.minimum_s),
+            i64::from(r.free_s),
+            i64::from(r.free_after_s),
+            r.connection_fee.0,
+            r.from_us,
+            r.until_us,
+        )
+    }
+
+    /// Writes a new route with its targets.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_route(&mut self, r: &Route) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO routes (id, tenant_id, prefix, priority, overflow) \
+             VALUES ($1, $2, $3, $4, $5)",
+            r.id.0,
+            r.tenant.0,
+            r.prefix.as_str(),
+            i64::from(r.priority),
+            i64::from(r.overflow),
+        )?;
+        for (position, target) in (0i64..).zip(&r.targets) {
+            insert!(
+                self,
+                "INSERT INTO route_targets (route_id, position, trunk_id, priority, weight) \
+                 VALUES ($1, $2, $3, $4, $5)",
+                r.id.0,
+                position,
+                target.trunk.0,
+                i64::from(target.priority),
+                i64::from(target.weight),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes the name of a called direction.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_destination(&mut self, d: &Destination) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO destinations (tenant_id, prefix, name) VALUES ($1, $2, $3)",
+            d.tenant.0,
+            d.prefix.as_str(),
+            &d.name,
+        )
+    }
+}

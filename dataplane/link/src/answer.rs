@@ -1,0 +1,337 @@
+//! Answers of the control plane (design of calls, section 3).
+
+use crate::codec::{Octets, wire_code, wire_enum, wire_struct};
+use crate::{Algorithm, AskId, Cause, HeaderField, Reason, Transport};
+use std::net::SocketAddr;
+
+/// Longest settlement, bytes.
+pub const SETTLEMENT_MAX: usize = 2048;
+/// Most stages of an answer.
+pub const STAGES_MAX: usize = 16;
+/// Most branches of a stage.
+pub const BRANCHES_MAX: usize = 8;
+/// Most gauges a branch takes.
+pub const GAUGES_MAX: usize = 4;
+/// Most suppliers' hops a settlement prices.
+pub const HOPS_MAX: usize = 8;
+
+wire_struct! {
+    /// The answer to one ask.
+    pub struct Answer {
+        /// The ask.
+        pub ask: AskId,
+        /// What to do.
+        pub body: AnswerBody,
+    }
+}
+
+wire_enum! {
+    /// Kinds of answer.
+    pub enum AnswerBody {
+        /// No.
+        0 => Refuse(Refuse),
+        /// Show credentials (again).
+        1 => Challenge(Challenge),
+        /// REGISTER: pass it to an upstream registrar.
+        2 => Forward(Forward),
+        /// Carry the call by these stages.
+        3 => Go(Box<Go>),
+        /// REGISTER: these are the bindings now.
+        4 => Registered(Registered),
+        /// More talk time.
+        5 => Extended(Extended),
+        /// A request outside calls is answered so.
+        6 => Respond(Respond),
+        /// A resolved name.
+        7 => Resolved(Resolved),
+    }
+}
+
+wire_struct! {
+    /// A refusal.
+    pub struct Refuse {
+        /// SIP status and Q.850 value.
+        pub cause: Cause,
+        /// Ours.
+        pub reason: Reason,
+        /// Reason phrase; empty for the standard one.
+        pub phrase: String,
+        /// Seconds for Retry-After, 0 for none.
+        pub retry_after_s: u16,
+        /// Prompt to play first, by name.
+        pub prompt: Option<String>,
+        /// The attempt leaves a record (known senders do, strangers are only counted).
+        pub record: bool,
+        /// Settlement, so that the record finds its tenant and account.
+        pub settlement: Octets,
+    }
+}
+
+wire_struct! {
+    /// Which challenge to send.
+    pub struct Challenge {
+        /// Realm, constant per tenant.
+        pub realm: String,
+        /// Algorithms in order of preference.
+        pub algorithms: Vec<Algorithm>,
+        /// The nonce was fine but old.
+        pub stale: bool,
+    }
+}
+
+wire_struct! {
+    /// An upstream registrar.
+    pub struct Forward {
+        /// Where.
+        pub target: Target,
+    }
+}
+
+wire_struct! {
+    /// The whole plan of a call.
+    pub struct Go {
+        /// What is played to the caller before the first stage.
+        pub prelude: Option<Prelude>,
+        /// Stages follow each other; branches of one ring together.
+        pub stages: Vec<Stage>,
+        /// What the caller hears when all stages failed with nothing better to say.
+        pub on_exhausted: Refuse,
+        /// Talk time.
+        pub grant: Grant,
+        /// Longest duration from answer, milliseconds; 0 = no limit.
+        pub max_ms: u64,
+        /// Media policy of the caller's leg.
+        pub media: MediaPolicy,
+        /// Opaque to the dataplane, at most [`SETTLEMENT_MAX`] bytes, echoed in slot, journal, facts.
+        pub settlement: Octets,
+    }
+}
+
+wire_struct! {
+    /// A prompt before the call.
+    pub struct Prelude {
+        /// Prompt names in order.
+        pub prompts: Vec<String>,
+        /// The call is answered before the prompt.
+        pub connect: bool,
+    }
+}
+
+wire_struct! {
+    /// Branches that ring together.
+    pub struct Stage {
+        /// At most [`BRANCHES_MAX`].
+        pub branches: Vec<Branch>,
+    }
+}
+
+wire_struct! {
+    /// Leased talk time (design of calls, section 4).
+    pub struct Grant {
+        /// From answer, milliseconds; `u64::MAX` = no lease.
+        pub ms: u64,
+        /// Nothing will be added: cut at the end, no Extend is asked.
+        pub last: bool,
+        /// At the end without an answer: go on instead of cutting (a setting of the account).
+        pub go_on: bool,
+    }
+}
+
+wire_struct! {
+    /// Where a request goes.
+    pub struct Target {
+        /// Request-URI.
+        pub uri: String,
+        /// Resolved address.
+        pub address: SocketAddr,
+        /// Transport.
+        pub transport: Transport,
+        /// Flow token of a connection, 0 for UDP.
+        pub flow: u64,
+        /// Route set to preload (Path, outbound proxy).
+        pub routes: Vec<String>,
+    }
+}
+
+wire_struct! {
+    /// One attempt at one target.
+    pub struct Branch {
+        /// Where.
+        pub target: Target,
+        /// Listener it leaves by.
+        pub listener: u8,
+        /// The dialled number, as sent.
+        pub dialed: String,
+        /// From user, as sent.
+        pub from_user: String,
+        /// From display name, as sent.
+        pub display: String,
+        /// P-Asserted-Identity user, when sent.
+        pub asserted: Option<String>,
+        /// Privacy: hide the caller.
+        pub anonymous: bool,
+        /// Headers to add.
+        pub headers: Vec<HeaderField>,
+        /// Media policy of this leg.
+        pub media: MediaPolicy,
+        /// Time to a final answer, milliseconds (ring timeout).
+        pub ring_ms: u32,
+        /// Time to the first provisional answer, milliseconds; 0 = transaction time-out.
+        pub first_ms: u32,
+        /// Recording wanted.
+        pub record: bool,
+        /// Application instead of a target.
+        pub app: Option<String>,
+        /// Credentials policy.
+        pub auth: BranchAuth,
+        /// Gauges taken while this branch lives.
+        pub gauges: Vec<Gauge>,
+        /// Statuses after which the next stage is tried; empty = the default set.
+        pub continue_on: Vec<u16>,
+        /// Statuses that end the hunt whatever follows.
+        pub stop_on: Vec<u16>,
+        /// Index of this branch's price in the settlement.
+        pub hop: u8,
+        /// Called by a trunk or by a subscriber: id, for facts and REST.
+        pub party: PartyRef,
+    }
+}
+
+wire_enum! {
+    /// Who is at the far end of a branch.
+    pub enum PartyRef {
+        /// Not known.
+        0 => Unknown,
+        /// A trunk, by id.
+        1 => Trunk(i64),
+        /// A subscriber, by id.
+        2 => Subscriber(i64),
+    }
+}
+
+wire_enum! {
+    /// Whose credentials a branch shows.
+    pub enum BranchAuth {
+        /// Ours: none are passed on.
+        0 => Ours,
+        /// Request-URI, body, realm and digest pass as sent (SBC operation).
+        1 => Pass,
+        /// These, when the peer challenges.
+        2 => Mapped(Secret),
+    }
+}
+
+/// A user name and password that we show to a peer; `Debug` hides the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
+
+impl core::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Secret({}, ..)", self.username)
+    }
+}
+
+impl crate::codec::Wire for Secret {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.username.put(out);
+        self.password.put(out);
+    }
+    fn take(input: &mut crate::codec::Reader<'_>) -> Result<Self, crate::codec::Malformed> {
+        Ok(Secret { username: String::take(input)?, password: String::take(input)? })
+    }
+}
+
+wire_struct! {
+    /// A counted resource in shared memory, taken before a branch is tried and given back after.
+    #[derive(Copy)]
+    pub struct Gauge {
+        /// Index of the gauge.
+        pub id: u32,
+        /// Most in use at once; 0 = no limit.
+        pub in_use_max: u32,
+        /// Most starts per second; 0 = no limit.
+        pub per_second_max: u32,
+    }
+}
+
+wire_code! {
+    /// Whether media goes through us (spec MEDIA-ROUTE-01, in our words).
+    pub enum MediaMode {
+        /// Always relayed.
+        Relay = 0,
+        /// Session descriptions untouched, media direct.
+        Direct = 1,
+    }
+}
+
+wire_struct! {
+    /// Media policy of one leg.
+    #[derive(Copy)]
+    pub struct MediaPolicy {
+        /// Path of media.
+        pub mode: MediaMode,
+        /// The party is behind a NAT: its media source is learned, on the signalling's address.
+        pub nated: bool,
+        /// No media after answer for so long ends the call, milliseconds; 0 = never.
+        pub start_timeout_ms: u32,
+        /// Media gone for so long ends the call, milliseconds; 0 = never.
+        pub timeout_ms: u32,
+    }
+}
+
+wire_struct! {
+    /// Bindings after a REGISTER.
+    pub struct Registered {
+        /// URI and remaining seconds.
+        pub contacts: Vec<BoundContact>,
+    }
+}
+
+wire_struct! {
+    /// One binding.
+    pub struct BoundContact {
+        /// Contact URI as registered.
+        pub uri: String,
+        /// Remaining seconds.
+        pub expires_s: u32,
+    }
+}
+
+wire_struct! {
+    /// More talk time.
+    pub struct Extended {
+        /// New total from answer, with its flags.
+        pub grant: Grant,
+    }
+}
+
+wire_struct! {
+    /// An answer to a request outside calls.
+    pub struct Respond {
+        /// SIP status.
+        pub status: u16,
+        /// Reason phrase; empty for the standard one.
+        pub phrase: String,
+        /// Headers.
+        pub headers: Vec<HeaderField>,
+        /// Body.
+        pub body: Octets,
+    }
+}
+
+wire_struct! {
+    /// A resolved name.
+    pub struct Resolved {
+        /// Addresses in the order to try.
+        pub addresses: Vec<SocketAddr>,
+        /// Transports beside them.
+        pub transports: Vec<Transport>,
+        /// Validity, seconds.
+        pub ttl_s: u32,
+    }
+}

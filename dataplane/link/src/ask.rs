@@ -1,0 +1,303 @@
+//! Questions of the dataplane (design of calls, section 2).
+
+use crate::codec::{Octets, wire_code, wire_enum, wire_struct};
+use crate::{AskId, LegId, Tick};
+use std::net::SocketAddr;
+
+wire_struct! {
+    /// One question. The same `id` is asked again after a control-plane crash; the answer to an
+    /// expired ask is dropped unprocessed. Every ask has a default when no answer comes.
+    pub struct Ask {
+        /// Identity, balanced by exactly one of Started..Ended or Abandoned when it grants.
+        pub id: AskId,
+        /// The ask this one follows from (redirect, transfer, forward).
+        pub parent: Option<AskId>,
+        /// The leg it is about; all zero for requests outside calls.
+        pub leg: LegId,
+        /// Where it came in, for finding tenant and sender.
+        pub hints: Hints,
+        /// When the dataplane stops waiting.
+        pub deadline: Tick,
+        /// Wall clock when asked, microseconds since 1970 UTC.
+        pub wall_us: i64,
+        /// The question.
+        pub body: AskBody,
+    }
+}
+
+wire_struct! {
+    /// Where a request came in.
+    pub struct Hints {
+        /// Index of the listener in the process configuration.
+        pub listener: u8,
+        /// Local address it was received on.
+        pub local: SocketAddr,
+        /// Its source address.
+        pub source: SocketAddr,
+        /// Transport.
+        pub transport: Transport,
+        /// Host part of the Request-URI.
+        pub host: String,
+        /// TLS server name, if any.
+        pub sni: Option<String>,
+        /// The trunk whose source this is, by the edge snapshot.
+        pub trunk: Option<i64>,
+    }
+}
+
+wire_code! {
+    /// Transport protocols.
+    pub enum Transport {
+        /// Datagrams.
+        Udp = 0,
+        /// Stream.
+        Tcp = 1,
+        /// Stream under TLS.
+        Tls = 2,
+        /// WebSocket (RFC 7118).
+        Ws = 3,
+        /// WebSocket under TLS.
+        Wss = 4,
+    }
+}
+
+wire_enum! {
+    /// Kinds of question.
+    pub enum AskBody {
+        /// A caller's attempt.
+        0 => Call(Box<CallAsk>),
+        /// A branch answered 3xx.
+        1 => Redirected(RedirectedAsk),
+        /// A party wants to transfer (REFER, DTMF code).
+        2 => Transfer(TransferAsk),
+        /// A party wants to pick up or replace another call.
+        3 => Pickup(PickupAsk),
+        /// The granted talk time is half used.
+        4 => Extend(ExtendAsk),
+        /// REGISTER with credentials whose nonce is fresh.
+        5 => Register(Box<RegisterAsk>),
+        /// MESSAGE, SUBSCRIBE, PUBLISH, or OPTIONS and INFO outside a dialog.
+        6 => Request(Box<RequestAsk>),
+        /// A name to resolve (RFC 3263).
+        7 => Resolve(ResolveAsk),
+        /// An application's own question.
+        8 => App(AppAsk),
+    }
+}
+
+wire_struct! {
+    /// What the caller sent, as received.
+    pub struct CallAsk {
+        /// Whole Request-URI.
+        pub request_uri: String,
+        /// User part of the Request-URI, unescaped: the received number.
+        pub called: String,
+        /// User part of To.
+        pub to_user: String,
+        /// Identity headers.
+        pub caller: CallerIdentity,
+        /// Credentials, when sent and fresh.
+        pub credentials: Option<Credentials>,
+        /// SIP Call-ID.
+        pub sip_call_id: String,
+        /// User-Agent.
+        pub user_agent: String,
+        /// The request brought a session description.
+        pub has_offer: bool,
+        /// Called number is in the emergency table.
+        pub emergency: bool,
+    }
+}
+
+wire_struct! {
+    /// Who the caller says to be, header by header, user parts unescaped.
+    pub struct CallerIdentity {
+        /// From: user.
+        pub from_user: String,
+        /// From: host.
+        pub from_host: String,
+        /// From: display name.
+        pub display: String,
+        /// P-Asserted-Identity users, at most two are read (RFC 3325).
+        pub asserted: Vec<String>,
+        /// P-Preferred-Identity user.
+        pub preferred: Option<String>,
+        /// Remote-Party-ID user.
+        pub remote_party: Option<String>,
+        /// Privacy header value.
+        pub privacy: String,
+    }
+}
+
+wire_code! {
+    /// Digest algorithms (RFC 8760).
+    pub enum Algorithm {
+        /// MD5.
+        Md5 = 0,
+        /// SHA-256.
+        Sha256 = 1,
+    }
+}
+
+wire_struct! {
+    /// Digest credentials (RFC 7616); the dataplane has checked that the nonce is its own and fresh,
+    /// the control plane checks `response` against its stored HA1.
+    pub struct Credentials {
+        /// Algorithm.
+        pub algorithm: Algorithm,
+        /// User name.
+        pub username: String,
+        /// Realm.
+        pub realm: String,
+        /// Nonce.
+        pub nonce: String,
+        /// digest-uri.
+        pub uri: String,
+        /// Request method.
+        pub method: String,
+        /// qop, when sent.
+        pub qop: Option<String>,
+        /// cnonce.
+        pub cnonce: String,
+        /// nc as sent, eight hex digits.
+        pub nonce_count: String,
+        /// The response, hex.
+        pub response: String,
+    }
+}
+
+wire_struct! {
+    /// More talk time wanted.
+    pub struct ExtendAsk {
+        /// The ask whose answer granted the talk time so far.
+        pub call: AskId,
+        /// Talk time used, milliseconds.
+        pub used_ms: u64,
+        /// Talk time granted so far, milliseconds from answer.
+        pub granted_ms: u64,
+        /// Settlement of the answer, echoed.
+        pub settlement: Octets,
+    }
+}
+
+wire_struct! {
+    /// One contact of a REGISTER.
+    pub struct ContactAsk {
+        /// Contact URI; `*` for all.
+        pub uri: String,
+        /// Wanted lifetime, seconds; 0 removes.
+        pub expires_s: u32,
+        /// Quality, thousandths.
+        pub q: u16,
+        /// Parameters as sent (instance, reg-id, push).
+        pub params: String,
+    }
+}
+
+wire_struct! {
+    /// A REGISTER with credentials.
+    pub struct RegisterAsk {
+        /// User part of the address of record (To).
+        pub user: String,
+        /// Host part of the address of record.
+        pub host: String,
+        /// Credentials.
+        pub credentials: Credentials,
+        /// Contacts; empty to ask for the bindings.
+        pub contacts: Vec<ContactAsk>,
+        /// Call-ID, for ordering (RFC 3261 10.3 step 7).
+        pub sip_call_id: String,
+        /// CSeq number.
+        pub cseq: u32,
+        /// User-Agent.
+        pub user_agent: String,
+        /// Path headers (RFC 3327).
+        pub path: Vec<String>,
+        /// Flow token of a connection, 0 for UDP.
+        pub flow: u64,
+    }
+}
+
+wire_struct! {
+    /// A 3xx.
+    pub struct RedirectedAsk {
+        /// Status.
+        pub status: u16,
+        /// Contacts in order.
+        pub contacts: Vec<String>,
+        /// Settlement of the running attempt.
+        pub settlement: Octets,
+    }
+}
+
+wire_struct! {
+    /// A transfer.
+    pub struct TransferAsk {
+        /// Refer-To, whole.
+        pub refer_to: String,
+        /// Referred-By, if any.
+        pub referred_by: Option<String>,
+        /// Settlement of the running call.
+        pub settlement: Octets,
+    }
+}
+
+wire_struct! {
+    /// Replaces, Join or a pickup code.
+    pub struct PickupAsk {
+        /// Header or code as received.
+        pub target: String,
+        /// Credentials.
+        pub credentials: Option<Credentials>,
+    }
+}
+
+wire_struct! {
+    /// A request outside calls.
+    pub struct RequestAsk {
+        /// Method.
+        pub method: String,
+        /// Request-URI.
+        pub request_uri: String,
+        /// Identity.
+        pub caller: CallerIdentity,
+        /// Credentials.
+        pub credentials: Option<Credentials>,
+        /// Event, Expires, Content-Type and such: name and value.
+        pub headers: Vec<HeaderField>,
+        /// Body.
+        pub body: Octets,
+    }
+}
+
+wire_struct! {
+    /// One header field.
+    pub struct HeaderField {
+        /// Name.
+        pub name: String,
+        /// Value, bytes as they are.
+        pub value: Octets,
+    }
+}
+
+wire_struct! {
+    /// A name to resolve.
+    pub struct ResolveAsk {
+        /// Host name.
+        pub host: String,
+        /// Port, 0 when not given.
+        pub port: u16,
+        /// Transport, when given.
+        pub transport: Option<Transport>,
+    }
+}
+
+wire_struct! {
+    /// An application's question.
+    pub struct AppAsk {
+        /// Application.
+        pub app: String,
+        /// Its data.
+        pub data: Octets,
+    }
+}

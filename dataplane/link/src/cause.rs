@@ -1,0 +1,148 @@
+//! Why something ended, in the words of both worlds.
+
+use crate::codec::{wire_code, wire_struct};
+
+wire_struct! {
+    /// A cause: Q.850 value, and the SIP status that carried it (0 = none).
+    #[derive(Copy, Hash, Default)]
+    pub struct Cause {
+        /// SIP status code, or 0.
+        pub sip: u16,
+        /// Q.850 cause value, 1 to 127, or 0 when unknown.
+        pub q850: u8,
+    }
+}
+
+wire_code! {
+    /// Who ended a leg or a call (source: `Discparty`, spec 13.1).
+    pub enum Party {
+        /// Nobody yet, or not known (crash).
+        Unknown = 0,
+        /// The called side.
+        Called = 1,
+        /// The calling side.
+        Caller = 2,
+        /// This switch.
+        Switch = 3,
+    }
+}
+
+wire_code! {
+    /// Our own reason, finer than SIP and Q.850; stands in the record and in REST by name.
+    pub enum Reason {
+        /// Normal: answered and cleared by a party.
+        Normal = 0,
+        /// The caller gave up before answer.
+        Cancelled = 1,
+        /// The called party is busy.
+        Busy = 2,
+        /// Nobody answered in the ring time.
+        NoAnswer = 3,
+        /// The called party rejected.
+        Rejected = 4,
+        /// The called number is not assigned here.
+        UnknownNumber = 5,
+        /// The subscriber exists and has no contact.
+        Offline = 6,
+        /// Authentication failed.
+        AuthFailed = 7,
+        /// The caller may not call.
+        Denied = 8,
+        /// No route for the number.
+        NoRoute = 9,
+        /// No price for the number.
+        NoPrice = 10,
+        /// Not enough credit to start.
+        NoCredit = 11,
+        /// Credit ended during the call.
+        CreditEnded = 12,
+        /// A limit of concurrent calls or calls per second.
+        Limit = 13,
+        /// The longest allowed duration was reached.
+        MaxDuration = 14,
+        /// No media came.
+        NoMedia = 15,
+        /// A peer did not answer at all.
+        PeerSilent = 16,
+        /// A peer answered with an error.
+        PeerError = 17,
+        /// The control plane did not answer in time.
+        NoAnswerFromControl = 18,
+        /// This switch is over its load.
+        Overload = 19,
+        /// Ended by an operator.
+        Operator = 20,
+        /// A crash of this process; closed at its last heartbeat.
+        ProcessLost = 21,
+        /// A power cut; closed at the last mark.
+        HostLost = 22,
+        /// The request was malformed or unacceptable.
+        BadRequest = 23,
+        /// Offer and answer could not be reconciled.
+        BadMedia = 24,
+        /// All targets failed.
+        Exhausted = 25,
+        /// A fault of ours; counted, dumped, alarmed.
+        Internal = 26,
+    }
+}
+
+impl Cause {
+    /// A cause from both values.
+    #[must_use]
+    pub const fn new(sip: u16, q850: u8) -> Cause {
+        Cause { sip, q850 }
+    }
+
+    /// The cause that a SIP failure status means (RFC 3398 7.2.4.1).
+    #[must_use]
+    pub const fn from_sip(sip: u16) -> Cause {
+        let q850 = match sip {
+            200..=299 | 487 => 16,
+            300..=399 => 23,
+            400 | 402 | 406 | 415 | 416 | 420 | 421 | 423 | 482 | 483 | 489 | 493..=499 => 127,
+            401 | 403 | 405 | 407 | 603 => 21,
+            404 | 485 | 604 => 1,
+            408 | 504 => 102,
+            410 => 22,
+            413 | 414 => 127,
+            480 => 18,
+            481 | 500 | 503 => 41,
+            484 => 28,
+            486 | 600 => 17,
+            488 | 606 => 65,
+            501 => 79,
+            502 => 38,
+            505 | 513 => 127,
+            0..=199 | 401..=699 | 700..=u16::MAX => 31,
+        };
+        Cause { sip, q850 }
+    }
+
+    /// The SIP status that a Q.850 value means (RFC 3398 7.2.6.1); 480 where the table is silent.
+    #[must_use]
+    pub const fn sip_from_q850(q850: u8) -> u16 {
+        match q850 {
+            1..=3 => 404,
+            17 => 486,
+            18 => 408,
+            19 | 20 | 31 => 480,
+            21 => 403,
+            22 | 23 => 410,
+            26 => 404,
+            27 => 502,
+            28 => 484,
+            29 | 79 => 501,
+            34 | 38 | 41 | 42 | 47 => 503,
+            55 | 57 => 403,
+            58 => 503,
+            65 | 70 => 488,
+            87 => 503,
+            88 => 503,
+            102 => 504,
+            111 => 500,
+            127 => 500,
+            0 | 4..=16 | 24 | 25 | 30 | 32..=255 => 480,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What happened: the dataplane's facts, from which the control plane composes records.
+
+use crate::codec::{Octets, wire_code, wire_enum, wire_struct};
+use crate::{AskId, Cause, Party, PartyRef, Reason, RecordId, SlotRef, Tick, Transport};
+use std::net::SocketAddr;
+
+/// Most facts of one call that are kept; later ones are counted in `CallEnded`.
+pub const FACTS_MAX: usize = 256;
+
+wire_struct! {
+    /// Everything the journal knows of one call: body of `Start` (so far) and `Ended` (whole).
+    pub struct CallFacts {
+        /// The record's identity, constant through crashes.
+        pub record: RecordId,
+        /// The ask that began it.
+        pub ask: AskId,
+        /// Its slot, for the reader of the call table.
+        pub slot: SlotRef,
+        /// Wall clock minus tick at the beginning of this call, microseconds: the anchor that turns
+        /// its ticks into times. Per call, so that a later step of the clock moves no record.
+        pub anchor_us: i64,
+        /// The settlement of the last answer.
+        pub settlement: Octets,
+        /// Facts in order of time.
+        pub facts: Vec<Fact>,
+    }
+}
+
+wire_enum! {
+    /// One fact.
+    pub enum Fact {
+        /// An attempt began.
+        0 => Began(Began),
+        /// A leg was opened.
+        1 => LegOpened(LegOpened),
+        /// A leg rang or progressed.
+        2 => LegProgress(LegProgress),
+        /// A leg answered.
+        3 => LegAnswered(LegAnswered),
+        /// A leg ended; exactly one for each leg opened.
+        4 => LegEnded(Box<LegEnded>),
+        /// Two legs were joined.
+        5 => Joined(Pair),
+        /// Two legs were parted.
+        6 => Parted(Pair),
+        /// Talk time was granted.
+        7 => Granted(Granted),
+        /// The call ended: the last fact, always.
+        8 => Ended(CallEnded),
+    }
+}
+
+wire_struct! {
+    /// An attempt began.
+    pub struct Began {
+        /// First INVITE, or the verb.
+        pub at: Tick,
+        /// Listener.
+        pub listener: u8,
+        /// Source address of the caller; `None` for an originated call.
+        pub source: Option<SocketAddr>,
+        /// Number as received.
+        pub received: String,
+        /// Caller's From user as received.
+        pub from_user: String,
+        /// Display name as received.
+        pub display: String,
+        /// SIP Call-ID.
+        pub sip_call_id: String,
+        /// User-Agent.
+        pub user_agent: String,
+    }
+}
+
+wire_code! {
+    /// Who sent the INVITE of a leg; a leg has nothing else that is its role.
+    pub enum Direction {
+        /// Received by us.
+        In = 0,
+        /// Sent by us.
+        Out = 1,
+    }
+}
+
+wire_struct! {
+    /// A leg was opened.
+    pub struct LegOpened {
+        /// Its index.
+        pub leg: u8,
+        /// When.
+        pub at: Tick,
+        /// Direction.
+        pub direction: Direction,
+        /// Stage and branch of the answer, for legs that we sent.
+        pub stage: u8,
+        /// Branch in the stage.
+        pub branch: u8,
+        /// Index of its price in the settlement.
+        pub hop: u8,
+        /// Number as dialled on this leg.
+        pub dialed: String,
+        /// From user shown on this leg.
+        pub from_user: String,
+        /// Remote address.
+        pub remote: SocketAddr,
+        /// Transport.
+        pub transport: Transport,
+        /// Who is there.
+        pub party: PartyRef,
+    }
+}
+
+wire_struct! {
+    /// A provisional answer other than 100.
+    pub struct LegProgress {
+        /// Leg.
+        pub leg: u8,
+        /// When.
+        pub at: Tick,
+        /// SIP status.
+        pub status: u16,
+    }
+}
+
+wire_struct! {
+    /// A final positive answer.
+    pub struct LegAnswered {
+        /// Leg.
+        pub leg: u8,
+        /// When (200 sent or received).
+        pub at: Tick,
+    }
+}
+
+wire_struct! {
+    /// A leg ended.
+    pub struct LegEnded {
+        /// Leg.
+        pub leg: u8,
+        /// When (BYE, CANCEL, final answer or error).
+        pub at: Tick,
+        /// Cause.
+        pub cause: Cause,
+        /// Who ended it.
+        pub by: Party,
+        /// Our reason.
+        pub reason: Reason,
+        /// Media of this leg, when it was relayed.
+        pub media: Option<MediaReport>,
+    }
+}
+
+wire_struct! {
+    /// What a leg sent us and what we sent it (source names in spec 13.1).
+    pub struct MediaReport {
+        /// Packets received from the leg.
+        pub received: u64,
+        /// Octets received.
+        pub received_octets: u64,
+        /// Packets sent to the leg.
+        pub sent: u64,
+        /// Octets sent.
+        pub sent_octets: u64,
+        /// Packets lost on the way to us (RFC 3550 A.3), never negative here.
+        pub lost: u64,
+        /// Interarrival jitter at the end, microseconds.
+        pub jitter_us: u32,
+        /// Largest jitter, microseconds.
+        pub jitter_us_max: u32,
+        /// Packets of strangers dropped.
+        pub strangers: u64,
+        /// Other packets dropped.
+        pub dropped: u64,
+        /// Last payload type, 255 for none.
+        pub payload_type: u8,
+        /// Codec name of that payload type, if described.
+        pub codec: String,
+        /// Where the leg's media came from.
+        pub remote: Option<SocketAddr>,
+        /// First packet, if any.
+        pub first_at: Option<Tick>,
+        /// Last packet, if any.
+        pub last_at: Option<Tick>,
+    }
+}
+
+wire_struct! {
+    /// Two legs.
+    #[derive(Copy)]
+    pub struct Pair {
+        /// One.
+        pub a: u8,
+        /// The other.
+        pub b: u8,
+        /// When.
+        pub at: Tick,
+    }
+}
+
+wire_struct! {
+    /// Talk time granted, from answer.
+    #[derive(Copy)]
+    pub struct Granted {
+        /// When the answer came.
+        pub at: Tick,
+        /// Milliseconds from answer.
+        pub ms: u64,
+        /// The last slice.
+        pub last: bool,
+    }
+}
+
+wire_struct! {
+    /// The call ended.
+    pub struct CallEnded {
+        /// When: first BYE, CANCEL or error.
+        pub at: Tick,
+        /// Cause towards the caller.
+        pub cause: Cause,
+        /// Who ended it.
+        pub by: Party,
+        /// Our reason.
+        pub reason: Reason,
+        /// Facts dropped beyond [`FACTS_MAX`].
+        pub facts_dropped: u32,
+    }
+}
+
+wire_struct! {
+    /// A sign of life of a shard: body of `Alive`.
+    pub struct Alive {
+        /// Shard.
+        pub shard: u8,
+        /// High-water tick.
+        pub at: Tick,
+        /// Wall clock then, microseconds.
+        pub wall_us: i64,
+        /// Answered calls whose record is open; listed on every sixtieth mark, else empty.
+        pub live: Vec<RecordId>,
+    }
+}

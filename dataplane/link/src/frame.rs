@@ -1,0 +1,155 @@
+//! What travels in the rings, with its version.
+
+use crate::codec::{self, Malformed, Octets, Reader, Wire, wire_enum, wire_struct};
+use crate::{Answer, Ask, AskId, Edge, LegId, Reason, RecordId, Tick, Verb, VerbResult};
+
+/// Version of every frame in this file; both sides of a session have the same or part at the handshake.
+pub const FRAME_VERSION: u8 = 1;
+
+wire_enum! {
+    /// From dataplane to control plane.
+    pub enum Up {
+        /// A question.
+        0 => Ask(Box<Ask>),
+        /// A granted ask was taken: the call was answered.
+        1 => Started(Started),
+        /// A granted ask came to nothing that leaves a record.
+        2 => Abandoned(AskId),
+        /// Doorbell: the journal has grown to this sequence.
+        3 => Journal(u64),
+        /// Outcome of a verb.
+        4 => Verb(VerbResult),
+        /// A leg changed its state: live view only, may be lost.
+        5 => Live(Live),
+        /// An unauthenticated attempt was turned away: counted per source and minute.
+        6 => Turned(Turned),
+    }
+}
+
+wire_enum! {
+    /// From control plane to dataplane.
+    pub enum Down {
+        /// First frame of a session.
+        0 => Hello(Hello),
+        /// An answer.
+        1 => Answer(Box<Answer>),
+        /// An instruction.
+        2 => Verb(Box<Verb>),
+        /// Known sources, realm, emergency numbers.
+        3 => Edge(Box<Edge>),
+        /// Records up to this sequence of the journal are in the database.
+        4 => Stored(u64),
+    }
+}
+
+wire_struct! {
+    /// The control plane's greeting.
+    pub struct Hello {
+        /// Origin of record ids for this boot of the shard.
+        pub origin: u32,
+        /// Node number.
+        pub node: u32,
+    }
+}
+
+wire_struct! {
+    /// A call was answered under its grant.
+    pub struct Started {
+        /// The ask.
+        pub ask: AskId,
+        /// Its record.
+        pub record: RecordId,
+        /// Answer time.
+        pub at: Tick,
+        /// Settlement, echoed: a restarted control plane needs nothing else.
+        pub settlement: Octets,
+    }
+}
+
+wire_struct! {
+    /// A leg changed its state.
+    pub struct Live {
+        /// The call's ask.
+        pub ask: AskId,
+        /// Leg.
+        pub leg: LegId,
+        /// New state.
+        pub state: LiveState,
+        /// When.
+        pub at: Tick,
+    }
+}
+
+codec::wire_code! {
+    /// States of the live view (spec MON-CALLS-01, the ones a SIP call has).
+    pub enum LiveState {
+        /// INVITE received or sent.
+        Dialing = 0,
+        /// Rings.
+        Ringing = 1,
+        /// Answered.
+        Speaking = 2,
+        /// On hold by this leg.
+        Held = 3,
+        /// Ended.
+        Ended = 4,
+    }
+}
+
+wire_struct! {
+    /// A stranger was turned away.
+    pub struct Turned {
+        /// Where it came from.
+        pub source: std::net::SocketAddr,
+        /// Why.
+        pub reason: Reason,
+        /// How many since the last such frame.
+        pub count: u32,
+    }
+}
+
+fn envelope<T: Wire>(frame: &T) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    out.push(FRAME_VERSION);
+    frame.put(&mut out);
+    out
+}
+
+fn open<T: Wire>(bytes: &[u8]) -> Result<T, Malformed> {
+    let mut reader = Reader::new(bytes);
+    if u8::take(&mut reader)? != FRAME_VERSION {
+        return Err(Malformed);
+    }
+    let frame = T::take(&mut reader)?;
+    if reader.left() == 0 { Ok(frame) } else { Err(Malformed) }
+}
+
+impl Up {
+    /// Bytes for the ring.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        envelope(self)
+    }
+    /// Reads a frame from the ring.
+    ///
+    /// # Errors
+    /// [`Malformed`] for another version, a truncated or a foreign frame.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Up, Malformed> {
+        open(bytes)
+    }
+}
+
+impl Down {
+    /// Bytes for the ring.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        envelope(self)
+    }
+    /// Reads a frame from the ring.
+    ///
+    /// # Errors
+    /// [`Malformed`] for another version, a truncated or a foreign frame.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Down, Malformed> {
+        open(bytes)
+    }
+}

@@ -1,0 +1,147 @@
+//! Processes: a supervisor hands open descriptors to its children by number.
+//!
+//! The supervisor binds what needs rights or must outlive a crash (SIP sockets, the admin socket),
+//! and each child finds them in an environment variable as `3,4`. Readiness goes back by a pipe.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+/// Most descriptors handed on under one name.
+pub const INHERIT_MAX: usize = 64;
+
+/// Descriptors that a child gets under the name of an environment variable.
+#[derive(Clone, Debug)]
+pub struct HandOn<'a> {
+    /// Environment variable, for example `STROWGER_SIP_FDS`.
+    pub name: &'a str,
+    /// Descriptors in order.
+    pub fds: Vec<BorrowedFd<'a>>,
+}
+
+fn descriptor_flags(fd: RawFd) -> io::Result<i32> {
+    // SAFETY: F_GETFD reads the flags of a descriptor number; an invalid one is an error, nothing else.
+    // JUSTIFICATION: the standard library has no safe fcntl.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    if flags < 0 { Err(io::Error::last_os_error()) } else { Ok(flags) }
+}
+
+fn set_close_on_exec(fd: RawFd, close: bool) -> io::Result<()> {
+    let flags = descriptor_flags(fd)?;
+    let flags = if close { flags | libc::FD_CLOEXEC } else { flags & !libc::FD_CLOEXEC };
+    // SAFETY: F_SETFD changes one flag of a descriptor that is open, as F_GETFD just showed.
+    // JUSTIFICATION: the standard library has no safe fcntl.
+    let done = unsafe { libc::fcntl(fd, libc::F_SETFD, flags) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Starts `program` in its own process group, standard input closed, with `hand_on` open in it.
+///
+/// Must be called from a single-threaded supervisor: between clearing and setting close-on-exec any
+/// other child would inherit the descriptors too.
+///
+/// # Errors
+/// As `fork`, `exec` and `fcntl` say.
+pub fn spawn(
+    program: &OsStr,
+    args: &[&OsStr],
+    env: &[(&str, &OsStr)],
+    hand_on: &[HandOn<'_>],
+) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(args).envs(env.iter().copied()).stdin(Stdio::null()).process_group(0);
+    let mut opened = Vec::new();
+    for entry in hand_on {
+        let numbers: Vec<String> = entry.fds.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
+        command.env(entry.name, numbers.join(","));
+        for fd in &entry.fds {
+            set_close_on_exec(fd.as_raw_fd(), false)?;
+            opened.push(fd.as_raw_fd());
+        }
+    }
+    let child = command.spawn();
+    for fd in opened {
+        set_close_on_exec(fd, true)?;
+    }
+    child
+}
+
+/// Takes the descriptors handed on under `name`; empty when the variable is not set.
+///
+/// Call it once for each name, at the start of the process: the descriptors become owned.
+///
+/// # Errors
+/// The variable holds something else than open descriptors' numbers.
+pub fn take_inherited(name: &str) -> io::Result<Vec<OwnedFd>> {
+    let Ok(text) = std::env::var(name) else { return Ok(Vec::new()) };
+    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: {what}"));
+    let mut fds = Vec::new();
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        let number: RawFd = part.parse().map_err(|_| wrong("not a descriptor number"))?;
+        if number < 3 || fds.len() >= INHERIT_MAX {
+            return Err(wrong("descriptor out of range"));
+        }
+        descriptor_flags(number).map_err(|_| wrong("descriptor is not open"))?;
+        set_close_on_exec(number, true)?;
+        // SAFETY: the number is open (just checked), is none of the standard three, and the
+        // supervisor put it there for this process alone; the variable is read once per name.
+        // JUSTIFICATION: this is how descriptors cross exec.
+        fds.push(unsafe { OwnedFd::from_raw_fd(number) });
+    }
+    Ok(fds)
+}
+
+/// Asks a child to end (SIGTERM).
+///
+/// # Errors
+/// It is gone already.
+pub fn terminate(child: &Child) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: kill sends a signal to a process id of our own child that has not been waited for,
+    // so the number cannot have been given to another process.
+    // JUSTIFICATION: the standard library can only send SIGKILL.
+    if unsafe { libc::kill(pid, libc::SIGTERM) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_child_finds_what_it_was_handed() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let script = OsStr::new("eval \"echo ready >&$STROWGER_TEST_FD\"");
+        let hand_on = HandOn { name: "STROWGER_TEST_FD", fds: vec![writer.as_fd()] };
+        let args = [OsStr::new("-c"), script];
+        let mut child = spawn(OsStr::new("sh"), &args, &[], &[hand_on]).unwrap();
+        assert!(child.wait().unwrap().success());
+        drop(writer);
+        let mut said = String::new();
+        reader.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "ready\n");
+    }
+
+    #[test]
+    fn without_the_hand_on_nothing_is_inherited() {
+        let (_reader, writer) = io::pipe().unwrap();
+        let number = writer.as_raw_fd().to_string();
+        let script = format!("test ! -e /proc/self/fd/{number}");
+        let args = [OsStr::new("-c"), OsStr::new(&script)];
+        let mut child = spawn(OsStr::new("sh"), &args, &[], &[]).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_terminated_child_is_gone() {
+        let mut child = spawn(OsStr::new("sleep"), &[OsStr::new("60")], &[], &[]).unwrap();
+        terminate(&child).unwrap();
+        assert!(!child.wait().unwrap().success());
+    }
+}

@@ -1,0 +1,11 @@
+//! Bounds of a description.
+
+/// Octets of a body. A UDP request cannot carry more.
+pub const BODY_MAX: usize = 64 * 1024;
+/// Lines of a body. A WebRTC offer with three media lines and many candidates has about 400.
+pub const LINES_MAX: usize = 1024;
+/// Media lines of a body, the rejected ones counted.
+pub const MEDIA_MAX: usize = 8;
+
+const _: () = assert!(LINES_MAX <= u16::MAX as usize, "a line number is 16 bits");
+const _: () = assert!(BODY_MAX <= u32::MAX as usize);

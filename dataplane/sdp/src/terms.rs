@@ -1,0 +1,222 @@
+//! What one party wants of one media line, as plain values.
+
+use crate::attribute::RtpMap;
+use crate::description::{Host, Media};
+use crate::direction::Direction;
+use crate::payload::PayloadTypes;
+use std::net::SocketAddr;
+
+/// What one party's description says of one media line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// What kind of media.
+    pub kind: MediaKind,
+    /// What carries it.
+    pub transport: Transport,
+    /// Where the party receives it.
+    pub target: Target,
+    /// Where the party receives RTCP: `a=rtcp`, else the port above RTP's. `None` without an
+    /// address, for transports without RTCP, and above port 65535.
+    pub rtcp: Option<SocketAddr>,
+    /// Whether the party can take RTCP on the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// The payload types the party is ready to receive.
+    pub payload_types: PayloadTypes,
+    /// The payload type it likes best.
+    pub preferred: Option<u8>,
+    /// The clock of the preferred payload type, in Hz; 8000 when nothing says it, 90,000 for
+    /// video.
+    pub clock_hz: u32,
+    /// The payload type of telephone-event (RFC 4733), the one with the preferred clock first.
+    pub telephone_event: Option<u8>,
+    /// What the party does. An address that means hold (`0.0.0.0`, RFC 3264 section 8.4) takes
+    /// receiving away; a rejected media line is inactive.
+    pub direction: Direction,
+    /// Milliseconds of media in a packet that the party would like.
+    pub ptime_ms: Option<u16>,
+}
+
+/// The kind of a media line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MediaKind {
+    /// `audio`
+    Audio,
+    /// `video`
+    Video,
+    /// `image`: fax by T.38
+    Image,
+    /// `text`: real-time text
+    Text,
+    /// `application`
+    Application,
+    /// `message`: MSRP
+    Message,
+    /// Anything else; passes unchanged.
+    Other,
+}
+
+/// What carries a media line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// RTP in the clear: `RTP/AVP`, `RTP/AVPF`.
+    Rtp,
+    /// SRTP with keys in the description: `RTP/SAVP`, `RTP/SAVPF`.
+    Srtp,
+    /// SRTP with keys by DTLS: `UDP/TLS/RTP/SAVP`, `UDP/TLS/RTP/SAVPF`.
+    DtlsSrtp,
+    /// `udptl`: fax by T.38. Datagrams whose first octet means nothing to a demultiplexer.
+    Udptl,
+    /// Anything else. Not ours to relay.
+    Other,
+}
+
+/// Where a party receives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// Port 0: the media line is rejected or ended.
+    Rejected,
+    /// The unspecified address: on hold by the manner of RFC 2543.
+    Held,
+    /// At this address.
+    At(SocketAddr),
+    /// At this port of a host whose name stands in the description.
+    Named {
+        /// The port.
+        port: u16,
+    },
+}
+
+impl Transport {
+    /// Whether packets are RTP or SRTP.
+    #[must_use]
+    pub const fn is_rtp(self) -> bool {
+        matches!(self, Transport::Rtp | Transport::Srtp | Transport::DtlsSrtp)
+    }
+
+    fn parse(protocol: &[u8]) -> Transport {
+        const KNOWN: [(&str, Transport); 7] = [
+            ("RTP/AVP", Transport::Rtp),
+            ("RTP/AVPF", Transport::Rtp),
+            ("RTP/SAVP", Transport::Srtp),
+            ("RTP/SAVPF", Transport::Srtp),
+            ("UDP/TLS/RTP/SAVP", Transport::DtlsSrtp),
+            ("UDP/TLS/RTP/SAVPF", Transport::DtlsSrtp),
+            ("udptl", Transport::Udptl),
+        ];
+        let found = KNOWN.iter().find(|(name, _)| protocol.eq_ignore_ascii_case(name.as_bytes()));
+        found.map_or(Transport::Other, |(_, transport)| *transport)
+    }
+}
+
+impl MediaKind {
+    fn parse(kind: &[u8]) -> MediaKind {
+        const KNOWN: [(&str, MediaKind); 6] = [
+            ("audio", MediaKind::Audio),
+            ("video", MediaKind::Video),
+            ("image", MediaKind::Image),
+            ("text", MediaKind::Text),
+            ("application", MediaKind::Application),
+            ("message", MediaKind::Message),
+        ];
+        let found = KNOWN.iter().find(|(name, _)| kind.eq_ignore_ascii_case(name.as_bytes()));
+        found.map_or(MediaKind::Other, |(_, kind)| *kind)
+    }
+}
+
+impl Terms {
+    /// Where to send RTP, if the party gave an address and is not on hold by it.
+    #[must_use]
+    pub const fn rtp(&self) -> Option<SocketAddr> {
+        match self.target {
+            Target::At(address) => Some(address),
+            Target::Rejected | Target::Held | Target::Named { .. } => None,
+        }
+    }
+
+    /// Whether the media line is rejected or ended.
+    #[must_use]
+    pub const fn is_rejected(&self) -> bool {
+        matches!(self.target, Target::Rejected)
+    }
+}
+
+impl Media<'_, '_> {
+    /// What the party wants of this media line.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        let target = self.target();
+        let transport = Transport::parse(self.protocol());
+        let kind = MediaKind::parse(self.kind());
+        let preferred = self.preferred(transport);
+        let clock_hz = self.clock_hz(kind, preferred);
+        Terms {
+            kind,
+            transport,
+            target,
+            rtcp: if transport.is_rtp() { self.rtcp_address(target) } else { None },
+            rtcp_mux: self.rtcp_mux(),
+            payload_types: match transport.is_rtp() {
+                true => self.payload_types().collect(),
+                false => PayloadTypes::NONE,
+            },
+            preferred,
+            clock_hz,
+            telephone_event: self.telephone_event(clock_hz),
+            direction: match target {
+                Target::Rejected => Direction::Inactive,
+                Target::Held => self.direction().and(Direction::SendOnly),
+                Target::At(_) | Target::Named { .. } => self.direction(),
+            },
+            ptime_ms: self.ptime_ms(),
+        }
+    }
+
+    /// Where the party receives.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        match (self.port(), self.connection().map(|connection| connection.host)) {
+            (0, _) | (_, None) => Target::Rejected,
+            (_, Some(Host::Ip(ip))) if ip.is_unspecified() => Target::Held,
+            (port, Some(Host::Ip(ip))) => Target::At(SocketAddr::new(ip, port)),
+            (port, Some(Host::Name(_))) => Target::Named { port },
+        }
+    }
+
+    fn rtcp_address(&self, target: Target) -> Option<SocketAddr> {
+        let Target::At(rtp) = target else { return None };
+        let Some(stated) = self.rtcp() else {
+            return Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
+        };
+        match stated.host {
+            None => Some(SocketAddr::new(rtp.ip(), stated.port)),
+            Some(Host::Ip(ip)) if !ip.is_unspecified() => Some(SocketAddr::new(ip, stated.port)),
+            Some(Host::Ip(_) | Host::Name(_)) => None,
+        }
+    }
+
+    /// The first payload type that carries sound or pictures, not events or comfort noise.
+    fn preferred(&self, transport: Transport) -> Option<u8> {
+        let carries = |payload_type: &u8| {
+            self.rtpmap(*payload_type).is_none_or(|map| {
+                !map.is_telephone_event() && !map.encoding.eq_ignore_ascii_case(b"CN")
+            })
+        };
+        self.payload_types().find(carries).filter(|_| transport.is_rtp())
+    }
+
+    fn clock_hz(&self, kind: MediaKind, preferred: Option<u8>) -> u32 {
+        let map = preferred.and_then(|payload_type| self.rtpmap(payload_type));
+        map.map_or(if kind == MediaKind::Video { 90_000 } else { 8000 }, |map| map.clock_hz)
+    }
+
+    fn telephone_event(&self, clock_hz: u32) -> Option<u8> {
+        let events = || {
+            let listed: PayloadTypes = self.payload_types().collect();
+            self.rtpmaps()
+                .filter(RtpMap::is_telephone_event)
+                .filter(move |map| listed.contains(map.payload_type))
+        };
+        let same_clock = events().find(|map| map.clock_hz == clock_hz);
+        same_clock.or_else(|| events().next()).map(|map| map.payload_type)
+    }
+}

@@ -1,0 +1,166 @@
+//! WWW-Authenticate and Proxy-Authenticate: reading and answering those of a peer, writing ours.
+
+use super::{Algorithm, Ha1, Proof, param};
+use crate::lex;
+
+/// A Digest challenge that can be answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Challenge<'a> {
+    /// The realm, as between its quotes.
+    pub realm: &'a [u8],
+    /// The nonce, as between its quotes.
+    pub nonce: &'a [u8],
+    /// The algorithm; MD5 when none is named.
+    pub algorithm: Algorithm,
+    /// Whether only the nonce was too old.
+    pub stale: bool,
+    names_algorithm: bool,
+    opaque: Option<&'a [u8]>,
+    /// Whether `qop` offers `auth`.
+    auth: bool,
+}
+
+#[derive(Default)]
+struct Found<'a> {
+    realm: Option<&'a [u8]>,
+    nonce: Option<&'a [u8]>,
+    algorithm: Option<&'a [u8]>,
+    opaque: Option<&'a [u8]>,
+    qop: Option<&'a [u8]>,
+    stale: Option<&'a [u8]>,
+}
+
+impl<'a> Found<'a> {
+    fn take(&mut self, name: &[u8], value: &'a [u8]) -> bool {
+        let places = [
+            (b"realm".as_slice(), &mut self.realm),
+            (b"nonce", &mut self.nonce),
+            (b"algorithm", &mut self.algorithm),
+            (b"opaque", &mut self.opaque),
+            (b"qop", &mut self.qop),
+            (b"stale", &mut self.stale),
+        ];
+        let place = places.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+        place.is_none_or(|(_, place)| param::once(place, value))
+    }
+}
+
+/// Who answers a challenge.
+#[derive(Clone, Copy)]
+pub struct Identity<'a> {
+    /// The name.
+    pub username: &'a [u8],
+    /// The password; HA1 is made of it with the realm of the challenge.
+    pub password: &'a [u8],
+}
+
+/// Never shows the password.
+impl std::fmt::Debug for Identity<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+/// The request that carries an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Its method as written.
+    pub method: &'a [u8],
+    /// Its Request-URI as written.
+    pub uri: &'a [u8],
+}
+
+impl<'a> Challenge<'a> {
+    /// All of one field's value; `None` for another scheme, an algorithm or qop that we do not
+    /// speak, and whatever is malformed.
+    #[must_use]
+    pub fn parse(value: &'a [u8]) -> Option<Challenge<'a>> {
+        let mut found = Found::default();
+        param::each(value, |name, value| found.take(name, value)).then_some(())?;
+        let auth = |qop: &[u8]| {
+            qop.split(|b| *b == b',').any(|q| lex::trim(q).eq_ignore_ascii_case(b"auth"))
+        };
+        if found.qop.is_some_and(|qop| !auth(qop)) {
+            return None;
+        }
+        Some(Challenge {
+            realm: found.realm?,
+            nonce: found.nonce?,
+            algorithm: found.algorithm.map_or(Some(Algorithm::Md5), Algorithm::parse)?,
+            stale: found.stale.is_some_and(|stale| stale.eq_ignore_ascii_case(b"true")),
+            names_algorithm: found.algorithm.is_some(),
+            opaque: found.opaque,
+            auth: found.qop.is_some(),
+        })
+    }
+
+    /// The first one that can be answered: RFC 8760 2.4 has the server put its favourite on top.
+    pub fn choose(values: impl Iterator<Item = &'a [u8]>) -> Option<Challenge<'a>> {
+        values.filter_map(Challenge::parse).next()
+    }
+
+    /// Writes the value of Authorization or Proxy-Authorization. `cnonce` must be new and hard to
+    /// guess; `count` is how often this nonce has been answered, this time included.
+    pub fn answer(
+        &self,
+        identity: Identity<'_>,
+        request: Request<'_>,
+        cnonce: &[u8],
+        count: u32,
+        out: &mut Vec<u8>,
+    ) {
+        let nc = format!("{count:08x}");
+        let proof = Proof {
+            method: request.method,
+            uri: request.uri,
+            nonce: self.nonce,
+            count: self.auth.then_some((nc.as_bytes(), cnonce)),
+        };
+        let Identity { username, password } = identity;
+        let response =
+            proof.response(&Ha1::compute(self.algorithm, username, self.realm, password));
+        out.extend_from_slice(b"Digest username=");
+        param::write_quoted(out, username);
+        let mut raw = |name: &str, value: &[u8]| {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(value);
+        };
+        raw(",realm=\"", self.realm);
+        raw("\",nonce=\"", self.nonce);
+        raw("\",uri=\"", request.uri);
+        raw("\",response=\"", response.text());
+        raw("\"", b"");
+        if self.names_algorithm {
+            raw(",algorithm=", self.algorithm.name().as_bytes());
+        }
+        if self.auth {
+            raw(",qop=auth,nc=", nc.as_bytes());
+            raw(",cnonce=\"", cnonce);
+            raw("\"", b"");
+        }
+        if let Some(opaque) = self.opaque {
+            raw(",opaque=\"", opaque);
+            raw("\"", b"");
+        }
+    }
+}
+
+/// Writes the value of one of our own challenges, always with `qop="auth"`.
+pub fn write_challenge(
+    out: &mut Vec<u8>,
+    realm: &[u8],
+    nonce: &[u8],
+    algorithm: Algorithm,
+    stale: bool,
+) {
+    out.extend_from_slice(b"Digest realm=");
+    param::write_quoted(out, realm);
+    out.extend_from_slice(b",nonce=");
+    param::write_quoted(out, nonce);
+    out.extend_from_slice(b",algorithm=");
+    out.extend_from_slice(algorithm.name().as_bytes());
+    out.extend_from_slice(b",qop=\"auth\"");
+    if stale {
+        out.extend_from_slice(b",stale=true");
+    }
+}

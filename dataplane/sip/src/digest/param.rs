@@ -1,0 +1,53 @@
+//! `Digest name=value, name="value" ...`, of challenges and credentials alike.
+
+use crate::lex::Cursor;
+use crate::limits::{DIGEST_PARAMS_MAX, DIGEST_VALUE_MAX};
+
+/// Reads `Digest` and then each parameter; `false` when it is another scheme, malformed, or beyond
+/// the limits. Values come without quotes, their backslashes left as they are.
+pub(super) fn each<'a>(value: &'a [u8], mut take: impl FnMut(&'a [u8], &'a [u8]) -> bool) -> bool {
+    let mut cursor = Cursor::new(value);
+    let scheme = cursor.skip_lws().token();
+    if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Digest")) {
+        return false;
+    }
+    for count in 0..DIGEST_PARAMS_MAX {
+        if count > 0 && !cursor.eat_separator(b',') {
+            return cursor.at_end();
+        }
+        let Some((name, value)) = param(&mut cursor) else { return false };
+        if value.len() > DIGEST_VALUE_MAX || !take(name, value) {
+            return false;
+        }
+    }
+    cursor.at_end()
+}
+
+fn param<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    let name = cursor.skip_lws().token()?;
+    cursor.eat_separator(b'=').then_some(())?;
+    if cursor.peek() == Some(b'"') {
+        return Some((name, cursor.quoted()?));
+    }
+    // Wider than a token, for peers that forget quotes; but nothing that could not stand in quotes,
+    // since the answer to a challenge puts it there.
+    let value = cursor.take_while(|b| b.is_ascii_graphic() && !b",\"\\".contains(&b));
+    (!value.is_empty()).then_some((name, value))
+}
+
+/// Puts `value` where it belongs unless it is there already: a repeated parameter is refused.
+pub(super) fn once<'a>(place: &mut Option<&'a [u8]>, value: &'a [u8]) -> bool {
+    place.replace(value).is_none()
+}
+
+/// Writes `text` as a quoted string.
+pub(super) fn write_quoted(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(*byte);
+    }
+    out.push(b'"');
+}

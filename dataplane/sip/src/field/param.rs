@@ -1,0 +1,76 @@
+//! Parameters behind a header field's value: `;name=value;flag;name="quoted"`.
+
+use crate::lex::{self, Cursor};
+
+/// One parameter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Param<'a> {
+    /// The name as written; compared without case.
+    pub name: &'a [u8],
+    /// The value, without quotes but with its backslashes; `None` when there is no `=`.
+    pub value: Option<&'a [u8]>,
+    /// Whether the value stands in quotes.
+    pub quoted: bool,
+}
+
+/// Well-formed parameters, in their order.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Params<'a> {
+    text: &'a [u8],
+}
+
+impl<'a> Params<'a> {
+    /// All of `text`: empty, or `*(SEMI generic-param)`.
+    #[must_use]
+    pub fn parse(text: &'a [u8]) -> Option<Params<'a>> {
+        let mut cursor = Cursor::new(text);
+        while !cursor.at_end() {
+            next(&mut cursor)?;
+        }
+        Some(Params { text })
+    }
+
+    /// The parameters one by one.
+    pub fn iter(self) -> impl Iterator<Item = Param<'a>> {
+        let mut cursor = Cursor::new(self.text);
+        std::iter::from_fn(move || next(&mut cursor))
+    }
+
+    /// The first parameter called `name`.
+    #[must_use]
+    pub fn find(self, name: &[u8]) -> Option<Param<'a>> {
+        if self.text.is_empty() {
+            return None;
+        }
+        self.iter().find(|param| param.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The value of the first parameter called `name`.
+    #[must_use]
+    pub fn value(self, name: &[u8]) -> Option<&'a [u8]> {
+        self.find(name)?.value
+    }
+
+    /// The parameters as written, from the first semicolon.
+    #[must_use]
+    pub const fn text(self) -> &'a [u8] {
+        self.text
+    }
+}
+
+fn next<'a>(cursor: &mut Cursor<'a>) -> Option<Param<'a>> {
+    if !cursor.eat_separator(b';') {
+        return None;
+    }
+    let name = cursor.token()?;
+    if !cursor.eat_separator(b'=') {
+        return Some(Param { name, value: None, quoted: false });
+    }
+    let quoted = cursor.peek() == Some(b'"');
+    let value = if quoted {
+        cursor.quoted()
+    } else {
+        Some(cursor.take_while(lex::is_param_value)).filter(|v| !v.is_empty())
+    };
+    Some(Param { name, value: Some(value?), quoted })
+}

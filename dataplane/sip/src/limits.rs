@@ -1,0 +1,44 @@
+//! Every bound of this crate, with its reason.
+
+/// Bytes of one message. A UDP payload cannot be longer, and offsets into it fit in `u16`.
+pub const MESSAGE_MAX: usize = 65_535;
+/// Header fields of one message. A request through 20 proxies with all its history has about 70.
+pub const HEADERS_MAX: usize = 128;
+/// Continuation lines of one header field (folding, RFC 3261 7.3.1).
+pub const FOLDS_MAX: usize = 64;
+/// Empty lines in front of a start line that are skipped (RFC 3261 7.5).
+pub const LEADING_CRLF_MAX: usize = 8;
+/// Bytes of a header field's name.
+pub const NAME_MAX: usize = 255;
+/// Lines that `scan` looks at before it gives up; an index would refuse such a message anyway.
+pub const SCAN_LINES_MAX: usize = HEADERS_MAX + FOLDS_MAX;
+/// Bytes of one quoted value in a digest challenge or in credentials.
+pub const DIGEST_VALUE_MAX: usize = 512;
+/// Parameters of one digest challenge or one set of credentials.
+pub const DIGEST_PARAMS_MAX: usize = 32;
+/// Bytes of a URI that we take apart or build.
+pub const URI_MAX: usize = 4_096;
+/// Routes of one dialog. More hops than a request may make are of no use.
+pub const ROUTES_MAX: usize = 70;
+/// Early dialogs of one INVITE that are told apart; further forks share the last number.
+pub const FORKS_MAX: usize = 16;
+/// Extra 2xx responses of a forked INVITE that are acknowledged and ended.
+pub const STRAYS_MAX: usize = 8;
+/// Credentials shown to one peer at once: one for a server, one for a proxy in front of it.
+pub const SHOWN_MAX: usize = 2;
+/// Times one request is sent again with credentials: once, and once more for a stale nonce.
+pub const AUTH_TRIES_MAX: u8 = 2;
+/// Times a re-INVITE is tried again after a 491.
+pub const GLARE_TRIES_MAX: u8 = 4;
+/// Digits of one INFO.
+pub const DIGITS_MAX: usize = 32;
+/// Contacts of one REGISTER or one redirect that are looked at.
+pub const CONTACTS_MAX: usize = 16;
+/// Header fields of a request outside dialogs that are handed up.
+pub const FIELDS_UP_MAX: usize = 32;
+/// Body parts of a multipart body that are looked at for a session description.
+pub const PARTS_MAX: usize = 16;
+
+const _: () = assert!(MESSAGE_MAX <= u16::MAX as usize);
+const _: () = assert!(HEADERS_MAX <= u8::MAX as usize);
+const _: () = assert!(URI_MAX <= MESSAGE_MAX);

@@ -1,0 +1,118 @@
+//! What is wrong with a configuration, in one line that names the key.
+
+use crate::{Config, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, SLOTS_MAX, parse_cores};
+use std::fmt::Display;
+
+/// One line: the key (or line) and what is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem(String);
+
+impl Display for Problem {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Problem {
+    fn at(key: &str, what: impl Display) -> Problem {
+        Problem(format!("{key}: {what}"))
+    }
+
+    pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> Problem {
+        let message = error.message().lines().next().unwrap_or("unreadable");
+        match error.span() {
+            Some(span) => {
+                let before = text.get(..span.start).unwrap_or(text);
+                Problem(format!("line {}: {message}", before.matches('\n').count() + 1))
+            }
+            None => Problem(message.to_owned()),
+        }
+    }
+}
+
+fn within(key: &str, value: u32, min: u32, max: u32) -> Result<(), Problem> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(Problem::at(key, format_args!("must be {min} to {max}, is {value}")))
+    }
+}
+
+fn same_count(key: &str, other: &str, given: usize, wanted: usize) -> Result<(), Problem> {
+    if given == 0 || given == wanted {
+        return Ok(());
+    }
+    let what = format!("one address for each of {other}, {wanted} wanted, {given} given");
+    Err(Problem::at(key, what))
+}
+
+fn count(key: &str, given: usize, max: usize) -> Result<(), Problem> {
+    if given == 0 {
+        return Err(Problem::at(key, "at least one address is needed"));
+    }
+    if given > max {
+        return Err(Problem::at(key, format_args!("at most {max} addresses, {given} given")));
+    }
+    Ok(())
+}
+
+impl Config {
+    /// Checks bounds and relations.
+    ///
+    /// # Errors
+    /// The first [`Problem`].
+    pub fn check(&self) -> Result<(), Problem> {
+        within("node.number", self.node.number, 0, 255)?;
+        self.check_sip()?;
+        self.check_media()?;
+        let shards = parse_cores(&self.cores.shards).map_err(|e| Problem::at("cores.shards", e))?;
+        if shards.len() > 1 {
+            let what = format!("this release runs one shard, {} cores are named", shards.len());
+            return Err(Problem::at("cores.shards", what));
+        }
+        parse_cores(&self.cores.control).map_err(|e| Problem::at("cores.control", e))?;
+        if self.cores.slots > SLOTS_MAX {
+            within("cores.slots", self.cores.slots, 1, SLOTS_MAX)?;
+        }
+        within("journal.segment_mib", self.journal.segment_mib, 1, 1024)?;
+        within("journal.group_commit_ms", self.journal.group_commit_ms, 1, 50)?;
+        if !self.database.url.starts_with("sqlite:") {
+            return Err(Problem::at("database.url", "must begin with `sqlite:`"));
+        }
+        if !["error", "warn", "info", "debug"].contains(&self.log.level.as_str()) {
+            let what = format!("must be error, warn, info or debug, is `{}`", self.log.level);
+            return Err(Problem::at("log.level", what));
+        }
+        Ok(())
+    }
+
+    fn check_sip(&self) -> Result<(), Problem> {
+        count("sip.listen", self.sip.listen.len(), LISTENERS_MAX)?;
+        let (given, wanted) = (self.sip.advertise.len(), self.sip.listen.len());
+        same_count("sip.advertise", "sip.listen", given, wanted)?;
+        within("sip.t1_ms", self.sip.t1_ms, 10, 10_000)?;
+        within("sip.ask_timeout_ms", self.sip.ask_timeout_ms, 100, 30_000)
+    }
+
+    fn check_media(&self) -> Result<(), Problem> {
+        count("media.addresses", self.media.addresses.len(), MEDIA_ADDRESSES_MAX)?;
+        if let Some(ip) = self.media.addresses.iter().find(|ip| ip.is_unspecified()) {
+            let what = format!("{ip} is no address of a host: name the address peers send to");
+            return Err(Problem::at("media.addresses", what));
+        }
+        let (given, wanted) = (self.media.advertise.len(), self.media.addresses.len());
+        same_count("media.advertise", "media.addresses", given, wanted)?;
+        let (min, max) = (self.media.port_min, self.media.port_max);
+        if min % 2 != 0 || min < 1024 {
+            let rule = if min % 2 != 0 { "even" } else { "at least 1024" };
+            return Err(Problem::at("media.port_min", format_args!("must be {rule}, is {min}")));
+        }
+        if max % 2 == 0 || max <= min {
+            let what = format!("must be odd and above media.port_min, is {max}");
+            return Err(Problem::at("media.port_max", what));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,289 @@
+//! The process configuration: one TOML file for both planes and the supervisor.
+//!
+//! It says what a host has (addresses, cores, directories), never what a customer bought: trunks,
+//! prices and users are data in the database. Unknown keys are refused; every error names the key.
+//! `profiles/` holds commented examples for kinds of host. Parsing is pure: no file is opened here.
+//!
+//! Start at [`Config::parse`].
+
+mod check;
+mod cores;
+
+pub use check::Problem;
+pub use cores::{CoreList, parse_cores};
+
+use serde::Deserialize;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// Most SIP listeners of a process.
+pub const LISTENERS_MAX: usize = 8;
+/// Most local media addresses.
+pub const MEDIA_ADDRESSES_MAX: usize = 8;
+/// Most call slots of a shard: a slot's index has 16 bits.
+pub const SLOTS_MAX: u32 = 65_535;
+
+/// The whole file.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// This node.
+    pub node: Node,
+    /// Signalling.
+    pub sip: Sip,
+    /// Media.
+    pub media: Media,
+    /// Threads and cores.
+    pub cores: Cores,
+    /// Journal of facts.
+    pub journal: Journal,
+    /// REST endpoint.
+    pub admin: Admin,
+    /// Database.
+    pub database: Database,
+    /// Logs.
+    pub log: Log,
+}
+
+/// This node.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Node {
+    /// Number of this node, 0 to 255; stands in record origins.
+    pub number: u32,
+    /// Directory for database, journal, tokens; relative to the working directory.
+    pub data: PathBuf,
+    /// Directory for the call table and sockets, on tmpfs if possible; empty = `run` inside `data`.
+    pub run: PathBuf,
+}
+
+/// Signalling.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sip {
+    /// UDP addresses to listen on, at most [`LISTENERS_MAX`].
+    pub listen: Vec<SocketAddr>,
+    /// Address that peers are told, for each listener in order; empty = the listener's own.
+    pub advertise: Vec<SocketAddr>,
+    /// T1, milliseconds (RFC 3261 17.1.1.1; source `MINRESENDIVAL`).
+    pub t1_ms: u32,
+    /// How long an ask may wait for the control plane, milliseconds.
+    pub ask_timeout_ms: u32,
+}
+
+/// Media.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    /// Local media addresses, at most [`MEDIA_ADDRESSES_MAX`].
+    pub addresses: Vec<IpAddr>,
+    /// Address that peers are told, for each media address in order; empty = the address itself.
+    pub advertise: Vec<IpAddr>,
+    /// First port (source `MinRTP`), even.
+    pub port_min: u16,
+    /// Last port (source `MaxRTP`), odd.
+    pub port_max: u16,
+}
+
+/// Threads and cores.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cores {
+    /// The core that the shard is pinned to, for example `"1"`; empty = the last one of two or more,
+    /// not pinned on a host with one core. This release runs one shard.
+    pub shards: String,
+    /// Cores of the control plane, for example `"0,2-3"`; empty = all but the shard's.
+    pub control: String,
+    /// Call slots of each shard.
+    pub slots: u32,
+}
+
+/// Journal of facts.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// Size of a segment, MiB.
+    pub segment_mib: u32,
+    /// Longest wait for company before a sync, milliseconds.
+    pub group_commit_ms: u32,
+}
+
+/// REST endpoint.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+}
+
+/// Database.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite:FILE`, the file relative to `node.data`.
+    pub url: String,
+}
+
+/// Logs.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Least level written: `error`, `warn`, `info`, `debug`.
+    pub level: String,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Node { number: 0, data: "data".into(), run: PathBuf::new() }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Sip {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 5060))],
+            advertise: Vec::new(),
+            t1_ms: 500,
+            ask_timeout_ms: 3000,
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Media {
+            addresses: vec![IpAddr::from([127, 0, 0, 1])],
+            advertise: Vec::new(),
+            // Outside the ephemeral range, so that no resolver's port is ever taken for a flow's.
+            port_min: 16_384,
+            port_max: 32_767,
+        }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Journal { segment_mib: 16, group_commit_ms: 10 }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Admin { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Database { url: "sqlite:strowger.db".into() }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: "info".into() }
+    }
+}
+
+impl Config {
+    /// Parses and checks the text of a configuration file.
+    ///
+    /// # Errors
+    /// One [`Problem`]: the key and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Config, Problem> {
+        let config: Config = toml::from_str(text).map_err(|e| Problem::of_toml(text, &e))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The directory of call table and sockets.
+    #[must_use]
+    pub fn run_dir(&self) -> PathBuf {
+        if self.node.run.as_os_str().is_empty() {
+            self.node.data.join("run")
+        } else {
+            self.node.run.clone()
+        }
+    }
+
+    /// Call slots of each shard, the default being 4,096.
+    #[must_use]
+    pub const fn slots(&self) -> u32 {
+        if self.cores.slots == 0 { 4096 } else { self.cores.slots }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        Config::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_key_changes_something() {
+        for line in [
+            "node.number = 3",
+            "node.data = \"/srv/x\"",
+            "node.run = \"/run/x\"",
+            "sip.listen = [\"10.0.0.1:5060\", \"[::1]:5060\"]",
+            "sip.advertise = [\"192.0.2.1:5060\"]",
+            "sip.t1_ms = 250",
+            "sip.ask_timeout_ms = 1000",
+            "media.addresses = [\"10.0.0.1\"]",
+            "media.advertise = [\"192.0.2.1\"]",
+            "media.port_min = 20000",
+            "media.port_max = 20999",
+            "cores.shards = \"1\"",
+            "cores.control = \"0\"",
+            "cores.slots = 100",
+            "journal.segment_mib = 4",
+            "journal.group_commit_ms = 20",
+            "admin.listen = \"127.0.0.1:9000\"",
+            "database.url = \"sqlite:other.db\"",
+            "log.level = \"debug\"",
+        ] {
+            assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        for (text, says) in [
+            ("sip.listne = []", "line 1: unknown field `listne`"),
+            ("sip.listen = [\"5060\"]", "line 1: invalid socket address syntax"),
+            ("sip.listen = []", "sip.listen: at least one address is needed"),
+            ("sip.t1_ms = 0", "sip.t1_ms: must be 10 to 10000, is 0"),
+            ("media.port_min = 16385", "media.port_min: must be even, is 16385"),
+            (
+                "media.port_max = 100",
+                "media.port_max: must be odd and above media.port_min, is 100",
+            ),
+            ("media.addresses = [\"0.0.0.0\"]", "media.addresses: 0.0.0.0 is no address of a host"),
+            ("cores.shards = \"a\"", "cores.shards: `a` is no core number"),
+            (
+                "cores.shards = \"1-2\"",
+                "cores.shards: this release runs one shard, 2 cores are named",
+            ),
+            ("cores.slots = 70000", "cores.slots: must be 1 to 65535, is 70000"),
+            ("node.number = 300", "node.number: must be 0 to 255, is 300"),
+            ("journal.segment_mib = 0", "journal.segment_mib: must be 1 to 1024, is 0"),
+            ("journal.group_commit_ms = 60", "journal.group_commit_ms: must be 1 to 50, is 60"),
+            ("log.level = \"loud\"", "log.level: must be error, warn, info or debug, is `loud`"),
+            ("database.url = \"mysql:x\"", "database.url: must begin with `sqlite:`"),
+            (
+                "sip.advertise = [\"1.2.3.4:1\", \"1.2.3.4:2\"]",
+                "sip.advertise: one address for each of sip.listen, 1 wanted, 2 given",
+            ),
+        ] {
+            let said = problem(text);
+            assert!(said.starts_with(says), "{text}: {said}");
+        }
+    }
+}
