@@ -43,7 +43,7 @@ fn golden_words_of_header_and_slot() {
     let words = words(&SETUP);
     let mut table = table(&words);
     table.beat(Tick(77), 1_700_000_000_000_000);
-    table.publish_durable(Position { segment: 2, offset: 64 });
+    publish_durable(&words, Position { segment: 2, offset: 64 });
     let at = table.open(0x00AA, 0x00BB, b"charge", NOW).unwrap();
     table.write(at, SlotState::Answered, 0x00CC, b"charge and record").unwrap();
     table.begin_thaw(at).unwrap();

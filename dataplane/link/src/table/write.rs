@@ -209,11 +209,6 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         store(words, HEARTBEAT_TICK_WORD, now.0, Ordering::Relaxed);
     }
 
-    /// Publishes how far the journal is durable.
-    pub fn publish_durable(&self, position: Position) {
-        store(self.words.as_ref(), DURABLE_WORD, position.to_word(), Ordering::Release);
-    }
-
     fn set_control(
         &mut self,
         at: SlotRef,
@@ -224,6 +219,12 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         slot.control.store(change(control).to_word(), Ordering::Release);
         Ok(())
     }
+}
+
+/// Publishes in a segment how far the journal is durable: for the journal's thread, which is not the
+/// segment's owner. The word is of nobody else.
+pub fn publish_durable(words: &[AtomicU64], position: Position) {
+    store(words, DURABLE_WORD, position.to_word(), Ordering::Release);
 }
 
 /// What is free, by what the slots hold. An unreadable slot is made to hold no chunks: its numbers
