@@ -55,6 +55,9 @@ pub struct Cdr {
     pub hops_dropped: u32,
     /// Facts the dataplane dropped beyond its bound; durations do not suffer.
     pub facts_dropped: u32,
+    /// A charge is missing: its amount is beyond the ledger's range, or the settlement cannot be
+    /// read. An alarm; a human must price it.
+    pub unpriced: bool,
 }
 
 /// Times of a record.

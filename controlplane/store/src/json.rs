@@ -150,7 +150,6 @@ pub(crate) const TRANSPORTS: [(&str, Transport); 5] = [
 pub(crate) struct EgressJson {
     targets: Vec<SocketAddr>,
     transport: String,
-    listener: u8,
     account: i64,
     tariff: Option<i64>,
     called: PrefixEditJson,
@@ -167,7 +166,6 @@ impl From<&Egress> for EgressJson {
         EgressJson {
             targets: egress.targets.clone(),
             transport: crate::column::word_of(&TRANSPORTS, egress.transport).to_owned(),
-            listener: egress.listener,
             account: egress.account.0,
             tariff: egress.tariff.map(|t| t.0),
             called: (&egress.called).into(),
@@ -188,7 +186,6 @@ impl TryFrom<EgressJson> for Egress {
         Ok(Egress {
             targets: json.targets,
             transport: transport.map(|(_, t)| *t).ok_or(BadJson)?,
-            listener: json.listener,
             account: AccountId(json.account),
             tariff: json.tariff.map(TariffId),
             called: json.called.into(),

@@ -1,5 +1,7 @@
 //! Every configuration row comes back as it was written; what cannot be true is refused.
 
+#![expect(clippy::unwrap_used, clippy::too_many_lines, reason = "a test may panic and be long")]
+
 use std::path::PathBuf;
 use strowger_model::*;
 use strowger_store::{ConfigRows, Store};
@@ -116,7 +118,6 @@ fn sample() -> ConfigRows {
                     "[2001:db8::1]:5060".parse().unwrap(),
                 ],
                 transport: Transport::Udp,
-                listener: 1,
                 account: AccountId(1),
                 tariff: None,
                 called: edit,

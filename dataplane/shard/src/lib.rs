@@ -1,1 +1,5 @@
-//! strowger-shard.
+//! One core's turn.
+
+mod desk;
+mod edge;
+mod gauge;
