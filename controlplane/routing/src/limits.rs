@@ -20,6 +20,11 @@ pub const TRUNK_SOURCES_MAX: usize = 256;
 /// Most numbers of one subscriber.
 pub const SUBSCRIBER_NUMBERS_MAX: usize = 64;
 
+/// Longest user name, bytes.
+pub const USERNAME_MAX: usize = 64;
+/// Deepest tree of organizations.
+pub const ORGANIZATION_DEPTH_MAX: usize = 16;
+
 /// Most contacts a subscriber may be given.
 pub const CONTACTS_MAX: usize = 16;
 /// Longest Contact URI kept, bytes.
