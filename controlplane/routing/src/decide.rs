@@ -11,22 +11,22 @@ mod ring;
 mod route;
 mod sender;
 
-pub use plan::{AdmitPlan, Limit, LimitOf, Payer, Plan, answer, finish};
+pub use plan::{AdmitPlan, Limit, LimitOf, Payer, Plan, finish, reject};
+pub(crate) use route::emergency_branches;
+pub(crate) use sender::{Identity, identify};
 
 use crate::location::Locations;
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
 use crate::trace::{Step, Trace};
 use crate::world::World;
-use called::Called;
-use plan::{Costs, Way};
+use plan::Costs;
 use sender::Sender;
 use strowger_billing::Settlement;
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, Octets, Refuse, Registered,
     Respond, Tick,
 };
-use strowger_model::TenantId;
 
 /// What was found out for earlier [`Query`]s of the same ask.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -180,7 +180,7 @@ impl<'a> Attempt<'a> {
             None => self.route(&sender, &called)?,
         };
         let costs = self.price(&sender, &called, &way)?;
-        let admit = self.admit(&sender, &costs);
+        let admit = self.admit(&sender, &costs)?;
         self.plan(&sender, &called, way, costs, admit)
     }
 
@@ -215,13 +215,8 @@ pub(crate) fn challenge_stranger(world: &World, ask: &Ask) -> Option<Challenge> 
     let by_host = || world.tenant_of_host(&ask.hints.host);
     let by_name = ask.hints.sni.as_deref().and_then(|sni| world.tenant_of_host(sni));
     let tenant = by_name.or_else(by_host).or_else(|| world.tenants().next())?;
-    Some(challenge_tenant(world, tenant.id, false)).flatten()
-}
-
-fn challenge_tenant(world: &World, id: TenantId, stale: bool) -> Option<Challenge> {
-    let tenant = world.tenant(id)?;
     let algorithms = tenant.algorithms.iter().map(|a| crate::digest::algorithm(*a)).collect();
-    Some(Challenge { realm: tenant.realm.clone(), algorithms, stale })
+    Some(Challenge { realm: tenant.realm.clone(), algorithms, stale: false })
 }
 
 #[cfg(test)]

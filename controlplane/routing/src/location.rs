@@ -7,6 +7,7 @@
 mod contact;
 mod output;
 
+pub(crate) use contact::wire_transport;
 pub use contact::{Reach, reach};
 pub use output::Output;
 

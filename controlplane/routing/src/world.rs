@@ -132,10 +132,27 @@ impl World {
         self.trunks.iter().map(|(_, trunk)| trunk.as_ref())
     }
 
-    /// Whether `trunk` sends from `source`.
+    /// The trunk that a call from `source` comes from: the one that the edge named, or one of the
+    /// same source whose tech prefix the called number carries (spec AUTH-MODE-01, 3), the longest
+    /// first. `None` when the named trunk does not send from there.
     #[must_use]
-    pub fn sends_from(trunk: &Trunk, source: SocketAddr) -> bool {
-        trunk.ingress.as_ref().is_some_and(|i| i.sources.iter().any(|m| m.matches(source)))
+    pub fn sending_trunk(
+        &self,
+        named: TrunkId,
+        source: SocketAddr,
+        called: &str,
+    ) -> Option<&Trunk> {
+        let ingress = self.trunk(named)?.ingress.as_ref()?;
+        let m = ingress.sources.iter().find(|m| m.matches(source))?;
+        let key = |prefix| (m.network.to_canonical(), m.prefix_len, m.port, prefix);
+        let longest = called.len().min(strowger_model::NUMBER_MAX);
+        let prefixes = (1..=longest).rev().filter_map(|len| Digits::parse(called.get(..len)?).ok());
+        let id = prefixes
+            .map(Some)
+            .chain([None])
+            .find_map(|prefix| self.sources.get(&key(prefix)))
+            .unwrap_or(&named);
+        self.trunk(*id)
     }
 
     /// The dictionary of all prefixes.

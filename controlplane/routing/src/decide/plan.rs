@@ -9,8 +9,8 @@ use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_billing::{Hop, Level, Settlement, Terms};
 use strowger_link::{
-    Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, MediaPolicy, Octets, PartyRef, Refuse,
-    Stage, Target,
+    Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, MediaPolicy, Octets, PartyRef,
+    Refuse, Stage, Target,
 };
 use strowger_model::{AccountId, CostBound, Exchange, SubscriberId, TrunkId};
 
@@ -69,7 +69,8 @@ pub enum LimitOf {
 }
 
 /// The answer of a plan, with the talk time that the till granted: milliseconds from answer
-/// (`u64::MAX` = no lease), and whether nothing will be added.
+/// (`u64::MAX` = no lease), and whether nothing will be added. A plan without
+/// [`Plan::admit`] has no lease: `finish(plan, u64::MAX, true)`.
 #[must_use]
 pub fn finish(plan: Plan, ms: u64, last: bool) -> Answer {
     let mut go = plan.go;
@@ -79,7 +80,7 @@ pub fn finish(plan: Plan, ms: u64, last: bool) -> Answer {
 
 /// The answer of a plan that the till did not grant; its record keeps the settlement's parties.
 #[must_use]
-pub fn answer(plan: &Plan, refusal: Refusal) -> Answer {
+pub fn reject(plan: &Plan, refusal: Refusal) -> Answer {
     let settlement = Settlement::decode(&plan.go.settlement.0).ok().and_then(|mut settlement| {
         settlement.hold = 0;
         settlement.levels.clear();
@@ -166,9 +167,14 @@ impl<'a> Attempt<'a> {
     }
 
     /// Step 18 and the credit check, as a request to the till.
-    pub(super) fn admit(&self, sender: &Sender<'a>, costs: &Costs) -> Option<AdmitPlan> {
+    pub(super) fn admit(
+        &self,
+        sender: &Sender<'a>,
+        costs: &Costs,
+    ) -> Result<Option<AdmitPlan>, Stop> {
         let levels = costs.levels.iter().map(|level| {
-            Some(Payer { account: level.account, bound: level.terms.bound()? })
+            let bound = level.terms.bound().ok_or(Refusal::Internal)?;
+            Ok::<Payer, Stop>(Payer { account: level.account, bound })
         });
         let limits = match sender.who {
             Who::Subscriber(caller) if caller.calls_max > 0 => {
@@ -177,12 +183,12 @@ impl<'a> Attempt<'a> {
             }
             Who::Subscriber(_) | Who::Trunk(..) => Vec::new(),
         };
-        Some(AdmitPlan {
-            levels: levels.collect::<Option<_>>()?,
+        Ok(Some(AdmitPlan {
+            levels: levels.collect::<Result<_, _>>()?,
             limits,
             ms_min: TALK_MS_MIN,
             ms_max: talk_ms_max(sender),
-        })
+        }))
     }
 
     /// The frame, whole but for the grant.

@@ -3,7 +3,7 @@
 use super::plan::{Way, blank_branch};
 use super::sender::Sender;
 use super::{Attempt, Stop};
-use crate::location::{from_binding, reach};
+use crate::location::{reach, wire_transport};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_link::{BRANCHES_MAX, Branch, MediaPolicy, PartyRef, Stage, Target};
@@ -40,7 +40,7 @@ impl<'a> Attempt<'a> {
         let target = Target {
             uri: binding.uri.clone(),
             address: way.address,
-            transport: from_binding(binding.transport),
+            transport: wire_transport(binding.transport),
             flow: binding.flow,
             routes: binding.path.clone(),
         };

@@ -5,26 +5,23 @@ use super::plan::{Way, blank_branch};
 use super::ring::{media_policy, ring_ms};
 use super::sender::{Sender, Who};
 use super::{Attempt, Stop};
-use crate::location::from_binding;
+use crate::location::wire_transport;
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::uri::escape_user;
+use crate::world::World;
 use std::net::SocketAddr;
 use strowger_billing::{Hop, Terms};
 use strowger_link::siphash::{Key, siphash24};
 use strowger_link::{Branch, Gauge, HOPS_MAX, PartyRef, Stage, Target, Transport};
-use strowger_model::{Digits, Egress, Exchange, Route, RouteTarget, Trunk, TrunkId};
+use strowger_model::{Digits, Egress, Exchange, Route, RouteTarget, Tenant, Trunk, TrunkId};
 
 /// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
 const TIER: i32 = 100;
 
 impl<'a> Attempt<'a> {
     /// Steps 24 and 25: the best route, its targets in order, each address one hop.
-    pub(super) fn route(
-        &mut self,
-        sender: &Sender<'a>,
-        called: &Called<'a>,
-    ) -> Result<Way, Stop> {
+    pub(super) fn route(&mut self, sender: &Sender<'a>, called: &Called<'a>) -> Result<Way, Stop> {
         let (Ok(number), Some(chain)) = (called.number, &called.chain) else {
             return Err(self.refuse_not_a_number(called));
         };
@@ -148,33 +145,14 @@ impl<'a> Attempt<'a> {
             self.note(Step::Hop { trunk: trunk.id.0, address });
             let hop = u8::try_from(way.hops.len()).unwrap_or_default();
             way.hops.push(Hop { trunk: trunk.id, account: egress.account, organization, terms });
-            let branch = self.hop_branch(sender, number, (trunk, egress), *target, hop);
+            let asked = self.ask.hints.listener;
+            let listener = self.world.listener(asked, wire_transport(egress.transport));
+            let hop_address = HopAddress { trunk, egress, address: *target, listener };
+            let mut branch = hop_branch(&hop_address, sender.tenant, number);
+            branch.hop = hop;
+            self.shown_outside(sender, egress).onto(&mut branch);
             way.stages.push(Stage { branches: vec![branch] });
         }
-    }
-
-    fn hop_branch(
-        &self,
-        sender: &Sender<'a>,
-        number: Digits,
-        (trunk, egress): (&Trunk, &Egress),
-        address: SocketAddr,
-        hop: u8,
-    ) -> Branch {
-        let dialed = egress.called.apply(number.as_str());
-        let transport = from_binding(egress.transport);
-        let uri = format!("sip:{}@{address}{}", escape_user(&dialed), parameter(transport));
-        let target = Target { uri, address, transport, flow: 0, routes: Vec::new() };
-        let listener = self.world.listener(self.ask.hints.listener, transport);
-        let mut branch = blank_branch(target, listener, media_policy(sender.tenant, false));
-        branch.dialed = dialed;
-        branch.ring_ms = ring_ms(sender.tenant, egress.ring_timeout_s);
-        branch.first_ms = egress.first_timeout_s.saturating_mul(1000);
-        branch.gauges = gauges(trunk, egress);
-        branch.hop = hop;
-        branch.party = PartyRef::Trunk(trunk.id.0);
-        self.shown_outside(sender, egress).onto(&mut branch);
-        branch
     }
 
     /// What the supplier charges for this number: `Ok(None)` when it charges nothing at all.
@@ -194,6 +172,55 @@ impl<'a> Attempt<'a> {
         self.note(Step::SupplierPrice { trunk: trunk.id.0, rate: rate.id.0 });
         Ok(Some(terms))
     }
+}
+
+/// A branch to one address of a trunk, with no caller yet.
+fn hop_branch(hop: &HopAddress<'_>, tenant: &Tenant, number: Digits) -> Branch {
+    let HopAddress { trunk, egress, address, listener } = *hop;
+    let dialed = egress.called.apply(number.as_str());
+    let transport = wire_transport(egress.transport);
+    let uri = format!("sip:{}@{address}{}", escape_user(&dialed), parameter(transport));
+    let target = Target { uri, address, transport, flow: 0, routes: Vec::new() };
+    let mut branch = blank_branch(target, listener, media_policy(tenant, false));
+    branch.dialed = dialed;
+    branch.ring_ms = ring_ms(tenant, egress.ring_timeout_s);
+    branch.first_ms = egress.first_timeout_s.saturating_mul(1000);
+    branch.gauges = gauges(trunk, egress);
+    branch.party = PartyRef::Trunk(trunk.id.0);
+    branch
+}
+
+/// One address of a trunk and the listener to leave by.
+struct HopAddress<'a> {
+    trunk: &'a Trunk,
+    egress: &'a Egress,
+    address: SocketAddr,
+    listener: u8,
+}
+
+/// The branches of an emergency number for the edge, in order, at most [`HOPS_MAX`]: no gauge, and
+/// no caller, who is shown as received.
+pub(crate) fn emergency_branches(
+    world: &World,
+    tenant: &Tenant,
+    number: Digits,
+    trunks: &[TrunkId],
+) -> Vec<Branch> {
+    let egresses = trunks.iter().filter_map(|id| world.trunk(*id));
+    let known = egresses.filter_map(|trunk| Some((trunk, trunk.egress.as_ref()?)));
+    let hops = known.flat_map(|(trunk, egress)| {
+        let listener = world.listener(0, wire_transport(egress.transport));
+        let hop =
+            move |address: &SocketAddr| HopAddress { trunk, egress, address: *address, listener };
+        egress.targets.iter().map(hop)
+    });
+    hops.take(HOPS_MAX)
+        .map(|hop| {
+            let mut branch = hop_branch(&hop, tenant, number);
+            branch.gauges.clear();
+            branch
+        })
+        .collect()
 }
 
 fn gauges(trunk: &Trunk, egress: &Egress) -> Vec<Gauge> {

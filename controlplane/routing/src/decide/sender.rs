@@ -2,11 +2,11 @@
 
 use super::{Attempt, Stop, challenge_stranger};
 use crate::digest::{self, Verdict};
+use crate::location::Locations;
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::world::World;
-use crate::location::Locations;
 use strowger_link::{Challenge, Credentials};
 use strowger_model::{Account, Ingress, Subscriber, Tenant, Trunk, TrunkId};
 
@@ -58,16 +58,12 @@ impl<'a> Attempt<'a> {
 
     /// The trunk that the edge named. The edge may be older than the world, so its word is checked.
     fn trunk_sender(&mut self, id: TrunkId) -> Result<Option<Sender<'a>>, Stop> {
-        let trunk = self.world.trunk(id);
-        let source = self.ask.hints.source;
-        let Some((trunk, ingress)) = trunk
-            .filter(|trunk| World::sends_from(trunk, source))
-            .and_then(|trunk| Some((trunk, trunk.ingress.as_ref()?)))
-        else {
+        let trunk = self.world.sending_trunk(id, self.ask.hints.source, &self.call.called);
+        let Some((trunk, ingress)) = trunk.and_then(|t| Some((t, t.ingress.as_ref()?))) else {
             self.note(Step::NotItsSource { trunk: id.0 });
             return Ok(None);
         };
-        self.note(Step::SenderTrunk { trunk: id.0 });
+        self.note(Step::SenderTrunk { trunk: trunk.id.0 });
         let tenant = self.world.tenant(trunk.tenant).ok_or(Refusal::Internal)?;
         let account = self.world.account(ingress.account).ok_or(Refusal::Internal)?;
         Ok(Some(Sender { tenant, account, who: Who::Trunk(trunk, ingress) }))

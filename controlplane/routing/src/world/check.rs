@@ -7,9 +7,9 @@ use crate::limits::{
 };
 use strowger_billing::Terms;
 use strowger_model::{
-    Account, AccountId, EDIT_PREFIXES_MAX, Egress, Emergency, Exchange, Ingress,
-    NUMBER_MAX, Organization, OrganizationId, PrefixEdit, Rate, Route, Subscriber, Tariff,
-    TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    Account, AccountId, EDIT_PREFIXES_MAX, Egress, Emergency, Exchange, Ingress, NUMBER_MAX,
+    Organization, OrganizationId, PrefixEdit, Rate, Route, Subscriber, Tariff, TariffId,
+    TariffKind, Tenant, TenantId, Trunk, TrunkId,
 };
 
 type Checked = Result<(), BuildError>;
