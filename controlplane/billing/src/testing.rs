@@ -159,7 +159,8 @@ fn fact(line: &str) -> Fact {
         "in" => Fact::LegOpened(opened(leg(2), at, Direction::In, PartyRef::Unknown)),
         "out" => {
             let id = i64::try_from(number(4)).unwrap();
-            let party = if words[3] == "trunk" { PartyRef::Trunk(id) } else { PartyRef::Subscriber(id) };
+            let party =
+                if words[3] == "trunk" { PartyRef::Trunk(id) } else { PartyRef::Subscriber(id) };
             let (stage, branch) = words[6].split_once('.').unwrap();
             let opened = opened(leg(2), at, Direction::Out, party);
             let (stage, branch) = (stage.parse().unwrap(), branch.parse().unwrap());

@@ -247,7 +247,10 @@ fn modes_of_a_call_that_we_answered_first() {
 fn parties_numbers_and_media() {
     let cdr = compose(&facts(ANSWERED), Mode::CalledLeg).remove(0).unpriced();
     assert_eq!((cdr.id.0, cdr.ask), ((3 << 40) | 77, 42));
-    assert_eq!((cdr.called.received.as_str(), cdr.called.dialled.as_str()), ("+44 20 7946 0000", "99001"));
+    assert_eq!(
+        (cdr.called.received.as_str(), cdr.called.dialled.as_str()),
+        ("+44 20 7946 0000", "99001")
+    );
     assert_eq!((cdr.caller.from_user.as_str(), cdr.caller.display.as_str()), ("1001", "Ann"));
     let (caller, called) = (cdr.caller_media.unwrap(), cdr.called_media.unwrap());
     assert_eq!((caller.received, called.received), (100, 101));
@@ -310,7 +313,8 @@ fn any_fact() -> impl Strategy<Value = String> {
     prop_oneof![
         at.clone().prop_map(|at| format!("{at} began")),
         (at.clone(), leg.clone()).prop_map(|(at, leg)| format!("{at} in {leg}")),
-        (at.clone(), leg.clone()).prop_map(|(at, leg)| format!("{at} out {leg} trunk {leg} {leg} 0.0")),
+        (at.clone(), leg.clone())
+            .prop_map(|(at, leg)| format!("{at} out {leg} trunk {leg} {leg} 0.0")),
         (at.clone(), leg.clone()).prop_map(|(at, leg)| format!("{at} ring {leg}")),
         (at.clone(), leg.clone()).prop_map(|(at, leg)| format!("{at} answer {leg}")),
         (at.clone(), leg.clone(), leg.clone()).prop_map(|(at, a, b)| format!("{at} join {a} {b}")),

@@ -29,7 +29,11 @@ fn revenue() -> LedgerAccount {
     account(Owner::Tenant, LedgerKind::Revenue)
 }
 
-fn transfer(debit: LedgerAccount, credit: LedgerAccount, amount: i64) -> Result<Transfer, BadTransfer> {
+fn transfer(
+    debit: LedgerAccount,
+    credit: LedgerAccount,
+    amount: i64,
+) -> Result<Transfer, BadTransfer> {
     Transfer::new(0, debit, credit, Amount(amount), TransferKind::Charge, Cause::Batch(1))
 }
 

@@ -126,8 +126,7 @@ fn a_record_without_settlement_or_with_a_broken_one_is_kept() {
 fn an_amount_beyond_the_ledger_is_marked() {
     let mut settlement = chain();
     settlement.levels[1].terms = Terms::flat(Price(i64::MAX), euro()).unwrap();
-    settlement.levels[1].terms.exchange =
-        strowger_model::Exchange::new(i64::MAX, euro()).unwrap();
+    settlement.levels[1].terms.exchange = strowger_model::Exchange::new(i64::MAX, euro()).unwrap();
     let cdr = priced(CALL, &settlement);
     assert!(cdr.unpriced);
     assert_eq!(cdr.charges().count(), 3);

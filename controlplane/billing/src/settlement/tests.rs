@@ -9,7 +9,9 @@ use strowger_model::{
 
 /// Terms with everything in them that a real tariff has.
 fn rich(prices: usize) -> Terms {
-    let until = |index: usize| if index + 1 == prices { FOREVER_MS } else { 1_800_000 * (index as u32 + 1) };
+    let until = |index: usize| {
+        if index + 1 == prices { FOREVER_MS } else { 1_800_000 * (index as u32 + 1) }
+    };
     let segments: Vec<Segment> =
         (0..prices).map(|i| Segment { until_ms: until(i), price: Price(123_450_000) }).collect();
     Terms {
