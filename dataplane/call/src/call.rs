@@ -14,7 +14,6 @@ mod talk;
 
 pub(crate) use ask::Attempt;
 
-use crate::SlotState;
 use crate::desk::Cx;
 use ask::Asked;
 use end::{Closed, End, Farewell};
@@ -24,6 +23,7 @@ use leg::{Leg, LegState};
 use originate::Setup;
 use std::mem;
 use strowger_leg::{Command, Event};
+use strowger_link::table::SlotState;
 use strowger_link::{
     AnswerBody, Ask, AskId, CallFacts, Fact, Hints, LegId, LegProgress, Live, LiveState, Octets,
     Party, Reason, RecordId, SlotRef, Tick, Up,

@@ -2,10 +2,11 @@
 
 use super::leg::LegState;
 use super::{Call, State};
+use crate::Entry;
 use crate::desk::Cx;
 use crate::limits::LINGER_MS;
-use crate::{Entry, SlotState};
 use strowger_leg::Command;
+use strowger_link::table::SlotState;
 use strowger_link::{CallEnded, Cause, Challenge, Fact, LegEnded, LiveState, Party, Reason};
 
 /// What a closed call still waits for, besides its legs' last words.

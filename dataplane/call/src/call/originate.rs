@@ -6,10 +6,11 @@ use super::exchange::Exchange;
 use super::failure::{Failure, FailureKind};
 use super::leg::{Leg, LegState};
 use super::{Call, FactLog, State, clip, micros};
+use crate::Role;
 use crate::desk::Cx;
-use crate::{Role, SlotState};
 use std::net::{Ipv4Addr, SocketAddr};
 use strowger_leg::{Body, Command, Event};
+use strowger_link::table::SlotState;
 use strowger_link::{
     Began, Branch, Cause, Fact, Grant, Granted, Hints, LegAnswered, Originate, Party, Reason,
     SlotRef, Tick,
@@ -78,7 +79,7 @@ impl Call {
             ms => cx.now.plus_ms(ms.into()),
         };
         let opened = self.open_leg((0, 0), &first, cx);
-        self.write_slot(SlotState::Dialing, cx);
+        self.write_slot(SlotState::Ringing, cx);
         let Some(leg) = opened else { return self.no_leg_left(cx) };
         if let Err(failure) = self.admit(leg, &first, cx) {
             return self.setup_failed(leg, &failure, Farewell::None, cx);
@@ -165,7 +166,7 @@ impl Call {
         (grant, deadline): (Grant, Tick),
         cx: &mut Cx<'_>,
     ) -> State {
-        self.write_slot(SlotState::Dialing, cx);
+        self.write_slot(SlotState::Ringing, cx);
         let Some(leg) = self.open_leg((1, 0), &second, cx) else { return self.no_leg_left(cx) };
         let offer = self.admit(leg, &second, cx).and_then(|()| {
             self.describe(0, leg, Role::Offer, answer, cx)
