@@ -7,8 +7,8 @@
 mod scene;
 
 use scene::{Scene, random_below, role};
-use strowger_link::Tick;
 use strowger_link::table::{Reader, Setup, SlotState, Table, words_needed};
+use strowger_link::{AskId, RecordId, Tick};
 use strowger_port::eventfd::EventFd;
 use strowger_port::shm::{create_file, open_file};
 
@@ -30,10 +30,10 @@ fn child_owner_writes() {
     for n in 1.. {
         table.beat(Tick(n), 0);
         if open.len() < 8 {
-            open.push(table.open(n, n, &body_of(n), Tick(n)).unwrap());
+            open.push(table.open(RecordId(n as i64), AskId(n), &body_of(n), Tick(n)).unwrap());
         }
         let which = open[n as usize % open.len()];
-        table.write(which, SlotState::Answered, n, &body_of(n)).unwrap();
+        table.write(which, SlotState::Answered, AskId(n), &body_of(n)).unwrap();
         if n.is_multiple_of(5) {
             table.close(open.swap_remove(n as usize / 5 % open.len())).unwrap();
         }
@@ -61,7 +61,7 @@ fn every_slot_is_whole_after_a_kill() {
         let (mut live, mut chunks) = (0, 0);
         for idx in 0..SETUP.slots as u16 {
             let Some(head) = reader.read(idx, &mut body).unwrap() else { continue };
-            assert_eq!(body, body_of(head.ask));
+            assert_eq!(body, body_of(head.ask.0));
             live += 1;
             chunks += if body.len() <= 448 { 0 } else { body.len().div_ceil(1024) };
         }

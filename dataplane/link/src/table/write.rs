@@ -11,7 +11,7 @@ use super::pool::ChunkPool;
 use super::read::{ReadError, SlotHead, check_of, chunk_numbers, read_slot};
 use crate::journal::Position;
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::{SlotRef, Tick};
+use crate::{AskId, RecordId, SlotRef, Tick};
 
 /// Why a slot was not written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,8 +88,8 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
     /// [`WriteError`]; nothing is open then.
     pub fn open(
         &mut self,
-        record: u64,
-        ask: u64,
+        record: RecordId,
+        ask: AskId,
         body: &[u8],
         now: Tick,
     ) -> Result<SlotRef, WriteError> {
@@ -99,7 +99,7 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         let control = Control::from_word(slot.control.load(Ordering::Relaxed));
         fence(Ordering::Release);
         slot.opened.store(now.0, Ordering::Relaxed);
-        slot.record.store(record, Ordering::Relaxed);
+        slot.record.store(record.0.cast_unsigned(), Ordering::Relaxed);
         let opened = Control {
             generation: control.generation.wrapping_add(1),
             state: SlotState::Asked.code(),
@@ -119,7 +119,7 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         &mut self,
         at: SlotRef,
         state: SlotState,
-        ask: u64,
+        ask: AskId,
         body: &[u8],
     ) -> Result<(), WriteError> {
         let words = Words::new(self.words.as_ref(), &self.setup);
@@ -269,7 +269,7 @@ fn put(
     words: &Words<'_>,
     slot: &SlotWords<'_>,
     control: Control,
-    ask: u64,
+    ask: AskId,
     body: &[u8],
     chunks: &mut ChunkPool,
 ) -> Result<(), WriteError> {
@@ -282,10 +282,10 @@ fn put(
         return Err(WriteError::Stale);
     };
     put_body(words, half, body, chunks)?;
-    ask_word.store(ask, Ordering::Relaxed);
+    ask_word.store(ask.0, Ordering::Relaxed);
     let (opened, record) =
         (slot.opened.load(Ordering::Relaxed), slot.record.load(Ordering::Relaxed));
-    let check = check_of(opened, record, ask, body);
+    let check = check_of(opened, record, ask.0, body);
     descriptor.store((body.len() as u64) << 32 | u64::from(check), Ordering::Relaxed);
     slot.control.store(flipped.to_word(), Ordering::Release);
     Ok(())

@@ -7,8 +7,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use strowger_link::Tick;
 use strowger_link::table::{Reader, Setup, Table, words_needed};
+use strowger_link::{AskId, RecordId, Tick};
 
 const CONTRACT: u32 = 11;
 const SMALL: RingSizes = RingSizes { down: 16, calls: 16, registrations: 16, bulk: 16 };
@@ -190,11 +190,12 @@ fn tables_come_with_the_session() {
     let (mut uplink, _lanes) =
         Uplink::bind(config(&scratch), vec![waker], vec![(4, file)]).unwrap();
     let mut downlink = session(&mut uplink);
-    table.open(7, 8, b"charge", Tick(9)).unwrap();
+    table.open(RecordId(7), AskId(8), b"charge", Tick(9)).unwrap();
     let (segment, memory) = downlink.tables.remove(0);
     let mut body = Vec::new();
     let head = Reader::attach(memory).unwrap().read(0, &mut body).unwrap().unwrap();
-    assert_eq!((segment, head.record, head.ask, body.as_slice()), (4, 7, 8, b"charge".as_slice()));
+    assert_eq!((segment, head.record, head.ask), (4, RecordId(7), AskId(8)));
+    assert_eq!(body, b"charge");
 }
 
 #[test]
