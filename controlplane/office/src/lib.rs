@@ -25,12 +25,10 @@ use strowger_link::{
 };
 use strowger_model::{Account, Amount, Binding, Cdr};
 use strowger_routing::{
-    AdmitPlan, Decision, Facts, Locations, Plan, Refusal, Verdict, World, answer, decide, finish,
-    register,
+    AdmitPlan, Decision, Facts, Locations, Plan, Refusal, Verdict, World, decide, finish, register,
+    reject,
 };
-use strowger_till::{
-    AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Stage, Till,
-};
+use strowger_till::{AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Stage, Till};
 
 /// What the office wants done.
 #[derive(Clone, PartialEq, Debug)]
@@ -219,7 +217,7 @@ impl Office {
             }
             Err(refusal) => {
                 self.counts.refused += 1;
-                Some(answer(&plan, refusal))
+                Some(reject(&plan, refusal))
             }
         }
     }
