@@ -5,9 +5,10 @@ use crate::desk::Desk;
 use crate::edge::{Sources, Verdict};
 use std::sync::atomic::AtomicU64;
 use strowger_link::{
-    Answer, AnswerBody, Ask, Cause, Down, Edge, Octets, Reason, Refuse, Tick, Up,
+    Answer, AnswerBody, Ask, Cause, Challenge, Down, Edge, Key, Octets, Reason, Refuse, Tick, Up,
 };
 use strowger_port::net::{Io, JournalSink, Lane, LinkError, PlaneLink};
+use strowger_sip::digest::Nonces;
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
     /// Notices the end and the beginning of sessions with the control plane.
@@ -62,8 +63,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     fn set_edge(&mut self, edge: Edge) {
         self.sources = Sources::compile(&edge);
         self.calls.set_emergency(edge.emergency.clone());
-        self.endpoint.set_nonces(edge.nonce_key, edge.nonce_valid_s);
-        self.edge = Some(edge);
+        self.endpoint.set_nonces(Nonces::new(Key(edge.nonce_key), edge.nonce_valid_s));
+        let Edge { realm, algorithms, .. } = edge;
+        self.challenge = Some(Challenge { realm, algorithms, stale: false });
     }
 
     /// Asks for a call. The edge snapshot says whose source it is.

@@ -3,7 +3,9 @@
 use crate::Shard;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
-use strowger_link::{Answer, AnswerBody, Ask, AskBody, AskId, Hints, LegId, Tick, Up};
+use strowger_link::{
+    Answer, AnswerBody, Ask, AskBody, AskId, Cause, Hints, LegId, Octets, Reason, Refuse, Tick, Up,
+};
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink};
 use strowger_sip::endpoint::{Endpoint, Outside as Request, OutsideBody, RequestId};
 
@@ -46,7 +48,7 @@ impl Outside {
         while let Some(&(at, ask)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, ask));
             if let Some(waiting) = self.waiting.remove(&ask) {
-                endpoint.unavailable(waiting.request, 1, now);
+                endpoint.refuse_request(waiting.request, &unavailable(), now);
             }
         }
     }
@@ -66,14 +68,16 @@ impl Outside {
         self.deadlines.remove(&(waiting.ask.deadline, answer.ask));
         let request = waiting.request;
         match answer.body {
-            AnswerBody::Refuse(refuse) => endpoint.refuse(request, &refuse, now),
-            AnswerBody::Challenge(challenge) => endpoint.challenge(request, &challenge, now),
+            AnswerBody::Refuse(refuse) => endpoint.refuse_request(request, &refuse, now),
+            AnswerBody::Challenge(challenge) => {
+                endpoint.challenge_request(request, &challenge, now)
+            }
             AnswerBody::Registered(registered) => endpoint.registered(request, &registered, now),
             AnswerBody::Respond(respond) => endpoint.respond(request, &respond, now),
             AnswerBody::Forward(_)
             | AnswerBody::Go(_)
             | AnswerBody::Extended(_)
-            | AnswerBody::Resolved(_) => endpoint.unavailable(request, 1, now),
+            | AnswerBody::Resolved(_) => endpoint.refuse_request(request, &unavailable(), now),
         }
         None
     }
@@ -111,7 +115,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     pub(crate) fn ask_outside(&mut self, request: Request, now: Tick) {
         match self.outside.admit(request, now, self.io.wall_us()) {
             Ok(ask) => self.send_outside(ask),
-            Err(request) => self.endpoint.unavailable(request, 1, now),
+            Err(request) => self.endpoint.refuse_request(request, &unavailable(), now),
         }
     }
 
@@ -129,5 +133,18 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         if self.link.send(Lane::Registrations, &Up::Ask(Box::new(ask)).to_bytes()).is_err() {
             self.counts.ring_full += 1;
         }
+    }
+}
+
+/// The control plane did not answer in time, or cannot be asked.
+fn unavailable() -> Refuse {
+    Refuse {
+        cause: Cause::new(503, 41),
+        reason: Reason::NoAnswerFromControl,
+        phrase: String::new(),
+        retry_after_s: 1,
+        prompt: None,
+        record: false,
+        settlement: Octets::default(),
     }
 }

@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use strowger_call::{Calls, CallsConfig};
 use strowger_link::table::Table;
-use strowger_link::{Edge, LegId, MS, SECOND, Tick};
+use strowger_link::{Challenge, LegId, MS, SECOND, Tick};
 use strowger_media::{Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{Io, JournalSink, MediaBurst, MediaPort, PlaneLink, SipPath};
-use strowger_sip::endpoint::{Config as SipConfig, Endpoint, LegKeys, Listener, Path};
+use strowger_sip::Method;
+use strowger_sip::endpoint::{Admission, Config as SipConfig, Endpoint, LegKeys, Listener, Path};
 
 /// How often the call table says that this shard lives (design of the dataplane, 20).
 const BEAT: u64 = 100 * MS;
@@ -43,8 +44,6 @@ pub struct Setup {
 pub struct Counts {
     /// SIP datagrams taken.
     pub sip: u64,
-    /// Of these, from denied sources: dropped.
-    pub denied: u64,
     /// Things the endpoint counted: malformed, stray, barred and so on.
     pub endpoint: u64,
     /// Media packets taken.
@@ -73,7 +72,8 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     pub(crate) calls: Calls,
     pub(crate) media: MediaDesk,
     pub(crate) sources: Sources,
-    pub(crate) edge: Option<Edge>,
+    /// What strangers are challenged with; `None` before the first edge snapshot.
+    pub(crate) challenge: Option<Challenge>,
     pub(crate) outside: Outside,
     pub(crate) session: Option<u32>,
     /// The control plane has greeted in this session.
@@ -94,7 +94,7 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
 pub(crate) struct Keys<'a> {
     pub(crate) calls: &'a mut Calls,
     pub(crate) sources: &'a Sources,
-    pub(crate) edge: Option<&'a Edge>,
+    pub(crate) challenge: Option<&'a Challenge>,
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
@@ -114,7 +114,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             calls: Calls::new(setup.calls),
             media,
             sources: Sources::default(),
-            edge: None,
+            challenge: None,
             outside,
             session: None,
             greeted: false,
@@ -157,7 +157,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     /// The control plane is linked and has greeted: calls can be placed.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
-        self.greeted && self.edge.is_some()
+        self.greeted && self.challenge.is_some()
     }
 
     /// Counts since the start.
@@ -216,7 +216,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 return;
             }
             let relay = self.media.relay_mut();
-            for packet in self.burst.iter_mut() {
+            for packet in self.burst.packets_mut() {
                 self.counts.media += 1;
                 let MediaPort { address, port } = packet.local();
                 let Some(at) = space.local_port(address, port) else { continue };
@@ -264,16 +264,12 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 
     fn signalling(&mut self, now: Tick) {
-        let Shard { io, endpoint, calls, sources, edge, listeners, counts, .. } = self;
+        let Shard { io, endpoint, calls, sources, challenge, listeners, counts, .. } = self;
         for _ in 0..SIP_BATCHES_MAX {
             let taken = io.recv_sip(|datagram| {
                 counts.sip += 1;
                 let Some(path) = path_of(listeners, &datagram.path) else { return };
-                if sources.verdict(path.peer) == Verdict::Deny {
-                    counts.denied += 1;
-                    return;
-                }
-                let mut keys = Keys { calls, sources, edge: edge.as_ref() };
+                let mut keys = Keys { calls, sources, challenge: challenge.as_ref() };
                 endpoint.handle_datagram(datagram.data, path, now, &mut keys);
             });
             if taken < strowger_port::net::SIP_BURST_MAX {
@@ -281,7 +277,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
         }
         io.recv_sip_errors(|failure| {
-            endpoint.handle_failure(failure.listener, failure.peer, now);
+            endpoint.handle_unreachable(failure.peer, now);
         });
     }
 
@@ -312,5 +308,15 @@ fn path_of(listeners: &[Listener], path: &SipPath) -> Option<Path> {
 impl LegKeys for Keys<'_> {
     fn open(&mut self) -> Option<LegId> {
         self.calls.reserve()
+    }
+
+    /// Before the first edge snapshot nobody is known: nothing is answered, peers send again.
+    fn admission(&self, path: &Path, method: Method) -> Admission<'_> {
+        let Some(challenge) = self.challenge else { return Admission::Deny };
+        match self.sources.verdict(path.peer) {
+            Verdict::Deny => Admission::Deny,
+            Verdict::Trunk(_) if method == Method::Invite => Admission::Open,
+            Verdict::Trunk(_) | Verdict::Stranger => Admission::Challenge(challenge),
+        }
     }
 }
