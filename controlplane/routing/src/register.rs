@@ -122,3 +122,6 @@ fn refused(refusal: Refusal, step: Step, trace: &mut Trace) -> Box<Verdict> {
     trace.note(Step::Refused { sip: cause.sip.into(), q850: cause.q850.into() });
     Box::new(Verdict::Refuse(refusal.refuse(false, Octets::default())))
 }
+
+#[cfg(test)]
+mod tests;
