@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, Down, Extended, Grant, Hangup, LegId, MS, Octets,
-    RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind, VerbResult,
+    Answer, AnswerBody, Ask, AskBody, AskId, Counters, Down, Extended, Grant, Hangup, LegId, MS,
+    Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind, VerbResult,
 };
 use strowger_model::{Account, Amount, Binding, Cdr};
 use strowger_routing::{
@@ -50,6 +50,8 @@ pub enum Output {
     },
     /// Strangers were turned away.
     Turned(Turned),
+    /// A shard's counters, for metrics.
+    Counters(Counters),
     /// A human must look.
     Alarm(strowger_till::Alarm),
 }
@@ -152,6 +154,7 @@ impl Office {
             Up::Verb(result) => self.out.push_back(Output::Verb(result)),
             Up::Live(live) => live::update(&mut self.live, &live),
             Up::Turned(turned) => self.out.push_back(Output::Turned(turned)),
+            Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
         }
     }
 

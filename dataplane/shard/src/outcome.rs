@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use strowger_call::Output as CallOutput;
 use strowger_leg::{Command, Event};
 use strowger_link::{LegId, Tick};
-use strowger_port::net::{Io, JournalSink, Lane, PlaneLink, SipPath};
+use strowger_port::net::{Io, JournalSink, Lane, PlaneLink, SendResult, SipPath};
 use strowger_sip::endpoint::{Output as SipOutput, Transmit};
 
 /// Most effects of one input; a longer chain is a bug and waits for the next turn.
@@ -48,7 +48,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             SipOutput::Transmit(transmit) => self.transmit(&transmit),
             SipOutput::Event(leg, event) => self.hear(leg, event, now),
             SipOutput::Request(outside) => self.ask_outside(outside, now),
-            SipOutput::Counted(_) => self.counts.endpoint += 1,
+            SipOutput::Counted(counted) => self.counts.endpoint(counted),
         }
     }
 
@@ -68,6 +68,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             peer: transmit.path.peer,
         };
         // What the system cannot take is lost as on any network: transactions send again.
-        let _sent = self.io.send_sip(path, &transmit.bytes);
+        match self.io.send_sip(path, &transmit.bytes) {
+            SendResult::Queued => self.counts.sip_sent += 1,
+            SendResult::TooLong | SendResult::NoListener => self.counts.sip_lost += 1,
+        }
     }
 }

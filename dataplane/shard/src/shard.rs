@@ -7,11 +7,13 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use strowger_call::{Calls, CallsConfig};
 use strowger_link::table::Table;
-use strowger_link::{Challenge, LegId, MS, SECOND, Tick};
+use strowger_link::{COUNTERS, Challenge, Counters, LegId, MS, SECOND, Tick, Up};
 use strowger_media::{Datagram, Verdict as MediaVerdict};
-use strowger_port::net::{Io, JournalSink, MediaBurst, MediaPort, PlaneLink, SipPath};
+use strowger_port::net::{Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipPath};
 use strowger_sip::Method;
-use strowger_sip::endpoint::{Admission, Config as SipConfig, Endpoint, LegKeys, Listener, Path};
+use strowger_sip::endpoint::{
+    Admission, Config as SipConfig, Counted, Endpoint, LegKeys, Listener, Path,
+};
 
 /// How often the call table says that this shard lives (design of the dataplane, 20).
 const BEAT: u64 = 100 * MS;
@@ -39,15 +41,31 @@ pub struct Setup {
     pub ask_timeout_ms: u32,
 }
 
-/// Counts since the start.
+/// Counts since the start; see [`strowger_link::COUNTERS`].
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Counts {
     /// SIP datagrams taken.
-    pub sip: u64,
-    /// Things the endpoint counted: malformed, stray, barred and so on.
-    pub endpoint: u64,
+    pub sip_received: u64,
+    /// SIP datagrams handed to the system.
+    pub sip_sent: u64,
+    /// SIP datagrams that the system could not take.
+    pub sip_lost: u64,
+    /// Malformed messages, dropped or answered.
+    pub sip_malformed: u64,
+    /// Messages that belong to nothing: responses, ACKs, CANCELs, requests of dialogs unknown.
+    pub sip_stray: u64,
+    /// Requests refused for what they are or bring.
+    pub sip_refused: u64,
+    /// Requests challenged.
+    pub sip_challenged: u64,
+    /// Requests of denied sources, dropped.
+    pub sip_denied: u64,
+    /// Requests refused because a table was full.
+    pub sip_full: u64,
+    /// Commands that a leg's state did not allow, and messages that could not be built: our bugs.
+    pub sip_misuse: u64,
     /// Media packets taken.
-    pub media: u64,
+    pub media_received: u64,
     /// Of these, sent on.
     pub media_sent: u64,
     /// Frames of the control plane that could not be read.
@@ -56,10 +74,29 @@ pub struct Counts {
     pub table_full: u64,
     /// Journal appends that found no room; tried again until they do.
     pub journal_full: u64,
-    /// Asks that found the ring full.
+    /// Frames that found the ring full.
     pub ring_full: u64,
-    /// Strangers turned away.
-    pub turned: u64,
+    /// Turns.
+    pub turns: u64,
+}
+
+impl Counts {
+    /// Counts what the endpoint tells.
+    pub(crate) fn endpoint(&mut self, counted: Counted) {
+        let counter = match counted {
+            Counted::Dropped(_) | Counted::Refused(_) => &mut self.sip_malformed,
+            Counted::StrayResponse
+            | Counted::StrayAck
+            | Counted::NoDialog
+            | Counted::NoTransaction => &mut self.sip_stray,
+            Counted::OutOfOrder | Counted::Merged | Counted::Barred(_) => &mut self.sip_refused,
+            Counted::Denied => &mut self.sip_denied,
+            Counted::Challenged | Counted::Stale => &mut self.sip_challenged,
+            Counted::Full | Counted::Unanswered => &mut self.sip_full,
+            Counted::Misuse | Counted::Unbuildable => &mut self.sip_misuse,
+        };
+        *counter += 1;
+    }
 }
 
 /// One shard. See the crate's documentation.
@@ -133,6 +170,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     /// Does what is due now; returns until when to sleep.
     pub fn turn(&mut self) -> Tick {
         let now = self.io.sample();
+        self.counts.turns += 1;
         self.relay(now);
         self.timers(now);
         self.control(now);
@@ -217,7 +255,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
             let relay = self.media.relay_mut();
             for packet in self.burst.packets_mut() {
-                self.counts.media += 1;
+                self.counts.media_received += 1;
                 let MediaPort { address, port } = packet.local();
                 let Some(at) = space.local_port(address, port) else { continue };
                 let from = packet.source();
@@ -267,7 +305,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let Shard { io, endpoint, calls, sources, challenge, listeners, counts, .. } = self;
         for _ in 0..SIP_BATCHES_MAX {
             let taken = io.recv_sip(|datagram| {
-                counts.sip += 1;
+                counts.sip_received += 1;
                 let Some(path) = path_of(listeners, &datagram.path) else { return };
                 let mut keys = Keys { calls, sources, challenge: challenge.as_ref() };
                 endpoint.handle_datagram(datagram.data, path, now, &mut keys);
@@ -290,7 +328,42 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         if now >= self.next_alive {
             self.next_alive = now.plus_ns(ALIVE);
             self.mark_alive(now);
+            self.report(now);
         }
+    }
+
+    /// Counters for the control plane; a report that finds no room is left out.
+    fn report(&mut self, now: Tick) {
+        let c = &self.counts;
+        let count = |n: usize| n as u64;
+        let values = vec![
+            c.sip_received,
+            c.sip_sent,
+            c.sip_malformed,
+            c.sip_stray,
+            c.sip_refused,
+            c.sip_challenged,
+            c.sip_denied,
+            c.sip_full,
+            c.sip_misuse,
+            c.sip_lost,
+            c.media_received,
+            c.media_sent,
+            self.media.relay_mut().closed_drops(),
+            c.frames_malformed,
+            c.table_full,
+            c.journal_full,
+            c.ring_full,
+            count(self.calls.in_use()),
+            count(self.media.ports_in_use()),
+            self.media.gauges.in_use_total(),
+            count(self.endpoint.transactions()),
+            count(self.endpoint.legs()),
+            c.turns,
+        ];
+        debug_assert_eq!(values.len(), COUNTERS.len());
+        let frame = Up::Counters(Counters { shard: self.number, at: now, values });
+        let _left_out = self.link.send(Lane::Bulk, &frame.to_bytes());
     }
 }
 
