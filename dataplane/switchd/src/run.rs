@@ -26,6 +26,9 @@ use strowger_tuning::{Config, parse_cores};
 /// DSCP of signalling (CS3) and media (EF), RFC 4594.
 const SIP_DSCP: u8 = 24;
 const MEDIA_DSCP: u8 = 46;
+/// T2 and T4 (RFC 3261 table 4).
+const T2_MS: u32 = 4_000;
+const T4_MS: u32 = 5_000;
 /// How often the main thread looks for signals while nothing happens on the link.
 const LOOK_MS: u32 = 50;
 /// How long calls may take to end after SIGTERM, milliseconds.
@@ -174,7 +177,10 @@ fn setup(
     let nonces = Nonces::new(random_key()?, NONCE_S_BEFORE_EDGE);
     let mut sip = SipConfig::new(token_key, random_key()?, nonces);
     sip.listeners = listeners;
-    sip.timers = Timers { t1_ms: config.sip.t1_ms.into(), ..Timers::DEFAULT };
+    let t1_ms = config.sip.t1_ms;
+    // T2 is never below T1 (RFC 3261 table 4).
+    sip.timers = Timers::new(t1_ms, T2_MS.max(t1_ms), T4_MS)
+        .map_err(|_| format!("sip.t1_ms: {t1_ms} is out of range"))?;
     let told =
         |index: usize, local: IpAddr| config.media.advertise.get(index).copied().unwrap_or(local);
     let addresses: Vec<MediaAddress> = config
