@@ -142,7 +142,7 @@ fn scenarios_fail_where_they_must() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert_eq!(text.lines().filter(|line| line.starts_with("failed ")).count(), 2, "{text}");
-    assert!(toy.heard().requests.contains(&"INVITE".to_owned()), "{:?}", toy.heard());
+    assert!(toy.heard().requests.contains(&"REGISTER".to_owned()), "{:?}", toy.heard());
     let usage = Command::new(scenarios().join("run.sh")).arg("127.0.0.1").output().unwrap();
     assert_eq!(usage.status.code(), Some(2));
 }
