@@ -208,7 +208,7 @@ impl Calls {
             Link::Never | Link::Up => return,
             Link::Lost => self.desk.link = Link::Up,
         }
-        for slot in self.desk.waiting() {
+        for (_, slot) in self.desk.waiting() {
             if let Some(ask) = self.slab.call(slot).and_then(|call| call.ask_under_way()) {
                 self.desk.out.ask(Box::new(ask.clone()));
             }
@@ -392,6 +392,15 @@ impl Calls {
     #[cfg(test)]
     fn state_name(&mut self, slot: SlotRef) -> String {
         self.slab.call(slot).map_or_else(|| "-".to_owned(), |call| call.state_name())
+    }
+
+    /// Every ask under way has a call that waits for it.
+    #[cfg(test)]
+    fn check_asks(&mut self) {
+        for (id, slot) in self.desk.waiting() {
+            let call = self.slab.call(slot).expect("a call");
+            assert_eq!(call.ask_under_way().map(|ask| ask.id), Some(id));
+        }
     }
 
     /// Every timer has an owner, and none is late to its owner's next one.

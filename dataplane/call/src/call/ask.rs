@@ -217,8 +217,8 @@ impl Asked {
     }
 }
 
-/// Refusals that do not hold back an emergency call: those about money, limits and routes, not those
-/// about who calls.
+/// Refusals that do not hold back an emergency call: those about money, limits and routes, not
+/// those about who calls.
 fn overruled(reason: Reason) -> bool {
     matches!(
         reason,

@@ -134,14 +134,13 @@ impl Call {
             && self.legs.iter().all(|leg| matches!(leg.state, LegState::Gone))
     }
 
-    /// Joins the media of two legs; a leg is joined to one other at most.
+    /// Joins the media of two legs, unless early media has done so. Whoever was joined before has
+    /// ended by now, and was parted by that.
     pub(crate) fn join(&mut self, a: u8, b: u8, cx: &mut Cx<'_>) {
-        if self.joined == Some((a, b)) {
-            return;
+        if self.joined.is_none() {
+            self.joined = Some((a, b));
+            cx.res.join(self.leg_id(a), self.leg_id(b));
         }
-        self.part_from(a, cx);
-        self.joined = Some((a, b));
-        cx.res.join(self.leg_id(a), self.leg_id(b));
     }
 
     fn part_from(&mut self, leg: u8, cx: &mut Cx<'_>) {

@@ -24,8 +24,8 @@ pub(crate) enum LegState {
     Trying(Trying),
     /// Answered, by us or by the party.
     Answered,
-    /// Ended for the call; the protocol owes its last word until then. `cancelled` is the cause of a
-    /// leg of ours that had not answered: its answer may be on its way.
+    /// Ended for the call; the protocol owes its last word until then. `cancelled` is the cause
+    /// of a leg of ours that had not answered: its answer may be on its way.
     Closing { until: Tick, cancelled: Option<Cause> },
     /// Nothing comes any more.
     Gone,

@@ -58,11 +58,11 @@ fn hops_are_counted_down() {
     world.offer(offer("1002", None)).unwrap();
     world.drain();
     world.answer(world.call_ask, plan(&world, vec![vec![branch("b")]]));
-    let invited = world.drain().into_iter().find_map(|output| match output {
-        Output::Leg { command: Command::Invite(invite), .. } => Some(invite.hops_left),
-        _ => None,
-    });
-    assert_eq!(invited, Some(69));
+    let outputs = world.drain();
+    let Some(Output::Leg { command: Command::Invite(invite), .. }) = outputs.last() else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(invite.hops_left, 69);
 }
 
 #[test]
@@ -70,22 +70,15 @@ fn an_ask_says_what_the_caller_sent_and_when() {
     let mut world = World::new(1);
     let leg = world.offer(offer("1002", Some("a1"))).unwrap();
     let outputs = world.drain();
-    let ask = outputs.iter().find_map(|output| match output {
-        Output::Ask(ask) => Some(ask),
-        _ => None,
-    });
-    let ask = ask.unwrap();
+    let [Output::Slot { facts, .. }, Output::Up(_), Output::Ask(ask)] = outputs.as_slice() else {
+        panic!("{outputs:?}")
+    };
     assert_eq!((ask.leg, ask.parent), (leg, None));
     assert_eq!(ask.deadline, world.now.plus_ms(3000));
     assert_eq!(ask.wall_us, WALL_US + 5_000_000);
     assert_eq!(ask.id.0 >> 56, 1, "the shard");
     let AskBody::Call(call) = &ask.body else { panic!("{ask:?}") };
     assert_eq!((call.called.as_str(), call.has_offer, call.emergency), ("1002", true, false));
-    let facts = outputs.iter().find_map(|output| match output {
-        Output::Slot { facts, .. } => Some(facts),
-        _ => None,
-    });
-    let facts = facts.unwrap();
     assert_eq!(facts.record, RecordId::new(9, 0).unwrap());
     assert_eq!((facts.ask, facts.slot), (ask.id, leg.slot));
     assert_eq!(facts.anchor_us, WALL_US);

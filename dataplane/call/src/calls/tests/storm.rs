@@ -226,7 +226,7 @@ fn grant_of(choice: u8) -> Grant {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
 
     #[test]
     fn laws_hold_in_any_order_of_events(steps in prop::collection::vec(step(), 1..120)) {

@@ -73,16 +73,18 @@ impl World {
                         self.slot = *slot;
                     }
                 }
-                Output::Up(Up::Verb(result)) => match (result.outcome, self.originating.take()) {
-                    (VerbOutcome::Full | VerbOutcome::BadArguments, Some(ask)) => {
+                Output::Up(Up::Verb(result)) => {
+                    let refused =
+                        matches!(result.outcome, VerbOutcome::Full | VerbOutcome::BadArguments);
+                    if let Some(ask) = self.originating.take().filter(|_| refused) {
                         self.laws.not_granted(ask);
                     }
-                    (_, _) => {}
-                },
+                }
                 Output::Free { .. } | Output::Up(_) | Output::Leg { .. } => {}
             }
         }
         self.calls.check_timers();
+        self.calls.check_asks();
         outputs
     }
 
