@@ -316,8 +316,8 @@ impl Till {
         }
     }
 
-    /// `granted_ms` below ours: our last answer was lost, it is given again. Above ours: a slice that
-    /// an earlier life of the till gave; it counts.
+    /// `granted_ms` below ours: our last answer was lost, it is given again. Above ours: a slice
+    /// that an earlier life of the till gave; it counts.
     fn extend(&mut self, id: HoldId, granted_ms: u64) {
         // Who asks for more talks already.
         self.start(id);
