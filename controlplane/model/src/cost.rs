@@ -345,14 +345,26 @@ pub fn raw_scale(digits: u8) -> i128 {
     MINUTE_MS * power_of_ten((RAW_DIGITS + WHOLE_DIGITS).saturating_sub(digits))
 }
 
-/// Ten to the `exponent`, for exponents that fit i128.
+/// Powers of ten as far as scales go.
+const POWERS: [i128; 20] = {
+    let mut powers = [1; 20];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// Ten to the `exponent`, at most 19.
 fn power_of_ten(exponent: u8) -> i128 {
-    10_i128.checked_pow(exponent.into()).unwrap_or(i128::MAX)
+    POWERS.get(usize::from(exponent)).copied().unwrap_or(i128::MAX)
 }
 
-/// Quotient rounded up; `divisor` is positive.
+/// Quotient rounded up of a value that is not negative; `divisor` is positive.
 fn div_up(value: i128, divisor: i128) -> i128 {
-    value.div_euclid(divisor) + i128::from(value.rem_euclid(divisor) != 0)
+    let quotient = value / divisor;
+    quotient + i128::from(quotient * divisor != value)
 }
 
 #[cfg(test)]
