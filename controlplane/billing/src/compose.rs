@@ -15,8 +15,8 @@ use strowger_model::{
 };
 use trace::{Call, Leg};
 
-/// Talk beyond the granted time by so much, milliseconds, is the switch being late with the cut, and
-/// nobody pays it. A call that was allowed to go on longer is charged for all of it.
+/// Talk beyond the granted time by so much, milliseconds, is the switch being late with the cut,
+/// and nobody pays it. A call that was allowed to go on longer is charged for all of it.
 pub const CUT_GRACE_MS: u64 = 1_000;
 
 /// Which time of a call is charged (spec BILL-IVR-01).

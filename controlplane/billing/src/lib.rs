@@ -10,8 +10,8 @@
 //!    [`records`] is both steps.
 //! 4. [`postings`] adds up the charges of a batch of records to ledger transfers.
 //!
-//! All four give the same result for the same input, always: a journal read again after a crash makes
-//! the same records and the same transfers.
+//! All four give the same result for the same input, always: a journal read again after a crash
+//! makes the same records and the same transfers.
 //!
 //! Where to start: [`rate`], the one place where the order of rounding is written.
 

@@ -341,7 +341,8 @@ proptest! {
                 let (cdr, times) = (&draft.cdr, &draft.cdr.times);
                 prop_assert!(times.billable_ms <= times.talk_ms);
                 prop_assert!(times.talk_ms == 0 || cdr.is_answered());
-                let legs = facts.facts.iter().filter(|fact| matches!(fact, Fact::LegOpened(_))).count();
+                let is_leg = |fact: &&Fact| matches!(fact, Fact::LegOpened(_));
+                let legs = facts.facts.iter().filter(is_leg).count();
                 prop_assert_eq!(cdr.hops.len(), legs.saturating_sub(2));
                 prop_assert_eq!(draft.hop_prices.len(), cdr.hops.len());
             }

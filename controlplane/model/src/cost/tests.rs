@@ -107,7 +107,11 @@ fn ten_minutes_for_the_balance_are_ten_minutes() {
 
 proptest! {
     #[test]
-    fn prices_and_their_inverse(prices in segments(), from in 0..700_000_u64, ms in 0..900_000_u64) {
+    fn prices_and_their_inverse(
+        prices in segments(),
+        from in 0..700_000_u64,
+        ms in 0..900_000_u64,
+    ) {
         let naive: i128 = (from..from + ms % 2_000).map(|at| i128::from(prices.at(at).0)).sum();
         prop_assert_eq!(prices.cost(from, ms % 2_000), naive);
         let longest = prices.ms_for(from, prices.cost(from, ms));
@@ -143,7 +147,11 @@ proptest! {
     }
 
     #[test]
-    fn a_longer_call_never_costs_less(bound in bounds(), a in 0..5_000_000_u64, b in 0..5_000_000_u64) {
+    fn a_longer_call_never_costs_less(
+        bound in bounds(),
+        a in 0..5_000_000_u64,
+        b in 0..5_000_000_u64,
+    ) {
         prop_assert!(bound.cost_up(a.min(b)) <= bound.cost_up(a.max(b)));
     }
 
