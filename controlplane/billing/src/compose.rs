@@ -145,8 +145,7 @@ fn times(call: &Call<'_>, ended: &CallEnded, mode: Mode) -> CdrTimes {
 fn billable_ms(talk_ms: u64, granted_ms: Option<u64>, reason: Reason) -> u64 {
     match granted_ms {
         Some(granted)
-            if reason == Reason::CreditEnded
-                || talk_ms.saturating_sub(granted) <= CUT_GRACE_MS =>
+            if reason == Reason::CreditEnded || talk_ms.saturating_sub(granted) <= CUT_GRACE_MS =>
         {
             talk_ms.min(granted)
         }

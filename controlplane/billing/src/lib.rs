@@ -24,6 +24,8 @@ mod price;
 mod rate;
 mod settlement;
 mod terms;
+#[cfg(test)]
+mod testing;
 
 pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose};
 pub use ledger::{

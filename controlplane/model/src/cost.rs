@@ -353,3 +353,6 @@ fn power_of_ten(exponent: u8) -> i128 {
 fn div_up(value: i128, divisor: i128) -> i128 {
     value.div_euclid(divisor) + i128::from(value.rem_euclid(divisor) != 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,8 @@ impl Slice {
             return Slice::UNLIMITED;
         }
         let rest = most_ms.saturating_sub(granted_ms);
-        let wanted = granted_ms.saturating_add((rest / SLICE_PART).clamp(SLICE_MS_MIN, SLICE_MS_MAX));
+        let wanted =
+            granted_ms.saturating_add((rest / SLICE_PART).clamp(SLICE_MS_MIN, SLICE_MS_MAX));
         let whole_steps = match bound.align(wanted) {
             // A step longer than the slice: go to its end.
             ms if ms <= granted_ms => bound.ms_for(bound.cost_up(wanted)).unwrap_or(wanted),

@@ -6,7 +6,7 @@ use crate::memory::Memory;
 use crate::slice::{Slice, held_for};
 use crate::{
     AccountKey, Adjust, Admit, Adopt, Alarm, Commit, Deadline, Event, Granted, HoldId, LEVELS_MAX,
-    LIMITS_MAX, LINES_MAX, Line, LimitKey, Load, Ms, Output, Payer, Refusal, Settle, Stage,
+    LIMITS_MAX, LINES_MAX, LimitKey, Line, Load, Ms, Output, Payer, Refusal, Settle, Stage,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use strowger_model::Amount;
@@ -168,10 +168,7 @@ impl Till {
         let id = admit.hold;
         let answer = match self.known_answer(id) {
             Some(known) => known,
-            None => self.plan(&admit, now).map(|granted| {
-                self.take(admit, granted, now);
-                granted
-            }),
+            None => self.plan(&admit, now).inspect(|granted| self.take(admit, *granted, now)),
         };
         self.out.push_back(match answer {
             Ok(granted) => Output::Admitted(granted),
@@ -238,13 +235,16 @@ impl Till {
         }
         let deadline = now.plus(UNSTARTED_MS);
         self.deadlines.insert((deadline, admit.hold));
-        self.open(admit.hold, Hold {
-            state: HoldState::Ringing { deadline },
-            levels: hold_nothing(admit.levels),
-            limits: admit.limits.iter().map(|limit| limit.key).collect(),
-            granted,
-            ms_max: admit.ms_max,
-        });
+        self.open(
+            admit.hold,
+            Hold {
+                state: HoldState::Ringing { deadline },
+                levels: hold_nothing(admit.levels),
+                limits: admit.limits.iter().map(|limit| limit.key).collect(),
+                granted,
+                ms_max: admit.ms_max,
+            },
+        );
     }
 
     /// Holds money for what is granted and keeps the hold.
@@ -319,12 +319,9 @@ impl Till {
     /// `granted_ms` below ours: our last answer was lost, it is given again. Above ours: a slice that
     /// an earlier life of the till gave; it counts.
     fn extend(&mut self, id: HoldId, granted_ms: u64) {
-        let Some(mut hold) = self.holds.remove(&id) else {
-            if !self.settled.contains(id) {
-                self.out.push_back(Output::Unknown(id));
-            }
-            return;
-        };
+        // Who asks for more talks already.
+        self.start(id);
+        let Some(mut hold) = self.holds.remove(&id) else { return };
         if granted_ms >= hold.granted.ms {
             hold.granted.ms = granted_ms;
             self.hold_for_grant(&mut hold);
@@ -520,3 +517,6 @@ fn grant(hold: HoldId, slice: Slice, ms_max: u64) -> Granted {
 const fn granted_if_limited(hold: &Hold) -> u64 {
     if hold.ms_max == 0 { 0 } else { hold.granted.ms }
 }
+
+#[cfg(test)]
+mod tests;

@@ -387,6 +387,30 @@ impl Calls {
         self.slab.close(slot);
         self.desk.out.free(slot);
     }
+
+    /// Where the call of `slot` stands.
+    #[cfg(test)]
+    fn state_name(&mut self, slot: SlotRef) -> String {
+        self.slab.call(slot).map_or_else(|| "-".to_owned(), |call| call.state_name())
+    }
+
+    /// Every timer has an owner, and none is late to its owner's next one.
+    #[cfg(test)]
+    fn check_timers(&mut self) {
+        for idx in self.alarms.owners().collect::<Vec<_>>() {
+            let slot = self.slab.current(idx).expect("a slot");
+            match self.slab.life(slot) {
+                Some(Life::Call(_) | Life::Turned { .. }) => {}
+                Some(Life::Free | Life::Reserved) | None => panic!("a timer without an owner"),
+            }
+        }
+        for call in self.slab.calls() {
+            assert!(
+                call.next_at() == Tick::NEVER
+                    || self.alarms.next().is_some_and(|at| at <= call.next_at())
+            );
+        }
+    }
 }
 
 #[cfg(test)]

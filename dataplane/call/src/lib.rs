@@ -30,5 +30,5 @@ mod slab;
 
 pub use calls::{Calls, CallsConfig};
 pub use desk::Counters;
-pub use output::{Entry, Output, SlotState};
+pub use output::{Entry, Output};
 pub use resource::{Resources, Role};

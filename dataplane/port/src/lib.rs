@@ -13,3 +13,4 @@ pub mod signals;
 mod sys;
 #[cfg(test)]
 mod testing;
+pub mod uplink;
