@@ -1,7 +1,7 @@
 //! Who may call, where a call goes and at what price: decisions on an immutable world.
 //!
-//! Pure but for one machine: [`World`] is a snapshot of all rows, [`decide`] answers a call from it,
-//! and [`Locations`] is the registrar, a sans-IO machine that [`register`] drives. No clock, no
+//! Pure but for one machine: [`World`] is a snapshot of all rows, [`decide`] answers a call from
+//! it, and [`Locations`] is the registrar, a sans-IO machine that [`register`] drives. No clock, no
 //! socket, no SQL, no thread; it never holds money (the till does, see [`AdmitPlan`]) and never
 //! waits for anybody: what only the outside knows is a [`Query`].
 //!

@@ -8,8 +8,8 @@ use strowger_model::{Amount, Price, Rate, RateId, Tariff};
 /// A tariff and its price lines. Immutable.
 ///
 /// A line is 24 bytes: what lines of one import have in common (step, minimum, fee, dates) stands
-/// once in a table. Lines of one prefix with different dates are a list, so a price comes into force
-/// by the clock alone.
+/// once in a table. Lines of one prefix with different dates are a list, so a price comes into
+/// force by the clock alone.
 #[derive(Clone, Debug)]
 pub struct TariffDeck {
     tariff: Tariff,

@@ -57,7 +57,8 @@ impl<'a> Attempt<'a> {
         Ok(Called { text, number, chain: Some(chain) })
     }
 
-    /// An emergency number of the tenant, by the edge's table or by the world's.
+    /// An emergency number of the tenant. The world is newer than the edge's table, so its word
+    /// counts and the edge's mark is not read.
     pub(super) fn find_emergency(
         &mut self,
         sender: &Sender<'a>,

@@ -56,10 +56,8 @@ impl<'a> Attempt<'a> {
         let number = Digits::parse(called.text).or(called.number);
         let Ok(number) = number else { return Err(self.refuse_not_a_number(called)) };
         let mut way = Way::outside();
-        for id in trunks {
-            let Some(trunk) = self.world.trunk(*id) else { continue };
-            let Some(egress) = &trunk.egress else { continue };
-            self.add_hops(sender, number, (trunk, egress), None, &mut way);
+        for hop in emergency_trunks(self.world, trunks) {
+            self.add_hops(sender, number, hop, None, &mut way);
         }
         // No gauge stands before an emergency call.
         for branch in way.stages.iter_mut().flat_map(|stage| &mut stage.branches) {
@@ -198,6 +196,15 @@ struct HopAddress<'a> {
     listener: u8,
 }
 
+/// The trunks of an emergency number: in order, those that are switched off last.
+fn emergency_trunks<'a>(world: &'a World, trunks: &[TrunkId]) -> Vec<(&'a Trunk, &'a Egress)> {
+    let known = trunks.iter().filter_map(|id| world.trunk(*id));
+    let mut list: Vec<(&Trunk, &Egress)> =
+        known.filter_map(|trunk| Some((trunk, trunk.egress.as_ref()?))).collect();
+    list.sort_by_key(|(trunk, _)| !trunk.enabled);
+    list
+}
+
 /// The branches of an emergency number for the edge, in order, at most [`HOPS_MAX`]: no gauge, and
 /// no caller, who is shown as received.
 pub(crate) fn emergency_branches(
@@ -206,9 +213,7 @@ pub(crate) fn emergency_branches(
     number: Digits,
     trunks: &[TrunkId],
 ) -> Vec<Branch> {
-    let egresses = trunks.iter().filter_map(|id| world.trunk(*id));
-    let known = egresses.filter_map(|trunk| Some((trunk, trunk.egress.as_ref()?)));
-    let hops = known.flat_map(|(trunk, egress)| {
+    let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
         let listener = world.listener(0, wire_transport(egress.transport));
         let hop =
             move |address: &SocketAddr| HopAddress { trunk, egress, address: *address, listener };

@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::testing;
+use crate::uri::SipUri;
 use crate::world::{Change, Rows};
+use proptest::prelude::*;
 use strowger_link::{
     Branch, CallerIdentity, Go, HOPS_MAX, PartyRef, RegisterAsk, STAGES_MAX, Transport,
 };
 use strowger_model::{
-    AccountId, Emergency, Price, SubscriberId, TariffKind, TenantId, Trunk, TrunkId, print_decimal,
+    AccountId, Emergency, Price, SubscriberId, TariffKind, TenantId, TrunkId, print_decimal,
 };
 
 const WALL: i64 = 1_700_000_000_000_000;
@@ -136,17 +138,15 @@ impl Switch {
     }
 
     fn call(&mut self) -> &mut CallAsk {
-        match &mut self.ask.body {
-            AskBody::Call(call) => call,
-            other => panic!("{other:?}"),
-        }
+        let AskBody::Call(call) = &mut self.ask.body else { panic!("not a call") };
+        call
     }
 
     fn go(&mut self, line: &str) -> Go {
-        match self.decide(line).verdict {
-            Verdict::Go(plan) => plan.go,
-            other => panic!("{other:?}"),
-        }
+        let decision = self.decide(line);
+        let said = words(&decision);
+        let Verdict::Go(plan) = decision.verdict else { panic!("{line}: {said}") };
+        plan.go
     }
 }
 
@@ -576,6 +576,13 @@ fn emergency_calls_need_no_credit_and_pass_no_limit() {
     let expect = "112 to trunk 7 at 192.0.2.7:5060, then 00112 to trunk 6 at 192.0.2.61:5060, \
                   then 00112 to trunk 6 at 192.0.2.62:5070";
     check_with(with_112, "1001 dials 112", expect);
+    let seven_off = |r: &mut Rows| {
+        with_112(r);
+        r.trunks[0].enabled = false;
+    };
+    let last = "00112 to trunk 6 at 192.0.2.61:5060, then 00112 to trunk 6 at 192.0.2.62:5070, \
+                then 112 to trunk 7 at 192.0.2.7:5060";
+    check_with(seven_off, "1001 dials 112", last);
     let mut rows = rows();
     with_112(&mut rows);
     let Verdict::Go(plan) = Switch::new(rows).decide("1001 dials 112").verdict else { panic!() };
@@ -703,12 +710,52 @@ fn a_trunk_named_by_the_edge_may_show_credentials_instead() {
     assert_eq!(said, "challenge demo.example [Sha256, Md5] stale", "taken as subscriber 1001");
 }
 
-#[test]
-fn sends_gauges_by_trunk_id() {
-    let row: Trunk = testing::egress_trunk(3, &["192.0.2.3:5060"]);
-    let mut rows = rows();
-    rows.trunks.push(row);
-    rows.routes[0] = testing::route(1, "44", &[(3, 0, 1)]);
-    let go = Switch::new(rows).go("1001 dials 4420");
-    assert_eq!(go.stages[0].branches[0].gauges[0].id, 3);
+/// Text as a hostile peer may send it, and as an honest one does.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[0-9+*#]{0,20}", "1[0-9]{3}", "44[0-9]{0,30}", ".{0,80}", "[;@%:]{0,9}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_call_gets_an_answer_that_fits_its_frame(
+        trunk in any::<bool>(),
+        called in text(),
+        from_user in text(),
+        asserted in prop::collection::vec(text(), 0..3),
+        privacy in text(),
+    ) {
+        let mut switch = Switch::new(rows());
+        switch.ask = ask(if trunk { "trunk 8" } else { "1001" }, "1002");
+        let call = switch.call();
+        call.called = called;
+        call.caller = CallerIdentity { from_user, asserted, privacy, ..call.caller.clone() };
+        let decision = switch.again();
+        prop_assert!(decision.trace.as_bytes().len() <= crate::limits::TRACE_MAX);
+        prop_assert!(decision.trace.steps().count() >= 1);
+        match decision.verdict {
+            Verdict::Go(plan) => {
+                let go = &plan.go;
+                prop_assert!((1..=STAGES_MAX).contains(&go.stages.len()));
+                let full = |n: usize| (1..=strowger_link::BRANCHES_MAX).contains(&n);
+                prop_assert!(go.stages.iter().all(|s| full(s.branches.len())));
+                prop_assert!(go.settlement.0.len() <= strowger_link::SETTLEMENT_MAX);
+                prop_assert!(plan.admit.is_some(), "only an emergency is free of the till");
+                let uris = go.stages.iter().flat_map(|s| &s.branches).map(|b| &b.target.uri);
+                for uri in uris {
+                    prop_assert!(SipUri::parse(uri).is_some(), "{}", uri);
+                }
+            }
+            Verdict::Refuse(refuse) => {
+                prop_assert!(refuse.cause.sip >= 400);
+                let settlement = Settlement::decode(&refuse.settlement.0);
+                prop_assert_eq!(refuse.record, settlement.is_ok());
+            }
+            Verdict::Challenge(_) => prop_assert!(false, "the sender is known"),
+            Verdict::Registered(_) | Verdict::Respond(_) | Verdict::Need(_) => {
+                prop_assert!(false, "not a call's answer");
+            }
+        }
+    }
 }
