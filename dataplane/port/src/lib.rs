@@ -3,6 +3,7 @@
 mod burst;
 pub mod clock;
 pub mod eventfd;
+pub mod journal_file;
 pub mod mmsg;
 pub mod net;
 pub mod pin;
