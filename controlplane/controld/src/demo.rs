@@ -119,7 +119,8 @@ fn tenant(euro: Currency) -> Option<Tenant> {
         domains: Vec::new(),
         currency: euro,
         timezone: "UTC".into(),
-        algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+        // MD5 first: many phones answer the first challenge only.
+        algorithms: vec![DigestAlgorithm::Md5, DigestAlgorithm::Sha256],
         country_prefix: Digits::parse("49").ok()?,
         normalisation: Normalisation::default(),
         internal_price: Price(0),

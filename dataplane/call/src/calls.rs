@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use strowger_leg::{Cause, Command, Event, Offer};
 use strowger_link::codec::decode;
 use strowger_link::{
-    Answer, AnswerBody, AskId, Emergency, Hangup, LegId, Originate, RecordId, SlotRef, Tick, Up,
-    Verb, VerbKind, VerbOutcome, VerbResult,
+    Answer, AnswerBody, AskId, Emergency, Hangup, LegId, Originate, Reason, RecordId, SlotRef,
+    Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
 };
 
 /// What a shard's calls are told at start.
@@ -270,6 +270,18 @@ impl Calls {
                 call.handle_durable();
                 self.settle(slot);
             }
+        }
+    }
+
+    /// Ends every call in order: all legs are hung up, records are written. The process is about to
+    /// end; new calls must not be offered any more.
+    pub fn shut_down(&mut self, now: Tick, res: &mut impl Resources) {
+        // 31: normal, unspecified. 480 tells an unanswered caller to try again later.
+        let args = Hangup { leg: None, cause: Cause::new(480, 31), reason: Reason::Operator };
+        for idx in 0..self.slab.len() {
+            let slot = u16::try_from(idx).ok().and_then(|idx| self.slab.current(idx));
+            let Some(slot) = slot else { continue };
+            self.with(slot, now, res, |call, cx| call.handle_hangup(&args, cx));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use crate::sys::{check, wait_readable};
+use crate::sys::{check, retry, wait_readable};
 
 /// A bell: rung by anyone who holds it, heard by one waiter. Rings before the waiter listens are
 /// kept, several become one.

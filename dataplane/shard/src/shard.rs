@@ -183,6 +183,18 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.next(now)
     }
 
+    /// The process is about to end: calls are ended in order, new ones are not taken. Turns go on
+    /// until [`Shard::calls_in_use`] is 0 or patience ends.
+    pub fn shut_down(&mut self) {
+        let now = self.io.sample();
+        // Without a challenge nothing new is admitted.
+        self.challenge = None;
+        let Shard { io, calls, media, .. } = self;
+        calls.shut_down(now, &mut Desk { media, io, now });
+        self.settle(now);
+        self.io.flush();
+    }
+
     /// Sleeps until `until`, or until something can be received or the control plane or the journal
     /// rings.
     pub fn wait(&mut self, until: Tick) {
