@@ -165,6 +165,21 @@ fn of_two_that_ring_together_the_joined_one_wins() {
 }
 
 #[test]
+fn a_leg_that_answered_and_never_talked_is_not_charged() {
+    check(
+        "10 began
+         10 in 0
+         20 out 1 trunk 7 0 0.0
+         900 answer 1
+         901 end 1 488 bad-media
+         902 end 0 488 bad-media
+         902 over 488 bad-media switch",
+        "trunk 7 start 10 ring None answer None end 902; \
+         setup 892 talk 0 billable 0 legs 0 1; 488 bad-media switch",
+    );
+}
+
+#[test]
 fn all_targets_failed_the_last_one_is_the_called_leg() {
     check(
         "10 began
@@ -215,6 +230,15 @@ fn a_cut_that_came_late_is_not_charged() {
     // Allowed to go on without the control plane: the whole time counts.
     assert_eq!(cut("90000", 95_000, "normal"), (95_000, 95_000));
     assert_eq!(cut("all", 95_000, "normal"), (95_000, 95_000));
+    // A grant that was dropped among the facts does not make a long call cheap.
+    let ended = CallEnded {
+        at: Tick(0),
+        cause: Cause::new(200, 16),
+        by: Party::Switch,
+        reason: Reason::CreditEnded,
+        facts_dropped: 1,
+    };
+    assert_eq!(billable_ms(900_000, Some(90_000), &ended), 900_000);
 }
 
 const ANSWERED_BY_US: &str = "

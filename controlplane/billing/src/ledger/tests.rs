@@ -10,6 +10,7 @@ fn record(settlement: &Settlement) -> Cdr {
          0 in 0
          20 out 1 trunk 9 0 0.0
          2000 answer 1
+         2000 join 0 1
          62500 end 1 200 normal
          62500 over 200 normal called",
     );
