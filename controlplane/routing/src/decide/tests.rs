@@ -613,6 +613,7 @@ fn what_the_till_is_asked() {
     assert_eq!((refuse.cause.sip, refuse.record), (402, true));
     let settlement = Settlement::decode(&refuse.settlement.0).unwrap();
     assert!(settlement.levels.is_empty() && settlement.hops.is_empty());
+    assert_eq!(settlement.hold, 0, "nothing is held for it");
     assert_eq!(settlement.caller.account, Some(AccountId(1)));
     let AnswerBody::Go(go) = finish(*plan, 60_000, false).body else { panic!() };
     assert_eq!((go.grant.ms, go.grant.last, go.grant.go_on), (60_000, false, true));
