@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use crate::build::{OwnVia, Writer};
 use crate::field::{Contacts, NameAddr, PORT_DEFAULT, PORT_DEFAULT_TLS};
 use crate::header::Header;
+use crate::lex;
 use crate::limits::ROUTES_MAX;
 use crate::message::{Message, Refusal};
 use crate::method::Method;
@@ -154,19 +155,20 @@ impl Dialog {
         self.local_seq
     }
 
-    /// Writes the head of a request in this dialog: everything up to CSeq.
+    /// Writes the head of a request in this dialog: everything up to CSeq. `hops` is Max-Forwards.
     pub fn request<'b>(
         &self,
         out: &'b mut Vec<u8>,
         method: Method,
         cseq: u32,
+        hops: u32,
         via: OwnVia<'_>,
     ) -> Writer<'b> {
         let strict = self.strict_router();
         let stripped = strict.map(request_uri_of);
         let uri = stripped.as_deref().unwrap_or(&self.target);
         let mut writer = Writer::request(out, method.name(), uri);
-        writer.via(via).number(Header::MaxForwards, MAX_FORWARDS);
+        writer.via(via).number(Header::MaxForwards, hops);
         //= rfc3261#section-12.2.1.1
         //# The UAC MUST add a Route header field containing
         //# the remainder of the route set values in order, including all
@@ -220,15 +222,7 @@ impl Dialog {
 fn address(value: NameAddr<'_>) -> Box<[u8]> {
     let space: &[u8] = if value.display.is_empty() { b"" } else { b" " };
     let text = [value.display, space, b"<", value.uri, b">"].concat();
-    unfold(&text)
-}
-
-/// Values kept beyond their message must not hold folds.
-fn unfold(text: &[u8]) -> Box<[u8]> {
-    if memchr::memchr2(b'\r', b'\n', text).is_none() {
-        return text.into();
-    }
-    text.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }).collect()
+    lex::unfolded(&text).into_owned().into()
 }
 
 fn contact(message: Message<'_>) -> Option<Box<[u8]>> {
@@ -238,7 +232,10 @@ fn contact(message: Message<'_>) -> Option<Box<[u8]>> {
 }
 
 fn routes(message: Message<'_>) -> Result<Vec<Box<[u8]>>, Refusal> {
-    let routes: Vec<_> = message.elements(Header::RecordRoute).map(unfold).collect();
+    let routes: Vec<Box<[u8]>> = message
+        .elements(Header::RecordRoute)
+        .map(|r| lex::unfolded(r).into_owned().into())
+        .collect();
     if routes.len() > ROUTES_MAX {
         return Err(Refusal::Field(Header::RecordRoute));
     }
