@@ -185,7 +185,7 @@ fn junk_changes_no_call() {
     let (legs, transactions) = (bench.endpoint.legs(), bench.endpoint.transactions());
     let tag = bench.our_tag();
     let seed = format!(
-        "BYE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKj\r\nFrom: <sip:a@b>;tag=q\r\n\
+        "BYE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKj\r\nFrom: <sip:a@b>;tag=stranger\r\n\
          To: <sip:c@d>;tag={tag}\r\nCall-ID: call@peer\r\nCSeq: 90 BYE\r\n\r\n"
     );
     let mut chance = crate::endpoint::config::Chance::new(strowger_link::Key([3; 16]));
