@@ -45,7 +45,7 @@ use alarm::Sleeper;
 use layer::{Arrived, Heard, Keyed, Layer, Owner, Response};
 use leg::{Leg, Offering};
 
-use crate::digest::Credentials;
+use crate::digest::{Credentials, Nonces};
 use crate::header::Header;
 use crate::message::{Index, Message, Refusal};
 use crate::method::Method;
@@ -99,6 +99,11 @@ impl Endpoint {
     pub fn new(config: Config) -> Endpoint {
         let keyed = Keyed(config.chance_key);
         Endpoint { layer: Layer::new(config), legs: HashMap::with_hasher(keyed) }
+    }
+
+    /// Nonces are made and judged under another key from now on: the edge snapshot's.
+    pub fn set_nonces(&mut self, nonces: Nonces) {
+        self.layer.config.nonces = nonces;
     }
 
     /// A datagram, or one message of a stream, came by `path`.

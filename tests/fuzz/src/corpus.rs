@@ -1,6 +1,7 @@
 //! Inputs kept in files: `corpus/TARGET/*`, any name, one input a file.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +42,9 @@ pub fn load_one(path: &Path) -> io::Result<Vec<u8>> {
 /// What the file system says.
 pub fn save(folder: &Path, input: &[u8]) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
-    let path = folder.join(format!("{:016x}", crate::Shape::new().note(input).finish()));
+    let mut hasher = DefaultHasher::new();
+    input.hash(&mut hasher);
+    let path = folder.join(format!("{:016x}", hasher.finish()));
     fs::write(&path, input)?;
     Ok(path)
 }

@@ -1,4 +1,4 @@
-//! The search: take an input, mutate it, run it, keep it if its shape is new.
+//! The search: take an input, mutate it, run it, keep it if it has a new feature.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use crate::{Dice, Shape, Target};
 /// An input that takes longer is a failure, in milliseconds. Real ones take microseconds; the rest
 /// is for a machine that is busy elsewhere.
 pub const SLOW_MS_MAX: u128 = 3_000;
-/// The most inputs kept. Later ones of new shapes take the place of random earlier ones.
+/// The most inputs kept. Later ones take the place of random earlier ones.
 const POOL_LEN_MAX: usize = 20_000;
 
 /// An input that broke a law.
@@ -28,8 +28,10 @@ pub struct Failure {
 pub struct Fuzzer {
     target: &'static Target,
     pool: Vec<Vec<u8>>,
-    shapes: HashSet<u64>,
+    features: HashSet<u64>,
     dice: Dice,
+    /// The first inputs of the pool: corpus, seeds and the empty one.
+    corpus_len: usize,
 }
 
 impl Fuzzer {
@@ -46,42 +48,76 @@ impl Fuzzer {
         let mut inputs = corpus;
         inputs.extend((target.seeds)(&mut dice));
         inputs.push(Vec::new());
-        let mut fuzzer = Fuzzer { target, pool: Vec::new(), shapes: HashSet::new(), dice };
+        let (pool, features, corpus_len) = (Vec::new(), HashSet::new(), inputs.len());
+        let mut fuzzer = Fuzzer { target, pool, features, dice, corpus_len };
         for input in inputs {
-            fuzzer.shapes.insert(run(target, &input)?);
+            let shape = run(target, &input)?;
+            fuzzer.features.extend(shape.features());
             fuzzer.pool.push(input);
         }
         Ok(fuzzer)
     }
 
-    /// One mutation; the input if its shape is new.
+    /// One mutation.
     ///
     /// # Errors
     /// The input, if it breaks a law.
-    pub fn step(&mut self) -> Result<Option<&[u8]>, Failure> {
+    pub fn step(&mut self) -> Result<(), Failure> {
         let none = Vec::new();
         let dice = &mut self.dice;
-        // Half of the time one of the newest: a new shape is a door not yet gone through.
+        // Half of the time one of the newest: a new feature is a door not yet gone through.
         let newest = self.pool.len().saturating_sub(16);
         let recent = self.pool.get(newest..).filter(|_| dice.below(2) == 0);
         let input = dice.pick(recent.unwrap_or(&self.pool)).unwrap_or(&none);
         let other = dice.pick(&self.pool).unwrap_or(&none);
         let output = mutate(input, other, self.target.words, dice);
-        if !self.shapes.insert(run(self.target, &output)?) {
-            return Ok(None);
+        let shape = run(self.target, &output)?;
+        let before = self.features.len();
+        self.features.extend(shape.features());
+        if self.features.len() == before {
+            return Ok(());
         }
         if self.pool.len() >= POOL_LEN_MAX {
-            let at = self.dice.below(self.pool.len());
+            let at = self.corpus_len + self.dice.below(self.pool.len() - self.corpus_len);
             self.pool.swap_remove(at);
         }
         self.pool.push(output);
-        Ok(self.pool.last().map(Vec::as_slice))
+        Ok(())
     }
 
-    /// How many shapes were seen.
+    /// Up to `files` of the inputs found that have the most features beyond those of the corpus and
+    /// of each other, none longer than `len_max`.
     #[must_use]
-    pub fn shapes(&self) -> usize {
-        self.shapes.len()
+    pub fn best(&self, files: usize, len_max: usize) -> Vec<Vec<u8>> {
+        let features = |input: &Vec<u8>| run(self.target, input).unwrap_or_default();
+        let known = self.pool.iter().take(self.corpus_len);
+        let mut have: HashSet<u64> =
+            known.flat_map(|input| features(input).features().collect::<Vec<_>>()).collect();
+        let found = self.pool.iter().skip(self.corpus_len);
+        let mut left: Vec<(&Vec<u8>, Shape)> = found
+            .filter(|input| input.len() <= len_max)
+            .map(|input| (input, features(input)))
+            .collect();
+        let mut best = Vec::new();
+        while best.len() < files {
+            let gain =
+                |shape: &Shape| shape.features().filter(|feature| !have.contains(feature)).count();
+            left.retain(|(_, shape)| gain(shape) > 0);
+            let Some(at) = (0..left.len()).max_by_key(|at| left.get(*at).map(|(_, s)| gain(s)))
+            else {
+                break;
+            };
+            let (input, shape) = left.swap_remove(at);
+            have.extend(shape.features());
+            best.push(input.clone());
+        }
+        best
+    }
+
+    /// How many features were seen.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.features.len()
     }
 }
 
@@ -89,7 +125,7 @@ impl Fuzzer {
 ///
 /// # Errors
 /// The input, if it breaks a law.
-pub fn run(target: &Target, input: &[u8]) -> Result<u64, Failure> {
+pub fn run(target: &Target, input: &[u8]) -> Result<Shape, Failure> {
     let began = Instant::now();
     let fail = |message| Failure { input: input.to_vec(), message };
     let shape = quietly(|| (target.run)(input)).map_err(fail)?;
@@ -97,7 +133,7 @@ pub fn run(target: &Target, input: &[u8]) -> Result<u64, Failure> {
     if took_ms > SLOW_MS_MAX {
         return Err(fail(format!("slow: {took_ms} ms")));
     }
-    Ok(Shape::finish(&shape))
+    Ok(shape)
 }
 
 /// The smallest input found, by leaving parts out, that still breaks a law.
@@ -164,7 +200,7 @@ mod tests {
             let number = std::str::from_utf8(&value[1..]).ok().and_then(|v| v.trim().parse().ok());
             let twice = names.contains(&name);
             assert!(!twice || number.is_none_or(|n: u64| n <= 250), "planted");
-            shape.note(&(twice, number.is_some()));
+            shape.note("line", &(twice, number.is_some()));
             names.push(name);
         }
         shape

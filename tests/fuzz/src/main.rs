@@ -9,6 +9,12 @@ use std::time::{Duration, Instant};
 use strowger_fuzz::engine::{self, Failure, Fuzzer};
 use strowger_fuzz::{TARGETS, Target, corpus};
 
+/// The most files one `--grow` adds to the corpus, and the most bytes of each.
+const GROW_FILES_MAX: usize = 16;
+const GROW_LEN_MAX: usize = 2_048;
+/// The most bytes of a failing input shown; the file has them all.
+const SHOWN_LEN_MAX: usize = 400;
+
 /// What the command line asks for.
 struct Wish {
     target: &'static Target,
@@ -63,7 +69,10 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Wish, String> {
 fn carry_out(wish: &Wish, out: &mut impl Write) -> io::Result<bool> {
     if let Some(path) = &wish.input {
         return match engine::run(wish.target, &corpus::load_one(path)?) {
-            Ok(shape) => writeln!(out, "no law broken, shape {shape:016x}").map(|()| true),
+            Ok(shape) => {
+                writeln!(out, "no law broken, {} features", shape.features().count())?;
+                Ok(true)
+            }
             Err(failure) => writeln!(out, "{}", failure.message).map(|()| false),
         };
     }
@@ -76,15 +85,21 @@ fn carry_out(wish: &Wish, out: &mut impl Write) -> io::Result<bool> {
     while began.elapsed() < Duration::from_secs(wish.seconds) {
         steps += 1;
         match fuzzer.step() {
-            Ok(Some(input)) if wish.grow => {
-                corpus::save(&corpus::folder(wish.target.name), input)?;
-            }
-            Ok(_) => {}
+            Ok(()) => {}
             Err(failure) => return tell(wish, failure, steps, out),
         }
     }
-    let (name, shapes) = (wish.target.name, fuzzer.shapes());
-    writeln!(out, "{name}: {steps} steps, {shapes} shapes, no law broken (seed {})", wish.seed)?;
+    if wish.grow {
+        for input in fuzzer.best(GROW_FILES_MAX, GROW_LEN_MAX) {
+            corpus::save(&corpus::folder(wish.target.name), &input)?;
+        }
+    }
+    let (name, features) = (wish.target.name, fuzzer.features());
+    writeln!(
+        out,
+        "{name}: {steps} steps, {features} features, no law broken (seed {})",
+        wish.seed
+    )?;
     Ok(true)
 }
 
@@ -93,7 +108,8 @@ fn tell(wish: &Wish, failure: Failure, steps: u64, out: &mut impl Write) -> io::
     let small = engine::shrink(wish.target, failure);
     let path = corpus::save(&std::env::temp_dir().join("strowger-fuzz").join(name), &small.input)?;
     writeln!(out, "{name}: law broken at step {steps} of seed {}\n{}", wish.seed, small.message)?;
-    writeln!(out, "input: {}", small.input.escape_ascii())?;
+    let shown = small.input.get(..SHOWN_LEN_MAX).unwrap_or(&small.input);
+    writeln!(out, "input: {}", shown.escape_ascii())?;
     let path = path.display();
     writeln!(out, "again: cargo run -p strowger-fuzz -- {name} --input {path}")?;
     Ok(false)

@@ -1,12 +1,13 @@
-//! What a target saw of an input, folded into one number.
+//! What a target saw of an input.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A summary of how a reader took an input: which errors, which kinds, roughly how many of each.
-/// Two inputs of one shape went the same way, as far as the target can tell.
-#[derive(Clone, Default, Debug)]
+/// The features of an input: which errors, which kinds, roughly how many of each. An input is worth
+/// keeping when it has one that no input had before.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Shape {
-    hasher: DefaultHasher,
+    features: BTreeSet<u64>,
 }
 
 impl Shape {
@@ -16,29 +17,34 @@ impl Shape {
         Shape::default()
     }
 
-    /// Adds a fact: an error, a variant, a flag. Not a free number: each value is a shape of its
-    /// own, and the search drowns in them.
-    pub fn note(&mut self, fact: &(impl Hash + ?Sized)) -> &mut Shape {
-        fact.hash(&mut self.hasher);
+    /// Adds a fact: an error, a flag, a small number. Not a free number: each value is a feature of
+    /// its own, and the search drowns in them.
+    pub fn note(&mut self, what: &str, fact: &(impl Hash + ?Sized)) -> &mut Shape {
+        let mut hasher = DefaultHasher::new();
+        what.hash(&mut hasher);
+        fact.hash(&mut hasher);
+        self.features.insert(hasher.finish());
         self
+    }
+
+    /// Adds an error or the like by how it prints.
+    pub fn print(&mut self, what: &str, fact: &impl std::fmt::Debug) -> &mut Shape {
+        self.note(what, &format!("{fact:?}"))
     }
 
     /// Adds the kind of an enum's value, whatever it carries.
-    pub fn kind<T>(&mut self, value: &T) -> &mut Shape {
-        std::mem::discriminant(value).hash(&mut self.hasher);
-        self
+    pub fn kind<T>(&mut self, what: &str, value: &T) -> &mut Shape {
+        self.note(what, &std::mem::discriminant(value))
     }
 
     /// Adds a number by its magnitude: 0, 1, 2-3, 4-7, ...
-    pub fn count(&mut self, n: usize) -> &mut Shape {
-        (usize::BITS - n.leading_zeros()).hash(&mut self.hasher);
-        self
+    pub fn count(&mut self, what: &str, n: usize) -> &mut Shape {
+        self.note(what, &(usize::BITS - n.leading_zeros()))
     }
 
-    /// The number it comes to.
-    #[must_use]
-    pub fn finish(&self) -> u64 {
-        self.hasher.finish()
+    /// Its features.
+    pub fn features(&self) -> impl Iterator<Item = u64> {
+        self.features.iter().copied()
     }
 }
 
@@ -48,11 +54,13 @@ mod tests {
 
     #[test]
     fn magnitudes_fall_together_and_facts_do_not() {
-        let count = |n| Shape::new().count(n).finish();
+        let count = |n| Shape::new().count("n", n).clone();
         assert_eq!(count(4), count(7));
         assert_ne!(count(7), count(8));
         assert_ne!(count(0), count(1));
-        assert_eq!(Shape::new().kind(&Some(1)).finish(), Shape::new().kind(&Some(2)).finish());
-        assert_ne!(Shape::new().note(&1u8).finish(), Shape::new().note(&2u8).finish());
+        let kind = |value: Option<u8>| Shape::new().kind("k", &value).clone();
+        assert_eq!(kind(Some(1)), kind(Some(2)));
+        assert_ne!(Shape::new().note("a", &1u8), Shape::new().note("b", &1u8));
+        assert_ne!(Shape::new().note("a", &1u8), Shape::new().note("a", &2u8));
     }
 }

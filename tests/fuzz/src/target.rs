@@ -3,17 +3,21 @@
 use crate::{Dice, Shape};
 
 mod datagram;
+mod digest;
+mod journal;
 mod link;
 mod rtcp;
 mod rtp;
+mod sip;
 mod token;
+mod uri;
 
 /// A reader under its laws.
 #[derive(Debug)]
 pub struct Target {
     /// Its name, on the command line and as a folder of the corpus.
     pub name: &'static str,
-    /// Feeds it an input, asserts its laws, tells the shape.
+    /// Feeds it an input, asserts its laws, tells its features.
     pub run: fn(&[u8]) -> Shape,
     /// Inputs made by its builders, which follow a change of format by themselves.
     pub seeds: fn(&mut Dice) -> Vec<Vec<u8>>,
@@ -22,8 +26,17 @@ pub struct Target {
 }
 
 /// All targets.
-pub static TARGETS: &[&Target] =
-    &[&rtp::TARGET, &rtcp::TARGET, &datagram::TARGET, &link::TARGET, &token::TARGET];
+pub static TARGETS: &[&Target] = &[
+    &sip::TARGET,
+    &uri::TARGET,
+    &digest::TARGET,
+    &rtp::TARGET,
+    &rtcp::TARGET,
+    &datagram::TARGET,
+    &link::TARGET,
+    &token::TARGET,
+    &journal::TARGET,
+];
 
 /// Reads an input as choices, for laws that begin with a value: 0 when it is used up.
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ fn every_target_keeps_its_laws() {
         let mut fuzzer = Fuzzer::new(target, inputs, SEED);
         for step in 0..steps {
             let failure = match fuzzer.as_mut().map(Fuzzer::step) {
-                Ok(Ok(_)) => continue,
+                Ok(Ok(())) => continue,
                 Ok(Err(failure)) => failure,
                 Err(failure) => failure.clone(),
             };

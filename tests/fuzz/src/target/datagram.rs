@@ -15,13 +15,13 @@ fn run(input: &[u8]) -> Shape {
         Ok(packet) => {
             assert!(packet.header_len() + packet.payload().len() == packet.total_len());
             assert!(packet.total_len() <= input.len() && packet.dscp() < 64);
-            shape.note(&(packet.is_checksum_right(), packet.is_fragment()));
-            shape.note(&packet.is_dont_fragment()).count(packet.header_len());
+            shape.note("ip", &(packet.is_checksum_right(), packet.is_fragment()));
+            shape.note("df", &packet.is_dont_fragment()).note("header", &packet.header_len());
             let (from, to) = (packet.source().into(), packet.destination().into());
             datagram(packet.payload(), from, to, &mut shape);
         }
         Err(error) => {
-            shape.note(&format!("{error:?}"));
+            shape.print("error", &error);
             let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
             datagram(input, from, from, &mut shape);
         }
@@ -36,10 +36,11 @@ fn datagram(octets: &[u8], from: IpAddr, to: IpAddr, shape: &mut Shape) {
             assert!(packet.len() <= octets.len() && packet.payload().len() <= packet.len());
             let from = SocketAddr::new(from, packet.source_port());
             let to = SocketAddr::new(to, packet.destination_port());
-            shape.note(&(packet.checksum() == 0, packet.is_checksum_right(from, to)));
+            let right = packet.is_checksum_right(from, to);
+            shape.note("udp", &(packet.checksum() == 0, right, packet.payload().is_empty()));
         }
         Err(error) => {
-            shape.note(&format!("{error:?}"));
+            shape.print("error", &error);
         }
     }
 }

@@ -17,7 +17,7 @@ const KINDS: u8 = 3;
 fn run(input: &[u8]) -> Shape {
     let mut shape = Shape::new();
     let Some((kind, bytes)) = input.split_first() else { return shape };
-    shape.note(&(kind % KINDS));
+    shape.note("kind", &(kind % KINDS));
     match kind % KINDS {
         0 => {
             framed(bytes, Up::from_bytes, Up::to_bytes);
@@ -43,8 +43,10 @@ fn read<T: Wire + PartialEq + Debug>(bytes: &[u8], shape: &mut Shape) {
     let mut reader = Reader::new(bytes);
     let taken = T::take(&mut reader);
     let used = bytes.len() - reader.left();
-    // How far it came is what leads the search on; two bytes less would be another path.
-    shape.note(&taken.is_ok()).note(&bytes.first()).note(&used.min(64)).count(used);
+    let tag = bytes.first().copied().unwrap_or(0).min(16);
+    // How far it came is what leads the search on.
+    shape.note("taken", &(size_of::<T>(), tag, taken.is_ok()));
+    shape.note("used", &(size_of::<T>(), tag, used.min(256)));
     if let Ok(value) = taken {
         let built = encode(&value);
         assert_eq!(Some(built.as_slice()), bytes.get(..used));

@@ -9,14 +9,14 @@ pub(super) static TARGET: Target = Target { name: "rtcp", run, seeds, words: &[]
 
 fn run(input: &[u8]) -> Shape {
     let mut shape = Shape::new();
-    shape.note(&format!("{:?}", Lead::new_checked(input).err()));
+    shape.print("lead", &Lead::new_checked(input).err());
     match Compound::new_checked(input) {
         Ok(compound) => {
-            shape.note(&compound.is_reduced());
+            shape.note("reduced", &compound.is_reduced());
             compound.packets().for_each(|packet| view(&packet, &mut shape));
         }
         Err(error) => {
-            shape.note(&format!("{error:?}"));
+            shape.print("error", &error);
         }
     }
     build(&mut Choices(input));
@@ -24,30 +24,29 @@ fn run(input: &[u8]) -> Shape {
 }
 
 fn view(packet: &Packet<'_>, shape: &mut Shape) {
-    shape.kind(packet);
+    shape.kind("packet", packet);
     match packet {
         Packet::SenderReport(report) => {
             let reports = report.reports().count();
             assert!(reports <= COUNT_MAX);
             let _ = (report.ssrc(), report.info());
-            shape.count(reports);
+            shape.count("reports", reports);
         }
         Packet::ReceiverReport(report) => {
             let reports = report.reports().count();
             assert!(reports <= COUNT_MAX);
             let _ = report.ssrc();
-            shape.count(reports);
+            shape.count("reports", reports);
         }
         Packet::SourceDescription(description) => {
             let items = description.items().inspect(|item| assert!(item.text.len() <= 255));
-            shape.count(items.count());
+            shape.count("items", items.count());
         }
         Packet::Bye(bye) => {
-            shape.count(bye.sources().count()).note(&bye.reason().map(<[u8]>::is_empty));
+            let reason = bye.reason().map(<[u8]>::len);
+            shape.count("left", bye.sources().count()).count("reason", reason.map_or(0, |n| n + 1));
         }
-        other => {
-            shape.note(&format!("{other:?}").len().min(4));
-        }
+        Packet::Other { .. } => {}
     }
 }
 
@@ -64,7 +63,7 @@ fn build(choices: &mut Choices<'_>) {
     let blocks: Vec<_> = (0..count).map(|_| block(choices)).collect();
     let (name_len, reason_len) = (usize::from(choices.u8()), usize::from(choices.u8()));
     let (name, reason) = (choices.bytes(name_len), choices.bytes(reason_len));
-    let mut buffer = [0; 2_048];
+    let mut buffer = [0; 4_096];
     let mut builder = Builder::new(&mut buffer);
     assert!(builder.sender_report(ssrc, info, &blocks).is_ok());
     assert!(builder.receiver_report(ssrc, &blocks).is_ok());

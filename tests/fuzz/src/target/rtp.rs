@@ -10,9 +10,9 @@ pub(super) static TARGET: Target = Target { name: "rtp", run, seeds, words: &[] 
 
 fn run(input: &[u8]) -> Shape {
     let mut shape = Shape::new();
-    shape.note(&format!("{:?}", Kind::of(input)));
+    shape.print("kind", &Kind::of(input));
     let clear = Packet::new_checked(input);
-    shape.note(&clear.as_ref().err().map(|error| format!("{error:?}")));
+    shape.print("error", &clear.as_ref().err());
     match Packet::new_header_checked(input) {
         Ok(packet) => {
             views(&packet, input, clear.is_ok(), &mut shape);
@@ -35,8 +35,8 @@ fn views(packet: &Packet<&[u8]>, input: &[u8], clear: bool, shape: &mut Shape) {
         assert_eq!(packet.header_len() + packet.payload().len() + padding, input.len());
         assert!(packet.padding_len() != Some(0));
     }
-    shape.count(csrcs).note(&extension.is_some()).count(extension.unwrap_or(0));
-    shape.count(padding).count(packet.payload().len());
+    shape.note("csrcs", &csrcs).count("extension", extension.map_or(0, |data| data + 1));
+    shape.count("padding", padding).count("payload", packet.payload().len());
 }
 
 /// A rewritten field reads back, and nothing else has changed.

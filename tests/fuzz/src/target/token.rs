@@ -14,7 +14,7 @@ const KEY: Key = Key(*b"a key of sixteen");
 fn run(input: &[u8]) -> Shape {
     let mut shape = Shape::new();
     let opened = open(&KEY, input);
-    shape.note(&opened.is_some()).note(&input.len().min(TOKEN_LEN + 1));
+    shape.note("opened", &opened.is_some()).note("len", &input.len().min(TOKEN_LEN + 1));
     if let Some(leg) = opened {
         // One token a leg: an opened text is the sealed one, but for case and what follows it.
         let text = input.get(..TOKEN_LEN).map(<[u8]>::to_ascii_lowercase);

@@ -55,7 +55,7 @@ fn a_late_offer_inside_the_dialog() {
         call> ReofferAnswer sdp
         peer< 200 INVITE sdp
         peer> ACK sdp
-        call< ReofferAnswered sdp"
+        call< Confirmed sdp"
     ));
 }
 
