@@ -116,6 +116,7 @@ impl Net {
                 let endpoint = &self.sides[side].endpoint;
                 let owners = endpoint.legs() + endpoint.transactions();
                 assert!(endpoint.alarms() <= owners, "an alarm without an owner");
+                assert!(endpoint.layer.is_consistent(), "keys and transactions differ");
             }
         }
         panic!("events without end");

@@ -235,6 +235,7 @@ impl Bench {
     }
 
     pub(super) fn drain(&mut self) {
+        assert!(self.endpoint.layer.is_consistent(), "keys and transactions differ");
         while let Some(output) = self.endpoint.poll_output() {
             let told = match output {
                 Output::Transmit(transmit) => self.note(&transmit.bytes, transmit.path.peer),
