@@ -14,7 +14,7 @@ mod edge;
 mod intake;
 mod run;
 mod secret;
-//mod view;
+mod view;
 mod world;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ use crate::args::Options;
 use crate::decider::{Decider, Orders, Shared, orders};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
+use crate::view::View;
 use crate::world::{self, Compiled};
 use crate::{demo, secret};
 use std::fs::File;
@@ -204,12 +205,15 @@ impl Plant {
             reconcile(self.store.clone(), self.compiled, self.listeners, orders.clone());
         handle.spawn(reconciler);
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
+        let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
+        let rest = handle.spawn(crate::view::serve(admin, view, self.store.clone(), stopped));
         Ok(Works {
             orders,
             end,
             stop,
             decider: thread("decider", move || decider.run())?,
             intake: thread("intake", move || intake.run())?,
+            rest,
             writer,
             store: self.store,
         })
@@ -315,13 +319,14 @@ struct Works {
     stop: watch::Sender<bool>,
     decider: JoinHandle<()>,
     intake: JoinHandle<()>,
+    rest: tokio::task::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
     store: Store,
 }
 
 impl Works {
     fn has_failed(&self) -> bool {
-        self.decider.is_finished() || self.intake.is_finished()
+        self.decider.is_finished() || self.intake.is_finished() || self.rest.is_finished()
     }
 
     /// Takes the journal's last records, then ends everything.
@@ -340,6 +345,7 @@ impl Works {
         runtime.block_on(async {
             // The decider is gone, so the writer ends with the last registration.
             let _ended = tokio::time::timeout(END_MAX, self.writer).await;
+            let _ended = tokio::time::timeout(END_MAX, self.rest).await;
             self.store.close().await;
         });
         runtime.shutdown_timeout(Duration::from_secs(1));

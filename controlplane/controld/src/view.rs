@@ -5,13 +5,13 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strowger_api::{
-    AccountBalance, CallId, CallState, Live, LiveCall, MetricsWriter, Readiness, Registration,
-    Reply, Unavailable,
+    AccountBalance, Api, CallId, CallState, Live, LiveCall, MetricsWriter, Readiness, Registration,
+    RegistrationKey, Reply, Unavailable,
 };
 use strowger_link::{AskId, COUNTERS, Cause, Hangup, LiveState, Reason};
 use strowger_model::{AccountId, Binding, CdrId};
 use strowger_office::{Counts, LiveCall as OfficeCall, Office};
-use strowger_store::{BindingKey, Scope, Store};
+use strowger_store::{Scope, Store};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
@@ -81,10 +81,6 @@ fn registration(office: &Office, binding: &Binding) -> Option<Registration> {
     })
 }
 
-fn key(binding: &Binding) -> BindingKey {
-    BindingKey { subscriber: binding.subscriber, uri: binding.uri.clone() }
-}
-
 impl Live for View {
     fn calls(&self, scope: Scope, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<LiveCall>> {
         Box::pin(self.ask(move |office| {
@@ -118,14 +114,16 @@ impl Live for View {
     fn registrations(
         &self,
         scope: Scope,
-        after: Option<BindingKey>,
+        after: Option<RegistrationKey>,
         limit: usize,
     ) -> Reply<'_, Vec<Registration>> {
         Box::pin(self.ask(move |office| {
             let now = strowger_port::clock::monotonic();
             let mut all = office.locations().list(None, REGISTRATIONS_MAX, now);
-            all.sort_by_key(|binding| key(binding));
-            let behind = all.into_iter().filter(|b| after.as_ref().is_none_or(|a| key(b) > *a));
+            all.sort_by_key(|binding| RegistrationKey::of(binding));
+            let is_behind =
+                |b: &&Binding| after.as_ref().is_none_or(|a| RegistrationKey::of(b) > *a);
+            let behind = all.into_iter().filter(is_behind);
             let known = behind.filter_map(|binding| registration(office, binding));
             known.filter(|r| scope.covers(Some(r.tenant))).take(limit).collect()
         }))
@@ -213,7 +211,8 @@ pub(crate) async fn serve(
         // A sender that is gone means the end, too.
         let _ended = stopped.wait_for(|stop| *stop).await;
     };
-    if let Err(e) = strowger_api::serve(listener, store.reader(), view, shutdown).await {
+    let api = Api::new(store.reader(), Arc::new(view));
+    if let Err(e) = strowger_api::serve(listener, api, shutdown).await {
         error!("REST has ended: {e}");
     }
 }
