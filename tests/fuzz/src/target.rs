@@ -8,6 +8,7 @@ mod journal;
 mod link;
 mod rtcp;
 mod rtp;
+mod sdp;
 mod sip;
 mod token;
 mod uri;
@@ -30,6 +31,7 @@ pub static TARGETS: &[&Target] = &[
     &sip::TARGET,
     &uri::TARGET,
     &digest::TARGET,
+    &sdp::TARGET,
     &rtp::TARGET,
     &rtcp::TARGET,
     &datagram::TARGET,

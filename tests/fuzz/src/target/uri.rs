@@ -146,5 +146,9 @@ fn seeds(_: &mut Dice) -> Vec<Vec<u8>> {
         b"tel:+358-555-1234567;postd=pp22;ext=5;isub=1411",
         b"urn:service:sos",
     ];
-    texts.map(<[u8]>::to_vec).to_vec()
+    let mut inputs = texts.map(<[u8]>::to_vec).to_vec();
+    // Dear to compare, if each parameter of one is looked for in the other.
+    let params: String = (0..900).map(|n| format!(";{n:x}")).collect();
+    inputs.push(format!("sip:h{params} sip:h{params}").into_bytes());
+    inputs
 }
