@@ -1,1 +1,40 @@
-//! strowger-billing.
+//! What a call cost and who owes it: rating, call detail records, the rules of the ledger. Pure
+//! functions on values: no clock, no database, no float, no state.
+//!
+//! The way of a call's money:
+//!
+//! 1. A decision writes a [`Settlement`] into its answer: every payer and every supplier with their
+//!    [`Terms`] by value. The dataplane carries it unread and gives it back with the facts.
+//! 2. [`compose`] turns the facts of a call into drafts of records: times, parties, outcome, media.
+//! 3. [`price`] adds the money to a draft, by [`rate`], from its settlement and nothing else.
+//!    [`records`] is both steps.
+//! 4. [`postings`] adds up the charges of a batch of records to ledger transfers.
+//!
+//! All four give the same result for the same input, always: a journal read again after a crash
+//! makes the same records and the same transfers.
+//!
+//! Where to start: [`rate`], the one place where the order of rounding is written.
+
+#![deny(clippy::float_arithmetic)]
+
+mod compact;
+mod compose;
+mod ledger;
+mod price;
+mod rate;
+mod settlement;
+mod terms;
+#[cfg(test)]
+mod testing;
+
+pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose};
+pub use ledger::{
+    BadTransfer, Cause, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit, postings,
+};
+pub use price::{price, records};
+pub use rate::{Overflow, Rated, rate};
+pub use settlement::{
+    BadSettlement, CALLER_NUMBER_MAX, Caller, Hop, LEVELS_MAX, Level, SETTLEMENT_VERSION,
+    Settlement,
+};
+pub use terms::{BadTerms, Terms, VAT_PPM_MAX};

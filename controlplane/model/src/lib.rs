@@ -2,15 +2,19 @@
 //!
 //! Values only: no SQL, no clock, no decision.
 
+mod cost;
 mod id;
 mod money;
 mod number;
+mod record;
 mod row;
 
+pub use cost::*;
 pub use id::*;
 pub use money::{
     Amount, BadDecimal, Currency, LEDGER_EXTRA_DIGITS, PRICE_DIGITS, Price, parse_decimal,
     print_decimal,
 };
 pub use number::{BadNumber, Digits, EDIT_PREFIXES_MAX, NUMBER_MAX, Normalisation, PrefixEdit};
+pub use record::*;
 pub use row::*;

@@ -70,6 +70,31 @@ impl<'r> Columns<'r> {
         self.text(column)?.parse().map_err(|_| self.unfit(column, wanted))
     }
 
+    pub(crate) fn parsed_or_null<T: core::str::FromStr>(
+        &self,
+        column: &'static str,
+        wanted: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(text) = self.text_or_null(column)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| self.unfit(column, wanted))
+    }
+
+    pub(crate) fn small_or_null<T: TryFrom<i64>>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(value) = self.int_or_null(column)? else { return Ok(None) };
+        T::try_from(value).map(Some).map_err(|_| self.unfit(column, "integer of its range"))
+    }
+
+    pub(crate) fn digits_or_null(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<Digits>, StoreError> {
+        let Some(text) = self.text_or_null(column)? else { return Ok(None) };
+        Digits::parse(&text).map(Some).map_err(|_| self.unfit(column, "number"))
+    }
+
     /// A short text that stands for one value of an enumeration.
     pub(crate) fn word<T: Copy>(
         &self,

@@ -23,9 +23,9 @@ impl Kept {
         let tries = if next_free { NEXT_PORTS_MAX } else { 0 };
         let mut sip = Vec::new();
         for &address in &config.sip.listen {
-            sip.push(bind("sip.listen", address, tries, |a| UdpSocket::bind(a))?);
+            sip.push(bind("sip.listen", address, tries, UdpSocket::bind)?);
         }
-        let admin = bind("admin.listen", config.admin.listen, tries, |a| TcpListener::bind(a))?;
+        let admin = bind("admin.listen", config.admin.listen, tries, TcpListener::bind)?;
         Ok(Kept { sip, admin })
     }
 

@@ -100,7 +100,7 @@ pub(crate) fn run(options: &UpOptions) -> Result<(), Failure> {
     make_private_dir(&config.node.data)?;
     make_private_dir(&config.run_dir())?;
     let kept = Kept::open(&config, options.demo).map_err(Failure::Running)?;
-    let signals = Signals::new().map_err(|e| Failure::Running(format!("signals: {e}")))?;
+    let signals = Signals::block().map_err(|e| Failure::Running(format!("signals: {e}")))?;
     supervise(options, &config, &kept, &signals)
 }
 
@@ -148,14 +148,14 @@ fn supervise(
     let mut data = Plane::new(beside_me("strowger-switchd")?);
     let mut control = Plane::new(beside_me("strowger-controld")?);
     let mut announced = false;
-    while !signals.end_wanted() {
+    let mut ended = false;
+    while !ended {
         for (plane, args, kept) in [(&mut data, &args, &sip), (&mut control, &control_args, &admin)]
         {
             plane.look();
-            if plane.child.is_none() && Instant::now() >= plane.start_at {
-                if let Err(e) = plane.start(args, kept) {
-                    return Err(Failure::Running(format!("{}: {e}", plane.program.display())));
-                }
+            let due = plane.child.is_none() && Instant::now() >= plane.start_at;
+            if due && let Err(e) = plane.start(args, kept) {
+                return Err(Failure::Running(format!("{}: {e}", plane.program.display())));
             }
         }
         if !announced && data.ready && control.ready {
@@ -166,11 +166,12 @@ fn supervise(
             break;
         }
         std::thread::sleep(LOOK);
+        ended = signals.take().is_some();
     }
     // The control plane last: it takes the last records from the journal.
     data.end();
     control.end();
-    match announced || signals.end_wanted() {
+    match announced || ended {
         true => Ok(()),
         false => Err(Failure::Running("a plane does not start; see above".into())),
     }

@@ -76,6 +76,8 @@ pub struct Offer {
     pub body: Option<Body>,
     /// The signalling shows a NAT: source differs from Via or Contact.
     pub nated: bool,
+    /// Hops left as received (Max-Forwards), 70 when the request names none.
+    pub hops_left: u8,
 }
 
 /// What a party did.

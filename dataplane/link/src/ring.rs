@@ -195,6 +195,12 @@ impl<W: AsRef<[AtomicU64]>> Producer<W> {
         usize::try_from(words).unwrap_or(0).saturating_mul(8).min(FRAME_BYTES_MAX)
     }
 
+    /// The ring's words.
+    #[must_use]
+    pub fn words(&self) -> &[AtomicU64] {
+        self.words.as_ref()
+    }
+
     fn room(&self) -> u64 {
         self.capacity.saturating_sub(self.head.saturating_sub(self.tail))
     }

@@ -54,7 +54,7 @@ pub use layout::{
     SLOT_WORDS, SLOTS_MAX, Setup, SlotState, TableError, VERSION, words_needed,
 };
 pub use read::{READ_TRIES_MAX, ReadError, Reader, SlotHead};
-pub use write::{Counts, Table, WriteError};
+pub use write::{Counts, Table, WriteError, publish_durable};
 
 #[cfg(test)]
 #[cfg(not(loom))]

@@ -10,8 +10,7 @@
 //! assert_eq!(out, b"OPTIONS sip:example.com SIP/2.0\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
 //! ```
 
-use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::field::Via;
 use crate::header::{self, Header};
@@ -286,16 +285,6 @@ pub struct OwnVia<'a> {
     pub sent_by: SocketAddr,
     /// The whole branch, its magic cookie included.
     pub branch: &'a [u8],
-}
-
-/// Writes an address as URIs and Via have it: IPv6 in brackets.
-pub fn write_host(out: &mut Vec<u8>, address: IpAddr) {
-    let written = match address.to_canonical() {
-        IpAddr::V4(address) => write!(out, "{address}"),
-        IpAddr::V6(address) => write!(out, "[{address}]"),
-    };
-    // Writing to a Vec cannot fail.
-    debug_assert!(written.is_ok());
 }
 
 #[cfg(test)]

@@ -18,6 +18,26 @@ pub const DIGEST_VALUE_MAX: usize = 512;
 pub const DIGEST_PARAMS_MAX: usize = 32;
 /// Bytes of a URI that we take apart or build.
 pub const URI_MAX: usize = 4_096;
+/// Routes of one dialog. More hops than a request may make are of no use.
+pub const ROUTES_MAX: usize = 70;
+/// Early dialogs of one INVITE that are told apart; further forks share the last number.
+pub const FORKS_MAX: usize = 16;
+/// Extra 2xx responses of a forked INVITE that are acknowledged and ended.
+pub const STRAYS_MAX: usize = 8;
+/// Credentials shown to one peer at once: one for a server, one for a proxy in front of it.
+pub const SHOWN_MAX: usize = 2;
+/// Times one request is sent again with credentials: once, and once more for a stale nonce.
+pub const AUTH_TRIES_MAX: u8 = 2;
+/// Times a re-INVITE is tried again after a 491.
+pub const GLARE_TRIES_MAX: u8 = 4;
+/// Digits of one INFO.
+pub const DIGITS_MAX: usize = 32;
+/// Contacts of one REGISTER or one redirect that are looked at.
+pub const CONTACTS_MAX: usize = 16;
+/// Header fields of a request outside dialogs that are handed up.
+pub const FIELDS_UP_MAX: usize = 32;
+/// Body parts of a multipart body that are looked at for a session description.
+pub const PARTS_MAX: usize = 16;
 
 const _: () = assert!(MESSAGE_MAX <= u16::MAX as usize);
 const _: () = assert!(HEADERS_MAX <= u8::MAX as usize);

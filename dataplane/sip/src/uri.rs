@@ -156,6 +156,34 @@ impl<'a> SipUri<'a> {
         pairs(self.headers.unwrap_or_default(), b'&')
     }
 
+    /// The URI written out without its header fields and without the parameters that `drop` names.
+    #[must_use]
+    pub fn without(self, drop: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let mut out = if self.secure { b"sips:".to_vec() } else { b"sip:".to_vec() };
+        if let Some(user) = self.user {
+            out.extend_from_slice(user);
+            if let Some(password) = self.password {
+                out.push(b':');
+                out.extend_from_slice(password);
+            }
+            out.push(b'@');
+        }
+        self.host.write(&mut out);
+        if let Some(port) = self.port {
+            out.push(b':');
+            out.extend_from_slice(port.to_string().as_bytes());
+        }
+        for (name, value) in self.params().filter(|(name, _)| !drop(name)) {
+            out.push(b';');
+            out.extend_from_slice(name);
+            if let Some(value) = value {
+                out.push(b'=');
+                out.extend_from_slice(value);
+            }
+        }
+        out
+    }
+
     /// Whether it has header fields.
     #[must_use]
     pub const fn has_headers(self) -> bool {

@@ -11,7 +11,7 @@ pub const FRAME_VERSION: u8 = 1;
 /// Bytes before the payload.
 pub const FRAME_HEADER_BYTES: usize = 24;
 /// Longest payload in bytes.
-pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024;
 
 const CHECKED_FROM: usize = 4;
 const CRC_AT: usize = 20;

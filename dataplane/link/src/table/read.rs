@@ -7,7 +7,7 @@ use super::layout::{
 use crate::crc::Crc32c;
 use crate::journal::Position;
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::{SlotRef, Tick};
+use crate::{AskId, RecordId, SlotRef, Tick};
 
 /// How often a read is tried while the owner writes.
 pub const READ_TRIES_MAX: usize = 64;
@@ -23,10 +23,10 @@ pub struct SlotHead {
     pub thaw_attempts: u8,
     /// When it was opened.
     pub opened: Tick,
-    /// Its record's number.
-    pub record: u64,
-    /// The number of its present ask.
-    pub ask: u64,
+    /// Its record.
+    pub record: RecordId,
+    /// Its present ask.
+    pub ask: AskId,
 }
 
 /// Why a slot could not be read.
@@ -119,8 +119,8 @@ pub(super) fn read_slot(
             state,
             thaw_attempts: control.attempts,
             opened: Tick(version.opened),
-            record: version.record,
-            ask: version.ask,
+            record: RecordId(version.record.cast_signed()),
+            ask: AskId(version.ask),
         }));
     }
     body.clear();

@@ -2,7 +2,7 @@ use super::layout::{CHUNK_WORDS, Control};
 use super::*;
 use crate::journal::Position;
 use crate::sync::{AtomicU64, Ordering};
-use crate::{SlotRef, Tick};
+use crate::{AskId, RecordId, SlotRef, Tick};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,9 +43,9 @@ fn golden_words_of_header_and_slot() {
     let words = words(&SETUP);
     let mut table = table(&words);
     table.beat(Tick(77), 1_700_000_000_000_000);
-    table.publish_durable(Position { segment: 2, offset: 64 });
-    let at = table.open(0x00AA, 0x00BB, b"charge", NOW).unwrap();
-    table.write(at, SlotState::Answered, 0x00CC, b"charge and record").unwrap();
+    publish_durable(&words, Position { segment: 2, offset: 64 });
+    let at = table.open(RecordId(0xAA), AskId(0xBB), b"charge", NOW).unwrap();
+    table.write(at, SlotState::Answered, AskId(0x00CC), b"charge and record").unwrap();
     table.begin_thaw(at).unwrap();
     assert_eq!(
         values(&words),
@@ -108,26 +108,26 @@ fn attach_refuses_what_is_not_our_segment() {
 fn a_call_from_open_to_close() {
     let words = words(&SETUP);
     let mut table = table(&words);
-    let at = table.open(7, 8, b"asked", NOW).unwrap();
+    let at = table.open(RecordId(7), AskId(8), b"asked", NOW).unwrap();
     assert_eq!(at, SlotRef { seg: 3, idx: 0, r#gen: 1 });
     let head = SlotHead {
         slot: at,
         state: SlotState::Asked,
         thaw_attempts: 0,
         opened: NOW,
-        record: 7,
-        ask: 8,
+        record: RecordId(7),
+        ask: AskId(8),
     };
     assert_eq!(read(&words, 0), Ok(Some((head, b"asked".to_vec()))));
     table.set_state(at, SlotState::Ringing).unwrap();
     let ringing = SlotHead { state: SlotState::Ringing, ..head };
     assert_eq!(read(&words, 0), Ok(Some((ringing, b"asked".to_vec()))));
     let frozen: Vec<u8> = (0..3_000u32).map(|n| n as u8).collect();
-    table.write(at, SlotState::Answered, 9, &frozen).unwrap();
+    table.write(at, SlotState::Answered, AskId(9), &frozen).unwrap();
     assert_eq!(table.counts(), Counts { slots_free: 3, chunks_free: 9 });
-    let answered = SlotHead { state: SlotState::Answered, ask: 9, ..head };
+    let answered = SlotHead { state: SlotState::Answered, ask: AskId(9), ..head };
     assert_eq!(read(&words, 0), Ok(Some((answered, frozen))));
-    table.write(at, SlotState::Ended, 9, b"record").unwrap();
+    table.write(at, SlotState::Ended, AskId(9), b"record").unwrap();
     assert_eq!(table.counts(), Counts { slots_free: 3, chunks_free: 12 });
     table.close(at).unwrap();
     assert_eq!(read(&words, 0), Ok(None));
@@ -138,37 +138,41 @@ fn a_call_from_open_to_close() {
 fn references_of_former_lives_are_stale() {
     let words = words(&SETUP);
     let mut table = table(&words);
-    let at = table.open(1, 1, b"", NOW).unwrap();
+    let at = table.open(RecordId(1), AskId(1), b"", NOW).unwrap();
     table.close(at).unwrap();
     let stale = Err(WriteError::Stale);
     assert_eq!(table.close(at), stale);
     // Slots are reused in turn: the same one comes back only after the others.
-    let next: Vec<SlotRef> = (0..4).map(|n| table.open(n, n, b"", NOW).unwrap()).collect();
+    let next: Vec<SlotRef> =
+        (0..4).map(|n| table.open(RecordId(n), AskId(0), b"", NOW).unwrap()).collect();
     assert_eq!(next.iter().map(|at| at.idx).collect::<Vec<_>>(), [1, 2, 3, 0]);
     assert_eq!(next[3].r#gen, 2);
-    assert_eq!(table.write(at, SlotState::Answered, 1, b""), stale);
+    assert_eq!(table.write(at, SlotState::Answered, AskId(1), b""), stale);
     assert_eq!(table.set_state(at, SlotState::Answered), stale);
     assert_eq!(table.begin_thaw(at), stale.map(|()| 0));
     assert_eq!(table.set_state(SlotRef { seg: 4, ..next[3] }, SlotState::Ended), stale);
-    assert_eq!(table.open(5, 5, b"", NOW), Err(WriteError::NoSlot));
+    assert_eq!(table.open(RecordId(5), AskId(5), b"", NOW), Err(WriteError::NoSlot));
 }
 
 #[test]
 fn a_body_without_chunks_leaves_the_version_before() {
     let words = words(&SETUP);
     let mut table = table(&words);
-    let at = table.open(1, 1, &[1; 8 * 1024], NOW).unwrap();
-    let other = table.open(2, 2, b"short", NOW).unwrap();
+    let at = table.open(RecordId(1), AskId(1), &[1; 8 * 1024], NOW).unwrap();
+    let other = table.open(RecordId(2), AskId(2), b"short", NOW).unwrap();
     let before = read(&words, other.idx);
-    let write = table.write(other, SlotState::Answered, 3, &[2; 4 * 1024 + 1]);
+    let write = table.write(other, SlotState::Answered, AskId(3), &[2; 4 * 1024 + 1]);
     assert_eq!(write, Err(WriteError::NoChunks));
-    assert_eq!(table.write(other, SlotState::Answered, 3, &[2; 8193]), Err(WriteError::TooLong));
-    assert_eq!(table.open(9, 9, &[3; 5000], NOW), Err(WriteError::NoChunks));
+    assert_eq!(
+        table.write(other, SlotState::Answered, AskId(3), &[2; 8193]),
+        Err(WriteError::TooLong)
+    );
+    assert_eq!(table.open(RecordId(9), AskId(9), &[3; 5000], NOW), Err(WriteError::NoChunks));
     assert_eq!(read(&words, other.idx), before);
     assert_eq!(read(&words, 2), Ok(None));
     assert_eq!(table.counts(), Counts { slots_free: 2, chunks_free: 4 });
     table.close(at).unwrap();
-    assert_eq!(table.write(other, SlotState::Answered, 3, &[2; 4 * 1024 + 1]), Ok(()));
+    assert_eq!(table.write(other, SlotState::Answered, AskId(3), &[2; 4 * 1024 + 1]), Ok(()));
 }
 
 #[test]
@@ -176,7 +180,7 @@ fn thaw_attempts_are_counted_over_lives() {
     let words = words(&SETUP);
     let mut before = table(&words);
     before.beat(Tick(5), 6);
-    let at = before.open(1, 1, &[9; 2000], NOW).unwrap();
+    let at = before.open(RecordId(1), AskId(1), &[9; 2000], NOW).unwrap();
     assert_eq!(before.begin_thaw(at), Ok(1));
     drop(before);
     let mut after = Table::adopt(&words[..], 2).unwrap();
@@ -206,8 +210,8 @@ fn damage_is_said_and_can_be_cleared() {
     for (at, value) in damages {
         let words = words(&SETUP);
         let mut before = table(&words);
-        let open = before.open(1, 1, &[9; 2000], NOW).unwrap();
-        let other = before.open(2, 2, &[8; 2000], NOW).unwrap();
+        let open = before.open(RecordId(1), AskId(1), &[9; 2000], NOW).unwrap();
+        let other = before.open(RecordId(2), AskId(2), &[8; 2000], NOW).unwrap();
         words[at].store(value, Ordering::Relaxed);
         assert_eq!(read(&words, open.idx), Err(ReadError::Damaged), "word {at}");
         let mut after = Table::adopt(&words[..], 2).unwrap();
@@ -275,13 +279,13 @@ proptest! {
             };
             match step {
                 Step::Open(len) => {
-                    if let Ok(at) = table.open(n as u64, 1, &body(len), NOW) {
+                    if let Ok(at) = table.open(RecordId(n as i64), AskId(1), &body(len), NOW) {
                         model.push((at, body(len)));
                     }
                 }
                 Step::Write(which, len) => {
                     let Some(which) = pick(which, &model) else { continue };
-                    if table.write(model[which].0, SlotState::Answered, 2, &body(len)).is_ok() {
+                    if table.write(model[which].0, SlotState::Answered, AskId(2), &body(len)).is_ok() {
                         model[which].1 = body(len);
                     }
                 }
@@ -327,7 +331,7 @@ proptest! {
 fn a_reader_beside_a_writer_sees_whole_versions() {
     let words: Arc<Vec<AtomicU64>> = Arc::new(words(&SETUP));
     let mut table = Table::create(&words[..], &SETUP, 1).unwrap();
-    let at = table.open(1, 0, &[0; 2100], NOW).unwrap();
+    let at = table.open(RecordId(1), AskId(0), &[0; 2100], NOW).unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let (reader_words, reader_done) = (Arc::clone(&words), Arc::clone(&done));
     let reader = std::thread::spawn(move || {
@@ -337,8 +341,8 @@ fn a_reader_beside_a_writer_sees_whole_versions() {
         while !reader_done.load(Ordering::Relaxed) || whole == 0 {
             match reader.read(0, &mut body) {
                 Ok(Some(head)) => {
-                    assert!(head.ask >= last, "went back in time");
-                    last = head.ask;
+                    assert!(head.ask.0 >= last, "went back in time");
+                    last = head.ask.0;
                     assert!(body.iter().all(|byte| *byte == last as u8), "mixture at {last}");
                     assert_eq!(body.len(), length_of(last));
                     whole += 1;
@@ -352,7 +356,7 @@ fn a_reader_beside_a_writer_sees_whole_versions() {
         whole
     });
     for n in 1..30_000u64 {
-        table.write(at, SlotState::Answered, n, &vec![n as u8; length_of(n)]).unwrap();
+        table.write(at, SlotState::Answered, AskId(n), &vec![n as u8; length_of(n)]).unwrap();
     }
     done.store(true, Ordering::Relaxed);
     assert!(reader.join().unwrap() > 0);
@@ -360,4 +364,28 @@ fn a_reader_beside_a_writer_sees_whole_versions() {
 
 fn length_of(n: u64) -> usize {
     if n.is_multiple_of(2) { 2100 } else { 300 }
+}
+
+#[test]
+fn a_slot_that_the_caller_chose() {
+    let words = words(&SETUP);
+    let mut table = table(&words);
+    let at = SlotRef { seg: SETUP.seg, idx: 2, r#gen: 900 };
+    table.open_at(at, RecordId(1), AskId(2), b"x", NOW).unwrap();
+    assert_eq!(table.occupant(2), Some(at));
+    assert_eq!(table.counts().slots_free, 3);
+    let again = SlotRef { r#gen: 901, ..at };
+    let stale = Err(WriteError::Stale);
+    assert_eq!(table.open_at(again, RecordId(1), AskId(2), b"x", NOW), stale);
+    assert_eq!(table.open_at(SlotRef { seg: 4, ..at }, RecordId(1), AskId(2), b"x", NOW), stale);
+    assert_eq!(table.open_at(SlotRef { idx: 9, ..at }, RecordId(1), AskId(2), b"x", NOW), stale);
+    table.close(at).unwrap();
+    table.open_at(again, RecordId(1), AskId(2), b"x", NOW).unwrap();
+    assert_eq!(table.write(at, SlotState::Answered, AskId(2), b"y"), stale);
+    table.write(again, SlotState::Answered, AskId(2), b"y").unwrap();
+    // The table's own choice passes over it.
+    for _ in 0..3 {
+        assert_ne!(table.open(RecordId(3), AskId(3), b"z", NOW).unwrap().idx, 2);
+    }
+    assert_eq!(table.open(RecordId(3), AskId(3), b"z", NOW), Err(WriteError::NoSlot));
 }

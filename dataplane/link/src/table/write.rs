@@ -11,7 +11,7 @@ use super::pool::ChunkPool;
 use super::read::{ReadError, SlotHead, check_of, chunk_numbers, read_slot};
 use crate::journal::Position;
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::{SlotRef, Tick};
+use crate::{AskId, RecordId, SlotRef, Tick};
 
 /// Why a slot was not written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,8 +88,8 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
     /// [`WriteError`]; nothing is open then.
     pub fn open(
         &mut self,
-        record: u64,
-        ask: u64,
+        record: RecordId,
+        ask: AskId,
         body: &[u8],
         now: Tick,
     ) -> Result<SlotRef, WriteError> {
@@ -97,18 +97,45 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         let words = Words::new(self.words.as_ref(), &self.setup);
         let slot = words.slot(usize::from(idx)).ok_or(WriteError::NoSlot)?;
         let control = Control::from_word(slot.control.load(Ordering::Relaxed));
+        let at = SlotRef { seg: self.setup.seg, idx, r#gen: control.generation.wrapping_add(1) };
+        self.open_at(at, record, ask, body, now)?;
+        Ok(at)
+    }
+
+    /// Opens a slot that the caller chose, slot and generation, in state [`SlotState::Asked`]: the
+    /// reference stands in tags before the table is written.
+    ///
+    /// # Errors
+    /// [`WriteError::Stale`] when it is not free or of another segment, else as [`Table::open`].
+    pub fn open_at(
+        &mut self,
+        at: SlotRef,
+        record: RecordId,
+        ask: AskId,
+        body: &[u8],
+        now: Tick,
+    ) -> Result<(), WriteError> {
+        if at.seg != self.setup.seg {
+            return Err(WriteError::Stale);
+        }
+        // Slots are used in the order in which they become free, so this is found at the front.
+        let place = self.slots_free.iter().position(|idx| *idx == at.idx);
+        let place = place.ok_or(WriteError::Stale)?;
+        let words = Words::new(self.words.as_ref(), &self.setup);
+        let slot = words.slot(usize::from(at.idx)).ok_or(WriteError::NoSlot)?;
+        let control = Control::from_word(slot.control.load(Ordering::Relaxed));
         fence(Ordering::Release);
         slot.opened.store(now.0, Ordering::Relaxed);
-        slot.record.store(record, Ordering::Relaxed);
+        slot.record.store(record.0.cast_unsigned(), Ordering::Relaxed);
         let opened = Control {
-            generation: control.generation.wrapping_add(1),
+            generation: at.r#gen,
             state: SlotState::Asked.code(),
             attempts: 0,
             ..control
         };
         put(&words, &slot, opened, ask, body, &mut self.chunks)?;
-        self.slots_free.pop_front();
-        Ok(SlotRef { seg: self.setup.seg, idx, r#gen: opened.generation })
+        self.slots_free.remove(place);
+        Ok(())
     }
 
     /// Writes a new version: state, ask and body change together.
@@ -119,7 +146,7 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         &mut self,
         at: SlotRef,
         state: SlotState,
-        ask: u64,
+        ask: AskId,
         body: &[u8],
     ) -> Result<(), WriteError> {
         let words = Words::new(self.words.as_ref(), &self.setup);
@@ -209,11 +236,6 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         store(words, HEARTBEAT_TICK_WORD, now.0, Ordering::Relaxed);
     }
 
-    /// Publishes how far the journal is durable.
-    pub fn publish_durable(&self, position: Position) {
-        store(self.words.as_ref(), DURABLE_WORD, position.to_word(), Ordering::Release);
-    }
-
     fn set_control(
         &mut self,
         at: SlotRef,
@@ -224,6 +246,12 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         slot.control.store(change(control).to_word(), Ordering::Release);
         Ok(())
     }
+}
+
+/// Publishes in a segment how far the journal is durable: for the journal's thread, which is not the
+/// segment's owner. The word is of nobody else.
+pub fn publish_durable(words: &[AtomicU64], position: Position) {
+    store(words, DURABLE_WORD, position.to_word(), Ordering::Release);
 }
 
 /// What is free, by what the slots hold. An unreadable slot is made to hold no chunks: its numbers
@@ -268,7 +296,7 @@ fn put(
     words: &Words<'_>,
     slot: &SlotWords<'_>,
     control: Control,
-    ask: u64,
+    ask: AskId,
     body: &[u8],
     chunks: &mut ChunkPool,
 ) -> Result<(), WriteError> {
@@ -281,10 +309,10 @@ fn put(
         return Err(WriteError::Stale);
     };
     put_body(words, half, body, chunks)?;
-    ask_word.store(ask, Ordering::Relaxed);
+    ask_word.store(ask.0, Ordering::Relaxed);
     let (opened, record) =
         (slot.opened.load(Ordering::Relaxed), slot.record.load(Ordering::Relaxed));
-    let check = check_of(opened, record, ask, body);
+    let check = check_of(opened, record, ask.0, body);
     descriptor.store((body.len() as u64) << 32 | u64::from(check), Ordering::Relaxed);
     slot.control.store(flipped.to_word(), Ordering::Release);
     Ok(())

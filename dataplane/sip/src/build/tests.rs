@@ -127,15 +127,3 @@ fn a_request_with_body() {
          Max-Forwards: 70\nContent-Type: a/b\nContent-Length: 3\n\nxyz"
     );
 }
-
-#[test]
-fn hosts_are_written_as_sip_wants_them() {
-    let host = |address: &str| {
-        let mut out = Vec::new();
-        write_host(&mut out, address.parse().unwrap());
-        String::from_utf8(out).unwrap()
-    };
-    assert_eq!(host("192.0.2.1"), "192.0.2.1");
-    assert_eq!(host("::ffff:192.0.2.1"), "192.0.2.1");
-    assert_eq!(host("2001:db8::1"), "[2001:db8::1]");
-}

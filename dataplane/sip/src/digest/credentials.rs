@@ -107,6 +107,18 @@ impl<'a> Credentials<'a> {
         self.count.map(|count| count.cnonce)
     }
 
+    /// The `response` as sent, in hexadecimal.
+    #[must_use]
+    pub const fn response(&self) -> &'a [u8] {
+        self.response
+    }
+
+    /// The nonce count as sent, eight hexadecimal digits, with `qop=auth`.
+    #[must_use]
+    pub fn nonce_count_text(&self) -> Option<&'a [u8]> {
+        self.count.map(|count| count.nc)
+    }
+
     /// Whether they prove knowledge of `ha1` for a request of `method`. The nonce is judged apart.
     #[must_use]
     pub fn verify(&self, ha1: &Ha1, method: &[u8]) -> Check {

@@ -67,15 +67,8 @@ impl UriBuilder {
     /// The host of another URI.
     #[must_use]
     pub fn same_host(mut self, host: Host<'_>) -> UriBuilder {
-        match host.address() {
-            Some(address) => self.address(address),
-            None => {
-                if let Host::Name(name) = host {
-                    self.text.extend_from_slice(name);
-                }
-                self
-            }
-        }
+        host.write(&mut self.text);
+        self
     }
 
     /// The port.

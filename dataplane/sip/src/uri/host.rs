@@ -48,6 +48,15 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// Writes it as URIs have it: IPv6 in brackets.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        match self {
+            Host::Name(name) => out.extend_from_slice(name),
+            Host::V4(address) => out.extend_from_slice(address.to_string().as_bytes()),
+            Host::V6(address) => out.extend_from_slice(format!("[{address}]").as_bytes()),
+        }
+    }
+
     /// Whether both are the same host by their text (19.1.4: names are not looked up).
     #[must_use]
     pub fn matches(self, other: Host<'_>) -> bool {

@@ -1,0 +1,234 @@
+//! From facts to drafts of records (design of calls, 5).
+//!
+//! One [`CallFacts`] is one attempt of a caller: a forward or a transfer is an attempt of its own,
+//! with its own record and settlement. Durations are differences of ticks; times are the call's
+//! anchor plus ticks. The same facts give the same records, always.
+
+mod trace;
+
+use strowger_link::{
+    CallEnded, CallFacts, Cause, Fact, LegEnded, MediaReport, Party, PartyRef, Reason, Tick,
+};
+use strowger_model::{
+    CDR_HOPS_MAX, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome, CdrTimes,
+    SubscriberId, TrunkId,
+};
+use trace::{Call, Leg};
+
+/// Talk beyond the granted time by so much, milliseconds, is the switch being late with the cut,
+/// and nobody pays it. A call that was allowed to go on longer is charged for all of it.
+pub const CUT_GRACE_MS: u64 = 1_000;
+
+/// Which time of a call is charged (spec BILL-IVR-01).
+///
+/// The source's modes 2, 3 and 4 price the two legs apart: they need a second price in the
+/// settlement and come with the applications that have one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Mode {
+    /// From the answer of the called party (source mode 1). For a call without an application that
+    /// answers first, this is the time from answer to end.
+    #[default]
+    CalledLeg,
+    /// From the answer of the caller's leg, by whomever (source mode 0).
+    Whole,
+    /// The called leg when one answered, else the whole time (source mode 5).
+    CalledLegOrWhole,
+}
+
+/// A record without its money.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CdrDraft {
+    /// The record: no tenant, account or charge yet.
+    pub(crate) cdr: Cdr,
+    /// Index in the settlement of the called leg's price.
+    pub(crate) hop: Option<u8>,
+    /// The same for each of [`Cdr::hops`].
+    pub(crate) hop_prices: Vec<u8>,
+}
+
+impl CdrDraft {
+    /// The record as far as facts tell it: for a call without a settlement.
+    #[must_use]
+    pub fn unpriced(self) -> Cdr {
+        self.cdr
+    }
+}
+
+/// The records of a call that has ended; none of one that runs (close it with [`close_at`] when it
+/// was cut off).
+#[must_use]
+pub fn compose(facts: &CallFacts, mode: Mode) -> Vec<CdrDraft> {
+    let call = Call::read(facts);
+    call.ended.map(|ended| draft(&call, ended, mode)).into_iter().collect()
+}
+
+/// Facts of a call that a crash cut off, ended at `tick`, the last sign of life of its shard; facts
+/// that have an end already are returned as they are.
+#[must_use]
+pub fn close_at(facts: &CallFacts, tick: Tick, reason: Reason) -> CallFacts {
+    let call = Call::read(facts);
+    let mut closed = facts.clone();
+    if call.ended.is_some() {
+        return closed;
+    }
+    let at = tick.max(call.last_at);
+    // Q.850 41, temporary failure: the network's fault and over soon.
+    let (cause, by) = (Cause::new(0, 41), Party::Unknown);
+    for leg in call.legs().filter(|leg| leg.ended.is_none()) {
+        let ended = LegEnded { leg: leg.opened.leg, at, cause, by, reason, media: None };
+        closed.facts.push(Fact::LegEnded(Box::new(ended)));
+    }
+    closed.facts.push(Fact::Ended(CallEnded { at, cause, by, reason, facts_dropped: 0 }));
+    closed
+}
+
+fn draft(call: &Call<'_>, ended: &CallEnded, mode: Mode) -> CdrDraft {
+    let called = call.called();
+    let failed: Vec<(usize, &Leg<'_>)> = call
+        .called_legs()
+        .enumerate()
+        .filter(|(_, leg)| !called.is_some_and(|called| std::ptr::eq(*leg, called)))
+        .collect();
+    let kept = failed.iter().take(CDR_HOPS_MAX);
+    let cdr = Cdr {
+        id: CdrId(call.facts.record.0),
+        part: 0,
+        tenant: None,
+        ask: call.facts.ask.0,
+        snapshot: 0,
+        times: times(call, ended, mode),
+        caller: caller(call),
+        called: called_side(call, called),
+        outcome: outcome(ended.cause, ended.by, ended.reason),
+        caller_media: call.caller().and_then(Leg::media).map(media),
+        called_media: called.and_then(Leg::media).map(media),
+        customer: None,
+        levels: Vec::new(),
+        supplier: None,
+        hops: kept.clone().map(|(index, leg)| hop(call, ended, *index, leg)).collect(),
+        hops_dropped: u32::try_from(failed.len().saturating_sub(CDR_HOPS_MAX)).unwrap_or(u32::MAX),
+        facts_dropped: ended.facts_dropped,
+        unpriced: false,
+    };
+    CdrDraft {
+        cdr,
+        hop: called.map(|leg| leg.opened.hop),
+        hop_prices: kept.map(|(_, leg)| leg.opened.hop).collect(),
+    }
+}
+
+fn times(call: &Call<'_>, ended: &CallEnded, mode: Mode) -> CdrTimes {
+    let whole = || call.caller().and_then(|leg| leg.answered_span(ended.at));
+    let talk = match mode {
+        Mode::CalledLeg => call.talk_of_called(ended.at),
+        Mode::Whole => whole(),
+        Mode::CalledLegOrWhole => call.talk_of_called(ended.at).or_else(whole),
+    };
+    let talk_ms = talk.map_or(0, |(from, to)| to.ms_since(from));
+    let span_ms = |leg: Option<&Leg<'_>>| {
+        leg.and_then(|leg| leg.answered_span(ended.at)).map_or(0, |(from, to)| to.ms_since(from))
+    };
+    CdrTimes {
+        started_us: call.wall_us(call.started_at),
+        rang_us: call.called_legs().filter_map(|leg| leg.rang_at).min().map(|at| call.wall_us(at)),
+        answered_us: talk.map(|(from, _)| call.wall_us(from)),
+        ended_us: call.wall_us(ended.at),
+        setup_ms: talk.map_or(ended.at, |(from, _)| from).ms_since(call.started_at),
+        talk_ms,
+        billable_ms: billable_ms(talk_ms, call.granted_ms, ended),
+        caller_ms: span_ms(call.caller()),
+        called_ms: span_ms(call.called()),
+    }
+}
+
+/// What of the talk may be charged: nobody pays for a cut that came late. Where facts were dropped,
+/// the last grant may be among them: then only the grace counts.
+fn billable_ms(talk_ms: u64, granted_ms: Option<u64>, ended: &CallEnded) -> u64 {
+    let Some(granted_ms) = granted_ms else { return talk_ms };
+    let is_cut = ended.reason == Reason::CreditEnded && ended.facts_dropped == 0;
+    if is_cut || talk_ms.saturating_sub(granted_ms) <= CUT_GRACE_MS {
+        talk_ms.min(granted_ms)
+    } else {
+        talk_ms
+    }
+}
+
+fn caller(call: &Call<'_>) -> CdrCaller {
+    let Some(began) = call.began else { return CdrCaller::default() };
+    CdrCaller {
+        from_user: began.from_user.clone(),
+        display: began.display.clone(),
+        source: began.source,
+        sip_call_id: began.sip_call_id.clone(),
+        user_agent: began.user_agent.clone(),
+        ..CdrCaller::default()
+    }
+}
+
+fn called_side(call: &Call<'_>, leg: Option<&Leg<'_>>) -> CdrCalled {
+    let received = call.began.map(|began| began.received.clone()).unwrap_or_default();
+    let Some(leg) = leg else { return CdrCalled { received, ..CdrCalled::default() } };
+    let (trunk, subscriber) = party(&leg.opened.party);
+    CdrCalled {
+        received,
+        dialled: leg.opened.dialed.clone(),
+        subscriber,
+        trunk,
+        remote: Some(leg.opened.remote),
+        ..CdrCalled::default()
+    }
+}
+
+fn hop(call: &Call<'_>, call_ended: &CallEnded, index: usize, leg: &Leg<'_>) -> CdrHop {
+    let (trunk, subscriber) = party(&leg.opened.party);
+    let (ended_at, outcome) = match leg.ended {
+        Some(ended) => (ended.at, outcome(ended.cause, ended.by, ended.reason)),
+        None => (call_ended.at, outcome(call_ended.cause, call_ended.by, call_ended.reason)),
+    };
+    CdrHop {
+        index: u8::try_from(index).unwrap_or(u8::MAX),
+        stage: leg.opened.stage,
+        branch: leg.opened.branch,
+        trunk,
+        subscriber,
+        supplier: None,
+        dialled: leg.opened.dialed.clone(),
+        remote: leg.opened.remote,
+        started_us: call.wall_us(leg.opened.at),
+        rang_us: leg.rang_at.map(|at| call.wall_us(at)),
+        answered_us: leg.answered_at.map(|at| call.wall_us(at)),
+        ended_us: call.wall_us(ended_at),
+        outcome,
+    }
+}
+
+const fn party(party: &PartyRef) -> (Option<TrunkId>, Option<SubscriberId>) {
+    match party {
+        PartyRef::Unknown => (None, None),
+        PartyRef::Trunk(id) => (Some(TrunkId(*id)), None),
+        PartyRef::Subscriber(id) => (None, Some(SubscriberId(*id))),
+    }
+}
+
+const fn outcome(cause: Cause, by: Party, reason: Reason) -> CdrOutcome {
+    CdrOutcome { party: by as u8, reason: reason as u8, sip: cause.sip, q850: cause.q850 }
+}
+
+fn media(report: &MediaReport) -> CdrMedia {
+    CdrMedia {
+        received: report.received,
+        received_octets: report.received_octets,
+        sent: report.sent,
+        sent_octets: report.sent_octets,
+        lost: report.lost,
+        jitter_us: report.jitter_us,
+        jitter_us_max: report.jitter_us_max,
+        dropped: report.strangers.saturating_add(report.dropped),
+        payload_type: (report.payload_type != u8::MAX).then_some(report.payload_type),
+        codec: report.codec.clone(),
+        remote: report.remote.map(|remote| remote.ip()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! From a draft and its settlement to a record with its money.
+
+use crate::{CdrDraft, Mode, Overflow, Settlement, Terms, compose, rate};
+use strowger_link::CallFacts;
+use strowger_model::{AccountId, Cdr, Charge, ChargeKind, OrganizationId};
+
+/// The records of a call, priced by the settlement it brought back: [`compose`] and [`price`].
+///
+/// A call without a settlement (no decision was made) has a record without money. One whose
+/// settlement cannot be read is marked [`Cdr::unpriced`].
+#[must_use]
+pub fn records(facts: &CallFacts, mode: Mode) -> Vec<Cdr> {
+    let bytes = &facts.settlement.0;
+    let settlement = Settlement::decode(bytes);
+    let priced = |draft: CdrDraft| match &settlement {
+        Ok(settlement) => price(draft, settlement),
+        Err(_) => Cdr { unpriced: !bytes.is_empty(), ..draft.unpriced() },
+    };
+    compose(facts, mode).into_iter().map(priced).collect()
+}
+
+/// Adds parties and money to a draft. Each level pays by its own terms for the billable time; the
+/// supplier of the called leg is owed for the answered time of that leg.
+///
+/// An amount beyond the ledger's range leaves its charge out and marks [`Cdr::unpriced`].
+#[must_use]
+pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
+    let CdrDraft { mut cdr, hop, hop_prices } = draft;
+    add_parties(&mut cdr, settlement);
+    let hop_at = |index: u8| settlement.hops.get(usize::from(index));
+    for (row, index) in cdr.hops.iter_mut().zip(hop_prices) {
+        row.supplier = hop_at(index).map(|hop| hop.account);
+    }
+    let billable_ms = cdr.is_answered().then_some(cdr.times.billable_ms);
+    for (index, level) in settlement.levels.iter().enumerate() {
+        let above = settlement.levels.get(index + 1).map(|above| above.organization);
+        let owner = Owner { account: level.account, organization: level.organization };
+        let kind = if index == 0 { ChargeKind::Customer } else { ChargeKind::Reseller };
+        match charge(owner, kind, &level.terms, billable_ms) {
+            Err(Overflow) => cdr.unpriced = true,
+            Ok(charge) if index == 0 => {
+                cdr.customer = Some(Charge { payee: above, prepaid: level.prepaid, ..charge });
+            }
+            Ok(charge) => {
+                cdr.levels.push(Charge { payee: above, prepaid: level.prepaid, ..charge });
+            }
+        }
+    }
+    let called_ms = cdr.is_answered().then_some(cdr.times.called_ms);
+    if let Some(hop) = hop.and_then(hop_at)
+        && let Some(terms) = &hop.terms
+    {
+        let owner = Owner { account: hop.account, organization: hop.organization };
+        match charge(owner, ChargeKind::Supplier, terms, called_ms) {
+            Ok(charge) => cdr.supplier = Some(charge),
+            Err(Overflow) => cdr.unpriced = true,
+        }
+    }
+    cdr
+}
+
+struct Owner {
+    account: AccountId,
+    organization: OrganizationId,
+}
+
+fn charge(
+    owner: Owner,
+    kind: ChargeKind,
+    terms: &Terms,
+    billable_ms: Option<u64>,
+) -> Result<Charge, Overflow> {
+    let rated = rate(terms, billable_ms)?;
+    Ok(Charge {
+        account: owner.account,
+        organization: owner.organization,
+        payee: None,
+        kind,
+        prepaid: false,
+        currency: rated.currency,
+        net: rated.net,
+        vat_ppm: rated.vat_ppm,
+        gross: rated.gross,
+        charged_ms: rated.charged_ms,
+        step_ms: terms.pricing.measure.step_ms.get(),
+        unit_price: rated.unit_price,
+        price_currency: terms.pricing.currency,
+        tariff: terms.tariff,
+        rate: terms.rate,
+    })
+}
+
+fn add_parties(cdr: &mut Cdr, settlement: &Settlement) {
+    let payer = settlement.levels.first();
+    cdr.tenant = Some(settlement.tenant);
+    cdr.snapshot = settlement.snapshot;
+    cdr.caller.account = settlement.caller.account.or(payer.map(|level| level.account));
+    cdr.caller.organization =
+        settlement.caller.organization.or(payer.map(|level| level.organization));
+    cdr.caller.subscriber = settlement.caller.subscriber;
+    cdr.caller.trunk = settlement.caller.trunk;
+    cdr.caller.number.clone_from(&settlement.caller.number);
+    cdr.called.normalised = settlement.number;
+    cdr.called.destination = settlement.destination;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! The settlement: everything rating needs, carried through the dataplane unread.
+
+mod form;
+
+use crate::compact::{Form, Reader, Writer};
+use crate::{BadTerms, Terms};
+use std::collections::BTreeSet;
+use strowger_link::{HOPS_MAX, SETTLEMENT_MAX};
+use strowger_model::{AccountId, Digits, OrganizationId, SubscriberId, TenantId, TrunkId};
+
+/// Version of the form; the first byte.
+pub const SETTLEMENT_VERSION: u8 = 1;
+/// Most levels of payers.
+pub const LEVELS_MAX: usize = 16;
+/// Most characters kept of the caller's number.
+pub const CALLER_NUMBER_MAX: usize = 64;
+
+/// Who pays what for one attempt, by value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settlement {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Hold in the till: the ask's id; 0 = none was taken.
+    pub hold: u64,
+    /// Version of the snapshot that decided.
+    pub snapshot: u64,
+    /// Called number in canonical form, if it has one.
+    pub number: Option<Digits>,
+    /// Prefix of the destination it belongs to.
+    pub destination: Option<Digits>,
+    /// Who called.
+    pub caller: Caller,
+    /// Payers, the caller's account first, then the resellers above it; at most [`LEVELS_MAX`],
+    /// each account once. Empty for a refused attempt and for free calls.
+    pub levels: Vec<Level>,
+    /// Suppliers' prices, by the `hop` of a branch; at most [`strowger_link::HOPS_MAX`].
+    pub hops: Vec<Hop>,
+}
+
+/// Who called.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Caller {
+    /// Whose account it is, also when nothing is charged.
+    pub account: Option<AccountId>,
+    /// Organization of the account.
+    pub organization: Option<OrganizationId>,
+    /// A subscriber.
+    pub subscriber: Option<SubscriberId>,
+    /// Or a trunk.
+    pub trunk: Option<TrunkId>,
+    /// Number as recognised, cut to [`CALLER_NUMBER_MAX`] bytes; empty when none was.
+    pub number: String,
+}
+
+/// One payer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Level {
+    /// Who pays.
+    pub account: AccountId,
+    /// Its organization; the level below pays to it.
+    pub organization: OrganizationId,
+    /// Pays in advance.
+    pub prepaid: bool,
+    /// Its terms.
+    pub terms: Terms,
+}
+
+/// One supplier's price.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hop {
+    /// Trunk.
+    pub trunk: TrunkId,
+    /// Account that we owe.
+    pub account: AccountId,
+    /// Its organization.
+    pub organization: OrganizationId,
+    /// Its terms; `None` when it charges nothing.
+    pub terms: Option<Terms>,
+}
+
+/// Why a settlement cannot be written or read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BadSettlement {
+    /// Longer than [`SETTLEMENT_MAX`].
+    #[error("the settlement is longer than its bound")]
+    TooLong,
+    /// More than [`LEVELS_MAX`] levels.
+    #[error("the settlement has too many levels")]
+    Levels,
+    /// More than [`strowger_link::HOPS_MAX`] hops.
+    #[error("the settlement has too many hops")]
+    Hops,
+    /// An account stands on two levels.
+    #[error("an account pays on two levels")]
+    SamePayer,
+    /// Terms out of range.
+    #[error("the terms of a payer are out of range")]
+    Terms(#[from] BadTerms),
+    /// Another version, or bytes that are no settlement.
+    #[error("the bytes are no settlement of this version")]
+    Malformed,
+}
+
+impl Settlement {
+    /// A settlement of `tenant` in which nobody pays.
+    #[must_use]
+    pub fn free(tenant: TenantId) -> Settlement {
+        Settlement {
+            tenant,
+            hold: 0,
+            snapshot: 0,
+            number: None,
+            destination: None,
+            caller: Caller::default(),
+            levels: Vec::new(),
+            hops: Vec::new(),
+        }
+    }
+
+    /// Its bytes for an answer, at most [`SETTLEMENT_MAX`].
+    ///
+    /// # Errors
+    /// [`BadSettlement`] names the bound that it breaks.
+    pub fn encode(&self) -> Result<Vec<u8>, BadSettlement> {
+        self.check()?;
+        let mut out = Writer::default();
+        out.byte(SETTLEMENT_VERSION);
+        out.signed(self.tenant.0);
+        out.unsigned(self.hold);
+        out.unsigned(self.snapshot);
+        self.number.write(&mut out);
+        self.destination.write(&mut out);
+        self.caller.write(&mut out);
+        out.list(&self.levels);
+        out.list(&self.hops);
+        if out.0.len() > SETTLEMENT_MAX { Err(BadSettlement::TooLong) } else { Ok(out.0) }
+    }
+
+    /// Reads the bytes that facts bring back.
+    ///
+    /// # Errors
+    /// [`BadSettlement`]: the bytes are not trusted.
+    pub fn decode(bytes: &[u8]) -> Result<Settlement, BadSettlement> {
+        let mut input = Reader::new(bytes);
+        if bytes.len() > SETTLEMENT_MAX || input.byte()? != SETTLEMENT_VERSION {
+            return Err(BadSettlement::Malformed);
+        }
+        let settlement = Settlement {
+            tenant: TenantId(input.signed()?),
+            hold: input.unsigned()?,
+            snapshot: input.unsigned()?,
+            number: Form::read(&mut input)?,
+            destination: Form::read(&mut input)?,
+            caller: Caller::read(&mut input)?,
+            levels: input.list(LEVELS_MAX, BadSettlement::Levels)?,
+            hops: input.list(HOPS_MAX, BadSettlement::Hops)?,
+        };
+        settlement.check()?;
+        if input.is_empty() { Ok(settlement) } else { Err(BadSettlement::Malformed) }
+    }
+
+    fn check(&self) -> Result<(), BadSettlement> {
+        if self.levels.len() > LEVELS_MAX {
+            return Err(BadSettlement::Levels);
+        }
+        if self.hops.len() > HOPS_MAX {
+            return Err(BadSettlement::Hops);
+        }
+        let payers: BTreeSet<AccountId> = self.levels.iter().map(|level| level.account).collect();
+        if payers.len() != self.levels.len() {
+            return Err(BadSettlement::SamePayer);
+        }
+        let hops = self.hops.iter().filter_map(|hop| hop.terms.as_ref());
+        for terms in self.levels.iter().map(|level| &level.terms).chain(hops) {
+            terms.checked()?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

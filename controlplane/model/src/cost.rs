@@ -1,0 +1,371 @@
+//! What time costs, as far as a hold must know it: prices over a call, the charged time, and an
+//! upper bound of the cost with its exact inverse (design of control, 3 and 10).
+//!
+//! `billing` rates with the same [`Prices`] and [`Measure`]; `till` holds by [`CostBound`].
+
+use crate::{Amount, Currency, PRICE_DIGITS, Price};
+use core::num::NonZeroU32;
+
+/// Most prices of one rate: a call crosses at most three boundaries of time classes.
+pub const SEGMENTS_MAX: usize = 4;
+/// `until_ms` of the last segment.
+pub const FOREVER_MS: u32 = u32::MAX;
+/// Longest duration that is told apart, milliseconds (34 years): keeps all products inside i128.
+pub const DURATION_MAX_MS: u64 = 1 << 40;
+/// A discount of 100 %.
+pub const WHOLE: u16 = 10_000;
+/// An exchange rate of 1, at nine decimal places.
+pub const FX_ONE: i64 = 1_000_000_000;
+/// Finest precision of a tariff, decimal digits: the ledger scale of a currency of four.
+pub const RAW_DIGITS: u8 = 10;
+/// A tax rate of 100 %, millionths.
+pub const PPM: i128 = 1_000_000;
+
+/// Milliseconds in the unit of a [`Price`].
+const MINUTE_MS: i128 = 60_000;
+/// Digits after the point of a discount.
+const WHOLE_DIGITS: u8 = 4;
+
+/// One price of a rate and how long it lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Segment {
+    /// End of this price, milliseconds from answer; [`FOREVER_MS`] for the last.
+    pub until_ms: u32,
+    /// Price per minute, not negative.
+    pub price: Price,
+}
+
+const NO_SEGMENT: Segment = Segment { until_ms: FOREVER_MS, price: Price(0) };
+
+/// The prices of one rate over the time of a call: one to four, their ends strictly rising.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Prices {
+    list: [Segment; SEGMENTS_MAX],
+    count: u8,
+}
+
+impl Prices {
+    /// Checks a list: one to [`SEGMENTS_MAX`] segments, no negative price, ends strictly rising,
+    /// the last one [`FOREVER_MS`].
+    #[must_use]
+    pub fn new(segments: &[Segment]) -> Option<Prices> {
+        let mut list = [NO_SEGMENT; SEGMENTS_MAX];
+        list.get_mut(..segments.len())?.copy_from_slice(segments);
+        let rising = segments.iter().zip(segments.iter().skip(1));
+        let ok = segments.last()?.until_ms == FOREVER_MS
+            && segments.iter().all(|s| s.price.0 >= 0)
+            && rising.into_iter().all(|(a, b)| a.until_ms < b.until_ms);
+        ok.then_some(Prices { list, count: u8::try_from(segments.len()).ok()? })
+    }
+
+    /// One price for the whole call; `None` when negative.
+    #[must_use]
+    pub fn flat(price: Price) -> Option<Prices> {
+        Prices::new(&[Segment { until_ms: FOREVER_MS, price }])
+    }
+
+    /// The segments, in order of time.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Segment] {
+        self.list.get(..usize::from(self.count)).unwrap_or_default()
+    }
+
+    /// The price at `ms` from answer.
+    #[must_use]
+    pub fn at(&self, ms: u64) -> Price {
+        self.spans().find(|(_, end, _)| ms < *end).map_or(Price(0), |(_, _, price)| price)
+    }
+
+    /// Cost of `ms` milliseconds from `from_ms` after answer, in price x milliseconds.
+    #[must_use]
+    pub fn cost(&self, from_ms: u64, ms: u64) -> i128 {
+        let to_ms = from_ms.saturating_add(ms);
+        self.spans()
+            .map(|(begin, end, price)| {
+                let length = to_ms.min(end).saturating_sub(from_ms.max(begin));
+                i128::from(length) * i128::from(price.0)
+            })
+            .sum()
+    }
+
+    /// The longest time from `from_ms` on that costs at most `units` (as of [`Prices::cost`], not
+    /// negative); `u64::MAX` when the cost stops growing before that.
+    #[must_use]
+    pub fn ms_for(&self, from_ms: u64, units: i128) -> u64 {
+        let mut left = units;
+        let mut ms: u64 = 0;
+        for (begin, end, price) in self.spans() {
+            let length = end.saturating_sub(from_ms.max(begin));
+            let price = i128::from(price.0);
+            let whole = i128::from(length) * price;
+            if whole > left {
+                // price > 0 here, and the quotient is below `length`.
+                let part = left.checked_div(price).unwrap_or_default();
+                return ms.saturating_add(u64::try_from(part).unwrap_or_default());
+            }
+            left -= whole;
+            ms = ms.saturating_add(length);
+        }
+        u64::MAX
+    }
+
+    /// Begin, end and price of each segment; the last one has no end.
+    fn spans(&self) -> impl Iterator<Item = (u64, u64, Price)> + '_ {
+        let begins = core::iter::once(0).chain(self.as_slice().iter().map(|s| s.until_ms.into()));
+        self.as_slice().iter().zip(begins).map(|(segment, begin)| {
+            let forever = segment.until_ms == FOREVER_MS;
+            let end = if forever { u64::MAX } else { u64::from(segment.until_ms) };
+            (begin, end, segment.price)
+        })
+    }
+}
+
+/// How billable time becomes charged time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Measure {
+    /// Charged time is a multiple of this, milliseconds.
+    pub step_ms: NonZeroU32,
+    /// Least charged time, milliseconds.
+    pub minimum_ms: u32,
+    /// The first so many milliseconds are free.
+    pub free_ms: u32,
+    /// What follows after so many milliseconds is free; 0 = nothing.
+    pub free_after_ms: u32,
+}
+
+impl Measure {
+    /// Charged milliseconds of an answered call: cap at free-after, less the free amount, at least
+    /// the minimum, up to a whole step. A call that ends inside its free amount is free.
+    ///
+    /// Never falls when `billable_ms` grows.
+    #[must_use]
+    pub fn charged_ms(&self, billable_ms: u64) -> u64 {
+        let (free, step) = (u64::from(self.free_ms), u64::from(self.step_ms.get()));
+        let capped = match self.free_after_ms {
+            0 => billable_ms.min(DURATION_MAX_MS),
+            cap => billable_ms.min(cap.into()),
+        };
+        if free > 0 && capped <= free {
+            return 0;
+        }
+        (capped - free).max(self.minimum_ms.into()).div_ceil(step) * step
+    }
+
+    /// The longest billable time whose charged time is at most `charged_ms`; `u64::MAX` when none
+    /// is charged more, `None` when even the shortest call is.
+    #[must_use]
+    pub fn ms_for(&self, charged_ms: u64) -> Option<u64> {
+        if self.charged_ms(DURATION_MAX_MS) <= charged_ms {
+            return Some(u64::MAX);
+        }
+        let whole = charged_ms - charged_ms % u64::from(self.step_ms.get());
+        if whole > 0 && whole >= u64::from(self.minimum_ms) {
+            return Some(whole + u64::from(self.free_ms));
+        }
+        (self.free_ms > 0 || self.minimum_ms == 0).then_some(self.free_ms.into())
+    }
+}
+
+/// What a call costs in its tariff's currency, before any rounding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pricing {
+    /// Charged time.
+    pub measure: Measure,
+    /// Prices per minute; charged time begins where the free amount ends.
+    pub prices: Prices,
+    /// Once per answered call, at the ledger scale of `currency`, not negative.
+    pub fee: Amount,
+    /// Currency of prices and fee.
+    pub currency: Currency,
+    /// Taken off price and fee, 1e-4, at most [`WHOLE`].
+    pub discount: u16,
+}
+
+impl Pricing {
+    /// Fee and discount are in range.
+    #[must_use]
+    pub const fn is_valid(&self) -> bool {
+        self.fee.0 >= 0 && self.discount <= WHOLE
+    }
+
+    /// Price, fee and discount of `charged_ms` as one exact integer; [`raw_scale`] of it is one
+    /// unit at a tariff's precision.
+    #[must_use]
+    pub fn raw(&self, charged_ms: u64) -> i128 {
+        let time = self.prices.cost(self.measure.free_ms.into(), charged_ms);
+        // 2^42 ms x 2^63 x 10 x 10^4 is below 2^122, the fee's share below 2^108.
+        (time * power_of_ten(RAW_DIGITS - PRICE_DIGITS) + self.raw_fee()) * self.share()
+    }
+
+    fn raw_fee(&self) -> i128 {
+        let digits = RAW_DIGITS.saturating_sub(self.currency.ledger_digits());
+        i128::from(self.fee.0) * power_of_ten(digits) * MINUTE_MS
+    }
+
+    /// What the discount leaves, 1e-4.
+    fn share(&self) -> i128 {
+        WHOLE.saturating_sub(self.discount).into()
+    }
+
+    /// The longest charged time whose [`Pricing::raw`] is at most `raw`; `None` when even the fee
+    /// is more.
+    fn charged_ms_for(&self, raw: i128) -> Option<u64> {
+        if raw < 0 {
+            return None;
+        }
+        let Some(undiscounted) = raw.checked_div(self.share()) else { return Some(u64::MAX) };
+        let time = undiscounted - self.raw_fee();
+        let units = time.div_euclid(power_of_ten(RAW_DIGITS - PRICE_DIGITS));
+        (time >= 0).then(|| self.prices.ms_for(self.measure.free_ms.into(), units))
+    }
+}
+
+/// An upper bound of what a call can cost one payer: the order of `billing::rate` with every
+/// rounding up. Law (tested in `billing`): `rate(terms, ms).gross <= bound.cost_up(ms)`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CostBound {
+    pricing: Pricing,
+    digits: u8,
+    exchange: Exchange,
+    vat_ppm: u32,
+}
+
+impl CostBound {
+    /// `digits` is the tariff's precision, at most [`RAW_DIGITS`]; `vat_ppm` the tax that is added
+    /// to the price, millionths (0 when the price includes it). `None` when a value is out of
+    /// range.
+    #[must_use]
+    pub fn new(
+        pricing: Pricing,
+        digits: u8,
+        exchange: Exchange,
+        vat_ppm: u32,
+    ) -> Option<CostBound> {
+        let ok = pricing.is_valid() && digits <= RAW_DIGITS;
+        ok.then_some(CostBound { pricing, digits, exchange, vat_ppm })
+    }
+
+    /// What a call of `ms` costs at most; `i64::MAX` when that does not fit. Never falls when `ms`
+    /// grows; `ms` 0 is a call that was answered and cleared at once.
+    #[must_use]
+    pub fn cost_up(&self, ms: u64) -> Amount {
+        let raw = self.pricing.raw(self.pricing.measure.charged_ms(ms));
+        let (multiplier, divisor) = self.exchange.ratio(self.digits);
+        let gross = div_up(raw, raw_scale(self.digits))
+            .checked_mul(multiplier)
+            .map(|product| div_up(product, divisor))
+            .and_then(|net| net.checked_mul(self.with_vat()))
+            .map(|product| div_up(product, PPM));
+        Amount(gross.and_then(|gross| i64::try_from(gross).ok()).unwrap_or(i64::MAX))
+    }
+
+    /// The longest call that costs at most `amount`: `u64::MAX` when no call costs more, `None`
+    /// when even the shortest does. Exact: `cost_up(ms_for(a)) <= a < cost_up(ms_for(a) + 1)`.
+    #[must_use]
+    pub fn ms_for(&self, amount: Amount) -> Option<u64> {
+        // ceil(x * a / b) <= y  <=>  x <= floor(y * b / a): each step is undone exactly.
+        let net = (i128::from(amount.0.max(-1)) * PPM).div_euclid(self.with_vat());
+        let (multiplier, divisor) = self.exchange.ratio(self.digits);
+        let rounded = (net * divisor).div_euclid(multiplier);
+        let raw = rounded.saturating_mul(raw_scale(self.digits));
+        self.pricing.measure.ms_for(self.pricing.charged_ms_for(raw)?)
+    }
+
+    /// What the longest call costs at most, when cost stops growing (free calls, free-after);
+    /// `None` when it never does.
+    #[must_use]
+    pub fn most(&self) -> Option<Amount> {
+        let most = self.cost_up(DURATION_MAX_MS);
+        (self.cost_up(DURATION_MAX_MS / 2) == most && most.0 < i64::MAX).then_some(most)
+    }
+
+    /// `ms` cut to whole steps, so that a slice pays for nothing that it does not grant; where no
+    /// whole step is left, all that the cost of `ms` buys.
+    #[must_use]
+    pub fn align(&self, ms: u64) -> u64 {
+        let measure = &self.pricing.measure;
+        let (free, step) = (u64::from(measure.free_ms), u64::from(measure.step_ms.get()));
+        let down = ms - ms.saturating_sub(free) % step;
+        if down > free && measure.charged_ms(down) == down - free {
+            return down;
+        }
+        self.ms_for(self.cost_up(ms)).unwrap_or(ms).max(ms)
+    }
+
+    fn with_vat(&self) -> i128 {
+        PPM + i128::from(self.vat_ppm)
+    }
+}
+
+/// From a tariff's currency to the ledger's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Exchange {
+    rate: i64,
+    ledger: Currency,
+}
+
+impl Exchange {
+    /// `rate` units of `ledger` for one of the tariff's currency, 1e-9; `None` unless positive.
+    #[must_use]
+    pub fn new(rate: i64, ledger: Currency) -> Option<Exchange> {
+        (rate > 0).then_some(Exchange { rate, ledger })
+    }
+
+    /// No exchange: the tariff is in the ledger's currency.
+    #[must_use]
+    pub const fn same(ledger: Currency) -> Exchange {
+        Exchange { rate: FX_ONE, ledger }
+    }
+
+    /// The rate, 1e-9.
+    #[must_use]
+    pub const fn rate(self) -> i64 {
+        self.rate
+    }
+
+    /// The ledger's currency.
+    #[must_use]
+    pub const fn ledger(self) -> Currency {
+        self.ledger
+    }
+
+    /// Multiplier and divisor, both positive, from an integer at `digits` decimal places of the
+    /// tariff's currency to ledger money.
+    #[must_use]
+    pub fn ratio(self, digits: u8) -> (i128, i128) {
+        let (up, down) = (self.ledger.ledger_digits(), digits.saturating_add(PRICE_DIGITS));
+        let rate = i128::from(self.rate);
+        (rate * power_of_ten(up.saturating_sub(down)), power_of_ten(down.saturating_sub(up)))
+    }
+}
+
+/// How many units of [`Pricing::raw`] make one at `digits` decimal places.
+#[must_use]
+pub fn raw_scale(digits: u8) -> i128 {
+    MINUTE_MS * power_of_ten((RAW_DIGITS + WHOLE_DIGITS).saturating_sub(digits))
+}
+
+/// Powers of ten as far as scales go.
+const POWERS: [i128; 20] = {
+    let mut powers = [1; 20];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// Ten to the `exponent`, at most 19.
+fn power_of_ten(exponent: u8) -> i128 {
+    POWERS.get(usize::from(exponent)).copied().unwrap_or(i128::MAX)
+}
+
+/// Quotient rounded up of a value that is not negative; `divisor` is positive.
+fn div_up(value: i128, divisor: i128) -> i128 {
+    let quotient = value / divisor;
+    quotient + i128::from(quotient * divisor != value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! The call detail record, as the store keeps it and REST shows it (spec 13.1).
+//!
+//! One [`Cdr`] per attempt of a caller, priced, immutable; a correction is another row that refers
+//! to it. Times are microseconds since 1970 UTC, durations come from the monotonic clock and are
+//! milliseconds; money is at the ledger scale of the currency beside it.
+
+use crate::{
+    AccountId, Amount, Currency, Digits, OrganizationId, Price, RateId, SubscriberId, TariffId,
+    TenantId, TrunkId,
+};
+use std::net::{IpAddr, SocketAddr};
+
+/// Most failed branches kept of one attempt; further ones are counted in [`Cdr::hops_dropped`].
+pub const CDR_HOPS_MAX: usize = 64;
+
+/// Identity of a record: origin and sequence in its journal, given by the dataplane.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CdrId(pub i64);
+
+/// One attempt of a caller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cdr {
+    /// Identity, constant through crashes.
+    pub id: CdrId,
+    /// 0; a mode of billing that makes several records of one attempt counts them here.
+    pub part: u8,
+    /// Tenant; `None` when the attempt was refused before one was found.
+    pub tenant: Option<TenantId>,
+    /// The ask of the attempt, which is also its hold in the till.
+    pub ask: u64,
+    /// Version of the snapshot that decided.
+    pub snapshot: u64,
+    /// When it happened.
+    pub times: CdrTimes,
+    /// Who called.
+    pub caller: CdrCaller,
+    /// Who was called.
+    pub called: CdrCalled,
+    /// How it ended.
+    pub outcome: CdrOutcome,
+    /// Media of the caller's leg, when relayed.
+    pub caller_media: Option<CdrMedia>,
+    /// Media of the called leg, when relayed.
+    pub called_media: Option<CdrMedia>,
+    /// What the caller's account pays; amounts are zero when nothing is charged.
+    pub customer: Option<Charge>,
+    /// What the reseller levels above it pay, bottom up.
+    pub levels: Vec<Charge>,
+    /// What we owe the supplier of the called leg.
+    pub supplier: Option<Charge>,
+    /// Branches other than the called leg. A supplier's attempts are the records with its trunk as
+    /// [`CdrCalled::trunk`] plus its rows here: each leg stands in exactly one place.
+    pub hops: Vec<CdrHop>,
+    /// Branches beyond [`CDR_HOPS_MAX`].
+    pub hops_dropped: u32,
+    /// Facts the dataplane dropped beyond its bound; durations do not suffer.
+    pub facts_dropped: u32,
+    /// A charge is missing: its amount is beyond the ledger's range, or the settlement cannot be
+    /// read. An alarm; a human must price it.
+    pub unpriced: bool,
+}
+
+/// Times of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct CdrTimes {
+    /// First INVITE (source: `Callstartdate`).
+    pub started_us: i64,
+    /// First provisional answer of a called party other than 100.
+    pub rang_us: Option<i64>,
+    /// Answer (source: `Connectdate`).
+    pub answered_us: Option<i64>,
+    /// First BYE, CANCEL or error (source: `Callenddate`); the partition key.
+    pub ended_us: i64,
+    /// Start to answer, or to the end when nobody answered, milliseconds (source: `Connecttime`).
+    pub setup_ms: u64,
+    /// Talk, milliseconds, as measured (source: `Origduration`); 0 when not answered.
+    pub talk_ms: u64,
+    /// What of it may be charged, milliseconds (source: `Realduration`): never above `talk_ms`.
+    pub billable_ms: u64,
+    /// Answered time of the caller's leg, milliseconds (source: `Alegduration`).
+    pub caller_ms: u64,
+    /// Answered time of the called leg, milliseconds (source: `Blegduration`).
+    pub called_ms: u64,
+}
+
+/// The calling side.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct CdrCaller {
+    /// Who pays (source: `Callerid`).
+    pub account: Option<AccountId>,
+    /// Its organization.
+    pub organization: Option<OrganizationId>,
+    /// A subscriber called.
+    pub subscriber: Option<SubscriberId>,
+    /// A trunk sent the call.
+    pub trunk: Option<TrunkId>,
+    /// Number as recognised; empty when none was (source: `Callernumber`).
+    pub number: String,
+    /// From user as received.
+    pub from_user: String,
+    /// Display name as received.
+    pub display: String,
+    /// Where the INVITE came from (source: `Callerip`); `None` for an originated call.
+    pub source: Option<SocketAddr>,
+    /// SIP Call-ID of the caller's leg.
+    pub sip_call_id: String,
+    /// User-Agent.
+    pub user_agent: String,
+}
+
+/// The called side: the leg that answered, else the last one tried.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct CdrCalled {
+    /// Number as received (source: `OrigCalledNumber`).
+    pub received: String,
+    /// The same in canonical form; `None` when it has none (source: `Callednumber`).
+    pub normalised: Option<Digits>,
+    /// Number as sent to the called party; empty when no leg was opened (source: `DialedNumber`).
+    pub dialled: String,
+    /// Prefix of the destination it belongs to (source: `Dirid`).
+    pub destination: Option<Digits>,
+    /// A subscriber of ours.
+    pub subscriber: Option<SubscriberId>,
+    /// A trunk of ours.
+    pub trunk: Option<TrunkId>,
+    /// Address the call was sent to (source: `Calledip`).
+    pub remote: Option<SocketAddr>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CdrOutcome {
+    /// Who ended it (source: `Discparty`): see [`party_name`].
+    pub party: u8,
+    /// Our reason (source: `Discreason`): see [`reason_name`].
+    pub reason: u8,
+    /// SIP status, 0 = none.
+    pub sip: u16,
+    /// Q.850 cause value, 0 = unknown.
+    pub q850: u8,
+}
+
+/// What was received from and sent to one leg.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CdrMedia {
+    /// Packets received from the leg (source: `Rtprec`).
+    pub received: u64,
+    /// Octets received.
+    pub received_octets: u64,
+    /// Packets sent to the leg (source: `Rtpsent`).
+    pub sent: u64,
+    /// Octets sent.
+    pub sent_octets: u64,
+    /// Packets lost on the way to us (source: `Rtplost`).
+    pub lost: u64,
+    /// Interarrival jitter at the end, microseconds (source: `Jittertime`).
+    pub jitter_us: u32,
+    /// Largest jitter, microseconds.
+    pub jitter_us_max: u32,
+    /// Packets of strangers and other packets dropped.
+    pub dropped: u64,
+    /// Last payload type; `None` = no packet (source: `Rtpcodec`).
+    pub payload_type: Option<u8>,
+    /// Codec name (source: `Rtpname`); empty when not described.
+    pub codec: String,
+    /// Where its media came from.
+    pub remote: Option<IpAddr>,
+}
+
+/// A branch that is not the called leg of its record: it failed, or another one won.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CdrHop {
+    /// Its place among the branches of the attempt, from 0 in order of time.
+    pub index: u8,
+    /// Stage of the answer.
+    pub stage: u8,
+    /// Branch of the stage.
+    pub branch: u8,
+    /// Trunk tried.
+    pub trunk: Option<TrunkId>,
+    /// Subscriber tried.
+    pub subscriber: Option<SubscriberId>,
+    /// Supplier's account, when the hop was priced.
+    pub supplier: Option<AccountId>,
+    /// Number as sent.
+    pub dialled: String,
+    /// Address it was sent to.
+    pub remote: SocketAddr,
+    /// When it was sent.
+    pub started_us: i64,
+    /// First provisional answer other than 100.
+    pub rang_us: Option<i64>,
+    /// It answered and lost the race for the call.
+    pub answered_us: Option<i64>,
+    /// When it ended.
+    pub ended_us: i64,
+    /// How it ended.
+    pub outcome: CdrOutcome,
+}
+
+/// Whose charge.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ChargeKind {
+    /// The caller's account pays.
+    Customer,
+    /// A reseller above it pays.
+    Reseller,
+    /// We owe a supplier.
+    Supplier,
+}
+
+/// What one account pays for one record, or is paid: [`Charge::kind`] tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Charge {
+    /// Payer, or for a supplier the payee.
+    pub account: AccountId,
+    /// Organization of the account.
+    pub organization: OrganizationId,
+    /// Who receives it: the reseller above; `None` = the tenant itself. For a supplier `None`.
+    pub payee: Option<OrganizationId>,
+    /// Whose charge.
+    pub kind: ChargeKind,
+    /// Paid in advance.
+    pub prepaid: bool,
+    /// Currency of `net` and `gross`: the account's.
+    pub currency: Currency,
+    /// Without tax.
+    pub net: Amount,
+    /// Tax rate, millionths.
+    pub vat_ppm: u32,
+    /// With tax: what the account's balance changes by.
+    pub gross: Amount,
+    /// Charged time after free amount, minimum and step, milliseconds.
+    pub charged_ms: u64,
+    /// Billing step, milliseconds (source: `Billingstep`).
+    pub step_ms: u32,
+    /// First price per minute (source: `Unitprice`), in `price_currency`.
+    pub unit_price: Price,
+    /// Currency of the tariff.
+    pub price_currency: Currency,
+    /// Tariff; `None` for a price of no tariff (calls between subscribers of one tenant).
+    pub tariff: Option<TariffId>,
+    /// Price line (source: `Billingentry`).
+    pub rate: Option<RateId>,
+}
+
+impl Cdr {
+    /// Somebody answered.
+    #[must_use]
+    pub const fn is_answered(&self) -> bool {
+        self.times.answered_us.is_some()
+    }
+
+    /// All charges: customer, resellers bottom up, supplier.
+    pub fn charges(&self) -> impl Iterator<Item = &Charge> {
+        self.customer.iter().chain(&self.levels).chain(&self.supplier)
+    }
+}
+
+/// Name of [`CdrOutcome::reason`], for REST and exports; `None` for a number of a later release.
+#[must_use]
+pub fn reason_name(code: u8) -> Option<&'static str> {
+    REASONS.get(usize::from(code)).copied()
+}
+
+/// Number of a reason by its name, for filters.
+#[must_use]
+pub fn reason_code(name: &str) -> Option<u8> {
+    u8::try_from(REASONS.iter().position(|known| *known == name)?).ok()
+}
+
+/// Name of [`CdrOutcome::party`].
+#[must_use]
+pub fn party_name(code: u8) -> Option<&'static str> {
+    PARTIES.get(usize::from(code)).copied()
+}
+
+/// In the order of the dataplane's codes; `billing` tests that none is missing.
+const REASONS: [&str; 27] = [
+    "normal",
+    "cancelled",
+    "busy",
+    "no-answer",
+    "rejected",
+    "unknown-number",
+    "offline",
+    "auth-failed",
+    "denied",
+    "no-route",
+    "no-price",
+    "no-credit",
+    "credit-ended",
+    "limit",
+    "max-duration",
+    "no-media",
+    "peer-silent",
+    "peer-error",
+    "no-answer-from-control",
+    "overload",
+    "operator",
+    "process-lost",
+    "host-lost",
+    "bad-request",
+    "bad-media",
+    "exhausted",
+    "internal",
+];
+
+const PARTIES: [&str; 4] = ["unknown", "called", "caller", "switch"];

@@ -1,0 +1,150 @@
+//! Nonce counts: one pair of nonce and count is good for one request (RFC 7616 3.4, `nc`).
+
+use crate::limits::{NONCE_MAX, NONCES_MAX};
+use std::collections::{BTreeMap, VecDeque};
+use strowger_link::Credentials;
+use strowger_model::SubscriberId;
+
+/// The highest count seen for each nonce and subscriber, at most [`NONCES_MAX`], oldest forgotten.
+///
+/// A forgotten nonce could be replayed until the dataplane's clock ends it; the bound is far above
+/// what a node's subscribers show within that time.
+#[derive(Clone, Debug)]
+pub struct NonceCounts {
+    counts: BTreeMap<Shown, u32>,
+    order: VecDeque<Shown>,
+    max: usize,
+}
+
+type Shown = (SubscriberId, String);
+
+/// Credentials that were right, to be spent by [`NonceCounts::spend`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NonceUse {
+    shown: Shown,
+    count: u32,
+}
+
+impl Default for NonceCounts {
+    fn default() -> Self {
+        NonceCounts::bounded(NONCES_MAX)
+    }
+}
+
+impl NonceCounts {
+    /// Remembers at most `max` nonces.
+    #[must_use]
+    pub fn bounded(max: usize) -> NonceCounts {
+        NonceCounts { counts: BTreeMap::new(), order: VecDeque::new(), max: max.max(1) }
+    }
+
+    /// What to spend when `credentials` are right, or `None` when their count was used before or is
+    /// none: the sender then gets a new nonce (`stale`).
+    ///
+    /// Credentials without qop carry no count; the nonce's own age bounds their replay, and there
+    /// is nothing to spend.
+    #[must_use]
+    pub fn check(&self, who: SubscriberId, credentials: &Credentials) -> Option<Option<NonceUse>> {
+        if credentials.qop.is_none() {
+            return Some(None);
+        }
+        if credentials.nonce.len() > NONCE_MAX || credentials.nonce_count.len() > 8 {
+            return None;
+        }
+        let count = u32::from_str_radix(&credentials.nonce_count, 16).ok()?;
+        let shown = (who, credentials.nonce.clone());
+        let last = self.counts.get(&shown).copied().unwrap_or(0);
+        (count > last).then_some(Some(NonceUse { shown, count }))
+    }
+
+    /// Notes that a count was used.
+    pub fn spend(&mut self, used: NonceUse) {
+        if let Some(last) = self.counts.get_mut(&used.shown) {
+            *last = used.count.max(*last);
+            return;
+        }
+        if self.counts.len() >= self.max
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.counts.remove(&oldest);
+        }
+        self.order.push_back(used.shown.clone());
+        self.counts.insert(used.shown, used.count);
+    }
+
+    /// How many nonces are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Whether none is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn shown(nonce: &str, nc: &str) -> Credentials {
+        let mut credentials = testing::credentials("1001", "REGISTER", "demo1001");
+        credentials.nonce = nonce.into();
+        credentials.nonce_count = nc.into();
+        credentials
+    }
+
+    fn take(counts: &mut NonceCounts, who: i64, credentials: &Credentials) -> bool {
+        let Some(used) = counts.check(SubscriberId(who), credentials) else { return false };
+        used.into_iter().for_each(|used| counts.spend(used));
+        true
+    }
+
+    #[test]
+    fn a_count_is_good_once() {
+        let mut counts = NonceCounts::default();
+        assert!(take(&mut counts, 1, &shown("n", "00000001")));
+        assert!(!take(&mut counts, 1, &shown("n", "00000001")), "replay");
+        assert!(take(&mut counts, 1, &shown("n", "0000000a")));
+        assert!(!take(&mut counts, 1, &shown("n", "00000009")), "older");
+        assert!(take(&mut counts, 2, &shown("n", "00000001")), "another user");
+        assert!(take(&mut counts, 1, &shown("m", "00000001")), "another nonce");
+        assert!(!take(&mut counts, 1, &shown("m", "00000000")));
+        assert!(!take(&mut counts, 1, &shown("m", "xyz")));
+        assert!(!take(&mut counts, 1, &shown("m", "")));
+        assert!(!take(&mut counts, 1, &shown(&"m".repeat(NONCE_MAX + 1), "00000001")));
+    }
+
+    #[test]
+    fn checking_spends_nothing() {
+        let counts = NonceCounts::default();
+        for _ in 0..2 {
+            assert!(counts.check(SubscriberId(1), &shown("n", "00000001")).is_some());
+        }
+    }
+
+    #[test]
+    fn without_qop_there_is_no_count() {
+        let mut counts = NonceCounts::default();
+        let mut credentials = shown("n", "");
+        credentials.qop = None;
+        assert!(take(&mut counts, 1, &credentials));
+        assert!(take(&mut counts, 1, &credentials));
+        assert!(counts.is_empty());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut counts = NonceCounts::bounded(3);
+        for nonce in ["a", "b", "c", "d"] {
+            assert!(take(&mut counts, 1, &shown(nonce, "00000001")));
+        }
+        assert_eq!(counts.len(), 3);
+        assert!(!take(&mut counts, 1, &shown("d", "00000001")));
+        assert!(take(&mut counts, 1, &shown("a", "00000001")), "the oldest is forgotten");
+        assert_eq!((counts.len(), counts.order.len()), (3, 3));
+    }
+}

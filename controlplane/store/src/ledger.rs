@@ -1,0 +1,142 @@
+//! The books: accounts made when first used, transfers appended, balances summed.
+
+use crate::column::{Columns, word_of};
+use crate::{Reader, StoreError, Tried, Writer};
+use sqlx::Row;
+use strowger_billing::{Cause, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit};
+use strowger_model::{AccountId, Amount, TenantId};
+
+const KINDS: [(&str, LedgerKind); 7] = [
+    ("balance", LedgerKind::Balance),
+    ("revenue", LedgerKind::Revenue),
+    ("cost", LedgerKind::Cost),
+    ("vat", LedgerKind::Vat),
+    ("cash", LedgerKind::Cash),
+    ("adjustment", LedgerKind::Adjustment),
+    ("position", LedgerKind::Position),
+];
+const TRANSFER_KINDS: [(&str, TransferKind); 10] = [
+    ("charge", TransferKind::Charge),
+    ("cost", TransferKind::Cost),
+    ("vat", TransferKind::Vat),
+    ("payment", TransferKind::Payment),
+    ("voucher", TransferKind::Voucher),
+    ("fee", TransferKind::Fee),
+    ("adjustment", TransferKind::Adjustment),
+    ("rerate", TransferKind::Rerate),
+    ("exchange", TransferKind::Exchange),
+    ("reversal", TransferKind::Reversal),
+];
+
+/// What the books say an account has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Posted {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Account.
+    pub account: AccountId,
+    /// Credits less debits, at the ledger scale of the account's currency.
+    pub balance: Amount,
+}
+
+const fn owner(owner: Owner) -> (&'static str, i64) {
+    match owner {
+        Owner::Tenant => ("tenant", 0),
+        Owner::Organization(id) => ("organization", id.0),
+        Owner::Account(id) => ("account", id.0),
+    }
+}
+
+fn unit(unit: Unit) -> (String, i64) {
+    match unit {
+        Unit::Money(currency) => (currency.code().to_owned(), currency.minor_digits().into()),
+        Unit::Seconds => ("seconds".to_owned(), 0),
+        Unit::Messages => ("messages".to_owned(), 0),
+    }
+}
+
+const fn cause(cause: Cause) -> (&'static str, i64) {
+    match cause {
+        Cause::Batch(id) => ("batch", id),
+        Cause::Request(id) => ("request", id),
+        Cause::Transfer(id) => ("transfer", id),
+    }
+}
+
+impl Writer<'_> {
+    /// Appends a transfer; its accounts are made if this is their first use.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_transfer(&mut self, transfer: &Transfer) -> Result<(), StoreError> {
+        let debit = self.ledger_account(&transfer.debit()).await?;
+        let credit = self.ledger_account(&transfer.credit()).await?;
+        let (cause_kind, cause_id) = cause(transfer.cause());
+        let sql = "INSERT INTO transfers (tenant_id, at_us, debit_id, credit_id, unit, amount, \
+             kind, cause_kind, cause_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let query = sqlx::query(sql)
+            .bind(transfer.tenant().0)
+            .bind(transfer.at_us())
+            .bind(debit)
+            .bind(credit)
+            .bind(unit(transfer.unit()).0)
+            .bind(transfer.amount().0)
+            .bind(word_of(&TRANSFER_KINDS, transfer.kind()))
+            .bind(cause_kind)
+            .bind(cause_id);
+        query.execute(&mut *self.tx).await.tried("write a transfer").map(|_| ())
+    }
+
+    async fn ledger_account(&mut self, account: &LedgerAccount) -> Result<i64, StoreError> {
+        let (owner_kind, owner_id) = owner(account.owner);
+        let (unit, minor_digits) = unit(account.unit);
+        let kind = word_of(&KINDS, account.kind);
+        let sql = "SELECT id FROM ledger_accounts WHERE tenant_id = $1 AND owner_kind = $2 \
+             AND owner_id = $3 AND kind = $4 AND unit = $5";
+        let query = sqlx::query(sql)
+            .bind(account.tenant.0)
+            .bind(owner_kind)
+            .bind(owner_id)
+            .bind(kind)
+            .bind(&unit);
+        let row = query.fetch_optional(&mut *self.tx).await.tried("find a ledger account")?;
+        if let Some(row) = row {
+            return row.try_get("id").tried("find a ledger account");
+        }
+        let sql = "INSERT INTO ledger_accounts (tenant_id, owner_kind, owner_id, kind, unit, \
+             minor_digits) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+        let query = sqlx::query(sql)
+            .bind(account.tenant.0)
+            .bind(owner_kind)
+            .bind(owner_id)
+            .bind(kind)
+            .bind(unit)
+            .bind(minor_digits);
+        let row = query.fetch_one(&mut *self.tx).await.tried("open a ledger account")?;
+        row.try_get("id").tried("open a ledger account")
+    }
+}
+
+impl Reader {
+    /// What the books say each account has; accounts that nothing was booked on are missing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn balances(&self) -> Result<Vec<Posted>, StoreError> {
+        let sql = "SELECT l.tenant_id AS tenant_id, l.owner_id AS owner_id, CAST( \
+             (SELECT COALESCE(SUM(amount), 0) FROM transfers WHERE credit_id = l.id) - \
+             (SELECT COALESCE(SUM(amount), 0) FROM transfers WHERE debit_id = l.id) \
+             AS BIGINT) AS balance FROM ledger_accounts l \
+             WHERE l.owner_kind = 'account' AND l.kind = 'balance' ORDER BY l.owner_id";
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await.tried("sum the books")?;
+        let posted = |row| {
+            let c = Columns::new("ledger_accounts", row);
+            Ok(Posted {
+                tenant: TenantId(c.int("tenant_id")?),
+                account: AccountId(c.int("owner_id")?),
+                balance: Amount(c.int("balance")?),
+            })
+        };
+        rows.iter().map(posted).collect()
+    }
+}

@@ -1,0 +1,261 @@
+//! Every configuration row comes back as it was written; what cannot be true is refused.
+
+#![expect(clippy::unwrap_used, clippy::too_many_lines, reason = "a test may panic and be long")]
+
+use std::path::PathBuf;
+use strowger_model::*;
+use strowger_store::{ConfigRows, Store};
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let dir = std::env::temp_dir().join(format!("strowger-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Scratch(dir)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn digits(text: &str) -> Digits {
+    Digits::parse(text).unwrap()
+}
+
+fn sample() -> ConfigRows {
+    let eur = Currency::new("EUR", 2).unwrap();
+    let (tenant, owner) = (TenantId(1), OrganizationId(1));
+    let edit = PrefixEdit { add: "9".into(), if_begins: vec!["44".into()], ..Default::default() };
+    ConfigRows {
+        tenants: vec![Tenant {
+            id: tenant,
+            name: "Own".into(),
+            realm: "own.example".into(),
+            domains: vec!["a.example".into(), "b.example".into()],
+            currency: eur,
+            timezone: "Europe/Berlin".into(),
+            algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+            country_prefix: digits("49"),
+            normalisation: Normalisation { incoming: edit.clone(), ..Default::default() },
+            internal_price: Price(-0),
+            ring_timeout_s: 60,
+            talk_s_max: 7200,
+            media_start_timeout_s: 30,
+            media_timeout_s: 60,
+        }],
+        organizations: vec![
+            Organization {
+                id: owner,
+                tenant,
+                parent: None,
+                kind: OrganizationKind::Owner,
+                name: "Own".into(),
+            },
+            Organization {
+                id: OrganizationId(2),
+                tenant,
+                parent: Some(owner),
+                kind: OrganizationKind::Supplier,
+                name: "O'Carrier; DROP TABLE rates".into(),
+            },
+        ],
+        accounts: vec![Account {
+            id: AccountId(1),
+            tenant,
+            organization: owner,
+            name: "a".into(),
+            currency: eur,
+            prepaid: true,
+            floor: Some(Amount(-5)),
+            tariff: Some(TariffId(1)),
+            calls_max: 2,
+            cps_max: 3,
+            enabled: true,
+            go_on_without_control: false,
+        }],
+        subscribers: vec![Subscriber {
+            id: SubscriberId(1),
+            tenant,
+            account: AccountId(1),
+            organization: owner,
+            username: "1001".into(),
+            numbers: vec![digits("491001"), digits("491002")],
+            short: Some(digits("11")),
+            display: "Zoë".into(),
+            ha1_md5: Some(Ha1([0xab; 16])),
+            ha1_sha256: None,
+            digest: DigestPolicy::Both,
+            ring_timeout_s: 20,
+            calls_max: 2,
+            enabled: true,
+            expires_s_min: 60,
+            expires_s_max: 3600,
+            contacts_max: 5,
+            hide_number: true,
+        }],
+        trunks: vec![Trunk {
+            id: TrunkId(1),
+            tenant,
+            organization: OrganizationId(2),
+            name: "carrier".into(),
+            enabled: true,
+            ingress: Some(Ingress {
+                sources: vec![SourceMatch {
+                    network: "192.0.2.0".parse().unwrap(),
+                    prefix_len: 24,
+                    port: 5060,
+                }],
+                account: AccountId(1),
+                tech_prefix: Some(digits("123")),
+            }),
+            egress: Some(Egress {
+                targets: vec![
+                    "192.0.2.1:5060".parse().unwrap(),
+                    "[2001:db8::1]:5060".parse().unwrap(),
+                ],
+                transport: Transport::Udp,
+                account: AccountId(1),
+                tariff: None,
+                called: edit,
+                caller: PrefixEdit::default(),
+                calls_max: 10,
+                cps_max: 5,
+                ring_timeout_s: 30,
+                first_timeout_s: 4,
+                q: 1000,
+            }),
+        }],
+        tariffs: vec![Tariff {
+            id: TariffId(1),
+            tenant,
+            name: "retail".into(),
+            currency: eur,
+            kind: TariffKind::Customer,
+            rounding: Rounding { digits: 6, mode: RoundingMode::HalfEven },
+            vat_ppm: 190_000,
+            vat_included: true,
+        }],
+        rates: vec![Rate {
+            id: RateId(1),
+            tariff: TariffId(1),
+            prefix: digits("44"),
+            price: Price(50_000_000),
+            step_s: 1,
+            minimum_s: 2,
+            free_s: 3,
+            free_after_s: 4,
+            connection_fee: Amount(5),
+            from_us: -1,
+            until_us: Some(i64::MAX),
+        }],
+        routes: vec![Route {
+            id: RouteId(1),
+            tenant,
+            prefix: digits("44"),
+            priority: -7,
+            overflow: true,
+            targets: vec![
+                RouteTarget { trunk: TrunkId(1), priority: 200, weight: 2 },
+                RouteTarget { trunk: TrunkId(1), priority: 100, weight: 0 },
+            ],
+        }],
+        destinations: vec![Destination { tenant, prefix: digits("44"), name: "UK".into() }],
+        emergencies: vec![Emergency { tenant, number: digits("112"), trunks: vec![TrunkId(1)] }],
+    }
+}
+
+async fn write_all(store: &Store, rows: &ConfigRows) {
+    let mut w = store.write().await.unwrap();
+    w.insert_tenant(&rows.tenants[0]).await.unwrap();
+    for row in &rows.organizations {
+        w.insert_organization(row).await.unwrap();
+    }
+    w.insert_tariff(&rows.tariffs[0]).await.unwrap();
+    w.insert_account(&rows.accounts[0]).await.unwrap();
+    w.insert_subscriber(&rows.subscribers[0]).await.unwrap();
+    w.insert_trunk(&rows.trunks[0]).await.unwrap();
+    w.insert_rate(&rows.rates[0]).await.unwrap();
+    w.insert_route(&rows.routes[0]).await.unwrap();
+    w.insert_destination(&rows.destinations[0]).await.unwrap();
+    w.insert_emergency(&rows.emergencies[0]).await.unwrap();
+    w.log_change(Some(1), "test", "all", "created", 7).await.unwrap();
+    w.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn rows_come_back_as_written() {
+    let scratch = Scratch::new("rows");
+    let store = Store::open(&scratch.0.join("a.db")).await.unwrap();
+    assert_eq!(store.reader().config().await.unwrap(), ConfigRows::default());
+    let rows = sample();
+    write_all(&store, &rows).await;
+    assert_eq!(store.reader().config().await.unwrap(), rows);
+    assert_eq!(store.reader().newest_change().await.unwrap(), 1);
+    store.close().await;
+    // Also after the process ended.
+    let again = Store::open(&scratch.0.join("a.db")).await.unwrap();
+    assert_eq!(again.reader().config().await.unwrap(), rows);
+}
+
+#[tokio::test]
+async fn an_unfinished_write_leaves_nothing() {
+    let scratch = Scratch::new("unfinished");
+    let store = Store::open(&scratch.0.join("a.db")).await.unwrap();
+    let mut w = store.write().await.unwrap();
+    w.insert_tenant(&sample().tenants[0]).await.unwrap();
+    drop(w);
+    assert!(store.reader().config().await.unwrap().tenants.is_empty());
+}
+
+#[tokio::test]
+async fn references_stay_inside_the_tenant() {
+    let scratch = Scratch::new("tenants");
+    let store = Store::open(&scratch.0.join("a.db")).await.unwrap();
+    let rows = sample();
+    write_all(&store, &rows).await;
+    let mut w = store.write().await.unwrap();
+    let other = Tenant { id: TenantId(2), realm: "other".into(), ..rows.tenants[0].clone() };
+    w.insert_tenant(&other).await.unwrap();
+    let stray = Account { id: AccountId(9), tenant: TenantId(2), ..rows.accounts[0].clone() };
+    assert!(w.insert_account(&stray).await.is_err());
+}
+
+#[tokio::test]
+async fn bindings_are_refreshed_and_end() {
+    let scratch = Scratch::new("bindings");
+    let store = Store::open(&scratch.0.join("a.db")).await.unwrap();
+    write_all(&store, &sample()).await;
+    let mut binding = Binding {
+        subscriber: SubscriberId(1),
+        uri: "sip:1001@192.0.2.7:5060".into(),
+        instance: String::new(),
+        reg_id: 0,
+        sip_call_id: "c".into(),
+        cseq: 1,
+        q: 1000,
+        user_agent: "x".into(),
+        path: vec!["<sip:p;lr>".into()],
+        listener: 0,
+        source: "192.0.2.7:5060".parse().unwrap(),
+        transport: Transport::Udp,
+        flow: u64::MAX,
+        refreshed_us: 1,
+        expires_us: 100,
+    };
+    for cseq in [1, 2] {
+        binding.cseq = cseq;
+        let mut w = store.write().await.unwrap();
+        w.put_binding(&binding).await.unwrap();
+        w.commit().await.unwrap();
+    }
+    assert_eq!(store.reader().bindings(99).await.unwrap(), vec![binding.clone()]);
+    assert!(store.reader().bindings(100).await.unwrap().is_empty());
+    let mut w = store.write().await.unwrap();
+    w.remove_binding(binding.subscriber, &binding.uri).await.unwrap();
+    w.commit().await.unwrap();
+    assert!(store.reader().bindings(0).await.unwrap().is_empty());
+}

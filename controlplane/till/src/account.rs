@@ -1,0 +1,176 @@
+//! Accounts and their numbers.
+
+use crate::limit::Counter;
+use crate::{AccountKey, Load};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use strowger_model::Amount;
+
+/// An account's numbers, for REST and for the laws of the simulator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Balance {
+    /// Which.
+    pub key: AccountKey,
+    /// Balance in the database.
+    pub posted: Amount,
+    /// Charges (negative) and adjustments that the store has not committed yet.
+    pub uncommitted: Amount,
+    /// What running calls can still cost.
+    pub held: Amount,
+    /// The balance never passes below this; `None` = no floor.
+    pub floor: Option<Amount>,
+    /// What a new call can use; `None` = without end.
+    pub available: Option<Amount>,
+    /// Calls at once.
+    pub calls: u32,
+}
+
+impl Balance {
+    /// Posted and uncommitted: what the account has, before running calls.
+    #[must_use]
+    pub fn total(&self) -> Amount {
+        clamp(i128::from(self.posted.0) + i128::from(self.uncommitted.0))
+    }
+}
+
+/// Sums are kept in i128: no number of i64 changes can overflow them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    posted: i128,
+    uncommitted: i128,
+    held: i128,
+    floor: Option<Amount>,
+    pub(crate) calls_max: u32,
+    pub(crate) per_second_max: u32,
+    pub(crate) counter: Counter,
+    /// A charge came before its account was loaded.
+    pub(crate) is_loaded: bool,
+}
+
+impl Account {
+    /// A place for charges of an account that is not loaded.
+    fn unknown() -> Account {
+        Account {
+            posted: 0,
+            uncommitted: 0,
+            held: 0,
+            floor: None,
+            calls_max: 0,
+            per_second_max: 0,
+            counter: Counter::default(),
+            is_loaded: false,
+        }
+    }
+
+    /// New settings; the balance only when there was none.
+    pub(crate) fn load(&mut self, load: &Load) {
+        if !self.is_loaded {
+            self.posted = load.posted.0.into();
+            self.is_loaded = true;
+        }
+        self.floor = load.floor;
+        self.calls_max = load.calls_max;
+        self.per_second_max = load.per_second_max;
+    }
+
+    pub(crate) const fn has_floor(&self) -> bool {
+        self.floor.is_some()
+    }
+
+    /// What can be held beyond the holds there are, `own` of which belongs to the asker; `None` =
+    /// without end. Negative when the balance is below its floor.
+    pub(crate) fn available(&self, own: Amount) -> Option<Amount> {
+        let floor = i128::from(self.floor?.0);
+        Some(clamp(self.posted + self.uncommitted - self.held + i128::from(own.0) - floor))
+    }
+
+    /// A hold changes from `before` to `after`.
+    pub(crate) fn hold(&mut self, before: Amount, after: Amount) {
+        self.held += i128::from(after.0) - i128::from(before.0);
+    }
+
+    pub(crate) fn charge(&mut self, charge: Amount) {
+        self.uncommitted -= i128::from(charge.0);
+    }
+
+    pub(crate) fn commit(&mut self, charge: Amount) {
+        self.posted -= i128::from(charge.0);
+        self.uncommitted += i128::from(charge.0);
+    }
+
+    /// An adjustment that stands in the database.
+    pub(crate) fn post(&mut self, amount: Amount) {
+        self.posted += i128::from(amount.0);
+    }
+
+    /// An adjustment that does not stand there yet.
+    pub(crate) fn promise(&mut self, amount: Amount) {
+        self.uncommitted += i128::from(amount.0);
+    }
+
+    pub(crate) fn total(&self) -> Amount {
+        clamp(self.posted + self.uncommitted)
+    }
+
+    pub(crate) fn balance(&self, key: AccountKey) -> Balance {
+        Balance {
+            key,
+            posted: clamp(self.posted),
+            uncommitted: clamp(self.uncommitted),
+            held: clamp(self.held),
+            floor: self.floor,
+            available: self.available(Amount::ZERO),
+            calls: self.counter.in_use(),
+        }
+    }
+}
+
+/// Where an account stands among [`Accounts`]; accounts never move, so a hold keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place(usize);
+
+/// All accounts. Found by hash, because a million of them make a tree of cold nodes. The hash has
+/// no key, because nobody outside chooses account numbers, and decides no order.
+#[derive(Default, Debug)]
+pub(crate) struct Accounts {
+    places: HashMap<AccountKey, Place, BuildHasherDefault<DefaultHasher>>,
+    list: Vec<(AccountKey, Account)>,
+}
+
+impl Accounts {
+    pub(crate) fn find(&self, key: AccountKey) -> Option<Place> {
+        self.places.get(&key).copied()
+    }
+
+    /// The account, or a place for charges until it is loaded; `None` when there are `count_max`.
+    pub(crate) fn find_or_open(&mut self, key: AccountKey, count_max: usize) -> Option<Place> {
+        if let Some(place) = self.find(key) {
+            return Some(place);
+        }
+        if self.list.len() >= count_max {
+            return None;
+        }
+        let place = Place(self.list.len());
+        self.list.push((key, Account::unknown()));
+        self.places.insert(key, place);
+        Some(place)
+    }
+
+    pub(crate) fn get(&self, place: Place) -> Option<&Account> {
+        self.list.get(place.0).map(|(_, account)| account)
+    }
+
+    pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut Account> {
+        self.list.get_mut(place.0).map(|(_, account)| account)
+    }
+
+    /// In the order in which they were opened.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (AccountKey, &Account)> {
+        self.list.iter().map(|(key, account)| (*key, account))
+    }
+}
+
+fn clamp(value: i128) -> Amount {
+    let bounded = value.clamp(i64::MIN.into(), i64::MAX.into());
+    Amount(i64::try_from(bounded).unwrap_or_default())
+}

@@ -1,0 +1,265 @@
+//! What the till is told and what it answers.
+
+use crate::{AccountKey, HoldId, LimitKey, Ms};
+use strowger_model::{Amount, CostBound};
+
+/// Most payers of one call.
+pub const LEVELS_MAX: usize = 16;
+/// Most limits one call takes, beside those of its payers' accounts.
+pub const LIMITS_MAX: usize = 8;
+/// Most lines of one settlement or one commit.
+pub const LINES_MAX: usize = 65_536;
+
+/// One step of the till.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// An account: new with its balance, or known with new settings (then `posted` is ignored,
+    /// because the till's own is newer).
+    Load(Load),
+    /// A call asks for everything it needs. Answered by `Admitted` or `Refused`.
+    Admit(Admit),
+    /// A call that a restart of the control plane found running, or a `Started` whose hold was
+    /// gone: held again without asking whether it can be afforded.
+    Adopt(Adopt),
+    /// The call was answered.
+    Started(HoldId),
+    /// Half of the talk time is used. Answered by `Extended` or `Unknown`.
+    Extend {
+        /// Hold.
+        hold: HoldId,
+        /// Talk time granted so far as the dataplane knows it, milliseconds from answer.
+        granted_ms: u64,
+    },
+    /// The call ended: release and charge.
+    Settle(Settle),
+    /// As `Settle`, for records read from the journal at boot, whose holds were never here.
+    Replay(Settle),
+    /// Nothing came of the attempt: release.
+    Void(HoldId),
+    /// A payment, fee or correction. Answered by `Adjusted` or `AdjustRefused`.
+    Adjust(Adjust),
+    /// The store has committed a batch: its lines are now in the posted balances.
+    Committed(Commit),
+    /// The dataplane shard began a new life: its unanswered attempts are gone.
+    Epoch {
+        /// Shard, the high 8 bits of its asks.
+        shard: u8,
+    },
+}
+
+/// An account as the till needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Load {
+    /// Which.
+    pub key: AccountKey,
+    /// Balance in the database.
+    pub posted: Amount,
+    /// The balance never passes below this; `None` = no floor, hence no hold.
+    pub floor: Option<Amount>,
+    /// Most concurrent calls, 0 = no limit.
+    pub calls_max: u32,
+    /// Most admitted calls per second, 0 = no limit.
+    pub per_second_max: u32,
+}
+
+/// Everything one call needs, all or nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admit {
+    /// The ask. Asked again, it gets the same answer again.
+    pub hold: HoldId,
+    /// Payers, each account once, at most [`LEVELS_MAX`].
+    pub levels: Vec<Payer>,
+    /// Limits beyond those of the accounts, at most [`LIMITS_MAX`].
+    pub limits: Vec<LimitAsk>,
+    /// Least talk time worth a call, milliseconds (source: `MINSPEACHLENONROUTE`).
+    pub ms_min: u64,
+    /// Longest talk time of this call, milliseconds; 0 = no limit. No more than that is held.
+    pub ms_max: u64,
+}
+
+/// One payer and what the call can cost it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Payer {
+    /// Account.
+    pub key: AccountKey,
+    /// Bound of its cost.
+    pub bound: CostBound,
+}
+
+/// One limit with its values by value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LimitAsk {
+    /// What is limited.
+    pub key: LimitKey,
+    /// Most calls at once, 0 = no limit.
+    pub calls_max: u32,
+    /// Most admitted calls per second, 0 = no limit.
+    pub per_second_max: u32,
+}
+
+/// A running call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Adopt {
+    /// The ask.
+    pub hold: HoldId,
+    /// Payers.
+    pub levels: Vec<Payer>,
+    /// Limits it counts in.
+    pub limits: Vec<LimitKey>,
+    /// Talk time granted, milliseconds; `u64::MAX` = no lease.
+    pub granted_ms: u64,
+    /// Longest talk time, milliseconds; 0 = no limit.
+    pub ms_max: u64,
+    /// It was answered.
+    pub started: bool,
+}
+
+/// The end of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settle {
+    /// The ask.
+    pub hold: HoldId,
+    /// What each account pays (negative: is paid). At most [`LINES_MAX`].
+    pub lines: Vec<Line>,
+}
+
+/// A change of one balance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Account.
+    pub key: AccountKey,
+    /// What it pays; negative when it is paid.
+    pub charge: Amount,
+}
+
+/// A payment, fee or correction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Adjust {
+    /// Identity: told twice, it counts once.
+    pub id: u64,
+    /// Account.
+    pub key: AccountKey,
+    /// Added to the balance; negative takes away.
+    pub amount: Amount,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far an adjustment is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// It stands in the database already: payments, so that nobody spends what a crash could lose.
+    Durable,
+    /// It will be written after the till agrees, and then be part of a `Committed`: fees and
+    /// withdrawals, which must not pass the floor.
+    Asked,
+}
+
+/// A batch that the store has committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Commit {
+    /// Number of the batch, rising; an older one is ignored.
+    pub batch: u64,
+    /// The sum of its charges per account, at most [`LINES_MAX`] lines.
+    pub lines: Vec<Line>,
+}
+
+/// What the till answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// The call has all it needs.
+    Admitted(Granted),
+    /// It has nothing.
+    Refused {
+        /// The ask.
+        hold: HoldId,
+        /// Why.
+        why: Refusal,
+    },
+    /// More talk time, or the same again with `last`.
+    Extended(Granted),
+    /// `Started` or `Extend` of a hold that is not here: adopt it from the settlement.
+    Unknown(HoldId),
+    /// An unanswered hold was given up after `UNSTARTED_MS`.
+    Expired(HoldId),
+    /// So many unanswered holds of a shard were voided.
+    EpochVoided {
+        /// Shard.
+        shard: u8,
+        /// Holds.
+        count: usize,
+    },
+    /// An adjustment is done.
+    Adjusted {
+        /// Its identity.
+        id: u64,
+        /// The balance now.
+        balance: Amount,
+    },
+    /// An adjustment is not done.
+    AdjustRefused {
+        /// Its identity.
+        id: u64,
+        /// Why.
+        why: Refusal,
+    },
+    /// A human must look.
+    Alarm(Alarm),
+}
+
+/// Talk time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Granted {
+    /// The ask.
+    pub hold: HoldId,
+    /// Milliseconds from answer; `u64::MAX` = no lease.
+    pub ms: u64,
+    /// Nothing will be added.
+    pub last: bool,
+}
+
+/// Why something is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// This account cannot afford it.
+    NoCredit(AccountKey),
+    /// This account has all its calls, or too many in this second.
+    AccountLimit(AccountKey),
+    /// This limit is reached.
+    Limit(LimitKey),
+    /// This account was never loaded.
+    UnknownAccount(AccountKey),
+    /// The id was used for something else already.
+    Duplicate,
+    /// An account stands on two levels, or a list is longer than its bound.
+    Malformed,
+    /// The till's own bound of holds, accounts or limits is reached.
+    Full,
+}
+
+/// What must not happen; each counts as drift.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Alarm {
+    /// A call cost more than was held for it. It is charged all the same.
+    Overspent {
+        /// The ask.
+        hold: HoldId,
+        /// Who.
+        key: AccountKey,
+        /// Beyond the hold.
+        by: Amount,
+    },
+    /// A record came whose hold was not here. It is charged all the same: the call took place.
+    NoHold(HoldId),
+    /// A charge for an account that was never loaded; kept until it is.
+    UnknownAccount(AccountKey),
+    /// An id of a live or settled call was used for a new one.
+    HoldReused(HoldId),
+    /// A settlement or commit with more than [`LINES_MAX`] lines was cut: a bug of the caller.
+    TooManyLines,
+    /// No room for another account; its charge is in the database only.
+    Full,
+}
+
+/// Timer of the till.
+pub(crate) type Deadline = (Ms, HoldId);

@@ -1,0 +1,531 @@
+//! The machine.
+
+use crate::account::{Account, Accounts, Balance, Place};
+use crate::limit::Limits;
+use crate::memory::Memory;
+use crate::slice::{Slice, held_for};
+use crate::{
+    AccountKey, Adjust, Admit, Adopt, Alarm, Commit, Deadline, Event, Granted, HoldId, LEVELS_MAX,
+    LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output, Payer, Refusal, Settle,
+    Stage,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use strowger_model::Amount;
+
+/// An unanswered hold stands so long, milliseconds: longer than any attempt rings.
+pub const UNSTARTED_MS: u64 = 30 * 60 * 1_000;
+/// Most holds at once.
+pub const HOLDS_MAX: usize = 2_000_000;
+/// Most accounts.
+pub const ACCOUNTS_MAX: usize = 10_000_000;
+/// Settlements remembered, so that one told twice counts once.
+pub const SETTLED_MEMORY: usize = 65_536;
+/// Adjustments remembered.
+pub const ADJUST_MEMORY: usize = 65_536;
+/// Most holds that expire in one call of [`Till::handle_timeout`]; the next is due at once.
+pub const EXPIRED_PER_STEP: usize = 1_024;
+
+/// Balances, holds, counts of calls; see the crate's page.
+#[derive(Debug)]
+pub struct Till {
+    accounts: Accounts,
+    holds: BTreeMap<HoldId, Hold>,
+    limits: Limits,
+    deadlines: BTreeSet<Deadline>,
+    settled: Memory<HoldId>,
+    adjusted: Memory<u64>,
+    committed: Option<u64>,
+    drift: u64,
+    out: VecDeque<Output>,
+}
+
+/// What a call has taken.
+#[derive(Clone, Debug)]
+struct Hold {
+    state: HoldState,
+    levels: Vec<Held>,
+    limits: Vec<LimitKey>,
+    granted: Granted,
+    ms_max: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum HoldState {
+    /// Not answered; given up at the deadline.
+    Ringing { deadline: Ms },
+    /// Answered: ends with its record.
+    Talking,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    payer: Payer,
+    place: Place,
+    amount: Amount,
+}
+
+impl Default for Till {
+    fn default() -> Self {
+        Till::new()
+    }
+}
+
+impl Till {
+    /// An empty till.
+    #[must_use]
+    pub fn new() -> Till {
+        Till {
+            accounts: Accounts::default(),
+            holds: BTreeMap::new(),
+            limits: Limits::default(),
+            deadlines: BTreeSet::new(),
+            settled: Memory::new(SETTLED_MEMORY),
+            adjusted: Memory::new(ADJUST_MEMORY),
+            committed: None,
+            drift: 0,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// One step. Drain [`Till::poll_output`] after it.
+    pub fn handle(&mut self, event: Event, now: Ms) {
+        match event {
+            Event::Load(load) => self.load(&load),
+            Event::Admit(admit) => self.admit(&admit, now),
+            Event::Adopt(adopt) => self.adopt(adopt, now),
+            Event::Started(hold) => self.start(hold),
+            Event::Extend { hold, granted_ms } => self.extend(hold, granted_ms),
+            Event::Settle(settle) => self.settle(&settle, true),
+            Event::Replay(settle) => self.settle(&settle, false),
+            Event::Void(hold) => {
+                self.release(hold);
+            }
+            Event::Adjust(adjust) => self.adjust(&adjust),
+            Event::Committed(commit) => self.commit(&commit),
+            Event::Epoch { shard } => self.begin_epoch(shard),
+        }
+    }
+
+    /// Gives up holds whose deadline has passed.
+    pub fn handle_timeout(&mut self, now: Ms) {
+        for _ in 0..EXPIRED_PER_STEP {
+            match self.deadlines.first() {
+                Some(&(due, hold)) if due <= now => {
+                    self.release(hold);
+                    self.out.push_back(Output::Expired(hold));
+                }
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    /// When [`Till::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Ms> {
+        self.deadlines.first().map(|(due, _)| *due)
+    }
+
+    /// The next answer.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// An account's numbers; `None` when it was never loaded.
+    #[must_use]
+    pub fn balance(&self, key: AccountKey) -> Option<Balance> {
+        let account = self.accounts.get(self.accounts.find(key)?)?;
+        account.is_loaded.then(|| account.balance(key))
+    }
+
+    /// All accounts' numbers, in the order in which they were first heard of.
+    pub fn balances(&self) -> impl Iterator<Item = Balance> + '_ {
+        self.accounts.iter().filter(|(_, a)| a.is_loaded).map(|(key, a)| a.balance(key))
+    }
+
+    /// Live holds in order, and whether each was answered: for the recount against the call table.
+    pub fn holds(&self) -> impl Iterator<Item = (HoldId, bool)> + '_ {
+        self.holds.iter().map(|(id, hold)| (*id, hold.state == HoldState::Talking))
+    }
+
+    /// Calls that count in a limit.
+    #[must_use]
+    pub fn calls_of(&self, key: LimitKey) -> u32 {
+        self.limits.counter(key).in_use()
+    }
+
+    /// Alarms so far. Anything but 0 is an error.
+    #[must_use]
+    pub const fn drift(&self) -> u64 {
+        self.drift
+    }
+
+    fn load(&mut self, load: &Load) {
+        if let Some(account) = self.place_of(load.key).and_then(|p| self.accounts.get_mut(p)) {
+            account.load(load);
+        }
+    }
+
+    fn admit(&mut self, admit: &Admit, now: Ms) {
+        let id = admit.hold;
+        let answer = match self.known_answer(id) {
+            Some(known) => known,
+            None => self.admit_new(admit, now),
+        };
+        self.out.push_back(match answer {
+            Ok(granted) => Output::Admitted(granted),
+            Err(why) => Output::Refused { hold: id, why },
+        });
+    }
+
+    /// The answer to an id that was used before.
+    fn known_answer(&mut self, id: HoldId) -> Option<Result<Granted, Refusal>> {
+        match self.holds.get(&id) {
+            Some(Hold { state: HoldState::Ringing { .. }, granted, .. }) => {
+                return Some(Ok(*granted));
+            }
+            Some(Hold { state: HoldState::Talking, .. }) => {}
+            None if self.settled.contains(id) => {}
+            None => return None,
+        }
+        self.alarm(Alarm::HoldReused(id));
+        Some(Err(Refusal::Duplicate))
+    }
+
+    /// Whether the call gets everything, and for how long; then takes it.
+    fn admit_new(&mut self, admit: &Admit, now: Ms) -> Result<Granted, Refusal> {
+        check_shape(&admit.levels, admit.limits.len())?;
+        if self.holds.len() >= HOLDS_MAX || !self.limits.has_room(admit.limits.len(), now) {
+            return Err(Refusal::Full);
+        }
+        let levels = self.find_levels(&admit.levels)?;
+        self.check_limits(&levels, &admit.limits, now)?;
+        let granted = self.plan(&levels, admit)?;
+        self.take(levels, admit, granted, now);
+        Ok(granted)
+    }
+
+    fn find_levels(&self, payers: &[Payer]) -> Result<Vec<Held>, Refusal> {
+        let find = |payer: &Payer| {
+            let place = self.accounts.find(payer.key);
+            let loaded = place.filter(|p| self.accounts.get(*p).is_some_and(|a| a.is_loaded));
+            let place = loaded.ok_or(Refusal::UnknownAccount(payer.key))?;
+            Ok(Held { payer: *payer, place, amount: Amount::ZERO })
+        };
+        payers.iter().map(find).collect()
+    }
+
+    fn check_limits(&self, levels: &[Held], limits: &[LimitAsk], now: Ms) -> Result<(), Refusal> {
+        for held in levels {
+            let admits = |a: &Account| a.counter.admits(a.calls_max, a.per_second_max, now);
+            if !self.accounts.get(held.place).is_some_and(admits) {
+                return Err(Refusal::AccountLimit(held.payer.key));
+            }
+        }
+        for limit in limits {
+            let counter = self.limits.counter(limit.key);
+            if !counter.admits(limit.calls_max, limit.per_second_max, now) {
+                return Err(Refusal::Limit(limit.key));
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&self, levels: &[Held], admit: &Admit) -> Result<Granted, Refusal> {
+        let mut total = Slice::UNLIMITED;
+        for held in levels {
+            let slice = self.next_slice(held, 0);
+            if slice.most_ms < admit.ms_min.max(1) {
+                return Err(Refusal::NoCredit(held.payer.key));
+            }
+            total = shorter(total, slice);
+        }
+        Ok(grant(admit.hold, total, admit.ms_max))
+    }
+
+    /// The slice after `granted_ms` that a level agrees to.
+    fn next_slice(&self, held: &Held, granted_ms: u64) -> Slice {
+        let account = self.accounts.get(held.place);
+        match account.and_then(|account| account.available(held.amount)) {
+            Some(available) => Slice::next(&held.payer.bound, available, granted_ms),
+            None => Slice::UNLIMITED,
+        }
+    }
+
+    fn take(&mut self, levels: Vec<Held>, admit: &Admit, granted: Granted, now: Ms) {
+        for limit in &admit.limits {
+            self.limits.take(limit.key, now);
+        }
+        for held in &levels {
+            if let Some(account) = self.accounts.get_mut(held.place) {
+                account.counter.take(now);
+            }
+        }
+        let deadline = now.plus(UNSTARTED_MS);
+        self.deadlines.insert((deadline, admit.hold));
+        let state = HoldState::Ringing { deadline };
+        let limits = admit.limits.iter().map(|limit| limit.key).collect();
+        self.open(admit.hold, Hold { state, levels, limits, granted, ms_max: admit.ms_max });
+    }
+
+    /// Holds money for what is granted and keeps the hold.
+    fn open(&mut self, id: HoldId, mut hold: Hold) {
+        self.hold_for_grant(&mut hold);
+        self.holds.insert(id, hold);
+    }
+
+    /// Makes each level hold the bound of the granted time.
+    fn hold_for_grant(&mut self, hold: &mut Hold) {
+        for held in &mut hold.levels {
+            let Some(account) = self.accounts.get_mut(held.place) else { continue };
+            let after = match account.has_floor() {
+                true => held_for(&held.payer.bound, hold.granted.ms),
+                false => Amount::ZERO,
+            };
+            account.hold(held.amount, after);
+            held.amount = after;
+        }
+    }
+
+    fn adopt(&mut self, adopt: Adopt, now: Ms) {
+        let id = adopt.hold;
+        // A call that is in the journal and in the call table counts once: the record wins.
+        if self.settled.contains(id) {
+            return;
+        }
+        if self.holds.contains_key(&id) {
+            if adopt.started {
+                self.start(id);
+            }
+            return;
+        }
+        let mut levels = Vec::with_capacity(adopt.levels.len());
+        for payer in adopt.levels {
+            let Some(place) = self.place_of(payer.key) else { continue };
+            if let Some(account) = self.accounts.get_mut(place) {
+                account.counter.adopt();
+            }
+            levels.push(Held { payer, place, amount: Amount::ZERO });
+        }
+        for key in &adopt.limits {
+            self.limits.adopt(*key);
+        }
+        let deadline = now.plus(UNSTARTED_MS);
+        let state = match adopt.started {
+            true => HoldState::Talking,
+            false => HoldState::Ringing { deadline },
+        };
+        if !adopt.started {
+            self.deadlines.insert((deadline, id));
+        }
+        let granted = Granted { hold: id, ms: adopt.granted_ms, last: false };
+        let hold = Hold { state, levels, limits: adopt.limits, granted, ms_max: adopt.ms_max };
+        self.open(id, hold);
+    }
+
+    fn start(&mut self, id: HoldId) {
+        let Some(hold) = self.holds.get_mut(&id) else {
+            if !self.settled.contains(id) {
+                self.out.push_back(Output::Unknown(id));
+            }
+            return;
+        };
+        match hold.state {
+            HoldState::Ringing { deadline } => {
+                self.deadlines.remove(&(deadline, id));
+                hold.state = HoldState::Talking;
+            }
+            HoldState::Talking => {}
+        }
+    }
+
+    /// `granted_ms` below ours: our last answer was lost, it is given again. Above ours: a slice
+    /// that an earlier life of the till gave; it counts.
+    fn extend(&mut self, id: HoldId, granted_ms: u64) {
+        // Who asks for more talks already.
+        self.start(id);
+        let Some(mut hold) = self.holds.remove(&id) else { return };
+        if granted_ms >= hold.granted.ms {
+            hold.granted.ms = granted_ms;
+            self.hold_for_grant(&mut hold);
+            let mut total = Slice::UNLIMITED;
+            for held in &hold.levels {
+                total = shorter(total, self.next_slice(held, granted_ms));
+            }
+            hold.granted = grant(id, total, hold.ms_max.max(granted_if_limited(&hold)));
+            self.hold_for_grant(&mut hold);
+        }
+        self.out.push_back(Output::Extended(hold.granted));
+        self.holds.insert(id, hold);
+    }
+
+    fn settle(&mut self, settle: &Settle, expects_hold: bool) {
+        let id = settle.hold;
+        if self.settled.contains(id) {
+            return;
+        }
+        let released = self.release(id);
+        if released.is_none() && expects_hold {
+            self.alarm(Alarm::NoHold(id));
+        }
+        let held = released.map(|hold| hold.levels);
+        for line in self.bounded(&settle.lines) {
+            self.charge(id, line, held.as_deref());
+        }
+        self.settled.remember(id);
+    }
+
+    /// At most [`LINES_MAX`] of `lines`.
+    fn bounded<'a>(&mut self, lines: &'a [Line]) -> &'a [Line] {
+        lines.get(..LINES_MAX).map_or(lines, |cut| {
+            if lines.len() > LINES_MAX {
+                self.alarm(Alarm::TooManyLines);
+            }
+            cut
+        })
+    }
+
+    /// Charges one line, and compares it with what was held for it. A charge beyond its hold is
+    /// drift: some bound was none.
+    fn charge(&mut self, hold: HoldId, line: &Line, levels: Option<&[Held]>) {
+        let Line { key, charge } = *line;
+        let held = levels.and_then(|levels| levels.iter().find(|held| held.payer.key == key));
+        let place = held.map(|held| held.place).or_else(|| self.place_of(key));
+        let Some(account) = place.and_then(|place| self.accounts.get_mut(place)) else { return };
+        account.charge(charge);
+        let (is_known, has_floor) = (account.is_loaded, account.has_floor());
+        if !is_known {
+            self.alarm(Alarm::UnknownAccount(key));
+        }
+        let by = charge.0.saturating_sub(held.map_or(0, |held| held.amount.0));
+        if levels.is_some() && has_floor && by > 0 && charge.0 > 0 {
+            self.alarm(Alarm::Overspent { hold, key, by: Amount(by) });
+        }
+    }
+
+    /// Gives back all that a hold has taken.
+    fn release(&mut self, id: HoldId) -> Option<Hold> {
+        let hold = self.holds.remove(&id)?;
+        match hold.state {
+            HoldState::Ringing { deadline } => {
+                self.deadlines.remove(&(deadline, id));
+            }
+            HoldState::Talking => {}
+        }
+        for held in &hold.levels {
+            if let Some(account) = self.accounts.get_mut(held.place) {
+                account.hold(held.amount, Amount::ZERO);
+                account.counter.release();
+            }
+        }
+        for key in &hold.limits {
+            self.limits.release(*key);
+        }
+        Some(hold)
+    }
+
+    fn adjust(&mut self, adjust: &Adjust) {
+        let Adjust { id, key, amount, stage } = *adjust;
+        let is_known = self.adjusted.contains(id);
+        let place = self.accounts.find(key);
+        let account = place.and_then(|place| self.accounts.get_mut(place));
+        let Some(account) = account.filter(|account| account.is_loaded) else {
+            let why = Refusal::UnknownAccount(key);
+            self.out.push_back(Output::AdjustRefused { id, why });
+            return;
+        };
+        match stage {
+            Stage::Durable | Stage::Asked if is_known => {}
+            Stage::Durable => account.post(amount),
+            Stage::Asked => {
+                let available = account.available(Amount::ZERO);
+                let after = available.map(|left| left.0.saturating_add(amount.0));
+                if amount.0 < 0 && after.is_some_and(|after| after < 0) {
+                    let why = Refusal::NoCredit(key);
+                    self.out.push_back(Output::AdjustRefused { id, why });
+                    return;
+                }
+                account.promise(amount);
+            }
+        }
+        let balance = account.total();
+        self.adjusted.remember(id);
+        self.out.push_back(Output::Adjusted { id, balance });
+    }
+
+    fn commit(&mut self, commit: &Commit) {
+        if self.committed.is_some_and(|last| commit.batch <= last) {
+            return;
+        }
+        self.committed = Some(commit.batch);
+        for line in self.bounded(&commit.lines) {
+            let place = self.accounts.find(line.key);
+            if let Some(account) = place.and_then(|place| self.accounts.get_mut(place)) {
+                account.commit(line.charge);
+            }
+        }
+    }
+
+    fn begin_epoch(&mut self, shard: u8) {
+        let ids = HoldId::of_shard(shard);
+        let ringing: Vec<HoldId> = self
+            .holds
+            .range(ids.clone())
+            .filter(|(_, hold)| hold.state != HoldState::Talking)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &ringing {
+            self.release(*id);
+        }
+        self.settled.forget(&ids);
+        self.out.push_back(Output::EpochVoided { shard, count: ringing.len() });
+    }
+
+    /// The place of an account, made when there is none yet.
+    fn place_of(&mut self, key: AccountKey) -> Option<Place> {
+        let place = self.accounts.find_or_open(key, ACCOUNTS_MAX);
+        if place.is_none() {
+            self.alarm(Alarm::Full);
+        }
+        place
+    }
+
+    fn alarm(&mut self, alarm: Alarm) {
+        self.drift += 1;
+        self.out.push_back(Output::Alarm(alarm));
+    }
+}
+
+fn check_shape(levels: &[Payer], limits: usize) -> Result<(), Refusal> {
+    let is_new = |(index, payer): (usize, &Payer)| {
+        !levels.iter().take(index).any(|before| before.key == payer.key)
+    };
+    let ok =
+        levels.len() <= LEVELS_MAX && limits <= LIMITS_MAX && levels.iter().enumerate().all(is_new);
+    if ok { Ok(()) } else { Err(Refusal::Malformed) }
+}
+
+/// The shorter of two; when equal, the one that is the last.
+fn shorter(a: Slice, b: Slice) -> Slice {
+    match a.ms.cmp(&b.ms) {
+        std::cmp::Ordering::Less => a,
+        std::cmp::Ordering::Greater => b,
+        std::cmp::Ordering::Equal => Slice { last: a.last || b.last, ..a },
+    }
+}
+
+/// The grant of a slice, cut at the longest talk time.
+fn grant(hold: HoldId, slice: Slice, ms_max: u64) -> Granted {
+    match slice.ms {
+        u64::MAX => Granted { hold, ms: u64::MAX, last: false },
+        ms if ms_max > 0 && ms >= ms_max => Granted { hold, ms: ms_max, last: true },
+        ms => Granted { hold, ms, last: slice.last },
+    }
+}
+
+/// A limit of talk time never takes back what was granted.
+const fn granted_if_limited(hold: &Hold) -> u64 {
+    if hold.ms_max == 0 { 0 } else { hold.granted.ms }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+//! One call: its state, and which state hears which event.
+
+mod ask;
+mod credit;
+mod end;
+mod exchange;
+mod facts;
+mod failure;
+mod hunt;
+mod leg;
+mod order;
+mod originate;
+mod talk;
+
+pub(crate) use ask::Attempt;
+
+use crate::desk::Cx;
+use ask::Asked;
+use end::{Closed, End, Farewell};
+use facts::{FactLog, clip};
+use hunt::Hunt;
+use leg::{Leg, LegState};
+use originate::Setup;
+use std::mem;
+use strowger_leg::{Command, Event};
+use strowger_link::table::SlotState;
+use strowger_link::{
+    AnswerBody, Ask, AskId, CallFacts, Fact, Hints, LegId, LegProgress, Live, LiveState, Octets,
+    Party, Reason, RecordId, SlotRef, Tick, Up,
+};
+use talk::Talk;
+
+/// One call of the shard.
+#[derive(Debug)]
+pub(crate) struct Call {
+    slot: SlotRef,
+    /// The ask it runs under, or the number that an Originate gave it.
+    ask: AskId,
+    /// The control plane granted it; it wants to hear of the answer.
+    granted: bool,
+    record: RecordId,
+    anchor_us: i64,
+    hints: Hints,
+    hops_left: u8,
+    settlement: Octets,
+    facts: FactLog,
+    /// By leg number; a number is never used twice in a call.
+    legs: Vec<Leg>,
+    /// Legs whose media is joined.
+    joined: Option<(u8, u8)>,
+    state: State,
+}
+
+/// Where a call stands. Each state owns what only it needs.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// The caller waits, the control plane has been asked.
+    Asked(Box<Asked>),
+    /// Branches of an answer are tried for the caller.
+    Hunting(Box<Hunt>),
+    /// Two legs are originated, one after the other.
+    Setup(Box<Setup>),
+    /// Two legs are answered and joined.
+    Talking(Box<Talk>),
+    /// Over. Legs may owe their last word, the journal its durability.
+    Closed(Closed),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State::Closed(Closed::Settled)
+    }
+}
+
+impl Call {
+    /// Hears what a leg reports.
+    pub(crate) fn handle_leg(&mut self, leg: u8, event: Event, cx: &mut Cx<'_>) {
+        if self.heard_after_end(leg, &event, cx) {
+            return;
+        }
+        self.state = match mem::take(&mut self.state) {
+            State::Asked(asked) => self.asked_leg(asked, event, cx),
+            State::Hunting(hunt) => self.hunting_leg(hunt, leg, event, cx),
+            State::Setup(setup) => self.setup_leg(setup, leg, event, cx),
+            State::Talking(talk) => self.talking_leg(talk, leg, event, cx),
+            State::Closed(closed) => State::Closed(closed),
+        };
+    }
+
+    /// Hears an answer to its ask; `desk` has made sure that it waits for one.
+    pub(crate) fn handle_answer(&mut self, body: AnswerBody, cx: &mut Cx<'_>) {
+        self.state = match mem::take(&mut self.state) {
+            State::Asked(asked) => self.asked_answer(*asked, body, cx),
+            State::Talking(talk) => self.talking_answer(talk, body, cx),
+            state @ (State::Hunting(_) | State::Setup(_) | State::Closed(_)) => state,
+        };
+    }
+
+    /// No media came from `leg` for as long as its policy allows.
+    pub(crate) fn handle_silence(&mut self, leg: u8, cx: &mut Cx<'_>) {
+        self.state = match mem::take(&mut self.state) {
+            State::Talking(talk) if talk.has(leg) => {
+                // Q.850 102: recovery on timer expiry.
+                let end = End::ours(strowger_link::Cause::new(0, 102), Reason::NoMedia);
+                self.close_talk(*talk, end, cx)
+            }
+            state @ (State::Asked(_)
+            | State::Hunting(_)
+            | State::Setup(_)
+            | State::Talking(_)
+            | State::Closed(_)) => state,
+        };
+    }
+
+    /// Looks at every timer that may be due.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Cx<'_>) {
+        self.lose_silent_legs(cx);
+        self.state = match mem::take(&mut self.state) {
+            State::Asked(asked) => self.asked_timeout(asked, cx),
+            State::Hunting(hunt) => self.hunting_timeout(hunt, cx),
+            State::Setup(setup) => self.setup_timeout(setup, cx),
+            State::Talking(talk) => self.talking_timeout(talk, cx),
+            State::Closed(closed) => State::Closed(closed),
+        };
+    }
+
+    /// When [`Call::handle_timeout`] is due.
+    pub(crate) fn next_at(&self) -> Tick {
+        let legs = self.legs.iter().map(Leg::next_at).min().unwrap_or(Tick::NEVER);
+        let own = match &self.state {
+            State::Asked(asked) => asked.deadline(),
+            State::Setup(setup) => setup.deadline(),
+            State::Talking(talk) => talk.next_at(),
+            State::Hunting(_) | State::Closed(_) => Tick::NEVER,
+        };
+        legs.min(own)
+    }
+
+    /// The ask under way, to be asked again when the control plane is back.
+    pub(crate) fn ask_under_way(&self) -> Option<&Ask> {
+        match &self.state {
+            State::Asked(asked) => Some(asked.ask()),
+            State::Talking(talk) => talk.ask_under_way(),
+            State::Hunting(_) | State::Setup(_) | State::Closed(_) => None,
+        }
+    }
+
+    /// The record of a call that is answered and goes on.
+    pub(crate) fn answered_record(&self) -> Option<RecordId> {
+        match &self.state {
+            State::Talking(_) => Some(self.record),
+            State::Asked(_) | State::Hunting(_) | State::Setup(_) | State::Closed(_) => None,
+        }
+    }
+
+    /// The state's name and, while two speak, the exchange under way.
+    #[cfg(test)]
+    pub(crate) fn state_name(&self) -> String {
+        match &self.state {
+            State::Asked(_) => "Asked".to_owned(),
+            State::Hunting(_) => "Hunting".to_owned(),
+            State::Setup(_) => "Setup".to_owned(),
+            State::Talking(talk) => format!("Talking {:?}", talk.exchange),
+            State::Closed(closed) => format!("Closed {closed:?}"),
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
+    fn leg_id(&self, leg: u8) -> LegId {
+        LegId { slot: self.slot, leg }
+    }
+
+    fn leg(&self, leg: u8) -> Option<&Leg> {
+        self.legs.get(usize::from(leg))
+    }
+
+    fn leg_mut(&mut self, leg: u8) -> Option<&mut Leg> {
+        self.legs.get_mut(usize::from(leg))
+    }
+
+    /// Numbers of all legs.
+    fn leg_numbers(&self) -> impl Iterator<Item = u8> + use<> {
+        // At most LEGS_MAX.
+        0..u8::try_from(self.legs.len()).unwrap_or(u8::MAX)
+    }
+
+    fn command(&self, leg: u8, command: Command, cx: &mut Cx<'_>) {
+        cx.desk.out.leg(self.leg_id(leg), command);
+    }
+
+    fn live(&self, leg: u8, state: LiveState, cx: &mut Cx<'_>) {
+        let live = Live { ask: self.ask, leg: self.leg_id(leg), state, at: cx.now };
+        cx.desk.out.up(Up::Live(live));
+    }
+
+    /// Everything the journal and the table know of this call.
+    fn call_facts(&self) -> Box<CallFacts> {
+        Box::new(CallFacts {
+            record: self.record,
+            ask: self.ask,
+            slot: self.slot,
+            anchor_us: self.anchor_us,
+            settlement: self.settlement.clone(),
+            facts: self.facts.to_vec(),
+        })
+    }
+
+    fn write_slot(&self, state: SlotState, cx: &mut Cx<'_>) {
+        cx.desk.out.slot(self.slot, state, self.call_facts());
+    }
+
+    /// The wall clock at `now`, by this call's own anchor.
+    fn wall_us(&self, now: Tick) -> i64 {
+        self.anchor_us.saturating_add(micros(now))
+    }
+
+    /// Notes a provisional answer of an outbound leg; `false` when that leg cannot have one.
+    fn note_progress(&mut self, leg: u8, status: u16, cx: &mut Cx<'_>) -> bool {
+        let Some(trying) = self.leg_mut(leg).and_then(Leg::trying_mut) else { return false };
+        let rang = trying.rung;
+        let news = trying.heard(status);
+        let rings = trying.rung && !rang;
+        if news {
+            let at = cx.now;
+            self.facts.detail(Fact::LegProgress(LegProgress { leg, at, status }));
+        }
+        if rings {
+            self.live(leg, LiveState::Ringing, cx);
+        }
+        true
+    }
+
+    /// Who a leg is in the words of the record: the first leg calls, the others are called.
+    fn party(leg: u8) -> Party {
+        if leg == 0 { Party::Caller } else { Party::Called }
+    }
+
+    /// An event that its leg may not send now: counted, nothing else.
+    fn misplaced(cx: &mut Cx<'_>) {
+        cx.desk.counters.misplaced += 1;
+    }
+
+    /// Events of legs that have ended for the call. Whether it was one.
+    fn heard_after_end(&mut self, leg: u8, event: &Event, cx: &mut Cx<'_>) -> bool {
+        let Some(known) = self.leg_mut(leg) else {
+            cx.desk.counters.strays += 1;
+            return true;
+        };
+        let cancelled = match &mut known.state {
+            LegState::Closing { cancelled, .. } => cancelled,
+            LegState::Gone => {
+                cx.desk.counters.strays += 1;
+                return true;
+            }
+            LegState::Offered | LegState::Trying(_) | LegState::Answered => return false,
+        };
+        match event {
+            Event::Ended { .. } | Event::Refused { .. } => known.state = LegState::Gone,
+            // It answered before our hang-up reached it.
+            Event::Answered { .. } => {
+                if let Some(cause) = cancelled.take() {
+                    self.command(leg, Farewell::plain_hangup(cause), cx);
+                }
+            }
+            Event::Offered(_)
+            | Event::Progress { .. }
+            | Event::Confirmed { .. }
+            | Event::Reoffer { .. }
+            | Event::ReofferAnswered { .. }
+            | Event::ReofferRefused { .. }
+            | Event::Digits { .. }
+            | Event::Info { .. } => {}
+        }
+        true
+    }
+
+    /// Legs that never said their last word are given up.
+    fn lose_silent_legs(&mut self, cx: &mut Cx<'_>) {
+        for leg in &mut self.legs {
+            if let LegState::Closing { until, .. } = leg.state
+                && until <= cx.now
+            {
+                leg.state = LegState::Gone;
+                cx.desk.counters.legs_lost += 1;
+            }
+        }
+    }
+}
+
+/// Microseconds of a tick.
+pub(crate) fn micros(at: Tick) -> i64 {
+    i64::try_from(at.0 / 1000).unwrap_or(i64::MAX)
+}

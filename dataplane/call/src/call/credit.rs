@@ -1,0 +1,165 @@
+//! Leased talk time of an answered call (design of calls, section 4).
+
+use crate::limits::EXTEND_MS_MIN;
+use strowger_link::{Ask, Grant, MS, Tick};
+
+/// Talk time of one call. All times run from its answer.
+#[derive(Debug)]
+pub(crate) struct Credit {
+    answered_at: Tick,
+    grant: Grant,
+    /// Where the call is cut; [`Tick::NEVER`] = no lease, or the account goes on without an answer.
+    end_at: Tick,
+    asking: Asking,
+}
+
+/// Where the next Extend stands.
+#[derive(Debug)]
+enum Asking {
+    /// It will be asked then.
+    At(Tick),
+    /// It has been asked.
+    Waiting(Box<Ask>),
+    /// Nothing will be added.
+    Done,
+}
+
+/// What a time-out means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Due {
+    /// Nothing is due.
+    Nothing,
+    /// Ask for more talk time.
+    Extend,
+    /// The end has passed without an answer and the account goes on: ask once more, with a deadline
+    /// that has not passed.
+    AskAgain,
+    /// The time is up.
+    Cut,
+}
+
+impl Credit {
+    pub(crate) fn new(grant: Grant, answered_at: Tick) -> Credit {
+        let end_at = answered_at.plus_ms(grant.ms);
+        let half = answered_at.plus_ms(grant.ms / 2);
+        let asking =
+            if grant.last || end_at == Tick::NEVER { Asking::Done } else { Asking::At(half) };
+        Credit { answered_at, grant, end_at, asking }
+    }
+
+    pub(crate) fn end_at(&self) -> Tick {
+        self.end_at
+    }
+
+    pub(crate) fn used_ms(&self, now: Tick) -> u64 {
+        now.ms_since(self.answered_at)
+    }
+
+    pub(crate) fn granted_ms(&self) -> u64 {
+        self.grant.ms
+    }
+
+    pub(crate) fn next_at(&self) -> Tick {
+        match &self.asking {
+            Asking::At(at) => self.end_at.min(*at),
+            Asking::Waiting(_) | Asking::Done => self.end_at,
+        }
+    }
+
+    pub(crate) fn ask_under_way(&self) -> Option<&Ask> {
+        match &self.asking {
+            Asking::Waiting(ask) => Some(ask),
+            Asking::At(_) | Asking::Done => None,
+        }
+    }
+
+    pub(crate) fn due(&mut self, now: Tick) -> Due {
+        let ended = self.end_at <= now;
+        match &mut self.asking {
+            Asking::Waiting(ask) if ended && self.grant.go_on => {
+                self.end_at = Tick::NEVER;
+                ask.deadline = Tick::NEVER;
+                Due::AskAgain
+            }
+            Asking::At(_) | Asking::Waiting(_) | Asking::Done if ended => Due::Cut,
+            Asking::At(at) if *at <= now => Due::Extend,
+            Asking::At(_) | Asking::Waiting(_) | Asking::Done => Due::Nothing,
+        }
+    }
+
+    pub(crate) fn asked(&mut self, ask: Box<Ask>) {
+        self.asking = Asking::Waiting(ask);
+    }
+
+    /// A new total. The next Extend is asked at half of what was added, or, when nothing was, at
+    /// half of what is left; never sooner than [`EXTEND_MS_MIN`] from now.
+    pub(crate) fn extended(&mut self, grant: Grant, now: Tick) {
+        let before = self.answered_at.plus_ms(self.grant.ms);
+        self.end_at = self.answered_at.plus_ms(grant.ms);
+        self.grant = grant;
+        if self.grant.last || self.end_at == Tick::NEVER {
+            self.asking = Asking::Done;
+            return;
+        }
+        let from = if self.end_at > before { before } else { now };
+        let half = from.plus_ns(self.end_at.ns_since(from) / 2);
+        let at = half.max(now.plus_ns(EXTEND_MS_MIN * MS));
+        self.asking = if at < self.end_at { Asking::At(at) } else { Asking::Done };
+    }
+
+    /// Nothing will be added; what was granted stands.
+    pub(crate) fn refused(&mut self) {
+        self.grant.last = true;
+        self.asking = Asking::Done;
+        self.end_at = self.answered_at.plus_ms(self.grant.ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Tick = Tick(1_000 * MS);
+
+    fn grant(ms: u64) -> Grant {
+        Grant { ms, last: false, go_on: false }
+    }
+
+    fn at_ms(ms: u64) -> Tick {
+        START.plus_ms(ms)
+    }
+
+    #[test]
+    fn half_of_each_slice() {
+        let mut credit = Credit::new(grant(60_000), START);
+        assert_eq!((credit.next_at(), credit.end_at()), (at_ms(30_000), at_ms(60_000)));
+        assert_eq!(credit.due(at_ms(29_999)), Due::Nothing);
+        assert_eq!(credit.due(at_ms(30_000)), Due::Extend);
+        credit.extended(grant(180_000), at_ms(30_005));
+        assert_eq!((credit.next_at(), credit.end_at()), (at_ms(120_000), at_ms(180_000)));
+        // Nothing added: half of what is left.
+        credit.extended(grant(180_000), at_ms(120_000));
+        assert_eq!(credit.next_at(), at_ms(150_000));
+        credit.extended(Grant { last: true, ..grant(200_000) }, at_ms(150_000));
+        assert_eq!(credit.next_at(), at_ms(200_000));
+        assert_eq!(credit.due(at_ms(200_000)), Due::Cut);
+    }
+
+    #[test]
+    fn no_lease_has_no_timer() {
+        for last in [true, false] {
+            let credit = Credit::new(Grant { ms: u64::MAX, last, go_on: false }, START);
+            assert_eq!(credit.next_at(), Tick::NEVER);
+        }
+    }
+
+    #[test]
+    fn slices_that_hardly_grow_are_not_asked_for_faster_than_the_bound() {
+        let mut credit = Credit::new(grant(1_000), START);
+        credit.extended(grant(2_500), at_ms(500));
+        assert_eq!(credit.next_at(), at_ms(1_750));
+        credit.extended(grant(2_600), at_ms(1_750));
+        assert_eq!(credit.next_at(), at_ms(2_600), "no ask is left before the end");
+        assert_eq!(credit.due(at_ms(2_600)), Due::Cut);
+    }
+}

@@ -1,0 +1,176 @@
+//! How legs and calls end.
+
+use super::leg::LegState;
+use super::{Call, State};
+use crate::Entry;
+use crate::desk::Cx;
+use crate::limits::LINGER_MS;
+use strowger_leg::Command;
+use strowger_link::table::SlotState;
+use strowger_link::{CallEnded, Cause, Challenge, Fact, LegEnded, LiveState, Party, Reason};
+
+/// What a closed call still waits for, besides its legs' last words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Closed {
+    /// Its record is not known to be durable.
+    Recorded,
+    /// Nothing: it left no record, or the record is durable.
+    Settled,
+}
+
+/// Why and by whom a call or a leg ends.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) cause: Cause,
+    pub(crate) by: Party,
+    pub(crate) reason: Reason,
+    /// Reason phrase for an unanswered caller.
+    pub(crate) phrase: Box<str>,
+    /// Retry-After for an unanswered caller.
+    pub(crate) retry_after_s: u16,
+}
+
+impl End {
+    pub(crate) fn new(cause: Cause, by: Party, reason: Reason) -> End {
+        End { cause, by, reason, phrase: "".into(), retry_after_s: 0 }
+    }
+
+    /// By this switch.
+    pub(crate) fn ours(cause: Cause, reason: Reason) -> End {
+        End::new(cause, Party::Switch, reason)
+    }
+}
+
+/// What a leg is told when it ends.
+pub(crate) enum Farewell {
+    /// It is hung up.
+    Hangup,
+    /// It is to show credentials.
+    Challenge(Challenge),
+    /// Nothing: it has ended by itself, or was never tried.
+    None,
+}
+
+impl Farewell {
+    pub(crate) fn plain_hangup(cause: Cause) -> Command {
+        Command::Hangup { cause, phrase: "".into(), retry_after_s: 0 }
+    }
+}
+
+impl Call {
+    /// Ends one leg, once: media released, gauges given back, fact written, party told.
+    pub(crate) fn end_leg(&mut self, leg: u8, end: &End, farewell: Farewell, cx: &mut Cx<'_>) {
+        let until = cx.now.plus_ms(LINGER_MS);
+        let id = self.leg_id(leg);
+        let Some(known) = self.leg_mut(leg).filter(|l| !l.is_over()) else { return };
+        let unanswered_caller = matches!(known.state, LegState::Offered);
+        let cancelled = known.trying().map(|_| end.cause);
+        known.state = match farewell {
+            Farewell::None => LegState::Gone,
+            Farewell::Hangup | Farewell::Challenge(_) => LegState::Closing { until, cancelled },
+        };
+        for gauge in std::mem::take(&mut known.gauges) {
+            cx.res.give(gauge);
+        }
+        self.part_from(leg, cx);
+        let media = cx.res.release(id);
+        let ended =
+            LegEnded { leg, at: cx.now, cause: end.cause, by: end.by, reason: end.reason, media };
+        self.facts.push(Fact::LegEnded(Box::new(ended)));
+        self.live(leg, LiveState::Ended, cx);
+        match farewell {
+            Farewell::None => {}
+            Farewell::Challenge(challenge) => self.command(leg, Command::Challenge(challenge), cx),
+            Farewell::Hangup if unanswered_caller => {
+                let command = Command::Hangup {
+                    cause: final_cause(end.cause),
+                    phrase: end.phrase.clone(),
+                    retry_after_s: end.retry_after_s,
+                };
+                self.command(leg, command, cx);
+            }
+            Farewell::Hangup => self.command(leg, Farewell::plain_hangup(end.cause), cx),
+        }
+    }
+
+    /// Ends the call: every leg that is left, its last fact, and its record.
+    pub(crate) fn close(&mut self, end: &End, cx: &mut Cx<'_>) -> State {
+        for leg in self.leg_numbers() {
+            self.end_leg(leg, end, Farewell::Hangup, cx);
+        }
+        self.facts.push(Fact::Ended(CallEnded {
+            at: cx.now,
+            cause: end.cause,
+            by: end.by,
+            reason: end.reason,
+            facts_dropped: self.facts.dropped(),
+        }));
+        self.write_slot(SlotState::Ended, cx);
+        cx.desk.out.journal(Entry::Ended, self.slot, self.call_facts());
+        State::Closed(Closed::Recorded)
+    }
+
+    /// Ends an attempt that leaves no record: only the caller's leg exists.
+    pub(crate) fn close_unrecorded(
+        &mut self,
+        end: &End,
+        farewell: Farewell,
+        cx: &mut Cx<'_>,
+    ) -> State {
+        self.end_leg(0, end, farewell, cx);
+        State::Closed(Closed::Settled)
+    }
+
+    /// The record is durable.
+    pub(crate) fn handle_durable(&mut self) {
+        if let State::Closed(closed) = &mut self.state {
+            *closed = Closed::Settled;
+        }
+    }
+
+    /// Nothing is owed any more: the slot may have its next life.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.state, State::Closed(Closed::Settled))
+            && self.legs.iter().all(|leg| matches!(leg.state, LegState::Gone))
+    }
+
+    /// Joins the media of two legs, unless early media has done so. Whoever was joined before has
+    /// ended by now, and was parted by that.
+    pub(crate) fn join(&mut self, a: u8, b: u8, cx: &mut Cx<'_>) {
+        if self.joined.is_none() {
+            self.joined = Some((a, b));
+            cx.res.join(self.leg_id(a), self.leg_id(b));
+        }
+    }
+
+    fn part_from(&mut self, leg: u8, cx: &mut Cx<'_>) {
+        if let Some((a, b)) = self.joined
+            && (a == leg || b == leg)
+        {
+            self.joined = None;
+            cx.res.part(self.leg_id(a), self.leg_id(b));
+        }
+    }
+}
+
+/// A cause that can be the final answer to an INVITE.
+fn final_cause(cause: Cause) -> Cause {
+    match cause.sip {
+        400..=699 => cause,
+        0..=399 | 700..=u16::MAX => Cause::new(Cause::sip_from_q850(cause.q850), cause.q850),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unanswered_caller_always_hears_a_failure() {
+        assert_eq!(final_cause(Cause::new(486, 17)), Cause::new(486, 17));
+        assert_eq!(final_cause(Cause::new(0, 17)), Cause::new(486, 17));
+        assert_eq!(final_cause(Cause::new(200, 26)), Cause::new(404, 26));
+        assert_eq!(final_cause(Cause::new(302, 16)), Cause::new(480, 16));
+        assert_eq!(final_cause(Cause::new(999, 0)), Cause::new(480, 0));
+    }
+}

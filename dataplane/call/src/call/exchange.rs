@@ -1,0 +1,159 @@
+//! Offers and answers between two answered legs (RFC 3261 14, RFC 3264 8).
+
+use super::Call;
+use super::talk::Talk;
+use crate::Role;
+use crate::desk::Cx;
+use strowger_leg::{Body, Command};
+use strowger_link::Cause;
+
+/// The one offer/answer exchange that a bridge can have under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exchange {
+    /// None.
+    Idle,
+    /// `from`'s offer was passed to the other leg, which owes its answer.
+    Passed { from: u8 },
+    /// `from` asked for an offer (its request had none) and the other leg owes one.
+    Late { from: u8 },
+    /// `from` owes its answer to `to`'s late offer; it comes with its confirmation.
+    Confirming { from: u8, to: u8 },
+    /// We offered leg 0 the description of the other leg ourselves (originated calls).
+    Ours,
+}
+
+impl Call {
+    /// A leg wants a new session: passed on, unless another exchange is under way.
+    pub(crate) fn reoffer(
+        &mut self,
+        talk: &mut Talk,
+        from: u8,
+        body: Option<Body>,
+        cx: &mut Cx<'_>,
+    ) {
+        let to = talk.other(from);
+        match talk.exchange {
+            Exchange::Idle => {}
+            Exchange::Passed { .. }
+            | Exchange::Late { .. }
+            | Exchange::Confirming { .. }
+            | Exchange::Ours => {
+                //= rfc3261#section-14.2
+                //# A UAS that receives an INVITE on a dialog while an INVITE it had sent
+                //# on that dialog is in progress MUST return a 491 (Request Pending)
+                //# response to the received INVITE.
+                let cause = Cause::from_sip(491);
+                self.command(from, Command::ReofferRefuse { cause }, cx);
+                return;
+            }
+        }
+        let Some(body) = body else {
+            talk.exchange = Exchange::Late { from };
+            self.command(to, Command::Reoffer { body: None }, cx);
+            return;
+        };
+        match self.describe(from, to, Role::Offer, &body, cx) {
+            Ok(body) => {
+                talk.exchange = Exchange::Passed { from };
+                self.command(to, Command::Reoffer { body: Some(body) }, cx);
+            }
+            Err(cause) => self.command(from, Command::ReofferRefuse { cause }, cx),
+        }
+    }
+
+    /// A leg accepted. The error is the cause with which the call must end.
+    pub(crate) fn reoffer_answered(
+        &mut self,
+        talk: &mut Talk,
+        leg: u8,
+        body: Option<Body>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Cause> {
+        let body = body.ok_or(Cause::from_sip(488));
+        match talk.exchange {
+            Exchange::Passed { from } if talk.other(from) == leg => {
+                talk.exchange = Exchange::Idle;
+                let told = body.and_then(|b| self.describe(leg, from, Role::Answer, &b, cx));
+                let command = match told {
+                    Ok(body) => Command::ReofferAnswer { body: Some(body) },
+                    // The other side has the new session already; ours cannot follow it.
+                    Err(cause) => Command::ReofferRefuse { cause },
+                };
+                self.command(from, command, cx);
+                Ok(())
+            }
+            Exchange::Late { from } if talk.other(from) == leg => {
+                let body = body?;
+                let told = self.describe(leg, from, Role::Offer, &body, cx)?;
+                talk.exchange = Exchange::Confirming { from, to: leg };
+                self.command(from, Command::ReofferAnswer { body: Some(told) }, cx);
+                Ok(())
+            }
+            Exchange::Ours if leg == 0 => {
+                talk.exchange = Exchange::Idle;
+                // The peer was answered before: media learns of it, nobody waits for it. One that
+                // cannot be used leaves the session of the leg's first answer.
+                if let Ok(body) = body {
+                    drop(self.describe(0, talk.other(0), Role::Answer, &body, cx));
+                }
+                Ok(())
+            }
+            Exchange::Idle
+            | Exchange::Passed { .. }
+            | Exchange::Late { .. }
+            | Exchange::Confirming { .. }
+            | Exchange::Ours => {
+                Call::misplaced(cx);
+                Ok(())
+            }
+        }
+    }
+
+    /// A leg refused; the old session stands on both sides.
+    pub(crate) fn reoffer_refused(
+        &mut self,
+        talk: &mut Talk,
+        leg: u8,
+        cause: Cause,
+        cx: &mut Cx<'_>,
+    ) {
+        match talk.exchange {
+            Exchange::Passed { from } | Exchange::Late { from } if talk.other(from) == leg => {
+                talk.exchange = Exchange::Idle;
+                self.command(from, Command::ReofferRefuse { cause }, cx);
+            }
+            // Both sides have what they agreed on when they answered.
+            Exchange::Ours if leg == 0 => talk.exchange = Exchange::Idle,
+            Exchange::Idle
+            | Exchange::Passed { .. }
+            | Exchange::Late { .. }
+            | Exchange::Confirming { .. }
+            | Exchange::Ours => Call::misplaced(cx),
+        }
+    }
+
+    /// A leg confirmed. Only the answer to a late offer is news; without it the call has no session
+    /// and must end.
+    pub(crate) fn confirmed(
+        &mut self,
+        talk: &mut Talk,
+        leg: u8,
+        body: Option<Body>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Cause> {
+        match talk.exchange {
+            Exchange::Confirming { from, to } if from == leg => {
+                talk.exchange = Exchange::Idle;
+                let body = body.ok_or(Cause::from_sip(488))?;
+                let told = self.describe(from, to, Role::Answer, &body, cx)?;
+                self.command(to, Command::Confirm { body: Some(told) }, cx);
+                Ok(())
+            }
+            Exchange::Idle
+            | Exchange::Passed { .. }
+            | Exchange::Late { .. }
+            | Exchange::Confirming { .. }
+            | Exchange::Ours => Ok(()),
+        }
+    }
+}

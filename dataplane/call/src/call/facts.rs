@@ -1,0 +1,78 @@
+//! The facts of one call, bounded.
+
+use crate::limits::{DETAIL_MAX, FACTS_RESERVED, TEXT_MAX};
+use strowger_link::{FACTS_MAX, Fact};
+
+/// Facts in order of time. Details are kept while there is room for everything that a record needs;
+/// what does not fit is counted.
+#[derive(Debug, Default)]
+pub(crate) struct FactLog {
+    facts: Vec<Fact>,
+    dropped: u32,
+}
+
+impl FactLog {
+    /// A fact that every record needs: there is always room, because the number of legs is bounded.
+    pub(crate) fn push(&mut self, fact: Fact) {
+        const _: () = assert!(DETAIL_MAX + FACTS_RESERVED <= FACTS_MAX);
+        if self.facts.len() < FACTS_MAX {
+            self.facts.push(fact);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    /// A fact that a record can do without.
+    pub(crate) fn detail(&mut self, fact: Fact) {
+        if self.facts.len() < DETAIL_MAX {
+            self.facts.push(fact);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    pub(crate) fn to_vec(&self) -> Vec<Fact> {
+        self.facts.clone()
+    }
+}
+
+/// `text` up to [`TEXT_MAX`] bytes, whole characters.
+pub(crate) fn clip(text: &str) -> String {
+    let mut end = text.len().min(TEXT_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strowger_link::{LegAnswered, LegProgress, Tick};
+
+    #[test]
+    fn details_leave_room_for_what_a_record_needs() {
+        let mut log = FactLog::default();
+        for n in 0..1000 {
+            log.detail(Fact::LegProgress(LegProgress { leg: 1, at: Tick(n), status: 180 }));
+        }
+        assert_eq!((log.facts.len(), log.dropped()), (DETAIL_MAX, 1000 - DETAIL_MAX as u32));
+        for n in 0..FACTS_RESERVED as u64 {
+            log.push(Fact::LegAnswered(LegAnswered { leg: 1, at: Tick(n) }));
+        }
+        assert_eq!(log.dropped(), 1000 - DETAIL_MAX as u32);
+        assert!(log.facts.len() <= FACTS_MAX);
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(clip("1002"), "1002");
+        let long = "ä".repeat(200);
+        assert_eq!(clip(&long).len(), TEXT_MAX);
+        assert_eq!(clip(&format!("x{long}")).len(), TEXT_MAX - 1);
+    }
+}

@@ -1,0 +1,248 @@
+//! Branches that came to nothing: what follows, and which failure the caller is told.
+
+use strowger_link::{Cause, Party, Reason};
+
+/// Why a branch came to nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FailureKind {
+    /// The peer refused.
+    Refused,
+    /// Nothing at all was heard: time-out, transport error, first-answer timer.
+    Silent,
+    /// It rang until the ring time was over.
+    RungOut,
+    /// The peer answered with media that cannot be used, or could not be offered any.
+    Unusable,
+    /// It was never tried, or we ended it alone; for this reason.
+    Skipped(Reason),
+}
+
+/// One branch's end without an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    pub(crate) cause: Cause,
+}
+
+/// What a failure means for the hunt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// The next stage may be tried.
+    Continue,
+    /// No stage follows; branches that ring, ring on.
+    Stop,
+    /// No stage follows and no branch rings on.
+    StopAll,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: FailureKind, cause: Cause) -> Failure {
+        Failure { kind, cause }
+    }
+
+    /// The status that rules and choice go by.
+    pub(crate) fn status(&self) -> u16 {
+        match self.cause.sip {
+            300..=699 => self.cause.sip,
+            0..=299 | 700..=u16::MAX => Cause::sip_from_q850(self.cause.q850),
+        }
+    }
+
+    /// Whether `list` names this failure. Ringing out is both 408 (RFC 3261 16.8) and 480 (what
+    /// Q.850 19 becomes by RFC 3398).
+    fn named_in(&self, list: &[u16]) -> bool {
+        match self.kind {
+            FailureKind::RungOut => list.contains(&408) || list.contains(&480),
+            FailureKind::Refused | FailureKind::Silent | FailureKind::Unusable => {
+                list.contains(&self.status())
+            }
+            FailureKind::Skipped(_) => false,
+        }
+    }
+
+    pub(crate) fn verdict(&self, continue_on: &[u16], stop_on: &[u16]) -> Verdict {
+        let goes_on = !self.named_in(stop_on)
+            && match self.kind {
+                FailureKind::Skipped(_) | FailureKind::Silent => true,
+                FailureKind::Refused | FailureKind::RungOut | FailureKind::Unusable => {
+                    if continue_on.is_empty() {
+                        self.goes_on_by_default()
+                    } else {
+                        self.named_in(continue_on)
+                    }
+                }
+            };
+        match (goes_on, self.status()) {
+            (true, _) => Verdict::Continue,
+            //= rfc3261#section-16.7
+            //# If a 6xx response is received, it is not immediately forwarded,
+            //# but the stateful proxy SHOULD cancel all client pending
+            //# transactions as described in Section 10, and it MUST NOT create
+            //# any new branches in this context.
+            (false, 600..=699) => Verdict::StopAll,
+            (false, _) => Verdict::Stop,
+        }
+    }
+
+    /// The default set: the word of the called user or about the called number ends the hunt,
+    /// everything that may be this peer's own trouble does not. So 408 without ringing, all 5xx,
+    /// 3xx and a supplier's 401, 403 or 488 go on; busy, declined, gone, unknown and "rang and
+    /// nobody came" stop.
+    fn goes_on_by_default(&self) -> bool {
+        match self.kind {
+            FailureKind::RungOut => false,
+            FailureKind::Refused
+            | FailureKind::Silent
+            | FailureKind::Unusable
+            | FailureKind::Skipped(_) => {
+                !matches!(self.status(), 404 | 410 | 480 | 484 | 485 | 486 | 600..=699)
+            }
+        }
+    }
+
+    /// Order of choice, lowest first; `None` when it is no response worth passing on.
+    fn rank(&self) -> Option<u8> {
+        match self.kind {
+            FailureKind::Silent | FailureKind::Skipped(_) => None,
+            FailureKind::Refused | FailureKind::RungOut | FailureKind::Unusable => {
+                Some(match self.status() {
+                    //= rfc3261#section-16.7
+                    //# It MUST choose from the 6xx
+                    //# class responses if any exist in the context.
+                    600..=699 => 0,
+                    // They affect resubmission. 401 and 407 do not here: the caller never sees
+                    // the peer's challenge, so they are a fault between the peer and us.
+                    415 | 420 | 484 => 1,
+                    404 | 410 | 480 | 485 | 486 => 2,
+                    401 | 407 => 6,
+                    400..=499 => 3,
+                    500..=599 => 4,
+                    0..=399 | 700..=u16::MAX => 5,
+                })
+            }
+        }
+    }
+
+    /// What the caller is told.
+    pub(crate) fn told(&self) -> Cause {
+        let status = match (self.kind, self.status()) {
+            (FailureKind::RungOut, _) => 480,
+            //= rfc3261#section-16.7
+            //# If the only
+            //# response that was received is a 503, the proxy SHOULD generate
+            //# a 500 response and forward that upstream.
+            (_, 503 | 401 | 407) => 500,
+            // Contacts are not passed on, and a 3xx without them says nothing.
+            (_, 300..=399) => 480,
+            (_, status) => status,
+        };
+        Cause::new(status, self.cause.q850)
+    }
+
+    pub(crate) fn by(&self) -> Party {
+        match self.kind {
+            FailureKind::Refused => Party::Called,
+            FailureKind::Silent
+            | FailureKind::RungOut
+            | FailureKind::Unusable
+            | FailureKind::Skipped(_) => Party::Switch,
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Reason {
+        match self.kind {
+            FailureKind::Silent => Reason::PeerSilent,
+            FailureKind::RungOut => Reason::NoAnswer,
+            FailureKind::Unusable => Reason::BadMedia,
+            FailureKind::Skipped(reason) => reason,
+            FailureKind::Refused => match self.status() {
+                486 | 600 => Reason::Busy,
+                408 | 480 => Reason::NoAnswer,
+                403 | 603 | 607 => Reason::Rejected,
+                404 | 410 | 484 | 485 | 604 => Reason::UnknownNumber,
+                415 | 488 | 606 => Reason::BadMedia,
+                _ => Reason::PeerError,
+            },
+        }
+    }
+}
+
+/// The failure that the caller is told, of all that were heard (RFC 3261 16.7 step 6); `None` when
+/// nobody said anything.
+pub(crate) fn best(failures: &[Failure]) -> Option<Failure> {
+    let ranked = failures.iter().filter_map(|f| f.rank().map(|rank| (rank, f)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, f)| *f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16) -> Failure {
+        Failure::new(FailureKind::Refused, Cause::from_sip(status))
+    }
+
+    #[test]
+    fn default_set() {
+        let verdicts = |statuses: &[u16]| -> Vec<Verdict> {
+            statuses.iter().map(|s| refused(*s).verdict(&[], &[])).collect()
+        };
+        for verdict in verdicts(&[302, 400, 401, 403, 407, 408, 487, 488, 500, 501, 503, 504, 580])
+        {
+            assert_eq!(verdict, Verdict::Continue);
+        }
+        for verdict in verdicts(&[404, 410, 480, 484, 485, 486]) {
+            assert_eq!(verdict, Verdict::Stop);
+        }
+        for verdict in verdicts(&[600, 603, 604, 606]) {
+            assert_eq!(verdict, Verdict::StopAll);
+        }
+        let rung_out = Failure::new(FailureKind::RungOut, Cause::new(408, 19));
+        assert_eq!(rung_out.verdict(&[], &[]), Verdict::Stop);
+        assert_eq!(rung_out.verdict(&[486, 480], &[]), Verdict::Continue);
+        assert_eq!(rung_out.verdict(&[486, 408], &[]), Verdict::Continue);
+    }
+
+    #[test]
+    fn lists_rule() {
+        assert_eq!(refused(486).verdict(&[486], &[]), Verdict::Continue);
+        assert_eq!(refused(603).verdict(&[603], &[]), Verdict::Continue);
+        assert_eq!(refused(503).verdict(&[486], &[]), Verdict::Stop);
+        assert_eq!(refused(503).verdict(&[503], &[503]), Verdict::Stop);
+        let silent = Failure::new(FailureKind::Silent, Cause::from_sip(408));
+        assert_eq!(silent.verdict(&[486], &[]), Verdict::Continue);
+        assert_eq!(silent.verdict(&[], &[408]), Verdict::Stop);
+        let full = Failure::new(FailureKind::Skipped(Reason::Limit), Cause::new(0, 34));
+        assert_eq!(full.verdict(&[486], &[503, 480]), Verdict::Continue);
+    }
+
+    #[test]
+    fn the_best_of_what_was_heard() {
+        let best_of = |list: &[u16]| {
+            let failures: Vec<Failure> = list.iter().map(|s| refused(*s)).collect();
+            best(&failures).map(|f| f.told().sip)
+        };
+        assert_eq!(best_of(&[]), None);
+        assert_eq!(best_of(&[486, 603]), Some(603));
+        assert_eq!(best_of(&[500, 486, 404]), Some(486));
+        assert_eq!(best_of(&[404, 484]), Some(484));
+        assert_eq!(best_of(&[503, 502]), Some(500));
+        assert_eq!(best_of(&[503]), Some(500));
+        assert_eq!(best_of(&[407, 302, 502]), Some(502));
+        assert_eq!(best_of(&[407]), Some(500));
+        assert_eq!(best_of(&[302]), Some(480));
+        assert_eq!(best_of(&[408, 503]), Some(408));
+        let silent = Failure::new(FailureKind::Silent, Cause::from_sip(408));
+        assert_eq!(best(&[silent]), None);
+        let rung_out = Failure::new(FailureKind::RungOut, Cause::new(408, 19));
+        assert_eq!(best(&[silent, rung_out]).unwrap().told(), Cause::new(480, 19));
+    }
+
+    #[test]
+    fn a_cause_without_a_status_is_read_by_its_q850_value() {
+        let busy = Failure::new(FailureKind::Refused, Cause::new(0, 17));
+        assert_eq!((busy.status(), busy.reason()), (486, Reason::Busy));
+        assert_eq!(busy.told(), Cause::new(486, 17));
+        assert_eq!(busy.verdict(&[], &[]), Verdict::Stop);
+    }
+}

@@ -1,0 +1,225 @@
+//! Two legs are answered and joined: until one ends, or time does.
+
+use super::credit::{Credit, Due};
+use super::end::{End, Farewell};
+use super::exchange::Exchange;
+use super::{Call, State};
+use crate::Entry;
+use crate::desk::{AskKind, Cx};
+use crate::limits::DIGITS_MAX;
+use strowger_leg::{Body, Command, Event};
+use strowger_link::table::SlotState;
+use strowger_link::{
+    AnswerBody, Ask, AskBody, Cause, ExtendAsk, Fact, Grant, Granted, LiveState, Pair, Party,
+    Reason, Started, Tick, Up,
+};
+
+/// The bridge of a call: its first leg and the one that answered.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    /// The other leg is 0.
+    peer: u8,
+    credit: Credit,
+    /// Longest duration; [`Tick::NEVER`] = no limit.
+    max_at: Tick,
+    pub(crate) exchange: Exchange,
+}
+
+// Q.850 31, normal, unspecified: the values have no word for "your time is up".
+const TIME_IS_UP: Cause = Cause::new(0, 31);
+
+impl Talk {
+    pub(crate) fn has(&self, leg: u8) -> bool {
+        leg == 0 || leg == self.peer
+    }
+
+    /// The leg at the other end of the bridge.
+    pub(crate) fn other(&self, leg: u8) -> u8 {
+        if leg == 0 { self.peer } else { 0 }
+    }
+
+    pub(crate) fn next_at(&self) -> Tick {
+        self.credit.next_at().min(self.max_at)
+    }
+
+    pub(crate) fn ask_under_way(&self) -> Option<&Ask> {
+        self.credit.ask_under_way()
+    }
+}
+
+impl Call {
+    /// Leg 0 and `peer` speak from now on.
+    pub(crate) fn talk(
+        &mut self,
+        peer: u8,
+        (grant, max_ms): (Grant, u64),
+        exchange: Exchange,
+        cx: &mut Cx<'_>,
+    ) -> State {
+        self.join(0, peer, cx);
+        self.facts.push(Fact::Joined(Pair { a: 0, b: peer, at: cx.now }));
+        self.write_slot(SlotState::Answered, cx);
+        cx.desk.out.journal(Entry::Start, self.slot, self.call_facts());
+        if self.granted {
+            cx.desk.out.up(Up::Started(Started {
+                ask: self.ask,
+                record: self.record,
+                at: cx.now,
+                settlement: self.settlement.clone(),
+            }));
+        }
+        for leg in [0, peer] {
+            self.live(leg, LiveState::Speaking, cx);
+        }
+        let max_at = match max_ms {
+            0 => Tick::NEVER,
+            ms => cx.now.plus_ms(ms),
+        };
+        let credit = Credit::new(grant, cx.now);
+        State::Talking(Box::new(Talk { peer, credit, max_at, exchange }))
+    }
+
+    pub(crate) fn talking_leg(
+        &mut self,
+        mut talk: Box<Talk>,
+        leg: u8,
+        event: Event,
+        cx: &mut Cx<'_>,
+    ) -> State {
+        let outcome = match event {
+            Event::Ended { cause, by_party } => {
+                return self.talking_leg_ended(*talk, leg, ended(leg, cause, by_party), cx);
+            }
+            Event::Refused { cause, .. } => {
+                return self.talking_leg_ended(*talk, leg, ended(leg, cause, true), cx);
+            }
+            Event::Reoffer { body } => {
+                self.reoffer(&mut talk, leg, body, cx);
+                Ok(())
+            }
+            Event::ReofferAnswered { body } => self.reoffer_answered(&mut talk, leg, body, cx),
+            Event::ReofferRefused { cause } => {
+                self.reoffer_refused(&mut talk, leg, cause, cx);
+                Ok(())
+            }
+            Event::Confirmed { body } => self.confirmed(&mut talk, leg, body, cx),
+            Event::Digits { digits, duration_ms } => {
+                self.pass_digits(talk.other(leg), &digits, duration_ms, cx);
+                Ok(())
+            }
+            Event::Info { body } => {
+                self.command(talk.other(leg), Command::Info { body }, cx);
+                Ok(())
+            }
+            Event::Offered(_) | Event::Progress { .. } | Event::Answered { .. } => {
+                Call::misplaced(cx);
+                Ok(())
+            }
+        };
+        match outcome {
+            Ok(()) => State::Talking(talk),
+            Err(cause) => self.close_talk(*talk, End::ours(cause, Reason::BadMedia), cx),
+        }
+    }
+
+    fn talking_leg_ended(&mut self, talk: Talk, leg: u8, end: End, cx: &mut Cx<'_>) -> State {
+        self.end_leg(leg, &end, Farewell::None, cx);
+        self.close_talk(talk, end, cx)
+    }
+
+    /// Ends a call that was answered; its ask, if one is under way, waits no longer.
+    pub(crate) fn close_talk(&mut self, talk: Talk, end: End, cx: &mut Cx<'_>) -> State {
+        if let Some(ask) = talk.ask_under_way() {
+            cx.desk.take(ask.id);
+        }
+        self.close(&end, cx)
+    }
+
+    /// Digits that came by signalling go on by signalling, one message each.
+    fn pass_digits(&mut self, to: u8, digits: &str, duration_ms: u16, cx: &mut Cx<'_>) {
+        for digit in digits.chars().take(DIGITS_MAX) {
+            let text = format!("Signal={digit}\r\nDuration={duration_ms}\r\n");
+            let body = Body {
+                content_type: "application/dtmf-relay".into(),
+                data: text.into_bytes().into(),
+            };
+            self.command(to, Command::Info { body }, cx);
+        }
+    }
+
+    pub(crate) fn talking_timeout(&mut self, mut talk: Box<Talk>, cx: &mut Cx<'_>) -> State {
+        if talk.max_at <= cx.now {
+            let end = End::ours(TIME_IS_UP, Reason::MaxDuration);
+            return self.close_talk(*talk, end, cx);
+        }
+        match talk.credit.due(cx.now) {
+            Due::Nothing => {}
+            Due::Cut => {
+                let end = End::ours(TIME_IS_UP, Reason::CreditEnded);
+                return self.close_talk(*talk, end, cx);
+            }
+            Due::Extend => self.ask_for_more(&mut talk, cx),
+            Due::AskAgain => {
+                if let Some(ask) = talk.ask_under_way() {
+                    cx.desk.ask(ask, AskKind::Extend);
+                }
+            }
+        }
+        State::Talking(talk)
+    }
+
+    fn ask_for_more(&mut self, talk: &mut Talk, cx: &mut Cx<'_>) {
+        let extend = ExtendAsk {
+            call: self.ask,
+            used_ms: talk.credit.used_ms(cx.now),
+            granted_ms: talk.credit.granted_ms(),
+            settlement: self.settlement.clone(),
+        };
+        let ask = Box::new(Ask {
+            id: cx.desk.ask_id(),
+            parent: Some(self.ask),
+            leg: self.leg_id(0),
+            hints: self.hints.clone(),
+            deadline: talk.credit.end_at(),
+            wall_us: self.wall_us(cx.now),
+            body: AskBody::Extend(extend),
+        });
+        cx.desk.ask(&ask, AskKind::Extend);
+        talk.credit.asked(ask);
+    }
+
+    pub(crate) fn talking_answer(
+        &mut self,
+        mut talk: Box<Talk>,
+        body: AnswerBody,
+        cx: &mut Cx<'_>,
+    ) -> State {
+        match body {
+            AnswerBody::Extended(extended) => {
+                let Grant { ms, last, .. } = extended.grant;
+                self.facts.detail(Fact::Granted(Granted { at: cx.now, ms, last }));
+                talk.credit.extended(extended.grant, cx.now);
+                self.write_slot(SlotState::Answered, cx);
+            }
+            // Nothing more is given, whatever the words.
+            AnswerBody::Refuse(_)
+            | AnswerBody::Challenge(_)
+            | AnswerBody::Forward(_)
+            | AnswerBody::Go(_)
+            | AnswerBody::Registered(_)
+            | AnswerBody::Respond(_)
+            | AnswerBody::Resolved(_) => talk.credit.refused(),
+        }
+        // An end that has passed already (go-on, or less than before) is now.
+        self.talking_timeout(talk, cx)
+    }
+}
+
+/// How the end of an answered leg stands in the record.
+fn ended(leg: u8, cause: Cause, by_party: bool) -> End {
+    match (by_party, cause.sip) {
+        (true, _) => End::new(cause, Call::party(leg), Reason::Normal),
+        (false, 408) => End::new(cause, Party::Switch, Reason::PeerSilent),
+        (false, _) => End::new(cause, Party::Switch, Reason::PeerError),
+    }
+}

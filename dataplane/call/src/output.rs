@@ -1,0 +1,55 @@
+//! What the shard carries out for its calls.
+
+use strowger_leg::Command;
+use strowger_link::table::SlotState;
+use strowger_link::{Ask, CallFacts, LegId, SlotRef, Up};
+
+/// One thing to do, in the order in which [`crate::Calls::poll_output`] gives it: table, journal,
+/// rings, network ("state before effect", design of the dataplane, 6).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Write the slot of a call into the call table.
+    Slot {
+        /// Which slot.
+        slot: SlotRef,
+        /// State of the call; never [`SlotState::Free`].
+        state: SlotState,
+        /// Its facts so far, settlement included.
+        facts: Box<CallFacts>,
+    },
+    /// The slot is free: nothing of that call is owed any more.
+    Free {
+        /// Which slot.
+        slot: SlotRef,
+    },
+    /// Append to the journal; for [`Entry::Ended`] tell [`crate::Calls::journaled`] its sequence.
+    Journal {
+        /// Which frame.
+        entry: Entry,
+        /// The call's slot.
+        slot: SlotRef,
+        /// So far, or whole.
+        facts: Box<CallFacts>,
+    },
+    /// Tell the control plane: Started, Abandoned, Live, Verb; never an ask.
+    Up(Up),
+    /// Ask the control plane. Trunk and TLS name in the hints are for the shard to fill in: the
+    /// edge snapshot and the connection are not known here.
+    Ask(Box<Ask>),
+    /// Tell a leg.
+    Leg {
+        /// Which.
+        leg: LegId,
+        /// What.
+        command: Command,
+    },
+}
+
+/// Kinds of journal frames that calls write.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Entry {
+    /// At answer: so that a power cut cannot lose the call.
+    Start,
+    /// At the end: the whole record.
+    Ended,
+}

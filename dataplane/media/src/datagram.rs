@@ -1,0 +1,114 @@
+//! HOT PATH
+//!
+//! A packet on its way through the relay, and what becomes of it.
+
+use crate::ports::LocalPort;
+use core::net::SocketAddr;
+
+/// A received packet in the caller's buffer. [`crate::Relay::handle_burst`] fills the verdict in.
+#[derive(Debug)]
+pub struct Datagram<'b> {
+    /// The local port it arrived at.
+    pub at: LocalPort,
+    /// Its source. IPv4 addresses are given as such, not mapped into IPv6.
+    pub from: SocketAddr,
+    /// Its octets: what is sent, should it be sent.
+    pub octets: &'b mut [u8],
+    /// Whether the buffer was too small for it.
+    pub truncated: bool,
+    /// What becomes of it.
+    pub verdict: Verdict,
+}
+
+impl<'b> Datagram<'b> {
+    /// A whole packet; nothing is sent before a relay has handled it.
+    #[must_use]
+    pub fn new(at: LocalPort, from: SocketAddr, octets: &'b mut [u8]) -> Datagram<'b> {
+        let verdict = Verdict::Drop(Drop::Closed);
+        Datagram { at, from, octets, truncated: false, verdict }
+    }
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It is dropped, and counted under the reason.
+    Drop(Drop),
+    /// It is sent from a local port of ours to a remote address.
+    Send {
+        /// The port it leaves from.
+        from: LocalPort,
+        /// Where it goes.
+        to: SocketAddr,
+    },
+}
+
+/// Why a packet is dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Drop {
+    /// No flow at the port. Counted for the relay as a whole.
+    Closed,
+    /// The packet did not fit its buffer.
+    Truncated,
+    /// Not RTP at an RTP port, not RTCP at an RTCP port, or malformed.
+    Junk,
+    /// From a source that is neither expected nor to be learned.
+    Stranger,
+    /// RTP of a payload type that was not negotiated.
+    PayloadType,
+    /// The sender should not send or the receiver not receive: hold. The packet is counted as
+    /// received, and latches.
+    Held,
+    /// The other side's address is not known.
+    NoDestination,
+}
+
+impl Drop {
+    /// All reasons.
+    pub const ALL: [Drop; 7] = [
+        Drop::Closed,
+        Drop::Truncated,
+        Drop::Junk,
+        Drop::Stranger,
+        Drop::PayloadType,
+        Drop::Held,
+        Drop::NoDestination,
+    ];
+
+    const fn index(self) -> usize {
+        match self {
+            Drop::Closed => 0,
+            Drop::Truncated => 1,
+            Drop::Junk => 2,
+            Drop::Stranger => 3,
+            Drop::PayloadType => 4,
+            Drop::Held => 5,
+            Drop::NoDestination => 6,
+        }
+    }
+}
+
+/// Dropped packets by reason; each counter stops at its largest value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Drops([u32; Drop::ALL.len()]);
+
+impl Drops {
+    /// Counts one.
+    pub(crate) fn count(&mut self, reason: Drop) {
+        if let Some(counter) = self.0.get_mut(reason.index()) {
+            *counter = counter.saturating_add(1);
+        }
+    }
+
+    /// Packets dropped for this reason.
+    #[must_use]
+    pub fn of(&self, reason: Drop) -> u32 {
+        self.0.get(reason.index()).copied().unwrap_or(0)
+    }
+
+    /// Packets dropped for any reason.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|counter| u64::from(*counter)).sum()
+    }
+}

@@ -1,0 +1,147 @@
+//! HOT PATH
+//!
+//! One flow: what arrives at one local port.
+
+use crate::datagram::{Drop, Drops};
+use crate::limits::{RELATCH_SILENCE_MS, RTCP_RELATCH_SILENCE_MS};
+use crate::ports::LocalPort;
+use crate::reception::{Arrival, Reception};
+use crate::remote::{Remote, Source};
+use core::net::SocketAddr;
+use core::num::NonZeroU32;
+use strowger_link::Tick;
+use strowger_sdp::PayloadTypes;
+use strowger_wire::demux::Kind;
+use strowger_wire::{rtcp, rtp};
+
+/// One direction of media: all that is known of what arrives at one local port. Plain data
+/// without pointers, so that it can be frozen.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    pub(crate) format: Format,
+    /// Whether packets go on; closed while on hold.
+    pub(crate) is_open: bool,
+    /// The port of the other side, where packets leave from; `None` when it has none for RTCP.
+    pub(crate) out: Option<LocalPort>,
+    pub(crate) remote: Remote,
+    pub(crate) reception: Reception,
+    pub(crate) drops: Drops,
+}
+
+/// What the packets of a flow are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    /// RTP or SRTP of these payload types; packets of `event` are telephone-event.
+    Rtp { payload_types: PayloadTypes, event: Option<u8> },
+    /// RTCP or SRTCP.
+    Rtcp,
+    /// Datagrams that are not looked at: UDPTL.
+    Opaque,
+}
+
+impl Flow {
+    pub(crate) fn new(
+        format: Format,
+        out: Option<LocalPort>,
+        remote: Remote,
+        clock_hz: NonZeroU32,
+    ) -> Flow {
+        let reception = Reception::new(clock_hz);
+        Flow { format, is_open: true, out, remote, reception, drops: Drops::default() }
+    }
+
+    /// Checks, latches and counts a packet; `Ok` when it may go on to the other side.
+    pub(crate) fn accept(
+        &mut self,
+        from: SocketAddr,
+        octets: &[u8],
+        now: Tick,
+    ) -> Result<(), Drop> {
+        match self.format {
+            Format::Rtp { payload_types, event } => {
+                let arrival = read_rtp(octets, event)?;
+                self.admit(from, |reception| {
+                    reception.is_continued_by(&arrival, RELATCH_SILENCE_MS, now)
+                })?;
+                if !payload_types.contains(arrival.payload_type) {
+                    return Err(Drop::PayloadType);
+                }
+                self.reception.count_rtp(&arrival, octets.len(), now);
+                self.remote.settle(from);
+                if self.is_open { Ok(()) } else { Err(Drop::Held) }
+            }
+            // RTCP goes on while media is on hold (RFC 3264 section 5.1).
+            Format::Rtcp => {
+                let ssrc = read_rtcp(octets)?;
+                self.admit(from, |reception| {
+                    reception.is_continued_by_source(ssrc, RTCP_RELATCH_SILENCE_MS, now)
+                })?;
+                self.reception.count_rtcp(ssrc, octets.len(), now);
+                self.remote.settle(from);
+                Ok(())
+            }
+            // Nothing in the datagram tells its stream: only behind a NAT it may move.
+            Format::Opaque => {
+                let behind_nat = self.remote.is_behind_nat(from);
+                self.admit(from, |reception| {
+                    behind_nat && reception.is_silent(RELATCH_SILENCE_MS, now)
+                })?;
+                self.reception.count(octets.len(), now);
+                self.remote.settle(from);
+                if self.is_open { Ok(()) } else { Err(Drop::Held) }
+            }
+        }
+    }
+
+    /// Packets lost; RTCP and opaque datagrams have no numbers to tell.
+    pub(crate) fn lost(&self) -> u64 {
+        match self.format {
+            Format::Rtp { .. } => self.reception.lost(),
+            Format::Rtcp | Format::Opaque => 0,
+        }
+    }
+
+    /// The SSRC last received.
+    pub(crate) fn ssrc(&self) -> Option<u32> {
+        match self.format {
+            Format::Rtp { .. } | Format::Rtcp => self.reception.ssrc(),
+            Format::Opaque => None,
+        }
+    }
+
+    fn admit(
+        &self,
+        from: SocketAddr,
+        continues: impl FnOnce(&Reception) -> bool,
+    ) -> Result<(), Drop> {
+        match self.remote.judge(from, || continues(&self.reception)) {
+            Source::Latched | Source::New => Ok(()),
+            Source::Stranger => Err(Drop::Stranger),
+        }
+    }
+}
+
+/// Reads what the relay needs of an RTP packet. Only the header is checked: the payload may be
+/// encrypted.
+fn read_rtp(octets: &[u8], event: Option<u8>) -> Result<Arrival, Drop> {
+    if Kind::of(octets) != Kind::Rtp {
+        return Err(Drop::Junk);
+    }
+    let packet = rtp::Packet::new_header_checked(octets).map_err(|_| Drop::Junk)?;
+    let payload_type = packet.payload_type();
+    Ok(Arrival {
+        ssrc: packet.ssrc(),
+        sequence: packet.sequence(),
+        timestamp: packet.timestamp(),
+        payload_type,
+        is_event: event == Some(payload_type),
+    })
+}
+
+/// The sender's SSRC of an RTCP packet.
+fn read_rtcp(octets: &[u8]) -> Result<u32, Drop> {
+    match rtcp::Lead::new_checked(octets) {
+        Ok(lead) => Ok(lead.ssrc),
+        Err(_) => Err(Drop::Junk),
+    }
+}

@@ -1,0 +1,38 @@
+//! Bounds and times of the relay.
+
+/// Local media addresses of one relay.
+pub const ADDRESSES_MAX: usize = 8;
+/// Pairs of one relay. At two ports a side, 65,536 ports of 8 addresses carry 131,072 pairs.
+pub const PAIRS_MAX: usize = 131_072;
+/// Events waiting in `poll_output`; more wait in the wheel.
+pub const EVENTS_MAX: usize = 256;
+
+/// Default range of RTP and RTCP ports, outside the ephemeral range of Linux (32768-60999).
+pub const PORT_MIN: u16 = 16_384;
+/// Last port of the default range.
+pub const PORT_MAX: u16 = 32_767;
+/// How long a closed port rests by default: late packets of its last call have died out, and a
+/// peer that has not yet seen the BYE talks to nobody.
+pub const COOL_DOWN_MS: u64 = 10_000;
+
+/// An RTP source that has been silent this long may be continued from another address by the
+/// same SSRC. Shorter would let a stranger who learned the SSRC take a flow over in a pause of
+/// the network; longer would prolong the silence after a NAT rebinding.
+pub const RELATCH_SILENCE_MS: u64 = 2_000;
+/// The same for RTCP: longer than its longest usual interval, 5 s and half of it (RFC 3550
+/// section 6.3.1), for one packet in time must keep a stranger out.
+pub const RTCP_RELATCH_SILENCE_MS: u64 = 8_000;
+
+/// Silence before the first packet, by default.
+pub const SILENCE_START_MS: u32 = 30_000;
+/// Silence between packets, by default.
+pub const SILENCE_RUNNING_MS: u32 = 60_000;
+
+/// RFC 3550 A.1: a sequence number this far ahead is a restart, not loss.
+pub const DROPOUT_MAX: u16 = 3_000;
+/// RFC 3550 A.1: a sequence number this far behind is late, not a restart.
+pub const MISORDER_MAX: u16 = 100;
+
+const _: () = assert!(ADDRESSES_MAX * 65_536 / 4 == PAIRS_MAX, "two ports a side, two sides");
+const _: () = assert!(ADDRESSES_MAX * 65_536 < u32::MAX as usize, "a local port is 32 bits");
+const _: () = assert!(EVENTS_MAX >= 2, "one pair raises two events at once");

@@ -1,0 +1,52 @@
+//! HOT PATH
+//!
+//! A burst of packets through the relay: nothing here allocates, locks, hashes, logs or waits.
+
+use super::{Relay, Slot};
+use crate::datagram::{Datagram, Drop, Verdict};
+use strowger_link::Tick;
+
+impl Relay {
+    /// Handles a burst: latches, checks, counts, and leaves a verdict in each packet. What is to
+    /// be sent is sent from the packet's own buffer.
+    pub fn handle_burst(&mut self, burst: &mut [Datagram<'_>], now: Tick) {
+        for datagram in burst {
+            datagram.verdict = match self.forward(datagram, now) {
+                Ok(send) => send,
+                Err(reason) => Verdict::Drop(reason),
+            };
+        }
+    }
+
+    /// The way of one packet: flow of its port, checks of the flow, port and address of the other
+    /// side.
+    fn forward(&mut self, datagram: &Datagram<'_>, now: Tick) -> Result<Verdict, Drop> {
+        let Some(Slot::Open(flow)) = self.slots.get_mut(datagram.at.index()) else {
+            self.closed_drops = self.closed_drops.saturating_add(1);
+            return Err(Drop::Closed);
+        };
+        if datagram.truncated {
+            flow.drops.count(Drop::Truncated);
+            return Err(Drop::Truncated);
+        }
+        if let Err(reason) = flow.accept(datagram.from, datagram.octets, now) {
+            flow.drops.count(reason);
+            return Err(reason);
+        }
+        let out = flow.out;
+        match out.and_then(|from| Some((from, self.slots.get(from.index())?))) {
+            Some((from, Slot::Open(other))) => match other.remote.destination() {
+                Some(to) => Ok(Verdict::Send { from, to }),
+                None => Err(self.count_drop(datagram, Drop::NoDestination)),
+            },
+            Some((_, Slot::Closed)) | None => Err(self.count_drop(datagram, Drop::NoDestination)),
+        }
+    }
+
+    fn count_drop(&mut self, datagram: &Datagram<'_>, reason: Drop) -> Drop {
+        if let Some(Slot::Open(flow)) = self.slots.get_mut(datagram.at.index()) {
+            flow.drops.count(reason);
+        }
+        reason
+    }
+}

@@ -1,0 +1,106 @@
+//! The packet path does not allocate: 10,000 warmed bursts, counted.
+
+use std::net::SocketAddr;
+use strowger_link::Tick;
+use strowger_media::ports::{PortSpace, Ports};
+use strowger_media::{
+    Carried, Datagram, Endpoint, PairSpec, Peer, Relay, RelayConfig, Side, Silence, Verdict,
+};
+use strowger_sdp::{Direction, PayloadTypes};
+use strowger_wire::{rtcp, rtp};
+
+const BURST: usize = 32;
+const BURSTS: u64 = 10_000;
+
+fn peer(remote: SocketAddr) -> Peer {
+    Peer {
+        remote: Some(remote),
+        rtcp_remote: Some(SocketAddr::new(remote.ip(), remote.port() + 1)),
+        nat: None,
+        direction: Direction::SendRecv,
+        payload_types: PayloadTypes::ALL,
+        telephone_event: Some(101),
+        clock_hz: 8000,
+    }
+}
+
+#[test]
+fn ten_thousand_bursts_allocate_nothing() {
+    let mut ports = Ports::new(PortSpace::DEFAULT, 7);
+    let mut relay = Relay::new(&RelayConfig::new(PortSpace::DEFAULT, 100));
+    let (a, b) = ("192.0.2.1:4000".parse().unwrap(), "198.51.100.2:5000".parse().unwrap());
+    let (pair_a, pair_b) = (ports.take(0, Tick(0)).unwrap(), ports.take(0, Tick(0)).unwrap());
+    let spec = PairSpec {
+        carried: Carried::Rtp,
+        a: Endpoint {
+            rtp: pair_a.rtp,
+            rtcp: Some(pair_a.rtcp),
+            peer: peer(a),
+            silence: Silence::DEFAULT,
+        },
+        b: Endpoint {
+            rtp: pair_b.rtp,
+            rtcp: Some(pair_b.rtcp),
+            peer: peer(b),
+            silence: Silence::DEFAULT,
+        },
+    };
+    let id = relay.open(&spec, Tick(0)).unwrap();
+
+    let mut buffers = [[0u8; 172]; BURST];
+    let mut sent = 0u64;
+    let mut run = |relay: &mut Relay, nth: u64| {
+        let now = Tick(0).plus_ms(20 * nth);
+        let mut index = 0u64;
+        let mut burst = buffers.each_mut().map(|octets| {
+            index += 1;
+            let header = rtp::Header {
+                marker: false,
+                payload_type: if index == 5 { 101 } else { 8 },
+                sequence: (nth * BURST as u64 + index) as u16,
+                timestamp: (nth * 160) as u32,
+                ssrc: 7,
+            };
+            header.emit(octets).unwrap();
+            match index {
+                1 => Datagram::new(pair_a.rtp, "203.0.113.66:9".parse().unwrap(), octets),
+                2 => Datagram::new(pair_b.rtp, b, octets),
+                3 => {
+                    octets[0] = 0; // junk
+                    Datagram::new(pair_a.rtp, a, octets)
+                }
+                4 => {
+                    let mut builder = rtcp::Builder::new(octets);
+                    builder.receiver_report(7, &[]).unwrap();
+                    let rtcp = SocketAddr::new(a.ip(), a.port() + 1);
+                    Datagram::new(pair_a.rtcp, rtcp, octets)
+                }
+                _ => Datagram::new(pair_a.rtp, a, octets),
+            }
+        });
+        relay.handle_burst(&mut burst, now);
+        relay.handle_timeout(now);
+        sent += burst.iter().filter(|d| matches!(d.verdict, Verdict::Send { .. })).count() as u64;
+    };
+
+    (0..100).for_each(|nth| run(&mut relay, nth));
+    let counted = allocation_counter::measure(|| {
+        (100..100 + BURSTS).for_each(|nth| run(&mut relay, nth));
+    });
+    assert_eq!((counted.count_total, counted.bytes_total), (0, 0));
+    assert_eq!(sent, (BURSTS + 100) * (BURST as u64 - 2), "a stranger and junk in each burst");
+
+    // Signalling and reports take their memory at the start, too.
+    let counted = allocation_counter::measure(|| {
+        relay.update(id, Side::B, &peer(a), Tick(1)).unwrap();
+        relay.close(id, Tick(2)).unwrap();
+        relay.open(&spec, Tick(3)).unwrap();
+    });
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn the_counter_counts() {
+    let counted = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(7u64))));
+    assert_eq!((counted.count_total, counted.bytes_total), (1, 8));
+}

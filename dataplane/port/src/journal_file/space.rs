@@ -1,0 +1,55 @@
+//! Room on the disk that is promised: allocated bytes against those that live calls will need.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use strowger_link::journal::frame_bytes;
+
+/// Shared by the shards' handles and the writer.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    /// Bytes allocated for frames and not taken by a handed-over frame.
+    free: AtomicI64,
+    /// Bytes set aside.
+    reserved: AtomicI64,
+}
+
+impl Space {
+    /// Sets aside room for a frame with this payload; `false` = there is none.
+    pub(super) fn reserve(&self, payload: u32) -> bool {
+        let need = bytes_of(payload);
+        let free = self.free.load(Ordering::Relaxed);
+        let taken = |reserved: i64| {
+            let after = reserved.saturating_add(need);
+            (after <= free).then_some(after)
+        };
+        self.reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+    }
+
+    pub(super) fn release(&self, payload: u32) {
+        self.reserved.fetch_sub(bytes_of(payload), Ordering::Relaxed);
+    }
+
+    /// Whether there is room for a frame that nobody set room aside for.
+    pub(super) fn has_unpromised(&self, payload: u32) -> bool {
+        self.spare() >= bytes_of(payload)
+    }
+
+    /// A frame was handed over.
+    pub(super) fn take(&self, payload: u32) {
+        self.free.fetch_sub(bytes_of(payload), Ordering::Relaxed);
+    }
+
+    /// A segment was allocated, or (negative) given up.
+    pub(super) fn allocated(&self, bytes: i64) {
+        self.free.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes neither taken nor promised; negative after a disk error.
+    pub(super) fn spare(&self) -> i64 {
+        self.free.load(Ordering::Relaxed) - self.reserved.load(Ordering::Relaxed)
+    }
+}
+
+fn bytes_of(payload: u32) -> i64 {
+    i64::try_from(frame_bytes(usize::try_from(payload).unwrap_or(0))).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,215 @@
+//! HOT PATH
+//!
+//! The production backend of [`Io`] without privileges: epoll, recvmmsg, sendmmsg.
+//!
+//! - One unconnected UDP socket per media port, bound to its local media address, so the local port
+//!   is the flow's identity and the source address is the one that was signalled.
+//! - SIP listeners with `IP_PKTINFO`: a response leaves from the address the request came to, also
+//!   when the listener is bound to `0.0.0.0` or `::`. `SO_TIMESTAMPNS` tells the queue delay.
+//!   `IP_RECVERR`: an ICMP port unreachable is a transport error now, not a time-out later.
+//! - Media sockets without `IP_RECVERR`: a stranger's ICMP stops nothing.
+//! - What cannot be sent at once is dropped and counted, never queued: late media is worthless, SIP
+//!   over UDP is repeated by its transaction.
+//!
+//! All buffers are allocated in [`Mmsg::new`] and [`Io::open_media`]; a turn allocates nothing.
+//! Needs Linux 5.11 (epoll_pwait2).
+
+mod address;
+mod batch;
+mod control;
+mod media;
+mod option;
+mod poll;
+mod sip;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+
+use strowger_link::Tick;
+
+use crate::clock;
+use crate::eventfd::EventFd;
+use crate::net::{
+    Io, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, MediaBurst, MediaPort, OpenError, SendResult,
+    SipDatagram, SipFailure, SipPath, Woke,
+};
+use media::MediaSockets;
+use poll::{Poller, Ready};
+use sip::SipSockets;
+
+pub use media::{MEDIA_PER_SOCKET_MAX, MEDIA_RCVBUF_BYTES};
+pub use option::bind_sip;
+pub use sip::{SIP_FAILURES_MAX, SIP_QUEUE_BYTES_MAX, SIP_QUEUE_MAX, SIP_RCVBUF_BYTES};
+
+/// What a shard's backend is made of.
+pub struct MmsgConfig {
+    /// Bound SIP sockets, by [`bind_sip`] or from the supervisor; at most [`LISTENERS_MAX`].
+    pub listeners: Vec<UdpSocket>,
+    /// Local media addresses; at most [`MEDIA_ADDRESSES_MAX`].
+    pub media_addresses: Vec<IpAddr>,
+    /// The shard's bell: whoever has something for the shard rings a clone of it.
+    pub waker: EventFd,
+    /// DSCP of SIP datagrams, 0 to 63; 24 (CS3) is usual.
+    pub sip_dscp: u8,
+    /// DSCP of media packets, 0 to 63; 46 (EF) is usual.
+    pub media_dscp: u8,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counters {
+    /// SIP datagrams handed out.
+    pub sip_received: u64,
+    /// SIP datagrams the kernel took for sending.
+    pub sip_sent: u64,
+    /// SIP datagrams longer than a buffer, or without a usable source: dropped.
+    pub sip_malformed: u64,
+    /// SIP datagrams not sent because the socket was full: dropped.
+    pub sip_full: u64,
+    /// SIP datagrams the kernel refused: reported by `recv_sip_errors`.
+    pub sip_failed: u64,
+    /// Failures not reported because too many waited.
+    pub sip_failures_lost: u64,
+    /// Media packets handed out.
+    pub media_received: u64,
+    /// Media packets the kernel took for sending.
+    pub media_sent: u64,
+    /// Media packets longer than a buffer, or without a usable source: dropped.
+    pub media_malformed: u64,
+    /// Media packets not sent because the socket was full: dropped.
+    pub media_full: u64,
+    /// Media packets the kernel refused (no route, too long, source port not open): dropped.
+    pub media_failed: u64,
+}
+
+/// One shard's sockets. See the module text.
+pub struct Mmsg {
+    now: Tick,
+    poller: Poller,
+    waker: EventFd,
+    sip: SipSockets,
+    media: MediaSockets,
+    counters: Counters,
+}
+
+impl Mmsg {
+    /// Sets up the listeners and allocates all buffers; no media port is open.
+    ///
+    /// # Errors
+    /// `InvalidInput`: too many listeners or addresses. Else the system's error.
+    pub fn new(config: MmsgConfig) -> io::Result<Mmsg> {
+        let MmsgConfig { listeners, media_addresses, waker, sip_dscp, media_dscp } = config;
+        let fits = listeners.len() <= LISTENERS_MAX && media_addresses.len() <= MEDIA_ADDRESSES_MAX;
+        if !fits {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let poller = Poller::new()?;
+        poller.add(waker.as_fd(), Ready::Waker)?;
+        let sip = SipSockets::new(listeners, sip_dscp, &poller)?;
+        let media = MediaSockets::new(&media_addresses, media_dscp);
+        Ok(Mmsg {
+            now: clock::monotonic(),
+            poller,
+            waker,
+            sip,
+            media,
+            counters: Counters::default(),
+        })
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The address listener `listener` is bound to.
+    #[must_use]
+    pub fn listener_address(&self, listener: u8) -> Option<SocketAddr> {
+        self.sip.local(listener)
+    }
+
+    /// How many media ports are open.
+    #[must_use]
+    pub fn media_ports_open(&self) -> usize {
+        self.media.open_count()
+    }
+
+    /// Asks epoll, sleeping at most until `until`; `true` = the waker was rung.
+    fn poll(&mut self, until: Option<Tick>) -> bool {
+        let timeout_ns = until.map_or(0, |until| until.ns_since(clock::monotonic()));
+        let mut rung = false;
+        for event in self.poller.wait(timeout_ns) {
+            match event.ready {
+                Ready::Waker => rung |= self.waker.drain(),
+                Ready::Sip(listener) => self.sip.mark_ready(listener, event.error),
+                Ready::Media(slot) => self.media.mark_ready(slot),
+            }
+        }
+        rung
+    }
+}
+
+impl Io for Mmsg {
+    fn now(&self) -> Tick {
+        self.now
+    }
+
+    fn sample(&mut self) -> Tick {
+        self.now = clock::monotonic();
+        self.now
+    }
+
+    fn wall_us(&self) -> i64 {
+        clock::wall_us()
+    }
+
+    fn recv_sip(&mut self, sink: impl FnMut(SipDatagram<'_>)) -> usize {
+        self.sip.receive(sink, &mut self.counters)
+    }
+
+    fn recv_sip_errors(&mut self, sink: impl FnMut(SipFailure)) -> usize {
+        self.sip.receive_errors(sink)
+    }
+
+    fn send_sip(&mut self, path: SipPath, data: &[u8]) -> SendResult {
+        self.sip.queue(path, data, &mut self.counters)
+    }
+
+    fn open_media(&mut self, port: MediaPort) -> Result<(), OpenError> {
+        self.media.open(port, &self.poller)
+    }
+
+    fn close_media(&mut self, port: MediaPort) {
+        self.media.close(port, &self.poller);
+    }
+
+    fn recv_media(&mut self, burst: &mut MediaBurst) -> usize {
+        burst.clear();
+        if !self.media.is_ready() && self.poll(None) {
+            // The ring is for `wait`, which returns at once and says so.
+            self.waker.ring();
+        }
+        self.media.receive(burst, &mut self.counters)
+    }
+
+    fn send_media(&mut self, burst: &mut MediaBurst) {
+        self.media.send(burst, &mut self.counters);
+        burst.clear();
+    }
+
+    fn flush(&mut self) {
+        self.sip.flush(&mut self.counters);
+    }
+
+    fn wait(&mut self, until: Tick) -> Woke {
+        let pending = self.media.is_ready() || self.sip.is_ready();
+        let waker = self.poll((!pending).then_some(until));
+        self.now = clock::monotonic();
+        Woke { media: self.media.is_ready(), sip: self.sip.is_ready(), waker }
+    }
+}
+
+#[cfg(test)]
+mod tests;

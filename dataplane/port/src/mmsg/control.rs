@@ -1,0 +1,146 @@
+//! Control messages, read and built without unsafe code.
+//!
+//! Each is a `cmsghdr` (length with the header: 8 bytes, level: 4, type: 4) and data, padded to
+//! eight bytes. 64-bit Linux only.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+const HEADER_BYTES: usize = 16;
+const _: () = assert!(size_of::<libc::cmsghdr>() == HEADER_BYTES);
+
+/// Room for the control messages of one datagram.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(8))]
+pub(super) struct Control([u8; Control::ROOM]);
+
+/// What the kernel told beside a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Told {
+    /// Our address it was sent to.
+    pub(super) local: Option<IpAddr>,
+    /// When it came in, nanoseconds of CLOCK_REALTIME.
+    pub(super) received_ns: Option<i64>,
+    /// Error number of an entry of the error queue that the network made (ICMP).
+    pub(super) errno: Option<i32>,
+}
+
+impl Control {
+    /// Bytes of room: a time stamp (32), an IPv6 packet information (40), and for the error queue
+    /// an extended error with the offender's address (16 + 16 + 28).
+    pub(super) const ROOM: usize = 160;
+    pub(super) const EMPTY: Control = Control([0; Control::ROOM]);
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr()
+    }
+
+    /// Reads the first `len` bytes, which the kernel wrote.
+    pub(super) fn read(&self, len: usize) -> Told {
+        let mut told = Told::default();
+        let mut rest = self.0.get(..len).unwrap_or_default();
+        while let Some((header, after)) = rest.split_first_chunk::<HEADER_BYTES>() {
+            let [l0, l1, l2, l3, l4, l5, l6, l7, v0, v1, v2, v3, t0, t1, t2, t3] = *header;
+            let length = u64::from_ne_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+            let length = usize::try_from(length).unwrap_or(0);
+            let Some(data) = length.checked_sub(HEADER_BYTES).and_then(|len| after.get(..len))
+            else {
+                break;
+            };
+            let level = libc::c_int::from_ne_bytes([v0, v1, v2, v3]);
+            told.take(level, libc::c_int::from_ne_bytes([t0, t1, t2, t3]), data);
+            rest = rest.get(length.next_multiple_of(8)..).unwrap_or_default();
+        }
+        told
+    }
+
+    /// Makes this the one message that sets a datagram's source address; returns its length.
+    pub(super) fn set_source(&mut self, local: IpAddr) -> usize {
+        match local {
+            IpAddr::V4(ip) => {
+                // in_pktinfo: interface 0, source address, (destination, ignored).
+                let mut data = [0; 12];
+                data[4..8].copy_from_slice(&ip.octets());
+                self.set(libc::IPPROTO_IP, libc::IP_PKTINFO, &data)
+            }
+            IpAddr::V6(ip) => {
+                // in6_pktinfo: source address, interface 0.
+                let mut data = [0; 20];
+                data[..16].copy_from_slice(&ip.octets());
+                self.set(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &data)
+            }
+        }
+    }
+
+    fn set(&mut self, level: libc::c_int, kind: libc::c_int, data: &[u8]) -> usize {
+        let length = (HEADER_BYTES + data.len()) as u64;
+        let header = length.to_ne_bytes().into_iter().chain(level.to_ne_bytes());
+        let message = header.chain(kind.to_ne_bytes()).chain(data.iter().copied());
+        let padded = message.chain(std::iter::repeat(0));
+        let total = (HEADER_BYTES + data.len()).next_multiple_of(8);
+        self.0.iter_mut().take(total).zip(padded).for_each(|(to, from)| *to = from);
+        total
+    }
+}
+
+impl Told {
+    fn take(&mut self, level: libc::c_int, kind: libc::c_int, data: &[u8]) {
+        let long = |at: usize| {
+            let eight = data.get(at..).and_then(<[u8]>::first_chunk).copied();
+            eight.map(i64::from_ne_bytes)
+        };
+        match (level, kind) {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                self.received_ns = long(0)
+                    .zip(long(8))
+                    .map(|(seconds, ns)| seconds.saturating_mul(1_000_000_000).saturating_add(ns));
+            }
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                // The second address: ours, also for a datagram to a broadcast address.
+                let ip = data.get(4..).and_then(<[u8]>::first_chunk::<4>).copied();
+                self.local = ip.map(|ip| IpAddr::V4(Ipv4Addr::from(ip)));
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                let ip = data.first_chunk::<16>().copied();
+                self.local = ip.map(|ip| IpAddr::V6(Ipv6Addr::from(ip)));
+            }
+            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
+                // sock_extended_err: number (4), origin (1). What we caused ourselves failed the
+                // call already and names no peer.
+                if let Some([e0, e1, e2, e3, origin]) = data.first_chunk().copied()
+                    && origin != libc::SO_EE_ORIGIN_LOCAL
+                {
+                    self.errno = Some(i32::from_ne_bytes([e0, e1, e2, e3]));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Control, Told};
+    use std::net::IpAddr;
+
+    #[test]
+    fn a_built_message_reads_back() {
+        for text in ["192.0.2.7", "2001:db8::7"] {
+            let ip: IpAddr = text.parse().unwrap();
+            let mut control = Control([0xAA; Control::ROOM]);
+            let len = control.set_source(ip);
+            assert!(len.is_multiple_of(8));
+            assert_eq!(control.read(len), Told { local: Some(ip), ..Told::default() });
+        }
+    }
+
+    #[test]
+    fn lengths_are_not_trusted() {
+        for length in [0u64, 1, 15, 17, 200, u64::MAX] {
+            let mut control = Control::EMPTY;
+            control.set_source("192.0.2.7".parse().unwrap());
+            control.0[..8].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(control.read(Control::ROOM), Told::default(), "length {length}");
+        }
+        assert_eq!(Control::EMPTY.read(1000), Told::default());
+    }
+}

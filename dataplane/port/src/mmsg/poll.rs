@@ -1,0 +1,122 @@
+//! HOT PATH
+//!
+//! epoll(7), level-triggered.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use crate::sys::check;
+
+/// Most events one wait brings; the rest come with the next.
+const EVENTS_MAX: usize = 256;
+const KIND_SHIFT: u32 = 32;
+const KIND_WAKER: u64 = 0;
+const KIND_SIP: u64 = 1;
+const KIND_MEDIA: u64 = 2;
+
+/// What a descriptor is to us; travels through the kernel as a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ready {
+    Waker,
+    Sip(u8),
+    Media(u32),
+}
+
+/// One descriptor is ready.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    pub(super) ready: Ready,
+    /// An error waits on it.
+    pub(super) error: bool,
+}
+
+pub(super) struct Poller {
+    epoll: OwnedFd,
+    events: Box<[libc::epoll_event]>,
+}
+
+impl Poller {
+    pub(super) fn new() -> io::Result<Poller> {
+        // SAFETY: no pointers; the result is checked before use.
+        // JUSTIFICATION: epoll is not in std.
+        let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+        // JUSTIFICATION: the only way to an OwnedFd.
+        let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
+        let events = vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS_MAX].into();
+        Ok(Poller { epoll, events })
+    }
+
+    pub(super) fn add(&self, fd: BorrowedFd<'_>, ready: Ready) -> io::Result<()> {
+        let events = libc::EPOLLIN as u32;
+        let mut event = libc::epoll_event { events, u64: ready.to_number() };
+        self.control(libc::EPOLL_CTL_ADD, fd, &raw mut event)
+    }
+
+    /// Closing the descriptor would do, were there no clone of it.
+    pub(super) fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, std::ptr::null_mut())
+    }
+
+    fn control(
+        &self,
+        operation: libc::c_int,
+        fd: BorrowedFd<'_>,
+        event: *mut libc::epoll_event,
+    ) -> io::Result<()> {
+        let epoll = self.epoll.as_raw_fd();
+        // SAFETY: `event` is null (for DEL) or points at one event of the caller's frame.
+        // JUSTIFICATION: epoll is not in std.
+        check(unsafe { libc::epoll_ctl(epoll, operation, fd.as_raw_fd(), event) })?;
+        Ok(())
+    }
+
+    /// Sleeps at most `timeout_ns` nanoseconds until a descriptor is ready. A signal ends the sleep.
+    pub(super) fn wait(&mut self, timeout_ns: u64) -> impl Iterator<Item = Event> + '_ {
+        let seconds = libc::time_t::try_from(timeout_ns / 1_000_000_000);
+        let timeout = libc::timespec {
+            tv_sec: seconds.unwrap_or(libc::time_t::MAX),
+            tv_nsec: (timeout_ns % 1_000_000_000) as libc::c_long,
+        };
+        // SAFETY: `events` has EVENTS_MAX elements to write, `timeout` lives through the call, the
+        // signal mask is null (its size is then not looked at).
+        // JUSTIFICATION: epoll is not in std; epoll_pwait2 (Linux 5.11) has no wrapper in libc and
+        // counts nanoseconds where epoll_wait rounds to milliseconds.
+        let count = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.epoll.as_raw_fd(),
+                self.events.as_mut_ptr(),
+                EVENTS_MAX as libc::c_int,
+                &raw const timeout,
+                std::ptr::null::<libc::sigset_t>(),
+                0usize,
+            )
+        };
+        let count = usize::try_from(count).unwrap_or(0);
+        self.events.iter().take(count).filter_map(|event| {
+            let (number, events) = (event.u64, event.events);
+            let error = events & libc::EPOLLERR as u32 != 0;
+            Some(Event { ready: Ready::from_number(number)?, error })
+        })
+    }
+}
+
+impl Ready {
+    fn to_number(self) -> u64 {
+        match self {
+            Ready::Waker => KIND_WAKER << KIND_SHIFT,
+            Ready::Sip(listener) => KIND_SIP << KIND_SHIFT | u64::from(listener),
+            Ready::Media(slot) => KIND_MEDIA << KIND_SHIFT | u64::from(slot),
+        }
+    }
+
+    fn from_number(number: u64) -> Option<Ready> {
+        match number >> KIND_SHIFT {
+            KIND_WAKER => Some(Ready::Waker),
+            KIND_SIP => Some(Ready::Sip(number as u8)),
+            KIND_MEDIA => Some(Ready::Media(number as u32)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,358 @@
+use super::*;
+use crate::burst::MediaPacket;
+use crate::net::{SIP_BURST_MAX, SIP_DATAGRAM_BYTES_MAX, SipFailureReason};
+use std::time::Duration;
+use strowger_link::{MS, SECOND};
+
+const LOCALHOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+/// A backend with SIP listeners at these addresses, and 127.0.0.1 and 127.0.0.2 for media.
+fn backend(listeners: &[&str]) -> Mmsg {
+    let bind = |text: &&str| bind_sip(text.parse().unwrap(), false).unwrap();
+    let listeners = listeners.iter().map(bind).collect();
+    let media_addresses = vec![LOCALHOST, "127.0.0.2".parse().unwrap()];
+    let waker = EventFd::new().unwrap();
+    Mmsg::new(MmsgConfig { listeners, media_addresses, waker, sip_dscp: 24, media_dscp: 46 })
+        .unwrap()
+}
+
+fn peer(address: &str) -> UdpSocket {
+    let socket = UdpSocket::bind(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket
+}
+
+/// Turns until `done`, ten seconds at most.
+fn turn_until(io: &mut Mmsg, mut done: impl FnMut(&mut Mmsg) -> bool) {
+    let end = io.sample().plus_ns(10 * SECOND);
+    while !done(io) {
+        assert!(io.now() < end, "nothing came");
+        io.wait(end);
+    }
+}
+
+fn receive(io: &mut Mmsg, count: usize) -> Vec<(SipPath, Vec<u8>, u64)> {
+    let mut all = Vec::new();
+    turn_until(io, |io| {
+        io.recv_sip(|got| all.push((got.path, got.data.to_vec(), got.queued_ns)));
+        all.len() >= count
+    });
+    all
+}
+
+fn failures(io: &mut Mmsg, count: usize) -> Vec<SipFailure> {
+    let mut all = Vec::new();
+    turn_until(io, |io| {
+        io.recv_sip(|_| ());
+        io.recv_sip_errors(|failure| all.push(failure));
+        all.len() >= count
+    });
+    all
+}
+
+/// Opens a media port the system has free.
+fn open(io: &mut Mmsg, address: u8) -> (MediaPort, SocketAddr) {
+    let ip = if address == 0 { "127.0.0.1" } else { "127.0.0.2" };
+    for _ in 0..100 {
+        let local = peer(&format!("{ip}:0")).local_addr().unwrap();
+        let port = MediaPort { address, port: local.port() };
+        if io.open_media(port).is_ok() {
+            return (port, local);
+        }
+    }
+    panic!("no free port");
+}
+
+fn receive_media(io: &mut Mmsg, burst: &mut MediaBurst) -> usize {
+    turn_until(io, |io| io.recv_media(burst) > 0);
+    burst.len()
+}
+
+#[test]
+fn a_reply_leaves_from_the_address_the_request_came_to() {
+    let mut io = backend(&["0.0.0.0:0"]);
+    let port = io.listener_address(0).unwrap().port();
+    for ip in ["127.0.0.1", "127.0.0.3"] {
+        let phone = peer("127.0.0.1:0");
+        let to: SocketAddr = format!("{ip}:{port}").parse().unwrap();
+        phone.send_to(b"OPTIONS", to).unwrap();
+        let (path, data, _) = receive(&mut io, 1).remove(0);
+        let expected =
+            SipPath { listener: 0, local: Some(to.ip()), peer: phone.local_addr().unwrap() };
+        assert_eq!((path, data.as_slice()), (expected, b"OPTIONS".as_slice()));
+        assert_eq!(io.send_sip(path, b"200"), SendResult::Queued);
+        io.flush();
+        let mut buffer = [0; 16];
+        assert_eq!(phone.recv_from(&mut buffer).unwrap(), (3, to));
+    }
+}
+
+#[test]
+fn the_same_with_ipv6() {
+    let Ok(phone) = UdpSocket::bind("[::1]:0") else { return };
+    phone.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut io = backend(&["[::]:0", "127.0.0.1:0"]);
+    let to = SocketAddr::new("::1".parse().unwrap(), io.listener_address(0).unwrap().port());
+    phone.send_to(b"OPTIONS", to).unwrap();
+    let (path, _, _) = receive(&mut io, 1).remove(0);
+    let peer = phone.local_addr().unwrap();
+    assert_eq!(path, SipPath { listener: 0, local: Some(to.ip()), peer });
+    assert_eq!(io.send_sip(path, b"200"), SendResult::Queued);
+    io.flush();
+    assert_eq!(phone.recv_from(&mut [0; 16]).unwrap(), (3, to));
+    // Family and listener must fit each other.
+    let wrong = SipPath { listener: 1, ..path };
+    assert_eq!(io.send_sip(wrong, b"200"), SendResult::NoListener);
+    assert_eq!(io.send_sip(SipPath { listener: 2, ..path }, b"200"), SendResult::NoListener);
+    assert_eq!(
+        io.send_sip(SipPath { local: Some(LOCALHOST), ..path }, b"200"),
+        SendResult::NoListener
+    );
+}
+
+#[test]
+fn a_call_hands_out_at_most_a_burst_and_the_rest_does_not_sleep() {
+    let mut io = backend(&["127.0.0.1:0", "127.0.0.1:0"]);
+    let phone = peer("127.0.0.1:0");
+    for listener in 0..2 {
+        let to = io.listener_address(listener).unwrap();
+        for n in 0..40u8 {
+            phone.send_to(&[listener, n], to).unwrap();
+        }
+    }
+    let mut seen = [0u8; 2];
+    let mut calls = 0;
+    while seen != [40, 40] {
+        assert!(io.wait(Tick::NEVER).sip);
+        let count = io.recv_sip(|got| {
+            let which = usize::from(got.path.listener);
+            assert_eq!(got.data, [got.path.listener, seen[which]], "in order");
+            seen[which] += 1;
+        });
+        assert!(count <= SIP_BURST_MAX);
+        calls += 1;
+        assert!(calls < 20, "listeners take turns: {seen:?}");
+    }
+    assert_eq!(io.counters().sip_received, 80);
+}
+
+#[test]
+fn the_longest_datagram_comes_whole() {
+    let mut io = backend(&["127.0.0.1:0"]);
+    let phone = peer("127.0.0.1:0");
+    let longest = vec![7; 65_507];
+    phone.send_to(&longest, io.listener_address(0).unwrap()).unwrap();
+    let (path, data, _) = receive(&mut io, 1).remove(0);
+    assert_eq!(data, longest);
+    let over = vec![7; SIP_DATAGRAM_BYTES_MAX + 1];
+    assert_eq!(io.send_sip(path, &over), SendResult::TooLong);
+    // More than UDP over IPv4 can carry: the kernel refuses, the failure is told.
+    assert_eq!(io.send_sip(path, &over[1..]), SendResult::Queued);
+    io.flush();
+    let failure = SipFailure { listener: 0, peer: path.peer, reason: SipFailureReason::TooLong };
+    assert_eq!(failures(&mut io, 1), [failure]);
+    io.wait(io.now());
+    assert_eq!(io.recv_sip_errors(|failure| panic!("{failure:?}")), 0, "told once");
+}
+
+#[test]
+fn queue_delay_is_told() {
+    let mut io = backend(&["127.0.0.1:0"]);
+    let phone = peer("127.0.0.1:0");
+    phone.send_to(b"INVITE", io.listener_address(0).unwrap()).unwrap();
+    EventFd::new().unwrap().wait(Some(30)).unwrap();
+    let (_, _, queued_ns) = receive(&mut io, 1).remove(0);
+    assert!((29 * MS..10 * SECOND).contains(&queued_ns), "{queued_ns} ns");
+}
+
+#[test]
+fn more_than_the_queue_flushes_itself_in_order() {
+    let mut io = backend(&["127.0.0.1:0"]);
+    let carrier = peer("127.0.0.1:0");
+    let path = SipPath { listener: 0, local: None, peer: carrier.local_addr().unwrap() };
+    for n in 0..150u8 {
+        assert_eq!(io.send_sip(path, &[n; 100]), SendResult::Queued);
+    }
+    io.flush();
+    let mut buffer = [0; 200];
+    for n in 0..150u8 {
+        assert_eq!(carrier.recv(&mut buffer).unwrap(), 100);
+        assert_eq!(buffer[0], n);
+    }
+    assert_eq!(io.counters().sip_sent, 150);
+}
+
+#[test]
+fn a_closed_port_is_a_failure_and_spoils_no_other_datagram() {
+    let mut io = backend(&["127.0.0.1:0"]);
+    let carrier = peer("127.0.0.1:0");
+    let gone = peer("127.0.0.1:0").local_addr().unwrap();
+    let path = SipPath { listener: 0, local: None, peer: carrier.local_addr().unwrap() };
+    let mut buffer = [0; 16];
+    for n in 0..20u8 {
+        assert_eq!(io.send_sip(path.with_peer(gone), b"INVITE"), SendResult::Queued);
+        io.flush();
+        // The ICMP error of the first waits on the socket now, and would fail this one.
+        assert_eq!(io.send_sip(path, &[n]), SendResult::Queued);
+        io.flush();
+        assert_eq!(carrier.recv(&mut buffer).unwrap(), 1);
+        assert_eq!(buffer[0], n);
+    }
+    let refused = SipFailure { listener: 0, peer: gone, reason: SipFailureReason::Refused };
+    assert_eq!(failures(&mut io, 20), vec![refused; 20]);
+    assert_eq!(io.counters().sip_sent, 40);
+    // And receiving goes on.
+    carrier.send_to(b"200", io.listener_address(0).unwrap()).unwrap();
+    assert_eq!(receive(&mut io, 1)[0].1, b"200");
+    let woke = io.wait(io.now().plus_ms(20));
+    assert!(!woke.sip, "nothing is left");
+}
+
+#[test]
+fn the_waker_and_the_deadline_end_a_sleep() {
+    let mut io = backend(&[]);
+    let start = io.sample();
+    assert_eq!(io.wait(start.plus_ms(30)), Woke::default());
+    assert!((29..10_000).contains(&io.now().ms_since(start)));
+    io.waker.ring();
+    let woke = Woke { waker: true, ..Woke::default() };
+    assert_eq!(io.wait(Tick::NEVER), woke);
+    assert_eq!(io.wait(io.now()), Woke::default(), "the ring was taken");
+    // A ring that a receive comes upon is kept.
+    io.waker.ring();
+    assert_eq!(io.recv_media(&mut MediaBurst::new()), 0);
+    assert_eq!(io.wait(Tick::NEVER), woke);
+}
+
+#[test]
+fn media_is_relayed_in_place_and_in_order() {
+    let mut io = backend(&[]);
+    let (a, a_local) = open(&mut io, 0);
+    let (b, b_local) = open(&mut io, 1);
+    let (phone, carrier) = (peer("127.0.0.1:0"), peer("127.0.0.1:0"));
+    let mut burst = MediaBurst::new();
+    let mut sent = 0u8;
+    let mut relayed = 0u8;
+    while relayed < 60 {
+        for _ in 0..6 {
+            phone.send_to(&[sent; 172], a_local).unwrap();
+            carrier.send_to(&[sent; 60], b_local).unwrap();
+            sent += 1;
+        }
+        receive_media(&mut io, &mut burst);
+        for packet in burst.packets_mut() {
+            assert!(packet.target().is_none());
+            packet.data_mut()[1] = 0xEE;
+            if packet.local() == a {
+                assert_eq!(packet.source(), phone.local_addr().unwrap());
+                packet.send_from(b, carrier.local_addr().unwrap());
+            } else {
+                assert_eq!((packet.local(), packet.len()), (b, 60));
+                packet.discard();
+            }
+        }
+        io.send_media(&mut burst);
+        assert!(burst.is_empty());
+        let mut buffer = [0; 200];
+        while io.counters().media_sent > u64::from(relayed) {
+            assert_eq!(carrier.recv_from(&mut buffer).unwrap(), (172, b_local));
+            assert_eq!(buffer[..3], [relayed, 0xEE, relayed], "in order, changed in place");
+            relayed += 1;
+        }
+    }
+    assert_eq!(io.counters().media_full + io.counters().media_failed, 0);
+}
+
+#[test]
+fn media_made_here_may_grow_and_leaves_by_its_port() {
+    let mut io = backend(&[]);
+    let (a, a_local) = open(&mut io, 0);
+    let phone = peer("127.0.0.1:0");
+    let mut burst = MediaBurst::new();
+    let to = phone.local_addr().unwrap();
+    for n in 0..3u8 {
+        let packet = burst.add().unwrap();
+        packet.room_mut()[..100].fill(n);
+        packet.set_len(100);
+        packet.send_from(a, to);
+    }
+    let closed = MediaPort { port: a.port ^ 1, ..a };
+    burst.add().unwrap().send_from(closed, to);
+    burst.add().unwrap();
+    io.send_media(&mut burst);
+    for n in 0..3u8 {
+        let mut buffer = [9; 200];
+        assert_eq!(phone.recv_from(&mut buffer).unwrap(), (100, a_local));
+        assert_eq!(buffer[..100], [n; 100]);
+    }
+    assert_eq!((io.counters().media_sent, io.counters().media_failed), (3, 1));
+}
+
+#[test]
+fn packets_longer_than_a_buffer_are_counted_and_the_rest_stays_in_order() {
+    let mut io = backend(&[]);
+    let (_, local) = open(&mut io, 0);
+    let phone = peer("127.0.0.1:0");
+    for (n, len) in [(1u8, 100), (2, 1985), (3, 1984), (4, 9000), (5, 1)] {
+        phone.send_to(&vec![n; len], local).unwrap();
+    }
+    let mut burst = MediaBurst::new();
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        receive_media(&mut io, &mut burst);
+        seen.extend(burst.packets().iter().map(|packet| (packet.data()[0], packet.len())));
+    }
+    assert_eq!(seen, [(1, 100), (3, 1984), (5, 1)]);
+    assert_eq!(io.counters().media_malformed, 2);
+    assert_eq!(io.counters().media_received, 3);
+}
+
+#[test]
+fn a_flooded_port_does_not_keep_others_out_of_the_burst() {
+    let mut io = backend(&[]);
+    let (flooded, flooded_local) = open(&mut io, 0);
+    let quiet: Vec<_> = (0..4).map(|_| open(&mut io, 0)).collect();
+    let phone = peer("127.0.0.1:0");
+    for _ in 0..60 {
+        phone.send_to(&[1; 20], flooded_local).unwrap();
+    }
+    for (_, local) in &quiet {
+        phone.send_to(&[2; 20], local).unwrap();
+    }
+    let mut burst = MediaBurst::new();
+    receive_media(&mut io, &mut burst);
+    let first: Vec<_> = burst.packets().iter().map(MediaPacket::local).collect();
+    for (port, _) in &quiet {
+        let place = first.iter().position(|local| local == port).unwrap();
+        assert!(place < MEDIA_PER_SOCKET_MAX + quiet.len(), "{place}");
+    }
+    let count = first.iter().filter(|local| **local == flooded).count();
+    assert_eq!(count, 60, "and the rest of the burst is used");
+}
+
+#[test]
+fn ports_open_once_and_close() {
+    let mut io = backend(&[]);
+    let (port, local) = open(&mut io, 0);
+    let taken = peer("127.0.0.1:0");
+    let other = MediaPort { address: 0, port: taken.local_addr().unwrap().port() };
+    assert_eq!(io.open_media(port), Err(OpenError::InUse));
+    assert_eq!(io.open_media(other), Err(OpenError::InUse), "another's");
+    assert_eq!(io.open_media(MediaPort { address: 2, ..port }), Err(OpenError::NoAddress));
+    assert_eq!(io.media_ports_open(), 1);
+    // The same port of the other address is another flow.
+    let twin = MediaPort { address: 1, ..port };
+    assert_eq!(io.open_media(twin), Ok(()));
+    taken.send_to(b"late", local).unwrap();
+    assert!(io.wait(Tick::NEVER).media);
+    io.close_media(port);
+    io.close_media(port);
+    assert_eq!(io.recv_media(&mut MediaBurst::new()), 0, "lost with its port");
+    assert!(!io.wait(io.now()).media);
+    assert_eq!(io.open_media(port), Ok(()), "may be opened again");
+    assert_eq!(io.media_ports_open(), 2);
+    taken.send_to(b"new", local).unwrap();
+    let mut burst = MediaBurst::new();
+    assert_eq!(receive_media(&mut io, &mut burst), 1);
+    assert_eq!((burst.packets()[0].local(), burst.packets()[0].data()), (port, b"new".as_slice()));
+}

@@ -1,0 +1,106 @@
+//! The wish to end: SIGTERM and SIGINT as something to wait for.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use crate::sys::{check, wait_readable};
+
+/// Takes SIGTERM and SIGINT away from their default action; made once, in the first thread and
+/// before any other is started (they inherit its signal mask).
+#[derive(Debug)]
+pub struct Signals(OwnedFd);
+
+/// A signal that asks the process to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// SIGTERM: from a supervisor.
+    Terminate,
+    /// SIGINT: from a terminal.
+    Interrupt,
+}
+
+impl Signals {
+    /// Blocks both signals in this thread and those it starts, and listens for them.
+    ///
+    /// # Errors
+    /// No descriptors left.
+    pub fn block() -> io::Result<Signals> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigemptyset initialises the set it is given; the others get an initialised set
+        // and valid signal numbers; the old mask is not wanted (null is allowed).
+        // JUSTIFICATION: signal masks are not in std.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGINT);
+            let blocked =
+                libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
+            if blocked != 0 {
+                return Err(io::Error::from_raw_os_error(blocked));
+            }
+            let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+            let fd = check(libc::signalfd(-1, set.as_ptr(), flags))?;
+            Ok(Signals(OwnedFd::from_raw_fd(fd)))
+        }
+    }
+
+    /// The next signal that came, if any.
+    #[must_use]
+    pub fn take(&self) -> Option<Signal> {
+        let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
+        let size = size_of::<libc::signalfd_siginfo>();
+        // SAFETY: `info` has `size` bytes to write. A signalfd_siginfo is integers only, so zeroed
+        // or kernel-written bytes are a value of it.
+        // JUSTIFICATION: reads a structure from a bare descriptor.
+        let (got, info) = unsafe {
+            let got = libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), size);
+            (got, info.assume_init())
+        };
+        let whole = usize::try_from(got) == Ok(size);
+        match libc::c_int::try_from(info.ssi_signo) {
+            Ok(libc::SIGTERM) if whole => Some(Signal::Terminate),
+            Ok(libc::SIGINT) if whole => Some(Signal::Interrupt),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Sleeps until a signal comes; `None` = the time is over.
+    ///
+    /// # Errors
+    /// poll(2) failed.
+    pub fn wait(&self, timeout_ms: Option<u32>) -> io::Result<Option<Signal>> {
+        Ok(if wait_readable(self.as_fd(), timeout_ms)? { self.take() } else { None })
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Signal, Signals};
+
+    #[test]
+    fn signals_become_readable() {
+        // In a thread of its own: the mask is the thread's, and so is the signal sent to it.
+        std::thread::spawn(|| {
+            let signals = Signals::block().unwrap();
+            assert_eq!(signals.take(), None);
+            for (number, signal) in
+                [(libc::SIGTERM, Signal::Terminate), (libc::SIGINT, Signal::Interrupt)]
+            {
+                // SAFETY: a signal this thread has blocked, to this very thread.
+                // JUSTIFICATION: the test needs a real signal that reaches no other test.
+                assert_eq!(unsafe { libc::pthread_kill(libc::pthread_self(), number) }, 0);
+                assert_eq!(signals.wait(Some(10_000)).unwrap(), Some(signal));
+            }
+            assert_eq!(signals.wait(Some(1)).unwrap(), None);
+        })
+        .join()
+        .unwrap();
+    }
+}

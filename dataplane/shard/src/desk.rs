@@ -1,0 +1,516 @@
+//! Media of calls: what `call` asks for by [`Resources`], carried out with `sdp`, `media` and the
+//! ports of the operating system, in the same turn.
+//!
+//! Each leg has its own local ports, one pair for each media line, opened when the leg is first told
+//! of them and closed when the leg is released. Two joined legs are relay pairs between those ports,
+//! so a party keeps its ports through forks, re-offers and transfers.
+
+use crate::gauge::Gauges;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use strowger_call::{Resources, Role};
+use strowger_leg::Body;
+use strowger_link::{Cause, Gauge, LegId, MediaMode, MediaPolicy, MediaReport, Tick};
+use strowger_media::ports::{PortPair, PortSpace, Ports};
+use strowger_media::{
+    Carried, Drop, Endpoint, FlowReport, MediaEvent, PairId, PairSpec, Peer, Relay, RelayConfig,
+    Side, Silence,
+};
+use strowger_port::net::{Io, MediaPort};
+use strowger_sdp::limits::MEDIA_MAX;
+use strowger_sdp::{
+    Codec, Description, Direction, LocalSession, OwnMedia, Place, Policy, RelayPlan, Terms,
+    Transport,
+};
+
+/// How many other ports are tried when the system refuses one.
+const OPEN_TRIES_MAX: u8 = 8;
+/// Payload type that our own offers name telephone-event with.
+const OWN_TELEPHONE_EVENT: u8 = 101;
+
+/// Local media addresses and ports.
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    /// Local addresses in the order of `MediaPort::address`, and what peers are told.
+    pub addresses: Vec<MediaAddress>,
+    /// First port, even.
+    pub port_min: u16,
+    /// Last port, odd.
+    pub port_max: u16,
+    /// Most joined pairs at once.
+    pub pairs_max: usize,
+    /// From chance: in which order ports are used, and our session numbers.
+    pub seed: u64,
+}
+
+/// One local media address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MediaAddress {
+    /// What sockets bind.
+    pub local: IpAddr,
+    /// What peers are told.
+    pub advertised: IpAddr,
+}
+
+/// All media of a shard.
+#[derive(Debug)]
+pub(crate) struct MediaDesk {
+    addresses: Vec<MediaAddress>,
+    relay: Relay,
+    ports: Ports,
+    legs: BTreeMap<LegId, LegMedia>,
+    joints: BTreeMap<PairId, Joint>,
+    next_session: u64,
+    /// Gauges of branches.
+    pub(crate) gauges: Gauges,
+}
+
+#[derive(Debug)]
+struct LegMedia {
+    session: LocalSession,
+    /// Index of our address.
+    address: u8,
+    /// Where its signalling comes from.
+    signalling: Option<IpAddr>,
+    policy: Option<MediaPolicy>,
+    lines: Vec<Line>,
+    peer: Option<LegId>,
+    report: Option<MediaReport>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    ports: Option<PortPair>,
+    terms: Option<Terms>,
+    codec: String,
+    pair: Option<PairId>,
+}
+
+/// Whose a relay pair is.
+#[derive(Clone, Copy, Debug)]
+struct Joint {
+    a: LegId,
+    b: LegId,
+}
+
+/// [`MediaDesk`] with the system and the time of this turn: what calls are handed.
+pub(crate) struct Desk<'a, I> {
+    /// The desk.
+    pub(crate) media: &'a mut MediaDesk,
+    /// The system.
+    pub(crate) io: &'a mut I,
+    /// Now.
+    pub(crate) now: Tick,
+}
+
+impl MediaDesk {
+    /// Nothing open. `None` when the range or the number of addresses is out of bounds.
+    #[must_use]
+    pub(crate) fn new(config: &MediaConfig) -> Option<MediaDesk> {
+        let count = u8::try_from(config.addresses.len()).ok()?;
+        let space = PortSpace::new(count, config.port_min, config.port_max)?;
+        Some(MediaDesk {
+            addresses: config.addresses.clone(),
+            relay: Relay::new(&RelayConfig::new(space, config.pairs_max)),
+            ports: Ports::new(space, config.seed),
+            legs: BTreeMap::new(),
+            joints: BTreeMap::new(),
+            // Session numbers are told to peers; 62 bits keep them in a signed number.
+            next_session: config.seed >> 2,
+            gauges: Gauges::default(),
+        })
+    }
+
+    /// The relay, for bursts.
+    pub(crate) fn relay_mut(&mut self) -> &mut Relay {
+        &mut self.relay
+    }
+
+    /// The numbering of local ports.
+    #[must_use]
+    pub(crate) const fn space(&self) -> PortSpace {
+        self.ports.space()
+    }
+
+    /// Port pairs in use.
+    #[must_use]
+    pub(crate) fn ports_in_use(&self) -> usize {
+        self.ports.taken_count()
+    }
+
+    /// Remembers where a leg's signalling comes from.
+    pub(crate) fn signalling(&mut self, leg: LegId, ip: IpAddr) {
+        self.leg(leg, Some(ip));
+    }
+
+    /// When [`MediaDesk::handle_timeout`] is due.
+    #[must_use]
+    pub(crate) fn poll_timeout(&self) -> Option<Tick> {
+        self.relay.poll_timeout()
+    }
+
+    /// Looks for silent sides; calls `silent` for each leg that has to be ended for it.
+    pub(crate) fn handle_timeout(&mut self, now: Tick, mut silent: impl FnMut(LegId)) {
+        self.relay.handle_timeout(now);
+        while let Some(event) = self.relay.poll_output() {
+            let MediaEvent::Silent { pair, side } = event;
+            if let Some(joint) = self.joints.get(&pair) {
+                silent(match side {
+                    Side::A => joint.a,
+                    Side::B => joint.b,
+                });
+            }
+        }
+    }
+
+    fn leg(&mut self, leg: LegId, signalling: Option<IpAddr>) -> &mut LegMedia {
+        let wants_v6 = signalling.is_some_and(|ip| ip.to_canonical().is_ipv6());
+        let fits = |a: &MediaAddress| a.local.is_ipv6() == wants_v6;
+        let address = self.addresses.iter().position(fits).unwrap_or(0);
+        let session = &mut self.next_session;
+        let media = self.legs.entry(leg).or_insert_with(|| {
+            *session = session.wrapping_add(1);
+            LegMedia {
+                session: LocalSession::new(*session),
+                // At most MEDIA_ADDRESSES_MAX addresses, so the cast keeps the value.
+                address: address as u8,
+                signalling: None,
+                policy: None,
+                lines: Vec::new(),
+                peer: None,
+                report: None,
+            }
+        });
+        if signalling.is_some() {
+            media.signalling = signalling;
+        }
+        media
+    }
+
+    /// Learns a leg's description.
+    fn learn(&mut self, leg: LegId, theirs: &Description<'_>, policy: &MediaPolicy) {
+        let media = self.leg(leg, None);
+        media.policy = Some(*policy);
+        media.lines.resize_with(media.lines.len().max(theirs.media_count()), Line::default);
+        for (line, described) in media.lines.iter_mut().zip(theirs.media()) {
+            let terms = described.terms();
+            line.codec = terms
+                .preferred
+                .and_then(|pt| described.rtpmap(pt))
+                .map(|map| String::from_utf8_lossy(map.encoding).into_owned())
+                .unwrap_or_default();
+            line.terms = Some(terms);
+        }
+    }
+}
+
+/// An address that means nothing beyond its own network (RFC 1918, 6598, 4193, link-local).
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+impl LegMedia {
+    /// What the relay is told of the party on one line.
+    fn peer_of(&self, terms: &Terms) -> Peer {
+        let signalled = terms.rtp().map(|a| a.ip());
+        let behind_nat = self.policy.is_some_and(|p| p.nated)
+            || signalled.is_some_and(|ip| {
+                is_private(ip) && self.signalling.is_some_and(|s| s != ip && !is_private(s))
+            });
+        let nat = self.signalling.filter(|_| behind_nat);
+        let mut peer = Peer::from_terms(terms, nat);
+        if nat.is_some() && signalled.is_some_and(is_private) {
+            (peer.remote, peer.rtcp_remote) = (None, None);
+        }
+        peer
+    }
+}
+
+fn carried(terms: &Terms) -> Option<Carried> {
+    match terms.transport {
+        Transport::Rtp | Transport::Srtp | Transport::DtlsSrtp => Some(Carried::Rtp),
+        Transport::Udptl => Some(Carried::Opaque),
+        Transport::Other => None,
+    }
+}
+
+/// Nothing of the description can be carried: 488 (RFC 3261 21.4.26).
+const NOT_ACCEPTABLE: Cause = Cause::new(488, 65);
+/// No ports left: resource unavailable.
+const NO_PORTS: Cause = Cause::new(503, 47);
+
+impl<I: Io> Desk<'_, I> {
+    /// Takes ports and opens their sockets; a port that the system refuses rests, another is tried.
+    fn open_ports(&mut self, address: u8) -> Result<PortPair, Cause> {
+        for _ in 0..OPEN_TRIES_MAX {
+            let pair = self.media.ports.take(address, self.now).map_err(|_| NO_PORTS)?;
+            let (Some(rtp), Some(rtcp)) = (self.place(pair.rtp), self.place(pair.rtcp)) else {
+                return Err(NO_PORTS);
+            };
+            if self.io.open_media(rtp).is_ok() {
+                if self.io.open_media(rtcp).is_ok() {
+                    return Ok(pair);
+                }
+                self.io.close_media(rtp);
+            }
+            // It was taken just now, so it can be given back.
+            let _given = self.media.ports.give(pair, self.now);
+        }
+        Err(NO_PORTS)
+    }
+
+    fn place(&self, local: strowger_media::LocalPort) -> Option<MediaPort> {
+        let (address, port) = self.media.ports.space().place(local)?;
+        Some(MediaPort { address, port })
+    }
+
+    fn close_ports(&mut self, pair: PortPair) {
+        for local in [pair.rtp, pair.rtcp] {
+            if let Some(port) = self.place(local) {
+                self.io.close_media(port);
+            }
+        }
+        let _given = self.media.ports.give(pair, self.now);
+    }
+
+    /// Our places on `leg`, one for each wanted line; opens what is not open yet.
+    fn places(&mut self, leg: LegId, wanted: &[bool]) -> Result<Vec<Option<Place>>, Cause> {
+        let address = self.media.leg(leg, None).address;
+        let told = self.media.addresses.get(usize::from(address)).ok_or(NO_PORTS)?.advertised;
+        let mut places = Vec::with_capacity(wanted.len());
+        for (index, wanted) in wanted.iter().enumerate() {
+            let lines = &mut self.media.leg(leg, None).lines;
+            lines.resize_with(lines.len().max(index + 1), Line::default);
+            let open = lines.get(index).and_then(|line| line.ports);
+            let pair = match (wanted, open) {
+                (false, _) => None,
+                (true, Some(pair)) => Some(pair),
+                (true, None) => Some(self.open_ports(address)?),
+            };
+            if let Some(line) = self.media.leg(leg, None).lines.get_mut(index) {
+                line.ports = pair.or(line.ports);
+            }
+            let port = |local| self.place(local).map(|p| SocketAddr::new(told, p.port));
+            places.push(pair.and_then(|p| Some(Place { rtp: port(p.rtp)?, rtcp: port(p.rtcp)? })));
+        }
+        Ok(places)
+    }
+
+    fn told_address(&mut self, leg: LegId) -> Result<IpAddr, Cause> {
+        let address = self.media.leg(leg, None).address;
+        let found = self.media.addresses.get(usize::from(address));
+        found.map(|a| a.advertised).ok_or(NO_PORTS)
+    }
+
+    /// Opens, updates and closes relay pairs so that they fit what both legs said last.
+    fn settle(&mut self, a: LegId, b: LegId) {
+        let count = self.media.legs.get(&a).map_or(0, |m| m.lines.len()).min(MEDIA_MAX);
+        for index in 0..count {
+            self.settle_line(a, b, index);
+        }
+    }
+
+    fn settle_line(&mut self, a: LegId, b: LegId, index: usize) {
+        let side = |leg: LegId| {
+            let media = self.media.legs.get(&leg)?;
+            let line = media.lines.get(index)?;
+            let terms = line.terms.filter(|t| !t.is_rejected())?;
+            let ports = line.ports?;
+            let peer = media.peer_of(&terms);
+            let silence = media.policy.map_or(Silence::NEVER, |policy| Silence {
+                start_ms: policy.start_timeout_ms,
+                running_ms: policy.timeout_ms,
+            });
+            let endpoint = Endpoint { rtp: ports.rtp, rtcp: Some(ports.rtcp), peer, silence };
+            Some((endpoint, carried(&terms)?))
+        };
+        let pair = self.media.legs.get(&a).and_then(|m| m.lines.get(index)).and_then(|l| l.pair);
+        match (side(a), side(b), pair) {
+            (Some((ea, _)), Some((eb, _)), Some(pair)) => {
+                let swapped = self.media.joints.get(&pair).is_some_and(|j| j.a != a);
+                let (first, second) = if swapped { (eb, ea) } else { (ea, eb) };
+                let _open = self.media.relay.update(pair, Side::A, &first.peer, self.now);
+                let _open = self.media.relay.update(pair, Side::B, &second.peer, self.now);
+            }
+            (Some((ea, carried)), Some((eb, _)), None) => {
+                let spec = PairSpec { carried, a: ea, b: eb };
+                if let Ok(pair) = self.media.relay.open(&spec, self.now) {
+                    self.media.joints.insert(pair, Joint { a, b });
+                    self.set_pair(a, index, Some(pair));
+                    self.set_pair(b, index, Some(pair));
+                }
+            }
+            (None, _, Some(pair)) | (_, None, Some(pair)) => self.close_pair(pair, index),
+            (None, _, None) | (_, None, None) => {}
+        }
+    }
+
+    fn set_pair(&mut self, leg: LegId, index: usize, pair: Option<PairId>) {
+        let line = self.media.legs.get_mut(&leg).and_then(|m| m.lines.get_mut(index));
+        if let Some(line) = line {
+            line.pair = pair;
+        }
+    }
+
+    fn close_pair(&mut self, pair: PairId, index: usize) {
+        let Some(joint) = self.media.joints.remove(&pair) else { return };
+        let report = self.media.relay.close(pair, self.now);
+        for (leg, other) in [(joint.a, joint.b), (joint.b, joint.a)] {
+            self.set_pair(leg, index, None);
+            let Ok(report) = &report else { continue };
+            let (from, to) =
+                if leg == joint.a { (report.a, report.b) } else { (report.b, report.a) };
+            let _ = other;
+            self.add_report(leg, index, &from.media, &to.media);
+        }
+    }
+
+    /// Adds what a closed pair carried to the leg's report. The record shows the first line that
+    /// carried anything, mostly the only audio.
+    fn add_report(&mut self, leg: LegId, index: usize, from: &FlowReport, to: &FlowReport) {
+        let Some(media) = self.media.legs.get_mut(&leg) else { return };
+        let codec = media.lines.get(index).map(|l| l.codec.clone()).unwrap_or_default();
+        let held = u64::from(to.drops.of(Drop::Held)) + u64::from(to.drops.of(Drop::NoDestination));
+        let strangers = u64::from(from.drops.of(Drop::Stranger));
+        let new = MediaReport {
+            received: from.packets,
+            received_octets: from.octets,
+            sent: to.packets.saturating_sub(held),
+            sent_octets: to.octets,
+            lost: from.lost,
+            jitter_us: from.jitter_us,
+            jitter_us_max: from.jitter_us_max,
+            strangers,
+            dropped: from.drops.total().saturating_sub(strangers),
+            payload_type: from.payload_type.unwrap_or(u8::MAX),
+            codec,
+            remote: from.latched,
+            first_at: from.span.map(|s| s.0),
+            last_at: from.span.map(|s| s.1),
+        };
+        media.report = Some(match media.report.take() {
+            None => new,
+            Some(old) => merge(old, new),
+        });
+    }
+}
+
+fn merge(old: MediaReport, new: MediaReport) -> MediaReport {
+    let heard = new.first_at.is_some();
+    MediaReport {
+        received: old.received.saturating_add(new.received),
+        received_octets: old.received_octets.saturating_add(new.received_octets),
+        sent: old.sent.saturating_add(new.sent),
+        sent_octets: old.sent_octets.saturating_add(new.sent_octets),
+        lost: old.lost.saturating_add(new.lost),
+        jitter_us: if heard { new.jitter_us } else { old.jitter_us },
+        jitter_us_max: old.jitter_us_max.max(new.jitter_us_max),
+        strangers: old.strangers.saturating_add(new.strangers),
+        dropped: old.dropped.saturating_add(new.dropped),
+        payload_type: if heard { new.payload_type } else { old.payload_type },
+        codec: if heard { new.codec } else { old.codec },
+        remote: new.remote.or(old.remote),
+        first_at: old.first_at.or(new.first_at),
+        last_at: new.last_at.or(old.last_at),
+    }
+}
+
+impl<I: Io> Resources for Desk<'_, I> {
+    fn describe(
+        &mut self,
+        from: LegId,
+        to: LegId,
+        _role: Role,
+        body: &Body,
+        policy: (&MediaPolicy, &MediaPolicy),
+    ) -> Result<Body, Cause> {
+        if !body.is_sdp() {
+            return Ok(body.clone());
+        }
+        if policy.0.mode == MediaMode::Direct && policy.1.mode == MediaMode::Direct {
+            return Ok(body.clone());
+        }
+        let theirs = Description::parse(&body.data).map_err(|_| NOT_ACCEPTABLE)?;
+        self.media.learn(from, &theirs, policy.0);
+        self.media.leg(to, None).policy = Some(*policy.1);
+        let wanted: Vec<bool> = theirs
+            .media()
+            .map(|m| {
+                let terms = m.terms();
+                !terms.is_rejected() && carried(&terms).is_some()
+            })
+            .collect();
+        let places = self.places(to, &wanted)?;
+        let address = self.told_address(to)?;
+        let plan = RelayPlan { address, places: &places, policy: Policy::Plain };
+        let session = &mut self.media.leg(to, None).session;
+        let body = session.relay(&theirs, &plan).map_err(|_| NOT_ACCEPTABLE)?.to_vec();
+        if self.media.legs.get(&from).is_some_and(|m| m.peer == Some(to)) {
+            self.settle(from, to);
+        }
+        Ok(Body::sdp(body))
+    }
+
+    fn compose(&mut self, to: LegId, policy: &MediaPolicy) -> Result<Body, Cause> {
+        self.media.leg(to, None).policy = Some(*policy);
+        let place = self.places(to, &[true])?.first().copied().flatten().ok_or(NO_PORTS)?;
+        let address = self.told_address(to)?;
+        let media = OwnMedia {
+            place,
+            codecs: &[Codec::PCMA, Codec::PCMU],
+            telephone_event: Some(OWN_TELEPHONE_EVENT),
+            ptime_ms: Some(20),
+            direction: Direction::SendRecv,
+        };
+        let session = &mut self.media.leg(to, None).session;
+        Ok(Body::sdp(session.offer(address, &media).to_vec()))
+    }
+
+    fn join(&mut self, a: LegId, b: LegId) {
+        self.media.leg(a, None).peer = Some(b);
+        self.media.leg(b, None).peer = Some(a);
+        self.settle(a, b);
+    }
+
+    fn part(&mut self, a: LegId, b: LegId) {
+        let pairs: Vec<(usize, PairId)> = self
+            .media
+            .legs
+            .get(&a)
+            .map(|m| m.lines.iter().enumerate().filter_map(|(i, l)| Some((i, l.pair?))).collect())
+            .unwrap_or_default();
+        for (index, pair) in pairs {
+            self.close_pair(pair, index);
+        }
+        for leg in [a, b] {
+            if let Some(media) = self.media.legs.get_mut(&leg) {
+                media.peer = None;
+            }
+        }
+    }
+
+    fn release(&mut self, leg: LegId) -> Option<MediaReport> {
+        if let Some(peer) = self.media.legs.get(&leg).and_then(|m| m.peer) {
+            self.part(leg, peer);
+        }
+        let media = self.media.legs.remove(&leg)?;
+        for pair in media.lines.iter().filter_map(|line| line.ports) {
+            self.close_ports(pair);
+        }
+        media.report
+    }
+
+    fn take(&mut self, gauge: &Gauge, now: Tick) -> bool {
+        self.media.gauges.take(gauge, now)
+    }
+
+    fn give(&mut self, id: u32) {
+        self.media.gauges.give(id);
+    }
+}

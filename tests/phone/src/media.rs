@@ -1,0 +1,485 @@
+//! The media of one call: an RTP and an RTCP socket, one thread that listens and one that sends at
+//! the pace of the packet time.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::forwarder::{Forwarder, ForwarderStats, Impairment};
+use crate::limits::{DATAGRAM_BYTES_MAX, POLL, PORT_PAIRS_MAX};
+use crate::random::Random;
+use crate::rtp::tally::{MediaReport, Moment, Tally};
+use crate::rtp::{Packet, SenderInfo, marked_payload, rtcp_compound};
+
+/// G.711 samples, and bytes, in a millisecond.
+const BYTES_PER_MS: u32 = 8;
+/// Receive buffer of the RTP socket, bytes: a test must not lose packets by itself.
+const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
+/// How far the sender may fall behind before it forgets the past instead of sending a burst.
+const LAG_MAX: Duration = Duration::from_millis(500);
+/// First even port tried for RTP, above the product's default range.
+const PORT_FIRST: u16 = 34_000;
+/// Even ports tried from there.
+const PORT_PAIRS: u64 = 13_000;
+
+/// What `send_rtp` puts into its packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pattern {
+    /// Stream id, place and hash: see [`crate::rtp::marked_payload`].
+    Marked,
+    /// G.711 mu-law silence.
+    Silence,
+}
+
+/// How to open the media of a call.
+#[derive(Debug, Clone)]
+pub(crate) struct MediaConfig {
+    pub(crate) bind: IpAddr,
+    pub(crate) ptime_ms: u32,
+    pub(crate) rtcp_interval: Duration,
+    pub(crate) impairment: Option<Impairment>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Media {
+    shared: Arc<Shared>,
+    forwarder: Option<Forwarder>,
+    rtp: SocketAddr,
+    rtcp: Option<SocketAddr>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A part of [`Media`] that may be used while the call's own lock is free.
+#[derive(Debug, Clone)]
+pub(crate) struct MediaHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    /// Where RTP goes instead of to the remote side: the forwarder's front.
+    detour: Option<SocketAddr>,
+    ptime_ms: u32,
+    rtcp_interval: Duration,
+    stop: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    remote: Option<(SocketAddr, SocketAddr)>,
+    sends: bool,
+    receives: bool,
+    echo: bool,
+    ended: bool,
+    job: Option<Job>,
+    rtcp_due: Instant,
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    stream: u64,
+    place: u64,
+    payload_bytes: u32,
+    sent_since_report: bool,
+    tally: Tally,
+}
+
+#[derive(Debug)]
+struct Job {
+    left: u64,
+    pattern: Pattern,
+    due: Instant,
+    first: bool,
+}
+
+impl Media {
+    pub(crate) fn open(config: &MediaConfig, random: &mut Random) -> io::Result<Self> {
+        let (rtp, rtcp) = bind_pair(config.bind, random)?;
+        socket2::SockRef::from(&rtp).set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+        rtp.set_read_timeout(Some(POLL))?;
+        rtcp.set_nonblocking(true)?;
+        let (rtp_addr, rtcp_addr) = (rtp.local_addr()?, rtcp.local_addr()?);
+        let forwarder = match config.impairment {
+            Some(impairment) => {
+                let front = SocketAddr::new(config.bind, 0);
+                Some(Forwarder::new(front, None, impairment)?)
+            }
+            None => None,
+        };
+        let door = forwarder.as_ref().map(|f| f.open(rtp_addr)).transpose()?;
+        let stream = random.bits();
+        let [a, b, c, d, e, f, ..] = random.bits().to_be_bytes();
+        let state = State {
+            remote: None,
+            sends: false,
+            receives: true,
+            echo: false,
+            ended: false,
+            job: None,
+            rtcp_due: Instant::now() + config.rtcp_interval,
+            ssrc: u32::from_be_bytes([a, b, c, d]),
+            sequence: u16::from_be_bytes([e, f]),
+            timestamp: u32::from_be_bytes([c, d, e, f]),
+            stream,
+            place: 0,
+            payload_bytes: 0,
+            sent_since_report: false,
+            tally: Tally::new(stream),
+        };
+        let shared = Arc::new(Shared {
+            rtp,
+            rtcp,
+            detour: forwarder.as_ref().map(Forwarder::front),
+            ptime_ms: config.ptime_ms,
+            rtcp_interval: config.rtcp_interval,
+            stop: AtomicBool::new(false),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let (listener, pacer) = (Arc::clone(&shared), Arc::clone(&shared));
+        let threads = vec![
+            std::thread::spawn(move || listener.listen()),
+            std::thread::spawn(move || pacer.pace()),
+        ];
+        let rtcp = door.map(|_| rtcp_addr);
+        Ok(Self { shared, forwarder, rtp: door.unwrap_or(rtp_addr), rtcp, threads })
+    }
+
+    /// Addresses for the session description; RTCP only when it is not the next port.
+    pub(crate) fn advertised(&self) -> (SocketAddr, Option<SocketAddr>) {
+        (self.rtp, self.rtcp)
+    }
+
+    pub(crate) fn handle(&self) -> MediaHandle {
+        MediaHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    pub(crate) fn set_remote(&self, rtp: SocketAddr, rtcp: SocketAddr) {
+        if let Some(forwarder) = &self.forwarder {
+            forwarder.set_target(rtp);
+        }
+        self.shared.lock().remote = Some((rtp, rtcp));
+        self.shared.changed.notify_all();
+    }
+
+    pub(crate) fn set_direction(&self, sends: bool, receives: bool) {
+        let mut state = self.shared.lock();
+        (state.sends, state.receives) = (sends, receives);
+    }
+
+    pub(crate) fn forwarder_stats(&self) -> Option<ForwarderStats> {
+        self.forwarder.as_ref().map(Forwarder::stats)
+    }
+
+    /// Stops sending and says goodbye in RTCP. The ports stay open to count what comes late.
+    pub(crate) fn end(&self) {
+        let mut state = self.shared.lock();
+        if state.ended {
+            return;
+        }
+        self.shared.send_rtcp(&mut state, true);
+        state.ended = true;
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Media {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has already said so; there is nothing to add while dropping.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl MediaHandle {
+    /// Begins to send; packets that are still to be sent from before are forgotten.
+    pub(crate) fn start(&self, packets: u64, pattern: Pattern) {
+        let due = Instant::now();
+        self.shared.lock().job = Some(Job { left: packets, pattern, due, first: true });
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until all are sent; the number left over when `limit` passed or the call ended.
+    pub(crate) fn wait_sent(&self, limit: Duration) -> Result<(), u64> {
+        let deadline = Instant::now() + limit;
+        let mut state = self.shared.lock();
+        loop {
+            let left = state.job.as_ref().map_or(0, |job| job.left);
+            if left == 0 {
+                return Ok(());
+            }
+            let wait = deadline.saturating_duration_since(Instant::now());
+            if wait.is_zero() || state.ended {
+                return Err(left);
+            }
+            let waited = self.shared.changed.wait_timeout(state, wait.min(POLL));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub(crate) fn set_echo(&self, echo: bool) {
+        self.shared.lock().echo = echo;
+    }
+
+    pub(crate) fn report(&self) -> MediaReport {
+        self.shared.lock().tally.report()
+    }
+
+    pub(crate) fn ptime(&self) -> Duration {
+        Duration::from_millis(u64::from(self.shared.ptime_ms))
+    }
+
+    pub(crate) fn local(&self) -> io::Result<SocketAddr> {
+        self.shared.rtp.local_addr()
+    }
+
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        self.shared.lock().remote.map(|(rtp, _)| rtp)
+    }
+
+    /// True while this side may send (offer and answer, both sides' directions).
+    pub(crate) fn sends(&self) -> bool {
+        let state = self.shared.lock();
+        state.sends && state.remote.is_some() && !state.ended
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    fn listen(&self) {
+        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        while !self.stopped() {
+            if let Ok((length, source)) = self.rtp.recv_from(&mut buffer) {
+                self.handle_rtp(buffer.get(..length).unwrap_or_default(), source);
+            }
+            while let Ok((length, _)) = self.rtcp.recv_from(&mut buffer) {
+                let mut state = self.lock();
+                let ssrc = state.ssrc;
+                state.tally.handle_rtcp(buffer.get(..length).unwrap_or_default(), ssrc);
+            }
+        }
+    }
+
+    fn handle_rtp(&self, bytes: &[u8], source: SocketAddr) {
+        let mut state = self.lock();
+        let moment = match (state.ended, state.receives) {
+            (true, _) => Moment::Ended,
+            (false, false) => Moment::Held,
+            (false, true) => Moment::Live,
+        };
+        let Some(packet) = state.tally.handle_rtp(bytes, source, moment) else { return };
+        if state.echo && state.sends && !state.ended {
+            let back = Packet { ssrc: state.ssrc, ..packet };
+            if self.send_rtp(&mut state, &back.to_bytes()) {
+                state.tally.counts().echoed += 1;
+            }
+        }
+    }
+
+    fn pace(&self) {
+        let mut state = self.lock();
+        while !self.stopped() {
+            let now = Instant::now();
+            let next = self.send_due(&mut state, now);
+            if now >= state.rtcp_due {
+                if !state.ended {
+                    self.send_rtcp(&mut state, false);
+                }
+                state.rtcp_due = now + self.rtcp_interval;
+            }
+            let wait = next.saturating_duration_since(Instant::now()).min(POLL);
+            if wait.is_zero() {
+                continue;
+            }
+            let waited = self.changed.wait_timeout(state, wait);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Sends what is due; when to look again.
+    fn send_due(&self, state: &mut State, now: Instant) -> Instant {
+        let ptime = Duration::from_millis(u64::from(self.ptime_ms));
+        let may = state.sends && !state.ended && state.remote.is_some();
+        let idle = now + POLL;
+        let Some(mut job) = state.job.take() else { return idle };
+        if job.due > now {
+            let due = job.due;
+            state.job = Some(job);
+            return due;
+        }
+        if now.duration_since(job.due) > LAG_MAX {
+            job.due = now;
+        }
+        job.due += ptime;
+        if may {
+            self.send_one(state, &job);
+            (job.left, job.first) = (job.left.saturating_sub(1), false);
+        }
+        // Time goes on while the stream is held.
+        state.timestamp = state.timestamp.wrapping_add(self.ptime_ms * BYTES_PER_MS);
+        let due = job.due;
+        if job.left > 0 {
+            state.job = Some(job);
+            return due;
+        }
+        self.changed.notify_all();
+        idle
+    }
+
+    fn send_one(&self, state: &mut State, job: &Job) {
+        let bytes = usize::try_from(self.ptime_ms * BYTES_PER_MS).unwrap_or(0);
+        let payload = match job.pattern {
+            Pattern::Marked => marked_payload(state.stream, state.place, bytes),
+            Pattern::Silence => vec![0xFF; bytes],
+        };
+        let packet = Packet {
+            marker: job.first,
+            payload_type: 0,
+            sequence: state.sequence,
+            timestamp: state.timestamp,
+            ssrc: state.ssrc,
+            payload: &payload,
+        };
+        state.sequence = state.sequence.wrapping_add(1);
+        let sent = self.send_rtp(state, &packet.to_bytes());
+        if matches!(job.pattern, Pattern::Marked) {
+            state.place += 1;
+            state.tally.counts().sent += u64::from(sent);
+        }
+    }
+
+    fn send_rtp(&self, state: &mut State, bytes: &[u8]) -> bool {
+        let Some((remote, _)) = state.remote else { return false };
+        // An error is an ICMP message about an earlier packet: UDP tells nothing about this one.
+        let sent = self.rtp.send_to(bytes, self.detour.unwrap_or(remote)).is_ok();
+        state.tally.counts().sent_packets += 1;
+        let payload = u32::try_from(bytes.len()).unwrap_or(0).saturating_sub(12);
+        state.payload_bytes = state.payload_bytes.wrapping_add(payload);
+        state.sent_since_report = true;
+        sent
+    }
+
+    fn send_rtcp(&self, state: &mut State, bye: bool) {
+        let Some((_, remote)) = state.remote else { return };
+        let packets = u32::try_from(state.tally.counts().sent_packets).unwrap_or(u32::MAX);
+        let sender = std::mem::take(&mut state.sent_since_report).then_some(SenderInfo {
+            timestamp: state.timestamp,
+            packets,
+            bytes: state.payload_bytes,
+        });
+        let block = state.tally.report_block();
+        let bytes = rtcp_compound(state.ssrc, sender, block, "phone@strowger.test", bye);
+        if self.rtcp.send_to(&bytes, remote).is_ok() {
+            let rtcp = &mut state.tally.counts().rtcp;
+            match sender {
+                Some(_) => rtcp.sent_sr += 1,
+                None => rtcp.sent_rr += 1,
+            }
+        }
+    }
+}
+
+/// An even port and the next one (RFC 3550 11).
+fn bind_pair(ip: IpAddr, random: &mut Random) -> io::Result<(UdpSocket, UdpSocket)> {
+    for _ in 0..PORT_PAIRS_MAX {
+        let offset = u16::try_from(random.below(PORT_PAIRS) * 2).unwrap_or(0);
+        let port = PORT_FIRST + offset;
+        let rtp = UdpSocket::bind((ip, port));
+        if let (Ok(rtp), Ok(rtcp)) = (rtp, UdpSocket::bind((ip, port + 1))) {
+            return Ok((rtp, rtcp));
+        }
+    }
+    Err(io::Error::other("no free pair of ports for RTP and RTCP"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(ptime_ms: u32, impairment: Option<Impairment>) -> Media {
+        let bind = IpAddr::from([127, 0, 0, 1]);
+        let rtcp_interval = Duration::from_millis(50);
+        let config = MediaConfig { bind, ptime_ms, rtcp_interval, impairment };
+        Media::open(&config, &mut Random::fresh()).unwrap()
+    }
+
+    fn join(a: &Media, b: &Media) {
+        for (from, to) in [(a, b), (b, a)] {
+            let (rtp, rtcp) = to.advertised();
+            let next = SocketAddr::new(rtp.ip(), rtp.port() + 1);
+            from.set_remote(rtp, rtcp.unwrap_or(next));
+            from.set_direction(true, true);
+        }
+    }
+
+    #[test]
+    fn packets_keep_their_pace_and_an_echo_comes_back() {
+        let (a, b) = (open(20, None), open(20, None));
+        join(&a, &b);
+        b.handle().set_echo(true);
+        let begun = Instant::now();
+        a.handle().start(20, Pattern::Marked);
+        a.handle().wait_sent(Duration::from_secs(5)).unwrap();
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(375), "20 packets took only {took:?}");
+        std::thread::sleep(Duration::from_millis(150));
+        let (heard, back) = (b.handle().report(), a.handle().report());
+        assert_eq!(heard.stream(back.own_stream).unwrap().received, 20);
+        assert_eq!((heard.echoed, heard.sent, back.sent), (20, 0, 20));
+        assert_eq!(back.stream(back.own_stream).unwrap().received, 20);
+        assert_eq!(back.delay.count, 20);
+        assert!(back.rtcp.sr + back.rtcp.rr > 0 && back.rtcp.sent_sr > 0, "{:?}", back.rtcp);
+    }
+
+    #[test]
+    fn a_held_side_sends_nothing_and_an_ended_side_counts_what_comes() {
+        let (a, b) = (open(10, None), open(10, None));
+        join(&a, &b);
+        a.set_direction(false, true);
+        a.handle().start(5, Pattern::Marked);
+        assert_eq!(a.handle().wait_sent(Duration::from_millis(80)), Err(5));
+        a.set_direction(true, true);
+        b.set_direction(true, false);
+        a.handle().wait_sent(Duration::from_secs(5)).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(b.handle().report().while_held, 5);
+        b.end();
+        a.handle().start(3, Pattern::Silence);
+        a.handle().wait_sent(Duration::from_secs(5)).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let report = b.handle().report();
+        assert_eq!((report.after_end, report.foreign, report.verified), (3, 3, 5));
+    }
+
+    #[test]
+    fn a_bad_network_can_stand_before_the_port() {
+        let loss = Impairment { seed: 5, loss_per_mille: 300, ..Impairment::NONE };
+        let (a, b) = (open(10, Some(loss)), open(10, None));
+        join(&a, &b);
+        a.handle().start(50, Pattern::Marked);
+        a.handle().wait_sent(Duration::from_secs(5)).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        let lost = a.forwarder_stats().unwrap().to_target.lost;
+        let (heard, own) = (b.handle().report(), a.handle().report().own_stream);
+        assert!(lost > 3, "{lost}");
+        assert_eq!(heard.lost_of(own, 50), lost);
+        assert_eq!(heard.sources[0].0, a.advertised().0);
+    }
+}

@@ -1,0 +1,232 @@
+//! The little of SDP that one audio call needs (RFC 8866, RFC 3264): address, port, formats,
+//! ptime, direction.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Direction of a stream as its describer sees it (RFC 3264 5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Both ways.
+    SendRecv,
+    /// The describer sends only: it holds the other side.
+    SendOnly,
+    /// The describer listens only.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+/// One audio session description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sdp {
+    /// Session id of the origin line.
+    pub session: u64,
+    /// Session version of the origin line: grows by one with each change (RFC 3264 8).
+    pub version: u64,
+    /// Where RTP is to be sent. Port 0: the stream is refused.
+    pub rtp: SocketAddr,
+    /// Where RTCP is to be sent when not to the next port (RFC 3605).
+    pub rtcp: Option<SocketAddr>,
+    /// RTP payload types in order of preference.
+    pub formats: Vec<u8>,
+    /// Packet time asked for, ms.
+    pub ptime_ms: Option<u32>,
+    /// Direction as the describer sees it.
+    pub direction: Direction,
+}
+
+impl Direction {
+    /// The attribute's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    /// True when the describer sends.
+    #[must_use]
+    pub fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// True when the describer receives.
+    #[must_use]
+    pub fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// From the two halves.
+    #[must_use]
+    pub fn of(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    /// The answer to an offer of this direction by someone who wishes `wish` (RFC 3264 6.1).
+    #[must_use]
+    pub fn answer(self, wish: Self) -> Self {
+        Self::of(wish.sends() && self.receives(), wish.receives() && self.sends())
+    }
+}
+
+impl Sdp {
+    /// Reads a body; the first audio stream counts. `None` when there is no usable one.
+    #[must_use]
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?;
+        let mut origin = None;
+        let (mut session_ip, mut media_ip) = (None, None);
+        let (mut session_way, mut media_way) = (Direction::SendRecv, None);
+        let (mut audio, mut rtcp, mut ptime_ms) = (None, None, None);
+        let mut in_media = false;
+        for line in text.lines() {
+            let (kind, value) = line.trim_end().split_once('=')?;
+            match kind {
+                "m" if audio.is_some() => break,
+                "m" => {
+                    in_media = true;
+                    audio = parse_media(value);
+                }
+                "o" => origin = parse_origin(value),
+                "c" if in_media => media_ip = parse_connection(value),
+                "c" => session_ip = parse_connection(value),
+                "a" => match parse_direction(value) {
+                    Some(way) if in_media => media_way = Some(way),
+                    Some(way) => session_way = way,
+                    None if value.starts_with("ptime:") => ptime_ms = value.get(6..)?.parse().ok(),
+                    None if value.starts_with("rtcp:") => rtcp = value.get(5..).map(str::to_owned),
+                    None => {}
+                },
+                _ => {}
+            }
+        }
+        let (port, formats) = audio?;
+        let ip = media_ip.or(session_ip)?;
+        let (session, version) = origin?;
+        Some(Self {
+            session,
+            version,
+            rtp: SocketAddr::new(ip, port),
+            rtcp: rtcp.and_then(|text| parse_rtcp(&text, ip)),
+            formats,
+            ptime_ms,
+            direction: media_way.unwrap_or(session_way),
+        })
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let (ip, port) = (self.rtp.ip(), self.rtp.port());
+        let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+        let formats = self.formats.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
+        let mut text = format!(
+            "v=0\r\no=phone {} {} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
+             m=audio {port} RTP/AVP {formats}\r\na=rtpmap:0 PCMU/8000\r\n",
+            self.session, self.version
+        );
+        if let Some(ptime) = self.ptime_ms {
+            text.push_str(&format!("a=ptime:{ptime}\r\n"));
+        }
+        if let Some(rtcp) = self.rtcp {
+            text.push_str(&format!("a=rtcp:{} IN {family} {}\r\n", rtcp.port(), rtcp.ip()));
+        }
+        text.push_str(&format!("a={}\r\n", self.direction.name()));
+        text
+    }
+
+    /// Where RTCP goes: the attribute's address, else the next port (RFC 3550 11).
+    #[must_use]
+    pub fn rtcp_target(&self) -> SocketAddr {
+        let next = SocketAddr::new(self.rtp.ip(), self.rtp.port().saturating_add(1));
+        self.rtcp.unwrap_or(next)
+    }
+}
+
+fn parse_origin(value: &str) -> Option<(u64, u64)> {
+    let mut words = value.split(' ').skip(1);
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+fn parse_connection(value: &str) -> Option<IpAddr> {
+    value.split(' ').nth(2)?.split('/').next()?.parse().ok()
+}
+
+fn parse_media(value: &str) -> Option<(u16, Vec<u8>)> {
+    let mut words = value.split(' ');
+    if words.next()? != "audio" {
+        return None;
+    }
+    let port = words.next()?.split('/').next()?.parse().ok()?;
+    let formats = words.skip(1).filter_map(|word| word.parse().ok()).collect();
+    Some((port, formats))
+}
+
+fn parse_direction(value: &str) -> Option<Direction> {
+    [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive]
+        .into_iter()
+        .find(|way| way.name() == value)
+}
+
+fn parse_rtcp(value: &str, ip: IpAddr) -> Option<SocketAddr> {
+    let mut words = value.split(' ');
+    let port = words.next()?.parse().ok()?;
+    let ip = words.nth(2).and_then(|word| word.parse().ok()).unwrap_or(ip);
+    Some(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back_the_same() {
+        let sdp = Sdp {
+            session: 12,
+            version: 3,
+            rtp: "127.0.0.1:40000".parse().unwrap(),
+            rtcp: Some("127.0.0.2:40009".parse().unwrap()),
+            formats: vec![0, 8],
+            ptime_ms: Some(30),
+            direction: Direction::SendOnly,
+        };
+        assert_eq!(Sdp::parse(sdp.to_text().as_bytes()), Some(sdp));
+    }
+
+    #[test]
+    fn media_lines_win_over_session_lines_and_video_is_passed_over() {
+        let body = "v=0\r\no=x 1 2 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.1\r\na=inactive\r\n\
+            t=0 0\r\nm=video 9 RTP/AVP 99\r\nm=audio 4000/1 RTP/AVP 0 101\r\nc=IN IP4 10.0.0.2\r\n\
+            a=recvonly\r\nm=audio 5000 RTP/AVP 8\r\nc=IN IP4 10.0.0.3\r\n";
+        let sdp = Sdp::parse(body.as_bytes()).unwrap();
+        assert_eq!(sdp.rtp, "10.0.0.2:4000".parse().unwrap());
+        assert_eq!(sdp.rtcp_target(), "10.0.0.2:4001".parse().unwrap());
+        assert_eq!(sdp.formats, vec![0, 101]);
+        assert_eq!(sdp.direction, Direction::RecvOnly);
+        assert_eq!(Sdp::parse(b"v=0\r\n"), None);
+        assert_eq!(Sdp::parse(b"\xff"), None);
+    }
+
+    #[test]
+    fn answers_mirror_offers() {
+        use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+        for (offer, wish, answer) in [
+            (SendRecv, SendRecv, SendRecv),
+            (SendOnly, SendRecv, RecvOnly),
+            (RecvOnly, SendRecv, SendOnly),
+            (Inactive, SendRecv, Inactive),
+            (SendRecv, SendOnly, SendOnly),
+            (SendOnly, SendOnly, Inactive),
+        ] {
+            assert_eq!(offer.answer(wish), answer, "{offer:?} {wish:?}");
+        }
+    }
+}
