@@ -4,12 +4,14 @@ use crate::{Dice, Shape};
 
 mod datagram;
 mod digest;
+mod endpoint;
 mod journal;
 mod link;
 mod rtcp;
 mod rtp;
 mod sdp;
 mod sip;
+mod table;
 mod token;
 mod uri;
 
@@ -38,6 +40,8 @@ pub static TARGETS: &[&Target] = &[
     &link::TARGET,
     &token::TARGET,
     &journal::TARGET,
+    &table::TARGET,
+    &endpoint::TARGET,
 ];
 
 /// Reads an input as choices, for laws that begin with a value: 0 when it is used up.
