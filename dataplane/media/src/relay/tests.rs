@@ -483,7 +483,9 @@ fn a_side_may_be_silent_for_ever() {
     let space = PortSpace::new(1, 1024, 1027).unwrap();
     let mut relay = Relay::new(&RelayConfig::new(space, 1));
     let at = |n: u16| space.local_port(0, 1024 + n).unwrap();
-    let end = |n, silence| Endpoint { rtp: at(n), rtcp: None, peer: peer(), silence };
+    let from: SocketAddr = "192.0.2.1:4000".parse().unwrap();
+    let known = Peer { remote: Some(from), ..peer() };
+    let end = |n, silence| Endpoint { rtp: at(n), rtcp: None, peer: known, silence };
     let running = Silence { start_ms: 0, running_ms: 1_000 };
     let (a, b) = (end(0, Silence::NEVER), end(2, running));
     let pair = relay.open(&PairSpec { carried: Carried::Rtp, a, b }, Tick(0)).unwrap();
@@ -491,7 +493,6 @@ fn a_side_may_be_silent_for_ever() {
     assert_eq!(relay.poll_output(), None);
     // Once it has spoken, its pauses count.
     let mut octets = [0x80, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
-    let from = peer().remote.unwrap();
     let spoke = Tick(0).plus_ms(3_600_000);
     relay.handle_burst(&mut [Datagram::new(at(2), from, &mut octets)], spoke);
     relay.handle_timeout(spoke.plus_ms(5_000));
@@ -563,7 +564,7 @@ fn sizes_are_what_was_decided() {
         ("MediaReport", size_of::<MediaReport>()),
     ];
     let expected =
-        [("Flow", 256), ("Slot", 256), ("PairSlot", 80), ("Datagram", 96), ("MediaReport", 416)];
+        [("Flow", 256), ("Slot", 256), ("PairSlot", 96), ("Datagram", 96), ("MediaReport", 416)];
     assert_eq!(sizes, expected);
 }
 

@@ -19,6 +19,8 @@ impl LegKeys for Slots {
         Some(leg_id(self.0))
     }
 
+    fn close(&mut self, _: LegId) {}
+
     fn admission(&self, _: &Path, _: Method) -> Admission<'_> {
         Admission::Open
     }
@@ -111,6 +113,9 @@ impl Net {
             for side in 0..2 {
                 self.sides[side].endpoint.handle_timeout(self.now);
                 self.drain(side);
+                let endpoint = &self.sides[side].endpoint;
+                let owners = endpoint.legs() + endpoint.transactions();
+                assert!(endpoint.alarms() <= owners, "an alarm without an owner");
             }
         }
         panic!("events without end");
@@ -131,8 +136,8 @@ impl Net {
     }
 
     fn last(&self, side: usize, leg: LegId) -> String {
-        let mine = self.sides[side].events.iter().filter(|(id, _)| *id == leg);
-        mine.last().map(|(_, event)| event_text(event)).unwrap_or_default()
+        let mut mine = self.sides[side].events.iter().rev().filter(|(id, _)| *id == leg);
+        mine.next().map(|(_, event)| event_text(event)).unwrap_or_default()
     }
 
     fn ends(&self, side: usize, leg: LegId) -> usize {
