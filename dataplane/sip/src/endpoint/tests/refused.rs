@@ -165,6 +165,13 @@ fn strangers_show_credentials_first_and_nothing_is_kept() {
         peer< 100 INVITE
         call< Offered 4420 sdp"
     ));
+    bench.endpoint.set_nonces(crate::digest::Nonces::new(strowger_link::Key([8; 16]), 60));
+    bench.run(&format!(
+        "peer> INVITE callid=y | Authorization: {credentials}
+        count< Challenged
+        peer< 401 INVITE"
+    ));
+    bench.endpoint.set_nonces(script::config().nonces);
     bench.now = bench.now.plus_ms(61_000);
     bench.run_open(&format!("peer> INVITE callid=z | Authorization: {credentials}\ncount< Stale"));
     assert!(bench.messages().remove(0).contains(",stale=true"));
