@@ -330,7 +330,8 @@ fn seeds(_: &mut Dice) -> Vec<Vec<u8>> {
         format!(
             "{method} sip:4420@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch={branch}\r\n\
              From: <sip:1001@192.0.2.10>;tag=p\r\nTo: <sip:4420@192.0.2.1>{tag}\r\nCall-ID: c\r\n\
-             CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\nContact: <sip:1001@192.0.2.10>\r\n{more}\r\n"
+             CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\n\
+             Contact: <sip:1001@192.0.2.10>\r\n{more}\r\n"
         )
     };
     let sdp = "Content-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n";

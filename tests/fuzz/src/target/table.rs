@@ -1,5 +1,5 @@
-//! The call table: what was written is read, by a reader and by the next life of its owner; and words
-//! that the owner never wrote make nobody panic.
+//! The call table: what was written is read, by a reader and by the next life of its owner; and
+//! words that the owner never wrote make nobody panic.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
