@@ -93,6 +93,21 @@ fn a_second_invite_before_the_first_is_answered_is_500() {
 }
 
 #[test]
+fn a_new_description_that_is_never_answered_ends_the_leg_and_leaves_nothing() {
+    check(&format!(
+        "{OUT}
+        call> Reoffer sdp
+        peer< INVITE sdp
+        peer> 183 INVITE
+        wait 179999
+        wait 1
+        peer< BYE
+        call< Ended 408/102
+        peer> 200 BYE"
+    ));
+}
+
+#[test]
 fn we_want_a_new_description() {
     check(&format!(
         "{OUT}
