@@ -207,7 +207,8 @@ fn junk_changes_no_call() {
     let tag = bench.our_tag();
     let seed = format!(
         "BYE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKj\r\n\
-         From: <sip:a@b>;tag=stranger\r\nTo: <sip:c@d>;tag={tag}\r\nCall-ID: call@peer\r\nCSeq: 90 BYE\r\n\r\n"
+         From: <sip:a@b>;tag=stranger\r\nTo: <sip:c@d>;tag={tag}\r\n\
+         Call-ID: call@peer\r\nCSeq: 90 BYE\r\n\r\n"
     );
     let mut chance = crate::endpoint::config::Chance::new(strowger_link::Key([3; 16]));
     for _ in 0..20_000 {
