@@ -15,8 +15,8 @@ use strowger_model::{
 };
 use trace::{Call, Leg};
 
-/// Talk beyond the granted time by so much, milliseconds, is the switch being late with the cut, and
-/// nobody pays it. A call that was allowed to go on longer is charged for all of it.
+/// Talk beyond the granted time by so much, milliseconds, is the switch being late with the cut,
+/// and nobody pays it. A call that was allowed to go on longer is charged for all of it.
 pub const CUT_GRACE_MS: u64 = 1_000;
 
 /// Which time of a call is charged (spec BILL-IVR-01).
@@ -135,22 +135,21 @@ fn times(call: &Call<'_>, ended: &CallEnded, mode: Mode) -> CdrTimes {
         ended_us: call.wall_us(ended.at),
         setup_ms: talk.map_or(ended.at, |(from, _)| from).ms_since(call.started_at),
         talk_ms,
-        billable_ms: billable_ms(talk_ms, call.granted_ms, ended.reason),
+        billable_ms: billable_ms(talk_ms, call.granted_ms, ended),
         caller_ms: span_ms(call.caller()),
         called_ms: span_ms(call.called()),
     }
 }
 
-/// What of the talk may be charged: nobody pays for a cut that came late.
-fn billable_ms(talk_ms: u64, granted_ms: Option<u64>, reason: Reason) -> u64 {
-    match granted_ms {
-        Some(granted)
-            if reason == Reason::CreditEnded
-                || talk_ms.saturating_sub(granted) <= CUT_GRACE_MS =>
-        {
-            talk_ms.min(granted)
-        }
-        Some(_) | None => talk_ms,
+/// What of the talk may be charged: nobody pays for a cut that came late. Where facts were dropped,
+/// the last grant may be among them: then only the grace counts.
+fn billable_ms(talk_ms: u64, granted_ms: Option<u64>, ended: &CallEnded) -> u64 {
+    let Some(granted_ms) = granted_ms else { return talk_ms };
+    let is_cut = ended.reason == Reason::CreditEnded && ended.facts_dropped == 0;
+    if is_cut || talk_ms.saturating_sub(granted_ms) <= CUT_GRACE_MS {
+        talk_ms.min(granted_ms)
+    } else {
+        talk_ms
     }
 }
 

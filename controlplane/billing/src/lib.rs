@@ -10,8 +10,8 @@
 //!    [`records`] is both steps.
 //! 4. [`postings`] adds up the charges of a batch of records to ledger transfers.
 //!
-//! All four give the same result for the same input, always: a journal read again after a crash makes
-//! the same records and the same transfers.
+//! All four give the same result for the same input, always: a journal read again after a crash
+//! makes the same records and the same transfers.
 //!
 //! Where to start: [`rate`], the one place where the order of rounding is written.
 
@@ -24,6 +24,8 @@ mod price;
 mod rate;
 mod settlement;
 mod terms;
+#[cfg(test)]
+mod testing;
 
 pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose};
 pub use ledger::{

@@ -87,3 +87,6 @@ fn divide(value: i128, divisor: i128, mode: RoundingMode) -> i128 {
     };
     quotient + i128::from(up)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,10 @@
 //! A price by value: all that rating one call for one payer needs.
 
+use std::num::NonZeroU32;
 use strowger_model::{
     Amount, CostBound, Currency, Exchange, Measure, Prices, Pricing, RAW_DIGITS, Rate, RateId,
     Rounding, RoundingMode, Tariff, TariffId,
 };
-use std::num::NonZeroU32;
 
 /// Highest tax rate, millionths (1000 %).
 pub const VAT_PPM_MAX: u32 = 10_000_000;
@@ -103,10 +103,7 @@ impl Terms {
                 currency,
                 discount: 0,
             },
-            rounding: Rounding {
-                digits: currency.ledger_digits(),
-                mode: RoundingMode::default(),
-            },
+            rounding: Rounding { digits: currency.ledger_digits(), mode: RoundingMode::default() },
             exchange: Exchange::same(currency),
             vat_ppm: 0,
             vat_included: false,

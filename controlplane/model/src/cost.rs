@@ -151,8 +151,8 @@ impl Measure {
         (capped - free).max(self.minimum_ms.into()).div_ceil(step) * step
     }
 
-    /// The longest billable time whose charged time is at most `charged_ms`; `u64::MAX` when none is
-    /// charged more, `None` when even the shortest call is.
+    /// The longest billable time whose charged time is at most `charged_ms`; `u64::MAX` when none
+    /// is charged more, `None` when even the shortest call is.
     #[must_use]
     pub fn ms_for(&self, charged_ms: u64) -> Option<u64> {
         if self.charged_ms(DURATION_MAX_MS) <= charged_ms {
@@ -188,8 +188,8 @@ impl Pricing {
         self.fee.0 >= 0 && self.discount <= WHOLE
     }
 
-    /// Price, fee and discount of `charged_ms` as one exact integer; [`raw_scale`] of it is one unit
-    /// at a tariff's precision.
+    /// Price, fee and discount of `charged_ms` as one exact integer; [`raw_scale`] of it is one
+    /// unit at a tariff's precision.
     #[must_use]
     pub fn raw(&self, charged_ms: u64) -> i128 {
         let time = self.prices.cost(self.measure.free_ms.into(), charged_ms);
@@ -207,8 +207,8 @@ impl Pricing {
         WHOLE.saturating_sub(self.discount).into()
     }
 
-    /// The longest charged time whose [`Pricing::raw`] is at most `raw`; `None` when even the fee is
-    /// more.
+    /// The longest charged time whose [`Pricing::raw`] is at most `raw`; `None` when even the fee
+    /// is more.
     fn charged_ms_for(&self, raw: i128) -> Option<u64> {
         if raw < 0 {
             return None;
@@ -231,8 +231,9 @@ pub struct CostBound {
 }
 
 impl CostBound {
-    /// `digits` is the tariff's precision, at most [`RAW_DIGITS`]; `vat_ppm` the tax that is added to
-    /// the price, millionths (0 when the price includes it). `None` when a value is out of range.
+    /// `digits` is the tariff's precision, at most [`RAW_DIGITS`]; `vat_ppm` the tax that is added
+    /// to the price, millionths (0 when the price includes it). `None` when a value is out of
+    /// range.
     #[must_use]
     pub fn new(
         pricing: Pricing,
@@ -258,8 +259,8 @@ impl CostBound {
         Amount(gross.and_then(|gross| i64::try_from(gross).ok()).unwrap_or(i64::MAX))
     }
 
-    /// The longest call that costs at most `amount`: `u64::MAX` when no call costs more, `None` when
-    /// even the shortest does. Exact: `cost_up(ms_for(a)) <= a < cost_up(ms_for(a) + 1)`.
+    /// The longest call that costs at most `amount`: `u64::MAX` when no call costs more, `None`
+    /// when even the shortest does. Exact: `cost_up(ms_for(a)) <= a < cost_up(ms_for(a) + 1)`.
     #[must_use]
     pub fn ms_for(&self, amount: Amount) -> Option<u64> {
         // ceil(x * a / b) <= y  <=>  x <= floor(y * b / a): each step is undone exactly.
@@ -344,12 +345,27 @@ pub fn raw_scale(digits: u8) -> i128 {
     MINUTE_MS * power_of_ten((RAW_DIGITS + WHOLE_DIGITS).saturating_sub(digits))
 }
 
-/// Ten to the `exponent`, for exponents that fit i128.
+/// Powers of ten as far as scales go.
+const POWERS: [i128; 20] = {
+    let mut powers = [1; 20];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// Ten to the `exponent`, at most 19.
 fn power_of_ten(exponent: u8) -> i128 {
-    10_i128.checked_pow(exponent.into()).unwrap_or(i128::MAX)
+    POWERS.get(usize::from(exponent)).copied().unwrap_or(i128::MAX)
 }
 
-/// Quotient rounded up; `divisor` is positive.
+/// Quotient rounded up of a value that is not negative; `divisor` is positive.
 fn div_up(value: i128, divisor: i128) -> i128 {
-    value.div_euclid(divisor) + i128::from(value.rem_euclid(divisor) != 0)
+    let quotient = value / divisor;
+    quotient + i128::from(quotient * divisor != value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ pub struct Tenant {
     pub ring_timeout_s: u32,
     /// Longest call from answer, seconds (source: `MAXSPEACHLEN`).
     pub talk_s_max: u32,
-    /// Call ends when no media came for so long after answer, seconds (source: `MEDIATIMEOUTSTART`).
+    /// Call ends when no media came so long after answer, seconds (source: `MEDIATIMEOUTSTART`).
     pub media_start_timeout_s: u32,
     /// Call ends when media is gone for so long, seconds (source: `MEDIATIMEOUT`).
     pub media_timeout_s: u32,

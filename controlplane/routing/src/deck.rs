@@ -75,7 +75,10 @@ impl<T> Deck<T> {
     }
 
     /// The rows of all prefixes in `chain`, longest first.
-    pub fn matches<'a>(&'a self, chain: &'a Chain) -> impl Iterator<Item = (PrefixId, &'a T)> {
+    pub fn matches<'a, 'c>(
+        &'a self,
+        chain: &'c Chain,
+    ) -> impl Iterator<Item = (PrefixId, &'a T)> + use<'a, 'c, T> {
         chain.longest_first().filter_map(|id| self.get(id).map(|row| (id, row)))
     }
 

@@ -1,19 +1,55 @@
-//! strowger-routing.
+//! Who may call, where a call goes and at what price: decisions on an immutable world.
+//!
+//! Pure but for one machine: [`World`] is a snapshot of all rows, [`decide`] answers a call from
+//! it, and [`Locations`] is the registrar, a sans-IO machine that [`register`] drives. No clock, no
+//! socket, no SQL, no thread; it never holds money (the till does, see [`AdmitPlan`]) and never
+//! waits for anybody: what only the outside knows is a [`Query`].
+//!
+//! How to drive it:
+//! 1. [`World::build`] from rows at boot, [`World::changed`] for each change after; swap the root.
+//! 2. [`Locations::load`] at boot; drain [`Locations::poll_output`] to the store after each call;
+//!    [`Locations::handle_timeout`] at [`Locations::poll_timeout`].
+//! 3. A call: [`decide`]; spend [`Decision::nonce`] in [`Locations::nonces_mut`]; for
+//!    [`Verdict::Go`] ask the till for [`Plan::admit`], then [`finish`] or [`reject`]; for the rest
+//!    [`Verdict::into_answer`].
+//! 4. A REGISTER: [`register`], then [`Verdict::into_answer`].
+//! 5. [`edge`] whenever trunks, bans or emergency numbers change.
+//!
+//! Standards: RFC 3261 10.3 (registrar), 19.1.4 (comparison of URIs), RFC 7616 and RFC 8760
+//! (digest), RFC 3325 (asserted identity), RFC 3398 (causes).
+//!
+//! Where to start: the pipeline in `decide.rs`.
 
+mod decide;
 mod deck;
 pub mod digest;
+mod edge;
 pub mod limits;
 mod location;
 mod nonce;
 mod page;
 mod prefix;
+mod refusal;
+mod register;
+mod tariff;
 #[cfg(test)]
 mod testing;
+mod trace;
 mod uri;
+mod world;
 
+pub use decide::{
+    AdmitPlan, Decision, Facts, Limit, LimitOf, Payer, Plan, Query, Verdict, decide, finish, reject,
+};
 pub use deck::Deck;
+pub use edge::{EdgeSettings, edge};
 pub use location::{Locations, Output, Reach, RegisterError, reach};
 pub use nonce::{NonceCounts, NonceUse};
 pub use page::PageMap;
 pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
+pub use refusal::Refusal;
+pub use register::register;
+pub use tariff::TariffDeck;
+pub use trace::{Step, Trace};
 pub use uri::SipUri;
+pub use world::{BuildError, Change, Problem, RowName, Rows, World};

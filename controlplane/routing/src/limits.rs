@@ -20,6 +20,15 @@ pub const TRUNK_SOURCES_MAX: usize = 256;
 /// Most numbers of one subscriber.
 pub const SUBSCRIBER_NUMBERS_MAX: usize = 64;
 
+/// Longest caller's name or number shown, characters.
+pub const IDENTITY_MAX: usize = 64;
+/// Least talk time worth a call, milliseconds (source: `MINSPEACHLENONROUTE`).
+pub const TALK_MS_MIN: u64 = 1_000;
+/// Longest user name, bytes.
+pub const USERNAME_MAX: usize = 64;
+/// Deepest tree of organizations.
+pub const ORGANIZATION_DEPTH_MAX: usize = 16;
+
 /// Most contacts a subscriber may be given.
 pub const CONTACTS_MAX: usize = 16;
 /// Longest Contact URI kept, bytes.

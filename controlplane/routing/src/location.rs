@@ -7,6 +7,7 @@
 mod contact;
 mod output;
 
+pub(crate) use contact::wire_transport;
 pub use contact::{Reach, reach};
 pub use output::Output;
 
@@ -109,7 +110,7 @@ impl Locations {
         alive
     }
 
-    /// The bindings of subscribers after `after`, in order of ids, at most `limit`: a page for REST.
+    /// The bindings of subscribers behind `after`, in order of ids, at most `limit`: a REST page.
     ///
     /// A page may end inside a subscriber only when `limit` is below [`CONTACTS_MAX`].
     #[must_use]

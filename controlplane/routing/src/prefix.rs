@@ -291,8 +291,9 @@ mod tests {
                 prop_assert_eq!(both.id(&digits(prefix)), id, "ids never change");
             }
             for number in &numbers {
+                let all = known.iter().chain(&later);
                 let mut expect: Vec<String> =
-                    known.iter().chain(&later).filter(|p| number.starts_with(*p)).cloned().collect();
+                    all.filter(|p| number.starts_with(*p)).cloned().collect();
                 expect.sort_by_key(|p| std::cmp::Reverse(p.len()));
                 expect.dedup();
                 prop_assert_eq!(texts(&both, number), expect, "{}", number);

@@ -2,7 +2,12 @@
 
 use crate::digest;
 use strowger_link::{Algorithm, Credentials, Hints, Transport};
-use strowger_model::{AccountId, DigestPolicy, OrganizationId, Subscriber, SubscriberId, TenantId};
+use strowger_model::{
+    Account, AccountId, Amount, Currency, DigestAlgorithm, DigestPolicy, Digits, Egress, Ingress,
+    Normalisation, Organization, OrganizationId, OrganizationKind, PrefixEdit, Price, Rate, RateId,
+    Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch, Subscriber, SubscriberId,
+    Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId, parse_decimal,
+};
 
 pub(crate) const REALM: &str = "demo.example";
 
@@ -59,5 +64,142 @@ pub(crate) fn hints(source: &str) -> Hints {
         host: REALM.to_owned(),
         sni: None,
         trunk: None,
+    }
+}
+
+pub(crate) fn digits(text: &str) -> Digits {
+    Digits::parse(text).unwrap()
+}
+
+pub(crate) fn eur() -> Currency {
+    Currency::new("EUR", 2).unwrap()
+}
+
+pub(crate) fn tenant(id: i64, realm: &str) -> Tenant {
+    Tenant {
+        id: TenantId(id),
+        name: realm.to_owned(),
+        realm: realm.to_owned(),
+        domains: Vec::new(),
+        currency: eur(),
+        timezone: "Europe/London".to_owned(),
+        algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+        country_prefix: digits("44"),
+        normalisation: Normalisation::default(),
+        internal_price: Price(0),
+        ring_timeout_s: 60,
+        talk_s_max: 7200,
+        media_start_timeout_s: 30,
+        media_timeout_s: 20,
+    }
+}
+
+pub(crate) fn organization(id: i64, parent: Option<i64>) -> Organization {
+    Organization {
+        id: OrganizationId(id),
+        tenant: TenantId(1),
+        parent: parent.map(OrganizationId),
+        kind: OrganizationKind::Company,
+        name: format!("Organization {id}"),
+    }
+}
+
+pub(crate) fn account(id: i64, tariff: Option<i64>) -> Account {
+    Account {
+        id: AccountId(id),
+        tenant: TenantId(1),
+        organization: OrganizationId(1),
+        name: format!("Account {id}"),
+        currency: eur(),
+        prepaid: true,
+        floor: Some(Amount(0)),
+        tariff: tariff.map(TariffId),
+        calls_max: 0,
+        cps_max: 0,
+        enabled: true,
+        go_on_without_control: false,
+    }
+}
+
+pub(crate) fn tariff(id: i64) -> Tariff {
+    Tariff {
+        id: TariffId(id),
+        tenant: TenantId(1),
+        name: format!("Tariff {id}"),
+        currency: eur(),
+        kind: TariffKind::Customer,
+        rounding: Rounding { digits: 4, mode: RoundingMode::HalfAway },
+        vat_ppm: 0,
+        vat_included: false,
+    }
+}
+
+pub(crate) fn rate(id: i64, tariff: i64, prefix: &str, price: &str) -> Rate {
+    Rate {
+        id: RateId(id),
+        tariff: TariffId(tariff),
+        prefix: digits(prefix),
+        price: Price(parse_decimal(price, 9).unwrap()),
+        step_s: 1,
+        minimum_s: 0,
+        free_s: 0,
+        free_after_s: 0,
+        connection_fee: Amount(0),
+        from_us: 0,
+        until_us: None,
+    }
+}
+
+/// A trunk that takes calls at `targets` and pays from account 9.
+pub(crate) fn egress_trunk(id: i64, targets: &[&str]) -> Trunk {
+    Trunk {
+        id: TrunkId(id),
+        tenant: TenantId(1),
+        organization: OrganizationId(1),
+        name: format!("Trunk {id}"),
+        enabled: true,
+        ingress: None,
+        egress: Some(Egress {
+            targets: targets.iter().map(|t| t.parse().unwrap()).collect(),
+            transport: strowger_model::Transport::Udp,
+            account: AccountId(9),
+            tariff: None,
+            called: PrefixEdit::default(),
+            caller: PrefixEdit::default(),
+            calls_max: 30,
+            cps_max: 5,
+            ring_timeout_s: 0,
+            first_timeout_s: 4,
+            q: 500,
+        }),
+    }
+}
+
+/// A trunk that sends calls from `source` on account 1.
+pub(crate) fn ingress_trunk(id: i64, source: &str, tech_prefix: Option<&str>) -> Trunk {
+    let source: std::net::SocketAddr = source.parse().unwrap();
+    let sources = vec![SourceMatch { network: source.ip(), prefix_len: 32, port: source.port() }];
+    let tech_prefix = tech_prefix.map(digits);
+    Trunk {
+        ingress: Some(Ingress { sources, account: AccountId(1), tech_prefix }),
+        egress: None,
+        ..egress_trunk(id, &[])
+    }
+}
+
+/// A route to `(trunk, priority, weight)`.
+pub(crate) fn route(id: i64, prefix: &str, targets: &[(i64, i32, u16)]) -> Route {
+    let target = |(trunk, priority, weight): &(i64, i32, u16)| RouteTarget {
+        trunk: TrunkId(*trunk),
+        priority: *priority,
+        weight: *weight,
+    };
+    Route {
+        id: RouteId(id),
+        tenant: TenantId(1),
+        prefix: digits(prefix),
+        priority: 0,
+        overflow: false,
+        targets: targets.iter().map(target).collect(),
     }
 }

@@ -6,19 +6,6 @@ use crate::{Reader, StoreError, Tried, Writer};
 use std::net::SocketAddr;
 use strowger_model::{Binding, SubscriberId};
 
-/// What makes a binding one and the same (RFC 3261 10.3, RFC 5626 section 6).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct BindingKey {
-    /// Whose.
-    pub subscriber: SubscriberId,
-    /// Contact URI.
-    pub uri: String,
-    /// `+sip.instance`.
-    pub instance: String,
-    /// `reg-id`.
-    pub reg_id: u32,
-}
-
 impl Reader {
     /// All bindings that end after `now_us`.
     ///
@@ -61,8 +48,8 @@ impl Writer<'_> {
         let sql = "INSERT INTO bindings (subscriber_id, uri, instance, reg_id, sip_call_id, cseq, \
              q, user_agent, path, listener, source, transport, flow, refreshed_us, expires_us) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
-             ON CONFLICT (subscriber_id, uri, instance, reg_id) DO UPDATE SET \
-             sip_call_id = excluded.sip_call_id, cseq = excluded.cseq, q = excluded.q, \
+             ON CONFLICT (subscriber_id, uri) DO UPDATE SET \
+             instance = excluded.instance, reg_id = excluded.reg_id, sip_call_id = excluded.sip_call_id, cseq = excluded.cseq, q = excluded.q, \
              user_agent = excluded.user_agent, path = excluded.path, \
              listener = excluded.listener, source = excluded.source, \
              transport = excluded.transport, flow = excluded.flow, \
@@ -86,18 +73,17 @@ impl Writer<'_> {
         query.execute(&mut *self.tx).await.tried("write a registration").map(|_| ())
     }
 
-    /// Removes a binding; one that is not there is no error.
+    /// Removes a binding by its contact URI as registered; one that is not there is no error.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn remove_binding(&mut self, key: &BindingKey) -> Result<(), StoreError> {
-        let sql = "DELETE FROM bindings WHERE subscriber_id = $1 AND uri = $2 AND instance = $3 \
-             AND reg_id = $4";
-        let query = sqlx::query(sql)
-            .bind(key.subscriber.0)
-            .bind(&key.uri)
-            .bind(&key.instance)
-            .bind(i64::from(key.reg_id));
+    pub async fn remove_binding(
+        &mut self,
+        subscriber: SubscriberId,
+        uri: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "DELETE FROM bindings WHERE subscriber_id = $1 AND uri = $2";
+        let query = sqlx::query(sql).bind(subscriber.0).bind(uri);
         query.execute(&mut *self.tx).await.tried("remove a registration").map(|_| ())
     }
 }

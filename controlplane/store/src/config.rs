@@ -5,7 +5,7 @@ use crate::json::{BadJson, EgressJson, IngressJson, NormalisationJson};
 use crate::{Reader, StoreError, Tried, Writer};
 use std::collections::BTreeMap;
 use strowger_model::{
-    Account, AccountId, Amount, Destination, DigestAlgorithm, DigestPolicy, Digits, Ha1,
+    Account, AccountId, Amount, Destination, DigestAlgorithm, DigestPolicy, Digits, Emergency, Ha1,
     Organization, OrganizationId, OrganizationKind, Price, Rate, RateId, Rounding, RoundingMode,
     Route, RouteId, RouteTarget, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant,
     TenantId, Trunk, TrunkId,
@@ -32,6 +32,8 @@ pub struct ConfigRows {
     pub routes: Vec<Route>,
     /// Names of called directions.
     pub destinations: Vec<Destination>,
+    /// Emergency numbers.
+    pub emergencies: Vec<Emergency>,
 }
 
 const KINDS: [(&str, OrganizationKind); 5] = [
@@ -91,6 +93,7 @@ impl Reader {
             rates: all!("rates", "id", rate),
             routes: all!("routes", "id", route),
             destinations: all!("destinations", "tenant_id, prefix", destination),
+            emergencies: all!("emergencies", "tenant_id, number", emergency),
         };
         for route in &mut rows.routes {
             route.targets = targets.remove(&route.id.0).unwrap_or_default();
@@ -276,6 +279,15 @@ fn destination(c: &Columns<'_>) -> Result<Destination, StoreError> {
         tenant: TenantId(c.int("tenant_id")?),
         prefix: c.digits("prefix")?,
         name: c.text("name")?,
+    })
+}
+
+fn emergency(c: &Columns<'_>) -> Result<Emergency, StoreError> {
+    let trunks: Vec<i64> = c.json("trunks")?;
+    Ok(Emergency {
+        tenant: TenantId(c.int("tenant_id")?),
+        number: c.digits("number")?,
+        trunks: trunks.into_iter().map(TrunkId).collect(),
     })
 }
 
@@ -512,6 +524,21 @@ impl Writer<'_> {
             d.tenant.0,
             d.prefix.as_str(),
             &d.name,
+        )
+    }
+
+    /// Writes an emergency number.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_emergency(&mut self, e: &Emergency) -> Result<(), StoreError> {
+        let trunks: Vec<i64> = e.trunks.iter().map(|t| t.0).collect();
+        insert!(
+            self,
+            "INSERT INTO emergencies (tenant_id, number, trunks) VALUES ($1, $2, $3)",
+            e.tenant.0,
+            e.number.as_str(),
+            json_text(&trunks),
         )
     }
 }

@@ -95,6 +95,46 @@ impl Store {
     }
 }
 
+/// One life of a dataplane shard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Life {
+    /// Node number.
+    pub node: u32,
+    /// Shard.
+    pub shard: u8,
+    /// Boot of the host, as the call table has it.
+    pub boot: u128,
+    /// Life of the shard in that boot.
+    pub epoch: u32,
+}
+
+impl Store {
+    /// The origin of the record ids of one life of a shard: the same each time it is asked.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn origin(&self, life: &Life) -> Result<u32, StoreError> {
+        let mut w = self.write().await?;
+        let boot = format!("{:032x}", life.boot);
+        let sql = "INSERT INTO origins (node, shard, boot, epoch) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (node, shard, boot, epoch) DO NOTHING";
+        let bound = |sql: &'static str| {
+            sqlx::query(sql)
+                .bind(i64::from(life.node))
+                .bind(i64::from(life.shard))
+                .bind(boot.clone())
+                .bind(i64::from(life.epoch))
+        };
+        bound(sql).execute(&mut *w.tx).await.tried("note a dataplane's life")?;
+        let sql = "SELECT id FROM origins WHERE node = $1 AND shard = $2 AND boot = $3 \
+             AND epoch = $4";
+        let row = bound(sql).fetch_one(&mut *w.tx).await.tried("note a dataplane's life")?;
+        let id = Columns::new("origins", &row).small("id")?;
+        w.commit().await?;
+        Ok(id)
+    }
+}
+
 impl Reader {
     /// How far each journal has been taken.
     ///

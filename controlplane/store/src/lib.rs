@@ -19,11 +19,10 @@ mod ledger;
 mod open;
 mod token;
 
-pub use binding::BindingKey;
 pub use cdr::{CDR_PAGE_MAX, CdrFilter};
 pub use config::ConfigRows;
 pub use error::StoreError;
-pub use ingest::{Ingested, Position, Taken};
+pub use ingest::{Ingested, Life, Position, Taken};
 pub use ledger::Posted;
 pub use open::{Reader, Store, Writer};
 pub use token::Token;

@@ -164,6 +164,7 @@ fn sample() -> ConfigRows {
             ],
         }],
         destinations: vec![Destination { tenant, prefix: digits("44"), name: "UK".into() }],
+        emergencies: vec![Emergency { tenant, number: digits("112"), trunks: vec![TrunkId(1)] }],
     }
 }
 
@@ -180,6 +181,7 @@ async fn write_all(store: &Store, rows: &ConfigRows) {
     w.insert_rate(&rows.rates[0]).await.unwrap();
     w.insert_route(&rows.routes[0]).await.unwrap();
     w.insert_destination(&rows.destinations[0]).await.unwrap();
+    w.insert_emergency(&rows.emergencies[0]).await.unwrap();
     w.log_change(Some(1), "test", "all", "created", 7).await.unwrap();
     w.commit().await.unwrap();
 }
@@ -252,14 +254,8 @@ async fn bindings_are_refreshed_and_end() {
     }
     assert_eq!(store.reader().bindings(99).await.unwrap(), vec![binding.clone()]);
     assert!(store.reader().bindings(100).await.unwrap().is_empty());
-    let key = strowger_store::BindingKey {
-        subscriber: binding.subscriber,
-        uri: binding.uri,
-        instance: binding.instance,
-        reg_id: 0,
-    };
     let mut w = store.write().await.unwrap();
-    w.remove_binding(&key).await.unwrap();
+    w.remove_binding(binding.subscriber, &binding.uri).await.unwrap();
     w.commit().await.unwrap();
     assert!(store.reader().bindings(0).await.unwrap().is_empty());
 }

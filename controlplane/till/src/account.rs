@@ -1,7 +1,9 @@
-//! One account's numbers.
+//! Accounts and their numbers.
 
 use crate::limit::Counter;
 use crate::{AccountKey, Load};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use strowger_model::Amount;
 
 /// An account's numbers, for REST and for the laws of the simulator.
@@ -47,7 +49,7 @@ pub(crate) struct Account {
 
 impl Account {
     /// A place for charges of an account that is not loaded.
-    pub(crate) fn unknown() -> Account {
+    fn unknown() -> Account {
         Account {
             posted: 0,
             uncommitted: 0,
@@ -120,6 +122,51 @@ impl Account {
             available: self.available(Amount::ZERO),
             calls: self.counter.in_use(),
         }
+    }
+}
+
+/// Where an account stands among [`Accounts`]; accounts never move, so a hold keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place(usize);
+
+/// All accounts. Found by hash, because a million of them make a tree of cold nodes. The hash has
+/// no key, because nobody outside chooses account numbers, and decides no order.
+#[derive(Default, Debug)]
+pub(crate) struct Accounts {
+    places: HashMap<AccountKey, Place, BuildHasherDefault<DefaultHasher>>,
+    list: Vec<(AccountKey, Account)>,
+}
+
+impl Accounts {
+    pub(crate) fn find(&self, key: AccountKey) -> Option<Place> {
+        self.places.get(&key).copied()
+    }
+
+    /// The account, or a place for charges until it is loaded; `None` when there are `count_max`.
+    pub(crate) fn find_or_open(&mut self, key: AccountKey, count_max: usize) -> Option<Place> {
+        if let Some(place) = self.find(key) {
+            return Some(place);
+        }
+        if self.list.len() >= count_max {
+            return None;
+        }
+        let place = Place(self.list.len());
+        self.list.push((key, Account::unknown()));
+        self.places.insert(key, place);
+        Some(place)
+    }
+
+    pub(crate) fn get(&self, place: Place) -> Option<&Account> {
+        self.list.get(place.0).map(|(_, account)| account)
+    }
+
+    pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut Account> {
+        self.list.get_mut(place.0).map(|(_, account)| account)
+    }
+
+    /// In the order in which they were opened.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (AccountKey, &Account)> {
+        self.list.iter().map(|(key, account)| (*key, account))
     }
 }
 

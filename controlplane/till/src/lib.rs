@@ -1,10 +1,10 @@
 //! The till: the one machine that owns every number that changes. Balances, holds, counts of calls.
 //!
 //! Sans-IO: [`Till::handle`] takes one [`Event`] and the time, [`Till::poll_output`] is drained
-//! after each, [`Till::handle_timeout`] is called when [`Till::poll_timeout`] is due. One thread owns
-//! it, so a call takes all its levels and limits or none, in one step, without a lock. It never reads
-//! a clock, never rounds money (the [`strowger_model::CostBound`] of each payer does, upwards), never
-//! decides who pays, and never forgets a charge.
+//! after each, [`Till::handle_timeout`] is called when [`Till::poll_timeout`] is due. One thread
+//! owns it, so a call takes all its levels and limits or none, in one step, without a lock. It
+//! never reads a clock, never rounds money (the [`strowger_model::CostBound`] of each payer does,
+//! upwards), never decides who pays, and never forgets a charge.
 //!
 //! **Where the truth is.** `available = posted(database) + uncommitted - held - floor`:
 //!
@@ -12,21 +12,22 @@
 //! - `uncommitted` are charges and asked adjustments that the store has not committed yet;
 //! - `held` is what running calls can still cost: the bound of each at the time granted to it.
 //!
-//! At boot: `Load` every account, `Replay` the records after the cursor, `Adopt` the calls of the call
-//! table, then admit (design of control, 2).
+//! At boot: `Load` every account, `Replay` the records after the cursor, `Adopt` the calls of the
+//! call table, then admit (design of control, 2).
 //!
-//! **Holds are leases in slices** (design of control, 3): the first slice is an eighth of what can be
-//! afforded, between [`SLICE_MS_MIN`] and [`SLICE_MS_MAX`]; each `Extend` adds another; the one that
-//! takes the rest is the last. So ten calls on a balance for ten minutes all start and together never
-//! spend more than the balance.
+//! **Holds are leases in slices** (design of control, 3): the first slice is an eighth of what can
+//! be afforded, between [`SLICE_MS_MIN`] and [`SLICE_MS_MAX`]; each `Extend` adds another; the one
+//! that takes the rest is the last. So ten calls on a balance for ten minutes all start and
+//! together never spend more than the balance.
 //!
-//! **When a hold ends.** With `Settle` (a record), `Void` (the dataplane abandoned the attempt), or
-//! `Epoch` (the shard lives anew; its unanswered attempts are gone). An answer that the dataplane
-//! never took cannot be told from one that rings: `Started` means *answered* and ringing may take
-//! minutes, so an unanswered hold stands for [`UNSTARTED_MS`], longer than any ringing, and then
-//! expires. Should its call be answered later after all, `Started` finds no hold, says `Unknown`, and
-//! the call is adopted from its settlement; a record without a hold is charged with an alarm. Too
-//! short a bound would lend the same money twice, too long a bound only locks a little of it.
+//! **When a hold ends.** With `Settle` (a record), `Void` (the dataplane abandoned the attempt),
+//! or `Epoch` (the shard lives anew; its unanswered attempts are gone). An answer that the
+//! dataplane never took cannot be told from one that rings: `Started` means *answered* and ringing
+//! may take minutes, so an unanswered hold stands for [`UNSTARTED_MS`], longer than any ringing,
+//! and then expires. Should its call be answered later after all, `Started` finds no hold, says
+//! `Unknown`, and the call is adopted from its settlement; a record without a hold is charged with
+//! an alarm. Too short a bound would lend the same money twice, too long a bound only locks a
+//! little of it.
 //!
 //! **Idempotence.** An ask that is repeated gets the same grant. A hold settles once; a second
 //! `Settle` within the last [`SETTLED_MEMORY`] settlements changes nothing. Ids of asks must not

@@ -24,15 +24,16 @@ impl Slice {
     /// What a payer without a floor agrees to.
     pub(crate) const UNLIMITED: Slice = Slice { ms: u64::MAX, last: false, most_ms: u64::MAX };
 
-    /// The next slice of a call with `granted_ms` so far, of a payer who can hold `available` for it
-    /// altogether. Never less than `granted_ms`.
+    /// The next slice of a call with `granted_ms` so far, of a payer who can hold `available` for
+    /// it altogether. Never less than `granted_ms`.
     pub(crate) fn next(bound: &CostBound, available: Amount, granted_ms: u64) -> Slice {
         let most_ms = bound.ms_for(available).unwrap_or_default();
         if most_ms == u64::MAX && bound.most().is_some() {
             return Slice::UNLIMITED;
         }
         let rest = most_ms.saturating_sub(granted_ms);
-        let wanted = granted_ms.saturating_add((rest / SLICE_PART).clamp(SLICE_MS_MIN, SLICE_MS_MAX));
+        let wanted =
+            granted_ms.saturating_add((rest / SLICE_PART).clamp(SLICE_MS_MIN, SLICE_MS_MAX));
         let whole_steps = match bound.align(wanted) {
             // A step longer than the slice: go to its end.
             ms if ms <= granted_ms => bound.ms_for(bound.cost_up(wanted)).unwrap_or(wanted),
@@ -43,8 +44,8 @@ impl Slice {
     }
 }
 
-/// What is held of one payer for a call of `ms`. A call without a lease has a hold only when its cost
-/// stops growing.
+/// What is held of one payer for a call of `ms`. A call without a lease has a hold only when its
+/// cost stops growing.
 pub(crate) fn held_for(bound: &CostBound, ms: u64) -> Amount {
     if ms == u64::MAX { bound.most().unwrap_or_default() } else { bound.cost_up(ms) }
 }

@@ -1,12 +1,13 @@
 //! The machine.
 
-use crate::account::{Account, Balance};
+use crate::account::{Account, Accounts, Balance, Place};
 use crate::limit::Limits;
 use crate::memory::Memory;
 use crate::slice::{Slice, held_for};
 use crate::{
     AccountKey, Adjust, Admit, Adopt, Alarm, Commit, Deadline, Event, Granted, HoldId, LEVELS_MAX,
-    LIMITS_MAX, LINES_MAX, Line, LimitKey, Load, Ms, Output, Payer, Refusal, Settle, Stage,
+    LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output, Payer, Refusal, Settle,
+    Stage,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use strowger_model::Amount;
@@ -27,7 +28,7 @@ pub const EXPIRED_PER_STEP: usize = 1_024;
 /// Balances, holds, counts of calls; see the crate's page.
 #[derive(Debug)]
 pub struct Till {
-    accounts: BTreeMap<AccountKey, Account>,
+    accounts: Accounts,
     holds: BTreeMap<HoldId, Hold>,
     limits: Limits,
     deadlines: BTreeSet<Deadline>,
@@ -59,6 +60,7 @@ enum HoldState {
 #[derive(Clone, Copy, Debug)]
 struct Held {
     payer: Payer,
+    place: Place,
     amount: Amount,
 }
 
@@ -73,7 +75,7 @@ impl Till {
     #[must_use]
     pub fn new() -> Till {
         Till {
-            accounts: BTreeMap::new(),
+            accounts: Accounts::default(),
             holds: BTreeMap::new(),
             limits: Limits::default(),
             deadlines: BTreeSet::new(),
@@ -89,7 +91,7 @@ impl Till {
     pub fn handle(&mut self, event: Event, now: Ms) {
         match event {
             Event::Load(load) => self.load(&load),
-            Event::Admit(admit) => self.admit(admit, now),
+            Event::Admit(admit) => self.admit(&admit, now),
             Event::Adopt(adopt) => self.adopt(adopt, now),
             Event::Started(hold) => self.start(hold),
             Event::Extend { hold, granted_ms } => self.extend(hold, granted_ms),
@@ -131,12 +133,13 @@ impl Till {
     /// An account's numbers; `None` when it was never loaded.
     #[must_use]
     pub fn balance(&self, key: AccountKey) -> Option<Balance> {
-        self.accounts.get(&key).filter(|a| a.is_loaded).map(|a| a.balance(key))
+        let account = self.accounts.get(self.accounts.find(key)?)?;
+        account.is_loaded.then(|| account.balance(key))
     }
 
-    /// All accounts' numbers, in order of their keys.
+    /// All accounts' numbers, in the order in which they were first heard of.
     pub fn balances(&self) -> impl Iterator<Item = Balance> + '_ {
-        self.accounts.iter().filter(|(_, a)| a.is_loaded).map(|(key, a)| a.balance(*key))
+        self.accounts.iter().filter(|(_, a)| a.is_loaded).map(|(key, a)| a.balance(key))
     }
 
     /// Live holds in order, and whether each was answered: for the recount against the call table.
@@ -157,21 +160,16 @@ impl Till {
     }
 
     fn load(&mut self, load: &Load) {
-        if self.accounts.len() >= ACCOUNTS_MAX && !self.accounts.contains_key(&load.key) {
-            self.alarm(Alarm::Full);
-            return;
+        if let Some(account) = self.place_of(load.key).and_then(|p| self.accounts.get_mut(p)) {
+            account.load(load);
         }
-        self.accounts.entry(load.key).or_insert_with(Account::unknown).load(load);
     }
 
-    fn admit(&mut self, admit: Admit, now: Ms) {
+    fn admit(&mut self, admit: &Admit, now: Ms) {
         let id = admit.hold;
         let answer = match self.known_answer(id) {
             Some(known) => known,
-            None => self.plan(&admit, now).map(|granted| {
-                self.take(admit, granted, now);
-                granted
-            }),
+            None => self.admit_new(admit, now),
         };
         self.out.push_back(match answer {
             Ok(granted) => Output::Admitted(granted),
@@ -193,58 +191,80 @@ impl Till {
         Some(Err(Refusal::Duplicate))
     }
 
-    /// Whether the call gets everything, and for how long. Changes nothing but idle counters.
-    fn plan(&mut self, admit: &Admit, now: Ms) -> Result<Granted, Refusal> {
+    /// Whether the call gets everything, and for how long; then takes it.
+    fn admit_new(&mut self, admit: &Admit, now: Ms) -> Result<Granted, Refusal> {
         check_shape(&admit.levels, admit.limits.len())?;
         if self.holds.len() >= HOLDS_MAX || !self.limits.has_room(admit.limits.len(), now) {
             return Err(Refusal::Full);
         }
-        for payer in &admit.levels {
-            let account = self.account(payer.key)?;
-            if !account.counter.admits(account.calls_max, account.per_second_max, now) {
-                return Err(Refusal::AccountLimit(payer.key));
+        let levels = self.find_levels(&admit.levels)?;
+        self.check_limits(&levels, &admit.limits, now)?;
+        let granted = self.plan(&levels, admit)?;
+        self.take(levels, admit, granted, now);
+        Ok(granted)
+    }
+
+    fn find_levels(&self, payers: &[Payer]) -> Result<Vec<Held>, Refusal> {
+        let find = |payer: &Payer| {
+            let place = self.accounts.find(payer.key);
+            let loaded = place.filter(|p| self.accounts.get(*p).is_some_and(|a| a.is_loaded));
+            let place = loaded.ok_or(Refusal::UnknownAccount(payer.key))?;
+            Ok(Held { payer: *payer, place, amount: Amount::ZERO })
+        };
+        payers.iter().map(find).collect()
+    }
+
+    fn check_limits(&self, levels: &[Held], limits: &[LimitAsk], now: Ms) -> Result<(), Refusal> {
+        for held in levels {
+            let admits = |a: &Account| a.counter.admits(a.calls_max, a.per_second_max, now);
+            if !self.accounts.get(held.place).is_some_and(admits) {
+                return Err(Refusal::AccountLimit(held.payer.key));
             }
         }
-        for limit in &admit.limits {
+        for limit in limits {
             let counter = self.limits.counter(limit.key);
             if !counter.admits(limit.calls_max, limit.per_second_max, now) {
                 return Err(Refusal::Limit(limit.key));
             }
         }
+        Ok(())
+    }
+
+    fn plan(&self, levels: &[Held], admit: &Admit) -> Result<Granted, Refusal> {
         let mut total = Slice::UNLIMITED;
-        for payer in &admit.levels {
-            let slice = next_slice(self.account(payer.key)?, payer, Amount::ZERO, 0);
+        for held in levels {
+            let slice = self.next_slice(held, 0);
             if slice.most_ms < admit.ms_min.max(1) {
-                return Err(Refusal::NoCredit(payer.key));
+                return Err(Refusal::NoCredit(held.payer.key));
             }
             total = shorter(total, slice);
         }
         Ok(grant(admit.hold, total, admit.ms_max))
     }
 
-    fn account(&self, key: AccountKey) -> Result<&Account, Refusal> {
-        let account = self.accounts.get(&key).filter(|account| account.is_loaded);
-        account.ok_or(Refusal::UnknownAccount(key))
+    /// The slice after `granted_ms` that a level agrees to.
+    fn next_slice(&self, held: &Held, granted_ms: u64) -> Slice {
+        let account = self.accounts.get(held.place);
+        match account.and_then(|account| account.available(held.amount)) {
+            Some(available) => Slice::next(&held.payer.bound, available, granted_ms),
+            None => Slice::UNLIMITED,
+        }
     }
 
-    fn take(&mut self, admit: Admit, granted: Granted, now: Ms) {
+    fn take(&mut self, levels: Vec<Held>, admit: &Admit, granted: Granted, now: Ms) {
         for limit in &admit.limits {
             self.limits.take(limit.key, now);
         }
-        for payer in &admit.levels {
-            if let Some(account) = self.accounts.get_mut(&payer.key) {
+        for held in &levels {
+            if let Some(account) = self.accounts.get_mut(held.place) {
                 account.counter.take(now);
             }
         }
         let deadline = now.plus(UNSTARTED_MS);
         self.deadlines.insert((deadline, admit.hold));
-        self.open(admit.hold, Hold {
-            state: HoldState::Ringing { deadline },
-            levels: hold_nothing(admit.levels),
-            limits: admit.limits.iter().map(|limit| limit.key).collect(),
-            granted,
-            ms_max: admit.ms_max,
-        });
+        let state = HoldState::Ringing { deadline };
+        let limits = admit.limits.iter().map(|limit| limit.key).collect();
+        self.open(admit.hold, Hold { state, levels, limits, granted, ms_max: admit.ms_max });
     }
 
     /// Holds money for what is granted and keeps the hold.
@@ -256,7 +276,7 @@ impl Till {
     /// Makes each level hold the bound of the granted time.
     fn hold_for_grant(&mut self, hold: &mut Hold) {
         for held in &mut hold.levels {
-            let Some(account) = self.accounts.get_mut(&held.payer.key) else { continue };
+            let Some(account) = self.accounts.get_mut(held.place) else { continue };
             let after = match account.has_floor() {
                 true => held_for(&held.payer.bound, hold.granted.ms),
                 false => Amount::ZERO,
@@ -278,10 +298,13 @@ impl Till {
             }
             return;
         }
-        for payer in &adopt.levels {
-            if let Some(account) = self.account_or_new(payer.key) {
+        let mut levels = Vec::with_capacity(adopt.levels.len());
+        for payer in adopt.levels {
+            let Some(place) = self.place_of(payer.key) else { continue };
+            if let Some(account) = self.accounts.get_mut(place) {
                 account.counter.adopt();
             }
+            levels.push(Held { payer, place, amount: Amount::ZERO });
         }
         for key in &adopt.limits {
             self.limits.adopt(*key);
@@ -295,7 +318,6 @@ impl Till {
             self.deadlines.insert((deadline, id));
         }
         let granted = Granted { hold: id, ms: adopt.granted_ms, last: false };
-        let levels = hold_nothing(adopt.levels);
         let hold = Hold { state, levels, limits: adopt.limits, granted, ms_max: adopt.ms_max };
         self.open(id, hold);
     }
@@ -316,24 +338,18 @@ impl Till {
         }
     }
 
-    /// `granted_ms` below ours: our last answer was lost, it is given again. Above ours: a slice that
-    /// an earlier life of the till gave; it counts.
+    /// `granted_ms` below ours: our last answer was lost, it is given again. Above ours: a slice
+    /// that an earlier life of the till gave; it counts.
     fn extend(&mut self, id: HoldId, granted_ms: u64) {
-        let Some(mut hold) = self.holds.remove(&id) else {
-            if !self.settled.contains(id) {
-                self.out.push_back(Output::Unknown(id));
-            }
-            return;
-        };
+        // Who asks for more talks already.
+        self.start(id);
+        let Some(mut hold) = self.holds.remove(&id) else { return };
         if granted_ms >= hold.granted.ms {
             hold.granted.ms = granted_ms;
             self.hold_for_grant(&mut hold);
             let mut total = Slice::UNLIMITED;
             for held in &hold.levels {
-                if let Some(account) = self.accounts.get(&held.payer.key) {
-                    let slice = next_slice(account, &held.payer, held.amount, granted_ms);
-                    total = shorter(total, slice);
-                }
+                total = shorter(total, self.next_slice(held, granted_ms));
             }
             hold.granted = grant(id, total, hold.ms_max.max(granted_if_limited(&hold)));
             self.hold_for_grant(&mut hold);
@@ -353,10 +369,7 @@ impl Till {
         }
         let held = released.map(|hold| hold.levels);
         for line in self.bounded(&settle.lines) {
-            self.charge(line);
-            if let Some(levels) = &held {
-                self.compare(id, line, levels);
-            }
+            self.charge(id, line, held.as_deref());
         }
         self.settled.remember(id);
     }
@@ -371,23 +384,20 @@ impl Till {
         })
     }
 
-    fn charge(&mut self, line: &Line) {
-        let is_known = self.accounts.get(&line.key).is_some_and(|account| account.is_loaded);
-        if let Some(account) = self.account_or_new(line.key) {
-            account.charge(line.charge);
-        }
+    /// Charges one line, and compares it with what was held for it. A charge beyond its hold is
+    /// drift: some bound was none.
+    fn charge(&mut self, hold: HoldId, line: &Line, levels: Option<&[Held]>) {
+        let Line { key, charge } = *line;
+        let held = levels.and_then(|levels| levels.iter().find(|held| held.payer.key == key));
+        let place = held.map(|held| held.place).or_else(|| self.place_of(key));
+        let Some(account) = place.and_then(|place| self.accounts.get_mut(place)) else { return };
+        account.charge(charge);
+        let (is_known, has_floor) = (account.is_loaded, account.has_floor());
         if !is_known {
-            self.alarm(Alarm::UnknownAccount(line.key));
+            self.alarm(Alarm::UnknownAccount(key));
         }
-    }
-
-    /// A charge beyond its hold is drift: some bound was none.
-    fn compare(&mut self, hold: HoldId, line: &Line, levels: &[Held]) {
-        let key = line.key;
-        let has_floor = self.accounts.get(&key).is_some_and(Account::has_floor);
-        let held = levels.iter().find(|held| held.payer.key == key).map(|held| held.amount);
-        let by = line.charge.0.saturating_sub(held.unwrap_or_default().0);
-        if has_floor && by > 0 && line.charge.0 > 0 {
+        let by = charge.0.saturating_sub(held.map_or(0, |held| held.amount.0));
+        if levels.is_some() && has_floor && by > 0 && charge.0 > 0 {
             self.alarm(Alarm::Overspent { hold, key, by: Amount(by) });
         }
     }
@@ -402,7 +412,7 @@ impl Till {
             HoldState::Talking => {}
         }
         for held in &hold.levels {
-            if let Some(account) = self.accounts.get_mut(&held.payer.key) {
+            if let Some(account) = self.accounts.get_mut(held.place) {
                 account.hold(held.amount, Amount::ZERO);
                 account.counter.release();
             }
@@ -416,7 +426,9 @@ impl Till {
     fn adjust(&mut self, adjust: &Adjust) {
         let Adjust { id, key, amount, stage } = *adjust;
         let is_known = self.adjusted.contains(id);
-        let Some(account) = self.accounts.get_mut(&key).filter(|account| account.is_loaded) else {
+        let place = self.accounts.find(key);
+        let account = place.and_then(|place| self.accounts.get_mut(place));
+        let Some(account) = account.filter(|account| account.is_loaded) else {
             let why = Refusal::UnknownAccount(key);
             self.out.push_back(Output::AdjustRefused { id, why });
             return;
@@ -446,7 +458,8 @@ impl Till {
         }
         self.committed = Some(commit.batch);
         for line in self.bounded(&commit.lines) {
-            if let Some(account) = self.accounts.get_mut(&line.key) {
+            let place = self.accounts.find(line.key);
+            if let Some(account) = place.and_then(|place| self.accounts.get_mut(place)) {
                 account.commit(line.charge);
             }
         }
@@ -467,12 +480,13 @@ impl Till {
         self.out.push_back(Output::EpochVoided { shard, count: ringing.len() });
     }
 
-    fn account_or_new(&mut self, key: AccountKey) -> Option<&mut Account> {
-        if self.accounts.len() >= ACCOUNTS_MAX && !self.accounts.contains_key(&key) {
+    /// The place of an account, made when there is none yet.
+    fn place_of(&mut self, key: AccountKey) -> Option<Place> {
+        let place = self.accounts.find_or_open(key, ACCOUNTS_MAX);
+        if place.is_none() {
             self.alarm(Alarm::Full);
-            return None;
         }
-        Some(self.accounts.entry(key).or_insert_with(Account::unknown))
+        place
     }
 
     fn alarm(&mut self, alarm: Alarm) {
@@ -482,20 +496,12 @@ impl Till {
 }
 
 fn check_shape(levels: &[Payer], limits: usize) -> Result<(), Refusal> {
-    let keys: BTreeSet<AccountKey> = levels.iter().map(|payer| payer.key).collect();
-    let ok = levels.len() <= LEVELS_MAX && limits <= LIMITS_MAX && keys.len() == levels.len();
+    let is_new = |(index, payer): (usize, &Payer)| {
+        !levels.iter().take(index).any(|before| before.key == payer.key)
+    };
+    let ok =
+        levels.len() <= LEVELS_MAX && limits <= LIMITS_MAX && levels.iter().enumerate().all(is_new);
     if ok { Ok(()) } else { Err(Refusal::Malformed) }
-}
-
-fn hold_nothing(levels: Vec<Payer>) -> Vec<Held> {
-    levels.into_iter().map(|payer| Held { payer, amount: Amount::ZERO }).collect()
-}
-
-fn next_slice(account: &Account, payer: &Payer, own: Amount, granted_ms: u64) -> Slice {
-    match account.available(own) {
-        Some(available) => Slice::next(&payer.bound, available, granted_ms),
-        None => Slice::UNLIMITED,
-    }
 }
 
 /// The shorter of two; when equal, the one that is the last.
@@ -520,3 +526,6 @@ fn grant(hold: HoldId, slice: Slice, ms_max: u64) -> Granted {
 const fn granted_if_limited(hold: &Hold) -> u64 {
     if hold.ms_max == 0 { 0 } else { hold.granted.ms }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use strowger_link::Tick;
 
-/// When each slot wants to be woken. An entry is moved only to an earlier time; a slot that is woken
-/// too early says so by arming itself again. So an event costs a comparison, and no turn looks at
-/// calls whose time has not come.
+/// When each slot wants to be woken. An entry is moved only to an earlier time; a slot that is
+/// woken too early says so by arming itself again. So an event costs a comparison, and no turn
+/// looks at calls whose time has not come.
 #[derive(Debug)]
 pub(crate) struct Alarms {
     /// By slot index; [`Tick::NEVER`] = no entry in `order`.

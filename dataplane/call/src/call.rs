@@ -14,7 +14,6 @@ mod talk;
 
 pub(crate) use ask::Attempt;
 
-use crate::SlotState;
 use crate::desk::Cx;
 use ask::Asked;
 use end::{Closed, End, Farewell};
@@ -24,6 +23,7 @@ use leg::{Leg, LegState};
 use originate::Setup;
 use std::mem;
 use strowger_leg::{Command, Event};
+use strowger_link::table::SlotState;
 use strowger_link::{
     AnswerBody, Ask, AskId, CallFacts, Fact, Hints, LegId, LegProgress, Live, LiveState, Octets,
     Party, Reason, RecordId, SlotRef, Tick, Up,
@@ -153,6 +153,18 @@ impl Call {
         }
     }
 
+    /// The state's name and, while two speak, the exchange under way.
+    #[cfg(test)]
+    pub(crate) fn state_name(&self) -> String {
+        match &self.state {
+            State::Asked(_) => "Asked".to_owned(),
+            State::Hunting(_) => "Hunting".to_owned(),
+            State::Setup(_) => "Setup".to_owned(),
+            State::Talking(talk) => format!("Talking {:?}", talk.exchange),
+            State::Closed(closed) => format!("Closed {closed:?}"),
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed(_))
     }
@@ -237,8 +249,8 @@ impl Call {
             cx.desk.counters.strays += 1;
             return true;
         };
-        let cause = match known.state {
-            LegState::Closing { cause, .. } => cause,
+        let cancelled = match &mut known.state {
+            LegState::Closing { cancelled, .. } => cancelled,
             LegState::Gone => {
                 cx.desk.counters.strays += 1;
                 return true;
@@ -247,9 +259,11 @@ impl Call {
         };
         match event {
             Event::Ended { .. } | Event::Refused { .. } => known.state = LegState::Gone,
-            // It answered before our CANCEL reached it.
+            // It answered before our hang-up reached it.
             Event::Answered { .. } => {
-                self.command(leg, Farewell::plain_hangup(cause), cx);
+                if let Some(cause) = cancelled.take() {
+                    self.command(leg, Farewell::plain_hangup(cause), cx);
+                }
             }
             Event::Offered(_)
             | Event::Progress { .. }

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use strowger_leg::{Cause, Command, Event, Offer};
 use strowger_link::codec::decode;
 use strowger_link::{
-    Answer, AnswerBody, AskId, Emergency, Hangup, LegId, Originate, RecordId, SlotRef, Tick, Up,
-    Verb, VerbKind, VerbOutcome, VerbResult,
+    Answer, AnswerBody, AskId, Emergency, Hangup, LegId, Originate, Reason, RecordId, SlotRef,
+    Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
 };
 
 /// What a shard's calls are told at start.
@@ -208,7 +208,7 @@ impl Calls {
             Link::Never | Link::Up => return,
             Link::Lost => self.desk.link = Link::Up,
         }
-        for slot in self.desk.waiting() {
+        for (_, slot) in self.desk.waiting() {
             if let Some(ask) = self.slab.call(slot).and_then(|call| call.ask_under_way()) {
                 self.desk.out.ask(Box::new(ask.clone()));
             }
@@ -270,6 +270,18 @@ impl Calls {
                 call.handle_durable();
                 self.settle(slot);
             }
+        }
+    }
+
+    /// Ends every call in order: all legs are hung up, records are written. The process is about to
+    /// end; new calls must not be offered any more.
+    pub fn shut_down(&mut self, now: Tick, res: &mut impl Resources) {
+        // 31: normal, unspecified. 480 tells an unanswered caller to try again later.
+        let args = Hangup { leg: None, cause: Cause::new(480, 31), reason: Reason::Operator };
+        for idx in 0..self.slab.len() {
+            let slot = u16::try_from(idx).ok().and_then(|idx| self.slab.current(idx));
+            let Some(slot) = slot else { continue };
+            self.with(slot, now, res, |call, cx| call.handle_hangup(&args, cx));
         }
     }
 
@@ -386,6 +398,39 @@ impl Calls {
         self.alarms.cancel(slot.idx);
         self.slab.close(slot);
         self.desk.out.free(slot);
+    }
+
+    /// Where the call of `slot` stands.
+    #[cfg(test)]
+    fn state_name(&mut self, slot: SlotRef) -> String {
+        self.slab.call(slot).map_or_else(|| "-".to_owned(), |call| call.state_name())
+    }
+
+    /// Every ask under way has a call that waits for it.
+    #[cfg(test)]
+    fn check_asks(&mut self) {
+        for (id, slot) in self.desk.waiting() {
+            let call = self.slab.call(slot).expect("a call");
+            assert_eq!(call.ask_under_way().map(|ask| ask.id), Some(id));
+        }
+    }
+
+    /// Every timer has an owner, and none is late to its owner's next one.
+    #[cfg(test)]
+    fn check_timers(&mut self) {
+        for idx in self.alarms.owners().collect::<Vec<_>>() {
+            let slot = self.slab.current(idx).expect("a slot");
+            match self.slab.life(slot) {
+                Some(Life::Call(_) | Life::Turned { .. }) => {}
+                Some(Life::Free | Life::Reserved) | None => panic!("a timer without an owner"),
+            }
+        }
+        for call in self.slab.calls() {
+            assert!(
+                call.next_at() == Tick::NEVER
+                    || self.alarms.next().is_some_and(|at| at <= call.next_at())
+            );
+        }
     }
 }
 

@@ -129,9 +129,9 @@ impl Desk {
         self.waiting.remove(&id)
     }
 
-    /// Slots with an ask under way, in the order in which they asked.
-    pub(crate) fn waiting(&self) -> Vec<SlotRef> {
-        self.waiting.values().map(|(slot, _)| *slot).collect()
+    /// Asks under way and their slots, in the order in which they were first put.
+    pub(crate) fn waiting(&self) -> Vec<(AskId, SlotRef)> {
+        self.waiting.iter().map(|(id, (slot, _))| (*id, *slot)).collect()
     }
 
     /// Whether this is the first grant under `id`.

@@ -9,9 +9,9 @@
 //! description, and knows neither `sip` nor `media`. Legs are events and commands
 //! ([`strowger_leg`]); media and gauges are asked for through [`Resources`] in the same turn.
 //!
-//! How to drive it: [`Calls::reserve`] gives the leg of a new INVITE; then `handle_*` with the time,
-//! and after each drain [`Calls::poll_output`] to `None` (it gives table, journal, rings and network
-//! in that order); sleep until [`Calls::poll_timeout`].
+//! How to drive it: [`Calls::reserve`] gives the leg of a new INVITE; then `handle_*` with the
+//! time, and after each drain [`Calls::poll_output`] to `None` (it gives table, journal, rings and
+//! network in that order); sleep until [`Calls::poll_timeout`].
 //!
 //! RFC 3261: 16.7 (choice among failures, cancelling on 6xx), 13 and 14 (offers, re-offers and
 //! glare as seen by a call); RFC 3264 5 and 8; RFC 3960 for early media.
@@ -30,5 +30,5 @@ mod slab;
 
 pub use calls::{Calls, CallsConfig};
 pub use desk::Counters;
-pub use output::{Entry, Output, SlotState};
+pub use output::{Entry, Output};
 pub use resource::{Resources, Role};

@@ -1,8 +1,9 @@
 //! Outputs in the order in which a turn must carry them out.
 
-use crate::{Entry, Output, SlotState};
+use crate::{Entry, Output};
 use std::collections::VecDeque;
 use strowger_leg::Command;
+use strowger_link::table::SlotState;
 use strowger_link::{Ask, CallFacts, LegId, SlotRef, Up};
 
 /// Four queues, drained one after the other: whatever a crash leaves behind, no party and no other

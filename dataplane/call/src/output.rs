@@ -1,6 +1,7 @@
 //! What the shard carries out for its calls.
 
 use strowger_leg::Command;
+use strowger_link::table::SlotState;
 use strowger_link::{Ask, CallFacts, LegId, SlotRef, Up};
 
 /// One thing to do, in the order in which [`crate::Calls::poll_output`] gives it: table, journal,
@@ -11,7 +12,7 @@ pub enum Output {
     Slot {
         /// Which slot.
         slot: SlotRef,
-        /// State of the call.
+        /// State of the call; never [`SlotState::Free`].
         state: SlotState,
         /// Its facts so far, settlement included.
         facts: Box<CallFacts>,
@@ -42,19 +43,6 @@ pub enum Output {
         /// What.
         command: Command,
     },
-}
-
-/// State of a call in the call table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum SlotState {
-    /// The control plane has been asked, nothing is granted.
-    Asked,
-    /// Branches are tried under a grant.
-    Dialing,
-    /// Two parties speak.
-    Answered,
-    /// Over; the slot waits for its journal frame to be durable and its legs to be gone.
-    Ended,
 }
 
 /// Kinds of journal frames that calls write.

@@ -23,6 +23,8 @@ wire_enum! {
         5 => Live(Live),
         /// An unauthenticated attempt was turned away: counted per source and minute.
         6 => Turned(Turned),
+        /// A shard's counters, each second.
+        7 => Counters(Counters),
     }
 }
 
@@ -95,6 +97,46 @@ codec::wire_code! {
         Ended = 4,
     }
 }
+
+wire_struct! {
+    /// A shard's counters since its start, in the order of [`COUNTERS`].
+    pub struct Counters {
+        /// Shard.
+        pub shard: u8,
+        /// When.
+        pub at: Tick,
+        /// Values.
+        pub values: Vec<u64>,
+    }
+}
+
+/// Names of a shard's counters as metrics show them; `_in_use` and `_open` are gauges, the others
+/// only grow. New ones are appended.
+pub const COUNTERS: [&str; 23] = [
+    "sip_datagrams_received",
+    "sip_datagrams_sent",
+    "sip_malformed",
+    "sip_stray",
+    "sip_refused",
+    "sip_challenged",
+    "sip_denied",
+    "sip_full",
+    "sip_misuse",
+    "sip_lost",
+    "media_packets_received",
+    "media_packets_sent",
+    "media_closed_port",
+    "frames_malformed",
+    "table_full",
+    "journal_full",
+    "ring_full",
+    "calls_in_use",
+    "media_ports_in_use",
+    "gauges_in_use",
+    "transactions_open",
+    "legs_open",
+    "turns",
+];
 
 wire_struct! {
     /// A stranger was turned away.

@@ -34,6 +34,6 @@ pub use flow::Flow;
 pub use ports::LocalPort;
 pub use relay::{
     Carried, Endpoint, MediaEvent, NoSuchPair, OpenError, PairId, PairSpec, Peer, Relay,
-    RelayConfig, Side,
+    RelayConfig, Side, Silence,
 };
 pub use report::{FlowReport, MediaReport, RtcpReport, SideReport};

@@ -24,9 +24,9 @@ pub const RELATCH_SILENCE_MS: u64 = 2_000;
 pub const RTCP_RELATCH_SILENCE_MS: u64 = 8_000;
 
 /// Silence before the first packet, by default.
-pub const SILENCE_START_MS: u64 = 30_000;
+pub const SILENCE_START_MS: u32 = 30_000;
 /// Silence between packets, by default.
-pub const SILENCE_RUNNING_MS: u64 = 60_000;
+pub const SILENCE_RUNNING_MS: u32 = 60_000;
 
 /// RFC 3550 A.1: a sequence number this far ahead is a restart, not loss.
 pub const DROPOUT_MAX: u16 = 3_000;

@@ -25,29 +25,20 @@ pub enum Side {
     B,
 }
 
-/// Sizes and times of a relay.
+/// Sizes of a relay.
 #[derive(Clone, Copy, Debug)]
 pub struct RelayConfig {
     /// The local ports; each has a place in the slab of flows.
     pub space: PortSpace,
     /// Pairs at most; cut to [`PAIRS_MAX`].
     pub pairs_max: usize,
-    /// How long a side may take to its first packet, at least 1 ms.
-    pub silence_start_ms: u64,
-    /// How long a side may pause after it, at least 1 ms.
-    pub silence_running_ms: u64,
 }
 
 impl RelayConfig {
-    /// The default times, for this many pairs on these ports.
+    /// This many pairs on these ports.
     #[must_use]
     pub const fn new(space: PortSpace, pairs_max: usize) -> RelayConfig {
-        RelayConfig {
-            space,
-            pairs_max,
-            silence_start_ms: SILENCE_START_MS,
-            silence_running_ms: SILENCE_RUNNING_MS,
-        }
+        RelayConfig { space, pairs_max }
     }
 }
 
@@ -80,6 +71,25 @@ pub struct Endpoint {
     pub rtcp: Option<LocalPort>,
     /// The party.
     pub peer: Peer,
+    /// How long the party may be silent.
+    pub silence: Silence,
+}
+
+/// How long a party that should send may be silent before it is told, milliseconds; 0 = for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Silence {
+    /// Before its first packet.
+    pub start_ms: u32,
+    /// Between packets.
+    pub running_ms: u32,
+}
+
+impl Silence {
+    /// Never told.
+    pub const NEVER: Silence = Silence { start_ms: 0, running_ms: 0 };
+    /// The usual times.
+    pub const DEFAULT: Silence =
+        Silence { start_ms: SILENCE_START_MS, running_ms: SILENCE_RUNNING_MS };
 }
 
 /// What signalling says of a party's media.
@@ -181,8 +191,6 @@ pub struct Relay {
     wheel: Wheel,
     events: VecDeque<MediaEvent>,
     closed_drops: u64,
-    silence_start_ms: u64,
-    silence_running_ms: u64,
 }
 
 /// A local port.
@@ -216,6 +224,7 @@ struct End {
     rtp: LocalPort,
     rtcp: Option<LocalPort>,
     direction: Direction,
+    silence: Silence,
     watch: Watch,
 }
 
@@ -236,8 +245,6 @@ impl Relay {
             wheel: Wheel::new(pairs_max),
             events: VecDeque::with_capacity(EVENTS_MAX),
             closed_drops: 0,
-            silence_start_ms: config.silence_start_ms.max(1),
-            silence_running_ms: config.silence_running_ms.max(1),
         }
     }
 
@@ -254,6 +261,7 @@ impl Relay {
             rtp: endpoint.rtp,
             rtcp: endpoint.rtcp,
             direction: endpoint.peer.direction,
+            silence: endpoint.silence,
             watch: Watch::new(now),
         };
         let (a, b) = (end(&spec.a), end(&spec.b));

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use strowger_link::Tick;
 use strowger_media::ports::{PortSpace, Ports};
 use strowger_media::{
-    Carried, Datagram, Endpoint, PairSpec, Peer, Relay, RelayConfig, Side, Verdict,
+    Carried, Datagram, Endpoint, PairSpec, Peer, Relay, RelayConfig, Side, Silence, Verdict,
 };
 use strowger_sdp::{Direction, PayloadTypes};
 use strowger_wire::{rtcp, rtp};
@@ -32,8 +32,18 @@ fn ten_thousand_bursts_allocate_nothing() {
     let (pair_a, pair_b) = (ports.take(0, Tick(0)).unwrap(), ports.take(0, Tick(0)).unwrap());
     let spec = PairSpec {
         carried: Carried::Rtp,
-        a: Endpoint { rtp: pair_a.rtp, rtcp: Some(pair_a.rtcp), peer: peer(a) },
-        b: Endpoint { rtp: pair_b.rtp, rtcp: Some(pair_b.rtcp), peer: peer(b) },
+        a: Endpoint {
+            rtp: pair_a.rtp,
+            rtcp: Some(pair_a.rtcp),
+            peer: peer(a),
+            silence: Silence::DEFAULT,
+        },
+        b: Endpoint {
+            rtp: pair_b.rtp,
+            rtcp: Some(pair_b.rtcp),
+            peer: peer(b),
+            silence: Silence::DEFAULT,
+        },
     };
     let id = relay.open(&spec, Tick(0)).unwrap();
 

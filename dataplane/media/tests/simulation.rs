@@ -11,7 +11,7 @@ use strowger_media::limits::RELATCH_SILENCE_MS;
 use strowger_media::ports::{PortSpace, Ports};
 use strowger_media::{
     Carried, Datagram, Drop, Endpoint, LocalPort, PairId, PairSpec, Peer, Relay, RelayConfig,
-    Verdict,
+    Silence, Verdict,
 };
 use strowger_sdp::{Direction, PayloadTypes};
 use strowger_wire::rtp;
@@ -113,7 +113,7 @@ impl Phone {
             telephone_event: None,
             clock_hz: 8000,
         };
-        Endpoint { rtp: self.local, rtcp: None, peer }
+        Endpoint { rtp: self.local, rtcp: None, peer, silence: Silence::DEFAULT }
     }
 
     /// Whether packets from its address must have been accepted by now.

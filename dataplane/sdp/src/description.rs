@@ -4,7 +4,7 @@ use crate::attribute::{Attribute, Crypto, Fmtp, Rtcp, RtpMap};
 use crate::codec::static_map;
 use crate::direction::Direction;
 use crate::error::{Error, Reason};
-use crate::limits::{BODY_MAX, MEDIA_MAX};
+use crate::limits::{BODY_MAX, FORMATS_MAX, MEDIA_MAX};
 use crate::line::{self, Line};
 use crate::text::{fields, number, split_once};
 use std::net::IpAddr;
@@ -103,7 +103,9 @@ impl<'a> Head<'a> {
         let (port, count) = split_once(ports, b'/').unwrap_or((ports, b"1"));
         number::<u16>(count)?;
         let port = number(port)?;
-        let complete = !kind.is_empty() && !protocol.is_empty();
+        let complete = !kind.is_empty()
+            && !protocol.is_empty()
+            && fields(formats).take(FORMATS_MAX + 1).count() <= FORMATS_MAX;
         (complete && (port == 0 || !formats.is_empty())).then_some(Head {
             kind,
             port,

@@ -34,7 +34,8 @@ pub enum Reason {
     Connection,
     /// A media line in use without `c=` of its own or of the session.
     MissingConnection,
-    /// An `m=` line without kind, port, protocol, or (when in use) formats.
+    /// An `m=` line without kind, port, protocol, or (when in use) formats, or with more than
+    /// [`crate::limits::FORMATS_MAX`] of them.
     Media,
     /// `v=` or `o=` after an `m=` line.
     Misplaced,

@@ -161,7 +161,10 @@ impl Media<'_, '_> {
             },
             preferred,
             clock_hz,
-            telephone_event: self.telephone_event(clock_hz),
+            telephone_event: match transport.is_rtp() {
+                true => self.telephone_event(clock_hz),
+                false => None,
+            },
             direction: match target {
                 Target::Rejected => Direction::Inactive,
                 Target::Held => self.direction().and(Direction::SendOnly),
@@ -218,5 +221,25 @@ impl Media<'_, '_> {
         };
         let same_clock = events().find(|map| map.clock_hz == clock_hz);
         same_clock.or_else(|| events().next()).map(|map| map.payload_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Description;
+
+    #[test]
+    fn only_rtp_has_payload_types_and_events() {
+        let terms = |protocol: &str| {
+            let body = format!(
+                "v=0\no=- 1 1 IN IP4 192.0.2.1\nc=IN IP4 192.0.2.1\n\
+                 m=audio 4000 {protocol} 0 101\na=rtpmap:101 telephone-event/8000\n"
+            );
+            let terms =
+                Description::parse(body.as_bytes()).unwrap().media().next().unwrap().terms();
+            (terms.payload_types.contains(101), terms.telephone_event)
+        };
+        assert_eq!(terms("RTP/AVP"), (true, Some(101)));
+        assert_eq!(terms("TCP/MRCPv2"), (false, None));
     }
 }

@@ -14,7 +14,7 @@ use strowger_link::{Cause, Gauge, LegId, MediaMode, MediaPolicy, MediaReport, Ti
 use strowger_media::ports::{PortPair, PortSpace, Ports};
 use strowger_media::{
     Carried, Drop, Endpoint, FlowReport, MediaEvent, PairId, PairSpec, Peer, Relay, RelayConfig,
-    Side,
+    Side, Silence,
 };
 use strowger_port::net::{Io, MediaPort};
 use strowger_sdp::limits::MEDIA_MAX;
@@ -27,8 +27,6 @@ use strowger_sdp::{
 const OPEN_TRIES_MAX: u8 = 8;
 /// Payload type that our own offers name telephone-event with.
 const OWN_TELEPHONE_EVENT: u8 = 101;
-/// Least time after the end of the last packet's silence check, when a leg names none.
-const WATCH_MS_MAX: u64 = 24 * 3600 * 1000;
 
 /// Local media addresses and ports.
 #[derive(Clone, Debug)]
@@ -56,7 +54,7 @@ pub struct MediaAddress {
 
 /// All media of a shard.
 #[derive(Debug)]
-pub struct MediaDesk {
+pub(crate) struct MediaDesk {
     addresses: Vec<MediaAddress>,
     relay: Relay,
     ports: Ports,
@@ -64,7 +62,7 @@ pub struct MediaDesk {
     joints: BTreeMap<PairId, Joint>,
     next_session: u64,
     /// Gauges of branches.
-    pub gauges: Gauges,
+    pub(crate) gauges: Gauges,
 }
 
 #[derive(Debug)]
@@ -96,19 +94,19 @@ struct Joint {
 }
 
 /// [`MediaDesk`] with the system and the time of this turn: what calls are handed.
-pub struct Desk<'a, I> {
+pub(crate) struct Desk<'a, I> {
     /// The desk.
-    pub media: &'a mut MediaDesk,
+    pub(crate) media: &'a mut MediaDesk,
     /// The system.
-    pub io: &'a mut I,
+    pub(crate) io: &'a mut I,
     /// Now.
-    pub now: Tick,
+    pub(crate) now: Tick,
 }
 
 impl MediaDesk {
     /// Nothing open. `None` when the range or the number of addresses is out of bounds.
     #[must_use]
-    pub fn new(config: &MediaConfig) -> Option<MediaDesk> {
+    pub(crate) fn new(config: &MediaConfig) -> Option<MediaDesk> {
         let count = u8::try_from(config.addresses.len()).ok()?;
         let space = PortSpace::new(count, config.port_min, config.port_max)?;
         Some(MediaDesk {
@@ -124,35 +122,35 @@ impl MediaDesk {
     }
 
     /// The relay, for bursts.
-    pub fn relay_mut(&mut self) -> &mut Relay {
+    pub(crate) fn relay_mut(&mut self) -> &mut Relay {
         &mut self.relay
     }
 
     /// The numbering of local ports.
     #[must_use]
-    pub const fn space(&self) -> PortSpace {
+    pub(crate) const fn space(&self) -> PortSpace {
         self.ports.space()
     }
 
     /// Port pairs in use.
     #[must_use]
-    pub fn ports_in_use(&self) -> usize {
+    pub(crate) fn ports_in_use(&self) -> usize {
         self.ports.taken_count()
     }
 
     /// Remembers where a leg's signalling comes from.
-    pub fn signalling(&mut self, leg: LegId, ip: IpAddr) {
+    pub(crate) fn signalling(&mut self, leg: LegId, ip: IpAddr) {
         self.leg(leg, Some(ip));
     }
 
     /// When [`MediaDesk::handle_timeout`] is due.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Tick> {
+    pub(crate) fn poll_timeout(&self) -> Option<Tick> {
         self.relay.poll_timeout()
     }
 
     /// Looks for silent sides; calls `silent` for each leg that has to be ended for it.
-    pub fn handle_timeout(&mut self, now: Tick, mut silent: impl FnMut(LegId)) {
+    pub(crate) fn handle_timeout(&mut self, now: Tick, mut silent: impl FnMut(LegId)) {
         self.relay.handle_timeout(now);
         while let Some(event) = self.relay.poll_output() {
             let MediaEvent::Silent { pair, side } = event;
@@ -325,7 +323,11 @@ impl<I: Io> Desk<'_, I> {
             let terms = line.terms.filter(|t| !t.is_rejected())?;
             let ports = line.ports?;
             let peer = media.peer_of(&terms);
-            let endpoint = Endpoint { rtp: ports.rtp, rtcp: Some(ports.rtcp), peer };
+            let silence = media.policy.map_or(Silence::NEVER, |policy| Silence {
+                start_ms: policy.start_timeout_ms,
+                running_ms: policy.timeout_ms,
+            });
+            let endpoint = Endpoint { rtp: ports.rtp, rtcp: Some(ports.rtcp), peer, silence };
             Some((endpoint, carried(&terms)?))
         };
         let pair = self.media.legs.get(&a).and_then(|m| m.lines.get(index)).and_then(|l| l.pair);

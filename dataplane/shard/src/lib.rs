@@ -1,5 +1,26 @@
-//! One core's turn.
+//! One core's turn: datagrams in, datagrams out, and everything between in one thread.
+//!
+//! A [`Shard`] joins the cores (`sip`, `call`, `media`) to an operating system that it only knows by
+//! `port`'s traits, so the same code runs over sockets in `switchd` and over virtual time in the
+//! simulator. [`Shard::turn`] does what is due and says until when to sleep; it never blocks.
+//!
+//! Order within a turn (design of the dataplane, 6 and 19): media burst, timers, control plane,
+//! signalling, media again; then what the cores want done, always in the order **call table,
+//! journal, rings, network**, so that a crash never leaves an effect without its state.
+//!
+//! It decides nothing: where calls go is the answer's, what a session description means is `sdp`'s.
+//! Start at [`Shard::turn`], then `outcome.rs`.
 
 mod desk;
 mod edge;
 mod gauge;
+mod link;
+mod outcome;
+mod outside;
+mod record;
+mod shard;
+
+pub use desk::{MediaAddress, MediaConfig};
+pub use edge::{Sources, Verdict};
+pub use gauge::{GAUGES_MAX, Gauges};
+pub use shard::{Counts, Setup, Shard};

@@ -154,19 +154,20 @@ impl Dialog {
         self.local_seq
     }
 
-    /// Writes the head of a request in this dialog: everything up to CSeq.
+    /// Writes the head of a request in this dialog: everything up to CSeq. `hops` is Max-Forwards.
     pub fn request<'b>(
         &self,
         out: &'b mut Vec<u8>,
         method: Method,
         cseq: u32,
+        hops: u32,
         via: OwnVia<'_>,
     ) -> Writer<'b> {
         let strict = self.strict_router();
         let stripped = strict.map(request_uri_of);
         let uri = stripped.as_deref().unwrap_or(&self.target);
         let mut writer = Writer::request(out, method.name(), uri);
-        writer.via(via).number(Header::MaxForwards, MAX_FORWARDS);
+        writer.via(via).number(Header::MaxForwards, hops);
         //= rfc3261#section-12.2.1.1
         //# The UAC MUST add a Route header field containing
         //# the remainder of the route set values in order, including all

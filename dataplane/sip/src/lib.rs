@@ -11,6 +11,7 @@
 //! - [`digest`]: authentication, both sides.
 //! - [`transaction`]: the four machines of section 17.
 //! - [`dialog`]: the two ends, the route set, the order of requests.
+//! - [`endpoint`]: all of it as one machine that a shard drives.
 //!
 //! RFC 3261 throughout; 3581 (rport), 2617/7616/8760 (digest), 3326 (Reason), 3966 (tel),
 //! 4475 (torture tests), 6026 (INVITE transactions).
@@ -18,6 +19,7 @@
 pub mod build;
 pub mod dialog;
 pub mod digest;
+pub mod endpoint;
 pub mod field;
 pub mod header;
 mod lex;

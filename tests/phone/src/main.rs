@@ -20,6 +20,8 @@ use strowger_phone::{Config, EndedBy, Failure, Pattern, Phone};
 const ANSWER: Duration = Duration::from_secs(60);
 /// Time between our ringing and our answer.
 const RING: Duration = Duration::from_millis(500);
+/// Time for the last packets to come back before BYE.
+const LAST_ECHO: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     let args = match Args::parse(std::env::args().skip(1)) {
@@ -96,6 +98,7 @@ fn call(args: &Args, number: &str) -> Result<Value, Trouble> {
     call.wait_answer(ANSWER)?;
     let packets = args.seconds.unwrap_or(5) * 1_000 / u64::from(args.ptime_ms);
     let sent = call.send_rtp(packets, Pattern::Marked);
+    std::thread::sleep(LAST_ECHO);
     let end = match (call.ended(), sent) {
         (Some(end), _) => end,
         (None, Ok(())) => call.bye()?,

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod toy;
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
@@ -59,4 +61,34 @@ fn failures_exit_with_1_and_wrong_usage_with_2() {
     let told: serde_json::Value = serde_json::from_slice(&call.stdout).unwrap();
     assert_eq!((&told["ok"], &told["code"]), (&false.into(), &404.into()));
     assert!(carrier.wait().unwrap().success());
+}
+
+#[test]
+fn registration_and_flows_are_told_in_one_line() {
+    let toy = toy::Toy::new(toy::Rules::default());
+    let at = toy.addr().to_string();
+    let phone = |args: &[&str]| {
+        let mut command = Command::new(PHONE);
+        command.args(args).args(["--server", &at]).env("PHONE_PASSWORD", "demo1001");
+        let output = command.output().unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), told)
+    };
+    let (code, told) = phone(&[
+        "register",
+        "--user",
+        "1001",
+        "--password-env",
+        "PHONE_PASSWORD",
+        "--expires",
+        "60",
+    ]);
+    assert_eq!((code, &told["expires_s"]), (0, &60.into()), "{told}");
+    let (code, told) = phone(&["register", "--user", "1002", "--password-env", "PHONE_PASSWORD"]);
+    assert_eq!((code, &told["code"]), (1, &401.into()), "{told}");
+    assert_eq!(toy.heard().counts, vec![1]);
+    let (code, told) = phone(&["flow", "wrong_number", "busy"]);
+    assert_eq!((code, &told["flows"]["busy"]), (0, &"passed".into()), "{told}");
+    let (code, told) = phone(&["flow", "carrier", "--carrier", "127.0.0.1:0"]);
+    assert_eq!((code, &told["ok"]), (1, &false.into()), "{told}");
 }

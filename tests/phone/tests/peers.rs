@@ -30,6 +30,19 @@ fn pair() -> (Phone, Phone) {
     (a, b)
 }
 
+/// Two phones whose SIP passes a network both ways.
+fn pair_through(net: &Forwarder, mut own: Config) -> (Phone, Phone) {
+    own.server = net.front();
+    own.outbound_proxy = true;
+    let a = Phone::new(own).unwrap();
+    let mut other = config("1002");
+    other.server = net.open(a.addr()).unwrap();
+    other.outbound_proxy = true;
+    let b = Phone::new(other).unwrap();
+    net.set_target(b.addr());
+    (a, b)
+}
+
 #[test]
 fn a_call_rings_is_answered_speaks_both_ways_and_ends() {
     let (a, b) = pair();
@@ -86,7 +99,10 @@ fn cancel_and_refusals_end_calls_with_their_codes() {
         assert_eq!(failure.code(), Some(code));
         assert_eq!(out.ended(), Some(EndedBy::Refused(code)));
     }
+    // Longer than it takes a refusal that was not acknowledged to come again.
+    std::thread::sleep(Duration::from_millis(120));
     assert_eq!(a.counts().repeated_responses, 0, "{}", a.ladder());
+    assert_eq!(b.seen("ACK sip:"), 5, "{}", b.ladder());
 }
 
 #[test]
@@ -132,9 +148,12 @@ fn hold_and_resume_stop_and_start_the_audio_of_both_sides() {
     out.bye().unwrap();
 }
 
+/// A network with so much delay that the two re-INVITEs cross.
 #[test]
 fn both_hold_at_once_and_both_get_their_turn() {
-    let (a, b) = pair();
+    let slow = Impairment { delay: Duration::from_millis(40), ..Impairment::NONE };
+    let net = Forwarder::new(any(), None, slow).unwrap();
+    let (a, b) = pair_through(&net, config("1001"));
     let out = a.invite("1002").unwrap();
     let inc = b.wait_call(SOON).unwrap();
     inc.answer().unwrap();
@@ -145,7 +164,25 @@ fn both_hold_at_once_and_both_get_their_turn() {
         one.join().unwrap().unwrap();
         two.join().unwrap().unwrap();
     });
+    assert!(a.seen("491") >= 1 && b.seen("491") >= 1, "{}", a.ladder());
     out.bye().unwrap();
+}
+
+#[test]
+fn a_request_that_comes_again_gets_the_same_response_again() {
+    let phone = Phone::new(config("1002")).unwrap();
+    let raw = strowger_phone::raw::Raw::new(any(), phone.addr()).unwrap();
+    let at = raw.local().unwrap();
+    let options = format!(
+        "OPTIONS sip:1002@x SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK7\r\n\
+         From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n"
+    );
+    raw.send(options.as_bytes()).unwrap();
+    raw.send(options.as_bytes()).unwrap();
+    let got = raw.collect(Duration::from_millis(200)).unwrap();
+    assert_eq!(got.len(), 2, "{}", phone.ladder());
+    assert_eq!(got[0], got[1], "the tag of the first response must come again");
+    assert_eq!(phone.counts().repeated_requests, 1);
 }
 
 #[test]
@@ -239,15 +276,8 @@ fn faults(seed: u64) -> Impairment {
 fn call_through(seed: u64) -> u64 {
     let net = Forwarder::new(any(), None, faults(seed)).unwrap();
     let mut own = config("1001");
-    own.server = net.front();
-    own.outbound_proxy = true;
     own.media_impairment = Some(faults(seed + 100));
-    let a = Phone::new(own).unwrap();
-    let mut other = config("1002");
-    other.server = net.open(a.addr()).unwrap();
-    other.outbound_proxy = true;
-    let b = Phone::new(other).unwrap();
-    net.set_target(b.addr());
+    let (a, b) = pair_through(&net, own);
     for _ in 0..2 {
         let out = a.invite("1002").unwrap();
         let inc = b.wait_call(SOON).unwrap();

@@ -81,6 +81,26 @@ fn a_phone_without_a_known_algorithm_gives_up_at_once() {
     assert_eq!(toy.heard().requests.len(), 1);
 }
 
+/// The toy records its route; whoever passed it by would not be heard by it.
+#[test]
+fn requests_inside_a_call_follow_the_route_set_of_both_sides() {
+    let toy = Toy::new(Rules::default());
+    let soon = Duration::from_secs(5);
+    let (a, b) = (phone(&toy, "1001", "demo1001"), phone(&toy, "1002", "demo1002"));
+    b.register(60).unwrap();
+    let out = a.invite("1002").unwrap();
+    let inc = b.wait_call(soon).unwrap();
+    inc.answer().unwrap();
+    out.wait_answer(soon).unwrap();
+    out.hold().unwrap();
+    inc.hold().unwrap();
+    inc.bye().unwrap();
+    let heard = toy.heard().requests;
+    let expect =
+        ["REGISTER", "REGISTER", "INVITE", "INVITE", "INVITE", "INVITE", "BYE"].map(str::to_owned);
+    assert_eq!(heard, expect, "{}", a.ladder());
+}
+
 /// All flows but one pass on a proxy that does its work, each on a proxy of its own. It does not
 /// stand in the audio's way, so the flow about strangers must see them.
 #[test]

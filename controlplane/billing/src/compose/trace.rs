@@ -122,7 +122,11 @@ impl<'a> Call<'a> {
 
     pub(super) fn called_legs(&self) -> impl Iterator<Item = &Leg<'a>> {
         let caller = self.caller;
-        self.legs.iter().enumerate().filter(move |(place, _)| Some(*place) != caller).map(|(_, l)| l)
+        self.legs
+            .iter()
+            .enumerate()
+            .filter(move |(place, _)| Some(*place) != caller)
+            .map(|(_, l)| l)
     }
 
     /// The called leg: of those that talked with the caller the first to answer, else the last one
@@ -132,14 +136,10 @@ impl<'a> Call<'a> {
         winner.or_else(|| self.called_legs().last())
     }
 
-    /// Called legs that answered and were joined with the caller; when none was ever joined, those
-    /// that answered.
+    /// Called legs that answered and were joined with the caller. One that answered with media that
+    /// nobody can use, or a moment after another, never talked.
     fn talked(&self) -> impl Iterator<Item = &Leg<'a>> {
-        let answered = |leg: &&Leg<'a>| leg.answered_at.is_some();
-        let any_joined = self.called_legs().filter(answered).any(|leg| leg.joined_to_caller);
-        self.called_legs()
-            .filter(answered)
-            .filter(move |leg| leg.joined_to_caller || !any_joined)
+        self.called_legs().filter(|leg| leg.answered_at.is_some() && leg.joined_to_caller)
     }
 
     /// From the first answer of a leg that talked to the end of the last, at most to `call_end`.

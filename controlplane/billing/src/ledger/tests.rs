@@ -1,1 +1,148 @@
+use super::*;
+use crate::testing::{euro, facts, settlements};
+use crate::{Mode, Settlement, records};
+use proptest::prelude::*;
+use strowger_link::Octets;
 
+fn record(settlement: &Settlement) -> Cdr {
+    let mut facts = facts(
+        "0 began
+         0 in 0
+         20 out 1 trunk 9 0 0.0
+         2000 answer 1
+         2000 join 0 1
+         62500 end 1 200 normal
+         62500 over 200 normal called",
+    );
+    facts.settlement = Octets(settlement.encode().unwrap());
+    records(&facts, Mode::CalledLeg).remove(0)
+}
+
+fn account(owner: Owner, kind: LedgerKind) -> LedgerAccount {
+    LedgerAccount { tenant: TenantId(1), owner, kind, unit: Unit::Money(euro()) }
+}
+
+fn customer() -> LedgerAccount {
+    account(Owner::Account(AccountId(5)), LedgerKind::Balance)
+}
+
+fn revenue() -> LedgerAccount {
+    account(Owner::Tenant, LedgerKind::Revenue)
+}
+
+fn transfer(
+    debit: LedgerAccount,
+    credit: LedgerAccount,
+    amount: i64,
+) -> Result<Transfer, BadTransfer> {
+    Transfer::new(0, debit, credit, Amount(amount), TransferKind::Charge, Cause::Batch(1))
+}
+
+#[test]
+fn what_the_books_refuse() {
+    assert!(transfer(customer(), revenue(), 1).is_ok());
+    assert_eq!(transfer(customer(), revenue(), 0), Err(BadTransfer::Amount));
+    assert_eq!(transfer(customer(), revenue(), -1), Err(BadTransfer::Amount));
+    assert_eq!(transfer(customer(), customer(), 1), Err(BadTransfer::SameAccount));
+    let seconds = LedgerAccount { unit: Unit::Seconds, ..revenue() };
+    assert_eq!(transfer(customer(), seconds, 1), Err(BadTransfer::Units));
+    let other = LedgerAccount { tenant: TenantId(2), ..revenue() };
+    assert_eq!(transfer(customer(), other, 1), Err(BadTransfer::Tenants));
+}
+
+#[test]
+fn a_reversal_goes_the_other_way() {
+    let charge = transfer(customer(), revenue(), 7).unwrap();
+    let back = charge.reversed(99, 5);
+    assert_eq!((back.debit(), back.credit(), back.amount()), (revenue(), customer(), Amount(7)));
+    assert_eq!((back.kind(), back.cause()), (TransferKind::Reversal, Cause::Transfer(99)));
+}
+
+fn charge(kind: ChargeKind, net: i64, gross: i64) -> Charge {
+    let mut settlement = Settlement::free(TenantId(1));
+    settlement.levels.push(crate::Level {
+        account: AccountId(5),
+        organization: OrganizationId(6),
+        prepaid: true,
+        terms: crate::testing::flat("1"),
+    });
+    let charge = record(&settlement).customer.unwrap();
+    Charge { kind, net: Amount(net), gross: Amount(gross), ..charge }
+}
+
+fn with(charges: &[Charge]) -> Cdr {
+    let mut cdr = record(&Settlement::free(TenantId(1)));
+    cdr.levels = charges.to_vec();
+    cdr
+}
+
+fn print(transfers: &[Transfer]) -> Vec<String> {
+    let side = |account: LedgerAccount| format!("{:?} {:?}", account.owner, account.kind);
+    let line = |t: &Transfer| {
+        format!("{:?}: {} -> {}: {}", t.kind(), side(t.debit()), side(t.credit()), t.amount().0)
+    };
+    transfers.iter().map(line).collect()
+}
+
+#[test]
+fn a_batch_is_added_up_per_debit_and_credit() {
+    let reseller = Charge {
+        payee: Some(OrganizationId(8)),
+        account: AccountId(7),
+        ..charge(ChargeKind::Reseller, 3, 3)
+    };
+    let batch = [
+        with(&[charge(ChargeKind::Customer, 10, 12), reseller]),
+        with(&[charge(ChargeKind::Customer, 20, 24), charge(ChargeKind::Supplier, 4, 5)]),
+        with(&[charge(ChargeKind::Customer, 0, 0)]),
+        Cdr { tenant: None, ..with(&[charge(ChargeKind::Customer, 1_000, 1_000)]) },
+    ];
+    let transfers = postings(3, 9, &batch);
+    assert_eq!(
+        print(&transfers),
+        [
+            "Cost: Tenant Cost -> Account(AccountId(5)) Balance: 4",
+            "Vat: Tenant Vat -> Account(AccountId(5)) Balance: 1",
+            "Charge: Account(AccountId(5)) Balance -> Tenant Revenue: 30",
+            "Vat: Account(AccountId(5)) Balance -> Tenant Vat: 6",
+            "Charge: Account(AccountId(7)) Balance -> Organization(OrganizationId(8)) Revenue: 3",
+        ]
+    );
+    assert!(transfers.iter().all(|t| t.cause() == Cause::Batch(3) && t.at_us() == 9));
+}
+
+#[test]
+fn a_sum_beyond_64_bits_becomes_several_transfers() {
+    let big = charge(ChargeKind::Customer, i64::MAX - 1, i64::MAX - 1);
+    let transfers = postings(1, 0, &[with(&[big, big, big])]);
+    let sum: i128 = transfers.iter().map(|t| i128::from(t.amount().0)).sum();
+    assert_eq!((transfers.len(), sum), (3, 3 * i128::from(i64::MAX - 1)));
+}
+
+proptest! {
+    /// What every balance changes by is what its charges say; all changes sum to zero.
+    #[test]
+    fn transfers_are_the_charges(list in proptest::collection::vec(settlements(), 1..5)) {
+        let batch: Vec<Cdr> = list.iter().map(record).collect();
+        let mut changes: BTreeMap<LedgerAccount, i128> = BTreeMap::new();
+        for transfer in postings(1, 0, &batch) {
+            prop_assert!(transfer.amount().0 > 0);
+            *changes.entry(transfer.debit()).or_default() -= i128::from(transfer.amount().0);
+            *changes.entry(transfer.credit()).or_default() += i128::from(transfer.amount().0);
+        }
+        prop_assert_eq!(changes.values().sum::<i128>(), 0);
+        let mut expected: BTreeMap<LedgerAccount, i128> = BTreeMap::new();
+        for record in &batch {
+            for charge in record.charges() {
+                let owner = Owner::Account(charge.account);
+                let (kind, unit) = (LedgerKind::Balance, Unit::Money(charge.currency));
+                let key = LedgerAccount { tenant: record.tenant.unwrap(), owner, kind, unit };
+                let sign = if charge.kind == ChargeKind::Supplier { 1 } else { -1 };
+                *expected.entry(key).or_default() += sign * i128::from(charge.gross.0);
+            }
+        }
+        for (key, change) in expected {
+            prop_assert_eq!(changes.get(&key).copied().unwrap_or_default(), change);
+        }
+    }
+}

@@ -1,1 +1,149 @@
+use super::*;
+use crate::testing::{euro, facts, flat, settlements};
+use crate::{Caller, Hop, Level};
+use proptest::prelude::*;
+use strowger_link::Octets;
+use strowger_model::{Amount, Digits, Price, SubscriberId, TenantId, TrunkId};
 
+/// Trunk 7 fails, trunk 9 carries a minute and a bit.
+const CALL: &str = "
+    0 began
+    0 in 0
+    20 out 1 trunk 7 0 0.0
+    120 end 1 503 peer-error
+    130 out 2 trunk 9 1 1.0
+    2000 answer 2
+    2000 answer 0
+    2000 join 0 2
+    62500 end 2 200 normal
+    62500 over 200 normal called";
+
+const UNANSWERED: &str = "
+    0 began
+    0 in 0
+    20 out 1 trunk 9 1 0.0
+    120 end 1 486 busy
+    130 over 486 busy called";
+
+fn level(account: i64, price: &str) -> Level {
+    Level {
+        account: AccountId(account),
+        organization: OrganizationId(account * 10),
+        prepaid: account == 1,
+        terms: flat(price),
+    }
+}
+
+fn hop(trunk: i64, price: &str) -> Hop {
+    Hop {
+        trunk: TrunkId(trunk),
+        account: AccountId(trunk * 100),
+        organization: OrganizationId(trunk * 1_000),
+        terms: Some(flat(price)),
+    }
+}
+
+fn chain() -> Settlement {
+    Settlement {
+        snapshot: 12,
+        number: Digits::parse("442079460000").ok(),
+        destination: Digits::parse("44").ok(),
+        caller: Caller {
+            subscriber: Some(SubscriberId(1001)),
+            number: "441632960001".to_owned(),
+            ..Caller::default()
+        },
+        levels: vec![level(1, "0.60"), level(2, "0.30"), level(3, "0.12")],
+        hops: vec![hop(7, "0.05"), hop(9, "0.06")],
+        ..Settlement::free(TenantId(4))
+    }
+}
+
+fn priced(script: &str, settlement: &Settlement) -> Cdr {
+    let mut facts = facts(script);
+    facts.settlement = Octets(settlement.encode().unwrap());
+    records(&facts, Mode::CalledLeg).remove(0)
+}
+
+fn lines(cdr: &Cdr) -> Vec<String> {
+    let line = |charge: &Charge| {
+        let payee = charge.payee.map_or("tenant".to_owned(), |payee| payee.to_string());
+        let gross = charge.gross.print(euro());
+        format!("{:?} {} to {payee}: {} ms {gross}", charge.kind, charge.account, charge.charged_ms)
+    };
+    cdr.charges().map(line).collect()
+}
+
+#[test]
+fn each_level_pays_the_one_above() {
+    let cdr = priced(CALL, &chain());
+    assert_eq!(
+        lines(&cdr),
+        [
+            "Customer 1 to 20: 61000 ms 0.61000000",
+            "Reseller 2 to 30: 61000 ms 0.30500000",
+            "Reseller 3 to tenant: 61000 ms 0.12200000",
+            "Supplier 900 to tenant: 61000 ms 0.06100000",
+        ]
+    );
+    let customer = cdr.customer.unwrap();
+    assert!(customer.prepaid);
+    assert_eq!((customer.unit_price, customer.step_ms), (Price(600_000_000), 1_000));
+    assert_eq!((cdr.tenant, cdr.snapshot), (Some(TenantId(4)), 12));
+    assert_eq!(cdr.caller.account, Some(AccountId(1)));
+    assert_eq!(cdr.caller.subscriber, Some(SubscriberId(1001)));
+    assert_eq!(cdr.called.normalised, Digits::parse("442079460000").ok());
+    assert_eq!(cdr.hops[0].supplier, Some(AccountId(700)));
+    assert!(!cdr.unpriced);
+}
+
+#[test]
+fn an_unanswered_call_costs_nobody_anything() {
+    let cdr = priced(UNANSWERED, &chain());
+    assert_eq!(
+        lines(&cdr),
+        [
+            "Customer 1 to 20: 0 ms 0.00000000",
+            "Reseller 2 to 30: 0 ms 0.00000000",
+            "Reseller 3 to tenant: 0 ms 0.00000000",
+            "Supplier 900 to tenant: 0 ms 0.00000000",
+        ]
+    );
+}
+
+#[test]
+fn a_record_without_settlement_or_with_a_broken_one_is_kept() {
+    let cdr = records(&facts(CALL), Mode::CalledLeg).remove(0);
+    assert_eq!((cdr.charges().count(), cdr.unpriced, cdr.tenant), (0, false, None));
+    let mut broken = facts(CALL);
+    broken.settlement = Octets(vec![9, 9]);
+    let cdr = records(&broken, Mode::CalledLeg).remove(0);
+    assert_eq!((cdr.charges().count(), cdr.unpriced), (0, true));
+    assert_eq!(cdr.times.talk_ms, 60_500);
+}
+
+#[test]
+fn an_amount_beyond_the_ledger_is_marked() {
+    let mut settlement = chain();
+    settlement.levels[1].terms = Terms::flat(Price(i64::MAX), euro()).unwrap();
+    settlement.levels[1].terms.exchange = strowger_model::Exchange::new(i64::MAX, euro()).unwrap();
+    let cdr = priced(CALL, &settlement);
+    assert!(cdr.unpriced);
+    assert_eq!(cdr.charges().count(), 3);
+    assert_eq!(cdr.customer.unwrap().gross, Amount(61_000_000));
+}
+
+proptest! {
+    /// At most one charge per payer and attempt; the same facts, the same record.
+    #[test]
+    fn laws(settlement in settlements()) {
+        let cdr = priced(CALL, &settlement);
+        prop_assert_eq!(&cdr, &priced(CALL, &settlement));
+        let payers: Vec<AccountId> =
+            cdr.customer.iter().chain(&cdr.levels).map(|charge| charge.account).collect();
+        let levels: Vec<AccountId> = settlement.levels.iter().map(|level| level.account).collect();
+        prop_assert_eq!(payers, levels);
+        let supplier = settlement.hops.get(1).and_then(|hop| hop.terms.map(|_| hop.account));
+        prop_assert_eq!(cdr.supplier.map(|charge| charge.account), supplier);
+    }
+}

@@ -112,7 +112,7 @@ pub fn reach(binding: &Binding) -> Reach {
     }
 }
 
-pub(crate) const fn from_wire(transport: Wire) -> Transport {
+const fn from_wire(transport: Wire) -> Transport {
     match transport {
         Wire::Udp => Transport::Udp,
         Wire::Tcp => Transport::Tcp,
@@ -122,7 +122,8 @@ pub(crate) const fn from_wire(transport: Wire) -> Transport {
     }
 }
 
-pub(crate) const fn to_wire(transport: Transport) -> Wire {
+/// A row's transport in the words of the contract.
+pub(crate) const fn wire_transport(transport: Transport) -> Wire {
     match transport {
         Transport::Udp => Wire::Udp,
         Transport::Tcp => Wire::Tcp,

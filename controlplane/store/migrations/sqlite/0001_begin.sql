@@ -145,6 +145,13 @@ CREATE TABLE destinations (
     PRIMARY KEY (tenant_id, prefix)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE emergencies (
+    tenant_id INTEGER NOT NULL REFERENCES tenants (id),
+    number TEXT NOT NULL,
+    trunks TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, number)
+) STRICT, WITHOUT ROWID;
+
 -- Written behind the registrar's memory, read at boot.
 CREATE TABLE bindings (
     subscriber_id INTEGER NOT NULL REFERENCES subscribers (id) ON DELETE CASCADE,
@@ -162,7 +169,7 @@ CREATE TABLE bindings (
     flow INTEGER NOT NULL,
     refreshed_us INTEGER NOT NULL,
     expires_us INTEGER NOT NULL,
-    PRIMARY KEY (subscriber_id, uri, instance, reg_id)
+    PRIMARY KEY (subscriber_id, uri)
 ) STRICT, WITHOUT ROWID;
 
 -- REST tokens: only a hash is kept.
@@ -184,6 +191,16 @@ CREATE TABLE changes (
     id INTEGER,
     what TEXT NOT NULL,
     at_us INTEGER NOT NULL
+) STRICT;
+
+-- Origins of record ids: one for each life of a dataplane shard.
+CREATE TABLE origins (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    node INTEGER NOT NULL,
+    shard INTEGER NOT NULL,
+    boot TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    UNIQUE (node, shard, boot, epoch)
 ) STRICT;
 
 -- How far each journal has been taken over; moved in the transaction that takes.

@@ -7,6 +7,7 @@ use super::{Call, FactLog, State, clip, micros};
 use crate::desk::{AskKind, Cx, Link, retry_after_s};
 use crate::limits::EMERGENCY_ASK_MS;
 use strowger_leg::{Body, Event, Offer};
+use strowger_link::table::SlotState;
 use strowger_link::{
     AnswerBody, Ask, AskBody, Began, Branch, CallAsk, Cause, Direction, Fact, Gauge, Go, Grant,
     Granted, Hints, LegOpened, LiveState, Octets, Party, PartyRef, Reason, Refuse, SETTLEMENT_MAX,
@@ -90,7 +91,7 @@ impl Call {
         if cx.desk.link == Link::Lost && !asked.emergency.is_empty() {
             return self.go_by_table(*asked, cx);
         }
-        self.write_slot(crate::SlotState::Asked, cx);
+        self.write_slot(SlotState::Asked, cx);
         cx.desk.ask(&asked.ask, AskKind::Call);
         State::Asked(asked)
     }
@@ -205,7 +206,7 @@ impl Call {
         }
         let Grant { ms, last, .. } = go.grant;
         self.facts.detail(Fact::Granted(Granted { at: cx.now, ms, last }));
-        self.write_slot(crate::SlotState::Dialing, cx);
+        self.write_slot(SlotState::Ringing, cx);
         self.hunt(Box::new(Hunt::new(go, offer)), cx)
     }
 }
@@ -216,8 +217,8 @@ impl Asked {
     }
 }
 
-/// Refusals that do not hold back an emergency call: those about money, limits and routes, not those
-/// about who calls.
+/// Refusals that do not hold back an emergency call: those about money, limits and routes, not
+/// those about who calls.
 fn overruled(reason: Reason) -> bool {
     matches!(
         reason,

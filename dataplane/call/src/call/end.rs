@@ -2,10 +2,11 @@
 
 use super::leg::LegState;
 use super::{Call, State};
+use crate::Entry;
 use crate::desk::Cx;
 use crate::limits::LINGER_MS;
-use crate::{Entry, SlotState};
 use strowger_leg::Command;
+use strowger_link::table::SlotState;
 use strowger_link::{CallEnded, Cause, Challenge, Fact, LegEnded, LiveState, Party, Reason};
 
 /// What a closed call still waits for, besides its legs' last words.
@@ -61,13 +62,12 @@ impl Call {
     pub(crate) fn end_leg(&mut self, leg: u8, end: &End, farewell: Farewell, cx: &mut Cx<'_>) {
         let until = cx.now.plus_ms(LINGER_MS);
         let id = self.leg_id(leg);
-        let unanswered_caller = self.leg(leg).is_some_and(|l| matches!(l.state, LegState::Offered));
         let Some(known) = self.leg_mut(leg).filter(|l| !l.is_over()) else { return };
+        let unanswered_caller = matches!(known.state, LegState::Offered);
+        let cancelled = known.trying().map(|_| end.cause);
         known.state = match farewell {
             Farewell::None => LegState::Gone,
-            Farewell::Hangup | Farewell::Challenge(_) => {
-                LegState::Closing { until, cause: end.cause }
-            }
+            Farewell::Hangup | Farewell::Challenge(_) => LegState::Closing { until, cancelled },
         };
         for gauge in std::mem::take(&mut known.gauges) {
             cx.res.give(gauge);
@@ -134,14 +134,13 @@ impl Call {
             && self.legs.iter().all(|leg| matches!(leg.state, LegState::Gone))
     }
 
-    /// Joins the media of two legs; a leg is joined to one other at most.
+    /// Joins the media of two legs, unless early media has done so. Whoever was joined before has
+    /// ended by now, and was parted by that.
     pub(crate) fn join(&mut self, a: u8, b: u8, cx: &mut Cx<'_>) {
-        if self.joined == Some((a, b)) {
-            return;
+        if self.joined.is_none() {
+            self.joined = Some((a, b));
+            cx.res.join(self.leg_id(a), self.leg_id(b));
         }
-        self.part_from(a, cx);
-        self.joined = Some((a, b));
-        cx.res.join(self.leg_id(a), self.leg_id(b));
     }
 
     fn part_from(&mut self, leg: u8, cx: &mut Cx<'_>) {

@@ -209,9 +209,8 @@ impl Call {
         farewell: Farewell,
         cx: &mut Cx<'_>,
     ) {
-        let Some(trying) = self.leg(leg).and_then(Leg::trying) else { return };
-        let (continue_on, stop_on) = trying.rules();
-        let verdict = failure.verdict(continue_on, stop_on);
+        let Some(known) = self.leg(leg).filter(|known| !known.is_over()) else { return };
+        let verdict = failure.verdict(&known.continue_on, &known.stop_on);
         let end = End::new(failure.cause, failure.by(), failure.reason());
         self.end_leg(leg, &end, farewell, cx);
         hunt.forget_early(leg);
@@ -267,8 +266,9 @@ impl Call {
                 self.branch_failed(&mut hunt, leg, failure, Farewell::None, cx);
                 self.hunt(hunt, cx)
             }
-            (Event::Ended { cause, by_party: _ }, 1..) => {
-                let failure = Failure::new(FailureKind::Refused, cause);
+            (Event::Ended { cause, by_party }, 1..) => {
+                let kind = if by_party { FailureKind::Refused } else { FailureKind::Silent };
+                let failure = Failure::new(kind, cause);
                 self.branch_failed(&mut hunt, leg, failure, Farewell::None, cx);
                 self.hunt(hunt, cx)
             }
@@ -329,10 +329,11 @@ impl Call {
         body: Option<Body>,
         cx: &mut Cx<'_>,
     ) -> State {
-        if self.leg(leg).and_then(Leg::trying).is_none() {
+        let Some(known) = self.leg_mut(leg).filter(|known| known.trying().is_some()) else {
             Call::misplaced(cx);
             return State::Hunting(hunt);
-        }
+        };
+        known.state = LegState::Answered;
         self.facts.push(Fact::LegAnswered(LegAnswered { leg, at: cx.now }));
         let told = match self.answer_for_caller(&hunt, leg, body.as_ref(), cx) {
             Ok(told) => told,
@@ -342,10 +343,8 @@ impl Call {
                 return self.hunt(hunt, cx);
             }
         };
-        for answered in [leg, 0] {
-            if let Some(known) = self.leg_mut(answered) {
-                known.state = LegState::Answered;
-            }
+        if let Some(caller) = self.leg_mut(0) {
+            caller.state = LegState::Answered;
         }
         // Q.850 26: answered elsewhere (the phone shows no missed call, RFC 3326).
         self.end_trying(&mut hunt, Cause::new(200, 26), cx);

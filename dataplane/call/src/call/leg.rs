@@ -6,6 +6,10 @@ use strowger_link::{Branch, Cause, MediaMode, MediaPolicy, Tick};
 #[derive(Debug)]
 pub(crate) struct Leg {
     pub(crate) policy: MediaPolicy,
+    /// Statuses after which the next stage is tried; empty = the default set.
+    pub(crate) continue_on: Vec<u16>,
+    /// Statuses after which none is.
+    pub(crate) stop_on: Vec<u16>,
     /// Gauges taken for it, given back at its end.
     pub(crate) gauges: Vec<u32>,
     pub(crate) state: LegState,
@@ -20,8 +24,9 @@ pub(crate) enum LegState {
     Trying(Trying),
     /// Answered, by us or by the party.
     Answered,
-    /// Ended for the call; the protocol owes its last word until then.
-    Closing { until: Tick, cause: Cause },
+    /// Ended for the call; the protocol owes its last word until then. `cancelled` is the cause
+    /// of a leg of ours that had not answered: its answer may be on its way.
+    Closing { until: Tick, cancelled: Option<Cause> },
     /// Nothing comes any more.
     Gone,
 }
@@ -29,8 +34,6 @@ pub(crate) enum LegState {
 /// An outbound leg that has not answered.
 #[derive(Debug)]
 pub(crate) struct Trying {
-    continue_on: Vec<u16>,
-    stop_on: Vec<u16>,
     /// Last provisional status, 0 before the first.
     pub(crate) status: u16,
     /// It rang: 180, or 183 which networks send instead.
@@ -57,12 +60,23 @@ pub(crate) const fn unknown_policy(nated: bool) -> MediaPolicy {
 
 impl Leg {
     pub(crate) fn inbound(nated: bool) -> Leg {
-        Leg { policy: unknown_policy(nated), gauges: Vec::new(), state: LegState::Offered }
+        Leg {
+            policy: unknown_policy(nated),
+            continue_on: Vec::new(),
+            stop_on: Vec::new(),
+            gauges: Vec::new(),
+            state: LegState::Offered,
+        }
     }
 
     pub(crate) fn outbound(branch: &Branch, now: Tick) -> Leg {
-        let trying = Trying::new(branch, now);
-        Leg { policy: branch.media, gauges: Vec::new(), state: LegState::Trying(trying) }
+        Leg {
+            policy: branch.media,
+            continue_on: branch.continue_on.clone(),
+            stop_on: branch.stop_on.clone(),
+            gauges: Vec::new(),
+            state: LegState::Trying(Trying::new(branch, now)),
+        }
     }
 
     /// The call counts it as ended.
@@ -112,14 +126,7 @@ impl Trying {
             0 => Tick::NEVER,
             ms => now.plus_ms(ms.into()),
         };
-        Trying {
-            continue_on: branch.continue_on.clone(),
-            stop_on: branch.stop_on.clone(),
-            status: 0,
-            rung: false,
-            ring_at: now.plus_ms(ring_ms.into()),
-            first_at,
-        }
+        Trying { status: 0, rung: false, ring_at: now.plus_ms(ring_ms.into()), first_at }
     }
 
     /// A provisional answer came; whether its status is news.
@@ -141,9 +148,5 @@ impl Trying {
         } else {
             Some(Expiry::Silent)
         }
-    }
-
-    pub(crate) fn rules(&self) -> (&[u16], &[u16]) {
-        (&self.continue_on, &self.stop_on)
     }
 }

@@ -6,10 +6,11 @@ use super::exchange::Exchange;
 use super::failure::{Failure, FailureKind};
 use super::leg::{Leg, LegState};
 use super::{Call, FactLog, State, clip, micros};
+use crate::Role;
 use crate::desk::Cx;
-use crate::{Role, SlotState};
 use std::net::{Ipv4Addr, SocketAddr};
 use strowger_leg::{Body, Command, Event};
+use strowger_link::table::SlotState;
 use strowger_link::{
     Began, Branch, Cause, Fact, Grant, Granted, Hints, LegAnswered, Originate, Party, Reason,
     SlotRef, Tick,
@@ -78,7 +79,7 @@ impl Call {
             ms => cx.now.plus_ms(ms.into()),
         };
         let opened = self.open_leg((0, 0), &first, cx);
-        self.write_slot(SlotState::Dialing, cx);
+        self.write_slot(SlotState::Ringing, cx);
         let Some(leg) = opened else { return self.no_leg_left(cx) };
         if let Err(failure) = self.admit(leg, &first, cx) {
             return self.setup_failed(leg, &failure, Farewell::None, cx);
@@ -117,7 +118,7 @@ impl Call {
             }
             Event::Ended { cause, by_party } => self.setup_ended(leg, cause, by_party, cx),
             // There is nobody to pass it to yet.
-            Event::Reoffer { .. } => {
+            Event::Reoffer { .. } if self.has_answered(leg) => {
                 let cause = Cause::from_sip(491);
                 self.command(leg, Command::ReofferRefuse { cause }, cx);
                 State::Setup(setup)
@@ -125,7 +126,10 @@ impl Call {
             Event::Confirmed { .. } | Event::Digits { .. } | Event::Info { .. } => {
                 State::Setup(setup)
             }
-            Event::Offered(_) | Event::ReofferAnswered { .. } | Event::ReofferRefused { .. } => {
+            Event::Offered(_)
+            | Event::Reoffer { .. }
+            | Event::ReofferAnswered { .. }
+            | Event::ReofferRefused { .. } => {
                 Call::misplaced(cx);
                 State::Setup(setup)
             }
@@ -165,7 +169,7 @@ impl Call {
         (grant, deadline): (Grant, Tick),
         cx: &mut Cx<'_>,
     ) -> State {
-        self.write_slot(SlotState::Dialing, cx);
+        self.write_slot(SlotState::Ringing, cx);
         let Some(leg) = self.open_leg((1, 0), &second, cx) else { return self.no_leg_left(cx) };
         let offer = self.admit(leg, &second, cx).and_then(|()| {
             self.describe(0, leg, Role::Offer, answer, cx)
@@ -194,6 +198,10 @@ impl Call {
         }
     }
 
+    fn has_answered(&self, leg: u8) -> bool {
+        self.leg(leg).is_some_and(|known| matches!(known.state, LegState::Answered))
+    }
+
     /// One of both came to nothing, so both do.
     fn setup_failed(
         &mut self,
@@ -202,14 +210,18 @@ impl Call {
         farewell: Farewell,
         cx: &mut Cx<'_>,
     ) -> State {
-        let end = End::new(failure.cause, failure.by(), failure.reason());
+        // Both were called by us; the record knows the first as the calling side.
+        let by = match failure.by() {
+            Party::Called => Call::party(leg),
+            by @ (Party::Unknown | Party::Caller | Party::Switch) => by,
+        };
+        let end = End::new(failure.cause, by, failure.reason());
         self.end_leg(leg, &end, farewell, cx);
         self.close(&end, cx)
     }
 
     fn setup_ended(&mut self, leg: u8, cause: Cause, by_party: bool, cx: &mut Cx<'_>) -> State {
-        let answered = self.leg(leg).is_some_and(|l| matches!(l.state, LegState::Answered));
-        let end = match (answered, by_party) {
+        let end = match (self.has_answered(leg), by_party) {
             (true, true) => End::new(cause, Call::party(leg), Reason::Cancelled),
             (false, true) => End::new(cause, Call::party(leg), Reason::PeerError),
             (true | false, false) => End::new(cause, Party::Switch, Reason::PeerError),

@@ -4,10 +4,11 @@ use super::credit::{Credit, Due};
 use super::end::{End, Farewell};
 use super::exchange::Exchange;
 use super::{Call, State};
+use crate::Entry;
 use crate::desk::{AskKind, Cx};
 use crate::limits::DIGITS_MAX;
-use crate::{Entry, SlotState};
 use strowger_leg::{Body, Command, Event};
+use strowger_link::table::SlotState;
 use strowger_link::{
     AnswerBody, Ask, AskBody, Cause, ExtendAsk, Fact, Grant, Granted, LiveState, Pair, Party,
     Reason, Started, Tick, Up,

@@ -1,1 +1,11 @@
+//! Calls as text: scripts, a table of states and events, and laws under random events.
 
+mod edge;
+mod law;
+mod media;
+mod script;
+mod scripts;
+mod states;
+mod storm;
+mod text;
+mod world;

@@ -365,3 +365,27 @@ fn a_reader_beside_a_writer_sees_whole_versions() {
 fn length_of(n: u64) -> usize {
     if n.is_multiple_of(2) { 2100 } else { 300 }
 }
+
+#[test]
+fn a_slot_that_the_caller_chose() {
+    let words = words(&SETUP);
+    let mut table = table(&words);
+    let at = SlotRef { seg: SETUP.seg, idx: 2, r#gen: 900 };
+    table.open_at(at, RecordId(1), AskId(2), b"x", NOW).unwrap();
+    assert_eq!(table.occupant(2), Some(at));
+    assert_eq!(table.counts().slots_free, 3);
+    let again = SlotRef { r#gen: 901, ..at };
+    let stale = Err(WriteError::Stale);
+    assert_eq!(table.open_at(again, RecordId(1), AskId(2), b"x", NOW), stale);
+    assert_eq!(table.open_at(SlotRef { seg: 4, ..at }, RecordId(1), AskId(2), b"x", NOW), stale);
+    assert_eq!(table.open_at(SlotRef { idx: 9, ..at }, RecordId(1), AskId(2), b"x", NOW), stale);
+    table.close(at).unwrap();
+    table.open_at(again, RecordId(1), AskId(2), b"x", NOW).unwrap();
+    assert_eq!(table.write(at, SlotState::Answered, AskId(2), b"y"), stale);
+    table.write(again, SlotState::Answered, AskId(2), b"y").unwrap();
+    // The table's own choice passes over it.
+    for _ in 0..3 {
+        assert_ne!(table.open(RecordId(3), AskId(3), b"z", NOW).unwrap().idx, 2);
+    }
+    assert_eq!(table.open(RecordId(3), AskId(3), b"z", NOW), Err(WriteError::NoSlot));
+}

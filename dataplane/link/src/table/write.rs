@@ -97,18 +97,45 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         let words = Words::new(self.words.as_ref(), &self.setup);
         let slot = words.slot(usize::from(idx)).ok_or(WriteError::NoSlot)?;
         let control = Control::from_word(slot.control.load(Ordering::Relaxed));
+        let at = SlotRef { seg: self.setup.seg, idx, r#gen: control.generation.wrapping_add(1) };
+        self.open_at(at, record, ask, body, now)?;
+        Ok(at)
+    }
+
+    /// Opens a slot that the caller chose, slot and generation, in state [`SlotState::Asked`]: the
+    /// reference stands in tags before the table is written.
+    ///
+    /// # Errors
+    /// [`WriteError::Stale`] when it is not free or of another segment, else as [`Table::open`].
+    pub fn open_at(
+        &mut self,
+        at: SlotRef,
+        record: RecordId,
+        ask: AskId,
+        body: &[u8],
+        now: Tick,
+    ) -> Result<(), WriteError> {
+        if at.seg != self.setup.seg {
+            return Err(WriteError::Stale);
+        }
+        // Slots are used in the order in which they become free, so this is found at the front.
+        let place = self.slots_free.iter().position(|idx| *idx == at.idx);
+        let place = place.ok_or(WriteError::Stale)?;
+        let words = Words::new(self.words.as_ref(), &self.setup);
+        let slot = words.slot(usize::from(at.idx)).ok_or(WriteError::NoSlot)?;
+        let control = Control::from_word(slot.control.load(Ordering::Relaxed));
         fence(Ordering::Release);
         slot.opened.store(now.0, Ordering::Relaxed);
         slot.record.store(record.0.cast_unsigned(), Ordering::Relaxed);
         let opened = Control {
-            generation: control.generation.wrapping_add(1),
+            generation: at.r#gen,
             state: SlotState::Asked.code(),
             attempts: 0,
             ..control
         };
         put(&words, &slot, opened, ask, body, &mut self.chunks)?;
-        self.slots_free.pop_front();
-        Ok(SlotRef { seg: self.setup.seg, idx, r#gen: opened.generation })
+        self.slots_free.remove(place);
+        Ok(())
     }
 
     /// Writes a new version: state, ask and body change together.

@@ -7,6 +7,7 @@
 //!
 //! Packets are `PT/SEQUENCE/SSRC` for RTP, `rtcp/SSRC`, or `stun`, `junk`, `short`.
 
+use super::Silence;
 use super::{
     Carried, Endpoint, MediaEvent, NoSuchPair, OpenError, PairId, PairSpec, Peer, Relay,
     RelayConfig, Side,
@@ -51,7 +52,7 @@ fn peer() -> Peer {
 fn spec(a: Peer, b: Peer, carried: Carried) -> PairSpec {
     let end = |rtp: &str, rtcp: &str, peer| {
         let rtcp = (carried == Carried::Rtp).then(|| named_port(rtcp));
-        Endpoint { rtp: named_port(rtp), rtcp, peer }
+        Endpoint { rtp: named_port(rtp), rtcp, peer, silence: Silence::DEFAULT }
     };
     PairSpec { carried, a: end("a", "a.rtcp", a), b: end("b", "b.rtcp", b) }
 }
@@ -430,7 +431,7 @@ fn the_next_pair_in_a_place_is_another_pair() {
 #[test]
 fn ports_belong_to_one_pair() {
     let mut script = Script::run("0 open a.remote=192.0.2.1:4000 b.remote=198.51.100.2:5000");
-    let end = |rtp, rtcp| Endpoint { rtp, rtcp, peer: peer() };
+    let end = |rtp, rtcp| Endpoint { rtp, rtcp, peer: peer(), silence: Silence::DEFAULT };
     let mut open =
         |a, b| script.relay.open(&PairSpec { carried: Carried::Rtp, a, b }, Tick(0)).map(|_| ());
     let free = [port(16_388), port(16_389), port(16_390), port(16_391)];
@@ -478,6 +479,28 @@ fn silence_is_told_once_and_again_after_speech() {
 }
 
 #[test]
+fn a_side_may_be_silent_for_ever() {
+    let space = PortSpace::new(1, 1024, 1027).unwrap();
+    let mut relay = Relay::new(&RelayConfig::new(space, 1));
+    let at = |n: u16| space.local_port(0, 1024 + n).unwrap();
+    let from: SocketAddr = "192.0.2.1:4000".parse().unwrap();
+    let known = Peer { remote: Some(from), ..peer() };
+    let end = |n, silence| Endpoint { rtp: at(n), rtcp: None, peer: known, silence };
+    let running = Silence { start_ms: 0, running_ms: 1_000 };
+    let (a, b) = (end(0, Silence::NEVER), end(2, running));
+    let pair = relay.open(&PairSpec { carried: Carried::Rtp, a, b }, Tick(0)).unwrap();
+    relay.handle_timeout(Tick(0).plus_ms(3_600_000));
+    assert_eq!(relay.poll_output(), None);
+    // Once it has spoken, its pauses count.
+    let mut octets = [0x80, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
+    let spoke = Tick(0).plus_ms(3_600_000);
+    relay.handle_burst(&mut [Datagram::new(at(2), from, &mut octets)], spoke);
+    relay.handle_timeout(spoke.plus_ms(5_000));
+    assert_eq!(relay.poll_output(), Some(MediaEvent::Silent { pair, side: Side::B }));
+    assert_eq!(relay.poll_output(), None);
+}
+
+#[test]
 fn who_should_not_send_is_not_silent() {
     Script::run(
         "     0 open a.remote=192.0.2.1:4000 b.remote=198.51.100.2:5000
@@ -510,7 +533,12 @@ fn events_beyond_the_bound_wait() {
     let mut relay = Relay::new(&RelayConfig::new(space, 500));
     for pair in 0..500u16 {
         let at = |n: u16| space.local_port(0, 1024 + 4 * pair + n).unwrap();
-        let end = |n| Endpoint { rtp: at(n), rtcp: Some(at(n + 1)), peer: peer() };
+        let end = |n| Endpoint {
+            rtp: at(n),
+            rtcp: Some(at(n + 1)),
+            peer: peer(),
+            silence: Silence::DEFAULT,
+        };
         relay.open(&PairSpec { carried: Carried::Rtp, a: end(0), b: end(2) }, Tick(0)).unwrap();
     }
     let now = Tick(0).plus_ms(30_000);
@@ -536,7 +564,7 @@ fn sizes_are_what_was_decided() {
         ("MediaReport", size_of::<MediaReport>()),
     ];
     let expected =
-        [("Flow", 256), ("Slot", 256), ("PairSlot", 80), ("Datagram", 96), ("MediaReport", 416)];
+        [("Flow", 256), ("Slot", 256), ("PairSlot", 96), ("Datagram", 96), ("MediaReport", 416)];
     assert_eq!(sizes, expected);
 }
 

@@ -1,6 +1,6 @@
 //! Silence: a side that should send and does not.
 
-use super::{MediaEvent, PairId, PairSlot, Relay, Side};
+use super::{MediaEvent, PairId, PairSlot, Relay, Side, Silence};
 use crate::flow::Flow;
 use crate::limits::EVENTS_MAX;
 use strowger_link::Tick;
@@ -23,27 +23,40 @@ struct Look {
     again: Option<Tick>,
 }
 
+/// `limit_ms` after `since`; 0 = never.
+const fn after(since: Tick, limit_ms: u32) -> Option<Tick> {
+    match limit_ms {
+        0 => None,
+        limit_ms => Some(since.plus_ms(limit_ms as u64)),
+    }
+}
+
 impl Watch {
     pub(super) const fn new(now: Tick) -> Watch {
         Watch::Waiting { since: now }
     }
 
-    fn look(self, flow: &Flow, start_ms: u64, running_ms: u64, now: Tick) -> Look {
+    fn look(self, flow: &Flow, silence: Silence, now: Tick) -> Look {
         if !flow.is_open {
             return Look { watch: self, tell: false, again: None };
         }
         let last = flow.reception.span().map(|(_, last)| last);
         match self {
             Watch::Told { at } if last.is_none_or(|last| last <= at) => {
-                Look { watch: self, tell: false, again: Some(now.plus_ms(running_ms)) }
+                let again = after(now, silence.running_ms);
+                Look { watch: self, tell: false, again }
             }
             Watch::Told { at: since } | Watch::Waiting { since } => {
-                let limit_ms = if last.is_none() { start_ms } else { running_ms };
-                let due = last.unwrap_or(since).max(since).plus_ms(limit_ms);
+                let limit_ms = if last.is_none() { silence.start_ms } else { silence.running_ms };
+                let Some(due) = after(last.unwrap_or(since).max(since), limit_ms) else {
+                    // Looked at again only to see whether it speaks by now.
+                    let again = after(now, silence.running_ms);
+                    return Look { watch: self, tell: false, again };
+                };
                 if due > now {
                     return Look { watch: self, tell: false, again: Some(due) };
                 }
-                let again = Some(now.plus_ms(running_ms));
+                let again = after(now, silence.running_ms);
                 Look { watch: Watch::Told { at: now }, tell: true, again }
             }
         }
@@ -80,7 +93,7 @@ impl Relay {
         for side in [Side::A, Side::B] {
             let end = pair.end_mut(side);
             let Some(flow) = self.flow(end.rtp) else { continue };
-            let look = end.watch.look(flow, self.silence_start_ms, self.silence_running_ms, now);
+            let look = end.watch.look(flow, end.silence, now);
             end.watch = look.watch;
             if look.tell {
                 self.events.push_back(MediaEvent::Silent { pair: id, side });

@@ -182,6 +182,7 @@ fn refusals_name_the_line() {
         (format!("{HEAD}m=audio 65536 RTP/AVP 0\r\n"), 6, Reason::Media),
         (format!("{HEAD}m=audio 4/x RTP/AVP 0\r\n"), 6, Reason::Media),
         (format!("{HEAD}m=audio\r\n"), 6, Reason::Media),
+        (format!("{HEAD}m=audio 4 RTP/AVP{}\r\n", " 0".repeat(129)), 6, Reason::Media),
         (format!("{HEAD}m=audio 4 RTP/AVP 0\r\n{o}"), 7, Reason::Misplaced),
         (
             format!("v=0\r\n{o}m=audio 0 RTP/AVP\r\nm=audio 4 RTP/AVP 0\r\n"),

@@ -50,7 +50,7 @@ fn bye(dialog: &Dialog) -> String {
     let mut out = Vec::new();
     let via =
         OwnVia { transport: "UDP", sent_by: ([192, 0, 2, 9], 5060).into(), branch: b"z9hG4bKb" };
-    dialog.request(&mut out, Method::Bye, 2, via).finish(None).unwrap();
+    dialog.request(&mut out, Method::Bye, 2, MAX_FORWARDS, via).finish(None).unwrap();
     let text = String::from_utf8(out).unwrap();
     let lines = text.split("\r\n").filter(|l| l.starts_with("BYE") || l.starts_with("Route"));
     lines.collect::<Vec<_>>().join("\n")

@@ -1,6 +1,6 @@
 //! `Digest name=value, name="value" ...`, of challenges and credentials alike.
 
-use crate::lex::Cursor;
+use crate::lex::{self, Cursor};
 use crate::limits::{DIGEST_PARAMS_MAX, DIGEST_VALUE_MAX};
 
 /// Reads `Digest` and then each parameter; `false` when it is another scheme, malformed, or beyond
@@ -29,9 +29,7 @@ fn param<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
     if cursor.peek() == Some(b'"') {
         return Some((name, cursor.quoted()?));
     }
-    // Wider than a token, for peers that forget quotes; but nothing that could not stand in quotes,
-    // since the answer to a challenge puts it there.
-    let value = cursor.take_while(|b| b.is_ascii_graphic() && !b",\"\\".contains(&b));
+    let value = cursor.take_while(|b| b != b',' && !lex::is_lws(b) && b != b'"');
     (!value.is_empty()).then_some((name, value))
 }
 

@@ -92,8 +92,6 @@ fn the_first_challenge_that_we_speak_is_chosen() {
     ];
     assert_eq!(Challenge::choose(values.into_iter()).unwrap().nonce, b"1");
     assert_eq!(Challenge::parse(b"Digest realm=\"r\",nonce=\"1\",qop=\"auth-int\""), None);
-    // Without quotes it would put the quote behind it out of force in our answer.
-    assert_eq!(Challenge::parse(b"Digest realm=\"r\",nonce=1\\"), None);
 }
 
 #[test]

@@ -111,8 +111,8 @@ const fn grammars() -> [Grammar; Header::Other as usize + 1] {
     let mut table: [Grammar; Header::Other as usize + 1] = [anything; _];
     let known: &[(Header, Grammar)] = &[
         (Header::Via, |v| all(v, |element| Via::parse(element).is_some())),
-        (Header::From, is_from_or_to),
-        (Header::To, is_from_or_to),
+        (Header::From, is_name_addr),
+        (Header::To, is_name_addr),
         (Header::ReplyTo, is_name_addr),
         (Header::ReferTo, is_name_addr),
         (Header::ReferredBy, is_name_addr),
@@ -165,12 +165,6 @@ fn all(value: &[u8], obeys: impl Fn(&[u8]) -> bool) -> bool {
 
 fn is_name_addr(value: &[u8]) -> bool {
     NameAddr::parse(value).is_some_and(|address| Uri::parse(address.uri).is_some())
-}
-
-/// A tag has a value: behind a bare `;tag` our own tag in a response would not be found.
-fn is_from_or_to(value: &[u8]) -> bool {
-    let tag = NameAddr::parse(value).and_then(|address| address.params.find(b"tag"));
-    is_name_addr(value) && tag.is_none_or(|tag| tag.value.is_some_and(|tag| !tag.is_empty()))
 }
 
 /// Route and its kin must have the angle brackets (RFC 3261 25.1 `route-param`).

@@ -206,7 +206,6 @@ fn fields_out_of_grammar_or_range_are_refused() {
     bad(to, "To: sip:bob@biloxi.example.com?a=b", Header::To);
     bad(to, "To: <sip:bob@biloxi.example.com>;;tag=1", Header::To);
     bad(to, "To: <sip:bob@biloxi.example.com>;tag=", Header::To);
-    bad(to, "To: <sip:bob@biloxi.example.com>;tag", Header::To);
     bad(to, "To:", Header::To);
     let cseq = "CSeq: 314159 INVITE";
     bad(cseq, "CSeq: 2147483648 INVITE", Header::CSeq);

@@ -66,12 +66,12 @@ impl Timers {
     }
 
     /// First interval of timers A, E and G.
-    pub(super) const fn t1_ms(self) -> u32 {
+    pub(crate) const fn t1_ms(self) -> u32 {
         self.t1_ms
     }
 
     /// Greatest interval of timers E and G.
-    pub(super) const fn t2_ms(self) -> u32 {
+    pub(crate) const fn t2_ms(self) -> u32 {
         self.t2_ms
     }
 
@@ -81,7 +81,7 @@ impl Timers {
     }
 
     /// Timers B, F, H, J, L and M: 64*T1.
-    pub(super) const fn give_up_ms(self) -> u32 {
+    pub(crate) const fn give_up_ms(self) -> u32 {
         self.t1_ms.saturating_mul(GIVE_UP_T1S)
     }
 

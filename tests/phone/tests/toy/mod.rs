@@ -235,8 +235,11 @@ impl Switch {
         if let Start::Request { uri: own, .. } = &mut request.start {
             uri.clone_into(own);
         }
-        let via = format!("SIP/2.0/UDP {};branch={branch}toy", self.addr);
-        request.headers.insert(0, ("Via".to_owned(), via));
+        // One line for all: SIPp can keep one line of an INVITE for its 487.
+        let own = format!("SIP/2.0/UDP {};branch={branch}toy", self.addr);
+        let vias: Vec<&str> = std::iter::once(own.as_str()).chain(request.values("Via")).collect();
+        let vias = vias.join(", ");
+        request.set("Via", &vias);
         let _ = self.socket.send_to(&request.to_bytes(), to);
         if request.method() == "INVITE" && request.tag("To").is_none() {
             let begun = Instant::now();

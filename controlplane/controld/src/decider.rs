@@ -1,0 +1,324 @@
+//! The decider's thread: owns the [`Office`] and the link to the dataplane.
+//!
+//! A plain pinned thread that sleeps on the rings' bells and its own inbox. Everything that other
+//! threads want of the office comes as an [`Order`]; nothing here waits for a database.
+
+use crate::edge::EdgeSource;
+use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use hdrhistogram::Histogram;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use strowger_link::journal::Position;
+use strowger_link::table::Reader as TableReader;
+use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Tick, Up};
+use strowger_model::Cdr;
+use strowger_office::{Office, Output};
+use strowger_port::clock;
+use strowger_port::eventfd::{EventFd, wait_any};
+use strowger_port::net::LinkError;
+use strowger_port::uplink::{ConnectError, DownEnd, Downlink, LaneEnd, ShardEnd};
+use strowger_routing::World;
+use tracing::{error, info, warn};
+
+/// Orders that may wait; whoever gives one waits for room.
+pub(crate) const ORDERS_MAX: usize = 4_096;
+/// Frames taken from one lane before the others are looked at.
+const FRAMES_MAX: usize = 256;
+/// Longest sleep, milliseconds.
+const SLEEP_MS_MAX: u32 = 50;
+/// Pause between attempts to reach the dataplane, milliseconds.
+const CONNECT_MS: u64 = 50;
+/// Highest latency the histogram tells apart, microseconds.
+const LATENCY_US_MAX: u64 = 10_000_000;
+
+/// What other threads want of the office.
+pub(crate) enum Order {
+    /// Records of the journal: charge them now.
+    Settle(Arc<[Cdr]>),
+    /// The same records are in the database.
+    Committed(u64, Arc<[Cdr]>),
+    /// Another world is in force.
+    World(Arc<World>),
+    /// Ask it something; the closure sends its answer itself.
+    Query(Box<dyn FnOnce(&mut Office) + Send>),
+    /// End.
+    End,
+}
+
+/// Where orders are given; each rings the decider.
+#[derive(Clone)]
+pub(crate) struct Orders {
+    sender: Sender<Order>,
+    bell: Arc<EventFd>,
+}
+
+impl Orders {
+    /// Gives an order; `false` when the decider is gone.
+    pub(crate) fn give(&self, order: Order) -> bool {
+        let given = self.sender.send(order).is_ok();
+        self.bell.ring();
+        given
+    }
+}
+
+/// What the decider tells the other threads.
+pub(crate) struct Shared {
+    /// The dataplane is linked and has been greeted.
+    pub(crate) linked: AtomicBool,
+    /// How far the journal is durable, as a word; 0 = the dataplane is not there.
+    pub(crate) durable: AtomicU64,
+    /// The last counters of the shard.
+    pub(crate) counters: std::sync::Mutex<Option<Counters>>,
+    /// Latency from ask to answer, microseconds: median, 99th percentile, highest.
+    pub(crate) latency_us: [AtomicU64; 3],
+    /// Rung when the journal has grown.
+    pub(crate) journal: EventFd,
+}
+
+/// What the decider needs beside the office.
+pub(crate) struct Decider {
+    /// The office.
+    pub(crate) office: Office,
+    /// The edge snapshot's maker.
+    pub(crate) edge: EdgeSource,
+    /// Where the dataplane listens.
+    pub(crate) socket: PathBuf,
+    /// Orders.
+    pub(crate) inbox: Receiver<Order>,
+    /// Their bell.
+    pub(crate) bell: Arc<EventFd>,
+    /// Origin of record ids for a life of the dataplane: asked of the store by another thread.
+    pub(crate) origins: Box<dyn Fn(&strowger_link::table::Setup, u32) -> Option<u32> + Send>,
+    /// Registrations to write behind.
+    pub(crate) bindings: tokio::sync::mpsc::UnboundedSender<strowger_routing::Output>,
+    /// For the others.
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// A way to give orders.
+pub(crate) fn orders(bell: &Arc<EventFd>) -> (Orders, Receiver<Order>) {
+    let (sender, receiver) = crossbeam::channel::bounded(ORDERS_MAX);
+    (Orders { sender, bell: Arc::clone(bell) }, receiver)
+}
+
+struct Session {
+    link: Downlink,
+    down: DownEnd,
+    lanes: [LaneEnd; 3],
+    table: Option<TableReader<strowger_port::shm::Mapping>>,
+    greeted: bool,
+}
+
+impl Decider {
+    /// Runs until ordered to end.
+    pub(crate) fn run(mut self) {
+        let mut session: Option<Session> = None;
+        let mut next_try = Tick::default();
+        let mut frame = Vec::with_capacity(4_096);
+        // The bounds are constants that fit.
+        let mut latency = Histogram::<u64>::new_with_max(LATENCY_US_MAX, 2).ok();
+        loop {
+            let now = clock::monotonic();
+            if session.as_ref().is_some_and(|s| s.link.has_ended()) {
+                warn!("the dataplane is gone");
+                session = None;
+                self.unlink();
+            }
+            if session.is_none() && now >= next_try {
+                next_try = now.plus_ms(CONNECT_MS);
+                session = self.connect();
+            }
+            if !self.take_orders(now) {
+                return;
+            }
+            let mut busy = false;
+            if let Some(session) = &mut session {
+                self.greet(session);
+                for lane in 0..session.lanes.len() {
+                    busy |= self.take_frames(session, lane, &mut frame, latency.as_mut());
+                }
+                self.publish_durable(session);
+            }
+            if self.office.poll_timeout().is_some_and(|at| at <= now) {
+                self.office.handle_timeout(now);
+            }
+            self.carry_out(session.as_mut());
+            self.publish_latency(latency.as_ref());
+            if !busy {
+                self.sleep(session.as_mut(), now);
+            }
+        }
+    }
+
+    fn connect(&mut self) -> Option<Session> {
+        match Downlink::connect(&self.socket, FRAME_VERSION.into()) {
+            Ok(mut link) => {
+                let ShardEnd { down, calls, registrations, bulk, .. } = link.shards.pop()?;
+                let table = link.tables.pop().and_then(|(_, map)| TableReader::attach(map).ok());
+                info!(epoch = link.epoch(), "linked to the dataplane");
+                let lanes = [calls, registrations, bulk];
+                Some(Session { link, down, lanes, table, greeted: false })
+            }
+            Err(ConnectError::Io(_)) => None,
+            Err(e @ (ConnectError::Protocol | ConnectError::Refused { .. })) => {
+                warn!("{e}");
+                None
+            }
+        }
+    }
+
+    fn unlink(&self) {
+        self.shared.linked.store(false, Ordering::Release);
+        self.shared.durable.store(0, Ordering::Release);
+    }
+
+    /// Greets a new session: origin of record ids, then the edge snapshot.
+    fn greet(&mut self, session: &mut Session) {
+        if session.greeted {
+            return;
+        }
+        let Some(table) = &session.table else { return };
+        let Some(origin) = (self.origins)(table.setup(), table.epoch()) else { return };
+        let hello = Down::Hello(Hello { origin, node: session.link.node() });
+        let Some(edge) = self.edge.make(self.office.world()) else { return };
+        let edge = Down::Edge(Box::new(edge));
+        let sent = session.down.send(&hello.to_bytes());
+        if sent.and_then(|()| session.down.send(&edge.to_bytes())).is_ok() {
+            session.greeted = true;
+            self.shared.linked.store(true, Ordering::Release);
+        }
+    }
+
+    fn take_orders(&mut self, now: Tick) -> bool {
+        self.bell.drain();
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Order::Settle(records)) => self.office.settle(&records, now),
+                Ok(Order::Committed(batch, records)) => {
+                    self.office.committed(batch, &records, now);
+                }
+                Ok(Order::World(world)) => {
+                    self.office.set_world(world, now);
+                    self.edge.changed();
+                }
+                Ok(Order::Query(query)) => query(&mut self.office),
+                Ok(Order::End) | Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    /// Takes what waits in one lane; `true` when there may be more.
+    fn take_frames(
+        &mut self,
+        session: &mut Session,
+        lane: usize,
+        frame: &mut Vec<u8>,
+        mut latency: Option<&mut Histogram<u64>>,
+    ) -> bool {
+        for _ in 0..FRAMES_MAX {
+            let Some(end) = session.lanes.get_mut(lane) else { return false };
+            match end.recv(frame) {
+                Ok(true) => {}
+                Ok(false) | Err(LinkError::Down | LinkError::Full | LinkError::TooLong) => {
+                    return false;
+                }
+            }
+            let Ok(up) = Up::from_bytes(frame) else {
+                error!("a frame of the dataplane cannot be read");
+                continue;
+            };
+            let began = clock::monotonic();
+            let is_ask = matches!(up, Up::Ask(_));
+            self.office.handle_up(up, began, clock::wall_us());
+            self.carry_out(Some(session));
+            if let Some(latency) = latency.as_deref_mut().filter(|_| is_ask) {
+                let spent_us = clock::monotonic().ns_since(began) / 1_000;
+                latency.saturating_record(spent_us);
+            }
+        }
+        true
+    }
+
+    fn carry_out(&mut self, mut session: Option<&mut Session>) {
+        if let Some(session) = session.as_deref_mut().filter(|s| s.greeted)
+            && let Some(edge) = self.edge.due(self.office.world())
+            && session.down.send(&Down::Edge(Box::new(edge)).to_bytes()).is_err()
+        {
+            self.edge.changed();
+        }
+        while let Some(output) = self.office.poll_output() {
+            match output {
+                Output::Down(down) => {
+                    let Some(session) = session.as_deref_mut() else { continue };
+                    // A full ring means a dataplane that does not run: its asks have deadlines, and
+                    // an answer that is lost is asked for again.
+                    if session.down.send(&down.to_bytes()).is_err() {
+                        warn!("an answer found the ring full");
+                    }
+                }
+                Output::Binding(binding) => {
+                    // The writer lives as long as this thread.
+                    let _written_behind = self.bindings.send(binding);
+                }
+                Output::Doorbell(_) => self.shared.journal.ring(),
+                Output::Counters(counters) => {
+                    if let Ok(mut last) = self.shared.counters.lock() {
+                        *last = Some(counters);
+                    }
+                }
+                Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),
+                Output::Adjusted { id, outcome } => info!(id, ?outcome, "adjusted"),
+                Output::Verb(result) => info!(id = result.id.0, outcome = ?result.outcome, "verb"),
+                Output::Turned(turned) => info!(count = turned.count, "strangers turned away"),
+            }
+        }
+    }
+
+    fn publish_durable(&self, session: &Session) {
+        if let Some(table) = &session.table {
+            self.shared.durable.store(word(table.durable()), Ordering::Release);
+        }
+    }
+
+    fn publish_latency(&self, latency: Option<&Histogram<u64>>) {
+        let Some(latency) = latency else { return };
+        let values = [latency.value_at_quantile(0.5), latency.value_at_quantile(0.99), latency.max()];
+        for (to, value) in self.shared.latency_us.iter().zip(values) {
+            to.store(value, Ordering::Relaxed);
+        }
+    }
+
+    fn sleep(&self, session: Option<&mut Session>, now: Tick) {
+        let due = self.office.poll_timeout().unwrap_or(Tick::NEVER).ms_since(now);
+        let sleep_ms = u32::try_from(due).unwrap_or(u32::MAX).clamp(1, SLEEP_MS_MAX);
+        let Some(session) = session else {
+            let _woken = self.bell.wait(Some(sleep_ms));
+            return;
+        };
+        let mut quiet = true;
+        for lane in &mut session.lanes {
+            quiet &= lane.prepare_sleep();
+        }
+        if quiet {
+            let [a, b, c] = &session.lanes;
+            let _woken = wait_any(&[&self.bell, a.bell(), b.bell(), c.bell()], sleep_ms);
+        }
+        for lane in &mut session.lanes {
+            lane.finish_sleep();
+            lane.bell().drain();
+        }
+    }
+}
+
+/// A position as one word, never 0 while the dataplane is there.
+pub(crate) fn word(position: Position) -> u64 {
+    u64::from(position.segment) << 32 | u64::from(position.offset)
+}
+
+/// The position of a word.
+pub(crate) fn position(word: u64) -> Option<Position> {
+    let segment = u32::try_from(word >> 32).ok()?;
+    (word != 0).then_some(Position { segment, offset: word as u32 })
+}

@@ -1,0 +1,200 @@
+use super::*;
+use proptest::prelude::*;
+
+fn segments() -> impl Strategy<Value = Prices> {
+    let price = prop_oneof![Just(0), 1..50_i64, 1_000..5_000_000_000_i64];
+    let ends = proptest::collection::btree_set(1..600_000_u32, 0..SEGMENTS_MAX);
+    (ends, proptest::collection::vec(price, SEGMENTS_MAX)).prop_map(|(ends, prices)| {
+        let ends = ends.into_iter().chain([FOREVER_MS]);
+        let list: Vec<Segment> = ends
+            .zip(prices)
+            .map(|(until_ms, price)| Segment { until_ms, price: Price(price) })
+            .collect();
+        Prices::new(&list).unwrap()
+    })
+}
+
+fn measures() -> impl Strategy<Value = Measure> {
+    let step = prop_oneof![Just(1_u32), Just(1_000), Just(6_000), Just(60_000), 1..100_000_u32];
+    let small = || prop_oneof![Just(0_u32), 0..90_000_u32];
+    (step, small(), small(), prop_oneof![Just(0_u32), 0..900_000_u32]).prop_map(
+        |(step, minimum_ms, free_ms, free_after_ms)| Measure {
+            step_ms: NonZeroU32::new(step).unwrap(),
+            minimum_ms,
+            free_ms,
+            free_after_ms,
+        },
+    )
+}
+
+fn bounds() -> impl Strategy<Value = CostBound> {
+    let fee = prop_oneof![Just(0), 0..100_000_000_i64];
+    let discount = prop_oneof![Just(0), 0..=WHOLE];
+    let fx = prop_oneof![Just(FX_ONE), 1_000..30_000_000_000_000_i64];
+    let vat = prop_oneof![Just(0), Just(200_000), 0..1_000_000_u32];
+    (measures(), segments(), fee, discount, fx, 0..=RAW_DIGITS, vat, 0..=4_u8).prop_map(
+        |(measure, prices, fee, discount, fx, digits, vat_ppm, minor)| {
+            let currency = Currency::new("EUR", minor).unwrap();
+            let pricing = Pricing { measure, prices, fee: Amount(fee), currency, discount };
+            let ledger = Currency::new("USD", 2).unwrap();
+            CostBound::new(pricing, digits, Exchange::new(fx, ledger).unwrap(), vat_ppm).unwrap()
+        },
+    )
+}
+
+#[test]
+fn lists_of_prices_are_checked() {
+    let at = |until_ms, price| Segment { until_ms, price: Price(price) };
+    let ok = [at(1_000, 5), at(2_000, 0), at(3_000, 7), at(FOREVER_MS, 1)];
+    assert_eq!(Prices::new(&ok).unwrap().as_slice(), ok);
+    for bad in [
+        &[][..],
+        &[at(1_000, 5)],
+        &[at(FOREVER_MS, -1)],
+        &[at(2_000, 5), at(2_000, 5), at(FOREVER_MS, 5)],
+        &[at(FOREVER_MS, 5), at(FOREVER_MS, 5)],
+        &[at(1, 1), at(2, 1), at(3, 1), at(4, 1), at(FOREVER_MS, 1)],
+    ] {
+        assert_eq!(Prices::new(bad), None, "{bad:?}");
+    }
+}
+
+#[test]
+fn charged_time() {
+    let check = |step, minimum_ms, free_ms, free_after_ms, billable: u64, charged: u64| {
+        let step_ms = NonZeroU32::new(step).unwrap();
+        let measure = Measure { step_ms, minimum_ms, free_ms, free_after_ms };
+        assert_eq!(measure.charged_ms(billable), charged, "{measure:?} {billable}");
+    };
+    check(1_000, 0, 0, 0, 0, 0);
+    check(1_000, 0, 0, 0, 1, 1_000);
+    check(1_000, 0, 0, 0, 60_000, 60_000);
+    check(6_000, 30_000, 0, 0, 0, 30_000);
+    check(6_000, 30_000, 0, 0, 30_001, 36_000);
+    check(6_000, 20_000, 0, 0, 1, 24_000);
+    check(1_000, 0, 60_000, 0, 60_000, 0);
+    check(1_000, 30_000, 60_000, 0, 60_000, 0);
+    check(1_000, 30_000, 60_000, 0, 60_001, 30_000);
+    check(1_000, 0, 60_000, 180_000, 500_000, 120_000);
+    check(60_000, 0, 0, 90_000, 500_000, 120_000);
+    check(1_000, 0, 60_000, 30_000, 500_000, 0);
+    check(1_000, 0, 0, 0, u64::MAX, DURATION_MAX_MS.div_ceil(1_000) * 1_000);
+}
+
+#[test]
+fn ten_minutes_for_the_balance_are_ten_minutes() {
+    // 1.00 EUR at 0.10 a minute.
+    let euro = Currency::new("EUR", 2).unwrap();
+    let step_ms = NonZeroU32::new(1_000).unwrap();
+    let pricing = Pricing {
+        measure: Measure { step_ms, minimum_ms: 0, free_ms: 0, free_after_ms: 0 },
+        prices: Prices::flat(Price(100_000_000)).unwrap(),
+        fee: Amount::ZERO,
+        currency: euro,
+        discount: 0,
+    };
+    let bound = CostBound::new(pricing, 4, Exchange::same(euro), 0).unwrap();
+    assert_eq!(bound.ms_for(Amount(100_000_000)), Some(600_000));
+    assert_eq!(bound.cost_up(600_000), Amount(100_000_000));
+    assert_eq!(bound.ms_for(Amount(0)), Some(0));
+    assert_eq!(bound.ms_for(Amount(-1)), None);
+    assert_eq!(bound.most(), None);
+    let free = Pricing { prices: Prices::flat(Price(0)).unwrap(), ..pricing };
+    let free = CostBound::new(free, 4, Exchange::same(euro), 0).unwrap();
+    assert_eq!((free.ms_for(Amount(0)), free.most()), (Some(u64::MAX), Some(Amount(0))));
+    assert_eq!(free.ms_for(Amount(-1)), None);
+}
+
+proptest! {
+    #[test]
+    fn prices_and_their_inverse(
+        prices in segments(),
+        from in 0..700_000_u64,
+        ms in 0..900_000_u64,
+    ) {
+        let naive: i128 = (from..from + ms % 2_000).map(|at| i128::from(prices.at(at).0)).sum();
+        prop_assert_eq!(prices.cost(from, ms % 2_000), naive);
+        let longest = prices.ms_for(from, prices.cost(from, ms));
+        prop_assert!(longest >= ms);
+        if longest < u64::MAX {
+            prop_assert!(prices.cost(from, longest) <= prices.cost(from, ms));
+            prop_assert!(prices.cost(from, longest + 1) > prices.cost(from, ms));
+        }
+    }
+
+    #[test]
+    fn measure_and_its_inverse(measure in measures(), limit in 0..1_000_000_u64) {
+        match measure.ms_for(limit) {
+            Some(u64::MAX) => prop_assert!(measure.charged_ms(u64::MAX) <= limit),
+            Some(ms) => {
+                prop_assert!(measure.charged_ms(ms) <= limit);
+                prop_assert!(measure.charged_ms(ms + 1) > limit);
+            }
+            None => prop_assert!(measure.charged_ms(0) > limit),
+        }
+    }
+
+    #[test]
+    fn the_bound_and_its_inverse(bound in bounds(), balance in -5..40_000_000_000_i64) {
+        match bound.ms_for(Amount(balance)) {
+            Some(u64::MAX) => prop_assert!(bound.cost_up(u64::MAX).0 <= balance),
+            Some(ms) => {
+                prop_assert!(bound.cost_up(ms).0 <= balance);
+                prop_assert!(bound.cost_up(ms + 1).0 > balance);
+            }
+            None => prop_assert!(bound.cost_up(0).0 > balance),
+        }
+    }
+
+    #[test]
+    fn a_longer_call_never_costs_less(
+        bound in bounds(),
+        a in 0..5_000_000_u64,
+        b in 0..5_000_000_u64,
+    ) {
+        prop_assert!(bound.cost_up(a.min(b)) <= bound.cost_up(a.max(b)));
+    }
+
+    #[test]
+    fn an_aligned_slice_wastes_nothing(bound in bounds(), ms in 1..5_000_000_u64) {
+        let aligned = bound.align(ms);
+        let step = u64::from(bound.pricing.measure.step_ms.get());
+        prop_assert!(aligned > 0 && aligned.saturating_add(step) > ms);
+        prop_assert!(bound.cost_up(aligned) <= bound.cost_up(ms));
+    }
+
+    #[test]
+    fn what_stops_growing_has_a_most(bound in bounds()) {
+        let far = bound.cost_up(DURATION_MAX_MS - 1);
+        if let Some(most) = bound.most() {
+            prop_assert_eq!(most, far);
+        } else if far.0 < i64::MAX {
+            prop_assert!(bound.cost_up(DURATION_MAX_MS / 2) < far);
+        }
+    }
+}
+
+#[test]
+fn extremes_stay_in_range() {
+    let currency = Currency::new("VND", 0).unwrap();
+    let step_ms = NonZeroU32::MAX;
+    let most = u32::MAX;
+    let pricing = Pricing {
+        measure: Measure { step_ms, minimum_ms: most, free_ms: most, free_after_ms: 0 },
+        prices: Prices::flat(Price(i64::MAX)).unwrap(),
+        fee: Amount(i64::MAX),
+        currency,
+        discount: 0,
+    };
+    for (fx, digits) in [(1, 0), (1, 10), (i64::MAX, 0), (i64::MAX, 10)] {
+        for minor in [0, 4] {
+            let exchange = Exchange::new(fx, Currency::new("KWD", minor).unwrap()).unwrap();
+            let bound = CostBound::new(pricing, digits, exchange, u32::MAX).unwrap();
+            assert!(bound.cost_up(u64::MAX).0 > 0);
+            assert!(fx == 1 || bound.cost_up(u64::MAX) == Amount(i64::MAX));
+            assert!(fx == 1 || bound.ms_for(Amount(i64::MAX)).is_none());
+            assert_eq!(bound.ms_for(Amount(i64::MIN)), None);
+            assert_eq!(bound.align(u64::MAX), u64::MAX);
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! The decider's machine: asks in, answers out; facts in, charges out. Sans-IO.
+//!
+//! It joins what decides: the [`World`] (a snapshot), the registrar ([`Locations`]), the pure
+//! decision of `routing`, and the [`Till`], which owns every number that changes. One thread drives
+//! it in `controld`; the simulator drives the very same machine in virtual time.
+//!
+//! It never reads a clock, a socket or a database, and never waits: a call is admitted or refused in
+//! one step. Records are priced by `billing` from the settlement that came back with the facts.
+//!
+//! How to drive it: [`Office::handle_up`] for each frame of the dataplane, [`Office::settle`] for the
+//! records of each journal frame *before* they are stored, [`Office::committed`] after, then drain
+//! [`Office::poll_output`]; sleep until [`Office::poll_timeout`].
+
+mod live;
+mod money;
+
+pub use live::{LIVE_MAX, LiveCall};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use strowger_billing::Settlement;
+use strowger_link::{
+    Answer, AnswerBody, Ask, AskBody, AskId, Counters, Down, Extended, Grant, Hangup, LegId, MS,
+    Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind, VerbResult,
+};
+use strowger_model::{Account, Amount, Binding, Cdr};
+use strowger_routing::{
+    AdmitPlan, Decision, Facts, Locations, Plan, Refusal, Verdict, World, decide, finish, register,
+    reject,
+};
+use strowger_till::{AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Stage, Till};
+
+/// What the office wants done.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// Send to the dataplane.
+    Down(Down),
+    /// Write behind: a registration changed.
+    Binding(strowger_routing::Output),
+    /// The journal has grown: read it.
+    Doorbell(u64),
+    /// The outcome of a verb.
+    Verb(VerbResult),
+    /// An adjustment is done, or why not.
+    Adjusted {
+        /// Its identity.
+        id: u64,
+        /// The balance now, or the refusal.
+        outcome: Result<Amount, strowger_till::Refusal>,
+    },
+    /// Strangers were turned away.
+    Turned(Turned),
+    /// A shard's counters, for metrics.
+    Counters(Counters),
+    /// A human must look.
+    Alarm(strowger_till::Alarm),
+}
+
+/// Counts since the start, for metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counts {
+    /// Asks answered, by kind: calls, registrations, extensions, others.
+    pub calls: u64,
+    /// REGISTER asks.
+    pub registrations: u64,
+    /// Extend asks.
+    pub extensions: u64,
+    /// Other kinds: not supported.
+    pub others: u64,
+    /// Asks that came after their deadline, dropped.
+    pub expired: u64,
+    /// Calls admitted.
+    pub admitted: u64,
+    /// Calls refused.
+    pub refused: u64,
+    /// Records settled.
+    pub settled: u64,
+    /// Alarms.
+    pub alarms: u64,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Office {
+    node: u32,
+    world: Arc<World>,
+    locations: Locations,
+    till: Till,
+    live: BTreeMap<AskId, LiveCall>,
+    next_verb: u64,
+    out: VecDeque<Output>,
+    counts: Counts,
+}
+
+fn ms(now: Tick) -> Ms {
+    Ms(now.0 / MS)
+}
+
+impl Office {
+    /// An office that knows nobody.
+    #[must_use]
+    pub fn new(node: u32, world: Arc<World>) -> Office {
+        Office {
+            node,
+            world,
+            locations: Locations::default(),
+            till: Till::new(),
+            live: BTreeMap::new(),
+            next_verb: 0,
+            out: VecDeque::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Another world is in force; accounts keep their numbers.
+    pub fn set_world(&mut self, world: Arc<World>, now: Tick) {
+        self.world = world;
+        let accounts: Vec<Account> = self.world.accounts().cloned().collect();
+        for account in &accounts {
+            self.load(account, Amount::ZERO, now);
+        }
+    }
+
+    /// The world in force.
+    #[must_use]
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// Tells the till of an account with its balance in the books; a known one only takes the
+    /// settings.
+    pub fn load(&mut self, account: &Account, posted: Amount, now: Tick) {
+        self.till.handle(Event::Load(money::load(self.node, account, posted)), ms(now));
+        self.drain_till();
+    }
+
+    /// Takes registrations up at boot.
+    pub fn load_bindings(&mut self, rows: Vec<Binding>, now: Tick, wall_us: i64) {
+        self.locations.load(rows, now, wall_us);
+        self.drain_locations();
+    }
+
+    /// A frame of the dataplane. `wall_us` is the wall clock at `now`.
+    pub fn handle_up(&mut self, frame: Up, now: Tick, wall_us: i64) {
+        match frame {
+            Up::Ask(ask) => self.handle_ask(&ask, now, wall_us),
+            Up::Started(started) => self.handle_started(&started, now, wall_us),
+            Up::Abandoned(ask) => {
+                self.till.handle(Event::Void(HoldId(ask.0)), ms(now));
+                self.live.remove(&ask);
+                self.drain_till();
+            }
+            Up::Journal(seq) => self.out.push_back(Output::Doorbell(seq)),
+            Up::Verb(result) => self.out.push_back(Output::Verb(result)),
+            Up::Live(live) => live::update(&mut self.live, &live),
+            Up::Turned(turned) => self.out.push_back(Output::Turned(turned)),
+            Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
+        }
+    }
+
+    fn handle_ask(&mut self, ask: &Ask, now: Tick, wall_us: i64) {
+        if ask.deadline <= now {
+            self.counts.expired += 1;
+            return;
+        }
+        let answer = match &ask.body {
+            AskBody::Call(_) => {
+                self.counts.calls += 1;
+                self.decide_call(ask, now, wall_us)
+            }
+            AskBody::Register(_) => {
+                self.counts.registrations += 1;
+                let decision = register(&self.world, &mut self.locations, ask, now, wall_us);
+                self.drain_locations();
+                decision.verdict.into_answer(ask.id)
+            }
+            AskBody::Extend(extend) => {
+                self.counts.extensions += 1;
+                self.extend(ask.id, extend, now)
+            }
+            AskBody::Redirected(_)
+            | AskBody::Transfer(_)
+            | AskBody::Pickup(_)
+            | AskBody::Request(_)
+            | AskBody::Resolve(_)
+            | AskBody::App(_) => {
+                self.counts.others += 1;
+                let refuse = Refusal::NotSupported.refuse(false, Octets::default());
+                Some(Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) })
+            }
+        };
+        if let Some(answer) = answer {
+            self.out.push_back(Output::Down(Down::Answer(Box::new(answer))));
+        }
+    }
+
+    fn decide_call(&mut self, ask: &Ask, now: Tick, wall_us: i64) -> Option<Answer> {
+        let facts = Facts::default();
+        let Decision { verdict, nonce, .. } =
+            decide(&self.world, &self.locations, ask, &facts, now, wall_us);
+        if let Some(nonce) = nonce {
+            self.locations.nonces_mut().spend(nonce);
+        }
+        let plan = match verdict {
+            Verdict::Go(plan) => *plan,
+            other => {
+                self.counts.refused += 1;
+                return other.into_answer(ask.id);
+            }
+        };
+        let granted = match &plan.admit {
+            None => Ok((u64::MAX, true)),
+            Some(admit) => self.admit(ask.id, admit, now),
+        };
+        match granted {
+            Ok((granted_ms, last)) => {
+                self.counts.admitted += 1;
+                self.note_live(ask, &plan, wall_us);
+                Some(finish(plan, granted_ms, last))
+            }
+            Err(refusal) => {
+                self.counts.refused += 1;
+                Some(reject(&plan, refusal))
+            }
+        }
+    }
+
+    fn admit(&mut self, ask: AskId, plan: &AdmitPlan, now: Tick) -> Result<(u64, bool), Refusal> {
+        let event = Event::Admit(money::admit(self.node, ask, plan));
+        self.till.handle(event, ms(now));
+        let mut outcome = Err(Refusal::Internal);
+        while let Some(output) = self.till.poll_output() {
+            match output {
+                strowger_till::Output::Admitted(granted) if granted.hold == HoldId(ask.0) => {
+                    outcome = Ok((granted.ms, granted.last));
+                }
+                strowger_till::Output::Refused { hold, why } if hold == HoldId(ask.0) => {
+                    outcome = Err(money::refusal(why));
+                }
+                other => self.pass(other),
+            }
+        }
+        outcome
+    }
+
+    fn extend(
+        &mut self,
+        id: AskId,
+        extend: &strowger_link::ExtendAsk,
+        now: Tick,
+    ) -> Option<Answer> {
+        let hold = HoldId(extend.call.0);
+        let event = Event::Extend { hold, granted_ms: extend.granted_ms };
+        let granted = match self.ask_extend(event.clone(), now) {
+            Some(granted) => Some(granted),
+            // This process never saw the call: take it up from its settlement, then ask again.
+            None => {
+                self.adopt(extend.call, &extend.settlement, extend.granted_ms, true, now);
+                self.ask_extend(event, now)
+            }
+        }?;
+        let go_on = self.live.get(&extend.call).is_some_and(|call| call.go_on);
+        let grant = Grant { ms: granted.0, last: granted.1, go_on };
+        Some(Answer { ask: id, body: AnswerBody::Extended(Extended { grant }) })
+    }
+
+    fn ask_extend(&mut self, event: Event, now: Tick) -> Option<(u64, bool)> {
+        self.till.handle(event, ms(now));
+        let mut granted = None;
+        while let Some(output) = self.till.poll_output() {
+            match output {
+                strowger_till::Output::Extended(g) => granted = Some((g.ms, g.last)),
+                strowger_till::Output::Unknown(_) => {}
+                other => self.pass(other),
+            }
+        }
+        granted
+    }
+
+    fn handle_started(&mut self, started: &Started, now: Tick, wall_us: i64) {
+        self.till.handle(Event::Started(HoldId(started.ask.0)), ms(now));
+        let mut unknown = false;
+        while let Some(output) = self.till.poll_output() {
+            match output {
+                strowger_till::Output::Unknown(_) => unknown = true,
+                other => self.pass(other),
+            }
+        }
+        if unknown {
+            self.adopt(started.ask, &started.settlement, 0, true, now);
+        }
+        if let Some(call) = self.live.get_mut(&started.ask) {
+            call.record = Some(started.record);
+            call.answered_us.get_or_insert(wall_us);
+        }
+    }
+
+    /// Takes a running call up that this process did not admit.
+    fn adopt(
+        &mut self,
+        ask: AskId,
+        settlement: &Octets,
+        granted_ms: u64,
+        started: bool,
+        now: Tick,
+    ) {
+        let Ok(settlement) = Settlement::decode(&settlement.0) else { return };
+        // A hold of 0 was never taken: an emergency call costs nothing and is never cut.
+        if settlement.hold == 0 {
+            return;
+        }
+        let adopt = money::adopt(self.node, ask, &settlement, granted_ms, started);
+        self.till.handle(Event::Adopt(adopt), ms(now));
+        self.drain_till();
+    }
+
+    /// Charges priced records: at once, so that nobody spends the same money again while they wait
+    /// for the database.
+    pub fn settle(&mut self, records: &[Cdr], now: Tick) {
+        for record in records {
+            self.counts.settled += 1;
+            self.live.remove(&AskId(record.ask));
+            let lines = money::lines(self.node, record);
+            // A record of several parts settles its hold once and charges all of them.
+            let settle = Settle { hold: HoldId(record.ask), lines };
+            self.till.handle(Event::Settle(settle), ms(now));
+            self.drain_till();
+        }
+    }
+
+    /// Charges records that a boot reads behind the journal's cursor.
+    pub fn replay(&mut self, records: &[Cdr], now: Tick) {
+        for record in records {
+            let settle =
+                Settle { hold: HoldId(record.ask), lines: money::lines(self.node, record) };
+            self.till.handle(Event::Replay(settle), ms(now));
+            self.drain_till();
+        }
+    }
+
+    /// The store has these records in its books, as batch number `batch`.
+    pub fn committed(&mut self, batch: u64, records: &[Cdr], now: Tick) {
+        let lines = records.iter().flat_map(|record| money::lines(self.node, record)).collect();
+        self.till.handle(Event::Committed(Commit { batch, lines }), ms(now));
+        self.drain_till();
+    }
+
+    /// A payment that the books have already.
+    pub fn paid(&mut self, id: u64, account: &Account, amount: Amount, now: Tick) {
+        let key = AccountKey { node: self.node, account: account.id };
+        let adjust = Adjust { id, key, amount, stage: Stage::Durable };
+        self.till.handle(Event::Adjust(adjust), ms(now));
+        self.drain_till();
+    }
+
+    /// Ends a running call; the outcome comes as [`Output::Verb`] with this id.
+    pub fn hang_up(&mut self, ask: AskId, args: &Hangup) -> Option<VerbId> {
+        let leg: LegId = self.live.get(&ask)?.leg;
+        self.next_verb += 1;
+        let id = VerbId(self.next_verb);
+        let verb = Verb {
+            id,
+            leg,
+            kind: VerbKind::Hangup,
+            args: Octets(strowger_link::codec::encode(args)),
+            resume: Octets::default(),
+            on_driver_lost: strowger_link::OnDriverLost::RunOn,
+        };
+        self.out.push_back(Output::Down(Down::Verb(Box::new(verb))));
+        Some(id)
+    }
+
+    /// Time has come.
+    pub fn handle_timeout(&mut self, now: Tick) {
+        self.locations.handle_timeout(now);
+        self.drain_locations();
+        self.till.handle_timeout(ms(now));
+        self.drain_till();
+    }
+
+    /// When [`Office::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        // The till counts whole milliseconds of the same clock.
+        let till = self.till.poll_timeout().map(|at| Tick(at.0.saturating_mul(MS)));
+        [self.locations.poll_timeout(), till].into_iter().flatten().min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// Running calls by their ask.
+    #[must_use]
+    pub const fn live(&self) -> &BTreeMap<AskId, LiveCall> {
+        &self.live
+    }
+
+    /// Registrations.
+    #[must_use]
+    pub const fn locations(&self) -> &Locations {
+        &self.locations
+    }
+
+    /// Balances.
+    #[must_use]
+    pub const fn till(&self) -> &Till {
+        &self.till
+    }
+
+    /// An account's numbers.
+    #[must_use]
+    pub fn balance(&self, account: strowger_model::AccountId) -> Option<Balance> {
+        self.till.balance(AccountKey { node: self.node, account })
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The record of a running call, once it is answered.
+    #[must_use]
+    pub fn record_of(&self, ask: AskId) -> Option<RecordId> {
+        self.live.get(&ask).and_then(|call| call.record)
+    }
+
+    fn note_live(&mut self, ask: &Ask, plan: &Plan, wall_us: i64) {
+        if self.live.len() < LIVE_MAX
+            && let AskBody::Call(call) = &ask.body
+        {
+            let settlement = Settlement::decode(&plan.go.settlement.0).ok();
+            let entry = live::begin(ask, call, settlement.as_ref(), plan.go_on, wall_us);
+            self.live.insert(ask.id, entry);
+        }
+    }
+
+    fn drain_locations(&mut self) {
+        while let Some(output) = self.locations.poll_output() {
+            self.out.push_back(Output::Binding(output));
+        }
+    }
+
+    fn drain_till(&mut self) {
+        while let Some(output) = self.till.poll_output() {
+            self.pass(output);
+        }
+    }
+
+    /// What the till says outside an exchange.
+    fn pass(&mut self, output: strowger_till::Output) {
+        use strowger_till::Output as Said;
+        match output {
+            Said::Alarm(alarm) => {
+                self.counts.alarms += 1;
+                self.out.push_back(Output::Alarm(alarm));
+            }
+            Said::Adjusted { id, balance } => {
+                self.out.push_back(Output::Adjusted { id, outcome: Ok(balance) });
+            }
+            Said::AdjustRefused { id, why } => {
+                self.out.push_back(Output::Adjusted { id, outcome: Err(why) });
+            }
+            Said::Expired(hold) => {
+                self.live.remove(&AskId(hold.0));
+            }
+            Said::EpochVoided { .. }
+            | Said::Admitted(_)
+            | Said::Refused { .. }
+            | Said::Extended(_)
+            | Said::Unknown(_) => {}
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Calls that run now, for people to look at; nothing is decided by them (spec MON-CALLS-01).
+
+use std::collections::BTreeMap;
+use strowger_billing::Settlement;
+use strowger_link::{Ask, AskId, CallAsk, LegId, Live, LiveState, RecordId};
+use strowger_model::{AccountId, SubscriberId, TenantId, TrunkId};
+
+/// Most calls kept in the live view; those beyond run unseen.
+pub const LIVE_MAX: usize = 100_000;
+
+/// A running call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LiveCall {
+    /// Its ask.
+    pub ask: AskId,
+    /// The caller's leg.
+    pub leg: LegId,
+    /// Its record, once answered.
+    pub record: Option<RecordId>,
+    /// Its state: the furthest of its legs.
+    pub state: LiveState,
+    /// Tenant.
+    pub tenant: Option<TenantId>,
+    /// Who pays.
+    pub account: Option<AccountId>,
+    /// The calling subscriber.
+    pub subscriber: Option<SubscriberId>,
+    /// The calling trunk.
+    pub trunk: Option<TrunkId>,
+    /// Caller's number as recognised.
+    pub caller: String,
+    /// Called number as received.
+    pub called: String,
+    /// When it was admitted, microseconds since 1970 UTC.
+    pub started_us: i64,
+    /// When it was answered.
+    pub answered_us: Option<i64>,
+    /// The caller's account goes on without control.
+    pub go_on: bool,
+}
+
+pub(crate) fn begin(
+    ask: &Ask,
+    call: &CallAsk,
+    settlement: Option<&Settlement>,
+    go_on: bool,
+    wall_us: i64,
+) -> LiveCall {
+    let caller = settlement.map(|s| s.caller.clone()).unwrap_or_default();
+    LiveCall {
+        ask: ask.id,
+        leg: ask.leg,
+        record: None,
+        state: LiveState::Dialing,
+        tenant: settlement.map(|s| s.tenant),
+        account: caller.account,
+        subscriber: caller.subscriber,
+        trunk: caller.trunk,
+        caller: caller.number,
+        called: call.called.clone(),
+        started_us: wall_us,
+        answered_us: None,
+        go_on,
+    }
+}
+
+/// A leg changed its state. A call is removed by its record, not by its last leg's end.
+pub(crate) fn update(calls: &mut BTreeMap<AskId, LiveCall>, live: &Live) {
+    let Some(call) = calls.get_mut(&live.ask) else { return };
+    call.state = match (call.state, live.state) {
+        (LiveState::Speaking | LiveState::Held, LiveState::Dialing | LiveState::Ringing) => {
+            call.state
+        }
+        // One branch of several ended; the call goes on.
+        (state, LiveState::Ended) => state,
+        (
+            LiveState::Dialing
+            | LiveState::Ringing
+            | LiveState::Ended
+            | LiveState::Speaking
+            | LiveState::Held,
+            new,
+        ) => new,
+    };
+}

@@ -1,0 +1,258 @@
+//! From a way to an answer: prices, what the till must grant, and the frame itself.
+
+use super::called::Called;
+use super::ring::media_policy;
+use super::sender::{Sender, Who};
+use super::{Attempt, Stop};
+use crate::limits::TALK_MS_MIN;
+use crate::refusal::Refusal;
+use crate::trace::Step;
+use strowger_billing::{Hop, Level, Settlement, Terms};
+use strowger_link::{
+    Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, MediaPolicy, Octets, PartyRef,
+    Refuse, Stage, Target,
+};
+use strowger_model::{AccountId, CostBound, Exchange, SubscriberId, TrunkId};
+
+/// A plan that waits for the till.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// The ask.
+    pub ask: AskId,
+    /// Everything but the grant.
+    pub go: Go,
+    /// What the till must grant first; `None` = nothing stands before this call (emergency).
+    pub admit: Option<AdmitPlan>,
+    /// The caller's account goes on without control (see [`Grant::go_on`]).
+    pub go_on: bool,
+}
+
+/// What the till is asked, as plain values: all of it or nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdmitPlan {
+    /// Payers with the bound of their cost, each account once. The accounts' own limits of calls
+    /// are theirs to know.
+    pub levels: Vec<Payer>,
+    /// Limits beside the accounts'.
+    pub limits: Vec<Limit>,
+    /// Least talk time worth a call, milliseconds.
+    pub ms_min: u64,
+    /// Longest talk time, milliseconds.
+    pub ms_max: u64,
+}
+
+/// One payer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Payer {
+    /// Who.
+    pub account: AccountId,
+    /// What the call can cost it, at the highest price over all hops.
+    pub bound: CostBound,
+}
+
+/// A limit with its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// Whose calls.
+    pub of: LimitOf,
+    /// Most calls at once.
+    pub calls_max: u32,
+}
+
+/// Whose calls are limited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LimitOf {
+    /// A subscriber's.
+    Subscriber(SubscriberId),
+    /// A trunk's, towards us.
+    Trunk(TrunkId),
+}
+
+/// The answer of a plan, with the talk time that the till granted: milliseconds from answer
+/// (`u64::MAX` = no lease), and whether nothing will be added. A plan without
+/// [`Plan::admit`] has no lease: `finish(plan, u64::MAX, true)`.
+#[must_use]
+pub fn finish(plan: Plan, ms: u64, last: bool) -> Answer {
+    let mut go = plan.go;
+    go.grant = Grant { ms, last, go_on: plan.go_on };
+    Answer { ask: plan.ask, body: AnswerBody::Go(Box::new(go)) }
+}
+
+/// The answer of a plan that the till did not grant; its record keeps the settlement's parties.
+#[must_use]
+pub fn reject(plan: &Plan, refusal: Refusal) -> Answer {
+    let settlement = Settlement::decode(&plan.go.settlement.0).ok().and_then(|mut settlement| {
+        settlement.hold = 0;
+        settlement.levels.clear();
+        settlement.hops.clear();
+        settlement.encode().ok()
+    });
+    let refuse = refusal.refuse(true, Octets(settlement.unwrap_or_default()));
+    Answer { ask: plan.ask, body: AnswerBody::Refuse(refuse) }
+}
+
+/// Where a call goes, before it has a price.
+pub(super) struct Way {
+    pub(super) stages: Vec<Stage>,
+    /// Suppliers, by the `hop` of a branch.
+    pub(super) hops: Vec<Hop>,
+    on_exhausted: Refusal,
+    inside: bool,
+}
+
+impl Way {
+    /// To a subscriber of ours.
+    pub(super) fn inside(stages: Vec<Stage>) -> Way {
+        Way { stages, hops: Vec::new(), on_exhausted: Refusal::NoAnswer, inside: true }
+    }
+
+    /// To trunks, to be filled.
+    pub(super) fn outside() -> Way {
+        let (stages, hops) = (Vec::new(), Vec::new());
+        Way { stages, hops, on_exhausted: Refusal::Exhausted, inside: false }
+    }
+}
+
+/// Who pays what; nobody by default.
+#[derive(Default)]
+pub(super) struct Costs {
+    levels: Vec<Level>,
+}
+
+impl<'a> Attempt<'a> {
+    /// The caller's price by the longest prefix of its tariff, or the internal price.
+    ///
+    /// A call between subscribers has the internal price. A trunk's call to a subscriber has the
+    /// trunk's own price if it has one, else the internal price.
+    pub(super) fn price(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called<'a>,
+        way: &Way,
+    ) -> Result<Costs, Stop> {
+        let account = sender.account;
+        let own = match (way.inside, sender.who) {
+            (true, Who::Subscriber(_)) => None,
+            (true, Who::Trunk(..)) | (false, _) => self.tariff_terms(sender, called),
+        };
+        let terms = match own {
+            Some(terms) => terms,
+            None if way.inside => {
+                self.note(Step::InternalPrice { account: account.id.0 });
+                Terms::flat(sender.tenant.internal_price, account.currency)
+                    .map_err(|_| Refusal::Internal)?
+            }
+            None => {
+                let step = Step::NoPrice { account: account.id.0 };
+                return Err(self.refuse_for(Refusal::NoPrice, step));
+            }
+        };
+        let level = Level {
+            account: account.id,
+            organization: account.organization,
+            prepaid: account.prepaid,
+            terms,
+        };
+        Ok(Costs { levels: vec![level] })
+    }
+
+    fn tariff_terms(&mut self, sender: &Sender<'a>, called: &Called<'a>) -> Option<Terms> {
+        let deck = self.world.tariff(sender.account.tariff?)?;
+        let chain = called.chain.as_ref()?;
+        let rate = deck.find(chain, self.wall_us, self.world.dictionary())?;
+        let exchange = Exchange::same(sender.account.currency);
+        let terms = Terms::of(deck.tariff(), &rate, 0, exchange).ok()?;
+        self.note(Step::Price { account: sender.account.id.0, rate: rate.id.0 });
+        Some(terms)
+    }
+
+    /// Step 18 and the credit check, as a request to the till.
+    pub(super) fn admit(
+        &self,
+        sender: &Sender<'a>,
+        costs: &Costs,
+    ) -> Result<Option<AdmitPlan>, Stop> {
+        let levels = costs.levels.iter().map(|level| {
+            let bound = level.terms.bound().ok_or(Refusal::Internal)?;
+            Ok::<Payer, Stop>(Payer { account: level.account, bound })
+        });
+        let limits = match sender.who {
+            Who::Subscriber(caller) if caller.calls_max > 0 => {
+                let of = LimitOf::Subscriber(caller.id);
+                vec![Limit { of, calls_max: caller.calls_max }]
+            }
+            Who::Subscriber(_) | Who::Trunk(..) => Vec::new(),
+        };
+        Ok(Some(AdmitPlan {
+            levels: levels.collect::<Result<_, _>>()?,
+            limits,
+            ms_min: TALK_MS_MIN,
+            ms_max: talk_ms_max(sender),
+        }))
+    }
+
+    /// The frame, whole but for the grant.
+    pub(super) fn plan(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called<'a>,
+        way: Way,
+        costs: Costs,
+        admit: Option<AdmitPlan>,
+    ) -> Result<Plan, Stop> {
+        let mut settlement = self.known.clone().ok_or(Refusal::Internal)?;
+        settlement.hold = admit.as_ref().map_or(0, |_| self.ask.id.0);
+        settlement.number = called.number.ok();
+        settlement.levels = costs.levels;
+        settlement.hops = way.hops;
+        let nated = match sender.who {
+            Who::Subscriber(caller) => self.caller_is_nated(caller),
+            Who::Trunk(..) => false,
+        };
+        let go = Go {
+            prelude: None,
+            stages: way.stages,
+            on_exhausted: exhausted(way.on_exhausted),
+            grant: Grant { ms: 0, last: true, go_on: false },
+            max_ms: talk_ms_max(sender),
+            media: media_policy(sender.tenant, nated),
+            settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
+        };
+        let go_on = sender.account.go_on_without_control;
+        Ok(Plan { ask: self.ask.id, go, admit, go_on })
+    }
+}
+
+/// Said at the end of the last stage; the call's own settlement is at hand then.
+fn exhausted(refusal: Refusal) -> Refuse {
+    refusal.refuse(true, Octets::default())
+}
+
+fn talk_ms_max(sender: &Sender<'_>) -> u64 {
+    u64::from(sender.tenant.talk_s_max) * 1000
+}
+
+/// A branch to `target` with nothing else set.
+pub(super) fn blank_branch(target: Target, listener: u8, media: MediaPolicy) -> Branch {
+    Branch {
+        target,
+        listener,
+        dialed: String::new(),
+        from_user: String::new(),
+        display: String::new(),
+        asserted: None,
+        anonymous: false,
+        headers: Vec::new(),
+        media,
+        ring_ms: 0,
+        first_ms: 0,
+        record: false,
+        app: None,
+        auth: BranchAuth::Ours,
+        gauges: Vec::new(),
+        continue_on: Vec::new(),
+        stop_on: Vec::new(),
+        hop: 0,
+        party: PartyRef::Unknown,
+    }
+}

@@ -1,0 +1,161 @@
+//! The edge snapshot: what a shard must know to answer strangers without asking.
+
+use crate::decide::emergency_branches;
+use crate::digest;
+use crate::world::World;
+use core::cmp::Reverse;
+use strowger_link::codec::LIST_MAX;
+use strowger_link::{Edge, EdgeSource, Emergency, SourceAction};
+use strowger_model::{Tenant, TenantId, Trunk};
+
+/// What the edge holds beside rows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EdgeSettings {
+    /// Counts changes.
+    pub version: u64,
+    /// The tenant whose realm strangers are challenged with.
+    pub tenant: TenantId,
+    /// Key of the nonces.
+    pub nonce_key: [u8; 16],
+    /// Validity of a nonce, seconds.
+    pub nonce_valid_s: u32,
+    /// Bans, the most important first.
+    pub denied: Vec<EdgeSource>,
+}
+
+/// The edge of a world, and how many bans found no room in it ([`LIST_MAX`] sources in all, trunks
+/// before bans). `None` when the tenant does not exist.
+#[must_use]
+pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
+    let tenant = world.tenant(settings.tenant)?;
+    let mut known: Vec<EdgeSource> =
+        world.trunks().filter(|trunk| trunk.enabled).flat_map(trunk_sources).collect();
+    // First match wins, so the narrower source comes first.
+    known.sort_by_key(|s| (Reverse((s.prefix_len, s.port != 0)), s.network, s.port));
+    known.dedup_by(|later, first| {
+        (later.network, later.prefix_len, later.port)
+            == (first.network, first.prefix_len, first.port)
+    });
+    known.truncate(LIST_MAX);
+    let room = LIST_MAX - known.len();
+    let left_out = settings.denied.len().saturating_sub(room);
+    // A ban stands before the trunk it may be part of.
+    let sources = settings.denied.iter().take(room).cloned().chain(known).collect();
+    let edge = Edge {
+        version: settings.version,
+        realm: tenant.realm.clone(),
+        algorithms: tenant.algorithms.iter().map(|a| digest::algorithm(*a)).collect(),
+        nonce_key: settings.nonce_key,
+        nonce_valid_s: settings.nonce_valid_s,
+        sources,
+        emergency: emergencies(world, tenant),
+    };
+    Some((edge, left_out))
+}
+
+fn trunk_sources(trunk: &Trunk) -> Vec<EdgeSource> {
+    let sources = trunk.ingress.iter().flat_map(|ingress| &ingress.sources);
+    sources
+        .map(|m| EdgeSource {
+            network: m.network.to_canonical(),
+            prefix_len: m.prefix_len,
+            port: m.port,
+            action: SourceAction::Trunk(trunk.id.0),
+        })
+        .collect()
+}
+
+fn emergencies(world: &World, tenant: &Tenant) -> Vec<Emergency> {
+    world
+        .emergencies(tenant.id)
+        .take(LIST_MAX)
+        .map(|(number, trunks)| Emergency {
+            number: number.to_string(),
+            branches: emergency_branches(world, tenant, *number, trunks),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+    use crate::world::Rows;
+    use strowger_link::Algorithm;
+    use strowger_model::{SourceMatch, TrunkId};
+
+    fn settings(denied: Vec<EdgeSource>) -> EdgeSettings {
+        let nonce_key = [7; 16];
+        EdgeSettings { version: 3, tenant: TenantId(1), nonce_key, nonce_valid_s: 300, denied }
+    }
+
+    fn ban(network: &str) -> EdgeSource {
+        let network = network.parse().unwrap();
+        EdgeSource { network, prefix_len: 32, port: 0, action: SourceAction::Deny }
+    }
+
+    fn world(sources: &[(&str, u8, u16)]) -> World {
+        let mut rows = Rows {
+            tenants: vec![testing::tenant(1, testing::REALM)],
+            organizations: vec![testing::organization(1, None)],
+            accounts: vec![testing::account(1, None), testing::account(9, None)],
+            trunks: vec![
+                testing::egress_trunk(3, &["192.0.2.3:5060", "192.0.2.4:5060"]),
+                testing::ingress_trunk(4, "10.4.4.4:5060", None),
+            ],
+            ..Rows::default()
+        };
+        for ((network, prefix_len, port), id) in sources.iter().zip(10..) {
+            let mut trunk = testing::ingress_trunk(id, "10.0.0.0:0", None);
+            let network = network.parse().unwrap();
+            trunk.ingress.as_mut().unwrap().sources =
+                vec![SourceMatch { network, prefix_len: *prefix_len, port: *port }];
+            rows.trunks.push(trunk);
+        }
+        rows.trunks[1].enabled = false;
+        rows.emergencies.push(strowger_model::Emergency {
+            tenant: TenantId(1),
+            number: testing::digits("112"),
+            trunks: vec![TrunkId(3)],
+        });
+        World::build(rows).unwrap()
+    }
+
+    #[test]
+    fn narrow_sources_come_first_and_bans_before_all() {
+        let world = world(&[("10.0.0.0", 8, 0), ("10.1.1.1", 32, 0), ("10.1.1.1", 32, 5090)]);
+        let (edge, left_out) = edge(&world, &settings(vec![ban("10.9.9.9")])).unwrap();
+        let actions: Vec<SourceAction> = edge.sources.iter().map(|s| s.action.clone()).collect();
+        let trunk = SourceAction::Trunk;
+        // Trunk 4 is disabled: its source is a stranger.
+        assert_eq!(actions, [SourceAction::Deny, trunk(12), trunk(11), trunk(10)]);
+        assert_eq!(left_out, 0);
+        assert_eq!((edge.version, edge.realm.as_str()), (3, testing::REALM));
+        assert_eq!(edge.algorithms, [Algorithm::Sha256, Algorithm::Md5]);
+        assert_eq!(edge.nonce_valid_s, 300);
+    }
+
+    #[test]
+    fn bans_beyond_the_bound_are_counted() {
+        let world = world(&[("10.0.0.0", 8, 0)]);
+        let (edge, left_out) = edge(&world, &settings(vec![ban("10.9.9.9"); LIST_MAX])).unwrap();
+        assert_eq!((edge.sources.len(), left_out), (LIST_MAX, 1));
+        assert_eq!(edge.sources.last().map(|s| s.action.clone()), Some(SourceAction::Trunk(10)));
+    }
+
+    #[test]
+    fn emergency_branches_have_no_gauge_and_no_caller() {
+        let (edge, _) = edge(&world(&[]), &settings(Vec::new())).unwrap();
+        let [emergency] = edge.emergency.as_slice() else { panic!("{:?}", edge.emergency) };
+        assert_eq!(emergency.number, "112");
+        let uris: Vec<&str> = emergency.branches.iter().map(|b| b.target.uri.as_str()).collect();
+        assert_eq!(uris, ["sip:112@192.0.2.3:5060", "sip:112@192.0.2.4:5060"]);
+        assert!(emergency.branches.iter().all(|b| b.gauges.is_empty() && b.from_user.is_empty()));
+    }
+
+    #[test]
+    fn no_tenant_no_edge() {
+        let settings = EdgeSettings { tenant: TenantId(5), ..settings(Vec::new()) };
+        assert!(edge(&world(&[]), &settings).is_none());
+    }
+}

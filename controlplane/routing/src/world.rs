@@ -1,0 +1,219 @@
+//! The world a decision sees: all rows, checked and indexed, at one moment (design of control, 8).
+//!
+//! Immutable. [`World::build`] makes the first from rows, [`World::changed`] the next from one
+//! change; they share every part that the change does not touch, so a decider reads one root and
+//! never waits, and a change costs what it changes.
+
+mod build;
+mod check;
+mod problem;
+
+pub use build::{Change, Rows};
+pub use problem::{BuildError, Problem, RowName};
+
+use crate::deck::Deck;
+use crate::page::PageMap;
+use crate::prefix::{Chain, Dictionary};
+use crate::tariff::TariffDeck;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use strowger_link::Transport;
+use strowger_model::{
+    Account, AccountId, Destination, Digits, Organization, OrganizationId, Route, Subscriber,
+    SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId,
+};
+
+/// All configuration that decisions read, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    version: u64,
+    listeners: Arc<[Transport]>,
+    tenants: Arc<BTreeMap<TenantId, Tenant>>,
+    realms: Arc<BTreeMap<String, TenantId>>,
+    hosts: Arc<BTreeMap<String, TenantId>>,
+    organizations: Arc<PageMap<OrganizationId, Organization>>,
+    accounts: Arc<PageMap<AccountId, Arc<Account>>>,
+    subscribers: Arc<PageMap<SubscriberId, Arc<Subscriber>>>,
+    usernames: Arc<PageMap<(TenantId, String), SubscriberId>>,
+    numbers: Arc<PageMap<(TenantId, Digits), SubscriberId>>,
+    shorts: Arc<PageMap<(OrganizationId, Digits), SubscriberId>>,
+    trunks: Arc<PageMap<TrunkId, Arc<Trunk>>>,
+    sources: Arc<PageMap<Source, TrunkId>>,
+    dictionary: Arc<Dictionary>,
+    tariffs: Arc<BTreeMap<TariffId, Arc<TariffDeck>>>,
+    routes: Arc<BTreeMap<TenantId, Arc<Deck<Vec<Route>>>>>,
+    destinations: Arc<BTreeMap<TenantId, Arc<Deck<Destination>>>>,
+    emergencies: Arc<BTreeMap<(TenantId, Digits), Vec<TrunkId>>>,
+}
+
+/// What tells one sender from another: network, its length, port, tech prefix.
+type Source = (IpAddr, u8, u16, Option<Digits>);
+
+impl World {
+    /// Counts changes; stands in each settlement.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// A tenant.
+    #[must_use]
+    pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
+        self.tenants.get(&id)
+    }
+
+    /// All tenants in order of ids.
+    pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.tenants.values()
+    }
+
+    /// The tenant whose digest realm this is.
+    #[must_use]
+    pub fn tenant_of_realm(&self, realm: &str) -> Option<&Tenant> {
+        self.tenant(*self.realms.get(realm)?)
+    }
+
+    /// The tenant that a host name belongs to: its realm or one of its domains, whatever the case.
+    #[must_use]
+    pub fn tenant_of_host(&self, host: &str) -> Option<&Tenant> {
+        self.tenant(*self.hosts.get(&host.to_ascii_lowercase())?)
+    }
+
+    /// An organization.
+    #[must_use]
+    pub fn organization(&self, id: OrganizationId) -> Option<&Organization> {
+        self.organizations.get(&id)
+    }
+
+    /// An account.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&Account> {
+        self.accounts.get(&id).map(Arc::as_ref)
+    }
+
+    /// All accounts in order of ids.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.iter().map(|(_, account)| account.as_ref())
+    }
+
+    /// A subscriber.
+    #[must_use]
+    pub fn subscriber(&self, id: SubscriberId) -> Option<&Subscriber> {
+        self.subscribers.get(&id).map(Arc::as_ref)
+    }
+
+    /// The subscriber with this user name.
+    #[must_use]
+    pub fn subscriber_named(&self, tenant: TenantId, username: &str) -> Option<&Subscriber> {
+        self.subscriber(*self.usernames.get(&(tenant, username.to_owned()))?)
+    }
+
+    /// The subscriber with this number.
+    #[must_use]
+    pub fn subscriber_numbered(&self, tenant: TenantId, number: Digits) -> Option<&Subscriber> {
+        self.subscriber(*self.numbers.get(&(tenant, number))?)
+    }
+
+    /// The subscriber with this short number in this organization.
+    #[must_use]
+    pub fn subscriber_short(&self, of: OrganizationId, short: Digits) -> Option<&Subscriber> {
+        self.subscriber(*self.shorts.get(&(of, short))?)
+    }
+
+    /// A trunk.
+    #[must_use]
+    pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
+        self.trunks.get(&id).map(Arc::as_ref)
+    }
+
+    /// All trunks in order of ids.
+    pub fn trunks(&self) -> impl Iterator<Item = &Trunk> {
+        self.trunks.iter().map(|(_, trunk)| trunk.as_ref())
+    }
+
+    /// The trunk that a call from `source` comes from: the one that the edge named, or one of the
+    /// same source whose tech prefix the called number carries (spec AUTH-MODE-01, 3), the longest
+    /// first. `None` when the named trunk does not send from there.
+    #[must_use]
+    pub fn sending_trunk(
+        &self,
+        named: TrunkId,
+        source: SocketAddr,
+        called: &str,
+    ) -> Option<&Trunk> {
+        let ingress = self.trunk(named)?.ingress.as_ref()?;
+        let m = ingress.sources.iter().find(|m| m.matches(source))?;
+        let key = |prefix| (m.network.to_canonical(), m.prefix_len, m.port, prefix);
+        let longest = called.len().min(strowger_model::NUMBER_MAX);
+        let prefixes = (1..=longest).rev().filter_map(|len| Digits::parse(called.get(..len)?).ok());
+        let id = prefixes
+            .map(Some)
+            .chain([None])
+            .find_map(|prefix| self.sources.get(&key(prefix)))
+            .unwrap_or(&named);
+        self.trunk(*id)
+    }
+
+    /// The dictionary of all prefixes.
+    #[must_use]
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// The ids of all known prefixes of `number`: one walk for all decks.
+    #[must_use]
+    pub fn chain(&self, number: &Digits) -> Chain {
+        self.dictionary.chain(number)
+    }
+
+    /// A tariff and its price lines.
+    #[must_use]
+    pub fn tariff(&self, id: TariffId) -> Option<&TariffDeck> {
+        self.tariffs.get(&id).map(Arc::as_ref)
+    }
+
+    /// The routes for a number, best first: larger priority, then longer prefix, then older row.
+    #[must_use]
+    pub fn routes(&self, tenant: TenantId, chain: &Chain) -> Vec<&Route> {
+        let Some(deck) = self.routes.get(&tenant) else { return Vec::new() };
+        let mut found: Vec<&Route> = deck.matches(chain).flat_map(|(_, routes)| routes).collect();
+        // Routes come longest prefix first; a stable sort keeps that among equals.
+        found.sort_by_key(|route| core::cmp::Reverse(route.priority));
+        found
+    }
+
+    /// The name of the direction a number belongs to.
+    #[must_use]
+    pub fn destination(&self, tenant: TenantId, chain: &Chain) -> Option<&Destination> {
+        self.destinations.get(&tenant)?.matches(chain).next().map(|(_, destination)| destination)
+    }
+
+    /// Where an emergency number goes; `None` when it is none.
+    #[must_use]
+    pub fn emergency(&self, tenant: TenantId, number: Digits) -> Option<&[TrunkId]> {
+        self.emergencies.get(&(tenant, number)).map(Vec::as_slice)
+    }
+
+    /// All emergency numbers of a tenant.
+    pub fn emergencies(&self, of: TenantId) -> impl Iterator<Item = (&Digits, &[TrunkId])> {
+        self.emergencies
+            .iter()
+            .filter(move |((tenant, _), _)| *tenant == of)
+            .map(|((_, number), trunks)| (number, trunks.as_slice()))
+    }
+
+    /// The listener to leave by: the one asked on when its transport is right, else the first of
+    /// that transport.
+    #[must_use]
+    pub fn listener(&self, asked: u8, transport: Transport) -> u8 {
+        if self.listeners.get(usize::from(asked)) == Some(&transport) {
+            return asked;
+        }
+        let first = self.listeners.iter().position(|t| *t == transport);
+        first.and_then(|at| u8::try_from(at).ok()).unwrap_or(asked)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,316 @@
+//! Rows to a world, all at once or one change after the other, by the same steps.
+
+use super::{BuildError, Problem, RowName, World};
+use crate::deck::Deck;
+use crate::prefix::PrefixId;
+use crate::tariff::TariffDeck;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use strowger_link::Transport;
+use strowger_model::{
+    Account, Destination, Digits, Emergency, Organization, Rate, Route, Subscriber, Tariff, Tenant,
+    TenantId, Trunk,
+};
+
+/// All rows that decisions depend on.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Transports of the process's listeners, by index.
+    pub listeners: Vec<Transport>,
+    /// Tenants.
+    pub tenants: Vec<Tenant>,
+    /// Organizations.
+    pub organizations: Vec<Organization>,
+    /// Accounts.
+    pub accounts: Vec<Account>,
+    /// Subscribers.
+    pub subscribers: Vec<Subscriber>,
+    /// Trunks.
+    pub trunks: Vec<Trunk>,
+    /// Tariffs.
+    pub tariffs: Vec<Tariff>,
+    /// Price lines of all tariffs.
+    pub rates: Vec<Rate>,
+    /// Routes.
+    pub routes: Vec<Route>,
+    /// Names of directions.
+    pub destinations: Vec<Destination>,
+    /// Emergency numbers.
+    pub emergencies: Vec<Emergency>,
+}
+
+/// One change of the rows.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Inserted or replaced.
+    Tenant(Box<Tenant>),
+    /// Inserted or replaced.
+    Organization(Organization),
+    /// Inserted or replaced.
+    Account(Account),
+    /// Inserted or replaced.
+    Subscriber(Box<Subscriber>),
+    /// Inserted or replaced.
+    Trunk(Box<Trunk>),
+    /// Inserted or replaced, with all its price lines.
+    Tariff(Tariff, Vec<Rate>),
+    /// All routes of a tenant.
+    Routes(TenantId, Vec<Route>),
+    /// All names of directions of a tenant.
+    Destinations(TenantId, Vec<Destination>),
+    /// All emergency numbers of a tenant.
+    Emergencies(TenantId, Vec<Emergency>),
+    /// Deleted. What still refers to it is refused when it is used; rates, routes, destinations and
+    /// emergency numbers are changed as whole lists and not here.
+    Remove(RowName),
+}
+
+impl World {
+    /// The world of these rows.
+    ///
+    /// # Errors
+    /// [`BuildError`] names the first row that does not fit.
+    pub fn build(rows: Rows) -> Result<World, BuildError> {
+        let mut world = World { version: 1, listeners: rows.listeners.into(), ..World::default() };
+        world.intern(rows.rates.iter().map(|r| (RowName::Rate(r.id), r.prefix)))?;
+        world.intern(rows.routes.iter().map(|r| (RowName::Route(r.id), r.prefix)))?;
+        world.intern(rows.destinations.iter().map(|d| (destination_name(d), d.prefix)))?;
+        rows.tenants.into_iter().try_for_each(|row| world.put_tenant(row))?;
+        world.put_organizations(rows.organizations)?;
+        let mut rates = by_key(rows.rates, |rate| rate.tariff);
+        for tariff in rows.tariffs {
+            let own = rates.remove(&tariff.id).unwrap_or_default();
+            world.put_tariff(tariff, &own)?;
+        }
+        if let Some(orphan) = rates.values().flatten().next() {
+            let problem = Problem::Missing(RowName::Tariff(orphan.tariff));
+            return Err(BuildError { row: RowName::Rate(orphan.id), problem });
+        }
+        rows.accounts.into_iter().try_for_each(|row| world.put_account(row))?;
+        rows.subscribers.into_iter().try_for_each(|row| world.put_subscriber(row))?;
+        rows.trunks.into_iter().try_for_each(|row| world.put_trunk(row))?;
+        for (tenant, routes) in by_key(rows.routes, |route| route.tenant) {
+            world.put_routes(tenant, routes)?;
+        }
+        for (tenant, list) in by_key(rows.destinations, |destination| destination.tenant) {
+            world.put_destinations(tenant, list)?;
+        }
+        for (tenant, list) in by_key(rows.emergencies, |emergency| emergency.tenant) {
+            world.put_emergencies(tenant, list)?;
+        }
+        Ok(world)
+    }
+
+    /// This world after one change; parts that it does not touch are shared.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the changed row does not fit; this world stays in force.
+    pub fn changed(&self, change: Change) -> Result<World, BuildError> {
+        let mut next = self.clone();
+        next.version += 1;
+        match change {
+            Change::Tenant(row) => next.put_tenant(*row)?,
+            Change::Organization(row) => next.put_organizations(vec![row])?,
+            Change::Account(row) => next.put_account(row)?,
+            Change::Subscriber(row) => next.put_subscriber(*row)?,
+            Change::Trunk(row) => next.put_trunk(*row)?,
+            Change::Tariff(row, rates) => {
+                next.intern(rates.iter().map(|r| (RowName::Rate(r.id), r.prefix)))?;
+                next.put_tariff(row, &rates)?;
+            }
+            Change::Routes(tenant, routes) => {
+                next.intern(routes.iter().map(|r| (RowName::Route(r.id), r.prefix)))?;
+                next.put_routes(tenant, routes)?;
+            }
+            Change::Destinations(tenant, list) => {
+                next.intern(list.iter().map(|d| (destination_name(d), d.prefix)))?;
+                next.put_destinations(tenant, list)?;
+            }
+            Change::Emergencies(tenant, list) => next.put_emergencies(tenant, list)?,
+            Change::Remove(row) => next.remove(row),
+        }
+        Ok(next)
+    }
+
+    /// Takes the prefixes of rows into the dictionary.
+    fn intern(
+        &mut self,
+        rows: impl Iterator<Item = (RowName, Digits)> + Clone,
+    ) -> Result<(), BuildError> {
+        let unknown = rows.clone().find(|(_, prefix)| self.dictionary.id(prefix).is_none());
+        let Some((row, _)) = unknown else { return Ok(()) };
+        let dictionary = self
+            .dictionary
+            .extended(rows.map(|(_, prefix)| prefix))
+            .map_err(|_| BuildError { row, problem: Problem::DictionaryFull })?;
+        self.dictionary = Arc::new(dictionary);
+        Ok(())
+    }
+
+    fn put_tenant(&mut self, row: Tenant) -> Result<(), BuildError> {
+        self.check_tenant(&row)?;
+        self.remove_tenant_names(row.id);
+        let realms = Arc::make_mut(&mut self.realms);
+        realms.insert(row.realm.clone(), row.id);
+        let hosts = Arc::make_mut(&mut self.hosts);
+        for host in row.domains.iter().chain([&row.realm]) {
+            hosts.insert(host.to_ascii_lowercase(), row.id);
+        }
+        Arc::make_mut(&mut self.tenants).insert(row.id, row);
+        Ok(())
+    }
+
+    fn remove_tenant_names(&mut self, id: TenantId) {
+        Arc::make_mut(&mut self.realms).retain(|_, tenant| *tenant != id);
+        Arc::make_mut(&mut self.hosts).retain(|_, tenant| *tenant != id);
+    }
+
+    /// Inserts first and checks then: a child may stand before its parent.
+    fn put_organizations(&mut self, rows: Vec<Organization>) -> Result<(), BuildError> {
+        let all = Arc::make_mut(&mut self.organizations);
+        for row in &rows {
+            all.insert(row.id, row.clone());
+        }
+        rows.iter().try_for_each(|row| self.check_organization(row))
+    }
+
+    fn put_tariff(&mut self, row: Tariff, rates: &[Rate]) -> Result<(), BuildError> {
+        self.check_tariff(&row, rates)?;
+        let deck = TariffDeck::build(row, rates, &self.dictionary);
+        Arc::make_mut(&mut self.tariffs).insert(deck.tariff().id, Arc::new(deck));
+        Ok(())
+    }
+
+    fn put_account(&mut self, row: Account) -> Result<(), BuildError> {
+        self.check_account(&row)?;
+        Arc::make_mut(&mut self.accounts).insert(row.id, Arc::new(row));
+        Ok(())
+    }
+
+    fn put_subscriber(&mut self, row: Subscriber) -> Result<(), BuildError> {
+        self.check_subscriber(&row)?;
+        self.remove_subscriber(row.id);
+        let (tenant, id) = (row.tenant, row.id);
+        Arc::make_mut(&mut self.usernames).insert((tenant, row.username.clone()), id);
+        let numbers = Arc::make_mut(&mut self.numbers);
+        for number in &row.numbers {
+            numbers.insert((tenant, *number), id);
+        }
+        if let Some(short) = row.short {
+            Arc::make_mut(&mut self.shorts).insert((row.organization, short), id);
+        }
+        Arc::make_mut(&mut self.subscribers).insert(id, Arc::new(row));
+        Ok(())
+    }
+
+    fn remove_subscriber(&mut self, id: strowger_model::SubscriberId) {
+        if self.subscriber(id).is_none() {
+            return;
+        }
+        let Some(old) = Arc::make_mut(&mut self.subscribers).remove(&id) else { return };
+        Arc::make_mut(&mut self.usernames).remove(&(old.tenant, old.username.clone()));
+        let numbers = Arc::make_mut(&mut self.numbers);
+        for number in &old.numbers {
+            numbers.remove(&(old.tenant, *number));
+        }
+        if let Some(short) = old.short {
+            Arc::make_mut(&mut self.shorts).remove(&(old.organization, short));
+        }
+    }
+
+    fn put_trunk(&mut self, row: Trunk) -> Result<(), BuildError> {
+        self.check_trunk(&row)?;
+        self.remove_trunk(row.id);
+        let sources = Arc::make_mut(&mut self.sources);
+        for source in super::check::sources(&row) {
+            sources.insert(source, row.id);
+        }
+        Arc::make_mut(&mut self.trunks).insert(row.id, Arc::new(row));
+        Ok(())
+    }
+
+    fn remove_trunk(&mut self, id: strowger_model::TrunkId) {
+        let Some(old) = Arc::make_mut(&mut self.trunks).remove(&id) else { return };
+        let sources = Arc::make_mut(&mut self.sources);
+        for source in super::check::sources(&old) {
+            sources.remove(&source);
+        }
+    }
+
+    fn put_routes(&mut self, tenant: TenantId, rows: Vec<Route>) -> Result<(), BuildError> {
+        rows.iter().try_for_each(|row| self.check_route(tenant, row))?;
+        let mut grouped: BTreeMap<PrefixId, Vec<Route>> = BTreeMap::new();
+        for row in rows {
+            if let Some(prefix) = self.dictionary.id(&row.prefix) {
+                grouped.entry(prefix).or_default().push(row);
+            }
+        }
+        for list in grouped.values_mut() {
+            list.sort_by_key(|route| (core::cmp::Reverse(route.priority), route.id));
+        }
+        let deck = Arc::new(Deck::build(grouped));
+        Arc::make_mut(&mut self.routes).insert(tenant, deck);
+        Ok(())
+    }
+
+    fn put_destinations(
+        &mut self,
+        tenant: TenantId,
+        rows: Vec<Destination>,
+    ) -> Result<(), BuildError> {
+        for row in &rows {
+            self.check_same_tenant(destination_name(row), tenant, row.tenant)?;
+        }
+        let known = |row: Destination| Some((self.dictionary.id(&row.prefix)?, row));
+        let deck = Deck::build(rows.into_iter().filter_map(known));
+        Arc::make_mut(&mut self.destinations).insert(tenant, Arc::new(deck));
+        Ok(())
+    }
+
+    fn put_emergencies(&mut self, of: TenantId, rows: Vec<Emergency>) -> Result<(), BuildError> {
+        rows.iter().try_for_each(|row| self.check_emergency(of, row))?;
+        let all = Arc::make_mut(&mut self.emergencies);
+        all.retain(|(tenant, _), _| *tenant != of);
+        all.extend(rows.into_iter().map(|row| ((of, row.number), row.trunks)));
+        Ok(())
+    }
+
+    fn remove(&mut self, row: RowName) {
+        match row {
+            RowName::Tenant(id) => {
+                self.remove_tenant_names(id);
+                Arc::make_mut(&mut self.tenants).remove(&id);
+                Arc::make_mut(&mut self.routes).remove(&id);
+                Arc::make_mut(&mut self.destinations).remove(&id);
+                Arc::make_mut(&mut self.emergencies).retain(|(tenant, _), _| *tenant != id);
+            }
+            RowName::Organization(id) => {
+                Arc::make_mut(&mut self.organizations).remove(&id);
+            }
+            RowName::Account(id) => {
+                Arc::make_mut(&mut self.accounts).remove(&id);
+            }
+            RowName::Subscriber(id) => self.remove_subscriber(id),
+            RowName::Trunk(id) => self.remove_trunk(id),
+            RowName::Tariff(id) => {
+                Arc::make_mut(&mut self.tariffs).remove(&id);
+            }
+            RowName::Rate(_)
+            | RowName::Route(_)
+            | RowName::Destination(..)
+            | RowName::Emergency(..) => {}
+        }
+    }
+}
+
+pub(super) const fn destination_name(row: &Destination) -> RowName {
+    RowName::Destination(row.tenant, row.prefix)
+}
+
+fn by_key<K: Ord, T>(rows: Vec<T>, key: impl Fn(&T) -> K) -> BTreeMap<K, Vec<T>> {
+    let mut groups: BTreeMap<K, Vec<T>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(key(&row)).or_default().push(row);
+    }
+    groups
+}

@@ -1,0 +1,251 @@
+//! What a row must fulfil before it becomes part of a world.
+
+use super::{BuildError, Problem, RowName, Source, World};
+use crate::limits::{
+    CONTACTS_MAX, EXPIRES_MIN_S_MAX, ORGANIZATION_DEPTH_MAX, ROUTE_TARGETS_MAX,
+    SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX, TRUNK_TARGETS_MAX, USERNAME_MAX,
+};
+use strowger_billing::Terms;
+use strowger_model::{
+    Account, AccountId, EDIT_PREFIXES_MAX, Egress, Emergency, Exchange, Ingress, NUMBER_MAX,
+    Organization, OrganizationId, PrefixEdit, Rate, Route, Subscriber, Tariff, TariffId,
+    TariffKind, Tenant, TenantId, Trunk, TrunkId,
+};
+
+type Checked = Result<(), BuildError>;
+
+const fn wrong(row: RowName, problem: Problem) -> BuildError {
+    BuildError { row, problem }
+}
+
+fn range(row: RowName, field: &'static str, fine: bool) -> Checked {
+    if fine { Ok(()) } else { Err(wrong(row, Problem::OutOfRange { field })) }
+}
+
+fn count(row: RowName, field: &'static str, len: usize, max: usize) -> Checked {
+    if len <= max { Ok(()) } else { Err(wrong(row, Problem::TooMany { field, max })) }
+}
+
+/// What a unique value is worth: nobody else has it.
+fn free(row: RowName, field: &'static str, by: Option<RowName>) -> Checked {
+    match by {
+        Some(by) if by != row => Err(wrong(row, Problem::Taken { field, by })),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn edit(row: RowName, field: &'static str, edit: &PrefixEdit) -> Checked {
+    let lists = [&edit.remove, &edit.if_begins, &edit.if_not_begins];
+    lists.iter().try_for_each(|list| count(row, field, list.len(), EDIT_PREFIXES_MAX))?;
+    range(row, field, edit.add.len() <= NUMBER_MAX)
+}
+
+/// What tells this trunk's calls from those of others.
+pub(super) fn sources(row: &Trunk) -> Vec<Source> {
+    let Some(ingress) = &row.ingress else { return Vec::new() };
+    let key = |m: &strowger_model::SourceMatch| {
+        (m.network.to_canonical(), m.prefix_len, m.port, ingress.tech_prefix)
+    };
+    ingress.sources.iter().map(key).collect()
+}
+
+impl World {
+    pub(super) fn check_tenant(&self, row: &Tenant) -> Checked {
+        let name = RowName::Tenant(row.id);
+        range(name, "realm", !row.realm.is_empty())?;
+        range(name, "algorithms", !row.algorithms.is_empty())?;
+        range(name, "internal_price", row.internal_price.0 >= 0)?;
+        range(name, "talk_s_max", row.talk_s_max > 0)?;
+        range(name, "ring_timeout_s", row.ring_timeout_s > 0)?;
+        let numbers = &row.normalisation;
+        let lengths = 1..=NUMBER_MAX as u8;
+        range(name, "length_max", lengths.contains(&numbers.length_max))?;
+        count(name, "international", numbers.international.len(), EDIT_PREFIXES_MAX)?;
+        edit(name, "incoming", &numbers.incoming)?;
+        free(name, "realm", self.realms.get(&row.realm).map(|id| RowName::Tenant(*id)))?;
+        row.domains.iter().chain([&row.realm]).try_for_each(|host| {
+            let by = self.tenant_of_host(host).map(|t| RowName::Tenant(t.id));
+            free(name, "domains", by)
+        })
+    }
+
+    pub(super) fn check_organization(&self, row: &Organization) -> Checked {
+        let name = RowName::Organization(row.id);
+        self.check_tenant_exists(name, row.tenant)?;
+        let mut parent = row.parent;
+        for _ in 0..ORGANIZATION_DEPTH_MAX {
+            let Some(id) = parent else { return Ok(()) };
+            parent = self.check_organization_of(name, row.tenant, id)?.parent;
+        }
+        Err(wrong(name, Problem::Ring))
+    }
+
+    pub(super) fn check_tariff(&self, row: &Tariff, rates: &[Rate]) -> Checked {
+        let name = RowName::Tariff(row.id);
+        self.check_tenant_exists(name, row.tenant)?;
+        for rate in rates {
+            let line = RowName::Rate(rate.id);
+            let other = Problem::Mismatch { field: "tariff", other: name };
+            if rate.tariff != row.id {
+                return Err(wrong(line, other));
+            }
+            range(line, "until_us", rate.until_us.is_none_or(|until| until > rate.from_us))?;
+            Terms::of(row, rate, 0, Exchange::same(row.currency))
+                .map_err(|bad| wrong(line, Problem::Terms(bad)))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_account(&self, row: &Account) -> Checked {
+        let name = RowName::Account(row.id);
+        let tenant = self.check_tenant_exists(name, row.tenant)?;
+        self.check_organization_of(name, row.tenant, row.organization)?;
+        // Internal prices are in the tenant's currency and are not converted.
+        if tenant.internal_price.0 != 0 && tenant.currency != row.currency {
+            let other = RowName::Tenant(tenant.id);
+            return Err(wrong(name, Problem::Mismatch { field: "currency", other }));
+        }
+        match row.tariff {
+            Some(id) => self.check_tariff_for(name, row, id, TariffKind::Customer),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn check_subscriber(&self, row: &Subscriber) -> Checked {
+        let name = RowName::Subscriber(row.id);
+        self.check_tenant_exists(name, row.tenant)?;
+        self.check_account_of(name, row.tenant, row.account)?;
+        self.check_organization_of(name, row.tenant, row.organization)?;
+        range(name, "username", (1..=USERNAME_MAX).contains(&row.username.len()))?;
+        count(name, "numbers", row.numbers.len(), SUBSCRIBER_NUMBERS_MAX)?;
+        range(name, "numbers", row.numbers.iter().all(|n| !n.is_empty()))?;
+        range(name, "short", row.short.is_none_or(|short| !short.is_empty()))?;
+        let contacts = usize::from(row.contacts_max);
+        range(name, "contacts_max", (1..=CONTACTS_MAX).contains(&contacts))?;
+        let shortest = row.expires_s_max.min(EXPIRES_MIN_S_MAX);
+        range(name, "expires_s_max", row.expires_s_max > 0)?;
+        range(name, "expires_s_min", row.expires_s_min <= shortest)?;
+        let as_name = |s: &Subscriber| RowName::Subscriber(s.id);
+        free(name, "username", self.subscriber_named(row.tenant, &row.username).map(as_name))?;
+        for number in &row.numbers {
+            free(name, "numbers", self.subscriber_numbered(row.tenant, *number).map(as_name))?;
+        }
+        let holder = row.short.and_then(|short| self.subscriber_short(row.organization, short));
+        free(name, "short", holder.map(as_name))
+    }
+
+    pub(super) fn check_trunk(&self, row: &Trunk) -> Checked {
+        let name = RowName::Trunk(row.id);
+        // Gauges in shared memory are numbered by trunk.
+        range(name, "id", u32::try_from(row.id.0).is_ok())?;
+        self.check_tenant_exists(name, row.tenant)?;
+        self.check_organization_of(name, row.tenant, row.organization)?;
+        if let Some(ingress) = &row.ingress {
+            self.check_ingress(row, ingress)?;
+        }
+        match &row.egress {
+            Some(egress) => self.check_egress(row, egress),
+            None => Ok(()),
+        }
+    }
+
+    fn check_ingress(&self, row: &Trunk, ingress: &Ingress) -> Checked {
+        let name = RowName::Trunk(row.id);
+        self.check_account_of(name, row.tenant, ingress.account)?;
+        count(name, "sources", ingress.sources.len(), TRUNK_SOURCES_MAX)?;
+        range(name, "tech_prefix", ingress.tech_prefix.is_none_or(|p| !p.is_empty()))?;
+        for source in sources(row) {
+            let bits = if source.0.is_ipv4() { 32 } else { 128 };
+            range(name, "sources", source.1 <= bits)?;
+            free(name, "sources", self.sources.get(&source).map(|id| RowName::Trunk(*id)))?;
+        }
+        Ok(())
+    }
+
+    fn check_egress(&self, row: &Trunk, egress: &Egress) -> Checked {
+        let name = RowName::Trunk(row.id);
+        let account = self.check_account_of(name, row.tenant, egress.account)?;
+        range(name, "targets", !egress.targets.is_empty())?;
+        count(name, "targets", egress.targets.len(), TRUNK_TARGETS_MAX)?;
+        edit(name, "called", &egress.called)?;
+        edit(name, "caller", &egress.caller)?;
+        match egress.tariff {
+            Some(id) => self.check_tariff_for(name, account, id, TariffKind::Supplier),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn check_route(&self, tenant: TenantId, row: &Route) -> Checked {
+        let name = RowName::Route(row.id);
+        self.check_same_tenant(name, tenant, row.tenant)?;
+        count(name, "targets", row.targets.len(), ROUTE_TARGETS_MAX)?;
+        row.targets.iter().try_for_each(|t| self.check_trunk_of(name, tenant, t.trunk))
+    }
+
+    pub(super) fn check_emergency(&self, tenant: TenantId, row: &Emergency) -> Checked {
+        let name = RowName::Emergency(row.tenant, row.number);
+        self.check_same_tenant(name, tenant, row.tenant)?;
+        range(name, "number", !row.number.is_empty())?;
+        count(name, "trunks", row.trunks.len(), strowger_link::HOPS_MAX)?;
+        range(name, "trunks", !row.trunks.is_empty())?;
+        row.trunks.iter().try_for_each(|id| self.check_trunk_of(name, tenant, *id))
+    }
+
+    pub(super) fn check_same_tenant(&self, row: RowName, list: TenantId, own: TenantId) -> Checked {
+        self.check_tenant_exists(row, own)?;
+        same_tenant(row, RowName::Tenant(list), own, list)
+    }
+
+    fn check_tenant_exists(&self, row: RowName, id: TenantId) -> Result<&Tenant, BuildError> {
+        self.tenant(id).ok_or(wrong(row, Problem::Missing(RowName::Tenant(id))))
+    }
+
+    fn check_organization_of(
+        &self,
+        row: RowName,
+        tenant: TenantId,
+        id: OrganizationId,
+    ) -> Result<&Organization, BuildError> {
+        let other = RowName::Organization(id);
+        let found = self.organization(id).ok_or(wrong(row, Problem::Missing(other)))?;
+        same_tenant(row, other, tenant, found.tenant).map(|()| found)
+    }
+
+    fn check_account_of(
+        &self,
+        row: RowName,
+        tenant: TenantId,
+        id: AccountId,
+    ) -> Result<&Account, BuildError> {
+        let other = RowName::Account(id);
+        let found = self.account(id).ok_or(wrong(row, Problem::Missing(other)))?;
+        same_tenant(row, other, tenant, found.tenant).map(|()| found)
+    }
+
+    fn check_trunk_of(&self, row: RowName, tenant: TenantId, id: TrunkId) -> Checked {
+        let other = RowName::Trunk(id);
+        let found = self.trunk(id).ok_or(wrong(row, Problem::Missing(other)))?;
+        same_tenant(row, other, tenant, found.tenant)
+    }
+
+    /// A tariff fits an account: same tenant and currency, and it is of the right kind.
+    fn check_tariff_for(
+        &self,
+        row: RowName,
+        account: &Account,
+        id: TariffId,
+        kind: TariffKind,
+    ) -> Checked {
+        let other = RowName::Tariff(id);
+        let found = self.tariff(id).ok_or(wrong(row, Problem::Missing(other)))?.tariff();
+        same_tenant(row, other, account.tenant, found.tenant)?;
+        if found.kind != kind || found.currency != account.currency {
+            return Err(wrong(row, Problem::Mismatch { field: "tariff", other }));
+        }
+        Ok(())
+    }
+}
+
+fn same_tenant(row: RowName, other: RowName, ours: TenantId, theirs: TenantId) -> Checked {
+    if ours == theirs { Ok(()) } else { Err(wrong(row, Problem::OtherTenant(other))) }
+}

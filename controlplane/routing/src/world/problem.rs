@@ -1,0 +1,112 @@
+//! Why rows make no world, in words that name the row.
+
+use core::fmt;
+use strowger_model::{
+    AccountId, Digits, OrganizationId, RateId, RouteId, SubscriberId, TariffId, TenantId, TrunkId,
+};
+
+/// A row and what is wrong with it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{row}: {problem}")]
+pub struct BuildError {
+    /// The row.
+    pub row: RowName,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// A row by its kind and key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum RowName {
+    /// A tenant.
+    Tenant(TenantId),
+    /// An organization.
+    Organization(OrganizationId),
+    /// An account.
+    Account(AccountId),
+    /// A subscriber.
+    Subscriber(SubscriberId),
+    /// A trunk.
+    Trunk(TrunkId),
+    /// A tariff.
+    Tariff(TariffId),
+    /// A price line.
+    Rate(RateId),
+    /// A route.
+    Route(RouteId),
+    /// The name of a direction.
+    Destination(TenantId, Digits),
+    /// An emergency number.
+    Emergency(TenantId, Digits),
+}
+
+impl fmt::Display for RowName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RowName::Tenant(id) => write!(f, "tenant {id}"),
+            RowName::Organization(id) => write!(f, "organization {id}"),
+            RowName::Account(id) => write!(f, "account {id}"),
+            RowName::Subscriber(id) => write!(f, "subscriber {id}"),
+            RowName::Trunk(id) => write!(f, "trunk {id}"),
+            RowName::Tariff(id) => write!(f, "tariff {id}"),
+            RowName::Rate(id) => write!(f, "rate {id}"),
+            RowName::Route(id) => write!(f, "route {id}"),
+            RowName::Destination(tenant, prefix) => {
+                write!(f, "destination {prefix} of tenant {tenant}")
+            }
+            RowName::Emergency(tenant, number) => {
+                write!(f, "emergency number {number} of tenant {tenant}")
+            }
+        }
+    }
+}
+
+/// What is wrong with a row.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Problem {
+    /// It refers to a row that is not there.
+    #[error("{0} does not exist")]
+    Missing(RowName),
+    /// It refers to a row of another tenant.
+    #[error("{0} belongs to another tenant")]
+    OtherTenant(RowName),
+    /// Its field has a value that another row has and that must be unique.
+    #[error("its {field} is taken by {by}")]
+    Taken {
+        /// Field.
+        field: &'static str,
+        /// Who has it.
+        by: RowName,
+    },
+    /// A list is too long.
+    #[error("its {field} has more than {max} entries")]
+    TooMany {
+        /// Field.
+        field: &'static str,
+        /// Most entries.
+        max: usize,
+    },
+    /// A value is out of range.
+    #[error("its {field} is out of range")]
+    OutOfRange {
+        /// Field.
+        field: &'static str,
+    },
+    /// Two rows that settle with each other have different currencies or kinds.
+    #[error("its {field} does not fit {other}")]
+    Mismatch {
+        /// Field.
+        field: &'static str,
+        /// The other row.
+        other: RowName,
+    },
+    /// Organizations form a ring, or a tree deeper than allowed.
+    #[error("its parents form a ring or are too many")]
+    Ring,
+    /// The price cannot be rated.
+    #[error("{0}")]
+    Terms(strowger_billing::BadTerms),
+    /// No room for another prefix.
+    #[error("the dictionary of prefixes is full")]
+    DictionaryFull,
+}

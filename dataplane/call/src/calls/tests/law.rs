@@ -1,0 +1,206 @@
+//! Laws that hold after every step, whatever was done before.
+
+use super::media::Media;
+use crate::{Calls, Entry, Output};
+use std::collections::{BTreeMap, BTreeSet};
+use strowger_leg::{Command, Event};
+use strowger_link::{AskId, CallFacts, FACTS_MAX, Fact, LegId, LiveState, SlotRef, Up};
+
+/// Most outputs of one event of one call.
+const OUTPUTS_PER_EVENT_MAX: usize = 160;
+
+#[derive(Default, Debug)]
+struct LegLaw {
+    inbound: bool,
+    answered: bool,
+    hung_up: bool,
+    /// It answered after our hang-up, so one more hang-up is right.
+    answered_late: bool,
+    ended: bool,
+    live_ended: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Laws {
+    legs: BTreeMap<LegId, LegLaw>,
+    started: BTreeSet<SlotRef>,
+    ended: BTreeSet<SlotRef>,
+    freed: BTreeSet<SlotRef>,
+    /// Grants sent down, and how often each was balanced.
+    grants: BTreeMap<AskId, u32>,
+}
+
+impl Laws {
+    pub(super) fn offered(&mut self, leg: LegId) {
+        self.legs.insert(leg, LegLaw { inbound: true, ..LegLaw::default() });
+    }
+
+    /// A plan was sent down under `ask`, perhaps not for the first time.
+    pub(super) fn granted(&mut self, ask: AskId) {
+        self.grants.entry(ask).or_insert(0);
+    }
+
+    /// A grant was refused by the outcome of its verb.
+    pub(super) fn not_granted(&mut self, ask: AskId) {
+        self.grants.remove(&ask);
+    }
+
+    /// A leg reports.
+    pub(super) fn reported(&mut self, leg: LegId, event: &Event) {
+        let Some(law) = self.legs.get_mut(&leg) else { return };
+        match event {
+            Event::Ended { .. } | Event::Refused { .. } => law.ended = true,
+            Event::Answered { .. } if law.hung_up => {
+                law.answered_late = !law.inbound && !law.answered;
+            }
+            Event::Answered { .. } => law.answered |= !law.inbound,
+            Event::Offered(_)
+            | Event::Progress { .. }
+            | Event::Confirmed { .. }
+            | Event::Reoffer { .. }
+            | Event::ReofferAnswered { .. }
+            | Event::ReofferRefused { .. }
+            | Event::Digits { .. }
+            | Event::Info { .. } => {}
+        }
+    }
+
+    /// Legs that have not reported their end.
+    pub(super) fn open_legs(&self) -> Vec<LegId> {
+        self.legs.iter().filter(|(_, law)| !law.ended).map(|(leg, _)| *leg).collect()
+    }
+
+    pub(super) fn observe_all(&mut self, outputs: &[Output], calls: usize) {
+        assert!(outputs.len() <= OUTPUTS_PER_EVENT_MAX * calls, "too many outputs");
+        let order = |output: &Output| match output {
+            Output::Slot { .. } | Output::Free { .. } => 0,
+            Output::Journal { .. } => 1,
+            Output::Up(_) | Output::Ask(_) => 2,
+            Output::Leg { .. } => 3,
+        };
+        assert!(outputs.is_sorted_by_key(order), "state before effect: {outputs:?}");
+        for output in outputs {
+            self.observe(output);
+        }
+    }
+
+    fn observe(&mut self, output: &Output) {
+        match output {
+            Output::Leg { leg, command } => self.command(*leg, command),
+            Output::Journal { entry: Entry::Start, slot, facts } => {
+                assert!(self.started.insert(*slot), "a second Start");
+                assert!(!self.ended.contains(slot));
+                assert!(!facts.facts.iter().any(|f| matches!(f, Fact::Ended(_))));
+            }
+            Output::Journal { entry: Entry::Ended, slot, facts } => {
+                assert!(self.ended.insert(*slot), "a second Ended");
+                check_record(facts);
+                self.balance(facts.ask, &facts.settlement.0);
+            }
+            Output::Slot { slot, facts, .. } => {
+                assert!(!self.freed.contains(slot), "a free slot is written");
+                assert!(facts.facts.len() <= FACTS_MAX);
+            }
+            Output::Free { slot } => assert!(self.freed.insert(*slot), "freed twice"),
+            Output::Up(Up::Abandoned(ask)) => {
+                *self.grants.entry(*ask).or_insert(0) += 1;
+            }
+            Output::Up(Up::Started(started)) => {
+                assert_eq!(self.grants.get(&started.ask), Some(&0), "started what is over");
+            }
+            Output::Up(Up::Live(live)) => {
+                let law = self.legs.entry(live.leg).or_default();
+                assert!(!law.live_ended, "a leg lives after its end");
+                law.live_ended = live.state == LiveState::Ended;
+            }
+            Output::Up(Up::Ask(_)) => panic!("asks have their own output"),
+            Output::Up(Up::Journal(_) | Up::Verb(_) | Up::Turned(_)) | Output::Ask(_) => {}
+        }
+    }
+
+    /// A record balances the grant whose settlement it carries.
+    fn balance(&mut self, ask: AskId, settlement: &[u8]) {
+        if settlement == ask.0.to_le_bytes()
+            && let Some(count) = self.grants.get_mut(&ask)
+        {
+            *count += 1;
+        }
+    }
+
+    fn command(&mut self, leg: LegId, command: &Command) {
+        let law = self.legs.entry(leg).or_default();
+        assert!(!law.ended, "{leg:?} is told {command:?} after its end");
+        match command {
+            Command::Hangup { cause, .. } => {
+                assert!(!law.hung_up || law.answered_late, "{leg:?} is hung up twice");
+                if law.inbound && !law.answered {
+                    assert!((400..700).contains(&cause.sip), "no final status: {cause:?}");
+                }
+                law.hung_up = true;
+                law.answered_late = false;
+                return;
+            }
+            Command::Invite(_) => assert!(!law.inbound && !law.answered),
+            Command::Progress { .. } => assert!(law.inbound && !law.answered),
+            Command::Answer { .. } => {
+                assert!(law.inbound && !law.answered, "answered twice");
+                law.answered = true;
+            }
+            Command::Challenge(_) => assert!(law.inbound && !law.answered),
+            Command::Confirm { .. }
+            | Command::Reoffer { .. }
+            | Command::ReofferAnswer { .. }
+            | Command::ReofferRefuse { .. }
+            | Command::Info { .. } => assert!(law.answered, "{leg:?} is told {command:?} early"),
+        }
+        assert!(!law.hung_up, "{leg:?} is told {command:?} after its hang-up");
+        assert!(!self.ended.contains(&leg.slot), "a closed call speaks: {command:?}");
+        law.hung_up = matches!(command, Command::Challenge(_));
+    }
+
+    /// After everything has ended: nothing is owed by anybody.
+    pub(super) fn settled(&self, calls: &Calls, media: &Media) {
+        assert_eq!(calls.in_use(), 0, "slots leak: {calls:?}");
+        assert_eq!(calls.poll_timeout(), None, "a timer without an owner");
+        assert!(media.joined.is_empty(), "media stays joined");
+        assert!(media.in_use.values().all(|n| *n == 0), "gauges leak: {:?}", media.in_use);
+        for (ask, count) in &self.grants {
+            assert_eq!(*count, 1, "{ask:?} is balanced {count} times");
+        }
+    }
+}
+
+/// The facts of a whole call are in order, complete and bounded.
+fn check_record(record: &CallFacts) {
+    let facts = &record.facts;
+    assert!(facts.len() <= FACTS_MAX);
+    assert!(matches!(facts.first(), Some(Fact::Began(_))), "{facts:?}");
+    assert!(matches!(facts.last(), Some(Fact::Ended(_))), "{facts:?}");
+    let mut open = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut last = None;
+    for fact in facts {
+        let at = match fact {
+            Fact::Began(fact) => fact.at,
+            Fact::LegOpened(fact) => {
+                assert!(seen.insert(fact.leg) && open.insert(fact.leg), "opened twice");
+                fact.at
+            }
+            Fact::LegProgress(fact) => fact.at,
+            Fact::LegAnswered(fact) => {
+                assert!(open.contains(&fact.leg), "answered after its end");
+                fact.at
+            }
+            Fact::LegEnded(fact) => {
+                assert!(open.remove(&fact.leg), "ended twice");
+                fact.at
+            }
+            Fact::Joined(fact) | Fact::Parted(fact) => fact.at,
+            Fact::Granted(fact) => fact.at,
+            Fact::Ended(fact) => fact.at,
+        };
+        assert!(last <= Some(at), "out of order: {facts:?}");
+        last = Some(at);
+    }
+    assert!(open.is_empty(), "legs without an end: {open:?}");
+}

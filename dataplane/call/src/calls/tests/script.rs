@@ -1,0 +1,227 @@
+//! Call scripts: what goes in stands at the margin, what comes out is indented below it.
+//!
+//! Legs are letters in the order in which the call opened them. `a> ...` is an event of a leg, `a<
+//! ...` a command to it; `go b c | d` is a plan of two stages; times are `3s` or `500ms`.
+
+use super::text::{fact_text, output_text};
+use super::world::{World, branch, challenge, emergency, gauge, go, offer, refuse, sdp};
+use crate::Output;
+use strowger_leg::{Body, Event};
+use strowger_link::codec::encode;
+use strowger_link::{
+    AnswerBody, AskId, Branch, Cause, Extended, Grant, Hangup, LegId, Octets, Originate, Reason,
+    VerbKind,
+};
+
+/// Indentation of scripts inside a test.
+const MARGIN: &str = "        ";
+
+/// Plays the lines at the margin of `script` and compares everything that comes out.
+#[track_caller]
+pub(super) fn check(script: &str) {
+    let mut world = World::new(4);
+    let mut show_live = false;
+    let mut played = String::new();
+    let lines = || script.lines().map(|l| l.strip_prefix(MARGIN).unwrap_or(l));
+    for input in lines().filter(|l| !l.trim().is_empty() && !l.starts_with(' ')) {
+        show_live |= input == "show live";
+        played += &format!("{input}\n");
+        for text in play(&mut world, input, show_live) {
+            played += &format!("  {text}\n");
+        }
+    }
+    let kept = lines().map(str::trim_end).filter(|l| !l.is_empty());
+    let expected: String = kept.map(|l| format!("{l}\n")).collect();
+    assert!(played == expected, "expected:\n{expected}\nplayed:\n{played}");
+}
+
+/// Plays one line. Everything that came of it: media first, then outputs in their order.
+pub(super) fn play(world: &mut World, input: &str, show_live: bool) -> Vec<String> {
+    let mut outputs = Vec::new();
+    let mut texts = act(world, input, &mut outputs);
+    outputs.extend(world.drain());
+    texts.append(&mut world.media.lines);
+    texts.extend(outputs.iter().filter_map(|output| output_text(output, show_live)));
+    texts
+}
+
+/// Does what a line says. What it prints itself.
+fn act(world: &mut World, input: &str, outputs: &mut Vec<Output>) -> Vec<String> {
+    let words: Vec<&str> = input.split_whitespace().collect();
+    if let Some(leg) = words[0].strip_suffix('>') {
+        leg_line(world, leg_of(leg), &words[1..]);
+        return Vec::new();
+    }
+    let first_leg = LegId { slot: world.slot, leg: 0 };
+    match words.as_slice() {
+        ["go", plan @ ..] => go_line(world, plan),
+        ["refuse", status, rest @ ..] => refuse_line(world, status, rest),
+        ["challenge"] => world.answer(world.call_ask, challenge()),
+        ["nonsense"] => {
+            let extended = Extended { grant: grant("60s", &[]) };
+            world.answer(world.call_ask, AnswerBody::Extended(extended));
+        }
+        ["extended", ms, flags @ ..] => {
+            let extended = Extended { grant: grant(ms, flags) };
+            world.answer(world.extend_ask, AnswerBody::Extended(extended));
+        }
+        ["no", "more"] => {
+            let no = AnswerBody::Refuse(refuse(402, Reason::NoCredit));
+            world.answer(world.extend_ask, no);
+        }
+        ["wait", time] => outputs.extend(world.wait(ms(time))),
+        ["control", "lost"] => world.calls.handle_control_lost(),
+        ["control", "back"] => world.calls.handle_control_back(),
+        ["durable"] => world.calls.handle_durable(world.seq),
+        ["hangup"] => hangup_line(world, None),
+        ["hangup", leg] => hangup_line(world, Some(leg_of(leg))),
+        ["play"] => world.verb(first_leg, VerbKind::Play, Vec::new()),
+        ["hangup-garbage"] => world.verb(first_leg, VerbKind::Hangup, vec![1, 2]),
+        ["originate", rest @ ..] => originate_line(world, rest),
+        ["silence", leg] => world.silence(LegId { leg: leg_of(leg), ..first_leg }),
+        ["full", id] => drop(world.media.full.insert(id.parse().unwrap())),
+        ["deaf", leg] => drop(world.media.deaf.insert(leg_of(leg))),
+        ["emergency", number, names @ ..] => {
+            world.calls.set_emergency(vec![emergency(number, names)]);
+        }
+        ["record"] => {
+            return world.record.as_ref().unwrap().facts.iter().map(fact_text).collect();
+        }
+        ["show", "live"] => {}
+        other => panic!("not understood: {other:?}"),
+    }
+    Vec::new()
+}
+
+fn leg_line(world: &mut World, leg: u8, words: &[&str]) {
+    if let ["offered", called, rest @ ..] = words {
+        let body = if rest == ["late"] { None } else { Some("a1") };
+        world.offer(offer(called, body)).unwrap();
+    } else {
+        world.event(LegId { slot: world.slot, leg }, event_of(words));
+    }
+}
+
+fn event_of(words: &[&str]) -> Event {
+    let body = |rest: &[&str]| rest.first().map(|text| sdp(text));
+    let status = |text: &str| Cause::from_sip(text.parse().unwrap());
+    match words {
+        ["progress", code, rest @ ..] => {
+            Event::Progress { status: code.parse().unwrap(), body: body(rest), fork: 0 }
+        }
+        ["answered", rest @ ..] => Event::Answered { body: body(rest) },
+        ["confirmed", rest @ ..] => Event::Confirmed { body: body(rest) },
+        ["refused", code] => {
+            Event::Refused { cause: status(code), contacts: Vec::new(), silent: false }
+        }
+        ["silent"] => Event::Refused { cause: status("408"), contacts: Vec::new(), silent: true },
+        ["reoffer", rest @ ..] => Event::Reoffer { body: body(rest) },
+        ["reoffer-answered", rest @ ..] => Event::ReofferAnswered { body: body(rest) },
+        ["reoffer-refused", code] => Event::ReofferRefused { cause: status(code) },
+        ["digits", digits] => Event::Digits { digits: (*digits).into(), duration_ms: 160 },
+        ["info", text] => Event::Info {
+            body: Body { content_type: "text/plain".into(), data: text.as_bytes().into() },
+        },
+        ["ended", code] => Event::Ended { cause: status(code), by_party: true },
+        ["ended", code, "by-us"] => Event::Ended { cause: status(code), by_party: false },
+        ["offered-again"] => Event::Offered(Box::new(offer("1002", None))),
+        ["bye"] => Event::Ended { cause: Cause::new(0, 16), by_party: true },
+        other => panic!("not understood: {other:?}"),
+    }
+}
+
+/// `go b{ring=5s,gauge=7} c | d ; grant 60s last ; max 10s ; for-extend`
+fn go_line(world: &mut World, words: &[&str]) {
+    let mut parts = words.split(|w| *w == ";");
+    let plan = parts.next().unwrap();
+    let mut the_grant = grant("no-limit", &[]);
+    let mut max_ms = 0;
+    let mut ask = world.call_ask;
+    for part in parts {
+        match part {
+            ["grant", ms, flags @ ..] => the_grant = grant(ms, flags),
+            ["max", time] => max_ms = ms(time),
+            ["for-extend"] => ask = world.extend_ask,
+            ["for-ask", id] => ask = AskId(id.parse().unwrap()),
+            other => panic!("not understood: {other:?}"),
+        }
+    }
+    let stages = plan.split(|w| *w == "|").map(|s| s.iter().map(|b| branch_of(b)).collect());
+    let plan = go(ask, stages.collect(), the_grant, max_ms);
+    world.answer(ask, AnswerBody::Go(Box::new(plan)));
+}
+
+fn branch_of(text: &str) -> Branch {
+    let (name, options) = text.split_once('{').unwrap_or((text, "}"));
+    let mut branch = branch(name);
+    for option in options.trim_end_matches('}').split(',').filter(|o| !o.is_empty()) {
+        let codes = |v: &str| v.split('+').map(|code| code.parse().unwrap()).collect();
+        match option.split_once('=') {
+            Some(("ring", time)) => branch.ring_ms = u32::try_from(ms(time)).unwrap(),
+            Some(("first", time)) => branch.first_ms = u32::try_from(ms(time)).unwrap(),
+            Some(("gauge", id)) => branch.gauges.push(gauge(id.parse().unwrap())),
+            Some(("continue", list)) => branch.continue_on = codes(list),
+            Some(("stop", list)) => branch.stop_on = codes(list),
+            Some(("app", app)) => branch.app = Some(app.to_owned()),
+            other => panic!("not understood: {other:?}"),
+        }
+    }
+    branch
+}
+
+/// `refuse 403 record credit phrase`
+fn refuse_line(world: &mut World, status: &str, rest: &[&str]) {
+    let reason = if rest.contains(&"credit") { Reason::NoCredit } else { Reason::Denied };
+    let mut no = refuse(status.parse().unwrap(), reason);
+    no.record = rest.contains(&"record");
+    if rest.contains(&"phrase") {
+        no.phrase = "Sorry".to_owned();
+        no.retry_after_s = 2;
+    }
+    world.answer(world.call_ask, AnswerBody::Refuse(no));
+}
+
+fn hangup_line(world: &mut World, leg: Option<u8>) {
+    let args = Hangup { leg, cause: Cause::new(0, 16), reason: Reason::Operator };
+    let id = LegId { slot: world.slot, leg: 0 };
+    world.verb(id, VerbKind::Hangup, encode(&args));
+}
+
+/// `originate a b ; grant 60s ; deadline 20s`
+fn originate_line(world: &mut World, words: &[&str]) {
+    let mut parts = words.split(|w| *w == ";");
+    let [first, second] = parts.next().unwrap() else { panic!("two legs") };
+    let mut args = Originate {
+        first: branch_of(first),
+        second: branch_of(second),
+        grant: grant("no-limit", &[]),
+        settlement: Octets(77u64.to_le_bytes().to_vec()),
+        ask: AskId(77),
+        deadline_ms: 0,
+    };
+    for part in parts {
+        match part {
+            ["grant", ms, flags @ ..] => args.grant = grant(ms, flags),
+            ["deadline", time] => args.deadline_ms = u32::try_from(ms(time)).unwrap(),
+            other => panic!("not understood: {other:?}"),
+        }
+    }
+    world.expect_origination(args.ask);
+    world.verb(LegId::default(), VerbKind::Originate, encode(&args));
+}
+
+fn grant(time: &str, flags: &[&str]) -> Grant {
+    let ms = if time == "no-limit" { u64::MAX } else { ms(time) };
+    Grant { ms, last: flags.contains(&"last"), go_on: flags.contains(&"go-on") }
+}
+
+fn leg_of(text: &str) -> u8 {
+    text.as_bytes()[0] - b'a'
+}
+
+fn ms(text: &str) -> u64 {
+    match text.strip_suffix("ms") {
+        Some(ms) => ms.parse().unwrap(),
+        None => text.strip_suffix('s').unwrap().parse::<u64>().unwrap() * 1000,
+    }
+}

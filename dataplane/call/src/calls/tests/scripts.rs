@@ -1,0 +1,7 @@
+//! The behaviour of calls, scene by scene.
+
+mod asking;
+mod hunting;
+mod originating;
+mod talking;
+mod time;

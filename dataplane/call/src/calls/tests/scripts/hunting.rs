@@ -1,0 +1,560 @@
+//! Stages, branches, progress, failures.
+
+use super::super::script::check;
+
+#[test]
+fn ring_group_first_answer_wins() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b c d
+          table ringing
+          b< invite offer(a1)
+          c< invite offer(a1)
+          d< invite offer(a1)
+        c> answered c1
+          join a c
+          table answered
+          journal start
+          started
+          b< hangup 200/26
+          d< hangup 200/26
+          a< answer answer(c1)
+        b> answered b1
+          b< hangup 200/26
+        b> ended 200 by-us
+        d> refused 487
+        a> bye
+          part a c
+          table ended
+          journal ended 0/16 Caller Normal
+          c< hangup 0/16
+        record
+          began 1001 -> 1002
+          opened a In 0.0 1002
+          granted no-limit
+          opened b Out 0.0 b
+          opened c Out 0.1 c
+          opened d Out 0.2 d
+          answered c
+          ended b 200/26 Switch Normal
+          ended d 200/26 Switch Normal
+          answered a
+          joined a c
+          ended a 0/16 Caller Normal
+          ended c 0/16 Caller Normal
+          ended 0/16 Caller Normal dropped 0
+        "#,
+    );
+}
+
+#[test]
+fn progress_is_told_once_and_only_when_it_is_more() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b c
+          table ringing
+          b< invite offer(a1)
+          c< invite offer(a1)
+        b> progress 182
+          a< progress 182
+        b> progress 182
+        b> progress 183
+          a< progress 183
+        c> progress 181
+        b> progress 180
+          a< progress 180
+        c> progress 180
+        b> progress 199
+        b> progress 183 b1
+          join a b
+          a< progress 183 answer(b1)
+        c> progress 183 c1
+        b> progress 180
+        b> progress 183 b1
+        c> answered c1
+          part a b
+          join a c
+          table answered
+          journal start
+          started
+          b< hangup 200/26
+          a< answer answer(c1)
+        "#,
+    );
+}
+
+#[test]
+fn early_media_ends_with_its_branch_and_ringing_is_told_again() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b | c
+          table ringing
+          b< invite offer(a1)
+        b> progress 183 b1
+          join a b
+          a< progress 183 answer(b1)
+        b> refused 503
+          part a b
+          c< invite offer(a1)
+        c> progress 180
+          a< progress 180
+        c> progress 180
+        c> answered c1
+          join a c
+          table answered
+          journal start
+          started
+          a< answer answer(c1)
+        "#,
+    );
+}
+
+#[test]
+fn an_answer_without_a_description_after_early_media() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b
+          table ringing
+          b< invite offer(a1)
+        b> progress 183 b1
+          join a b
+          a< progress 183 answer(b1)
+        b> answered
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        "#,
+    );
+}
+
+#[test]
+fn failover() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b{gauge=7} | c{gauge=8} | d
+          take 7
+          table ringing
+          b< invite offer(a1)
+        b> refused 503
+          give 7
+          take 8
+          c< invite offer(a1)
+        c> silent
+          give 8
+          d< invite offer(a1)
+        d> refused 486
+          table ended
+          journal ended 486/17 Called Busy
+          a< hangup 486/17
+        a> ended 486 by-us
+        record
+          began 1001 -> 1002
+          opened a In 0.0 1002
+          granted no-limit
+          opened b Out 0.0 b
+          ended b 503/41 Called PeerError
+          opened c Out 1.0 c
+          ended c 408/102 Switch PeerSilent
+          opened d Out 2.0 d
+          ended d 486/17 Called Busy
+          ended a 486/17 Called Busy
+          ended 486/17 Called Busy dropped 0
+        "#,
+    );
+}
+
+#[test]
+fn what_the_called_user_says_ends_the_hunt() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b | c
+          table ringing
+          b< invite offer(a1)
+        b> refused 486
+          table ended
+          journal ended 486/17 Called Busy
+          a< hangup 486/17
+        a> offered 1002
+          table asked
+          ask call
+        go b | c
+          table ringing
+          b< invite offer(a1)
+        b> refused 404
+          table ended
+          journal ended 404/1 Called UnknownNumber
+          a< hangup 404/1
+        a> offered 1002
+          table asked
+          ask call
+        go b{continue=486} | c
+          table ringing
+          b< invite offer(a1)
+        b> refused 486
+          c< invite offer(a1)
+        c> refused 500
+          table ended
+          journal ended 486/17 Called Busy
+          a< hangup 486/17
+        a> offered 1002
+          table asked
+          ask call
+        go b{continue=486} | c
+          table ringing
+          b< invite offer(a1)
+        b> refused 503
+          table ended
+          journal ended 500/41 Called PeerError
+          a< hangup 500/41
+        "#,
+    );
+}
+
+#[test]
+fn stop_on_ends_the_hunt_and_lets_others_ring_on() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b{stop=503} c | d
+          table ringing
+          b< invite offer(a1)
+          c< invite offer(a1)
+        b> refused 503
+        c> answered c1
+          join a c
+          table answered
+          journal start
+          started
+          a< answer answer(c1)
+        "#,
+    );
+}
+
+#[test]
+fn a_global_failure_ends_every_branch() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b c | d
+          table ringing
+          b< invite offer(a1)
+          c< invite offer(a1)
+        b> progress 180
+          a< progress 180
+        c> refused 603
+          table ended
+          journal ended 603/21 Called Rejected
+          b< hangup 487/16
+          a< hangup 603/21
+        "#,
+    );
+}
+
+#[test]
+fn nothing_heard_is_told_as_the_plan_says() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b | c
+          table ringing
+          b< invite offer(a1)
+        b> silent
+          c< invite offer(a1)
+        c> silent
+          table ended
+          journal ended 480/18 Switch Exhausted
+          a< hangup 480/18
+        a> offered 1002
+          table asked
+          ask call
+        go b
+          table ringing
+          b< invite offer(a1)
+        b> refused 503
+          table ended
+          journal ended 500/41 Called PeerError
+          a< hangup 500/41
+        a> offered 1002
+          table asked
+          ask call
+        go
+          table ringing
+          table ended
+          journal ended 480/18 Switch Exhausted
+          a< hangup 480/18
+        "#,
+    );
+}
+
+#[test]
+fn full_gauges_are_skipped() {
+    check(
+        r#"
+        full 7
+        a> offered 1002
+          table asked
+          ask call
+        go b{gauge=6,gauge=7} c{gauge=6} | d
+          take 6
+          give 6
+          take 6
+          table ringing
+          c< invite offer(a1)
+        c> answered c1
+          join a c
+          table answered
+          journal start
+          started
+          a< answer answer(c1)
+        a> bye
+          part a c
+          give 6
+          table ended
+          journal ended 0/16 Caller Normal
+          c< hangup 0/16
+        record
+          began 1001 -> 1002
+          opened a In 0.0 1002
+          granted no-limit
+          opened b Out 0.0 b
+          ended b 0/34 Switch Limit
+          opened c Out 0.1 c
+          answered c
+          answered a
+          joined a c
+          ended a 0/16 Caller Normal
+          ended c 0/16 Caller Normal
+          ended 0/16 Caller Normal dropped 0
+        a> offered 1002
+          table asked
+          ask call
+        go b{gauge=7}
+          table ringing
+          table ended
+          journal ended 480/18 Switch Exhausted
+          a< hangup 480/18
+        a> offered 1002
+          table asked
+          ask call
+        go b{app=ivr} | c
+          table ringing
+          c< invite offer(a1)
+        "#,
+    );
+}
+
+#[test]
+fn ring_times() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b{ring=5s,first=2s} | c{ring=5s,first=2s} | d
+          table ringing
+          b< invite offer(a1)
+        wait 1999ms
+        wait 1ms
+          b< hangup 408/102
+          c< invite offer(a1)
+        b> refused 487
+        c> progress 183
+          a< progress 183
+        wait 4999ms
+        wait 1ms
+          table ended
+          journal ended 480/19 Switch NoAnswer
+          c< hangup 408/19
+          a< hangup 480/19
+        record
+          began 1001 -> 1002
+          opened a In 0.0 1002
+          granted no-limit
+          opened b Out 0.0 b
+          ended b 408/102 Switch PeerSilent
+          opened c Out 1.0 c
+          progress c 183
+          ended c 408/19 Switch NoAnswer
+          ended a 480/19 Switch NoAnswer
+          ended 480/19 Switch NoAnswer dropped 0
+        "#,
+    );
+}
+
+#[test]
+fn a_branch_that_only_worked_on_it_is_no_answer_of_the_user() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b{ring=5s} | c{ring=5s,continue=486+408} | d
+          table ringing
+          b< invite offer(a1)
+        b> progress 182
+          a< progress 182
+        wait 5s
+          b< hangup 408/102
+          c< invite offer(a1)
+        c> progress 180
+          a< progress 180
+        wait 5s
+          c< hangup 408/19
+          d< invite offer(a1)
+        "#,
+    );
+}
+
+#[test]
+fn the_caller_gives_up() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        a> ended 487
+          table ended
+          journal ended 487/16 Caller Cancelled
+        go b
+          abandoned
+        durable
+          free
+        a> offered 1002
+          table asked
+          ask call
+        go b{gauge=7} c
+          take 7
+          table ringing
+          b< invite offer(a1)
+          c< invite offer(a1)
+        b> progress 183 b1
+          join a b
+          a< progress 183 answer(b1)
+        a> ended 487
+          part a b
+          give 7
+          table ended
+          journal ended 487/16 Caller Cancelled
+          b< hangup 487/16
+          c< hangup 487/16
+        b> answered b1
+          b< hangup 487/16
+        c> refused 487
+        b> ended 200 by-us
+        record
+          began 1001 -> 1002
+          opened a In 0.0 1002
+          granted no-limit
+          opened b Out 0.0 b
+          opened c Out 0.1 c
+          progress b 183
+          ended a 487/16 Caller Cancelled
+          ended b 487/16 Caller Cancelled
+          ended c 487/16 Caller Cancelled
+          ended 487/16 Caller Cancelled dropped 0
+        durable
+          free
+        a> offered 1002
+          table asked
+          ask call
+        go b
+          table ringing
+          b< invite offer(a1)
+        a> ended 408 by-us
+          table ended
+          journal ended 408/102 Switch PeerError
+          b< hangup 408/102
+        "#,
+    );
+}
+
+#[test]
+fn media_that_cannot_be_used() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        deaf b
+        go b | c
+          table ringing
+          c< invite offer(a1)
+        deaf c
+        c> progress 183 c1
+          a< progress 183
+        c> answered c1
+          table ended
+          journal ended 488/65 Switch BadMedia
+          c< hangup 488/65
+          a< hangup 488/65
+        record
+          began 1001 -> 1002
+          opened a In 0.0 1002
+          granted no-limit
+          opened b Out 0.0 b
+          ended b 488/65 Switch BadMedia
+          opened c Out 1.0 c
+          progress c 183
+          answered c
+          ended c 488/65 Switch BadMedia
+          ended a 488/65 Switch BadMedia
+          ended 488/65 Switch BadMedia dropped 0
+        a> offered 1002
+          table asked
+          ask call
+        go b | d
+          table ringing
+          table ended
+          journal ended 488/65 Switch BadMedia
+          a< hangup 488/65
+        "#,
+    );
+}
+
+#[test]
+fn an_answer_without_media_is_a_failure() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b | c
+          table ringing
+          b< invite offer(a1)
+        b> answered
+          b< hangup 488/65
+          c< invite offer(a1)
+        c> answered c1
+          join a c
+          table answered
+          journal start
+          started
+          a< answer answer(c1)
+        "#,
+    );
+}

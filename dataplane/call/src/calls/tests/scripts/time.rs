@@ -1,0 +1,277 @@
+//! Talk time: leases, extensions, cuts.
+
+use super::super::script::check;
+
+#[test]
+fn credit_is_extended_at_half_and_cut_at_the_end() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 60s
+          table ringing
+          b< invite offer(a1)
+        wait 1s
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        wait 29999ms
+        wait 1ms
+          ask extend 30000ms of 60000ms
+        extended 120s
+          table answered
+        wait 59999ms
+        wait 1ms
+          ask extend 90000ms of 120000ms
+        extended 150s last
+          table answered
+        wait 29999ms
+        wait 1ms
+        wait 29999ms
+        wait 1ms
+          part a b
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        record
+          began 1001 -> 1002
+          opened a In 0.0 1002
+          granted 60000ms
+          opened b Out 0.0 b
+          answered b
+          answered a
+          joined a b
+          granted 120000ms
+          granted 150000ms last
+          ended a 0/31 Switch CreditEnded
+          ended b 0/31 Switch CreditEnded
+          ended 0/31 Switch CreditEnded dropped 0
+        "#,
+    );
+}
+
+#[test]
+fn without_more_credit_the_slice_is_the_end() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 60s
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        wait 30s
+          ask extend 30000ms of 60000ms
+        no more
+        wait 29999ms
+        wait 1ms
+          part a b
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 10s last
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        wait 9999ms
+        wait 1ms
+          part a b
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 60s
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        wait 30s
+          ask extend 30000ms of 60000ms
+        extended 20s
+          part a b
+          table answered
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        "#,
+    );
+}
+
+#[test]
+fn a_lost_control_plane_costs_nobody_the_granted_time() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 60s
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        control lost
+        wait 30s
+        wait 29999ms
+        wait 1ms
+          part a b
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        control back
+        "#,
+    );
+}
+
+#[test]
+fn an_extend_is_asked_again() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 60s
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        control lost
+        wait 40s
+        control back
+          ask extend 30000ms of 60000ms
+        extended 90s
+          table answered
+        go c ; for-extend
+          abandoned
+        wait 34999ms
+        wait 1ms
+          ask extend 75000ms of 90000ms
+        go c ; for-extend
+          abandoned
+        wait 15s
+          part a b
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        "#,
+    );
+}
+
+#[test]
+fn an_account_that_goes_on_without_an_answer() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 60s go-on
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        wait 30s
+          ask extend 30000ms of 60000ms
+        wait 30s
+          ask extend 30000ms of 60000ms
+        wait 100s
+        extended 200s last
+          table answered
+        wait 40s
+          part a b
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 60s go-on
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        control lost
+        wait 70s
+        control back
+          ask extend 30000ms of 60000ms
+        no more
+          part a b
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        "#,
+    );
+}
+
+#[test]
+fn longest_duration() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 60s ; max 20s
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        wait 19999ms
+        wait 1ms
+          part a b
+          table ended
+          journal ended 0/31 Switch MaxDuration
+          a< hangup 0/31
+          b< hangup 0/31
+        "#,
+    );
+}

@@ -1,0 +1,283 @@
+//! One shard's calls with media, a clock and the fields of a contract filled in.
+
+use super::law::Laws;
+use super::media::Media;
+use crate::{Calls, CallsConfig, Entry, Output};
+use std::net::{Ipv4Addr, SocketAddr};
+use strowger_leg::{Body, Event, Offer};
+use strowger_link::{
+    Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
+    Challenge, Emergency, Gauge, Go, Grant, LegId, MediaMode, MediaPolicy, Octets, OnDriverLost,
+    PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up, Verb, VerbId, VerbKind,
+    VerbOutcome,
+};
+
+/// Wall clock at tick 0, microseconds.
+pub(super) const WALL_US: i64 = 1_800_000_000_000_000;
+
+pub(super) struct World {
+    pub(super) calls: Calls,
+    pub(super) media: Media,
+    pub(super) now: Tick,
+    pub(super) laws: Laws,
+    /// Slot of the latest call.
+    pub(super) slot: SlotRef,
+    /// Latest asks.
+    pub(super) call_ask: AskId,
+    pub(super) extend_ask: AskId,
+    /// All asks that were put, for late and repeated answers.
+    pub(super) asks: Vec<AskId>,
+    /// The latest record, and how far the journal is written.
+    pub(super) record: Option<CallFacts>,
+    pub(super) seq: u64,
+    verbs: u64,
+    originating: Option<AskId>,
+}
+
+impl World {
+    pub(super) fn new(slots: u32) -> World {
+        let config = CallsConfig { slots, shard: 1, ..CallsConfig::default() };
+        let mut world = World {
+            calls: Calls::new(config),
+            media: Media::default(),
+            now: Tick(5_000_000_000),
+            laws: Laws::default(),
+            slot: SlotRef::default(),
+            call_ask: AskId(0),
+            extend_ask: AskId(0),
+            asks: Vec::new(),
+            record: None,
+            seq: 0,
+            verbs: 0,
+            originating: None,
+        };
+        world.calls.set_origin(9);
+        world
+    }
+
+    /// Drains outputs, checks the laws, and does what a shard does with journal frames.
+    pub(super) fn drain(&mut self) -> Vec<Output> {
+        let outputs: Vec<Output> = core::iter::from_fn(|| self.calls.poll_output()).collect();
+        self.laws.observe_all(&outputs, self.calls.in_use() + 1);
+        for output in &outputs {
+            match output {
+                Output::Ask(ask) => self.note_ask(ask.id, &ask.body),
+                Output::Journal { entry: Entry::Start, .. } => self.seq += 1,
+                Output::Journal { entry: Entry::Ended, slot, facts } => {
+                    self.seq += 1;
+                    self.calls.journaled(*slot, self.seq);
+                    self.record = Some(facts.as_ref().clone());
+                }
+                Output::Slot { slot, facts, .. } => {
+                    if self.originating == Some(facts.ask) {
+                        self.slot = *slot;
+                    }
+                }
+                Output::Up(Up::Verb(result)) => {
+                    let refused =
+                        matches!(result.outcome, VerbOutcome::Full | VerbOutcome::BadArguments);
+                    if let Some(ask) = self.originating.take().filter(|_| refused) {
+                        self.laws.not_granted(ask);
+                    }
+                }
+                Output::Free { .. } | Output::Up(_) | Output::Leg { .. } => {}
+            }
+        }
+        self.calls.check_timers();
+        self.calls.check_asks();
+        outputs
+    }
+
+    fn note_ask(&mut self, id: AskId, body: &AskBody) {
+        match body {
+            AskBody::Call(_) => self.call_ask = id,
+            AskBody::Extend(_) => self.extend_ask = id,
+            AskBody::Redirected(_)
+            | AskBody::Transfer(_)
+            | AskBody::Pickup(_)
+            | AskBody::Register(_)
+            | AskBody::Request(_)
+            | AskBody::Resolve(_)
+            | AskBody::App(_) => panic!("calls do not ask this"),
+        }
+        self.asks.push(id);
+    }
+
+    fn wall_us(&self) -> i64 {
+        WALL_US + i64::try_from(self.now.0 / 1000).unwrap()
+    }
+
+    /// A new INVITE; `None` when every slot is in use.
+    pub(super) fn offer(&mut self, offer: Offer) -> Option<LegId> {
+        let leg = self.calls.reserve()?;
+        self.slot = leg.slot;
+        self.laws.offered(leg);
+        self.event(leg, Event::Offered(Box::new(offer)));
+        Some(leg)
+    }
+
+    pub(super) fn event(&mut self, leg: LegId, event: Event) {
+        self.laws.reported(leg, &event);
+        let wall_us = self.wall_us();
+        self.calls.handle_leg(leg, event, self.now, wall_us, &mut self.media);
+    }
+
+    pub(super) fn answer(&mut self, ask: AskId, body: AnswerBody) {
+        if matches!(body, AnswerBody::Go(_)) {
+            self.laws.granted(ask);
+        }
+        self.calls.handle_answer(Answer { ask, body }, self.now, &mut self.media);
+    }
+
+    pub(super) fn verb(&mut self, leg: LegId, kind: VerbKind, args: Vec<u8>) {
+        self.verbs += 1;
+        let verb = Verb {
+            id: VerbId(self.verbs),
+            leg,
+            kind,
+            args: Octets(args),
+            resume: Octets::default(),
+            on_driver_lost: OnDriverLost::RunOn,
+        };
+        let wall_us = self.wall_us();
+        self.calls.handle_verb(verb, self.now, wall_us, &mut self.media);
+    }
+
+    /// An Originate follows whose grant runs under `ask`.
+    pub(super) fn expect_origination(&mut self, ask: AskId) {
+        self.laws.granted(ask);
+        self.originating = Some(ask);
+    }
+
+    pub(super) fn silence(&mut self, leg: LegId) {
+        self.calls.handle_silence(leg, self.now, &mut self.media);
+    }
+
+    /// Lets `ms` pass; every timer fires at its own time.
+    pub(super) fn wait(&mut self, ms: u64) -> Vec<Output> {
+        let until = self.now.plus_ms(ms);
+        let mut outputs = Vec::new();
+        let mut rounds = 0;
+        while let Some(at) = self.calls.poll_timeout().filter(|at| *at <= until) {
+            self.now = at.max(self.now);
+            self.calls.handle_timeout(self.now, &mut self.media);
+            outputs.extend(self.drain());
+            rounds += 1;
+            assert!(rounds < 10_000, "time does not pass");
+        }
+        self.now = until;
+        outputs
+    }
+}
+
+pub(super) fn offer(called: &str, body: Option<&str>) -> Offer {
+    Offer {
+        listener: 0,
+        local: address(5060),
+        source: address(5070),
+        transport: Transport::Udp,
+        request_uri: format!("sip:{called}@host"),
+        called: called.to_owned(),
+        host: "host".to_owned(),
+        to_user: called.to_owned(),
+        caller: CallerIdentity {
+            from_user: "1001".to_owned(),
+            from_host: "host".to_owned(),
+            display: String::new(),
+            asserted: Vec::new(),
+            preferred: None,
+            remote_party: None,
+            privacy: String::new(),
+        },
+        credentials: None,
+        sip_call_id: "x@y".to_owned(),
+        user_agent: String::new(),
+        body: body.map(sdp),
+        nated: false,
+        hops_left: 70,
+    }
+}
+
+pub(super) fn sdp(text: &str) -> Body {
+    Body::sdp(text.as_bytes().to_vec())
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+pub(super) fn branch(dialed: &str) -> Branch {
+    Branch {
+        target: Target {
+            uri: format!("sip:{dialed}@peer"),
+            address: address(5090),
+            transport: Transport::Udp,
+            flow: 0,
+            routes: Vec::new(),
+        },
+        listener: 0,
+        dialed: dialed.to_owned(),
+        from_user: "1001".to_owned(),
+        display: String::new(),
+        asserted: None,
+        anonymous: false,
+        headers: Vec::new(),
+        media: policy(),
+        ring_ms: 60_000,
+        first_ms: 0,
+        record: false,
+        app: None,
+        auth: BranchAuth::Ours,
+        gauges: Vec::new(),
+        continue_on: Vec::new(),
+        stop_on: Vec::new(),
+        hop: 0,
+        party: PartyRef::Unknown,
+    }
+}
+
+pub(super) fn gauge(id: u32) -> Gauge {
+    Gauge { id, in_use_max: 10, per_second_max: 0 }
+}
+
+fn policy() -> MediaPolicy {
+    MediaPolicy { mode: MediaMode::Relay, nated: false, start_timeout_ms: 0, timeout_ms: 0 }
+}
+
+/// A plan; its settlement names the ask, so that the laws can tell whose record it is.
+pub(super) fn go(ask: AskId, stages: Vec<Vec<Branch>>, grant: Grant, max_ms: u64) -> Go {
+    Go {
+        prelude: None,
+        stages: stages.into_iter().map(|branches| Stage { branches }).collect(),
+        on_exhausted: refuse(480, Reason::Exhausted),
+        grant,
+        max_ms,
+        media: policy(),
+        settlement: Octets(ask.0.to_le_bytes().to_vec()),
+    }
+}
+
+pub(super) fn refuse(status: u16, reason: Reason) -> Refuse {
+    Refuse {
+        cause: Cause::from_sip(status),
+        reason,
+        phrase: String::new(),
+        retry_after_s: 0,
+        prompt: None,
+        record: false,
+        settlement: Octets::default(),
+    }
+}
+
+pub(super) fn challenge() -> AnswerBody {
+    AnswerBody::Challenge(Challenge {
+        realm: "demo".to_owned(),
+        algorithms: Vec::new(),
+        stale: false,
+    })
+}
+
+pub(super) fn emergency(number: &str, names: &[&str]) -> Emergency {
+    let guarded = |name: &&str| Branch { gauges: vec![gauge(9)], ..branch(name) };
+    Emergency { number: number.to_owned(), branches: names.iter().map(guarded).collect() }
+}

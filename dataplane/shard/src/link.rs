@@ -1,0 +1,114 @@
+//! The control plane's side of a turn: sessions, frames down, frames up.
+
+use crate::Shard;
+use crate::desk::Desk;
+use crate::edge::{Sources, Verdict};
+use std::sync::atomic::AtomicU64;
+use strowger_link::{
+    Answer, AnswerBody, Ask, Cause, Challenge, Down, Edge, Key, Octets, Reason, Refuse, Tick, Up,
+};
+use strowger_port::net::{Io, JournalSink, Lane, LinkError, PlaneLink};
+use strowger_sip::digest::Nonces;
+
+impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
+    /// Notices the end and the beginning of sessions with the control plane.
+    pub(crate) fn watch_session(&mut self, now: Tick) {
+        let session = self.link.session();
+        if session == self.session {
+            return;
+        }
+        self.session = session;
+        // A new session means that the former control plane is gone, seen or not.
+        self.greeted = false;
+        self.calls.handle_control_lost();
+        self.settle(now);
+    }
+
+    /// Takes one frame; `false` when none waits.
+    pub(crate) fn take_frame(&mut self, now: Tick) -> bool {
+        let mut frame = core::mem::take(&mut self.frame);
+        let taken = self.link.recv(&mut frame);
+        if matches!(taken, Ok(true)) {
+            match Down::from_bytes(&frame) {
+                Ok(down) => self.handle_down(down, now),
+                Err(_) => self.counts.frames_malformed += 1,
+            }
+        }
+        self.frame = frame;
+        matches!(taken, Ok(true))
+    }
+
+    fn handle_down(&mut self, down: Down, now: Tick) {
+        let wall_us = self.io.wall_us();
+        let Shard { io, calls, media, endpoint, .. } = self;
+        let mut desk = Desk { media, io, now };
+        match down {
+            Down::Hello(hello) => {
+                calls.set_origin(hello.origin);
+                calls.handle_control_back();
+                self.greeted = true;
+                self.ask_outside_again();
+            }
+            Down::Answer(answer) => {
+                if let Some(answer) = self.outside.handle_answer(*answer, endpoint, now) {
+                    calls.handle_answer(answer, now, &mut desk);
+                }
+            }
+            Down::Verb(verb) => calls.handle_verb(*verb, now, wall_us, &mut desk),
+            Down::Edge(edge) => self.set_edge(*edge),
+            Down::Stored(_) => {}
+        }
+    }
+
+    fn set_edge(&mut self, edge: Edge) {
+        self.sources = Sources::compile(&edge);
+        self.calls.set_emergency(edge.emergency.clone());
+        self.endpoint.set_nonces(Nonces::new(Key(edge.nonce_key), edge.nonce_valid_s));
+        let Edge { realm, algorithms, .. } = edge;
+        self.challenge = Some(Challenge { realm, algorithms, stale: false });
+    }
+
+    /// Asks for a call. The edge snapshot says whose source it is.
+    pub(crate) fn ask(&mut self, mut ask: Ask, lane: Lane, now: Tick) {
+        ask.hints.trunk = self.trunk_of(&ask);
+        let frame = Up::Ask(Box::new(ask.clone())).to_bytes();
+        match self.link.send(lane, &frame) {
+            Ok(()) | Err(LinkError::Down) => {}
+            Err(LinkError::Full | LinkError::TooLong) => {
+                self.counts.ring_full += 1;
+                let refuse = overloaded();
+                let answer = Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) };
+                let Shard { io, calls, media, .. } = self;
+                calls.handle_answer(answer, now, &mut Desk { media, io, now });
+            }
+        }
+    }
+
+    pub(crate) fn trunk_of(&self, ask: &Ask) -> Option<i64> {
+        match self.sources.verdict(ask.hints.source) {
+            Verdict::Trunk(id) => Some(id),
+            Verdict::Deny | Verdict::Stranger => None,
+        }
+    }
+
+    /// Tells the control plane; what finds no room while nobody listens is read again from table and
+    /// journal.
+    pub(crate) fn tell(&mut self, up: &Up) {
+        if self.link.send(Lane::Calls, &up.to_bytes()) == Err(LinkError::Full) {
+            self.counts.ring_full += 1;
+        }
+    }
+}
+
+/// The control plane is too slow: this node as a whole cannot (design of calls, 7).
+fn overloaded() -> Refuse {
+    Refuse {
+        cause: Cause::new(503, 42),
+        reason: Reason::Overload,
+        phrase: String::new(),
+        retry_after_s: 1,
+        prompt: None,
+        record: false,
+        settlement: Octets::default(),
+    }
+}

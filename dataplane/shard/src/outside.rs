@@ -1,0 +1,150 @@
+//! Requests outside calls: asked, waited for, answered once.
+
+use crate::Shard;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU64;
+use strowger_link::{
+    Answer, AnswerBody, Ask, AskBody, AskId, Cause, Hints, LegId, Octets, Reason, Refuse, Tick, Up,
+};
+use strowger_port::net::{Io, JournalSink, Lane, PlaneLink};
+use strowger_sip::endpoint::{Endpoint, Outside as Request, OutsideBody, RequestId};
+
+/// Most requests that wait at once; those beyond get 503 at once.
+const WAITING_MAX: usize = 16_384;
+/// Asks of this kind have this bit, so that their ids never meet those of calls.
+const OUTSIDE_BIT: u64 = 1 << 55;
+const SHARD_SHIFT: u32 = 56;
+
+/// Requests that wait for their answers.
+#[derive(Debug)]
+pub(crate) struct Outside {
+    shard: u8,
+    next: u64,
+    timeout_ms: u32,
+    waiting: BTreeMap<AskId, Waiting>,
+    deadlines: BTreeSet<(Tick, AskId)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    request: RequestId,
+    /// Kept to be asked again of a restarted control plane.
+    ask: Ask,
+}
+
+impl Outside {
+    pub(crate) fn new(shard: u8, base: u64, timeout_ms: u32) -> Outside {
+        let next = base & (OUTSIDE_BIT - 1);
+        let (waiting, deadlines) = (BTreeMap::new(), BTreeSet::new());
+        Outside { shard, next, timeout_ms, waiting, deadlines }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Tick> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Answers those that waited too long.
+    pub(crate) fn handle_timeout(&mut self, now: Tick, endpoint: &mut Endpoint) {
+        while let Some(&(at, ask)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
+            self.deadlines.remove(&(at, ask));
+            if let Some(waiting) = self.waiting.remove(&ask) {
+                endpoint.refuse_request(waiting.request, &unavailable(), now);
+            }
+        }
+    }
+
+    /// Uses an answer that is for one of these; gives back one that is for a call.
+    pub(crate) fn handle_answer(
+        &mut self,
+        answer: Answer,
+        endpoint: &mut Endpoint,
+        now: Tick,
+    ) -> Option<Answer> {
+        if answer.ask.0 & OUTSIDE_BIT == 0 {
+            return Some(answer);
+        }
+        // An answer that came too late is for nobody.
+        let waiting = self.waiting.remove(&answer.ask)?;
+        self.deadlines.remove(&(waiting.ask.deadline, answer.ask));
+        let request = waiting.request;
+        match answer.body {
+            AnswerBody::Refuse(refuse) => endpoint.refuse_request(request, &refuse, now),
+            AnswerBody::Challenge(challenge) => {
+                endpoint.challenge_request(request, &challenge, now)
+            }
+            AnswerBody::Registered(registered) => endpoint.registered(request, &registered, now),
+            AnswerBody::Respond(respond) => endpoint.respond(request, &respond, now),
+            AnswerBody::Forward(_)
+            | AnswerBody::Go(_)
+            | AnswerBody::Extended(_)
+            | AnswerBody::Resolved(_) => endpoint.refuse_request(request, &unavailable(), now),
+        }
+        None
+    }
+
+    fn admit(&mut self, request: Request, now: Tick, wall_us: i64) -> Result<Ask, RequestId> {
+        if self.waiting.len() >= WAITING_MAX {
+            return Err(request.id);
+        }
+        self.next = self.next.wrapping_add(1) & (OUTSIDE_BIT - 1);
+        let id = AskId(u64::from(self.shard) << SHARD_SHIFT | OUTSIDE_BIT | self.next);
+        let deadline = now.plus_ms(self.timeout_ms.into());
+        let hints = Hints {
+            listener: request.path.listener,
+            local: request.path.local,
+            source: request.path.peer,
+            transport: request.path.transport,
+            host: request.host,
+            sni: None,
+            trunk: None,
+        };
+        let body = match request.body {
+            OutsideBody::Register(register) => AskBody::Register(register),
+            OutsideBody::Other(other) => AskBody::Request(other),
+        };
+        let leg = LegId::default();
+        let ask = Ask { id, parent: None, leg, hints, deadline, wall_us, body };
+        self.waiting.insert(id, Waiting { request: request.id, ask: ask.clone() });
+        self.deadlines.insert((deadline, id));
+        Ok(ask)
+    }
+}
+
+impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
+    /// Asks for a request outside calls.
+    pub(crate) fn ask_outside(&mut self, request: Request, now: Tick) {
+        match self.outside.admit(request, now, self.io.wall_us()) {
+            Ok(ask) => self.send_outside(ask),
+            Err(request) => self.endpoint.refuse_request(request, &unavailable(), now),
+        }
+    }
+
+    /// A restarted control plane is asked again, under the same ids.
+    pub(crate) fn ask_outside_again(&mut self) {
+        let asks: Vec<Ask> = self.outside.waiting.values().map(|w| w.ask.clone()).collect();
+        for ask in asks {
+            self.send_outside(ask);
+        }
+    }
+
+    /// What does not go now is asked again with the next session, or answered at its deadline.
+    fn send_outside(&mut self, mut ask: Ask) {
+        ask.hints.trunk = self.trunk_of(&ask);
+        if self.link.send(Lane::Registrations, &Up::Ask(Box::new(ask)).to_bytes()).is_err() {
+            self.counts.ring_full += 1;
+        }
+    }
+}
+
+/// The control plane did not answer in time, or cannot be asked.
+fn unavailable() -> Refuse {
+    Refuse {
+        cause: Cause::new(503, 41),
+        reason: Reason::NoAnswerFromControl,
+        phrase: String::new(),
+        retry_after_s: 1,
+        prompt: None,
+        record: false,
+        settlement: Octets::default(),
+    }
+}

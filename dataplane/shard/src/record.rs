@@ -1,0 +1,98 @@
+//! State before effect: the call table and the journal.
+
+use crate::Shard;
+use std::sync::atomic::AtomicU64;
+use strowger_call::Entry;
+use strowger_link::codec::encode;
+use strowger_link::journal::FrameKind;
+use strowger_link::table::{SlotState, WriteError};
+use strowger_link::{Alive, CallFacts, SlotRef, Tick, Up};
+use strowger_port::net::{Io, JournalSink, Lane, PlaneLink};
+
+/// Every so many marks of life the journal lists the answered calls.
+const LIVE_LIST_EVERY: u64 = 60;
+
+/// A journal frame that found no room yet.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    kind: FrameKind,
+    slot: SlotRef,
+    payload: Vec<u8>,
+}
+
+impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
+    /// Writes a call's slot. A call that finds no room runs on and is not recoverable: counted.
+    pub(crate) fn write_slot(&mut self, slot: SlotRef, state: SlotState, facts: &CallFacts) {
+        let body = encode(facts);
+        let now = self.io.now();
+        let written = match self.table.write(slot, state, facts.ask, &body) {
+            Err(WriteError::Stale) => self
+                .table
+                .open_at(slot, facts.record, facts.ask, &body, now)
+                .and_then(|()| self.table.set_state(slot, state)),
+            other => other,
+        };
+        if written.is_err() {
+            self.counts.table_full += 1;
+        }
+    }
+
+    /// The slot is free; a slot that never found room has nothing to free.
+    pub(crate) fn free_slot(&mut self, slot: SlotRef) {
+        let _not_there = self.table.close(slot);
+    }
+
+    /// Hands a call's frame to the journal.
+    pub(crate) fn journal_call(&mut self, entry: Entry, slot: SlotRef, facts: &CallFacts) {
+        let kind = match entry {
+            Entry::Start => FrameKind::Start,
+            Entry::Ended => FrameKind::Ended,
+        };
+        self.unwritten.push_back(Unwritten { kind, slot, payload: encode(facts) });
+        self.write_journal();
+    }
+
+    /// Appends what waits, in order; what finds no room waits on. At most as many frames wait as
+    /// there are slots, because a slot is not freed before its record is durable.
+    pub(crate) fn write_journal(&mut self) {
+        while let Some(next) = self.unwritten.front() {
+            match self.journal.append(next.kind, &next.payload) {
+                Ok(seq) => {
+                    if next.kind == FrameKind::Ended {
+                        self.calls.journaled(next.slot, seq);
+                    }
+                    self.unwritten.pop_front();
+                }
+                Err(_) => {
+                    self.counts.journal_full += 1;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Frees slots whose records are durable, and rings the control plane.
+    pub(crate) fn durable(&mut self) {
+        self.write_journal();
+        let durable = self.journal.durable();
+        if durable > self.durable_told {
+            self.durable_told = durable;
+            self.calls.handle_durable(durable);
+            // A doorbell that finds no room is no loss: the next one says more.
+            let _lost = self.link.send(Lane::Calls, &Up::Journal(durable).to_bytes());
+            self.settle(self.io.now());
+        }
+    }
+
+    /// The journal's mark of life; a mark that finds no room is left out.
+    pub(crate) fn mark_alive(&mut self, now: Tick) {
+        let nth = now.0 / strowger_link::SECOND;
+        let live = if nth.is_multiple_of(LIVE_LIST_EVERY) {
+            self.calls.answered().collect()
+        } else {
+            Vec::new()
+        };
+        let alive = Alive { shard: self.number, at: now, wall_us: self.io.wall_us(), live };
+        let _left_out = self.journal.append(FrameKind::Alive, &encode(&alive));
+    }
+}

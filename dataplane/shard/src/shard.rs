@@ -1,0 +1,407 @@
+//! The shard and its turn.
+
+use crate::desk::{Desk, MediaConfig, MediaDesk};
+use crate::edge::{Sources, Verdict};
+use crate::outside::Outside;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use strowger_call::{Calls, CallsConfig};
+use strowger_link::table::Table;
+use strowger_link::{COUNTERS, Challenge, Counters, LegId, MS, SECOND, Tick, Up};
+use strowger_media::{Datagram, Verdict as MediaVerdict};
+use strowger_port::net::{Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipPath};
+use strowger_sip::Method;
+use strowger_sip::endpoint::{
+    Admission, Config as SipConfig, Counted, Endpoint, LegKeys, Listener, Path,
+};
+
+/// How often the call table says that this shard lives (design of the dataplane, 20).
+const BEAT: u64 = 100 * MS;
+/// How often the journal says so.
+const ALIVE: u64 = SECOND;
+/// Longest sleep: the heartbeat is due then.
+const SLEEP_MAX_MS: u64 = 100;
+/// Most frames of the control plane taken in a turn.
+const FRAMES_MAX: usize = 256;
+/// Most datagram batches of signalling taken in a turn.
+const SIP_BATCHES_MAX: usize = 2;
+/// Most media bursts taken at each of the two places of a turn.
+const MEDIA_BURSTS_MAX: usize = 4;
+
+/// What a shard is made of, beside its operating system.
+#[derive(Debug)]
+pub struct Setup {
+    /// Signalling.
+    pub sip: SipConfig,
+    /// Calls.
+    pub calls: CallsConfig,
+    /// Media.
+    pub media: MediaConfig,
+    /// How long a request outside calls waits for its answer, milliseconds.
+    pub ask_timeout_ms: u32,
+}
+
+/// Counts since the start; see [`strowger_link::COUNTERS`].
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counts {
+    /// SIP datagrams taken.
+    pub sip_received: u64,
+    /// SIP datagrams handed to the system.
+    pub sip_sent: u64,
+    /// SIP datagrams that the system could not take.
+    pub sip_lost: u64,
+    /// Malformed messages, dropped or answered.
+    pub sip_malformed: u64,
+    /// Messages that belong to nothing: responses, ACKs, CANCELs, requests of dialogs unknown.
+    pub sip_stray: u64,
+    /// Requests refused for what they are or bring.
+    pub sip_refused: u64,
+    /// Requests challenged.
+    pub sip_challenged: u64,
+    /// Requests of denied sources, dropped.
+    pub sip_denied: u64,
+    /// Requests refused because a table was full.
+    pub sip_full: u64,
+    /// Commands that a leg's state did not allow, and messages that could not be built: our bugs.
+    pub sip_misuse: u64,
+    /// Media packets taken.
+    pub media_received: u64,
+    /// Of these, sent on.
+    pub media_sent: u64,
+    /// Frames of the control plane that could not be read.
+    pub frames_malformed: u64,
+    /// Call table writes that found no room: the call is not recoverable.
+    pub table_full: u64,
+    /// Journal appends that found no room; tried again until they do.
+    pub journal_full: u64,
+    /// Frames that found the ring full.
+    pub ring_full: u64,
+    /// Turns.
+    pub turns: u64,
+}
+
+impl Counts {
+    /// Counts what the endpoint tells.
+    pub(crate) fn endpoint(&mut self, counted: Counted) {
+        let counter = match counted {
+            Counted::Dropped(_) | Counted::Refused(_) => &mut self.sip_malformed,
+            Counted::StrayResponse
+            | Counted::StrayAck
+            | Counted::NoDialog
+            | Counted::NoTransaction => &mut self.sip_stray,
+            Counted::OutOfOrder | Counted::Merged | Counted::Barred(_) => &mut self.sip_refused,
+            Counted::Denied => &mut self.sip_denied,
+            Counted::Challenged | Counted::Stale => &mut self.sip_challenged,
+            Counted::Full | Counted::Unanswered => &mut self.sip_full,
+            Counted::Misuse | Counted::Unbuildable => &mut self.sip_misuse,
+        };
+        *counter += 1;
+    }
+}
+
+/// One shard. See the crate's documentation.
+pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
+    pub(crate) io: I,
+    pub(crate) journal: J,
+    pub(crate) link: L,
+    pub(crate) table: Table<W>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) calls: Calls,
+    pub(crate) media: MediaDesk,
+    pub(crate) sources: Sources,
+    /// What strangers are challenged with; `None` before the first edge snapshot.
+    pub(crate) challenge: Option<Challenge>,
+    pub(crate) outside: Outside,
+    pub(crate) session: Option<u32>,
+    /// The control plane has greeted in this session.
+    pub(crate) greeted: bool,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) number: u8,
+    /// Journal frames that found no room yet, in order.
+    pub(crate) unwritten: std::collections::VecDeque<crate::record::Unwritten>,
+    pub(crate) counts: Counts,
+    burst: MediaBurst,
+    pub(crate) frame: Vec<u8>,
+    next_beat: Tick,
+    next_alive: Tick,
+    pub(crate) durable_told: u64,
+}
+
+/// What the endpoint asks about a request that belongs to no dialog.
+pub(crate) struct Keys<'a> {
+    pub(crate) calls: &'a mut Calls,
+    pub(crate) sources: &'a Sources,
+    pub(crate) challenge: Option<&'a Challenge>,
+}
+
+impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
+    /// A shard without calls. `None` when the media configuration is out of bounds.
+    #[must_use]
+    pub fn new(setup: Setup, io: I, journal: J, link: L, table: Table<W>) -> Option<Self> {
+        let number = setup.calls.shard;
+        let media = MediaDesk::new(&setup.media)?;
+        let listeners = setup.sip.listeners.clone();
+        let outside = Outside::new(number, setup.calls.ask_base, setup.ask_timeout_ms);
+        Some(Shard {
+            io,
+            journal,
+            link,
+            table,
+            endpoint: Endpoint::new(setup.sip),
+            calls: Calls::new(setup.calls),
+            media,
+            sources: Sources::default(),
+            challenge: None,
+            outside,
+            session: None,
+            greeted: false,
+            listeners,
+            number,
+            unwritten: std::collections::VecDeque::new(),
+            counts: Counts::default(),
+            burst: MediaBurst::new(),
+            frame: Vec::with_capacity(4096),
+            next_beat: Tick::default(),
+            next_alive: Tick::default(),
+            durable_told: 0,
+        })
+    }
+
+    /// Does what is due now; returns until when to sleep.
+    pub fn turn(&mut self) -> Tick {
+        let now = self.io.sample();
+        self.counts.turns += 1;
+        self.relay(now);
+        self.timers(now);
+        self.control(now);
+        self.signalling(now);
+        self.settle(now);
+        self.durable();
+        self.relay(now);
+        self.beat(now);
+        self.io.flush();
+        self.next(now)
+    }
+
+    /// The process is about to end: calls are ended in order, new ones are not taken. Turns go on
+    /// until [`Shard::calls_in_use`] is 0 or patience ends.
+    pub fn shut_down(&mut self) {
+        let now = self.io.sample();
+        // Without a challenge nothing new is admitted.
+        self.challenge = None;
+        let Shard { io, calls, media, .. } = self;
+        calls.shut_down(now, &mut Desk { media, io, now });
+        self.settle(now);
+        self.io.flush();
+    }
+
+    /// Sleeps until `until`, or until something can be received or the control plane or the journal
+    /// rings.
+    pub fn wait(&mut self, until: Tick) {
+        if self.link.prepare_sleep() {
+            self.io.wait(until);
+        }
+        self.link.finish_sleep();
+    }
+
+    /// The control plane is linked and has greeted: calls can be placed.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.greeted && self.challenge.is_some()
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Calls in the slab, those included whose records are not durable yet.
+    #[must_use]
+    pub fn calls_in_use(&self) -> usize {
+        self.calls.in_use()
+    }
+
+    /// Media ports open.
+    #[must_use]
+    pub fn media_ports_in_use(&self) -> usize {
+        self.media.ports_in_use()
+    }
+
+    /// Gauges in use.
+    #[must_use]
+    pub fn gauges_in_use(&self) -> u64 {
+        self.media.gauges.in_use_total()
+    }
+
+    /// The operating system, for counters.
+    #[must_use]
+    pub const fn io(&self) -> &I {
+        &self.io
+    }
+
+    /// The operating system, for a simulator that plays it.
+    pub fn io_mut(&mut self) -> &mut I {
+        &mut self.io
+    }
+
+    fn next(&self, now: Tick) -> Tick {
+        if !self.unwritten.is_empty() {
+            return now.plus_ms(1);
+        }
+        let due = [
+            self.endpoint.poll_timeout(),
+            self.calls.poll_timeout(),
+            self.media.poll_timeout(),
+            self.outside.poll_timeout(),
+        ];
+        due.into_iter().flatten().fold(now.plus_ms(SLEEP_MAX_MS), Tick::min)
+    }
+
+    /// Media packets: straight through the relay, in place, nothing allocated.
+    fn relay(&mut self, now: Tick) {
+        let space = self.media.space();
+        for _ in 0..MEDIA_BURSTS_MAX {
+            if self.io.recv_media(&mut self.burst) == 0 {
+                return;
+            }
+            let relay = self.media.relay_mut();
+            for packet in self.burst.packets_mut() {
+                self.counts.media_received += 1;
+                let MediaPort { address, port } = packet.local();
+                let Some(at) = space.local_port(address, port) else { continue };
+                let from = packet.source();
+                let mut one = [Datagram::new(at, from, packet.data_mut())];
+                relay.handle_burst(&mut one, now);
+                let [Datagram { verdict, .. }] = one;
+                let MediaVerdict::Send { from, to } = verdict else { continue };
+                if let Some((address, port)) = space.place(from) {
+                    self.counts.media_sent += 1;
+                    packet.send_from(MediaPort { address, port }, to);
+                }
+            }
+            self.io.send_media(&mut self.burst);
+        }
+    }
+
+    fn timers(&mut self, now: Tick) {
+        if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
+            self.endpoint.handle_timeout(now);
+        }
+        let Shard { io, calls, media, .. } = self;
+        if calls.poll_timeout().is_some_and(|at| at <= now) {
+            calls.handle_timeout(now, &mut Desk { media, io, now });
+        }
+        if media.poll_timeout().is_some_and(|at| at <= now) {
+            let mut silent: Vec<LegId> = Vec::new();
+            media.handle_timeout(now, |leg| silent.push(leg));
+            for leg in silent {
+                calls.handle_silence(leg, now, &mut Desk { media, io, now });
+            }
+        }
+        self.outside.handle_timeout(now, &mut self.endpoint);
+        self.settle(now);
+    }
+
+    fn control(&mut self, now: Tick) {
+        self.watch_session(now);
+        for _ in 0..FRAMES_MAX {
+            if !self.take_frame(now) {
+                break;
+            }
+            self.settle(now);
+        }
+    }
+
+    fn signalling(&mut self, now: Tick) {
+        let Shard { io, endpoint, calls, sources, challenge, listeners, counts, .. } = self;
+        for _ in 0..SIP_BATCHES_MAX {
+            let taken = io.recv_sip(|datagram| {
+                counts.sip_received += 1;
+                let Some(path) = path_of(listeners, &datagram.path) else { return };
+                let mut keys = Keys { calls, sources, challenge: challenge.as_ref() };
+                endpoint.handle_datagram(datagram.data, path, now, &mut keys);
+            });
+            if taken < strowger_port::net::SIP_BURST_MAX {
+                break;
+            }
+        }
+        io.recv_sip_errors(|failure| {
+            endpoint.handle_unreachable(failure.peer, now);
+        });
+    }
+
+    /// Signs of life: the call table's heartbeat, the journal's mark.
+    fn beat(&mut self, now: Tick) {
+        if now >= self.next_beat {
+            self.next_beat = now.plus_ns(BEAT);
+            self.table.beat(now, self.io.wall_us());
+        }
+        if now >= self.next_alive {
+            self.next_alive = now.plus_ns(ALIVE);
+            self.mark_alive(now);
+            self.report(now);
+        }
+    }
+
+    /// Counters for the control plane; a report that finds no room is left out.
+    fn report(&mut self, now: Tick) {
+        let c = &self.counts;
+        let count = |n: usize| n as u64;
+        let values = vec![
+            c.sip_received,
+            c.sip_sent,
+            c.sip_malformed,
+            c.sip_stray,
+            c.sip_refused,
+            c.sip_challenged,
+            c.sip_denied,
+            c.sip_full,
+            c.sip_misuse,
+            c.sip_lost,
+            c.media_received,
+            c.media_sent,
+            self.media.relay_mut().closed_drops(),
+            c.frames_malformed,
+            c.table_full,
+            c.journal_full,
+            c.ring_full,
+            count(self.calls.in_use()),
+            count(self.media.ports_in_use()),
+            self.media.gauges.in_use_total(),
+            count(self.endpoint.transactions()),
+            count(self.endpoint.legs()),
+            c.turns,
+        ];
+        debug_assert_eq!(values.len(), COUNTERS.len());
+        let frame = Up::Counters(Counters { shard: self.number, at: now, values });
+        let _left_out = self.link.send(Lane::Bulk, &frame.to_bytes());
+    }
+}
+
+/// The way of a datagram in the words of `sip`.
+fn path_of(listeners: &[Listener], path: &SipPath) -> Option<Path> {
+    let listener = listeners.get(usize::from(path.listener))?;
+    let local = match path.local {
+        Some(ip) => SocketAddr::new(ip, listener.local.port()),
+        None => listener.local,
+    };
+    let peer = SocketAddr::new(path.peer.ip().to_canonical(), path.peer.port());
+    Some(Path { listener: path.listener, transport: listener.transport, local, peer, flow: 0 })
+}
+
+impl LegKeys for Keys<'_> {
+    fn open(&mut self) -> Option<LegId> {
+        self.calls.reserve()
+    }
+
+    /// Before the first edge snapshot nobody is known: nothing is answered, peers send again.
+    fn admission(&self, path: &Path, method: Method) -> Admission<'_> {
+        let Some(challenge) = self.challenge else { return Admission::Deny };
+        match self.sources.verdict(path.peer) {
+            Verdict::Deny => Admission::Deny,
+            Verdict::Trunk(_) if method == Method::Invite => Admission::Open,
+            Verdict::Trunk(_) | Verdict::Stranger => Admission::Challenge(challenge),
+        }
+    }
+}

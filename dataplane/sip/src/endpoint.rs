@@ -1,0 +1,453 @@
+//! A SIP endpoint: transactions, dialogs and the legs of calls behind one machine without sockets.
+//!
+//! It turns datagrams into [`strowger_leg::Event`]s and carries out [`strowger_leg::Command`]s. It
+//! answers by itself whatever needs no decision: retransmissions, malformed requests, OPTIONS,
+//! CANCEL, BYE, requests of dialogs that are not there. It never decides where a call goes, who may
+//! call, or what a description says: INVITE goes up as `Offered`, REGISTER as [`Outside`].
+//!
+//! To drive it: after every `handle_*` and every answer drain `poll_output` to `None`, then ask
+//! `poll_timeout` when to call `handle_timeout`.
+//!
+//! ```text
+//! handle_datagram(bytes, path, now, keys)     Transmit  bytes for the network
+//! handle_command(leg, command, now)       ->  Event     for the leg's call
+//! handle_timeout(now)                         Request   REGISTER and such, to be answered
+//! handle_unreachable(peer, now)               Counted   for the counters
+//! ```
+//!
+//! A leg is found by the keyed token in our tag, a transaction of ours by its branch; Call-ID and
+//! the peer's tag are compared all the same, so junk finds nothing. The order of reading: this
+//! file, then `leg` (the usages of INVITE), then `layer` (the transactions below).
+
+mod alarm;
+mod body;
+mod config;
+mod gate;
+mod layer;
+mod leg;
+mod offer;
+mod output;
+mod outside;
+mod slab;
+mod wallet;
+
+pub use config::{Config, Listener, Path};
+pub use output::{Bytes, Counted, Output, Outside, OutsideBody, RequestId, Transmit};
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use strowger_leg::Command;
+use strowger_link::token::{self, Token};
+use strowger_link::{Challenge, LegId, Tick};
+
+use alarm::Sleeper;
+use layer::{Arrived, Heard, Keyed, Layer, Owner, Response};
+use leg::{Leg, Offering};
+
+use crate::digest::{Credentials, Nonces};
+use crate::header::Header;
+use crate::message::{Index, Message, Refusal};
+use crate::method::Method;
+use crate::transaction::key::ServerKey;
+
+/// The longest Retry-After of a node that is full, in seconds.
+const RETRY_AFTER_S_MAX: u32 = 3;
+
+/// What an endpoint asks of whoever owns slots and sources. Only a handful of look-ups in memory.
+pub trait LegKeys {
+    /// The identity of a new inbound leg; `None` when no slot is free: 503.
+    fn open(&mut self) -> Option<LegId>;
+
+    /// What a request outside dialogs must show before anybody hears of it.
+    fn admission(&self, path: &Path, method: Method) -> Admission<'_>;
+}
+
+/// How a source is received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission<'a> {
+    /// Its INVITEs pass without credentials: a known trunk. REGISTER never does: `Challenge` it.
+    Open,
+    /// It must show credentials for this realm.
+    Challenge(&'a Challenge),
+    /// It is not answered.
+    Deny,
+}
+
+/// See the module.
+pub struct Endpoint {
+    layer: Layer,
+    legs: HashMap<LegId, Box<Leg>, Keyed>,
+}
+
+/// A valid request with the way it came.
+#[derive(Clone, Copy)]
+struct Incoming<'a> {
+    request: Message<'a>,
+    method: Method,
+    path: Path,
+    now: Tick,
+}
+
+impl Endpoint {
+    /// An endpoint without legs.
+    #[must_use]
+    pub fn new(config: Config) -> Endpoint {
+        let keyed = Keyed(config.chance_key);
+        Endpoint { layer: Layer::new(config), legs: HashMap::with_hasher(keyed) }
+    }
+
+    /// Nonces are made and judged under another key from now on: the edge snapshot's.
+    pub fn set_nonces(&mut self, nonces: Nonces) {
+        self.layer.config.nonces = nonces;
+    }
+
+    /// A datagram, or one message of a stream, came by `path`.
+    pub fn handle_datagram(&mut self, bytes: &[u8], path: Path, now: Tick, keys: &mut dyn LegKeys) {
+        let mut index = Index::new();
+        let message = match Message::parse(bytes, &mut index) {
+            Ok(message) => message,
+            Err(refusal) => {
+                return self.refuse_malformed(Message::salvage(bytes, &index), &path, refusal);
+            }
+        };
+        if let Err(refusal) = message.validate() {
+            return self.refuse_malformed(message, &path, refusal);
+        }
+        match (message.method(), message.status()) {
+            (Some(method), _) => {
+                self.handle_request(Incoming { request: message, method, path, now }, keys);
+            }
+            (None, Some(status)) => match self.layer.hear(message, status, now) {
+                Some(heard) => self.handle_heard(heard, Some(message), now),
+                None => self.layer.count(Counted::StrayResponse),
+            },
+            (None, None) => {}
+        }
+    }
+
+    /// A call tells a leg what to do. `Invite` begins the leg.
+    pub fn handle_command(&mut self, id: LegId, command: Command, now: Tick) {
+        match command {
+            Command::Invite(order) => {
+                let token = token::seal(&self.layer.config.token_key, id);
+                let room = self.legs.len() < self.layer.config.legs_max;
+                let Some(token) = token.filter(|_| !self.legs.contains_key(&id)) else {
+                    return self.layer.count(Counted::Misuse);
+                };
+                if !room {
+                    self.layer.count(Counted::Full);
+                    return self.layer.event(id, refused_full());
+                }
+                let leg = Leg::calling(id, token, order, &mut self.layer, now);
+                self.legs.insert(id, Box::new(leg));
+                self.settle(id);
+            }
+            command => {
+                match self.legs.get_mut(&id) {
+                    Some(leg) => leg.handle_command(command, &mut self.layer, now),
+                    // It ended in the same moment.
+                    None => self.layer.count(Counted::Misuse),
+                }
+                self.settle(id);
+            }
+        }
+    }
+
+    /// Fires everything that is due at `now`.
+    pub fn handle_timeout(&mut self, now: Tick) {
+        // Each alarm that fires moves behind `now` or goes, so this ends; the bound says so.
+        for _ in 0..=self.layer.alarms.len() {
+            let Some(sleeper) = self.layer.alarms.due(now) else { return };
+            if let Sleeper::Leg(id) = sleeper {
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.handle_timeout(&mut self.layer, now);
+                }
+                self.settle(id);
+            } else if let Some(heard) = self.layer.wake(sleeper, now) {
+                self.handle_heard(heard, None, now);
+            }
+        }
+    }
+
+    /// The network says that datagrams do not reach `peer` (ICMP port unreachable, a connection
+    /// refused): what was sent there and has no answer fails now.
+    pub fn handle_unreachable(&mut self, peer: SocketAddr, now: Tick) {
+        for id in self.layer.clients_to(peer) {
+            if let Some(heard) = self.layer.fail_client(id) {
+                self.handle_heard(heard, None, now);
+            }
+        }
+    }
+
+    /// When to call `handle_timeout`; `None` while nothing waits.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        self.layer.alarms.next()
+    }
+
+    /// The next effect; drain to `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.layer.pop()
+    }
+
+    /// Legs, those included that are over for their calls and linger.
+    #[must_use]
+    pub fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// Transactions that still run.
+    #[must_use]
+    pub fn transactions(&self) -> usize {
+        self.layer.transactions()
+    }
+
+    /// Alarms that are set: at most one for each leg and each transaction.
+    #[must_use]
+    pub fn alarms(&self) -> usize {
+        self.layer.alarms.len()
+    }
+
+    fn handle_heard(&mut self, heard: Heard, response: Option<Message<'_>>, now: Tick) {
+        if let Some(leg) = self.legs.get_mut(&heard.leg) {
+            leg.handle_heard(heard, response, &mut self.layer, now);
+            self.settle(heard.leg);
+        }
+    }
+
+    /// After every event of a leg: its alarm is set anew, or it goes.
+    fn settle(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.rearm(&mut self.layer);
+        if leg.is_gone() {
+            self.legs.remove(&id);
+        }
+    }
+
+    fn refuse_malformed(&mut self, message: Message<'_>, path: &Path, refusal: Refusal) {
+        let request = message.method().is_some_and(|method| method != Method::Ack);
+        let Some(status) = refusal.answer().filter(|_| request && message.top_via().is_ok()) else {
+            return self.layer.count(Counted::Dropped(refusal));
+        };
+        let (what, which) = refusal.phrase();
+        let phrase = [what, which];
+        let response = Response { phrase: &phrase, ..Response::new(status.code()) };
+        self.layer.count(Counted::Refused(refusal));
+        self.layer.answer_stateless(message, path, response);
+    }
+
+    fn handle_request(&mut self, incoming: Incoming<'_>, keys: &mut dyn LegKeys) {
+        let Incoming { request, method, path, now } = incoming;
+        if method == Method::Cancel {
+            return self.handle_cancel(incoming);
+        }
+        match self.layer.arrive(request, method, now) {
+            Ok(Arrived::Absorbed) => {}
+            Ok(Arrived::Ack(id)) => self.handle_ack(request, Some(id), now),
+            Ok(Arrived::Unmatched) => {
+                let tag = request.to().ok().and_then(|to| to.tag());
+                let id = tag.and_then(|tag| self.layer.leg_of(tag));
+                self.handle_ack(request, id, now);
+            }
+            Ok(Arrived::New(key)) => {
+                if request.to().is_ok_and(|to| to.tag().is_some()) {
+                    self.handle_in_dialog(incoming, key);
+                } else {
+                    self.handle_initial(incoming, key, keys);
+                }
+            }
+            Err(_) => self.refuse_malformed(request, &path, Refusal::Field(Header::Via)),
+        }
+    }
+
+    fn handle_ack(&mut self, request: Message<'_>, id: Option<LegId>, now: Tick) {
+        let leg = id.and_then(|id| self.legs.get_mut(&id));
+        let (Some(leg), Ok(cseq)) = (leg.filter(|leg| leg.owns_request(request)), request.cseq())
+        else {
+            return self.layer.count(Counted::StrayAck);
+        };
+        // A body that is no description cannot be refused any more; it counts as none.
+        let body = body::session(request).ok().flatten();
+        leg.handle_ack(cseq.number, body, &mut self.layer, now);
+        let id = leg.id;
+        self.settle(id);
+    }
+
+    /// CANCEL is answered without state: as long as the INVITE's transaction lives, 200 again.
+    fn handle_cancel(&mut self, incoming: Incoming<'_>) {
+        let Incoming { request, path, now, .. } = incoming;
+        let Some((id, _, tag)) = self.layer.cancelled(request) else {
+            self.layer.count(Counted::NoTransaction);
+            return self.layer.answer_stateless(request, &path, Response::new(481));
+        };
+        let ok = Response { tag: tag.as_deref(), ..Response::new(200) };
+        self.layer.answer_stateless(request, &path, ok);
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.handle_cancel(request, &mut self.layer, now);
+            self.settle(id);
+        }
+    }
+
+    fn handle_in_dialog(&mut self, incoming: Incoming<'_>, key: ServerKey) {
+        let Incoming { request, method, path, now } = incoming;
+        let tag = request.to().ok().and_then(|to| to.tag());
+        let id = tag.and_then(|tag| self.layer.leg_of(tag));
+        let leg = id.and_then(|id| self.legs.get_mut(&id));
+        // The BYEs of both sides may cross: ours is out, and theirs is as good (15.1.2).
+        let lives = |leg: &Leg| method == Method::Bye || !leg.is_over();
+        let Some(leg) = leg.filter(|leg| leg.owns_request(request) && lives(leg)) else {
+            self.layer.count(Counted::NoDialog);
+            return self.layer.answer_stateless(request, &path, Response::new(481));
+        };
+        let id = leg.id;
+        match self.layer.serve(key, request, &path, Owner::Leg(id), now) {
+            Some(tx) => leg.handle_request(request, method, tx, &mut self.layer, now),
+            None => self.refuse_full(incoming),
+        }
+        self.settle(id);
+    }
+
+    fn handle_initial(&mut self, incoming: Incoming<'_>, key: ServerKey, keys: &mut dyn LegKeys) {
+        let Incoming { request, method, path, .. } = incoming;
+        let admission = keys.admission(&path, method);
+        if admission == Admission::Deny {
+            return self.layer.count(Counted::Denied);
+        }
+        if method == Method::Options {
+            return self.answer_options(incoming);
+        }
+        let outside = self.layer.config.outside.contains(&method);
+        if method != Method::Invite && !outside {
+            let bar = gate::method_not_taken(method, &gate::allow(&self.layer.config));
+            return self.bar(incoming, &bar);
+        }
+        let Some(credentials) = self.admit(incoming, admission) else { return };
+        if self.layer.is_merged(request) {
+            self.layer.count(Counted::Merged);
+            return self.layer.answer_stateless(request, &path, Response::new(482));
+        }
+        if !self.layer.has_room() {
+            return self.refuse_full(incoming);
+        }
+        if method == Method::Invite {
+            self.handle_invite(incoming, key, credentials, keys);
+        } else {
+            self.handle_outside(incoming, key, credentials);
+        }
+    }
+
+    /// The credentials of a request that may pass; `None` when it was answered.
+    fn admit<'a>(
+        &mut self,
+        incoming: Incoming<'a>,
+        admission: Admission<'_>,
+    ) -> Option<Option<Credentials<'a>>> {
+        let Incoming { request, path, now, .. } = incoming;
+        let Admission::Challenge(challenge) = admission else { return Some(None) };
+        match gate::credentials(request, challenge, &path, &self.layer.config, now) {
+            gate::Shown::Fresh(credentials) => Some(Some(credentials)),
+            gate::Shown::Stale => {
+                self.layer.count(Counted::Stale);
+                self.challenge(incoming, challenge, true);
+                None
+            }
+            gate::Shown::Nothing => {
+                self.layer.count(Counted::Challenged);
+                self.challenge(incoming, challenge, false);
+                None
+            }
+        }
+    }
+
+    fn challenge(&mut self, incoming: Incoming<'_>, challenge: &Challenge, stale: bool) {
+        let Incoming { request, path, now, .. } = incoming;
+        let values = gate::challenges(challenge, stale, &path, &self.layer.config, now);
+        let name = Header::WwwAuthenticate.name();
+        let fields: Vec<(&str, &[u8])> = values.iter().map(|v| (name, v.as_slice())).collect();
+        let response = Response { fields: &fields, ..Response::new(401) };
+        self.layer.answer_stateless(request, &path, response);
+    }
+
+    fn handle_invite(
+        &mut self,
+        incoming: Incoming<'_>,
+        key: ServerKey,
+        credentials: Option<Credentials<'_>>,
+        keys: &mut dyn LegKeys,
+    ) {
+        let Incoming { request, path, now, .. } = incoming;
+        if let Err(bar) = gate::check_invite(request) {
+            return self.bar(incoming, &bar);
+        }
+        let room = self.legs.len() < self.layer.config.legs_max;
+        let Some((id, token)) = keys.open().filter(|_| room).and_then(|id| self.seal(id)) else {
+            return self.refuse_full(incoming);
+        };
+        let Some(tx) = self.layer.serve(key, request, &path, Owner::Leg(id), now) else {
+            return self.refuse_full(incoming);
+        };
+        let offer = offer::offer(request, &path, credentials);
+        let offering = Offering { id, token, path, request, tx, nated: offer.nated };
+        match Leg::offered(&offering, &mut self.layer, now) {
+            Ok(leg) => {
+                leg.tell_offered(offer, &mut self.layer);
+                self.legs.insert(id, Box::new(leg));
+                self.settle(id);
+            }
+            Err(refusal) => {
+                self.layer.count(Counted::Refused(refusal));
+                self.layer.respond_plain(tx, 400, token.as_str().as_bytes(), now);
+            }
+        }
+    }
+
+    fn seal(&self, id: LegId) -> Option<(LegId, Token)> {
+        Some((id, token::seal(&self.layer.config.token_key, id)?))
+            .filter(|_| !self.legs.contains_key(&id))
+    }
+
+    //= rfc3261#section-11.2
+    //# The
+    //# response code chosen MUST be the same that would have been chosen had
+    //# the request been an INVITE.
+    /// A keep-alive and a look at what we speak; whether a call would be taken only a call shows.
+    fn answer_options(&mut self, incoming: Incoming<'_>) {
+        if let Err(bar) = gate::check_require(incoming.request) {
+            return self.bar(incoming, &bar);
+        }
+        let allow = gate::allow(&self.layer.config);
+        let fields: [(&str, &[u8]); 3] = [
+            (Header::Allow.name(), allow.as_bytes()),
+            (Header::Accept.name(), gate::ACCEPT),
+            (Header::Supported.name(), b""),
+        ];
+        let response = Response { fields: &fields, ..Response::new(200) };
+        self.layer.answer_stateless(incoming.request, &incoming.path, response);
+    }
+
+    fn bar(&mut self, incoming: Incoming<'_>, bar: &gate::Bar) {
+        self.layer.count(Counted::Barred(bar.status));
+        let layer = &mut self.layer;
+        bar.answer(|response| layer.answer_stateless(incoming.request, &incoming.path, response));
+    }
+
+    fn refuse_full(&mut self, incoming: Incoming<'_>) {
+        self.layer.count(Counted::Full);
+        let seconds = (1 + self.layer.chance.up_to(RETRY_AFTER_S_MAX - 1)).to_string();
+        let fields: [(&str, &[u8]); 1] = [(Header::RetryAfter.name(), seconds.as_bytes())];
+        let response = Response { fields: &fields, ..Response::new(503) };
+        self.layer.answer_stateless(incoming.request, &incoming.path, response);
+    }
+}
+
+fn refused_full() -> strowger_leg::Event {
+    strowger_leg::Event::Refused {
+        cause: strowger_link::Cause::from_sip(503),
+        contacts: Vec::new(),
+        silent: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

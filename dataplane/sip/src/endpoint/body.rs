@@ -1,0 +1,201 @@
+//! Bodies: which ones a session takes, and digits in INFO.
+
+use strowger_leg::{BODY_MAX, Body};
+
+use super::gate::Bar;
+use crate::field::MediaType;
+use crate::header::Header;
+use crate::lex;
+use crate::limits::{DIGITS_MAX, PARTS_MAX};
+use crate::message::Message;
+
+/// The session description of an INVITE, its ACK or its response; `None` when there is none.
+///
+/// # Errors
+/// A body that is no session description, and is not marked as optional: 415 (or 413, 400).
+pub(super) fn session(message: Message<'_>) -> Result<Option<Body>, Bar> {
+    let bytes = message.body();
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let encoding = message.value(Header::ContentEncoding);
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+        return Err(Bar::with(415, Header::AcceptEncoding, b"identity"));
+    }
+    // RFC 3261 7.4.1: the header field must be there when a body is.
+    let Some(kind) = message.content_type() else { return Err(Bar::new(400)) };
+    let found = if kind.is("application", "sdp") {
+        Some(bytes)
+    } else if kind.kind.eq_ignore_ascii_case(b"multipart") {
+        kind.params.value(b"boundary").and_then(|boundary| sdp_part(bytes, boundary))
+    } else {
+        None
+    };
+    match found {
+        Some(bytes) if bytes.len() > BODY_MAX => Err(Bar::new(413)),
+        Some(bytes) => Ok(Some(Body::sdp(bytes))),
+        None if is_optional(message) => Ok(None),
+        None => Err(Bar::with(415, Header::Accept, super::gate::ACCEPT)),
+    }
+}
+
+/// Whether Content-Disposition lets us pass over the body (RFC 3261 20.11).
+fn is_optional(message: Message<'_>) -> bool {
+    let value = message.value(Header::ContentDisposition).unwrap_or_default();
+    let at = memchr::memchr(b';', value).unwrap_or(value.len());
+    let params = crate::field::Params::parse(value.get(at..).unwrap_or_default());
+    let handling = params.and_then(|params| params.value(b"handling"));
+    handling.is_some_and(|handling| handling.eq_ignore_ascii_case(b"optional"))
+}
+
+/// The first `application/sdp` part of a multipart body (RFC 2046 5.1).
+fn sdp_part<'a>(body: &'a [u8], boundary: &[u8]) -> Option<&'a [u8]> {
+    let delimiter = [b"--", boundary].concat();
+    let finder = memchr::memmem::Finder::new(&delimiter);
+    let mut rest = body.get(finder.find(body)? + delimiter.len()..)?;
+    for _ in 0..PARTS_MAX {
+        if rest.starts_with(b"--") {
+            return None;
+        }
+        let part = rest.get(memchr::memchr(b'\n', rest)? + 1..)?;
+        let end = finder.find(part)?;
+        let whole = part.get(..end)?;
+        if let Some(content) = sdp_content(whole) {
+            return Some(content);
+        }
+        rest = part.get(end + delimiter.len()..)?;
+    }
+    None
+}
+
+/// The content of one body part, when its Content-Type says `application/sdp`.
+fn sdp_content(part: &[u8]) -> Option<&[u8]> {
+    let (head, content) = match memchr::memmem::find(part, b"\r\n\r\n") {
+        Some(at) => (part.get(..at)?, part.get(at + 4..)?),
+        None => return None,
+    };
+    let is_sdp = |line: &[u8]| {
+        let Some(colon) = memchr::memchr(b':', line) else { return false };
+        let (name, value) = line.split_at(colon);
+        Header::parse(lex::trim(name)) == Header::ContentType
+            && MediaType::parse(lex::trim(value.get(1..).unwrap_or_default()))
+                .is_some_and(|kind| kind.is("application", "sdp"))
+    };
+    let named = head.split(|b| *b == b'\n').any(|line| is_sdp(lex::trim(line)));
+    // The line end in front of the delimiter belongs to the delimiter.
+    named.then(|| content.strip_suffix(b"\r\n").unwrap_or(content))
+}
+
+/// Digits of an INFO, and how long, in milliseconds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Digits {
+    pub(super) digits: Box<str>,
+    pub(super) duration_ms: u16,
+}
+
+/// The length of a digit when the INFO does not say.
+const DIGIT_MS: u16 = 160;
+
+/// The digits of `application/dtmf-relay` (`Signal=5`, `Duration=160`) or `application/dtmf`.
+pub(super) fn digits(message: Message<'_>) -> Option<Digits> {
+    let (kind, body) = (message.content_type()?, message.body());
+    if kind.is("application", "dtmf") {
+        return digits_of(body, DIGIT_MS);
+    }
+    if !kind.is("application", "dtmf-relay") {
+        return None;
+    }
+    let (mut signal, mut duration_ms) = (None, DIGIT_MS);
+    for line in body.split(|b| *b == b'\n') {
+        let Some(equals) = memchr::memchr(b'=', line) else { continue };
+        let (name, value) = line.split_at(equals);
+        let value = lex::trim(value.get(1..).unwrap_or_default());
+        if lex::trim(name).eq_ignore_ascii_case(b"signal") {
+            signal = Some(value);
+        } else if lex::trim(name).eq_ignore_ascii_case(b"duration") {
+            let number = lex::number_saturating(value).unwrap_or(u32::from(DIGIT_MS));
+            duration_ms = u16::try_from(number).unwrap_or(u16::MAX);
+        }
+    }
+    digits_of(signal?, duration_ms)
+}
+
+fn digits_of(text: &[u8], duration_ms: u16) -> Option<Digits> {
+    let text = lex::trim(text);
+    // Some phones number the signs as events do (RFC 4733).
+    let text = match text {
+        b"10" => b"*",
+        b"11" => b"#",
+        other => other,
+    };
+    let sign = |b: &u8| matches!(*b, b'0'..=b'9' | b'*' | b'#' | b'A'..=b'D' | b'a'..=b'd');
+    if text.is_empty() || text.len() > DIGITS_MAX || !text.iter().all(sign) {
+        return None;
+    }
+    let digits: String = text.iter().map(|b| char::from(b.to_ascii_uppercase())).collect();
+    Some(Digits { digits: digits.into(), duration_ms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Index;
+
+    fn with<T>(text: &str, check: impl FnOnce(Message<'_>) -> T) -> T {
+        let bytes = text.replace('\n', "\r\n").into_bytes();
+        let mut index = Index::new();
+        check(Message::parse(&bytes, &mut index).unwrap())
+    }
+
+    fn sdp(head: &str, body: &str) -> Result<Option<String>, u16> {
+        with(&format!("INVITE sip:a SIP/2.0\n{head}\n{body}"), session)
+            .map(|body| body.map(|b| String::from_utf8_lossy(&b.data).replace("\r\n", "\n")))
+            .map_err(|bar| bar.status)
+    }
+
+    #[test]
+    fn session_descriptions_and_nothing_else() {
+        assert_eq!(sdp("", ""), Ok(None));
+        assert_eq!(sdp("c: Application/SDP\n", "v=0\n"), Ok(Some("v=0\n".into())));
+        assert_eq!(sdp("", "v=0\n"), Err(400));
+        assert_eq!(sdp("c: text/plain\n", "hi"), Err(415));
+        assert_eq!(
+            sdp("c: text/plain\nContent-Disposition: x;handling=optional\n", "hi"),
+            Ok(None)
+        );
+        assert_eq!(
+            sdp("c: text/plain\nContent-Disposition: x;handling=required\n", "hi"),
+            Err(415)
+        );
+        assert_eq!(sdp("c: application/sdp\ne: gzip\n", "hi"), Err(415));
+        assert_eq!(sdp("c: application/sdp\n", &"x".repeat(BODY_MAX + 1)), Err(413));
+    }
+
+    #[test]
+    fn a_description_among_other_parts() {
+        let body = "preamble\n--b1\nContent-Type: application/isup\n\nbinary\n--b1\n\
+                    Content-Disposition: session\ncontent-type : application/sdp\n\nv=0\no=x\n--b1--\n";
+        assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", body), Ok(Some("v=0\no=x".into())));
+        assert_eq!(sdp("c: multipart/mixed;boundary=b2\n", body), Err(415));
+        assert_eq!(sdp("c: multipart/mixed\n", body), Err(415));
+        let without = body.replace("application/sdp", "text/plain");
+        assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &without), Err(415));
+    }
+
+    #[test]
+    fn digits_by_info() {
+        let info = |kind: &str, body: &str| {
+            let text = format!("INFO sip:a SIP/2.0\nContent-Type: {kind}\n\n{body}");
+            with(&text, digits).map(|d| (d.digits.into_string(), d.duration_ms))
+        };
+        let relay = "application/dtmf-relay";
+        assert_eq!(info(relay, "Signal=5\nDuration=250\n"), Some(("5".into(), 250)));
+        assert_eq!(info(relay, "Signal= 11\n"), Some(("#".into(), 160)));
+        assert_eq!(info(relay, "signal=a\nduration=99999"), Some(("A".into(), 65_535)));
+        assert_eq!(info("application/dtmf", "*"), Some(("*".into(), 160)));
+        assert_eq!(info(relay, "Signal=x\n"), None);
+        assert_eq!(info(relay, "Duration=5\n"), None);
+        assert_eq!(info("text/plain", "5"), None);
+        assert_eq!(info("application/dtmf", &"1".repeat(DIGITS_MAX + 1)), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! What an endpoint is told once: addresses, keys, timers, bounds.
+
+use std::net::SocketAddr;
+
+use strowger_link::siphash::siphash24;
+use strowger_link::{Key, Transport};
+
+use crate::digest::Nonces;
+use crate::method::Method;
+use crate::transaction::{Reliability, Timers};
+
+/// An endpoint's configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Key of the tokens in our tags and branches: the same on all shards, kept over a restart.
+    pub token_key: Key,
+    /// Key of everything that must differ or be hard to guess: Call-IDs, branches, cnonces, jitter.
+    /// New at each start, different on each shard.
+    pub chance_key: Key,
+    /// Makes and judges the nonces of our challenges.
+    pub nonces: Nonces,
+    /// T1, T2, T4.
+    pub timers: Timers,
+    /// What User-Agent and Server say.
+    pub product: Box<str>,
+    /// The listeners by their index in the process configuration.
+    pub listeners: Vec<Listener>,
+    /// Methods outside dialogs that are handed up as requests. INVITE and OPTIONS never are.
+    pub outside: Vec<Method>,
+    /// Transactions at once, of each side; a quarter is kept for requests inside dialogs.
+    pub transactions_max: usize,
+    /// Legs at once, those included whose last transactions still run.
+    pub legs_max: usize,
+}
+
+impl Config {
+    /// A configuration with the usual bounds: REGISTER is handed up, timers as RFC 3261 has them.
+    #[must_use]
+    pub fn new(token_key: Key, chance_key: Key, nonces: Nonces) -> Config {
+        Config {
+            token_key,
+            chance_key,
+            nonces,
+            timers: Timers::DEFAULT,
+            product: "Strowger".into(),
+            listeners: Vec::new(),
+            outside: vec![Method::Register],
+            transactions_max: 131_072,
+            legs_max: 32_768,
+        }
+    }
+}
+
+/// A socket that requests come to and leave by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listener {
+    /// Its transport.
+    pub transport: Transport,
+    /// Its own address.
+    pub local: SocketAddr,
+    /// The address that Via and Contact name: `local`, or that of the NAT in front of it.
+    pub advertised: SocketAddr,
+}
+
+/// One way between us and a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Path {
+    /// Index of our listener.
+    pub listener: u8,
+    /// Transport.
+    pub transport: Transport,
+    /// Our address.
+    pub local: SocketAddr,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// Flow token of the connection, 0 for UDP.
+    pub flow: u64,
+}
+
+impl Path {
+    /// What the transport promises.
+    #[must_use]
+    pub const fn reliability(&self) -> Reliability {
+        match self.transport {
+            Transport::Udp => Reliability::Unreliable,
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                Reliability::Reliable
+            }
+        }
+    }
+
+    /// Whether the transport is encrypted.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        match self.transport {
+            Transport::Tls | Transport::Wss => true,
+            Transport::Udp | Transport::Tcp | Transport::Ws => false,
+        }
+    }
+
+    /// The transport as Via names it.
+    #[must_use]
+    pub const fn via_name(&self) -> &'static str {
+        match self.transport {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+            Transport::Ws => "WS",
+            Transport::Wss => "WSS",
+        }
+    }
+
+    /// The `transport` parameter that our Contact needs; UDP and TLS (by `sips`) need none.
+    #[must_use]
+    pub(super) const fn contact_param(&self) -> &'static str {
+        match self.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+            Transport::Ws | Transport::Wss => ";transport=ws",
+        }
+    }
+}
+
+/// Numbers that look random: a counter under a key. The same key gives the same run.
+#[derive(Debug)]
+pub(super) struct Chance {
+    key: Key,
+    count: u64,
+}
+
+impl Chance {
+    pub(super) const fn new(key: Key) -> Chance {
+        Chance { key, count: 0 }
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.count = self.count.wrapping_add(1);
+        siphash24(&self.key, &self.count.to_le_bytes())
+    }
+
+    /// A number from 0 to `max`; the bias is below 2^-32 for the small ranges asked for.
+    pub(super) fn up_to(&mut self, max: u32) -> u32 {
+        u32::try_from(self.next() % (u64::from(max) + 1)).unwrap_or(0)
+    }
+
+    /// The hash of `parts` under the key: the same for the same parts.
+    pub(super) fn of(&self, parts: &[&[u8]]) -> u64 {
+        let mut text = Vec::new();
+        for part in parts {
+            text.extend_from_slice(&part.len().to_le_bytes());
+            text.extend_from_slice(part);
+        }
+        siphash24(&self.key, &text)
+    }
+}

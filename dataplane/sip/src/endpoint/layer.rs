@@ -1,0 +1,169 @@
+//! The transactions of an endpoint: tables, alarms, the queue of outputs, and all that is answered
+//! without state. Below the legs, above the machines of [`crate::transaction`].
+
+mod client;
+mod response;
+mod server;
+
+pub(super) use client::{Client, Failure, Heard, Role, Way, cancel};
+pub(super) use response::Response;
+pub(super) use server::{Arrived, Owner, Server};
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher as _};
+
+use strowger_leg::Event;
+use strowger_link::token::{self, Token};
+use strowger_link::{Key, LegId, Tick};
+
+use super::alarm::{Alarms, Sleeper};
+use super::config::{Chance, Config, Listener, Path};
+use super::output::{Bytes, Counted, Output, Transmit};
+use super::slab::{Id, Slab};
+use crate::build::OwnVia;
+use crate::field::MAGIC_COOKIE;
+use crate::header::Header;
+use crate::message::Message;
+use crate::transaction::key::{ClientKey, ServerKey};
+
+/// A hasher of keys that peers choose: it begins with a secret, so nobody can aim at one bucket.
+#[derive(Clone)]
+pub(super) struct Keyed(pub(super) Key);
+
+impl BuildHasher for Keyed {
+    type Hasher = DefaultHasher;
+
+    fn build_hasher(&self) -> DefaultHasher {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&self.0.0);
+        hasher
+    }
+}
+
+/// See the module.
+pub(super) struct Layer {
+    pub(super) config: Config,
+    pub(super) chance: Chance,
+    pub(super) alarms: Alarms,
+    out: VecDeque<Output>,
+    servers: Slab<Server>,
+    server_ids: HashMap<ServerKey, Id, Keyed>,
+    /// Initial requests by From tag, Call-ID and CSeq (hashed under our key): merged requests.
+    merges: HashMap<u64, Id, Keyed>,
+    clients: Slab<Client>,
+    client_ids: HashMap<ClientKey, Id, Keyed>,
+}
+
+impl Layer {
+    pub(super) fn new(config: Config) -> Layer {
+        let keyed = Keyed(config.chance_key);
+        Layer {
+            chance: Chance::new(config.chance_key),
+            alarms: Alarms::default(),
+            out: VecDeque::new(),
+            servers: Slab::new(config.transactions_max),
+            server_ids: HashMap::with_hasher(keyed.clone()),
+            merges: HashMap::with_hasher(keyed.clone()),
+            clients: Slab::new(config.transactions_max),
+            client_ids: HashMap::with_hasher(keyed),
+            config,
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    pub(super) fn push(&mut self, output: Output) {
+        self.out.push_back(output);
+    }
+
+    pub(super) fn transmit(&mut self, path: Path, bytes: Bytes) {
+        self.push(Output::Transmit(Transmit { path, bytes }));
+    }
+
+    pub(super) fn event(&mut self, leg: LegId, event: Event) {
+        self.push(Output::Event(leg, event));
+    }
+
+    pub(super) fn count(&mut self, counted: Counted) {
+        self.push(Output::Counted(counted));
+    }
+
+    /// Server and client transactions that still run.
+    pub(super) fn transactions(&self) -> usize {
+        self.servers.len() + self.clients.len()
+    }
+
+    /// Whether a request that begins something still finds room.
+    pub(super) fn has_room(&self) -> bool {
+        let max = self.config.transactions_max - self.config.transactions_max / 4;
+        self.servers.len() < max && self.clients.len() < max
+    }
+
+    pub(super) fn listener(&self, index: u8) -> Option<Listener> {
+        self.config.listeners.get(usize::from(index)).copied()
+    }
+
+    /// A new branch that names `token`'s leg.
+    pub(super) fn branch(&mut self, token: &Token) -> Vec<u8> {
+        let unique = format!("{}.{:x}", token.as_str(), self.chance.next());
+        [MAGIC_COOKIE, unique.as_bytes()].concat()
+    }
+
+    /// Our Via on `path` with `branch`.
+    pub(super) fn via<'a>(&self, path: &Path, branch: &'a [u8]) -> OwnVia<'a> {
+        let sent_by = self.listener(path.listener).map_or(path.local, |l| l.advertised);
+        OwnVia { transport: path.via_name(), sent_by, branch }
+    }
+
+    /// The leg that a tag or branch names.
+    pub(super) fn leg_of(&self, token: &[u8]) -> Option<LegId> {
+        token::open(&self.config.token_key, token)
+    }
+
+    //= rfc3261#section-8.2.7
+    //# o  A stateless UAS MUST NOT send provisional (1xx) responses.
+    //= rfc3261#section-8.2.7
+    //# To header tags MUST be generated for responses in a stateless
+    //# manner - in a manner that will generate the same tag for the
+    //# same request consistently.
+    /// Answers without keeping anything: the same request gets the same answer again.
+    pub(super) fn answer_stateless(
+        &mut self,
+        request: Message<'_>,
+        path: &Path,
+        response: Response<'_>,
+    ) {
+        let branch = request.top_via().ok().and_then(|via| via.branch()).unwrap_or_default();
+        let call_id = request.value(Header::SipCallId).unwrap_or_default();
+        let tag = format!("{:016x}", self.chance.of(&[branch, call_id]));
+        let response = Response { tag: response.tag.or(Some(tag.as_bytes())), ..response };
+        match response.build(&self.config, request, path.peer) {
+            Some(bytes) => self.transmit(reply_path(request, path), bytes),
+            None => self.count(Counted::Unbuildable),
+        }
+    }
+
+    /// Ends what is due; `None` when the alarm is not a transaction's.
+    pub(super) fn wake(&mut self, sleeper: Sleeper, now: Tick) -> Option<Heard> {
+        match sleeper {
+            Sleeper::Server(id) => {
+                self.wake_server(id, now);
+                None
+            }
+            Sleeper::Client(id) => self.wake_client(id, now),
+            Sleeper::Leg(_) => None,
+        }
+    }
+}
+
+/// Where the answer to `request` goes: back by the connection, or as Via says (RFC 3581 4).
+fn reply_path(request: Message<'_>, path: &Path) -> Path {
+    let peer = match (path.transport, request.top_via()) {
+        (strowger_link::Transport::Udp, Ok(via)) => via.reply_to(path.peer),
+        _ => path.peer,
+    };
+    Path { peer, ..*path }
+}

@@ -1,0 +1,327 @@
+//! Server transactions: requests of peers and our answers.
+
+use strowger_link::{LegId, Tick};
+
+use super::super::alarm::Sleeper;
+use super::super::config::Path;
+use super::super::output::{Bytes, Counted};
+use super::super::slab::Id;
+use super::{Layer, Response, reply_path};
+use crate::header::Header;
+use crate::message::{Index, Message};
+use crate::method::Method;
+use crate::transaction::key::{KeyError, LegacyParts, ServerKey};
+use crate::transaction::{ResponseClass, ServerInvite, ServerNonInvite, ServerOutput, Trying};
+
+/// One server transaction.
+pub(in super::super) struct Server {
+    key: ServerKey,
+    merge: Option<u64>,
+    machine: Machine,
+    /// The request, to build responses from; gone once the final one is out.
+    request: Option<Bytes>,
+    path: Path,
+    /// Where responses go.
+    reply: Path,
+    owner: Owner,
+    /// The To tag of our responses, to compare with the ACK of an RFC 2543 client.
+    tag: Option<Box<[u8]>>,
+    armed: Option<Tick>,
+}
+
+/// Who answers a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in super::super) enum Owner {
+    /// A leg.
+    Leg(LegId),
+    /// Whoever is asked above us, until this time.
+    Outside(Tick),
+}
+
+enum Machine {
+    Invite(ServerInvite<Bytes>),
+    Other(ServerNonInvite<Bytes>),
+}
+
+impl Machine {
+    fn respond(&mut self, class: ResponseClass, response: Bytes, now: Tick) {
+        match self {
+            Machine::Invite(machine) => machine.respond(class, response, now),
+            Machine::Other(machine) => machine.respond(class, response, now),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Tick) {
+        match self {
+            Machine::Invite(machine) => machine.handle_timeout(now),
+            Machine::Other(machine) => machine.handle_timeout(now),
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<ServerOutput<Bytes>> {
+        match self {
+            Machine::Invite(machine) => machine.poll_output(),
+            Machine::Other(machine) => machine.poll_output(),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Tick> {
+        match self {
+            Machine::Invite(machine) => machine.poll_timeout(),
+            Machine::Other(machine) => machine.poll_timeout(),
+        }
+    }
+}
+
+/// What a request from the network is to the transactions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in super::super) enum Arrived {
+    /// New: to be served under this key.
+    New(ServerKey),
+    /// It ended at its transaction.
+    Absorbed,
+    /// An ACK for a 2xx, sent with the branch of the INVITE, for this leg.
+    Ack(LegId),
+    /// An ACK that matches no transaction: a dialog's, or nobody's.
+    Unmatched,
+}
+
+impl Layer {
+    /// Gives `request` to the transaction it belongs to.
+    ///
+    /// # Errors
+    /// Its parts are too long for a key.
+    pub(in super::super) fn arrive(
+        &mut self,
+        request: Message<'_>,
+        method: Method,
+        now: Tick,
+    ) -> Result<Arrived, KeyError> {
+        let key = key_of(request, None)?;
+        let Some(id) = self.server_ids.get(&key).copied() else {
+            let ack = method == Method::Ack;
+            return Ok(if ack { Arrived::Unmatched } else { Arrived::New(key) });
+        };
+        let Some(server) = self.servers.get_mut(id) else { return Ok(Arrived::New(key)) };
+        let tag = request.to().ok().and_then(|to| to.tag());
+        match (&mut server.machine, method == Method::Ack) {
+            // The key of an RFC 2543 request leaves the comparison of this tag to us.
+            (Machine::Invite(_), true) if server.tag.as_deref() != tag => {
+                return Ok(Arrived::Unmatched);
+            }
+            (Machine::Invite(machine), true) => machine.handle_ack(now),
+            (Machine::Invite(machine), false) => machine.handle_invite(),
+            (Machine::Other(machine), false) => machine.handle_request(),
+            (Machine::Other(_), true) => {}
+        }
+        let owner = server.owner;
+        let delivered = self.settle_server(id);
+        Ok(match owner {
+            Owner::Leg(leg) if delivered => Arrived::Ack(leg),
+            Owner::Leg(_) | Owner::Outside(_) => Arrived::Absorbed,
+        })
+    }
+
+    /// The INVITE transaction that a CANCEL means, with its leg and our To tag.
+    pub(in super::super) fn cancelled(
+        &self,
+        cancel: Message<'_>,
+    ) -> Option<(LegId, Id, Option<Box<[u8]>>)> {
+        let id = *self.server_ids.get(&key_of(cancel, Some(b"INVITE")).ok()?)?;
+        let server = self.servers.get(id)?;
+        match server.owner {
+            Owner::Leg(leg) => Some((leg, id, server.tag.clone())),
+            Owner::Outside(_) => None,
+        }
+    }
+
+    //= rfc3261#section-8.2.2.2
+    //# If the From tag,
+    //# Call-ID, and CSeq exactly match those associated with an ongoing
+    //# transaction, but the request does not match that transaction (based
+    //# on the matching rules in Section 17.2.3), the UAS core SHOULD
+    //# generate a 482 (Loop Detected) response and pass it to the server
+    //# transaction.
+    /// Whether the same initial request came before by another way.
+    pub(in super::super) fn is_merged(&self, request: Message<'_>) -> bool {
+        self.merge_key(request).is_some_and(|key| self.merges.contains_key(&key))
+    }
+
+    /// Begins a transaction for a new request; `None` when the table is full.
+    pub(in super::super) fn serve(
+        &mut self,
+        key: ServerKey,
+        request: Message<'_>,
+        path: &Path,
+        owner: Owner,
+        now: Tick,
+    ) -> Option<Id> {
+        let (timers, reliability) = (self.config.timers, path.reliability());
+        let machine = if request.method()? == Method::Invite {
+            Machine::Invite(ServerInvite::new(Trying::ByCaller, reliability, timers, now))
+        } else {
+            Machine::Other(ServerNonInvite::new(reliability, timers))
+        };
+        let initial = request.to().is_ok_and(|to| to.tag().is_none());
+        let merge = if initial { self.merge_key(request) } else { None };
+        let id = self.servers.insert(Server {
+            key: key.clone(),
+            merge,
+            machine,
+            request: Some(request.bytes().into()),
+            path: *path,
+            reply: reply_path(request, path),
+            owner,
+            tag: None,
+            armed: None,
+        })?;
+        self.server_ids.insert(key, id);
+        if let Some(merge) = merge {
+            self.merges.insert(merge, id);
+        }
+        self.settle_server(id);
+        Some(id)
+    }
+
+    /// Answers a request; gives the bytes of the answer, and where they went.
+    pub(in super::super) fn respond(
+        &mut self,
+        id: Id,
+        response: Response<'_>,
+        now: Tick,
+    ) -> Option<(Bytes, Path)> {
+        let server = self.servers.get_mut(id)?;
+        let request = server.request.clone()?;
+        let mut index = Index::new();
+        let message = Message::parse(&request, &mut index).ok()?;
+        let Some(bytes) = response.build(&self.config, message, server.path.peer) else {
+            self.count(Counted::Unbuildable);
+            return None;
+        };
+        let class = ResponseClass::of(response.status.code())?;
+        if let Some(tag) = response.tag {
+            server.tag = Some(tag.into());
+        }
+        if response.status.is_final() {
+            server.request = None;
+        }
+        let reply = server.reply;
+        server.machine.respond(class, bytes.clone(), now);
+        self.settle_server(id);
+        Some((bytes, reply))
+    }
+
+    /// Answers with a status alone, under the tag that earlier responses had.
+    pub(in super::super) fn respond_plain(&mut self, id: Id, status: u16, tag: &[u8], now: Tick) {
+        self.respond(id, Response { tag: Some(tag), ..Response::new(status) }, now);
+    }
+
+    /// The request of a transaction that has no final response yet.
+    pub(in super::super) fn request_of(&self, id: Id) -> Option<Bytes> {
+        self.servers.get(id)?.request.clone()
+    }
+
+    /// The way a request came, while it has no final response.
+    pub(in super::super) fn path_of_request(&self, id: Id) -> Option<Path> {
+        let server = self.servers.get(id)?;
+        server.request.as_ref().map(|_| server.path)
+    }
+
+    /// Sends the last provisional response again, to keep proxies from giving up (RFC 3261
+    /// 13.3.1.1).
+    pub(in super::super) fn repeat(&mut self, id: Id) {
+        if let Some(Server { machine: Machine::Invite(machine), .. }) = self.servers.get_mut(id) {
+            machine.handle_invite();
+            self.settle_server(id);
+        }
+    }
+
+    pub(super) fn wake_server(&mut self, id: Id, now: Tick) {
+        let Some(server) = self.servers.get_mut(id) else { return };
+        match server.owner {
+            Owner::Outside(deadline) if server.request.is_some() && deadline <= now => {
+                self.count(Counted::Unanswered);
+                self.drop_server(id);
+            }
+            Owner::Outside(_) | Owner::Leg(_) => {
+                server.machine.handle_timeout(now);
+                self.settle_server(id);
+            }
+        }
+    }
+
+    /// Carries out what the machine asks for; whether an ACK is to be delivered.
+    fn settle_server(&mut self, id: Id) -> bool {
+        let mut delivered = false;
+        loop {
+            let Some(server) = self.servers.get_mut(id) else { return delivered };
+            let (reply, output) = (server.reply, server.machine.poll_output());
+            match output {
+                Some(ServerOutput::Send(bytes)) => self.transmit(reply, bytes),
+                Some(ServerOutput::Deliver) => delivered = true,
+                Some(ServerOutput::Terminated) => {
+                    self.drop_server(id);
+                    return delivered;
+                }
+                // We send the 100 ourselves; a refusal that nobody acknowledges is over anyway.
+                Some(
+                    ServerOutput::Trying | ServerOutput::TimedOut | ServerOutput::TransportFailed,
+                ) => {}
+                None => break,
+            }
+        }
+        if let Some(server) = self.servers.get_mut(id) {
+            let wanted = server.wanted_alarm();
+            self.alarms.set(Sleeper::Server(id), &mut server.armed, wanted);
+        }
+        delivered
+    }
+
+    fn drop_server(&mut self, id: Id) {
+        let Some(mut server) = self.servers.remove(id) else { return };
+        self.alarms.set(Sleeper::Server(id), &mut server.armed, None);
+        self.server_ids.remove(&server.key);
+        if let Some(merge) = server.merge.filter(|merge| self.merges.get(merge) == Some(&id)) {
+            self.merges.remove(&merge);
+        }
+    }
+
+    fn merge_key(&self, request: Message<'_>) -> Option<u64> {
+        let (from, cseq) = (request.from().ok()?, request.cseq().ok()?);
+        let number = cseq.number.to_le_bytes();
+        Some(self.chance.of(&[from.tag()?, request.call_id().ok()?, &number, cseq.name]))
+    }
+}
+
+impl Server {
+    fn wanted_alarm(&self) -> Option<Tick> {
+        let deadline = match self.owner {
+            Owner::Outside(deadline) if self.request.is_some() => Some(deadline),
+            Owner::Outside(_) | Owner::Leg(_) => None,
+        };
+        match (self.machine.poll_timeout(), deadline) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+/// The key of a request, as if its method were `instead`.
+fn key_of(request: Message<'_>, instead: Option<&[u8]>) -> Result<ServerKey, KeyError> {
+    let cseq = request.cseq().map_err(|_| KeyError::TooLong)?;
+    let via = request.top_via().map_err(|_| KeyError::TooLong)?;
+    let method = instead.unwrap_or(cseq.name);
+    match ServerKey::of_branch(via.branch(), via.sent_by_text, method) {
+        Err(KeyError::NoCookie) => {}
+        other => return other,
+    }
+    ServerKey::of_legacy(&LegacyParts {
+        method,
+        request_uri: request.request_uri().unwrap_or_default(),
+        to_tag: request.to().ok().and_then(|to| to.tag()),
+        from_tag: request.from().ok().and_then(|from| from.tag()),
+        call_id: request.call_id().unwrap_or_default(),
+        cseq: cseq.number,
+        top_via: request.elements(Header::Via).next().unwrap_or_default(),
+    })
+}

@@ -1,0 +1,456 @@
+//! One leg: a dialog of an INVITE and what both ends do with it.
+//!
+//! `Offered` or `Calling`, then `Up`, then `Over`. A leg that is over for its call lingers while
+//! transactions of its own still need it: a 2xx that comes again wants its ACK again, a challenged
+//! BYE its credentials.
+
+mod inbound;
+mod outbound;
+mod reoffer;
+mod request;
+mod session;
+
+use std::mem;
+
+use strowger_leg::{Body, Command, Event};
+use strowger_link::token::Token;
+use strowger_link::{Cause, LegId, Tick};
+
+use super::alarm::Sleeper;
+use super::config::Path;
+use super::layer::{Failure, Heard, Layer, Role, Way};
+use super::output::{Bytes, Counted};
+use super::slab::Id;
+use super::wallet::{Line, Wallet};
+use super::{body, gate};
+use crate::build;
+use crate::dialog::{Dialog, MAX_FORWARDS};
+use crate::field::Reason;
+use crate::header::Header;
+use crate::message::Message;
+use crate::method::Method;
+
+pub(super) use inbound::Offering;
+
+use inbound::Offered;
+use outbound::Calling;
+use session::Session;
+
+/// See the module.
+pub(super) struct Leg {
+    pub(super) id: LegId,
+    token: Token,
+    /// The way to the peer that the leg began on.
+    path: Path,
+    /// The peer is behind a NAT: its own addresses are of no use.
+    nated: bool,
+    /// Whether we sent the INVITE, and so own the Call-ID.
+    caller: bool,
+    dialog: Dialog,
+    state: State,
+    wallet: Wallet,
+    /// The credentials of our last INVITE, for its ACK.
+    invite_lines: Vec<Line>,
+    /// The ACK of our last INVITE that was answered.
+    last_ack: Option<Acked>,
+    /// The ACKs for other forks that answered as well.
+    strays: Vec<Acked>,
+    /// Client transactions that still need the leg.
+    clients: Vec<Id>,
+    /// Whether the call has heard the last of it.
+    told: bool,
+    armed: Option<Tick>,
+}
+
+enum State {
+    /// Inbound, without a final response.
+    Offered(Offered),
+    /// Outbound, without a final response.
+    Calling(Box<Calling>),
+    /// Answered.
+    Up(Box<Session>),
+    /// Nothing comes after.
+    Over,
+}
+
+/// An ACK for a 2xx, kept to be sent again.
+struct Acked {
+    cseq: u32,
+    tag: Option<Box<[u8]>>,
+    path: Path,
+    bytes: Bytes,
+}
+
+/// A request of ours in the making.
+struct Outgoing<'a> {
+    role: Role,
+    hops: u32,
+    fields: &'a [(&'a str, &'a [u8])],
+    body: Option<&'a Body>,
+}
+
+impl Outgoing<'_> {
+    const fn new(role: Role) -> Self {
+        Outgoing { role, hops: MAX_FORWARDS, fields: &[], body: None }
+    }
+}
+
+/// A request of ours that is out.
+struct Sent {
+    id: Id,
+    bytes: Bytes,
+    branch: Vec<u8>,
+}
+
+impl Leg {
+    /// Whether nothing needs it any more.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.state, State::Over) && self.clients.is_empty()
+    }
+
+    /// Whether no request of the dialog means anything any more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    pub(super) fn owns_request(&self, request: Message<'_>) -> bool {
+        self.dialog.owns_request(request)
+    }
+
+    pub(super) fn tag(&self) -> &[u8] {
+        self.token.as_str().as_bytes()
+    }
+
+    pub(super) fn handle_command(&mut self, command: Command, layer: &mut Layer, now: Tick) {
+        match command {
+            Command::Invite(_) => layer.count(Counted::Misuse),
+            Command::Progress { status, body } => self.progress(status, body, layer, now),
+            Command::Answer { body } => self.answer(body, layer, now),
+            Command::Confirm { body } => self.confirm(body.as_ref(), layer, now),
+            Command::Hangup { cause, phrase, retry_after_s } => {
+                self.hangup(cause, &phrase, retry_after_s, layer, now);
+            }
+            Command::Challenge(challenge) => self.challenge(&challenge, layer, now),
+            Command::Reoffer { body } => self.reoffer(body, layer, now),
+            Command::ReofferAnswer { body } => self.reoffer_answer(body, layer, now),
+            Command::ReofferRefuse { cause } => self.reoffer_refuse(cause, layer, now),
+            Command::Info { body } => self.info(&body, layer, now),
+        }
+    }
+
+    /// Ends it, whatever its state.
+    fn hangup(
+        &mut self,
+        cause: Cause,
+        phrase: &str,
+        retry_after_s: u16,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        match mem::replace(&mut self.state, State::Over) {
+            State::Offered(offered) => {
+                self.refuse(&offered, cause, phrase, retry_after_s, layer, now);
+            }
+            State::Calling(calling) => self.give_up(calling, cause, layer, now),
+            State::Up(session) => self.hangup_session(session, cause, layer, now),
+            // It ended in the same moment.
+            State::Over => {}
+        }
+    }
+
+    /// A transaction of ours has something to say.
+    pub(super) fn handle_heard(
+        &mut self,
+        heard: Heard,
+        response: Option<Message<'_>>,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        if let Some(response) = response.filter(|_| heard.response) {
+            self.handle_response(heard, response, layer, now);
+        }
+        if let Some(failure) = heard.failure {
+            self.handle_failure(heard, failure, layer, now);
+        }
+        if heard.closed {
+            self.forget(heard.id);
+        }
+    }
+
+    fn handle_response(
+        &mut self,
+        heard: Heard,
+        response: Message<'_>,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        let Some(status) = response.status() else { return };
+        match heard.role {
+            Role::Invite if status.is_success() => self.accepted(response, layer, now),
+            Role::Invite if status.is_provisional() => self.progressed(response, layer, now),
+            Role::Invite => self.refused(heard.id, response, layer, now),
+            Role::Reinvite if status.is_success() => self.reoffer_accepted(response, layer),
+            Role::Reinvite if status.is_provisional() => {}
+            Role::Reinvite => self.reoffer_refused(heard.id, response, layer, now),
+            Role::Bye(tries) => {
+                if status.is_final() && self.wallet.learn(response, status.code(), tries) {
+                    self.send(Outgoing::new(Role::Bye(tries + 1)), layer, now);
+                }
+            }
+            Role::Info if matches!(status.code(), 408 | 481) => {
+                self.lost(Cause::from_sip(status.code()), layer, now);
+            }
+            Role::Info | Role::Cancel | Role::StrayBye => {}
+        }
+    }
+
+    fn handle_failure(&mut self, heard: Heard, failure: Failure, layer: &mut Layer, now: Tick) {
+        let cause = match failure {
+            Failure::TimedOut => Cause::from_sip(408),
+            Failure::Unreachable => Cause::from_sip(503),
+        };
+        match heard.role {
+            Role::Invite => self.silent(cause, layer),
+            //= rfc3261#section-12.2.1.2
+            //# A UAC SHOULD also terminate a dialog if
+            //# no response at all is received for the request (the client
+            //# transaction would inform the TU about the timeout.)
+            Role::Reinvite | Role::Info => self.lost(cause, layer, now),
+            Role::Bye(_) | Role::StrayBye | Role::Cancel => {}
+        }
+    }
+
+    /// Fires what is due.
+    pub(super) fn handle_timeout(&mut self, layer: &mut Layer, now: Tick) {
+        match &self.state {
+            State::Offered(_) => self.offered_timeout(layer, now),
+            State::Calling(_) => self.calling_timeout(layer, now),
+            State::Up(_) => self.session_timeout(layer, now),
+            State::Over => {}
+        }
+    }
+
+    /// Sets the leg's alarm to its next deadline, or to none.
+    pub(super) fn rearm(&mut self, layer: &mut Layer) {
+        let wanted = match &self.state {
+            State::Offered(offered) => Some(offered.deadline()),
+            State::Calling(calling) => calling.deadline(),
+            State::Up(session) => session.deadline(),
+            State::Over => None,
+        };
+        layer.alarms.set(Sleeper::Leg(self.id), &mut self.armed, wanted);
+    }
+
+    /// Tells the call, unless it has heard the last.
+    fn tell(&self, event: Event, layer: &mut Layer) {
+        if !self.told {
+            layer.event(self.id, event);
+        }
+    }
+
+    fn tell_ended(&mut self, cause: Cause, by_party: bool, layer: &mut Layer) {
+        self.tell(Event::Ended { cause, by_party }, layer);
+        self.told = true;
+    }
+
+    fn tell_refused(&mut self, refused: Event, layer: &mut Layer) {
+        self.tell(refused, layer);
+        self.told = true;
+    }
+
+    fn forget(&mut self, client: Id) {
+        self.clients.retain(|id| *id != client);
+    }
+
+    /// Sends a request in a transaction of its own.
+    fn send(&mut self, outgoing: Outgoing<'_>, layer: &mut Layer, now: Tick) -> Option<Sent> {
+        let (role, path) = (outgoing.role, self.request_path(&self.dialog));
+        let cseq = self.dialog.next_seq();
+        let branch = layer.branch(&self.token);
+        let lines = self.lines(role, &self.dialog.request_uri(), layer);
+        let contact = self.contact(layer);
+        let head = Head { cseq, branch: &branch, path: &path, contact: &contact, lines: &lines };
+        let Some(bytes) = write(&self.dialog, &outgoing, &head, layer) else {
+            layer.count(Counted::Unbuildable);
+            return None;
+        };
+        if method_of(role) == Method::Invite {
+            self.invite_lines = lines;
+        }
+        let way = Way { path, branch: &branch, leg: self.id, role };
+        let id = layer.start(way, bytes.clone(), now)?;
+        self.clients.push(id);
+        Some(Sent { id, bytes, branch })
+    }
+
+    /// The credentials that a request needs.
+    fn lines(&mut self, role: Role, uri: &[u8], layer: &mut Layer) -> Vec<Line> {
+        self.wallet.lines(method_of(role).name(), uri, &mut layer.chance)
+    }
+
+    //= rfc3261#section-13.2.2.4
+    //# The header fields of the ACK are constructed
+    //# in the same way as for any request sent within a dialog (see Section
+    //# 12) with the exception of the CSeq and the header fields related to
+    //# authentication.
+    /// Builds and sends the ACK for a 2xx; to be kept for when the 2xx comes again.
+    fn acknowledge(
+        &self,
+        dialog: &Dialog,
+        cseq: u32,
+        answer: Option<&Body>,
+        layer: &mut Layer,
+    ) -> Option<Acked> {
+        let path = self.request_path(dialog);
+        let branch = layer.branch(&self.token);
+        let mut out = Vec::with_capacity(512);
+        let via = layer.via(&path, &branch);
+        let mut writer = dialog.request(&mut out, Method::Ack, cseq, MAX_FORWARDS, via);
+        for (header, value) in &self.invite_lines {
+            writer.field(*header, value);
+        }
+        if writer.finish(answer.map(body_of)).is_err() {
+            layer.count(Counted::Unbuildable);
+            return None;
+        }
+        let bytes: Bytes = out.into();
+        layer.transmit(path, bytes.clone());
+        Some(Acked { cseq, tag: dialog.remote.tag.clone(), path, bytes })
+    }
+
+    //= rfc3261#section-13.2.2.4
+    //# The
+    //# ACK MUST be passed to the client transport every time a
+    //# retransmission of the 2xx final response that triggered the ACK
+    //# arrives.
+    /// Sends the ACK again that `response` was answered with; whether there is one.
+    fn acknowledge_again(&self, response: Message<'_>, layer: &mut Layer) -> bool {
+        let (Ok(cseq), Ok(to)) = (response.cseq(), response.to()) else { return false };
+        let mut all = self.last_ack.iter().chain(&self.strays);
+        match all.find(|acked| acked.cseq == cseq.number && acked.tag.as_deref() == to.tag()) {
+            Some(acked) => {
+                layer.transmit(acked.path, acked.bytes.clone());
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Where requests of `dialog` go.
+    ///
+    /// To the first route or the target when that is an address in numbers that we can mean; else
+    /// to where the leg began: a name would have to be looked up, a connection is the way itself,
+    /// and behind a NAT the peer's own addresses lead nowhere.
+    fn request_path(&self, dialog: &Dialog) -> Path {
+        let mut path = self.path;
+        let direct = self.nated && dialog.route_set.is_empty();
+        if path.flow != 0 || direct {
+            return path;
+        }
+        if let Some(hop) = dialog.next_hop()
+            && hop.is_ipv4() == path.peer.is_ipv4()
+            && (is_private(hop.ip()) <= is_private(path.peer.ip()))
+        {
+            path.peer = hop;
+        }
+        path
+    }
+
+    /// The value of our Contact.
+    fn contact(&self, layer: &Layer) -> Vec<u8> {
+        let address = layer.listener(self.path.listener).map_or(self.path.local, |l| l.advertised);
+        let scheme = if self.dialog.secure { "sips" } else { "sip" };
+        let param = if self.dialog.secure { "" } else { self.path.contact_param() };
+        format!("<{scheme}:{}@{address}{param}>", self.token.as_str()).into_bytes()
+    }
+}
+
+/// What a request has beside its dialog.
+struct Head<'a> {
+    cseq: u32,
+    branch: &'a [u8],
+    path: &'a Path,
+    contact: &'a [u8],
+    lines: &'a [Line],
+}
+
+/// Writes a request of `dialog`.
+fn write(
+    dialog: &Dialog,
+    outgoing: &Outgoing<'_>,
+    head: &Head<'_>,
+    layer: &Layer,
+) -> Option<Bytes> {
+    let method = method_of(outgoing.role);
+    let mut out = Vec::with_capacity(1_024);
+    let via = layer.via(head.path, head.branch);
+    let mut writer = dialog.request(&mut out, method, head.cseq, outgoing.hops, via);
+    if method == Method::Invite {
+        writer.field(Header::Contact, head.contact);
+        writer.field(Header::Allow, gate::ALLOW_IN_DIALOG.as_bytes());
+    }
+    for (header, value) in head.lines {
+        writer.field(*header, value);
+    }
+    for (name, value) in outgoing.fields {
+        writer.named(name.as_bytes(), &[value]);
+    }
+    writer.field(Header::UserAgent, layer.config.product.as_bytes());
+    writer.finish(outgoing.body.map(body_of)).ok()?;
+    Some(out.into())
+}
+
+fn body_of(body: &Body) -> build::Body<'_> {
+    build::Body { content_type: body.content_type.as_bytes(), bytes: &body.data }
+}
+
+const fn method_of(role: Role) -> Method {
+    match role {
+        Role::Invite | Role::Reinvite => Method::Invite,
+        Role::Cancel => Method::Cancel,
+        Role::Bye(_) | Role::StrayBye => Method::Bye,
+        Role::Info => Method::Info,
+    }
+}
+
+/// An address of a private network (RFC 1918, RFC 6598, RFC 4193) or of this host.
+fn is_private(address: std::net::IpAddr) -> bool {
+    match address.to_canonical() {
+        std::net::IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || (a == 100 && b & 0xc0 == 64)
+        }
+        std::net::IpAddr::V6(v6) => {
+            v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()
+        }
+    }
+}
+
+/// Values of Reason for a cause (RFC 3326).
+fn reasons(cause: Cause, with_sip: bool) -> Vec<Vec<u8>> {
+    let mut reasons = Vec::new();
+    if cause.q850 != 0 {
+        reasons.push(format!("Q.850;cause={}", cause.q850).into_bytes());
+    }
+    if with_sip && cause.sip >= 200 {
+        reasons.push(format!("SIP;cause={}", cause.sip).into_bytes());
+    }
+    reasons
+}
+
+/// The cause that a message gives, or `usual` where it gives none.
+fn cause_of(message: Message<'_>, usual: Cause) -> Cause {
+    let mut cause = usual;
+    for reason in message.elements(Header::Reason).filter_map(Reason::parse) {
+        let Some(value) = reason.cause else { continue };
+        if reason.protocol.eq_ignore_ascii_case(b"Q.850") {
+            cause.q850 = u8::try_from(value).ok().filter(|v| *v < 128).unwrap_or(cause.q850);
+        } else if reason.protocol.eq_ignore_ascii_case(b"SIP") && cause.sip == 0 {
+            cause.sip = value;
+        }
+    }
+    cause
+}

@@ -1,0 +1,251 @@
+//! A leg that the peer began, up to our final response (RFC 3261 13.3).
+
+use std::mem;
+
+use strowger_leg::{Body, Event};
+use strowger_link::token::Token;
+use strowger_link::{Cause, Challenge, LegId, Tick};
+
+use super::super::config::Path;
+use super::super::gate;
+use super::super::layer::{Layer, Response};
+use super::super::output::Counted;
+use super::super::slab::Id;
+use super::super::wallet::Wallet;
+use super::session::{AckOf, AwaitAck, Session};
+use super::{Leg, State, cause_of};
+use crate::dialog::Dialog;
+use crate::header::Header;
+use crate::message::{Message, Refusal};
+
+/// How often a provisional response is sent again, so that proxies do not take the call for dead:
+/// RFC 3261 13.3.1.1 wants it every minute.
+const REFRESH_MS: u64 = 60_000;
+
+/// An INVITE without a final response.
+pub(super) struct Offered {
+    tx: Id,
+    cseq: u32,
+    refresh: Tick,
+    /// When the INVITE's Expires runs out.
+    expires: Tick,
+}
+
+impl Offered {
+    pub(super) fn deadline(&self) -> Tick {
+        self.refresh.min(self.expires)
+    }
+}
+
+/// A new inbound leg in the making.
+pub(in super::super) struct Offering<'a> {
+    pub(in super::super) id: LegId,
+    pub(in super::super) token: Token,
+    pub(in super::super) path: Path,
+    pub(in super::super) request: Message<'a>,
+    pub(in super::super) tx: Id,
+    pub(in super::super) nated: bool,
+}
+
+impl Leg {
+    /// The leg of an INVITE outside a dialog. 100 goes out at once.
+    pub(in super::super) fn offered(
+        offering: &Offering<'_>,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Result<Leg, Refusal> {
+        let Offering { id, token, path, request, tx, nated } = *offering;
+        let tag = token.as_str().as_bytes();
+        let dialog = Dialog::of_request(request, tag, path.is_tls())?;
+        let expires = request.number(Header::Expires)?;
+        layer.respond_plain(tx, 100, tag, now);
+        let offered = Offered {
+            tx,
+            cseq: request.cseq()?.number,
+            refresh: now.plus_ms(REFRESH_MS),
+            expires: expires.map_or(Tick::NEVER, |s| now.plus_ms(u64::from(s) * 1_000)),
+        };
+        Ok(Leg {
+            id,
+            token,
+            path,
+            nated,
+            caller: false,
+            dialog,
+            state: State::Offered(offered),
+            wallet: Wallet::default(),
+            invite_lines: Vec::new(),
+            last_ack: None,
+            strays: Vec::new(),
+            clients: Vec::new(),
+            told: false,
+            armed: None,
+        })
+    }
+
+    pub(super) fn progress(
+        &mut self,
+        status: u16,
+        body: Option<Body>,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        let State::Offered(offered) = &mut self.state else {
+            return layer.count(Counted::Misuse);
+        };
+        // 100 went out already, and anything else is no progress.
+        if !(101..200).contains(&status) {
+            return layer.count(Counted::Misuse);
+        }
+        offered.refresh = now.plus_ms(REFRESH_MS);
+        let tx = offered.tx;
+        self.respond_in_dialog(tx, status, body.as_ref(), layer, now);
+    }
+
+    //= rfc3261#section-13.3.1.4
+    //# The 2xx response is passed to the transport with an
+    //# interval that starts at T1 seconds and doubles for each
+    //# retransmission until it reaches T2 seconds (T1 and T2 are defined in
+    //# Section 17).
+    pub(super) fn answer(&mut self, body: Option<Body>, layer: &mut Layer, now: Tick) {
+        let State::Offered(Offered { tx, cseq, .. }) = self.state else {
+            return layer.count(Counted::Misuse);
+        };
+        let Some((ok, path)) = self.respond_in_dialog(tx, 200, body.as_ref(), layer, now) else {
+            return layer.count(Counted::Misuse);
+        };
+        let timers = layer.config.timers;
+        let wait = AwaitAck::new(cseq, ok, path, AckOf::First, timers, now);
+        self.state = State::Up(Box::new(Session::awaiting(wait)));
+    }
+
+    /// Sends a response that makes or keeps the dialog: Contact, Record-Route, our tag.
+    pub(super) fn respond_in_dialog(
+        &self,
+        tx: Id,
+        status: u16,
+        body: Option<&Body>,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Option<(super::Bytes, Path)> {
+        let contact = self.contact(layer);
+        let fields: [(&str, &[u8]); 2] = [
+            (Header::Contact.name(), &contact),
+            (Header::Allow.name(), gate::ALLOW_IN_DIALOG.as_bytes()),
+        ];
+        let response = Response {
+            tag: Some(self.tag()),
+            fields: &fields,
+            dialog: true,
+            body,
+            ..Response::new(status)
+        };
+        layer.respond(tx, response, now)
+    }
+
+    /// Refuses the INVITE.
+    pub(super) fn refuse(
+        &mut self,
+        offered: &Offered,
+        cause: Cause,
+        phrase: &str,
+        retry_after_s: u16,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        let status = match cause.sip {
+            300..=699 => cause.sip,
+            _ => Cause::sip_from_q850(cause.q850),
+        };
+        let retry_after = retry_after_s.to_string();
+        let mut fields: Vec<(&str, &[u8])> = Vec::new();
+        if retry_after_s > 0 {
+            fields.push((Header::RetryAfter.name(), retry_after.as_bytes()));
+        }
+        let reasons = super::reasons(cause, false);
+        for reason in &reasons {
+            fields.push((Header::Reason.name(), reason));
+        }
+        let phrases = [phrase];
+        let response = Response {
+            phrase: if phrase.is_empty() { &[] } else { &phrases },
+            tag: Some(self.tag()),
+            fields: &fields,
+            ..Response::new(status)
+        };
+        if layer.respond(offered.tx, response, now).is_none() {
+            // A phrase that cannot be written must not leave the caller without an answer.
+            layer.respond_plain(offered.tx, status, self.tag(), now);
+        }
+        self.tell_ended(cause, false, layer);
+    }
+
+    /// Refuses the INVITE with 401.
+    pub(super) fn challenge(&mut self, challenge: &Challenge, layer: &mut Layer, now: Tick) {
+        let State::Offered(Offered { tx, .. }) = self.state else {
+            return layer.count(Counted::Misuse);
+        };
+        let path = self.path;
+        let values = gate::challenges(challenge, challenge.stale, &path, &layer.config, now);
+        let name = Header::WwwAuthenticate.name();
+        let fields: Vec<(&str, &[u8])> = values.iter().map(|v| (name, v.as_slice())).collect();
+        let response = Response { tag: Some(self.tag()), fields: &fields, ..Response::new(401) };
+        layer.respond(tx, response, now);
+        self.state = State::Over;
+        self.tell_ended(Cause::from_sip(401), false, layer);
+    }
+
+    //= rfc3261#section-9.2
+    //# If the original request was an INVITE, the UAS
+    //# SHOULD immediately respond to the INVITE with a 487 (Request
+    //# Terminated).
+    /// The peer cancels the INVITE. One inside the dialog runs on to its answer: the call has
+    /// passed the new description to the other side already.
+    pub(in super::super) fn handle_cancel(
+        &mut self,
+        cancel: Message<'_>,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        if let State::Offered(Offered { tx, .. }) = self.state {
+            let cause = cause_of(cancel, Cause::new(487, 16));
+            self.end_offered(tx, cause, layer, now);
+        }
+    }
+
+    pub(super) fn end_offered(&mut self, tx: Id, cause: Cause, layer: &mut Layer, now: Tick) {
+        layer.respond_plain(tx, 487, self.tag(), now);
+        self.state = State::Over;
+        self.tell_ended(cause, true, layer);
+    }
+
+    pub(super) fn offered_timeout(&mut self, layer: &mut Layer, now: Tick) {
+        let State::Offered(offered) = &mut self.state else { return };
+        let tx = offered.tx;
+        if offered.expires <= now {
+            return self.end_offered(tx, Cause::new(487, 19), layer, now);
+        }
+        if offered.refresh <= now {
+            offered.refresh = now.plus_ms(REFRESH_MS);
+            layer.repeat(tx);
+        }
+    }
+
+    /// The INVITE's transaction, while it has no final response.
+    pub(super) fn offered_tx(&self) -> Option<Id> {
+        match &self.state {
+            State::Offered(offered) => Some(offered.tx),
+            State::Calling(_) | State::Up(_) | State::Over => None,
+        }
+    }
+
+    /// Takes the state out, leaving `Over`.
+    pub(super) fn take_state(&mut self) -> State {
+        mem::replace(&mut self.state, State::Over)
+    }
+
+    /// The call hears of a leg of its own.
+    pub(in super::super) fn tell_offered(&self, offer: strowger_leg::Offer, layer: &mut Layer) {
+        self.tell(Event::Offered(Box::new(offer)), layer);
+    }
+}

@@ -1,0 +1,423 @@
+//! A leg that we begin, up to the peer's final response (RFC 3261 13.2), CANCEL included (9.1).
+
+use strowger_leg::{Body, Event, Invite};
+use strowger_link::token::Token;
+use strowger_link::{BranchAuth, Cause, LegId, Tick};
+
+use super::super::config::Path;
+use super::super::layer::{self, Layer, Role, Way};
+use super::super::output::{Bytes, Counted};
+use super::super::slab::Id;
+use super::super::wallet::Wallet;
+use super::session::Session;
+use super::{Acked, Head, Leg, Outgoing, State, body, cause_of, reasons};
+use crate::dialog::{Dialog, End};
+use crate::field::{Contacts, NameAddr};
+use crate::header::Header;
+use crate::limits::{CONTACTS_MAX, FORKS_MAX, STRAYS_MAX};
+use crate::message::Message;
+use crate::uri::{Uri, UriBuilder};
+
+/// An INVITE of ours without a final response.
+pub(super) struct Calling {
+    tx: Id,
+    /// The INVITE as it was sent, for its CANCEL.
+    request: Bytes,
+    branch: Vec<u8>,
+    /// The order, to send it again with credentials.
+    order: Box<Invite>,
+    /// How often it was challenged.
+    tries: u8,
+    /// Whether any response came.
+    heard: bool,
+    /// To tags of the early dialogs, by their number.
+    forks: Vec<Box<[u8]>>,
+    cancel: Cancel,
+}
+
+/// Whether the call has given up.
+enum Cancel {
+    No,
+    //= rfc3261#section-9.1
+    //# If no provisional response has been received, the CANCEL request MUST
+    //# NOT be sent; rather, the client MUST wait for the arrival of a
+    //# provisional response before sending the request.
+    Wanted(Vec<Vec<u8>>),
+    //= rfc3261#section-9.1
+    //# If there is no
+    //# final response for the original request in 64*T1 seconds (T1 is
+    //# defined in Section 17.1.1.1), the client SHOULD then consider the
+    //# original transaction cancelled and SHOULD destroy the client
+    //# transaction handling the original request.
+    Sent { give_up: Tick },
+}
+
+impl Calling {
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        match self.cancel {
+            Cancel::Sent { give_up } => Some(give_up),
+            Cancel::No | Cancel::Wanted(_) => None,
+        }
+    }
+}
+
+impl Leg {
+    /// Begins a leg. What cannot be sent is refused at once.
+    pub(in super::super) fn calling(
+        id: LegId,
+        token: Token,
+        order: Box<Invite>,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Leg {
+        let target = &order.branch.target;
+        let local = layer.listener(order.branch.listener).map(|listener| listener.local);
+        let path = Path {
+            listener: order.branch.listener,
+            transport: target.transport,
+            local: local.unwrap_or(target.address),
+            peer: target.address,
+            flow: target.flow,
+        };
+        let secret = match &order.branch.auth {
+            BranchAuth::Mapped(secret) => Some(secret.clone()),
+            BranchAuth::Ours | BranchAuth::Pass => None,
+        };
+        let mut leg = Leg {
+            id,
+            token,
+            path,
+            nated: order.branch.media.nated,
+            caller: true,
+            dialog: first_dialog(&order, &token, &path, layer),
+            state: State::Over,
+            wallet: Wallet::new(secret),
+            invite_lines: Vec::new(),
+            last_ack: None,
+            strays: Vec::new(),
+            clients: Vec::new(),
+            told: false,
+            armed: None,
+        };
+        if local.is_none() {
+            layer.count(Counted::Misuse);
+            leg.unsendable(layer);
+        } else {
+            leg.send_invite(order, 0, layer, now);
+        }
+        leg
+    }
+
+    fn send_invite(&mut self, order: Box<Invite>, tries: u8, layer: &mut Layer, now: Tick) {
+        let lines = identity_lines(&order, &self.path, layer);
+        let mut fields: Vec<(&str, &[u8])> =
+            lines.iter().map(|(header, value)| (header.name(), value.as_slice())).collect();
+        let extra = order.branch.headers.iter().filter(|field| may_be_added(&field.name));
+        fields.extend(extra.map(|field| (field.name.as_str(), field.value.0.as_slice())));
+        let outgoing = Outgoing {
+            role: Role::Invite,
+            hops: order.hops_left.into(),
+            fields: &fields,
+            body: order.body.as_ref(),
+        };
+        let Some(sent) = self.send(outgoing, layer, now) else {
+            return self.unsendable(layer);
+        };
+        drop(fields);
+        self.state = State::Calling(Box::new(Calling {
+            tx: sent.id,
+            request: sent.bytes,
+            branch: sent.branch,
+            order,
+            tries,
+            heard: false,
+            forks: Vec::new(),
+            cancel: Cancel::No,
+        }));
+    }
+
+    /// The order cannot be carried out: our fault, not the peer's.
+    fn unsendable(&mut self, layer: &mut Layer) {
+        self.state = State::Over;
+        let cause = Cause::from_sip(500);
+        self.tell_refused(Event::Refused { cause, contacts: Vec::new(), silent: false }, layer);
+    }
+
+    /// A provisional response.
+    pub(super) fn progressed(&mut self, response: Message<'_>, layer: &mut Layer, now: Tick) {
+        let State::Calling(calling) = &mut self.state else { return };
+        calling.heard = true;
+        let fork = calling.fork_of(response);
+        if let Cancel::Wanted(_) = calling.cancel {
+            return self.send_cancel(layer, now);
+        }
+        let Some(status) = response.status().filter(|status| status.code() > 100) else { return };
+        // A body that we cannot use is no reason to lose the call.
+        let body = body::session(response).ok().flatten();
+        self.tell(Event::Progress { status: status.code(), body, fork }, layer);
+    }
+
+    /// A 2xx, the first one or another.
+    pub(super) fn accepted(&mut self, response: Message<'_>, layer: &mut Layer, now: Tick) {
+        if self.acknowledge_again(response, layer) {
+            return;
+        }
+        match self.take_state() {
+            State::Calling(calling) => {
+                if self.dialog.establish(response).is_err() {
+                    self.state = State::Calling(calling);
+                    return layer.count(Counted::Unbuildable);
+                }
+                match calling.cancel {
+                    Cancel::No => self.answered(&calling, response, layer),
+                    // It crossed our CANCEL: take it and end it.
+                    Cancel::Wanted(_) | Cancel::Sent { .. } => {
+                        self.last_ack = self.acknowledge_response(response, None, layer);
+                        self.send(Outgoing::new(Role::Bye(0)), layer, now);
+                    }
+                }
+            }
+            state @ (State::Up(_) | State::Over) => {
+                self.state = state;
+                // Our own dialog's: its ACK is held, or so old that a later one took its place.
+                if !self.dialog.owns_response(response) {
+                    self.end_stray(response, layer, now);
+                }
+            }
+            state @ State::Offered(_) => self.state = state,
+        }
+    }
+
+    fn answered(&mut self, calling: &Calling, response: Message<'_>, layer: &mut Layer) {
+        let body = body::session(response).ok().flatten();
+        self.tell(Event::Answered { body }, layer);
+        // Without an offer of ours the body is one, and the ACK waits for its answer.
+        if calling.order.body.is_none() {
+            let cseq = response.cseq().map_or(self.dialog.local_seq, |cseq| cseq.number);
+            self.state = State::Up(Box::new(Session::holding(cseq)));
+            return;
+        }
+        self.last_ack = self.acknowledge_response(response, None, layer);
+        self.state = State::Up(Box::new(Session::stable()));
+        self.tell(Event::Confirmed { body: None }, layer);
+    }
+
+    fn acknowledge_response(
+        &self,
+        response: Message<'_>,
+        answer: Option<&Body>,
+        layer: &mut Layer,
+    ) -> Option<Acked> {
+        let cseq = response.cseq().ok()?.number;
+        self.acknowledge(&self.dialog, cseq, answer, layer)
+    }
+
+    //= rfc3261#section-13.2.2.4
+    //# If, after acknowledging any 2xx response to an INVITE, the UAC does
+    //# not want to continue with that dialog, then the UAC MUST terminate
+    //# the dialog by sending a BYE request as described in Section 15.
+    /// Another fork answered as well: its 2xx is acknowledged, and its dialog ended.
+    fn end_stray(&mut self, response: Message<'_>, layer: &mut Layer, now: Tick) {
+        let Ok(cseq) = response.cseq() else { return };
+        let mut dialog = self.dialog.clone();
+        if self.strays.len() >= STRAYS_MAX || dialog.establish(response).is_err() {
+            return layer.count(Counted::StrayResponse);
+        }
+        dialog.local_seq = cseq.number;
+        self.strays.extend(self.acknowledge(&dialog, cseq.number, None, layer));
+        let path = self.request_path(&dialog);
+        let branch = layer.branch(&self.token);
+        let outgoing = Outgoing::new(Role::StrayBye);
+        let cseq = dialog.next_seq();
+        let lines = self.lines(outgoing.role, &dialog.request_uri(), layer);
+        let head = Head { cseq, branch: &branch, path: &path, contact: b"", lines: &lines };
+        let Some(bye) = super::write(&dialog, &outgoing, &head, layer) else {
+            return layer.count(Counted::Unbuildable);
+        };
+        let way = Way { path, branch: &branch, leg: self.id, role: Role::StrayBye };
+        layer.start(way, bye, now);
+    }
+
+    /// A response of 300 to 699.
+    pub(super) fn refused(&mut self, tx: Id, response: Message<'_>, layer: &mut Layer, now: Tick) {
+        self.forget(tx);
+        let State::Calling(_) = &self.state else { return };
+        let State::Calling(calling) = self.take_state() else { return };
+        let Some(status) = response.status() else { return };
+        let retry = matches!(calling.cancel, Cancel::No)
+            && self.wallet.learn(response, status.code(), calling.tries);
+        if retry {
+            return self.send_invite(calling.order, calling.tries.saturating_add(1), layer, now);
+        }
+        let cause = cause_of(response, Cause::from_sip(status.code()));
+        let redirects = (300..400).contains(&status.code());
+        let contacts = if redirects { contacts_of(response) } else { Vec::new() };
+        self.tell_refused(Event::Refused { cause, contacts, silent: false }, layer);
+    }
+
+    /// Nothing came, or nothing could be sent.
+    pub(super) fn silent(&mut self, cause: Cause, layer: &mut Layer) {
+        if let State::Calling(calling) = &self.state {
+            let silent = !calling.heard;
+            self.state = State::Over;
+            self.tell_refused(Event::Refused { cause, contacts: Vec::new(), silent }, layer);
+        }
+    }
+
+    /// The call gives up: CANCEL as soon as that may be sent.
+    pub(super) fn give_up(
+        &mut self,
+        mut calling: Box<Calling>,
+        cause: Cause,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        let heard = calling.heard;
+        if let Cancel::No = calling.cancel {
+            calling.cancel = Cancel::Wanted(reasons(cause, true));
+            self.state = State::Calling(calling);
+            if heard {
+                self.send_cancel(layer, now);
+            }
+        } else {
+            self.state = State::Calling(calling);
+        }
+        self.tell_refused(Event::Refused { cause, contacts: Vec::new(), silent: false }, layer);
+    }
+
+    fn send_cancel(&mut self, layer: &mut Layer, now: Tick) {
+        let State::Calling(calling) = &mut self.state else { return };
+        let Cancel::Wanted(reasons) = &calling.cancel else { return };
+        let cancel = layer::cancel(&calling.request, reasons);
+        let (Some(bytes), Some(path)) = (cancel, layer.path_of(calling.tx)) else { return };
+        let way = Way { path, branch: &calling.branch, leg: self.id, role: Role::Cancel };
+        layer.start(way, bytes, now);
+        let give_up = now.plus_ms(layer.config.timers.give_up_ms().into());
+        calling.cancel = Cancel::Sent { give_up };
+    }
+
+    pub(super) fn calling_timeout(&mut self, layer: &mut Layer, now: Tick) {
+        let State::Calling(calling) = &self.state else { return };
+        if calling.deadline().is_some_and(|at| at <= now) {
+            let tx = calling.tx;
+            layer.abandon(tx);
+            self.forget(tx);
+            self.state = State::Over;
+        }
+    }
+}
+
+impl Calling {
+    /// The number of the early dialog that a response belongs to.
+    fn fork_of(&mut self, response: Message<'_>) -> u8 {
+        let Some(tag) = response.to().ok().and_then(|to| to.tag()) else { return 0 };
+        let known = self.forks.iter().position(|fork| **fork == *tag);
+        let number = known.unwrap_or_else(|| {
+            if self.forks.len() < FORKS_MAX {
+                self.forks.push(tag.into());
+            }
+            self.forks.len() - 1
+        });
+        u8::try_from(number).unwrap_or(u8::MAX)
+    }
+}
+
+/// The dialog before its first response.
+fn first_dialog(order: &Invite, token: &Token, path: &Path, layer: &mut Layer) -> Dialog {
+    let branch = &order.branch;
+    let tag = token.as_str().as_bytes();
+    let call_id = format!("{}-{:016x}", token.as_str(), layer.chance.next());
+    let routes = branch
+        .target
+        .routes
+        .iter()
+        .map(|route| if route.contains('<') { route.clone() } else { format!("<{route}>") });
+    Dialog {
+        call_id: call_id.into_bytes().into(),
+        local: End { address: from_of(order, path, layer).into(), tag: Some(tag.into()) },
+        remote: End { address: format!("<{}>", branch.target.uri).into_bytes().into(), tag: None },
+        local_seq: 0,
+        remote_seq: None,
+        target: branch.target.uri.as_bytes().into(),
+        route_set: routes.map(|route| route.into_bytes().into()).collect(),
+        secure: path.is_tls() && branch.target.uri.to_ascii_lowercase().starts_with("sips:"),
+    }
+}
+
+/// The From address: the caller's, or nobody's (RFC 3323 4.1.1.3).
+fn from_of(order: &Invite, path: &Path, layer: &Layer) -> Vec<u8> {
+    let branch = &order.branch;
+    if branch.anonymous {
+        return b"\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_vec();
+    }
+    let mut from = Vec::new();
+    if !branch.display.is_empty() {
+        from.push(b'"');
+        for byte in branch.display.bytes().filter(|b| *b >= b' ' && *b != 0x7f) {
+            if matches!(byte, b'"' | b'\\') {
+                from.push(b'\\');
+            }
+            from.push(byte);
+        }
+        from.extend_from_slice(b"\" ");
+    }
+    from.push(b'<');
+    from.extend_from_slice(&our_uri(branch.from_user.as_bytes(), path, layer));
+    from.push(b'>');
+    from
+}
+
+/// `sip:user@us`.
+fn our_uri(user: &[u8], path: &Path, layer: &Layer) -> Vec<u8> {
+    let address = layer.listener(path.listener).map_or(path.local, |l| l.advertised);
+    let uri = UriBuilder::sip().user(user).address(address.ip());
+    // User and address are escaped as needed; only a user of thousands of bytes fails.
+    uri.finish().unwrap_or_else(|| b"sip:invalid.invalid".to_vec())
+}
+
+/// P-Asserted-Identity and Privacy (RFC 3325).
+fn identity_lines(order: &Invite, path: &Path, layer: &Layer) -> Vec<(Header, Vec<u8>)> {
+    let mut lines = Vec::new();
+    if let Some(user) = &order.branch.asserted {
+        let uri = our_uri(user.as_bytes(), path, layer);
+        lines.push((Header::PAssertedIdentity, [b"<", uri.as_slice(), b">"].concat()));
+    }
+    if order.branch.anonymous {
+        lines.push((Header::Privacy, b"id".to_vec()));
+    }
+    lines
+}
+
+/// Whether a configured field may stand beside ours.
+fn may_be_added(name: &str) -> bool {
+    !matches!(
+        Header::parse(name.as_bytes()),
+        Header::Via
+            | Header::From
+            | Header::To
+            | Header::SipCallId
+            | Header::CSeq
+            | Header::MaxForwards
+            | Header::Contact
+            | Header::Route
+            | Header::RecordRoute
+            | Header::ContentType
+            | Header::ContentLength
+            | Header::Require
+            | Header::ProxyRequire
+            | Header::Authorization
+            | Header::ProxyAuthorization
+    )
+}
+
+/// The contacts of a redirect in the order of their q.
+fn contacts_of(response: Message<'_>) -> Vec<String> {
+    let lists = response.values(Header::Contact).filter_map(Contacts::parse);
+    let mut contacts: Vec<_> = lists.flat_map(Contacts::iter).take(CONTACTS_MAX).collect();
+    let q = |contact: &NameAddr<'_>| contact.params.value(b"q").unwrap_or(b"1").to_vec();
+    // "1", "1.0", "0.7", "0.35" sort as text; an exact tie keeps the peer's order.
+    contacts.sort_by_key(|contact| std::cmp::Reverse(q(contact)));
+    let known = |contact: &NameAddr<'_>| Uri::parse(contact.uri).is_some();
+    let uris = contacts.iter().filter(|contact| known(contact));
+    uris.map(|contact| String::from_utf8_lossy(contact.uri).into_owned()).collect()
+}

@@ -1,0 +1,259 @@
+//! INVITEs inside the dialog, of both sides (RFC 3261 14).
+
+use strowger_leg::{Body, Event};
+use strowger_link::{Cause, Tick};
+
+use super::super::body;
+use super::super::gate::Bar;
+use super::super::layer::{Layer, Response, Role};
+use super::super::output::Counted;
+use super::super::slab::Id;
+use super::session::{AckOf, AwaitAck, OfferOut, Phase, Wanted};
+use super::{Leg, Outgoing};
+use crate::header::Header;
+use crate::limits::GLARE_TRIES_MAX;
+use crate::message::{Index, Message};
+
+impl Leg {
+    /// The call wants a new description of the peer.
+    pub(super) fn reoffer(&mut self, body: Option<Body>, layer: &mut Layer, now: Tick) {
+        let told = self.told;
+        let Some(session) = self.session().filter(|_| !told) else {
+            return layer.count(Counted::Misuse);
+        };
+        let ours = matches!(session.phase, Phase::OfferOut(_) | Phase::HoldAck { .. });
+        if ours || session.wanted.is_some() {
+            // One at a time: the call must hear of the first one before it wants a second.
+            layer.count(Counted::Misuse);
+            return self.tell(Event::ReofferRefused { cause: Cause::from_sip(491) }, layer);
+        }
+        session.wanted = Some(Wanted { body, at: now, glares: 0 });
+        self.start_wanted(layer, now);
+    }
+
+    //= rfc3261#section-14.1
+    //# Note that a UAC MUST NOT initiate a new INVITE transaction within a
+    //# dialog while another INVITE transaction is in progress in either
+    //# direction.
+    /// Sends the re-INVITE that waits, if its time has come and nothing stands in its way.
+    pub(super) fn start_wanted(&mut self, layer: &mut Layer, now: Tick) {
+        let Some(session) = self.session() else { return };
+        if !matches!(session.phase, Phase::Stable) {
+            return;
+        }
+        if let Some(wanted) = session.wanted.take_if(|wanted| wanted.at <= now) {
+            let out = OfferOut { body: wanted.body, glares: wanted.glares, tries: 0 };
+            self.send_reoffer(out, layer, now);
+        }
+    }
+
+    fn send_reoffer(&mut self, out: OfferOut, layer: &mut Layer, now: Tick) {
+        let outgoing = Outgoing { body: out.body.as_ref(), ..Outgoing::new(Role::Reinvite) };
+        if self.send(outgoing, layer, now).is_some() {
+            self.enter(Phase::OfferOut(Box::new(out)));
+        } else {
+            self.enter(Phase::Stable);
+            self.tell(Event::ReofferRefused { cause: Cause::from_sip(500) }, layer);
+        }
+    }
+
+    /// A 2xx to our re-INVITE.
+    pub(super) fn reoffer_accepted(&mut self, response: Message<'_>, layer: &mut Layer) {
+        if self.acknowledge_again(response, layer) {
+            return;
+        }
+        let Ok(cseq) = response.cseq() else { return };
+        let phase = self.enter(Phase::Stable);
+        match phase {
+            Some(Phase::OfferOut(out)) => {
+                //= rfc3261#section-12.2.1.2
+                //# When a UAC receives a 2xx response to a target refresh request, it
+                //# MUST replace the dialog's remote target URI with the URI from the
+                //# Contact header field in that response, if present.
+                self.dialog.refresh(response);
+                let body = body::session(response).ok().flatten();
+                if out.body.is_none() {
+                    self.enter(Phase::HoldAck { cseq: cseq.number, first: false });
+                } else {
+                    self.last_ack = self.acknowledge(&self.dialog, cseq.number, None, layer);
+                }
+                self.tell(Event::ReofferAnswered { body }, layer);
+            }
+            // The ACK is held: the 2xx came again too early.
+            Some(held @ Phase::HoldAck { .. }) => {
+                self.enter(held);
+            }
+            Some(other) => {
+                self.enter(other);
+            }
+            // The leg ended meanwhile; its peer still wants an ACK.
+            None => self.last_ack = self.acknowledge(&self.dialog, cseq.number, None, layer),
+        }
+    }
+
+    /// The call answers the offer that a 2xx brought.
+    pub(super) fn confirm(&mut self, body: Option<&Body>, layer: &mut Layer, now: Tick) {
+        let held = match self.session().map(|session| &session.phase) {
+            Some(Phase::HoldAck { cseq, first }) => Some((*cseq, *first)),
+            Some(
+                Phase::Stable | Phase::AwaitAck(_) | Phase::OfferIn { .. } | Phase::OfferOut(_),
+            )
+            | None => None,
+        };
+        let Some((cseq, first)) = held else { return layer.count(Counted::Misuse) };
+        self.last_ack = self.acknowledge(&self.dialog, cseq, body, layer);
+        self.enter(Phase::Stable);
+        if first {
+            self.tell(Event::Confirmed { body: None }, layer);
+        }
+        self.start_wanted(layer, now);
+    }
+
+    /// A response of 300 to 699 to our re-INVITE.
+    pub(super) fn reoffer_refused(
+        &mut self,
+        tx: Id,
+        response: Message<'_>,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        self.forget(tx);
+        let Some(status) = response.status().map(|status| status.code()) else { return };
+        let cause = super::cause_of(response, Cause::from_sip(status));
+        let out = match self.enter(Phase::Stable) {
+            Some(Phase::OfferOut(out)) => *out,
+            Some(other) => {
+                self.enter(other);
+                return;
+            }
+            None => return,
+        };
+        match status {
+            491 if out.glares < GLARE_TRIES_MAX => self.wait_out_glare(out, layer, now),
+            401 | 407 if self.wallet.learn(response, status, out.tries) => {
+                let tries = out.tries.saturating_add(1);
+                self.send_reoffer(OfferOut { tries, ..out }, layer, now);
+            }
+            //= rfc3261#section-14.1
+            //# Note that, as stated in Section 12.2.1.2, if the non-2xx final
+            //# response is a 481 (Call/Transaction Does Not Exist), or a 408
+            //# (Request Timeout), or no response at all is received for the re-
+            //# INVITE (that is, a timeout is returned by the INVITE client
+            //# transaction), the UAC will terminate the dialog.
+            408 | 481 => self.lost(cause, layer, now),
+            _ => {
+                self.tell(Event::ReofferRefused { cause }, layer);
+                self.start_wanted(layer, now);
+            }
+        }
+    }
+
+    //= rfc3261#section-14.1
+    //# 1. If the UAC is the owner of the Call-ID of the dialog ID
+    //# (meaning it generated the value), T has a randomly chosen value
+    //# between 2.1 and 4 seconds in units of 10 ms.
+    //#
+    //# 2. If the UAC is not the owner of the Call-ID of the dialog ID, T
+    //# has a randomly chosen value of between 0 and 2 seconds in units
+    //# of 10 ms.
+    fn wait_out_glare(&mut self, out: OfferOut, layer: &mut Layer, now: Tick) {
+        let wait_ms = if self.caller {
+            2_100 + 10 * layer.chance.up_to(190)
+        } else {
+            10 * layer.chance.up_to(200)
+        };
+        let at = now.plus_ms(wait_ms.into());
+        if let Some(session) = self.session() {
+            session.wanted = Some(Wanted { body: out.body, at, glares: out.glares + 1 });
+        }
+    }
+
+    /// The peer wants a new description of us.
+    pub(super) fn handle_reinvite(
+        &mut self,
+        request: Message<'_>,
+        tx: Id,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        let tag = self.tag().to_vec();
+        let Some(session) = self.session() else {
+            return self.postpone(tx, layer, now);
+        };
+        match &session.phase {
+            Phase::Stable => {}
+            Phase::OfferIn { .. } => return self.postpone(tx, layer, now),
+            //= rfc3261#section-14.2
+            //# A UAS that receives an INVITE on a dialog while an INVITE it had sent
+            //# on that dialog is in progress MUST return a 491 (Request Pending)
+            //# response to the received INVITE.
+            Phase::OfferOut(_) | Phase::HoldAck { .. } | Phase::AwaitAck(_) => {
+                return layer.respond_plain(tx, 491, &tag, now);
+            }
+        }
+        let Ok(cseq) = request.cseq() else { return };
+        match super::super::gate::check_accept(request).and_then(|()| body::session(request)) {
+            Ok(body) => {
+                let late = body.is_none();
+                session.phase = Phase::OfferIn { tx, cseq: cseq.number, late };
+                layer.respond_plain(tx, 100, &tag, now);
+                self.tell(Event::Reoffer { body }, layer);
+            }
+            Err(bar) => self.bar(tx, &bar, layer, now),
+        }
+    }
+
+    //= rfc3261#section-14.2
+    //# A UAS that receives a second INVITE before it sends the final
+    //# response to a first INVITE with a lower CSeq sequence number on the
+    //# same dialog MUST return a 500 (Server Internal Error) response to the
+    //# second INVITE and MUST include a Retry-After header field with a
+    //# randomly chosen value of between 0 and 10 seconds.
+    fn postpone(&mut self, tx: Id, layer: &mut Layer, now: Tick) {
+        let seconds = layer.chance.up_to(10).to_string();
+        self.bar(tx, &Bar::with(500, Header::RetryAfter, seconds.as_bytes()), layer, now);
+    }
+
+    /// Answers a request of the dialog by what bars it.
+    pub(super) fn bar(&self, tx: Id, bar: &Bar, layer: &mut Layer, now: Tick) {
+        layer.count(Counted::Barred(bar.status));
+        let tag = Some(self.tag());
+        bar.answer(|response| layer.respond(tx, Response { tag, ..response }, now));
+    }
+
+    /// The call accepts the peer's offer.
+    pub(super) fn reoffer_answer(&mut self, body: Option<Body>, layer: &mut Layer, now: Tick) {
+        let Some((tx, cseq, late)) = self.offer_in() else { return layer.count(Counted::Misuse) };
+        if let Some(bytes) = layer.request_of(tx) {
+            let mut index = Index::new();
+            if let Ok(request) = Message::parse(&bytes, &mut index) {
+                self.dialog.refresh(request);
+            }
+        }
+        let Some((ok, path)) = self.respond_in_dialog(tx, 200, body.as_ref(), layer, now) else {
+            return layer.count(Counted::Misuse);
+        };
+        let of = if late { AckOf::LateReoffer } else { AckOf::Reoffer };
+        let wait = AwaitAck::new(cseq, ok, path, of, layer.config.timers, now);
+        self.enter(Phase::AwaitAck(Box::new(wait)));
+    }
+
+    /// The call refuses the peer's offer.
+    pub(super) fn reoffer_refuse(&mut self, cause: Cause, layer: &mut Layer, now: Tick) {
+        let Some((tx, ..)) = self.offer_in() else { return layer.count(Counted::Misuse) };
+        let status = match cause.sip {
+            300..=699 => cause.sip,
+            _ => 488,
+        };
+        layer.respond_plain(tx, status, self.tag(), now);
+        self.enter(Phase::Stable);
+        self.start_wanted(layer, now);
+    }
+
+    fn offer_in(&mut self) -> Option<(Id, u32, bool)> {
+        match self.session()?.phase {
+            Phase::OfferIn { tx, cseq, late } => Some((tx, cseq, late)),
+            Phase::Stable | Phase::AwaitAck(_) | Phase::OfferOut(_) | Phase::HoldAck { .. } => None,
+        }
+    }
+}

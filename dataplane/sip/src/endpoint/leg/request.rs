@@ -1,0 +1,105 @@
+//! Requests of the peer inside the dialog (RFC 3261 12.2.2, 15.1.2).
+
+use strowger_leg::{BODY_MAX, Body, Event};
+use strowger_link::{Cause, Tick};
+
+use super::super::body;
+use super::super::gate::{self, Bar};
+use super::super::layer::{Layer, Response};
+use super::super::output::Counted;
+use super::super::slab::Id;
+use super::{Leg, State, cause_of};
+use crate::dialog::Order;
+use crate::header::Header;
+use crate::message::Message;
+use crate::method::Method;
+
+impl Leg {
+    /// A new request of this dialog, with its transaction.
+    pub(in super::super) fn handle_request(
+        &mut self,
+        request: Message<'_>,
+        method: Method,
+        tx: Id,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        let Ok(cseq) = request.cseq() else { return };
+        if self.dialog.order(cseq.number) == Order::TooLate {
+            layer.count(Counted::OutOfOrder);
+            return layer.respond_plain(tx, 500, self.tag(), now);
+        }
+        if let Err(bar) = gate::check_require(request) {
+            return self.bar(tx, &bar, layer, now);
+        }
+        match method {
+            // The call has heard the last of it; only a BYE still means something.
+            Method::Invite | Method::Info if self.told => {
+                layer.respond_plain(tx, 481, self.tag(), now);
+            }
+            Method::Invite => self.handle_reinvite(request, tx, layer, now),
+            Method::Bye => self.handle_bye(request, tx, layer, now),
+            Method::Info => self.handle_info(request, tx, layer, now),
+            Method::Options => self.handle_options(tx, layer, now),
+            Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Prack
+            | Method::Update
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish
+            | Method::Other => {
+                let bar = gate::method_not_taken(method, gate::ALLOW_IN_DIALOG);
+                self.bar(tx, &bar, layer, now);
+            }
+        }
+    }
+
+    //= rfc3261#section-15.1.2
+    //# The UAS MUST still respond to any pending requests received for that
+    //# dialog.  It is RECOMMENDED that a 487 (Request Terminated) response
+    //# be generated to those pending requests.
+    fn handle_bye(&mut self, request: Message<'_>, tx: Id, layer: &mut Layer, now: Tick) {
+        layer.respond_plain(tx, 200, self.tag(), now);
+        let cause = cause_of(request, Cause::new(0, 16));
+        if let Some(invite) = self.offered_tx() {
+            return self.end_offered(invite, cause, layer, now);
+        }
+        match self.take_state() {
+            State::Up(session) => {
+                self.close_offer(&session, layer, now);
+                self.tell_ended(cause, true, layer);
+            }
+            state @ (State::Calling(_) | State::Offered(_) | State::Over) => self.state = state,
+        }
+    }
+
+    fn handle_info(&mut self, request: Message<'_>, tx: Id, layer: &mut Layer, now: Tick) {
+        let bytes = request.body();
+        if bytes.len() > BODY_MAX {
+            return self.bar(tx, &Bar::new(413), layer, now);
+        }
+        layer.respond_plain(tx, 200, self.tag(), now);
+        if let Some(digits) = body::digits(request) {
+            let body::Digits { digits, duration_ms } = digits;
+            self.tell(Event::Digits { digits, duration_ms }, layer);
+        } else if let Some(kind) = request.value(Header::ContentType).filter(|_| !bytes.is_empty())
+        {
+            let content_type = String::from_utf8_lossy(kind).into();
+            self.tell(Event::Info { body: Body { content_type, data: bytes.into() } }, layer);
+        }
+    }
+
+    fn handle_options(&self, tx: Id, layer: &mut Layer, now: Tick) {
+        let fields: [(&str, &[u8]); 3] = [
+            (Header::Allow.name(), gate::ALLOW_IN_DIALOG.as_bytes()),
+            (Header::Accept.name(), gate::ACCEPT),
+            (Header::Supported.name(), b""),
+        ];
+        let response = Response { tag: Some(self.tag()), fields: &fields, ..Response::new(200) };
+        layer.respond(tx, response, now);
+    }
+}

@@ -1,0 +1,250 @@
+//! An answered leg: the exchange of session descriptions that is under way, and its end.
+
+use std::mem;
+
+use strowger_leg::{Body, Event};
+use strowger_link::{Cause, Tick};
+
+use super::super::config::Path;
+use super::super::layer::{Layer, Role};
+use super::super::output::{Bytes, Counted};
+use super::super::slab::Id;
+use super::{Leg, Outgoing, State, reasons};
+use crate::header::Header;
+use crate::transaction::Timers;
+
+/// An answered leg.
+pub(super) struct Session {
+    pub(super) phase: Phase,
+    /// A re-INVITE of ours that has to wait.
+    pub(super) wanted: Option<Wanted>,
+    /// The call has hung up; the BYE waits for the ACK of our 2xx.
+    hangup: Option<Cause>,
+}
+
+/// Which INVITE is in progress. There is at most one (RFC 3261 14.1, 14.2).
+pub(super) enum Phase {
+    /// None.
+    Stable,
+    /// The peer's is answered by us, and its ACK has not come.
+    AwaitAck(Box<AwaitAck>),
+    /// The peer's waits for the call's answer.
+    OfferIn { tx: Id, cseq: u32, late: bool },
+    /// Ours is out.
+    OfferOut(Box<OfferOut>),
+    /// Ours is answered by an offer: its ACK waits for the call's answer.
+    HoldAck { cseq: u32, first: bool },
+}
+
+/// A 2xx that is sent again until its ACK comes.
+pub(super) struct AwaitAck {
+    cseq: u32,
+    ok: Bytes,
+    path: Path,
+    next: Tick,
+    interval_ms: u32,
+    give_up: Tick,
+    of: AckOf,
+}
+
+/// What an ACK confirms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AckOf {
+    /// The INVITE that began the leg.
+    First,
+    /// One inside the dialog.
+    Reoffer,
+    /// One inside the dialog that had no offer: the ACK brings the answer to ours.
+    LateReoffer,
+}
+
+/// A re-INVITE of ours.
+pub(super) struct OfferOut {
+    pub(super) body: Option<Body>,
+    /// How often it met one of the peer's.
+    pub(super) glares: u8,
+    /// How often it was challenged.
+    pub(super) tries: u8,
+}
+
+/// A re-INVITE that waits for its time.
+pub(super) struct Wanted {
+    pub(super) body: Option<Body>,
+    pub(super) at: Tick,
+    pub(super) glares: u8,
+}
+
+impl AwaitAck {
+    pub(super) fn new(
+        cseq: u32,
+        ok: Bytes,
+        path: Path,
+        of: AckOf,
+        timers: Timers,
+        now: Tick,
+    ) -> AwaitAck {
+        AwaitAck {
+            cseq,
+            ok,
+            path,
+            next: now.plus_ms(timers.t1_ms().into()),
+            interval_ms: timers.t1_ms(),
+            give_up: now.plus_ms(timers.give_up_ms().into()),
+            of,
+        }
+    }
+}
+
+impl Session {
+    const fn of(phase: Phase) -> Session {
+        Session { phase, wanted: None, hangup: None }
+    }
+
+    pub(super) const fn stable() -> Session {
+        Session::of(Phase::Stable)
+    }
+
+    pub(super) fn awaiting(wait: AwaitAck) -> Session {
+        Session::of(Phase::AwaitAck(Box::new(wait)))
+    }
+
+    pub(super) const fn holding(cseq: u32) -> Session {
+        Session::of(Phase::HoldAck { cseq, first: true })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        match &self.phase {
+            Phase::AwaitAck(wait) => Some(wait.next.min(wait.give_up)),
+            Phase::Stable => self.wanted.as_ref().map(|wanted| wanted.at),
+            Phase::OfferIn { .. } | Phase::OfferOut(_) | Phase::HoldAck { .. } => None,
+        }
+    }
+}
+
+impl Leg {
+    /// The session, while there is one.
+    pub(super) fn session(&mut self) -> Option<&mut Session> {
+        match &mut self.state {
+            State::Up(session) => Some(session),
+            State::Offered(_) | State::Calling(_) | State::Over => None,
+        }
+    }
+
+    /// An ACK for a 2xx of ours came.
+    pub(in super::super) fn handle_ack(
+        &mut self,
+        cseq: u32,
+        body: Option<Body>,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        let Some(session) = self.session() else { return };
+        let of = match &session.phase {
+            Phase::AwaitAck(wait) if wait.cseq == cseq => wait.of,
+            // One that came again.
+            Phase::AwaitAck(_)
+            | Phase::Stable
+            | Phase::OfferIn { .. }
+            | Phase::OfferOut(_)
+            | Phase::HoldAck { .. } => return,
+        };
+        session.phase = Phase::Stable;
+        if let Some(cause) = session.hangup {
+            return self.bye(cause, layer, now);
+        }
+        match of {
+            AckOf::First => self.tell(Event::Confirmed { body }, layer),
+            AckOf::LateReoffer => self.tell(Event::ReofferAnswered { body }, layer),
+            AckOf::Reoffer => {}
+        }
+        self.start_wanted(layer, now);
+    }
+
+    pub(super) fn session_timeout(&mut self, layer: &mut Layer, now: Tick) {
+        let timers = layer.config.timers;
+        let Some(session) = self.session() else { return };
+        if let Phase::AwaitAck(wait) = &mut session.phase {
+            if wait.give_up <= now {
+                return self.unconfirmed(layer, now);
+            }
+            if wait.next <= now {
+                wait.interval_ms = wait.interval_ms.saturating_mul(2).min(timers.t2_ms());
+                wait.next = now.plus_ms(wait.interval_ms.into());
+                layer.transmit(wait.path, wait.ok.clone());
+            }
+        }
+        self.start_wanted(layer, now);
+    }
+
+    //= rfc3261#section-13.3.1.4
+    //# If the server retransmits the 2xx response for 64*T1 seconds without
+    //# receiving an ACK, the dialog is confirmed, but the session SHOULD be
+    //# terminated.  This is accomplished with a BYE, as described in Section
+    //# 15.
+    fn unconfirmed(&mut self, layer: &mut Layer, now: Tick) {
+        self.lost(Cause::from_sip(408), layer, now);
+    }
+
+    /// The peer is lost to us: a BYE in case it hears, and the call is told.
+    pub(super) fn lost(&mut self, cause: Cause, layer: &mut Layer, now: Tick) {
+        let State::Up(session) = self.take_state() else { return };
+        self.close_offer(&session, layer, now);
+        self.bye(cause, layer, now);
+        self.tell_ended(cause, false, layer);
+    }
+
+    //= rfc3261#section-15
+    //# However, the callee's UA MUST NOT send a BYE on a confirmed dialog
+    //# until it has received an ACK for its 2xx response or until the server
+    //# transaction times out.
+    /// The call hangs up.
+    pub(super) fn hangup_session(
+        &mut self,
+        mut session: Box<Session>,
+        cause: Cause,
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        if let Phase::AwaitAck(_) = session.phase {
+            session.hangup.get_or_insert(cause);
+            session.wanted = None;
+            self.state = State::Up(session);
+        } else {
+            self.close_offer(&session, layer, now);
+            self.bye(cause, layer, now);
+        }
+        self.tell_ended(cause, false, layer);
+    }
+
+    /// The INVITE in progress gets what its peer waits for.
+    pub(super) fn close_offer(&mut self, session: &Session, layer: &mut Layer, now: Tick) {
+        match session.phase {
+            Phase::OfferIn { tx, .. } => layer.respond_plain(tx, 487, self.tag(), now),
+            Phase::HoldAck { cseq, .. } => {
+                self.last_ack = self.acknowledge(&self.dialog, cseq, None, layer);
+            }
+            Phase::Stable | Phase::AwaitAck(_) | Phase::OfferOut(_) => {}
+        }
+    }
+
+    fn bye(&mut self, cause: Cause, layer: &mut Layer, now: Tick) {
+        self.state = State::Over;
+        let reasons = reasons(cause, false);
+        let fields: Vec<(&str, &[u8])> =
+            reasons.iter().map(|reason| (Header::Reason.name(), reason.as_slice())).collect();
+        self.send(Outgoing { fields: &fields, ..Outgoing::new(Role::Bye(0)) }, layer, now);
+    }
+
+    /// Sends a body that is no session description.
+    pub(super) fn info(&mut self, body: &Body, layer: &mut Layer, now: Tick) {
+        if self.session().is_none() || self.told {
+            return layer.count(Counted::Misuse);
+        }
+        self.send(Outgoing { body: Some(body), ..Outgoing::new(Role::Info) }, layer, now);
+    }
+
+    /// Replaces the phase of a session; gives the one before.
+    pub(super) fn enter(&mut self, phase: Phase) -> Option<Phase> {
+        self.session().map(|session| mem::replace(&mut session.phase, phase))
+    }
+}

@@ -1,0 +1,11 @@
+//! Scripts of what peer and call do, and what the endpoint does then. See `script` for the words.
+
+mod inbound;
+mod outbound;
+mod outside;
+mod pair;
+mod refused;
+mod script;
+mod session;
+
+use script::check;

@@ -1,0 +1,396 @@
+use super::*;
+use crate::endpoint::tests::script::Bench;
+
+const UP: &str = "
+    peer> INVITE
+    peer< 100 INVITE
+    call< Offered 4420 sdp
+    call> Answer sdp
+    peer< 200 INVITE sdp
+    peer> ACK
+    call< Confirmed
+";
+
+#[test]
+fn a_call_comes_in_and_the_caller_ends_it() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE to=192.0.2.10:5060
+        call< Offered 4420 sdp
+        call> Progress 180
+        peer< 180 INVITE | Server: Strowger
+        call> Progress 183 sdp
+        peer< 183 INVITE sdp | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        peer> ACK
+        call< Confirmed
+        peer> BYE | Reason: Q.850;cause=31
+        peer< 200 BYE
+        call< Ended 0/31 party",
+    );
+}
+
+#[test]
+fn the_answer_to_a_late_offer_comes_with_the_ack() {
+    check(
+        "peer> INVITE nosdp
+        peer< 100 INVITE
+        call< Offered 4420
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        peer> ACK sdp
+        call< Confirmed sdp",
+    );
+}
+
+#[test]
+fn an_invite_that_comes_again_gets_the_last_response_again() {
+    check(
+        "peer> INVITE cseq=1 branch=z9hG4bKx
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        peer> INVITE cseq=1 branch=z9hG4bKx
+        peer< 100 INVITE
+        call> Progress 180
+        peer< 180 INVITE
+        peer> INVITE cseq=1 branch=z9hG4bKx
+        peer< 180 INVITE
+        call> Hangup 486/17
+        peer< 486 INVITE | Reason: Q.850;cause=17
+        call< Ended 486/17
+        peer> INVITE cseq=1 branch=z9hG4bKx
+        peer< 486 INVITE
+        peer> ACK same
+        wait 40000",
+    );
+}
+
+#[test]
+fn a_refusal_is_sent_until_it_is_acknowledged() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Hangup 480/19 phrase=Nobody retry=5
+        peer< 480 INVITE | Retry-After: 5 | SIP/2.0 480 Nobody
+        call< Ended 480/19
+        wait 500
+        peer< 480 INVITE
+        wait 1000
+        peer< 480 INVITE
+        peer> ACK same
+        wait 40000",
+    );
+}
+
+#[test]
+fn a_refusal_by_q850_alone_finds_its_status() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Hangup 0/17
+        peer< 486 INVITE
+        call< Ended 0/17
+        peer> ACK same",
+    );
+}
+
+#[test]
+fn the_2xx_is_sent_until_it_is_acknowledged() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        wait 500
+        peer< 200 INVITE sdp
+        wait 1000
+        peer< 200 INVITE sdp
+        wait 2000
+        peer< 200 INVITE sdp
+        wait 4000
+        peer< 200 INVITE sdp
+        wait 4000
+        peer< 200 INVITE sdp
+        peer> ACK
+        call< Confirmed
+        wait 40000
+        peer> ACK again",
+    );
+}
+
+#[test]
+fn a_2xx_that_nobody_acknowledges_ends_in_bye() {
+    let mut bench = Bench::new();
+    bench.run(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Answer sdp
+        peer< 200 INVITE sdp",
+    );
+    let mut seconds = 0;
+    let ended = loop {
+        bench.now = bench.now.plus_ms(500);
+        bench.endpoint.handle_timeout(bench.now);
+        bench.drain();
+        let texts = bench.texts();
+        seconds += 1;
+        if texts.iter().any(|text| text.starts_with("call<")) {
+            break texts;
+        }
+        assert!(seconds < 100);
+    };
+    assert_eq!(seconds, 64, "64*T1 in steps of T1");
+    assert_eq!(ended, ["peer< BYE", "call< Ended 408/102"]);
+    bench.run("peer> 200 BYE");
+}
+
+#[test]
+fn an_ack_may_share_the_branch_of_its_invite() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        peer> ACK same
+        call< Confirmed",
+    );
+}
+
+#[test]
+fn a_hangup_before_the_ack_waits_for_it() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        call> Hangup 0/16
+        call< Ended 0/16
+        wait 500
+        peer< 200 INVITE sdp
+        peer> ACK
+        peer< BYE | Reason: Q.850;cause=16
+        peer> 200 BYE
+        wait 40000",
+    );
+}
+
+#[test]
+fn cancel_gets_200_and_the_invite_487() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Progress 180
+        peer< 180 INVITE
+        peer> CANCEL
+        peer< 200 CANCEL
+        peer< 487 INVITE
+        call< Ended 487/16 party
+        peer> CANCEL
+        peer< 200 CANCEL
+        peer> ACK same
+        call> Hangup 486/17
+        count< Misuse",
+    );
+}
+
+#[test]
+fn a_cancel_behind_the_2xx_changes_nothing() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        peer> CANCEL
+        peer< 200 CANCEL
+        peer> ACK
+        call< Confirmed",
+    );
+}
+
+#[test]
+fn a_cancel_of_nothing_is_481() {
+    check(
+        "peer> CANCEL branch=z9hG4bKno
+        count< NoTransaction
+        peer< 481 CANCEL",
+    );
+}
+
+#[test]
+fn the_caller_may_end_an_early_dialog_by_bye() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Progress 180
+        peer< 180 INVITE
+        peer> BYE
+        peer< 200 BYE
+        peer< 487 INVITE
+        call< Ended 0/16 party
+        peer> ACK same",
+    );
+}
+
+#[test]
+fn a_call_that_rings_long_is_kept_alive() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Progress 180
+        peer< 180 INVITE
+        wait 60000
+        peer< 180 INVITE
+        wait 60000
+        peer< 180 INVITE",
+    );
+}
+
+#[test]
+fn an_invitation_expires() {
+    check(
+        "peer> INVITE | Expires: 20
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        wait 20000
+        peer< 487 INVITE
+        call< Ended 487/19 party
+        peer> ACK same",
+    );
+}
+
+#[test]
+fn record_routes_come_back_and_lead_our_requests() {
+    let rr = "| Record-Route: <sip:192.0.2.20;lr>, <sip:192.0.2.21:5070;lr>";
+    check(&format!(
+        "peer> INVITE {rr}
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Answer sdp
+        peer< 200 INVITE sdp {rr}
+        peer> ACK
+        call< Confirmed
+        call> Hangup 0/16
+        peer< BYE to=192.0.2.20:5060 | BYE sip:1001@192.0.2.10 SIP/2.0 | Route: <sip:192.0.2.20;lr> | Route: <sip:192.0.2.21:5070;lr>
+        call< Ended 0/16
+        peer> 200 BYE"
+    ));
+}
+
+#[test]
+fn behind_a_nat_requests_go_where_the_call_came_from() {
+    check(
+        "peer> INVITE from=198.51.100.7:31000 | Contact: <sip:1001@10.1.1.1>
+        peer< 100 INVITE to=198.51.100.7:5060
+        call< Offered 4420 sdp
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        peer> ACK from=198.51.100.7:31000
+        call< Confirmed
+        call> Hangup 0/16
+        peer< BYE to=198.51.100.7:31000 | BYE sip:1001@10.1.1.1 SIP/2.0
+        call< Ended 0/16
+        peer> 200 BYE",
+    );
+}
+
+#[test]
+fn a_bye_is_accepted_from_another_node_of_the_carrier() {
+    check(&format!(
+        "{UP}
+        peer> BYE from=192.0.2.99:5060
+        peer< 200 BYE to=192.0.2.99:5060
+        call< Ended 0/16 party"
+    ));
+}
+
+#[test]
+fn requests_of_other_dialogs_are_481() {
+    check(&format!(
+        "{UP}
+        peer> BYE callid=other
+        count< NoDialog
+        peer< 481 BYE
+        peer> BYE fromtag=other
+        count< NoDialog
+        peer< 481 BYE
+        peer> BYE totag=aaaaaaaaaaaaaaaaa
+        count< NoDialog
+        peer< 481 BYE
+        peer> ACK fromtag=other
+        count< StrayAck
+        peer> BYE
+        peer< 200 BYE
+        call< Ended 0/16 party
+        peer> INFO sdp
+        count< NoDialog
+        peer< 481 INFO"
+    ));
+}
+
+#[test]
+fn a_bye_that_comes_again_is_answered_again() {
+    check(&format!(
+        "{UP}
+        peer> BYE cseq=9 branch=z9hG4bKbye
+        peer< 200 BYE
+        call< Ended 0/16 party
+        peer> BYE cseq=9 branch=z9hG4bKbye
+        peer< 200 BYE"
+    ));
+}
+
+#[test]
+fn a_challenge_by_the_call() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Challenge
+        peer< 401 INVITE
+        call< Ended 401/21
+        peer> ACK same",
+    );
+}
+
+#[test]
+fn an_rfc_2543_caller_is_served() {
+    let mut bench = Bench::new();
+    let invite = "INVITE sip:4420@h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10\r\n\
+        From: <sip:a@192.0.2.10:5099>\r\nTo: <sip:4420@h>\r\nCall-ID: x\r\nCSeq: 5 INVITE\r\n\r\n";
+    let source = "192.0.2.10:5060".parse().unwrap();
+    bench.feed(invite.as_bytes(), source);
+    bench.run("peer< 100 INVITE\ncall< Offered 4420\ncall> Hangup 603/21\npeer< 603 INVITE\ncall< Ended 603/21");
+    bench.feed(invite.as_bytes(), source);
+    bench.run("peer< 603 INVITE");
+    let ack = |tag: &str| {
+        invite.replace("INVITE", "ACK").replace("<sip:4420@h>", &format!("<sip:4420@h>;tag={tag}"))
+    };
+    bench.feed(ack("wrong").as_bytes(), source);
+    bench.run("count< StrayAck\nwait 500\npeer< 603 INVITE");
+    let tag = bench.our_tag();
+    bench.feed(ack(&tag).as_bytes(), source);
+    bench.run("wait 40000");
+    assert_eq!((bench.endpoint.transactions(), bench.endpoint.alarms()), (0, 0));
+}
+
+#[test]
+fn nothing_is_left_of_an_ended_call() {
+    let mut bench = Bench::new();
+    bench.run(&format!(
+        "{UP}\ncall> Hangup 0/16\npeer< BYE\ncall< Ended 0/16\npeer> 200 BYE\nwait 40000"
+    ));
+    assert_eq!(bench.endpoint.legs(), 0);
+    assert_eq!((bench.endpoint.transactions(), bench.endpoint.alarms()), (0, 0));
+    assert_eq!(bench.endpoint.poll_timeout(), None);
+}

@@ -1,0 +1,429 @@
+use super::*;
+use crate::endpoint::tests::script::{Bench, field};
+use crate::header::Header;
+
+const UP: &str = "
+    call> Invite
+    peer< INVITE sdp
+    peer> 200 INVITE sdp | Contact: <sip:b@192.0.2.10>
+    call< Answered sdp
+    peer< ACK
+    call< Confirmed
+";
+
+#[test]
+fn a_call_goes_out_and_we_end_it() {
+    check(
+        "call> Invite
+        peer< INVITE sdp to=192.0.2.10:5060 | INVITE sip:4420@192.0.2.10 SIP/2.0 | Max-Forwards: 68 | To: <sip:4420@192.0.2.10>
+        peer> 100 INVITE
+        peer> 180 INVITE
+        call< Progress 180 fork 0
+        peer> 183 INVITE sdp
+        call< Progress 183 fork 0 sdp
+        peer> 200 INVITE sdp | Contact: <sip:b@192.0.2.77:5080>
+        call< Answered sdp
+        peer< ACK to=192.0.2.77:5080 | ACK sip:b@192.0.2.77:5080 SIP/2.0 | CSeq: 1 ACK
+        call< Confirmed
+        call> Hangup 0/31
+        peer< BYE to=192.0.2.77:5080 | CSeq: 2 BYE | Reason: Q.850;cause=31
+        call< Ended 0/31
+        peer> 200 BYE",
+    );
+}
+
+#[test]
+fn the_callee_ends_it() {
+    let mut bench = Bench::new();
+    bench.run(UP);
+    bench.feed(&bye(&bench, "b", 1), "192.0.2.10:5060".parse().unwrap());
+    bench.run("peer< 200 BYE\ncall< Ended 0/16 party");
+}
+
+/// A BYE of the callee: From is its end, To ours.
+fn bye(bench: &Bench, tag: &str, cseq: u32) -> Vec<u8> {
+    format!(
+        "BYE sip:us SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKb{cseq}\r\n\
+         From: <sip:4420@192.0.2.10>;tag={tag}\r\nTo: <sip:1001@192.0.2.1>;tag={}\r\n\
+         Call-ID: {}\r\nCSeq: {cseq} BYE\r\n\r\n",
+        bench.our_tag(),
+        bench.our_call_id(),
+    )
+    .into_bytes()
+}
+
+#[test]
+fn both_ends_hang_up_at_once() {
+    let mut bench = Bench::new();
+    bench.run(&format!("{UP}\ncall> Hangup 0/16\npeer< BYE\ncall< Ended 0/16"));
+    bench.feed(&bye(&bench, "b", 1), "192.0.2.10:5060".parse().unwrap());
+    bench.run("peer< 200 BYE\npeer> 200 BYE\nwait 40000");
+    assert_eq!((bench.endpoint.legs(), bench.endpoint.transactions()), (0, 0));
+}
+
+#[test]
+fn a_peer_that_is_silent_is_told_after_32_seconds() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        wait 500
+        peer< INVITE sdp
+        wait 1000
+        peer< INVITE sdp
+        wait 2000
+        peer< INVITE sdp
+        wait 4000
+        peer< INVITE sdp
+        wait 8000
+        peer< INVITE sdp
+        wait 16000
+        peer< INVITE sdp
+        wait 499
+        wait 1
+        call< Refused 408/102 silent",
+    );
+}
+
+#[test]
+fn an_unreachable_peer_is_told_at_once() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        unreachable 192.0.2.11:5060
+        unreachable 192.0.2.10:5060
+        call< Refused 503/41 silent",
+    );
+}
+
+#[test]
+fn refusals_are_acknowledged_and_told() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 486 INVITE | Reason: Q.850;cause=21
+        peer< ACK to=192.0.2.10:5060 | CSeq: 1 ACK
+        call< Refused 486/21
+        peer> 486 INVITE
+        peer< ACK",
+    );
+}
+
+#[test]
+fn a_redirect_gives_its_contacts_in_order() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 302 INVITE | Contact: <sip:low@h>;q=0.2, <sip:high@h>;q=0.9, <sip:best@h>
+        peer< ACK
+        call< Refused 302/23 sip:best@h sip:high@h sip:low@h",
+    );
+}
+
+#[test]
+fn a_late_offer_withholds_the_ack() {
+    check(
+        "call> Invite nosdp
+        peer< INVITE
+        peer> 200 INVITE sdp | Contact: <sip:b@192.0.2.10>
+        call< Answered sdp
+        peer> 200 INVITE sdp | Contact: <sip:b@192.0.2.10>
+        call> Confirm sdp
+        peer< ACK sdp
+        call< Confirmed
+        peer> 200 INVITE sdp | Contact: <sip:b@192.0.2.10>
+        peer< ACK sdp",
+    );
+}
+
+#[test]
+fn a_hangup_instead_of_the_answer_to_a_late_offer() {
+    check(
+        "call> Invite nosdp
+        peer< INVITE
+        peer> 200 INVITE sdp
+        call< Answered sdp
+        call> Hangup 488/65
+        peer< ACK
+        peer< BYE
+        call< Ended 488/65
+        peer> 200 BYE",
+    );
+}
+
+#[test]
+fn a_2xx_that_comes_again_gets_its_ack_again() {
+    check(&format!(
+        "{UP}
+        peer> 200 INVITE sdp
+        peer< ACK
+        call> Hangup 0/16
+        peer< BYE
+        call< Ended 0/16
+        peer> 200 BYE
+        peer> 200 INVITE sdp
+        peer< ACK"
+    ));
+}
+
+#[test]
+fn forks_are_told_apart_and_the_losers_ended() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 180 INVITE tag=a
+        call< Progress 180 fork 0
+        peer> 180 INVITE tag=b
+        call< Progress 180 fork 1
+        peer> 183 INVITE tag=a
+        call< Progress 183 fork 0
+        peer> 200 INVITE tag=b sdp | Contact: <sip:b@192.0.2.10>
+        call< Answered sdp
+        peer< ACK
+        call< Confirmed
+        peer> 200 INVITE tag=a sdp | Contact: <sip:a@192.0.2.30>
+        peer< ACK to=192.0.2.30:5060 | To: <sip:4420@192.0.2.10>;tag=a
+        peer< BYE to=192.0.2.30:5060 | To: <sip:4420@192.0.2.10>;tag=a | CSeq: 2 BYE
+        peer> 200 INVITE tag=a sdp | Contact: <sip:a@192.0.2.30>
+        peer< ACK to=192.0.2.30:5060
+        peer> 200 BYE
+        call> Hangup 0/16
+        peer< BYE to=192.0.2.10:5060 | To: <sip:4420@192.0.2.10>;tag=b
+        call< Ended 0/16
+        peer> 200 BYE",
+    );
+}
+
+#[test]
+fn cancel_waits_for_a_provisional_response() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        call> Hangup 487/16
+        call< Refused 487/16
+        wait 500
+        peer< INVITE sdp
+        peer> 100 INVITE
+        peer< CANCEL to=192.0.2.10:5060 | CSeq: 1 CANCEL | Reason: Q.850;cause=16 | Reason: SIP;cause=487
+        peer> 200 CANCEL
+        peer> 487 INVITE
+        peer< ACK",
+    );
+}
+
+#[test]
+fn cancel_while_it_rings() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 180 INVITE
+        call< Progress 180 fork 0
+        call> Hangup 200/26
+        peer< CANCEL | Reason: SIP;cause=200
+        call< Refused 200/26
+        wait 500
+        peer< CANCEL
+        peer> 200 CANCEL
+        peer> 180 INVITE
+        peer> 487 INVITE
+        peer< ACK",
+    );
+}
+
+#[test]
+fn an_answer_that_crosses_our_cancel_is_ended_by_bye() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 180 INVITE
+        call< Progress 180 fork 0
+        call> Hangup 487/16
+        peer< CANCEL
+        call< Refused 487/16
+        peer> 200 INVITE sdp
+        peer< ACK
+        peer< BYE
+        peer> 200 INVITE sdp
+        peer< ACK
+        peer> 200 BYE
+        peer> 200 CANCEL",
+    );
+}
+
+#[test]
+fn an_answer_before_any_cancel_could_go_is_ended_by_bye() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        call> Hangup 487/16
+        call< Refused 487/16
+        peer> 200 INVITE sdp
+        peer< ACK
+        peer< BYE
+        peer> 200 BYE",
+    );
+}
+
+#[test]
+fn a_cancel_that_brings_no_final_response_is_forgotten() {
+    let mut bench = Bench::new();
+    bench.run(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 180 INVITE
+        call< Progress 180 fork 0
+        call> Hangup 487/16
+        peer< CANCEL
+        call< Refused 487/16
+        peer> 200 CANCEL
+        wait 32000",
+    );
+    assert_eq!((bench.endpoint.legs(), bench.endpoint.alarms()), (0, 0));
+    bench.run("peer> 487 INVITE\ncount< StrayResponse");
+}
+
+#[test]
+fn a_challenge_is_answered_once() {
+    let asked =
+        "| WWW-Authenticate: Digest realm=\"r\",nonce=\"n1\",qop=\"auth\",algorithm=SHA-256";
+    let mut bench = Bench::new();
+    bench.run_open(&format!(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 401 INVITE {asked}
+        peer< ACK | CSeq: 1 ACK"
+    ));
+    let again = bench.messages().remove(0);
+    let value = field(&again, Header::Authorization).unwrap();
+    let credentials = crate::digest::Credentials::parse(value.as_bytes()).unwrap();
+    let ha1 = crate::digest::Ha1::compute(crate::digest::Algorithm::Sha256, b"us", b"r", b"pw");
+    assert_eq!(credentials.verify(&ha1, b"INVITE"), crate::digest::Check::Match);
+    assert_eq!(field(&again, Header::CSeq), Some("2 INVITE"));
+    bench.run(&format!(
+        "peer> 401 INVITE {asked}
+        peer< ACK
+        call< Refused 401/21"
+    ));
+}
+
+#[test]
+fn an_old_nonce_and_a_proxy_are_further_challenges() {
+    let realm = "Digest realm=\"r\",nonce=";
+    check(&format!(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 407 INVITE | Proxy-Authenticate: {realm}\"1\"
+        peer< ACK
+        peer< INVITE sdp | CSeq: 2 INVITE
+        peer> 401 INVITE | WWW-Authenticate: {realm}\"2\"
+        peer< ACK
+        peer< INVITE sdp | CSeq: 3 INVITE
+        peer> 401 INVITE | WWW-Authenticate: {realm}\"3\",stale=true
+        peer< ACK
+        call< Refused 401/21"
+    ));
+    check(&format!(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 401 INVITE | WWW-Authenticate: {realm}\"2\"
+        peer< ACK
+        peer< INVITE sdp
+        peer> 401 INVITE | WWW-Authenticate: {realm}\"3\",stale=true
+        peer< ACK
+        peer< INVITE sdp | CSeq: 3 INVITE
+        peer> 200 INVITE sdp
+        call< Answered sdp
+        peer< ACK | CSeq: 3 ACK
+        call< Confirmed
+        call> Hangup 0/16
+        peer< BYE
+        call< Ended 0/16
+        peer> 401 BYE | WWW-Authenticate: {realm}\"4\"
+        peer< BYE
+        peer> 200 BYE"
+    ));
+}
+
+#[test]
+fn without_a_secret_a_challenge_is_a_refusal() {
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 407 INVITE | Proxy-Authenticate: Digest realm=\"r\",nonce=\"n\"
+        peer< ACK
+        call< Refused 407/21",
+    );
+}
+
+#[test]
+fn the_ack_of_a_2xx_shows_the_credentials_of_the_invite() {
+    let mut bench = Bench::new();
+    bench.run_open(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 401 INVITE | WWW-Authenticate: Digest realm=\"r\",nonce=\"n1\"
+        peer< ACK",
+    );
+    let invite = bench.messages().remove(0);
+    bench.run_open("peer> 200 INVITE sdp");
+    let ack = bench.messages().remove(0);
+    assert!(ack.starts_with("ACK"), "{ack}");
+    assert_eq!(field(&ack, Header::Authorization), field(&invite, Header::Authorization));
+}
+
+#[test]
+fn who_calls_is_told_as_the_branch_says() {
+    check(
+        "call> Invite asserted display=A\"\\B | X-Trunk: 7 | Via: evil
+        peer< INVITE sdp | P-Asserted-Identity: <sip:1001@192.0.2.1> | X-Trunk: 7
+        unreachable 192.0.2.10:5060
+        call< Refused 503/41 silent",
+    );
+    let mut bench = Bench::new();
+    bench.run_open("call> Invite anonymous asserted display=Alice");
+    let invite = bench.messages().remove(0);
+    assert!(field(&invite, Header::From).unwrap().starts_with("\"Anonymous\" <sip:anonymous@"));
+    assert_eq!(field(&invite, Header::Privacy), Some("id"));
+    assert!(!invite.contains("Alice"), "{invite}");
+}
+
+#[test]
+fn what_would_break_the_message_is_refused() {
+    check(
+        "call> Invite | X-A: b\\r\\nEvil: c
+        count< Unbuildable
+        call< Refused 500/41",
+    );
+    check(
+        "call> Invite listener=9
+        count< Misuse
+        call< Refused 500/41",
+    );
+    check(
+        "call> Invite uri=<sip:x>\u{7f}
+        count< Unbuildable
+        call< Refused 500/41",
+    );
+}
+
+#[test]
+fn preloaded_routes_lead_the_invite() {
+    check(
+        "call> Invite route=sip:192.0.2.40:5090;lr
+        peer< INVITE sdp to=192.0.2.40:5090 | Route: <sip:192.0.2.40:5090;lr> | INVITE sip:4420@192.0.2.10 SIP/2.0
+        peer> 404 INVITE
+        peer< ACK to=192.0.2.40:5090 | Route: <sip:192.0.2.40:5090;lr>
+        call< Refused 404/1",
+    );
+}
+
+#[test]
+fn a_name_as_target_goes_to_the_address_that_was_resolved() {
+    check(
+        "call> Invite uri=sip:4420@carrier.example.com peer=192.0.2.50:5080
+        peer< INVITE sdp to=192.0.2.50:5080
+        peer> 200 INVITE sdp | Contact: <sip:x@node7.carrier.example.com>
+        call< Answered sdp
+        peer< ACK to=192.0.2.50:5080
+        call< Confirmed",
+    );
+}

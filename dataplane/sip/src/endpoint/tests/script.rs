@@ -1,0 +1,518 @@
+//! A script has one line a step. The endpoint stands between `peer`, a SIP party by UDP, and
+//! `call`:
+//!
+//! ```text
+//! peer> INVITE nosdp cseq=3 from=192.0.2.77:5060 | Require: 100rel
+//! peer> 200 INVITE tag=b sdp | Contact: <sip:b@192.0.2.10>
+//! call> Answer sdp
+//! wait 500
+//! ```
+//!
+//! and what must come then, all of it and in that order:
+//!
+//! ```text
+//! peer< 420 INVITE to=192.0.2.77:5060 | Unsupported: 100rel
+//! peer< BYE | Reason: Q.850;cause=16
+//! call< Ended 487/16 party
+//! count< Barred(420)
+//! ```
+//!
+//! `wait` gives milliseconds; what fires on the way is told in its order. Fields behind `|` are
+//! added (`>`) or must stand in the message (`<`).
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use strowger_leg::{Body, Command, Event, Invite};
+use strowger_link::token;
+use strowger_link::{
+    Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, Key, LegId, MediaMode,
+    MediaPolicy, Octets, PartyRef, Secret, SlotRef, Target, Tick, Transport,
+};
+
+use crate::build::{Reply, Writer};
+use crate::digest::Nonces;
+use crate::endpoint::{
+    Admission, Bytes, Config, Endpoint, LegKeys, Listener, Output, OutsideBody, Path, RequestId,
+};
+use crate::field::PORT_DEFAULT;
+use crate::header::Header;
+use crate::message::{Index, Message};
+use crate::method::Method;
+use crate::status::Status;
+
+pub(super) const TOKEN_KEY: Key = Key(*b"token key of us!");
+const PEER: &str = "192.0.2.10:5060";
+const SDP: &str = "v=0";
+
+/// Runs a script against a fresh endpoint.
+#[track_caller]
+pub(super) fn check(script: &str) {
+    Bench::new().run(script);
+}
+
+pub(super) struct Bench {
+    pub(super) endpoint: Endpoint,
+    pub(super) now: Tick,
+    pub(super) keys: Keys,
+    told: VecDeque<Told>,
+    peer: Peer,
+    pub(super) requests: Vec<RequestId>,
+    leg: LegId,
+}
+
+/// Slots and sources of the tests.
+pub(super) struct Keys {
+    pub(super) next: u16,
+    pub(super) slots_max: u16,
+    pub(super) challenge: Option<Challenge>,
+    pub(super) deny: bool,
+}
+
+impl LegKeys for Keys {
+    fn open(&mut self) -> Option<LegId> {
+        if self.next >= self.slots_max {
+            return None;
+        }
+        self.next += 1;
+        Some(leg_id(self.next))
+    }
+
+    fn admission(&self, _: &Path, _: Method) -> Admission<'_> {
+        match (&self.challenge, self.deny) {
+            (_, true) => Admission::Deny,
+            (Some(challenge), false) => Admission::Challenge(challenge),
+            (None, false) => Admission::Open,
+        }
+    }
+}
+
+pub(super) fn leg_id(slot: u16) -> LegId {
+    LegId { slot: SlotRef { seg: 1, idx: slot, r#gen: 1 }, leg: 0 }
+}
+
+/// What the scripted peer knows.
+#[derive(Default)]
+struct Peer {
+    /// Our last request of each method.
+    requests: HashMap<String, Bytes>,
+    /// The To tag that we gave.
+    to_tag: Option<String>,
+    invite_branch: String,
+    cseq: u32,
+    branches: u32,
+}
+
+/// One thing the endpoint did.
+struct Told {
+    text: String,
+    message: String,
+    to: String,
+}
+
+pub(super) fn realm() -> Challenge {
+    Challenge {
+        realm: "pbx".into(),
+        algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+        stale: false,
+    }
+}
+
+pub(super) fn config() -> Config {
+    let nonces = Nonces::new(Key([9; 16]), 60);
+    let listener = |port| Listener {
+        transport: Transport::Udp,
+        local: ([192, 0, 2, 1], port).into(),
+        advertised: ([192, 0, 2, 1], port).into(),
+    };
+    let mut config = Config::new(TOKEN_KEY, Key([7; 16]), nonces);
+    config.listeners = vec![listener(PORT_DEFAULT)];
+    config
+}
+
+impl Bench {
+    pub(super) fn new() -> Bench {
+        Bench {
+            endpoint: Endpoint::new(config()),
+            now: Tick(1_000_000_000),
+            keys: Keys { next: 0, slots_max: 1_000, challenge: None, deny: false },
+            told: VecDeque::new(),
+            peer: Peer { cseq: 1, ..Peer::default() },
+            requests: Vec::new(),
+            leg: leg_id(1),
+        }
+    }
+
+    /// Runs a script; nothing may be left over.
+    #[track_caller]
+    pub(super) fn run(&mut self, script: &str) {
+        self.run_open(script);
+        self.expect_nothing("the end");
+    }
+
+    /// Runs a script; what is left over is looked at by other means.
+    #[track_caller]
+    pub(super) fn run_open(&mut self, script: &str) {
+        for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (who, what) = line.split_once(' ').unwrap_or((line, ""));
+            if let "peer<" | "call<" | "count<" | "ask<" = who {
+                self.expect(line);
+                continue;
+            }
+            self.expect_nothing(line);
+            match who {
+                "peer>" => self.peer(what),
+                "call>" => self.call(what),
+                "wait" => self.wait(what.parse().unwrap()),
+                "unreachable" => {
+                    self.endpoint.handle_unreachable(what.parse().unwrap(), self.now);
+                    self.drain();
+                }
+                _ => panic!("what is {line}?"),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn expect(&mut self, line: &str) {
+        let mut parts = line.split(" | ");
+        let head = parts.next().unwrap().trim();
+        let (head, to) = match head.split_once(" to=") {
+            Some((head, to)) => (head, Some(to)),
+            None => (head, None),
+        };
+        let told = self.told.pop_front().unwrap_or_else(|| panic!("nothing came: {line}"));
+        assert_eq!(told.text, head, "in: {line}\n{}", told.message);
+        for field in parts {
+            let wanted = field.trim();
+            let held = told.message.lines().any(|line| line == wanted);
+            assert!(held, "no {wanted} in\n{}", told.message);
+        }
+        if let Some(to) = to {
+            assert_eq!(told.to, to, "{line}");
+        }
+    }
+
+    #[track_caller]
+    fn expect_nothing(&self, line: &str) {
+        let rest: Vec<_> = self.told.iter().map(|told| told.text.clone()).collect();
+        assert!(rest.is_empty(), "before {line}: {rest:#?}");
+    }
+
+    fn wait(&mut self, ms: u64) {
+        let end = self.now.plus_ms(ms);
+        for _ in 0..10_000 {
+            match self.endpoint.poll_timeout().filter(|at| *at <= end) {
+                Some(at) => {
+                    self.now = at.max(self.now);
+                    self.endpoint.handle_timeout(self.now);
+                    self.drain();
+                }
+                None => {
+                    self.now = end;
+                    return;
+                }
+            }
+        }
+        panic!("alarms without end");
+    }
+
+    /// Feeds bytes as they are.
+    pub(super) fn feed(&mut self, bytes: &[u8], source: SocketAddr) {
+        let local = ([192, 0, 2, 1], PORT_DEFAULT).into();
+        let path = Path { listener: 0, transport: Transport::Udp, local, peer: source, flow: 0 };
+        self.endpoint.handle_datagram(bytes, path, self.now, &mut self.keys);
+        self.drain();
+    }
+
+    pub(super) fn drain(&mut self) {
+        while let Some(output) = self.endpoint.poll_output() {
+            let told = match output {
+                Output::Transmit(transmit) => self.note(&transmit.bytes, transmit.path.peer),
+                Output::Event(id, event) => {
+                    self.leg = id;
+                    plain(format!("call< {}", event_text(&event)))
+                }
+                Output::Counted(counted) => plain(format!("count< {counted:?}")),
+                Output::Request(outside) => {
+                    self.requests.push(outside.id);
+                    let mut told = plain(format!("ask< {}", outside.host));
+                    told.message = match outside.body {
+                        OutsideBody::Register(ask) => format!("{ask:#?}"),
+                        OutsideBody::Other(ask) => format!("{ask:#?}"),
+                    };
+                    told
+                }
+            };
+            self.told.push_back(told);
+        }
+    }
+
+    /// The message texts that are waiting to be expected.
+    pub(super) fn messages(&mut self) -> Vec<String> {
+        self.told.drain(..).filter(|told| !told.message.is_empty()).map(|t| t.message).collect()
+    }
+
+    pub(super) fn texts(&mut self) -> Vec<String> {
+        self.told.drain(..).map(|told| told.text).collect()
+    }
+
+    fn note(&mut self, bytes: &Bytes, to: SocketAddr) -> Told {
+        let mut index = Index::new();
+        let message = Message::parse(bytes, &mut index).expect("we send what parses");
+        // A 400 gives back what was malformed.
+        if message.status() != Some(Status::of(400)) {
+            message.validate().expect("we send what is valid");
+        }
+        let sdp = if message.body().is_empty() { "" } else { " sdp" };
+        let text = match (message.method(), message.status()) {
+            (Some(method), _) => {
+                self.peer.requests.insert(method.name().into(), bytes.clone());
+                format!("peer< {}{sdp}", method.name())
+            }
+            (None, status) => {
+                let name = String::from_utf8_lossy(message.cseq().unwrap().name).into_owned();
+                if let Some(tag) = message.to().unwrap().tag().filter(|_| name == "INVITE") {
+                    self.peer.to_tag = Some(String::from_utf8_lossy(tag).into_owned());
+                }
+                format!("peer< {} {name}{sdp}", status.unwrap().code())
+            }
+        };
+        let message = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+        Told { text, message, to: to.to_string() }
+    }
+
+    fn peer(&mut self, what: &str) {
+        let mut parts = what.split(" | ");
+        let words: Vec<&str> = parts.next().unwrap().split_whitespace().collect();
+        let fields: Vec<&str> = parts.collect();
+        let source = option(&words, "from").unwrap_or(PEER).parse().unwrap();
+        let bytes = if words[0].starts_with(|c: char| c.is_ascii_digit()) {
+            self.response(&words, &fields)
+        } else {
+            self.request(&words, &fields)
+        };
+        self.feed(&bytes, source);
+    }
+
+    fn request(&mut self, words: &[&str], fields: &[&str]) -> Vec<u8> {
+        let (method, inside) = match words[0].strip_prefix("re-") {
+            Some(method) => (method, true),
+            None => (words[0], !matches!(words[0], "INVITE" | "CANCEL" | "REGISTER")),
+        };
+        let peer = &mut self.peer;
+        match option(words, "cseq") {
+            Some(cseq) => peer.cseq = cseq.parse().unwrap(),
+            None if matches!(method, "ACK" | "CANCEL") => {}
+            None => peer.cseq += 1,
+        }
+        if !matches!(method, "CANCEL") && !words.contains(&"again") {
+            peer.branches += 1;
+        }
+        let branch = option(words, "branch").map(str::to_string);
+        let branch = branch.unwrap_or_else(|| match method {
+            "CANCEL" => peer.invite_branch.clone(),
+            "ACK" if words.contains(&"same") => peer.invite_branch.clone(),
+            _ => format!("z9hG4bKpeer{}", peer.branches),
+        });
+        if method == "INVITE" {
+            peer.invite_branch.clone_from(&branch);
+        }
+        let to_tag = option(words, "totag").map(str::to_string).or(peer.to_tag.clone());
+        let to_tag = to_tag.filter(|_| inside && !words.contains(&"outside"));
+        let to_tag = to_tag.map_or(String::new(), |tag| format!(";tag={tag}"));
+        let from_tag = option(words, "fromtag").unwrap_or("p");
+        let call_id = option(words, "callid").unwrap_or("call@peer");
+        let uri = option(words, "uri").unwrap_or("sip:4420@pbx.example.com");
+        let sdp = match method {
+            "INVITE" => !words.contains(&"nosdp"),
+            _ => words.contains(&"sdp"),
+        };
+        let cseq = peer.cseq;
+        let mut text = format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch={branch}\r\n\
+             From: \"Peer\" <sip:1001@example.com>;tag={from_tag}\r\nTo: <sip:4420@pbx.example.com>{to_tag}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n"
+        );
+        if method == "INVITE" && !fields.iter().any(|f| f.starts_with("Contact")) {
+            text.push_str("Contact: <sip:1001@192.0.2.10>\r\n");
+        }
+        finish(text, fields, sdp)
+    }
+
+    /// A response to our last request of the method.
+    fn response(&mut self, words: &[&str], fields: &[&str]) -> Vec<u8> {
+        let request =
+            self.peer.requests.get(words[1]).expect("we have sent such a request").clone();
+        let mut index = Index::new();
+        let request = Message::parse(&request, &mut index).unwrap();
+        let mut out = Vec::new();
+        let reply = Reply {
+            status: Status::of(words[0].parse().unwrap()),
+            phrase: &[],
+            to_tag: Some(option(words, "tag").unwrap_or("b").as_bytes())
+                .filter(|_| words[0] != "100"),
+            source: ([192, 0, 2, 1], PORT_DEFAULT).into(),
+        };
+        Writer::response(&mut out, request, reply).finish(None).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let text = text.replace("Content-Length: 0\r\n\r\n", "");
+        finish(text, fields, words.contains(&"sdp"))
+    }
+
+    fn call(&mut self, what: &str) {
+        let mut parts = what.split(" | ");
+        let words: Vec<&str> = parts.next().unwrap().split_whitespace().collect();
+        let fields: Vec<&str> = parts.collect();
+        let body = words.contains(&"sdp").then(|| Body::sdp(SDP.as_bytes()));
+        let number = || words.get(1).and_then(|w| w.parse().ok()).unwrap_or(0);
+        let command = match words[0] {
+            "Invite" => Command::Invite(Box::new(invite(&words, &fields))),
+            "Progress" => Command::Progress { status: number(), body },
+            "Answer" => Command::Answer { body },
+            "Confirm" => Command::Confirm { body },
+            "Hangup" => Command::Hangup {
+                cause: cause(words.get(1).unwrap_or(&"0/16")),
+                phrase: option(&words, "phrase").unwrap_or("").into(),
+                retry_after_s: option(&words, "retry").map_or(0, |s| s.parse().unwrap()),
+            },
+            "Challenge" => Command::Challenge(realm()),
+            "Reoffer" => Command::Reoffer { body },
+            "ReofferAnswer" => Command::ReofferAnswer { body },
+            "ReofferRefuse" => Command::ReofferRefuse { cause: cause(words[1]) },
+            "Info" => Command::Info {
+                body: Body { content_type: "text/plain".into(), data: (*b"hi").into() },
+            },
+            other => panic!("what is {other}?"),
+        };
+        if words[0] == "Invite" {
+            self.keys.next += 1;
+            self.leg = leg_id(self.keys.next);
+        }
+        self.endpoint.handle_command(self.leg, command, self.now);
+        self.drain();
+    }
+
+    /// The Call-ID of our last INVITE.
+    pub(super) fn our_call_id(&self) -> String {
+        let mut index = Index::new();
+        let invite = Message::parse(&self.peer.requests["INVITE"], &mut index).unwrap();
+        String::from_utf8_lossy(invite.call_id().unwrap()).into_owned()
+    }
+
+    /// The token that our tag has.
+    pub(super) fn our_tag(&self) -> String {
+        token::seal(&TOKEN_KEY, self.leg).unwrap().as_str().to_string()
+    }
+}
+
+fn finish(mut text: String, fields: &[&str], sdp: bool) -> Vec<u8> {
+    for field in fields {
+        text.push_str(field.trim());
+        text.push_str("\r\n");
+    }
+    let typed = fields.iter().any(|field| field.starts_with("Content-Type"));
+    if sdp && !typed {
+        text.push_str("Content-Type: application/sdp\r\n");
+    }
+    let body = if sdp { SDP } else { "" };
+    text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    text.into_bytes()
+}
+
+fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
+    words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn cause(text: &str) -> Cause {
+    let (sip, q850) = text.split_once('/').unwrap_or((text, "0"));
+    Cause::new(sip.parse().unwrap(), q850.parse().unwrap())
+}
+
+/// A plain order for an outbound leg.
+pub(super) fn order() -> Invite {
+    invite(&["Invite"], &[])
+}
+
+/// An order for an outbound leg: to the peer, as `1001`.
+fn invite(words: &[&str], fields: &[&str]) -> Invite {
+    let has = |word: &str| words.contains(&word);
+    let header = |field: &&str| {
+        let (name, value) = field.split_once(": ").unwrap();
+        HeaderField { name: name.into(), value: Octets(value.replace("\\r\\n", "\r\n").into()) }
+    };
+    Invite {
+        branch: Branch {
+            target: Target {
+                uri: option(words, "uri").unwrap_or("sip:4420@192.0.2.10").into(),
+                address: option(words, "peer").unwrap_or(PEER).parse().unwrap(),
+                transport: Transport::Udp,
+                flow: 0,
+                routes: option(words, "route").map(str::to_string).into_iter().collect(),
+            },
+            listener: option(words, "listener").map_or(0, |l| l.parse().unwrap()),
+            dialed: "4420".into(),
+            from_user: "1001".into(),
+            display: option(words, "display").unwrap_or("").into(),
+            asserted: has("asserted").then(|| "1001".into()),
+            anonymous: has("anonymous"),
+            headers: fields.iter().map(header).collect(),
+            media: MediaPolicy {
+                mode: MediaMode::Relay,
+                nated: has("nated"),
+                start_timeout_ms: 0,
+                timeout_ms: 0,
+            },
+            ring_ms: 0,
+            first_ms: 0,
+            record: false,
+            app: None,
+            auth: if has("auth") {
+                BranchAuth::Mapped(Secret { username: "us".into(), password: "pw".into() })
+            } else {
+                BranchAuth::Ours
+            },
+            gauges: Vec::new(),
+            continue_on: Vec::new(),
+            stop_on: Vec::new(),
+            hop: 0,
+            party: PartyRef::Unknown,
+        },
+        hops_left: 68,
+        body: (!has("nosdp")).then(|| Body::sdp(SDP.as_bytes())),
+    }
+}
+
+fn plain(text: String) -> Told {
+    Told { text, message: String::new(), to: String::new() }
+}
+
+pub(super) fn event_text(event: &Event) -> String {
+    let sdp = |body: &Option<Body>| if body.is_some() { " sdp" } else { "" };
+    let cause = |cause: &Cause| format!("{}/{}", cause.sip, cause.q850);
+    match event {
+        Event::Offered(offer) => format!("Offered {}{}", offer.called, sdp(&offer.body)),
+        Event::Progress { status, body, fork } => {
+            format!("Progress {status} fork {fork}{}", sdp(body))
+        }
+        Event::Answered { body } => format!("Answered{}", sdp(body)),
+        Event::Confirmed { body } => format!("Confirmed{}", sdp(body)),
+        Event::Refused { cause: why, contacts, silent } => {
+            let contacts: String = contacts.iter().map(|contact| format!(" {contact}")).collect();
+            format!("Refused {}{}{contacts}", cause(why), if *silent { " silent" } else { "" })
+        }
+        Event::Reoffer { body } => format!("Reoffer{}", sdp(body)),
+        Event::ReofferAnswered { body } => format!("ReofferAnswered{}", sdp(body)),
+        Event::ReofferRefused { cause: why } => format!("ReofferRefused {}", cause(why)),
+        Event::Digits { digits, duration_ms } => format!("Digits {digits} {duration_ms}"),
+        Event::Info { body } => format!("Info {}", body.content_type),
+        Event::Ended { cause: why, by_party } => {
+            format!("Ended {}{}", cause(why), if *by_party { " party" } else { "" })
+        }
+    }
+}
+
+/// The value of a field in a message text.
+pub(super) fn field<'a>(message: &'a str, header: Header) -> Option<&'a str> {
+    message.lines().find_map(|line| line.strip_prefix(header.name())?.strip_prefix(": "))
+}

@@ -1,0 +1,260 @@
+//! Putting the dataplane together, and taking it apart.
+
+use crate::complain;
+use crate::state::{self, CallTable};
+use std::fs::File;
+use std::io::Write;
+use std::net::{IpAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use strowger_call::CallsConfig;
+use strowger_link::{FRAME_VERSION, Key, Transport};
+use strowger_port::eventfd::EventFd;
+use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
+use strowger_port::mmsg::{Mmsg, MmsgConfig, bind_sip};
+use strowger_port::shm::Window;
+use strowger_port::signals::Signals;
+use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
+use strowger_port::{clock, pin, process, rng};
+use strowger_shard::{MediaAddress, MediaConfig, Setup, Shard};
+use strowger_sip::digest::Nonces;
+use strowger_sip::endpoint::{Config as SipConfig, Listener};
+use strowger_sip::transaction::Timers;
+use strowger_tuning::{Config, parse_cores};
+
+/// DSCP of signalling (CS3) and media (EF), RFC 4594.
+const SIP_DSCP: u8 = 24;
+const MEDIA_DSCP: u8 = 46;
+/// T2 and T4 (RFC 3261 table 4).
+const T2_MS: u32 = 4_000;
+const T4_MS: u32 = 5_000;
+/// How often the main thread looks for signals while nothing happens on the link.
+const LOOK_MS: u32 = 50;
+/// How long calls may take to end after SIGTERM, milliseconds.
+const END_MS_MAX: u64 = 3_000;
+/// Nonces are judged by the key of the edge snapshot; before it comes, none is valid.
+const NONCE_S_BEFORE_EDGE: u32 = 0;
+
+type ProductionShard = Shard<Mmsg, JournalHandle, UplinkLane, Window>;
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// One line for a person.
+pub(crate) fn run(config: &Config) -> Result<(), String> {
+    let signals = Signals::block().map_err(|e| format!("signals: {e}"))?;
+    let mut ready = process::take_inherited("STROWGER_READY_FD").map_err(|e| e.to_string())?;
+    let (run_dir, data) = (config.run_dir(), &config.node.data);
+    let journal_dir = data.join("journal");
+    for dir in [data, &run_dir, &journal_dir] {
+        private_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    }
+    let epoch = state::next_epoch(data).map_err(|e| format!("epoch: {e}"))?;
+    let table_file = run_dir.join("calls-0.table");
+    let table = state::call_table(&table_file, config.node.number, config.slots(), epoch)
+        .map_err(|e| format!("{}: {e}", table_file.display()))?;
+    let waker = EventFd::new().map_err(|e| format!("eventfd: {e}"))?;
+    let (journal, handle) = start_journal(config, epoch, &table, &waker)?;
+    let CallTable { file, memory: _memory, table, token_key } = table;
+    let uplink_config = UplinkConfig {
+        path: run_dir.join("link.sock"),
+        contract: FRAME_VERSION.into(),
+        node: config.node.number,
+        first_epoch: epoch.wrapping_mul(0x1_0000).max(1),
+        rings: RingSizes::default(),
+    };
+    let path = uplink_config.path.clone();
+    let shard_waker = waker.try_clone().map_err(|e| format!("eventfd: {e}"))?;
+    let (mut uplink, mut lanes) = Uplink::bind(uplink_config, vec![shard_waker], vec![(0, file)])
+        .map_err(|e| format!("{}: {e}", path.display()))?;
+    let lane = lanes.pop().ok_or("the link gave no lane")?;
+    let (io, listeners) = open_io(config, waker)?;
+    let setup = setup(config, epoch, token_key, listeners)?;
+    let shard = Shard::new(setup, io, handle, lane, table)
+        .ok_or("media: the port range or the number of addresses is out of bounds")?;
+    let flags = Arc::new(Flags::default());
+    let core = shard_core(config)?;
+    let thread = start(shard, core, Arc::clone(&flags))?;
+    while signals.take().is_none() && !thread.is_finished() {
+        match uplink.wait(LOOK_MS) {
+            Ok(UplinkEvent::Refused) => complain("a control plane was refused: other version"),
+            Ok(
+                UplinkEvent::Nothing | UplinkEvent::Connected { .. } | UplinkEvent::Ended { .. },
+            ) => {}
+            Err(e) => return Err(format!("link: {e}")),
+        }
+        if flags.ready.load(Ordering::Acquire) {
+            tell_ready(&mut ready);
+        }
+    }
+    flags.end.store(true, Ordering::Release);
+    while !thread.is_finished() {
+        let _event = uplink.wait(LOOK_MS);
+    }
+    let ended = thread.join().map_err(|_| "the shard's thread panicked: a bug".to_owned());
+    journal.stop();
+    ended
+}
+
+/// What the main thread and the shard's tell each other.
+#[derive(Default)]
+struct Flags {
+    ready: AtomicBool,
+    end: AtomicBool,
+}
+
+fn tell_ready(ready: &mut Vec<std::os::fd::OwnedFd>) {
+    for fd in ready.drain(..) {
+        // A supervisor that is gone need not be told.
+        let _gone = File::from(fd).write_all(b"ready\n");
+    }
+}
+
+fn private_dir(dir: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+fn start_journal(
+    config: &Config,
+    epoch: u32,
+    table: &CallTable,
+    waker: &EventFd,
+) -> Result<(Journal, JournalHandle), String> {
+    let directory = config.node.data.join("journal");
+    let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", directory.display());
+    let journal_config = JournalConfig {
+        segment_bytes: config.journal.segment_mib << 20,
+        group_ms: config.journal.group_commit_ms,
+        ..JournalConfig::new(directory.clone(), config.node.number, epoch)
+    };
+    let memory = Arc::clone(&table.memory);
+    let publish = move |position| strowger_link::table::publish_durable(memory.words(), position);
+    let waker = waker.try_clone().map_err(|e| wrong(&e))?;
+    let (journal, mut handles) =
+        Journal::start(&journal_config, vec![waker], publish).map_err(|e| wrong(&e))?;
+    let handle = handles.pop().ok_or_else(|| wrong(&"the journal gave no handle"))?;
+    Ok((journal, handle))
+}
+
+/// Sockets: handed on by the supervisor, else bound here.
+fn open_io(config: &Config, waker: EventFd) -> Result<(Mmsg, Vec<Listener>), String> {
+    let inherited = process::take_inherited("STROWGER_SIP_FDS").map_err(|e| e.to_string())?;
+    let sockets: Vec<UdpSocket> = if inherited.is_empty() {
+        let bind = |a| bind_sip(a, false).map_err(|e| format!("sip.listen: {a}: {e}"));
+        config.sip.listen.iter().copied().map(bind).collect::<Result<_, _>>()?
+    } else {
+        inherited.into_iter().map(UdpSocket::from).collect()
+    };
+    let mut listeners = Vec::with_capacity(sockets.len());
+    for (index, socket) in sockets.iter().enumerate() {
+        let local = socket.local_addr().map_err(|e| format!("sip.listen: {e}"))?;
+        let advertised = config.sip.advertise.get(index).copied().unwrap_or(local);
+        listeners.push(Listener { transport: Transport::Udp, local, advertised });
+    }
+    let io = Mmsg::new(MmsgConfig {
+        listeners: sockets,
+        media_addresses: config.media.addresses.clone(),
+        waker,
+        sip_dscp: SIP_DSCP,
+        media_dscp: MEDIA_DSCP,
+    });
+    Ok((io.map_err(|e| format!("sockets: {e}"))?, listeners))
+}
+
+fn random_key() -> Result<Key, String> {
+    let bytes = rng::random_u128().map_err(|e| format!("randomness: {e}"))?;
+    Ok(Key(bytes.to_le_bytes()))
+}
+
+fn setup(
+    config: &Config,
+    epoch: u32,
+    token_key: Key,
+    listeners: Vec<Listener>,
+) -> Result<Setup, String> {
+    let nonces = Nonces::new(random_key()?, NONCE_S_BEFORE_EDGE);
+    let mut sip = SipConfig::new(token_key, random_key()?, nonces);
+    sip.listeners = listeners;
+    let t1_ms = config.sip.t1_ms;
+    // T2 is never below T1 (RFC 3261 table 4).
+    sip.timers = Timers::new(t1_ms, T2_MS.max(t1_ms), T4_MS)
+        .map_err(|_| format!("sip.t1_ms: {t1_ms} is out of range"))?;
+    let told =
+        |index: usize, local: IpAddr| config.media.advertise.get(index).copied().unwrap_or(local);
+    let addresses: Vec<MediaAddress> = config
+        .media
+        .addresses
+        .iter()
+        .enumerate()
+        .map(|(index, local)| MediaAddress { local: *local, advertised: told(index, *local) })
+        .collect();
+    let ports = usize::from(config.media.port_max - config.media.port_min) + 1;
+    let slots = config.slots();
+    Ok(Setup {
+        sip,
+        calls: CallsConfig {
+            seg: 0,
+            slots,
+            shard: 0,
+            ask_base: clock::monotonic().0 / 1_000,
+            // Generations of one life do not meet those of the next.
+            first_gen: (epoch as u16).wrapping_mul(257),
+            ask_timeout_ms: config.sip.ask_timeout_ms,
+        },
+        media: MediaConfig {
+            pairs_max: ports * addresses.len() / 4,
+            addresses,
+            port_min: config.media.port_min,
+            port_max: config.media.port_max,
+            seed: rng::random_u64().map_err(|e| format!("randomness: {e}"))?,
+        },
+        ask_timeout_ms: config.sip.ask_timeout_ms,
+    })
+}
+
+/// The shard's core: as configured, else the last of two or more, else none.
+fn shard_core(config: &Config) -> Result<Option<usize>, String> {
+    let named = parse_cores(&config.cores.shards).map_err(|e| format!("cores.shards: {e}"))?;
+    let allowed = pin::allowed_cpus().map_err(|e| format!("cores: {e}"))?;
+    match named.first() {
+        Some(core) if allowed.contains(core) => Ok(Some(*core)),
+        Some(core) => Err(format!("cores.shards: this process may not run on core {core}")),
+        None if allowed.len() < 2 => Ok(None),
+        None => Ok(allowed.last().copied()),
+    }
+}
+
+fn start(
+    shard: ProductionShard,
+    core: Option<usize>,
+    flags: Arc<Flags>,
+) -> Result<JoinHandle<()>, String> {
+    let body = move || {
+        if let Some(core) = core
+            && let Err(e) = pin::pin_current_thread(&[core])
+        {
+            complain(&format!("cores.shards: core {core}: {e}; the shard runs unpinned"));
+        }
+        serve(shard, &flags);
+    };
+    let thread = std::thread::Builder::new().name("shard-0".into()).spawn(body);
+    thread.map_err(|e| format!("thread: {e}"))
+}
+
+/// The shard's life: turn, sleep, turn; at the end calls are ended in order.
+fn serve(mut shard: ProductionShard, flags: &Flags) {
+    while !flags.end.load(Ordering::Acquire) {
+        let until = shard.turn();
+        flags.ready.store(shard.is_ready(), Ordering::Release);
+        shard.wait(until);
+    }
+    let give_up = clock::monotonic().plus_ms(END_MS_MAX);
+    shard.shut_down();
+    while shard.calls_in_use() > 0 && clock::monotonic() < give_up {
+        let until = shard.turn();
+        shard.wait(until.min(give_up));
+    }
+    shard.turn();
+}
