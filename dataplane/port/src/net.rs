@@ -1,8 +1,8 @@
 //! What one shard asks of its operating system: [`Io`], [`JournalSink`], [`PlaneLink`].
 //!
 //! The shard is generic over these three traits and nothing else; the production set is
-//! `Mmsg`, `JournalHandle` and
-//! `UplinkLane`. A simulator implements them over virtual time. All calls are
+//! [`crate::mmsg::Mmsg`], [`crate::journal_file::JournalHandle`] and
+//! [`crate::uplink::UplinkLane`]. A simulator implements them over virtual time. All calls are
 //! static (generic methods), so the traits are not object-safe on purpose.
 //!
 //! # The turn
@@ -40,7 +40,9 @@ use std::net::{IpAddr, SocketAddr};
 use strowger_link::Tick;
 use strowger_link::journal::FrameKind;
 
-pub use crate::burst::{BUFFER_BYTES, BURST_MAX, HEADROOM_BYTES, MediaBurst, MediaPacket, Target};
+pub use crate::burst::{
+    BUFFER_BYTES, BURST_MAX, HEADROOM_BYTES, MediaBurst, MediaPacket, PAYLOAD_BYTES_MAX, Target,
+};
 
 /// Most datagrams one `recv_sip` hands out.
 pub const SIP_BURST_MAX: usize = 32;
