@@ -92,8 +92,8 @@ pub fn wait_any(bells: &[&EventFd], timeout_ms: u32) -> io::Result<bool> {
     }
     let timeout = libc::c_int::try_from(timeout_ms).unwrap_or(libc::c_int::MAX);
     let ready = retry(|| {
-        // SAFETY: the array lives through the call and the count is its length; entries that are not
-        // in use hold -1, which poll passes over.
+        // SAFETY: the array lives through the call and the count is its length; entries that are
+        // not in use hold -1, which poll passes over.
         // JUSTIFICATION: poll(2) is not in std.
         check(unsafe { libc::poll(polls.as_mut_ptr(), WAIT_ANY_MAX as libc::nfds_t, timeout) })
     })?;

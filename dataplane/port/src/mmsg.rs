@@ -130,7 +130,8 @@ impl Mmsg {
         &self.counters
     }
 
-    /// How long packets may gather at a high rate, nanoseconds, instead of [`GATHER_NS`]; 0 = never.
+    /// How long packets may gather at a high rate, nanoseconds, instead of [`GATHER_NS`]; 0 =
+    /// never.
     pub fn set_gather_ns(&mut self, gather_ns: u64) {
         self.gather_ns = gather_ns;
     }

@@ -26,12 +26,12 @@
 //! | call | guarantee |
 //! |---|---|
 //! | `now` | does not move between two calls of `wait`/`sample` |
-//! | `recv_sip` | at most [`SIP_BURST_MAX`] sinks; no datagram is truncated: a longer one is counted and dropped |
-//! | `send_sip` | bytes are copied before it returns; they leave at `flush` or earlier, in order per listener |
-//! | `recv_media` | clears the burst, then fills it; at most [`BURST_MAX`]; never truncated packets |
-//! | `send_media` | each packet with a `send` leaves or is counted as dropped; order per local port is kept; the burst is empty on return |
+//! | `recv_sip` | at most [`SIP_BURST_MAX`] datagrams, whole: a longer one is dropped, counted |
+//! | `send_sip` | copies; leaves at `flush` or earlier, in order per listener |
+//! | `recv_media` | clears the burst, then fills it: at most [`BURST_MAX`], whole packets |
+//! | `send_media` | targets leave or are counted, in order per local port; empties the burst |
 //! | `flush` | nothing is queued inside afterwards |
-//! | `wait` | returns at once if a former receive left something unread; never later than `until` by more than the scheduler's fault |
+//! | `wait` | returns at once if a receive left something unread; not later than `until` |
 //!
 //! Nothing here blocks except `wait`. Nothing here allocates per packet.
 

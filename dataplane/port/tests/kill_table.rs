@@ -1,5 +1,5 @@
-//! kill -9 of the table's owner in the middle of writing: every slot reads whole, and the next owner
-//! takes over.
+//! kill -9 of the table's owner in the middle of writing: every slot reads whole, and the next
+//! owner takes over.
 //!
 //! The victim is this test's own binary, started again with a role in its environment.
 #![expect(clippy::unwrap_used, reason = "a test")]
