@@ -98,6 +98,8 @@ pub(crate) struct Decider {
     /// Registrations that found no room there yet: the last word on each contact, so at most as many
     /// as the registrar holds.
     pub(crate) unwritten: Unwritten,
+    /// The life of the dataplane that was greeted last.
+    pub(crate) life: Option<u32>,
     /// For the others.
     pub(crate) shared: Arc<Shared>,
 }
@@ -206,6 +208,10 @@ impl Decider {
         let sent = session.down.send(&hello.to_bytes());
         if sent.and_then(|()| session.down.send(&edge.to_bytes())).is_ok() {
             session.greeted = true;
+            let life = table.epoch();
+            if self.life.replace(life).is_some_and(|last| last != life) {
+                self.office.dataplane_renewed(clock::monotonic());
+            }
             self.shared.linked.store(true, Ordering::Release);
         }
     }

@@ -187,6 +187,7 @@ impl Plant {
             origins: origins(self.store.clone(), handle.clone()),
             bindings,
             unwritten: crate::decider::Unwritten::new(),
+            life: None,
             shared: Arc::clone(&shared),
         };
         let end = Arc::new(AtomicBool::new(false));

@@ -332,6 +332,17 @@ impl Office {
         }
     }
 
+    /// Another life of the dataplane has begun: it has none of the calls that the last one had, so
+    /// what they held is free again.
+    pub fn dataplane_renewed(&mut self, now: Tick) {
+        let holds: Vec<HoldId> = self.till.holds().map(|(hold, _)| hold).collect();
+        for hold in holds {
+            self.till.handle(Event::Void(hold), ms(now));
+            self.drain_till();
+        }
+        self.live.clear();
+    }
+
     /// Charges records that a boot reads behind the journal's cursor.
     pub fn replay(&mut self, records: &[Cdr], now: Tick) {
         for record in records {
