@@ -84,8 +84,20 @@ wait_bound() {
     done
 }
 
+# Another run on this host may still have the port.
+wait_free() {
+    local hex tries=0
+    hex=$(printf ':%04X ' "$1")
+    while cut -c1-40 /proc/net/udp | grep -q "$hex"; do
+        tries=$((tries + 1))
+        [ "$tries" -le 1200 ] || return 1
+        sleep 0.05
+    done
+}
+
 # start SCENARIO PORT [ARGUMENT...]: a callee in the background.
 start() {
+    wait_free "$2" || return 1
     (sipp_run callee "$@" -rtp_echo) &
     background=$!
     wait_bound "$2"

@@ -13,7 +13,7 @@ use crate::rest::{money, text};
 use crate::talk::{SOON, Talk, desk, phone};
 
 /// Credit that the demo gives, in units of the ledger (1e-8 EUR).
-const CREDIT: i64 = 10_00_000_000;
+const CREDIT: i64 = 1_000_000_000;
 /// The demo's price for 44, 0.06 EUR a minute, in these units a second.
 const PRICE: i64 = 100_000;
 /// What its carrier takes, 0.015 EUR a minute.

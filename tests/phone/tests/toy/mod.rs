@@ -118,17 +118,22 @@ struct Pending {
     timed_out: bool,
 }
 
+/// Fields that must stand alone stand twice: the phone's parser does not mind.
+fn repeats(message: &Message) -> bool {
+    ["CSeq", "Content-Length"].iter().any(|name| message.lines(name).len() > 1)
+}
+
 impl Switch {
     fn run(&mut self, stop: &AtomicBool) {
         let mut buffer = vec![0; 65_535];
         while !stop.load(Ordering::SeqCst) {
             if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
                 match Message::parse(&buffer[..length]) {
-                    Ok(message) => match message.code() {
+                    Ok(message) if !repeats(&message) => match message.code() {
                         Some(code) => self.on_response(message, code),
                         None => self.on_request(message, source),
                     },
-                    Err(_) => self.on_malformed(&buffer[..length], source),
+                    Ok(_) | Err(_) => self.on_malformed(&buffer[..length], source),
                 }
             }
             self.give_up_ringing();
