@@ -13,7 +13,10 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
     }
     if let Some(choices) = schema["anyOf"].as_array() {
         // The second choice is null.
-        return if value.is_null() { () } else { check(document, &choices[0], value, at) };
+        if !value.is_null() {
+            check(document, &choices[0], value, at);
+        }
+        return;
     }
     match schema["type"].as_str() {
         Some("object") => check_object(document, schema, value, at),
