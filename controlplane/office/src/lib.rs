@@ -28,6 +28,7 @@ use strowger_routing::{
     AdmitPlan, Decision, Facts, Locations, Plan, Refusal, Verdict, World, decide, finish, register,
     reject,
 };
+use strowger_till::Output as Said;
 use strowger_till::{AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Stage, Till};
 
 /// What the office wants done.
@@ -208,13 +209,11 @@ impl Office {
         if let Some(nonce) = nonce {
             self.locations.nonces_mut().spend(nonce);
         }
-        let plan = match verdict {
-            Verdict::Go(plan) => *plan,
-            other => {
-                self.counts.refused += 1;
-                return other.into_answer(ask.id);
-            }
+        let Verdict::Go(plan) = verdict else {
+            self.counts.refused += 1;
+            return verdict.into_answer(ask.id);
         };
+        let plan = *plan;
         let granted = match &plan.admit {
             None => Ok((u64::MAX, true)),
             Some(admit) => self.admit(ask.id, admit, now),
@@ -237,14 +236,12 @@ impl Office {
         self.till.handle(event, ms(now));
         let mut outcome = Err(Refusal::Internal);
         while let Some(output) = self.till.poll_output() {
-            match output {
-                strowger_till::Output::Admitted(granted) if granted.hold == HoldId(ask.0) => {
-                    outcome = Ok((granted.ms, granted.last));
-                }
-                strowger_till::Output::Refused { hold, why } if hold == HoldId(ask.0) => {
-                    outcome = Err(money::refusal(why));
-                }
-                other => self.pass(other),
+            if let Said::Admitted(granted) = output {
+                outcome = Ok((granted.ms, granted.last));
+            } else if let Said::Refused { why, .. } = output {
+                outcome = Err(money::refusal(why));
+            } else {
+                self.pass(output);
             }
         }
         outcome
@@ -275,10 +272,10 @@ impl Office {
         self.till.handle(event, ms(now));
         let mut granted = None;
         while let Some(output) = self.till.poll_output() {
-            match output {
-                strowger_till::Output::Extended(g) => granted = Some((g.ms, g.last)),
-                strowger_till::Output::Unknown(_) => {}
-                other => self.pass(other),
+            if let Said::Extended(more) = output {
+                granted = Some((more.ms, more.last));
+            } else {
+                self.pass(output);
             }
         }
         granted
@@ -288,9 +285,10 @@ impl Office {
         self.till.handle(Event::Started(HoldId(started.ask.0)), ms(now));
         let mut unknown = false;
         while let Some(output) = self.till.poll_output() {
-            match output {
-                strowger_till::Output::Unknown(_) => unknown = true,
-                other => self.pass(other),
+            if let Said::Unknown(_) = output {
+                unknown = true;
+            } else {
+                self.pass(output);
             }
         }
         if unknown {
@@ -455,7 +453,6 @@ impl Office {
 
     /// What the till says outside an exchange.
     fn pass(&mut self, output: strowger_till::Output) {
-        use strowger_till::Output as Said;
         match output {
             Said::Alarm(alarm) => {
                 self.counts.alarms += 1;
