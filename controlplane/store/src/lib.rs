@@ -16,6 +16,7 @@ mod error;
 mod ingest;
 mod json;
 mod ledger;
+mod memory;
 mod open;
 mod token;
 
@@ -24,6 +25,7 @@ pub use config::ConfigRows;
 pub use error::StoreError;
 pub use ingest::{Ingested, Life, Position, Taken};
 pub use ledger::Posted;
+pub use memory::MemoryStore;
 pub use open::{Reader, Store, Writer};
 pub use token::Token;
 
