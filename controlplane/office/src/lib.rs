@@ -339,9 +339,13 @@ impl Office {
             self.counts.settled += 1;
             self.live.remove(&AskId(record.ask));
             let lines = money::lines(self.node, record);
+            // A refused attempt leaves a record and never had a hold; a record that costs somebody
+            // something must have had one.
+            let free = lines.is_empty();
             // A record of several parts settles its hold once and charges all of them.
             let settle = Settle { hold: HoldId(record.ask), lines };
-            self.till.handle(Event::Settle(settle), ms(now));
+            let event = if free { Event::Replay(settle) } else { Event::Settle(settle) };
+            self.till.handle(event, ms(now));
             self.drain_till();
         }
     }

@@ -104,7 +104,11 @@ impl World {
             let ended = frame.kind == FrameKind::Ended;
             if ended {
                 self.demand_whole(&facts)?;
-                *self.book.ended_asks.entry(facts.ask).or_default() += 1;
+                // An attempt that gave up waiting for its answer has a record without a settlement;
+                // a grant that comes after that is given back.
+                if !facts.settlement.0.is_empty() {
+                    *self.book.ended_asks.entry(facts.ask).or_default() += 1;
+                }
             }
             let twice = match ended {
                 true => self.book.ended.insert(facts.record, facts.ask).is_some(),
