@@ -20,8 +20,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant, Hangup, LegId, MS,
-    Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind, VerbResult,
+    Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
+    Hangup, LegId, MS, Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind,
+    VerbResult,
 };
 use strowger_model::{Account, Amount, Binding, Cdr};
 use strowger_routing::{
@@ -90,6 +91,13 @@ pub struct Office {
     next_verb: u64,
     out: VecDeque<Output>,
     counts: Counts,
+}
+
+/// What a record does to the till. A record that charges nobody only gives its hold back, if it ever
+/// had one: a refused attempt had none, and that is no alarm.
+fn settlement(node: u32, record: &Cdr) -> Event {
+    let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
+    if lines.is_empty() { Event::Void(hold) } else { Event::Settle(Settle { hold, lines }) }
 }
 
 fn ms(now: Tick) -> Ms {
@@ -338,14 +346,7 @@ impl Office {
         for record in records {
             self.counts.settled += 1;
             self.live.remove(&AskId(record.ask));
-            let lines = money::lines(self.node, record);
-            // A refused attempt leaves a record and never had a hold; a record that costs somebody
-            // something must have had one.
-            let free = lines.is_empty();
-            // A record of several parts settles its hold once and charges all of them.
-            let settle = Settle { hold: HoldId(record.ask), lines };
-            let event = if free { Event::Replay(settle) } else { Event::Settle(settle) };
-            self.till.handle(event, ms(now));
+            self.till.handle(settlement(self.node, record), ms(now));
             self.drain_till();
         }
     }

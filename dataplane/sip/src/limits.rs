@@ -30,6 +30,8 @@ pub const SHOWN_MAX: usize = 2;
 pub const AUTH_TRIES_MAX: u8 = 2;
 /// Times a re-INVITE is tried again after a 491.
 pub const GLARE_TRIES_MAX: u8 = 4;
+/// ACKs of 2xx that a leg keeps to send again: its INVITEs within a transaction's life.
+pub const ACKS_MAX: usize = 8;
 /// Digits of one INFO.
 pub const DIGITS_MAX: usize = 32;
 /// Contacts of one REGISTER or one redirect that are looked at.
@@ -38,6 +40,10 @@ pub const CONTACTS_MAX: usize = 16;
 pub const FIELDS_UP_MAX: usize = 32;
 /// Body parts of a multipart body that are looked at for a session description.
 pub const PARTS_MAX: usize = 16;
+
+/// The longest an INVITE inside a dialog may go on with provisional responses, in milliseconds: as
+/// long as a proxy's Timer C at least is (RFC 3261 16.6).
+pub const REINVITE_MS_MAX: u64 = 180_000;
 
 const _: () = assert!(MESSAGE_MAX <= u16::MAX as usize);
 const _: () = assert!(HEADERS_MAX <= u8::MAX as usize);

@@ -72,7 +72,13 @@ pub struct Agent {
 impl Agent {
     /// An agent that knows nobody; a carrier has no login.
     #[must_use]
-    pub fn new(name: &str, index: u16, addr: SocketAddr, login: Option<Login>, dice: Dice) -> Agent {
+    pub fn new(
+        name: &str,
+        index: u16,
+        addr: SocketAddr,
+        login: Option<Login>,
+        dice: Dice,
+    ) -> Agent {
         Agent {
             name: name.into(),
             addr,

@@ -304,8 +304,7 @@ impl Control {
                 Output::Counters(counters) => {
                     let turns = |values: &[u64]| values.last().copied();
                     let (old, new) = (turns(&self.counters), turns(&counters.values));
-                    self.turns_per_report =
-                        old.zip(new).map(|(old, new)| new.saturating_sub(old));
+                    self.turns_per_report = old.zip(new).map(|(old, new)| new.saturating_sub(old));
                     self.counters = counters.values;
                 }
                 Output::Doorbell(_) | Output::Adjusted { .. } | Output::Turned(_) => {}

@@ -12,7 +12,7 @@ use strowger_model::AccountId;
 /// Longest sleep of a shard that has nothing to do, milliseconds.
 const IDLE_MS: u64 = 100;
 /// Lines of each agent's ladder that a report shows.
-const LADDER_LINES: usize = 60;
+const LADDER_LINES: usize = 200;
 
 /// A law was broken: what, when, and the end of what was said on the wire.
 #[derive(Clone, Debug)]
@@ -77,6 +77,7 @@ impl World {
             return Err(self.breach(&what));
         }
         self.check_alarms()?;
+        self.check_counts()?;
         self.check_journal()?;
         self.check_floors()?;
         self.check_records()
@@ -86,6 +87,23 @@ impl World {
     fn check_alarms(&self) -> Result<(), Breach> {
         let alarm = self.control.alarms.first().filter(|_| self.book.switch_crashes == 0);
         self.demand(alarm.is_none(), || format!("the till raises an alarm: {alarm:?}"))
+    }
+
+    /// What the shard counts as our own mistakes.
+    fn check_counts(&self) -> Result<(), Breach> {
+        let Some(counts) = self.shard().map(strowger_shard::Shard::counts) else { return Ok(()) };
+        let mistakes = [
+            ("commands that no state allows", counts.sip_misuse),
+            ("frames that cannot be read", counts.frames_malformed),
+            ("calls that the table had no room for", counts.table_full),
+            ("journal frames without room", counts.journal_full),
+            ("frames that found the ring full", counts.ring_full),
+        ];
+        for (what, count) in mistakes {
+            let at = self.now().0 as f64 / 1e9;
+            self.demand(count == 0, || format!("{at:.3}: {count} {what}"))?;
+        }
+        Ok(())
     }
 
     /// Frames as they come: records whole, each once, no more open ones than calls.
@@ -229,9 +247,6 @@ impl World {
             ("sockets", open as u64),
             ("transactions", counter("transactions_open")),
             ("legs", counter("legs_open")),
-            ("commands that no state allows", counter("sip_misuse")),
-            ("frames that cannot be read", counter("frames_malformed")),
-            ("calls that the table had no room for", counter("table_full")),
         ];
         for (what, count) in left {
             self.demand(count == 0, || format!("{count} {what} are left"))?;
@@ -283,12 +298,10 @@ impl World {
 
     /// Books and till agree with credit less the charges of the journal's records; nothing is held.
     fn check_money(&self) -> Result<(), Breach> {
-        let mut expected = sum(
-            plan::CREDIT_CENTS
-                .iter()
-                .enumerate()
-                .map(|(i, cents)| (AccountId(1 + i as i64), cents * plan::CENT)),
-        );
+        let mut expected = sum(plan::CREDIT_CENTS
+            .iter()
+            .enumerate()
+            .map(|(i, cents)| (AccountId(1 + i as i64), cents * plan::CENT)));
         let disk = self.plugs.disk.borrow();
         for frame in disk.frames.iter().filter(|frame| frame.kind == FrameKind::Ended) {
             let Ok(facts) = decode::<CallFacts>(&frame.payload) else { continue };

@@ -83,10 +83,7 @@ fn rows() -> Option<Rows> {
         accounts: accounts(euro),
         subscribers: subscribers?,
         trunks: vec![carrier(0), carrier(1)],
-        tariffs: vec![
-            tariff(1, TariffKind::Customer, euro),
-            tariff(2, TariffKind::Supplier, euro),
-        ],
+        tariffs: vec![tariff(1, TariffKind::Customer, euro), tariff(2, TariffKind::Supplier, euro)],
         rates: vec![rate(1, 1, "44", RETAIL)?, rate(2, 2, "44", WHOLESALE)?],
         routes: vec![
             route(1, digits("44")?, vec![target(1, 100), target(2, 0)]),

@@ -7,7 +7,7 @@ use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::fault::Plant;
 use crate::io::{Clock, Machine};
-use crate::law::{Breach, Book};
+use crate::law::{Book, Breach};
 use crate::net::{Datagram, Network, Quality};
 use crate::plan::{self, SWITCH};
 use crate::switch::{Plugs, Switch};
@@ -195,7 +195,9 @@ impl World {
             let open = agent.open_calls();
             if open > 0 {
                 let states: Vec<_> = agent.calls.values().filter(|c| !c.is_over()).collect();
-                return Err(self.breach(&format!("{open} calls of {} never end: {states:?}", agent.name)));
+                return Err(
+                    self.breach(&format!("{open} calls of {} never end: {states:?}", agent.name))
+                );
             }
         }
         self.run_ms(LINGER_S * 1_000)?;
@@ -380,6 +382,11 @@ impl World {
             machine.out.clear();
             machine.open.clear();
         }
+        // What the dead life had sent is lost on its way: nobody would answer for it.
+        self.queue.retain(|_, event| match event {
+            Event::Arrive(datagram) => datagram.from.ip() != SWITCH.ip(),
+            Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
+        });
         for agent in &mut self.agents {
             agent.reset(now);
         }

@@ -1,7 +1,7 @@
 //! Named scenarios.
 
-use strowger_sim::world::WorldConfig;
 use strowger_sim::script;
+use strowger_sim::world::WorldConfig;
 
 #[test]
 fn one_call_is_carried_recorded_and_paid() {

@@ -299,7 +299,8 @@ impl Agent {
             let gone = Message::response(481, request, None);
             return self.respond(&branch, "BYE", &gone, now);
         };
-        let twice = self.calls.get_mut(&key).is_some_and(|c| std::mem::replace(&mut c.bye_seen, true));
+        let twice =
+            self.calls.get_mut(&key).is_some_and(|c| std::mem::replace(&mut c.bye_seen, true));
         if twice {
             self.breach(now, "a second BYE in the same dialog");
         }

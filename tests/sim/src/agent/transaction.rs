@@ -142,10 +142,8 @@ impl Agent {
     pub(super) fn handle_response(&mut self, response: &Message, now: Tick) {
         let (Some(code), Some((_, method))) = (response.code(), response.cseq()) else { return };
         let branch = response.branch().unwrap_or_default();
-        let found = self
-            .clients
-            .iter_mut()
-            .find(|c| c.branch == branch && c.request.method() == method);
+        let found =
+            self.clients.iter_mut().find(|c| c.branch == branch && c.request.method() == method);
         let Some(client) = found else { return };
         if code < 200 {
             if client.outcome.is_none() && client.is_invite() {
@@ -200,9 +198,9 @@ impl Agent {
         let number = request.cseq().map_or(0, |(number, _)| number);
         ack.push("CSeq", &format!("{number} ACK"));
         let bytes = ack.to_bytes();
-        if let Some(client) = self.clients.iter_mut().find(|c| {
-            c.branch == branch && c.request.method() == "INVITE"
-        }) {
+        if let Some(client) =
+            self.clients.iter_mut().find(|c| c.branch == branch && c.request.method() == "INVITE")
+        {
             client.ack = Some(bytes.clone());
         }
         self.send(bytes, now);
@@ -241,10 +239,7 @@ impl Agent {
         again.set("Authorization", &challenge.authorization(secret, used));
         let number = match purpose {
             Purpose::Invite(key) => self.next_cseq(key),
-            Purpose::Register { .. }
-            | Purpose::Reinvite(_)
-            | Purpose::Bye(_)
-            | Purpose::Cancel => {
+            Purpose::Register { .. } | Purpose::Reinvite(_) | Purpose::Bye(_) | Purpose::Cancel => {
                 self.cseq += 1;
                 self.cseq
             }
@@ -343,8 +338,7 @@ impl Agent {
         let server = self.servers.iter_mut().find(|s| {
             let same = s.request.header("Call-ID") == id
                 && s.request.cseq().map(|(number, _)| number) == number;
-            s.request.method() == "INVITE"
-                && if s.code < 300 { same } else { s.branch == branch }
+            s.request.method() == "INVITE" && if s.code < 300 { same } else { s.branch == branch }
         })?;
         server.resend = None;
         server.call
@@ -356,5 +350,4 @@ impl Agent {
             server.resend = None;
         }
     }
-
 }

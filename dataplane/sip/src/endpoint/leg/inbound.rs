@@ -1,5 +1,6 @@
 //! A leg that the peer began, up to our final response (RFC 3261 13.3).
 
+use std::collections::VecDeque;
 use std::mem;
 
 use strowger_leg::{Body, Event};
@@ -75,7 +76,7 @@ impl Leg {
             state: State::Offered(offered),
             wallet: Wallet::default(),
             invite_lines: Vec::new(),
-            last_ack: None,
+            acks: VecDeque::new(),
             strays: Vec::new(),
             clients: Vec::new(),
             told: false,
@@ -112,7 +113,10 @@ impl Leg {
             return layer.count(Counted::Misuse);
         };
         let Some((ok, path)) = self.respond_in_dialog(tx, 200, body.as_ref(), layer, now) else {
-            return layer.count(Counted::Misuse);
+            // An answer that cannot be written: the caller must not wait for it.
+            layer.respond_plain(tx, 500, self.tag(), now);
+            self.state = State::Over;
+            return self.tell_ended(Cause::from_sip(500), false, layer);
         };
         let timers = layer.config.timers;
         let wait = AwaitAck::new(cseq, ok, path, AckOf::First, timers, now);

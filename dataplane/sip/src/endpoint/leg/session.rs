@@ -153,8 +153,7 @@ impl Leg {
             return self.bye(cause, layer, now);
         }
         match of {
-            AckOf::First => self.tell(Event::Confirmed { body }, layer),
-            AckOf::LateReoffer => self.tell(Event::ReofferAnswered { body }, layer),
+            AckOf::First | AckOf::LateReoffer => self.tell(Event::Confirmed { body }, layer),
             AckOf::Reoffer => {}
         }
         self.start_wanted(layer, now);
@@ -221,7 +220,7 @@ impl Leg {
         match session.phase {
             Phase::OfferIn { tx, .. } => layer.respond_plain(tx, 487, self.tag(), now),
             Phase::HoldAck { cseq, .. } => {
-                self.last_ack = self.acknowledge(&self.dialog, cseq, None, layer);
+                self.keep_ack(self.acknowledge(&self.dialog, cseq, None, layer));
             }
             Phase::Stable | Phase::AwaitAck(_) | Phase::OfferOut(_) => {}
         }
