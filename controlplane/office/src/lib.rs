@@ -20,8 +20,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, Counters, Down, Extended, Grant, Hangup, LegId, MS,
-    Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind, VerbResult,
+    Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
+    Hangup, LegId, MS, Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind,
+    VerbResult,
 };
 use strowger_model::{Account, Amount, Binding, Cdr};
 use strowger_routing::{
@@ -317,6 +318,24 @@ impl Office {
         let adopt = money::adopt(self.node, ask, &settlement, granted_ms, started);
         self.till.handle(Event::Adopt(adopt), ms(now));
         self.drain_till();
+    }
+
+    /// Takes a call up that the call table holds, at boot, after [`Office::replay`]: what it can still
+    /// cost is held again before anything new is admitted. Calls whose records are stored already
+    /// must not be told: nothing would settle them.
+    pub fn take_up(&mut self, facts: &CallFacts, answered: bool, now: Tick) {
+        let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
+            Fact::Granted(granted) => Some(granted.ms),
+            Fact::Began(_)
+            | Fact::LegOpened(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Ended(_) => None,
+        });
+        self.adopt(facts.ask, &facts.settlement, granted_ms.unwrap_or(0), answered, now);
     }
 
     /// Charges priced records: at once, so that nobody spends the same money again while they wait
