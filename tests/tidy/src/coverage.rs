@@ -160,17 +160,33 @@ fn judge(tree: &Tree, entry: &Entry) -> Result<(), String> {
     }
 }
 
-/// IDs that a catalogue defines: first cell of a table row, or the begin of bold words.
+/// IDs that a catalogue defines: first cell of a table row, begin of bold words or of a line, or a
+/// word before a colon; `A-01..03` in bold defines three.
 fn ids(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in text.lines() {
         let cell = line.strip_prefix("| ").and_then(|rest| rest.split_once(" |"));
         let bold = line.split("**").skip(1).step_by(2);
-        let words = bold.filter_map(|words| words.split_whitespace().next());
-        let candidates = words.chain(cell.map(|(cell, _)| cell));
-        found.extend(candidates.filter(|word| is_id(word)).map(str::to_owned));
+        let bold = bold.filter_map(|words| words.split_whitespace().next());
+        let first = line.split_whitespace().next();
+        let colon = line.split_whitespace().filter_map(|word| word.strip_suffix(':'));
+        let candidates = bold.chain(cell.map(|(cell, _)| cell)).chain(first).chain(colon);
+        for word in candidates {
+            found.extend(range(word).filter(|id| is_id(id)));
+        }
     }
     found
+}
+
+/// The IDs of `A-01..03`, or the word itself.
+fn range(word: &str) -> impl Iterator<Item = String> {
+    let (first, last) = word.split_once("..").unwrap_or((word, ""));
+    let (head, number) = first.rsplit_once('-').unwrap_or((first, ""));
+    let from: u8 = number.parse().unwrap_or_default();
+    let to: u8 = last.parse().unwrap_or(from);
+    let (head, plain) = (head.to_owned(), first.to_owned());
+    let numbered = move |n: u8| if n == from { plain.clone() } else { format!("{head}-{n:02}") };
+    (from..=to).map(numbered)
 }
 
 /// `SYS-01`, `C-CALL-01`, `PBX-3WAY-01`: capitals and figures in parts, the last two figures.
@@ -259,8 +275,19 @@ mod tests {
     #[test]
     fn ids_of_texts_are_found() {
         let text = "| SYS-01 | One | see SIP-01 |\n| L1 | - | RFC 3261 |\n\
-            - **CC-OPR-01** x **CC-OPR-02** y\n- **C-CALL-01 Order** (SHA-256)\n**Bold** words\n";
-        let want = ["C-CALL-01", "CC-OPR-01", "CC-OPR-02", "SYS-01"];
+            - **CC-OPR-01** x **CC-OPR-02** y\n- **C-CALL-01 Order** (SHA-256)\n**Bold** words\n\
+            TASK-01 (L1) CFG-02: see NO-01\n- **SEC-ACC-01..03** limits\n";
+        let want = [
+            "C-CALL-01",
+            "CC-OPR-01",
+            "CC-OPR-02",
+            "CFG-02",
+            "SEC-ACC-01",
+            "SEC-ACC-02",
+            "SEC-ACC-03",
+            "SYS-01",
+            "TASK-01",
+        ];
         assert_eq!(ids(text).into_iter().collect::<Vec<_>>(), want);
         let text =
             "### 2.1 Form\n### 3.1 Functions\n| API_Test() / API_TestEx() |\n**8.2 Fail.** x\n";
