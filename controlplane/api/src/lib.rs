@@ -1,1 +1,70 @@
-//! strowger-api.
+//! REST: what people and programs see of the switch, under `/api/v1/`.
+//!
+//! One table of endpoints (path, method, permission, parameters, response) makes three things: the
+//! router, the OpenAPI document at `/api/v1/openapi.json`, and the matrix of the tests. Rows and
+//! records are read through the store; what runs now comes through [`Live`], which `controld`
+//! implements. Answers are views, structures of their own: what a view does not name (secrets above
+//! all) cannot leak.
+//!
+//! It never holds a row, a balance or a call of its own, never speaks SQL, and never decides about a
+//! call.
+//!
+//! Conventions of the answers:
+//! - Ids are JSON strings, money is a decimal string with its currency, times are RFC 3339 in UTC
+//!   with microseconds, durations are numbers of milliseconds (`_ms`), enumerations are words.
+//! - A field without a value is `null`, never missing. Limits of 0 mean none.
+//! - Lists are `{"items": [..], "next": ..}`: `next` is given back as the parameter `next`, and is
+//!   `null` on the last page.
+//! - Errors are `application/problem+json` (RFC 9457) and name the field that is wrong. In queries
+//!   a `+` stands for itself, so that times with an offset need no escape.
+//!
+//! Who may:
+//! - `/healthz` and `/readyz` are open. `/metrics` is open on a listener of a loopback address, and
+//!   asks for a token with `metrics:read` on every other: it tells how much traffic there is.
+//! - All below `/api/v1` asks for `Authorization: Bearer TOKEN`, unknown paths too. The store holds
+//!   the hashes of tokens ([`token_hash`]). What is outside of a token's tenant answers 404.
+//! - A source that tried many wrong tokens is answered 429 for the rest of the minute.
+//!
+//! Bounds (`limits.rs`): connections, time and size of a request head, URI, body, time of a
+//! request, life of a connection, page, failed tokens. A head that is no HTTP or beyond its bound is
+//! refused by hyper with a bare status.
+//!
+//! How to drive it: [`Api::new`], then [`serve`] on a bound listener. Start reading at `table.rs`.
+
+mod account;
+mod call;
+mod cdr;
+mod cursor;
+mod dispatch;
+mod health;
+mod limiter;
+mod limits;
+mod live;
+mod metrics;
+mod openapi;
+mod permission;
+mod problem;
+mod query;
+mod registration;
+mod reply;
+mod serve;
+mod shape;
+mod shared;
+mod subscriber;
+mod table;
+mod token;
+mod trunk;
+mod value;
+
+pub use limits::{
+    CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, METRICS_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX,
+};
+pub use live::{
+    AccountBalance, CallId, CallState, Live, LiveCall, Readiness, Registration, RegistrationKey,
+    Reply, Unavailable,
+};
+pub use metrics::{Family, MetricsWriter};
+pub use serve::serve;
+pub use shared::Api;
+pub use table::{EndpointInfo, endpoints};
+pub use token::token_hash;

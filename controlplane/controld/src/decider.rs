@@ -6,13 +6,14 @@
 use crate::edge::EdgeSource;
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use strowger_link::journal::Position;
 use strowger_link::table::Reader as TableReader;
 use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Tick, Up};
-use strowger_model::Cdr;
+use strowger_model::{Cdr, SubscriberId};
 use strowger_office::{Office, Output};
 use strowger_port::clock;
 use strowger_port::eventfd::{EventFd, wait_any};
@@ -70,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) durable: AtomicU64,
     /// The last counters of the shard.
     pub(crate) counters: std::sync::Mutex<Option<Counters>>,
+    /// Counts of the office.
+    pub(crate) counts: std::sync::Mutex<strowger_office::Counts>,
     /// Latency from ask to answer, microseconds: median, 99th percentile, highest.
     pub(crate) latency_us: [AtomicU64; 3],
     /// Rung when the journal has grown.
@@ -91,9 +94,25 @@ pub(crate) struct Decider {
     /// Origin of record ids for a life of the dataplane: asked of the store by another thread.
     pub(crate) origins: Box<dyn Fn(&strowger_link::table::Setup, u32) -> Option<u32> + Send>,
     /// Registrations to write behind.
-    pub(crate) bindings: tokio::sync::mpsc::UnboundedSender<strowger_routing::Output>,
+    pub(crate) bindings: tokio::sync::mpsc::Sender<strowger_routing::Output>,
+    /// Registrations that found no room there yet: the last word on each contact, so at most as many
+    /// as the registrar holds.
+    pub(crate) unwritten: Unwritten,
     /// For the others.
     pub(crate) shared: Arc<Shared>,
+}
+
+/// Registrations to write, by subscriber and contact.
+pub(crate) type Unwritten = BTreeMap<(SubscriberId, String), strowger_routing::Output>;
+
+/// Registrations on their way to the writer.
+pub(crate) const BINDINGS_MAX: usize = 1_024;
+
+fn binding_key(change: &strowger_routing::Output) -> (SubscriberId, String) {
+    match change {
+        strowger_routing::Output::Save(binding) => (binding.subscriber, binding.uri.clone()),
+        strowger_routing::Output::Remove { subscriber, uri } => (*subscriber, uri.clone()),
+    }
 }
 
 /// A way to give orders.
@@ -144,6 +163,7 @@ impl Decider {
                 self.office.handle_timeout(now);
             }
             self.carry_out(session.as_mut());
+            self.write_behind();
             self.publish_latency(latency.as_ref());
             if !busy {
                 self.sleep(session.as_mut(), now);
@@ -203,7 +223,10 @@ impl Decider {
                     self.edge.changed();
                 }
                 Ok(Order::Query(query)) => query(&mut self.office),
-                Ok(Order::End) | Err(TryRecvError::Disconnected) => return false,
+                Ok(Order::End) | Err(TryRecvError::Disconnected) => {
+                    self.write_all_behind();
+                    return false;
+                }
                 Err(TryRecvError::Empty) => return true,
             }
         }
@@ -259,8 +282,7 @@ impl Decider {
                     }
                 }
                 Output::Binding(binding) => {
-                    // The writer lives as long as this thread.
-                    let _written_behind = self.bindings.send(binding);
+                    self.unwritten.insert(binding_key(&binding), binding);
                 }
                 Output::Doorbell(_) => self.shared.journal.ring(),
                 Output::Counters(counters) => {
@@ -276,6 +298,22 @@ impl Decider {
         }
     }
 
+    /// At the end: the writer takes them while this thread waits.
+    fn write_all_behind(&mut self) {
+        for change in core::mem::take(&mut self.unwritten).into_values() {
+            // The writer is gone only when the process ends badly.
+            let _gone = self.bindings.blocking_send(change);
+        }
+    }
+
+    /// Hands registrations to the writer, as many as it takes.
+    fn write_behind(&mut self) {
+        while let Some(entry) = self.unwritten.first_entry() {
+            let Ok(room) = self.bindings.try_reserve() else { return };
+            room.send(entry.remove());
+        }
+    }
+
     fn publish_durable(&self, session: &Session) {
         if let Some(table) = &session.table {
             self.shared.durable.store(word(table.durable()), Ordering::Release);
@@ -283,8 +321,12 @@ impl Decider {
     }
 
     fn publish_latency(&self, latency: Option<&Histogram<u64>>) {
+        if let Ok(mut counts) = self.shared.counts.lock() {
+            *counts = *self.office.counts();
+        }
         let Some(latency) = latency else { return };
-        let values = [latency.value_at_quantile(0.5), latency.value_at_quantile(0.99), latency.max()];
+        let values =
+            [latency.value_at_quantile(0.5), latency.value_at_quantile(0.99), latency.max()];
         for (to, value) in self.shared.latency_us.iter().zip(values) {
             to.store(value, Ordering::Relaxed);
         }

@@ -55,10 +55,8 @@ pub(crate) fn stored(cursor: Cursor) -> StoredPosition {
 /// The store's form as a cursor; what does not fit was never written.
 fn cursor(at: StoredPosition) -> Cursor {
     let part = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-    let position = strowger_link::journal::Position {
-        segment: part(at.segment),
-        offset: part(at.offset),
-    };
+    let position =
+        strowger_link::journal::Position { segment: part(at.segment), offset: part(at.offset) };
     Cursor { position, next_seq: at.seq }
 }
 
@@ -95,8 +93,12 @@ impl Intake {
                     }
                 }
                 Ok(Entry::Damaged { position, len }) => {
-                    error!(segment = position.segment, offset = position.offset, len,
-                        "the journal is damaged; records may be missing");
+                    error!(
+                        segment = position.segment,
+                        offset = position.offset,
+                        len,
+                        "the journal is damaged; records may be missing"
+                    );
                 }
                 Ok(Entry::Missing { after, before, frames }) => {
                     error!(after, before, frames, "frames of the journal are missing");

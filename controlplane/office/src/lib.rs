@@ -92,6 +92,13 @@ pub struct Office {
     counts: Counts,
 }
 
+/// What a record does to the till. A record that charges nobody only gives its hold back, if it ever
+/// had one: a refused attempt had none, and that is no alarm.
+fn settlement(node: u32, record: &Cdr) -> Event {
+    let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
+    if lines.is_empty() { Event::Void(hold) } else { Event::Settle(Settle { hold, lines }) }
+}
+
 fn ms(now: Tick) -> Ms {
     Ms(now.0 / MS)
 }
@@ -320,10 +327,7 @@ impl Office {
         for record in records {
             self.counts.settled += 1;
             self.live.remove(&AskId(record.ask));
-            let lines = money::lines(self.node, record);
-            // A record of several parts settles its hold once and charges all of them.
-            let settle = Settle { hold: HoldId(record.ask), lines };
-            self.till.handle(Event::Settle(settle), ms(now));
+            self.till.handle(settlement(self.node, record), ms(now));
             self.drain_till();
         }
     }

@@ -1,19 +1,17 @@
 //! Records: written once by the ingest, listed newest first by key.
 
 use crate::column::{Columns, word_of};
-use crate::{Reader, StoreError, Tried, Writer};
-use sqlx::any::AnyArguments;
+use crate::{LIST_MAX, Reader, Scope, StoreError, Tried, Writer};
+use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use strowger_model::{
     AccountId, Amount, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome, CdrTimes,
     Charge, ChargeKind, Currency, Digits, OrganizationId, Price, RateId, SubscriberId, TariffId,
     TenantId, TrunkId,
 };
-
-/// Most records of one page.
-pub const CDR_PAGE_MAX: u32 = 1000;
 
 const CHARGE_KINDS: [(&str, ChargeKind); 3] = [
     ("customer", ChargeKind::Customer),
@@ -254,6 +252,17 @@ impl Writer<'_> {
     }
 }
 
+/// A record's place in the lists.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CdrKey {
+    /// When it ended.
+    pub ended_us: i64,
+    /// Identity.
+    pub id: CdrId,
+    /// Part.
+    pub part: u8,
+}
+
 /// Which records to list; newest first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CdrFilter {
@@ -263,55 +272,63 @@ pub struct CdrFilter {
     pub until_us: Option<i64>,
     /// The caller's account.
     pub account: Option<AccountId>,
-    /// Only records before this one (`ended_us`, id): the cursor of the next page.
-    pub before: Option<(i64, i64)>,
-    /// At most so many, at most [`CDR_PAGE_MAX`].
+    /// Only records older than this one: the cursor of the next page.
+    pub before: Option<CdrKey>,
+    /// At most so many, at most [`LIST_MAX`].
     pub limit: u32,
 }
 
 impl Reader {
-    /// Records that fit `filter`, newest first.
+    /// Records in `scope` that fit `filter`, newest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn cdrs(&self, filter: &CdrFilter) -> Result<Vec<Cdr>, StoreError> {
-        let sql = "SELECT * FROM cdrs WHERE ended_us >= $1 AND ended_us < $2 \
-             AND ($3 = 0 OR caller_account_id = $4) \
-             AND (ended_us < $5 OR (ended_us = $6 AND id < $7)) \
-             ORDER BY ended_us DESC, id DESC LIMIT $8";
-        let (before_us, before_id) = filter.before.unwrap_or((i64::MAX, i64::MAX));
-        let query = sqlx::query(sql)
+    pub async fn cdrs(&self, scope: Scope, filter: &CdrFilter) -> Result<Vec<Cdr>, StoreError> {
+        // Each set of conditions is a text of its own, so that each finds its index.
+        let mut sql = String::from(
+            "SELECT * FROM cdrs WHERE ended_us >= $1 AND (ended_us, id, part) < ($2, $3, $4)",
+        );
+        let tenant = match scope {
+            Scope::All => None,
+            Scope::Tenant(id) => Some(id.0),
+        };
+        let equals = [("tenant_id", tenant), ("caller_account_id", filter.account.map(|id| id.0))];
+        let equals = equals.into_iter().filter_map(|(column, id)| Some((column, id?)));
+        for ((column, _), place) in equals.clone().zip(6..) {
+            // Writing to a String cannot fail.
+            let _ok = write!(sql, " AND {column} = ${place}");
+        }
+        sql.push_str(" ORDER BY ended_us DESC, id DESC, part DESC LIMIT $5");
+        let end = filter.end();
+        let mut query = sqlx::query(AssertSqlSafe(sql))
             .bind(filter.from_us.unwrap_or(i64::MIN))
-            .bind(filter.until_us.unwrap_or(i64::MAX))
-            .bind(i64::from(filter.account.is_some()))
-            .bind(filter.account.map_or(0, |id| id.0))
-            .bind(before_us)
-            .bind(before_us)
-            .bind(before_id)
-            .bind(i64::from(filter.limit.min(CDR_PAGE_MAX)));
+            .bind(end.ended_us)
+            .bind(end.id.0)
+            .bind(i64::from(end.part))
+            .bind(i64::from(filter.limit.min(LIST_MAX)));
+        for (_, id) in equals {
+            query = query.bind(id);
+        }
         let rows = query.fetch_all(&self.pool).await.tried("list records")?;
-        let mut cdrs = Vec::with_capacity(rows.len());
-        for row in &rows {
-            cdrs.push(cdr(&Columns::new("cdrs", row))?);
-        }
-        for cdr in &mut cdrs {
-            self.fill(cdr).await?;
-        }
-        Ok(cdrs)
+        let cdrs: Result<Vec<Cdr>, _> =
+            rows.iter().map(|row| cdr(&Columns::new("cdrs", row))).collect();
+        self.fill(cdrs?).await
     }
 
-    /// One record by its id.
+    /// One record in `scope` by its id.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn cdr(&self, id: CdrId) -> Result<Option<Cdr>, StoreError> {
+    pub async fn cdr(&self, scope: Scope, id: CdrId) -> Result<Option<Cdr>, StoreError> {
         let query =
             sqlx::query("SELECT * FROM cdrs WHERE id = $1 ORDER BY part LIMIT 1").bind(id.0);
         let row = query.fetch_optional(&self.pool).await.tried("read a record")?;
         let Some(row) = row else { return Ok(None) };
-        let mut cdr = cdr(&Columns::new("cdrs", &row))?;
-        self.fill(&mut cdr).await?;
-        Ok(Some(cdr))
+        let cdr = cdr(&Columns::new("cdrs", &row))?;
+        if !scope.covers(cdr.tenant) {
+            return Ok(None);
+        }
+        Ok(self.fill(vec![cdr]).await?.pop())
     }
 
     /// How many records there are.
@@ -324,23 +341,56 @@ impl Reader {
         Columns::new("cdrs", &row).int("n")
     }
 
-    async fn fill(&self, cdr: &mut Cdr) -> Result<(), StoreError> {
-        let sql = "SELECT * FROM cdr_charges WHERE cdr_id = $1 AND part = $2 ORDER BY position";
-        let query = sqlx::query(sql).bind(cdr.id.0).bind(i64::from(cdr.part));
-        for row in &query.fetch_all(&self.pool).await.tried("read charges")? {
-            let charge = charge(&Columns::new("cdr_charges", row))?;
+    /// Reads charges and hops of all of `cdrs`, at most [`LIST_MAX`], in one query each.
+    async fn fill(&self, mut cdrs: Vec<Cdr>) -> Result<Vec<Cdr>, StoreError> {
+        if cdrs.is_empty() {
+            return Ok(cdrs);
+        }
+        let mut places = BTreeMap::new();
+        for (place, cdr) in cdrs.iter().enumerate() {
+            places.insert((cdr.id.0, i64::from(cdr.part)), place);
+        }
+        let owner = |c: &Columns<'_>| Ok::<_, StoreError>((c.int("cdr_id")?, c.int("part")?));
+        for row in &self.rows_of(&cdrs, "cdr_charges").await? {
+            let c = Columns::new("cdr_charges", row);
+            let place = places.get(&owner(&c)?);
+            let Some(cdr) = place.and_then(|place| cdrs.get_mut(*place)) else { continue };
+            let charge = charge(&c)?;
             match charge.kind {
                 ChargeKind::Customer => cdr.customer = Some(charge),
                 ChargeKind::Reseller => cdr.levels.push(charge),
                 ChargeKind::Supplier => cdr.supplier = Some(charge),
             }
         }
-        let sql = "SELECT * FROM cdr_hops WHERE cdr_id = $1 AND part = $2 ORDER BY position";
-        let query = sqlx::query(sql).bind(cdr.id.0).bind(i64::from(cdr.part));
-        for row in &query.fetch_all(&self.pool).await.tried("read hops")? {
-            cdr.hops.push(hop(&Columns::new("cdr_hops", row))?);
+        for row in &self.rows_of(&cdrs, "cdr_hops").await? {
+            let c = Columns::new("cdr_hops", row);
+            let place = places.get(&owner(&c)?);
+            let Some(cdr) = place.and_then(|place| cdrs.get_mut(*place)) else { continue };
+            cdr.hops.push(hop(&c)?);
         }
-        Ok(())
+        Ok(cdrs)
+    }
+
+    async fn rows_of(&self, cdrs: &[Cdr], table: &'static str) -> Result<Vec<AnyRow>, StoreError> {
+        let places: Vec<String> = (1..=cdrs.len()).map(|place| format!("${place}")).collect();
+        let places = places.join(", ");
+        let sql = format!(
+            "SELECT * FROM {table} WHERE cdr_id IN ({places}) ORDER BY cdr_id, part, position"
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for cdr in cdrs {
+            query = query.bind(cdr.id.0);
+        }
+        query.fetch_all(&self.pool).await.tried("read what belongs to records")
+    }
+}
+
+impl CdrFilter {
+    /// The place that every listed record stands before.
+    fn end(&self) -> CdrKey {
+        let last = CdrKey { ended_us: i64::MAX, id: CdrId(i64::MAX), part: u8::MAX };
+        let until = self.until_us.map(|ended_us| CdrKey { ended_us, id: CdrId(i64::MIN), part: 0 });
+        last.min(until.unwrap_or(last)).min(self.before.unwrap_or(last))
     }
 }
 

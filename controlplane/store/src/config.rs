@@ -134,7 +134,7 @@ fn organization(c: &Columns<'_>) -> Result<Organization, StoreError> {
     })
 }
 
-fn account(c: &Columns<'_>) -> Result<Account, StoreError> {
+pub(crate) fn account(c: &Columns<'_>) -> Result<Account, StoreError> {
     Ok(Account {
         id: AccountId(c.int("id")?),
         tenant: TenantId(c.int("tenant_id")?),
@@ -174,7 +174,7 @@ fn hex_of(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn subscriber(c: &Columns<'_>) -> Result<Subscriber, StoreError> {
+pub(crate) fn subscriber(c: &Columns<'_>) -> Result<Subscriber, StoreError> {
     let numbers: Vec<String> = c.json("numbers")?;
     let numbers: Result<Vec<_>, _> = numbers.iter().map(|n| Digits::parse(n)).collect();
     let short = c.text_or_null("short")?.map(|text| Digits::parse(&text)).transpose();
@@ -210,7 +210,7 @@ where
     T::try_from(json).map(Some).map_err(|BadJson| c.unfit(column, "known JSON"))
 }
 
-fn trunk(c: &Columns<'_>) -> Result<Trunk, StoreError> {
+pub(crate) fn trunk(c: &Columns<'_>) -> Result<Trunk, StoreError> {
     Ok(Trunk {
         id: TrunkId(c.int("id")?),
         tenant: TenantId(c.int("tenant_id")?),

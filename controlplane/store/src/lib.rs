@@ -16,14 +16,16 @@ mod error;
 mod ingest;
 mod json;
 mod ledger;
+mod list;
 mod open;
 mod token;
 
-pub use cdr::{CDR_PAGE_MAX, CdrFilter};
+pub use cdr::{CdrFilter, CdrKey};
 pub use config::ConfigRows;
 pub use error::StoreError;
 pub use ingest::{Ingested, Life, Position, Taken};
 pub use ledger::Posted;
+pub use list::{LIST_MAX, Scope};
 pub use open::{Reader, Store, Writer};
 pub use token::Token;
 

@@ -1,8 +1,9 @@
 //! REST tokens and the small facts of `meta`. Tokens are kept as a hash, never as they are.
 
 use crate::column::Columns;
-use crate::{Reader, StoreError, Tried, Writer};
+use crate::{Reader, Scope, StoreError, Tried, Writer};
 use sqlx::Row;
+use strowger_model::TenantId;
 
 /// Who a token speaks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,6 +14,8 @@ pub struct Token {
     pub name: String,
     /// Role.
     pub role: String,
+    /// What it may see and touch.
+    pub scope: Scope,
 }
 
 impl Reader {
@@ -21,11 +24,17 @@ impl Reader {
     /// # Errors
     /// [`StoreError`].
     pub async fn token(&self, hash: &str) -> Result<Option<Token>, StoreError> {
-        let sql = "SELECT id, name, role FROM tokens WHERE hash = $1";
+        let sql = "SELECT id, name, role, tenant_id FROM tokens WHERE hash = $1";
         let row = sqlx::query(sql).bind(hash).fetch_optional(&self.pool).await;
         let Some(row) = row.tried("look for a token")? else { return Ok(None) };
         let c = Columns::new("tokens", &row);
-        Ok(Some(Token { id: c.int("id")?, name: c.text("name")?, role: c.text("role")? }))
+        let tenant = c.int_or_null("tenant_id")?.map(TenantId);
+        Ok(Some(Token {
+            id: c.int("id")?,
+            name: c.text("name")?,
+            role: c.text("role")?,
+            scope: tenant.map_or(Scope::All, Scope::Tenant),
+        }))
     }
 
     /// A value of `meta`.
@@ -40,7 +49,7 @@ impl Reader {
 }
 
 impl Writer<'_> {
-    /// Writes a token's hash.
+    /// Writes the hash of a token for all tenants.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -51,8 +60,28 @@ impl Writer<'_> {
         hash: &str,
         created_us: i64,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO tokens (name, role, hash, created_us) VALUES ($1, $2, $3, $4)";
-        let query = sqlx::query(sql).bind(name).bind(role).bind(hash).bind(created_us);
+        self.insert_scoped_token(Scope::All, name, role, hash, created_us).await
+    }
+
+    /// Writes the hash of a token that sees and touches no more than `scope`.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_scoped_token(
+        &mut self,
+        scope: Scope,
+        name: &str,
+        role: &str,
+        hash: &str,
+        created_us: i64,
+    ) -> Result<(), StoreError> {
+        let tenant = match scope {
+            Scope::All => None,
+            Scope::Tenant(id) => Some(id.0),
+        };
+        let sql = "INSERT INTO tokens (tenant_id, name, role, hash, created_us) \
+             VALUES ($1, $2, $3, $4, $5)";
+        let query = sqlx::query(sql).bind(tenant).bind(name).bind(role).bind(hash).bind(created_us);
         query.execute(&mut *self.tx).await.tried("write a token").map(|_| ())
     }
 

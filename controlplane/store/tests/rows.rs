@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use strowger_model::*;
-use strowger_store::{ConfigRows, Store};
+use strowger_store::{CdrFilter, CdrKey, ConfigRows, Position, Scope, Store};
 
 struct Scratch(PathBuf);
 
@@ -258,4 +258,183 @@ async fn bindings_are_refreshed_and_end() {
     w.remove_binding(binding.subscriber, &binding.uri).await.unwrap();
     w.commit().await.unwrap();
     assert!(store.reader().bindings(0).await.unwrap().is_empty());
+}
+
+fn ids<T>(rows: &[T], id: fn(&T) -> i64) -> Vec<i64> {
+    rows.iter().map(id).collect()
+}
+
+#[tokio::test]
+async fn lists_go_on_behind_a_key_and_stay_in_their_scope() {
+    let scratch = Scratch::new("lists");
+    let store = Store::open(&scratch.0.join("a.db")).await.unwrap();
+    let rows = sample();
+    write_all(&store, &rows).await;
+    let mut w = store.write().await.unwrap();
+    let tenant = TenantId(2);
+    w.insert_tenant(&Tenant { id: tenant, realm: "other".into(), ..rows.tenants[0].clone() })
+        .await
+        .unwrap();
+    let organization = OrganizationId(7);
+    w.insert_organization(&Organization {
+        id: organization,
+        tenant,
+        ..rows.organizations[0].clone()
+    })
+    .await
+    .unwrap();
+    for id in [-3, 9, 10] {
+        let account = Account {
+            id: AccountId(id),
+            tenant,
+            organization,
+            tariff: None,
+            ..rows.accounts[0].clone()
+        };
+        w.insert_account(&account).await.unwrap();
+    }
+    w.commit().await.unwrap();
+    let reader = store.reader();
+    let list = async |scope, after: Option<i64>, limit| {
+        let rows = reader.accounts(scope, after.map(AccountId), limit).await.unwrap();
+        ids(&rows, |a| a.id.0)
+    };
+    assert_eq!(list(Scope::All, None, 9).await, [-3, 1, 9, 10]);
+    assert_eq!(list(Scope::All, None, 2).await, [-3, 1]);
+    assert_eq!(list(Scope::All, Some(1), 2).await, [9, 10]);
+    assert_eq!(list(Scope::Tenant(tenant), None, 2).await, [-3, 9]);
+    assert_eq!(list(Scope::Tenant(TenantId(1)), None, 9).await, [1]);
+    for (scope, id, found) in [
+        (Scope::All, 9, true),
+        (Scope::Tenant(tenant), 9, true),
+        (Scope::Tenant(TenantId(1)), 9, false),
+        (Scope::All, 8, false),
+    ] {
+        let account = reader.account(scope, AccountId(id)).await.unwrap();
+        assert_eq!(account.is_some(), found, "{scope:?} {id}");
+    }
+    let one = reader.subscriber(Scope::All, SubscriberId(1)).await.unwrap();
+    assert_eq!(one.as_ref(), rows.subscribers.first());
+    assert_eq!(reader.subscribers(Scope::All, None, 9).await.unwrap(), rows.subscribers);
+    assert_eq!(reader.trunk(Scope::All, TrunkId(1)).await.unwrap().as_ref(), rows.trunks.first());
+    assert_eq!(reader.trunks(Scope::Tenant(TenantId(1)), None, 9).await.unwrap(), rows.trunks);
+}
+
+fn record(id: i64, part: u8, ended_us: i64, tenant: Option<i64>, account: i64) -> Cdr {
+    let eur = Currency::new("EUR", 2).unwrap();
+    let charge = |kind| Charge {
+        account: AccountId(account),
+        organization: OrganizationId(1),
+        payee: None,
+        kind,
+        prepaid: true,
+        currency: eur,
+        net: Amount(id),
+        vat_ppm: 0,
+        gross: Amount(id),
+        charged_ms: 1,
+        step_ms: 1,
+        unit_price: Price(1),
+        price_currency: eur,
+        tariff: None,
+        rate: None,
+    };
+    let outcome = CdrOutcome { party: 1, reason: 0, sip: 200, q850: 16 };
+    let hop = |index| CdrHop {
+        index,
+        stage: 0,
+        branch: index,
+        trunk: None,
+        subscriber: None,
+        supplier: None,
+        dialled: id.to_string(),
+        remote: "192.0.2.1:5060".parse().unwrap(),
+        started_us: 1,
+        rang_us: None,
+        answered_us: None,
+        ended_us: 2,
+        outcome,
+    };
+    Cdr {
+        id: CdrId(id),
+        part,
+        tenant: tenant.map(TenantId),
+        ask: u64::MAX,
+        snapshot: 1,
+        times: CdrTimes { ended_us, ..CdrTimes::default() },
+        caller: CdrCaller { account: Some(AccountId(account)), ..CdrCaller::default() },
+        called: CdrCalled::default(),
+        outcome,
+        caller_media: None,
+        called_media: None,
+        customer: Some(charge(ChargeKind::Customer)),
+        levels: vec![charge(ChargeKind::Reseller), charge(ChargeKind::Reseller)],
+        supplier: None,
+        hops: vec![hop(0), hop(1)],
+        hops_dropped: 0,
+        facts_dropped: 0,
+        unpriced: false,
+    }
+}
+
+/// Lists with pages of one row and with one page, which must agree.
+async fn check_cdrs(store: &Store, scope: Scope, filter: CdrFilter, expect: &[(i64, u8)]) {
+    let reader = store.reader();
+    let whole = CdrFilter { limit: 99, ..filter.clone() };
+    let whole = reader.cdrs(scope, &whole).await.unwrap();
+    let keys: Vec<_> = whole.iter().map(|cdr| (cdr.id.0, cdr.part)).collect();
+    assert_eq!(keys, expect, "{filter:?}");
+    let mut page = CdrFilter { limit: 1, ..filter };
+    for cdr in &whole {
+        assert_eq!(reader.cdrs(scope, &page).await.unwrap(), vec![cdr.clone()]);
+        page.before = Some(CdrKey { ended_us: cdr.times.ended_us, id: cdr.id, part: cdr.part });
+    }
+    assert!(reader.cdrs(scope, &page).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn records_are_listed_newest_first_without_a_gap() {
+    let scratch = Scratch::new("records");
+    let store = Store::open(&scratch.0.join("a.db")).await.unwrap();
+    write_all(&store, &sample()).await;
+    let written = [
+        record(1, 0, 100, Some(1), 1),
+        record(2, 0, 200, Some(1), 2),
+        record(3, 0, 200, Some(1), 1),
+        record(3, 1, 200, Some(1), 1),
+        record(4, 0, 300, None, 1),
+    ];
+    let to = Position { seq: 5, ..Position::default() };
+    store.ingest(0, Position::default(), to, &written, 1).await.unwrap();
+    let all = CdrFilter::default();
+    let newest = [(4, 0), (3, 1), (3, 0), (2, 0), (1, 0)];
+    check_cdrs(&store, Scope::All, all.clone(), &newest).await;
+    check_cdrs(&store, Scope::Tenant(TenantId(1)), all.clone(), &newest[1..]).await;
+    check_cdrs(&store, Scope::Tenant(TenantId(2)), all.clone(), &[]).await;
+    let of_one = CdrFilter { account: Some(AccountId(1)), ..all.clone() };
+    check_cdrs(&store, Scope::Tenant(TenantId(1)), of_one, &[(3, 1), (3, 0), (1, 0)]).await;
+    let between = CdrFilter { from_us: Some(200), until_us: Some(300), ..all };
+    check_cdrs(&store, Scope::All, between, &[(3, 1), (3, 0), (2, 0)]).await;
+    let reader = store.reader();
+    assert_eq!(reader.cdr(Scope::All, CdrId(4)).await.unwrap().as_ref(), written.last());
+    assert!(reader.cdr(Scope::Tenant(TenantId(1)), CdrId(4)).await.unwrap().is_none());
+    assert!(reader.cdr(Scope::All, CdrId(9)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn tokens_are_found_by_hash_with_their_scope() {
+    let scratch = Scratch::new("tokens");
+    let store = Store::open(&scratch.0.join("a.db")).await.unwrap();
+    write_all(&store, &sample()).await;
+    let mut w = store.write().await.unwrap();
+    let tenant = Scope::Tenant(TenantId(1));
+    w.insert_token("admin", "owner", "aa", 1).await.unwrap();
+    w.insert_scoped_token(tenant, "shop", "owner", "bb", 1).await.unwrap();
+    w.commit().await.unwrap();
+    for (hash, expect) in
+        [("aa", Some(("admin", Scope::All))), ("bb", Some(("shop", tenant))), ("cc", None)]
+    {
+        let token = store.reader().token(hash).await.unwrap();
+        assert_eq!(token.as_ref().map(|t| (t.name.as_str(), t.scope)), expect, "{hash}");
+    }
 }

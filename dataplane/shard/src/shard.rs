@@ -395,6 +395,10 @@ impl LegKeys for Keys<'_> {
         self.calls.reserve()
     }
 
+    fn close(&mut self, leg: LegId) {
+        self.calls.unreserve(leg);
+    }
+
     /// Before the first edge snapshot nobody is known: nothing is answered, peers send again.
     fn admission(&self, path: &Path, method: Method) -> Admission<'_> {
         let Some(challenge) = self.challenge else { return Admission::Deny };

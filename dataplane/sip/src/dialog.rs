@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use crate::build::{OwnVia, Writer};
 use crate::field::{Contacts, NameAddr, PORT_DEFAULT, PORT_DEFAULT_TLS};
 use crate::header::Header;
+use crate::lex;
 use crate::limits::ROUTES_MAX;
 use crate::message::{Message, Refusal};
 use crate::method::Method;
@@ -221,15 +222,7 @@ impl Dialog {
 fn address(value: NameAddr<'_>) -> Box<[u8]> {
     let space: &[u8] = if value.display.is_empty() { b"" } else { b" " };
     let text = [value.display, space, b"<", value.uri, b">"].concat();
-    unfold(&text)
-}
-
-/// Values kept beyond their message must not hold folds.
-fn unfold(text: &[u8]) -> Box<[u8]> {
-    if memchr::memchr2(b'\r', b'\n', text).is_none() {
-        return text.into();
-    }
-    text.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }).collect()
+    lex::unfolded(&text).into_owned().into()
 }
 
 fn contact(message: Message<'_>) -> Option<Box<[u8]>> {
@@ -239,7 +232,10 @@ fn contact(message: Message<'_>) -> Option<Box<[u8]>> {
 }
 
 fn routes(message: Message<'_>) -> Result<Vec<Box<[u8]>>, Refusal> {
-    let routes: Vec<_> = message.elements(Header::RecordRoute).map(unfold).collect();
+    let routes: Vec<Box<[u8]>> = message
+        .elements(Header::RecordRoute)
+        .map(|r| lex::unfolded(r).into_owned().into())
+        .collect();
     if routes.len() > ROUTES_MAX {
         return Err(Refusal::Field(Header::RecordRoute));
     }

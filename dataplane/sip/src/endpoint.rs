@@ -37,9 +37,9 @@ pub use output::{Bytes, Counted, Output, Outside, OutsideBody, RequestId, Transm
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use strowger_leg::Command;
+use strowger_leg::{Command, Event, Invite};
 use strowger_link::token::{self, Token};
-use strowger_link::{Challenge, LegId, Tick};
+use strowger_link::{Cause, Challenge, LegId, Tick};
 
 use alarm::Sleeper;
 use layer::{Arrived, Heard, Keyed, Layer, Owner, Response};
@@ -49,6 +49,7 @@ use crate::digest::{Credentials, Nonces};
 use crate::header::Header;
 use crate::message::{Index, Message, Refusal};
 use crate::method::Method;
+use crate::status::Status;
 use crate::transaction::key::ServerKey;
 
 /// The longest Retry-After of a node that is full, in seconds.
@@ -58,6 +59,9 @@ const RETRY_AFTER_S_MAX: u32 = 3;
 pub trait LegKeys {
     /// The identity of a new inbound leg; `None` when no slot is free: 503.
     fn open(&mut self) -> Option<LegId>;
+
+    /// The leg just opened came to nothing: no call will hear of it.
+    fn close(&mut self, leg: LegId);
 
     /// What a request outside dialogs must show before anybody hears of it.
     fn admission(&self, path: &Path, method: Method) -> Admission<'_>;
@@ -118,40 +122,35 @@ impl Endpoint {
             (Some(method), _) => {
                 self.handle_request(Incoming { request: message, method, path, now }, keys);
             }
-            (None, Some(status)) => match self.layer.hear(message, status, now) {
-                Some(heard) => self.handle_heard(heard, Some(message), now),
-                None => self.layer.count(Counted::StrayResponse),
-            },
+            (None, Some(status)) => self.handle_response(message, status, now),
             (None, None) => {}
         }
     }
 
     /// A call tells a leg what to do. `Invite` begins the leg.
     pub fn handle_command(&mut self, id: LegId, command: Command, now: Tick) {
-        match command {
-            Command::Invite(order) => {
-                let token = token::seal(&self.layer.config.token_key, id);
-                let room = self.legs.len() < self.layer.config.legs_max;
-                let Some(token) = token.filter(|_| !self.legs.contains_key(&id)) else {
-                    return self.layer.count(Counted::Misuse);
-                };
-                if !room {
-                    self.layer.count(Counted::Full);
-                    return self.layer.event(id, refused_full());
-                }
-                let leg = Leg::calling(id, token, order, &mut self.layer, now);
-                self.legs.insert(id, Box::new(leg));
-                self.settle(id);
-            }
-            command => {
-                match self.legs.get_mut(&id) {
-                    Some(leg) => leg.handle_command(command, &mut self.layer, now),
-                    // It ended in the same moment.
-                    None => self.layer.count(Counted::Misuse),
-                }
-                self.settle(id);
-            }
+        if let Command::Invite(order) = command {
+            return self.begin(id, order, now);
         }
+        match self.legs.get_mut(&id) {
+            Some(leg) => leg.handle_command(command, &mut self.layer, now),
+            // It ended in the same moment.
+            None => self.layer.count(Counted::Misuse),
+        }
+        self.settle(id);
+    }
+
+    fn begin(&mut self, id: LegId, order: Box<Invite>, now: Tick) {
+        let Some(token) = self.seal(id) else { return self.layer.count(Counted::Misuse) };
+        if self.legs.len() >= self.layer.config.legs_max {
+            self.layer.count(Counted::Full);
+            let cause = Cause::from_sip(503);
+            let refused = Event::Refused { cause, contacts: Vec::new(), silent: false };
+            return self.layer.event(id, refused);
+        }
+        let leg = Leg::calling(id, token, order, &mut self.layer, now);
+        self.legs.insert(id, Box::new(leg));
+        self.settle(id);
     }
 
     /// Fires everything that is due at `now`.
@@ -207,6 +206,17 @@ impl Endpoint {
     #[must_use]
     pub fn alarms(&self) -> usize {
         self.layer.alarms.len()
+    }
+
+    //= rfc3261#section-8.1.3.3
+    //# If more than one Via header field value is present in a response, the
+    //# UAC SHOULD discard the message.
+    fn handle_response(&mut self, response: Message<'_>, status: Status, now: Tick) {
+        let single = response.elements(Header::Via).nth(1).is_none();
+        match single.then(|| self.layer.hear(response, status, now)).flatten() {
+            Some(heard) => self.handle_heard(heard, Some(response), now),
+            None => self.layer.count(Counted::StrayResponse),
+        }
     }
 
     fn handle_heard(&mut self, heard: Heard, response: Option<Message<'_>>, now: Tick) {
@@ -277,7 +287,7 @@ impl Endpoint {
     /// CANCEL is answered without state: as long as the INVITE's transaction lives, 200 again.
     fn handle_cancel(&mut self, incoming: Incoming<'_>) {
         let Incoming { request, path, now, .. } = incoming;
-        let Some((id, _, tag)) = self.layer.cancelled(request) else {
+        let Some((id, tag)) = self.layer.cancelled(request) else {
             self.layer.count(Counted::NoTransaction);
             return self.layer.answer_stateless(request, &path, Response::new(481));
         };
@@ -380,11 +390,16 @@ impl Endpoint {
         if let Err(bar) = gate::check_invite(request) {
             return self.bar(incoming, &bar);
         }
-        let room = self.legs.len() < self.layer.config.legs_max;
-        let Some((id, token)) = keys.open().filter(|_| room).and_then(|id| self.seal(id)) else {
+        if self.legs.len() >= self.layer.config.legs_max {
             return self.refuse_full(incoming);
-        };
-        let Some(tx) = self.layer.serve(key, request, &path, Owner::Leg(id), now) else {
+        }
+        let Some(id) = keys.open() else { return self.refuse_full(incoming) };
+        let opened = self.seal(id).and_then(|token| {
+            let tx = self.layer.serve(key, request, &path, Owner::Leg(id), now)?;
+            Some((token, tx))
+        });
+        let Some((token, tx)) = opened else {
+            keys.close(id);
             return self.refuse_full(incoming);
         };
         let offer = offer::offer(request, &path, credentials);
@@ -396,15 +411,17 @@ impl Endpoint {
                 self.settle(id);
             }
             Err(refusal) => {
+                keys.close(id);
                 self.layer.count(Counted::Refused(refusal));
                 self.layer.respond_plain(tx, 400, token.as_str().as_bytes(), now);
             }
         }
     }
 
-    fn seal(&self, id: LegId) -> Option<(LegId, Token)> {
-        Some((id, token::seal(&self.layer.config.token_key, id)?))
-            .filter(|_| !self.legs.contains_key(&id))
+    /// The token of a leg that is not there yet.
+    fn seal(&self, id: LegId) -> Option<Token> {
+        let token = token::seal(&self.layer.config.token_key, id);
+        token.filter(|_| !self.legs.contains_key(&id))
     }
 
     //= rfc3261#section-11.2
@@ -438,14 +455,6 @@ impl Endpoint {
         let fields: [(&str, &[u8]); 1] = [(Header::RetryAfter.name(), seconds.as_bytes())];
         let response = Response { fields: &fields, ..Response::new(503) };
         self.layer.answer_stateless(incoming.request, &incoming.path, response);
-    }
-}
-
-fn refused_full() -> strowger_leg::Event {
-    strowger_leg::Event::Refused {
-        cause: strowger_link::Cause::from_sip(503),
-        contacts: Vec::new(),
-        silent: false,
     }
 }
 

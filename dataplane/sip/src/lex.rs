@@ -3,6 +3,8 @@
 //! Values come out of an indexed message, where a CR or LF can only be part of a fold; so CR and LF
 //! count as white space here.
 
+use std::borrow::Cow;
+
 /// What a byte may be part of; several bits a byte.
 const TOKEN: u8 = 1;
 const USER: u8 = 2;
@@ -69,6 +71,14 @@ pub(crate) const fn is_param_value(byte: u8) -> bool {
 /// `bytes` without white space at both ends.
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     trim_end(trim_start(bytes))
+}
+
+/// `value` with its line breaks made spaces: what is kept beyond its message must not hold folds.
+pub(crate) fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr2(b'\r', b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    value.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }).collect()
 }
 
 pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {

@@ -39,6 +39,10 @@ pub const FIELDS_UP_MAX: usize = 32;
 /// Body parts of a multipart body that are looked at for a session description.
 pub const PARTS_MAX: usize = 16;
 
+/// The longest an INVITE inside a dialog may go on with provisional responses, in milliseconds: as
+/// long as a proxy's Timer C at least is (RFC 3261 16.6).
+pub const REINVITE_MS_MAX: u64 = 180_000;
+
 const _: () = assert!(MESSAGE_MAX <= u16::MAX as usize);
 const _: () = assert!(HEADERS_MAX <= u8::MAX as usize);
 const _: () = assert!(URI_MAX <= MESSAGE_MAX);

@@ -4,7 +4,7 @@
 //! A scan looks at the first field of each name, as the index does, and does not validate: what it
 //! cannot read it leaves out. Whoever owns the datagram parses it in full.
 
-use crate::field::{NameAddr, Via, elements};
+use crate::field::{Params, elements};
 use crate::lex::{self, Cursor};
 use crate::limits::{LEADING_CRLF_MAX, MESSAGE_MAX, SCAN_LINES_MAX};
 use crate::message;
@@ -106,11 +106,9 @@ fn read<'a>(scan: &mut Scan<'a>, line: &'a [u8], missing: All) -> All {
     }
     let value = lex::trim(line.get(colon + 1..).unwrap_or_default());
     match found {
-        All::VIA => {
-            scan.branch = elements(value).next().and_then(Via::parse).and_then(|via| via.branch());
-        }
-        All::FROM => scan.from_tag = NameAddr::parse(value).and_then(NameAddr::tag),
-        All::TO => scan.to_tag = NameAddr::parse(value).and_then(NameAddr::tag),
+        All::VIA => scan.branch = elements(value).next().and_then(branch),
+        All::FROM => scan.from_tag = tag(value),
+        All::TO => scan.to_tag = tag(value),
         All::CALL_ID => scan.call_id = value,
         _ => scan.cseq_method = cseq_method(value),
     }
@@ -129,6 +127,28 @@ fn wanted(name: &[u8]) -> All {
         1..=7 if is("call-id", "i") => All::CALL_ID,
         _ => All::NONE,
     }
+}
+
+/// The branch of a Via, without a look at what stands before its parameters.
+fn branch(via: &[u8]) -> Option<&[u8]> {
+    let at = memchr::memchr(b';', via)?;
+    Params::loose(via.get(at..)?).value(b"branch")
+}
+
+/// The tag of a From or To, without a look at its address.
+fn tag(value: &[u8]) -> Option<&[u8]> {
+    let mut cursor = Cursor::new(value);
+    if cursor.peek() == Some(b'"') {
+        cursor.quoted()?;
+    }
+    let rest = cursor.rest();
+    let at = memchr::memchr2(b'<', b';', rest)?;
+    let params = if rest.get(at) == Some(&b'<') {
+        rest.get(at + memchr::memchr(b'>', rest.get(at..)?)? + 1..)?
+    } else {
+        rest.get(at..)?
+    };
+    Params::loose(params).value(b"tag")
 }
 
 fn cseq_method(value: &[u8]) -> Option<Method> {

@@ -5,11 +5,11 @@
 //! saw it returns as a [`Shape`]; an input with a feature not seen before is kept and mutated
 //! further, which leads the search into the depth of a format without instrumenting the code.
 //!
-//! - `cargo test -p strowger-fuzz` replays the committed corpus (`corpus/TARGET/*`) and 2,000 seeded
-//!   mutations per target.
+//! - `cargo test -p strowger-fuzz` replays the committed corpus (`corpus/TARGET/*`) and 2,000
+//!   seeded mutations per target.
 //! - `cargo run -p strowger-fuzz -- TARGET --seconds N --seed S` searches longer; what it finds is
-//!   shrunk, written to a file and replayed by `-- TARGET --input FILE`. `--grow` adds the few inputs
-//!   with the most features to the corpus.
+//!   shrunk, written to a file and replayed by `-- TARGET --input FILE`. `--grow` adds the few
+//!   inputs with the most features to the corpus.
 //!
 //! The same seed, corpus and number of steps give the same inputs. An endless loop is not caught
 //! here but by the time limit of the suite; a slow input is ([`engine::SLOW_MS_MAX`]).

@@ -4,11 +4,14 @@ use crate::{Dice, Shape};
 
 mod datagram;
 mod digest;
+mod endpoint;
 mod journal;
 mod link;
 mod rtcp;
 mod rtp;
+mod sdp;
 mod sip;
+mod table;
 mod token;
 mod uri;
 
@@ -30,12 +33,15 @@ pub static TARGETS: &[&Target] = &[
     &sip::TARGET,
     &uri::TARGET,
     &digest::TARGET,
+    &sdp::TARGET,
     &rtp::TARGET,
     &rtcp::TARGET,
     &datagram::TARGET,
     &link::TARGET,
     &token::TARGET,
     &journal::TARGET,
+    &table::TARGET,
+    &endpoint::TARGET,
 ];
 
 /// Reads an input as choices, for laws that begin with a value: 0 when it is used up.

@@ -96,6 +96,14 @@ impl Layer {
         self.servers.len() + self.clients.len()
     }
 
+    /// Whether each key leads to a transaction and each transaction has its key.
+    #[cfg(test)]
+    pub(super) fn is_consistent(&self) -> bool {
+        self.server_ids.len() == self.servers.len()
+            && self.client_ids.len() == self.clients.len()
+            && self.merges.len() <= self.servers.len()
+    }
+
     /// Whether a request that begins something still finds room.
     pub(super) fn has_room(&self) -> bool {
         let max = self.config.transactions_max - self.config.transactions_max / 4;

@@ -264,7 +264,9 @@ impl Leg {
 
     /// Sends a request in a transaction of its own.
     fn send(&mut self, outgoing: Outgoing<'_>, layer: &mut Layer, now: Tick) -> Option<Sent> {
-        let (role, path) = (outgoing.role, self.request_path(&self.dialog));
+        let role = outgoing.role;
+        // The first request goes to the address that was resolved for its branch.
+        let path = if role == Role::Invite { self.path } else { self.request_path(&self.dialog) };
         let cseq = self.dialog.next_seq();
         let branch = layer.branch(&self.token);
         let lines = self.lines(role, &self.dialog.request_uri(), layer);

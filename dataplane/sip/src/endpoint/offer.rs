@@ -230,7 +230,7 @@ fn host_of(uri: &[u8]) -> String {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    String::from_utf8_lossy(&lex::unfolded(bytes)).into_owned()
 }
 
 #[cfg(test)]

@@ -30,6 +30,11 @@ impl<'a> Params<'a> {
         Some(Params { text })
     }
 
+    /// `text` as it is: what is malformed ends the list.
+    pub(crate) const fn loose(text: &'a [u8]) -> Params<'a> {
+        Params { text }
+    }
+
     /// The parameters one by one.
     pub fn iter(self) -> impl Iterator<Item = Param<'a>> {
         let mut cursor = Cursor::new(self.text);

@@ -67,10 +67,11 @@ fn vias() {
 fn responses_go_to_the_source_and_rport_chooses_the_port() {
     let source = "192.0.2.7:6000".parse().unwrap();
     let to = |via: &str| Via::parse(via.as_bytes()).unwrap().reply_to(source).to_string();
-    assert_eq!(to("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bKa"), "192.0.2.7:5070");
-    assert_eq!(to("SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKa"), "192.0.2.7:5060");
-    assert_eq!(to("SIP/2.0/UDP 10.0.0.1;rport"), "192.0.2.7:6000");
-    assert_eq!(to("SIP/2.0/UDP 10.0.0.1;maddr=198.51.100.1"), "192.0.2.7:5060");
+    assert_eq!(to("SIP/2.0/UDP 192.0.2.7:5070;branch=z9hG4bKa"), "192.0.2.7:5070");
+    assert_eq!(to("SIP/2.0/UDP host.example.com;branch=z9hG4bKa"), "192.0.2.7:5060");
+    assert_eq!(to("SIP/2.0/UDP 192.0.2.7;rport"), "192.0.2.7:6000");
+    assert_eq!(to("SIP/2.0/UDP 192.0.2.7;maddr=198.51.100.1"), "192.0.2.7:5060");
+    assert_eq!(to("SIP/2.0/UDP 10.0.0.1:5070"), "192.0.2.7:6000");
     assert_eq!(to("SIP/2.0/TLS host"), "192.0.2.7:5061");
 }
 

@@ -92,11 +92,14 @@ impl<'a> Via<'a> {
     /// Where a response to a datagram from `source` goes (RFC 3261 18.2.2, RFC 3581 4).
     ///
     /// The address is always that of the source, so a forged Via makes us no reflector; `maddr` is
-    /// not followed for the same reason. The port is the source's when `rport` asks for it, else
-    /// that of sent-by.
+    /// not followed for the same reason. The port is the source's when `rport` asks for it, or when
+    /// sent-by names another address than the packet (a NAT that the peer knows nothing of, whose
+    /// port is not the peer's either); else it is that of sent-by.
     #[must_use]
     pub fn reply_to(self, source: SocketAddr) -> SocketAddr {
-        let port = if self.wants_rport() { source.port() } else { self.port() };
+        let moved =
+            self.sent_by.host.address().is_some() && !self.is_sent_from(source.ip().to_canonical());
+        let port = if self.wants_rport() || moved { source.port() } else { self.port() };
         SocketAddr::new(source.ip(), port)
     }
 

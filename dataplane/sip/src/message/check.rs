@@ -154,7 +154,7 @@ fn anything(_: &[u8]) -> bool {
 }
 
 fn is_token_list(value: &[u8]) -> bool {
-    value.is_empty() || all(value, lex::all_token)
+    value.is_empty() || value.split(|b| *b == b',').all(|token| lex::all_token(lex::trim(token)))
 }
 
 /// Every element of a list, which is not empty.

@@ -67,7 +67,7 @@ fn seeds(dice: &mut Dice) -> Vec<Vec<u8>> {
 
 /// The encoding of a random value, found by reading random bytes and rolling those again at which
 /// the reader stops. It needs no knowledge of the format, so it follows each change of it.
-fn lucky<T: Wire>(dice: &mut Dice) -> Vec<u8> {
+pub(super) fn lucky<T: Wire>(dice: &mut Dice) -> Vec<u8> {
     for _ in 0..1_000 {
         let mut bytes: Vec<u8> = (0..2_048).map(|_| tame(dice)).collect();
         bytes[0] = dice.below(8) as u8;

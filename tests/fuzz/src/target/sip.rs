@@ -245,7 +245,15 @@ fn lies_within(part: &[u8], whole: &[u8]) -> bool {
     part.is_empty() || (whole.start <= part.start && part.end <= whole.end)
 }
 
-/// None: the corpus has whole messages.
+/// Messages that are dear to read, if something takes their lists apart again and again; the corpus
+/// has the usual ones.
 fn seeds(_: &mut Dice) -> Vec<Vec<u8>> {
-    Vec::new()
+    let rest = "From: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    let vias = ["SIP/2.0/UDP h;a"; 3_800].join(",");
+    let params = ";a".repeat(30_000);
+    vec![
+        format!("OPTIONS sip:h SIP/2.0\r\nVia: {vias}\r\n{rest}").into_bytes(),
+        format!("OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h{params}\r\n{rest}").into_bytes(),
+        format!("OPTIONS sip:h SIP/2.0\r\nContact: <sip:h>{params}\r\n{rest}").into_bytes(),
+    ]
 }

@@ -1,4 +1,5 @@
-//! URIs: comparison is reflexive and symmetric, and what is built from the parts of one is the same.
+//! URIs: comparison is reflexive and symmetric, and what is built from the parts of one is the
+//! same.
 
 use strowger_sip::uri::{SipUri, TelUri, Uri, UriBuilder, unescaped};
 
@@ -139,12 +140,17 @@ fn seeds(_: &mut Dice) -> Vec<Vec<u8>> {
         b"sip:a%20lice%40@[2001:db8::1]:5070;maddr=239.255.255.1;ttl=15",
         b"sip:atlanta.example.com;method=REGISTER?to=alice%40atlanta.example.com&subject=a%20b",
         b"sip:1.2.3.4 sip:1.2.3.4:5060",
-        b"sip:%61lice@atlanta.example.com;transport=TCP sip:alice@AtLanTa.example.CoM;Transport=tcp",
+        b"sip:%61lice@atlanta.example.com;transport=TCP \
+          sip:alice@AtLanTa.example.CoM;Transport=tcp",
         b"sip:carol@chicago.example.com;newparam=5 sip:carol@chicago.example.com;security=on",
         b"tel:+1-201-555-0123 tel:+12015550123",
         b"tel:7042;phone-context=example.com",
         b"tel:+358-555-1234567;postd=pp22;ext=5;isub=1411",
         b"urn:service:sos",
     ];
-    texts.map(<[u8]>::to_vec).to_vec()
+    let mut inputs = texts.map(<[u8]>::to_vec).to_vec();
+    // Dear to compare, if each parameter of one is looked for in the other.
+    let params: String = (0..900).map(|n| format!(";{n:x}")).collect();
+    inputs.push(format!("sip:h{params} sip:h{params}").into_bytes());
+    inputs
 }

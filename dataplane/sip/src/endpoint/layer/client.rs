@@ -9,6 +9,7 @@ use super::super::slab::Id;
 use super::Layer;
 use crate::build::Writer;
 use crate::header::Header;
+use crate::limits::REINVITE_MS_MAX;
 use crate::message::{Index, Message};
 use crate::method::Method;
 use crate::status::Status;
@@ -22,7 +23,17 @@ pub(in super::super) struct Client {
     path: Path,
     leg: LegId,
     role: Role,
+    /// When an INVITE inside the dialog fails that has provisional responses only: its machine has
+    /// no timer then, and no ringing callee is behind it.
+    until: Option<Tick>,
     armed: Option<Tick>,
+}
+
+impl Client {
+    /// Whether it waits for a final response that does not come.
+    fn is_stalled(&self, now: Tick) -> bool {
+        self.machine.poll_timeout().is_none() && self.until.is_some_and(|until| until <= now)
+    }
 }
 
 /// What a request is to its leg.
@@ -143,7 +154,8 @@ impl Layer {
             Machine::Other(ClientNonInvite::new(request, reliability, timers, now))
         };
         let Way { path, leg, role, branch: _ } = way;
-        let client = Client { key: key.clone(), machine, path, leg, role, armed: None };
+        let until = (role == Role::Reinvite).then(|| now.plus_ms(REINVITE_MS_MAX));
+        let client = Client { key: key.clone(), machine, path, leg, role, until, armed: None };
         let Some(id) = self.clients.insert(client) else {
             self.count(Counted::Full);
             return None;
@@ -192,7 +204,13 @@ impl Layer {
     }
 
     pub(super) fn wake_client(&mut self, id: Id, now: Tick) -> Option<Heard> {
-        self.clients.get_mut(id)?.machine.handle_timeout(now);
+        let client = self.clients.get_mut(id)?;
+        if client.is_stalled(now) {
+            let (leg, role, failure) = (client.leg, client.role, Some(Failure::TimedOut));
+            self.abandon(id);
+            return Some(Heard { leg, id, role, response: false, failure, closed: true });
+        }
+        client.machine.handle_timeout(now);
         self.settle_client(id, None)
     }
 
@@ -221,7 +239,7 @@ impl Layer {
             }
         }
         let client = self.clients.get_mut(id)?;
-        let wanted = client.machine.poll_timeout();
+        let wanted = client.machine.poll_timeout().or(client.until);
         self.alarms.set(Sleeper::Client(id), &mut client.armed, wanted);
         Some(heard)
     }

@@ -7,6 +7,7 @@ use super::super::config::Path;
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
 use super::{Layer, Response, reply_path};
+use crate::field::MAGIC_COOKIE;
 use crate::header::Header;
 use crate::message::{Index, Message};
 use crate::method::Method;
@@ -103,12 +104,11 @@ impl Layer {
             return Ok(if ack { Arrived::Unmatched } else { Arrived::New(key) });
         };
         let Some(server) = self.servers.get_mut(id) else { return Ok(Arrived::New(key)) };
-        let tag = request.to().ok().and_then(|to| to.tag());
+        // The key of an RFC 2543 request leaves the comparison of this tag to us.
+        if method == Method::Ack && is_legacy(request) && !server.has_tag_of(request) {
+            return Ok(Arrived::Unmatched);
+        }
         match (&mut server.machine, method == Method::Ack) {
-            // The key of an RFC 2543 request leaves the comparison of this tag to us.
-            (Machine::Invite(_), true) if server.tag.as_deref() != tag => {
-                return Ok(Arrived::Unmatched);
-            }
             (Machine::Invite(machine), true) => machine.handle_ack(now),
             (Machine::Invite(machine), false) => machine.handle_invite(),
             (Machine::Other(machine), false) => machine.handle_request(),
@@ -122,15 +122,15 @@ impl Layer {
         })
     }
 
-    /// The INVITE transaction that a CANCEL means, with its leg and our To tag.
+    /// The leg of the INVITE that a CANCEL means, and the To tag of its responses.
     pub(in super::super) fn cancelled(
         &self,
         cancel: Message<'_>,
-    ) -> Option<(LegId, Id, Option<Box<[u8]>>)> {
+    ) -> Option<(LegId, Option<Box<[u8]>>)> {
         let id = *self.server_ids.get(&key_of(cancel, Some(b"INVITE")).ok()?)?;
         let server = self.servers.get(id)?;
         match server.owner {
-            Owner::Leg(leg) => Some((leg, id, server.tag.clone())),
+            Owner::Leg(leg) => Some((leg, server.tag.clone())),
             Owner::Outside(_) => None,
         }
     }
@@ -294,6 +294,10 @@ impl Layer {
 }
 
 impl Server {
+    fn has_tag_of(&self, request: Message<'_>) -> bool {
+        request.to().is_ok_and(|to| to.tag() == self.tag.as_deref())
+    }
+
     fn wanted_alarm(&self) -> Option<Tick> {
         let deadline = match self.owner {
             Owner::Outside(deadline) if self.request.is_some() => Some(deadline),
@@ -304,6 +308,12 @@ impl Server {
             (a, b) => a.or(b),
         }
     }
+}
+
+/// Whether a request has no branch that tells its transaction.
+fn is_legacy(request: Message<'_>) -> bool {
+    let branch = request.top_via().ok().and_then(|via| via.branch());
+    !branch.is_some_and(|branch| branch.starts_with(MAGIC_COOKIE))
 }
 
 /// The key of a request, as if its method were `instead`.

@@ -112,7 +112,10 @@ impl Leg {
             return layer.count(Counted::Misuse);
         };
         let Some((ok, path)) = self.respond_in_dialog(tx, 200, body.as_ref(), layer, now) else {
-            return layer.count(Counted::Misuse);
+            // An answer that cannot be written: the caller must not wait for it.
+            layer.respond_plain(tx, 500, self.tag(), now);
+            self.state = State::Over;
+            return self.tell_ended(Cause::from_sip(500), false, layer);
         };
         let timers = layer.config.timers;
         let wait = AwaitAck::new(cseq, ok, path, AckOf::First, timers, now);

@@ -231,7 +231,9 @@ impl Leg {
             }
         }
         let Some((ok, path)) = self.respond_in_dialog(tx, 200, body.as_ref(), layer, now) else {
-            return layer.count(Counted::Misuse);
+            layer.respond_plain(tx, 500, self.tag(), now);
+            self.enter(Phase::Stable);
+            return self.start_wanted(layer, now);
         };
         let of = if late { AckOf::LateReoffer } else { AckOf::Reoffer };
         let wait = AwaitAck::new(cseq, ok, path, of, layer.config.timers, now);

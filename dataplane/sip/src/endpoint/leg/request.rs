@@ -11,6 +11,7 @@ use super::super::slab::Id;
 use super::{Leg, State, cause_of};
 use crate::dialog::Order;
 use crate::header::Header;
+use crate::lex;
 use crate::message::Message;
 use crate::method::Method;
 
@@ -88,7 +89,7 @@ impl Leg {
             self.tell(Event::Digits { digits, duration_ms }, layer);
         } else if let Some(kind) = request.value(Header::ContentType).filter(|_| !bytes.is_empty())
         {
-            let content_type = String::from_utf8_lossy(kind).into();
+            let content_type = String::from_utf8_lossy(&lex::unfolded(kind)).into();
             self.tell(Event::Info { body: Body { content_type, data: bytes.into() } }, layer);
         }
     }

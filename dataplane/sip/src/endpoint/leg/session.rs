@@ -153,8 +153,7 @@ impl Leg {
             return self.bye(cause, layer, now);
         }
         match of {
-            AckOf::First => self.tell(Event::Confirmed { body }, layer),
-            AckOf::LateReoffer => self.tell(Event::ReofferAnswered { body }, layer),
+            AckOf::First | AckOf::LateReoffer => self.tell(Event::Confirmed { body }, layer),
             AckOf::Reoffer => {}
         }
         self.start_wanted(layer, now);

@@ -291,7 +291,7 @@ fn record_routes_come_back_and_lead_our_requests() {
 fn behind_a_nat_requests_go_where_the_call_came_from() {
     check(
         "peer> INVITE from=198.51.100.7:31000 | Contact: <sip:1001@10.1.1.1>
-        peer< 100 INVITE to=198.51.100.7:5060
+        peer< 100 INVITE to=198.51.100.7:31000
         call< Offered 4420 sdp
         call> Answer sdp
         peer< 200 INVITE sdp

@@ -408,7 +408,7 @@ fn what_would_break_the_message_is_refused() {
 #[test]
 fn preloaded_routes_lead_the_invite() {
     check(
-        "call> Invite route=sip:192.0.2.40:5090;lr
+        "call> Invite route=sip:192.0.2.40:5090;lr peer=192.0.2.40:5090
         peer< INVITE sdp to=192.0.2.40:5090 | Route: <sip:192.0.2.40:5090;lr> | INVITE sip:4420@192.0.2.10 SIP/2.0
         peer> 404 INVITE
         peer< ACK to=192.0.2.40:5090 | Route: <sip:192.0.2.40:5090;lr>

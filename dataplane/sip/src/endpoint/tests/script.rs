@@ -78,6 +78,10 @@ impl LegKeys for Keys {
         Some(leg_id(self.next))
     }
 
+    fn close(&mut self, _: LegId) {
+        self.next -= 1;
+    }
+
     fn admission(&self, _: &Path, _: Method) -> Admission<'_> {
         match (&self.challenge, self.deny) {
             (_, true) => Admission::Deny,
@@ -219,13 +223,19 @@ impl Bench {
 
     /// Feeds bytes as they are.
     pub(super) fn feed(&mut self, bytes: &[u8], source: SocketAddr) {
-        let local = ([192, 0, 2, 1], PORT_DEFAULT).into();
-        let path = Path { listener: 0, transport: Transport::Udp, local, peer: source, flow: 0 };
-        self.endpoint.handle_datagram(bytes, path, self.now, &mut self.keys);
+        self.throw(bytes, source);
         self.drain();
     }
 
+    /// Feeds bytes and leaves what comes of it in the endpoint.
+    pub(super) fn throw(&mut self, bytes: &[u8], source: SocketAddr) {
+        let local = ([192, 0, 2, 1], PORT_DEFAULT).into();
+        let path = Path { listener: 0, transport: Transport::Udp, local, peer: source, flow: 0 };
+        self.endpoint.handle_datagram(bytes, path, self.now, &mut self.keys);
+    }
+
     pub(super) fn drain(&mut self) {
+        assert!(self.endpoint.layer.is_consistent(), "keys and transactions differ");
         while let Some(output) = self.endpoint.poll_output() {
             let told = match output {
                 Output::Transmit(transmit) => self.note(&transmit.bytes, transmit.path.peer),
@@ -260,10 +270,7 @@ impl Bench {
     fn note(&mut self, bytes: &Bytes, to: SocketAddr) -> Told {
         let mut index = Index::new();
         let message = Message::parse(bytes, &mut index).expect("we send what parses");
-        // A 400 gives back what was malformed.
-        if message.status() != Some(Status::of(400)) {
-            message.validate().expect("we send what is valid");
-        }
+        message.validate().expect("we send what is valid");
         let sdp = if message.body().is_empty() { "" } else { " sdp" };
         let text = match (message.method(), message.status()) {
             (Some(method), _) => {
@@ -513,6 +520,6 @@ pub(super) fn event_text(event: &Event) -> String {
 }
 
 /// The value of a field in a message text.
-pub(super) fn field<'a>(message: &'a str, header: Header) -> Option<&'a str> {
+pub(super) fn field(message: &str, header: Header) -> Option<&str> {
     message.lines().find_map(|line| line.strip_prefix(header.name())?.strip_prefix(": "))
 }

@@ -55,7 +55,7 @@ fn a_late_offer_inside_the_dialog() {
         call> ReofferAnswer sdp
         peer< 200 INVITE sdp
         peer> ACK sdp
-        call< ReofferAnswered sdp"
+        call< Confirmed sdp"
     ));
 }
 
@@ -90,6 +90,21 @@ fn a_second_invite_before_the_first_is_answered_is_500() {
     let answer = bench.messages().remove(0);
     let seconds = script::field(&answer, crate::Header::RetryAfter).unwrap();
     assert!(seconds.parse::<u32>().unwrap() <= 10, "{answer}");
+}
+
+#[test]
+fn a_new_description_that_is_never_answered_ends_the_leg_and_leaves_nothing() {
+    check(&format!(
+        "{OUT}
+        call> Reoffer sdp
+        peer< INVITE sdp
+        peer> 183 INVITE
+        wait 179999
+        wait 1
+        peer< BYE
+        call< Ended 408/102
+        peer> 200 BYE"
+    ));
 }
 
 #[test]
@@ -168,7 +183,7 @@ fn glare_is_491_and_ours_is_tried_again() {
         peer< ACK"
     ));
     let wait_ms = wait_out(&mut bench);
-    assert!((2_100..=4_000).contains(&wait_ms) && wait_ms % 10 == 0, "{wait_ms}");
+    assert!((2_100..=4_000).contains(&wait_ms) && wait_ms.is_multiple_of(10), "{wait_ms}");
 }
 
 /// Waits for the next alarm, which sends a re-INVITE; gives how long that took.
@@ -191,7 +206,7 @@ fn glare_of_a_callee_is_tried_again_within_two_seconds() {
             "{IN}\ncall> Reoffer sdp\npeer< INVITE sdp\npeer> 491 INVITE\npeer< ACK"
         ));
         let wait_ms = wait_out(&mut bench);
-        assert!(wait_ms <= 2_000 && wait_ms % 10 == 0, "{wait_ms}");
+        assert!(wait_ms <= 2_000 && wait_ms.is_multiple_of(10), "{wait_ms}");
         waits.insert(wait_ms);
     }
     assert!(waits.len() > 20, "{waits:?}");

@@ -1,0 +1,371 @@
+//! Call detail records.
+
+use crate::cursor;
+use crate::dispatch::Context;
+use crate::problem::Problem;
+use crate::reply::{Json, Page};
+use crate::shape::view;
+use crate::value::{Id, MoneyView, Named, Time, Word, money, price};
+use strowger_model::{
+    AccountId, Cdr, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge, ChargeKind, Digits, party_name,
+    reason_name,
+};
+use strowger_store::{CdrFilter, CdrKey};
+
+const LIST: &str = "cdrs";
+
+view! {
+    /// One attempt of a caller, priced; never changed once written.
+    CdrView {
+        /// Identity.
+        id: Id,
+        /// Which record of the attempt this is; 0 unless billing makes several.
+        part: u8,
+        /// Tenant; null when the attempt was refused before one was found.
+        tenant: Option<Id>,
+        /// Id that the attempt had among the running calls.
+        call: Id,
+        /// Version of the configuration that decided.
+        snapshot: Id,
+        /// First INVITE.
+        started: Time,
+        /// First ringing.
+        rang: Option<Time>,
+        /// Answer; null when nobody answered.
+        answered: Option<Time>,
+        /// First BYE, CANCEL or error.
+        ended: Time,
+        /// From start to answer, or to the end when nobody answered.
+        setup_ms: u64,
+        /// Talk as measured.
+        talk_ms: u64,
+        /// What of the talk may be charged.
+        billable_ms: u64,
+        /// Answered time of the caller's leg.
+        caller_ms: u64,
+        /// Answered time of the called leg.
+        called_ms: u64,
+        /// The calling side.
+        caller: CdrCallerView,
+        /// The called side: the leg that answered, else the last one tried.
+        called: CdrCalledView,
+        /// How it ended.
+        outcome: CdrOutcomeView,
+        /// Media of the caller's leg; null when not relayed.
+        caller_media: Option<CdrMediaView>,
+        /// Media of the called leg; null when not relayed.
+        called_media: Option<CdrMediaView>,
+        /// What the caller's account pays.
+        customer: Option<CdrChargeView>,
+        /// What the resellers above it pay, bottom up.
+        levels: Vec<CdrChargeView>,
+        /// What the supplier of the called leg is owed.
+        supplier: Option<CdrChargeView>,
+        /// Branches other than the called leg.
+        hops: Vec<CdrHopView>,
+        /// Branches that were not kept.
+        hops_dropped: u32,
+        /// Facts that were not kept; durations do not suffer.
+        facts_dropped: u32,
+        /// A charge is missing: somebody must price it.
+        unpriced: bool,
+    }
+}
+
+view! {
+    /// The calling side of a record.
+    CdrCallerView {
+        /// Account that pays.
+        account: Option<Id>,
+        /// Organization of the account.
+        organization: Option<Id>,
+        /// Subscriber that called.
+        subscriber: Option<Id>,
+        /// Trunk that sent the call.
+        trunk: Option<Id>,
+        /// Number as recognised; empty when none was.
+        number: String,
+        /// From user as received.
+        from_user: String,
+        /// Display name as received.
+        display: String,
+        /// Address and port that the INVITE came from.
+        source: Option<String>,
+        /// SIP Call-ID.
+        sip_call_id: String,
+        /// User-Agent.
+        user_agent: String,
+    }
+}
+
+view! {
+    /// The called side of a record.
+    CdrCalledView {
+        /// Number as received.
+        received: String,
+        /// The same in canonical form; null when it has none.
+        normalised: Option<String>,
+        /// Number as sent to the called party; empty when no leg was opened.
+        dialled: String,
+        /// Prefix of the destination that the number belongs to.
+        destination: Option<String>,
+        /// Subscriber that was called.
+        subscriber: Option<Id>,
+        /// Trunk that took the call.
+        trunk: Option<Id>,
+        /// Address and port that the call was sent to.
+        remote: Option<String>,
+    }
+}
+
+view! {
+    /// How an attempt or a branch ended.
+    CdrOutcomeView {
+        /// Who ended it: `called`, `caller`, `switch` or `unknown`.
+        party: Named,
+        /// Why, for example `normal`, `busy`, `no-answer`, `no-credit`.
+        reason: Named,
+        /// SIP status; null when there was none.
+        sip: Option<u16>,
+        /// Q.850 cause; null when unknown.
+        q850: Option<u8>,
+    }
+}
+
+view! {
+    /// Media of one leg.
+    CdrMediaView {
+        /// Packets received from the leg.
+        received: u64,
+        /// Octets received.
+        received_octets: u64,
+        /// Packets sent to the leg.
+        sent: u64,
+        /// Octets sent.
+        sent_octets: u64,
+        /// Packets lost on the way to us.
+        lost: u64,
+        /// Interarrival jitter at the end, microseconds.
+        jitter_us: u32,
+        /// Largest jitter, microseconds.
+        jitter_us_max: u32,
+        /// Packets dropped.
+        dropped: u64,
+        /// Last payload type; null when no packet came.
+        payload_type: Option<u8>,
+        /// Codec; empty when not described.
+        codec: String,
+        /// Address that its media came from.
+        remote: Option<String>,
+    }
+}
+
+view! {
+    /// What one account pays for a record, or is owed.
+    CdrChargeView {
+        /// Account that pays; of a supplier's charge the one that is owed.
+        account: Id,
+        /// Organization of the account.
+        organization: Id,
+        /// Reseller that receives it; null for the tenant itself and for suppliers.
+        payee: Option<Id>,
+        /// Whose charge.
+        kind: Word<ChargeKind>,
+        /// Paid in advance.
+        prepaid: bool,
+        /// Without tax.
+        net: MoneyView,
+        /// Tax rate, millionths.
+        vat_ppm: u32,
+        /// With tax.
+        gross: MoneyView,
+        /// Charged time, after free time, minimum and step.
+        charged_ms: u64,
+        /// Billing step.
+        step_ms: u32,
+        /// First price per minute, in the currency of its tariff.
+        unit_price: MoneyView,
+        /// Tariff; null for a price of no tariff.
+        tariff: Option<Id>,
+        /// Price line.
+        rate: Option<Id>,
+    }
+}
+
+view! {
+    /// A branch that is not the called leg: it failed, or another one won.
+    CdrHopView {
+        /// Place among the branches, in order of time.
+        index: u8,
+        /// Stage of the decision.
+        stage: u8,
+        /// Branch of the stage.
+        branch: u8,
+        /// Trunk tried.
+        trunk: Option<Id>,
+        /// Subscriber tried.
+        subscriber: Option<Id>,
+        /// Supplier's account, when priced.
+        supplier: Option<Id>,
+        /// Number as sent.
+        dialled: String,
+        /// Address and port that it was sent to.
+        remote: String,
+        /// When it was sent.
+        started: Time,
+        /// First ringing.
+        rang: Option<Time>,
+        /// It answered, and lost.
+        answered: Option<Time>,
+        /// When it ended.
+        ended: Time,
+        /// How it ended.
+        outcome: CdrOutcomeView,
+    }
+}
+
+/// `GET /cdrs`
+pub(crate) async fn list(cx: Context) -> Result<Json<Page<CdrView>>, Problem> {
+    let before = cursor::decode(LIST, cx.query.next.as_deref())?;
+    let filter = CdrFilter {
+        from_us: cx.query.from_us,
+        until_us: cx.query.until_us,
+        account: cx.query.account.map(AccountId),
+        before: before.map(|(ended_us, id, part)| CdrKey { ended_us, id: CdrId(id), part }),
+        limit: cx.query.rows(),
+    };
+    let cdrs = cx.api.reader.cdrs(cx.caller.scope, &filter).await?;
+    let key = |cdr: &Cdr| cursor::encode(LIST, (cdr.times.ended_us, cdr.id.0, cdr.part));
+    Ok(Json(Page::cut(cdrs, cx.query.limit, view, key)))
+}
+
+/// `GET /cdrs/{id}`
+pub(crate) async fn one(cx: Context) -> Result<Json<CdrView>, Problem> {
+    let cdr = cx.api.reader.cdr(cx.caller.scope, CdrId(cx.id()?)).await?;
+    cdr.map(|cdr| Json(view(&cdr))).ok_or_else(Problem::not_found)
+}
+
+fn view(cdr: &Cdr) -> CdrView {
+    CdrView {
+        id: cdr.id.into(),
+        part: cdr.part,
+        tenant: cdr.tenant.map(Id::from),
+        call: cdr.ask.into(),
+        snapshot: cdr.snapshot.into(),
+        started: Time(cdr.times.started_us),
+        rang: cdr.times.rang_us.map(Time),
+        answered: cdr.times.answered_us.map(Time),
+        ended: Time(cdr.times.ended_us),
+        setup_ms: cdr.times.setup_ms,
+        talk_ms: cdr.times.talk_ms,
+        billable_ms: cdr.times.billable_ms,
+        caller_ms: cdr.times.caller_ms,
+        called_ms: cdr.times.called_ms,
+        caller: caller(cdr),
+        called: called(cdr),
+        outcome: outcome(cdr.outcome),
+        caller_media: cdr.caller_media.as_ref().map(media),
+        called_media: cdr.called_media.as_ref().map(media),
+        customer: cdr.customer.as_ref().map(charge),
+        levels: cdr.levels.iter().map(charge).collect(),
+        supplier: cdr.supplier.as_ref().map(charge),
+        hops: cdr.hops.iter().map(hop).collect(),
+        hops_dropped: cdr.hops_dropped,
+        facts_dropped: cdr.facts_dropped,
+        unpriced: cdr.unpriced,
+    }
+}
+
+fn text(digits: &Digits) -> String {
+    digits.as_str().to_owned()
+}
+
+fn caller(cdr: &Cdr) -> CdrCallerView {
+    let side = &cdr.caller;
+    CdrCallerView {
+        account: side.account.map(Id::from),
+        organization: side.organization.map(Id::from),
+        subscriber: side.subscriber.map(Id::from),
+        trunk: side.trunk.map(Id::from),
+        number: side.number.clone(),
+        from_user: side.from_user.clone(),
+        display: side.display.clone(),
+        source: side.source.map(|source| source.to_string()),
+        sip_call_id: side.sip_call_id.clone(),
+        user_agent: side.user_agent.clone(),
+    }
+}
+
+fn called(cdr: &Cdr) -> CdrCalledView {
+    let side = &cdr.called;
+    CdrCalledView {
+        received: side.received.clone(),
+        normalised: side.normalised.as_ref().map(text),
+        dialled: side.dialled.clone(),
+        destination: side.destination.as_ref().map(text),
+        subscriber: side.subscriber.map(Id::from),
+        trunk: side.trunk.map(Id::from),
+        remote: side.remote.map(|remote| remote.to_string()),
+    }
+}
+
+fn outcome(outcome: CdrOutcome) -> CdrOutcomeView {
+    CdrOutcomeView {
+        party: Named::new(outcome.party, party_name),
+        reason: Named::new(outcome.reason, reason_name),
+        sip: (outcome.sip != 0).then_some(outcome.sip),
+        q850: (outcome.q850 != 0).then_some(outcome.q850),
+    }
+}
+
+fn media(media: &CdrMedia) -> CdrMediaView {
+    CdrMediaView {
+        received: media.received,
+        received_octets: media.received_octets,
+        sent: media.sent,
+        sent_octets: media.sent_octets,
+        lost: media.lost,
+        jitter_us: media.jitter_us,
+        jitter_us_max: media.jitter_us_max,
+        dropped: media.dropped,
+        payload_type: media.payload_type,
+        codec: media.codec.clone(),
+        remote: media.remote.map(|remote| remote.to_string()),
+    }
+}
+
+fn charge(charge: &Charge) -> CdrChargeView {
+    CdrChargeView {
+        account: charge.account.into(),
+        organization: charge.organization.into(),
+        payee: charge.payee.map(Id::from),
+        kind: Word(charge.kind),
+        prepaid: charge.prepaid,
+        net: money(charge.net, charge.currency),
+        vat_ppm: charge.vat_ppm,
+        gross: money(charge.gross, charge.currency),
+        charged_ms: charge.charged_ms,
+        step_ms: charge.step_ms,
+        unit_price: price(charge.unit_price, charge.price_currency),
+        tariff: charge.tariff.map(Id::from),
+        rate: charge.rate.map(Id::from),
+    }
+}
+
+fn hop(hop: &CdrHop) -> CdrHopView {
+    CdrHopView {
+        index: hop.index,
+        stage: hop.stage,
+        branch: hop.branch,
+        trunk: hop.trunk.map(Id::from),
+        subscriber: hop.subscriber.map(Id::from),
+        supplier: hop.supplier.map(Id::from),
+        dialled: hop.dialled.clone(),
+        remote: hop.remote.to_string(),
+        started: Time(hop.started_us),
+        rang: hop.rang_us.map(Time),
+        answered: hop.answered_us.map(Time),
+        ended: Time(hop.ended_us),
+        outcome: outcome(hop.outcome),
+    }
+}

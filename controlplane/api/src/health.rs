@@ -1,0 +1,80 @@
+//! Health and metrics of the process.
+
+use crate::dispatch::Context;
+use crate::limits::READY_MS_MAX;
+use crate::problem::Problem;
+use crate::reply::{Document, Health, Json, MetricsText};
+use crate::shape::view;
+use crate::shared::{ANSWER_KINDS, Shared};
+use crate::{MetricsWriter, Readiness};
+use std::sync::Arc;
+use std::time::Duration;
+
+view! {
+    /// The process lives.
+    AliveView {
+        /// Always true.
+        alive: bool,
+    }
+}
+
+view! {
+    /// Whether calls can be placed.
+    ReadyView {
+        /// All parts work.
+        ready: bool,
+        /// The dataplane is attached.
+        link: bool,
+        /// The database answers.
+        database: bool,
+        /// A configuration is loaded.
+        world: bool,
+        /// Names of the parts that are missing.
+        missing: Vec<&'static str>,
+    }
+}
+
+/// `GET /healthz`
+pub(crate) async fn alive(_: Arc<Shared>) -> Result<Json<AliveView>, Problem> {
+    Ok(Json(AliveView { alive: true }))
+}
+
+/// `GET /readyz`. A part that does not answer in time is missing.
+pub(crate) async fn ready(api: Arc<Shared>) -> Result<Health<ReadyView>, Problem> {
+    let asked = tokio::time::timeout(Duration::from_millis(READY_MS_MAX), api.live.readiness());
+    let parts = match asked.await {
+        Ok(Ok(parts)) => parts,
+        Ok(Err(crate::Unavailable)) | Err(_) => Readiness::default(),
+    };
+    let Readiness { link, database, world } = parts;
+    let named = [("link", link), ("database", database), ("world", world)];
+    let missing: Vec<_> = named.iter().filter(|(_, works)| !works).map(|(name, _)| *name).collect();
+    let is_well = missing.is_empty();
+    let view = ReadyView { ready: is_well, link, database, world, missing };
+    Ok(Health { is_well, view })
+}
+
+/// `GET /metrics`
+pub(crate) async fn metrics(api: Arc<Shared>) -> Result<MetricsText, Problem> {
+    let mut writer = MetricsWriter::default();
+    writer
+        .gauge("strowger_build_info", "The running version.")
+        .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let mut answers = writer.counter("strowger_api_requests_total", "REST requests answered.");
+    for (kind, count) in ANSWER_KINDS.into_iter().zip(api.counts.answers()) {
+        answers.sample(&[("status", kind)], count);
+    }
+    writer
+        .counter("strowger_api_connections_total", "REST connections accepted.")
+        .sample(&[], api.counts.connections());
+    writer
+        .counter("strowger_api_token_failures_total", "Wrong tokens shown.")
+        .sample(&[], api.counts.token_failures());
+    api.live.metrics(&mut writer);
+    Ok(MetricsText(writer.finish()))
+}
+
+/// `GET /openapi.json`
+pub(crate) async fn document(cx: Context) -> Result<Document, Problem> {
+    Ok(Document(cx.api.document.clone()))
+}

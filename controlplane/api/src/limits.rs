@@ -1,0 +1,45 @@
+//! Bounds of everything that comes from outside.
+
+/// Most connections at once; further ones wait in the listener's queue.
+pub const CONNECTIONS_MAX: usize = 256;
+/// Time to send a request's head, counted from the end of the request before it, so that it also
+/// ends idle connections, milliseconds.
+pub(crate) const HEAD_MS_MAX: u64 = 10_000;
+/// Most octets of a request's head.
+pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Longest path and query, octets.
+pub(crate) const URI_BYTES_MAX: usize = 4096;
+/// Largest request body, octets.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Time from a request's head to its answer, body included, milliseconds.
+pub(crate) const REQUEST_MS_MAX: u64 = 10_000;
+/// Time that `/readyz` waits for the parts it asks, milliseconds.
+pub(crate) const READY_MS_MAX: u64 = 2_000;
+/// Longest life of a connection, so that a reader who does not read cannot keep it, milliseconds.
+pub(crate) const CONNECTION_MS_MAX: u64 = 300_000;
+/// Time that a connection has to end its last request, milliseconds.
+pub(crate) const DRAIN_MS_MAX: u64 = 5_000;
+/// Wait after the system refused to accept, for example without free descriptors, milliseconds.
+pub(crate) const ACCEPT_PAUSE_MS: u64 = 50;
+/// Rows of a page when nobody says how many.
+pub const PAGE_DEFAULT: u32 = 100;
+/// Most rows of a page.
+pub const PAGE_MAX: u32 = 1000;
+/// Longest token, octets.
+pub(crate) const TOKEN_BYTES_MAX: usize = 256;
+/// Wrong tokens of one source in a minute; then it is answered 429.
+pub const FAILURES_PER_MINUTE_MAX: u32 = 20;
+/// Most sources whose failures are counted.
+pub(crate) const SOURCES_MAX: usize = 4096;
+/// Largest text of `/metrics`, octets.
+pub const METRICS_BYTES_MAX: usize = 1024 * 1024;
+/// Most characters of a foreign name that an error repeats.
+pub(crate) const NAME_SHOWN_MAX: usize = 64;
+
+const _: () = assert!(PAGE_DEFAULT <= PAGE_MAX);
+// One row more than a page tells whether another page follows.
+const _: () = assert!(PAGE_MAX < strowger_store::LIST_MAX);
+const _: () = assert!(URI_BYTES_MAX < HEAD_BYTES_MAX);
+// The smallest that hyper takes.
+const _: () = assert!(HEAD_BYTES_MAX >= 8192);
+const _: () = assert!(READY_MS_MAX < REQUEST_MS_MAX);

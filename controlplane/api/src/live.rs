@@ -1,0 +1,147 @@
+//! What runs now, as the process that runs it tells it.
+
+use crate::MetricsWriter;
+use std::pin::Pin;
+use strowger_model::{AccountId, Amount, Binding, CdrId, SubscriberId, TenantId, TrunkId};
+use strowger_store::Scope;
+
+/// A reply that takes time.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
+
+/// The part that knows does not answer; REST says 503.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("what runs now cannot be asked")]
+pub struct Unavailable;
+
+/// What runs now. `controld` implements it over the decider's thread.
+///
+/// Every reply is dropped when the request's time is over. What is not in `scope` is as if it did
+/// not exist.
+pub trait Live: Send + Sync + 'static {
+    /// Running calls with an id above `after`, at most `limit`, in order of id.
+    fn calls(&self, scope: Scope, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<LiveCall>>;
+
+    /// One running call.
+    fn call(&self, scope: Scope, id: CallId) -> Reply<'_, Option<LiveCall>>;
+
+    /// Ends a call. `false` when there is none; `true` when the dataplane was told.
+    /// `actor` is the name of the token, for the log.
+    fn hangup(&self, scope: Scope, id: CallId, actor: String) -> Reply<'_, bool>;
+
+    /// Registrations with a key above `after`, at most `limit`, in order of [`RegistrationKey`].
+    fn registrations(
+        &self,
+        scope: Scope,
+        after: Option<RegistrationKey>,
+        limit: usize,
+    ) -> Reply<'_, Vec<Registration>>;
+
+    /// What the till says of `accounts`; those it does not know are missing.
+    fn balances(&self, accounts: Vec<AccountId>) -> Reply<'_, Vec<AccountBalance>>;
+
+    /// Which parts work.
+    fn readiness(&self) -> Reply<'_, Readiness>;
+
+    /// Writes the process's metrics; reads counters only, never waits.
+    fn metrics(&self, writer: &mut MetricsWriter);
+}
+
+/// Identity of a running call: its ask, which its record carries too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CallId(pub u64);
+
+/// A running call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LiveCall {
+    /// Identity.
+    pub id: CallId,
+    /// Its record, once it has one.
+    pub record: Option<CdrId>,
+    /// Tenant.
+    pub tenant: Option<TenantId>,
+    /// How far it is.
+    pub state: CallState,
+    /// Who pays.
+    pub account: Option<AccountId>,
+    /// The calling subscriber.
+    pub subscriber: Option<SubscriberId>,
+    /// The calling trunk.
+    pub trunk: Option<TrunkId>,
+    /// Caller's number as recognised; empty when none was.
+    pub caller: String,
+    /// Called number as received.
+    pub called: String,
+    /// When it was admitted, microseconds since 1970 UTC.
+    pub started_us: i64,
+    /// When it was answered.
+    pub answered_us: Option<i64>,
+}
+
+/// How far a call is: the furthest of its legs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CallState {
+    /// Invited.
+    Dialing,
+    /// Rings.
+    Ringing,
+    /// Answered.
+    Speaking,
+    /// Answered, on hold.
+    Held,
+    /// Over, its record is on its way.
+    Ended,
+}
+
+/// A registered contact and whose it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registration {
+    /// Tenant of the subscriber.
+    pub tenant: TenantId,
+    /// User name of the subscriber.
+    pub username: String,
+    /// The contact.
+    pub binding: Binding,
+}
+
+/// A registration's place in the lists: by subscriber, then by URI.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RegistrationKey {
+    /// Whose.
+    pub subscriber: SubscriberId,
+    /// Contact URI as registered.
+    pub uri: String,
+}
+
+impl RegistrationKey {
+    /// The key of a contact.
+    #[must_use]
+    pub fn of(binding: &Binding) -> RegistrationKey {
+        RegistrationKey { subscriber: binding.subscriber, uri: binding.uri.clone() }
+    }
+}
+
+/// What the till says an account has, at the ledger scale of its currency.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AccountBalance {
+    /// Account.
+    pub account: AccountId,
+    /// What was booked, and what ended calls cost that are not booked yet.
+    pub balance: Amount,
+    /// Held for running calls.
+    pub held: Amount,
+    /// What further calls can hold; `None` = without end.
+    pub available: Option<Amount>,
+    /// Calls it pays for now.
+    pub calls: u32,
+}
+
+/// Which parts work; calls can be placed when all do.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Readiness {
+    /// The dataplane is attached.
+    pub link: bool,
+    /// The database answers.
+    pub database: bool,
+    /// A world is loaded.
+    pub world: bool,
+}

@@ -1,0 +1,133 @@
+//! The OpenAPI 3.1 document, made of the table.
+
+use crate::problem::{self, Problem};
+use crate::shape::Components;
+use crate::table::{Access, Endpoint, paths};
+use serde_json::{Map, Value, json};
+
+/// The document.
+pub(crate) fn document() -> Value {
+    let mut components = Components::default();
+    components.put("Problem", Problem::shape());
+    let mut all = Map::new();
+    for (path, endpoints) in paths() {
+        let operations: Map<String, Value> = endpoints
+            .into_iter()
+            .map(|e| (e.verb.name().to_ascii_lowercase(), operation(e, &mut components)))
+            .collect();
+        all.insert(path.to_owned(), Value::Object(operations));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {"title": "Strowger", "version": env!("CARGO_PKG_VERSION")},
+        "paths": all,
+        "components": {
+            "schemas": components.into_value(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "responses": {"Problem": {
+                "description": "What went wrong.",
+                "content": {problem::MEDIA: {
+                    "schema": {"$ref": "#/components/schemas/Problem"}
+                }},
+            }},
+        },
+    })
+}
+
+fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
+    let (permission, security) = match &endpoint.access {
+        Access::Open(_) => (None, json!([])),
+        // Either nothing, on a loopback listener, or a token.
+        Access::Local(permission, _) => (Some(permission.0), json!([{}, {"token": []}])),
+        Access::Token(permission, _) => (Some(permission.0), json!([{"token": []}])),
+    };
+    let mut responses = Map::new();
+    for (status, description, media, schema) in (endpoint.responses)(components) {
+        let response = json!({"description": description, "content": {media: {"schema": schema}}});
+        responses.insert(status.to_string(), response);
+    }
+    let problem = json!({"$ref": "#/components/responses/Problem"});
+    responses.insert("default".to_owned(), problem);
+    let mut operation = json!({
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "security": security,
+        "parameters": parameters(endpoint),
+        "responses": responses,
+    });
+    if let (Value::Object(members), Some(permission)) = (&mut operation, permission) {
+        members.insert("x-permission".to_owned(), json!(permission));
+    }
+    operation
+}
+
+fn parameters(endpoint: &Endpoint) -> Vec<Value> {
+    let id = endpoint.path.contains("{id}").then(|| {
+        json!({
+            "name": "id",
+            "in": "path",
+            "required": true,
+            "description": "Identity.",
+            "schema": {"type": "string", "pattern": "^-?[0-9]{1,20}$"},
+        })
+    });
+    let query = endpoint.parameters.iter().map(|parameter| {
+        json!({
+            "name": parameter.name(),
+            "in": "query",
+            "required": false,
+            "description": parameter.description(),
+            "schema": parameter.shape(),
+        })
+    });
+    id.into_iter().chain(query).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Every `$ref` of the document.
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(target)) = members.get("$ref") {
+                    found.insert(target.clone());
+                }
+                members.values().for_each(|member| references(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_has_a_target_and_every_operation_a_name() {
+        let document = document();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.contains("#/components/schemas/Cdr"));
+        for target in found {
+            let pointer = target.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{target}");
+        }
+        let mut names = BTreeSet::new();
+        for path in document["paths"].as_object().unwrap().values() {
+            for operation in path.as_object().unwrap().values() {
+                assert!(names.insert(operation["operationId"].as_str().unwrap().to_owned()));
+            }
+        }
+        assert_eq!(names.len(), crate::endpoints().count());
+    }
+
+    #[test]
+    fn comments_are_descriptions() {
+        let document = document();
+        let cdr = &document["components"]["schemas"]["Cdr"];
+        let talk = json!({"type": "integer", "minimum": 0, "description": "Talk as measured."});
+        assert_eq!(cdr["properties"]["talk_ms"], talk);
+        let required = cdr["required"].as_array().unwrap();
+        assert_eq!(required.len(), cdr["properties"].as_object().unwrap().len());
+    }
+}

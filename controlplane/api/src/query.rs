@@ -1,0 +1,214 @@
+//! Parameters of requests: which there are, what they look like, reading them.
+
+use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::problem::Problem;
+use crate::value::parse_time;
+use serde_json::{Value, json};
+
+/// A parameter of a query.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parameter {
+    /// Time from which on.
+    From,
+    /// Time before which.
+    Until,
+    /// Id of an account.
+    Account,
+    /// Rows of a page.
+    Limit,
+    /// Cursor.
+    Next,
+}
+
+impl Parameter {
+    /// Its name in the query.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Parameter::From => "from",
+            Parameter::Until => "until",
+            Parameter::Account => "account",
+            Parameter::Limit => "limit",
+            Parameter::Next => "next",
+        }
+    }
+
+    /// What it does.
+    pub(crate) const fn description(self) -> &'static str {
+        match self {
+            Parameter::From => "Only what ended at this time or later.",
+            Parameter::Until => "Only what ended before this time.",
+            Parameter::Account => "Only calls that this account pays for.",
+            Parameter::Limit => "Most rows of the page.",
+            Parameter::Next => "The `next` of the page before.",
+        }
+    }
+
+    /// Its JSON schema.
+    pub(crate) fn shape(self) -> Value {
+        match self {
+            Parameter::From | Parameter::Until => json!({"type": "string", "format": "date-time"}),
+            Parameter::Account => json!({"type": "string", "pattern": "^-?[0-9]{1,19}$"}),
+            Parameter::Limit => json!({
+                "type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT
+            }),
+            Parameter::Next => json!({"type": "string"}),
+        }
+    }
+}
+
+/// The parameters of one request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Query {
+    pub(crate) from_us: Option<i64>,
+    pub(crate) until_us: Option<i64>,
+    pub(crate) account: Option<i64>,
+    pub(crate) limit: u32,
+    pub(crate) next: Option<String>,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Query { from_us: None, until_us: None, account: None, limit: PAGE_DEFAULT, next: None }
+    }
+}
+
+impl Query {
+    /// Reads a query; only `known` parameters are accepted, each once.
+    ///
+    /// # Errors
+    /// A problem that names the parameter.
+    pub(crate) fn parse(text: &str, known: &[Parameter]) -> Result<Query, Problem> {
+        let mut query = Query::default();
+        let mut seen = Vec::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decoded(name).ok_or_else(|| Problem::field("query", "is not UTF-8"))?;
+            let Some(parameter) = known.iter().find(|parameter| parameter.name() == name) else {
+                return Err(Problem::field(&name, "is not a parameter of this endpoint"));
+            };
+            if seen.contains(parameter) {
+                return Err(Problem::field(&name, "stands twice"));
+            }
+            seen.push(*parameter);
+            let value = decoded(value).ok_or_else(|| Problem::field(&name, "is not UTF-8"))?;
+            query.set(*parameter, value).map_err(|detail| Problem::field(&name, detail))?;
+        }
+        match (query.from_us, query.until_us) {
+            (Some(from), Some(until)) if until <= from => {
+                Err(Problem::field("until", "is not later than from"))
+            }
+            (Some(_) | None, Some(_) | None) => Ok(query),
+        }
+    }
+
+    fn set(&mut self, parameter: Parameter, value: String) -> Result<(), String> {
+        let time = |value: &str| {
+            parse_time(value).ok_or("is not a time like 2026-01-31T12:00:00Z (RFC 3339)")
+        };
+        match parameter {
+            Parameter::From => self.from_us = Some(time(&value)?),
+            Parameter::Until => self.until_us = Some(time(&value)?),
+            Parameter::Account => {
+                self.account = Some(value.parse().map_err(|_| "is not an id")?);
+            }
+            Parameter::Limit => {
+                let limit = value.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+                self.limit = limit.ok_or(format!("is not a whole number from 1 to {PAGE_MAX}"))?;
+            }
+            Parameter::Next => self.next = Some(value),
+        }
+        Ok(())
+    }
+
+    /// Rows to ask for: one more than the page shows.
+    pub(crate) const fn rows(&self) -> u32 {
+        self.limit.saturating_add(1)
+    }
+}
+
+/// Undoes percent-encoding (RFC 3986 section 2.1); a `+` stays one. `None` when a `%` is not
+/// followed by two hexadecimal digits, or the octets are no UTF-8.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = if byte == b'%' {
+            let mut digit = || char::from(rest.next()?).to_digit(16);
+            let (high, low) = (digit()?, digit()?);
+            u8::try_from(high * 16 + low).ok()?
+        } else {
+            byte
+        };
+        bytes.push(byte);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::Answer;
+    use proptest::prelude::*;
+
+    const ALL: [Parameter; 5] =
+        [Parameter::From, Parameter::Until, Parameter::Account, Parameter::Limit, Parameter::Next];
+
+    /// The field that the problem of `query` names.
+    fn field(query: &str, known: &[Parameter]) -> String {
+        let problem = Query::parse(query, known).unwrap_err();
+        let answer = Answer::from(problem);
+        assert_eq!(answer.status, 400);
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        body["field"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn every_parameter_is_read() {
+        let text = "from=1970-01-01T00:00:01%2b00:00&until=1970-01-01T02:00:02+02:00&&account=-7\
+            &limit=1000&next=a%20b";
+        let expect = Query {
+            from_us: Some(1_000_000),
+            until_us: Some(2_000_000),
+            account: Some(-7),
+            limit: 1000,
+            next: Some("a b".to_owned()),
+        };
+        assert_eq!(Query::parse(text, &ALL).unwrap(), expect);
+        assert_eq!(Query::parse("", &[]).unwrap(), Query::default());
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named() {
+        for (query, expect) in [
+            ("from=yesterday", "from"),
+            ("until=", "until"),
+            ("from=2026-01-02T00:00:00Z&until=2026-01-02T00:00:00Z", "until"),
+            ("account=x", "account"),
+            ("account=9223372036854775808", "account"),
+            ("limit=0", "limit"),
+            ("limit=1001", "limit"),
+            ("limit=-1", "limit"),
+            ("limit=1&limit=1", "limit"),
+            ("next=%zz", "next"),
+            ("next=%ff", "next"),
+            ("%zz=1", "query"),
+            ("token=abc", "token"),
+            ("Limit=1", "Limit"),
+        ] {
+            assert_eq!(field(query, &ALL), expect, "{query}");
+        }
+        assert_eq!(field("limit=1", &[]), "limit");
+        assert_eq!(field(&"x".repeat(1000), &[]).len(), 64);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn any_text_is_taken(text: String, name in 0usize..5) {
+            let query = format!("{}={text}", ALL[name].name());
+            let _either = Query::parse(&query, &ALL);
+            let _either = Query::parse(&text, &ALL);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Schemas of views (JSON Schema, as OpenAPI 3.1 has it), made from the views themselves.
+
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// A type that knows its JSON schema.
+pub(crate) trait Shape {
+    /// The schema; structures are put into `components` and referred to.
+    fn shape(components: &mut Components) -> Value;
+}
+
+/// Schemas by name.
+#[derive(Default)]
+pub(crate) struct Components(BTreeMap<String, Value>);
+
+/// The members of a structure while it is described.
+pub(crate) struct Members {
+    properties: Map<String, Value>,
+    required: Vec<Value>,
+}
+
+impl Members {
+    /// A member that is always there.
+    pub(crate) fn add(&mut self, name: &str, doc: &str, mut shape: Value) {
+        // `r#type` is the member `type`.
+        let name = name.trim_start_matches("r#");
+        if let Value::Object(keywords) = &mut shape {
+            keywords.insert("description".to_owned(), json!(doc.trim()));
+        }
+        self.properties.insert(name.to_owned(), shape);
+        self.required.push(json!(name));
+    }
+}
+
+impl Components {
+    /// Describes a structure once and refers to it. Its name loses the ending `View`.
+    pub(crate) fn object(
+        &mut self,
+        name: &str,
+        doc: &str,
+        describe: impl FnOnce(&mut Components, &mut Members),
+    ) -> Value {
+        let name = name.trim_end_matches("View");
+        if !self.0.contains_key(name) {
+            let mut members = Members { properties: Map::new(), required: Vec::new() };
+            describe(self, &mut members);
+            let shape = json!({
+                "type": "object",
+                "description": doc.trim(),
+                "required": members.required,
+                "properties": members.properties,
+            });
+            self.put(name, shape);
+        }
+        json!({"$ref": format!("#/components/schemas/{name}")})
+    }
+
+    /// Puts a schema under a name.
+    pub(crate) fn put(&mut self, name: &str, shape: Value) {
+        self.0.insert(name.to_owned(), shape);
+    }
+
+    /// All schemas.
+    pub(crate) fn into_value(self) -> Value {
+        json!(self.0)
+    }
+}
+
+macro_rules! plain {
+    ($($shape:expr => $($type:ty)+;)+) => {$($(
+        impl Shape for $type {
+            fn shape(_: &mut Components) -> Value {
+                $shape
+            }
+        }
+    )+)+};
+}
+
+plain! {
+    json!({"type": "boolean"}) => bool;
+    json!({"type": "string"}) => String &'static str;
+    json!({"type": "integer", "minimum": 0}) => u8 u16 u32 u64;
+}
+
+impl<T: Shape> Shape for Option<T> {
+    fn shape(components: &mut Components) -> Value {
+        json!({"anyOf": [T::shape(components), {"type": "null"}]})
+    }
+}
+
+impl<T: Shape> Shape for Vec<T> {
+    fn shape(components: &mut Components) -> Value {
+        json!({"type": "array", "items": T::shape(components)})
+    }
+}
+
+/// Declares a view: a structure that serialises, and whose comments are its schema's descriptions.
+macro_rules! view {
+    ($(#[doc = $doc:literal])+ $name:ident {
+        $($(#[doc = $member_doc:literal])+ $member:ident: $type:ty,)+
+    }) => {
+        $(#[doc = $doc])+
+        #[derive(serde::Serialize)]
+        pub(crate) struct $name {
+            $($(#[doc = $member_doc])+ pub(crate) $member: $type,)+
+        }
+
+        impl $crate::shape::Shape for $name {
+            fn shape(components: &mut $crate::shape::Components) -> serde_json::Value {
+                let doc = concat!($($doc),+);
+                components.object(stringify!($name), doc, |components, members| {
+                    $(
+                        let shape = <$type as $crate::shape::Shape>::shape(components);
+                        members.add(stringify!($member), concat!($($member_doc),+), shape);
+                    )+
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use view;

@@ -1,0 +1,105 @@
+//! What all requests share.
+
+use crate::limiter::Limiter;
+use crate::{Live, openapi};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use strowger_store::Reader;
+
+/// What the endpoints read: rows from a store, and what runs now.
+pub struct Api {
+    pub(crate) reader: Reader,
+    pub(crate) live: Arc<dyn Live>,
+}
+
+impl Api {
+    /// Endpoints over `reader` and `live`.
+    #[must_use]
+    pub fn new(reader: Reader, live: Arc<dyn Live>) -> Api {
+        Api { reader, live }
+    }
+}
+
+/// The state of a running server.
+pub(crate) struct Shared {
+    pub(crate) reader: Reader,
+    pub(crate) live: Arc<dyn Live>,
+    /// The listener's address is a loopback address.
+    pub(crate) is_loopback: bool,
+    pub(crate) document: Bytes,
+    pub(crate) counts: Counts,
+    limiter: Mutex<Limiter>,
+    started: Instant,
+}
+
+impl Shared {
+    pub(crate) fn new(api: Api, is_loopback: bool) -> Shared {
+        Shared {
+            reader: api.reader,
+            live: api.live,
+            is_loopback,
+            document: Bytes::from(openapi::document().to_string()),
+            counts: Counts::default(),
+            limiter: Mutex::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// The failed tokens; held for a look-up, never across an await.
+    pub(crate) fn limiter(&self) -> MutexGuard<'_, Limiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Milliseconds since the server began.
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What the server counts of itself.
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// Answers of 2xx, 4xx, 5xx.
+    answers: [AtomicU64; 3],
+    token_failures: AtomicU64,
+    connections: AtomicU64,
+}
+
+/// Kinds of answers, in the order of the counters.
+pub(crate) const ANSWER_KINDS: [&str; 3] = ["2xx", "4xx", "5xx"];
+
+impl Counts {
+    pub(crate) fn answered(&self, status: StatusCode) {
+        let [good, refused, failed] = &self.answers;
+        let counter = match status.as_u16() {
+            0..400 => good,
+            400..500 => refused,
+            500.. => failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn token_failed(&self) {
+        self.token_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Answers in the order of [`ANSWER_KINDS`].
+    pub(crate) fn answers(&self) -> [u64; 3] {
+        self.answers.each_ref().map(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn token_failures(&self) -> u64 {
+        self.token_failures.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}

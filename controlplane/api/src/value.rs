@@ -1,0 +1,216 @@
+//! How ids, money, times and words look in JSON.
+
+use crate::shape::{Components, Shape, view};
+use crate::{CallId, CallState};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use strowger_model::{
+    AccountId, Amount, CdrId, ChargeKind, Currency, DigestPolicy, OrganizationId, PRICE_DIGITS,
+    Price, RateId, SubscriberId, TariffId, TenantId, Transport, TrunkId, print_decimal,
+};
+
+/// An id: a string, because many readers of JSON keep only 53 bits of a number.
+#[derive(Clone, Copy)]
+pub(crate) struct Id(i128);
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl Shape for Id {
+    fn shape(_: &mut Components) -> Value {
+        json!({"type": "string", "pattern": "^-?[0-9]{1,20}$"})
+    }
+}
+
+impl From<u64> for Id {
+    fn from(id: u64) -> Id {
+        Id(id.into())
+    }
+}
+
+impl From<CallId> for Id {
+    fn from(id: CallId) -> Id {
+        Id(id.0.into())
+    }
+}
+
+macro_rules! ids {
+    ($($id:ident)+) => {$(
+        impl From<$id> for Id {
+            fn from(id: $id) -> Id {
+                Id(id.0.into())
+            }
+        }
+    )+};
+}
+
+ids!(AccountId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId);
+
+/// A time, microseconds since 1970 UTC; shown as RFC 3339 in UTC with microseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Time(pub(crate) i64);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Beyond the years -9999 to 9999 nothing has a text; the nearest year stands for it.
+        let nearest = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let time = Timestamp::from_microsecond(self.0).unwrap_or(nearest);
+        serializer.collect_str(&format_args!("{time:.6}"))
+    }
+}
+
+impl Shape for Time {
+    fn shape(_: &mut Components) -> Value {
+        json!({"type": "string", "format": "date-time"})
+    }
+}
+
+/// Reads a time; any offset, at most microseconds are kept.
+pub(crate) fn parse_time(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+}
+
+view! {
+    /// An amount of money, exact.
+    MoneyView {
+        /// Decimal number with all digits of its scale.
+        amount: String,
+        /// Currency, ISO 4217.
+        currency: String,
+    }
+}
+
+/// Money of an account or record.
+pub(crate) fn money(amount: Amount, currency: Currency) -> MoneyView {
+    MoneyView { amount: amount.print(currency), currency: currency.code().to_owned() }
+}
+
+/// A price per minute.
+pub(crate) fn price(price: Price, currency: Currency) -> MoneyView {
+    let amount = print_decimal(price.0, PRICE_DIGITS);
+    MoneyView { amount, currency: currency.code().to_owned() }
+}
+
+/// Whole seconds of a setting as milliseconds.
+pub(crate) fn ms(seconds: u32) -> u64 {
+    u64::from(seconds) * 1000
+}
+
+/// A value of an enumeration, shown as its word.
+pub(crate) struct Word<T>(pub(crate) T);
+
+/// An enumeration with a word for each value.
+pub(crate) trait Worded {
+    /// All words.
+    const WORDS: &'static [&'static str];
+    /// The word of a value.
+    fn word(&self) -> &'static str;
+}
+
+impl<T: Worded> Serialize for Word<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.word())
+    }
+}
+
+impl<T: Worded> Shape for Word<T> {
+    fn shape(_: &mut Components) -> Value {
+        json!({"type": "string", "enum": T::WORDS})
+    }
+}
+
+macro_rules! words {
+    ($($type:ident { $($value:ident => $word:literal),+ $(,)? })+) => {$(
+        impl Worded for $type {
+            const WORDS: &'static [&'static str] = &[$($word),+];
+            fn word(&self) -> &'static str {
+                match self {
+                    $($type::$value => $word,)+
+                }
+            }
+        }
+    )+};
+}
+
+words! {
+    CallState {
+        Dialing => "dialing",
+        Ringing => "ringing",
+        Speaking => "speaking",
+        Held => "held",
+        Ended => "ended",
+    }
+    ChargeKind { Customer => "customer", Reseller => "reseller", Supplier => "supplier" }
+    DigestPolicy { Both => "both", Sha256Only => "sha256-only", Md5Only => "md5-only" }
+    Transport { Udp => "udp", Tcp => "tcp", Tls => "tls", Ws => "ws", Wss => "wss" }
+}
+
+/// A number that the record's format names; one of a later release is shown as `code-N`.
+pub(crate) struct Named {
+    name: Option<&'static str>,
+    code: u8,
+}
+
+impl Named {
+    pub(crate) fn new(code: u8, name: fn(u8) -> Option<&'static str>) -> Named {
+        Named { name: name(code), code }
+    }
+}
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.name {
+            Some(name) => serializer.serialize_str(name),
+            None => serializer.collect_str(&format_args!("code-{}", self.code)),
+        }
+    }
+}
+
+impl Shape for Named {
+    fn shape(_: &mut Components) -> Value {
+        json!({"type": "string"})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<T: Serialize>(value: &T, expect: &str) {
+        assert_eq!(serde_json::to_string(value).unwrap(), expect);
+    }
+
+    #[test]
+    fn values_have_one_form() {
+        check(&Id::from(AccountId(i64::MIN)), "\"-9223372036854775808\"");
+        check(&Id::from(u64::MAX), "\"18446744073709551615\"");
+        check(&Time(0), "\"1970-01-01T00:00:00.000000Z\"");
+        check(&Time(1_700_000_000_000_001), "\"2023-11-14T22:13:20.000001Z\"");
+        check(&Time(i64::MAX), "\"9999-12-30T22:00:00.999999Z\"");
+        let eur = Currency::new("EUR", 2).unwrap();
+        check(&money(Amount(-750), eur), r#"{"amount":"-0.00000750","currency":"EUR"}"#);
+        check(&price(Price(450_000), eur), r#"{"amount":"0.000450000","currency":"EUR"}"#);
+        check(&Word(DigestPolicy::Sha256Only), "\"sha256-only\"");
+        check(&Named::new(2, strowger_model::reason_name), "\"busy\"");
+        check(&Named::new(255, strowger_model::reason_name), "\"code-255\"");
+        check(&ms(u32::MAX), "4294967295000");
+    }
+
+    #[test]
+    fn times_are_read_with_their_offset() {
+        for (text, expect) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("1970-01-01T02:00:00.000001+02:00", Some(1)),
+            ("1970-01-01T00:00:00", None),
+            ("1970-01-01", None),
+            ("", None),
+            ("now", None),
+        ] {
+            assert_eq!(parse_time(text), expect, "{text}");
+        }
+    }
+}

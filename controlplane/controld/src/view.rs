@@ -1,0 +1,218 @@
+//! What REST shows of what runs: every question is put to the decider's thread as a closure.
+
+use crate::decider::{Order, Orders, Shared};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use strowger_api::{
+    AccountBalance, Api, CallId, CallState, Live, LiveCall, MetricsWriter, Readiness, Registration,
+    RegistrationKey, Reply, Unavailable,
+};
+use strowger_link::{AskId, COUNTERS, Cause, Hangup, LiveState, Reason};
+use strowger_model::{AccountId, Binding, CdrId};
+use strowger_office::{Counts, LiveCall as OfficeCall, Office};
+use strowger_store::{Scope, Store};
+use tokio::sync::{oneshot, watch};
+use tracing::{error, info};
+
+/// Registrations looked through for one page.
+const REGISTRATIONS_MAX: usize = 100_000;
+
+/// The view of REST on the process.
+pub(crate) struct View {
+    orders: Orders,
+    shared: Arc<Shared>,
+    store: Store,
+}
+
+impl View {
+    pub(crate) fn new(orders: Orders, shared: Arc<Shared>, store: Store) -> View {
+        View { orders, shared, store }
+    }
+
+    /// Puts a question to the decider's thread.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Office) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let order = Order::Query(Box::new(move |office| {
+            // The asker may have gone away.
+            let _gone = reply.send(question(office));
+        }));
+        let orders = self.orders.clone();
+        // Giving an order may wait for room, which must not hold up the runtime.
+        let given = tokio::task::spawn_blocking(move || orders.give(order)).await;
+        if !matches!(given, Ok(true)) {
+            return Err(Unavailable);
+        }
+        answer.await.map_err(|_| Unavailable)
+    }
+}
+
+fn live_call(call: &OfficeCall) -> LiveCall {
+    LiveCall {
+        id: CallId(call.ask.0),
+        record: call.record.map(|record| CdrId(record.0)),
+        tenant: call.tenant,
+        state: match call.state {
+            LiveState::Dialing => CallState::Dialing,
+            LiveState::Ringing => CallState::Ringing,
+            LiveState::Speaking => CallState::Speaking,
+            LiveState::Held => CallState::Held,
+            LiveState::Ended => CallState::Ended,
+        },
+        account: call.account,
+        subscriber: call.subscriber,
+        trunk: call.trunk,
+        caller: call.caller.clone(),
+        called: call.called.clone(),
+        started_us: call.started_us,
+        answered_us: call.answered_us,
+    }
+}
+
+fn registration(office: &Office, binding: &Binding) -> Option<Registration> {
+    let subscriber = office.world().subscriber(binding.subscriber)?;
+    Some(Registration {
+        tenant: subscriber.tenant,
+        username: subscriber.username.clone(),
+        binding: binding.clone(),
+    })
+}
+
+impl Live for View {
+    fn calls(&self, scope: Scope, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<LiveCall>> {
+        Box::pin(self.ask(move |office| {
+            let behind = |ask: &AskId| after.is_none_or(|after| ask.0 > after.0);
+            let calls = office.live().iter().filter(|(ask, _)| behind(ask));
+            let seen = calls.filter(|(_, call)| scope.covers(call.tenant));
+            seen.take(limit).map(|(_, call)| live_call(call)).collect()
+        }))
+    }
+
+    fn call(&self, scope: Scope, id: CallId) -> Reply<'_, Option<LiveCall>> {
+        Box::pin(self.ask(move |office| {
+            let call = office.live().get(&AskId(id.0));
+            call.filter(|call| scope.covers(call.tenant)).map(live_call)
+        }))
+    }
+
+    fn hangup(&self, scope: Scope, id: CallId, actor: String) -> Reply<'_, bool> {
+        Box::pin(self.ask(move |office| {
+            let ask = AskId(id.0);
+            if !office.live().get(&ask).is_some_and(|call| scope.covers(call.tenant)) {
+                return false;
+            }
+            info!(call = id.0, actor, "hang up by an operator");
+            let cause = Cause::new(480, 16);
+            let args = Hangup { leg: None, cause, reason: Reason::Operator };
+            office.hang_up(ask, &args).is_some()
+        }))
+    }
+
+    fn registrations(
+        &self,
+        scope: Scope,
+        after: Option<RegistrationKey>,
+        limit: usize,
+    ) -> Reply<'_, Vec<Registration>> {
+        Box::pin(self.ask(move |office| {
+            let now = strowger_port::clock::monotonic();
+            let mut all = office.locations().list(None, REGISTRATIONS_MAX, now);
+            all.sort_by_key(|binding| RegistrationKey::of(binding));
+            let is_behind =
+                |b: &&Binding| after.as_ref().is_none_or(|a| RegistrationKey::of(b) > *a);
+            let behind = all.into_iter().filter(is_behind);
+            let known = behind.filter_map(|binding| registration(office, binding));
+            known.filter(|r| scope.covers(Some(r.tenant))).take(limit).collect()
+        }))
+    }
+
+    fn balances(&self, accounts: Vec<AccountId>) -> Reply<'_, Vec<AccountBalance>> {
+        Box::pin(self.ask(move |office| {
+            let balance = |account: AccountId| {
+                let balance = office.balance(account)?;
+                Some(AccountBalance {
+                    account,
+                    balance: balance.total(),
+                    held: balance.held,
+                    available: balance.available,
+                    calls: balance.calls,
+                })
+            };
+            accounts.into_iter().filter_map(balance).collect()
+        }))
+    }
+
+    fn readiness(&self) -> Reply<'_, Readiness> {
+        Box::pin(async {
+            let world = self.ask(|office| office.world().tenants().next().is_some()).await;
+            Ok(Readiness {
+                link: self.shared.linked.load(Ordering::Acquire),
+                database: self.store.ping().await.is_ok(),
+                world: world.unwrap_or(false),
+            })
+        })
+    }
+
+    fn metrics(&self, writer: &mut MetricsWriter) {
+        let linked = u64::from(self.shared.linked.load(Ordering::Acquire));
+        writer.gauge("strowger_linked", "The planes are linked.").sample(&[], linked);
+        let latency = &self.shared.latency_us;
+        let mut family = writer.gauge(
+            "strowger_decision_seconds",
+            "Time from an ask's arrival to its answer, since the start.",
+        );
+        for (quantile, value) in ["0.5", "0.99", "1"].into_iter().zip(latency) {
+            family.seconds(&[("quantile", quantile)], value.load(Ordering::Relaxed));
+        }
+        if let Ok(counts) = self.shared.counts.lock() {
+            write_office(writer, &counts);
+        }
+        let Ok(counters) = self.shared.counters.lock() else { return };
+        let Some(counters) = counters.as_ref() else { return };
+        let shard = counters.shard.to_string();
+        let labels = [("shard", shard.as_str())];
+        let mut family =
+            writer.gauge("strowger_shard", "Counters and gauges of a shard, by their name.");
+        for (name, value) in COUNTERS.iter().zip(&counters.values) {
+            family.sample(&[labels[0], ("name", name)], *value);
+        }
+    }
+}
+
+fn write_office(writer: &mut MetricsWriter, counts: &Counts) {
+    let mut asks = writer.counter("strowger_asks_total", "Asks of the dataplane, by kind.");
+    for (kind, value) in [
+        ("call", counts.calls),
+        ("register", counts.registrations),
+        ("extend", counts.extensions),
+        ("other", counts.others),
+        ("expired", counts.expired),
+    ] {
+        asks.sample(&[("kind", kind)], value);
+    }
+    let mut calls = writer.counter("strowger_calls_total", "Attempts, by what became of them.");
+    calls.sample(&[("verdict", "admitted")], counts.admitted);
+    calls.sample(&[("verdict", "refused")], counts.refused);
+    writer.counter("strowger_records_total", "Records settled.").sample(&[], counts.settled);
+    writer.counter("strowger_till_alarms_total", "Alarms of the till.").sample(&[], counts.alarms);
+}
+
+/// Serves REST until told to stop.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    view: View,
+    store: Store,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let shutdown = async move {
+        // A sender that is gone means the end, too.
+        let _ended = stopped.wait_for(|stop| *stop).await;
+    };
+    let api = Api::new(store.reader(), Arc::new(view));
+    if let Err(e) = strowger_api::serve(listener, api, shutdown).await {
+        error!("REST has ended: {e}");
+    }
+}
