@@ -18,8 +18,8 @@
 //! | 20 | 4 | CRC-32C of bytes 4..20 and the padded payload, started from the segment's salt |
 //! | 24 | n | payload, padded with zeros to a multiple of [`ALIGN`] |
 //!
-//! The salt keeps a frame that stands inside a payload (a stranger's SIP header) or that was left by
-//! another file from ever being taken for one of ours.
+//! The salt keeps a frame that stands inside a payload (a stranger's SIP header) or that was left
+//! by another file from ever being taken for one of ours.
 //!
 //! After a failed fdatasync the frames not yet acknowledged are written again into a new segment
 //! under their old numbers: a reader skips what it has seen, see [`Progress`].

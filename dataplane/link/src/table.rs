@@ -1,10 +1,10 @@
 //! The call table: what of each call survives a crash of the dataplane.
 //!
-//! One segment per owner (a shard), in shared words on tmpfs that outlive the process: a header, the
-//! slots (one a call), a pool of chunks. There is one writer, [`Table`], and any number of readers,
-//! [`Reader`], in other processes and in a later life of the owner. At every instant one version of
-//! each slot is whole: the idle half is written, then the selector flips. A kill -9 between any two
-//! stores costs at most the version that was being written.
+//! One segment per owner (a shard), in shared words on tmpfs that outlive the process: a header,
+//! the slots (one a call), a pool of chunks. There is one writer, [`Table`], and any number of
+//! readers, [`Reader`], in other processes and in a later life of the owner. At every instant one
+//! version of each slot is whole: the idle half is written, then the selector flips. A kill -9
+//! between any two stores costs at most the version that was being written.
 //!
 //! The bodies are opaque here; so are record and ask numbers. Nothing here allocates after the
 //! writer's start, blocks, or trusts a number read from the segment.

@@ -91,10 +91,10 @@ pub fn wait_any(bells: &[&EventFd], timeout_ms: u32) -> io::Result<bool> {
         poll.fd = bell.0.as_raw_fd();
     }
     let timeout = libc::c_int::try_from(timeout_ms).unwrap_or(libc::c_int::MAX);
-    // SAFETY: the array lives through the call and the count is its length; entries that are not in
-    // use hold -1, which poll passes over.
-    // JUSTIFICATION: poll(2) is not in std.
     let ready = retry(|| {
+        // SAFETY: the array lives through the call and the count is its length; entries that are
+        // not in use hold -1, which poll passes over.
+        // JUSTIFICATION: poll(2) is not in std.
         check(unsafe { libc::poll(polls.as_mut_ptr(), WAIT_ANY_MAX as libc::nfds_t, timeout) })
     })?;
     Ok(ready > 0)

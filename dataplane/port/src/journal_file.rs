@@ -1,21 +1,23 @@
 //! The journal on disk: one thread writes, shards hand over frames, another process reads.
 //!
 //! Writing: [`Journal::start`] gives one [`JournalHandle`] per shard (the [`JournalSink`] of that
-//! shard) and starts the writer's thread. Frames wait in a bounded queue of memory; the thread takes
-//! what came in one group interval, writes it with pwrite into a segment that was allocated before,
-//! calls fdatasync once, then publishes: each shard's durable number, the log's [`Position`], and it
-//! rings the shards. A crash of the process loses what waited in memory; the call table has it.
+//! shard) and starts the writer's thread. Frames wait in a bounded queue of memory; the thread
+//! takes what came in one group interval, writes it with pwrite into a segment that was allocated
+//! before, calls fdatasync once, then publishes: each shard's durable number, the log's
+//! [`Position`], and it rings the shards. A crash of the process loses what waited in memory; the
+//! call table has it.
 //!
 //! An error of fdatasync is final for that file: the kernel may have thrown the pages away and
 //! called them clean, so a second fdatasync would lie. The group is written again, under its old
 //! numbers, into a new segment.
 //!
 //! Files in the directory: `journal-NNNNNNNNNN.seg`, the segments; `spare-NNNN`, allocated and not
-//! yet in use; `lock`. A full segment is sealed: a last frame, cut to its length, read-only. Nothing
-//! here deletes a segment. Each start begins a new one.
+//! yet in use; `lock`. A full segment is sealed: a last frame, cut to its length, read-only.
+//! Nothing here deletes a segment. Each start begins a new one.
 //!
-//! Numbers never come again, even if the directory is lost: a start begins above both the last number
-//! found and the wall clock (microseconds for frames, seconds for segments).
+//! Numbers never come again, even if the directory is lost: a start begins above the last
+//! numbers found, for frames no lower than the wall clock in microseconds, and in an empty
+//! directory with the segment of its second.
 //!
 //! Reading: [`JournalReader`], from a [`Cursor`] that is stored in the same transaction as what was
 //! made of the frames: exactly once by position.

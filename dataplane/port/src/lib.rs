@@ -1,4 +1,26 @@
-//! The operating system, and the only unsafe code of the dataplane.
+//! The operating system as the dataplane sees it, and its only unsafe code.
+//!
+//! Sockets, shared memory, clocks, chance, signals, the journal's disk. Nothing here knows what a
+//! call is: it moves bytes, and tells time. What the bytes mean is `strowger_link`'s and the cores'
+//! business. It never blocks a shard except in [`net::Io::wait`], never logs, and allocates nothing
+//! per packet or frame. Each unsafe block has two notes: SAFETY, why it is sound, and
+//! JUSTIFICATION, why it is needed.
+//!
+//! Where to start: [`net`], the three traits a shard is generic over, and the order of a turn. Then
+//!
+//! | module | what |
+//! |---|---|
+//! | [`mmsg`] | [`net::Io`] by epoll, recvmmsg and sendmmsg: no privileges needed |
+//! | [`journal_file`] | [`net::JournalSink`]: group commit in a thread; the reader |
+//! | [`uplink`] | [`net::PlaneLink`]: sessions with the control plane; its other end |
+//! | [`shm`], [`eventfd`] | words and bells that processes share |
+//! | [`clock`], [`rng`] | time and chance, which cores get as arguments |
+//! | [`pin`], [`signals`], [`process`] | threads and processes |
+//!
+//! 64-bit Linux, 5.11 or later.
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("strowger-port is written for 64-bit Linux");
 
 mod burst;
 pub mod clock;

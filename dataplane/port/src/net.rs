@@ -1,8 +1,8 @@
 //! What one shard asks of its operating system: [`Io`], [`JournalSink`], [`PlaneLink`].
 //!
 //! The shard is generic over these three traits and nothing else; the production set is
-//! `Mmsg`, `JournalHandle` and
-//! `UplinkLane`. A simulator implements them over virtual time. All calls are
+//! [`crate::mmsg::Mmsg`], [`crate::journal_file::JournalHandle`] and
+//! [`crate::uplink::UplinkLane`]. A simulator implements them over virtual time. All calls are
 //! static (generic methods), so the traits are not object-safe on purpose.
 //!
 //! # The turn
@@ -26,12 +26,12 @@
 //! | call | guarantee |
 //! |---|---|
 //! | `now` | does not move between two calls of `wait`/`sample` |
-//! | `recv_sip` | at most [`SIP_BURST_MAX`] sinks; no datagram is truncated: a longer one is counted and dropped |
-//! | `send_sip` | bytes are copied before it returns; they leave at `flush` or earlier, in order per listener |
-//! | `recv_media` | clears the burst, then fills it; at most [`BURST_MAX`]; never truncated packets |
-//! | `send_media` | each packet with a `send` leaves or is counted as dropped; order per local port is kept; the burst is empty on return |
+//! | `recv_sip` | at most [`SIP_BURST_MAX`] datagrams, whole: a longer one is dropped, counted |
+//! | `send_sip` | copies; leaves at `flush` or earlier, in order per listener |
+//! | `recv_media` | clears the burst, then fills it: at most [`BURST_MAX`], whole packets |
+//! | `send_media` | targets leave or are counted, in order per local port; empties the burst |
 //! | `flush` | nothing is queued inside afterwards |
-//! | `wait` | returns at once if a former receive left something unread; never later than `until` by more than the scheduler's fault |
+//! | `wait` | returns at once if a receive left something unread; not later than `until` |
 //!
 //! Nothing here blocks except `wait`. Nothing here allocates per packet.
 
@@ -40,7 +40,9 @@ use std::net::{IpAddr, SocketAddr};
 use strowger_link::Tick;
 use strowger_link::journal::FrameKind;
 
-pub use crate::burst::{BUFFER_BYTES, BURST_MAX, HEADROOM_BYTES, MediaBurst, MediaPacket, Target};
+pub use crate::burst::{
+    BUFFER_BYTES, BURST_MAX, HEADROOM_BYTES, MediaBurst, MediaPacket, PAYLOAD_BYTES_MAX, Target,
+};
 
 /// Most datagrams one `recv_sip` hands out.
 pub const SIP_BURST_MAX: usize = 32;

@@ -22,7 +22,8 @@ pub struct HandOn<'a> {
 }
 
 fn descriptor_flags(fd: RawFd) -> io::Result<i32> {
-    // SAFETY: F_GETFD reads the flags of a descriptor number; an invalid one is an error, nothing else.
+    // SAFETY: F_GETFD reads the flags of a descriptor number; an invalid one is an error, nothing
+    // else.
     // JUSTIFICATION: the standard library has no safe fcntl.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
     if flags < 0 { Err(io::Error::last_os_error()) } else { Ok(flags) }

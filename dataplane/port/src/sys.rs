@@ -23,7 +23,8 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
     }
 }
 
-/// Waits until `fd` is readable (or has hung up); `false` = the time is over. `None` waits for ever.
+/// Waits until `fd` is readable (or has hung up); `false` = the time is over. `None` waits for
+/// ever.
 pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout_ms: Option<u32>) -> io::Result<bool> {
     let timeout = timeout_ms.map_or(-1, |ms| libc::c_int::try_from(ms).unwrap_or(libc::c_int::MAX));
     let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };

@@ -1,10 +1,10 @@
 //! The link between the planes: a Unix socket that hands over shared memory.
 //!
-//! switchd listens at a path ([`Uplink`]); controld connects ([`Downlink`]). A session begins with a
-//! handshake that checks versions and sends, per shard, one sealed memfd with four fresh rings and
-//! four eventfds, and the call tables. From then on the socket carries nothing: it is there to be
-//! closed. The death of either side is an end of file on it. Rings are never used again; the next
-//! session has new ones and another epoch.
+//! switchd listens at a path ([`Uplink`]); controld connects ([`Downlink`]). A session begins with
+//! a handshake that checks versions and sends, per shard, one sealed memfd with four fresh rings
+//! and four eventfds, and the call tables. From then on the socket carries nothing: it is there to
+//! be closed. The death of either side is an end of file on it. Rings are never used again; the
+//! next session has new ones and another epoch.
 //!
 //! | ring | from | what |
 //! |---|---|---|
@@ -20,7 +20,8 @@
 //!
 //! ```text
 //! controld: Hello(version, contract)
-//! switchd:  Welcome(version, contract, epoch, node, shards, tables)   or Refused(why, version, contract)
+//! switchd:  Welcome(version, contract, epoch, node, shards, tables)
+//!           or Refused(why, version, contract)
 //! switchd:  Shard(number, 4 capacities) + [memfd, waker, 3 bells]     per shard
 //! switchd:  Table(segment) + [file]                                   per table
 //! controld: Ready

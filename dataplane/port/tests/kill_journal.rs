@@ -93,7 +93,6 @@ fn acknowledged_frames_survive_kills() {
     let (_, acknowledged) = create_file(&scene.directory.join("acknowledged"), WORDS).unwrap();
     let words = acknowledged.words();
     let directory = scene.directory.join("journal");
-    let pause = EventFd::new().unwrap();
     let mut cursor = Cursor::default();
     let mut all = 0;
     for epoch in 1..=KILLS {
@@ -102,7 +101,7 @@ fn acknowledged_frames_survive_kills() {
         scene.start("child_writer_appends");
         let until = 1 + random_below(1_500);
         while words[0].load(Ordering::Acquire) < until {
-            pause.wait(Some(1)).unwrap();
+            scene.pause();
         }
         scene.kill();
         let limit = Position::from_word(words[POSITION_WORD].load(Ordering::Acquire));

@@ -1,5 +1,5 @@
-//! kill -9 of the table's owner in the middle of writing: every slot reads whole, and the next owner
-//! takes over.
+//! kill -9 of the table's owner in the middle of writing: every slot reads whole, and the next
+//! owner takes over.
 //!
 //! The victim is this test's own binary, started again with a role in its environment.
 #![expect(clippy::unwrap_used, reason = "a test")]
@@ -9,7 +9,6 @@ mod scene;
 use scene::{Scene, random_below, role};
 use strowger_link::table::{Reader, Setup, SlotState, Table, words_needed};
 use strowger_link::{AskId, RecordId, Tick};
-use strowger_port::eventfd::EventFd;
 use strowger_port::shm::{create_file, open_file};
 
 const SETUP: Setup = Setup { seg: 0, node: 1, boot_id: 2, token_key: 3, slots: 8, chunks: 40 };
@@ -50,10 +49,9 @@ fn every_slot_is_whole_after_a_kill() {
         drop(Table::create(&mapping, &SETUP, 1).unwrap());
         let reader = Reader::attach(&mapping).unwrap();
         scene.start("child_owner_writes");
-        let pause = EventFd::new().unwrap();
         let until = Tick(random_below(20_000) + 1);
         while reader.heartbeat().0 < until {
-            pause.wait(Some(1)).unwrap();
+            scene.pause();
         }
         scene.kill();
         written += reader.heartbeat().0.0;

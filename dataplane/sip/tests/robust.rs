@@ -9,12 +9,16 @@ use strowger_sip::{Header, Index, Message, Status, scan};
 
 const SEEDS: [&str; 3] = [
     "INVITE sip:bob:pw@[2001:db8::1]:5070;transport=udp SIP/2.0\r\n\
-     Via: SIP/2.0/UDP pc33.example.com:5062;branch=z9hG4bKnashds8;rport, SIP / 2.0 / TCP 10.1.2.3\r\n\
+     Via: SIP/2.0/UDP pc33.example.com:5062;branch=z9hG4bKnashds8;rport, \
+     SIP / 2.0 / TCP 10.1.2.3\r\n\
      Max-Forwards: 70\r\nTo: \"B \\\"o\\\" b\" <sip:bob@b.example.com;user=phone>;tag=9\r\n\
      f: Alice <sip:alice@a.example.com?x=y%20z>;tag=1928301774\r\ni: a84b4c76e66710@pc33\r\n\
-     CSeq: 314159\r\n INVITE\r\nm: <sip:a@h>;q=0.5, <tel:+1-212;ext=3>\r\nRecord-Route: <sip:p;lr>\r\n\
-     Date: Sat, 13 Nov 2010 23:29:00 GMT\r\nRetry-After: 5 (x);duration=1\r\nWarning: 301 h \"t\"\r\n\
-     Session-Expires: 1800;refresher=uac\r\nReason: Q.850;cause=16;text=\"x\"\r\nSupported: timer, 100rel\r\n\
+     CSeq: 314159\r\n INVITE\r\nm: <sip:a@h>;q=0.5, <tel:+1-212;ext=3>\r\n\
+     Record-Route: <sip:p;lr>\r\n\
+     Date: Sat, 13 Nov 2010 23:29:00 GMT\r\nRetry-After: 5 (x);duration=1\r\n\
+     Warning: 301 h \"t\"\r\n\
+     Session-Expires: 1800;refresher=uac\r\nReason: Q.850;cause=16;text=\"x\"\r\n\
+     Supported: timer, 100rel\r\n\
      Content-Type: application/sdp;a=\"b\"\r\nContent-Length: 5\r\n\r\nv=0\r\n",
     "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKq;received=1.2.3.4;rport=9\r\n\
      From: sip:a@h;tag=1\r\nTo: sip:b@h;tag=2\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\n\
@@ -75,7 +79,10 @@ proptest! {
     #[test]
     fn any_changed_message_is_read_without_panic(
         seed in 0..SEEDS.len(),
-        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 1..8),
+        changes in proptest::collection::vec(
+            (any::<prop::sample::Index>(), any::<u8>(), 0..4u8),
+            1..8,
+        ),
     ) {
         let mut bytes = SEEDS[seed].as_bytes().to_vec();
         for (place, byte, kind) in changes {

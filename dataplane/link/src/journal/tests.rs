@@ -169,8 +169,13 @@ fn progress_sorts_new_seen_and_missing() {
     assert_eq!(progress.next_seq(), 10);
 }
 
+/// No files of failures: a failing case is printed whole.
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+    #![proptest_config(config())]
 
     #[test]
     fn what_is_written_is_read(
@@ -182,7 +187,8 @@ proptest! {
         prop_assert_eq!(found.len(), payloads.len() + 1);
         for (n, payload) in payloads.iter().enumerate() {
             let end = places[n] + frame_bytes(payload.len());
-            let expected = Scanned::Frame { offset: places[n], end, frame: frame(n as u64 + 1, payload) };
+            let frame = frame(n as u64 + 1, payload);
+            let expected = Scanned::Frame { offset: places[n], end, frame };
             prop_assert_eq!(found[n], expected);
         }
     }
@@ -198,7 +204,8 @@ proptest! {
         let at = SEGMENT_HEADER_BYTES + at.index(bytes.len() - SEGMENT_HEADER_BYTES);
         bytes[at] ^= change;
         let hit = places.iter().rposition(|place| *place <= at).unwrap();
-        let expected: Vec<u64> = (1..=payloads.len() as u64).filter(|seq| *seq != hit as u64 + 1).collect();
+        let all = 1..=payloads.len() as u64;
+        let expected: Vec<u64> = all.filter(|seq| *seq != hit as u64 + 1).collect();
         prop_assert_eq!(seqs(&scan(&bytes)), expected);
     }
 

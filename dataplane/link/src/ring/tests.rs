@@ -137,8 +137,13 @@ fn lies_of_the_reader_are_corrupt() {
     }
 }
 
+/// No files of failures: a failing case is printed whole.
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+    #![proptest_config(config())]
 
     /// Any order of pushes and pops behaves as a queue of byte strings.
     #[test]

@@ -263,8 +263,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// No files of failures: a failing case is printed whole.
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+    #![proptest_config(config())]
 
     /// After every step, whatever a kill left in the idle parts, each slot reads as last written.
     #[test]
@@ -285,7 +290,8 @@ proptest! {
                 }
                 Step::Write(which, len) => {
                     let Some(which) = pick(which, &model) else { continue };
-                    if table.write(model[which].0, SlotState::Answered, AskId(2), &body(len)).is_ok() {
+                    let (at, state) = (model[which].0, SlotState::Answered);
+                    if table.write(at, state, AskId(2), &body(len)).is_ok() {
                         model[which].1 = body(len);
                     }
                 }
@@ -302,17 +308,18 @@ proptest! {
                 let found = read(&words, idx).unwrap();
                 prop_assert_eq!(found.as_ref().map(|(_, body)| body), expected.get(&idx).copied());
             }
-            let held: usize = model
-                .iter()
-                .map(|(_, body)| if body.len() <= HALF_BYTES { 0 } else { body.len().div_ceil(1024) })
-                .sum();
+            let chunks = |len: usize| if len <= HALF_BYTES { 0 } else { len.div_ceil(1024) };
+            let held: usize = model.iter().map(|(_, body)| chunks(body.len())).sum();
             let counts = Counts { slots_free: 4 - model.len(), chunks_free: 12 - held };
             prop_assert_eq!(table.counts(), counts);
         }
     }
 
     #[test]
-    fn garbage_never_panics(garbage in prop::collection::vec(any::<u64>(), SLOT_WORDS), low in 0u8..6) {
+    fn garbage_never_panics(
+        garbage in prop::collection::vec(any::<u64>(), SLOT_WORDS),
+        low in 0u8..6,
+    ) {
         let words = words(&SETUP);
         table(&words);
         for (word, value) in words[HEADER_WORDS..].iter().zip(&garbage) {

@@ -248,8 +248,8 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
     }
 }
 
-/// Publishes in a segment how far the journal is durable: for the journal's thread, which is not the
-/// segment's owner. The word is of nobody else.
+/// Publishes in a segment how far the journal is durable: for the journal's thread, which is not
+/// the segment's owner. The word is of nobody else.
 pub fn publish_durable(words: &[AtomicU64], position: Position) {
     store(words, DURABLE_WORD, position.to_word(), Ordering::Release);
 }

@@ -193,7 +193,8 @@ impl JournalReader {
         Ok(if gap { Step::Missing { after, before: number, frames: 0 } } else { Step::Again })
     }
 
-    /// What stands at the cursor is no frame: damage, the end of the segment, or the end of the log.
+    /// What stands at the cursor is no frame: damage, the end of the segment, or the end of the
+    /// log.
     fn not_a_frame(
         &mut self,
         limit: Option<Position>,

@@ -59,6 +59,9 @@ impl FakeDisk {
         for bytes in self.0.borrow().durable.values() {
             let header = SegmentHeader::decode(bytes).unwrap();
             let mut rest = &bytes[SEGMENT_HEADER_BYTES..];
+            if let Some((first, _)) = Frame::decode(header.salt, rest) {
+                assert_eq!(first.seq, header.base_seq);
+            }
             while let Some((frame, size)) = Frame::decode(header.salt, rest) {
                 let known = seqs.last().is_some_and(|last| frame.seq <= *last);
                 if frame.kind != FrameKind::Sealed && !known {
@@ -389,6 +392,31 @@ fn any_cursor_reads_on_without_loss_or_repetition_over_runs() {
         let rest = read(&scratch, *cursor, None);
         assert!(rest.frames == all.frames[n + 1..], "after frame {n}");
         assert_eq!(rest.alarms, Vec::<String>::new());
+    }
+}
+
+/// What a failed sync leaves: the first segment has frames 4 and 5 that the second has again.
+#[test]
+fn frames_written_again_are_read_once() {
+    let scratch = Scratch::new("again");
+    for (segment, seqs) in [(5, 1..=5u64), (6, 4..=8)] {
+        let (node, epoch, base_seq, created_us) = (7, 1, *seqs.start(), 0);
+        let header = SegmentHeader { node, epoch, segment, salt: SALT, base_seq, created_us };
+        let mut bytes = header.encode().to_vec();
+        for seq in seqs {
+            let payload = &[seq as u8];
+            let frame = Frame { kind: FrameKind::Ended, shard: 0, seq, payload };
+            frame.encode_into(SALT, &mut bytes).unwrap();
+        }
+        bytes.resize(1 << 20, 0);
+        std::fs::write(segment_path(scratch.path(), segment), bytes).unwrap();
+    }
+    let all = read(&scratch, Cursor::default(), None);
+    assert_eq!(all.alarms, Vec::<String>::new());
+    let expected: Vec<_> = (1..=8).map(|seq| (1, 0, vec![seq])).collect();
+    assert_eq!(all.frames, expected);
+    for (n, cursor) in all.cursors.iter().enumerate() {
+        assert_eq!(read(&scratch, *cursor, None).frames, expected[n + 1..]);
     }
 }
 

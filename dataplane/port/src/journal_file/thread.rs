@@ -62,8 +62,8 @@ impl Journal {
     /// writes it into its call tables ([`strowger_link::table::publish_durable`]).
     ///
     /// # Errors
-    /// `ResourceBusy`: another process has the directory. `InvalidInput`: a size out of bounds. Else
-    /// the system's error.
+    /// `ResourceBusy`: another process has the directory. `InvalidInput`: a size out of bounds.
+    /// Else the system's error.
     pub fn start(
         config: &JournalConfig,
         wakers: Vec<EventFd>,
@@ -265,8 +265,8 @@ fn queue(words: u32) -> io::Result<(Producer<Queue>, Queue)> {
     Ok((producer.map_err(|_| io::ErrorKind::InvalidInput)?, words))
 }
 
-/// Numbers for the next segment and frame: above all found, and above the wall clock, so that a lost
-/// directory does not make numbers come again that a reader has behind it.
+/// Numbers for the next segment and frame: above all found, and above the wall clock, so that a
+/// lost directory does not make numbers come again that a reader has behind it.
 fn log_end(config: &JournalConfig) -> io::Result<(u32, u64)> {
     let numbers = list_segments(&config.directory)?;
     let wall_us = u64::try_from(clock::wall_us()).unwrap_or(0);

@@ -19,8 +19,8 @@ pub(super) struct Batch {
     controls: Box<[Control]>,
 }
 
-// SAFETY: the raw pointers inside point into the boxes beside them or at buffers borrowed during one
-// call; none is read between calls, so the thread does not matter.
+// SAFETY: the raw pointers inside point into the boxes beside them or at buffers borrowed during
+// one call; none is read between calls, so the thread does not matter.
 // JUSTIFICATION: raw pointers forbid Send by default; a shard's backend is made in one thread and
 // used in another.
 unsafe impl Send for Batch {}
@@ -146,8 +146,8 @@ impl Batch {
     /// The first message did not go.
     ///
     /// # Safety
-    /// Each of these messages was prepared since the last call, and the data it was prepared with is
-    /// still borrowed.
+    /// Each of these messages was prepared since the last call, and the data it was prepared with
+    /// is still borrowed.
     pub(super) unsafe fn send(
         &mut self,
         fd: BorrowedFd<'_>,
@@ -157,8 +157,8 @@ impl Batch {
         let Some(headers) = self.headers.get_mut(from..to) else { return Ok(0) };
         let count = libc::c_uint::try_from(headers.len()).unwrap_or(0);
         let sent = retry(|| {
-            // SAFETY: `count` headers follow the pointer; by this function's contract each points at
-            // live data, and at a name and control in our boxes.
+            // SAFETY: `count` headers follow the pointer; by this function's contract each points
+            // at live data, and at a name and control in our boxes.
             // JUSTIFICATION: sendmmsg(2) is in no safe crate we use; one call for many datagrams.
             check(unsafe {
                 libc::sendmmsg(fd.as_raw_fd(), headers.as_mut_ptr(), count, libc::MSG_DONTWAIT)

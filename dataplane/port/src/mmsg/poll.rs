@@ -71,7 +71,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Sleeps at most `timeout_ns` nanoseconds until a descriptor is ready. A signal ends the sleep.
+    /// Sleeps at most `timeout_ns` nanoseconds until a descriptor is ready. A signal ends the
+    /// sleep.
     pub(super) fn wait(&mut self, timeout_ns: u64) -> impl Iterator<Item = Event> + '_ {
         let seconds = libc::time_t::try_from(timeout_ns / 1_000_000_000);
         let timeout = libc::timespec {

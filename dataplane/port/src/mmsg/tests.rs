@@ -331,6 +331,42 @@ fn a_flooded_port_does_not_keep_others_out_of_the_burst() {
 }
 
 #[test]
+fn at_a_high_rate_packets_gather_and_no_deadline_is_missed_for_it() {
+    let mut io = backend(&[]);
+    let (_, local) = open(&mut io, 0);
+    let phone = peer("127.0.0.1:0");
+    let mut burst = MediaBurst::new();
+    let mut busy_wait = |io: &mut Mmsg, until: fn(Tick) -> Tick| {
+        // A hundred packets in less than 5 ms are 20,000 a second; try until the machine keeps up.
+        for _ in 0..1_000 {
+            io.wait(io.now());
+            let start = io.now();
+            for _ in 0..100 {
+                phone.send_to(&[1; 20], local).unwrap();
+            }
+            let mut got = 0;
+            while got < 100 {
+                got += io.recv_media(&mut burst);
+            }
+            let rate_seen = clock::monotonic().ns_since(start) < 4 * MS;
+            phone.send_to(&[2; 20], local).unwrap();
+            let before = clock::monotonic();
+            io.wait(until(before));
+            if rate_seen {
+                return io.now().ns_since(before);
+            }
+        }
+        panic!("never fast enough");
+    };
+    assert!(busy_wait(&mut io, |now| now.plus_ms(1_000)) >= GATHER_NS);
+    let shortest = (0..50).map(|_| busy_wait(&mut io, |now| now.plus_ns(1_000))).min().unwrap();
+    assert!(shortest < GATHER_NS, "{shortest} ns");
+    io.set_gather_ns(0);
+    let shortest = (0..50).map(|_| busy_wait(&mut io, |now| now.plus_ms(1_000))).min().unwrap();
+    assert!(shortest < GATHER_NS, "{shortest} ns");
+}
+
+#[test]
 fn ports_open_once_and_close() {
     let mut io = backend(&[]);
     let (port, local) = open(&mut io, 0);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use strowger_port::eventfd::EventFd;
 use strowger_port::rng;
 
 const ROLE: &str = "STROWGER_TEST_ROLE";
@@ -13,6 +14,7 @@ pub struct Scene {
     /// Where both meet.
     pub directory: PathBuf,
     child: Option<Child>,
+    pause: EventFd,
 }
 
 impl Scene {
@@ -21,7 +23,7 @@ impl Scene {
         let name = format!("strowger-kill-{:016x}", rng::random_u64().unwrap());
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir(&directory).unwrap();
-        Scene { directory, child: None }
+        Scene { directory, child: None, pause: EventFd::new().unwrap() }
     }
 
     /// Starts this binary again, to run the test `role` alone.
@@ -33,6 +35,13 @@ impl Scene {
             .stdout(Stdio::null())
             .spawn();
         self.child = Some(child.unwrap());
+    }
+
+    /// Sleeps a millisecond; fails if the child has ended by itself.
+    pub fn pause(&mut self) {
+        self.pause.wait(Some(1)).unwrap();
+        let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
+        assert_eq!(ended, None, "the child ended by itself");
     }
 
     /// kill -9.

@@ -59,7 +59,8 @@ fn a_response_copies_what_the_request_says() {
 fn received_is_ours_to_say() {
     let via = |line: &str, source: &str| {
         let text = REQUEST.replacen(
-            "Via: SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bKa;rport;x=\"q;\", SIP/2.0/TCP p;branch=z9hG4bKb",
+            "Via: SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bKa;rport;x=\"q;\", \
+             SIP/2.0/TCP p;branch=z9hG4bKb",
             line,
             1,
         );

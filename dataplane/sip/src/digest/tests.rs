@@ -122,7 +122,8 @@ fn an_ha1_of_another_algorithm_does_not_match() {
     let ha1 = Ha1::compute(Algorithm::Md5, b"u", b"r", b"p");
     let proof = Proof { method: b"INVITE", uri: b"sip:h", nonce: b"n", count: None };
     let text = format!(
-        "Digest username=\"u\",realm=\"r\",nonce=\"n\",uri=\"sip:h\",algorithm=SHA-256,response=\"{}\"",
+        "Digest username=\"u\",realm=\"r\",nonce=\"n\",uri=\"sip:h\",algorithm=SHA-256,\
+         response=\"{}\"",
         String::from_utf8_lossy(proof.response(&ha1).text())
     );
     let credentials = Credentials::parse(text.as_bytes()).unwrap();

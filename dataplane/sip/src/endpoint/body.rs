@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn a_description_among_other_parts() {
         let body = "preamble\n--b1\nContent-Type: application/isup\n\nbinary\n--b1\n\
-                    Content-Disposition: session\ncontent-type : application/sdp\n\nv=0\no=x\n--b1--\n";
+                    Content-Disposition: session\ncontent-type : application/sdp\n\n\
+                    v=0\no=x\n--b1--\n";
         assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", body), Ok(Some("v=0\no=x".into())));
         assert_eq!(sdp("c: multipart/mixed;boundary=b2\n", body), Err(415));
         assert_eq!(sdp("c: multipart/mixed\n", body), Err(415));

@@ -8,7 +8,8 @@ fn wire(text: &str) -> Vec<u8> {
 fn a_request_gives_its_facts() {
     let bytes = wire(
         "BYE sip:a@b SIP/2.0\nSubject: x\nv: SIP/2.0/UDP h\n ;branch=z9hG4bKq, SIP/2.0/UDP i\n\
-         Via: SIP/2.0/UDP j;branch=no\nfrom: \"a <b>;tag=no\" <sip:a@b;tag=no>;tag=f1\nTo : sip:c@d\n ; tag = t1\n\
+         Via: SIP/2.0/UDP j;branch=no\nfrom: \"a <b>;tag=no\" <sip:a@b;tag=no>;tag=f1\n\
+         To : sip:c@d\n ; tag = t1\n\
          Call-ID:  id@h \nCSeq: 7  BYE\n\nbody",
     );
     let scan = scan(&bytes).unwrap();

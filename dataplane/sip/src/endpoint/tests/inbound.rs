@@ -281,7 +281,8 @@ fn record_routes_come_back_and_lead_our_requests() {
         peer> ACK
         call< Confirmed
         call> Hangup 0/16
-        peer< BYE to=192.0.2.20:5060 | BYE sip:1001@192.0.2.10 SIP/2.0 | Route: <sip:192.0.2.20;lr> | Route: <sip:192.0.2.21:5070;lr>
+        peer< BYE to=192.0.2.20:5060 | BYE sip:1001@192.0.2.10 SIP/2.0 \
+            | Route: <sip:192.0.2.20;lr> | Route: <sip:192.0.2.21:5070;lr>
         call< Ended 0/16
         peer> 200 BYE"
     ));
@@ -370,7 +371,13 @@ fn an_rfc_2543_caller_is_served() {
         From: <sip:a@192.0.2.10:5099>\r\nTo: <sip:4420@h>\r\nCall-ID: x\r\nCSeq: 5 INVITE\r\n\r\n";
     let source = "192.0.2.10:5060".parse().unwrap();
     bench.feed(invite.as_bytes(), source);
-    bench.run("peer< 100 INVITE\ncall< Offered 4420\ncall> Hangup 603/21\npeer< 603 INVITE\ncall< Ended 603/21");
+    bench.run(
+        "peer< 100 INVITE
+        call< Offered 4420
+        call> Hangup 603/21
+        peer< 603 INVITE
+        call< Ended 603/21",
+    );
     bench.feed(invite.as_bytes(), source);
     bench.run("peer< 603 INVITE");
     let ack = |tag: &str| {

@@ -15,7 +15,8 @@ const UP: &str = "
 fn a_call_goes_out_and_we_end_it() {
     check(
         "call> Invite
-        peer< INVITE sdp to=192.0.2.10:5060 | INVITE sip:4420@192.0.2.10 SIP/2.0 | Max-Forwards: 68 | To: <sip:4420@192.0.2.10>
+        peer< INVITE sdp to=192.0.2.10:5060 | INVITE sip:4420@192.0.2.10 SIP/2.0 \
+            | Max-Forwards: 68 | To: <sip:4420@192.0.2.10>
         peer> 100 INVITE
         peer> 180 INVITE
         call< Progress 180 fork 0
@@ -203,7 +204,8 @@ fn cancel_waits_for_a_provisional_response() {
         wait 500
         peer< INVITE sdp
         peer> 100 INVITE
-        peer< CANCEL to=192.0.2.10:5060 | CSeq: 1 CANCEL | Reason: Q.850;cause=16 | Reason: SIP;cause=487
+        peer< CANCEL to=192.0.2.10:5060 | CSeq: 1 CANCEL | Reason: Q.850;cause=16 \
+            | Reason: SIP;cause=487
         peer> 200 CANCEL
         peer> 487 INVITE
         peer< ACK",
@@ -409,7 +411,8 @@ fn what_would_break_the_message_is_refused() {
 fn preloaded_routes_lead_the_invite() {
     check(
         "call> Invite route=sip:192.0.2.40:5090;lr peer=192.0.2.40:5090
-        peer< INVITE sdp to=192.0.2.40:5090 | Route: <sip:192.0.2.40:5090;lr> | INVITE sip:4420@192.0.2.10 SIP/2.0
+        peer< INVITE sdp to=192.0.2.40:5090 | Route: <sip:192.0.2.40:5090;lr> \
+            | INVITE sip:4420@192.0.2.10 SIP/2.0
         peer> 404 INVITE
         peer< ACK to=192.0.2.40:5090 | Route: <sip:192.0.2.40:5090;lr>
         call< Refused 404/1",

@@ -20,7 +20,8 @@ fn registering() -> Bench {
     let answer = String::from_utf8(answer).unwrap();
     bench.run_open(&format!(
         "peer> REGISTER cseq=8 branch=z9hG4bKr | Expires: 600 | Authorization: {answer} \
-         | Contact: <sip:1001@10.0.0.5:5062>;q=0.5, <sip:1001@10.0.0.6>;expires=60;+sip.instance=\"<urn:x>\""
+         | Contact: <sip:1001@10.0.0.5:5062>;q=0.5, \
+         <sip:1001@10.0.0.6>;expires=60;+sip.instance=\"<urn:x>\""
     ));
     bench
 }

@@ -68,7 +68,8 @@ fn unknown_methods_and_those_not_taken() {
 fn options_show_what_we_speak() {
     check(
         "peer> OPTIONS outside | Max-Forwards: 0
-        peer< 200 OPTIONS | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER | Accept: application/sdp
+        peer< 200 OPTIONS | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER \
+            | Accept: application/sdp
         peer> OPTIONS outside | Require: foo
         count< Barred(420)
         peer< 420 OPTIONS | Unsupported: foo",
@@ -124,14 +125,27 @@ fn full_tables_still_take_what_ends_calls() {
         bench.run(&format!("{}\npeer< 100 INVITE\ncall< Offered 4420 sdp", calls(n)));
     }
     bench.run(&format!("{}\ncount< Full\npeer< 503 INVITE", calls(3)));
-    bench.run("call> Answer sdp\npeer< 200 INVITE sdp\npeer> BYE callid=c2\npeer< 200 BYE\ncall< Ended 0/16 party");
+    bench.run(
+        "call> Answer sdp
+        peer< 200 INVITE sdp
+        peer> BYE callid=c2
+        peer< 200 BYE
+        call< Ended 0/16 party",
+    );
 }
 
 #[test]
 fn strangers_are_not_answered_when_denied() {
     let mut bench = Bench::new();
     bench.keys.deny = true;
-    bench.run("peer> INVITE\ncount< Denied\npeer> OPTIONS outside\ncount< Denied\npeer> REGISTER\ncount< Denied");
+    bench.run(
+        "peer> INVITE
+        count< Denied
+        peer> OPTIONS outside
+        count< Denied
+        peer> REGISTER
+        count< Denied",
+    );
 }
 
 #[test]
@@ -192,8 +206,9 @@ fn junk_changes_no_call() {
     let (legs, transactions) = (bench.endpoint.legs(), bench.endpoint.transactions());
     let tag = bench.our_tag();
     let seed = format!(
-        "BYE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKj\r\nFrom: <sip:a@b>;tag=stranger\r\n\
-         To: <sip:c@d>;tag={tag}\r\nCall-ID: call@peer\r\nCSeq: 90 BYE\r\n\r\n"
+        "BYE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKj\r\n\
+         From: <sip:a@b>;tag=stranger\r\nTo: <sip:c@d>;tag={tag}\r\n\
+         Call-ID: call@peer\r\nCSeq: 90 BYE\r\n\r\n"
     );
     let mut chance = crate::endpoint::config::Chance::new(strowger_link::Key([3; 16]));
     for _ in 0..20_000 {

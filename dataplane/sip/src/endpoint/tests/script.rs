@@ -338,7 +338,8 @@ impl Bench {
         let cseq = peer.cseq;
         let mut text = format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch={branch}\r\n\
-             From: \"Peer\" <sip:1001@example.com>;tag={from_tag}\r\nTo: <sip:4420@pbx.example.com>{to_tag}\r\n\
+             From: \"Peer\" <sip:1001@example.com>;tag={from_tag}\r\n\
+             To: <sip:4420@pbx.example.com>{to_tag}\r\n\
              Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n"
         );
         if method == "INVITE" && !fields.iter().any(|f| f.starts_with("Contact")) {

@@ -318,7 +318,8 @@ fn digits_and_bodies_by_info() {
     let info = |cseq: u32, kind: &str, body: &str, tag: &str| {
         format!(
             "INFO sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKi{cseq}\r\n\
-             From: <sip:1001@example.com>;tag=p\r\nTo: <sip:4420@h>;tag={tag}\r\nCall-ID: call@peer\r\n\
+             From: <sip:1001@example.com>;tag=p\r\nTo: <sip:4420@h>;tag={tag}\r\n\
+             Call-ID: call@peer\r\n\
              CSeq: {cseq} INFO\r\nContent-Type: {kind}\r\n\r\n{body}"
         )
     };
