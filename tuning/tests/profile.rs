@@ -9,9 +9,7 @@ fn profiles() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
     let entries = std::fs::read_dir(&folder).unwrap().map(Result::unwrap);
     let read = |path: &Path| std::fs::read_to_string(path).unwrap();
-    entries
-        .map(|entry| (entry.file_name().into_string().unwrap(), read(&entry.path())))
-        .collect()
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), read(&entry.path()))).collect()
 }
 
 #[test]
