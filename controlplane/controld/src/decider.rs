@@ -92,7 +92,7 @@ pub(crate) struct Decider {
     /// Their bell.
     pub(crate) bell: Arc<EventFd>,
     /// Origin of record ids for a life of the dataplane: asked of the store by another thread.
-    pub(crate) origins: Box<dyn Fn(&strowger_link::table::Setup, u32) -> Option<u32> + Send>,
+    pub(crate) origins: Origins,
     /// Registrations to write behind.
     pub(crate) bindings: tokio::sync::mpsc::Sender<strowger_routing::Output>,
     /// Registrations that found no room there yet: the last word on each contact, so at most as
@@ -101,6 +101,9 @@ pub(crate) struct Decider {
     /// For the others.
     pub(crate) shared: Arc<Shared>,
 }
+
+/// Gives the origin of a dataplane life's record ids, by its call table's header and epoch.
+pub(crate) type Origins = Box<dyn Fn(&strowger_link::table::Setup, u32) -> Option<u32> + Send>;
 
 /// Registrations to write, by subscriber and contact.
 pub(crate) type Unwritten = BTreeMap<(SubscriberId, String), strowger_routing::Output>;

@@ -1,7 +1,7 @@
 //! Putting the control plane together, and taking it apart.
 
 use crate::args::Options;
-use crate::decider::{Decider, Orders, Shared, orders};
+use crate::decider::{Decider, Orders, Origins, Shared, orders};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::view::View;
@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use strowger_link::Transport;
-use strowger_link::table::Setup as TableSetup;
 use strowger_model::Amount;
 use strowger_office::Office;
 use strowger_port::eventfd::EventFd;
@@ -236,8 +235,6 @@ fn chain(e: &dyn std::error::Error) -> String {
     }
     text
 }
-
-type Origins = Box<dyn Fn(&TableSetup, u32) -> Option<u32> + Send>;
 
 /// The origin of record ids for a life of the dataplane, by the database.
 fn origins(store: Store, runtime: Handle) -> Origins {

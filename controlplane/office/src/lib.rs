@@ -20,14 +20,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, Counters, Down, Extended, Grant, Hangup, LegId, MS,
-    Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind, VerbResult,
+    Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
+    Hangup, LegId, MS, Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind,
+    VerbResult,
 };
 use strowger_model::{Account, Amount, Binding, Cdr};
 use strowger_routing::{
     AdmitPlan, Decision, Facts, Locations, Plan, Refusal, Verdict, World, decide, finish, register,
     reject,
 };
+use strowger_till::Output as Said;
 use strowger_till::{AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Stage, Till};
 
 /// What the office wants done.
@@ -208,13 +210,11 @@ impl Office {
         if let Some(nonce) = nonce {
             self.locations.nonces_mut().spend(nonce);
         }
-        let plan = match verdict {
-            Verdict::Go(plan) => *plan,
-            other => {
-                self.counts.refused += 1;
-                return other.into_answer(ask.id);
-            }
+        let Verdict::Go(plan) = verdict else {
+            self.counts.refused += 1;
+            return verdict.into_answer(ask.id);
         };
+        let plan = *plan;
         let granted = match &plan.admit {
             None => Ok((u64::MAX, true)),
             Some(admit) => self.admit(ask.id, admit, now),
@@ -237,14 +237,12 @@ impl Office {
         self.till.handle(event, ms(now));
         let mut outcome = Err(Refusal::Internal);
         while let Some(output) = self.till.poll_output() {
-            match output {
-                strowger_till::Output::Admitted(granted) if granted.hold == HoldId(ask.0) => {
-                    outcome = Ok((granted.ms, granted.last));
-                }
-                strowger_till::Output::Refused { hold, why } if hold == HoldId(ask.0) => {
-                    outcome = Err(money::refusal(why));
-                }
-                other => self.pass(other),
+            if let Said::Admitted(granted) = output {
+                outcome = Ok((granted.ms, granted.last));
+            } else if let Said::Refused { why, .. } = output {
+                outcome = Err(money::refusal(why));
+            } else {
+                self.pass(output);
             }
         }
         outcome
@@ -275,10 +273,10 @@ impl Office {
         self.till.handle(event, ms(now));
         let mut granted = None;
         while let Some(output) = self.till.poll_output() {
-            match output {
-                strowger_till::Output::Extended(g) => granted = Some((g.ms, g.last)),
-                strowger_till::Output::Unknown(_) => {}
-                other => self.pass(other),
+            if let Said::Extended(more) = output {
+                granted = Some((more.ms, more.last));
+            } else {
+                self.pass(output);
             }
         }
         granted
@@ -288,9 +286,10 @@ impl Office {
         self.till.handle(Event::Started(HoldId(started.ask.0)), ms(now));
         let mut unknown = false;
         while let Some(output) = self.till.poll_output() {
-            match output {
-                strowger_till::Output::Unknown(_) => unknown = true,
-                other => self.pass(other),
+            if let Said::Unknown(_) = output {
+                unknown = true;
+            } else {
+                self.pass(output);
             }
         }
         if unknown {
@@ -319,6 +318,24 @@ impl Office {
         let adopt = money::adopt(self.node, ask, &settlement, granted_ms, started);
         self.till.handle(Event::Adopt(adopt), ms(now));
         self.drain_till();
+    }
+
+    /// Takes a call up that the call table holds, at boot, after [`Office::replay`]: what it can still
+    /// cost is held again before anything new is admitted. Calls whose records are stored already
+    /// must not be told: nothing would settle them.
+    pub fn take_up(&mut self, facts: &CallFacts, answered: bool, now: Tick) {
+        let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
+            Fact::Granted(granted) => Some(granted.ms),
+            Fact::Began(_)
+            | Fact::LegOpened(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Ended(_) => None,
+        });
+        self.adopt(facts.ask, &facts.settlement, granted_ms.unwrap_or(0), answered, now);
     }
 
     /// Charges priced records: at once, so that nobody spends the same money again while they wait
@@ -455,7 +472,6 @@ impl Office {
 
     /// What the till says outside an exchange.
     fn pass(&mut self, output: strowger_till::Output) {
-        use strowger_till::Output as Said;
         match output {
             Said::Alarm(alarm) => {
                 self.counts.alarms += 1;

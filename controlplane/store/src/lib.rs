@@ -17,6 +17,7 @@ mod ingest;
 mod json;
 mod ledger;
 mod list;
+mod memory;
 mod open;
 mod token;
 
@@ -26,6 +27,7 @@ pub use error::StoreError;
 pub use ingest::{Ingested, Life, Position, Taken};
 pub use ledger::Posted;
 pub use list::{LIST_MAX, Scope};
+pub use memory::MemoryStore;
 pub use open::{Reader, Store, Writer};
 pub use token::Token;
 

@@ -33,7 +33,7 @@ pub enum Verdict {
 /// IPv4 and IPv4-mapped IPv6 are one and the same address.
 fn number(ip: IpAddr) -> u128 {
     match ip {
-        IpAddr::V4(ip) => u128::from(ip.to_ipv6_mapped().to_bits()),
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
         IpAddr::V6(ip) => ip.to_bits(),
     }
 }
