@@ -320,9 +320,9 @@ impl Office {
         self.drain_till();
     }
 
-    /// Takes a call up that the call table holds, at boot, after [`Office::replay`]: what it can still
-    /// cost is held again before anything new is admitted. Calls whose records are stored already
-    /// must not be told: nothing would settle them.
+    /// Takes a call up that the call table holds, at boot, after [`Office::replay`]: what it can
+    /// still cost is held again before anything new is admitted. Calls whose records are stored
+    /// already must not be told: nothing would settle them.
     pub fn take_up(&mut self, facts: &CallFacts, answered: bool, now: Tick) {
         let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
             Fact::Granted(granted) => Some(granted.ms),
