@@ -8,6 +8,7 @@
 //! line that names them, exit code 2.
 
 mod args;
+mod boot;
 mod decider;
 mod demo;
 mod edge;

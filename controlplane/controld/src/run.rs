@@ -6,7 +6,7 @@ use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::view::View;
 use crate::world::{self, Compiled};
-use crate::{demo, secret};
+use crate::{boot, demo, secret};
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -155,6 +155,7 @@ impl Plant {
         office.load_bindings(bindings, now, now_us);
         let cursors = reader.cursors().await.map_err(|e| chain(&e))?;
         let at = cursors.iter().find(|c| c.origin == node).map(|c| c.at).unwrap_or_default();
+        boot::take_up(&mut office, config, at);
         Ok(Plant { store, compiled, listeners, office, nonce_key, at })
     }
 
@@ -187,6 +188,7 @@ impl Plant {
             bindings,
             unwritten: crate::decider::Unwritten::new(),
             shared: Arc::clone(&shared),
+            last_life: None,
         };
         let end = Arc::new(AtomicBool::new(false));
         let intake = Intake {

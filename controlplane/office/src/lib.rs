@@ -352,11 +352,39 @@ impl Office {
     /// Charges records that a boot reads behind the journal's cursor.
     pub fn replay(&mut self, records: &[Cdr], now: Tick) {
         for record in records {
-            let settle =
-                Settle { hold: HoldId(record.ask), lines: money::lines(self.node, record) };
-            self.till.handle(Event::Replay(settle), ms(now));
+            let lines = money::lines(self.node, record);
+            self.till.handle(Event::Replay(Settle { hold: HoldId(record.ask), lines }), ms(now));
             self.drain_till();
         }
+    }
+
+    /// Takes a running call up that the call table shows at boot, after [`Office::replay`]: a call that
+    /// stands in both is in the journal, and the record wins.
+    pub fn adopt_running(&mut self, facts: &CallFacts, now: Tick) {
+        let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
+            Fact::Granted(granted) => Some(granted.ms),
+            Fact::Began(_)
+            | Fact::LegOpened(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Ended(_) => None,
+        });
+        let answered = facts.facts.iter().any(|fact| matches!(fact, Fact::Joined(_)));
+        if !facts.is_ended() {
+            let granted_ms = granted_ms.unwrap_or(0);
+            self.adopt(facts.ask, &facts.settlement, granted_ms, answered, now);
+        }
+    }
+
+    /// The dataplane's shard began a new life: attempts that were not answered are gone. Answered
+    /// calls come back as records that it closed at its last sign of life.
+    pub fn dataplane_restarted(&mut self, shard: u8, now: Tick) {
+        self.live.retain(|ask, _| ask.0 >> 56 != u64::from(shard));
+        self.till.handle(Event::Epoch { shard }, ms(now));
+        self.drain_till();
     }
 
     /// The store has these records in its books, as batch number `batch`.
