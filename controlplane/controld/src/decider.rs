@@ -95,8 +95,8 @@ pub(crate) struct Decider {
     pub(crate) origins: Origins,
     /// Registrations to write behind.
     pub(crate) bindings: tokio::sync::mpsc::Sender<strowger_routing::Output>,
-    /// Registrations that found no room there yet: the last word on each contact, so at most as many
-    /// as the registrar holds.
+    /// Registrations that found no room there yet: the last word on each contact, so at most as
+    /// many as the registrar holds.
     pub(crate) unwritten: Unwritten,
     /// For the others.
     pub(crate) shared: Arc<Shared>,

@@ -4,12 +4,12 @@
 //! decision of `routing`, and the [`Till`], which owns every number that changes. One thread drives
 //! it in `controld`; the simulator drives the very same machine in virtual time.
 //!
-//! It never reads a clock, a socket or a database, and never waits: a call is admitted or refused in
-//! one step. Records are priced by `billing` from the settlement that came back with the facts.
+//! It never reads a clock, a socket or a database, and never waits: a call is admitted or refused
+//! in one step. Records are priced by `billing` from the settlement that came back with the facts.
 //!
-//! How to drive it: [`Office::handle_up`] for each frame of the dataplane, [`Office::settle`] for the
-//! records of each journal frame *before* they are stored, [`Office::committed`] after, then drain
-//! [`Office::poll_output`]; sleep until [`Office::poll_timeout`].
+//! How to drive it: [`Office::handle_up`] for each frame of the dataplane, [`Office::settle`] for
+//! the records of each journal frame *before* they are stored, [`Office::committed`] after, then
+//! drain [`Office::poll_output`]; sleep until [`Office::poll_timeout`].
 
 mod live;
 mod money;
@@ -94,8 +94,8 @@ pub struct Office {
     counts: Counts,
 }
 
-/// What a record does to the till. A record that charges nobody only gives its hold back, if it ever
-/// had one: a refused attempt had none, and that is no alarm.
+/// What a record does to the till. A record that charges nobody only gives its hold back, if it
+/// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr) -> Event {
     let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
     if lines.is_empty() { Event::Void(hold) } else { Event::Settle(Settle { hold, lines }) }
@@ -320,9 +320,9 @@ impl Office {
         self.drain_till();
     }
 
-    /// Takes a call up that the call table holds, at boot, after [`Office::replay`]: what it can still
-    /// cost is held again before anything new is admitted. Calls whose records are stored already
-    /// must not be told: nothing would settle them.
+    /// Takes a call up that the call table holds, at boot, after [`Office::replay`]: what it can
+    /// still cost is held again before anything new is admitted. Calls whose records are stored
+    /// already must not be told: nothing would settle them.
     pub fn take_up(&mut self, facts: &CallFacts, answered: bool, now: Tick) {
         let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
             Fact::Granted(granted) => Some(granted.ms),
