@@ -522,3 +522,6 @@ impl Office {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
