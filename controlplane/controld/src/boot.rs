@@ -1,9 +1,9 @@
-//! What a boot must know before it answers: charges that are not in the database yet, and calls that
-//! run (design of control, 2).
+//! What a boot must know before it answers: charges that are not in the database yet, and calls
+//! that run (design of control, 2).
 //!
-//! `available = posted(database at its cursor) - charges in the journal after it - holds of calls in
-//! the table`. The table is read first, then the journal to its end: a call that ends between the two
-//! stands in both, and its record wins.
+//! `available = posted(database at its cursor) - charges in the journal after it - holds of calls
+//! in the table`. The table is read first, then the journal to its end: a call that ends between
+//! the two stands in both, and its record wins.
 
 use crate::intake::{compose, cursor};
 use strowger_link::CallFacts;
@@ -50,8 +50,8 @@ fn running(config: &Config) -> Vec<CallFacts> {
     calls
 }
 
-/// Charges the records behind the cursor; the intake stores them afterwards, and the till knows that
-/// they are charged already.
+/// Charges the records behind the cursor; the intake stores them afterwards, and the till knows
+/// that they are charged already.
 fn replay(office: &mut Office, config: &Config, at: Position) -> usize {
     let directory = config.node.data.join("journal");
     let mut reader = JournalReader::new(&directory, cursor(at));

@@ -358,8 +358,8 @@ impl Office {
         }
     }
 
-    /// Takes a running call up that the call table shows at boot, after [`Office::replay`]: a call that
-    /// stands in both is in the journal, and the record wins.
+    /// Takes a running call up that the call table shows at boot, after [`Office::replay`]: a call
+    /// that stands in both is in the journal, and the record wins.
     pub fn adopt_running(&mut self, facts: &CallFacts, now: Tick) {
         let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
             Fact::Granted(granted) => Some(granted.ms),

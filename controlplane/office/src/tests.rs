@@ -48,28 +48,51 @@ fn trunk(id: i64, ingress: Option<Ingress>, egress: Option<Egress>) -> Trunk {
     }
 }
 
+fn tenant() -> Tenant {
+    Tenant {
+        id: TenantId(1),
+        name: "t".into(),
+        realm: "r".into(),
+        domains: vec![],
+        currency: Currency::new("EUR", 2).unwrap(),
+        timezone: "UTC".into(),
+        algorithms: vec![DigestAlgorithm::Md5],
+        country_prefix: digits("49"),
+        normalisation: Normalisation::default(),
+        internal_price: Price(0),
+        ring_timeout_s: 60,
+        talk_s_max: 7_200,
+        media_start_timeout_s: 0,
+        media_timeout_s: 0,
+    }
+}
+
+fn ingress() -> Ingress {
+    let source = SourceMatch { network: [192, 0, 2, 1].into(), prefix_len: 32, port: 0 };
+    Ingress { sources: vec![source], account: PAYER, tech_prefix: None }
+}
+
+fn egress() -> Egress {
+    Egress {
+        targets: vec![SocketAddr::from(([192, 0, 2, 9], 5060))],
+        transport: strowger_model::Transport::Udp,
+        account: SUPPLIER,
+        tariff: None,
+        called: PrefixEdit::default(),
+        caller: PrefixEdit::default(),
+        calls_max: 0,
+        cps_max: 0,
+        ring_timeout_s: 0,
+        first_timeout_s: 0,
+        q: 1_000,
+    }
+}
+
 /// 0.06 EUR a minute, per second.
 fn rows() -> Rows {
-    let euro = Currency::new("EUR", 2).unwrap();
-    let source = SourceMatch { network: [192, 0, 2, 1].into(), prefix_len: 32, port: 0 };
     Rows {
         listeners: vec![Transport::Udp],
-        tenants: vec![Tenant {
-            id: TenantId(1),
-            name: "t".into(),
-            realm: "r".into(),
-            domains: vec![],
-            currency: euro,
-            timezone: "UTC".into(),
-            algorithms: vec![DigestAlgorithm::Md5],
-            country_prefix: digits("49"),
-            normalisation: Normalisation::default(),
-            internal_price: Price(0),
-            ring_timeout_s: 60,
-            talk_s_max: 7_200,
-            media_start_timeout_s: 0,
-            media_timeout_s: 0,
-        }],
+        tenants: vec![tenant()],
         organizations: vec![Organization {
             id: OrganizationId(1),
             tenant: TenantId(1),
@@ -78,35 +101,12 @@ fn rows() -> Rows {
             name: "o".into(),
         }],
         accounts: vec![account(PAYER, true, Some(TariffId(1))), account(SUPPLIER, false, None)],
-        trunks: vec![
-            trunk(
-                1,
-                Some(Ingress { sources: vec![source], account: PAYER, tech_prefix: None }),
-                None,
-            ),
-            trunk(
-                2,
-                None,
-                Some(Egress {
-                    targets: vec![SocketAddr::from(([192, 0, 2, 9], 5060))],
-                    transport: strowger_model::Transport::Udp,
-                    account: SUPPLIER,
-                    tariff: None,
-                    called: PrefixEdit::default(),
-                    caller: PrefixEdit::default(),
-                    calls_max: 0,
-                    cps_max: 0,
-                    ring_timeout_s: 0,
-                    first_timeout_s: 0,
-                    q: 1_000,
-                }),
-            ),
-        ],
+        trunks: vec![trunk(1, Some(ingress()), None), trunk(2, None, Some(egress()))],
         tariffs: vec![Tariff {
             id: TariffId(1),
             tenant: TenantId(1),
             name: "p".into(),
-            currency: euro,
+            currency: Currency::new("EUR", 2).unwrap(),
             kind: TariffKind::Customer,
             rounding: Rounding { digits: 6, mode: RoundingMode::HalfAway },
             vat_ppm: 0,

@@ -34,7 +34,8 @@ impl CallFacts {
     }
 
     /// Ends a call that a crash cut off: every leg that is open, then the call, at `tick`, the last
-    /// sign of life of its shard, but never before its last fact. A call that has ended stays as it is.
+    /// sign of life of its shard, but never before its last fact. A call that has ended stays as it
+    /// is.
     pub fn close_at(&mut self, tick: Tick, reason: Reason) {
         if self.is_ended() {
             return;

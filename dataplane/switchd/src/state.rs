@@ -80,9 +80,9 @@ pub(crate) fn call_table(file: &Path, node: u32, slots: u32, epoch: u32) -> io::
     Ok(CallTable { file: fd, memory, table, token_key: Key(token_key.to_le_bytes()) })
 }
 
-/// Calls that the dataplane's last life left in its call table, ended at its last heartbeat, so that
-/// none goes unbilled: this release does not take them up again. Calls whose record stands in the
-/// journal already are left out, and so are attempts that were never granted anything.
+/// Calls that the dataplane's last life left in its call table, ended at its last heartbeat, so
+/// that none goes unbilled: this release does not take them up again. Calls whose record stands in
+/// the journal already are left out, and so are attempts that were never granted anything.
 ///
 /// Called before [`call_table`] makes a new one. A table that cannot be read has nothing to tell.
 ///
@@ -117,8 +117,8 @@ pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFact
     Ok(lost.into_values().collect())
 }
 
-/// Records that ended in the journal's last two segments. A slot is freed one group commit after its
-/// record is durable, so older segments cannot hold the record of a slot in use.
+/// Records that ended in the journal's last two segments. A slot is freed one group commit after
+/// its record is durable, so older segments cannot hold the record of a slot in use.
 fn recorded(journal: &Path) -> io::Result<Vec<RecordId>> {
     let segments = list_segments(journal)?;
     let Some(&first) = segments.iter().rev().nth(1).or(segments.first()) else {
