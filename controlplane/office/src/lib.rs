@@ -373,9 +373,13 @@ impl Office {
             | Fact::Ended(_) => None,
         });
         let answered = facts.facts.iter().any(|fact| matches!(fact, Fact::Joined(_)));
-        if !facts.is_ended() {
-            let granted_ms = granted_ms.unwrap_or(0);
-            self.adopt(facts.ask, &facts.settlement, granted_ms, answered, now);
+        if facts.is_ended() || self.live.len() >= LIVE_MAX {
+            return;
+        }
+        self.adopt(facts.ask, &facts.settlement, granted_ms.unwrap_or(0), answered, now);
+        if self.till.has_hold(HoldId(facts.ask.0)) {
+            let settlement = Settlement::decode(&facts.settlement.0).ok();
+            self.live.insert(facts.ask, live::taken_up(facts, settlement.as_ref()));
         }
     }
 

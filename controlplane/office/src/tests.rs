@@ -374,6 +374,9 @@ fn a_restarted_office_takes_up_journal_and_table() {
     after.adopt_running(&facts(7, &ended.settlement, None), NOW);
     after.adopt_running(&facts(8, &running.settlement, None), NOW);
     assert_eq!(payer(&after), at("9.94000000", "0.06000000", 1));
+    assert_eq!(after.live().keys().collect::<Vec<_>>(), [&AskId(8)]);
+    let seen = &after.live()[&AskId(8)];
+    assert_eq!((seen.state, seen.called.as_str()), (LiveState::Speaking, "44123"));
     // The intake reads the same record once more: nothing is charged twice.
     after.settle(&records(&ended_facts), NOW);
     assert_eq!(payer(&after).0, "9.94000000");
