@@ -106,10 +106,10 @@ fn plan_trouble(world: &mut World, length_ms: u64) {
         let (back_ms, power) = (dice.between(50, 3_000), dice.percent(50));
         events.push((dice.between(2_000, length_ms), Action::CrashSwitch { back_ms, power }));
     }
-    if dice.percent(30) {
+    if dice.percent(40) {
         let at = dice.between(1_000, length_ms);
-        events.push((at, Action::Slow(dice.between(50, 4_000))));
-        events.push((at + dice.between(100, 4_000), Action::Slow(0)));
+        events.push((at, Action::Slow(dice.between(50, 3_500))));
+        events.push((at + dice.between(1_000, 20_000), Action::Slow(0)));
     }
     if dice.percent(50) {
         let at = dice.between(1_000, length_ms);

@@ -166,6 +166,12 @@ impl World {
         self.switch.as_ref().map(|switch| &switch.shard)
     }
 
+    /// Grants that the dataplane gave back so far.
+    #[must_use]
+    pub fn abandoned(&self) -> usize {
+        self.plugs.cable.borrow().abandoned.len()
+    }
+
     /// Something is to happen `ms` from now.
     pub fn at(&mut self, ms: u64, action: Action) {
         self.push(self.now().plus_ms(ms), Event::Act(action));
@@ -245,7 +251,7 @@ impl World {
         } else if due(disk) {
             self.plugs.disk.borrow_mut().handle_timeout(now);
             self.wake_switch(now);
-            self.control_due = Some(now);
+            self.wake_control(now);
         } else if due(self.switch.as_ref().map(|switch| switch.due)) {
             self.turn_switch(now);
         } else if due(self.control_due) || due(self.control.poll_timeout()) {
@@ -345,9 +351,14 @@ impl World {
             }
         }
         if self.plugs.cable.borrow().has_up() && self.control.is_up() {
-            let at = now.plus_ms(self.lag_ms);
-            self.control_due = Some(self.control_due.map_or(at, |due| due.min(at)));
+            self.wake_control(now);
         }
+    }
+
+    /// The control plane looks at its rings after the lag of the moment.
+    fn wake_control(&mut self, now: Tick) {
+        let at = now.plus_ms(self.lag_ms);
+        self.control_due = Some(self.control_due.map_or(at, |due| due.min(at)));
     }
 
     fn after_control(&mut self, now: Tick) {
