@@ -13,8 +13,8 @@ use crate::plan::{self, SWITCH};
 use crate::switch::{Plugs, Switch};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::rc::Rc;
-use strowger_link::codec::encode;
 use strowger_link::{Cause, Down, Hangup, Reason, SECOND, Tick, Verb};
 use strowger_phone::message::Message;
 
@@ -59,6 +59,8 @@ pub enum Action {
     Password(usize, bool),
     /// Another network.
     Network(Quality),
+    /// The next datagram of the switch to an agent is lost.
+    LoseNext(usize),
     /// The control plane takes so many milliseconds to look at a frame.
     Slow(u64),
     /// The control plane dies after so many steps, and boots so many milliseconds from now.
@@ -104,6 +106,7 @@ pub struct World {
     pub control: Control,
     control_due: Option<Tick>,
     lag_ms: u64,
+    lose_next: Option<IpAddr>,
     /// Phones, then carriers.
     pub agents: Vec<Agent>,
     plant: Option<Plant>,
@@ -140,6 +143,7 @@ impl World {
             control,
             control_due: None,
             lag_ms: 0,
+            lose_next: None,
             agents: agents(&mut dice),
             plant,
             invite_branches: BTreeSet::new(),
@@ -296,6 +300,9 @@ impl World {
                 self.agent(who, |agent| agent.set_password(&password));
             }
             Action::Network(quality) => self.net.set_quality(quality),
+            Action::LoseNext(who) => {
+                self.lose_next = self.agents.get(who).map(|agent| agent.addr.ip());
+            }
             Action::Slow(ms) => self.lag_ms = ms,
             Action::CrashControl { steps, back_ms } => {
                 self.control.crash_in = Some(steps);
@@ -419,6 +426,11 @@ impl World {
     }
 
     fn transmit(&mut self, datagram: Datagram, now: Tick) {
+        let to = datagram.to.ip();
+        if datagram.from.ip() == SWITCH.ip() && self.lose_next.take_if(|lost| *lost == to).is_some()
+        {
+            return;
+        }
         for at in self.net.send(datagram.from.ip(), datagram.to.ip(), now) {
             self.push(at, Event::Arrive(datagram.clone()));
         }
@@ -493,9 +505,4 @@ fn agents(dice: &mut Dice) -> Vec<Agent> {
         all.push(Agent::new(&name, 11 + index as u16, addr, None, dice));
     }
     all
-}
-/// A hang-up by the operator, encoded, for verbs.
-#[must_use]
-pub fn hangup_args() -> Vec<u8> {
-    encode(&Hangup { leg: None, cause: Cause::new(480, 31), reason: Reason::Operator })
 }

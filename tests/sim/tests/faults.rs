@@ -28,6 +28,32 @@ fn expected(plant: Plant) -> &'static [&'static str] {
     }
 }
 
+/// Faults in the product's own lines, and the words of the law that must find each.
+const BUILT: [(&str, &str); 2] = [("gauge", "gauges are left"), ("leg_end", "is not whole")];
+
+/// Builds the mixed scripts with each fault and demands that they break the law.
+#[test]
+fn every_built_fault_is_found() {
+    if std::env::var("STROWGER_TEST_LONG").is_err() {
+        return;
+    }
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    for (fault, words) in BUILT {
+        let output = std::process::Command::new(env!("CARGO"))
+            .args(["test", "-p", "strowger-sim", "--test", "mixed", "mixed_scripts"])
+            .current_dir(root)
+            .env("RUSTFLAGS", format!("--cfg fault=\"{fault}\""))
+            .env("CARGO_TARGET_DIR", format!("{root}/target-fault"))
+            .env("STROWGER_SEEDS", SEEDS.to_string())
+            .env_remove("STROWGER_TEST_LONG")
+            .output()
+            .expect("cargo runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!output.status.success(), "{fault}: not found in {SEEDS} seeds");
+        assert!(text.contains(words), "{fault}: found for another reason:\n{text}");
+    }
+}
+
 #[test]
 fn every_planted_fault_is_found() {
     let mut blind = Vec::new();
