@@ -1,8 +1,8 @@
 //! The only SQL of the product.
 //!
-//! [`Store`] opens the database and brings its schema up to date. Reads go through [`Reader`], a pool;
-//! every write goes through the one [`Writer`], a transaction of the one writing connection, so that
-//! writers never deadlock and the change log has one order. A write is durable when
+//! [`Store`] opens the database and brings its schema up to date. Reads go through [`Reader`], a
+//! pool; every write goes through the one [`Writer`], a transaction of the one writing connection,
+//! so that writers never deadlock and the change log has one order. A write is durable when
 //! [`Writer::commit`] returns (`synchronous=FULL`), because the journal is released on it.
 //!
 //! It decides nothing: rows in, rows out. Start at [`Store::open`], [`ConfigRows`] and the batch of

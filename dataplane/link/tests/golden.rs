@@ -1,6 +1,11 @@
 //! Golden bytes of every frame and of the journal's payloads: a change of the layout must be a new
 //! version, and this test says so. `golden.txt` holds a name and the bytes, in hexadecimal.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test may panic, and a table may be long"
+)]
 
 use std::net::SocketAddr;
 use strowger_link::codec::{decode, encode};

@@ -345,8 +345,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
-    /// One datagram at a time, its effects carried out before the next: an answer and a CANCEL of the
-    /// same batch must not cross between the endpoint and the call.
+    /// One datagram at a time, its effects carried out before the next: an answer and a CANCEL of
+    /// the same batch must not cross between the endpoint and the call.
     fn signalling(&mut self, now: Tick) {
         let mut inbox = core::mem::take(&mut self.inbox);
         for _ in 0..SIP_BATCHES_MAX {
