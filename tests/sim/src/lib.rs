@@ -16,9 +16,10 @@
 //! and then no slot, port, socket, gauge, leg, transaction, hold or fast timer is left, and books,
 //! till and journal tell the same sums.
 //!
-//! Its limits: a crash of the dataplane loses the calls of its slab, as this release does, and the
-//! laws of grants and holds then leave those calls out; phones restart with it. No NAT, no early
-//! media, one shard, UDP only.
+//! Its limits: a crash of the dataplane ends the calls of its slab, as this release does: the next
+//! life records them from the call table, so that all sums still hold, and phones restart with it.
+//! A power cut takes the table as well, and the laws of grants and holds leave its calls out. No
+//! NAT, no early media, one shard, UDP only.
 //!
 //! It never opens a socket, never sleeps, and never changes the product: faults are planted from
 //! outside ([`Plant`]) or by `--cfg fault`.
