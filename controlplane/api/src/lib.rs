@@ -6,8 +6,8 @@
 //! implements. Answers are views, structures of their own: what a view does not name (secrets above
 //! all) cannot leak.
 //!
-//! It never holds a row, a balance or a call of its own, never speaks SQL, and never decides about a
-//! call.
+//! It never holds a row, a balance or a call of its own, never speaks SQL, and never decides about
+//! a call.
 //!
 //! Conventions of the answers:
 //! - Ids are JSON strings, money is a decimal string with its currency, times are RFC 3339 in UTC
@@ -26,10 +26,11 @@
 //! - A source that tried many wrong tokens is answered 429 for the rest of the minute.
 //!
 //! Bounds (`limits.rs`): connections, time and size of a request head, URI, body, time of a
-//! request, life of a connection, page, failed tokens. A head that is no HTTP or beyond its bound is
-//! refused by hyper with a bare status.
+//! request, life of a connection, page, failed tokens. A head that is no HTTP or beyond its bound
+//! is refused by hyper with a bare status.
 //!
-//! How to drive it: [`Api::new`], then [`serve`] on a bound listener. Start reading at `table.rs`.
+//! How to drive it: [`Api::new`], then [`serve()`] on a bound listener. Start reading at
+//! `table.rs`.
 
 mod account;
 mod call;

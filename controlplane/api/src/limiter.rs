@@ -3,7 +3,7 @@
 //! A source that failed too often is refused without a look at its token, so that nobody can guess
 //! on. Sources are IPv4 addresses and IPv6 networks of 64 bits. The table is bounded: a new source
 //! displaces the one that began longest ago. Requests that arrive together are judged before any of
-//! them has failed, so up to [`CONNECTIONS_MAX`](crate::CONNECTIONS_MAX) guesses more are looked at.
+//! them has failed, so up to [`CONNECTIONS_MAX`](crate::CONNECTIONS_MAX) more guesses pass.
 
 use crate::limits::{FAILURES_PER_MINUTE_MAX, SOURCES_MAX};
 use std::collections::BTreeMap;

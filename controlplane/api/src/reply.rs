@@ -143,7 +143,7 @@ impl<T: Shape> Shape for Page<T> {
                 "items": Vec::<T>::shape(components),
                 "next": {
                     "type": ["string", "null"],
-                    "description": "The parameter `next` of the page that follows; null on the last.",
+                    "description": "The parameter `next` of the page after this; null on the last.",
                 },
             },
         })

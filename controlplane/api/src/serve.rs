@@ -109,3 +109,6 @@ async fn connection(
     served.as_mut().graceful_shutdown();
     let _in_time = timeout(Duration::from_millis(DRAIN_MS_MAX), served).await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,7 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
     Open Get "/healthz" []
         health::alive -> Json<health::AliveView>, "Whether the process lives.";
     Open Get "/readyz" []
-        health::ready -> Health<health::ReadyView>, "Whether calls can be placed, and what is missing.";
+        health::ready -> Health<health::ReadyView>, "Whether calls can be placed; what is missing.";
     Local("metrics:read") Get "/metrics" []
         health::metrics -> MetricsText, "Metrics for Prometheus.";
     Token("api:read") Get "/api/v1/openapi.json" []

@@ -92,17 +92,20 @@ pub(crate) struct Decider {
     /// Their bell.
     pub(crate) bell: Arc<EventFd>,
     /// Origin of record ids for a life of the dataplane: asked of the store by another thread.
-    pub(crate) origins: Box<dyn Fn(&strowger_link::table::Setup, u32) -> Option<u32> + Send>,
+    pub(crate) origins: Origins,
     /// Registrations to write behind.
     pub(crate) bindings: tokio::sync::mpsc::Sender<strowger_routing::Output>,
-    /// Registrations that found no room there yet: the last word on each contact, so at most as many
-    /// as the registrar holds.
+    /// Registrations that found no room there yet: the last word on each contact, so at most as
+    /// many as the registrar holds.
     pub(crate) unwritten: Unwritten,
-    /// The life of the dataplane that was greeted last.
-    pub(crate) life: Option<u32>,
     /// For the others.
     pub(crate) shared: Arc<Shared>,
+    /// Boot and epoch of the dataplane's life that was greeted last.
+    pub(crate) last_life: Option<(u128, u32)>,
 }
+
+/// Gives the origin of a dataplane life's record ids, by its call table's header and epoch.
+pub(crate) type Origins = Box<dyn Fn(&strowger_link::table::Setup, u32) -> Option<u32> + Send>;
 
 /// Registrations to write, by subscriber and contact.
 pub(crate) type Unwritten = BTreeMap<(SubscriberId, String), strowger_routing::Output>;
@@ -207,10 +210,11 @@ impl Decider {
         let edge = Down::Edge(Box::new(edge));
         let sent = session.down.send(&hello.to_bytes());
         if sent.and_then(|()| session.down.send(&edge.to_bytes())).is_ok() {
+            let life = (table.setup().boot_id, table.epoch());
+            let shard = table.setup().seg;
             session.greeted = true;
-            let life = table.epoch();
-            if self.life.replace(life).is_some_and(|last| last != life) {
-                self.office.dataplane_renewed(clock::monotonic());
+            if self.last_life.replace(life).is_some_and(|last| last != life) {
+                self.office.dataplane_restarted(shard, clock::monotonic());
             }
             self.shared.linked.store(true, Ordering::Release);
         }

@@ -1,12 +1,12 @@
 //! Putting the control plane together, and taking it apart.
 
 use crate::args::Options;
-use crate::decider::{Decider, Orders, Shared, orders};
+use crate::decider::{Decider, Orders, Origins, Shared, orders};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::view::View;
 use crate::world::{self, Compiled};
-use crate::{demo, secret};
+use crate::{boot, demo, secret};
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use strowger_link::Transport;
-use strowger_link::table::Setup as TableSetup;
 use strowger_model::Amount;
 use strowger_office::Office;
 use strowger_port::eventfd::EventFd;
@@ -156,6 +155,7 @@ impl Plant {
         office.load_bindings(bindings, now, now_us);
         let cursors = reader.cursors().await.map_err(|e| chain(&e))?;
         let at = cursors.iter().find(|c| c.origin == node).map(|c| c.at).unwrap_or_default();
+        boot::take_up(&mut office, config, at);
         Ok(Plant { store, compiled, listeners, office, nonce_key, at })
     }
 
@@ -187,8 +187,8 @@ impl Plant {
             origins: origins(self.store.clone(), handle.clone()),
             bindings,
             unwritten: crate::decider::Unwritten::new(),
-            life: None,
             shared: Arc::clone(&shared),
+            last_life: None,
         };
         let end = Arc::new(AtomicBool::new(false));
         let intake = Intake {
@@ -237,8 +237,6 @@ fn chain(e: &dyn std::error::Error) -> String {
     }
     text
 }
-
-type Origins = Box<dyn Fn(&TableSetup, u32) -> Option<u32> + Send>;
 
 /// The origin of record ids for a life of the dataplane, by the database.
 fn origins(store: Store, runtime: Handle) -> Origins {

@@ -4,12 +4,12 @@
 //! decision of `routing`, and the [`Till`], which owns every number that changes. One thread drives
 //! it in `controld`; the simulator drives the very same machine in virtual time.
 //!
-//! It never reads a clock, a socket or a database, and never waits: a call is admitted or refused in
-//! one step. Records are priced by `billing` from the settlement that came back with the facts.
+//! It never reads a clock, a socket or a database, and never waits: a call is admitted or refused
+//! in one step. Records are priced by `billing` from the settlement that came back with the facts.
 //!
-//! How to drive it: [`Office::handle_up`] for each frame of the dataplane, [`Office::settle`] for the
-//! records of each journal frame *before* they are stored, [`Office::committed`] after, then drain
-//! [`Office::poll_output`]; sleep until [`Office::poll_timeout`].
+//! How to drive it: [`Office::handle_up`] for each frame of the dataplane, [`Office::settle`] for
+//! the records of each journal frame *before* they are stored, [`Office::committed`] after, then
+//! drain [`Office::poll_output`]; sleep until [`Office::poll_timeout`].
 
 mod live;
 mod money;
@@ -20,14 +20,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, Counters, Down, Extended, Grant, Hangup, LegId, MS,
-    Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind, VerbResult,
+    Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
+    Hangup, LegId, MS, Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind,
+    VerbResult,
 };
 use strowger_model::{Account, Amount, Binding, Cdr};
 use strowger_routing::{
     AdmitPlan, Decision, Facts, Locations, Plan, Refusal, Verdict, World, decide, finish, register,
     reject,
 };
+use strowger_till::Output as Said;
 use strowger_till::{AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Stage, Till};
 
 /// What the office wants done.
@@ -92,8 +94,8 @@ pub struct Office {
     counts: Counts,
 }
 
-/// What a record does to the till. A record that charges nobody only gives its hold back, if it ever
-/// had one: a refused attempt had none, and that is no alarm.
+/// What a record does to the till. A record that charges nobody only gives its hold back, if it
+/// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr) -> Event {
     let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
     if lines.is_empty() { Event::Void(hold) } else { Event::Settle(Settle { hold, lines }) }
@@ -208,13 +210,11 @@ impl Office {
         if let Some(nonce) = nonce {
             self.locations.nonces_mut().spend(nonce);
         }
-        let plan = match verdict {
-            Verdict::Go(plan) => *plan,
-            other => {
-                self.counts.refused += 1;
-                return other.into_answer(ask.id);
-            }
+        let Verdict::Go(plan) = verdict else {
+            self.counts.refused += 1;
+            return verdict.into_answer(ask.id);
         };
+        let plan = *plan;
         let granted = match &plan.admit {
             None => Ok((u64::MAX, true)),
             Some(admit) => self.admit(ask.id, admit, now),
@@ -237,14 +237,12 @@ impl Office {
         self.till.handle(event, ms(now));
         let mut outcome = Err(Refusal::Internal);
         while let Some(output) = self.till.poll_output() {
-            match output {
-                strowger_till::Output::Admitted(granted) if granted.hold == HoldId(ask.0) => {
-                    outcome = Ok((granted.ms, granted.last));
-                }
-                strowger_till::Output::Refused { hold, why } if hold == HoldId(ask.0) => {
-                    outcome = Err(money::refusal(why));
-                }
-                other => self.pass(other),
+            if let Said::Admitted(granted) = output {
+                outcome = Ok((granted.ms, granted.last));
+            } else if let Said::Refused { why, .. } = output {
+                outcome = Err(money::refusal(why));
+            } else {
+                self.pass(output);
             }
         }
         outcome
@@ -275,10 +273,10 @@ impl Office {
         self.till.handle(event, ms(now));
         let mut granted = None;
         while let Some(output) = self.till.poll_output() {
-            match output {
-                strowger_till::Output::Extended(g) => granted = Some((g.ms, g.last)),
-                strowger_till::Output::Unknown(_) => {}
-                other => self.pass(other),
+            if let Said::Extended(more) = output {
+                granted = Some((more.ms, more.last));
+            } else {
+                self.pass(output);
             }
         }
         granted
@@ -288,9 +286,10 @@ impl Office {
         self.till.handle(Event::Started(HoldId(started.ask.0)), ms(now));
         let mut unknown = false;
         while let Some(output) = self.till.poll_output() {
-            match output {
-                strowger_till::Output::Unknown(_) => unknown = true,
-                other => self.pass(other),
+            if let Said::Unknown(_) = output {
+                unknown = true;
+            } else {
+                self.pass(output);
             }
         }
         if unknown {
@@ -332,25 +331,46 @@ impl Office {
         }
     }
 
-    /// Another life of the dataplane has begun: it has none of the calls that the last one had, so
-    /// what they held is free again.
-    pub fn dataplane_renewed(&mut self, now: Tick) {
-        let holds: Vec<HoldId> = self.till.holds().map(|(hold, _)| hold).collect();
-        for hold in holds {
-            self.till.handle(Event::Void(hold), ms(now));
-            self.drain_till();
-        }
-        self.live.clear();
-    }
-
     /// Charges records that a boot reads behind the journal's cursor.
     pub fn replay(&mut self, records: &[Cdr], now: Tick) {
         for record in records {
-            let settle =
-                Settle { hold: HoldId(record.ask), lines: money::lines(self.node, record) };
-            self.till.handle(Event::Replay(settle), ms(now));
+            let lines = money::lines(self.node, record);
+            self.till.handle(Event::Replay(Settle { hold: HoldId(record.ask), lines }), ms(now));
             self.drain_till();
         }
+    }
+
+    /// Takes a running call up that the call table shows at boot, after [`Office::replay`]: a call
+    /// that stands in both is in the journal, and the record wins.
+    pub fn adopt_running(&mut self, facts: &CallFacts, now: Tick) {
+        let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
+            Fact::Granted(granted) => Some(granted.ms),
+            Fact::Began(_)
+            | Fact::LegOpened(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Ended(_) => None,
+        });
+        let answered = facts.facts.iter().any(|fact| matches!(fact, Fact::Joined(_)));
+        if facts.is_ended() || self.live.len() >= LIVE_MAX {
+            return;
+        }
+        self.adopt(facts.ask, &facts.settlement, granted_ms.unwrap_or(0), answered, now);
+        if self.till.has_hold(HoldId(facts.ask.0)) {
+            let settlement = Settlement::decode(&facts.settlement.0).ok();
+            self.live.insert(facts.ask, live::taken_up(facts, settlement.as_ref()));
+        }
+    }
+
+    /// The dataplane's shard began a new life: attempts that were not answered are gone. Answered
+    /// calls come back as records that it closed at its last sign of life.
+    pub fn dataplane_restarted(&mut self, shard: u8, now: Tick) {
+        self.live.retain(|ask, _| ask.0 >> 56 != u64::from(shard));
+        self.till.handle(Event::Epoch { shard }, ms(now));
+        self.drain_till();
     }
 
     /// The store has these records in its books, as batch number `batch`.
@@ -466,7 +486,6 @@ impl Office {
 
     /// What the till says outside an exchange.
     fn pass(&mut self, output: strowger_till::Output) {
-        use strowger_till::Output as Said;
         match output {
             Said::Alarm(alarm) => {
                 self.counts.alarms += 1;
@@ -489,3 +508,6 @@ impl Office {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ impl Scope {
 macro_rules! listed {
     ($table:literal, $row:ident, $id:ident, $read:ident, $list:ident, $one:ident) => {
         impl Reader {
-            #[doc = concat!("The ", $table, " in `scope` with an id above `after`, in order of id.")]
+            #[doc = concat!("The ", $table, " in `scope` with ids above `after`, by id.")]
             ///
             /// # Errors
             /// [`StoreError`], naming the row that cannot be read.

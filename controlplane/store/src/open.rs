@@ -34,6 +34,13 @@ fn sqlite_url(file: &Path) -> String {
     format!("sqlite:{}?mode=rwc", file.display())
 }
 
+/// Creates a missing file for its owner alone: it holds HA1 values and keys. SQLite gives its other
+/// files the same mode.
+fn make_private(file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file).map(|_| ())
+}
+
 async fn prepare(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     let pragmas = format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
@@ -49,6 +56,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn open(file: &Path) -> Result<Store, StoreError> {
         sqlx::any::install_default_drivers();
+        make_private(file).map_err(sqlx::Error::Io).tried("create the database's file")?;
         let pool = |connections: u32| {
             AnyPoolOptions::new()
                 .max_connections(connections)

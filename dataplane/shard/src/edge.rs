@@ -6,7 +6,8 @@ use strowger_link::{Edge, EdgeSource, SourceAction};
 /// The edge snapshot, compiled for look-up.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// Sorted by nothing: the first match of the snapshot wins, and a host has few peers by address.
+    /// Sorted by nothing: the first match of the snapshot wins, and a host has few peers by
+    /// address.
     list: Vec<Range>,
 }
 
@@ -32,7 +33,7 @@ pub enum Verdict {
 /// IPv4 and IPv4-mapped IPv6 are one and the same address.
 fn number(ip: IpAddr) -> u128 {
     match ip {
-        IpAddr::V4(ip) => u128::from(ip.to_ipv6_mapped().to_bits()),
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
         IpAddr::V6(ip) => ip.to_bits(),
     }
 }

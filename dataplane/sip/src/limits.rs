@@ -30,6 +30,8 @@ pub const SHOWN_MAX: usize = 2;
 pub const AUTH_TRIES_MAX: u8 = 2;
 /// Times a re-INVITE is tried again after a 491.
 pub const GLARE_TRIES_MAX: u8 = 4;
+/// ACKs of 2xx that a leg keeps to send again: its INVITEs within a transaction's life.
+pub const ACKS_MAX: usize = 8;
 /// Digits of one INFO.
 pub const DIGITS_MAX: usize = 32;
 /// Contacts of one REGISTER or one redirect that are looked at.

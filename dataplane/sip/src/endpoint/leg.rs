@@ -10,6 +10,7 @@ mod reoffer;
 mod request;
 mod session;
 
+use std::collections::VecDeque;
 use std::mem;
 
 use strowger_leg::{Body, Command, Event};
@@ -27,6 +28,7 @@ use crate::build;
 use crate::dialog::{Dialog, MAX_FORWARDS};
 use crate::field::Reason;
 use crate::header::Header;
+use crate::limits::ACKS_MAX;
 use crate::message::Message;
 use crate::method::Method;
 
@@ -51,8 +53,9 @@ pub(super) struct Leg {
     wallet: Wallet,
     /// The credentials of our last INVITE, for its ACK.
     invite_lines: Vec<Line>,
-    /// The ACK of our last INVITE that was answered.
-    last_ack: Option<Acked>,
+    /// The ACKs of our last INVITEs that were answered, the newest last: a 2xx whose ACK was lost
+    /// comes again after a later INVITE as well.
+    acks: VecDeque<Acked>,
     /// The ACKs for other forks that answered as well.
     strays: Vec<Acked>,
     /// Client transactions that still need the leg.
@@ -320,6 +323,14 @@ impl Leg {
         Some(Acked { cseq, tag: dialog.remote.tag.clone(), path, bytes })
     }
 
+    /// Keeps an ACK for as long as its 2xx may come again, if there are not too many.
+    fn keep_ack(&mut self, acked: Option<Acked>) {
+        self.acks.extend(acked);
+        if self.acks.len() > ACKS_MAX {
+            self.acks.pop_front();
+        }
+    }
+
     //= rfc3261#section-13.2.2.4
     //# The
     //# ACK MUST be passed to the client transport every time a
@@ -328,7 +339,7 @@ impl Leg {
     /// Sends the ACK again that `response` was answered with; whether there is one.
     fn acknowledge_again(&self, response: Message<'_>, layer: &mut Layer) -> bool {
         let (Ok(cseq), Ok(to)) = (response.cseq(), response.to()) else { return false };
-        let mut all = self.last_ack.iter().chain(&self.strays);
+        let mut all = self.acks.iter().chain(&self.strays);
         match all.find(|acked| acked.cseq == cseq.number && acked.tag.as_deref() == to.tag()) {
             Some(acked) => {
                 layer.transmit(acked.path, acked.bytes.clone());

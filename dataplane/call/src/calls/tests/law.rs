@@ -114,7 +114,8 @@ impl Laws {
                 law.live_ended = live.state == LiveState::Ended;
             }
             Output::Up(Up::Ask(_)) => panic!("asks have their own output"),
-            Output::Up(Up::Journal(_) | Up::Verb(_) | Up::Turned(_)) | Output::Ask(_) => {}
+            Output::Up(Up::Journal(_) | Up::Verb(_) | Up::Turned(_) | Up::Counters(_))
+            | Output::Ask(_) => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! A leg that the peer began, up to our final response (RFC 3261 13.3).
 
+use std::collections::VecDeque;
 use std::mem;
 
 use strowger_leg::{Body, Event};
@@ -75,7 +76,7 @@ impl Leg {
             state: State::Offered(offered),
             wallet: Wallet::default(),
             invite_lines: Vec::new(),
-            last_ack: None,
+            acks: VecDeque::new(),
             strays: Vec::new(),
             clients: Vec::new(),
             told: false,

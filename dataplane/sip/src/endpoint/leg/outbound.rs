@@ -1,5 +1,7 @@
 //! A leg that we begin, up to the peer's final response (RFC 3261 13.2), CANCEL included (9.1).
 
+use std::collections::VecDeque;
+
 use strowger_leg::{Body, Event, Invite};
 use strowger_link::token::Token;
 use strowger_link::{BranchAuth, Cause, LegId, Tick};
@@ -93,7 +95,7 @@ impl Leg {
             state: State::Over,
             wallet: Wallet::new(secret),
             invite_lines: Vec::new(),
-            last_ack: None,
+            acks: VecDeque::new(),
             strays: Vec::new(),
             clients: Vec::new(),
             told: false,
@@ -172,7 +174,7 @@ impl Leg {
                     Cancel::No => self.answered(&calling, response, layer),
                     // It crossed our CANCEL: take it and end it.
                     Cancel::Wanted(_) | Cancel::Sent { .. } => {
-                        self.last_ack = self.acknowledge_response(response, None, layer);
+                        self.keep_ack(self.acknowledge_response(response, None, layer));
                         self.send(Outgoing::new(Role::Bye(0)), layer, now);
                     }
                 }
@@ -197,7 +199,7 @@ impl Leg {
             self.state = State::Up(Box::new(Session::holding(cseq)));
             return;
         }
-        self.last_ack = self.acknowledge_response(response, None, layer);
+        self.keep_ack(self.acknowledge_response(response, None, layer));
         self.state = State::Up(Box::new(Session::stable()));
         self.tell(Event::Confirmed { body: None }, layer);
     }

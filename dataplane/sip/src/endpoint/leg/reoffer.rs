@@ -75,7 +75,7 @@ impl Leg {
                 if out.body.is_none() {
                     self.enter(Phase::HoldAck { cseq: cseq.number, first: false });
                 } else {
-                    self.last_ack = self.acknowledge(&self.dialog, cseq.number, None, layer);
+                    self.keep_ack(self.acknowledge(&self.dialog, cseq.number, None, layer));
                 }
                 self.tell(Event::ReofferAnswered { body }, layer);
             }
@@ -87,7 +87,7 @@ impl Leg {
                 self.enter(other);
             }
             // The leg ended meanwhile; its peer still wants an ACK.
-            None => self.last_ack = self.acknowledge(&self.dialog, cseq.number, None, layer),
+            None => self.keep_ack(self.acknowledge(&self.dialog, cseq.number, None, layer)),
         }
     }
 
@@ -101,7 +101,7 @@ impl Leg {
             | None => None,
         };
         let Some((cseq, first)) = held else { return layer.count(Counted::Misuse) };
-        self.last_ack = self.acknowledge(&self.dialog, cseq, body, layer);
+        self.keep_ack(self.acknowledge(&self.dialog, cseq, body, layer));
         self.enter(Phase::Stable);
         if first {
             self.tell(Event::Confirmed { body: None }, layer);

@@ -220,7 +220,7 @@ impl Leg {
         match session.phase {
             Phase::OfferIn { tx, .. } => layer.respond_plain(tx, 487, self.tag(), now),
             Phase::HoldAck { cseq, .. } => {
-                self.last_ack = self.acknowledge(&self.dialog, cseq, None, layer);
+                self.keep_ack(self.acknowledge(&self.dialog, cseq, None, layer));
             }
             Phase::Stable | Phase::AwaitAck(_) | Phase::OfferOut(_) => {}
         }

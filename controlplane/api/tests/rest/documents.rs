@@ -1,0 +1,111 @@
+//! The OpenAPI document is what the server does.
+
+use crate::server::Server;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use strowger_api::endpoints;
+
+/// Checks a JSON value against a schema of the document: the keywords that the document uses.
+fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(target) = schema["$ref"].as_str() {
+        let target = document.pointer(target.trim_start_matches('#')).unwrap();
+        return check(document, target, value, at);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        // The second choice is null.
+        if !value.is_null() {
+            check(document, &choices[0], value, at);
+        }
+        return;
+    }
+    match schema["type"].as_str() {
+        Some("object") => check_object(document, schema, value, at),
+        Some("array") => {
+            for item in value.as_array().unwrap_or_else(|| panic!("{at} is no array")) {
+                check(document, &schema["items"], item, &format!("{at}[]"));
+            }
+        }
+        Some("string") => {
+            let text = value.as_str().unwrap_or_else(|| panic!("{at} is no string: {value}"));
+            if let Some(words) = schema["enum"].as_array() {
+                assert!(words.contains(value), "{at} is {text}");
+            }
+            if schema["pattern"].is_string() {
+                assert!(text.parse::<i128>().is_ok(), "{at} is {text}");
+            }
+        }
+        Some("integer") => assert!(value.is_u64(), "{at} is {value}"),
+        Some("boolean") => assert!(value.is_boolean(), "{at} is {value}"),
+        Some(_) | None => assert_eq!(schema["type"][1], "null", "{at}: {schema}"),
+    }
+}
+
+fn check_object(document: &Value, schema: &Value, value: &Value, at: &str) {
+    let members = value.as_object().unwrap_or_else(|| panic!("{at} is no object: {value}"));
+    let Some(known) = schema["properties"].as_object() else { return };
+    let names = |m: &serde_json::Map<String, Value>| m.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(members), names(known), "{at}");
+    for (name, member) in members {
+        check(document, &known[name], member, &format!("{at}.{name}"));
+    }
+}
+
+#[test]
+fn the_document_lists_exactly_the_paths_of_the_router() {
+    let server = Server::start();
+    let document = server.get("/api/v1/openapi.json").json();
+    let paths = document["paths"].as_object().unwrap();
+    let known: BTreeSet<_> = endpoints().map(|endpoint| endpoint.path).collect();
+    assert_eq!(paths.keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
+    for (path, operations) in paths {
+        let target = path.replace("{id}", "1");
+        for method in ["get", "post", "put", "patch", "delete"] {
+            let answer = server.ask(&method.to_uppercase(), &target, Some(crate::rows::OWNER));
+            let is_listed = operations.get(method).is_some();
+            assert_eq!(answer.status == 405, !is_listed, "{method} {path}: {answer:?}");
+            assert_ne!(answer.status, 404, "{method} {path}");
+        }
+    }
+    for endpoint in endpoints() {
+        let operation = &paths[endpoint.path][endpoint.method.to_lowercase()];
+        assert_eq!(operation["x-permission"].as_str(), endpoint.permission);
+        assert_eq!(operation["summary"], endpoint.summary);
+    }
+}
+
+#[test]
+fn answers_have_the_shape_that_the_document_says() {
+    let server = Server::start();
+    let document = server.get("/api/v1/openapi.json").json();
+    for endpoint in endpoints() {
+        let target = endpoint.path.replace("{id}", "1");
+        let answer = server.ask(endpoint.method, &target, Some(crate::rows::OWNER));
+        let operation = &document["paths"][endpoint.path][endpoint.method.to_lowercase()];
+        let content = &operation["responses"][answer.status.to_string()]["content"];
+        let (media, response) = content.as_object().unwrap().iter().next().unwrap();
+        assert_eq!(answer.header("content-type"), Some(media.as_str()), "{target}");
+        if media == "application/json" {
+            check(&document, &response["schema"], &answer.json(), &target);
+        }
+    }
+    let refused = server.get("/api/v1/cdrs?limit=0").problem();
+    let schema = &document["components"]["schemas"]["Problem"];
+    check(&document, schema, &refused, "problem");
+}
+
+#[test]
+fn parameters_of_the_document_are_taken() {
+    let server = Server::start();
+    let document = server.get("/api/v1/openapi.json").json();
+    let mut checked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let Some(parameters) = operations["get"]["parameters"].as_array() else { continue };
+        for parameter in parameters.iter().filter(|p| p["in"] == "query") {
+            let name = parameter["name"].as_str().unwrap();
+            let refused = server.get(&format!("{path}?{name}=%20"));
+            assert_eq!((refused.status, refused.field().as_str()), (400, name), "{path}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 15);
+}

@@ -1,0 +1,139 @@
+//! A live side that says what the test put in.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use strowger_api::{
+    AccountBalance, CallId, CallState, Live, LiveCall, MetricsWriter, Readiness, Registration,
+    RegistrationKey, Reply, Unavailable,
+};
+use strowger_model::{
+    AccountId, Amount, Binding, CdrId, SubscriberId, TenantId, Transport, TrunkId,
+};
+use strowger_store::Scope;
+
+pub(crate) struct FakeLive {
+    calls: Vec<LiveCall>,
+    registrations: Vec<Registration>,
+    pub(crate) readiness: Mutex<Readiness>,
+    /// Nothing answers.
+    pub(crate) is_dead: AtomicBool,
+    /// Calls that were ended, and by whom.
+    pub(crate) ended: Mutex<Vec<(CallId, String)>>,
+}
+
+fn call(id: u64, tenant: i64, state: CallState) -> LiveCall {
+    LiveCall {
+        id: CallId(id),
+        record: (state == CallState::Speaking).then_some(CdrId(77)),
+        tenant: Some(TenantId(tenant)),
+        state,
+        account: Some(AccountId(1)),
+        subscriber: Some(SubscriberId(1)),
+        trunk: (state == CallState::Held).then_some(TrunkId(1)),
+        caller: "491001".to_owned(),
+        called: "0044123".to_owned(),
+        started_us: 1_700_000_000_000_001,
+        answered_us: (state == CallState::Speaking).then_some(1_700_000_005_000_000),
+    }
+}
+
+fn registration(tenant: i64, uri: &str) -> Registration {
+    let binding = Binding {
+        subscriber: SubscriberId(tenant),
+        uri: uri.to_owned(),
+        instance: String::new(),
+        reg_id: 0,
+        sip_call_id: "c@phone".to_owned(),
+        cseq: 4,
+        q: 1000,
+        user_agent: "Phone/1".to_owned(),
+        path: vec!["<sip:edge;lr>".to_owned()],
+        listener: 0,
+        source: "192.0.2.7:5062".parse().unwrap(),
+        transport: Transport::Udp,
+        flow: 0,
+        refreshed_us: 1_700_000_000_000_000,
+        expires_us: 1_700_000_060_000_000,
+    };
+    Registration { tenant: TenantId(tenant), username: "1001".to_owned(), binding }
+}
+
+impl FakeLive {
+    pub(crate) fn new() -> FakeLive {
+        FakeLive {
+            calls: vec![
+                call(1, 1, CallState::Speaking),
+                call(2, 2, CallState::Ringing),
+                call(u64::MAX, 1, CallState::Held),
+            ],
+            registrations: vec![
+                registration(1, "sip:a@192.0.2.7"),
+                registration(1, "sip:b@192.0.2.7;x=\"ü\""),
+                registration(2, "sip:a@192.0.2.7"),
+            ],
+            readiness: Mutex::new(Readiness { link: true, database: true, world: true }),
+            is_dead: AtomicBool::new(false),
+            ended: Mutex::default(),
+        }
+    }
+
+    fn say<T: Send + 'static>(&self, value: T) -> Reply<'_, T> {
+        let dead = self.is_dead.load(Ordering::Relaxed);
+        Box::pin(async move { if dead { Err(Unavailable) } else { Ok(value) } })
+    }
+
+    fn find(&self, scope: Scope, id: CallId) -> Option<LiveCall> {
+        self.calls.iter().find(|c| c.id == id && scope.covers(c.tenant)).cloned()
+    }
+}
+
+impl Live for FakeLive {
+    fn calls(&self, scope: Scope, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<LiveCall>> {
+        let seen = self.calls.iter().filter(|c| scope.covers(c.tenant) && Some(c.id) > after);
+        self.say(seen.take(limit).cloned().collect())
+    }
+
+    fn call(&self, scope: Scope, id: CallId) -> Reply<'_, Option<LiveCall>> {
+        self.say(self.find(scope, id))
+    }
+
+    fn hangup(&self, scope: Scope, id: CallId, actor: String) -> Reply<'_, bool> {
+        let found = self.find(scope, id).is_some();
+        if found {
+            self.ended.lock().unwrap().push((id, actor));
+        }
+        self.say(found)
+    }
+
+    fn registrations(
+        &self,
+        scope: Scope,
+        after: Option<RegistrationKey>,
+        limit: usize,
+    ) -> Reply<'_, Vec<Registration>> {
+        let seen = self.registrations.iter().filter(|r| scope.covers(Some(r.tenant)));
+        let seen = seen.filter(|r| Some(RegistrationKey::of(&r.binding)) > after);
+        self.say(seen.take(limit).cloned().collect())
+    }
+
+    fn balances(&self, accounts: Vec<AccountId>) -> Reply<'_, Vec<AccountBalance>> {
+        // The till knows account 1 only.
+        let known = accounts.into_iter().filter(|id| *id == AccountId(1));
+        let balance = |account| AccountBalance {
+            account,
+            balance: Amount(1_000_000_000),
+            held: Amount(250),
+            available: Some(Amount(999_999_750)),
+            calls: 2,
+        };
+        self.say(known.map(balance).collect())
+    }
+
+    fn readiness(&self) -> Reply<'_, Readiness> {
+        self.say(*self.readiness.lock().unwrap())
+    }
+
+    fn metrics(&self, writer: &mut MetricsWriter) {
+        writer.gauge("strowger_calls", "Running calls.").sample(&[("state", "speaking")], 1);
+    }
+}

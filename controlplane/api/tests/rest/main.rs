@@ -1,0 +1,15 @@
+//! The real server on a loopback port, over a real database and a live side that is told what to
+//! say.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod access;
+mod client;
+mod documents;
+mod fake_live;
+mod health;
+mod lists;
+mod problems;
+mod rows;
+mod server;
+mod views;

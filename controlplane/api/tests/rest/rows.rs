@@ -1,0 +1,278 @@
+//! Rows and records that the tests read.
+
+use strowger_model::*;
+use strowger_store::{Position, Scope, Store};
+
+/// Token for everything.
+pub(crate) const OWNER: &str = "owner-0123456789abcdef";
+/// Token of tenant 2.
+pub(crate) const TENANT: &str = "tenant-0123456789abcdef";
+/// Octet that fills every secret.
+const SECRET: u8 = 0x5e;
+
+fn digits(text: &str) -> Digits {
+    Digits::parse(text).unwrap()
+}
+
+fn eur() -> Currency {
+    Currency::new("EUR", 2).unwrap()
+}
+
+fn tenant(id: i64) -> Tenant {
+    Tenant {
+        id: TenantId(id),
+        name: format!("T{id}"),
+        realm: format!("t{id}.example"),
+        domains: Vec::new(),
+        currency: eur(),
+        timezone: "Europe/Berlin".to_owned(),
+        algorithms: vec![DigestAlgorithm::Sha256],
+        country_prefix: digits("49"),
+        normalisation: Normalisation::default(),
+        internal_price: Price(0),
+        ring_timeout_s: 60,
+        talk_s_max: 7200,
+        media_start_timeout_s: 30,
+        media_timeout_s: 60,
+    }
+}
+
+fn account(id: i64, tenant: i64) -> Account {
+    Account {
+        id: AccountId(id),
+        tenant: TenantId(tenant),
+        organization: OrganizationId(tenant),
+        name: format!("A{id}"),
+        currency: eur(),
+        prepaid: true,
+        floor: Some(Amount(0)),
+        tariff: None,
+        calls_max: 2,
+        cps_max: 0,
+        enabled: true,
+        go_on_without_control: false,
+    }
+}
+
+fn subscriber(id: i64, tenant: i64) -> Subscriber {
+    Subscriber {
+        id: SubscriberId(id),
+        tenant: TenantId(tenant),
+        account: AccountId(tenant),
+        organization: OrganizationId(tenant),
+        username: format!("{}", 1000 + id),
+        numbers: vec![digits("491001"), digits("491002")],
+        short: Some(digits("11")),
+        display: "Zoë \"Z\"".to_owned(),
+        ha1_md5: Some(Ha1([SECRET; 16])),
+        ha1_sha256: Some(Ha1([SECRET; 32])),
+        digest: DigestPolicy::Sha256Only,
+        ring_timeout_s: 20,
+        calls_max: 2,
+        enabled: true,
+        expires_s_min: 60,
+        expires_s_max: 3600,
+        contacts_max: 5,
+        hide_number: true,
+    }
+}
+
+fn trunk(id: i64, tenant: i64) -> Trunk {
+    Trunk {
+        id: TrunkId(id),
+        tenant: TenantId(tenant),
+        organization: OrganizationId(tenant),
+        name: format!("carrier {id}"),
+        enabled: true,
+        ingress: Some(Ingress {
+            sources: vec![
+                SourceMatch { network: "192.0.2.0".parse().unwrap(), prefix_len: 24, port: 0 },
+                SourceMatch {
+                    network: "2001:db8::1".parse().unwrap(),
+                    prefix_len: 128,
+                    port: 5060,
+                },
+            ],
+            account: AccountId(tenant),
+            tech_prefix: Some(digits("123")),
+        }),
+        egress: Some(Egress {
+            targets: vec!["192.0.2.1:5060".parse().unwrap(), "[2001:db8::1]:5060".parse().unwrap()],
+            transport: Transport::Udp,
+            account: AccountId(tenant),
+            tariff: None,
+            called: PrefixEdit { add: "9".to_owned(), ..PrefixEdit::default() },
+            caller: PrefixEdit::default(),
+            calls_max: 10,
+            cps_max: 5,
+            ring_timeout_s: 30,
+            first_timeout_s: 4,
+            q: 1000,
+        }),
+    }
+}
+
+fn charge(kind: ChargeKind, account: i64) -> Charge {
+    Charge {
+        account: AccountId(account),
+        organization: OrganizationId(1),
+        payee: None,
+        kind,
+        prepaid: kind == ChargeKind::Customer,
+        currency: eur(),
+        net: Amount(750),
+        vat_ppm: 200_000,
+        gross: Amount(900),
+        charged_ms: 1000,
+        step_ms: 1000,
+        unit_price: Price(450_000),
+        price_currency: Currency::new("KWD", 3).unwrap(),
+        tariff: Some(TariffId(8)),
+        rate: None,
+    }
+}
+
+fn media() -> CdrMedia {
+    CdrMedia {
+        received: 50,
+        received_octets: 8000,
+        sent: 49,
+        sent_octets: 7840,
+        lost: 1,
+        jitter_us: 1250,
+        jitter_us_max: 3000,
+        dropped: 2,
+        payload_type: Some(8),
+        codec: "PCMA".to_owned(),
+        remote: Some("192.0.2.7".parse().unwrap()),
+    }
+}
+
+/// A record with everything in it.
+pub(crate) fn rich_cdr() -> Cdr {
+    let base = 1_700_000_000_000_000;
+    let failed = CdrOutcome { party: 1, reason: 2, sip: 486, q850: 17 };
+    Cdr {
+        id: CdrId(1),
+        part: 0,
+        tenant: Some(TenantId(1)),
+        ask: u64::MAX,
+        snapshot: 12,
+        times: CdrTimes {
+            started_us: base + 1,
+            rang_us: Some(base + 500_000),
+            answered_us: Some(base + 2_000_000),
+            ended_us: base + 3_000_000,
+            setup_ms: 2000,
+            talk_ms: 1000,
+            billable_ms: 999,
+            caller_ms: 1000,
+            called_ms: 998,
+        },
+        caller: CdrCaller {
+            account: Some(AccountId(1)),
+            organization: Some(OrganizationId(1)),
+            subscriber: Some(SubscriberId(1)),
+            trunk: None,
+            number: "491001".to_owned(),
+            from_user: "1001".to_owned(),
+            display: "Zoë".to_owned(),
+            source: Some("192.0.2.7:5060".parse().unwrap()),
+            sip_call_id: "x@y".to_owned(),
+            user_agent: "Phone/1".to_owned(),
+        },
+        called: CdrCalled {
+            received: "0044123".to_owned(),
+            normalised: Some(digits("44123")),
+            dialled: "944123".to_owned(),
+            destination: Some(digits("44")),
+            subscriber: None,
+            trunk: Some(TrunkId(1)),
+            remote: Some("[2001:db8::1]:5060".parse().unwrap()),
+        },
+        outcome: CdrOutcome { party: 2, reason: 0, sip: 200, q850: 16 },
+        caller_media: Some(media()),
+        called_media: None,
+        customer: Some(charge(ChargeKind::Customer, 1)),
+        levels: vec![charge(ChargeKind::Reseller, 4)],
+        supplier: Some(charge(ChargeKind::Supplier, 3)),
+        hops: vec![CdrHop {
+            index: 0,
+            stage: 0,
+            branch: 1,
+            trunk: Some(TrunkId(2)),
+            subscriber: None,
+            supplier: Some(AccountId(3)),
+            dialled: "44123".to_owned(),
+            remote: "192.0.2.1:5060".parse().unwrap(),
+            started_us: base + 2,
+            rang_us: None,
+            answered_us: None,
+            ended_us: base + 3,
+            outcome: failed,
+        }],
+        hops_dropped: 3,
+        facts_dropped: 4,
+        unpriced: false,
+    }
+}
+
+/// A record with as little as there can be.
+fn poor_cdr(id: i64, tenant: Option<i64>, account: i64, ended_us: i64) -> Cdr {
+    Cdr {
+        id: CdrId(id),
+        part: 0,
+        tenant: tenant.map(TenantId),
+        ask: 1,
+        snapshot: 1,
+        times: CdrTimes { ended_us, ..CdrTimes::default() },
+        caller: CdrCaller { account: Some(AccountId(account)), ..CdrCaller::default() },
+        called: CdrCalled::default(),
+        outcome: CdrOutcome { party: 0, reason: 200, sip: 0, q850: 0 },
+        caller_media: None,
+        called_media: None,
+        customer: None,
+        levels: Vec::new(),
+        supplier: None,
+        hops: Vec::new(),
+        hops_dropped: 0,
+        facts_dropped: 0,
+        unpriced: true,
+    }
+}
+
+/// Two tenants with a row each of all kinds, records 1 to 5, two tokens.
+pub(crate) async fn write(store: &Store) {
+    let mut w = store.write().await.unwrap();
+    for id in [1, 2] {
+        w.insert_tenant(&tenant(id)).await.unwrap();
+        let organization = Organization {
+            id: OrganizationId(id),
+            tenant: TenantId(id),
+            parent: None,
+            kind: OrganizationKind::Owner,
+            name: format!("O{id}"),
+        };
+        w.insert_organization(&organization).await.unwrap();
+        w.insert_account(&account(id, id)).await.unwrap();
+        w.insert_subscriber(&subscriber(id, id)).await.unwrap();
+        w.insert_trunk(&trunk(id, id)).await.unwrap();
+    }
+    w.insert_account(&account(3, 1)).await.unwrap();
+    w.insert_subscriber(&subscriber(3, 1)).await.unwrap();
+    w.insert_trunk(&trunk(3, 1)).await.unwrap();
+    w.insert_token("admin", "owner", &strowger_api::token_hash(OWNER), 1).await.unwrap();
+    let hash = strowger_api::token_hash(TENANT);
+    let scope = Scope::Tenant(TenantId(2));
+    w.insert_scoped_token(scope, "shop", "owner", &hash, 1).await.unwrap();
+    w.commit().await.unwrap();
+    let records = [
+        rich_cdr(),
+        poor_cdr(2, Some(2), 2, 1_000_000),
+        poor_cdr(3, Some(1), 3, 1_000_000),
+        poor_cdr(4, None, 1, 2_000_000),
+        poor_cdr(5, Some(1), 1, 3_000_000),
+    ];
+    let to = Position { seq: 5, ..Position::default() };
+    store.ingest(0, Position::default(), to, &records, 1).await.unwrap();
+}

@@ -1,0 +1,122 @@
+//! What is shown, whole.
+
+use crate::server::Server;
+use serde_json::{Value, json};
+use strowger_api::{CallId, endpoints};
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let server = Server::start();
+    let mut shown = 0;
+    for endpoint in endpoints().filter(|endpoint| endpoint.method == "GET") {
+        let target = endpoint.path.replace("{id}", "1");
+        let body = server.get(&target).body.to_lowercase();
+        assert!(!body.contains("ha1"), "{target}");
+        assert!(!body.contains("5e5e5e"), "{target}");
+        assert!(!body.contains(&strowger_api::token_hash(crate::rows::OWNER)), "{target}");
+        shown += body.len();
+    }
+    assert!(shown > 10_000);
+}
+
+#[test]
+fn a_record_shows_all_its_fields() {
+    let server = Server::start();
+    let expect: Value = serde_json::from_str(include_str!("cdr.json")).unwrap();
+    assert_eq!(server.get("/api/v1/cdrs/1").json(), expect);
+    let poor = server.get("/api/v1/cdrs/4").json();
+    assert_eq!(poor["tenant"], json!(null));
+    let outcome = json!({"party": "unknown", "reason": "code-200", "sip": null, "q850": null});
+    assert_eq!(poor["outcome"], outcome);
+    assert_eq!(poor["unpriced"], true);
+}
+
+#[test]
+fn a_subscriber_and_a_trunk_are_shown() {
+    let server = Server::start();
+    let subscriber = json!({
+        "id": "1", "tenant": "1", "account": "1", "organization": "1", "username": "1001",
+        "numbers": ["491001", "491002"], "short": "11", "display": "Zoë \"Z\"",
+        "digest": "sha256-only", "ring_timeout_ms": 20_000, "calls_max": 2, "enabled": true,
+        "expires_ms_min": 60_000, "expires_ms_max": 3_600_000, "contacts_max": 5,
+        "hide_number": true,
+    });
+    assert_eq!(server.get("/api/v1/subscribers/1").json(), subscriber);
+    let edit = |add: &str| {
+        json!({
+            "remove": [], "remove_length_min": 0, "remove_length_max": 255, "add_length_min": 0,
+            "add_length_below": 255, "if_begins": [], "if_not_begins": [], "remove_then": "",
+            "add": add,
+        })
+    };
+    let trunk = json!({
+        "id": "1", "tenant": "1", "organization": "1", "name": "carrier 1", "enabled": true,
+        "ingress": {
+            "sources": [
+                {"network": "192.0.2.0/24", "port": null},
+                {"network": "2001:db8::1/128", "port": 5060},
+            ],
+            "account": "1", "tech_prefix": "123",
+        },
+        "egress": {
+            "targets": ["192.0.2.1:5060", "[2001:db8::1]:5060"], "transport": "udp",
+            "account": "1", "tariff": null, "called": edit("9"), "caller": edit(""),
+            "calls_max": 10, "cps_max": 5, "ring_timeout_ms": 30_000, "first_timeout_ms": 4000,
+            "q": 1000,
+        },
+    });
+    assert_eq!(server.get("/api/v1/trunks/1").json(), trunk);
+}
+
+#[test]
+fn an_account_shows_what_the_till_says() {
+    let server = Server::start();
+    let eur = |amount: &str| json!({"amount": amount, "currency": "EUR"});
+    let mut expect = json!({
+        "id": "1", "tenant": "1", "organization": "1", "name": "A1", "currency": "EUR",
+        "prepaid": true, "floor": eur("0.00000000"), "tariff": null, "calls_max": 2, "cps_max": 0,
+        "enabled": true, "go_on_without_control": false, "balance": eur("10.00000000"),
+        "held": eur("0.00000250"), "available": eur("9.99999750"), "calls": 2,
+    });
+    assert_eq!(server.get("/api/v1/accounts/1").json(), expect);
+    let items = server.get("/api/v1/accounts").json()["items"].clone();
+    assert_eq!(items[0], expect);
+    // The till does not know the second.
+    for (name, value) in [("id", json!("2")), ("tenant", json!("2")), ("organization", json!("2"))]
+        .into_iter()
+        .chain([("name", json!("A2"))])
+        .chain(["balance", "held", "available", "calls"].map(|name| (name, json!(null))))
+    {
+        expect[name] = value;
+    }
+    assert_eq!(items[1], expect);
+}
+
+#[test]
+fn a_call_is_shown_and_ended() {
+    let server = Server::start();
+    let expect = json!({
+        "id": "1", "cdr": "77", "tenant": "1", "state": "speaking", "account": "1",
+        "subscriber": "1", "trunk": null, "caller": "491001", "called": "0044123",
+        "started": "2023-11-14T22:13:20.000001Z", "answered": "2023-11-14T22:13:25.000000Z",
+    });
+    assert_eq!(server.get("/api/v1/calls/1").json(), expect);
+    let hangup = server.ask("POST", "/api/v1/calls/1/hangup", Some(crate::rows::OWNER));
+    assert_eq!((hangup.status, hangup.json()), (202, json!({"id": "1"})));
+    let ended = server.live.ended.lock().unwrap().clone();
+    assert_eq!(ended, [(CallId(1), "admin".to_owned())]);
+}
+
+#[test]
+fn a_registration_is_shown() {
+    let server = Server::start();
+    let items = server.get("/api/v1/registrations").json()["items"].clone();
+    let expect = json!({
+        "tenant": "1", "subscriber": "1", "username": "1001", "contact": "sip:a@192.0.2.7",
+        "instance": null, "reg_id": null, "sip_call_id": "c@phone", "cseq": 4, "q": 1000,
+        "user_agent": "Phone/1", "path": ["<sip:edge;lr>"], "listener": 0,
+        "source": "192.0.2.7:5062", "transport": "udp",
+        "refreshed": "2023-11-14T22:13:20.000000Z", "expires": "2023-11-14T22:14:20.000000Z",
+    });
+    assert_eq!(items[0], expect);
+}

@@ -1,0 +1,466 @@
+//! Golden bytes of every frame and of the journal's payloads: a change of the layout must be a new
+//! version, and this test says so. `golden.txt` holds a name and the bytes, in hexadecimal.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test may panic, and a table may be long"
+)]
+
+use std::net::SocketAddr;
+use strowger_link::codec::{decode, encode};
+use strowger_link::*;
+
+const GOLDEN: &str = include_str!("golden.txt");
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks(2);
+    pairs.map(|p| u8::from_str_radix(std::str::from_utf8(p).unwrap(), 16).unwrap()).collect()
+}
+
+fn check(name: &str, encoded: &[u8]) -> Vec<u8> {
+    let line = GOLDEN.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let encoded = hex(encoded);
+    let Some(line) = line else { panic!("no golden bytes of {name}:\n{name} {encoded}") };
+    assert_eq!(line, encoded, "the layout of {name} has changed: raise FRAME_VERSION");
+    bytes(line)
+}
+
+fn up(name: &str, frame: &Up) {
+    let golden = check(name, &frame.to_bytes());
+    assert_eq!(Up::from_bytes(&golden).as_ref(), Ok(frame), "{name}");
+    // Another version is no frame of ours, and neither is a part or more than the whole.
+    for wrong in [[&[9], &golden[1..]].concat(), [&golden[..], &[0]].concat()] {
+        assert_eq!(Up::from_bytes(&wrong), Err(Malformed), "{name}");
+    }
+    for cut in 0..golden.len() {
+        assert_eq!(Up::from_bytes(&golden[..cut]), Err(Malformed), "{name} cut at {cut}");
+    }
+}
+
+fn down(name: &str, frame: &Down) {
+    let golden = check(name, &frame.to_bytes());
+    assert_eq!(Down::from_bytes(&golden).as_ref(), Ok(frame), "{name}");
+    for cut in 0..golden.len() {
+        assert_eq!(Down::from_bytes(&golden[..cut]), Err(Malformed), "{name} cut at {cut}");
+    }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn leg() -> LegId {
+    LegId { slot: SlotRef { seg: 1, idx: 2, r#gen: 3 }, leg: 4 }
+}
+
+fn identity() -> CallerIdentity {
+    CallerIdentity {
+        from_user: "1001".into(),
+        from_host: "h".into(),
+        display: "A".into(),
+        asserted: vec!["49".into()],
+        preferred: None,
+        remote_party: Some("r".into()),
+        privacy: "id".into(),
+    }
+}
+
+fn credentials() -> Credentials {
+    Credentials {
+        algorithm: Algorithm::Sha256,
+        username: "u".into(),
+        realm: "r".into(),
+        nonce: "n".into(),
+        uri: "sip:h".into(),
+        method: "INVITE".into(),
+        qop: Some("auth".into()),
+        cnonce: "c".into(),
+        nonce_count: "00000001".into(),
+        response: "f".into(),
+    }
+}
+
+fn ask(body: AskBody) -> Up {
+    Up::Ask(Box::new(Ask {
+        id: AskId(5),
+        parent: Some(AskId(4)),
+        leg: leg(),
+        hints: Hints {
+            listener: 1,
+            local: address("192.0.2.1:5060"),
+            source: address("[2001:db8::1]:5061"),
+            transport: Transport::Tls,
+            host: "h".into(),
+            sni: Some("s".into()),
+            trunk: Some(-7),
+        },
+        deadline: Tick(1_000),
+        wall_us: 1_700_000_000_000_000,
+        body,
+    }))
+}
+
+fn asks() -> Vec<(&'static str, AskBody)> {
+    let octets = || Octets(vec![1, 2, 255]);
+    vec![
+        (
+            "ask.call",
+            AskBody::Call(Box::new(CallAsk {
+                request_uri: "sip:1002@h".into(),
+                called: "1002".into(),
+                to_user: "1002".into(),
+                caller: identity(),
+                credentials: Some(credentials()),
+                sip_call_id: "c@h".into(),
+                user_agent: "x".into(),
+                has_offer: true,
+                emergency: false,
+            })),
+        ),
+        (
+            "ask.redirected",
+            AskBody::Redirected(RedirectedAsk {
+                status: 302,
+                contacts: vec!["sip:a".into()],
+                settlement: octets(),
+            }),
+        ),
+        (
+            "ask.transfer",
+            AskBody::Transfer(TransferAsk {
+                refer_to: "sip:b".into(),
+                referred_by: None,
+                settlement: octets(),
+            }),
+        ),
+        ("ask.pickup", AskBody::Pickup(PickupAsk { target: "*8".into(), credentials: None })),
+        (
+            "ask.extend",
+            AskBody::Extend(ExtendAsk {
+                call: AskId(9),
+                used_ms: 30_000,
+                granted_ms: 60_000,
+                settlement: octets(),
+            }),
+        ),
+        (
+            "ask.register",
+            AskBody::Register(Box::new(RegisterAsk {
+                user: "1001".into(),
+                host: "h".into(),
+                credentials: credentials(),
+                contacts: vec![ContactAsk {
+                    uri: "sip:1001@192.0.2.7".into(),
+                    expires_s: 3_600,
+                    q: 1_000,
+                    params: String::new(),
+                }],
+                sip_call_id: "r".into(),
+                cseq: 2,
+                user_agent: String::new(),
+                path: vec![],
+                flow: 0,
+            })),
+        ),
+        (
+            "ask.request",
+            AskBody::Request(Box::new(RequestAsk {
+                method: "MESSAGE".into(),
+                request_uri: "sip:a".into(),
+                caller: identity(),
+                credentials: None,
+                headers: vec![HeaderField { name: "N".into(), value: octets() }],
+                body: octets(),
+            })),
+        ),
+        (
+            "ask.resolve",
+            AskBody::Resolve(ResolveAsk {
+                host: "example.org".into(),
+                port: 0,
+                transport: Some(Transport::Udp),
+            }),
+        ),
+        ("ask.app", AskBody::App(AppAsk { app: "ivr".into(), data: octets() })),
+    ]
+}
+
+fn media() -> MediaPolicy {
+    MediaPolicy { mode: MediaMode::Relay, nated: true, start_timeout_ms: 1, timeout_ms: 2 }
+}
+
+fn branch() -> Branch {
+    Branch {
+        target: Target {
+            uri: "sip:44@192.0.2.9".into(),
+            address: address("192.0.2.9:5060"),
+            transport: Transport::Udp,
+            flow: 3,
+            routes: vec!["<sip:p;lr>".into()],
+        },
+        listener: 0,
+        dialed: "44".into(),
+        from_user: "49".into(),
+        display: "d".into(),
+        asserted: Some("49".into()),
+        anonymous: false,
+        headers: vec![],
+        media: media(),
+        ring_ms: 60_000,
+        first_ms: 4_000,
+        record: false,
+        app: None,
+        auth: BranchAuth::Mapped(Secret { username: "u".into(), password: "p".into() }),
+        gauges: vec![Gauge { id: 1, in_use_max: 2, per_second_max: 3 }],
+        continue_on: vec![503],
+        stop_on: vec![486],
+        hop: 1,
+        party: PartyRef::Trunk(6),
+    }
+}
+
+fn refuse() -> Refuse {
+    Refuse {
+        cause: Cause::new(480, 20),
+        reason: Reason::Offline,
+        phrase: "Away".into(),
+        retry_after_s: 3,
+        prompt: Some("p".into()),
+        record: true,
+        settlement: Octets(vec![7]),
+    }
+}
+
+fn answers() -> Vec<(&'static str, AnswerBody)> {
+    let grant = Grant { ms: 60_000, last: false, go_on: true };
+    vec![
+        ("answer.refuse", AnswerBody::Refuse(refuse())),
+        (
+            "answer.challenge",
+            AnswerBody::Challenge(Challenge {
+                realm: "r".into(),
+                algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+                stale: true,
+            }),
+        ),
+        ("answer.forward", AnswerBody::Forward(Forward { target: branch().target })),
+        (
+            "answer.go",
+            AnswerBody::Go(Box::new(Go {
+                prelude: Some(Prelude { prompts: vec!["w".into()], connect: false }),
+                stages: vec![Stage { branches: vec![branch()] }],
+                on_exhausted: refuse(),
+                grant: grant.clone(),
+                max_ms: 7_200_000,
+                media: media(),
+                settlement: Octets(vec![1, 2, 3]),
+            })),
+        ),
+        (
+            "answer.registered",
+            AnswerBody::Registered(Registered {
+                contacts: vec![BoundContact { uri: "sip:a".into(), expires_s: 60 }],
+            }),
+        ),
+        ("answer.extended", AnswerBody::Extended(Extended { grant })),
+        (
+            "answer.respond",
+            AnswerBody::Respond(Respond {
+                status: 423,
+                phrase: String::new(),
+                headers: vec![HeaderField {
+                    name: "Min-Expires".into(),
+                    value: Octets(b"60".to_vec()),
+                }],
+                body: Octets::default(),
+            }),
+        ),
+        (
+            "answer.resolved",
+            AnswerBody::Resolved(Resolved {
+                addresses: vec![address("192.0.2.3:5060")],
+                transports: vec![Transport::Tcp],
+                ttl_s: 30,
+            }),
+        ),
+    ]
+}
+
+fn facts() -> CallFacts {
+    let at = Tick(10);
+    CallFacts {
+        record: RecordId::new(3, 4).unwrap(),
+        ask: AskId(5),
+        slot: leg().slot,
+        anchor_us: -1,
+        settlement: Octets(vec![9]),
+        facts: vec![
+            Fact::Began(Began {
+                at,
+                listener: 0,
+                source: Some(address("192.0.2.7:5060")),
+                received: "1002".into(),
+                from_user: "1001".into(),
+                display: String::new(),
+                sip_call_id: "c".into(),
+                user_agent: "u".into(),
+            }),
+            Fact::LegOpened(LegOpened {
+                leg: 1,
+                at,
+                direction: Direction::Out,
+                stage: 0,
+                branch: 1,
+                hop: 2,
+                dialed: "44".into(),
+                from_user: "49".into(),
+                remote: address("192.0.2.9:5060"),
+                transport: Transport::Udp,
+                party: PartyRef::Subscriber(8),
+            }),
+            Fact::LegProgress(LegProgress { leg: 1, at, status: 180 }),
+            Fact::LegAnswered(LegAnswered { leg: 1, at }),
+            Fact::Granted(Granted { at, ms: 60_000, last: true }),
+            Fact::Joined(Pair { a: 0, b: 1, at }),
+            Fact::Parted(Pair { a: 0, b: 1, at }),
+            Fact::LegEnded(Box::new(LegEnded {
+                leg: 1,
+                at,
+                cause: Cause::new(0, 16),
+                by: Party::Caller,
+                reason: Reason::Normal,
+                media: Some(MediaReport {
+                    received: 1,
+                    received_octets: 2,
+                    sent: 3,
+                    sent_octets: 4,
+                    lost: 5,
+                    jitter_us: 6,
+                    jitter_us_max: 7,
+                    strangers: 8,
+                    dropped: 9,
+                    payload_type: 0,
+                    codec: "PCMU".into(),
+                    remote: None,
+                    first_at: Some(at),
+                    last_at: None,
+                }),
+            })),
+            Fact::Ended(CallEnded {
+                at,
+                cause: Cause::new(487, 16),
+                by: Party::Called,
+                reason: Reason::Cancelled,
+                facts_dropped: 1,
+            }),
+        ],
+    }
+}
+
+#[test]
+fn frames_up() {
+    for (name, body) in asks() {
+        up(name, &ask(body));
+    }
+    let record = RecordId::new(1, 2).unwrap();
+    let settlement = Octets(vec![4]);
+    up("started", &Up::Started(Started { ask: AskId(1), record, at: Tick(2), settlement }));
+    up("abandoned", &Up::Abandoned(AskId(3)));
+    up("journal", &Up::Journal(4));
+    up("verb-result", &Up::Verb(VerbResult { id: VerbId(5), outcome: VerbOutcome::NoSuchLeg }));
+    let live = Live { ask: AskId(6), leg: leg(), state: LiveState::Held, at: Tick(7) };
+    up("live", &Up::Live(live));
+    let source = address("198.51.100.1:9");
+    up("turned", &Up::Turned(Turned { source, reason: Reason::AuthFailed, count: 2 }));
+    up("counters", &Up::Counters(Counters { shard: 0, at: Tick(8), values: vec![1, 2] }));
+}
+
+#[test]
+fn frames_down() {
+    down("hello", &Down::Hello(Hello { origin: 1, node: 2 }));
+    for (name, body) in answers() {
+        down(name, &Down::Answer(Box::new(Answer { ask: AskId(5), body })));
+    }
+    let verb = Verb {
+        id: VerbId(1),
+        leg: leg(),
+        kind: VerbKind::Hangup,
+        args: Octets(encode(&Hangup {
+            leg: Some(1),
+            cause: Cause::new(480, 16),
+            reason: Reason::Operator,
+        })),
+        resume: Octets(vec![1]),
+        on_driver_lost: OnDriverLost::Wait(10),
+    };
+    down("verb.hangup", &Down::Verb(Box::new(verb)));
+    let source = |action| EdgeSource {
+        network: address("192.0.2.0:0").ip(),
+        prefix_len: 24,
+        port: 5060,
+        action,
+    };
+    let edge = Edge {
+        version: 1,
+        realm: "r".into(),
+        algorithms: vec![Algorithm::Md5],
+        nonce_key: [7; 16],
+        nonce_valid_s: 300,
+        sources: vec![
+            source(SourceAction::Trunk(1)),
+            source(SourceAction::Deny),
+            source(SourceAction::Challenge),
+        ],
+        emergency: vec![Emergency { number: "112".into(), branches: vec![branch()] }],
+    };
+    down("edge", &Down::Edge(Box::new(edge)));
+    down("stored", &Down::Stored(6));
+}
+
+#[test]
+fn journal_payloads() {
+    let golden = check("facts", &encode(&facts()));
+    assert_eq!(decode::<CallFacts>(&golden), Ok(facts()));
+    for cut in 0..golden.len() {
+        assert_eq!(decode::<CallFacts>(&golden[..cut]), Err(Malformed), "cut at {cut}");
+    }
+    let alive =
+        Alive { shard: 0, at: Tick(1), wall_us: 2, live: vec![RecordId::new(1, 1).unwrap()] };
+    let golden = check("alive", &encode(&alive));
+    assert_eq!(decode::<Alive>(&golden), Ok(alive));
+    let originate = Originate {
+        first: branch(),
+        second: branch(),
+        grant: Grant { ms: 1, last: true, go_on: false },
+        settlement: Octets(vec![1]),
+        ask: AskId(2),
+        deadline_ms: 3,
+    };
+    let golden = check("verb.originate", &encode(&originate));
+    assert_eq!(decode::<Originate>(&golden), Ok(originate));
+}
+
+#[test]
+fn verbs_keep_their_numbers() {
+    let numbers: Vec<Option<VerbKind>> = (0..=29).map(VerbKind::from_code).collect();
+    assert_eq!((numbers[0], numbers[29]), (None, None));
+    assert!(numbers[1..29].iter().all(Option::is_some));
+    assert_eq!(VerbKind::from_code(1), Some(VerbKind::Answer));
+    assert_eq!(VerbKind::from_code(15), Some(VerbKind::Originate));
+    assert_eq!(VerbKind::from_code(28), Some(VerbKind::Hangup));
+}
+
+#[test]
+fn no_length_is_trusted() {
+    // A list that says to hold 65,535 elements, an octet string longer than the frame.
+    assert_eq!(decode::<Vec<u64>>(&[0xff, 0xff, 1]), Err(Malformed));
+    assert_eq!(decode::<Octets>(&[0xff, 0x00, 1]), Err(Malformed));
+    assert_eq!(decode::<Octets>(&[0xff, 0xff]), Err(Malformed));
+    assert_eq!(decode::<String>(&[1, 0, 0xff]), Err(Malformed));
+    assert_eq!(decode::<Option<u8>>(&[2, 1]), Err(Malformed));
+}

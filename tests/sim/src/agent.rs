@@ -1,0 +1,224 @@
+//! Simulated phones and carriers: small SIP user agents of the simulator's own (RFC 3261), driven
+//! by plans, in virtual time. They share no code with the dataplane; messages, digest and session
+//! descriptions are those of the independent test phone.
+//!
+//! An agent also judges what it sees: two final responses of one INVITE, a BYE that comes twice, a
+//! final response that nobody acknowledges, media of another call. See [`Agent::breaches`].
+
+mod call;
+mod dialog;
+mod media;
+mod transaction;
+
+pub use call::{After, Call, CallState, Callee, Caller, Reply};
+
+use crate::dice::Dice;
+use crate::net::Datagram;
+use crate::plan::SWITCH;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use strowger_link::Tick;
+use strowger_phone::message::Message;
+use transaction::{Client, Purpose, Server};
+
+/// Lines of the ladder that are kept.
+const LADDER_MAX: usize = 4_000;
+
+/// User name and password of a phone.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// User name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+}
+
+/// A phone or a carrier.
+#[derive(Debug)]
+pub struct Agent {
+    /// For reports.
+    pub name: String,
+    /// Where it is.
+    pub addr: SocketAddr,
+    index: u16,
+    login: Option<Login>,
+    /// Calls by their number here.
+    pub calls: BTreeMap<u32, Call>,
+    clients: Vec<Client>,
+    servers: Vec<Server>,
+    answering: VecDeque<Callee>,
+    /// Branches of INVITEs that it does not hear.
+    deaf: BTreeSet<String>,
+    /// What becomes of a call that no plan waits for.
+    pub otherwise: Callee,
+    out: Vec<Datagram>,
+    /// What must not happen and did.
+    pub breaches: Vec<String>,
+    /// SIP seen, for reports.
+    pub ladder: VecDeque<String>,
+    /// Its last REGISTER succeeded.
+    pub registered: bool,
+    /// Final responses to its INVITEs, by code.
+    pub finals: BTreeMap<u16, u32>,
+    /// Requests of its own that were never answered.
+    pub unanswered: u32,
+    /// RTP packets that were verified.
+    pub media_heard: u64,
+    serial: u32,
+    cseq: u32,
+    dice: Dice,
+}
+
+impl Agent {
+    /// An agent that knows nobody; a carrier has no login.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        index: u16,
+        addr: SocketAddr,
+        login: Option<Login>,
+        dice: Dice,
+    ) -> Agent {
+        Agent {
+            name: name.into(),
+            addr,
+            index,
+            login,
+            calls: BTreeMap::new(),
+            clients: Vec::new(),
+            servers: Vec::new(),
+            answering: VecDeque::new(),
+            deaf: BTreeSet::new(),
+            otherwise: Callee::answering(1_000, After::talk(5_000)),
+            out: Vec::new(),
+            breaches: Vec::new(),
+            ladder: VecDeque::new(),
+            registered: false,
+            finals: BTreeMap::new(),
+            unanswered: 0,
+            media_heard: 0,
+            serial: 0,
+            cseq: 0,
+            dice,
+        }
+    }
+
+    /// The next incoming calls follow these plans, one each.
+    pub fn expect(&mut self, callee: Callee) {
+        self.answering.push_back(callee);
+    }
+
+    /// Changes what it logs in with.
+    pub fn set_password(&mut self, password: &str) {
+        if let Some(login) = &mut self.login {
+            login.password = password.into();
+        }
+    }
+
+    /// A datagram came.
+    pub fn handle(&mut self, datagram: &Datagram, now: Tick) {
+        if datagram.to.port() != self.addr.port() {
+            return self.handle_media(datagram);
+        }
+        let message = match Message::parse(&datagram.data) {
+            Ok(message) => message,
+            Err(e) => return self.breach(now, &format!("cannot be read: {e:?}")),
+        };
+        self.note("<", &message, now);
+        if message.code().is_some() {
+            self.handle_response(&message, now);
+        } else {
+            self.handle_request(&message, now);
+        }
+    }
+
+    /// Time has come.
+    pub fn handle_timeout(&mut self, now: Tick) {
+        self.resend_clients(now);
+        self.resend_servers(now);
+        self.follow_plans(now);
+    }
+
+    /// When [`Agent::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        let clients = self.clients.iter().map(Client::next);
+        let servers = self.servers.iter().map(Server::next);
+        let calls = self.calls.values().filter_map(Call::next);
+        clients.chain(servers).chain(calls).min()
+    }
+
+    /// The next datagram to send.
+    pub fn poll_output(&mut self) -> Option<Datagram> {
+        if self.out.is_empty() { None } else { Some(self.out.remove(0)) }
+    }
+
+    /// The phone lost power: nothing of its calls is left, and nobody blames it.
+    pub fn reset(&mut self, now: Tick) {
+        self.clients.clear();
+        self.servers.clear();
+        self.answering.clear();
+        let keys: Vec<u32> = self.calls.keys().copied().collect();
+        for key in keys {
+            self.over(key, now);
+            if let Some(call) = self.calls.get_mut(&key) {
+                // Late datagrams of before are for nobody.
+                call.id.push_str("-lost");
+            }
+        }
+    }
+
+    /// Calls that are not over.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.calls.values().filter(|call| !call.is_over()).count()
+    }
+
+    /// Sends REGISTER; `expires_s` 0 takes the contact back.
+    pub fn register(&mut self, expires_s: u32, now: Tick) {
+        let Some(login) = &self.login else { return };
+        let user = login.user.clone();
+        self.cseq += 1;
+        let mut request = Message::request("REGISTER", &format!("sip:{}", SWITCH.ip()));
+        let own = format!("<sip:{user}@{}>", crate::plan::REALM);
+        request.push("From", &format!("{own};tag=r{}", self.cseq));
+        request.push("To", &own);
+        request.push("Call-ID", &format!("reg-{}@{}", self.index, self.addr.ip()));
+        request.push("CSeq", &format!("{} REGISTER", self.cseq));
+        request.push("Contact", &format!("<sip:{user}@{}>", self.addr));
+        request.push("Expires", &expires_s.to_string());
+        self.begin(request, Purpose::Register { expires_s, shown: false }, now);
+    }
+
+    fn breach(&mut self, now: Tick, what: &str) {
+        let line = format!("{:9.3} {}: {what}", now.0 as f64 / 1e9, self.name);
+        self.breaches.push(line);
+    }
+
+    fn note(&mut self, way: &str, message: &Message, now: Tick) {
+        if self.ladder.len() >= LADDER_MAX {
+            self.ladder.pop_front();
+        }
+        let id = message.header("Call-ID").unwrap_or("-");
+        let id = id.get(..8).unwrap_or(id);
+        let time = now.0 as f64 / 1e9;
+        let line = format!("{time:9.3} {} {way} {} [{id}]", self.name, message.summary());
+        self.ladder.push_back(line);
+    }
+
+    fn send(&mut self, bytes: Vec<u8>, now: Tick) {
+        if let Ok(message) = Message::parse(&bytes) {
+            self.note(">", &message, now);
+        }
+        self.out.push(Datagram { sent_at: now, from: self.addr, to: SWITCH, data: bytes });
+    }
+
+    fn new_branch(&mut self) -> String {
+        self.serial += 1;
+        format!("z9hG4bK{:x}{:x}", self.index, self.serial)
+    }
+
+    fn via(&self, branch: &str) -> String {
+        format!("SIP/2.0/UDP {};branch={branch};rport", self.addr)
+    }
+}

@@ -1,0 +1,353 @@
+//! Transactions of an agent (RFC 3261 17), kept simple: unreliable transport only.
+
+use super::Agent;
+use strowger_link::Tick;
+use strowger_phone::digest::{Challenge, Secret, Use};
+use strowger_phone::message::Message;
+
+/// T1 and T2, milliseconds.
+const T1_MS: u64 = 500;
+const T2_MS: u64 = 4_000;
+/// 64 T1.
+const GIVE_UP_MS: u64 = 32_000;
+/// An INVITE that was answered provisionally waits so long: more than any ring time.
+const PROCEEDING_MS: u64 = 200_000;
+/// A finished transaction is watched so long for what must not come.
+const WATCH_MS: u64 = 40_000;
+
+/// What a request is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// REGISTER; credentials were shown.
+    Register { expires_s: u32, shown: bool },
+    /// The first INVITE of a call.
+    Invite(u32),
+    /// A later one.
+    Reinvite(u32),
+    /// BYE.
+    Bye(u32),
+    /// CANCEL.
+    Cancel,
+}
+
+/// A request of ours.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) branch: String,
+    pub(super) purpose: Purpose,
+    pub(super) request: Message,
+    bytes: Vec<u8>,
+    resend: Option<Tick>,
+    gap_ms: u64,
+    end: Tick,
+    /// Code and To tag of the final response.
+    outcome: Option<(u16, String)>,
+    ack: Option<Vec<u8>>,
+}
+
+/// A request of the switch.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) branch: String,
+    pub(super) request: Message,
+    pub(super) call: Option<u32>,
+    last: Option<Vec<u8>>,
+    pub(super) code: u16,
+    resend: Option<Tick>,
+    gap_ms: u64,
+    end: Tick,
+}
+
+impl Client {
+    pub(super) fn next(&self) -> Tick {
+        self.resend.map_or(self.end, |at| at.min(self.end))
+    }
+
+    fn is_invite(&self) -> bool {
+        matches!(self.purpose, Purpose::Invite(_) | Purpose::Reinvite(_))
+    }
+}
+
+impl Server {
+    pub(super) fn next(&self) -> Tick {
+        self.resend.map_or(self.end, |at| at.min(self.end))
+    }
+
+    /// A final response to INVITE waits for its ACK.
+    fn is_unacknowledged(&self) -> bool {
+        self.resend.is_some()
+    }
+}
+
+impl Agent {
+    /// Sends a request as a new transaction; Via and Max-Forwards are added.
+    pub(super) fn begin(&mut self, mut request: Message, purpose: Purpose, now: Tick) {
+        let branch = match purpose {
+            // CANCEL has the branch of its INVITE, which the caller has put there.
+            Purpose::Cancel => request.branch().unwrap_or_default().to_owned(),
+            Purpose::Register { .. }
+            | Purpose::Invite(_)
+            | Purpose::Reinvite(_)
+            | Purpose::Bye(_) => {
+                let branch = self.new_branch();
+                request.headers.insert(0, ("Via".into(), self.via(&branch)));
+                branch
+            }
+        };
+        request.set("Max-Forwards", "70");
+        let bytes = request.to_bytes();
+        self.send(bytes.clone(), now);
+        self.clients.push(Client {
+            branch,
+            purpose,
+            request,
+            bytes,
+            resend: Some(now.plus_ms(T1_MS)),
+            gap_ms: T1_MS,
+            end: now.plus_ms(GIVE_UP_MS),
+            outcome: None,
+            ack: None,
+        });
+    }
+
+    pub(super) fn resend_clients(&mut self, now: Tick) {
+        let mut sends = Vec::new();
+        let mut gone = Vec::new();
+        self.clients.retain_mut(|client| {
+            if client.end <= now {
+                if client.outcome.is_none() {
+                    gone.push((client.purpose, client.request.summary()));
+                }
+                return false;
+            }
+            if client.resend.is_some_and(|at| at <= now) {
+                client.gap_ms *= 2;
+                if !client.is_invite() {
+                    client.gap_ms = client.gap_ms.min(T2_MS);
+                }
+                client.resend = Some(now.plus_ms(client.gap_ms));
+                sends.push(client.bytes.clone());
+            }
+            true
+        });
+        for bytes in sends {
+            self.send(bytes, now);
+        }
+        for (purpose, _what) in gone {
+            self.unanswered += 1;
+            self.conclude(purpose, 408, None, now);
+        }
+    }
+
+    pub(super) fn handle_response(&mut self, response: &Message, now: Tick) {
+        let (Some(code), Some((_, method))) = (response.code(), response.cseq()) else { return };
+        let branch = response.branch().unwrap_or_default();
+        let found =
+            self.clients.iter_mut().find(|c| c.branch == branch && c.request.method() == method);
+        let Some(client) = found else { return };
+        if code < 200 {
+            if client.outcome.is_none() && client.is_invite() {
+                client.resend = None;
+                client.end = now.plus_ms(PROCEEDING_MS);
+                let purpose = client.purpose;
+                self.progress(purpose, response, now);
+            }
+            return;
+        }
+        let outcome = (code, response.tag("To").unwrap_or_default().to_owned());
+        if let Some(before) = &client.outcome {
+            let same = *before == outcome;
+            let before = before.0;
+            if let Some(ack) = client.ack.clone() {
+                self.send(ack, now);
+            }
+            if !same && method == "INVITE" {
+                self.breach(now, &format!("INVITE had {before}, and then {code}"));
+            }
+            return;
+        }
+        client.outcome = Some(outcome);
+        client.resend = None;
+        client.end = now.plus_ms(WATCH_MS);
+        let (purpose, request) = (client.purpose, client.request.clone());
+        if client.is_invite() {
+            self.acknowledge(&request, response, branch, now);
+            *self.finals.entry(code).or_default() += 1;
+        }
+        if matches!(code, 401 | 407) && self.show_credentials(purpose, &request, response, now) {
+            return;
+        }
+        self.conclude(purpose, code, Some(response), now);
+    }
+
+    /// ACK of a final response: in the transaction for a failure, outside it for a success.
+    fn acknowledge(&mut self, request: &Message, response: &Message, branch: &str, now: Tick) {
+        let success = response.code().is_some_and(|code| code < 300);
+        let uri = match response.header("Contact") {
+            Some(contact) if success => strowger_phone::message::address_uri(contact).to_owned(),
+            Some(_) | None => request.uri().to_owned(),
+        };
+        let ack_branch = if success { self.new_branch() } else { branch.to_owned() };
+        let mut ack = Message::request("ACK", &uri);
+        ack.push("Via", &self.via(&ack_branch));
+        ack.push("Max-Forwards", "70");
+        for name in ["From", "Call-ID"] {
+            ack.push(name, request.header(name).unwrap_or_default());
+        }
+        ack.push("To", response.header("To").unwrap_or_default());
+        let number = request.cseq().map_or(0, |(number, _)| number);
+        ack.push("CSeq", &format!("{number} ACK"));
+        let bytes = ack.to_bytes();
+        if let Some(client) =
+            self.clients.iter_mut().find(|c| c.branch == branch && c.request.method() == "INVITE")
+        {
+            client.ack = Some(bytes.clone());
+        }
+        self.send(bytes, now);
+    }
+
+    /// Sends the request again with credentials, once.
+    fn show_credentials(
+        &mut self,
+        purpose: Purpose,
+        request: &Message,
+        response: &Message,
+        now: Tick,
+    ) -> bool {
+        let Some(login) = self.login.clone() else { return false };
+        let purpose = match purpose {
+            Purpose::Register { expires_s, shown: false } => {
+                Purpose::Register { expires_s, shown: true }
+            }
+            // A nonce that became stale on the way is shown anew.
+            Purpose::Invite(_) if request.header("Authorization").is_none() => purpose,
+            Purpose::Register { shown: true, .. }
+            | Purpose::Invite(_)
+            | Purpose::Reinvite(_)
+            | Purpose::Bye(_)
+            | Purpose::Cancel => return false,
+        };
+        let Some(challenge) = response.header("WWW-Authenticate").and_then(Challenge::parse) else {
+            return false;
+        };
+        let secret = Secret { user: &login.user, password: &login.password };
+        let method = request.method().to_owned();
+        let cnonce = format!("{:x}", self.dice.bits());
+        let used = Use { method: &method, uri: request.uri(), count: 1, cnonce: &cnonce };
+        let mut again = request.clone();
+        again.remove("Via");
+        again.set("Authorization", &challenge.authorization(secret, used));
+        let number = match purpose {
+            Purpose::Invite(key) => self.next_cseq(key),
+            Purpose::Register { .. } | Purpose::Reinvite(_) | Purpose::Bye(_) | Purpose::Cancel => {
+                self.cseq += 1;
+                self.cseq
+            }
+        };
+        again.set("CSeq", &format!("{number} {method}"));
+        self.begin(again, purpose, now);
+        true
+    }
+
+    /// A request that is new here; `None` when it was a retransmission and is answered.
+    pub(super) fn serve(&mut self, request: &Message, now: Tick) -> Option<String> {
+        let branch = request.branch().unwrap_or_default().to_owned();
+        let known = self
+            .servers
+            .iter()
+            .find(|s| s.branch == branch && s.request.method() == request.method());
+        if let Some(server) = known {
+            if let Some(last) = server.last.clone() {
+                self.send(last, now);
+            }
+            return None;
+        }
+        self.servers.push(Server {
+            branch: branch.clone(),
+            request: request.clone(),
+            call: None,
+            last: None,
+            code: 0,
+            resend: None,
+            gap_ms: T1_MS,
+            end: now.plus_ms(PROCEEDING_MS),
+        });
+        Some(branch)
+    }
+
+    pub(super) fn server(&mut self, branch: &str, method: &str) -> Option<&mut Server> {
+        self.servers.iter_mut().find(|s| s.branch == branch && s.request.method() == method)
+    }
+
+    /// The INVITE of a call, to be cancelled, and whether anything was heard of it.
+    pub(super) fn invite_under_way(&self, key: u32) -> Option<(&Message, bool)> {
+        let wanted = |c: &&Client| c.purpose == Purpose::Invite(key) && c.outcome.is_none();
+        self.clients.iter().find(wanted).map(|c| (&c.request, c.resend.is_none()))
+    }
+
+    /// A re-INVITE of ours waits for its answer.
+    pub(super) fn reinvite_under_way(&self, key: u32) -> bool {
+        self.clients.iter().any(|c| c.purpose == Purpose::Reinvite(key) && c.outcome.is_none())
+    }
+
+    /// Answers a request. Final responses to INVITE are repeated until their ACK.
+    pub(super) fn respond(&mut self, branch: &str, method: &str, response: &Message, now: Tick) {
+        let bytes = response.to_bytes();
+        let code = response.code().unwrap_or_default();
+        let Some(server) = self.server(branch, method) else { return };
+        server.last = Some(bytes.clone());
+        server.code = code;
+        if code >= 200 {
+            server.end = now.plus_ms(GIVE_UP_MS);
+            server.resend = (method == "INVITE").then_some(now.plus_ms(T1_MS));
+            server.gap_ms = T1_MS;
+        }
+        self.send(bytes, now);
+    }
+
+    pub(super) fn resend_servers(&mut self, now: Tick) {
+        let mut sends = Vec::new();
+        let mut deaf = Vec::new();
+        self.servers.retain_mut(|server| {
+            if server.end <= now {
+                if server.is_unacknowledged() {
+                    deaf.push(server.code);
+                }
+                return false;
+            }
+            if server.resend.is_some_and(|at| at <= now) {
+                server.gap_ms = (server.gap_ms * 2).min(T2_MS);
+                server.resend = Some(now.plus_ms(server.gap_ms));
+                sends.extend(server.last.clone());
+            }
+            true
+        });
+        for bytes in sends {
+            self.send(bytes, now);
+        }
+        for code in deaf {
+            self.breach(now, &format!("nobody acknowledged {code} of INVITE"));
+        }
+    }
+
+    /// An ACK came: the failure it belongs to by its branch, or the success by its CSeq.
+    pub(super) fn handle_ack(&mut self, ack: &Message) -> Option<u32> {
+        let branch = ack.branch().unwrap_or_default();
+        let number = ack.cseq().map(|(number, _)| number);
+        let id = ack.header("Call-ID");
+        let server = self.servers.iter_mut().find(|s| {
+            let same = s.request.header("Call-ID") == id
+                && s.request.cseq().map(|(number, _)| number) == number;
+            s.request.method() == "INVITE" && if s.code < 300 { same } else { s.branch == branch }
+        })?;
+        server.resend = None;
+        server.call
+    }
+
+    /// The call ended by its BYE: nothing is repeated any more.
+    pub(super) fn stop_answering(&mut self, key: u32) {
+        for server in self.servers.iter_mut().filter(|s| s.call == Some(key) && s.code < 300) {
+            server.resend = None;
+        }
+    }
+}

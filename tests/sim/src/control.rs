@@ -1,0 +1,442 @@
+//! The control plane of a simulated switch: the real [`Office`], an intake of the journal, and the
+//! memory twin of the store, joined as `controld` joins them, with a crash at any step.
+
+use crate::cable::Cable;
+use crate::dice::Dice;
+use crate::disk::Disk;
+use crate::fault::Plant;
+use crate::io::wall_us;
+use crate::plan;
+use crate::switch::Words;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use strowger_billing::{
+    Cause, LedgerAccount, LedgerKind, Mode, Owner, Transfer, TransferKind, Unit, records,
+};
+use strowger_link::codec::decode;
+use strowger_link::journal::FrameKind;
+use strowger_link::table::{Reader, SlotState};
+use strowger_link::{AnswerBody, CallFacts, Down, Hello, MS, Tick, Up};
+use strowger_model::{Account, Amount, Cdr};
+use strowger_office::{Office, Output};
+use strowger_routing::{EdgeSettings, World, edge};
+use strowger_store::{Life, MemoryStore, Position};
+
+/// This node.
+pub const NODE: u32 = 1;
+/// Records of one transaction: few, so that a crash finds several under way.
+const BATCH_MAX: usize = 3;
+/// A transaction takes so long, milliseconds.
+const COMMIT_MS: (u64, u64) = (1, 300);
+/// Validity of a nonce, seconds.
+const NONCE_VALID_S: u32 = 300;
+
+/// The control plane and its database.
+pub struct Control {
+    world: Arc<World>,
+    /// The database: outlives the process.
+    pub store: MemoryStore,
+    disk: Rc<RefCell<Disk>>,
+    cable: Rc<RefCell<Cable>>,
+    /// The call table's file and the life that it is of; a power cut takes it.
+    pub table: Option<(Words, u32)>,
+    process: Option<Process>,
+    dice: Dice,
+    plant: Option<Plant>,
+    /// The process dies after so many steps.
+    pub crash_in: Option<u32>,
+    /// Alarms of the till, as text.
+    pub alarms: Vec<String>,
+    /// What must not happen and did.
+    pub breaches: Vec<String>,
+    /// Crashes so far.
+    pub crashes: u32,
+    /// Outcomes of verbs, as text.
+    pub verbs: Vec<String>,
+    /// The shard's last counters.
+    pub counters: Vec<u64>,
+    /// Turns between its last two reports.
+    pub turns_per_report: Option<u64>,
+}
+
+/// What dies with the process.
+struct Process {
+    office: Office,
+    at: Position,
+    intake: Intake,
+    session: Option<u32>,
+    edges: u64,
+    /// Life of the dataplane that was greeted last.
+    last_life: Option<u32>,
+}
+
+/// Where the intake stands.
+enum Intake {
+    Idle,
+    /// Written, not durable before `until`.
+    Committing {
+        until: Tick,
+        number: u64,
+        batch: Vec<Cdr>,
+        to: Position,
+    },
+}
+
+/// The process died in this step.
+struct Died;
+
+impl Control {
+    /// A database with the operator's credit in its books, and no process yet.
+    #[must_use]
+    pub fn new(
+        world: Arc<World>,
+        disk: Rc<RefCell<Disk>>,
+        cable: Rc<RefCell<Cable>>,
+        dice: Dice,
+        plant: Option<Plant>,
+    ) -> Control {
+        let mut store = MemoryStore::new();
+        for (account, cents) in world.accounts().zip(plan::CREDIT_CENTS) {
+            if let Some(payment) = payment(account, cents) {
+                store.insert_transfer(&payment);
+            }
+        }
+        store.sync();
+        Control {
+            world,
+            store,
+            disk,
+            cable,
+            table: None,
+            process: None,
+            dice,
+            plant,
+            crash_in: None,
+            alarms: Vec::new(),
+            breaches: Vec::new(),
+            crashes: 0,
+            verbs: Vec::new(),
+            counters: Vec::new(),
+            turns_per_report: None,
+        }
+    }
+
+    /// The process begins: books and cursor, then the journal behind it, then the call table.
+    pub fn boot(&mut self, now: Tick) {
+        let wall = wall_us(now);
+        let mut office = Office::new(NODE, Arc::clone(&self.world));
+        let posted = self.store.balances();
+        for account in self.world.accounts() {
+            let of = |p: &&strowger_store::Posted| p.account == account.id;
+            let balance = posted.iter().find(of).map_or(Amount::ZERO, |p| p.balance);
+            office.load(account, balance, now);
+        }
+        office.load_bindings(self.store.bindings(wall), now, wall);
+        let cursors = self.store.cursors();
+        let at = cursors.iter().find(|t| t.origin == NODE).map_or(Position::default(), |t| t.at);
+        let from = if self.plant == Some(Plant::SettleTwice) { 0 } else { at.seq };
+        // A boot reads the journal to its end, durable or not: nothing is counted on it.
+        let whole = self.disk.borrow().frames.len();
+        office.replay(&self.read_from(from, whole, usize::MAX).0, now);
+        self.take_up_calls(&mut office, now);
+        let intake = Intake::Idle;
+        let process = Process { office, at, intake, session: None, edges: 0, last_life: None };
+        self.process = Some(process);
+        self.turn(now);
+    }
+
+    /// Calls of the table, as `controld` takes them up: those that ring or speak.
+    fn take_up_calls(&self, office: &mut Office, now: Tick) {
+        let Some((words, _)) = &self.table else { return };
+        for (state, facts) in slots(words) {
+            if matches!(state, SlotState::Ringing | SlotState::Answered) {
+                office.adopt_running(&facts, now);
+            }
+        }
+    }
+
+    /// The process dies now, and what the database has not committed is gone.
+    pub fn crash(&mut self) {
+        if self.process.take().is_some() {
+            self.crashes += 1;
+            self.crash_in = None;
+            self.cable.borrow_mut().cut();
+            self.store.crash();
+        }
+    }
+
+    /// The process runs.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// The office, while the process runs.
+    #[must_use]
+    pub fn office(&self) -> Option<&Office> {
+        self.process.as_ref().map(|p| &p.office)
+    }
+
+    /// The intake has taken and committed all that is durable.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let Some(p) = &self.process else { return false };
+        let durable = self.disk.borrow().published;
+        let rest = self.read_from(p.at.seq, durable, 1).0;
+        matches!(p.intake, Intake::Idle) && rest.is_empty() && !self.cable.borrow().has_up()
+    }
+
+    /// When [`Control::turn`] is due by itself.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        let p = self.process.as_ref()?;
+        let intake = match &p.intake {
+            Intake::Idle => None,
+            Intake::Committing { until, .. } => Some(*until),
+        };
+        [p.office.poll_timeout(), intake].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn turn(&mut self, now: Tick) {
+        let Some(mut process) = self.process.take() else { return };
+        let result = self.work(&mut process, now);
+        self.process = Some(process);
+        if let Err(Died) = result {
+            self.crash();
+        }
+    }
+
+    /// Runs `act` on the office and carries out what it wants.
+    pub fn with_office(&mut self, now: Tick, act: impl FnOnce(&mut Office)) {
+        if let Some(p) = &mut self.process {
+            act(&mut p.office);
+        }
+        self.turn(now);
+    }
+
+    /// Sends a frame down, if there is a session.
+    pub fn send(&self, down: &Down) {
+        self.cable.borrow_mut().send_down(down);
+    }
+
+    fn work(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
+        self.greet(p, now)?;
+        // As in the decider's loop, orders of the intake come before the frames that wait.
+        self.take_journal(p, now)?;
+        while let Some(frame) = self.recv() {
+            self.step()?;
+            match Up::from_bytes(&frame) {
+                Ok(up) => p.office.handle_up(up, now, wall_us(now)),
+                Err(_) => self.breaches.push("a frame of the dataplane cannot be read".into()),
+            }
+            self.step()?;
+            self.carry_out(p);
+        }
+        if p.office.poll_timeout().is_some_and(|at| at <= now) {
+            p.office.handle_timeout(now);
+        }
+        self.carry_out(p);
+        Ok(())
+    }
+
+    fn recv(&self) -> Option<Vec<u8>> {
+        self.cable.borrow_mut().recv_up()
+    }
+
+    /// A place where the process may die.
+    fn step(&mut self) -> Result<(), Died> {
+        match &mut self.crash_in {
+            Some(0) => Err(Died),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn greet(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
+        let Some(epoch) = self.table.as_ref().map(|(_, epoch)| *epoch) else { return Ok(()) };
+        if !self.cable.borrow().listens {
+            return Ok(());
+        }
+        let session = self.cable.borrow().session();
+        if p.session.is_some() && p.session == session {
+            return Ok(());
+        }
+        self.step()?;
+        p.session = Some(self.cable.borrow_mut().connect());
+        let life = Life { node: NODE, shard: 0, boot: 1, epoch };
+        let Some(origin) = self.store.origin(&life) else { return Ok(()) };
+        self.step()?;
+        self.send(&Down::Hello(Hello { origin, node: NODE }));
+        p.edges += 1;
+        let settings = EdgeSettings {
+            version: p.edges,
+            tenant: plan::TENANT,
+            nonce_key: [7; 16],
+            nonce_valid_s: NONCE_VALID_S,
+            denied: Vec::new(),
+        };
+        if let Some((edge, _)) = edge(&self.world, &settings) {
+            self.send(&Down::Edge(Box::new(edge)));
+        }
+        if p.last_life.replace(epoch).is_some_and(|last| last != epoch) {
+            p.office.dataplane_restarted(0, now);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, p: &mut Process) {
+        while let Some(output) = p.office.poll_output() {
+            match output {
+                Output::Down(down) => {
+                    let down = self.tamper(down);
+                    self.send(&down);
+                }
+                Output::Binding(strowger_routing::Output::Save(binding)) => {
+                    self.store.put_binding(*binding);
+                }
+                Output::Binding(strowger_routing::Output::Remove { subscriber, uri }) => {
+                    self.store.remove_binding(subscriber, &uri);
+                }
+                Output::Alarm(alarm) => self.alarms.push(format!("{alarm:?}")),
+                Output::Verb(result) => self.verbs.push(format!("{:?}", result.outcome)),
+                Output::Counters(counters) => {
+                    let turns = |values: &[u64]| values.last().copied();
+                    let (old, new) = (turns(&self.counters), turns(&counters.values));
+                    self.turns_per_report = old.zip(new).map(|(old, new)| new.saturating_sub(old));
+                    self.counters = counters.values;
+                }
+                Output::Doorbell(_) | Output::Adjusted { .. } | Output::Turned(_) => {}
+            }
+        }
+    }
+
+    /// The planted fault that promises more talk time than is held.
+    fn tamper(&self, mut down: Down) -> Down {
+        if self.plant == Some(Plant::OverGrant)
+            && let Down::Answer(answer) = &mut down
+        {
+            match &mut answer.body {
+                AnswerBody::Go(go) => go.grant.ms = go.grant.ms.saturating_mul(2),
+                AnswerBody::Extended(e) => e.grant.ms = e.grant.ms.saturating_mul(2),
+                AnswerBody::Refuse(_)
+                | AnswerBody::Challenge(_)
+                | AnswerBody::Forward(_)
+                | AnswerBody::Registered(_)
+                | AnswerBody::Respond(_)
+                | AnswerBody::Resolved(_) => {}
+            }
+        }
+        down
+    }
+
+    /// Records behind `from` and before `end`, at most `max`, and the position behind the last
+    /// frame read.
+    fn read_from(&self, from: u64, end: usize, max: usize) -> (Vec<Cdr>, Position) {
+        let disk = self.disk.borrow();
+        let mut batch = Vec::new();
+        let mut seq = from;
+        for frame in disk.frames.iter().take(end).skip(from as usize) {
+            if batch.len() >= max {
+                break;
+            }
+            seq += 1;
+            if frame.kind == FrameKind::Ended
+                && let Ok(facts) = decode::<CallFacts>(&frame.payload)
+            {
+                batch.extend(records(&facts, Mode::CalledLeg));
+            }
+        }
+        if self.plant == Some(Plant::WrongRounding) {
+            batch.iter_mut().filter_map(|cdr| cdr.customer.as_mut()).for_each(round_down);
+        }
+        (batch, Position { seq, segment: 0, offset: seq })
+    }
+
+    fn take_journal(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
+        if let Intake::Committing { until, .. } = &p.intake {
+            if *until > now {
+                return Ok(());
+            }
+            let done = std::mem::replace(&mut p.intake, Intake::Idle);
+            self.finish(p, done, now)?;
+        }
+        let durable = self.disk.borrow().published;
+        let (batch, to) = self.read_from(p.at.seq, durable, BATCH_MAX);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.step()?;
+        let forgets = self.plant == Some(Plant::StaleHold) && self.dice.percent(20);
+        if !forgets {
+            p.office.settle(&batch, now);
+        }
+        self.step()?;
+        if self.plant == Some(Plant::CursorMovesAlone) {
+            // The cursor is committed in a transaction of its own, before the records.
+            let _moved = self.store.ingest(NODE, p.at, to, &[], wall_us(now));
+            self.store.sync();
+            self.step()?;
+            p.at = to;
+        }
+        match self.store.ingest(NODE, p.at, to, &batch, wall_us(now)) {
+            Ok(ingested) => {
+                let (least, most) = COMMIT_MS;
+                let until = now.plus_ns(self.dice.between(least * MS, most * MS));
+                let number = ingested.batch.unsigned_abs();
+                p.intake = Intake::Committing { until, number, batch, to };
+                self.step()
+            }
+            Err(e) => {
+                self.breaches.push(format!("the store refuses records: {e}"));
+                p.at = to;
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self, p: &mut Process, done: Intake, now: Tick) -> Result<(), Died> {
+        let Intake::Committing { number, batch, to, .. } = done else { return Ok(()) };
+        self.store.sync();
+        self.step()?;
+        p.office.committed(number, &batch, now);
+        p.at = to;
+        self.step()
+    }
+}
+
+/// What a call table holds.
+#[must_use]
+pub fn slots(words: &Words) -> Vec<(SlotState, CallFacts)> {
+    let Ok(reader) = Reader::attach(words.clone()) else { return Vec::new() };
+    let mut body = Vec::new();
+    let mut all = Vec::new();
+    for idx in 0..reader.setup().slots {
+        let Ok(Some(head)) = reader.read(idx as u16, &mut body) else { continue };
+        all.extend(decode::<CallFacts>(&body).map(|facts| (head.state, facts)));
+    }
+    all
+}
+
+/// Rounded towards zero at the ledger's scale, instead of half away at the tariff's.
+fn round_down(charge: &mut strowger_model::Charge) {
+    let seconds = charge.charged_ms as i128 / 1_000;
+    let exact = i128::from(charge.unit_price.0) * seconds / 600;
+    let amount = Amount(i64::try_from(exact).unwrap_or(i64::MAX));
+    charge.net = amount;
+    charge.gross = amount;
+}
+
+fn payment(account: &Account, cents: i64) -> Option<Transfer> {
+    let unit = Unit::Money(account.currency);
+    let side = |owner, kind| LedgerAccount { tenant: account.tenant, owner, kind, unit };
+    let cash = side(Owner::Tenant, LedgerKind::Cash);
+    let balance = side(Owner::Account(account.id), LedgerKind::Balance);
+    let amount = Amount(cents * plan::CENT);
+    let kind = TransferKind::Payment;
+    Transfer::new(0, cash, balance, amount, kind, Cause::Request(account.id.0)).ok()
+}

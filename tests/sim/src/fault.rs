@@ -1,0 +1,60 @@
+//! Faults planted on purpose: each must be found by a law, else the simulator is blind.
+//!
+//! All of these are planted at run time, from outside the product: on the path of datagrams, in the
+//! operating system under the shard, on the link, or around the calls that join office, journal and
+//! store. What they break is what a fault inside the product would break, so the same laws must see
+//! it. Faults that only the product's own lines can have are built with `--cfg fault="..."`; see
+//! `tests/faults.rs`.
+
+/// A planted fault.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Plant {
+    /// The switch's ACK of a failure is never sent (datagrams).
+    LostAckOfFailure,
+    /// The switch's ACK of a 2xx is never sent (datagrams).
+    LostAckOfSuccess,
+    /// Each BYE is sent again as a new request (datagrams).
+    DoubleBye,
+    /// A final response of INVITE is followed by another one (datagrams).
+    DoubleFinal,
+    /// Frames count as durable before they are synced (journal).
+    DurableBeforeSync,
+    /// A record is lost on its way into the journal (journal).
+    LostRecord,
+    /// Some media ports are never closed (operating system).
+    LeakedPort,
+    /// A closed flow sends once more (operating system).
+    ClosedFlowRelays,
+    /// Grants that are given back never arrive (link).
+    LostAbandoned,
+    /// Some records never release their holds (intake).
+    StaleHold,
+    /// A boot charges records again that the books have already (intake).
+    SettleTwice,
+    /// The cursor is committed apart from the records it stands for (intake).
+    CursorMovesAlone,
+    /// Prices are rounded down at the ledger's scale (billing).
+    WrongRounding,
+    /// More talk time is promised than is held (office).
+    OverGrant,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Plant; 14] = [
+        Plant::LostAckOfFailure,
+        Plant::LostAckOfSuccess,
+        Plant::DoubleBye,
+        Plant::DoubleFinal,
+        Plant::DurableBeforeSync,
+        Plant::LostRecord,
+        Plant::LeakedPort,
+        Plant::ClosedFlowRelays,
+        Plant::LostAbandoned,
+        Plant::StaleHold,
+        Plant::SettleTwice,
+        Plant::CursorMovesAlone,
+        Plant::WrongRounding,
+        Plant::OverGrant,
+    ];
+}

@@ -1,0 +1,200 @@
+//! The operating system of a simulated switch: [`SimIo`] over queues and virtual time.
+
+use crate::fault::Plant;
+use crate::net::Datagram;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use strowger_link::Tick;
+use strowger_port::net::{
+    Io, MediaBurst, MediaPort, OpenError, SIP_BURST_MAX, SIP_DATAGRAM_BYTES_MAX, SendResult,
+    SipDatagram, SipFailure, SipPath, Woke,
+};
+
+/// Wall clock at tick 0, microseconds: 2026-01-01.
+pub const WALL_AT_0_US: i64 = 1_767_225_600_000_000;
+
+/// The one clock of a world.
+pub type Clock = Rc<Cell<Tick>>;
+
+/// The wall clock at `now`.
+#[must_use]
+pub fn wall_us(now: Tick) -> i64 {
+    WALL_AT_0_US + (now.0 / 1_000) as i64
+}
+
+/// What the world and the switch share of the switch's host.
+#[derive(Debug)]
+pub struct Machine {
+    /// Address of the listener.
+    pub sip: SocketAddr,
+    /// SIP that waits.
+    pub sip_in: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Media that waits.
+    pub media_in: VecDeque<(MediaPort, SocketAddr, Vec<u8>)>,
+    /// What leaves.
+    pub out: Vec<Datagram>,
+    /// Media ports open.
+    pub open: BTreeSet<MediaPort>,
+    /// What must not happen and did.
+    pub breaches: Vec<String>,
+    /// The planted fault.
+    pub plant: Option<Plant>,
+    /// Packets relayed.
+    pub media_sent: u64,
+    last_media: Option<(MediaPort, SocketAddr, Vec<u8>)>,
+}
+
+impl Machine {
+    /// A machine with one listener, nothing open.
+    #[must_use]
+    pub fn new(sip: SocketAddr, plant: Option<Plant>) -> Machine {
+        Machine {
+            sip,
+            sip_in: VecDeque::new(),
+            media_in: VecDeque::new(),
+            out: Vec::new(),
+            open: BTreeSet::new(),
+            breaches: Vec::new(),
+            plant,
+            media_sent: 0,
+            last_media: None,
+        }
+    }
+
+    /// Takes a datagram of the network; what nobody listens to is gone.
+    pub fn receive(&mut self, datagram: Datagram) {
+        let Datagram { from, to, data, .. } = datagram;
+        if to == self.sip {
+            self.sip_in.push_back((from, data));
+            return;
+        }
+        let port = MediaPort { address: 0, port: to.port() };
+        if self.open.contains(&port) {
+            self.media_in.push_back((port, from, data));
+        }
+    }
+
+    fn emit_media(&mut self, now: Tick, from: MediaPort, to: SocketAddr, data: Vec<u8>) {
+        if !self.open.contains(&from) {
+            self.breaches.push(format!("media left the closed port {}", from.port));
+        }
+        self.media_sent += 1;
+        let from = SocketAddr::new(self.sip.ip(), from.port);
+        self.out.push(Datagram { sent_at: now, from, to, data });
+    }
+}
+
+/// [`Io`] over a [`Machine`].
+#[derive(Debug)]
+pub struct SimIo {
+    machine: Rc<RefCell<Machine>>,
+    clock: Clock,
+}
+
+impl SimIo {
+    /// The operating system of `machine` at the time of `clock`.
+    #[must_use]
+    pub fn new(machine: Rc<RefCell<Machine>>, clock: Clock) -> SimIo {
+        SimIo { machine, clock }
+    }
+}
+
+impl Io for SimIo {
+    fn now(&self) -> Tick {
+        self.clock.get()
+    }
+
+    fn sample(&mut self) -> Tick {
+        self.clock.get()
+    }
+
+    fn wall_us(&self) -> i64 {
+        wall_us(self.clock.get())
+    }
+
+    fn recv_sip(&mut self, mut sink: impl FnMut(SipDatagram<'_>)) -> usize {
+        let mut taken = 0;
+        while taken < SIP_BURST_MAX {
+            let mut machine = self.machine.borrow_mut();
+            let local: Option<IpAddr> = Some(machine.sip.ip());
+            let Some((peer, data)) = machine.sip_in.pop_front() else { break };
+            drop(machine);
+            let path = SipPath { listener: 0, local, peer };
+            sink(SipDatagram { path, data: &data, queued_ns: 0 });
+            taken += 1;
+        }
+        taken
+    }
+
+    fn recv_sip_errors(&mut self, _sink: impl FnMut(SipFailure)) -> usize {
+        0
+    }
+
+    fn send_sip(&mut self, path: SipPath, data: &[u8]) -> SendResult {
+        if data.len() > SIP_DATAGRAM_BYTES_MAX {
+            return SendResult::TooLong;
+        }
+        let mut machine = self.machine.borrow_mut();
+        if path.listener != 0 {
+            return SendResult::NoListener;
+        }
+        let datagram = Datagram {
+            sent_at: self.clock.get(),
+            from: machine.sip,
+            to: path.peer,
+            data: data.to_vec(),
+        };
+        machine.out.push(datagram);
+        SendResult::Queued
+    }
+
+    fn open_media(&mut self, port: MediaPort) -> Result<(), OpenError> {
+        if self.machine.borrow_mut().open.insert(port) { Ok(()) } else { Err(OpenError::InUse) }
+    }
+
+    fn close_media(&mut self, port: MediaPort) {
+        let mut machine = self.machine.borrow_mut();
+        if machine.plant == Some(Plant::LeakedPort) && port.port % 64 < 8 {
+            return;
+        }
+        machine.open.remove(&port);
+        machine.media_in.retain(|(at, _, _)| *at != port);
+        if machine.plant == Some(Plant::ClosedFlowRelays)
+            && let Some((from, to, data)) = machine.last_media.take_if(|(from, _, _)| *from == port)
+        {
+            // The flow outlives its port, as a kernel's flow without a dead-man switch would.
+            machine.emit_media(self.clock.get(), from, to, data);
+        }
+    }
+
+    fn recv_media(&mut self, burst: &mut MediaBurst) -> usize {
+        burst.clear();
+        let mut machine = self.machine.borrow_mut();
+        while let Some((port, source, data)) = machine.media_in.pop_front() {
+            burst.push(port, source, &data);
+            if burst.is_full() {
+                break;
+            }
+        }
+        burst.len()
+    }
+
+    fn send_media(&mut self, burst: &mut MediaBurst) {
+        let mut machine = self.machine.borrow_mut();
+        for packet in burst.packets() {
+            let Some(target) = packet.target() else { continue };
+            let data = packet.data().to_vec();
+            machine.last_media = Some((target.from, target.to, data.clone()));
+            machine.emit_media(self.clock.get(), target.from, target.to, data);
+        }
+        burst.clear();
+    }
+
+    fn flush(&mut self) {}
+
+    fn wait(&mut self, _until: Tick) -> Woke {
+        Woke::default()
+    }
+}

@@ -1,0 +1,379 @@
+//! The laws: what must hold after every step, and what must hold when the world is quiet.
+
+use crate::plan;
+use crate::world::World;
+use std::collections::{BTreeMap, BTreeSet};
+use strowger_billing::{Mode, records};
+use strowger_link::codec::decode;
+use strowger_link::journal::FrameKind;
+use strowger_link::{AskId, COUNTERS, CallFacts, Fact, RecordId};
+use strowger_model::AccountId;
+
+/// Longest sleep of a shard that has nothing to do, milliseconds.
+const IDLE_MS: u64 = 100;
+/// Lines of each agent's ladder that a report shows.
+const LADDER_LINES: usize = 200;
+
+/// A law was broken: what, when, and the end of what was said on the wire.
+#[derive(Clone, Debug)]
+pub struct Breach {
+    /// Seed of the run.
+    pub seed: u64,
+    /// The law and what broke it.
+    pub what: String,
+    /// The last messages of all agents in order of time.
+    pub ladder: Vec<String>,
+}
+
+impl core::fmt::Display for Breach {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for line in &self.ladder {
+            writeln!(f, "{line}")?;
+        }
+        writeln!(f, "seed {}: {}", self.seed, self.what)
+    }
+}
+
+/// What the laws have seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    frames: usize,
+    records: usize,
+    started: BTreeSet<RecordId>,
+    ended: BTreeMap<RecordId, AskId>,
+    ended_asks: BTreeMap<AskId, u32>,
+    /// Asks of calls that a power cut took: this release closes no open record of them.
+    lost: BTreeSet<AskId>,
+    lost_records: BTreeSet<RecordId>,
+    power_cuts: u32,
+}
+
+impl World {
+    /// A breach of what `what` says, with the ladders.
+    pub(crate) fn breach(&self, what: &str) -> Breach {
+        let mut ladder: Vec<String> = self
+            .agents
+            .iter()
+            .flat_map(|agent| {
+                let skip = agent.ladder.len().saturating_sub(LADDER_LINES);
+                agent.ladder.iter().skip(skip).cloned()
+            })
+            .collect();
+        ladder.sort();
+        Breach { seed: self.seed, what: what.to_owned(), ladder }
+    }
+
+    fn demand(&self, holds: bool, what: impl FnOnce() -> String) -> Result<(), Breach> {
+        if holds { Ok(()) } else { Err(self.breach(&what())) }
+    }
+
+    /// Cheap laws, after every step.
+    pub(crate) fn check_step(&mut self) -> Result<(), Breach> {
+        let seen = self.agents.iter().flat_map(|agent| agent.breaches.first());
+        let machine = self.plugs.machine.borrow();
+        let first = seen.chain(&machine.breaches).chain(&self.control.breaches).next().cloned();
+        drop(machine);
+        if let Some(what) = first {
+            return Err(self.breach(&what));
+        }
+        self.check_alarms()?;
+        self.check_counts()?;
+        self.check_journal()?;
+        self.check_floors()?;
+        self.check_records()
+    }
+
+    /// The till never drifts, unless a power cut lost calls.
+    fn check_alarms(&self) -> Result<(), Breach> {
+        let alarm = self.control.alarms.first().filter(|_| self.book.power_cuts == 0);
+        self.demand(alarm.is_none(), || format!("the till raises an alarm: {alarm:?}"))
+    }
+
+    /// What the shard counts as our own mistakes.
+    fn check_counts(&self) -> Result<(), Breach> {
+        let Some(counts) = self.shard().map(strowger_shard::Shard::counts) else { return Ok(()) };
+        let mistakes = [
+            ("commands that no state allows", counts.sip_misuse),
+            ("frames that cannot be read", counts.frames_malformed),
+            ("calls that the table had no room for", counts.table_full),
+            ("journal frames without room", counts.journal_full),
+        ];
+        for (what, count) in mistakes {
+            let at = self.now().0 as f64 / 1e9;
+            self.demand(count == 0, || format!("{at:.3}: {count} {what}"))?;
+        }
+        Ok(())
+    }
+
+    /// Frames as they come: records whole, each once, no more open ones than calls.
+    fn check_journal(&mut self) -> Result<(), Breach> {
+        let disk = self.plugs.disk.borrow();
+        let new: Vec<_> = disk.frames.get(self.book.frames..).unwrap_or_default().to_vec();
+        self.book.frames = disk.frames.len();
+        drop(disk);
+        for frame in new {
+            if !matches!(frame.kind, FrameKind::Start | FrameKind::Ended) {
+                continue;
+            }
+            let Ok(facts) = decode::<CallFacts>(&frame.payload) else {
+                return Err(self.breach("a frame of the journal cannot be read"));
+            };
+            let ended = frame.kind == FrameKind::Ended;
+            if ended {
+                self.demand_whole(&facts)?;
+                // An attempt that gave up waiting for its answer has a record without a settlement;
+                // a grant that comes after that is given back.
+                if !facts.settlement.0.is_empty() {
+                    *self.book.ended_asks.entry(facts.ask).or_default() += 1;
+                }
+            }
+            let twice = match ended {
+                true => self.book.ended.insert(facts.record, facts.ask).is_some(),
+                false => !self.book.started.insert(facts.record),
+            };
+            self.demand(!twice, || format!("{:?} of {:?} twice", frame.kind, facts.record))?;
+        }
+        let known = |id: &&RecordId| {
+            !self.book.ended.contains_key(id) && !self.book.lost_records.contains(id)
+        };
+        let open = self.book.started.iter().filter(known).count();
+        let active = self.shard().map_or(usize::MAX, strowger_shard::Shard::calls_in_use);
+        self.demand(open <= active, || format!("{open} calls answered and open, {active} active"))
+    }
+
+    /// One end for each leg, and the end of the call last.
+    fn demand_whole(&self, facts: &CallFacts) -> Result<(), Breach> {
+        let mut legs: BTreeMap<u8, (u32, u32)> = BTreeMap::new();
+        for fact in &facts.facts {
+            match fact {
+                Fact::LegOpened(opened) => legs.entry(opened.leg).or_default().0 += 1,
+                Fact::LegEnded(ended) => legs.entry(ended.leg).or_default().1 += 1,
+                Fact::Began(_)
+                | Fact::LegProgress(_)
+                | Fact::LegAnswered(_)
+                | Fact::Joined(_)
+                | Fact::Parted(_)
+                | Fact::Granted(_)
+                | Fact::Ended(_) => {}
+            }
+        }
+        let whole = legs.values().all(|counts| *counts == (1, 1));
+        let last = matches!(facts.facts.last(), Some(Fact::Ended(_)));
+        self.demand(whole && last, || format!("{:?} is not whole: {:?}", facts.record, facts.facts))
+    }
+
+    /// No balance with a floor passes it, neither in the till nor in the books.
+    fn check_floors(&self) -> Result<(), Breach> {
+        let Some(office) = self.control.office() else { return Ok(()) };
+        for balance in office.till().balances() {
+            let Some(floor) = balance.floor else { continue };
+            let (total, key) = (balance.total(), balance.key);
+            self.demand(total >= floor, || format!("{key:?} passed its floor: {total:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// New records in the store: priced as the arithmetic of the plan prices them, and never ahead
+    /// of what the disk can still lose.
+    fn check_records(&mut self) -> Result<(), Breach> {
+        let store = &self.control.store;
+        let cdrs = store.cdrs();
+        if cdrs.len() == self.book.records {
+            return Ok(());
+        }
+        let new: Vec<_> = cdrs.get(self.book.records..).unwrap_or_default().to_vec();
+        self.book.records = cdrs.len();
+        let taken = store.cursors().first().map_or(0, |taken| taken.at.seq);
+        let synced = self.plugs.disk.borrow().synced as u64;
+        self.demand(taken <= synced, || {
+            format!("the store has taken {taken} frames, the disk keeps {synced}")
+        })?;
+        for cdr in new {
+            let paid = charges(&cdr);
+            let expected = sum(plan::charges(&cdr));
+            self.demand(paid == expected, || {
+                format!("a record costs {paid:?}, not {expected:?}: {cdr:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The host lost power, and with it the call table and what was not synced: the records of its
+    /// calls are lost in this release.
+    pub(crate) fn note_power_cut(&mut self) {
+        self.book.power_cuts += 1;
+        let cable = self.plugs.cable.borrow();
+        let disk = self.plugs.disk.borrow();
+        let kept: BTreeSet<RecordId> = disk
+            .frames
+            .iter()
+            .filter(|frame| frame.kind == FrameKind::Ended)
+            .filter_map(|frame| decode::<CallFacts>(&frame.payload).ok())
+            .map(|facts| facts.record)
+            .collect();
+        let book = &mut self.book;
+        book.frames = disk.frames.len();
+        book.lost.extend(cable.granted.iter().filter(|ask| !book.ended_asks.contains_key(ask)));
+        for (record, ask) in &book.ended {
+            if !kept.contains(record) {
+                book.lost.insert(*ask);
+            }
+        }
+        book.ended.retain(|record, _| kept.contains(record));
+        let open = book.started.iter().filter(|record| !book.ended.contains_key(record));
+        book.lost_records.extend(open);
+    }
+
+    /// Everything, once nothing happens any more.
+    pub(crate) fn check_quiet(&mut self) -> Result<(), Breach> {
+        self.check_switch_quiet()?;
+        self.check_grants()?;
+        self.check_store()?;
+        self.check_callers()?;
+        self.check_money()
+    }
+
+    /// Nobody pays for a call that he was told had failed.
+    fn check_callers(&self) -> Result<(), Breach> {
+        let answered: BTreeSet<&str> = self
+            .control
+            .store
+            .cdrs()
+            .iter()
+            .filter(|cdr| cdr.is_answered())
+            .map(|cdr| cdr.caller.sip_call_id.as_str())
+            .collect();
+        for agent in &self.agents {
+            for call in agent.calls.values().filter(|call| call.outgoing) {
+                // A caller that heard nothing at all (408 of its own) cannot know.
+                let Some(code) = call.outcome.filter(|code| *code >= 300 && *code != 408) else {
+                    continue;
+                };
+                let charged = answered.contains(call.id.as_str());
+                let name = &agent.name;
+                self.demand(!charged, || {
+                    format!("{name} was told {code}, the record says answered: {}", call.id)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_switch_quiet(&self) -> Result<(), Breach> {
+        let Some(switch) = &self.switch else { return Err(self.breach("the switch is down")) };
+        let shard = &switch.shard;
+        let open = self.plugs.machine.borrow().open.len();
+        let counter = |name: &str| {
+            let at = COUNTERS.iter().position(|known| *known == name);
+            at.and_then(|at| self.control.counters.get(at)).copied().unwrap_or(u64::MAX)
+        };
+        let left = [
+            ("calls", shard.calls_in_use() as u64),
+            ("port pairs", shard.media_ports_in_use() as u64),
+            ("gauges", shard.gauges_in_use()),
+            ("sockets", open as u64),
+            ("transactions", counter("transactions_open")),
+            ("legs", counter("legs_open")),
+        ];
+        for (what, count) in left {
+            self.demand(count == 0, || format!("{count} {what} are left"))?;
+        }
+        let asleep_ms = switch.due.ms_since(self.now());
+        self.demand(asleep_ms <= IDLE_MS, || format!("the shard sleeps for {asleep_ms} ms"))?;
+        let rate = self.book_turns();
+        self.demand(rate.is_none_or(|turns| turns <= 12), || {
+            format!("{rate:?} turns in the last second of an idle shard: a timer without an owner")
+        })
+    }
+
+    /// Turns in the last full second, from two reports of the shard's counters.
+    fn book_turns(&self) -> Option<u64> {
+        self.control.turns_per_report
+    }
+
+    /// Each grant came to exactly one end.
+    fn check_grants(&self) -> Result<(), Breach> {
+        let cable = self.plugs.cable.borrow();
+        for ask in cable.granted.iter().filter(|ask| !self.book.lost.contains(ask)) {
+            let recorded = self.book.ended_asks.get(ask).copied().unwrap_or(0);
+            let returned = cable.abandoned.get(ask).copied().unwrap_or(0);
+            self.demand(recorded + returned == 1, || {
+                format!("{ask:?} was granted; {recorded} records, {returned} times given back")
+            })?;
+        }
+        let open: Vec<_> = self
+            .book
+            .started
+            .iter()
+            .filter(|id| !self.book.ended.contains_key(id) && !self.book.lost_records.contains(id))
+            .collect();
+        self.demand(open.is_empty(), || format!("answered and never ended: {open:?}"))
+    }
+
+    /// The store has each record of the journal exactly once, and nothing else.
+    fn check_store(&self) -> Result<(), Breach> {
+        self.demand(self.control.is_idle(), || "the intake has not taken all".to_owned())?;
+        let mut stored: BTreeMap<i64, u32> = BTreeMap::new();
+        for cdr in self.control.store.cdrs().iter().filter(|cdr| cdr.part == 0) {
+            *stored.entry(cdr.id.0).or_default() += 1;
+        }
+        let journaled: BTreeMap<i64, u32> = self.book.ended.keys().map(|id| (id.0, 1)).collect();
+        self.demand(stored == journaled, || {
+            format!("records in the store {stored:?}, in the journal {journaled:?}")
+        })
+    }
+
+    /// Books and till agree with credit less the charges of the journal's records; nothing is held.
+    fn check_money(&self) -> Result<(), Breach> {
+        let mut expected = sum(plan::CREDIT_CENTS
+            .iter()
+            .enumerate()
+            .map(|(i, cents)| (AccountId(1 + i as i64), cents * plan::CENT)));
+        let disk = self.plugs.disk.borrow();
+        for frame in disk.frames.iter().filter(|frame| frame.kind == FrameKind::Ended) {
+            let Ok(facts) = decode::<CallFacts>(&frame.payload) else { continue };
+            for cdr in records(&facts, Mode::CalledLeg) {
+                for (account, charge) in plan::charges(&cdr) {
+                    *expected.entry(account).or_default() -= charge;
+                }
+            }
+        }
+        expected.retain(|_, amount| *amount != 0);
+        let books = self.control.store.balances();
+        let booked = sum(books.iter().map(|posted| (posted.account, posted.balance.0)));
+        self.demand(booked == expected, || format!("books {booked:?}, expected {expected:?}"))?;
+        let Some(office) = self.control.office() else { return Err(self.breach("no office")) };
+        let till = sum(office.till().balances().map(|b| (b.key.account, b.total().0)));
+        self.demand(till == expected, || format!("till {till:?}, expected {expected:?}"))?;
+        let lost = !self.book.lost.is_empty();
+        for balance in office.till().balances().filter(|_| !lost) {
+            self.demand(balance.held.0 == 0 && balance.calls == 0, || {
+                format!("no call is up, and the till holds {balance:?}")
+            })?;
+        }
+        let holds = office.till().holds().filter(|_| !lost).count();
+        self.demand(holds == 0, || format!("no call is up, and {holds} holds are left"))?;
+        let live = office.live().len();
+        self.demand(live == 0 || lost, || format!("no call is up, and {live} are shown as live"))
+    }
+}
+
+fn charges(cdr: &strowger_model::Cdr) -> BTreeMap<AccountId, i64> {
+    sum(cdr.charges().map(|charge| {
+        let sign = match charge.kind {
+            strowger_model::ChargeKind::Customer | strowger_model::ChargeKind::Reseller => 1,
+            strowger_model::ChargeKind::Supplier => -1,
+        };
+        (charge.account, sign * charge.gross.0)
+    }))
+}
+
+/// Sums by account; accounts with nothing are left out.
+fn sum(amounts: impl IntoIterator<Item = (AccountId, i64)>) -> BTreeMap<AccountId, i64> {
+    let mut sums: BTreeMap<AccountId, i64> = BTreeMap::new();
+    for (account, amount) in amounts {
+        *sums.entry(account).or_default() += amount;
+    }
+    sums.retain(|_, amount| *amount != 0);
+    sums
+}

@@ -1,0 +1,259 @@
+//! The rows of the simulated operator, and its prices by an arithmetic of the simulator's own.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use strowger_link::Transport as Wire;
+use strowger_model::{
+    Account, AccountId, Amount, Cdr, Currency, DigestAlgorithm, DigestPolicy, Digits, Egress,
+    Ingress, Normalisation, Organization, OrganizationId, OrganizationKind, PrefixEdit, Price,
+    Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch, Subscriber,
+    SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Transport, Trunk, TrunkId,
+};
+use strowger_routing::digest::{ha1_md5, ha1_sha256};
+use strowger_routing::{Rows, World};
+
+/// The tenant.
+pub const TENANT: TenantId = TenantId(1);
+/// Its realm.
+pub const REALM: &str = "strowger.sim";
+/// Subscribers' user names; the account of each has its index plus 1.
+pub const USERS: [&str; 4] = ["1001", "1002", "1003", "1004"];
+/// Prepaid credit of each subscriber's account, cents.
+pub const CREDIT_CENTS: [i64; 4] = [1_000, 1_000, 10, 500];
+/// Retail price per minute, 1e-9 EUR: no number of seconds divides it.
+pub const RETAIL: i64 = 77_777_777;
+/// Wholesale price per minute, 1e-9 EUR.
+pub const WHOLESALE: i64 = 15_333_337;
+/// Ledger units of a cent.
+pub const CENT: i64 = 1_000_000;
+/// Ring time of the tenant, seconds.
+pub const RING_S: u32 = 40;
+/// Carriers' accounts.
+pub const CARRIER_ACCOUNTS: [AccountId; 2] = [AccountId(11), AccountId(12)];
+
+const OWNER: OrganizationId = OrganizationId(1);
+const CUSTOMER: OrganizationId = OrganizationId(2);
+const SUPPLIER: OrganizationId = OrganizationId(3);
+
+/// Address of the switch.
+pub const SWITCH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 5060);
+
+/// Address of the phone of `USERS[index]`.
+#[must_use]
+pub fn phone_address(index: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 1, 1 + index as u8], 5060))
+}
+
+/// Address of carrier `index`.
+#[must_use]
+pub fn carrier_address(index: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 2, 1 + index as u8], 5060))
+}
+
+/// The password of a user.
+#[must_use]
+pub fn password(user: &str) -> String {
+    format!("sim-{user}")
+}
+
+/// The world that the office decides by; `None` only if a constant here were wrong.
+#[must_use]
+pub fn world() -> Option<Arc<World>> {
+    World::build(rows()?).ok().map(Arc::new)
+}
+
+fn rows() -> Option<Rows> {
+    let euro = Currency::new("EUR", 2)?;
+    let subscribers: Option<Vec<_>> =
+        USERS.iter().enumerate().map(|(i, user)| subscriber(1 + i as i64, user)).collect();
+    let digits = |text| Digits::parse(text).ok();
+    let target = |trunk, priority| RouteTarget { trunk: TrunkId(trunk), priority, weight: 1 };
+    let route = |id, prefix, targets| Route {
+        id: RouteId(id),
+        tenant: TENANT,
+        prefix,
+        priority: 0,
+        overflow: false,
+        targets,
+    };
+    Some(Rows {
+        listeners: vec![Wire::Udp],
+        tenants: vec![tenant(euro)?],
+        organizations: organizations(),
+        accounts: accounts(euro),
+        subscribers: subscribers?,
+        trunks: vec![carrier(0), carrier(1)],
+        tariffs: vec![tariff(1, TariffKind::Customer, euro), tariff(2, TariffKind::Supplier, euro)],
+        rates: vec![rate(1, 1, "44", RETAIL)?, rate(2, 2, "44", WHOLESALE)?],
+        routes: vec![
+            route(1, digits("44")?, vec![target(1, 100), target(2, 0)]),
+            route(2, digits("447")?, vec![target(2, 0)]),
+        ],
+        destinations: Vec::new(),
+        emergencies: Vec::new(),
+    })
+}
+
+fn tenant(euro: Currency) -> Option<Tenant> {
+    Some(Tenant {
+        id: TENANT,
+        name: "Sim".into(),
+        realm: REALM.into(),
+        domains: Vec::new(),
+        currency: euro,
+        timezone: "UTC".into(),
+        algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+        country_prefix: Digits::parse("49").ok()?,
+        normalisation: Normalisation::default(),
+        internal_price: Price(0),
+        ring_timeout_s: RING_S,
+        talk_s_max: 7_200,
+        media_start_timeout_s: 0,
+        media_timeout_s: 0,
+    })
+}
+
+fn organizations() -> Vec<Organization> {
+    let row = |id, parent, kind, name: &str| Organization {
+        id,
+        tenant: TENANT,
+        parent,
+        kind,
+        name: name.into(),
+    };
+    vec![
+        row(OWNER, None, OrganizationKind::Owner, "Sim"),
+        row(CUSTOMER, Some(OWNER), OrganizationKind::Customer, "Customer"),
+        row(SUPPLIER, Some(OWNER), OrganizationKind::Supplier, "Supplier"),
+    ]
+}
+
+fn accounts(euro: Currency) -> Vec<Account> {
+    let row = |id, organization, name: &str, prepaid: bool| Account {
+        id,
+        tenant: TENANT,
+        organization,
+        name: name.into(),
+        currency: euro,
+        prepaid,
+        floor: prepaid.then_some(Amount::ZERO),
+        tariff: Some(TariffId(1)),
+        calls_max: 0,
+        cps_max: 0,
+        enabled: true,
+        go_on_without_control: false,
+    };
+    let mut all: Vec<Account> = USERS
+        .iter()
+        .enumerate()
+        .map(|(i, user)| row(AccountId(1 + i as i64), CUSTOMER, user, true))
+        .collect();
+    all.extend(CARRIER_ACCOUNTS.map(|id| row(id, SUPPLIER, "carrier", false)));
+    all
+}
+
+fn subscriber(id: i64, user: &str) -> Option<Subscriber> {
+    let password = password(user);
+    Some(Subscriber {
+        id: SubscriberId(id),
+        tenant: TENANT,
+        account: AccountId(id),
+        organization: CUSTOMER,
+        username: user.into(),
+        numbers: vec![Digits::parse(user).ok()?],
+        short: None,
+        display: user.into(),
+        ha1_md5: Some(ha1_md5(user, REALM, &password)),
+        ha1_sha256: Some(ha1_sha256(user, REALM, &password)),
+        digest: DigestPolicy::Both,
+        ring_timeout_s: 0,
+        calls_max: 0,
+        enabled: true,
+        expires_s_min: 10,
+        expires_s_max: 3_600,
+        contacts_max: 5,
+        hide_number: false,
+    })
+}
+
+fn carrier(index: usize) -> Trunk {
+    let address = carrier_address(index);
+    let account = CARRIER_ACCOUNTS.get(index).copied().unwrap_or(AccountId(11));
+    Trunk {
+        id: TrunkId(1 + index as i64),
+        tenant: TENANT,
+        organization: SUPPLIER,
+        name: format!("carrier-{index}"),
+        enabled: true,
+        ingress: Some(Ingress {
+            sources: vec![SourceMatch { network: address.ip(), prefix_len: 32, port: 5060 }],
+            account,
+            tech_prefix: None,
+        }),
+        egress: Some(Egress {
+            targets: vec![address],
+            transport: Transport::Udp,
+            account,
+            tariff: Some(TariffId(2)),
+            called: PrefixEdit::default(),
+            caller: PrefixEdit::default(),
+            calls_max: 100,
+            cps_max: 0,
+            ring_timeout_s: RING_S,
+            first_timeout_s: 4,
+            q: 1_000,
+        }),
+    }
+}
+
+fn tariff(id: i64, kind: TariffKind, currency: Currency) -> Tariff {
+    Tariff {
+        id: TariffId(id),
+        tenant: TENANT,
+        name: format!("tariff-{id}"),
+        currency,
+        kind,
+        rounding: Rounding { digits: 6, mode: RoundingMode::HalfAway },
+        vat_ppm: 0,
+        vat_included: false,
+    }
+}
+
+fn rate(id: i64, tariff: i64, prefix: &str, price: i64) -> Option<Rate> {
+    Some(Rate {
+        id: RateId(id),
+        tariff: TariffId(tariff),
+        prefix: Digits::parse(prefix).ok()?,
+        price: Price(price),
+        step_s: 1,
+        minimum_s: 1,
+        free_s: 0,
+        free_after_s: 0,
+        connection_fee: Amount::ZERO,
+        from_us: 0,
+        until_us: None,
+    })
+}
+
+/// What `talk_ms` cost at `price`, ledger units: whole seconds begun, at least one, rounded half
+/// away from zero to six digits. Written anew here, so that rating has a witness.
+#[must_use]
+pub fn cost(price: i64, talk_ms: u64) -> i64 {
+    let seconds = talk_ms.div_ceil(1_000).max(1) as i128;
+    // Price x 60 is 1e-9 per minute; divided by 60 s and 1_000 it is 1e-6.
+    let millionths = (i128::from(price) * seconds * 2 + 60_000) / 120_000;
+    // 1e-6 to 1e-8.
+    i64::try_from(millionths * 100).unwrap_or(i64::MAX)
+}
+
+/// What each account pays for a record by the arithmetic of this file; suppliers are paid.
+#[must_use]
+pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
+    let Some(trunk) = cdr.called.trunk.filter(|_| cdr.is_answered()) else { return Vec::new() };
+    let Some(payer) = cdr.caller.account else { return Vec::new() };
+    let carrier = AccountId(10 + trunk.0);
+    vec![
+        (payer, cost(RETAIL, cdr.times.billable_ms)),
+        (carrier, -cost(WHOLESALE, cdr.times.called_ms)),
+    ]
+}

@@ -1,0 +1,139 @@
+//! Scripts from a seed.
+
+use crate::agent::{After, Callee, Caller, Reply};
+use crate::dice::Dice;
+use crate::fault::Plant;
+use crate::law::Breach;
+use crate::net::Quality;
+use crate::world::{Action, CARRIER, World, WorldConfig};
+
+/// All phones register and hear of it.
+///
+/// # Errors
+/// The first law that was broken.
+pub fn register_all(world: &mut World) -> Result<(), Breach> {
+    for phone in 0..CARRIER {
+        world.at(10 * phone as u64, Action::Register(phone, 3_600));
+    }
+    world.run_ms(1_000)
+}
+
+/// Numbers of carriers: by the first with the second behind it, and by the second alone.
+const OUTSIDE: [&str; 4] = ["44201234", "44305555", "44799", "4410000000"];
+
+fn drawn_after(dice: &mut Dice, ends: bool) -> After {
+    let bye_ms = if ends || dice.percent(20) { Some(dice.between(20, 45_000)) } else { None };
+    let hold_ms = dice.percent(20).then(|| dice.between(200, 3_000));
+    let resume_ms = hold_ms.filter(|_| dice.percent(80)).map(|at| at + dice.between(10, 4_000));
+    After { bye_ms, packets: dice.between(0, 12) as u32, hold_ms, resume_ms }
+}
+
+fn drawn_callee(dice: &mut Dice, ends: bool) -> Callee {
+    let ring_ms = dice.percent(80).then(|| dice.between(0, 400));
+    let reply = match dice.below(20) {
+        0..=11 => Reply::Answer(dice.between(0, 6_000)),
+        12..=13 => Reply::Reject(486, dice.between(0, 3_000)),
+        14 => Reply::Reject(603, dice.between(0, 2_000)),
+        15 => Reply::Reject(503, dice.between(0, 500)),
+        16 => Reply::Reject(480, dice.between(0, 500)),
+        17..=18 => Reply::Never,
+        _ => Reply::Deaf,
+    };
+    Callee { ring_ms, reply, after: drawn_after(dice, ends) }
+}
+
+/// A number, and the agent that is called by it, if any.
+fn drawn_target(dice: &mut Dice, caller: usize) -> (String, Option<usize>) {
+    match dice.below(10) {
+        0..=4 => {
+            let number = dice.pick(&OUTSIDE).copied().unwrap_or("44201234");
+            let first = if number.starts_with("447") { CARRIER + 1 } else { CARRIER };
+            (number.to_owned(), Some(first))
+        }
+        5..=8 => {
+            let phone = (caller + 1 + dice.below(3) as usize) % CARRIER;
+            (format!("{}", 1001 + phone), Some(phone))
+        }
+        _ => ("0999999".to_owned(), None),
+    }
+}
+
+fn plan_call(world: &mut World, at_ms: u64) {
+    let dice = world.dice();
+    let caller = if dice.percent(90) { dice.below(CARRIER as u64) as usize } else { CARRIER };
+    let (to, called) = drawn_target(dice, caller);
+    let caller_ends = dice.percent(60);
+    let paid = to.starts_with("44") && caller == 2;
+    let cancel_ms = dice.percent(25).then(|| dice.between(0, 5_000));
+    // A call that the till cuts needs nobody who hangs up.
+    let mut after = drawn_after(dice, caller_ends && !paid);
+    if !paid {
+        // The called side may be told by another call's plan: the caller ends it at last.
+        after.bye_ms = Some(after.bye_ms.unwrap_or(60_000));
+    }
+    let callee = drawn_callee(dice, !caller_ends && !paid);
+    if let Some(called) = called {
+        world.at(at_ms, Action::Expect(called, callee));
+    }
+    world.at(at_ms, Action::Call(caller, Caller { to, cancel_ms, after }));
+}
+
+fn plan_trouble(world: &mut World, length_ms: u64) {
+    let dice = world.dice();
+    let crashes = if dice.percent(60) { dice.between(1, 3) } else { 0 };
+    let mut events = Vec::new();
+    for _ in 0..crashes {
+        let steps = dice.below(60) as u32;
+        let back_ms = dice.between(1, 6_000);
+        events.push((dice.between(1_000, length_ms), Action::CrashControl { steps, back_ms }));
+    }
+    if dice.percent(25) {
+        let (back_ms, power) = (dice.between(50, 3_000), dice.percent(50));
+        events.push((dice.between(2_000, length_ms), Action::CrashSwitch { back_ms, power }));
+    }
+    if dice.percent(40) {
+        let at = dice.between(1_000, length_ms);
+        events.push((at, Action::Slow(dice.between(50, 3_500))));
+        events.push((at + dice.between(1_000, 20_000), Action::Slow(0)));
+    }
+    if dice.percent(50) {
+        let at = dice.between(1_000, length_ms);
+        events.push((at, Action::Network(Quality::drawn(dice))));
+        events.push((at + dice.between(100, 20_000), Action::Network(Quality::drawn(dice))));
+    }
+    for (at, action) in events {
+        world.at(at, action);
+    }
+}
+
+/// Ten to thirty actions of all kinds, a network of any quality, crashes: all from the seed.
+///
+/// # Errors
+/// The first law that was broken.
+pub fn mixed(seed: u64, plant: Option<Plant>) -> Result<Option<World>, Breach> {
+    let mut dice = Dice::new(seed ^ 0xA5A5);
+    let quality = if dice.percent(40) { Quality::PERFECT } else { Quality::drawn(&mut dice) };
+    let Some(mut world) = World::new(WorldConfig { seed, quality, plant }) else {
+        return Ok(None);
+    };
+    register_all(&mut world)?;
+    let length_ms = dice.between(5_000, 90_000);
+    for _ in 0..dice.between(10, 30) {
+        let at_ms = dice.below(length_ms);
+        match dice.below(12) {
+            0 => world.at(at_ms, Action::Register(dice.below(4) as usize, 3_600)),
+            1 => world.at(at_ms, Action::HangUpLive),
+            2 => {
+                let who = dice.below(4) as usize;
+                world.at(at_ms, Action::Password(who, false));
+                world.at(at_ms + 1, Action::Register(who, 3_600));
+                world.at(at_ms + dice.between(2, 3_000), Action::Password(who, true));
+            }
+            _ => plan_call(&mut world, at_ms),
+        }
+    }
+    plan_trouble(&mut world, length_ms);
+    world.run_ms(length_ms)?;
+    world.quiesce()?;
+    Ok(Some(world))
+}

@@ -1,0 +1,514 @@
+//! The world: clock, events in order of time, hosts.
+
+use crate::agent::{Agent, Callee, Caller, Login};
+use crate::cable::Cable;
+use crate::control::Control;
+use crate::dice::Dice;
+use crate::disk::Disk;
+use crate::fault::Plant;
+use crate::io::{Clock, Machine};
+use crate::law::{Book, Breach};
+use crate::net::{Datagram, Network, Quality};
+use crate::plan::{self, SWITCH};
+use crate::switch::{Plugs, Switch, lost_calls};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::rc::Rc;
+use strowger_link::{Cause, Down, Hangup, Reason, SECOND, Tick, Verb};
+use strowger_phone::message::Message;
+
+/// Index of the first carrier among the agents; phones stand before.
+pub const CARRIER: usize = plan::USERS.len();
+/// Every call ends within this time after the network has healed, seconds.
+const LIVENESS_S: u64 = 400;
+/// After the last call so much is left for transactions, journal and store, seconds.
+const LINGER_S: u64 = 140;
+/// Steps of one run; more is a loop without progress.
+const STEPS_MAX: u64 = 20_000_000;
+
+/// What a world begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct WorldConfig {
+    /// Seed of everything.
+    pub seed: u64,
+    /// Network at the beginning.
+    pub quality: Quality,
+    /// A planted fault.
+    pub plant: Option<Plant>,
+}
+
+impl WorldConfig {
+    /// A perfect network without a fault.
+    #[must_use]
+    pub const fn perfect(seed: u64) -> WorldConfig {
+        WorldConfig { seed, quality: Quality::PERFECT, plant: None }
+    }
+}
+
+/// What is to happen.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// An agent registers for so many seconds.
+    Register(usize, u32),
+    /// An agent calls.
+    Call(usize, Caller),
+    /// An agent's next incoming call goes so.
+    Expect(usize, Callee),
+    /// A phone's password becomes wrong, or right again.
+    Password(usize, bool),
+    /// Another network.
+    Network(Quality),
+    /// The next datagram of the switch to an agent is lost.
+    LoseNext(usize),
+    /// The control plane takes so many milliseconds to look at a frame.
+    Slow(u64),
+    /// The control plane dies after so many steps, and boots so many milliseconds from now.
+    CrashControl {
+        /// Steps.
+        steps: u32,
+        /// Milliseconds.
+        back_ms: u64,
+    },
+    /// The dataplane's process dies, and the next one begins so many milliseconds from now.
+    CrashSwitch {
+        /// Milliseconds.
+        back_ms: u64,
+        /// The whole host loses power: both planes and what no disk has.
+        power: bool,
+    },
+    /// The control plane tells the dataplane something.
+    Verb(Box<Verb>),
+    /// The control plane ends its first live call.
+    HangUpLive,
+}
+
+enum Event {
+    Arrive(Datagram),
+    Act(Action),
+    BootControl,
+    StartSwitch,
+}
+
+/// One switch and all around it.
+pub struct World {
+    /// Seed of everything.
+    pub seed: u64,
+    pub(crate) clock: Clock,
+    queue: BTreeMap<(Tick, u64), Event>,
+    serial: u64,
+    dice: Dice,
+    net: Network,
+    pub(crate) plugs: Plugs,
+    pub(crate) switch: Option<Switch>,
+    epoch: u32,
+    /// Control plane and database.
+    pub control: Control,
+    control_due: Option<Tick>,
+    lag_ms: u64,
+    lose_next: Option<IpAddr>,
+    /// Phones, then carriers.
+    pub agents: Vec<Agent>,
+    plant: Option<Plant>,
+    invite_branches: BTreeSet<String>,
+    pub(crate) book: Book,
+    steps: u64,
+}
+
+impl World {
+    /// A world at tick 1 s with both planes up; `None` only if a constant of the plan were wrong.
+    #[must_use]
+    pub fn new(config: WorldConfig) -> Option<World> {
+        let WorldConfig { seed, quality, plant } = config;
+        let mut dice = Dice::new(seed);
+        let clock: Clock = Rc::new(Cell::new(Tick(SECOND)));
+        let disk = Rc::new(RefCell::new(Disk::new(dice.fork(1), plant)));
+        let cable = Rc::new(RefCell::new(Cable::new(plant)));
+        let plugs = Plugs {
+            clock: Rc::clone(&clock),
+            machine: Rc::new(RefCell::new(Machine::new(SWITCH, plant))),
+            disk: Rc::clone(&disk),
+            cable: Rc::clone(&cable),
+        };
+        let control = Control::new(plan::world()?, disk, cable, dice.fork(2), plant);
+        let mut world = World {
+            seed,
+            clock,
+            queue: BTreeMap::new(),
+            serial: 0,
+            net: Network::new(dice.fork(3), quality),
+            plugs,
+            switch: None,
+            epoch: 0,
+            control,
+            control_due: None,
+            lag_ms: 0,
+            lose_next: None,
+            agents: agents(&mut dice),
+            plant,
+            invite_branches: BTreeSet::new(),
+            book: Book::default(),
+            steps: 0,
+            dice,
+        };
+        world.start_switch();
+        let now = world.now();
+        world.control.boot(now);
+        world.after_control(now);
+        Some(world)
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Tick {
+        self.clock.get()
+    }
+
+    /// The shard, while the dataplane runs.
+    #[must_use]
+    pub fn shard(&self) -> Option<&crate::switch::SimShard> {
+        self.switch.as_ref().map(|switch| &switch.shard)
+    }
+
+    /// Grants that the dataplane gave back so far.
+    #[must_use]
+    pub fn abandoned(&self) -> usize {
+        self.plugs.cable.borrow().abandoned.len()
+    }
+
+    /// Something is to happen `ms` from now.
+    pub fn at(&mut self, ms: u64, action: Action) {
+        self.push(self.now().plus_ms(ms), Event::Act(action));
+    }
+
+    /// Runs for `ms`.
+    ///
+    /// # Errors
+    /// The first law that was broken.
+    pub fn run_ms(&mut self, ms: u64) -> Result<(), Breach> {
+        self.run_until(self.now().plus_ms(ms), |_| false)
+    }
+
+    /// Heals the network, brings both planes back, waits until every call has ended and everything
+    /// has been given back, and checks all laws.
+    ///
+    /// # Errors
+    /// The first law that was broken.
+    pub fn quiesce(&mut self) -> Result<(), Breach> {
+        self.net.set_quality(Quality::PERFECT);
+        self.lag_ms = 0;
+        let over = |world: &World| {
+            world.queue.is_empty() && world.agents.iter().all(|agent| agent.open_calls() == 0)
+        };
+        self.run_until(self.now().plus_ms(LIVENESS_S * 1_000), over)?;
+        for agent in &self.agents {
+            let open = agent.open_calls();
+            if open > 0 {
+                let states: Vec<_> = agent.calls.values().filter(|c| !c.is_over()).collect();
+                return Err(
+                    self.breach(&format!("{open} calls of {} never end: {states:?}", agent.name))
+                );
+            }
+        }
+        self.run_ms(LINGER_S * 1_000)?;
+        self.check_quiet()
+    }
+
+    fn run_until(&mut self, end: Tick, done: impl Fn(&World) -> bool) -> Result<(), Breach> {
+        while let Some(at) = self.next_at().filter(|at| *at <= end) {
+            if done(self) {
+                return Ok(());
+            }
+            self.clock.set(at.max(self.now()));
+            self.step();
+            self.check_step()?;
+            self.steps += 1;
+            if self.steps > STEPS_MAX {
+                return Err(self.breach("no end of steps: something fires for ever"));
+            }
+        }
+        if !done(self) {
+            self.clock.set(end.max(self.now()));
+        }
+        Ok(())
+    }
+
+    fn next_at(&self) -> Option<Tick> {
+        let queue = self.queue.first_key_value().map(|((at, _), _)| *at);
+        let switch = self.switch.as_ref().map(|switch| switch.due);
+        let control = [self.control_due, self.control.poll_timeout()];
+        let disk = self.plugs.disk.borrow().poll_timeout();
+        let agents = self.agents.iter().filter_map(Agent::poll_timeout).min();
+        let all = [queue, switch, disk, agents].into_iter().chain(control);
+        all.flatten().min()
+    }
+
+    /// The one thing that is due next; ties go in this order.
+    fn step(&mut self) {
+        let now = self.now();
+        let due = |at: Option<Tick>| at.is_some_and(|at| at <= now);
+        let disk = self.plugs.disk.borrow().poll_timeout();
+        if due(self.queue.first_key_value().map(|((at, _), _)| *at)) {
+            if let Some((_, event)) = self.queue.pop_first() {
+                self.happen(event, now);
+            }
+        } else if due(disk) {
+            self.plugs.disk.borrow_mut().handle_timeout(now);
+            self.wake_switch(now);
+            self.wake_control(now);
+        } else if due(self.switch.as_ref().map(|switch| switch.due)) {
+            self.turn_switch(now);
+        } else if due(self.control_due) || due(self.control.poll_timeout()) {
+            self.control_due = None;
+            self.control.turn(now);
+            self.after_control(now);
+        } else {
+            for agent in &mut self.agents {
+                if agent.poll_timeout().is_some_and(|at| at <= now) {
+                    agent.handle_timeout(now);
+                }
+            }
+            self.collect_agents(now);
+        }
+    }
+
+    fn happen(&mut self, event: Event, now: Tick) {
+        match event {
+            Event::Arrive(datagram) => self.arrive(datagram, now),
+            Event::Act(action) => self.act(action, now),
+            Event::BootControl => {
+                self.control.crash();
+                self.control.boot(now);
+                self.after_control(now);
+            }
+            Event::StartSwitch => self.start_switch(),
+        }
+    }
+
+    fn act(&mut self, action: Action, now: Tick) {
+        match action {
+            Action::Register(who, expires_s) => {
+                self.agent(who, |agent| agent.register(expires_s, now));
+            }
+            Action::Call(who, plan) => self.agent(who, |agent| {
+                agent.call(&plan, now);
+            }),
+            Action::Expect(who, plan) => self.agent(who, |agent| agent.expect(plan)),
+            Action::Password(who, right) => {
+                let user = plan::USERS.get(who).copied().unwrap_or_default();
+                let password = if right { plan::password(user) } else { "wrong".to_owned() };
+                self.agent(who, |agent| agent.set_password(&password));
+            }
+            Action::Network(quality) => self.net.set_quality(quality),
+            Action::LoseNext(who) => {
+                self.lose_next = self.agents.get(who).map(|agent| agent.addr.ip());
+            }
+            Action::Slow(ms) => self.lag_ms = ms,
+            Action::CrashControl { steps, back_ms } => {
+                self.control.crash_in = Some(steps);
+                self.push(now.plus_ms(back_ms), Event::BootControl);
+            }
+            Action::CrashSwitch { back_ms, power } => self.crash_switch(now, back_ms, power),
+            Action::Verb(verb) => {
+                self.control.send(&Down::Verb(verb));
+                self.wake_switch(now);
+            }
+            Action::HangUpLive => {
+                let cause = Cause::new(480, 31);
+                let args = Hangup { leg: None, cause, reason: Reason::Operator };
+                self.control.with_office(now, |office| {
+                    let first = office.live().keys().next().copied();
+                    first.map(|ask| office.hang_up(ask, &args));
+                });
+                self.after_control(now);
+            }
+        }
+        self.collect_agents(now);
+    }
+
+    fn agent(&mut self, who: usize, act: impl FnOnce(&mut Agent)) {
+        if let Some(agent) = self.agents.get_mut(who) {
+            act(agent);
+        }
+    }
+
+    fn arrive(&mut self, datagram: Datagram, now: Tick) {
+        if datagram.to.ip() == SWITCH.ip() {
+            if self.switch.is_some() {
+                self.plugs.machine.borrow_mut().receive(datagram);
+                self.wake_switch(now);
+            }
+            return;
+        }
+        let to = datagram.to.ip();
+        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.addr.ip() == to) {
+            agent.handle(&datagram, now);
+        }
+        self.collect_agents(now);
+    }
+
+    fn turn_switch(&mut self, now: Tick) {
+        if let Some(switch) = &mut self.switch {
+            switch.turn();
+        }
+        let out = std::mem::take(&mut self.plugs.machine.borrow_mut().out);
+        for datagram in out {
+            for datagram in self.tamper(datagram) {
+                self.transmit(datagram, now);
+            }
+        }
+        if self.plugs.cable.borrow().has_up() && self.control.is_up() {
+            self.wake_control(now);
+        }
+    }
+
+    /// The control plane looks at its rings after the lag of the moment.
+    fn wake_control(&mut self, now: Tick) {
+        let at = now.plus_ms(self.lag_ms);
+        self.control_due = Some(self.control_due.map_or(at, |due| due.min(at)));
+    }
+
+    fn after_control(&mut self, now: Tick) {
+        if self.plugs.cable.borrow().has_down() {
+            self.wake_switch(now);
+        }
+    }
+
+    fn wake_switch(&mut self, now: Tick) {
+        if let Some(switch) = &mut self.switch {
+            switch.due = now;
+        }
+    }
+
+    fn start_switch(&mut self) {
+        self.epoch += 1;
+        self.plugs.disk.borrow_mut().reopen();
+        let lost = match &self.control.table {
+            Some((words, _)) => lost_calls(words, &self.plugs.disk.borrow()),
+            None => Vec::new(),
+        };
+        self.switch = Switch::start(&self.plugs, self.epoch, self.seed, &lost);
+        self.control.table = self.switch.as_ref().map(|s| (s.words.clone(), s.epoch));
+        self.plugs.cable.borrow_mut().listens = true;
+        let now = self.now();
+        self.control_due = Some(now);
+    }
+
+    fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
+        self.switch = None;
+        self.plugs.cable.borrow_mut().cut();
+        self.plugs.cable.borrow_mut().listens = false;
+        {
+            let mut machine = self.plugs.machine.borrow_mut();
+            machine.sip_in.clear();
+            machine.media_in.clear();
+            machine.out.clear();
+            machine.open.clear();
+        }
+        // What the dead life had sent is lost on its way: nobody would answer for it.
+        self.queue.retain(|_, event| match event {
+            Event::Arrive(datagram) => datagram.from.ip() != SWITCH.ip(),
+            Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
+        });
+        for agent in &mut self.agents {
+            agent.reset(now);
+        }
+        if power {
+            self.control.crash();
+            self.control.table = None;
+            self.plugs.disk.borrow_mut().cut_power();
+            self.note_power_cut();
+            self.push(now.plus_ms(back_ms), Event::BootControl);
+        }
+        self.push(now.plus_ms(back_ms), Event::StartSwitch);
+    }
+
+    fn collect_agents(&mut self, now: Tick) {
+        for index in 0..self.agents.len() {
+            while let Some(datagram) = self.agents.get_mut(index).and_then(Agent::poll_output) {
+                self.transmit(datagram, now);
+            }
+        }
+    }
+
+    fn transmit(&mut self, datagram: Datagram, now: Tick) {
+        let to = datagram.to.ip();
+        if datagram.from.ip() == SWITCH.ip() && self.lose_next.take_if(|lost| *lost == to).is_some()
+        {
+            return;
+        }
+        for at in self.net.send(datagram.from.ip(), datagram.to.ip(), now) {
+            self.push(at, Event::Arrive(datagram.clone()));
+        }
+    }
+
+    fn push(&mut self, at: Tick, event: Event) {
+        self.serial += 1;
+        self.queue.insert((at, self.serial), event);
+    }
+
+    /// Faults planted on the way of what the switch sends.
+    fn tamper(&mut self, datagram: Datagram) -> Vec<Datagram> {
+        let Some(plant) = self.plant else { return vec![datagram] };
+        let Ok(message) = Message::parse(&datagram.data) else { return vec![datagram] };
+        let branch = message.branch().unwrap_or_default().to_owned();
+        let request = message.code().is_none();
+        match (plant, message.method()) {
+            (Plant::LostAckOfFailure | Plant::LostAckOfSuccess, "INVITE") if request => {
+                self.invite_branches.insert(branch);
+            }
+            (Plant::LostAckOfFailure, "ACK") if self.invite_branches.contains(&branch) => {
+                return Vec::new();
+            }
+            (Plant::LostAckOfSuccess, "ACK") if !self.invite_branches.contains(&branch) => {
+                return Vec::new();
+            }
+            (Plant::DoubleBye, "BYE") if request => {
+                let again = Datagram { data: renewed(&message, &branch), ..datagram.clone() };
+                return vec![datagram, again];
+            }
+            (Plant::DoubleFinal, "INVITE") => {
+                if let Some(code @ (400..=480 | 482..=699)) = message.code().filter(|c| *c != 401) {
+                    let other = if code == 480 { 486 } else { 480 };
+                    let text = String::from_utf8_lossy(&datagram.data);
+                    let data = text.replacen(&code.to_string(), &other.to_string(), 1).into_bytes();
+                    return vec![datagram.clone(), Datagram { data, ..datagram }];
+                }
+            }
+            _ => {}
+        }
+        vec![datagram]
+    }
+
+    /// Chance of the world itself, for scripts.
+    pub fn dice(&mut self) -> &mut Dice {
+        &mut self.dice
+    }
+}
+
+/// The same request as a new one: another branch, the next number.
+fn renewed(message: &Message, branch: &str) -> Vec<u8> {
+    let mut again = message.clone();
+    let via = message.via().unwrap_or_default().replace(branch, &format!("{branch}again"));
+    again.set("Via", &via);
+    let number = message.cseq().map_or(0, |(number, _)| number) + 1;
+    again.set("CSeq", &format!("{number} {}", message.method()));
+    again.to_bytes()
+}
+
+fn agents(dice: &mut Dice) -> Vec<Agent> {
+    let mut all = Vec::new();
+    for (index, user) in plan::USERS.iter().enumerate() {
+        let login = Login { user: (*user).into(), password: plan::password(user) };
+        let dice = dice.fork(10 + index as u64);
+        let addr = plan::phone_address(index);
+        all.push(Agent::new(user, 1 + index as u16, addr, Some(login), dice));
+    }
+    for index in 0..plan::CARRIER_ACCOUNTS.len() {
+        let dice = dice.fork(20 + index as u64);
+        let name = format!("carrier{index}");
+        let addr = plan::carrier_address(index);
+        all.push(Agent::new(&name, 11 + index as u16, addr, None, dice));
+    }
+    all
+}
