@@ -8,6 +8,7 @@
 //! that names them, exit code 2.
 
 mod args;
+mod books;
 mod decider;
 mod demo;
 mod edge;
