@@ -89,8 +89,8 @@ pub struct Media {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cores {
-    /// The core that the shard is pinned to, for example `"1"`; empty = the last one of two or more,
-    /// not pinned on a host with one core. This release runs one shard.
+    /// The core that the shard is pinned to, for example `"1"`; empty = the last one of two or
+    /// more, not pinned on a host with one core. This release runs one shard.
     pub shards: String,
     /// Cores of the control plane, for example `"0,2-3"`; empty = all but the shard's.
     pub control: String,

@@ -29,7 +29,8 @@
 //! request, life of a connection, page, failed tokens. A head that is no HTTP or beyond its bound
 //! is refused by hyper with a bare status.
 //!
-//! How to drive it: [`Api::new`], then [`serve()`] on a bound listener. Start reading at `table.rs`.
+//! How to drive it: [`Api::new`], then [`serve()`] on a bound listener. Start reading at
+//! `table.rs`.
 
 mod account;
 mod call;

@@ -6,9 +6,7 @@
 
 mod trace;
 
-use strowger_link::{
-    CallEnded, CallFacts, Cause, Fact, LegEnded, MediaReport, Party, PartyRef, Reason, Tick,
-};
+use strowger_link::{CallEnded, CallFacts, Cause, MediaReport, Party, PartyRef, Reason, Tick};
 use strowger_model::{
     CDR_HOPS_MAX, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome, CdrTimes,
     SubscriberId, TrunkId,
@@ -66,19 +64,8 @@ pub fn compose(facts: &CallFacts, mode: Mode) -> Vec<CdrDraft> {
 /// that have an end already are returned as they are.
 #[must_use]
 pub fn close_at(facts: &CallFacts, tick: Tick, reason: Reason) -> CallFacts {
-    let call = Call::read(facts);
     let mut closed = facts.clone();
-    if call.ended.is_some() {
-        return closed;
-    }
-    let at = tick.max(call.last_at);
-    // Q.850 41, temporary failure: the network's fault and over soon.
-    let (cause, by) = (Cause::new(0, 41), Party::Unknown);
-    for leg in call.legs().filter(|leg| leg.ended.is_none()) {
-        let ended = LegEnded { leg: leg.opened.leg, at, cause, by, reason, media: None };
-        closed.facts.push(Fact::LegEnded(Box::new(ended)));
-    }
-    closed.facts.push(Fact::Ended(CallEnded { at, cause, by, reason, facts_dropped: 0 }));
+    closed.close_at(tick, reason);
     closed
 }
 

@@ -95,11 +95,13 @@ pub(crate) struct Decider {
     pub(crate) origins: Origins,
     /// Registrations to write behind.
     pub(crate) bindings: tokio::sync::mpsc::Sender<strowger_routing::Output>,
-    /// Registrations that found no room there yet: the last word on each contact, so at most as many
-    /// as the registrar holds.
+    /// Registrations that found no room there yet: the last word on each contact, so at most as
+    /// many as the registrar holds.
     pub(crate) unwritten: Unwritten,
     /// For the others.
     pub(crate) shared: Arc<Shared>,
+    /// Boot and epoch of the dataplane's life that was greeted last.
+    pub(crate) last_life: Option<(u128, u32)>,
 }
 
 /// Gives the origin of a dataplane life's record ids, by its call table's header and epoch.
@@ -208,7 +210,12 @@ impl Decider {
         let edge = Down::Edge(Box::new(edge));
         let sent = session.down.send(&hello.to_bytes());
         if sent.and_then(|()| session.down.send(&edge.to_bytes())).is_ok() {
+            let life = (table.setup().boot_id, table.epoch());
+            let shard = table.setup().seg;
             session.greeted = true;
+            if self.last_life.replace(life).is_some_and(|last| last != life) {
+                self.office.dataplane_restarted(shard, clock::monotonic());
+            }
             self.shared.linked.store(true, Ordering::Release);
         }
     }

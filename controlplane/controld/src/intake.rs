@@ -53,7 +53,7 @@ pub(crate) fn stored(cursor: Cursor) -> StoredPosition {
 }
 
 /// The store's form as a cursor; what does not fit was never written.
-fn cursor(at: StoredPosition) -> Cursor {
+pub(crate) fn cursor(at: StoredPosition) -> Cursor {
     let part = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     let position =
         strowger_link::journal::Position { segment: part(at.segment), offset: part(at.offset) };
@@ -142,7 +142,8 @@ impl Intake {
     }
 }
 
-fn compose(payload: &[u8]) -> Vec<Cdr> {
+/// The records of one frame; a frame that cannot be read is an alarm and has none.
+pub(crate) fn compose(payload: &[u8]) -> Vec<Cdr> {
     match decode::<CallFacts>(payload) {
         Ok(facts) => records(&facts, Mode::CalledLeg),
         Err(_) => {

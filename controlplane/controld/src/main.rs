@@ -1,14 +1,15 @@
 //! `strowger-controld`: the control plane's process.
 //!
-//! It opens the database, builds the world, links to the dataplane, and answers: the decider's thread
-//! owns every decision and balance, the intake's thread turns the journal into records, a small async
-//! runtime drives database and REST. Boot, change and recovery share one path.
+//! It opens the database, builds the world, links to the dataplane, and answers: the decider's
+//! thread owns every decision and balance, the intake's thread turns the journal into records, a
+//! small async runtime drives database and REST. Boot, change and recovery share one path.
 //!
-//! `strowger-controld [--data DIR] [--config FILE] [--demo]`; wrong words or configuration: one line
-//! that names them, exit code 2.
+//! `strowger-controld [--data DIR] [--config FILE] [--demo]`; wrong words or configuration: one
+//! line that names them, exit code 2.
 
 mod args;
 mod books;
+mod boot;
 mod decider;
 mod demo;
 mod edge;

@@ -6,7 +6,7 @@ use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::view::View;
 use crate::world::{self, Compiled};
-use crate::{books, demo, secret};
+use crate::{books, boot, demo, secret};
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -152,6 +152,7 @@ impl Plant {
         office.load_bindings(bindings, now, now_us);
         let cursors = reader.cursors().await.map_err(|e| chain(&e))?;
         let at = cursors.iter().find(|c| c.origin == node).map(|c| c.at).unwrap_or_default();
+        boot::take_up(&mut office, config, at);
         Ok(Plant { store, compiled, listeners, office, nonce_key, at })
     }
 
@@ -184,6 +185,7 @@ impl Plant {
             bindings,
             unwritten: crate::decider::Unwritten::new(),
             shared: Arc::clone(&shared),
+            last_life: None,
         };
         let end = Arc::new(AtomicBool::new(false));
         let intake = Intake {

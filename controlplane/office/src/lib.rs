@@ -4,12 +4,12 @@
 //! decision of `routing`, and the [`Till`], which owns every number that changes. One thread drives
 //! it in `controld`; the simulator drives the very same machine in virtual time.
 //!
-//! It never reads a clock, a socket or a database, and never waits: a call is admitted or refused in
-//! one step. Records are priced by `billing` from the settlement that came back with the facts.
+//! It never reads a clock, a socket or a database, and never waits: a call is admitted or refused
+//! in one step. Records are priced by `billing` from the settlement that came back with the facts.
 //!
-//! How to drive it: [`Office::handle_up`] for each frame of the dataplane, [`Office::settle`] for the
-//! records of each journal frame *before* they are stored, [`Office::committed`] after, then drain
-//! [`Office::poll_output`]; sleep until [`Office::poll_timeout`].
+//! How to drive it: [`Office::handle_up`] for each frame of the dataplane, [`Office::settle`] for
+//! the records of each journal frame *before* they are stored, [`Office::committed`] after, then
+//! drain [`Office::poll_output`]; sleep until [`Office::poll_timeout`].
 
 mod live;
 mod money;
@@ -94,8 +94,8 @@ pub struct Office {
     counts: Counts,
 }
 
-/// What a record does to the till. A record that charges nobody only gives its hold back, if it ever
-/// had one: a refused attempt had none, and that is no alarm.
+/// What a record does to the till. A record that charges nobody only gives its hold back, if it
+/// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr) -> Event {
     let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
     if lines.is_empty() { Event::Void(hold) } else { Event::Settle(Settle { hold, lines }) }
@@ -320,9 +320,9 @@ impl Office {
         self.drain_till();
     }
 
-    /// Takes a call up that the call table holds, at boot, after [`Office::replay`]: what it can still
-    /// cost is held again before anything new is admitted. Calls whose records are stored already
-    /// must not be told: nothing would settle them.
+    /// Takes a call up that the call table holds, at boot, after [`Office::replay`]: what it can
+    /// still cost is held again before anything new is admitted. Calls whose records are stored
+    /// already must not be told: nothing would settle them.
     pub fn take_up(&mut self, facts: &CallFacts, answered: bool, now: Tick) {
         let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
             Fact::Granted(granted) => Some(granted.ms),
@@ -352,11 +352,43 @@ impl Office {
     /// Charges records that a boot reads behind the journal's cursor.
     pub fn replay(&mut self, records: &[Cdr], now: Tick) {
         for record in records {
-            let settle =
-                Settle { hold: HoldId(record.ask), lines: money::lines(self.node, record) };
-            self.till.handle(Event::Replay(settle), ms(now));
+            let lines = money::lines(self.node, record);
+            self.till.handle(Event::Replay(Settle { hold: HoldId(record.ask), lines }), ms(now));
             self.drain_till();
         }
+    }
+
+    /// Takes a running call up that the call table shows at boot, after [`Office::replay`]: a call
+    /// that stands in both is in the journal, and the record wins.
+    pub fn adopt_running(&mut self, facts: &CallFacts, now: Tick) {
+        let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
+            Fact::Granted(granted) => Some(granted.ms),
+            Fact::Began(_)
+            | Fact::LegOpened(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Ended(_) => None,
+        });
+        let answered = facts.facts.iter().any(|fact| matches!(fact, Fact::Joined(_)));
+        if facts.is_ended() || self.live.len() >= LIVE_MAX {
+            return;
+        }
+        self.adopt(facts.ask, &facts.settlement, granted_ms.unwrap_or(0), answered, now);
+        if self.till.has_hold(HoldId(facts.ask.0)) {
+            let settlement = Settlement::decode(&facts.settlement.0).ok();
+            self.live.insert(facts.ask, live::taken_up(facts, settlement.as_ref()));
+        }
+    }
+
+    /// The dataplane's shard began a new life: attempts that were not answered are gone. Answered
+    /// calls come back as records that it closed at its last sign of life.
+    pub fn dataplane_restarted(&mut self, shard: u8, now: Tick) {
+        self.live.retain(|ask, _| ask.0 >> 56 != u64::from(shard));
+        self.till.handle(Event::Epoch { shard }, ms(now));
+        self.drain_till();
     }
 
     /// The store has these records in its books, as batch number `batch`.
@@ -494,3 +526,6 @@ impl Office {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

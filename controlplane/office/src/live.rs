@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use strowger_billing::Settlement;
-use strowger_link::{Ask, AskId, CallAsk, LegId, Live, LiveState, RecordId};
+use strowger_link::{Ask, AskId, CallAsk, CallFacts, Fact, LegId, Live, LiveState, RecordId, Tick};
 use strowger_model::{AccountId, SubscriberId, TenantId, TrunkId};
 
 /// Most calls kept in the live view; those beyond run unseen.
@@ -62,6 +62,39 @@ pub(crate) fn begin(
         answered_us: None,
         go_on,
     }
+}
+
+/// A call that the call table shows at a boot.
+pub(crate) fn taken_up(facts: &CallFacts, settlement: Option<&Settlement>) -> LiveCall {
+    let caller = settlement.map(|s| s.caller.clone()).unwrap_or_default();
+    let wall_us = |at: Tick| facts.anchor_us.saturating_add_unsigned(at.0 / 1_000);
+    let mut call = LiveCall {
+        ask: facts.ask,
+        leg: LegId { slot: facts.slot, leg: 0 },
+        record: Some(facts.record),
+        state: LiveState::Dialing,
+        tenant: settlement.map(|s| s.tenant),
+        account: caller.account,
+        subscriber: caller.subscriber,
+        trunk: caller.trunk,
+        caller: caller.number,
+        called: String::new(),
+        started_us: facts.anchor_us,
+        answered_us: None,
+        go_on: false,
+    };
+    for fact in &facts.facts {
+        if let Fact::Began(began) = fact {
+            call.called.clone_from(&began.received);
+            call.started_us = wall_us(began.at);
+        } else if let Fact::LegProgress(_) = fact {
+            call.state = LiveState::Ringing;
+        } else if let Fact::Joined(joined) = fact {
+            call.state = LiveState::Speaking;
+            call.answered_us = Some(wall_us(joined.at));
+        }
+    }
+    call
 }
 
 /// A leg changed its state. A call is removed by its record, not by its last leg's end.

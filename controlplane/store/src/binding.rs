@@ -49,7 +49,8 @@ impl Writer<'_> {
              q, user_agent, path, listener, source, transport, flow, refreshed_us, expires_us) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
              ON CONFLICT (subscriber_id, uri) DO UPDATE SET \
-             instance = excluded.instance, reg_id = excluded.reg_id, sip_call_id = excluded.sip_call_id, cseq = excluded.cseq, q = excluded.q, \
+             instance = excluded.instance, reg_id = excluded.reg_id, \
+             sip_call_id = excluded.sip_call_id, cseq = excluded.cseq, q = excluded.q, \
              user_agent = excluded.user_agent, path = excluded.path, \
              listener = excluded.listener, source = excluded.source, \
              transport = excluded.transport, flow = excluded.flow, \

@@ -1,7 +1,7 @@
 //! Taking a stretch of a journal over: cursor, records and transfers in one transaction.
 //!
-//! Exactly once by position: the cursor moves in the transaction that writes, and only from where the
-//! caller believes it to be. A second writer, or the same stretch twice, changes nothing.
+//! Exactly once by position: the cursor moves in the transaction that writes, and only from where
+//! the caller believes it to be. A second writer, or the same stretch twice, changes nothing.
 
 use crate::column::Columns;
 use crate::{Reader, Store, StoreError, Tried};

@@ -1,7 +1,8 @@
 //! `strowger`: supervisor, keeper of sockets, command line.
 //!
 //! - `strowger up` opens what must outlive a crash (SIP sockets, the admin socket), starts both
-//!   planes with them, starts again whichever dies, and prints `ready {..}` when calls can be placed.
+//!   planes with them, starts again whichever dies, and prints `ready {..}` when calls can be
+//!   placed.
 //! - `strowger books check` audits the books, in the database itself.
 //! - `strowger check-config FILE` says what is wrong with a configuration.
 //!

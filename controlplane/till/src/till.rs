@@ -147,6 +147,12 @@ impl Till {
         self.holds.iter().map(|(id, hold)| (*id, hold.state == HoldState::Talking))
     }
 
+    /// Whether a hold stands.
+    #[must_use]
+    pub fn has_hold(&self, hold: HoldId) -> bool {
+        self.holds.contains_key(&hold)
+    }
+
     /// Calls that count in a limit.
     #[must_use]
     pub fn calls_of(&self, key: LimitKey) -> u32 {

@@ -9,8 +9,8 @@
 //! - inbound: `Offered`, then any of `Ended` (gave up), `Reoffer` (after answer); the call sends
 //!   `Progress`*, then one of `Answer` | `Hangup`.
 //! - outbound: the call sends `Invite`; then `Progress`*, and one of `Answered` | `Refused`.
-//! - answered, both: `Confirmed` once, `Reoffer` <-> `ReofferAnswer`/`ReofferRefuse` from either side,
-//!   `Digits`, and exactly one `Ended` after which nothing comes.
+//! - answered, both: `Confirmed` once, `Reoffer` <-> `ReofferAnswer`/`ReofferRefuse` from either
+//!   side, `Digits`, and exactly one `Ended` after which nothing comes.
 //! - `Hangup` is right in every state: the protocol sends BYE, CANCEL or a refusal. The leg then
 //!   reports `Ended` (or `Refused` if it was never answered) exactly once.
 
@@ -110,7 +110,8 @@ pub enum Event {
         cause: Cause,
         /// Contacts of a redirect.
         contacts: Vec<String>,
-        /// Nothing at all was heard (time-out or transport error), so another target is worth trying.
+        /// Nothing at all was heard (time-out or transport error), so another target is worth
+        /// trying.
         silent: bool,
     },
     /// The party asks for a new session description (hold, codec, refresh).

@@ -102,7 +102,8 @@ wire_struct! {
         pub max_ms: u64,
         /// Media policy of the caller's leg.
         pub media: MediaPolicy,
-        /// Opaque to the dataplane, at most [`SETTLEMENT_MAX`] bytes, echoed in slot, journal, facts.
+        /// Opaque to the dataplane, at most [`SETTLEMENT_MAX`] bytes, echoed in slot, journal,
+        /// facts.
         pub settlement: Octets,
     }
 }

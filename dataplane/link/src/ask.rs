@@ -140,8 +140,8 @@ wire_code! {
 }
 
 wire_struct! {
-    /// Digest credentials (RFC 7616); the dataplane has checked that the nonce is its own and fresh,
-    /// the control plane checks `response` against its stored HA1.
+    /// Digest credentials (RFC 7616); the dataplane has checked that the nonce is its own and
+    /// fresh, the control plane checks `response` against its stored HA1.
     pub struct Credentials {
         /// Algorithm.
         pub algorithm: Algorithm,

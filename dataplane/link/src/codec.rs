@@ -231,13 +231,17 @@ impl Wire for SocketAddr {
 
 /// A struct whose fields are encoded in the order they are written.
 macro_rules! wire_struct {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* pub $field:ident: $t:ty,)* }) => {
+    ($(#[$meta:meta])* pub struct $name:ident {
+        $($(#[$fmeta:meta])* pub $field:ident: $t:ty,)*
+    }) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub struct $name { $($(#[$fmeta])* pub $field: $t,)* }
         impl $crate::codec::Wire for $name {
             fn put(&self, out: &mut Vec<u8>) { $($crate::codec::Wire::put(&self.$field, out);)* }
-            fn take(input: &mut $crate::codec::Reader<'_>) -> Result<Self, $crate::codec::Malformed> {
+            fn take(
+                input: &mut $crate::codec::Reader<'_>,
+            ) -> Result<Self, $crate::codec::Malformed> {
                 Ok($name { $($field: <$t as $crate::codec::Wire>::take(input)?,)* })
             }
         }
@@ -261,7 +265,9 @@ macro_rules! wire_enum {
                     })*
                 }
             }
-            fn take(input: &mut $crate::codec::Reader<'_>) -> Result<Self, $crate::codec::Malformed> {
+            fn take(
+                input: &mut $crate::codec::Reader<'_>,
+            ) -> Result<Self, $crate::codec::Malformed> {
                 match <u8 as $crate::codec::Wire>::take(input)? {
                     $($tag => Ok($crate::codec::wire_enum!(@take input $name $variant $($t)?)),)*
                     _ => Err($crate::codec::Malformed),
@@ -281,7 +287,9 @@ macro_rules! wire_enum {
 
 /// A fieldless `Copy` enum of one byte.
 macro_rules! wire_code {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $code:literal,)* }) => {
+    ($(#[$meta:meta])* pub enum $name:ident {
+        $($(#[$vmeta:meta])* $variant:ident = $code:literal,)*
+    }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u8)]
@@ -295,8 +303,11 @@ macro_rules! wire_code {
         }
         impl $crate::codec::Wire for $name {
             fn put(&self, out: &mut Vec<u8>) { out.push(*self as u8); }
-            fn take(input: &mut $crate::codec::Reader<'_>) -> Result<Self, $crate::codec::Malformed> {
-                Self::from_code(<u8 as $crate::codec::Wire>::take(input)?).ok_or($crate::codec::Malformed)
+            fn take(
+                input: &mut $crate::codec::Reader<'_>,
+            ) -> Result<Self, $crate::codec::Malformed> {
+                let code = <u8 as $crate::codec::Wire>::take(input)?;
+                Self::from_code(code).ok_or($crate::codec::Malformed)
             }
         }
     };

@@ -26,6 +26,61 @@ wire_struct! {
     }
 }
 
+impl CallFacts {
+    /// Whether the call has ended: its last fact says so.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        matches!(self.facts.last(), Some(Fact::Ended(_)))
+    }
+
+    /// Ends a call that a crash cut off: every leg that is open, then the call, at `tick`, the last
+    /// sign of life of its shard, but never before its last fact. A call that has ended stays as it
+    /// is.
+    pub fn close_at(&mut self, tick: Tick, reason: Reason) {
+        if self.is_ended() {
+            return;
+        }
+        let at = self.facts.iter().map(Fact::at).fold(tick, Tick::max);
+        // Q.850 41, temporary failure: the network's fault and over soon.
+        let (cause, by) = (Cause::new(0, 41), Party::Unknown);
+        for leg in self.open_legs() {
+            let ended = LegEnded { leg, at, cause, by, reason, media: None };
+            self.facts.push(Fact::LegEnded(Box::new(ended)));
+        }
+        self.facts.push(Fact::Ended(CallEnded { at, cause, by, reason, facts_dropped: 0 }));
+    }
+
+    /// Legs opened and not ended, in order; an index may be used again after its leg ended.
+    fn open_legs(&self) -> Vec<u8> {
+        let mut open = Vec::new();
+        for fact in &self.facts {
+            if let Fact::LegOpened(opened) = fact {
+                open.push(opened.leg);
+            } else if let Fact::LegEnded(ended) = fact {
+                open.retain(|leg| *leg != ended.leg);
+            }
+        }
+        open
+    }
+}
+
+impl Fact {
+    /// When it happened.
+    #[must_use]
+    pub const fn at(&self) -> Tick {
+        match self {
+            Fact::Began(fact) => fact.at,
+            Fact::LegOpened(fact) => fact.at,
+            Fact::LegProgress(fact) => fact.at,
+            Fact::LegAnswered(fact) => fact.at,
+            Fact::LegEnded(fact) => fact.at,
+            Fact::Joined(pair) | Fact::Parted(pair) => pair.at,
+            Fact::Granted(fact) => fact.at,
+            Fact::Ended(fact) => fact.at,
+        }
+    }
+}
+
 wire_enum! {
     /// One fact.
     pub enum Fact {

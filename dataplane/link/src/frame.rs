@@ -3,7 +3,8 @@
 use crate::codec::{self, Malformed, Octets, Reader, Wire, wire_enum, wire_struct};
 use crate::{Answer, Ask, AskId, Edge, LegId, Reason, RecordId, Tick, Verb, VerbResult};
 
-/// Version of every frame in this file; both sides of a session have the same or part at the handshake.
+/// Version of every frame in this file; both sides of a session have the same or part at the
+/// handshake.
 pub const FRAME_VERSION: u8 = 1;
 
 wire_enum! {

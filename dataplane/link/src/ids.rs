@@ -38,13 +38,16 @@ macro_rules! number_id {
         pub struct $name(pub $t);
         impl Wire for $name {
             fn put(&self, out: &mut Vec<u8>) { self.0.put(out); }
-            fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> { Ok($name(<$t>::take(input)?)) }
+            fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+                Ok($name(<$t>::take(input)?))
+            }
         }
     };
 }
 
 number_id! {
-    /// A question from the dataplane: shard (high 8 bits) and a counter; asked again under the same id.
+    /// A question from the dataplane: shard (high 8 bits) and a counter; asked again under the same
+    /// id.
     AskId(u64)
 }
 number_id! {

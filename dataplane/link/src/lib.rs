@@ -5,9 +5,9 @@
 //! Everything here is read by another process, possibly of another release, possibly after a crash:
 //! each form has a version, golden bytes in a test, and a reader that trusts no length.
 //!
-//! Where to start: [`Ask`] and [`Answer`] (one decision per attempt), [`CallFacts`] (what is left of
-//! a call), [`token`] (how a datagram finds its call), then `ring`, `table` and `journal` for where
-//! these bytes live.
+//! Where to start: [`Ask`] and [`Answer`] (one decision per attempt), [`CallFacts`] (what is left
+//! of a call), [`token`] (how a datagram finds its call), then `ring`, `table` and `journal` for
+//! where these bytes live.
 
 mod answer;
 mod ask;

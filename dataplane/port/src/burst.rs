@@ -2,6 +2,8 @@
 //!
 //! The reusable burst of media packets: received, changed and sent in the same buffers.
 
+mod setup;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::net::MediaPort;
@@ -139,13 +141,6 @@ impl Default for MediaBurst {
 }
 
 impl MediaBurst {
-    /// An empty burst.
-    #[must_use]
-    pub fn new() -> MediaBurst {
-        let packets = std::iter::repeat_with(|| MediaPacket::EMPTY).take(BURST_MAX).collect();
-        MediaBurst { packets, len: 0 }
-    }
-
     /// Packets in use.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,9 +1,9 @@
 //! Media of calls: what `call` asks for by [`Resources`], carried out with `sdp`, `media` and the
 //! ports of the operating system, in the same turn.
 //!
-//! Each leg has its own local ports, one pair for each media line, opened when the leg is first told
-//! of them and closed when the leg is released. Two joined legs are relay pairs between those ports,
-//! so a party keeps its ports through forks, re-offers and transfers.
+//! Each leg has its own local ports, one pair for each media line, opened when the leg is first
+//! told of them and closed when the leg is released. Two joined legs are relay pairs between those
+//! ports, so a party keeps its ports through forks, re-offers and transfers.
 
 use crate::gauge::Gauges;
 use std::collections::BTreeMap;

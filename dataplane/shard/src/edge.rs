@@ -6,7 +6,8 @@ use strowger_link::{Edge, EdgeSource, SourceAction};
 /// The edge snapshot, compiled for look-up.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// Sorted by nothing: the first match of the snapshot wins, and a host has few peers by address.
+    /// Sorted by nothing: the first match of the snapshot wins, and a host has few peers by
+    /// address.
     list: Vec<Range>,
 }
 

@@ -1,7 +1,7 @@
 //! One core's turn: datagrams in, datagrams out, and everything between in one thread.
 //!
-//! A [`Shard`] joins the cores (`sip`, `call`, `media`) to an operating system that it only knows by
-//! `port`'s traits, so the same code runs over sockets in `switchd` and over virtual time in the
+//! A [`Shard`] joins the cores (`sip`, `call`, `media`) to an operating system that it only knows
+//! by `port`'s traits, so the same code runs over sockets in `switchd` and over virtual time in the
 //! simulator. [`Shard::turn`] does what is due and says until when to sleep; it never blocks.
 //!
 //! Order within a turn (design of the dataplane, 6 and 19): media burst, timers, control plane,

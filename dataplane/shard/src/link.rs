@@ -91,8 +91,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
-    /// Tells the control plane; what finds no room while nobody listens is read again from table and
-    /// journal.
+    /// Tells the control plane; what finds no room while nobody listens is read again from table
+    /// and journal.
     pub(crate) fn tell(&mut self, up: &Up) {
         if self.link.send(Lane::Calls, &up.to_bytes()) == Err(LinkError::Full) {
             self.counts.ring_full += 1;

@@ -13,8 +13,9 @@ use strowger_sip::endpoint::{Output as SipOutput, Transmit};
 const EFFECTS_MAX: usize = 100_000;
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
-    /// Drains calls and endpoint. A call's outputs come in the order table, journal, rings, network,
-    /// and a datagram follows the state that it shows, because it is made from a call's command.
+    /// Drains calls and endpoint. A call's outputs come in the order table, journal, rings,
+    /// network, and a datagram follows the state that it shows, because it is made from a call's
+    /// command.
     pub(crate) fn settle(&mut self, now: Tick) {
         for _ in 0..EFFECTS_MAX {
             if let Some(output) = self.calls.poll_output() {

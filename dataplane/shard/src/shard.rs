@@ -9,7 +9,9 @@ use strowger_call::{Calls, CallsConfig};
 use strowger_link::table::Table;
 use strowger_link::{COUNTERS, Challenge, Counters, LegId, MS, SECOND, Tick, Up};
 use strowger_media::{Datagram, Verdict as MediaVerdict};
-use strowger_port::net::{Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipPath};
+use strowger_port::net::{
+    Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
+};
 use strowger_sip::Method;
 use strowger_sip::endpoint::{
     Admission, Config as SipConfig, Counted, Endpoint, LegKeys, Listener, Path,
@@ -121,10 +123,39 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     pub(crate) unwritten: std::collections::VecDeque<crate::record::Unwritten>,
     pub(crate) counts: Counts,
     burst: MediaBurst,
+    inbox: Inbox,
     pub(crate) frame: Vec<u8>,
     next_beat: Tick,
     next_alive: Tick,
     pub(crate) durable_told: u64,
+}
+
+/// A batch of SIP datagrams; its memory is used again.
+#[derive(Debug, Default)]
+struct Inbox {
+    bytes: Vec<u8>,
+    ends: Vec<(SipPath, usize)>,
+}
+
+impl Inbox {
+    fn push(&mut self, datagram: &SipDatagram<'_>) {
+        self.bytes.extend_from_slice(datagram.data);
+        self.ends.push((datagram.path, self.bytes.len()));
+    }
+
+    fn datagrams(&self) -> impl Iterator<Item = (SipPath, &[u8])> {
+        let mut from = 0;
+        self.ends.iter().map(move |(path, end)| {
+            let data = self.bytes.get(from..*end).unwrap_or_default();
+            from = *end;
+            (*path, data)
+        })
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
 }
 
 /// What the endpoint asks about a request that belongs to no dialog.
@@ -160,6 +191,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             unwritten: std::collections::VecDeque::new(),
             counts: Counts::default(),
             burst: MediaBurst::new(),
+            inbox: Inbox::default(),
             frame: Vec::with_capacity(4096),
             next_beat: Tick::default(),
             next_alive: Tick::default(),
@@ -313,22 +345,34 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
+    /// One datagram at a time, its effects carried out before the next: an answer and a CANCEL of
+    /// the same batch must not cross between the endpoint and the call.
     fn signalling(&mut self, now: Tick) {
-        let Shard { io, endpoint, calls, sources, challenge, listeners, counts, .. } = self;
+        let mut inbox = core::mem::take(&mut self.inbox);
         for _ in 0..SIP_BATCHES_MAX {
-            let taken = io.recv_sip(|datagram| {
-                counts.sip_received += 1;
-                let Some(path) = path_of(listeners, &datagram.path) else { return };
-                let mut keys = Keys { calls, sources, challenge: challenge.as_ref() };
-                endpoint.handle_datagram(datagram.data, path, now, &mut keys);
-            });
+            let taken = self.io.recv_sip(|datagram| inbox.push(&datagram));
+            for (path, data) in inbox.datagrams() {
+                self.take_datagram(&path, data, now);
+            }
+            inbox.clear();
             if taken < strowger_port::net::SIP_BURST_MAX {
                 break;
             }
         }
+        self.inbox = inbox;
+        let Shard { io, endpoint, .. } = self;
         io.recv_sip_errors(|failure| {
             endpoint.handle_unreachable(failure.peer, now);
         });
+    }
+
+    fn take_datagram(&mut self, path: &SipPath, data: &[u8], now: Tick) {
+        self.counts.sip_received += 1;
+        let Shard { endpoint, calls, sources, challenge, listeners, .. } = self;
+        let Some(path) = path_of(listeners, path) else { return };
+        let mut keys = Keys { calls, sources, challenge: challenge.as_ref() };
+        endpoint.handle_datagram(data, path, now, &mut keys);
+        self.settle(now);
     }
 
     /// Signs of life: the call table's heartbeat, the journal's mark.

@@ -1,11 +1,11 @@
 //! `strowger-switchd`: the dataplane's process.
 //!
-//! Reads the configuration, takes or binds its sockets, makes the call table, starts the journal and
-//! the shard's pinned thread, and keeps the link to the control plane. It runs until SIGTERM, then
-//! ends its calls in order and makes their records durable.
+//! Reads the configuration, takes or binds its sockets, makes the call table, starts the journal
+//! and the shard's pinned thread, and keeps the link to the control plane. It runs until SIGTERM,
+//! then ends its calls in order and makes their records durable.
 //!
-//! `strowger-switchd [--data DIR] [--config FILE]`; wrong words or configuration: one line that names
-//! them, exit code 2.
+//! `strowger-switchd [--data DIR] [--config FILE]`; wrong words or configuration: one line that
+//! names them, exit code 2.
 
 mod args;
 mod run;

@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use strowger_call::CallsConfig;
+use strowger_link::codec::encode;
+use strowger_link::journal::FrameKind;
 use strowger_link::{FRAME_VERSION, Key, Transport};
 use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
 use strowger_port::mmsg::{Mmsg, MmsgConfig, bind_sip};
+use strowger_port::net::JournalSink;
 use strowger_port::shm::Window;
 use strowger_port::signals::Signals;
 use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
@@ -52,10 +55,20 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     }
     let epoch = state::next_epoch(data).map_err(|e| format!("epoch: {e}"))?;
     let table_file = run_dir.join("calls-0.table");
+    let lost = state::lost_calls(&table_file, &journal_dir)
+        .map_err(|e| format!("{}: {e}", journal_dir.display()))?;
     let table = state::call_table(&table_file, config.node.number, config.slots(), epoch)
         .map_err(|e| format!("{}: {e}", table_file.display()))?;
     let waker = EventFd::new().map_err(|e| format!("eventfd: {e}"))?;
-    let (journal, handle) = start_journal(config, epoch, &table, &waker)?;
+    let (journal, mut handle) = start_journal(config, epoch, &table, &waker)?;
+    for facts in &lost {
+        handle
+            .append(FrameKind::Ended, &encode(facts))
+            .map_err(|_| "the journal has no room for the calls of the last life")?;
+    }
+    if !lost.is_empty() {
+        complain(&format!("{} calls of the last life are ended and recorded", lost.len()));
+    }
     let CallTable { file, memory: _memory, table, token_key } = table;
     let uplink_config = UplinkConfig {
         path: run_dir.join("link.sock"),

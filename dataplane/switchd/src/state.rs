@@ -1,12 +1,17 @@
 //! What outlives this process: the number of its life, and the call table.
 
+use crate::complain;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use strowger_link::Key;
-use strowger_link::table::{Setup, Table, words_needed};
+use strowger_link::codec::decode;
+use strowger_link::journal::{FrameKind, Position};
+use strowger_link::table::{Reader as TableReader, Setup, Table, words_needed};
+use strowger_link::{CallFacts, Key, Reason, RecordId};
+use strowger_port::journal_file::{Cursor, Entry, JournalReader, list_segments};
 use strowger_port::rng;
 use strowger_port::shm::{self, Mapping, Window};
 
@@ -75,9 +80,128 @@ pub(crate) fn call_table(file: &Path, node: u32, slots: u32, epoch: u32) -> io::
     Ok(CallTable { file: fd, memory, table, token_key: Key(token_key.to_le_bytes()) })
 }
 
+/// Calls that the dataplane's last life left in its call table, ended at its last heartbeat, so
+/// that none goes unbilled: this release does not take them up again. Calls whose record stands in
+/// the journal already are left out, and so are attempts that were never granted anything.
+///
+/// Called before [`call_table`] makes a new one. A table that cannot be read has nothing to tell.
+///
+/// # Errors
+/// The journal cannot be read.
+pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFacts>> {
+    let Ok((_fd, mapping)) = shm::open_file(file) else { return Ok(Vec::new()) };
+    let Ok(table) = TableReader::attach(mapping) else { return Ok(Vec::new()) };
+    let reason =
+        if table.setup().boot_id == boot_id() { Reason::ProcessLost } else { Reason::HostLost };
+    let (heartbeat, _) = table.heartbeat();
+    let mut body = Vec::new();
+    let mut lost: BTreeMap<RecordId, CallFacts> = BTreeMap::new();
+    for idx in 0..table.setup().slots {
+        let Ok(idx) = u16::try_from(idx) else { break };
+        let read = table.read(idx, &mut body);
+        if let Err(e) = read {
+            complain(&format!("slot {idx} of the last call table cannot be read ({e:?})"));
+        }
+        let Ok(Some(_)) = read else { continue };
+        let Ok(mut facts) = decode::<CallFacts>(&body) else { continue };
+        if !facts.settlement.0.is_empty() {
+            facts.close_at(heartbeat, reason);
+            lost.insert(facts.record, facts);
+        }
+    }
+    if !lost.is_empty() {
+        for record in recorded(journal)? {
+            lost.remove(&record);
+        }
+    }
+    Ok(lost.into_values().collect())
+}
+
+/// Records that ended in the journal's last two segments. A slot is freed one group commit after
+/// its record is durable, so older segments cannot hold the record of a slot in use.
+fn recorded(journal: &Path) -> io::Result<Vec<RecordId>> {
+    let segments = list_segments(journal)?;
+    let Some(&first) = segments.iter().rev().nth(1).or(segments.first()) else {
+        return Ok(Vec::new());
+    };
+    let position = Position { segment: first, offset: 0 };
+    let mut reader = JournalReader::new(journal, Cursor { position, next_seq: 0 });
+    let mut records = Vec::new();
+    loop {
+        match reader.next(None)? {
+            Entry::Frame { frame, .. } if frame.kind == FrameKind::Ended => {
+                records.extend(decode::<CallFacts>(frame.payload).map(|facts| facts.record));
+            }
+            Entry::Frame { .. } | Entry::Damaged { .. } | Entry::Missing { .. } => {}
+            Entry::Wait => return Ok(records),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strowger_link::table::SlotState;
+    use strowger_link::{AskId, Began, Fact, Octets, SlotRef, Tick};
+    use strowger_port::eventfd::EventFd;
+    use strowger_port::journal_file::{Journal, JournalConfig};
+    use strowger_port::net::JournalSink;
+
+    fn facts(seq: u64, slot: SlotRef) -> CallFacts {
+        let began = Began {
+            at: Tick(1_000),
+            listener: 0,
+            source: None,
+            received: "44".into(),
+            from_user: "1001".into(),
+            display: String::new(),
+            sip_call_id: "c".into(),
+            user_agent: String::new(),
+        };
+        CallFacts {
+            record: RecordId::new(1, seq).unwrap(),
+            ask: AskId(seq),
+            slot,
+            anchor_us: 0,
+            settlement: Octets(vec![1]),
+            facts: vec![Fact::Began(began)],
+        }
+    }
+
+    #[test]
+    fn calls_of_the_last_life_are_ended_once() {
+        let dir = std::env::temp_dir().join(format!("strowger-lost-{}", std::process::id()));
+        let journal_dir = dir.join("journal");
+        fs::create_dir_all(&journal_dir).unwrap();
+        let file = dir.join("calls.table");
+        assert!(lost_calls(&file, &journal_dir).unwrap().is_empty());
+        let mut old = call_table(&file, 0, 16, 1).unwrap();
+        for idx in 0..3 {
+            let slot = SlotRef { seg: 0, idx, r#gen: 7 };
+            let mut of_call = facts(idx.into(), slot);
+            if idx == 2 {
+                of_call.settlement = Octets::default();
+            }
+            let body = strowger_link::codec::encode(&of_call);
+            old.table.open_at(slot, of_call.record, of_call.ask, &body, Tick(1_000)).unwrap();
+            old.table.set_state(slot, SlotState::Answered).unwrap();
+        }
+        old.table.beat(Tick(9_000), 0);
+        drop(old);
+        // The first call's record was written before the crash.
+        let config = JournalConfig::new(journal_dir.clone(), 0, 1);
+        let (journal, mut handles) =
+            Journal::start(&config, vec![EventFd::new().unwrap()], |_| {}).unwrap();
+        let ended = strowger_link::codec::encode(&facts(0, SlotRef::default()));
+        handles[0].append(FrameKind::Ended, &ended).unwrap();
+        journal.stop();
+        let lost = lost_calls(&file, &journal_dir).unwrap();
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        assert_eq!(lost[0].record, RecordId::new(1, 1).unwrap());
+        let Some(Fact::Ended(end)) = lost[0].facts.last() else { panic!("{lost:?}") };
+        assert_eq!((end.at, end.reason), (Tick(9_000), Reason::ProcessLost));
+        fs::remove_dir_all(&dir).unwrap();
+    }
 
     #[test]
     fn epochs_rise_and_survive() {

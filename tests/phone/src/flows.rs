@@ -86,7 +86,8 @@ pub fn flow_register_both(server: SocketAddr) -> Result<(), String> {
     Ok(())
 }
 
-/// A phone that knows only MD5 can register; so can one that knows only SHA-256, if that is offered.
+/// A phone that knows only MD5 can register; so can one that knows only SHA-256, if that is
+/// offered.
 ///
 /// # Errors
 /// What went wrong, with the ladder.

@@ -1,5 +1,5 @@
-//! SIPp, a third party, against the phone; and the scenarios of `tests/sipp` against the toy switch,
-//! so that it is known what they do before they judge the product.
+//! SIPp, a third party, against the phone; and the scenarios of `tests/sipp` against the toy
+//! switch, so that it is known what they do before they judge the product.
 
 #![cfg(test)]
 

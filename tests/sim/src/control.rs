@@ -227,6 +227,8 @@ impl Control {
 
     fn work(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
         self.greet(p)?;
+        // As in the decider's loop, orders of the intake come before the frames that wait.
+        self.take_journal(p, now)?;
         while let Some(frame) = self.recv() {
             self.step()?;
             match Up::from_bytes(&frame) {
@@ -239,7 +241,6 @@ impl Control {
         if p.office.poll_timeout().is_some_and(|at| at <= now) {
             p.office.handle_timeout(now);
         }
-        self.take_journal(p, now)?;
         self.carry_out(p);
         Ok(())
     }

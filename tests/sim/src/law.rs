@@ -97,7 +97,6 @@ impl World {
             ("frames that cannot be read", counts.frames_malformed),
             ("calls that the table had no room for", counts.table_full),
             ("journal frames without room", counts.journal_full),
-            ("frames that found the ring full", counts.ring_full),
         ];
         for (what, count) in mistakes {
             let at = self.now().0 as f64 / 1e9;
@@ -229,7 +228,34 @@ impl World {
         self.check_switch_quiet()?;
         self.check_grants()?;
         self.check_store()?;
+        self.check_callers()?;
         self.check_money()
+    }
+
+    /// Nobody pays for a call that he was told had failed.
+    fn check_callers(&self) -> Result<(), Breach> {
+        let answered: BTreeSet<&str> = self
+            .control
+            .store
+            .cdrs()
+            .iter()
+            .filter(|cdr| cdr.is_answered())
+            .map(|cdr| cdr.caller.sip_call_id.as_str())
+            .collect();
+        for agent in &self.agents {
+            for call in agent.calls.values().filter(|call| call.outgoing) {
+                // A caller that heard nothing at all (408 of its own) cannot know.
+                let Some(code) = call.outcome.filter(|code| *code >= 300 && *code != 408) else {
+                    continue;
+                };
+                let charged = answered.contains(call.id.as_str());
+                let name = &agent.name;
+                self.demand(!charged, || {
+                    format!("{name} was told {code}, the record says answered: {}", call.id)
+                })?;
+            }
+        }
+        Ok(())
     }
 
     fn check_switch_quiet(&self) -> Result<(), Breach> {

@@ -2,10 +2,10 @@
 //!
 //! A [`World`] holds one switch and its surroundings: the real [`strowger_shard::Shard`] over
 //! simulated traits, the real [`strowger_office::Office`] joined to journal and store as `controld`
-//! joins them, a memory twin of the store, phones and carriers that follow plans, and a network that
-//! loses, delays, doubles and overtakes. Nothing reads a clock or a random source: the same seed
-//! gives the same run. Laws are checked after every step and, all of them, when the world has become
-//! quiet (`law.rs`). A run that breaks one prints its seed and the command that repeats it.
+//! joins them, a memory twin of the store, phones and carriers that follow plans, and a network
+//! that loses, delays, doubles and overtakes. Nothing reads a clock or a random source: the same
+//! seed gives the same run. Laws are checked after every step and, all of them, when the world has
+//! become quiet (`law.rs`). A run that breaks one prints its seed and the command that repeats it.
 //!
 //! It never opens a socket, never sleeps, and never changes the product: faults are planted from
 //! outside ([`Plant`]) or by `--cfg fault`.

@@ -21,9 +21,9 @@ pub const USERS: [&str; 4] = ["1001", "1002", "1003", "1004"];
 /// Prepaid credit of each subscriber's account, cents.
 pub const CREDIT_CENTS: [i64; 4] = [1_000, 1_000, 10, 500];
 /// Retail price per minute, 1e-9 EUR: no number of seconds divides it.
-pub const RETAIL: i64 = 77_700_001;
+pub const RETAIL: i64 = 77_777_777;
 /// Wholesale price per minute, 1e-9 EUR.
-pub const WHOLESALE: i64 = 15_300_007;
+pub const WHOLESALE: i64 = 15_333_337;
 /// Ledger units of a cent.
 pub const CENT: i64 = 1_000_000;
 /// Ring time of the tenant, seconds.

@@ -18,21 +18,6 @@ pub fn register_all(world: &mut World) -> Result<(), Breach> {
     world.run_ms(1_000)
 }
 
-/// One call from 1001 to 44 by the carrier.
-///
-/// # Errors
-/// The first law that was broken.
-pub fn one_call(config: WorldConfig) -> Result<Option<World>, Breach> {
-    let Some(mut world) = World::new(config) else { return Ok(None) };
-    register_all(&mut world)?;
-    world.at(0, Action::Expect(CARRIER, Callee::answering(500, After::listen())));
-    let to = "44201234".to_owned();
-    world.at(0, Action::Call(0, Caller { to, cancel_ms: None, after: After::talk(3_000) }));
-    world.run_ms(10_000)?;
-    world.quiesce()?;
-    Ok(Some(world))
-}
-
 /// Numbers of carriers: by the first with the second behind it, and by the second alone.
 const OUTSIDE: [&str; 4] = ["44201234", "44305555", "44799", "4410000000"];
 
@@ -106,10 +91,10 @@ fn plan_trouble(world: &mut World, length_ms: u64) {
         let (back_ms, power) = (dice.between(50, 3_000), dice.percent(50));
         events.push((dice.between(2_000, length_ms), Action::CrashSwitch { back_ms, power }));
     }
-    if dice.percent(30) {
+    if dice.percent(40) {
         let at = dice.between(1_000, length_ms);
-        events.push((at, Action::Slow(dice.between(50, 4_000))));
-        events.push((at + dice.between(100, 4_000), Action::Slow(0)));
+        events.push((at, Action::Slow(dice.between(50, 3_500))));
+        events.push((at + dice.between(1_000, 20_000), Action::Slow(0)));
     }
     if dice.percent(50) {
         let at = dice.between(1_000, length_ms);

@@ -13,8 +13,8 @@ use crate::plan::{self, SWITCH};
 use crate::switch::{Plugs, Switch};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::rc::Rc;
-use strowger_link::codec::encode;
 use strowger_link::{Cause, Down, Hangup, Reason, SECOND, Tick, Verb};
 use strowger_phone::message::Message;
 
@@ -59,6 +59,8 @@ pub enum Action {
     Password(usize, bool),
     /// Another network.
     Network(Quality),
+    /// The next datagram of the switch to an agent is lost.
+    LoseNext(usize),
     /// The control plane takes so many milliseconds to look at a frame.
     Slow(u64),
     /// The control plane dies after so many steps, and boots so many milliseconds from now.
@@ -104,6 +106,7 @@ pub struct World {
     pub control: Control,
     control_due: Option<Tick>,
     lag_ms: u64,
+    lose_next: Option<IpAddr>,
     /// Phones, then carriers.
     pub agents: Vec<Agent>,
     plant: Option<Plant>,
@@ -140,6 +143,7 @@ impl World {
             control,
             control_due: None,
             lag_ms: 0,
+            lose_next: None,
             agents: agents(&mut dice),
             plant,
             invite_branches: BTreeSet::new(),
@@ -164,6 +168,12 @@ impl World {
     #[must_use]
     pub fn shard(&self) -> Option<&crate::switch::SimShard> {
         self.switch.as_ref().map(|switch| &switch.shard)
+    }
+
+    /// Grants that the dataplane gave back so far.
+    #[must_use]
+    pub fn abandoned(&self) -> usize {
+        self.plugs.cable.borrow().abandoned.len()
     }
 
     /// Something is to happen `ms` from now.
@@ -245,7 +255,7 @@ impl World {
         } else if due(disk) {
             self.plugs.disk.borrow_mut().handle_timeout(now);
             self.wake_switch(now);
-            self.control_due = Some(now);
+            self.wake_control(now);
         } else if due(self.switch.as_ref().map(|switch| switch.due)) {
             self.turn_switch(now);
         } else if due(self.control_due) || due(self.control.poll_timeout()) {
@@ -290,6 +300,9 @@ impl World {
                 self.agent(who, |agent| agent.set_password(&password));
             }
             Action::Network(quality) => self.net.set_quality(quality),
+            Action::LoseNext(who) => {
+                self.lose_next = self.agents.get(who).map(|agent| agent.addr.ip());
+            }
             Action::Slow(ms) => self.lag_ms = ms,
             Action::CrashControl { steps, back_ms } => {
                 self.control.crash_in = Some(steps);
@@ -345,9 +358,14 @@ impl World {
             }
         }
         if self.plugs.cable.borrow().has_up() && self.control.is_up() {
-            let at = now.plus_ms(self.lag_ms);
-            self.control_due = Some(self.control_due.map_or(at, |due| due.min(at)));
+            self.wake_control(now);
         }
+    }
+
+    /// The control plane looks at its rings after the lag of the moment.
+    fn wake_control(&mut self, now: Tick) {
+        let at = now.plus_ms(self.lag_ms);
+        self.control_due = Some(self.control_due.map_or(at, |due| due.min(at)));
     }
 
     fn after_control(&mut self, now: Tick) {
@@ -408,6 +426,11 @@ impl World {
     }
 
     fn transmit(&mut self, datagram: Datagram, now: Tick) {
+        let to = datagram.to.ip();
+        if datagram.from.ip() == SWITCH.ip() && self.lose_next.take_if(|lost| *lost == to).is_some()
+        {
+            return;
+        }
         for at in self.net.send(datagram.from.ip(), datagram.to.ip(), now) {
             self.push(at, Event::Arrive(datagram.clone()));
         }
@@ -482,9 +505,4 @@ fn agents(dice: &mut Dice) -> Vec<Agent> {
         all.push(Agent::new(&name, 11 + index as u16, addr, None, dice));
     }
     all
-}
-/// A hang-up by the operator, encoded, for verbs.
-#[must_use]
-pub fn hangup_args() -> Vec<u8> {
-    encode(&Hangup { leg: None, cause: Cause::new(480, 31), reason: Reason::Operator })
 }

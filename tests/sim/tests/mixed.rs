@@ -1,21 +1,31 @@
 //! Everything at once, from seeds.
 //!
-//! `STROWGER_SEED=n` runs that seed alone; `STROWGER_TEST_LONG=1` runs 5,000 instead of 200.
+//! `STROWGER_SEED=n` runs that seed alone, `STROWGER_SEEDS=n` the first n; `STROWGER_TEST_LONG=1`
+//! runs 5,000.
 
 use strowger_sim::script;
 
+/// Seeds of a normal run.
+const SEEDS: u64 = 500;
+/// Seeds of a long one.
+const SEEDS_LONG: u64 = 5_000;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 #[test]
 fn mixed_scripts_break_no_law() {
-    let single = std::env::var("STROWGER_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
     let long = std::env::var("STROWGER_TEST_LONG").is_ok();
-    let seeds = match single {
+    let count = number("STROWGER_SEEDS").unwrap_or(if long { SEEDS_LONG } else { SEEDS });
+    let seeds = match number("STROWGER_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..if long { 5_000 } else { 3_000 },
+        None => 0..count,
     };
     let mut broken = Vec::new();
     for seed in seeds {
         if let Err(breach) = script::mixed(seed, None) {
-            if single.is_some() || broken.is_empty() {
+            if broken.is_empty() {
                 eprintln!("{breach}");
             }
             eprintln!("seed {seed}: {}", breach.what);
@@ -24,4 +34,18 @@ fn mixed_scripts_break_no_law() {
         }
     }
     assert!(broken.is_empty(), "seeds that break a law: {broken:?}");
+}
+
+#[test]
+fn a_seed_gives_the_same_run() {
+    for seed in [1, 2, 3, 61, 368] {
+        let ladders = || {
+            let world = script::mixed(seed, None).ok().flatten().expect("a world");
+            let lines = world.agents.iter().flat_map(|agent| agent.ladder.iter().cloned());
+            lines.collect::<Vec<String>>()
+        };
+        let first = ladders();
+        assert!(!first.is_empty());
+        assert_eq!(first, ladders(), "seed {seed}");
+    }
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::testing::facts;
 use proptest::prelude::*;
 use std::fmt::Write as _;
+use strowger_link::Fact;
 use strowger_model::{party_name, reason_name};
 
 /// One line for the record and one for each hop.

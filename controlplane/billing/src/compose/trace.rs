@@ -9,7 +9,6 @@ pub(super) struct Call<'a> {
     pub(super) facts: &'a CallFacts,
     pub(super) began: Option<&'a Began>,
     pub(super) started_at: Tick,
-    pub(super) last_at: Tick,
     /// Longest talk time granted; `None` = no lease.
     pub(super) granted_ms: Option<u64>,
     pub(super) ended: Option<&'a CallEnded>,
@@ -32,8 +31,7 @@ impl<'a> Call<'a> {
         let mut call = Call {
             facts,
             began: None,
-            started_at: facts.facts.iter().map(at).min().unwrap_or_default(),
-            last_at: facts.facts.iter().map(at).max().unwrap_or_default(),
+            started_at: facts.facts.iter().map(Fact::at).min().unwrap_or_default(),
             granted_ms: None,
             ended: None,
             legs: Vec::new(),
@@ -112,10 +110,6 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub(super) fn legs(&self) -> impl Iterator<Item = &Leg<'a>> {
-        self.legs.iter()
-    }
-
     pub(super) fn caller(&self) -> Option<&Leg<'a>> {
         self.caller.and_then(|place| self.legs.get(place))
     }
@@ -167,18 +161,5 @@ impl<'a> Leg<'a> {
 
     pub(super) fn media(&self) -> Option<&'a MediaReport> {
         self.ended.and_then(|ended| ended.media.as_ref())
-    }
-}
-
-const fn at(fact: &Fact) -> Tick {
-    match fact {
-        Fact::Began(fact) => fact.at,
-        Fact::LegOpened(fact) => fact.at,
-        Fact::LegProgress(fact) => fact.at,
-        Fact::LegAnswered(fact) => fact.at,
-        Fact::LegEnded(fact) => fact.at,
-        Fact::Joined(fact) | Fact::Parted(fact) => fact.at,
-        Fact::Granted(fact) => fact.at,
-        Fact::Ended(fact) => fact.at,
     }
 }

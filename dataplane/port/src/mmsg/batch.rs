@@ -2,6 +2,8 @@
 //!
 //! The arrays behind recvmmsg and sendmmsg, and the two calls.
 
+mod setup;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -48,20 +50,6 @@ pub(super) enum QueuedError {
 }
 
 impl Batch {
-    pub(super) fn new(count: usize) -> Batch {
-        // SAFETY: mmsghdr and iovec are integers and pointers; all bits zero is a value of both
-        // (null pointers, no lengths).
-        // JUSTIFICATION: libc offers no constructor.
-        let (header, iovec) =
-            unsafe { (std::mem::zeroed::<libc::mmsghdr>(), std::mem::zeroed::<libc::iovec>()) };
-        Batch {
-            headers: vec![header; count].into(),
-            iovecs: vec![iovec; count].into(),
-            names: vec![RawAddress::EMPTY; count].into(),
-            controls: vec![Control::EMPTY; count].into(),
-        }
-    }
-
     /// Receives into `buffers`, at most as many messages as there are; returns how many came.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 //!
 //! Media sockets: one per port, found by a table, never by a hash.
 
+mod setup;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -52,19 +54,6 @@ struct Address {
 }
 
 impl MediaSockets {
-    pub(super) fn new(addresses: &[IpAddr], dscp: u8) -> MediaSockets {
-        let address = |ip: &IpAddr| Address { ip: *ip, sockets: vec![CLOSED; PORTS].into() };
-        MediaSockets {
-            addresses: addresses.iter().map(address).collect(),
-            sockets: Vec::new(),
-            slots_free: Vec::new(),
-            ready: VecDeque::new(),
-            order: Vec::with_capacity(BURST_MAX),
-            batch: Batch::new(BURST_MAX),
-            dscp,
-        }
-    }
-
     pub(super) fn open_count(&self) -> usize {
         self.sockets.len() - self.slots_free.len()
     }

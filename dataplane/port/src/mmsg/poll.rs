@@ -2,8 +2,10 @@
 //!
 //! epoll(7), level-triggered.
 
+mod setup;
+
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use crate::sys::check;
 
@@ -36,17 +38,6 @@ pub(super) struct Poller {
 }
 
 impl Poller {
-    pub(super) fn new() -> io::Result<Poller> {
-        // SAFETY: no pointers; the result is checked before use.
-        // JUSTIFICATION: epoll is not in std.
-        let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
-        // JUSTIFICATION: the only way to an OwnedFd.
-        let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
-        let events = vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS_MAX].into();
-        Ok(Poller { epoll, events })
-    }
-
     pub(super) fn add(&self, fd: BorrowedFd<'_>, ready: Ready) -> io::Result<()> {
         let events = libc::EPOLLIN as u32;
         let mut event = libc::epoll_event { events, u64: ready.to_number() };

@@ -1,0 +1,77 @@
+//! What a boot must know before it answers: charges that are not in the database yet, and calls
+//! that run (design of control, 2).
+//!
+//! `available = posted(database at its cursor) - charges in the journal after it - holds of calls
+//! in the table`. The table is read first, then the journal to its end: a call that ends between
+//! the two stands in both, and its record wins.
+
+use crate::intake::{compose, cursor};
+use strowger_link::CallFacts;
+use strowger_link::codec::decode;
+use strowger_link::journal::FrameKind;
+use strowger_link::table::{Reader as TableReader, SlotState};
+use strowger_office::Office;
+use strowger_port::journal_file::{Entry, JournalReader};
+use strowger_port::{clock, shm};
+use strowger_store::Position;
+use strowger_tuning::Config;
+use tracing::{info, warn};
+
+/// Makes the office's balances true.
+pub(crate) fn take_up(office: &mut Office, config: &Config, at: Position) {
+    let running = running(config);
+    let charged = replay(office, config, at);
+    let now = clock::monotonic();
+    for facts in &running {
+        office.adopt_running(facts, now);
+    }
+    if charged > 0 || !running.is_empty() {
+        info!(records = charged, calls = running.len(), "took up what was not in the database");
+    }
+}
+
+/// Calls in the table; none when there is no table, or not one that can be read.
+fn running(config: &Config) -> Vec<CallFacts> {
+    let file = config.run_dir().join("calls-0.table");
+    let Ok((_fd, mapping)) = shm::open_file(&file) else { return Vec::new() };
+    let Ok(table) = TableReader::attach(mapping) else { return Vec::new() };
+    let mut body = Vec::new();
+    let mut calls = Vec::new();
+    for idx in 0..table.setup().slots {
+        let Ok(idx) = u16::try_from(idx) else { break };
+        match table.read(idx, &mut body) {
+            Ok(Some(head)) if matches!(head.state, SlotState::Ringing | SlotState::Answered) => {
+                calls.extend(decode::<CallFacts>(&body));
+            }
+            Ok(Some(_) | None) => {}
+            Err(e) => warn!(idx, ?e, "a slot of the call table cannot be read"),
+        }
+    }
+    calls
+}
+
+/// Charges the records behind the cursor; the intake stores them afterwards, and the till knows
+/// that they are charged already.
+fn replay(office: &mut Office, config: &Config, at: Position) -> usize {
+    let directory = config.node.data.join("journal");
+    let mut reader = JournalReader::new(&directory, cursor(at));
+    let now = clock::monotonic();
+    let mut count = 0;
+    loop {
+        match reader.next(None) {
+            Ok(Entry::Frame { frame, .. }) if frame.kind == FrameKind::Ended => {
+                let records = compose(frame.payload);
+                count += records.len();
+                office.replay(&records, now);
+            }
+            Ok(Entry::Frame { .. } | Entry::Damaged { .. } | Entry::Missing { .. }) => {}
+            Ok(Entry::Wait) => return count,
+            // No journal yet: the first start of this node.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return count,
+            Err(e) => {
+                warn!("the journal cannot be read at boot: {e}");
+                return count;
+            }
+        }
+    }
+}

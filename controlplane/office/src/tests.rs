@@ -1,0 +1,425 @@
+//! The office by its own words: a trunk calls through another one, on a prepaid account.
+
+use crate::*;
+use std::net::SocketAddr;
+use strowger_link::{
+    Began, CallAsk, CallEnded, CallerIdentity, Cause, Direction, ExtendAsk, Fact, Hints,
+    LegAnswered, LegEnded, LegOpened, Live, LiveState, Pair, Party, PartyRef, Reason, SlotRef,
+    Transport,
+};
+use strowger_model::*;
+use strowger_routing::Rows;
+
+const NOW: Tick = Tick(1_000_000_000);
+const WALL_US: i64 = 1_700_000_000_000_000;
+const PAYER: AccountId = AccountId(1);
+const SUPPLIER: AccountId = AccountId(2);
+
+fn digits(text: &str) -> Digits {
+    Digits::parse(text).unwrap()
+}
+
+fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
+    Account {
+        id,
+        tenant: TenantId(1),
+        organization: OrganizationId(1),
+        name: "a".into(),
+        currency: Currency::new("EUR", 2).unwrap(),
+        prepaid,
+        floor: None,
+        tariff,
+        calls_max: 0,
+        cps_max: 0,
+        enabled: true,
+        go_on_without_control: false,
+    }
+}
+
+fn trunk(id: i64, ingress: Option<Ingress>, egress: Option<Egress>) -> Trunk {
+    Trunk {
+        id: TrunkId(id),
+        tenant: TenantId(1),
+        organization: OrganizationId(1),
+        name: format!("t{id}"),
+        enabled: true,
+        ingress,
+        egress,
+    }
+}
+
+fn tenant() -> Tenant {
+    Tenant {
+        id: TenantId(1),
+        name: "t".into(),
+        realm: "r".into(),
+        domains: vec![],
+        currency: Currency::new("EUR", 2).unwrap(),
+        timezone: "UTC".into(),
+        algorithms: vec![DigestAlgorithm::Md5],
+        country_prefix: digits("49"),
+        normalisation: Normalisation::default(),
+        internal_price: Price(0),
+        ring_timeout_s: 60,
+        talk_s_max: 7_200,
+        media_start_timeout_s: 0,
+        media_timeout_s: 0,
+    }
+}
+
+fn ingress() -> Ingress {
+    let source = SourceMatch { network: [192, 0, 2, 1].into(), prefix_len: 32, port: 0 };
+    Ingress { sources: vec![source], account: PAYER, tech_prefix: None }
+}
+
+fn egress() -> Egress {
+    Egress {
+        targets: vec![SocketAddr::from(([192, 0, 2, 9], 5060))],
+        transport: strowger_model::Transport::Udp,
+        account: SUPPLIER,
+        tariff: None,
+        called: PrefixEdit::default(),
+        caller: PrefixEdit::default(),
+        calls_max: 0,
+        cps_max: 0,
+        ring_timeout_s: 0,
+        first_timeout_s: 0,
+        q: 1_000,
+    }
+}
+
+/// 0.06 EUR a minute, per second.
+fn rows() -> Rows {
+    Rows {
+        listeners: vec![Transport::Udp],
+        tenants: vec![tenant()],
+        organizations: vec![Organization {
+            id: OrganizationId(1),
+            tenant: TenantId(1),
+            parent: None,
+            kind: OrganizationKind::Owner,
+            name: "o".into(),
+        }],
+        accounts: vec![account(PAYER, true, Some(TariffId(1))), account(SUPPLIER, false, None)],
+        trunks: vec![trunk(1, Some(ingress()), None), trunk(2, None, Some(egress()))],
+        tariffs: vec![Tariff {
+            id: TariffId(1),
+            tenant: TenantId(1),
+            name: "p".into(),
+            currency: Currency::new("EUR", 2).unwrap(),
+            kind: TariffKind::Customer,
+            rounding: Rounding { digits: 6, mode: RoundingMode::HalfAway },
+            vat_ppm: 0,
+            vat_included: false,
+        }],
+        rates: vec![Rate {
+            id: RateId(1),
+            tariff: TariffId(1),
+            prefix: digits("44"),
+            price: Price(60_000_000),
+            step_s: 1,
+            minimum_s: 0,
+            free_s: 0,
+            free_after_s: 0,
+            connection_fee: Amount::ZERO,
+            from_us: 0,
+            until_us: None,
+        }],
+        routes: vec![Route {
+            id: RouteId(1),
+            tenant: TenantId(1),
+            prefix: digits("44"),
+            priority: 0,
+            overflow: false,
+            targets: vec![RouteTarget { trunk: TrunkId(2), priority: 0, weight: 1 }],
+        }],
+        ..Rows::default()
+    }
+}
+
+/// An office whose payer has `credit` EUR.
+fn office(credit: &str) -> Office {
+    let world = Arc::new(World::build(rows()).unwrap());
+    let mut office = Office::new(0, Arc::clone(&world));
+    for account in world.accounts() {
+        let posted = if account.id == PAYER { credit } else { "0" };
+        let posted = Amount::parse(posted, account.currency).unwrap();
+        office.load(account, posted, NOW);
+    }
+    office
+}
+
+fn ask(id: u64, called: &str) -> Ask {
+    Ask {
+        id: AskId(id),
+        parent: None,
+        leg: LegId { slot: SlotRef { seg: 0, idx: 1, r#gen: 1 }, leg: 0 },
+        hints: Hints {
+            listener: 0,
+            local: ([192, 0, 2, 100], 5060).into(),
+            source: ([192, 0, 2, 1], 5060).into(),
+            transport: Transport::Udp,
+            host: "r".into(),
+            sni: None,
+            trunk: Some(1),
+        },
+        deadline: NOW.plus_ms(3_000),
+        wall_us: WALL_US,
+        body: AskBody::Call(Box::new(CallAsk {
+            request_uri: format!("sip:{called}@r"),
+            called: called.into(),
+            to_user: called.into(),
+            caller: CallerIdentity {
+                from_user: "491".into(),
+                from_host: "h".into(),
+                display: String::new(),
+                asserted: vec![],
+                preferred: None,
+                remote_party: None,
+                privacy: String::new(),
+            },
+            credentials: None,
+            sip_call_id: "c".into(),
+            user_agent: String::new(),
+            has_offer: true,
+            emergency: false,
+        })),
+    }
+}
+
+fn answer_to(office: &mut Office, ask: Ask) -> Option<AnswerBody> {
+    office.handle_up(Up::Ask(Box::new(ask)), NOW, WALL_US);
+    let mut answer = None;
+    while let Some(output) = office.poll_output() {
+        if let Output::Down(Down::Answer(said)) = output {
+            answer = Some(said.body);
+        }
+    }
+    answer
+}
+
+fn go(office: &mut Office, id: u64) -> strowger_link::Go {
+    match answer_to(office, ask(id, "44123")) {
+        Some(AnswerBody::Go(go)) => *go,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The facts of an answered call of `talk_s` seconds, or of one that goes on.
+fn facts(id: u64, settlement: &Octets, talk_s: Option<u64>) -> CallFacts {
+    let opened = |leg, direction, party| {
+        Fact::LegOpened(LegOpened {
+            leg,
+            at: NOW,
+            direction,
+            stage: 0,
+            branch: 0,
+            hop: 0,
+            dialed: "44123".into(),
+            from_user: "491".into(),
+            remote: ([192, 0, 2, 9], 5060).into(),
+            transport: Transport::Udp,
+            party,
+        })
+    };
+    let mut list = vec![
+        Fact::Began(Began {
+            at: NOW,
+            listener: 0,
+            source: Some(([192, 0, 2, 1], 5060).into()),
+            received: "44123".into(),
+            from_user: "491".into(),
+            display: String::new(),
+            sip_call_id: "c".into(),
+            user_agent: String::new(),
+        }),
+        opened(0, Direction::In, PartyRef::Trunk(1)),
+        opened(1, Direction::Out, PartyRef::Trunk(2)),
+        Fact::Granted(strowger_link::Granted { at: NOW, ms: 60_000, last: false }),
+        Fact::LegAnswered(LegAnswered { leg: 1, at: NOW }),
+        Fact::LegAnswered(LegAnswered { leg: 0, at: NOW }),
+        Fact::Joined(Pair { a: 0, b: 1, at: NOW }),
+    ];
+    if let Some(talk_s) = talk_s {
+        let (at, cause) = (NOW.plus_ms(talk_s * 1_000), Cause::new(0, 16));
+        let (by, reason) = (Party::Caller, Reason::Normal);
+        for leg in 0..2 {
+            list.push(Fact::LegEnded(Box::new(LegEnded {
+                leg,
+                at,
+                cause,
+                by,
+                reason,
+                media: None,
+            })));
+        }
+        list.push(Fact::Ended(CallEnded { at, cause, by, reason, facts_dropped: 0 }));
+    }
+    CallFacts {
+        record: RecordId::new(1, id).unwrap(),
+        ask: AskId(id),
+        slot: SlotRef::default(),
+        anchor_us: WALL_US,
+        settlement: settlement.clone(),
+        facts: list,
+    }
+}
+
+fn records(facts: &CallFacts) -> Vec<Cdr> {
+    strowger_billing::records(facts, strowger_billing::Mode::CalledLeg)
+}
+
+/// Total, held and calls of the payer, in EUR.
+fn payer(office: &Office) -> (String, String, u32) {
+    let balance = office.balance(PAYER).unwrap();
+    let euro = Currency::new("EUR", 2).unwrap();
+    (balance.total().print(euro), balance.held.print(euro), balance.calls)
+}
+
+fn alarms(office: &mut Office) -> usize {
+    let mut count = 0;
+    while let Some(output) = office.poll_output() {
+        count += usize::from(matches!(output, Output::Alarm(_)));
+    }
+    count
+}
+
+fn at(total: &str, held: &str, calls: u32) -> (String, String, u32) {
+    (total.into(), held.into(), calls)
+}
+
+#[test]
+fn a_call_is_held_for_and_then_charged() {
+    let mut office = office("10");
+    let go = go(&mut office, 7);
+    // An eighth of 10,000 seconds is 1,250 seconds.
+    assert_eq!((go.grant.ms, go.grant.last), (1_250_000, false));
+    assert_eq!(payer(&office), at("10.00000000", "1.25000000", 1));
+    let records = records(&facts(7, &go.settlement, Some(30)));
+    office.settle(&records, NOW);
+    assert_eq!(payer(&office), at("9.97000000", "0.00000000", 0));
+    // The journal read twice charges once.
+    office.settle(&records, NOW);
+    office.committed(1, &records, NOW);
+    assert_eq!(payer(&office), at("9.97000000", "0.00000000", 0));
+    assert_eq!(alarms(&mut office), 0);
+    assert!(office.live().is_empty());
+}
+
+#[test]
+fn without_credit_the_answer_is_no() {
+    let mut office = office("0");
+    let Some(AnswerBody::Refuse(refuse)) = answer_to(&mut office, ask(7, "44123")) else {
+        panic!("not refused")
+    };
+    assert_eq!((refuse.reason, refuse.record), (Reason::NoCredit, true));
+    assert_eq!(payer(&office), at("0.00000000", "0.00000000", 0));
+    assert_eq!((office.counts().admitted, office.counts().refused), (0, 1));
+}
+
+#[test]
+fn an_attempt_that_came_to_nothing_gives_its_hold_back() {
+    let mut office = office("10");
+    go(&mut office, 7);
+    office.handle_up(Up::Abandoned(AskId(7)), NOW, WALL_US);
+    assert_eq!(payer(&office), at("10.00000000", "0.00000000", 0));
+    // So does a record that charges nobody.
+    let go = go(&mut office, 8);
+    let mut refused = facts(8, &go.settlement, Some(0));
+    refused.facts.retain(|f| !matches!(f, Fact::LegAnswered(_) | Fact::Joined(_)));
+    office.settle(&records(&refused), NOW);
+    assert_eq!(payer(&office), at("10.00000000", "0.00000000", 0));
+    assert_eq!(alarms(&mut office), 0);
+}
+
+#[test]
+fn talk_time_is_extended_up_to_the_balance() {
+    let mut office = office("0.12");
+    let go = go(&mut office, 7);
+    assert_eq!((go.grant.ms, go.grant.last), (60_000, false));
+    let extend = Ask {
+        body: AskBody::Extend(ExtendAsk {
+            call: AskId(7),
+            used_ms: 30_000,
+            granted_ms: 60_000,
+            settlement: go.settlement,
+        }),
+        ..ask(8, "")
+    };
+    let Some(AnswerBody::Extended(extended)) = answer_to(&mut office, extend) else {
+        panic!("not extended")
+    };
+    assert_eq!((extended.grant.ms, extended.grant.last), (120_000, true));
+    assert_eq!(payer(&office).1, "0.12000000");
+}
+
+#[test]
+fn a_late_ask_is_dropped() {
+    let mut office = office("10");
+    let late = Ask { deadline: NOW, ..ask(7, "44123") };
+    assert_eq!(answer_to(&mut office, late), None);
+    assert_eq!(office.counts().expired, 1);
+    assert_eq!(payer(&office).2, 0);
+}
+
+#[test]
+fn a_restarted_office_takes_up_journal_and_table() {
+    let mut before = office("10");
+    let (ended, running) = (go(&mut before, 7), go(&mut before, 8));
+    drop(before);
+    // The database knows neither; the journal has the first, the table still shows both.
+    let mut after = office("10");
+    let ended_facts = facts(7, &ended.settlement, Some(60));
+    after.replay(&records(&ended_facts), NOW);
+    after.adopt_running(&facts(7, &ended.settlement, None), NOW);
+    after.adopt_running(&facts(8, &running.settlement, None), NOW);
+    assert_eq!(payer(&after), at("9.94000000", "0.06000000", 1));
+    assert_eq!(after.live().keys().collect::<Vec<_>>(), [&AskId(8)]);
+    let seen = &after.live()[&AskId(8)];
+    assert_eq!((seen.state, seen.called.as_str()), (LiveState::Speaking, "44123"));
+    // The intake reads the same record once more: nothing is charged twice.
+    after.settle(&records(&ended_facts), NOW);
+    assert_eq!(payer(&after).0, "9.94000000");
+    after.settle(&records(&facts(8, &running.settlement, Some(10))), NOW);
+    assert_eq!(payer(&after), at("9.93000000", "0.00000000", 0));
+    assert_eq!(alarms(&mut after), 0);
+}
+
+#[test]
+fn an_answered_call_that_nobody_knows_is_taken_up() {
+    let settlement = go(&mut office("10"), 7).settlement;
+    let mut office = office("10");
+    let record = RecordId::new(1, 7).unwrap();
+    let started = Started { ask: AskId(7), record, at: NOW, settlement };
+    office.handle_up(Up::Started(started), NOW, WALL_US);
+    assert_eq!(payer(&office).2, 1);
+    assert_eq!(alarms(&mut office), 0);
+}
+
+#[test]
+fn a_new_life_of_the_dataplane_has_no_attempts() {
+    let mut office = office("10");
+    go(&mut office, 7);
+    office.dataplane_restarted(1, NOW);
+    assert_eq!(payer(&office).2, 1);
+    office.dataplane_restarted(0, NOW);
+    assert_eq!(payer(&office), at("10.00000000", "0.00000000", 0));
+    assert!(office.live().is_empty());
+}
+
+#[test]
+fn the_live_view_follows_and_an_operator_hangs_up() {
+    let mut office = office("10");
+    go(&mut office, 7);
+    let leg = ask(7, "").leg;
+    for state in [LiveState::Ringing, LiveState::Speaking, LiveState::Ringing, LiveState::Ended] {
+        office.handle_up(Up::Live(Live { ask: AskId(7), leg, state, at: NOW }), NOW, WALL_US);
+    }
+    assert_eq!(office.live()[&AskId(7)].state, LiveState::Speaking);
+    let args = Hangup { leg: None, cause: Cause::new(480, 16), reason: Reason::Operator };
+    assert_eq!(office.hang_up(AskId(9), &args), None);
+    let id = office.hang_up(AskId(7), &args).unwrap();
+    let Some(Output::Down(Down::Verb(verb))) = office.poll_output() else { panic!("no verb") };
+    assert_eq!((verb.id, verb.leg, verb.kind), (id, leg, VerbKind::Hangup));
+    assert_eq!(strowger_link::codec::decode::<Hangup>(&verb.args.0), Ok(args));
+}
