@@ -123,8 +123,8 @@ pub struct Database {
     /// `sqlite:FILE`, the file relative to `node.data`, or `postgres://USER@HOST/NAME`, a socket's
     /// directory as `?host=/DIRECTORY`. No password stands in it.
     pub url: String,
-    /// File whose first line is PostgreSQL's password, relative to `node.data`, for its owner alone;
-    /// empty = PostgreSQL's own ways (peer, `.pgpass`).
+    /// File whose first line is PostgreSQL's password, relative to `node.data`, for its owner
+    /// alone; empty = PostgreSQL's own ways (peer, `.pgpass`).
     pub password_file: PathBuf,
 }
 
@@ -321,7 +321,8 @@ mod tests {
 
     #[test]
     fn a_port_is_no_password() {
-        for url in ["postgres://h:5432/n", "postgres://u@h:5432/n", "postgres://[::1]:5432/n?a=@:"] {
+        for url in ["postgres://h:5432/n", "postgres://u@h:5432/n", "postgres://[::1]:5432/n?a=@:"]
+        {
             let config = Config::parse(&format!("database.url = \"{url}\"")).unwrap();
             assert_eq!(config.database.url, url);
         }

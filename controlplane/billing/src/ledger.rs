@@ -247,8 +247,8 @@ pub fn postings(batch: i64, at_us: i64, records: &[Cdr]) -> Vec<Transfer> {
     transfers
 }
 
-/// Debit, credit and kind of a charge's net amount and of its tax: [`postings`] books by it, and who
-/// checks the books asks it again.
+/// Debit, credit and kind of a charge's net amount and of its tax: [`postings`] books by it, and
+/// who checks the books asks it again.
 #[must_use]
 pub fn sides(
     tenant: TenantId,

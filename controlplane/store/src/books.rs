@@ -1,8 +1,8 @@
 //! The audit of the books: records' charges = transfers of their batch = checkpoints.
 //!
-//! It believes no sum that is stored: every balance is made again from all its transfers, and what a
-//! batch must have booked is asked of the rules of the books again. Batches are read some at a time;
-//! they and what they wrote never change, so that needs no long transaction.
+//! It believes no sum that is stored: every balance is made again from all its transfers, and what
+//! a batch must have booked is asked of the rules of the books again. Batches are read some at a
+//! time; they and what they wrote never change, so that needs no long transaction.
 
 use crate::cdr::CHARGE_KINDS;
 use crate::column::{Columns, word_of};
@@ -340,8 +340,10 @@ impl Reader {
     ) -> Result<(), StoreError> {
         let sql = "SELECT t.id AS id, t.cause_id AS batch, CAST(CASE WHEN t.amount > 0 \
              AND t.debit_id <> t.credit_id AND d.tenant_id = t.tenant_id AND d.unit = t.unit \
-             AND c.tenant_id = t.tenant_id AND c.unit = t.unit THEN 1 ELSE 0 END AS BIGINT) AS sound, \
-             CAST(CASE WHEN t.cause_kind = 'batch' AND b.id IS NULL THEN 1 ELSE 0 END AS BIGINT) AS stray \
+             AND c.tenant_id = t.tenant_id AND c.unit = t.unit \
+             THEN 1 ELSE 0 END AS BIGINT) AS sound, \
+             CAST(CASE WHEN t.cause_kind = 'batch' AND b.id IS NULL \
+             THEN 1 ELSE 0 END AS BIGINT) AS stray \
              FROM transfers t LEFT JOIN ledger_accounts d ON d.id = t.debit_id \
              LEFT JOIN ledger_accounts c ON c.id = t.credit_id \
              LEFT JOIN batches b ON b.id = t.cause_id WHERE t.id <= $1 AND (t.amount <= 0 \

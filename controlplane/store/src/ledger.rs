@@ -117,7 +117,7 @@ impl Writer<'_> {
     }
 }
 
-/// Balance of ledger account `l` with its checkpoint `c`, if there is one: that and later transfers.
+/// Balance of ledger account `l`: its checkpoint `c`, if there is one, and later transfers.
 macro_rules! balance {
     () => {
         "COALESCE(c.balance, 0) \

@@ -1,10 +1,10 @@
 //! The only SQL of the product.
 //!
 //! [`Store`] opens the database, SQLite or PostgreSQL, and brings its schema up to date. Reads go
-//! through [`Reader`], a pool; every write goes through the one [`Writer`], a transaction of the one
-//! writing connection (behind one lock of the database, so that writers of other processes queue as
-//! well): writers never deadlock, and changes and transfers have one order. A write is durable when
-//! [`Writer::commit`] returns, because the journal is released on it.
+//! through [`Reader`], a pool; every write goes through the one [`Writer`], a transaction of the
+//! one writing connection (behind one lock of the database, so that writers of other processes
+//! queue as well): writers never deadlock, and changes and transfers have one order. A write is
+//! durable when [`Writer::commit`] returns, because the journal is released on it.
 //!
 //! One text of SQL serves both databases; what differs stands in `open` and in `migrations/`.
 //!

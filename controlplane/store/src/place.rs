@@ -86,8 +86,6 @@ fn password(file: &Path) -> Result<String, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
-
     use super::*;
     use std::os::unix::fs::OpenOptionsExt;
 

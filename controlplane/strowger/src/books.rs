@@ -1,5 +1,5 @@
-//! `strowger books check`: the audit of the books, read from the database itself, so that it needs no
-//! running control plane and believes none.
+//! `strowger books check`: the audit of the books, read from the database itself, so that it needs
+//! no running control plane and believes none.
 
 use crate::args::{Where, load_config};
 use crate::{Failure, say};

@@ -6,9 +6,7 @@ use sqlx::{AnyConnection, Connection, Executor};
 use std::path::Path;
 use std::process::Command;
 use strowger_billing::{Cause, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit};
-use strowger_model::{
-    AccountId, Amount, Currency, Digits, Normalisation, Price, Tenant, TenantId,
-};
+use strowger_model::{AccountId, Amount, Currency, Digits, Normalisation, Price, Tenant, TenantId};
 use strowger_store::Store;
 
 fn tenant() -> Tenant {

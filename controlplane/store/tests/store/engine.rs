@@ -1,7 +1,7 @@
 //! A fresh database for each test, on both engines.
 //!
-//! PostgreSQL is the server named by `STROWGER_TEST_POSTGRES` (`scripts/postgres.sh with ..`); without
-//! it those tests say loudly that they were skipped.
+//! PostgreSQL is the server named by `STROWGER_TEST_POSTGRES` (`scripts/postgres.sh with ..`);
+//! without it those tests say loudly that they were skipped.
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -16,7 +16,8 @@ macro_rules! on_both {
         mod sqlite {
             $(#[tokio::test]
             async fn $test() {
-                let db = crate::engine::Db::sqlite(concat!(module_path!(), stringify!($test))).await;
+                let name = concat!(module_path!(), stringify!($test));
+                let db = crate::engine::Db::sqlite(name).await;
                 super::$test(&db).await;
                 db.end().await;
             })*

@@ -121,7 +121,7 @@ async fn a_broken_ingest_leaves_nothing(db: &Db) {
     db.store.ingest(0, at(2), at(9), &records, 3).await.unwrap();
 }
 
-/// The process ends between any two steps of an ingest: the connection goes with the transaction open.
+/// The process ends between any two steps of an ingest, with the transaction open.
 async fn a_dropped_transaction_leaves_nothing(db: &Db) {
     write_all(&db.store, &sample()).await;
     let records = some(1..40);

@@ -19,8 +19,8 @@ const POSTGRES_COLUMNS: &str = "SELECT CAST(table_name AS TEXT) AS t, \
     CAST(column_name AS TEXT) AS c, CASE data_type WHEN 'bigint' THEN 'integer' \
     ELSE CAST(data_type AS TEXT) END AS kind, \
     CASE is_nullable WHEN 'YES' THEN ' or null' ELSE '' END AS n \
-    FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '@_sqlx%' \
-    ESCAPE '@' ORDER BY table_name COLLATE \"C\", ordinal_position";
+    FROM information_schema.columns WHERE table_schema = 'public' \
+    AND table_name NOT LIKE '@_sqlx%' ESCAPE '@' ORDER BY table_name COLLATE \"C\", ordinal_position";
 
 /// References: table, table referred to, columns of the reference.
 const SQLITE_REFERENCES: &str = "SELECT m.name || ' -> ' || f.\"table\" || ' (' || \
