@@ -22,14 +22,35 @@ impl Problem {
 
     pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> Problem {
         let message = error.message().lines().next().unwrap_or("unreadable");
-        match error.span() {
-            Some(span) => {
-                let before = text.get(..span.start).unwrap_or(text);
-                Problem(format!("line {}: {message}", before.matches('\n').count() + 1))
-            }
-            None => Problem(message.to_owned()),
+        let Some(span) = error.span() else { return Problem(message.to_owned()) };
+        // The whole line in which it begins: what stands before its key must not name another one.
+        let rest = text.get(span.start..).unwrap_or_default();
+        let end = span.start + rest.find('\n').unwrap_or(rest.len());
+        let until = text.get(..end).unwrap_or(text);
+        let line = text.get(..span.start).unwrap_or(text).matches('\n').count() + 1;
+        match key_of(until) {
+            Some(key) => Problem(format!("line {line}: {key}: {message}")),
+            None => Problem(format!("line {line}: {message}")),
         }
     }
+}
+
+/// The key that the last line of `text` belongs to: an array may be written over several lines.
+fn key_of(text: &str) -> Option<String> {
+    let bare = |key: &str| {
+        let byte = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        !key.is_empty() && key.bytes().all(byte)
+    };
+    let lines = || text.lines().rev().map(str::trim);
+    let table = lines().find_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
+    let table = table.filter(|table| bare(table));
+    if lines().next().is_some_and(|line| line.starts_with('[')) {
+        return table.map(str::to_owned);
+    }
+    let key = lines()
+        .take_while(|line| !line.starts_with('[') || !line.ends_with(']'))
+        .find_map(|line| line.split_once('=').map(|(key, _)| key.trim()).filter(|key| bare(key)))?;
+    Some(table.map_or_else(|| key.to_owned(), |table| format!("{table}.{key}")))
 }
 
 fn within(key: &str, value: u32, min: u32, max: u32) -> Result<(), Problem> {

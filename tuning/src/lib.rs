@@ -263,8 +263,14 @@ mod tests {
     #[test]
     fn errors_name_the_key() {
         for (text, says) in [
-            ("sip.listne = []", "line 1: unknown field `listne`"),
-            ("sip.listen = [\"5060\"]", "line 1: invalid socket address syntax"),
+            ("sip.listne = []", "line 1: sip.listne: unknown field `listne`"),
+            ("sip.listen = [\"5060\"]", "line 1: sip.listen: invalid socket address syntax"),
+            ("[sip]\nlisten = [\"x\"]", "line 2: sip.listen: invalid socket address syntax"),
+            ("[sip]\nlisten = [\n  \"x\",\n]", "line 3: sip.listen: invalid socket"),
+            ("[log]\n[media]\nport_min = \"low\"", "line 3: media.port_min: invalid type"),
+            ("[phones]\n", "line 1: phones: unknown field `phones`"),
+            ("sip = \n", "line 1: sip: "),
+            ("= 5", "line 1: "),
             ("sip.listen = []", "sip.listen: at least one address is needed"),
             ("sip.t1_ms = 0", "sip.t1_ms: must be 10 to 10000, is 0"),
             ("media.port_min = 16385", "media.port_min: must be even, is 16385"),

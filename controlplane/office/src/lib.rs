@@ -320,24 +320,6 @@ impl Office {
         self.drain_till();
     }
 
-    /// Takes a call up that the call table holds, at boot, after [`Office::replay`]: what it can
-    /// still cost is held again before anything new is admitted. Calls whose records are stored
-    /// already must not be told: nothing would settle them.
-    pub fn take_up(&mut self, facts: &CallFacts, answered: bool, now: Tick) {
-        let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
-            Fact::Granted(granted) => Some(granted.ms),
-            Fact::Began(_)
-            | Fact::LegOpened(_)
-            | Fact::LegProgress(_)
-            | Fact::LegAnswered(_)
-            | Fact::LegEnded(_)
-            | Fact::Joined(_)
-            | Fact::Parted(_)
-            | Fact::Ended(_) => None,
-        });
-        self.adopt(facts.ask, &facts.settlement, granted_ms.unwrap_or(0), answered, now);
-    }
-
     /// Charges priced records: at once, so that nobody spends the same money again while they wait
     /// for the database.
     pub fn settle(&mut self, records: &[Cdr], now: Tick) {

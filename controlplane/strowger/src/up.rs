@@ -109,13 +109,23 @@ fn effective(options: &UpOptions) -> Result<Config, String> {
     if let Some(data) = &options.data {
         config.node.data.clone_from(data);
     }
-    let loopback = config.sip.listen.iter().all(|a| a.ip().is_loopback())
-        && config.media.addresses.iter().all(|a| a.is_loopback())
-        && config.admin.listen.ip().is_loopback();
-    if options.demo && !loopback {
-        return Err("--demo has known passwords and listens on loopback addresses only".into());
+    match beyond_loopback(&config) {
+        Some(key) if options.demo => {
+            let why = "has known passwords and listens on loopback addresses only";
+            Err(format!("{key}: --demo {why}"))
+        }
+        Some(_) | None => Ok(config),
     }
-    Ok(config)
+}
+
+/// The first key that opens something to other hosts.
+fn beyond_loopback(config: &Config) -> Option<&'static str> {
+    let keys = [
+        ("sip.listen", config.sip.listen.iter().all(|a| a.ip().is_loopback())),
+        ("media.addresses", config.media.addresses.iter().all(|a| a.is_loopback())),
+        ("admin.listen", config.admin.listen.ip().is_loopback()),
+    ];
+    keys.into_iter().find(|(_, loopback)| !loopback).map(|(key, _)| key)
 }
 
 fn make_private_dir(dir: &Path) -> Result<(), Failure> {
@@ -185,6 +195,6 @@ fn exited_for_good(data: &Plane, control: &Plane) -> bool {
 
 fn ready_line(kept: &Kept) -> Result<String, Failure> {
     let (sip, admin) = kept.addresses().map_err(|e| Failure::Running(format!("sockets: {e}")))?;
-    let body = serde_json::json!({ "sip": sip.to_string(), "admin": format!("http://{admin}") });
-    Ok(format!("ready {body}"))
+    // Addresses need no escapes, and the order of the keys is part of the interface.
+    Ok(format!("ready {{\"sip\":\"{sip}\",\"admin\":\"http://{admin}\"}}"))
 }

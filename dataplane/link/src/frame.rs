@@ -113,7 +113,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use` and `_open` are gauges, the others
 /// only grow. New ones are appended.
-pub const COUNTERS: [&str; 23] = [
+pub const COUNTERS: [&str; 25] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -137,6 +137,8 @@ pub const COUNTERS: [&str; 23] = [
     "transactions_open",
     "legs_open",
     "turns",
+    "media_malformed",
+    "media_stranger",
 ];
 
 wire_struct! {

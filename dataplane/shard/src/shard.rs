@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use strowger_call::{Calls, CallsConfig};
 use strowger_link::table::Table;
 use strowger_link::{COUNTERS, Challenge, Counters, LegId, MS, SECOND, Tick, Up};
-use strowger_media::{Datagram, Verdict as MediaVerdict};
+use strowger_media::{Datagram, Drop as MediaDrop, Verdict as MediaVerdict};
 use strowger_port::net::{
     Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
 };
@@ -70,6 +70,10 @@ pub struct Counts {
     pub media_received: u64,
     /// Of these, sent on.
     pub media_sent: u64,
+    /// Of these, dropped: no RTP at a port for RTP, no RTCP at one for RTCP, or cut.
+    pub media_malformed: u64,
+    /// Of these, dropped: from a source that has no part in the call.
+    pub media_stranger: u64,
     /// Frames of the control plane that could not be read.
     pub frames_malformed: u64,
     /// Call table writes that found no room: the call is not recoverable.
@@ -83,6 +87,19 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Counts a dropped packet of media. Reasons that are no sign of bad input stand in the reports
+    /// of their flows, those without a flow with the relay.
+    fn media_drop(&mut self, reason: MediaDrop) {
+        match reason {
+            MediaDrop::Junk | MediaDrop::Truncated => self.media_malformed += 1,
+            MediaDrop::Stranger => self.media_stranger += 1,
+            MediaDrop::Closed
+            | MediaDrop::PayloadType
+            | MediaDrop::Held
+            | MediaDrop::NoDestination => {}
+        }
+    }
+
     /// Counts what the endpoint tells.
     pub(crate) fn endpoint(&mut self, counted: Counted) {
         let counter = match counted {
@@ -306,10 +323,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 let mut one = [Datagram::new(at, from, packet.data_mut())];
                 relay.handle_burst(&mut one, now);
                 let [Datagram { verdict, .. }] = one;
-                let MediaVerdict::Send { from, to } = verdict else { continue };
-                if let Some((address, port)) = space.place(from) {
-                    self.counts.media_sent += 1;
-                    packet.send_from(MediaPort { address, port }, to);
+                match verdict {
+                    MediaVerdict::Drop(reason) => self.counts.media_drop(reason),
+                    MediaVerdict::Send { from, to } => {
+                        if let Some((address, port)) = space.place(from) {
+                            self.counts.media_sent += 1;
+                            packet.send_from(MediaPort { address, port }, to);
+                        }
+                    }
                 }
             }
             self.io.send_media(&mut self.burst);
@@ -416,6 +437,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             count(self.endpoint.transactions()),
             count(self.endpoint.legs()),
             c.turns,
+            c.media_malformed,
+            c.media_stranger,
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });

@@ -235,9 +235,12 @@ impl Endpoint {
         }
     }
 
+    /// Answers a malformed request, if its sender can know the answer for its own: a response is
+    /// told by the branch of the topmost Via and the method in CSeq (RFC 3261 17.1.3).
     fn refuse_malformed(&mut self, message: Message<'_>, path: &Path, refusal: Refusal) {
         let request = message.method().is_some_and(|method| method != Method::Ack);
-        let Some(status) = refusal.answer().filter(|_| request && message.top_via().is_ok()) else {
+        let known = message.top_via().is_ok() && message.value(Header::CSeq).is_some();
+        let Some(status) = refusal.answer().filter(|_| request && known) else {
             return self.layer.count(Counted::Dropped(refusal));
         };
         let (what, which) = refusal.phrase();

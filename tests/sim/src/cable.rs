@@ -13,6 +13,8 @@ const RING_FRAMES: usize = 4_096;
 /// Both directions, and what passed: the laws count grants and what balanced them.
 #[derive(Debug, Default)]
 pub struct Cable {
+    /// The dataplane runs.
+    pub listens: bool,
     session: Option<u32>,
     sessions: u32,
     up: VecDeque<Vec<u8>>,

@@ -39,7 +39,7 @@ pub struct Control {
     pub store: MemoryStore,
     disk: Rc<RefCell<Disk>>,
     cable: Rc<RefCell<Cable>>,
-    /// The call table of the dataplane's life, and its epoch; `None` while it is down.
+    /// The call table's file and the life that it is of; a power cut takes it.
     pub table: Option<(Words, u32)>,
     process: Option<Process>,
     dice: Dice,
@@ -67,6 +67,8 @@ struct Process {
     intake: Intake,
     session: Option<u32>,
     edges: u64,
+    /// Life of the dataplane that was greeted last.
+    last_life: Option<u32>,
 }
 
 /// Where the intake stands.
@@ -134,30 +136,23 @@ impl Control {
         let cursors = self.store.cursors();
         let at = cursors.iter().find(|t| t.origin == NODE).map_or(Position::default(), |t| t.at);
         let from = if self.plant == Some(Plant::SettleTwice) { 0 } else { at.seq };
-        office.replay(&self.read_from(from, usize::MAX).0, now);
+        // A boot reads the journal to its end, durable or not: nothing is counted on it.
+        let whole = self.disk.borrow().frames.len();
+        office.replay(&self.read_from(from, whole, usize::MAX).0, now);
         self.take_up_calls(&mut office, now);
         let intake = Intake::Idle;
-        self.process = Some(Process { office, at, intake, session: None, edges: 0 });
+        let process = Process { office, at, intake, session: None, edges: 0, last_life: None };
+        self.process = Some(process);
         self.turn(now);
     }
 
-    /// Calls of the table, but not those whose record has been stored: nothing settles them again.
+    /// Calls of the table, as `controld` takes them up: those that ring or speak.
     fn take_up_calls(&self, office: &mut Office, now: Tick) {
         let Some((words, _)) = &self.table else { return };
-        let Ok(reader) = Reader::attach(words.clone()) else { return };
-        let mut body = Vec::new();
-        for idx in 0..reader.setup().slots {
-            let Ok(Some(head)) = reader.read(idx as u16, &mut body) else { continue };
-            let Ok(facts) = decode::<CallFacts>(&body) else { continue };
-            let stored = self.store.has_cdr(facts.record.0);
-            let answered = match head.state {
-                SlotState::Free | SlotState::Asked => continue,
-                SlotState::Ringing => false,
-                SlotState::Answered => true,
-                SlotState::Ended if stored => continue,
-                SlotState::Ended => true,
-            };
-            office.take_up(&facts, answered, now);
+        for (state, facts) in slots(words) {
+            if matches!(state, SlotState::Ringing | SlotState::Answered) {
+                office.adopt_running(&facts, now);
+            }
         }
     }
 
@@ -187,7 +182,8 @@ impl Control {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         let Some(p) = &self.process else { return false };
-        let rest = self.read_from(p.at.seq, 1).0;
+        let durable = self.disk.borrow().published;
+        let rest = self.read_from(p.at.seq, durable, 1).0;
         matches!(p.intake, Intake::Idle) && rest.is_empty() && !self.cable.borrow().has_up()
     }
 
@@ -226,7 +222,7 @@ impl Control {
     }
 
     fn work(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
-        self.greet(p)?;
+        self.greet(p, now)?;
         // As in the decider's loop, orders of the intake come before the frames that wait.
         self.take_journal(p, now)?;
         while let Some(frame) = self.recv() {
@@ -261,8 +257,11 @@ impl Control {
         }
     }
 
-    fn greet(&mut self, p: &mut Process) -> Result<(), Died> {
-        let Some((_, epoch)) = self.table else { return Ok(()) };
+    fn greet(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
+        let Some(epoch) = self.table.as_ref().map(|(_, epoch)| *epoch) else { return Ok(()) };
+        if !self.cable.borrow().listens {
+            return Ok(());
+        }
         let session = self.cable.borrow().session();
         if p.session.is_some() && p.session == session {
             return Ok(());
@@ -283,6 +282,9 @@ impl Control {
         };
         if let Some((edge, _)) = edge(&self.world, &settings) {
             self.send(&Down::Edge(Box::new(edge)));
+        }
+        if p.last_life.replace(epoch).is_some_and(|last| last != epoch) {
+            p.office.dataplane_restarted(0, now);
         }
         Ok(())
     }
@@ -332,12 +334,13 @@ impl Control {
         down
     }
 
-    /// Records behind `from`, at most `max`, and the position behind the last frame read.
-    fn read_from(&self, from: u64, max: usize) -> (Vec<Cdr>, Position) {
+    /// Records behind `from` and before `end`, at most `max`, and the position behind the last
+    /// frame read.
+    fn read_from(&self, from: u64, end: usize, max: usize) -> (Vec<Cdr>, Position) {
         let disk = self.disk.borrow();
         let mut batch = Vec::new();
         let mut seq = from;
-        for frame in disk.frames.iter().take(disk.published).skip(from as usize) {
+        for frame in disk.frames.iter().take(end).skip(from as usize) {
             if batch.len() >= max {
                 break;
             }
@@ -362,7 +365,8 @@ impl Control {
             let done = std::mem::replace(&mut p.intake, Intake::Idle);
             self.finish(p, done, now)?;
         }
-        let (batch, to) = self.read_from(p.at.seq, BATCH_MAX);
+        let durable = self.disk.borrow().published;
+        let (batch, to) = self.read_from(p.at.seq, durable, BATCH_MAX);
         if batch.is_empty() {
             return Ok(());
         }
@@ -403,6 +407,19 @@ impl Control {
         p.at = to;
         self.step()
     }
+}
+
+/// What a call table holds.
+#[must_use]
+pub fn slots(words: &Words) -> Vec<(SlotState, CallFacts)> {
+    let Ok(reader) = Reader::attach(words.clone()) else { return Vec::new() };
+    let mut body = Vec::new();
+    let mut all = Vec::new();
+    for idx in 0..reader.setup().slots {
+        let Ok(Some(head)) = reader.read(idx as u16, &mut body) else { continue };
+        all.extend(decode::<CallFacts>(&body).map(|facts| (head.state, facts)));
+    }
+    all
 }
 
 /// Rounded towards zero at the ledger's scale, instead of half away at the tariff's.

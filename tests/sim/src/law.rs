@@ -42,10 +42,10 @@ pub(crate) struct Book {
     started: BTreeSet<RecordId>,
     ended: BTreeMap<RecordId, AskId>,
     ended_asks: BTreeMap<AskId, u32>,
-    /// Asks of calls that a crash of the dataplane took: this release closes no open record.
+    /// Asks of calls that a power cut took: this release closes no open record of them.
     lost: BTreeSet<AskId>,
     lost_records: BTreeSet<RecordId>,
-    switch_crashes: u32,
+    power_cuts: u32,
 }
 
 impl World {
@@ -83,9 +83,9 @@ impl World {
         self.check_records()
     }
 
-    /// The till never drifts, unless the dataplane lost calls.
+    /// The till never drifts, unless a power cut lost calls.
     fn check_alarms(&self) -> Result<(), Breach> {
-        let alarm = self.control.alarms.first().filter(|_| self.book.switch_crashes == 0);
+        let alarm = self.control.alarms.first().filter(|_| self.book.power_cuts == 0);
         self.demand(alarm.is_none(), || format!("the till raises an alarm: {alarm:?}"))
     }
 
@@ -198,9 +198,10 @@ impl World {
         Ok(())
     }
 
-    /// The dataplane's process died: what it had open is lost in this release.
-    pub(crate) fn note_switch_crash(&mut self) {
-        self.book.switch_crashes += 1;
+    /// The host lost power, and with it the call table and what was not synced: the records of its
+    /// calls are lost in this release.
+    pub(crate) fn note_power_cut(&mut self) {
+        self.book.power_cuts += 1;
         let cable = self.plugs.cable.borrow();
         let disk = self.plugs.disk.borrow();
         let kept: BTreeSet<RecordId> = disk

@@ -87,7 +87,7 @@ fn plan_trouble(world: &mut World, length_ms: u64) {
         let back_ms = dice.between(1, 6_000);
         events.push((dice.between(1_000, length_ms), Action::CrashControl { steps, back_ms }));
     }
-    if dice.percent(15) {
+    if dice.percent(25) {
         let (back_ms, power) = (dice.between(50, 3_000), dice.percent(50));
         events.push((dice.between(2_000, length_ms), Action::CrashSwitch { back_ms, power }));
     }

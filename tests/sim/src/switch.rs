@@ -5,11 +5,15 @@ use crate::disk::{Disk, SimJournal};
 use crate::io::{Clock, Machine, SimIo};
 use crate::plan::SWITCH;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
 use strowger_call::CallsConfig;
-use strowger_link::table::{Setup as TableSetup, Table, words_needed};
-use strowger_link::{Key, Tick, Transport};
+use strowger_link::codec::{decode, encode};
+use strowger_link::journal::FrameKind;
+use strowger_link::table::{Reader, Setup as TableSetup, Table, words_needed};
+use strowger_link::{CallFacts, Key, Reason, RecordId, Tick, Transport};
+use strowger_port::net::JournalSink;
 use strowger_shard::{MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
@@ -49,6 +53,29 @@ pub struct Plugs {
     pub cable: Rc<RefCell<Cable>>,
 }
 
+/// Calls that the last life left in its table, ended at its last heartbeat, but for those whose
+/// records stand in the journal: what `switchd` records at its start.
+#[must_use]
+pub fn lost_calls(words: &Words, disk: &Disk) -> Vec<CallFacts> {
+    let Ok(reader) = Reader::attach(words.clone()) else { return Vec::new() };
+    let (heartbeat, _) = reader.heartbeat();
+    let recorded: BTreeSet<RecordId> = disk
+        .frames
+        .iter()
+        .filter(|frame| frame.kind == FrameKind::Ended)
+        .filter_map(|frame| decode::<CallFacts>(&frame.payload).ok())
+        .map(|facts| facts.record)
+        .collect();
+    let mut lost = Vec::new();
+    for (_, mut facts) in crate::control::slots(words) {
+        if !facts.settlement.0.is_empty() && !recorded.contains(&facts.record) {
+            facts.close_at(heartbeat, Reason::ProcessLost);
+            lost.push(facts);
+        }
+    }
+    lost
+}
+
 /// One life of the dataplane.
 pub struct Switch {
     /// The shard.
@@ -62,9 +89,9 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Life `epoch` begins; `None` only if a constant here were wrong.
+    /// Life `epoch` begins and records what the last one `lost`; `None` only if a constant here were wrong.
     #[must_use]
-    pub fn start(plugs: &Plugs, epoch: u32, seed: u64) -> Option<Switch> {
+    pub fn start(plugs: &Plugs, epoch: u32, seed: u64, lost: &[CallFacts]) -> Option<Switch> {
         let count = words_needed(SLOTS, CHUNKS)?;
         let words = Words(Rc::new((0..count).map(|_| AtomicU64::new(0)).collect()));
         let token_key = u128::from(seed) << 64 | u128::from(epoch);
@@ -78,7 +105,10 @@ impl Switch {
         };
         let table = Table::create(words.clone(), &table_setup, epoch).ok()?;
         let io = SimIo::new(Rc::clone(&plugs.machine), Rc::clone(&plugs.clock));
-        let journal = SimJournal::new(Rc::clone(&plugs.disk), Rc::clone(&plugs.clock), epoch);
+        let mut journal = SimJournal::new(Rc::clone(&plugs.disk), Rc::clone(&plugs.clock), epoch);
+        for facts in lost {
+            journal.append(FrameKind::Ended, &encode(facts)).ok()?;
+        }
         let link = SimLink(Rc::clone(&plugs.cable));
         let now = plugs.clock.get();
         let setup = setup(Key(token_key.to_le_bytes()), epoch, seed, now);

@@ -10,7 +10,7 @@ use crate::io::{Clock, Machine};
 use crate::law::{Book, Breach};
 use crate::net::{Datagram, Network, Quality};
 use crate::plan::{self, SWITCH};
-use crate::switch::{Plugs, Switch};
+use crate::switch::{Plugs, Switch, lost_calls};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -383,16 +383,21 @@ impl World {
     fn start_switch(&mut self) {
         self.epoch += 1;
         self.plugs.disk.borrow_mut().reopen();
-        self.switch = Switch::start(&self.plugs, self.epoch, self.seed);
+        let lost = match &self.control.table {
+            Some((words, _)) => lost_calls(words, &self.plugs.disk.borrow()),
+            None => Vec::new(),
+        };
+        self.switch = Switch::start(&self.plugs, self.epoch, self.seed, &lost);
         self.control.table = self.switch.as_ref().map(|s| (s.words.clone(), s.epoch));
+        self.plugs.cable.borrow_mut().listens = true;
         let now = self.now();
         self.control_due = Some(now);
     }
 
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
         self.switch = None;
-        self.control.table = None;
         self.plugs.cable.borrow_mut().cut();
+        self.plugs.cable.borrow_mut().listens = false;
         {
             let mut machine = self.plugs.machine.borrow_mut();
             machine.sip_in.clear();
@@ -410,10 +415,11 @@ impl World {
         }
         if power {
             self.control.crash();
+            self.control.table = None;
             self.plugs.disk.borrow_mut().cut_power();
+            self.note_power_cut();
             self.push(now.plus_ms(back_ms), Event::BootControl);
         }
-        self.note_switch_crash();
         self.push(now.plus_ms(back_ms), Event::StartSwitch);
     }
 

@@ -4,6 +4,8 @@
 //! product's own lines behind `--cfg fault="..."`; they are built into a target folder of their own
 //! and run only with `STROWGER_TEST_LONG=1`, because that build takes minutes.
 
+#![expect(clippy::print_stderr, reason = "a failing run tells its seed, and how to repeat it")]
+
 use strowger_sim::{Plant, script};
 
 /// Seeds in which a fault must show.

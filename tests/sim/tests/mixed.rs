@@ -3,6 +3,8 @@
 //! `STROWGER_SEED=n` runs that seed alone, `STROWGER_SEEDS=n` the first n; `STROWGER_TEST_LONG=1`
 //! runs 5,000.
 
+#![expect(clippy::print_stderr, reason = "a failing run tells its seed, and how to repeat it")]
+
 use strowger_sim::script;
 
 /// Seeds of a normal run.

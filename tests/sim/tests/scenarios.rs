@@ -1,5 +1,7 @@
 //! Named scenarios: one story each, all laws, and what the story itself promises.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 use strowger_billing::Settlement;
 use strowger_link::codec::encode;
 use strowger_link::{

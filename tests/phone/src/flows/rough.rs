@@ -36,14 +36,11 @@ pub fn flow_junk(server: SocketAddr) -> Result<(), String> {
         std::thread::sleep(Duration::from_micros(500));
     }
     let answers = raw.collect(Duration::from_millis(300)).map_err(|e| e.to_string())?;
-    for bytes in &answers {
-        let text = String::from_utf8_lossy(bytes);
-        let code = Message::parse(bytes).ok().and_then(|message| message.code());
-        if code.is_none_or(|code| (200..300).contains(&code)) {
-            return Err(format!("junk was answered with:\n{text}"));
-        }
+    if let Some(wrong) = answers.iter().find(|bytes| !is_refusal(bytes)) {
+        return Err(format!("junk was answered with:\n{}", String::from_utf8_lossy(wrong)));
     }
     refusals(&raw, at, server)?;
+    malformed_refusals(&raw, at, server)?;
     for (side, other, who) in [(&*inc, &*out, "the callee"), (&*out, &*inc, "the caller")] {
         still_heard(side, other, who)?;
     }
@@ -132,6 +129,42 @@ fn refusals(raw: &Raw, at: SocketAddr, server: SocketAddr) -> Result<(), String>
     Ok(())
 }
 
+/// Requests that are malformed behind the fields that tell them are answered 400: RFC 3261 18.3
+/// (the body is cut), RFC 4475 3.1.2 (lengths that are none, fields out of range).
+fn malformed_refusals(raw: &Raw, at: SocketAddr, server: SocketAddr) -> Result<(), String> {
+    for (name, extra) in [
+        ("short", "Content-Length: 4000\r\n"),
+        ("negative", "Content-Length: -1\r\n"),
+        ("text", "Content-Length: many\r\n"),
+        ("unequal", "Content-Length: 1\r\nContent-Length: 5\r\n"),
+        ("second", "CSeq: 4294967296 INVITE\r\n"),
+    ] {
+        let bytes = request("INVITE", name, at, server, "", extra, b"short");
+        let got = raw.expect(&bytes, 400, SOON).map_err(|e| e.to_string())?;
+        if got.is_none() {
+            return Err(format!("an INVITE with {extra:?} was not answered 400"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an answer to junk is what it must be: a refusal, of a request that may be answered, with
+/// the field beside Via that tells whose it is (RFC 3261 17.1.3). Beyond that it repeats what it was
+/// given (8.2.6.2), so that it may be as malformed as the request.
+fn is_refusal(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.split("\r\n");
+    let status = lines.next().and_then(|line| line.strip_prefix("SIP/2.0 "));
+    let code = status.and_then(|rest| rest.get(..3)).and_then(|code| code.parse::<u16>().ok());
+    let (mut sequence, mut unanswerable) = (false, false);
+    for line in lines {
+        sequence |= line.starts_with("CSeq:");
+        // Responses and ACKs are never answered (RFC 3261 18.3, 17).
+        unanswerable |= line == "Call-ID: nothing" || line.starts_with("Call-ID: junk-ack-");
+    }
+    code.is_some_and(|code| (400..700).contains(&code)) && sequence && !unanswerable
+}
+
 /// Datagrams that are wrong in some way and deserve at most a refusal.
 fn junk(at: SocketAddr, server: SocketAddr) -> Vec<Vec<u8>> {
     let mut random = Random::new(SEED);
@@ -156,6 +189,7 @@ fn junk(at: SocketAddr, server: SocketAddr) -> Vec<Vec<u8>> {
         response("180 Ringing", "INVITE", at, server),
         response("999 Beyond", "INVITE", at, server),
         response("401 Unauthorized", "REGISTER", at, server),
+        cut_body(&response("200 OK", "INVITE", at, server)),
         request("ACK", "ack", at, server, ";tag=none", "Content-Length: 0\r\n", b""),
         padded(&good, "X-Pad: ", UDP_BYTES_MAX),
         padded(&good, "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKv\r\nX-Rest: ", 8_000),
@@ -197,6 +231,12 @@ fn response(status: &str, method: &str, at: SocketAddr, server: SocketAddr) -> V
     .into_bytes()
 }
 
+/// A message that says that a body follows, and ends.
+fn cut_body(good: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(good);
+    text.replace("Content-Length: 0", "Content-Length: 100").into_bytes()
+}
+
 /// `good` with one header more, so long that the datagram has `bytes` bytes.
 fn padded(good: &[u8], header: &str, bytes: usize) -> Vec<u8> {
     let head = good.strip_suffix(b"\r\n").unwrap_or(good);
@@ -223,6 +263,20 @@ fn flipped(good: &[u8], random: &mut Random) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_refusals_of_requests_pass_for_answers_to_junk() {
+        let answer = |status: &str, fields: &str| {
+            is_refusal(format!("SIP/2.0 {status}\r\nVia: x\r\n{fields}\r\n\r\n").as_bytes())
+        };
+        assert!(answer("400 Bad Request", "Call-ID: junk-cut-1\r\nCSeq: 1 INVITE"));
+        assert!(answer("501 Not Implemented", "CSeq: \u{fffd}"));
+        assert!(!answer("200 OK", "CSeq: 1 INVITE"));
+        assert!(!answer("400 Bad Request", "Call-ID: junk-cut-1"));
+        assert!(!answer("481 Gone", "Call-ID: nothing\r\nCSeq: 1 INVITE"));
+        assert!(!answer("481 Gone", "Call-ID: junk-ack-77\r\nCSeq: 1 ACK"));
+        assert!(!is_refusal(b"\xff"));
+    }
 
     #[test]
     fn junk_is_junk_and_fits_into_datagrams() {

@@ -122,15 +122,28 @@ impl Switch {
     fn run(&mut self, stop: &AtomicBool) {
         let mut buffer = vec![0; 65_535];
         while !stop.load(Ordering::SeqCst) {
-            if let Ok((length, source)) = self.socket.recv_from(&mut buffer)
-                && let Ok(message) = Message::parse(&buffer[..length])
-            {
-                match message.code() {
-                    Some(code) => self.on_response(message, code),
-                    None => self.on_request(message, source),
+            if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
+                match Message::parse(&buffer[..length]) {
+                    Ok(message) => match message.code() {
+                        Some(code) => self.on_response(message, code),
+                        None => self.on_request(message, source),
+                    },
+                    Err(_) => self.on_malformed(&buffer[..length], source),
                 }
             }
             self.give_up_ringing();
+        }
+    }
+
+    /// 400 for what begins as an INVITE and has the fields of an answer.
+    fn on_malformed(&self, bytes: &[u8], source: SocketAddr) {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let names = ["Via: ", "From: ", "To: ", "Call-ID: ", "CSeq: "];
+        let line = |name: &&str| text.split("\r\n").find(|line| line.starts_with(*name));
+        let lines: Vec<&str> = names.iter().filter_map(line).collect();
+        if text.starts_with("INVITE ") && lines.len() == names.len() {
+            let answer = format!("SIP/2.0 400 Bad Request\r\n{}\r\n\r\n", lines.join("\r\n"));
+            self.socket.send_to(answer.as_bytes(), source).unwrap();
         }
     }
 

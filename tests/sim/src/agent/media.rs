@@ -57,7 +57,7 @@ impl Agent {
 
     pub(super) fn handle_media(&mut self, datagram: &Datagram) {
         let key = u32::from(datagram.to.port().saturating_sub(PORT_FIRST)) / 2;
-        if datagram.to.port() % 2 != 0 {
+        if !datagram.to.port().is_multiple_of(2) {
             return;
         }
         let heard = Packet::parse(&datagram.data).and_then(|packet| read(packet.payload));

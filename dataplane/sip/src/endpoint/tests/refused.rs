@@ -50,6 +50,19 @@ fn malformed_requests_are_told_why() {
 }
 
 #[test]
+fn a_request_without_cseq_is_dropped() {
+    let mut bench = Bench::new();
+    let source = "192.0.2.9:5060".parse().unwrap();
+    let via = "Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKx\r\n";
+    let (head, cseq) = ("INVITE sip:a@192.0.2.1 SIP/2.0\r\n", "CSeq: 1 INVITE\r\n");
+    for (rest, answers) in [(cseq, 1), ("", 0)] {
+        // Both end before the empty line.
+        bench.feed(format!("{head}{via}{rest}").as_bytes(), source);
+        assert_eq!(bench.messages().len(), answers, "{rest:?}");
+    }
+}
+
+#[test]
 fn unknown_methods_and_those_not_taken() {
     check(
         "peer> FROB outside

@@ -1,0 +1,162 @@
+//! The real product, started as a user starts it, seen by phones, a carrier, REST and the shell.
+//!
+//! Each test starts `strowger up --demo` from the workspace's build in a directory of its own and
+//! ends it with SIGTERM; the ports are the next free ones, so several run at a time. Before it:
+//! `cargo build --workspace`.
+
+#![cfg(test)]
+
+#[path = "product/demo.rs"]
+mod demo;
+#[path = "product/rest.rs"]
+mod rest;
+#[path = "product/talk.rs"]
+mod talk;
+
+#[path = "product/crash.rs"]
+mod crash;
+#[path = "product/money.rs"]
+mod money;
+#[path = "product/usage.rs"]
+mod usage;
+
+use std::time::Duration;
+
+use strowger_phone::EndedBy;
+use strowger_phone::flows::{self, FLOWS, Site};
+
+use demo::{CARRIER, Demo, Home, carrier_turn, eventually};
+use rest::text;
+use talk::{SOON, Talk, desk};
+
+/// After how long the demo gives up an unanswered call.
+const RING_TIMEOUT: Duration = Duration::from_secs(60);
+
+fn site(demo: &Demo) -> Site {
+    Site { server: demo.sip, ring_timeout: RING_TIMEOUT, carrier: CARRIER }
+}
+
+/// Nothing is left of calls that are over, and no bug was counted.
+fn assert_tidy(demo: &Demo) {
+    demo.rest.fresh_counters();
+    for gauge in ["calls_in_use", "media_ports_in_use", "gauges_in_use"] {
+        eventually(&format!("{gauge} is 0"), || (demo.rest.shard(gauge) == 0).then_some(()));
+    }
+    for bugs in ["sip_misuse", "frames_malformed", "table_full", "journal_full", "ring_full"] {
+        assert_eq!(demo.rest.shard(bugs), 0, "{bugs}");
+    }
+    assert_eq!(demo.rest.metric("strowger_till_alarms_total"), 0);
+    assert_eq!(demo.rest.list("/api/v1/calls").len(), 0);
+}
+
+#[test]
+fn every_flow_passes() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let planes = demo.planes();
+    let mut failed = Vec::new();
+    for (name, flow) in FLOWS.into_iter().filter(|(name, _)| *name != "no_answer") {
+        if let Err(why) = flow(&site(&demo)) {
+            failed.push(format!("{name}: {why}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+    assert_eq!(demo.planes(), planes, "a plane was started again\n{}", demo.log());
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+#[test]
+fn an_unanswered_call_is_given_up() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    flows::flow_no_answer(demo.sip, RING_TIMEOUT).unwrap();
+    let cdrs = demo.rest.cdrs(1);
+    assert_eq!(text(&cdrs[0], "outcome.reason"), "no-answer");
+    let setup_ms = cdrs[0]["setup_ms"].as_u64().unwrap();
+    assert!((60_000..61_000).contains(&setup_ms), "{setup_ms} ms of ringing");
+    assert!(cdrs[0]["answered"].is_null());
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+#[test]
+fn what_runs_is_shown_and_an_operator_can_end_it() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (ada, bob) = (desk(&demo, flows::ALICE), desk(&demo, flows::BOB));
+    let registered = demo.rest.list("/api/v1/registrations");
+    let mut names: Vec<&str> = registered.iter().map(|row| text(row, "username")).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["1001", "1002"]);
+    let talk = Talk::new(&ada, "1002", &bob);
+    let calls = demo.rest.list("/api/v1/calls");
+    let [call] = calls.as_slice() else { panic!("{calls:#?}") };
+    for (field, shown) in [("state", "speaking"), ("caller", "1001"), ("called", "1002")] {
+        assert_eq!(text(call, field), shown, "{call:#}");
+    }
+    assert!(call["answered"].is_string());
+    assert_eq!(demo.rest.get("/api/v1/accounts/1")["calls"], 1);
+    let one = format!("/api/v1/calls/{}", text(call, "id"));
+    assert_eq!(text(&demo.rest.get(&one), "id"), text(call, "id"));
+    assert_eq!(demo.rest.status("POST", &format!("{one}/hangup")), 202);
+    assert_eq!(talk.out.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    assert_eq!(talk.inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    let cdrs = demo.rest.cdrs(1);
+    assert_eq!(text(&cdrs[0], "outcome.reason"), "operator");
+    assert_eq!(text(&cdrs[0], "call"), text(call, "id"));
+    assert_eq!(demo.rest.status("POST", &format!("{one}/hangup")), 404);
+    assert_eq!(demo.rest.status("GET", &one), 404);
+    ada.unregister().unwrap();
+    bob.unregister().unwrap();
+    assert_eq!(demo.rest.list("/api/v1/registrations").len(), 0);
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+#[test]
+fn rest_asks_for_the_token_and_health_does_not() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let lists = ["cdrs", "calls", "registrations", "subscribers", "trunks", "accounts"];
+    for (token, status) in [("", 401), ("strowger", 401), (" ", 401)] {
+        let stranger = demo.rest.with_token(token);
+        for list in lists {
+            assert_eq!(stranger.status("GET", &format!("/api/v1/{list}")), status, "{list}");
+        }
+        assert_eq!(stranger.status("POST", "/api/v1/calls/1/hangup"), status);
+        for open in ["/healthz", "/readyz", "/metrics"] {
+            assert_eq!(stranger.status("GET", open), 200, "{open}");
+        }
+    }
+    let shown: Vec<usize> =
+        lists.iter().map(|list| demo.rest.list(&format!("/api/v1/{list}")).len()).collect();
+    assert_eq!(shown, [0, 0, 0, 2, 1, 3]);
+    let subscribers = demo.rest.try_get("/api/v1/subscribers").unwrap().1;
+    assert!(!subscribers.contains("ha1") && !subscribers.contains("demo1001"), "{subscribers}");
+    assert_eq!(text(&demo.rest.list("/api/v1/trunks")[0], "name"), "demo-carrier");
+    demo.stop();
+}
+
+#[test]
+fn bad_input_is_counted_and_disturbs_nobody() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let planes = demo.planes();
+    flows::flow_junk(demo.sip).unwrap();
+    eventually("junk is counted", || {
+        let counted = demo.rest.shard("sip_malformed") > 150 && demo.rest.shard("sip_stray") > 3;
+        counted.then_some(())
+    });
+    assert_eq!(demo.rest.shard("media_stranger"), 0);
+    flows::flow_stranger_rtp(demo.sip).unwrap();
+    // To each side 50 times: RTP that looks right, noise, a cut packet, an empty one.
+    eventually("strangers are counted", || {
+        let counted = demo.rest.shard("media_stranger") + demo.rest.shard("media_malformed");
+        (counted == 400).then_some(())
+    });
+    assert_eq!(demo.planes(), planes, "a plane was started again\n{}", demo.log());
+    assert_tidy(&demo);
+    demo.stop();
+}

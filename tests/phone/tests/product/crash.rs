@@ -1,0 +1,116 @@
+//! What dies, and what must not die with it.
+
+use std::time::Duration;
+
+use strowger_phone::EndedBy;
+use strowger_phone::carrier::Carrier;
+use strowger_phone::flows::{ALICE, BOB};
+
+use crate::assert_tidy;
+use crate::demo::{CARRIER, Demo, Home, carrier_turn, eventually};
+use crate::rest::{money, text};
+use crate::talk::{SOON, Talk, desk};
+
+#[test]
+fn sigterm_ends_calls_in_order_and_keeps_their_records() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let talk = Talk::new(&ada, "1002", &bob);
+    let ringing = ada.invite("1002").unwrap();
+    let rung = bob.wait_call(SOON).unwrap();
+    rung.ring().unwrap();
+    ringing.wait_ringing(SOON).unwrap();
+    demo.begin_to_stop();
+    assert_eq!(talk.out.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    assert_eq!(talk.inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    let refused = ringing.wait_end(SOON).unwrap();
+    assert!(matches!(refused, EndedBy::Refused(480 | 503)), "{refused:?}");
+    assert_eq!(rung.wait_end(SOON).unwrap(), EndedBy::RemoteCancel);
+    demo.stop();
+    let demo = Demo::start(&home);
+    let cdrs = demo.rest.cdrs(2);
+    let answered: Vec<bool> = cdrs.iter().map(|cdr| cdr["answered"].is_string()).collect();
+    assert_eq!(answered.iter().filter(|is| **is).count(), 1, "{cdrs:#?}");
+    for cdr in &cdrs {
+        assert_eq!(text(cdr, "outcome.party"), "switch", "{cdr:#}");
+    }
+    demo.stop();
+}
+
+#[test]
+fn a_call_outlives_the_control_plane() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let credit = demo.rest.balance(1);
+    let talk = Talk::new(&ada, "1002", &bob);
+    let abroad = ada.invite("44123").unwrap();
+    abroad.wait_answer(SOON).unwrap();
+    let before = demo.planes();
+    demo.signal("KILL", before.controld);
+    // Audio while there is no control plane, or a young one.
+    talk.heard(25);
+    demo.await_replaced(before.controld);
+    assert_eq!(demo.planes().switchd, before.switchd, "{}", demo.log());
+    talk.heard(25);
+    assert_eq!(abroad.bye().unwrap(), EndedBy::LocalBye);
+    let (least, most) = talk.end_after(Duration::from_millis(1_500));
+    let cdrs = demo.rest.cdrs(2);
+    let cdr = |number: &str| {
+        let mut of = cdrs.iter().filter(|cdr| text(cdr, "called.received") == number);
+        of.next().unwrap_or_else(|| panic!("no record of {number}: {cdrs:#?}"))
+    };
+    let talk_ms = cdr("1002")["talk_ms"].as_u64().unwrap();
+    assert!((least..=most).contains(&talk_ms), "{talk_ms} ms, not {least} to {most}");
+    let paid = money(&cdr("44123")["customer"]["gross"]);
+    assert!(paid > 0);
+    eventually("the balance falls", || (demo.rest.balance(1) < credit).then_some(()));
+    assert_eq!(demo.rest.balance(1), credit - paid);
+    // Not once more by a later look at the journal.
+    drop(carrier);
+    demo.stop();
+    let demo = Demo::start(&home);
+    assert_eq!(demo.rest.cdrs(2), cdrs);
+    assert_eq!(demo.rest.balance(1), credit - paid);
+    demo.stop();
+}
+
+#[test]
+fn registrations_outlive_the_control_plane() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    // They are written behind the answer.
+    std::thread::sleep(Duration::from_millis(500));
+    demo.replace(demo.planes().controld);
+    assert_eq!(demo.rest.list("/api/v1/registrations").len(), 2);
+    Talk::new(&ada, "1002", &bob).end_after(Duration::from_millis(300));
+    assert_eq!(demo.rest.cdrs(1).len(), 1);
+    demo.stop();
+}
+
+#[test]
+fn the_dataplane_comes_back_and_takes_calls() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let cut = Talk::new(&ada, "1002", &bob);
+    let before = demo.planes();
+    demo.replace(before.switchd);
+    assert_eq!(demo.planes().controld, before.controld, "{}", demo.log());
+    // The last life's call is over: nothing is held for it, and nobody is shown it.
+    let account = demo.rest.get("/api/v1/accounts/1");
+    assert_eq!((money(&account["held"]), &account["calls"]), (0, &0.into()));
+    assert_eq!(demo.rest.list("/api/v1/calls").len(), 0);
+    drop(cut);
+    // Nobody registers anew: the contacts are the control plane's.
+    Talk::new(&ada, "1002", &bob).end_after(Duration::from_millis(300));
+    ada.register(60).unwrap();
+    bob.register(60).unwrap();
+    Talk::new(&bob, "1001", &ada).end_after(Duration::from_millis(300));
+    assert_tidy(&demo);
+    demo.stop();
+}

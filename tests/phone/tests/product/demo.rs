@@ -1,0 +1,298 @@
+//! The product as a user starts it: `strowger up --demo` in a directory of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::rest::Rest;
+
+/// Limit for the `ready` line. Nothing takes so long but a machine that does other things.
+const READY_MAX: Duration = Duration::from_secs(30);
+/// Limit of an end in order.
+const END_MAX: Duration = Duration::from_secs(8);
+/// How often something is looked at again.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long a test waits for another one's carrier.
+const CARRIER_WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// Where the demo expects its carrier.
+pub(crate) const CARRIER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5090);
+
+/// A directory that goes with its owner.
+pub(crate) struct Home {
+    path: PathBuf,
+}
+
+impl Home {
+    pub(crate) fn new() -> Home {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Short, as the path of a socket in it has at most 107 bytes.
+        let name = format!("strowger-product-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Home { path }
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // What a failed test left may still be in use; the system clears its directory.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// A program of the workspace's build, beside this test's own.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let me = std::env::current_exe().unwrap();
+    let path = me.parent().and_then(Path::parent).unwrap().join(name);
+    assert!(path.exists(), "{} is missing: `cargo build --workspace` first", path.display());
+    path
+}
+
+/// A running product. It is ended when it is dropped, and must then end well.
+pub(crate) struct Demo {
+    child: Child,
+    data: PathBuf,
+    log: PathBuf,
+    /// Where phones go.
+    pub(crate) sip: SocketAddr,
+    /// What REST says.
+    pub(crate) rest: Rest,
+    ended: bool,
+}
+
+/// Process ids of the two planes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Planes {
+    pub(crate) switchd: u32,
+    pub(crate) controld: u32,
+}
+
+impl Demo {
+    /// Starts the demo with its data in `home` and waits until calls can be placed.
+    pub(crate) fn start(home: &Home) -> Demo {
+        let (data, config) = (home.join("data"), home.join("strowger.toml"));
+        // Flows of two demos at a time find ports, wherever the other one's are.
+        fs::write(&config, "log.level = \"info\"\n").unwrap();
+        let log = home.join("log");
+        let append = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut child = Command::new(program("strowger"))
+            .args(["up", "--demo", "--data"])
+            .arg(&data)
+            .arg("--config")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(append)
+            .spawn()
+            .unwrap();
+        let said = first_line(&mut child);
+        let mut demo = Demo {
+            child,
+            data,
+            log,
+            sip: SocketAddr::from(([0, 0, 0, 0], 0)),
+            rest: Rest::nowhere(),
+            ended: false,
+        };
+        let said = said.unwrap_or_else(|| panic!("no `ready` in {READY_MAX:?}\n{}", demo.log()));
+        let json = said.strip_prefix("ready ").unwrap_or_else(|| panic!("said {said:?}"));
+        let ready: serde_json::Value = serde_json::from_str(json).unwrap();
+        let admin = ready["admin"].as_str().and_then(|url| url.strip_prefix("http://")).unwrap();
+        demo.sip = ready["sip"].as_str().unwrap().parse().unwrap();
+        let token = fs::read_to_string(demo.data.join("admin.token")).unwrap();
+        demo.rest = Rest::new(admin.parse().unwrap(), token.trim());
+        demo
+    }
+
+    /// Everything the product wrote to standard error.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The two planes; waits for one that is being started.
+    pub(crate) fn planes(&self) -> Planes {
+        let find = |name: &str| {
+            let mut children = children_of(self.child.id()).into_iter();
+            children.find(|(_, command)| command.starts_with(name)).map(|(pid, _)| pid)
+        };
+        eventually("both planes run", || {
+            // The kernel keeps 15 bytes of a name.
+            Some(Planes { switchd: find("strowger-switch")?, controld: find("strowger-contro")? })
+        })
+    }
+
+    /// Sends a signal to a process of this product.
+    pub(crate) fn signal(&self, name: &str, pid: u32) {
+        let ours =
+            pid == self.child.id() || children_of(self.child.id()).iter().any(|c| c.0 == pid);
+        assert!(ours, "{pid} is not of this product");
+        assert!(kill(name, pid), "no process {pid}");
+    }
+
+    /// Kills a plane without warning and waits until another one runs in its place and calls can be
+    /// placed again.
+    pub(crate) fn replace(&self, pid: u32) {
+        self.signal("KILL", pid);
+        self.await_replaced(pid);
+    }
+
+    /// Waits until the planes run without `pid` and calls can be placed.
+    pub(crate) fn await_replaced(&self, pid: u32) {
+        eventually("the supervisor starts the plane again", || {
+            let Planes { switchd, controld } = self.planes();
+            (switchd != pid && controld != pid).then_some(())
+        });
+        eventually("calls can be placed again", || {
+            (self.rest.try_get("/readyz")?.0 == 200).then_some(())
+        });
+    }
+
+    /// SIGTERM: it ends with 0, soon, and nothing of it is left.
+    pub(crate) fn stop(mut self) {
+        self.end();
+    }
+
+    /// Sends SIGTERM and returns at once; [`Demo::stop`] waits for the end.
+    pub(crate) fn begin_to_stop(&self) {
+        assert!(kill("TERM", self.child.id()), "the product is gone already\n{}", self.log());
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        if let Ok(Some(status)) = self.child.try_wait() {
+            assert!(status.success(), "the product ended by itself: {status}\n{}", self.log());
+        }
+        let planes = children_of(self.child.id());
+        kill("TERM", self.child.id());
+        let deadline = Instant::now() + END_MAX;
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break Some(status),
+                None if Instant::now() >= deadline => break None,
+                None => std::thread::sleep(LOOK),
+            }
+        };
+        let left: Vec<u32> = planes.iter().map(|c| c.0).filter(|p| lives(*p, &self.data)).collect();
+        for pid in &left {
+            kill("KILL", *pid);
+        }
+        if status.is_none() {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+        let log = self.log();
+        let status = status.unwrap_or_else(|| panic!("no end in {END_MAX:?}\n{log}"));
+        assert!(status.success(), "ended with {status}\n{log}");
+        assert!(left.is_empty(), "processes {left:?} outlived the supervisor\n{log}");
+        assert!(!log.contains("panicked"), "{log}");
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        if !std::thread::panicking() {
+            return self.end();
+        }
+        // The test has failed and says why; whatever goes wrong here is no news.
+        let planes = children_of(self.child.id());
+        kill("TERM", self.child.id());
+        let deadline = Instant::now() + END_MAX;
+        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(LOOK);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for (pid, _) in planes.into_iter().filter(|(pid, _)| lives(*pid, &self.data)) {
+            kill("KILL", pid);
+        }
+        let log = self.log();
+        let tail = log.lines().rev().take(30).collect::<Vec<_>>();
+        let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{tail}\n").as_bytes());
+    }
+}
+
+/// The first line of a process's standard output, unless it takes too long or there is none.
+fn first_line(child: &mut Child) -> Option<String> {
+    let output = child.stdout.take().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // The test may be over; the pipe is read on so that nobody blocks.
+            let _ = sender.send(line);
+        }
+    });
+    receiver.recv_timeout(READY_MAX).ok()
+}
+
+/// Process ids and names of the children of `parent`.
+fn children_of(parent: u32) -> Vec<(u32, String)> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // A process may end while its entry is read.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Some((head, rest)) = stat.rsplit_once(')') else { continue };
+        let (mut words, name) = (rest.split_whitespace(), head.split_once('(').map(|h| h.1));
+        let (Some(state), Some(of)) = (words.next(), words.next()) else { continue };
+        if of == parent.to_string() && state != "Z" {
+            children.push((pid, name.unwrap_or_default().to_owned()));
+        }
+    }
+    children
+}
+
+/// Whether a process lives whose command line names `data`.
+fn lives(pid: u32, data: &Path) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).any(|word| word == data.as_os_str().as_encoded_bytes())
+}
+
+/// Sends a signal by the shell's own `kill`; false when there is no such process.
+fn kill(name: &str, pid: u32) -> bool {
+    let mut command = Command::new("sh");
+    command.args(["-c", "kill -\"$0\" \"$1\"", name, &pid.to_string()]);
+    command.stderr(Stdio::null()).status().unwrap().success()
+}
+
+/// Waits until `look` gives something.
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + READY_MAX;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {READY_MAX:?} until {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// The right to be the demo's carrier: its port is fixed, so tests take turns, those of other
+/// processes too.
+pub(crate) fn carrier_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let deadline = Instant::now() + CARRIER_WAIT_MAX;
+    while let Err(error) = UdpSocket::bind(CARRIER) {
+        assert!(Instant::now() < deadline, "the carrier's port {CARRIER:?}: {error}");
+        std::thread::sleep(LOOK);
+    }
+    turn
+}

@@ -1,0 +1,138 @@
+//! Records and money: one record for each attempt, charged to the last digit.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use strowger_phone::carrier::{Carrier, Script};
+use strowger_phone::flows::{ALICE, BOB, NOBODY};
+use strowger_phone::{EndedBy, Pattern, Phone};
+
+use crate::assert_tidy;
+use crate::demo::{CARRIER, Demo, Home, carrier_turn};
+use crate::rest::{money, text};
+use crate::talk::{SOON, Talk, desk, phone};
+
+/// Credit that the demo gives, in units of the ledger (1e-8 EUR).
+const CREDIT: i64 = 10_00_000_000;
+/// The demo's price for 44, 0.06 EUR a minute, in these units a second.
+const PRICE: i64 = 100_000;
+/// What its carrier takes, 0.015 EUR a minute.
+const COST: i64 = 25_000;
+
+/// A call to `number` by the carrier, for `time`; bounds of its duration as of [`Talk::end_after`].
+fn call_abroad(caller: &Phone, number: &str, time: Duration) -> (u64, u64) {
+    let out = caller.invite(number).unwrap();
+    let asked = std::time::Instant::now();
+    out.wait_answer(SOON).unwrap();
+    let answered = std::time::Instant::now();
+    out.start_sending(u64::MAX, Pattern::Marked).unwrap();
+    std::thread::sleep(time);
+    let least = answered.elapsed();
+    assert!(out.media_report().received > 0, "no audio came back");
+    assert_eq!(out.bye().unwrap(), EndedBy::LocalBye);
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap();
+    (ms(least), ms(asked.elapsed()) + 1)
+}
+
+/// The three called numbers of a record.
+fn numbers(cdr: &Value) -> [&str; 3] {
+    ["called.received", "called.normalised", "called.dialled"].map(|path| text(cdr, path))
+}
+
+/// Durations and amounts of an answered call abroad.
+fn assert_priced(cdr: &Value, (least, most): (u64, u64)) {
+    let ms = |name: &str| cdr[name].as_u64().unwrap();
+    let talk_ms = ms("talk_ms");
+    assert!((least..=most).contains(&talk_ms), "{talk_ms} ms, not {least} to {most}");
+    assert_eq!(ms("billable_ms"), talk_ms);
+    let seconds = talk_ms.div_ceil(1_000);
+    for (charge, price, per_minute, account) in
+        [("customer", PRICE, "0.060000000", "1"), ("supplier", COST, "0.015000000", "3")]
+    {
+        let charge = &cdr[charge];
+        let due = i64::try_from(seconds).unwrap() * price;
+        assert_eq!(money(&charge["net"]), due, "{charge:#}");
+        assert_eq!(money(&charge["gross"]), due, "{charge:#}");
+        assert_eq!(charge["charged_ms"], seconds * 1_000, "{charge:#}");
+        assert_eq!(text(&charge["unit_price"], "amount"), per_minute);
+        assert_eq!(text(charge, "account"), account);
+        assert_eq!(charge["vat_ppm"], 0);
+    }
+    assert_eq!(text(cdr, "called.destination"), "44");
+    assert_eq!((text(cdr, "caller.number"), text(cdr, "caller.account")), ("1001", "1"));
+    assert_eq!(text(cdr, "caller_media.codec"), "PCMU");
+    assert!(text(cdr, "rang") < text(cdr, "answered"), "{cdr:#}");
+    assert!(text(cdr, "answered") < text(cdr, "ended"), "{cdr:#}");
+    assert_eq!(cdr["unpriced"], false);
+}
+
+#[test]
+fn calls_are_priced_to_the_last_digit() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    carrier.script("44666", Script::busy());
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    assert_eq!(demo.rest.balance(1), CREDIT);
+    let first = call_abroad(&ada, "44123", Duration::from_millis(2_300));
+    let second = call_abroad(&ada, "+44555", Duration::from_millis(400));
+    let inside = Talk::new(&ada, "1002", &bob).end_after(Duration::from_millis(1_200));
+    for (number, code) in [("44666", 486), (NOBODY, 404)] {
+        assert_eq!(ada.invite(number).unwrap().wait_end(SOON).unwrap(), EndedBy::Refused(code));
+    }
+    let cdrs = demo.rest.cdrs(5);
+    let [a, b, c, d, e] = cdrs.as_slice() else { panic!("{cdrs:#?}") };
+    assert_priced(a, first);
+    assert_priced(b, second);
+    assert_eq!(numbers(a), ["44123", "44123", "44123"]);
+    assert_eq!(numbers(b), ["+44555", "44555", "44555"]);
+    assert_eq!(numbers(c), ["1002", "1002", "1002"]);
+    let talk_ms = c["talk_ms"].as_u64().unwrap();
+    assert!((inside.0..=inside.1).contains(&talk_ms), "{talk_ms} ms, not {inside:?}");
+    assert_eq!(money(&c["customer"]["gross"]), 0);
+    assert!(c["supplier"].is_null());
+    let reasons = [a, b, c, d, e].map(|cdr| text(cdr, "outcome.reason"));
+    assert_eq!(reasons, ["normal", "normal", "normal", "busy", "unknown-number"]);
+    assert_eq!(numbers(d), ["44666", "44666", "44666"]);
+    assert_eq!((money(&d["customer"]["gross"]), &d["talk_ms"]), (0, &0.into()));
+    assert_eq!((text(e, "called.received"), text(e, "called.dialled")), (NOBODY, ""));
+    assert_eq!((&e["outcome"]["sip"], &e["customer"]), (&404.into(), &Value::Null));
+    assert_booked(&demo, &cdrs);
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+    // What is booked is in the database: it is the same after a restart.
+    let demo = Demo::start(&home);
+    assert_eq!(demo.rest.cdrs(5), cdrs);
+    assert_booked(&demo, &cdrs);
+    demo.stop();
+}
+
+/// The balance fell by exactly what the records say.
+fn assert_booked(demo: &Demo, cdrs: &[Value]) {
+    let charges = cdrs.iter().map(|cdr| &cdr["customer"]).filter(|charge| !charge.is_null());
+    let spent: i64 = charges.map(|charge| money(&charge["gross"])).sum();
+    assert!(spent >= 3 * PRICE + PRICE);
+    assert_eq!(demo.rest.balance(1), CREDIT - spent);
+    assert_eq!(demo.rest.balance(2), CREDIT);
+    let account = demo.rest.get("/api/v1/accounts/1");
+    assert_eq!((money(&account["held"]), &account["calls"]), (0, &0.into()));
+    assert_eq!(money(&account["available"]), CREDIT - spent);
+}
+
+#[test]
+fn nobody_pays_for_a_call_with_a_wrong_password() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let bob = desk(&demo, BOB);
+    let thief = phone(&demo, (ALICE.0, "wrong"));
+    for number in ["1002", "44123"] {
+        let end = thief.invite(number).unwrap().wait_end(SOON).unwrap();
+        assert!(matches!(end, EndedBy::Refused(401 | 403 | 407)), "{end:?}");
+    }
+    bob.expect_no_call(Duration::from_millis(200)).unwrap();
+    assert_eq!(demo.rest.metric("strowger_calls_total{verdict=\"admitted\"}"), 0);
+    assert_eq!(demo.rest.balance(1), CREDIT);
+    demo.stop();
+}

@@ -1,0 +1,142 @@
+//! REST of the product: requests over a plain socket, and the few shapes that tests compare.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::demo::eventually;
+
+/// Limit of one answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Decimals of money in EUR: two, and six of the ledger's scale.
+const MONEY_DECIMALS: usize = 8;
+
+/// The endpoint and a token for it.
+#[derive(Clone)]
+pub(crate) struct Rest {
+    at: SocketAddr,
+    token: String,
+}
+
+impl Rest {
+    pub(crate) fn new(at: SocketAddr, token: &str) -> Rest {
+        Rest { at, token: token.to_owned() }
+    }
+
+    /// Before it is known.
+    pub(crate) fn nowhere() -> Rest {
+        Rest::new(SocketAddr::from(([0, 0, 0, 0], 0)), "")
+    }
+
+    /// The same endpoint with another token, empty for none.
+    pub(crate) fn with_token(&self, token: &str) -> Rest {
+        Rest::new(self.at, token)
+    }
+
+    /// Status and body; `None` when no answer came, as while the control plane is down.
+    pub(crate) fn try_ask(&self, method: &str, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect_timeout(&self.at, ANSWER_MAX).ok()?;
+        stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;
+        let token = match self.token.as_str() {
+            "" => String::new(),
+            token => format!("Authorization: Bearer {token}\r\n"),
+        };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{token}Connection: close\r\n\
+             Content-Length: 0\r\n\r\n",
+            self.at
+        );
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        assert!(!head.to_lowercase().contains("transfer-encoding"), "{head}");
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, body.to_owned()))
+    }
+
+    pub(crate) fn try_get(&self, path: &str) -> Option<(u16, String)> {
+        self.try_ask("GET", path)
+    }
+
+    /// The status of an answer.
+    pub(crate) fn status(&self, method: &str, path: &str) -> u16 {
+        self.try_ask(method, path).unwrap_or_else(|| panic!("{method} {path}: no answer")).0
+    }
+
+    /// The JSON of an answer with 200.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let (status, body) = self.try_get(path).unwrap_or_else(|| panic!("{path}: no answer"));
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// All items of a list, page by page.
+    pub(crate) fn list(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut next) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.get(&format!("{path}?limit=100{next}"));
+            let Value::Array(mut more) = page["items"].take() else { panic!("{page}") };
+            items.append(&mut more);
+            match page["next"].as_str() {
+                Some(cursor) => next = format!("&next={cursor}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// All records, oldest first, once there are at least `count`; never more than that.
+    pub(crate) fn cdrs(&self, count: usize) -> Vec<Value> {
+        let mut cdrs = eventually(&format!("{count} records are in the database"), || {
+            Some(self.list("/api/v1/cdrs")).filter(|cdrs| cdrs.len() >= count)
+        });
+        cdrs.reverse();
+        assert_eq!(cdrs.len(), count, "{cdrs:#?}");
+        cdrs
+    }
+
+    /// What account `id` has, EUR in units of the ledger (1e-8).
+    pub(crate) fn balance(&self, id: u32) -> i64 {
+        money(&self.get(&format!("/api/v1/accounts/{id}"))["balance"])
+    }
+
+    /// A sample of `/metrics` by its name and labels as they stand there.
+    pub(crate) fn metric(&self, sample: &str) -> u64 {
+        self.try_metric(sample).unwrap_or_else(|| panic!("no {sample} in /metrics"))
+    }
+
+    fn try_metric(&self, sample: &str) -> Option<u64> {
+        let (status, text) = self.try_get("/metrics").unwrap();
+        assert_eq!(status, 200, "{text}");
+        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '))?;
+        Some(value.parse().unwrap())
+    }
+
+    /// A counter of the first shard. It tells them once a second, the first time soon.
+    pub(crate) fn shard(&self, name: &str) -> u64 {
+        let sample = format!("strowger_shard{{shard=\"0\",name=\"{name}\"}}");
+        eventually("the shard tells its counters", || self.try_metric(&sample))
+    }
+
+    /// Waits until the shard has told its counters once more.
+    pub(crate) fn fresh_counters(&self) {
+        let last = self.shard("turns");
+        eventually("the shard counts on", || (self.shard("turns") != last).then_some(()));
+    }
+}
+
+/// An amount in EUR as REST shows it, in units of the ledger (1e-8).
+pub(crate) fn money(value: &Value) -> i64 {
+    assert_eq!(value["currency"], "EUR", "{value}");
+    let (whole, part) = value["amount"].as_str().unwrap().split_once('.').unwrap();
+    assert_eq!(part.len(), MONEY_DECIMALS, "{value}");
+    format!("{whole}{part}").parse().unwrap()
+}
+
+/// Text of a field by its path, for comparisons: `called.received`.
+pub(crate) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    let found = path.split('.').fold(value, |value, name| &value[name]);
+    found.as_str().unwrap_or_else(|| panic!("{path} is {found} in {value:#}"))
+}
