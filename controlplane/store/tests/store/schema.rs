@@ -20,7 +20,8 @@ const POSTGRES_COLUMNS: &str = "SELECT CAST(table_name AS TEXT) AS t, \
     ELSE CAST(data_type AS TEXT) END AS kind, \
     CASE is_nullable WHEN 'YES' THEN ' or null' ELSE '' END AS n \
     FROM information_schema.columns WHERE table_schema = 'public' \
-    AND table_name NOT LIKE '@_sqlx%' ESCAPE '@' ORDER BY table_name COLLATE \"C\", ordinal_position";
+    AND table_name NOT LIKE '@_sqlx%' ESCAPE '@' \
+    ORDER BY table_name COLLATE \"C\", ordinal_position";
 
 /// References: table, table referred to, columns of the reference.
 const SQLITE_REFERENCES: &str = "SELECT m.name || ' -> ' || f.\"table\" || ' (' || \
