@@ -79,6 +79,14 @@ fn count(key: &str, given: usize, max: usize) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Whether a URL behind its scheme holds a password: `user:password@` or `?password=`.
+fn has_password(url: &str) -> bool {
+    let (place, query) = url.split_once('?').unwrap_or((url, ""));
+    // A slash in a password that nobody escaped does not hide it.
+    let user = place.rsplit_once('@').map_or("", |(user, _)| user);
+    user.contains(':') || query.split('&').any(|pair| pair.starts_with("password="))
+}
+
 impl Config {
     /// Checks bounds and relations.
     ///
@@ -99,12 +107,35 @@ impl Config {
         }
         within("journal.segment_mib", self.journal.segment_mib, 1, 1024)?;
         within("journal.group_commit_ms", self.journal.group_commit_ms, 1, 50)?;
-        if !self.database.url.starts_with("sqlite:") {
-            return Err(Problem::at("database.url", "must begin with `sqlite:`"));
-        }
+        self.check_database()?;
         if !["error", "warn", "info", "debug"].contains(&self.log.level.as_str()) {
             let what = format!("must be error, warn, info or debug, is `{}`", self.log.level);
             return Err(Problem::at("log.level", what));
+        }
+        Ok(())
+    }
+
+    fn check_database(&self) -> Result<(), Problem> {
+        let (url, key) = (&self.database.url, "database.url");
+        if let Some(file) = url.strip_prefix("sqlite:") {
+            if file.is_empty() {
+                return Err(Problem::at(key, "names no file"));
+            }
+            if !self.database.password_file.as_os_str().is_empty() {
+                let what = "SQLite has no password, database.url names a file";
+                return Err(Problem::at("database.password_file", what));
+            }
+            return Ok(());
+        }
+        let server = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+        let Some(server) = server else {
+            let what = "must begin with `sqlite:`, `postgres://` or `postgresql://`";
+            return Err(Problem::at(key, what));
+        };
+        // The configuration is printed, and a URL ends in logs.
+        if has_password(server) {
+            let what = "must hold no password; database.password_file names its file";
+            return Err(Problem::at(key, what));
         }
         Ok(())
     }

@@ -120,8 +120,12 @@ pub struct Admin {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// `sqlite:FILE`, the file relative to `node.data`.
+    /// `sqlite:FILE`, the file relative to `node.data`, or `postgres://USER@HOST/NAME`, a socket's
+    /// directory as `?host=/DIRECTORY`. No password stands in it.
     pub url: String,
+    /// File whose first line is PostgreSQL's password, relative to `node.data`, for its owner
+    /// alone; empty = PostgreSQL's own ways (peer, `.pgpass`).
+    pub password_file: PathBuf,
 }
 
 /// Logs.
@@ -175,7 +179,7 @@ impl Default for Admin {
 
 impl Default for Database {
     fn default() -> Self {
-        Database { url: "sqlite:strowger.db".into() }
+        Database { url: "sqlite:strowger.db".into(), password_file: PathBuf::new() }
     }
 }
 
@@ -247,6 +251,9 @@ mod tests {
             "journal.group_commit_ms = 20",
             "admin.listen = \"127.0.0.1:9000\"",
             "database.url = \"sqlite:other.db\"",
+            "database.url = \"postgres://strowger@db.example/strowger\"",
+            "database.url = \"postgresql:///strowger?host=/run/postgresql\"",
+            "database.url = \"postgres://h/n\"\ndatabase.password_file = \"db.password\"",
             "log.level = \"debug\"",
         ] {
             assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
@@ -282,7 +289,31 @@ mod tests {
             ("journal.segment_mib = 0", "journal.segment_mib: must be 1 to 1024, is 0"),
             ("journal.group_commit_ms = 60", "journal.group_commit_ms: must be 1 to 50, is 60"),
             ("log.level = \"loud\"", "log.level: must be error, warn, info or debug, is `loud`"),
-            ("database.url = \"mysql:x\"", "database.url: must begin with `sqlite:`"),
+            (
+                "database.url = \"mysql:x\"",
+                "database.url: must begin with `sqlite:`, `postgres://` or `postgresql://`",
+            ),
+            (
+                "database.url = \"postgres:x\"",
+                "database.url: must begin with `sqlite:`, `postgres://` or `postgresql://`",
+            ),
+            ("database.url = \"sqlite:\"", "database.url: names no file"),
+            (
+                "database.url = \"postgres://u:secret@h/n\"",
+                "database.url: must hold no password; database.password_file names its file",
+            ),
+            (
+                "database.url = \"postgres://u:se/cret@h/n\"",
+                "database.url: must hold no password; database.password_file names its file",
+            ),
+            (
+                "database.url = \"postgres://h/n?sslmode=require&password=secret\"",
+                "database.url: must hold no password; database.password_file names its file",
+            ),
+            (
+                "database.password_file = \"x\"",
+                "database.password_file: SQLite has no password, database.url names a file",
+            ),
             (
                 "sip.advertise = [\"1.2.3.4:1\", \"1.2.3.4:2\"]",
                 "sip.advertise: one address for each of sip.listen, 1 wanted, 2 given",
@@ -290,6 +321,16 @@ mod tests {
         ] {
             let said = problem(text);
             assert!(said.starts_with(says), "{text}: {said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_no_password() {
+        for url in ["postgres://h:5432/n", "postgres://u@h:5432/n", "postgres://[::1]:5432/n?a=@:"]
+        {
+            let config = Config::parse(&format!("database.url = \"{url}\"")).unwrap();
+            assert_eq!(config.database.url, url);
         }
     }
 }

@@ -175,7 +175,10 @@ impl From<StoreError> for Problem {
                 tracing::warn!(error = chain, "the database does not answer REST");
                 Problem::unavailable("the database")
             }
-            StoreError::Row { .. } | StoreError::Migrate(_) | StoreError::Cursor { .. } => {
+            StoreError::Row { .. }
+            | StoreError::Migrate(_)
+            | StoreError::Cursor { .. }
+            | StoreError::Place(_) => {
                 tracing::error!(error = chain, "REST cannot read what is stored");
                 Problem::internal()
             }

@@ -247,8 +247,13 @@ pub fn postings(batch: i64, at_us: i64, records: &[Cdr]) -> Vec<Transfer> {
     transfers
 }
 
-/// Debit, credit and kind of a charge's net amount and of its tax.
-fn sides(tenant: TenantId, charge: &Charge) -> [(LedgerAccount, LedgerAccount, TransferKind); 2] {
+/// Debit, credit and kind of a charge's net amount and of its tax: [`postings`] books by it, and
+/// who checks the books asks it again.
+#[must_use]
+pub fn sides(
+    tenant: TenantId,
+    charge: &Charge,
+) -> [(LedgerAccount, LedgerAccount, TransferKind); 2] {
     let unit = Unit::Money(charge.currency);
     let account = |owner, kind| LedgerAccount { tenant, owner, kind, unit };
     let balance = account(Owner::Account(charge.account), LedgerKind::Balance);

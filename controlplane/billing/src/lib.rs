@@ -30,6 +30,7 @@ mod testing;
 pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose};
 pub use ledger::{
     BadTransfer, Cause, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit, postings,
+    sides,
 };
 pub use price::{price, records};
 pub use rate::{Overflow, Rated, rate};

@@ -8,6 +8,7 @@
 //! line that names them, exit code 2.
 
 mod args;
+mod books;
 mod boot;
 mod decider;
 mod demo;

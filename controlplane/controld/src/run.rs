@@ -6,11 +6,11 @@ use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::view::View;
 use crate::world::{self, Compiled};
-use crate::{boot, demo, secret};
+use crate::{books, boot, demo, secret};
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ use strowger_port::eventfd::EventFd;
 use strowger_port::signals::Signals;
 use strowger_port::{clock, pin, process};
 use strowger_routing::Output as Binding;
-use strowger_store::{Life, Position, Store};
+use strowger_store::{Life, Place, Position, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -111,12 +111,6 @@ fn private_dir(dir: &Path) -> Result<(), String> {
     made.map_err(|e| format!("{}: {e}", dir.display()))
 }
 
-/// The database's file: relative to the data directory.
-fn database_file(config: &Config) -> PathBuf {
-    let path = config.database.url.strip_prefix("sqlite:").unwrap_or(&config.database.url);
-    config.node.data.join(path)
-}
-
 /// What boot reads before anything is answered.
 struct Plant {
     store: Store,
@@ -131,7 +125,10 @@ impl Plant {
     async fn open(options: &Options) -> Result<Plant, String> {
         let config = &options.config;
         let said = |e: &dyn std::fmt::Display| e.to_string();
-        let store = Store::open(&database_file(config)).await.map_err(|e| chain(&e))?;
+        let database = &config.database;
+        let place = Place::parse(&database.url, &config.node.data, &database.password_file);
+        let place = place.map_err(|e| chain(&e))?;
+        let store = Store::open_at(&place).await.map_err(|e| chain(&e))?;
         let now_us = clock::wall_us();
         if options.demo {
             demo::seed(&store, now_us).await.map_err(|e| chain(&e))?;
@@ -205,6 +202,7 @@ impl Plant {
         let reconciler =
             reconcile(self.store.clone(), self.compiled, self.listeners, orders.clone());
         handle.spawn(reconciler);
+        handle.spawn(books::keep(self.store.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
         let rest = handle.spawn(crate::view::serve(admin, view, self.store.clone(), stopped));
@@ -227,7 +225,7 @@ fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle
 }
 
 /// An error with all its sources, for the log.
-fn chain(e: &dyn std::error::Error) -> String {
+pub(crate) fn chain(e: &dyn std::error::Error) -> String {
     let mut text = e.to_string();
     let mut source = e.source();
     while let Some(e) = source {

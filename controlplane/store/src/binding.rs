@@ -1,6 +1,6 @@
 //! Registrations, written behind the registrar's memory.
 
-use crate::column::{Columns, word_of};
+use crate::column::{Columns, clean, word_of};
 use crate::json::TRANSPORTS;
 use crate::{Reader, StoreError, Tried, Writer};
 use std::net::SocketAddr;
@@ -57,13 +57,13 @@ impl Writer<'_> {
              refreshed_us = excluded.refreshed_us, expires_us = excluded.expires_us";
         let query = sqlx::query(sql)
             .bind(b.subscriber.0)
-            .bind(&b.uri)
-            .bind(&b.instance)
+            .bind(clean(b.uri.clone()))
+            .bind(clean(b.instance.clone()))
             .bind(i64::from(b.reg_id))
-            .bind(&b.sip_call_id)
+            .bind(clean(b.sip_call_id.clone()))
             .bind(i64::from(b.cseq))
             .bind(i64::from(b.q))
-            .bind(&b.user_agent)
+            .bind(clean(b.user_agent.clone()))
             .bind(serde_json::to_string(&b.path).unwrap_or_default())
             .bind(i64::from(b.listener))
             .bind(b.source.to_string())
@@ -84,7 +84,7 @@ impl Writer<'_> {
         uri: &str,
     ) -> Result<(), StoreError> {
         let sql = "DELETE FROM bindings WHERE subscriber_id = $1 AND uri = $2";
-        let query = sqlx::query(sql).bind(subscriber.0).bind(uri);
+        let query = sqlx::query(sql).bind(subscriber.0).bind(clean(uri.to_owned()));
         query.execute(&mut *self.tx).await.tried("remove a registration").map(|_| ())
     }
 }

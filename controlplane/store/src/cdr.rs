@@ -1,6 +1,6 @@
 //! Records: written once by the ingest, listed newest first by key.
 
-use crate::column::{Columns, word_of};
+use crate::column::{Columns, clean, word_of};
 use crate::{LIST_MAX, Reader, Scope, StoreError, Tried, Writer};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
@@ -13,7 +13,7 @@ use strowger_model::{
     TenantId, TrunkId,
 };
 
-const CHARGE_KINDS: [(&str, ChargeKind); 3] = [
+pub(crate) const CHARGE_KINDS: [(&str, ChargeKind); 3] = [
     ("customer", ChargeKind::Customer),
     ("reseller", ChargeKind::Reseller),
     ("supplier", ChargeKind::Supplier),
@@ -41,11 +41,11 @@ fn null(value: Option<i64>) -> Value {
 }
 
 fn text(value: impl ToString) -> Value {
-    Value::Text(value.to_string())
+    Value::Text(clean(value.to_string()))
 }
 
 fn text_null(value: Option<impl ToString>) -> Value {
-    Value::TextOrNull(value.map(|v| v.to_string()))
+    Value::TextOrNull(value.map(|v| clean(v.to_string())))
 }
 
 type Row = Vec<(&'static str, Value)>;

@@ -118,3 +118,9 @@ impl<'r> Columns<'r> {
 pub(crate) fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
     words.iter().find(|(_, v)| *v == value).map_or("", |(word, _)| word)
 }
+
+/// A text from outside as both databases keep it: PostgreSQL refuses NUL, and one record that is
+/// refused would hold up all behind it.
+pub(crate) fn clean(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}

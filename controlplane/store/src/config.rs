@@ -65,7 +65,7 @@ impl Reader {
     /// # Errors
     /// [`StoreError`], naming the row that cannot be read.
     pub async fn config(&self) -> Result<ConfigRows, StoreError> {
-        let mut tx = self.pool.begin().await.tried("read the configuration")?;
+        let mut tx = self.snapshot().await.tried("read the configuration")?;
         let mut targets: BTreeMap<i64, Vec<RouteTarget>> = BTreeMap::new();
         macro_rules! all {
             ($table:literal, $order:literal, $read:expr) => {{

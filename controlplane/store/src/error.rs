@@ -12,6 +12,9 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// The place of the database, or its password file.
+    #[error("where the database is: {0}")]
+    Place(String),
     /// A stored row holds what no writer of ours writes.
     #[error("{table}, row {id}: {column} holds no {wanted}")]
     Row {

@@ -116,8 +116,6 @@ impl Store {
     pub async fn origin(&self, life: &Life) -> Result<u32, StoreError> {
         let mut w = self.write().await?;
         let boot = format!("{:032x}", life.boot);
-        let sql = "INSERT INTO origins (node, shard, boot, epoch) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (node, shard, boot, epoch) DO NOTHING";
         let bound = |sql: &'static str| {
             sqlx::query(sql)
                 .bind(i64::from(life.node))
@@ -125,9 +123,15 @@ impl Store {
                 .bind(boot.clone())
                 .bind(i64::from(life.epoch))
         };
-        bound(sql).execute(&mut *w.tx).await.tried("note a dataplane's life")?;
+        // Looked for first: an insert that finds it there would still use a number up.
         let sql = "SELECT id FROM origins WHERE node = $1 AND shard = $2 AND boot = $3 \
              AND epoch = $4";
+        let row = bound(sql).fetch_optional(&mut *w.tx).await.tried("note a dataplane's life")?;
+        if let Some(row) = row {
+            return Columns::new("origins", &row).small("id");
+        }
+        let sql = "INSERT INTO origins (node, shard, boot, epoch) VALUES ($1, $2, $3, $4) \
+             RETURNING id";
         let row = bound(sql).fetch_one(&mut *w.tx).await.tried("note a dataplane's life")?;
         let id = Columns::new("origins", &row).small("id")?;
         w.commit().await?;

@@ -1,12 +1,12 @@
-//! The books: accounts made when first used, transfers appended, balances summed.
+//! The books: accounts made when first used, transfers appended, balances summed from checkpoints.
 
 use crate::column::{Columns, word_of};
-use crate::{Reader, StoreError, Tried, Writer};
+use crate::{Reader, Store, StoreError, Tried, Writer};
 use sqlx::Row;
 use strowger_billing::{Cause, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit};
 use strowger_model::{AccountId, Amount, TenantId};
 
-const KINDS: [(&str, LedgerKind); 7] = [
+pub(crate) const KINDS: [(&str, LedgerKind); 7] = [
     ("balance", LedgerKind::Balance),
     ("revenue", LedgerKind::Revenue),
     ("cost", LedgerKind::Cost),
@@ -15,7 +15,7 @@ const KINDS: [(&str, LedgerKind); 7] = [
     ("adjustment", LedgerKind::Adjustment),
     ("position", LedgerKind::Position),
 ];
-const TRANSFER_KINDS: [(&str, TransferKind); 10] = [
+pub(crate) const TRANSFER_KINDS: [(&str, TransferKind); 10] = [
     ("charge", TransferKind::Charge),
     ("cost", TransferKind::Cost),
     ("vat", TransferKind::Vat),
@@ -117,17 +117,70 @@ impl Writer<'_> {
     }
 }
 
+/// Balance of ledger account `l`: its checkpoint `c`, if there is one, and later transfers.
+macro_rules! balance {
+    () => {
+        "COALESCE(c.balance, 0) \
+         + (SELECT COALESCE(SUM(t.amount), 0) FROM transfers t WHERE t.credit_id = l.id \
+            AND t.id > COALESCE(c.up_to_transfer, 0)) \
+         - (SELECT COALESCE(SUM(t.amount), 0) FROM transfers t WHERE t.debit_id = l.id \
+            AND t.id > COALESCE(c.up_to_transfer, 0))"
+    };
+}
+pub(crate) use balance;
+
+impl Store {
+    /// Writes a checkpoint of each ledger account that was booked on since the last time, so that
+    /// nobody sums old transfers; `false` when there was none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn checkpoint(&self, at_us: i64) -> Result<bool, StoreError> {
+        let what = "write checkpoints";
+        let sql = "SELECT CAST(COALESCE((SELECT MAX(id) FROM transfers), 0) AS BIGINT) AS newest, \
+             CAST(COALESCE((SELECT MAX(up_to_transfer) FROM balance_checkpoints), 0) AS BIGINT) \
+             AS done";
+        // Asked without the lock first: most of the time there is nothing to do.
+        let row = sqlx::query(sql).fetch_one(&self.reader().pool).await.tried(what)?;
+        let c = Columns::new("balance_checkpoints", &row);
+        if c.int("newest")? <= c.int("done")? {
+            return Ok(false);
+        }
+        let mut w = self.write().await?;
+        // Behind the lock no transfer is on its way: each up to the newest is seen.
+        let row = sqlx::query(sql).fetch_one(&mut *w.tx).await.tried(what)?;
+        let c = Columns::new("balance_checkpoints", &row);
+        let (newest, done) = (c.int("newest")?, c.int("done")?);
+        let sql = concat!(
+            "INSERT INTO balance_checkpoints (ledger_account_id, up_to_transfer, balance, at_us) \
+             SELECT l.id, $2, CAST(",
+            balance!(),
+            " AS BIGINT), $3 FROM (SELECT debit_id AS id FROM transfers WHERE id > $1 \
+             UNION SELECT credit_id FROM transfers WHERE id > $1) l \
+             LEFT JOIN balance_checkpoints c ON c.ledger_account_id = l.id WHERE l.id IS NOT NULL \
+             ON CONFLICT (ledger_account_id) DO UPDATE SET balance = excluded.balance, \
+             up_to_transfer = excluded.up_to_transfer, at_us = excluded.at_us"
+        );
+        let query = sqlx::query(sql).bind(done).bind(newest).bind(at_us);
+        query.execute(&mut *w.tx).await.tried(what)?;
+        w.commit().await?;
+        Ok(true)
+    }
+}
+
 impl Reader {
     /// What the books say each account has; accounts that nothing was booked on are missing.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn balances(&self) -> Result<Vec<Posted>, StoreError> {
-        let sql = "SELECT l.tenant_id AS tenant_id, l.owner_id AS owner_id, CAST( \
-             (SELECT COALESCE(SUM(amount), 0) FROM transfers WHERE credit_id = l.id) - \
-             (SELECT COALESCE(SUM(amount), 0) FROM transfers WHERE debit_id = l.id) \
-             AS BIGINT) AS balance FROM ledger_accounts l \
-             WHERE l.owner_kind = 'account' AND l.kind = 'balance' ORDER BY l.owner_id";
+        let sql = concat!(
+            "SELECT l.tenant_id AS tenant_id, l.owner_id AS owner_id, CAST(",
+            balance!(),
+            " AS BIGINT) AS balance FROM ledger_accounts l \
+             LEFT JOIN balance_checkpoints c ON c.ledger_account_id = l.id \
+             WHERE l.owner_kind = 'account' AND l.kind = 'balance' ORDER BY l.owner_id"
+        );
         let rows = sqlx::query(sql).fetch_all(&self.pool).await.tried("sum the books")?;
         let posted = |row| {
             let c = Columns::new("ledger_accounts", row);

@@ -1,14 +1,18 @@
 //! The only SQL of the product.
 //!
-//! [`Store`] opens the database and brings its schema up to date. Reads go through [`Reader`], a
-//! pool; every write goes through the one [`Writer`], a transaction of the one writing connection,
-//! so that writers never deadlock and the change log has one order. A write is durable when
-//! [`Writer::commit`] returns (`synchronous=FULL`), because the journal is released on it.
+//! [`Store`] opens the database, SQLite or PostgreSQL, and brings its schema up to date. Reads go
+//! through [`Reader`], a pool; every write goes through the one [`Writer`], a transaction of the
+//! one writing connection (behind one lock of the database, so that writers of other processes
+//! queue as well): writers never deadlock, and changes and transfers have one order. A write is
+//! durable when [`Writer::commit`] returns, because the journal is released on it.
+//!
+//! One text of SQL serves both databases; what differs stands in `open` and in `migrations/`.
 //!
 //! It decides nothing: rows in, rows out. Start at [`Store::open`], [`ConfigRows`] and the batch of
 //! `ingest`.
 
 mod binding;
+mod books;
 mod cdr;
 mod column;
 mod config;
@@ -19,8 +23,10 @@ mod ledger;
 mod list;
 mod memory;
 mod open;
+mod place;
 mod token;
 
+pub use books::{BooksReport, FINDINGS_MAX, Finding};
 pub use cdr::{CdrFilter, CdrKey};
 pub use config::ConfigRows;
 pub use error::StoreError;
@@ -29,6 +35,7 @@ pub use ledger::Posted;
 pub use list::{LIST_MAX, Scope};
 pub use memory::MemoryStore;
 pub use open::{Reader, Store, Writer};
+pub use place::{Place, Server};
 pub use token::Token;
 
 pub(crate) use error::Tried;

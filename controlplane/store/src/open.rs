@@ -1,18 +1,77 @@
 //! Opening, the pool of readers, the one writer.
 
+use crate::place::Place;
 use crate::{StoreError, Tried};
 use sqlx::any::{Any, AnyPoolOptions};
-use sqlx::{AnyConnection, Executor, Pool, Transaction};
+use sqlx::{AnyConnection, AssertSqlSafe, Executor, Pool, Transaction};
 use std::path::Path;
+use std::time::Duration;
 
 /// Connections that read.
 const READERS_MAX: u32 = 4;
+/// How long a reader waits for a connection.
+const READER_WAIT: Duration = Duration::from_secs(5);
 /// How long a statement waits for a lock of another process, milliseconds.
 const BUSY_MS: u32 = 5000;
+/// The advisory lock of PostgreSQL that every write transaction holds: "strowger" as an integer.
+const WRITE_LOCK: i64 = i64::from_be_bytes(*b"strowger");
+
+/// What differs between the databases: how a connection is prepared and a transaction begun. Every
+/// other text of SQL serves both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Engine {
+    const fn of(place: &Place) -> Engine {
+        match place {
+            Place::File(_) => Engine::Sqlite,
+            Place::Server(_) => Engine::Postgres,
+        }
+    }
+
+    /// A commit that returned must be durable whatever the server's default is, because the journal
+    /// is released on it.
+    fn prepare(self) -> String {
+        match self {
+            Engine::Sqlite => format!(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                 PRAGMA foreign_keys = ON; PRAGMA busy_timeout = {BUSY_MS}"
+            ),
+            Engine::Postgres => {
+                format!("SET synchronous_commit = on; SET lock_timeout = {BUSY_MS}")
+            }
+        }
+    }
+
+    /// One writer at a time, over all processes: numbers of changes and transfers then become
+    /// visible in their order, so nobody who goes on behind the last one seen skips any.
+    fn begin_to_write(self) -> String {
+        match self {
+            // A deferred transaction that upgrades would fail at once when another process writes.
+            Engine::Sqlite => "BEGIN IMMEDIATE".to_owned(),
+            // Each statement behind the lock sees what the writer before committed.
+            Engine::Postgres => format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({WRITE_LOCK})"
+            ),
+        }
+    }
+
+    /// All statements of the transaction see the same state.
+    const fn begin_to_read(self) -> &'static str {
+        match self {
+            Engine::Sqlite => "BEGIN",
+            Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        }
+    }
+}
 
 /// An open database.
 #[derive(Clone, Debug)]
 pub struct Store {
+    engine: Engine,
     readers: Pool<Any>,
     // One connection: writers queue here instead of failing on a lock in the database.
     writer: Pool<Any>,
@@ -21,6 +80,7 @@ pub struct Store {
 /// Reads.
 #[derive(Clone, Debug)]
 pub struct Reader {
+    engine: Engine,
     pub(crate) pool: Pool<Any>,
 }
 
@@ -30,10 +90,6 @@ pub struct Writer<'c> {
     pub(crate) tx: Transaction<'c, Any>,
 }
 
-fn sqlite_url(file: &Path) -> String {
-    format!("sqlite:{}?mode=rwc", file.display())
-}
-
 /// Creates a missing file for its owner alone: it holds HA1 values and keys. SQLite gives its other
 /// files the same mode.
 fn make_private(file: &Path) -> std::io::Result<()> {
@@ -41,12 +97,18 @@ fn make_private(file: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file).map(|_| ())
 }
 
-async fn prepare(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    let pragmas = format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA busy_timeout = {BUSY_MS}"
-    );
-    connection.execute(sqlx::AssertSqlSafe(pragmas)).await.map(|_| ())
+async fn prepare(connection: &mut AnyConnection, engine: Engine) -> Result<(), sqlx::Error> {
+    connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ())
+}
+
+fn pool(engine: Engine, connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .after_connect(move |connection, _| Box::pin(prepare(connection, engine)))
+}
+
+fn readers(engine: Engine) -> AnyPoolOptions {
+    pool(engine, READERS_MAX).acquire_timeout(READER_WAIT)
 }
 
 impl Store {
@@ -55,24 +117,34 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn open(file: &Path) -> Result<Store, StoreError> {
+        Store::open_at(&Place::File(file.to_owned())).await
+    }
+
+    /// Opens the database at `place` and migrates its schema; a missing file is created, a missing
+    /// database of a server is not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_at(place: &Place) -> Result<Store, StoreError> {
         sqlx::any::install_default_drivers();
-        make_private(file).map_err(sqlx::Error::Io).tried("create the database's file")?;
-        let pool = |connections: u32| {
-            AnyPoolOptions::new()
-                .max_connections(connections)
-                .after_connect(|connection, _| Box::pin(prepare(connection)))
-        };
-        let url = sqlite_url(file);
-        let writer = pool(1).connect(&url).await.tried("open the database")?;
-        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
-        let readers = pool(READERS_MAX).connect(&url).await.tried("open the database")?;
-        Ok(Store { readers, writer })
+        if let Place::File(file) = place {
+            make_private(file).map_err(sqlx::Error::Io).tried("create the database's file")?;
+        }
+        let (engine, options) = (Engine::of(place), place.options(true)?);
+        let writer = pool(engine, 1).connect_with(options.clone());
+        let writer = writer.await.tried("open the database")?;
+        match engine {
+            Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&writer).await?,
+            Engine::Postgres => sqlx::migrate!("migrations/postgres").run(&writer).await?,
+        }
+        let readers = readers(engine).connect_with(options).await.tried("open the database")?;
+        Ok(Store { engine, readers, writer })
     }
 
     /// The readers.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader { pool: self.readers.clone() }
+        Reader { engine: self.engine, pool: self.readers.clone() }
     }
 
     /// Begins the next write transaction, waiting for the one before it.
@@ -80,8 +152,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn write(&self) -> Result<Writer<'static>, StoreError> {
-        // A deferred transaction that upgrades would fail at once when another process writes.
-        let tx = self.writer.begin_with("BEGIN IMMEDIATE").await.tried("begin to write")?;
+        let begin = AssertSqlSafe(self.engine.begin_to_write());
+        let tx = self.writer.begin_with(begin).await.tried("begin to write")?;
         Ok(Writer { tx })
     }
 
@@ -97,6 +169,24 @@ impl Store {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+impl Reader {
+    /// Opens a database that is there and up to date, to read only: nothing is created or migrated.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_at(place: &Place) -> Result<Reader, StoreError> {
+        sqlx::any::install_default_drivers();
+        let (engine, options) = (Engine::of(place), place.options(false)?);
+        let pool = readers(engine).connect_with(options).await.tried("open the database")?;
+        Ok(Reader { engine, pool })
+    }
+
+    /// A transaction whose statements all see the same state.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        self.pool.begin_with(self.engine.begin_to_read()).await
     }
 }
 

@@ -17,6 +17,9 @@ strowger: a softswitch
       --config FILE  process configuration, TOML (without it: loopback, 5060 and 8080)
       --demo         loopback only; creates subscribers 1001 and 1002, a carrier and prices,
                      takes the next free ports
+  strowger books check [--data DIR] [--config FILE]
+      proves the books: records' charges = transfers = checkpoints, every balance made again from
+      nothing; one line for each finding; exit code 0 = sound, 1 = findings, 2 = not checked
   strowger check-config FILE
       says what is wrong with a configuration, by its key
   strowger version | help";
@@ -26,6 +29,8 @@ strowger: a softswitch
 pub(crate) enum Command {
     /// Run both planes.
     Up(UpOptions),
+    /// Audit the books.
+    BooksCheck(Where),
     /// Check a file.
     CheckConfig(PathBuf),
     /// Print the version.
@@ -45,11 +50,25 @@ pub(crate) struct UpOptions {
     pub(crate) demo: bool,
 }
 
+/// Where the data is.
+#[derive(Debug, PartialEq, Eq, Default)]
+pub(crate) struct Where {
+    /// Over `node.data`.
+    pub(crate) data: Option<PathBuf>,
+    /// Configuration file.
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// Parses the words after the program's name.
 pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
     let mut words = words.iter().map(String::as_str);
     match words.next() {
         Some("up") => parse_up(words).map(Command::Up),
+        Some("books") => match words.next() {
+            Some("check") => parse_where(words).map(Command::BooksCheck),
+            Some(other) => Err(format!("books knows no `{other}`; see `strowger help`")),
+            None => Err("books needs `check`; see `strowger help`".into()),
+        },
         Some("check-config") => match (words.next(), words.next()) {
             (Some(file), None) if !file.starts_with('-') => Ok(Command::CheckConfig(file.into())),
             (Some(_) | None, _) => Err("check-config takes one FILE".into()),
@@ -74,6 +93,20 @@ fn parse_up<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<UpOptions, S
         }
     }
     Ok(options)
+}
+
+fn parse_where<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Where, String> {
+    let mut place = Where::default();
+    while let Some(word) = words.next() {
+        let mut value =
+            || words.next().map(PathBuf::from).ok_or_else(|| format!("{word} needs a value"));
+        match word {
+            "--data" => place.data = Some(value()?),
+            "--config" => place.config = Some(value()?),
+            other => return Err(format!("books check knows no `{other}`; see `strowger help`")),
+        }
+    }
+    Ok(place)
 }
 
 /// Reads and checks a configuration file; without one, the default.
@@ -103,6 +136,8 @@ mod tests {
         assert_eq!(check("up"), Ok(Command::Up(UpOptions::default())));
         assert_eq!(check("check-config x.toml"), Ok(Command::CheckConfig("x.toml".into())));
         assert_eq!(check("help"), Ok(Command::Help));
+        let place = Where { data: Some("d".into()), config: None };
+        assert_eq!(check("books check --data d"), Ok(Command::BooksCheck(place)));
     }
 
     #[test]
@@ -112,6 +147,10 @@ mod tests {
             ("dwon", "no command `dwon`"),
             ("up --dmeo", "up knows no `--dmeo`"),
             ("up --data", "--data needs a value"),
+            ("books", "books needs `check`"),
+            ("books chekc", "books knows no `chekc`"),
+            ("books check --demo", "books check knows no `--demo`"),
+            ("books check --data", "--data needs a value"),
             ("check-config", "check-config takes one FILE"),
             ("check-config a b", "check-config takes one FILE"),
         ] {

@@ -3,12 +3,14 @@
 //! - `strowger up` opens what must outlive a crash (SIP sockets, the admin socket), starts both
 //!   planes with them, starts again whichever dies, and prints `ready {..}` when calls can be
 //!   placed.
+//! - `strowger books check` audits the books, in the database itself.
 //! - `strowger check-config FILE` says what is wrong with a configuration.
 //!
 //! Standard output carries results only; everything else goes to standard error. Wrong arguments or
 //! configuration: one line that names the word or key, exit code 2.
 
 mod args;
+mod books;
 mod keeper;
 mod up;
 
@@ -23,15 +25,20 @@ fn main() -> ExitCode {
         Ok(args::Command::Help) => say(args::HELP),
         Ok(args::Command::Version) => say(concat!("strowger ", env!("CARGO_PKG_VERSION"))),
         Ok(args::Command::CheckConfig(file)) => check_config(&file),
+        Ok(args::Command::BooksCheck(place)) => books::check(&place),
         Ok(args::Command::Up(options)) => up::run(&options),
         Err(wrong) => Err(Failure::Usage(wrong)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let (Failure::Usage(text) | Failure::Running(text)) = &failure;
-            complain(text);
-            ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
+            match &failure {
+                Failure::Usage(text) | Failure::Running(text) | Failure::Unchecked(text) => {
+                    complain(text);
+                }
+                Failure::Findings => {}
+            }
+            failure.code()
         }
     }
 }
@@ -42,6 +49,19 @@ pub(crate) enum Failure {
     Usage(String),
     /// Anything while running: exit code 1.
     Running(String),
+    /// A check looked and found something, which is printed: exit code 1.
+    Findings,
+    /// A check could not look: exit code 2.
+    Unchecked(String),
+}
+
+impl Failure {
+    fn code(&self) -> ExitCode {
+        match self {
+            Failure::Running(_) | Failure::Findings => ExitCode::from(1),
+            Failure::Usage(_) | Failure::Unchecked(_) => ExitCode::from(2),
+        }
+    }
 }
 
 fn check_config(file: &std::path::Path) -> Result<(), Failure> {

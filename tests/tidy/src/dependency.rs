@@ -32,7 +32,7 @@ const RULES: [Rule; 20] = [
     ("controlplane/store", "strowger-store", &["model", "billing"]),
     ("controlplane/api", "strowger-api", &["model", "store"]),
     ("controlplane/controld", "strowger-controld", CONTROLD),
-    ("controlplane/strowger", "strowger-cli", &["api", "link", "port", "tuning"]),
+    ("controlplane/strowger", "strowger-cli", &["api", "link", "port", "store", "tuning"]),
     ("tuning", "strowger-tuning", &[]),
 ];
 const DATAPLANE: &[&str] = &["wire", "sdp", "link", "leg", "sip", "media", "call", "port"];

@@ -1,0 +1,10 @@
+//! The store on both engines: each test runs on SQLite and, when a server is named, on PostgreSQL.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic and be long")]
+
+mod books;
+mod engine;
+mod ingest;
+mod rows;
+mod sample;
+mod schema;

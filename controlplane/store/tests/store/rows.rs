@@ -1,0 +1,199 @@
+//! Every configuration row comes back as it was written; what cannot be true is refused.
+
+use crate::engine::{Db, on_both};
+use crate::sample::{record, sample, write_all};
+use strowger_model::*;
+use strowger_store::{CdrFilter, CdrKey, ConfigRows, Position, Scope, Store};
+
+on_both! {
+    rows_come_back_as_written
+    an_unfinished_write_leaves_nothing
+    references_stay_inside_the_tenant
+    bindings_are_refreshed_and_end
+    lists_go_on_behind_a_key_and_stay_in_their_scope
+    records_are_listed_newest_first_without_a_gap
+    tokens_are_found_by_hash_with_their_scope
+}
+
+async fn rows_come_back_as_written(db: &Db) {
+    let store = db.store.clone();
+    assert_eq!(store.reader().config().await.unwrap(), ConfigRows::default());
+    let rows = sample();
+    write_all(&store, &rows).await;
+    assert_eq!(store.reader().config().await.unwrap(), rows);
+    assert_eq!(store.reader().newest_change().await.unwrap(), 1);
+    store.close().await;
+    // Also after the process ended.
+    let again = db.another().await;
+    assert_eq!(again.reader().config().await.unwrap(), rows);
+    again.close().await;
+}
+
+async fn an_unfinished_write_leaves_nothing(db: &Db) {
+    let store = db.store.clone();
+    let mut w = store.write().await.unwrap();
+    w.insert_tenant(&sample().tenants[0]).await.unwrap();
+    drop(w);
+    assert!(store.reader().config().await.unwrap().tenants.is_empty());
+}
+
+async fn references_stay_inside_the_tenant(db: &Db) {
+    let store = db.store.clone();
+    let rows = sample();
+    write_all(&store, &rows).await;
+    let mut w = store.write().await.unwrap();
+    let other = Tenant { id: TenantId(2), realm: "other".into(), ..rows.tenants[0].clone() };
+    w.insert_tenant(&other).await.unwrap();
+    let stray = Account { id: AccountId(9), tenant: TenantId(2), ..rows.accounts[0].clone() };
+    assert!(w.insert_account(&stray).await.is_err());
+}
+
+async fn bindings_are_refreshed_and_end(db: &Db) {
+    let store = db.store.clone();
+    write_all(&store, &sample()).await;
+    let mut binding = Binding {
+        subscriber: SubscriberId(1),
+        uri: "sip:1001@192.0.2.7:5060".into(),
+        instance: String::new(),
+        reg_id: 0,
+        sip_call_id: "c".into(),
+        cseq: 1,
+        q: 1000,
+        user_agent: "x".into(),
+        path: vec!["<sip:p;lr>".into()],
+        listener: 0,
+        source: "192.0.2.7:5060".parse().unwrap(),
+        transport: Transport::Udp,
+        flow: u64::MAX,
+        refreshed_us: 1,
+        expires_us: 100,
+    };
+    for cseq in [1, 2] {
+        binding.cseq = cseq;
+        let mut w = store.write().await.unwrap();
+        w.put_binding(&binding).await.unwrap();
+        w.commit().await.unwrap();
+    }
+    assert_eq!(store.reader().bindings(99).await.unwrap(), vec![binding.clone()]);
+    assert!(store.reader().bindings(100).await.unwrap().is_empty());
+    let mut w = store.write().await.unwrap();
+    w.remove_binding(binding.subscriber, &binding.uri).await.unwrap();
+    w.commit().await.unwrap();
+    assert!(store.reader().bindings(0).await.unwrap().is_empty());
+}
+
+fn ids<T>(rows: &[T], id: fn(&T) -> i64) -> Vec<i64> {
+    rows.iter().map(id).collect()
+}
+
+async fn lists_go_on_behind_a_key_and_stay_in_their_scope(db: &Db) {
+    let store = db.store.clone();
+    let rows = sample();
+    write_all(&store, &rows).await;
+    let mut w = store.write().await.unwrap();
+    let tenant = TenantId(2);
+    w.insert_tenant(&Tenant { id: tenant, realm: "other".into(), ..rows.tenants[0].clone() })
+        .await
+        .unwrap();
+    let organization = OrganizationId(7);
+    w.insert_organization(&Organization {
+        id: organization,
+        tenant,
+        ..rows.organizations[0].clone()
+    })
+    .await
+    .unwrap();
+    for id in [-3, 9, 10] {
+        let account = Account {
+            id: AccountId(id),
+            tenant,
+            organization,
+            tariff: None,
+            ..rows.accounts[0].clone()
+        };
+        w.insert_account(&account).await.unwrap();
+    }
+    w.commit().await.unwrap();
+    let reader = store.reader();
+    let list = async |scope, after: Option<i64>, limit| {
+        let rows = reader.accounts(scope, after.map(AccountId), limit).await.unwrap();
+        ids(&rows, |a| a.id.0)
+    };
+    assert_eq!(list(Scope::All, None, 9).await, [-3, 1, 9, 10]);
+    assert_eq!(list(Scope::All, None, 2).await, [-3, 1]);
+    assert_eq!(list(Scope::All, Some(1), 2).await, [9, 10]);
+    assert_eq!(list(Scope::Tenant(tenant), None, 2).await, [-3, 9]);
+    assert_eq!(list(Scope::Tenant(TenantId(1)), None, 9).await, [1]);
+    for (scope, id, found) in [
+        (Scope::All, 9, true),
+        (Scope::Tenant(tenant), 9, true),
+        (Scope::Tenant(TenantId(1)), 9, false),
+        (Scope::All, 8, false),
+    ] {
+        let account = reader.account(scope, AccountId(id)).await.unwrap();
+        assert_eq!(account.is_some(), found, "{scope:?} {id}");
+    }
+    let one = reader.subscriber(Scope::All, SubscriberId(1)).await.unwrap();
+    assert_eq!(one.as_ref(), rows.subscribers.first());
+    assert_eq!(reader.subscribers(Scope::All, None, 9).await.unwrap(), rows.subscribers);
+    assert_eq!(reader.trunk(Scope::All, TrunkId(1)).await.unwrap().as_ref(), rows.trunks.first());
+    assert_eq!(reader.trunks(Scope::Tenant(TenantId(1)), None, 9).await.unwrap(), rows.trunks);
+}
+
+/// Lists with pages of one row and with one page, which must agree.
+async fn check_cdrs(store: &Store, scope: Scope, filter: CdrFilter, expect: &[(i64, u8)]) {
+    let reader = store.reader();
+    let whole = CdrFilter { limit: 99, ..filter.clone() };
+    let whole = reader.cdrs(scope, &whole).await.unwrap();
+    let keys: Vec<_> = whole.iter().map(|cdr| (cdr.id.0, cdr.part)).collect();
+    assert_eq!(keys, expect, "{filter:?}");
+    let mut page = CdrFilter { limit: 1, ..filter };
+    for cdr in &whole {
+        assert_eq!(reader.cdrs(scope, &page).await.unwrap(), vec![cdr.clone()]);
+        page.before = Some(CdrKey { ended_us: cdr.times.ended_us, id: cdr.id, part: cdr.part });
+    }
+    assert!(reader.cdrs(scope, &page).await.unwrap().is_empty());
+}
+
+async fn records_are_listed_newest_first_without_a_gap(db: &Db) {
+    let store = db.store.clone();
+    write_all(&store, &sample()).await;
+    let written = [
+        record(1, 0, 100, Some(1), 1),
+        record(2, 0, 200, Some(1), 2),
+        record(3, 0, 200, Some(1), 1),
+        record(3, 1, 200, Some(1), 1),
+        record(4, 0, 300, None, 1),
+    ];
+    let to = Position { seq: 5, ..Position::default() };
+    store.ingest(0, Position::default(), to, &written, 1).await.unwrap();
+    let all = CdrFilter::default();
+    let newest = [(4, 0), (3, 1), (3, 0), (2, 0), (1, 0)];
+    check_cdrs(&store, Scope::All, all.clone(), &newest).await;
+    check_cdrs(&store, Scope::Tenant(TenantId(1)), all.clone(), &newest[1..]).await;
+    check_cdrs(&store, Scope::Tenant(TenantId(2)), all.clone(), &[]).await;
+    let of_one = CdrFilter { account: Some(AccountId(1)), ..all.clone() };
+    check_cdrs(&store, Scope::Tenant(TenantId(1)), of_one, &[(3, 1), (3, 0), (1, 0)]).await;
+    let between = CdrFilter { from_us: Some(200), until_us: Some(300), ..all };
+    check_cdrs(&store, Scope::All, between, &[(3, 1), (3, 0), (2, 0)]).await;
+    let reader = store.reader();
+    assert_eq!(reader.cdr(Scope::All, CdrId(4)).await.unwrap().as_ref(), written.last());
+    assert!(reader.cdr(Scope::Tenant(TenantId(1)), CdrId(4)).await.unwrap().is_none());
+    assert!(reader.cdr(Scope::All, CdrId(9)).await.unwrap().is_none());
+}
+
+async fn tokens_are_found_by_hash_with_their_scope(db: &Db) {
+    let store = db.store.clone();
+    write_all(&store, &sample()).await;
+    let mut w = store.write().await.unwrap();
+    let tenant = Scope::Tenant(TenantId(1));
+    w.insert_token("admin", "owner", "aa", 1).await.unwrap();
+    w.insert_scoped_token(tenant, "shop", "owner", "bb", 1).await.unwrap();
+    w.commit().await.unwrap();
+    for (hash, expect) in
+        [("aa", Some(("admin", Scope::All))), ("bb", Some(("shop", tenant))), ("cc", None)]
+    {
+        let token = store.reader().token(hash).await.unwrap();
+        assert_eq!(token.as_ref().map(|t| (t.name.as_str(), t.scope)), expect, "{hash}");
+    }
+}

@@ -1,0 +1,226 @@
+//! Rows and records to write.
+
+use strowger_model::*;
+use strowger_store::{ConfigRows, Store};
+
+pub(crate) fn digits(text: &str) -> Digits {
+    Digits::parse(text).unwrap()
+}
+
+#[expect(clippy::too_many_lines, reason = "one row of each table, told once")]
+pub(crate) fn sample() -> ConfigRows {
+    let eur = Currency::new("EUR", 2).unwrap();
+    let (tenant, owner) = (TenantId(1), OrganizationId(1));
+    let edit = PrefixEdit { add: "9".into(), if_begins: vec!["44".into()], ..Default::default() };
+    ConfigRows {
+        tenants: vec![Tenant {
+            id: tenant,
+            name: "Own".into(),
+            realm: "own.example".into(),
+            domains: vec!["a.example".into(), "b.example".into()],
+            currency: eur,
+            timezone: "Europe/Berlin".into(),
+            algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+            country_prefix: digits("49"),
+            normalisation: Normalisation { incoming: edit.clone(), ..Default::default() },
+            internal_price: Price(-0),
+            ring_timeout_s: 60,
+            talk_s_max: 7200,
+            media_start_timeout_s: 30,
+            media_timeout_s: 60,
+        }],
+        organizations: vec![
+            Organization {
+                id: owner,
+                tenant,
+                parent: None,
+                kind: OrganizationKind::Owner,
+                name: "Own".into(),
+            },
+            Organization {
+                id: OrganizationId(2),
+                tenant,
+                parent: Some(owner),
+                kind: OrganizationKind::Supplier,
+                name: "O'Carrier; DROP TABLE rates".into(),
+            },
+        ],
+        accounts: vec![Account {
+            id: AccountId(1),
+            tenant,
+            organization: owner,
+            name: "a".into(),
+            currency: eur,
+            prepaid: true,
+            floor: Some(Amount(-5)),
+            tariff: Some(TariffId(1)),
+            calls_max: 2,
+            cps_max: 3,
+            enabled: true,
+            go_on_without_control: false,
+        }],
+        subscribers: vec![Subscriber {
+            id: SubscriberId(1),
+            tenant,
+            account: AccountId(1),
+            organization: owner,
+            username: "1001".into(),
+            numbers: vec![digits("491001"), digits("491002")],
+            short: Some(digits("11")),
+            display: "Zoë".into(),
+            ha1_md5: Some(Ha1([0xab; 16])),
+            ha1_sha256: None,
+            digest: DigestPolicy::Both,
+            ring_timeout_s: 20,
+            calls_max: 2,
+            enabled: true,
+            expires_s_min: 60,
+            expires_s_max: 3600,
+            contacts_max: 5,
+            hide_number: true,
+        }],
+        trunks: vec![Trunk {
+            id: TrunkId(1),
+            tenant,
+            organization: OrganizationId(2),
+            name: "carrier".into(),
+            enabled: true,
+            ingress: Some(Ingress {
+                sources: vec![SourceMatch {
+                    network: "192.0.2.0".parse().unwrap(),
+                    prefix_len: 24,
+                    port: 5060,
+                }],
+                account: AccountId(1),
+                tech_prefix: Some(digits("123")),
+            }),
+            egress: Some(Egress {
+                targets: vec![
+                    "192.0.2.1:5060".parse().unwrap(),
+                    "[2001:db8::1]:5060".parse().unwrap(),
+                ],
+                transport: Transport::Udp,
+                account: AccountId(1),
+                tariff: None,
+                called: edit,
+                caller: PrefixEdit::default(),
+                calls_max: 10,
+                cps_max: 5,
+                ring_timeout_s: 30,
+                first_timeout_s: 4,
+                q: 1000,
+            }),
+        }],
+        tariffs: vec![Tariff {
+            id: TariffId(1),
+            tenant,
+            name: "retail".into(),
+            currency: eur,
+            kind: TariffKind::Customer,
+            rounding: Rounding { digits: 6, mode: RoundingMode::HalfEven },
+            vat_ppm: 190_000,
+            vat_included: true,
+        }],
+        rates: vec![Rate {
+            id: RateId(1),
+            tariff: TariffId(1),
+            prefix: digits("44"),
+            price: Price(50_000_000),
+            step_s: 1,
+            minimum_s: 2,
+            free_s: 3,
+            free_after_s: 4,
+            connection_fee: Amount(5),
+            from_us: -1,
+            until_us: Some(i64::MAX),
+        }],
+        routes: vec![Route {
+            id: RouteId(1),
+            tenant,
+            prefix: digits("44"),
+            priority: -7,
+            overflow: true,
+            targets: vec![
+                RouteTarget { trunk: TrunkId(1), priority: 200, weight: 2 },
+                RouteTarget { trunk: TrunkId(1), priority: 100, weight: 0 },
+            ],
+        }],
+        destinations: vec![Destination { tenant, prefix: digits("44"), name: "UK".into() }],
+        emergencies: vec![Emergency { tenant, number: digits("112"), trunks: vec![TrunkId(1)] }],
+    }
+}
+
+pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
+    let mut w = store.write().await.unwrap();
+    w.insert_tenant(&rows.tenants[0]).await.unwrap();
+    for row in &rows.organizations {
+        w.insert_organization(row).await.unwrap();
+    }
+    w.insert_tariff(&rows.tariffs[0]).await.unwrap();
+    w.insert_account(&rows.accounts[0]).await.unwrap();
+    w.insert_subscriber(&rows.subscribers[0]).await.unwrap();
+    w.insert_trunk(&rows.trunks[0]).await.unwrap();
+    w.insert_rate(&rows.rates[0]).await.unwrap();
+    w.insert_route(&rows.routes[0]).await.unwrap();
+    w.insert_destination(&rows.destinations[0]).await.unwrap();
+    w.insert_emergency(&rows.emergencies[0]).await.unwrap();
+    w.log_change(Some(1), "test", "all", "created", 7).await.unwrap();
+    w.commit().await.unwrap();
+}
+
+pub(crate) fn record(id: i64, part: u8, ended_us: i64, tenant: Option<i64>, account: i64) -> Cdr {
+    let eur = Currency::new("EUR", 2).unwrap();
+    let charge = |kind| Charge {
+        account: AccountId(account),
+        organization: OrganizationId(1),
+        payee: None,
+        kind,
+        prepaid: true,
+        currency: eur,
+        net: Amount(id),
+        vat_ppm: 0,
+        gross: Amount(id),
+        charged_ms: 1,
+        step_ms: 1,
+        unit_price: Price(1),
+        price_currency: eur,
+        tariff: None,
+        rate: None,
+    };
+    let outcome = CdrOutcome { party: 1, reason: 0, sip: 200, q850: 16 };
+    let hop = |index| CdrHop {
+        index,
+        stage: 0,
+        branch: index,
+        trunk: None,
+        subscriber: None,
+        supplier: None,
+        dialled: id.to_string(),
+        remote: "192.0.2.1:5060".parse().unwrap(),
+        started_us: 1,
+        rang_us: None,
+        answered_us: None,
+        ended_us: 2,
+        outcome,
+    };
+    Cdr {
+        id: CdrId(id),
+        part,
+        tenant: tenant.map(TenantId),
+        ask: u64::MAX,
+        snapshot: 1,
+        times: CdrTimes { ended_us, ..CdrTimes::default() },
+        caller: CdrCaller { account: Some(AccountId(account)), ..CdrCaller::default() },
+        called: CdrCalled::default(),
+        outcome,
+        caller_media: None,
+        called_media: None,
+        customer: Some(charge(ChargeKind::Customer)),
+        levels: vec![charge(ChargeKind::Reseller), charge(ChargeKind::Reseller)],
+        supplier: None,
+        hops: vec![hop(0), hop(1)],
+        hops_dropped: 0,
+        facts_dropped: 0,
+        unpriced: false,
+    }
+}
