@@ -8,13 +8,13 @@
 //! become quiet (`law.rs`). A run that breaks one prints its seed and the command that repeats it.
 //!
 //! The laws: one final response for each INVITE, and each acknowledged; requests of a dialog in
-//! order, one BYE; audio only of the own call, none after its end or from a closed port; each record
-//! whole and in the journal once, in the store once, priced as an arithmetic of the simulator's own
-//! prices it, never paid by a caller who was told of a failure; each grant balanced by one record or
-//! one return; no prepaid balance below its floor, no alarm of the till, no mistake counted by the
-//! shard; the store never ahead of what the disk keeps; every call ends after the network has healed;
-//! and then no slot, port, socket, gauge, leg, transaction, hold or fast timer is left, and books,
-//! till and journal tell the same sums.
+//! order, one BYE; audio only of the own call, none after its end or from a closed port; each
+//! record whole and in the journal once, in the store once, priced as an arithmetic of the
+//! simulator's own prices it, never paid by a caller who was told of a failure; each grant balanced
+//! by one record or one return; no prepaid balance below its floor, no alarm of the till, no
+//! mistake counted by the shard; the store never ahead of what the disk keeps; every call ends
+//! after the network has healed; and then no slot, port, socket, gauge, leg, transaction, hold or
+//! fast timer is left, and books, till and journal tell the same sums.
 //!
 //! Its limits: a crash of the dataplane ends the calls of its slab, as this release does: the next
 //! life records them from the call table, so that all sums still hold, and phones restart with it.

@@ -149,8 +149,8 @@ fn malformed_refusals(raw: &Raw, at: SocketAddr, server: SocketAddr) -> Result<(
 }
 
 /// Whether an answer to junk is what it must be: a refusal, of a request that may be answered, with
-/// the field beside Via that tells whose it is (RFC 3261 17.1.3). Beyond that it repeats what it was
-/// given (8.2.6.2), so that it may be as malformed as the request.
+/// the field beside Via that tells whose it is (RFC 3261 17.1.3). Beyond that it repeats what it
+/// was given (8.2.6.2), so that it may be as malformed as the request.
 fn is_refusal(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.split("\r\n");
