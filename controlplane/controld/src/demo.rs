@@ -119,8 +119,8 @@ fn tenant(euro: Currency) -> Option<Tenant> {
         domains: Vec::new(),
         currency: euro,
         timezone: "UTC".into(),
-        // MD5 first: many phones answer the first challenge only.
-        algorithms: vec![DigestAlgorithm::Md5, DigestAlgorithm::Sha256],
+        // MD5 alone: many phones refuse to register when SHA-256 is offered beside it.
+        algorithms: vec![DigestAlgorithm::Md5],
         country_prefix: Digits::parse("49").ok()?,
         normalisation: Normalisation::default(),
         internal_price: Price(0),

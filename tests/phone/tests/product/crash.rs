@@ -99,12 +99,22 @@ fn the_dataplane_comes_back_and_takes_calls() {
     let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
     let cut = Talk::new(&ada, "1002", &bob);
     let before = demo.planes();
-    demo.replace(before.switchd);
+    demo.signal("KILL", before.switchd);
+    let ended_by = cut.lasted_at_most();
+    demo.await_replaced(before.switchd);
     assert_eq!(demo.planes().controld, before.controld, "{}", demo.log());
     // The last life's call is over: nothing is held for it, and nobody is shown it.
-    let account = demo.rest.get("/api/v1/accounts/1");
-    assert_eq!((money(&account["held"]), &account["calls"]), (0, &0.into()));
-    assert_eq!(demo.rest.list("/api/v1/calls").len(), 0);
+    eventually("the call that died holds nothing", || {
+        let account = demo.rest.get("/api/v1/accounts/1");
+        let free = money(&account["held"]) == 0 && account["calls"] == 0;
+        (free && demo.rest.list("/api/v1/calls").is_empty()).then_some(())
+    });
+    // Its record was closed at the last sign of life.
+    let cdrs = demo.rest.cdrs(1);
+    assert!(cdrs[0]["answered"].is_string(), "{cdrs:#?}");
+    assert_eq!(text(&cdrs[0], "outcome.reason"), "process-lost", "{cdrs:#?}");
+    let talk_ms = cdrs[0]["talk_ms"].as_u64().unwrap();
+    assert!((1..=ended_by).contains(&talk_ms), "{talk_ms} ms of at most {ended_by}");
     drop(cut);
     // Nobody registers anew: the contacts are the control plane's.
     Talk::new(&ada, "1002", &bob).end_after(Duration::from_millis(300));

@@ -69,9 +69,13 @@ impl Talk {
         std::thread::sleep(time.saturating_sub(self.answered.elapsed()));
         let least = self.answered.elapsed();
         assert_eq!(self.out.bye().unwrap(), EndedBy::LocalBye);
-        let most = self.asked.elapsed();
+        let most = self.lasted_at_most();
         assert_eq!(self.inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap();
-        (ms(least), ms(most) + 1)
+        (u64::try_from(least.as_millis()).unwrap(), most)
+    }
+
+    /// The longest that the call can have lasted for the product so far, ms.
+    pub(crate) fn lasted_at_most(&self) -> u64 {
+        u64::try_from(self.asked.elapsed().as_millis()).unwrap() + 1
     }
 }
