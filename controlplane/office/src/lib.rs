@@ -98,7 +98,9 @@ pub struct Office {
 /// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr) -> Event {
     let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
-    if lines.is_empty() { Event::Void(hold) } else { Event::Settle(Settle { hold, lines }) }
+    let (free, settle) = (lines.is_empty(), Settle { hold, lines });
+    // The till remembers it either way: a `Started` that comes after the record opens no new hold.
+    if free { Event::Replay(settle) } else { Event::Settle(settle) }
 }
 
 fn ms(now: Tick) -> Ms {

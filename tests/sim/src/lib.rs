@@ -17,7 +17,8 @@
 //! till and journal tell the same sums.
 //!
 //! Its limits: a crash of the dataplane ends the calls of its slab, as this release does: the next
-//! life records them from the call table, so that all sums still hold, and phones restart with it.
+//! life records them from the call table, so that grants, records and books still agree, and phones
+//! restart with it; leftover holds and the till's alarms are judged only in runs without one.
 //! A power cut takes the table as well, and the laws of grants and holds leave its calls out. No
 //! NAT, no early media, one shard, UDP only.
 //!
