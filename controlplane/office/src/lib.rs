@@ -98,9 +98,13 @@ pub struct Office {
 /// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr) -> Event {
     let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
-    let (free, settle) = (lines.is_empty(), Settle { hold, lines });
-    // The till remembers it either way: a `Started` that comes after the record opens no new hold.
-    if free { Event::Replay(settle) } else { Event::Settle(settle) }
+    match (lines.is_empty(), record.is_answered()) {
+        (false, _) => Event::Settle(Settle { hold, lines }),
+        // Remembered: a `Started` that comes after the record opens no new hold.
+        (true, true) => Event::Replay(Settle { hold, lines }),
+        // Not remembered: its ask may still wait, and is granted and given back.
+        (true, false) => Event::Void(hold),
+    }
 }
 
 fn ms(now: Tick) -> Ms {
