@@ -89,7 +89,8 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Life `epoch` begins and records what the last one `lost`; `None` only if a constant here were wrong.
+    /// Life `epoch` begins and records what the last one `lost`; `None` only if a constant here
+    /// were wrong.
     #[must_use]
     pub fn start(plugs: &Plugs, epoch: u32, seed: u64, lost: &[CallFacts]) -> Option<Switch> {
         let count = words_needed(SLOTS, CHUNKS)?;
