@@ -98,7 +98,13 @@ pub struct Office {
 /// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr) -> Event {
     let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
-    if lines.is_empty() { Event::Void(hold) } else { Event::Settle(Settle { hold, lines }) }
+    match (lines.is_empty(), record.is_answered()) {
+        (false, _) => Event::Settle(Settle { hold, lines }),
+        // Remembered: a `Started` that comes after the record opens no new hold.
+        (true, true) => Event::Replay(Settle { hold, lines }),
+        // Not remembered: its ask may still wait, and is granted and given back.
+        (true, false) => Event::Void(hold),
+    }
 }
 
 fn ms(now: Tick) -> Ms {

@@ -1,25 +1,27 @@
 //! Whole switches in memory, under virtual time, from a seed.
 //!
 //! A [`World`] holds one switch and its surroundings: the real [`strowger_shard::Shard`] over
-//! simulated traits, the real [`strowger_office::Office`] joined to journal and store as `controld`
-//! joins them, a memory twin of the store, phones and carriers that follow plans, and a network
-//! that loses, delays, doubles and overtakes. Nothing reads a clock or a random source: the same
-//! seed gives the same run. Laws are checked after every step and, all of them, when the world has
-//! become quiet (`law.rs`). A run that breaks one prints its seed and the command that repeats it.
+//! simulated traits, the real [`strowger_office::Office`] joined to journal and store as
+//! `controld` joins them, a memory twin of the store, phones and carriers that follow plans, and a
+//! network that loses, delays, doubles and overtakes. Nothing reads a clock or a random source:
+//! the same seed gives the same run. Laws are checked after every step and, all of them, when the
+//! world has become quiet (`law.rs`). A run that breaks one prints its seed and the command that
+//! repeats it.
 //!
 //! The laws: one final response for each INVITE, and each acknowledged; requests of a dialog in
 //! order, one BYE; audio only of the own call, none after its end or from a closed port; each
 //! record whole and in the journal once, in the store once, priced as an arithmetic of the
-//! simulator's own prices it, never paid by a caller who was told of a failure; each grant balanced
-//! by one record or one return; no prepaid balance below its floor, no alarm of the till, no
-//! mistake counted by the shard; the store never ahead of what the disk keeps; every call ends
+//! simulator's own prices it, never paid by a caller who was told of a failure; each grant
+//! balanced by one record or one return; no prepaid balance below its floor, no alarm of the till,
+//! no mistake counted by the shard; the store never ahead of what the disk keeps; every call ends
 //! after the network has healed; and then no slot, port, socket, gauge, leg, transaction, hold or
 //! fast timer is left, and books, till and journal tell the same sums.
 //!
 //! Its limits: a crash of the dataplane ends the calls of its slab, as this release does: the next
-//! life records them from the call table, so that all sums still hold, and phones restart with it.
-//! A power cut takes the table as well, and the laws of grants and holds leave its calls out. No
-//! NAT, no early media, one shard, UDP only.
+//! life records them from the call table, so that grants, records and books still agree, and
+//! phones restart with it; leftover holds and the till's alarms are judged only in runs without
+//! one. A power cut takes the table as well, and the laws of grants and holds leave its calls out.
+//! No NAT, no early media, one shard, UDP only.
 //!
 //! It never opens a socket, never sleeps, and never changes the product: faults are planted from
 //! outside ([`Plant`]) or by `--cfg fault`.

@@ -395,6 +395,7 @@ impl World {
     }
 
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
+        self.book.switch_crashes += 1;
         self.switch = None;
         self.plugs.cable.borrow_mut().cut();
         self.plugs.cable.borrow_mut().listens = false;
