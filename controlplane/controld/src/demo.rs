@@ -120,7 +120,6 @@ fn tenant(euro: Currency) -> Option<Tenant> {
         currency: euro,
         timezone: "UTC".into(),
         // MD5 alone: many phones refuse to register when SHA-256 is offered beside it.
-        // MD5 alone: many phones do not register when SHA-256 is offered beside it.
         algorithms: vec![DigestAlgorithm::Md5],
         country_prefix: Digits::parse("49").ok()?,
         normalisation: Normalisation::default(),
