@@ -6,6 +6,7 @@ mod end;
 mod exchange;
 mod facts;
 mod failure;
+mod frozen;
 mod hunt;
 mod leg;
 mod order;
@@ -13,6 +14,7 @@ mod originate;
 mod talk;
 
 pub(crate) use ask::Attempt;
+pub use frozen::{Lost, LostLeg, NotThawed, bridged};
 
 use crate::desk::Cx;
 use ask::Asked;
