@@ -211,7 +211,7 @@ impl Call {
     }
 
     fn write_slot(&self, state: SlotState, cx: &mut Cx<'_>) {
-        cx.desk.out.slot(self.slot, state, self.call_facts());
+        cx.desk.out.slot(self.slot, state);
     }
 
     /// The wall clock at `now`, by this call's own anchor.

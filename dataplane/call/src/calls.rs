@@ -293,6 +293,12 @@ impl Calls {
         self.slab.call(slot)?.snapshot()
     }
 
+    /// The state alone.
+    #[must_use]
+    pub fn slot_state(&mut self, slot: SlotRef) -> Option<SlotState> {
+        self.slab.call(slot)?.slot_state()
+    }
+
     /// The image of an answered call, for [`Calls::thaw`] in a later process.
     #[must_use]
     pub fn freeze(&mut self, slot: SlotRef) -> Option<Vec<u8>> {

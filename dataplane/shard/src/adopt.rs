@@ -81,7 +81,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             && image.as_ref().is_some_and(|image| self.go_on(&facts, image, &back, now));
         if goes_on {
             sum.adopted += 1;
-            self.dirty(slot);
+            self.touch(slot);
         } else {
             sum.ended += 1;
             sum.quarantined += u32::from(poisoned);

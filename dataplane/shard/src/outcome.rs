@@ -2,12 +2,12 @@
 
 use crate::Shard;
 use crate::desk::Desk;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use strowger_call::Output as CallOutput;
 use strowger_leg::{Command, Event};
 use strowger_link::table::SlotState;
-use strowger_link::{Ask, CallFacts, LegId, SlotRef, Tick, Up};
+use strowger_link::{Ask, LegId, SlotRef, Tick, Up};
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink, SendResult, SipPath};
 use strowger_sip::endpoint::{Output as SipOutput, Transmit};
 
@@ -18,7 +18,7 @@ const EFFECTS_MAX: usize = 100_000;
 /// Journal frames wait in `unwritten`.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    slots: BTreeMap<SlotRef, (SlotState, Box<CallFacts>)>,
+    slots: BTreeSet<SlotRef>,
     rings: Vec<Ring>,
     network: Vec<Transmit>,
 }
@@ -71,8 +71,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             self.effects = effects;
             return false;
         }
-        while let Some((slot, (state, facts))) = effects.slots.pop_first() {
-            self.write_slot(slot, state, *facts);
+        while let Some(slot) = effects.slots.pop_first() {
+            if let Some((state, facts)) = self.calls.snapshot(slot) {
+                self.write_slot(slot, state, *facts);
+            }
         }
         self.write_journal();
         for output in effects.rings.drain(..) {
@@ -91,24 +93,19 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 
     /// The image of a slot has changed without its call's doing. An ended call's is kept as it is.
-    fn touch(&mut self, slot: SlotRef) {
-        match self.calls.snapshot(slot) {
-            Some((SlotState::Ended, _)) | None => {}
-            Some(snapshot) => {
-                self.effects.slots.entry(slot).or_insert(snapshot);
+    pub(crate) fn touch(&mut self, slot: SlotRef) {
+        match self.calls.slot_state(slot) {
+            Some(SlotState::Free | SlotState::Ended) | None => {}
+            Some(SlotState::Asked | SlotState::Ringing | SlotState::Answered) => {
+                self.effects.slots.insert(slot);
             }
         }
     }
 
-    /// The slot is to be written, whatever has changed.
-    pub(crate) fn dirty(&mut self, slot: SlotRef) {
-        self.touch(slot);
-    }
-
     fn carry_out(&mut self, output: CallOutput, now: Tick) {
         match output {
-            CallOutput::Slot { slot, state, facts } => {
-                self.effects.slots.insert(slot, (state, facts));
+            CallOutput::Slot { slot, .. } => {
+                self.effects.slots.insert(slot);
             }
             CallOutput::Free { slot } => {
                 self.effects.slots.remove(&slot);

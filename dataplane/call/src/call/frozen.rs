@@ -99,14 +99,18 @@ impl Call {
     /// What the call table knows of this call now: its state, and its facts. `None` for an attempt
     /// that leaves no record and is over.
     pub(crate) fn snapshot(&self) -> Option<(SlotState, Box<CallFacts>)> {
-        let state = match &self.state {
-            State::Asked(_) => SlotState::Asked,
-            State::Hunting(_) | State::Setup(_) => SlotState::Ringing,
-            State::Talking(_) => SlotState::Answered,
-            State::Closed(Closed::Recorded) => SlotState::Ended,
-            State::Closed(Closed::Settled) => return None,
-        };
-        Some((state, self.call_facts()))
+        Some((self.slot_state()?, self.call_facts()))
+    }
+
+    /// The state alone.
+    pub(crate) fn slot_state(&self) -> Option<SlotState> {
+        match &self.state {
+            State::Asked(_) => Some(SlotState::Asked),
+            State::Hunting(_) | State::Setup(_) => Some(SlotState::Ringing),
+            State::Talking(_) => Some(SlotState::Answered),
+            State::Closed(Closed::Recorded) => Some(SlotState::Ended),
+            State::Closed(Closed::Settled) => None,
+        }
     }
 
     /// The image of an answered call; `None` for all others, which cannot be taken up.
