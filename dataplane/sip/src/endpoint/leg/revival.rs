@@ -266,7 +266,7 @@ impl Leg {
         let session = match answer {
             Some(answer) => self.thaw_answer(answer, AckOf::First, layer, now)?,
             // Without it nothing can be asked of the peer but to end the call.
-            None => Session { unconfirmed: true, ..Session::stable() },
+            None => Session::unconfirmed(),
         };
         self.state = State::Up(Box::new(session));
         Ok(Thawed::Unconfirmed)

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use strowger_leg::Body;
+use strowger_leg::{Body, Command};
 use strowger_link::token::{self, Token};
 use strowger_link::{Key, Octets, Secret, Tick, Transport};
 
@@ -12,7 +12,7 @@ use crate::endpoint::image::{Ack, Answer, Image, Invite, Pending, Shape, Standin
 use crate::endpoint::wallet::Wallet;
 use crate::endpoint::{Config, Endpoint, Path, ThawError, Thawed};
 use crate::header::Header;
-use crate::limits::SEQ_STEP;
+use crate::limits::{IMAGE_HEAD_LEN_MAX, IMAGE_OK_LEN_MAX, SEQ_STEP};
 use crate::message::{Index, Message};
 
 /// We are called.
@@ -573,12 +573,12 @@ fn touched_legs_are_named_once_and_never_when_they_are_over() {
     assert_eq!(bench.endpoint.poll_touched(), None);
     let hangup = |bench: &mut Bench| {
         let cause = strowger_link::Cause::new(0, 16);
-        let hangup = strowger_leg::Command::Hangup { cause, phrase: "".into(), retry_after_s: 0 };
+        let hangup = Command::Hangup { cause, phrase: "".into(), retry_after_s: 0 };
         bench.endpoint.handle_command(leg_id(2), hangup, bench.now);
     };
-    let reoffer = strowger_leg::Command::Reoffer { body: None };
+    let reoffer = Command::Reoffer { body: None };
     for leg in [leg_id(1), leg_id(2), leg_id(1)] {
-        let more = strowger_leg::Command::Info { body: Body::sdp(*b"x") };
+        let more = Command::Info { body: Body::sdp(*b"x") };
         bench.endpoint.handle_command(leg, reoffer.clone(), bench.now);
         bench.endpoint.handle_command(leg, more, bench.now);
     }
@@ -676,6 +676,66 @@ fn a_leg_whose_invite_came_again_first_is_known() {
     let renamed = [&image[..1], token.as_str().as_bytes(), &image[18..]].concat();
     assert_eq!(bench.endpoint.thaw(leg_id(2), &renamed, bench.now), Err(ThawError::Known));
     assert_eq!(bench.endpoint.thaw(leg_id(1), &image, bench.now), Err(ThawError::Known));
+}
+
+#[test]
+fn what_is_too_long_is_left_out() {
+    // A 2xx: the BYE goes out without waiting for its ACK.
+    let mut bench = Bench::new();
+    bench.run("peer> INVITE\npeer< 100 INVITE\ncall< Offered 4420 sdp");
+    let long = Body::sdp(vec![b'x'; IMAGE_OK_LEN_MAX]);
+    let answer = Command::Answer { body: Some(long.clone()) };
+    bench.endpoint.handle_command(leg_id(1), answer, bench.now);
+    bench.drain();
+    bench.run(
+        "peer< 200 INVITE sdp
+        restart
+        thaw< Unconfirmed
+        restart
+        thaw< Unconfirmed
+        call> Hangup 503/41
+        peer< BYE
+        call< Ended 503/41
+        peer> 200 BYE
+        wait 40000",
+    );
+    assert_empty(&bench);
+    // The answer to a late offer: the ACK is not kept, and the peer gets one without it.
+    let mut bench = Bench::new();
+    bench.run("call> Invite nosdp\npeer< INVITE\npeer> 200 INVITE sdp\ncall< Answered sdp");
+    bench.endpoint.handle_command(leg_id(1), Command::Confirm { body: Some(long) }, bench.now);
+    bench.drain();
+    bench.run(
+        "peer< ACK sdp
+        call< Confirmed
+        restart
+        thaw< Confirmed
+        peer> 200 INVITE sdp
+        peer< ACK | CSeq: 1 ACK",
+    );
+    // A re-INVITE: it is taken anew.
+    let long = format!("Contact: <sip:{}@192.0.2.10>", "x".repeat(IMAGE_HEAD_LEN_MAX));
+    check(&format!(
+        "{IN}
+        peer> re-INVITE cseq=7 | {long}
+        peer< 100 INVITE
+        call< Reoffer sdp
+        restart
+        thaw< Confirmed
+        peer> re-INVITE again cseq=7 | {long}
+        peer< 100 INVITE
+        call< Reoffer sdp"
+    ));
+    // An INVITE: its leg ends with the process.
+    let mut bench = Bench::new();
+    let invite = format!(
+        "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK1\r\n\
+         From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\
+         {long}\r\n\r\n"
+    );
+    bench.throw(invite.as_bytes(), peer());
+    assert_eq!((bench.endpoint.legs(), bench.endpoint.poll_touched()), (1, Some(leg_id(1))));
+    assert_eq!(bench.endpoint.freeze(leg_id(1)), None);
 }
 
 /// Header fields as carriers and phones send them.
