@@ -1,15 +1,16 @@
 //! A product with room for hundreds of paid calls, and the fleet that fills it.
 
 use std::io::Write as _;
+use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
-use std::sync::MutexGuard;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use strowger_phone::fleet::{CallView, Config, Dial, Fleet, Order, Seat, Side};
 use strowger_phone::flows::ALICE;
 
 use crate::books::Books;
-use crate::demo::{CARRIER, Demo, Home, carrier_turn};
+use crate::demo::{Demo, Home};
 
 /// Limit of everything that should happen at once, on a machine that does other things too.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -42,10 +43,12 @@ pub(crate) struct Site {
 impl Site {
     /// Starts a demo whose rows were changed by `sql` before its second start.
     pub(crate) fn start(sql: &str) -> Site {
-        let turn = carrier_turn();
+        let turn = turn();
         let home = Home::new();
         Demo::start(&home).stop();
-        sqlite(&home, sql);
+        let carrier = free_port();
+        let targets = format!("json_set(egress, '$.targets', json_array('{carrier}'))");
+        sqlite(&home, &format!("UPDATE trunks SET egress = {targets}; {sql}"));
         let demo = Demo::start(&home);
         let seat = |bind, (user, password): (&str, &str)| Seat {
             bind,
@@ -55,7 +58,7 @@ impl Site {
         let fleet = Fleet::new(Config {
             server: demo.sip,
             near: seat(([127, 0, 0, 1], 0).into(), ALICE),
-            far: seat(CARRIER, ("carrier", "")),
+            far: seat(carrier, ("carrier", "")),
             dial: Dial::Numbered(PREFIX.to_owned()),
             packets_per_s: u32::try_from(1_000 / PACE.as_millis()).unwrap(),
             t1: Duration::from_millis(500),
@@ -115,6 +118,17 @@ impl Site {
     pub(crate) fn say(&self, what: &str) {
         say(&format!("{what}: {}", self.fleet.summary().to_json()));
     }
+}
+
+/// One test at a time: they share two cores with what they measure.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An address for the carrier that nobody uses, unlike the demo's own, which is everybody's.
+fn free_port() -> SocketAddr {
+    UdpSocket::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).unwrap()
 }
 
 /// A line that a person who runs the test sees.
