@@ -17,7 +17,7 @@ use strowger_billing::{
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader, SlotState};
-use strowger_link::{AnswerBody, CallFacts, Down, Hello, MS, Tick, Up};
+use strowger_link::{AnswerBody, CallFacts, Down, Hello, MS, SlotBody, Tick, Up};
 use strowger_model::{Account, Amount, Cdr};
 use strowger_office::{Office, Output};
 use strowger_routing::{EdgeSettings, World, edge};
@@ -69,6 +69,8 @@ struct Process {
     edges: u64,
     /// Life of the dataplane that was greeted last.
     last_life: Option<u32>,
+    /// Sequence that the journal must be read to before what has no record came to nothing.
+    unread: Option<u64>,
 }
 
 /// Where the intake stands.
@@ -141,7 +143,8 @@ impl Control {
         office.replay(&self.read_from(from, whole, usize::MAX).0, now);
         self.take_up_calls(&mut office, now);
         let intake = Intake::Idle;
-        let process = Process { office, at, intake, session: None, edges: 0, last_life: None };
+        let process =
+            Process { office, at, intake, session: None, edges: 0, last_life: None, unread: None };
         self.process = Some(process);
         self.turn(now);
     }
@@ -284,7 +287,14 @@ impl Control {
             self.send(&Down::Edge(Box::new(edge)));
         }
         if p.last_life.replace(epoch).is_some_and(|last| last != epoch) {
-            p.office.dataplane_restarted(0, now);
+            let table = self.table.as_ref().map(|(words, _)| slots(words)).unwrap_or_default();
+            let calls: Vec<CallFacts> = table
+                .into_iter()
+                .filter(|(state, _)| *state != SlotState::Asked)
+                .map(|(_, facts)| facts)
+                .collect();
+            p.office.dataplane_restarted(0, &calls, now);
+            p.unread = Some(self.disk.borrow().published as u64);
         }
         Ok(())
     }
@@ -367,6 +377,10 @@ impl Control {
         }
         let durable = self.disk.borrow().published;
         let (batch, to) = self.read_from(p.at.seq, durable, BATCH_MAX);
+        if batch.is_empty() && p.unread.is_some_and(|unread| unread <= to.seq) {
+            p.unread = None;
+            p.office.journal_read(now);
+        }
         if batch.is_empty() {
             return Ok(());
         }
@@ -417,7 +431,7 @@ pub fn slots(words: &Words) -> Vec<(SlotState, CallFacts)> {
     let mut all = Vec::new();
     for idx in 0..reader.setup().slots {
         let Ok(Some(head)) = reader.read(idx as u16, &mut body) else { continue };
-        all.extend(decode::<CallFacts>(&body).map(|facts| (head.state, facts)));
+        all.extend(decode::<SlotBody>(&body).map(|body| (head.state, body.facts)));
     }
     all
 }
