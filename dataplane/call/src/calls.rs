@@ -289,20 +289,20 @@ impl Calls {
     /// What the call table must know of a slot's call now: state and facts. `None` when there is
     /// nothing to know.
     #[must_use]
-    pub fn snapshot(&mut self, slot: SlotRef) -> Option<(SlotState, Box<CallFacts>)> {
-        self.slab.call(slot)?.snapshot()
+    pub fn snapshot(&self, slot: SlotRef) -> Option<(SlotState, Box<CallFacts>)> {
+        self.slab.peek(slot)?.snapshot()
     }
 
     /// The state alone.
     #[must_use]
-    pub fn slot_state(&mut self, slot: SlotRef) -> Option<SlotState> {
-        self.slab.call(slot)?.slot_state()
+    pub fn slot_state(&self, slot: SlotRef) -> Option<SlotState> {
+        self.slab.peek(slot)?.slot_state()
     }
 
     /// The image of an answered call, for [`Calls::thaw`] in a later process.
     #[must_use]
-    pub fn freeze(&mut self, slot: SlotRef) -> Option<Vec<u8>> {
-        self.slab.call(slot)?.freeze()
+    pub fn freeze(&self, slot: SlotRef) -> Option<Vec<u8>> {
+        self.slab.peek(slot)?.freeze()
     }
 
     /// Takes up an answered call of a former process; its legs and their media have been taken back

@@ -84,6 +84,7 @@ fn act(world: &mut World, input: &str, outputs: &mut Vec<Output>) -> Vec<String>
         ["emergency", number, names @ ..] => {
             world.calls.set_emergency(vec![emergency(number, names)]);
         }
+        ["restart"] => outputs.extend(world.restart()),
         ["record"] => {
             return world.record.as_ref().unwrap().facts.iter().map(fact_text).collect();
         }

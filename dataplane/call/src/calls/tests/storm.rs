@@ -30,6 +30,7 @@ enum Step {
     Originate { shape: u8, grant: u8 },
     Gauge { id: u8, full: bool },
     Deaf { leg: u8, deaf: bool },
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -53,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (b(), b()).prop_map(|(shape, grant)| Step::Originate { shape, grant }),
         1 => (0..3u8, any::<bool>()).prop_map(|(id, full)| Step::Gauge { id, full }),
         1 => (0..4u8, prop::bool::weighted(0.3)).prop_map(|(leg, deaf)| Step::Deaf { leg, deaf }),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -122,6 +124,10 @@ impl Storm {
             Step::Gauge { id, full: false } => drop(self.world.media.full.remove(&id.into())),
             Step::Deaf { leg, deaf: true } => drop(self.world.media.deaf.insert(leg)),
             Step::Deaf { leg, deaf: false } => drop(self.world.media.deaf.remove(&leg)),
+            Step::Restart => {
+                drop(self.world.restart());
+                self.world.calls.set_emergency(vec![emergency("112", &["x", "y"])]);
+            }
         }
         self.world.drain();
     }

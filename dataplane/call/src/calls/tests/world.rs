@@ -2,9 +2,10 @@
 
 use super::law::Laws;
 use super::media::Media;
-use crate::{Calls, CallsConfig, Entry, Output};
+use crate::{Calls, CallsConfig, Entry, Lost, Output};
 use std::net::{Ipv4Addr, SocketAddr};
 use strowger_leg::{Body, Event, Offer};
+use strowger_link::table::SlotState;
 use strowger_link::{
     Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
     Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, MediaMode, MediaPolicy, Octets,
@@ -31,6 +32,7 @@ pub(super) struct World {
     pub(super) record: Option<CallFacts>,
     pub(super) seq: u64,
     verbs: u64,
+    lives: u16,
     originating: Option<AskId>,
 }
 
@@ -49,6 +51,7 @@ impl World {
             record: None,
             seq: 0,
             verbs: 0,
+            lives: 0,
             originating: None,
         };
         world.calls.set_origin(9);
@@ -87,6 +90,46 @@ impl World {
         }
         self.calls.check_timers();
         self.calls.check_asks();
+        outputs
+    }
+
+    /// The process dies and its next life takes up what its call table shows.
+    pub(super) fn restart(&mut self) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let slots = u32::try_from(self.calls.slab.len()).unwrap();
+        let left: Vec<_> = (0..slots)
+            .filter_map(|idx| self.calls.slab.current(u16::try_from(idx).unwrap()))
+            .filter_map(|slot| Some((slot, self.calls.snapshot(slot)?, self.calls.freeze(slot))))
+            .collect();
+        self.lives += 1;
+        let lives = self.lives;
+        self.calls = Calls::new(CallsConfig {
+            slots,
+            shard: 1,
+            ask_base: u64::from(lives) << 32,
+            first_gen: lives * 4096,
+            ..CallsConfig::default()
+        });
+        self.calls.set_origin(9 + u32::from(lives));
+        self.media = self.media.after_restart();
+        // What was asked in the former life is answered to nobody.
+        self.asks.clear();
+        for (slot, (state, facts), image) in left {
+            let legs = self.laws.legs_left(slot);
+            let res = &mut self.media;
+            if state == SlotState::Answered {
+                let image = image.expect("an answered call has an image");
+                self.calls.thaw(slot, *facts, &image, self.now, res).unwrap();
+                let again = self.calls.freeze(slot).unwrap();
+                assert_eq!(again, image, "thawed is what was frozen");
+            } else {
+                let recorded = self.laws.is_recorded(slot);
+                let (at, reason) = (self.now, Reason::ProcessLost);
+                let lost = Lost { facts: *facts, legs, at, reason, recorded };
+                assert!(self.calls.close_lost(slot, lost, self.now, res));
+            }
+            outputs.extend(self.drain());
+        }
         outputs
     }
 

@@ -18,8 +18,10 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     /// A re-INVITE of ours that has to wait.
     pub(super) wanted: Option<Wanted>,
+    /// Our first 2xx was answered in a former life or never was, and is not kept.
+    pub(super) unconfirmed: bool,
     /// The call has hung up; the BYE waits for the ACK of our 2xx.
-    hangup: Option<Cause>,
+    pub(super) hangup: Option<Cause>,
 }
 
 /// Which INVITE is in progress. There is at most one (RFC 3261 14.1, 14.2).
@@ -97,7 +99,7 @@ impl AwaitAck {
 
 impl Session {
     const fn of(phase: Phase) -> Session {
-        Session { phase, wanted: None, hangup: None }
+        Session { phase, wanted: None, unconfirmed: false, hangup: None }
     }
 
     pub(super) const fn stable() -> Session {
