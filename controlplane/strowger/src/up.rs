@@ -17,7 +17,8 @@ use strowger_tuning::Config;
 
 /// How long a plane may take to end after SIGTERM.
 const END_MAX: Duration = Duration::from_secs(5);
-/// Pause before a plane that died is started again; doubled each time up to the second figure.
+/// Pause before a plane that died again is started again, doubled each time up to the second
+/// figure. The first death in a row costs none: calls have no audio meanwhile.
 const RESTART_PAUSE_MIN: Duration = Duration::from_millis(100);
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// A plane that lived so long starts again without pause.
@@ -41,7 +42,7 @@ struct Running {
 
 impl Plane {
     fn new(program: PathBuf) -> Plane {
-        let pause = RESTART_PAUSE_MIN;
+        let pause = Duration::ZERO;
         Plane { program, child: None, start_at: Instant::now(), pause, ready: false }
     }
 
@@ -67,12 +68,11 @@ impl Plane {
             self.ready = true;
         }
         if let Ok(Some(status)) = running.child.try_wait() {
-            let lived = running.since.elapsed();
-            self.pause = match lived >= LIVED_WELL {
-                true => RESTART_PAUSE_MIN,
-                false => (self.pause * 2).min(RESTART_PAUSE_MAX),
-            };
+            if running.since.elapsed() >= LIVED_WELL {
+                self.pause = Duration::ZERO;
+            }
             self.start_at = Instant::now() + self.pause;
+            self.pause = (self.pause * 2).clamp(RESTART_PAUSE_MIN, RESTART_PAUSE_MAX);
             self.child = None;
             complain(&format!("{} ended ({status}), starting it again", self.name()));
         }

@@ -268,7 +268,11 @@ impl Fleet {
     pub fn tell(&self, calls: &[&CallView]) -> String {
         let mut text = format!("all: {}\n", self.summary().to_json());
         for call in calls.iter().take(TOLD_MAX) {
-            text.push_str(&format!("{call:#?}\n{}\n", self.log(call.number)));
+            text.push_str(&format!("call {} to {}\n", call.number, call.dialled));
+            for (side, leg) in Side::BOTH.iter().filter_map(|s| call.leg(*s).map(|leg| (s, leg))) {
+                text.push_str(&format!("  {side:?} {}\n", leg.to_line()));
+            }
+            text.push_str(&self.log(call.number));
         }
         text
     }

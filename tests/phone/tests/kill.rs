@@ -18,5 +18,7 @@ mod rest;
 mod books;
 #[path = "kill/control.rs"]
 mod control;
+#[path = "kill/data.rs"]
+mod data;
 #[path = "kill/site.rs"]
 mod site;

@@ -300,7 +300,10 @@ impl Desk {
         let Some(challenge) = response.lines(name).into_iter().find_map(Challenge::parse) else {
             return false;
         };
-        self.realm = Some(Realm { challenge, proxy, count: 0 });
+        // A nonce that is known goes on to be counted: two requests must not use one count.
+        let same = |realm: &&Realm| realm.challenge.nonce == challenge.nonce;
+        let count = self.realm.as_ref().filter(same).map_or(0, |realm| realm.count);
+        self.realm = Some(Realm { challenge, proxy, count });
         true
     }
 

@@ -109,6 +109,22 @@ pub struct LegView {
     pub sound: SoundView,
 }
 
+impl LegView {
+    /// In one line, for people.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        let Self { phase, end, reason, hears, change, changed, sound, .. } = self;
+        let since = |from: Option<Instant>, to: Option<Instant>| {
+            from.zip(to).map(|(from, to)| to.saturating_duration_since(from))
+        };
+        let (setup, talk) = (since(self.asked, self.answered), since(self.answered, self.ended));
+        format!(
+            "{phase:?}, end {end:?}, reason {reason:?}, set up in {setup:?}, over after {talk:?}, \
+             the other side {hears:?}, own re-INVITE {change:?}, {changed} of the other's; {sound:?}"
+        )
+    }
+}
+
 /// One call, by both its phones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallView {
