@@ -1,4 +1,4 @@
-//! `strowger up`: starts both planes or takes them over, starts again what dies, ends both in order.
+//! `strowger up`: starts both planes or takes them over, starts again what dies, ends both.
 //!
 //! The planes do not need it: when it is killed they run on, and the next `strowger up` on the same
 //! directory finds them ([`strowger_port::keep`]), gets the sockets back, and keeps both as before.

@@ -2,6 +2,7 @@
 
 use crate::complain;
 use crate::keep::{self, AtEnd, Flags};
+use crate::power::{self, CutOff};
 use crate::state::{self, CallTable};
 use std::fs::File;
 use std::io::Write;
@@ -11,14 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use strowger_call::CallsConfig;
-use strowger_link::codec::encode;
-use strowger_link::journal::FrameKind;
-use strowger_link::{FRAME_VERSION, Key, Transport};
+use strowger_link::{CallFacts, FRAME_VERSION, Key, Transport};
 use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
 use strowger_port::keep::{Claim, Offered};
 use strowger_port::mmsg::{Mmsg, MmsgConfig, bind_sip};
-use strowger_port::net::JournalSink;
 use strowger_port::shm::Window;
 use strowger_port::signals::Signals;
 use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
@@ -61,18 +59,15 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     let table_file = run_dir.join("calls-0.table");
     let lost = state::lost_calls(&table_file, &journal_dir)
         .map_err(|e| format!("{}: {e}", journal_dir.display()))?;
+    let cut = power::cut_off(&journal_dir, &lost.iter().map(|facts| facts.record).collect())
+        .map_err(|e| format!("{}: {e}", journal_dir.display()))?;
     let table = state::call_table(&table_file, config.node.number, config.slots(), epoch)
         .map_err(|e| format!("{}: {e}", table_file.display()))?;
     let waker = EventFd::new().map_err(|e| format!("eventfd: {e}"))?;
     let (journal, mut handle) = start_journal(config, epoch, &table, &waker)?;
-    for facts in &lost {
-        handle
-            .append(FrameKind::Ended, &encode(facts))
-            .map_err(|_| "the journal has no room for the calls of the last life")?;
-    }
-    if !lost.is_empty() {
-        complain(&format!("{} calls of the last life are ended and recorded", lost.len()));
-    }
+    power::record(&mut handle, &waker, &lost)?;
+    power::record(&mut handle, &waker, &cut.calls)?;
+    tell_ended(&lost, &cut);
     let CallTable { file, memory: _memory, table, token_key } = table;
     let uplink_config = UplinkConfig {
         path: run_dir.join("link.sock"),
@@ -114,6 +109,19 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     let ended = thread.join().map_err(|_| "the shard's thread panicked: a bug".to_owned());
     journal.stop();
     ended
+}
+
+fn tell_ended(lost: &[CallFacts], cut: &CutOff) {
+    let CutOff { calls, unknown } = cut;
+    for (count, what) in [
+        (lost.len(), "calls of the last life are ended and recorded"),
+        (calls.len(), "calls were cut off with the host and are recorded up to its last mark"),
+        (*unknown, "answered calls left no readable beginning in the journal: no record of them"),
+    ] {
+        if count > 0 {
+            complain(&format!("{count} {what}"));
+        }
+    }
 }
 
 fn tell_ready(ready: &mut Vec<std::os::fd::OwnedFd>) {

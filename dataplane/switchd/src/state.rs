@@ -84,15 +84,18 @@ pub(crate) fn call_table(file: &Path, node: u32, slots: u32, epoch: u32) -> io::
 /// that none goes unbilled: this release does not take them up again. Calls whose record stands in
 /// the journal already are left out, and so are attempts that were never granted anything.
 ///
-/// Called before [`call_table`] makes a new one. A table that cannot be read has nothing to tell.
+/// Called before [`call_table`] makes a new one. A table that cannot be read, or of another boot,
+/// has nothing to tell; [`crate::power`] asks the journal then.
 ///
 /// # Errors
 /// The journal cannot be read.
 pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFacts>> {
     let Ok((_fd, mapping)) = shm::open_file(file) else { return Ok(Vec::new()) };
     let Ok(table) = TableReader::attach(mapping) else { return Ok(Vec::new()) };
-    let reason =
-        if table.setup().boot_id == boot_id() { Reason::ProcessLost } else { Reason::HostLost };
+    if table.setup().boot_id != boot_id() {
+        // A disk may have kept any mixture of its pages: only the journal is believed then.
+        return Ok(Vec::new());
+    }
     let (heartbeat, _) = table.heartbeat();
     let mut body = Vec::new();
     let mut lost: BTreeMap<RecordId, CallFacts> = BTreeMap::new();
@@ -105,7 +108,7 @@ pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFact
         let Ok(Some(_)) = read else { continue };
         let Ok(mut facts) = decode::<CallFacts>(&body) else { continue };
         if !facts.settlement.0.is_empty() {
-            facts.close_at(heartbeat, reason);
+            facts.close_at(heartbeat, Reason::ProcessLost);
             lost.insert(facts.record, facts);
         }
     }
