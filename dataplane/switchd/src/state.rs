@@ -12,6 +12,7 @@ use strowger_link::journal::{FrameKind, Position};
 use strowger_link::table::{Reader as TableReader, Setup, Table, words_needed};
 use strowger_link::{CallFacts, Key, Reason, RecordId};
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, list_segments};
+use strowger_port::process::boot_id;
 use strowger_port::rng;
 use strowger_port::shm::{self, Mapping, Window};
 
@@ -51,12 +52,6 @@ pub(crate) fn next_epoch(dir: &Path) -> io::Result<u32> {
     fs::rename(&new, &file)?;
     fs::File::open(dir)?.sync_all()?;
     Ok(next)
-}
-
-/// This boot of the host, 0 where the system does not tell.
-fn boot_id() -> u128 {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    u128::from_str_radix(&text.trim().replace('-', ""), 16).unwrap_or(0)
 }
 
 /// Makes the call table of this life.
