@@ -1,9 +1,9 @@
 //! Calls that a power cut ended: found in the journal alone, ended at their last sign of life.
 //!
-//! The call table goes with the host, or with the memory it stood in; the journal stays. An answered
-//! call has a `Start` frame there, and an `Ended` one once it is over. Marks of life (`Alive`) say
-//! once a second how far a life of the dataplane came, and once a minute which answered calls were
-//! going on. So a call that was started and never ended, and that is not in the table either, was
+//! The call table goes with the host, or with the memory it stood in; the journal stays. An
+//! answered call has a `Start` frame there, and an `Ended` one once it is over. Marks of life
+//! (`Alive`) say once a second how far a life of the dataplane came, and once a minute which
+//! answered calls were going on. So a call that was started and never ended, and that is not in the table either, was
 //! cut off: it is given its `Ended`, at the last mark of the life that carried it, with the reason
 //! [`Reason::HostLost`]. Done before the shard starts, at each boot, so that a second crash in the
 //! middle of it loses nothing: what was written then is found as ended, the rest is done again.

@@ -99,9 +99,13 @@ fn there_is_one_supervisor_and_one_of_each_plane() {
     let demo = Demo::start(&home);
     let planes = demo.planes();
     for (name, words, says) in [
-        ("strowger", &["up", "--demo"][..], "a `strowger up` runs here already"),
-        ("strowger-switchd", &[], "no place for a dataplane: switchd.lock: held by "),
-        ("strowger-controld", &[], "no place for a control plane: controld.lock: held by "),
+        (
+            "strowger",
+            &["up", "--demo"][..],
+            "no place for a supervisor: up.lock is held by strowger ",
+        ),
+        ("strowger-switchd", &[], "no place for a dataplane: switchd.lock is held by "),
+        ("strowger-controld", &[], "no place for a control plane: controld.lock is held by "),
     ] {
         let output = run(&home, name, words);
         let said = String::from_utf8(output.stderr).unwrap();
