@@ -22,6 +22,7 @@ mod json;
 mod ledger;
 mod list;
 mod memory;
+mod money;
 mod open;
 mod place;
 mod token;
@@ -34,8 +35,10 @@ pub use ingest::{Ingested, Life, Position, Taken};
 pub use ledger::Posted;
 pub use list::{LIST_MAX, Scope};
 pub use memory::MemoryStore;
+pub use money::{LedgerEntry, MoneyKind, MoneyRequest, NewMoney};
 pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
+pub use strowger_billing::TransferKind;
 pub use token::Token;
 
 pub(crate) use error::Tried;

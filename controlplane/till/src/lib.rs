@@ -50,11 +50,11 @@ mod memory;
 mod slice;
 mod till;
 
-pub use account::Balance;
+pub use account::{AccountHold, Balance};
 pub use event::*;
 pub use key::{AccountKey, HoldId, LimitKey, Ms};
 pub use slice::{SLICE_MS_MAX, SLICE_MS_MIN};
 pub use till::{
-    ACCOUNTS_MAX, ADJUST_MEMORY, EXPIRED_PER_STEP, HOLDS_MAX, LENGTHEN_MS_MIN,
-    LENGTHENED_PER_STEP, SETTLED_MEMORY, Till, UNSTARTED_MS,
+    ACCOUNTS_MAX, ADJUST_MEMORY, EXPIRED_PER_STEP, HOLDS_MAX, LENGTHEN_MS_MIN, LENGTHENED_PER_STEP,
+    SETTLED_MEMORY, Till, UNSTARTED_MS,
 };

@@ -25,8 +25,8 @@ use std::mem;
 use strowger_leg::{Command, Event};
 use strowger_link::table::SlotState;
 use strowger_link::{
-    AnswerBody, Ask, AskId, CallFacts, Fact, Grant, Granted, Hints, LegId, LegProgress, Live, LiveState, Octets,
-    Party, Reason, RecordId, SlotRef, Tick, Up,
+    AnswerBody, Ask, AskId, CallFacts, Fact, Grant, Granted, Hints, LegId, LegProgress, Live,
+    LiveState, Octets, Party, Reason, RecordId, SlotRef, Tick, Up,
 };
 use talk::Talk;
 

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use strowger_leg::{Cause, Command, Event, Offer};
 use strowger_link::codec::decode;
 use strowger_link::{
-    Answer, AnswerBody, AskId, Emergency, Hangup, LegId, Lengthen, Originate, Reason, RecordId, SlotRef,
-    Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
+    Answer, AnswerBody, AskId, Emergency, Hangup, LegId, Lengthen, Originate, Reason, RecordId,
+    SlotRef, Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
 };
 
 /// What a shard's calls are told at start.

@@ -628,9 +628,8 @@ fn more_calls_than_a_step_looks_at_are_lengthened_in_the_next() {
 #[test]
 fn a_withdrawal_is_written_or_dropped() {
     let mut desk = Desk::open(1);
-    let take = |id, stage| {
-        Event::Adjust(Adjust { id, key: key(1), amount: Amount(-60_000_000), stage })
-    };
+    let take =
+        |id, stage| Event::Adjust(Adjust { id, key: key(1), amount: Amount(-60_000_000), stage });
     assert_eq!(desk.tell(take(1, Stage::Asked)), "adjusted to 40000000");
     assert_eq!(desk.tell(take(1, Stage::Asked)), "adjusted to 40000000");
     assert_eq!(desk.tell(take(2, Stage::Asked)), "not adjusted: no credit of 1");

@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use strowger_leg::{Body, Event, Offer};
 use strowger_link::{
     Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
-    Challenge, Emergency, Gauge, Go, Grant, LegId, Lengthen, MediaMode, MediaPolicy, Octets, OnDriverLost,
-    PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up, Verb, VerbId, VerbKind,
-    VerbOutcome,
+    Challenge, Emergency, Gauge, Go, Grant, LegId, Lengthen, MediaMode, MediaPolicy, Octets,
+    OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up, Verb,
+    VerbId, VerbKind, VerbOutcome,
 };
 
 /// Wall clock at tick 0, microseconds.
