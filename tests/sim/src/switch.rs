@@ -4,10 +4,11 @@ use crate::cable::{Cable, SimLink};
 use crate::disk::{Disk, SimJournal};
 use crate::io::{Clock, Machine, SimIo};
 use crate::plan::SWITCH;
+use crate::probe::{Place, SharedProbe};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use strowger_call::CallsConfig;
 use strowger_link::codec::{decode, encode};
 use strowger_link::journal::FrameKind;
@@ -19,7 +20,7 @@ use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 
 /// Slots of the call table.
-const SLOTS: u32 = 64;
+pub(crate) const SLOTS: u32 = 64;
 /// Chunks of the call table.
 const CHUNKS: u32 = 256;
 /// First and last media port.
@@ -27,13 +28,49 @@ const PORTS: (u16, u16) = (16_384, 16_895);
 /// How long asks wait, milliseconds.
 const ASK_TIMEOUT_MS: u32 = 3_000;
 
-/// Words that both planes map.
-#[derive(Clone, Debug)]
-pub struct Words(Rc<Vec<AtomicU64>>);
+/// Words that both planes map. The dataplane's own handle tells the probe of each use.
+#[derive(Clone)]
+pub struct Words {
+    words: Rc<Vec<AtomicU64>>,
+    probe: Option<SharedProbe>,
+}
+
+impl Words {
+    /// Words with these values.
+    #[must_use]
+    pub fn from_values(values: Vec<u64>) -> Words {
+        Words { words: Rc::new(values.into_iter().map(AtomicU64::new).collect()), probe: None }
+    }
+
+    /// Their values now.
+    #[must_use]
+    pub fn values(&self) -> Vec<u64> {
+        self.words.iter().map(|word| word.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Other words with the same values.
+    #[must_use]
+    pub fn copy(&self) -> Words {
+        Words::from_values(self.values())
+    }
+
+    /// The same words for a reader.
+    #[must_use]
+    pub fn unwatched(&self) -> Words {
+        Words { words: Rc::clone(&self.words), probe: None }
+    }
+
+    fn watched(&self, probe: &SharedProbe) -> Words {
+        Words { words: Rc::clone(&self.words), probe: Some(Rc::clone(probe)) }
+    }
+}
 
 impl AsRef<[AtomicU64]> for Words {
     fn as_ref(&self) -> &[AtomicU64] {
-        &self.0
+        if let Some(probe) = &self.probe {
+            probe.borrow_mut().effect(Place::Table);
+        }
+        &self.words
     }
 }
 
@@ -51,13 +88,15 @@ pub struct Plugs {
     pub disk: Rc<RefCell<Disk>>,
     /// The link.
     pub cable: Rc<RefCell<Cable>>,
+    /// What sees all of these.
+    pub probe: SharedProbe,
 }
 
 /// Calls that the last life left in its table, ended at its last heartbeat, but for those whose
 /// records stand in the journal: what `switchd` records at its start.
 #[must_use]
 pub fn lost_calls(words: &Words, disk: &Disk) -> Vec<CallFacts> {
-    let Ok(reader) = Reader::attach(words.clone()) else { return Vec::new() };
+    let Ok(reader) = Reader::attach(words.unwatched()) else { return Vec::new() };
     let (heartbeat, _) = reader.heartbeat();
     let recorded: BTreeSet<RecordId> = disk
         .frames
@@ -94,7 +133,7 @@ impl Switch {
     #[must_use]
     pub fn start(plugs: &Plugs, epoch: u32, seed: u64, lost: &[CallFacts]) -> Option<Switch> {
         let count = words_needed(SLOTS, CHUNKS)?;
-        let words = Words(Rc::new((0..count).map(|_| AtomicU64::new(0)).collect()));
+        let words = Words::from_values(vec![0; count]);
         let token_key = u128::from(seed) << 64 | u128::from(epoch);
         let table_setup = TableSetup {
             seg: 0,
@@ -104,13 +143,14 @@ impl Switch {
             slots: SLOTS,
             chunks: CHUNKS,
         };
-        let table = Table::create(words.clone(), &table_setup, epoch).ok()?;
-        let io = SimIo::new(Rc::clone(&plugs.machine), Rc::clone(&plugs.clock));
-        let mut journal = SimJournal::new(Rc::clone(&plugs.disk), Rc::clone(&plugs.clock), epoch);
+        let table = Table::create(words.watched(&plugs.probe), &table_setup, epoch).ok()?;
+        let io = SimIo::new(plugs);
+        let mut journal = SimJournal::new(plugs, epoch);
         for facts in lost {
             journal.append(FrameKind::Ended, &encode(facts)).ok()?;
         }
-        let link = SimLink(Rc::clone(&plugs.cable));
+        plugs.probe.borrow_mut().watch(&words);
+        let link = SimLink::new(plugs);
         let now = plugs.clock.get();
         let setup = setup(Key(token_key.to_le_bytes()), epoch, seed, now);
         let shard = Shard::new(setup, io, journal, link, table)?;

@@ -10,12 +10,14 @@ use crate::io::{Clock, Machine};
 use crate::law::{Book, Breach};
 use crate::net::{Datagram, Network, Quality};
 use crate::plan::{self, SWITCH};
+use crate::probe::{Place, Probe, SharedProbe};
+use crate::step::{CrashAt, Plane, Step, Victim};
 use crate::switch::{Plugs, Switch, lost_calls};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
-use strowger_link::{Cause, Down, Hangup, Reason, SECOND, Tick, Verb};
+use strowger_link::{Cause, Down, Gauge, Hangup, Reason, SECOND, Tick, Verb};
 use strowger_phone::message::Message;
 
 /// Index of the first carrier among the agents; phones stand before.
@@ -70,8 +72,13 @@ pub enum Action {
         /// Milliseconds.
         back_ms: u64,
     },
-    /// The dataplane's process dies, and the next one begins so many milliseconds from now.
+    /// A crash exactly at a step.
+    CrashAt(CrashAt),
+    /// The dataplane's process dies after so many of its effects, mostly in the middle of a turn,
+    /// and the next one begins so many milliseconds later.
     CrashSwitch {
+        /// Effects: datagrams, frames, uses of the call table; 0 = at once.
+        effects: u32,
         /// Milliseconds.
         back_ms: u64,
         /// The whole host loses power: both planes and what no disk has.
@@ -122,15 +129,18 @@ impl World {
         let WorldConfig { seed, quality, plant } = config;
         let mut dice = Dice::new(seed);
         let clock: Clock = Rc::new(Cell::new(Tick(SECOND)));
-        let disk = Rc::new(RefCell::new(Disk::new(dice.fork(1), plant)));
+        let probe: SharedProbe = Rc::new(RefCell::new(Probe::new(dice.fork(4), plant)));
+        let disk = Disk::new(dice.fork(1), Rc::clone(&probe), plant);
+        let disk = Rc::new(RefCell::new(disk));
         let cable = Rc::new(RefCell::new(Cable::new(plant)));
         let plugs = Plugs {
             clock: Rc::clone(&clock),
             machine: Rc::new(RefCell::new(Machine::new(SWITCH, plant))),
             disk: Rc::clone(&disk),
             cable: Rc::clone(&cable),
+            probe: Rc::clone(&probe),
         };
-        let control = Control::new(plan::world()?, disk, cable, dice.fork(2), plant);
+        let control = Control::new(plan::world()?, disk, cable, probe, dice.fork(2), plant);
         let mut world = World {
             seed,
             clock,
@@ -174,6 +184,18 @@ impl World {
     #[must_use]
     pub fn abandoned(&self) -> usize {
         self.plugs.cable.borrow().abandoned.len()
+    }
+
+    /// How often a step was reached.
+    #[must_use]
+    pub fn count(&self, step: Step) -> u32 {
+        self.plugs.probe.borrow().count(step)
+    }
+
+    /// Planned crashes that came, by their steps.
+    #[must_use]
+    pub fn crashed_at(&self) -> Vec<Step> {
+        self.plugs.probe.borrow().crashed_at.clone()
     }
 
     /// Something is to happen `ms` from now.
@@ -221,6 +243,7 @@ impl World {
             }
             self.clock.set(at.max(self.now()));
             self.step();
+            self.bury();
             self.check_step()?;
             self.steps += 1;
             if self.steps > STEPS_MAX {
@@ -278,6 +301,7 @@ impl World {
             Event::Act(action) => self.act(action, now),
             Event::BootControl => {
                 self.control.crash();
+                self.plugs.probe.borrow_mut().control_lives();
                 self.control.boot(now);
                 self.after_control(now);
             }
@@ -308,7 +332,10 @@ impl World {
                 self.control.crash_in = Some(steps);
                 self.push(now.plus_ms(back_ms), Event::BootControl);
             }
-            Action::CrashSwitch { back_ms, power } => self.crash_switch(now, back_ms, power),
+            Action::CrashAt(crash) => self.plugs.probe.borrow_mut().plan(crash),
+            Action::CrashSwitch { effects, back_ms, power } => {
+                self.plugs.probe.borrow_mut().plan_switch(effects, back_ms, power);
+            }
             Action::Verb(verb) => {
                 self.control.send(&Down::Verb(verb));
                 self.wake_switch(now);
@@ -350,6 +377,13 @@ impl World {
     fn turn_switch(&mut self, now: Tick) {
         if let Some(switch) = &mut self.switch {
             switch.turn();
+            let mut probe = self.plugs.probe.borrow_mut();
+            probe.look(Place::TurnEnd);
+            let leaks = self.plant == Some(Plant::StaleGauge) && !probe.freed.is_empty();
+            if leaks && self.dice.percent(30) {
+                let gauge = Gauge { id: 1, in_use_max: 0, per_second_max: 0 };
+                let _taken = switch.shard.gauges_mut().take(&gauge, now);
+            }
         }
         let out = std::mem::take(&mut self.plugs.machine.borrow_mut().out);
         for datagram in out {
@@ -381,22 +415,43 @@ impl World {
     }
 
     fn start_switch(&mut self) {
+        if self.switch.is_some() {
+            return;
+        }
+        let now = self.now();
         self.epoch += 1;
-        self.plugs.disk.borrow_mut().reopen();
+        self.plugs.disk.borrow_mut().reopen(self.epoch, now);
         let lost = match &self.control.table {
             Some((words, _)) => lost_calls(words, &self.plugs.disk.borrow()),
             None => Vec::new(),
         };
+        self.plugs.probe.borrow_mut().switch_begins();
         self.switch = Switch::start(&self.plugs, self.epoch, self.seed, &lost);
-        self.control.table = self.switch.as_ref().map(|s| (s.words.clone(), s.epoch));
+        if let Some(switch) = &self.switch {
+            self.control.table = Some((switch.words.unwatched(), switch.epoch));
+        }
         self.plugs.cable.borrow_mut().listens = true;
-        let now = self.now();
         self.control_due = Some(now);
+    }
+
+    /// Carries out a crash that has happened within the last step.
+    fn bury(&mut self) {
+        let Some(crash) = self.plugs.probe.borrow_mut().take_happened() else { return };
+        let now = self.now();
+        if crash.victim.hits(Plane::Data) {
+            self.crash_switch(now, crash.switch_back_ms, crash.victim == Victim::Host);
+        }
+        if crash.victim.hits(Plane::Control) {
+            self.control.crash();
+            self.push(now.plus_ms(crash.control_back_ms), Event::BootControl);
+        }
     }
 
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
         self.book.switch_crashes += 1;
         self.switch = None;
+        let grave = self.plugs.probe.borrow_mut().bury_switch();
+        self.control.table = grave.map(|words| (words, self.epoch)).filter(|_| !power);
         self.plugs.cable.borrow_mut().cut();
         self.plugs.cable.borrow_mut().listens = false;
         {
@@ -415,12 +470,11 @@ impl World {
             agent.reset(now);
         }
         if power {
-            self.control.crash();
-            self.control.table = None;
             self.plugs.disk.borrow_mut().cut_power();
-            self.note_power_cut();
-            self.push(now.plus_ms(back_ms), Event::BootControl);
+        } else {
+            self.plugs.disk.borrow_mut().crash();
         }
+        self.note_crash(power);
         self.push(now.plus_ms(back_ms), Event::StartSwitch);
     }
 
@@ -455,6 +509,7 @@ impl World {
         let branch = message.branch().unwrap_or_default().to_owned();
         let request = message.code().is_none();
         match (plant, message.method()) {
+            (Plant::ForgottenCancel, "CANCEL") if request => return Vec::new(),
             (Plant::LostAckOfFailure | Plant::LostAckOfSuccess, "INVITE") if request => {
                 self.invite_branches.insert(branch);
             }
