@@ -11,6 +11,7 @@ use crate::probe::SharedProbe;
 use crate::step::{Plane, Step};
 use crate::switch::Words;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use strowger_billing::{
@@ -23,6 +24,7 @@ use strowger_link::{AnswerBody, AskBody, CallFacts, Down, Hello, MS, Tick, Up};
 use strowger_model::{Account, Amount, Cdr};
 use strowger_office::{Office, Output};
 use strowger_routing::{EdgeSettings, World, edge};
+use strowger_till::HoldId;
 use strowger_store::{Life, MemoryStore, Position};
 
 /// This node.
@@ -53,6 +55,9 @@ pub struct Control {
     pub crash_in: Option<u32>,
     /// Alarms of the till, as text.
     pub alarms: Vec<String>,
+    /// Alarms that are known to come: a boot takes no hold for a call that has ended while its
+    /// record waits in the memory of the journal's thread.
+    pub unheld: BTreeSet<String>,
     /// What must not happen and did.
     pub breaches: Vec<String>,
     /// Crashes so far.
@@ -123,6 +128,7 @@ impl Control {
             plant,
             crash_in: None,
             alarms: Vec::new(),
+            unheld: BTreeSet::new(),
             breaches: Vec::new(),
             crashes: 0,
             verbs: Vec::new(),
@@ -170,11 +176,15 @@ impl Control {
     }
 
     /// Calls of the table, as `controld` takes them up: those that ring or speak.
-    fn take_up_calls(&self, office: &mut Office, now: Tick) {
+    fn take_up_calls(&mut self, office: &mut Office, now: Tick) {
         let Some((words, _)) = &self.table else { return };
         for (state, facts) in slots(words) {
-            if matches!(state, SlotState::Ringing | SlotState::Answered) {
-                office.adopt_running(&facts, now);
+            match state {
+                SlotState::Ringing | SlotState::Answered => office.adopt_running(&facts, now),
+                SlotState::Ended => {
+                    self.unheld.insert(format!("NoHold({:?})", HoldId(facts.ask.0)));
+                }
+                SlotState::Free | SlotState::Asked => {}
             }
         }
     }

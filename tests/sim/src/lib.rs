@@ -51,5 +51,5 @@ pub use agent::{After, Agent, Callee, Caller, Reply};
 pub use fault::Plant;
 pub use law::Breach;
 pub use net::Quality;
-pub use step::{CrashAt, Side, Step, Victim};
+pub use step::{CrashAt, Plane, Side, Step, Victim};
 pub use world::{Action, World, WorldConfig};

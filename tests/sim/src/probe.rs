@@ -71,7 +71,7 @@ pub struct Probe {
     met: bool,
     /// The dataplane dies after so many effects.
     fuse: Option<(u32, CrashAt)>,
-    happened: Option<CrashAt>,
+    happened: VecDeque<CrashAt>,
     dead_switch: bool,
     dead_control: bool,
     watch: Option<Watch>,
@@ -97,7 +97,7 @@ impl Probe {
             left: 0,
             met: false,
             fuse: None,
-            happened: None,
+            happened: VecDeque::new(),
             dead_switch: false,
             dead_control: false,
             watch: None,
@@ -118,6 +118,7 @@ impl Probe {
 
     /// Plans a crash; it comes after those planned before.
     pub fn plan(&mut self, crash: CrashAt) {
+        self.dice = self.dice.fork(crash.nth.into());
         if self.planned.is_empty() {
             self.left = crash.nth;
         }
@@ -141,9 +142,9 @@ impl Probe {
         }
     }
 
-    /// A crash that has happened and is to be carried out by the world.
+    /// The next crash that has happened and is to be carried out by the world.
     pub fn take_happened(&mut self) -> Option<CrashAt> {
-        self.happened.take()
+        self.happened.pop_front()
     }
 
     /// A new life of the dataplane begins.
@@ -246,7 +247,7 @@ impl Probe {
             self.grave = torn.or(now);
         }
         self.dead_control |= crash.victim.hits(Plane::Control);
-        self.happened = Some(crash);
+        self.happened.push_back(crash);
     }
 
     /// Looks at what has changed in the table since the last look.

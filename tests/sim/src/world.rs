@@ -434,9 +434,18 @@ impl World {
         self.control_due = Some(now);
     }
 
-    /// Carries out a crash that has happened within the last step.
+    /// Carries out what has crashed within the last step.
     fn bury(&mut self) {
-        let Some(crash) = self.plugs.probe.borrow_mut().take_happened() else { return };
+        while let Some(crash) = self.take_happened() {
+            self.carry_out(crash);
+        }
+    }
+
+    fn take_happened(&mut self) -> Option<CrashAt> {
+        self.plugs.probe.borrow_mut().take_happened()
+    }
+
+    fn carry_out(&mut self, crash: CrashAt) {
         let now = self.now();
         if crash.victim.hits(Plane::Data) {
             self.crash_switch(now, crash.switch_back_ms, crash.victim == Victim::Host);
