@@ -6,10 +6,11 @@
 //! the two stands in both, and its record wins.
 
 use crate::intake::{compose, cursor};
-use strowger_link::CallFacts;
+use std::sync::atomic::AtomicU64;
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader as TableReader, SlotState};
+use strowger_link::{CallFacts, SlotBody};
 use strowger_office::Office;
 use strowger_port::journal_file::{Entry, JournalReader};
 use strowger_port::{clock, shm};
@@ -35,19 +36,31 @@ fn running(config: &Config) -> Vec<CallFacts> {
     let file = config.run_dir().join("calls-0.table");
     let Ok((_fd, mapping)) = shm::open_file(&file) else { return Vec::new() };
     let Ok(table) = TableReader::attach(mapping) else { return Vec::new() };
-    let mut body = Vec::new();
-    let mut calls = Vec::new();
-    for idx in 0..table.setup().slots {
-        let Ok(idx) = u16::try_from(idx) else { break };
-        match table.read(idx, &mut body) {
-            Ok(Some(head)) if matches!(head.state, SlotState::Ringing | SlotState::Answered) => {
-                calls.extend(decode::<CallFacts>(&body));
-            }
-            Ok(Some(_) | None) => {}
-            Err(e) => warn!(idx, ?e, "a slot of the call table cannot be read"),
-        }
+    let (calls, unreadable) = calls_of(&table);
+    if unreadable > 0 {
+        warn!(unreadable, "slots of the call table cannot be read");
     }
     calls
+}
+
+/// What the call table knows of calls that ring, speak, or wait for their record to be durable, and
+/// how many slots cannot be read.
+pub(crate) fn calls_of<W: AsRef<[AtomicU64]>>(table: &TableReader<W>) -> (Vec<CallFacts>, usize) {
+    let (mut body, mut calls, mut unreadable) = (Vec::new(), Vec::new(), 0);
+    for idx in 0..table.setup().slots {
+        let Ok(idx) = u16::try_from(idx) else { break };
+        match table.read(idx, &mut body).map(|head| head.map(|head| head.state)) {
+            Ok(Some(SlotState::Ringing | SlotState::Answered | SlotState::Ended)) => {
+                match decode::<SlotBody>(&body) {
+                    Ok(SlotBody { facts, .. }) => calls.push(facts),
+                    Err(_) => unreadable += 1,
+                }
+            }
+            Ok(Some(SlotState::Free | SlotState::Asked) | None) => {}
+            Err(_) => unreadable += 1,
+        }
+    }
+    (calls, unreadable)
 }
 
 /// Charges the records behind the cursor; the intake stores them afterwards, and the till knows

@@ -69,6 +69,9 @@ pub(crate) struct Shared {
     pub(crate) linked: AtomicBool,
     /// How far the journal is durable, as a word; 0 = the dataplane is not there.
     pub(crate) durable: AtomicU64,
+    /// How far the intake has read the journal, as a word: all orders about records before it are
+    /// given.
+    pub(crate) read: AtomicU64,
     /// The last counters of the shard.
     pub(crate) counters: std::sync::Mutex<Option<Counters>>,
     /// Counts of the office.
@@ -102,6 +105,9 @@ pub(crate) struct Decider {
     pub(crate) shared: Arc<Shared>,
     /// Boot and epoch of the dataplane's life that was greeted last.
     pub(crate) last_life: Option<(u128, u32)>,
+    /// The dataplane began a new life when its journal was durable up to here, and records of the
+    /// life before may not have been read yet.
+    pub(crate) unread: Option<u64>,
 }
 
 /// Gives the origin of a dataplane life's record ids, by its call table's header and epoch.
@@ -153,8 +159,14 @@ impl Decider {
                 next_try = now.plus_ms(CONNECT_MS);
                 session = self.connect();
             }
+            // Loaded before the orders are taken: whatever was read by then has been ordered.
+            let read = self.shared.read.load(Ordering::Acquire);
             if !self.take_orders(now) {
                 return;
+            }
+            if self.unread.is_some_and(|unread| unread <= read) {
+                self.unread = None;
+                self.office.journal_read(now);
             }
             let mut busy = false;
             if let Some(session) = &mut session {
@@ -211,10 +223,13 @@ impl Decider {
         let sent = session.down.send(&hello.to_bytes());
         if sent.and_then(|()| session.down.send(&edge.to_bytes())).is_ok() {
             let life = (table.setup().boot_id, table.epoch());
-            let shard = table.setup().seg;
             session.greeted = true;
             if self.last_life.replace(life).is_some_and(|last| last != life) {
-                self.office.dataplane_restarted(shard, clock::monotonic());
+                let shard = table.setup().seg;
+                // The table first: a call that is not in it any more has its record before the mark.
+                let (calls, _unreadable) = crate::boot::calls_of(table);
+                self.office.dataplane_restarted(shard, &calls, clock::monotonic());
+                self.unread = Some(word(table.durable()));
             }
             self.shared.linked.store(true, Ordering::Release);
         }

@@ -1,6 +1,6 @@
 //! The intake's thread: journal frames to records, charged at once, stored exactly once.
 
-use crate::decider::{Order, Orders, Shared, position};
+use crate::decider::{Order, Orders, Shared, position, word};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,6 +110,9 @@ impl Intake {
                 }
             }
         }
+        if batch.is_empty() {
+            self.has_read(to);
+        }
         if frames == 0 || (batch.is_empty() && frames < BATCH_MAX) {
             return false;
         }
@@ -117,9 +120,15 @@ impl Intake {
         true
     }
 
+    /// Everything before `to` has been given to the decider.
+    fn has_read(&self, to: StoredPosition) {
+        self.shared.read.store(word(cursor(to).position), Ordering::Release);
+    }
+
     /// Charges, then stores, however long the database takes.
     fn keep(&mut self, batch: Arc<[Cdr]>, to: StoredPosition) {
         self.orders.give(Order::Settle(Arc::clone(&batch)));
+        self.has_read(to);
         loop {
             let at_us = clock::wall_us();
             let ingest = self.store.ingest(self.node, self.at, to, &batch, at_us);

@@ -166,6 +166,7 @@ impl Plant {
         let shared = Arc::new(Shared {
             linked: AtomicBool::new(false),
             durable: AtomicU64::new(0),
+            read: AtomicU64::new(0),
             counters: Mutex::new(None),
             counts: Mutex::default(),
             latency_us: Default::default(),
@@ -186,6 +187,7 @@ impl Plant {
             unwritten: crate::decider::Unwritten::new(),
             shared: Arc::clone(&shared),
             last_life: None,
+            unread: None,
         };
         let end = Arc::new(AtomicBool::new(false));
         let intake = Intake {

@@ -16,7 +16,7 @@ mod money;
 
 pub use live::{LIVE_MAX, LiveCall};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
@@ -92,6 +92,8 @@ pub struct Office {
     next_verb: u64,
     out: VecDeque<Output>,
     counts: Counts,
+    /// Holds of a life of the dataplane that has ended, which its call table does not know.
+    doubtful: BTreeSet<HoldId>,
 }
 
 /// What a record does to the till. A record that charges nobody only gives its hold back, if it
@@ -124,6 +126,7 @@ impl Office {
             next_verb: 0,
             out: VecDeque::new(),
             counts: Counts::default(),
+            doubtful: BTreeSet::new(),
         }
     }
 
@@ -361,21 +364,39 @@ impl Office {
             | Fact::Ended(_) => None,
         });
         let answered = facts.facts.iter().any(|fact| matches!(fact, Fact::Joined(_)));
+        // One that has ended waits for its record: until then its money is not to be had.
+        self.adopt(facts.ask, &facts.settlement, granted_ms.unwrap_or(0), answered, now);
         if facts.is_ended() || self.live.len() >= LIVE_MAX {
             return;
         }
-        self.adopt(facts.ask, &facts.settlement, granted_ms.unwrap_or(0), answered, now);
         if self.till.has_hold(HoldId(facts.ask.0)) {
             let settlement = Settlement::decode(&facts.settlement.0).ok();
             self.live.insert(facts.ask, live::taken_up(facts, settlement.as_ref()));
         }
     }
 
-    /// The dataplane's shard began a new life: attempts that were not answered are gone. Answered
-    /// calls come back as records that it closed at its last sign of life.
-    pub fn dataplane_restarted(&mut self, shard: u8, now: Tick) {
-        self.live.retain(|ask, _| ask.0 >> 56 != u64::from(shard));
-        self.till.handle(Event::Epoch { shard }, ms(now));
+    /// The dataplane's shard began a new life. Calls of its table are held for, answered ones as
+    /// such even if their `Started` was lost. A hold of any other call stands until
+    /// [`Office::journal_read`]: its record may be on its way, and its money is spent.
+    pub fn dataplane_restarted(&mut self, shard: u8, table: &[CallFacts], now: Tick) {
+        for facts in table {
+            self.adopt_running(facts, now);
+        }
+        let runs = |facts: &&CallFacts| !facts.is_ended();
+        let running: BTreeSet<AskId> = table.iter().filter(runs).map(|facts| facts.ask).collect();
+        let known: BTreeSet<AskId> = table.iter().map(|facts| facts.ask).collect();
+        self.live.retain(|ask, _| ask.0 >> 56 != u64::from(shard) || running.contains(ask));
+        let holds = self.till.holds().map(|(hold, _)| hold);
+        let gone = holds.filter(|hold| hold.0 >> 56 == u64::from(shard));
+        self.doubtful.extend(gone.filter(|hold| !known.contains(&AskId(hold.0))));
+    }
+
+    /// All records of the former life have been settled: what no record came for was an attempt
+    /// that came to nothing.
+    pub fn journal_read(&mut self, now: Tick) {
+        for hold in core::mem::take(&mut self.doubtful) {
+            self.till.handle(Event::Void(hold), ms(now));
+        }
         self.drain_till();
     }
 

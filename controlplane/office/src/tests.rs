@@ -400,11 +400,43 @@ fn an_answered_call_that_nobody_knows_is_taken_up() {
 fn a_new_life_of_the_dataplane_has_no_attempts() {
     let mut office = office("10");
     go(&mut office, 7);
-    office.dataplane_restarted(1, NOW);
+    office.dataplane_restarted(1, &[], NOW);
+    office.journal_read(NOW);
     assert_eq!(payer(&office).2, 1);
-    office.dataplane_restarted(0, NOW);
-    assert_eq!(payer(&office), at("10.00000000", "0.00000000", 0));
+    office.dataplane_restarted(0, &[], NOW);
     assert!(office.live().is_empty());
+    // Its record may be on its way.
+    assert_eq!(payer(&office).2, 1);
+    office.journal_read(NOW);
+    assert_eq!(payer(&office), at("10.00000000", "0.00000000", 0));
+    assert_eq!(alarms(&mut office), 0);
+}
+
+#[test]
+fn a_record_that_comes_after_the_new_life_finds_its_hold() {
+    let mut office = office("10");
+    let settlement = go(&mut office, 7).settlement;
+    office.dataplane_restarted(0, &[], NOW);
+    office.settle(&records(&facts(7, &settlement, Some(60))), NOW);
+    office.journal_read(NOW);
+    assert_eq!(payer(&office), at("9.94000000", "0.00000000", 0));
+    assert_eq!(alarms(&mut office), 0);
+}
+
+#[test]
+fn calls_that_were_taken_up_keep_their_holds() {
+    let mut office = office("10");
+    let runs = facts(7, &go(&mut office, 7).settlement, None);
+    let ended = facts(8, &go(&mut office, 8).settlement, Some(60));
+    office.dataplane_restarted(0, &[runs.clone(), ended.clone()], NOW);
+    office.journal_read(NOW);
+    assert_eq!(office.live().keys().collect::<Vec<_>>(), [&AskId(7)]);
+    assert_eq!(payer(&office).2, 2);
+    office.settle(&records(&ended), NOW);
+    let ends = facts(7, &runs.settlement, Some(60));
+    office.settle(&records(&ends), NOW);
+    assert_eq!(payer(&office), at("9.88000000", "0.00000000", 0));
+    assert_eq!(alarms(&mut office), 0);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod end;
 mod exchange;
 mod facts;
 mod failure;
+mod frozen;
 mod hunt;
 mod leg;
 mod order;
@@ -13,6 +14,7 @@ mod originate;
 mod talk;
 
 pub(crate) use ask::Attempt;
+pub use frozen::{Lost, LostLeg, NotThawed, bridged};
 
 use crate::desk::Cx;
 use ask::Asked;
@@ -209,7 +211,7 @@ impl Call {
     }
 
     fn write_slot(&self, state: SlotState, cx: &mut Cx<'_>) {
-        cx.desk.out.slot(self.slot, state, self.call_facts());
+        cx.desk.out.slot(self.slot, state);
     }
 
     /// The wall clock at `now`, by this call's own anchor.

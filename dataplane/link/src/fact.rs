@@ -26,6 +26,17 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// Body of a slot of the call table.
+    pub struct SlotBody {
+        /// Everything that the journal would know of the call now.
+        pub facts: CallFacts,
+        /// What a new life of the dataplane needs to take the call up, opaque to the control plane;
+        /// empty for a call that found no room for it.
+        pub image: Octets,
+    }
+}
+
 impl CallFacts {
     /// Whether the call has ended: its last fact says so.
     #[must_use]

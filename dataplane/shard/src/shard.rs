@@ -139,6 +139,8 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     pub(crate) number: u8,
     /// Journal frames that found no room yet, in order.
     pub(crate) unwritten: std::collections::VecDeque<crate::record::Unwritten>,
+    /// Effects of this turn that wait until the cores have come to rest.
+    pub(crate) effects: crate::outcome::Effects,
     pub(crate) counts: Counts,
     burst: MediaBurst,
     inbox: Inbox,
@@ -207,6 +209,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             listeners,
             number,
             unwritten: std::collections::VecDeque::new(),
+            effects: crate::outcome::Effects::default(),
             counts: Counts::default(),
             burst: MediaBurst::new(),
             inbox: Inbox::default(),

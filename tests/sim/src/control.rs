@@ -11,7 +11,6 @@ use crate::probe::SharedProbe;
 use crate::step::{Plane, Step};
 use crate::switch::Words;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use strowger_billing::{
@@ -20,11 +19,10 @@ use strowger_billing::{
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader, SlotState};
-use strowger_link::{AnswerBody, AskBody, CallFacts, Down, Hello, MS, Tick, Up};
+use strowger_link::{AnswerBody, AskBody, CallFacts, Down, Hello, MS, SlotBody, Tick, Up};
 use strowger_model::{Account, Amount, Cdr};
 use strowger_office::{Office, Output};
 use strowger_routing::{EdgeSettings, World, edge};
-use strowger_till::HoldId;
 use strowger_store::{Life, MemoryStore, Position};
 
 /// This node.
@@ -55,9 +53,6 @@ pub struct Control {
     pub crash_in: Option<u32>,
     /// Alarms of the till, as text.
     pub alarms: Vec<String>,
-    /// Alarms that are known to come: a boot takes no hold for a call that has ended while its
-    /// record waits in the memory of the journal's thread.
-    pub unheld: BTreeSet<String>,
     /// What must not happen and did.
     pub breaches: Vec<String>,
     /// Crashes so far.
@@ -81,6 +76,8 @@ struct Process {
     last_life: Option<u32>,
     /// When the registrations that were written are durable.
     behind: Option<Tick>,
+    /// Sequence that the journal must be read to before what has no record came to nothing.
+    unread: Option<u64>,
 }
 
 /// Where the intake stands.
@@ -128,7 +125,6 @@ impl Control {
             plant,
             crash_in: None,
             alarms: Vec::new(),
-            unheld: BTreeSet::new(),
             breaches: Vec::new(),
             crashes: 0,
             verbs: Vec::new(),
@@ -155,9 +151,9 @@ impl Control {
         let whole = self.disk.borrow().frames.len();
         let records = self.read_from(from, whole, usize::MAX).0;
         let intake = Intake::Idle;
-        let (edges, last_life, behind) = (0, None, None);
+        let (edges, last_life, behind, unread) = (0, None, None, None);
         let process =
-            Process { office, at, intake, session: None, edges, last_life, behind };
+            Process { office, at, intake, session: None, edges, last_life, behind, unread };
         self.process = Some(process);
         self.run(|control, process| {
             control.take_up(process, &records, now)?;
@@ -171,22 +167,21 @@ impl Control {
         p.office.replay(records, now);
         self.done(Step::Replayed)?;
         self.begin(Step::TakenUp)?;
-        self.take_up_calls(&mut p.office, now);
+        for facts in self.table_calls() {
+            p.office.adopt_running(&facts, now);
+        }
         self.done(Step::TakenUp)
     }
 
-    /// Calls of the table, as `controld` takes them up: those that ring or speak.
-    fn take_up_calls(&mut self, office: &mut Office, now: Tick) {
-        let Some((words, _)) = &self.table else { return };
-        for (state, facts) in slots(words) {
-            match state {
-                SlotState::Ringing | SlotState::Answered => office.adopt_running(&facts, now),
-                SlotState::Ended => {
-                    self.unheld.insert(format!("NoHold({:?})", HoldId(facts.ask.0)));
-                }
-                SlotState::Free | SlotState::Asked => {}
-            }
-        }
+    /// Calls of the table, as `controld` takes them up: those that ring, speak, or wait for their
+    /// record to be durable.
+    fn table_calls(&self) -> Vec<CallFacts> {
+        let Some((words, _)) = &self.table else { return Vec::new() };
+        let known = slots(words).into_iter().filter(|(state, _)| match state {
+            SlotState::Ringing | SlotState::Answered | SlotState::Ended => true,
+            SlotState::Free | SlotState::Asked => false,
+        });
+        known.map(|(_, facts)| facts).collect()
     }
 
     /// The process dies now, and what the database has not committed is gone.
@@ -377,7 +372,8 @@ impl Control {
             self.send(&Down::Edge(Box::new(edge)));
         }
         if p.last_life.replace(epoch).is_some_and(|last| last != epoch) {
-            p.office.dataplane_restarted(0, now);
+            p.office.dataplane_restarted(0, &self.table_calls(), now);
+            p.unread = Some(self.disk.borrow().published as u64);
         }
         Ok(())
     }
@@ -492,6 +488,10 @@ impl Control {
         }
         let durable = self.disk.borrow().published;
         let (batch, to) = self.read_from(p.at.seq, durable, BATCH_MAX);
+        if batch.is_empty() && p.unread.is_some_and(|unread| unread <= to.seq) {
+            p.unread = None;
+            p.office.journal_read(now);
+        }
         if batch.is_empty() {
             return Ok(());
         }
@@ -545,7 +545,7 @@ pub fn slots(words: &Words) -> Vec<(SlotState, CallFacts)> {
     let mut all = Vec::new();
     for idx in 0..reader.setup().slots {
         let Ok(Some(head)) = reader.read(idx as u16, &mut body) else { continue };
-        all.extend(decode::<CallFacts>(&body).map(|facts| (head.state, facts)));
+        all.extend(decode::<SlotBody>(&body).map(|body| (head.state, body.facts)));
     }
     all
 }

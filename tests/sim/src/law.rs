@@ -9,9 +9,6 @@ use strowger_link::journal::FrameKind;
 use strowger_link::{AskId, COUNTERS, CallFacts, Fact, RecordId};
 use strowger_model::AccountId;
 
-/// Holds and the till's alarms are judged after a crash of the dataplane as well: waits for
-/// `dataplane_restarted` to keep the holds of answered calls until their records come.
-const HOLDS_AFTER_CRASH: bool = false;
 /// Longest sleep of a shard that has nothing to do, milliseconds.
 const IDLE_MS: u64 = 100;
 /// Lines of each agent's ladder that a report shows.
@@ -95,14 +92,8 @@ impl World {
 
     /// The till never drifts.
     fn check_alarms(&self) -> Result<(), Breach> {
-        let known = &self.control.unheld;
-        let alarm = self.control.alarms.iter().find(|alarm| !known.contains(*alarm));
-        let alarm = alarm.filter(|_| self.judges_holds());
+        let alarm = self.control.alarms.first();
         self.demand(alarm.is_none(), || format!("the till raises an alarm: {alarm:?}"))
-    }
-
-    fn judges_holds(&self) -> bool {
-        HOLDS_AFTER_CRASH || self.book.switch_crashes == 0
     }
 
     /// What the shard counts as our own mistakes.
@@ -386,16 +377,15 @@ impl World {
         let Some(office) = self.control.office() else { return Err(self.breach("no office")) };
         let till = sum(office.till().balances().map(|b| (b.key.account, b.total().0)));
         self.demand(till == expected, || format!("till {till:?}, expected {expected:?}"))?;
-        let lost = !self.judges_holds();
-        for balance in office.till().balances().filter(|_| !lost) {
+        for balance in office.till().balances() {
             self.demand(balance.held.0 == 0 && balance.calls == 0, || {
                 format!("no call is up, and the till holds {balance:?}")
             })?;
         }
-        let holds = office.till().holds().filter(|_| !lost).count();
+        let holds = office.till().holds().count();
         self.demand(holds == 0, || format!("no call is up, and {holds} holds are left"))?;
         let live = office.live().len();
-        self.demand(live == 0 || lost, || format!("no call is up, and {live} are shown as live"))
+        self.demand(live == 0, || format!("no call is up, and {live} are shown as live"))
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{HEADER_WORDS, Reader, SLOT_WORDS, SlotState};
-use strowger_link::{CallFacts, Fact, RecordId};
+use strowger_link::{CallFacts, Fact, RecordId, SlotBody};
 use strowger_phone::message::Message;
 
 /// A probe that all parts of a world share.
@@ -48,6 +48,7 @@ struct Seen {
     record: RecordId,
     sip_call_id: String,
     granted: bool,
+    thaws: u8,
 }
 
 /// The table of the living dataplane.
@@ -281,9 +282,11 @@ impl Probe {
                 Step::SlotAsked
                     | Step::SlotRinging
                     | Step::SlotAnswered
-                    | Step::SlotExtended
+                    | Step::SlotRewritten
                     | Step::SlotEnded
                     | Step::SlotFreed
+                    | Step::ThawBegun
+                    | Step::ThawEnded
             );
             table && crash.side == Side::Before && crash.victim.hits(Plane::Data)
         });
@@ -295,6 +298,7 @@ impl Probe {
     fn note_slot(&mut self, idx: usize, old: Option<Seen>) {
         let new = self.watch.as_ref().and_then(|watch| watch.seen.get(&idx).cloned());
         let was_answered = old.as_ref().is_some_and(|seen| seen.state == SlotState::Answered);
+        let thaws = old.as_ref().map_or(0, |seen| seen.thaws);
         let step = match (&new, old) {
             (None, Some(old)) => {
                 if old.granted {
@@ -303,11 +307,13 @@ impl Probe {
                 Step::SlotFreed
             }
             (None, None) => return,
+            (Some(new), _) if new.thaws > thaws => Step::ThawBegun,
+            (Some(new), _) if new.thaws < thaws => Step::ThawEnded,
             (Some(new), _) => match new.state {
                 SlotState::Free => return,
                 SlotState::Asked => Step::SlotAsked,
                 SlotState::Ringing => Step::SlotRinging,
-                SlotState::Answered if was_answered => Step::SlotExtended,
+                SlotState::Answered if was_answered => Step::SlotRewritten,
                 SlotState::Answered => Step::SlotAnswered,
                 SlotState::Ended => Step::SlotEnded,
             },
@@ -403,14 +409,15 @@ impl Watch {
             .ok()
             .and_then(|reader| reader.read(idx as u16, &mut body).ok().flatten());
         let Some(head) = head else { return self.seen.remove(&idx) };
-        let facts = decode::<CallFacts>(&body).ok();
+        let facts = decode::<SlotBody>(&body).ok().map(|body| body.facts);
         let began = facts.as_ref().and_then(|facts| facts.facts.first());
         let sip_call_id = match began {
             Some(Fact::Began(began)) => began.sip_call_id.clone(),
             Some(_) | None => String::new(),
         };
         let granted = facts.is_some_and(|facts| !facts.settlement.0.is_empty());
-        let seen = Seen { state: head.state, record: head.record, sip_call_id, granted };
+        let (state, record, thaws) = (head.state, head.record, head.thaw_attempts);
+        let seen = Seen { state, record, sip_call_id, granted, thaws };
         self.seen.insert(idx, seen)
     }
 

@@ -91,8 +91,8 @@ steps! {
     ExtendedSent: Control,
     /// The dataplane takes it.
     ExtendedTaken: Data,
-    /// A call's slot is written again: its new grant.
-    SlotExtended: Data,
+    /// A call's slot is written again: a new grant, another state of its dialogs.
+    SlotRewritten: Data,
     /// A call's slot is written: ended.
     SlotEnded: Data,
     /// The record is handed to the journal.
@@ -123,6 +123,10 @@ steps! {
     Linked: Control,
     /// The dataplane is greeted.
     HelloSent: Control,
+    /// A start counts an attempt to thaw a slot.
+    ThawBegun: Data,
+    /// The slot is thawed, or ended in order.
+    ThawEnded: Data,
     /// A boot has charged the records behind the cursor.
     Replayed: Control,
     /// A boot has taken up the calls of the table.

@@ -10,12 +10,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strowger_call::CallsConfig;
-use strowger_link::codec::{decode, encode};
+use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
-use strowger_link::table::{Reader, Setup as TableSetup, Table, words_needed};
-use strowger_link::{CallFacts, Key, Reason, RecordId, Tick, Transport};
-use strowger_port::net::JournalSink;
-use strowger_shard::{MediaAddress, MediaConfig, Setup, Shard};
+use strowger_link::table::{Setup as TableSetup, Table, words_needed};
+use strowger_link::{CallFacts, Key, RecordId, Tick, Transport};
+use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 
@@ -92,27 +91,11 @@ pub struct Plugs {
     pub probe: SharedProbe,
 }
 
-/// Calls that the last life left in its table, ended at its last heartbeat, but for those whose
-/// records stand in the journal: what `switchd` records at its start.
-#[must_use]
-pub fn lost_calls(words: &Words, disk: &Disk) -> Vec<CallFacts> {
-    let Ok(reader) = Reader::attach(words.unwatched()) else { return Vec::new() };
-    let (heartbeat, _) = reader.heartbeat();
-    let recorded: BTreeSet<RecordId> = disk
-        .frames
-        .iter()
-        .filter(|frame| frame.kind == FrameKind::Ended)
-        .filter_map(|frame| decode::<CallFacts>(&frame.payload).ok())
-        .map(|facts| facts.record)
-        .collect();
-    let mut lost = Vec::new();
-    for (_, mut facts) in crate::control::slots(words) {
-        if !facts.settlement.0.is_empty() && !recorded.contains(&facts.record) {
-            facts.close_at(heartbeat, Reason::ProcessLost);
-            lost.push(facts);
-        }
-    }
-    lost
+/// Records that stand in the journal as ended.
+fn recorded(disk: &Disk) -> BTreeSet<RecordId> {
+    let ended = disk.frames.iter().filter(|frame| frame.kind == FrameKind::Ended);
+    let facts = ended.filter_map(|frame| decode::<CallFacts>(&frame.payload).ok());
+    facts.map(|facts| facts.record).collect()
 }
 
 /// One life of the dataplane.
@@ -128,33 +111,42 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Life `epoch` begins and records what the last one `lost`; `None` only if a constant here
-    /// were wrong.
+    /// Life `epoch` begins, in the table that the last one left if there is one, and takes up its
+    /// calls as `switchd` does; `None` only if a constant here were wrong.
     #[must_use]
-    pub fn start(plugs: &Plugs, epoch: u32, seed: u64, lost: &[CallFacts]) -> Option<Switch> {
-        let count = words_needed(SLOTS, CHUNKS)?;
-        let words = Words::from_values(vec![0; count]);
-        let token_key = u128::from(seed) << 64 | u128::from(epoch);
-        let table_setup = TableSetup {
+    pub fn start(
+        plugs: &Plugs,
+        epoch: u32,
+        seed: u64,
+        former: Option<&Words>,
+    ) -> Option<(Switch, Adopted)> {
+        let words = match former {
+            Some(words) => words.unwatched(),
+            None => Words::from_values(vec![0; words_needed(SLOTS, CHUNKS)?]),
+        };
+        let fresh = TableSetup {
             seg: 0,
             node: crate::control::NODE,
             boot_id: 1,
-            token_key,
+            token_key: u128::from(seed) << 64 | u128::from(epoch),
             slots: SLOTS,
             chunks: CHUNKS,
         };
-        let table = Table::create(words.watched(&plugs.probe), &table_setup, epoch).ok()?;
-        let io = SimIo::new(plugs);
-        let mut journal = SimJournal::new(plugs, epoch);
-        for facts in lost {
-            journal.append(FrameKind::Ended, &encode(facts)).ok()?;
+        if former.is_none() {
+            let _formatted = Table::create(words.unwatched(), &fresh, epoch).ok()?;
         }
         plugs.probe.borrow_mut().watch(&words);
-        let link = SimLink::new(plugs);
+        let table = Table::adopt(words.watched(&plugs.probe), epoch).ok()?;
+        let token_key = Key(table.setup().token_key.to_le_bytes());
         let now = plugs.clock.get();
-        let setup = setup(Key(token_key.to_le_bytes()), epoch, seed, now);
-        let shard = Shard::new(setup, io, journal, link, table)?;
-        Some(Switch { shard, words, epoch, due: now })
+        let setup = setup(token_key, epoch, seed, now);
+        let (io, journal) = (SimIo::new(plugs), SimJournal::new(plugs, epoch));
+        let mut shard = Shard::new(setup, io, journal, SimLink::new(plugs), table)?;
+        let adopted = match former {
+            Some(_) => shard.adopt(&recorded(&plugs.disk.borrow())),
+            None => Adopted::default(),
+        };
+        Some((Switch { shard, words, epoch, due: now }, adopted))
     }
 
     /// One turn; returns the time of the next.

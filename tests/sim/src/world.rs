@@ -12,13 +12,14 @@ use crate::net::{Datagram, Network, Quality};
 use crate::plan::{self, SWITCH};
 use crate::probe::{Place, Probe, SharedProbe};
 use crate::step::{CrashAt, Plane, Step, Victim};
-use crate::switch::{Plugs, Switch, lost_calls};
+use crate::switch::{Plugs, Switch};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 use strowger_link::{Cause, Down, Gauge, Hangup, Reason, SECOND, Tick, Verb};
 use strowger_phone::message::Message;
+use strowger_shard::Adopted;
 
 /// Index of the first carrier among the agents; phones stand before.
 pub const CARRIER: usize = plan::USERS.len();
@@ -120,6 +121,8 @@ pub struct World {
     invite_branches: BTreeSet<String>,
     pub(crate) book: Book,
     steps: u64,
+    /// What became of the calls in the table at each start of the dataplane.
+    pub adopted: Vec<Adopted>,
 }
 
 impl World {
@@ -159,6 +162,7 @@ impl World {
             invite_branches: BTreeSet::new(),
             book: Book::default(),
             steps: 0,
+            adopted: Vec::new(),
             dice,
         };
         world.start_switch();
@@ -385,14 +389,19 @@ impl World {
                 let _taken = switch.shard.gauges_mut().take(&gauge, now);
             }
         }
+        self.send_out(now);
+        if self.plugs.cable.borrow().has_up() && self.control.is_up() {
+            self.wake_control(now);
+        }
+    }
+
+    /// What the switch has sent goes on its way.
+    fn send_out(&mut self, now: Tick) {
         let out = std::mem::take(&mut self.plugs.machine.borrow_mut().out);
         for datagram in out {
             for datagram in self.tamper(datagram) {
                 self.transmit(datagram, now);
             }
-        }
-        if self.plugs.cable.borrow().has_up() && self.control.is_up() {
-            self.wake_control(now);
         }
     }
 
@@ -421,15 +430,15 @@ impl World {
         let now = self.now();
         self.epoch += 1;
         self.plugs.disk.borrow_mut().reopen(self.epoch, now);
-        let lost = match &self.control.table {
-            Some((words, _)) => lost_calls(words, &self.plugs.disk.borrow()),
-            None => Vec::new(),
-        };
         self.plugs.probe.borrow_mut().switch_begins();
-        self.switch = Switch::start(&self.plugs, self.epoch, self.seed, &lost);
-        if let Some(switch) = &self.switch {
+        let former = self.control.table.take().map(|(words, _)| words);
+        let started = Switch::start(&self.plugs, self.epoch, self.seed, former.as_ref());
+        if let Some((switch, adopted)) = started {
             self.control.table = Some((switch.words.unwatched(), switch.epoch));
+            self.adopted.push(adopted);
+            self.switch = Some(switch);
         }
+        self.send_out(now);
         self.plugs.cable.borrow_mut().listens = true;
         self.control_due = Some(now);
     }
@@ -467,18 +476,18 @@ impl World {
             let mut machine = self.plugs.machine.borrow_mut();
             machine.sip_in.clear();
             machine.media_in.clear();
-            machine.out.clear();
             machine.open.clear();
         }
-        // What the dead life had sent is lost on its way: nobody would answer for it.
-        self.queue.retain(|_, event| match event {
-            Event::Arrive(datagram) => datagram.from.ip() != SWITCH.ip(),
-            Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
-        });
-        for agent in &mut self.agents {
-            agent.reset(now);
-        }
         if power {
+            // Nobody knows of the calls any more: what was under way is nobody's, and phones begin
+            // anew.
+            self.queue.retain(|_, event| match event {
+                Event::Arrive(datagram) => datagram.from.ip() != SWITCH.ip(),
+                Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
+            });
+            for agent in &mut self.agents {
+                agent.reset(now);
+            }
             self.plugs.disk.borrow_mut().cut_power();
         } else {
             self.plugs.disk.borrow_mut().crash();

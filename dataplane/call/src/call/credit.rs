@@ -47,6 +47,26 @@ impl Credit {
         Credit { answered_at, grant, end_at, asking }
     }
 
+    /// Talk time of a call that a former process answered. Its next Extend is asked at half of the
+    /// whole, which may be now; an account that goes on is not cut for a slice that ended while
+    /// nobody could ask.
+    pub(crate) fn resume(grant: Grant, answered_at: Tick, now: Tick) -> Credit {
+        let go_on = grant.go_on && !grant.last;
+        let mut credit = Credit::new(grant, answered_at);
+        if go_on && credit.end_at <= now {
+            credit.end_at = Tick::NEVER;
+        }
+        credit
+    }
+
+    pub(crate) fn answered_at(&self) -> Tick {
+        self.answered_at
+    }
+
+    pub(crate) fn grant(&self) -> Grant {
+        self.grant.clone()
+    }
+
     pub(crate) fn end_at(&self) -> Tick {
         self.end_at
     }

@@ -154,7 +154,7 @@ impl Call {
 }
 
 /// A cause that can be the final answer to an INVITE.
-fn final_cause(cause: Cause) -> Cause {
+pub(crate) fn final_cause(cause: Cause) -> Cause {
     match cause.sip {
         400..=699 => cause,
         0..=399 | 700..=u16::MAX => Cause::new(Cause::sip_from_q850(cause.q850), cause.q850),

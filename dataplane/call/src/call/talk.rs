@@ -18,10 +18,10 @@ use strowger_link::{
 #[derive(Debug)]
 pub(crate) struct Talk {
     /// The other leg is 0.
-    peer: u8,
-    credit: Credit,
+    pub(crate) peer: u8,
+    pub(crate) credit: Credit,
     /// Longest duration; [`Tick::NEVER`] = no limit.
-    max_at: Tick,
+    pub(crate) max_at: Tick,
     pub(crate) exchange: Exchange,
 }
 

@@ -5,6 +5,7 @@ mod outbound;
 mod outside;
 mod pair;
 mod refused;
+mod revival;
 mod script;
 mod session;
 

@@ -97,9 +97,8 @@ impl Laws {
                 check_record(facts);
                 self.balance(facts.ask, &facts.settlement.0);
             }
-            Output::Slot { slot, facts, .. } => {
+            Output::Slot { slot, .. } => {
                 assert!(!self.freed.contains(slot), "a free slot is written");
-                assert!(facts.facts.len() <= FACTS_MAX);
             }
             Output::Free { slot } => assert!(self.freed.insert(*slot), "freed twice"),
             Output::Up(Up::Abandoned(ask)) => {

@@ -93,6 +93,10 @@ impl Resources for Media {
         taken
     }
 
+    fn retake(&mut self, id: u32) {
+        *self.in_use.entry(id).or_insert(0) += 1;
+    }
+
     fn give(&mut self, id: u32) {
         let count = self.in_use.get_mut(&id).expect("given back without being taken");
         *count = count.checked_sub(1).expect("given back twice");

@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use strowger_leg::{Body, Event, Offer};
 use strowger_link::{
     Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
-    Challenge, Emergency, Gauge, Go, Grant, LegId, MediaMode, MediaPolicy, Octets, OnDriverLost,
-    PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up, Verb, VerbId, VerbKind,
-    VerbOutcome,
+    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, MediaMode, MediaPolicy, Octets,
+    OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up, Verb,
+    VerbId, VerbKind, VerbOutcome,
 };
 
 /// Wall clock at tick 0, microseconds.
@@ -68,7 +68,9 @@ impl World {
                     self.calls.journaled(*slot, self.seq);
                     self.record = Some(facts.as_ref().clone());
                 }
-                Output::Slot { slot, facts, .. } => {
+                Output::Slot { slot, .. } => {
+                    let Some((_, facts)) = self.calls.snapshot(*slot) else { continue };
+                    assert!(facts.facts.len() <= FACTS_MAX);
                     if self.originating == Some(facts.ask) {
                         self.slot = *slot;
                     }

@@ -38,13 +38,13 @@ pub(super) enum Phase {
 
 /// A 2xx that is sent again until its ACK comes.
 pub(super) struct AwaitAck {
-    cseq: u32,
-    ok: Bytes,
-    path: Path,
+    pub(super) cseq: u32,
+    pub(super) ok: Bytes,
+    pub(super) path: Path,
     next: Tick,
     interval_ms: u32,
     give_up: Tick,
-    of: AckOf,
+    pub(super) of: AckOf,
 }
 
 /// What an ACK confirms.
@@ -149,7 +149,9 @@ impl Leg {
             | Phase::HoldAck { .. } => return,
         };
         session.phase = Phase::Stable;
-        if let Some(cause) = session.hangup {
+        let hangup = session.hangup;
+        self.touched = true;
+        if let Some(cause) = hangup {
             return self.bye(cause, layer, now);
         }
         match of {
@@ -244,6 +246,7 @@ impl Leg {
 
     /// Replaces the phase of a session; gives the one before.
     pub(super) fn enter(&mut self, phase: Phase) -> Option<Phase> {
+        self.touched = true;
         self.session().map(|session| mem::replace(&mut session.phase, phase))
     }
 }
