@@ -2,15 +2,18 @@
 //!
 //! It says what a host has (addresses, cores, directories), never what a customer bought: trunks,
 //! prices and users are data in the database. Unknown keys are refused; every error names the key.
-//! `profiles/` holds commented examples for kinds of host. Parsing is pure: no file is opened here.
+//! `profiles/` holds commented examples for kinds of host. [`Config::parse`] is pure; the one place
+//! that opens the file is [`Words::load`], by the words of the command line that all programs share.
 //!
 //! Start at [`Config::parse`].
 
 mod check;
 mod cores;
+mod words;
 
 pub use check::Problem;
 pub use cores::{CoreList, parse_cores};
+pub use words::{CONFIG_BYTES_MAX, Demo, Words, WrongWord, read};
 
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};

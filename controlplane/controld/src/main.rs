@@ -7,7 +7,6 @@
 //! `strowger-controld [--data DIR] [--config FILE] [--demo]`; wrong words or configuration: one
 //! line that names them, exit code 2.
 
-mod args;
 mod books;
 mod boot;
 mod decider;
@@ -19,21 +18,25 @@ mod secret;
 mod view;
 mod world;
 
+use std::io::Write;
 use std::process::ExitCode;
+use strowger_tuning::{Demo, Words};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let options = match args::parse(&words) {
-        Ok(options) => options,
+    let words = Words::parse(words.iter().map(String::as_str), Demo::Taken);
+    let loaded = words.map_err(|e| e.to_string()).and_then(|words| Ok((words.load()?, words.demo)));
+    let (config, demo) = match loaded {
+        Ok(loaded) => loaded,
         Err(wrong) => {
             complain(&wrong);
             return ExitCode::from(2);
         }
     };
-    match run::run(&options) {
+    match run::run(&config, demo) {
         Ok(()) => ExitCode::SUCCESS,
         Err(wrong) => {
             complain(&wrong);
@@ -42,8 +45,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes a line for a person to standard error.
-#[expect(clippy::print_stderr, reason = "for what must be said before or without a log")]
+/// Writes a line for a person to standard error, before or without a log; whoever read it may be
+/// gone, and that ends nothing.
 fn complain(text: &str) {
-    eprintln!("strowger-controld: {text}");
+    let _gone = writeln!(std::io::stderr(), "strowger-controld: {text}");
 }

@@ -1,6 +1,5 @@
 //! Putting the control plane together, and taking it apart.
 
-use crate::args::Options;
 use crate::decider::{Decider, Orders, Origins, Shared, orders};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
@@ -20,6 +19,7 @@ use strowger_link::Transport;
 use strowger_model::Amount;
 use strowger_office::Office;
 use strowger_port::eventfd::EventFd;
+use strowger_port::keep::Claim;
 use strowger_port::signals::Signals;
 use strowger_port::{clock, pin, process};
 use strowger_routing::Output as Binding;
@@ -32,8 +32,11 @@ use tracing::{Level, error, info, warn};
 
 /// Threads that drive database and REST.
 const WORKERS: usize = 2;
-/// How often the main thread looks for signals, milliseconds.
-const LOOK_MS: u32 = 100;
+/// How often the main thread looks whether a thread has failed, milliseconds; signals wake it.
+const LOOK_MS: u32 = 1_000;
+/// This process's place on its directories, and its name there.
+const KIND: &str = "controld";
+const ME: &str = concat!("strowger-controld ", env!("CARGO_PKG_VERSION"));
 /// How long records may take to reach the database at the end.
 const END_MAX: Duration = Duration::from_secs(4);
 /// Registrations written in one transaction.
@@ -45,21 +48,25 @@ const BINDINGS_PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// One line for a person.
-pub(crate) fn run(options: &Options) -> Result<(), String> {
+pub(crate) fn run(config: &Config, demo: bool) -> Result<(), String> {
     let signals = Signals::block().map_err(|e| format!("signals: {e}"))?;
-    let config = &options.config;
     start_log(config)?;
     pin_control(config)?;
     let mut ready = process::take_inherited("STROWGER_READY_FD").map_err(|e| e.to_string())?;
-    let admin = admin_socket(config)?;
     private_dir(&config.node.data)?;
+    private_dir(&config.run_dir())?;
+    let claim = claim(config)?;
+    let admin = admin_socket(config)?;
+    let handle = admin.try_clone().map_err(|e| format!("admin.listen: {e}"))?;
+    let offered = claim.offer(vec![handle.into()]).map_err(|e| format!("keep: {e}"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
         .build()
         .map_err(|e| format!("runtime: {e}"))?;
-    let plant = runtime.block_on(Plant::open(options))?;
+    let plant = runtime.block_on(Plant::open(config, demo))?;
     let works = plant.start(config, &runtime, admin)?;
+    offered.set_ready();
     for fd in ready.drain(..) {
         // A supervisor that is gone need not be told.
         let _gone = File::from(fd).write_all(b"ready\n");
@@ -76,7 +83,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 
 fn start_log(config: &Config) -> Result<(), String> {
     let level: Level = config.log.level.parse().map_err(|_| "log.level: no level".to_owned())?;
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // A log that nobody reads any more ends nothing: the crate would complain about it in a way
+    // that panics.
+    log.log_internal_errors(false).init();
     Ok(())
 }
 
@@ -105,6 +115,13 @@ fn admin_socket(config: &Config) -> Result<TcpListener, String> {
     }
 }
 
+/// Takes this process's place: two control planes would post the same records.
+fn claim(config: &Config) -> Result<Claim, String> {
+    let data = &config.node.data;
+    Claim::take(data, &config.run_dir(), KIND, ME)
+        .map_err(|e| format!("{}: no place for a control plane: {KIND}.lock: {e}", data.display()))
+}
+
 fn private_dir(dir: &Path) -> Result<(), String> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
@@ -122,15 +139,14 @@ struct Plant {
 }
 
 impl Plant {
-    async fn open(options: &Options) -> Result<Plant, String> {
-        let config = &options.config;
+    async fn open(config: &Config, demo: bool) -> Result<Plant, String> {
         let said = |e: &dyn std::fmt::Display| e.to_string();
         let database = &config.database;
         let place = Place::parse(&database.url, &config.node.data, &database.password_file);
         let place = place.map_err(|e| chain(&e))?;
         let store = Store::open_at(&place).await.map_err(|e| chain(&e))?;
         let now_us = clock::wall_us();
-        if options.demo {
+        if demo {
             demo::seed(&store, now_us).await.map_err(|e| chain(&e))?;
         }
         let token_file = config.node.data.join("admin.token");

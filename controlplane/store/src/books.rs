@@ -69,6 +69,13 @@ pub enum Finding {
         /// Its id.
         i64,
     ),
+    /// A record of no batch, or a charge or hop of no record.
+    Stray {
+        /// Table.
+        table: &'static str,
+        /// The record it names.
+        record: i64,
+    },
     /// A transfer comes from a batch that is not there.
     NoBatch {
         /// Transfer.
@@ -141,6 +148,9 @@ impl Display for Finding {
             }
             Finding::Transfer(id) => {
                 write!(f, "transfer {id}: accounts, tenant, unit or amount cannot be")
+            }
+            Finding::Stray { table, record } => {
+                write!(f, "record {record}: a row of {table} refers to what is not there")
             }
             Finding::NoBatch { transfer, batch } => {
                 write!(f, "transfer {transfer}: there is no batch {batch}")
@@ -301,6 +311,7 @@ impl Reader {
             batch = end;
         }
         self.check_transfers(newest, &mut report).await?;
+        self.check_references(&mut report).await?;
         self.check_stretches(last, &mut report).await?;
         self.check_balances(&mut report).await?;
         Ok(report)
@@ -361,6 +372,27 @@ impl Reader {
             }
             if c.flag("stray")? {
                 report.add(Finding::NoBatch { transfer, batch: c.int("batch")? });
+            }
+        }
+        Ok(())
+    }
+
+    /// What the database does not check at each insert: records have a batch, the rest a record.
+    async fn check_references(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let records = "SELECT d.id AS record FROM cdrs d WHERE NOT EXISTS \
+             (SELECT 1 FROM batches b WHERE b.id = d.batch) ORDER BY d.id LIMIT $1";
+        let charges = "SELECT c.cdr_id AS record FROM cdr_charges c WHERE NOT EXISTS \
+             (SELECT 1 FROM cdrs d WHERE d.id = c.cdr_id AND d.part = c.part) \
+             ORDER BY c.cdr_id LIMIT $1";
+        let hops = "SELECT h.cdr_id AS record FROM cdr_hops h WHERE NOT EXISTS \
+             (SELECT 1 FROM cdrs d WHERE d.id = h.cdr_id AND d.part = h.part) \
+             ORDER BY h.cdr_id LIMIT $1";
+        for (table, sql) in [("cdrs", records), ("cdr_charges", charges), ("cdr_hops", hops)] {
+            let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+            for row in &rows.tried("look for rows that belong to nothing")? {
+                let record = Columns::new(table, row).int("record")?;
+                report.add(Finding::Stray { table, record });
             }
         }
         Ok(())

@@ -1,11 +1,16 @@
 //! Opening, the pool of readers, the one writer.
 
+use crate::bulk::{Bulk, BulkPool};
 use crate::place::Place;
 use crate::{StoreError, Tried};
-use sqlx::any::{Any, AnyPoolOptions};
-use sqlx::{AnyConnection, AssertSqlSafe, Executor, Pool, Transaction};
+use sqlx::any::Any;
+use sqlx::pool::PoolOptions;
+use sqlx::{AssertSqlSafe, Database, Executor, Pool, Transaction};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use strowger_billing::LedgerAccount;
 
 /// Connections that read.
 const READERS_MAX: u32 = 4;
@@ -13,6 +18,8 @@ const READERS_MAX: u32 = 4;
 const READER_WAIT: Duration = Duration::from_secs(5);
 /// How long a statement waits for a lock of another process, milliseconds.
 const BUSY_MS: u32 = 5000;
+/// Ledger accounts whose ids are remembered.
+const KNOWN_ACCOUNTS_MAX: usize = 200_000;
 /// The advisory lock of PostgreSQL that every write transaction holds: "strowger" as an integer.
 const WRITE_LOCK: i64 = i64::from_be_bytes(*b"strowger");
 
@@ -75,6 +82,9 @@ pub struct Store {
     readers: Pool<Any>,
     // One connection: writers queue here instead of failing on a lock in the database.
     writer: Pool<Any>,
+    bulk: BulkPool,
+    // Ids of ledger accounts, which never change: an ingest need not look each of them up.
+    ledger: Arc<Mutex<BTreeMap<LedgerAccount, i64>>>,
 }
 
 /// Reads.
@@ -97,18 +107,29 @@ fn make_private(file: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file).map(|_| ())
 }
 
-async fn prepare(connection: &mut AnyConnection, engine: Engine) -> Result<(), sqlx::Error> {
-    connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ())
+fn pool<D: Database>(engine: Engine, connections: u32) -> PoolOptions<D>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+{
+    PoolOptions::new().max_connections(connections).after_connect(
+        move |connection: &mut D::Connection, _| {
+            Box::pin(async move {
+                connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ())
+            })
+        },
+    )
 }
 
-fn pool(engine: Engine, connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .after_connect(move |connection, _| Box::pin(prepare(connection, engine)))
-}
-
-fn readers(engine: Engine) -> AnyPoolOptions {
+fn readers(engine: Engine) -> PoolOptions<Any> {
     pool(engine, READERS_MAX).acquire_timeout(READER_WAIT)
+}
+
+/// The connection for records.
+pub(crate) fn bulk_pool<D: Database>(engine: Engine) -> PoolOptions<D>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+{
+    pool(engine, 1)
 }
 
 impl Store {
@@ -138,7 +159,8 @@ impl Store {
             Engine::Postgres => sqlx::migrate!("migrations/postgres").run(&writer).await?,
         }
         let readers = readers(engine).connect_with(options).await.tried("open the database")?;
-        Ok(Store { engine, readers, writer })
+        let bulk = BulkPool::new(engine, place)?;
+        Ok(Store { engine, readers, writer, bulk, ledger: Arc::default() })
     }
 
     /// The readers.
@@ -168,7 +190,27 @@ impl Store {
     /// Closes all connections.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.bulk.close().await;
         self.writer.close().await;
+    }
+
+    /// Begins the next write transaction for many rows, waiting for the one before it.
+    pub(crate) async fn bulk(&self) -> Result<Bulk, StoreError> {
+        // Who has the writer's connection has the turn, whatever connection then writes.
+        let turn = self.writer.acquire().await.tried("begin to write")?;
+        self.bulk.begin(self.engine.begin_to_write(), turn).await
+    }
+
+    /// Ledger accounts whose ids are known; gone until they are remembered.
+    pub(crate) fn known_accounts(&self) -> BTreeMap<LedgerAccount, i64> {
+        core::mem::take(&mut *self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was committed may be remembered.
+    pub(crate) fn remember_accounts(&self, known: BTreeMap<LedgerAccount, i64>) {
+        if known.len() <= KNOWN_ACCOUNTS_MAX {
+            *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        }
     }
 }
 

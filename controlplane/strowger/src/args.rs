@@ -1,10 +1,7 @@
 //! The words of the command line.
 
-use std::path::{Path, PathBuf};
-use strowger_tuning::Config;
-
-/// Longest configuration file, bytes.
-const CONFIG_BYTES_MAX: u64 = 1 << 20;
+use std::path::PathBuf;
+use strowger_tuning::{Demo, Words, WrongWord};
 
 /// What `strowger help` prints.
 pub(crate) const HELP: &str = "\
@@ -28,9 +25,9 @@ strowger: a softswitch
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Run both planes.
-    Up(UpOptions),
+    Up(Words),
     /// Audit the books.
-    BooksCheck(Where),
+    BooksCheck(Words),
     /// Check a file.
     CheckConfig(PathBuf),
     /// Print the version.
@@ -39,33 +36,13 @@ pub(crate) enum Command {
     Help,
 }
 
-/// Options of `up`.
-#[derive(Debug, PartialEq, Eq, Default)]
-pub(crate) struct UpOptions {
-    /// Over `node.data`.
-    pub(crate) data: Option<PathBuf>,
-    /// Configuration file.
-    pub(crate) config: Option<PathBuf>,
-    /// Demo data on loopback.
-    pub(crate) demo: bool,
-}
-
-/// Where the data is.
-#[derive(Debug, PartialEq, Eq, Default)]
-pub(crate) struct Where {
-    /// Over `node.data`.
-    pub(crate) data: Option<PathBuf>,
-    /// Configuration file.
-    pub(crate) config: Option<PathBuf>,
-}
-
 /// Parses the words after the program's name.
 pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
     let mut words = words.iter().map(String::as_str);
     match words.next() {
-        Some("up") => parse_up(words).map(Command::Up),
+        Some("up") => options("up", words, Demo::Taken).map(Command::Up),
         Some("books") => match words.next() {
-            Some("check") => parse_where(words).map(Command::BooksCheck),
+            Some("check") => options("books check", words, Demo::Unknown).map(Command::BooksCheck),
             Some(other) => Err(format!("books knows no `{other}`; see `strowger help`")),
             None => Err("books needs `check`; see `strowger help`".into()),
         },
@@ -80,45 +57,15 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
     }
 }
 
-fn parse_up<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<UpOptions, String> {
-    let mut options = UpOptions::default();
-    while let Some(word) = words.next() {
-        let mut value =
-            || words.next().map(PathBuf::from).ok_or_else(|| format!("{word} needs a value"));
-        match word {
-            "--data" => options.data = Some(value()?),
-            "--config" => options.config = Some(value()?),
-            "--demo" => options.demo = true,
-            other => return Err(format!("up knows no `{other}`; see `strowger help`")),
-        }
-    }
-    Ok(options)
-}
-
-fn parse_where<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Where, String> {
-    let mut place = Where::default();
-    while let Some(word) = words.next() {
-        let mut value =
-            || words.next().map(PathBuf::from).ok_or_else(|| format!("{word} needs a value"));
-        match word {
-            "--data" => place.data = Some(value()?),
-            "--config" => place.config = Some(value()?),
-            other => return Err(format!("books check knows no `{other}`; see `strowger help`")),
-        }
-    }
-    Ok(place)
-}
-
-/// Reads and checks a configuration file; without one, the default.
-pub(crate) fn load_config(file: Option<&Path>) -> Result<Config, String> {
-    let Some(file) = file else { return Ok(Config::default()) };
-    let wrong = |what: &dyn std::fmt::Display| format!("{}: {what}", file.display());
-    let size = std::fs::metadata(file).map_err(|e| wrong(&e))?.len();
-    if size > CONFIG_BYTES_MAX {
-        return Err(wrong(&format!("longer than {CONFIG_BYTES_MAX} bytes")));
-    }
-    let text = std::fs::read_to_string(file).map_err(|e| wrong(&e))?;
-    Config::parse(&text).map_err(|e| wrong(&e))
+fn options<'a>(
+    command: &str,
+    words: impl Iterator<Item = &'a str>,
+    demo: Demo,
+) -> Result<Words, String> {
+    Words::parse(words, demo).map_err(|wrong| match wrong {
+        WrongWord::Unknown(word) => format!("{command} knows no `{word}`; see `strowger help`"),
+        WrongWord::NoValue(_) => wrong.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -131,12 +78,12 @@ mod tests {
 
     #[test]
     fn words() {
-        let options = UpOptions { data: Some("d".into()), config: Some("c".into()), demo: true };
+        let options = Words { data: Some("d".into()), config: Some("c".into()), demo: true };
         assert_eq!(check("up --data d --config c --demo"), Ok(Command::Up(options)));
-        assert_eq!(check("up"), Ok(Command::Up(UpOptions::default())));
+        assert_eq!(check("up"), Ok(Command::Up(Words::default())));
         assert_eq!(check("check-config x.toml"), Ok(Command::CheckConfig("x.toml".into())));
         assert_eq!(check("help"), Ok(Command::Help));
-        let place = Where { data: Some("d".into()), config: None };
+        let place = Words { data: Some("d".into()), ..Words::default() };
         assert_eq!(check("books check --data d"), Ok(Command::BooksCheck(place)));
     }
 

@@ -1,17 +1,13 @@
 //! `strowger books check`: the audit of the books, read from the database itself, so that it needs
 //! no running control plane and believes none.
 
-use crate::args::{Where, load_config};
 use crate::{Failure, say};
 use strowger_store::{BooksReport, FINDINGS_MAX, Place, Reader, StoreError};
-use strowger_tuning::Config;
+use strowger_tuning::{Config, Words};
 
 /// Audits; each finding is one line of standard output, the last line counts.
-pub(crate) fn check(place: &Where) -> Result<(), Failure> {
-    let mut config = load_config(place.config.as_deref()).map_err(Failure::Usage)?;
-    if let Some(data) = &place.data {
-        config.node.data.clone_from(data);
-    }
+pub(crate) fn check(words: &Words) -> Result<(), Failure> {
+    let config = words.load().map_err(Failure::Usage)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::Unchecked(format!("runtime: {e}")))?;
     let report = runtime.block_on(audit(&config)).map_err(|e| Failure::Unchecked(chain(&e)))?;

@@ -1,13 +1,19 @@
 //! What the supervisor opens and keeps: sockets that outlive a crash of either plane.
 //!
-//! While a plane is down its datagrams wait in the kept sockets, and no peer sees an ICMP error.
+//! While a plane is down its datagrams wait in the kept sockets, and no peer sees an ICMP error. A
+//! supervisor that takes living planes over gets the sockets back from them; what nobody holds any
+//! more is bound anew, at the address it had before where the configuration leaves a choice.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use strowger_tuning::Config;
 
 /// How many ports above the wanted one a demo tries.
 const NEXT_PORTS_MAX: u16 = 200;
+/// In the run directory: the addresses of the last kept sockets.
+const ADDRESSES_FILE: &str = "addresses";
 
 /// The kept sockets.
 pub(crate) struct Kept {
@@ -17,31 +23,133 @@ pub(crate) struct Kept {
     pub(crate) admin: TcpListener,
 }
 
+/// Sockets that living planes gave back; empty where there was none.
+#[derive(Default)]
+pub(crate) struct Handed {
+    /// Of the dataplane.
+    pub(crate) sip: Vec<OwnedFd>,
+    /// Of the control plane.
+    pub(crate) admin: Vec<OwnedFd>,
+}
+
+/// Where the kept sockets are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Addresses {
+    /// SIP listeners in order.
+    pub(crate) sip: Vec<SocketAddr>,
+    /// REST.
+    pub(crate) admin: SocketAddr,
+}
+
+/// How much the configuration says about an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// The port that it names, any for 0.
+    Named,
+    /// A demo's: that one or the next free one.
+    NextFree,
+}
+
 impl Kept {
-    /// Opens all of them; a demo takes the next free port where the wanted one is taken.
-    pub(crate) fn open(config: &Config, next_free: bool) -> Result<Kept, String> {
-        let tries = if next_free { NEXT_PORTS_MAX } else { 0 };
-        let mut sip = Vec::new();
-        for &address in &config.sip.listen {
-            sip.push(bind("sip.listen", address, tries, UdpSocket::bind)?);
+    /// Takes those that were handed back, and binds the others.
+    pub(crate) fn open(
+        config: &Config,
+        ports: Ports,
+        handed: Handed,
+        before: Option<&Addresses>,
+    ) -> Result<Kept, String> {
+        let mut sip: Vec<UdpSocket> = handed.sip.into_iter().map(UdpSocket::from).collect();
+        if sip.is_empty() {
+            for (index, &address) in config.sip.listen.iter().enumerate() {
+                let last = before.and_then(|before| before.sip.get(index).copied());
+                sip.push(bind("sip.listen", address, last, ports, UdpSocket::bind)?);
+            }
         }
-        let admin = bind("admin.listen", config.admin.listen, tries, TcpListener::bind)?;
+        let admin = match handed.admin.into_iter().next() {
+            Some(fd) => TcpListener::from(fd),
+            None => {
+                let last = before.map(|before| before.admin);
+                bind("admin.listen", config.admin.listen, last, ports, TcpListener::bind)?
+            }
+        };
         Ok(Kept { sip, admin })
     }
 
     /// Where calls come in and where REST answers.
-    pub(crate) fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
-        let first = self.sip.first().ok_or(ErrorKind::NotFound)?;
-        Ok((first.local_addr()?, self.admin.local_addr()?))
+    pub(crate) fn addresses(&self) -> std::io::Result<Addresses> {
+        let sip = self.sip.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?;
+        Ok(Addresses { sip, admin: self.admin.local_addr()? })
     }
+}
+
+impl Addresses {
+    /// One line for each key of which the configuration wants something else than what is kept.
+    pub(crate) fn differences(&self, config: &Config, ports: Ports) -> Vec<String> {
+        let wanted = [&config.sip.listen[..], &[config.admin.listen]];
+        let kept = [&self.sip[..], &[self.admin]];
+        let mut lines = Vec::new();
+        for ((key, wanted), kept) in ["sip.listen", "admin.listen"].iter().zip(wanted).zip(kept) {
+            let pairs = || wanted.iter().zip(kept);
+            if wanted.len() == kept.len() && pairs().all(|(w, k)| fits(*w, *k, ports)) {
+                continue;
+            }
+            let (wanted, kept) = (list(wanted), list(kept));
+            let stays = "stays in force until this ends and is started again";
+            lines.push(format!("{key}: {kept} {stays}; the configuration now says {wanted}"));
+        }
+        lines
+    }
+
+    /// What the last supervisor kept; `None` when nothing readable stands there.
+    pub(crate) fn read(run: &Path) -> Option<Addresses> {
+        let text = std::fs::read_to_string(run.join(ADDRESSES_FILE)).ok()?;
+        let mut all = text.lines().map(str::parse).collect::<Result<Vec<SocketAddr>, _>>().ok()?;
+        let admin = all.pop()?;
+        Some(Addresses { sip: all, admin })
+    }
+
+    /// Writes them down for the next supervisor.
+    pub(crate) fn write(&self, run: &Path) -> std::io::Result<()> {
+        let lines: Vec<String> =
+            self.sip.iter().chain([&self.admin]).map(SocketAddr::to_string).collect();
+        let new = run.join(format!("{ADDRESSES_FILE}.new"));
+        std::fs::write(&new, lines.join("\n") + "\n")?;
+        std::fs::rename(&new, run.join(ADDRESSES_FILE))
+    }
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a socket at `kept` is what `wanted` asks for.
+fn fits(wanted: SocketAddr, kept: SocketAddr, ports: Ports) -> bool {
+    let (want, have) = (wanted.port(), kept.port());
+    let port = want == 0
+        || match ports {
+            Ports::Named => have == want,
+            Ports::NextFree => (want..=want.saturating_add(NEXT_PORTS_MAX)).contains(&have),
+        };
+    port && wanted.ip() == kept.ip()
 }
 
 fn bind<T>(
     key: &str,
     wanted: SocketAddr,
-    tries: u16,
+    last: Option<SocketAddr>,
+    ports: Ports,
     open: impl Fn(SocketAddr) -> std::io::Result<T>,
 ) -> Result<T, String> {
+    // Whoever knows the last address finds us there again.
+    if let Some(last) = last.filter(|last| fits(wanted, *last, ports))
+        && let Ok(socket) = open(last)
+    {
+        return Ok(socket);
+    }
+    let tries = match ports {
+        Ports::Named => 0,
+        Ports::NextFree => NEXT_PORTS_MAX,
+    };
     let mut address = wanted;
     for step in 0..=tries {
         let Some(port) = wanted.port().checked_add(step) else { break };
@@ -61,19 +169,93 @@ mod tests {
 
     fn config(port: u16) -> Config {
         let mut config = Config::default();
-        config.sip.listen = vec![SocketAddr::from(([127, 0, 0, 1], port))];
-        config.admin.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.sip.listen = vec![local(port)];
+        config.admin.listen = local(0);
         config
+    }
+
+    fn local(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn open(config: &Config, ports: Ports, last: Option<&Addresses>) -> Result<Kept, String> {
+        Kept::open(config, ports, Handed::default(), last)
     }
 
     #[test]
     fn a_taken_port_is_an_error_or_the_next_one() {
         let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let said = Kept::open(&config(port), false).err().unwrap();
+        let said = open(&config(port), Ports::Named, None).err().unwrap();
         assert!(said.starts_with(&format!("sip.listen: 127.0.0.1:{port}: ")), "{said}");
-        let kept = Kept::open(&config(port), true).unwrap();
-        let (sip, admin) = kept.addresses().unwrap();
-        assert!(sip.port() > port && admin.port() != 0);
+        let kept = open(&config(port), Ports::NextFree, None).unwrap();
+        let kept = kept.addresses().unwrap();
+        assert!(kept.sip[0].port() > port && kept.admin.port() != 0);
+    }
+
+    #[test]
+    fn what_is_handed_back_is_kept_whatever_the_configuration_says() {
+        let first = open(&config(0), Ports::Named, None).unwrap();
+        let addresses = first.addresses().unwrap();
+        let Kept { sip, admin } = first;
+        let sip: Vec<OwnedFd> = sip.into_iter().map(OwnedFd::from).collect();
+        let handed = Handed { sip, admin: vec![admin.into()] };
+        let other = config(1);
+        let kept = Kept::open(&other, Ports::Named, handed, None).unwrap();
+        assert_eq!(kept.addresses().unwrap(), addresses);
+        let lines = addresses.differences(&other, Ports::Named);
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        let says = format!("sip.listen: {} stays in force", addresses.sip[0]);
+        assert!(line.starts_with(&says) && line.ends_with("now says 127.0.0.1:1"), "{line}");
+    }
+
+    #[test]
+    fn a_dead_ones_addresses_are_taken_again_where_there_is_a_choice() {
+        let first = open(&config(0), Ports::Named, None).unwrap();
+        let before = first.addresses().unwrap();
+        let low = before.sip[0].port().saturating_sub(20).max(1);
+        drop(first);
+        for (config, ports) in [(config(0), Ports::Named), (config(low), Ports::NextFree)] {
+            let again = open(&config, ports, Some(&before)).unwrap();
+            assert_eq!(again.addresses().unwrap(), before);
+            // Taken meanwhile: another one.
+            let other = open(&config, ports, Some(&before)).unwrap().addresses().unwrap();
+            assert_ne!(other, before);
+        }
+    }
+
+    #[test]
+    fn differences_are_of_address_count_and_port() {
+        let kept = Addresses { sip: vec![local(5062)], admin: local(8080) };
+        let count = |listen: Vec<SocketAddr>, ports| {
+            let mut config = config(0);
+            config.sip.listen = listen;
+            kept.differences(&config, ports).len()
+        };
+        let elsewhere = SocketAddr::from(([127, 0, 0, 2], 5062));
+        for (listen, named, next_free) in [
+            (vec![local(5062)], 0, 0),
+            (vec![local(0)], 0, 0),
+            (vec![local(5060)], 1, 0),
+            (vec![local(5063)], 1, 1),
+            (vec![elsewhere], 1, 1),
+            (vec![local(5062), local(5063)], 1, 1),
+        ] {
+            let counts = (count(listen.clone(), Ports::Named), count(listen, Ports::NextFree));
+            assert_eq!(counts, (named, next_free));
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_down() {
+        let dir = std::env::temp_dir().join(format!("strowger-kept-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        assert_eq!(Addresses::read(&dir), None);
+        let kept = Addresses { sip: vec![local(5060), local(5061)], admin: local(8080) };
+        kept.write(&dir).unwrap();
+        assert_eq!(Addresses::read(&dir), Some(kept));
+        std::fs::write(dir.join(ADDRESSES_FILE), "nonsense").unwrap();
+        assert_eq!(Addresses::read(&dir), None);
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

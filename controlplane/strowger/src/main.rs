@@ -2,7 +2,7 @@
 //!
 //! - `strowger up` opens what must outlive a crash (SIP sockets, the admin socket), starts both
 //!   planes with them, starts again whichever dies, and prints `ready {..}` when calls can be
-//!   placed.
+//!   placed. Planes that a killed supervisor left running are taken over with their sockets.
 //! - `strowger books check` audits the books, in the database itself.
 //! - `strowger check-config FILE` says what is wrong with a configuration.
 //!
@@ -12,8 +12,10 @@
 mod args;
 mod books;
 mod keeper;
+mod plane;
 mod up;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -25,8 +27,8 @@ fn main() -> ExitCode {
         Ok(args::Command::Help) => say(args::HELP),
         Ok(args::Command::Version) => say(concat!("strowger ", env!("CARGO_PKG_VERSION"))),
         Ok(args::Command::CheckConfig(file)) => check_config(&file),
-        Ok(args::Command::BooksCheck(place)) => books::check(&place),
-        Ok(args::Command::Up(options)) => up::run(&options),
+        Ok(args::Command::BooksCheck(words)) => books::check(&words),
+        Ok(args::Command::Up(words)) => up::run(&words),
         Err(wrong) => Err(Failure::Usage(wrong)),
     };
     match outcome {
@@ -65,19 +67,17 @@ impl Failure {
 }
 
 fn check_config(file: &std::path::Path) -> Result<(), Failure> {
-    let config = args::load_config(Some(file)).map_err(Failure::Usage)?;
+    let config = strowger_tuning::read(file).map_err(Failure::Usage)?;
     say(&format!("{}: no problem found\n{config:#?}", file.display()))
 }
 
 /// Writes a result to standard output.
-#[expect(clippy::print_stdout, reason = "the one place where results are printed")]
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
-    println!("{text}");
-    Ok(())
+    let said = writeln!(std::io::stdout(), "{text}");
+    said.map_err(|e| Failure::Running(format!("standard output: {e}")))
 }
 
-/// Writes a line for a person to standard error.
-#[expect(clippy::print_stderr, reason = "the one place where complaints are printed")]
+/// Writes a line for a person to standard error; whoever read it may be gone, and that ends nothing.
 pub(crate) fn complain(text: &str) {
-    eprintln!("strowger: {text}");
+    let _gone = writeln!(std::io::stderr(), "strowger: {text}");
 }

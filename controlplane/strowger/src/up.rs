@@ -1,116 +1,61 @@
-//! `strowger up`: starts both planes, starts again what dies, ends both in order.
+//! `strowger up`: starts both planes or takes them over, starts again what dies, ends both in order.
+//!
+//! The planes do not need it: when it is killed they run on, and the next `strowger up` on the same
+//! directory finds them ([`strowger_port::keep`]), gets the sockets back, and keeps both as before.
+//! While it lives it holds a lock, so there is never a second one. It sleeps until something ends,
+//! is ready, or is asked for.
 
-use crate::args::{UpOptions, load_config};
-use crate::keeper::Kept;
+use crate::keeper::{Addresses, Handed, Kept, Ports};
+use crate::plane::Plane;
 use crate::{Failure, complain, say};
-use std::ffi::OsStr;
-use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Child;
-use std::time::{Duration, Instant};
-use strowger_port::process::{self, HandOn};
+use std::time::Instant;
+use strowger_port::eventfd::wait_any_fd;
+use strowger_port::keep;
+use strowger_port::process::HandOn;
 use strowger_port::signals::Signals;
-use strowger_tuning::Config;
+use strowger_tuning::{Config, Words};
 
-/// How long a plane may take to end after SIGTERM.
-const END_MAX: Duration = Duration::from_secs(5);
-/// Pause before a plane that died is started again; doubled each time up to the second figure.
-const RESTART_PAUSE_MIN: Duration = Duration::from_millis(100);
-const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// A plane that lived so long starts again without pause.
-const LIVED_WELL: Duration = Duration::from_secs(30);
-/// How often the supervisor looks.
-const LOOK: Duration = Duration::from_millis(20);
-
-struct Plane {
-    program: PathBuf,
-    child: Option<Running>,
-    start_at: Instant,
-    pause: Duration,
-    ready: bool,
-}
-
-struct Running {
-    child: Child,
-    since: Instant,
-    ready: UnixStream,
-}
-
-impl Plane {
-    fn new(program: PathBuf) -> Plane {
-        let pause = RESTART_PAUSE_MIN;
-        Plane { program, child: None, start_at: Instant::now(), pause, ready: false }
-    }
-
-    fn name(&self) -> String {
-        self.program.file_name().unwrap_or_default().to_string_lossy().into_owned()
-    }
-
-    fn start(&mut self, args: &[&OsStr], kept: &[HandOn<'_>]) -> std::io::Result<()> {
-        let (mine, theirs) = UnixStream::pair()?;
-        mine.set_nonblocking(true)?;
-        let mut hand_on = kept.to_vec();
-        hand_on.push(HandOn { name: "STROWGER_READY_FD", fds: vec![theirs.as_fd()] });
-        let child = process::spawn(self.program.as_os_str(), args, &[], &hand_on)?;
-        self.child = Some(Running { child, since: Instant::now(), ready: mine });
-        Ok(())
-    }
-
-    /// Looks at the child: collects its readiness, notices its death.
-    fn look(&mut self) {
-        let Some(running) = &mut self.child else { return };
-        let mut said = [0u8; 16];
-        if matches!(running.ready.read(&mut said), Ok(1..)) {
-            self.ready = true;
-        }
-        if let Ok(Some(status)) = running.child.try_wait() {
-            let lived = running.since.elapsed();
-            self.pause = match lived >= LIVED_WELL {
-                true => RESTART_PAUSE_MIN,
-                false => (self.pause * 2).min(RESTART_PAUSE_MAX),
-            };
-            self.start_at = Instant::now() + self.pause;
-            self.child = None;
-            complain(&format!("{} ended ({status}), starting it again", self.name()));
-        }
-    }
-
-    fn end(&mut self) {
-        let Some(mut running) = self.child.take() else { return };
-        let _gone_already = process::terminate(&running.child);
-        let until = Instant::now() + END_MAX;
-        while Instant::now() < until {
-            if let Ok(Some(_)) = running.child.try_wait() {
-                return;
-            }
-            std::thread::sleep(LOOK);
-        }
-        complain(&format!("{} did not end in {END_MAX:?}, killing it", self.name()));
-        let _gone_already = running.child.kill();
-        let _status = running.child.wait();
-    }
-}
+/// The lock of the one supervisor, in the data directory.
+const LOCK_FILE: &str = "up.lock";
+const ME: &str = concat!("strowger ", env!("CARGO_PKG_VERSION"));
 
 /// Runs until SIGTERM or SIGINT.
-pub(crate) fn run(options: &UpOptions) -> Result<(), Failure> {
-    let config = effective(options).map_err(Failure::Usage)?;
+pub(crate) fn run(words: &Words) -> Result<(), Failure> {
+    let config = effective(words).map_err(Failure::Usage)?;
+    let run = config.run_dir();
     make_private_dir(&config.node.data)?;
-    make_private_dir(&config.run_dir())?;
-    let kept = Kept::open(&config, options.demo).map_err(Failure::Running)?;
+    make_private_dir(&run)?;
+    let _held = lock(&config.node.data)?;
     let signals = Signals::block().map_err(|e| Failure::Running(format!("signals: {e}")))?;
-    supervise(options, &config, &kept, &signals)
+    let mut data = Plane::new("switchd", beside_me("strowger-switchd")?);
+    let mut control = Plane::new("controld", beside_me("strowger-controld")?);
+    let (sip, admin) = (adopt(&mut data, &run)?, adopt(&mut control, &run)?);
+    let taken_over = sip.is_some() || admin.is_some();
+    let handed = Handed { sip: sip.unwrap_or_default(), admin: admin.unwrap_or_default() };
+    let ports = if words.demo { Ports::NextFree } else { Ports::Named };
+    let before = Addresses::read(&run);
+    let kept = Kept::open(&config, ports, handed, before.as_ref()).map_err(Failure::Running)?;
+    let addresses = kept.addresses().map_err(|e| Failure::Running(format!("sockets: {e}")))?;
+    for line in addresses.differences(&config, ports) {
+        complain(&line);
+    }
+    if let Err(e) = addresses.write(&run) {
+        complain(&format!("{}: {e}", run.display()));
+    }
+    let args = arguments(words, &config);
+    Supervisor { run, kept, data, control, args, announced: false, taken_over }.supervise(&signals)
 }
 
-fn effective(options: &UpOptions) -> Result<Config, String> {
-    let mut config = load_config(options.config.as_deref())?;
-    if let Some(data) = &options.data {
-        config.node.data.clone_from(data);
-    }
+fn effective(words: &Words) -> Result<Config, String> {
+    let config = words.load()?;
     match beyond_loopback(&config) {
-        Some(key) if options.demo => {
+        Some(key) if words.demo => {
             let why = "has known passwords and listens on loopback addresses only";
             Err(format!("{key}: --demo {why}"))
         }
@@ -133,68 +78,145 @@ fn make_private_dir(dir: &Path) -> Result<(), Failure> {
     made.map_err(|e| Failure::Running(format!("{}: {e}", dir.display())))
 }
 
+fn lock(data: &Path) -> Result<File, Failure> {
+    keep::lock(&data.join(LOCK_FILE), ME).map_err(|e| {
+        let data = data.display();
+        Failure::Running(format!("{data}: a `strowger up` runs here already: {LOCK_FILE}: {e}"))
+    })
+}
+
 fn beside_me(name: &str) -> Result<PathBuf, Failure> {
     let me = std::env::current_exe().map_err(|e| Failure::Running(format!("own path: {e}")))?;
     Ok(me.with_file_name(name))
 }
 
-fn supervise(
-    options: &UpOptions,
-    config: &Config,
-    kept: &Kept,
-    signals: &Signals,
-) -> Result<(), Failure> {
-    let sip: Vec<BorrowedFd<'_>> = kept.sip.iter().map(AsFd::as_fd).collect();
-    let sip = [HandOn { name: "STROWGER_SIP_FDS", fds: sip }];
-    let admin = [HandOn { name: "STROWGER_ADMIN_FDS", fds: vec![kept.admin.as_fd()] }];
-    let mut args: Vec<&OsStr> = vec![OsStr::new("--data"), config.node.data.as_os_str()];
-    if let Some(file) = &options.config {
-        args.extend([OsStr::new("--config"), file.as_os_str()]);
+fn adopt(plane: &mut Plane, run: &Path) -> Result<Option<Vec<OwnedFd>>, Failure> {
+    plane.adopt(run).map_err(|e| {
+        let name = plane.program().display();
+        Failure::Running(format!("{name} runs here already and cannot be taken over: {e}"))
+    })
+}
+
+/// What each plane is told; only the control plane knows of the demo.
+fn arguments(words: &Words, config: &Config) -> [Vec<OsString>; 2] {
+    let mut data = vec![OsString::from("--data"), config.node.data.clone().into_os_string()];
+    if let Some(file) = &words.config {
+        data.extend([OsString::from("--config"), file.clone().into_os_string()]);
     }
-    let mut control_args = args.clone();
-    if options.demo {
-        control_args.push(OsStr::new("--demo"));
+    let mut control = data.clone();
+    if words.demo {
+        control.push("--demo".into());
     }
-    let mut data = Plane::new(beside_me("strowger-switchd")?);
-    let mut control = Plane::new(beside_me("strowger-controld")?);
-    let mut announced = false;
-    let mut ended = false;
-    while !ended {
-        for (plane, args, kept) in [(&mut data, &args, &sip), (&mut control, &control_args, &admin)]
-        {
-            plane.look();
-            let due = plane.child.is_none() && Instant::now() >= plane.start_at;
-            if due && let Err(e) = plane.start(args, kept) {
-                return Err(Failure::Running(format!("{}: {e}", plane.program.display())));
+    [data, control]
+}
+
+struct Supervisor {
+    run: PathBuf,
+    kept: Kept,
+    data: Plane,
+    control: Plane,
+    /// Of the dataplane, of the control plane.
+    args: [Vec<OsString>; 2],
+    /// `ready` was said.
+    announced: bool,
+    /// At least one plane runs since before.
+    taken_over: bool,
+}
+
+impl Supervisor {
+    fn supervise(mut self, signals: &Signals) -> Result<(), Failure> {
+        loop {
+            self.data.look(&self.run);
+            self.control.look(&self.run);
+            self.start_what_is_due();
+            if !self.announced && self.data.is_ready() && self.control.is_ready() {
+                self.announced = true;
+                // Nobody may be reading; calls can be placed all the same.
+                let _unheard = say(&ready_line(&self.kept)?);
+            }
+            if self.is_hopeless() {
+                self.end();
+                return Err(Failure::Running("a plane does not start; see above".into()));
+            }
+            self.sleep(signals).map_err(|e| Failure::Running(format!("poll: {e}")))?;
+            if signals.take().is_some() {
+                self.end();
+                return Ok(());
             }
         }
-        if !announced && data.ready && control.ready {
-            announced = true;
-            say(&ready_line(kept)?)?;
-        }
-        if !announced && exited_for_good(&data, &control) {
-            break;
-        }
-        std::thread::sleep(LOOK);
-        ended = signals.take().is_some();
     }
-    // The control plane last: it takes the last records from the journal.
-    data.end();
-    control.end();
-    match announced || ended {
-        true => Ok(()),
-        false => Err(Failure::Running("a plane does not start; see above".into())),
+
+    /// A plane that dies again and again before the first `ready` is an error, not a crash loop;
+    /// but what was taken over goes on, for it may carry calls.
+    fn is_hopeless(&self) -> bool {
+        let tired = self.data.is_tired() || self.control.is_tired();
+        tired && !self.announced && !self.taken_over
+    }
+
+    fn start_what_is_due(&mut self) {
+        let Supervisor { run, kept, data, control, args: [data_args, control_args], .. } = self;
+        if data.is_due() {
+            if let Some(sockets) = found(data, run) {
+                kept.sip = sockets.into_iter().map(UdpSocket::from).collect();
+            } else if data.is_due() {
+                let fds = kept.sip.iter().map(AsFd::as_fd).collect();
+                start(data, data_args, HandOn { name: "STROWGER_SIP_FDS", fds });
+            }
+        }
+        if control.is_due() {
+            if let Some(socket) = found(control, run).and_then(|mut sockets| sockets.pop()) {
+                kept.admin = TcpListener::from(socket);
+            } else if control.is_due() {
+                let fds = vec![kept.admin.as_fd()];
+                start(control, control_args, HandOn { name: "STROWGER_ADMIN_FDS", fds });
+            }
+        }
+    }
+
+    fn sleep(&self, signals: &Signals) -> std::io::Result<()> {
+        let planes = [&self.data, &self.control];
+        let bells = planes.iter().flat_map(|plane| plane.bells());
+        let bells: Vec<BorrowedFd<'_>> = bells.chain([signals.as_fd()]).collect();
+        let until = planes.iter().filter_map(|plane| plane.look_at()).min();
+        let timeout_ms = until.map(|until| {
+            let left = until.saturating_duration_since(Instant::now());
+            u32::try_from(left.as_millis()).unwrap_or(u32::MAX).saturating_add(1)
+        });
+        wait_any_fd(&bells, timeout_ms).map(|_| ())
+    }
+
+    /// The control plane last: it takes the last records from the journal.
+    fn end(&mut self) {
+        self.data.end();
+        self.control.end();
     }
 }
 
-/// Before the first `ready`, a plane that dies again and again is an error, not a crash loop.
-fn exited_for_good(data: &Plane, control: &Plane) -> bool {
-    let tired = RESTART_PAUSE_MIN * 8;
-    data.pause >= tired || control.pause >= tired
+/// Takes over a plane that came up without us, as when the last supervisor was killed right after
+/// it had started it. One that lives and does not answer is left alone for a while.
+fn found(plane: &mut Plane, run: &Path) -> Option<Vec<OwnedFd>> {
+    match plane.adopt(run) {
+        Ok(found) => found,
+        Err(e) => {
+            complain(&format!("{} does not answer: {e}", plane.program().display()));
+            plane.put_off();
+            None
+        }
+    }
+}
+
+fn start(plane: &mut Plane, args: &[OsString], kept: HandOn<'_>) {
+    let args: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
+    if let Err(e) = plane.start(&args, kept) {
+        complain(&format!("{}: {e}", plane.program().display()));
+        plane.put_off();
+    }
 }
 
 fn ready_line(kept: &Kept) -> Result<String, Failure> {
-    let (sip, admin) = kept.addresses().map_err(|e| Failure::Running(format!("sockets: {e}")))?;
+    let wrong = || Failure::Running("sockets: no address".into());
+    let Addresses { sip, admin } = kept.addresses().map_err(|_| wrong())?;
+    let sip = sip.first().ok_or_else(wrong)?;
     // Addresses need no escapes, and the order of the keys is part of the interface.
     Ok(format!("ready {{\"sip\":\"{sip}\",\"admin\":\"http://{admin}\"}}"))
 }

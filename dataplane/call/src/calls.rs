@@ -11,8 +11,8 @@ use strowger_leg::{Cause, Command, Event, Offer};
 use strowger_link::codec::decode;
 use strowger_link::table::SlotState;
 use strowger_link::{
-    Answer, AnswerBody, AskId, CallFacts, Emergency, Hangup, LegId, Originate, Reason, RecordId,
-    SlotRef, Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
+    Answer, AnswerBody, AskId, CallFacts, Emergency, Hangup, LegId, Lengthen, Originate, Reason,
+    RecordId, SlotRef, Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
 };
 
 /// What a shard's calls are told at start.
@@ -153,6 +153,16 @@ impl Calls {
         }
     }
 
+    /// More talk time that nobody asked for: money came in during a last slice. What is for a call
+    /// that has ended, or for an earlier life of its slot, is dropped.
+    pub fn handle_lengthen(&mut self, more: &Lengthen, now: Tick, res: &mut impl Resources) {
+        let Lengthen { ask, leg, grant } = *more;
+        let known = self.with(leg.slot, now, res, |call, cx| call.handle_lengthen(ask, grant, cx));
+        if known != Some(true) {
+            self.desk.counters.strays += 1;
+        }
+    }
+
     /// An instruction of the control plane; its outcome goes up. `wall_us` as in
     /// [`Calls::handle_leg`].
     pub fn handle_verb(&mut self, verb: Verb, now: Tick, wall_us: i64, res: &mut impl Resources) {
@@ -289,20 +299,20 @@ impl Calls {
     /// What the call table must know of a slot's call now: state and facts. `None` when there is
     /// nothing to know.
     #[must_use]
-    pub fn snapshot(&mut self, slot: SlotRef) -> Option<(SlotState, Box<CallFacts>)> {
-        self.slab.call(slot)?.snapshot()
+    pub fn snapshot(&self, slot: SlotRef) -> Option<(SlotState, Box<CallFacts>)> {
+        self.slab.peek(slot)?.snapshot()
     }
 
     /// The state alone.
     #[must_use]
-    pub fn slot_state(&mut self, slot: SlotRef) -> Option<SlotState> {
-        self.slab.call(slot)?.slot_state()
+    pub fn slot_state(&self, slot: SlotRef) -> Option<SlotState> {
+        self.slab.peek(slot)?.slot_state()
     }
 
     /// The image of an answered call, for [`Calls::thaw`] in a later process.
     #[must_use]
-    pub fn freeze(&mut self, slot: SlotRef) -> Option<Vec<u8>> {
-        self.slab.call(slot)?.freeze()
+    pub fn freeze(&self, slot: SlotRef) -> Option<Vec<u8>> {
+        self.slab.peek(slot)?.freeze()
     }
 
     /// Takes up an answered call of a former process; its legs and their media have been taken back

@@ -87,6 +87,15 @@ impl Slab {
         }
     }
 
+    /// The call of `slot`, to be looked at.
+    pub(crate) fn peek(&self, slot: SlotRef) -> Option<&Call> {
+        let entry = self.entries.get(usize::from(slot.idx))?;
+        match &entry.life {
+            Life::Call(call) if slot.seg == self.seg && entry.r#gen == slot.r#gen => Some(call),
+            Life::Call(_) | Life::Free | Life::Reserved | Life::Turned { .. } => None,
+        }
+    }
+
     /// The life that `idx` has now.
     pub(crate) fn current(&self, idx: u16) -> Option<SlotRef> {
         let entry = self.entries.get(usize::from(idx))?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use crate::sys::{check, retry, wait_readable};
+use crate::sys::{check, wait_any_readable, wait_readable};
 
 /// A bell: rung by anyone who holds it, heard by one waiter. Rings before the waiter listens are
 /// kept, several become one.
@@ -77,8 +77,8 @@ impl From<EventFd> for OwnedFd {
     }
 }
 
-/// Most bells one [`wait_any`] listens to.
-pub const WAIT_ANY_MAX: usize = 16;
+/// Most descriptors one [`wait_any`] listens to.
+pub const WAIT_ANY_MAX: usize = crate::sys::WAIT_ANY_MAX;
 
 /// Waits until one of `bells` has been rung; `false` = the time is over. Bells beyond
 /// [`WAIT_ANY_MAX`] are not listened to. Nothing is drained.
@@ -86,18 +86,16 @@ pub const WAIT_ANY_MAX: usize = 16;
 /// # Errors
 /// The system's.
 pub fn wait_any(bells: &[&EventFd], timeout_ms: u32) -> io::Result<bool> {
-    let mut polls = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; WAIT_ANY_MAX];
-    for (poll, bell) in polls.iter_mut().zip(bells) {
-        poll.fd = bell.0.as_raw_fd();
-    }
-    let timeout = libc::c_int::try_from(timeout_ms).unwrap_or(libc::c_int::MAX);
-    let ready = retry(|| {
-        // SAFETY: the array lives through the call and the count is its length; entries that are
-        // not in use hold -1, which poll passes over.
-        // JUSTIFICATION: poll(2) is not in std.
-        check(unsafe { libc::poll(polls.as_mut_ptr(), WAIT_ANY_MAX as libc::nfds_t, timeout) })
-    })?;
-    Ok(ready > 0)
+    wait_any_readable(bells.iter().map(|bell| bell.as_fd()), Some(timeout_ms))
+}
+
+/// Waits until one of `fds` can be read or has hung up; `false` = the time is over, `None` = no
+/// limit. Descriptors beyond [`WAIT_ANY_MAX`] are not listened to. Nothing is read.
+///
+/// # Errors
+/// The system's.
+pub fn wait_any_fd(fds: &[BorrowedFd<'_>], timeout_ms: Option<u32>) -> io::Result<bool> {
+    wait_any_readable(fds.iter().copied(), timeout_ms)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 //! | [`shm`], [`eventfd`] | words and bells that processes share |
 //! | [`clock`], [`rng`] | time and chance, which cores get as arguments |
 //! | [`pin`], [`signals`], [`process`] | threads and processes |
+//! | [`keep`] | one process of a kind on a directory, and how a new supervisor finds it |
 //!
 //! 64-bit Linux, 5.11 or later.
 
@@ -26,11 +27,13 @@ mod burst;
 pub mod clock;
 pub mod eventfd;
 pub mod journal_file;
+pub mod keep;
 pub mod mmsg;
 pub mod net;
 pub mod pin;
 pub mod process;
 pub mod rng;
+mod seqpacket;
 pub mod shm;
 pub mod signals;
 mod sys;

@@ -2,6 +2,12 @@
 //!
 //! The supervisor binds what needs rights or must outlive a crash (SIP sockets, the admin socket),
 //! and each child finds them in an environment variable as `3,4`. Readiness goes back by a pipe.
+//! A child does not need its supervisor to live on; [`Process`] is how one watches and ends a
+//! process that may be no child of its own.
+
+mod pidfd;
+
+pub use pidfd::{Process, started};
 
 use std::ffi::OsStr;
 use std::io;
@@ -38,7 +44,9 @@ fn set_close_on_exec(fd: RawFd, close: bool) -> io::Result<()> {
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Starts `program` in its own process group, standard input closed, with `hand_on` open in it.
+/// Starts `program` in its own process group, with `hand_on` open in it. Standard input is closed
+/// and standard output goes nowhere: whoever reads ours must see its end when we end, though the
+/// child lives on. Standard error is ours.
 ///
 /// Must be called from a single-threaded supervisor: between clearing and setting close-on-exec any
 /// other child would inherit the descriptors too.
@@ -52,7 +60,8 @@ pub fn spawn(
     hand_on: &[HandOn<'_>],
 ) -> io::Result<Child> {
     let mut command = Command::new(program);
-    command.args(args).envs(env.iter().copied()).stdin(Stdio::null()).process_group(0);
+    command.args(args).envs(env.iter().copied()).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     let mut opened = Vec::new();
     for entry in hand_on {
         let numbers: Vec<String> = entry.fds.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
@@ -94,21 +103,6 @@ pub fn take_inherited(name: &str) -> io::Result<Vec<OwnedFd>> {
     Ok(fds)
 }
 
-/// Asks a child to end (SIGTERM).
-///
-/// # Errors
-/// It is gone already.
-pub fn terminate(child: &Child) -> io::Result<()> {
-    let pid = libc::pid_t::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: kill sends a signal to a process id of our own child that has not been waited for,
-    // so the number cannot have been given to another process.
-    // JUSTIFICATION: the standard library can only send SIGKILL.
-    if unsafe { libc::kill(pid, libc::SIGTERM) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,12 +131,5 @@ mod tests {
         let args = [OsStr::new("-c"), OsStr::new(&script)];
         let mut child = spawn(OsStr::new("sh"), &args, &[], &[]).unwrap();
         assert!(child.wait().unwrap().success());
-    }
-
-    #[test]
-    fn a_terminated_child_is_gone() {
-        let mut child = spawn(OsStr::new("sleep"), &[OsStr::new("60")], &[], &[]).unwrap();
-        terminate(&child).unwrap();
-        assert!(!child.wait().unwrap().success());
     }
 }

@@ -23,13 +23,31 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
     }
 }
 
+/// Most descriptors one [`wait_any_readable`] listens to.
+pub(crate) const WAIT_ANY_MAX: usize = 16;
+
 /// Waits until `fd` is readable (or has hung up); `false` = the time is over. `None` waits for
 /// ever.
 pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout_ms: Option<u32>) -> io::Result<bool> {
+    wait_any_readable(std::iter::once(fd), timeout_ms)
+}
+
+/// Waits until one of `fds` is readable (or has hung up); `false` = the time is over. `None` waits
+/// for ever. Descriptors beyond [`WAIT_ANY_MAX`] are not listened to.
+pub(crate) fn wait_any_readable<'a>(
+    fds: impl IntoIterator<Item = BorrowedFd<'a>>,
+    timeout_ms: Option<u32>,
+) -> io::Result<bool> {
     let timeout = timeout_ms.map_or(-1, |ms| libc::c_int::try_from(ms).unwrap_or(libc::c_int::MAX));
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: `poll` is one pollfd that lives through the call, and the count says one.
-    // JUSTIFICATION: poll(2) is not in std.
-    let ready = retry(|| check(unsafe { libc::poll(&raw mut poll, 1, timeout) }))?;
+    let mut polls = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; WAIT_ANY_MAX];
+    for (poll, fd) in polls.iter_mut().zip(fds) {
+        poll.fd = fd.as_raw_fd();
+    }
+    let ready = retry(|| {
+        // SAFETY: the array lives through the call and the count is its length; entries that are
+        // not in use hold -1, which poll passes over.
+        // JUSTIFICATION: poll(2) is not in std.
+        check(unsafe { libc::poll(polls.as_mut_ptr(), WAIT_ANY_MAX as libc::nfds_t, timeout) })
+    })?;
     Ok(ready > 0)
 }

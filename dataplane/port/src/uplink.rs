@@ -31,13 +31,12 @@
 mod downlink;
 mod lane;
 mod message;
-mod seqpacket;
 mod server;
 
 pub use downlink::{ConnectError, DownEnd, Downlink, LaneEnd, ShardEnd};
 pub use lane::UplinkLane;
 pub use message::{LINK_VERSION, Refusal, TABLES_MAX};
-pub use server::{HANDSHAKE_MS_MAX, Uplink, UplinkConfig, UplinkEvent};
+pub use server::{BESIDE_MAX, HANDSHAKE_MS_MAX, Uplink, UplinkConfig, UplinkEvent};
 
 /// Most shards of one switchd.
 pub const SHARDS_MAX: usize = 255;

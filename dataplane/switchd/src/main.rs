@@ -7,18 +7,21 @@
 //! `strowger-switchd [--data DIR] [--config FILE]`; wrong words or configuration: one line that
 //! names them, exit code 2.
 
-mod args;
+mod keep;
 mod run;
 mod state;
 
+use std::io::Write;
 use std::process::ExitCode;
+use strowger_tuning::{Demo, Words};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let config = match args::config(&words) {
+    let words = Words::parse(words.iter().map(String::as_str), Demo::Unknown);
+    let config = match words.map_err(|e| e.to_string()).and_then(|words| words.load()) {
         Ok(config) => config,
         Err(wrong) => {
             complain(&wrong);
@@ -34,8 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes a line for a person to standard error.
-#[expect(clippy::print_stderr, reason = "the one place where this process speaks to a person")]
+/// Writes a line for a person to standard error; whoever read it may be gone, and that ends nothing.
 pub(crate) fn complain(text: &str) {
-    eprintln!("strowger-switchd: {text}");
+    let _gone = writeln!(std::io::stderr(), "strowger-switchd: {text}");
 }

@@ -1,14 +1,16 @@
 //! Putting the dataplane together, and taking it apart.
 
 use crate::complain;
+use crate::keep::{self, AtEnd, Flags};
 use crate::state::{self, CallTable};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::net::{IpAddr, UdpSocket};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use strowger_call::CallsConfig;
 use strowger_link::codec::encode;
@@ -16,6 +18,7 @@ use strowger_link::journal::FrameKind;
 use strowger_link::{CallFacts, FRAME_VERSION, Key, RecordId, Transport};
 use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
+use strowger_port::keep::{Claim, Offered};
 use strowger_port::mmsg::{Mmsg, MmsgConfig, bind_sip};
 use strowger_port::net::JournalSink;
 use strowger_port::shm::Window;
@@ -34,7 +37,7 @@ const MEDIA_DSCP: u8 = 46;
 /// T2 and T4 (RFC 3261 table 4).
 const T2_MS: u32 = 4_000;
 const T4_MS: u32 = 5_000;
-/// How often the main thread looks for signals while nothing happens on the link.
+/// How often the main thread looks whether the shard's thread has ended its calls.
 const LOOK_MS: u32 = 50;
 /// How long calls may take to end after SIGTERM, milliseconds.
 const END_MS_MAX: u64 = 3_000;
@@ -55,6 +58,7 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     for dir in [data, &run_dir, &journal_dir] {
         private_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     }
+    let claim = keep::claim(config)?;
     let epoch = state::next_epoch(data).map_err(|e| format!("epoch: {e}"))?;
     let table_file = run_dir.join("calls-0.table");
     let Tables { table, lost, recorded } = tables(config, &table_file, &journal_dir, epoch)?;
@@ -81,25 +85,27 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     let (mut uplink, mut lanes) = Uplink::bind(uplink_config, vec![shard_waker], vec![(0, file)])
         .map_err(|e| format!("{}: {e}", path.display()))?;
     let lane = lanes.pop().ok_or("the link gave no lane")?;
-    let (io, listeners) = open_io(config, waker)?;
+    let (io, listeners, offered) = open_io(config, waker, claim)?;
     let setup = setup(config, epoch, (token_key, slots), listeners)?;
     let mut shard = Shard::new(setup, io, handle, lane, table)
         .ok_or("media: the port range or the number of addresses is out of bounds")?;
     if has_calls {
         adopt(&mut shard, &recorded);
     }
-    let flags = Arc::new(Flags::default());
+    let flags = Flags::new()?;
     let core = shard_core(config)?;
-    let thread = start(shard, core, Arc::clone(&flags))?;
-    while signals.take().is_none() && !thread.is_finished() {
-        match uplink.wait(LOOK_MS) {
+    let thread = start(shard, core, AtEnd(Arc::clone(&flags)))?;
+    while signals.take().is_none() && !flags.ended.load(Ordering::Acquire) {
+        match uplink.wait_beside(&[signals.as_fd(), flags.bell.as_fd()], None) {
             Ok(UplinkEvent::Refused) => complain("a control plane was refused: other version"),
             Ok(
                 UplinkEvent::Nothing | UplinkEvent::Connected { .. } | UplinkEvent::Ended { .. },
             ) => {}
             Err(e) => return Err(format!("link: {e}")),
         }
+        flags.bell.drain();
         if flags.ready.load(Ordering::Acquire) {
+            offered.set_ready();
             tell_ready(&mut ready);
         }
     }
@@ -144,13 +150,6 @@ fn adopt(shard: &mut ProductionShard, recorded: &BTreeSet<RecordId>) {
     ));
 }
 
-/// What the main thread and the shard's tell each other.
-#[derive(Default)]
-struct Flags {
-    ready: AtomicBool,
-    end: AtomicBool,
-}
-
 fn tell_ready(ready: &mut Vec<std::os::fd::OwnedFd>) {
     for fd in ready.drain(..) {
         // A supervisor that is gone need not be told.
@@ -186,7 +185,11 @@ fn start_journal(
 }
 
 /// Sockets: handed on by the supervisor, else bound here.
-fn open_io(config: &Config, waker: EventFd) -> Result<(Mmsg, Vec<Listener>), String> {
+fn open_io(
+    config: &Config,
+    waker: EventFd,
+    claim: Claim,
+) -> Result<(Mmsg, Vec<Listener>, Offered), String> {
     let inherited = process::take_inherited("STROWGER_SIP_FDS").map_err(|e| e.to_string())?;
     let sockets: Vec<UdpSocket> = if inherited.is_empty() {
         let bind = |a| bind_sip(a, false).map_err(|e| format!("sip.listen: {a}: {e}"));
@@ -200,6 +203,7 @@ fn open_io(config: &Config, waker: EventFd) -> Result<(Mmsg, Vec<Listener>), Str
         let advertised = config.sip.advertise.get(index).copied().unwrap_or(local);
         listeners.push(Listener { transport: Transport::Udp, local, advertised });
     }
+    let offered = keep::offer(claim, &sockets)?;
     let io = Mmsg::new(MmsgConfig {
         listeners: sockets,
         media_addresses: config.media.addresses.clone(),
@@ -207,7 +211,7 @@ fn open_io(config: &Config, waker: EventFd) -> Result<(Mmsg, Vec<Listener>), Str
         sip_dscp: SIP_DSCP,
         media_dscp: MEDIA_DSCP,
     });
-    Ok((io.map_err(|e| format!("sockets: {e}"))?, listeners))
+    Ok((io.map_err(|e| format!("sockets: {e}"))?, listeners, offered))
 }
 
 fn random_key() -> Result<Key, String> {
@@ -275,7 +279,7 @@ fn shard_core(config: &Config) -> Result<Option<usize>, String> {
 fn start(
     shard: ProductionShard,
     core: Option<usize>,
-    flags: Arc<Flags>,
+    told: AtEnd,
 ) -> Result<JoinHandle<()>, String> {
     let body = move || {
         if let Some(core) = core
@@ -283,7 +287,7 @@ fn start(
         {
             complain(&format!("cores.shards: core {core}: {e}; the shard runs unpinned"));
         }
-        serve(shard, &flags);
+        serve(shard, &told.0);
     };
     let thread = std::thread::Builder::new().name("shard-0".into()).spawn(body);
     thread.map_err(|e| format!("thread: {e}"))
@@ -293,7 +297,7 @@ fn start(
 fn serve(mut shard: ProductionShard, flags: &Flags) {
     while !flags.end.load(Ordering::Acquire) {
         let until = shard.turn();
-        flags.ready.store(shard.is_ready(), Ordering::Release);
+        flags.set_ready(shard.is_ready());
         shard.wait(until);
     }
     let give_up = clock::monotonic().plus_ms(END_MS_MAX);

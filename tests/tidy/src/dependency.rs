@@ -43,7 +43,8 @@ const CONTROLD: &[&str] =
     &["model", "routing", "billing", "till", "office", "store", "api", "link", "port", "tuning"];
 
 /// Evidence: what it tests it may use. The phone shares no code with what it judges.
-const EVIDENCE: [(&str, &str); 4] = [
+const EVIDENCE: [(&str, &str); 5] = [
+    ("bench/cdr", "strowger-bench-cdr"),
     ("tests/sim", "strowger-sim"),
     ("tests/fuzz", "strowger-fuzz"),
     ("tests/phone", "strowger-phone"),
@@ -66,7 +67,8 @@ const RESERVED: [(&str, &[&str]); 12] = [
     ("audiopus", &[]),
     ("glommio", &[]),
 ];
-const BINARIES: &[&str] = &["dataplane/switchd", "controlplane/controld", "controlplane/strowger"];
+const BINARIES: &[&str] =
+    &["dataplane/switchd", "controlplane/controld", "controlplane/strowger", "bench/cdr"];
 const SYSTEM: &[&str] = &[
     "dataplane/port",
     "dataplane/switchd",
@@ -74,8 +76,13 @@ const SYSTEM: &[&str] = &[
     "controlplane/strowger",
     "tests/phone",
 ];
-const ASYNC: &[&str] =
-    &["controlplane/store", "controlplane/api", "controlplane/controld", "controlplane/strowger"];
+const ASYNC: &[&str] = &[
+    "controlplane/store",
+    "controlplane/api",
+    "controlplane/controld",
+    "controlplane/strowger",
+    "bench/cdr",
+];
 
 #[derive(Deserialize, Default)]
 struct Manifest {

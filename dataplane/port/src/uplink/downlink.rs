@@ -10,10 +10,10 @@ use strowger_link::ring::{Consumer, Corrupt, Producer, PushError, Wake};
 
 use super::SHARDS_MAX;
 use super::message::{LINK_VERSION, Message, Refusal, TABLES_MAX};
-use super::seqpacket::SeqPacket;
 use super::server::{HANDSHAKE_MS_MAX, windows, words_of};
 use crate::eventfd::EventFd;
 use crate::net::LinkError;
+use crate::seqpacket::SeqPacket;
 use crate::shm::{Mapping, Window, map_file, map_memfd};
 
 /// controld's side of one session. It lives as long as this value; [`Downlink::has_ended`] tells
@@ -115,8 +115,8 @@ impl Downlink {
     pub fn connect(path: &Path, contract: u32) -> Result<Downlink, ConnectError> {
         let socket = SeqPacket::connect(path)?;
         socket.set_timeout(HANDSHAKE_MS_MAX)?;
-        socket.send(&Message::Hello { version: LINK_VERSION, contract }, &[])?;
-        let (welcome, _) = socket.receive()?;
+        Message::Hello { version: LINK_VERSION, contract }.send(&socket, &[])?;
+        let (welcome, _) = Message::receive(&socket)?;
         let (epoch, node, shards, tables) = match welcome {
             Message::Welcome { version, contract: theirs, epoch, node, shards, tables } => {
                 if version != LINK_VERSION || theirs != contract {
@@ -138,7 +138,7 @@ impl Downlink {
         }
         let shards = (0..shards).map(|_| receive_shard(&socket)).collect::<Result<_, _>>()?;
         let tables = (0..tables).map(|_| receive_table(&socket)).collect::<Result<_, _>>()?;
-        socket.send(&Message::Ready, &[])?;
+        Message::Ready.send(&socket, &[])?;
         Ok(Downlink { socket, epoch, node, shards, tables })
     }
 
@@ -228,7 +228,7 @@ impl LaneEnd {
 }
 
 fn receive_shard(socket: &SeqPacket) -> Result<ShardEnd, ConnectError> {
-    let (message, fds) = socket.receive()?;
+    let (message, fds) = Message::receive(socket)?;
     let Message::Shard { number, capacities } = message else {
         return Err(ConnectError::Protocol);
     };
@@ -254,7 +254,7 @@ fn receive_shard(socket: &SeqPacket) -> Result<ShardEnd, ConnectError> {
 }
 
 fn receive_table(socket: &SeqPacket) -> Result<(u8, Mapping), ConnectError> {
-    let (message, fds) = socket.receive()?;
+    let (message, fds) = Message::receive(socket)?;
     let Message::Table { segment } = message else { return Err(ConnectError::Protocol) };
     let [file] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| ConnectError::Protocol)?;
     let segment = u8::try_from(segment).map_err(|_| ConnectError::Protocol)?;

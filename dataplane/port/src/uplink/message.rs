@@ -1,5 +1,10 @@
 //! The handshake's messages.
 
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use crate::seqpacket::SeqPacket;
+
 /// Version of the handshake and of the rings' arrangement.
 pub const LINK_VERSION: u32 = 1;
 /// Most tables one switchd offers: its own segments and those of a former life.
@@ -29,6 +34,19 @@ pub(super) enum Message {
 }
 
 impl Message {
+    pub(super) fn send(&self, socket: &SeqPacket, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        socket.send(&self.encode(), fds)
+    }
+
+    /// The next message and its descriptors. `UnexpectedEof`: the peer closed; `InvalidData`: not a
+    /// message of ours.
+    pub(super) fn receive(socket: &SeqPacket) -> io::Result<(Message, Vec<OwnedFd>)> {
+        let mut buffer = [0; MESSAGE_BYTES + 1];
+        let (bytes, fds) = socket.receive(&mut buffer)?;
+        let message = Message::decode(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok((message, fds))
+    }
+
     pub(super) fn encode(&self) -> [u8; MESSAGE_BYTES] {
         let fields = match *self {
             Message::Hello { version, contract } => [1, version, contract, 0, 0, 0, 0],

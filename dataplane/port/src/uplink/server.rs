@@ -1,7 +1,7 @@
 //! switchd's side: listens, makes sessions, notices their end.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,14 +11,16 @@ use strowger_link::ring::{self, Consumer, Producer};
 
 use super::lane::{NO_EPOCH, ShardRings, UpEnd, UplinkLane};
 use super::message::{LINK_VERSION, Message, Refusal, TABLES_MAX};
-use super::seqpacket::SeqPacket;
 use super::{RingSizes, SHARDS_MAX};
 use crate::eventfd::EventFd;
+use crate::seqpacket::SeqPacket;
 use crate::shm::{Mapping, Window, create_memfd};
-use crate::sys::{check, retry};
+use crate::sys::{WAIT_ANY_MAX, wait_any_readable};
 
 /// A handshake waits at most this long for each message.
 pub const HANDSHAKE_MS_MAX: u32 = 2_000;
+/// Most descriptors that [`Uplink::wait_beside`] takes beside its own.
+pub const BESIDE_MAX: usize = WAIT_ANY_MAX - 3;
 /// Sessions a shard may be behind; a shard that is stuck longer gets no more.
 const SESSIONS_WAITING_MAX: usize = 4;
 
@@ -41,7 +43,7 @@ pub struct UplinkConfig {
 /// What [`Uplink::wait`] saw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UplinkEvent {
-    /// The time is over.
+    /// The time is over, or something beside the link woke it.
     Nothing,
     /// A session began.
     Connected {
@@ -132,7 +134,23 @@ impl Uplink {
     /// # Errors
     /// The system's, of poll or accept; no session is touched by it.
     pub fn wait(&mut self, timeout_ms: u32) -> io::Result<UplinkEvent> {
-        self.poll(timeout_ms)?;
+        self.wait_beside(&[], Some(timeout_ms))
+    }
+
+    /// As [`Uplink::wait`], and wakes also when one of `beside` (at most [`BESIDE_MAX`]) can be
+    /// read; `None` = no limit of time.
+    ///
+    /// # Errors
+    /// As [`Uplink::wait`].
+    pub fn wait_beside(
+        &mut self,
+        beside: &[BorrowedFd<'_>],
+        timeout_ms: Option<u32>,
+    ) -> io::Result<UplinkEvent> {
+        let session = self.session.as_ref().map(|session| session.socket.as_fd());
+        let own = [Some(self.listener.as_fd()), Some(self.broken.as_fd()), session];
+        let all = own.into_iter().flatten().chain(beside.iter().copied());
+        wait_any_readable(all, timeout_ms)?;
         let corrupt = self.broken.drain();
         // The end of the old session first: a restarted controld connects at once.
         if let Some(session) = &self.session
@@ -156,42 +174,25 @@ impl Uplink {
         self.shards.iter().for_each(|seat| seat.waker.ring());
     }
 
-    fn poll(&self, timeout_ms: u32) -> io::Result<()> {
-        let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        // A negative descriptor is left out by poll(2).
-        let session =
-            self.session.as_ref().map_or(-1, |session| session.socket.as_fd().as_raw_fd());
-        let listener = self.listener.as_fd().as_raw_fd();
-        let mut entries = [listener, self.broken.as_fd().as_raw_fd(), session].map(entry);
-        let timeout = libc::c_int::try_from(timeout_ms).unwrap_or(libc::c_int::MAX);
-        let count = entries.len() as libc::nfds_t;
-        retry(|| {
-            // SAFETY: `count` entries live through the call; their descriptors are ours.
-            // JUSTIFICATION: poll(2) is not in std.
-            check(unsafe { libc::poll(entries.as_mut_ptr(), count, timeout) })
-        })?;
-        Ok(())
-    }
-
     fn begin_session(&mut self, socket: SeqPacket) -> io::Result<u32> {
         socket.set_timeout(HANDSHAKE_MS_MAX)?;
         if !socket.is_peer_trusted()? {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let (version, contract) = (LINK_VERSION, self.config.contract);
-        let (hello, _) = socket.receive()?;
+        let (hello, _) = Message::receive(&socket)?;
         let refusal = if hello != (Message::Hello { version, contract }) {
             Some(Refusal::Version)
         } else {
             self.session.as_ref().map(|_| Refusal::Busy)
         };
         if let Some(why) = refusal {
-            socket.send(&Message::Refused { why, version, contract }, &[])?;
+            Message::Refused { why, version, contract }.send(&socket, &[])?;
             return Err(io::ErrorKind::InvalidData.into());
         }
         let epoch = self.next_epoch;
         let rings = self.offer(&socket, epoch)?;
-        match socket.receive()? {
+        match Message::receive(&socket)? {
             (Message::Ready, _) => {}
             _ => return Err(io::ErrorKind::InvalidData.into()),
         }
@@ -217,7 +218,7 @@ impl Uplink {
             shards: u32::try_from(self.shards.len()).unwrap_or(0),
             tables: u32::try_from(self.tables.len()).unwrap_or(0),
         };
-        socket.send(&welcome, &[])?;
+        welcome.send(socket, &[])?;
         let mut all = Vec::with_capacity(self.shards.len());
         for (number, seat) in (0u32..).zip(&self.shards) {
             let capacities = self.config.rings.to_array();
@@ -229,12 +230,12 @@ impl Uplink {
                 rings.registrations.bell.as_fd(),
                 rings.bulk.bell.as_fd(),
             ];
-            socket.send(&Message::Shard { number, capacities }, &fds)?;
+            Message::Shard { number, capacities }.send(socket, &fds)?;
             all.push(rings);
         }
         for (segment, file) in &self.tables {
             let segment = u32::from(*segment);
-            socket.send(&Message::Table { segment }, &[file.as_fd()])?;
+            Message::Table { segment }.send(socket, &[file.as_fd()])?;
         }
         Ok(all)
     }

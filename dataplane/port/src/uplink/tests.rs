@@ -4,6 +4,7 @@ use crate::net::{Lane, LinkError, PlaneLink};
 use crate::shm::create_file;
 use crate::testing::Scratch;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -141,7 +142,7 @@ fn other_versions_second_planes_and_strangers_are_refused() {
     // Someone who connects and says nothing of the kind.
     drop(downlink);
     bench.uplink.wait(10_000).unwrap();
-    drop(seqpacket::SeqPacket::connect(bench.uplink.path()).unwrap());
+    drop(crate::seqpacket::SeqPacket::connect(bench.uplink.path()).unwrap());
     assert_eq!(bench.uplink.wait(10_000).unwrap(), UplinkEvent::Refused);
     session(&mut bench.uplink);
 }
@@ -196,6 +197,19 @@ fn tables_come_with_the_session() {
     let head = Reader::attach(memory).unwrap().read(0, &mut body).unwrap().unwrap();
     assert_eq!((segment, head.record, head.ask), (4, RecordId(7), AskId(8)));
     assert_eq!(body, b"charge");
+}
+
+#[test]
+fn other_bells_wake_too() {
+    let mut bench = bench(1);
+    let (bell, silent) = (EventFd::new().unwrap(), EventFd::new().unwrap());
+    let beside = [silent.as_fd(), bell.as_fd()];
+    bell.ring();
+    assert_eq!(bench.uplink.wait_beside(&beside, None).unwrap(), UplinkEvent::Nothing);
+    assert!(bell.drain());
+    let early = crate::clock::monotonic();
+    assert_eq!(bench.uplink.wait_beside(&beside, Some(20)).unwrap(), UplinkEvent::Nothing);
+    assert!(crate::clock::monotonic().ms_since(early) >= 20);
 }
 
 #[test]

@@ -2,9 +2,10 @@
 //!
 //! An image is read by a process that did not write it, from memory that outlived a crash. So each
 //! begins with a version, no length in it is trusted, and [`thaw`](super::Endpoint::thaw) tries
-//! what it got before it takes it in. It is written at the dialog's last stable point: a request in
-//! flight is not in it. What goes on in the former life until the next image shows in two numbers
-//! only, which `thaw` therefore steps over: our CSeq and the counts of nonces.
+//! what it got before it takes it in. It is written at the dialog's last stable point: requests of
+//! ours that are in flight are not in it, and an INVITE of the peer only as far as it takes to end
+//! it in order. What goes on until the next image shows in two numbers only, which `thaw` steps
+//! over: our CSeq and the counts of nonces.
 //!
 //! An image holds secrets: name and password that the leg answers a carrier's challenges with, and
 //! the challenges themselves. They are needed, since a BYE may be challenged anew and would leave
@@ -16,8 +17,8 @@
 //! 0 Offered    head of the INVITE
 //! 1 Calling    standing, branch, number, address in Via, whether the offer is late
 //! 2 Held       standing, number of the INVITE whose 2xx has no ACK yet
-//! 3 Answered   standing, our 2xx, the way it went
-//! 4 Confirmed  standing, number and body of the newest ACK
+//! 3 Answered   standing, our 2xx
+//! 4 Confirmed  standing, number and body of the newest ACK, INVITE in progress
 //! standing = caller, dialog, wallet, credentials of the last INVITE
 //! ```
 
@@ -61,7 +62,8 @@ impl From<Malformed> for ThawError {
 /// How a leg came back.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Thawed {
-    /// The dialog is confirmed and nothing is in flight: it goes on.
+    /// The dialog is confirmed, and it goes on. What was in flight is forgotten: of an INVITE that
+    /// was, the peer may hold another description than the call, which should offer its own anew.
     Confirmed,
     /// Answered by 2xx, but not confirmed: it can only be hung up. Ours is sent again until its ACK
     /// comes, and the BYE follows that (RFC 3261 15); the peer's gets its ACK with the BYE.
@@ -94,13 +96,28 @@ pub(super) enum Shape {
     /// Inbound, answered; the ACK has not come.
     Answered {
         standing: Box<Standing>,
-        /// Our 2xx; `None` when it was too long to be kept.
-        ok: Option<Octets>,
-        /// The way it went.
-        reply: Path,
+        /// `None` when it was too long to be kept.
+        answer: Option<Answer>,
     },
     /// Confirmed.
-    Confirmed { standing: Box<Standing>, ack: Option<Ack> },
+    Confirmed { standing: Box<Standing>, ack: Option<Ack>, pending: Option<Pending> },
+}
+
+/// An INVITE of the peer inside the dialog that is not over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Pending {
+    /// It waits for the call's answer: its head, and the way it came.
+    Offer { head: Octets, path: Path },
+    /// It is answered and waits for the ACK.
+    Answered(Answer),
+}
+
+/// A 2xx of ours without its ACK.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Answer {
+    pub(super) ok: Octets,
+    /// The way it went.
+    pub(super) reply: Path,
 }
 
 /// What all legs have that have a dialog of their own making.
@@ -185,16 +202,16 @@ impl Shape {
                 standing.put(out);
                 cseq.put(out);
             }
-            Shape::Answered { standing, ok, reply } => {
+            Shape::Answered { standing, answer } => {
                 out.push(3);
                 standing.put(out);
-                ok.put(out);
-                put_path(reply, out);
+                answer.put(out);
             }
-            Shape::Confirmed { standing, ack } => {
+            Shape::Confirmed { standing, ack, pending } => {
                 out.push(4);
                 standing.put(out);
                 ack.put(out);
+                pending.put(out);
             }
         }
     }
@@ -214,12 +231,12 @@ impl Shape {
             2 => Shape::Held { standing: Standing::take(input, token)?, cseq: u32::take(input)? },
             3 => Shape::Answered {
                 standing: Standing::take(input, token)?,
-                ok: Wire::take(input)?,
-                reply: take_path(input)?,
+                answer: Wire::take(input)?,
             },
             4 => Shape::Confirmed {
                 standing: Standing::take(input, token)?,
                 ack: Wire::take(input)?,
+                pending: Wire::take(input)?,
             },
             5..=u8::MAX => return Err(Malformed),
         })
@@ -254,6 +271,41 @@ impl Standing {
             wallet: Wallet::take(input)?,
             lines: take_lines(input)?,
         }))
+    }
+}
+
+impl Wire for Pending {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Pending::Offer { head, path } => {
+                out.push(0);
+                head.put(out);
+                put_path(path, out);
+            }
+            Pending::Answered(answer) => {
+                out.push(1);
+                answer.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Pending, Malformed> {
+        Ok(match u8::take(input)? {
+            0 => Pending::Offer { head: Octets::take(input)?, path: take_path(input)? },
+            1 => Pending::Answered(Answer::take(input)?),
+            2..=u8::MAX => return Err(Malformed),
+        })
+    }
+}
+
+impl Wire for Answer {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.ok.put(out);
+        put_path(&self.reply, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Answer, Malformed> {
+        Ok(Answer { ok: Octets::take(input)?, reply: take_path(input)? })
     }
 }
 

@@ -80,21 +80,37 @@ pub(crate) struct Planes {
 }
 
 impl Demo {
-    /// Starts the demo with its data in `home` and waits until calls can be placed.
+    /// Starts the demo with its data in `home` and waits until calls can be placed. Planes that an
+    /// orphaned demo left there are taken over.
     pub(crate) fn start(home: &Home) -> Demo {
-        let (data, config) = (home.join("data"), home.join("strowger.toml"));
-        // Flows of two demos at a time find ports, wherever the other one's are.
-        fs::write(&config, "log.level = \"info\"\n").unwrap();
-        let log = home.join("log");
-        let append = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        Demo::start_with(home, "log.level = \"info\"\n")
+    }
+
+    /// As [`Demo::start`], with this configuration.
+    pub(crate) fn start_with(home: &Home, config: &str) -> Demo {
+        let log = fs::OpenOptions::new().create(true).append(true).open(home.join("log"));
+        Demo::spawn(home, config, log.unwrap().into())
+    }
+
+    /// As [`Demo::start`], with a standard error that nobody reads: writing to it is an error.
+    pub(crate) fn start_unheard(home: &Home) -> Demo {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Demo::spawn(home, "log.level = \"info\"\n", writer.into())
+    }
+
+    fn spawn(home: &Home, config: &str, errors: Stdio) -> Demo {
+        let (data, config_file, log) =
+            (home.join("data"), home.join("strowger.toml"), home.join("log"));
+        fs::write(&config_file, config).unwrap();
         let mut child = Command::new(program("strowger"))
             .args(["up", "--demo", "--data"])
             .arg(&data)
             .arg("--config")
-            .arg(&config)
+            .arg(&config_file)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(append)
+            .stderr(errors)
             .spawn()
             .unwrap();
         let said = first_line(&mut child);
@@ -121,11 +137,11 @@ impl Demo {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The two planes; waits for one that is being started.
+    /// The two planes, whoever started them; waits for one that is being started.
     pub(crate) fn planes(&self) -> Planes {
         let find = |name: &str| {
-            let mut children = children_of(self.child.id()).into_iter();
-            children.find(|(_, command)| command.starts_with(name)).map(|(pid, _)| pid)
+            let mut all = processes_of(&self.data).into_iter();
+            all.find(|(_, command)| command.starts_with(name)).map(|(pid, _)| pid)
         };
         eventually("both planes run", || {
             // The kernel keeps 15 bytes of a name.
@@ -133,12 +149,33 @@ impl Demo {
         })
     }
 
+    /// The supervisor.
+    pub(crate) fn supervisor(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal to a process of this product.
     pub(crate) fn signal(&self, name: &str, pid: u32) {
-        let ours =
-            pid == self.child.id() || children_of(self.child.id()).iter().any(|c| c.0 == pid);
+        let ours = processes_of(&self.data).iter().any(|process| process.0 == pid);
         assert!(ours, "{pid} is not of this product");
-        assert!(kill(name, pid), "no process {pid}");
+        assert!(kill(name, &[pid]), "no process {pid}");
+    }
+
+    /// Kills the supervisor without warning; the planes are nobody's until the next
+    /// [`Demo::start`].
+    pub(crate) fn orphan(mut self) {
+        self.ended = true;
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Kills all that lives of the three at once, as a crash of the host does.
+    pub(crate) fn crash(mut self) {
+        self.ended = true;
+        let all: Vec<u32> = processes_of(&self.data).iter().map(|process| process.0).collect();
+        assert!(kill("KILL", &all), "{all:?} are gone");
+        self.child.wait().unwrap();
+        eventually("all three are dead", || processes_of(&self.data).is_empty().then_some(()));
     }
 
     /// Kills a plane without warning and waits until another one runs in its place and calls can be
@@ -166,7 +203,7 @@ impl Demo {
 
     /// Sends SIGTERM and returns at once; [`Demo::stop`] waits for the end.
     pub(crate) fn begin_to_stop(&self) {
-        assert!(kill("TERM", self.child.id()), "the product is gone already\n{}", self.log());
+        assert!(kill("TERM", &[self.child.id()]), "the product is gone already\n{}", self.log());
     }
 
     fn end(&mut self) {
@@ -174,8 +211,7 @@ impl Demo {
         if let Ok(Some(status)) = self.child.try_wait() {
             assert!(status.success(), "the product ended by itself: {status}\n{}", self.log());
         }
-        let planes = children_of(self.child.id());
-        kill("TERM", self.child.id());
+        kill("TERM", &[self.child.id()]);
         let deadline = Instant::now() + END_MAX;
         let status = loop {
             match self.child.try_wait().unwrap() {
@@ -184,10 +220,10 @@ impl Demo {
                 None => std::thread::sleep(LOOK),
             }
         };
-        let left: Vec<u32> = planes.iter().map(|c| c.0).filter(|p| lives(*p, &self.data)).collect();
-        for pid in &left {
-            kill("KILL", *pid);
-        }
+        let me = self.child.id();
+        let left = processes_of(&self.data).into_iter().map(|process| process.0);
+        let left: Vec<u32> = left.filter(|pid| *pid != me).collect();
+        kill("KILL", &left);
         if status.is_none() {
             self.child.kill().unwrap();
             self.child.wait().unwrap();
@@ -209,17 +245,15 @@ impl Drop for Demo {
             return self.end();
         }
         // The test has failed and says why; whatever goes wrong here is no news.
-        let planes = children_of(self.child.id());
-        kill("TERM", self.child.id());
+        kill("TERM", &[self.child.id()]);
         let deadline = Instant::now() + END_MAX;
         while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
             std::thread::sleep(LOOK);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for (pid, _) in planes.into_iter().filter(|(pid, _)| lives(*pid, &self.data)) {
-            kill("KILL", pid);
-        }
+        let left: Vec<u32> = processes_of(&self.data).into_iter().map(|left| left.0).collect();
+        kill("KILL", &left);
         let log = self.log();
         let tail = log.lines().rev().take(30).collect::<Vec<_>>();
         let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
@@ -240,35 +274,29 @@ fn first_line(child: &mut Child) -> Option<String> {
     receiver.recv_timeout(READY_MAX).ok()
 }
 
-/// Process ids and names of the children of `parent`.
-fn children_of(parent: u32) -> Vec<(u32, String)> {
-    let mut children = Vec::new();
+/// Numbers and names of the living processes whose command line names `data`.
+fn processes_of(data: &Path) -> Vec<(u32, String)> {
+    let mut processes = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // A process may end while its entry is read.
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        let Some((head, rest)) = stat.rsplit_once(')') else { continue };
-        let (mut words, name) = (rest.split_whitespace(), head.split_once('(').map(|h| h.1));
-        let (Some(state), Some(of)) = (words.next(), words.next()) else { continue };
-        if of == parent.to_string() && state != "Z" {
-            children.push((pid, name.unwrap_or_default().to_owned()));
+        // A process may end while its entry is read; one that has ended has no command line.
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        if line.split(|byte| *byte == 0).any(|word| word == data.as_os_str().as_encoded_bytes()) {
+            processes.push((pid, name.trim_end().to_owned()));
         }
     }
-    children
+    processes
 }
 
-/// Whether a process lives whose command line names `data`.
-fn lives(pid: u32, data: &Path) -> bool {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    line.split(|byte| *byte == 0).any(|word| word == data.as_os_str().as_encoded_bytes())
-}
-
-/// Sends a signal by the shell's own `kill`; false when there is no such process.
-fn kill(name: &str, pid: u32) -> bool {
+/// Sends a signal by the shell's own `kill`; false when one of the processes is gone, or none is
+/// named.
+fn kill(name: &str, pids: &[u32]) -> bool {
     let mut command = Command::new("sh");
-    command.args(["-c", "kill -\"$0\" \"$1\"", name, &pid.to_string()]);
+    command.args(["-c", "kill -\"$@\"", "kill", name]);
+    command.args(pids.iter().map(u32::to_string));
     command.stderr(Stdio::null()).status().unwrap().success()
 }
 

@@ -1,7 +1,7 @@
 //! Laws that hold after every step, whatever was done before.
 
 use super::media::Media;
-use crate::{Calls, Entry, Output};
+use crate::{Calls, Entry, LostLeg, Output};
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_leg::{Command, Event};
 use strowger_link::{AskId, CallFacts, FACTS_MAX, Fact, LegId, LiveState, SlotRef, Up};
@@ -63,6 +63,18 @@ impl Laws {
             | Event::Digits { .. }
             | Event::Info { .. } => {}
         }
+    }
+
+    /// Its record is in the journal.
+    pub(super) fn is_recorded(&self, slot: SlotRef) -> bool {
+        self.ended.contains(&slot)
+    }
+
+    /// Legs of a slot that the protocol would take back after a crash: neither ended nor hung up.
+    pub(super) fn legs_left(&self, slot: SlotRef) -> Vec<LostLeg> {
+        let left =
+            self.legs.iter().filter(|(id, law)| id.slot == slot && !law.ended && !law.hung_up);
+        left.map(|(id, law)| LostLeg { leg: id.leg, early: !law.answered }).collect()
     }
 
     /// Legs that have not reported their end.

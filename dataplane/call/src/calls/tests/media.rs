@@ -24,6 +24,11 @@ pub(super) fn letter(leg: u8) -> char {
 }
 
 impl Media {
+    /// Of the same world, with nothing open.
+    pub(super) fn after_restart(&self) -> Media {
+        Media { deaf: self.deaf.clone(), full: self.full.clone(), ..Media::default() }
+    }
+
     fn alive(&self, leg: LegId) {
         assert!(!self.released.contains(&leg), "{leg:?} is used after its release");
     }

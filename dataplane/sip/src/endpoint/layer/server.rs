@@ -166,7 +166,7 @@ impl Layer {
         &mut self,
         ok: &Bytes,
         (path, reply): (&Path, Path),
-        leg: LegId,
+        owner: Owner,
         now: Tick,
     ) -> Result<(), ThawError> {
         let mut index = Index::new();
@@ -182,7 +182,7 @@ impl Layer {
             request: None,
             path: *path,
             reply,
-            owner: Owner::Leg(leg),
+            owner,
             tag: response.to().ok().and_then(|to| to.tag()).map(Into::into),
             armed: None,
         };

@@ -8,6 +8,8 @@
 //! | Calling | dialog, INVITE without its body | Calling, its transaction in Proceeding |
 //! | Up, our first ACK withheld | dialog | Up, the ACK withheld |
 //! | Up, our first 2xx without its ACK | dialog, the 2xx | Up, the 2xx sent again |
+//! | Up, a 2xx inside the dialog without its ACK | dialog, the 2xx | Up, the 2xx sent again |
+//! | Up, the peer's INVITE unanswered | dialog, head of the INVITE | Up, the INVITE refused: 500 |
 //! | Up | dialog, newest ACK | Up, nothing in progress |
 //! | Over, or the call heard the last of it | none | |
 
@@ -19,8 +21,10 @@ use strowger_link::token::Token;
 use strowger_link::{LegId, Tick};
 
 use super::super::config::Path;
-use super::super::image::{Ack, Image, Invite, Shape, Standing, ThawError, Thawed};
-use super::super::layer::{Layer, Owner, Role};
+use super::super::image::{
+    Ack, Answer, Image, Invite, Pending, Shape, Standing, ThawError, Thawed,
+};
+use super::super::layer::{self, Layer, Owner, Role, Way};
 use super::outbound::Calling;
 use super::session::{AckOf, AwaitAck, Phase, Session};
 use super::{Acked, Head, Leg, Offering, Outgoing, State};
@@ -61,35 +65,47 @@ impl Leg {
                 standing: self.standing(self.dialog.remote_seq, true),
                 invite: calling.image(),
             },
-            State::Up(session) => self.freeze_session(session),
+            State::Up(session) => self.freeze_session(session, layer),
             State::Over => return None,
         };
         Image { nated: self.nated, path: self.path, shape }.encode(&self.token)
     }
 
-    fn freeze_session(&self, session: &Session) -> Shape {
+    fn freeze_session(&self, session: &Session, layer: &Layer) -> Shape {
         let seq = self.dialog.remote_seq;
         match &session.phase {
             Phase::HoldAck { cseq, first: true } => {
                 Shape::Held { standing: self.standing(seq, true), cseq: *cseq }
             }
-            Phase::AwaitAck(wait) if wait.of == AckOf::First => Shape::Answered {
-                standing: self.standing(seq, false),
-                ok: Some(Octets(wait.ok.to_vec())).filter(|ok| ok.0.len() <= IMAGE_OK_LEN_MAX),
-                reply: wait.path,
-            },
-            // The peer's INVITE is not done yet: it has to be taken anew when it comes again.
-            Phase::AwaitAck(wait) => self.confirmed(wait.cseq.checked_sub(1)),
-            Phase::OfferIn { cseq, .. } => self.confirmed(cseq.checked_sub(1)),
+            Phase::AwaitAck(wait) if wait.of == AckOf::First => {
+                Shape::Answered { standing: self.standing(seq, false), answer: wait.image() }
+            }
+            Phase::AwaitAck(wait) => self.confirmed(wait.cseq, wait.image().map(Pending::Answered)),
+            Phase::OfferIn { tx, cseq, .. } => {
+                let head = layer.request_of(*tx).and_then(|request| head_of(&request));
+                let both = head.zip(layer.path_of_request(*tx));
+                self.confirmed(*cseq, both.map(|(head, path)| Pending::Offer { head, path }))
+            }
+            Phase::Stable if session.unconfirmed => {
+                Shape::Answered { standing: self.standing(seq, false), answer: None }
+            }
             Phase::Stable | Phase::OfferOut(_) | Phase::HoldAck { first: false, .. } => {
-                self.confirmed(seq)
+                let ack = self.acks.back().and_then(Acked::image);
+                Shape::Confirmed { standing: self.standing(seq, ack.is_some()), ack, pending: None }
             }
         }
     }
 
-    fn confirmed(&self, remote_seq: Option<u32>) -> Shape {
+    /// A leg with an INVITE of the peer in progress. One that is too long to be kept is not seen
+    /// yet: the peer may send it again, and then it must be taken anew.
+    fn confirmed(&self, cseq: u32, pending: Option<Pending>) -> Shape {
+        let seen = match &pending {
+            Some(_) => self.dialog.remote_seq,
+            None => cseq.checked_sub(1),
+        };
         let ack = self.acks.back().and_then(Acked::image);
-        Shape::Confirmed { standing: self.standing(remote_seq, ack.is_some()), ack }
+        let standing = self.standing(seen, ack.is_some());
+        Shape::Confirmed { standing, ack, pending }
     }
 
     fn standing(&self, remote_seq: Option<u32>, ack_to_come: bool) -> Box<Standing> {
@@ -117,8 +133,10 @@ impl Leg {
             }
             Shape::Calling { standing, invite } => (standing, Rest::Calling(invite)),
             Shape::Held { standing, cseq } => (standing, Rest::Held(cseq)),
-            Shape::Answered { standing, ok, reply } => (standing, Rest::Answered(ok, reply)),
-            Shape::Confirmed { standing, ack } => (standing, Rest::Confirmed(ack)),
+            Shape::Answered { standing, answer } => (standing, Rest::Answered(answer)),
+            Shape::Confirmed { standing, ack, pending } => {
+                (standing, Rest::Confirmed(ack, pending))
+            }
         };
         let mut leg = Leg::standing_up(id, token, *standing, path, nated);
         if !leg.can_speak(layer) {
@@ -127,8 +145,8 @@ impl Leg {
         let thawed = match rest {
             Rest::Calling(invite) => leg.thaw_calling(&invite, layer)?,
             Rest::Held(cseq) => leg.thaw_held(cseq),
-            Rest::Answered(ok, reply) => leg.thaw_answered(ok, reply, layer, now)?,
-            Rest::Confirmed(ack) => leg.thaw_confirmed(ack, layer)?,
+            Rest::Answered(answer) => leg.thaw_answered(answer, layer, now)?,
+            Rest::Confirmed(ack, pending) => leg.thaw_confirmed(ack, pending, layer, now)?,
         };
         Ok((leg, thawed))
     }
@@ -188,13 +206,50 @@ impl Leg {
             && bye.to().is_ok_and(|to| to.tag() == remote.tag.as_deref())
     }
 
-    fn thaw_confirmed(&mut self, ack: Option<Ack>, layer: &mut Layer) -> Result<Thawed, ThawError> {
+    fn thaw_confirmed(
+        &mut self,
+        ack: Option<Ack>,
+        pending: Option<Pending>,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Result<Thawed, ThawError> {
         if let Some(Ack { cseq, body }) = ack {
             let acked = self.write_ack(&self.dialog, cseq, body.as_ref(), layer);
             self.acks.push_back(acked.ok_or(ThawError::Malformed)?);
         }
-        self.state = State::Up(Box::new(Session::stable()));
+        let session = match pending {
+            Some(Pending::Answered(answer)) => {
+                self.thaw_answer(answer, AckOf::Reoffer, layer, now)?
+            }
+            Some(Pending::Offer { head, path }) => {
+                self.thaw_offer(&head.0, path, layer, now)?;
+                Session::stable()
+            }
+            None => Session::stable(),
+        };
+        self.state = State::Up(Box::new(session));
         Ok(Thawed::Confirmed)
+    }
+
+    /// The peer's INVITE is refused, as one that came at the wrong time is: the call has forgotten
+    /// it, and the peer may wait for an answer without sending it again.
+    fn thaw_offer(
+        &mut self,
+        head: &[u8],
+        path: Path,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Result<(), ThawError> {
+        let mut index = Index::new();
+        let request = Message::parse(head, &mut index).map_err(|_| ThawError::Malformed)?;
+        request.validate().map_err(|_| ThawError::Malformed)?;
+        if request.method() != Some(Method::Invite) || !self.owns_request(request) {
+            return Err(ThawError::Malformed);
+        }
+        let key = layer.free_key(request)?;
+        let tx = layer.serve(key, request, &path, Owner::Leg(self.id), now);
+        self.postpone(tx.ok_or(ThawError::Full)?, layer, now);
+        Ok(())
     }
 
     fn thaw_held(&mut self, cseq: u32) -> Thawed {
@@ -202,29 +257,38 @@ impl Leg {
         Thawed::Unconfirmed
     }
 
-    /// The 2xx goes out again at once: its ACK may have come while nobody listened.
     fn thaw_answered(
         &mut self,
-        ok: Option<Octets>,
-        reply: Path,
+        answer: Option<Answer>,
         layer: &mut Layer,
         now: Tick,
     ) -> Result<Thawed, ThawError> {
-        let session = match ok {
-            Some(ok) => {
-                let cseq = self.cseq_of_ok(&ok.0).ok_or(ThawError::Malformed)?;
-                let ok = ok.0.into();
-                layer.resume_accepted(&ok, (&self.path, reply), self.id, now)?;
-                let timers = layer.config.timers;
-                Session::awaiting(AwaitAck::new(cseq, ok, reply, AckOf::First, timers, now))
-            }
-            None => Session::stable(),
+        let session = match answer {
+            Some(answer) => self.thaw_answer(answer, AckOf::First, layer, now)?,
+            // Without it nothing can be asked of the peer but to end the call.
+            None => Session::unconfirmed(),
         };
         self.state = State::Up(Box::new(session));
         Ok(Thawed::Unconfirmed)
     }
 
-    /// The CSeq number of our 2xx to the INVITE that began this leg.
+    /// A 2xx goes out again at once: its ACK may have come while nobody listened.
+    fn thaw_answer(
+        &self,
+        answer: Answer,
+        of: AckOf,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Result<Session, ThawError> {
+        let Answer { ok, reply } = answer;
+        let cseq = self.cseq_of_ok(&ok.0).ok_or(ThawError::Malformed)?;
+        let ok = ok.0.into();
+        layer.resume_accepted(&ok, (&self.path, reply), Owner::Leg(self.id), now)?;
+        let timers = layer.config.timers;
+        Ok(Session::awaiting(AwaitAck::new(cseq, ok, reply, of, timers, now)))
+    }
+
+    /// The CSeq number of our 2xx to an INVITE of this dialog.
     fn cseq_of_ok(&self, ok: &[u8]) -> Option<u32> {
         let mut index = Index::new();
         let ok = Message::parse(ok, &mut index).ok()?;
@@ -240,12 +304,8 @@ impl Leg {
 
     fn thaw_calling(&mut self, invite: &Invite, layer: &mut Layer) -> Result<Thawed, ThawError> {
         let request = self.write_head(invite).ok_or(ThawError::Malformed)?;
-        let way = super::Way {
-            path: self.path,
-            branch: &invite.branch.0,
-            leg: self.id,
-            role: Role::Invite,
-        };
+        let way =
+            Way { path: self.path, branch: &invite.branch.0, leg: self.id, role: Role::Invite };
         let tx = layer.resume_proceeding(way, request.clone())?;
         self.clients.push(tx);
         self.state = State::Calling(Box::new(Calling::resumed(tx, request, invite)));
@@ -266,8 +326,10 @@ impl Leg {
         writer.finish(None).ok()?;
         let mut index = Index::new();
         let message = Message::parse(&out, &mut index).ok()?;
-        let written = message.top_via().ok()?.branch() == Some(&*branch.0);
-        written.then(|| out.into())
+        let branched = message.top_via().ok()?.branch() == Some(&*branch.0);
+        // What cannot be cancelled would never end.
+        let cancelled = layer::cancel(&out, &[]).is_some();
+        (branched && cancelled).then(|| out.into())
     }
 
     /// A 2xx to an INVITE that no transaction of this life knows; whether it was ours.
@@ -312,8 +374,16 @@ impl Leg {
 enum Rest {
     Calling(Invite),
     Held(u32),
-    Answered(Option<Octets>, Path),
-    Confirmed(Option<Ack>),
+    Answered(Option<Answer>),
+    Confirmed(Option<Ack>, Option<Pending>),
+}
+
+impl AwaitAck {
+    /// The 2xx; `None` when it is too long to be kept.
+    fn image(&self) -> Option<Answer> {
+        let fits = self.ok.len() <= IMAGE_OK_LEN_MAX;
+        fits.then(|| Answer { ok: Octets(self.ok.to_vec()), reply: self.path })
+    }
 }
 
 impl Acked {

@@ -18,6 +18,8 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     /// A re-INVITE of ours that has to wait.
     pub(super) wanted: Option<Wanted>,
+    /// Whether our first 2xx is without its ACK, and was too long to be kept over a restart.
+    pub(super) unconfirmed: bool,
     /// The call has hung up; the BYE waits for the ACK of our 2xx.
     hangup: Option<Cause>,
 }
@@ -97,11 +99,18 @@ impl AwaitAck {
 
 impl Session {
     const fn of(phase: Phase) -> Session {
-        Session { phase, wanted: None, hangup: None }
+        Session { phase, wanted: None, unconfirmed: false, hangup: None }
     }
 
     pub(super) const fn stable() -> Session {
         Session::of(Phase::Stable)
+    }
+
+    /// Answered by a 2xx that nobody has any more.
+    pub(super) const fn unconfirmed() -> Session {
+        let mut session = Session::stable();
+        session.unconfirmed = true;
+        session
     }
 
     pub(super) fn awaiting(wait: AwaitAck) -> Session {

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::message::{MESSAGE_BYTES, Message};
 use crate::sys::{check, check_len, retry, wait_readable};
 
 /// Most descriptors of one message.
-pub(super) const FDS_MAX: usize = 5;
+pub(crate) const FDS_MAX: usize = 64;
 const HEADER_BYTES: usize = size_of::<libc::cmsghdr>();
 const CONTROL_BYTES: usize = HEADER_BYTES + (FDS_MAX * 4).next_multiple_of(8);
 const BACKLOG: i32 = 8;
@@ -24,11 +23,11 @@ struct ControlRoom([u8; CONTROL_BYTES]);
 
 /// One end of a connection, or a listener.
 #[derive(Debug)]
-pub(super) struct SeqPacket(Socket);
+pub(crate) struct SeqPacket(Socket);
 
 impl SeqPacket {
     /// Listens at `path`, mode 0600. A socket file that nobody listens at is replaced.
-    pub(super) fn listen(path: &Path) -> io::Result<SeqPacket> {
+    pub(crate) fn listen(path: &Path) -> io::Result<SeqPacket> {
         let address = SockAddr::unix(path)?;
         if SeqPacket::open()?.0.connect(&address).is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());
@@ -48,14 +47,14 @@ impl SeqPacket {
         Ok(socket)
     }
 
-    pub(super) fn connect(path: &Path) -> io::Result<SeqPacket> {
+    pub(crate) fn connect(path: &Path) -> io::Result<SeqPacket> {
         let socket = SeqPacket::open()?;
         socket.0.connect(&SockAddr::unix(path)?)?;
         Ok(socket)
     }
 
     /// The next connection, if one waits.
-    pub(super) fn accept(&self) -> io::Result<Option<SeqPacket>> {
+    pub(crate) fn accept(&self) -> io::Result<Option<SeqPacket>> {
         match self.0.accept() {
             Ok((socket, _)) => Ok(Some(SeqPacket(socket))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -64,7 +63,7 @@ impl SeqPacket {
     }
 
     /// Sends and receives wait at most this long.
-    pub(super) fn set_timeout(&self, timeout_ms: u32) -> io::Result<()> {
+    pub(crate) fn set_timeout(&self, timeout_ms: u32) -> io::Result<()> {
         let timeout = Some(Duration::from_millis(u64::from(timeout_ms)));
         self.0.set_nonblocking(false)?;
         self.0.set_read_timeout(timeout)?;
@@ -72,32 +71,46 @@ impl SeqPacket {
     }
 
     /// Whether the peer's process runs as the same user as ours, or as root.
-    pub(super) fn is_peer_trusted(&self) -> io::Result<bool> {
+    pub(crate) fn is_peer_trusted(&self) -> io::Result<bool> {
+        // SAFETY: takes nothing and cannot fail.
+        // JUSTIFICATION: the effective user is not in std.
+        let user = unsafe { libc::geteuid() };
+        let peer = self.peer()?;
+        Ok(peer.uid == user || peer.uid == 0)
+    }
+
+    /// The peer's process, 0 where it is not visible from here. On the connecting side: the one
+    /// that called listen(2).
+    pub(crate) fn peer_pid(&self) -> io::Result<u32> {
+        Ok(u32::try_from(self.peer()?.pid).unwrap_or(0))
+    }
+
+    fn peer(&self) -> io::Result<libc::ucred> {
         let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
         let mut size = size_of::<libc::ucred>() as libc::socklen_t;
-        // SAFETY: `peer` has `size` bytes to write; both live through the call. geteuid takes
-        // nothing and cannot fail.
+        let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+        let value = (&raw mut peer).cast();
+        // SAFETY: `peer` has `size` bytes to write; both live through the call.
         // JUSTIFICATION: peer credentials are not in std or socket2.
-        let user = unsafe {
-            let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
-            let value = (&raw mut peer).cast();
-            check(libc::getsockopt(self.0.as_raw_fd(), level, option, value, &raw mut size))?;
-            libc::geteuid()
-        };
-        Ok(peer.uid == user || peer.uid == 0)
+        check(unsafe {
+            libc::getsockopt(self.0.as_raw_fd(), level, option, value, &raw mut size)
+        })?;
+        Ok(peer)
     }
 
     /// Whether the peer has closed, or died. Nothing is sent in a session, so whatever can be read
     /// ends it.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         wait_readable(self.0.as_fd(), Some(0)).unwrap_or(true)
     }
 
-    pub(super) fn send(&self, message: &Message, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let mut bytes = message.encode();
+    /// Sends one message.
+    pub(crate) fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut control = ControlRoom([0; CONTROL_BYTES]);
         let length = control.set_fds(fds)?;
-        let mut iovec = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        // sendmsg(2) reads only, whatever the type of the pointer says.
+        let base = bytes.as_ptr().cast_mut().cast();
+        let mut iovec = libc::iovec { iov_base: base, iov_len: bytes.len() };
         let mut header = empty_header();
         header.msg_iov = &raw mut iovec;
         header.msg_iovlen = 1;
@@ -113,16 +126,15 @@ impl SeqPacket {
                 libc::sendmsg(self.0.as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL)
             })
         })?;
-        if sent == MESSAGE_BYTES { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+        if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// The next message and its descriptors. `UnexpectedEof`: the peer closed; `InvalidData`: not a
-    /// message of ours.
-    pub(super) fn receive(&self) -> io::Result<(Message, Vec<OwnedFd>)> {
-        // One byte more than a message, so that a longer one is noticed.
-        let mut bytes = [0u8; MESSAGE_BYTES + 1];
+    /// The next message and its descriptors; `buffer` is one byte longer than the longest message,
+    /// so that a longer one is noticed by its length. `UnexpectedEof`: the peer closed.
+    pub(crate) fn receive<'b>(&self, buffer: &'b mut [u8]) -> io::Result<(&'b [u8], Vec<OwnedFd>)> {
         let mut control = ControlRoom([0; CONTROL_BYTES]);
-        let mut iovec = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        let (base, room) = (buffer.as_mut_ptr().cast(), buffer.len());
+        let mut iovec = libc::iovec { iov_base: base, iov_len: room };
         let mut header = empty_header();
         header.msg_iov = &raw mut iovec;
         header.msg_iovlen = 1;
@@ -140,12 +152,10 @@ impl SeqPacket {
         if got == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let message = bytes.get(..got).and_then(Message::decode);
-        let message = message.ok_or(io::ErrorKind::InvalidData)?;
         if header.msg_flags & libc::MSG_CTRUNC != 0 {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        Ok((message, fds))
+        Ok((buffer.get(..got).unwrap_or_default(), fds))
     }
 
     fn open() -> io::Result<SeqPacket> {
