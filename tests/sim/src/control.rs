@@ -410,7 +410,11 @@ impl Control {
                 | AnswerBody::Respond(_)
                 | AnswerBody::Resolved(_) => None,
             },
-            Down::Hello(_) | Down::Verb(_) | Down::Edge(_) | Down::Stored(_) => None,
+            Down::Hello(_)
+            | Down::Verb(_)
+            | Down::Edge(_)
+            | Down::Stored(_)
+            | Down::Lengthen(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         self.send(&down);

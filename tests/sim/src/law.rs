@@ -225,14 +225,19 @@ impl World {
         let cable = self.plugs.cable.borrow();
         let disk = self.plugs.disk.borrow();
         let mut kept_asks = BTreeSet::new();
-        let mut kept = BTreeSet::new();
-        for frame in disk.frames.iter().filter(|frame| frame.kind == FrameKind::Ended) {
-            if let Ok(facts) = decode::<CallFacts>(&frame.payload) {
-                kept.insert(facts.record);
-                if !facts.settlement.0.is_empty() {
-                    kept_asks.insert(facts.ask);
+        let (mut started, mut kept) = (BTreeSet::new(), BTreeSet::new());
+        for frame in &disk.frames {
+            let Ok(facts) = decode::<CallFacts>(&frame.payload) else { continue };
+            match frame.kind {
+                FrameKind::Start => started.insert(facts.record),
+                FrameKind::Ended => {
+                    if !facts.settlement.0.is_empty() {
+                        kept_asks.insert(facts.ask);
+                    }
+                    kept.insert(facts.record)
                 }
-            }
+                FrameKind::Alive | FrameKind::Sealed | FrameKind::Other(_) => continue,
+            };
         }
         if let Some((words, _)) = &self.control.table {
             let shown = crate::control::slots(words).into_iter().map(|(_, facts)| facts);
@@ -243,7 +248,7 @@ impl World {
         let book = &mut self.book;
         if power {
             book.lost.extend(gone);
-            book.lost_records.extend(book.started.iter().filter(|id| !kept.contains(id)));
+            book.lost_records.extend(started.iter().filter(|id| !kept.contains(id)));
         } else {
             let new: Vec<AskId> = gone.filter(|ask| !book.lost.contains(ask)).collect();
             book.unseen.extend(new);

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use strowger_call::CallsConfig;
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
-use strowger_link::table::{Setup as TableSetup, Table, words_needed};
-use strowger_link::{CallFacts, Key, RecordId, Tick, Transport};
+use strowger_link::table::{Reader, Setup as TableSetup, Table, words_needed};
+use strowger_link::{CallFacts, Key, RecordId, SlotRef, Tick, Transport, token};
 use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
@@ -91,6 +91,20 @@ pub struct Plugs {
     pub probe: SharedProbe,
 }
 
+/// Tells of a text that begins with a token of ours (a Call-ID or a tag) whether the slot of its leg
+/// stands in a table.
+pub fn legs_known(words: &Words) -> impl Fn(&str) -> bool + use<> {
+    let reader = Reader::attach(words.unwatched()).ok();
+    let key = reader.as_ref().map(|reader| Key(reader.setup().token_key.to_le_bytes()));
+    let mut body = Vec::new();
+    let mut occupied = |idx| Some(reader.as_ref()?.read(idx, &mut body).ok()??.slot);
+    let slots: BTreeSet<SlotRef> = (0..SLOTS as u16).filter_map(&mut occupied).collect();
+    move |text| {
+        let leg = key.as_ref().and_then(|key| token::open(key, text.as_bytes()));
+        leg.is_some_and(|leg| slots.contains(&leg.slot))
+    }
+}
+
 /// Records that stand in the journal as ended.
 fn recorded(disk: &Disk) -> BTreeSet<RecordId> {
     let ended = disk.frames.iter().filter(|frame| frame.kind == FrameKind::Ended);
@@ -142,8 +156,9 @@ impl Switch {
         let setup = setup(token_key, epoch, seed, now);
         let (io, journal) = (SimIo::new(plugs), SimJournal::new(plugs, epoch));
         let mut shard = Shard::new(setup, io, journal, SimLink::new(plugs), table)?;
+        let recorded = recorded(&plugs.disk.borrow());
         let adopted = match former {
-            Some(_) => shard.adopt(&recorded(&plugs.disk.borrow())),
+            Some(_) => shard.adopt(&recorded),
             None => Adopted::default(),
         };
         Some((Switch { shard, words, epoch, due: now }, adopted))

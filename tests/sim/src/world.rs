@@ -227,6 +227,15 @@ impl World {
             world.queue.is_empty() && world.agents.iter().all(|agent| agent.open_calls() == 0)
         };
         self.run_until(self.now().plus_ms(LIVENESS_S * 1_000), over)?;
+        let quarantined = self.adopted.iter().any(|adopted| adopted.quarantined > 0);
+        if quarantined || self.book.switch_crashes > 0 {
+            // Nobody tells the phones of a call whose slot is left alone, or was free when the last
+            // word of its call was lost: people hang up.
+            let now = self.now();
+            self.agents.iter_mut().for_each(|agent| agent.give_up(quarantined, now));
+            self.collect_agents(now);
+            self.run_until(now.plus_ms(LINGER_S * 1_000), over)?;
+        }
         for agent in &self.agents {
             let open = agent.open_calls();
             if open > 0 {
@@ -468,8 +477,16 @@ impl World {
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
         self.book.switch_crashes += 1;
         self.switch = None;
-        let grave = self.plugs.probe.borrow_mut().bury_switch();
-        self.control.table = grave.map(|words| (words, self.epoch)).filter(|_| !power);
+        if let Some(words) = self.plugs.probe.borrow_mut().bury_switch() {
+            self.control.table = Some((words, self.epoch));
+        }
+        if power {
+            self.control.table = None;
+        }
+        let stands = self.control.table.as_ref().map(|(words, _)| crate::switch::legs_known(words));
+        for agent in &mut self.agents {
+            agent.switch_died(|text| stands.as_ref().is_some_and(|knows| knows(text)), now);
+        }
         self.plugs.cable.borrow_mut().cut();
         self.plugs.cable.borrow_mut().listens = false;
         {

@@ -10,16 +10,14 @@
 use std::collections::BTreeMap;
 use strowger_sim::world::CARRIER;
 use strowger_sim::{
-    Action, After, Breach, Callee, Caller, CrashAt, Plane, Reply, Side, Step, Victim, World, WorldConfig,
+    Action, After, Breach, Callee, Caller, CrashAt, Reply, Side, Step, Victim, World, WorldConfig,
     script,
 };
 
 /// Occurrences of a step that are tried from the first on; the last one is tried as well, unless it
 /// is one of many that go on for as long as the world does.
-const NTH_MAX: u32 = 6;
+const NTH_MAX: u32 = 5;
 const LAST_MAX: u32 = 60;
-/// Steps of a boot: the first one is over when the story begins.
-const BOOT: [Step; 4] = [Step::Linked, Step::HelloSent, Step::Replayed, Step::TakenUp];
 /// When the dataplane and the control plane are back, milliseconds: either first, and both late.
 const BACK_MS: [(u64, u64); 3] = [(40, 1_700), (1_700, 40), (4_000, 4_000)];
 
@@ -29,7 +27,8 @@ fn dial(world: &mut World, at_ms: u64, from: usize, to: &str, after: After) {
 }
 
 /// Registrations, and calls of all kinds: cut by the till after two extensions, held and resumed,
-/// cancelled, refused, granted too late, and one that is placed after all trouble.
+/// cancelled, refused, granted too late; both planes die and come back while calls are up; and one
+/// call is placed after all trouble.
 fn story(seed: u64, crashes: &[CrashAt]) -> Result<World, Breach> {
     let mut world = World::new(WorldConfig::perfect(seed)).expect("a world");
     for crash in crashes {
@@ -53,6 +52,10 @@ fn story(seed: u64, crashes: &[CrashAt]) -> Result<World, Breach> {
     world.at(12_500, Action::Slow(0));
     world.at(13_000, Action::Expect(1, Callee::answering(300, After::listen())));
     dial(&mut world, 13_010, 0, "1002", After::talk(4_000));
+    world.at(20_000, Action::Expect(1, Callee::answering(300, After::listen())));
+    dial(&mut world, 20_010, 0, "1002", After::talk(20_000));
+    world.at(25_000, Action::CrashSwitch { effects: 0, back_ms: 300, power: false });
+    world.at(30_000, Action::CrashControl { steps: 0, back_ms: 300 });
     world.at(70_000, Action::Expect(CARRIER, Callee::answering(200, After::talk(3_000))));
     dial(&mut world, 70_010, 0, "44201234", After::talk(5_000));
     world.run_ms(120_000)?;
@@ -67,14 +70,16 @@ fn tell(crash: &CrashAt) -> String {
 
 /// How often the story reaches each step.
 fn counts() -> BTreeMap<Step, u32> {
+    let begun = World::new(WorldConfig::perfect(0)).expect("a world");
     let world = story(0, &[]).unwrap_or_else(|breach| panic!("without a crash: {breach}"));
-    Step::ALL.iter().map(|step| (*step, world.count(*step))).collect()
+    let count = |step: &Step| world.count(*step) - begun.count(*step);
+    Step::ALL.iter().map(|step| (*step, count(step))).collect()
 }
 
 /// Every single crash of the story.
 fn crashes() -> Vec<CrashAt> {
     let mut all = Vec::new();
-    for (step, count) in counts().into_iter().filter(|(step, _)| !BOOT.contains(step)) {
+    for (step, count) in counts() {
         let tried = |nth: &u32| *nth <= NTH_MAX || (*nth == count && count <= LAST_MAX);
         for nth in (1..=count).filter(tried) {
             for side in [Side::Before, Side::After] {
@@ -108,9 +113,10 @@ fn play_all(lists: &[Vec<CrashAt>]) -> (usize, Vec<String>) {
         }
         match story(0, list) {
             Ok(world) => {
-                played += 1;
-                if world.crashed_at().len() != list.len() {
-                    broken.push(format!("{name}: came to {:?} only", world.crashed_at()));
+                // The second of two may be out of reach after the first.
+                played += usize::from(world.crashed_at().len() == list.len());
+                if world.crashed_at().is_empty() {
+                    broken.push(format!("{name}: never came"));
                 }
             }
             Err(breach) => {
@@ -147,22 +153,22 @@ fn a_second_crash_may_come_while_the_first_is_mended() {
         Step::HelloSent,
         Step::Replayed,
         Step::TakenUp,
+        Step::ThawBegun,
+        Step::ThawEnded,
         Step::EndedAppended,
         Step::EndedWritten,
-        Step::StartedTaken,
         Step::Settled,
         Step::IngestBegun,
         Step::Committed,
     ];
     let mut lists = Vec::new();
     for first in crashes().into_iter().filter(|crash| crash.nth == 1) {
-        for (n, step) in steps.into_iter().enumerate() {
+        // A third of the second steps each, so that together they are all there.
+        let third = lists.len() % 3;
+        for (n, step) in steps.into_iter().enumerate().filter(|(n, _)| n % 3 == third) {
             let side = if n % 2 == 0 { Side::After } else { Side::Before };
-            if BOOT.contains(&step) && !first.victim.hits(Plane::Control) {
-                continue;
-            }
             // Each pair of victims comes up in its turn.
-            let victim = Victim::ALL.get(lists.len() / 3 % 4).copied().unwrap_or(Victim::Both);
+            let victim = Victim::ALL.get(lists.len() % 4).copied().unwrap_or(Victim::Both);
             let (switch_back_ms, control_back_ms) =
                 BACK_MS.get(lists.len() % 3).copied().unwrap_or_default();
             let second = CrashAt { step, nth: 1, side, victim, switch_back_ms, control_back_ms };
