@@ -98,10 +98,7 @@ impl Call {
                 Ok(())
             }
             Event::ReofferAnswered { body } => self.reoffer_answered(&mut talk, leg, body, cx),
-            Event::ReofferRefused { cause } => {
-                self.reoffer_refused(&mut talk, leg, cause, cx);
-                Ok(())
-            }
+            Event::ReofferRefused { cause } => self.reoffer_refused(&mut talk, leg, cause, cx),
             Event::Confirmed { body } => self.confirmed(&mut talk, leg, body, cx),
             Event::Digits { digits, duration_ms } => {
                 self.pass_digits(talk.other(leg), &digits, duration_ms, cx);
