@@ -2,6 +2,7 @@
 
 use crate::desk::{Desk, MediaConfig, MediaDesk};
 use crate::edge::{Sources, Verdict};
+use crate::gauge::Gauges;
 use crate::outside::Outside;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -284,6 +285,11 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     #[must_use]
     pub fn gauges_in_use(&self) -> u64 {
         self.media.gauges.in_use_total()
+    }
+
+    /// The gauges, for a simulator that plants a wrong count.
+    pub fn gauges_mut(&mut self) -> &mut Gauges {
+        &mut self.media.gauges
     }
 
     /// The operating system, for counters.

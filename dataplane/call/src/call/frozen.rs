@@ -15,7 +15,7 @@ use strowger_link::codec::{decode, encode};
 use strowger_link::table::SlotState;
 use strowger_link::wire_struct;
 use strowger_link::{
-    CallFacts, Cause, FACTS_MAX, Grant, Hints, LEGS_MAX, MediaPolicy, Reason, SlotRef, Tick,
+    CallFacts, Cause, FACTS_MAX, Fact, Grant, Hints, LEGS_MAX, MediaPolicy, Reason, SlotRef, Tick,
 };
 
 /// Version of the image; another one is not taken up.
@@ -189,6 +189,19 @@ impl Call {
     pub(crate) fn lost(slot: SlotRef, lost: Lost, cx: &mut Cx<'_>) -> Call {
         let Lost { mut facts, legs, at, reason, recorded } = lost;
         let costs = !facts.settlement.0.is_empty();
+        // A caller who may have heard a failure already hears the same one again.
+        let told = facts.facts.iter().find_map(|fact| match fact {
+            Fact::LegEnded(ended) if ended.leg == 0 => Some(ended.cause),
+            Fact::LegEnded(_)
+            | Fact::Began(_)
+            | Fact::LegOpened(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Granted(_)
+            | Fact::Ended(_) => None,
+        });
         facts.close_at(at, reason);
         let mut call = Call {
             slot,
@@ -205,7 +218,7 @@ impl Call {
             state: State::Closed(Closed::Settled),
         };
         for LostLeg { leg, early } in legs {
-            call.hang_up_lost(leg, early, cx);
+            call.hang_up_lost(leg, early, told.unwrap_or(LOST), cx);
         }
         if costs && !recorded {
             call.write_slot(SlotState::Ended, cx);
@@ -215,7 +228,7 @@ impl Call {
         call
     }
 
-    fn hang_up_lost(&mut self, leg: u8, early: bool, cx: &mut Cx<'_>) {
+    fn hang_up_lost(&mut self, leg: u8, early: bool, told: Cause, cx: &mut Cx<'_>) {
         if leg >= LEGS_MAX {
             return;
         }
@@ -231,7 +244,7 @@ impl Call {
         }
         let command = match early && leg == 0 {
             true => Command::Hangup {
-                cause: final_cause(LOST),
+                cause: final_cause(told),
                 phrase: "".into(),
                 retry_after_s: retry_after_s(self.ask),
             },
