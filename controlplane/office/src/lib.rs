@@ -22,7 +22,7 @@ use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
-    Hangup, LegId, Lengthen, MS, Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId,
+    Hangup, LegId, Lengthen, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up, Verb, VerbId,
     VerbKind, VerbResult,
 };
 use strowger_model::{Account, AccountId, Amount, Binding, Cdr};
@@ -98,7 +98,10 @@ pub struct Office {
 /// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr) -> Event {
     let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
+    // Its table went with the host: a boot before its record came could not know of its hold.
+    let unheld = record.outcome.reason == Reason::HostLost as u8;
     match (lines.is_empty(), record.is_answered()) {
+        (false, _) if unheld => Event::Replay(Settle { hold, lines }),
         (false, _) => Event::Settle(Settle { hold, lines }),
         // Remembered: a `Started` that comes after the record opens no new hold.
         (true, true) => Event::Replay(Settle { hold, lines }),

@@ -54,6 +54,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             self.adopt_slot(slot, (at, recorded), &mut sum, now);
             self.settle(now);
         }
+        if sum.adopted > 0 {
+            // From here on this life's marks are theirs: a power cut ends them at its last one.
+            self.mark(now, true);
+        }
         self.io.flush();
         sum
     }

@@ -10,7 +10,7 @@ use crate::dice::Dice;
 use crate::fault::Plant;
 use crate::io::{Clock, wall_us};
 use crate::probe::{Place, SharedProbe};
-use crate::step::Step;
+use crate::step::{Plane, Step};
 use crate::switch::Plugs;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -135,6 +135,13 @@ impl Disk {
             }
             Work::None | Work::Write(_) | Work::Sync(..) => {}
         }
+    }
+
+    /// Writes and syncs what waits, while whoever wants it waits.
+    fn flush(&mut self) {
+        self.work = Work::None;
+        self.write();
+        self.sync(self.frames.len());
     }
 
     fn write(&mut self) {
@@ -334,6 +341,18 @@ impl SimJournal {
         let (disk, clock) = (Rc::clone(&plugs.disk), Rc::clone(&plugs.clock));
         let base = disk.borrow().count();
         SimJournal { disk, clock, probe: Rc::clone(&plugs.probe), epoch, base }
+    }
+
+    /// Writes the ends of these calls and waits until they are durable.
+    ///
+    /// # Errors
+    /// The process died meanwhile.
+    pub fn record(&mut self, calls: &[CallFacts]) -> Result<(), JournalFull> {
+        for facts in calls {
+            self.append(FrameKind::Ended, &encode(facts))?;
+        }
+        self.disk.borrow_mut().flush();
+        if self.probe.borrow().is_dead(Plane::Data) { Err(JournalFull) } else { Ok(()) }
     }
 }
 

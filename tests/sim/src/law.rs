@@ -1,16 +1,22 @@
 //! The laws: what must hold after every step, and what must hold when the world is quiet.
 
 use crate::plan;
+use crate::switch::Words;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_billing::{Mode, records};
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
-use strowger_link::{AskId, COUNTERS, CallFacts, Fact, RecordId};
+use strowger_link::table::{Reader, SlotState};
+use strowger_link::{AskId, COUNTERS, CallFacts, Fact, Reason, RecordId, Tick};
 use strowger_model::AccountId;
 
 /// Longest sleep of a shard that has nothing to do, milliseconds.
 const IDLE_MS: u64 = 100;
+/// Between two heartbeats, and from the last one to the death, at most so many milliseconds.
+const BEAT_MS: u64 = 250;
+/// Between two marks of the journal, with the time until they are durable, milliseconds.
+const MARK_MS: u64 = 1_300;
 /// Lines of each agent's ladder that a report shows.
 const LADDER_LINES: usize = 200;
 
@@ -45,9 +51,10 @@ pub(crate) struct Book {
     ended_asks: BTreeMap<AskId, u32>,
     /// Grants that the dataplane had taken when it died, and that no slot had shown yet.
     unseen: BTreeSet<AskId>,
-    /// Asks of calls that a power cut took: this release closes no open record of them.
-    lost: BTreeSet<AskId>,
-    lost_records: BTreeSet<RecordId>,
+    /// The last heartbeat of the last life that carried each answered call to its end.
+    carried: BTreeMap<RecordId, Tick>,
+    /// Records whose ends have been compared with it.
+    marked: BTreeSet<RecordId>,
     /// Crashes of the dataplane's process, power cuts included.
     pub(crate) switch_crashes: u32,
 }
@@ -129,6 +136,7 @@ impl World {
             let ended = frame.kind == FrameKind::Ended;
             if ended {
                 self.demand_whole(&facts)?;
+                self.demand_mark(&facts)?;
                 // An attempt that gave up waiting for its answer has a record without a settlement;
                 // a grant that comes after that is given back.
                 if !facts.settlement.0.is_empty() {
@@ -141,12 +149,40 @@ impl World {
             };
             self.demand(!twice, || format!("{:?} of {:?} twice", frame.kind, facts.record))?;
         }
-        let known = |id: &&RecordId| {
-            !self.book.ended.contains_key(id) && !self.book.lost_records.contains(id)
-        };
+        let known = |id: &&RecordId| !self.book.ended.contains_key(id);
         let open = self.book.started.iter().filter(known).count();
         let active = self.shard().map_or(usize::MAX, strowger_shard::Shard::calls_in_use);
         self.demand(open <= active, || format!("{open} calls answered and open, {active} active"))
+    }
+
+    /// The table as the dead life left it, before anything else may take it.
+    pub(crate) fn note_grave(&mut self, words: &Words) {
+        let Ok(reader) = Reader::attach(words.unwatched()) else { return };
+        let (beat, _) = reader.heartbeat();
+        for (state, facts) in crate::control::slots(words) {
+            if matches!(state, SlotState::Answered | SlotState::Ended) {
+                self.book.carried.insert(facts.record, beat);
+            }
+        }
+    }
+
+    /// What a crash ended is billed to its last sign of life, and no longer.
+    fn demand_mark(&mut self, facts: &CallFacts) -> Result<(), Breach> {
+        let Some(Fact::Ended(end)) = facts.facts.last() else { return Ok(()) };
+        let late_ms = match end.reason {
+            Reason::HostLost => MARK_MS,
+            Reason::ProcessLost => BEAT_MS,
+            _ => return Ok(()),
+        };
+        let Some(beat) = self.book.carried.get(&facts.record).copied() else { return Ok(()) };
+        // The journal is read anew after each crash.
+        if !self.book.marked.insert(facts.record) {
+            return Ok(());
+        }
+        let right = beat.ms_since(end.at) <= late_ms && end.at.ms_since(beat) <= BEAT_MS;
+        self.demand(right, || {
+            format!("{:?} ended at {:?}, its life at {beat:?}", facts.record, end.at)
+        })
     }
 
     /// A slot is freed only when its record is durable.
@@ -219,40 +255,28 @@ impl World {
         Ok(())
     }
 
-    /// The dataplane died. What no disk and no table has is lost: a grant that no slot had shown,
-    /// and with a power cut, which takes the table, every call that was up.
-    pub(crate) fn note_crash(&mut self, power: bool) {
+    /// The dataplane died. Only a grant of which neither table nor journal knows is lost: no slot
+    /// had shown it yet, or a power cut took the table before its call was answered for good.
+    pub(crate) fn note_crash(&mut self) {
         let cable = self.plugs.cable.borrow();
         let disk = self.plugs.disk.borrow();
-        let mut kept_asks = BTreeSet::new();
-        let (mut started, mut kept) = (BTreeSet::new(), BTreeSet::new());
+        let mut kept = BTreeSet::new();
         for frame in &disk.frames {
-            let Ok(facts) = decode::<CallFacts>(&frame.payload) else { continue };
-            match frame.kind {
-                FrameKind::Start => started.insert(facts.record),
-                FrameKind::Ended => {
-                    if !facts.settlement.0.is_empty() {
-                        kept_asks.insert(facts.ask);
-                    }
-                    kept.insert(facts.record)
-                }
-                FrameKind::Alive | FrameKind::Sealed | FrameKind::Other(_) => continue,
-            };
+            if matches!(frame.kind, FrameKind::Start | FrameKind::Ended)
+                && let Ok(facts) = decode::<CallFacts>(&frame.payload)
+                && !facts.settlement.0.is_empty()
+            {
+                kept.insert(facts.ask);
+            }
         }
         if let Some((words, _)) = &self.control.table {
             let shown = crate::control::slots(words).into_iter().map(|(_, facts)| facts);
-            kept_asks.extend(shown.filter(|f| !f.settlement.0.is_empty()).map(|f| f.ask));
+            kept.extend(shown.filter(|f| !f.settlement.0.is_empty()).map(|f| f.ask));
         }
-        let gone = cable.granted.iter().filter(|ask| !kept_asks.contains(ask));
+        let gone = cable.granted.iter().filter(|ask| !kept.contains(ask));
         let gone = gone.filter(|ask| !cable.abandoned.contains_key(ask)).copied();
         let book = &mut self.book;
-        if power {
-            book.lost.extend(gone);
-            book.lost_records.extend(started.iter().filter(|id| !kept.contains(id)));
-        } else {
-            let new: Vec<AskId> = gone.filter(|ask| !book.lost.contains(ask)).collect();
-            book.unseen.extend(new);
-        }
+        book.unseen.extend(gone);
         // The journal is read anew: frames that were handed over and not written are gone.
         book.frames = 0;
         book.started.clear();
@@ -330,7 +354,7 @@ impl World {
     /// Each grant came to exactly one end.
     fn check_grants(&self) -> Result<(), Breach> {
         let cable = self.plugs.cable.borrow();
-        for ask in cable.granted.iter().filter(|ask| !self.book.lost.contains(ask)) {
+        for ask in &cable.granted {
             let recorded = self.book.ended_asks.get(ask).copied().unwrap_or(0);
             let returned = cable.abandoned.get(ask).copied().unwrap_or(0);
             let wanted = if self.book.unseen.contains(ask) { 0 } else { 1 };
@@ -338,12 +362,8 @@ impl World {
                 format!("{ask:?} was granted; {recorded} records, {returned} times given back")
             })?;
         }
-        let open: Vec<_> = self
-            .book
-            .started
-            .iter()
-            .filter(|id| !self.book.ended.contains_key(id) && !self.book.lost_records.contains(id))
-            .collect();
+        let open: Vec<_> =
+            self.book.started.iter().filter(|id| !self.book.ended.contains_key(id)).collect();
         self.demand(open.is_empty(), || format!("answered and never ended: {open:?}"))
     }
 

@@ -6,14 +6,16 @@ use crate::io::{Clock, Machine, SimIo};
 use crate::plan::SWITCH;
 use crate::probe::{Place, SharedProbe};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strowger_call::CallsConfig;
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
-use strowger_link::table::{Reader, Setup as TableSetup, Table, words_needed};
-use strowger_link::{CallFacts, Key, RecordId, SlotRef, Tick, Transport, token};
+use strowger_link::table::{Reader, Setup as TableSetup, SlotState, Table, words_needed};
+use strowger_link::{
+    Alive, CallFacts, Fact, Key, Reason, RecordId, SlotRef, Tick, Transport, token,
+};
 use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
@@ -91,18 +93,60 @@ pub struct Plugs {
     pub probe: SharedProbe,
 }
 
-/// Tells of a text that begins with a token of ours (a Call-ID or a tag) whether the slot of its leg
-/// stands in a table.
+/// Tells of a text that begins with a token of ours (a Call-ID or a tag) whether a table knows its
+/// leg: its slot stands, and it is not a branch that a call gave up before it was answered or hung
+/// up. Of such a branch a crash may lose the CANCEL: its image is gone when its call has let go.
 pub fn legs_known(words: &Words) -> impl Fn(&str) -> bool + use<> {
     let reader = Reader::attach(words.unwatched()).ok();
     let key = reader.as_ref().map(|reader| Key(reader.setup().token_key.to_le_bytes()));
-    let mut body = Vec::new();
-    let mut occupied = |idx| Some(reader.as_ref()?.read(idx, &mut body).ok()??.slot);
-    let slots: BTreeSet<SlotRef> = (0..SLOTS as u16).filter_map(&mut occupied).collect();
+    let mut given_up: BTreeMap<SlotRef, BTreeSet<u8>> = BTreeMap::new();
+    for (state, facts) in crate::control::slots(words) {
+        let ended = facts.facts.iter().filter_map(|fact| match fact {
+            Fact::LegEnded(ended) if state != SlotState::Ended => Some(ended.leg),
+            _ => None,
+        });
+        given_up.insert(facts.slot, ended.collect());
+    }
     move |text| {
         let leg = key.as_ref().and_then(|key| token::open(key, text.as_bytes()));
-        leg.is_some_and(|leg| slots.contains(&leg.slot))
+        leg.is_some_and(|leg| given_up.get(&leg.slot).is_some_and(|up| !up.contains(&leg.leg)))
     }
+}
+
+/// Calls that were answered, have not ended, and stand in no table, ended at the last mark of the
+/// life that carried them: what `switchd` finds in the journal after a power cut. Its own reading is
+/// of files and belongs to its binary; this is a second one, by the same words.
+fn cut_off(disk: &Disk, held: &BTreeSet<RecordId>) -> Vec<CallFacts> {
+    let mut open: BTreeMap<RecordId, (CallFacts, u32)> = BTreeMap::new();
+    let mut marks: BTreeMap<u32, Tick> = BTreeMap::new();
+    for frame in &disk.frames {
+        let facts = || decode::<CallFacts>(&frame.payload).ok();
+        match frame.kind {
+            FrameKind::Start => {
+                open.extend(facts().map(|facts| (facts.record, (facts, frame.epoch))));
+            }
+            FrameKind::Ended => {
+                let _ended = facts().and_then(|facts| open.remove(&facts.record));
+            }
+            FrameKind::Alive => {
+                let Ok(alive) = decode::<Alive>(&frame.payload) else { continue };
+                let last = marks.entry(frame.epoch).or_insert(alive.at);
+                *last = alive.at.max(*last);
+                for record in &alive.live {
+                    if let Some((_, carried_by)) = open.get_mut(record) {
+                        *carried_by = frame.epoch;
+                    }
+                }
+            }
+            FrameKind::Sealed | FrameKind::Other(_) => {}
+        }
+    }
+    open.retain(|record, _| !held.contains(record));
+    let close = |(mut facts, epoch): (CallFacts, u32)| {
+        facts.close_at(marks.get(&epoch).copied().unwrap_or_default(), Reason::HostLost);
+        facts
+    };
+    open.into_values().map(close).collect()
 }
 
 /// Records that stand in the journal as ended.
@@ -149,6 +193,9 @@ impl Switch {
         if former.is_none() {
             let _formatted = Table::create(words.unwatched(), &fresh, epoch).ok()?;
         }
+        let held = crate::control::slots(&words).into_iter().map(|(_, facts)| facts.record);
+        let cut = cut_off(&plugs.disk.borrow(), &held.collect());
+        SimJournal::new(plugs, epoch).record(&cut).ok()?;
         plugs.probe.borrow_mut().watch(&words);
         let table = Table::adopt(words.watched(&plugs.probe), epoch).ok()?;
         let token_key = Key(table.setup().token_key.to_le_bytes());

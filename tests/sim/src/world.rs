@@ -477,7 +477,9 @@ impl World {
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
         self.book.switch_crashes += 1;
         self.switch = None;
-        if let Some(words) = self.plugs.probe.borrow_mut().bury_switch() {
+        let grave = self.plugs.probe.borrow_mut().bury_switch();
+        if let Some(words) = grave {
+            self.note_grave(&words);
             self.control.table = Some((words, self.epoch));
         }
         if power {
@@ -509,7 +511,7 @@ impl World {
         } else {
             self.plugs.disk.borrow_mut().crash();
         }
-        self.note_crash(power);
+        self.note_crash();
         self.push(now.plus_ms(back_ms), Event::StartSwitch);
     }
 
