@@ -11,7 +11,7 @@ use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_model::Cdr;
 use strowger_port::clock;
-use strowger_port::journal_file::{Cursor, Entry, JournalReader};
+use strowger_port::journal_file::{Cursor, Entry, JournalReader, sync_segments};
 use strowger_store::{Position as StoredPosition, Store};
 use tokio::runtime::Handle;
 use tracing::{error, warn};
@@ -116,6 +116,9 @@ impl Intake {
         if frames == 0 || (batch.is_empty() && frames < BATCH_MAX) {
             return false;
         }
+        if limit.is_none() && !self.make_durable(to) {
+            return false;
+        }
         self.keep(batch.into(), to);
         true
     }
@@ -123,6 +126,19 @@ impl Intake {
     /// Everything before `to` has been given to the decider.
     fn has_read(&self, to: StoredPosition) {
         self.shared.read.store(word(cursor(to).position), Ordering::Release);
+    }
+
+    /// A dataplane that died may have left frames that a power cut would still take, and a record
+    /// in the books whose frame is gone would be written once more at the next boot.
+    fn make_durable(&self, to: StoredPosition) -> bool {
+        let numbers = cursor(self.at).position.segment..=cursor(to).position.segment;
+        match sync_segments(&self.directory, numbers) {
+            Ok(()) => true,
+            Err(e) => {
+                warn!("the journal cannot be made durable, its records wait: {e}");
+                false
+            }
+        }
     }
 
     /// Charges, then stores, however long the database takes.

@@ -11,7 +11,7 @@ use strowger_model::Cdr;
 
 /// Records that [`Store::ingest`] takes at a time, usually: enough that what a transaction costs by
 /// itself (its sync above all) is little beside them, few enough that nobody waits long for it.
-pub const BATCH_USUAL: usize = 4_096;
+pub const BATCH_USUAL: usize = 3_840;
 
 /// A place in a journal, behind the last frame taken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

@@ -76,10 +76,7 @@ impl Call {
         let media = cx.res.release(id);
         let ended =
             LegEnded { leg, at: cx.now, cause: end.cause, by: end.by, reason: end.reason, media };
-        // Planted for the simulator: the end of a called leg is forgotten.
-        if cfg!(not(fault = "leg_end")) || leg == 0 {
-            self.facts.push(Fact::LegEnded(Box::new(ended)));
-        }
+        self.facts.push(Fact::LegEnded(Box::new(ended)));
         self.live(leg, LiveState::Ended, cx);
         match farewell {
             Farewell::None => {}

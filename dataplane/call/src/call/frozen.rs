@@ -15,7 +15,7 @@ use strowger_link::codec::{decode, encode};
 use strowger_link::table::SlotState;
 use strowger_link::wire_struct;
 use strowger_link::{
-    CallFacts, Cause, FACTS_MAX, Grant, Hints, LEGS_MAX, MediaPolicy, Reason, SlotRef, Tick,
+    CallFacts, Cause, FACTS_MAX, Fact, Grant, Hints, LEGS_MAX, MediaPolicy, Reason, SlotRef, Tick,
 };
 
 /// Version of the image; another one is not taken up.
@@ -47,6 +47,8 @@ wire_struct! {
         pub grant: Grant,
         /// Longest duration.
         pub max_at: Tick,
+        /// An exchange of descriptions was under way: the legs may have different sessions.
+        pub unsure: bool,
     }
 }
 
@@ -128,6 +130,7 @@ impl Call {
             answered_at: talk.credit.answered_at(),
             grant: talk.credit.grant(),
             max_at: talk.max_at,
+            unsure: talk.exchange != Exchange::Idle,
         }))
     }
 
@@ -174,9 +177,11 @@ impl Call {
             peer: frozen.peer,
             credit: Credit::resume(frozen.grant, frozen.answered_at, cx.now),
             max_at: frozen.max_at,
-            // What was under way is asked anew by whoever asked.
-            exchange: Exchange::Idle,
+            exchange: if frozen.unsure { Exchange::Asking { leg: 0 } } else { Exchange::Idle },
         }));
+        if frozen.unsure {
+            call.command(0, Command::Reoffer { body: None }, cx);
+        }
         Ok(call)
     }
 
@@ -184,6 +189,19 @@ impl Call {
     pub(crate) fn lost(slot: SlotRef, lost: Lost, cx: &mut Cx<'_>) -> Call {
         let Lost { mut facts, legs, at, reason, recorded } = lost;
         let costs = !facts.settlement.0.is_empty();
+        // A caller who may have heard a failure already hears the same one again.
+        let told = facts.facts.iter().find_map(|fact| match fact {
+            Fact::LegEnded(ended) if ended.leg == 0 => Some(ended.cause),
+            Fact::LegEnded(_)
+            | Fact::Began(_)
+            | Fact::LegOpened(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Granted(_)
+            | Fact::Ended(_) => None,
+        });
         facts.close_at(at, reason);
         let mut call = Call {
             slot,
@@ -200,7 +218,7 @@ impl Call {
             state: State::Closed(Closed::Settled),
         };
         for LostLeg { leg, early } in legs {
-            call.hang_up_lost(leg, early, cx);
+            call.hang_up_lost(leg, early, told.unwrap_or(LOST), cx);
         }
         if costs && !recorded {
             call.write_slot(SlotState::Ended, cx);
@@ -210,7 +228,7 @@ impl Call {
         call
     }
 
-    fn hang_up_lost(&mut self, leg: u8, early: bool, cx: &mut Cx<'_>) {
+    fn hang_up_lost(&mut self, leg: u8, early: bool, told: Cause, cx: &mut Cx<'_>) {
         if leg >= LEGS_MAX {
             return;
         }
@@ -226,7 +244,7 @@ impl Call {
         }
         let command = match early && leg == 0 {
             true => Command::Hangup {
-                cause: final_cause(LOST),
+                cause: final_cause(told),
                 phrase: "".into(),
                 retry_after_s: retry_after_s(self.ask),
             },
