@@ -424,9 +424,8 @@ impl Watch {
     /// Slots that have changed since the last look, and what they showed before.
     fn changed(&mut self) -> Vec<(usize, Option<Seen>)> {
         let now = Watch::controls(self.survivor());
-        let changed: Vec<usize> = (0..now.len())
-            .filter(|idx| now.get(*idx) != self.controls.get(*idx))
-            .collect();
+        let changed: Vec<usize> =
+            (0..now.len()).filter(|idx| now.get(*idx) != self.controls.get(*idx)).collect();
         self.controls = now;
         changed.into_iter().map(|idx| (idx, self.see(idx))).collect()
     }
@@ -437,8 +436,10 @@ impl Watch {
         let before = self.before.as_ref()?;
         let after = self.live.values();
         let slots_end = HEADER_WORDS + self.controls.len() * SLOT_WORDS;
-        let is_control =
-            |at: usize| (HEADER_WORDS..slots_end).contains(&at) && (at - HEADER_WORDS).is_multiple_of(SLOT_WORDS);
+        let is_control = |at: usize| {
+            (HEADER_WORDS..slots_end).contains(&at)
+                && (at - HEADER_WORDS).is_multiple_of(SLOT_WORDS)
+        };
         let mut stores: Vec<(u8, usize)> = (HEADER_WORDS..after.len())
             .filter(|at| before.get(*at) != after.get(*at) && !is_control(*at))
             .map(|at| {

@@ -5,7 +5,11 @@
 //! step that the story never reaches fails the test, so a new step cannot go untested.
 //! `STROWGER_CRASH="GoTaken 1 After Switch"` plays one of them and shows the ladder.
 
-#![expect(clippy::expect_used, clippy::print_stderr, reason = "a failing run tells how to repeat it")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a failing run tells how to repeat it"
+)]
 
 use std::collections::BTreeMap;
 use strowger_sim::world::CARRIER;
@@ -86,14 +90,8 @@ fn crashes() -> Vec<CrashAt> {
                 for victim in Victim::ALL {
                     let back = BACK_MS.get(all.len() % BACK_MS.len()).copied();
                     let (switch_back_ms, control_back_ms) = back.unwrap_or_default();
-                    let crash = CrashAt {
-                        step,
-                        nth,
-                        side,
-                        victim,
-                        switch_back_ms,
-                        control_back_ms,
-                    };
+                    let crash =
+                        CrashAt { step, nth, side, victim, switch_back_ms, control_back_ms };
                     all.push(crash);
                 }
             }
