@@ -83,10 +83,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     /// The journal's mark of life, several when it lists many calls; one that finds no room is left
     /// out.
-    pub(crate) fn mark_alive(&mut self, now: Tick) {
+    pub(crate) fn mark_alive(&mut self, now: Tick, is_first: bool) {
         let (shard, wall_us) = (self.number, self.io.wall_us());
         let mut live: Vec<RecordId> = Vec::new();
-        if Alive::is_list(now) {
+        if is_first || Alive::is_list(now) {
             live.extend(self.calls.answered());
         }
         let mut lists: Vec<&[RecordId]> = live.chunks(ALIVE_LIST_MAX).collect();
