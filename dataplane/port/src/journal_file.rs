@@ -43,6 +43,8 @@ pub use thread::{Health, Journal};
 pub const SEGMENT_BYTES_MIN: u32 = 1 << 20;
 /// Largest segment in bytes: a reader holds one in memory.
 pub const SEGMENT_BYTES_MAX: u32 = 1 << 28;
+/// A group is at most this part of a segment.
+pub const GROUP_PART: u32 = 8;
 /// Longest group interval in milliseconds.
 pub const GROUP_MS_MAX: u32 = 50;
 

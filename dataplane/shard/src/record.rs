@@ -102,8 +102,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     /// The journal's mark of life, several when it lists many calls; one that finds no room is left
     /// out.
-    pub(crate) fn mark_alive(&mut self, now: Tick) {
-        self.mark(now, Alive::is_list(now));
+    pub(crate) fn mark_alive(&mut self, now: Tick, is_first: bool) {
+        self.mark(now, is_first || Alive::is_list(now));
     }
 
     /// A mark, with a list of the answered calls or without.

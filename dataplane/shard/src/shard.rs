@@ -413,8 +413,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
         if now >= self.next_alive {
             // Once in each second, so that the one whose mark lists the calls is never missed.
+            let is_first = self.next_alive == Tick::default();
             self.next_alive = Tick(now.0 - now.0 % ALIVE).plus_ns(ALIVE);
-            self.mark_alive(now);
+            self.mark_alive(now, is_first);
             self.report(now);
         }
     }
