@@ -12,6 +12,7 @@
 //! `ingest`.
 
 mod binding;
+mod backup;
 mod books;
 mod bulk;
 mod cdr;

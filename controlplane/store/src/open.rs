@@ -16,6 +16,8 @@ use strowger_billing::LedgerAccount;
 const READERS_MAX: u32 = 4;
 /// How long a reader waits for a connection.
 const READER_WAIT: Duration = Duration::from_secs(5);
+/// How long a writer waits for its turn, or for a server that does not answer.
+const WRITER_WAIT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a lock of another process, milliseconds.
 const BUSY_MS: u32 = 5000;
 /// Ledger accounts whose ids are remembered.
@@ -90,7 +92,7 @@ pub struct Store {
 /// Reads.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    engine: Engine,
+    pub(crate) engine: Engine,
     pub(crate) pool: Pool<Any>,
 }
 
@@ -129,7 +131,7 @@ pub(crate) fn bulk_pool<D: Database>(engine: Engine) -> PoolOptions<D>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
 {
-    pool(engine, 1)
+    pool(engine, 1).acquire_timeout(WRITER_WAIT)
 }
 
 impl Store {
@@ -152,7 +154,7 @@ impl Store {
             make_private(file).map_err(sqlx::Error::Io).tried("create the database's file")?;
         }
         let (engine, options) = (Engine::of(place), place.options(true)?);
-        let writer = pool(engine, 1).connect_with(options.clone());
+        let writer = pool(engine, 1).acquire_timeout(WRITER_WAIT).connect_with(options.clone());
         let writer = writer.await.tried("open the database")?;
         match engine {
             Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&writer).await?,
