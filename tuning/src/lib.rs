@@ -2,8 +2,9 @@
 //!
 //! It says what a host has (addresses, cores, directories), never what a customer bought: trunks,
 //! prices and users are data in the database. Unknown keys are refused; every error names the key.
-//! `profiles/` holds commented examples for kinds of host. [`Config::parse`] is pure; the one place
-//! that opens the file is [`Words::load`], by the words of the command line that all programs share.
+//! `profiles/` holds commented examples for kinds of host. [`Config::parse`] is pure;
+//! [`Words::load`] is the one place that opens the file, by the words of the command line that all
+//! programs share.
 //!
 //! Start at [`Config::parse`].
 

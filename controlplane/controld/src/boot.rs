@@ -13,6 +13,7 @@ use strowger_link::table::{Reader as TableReader, SlotState};
 use strowger_link::{CallFacts, OriginMark, SlotBody};
 use strowger_office::Office;
 use strowger_port::journal_file::{Entry, JournalReader};
+use strowger_port::process::boot_id;
 use strowger_port::{clock, shm};
 use strowger_store::{Life, Position};
 use strowger_tuning::Config;
@@ -36,11 +37,15 @@ pub(crate) fn take_up(office: &mut Office, config: &Config, at: Position) -> Ori
     origins
 }
 
-/// Calls in the table; none when there is no table, or not one that can be read.
+/// Calls in the table; none when there is no table, or not one that can be read. One of another
+/// boot is worth nothing: its calls are over, and the dataplane records them from the journal.
 fn running(config: &Config) -> Vec<CallFacts> {
     let file = config.run_dir().join("calls-0.table");
     let Ok((_fd, mapping)) = shm::open_file(&file) else { return Vec::new() };
     let Ok(table) = TableReader::attach(mapping) else { return Vec::new() };
+    if table.setup().boot_id != boot_id() {
+        return Vec::new();
+    }
     let (calls, unreadable) = calls_of(&table);
     if unreadable > 0 {
         warn!(unreadable, "slots of the call table cannot be read");

@@ -321,7 +321,6 @@ impl Decider {
                     }
                 }
                 Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),
-                Output::Adjusted { id, outcome } => info!(id, ?outcome, "adjusted"),
                 Output::Verb(result) => info!(id = result.id.0, outcome = ?result.outcome, "verb"),
                 Output::Turned(turned) => info!(count = turned.count, "strangers turned away"),
             }

@@ -128,7 +128,8 @@ impl Intake {
                     self.publish();
                     let number = batch.unsigned_abs();
                     self.orders.give(Order::Committed(number, stretch.records));
-                    next = read_ahead.map(|ahead| Stretch { charged: ahead.records.len(), ..ahead });
+                    next =
+                        read_ahead.map(|ahead| Stretch { charged: ahead.records.len(), ..ahead });
                 }
                 Outcome::Refused if ending => return,
                 Outcome::Refused => {
@@ -211,7 +212,12 @@ impl Intake {
         }
         // Marks of life alone are worth a transaction only now and then.
         let worth_it = !records.is_empty() || frames >= FRAMES_USUAL;
-        worth_it.then(|| Stretch { records: records.into(), charged, to, is_durable: limit.is_some() })
+        worth_it.then(|| Stretch {
+            records: records.into(),
+            charged,
+            to,
+            is_durable: limit.is_some(),
+        })
     }
 
     /// Charges what of a stretch is not charged yet.
@@ -248,18 +254,18 @@ impl Intake {
     }
 
     /// Waits for the database, but not for ever.
-    fn outcome(
-        &self,
-        storing: JoinHandle<Result<i64, StoreError>>,
-        stretch: &Stretch,
-    ) -> Outcome {
+    fn outcome(&self, storing: JoinHandle<Result<i64, StoreError>>, stretch: &Stretch) -> Outcome {
         let stop = storing.abort_handle();
-        let waited = self.runtime.block_on(async { tokio::time::timeout(STORE_MAX, storing).await });
+        let waited =
+            self.runtime.block_on(async { tokio::time::timeout(STORE_MAX, storing).await });
         match waited {
             Ok(Ok(Ok(batch))) => Outcome::Stored(batch),
             Ok(Ok(Err(StoreError::Cursor { .. }))) => self.look_for(stretch),
             Ok(Ok(Err(e))) => {
-                warn!("the database does not take records, they wait in the journal: {}", chain(&e));
+                warn!(
+                    "the database does not take records, they wait in the journal: {}",
+                    chain(&e)
+                );
                 Outcome::Refused
             }
             Ok(Err(e)) => {

@@ -122,7 +122,7 @@ fn admin_socket(config: &Config) -> Result<TcpListener, String> {
 fn claim(config: &Config) -> Result<Claim, String> {
     let data = &config.node.data;
     Claim::take(data, &config.run_dir(), KIND, ME)
-        .map_err(|e| format!("{}: no place for a control plane: {KIND}.lock: {e}", data.display()))
+        .map_err(|e| format!("{}: no place for a control plane: {e}", data.display()))
 }
 
 fn private_dir(dir: &Path) -> Result<(), String> {

@@ -196,6 +196,8 @@ fn write_office(writer: &mut MetricsWriter, counts: &Counts) {
     let mut calls = writer.counter("strowger_calls_total", "Attempts, by what became of them.");
     calls.sample(&[("verdict", "admitted")], counts.admitted);
     calls.sample(&[("verdict", "refused")], counts.refused);
+    let lengthened = "Calls lengthened unasked, because money came in.";
+    writer.counter("strowger_lengthened_total", lengthened).sample(&[], counts.lengthened);
     writer.counter("strowger_records_total", "Records settled.").sample(&[], counts.settled);
     writer.counter("strowger_till_alarms_total", "Alarms of the till.").sample(&[], counts.alarms);
 }

@@ -353,6 +353,45 @@ fn talk_time_is_extended_up_to_the_balance() {
     assert_eq!(payer(&office).1, "0.12000000");
 }
 
+/// What the dataplane is told unasked: the call, its total talk time, and whether that is the last.
+fn lengthened(office: &mut Office) -> Vec<(u64, u64, bool)> {
+    let mut told = Vec::new();
+    while let Some(output) = office.poll_output() {
+        if let Output::Down(Down::Lengthen(more)) = output {
+            assert_eq!(more.leg, ask(0, "").leg);
+            told.push((more.ask.0, more.grant.ms, more.grant.last));
+        }
+    }
+    told
+}
+
+#[test]
+fn a_payment_lengthens_a_call_in_its_last_slice() {
+    let mut first = office("0.03");
+    let go = go(&mut first, 7);
+    assert_eq!((go.grant.ms, go.grant.last), (30_000, true));
+    let euro = |text: &str| Amount::parse(text, Currency::new("EUR", 2).unwrap()).unwrap();
+    let pay = |office: &mut Office, id, text: &str| {
+        office.adjust(id, PAYER, euro(text), Stage::Durable, NOW).unwrap()
+    };
+    assert_eq!(pay(&mut first, 1, "0.02"), Ok(euro("0.05")));
+    assert_eq!(lengthened(&mut first), [(7, 50_000, true)]);
+    assert_eq!(pay(&mut first, 1, "0.02"), Ok(euro("0.05")));
+    assert_eq!(lengthened(&mut first), []);
+    // The control plane dies; the table knows of the last slice, the books of the payment.
+    let mut running = facts(7, &go.settlement, None);
+    running.facts.push(Fact::Granted(strowger_link::Granted { at: NOW, ms: 50_000, last: true }));
+    let mut second = office("0.05");
+    second.adopt_running(&running, NOW);
+    assert_eq!(payer(&second), at("0.05000000", "0.05000000", 1));
+    let leg = second.live()[&AskId(7)].leg;
+    assert_eq!(pay(&mut second, 9, "0.10"), Ok(euro("0.15")));
+    let Some(Output::Down(Down::Lengthen(more))) = second.poll_output() else { panic!("nothing") };
+    assert_eq!((more.leg, more.grant.ms, more.grant.last), (leg, 110_000, false));
+    assert_eq!(payer(&second), at("0.15000000", "0.11000000", 1));
+    assert_eq!(alarms(&mut second), 0);
+}
+
 #[test]
 fn a_late_ask_is_dropped() {
     let mut office = office("10");

@@ -11,8 +11,8 @@
 //! It decides nothing: rows in, rows out. Start at [`Store::open`], [`ConfigRows`] and the batch of
 //! `ingest`.
 
-mod binding;
 mod backup;
+mod binding;
 mod books;
 mod bulk;
 mod cdr;

@@ -79,7 +79,7 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
     said.map_err(|e| Failure::Running(format!("standard output: {e}")))
 }
 
-/// Writes a line for a person to standard error; whoever read it may be gone, and that ends nothing.
+/// Writes a line for a person to standard error; whoever read it may be gone, which ends nothing.
 pub(crate) fn complain(text: &str) {
     let _gone = writeln!(std::io::stderr(), "strowger: {text}");
 }

@@ -1,4 +1,4 @@
-//! `strowger up`: starts both planes or takes them over, starts again what dies, ends both in order.
+//! `strowger up`: starts both planes or takes them over, starts again what dies, ends both.
 //!
 //! The planes do not need it: when it is killed they run on, and the next `strowger up` on the same
 //! directory finds them ([`strowger_port::keep`]), gets the sockets back, and keeps both as before.
@@ -10,11 +10,12 @@ use crate::plane::Plane;
 use crate::{Failure, complain, say};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use strowger_port::eventfd::wait_any_fd;
 use strowger_port::keep;
 use strowger_port::process::HandOn;
@@ -24,8 +25,11 @@ use strowger_tuning::{Config, Words};
 /// The lock of the one supervisor, in the data directory.
 const LOCK_FILE: &str = "up.lock";
 const ME: &str = concat!("strowger ", env!("CARGO_PKG_VERSION"));
+/// How long another supervisor's end is waited for, and how often it is looked for.
+const LOCK_MAX: Duration = Duration::from_millis(500);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM, SIGINT or SIGHUP.
 pub(crate) fn run(words: &Words) -> Result<(), Failure> {
     let config = effective(words).map_err(Failure::Usage)?;
     let run = config.run_dir();
@@ -78,11 +82,21 @@ fn make_private_dir(dir: &Path) -> Result<(), Failure> {
     made.map_err(|e| Failure::Running(format!("{}: {e}", dir.display())))
 }
 
+/// Takes the place of the one supervisor. One that was killed a moment ago may not be gone yet.
 fn lock(data: &Path) -> Result<File, Failure> {
-    keep::lock(&data.join(LOCK_FILE), ME).map_err(|e| {
-        let data = data.display();
-        Failure::Running(format!("{data}: a `strowger up` runs here already: {LOCK_FILE}: {e}"))
-    })
+    let give_up = Instant::now() + LOCK_MAX;
+    loop {
+        match keep::lock(&data.join(LOCK_FILE), ME) {
+            Ok(lock) => return Ok(lock),
+            Err(e) if e.kind() == ErrorKind::ResourceBusy && Instant::now() < give_up => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(e) => {
+                let data = data.display();
+                return Err(Failure::Running(format!("{data}: no place for a supervisor: {e}")));
+            }
+        }
+    }
 }
 
 fn beside_me(name: &str) -> Result<PathBuf, Failure> {

@@ -126,7 +126,7 @@ impl Account {
 }
 
 /// Where an account stands among [`Accounts`]; accounts never move, so a hold keeps it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Place(usize);
 
 /// All accounts. Found by hash, because a million of them make a tree of cold nodes. The hash has

@@ -11,8 +11,8 @@ use strowger_leg::{Cause, Command, Event, Offer};
 use strowger_link::codec::decode;
 use strowger_link::table::SlotState;
 use strowger_link::{
-    Answer, AnswerBody, AskId, CallFacts, Emergency, Hangup, LegId, Originate, Reason, RecordId,
-    SlotRef, Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
+    Answer, AnswerBody, AskId, CallFacts, Emergency, Hangup, LegId, Lengthen, Originate, Reason,
+    RecordId, SlotRef, Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
 };
 
 /// What a shard's calls are told at start.
@@ -150,6 +150,16 @@ impl Calls {
             None if is_grant => self.desk.abandon(ask),
             // More talk time for a call that has ended went to its hold, which its record settles.
             None => {}
+        }
+    }
+
+    /// More talk time that nobody asked for: money came in during a last slice. What is for a call
+    /// that has ended, or for an earlier life of its slot, is dropped.
+    pub fn handle_lengthen(&mut self, more: &Lengthen, now: Tick, res: &mut impl Resources) {
+        let Lengthen { ask, leg, grant } = *more;
+        let known = self.with(leg.slot, now, res, |call, cx| call.handle_lengthen(ask, grant, cx));
+        if known != Some(true) {
+            self.desk.counters.strays += 1;
         }
     }
 

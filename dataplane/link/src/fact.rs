@@ -313,7 +313,23 @@ wire_struct! {
         pub at: Tick,
         /// Wall clock then, microseconds.
         pub wall_us: i64,
-        /// Answered calls whose record is open; listed on every sixtieth mark, else empty.
+        /// Answered calls whose record is open, on marks of seconds that [`Alive::is_list`] names,
+        /// else none. More than [`ALIVE_LIST_MAX`] stand in several marks of the same tick.
         pub live: Vec<RecordId>,
+    }
+}
+
+/// Most calls one mark lists: as many as fit a frame of the journal.
+pub const ALIVE_LIST_MAX: usize = 4_000;
+/// Marks of every so many seconds list calls.
+const LIST_EVERY_S: u64 = 60;
+
+const _: () = assert!(ALIVE_LIST_MAX * size_of::<i64>() + 64 <= crate::journal::PAYLOAD_BYTES_MAX);
+
+impl Alive {
+    /// Whether a mark of this tick lists the answered calls; without any, its list is empty.
+    #[must_use]
+    pub const fn is_list(at: Tick) -> bool {
+        (at.0 / crate::SECOND).is_multiple_of(LIST_EVERY_S)
     }
 }

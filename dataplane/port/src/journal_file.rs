@@ -37,7 +37,7 @@ mod write;
 
 use std::path::PathBuf;
 
-pub use disk::{list_segments, segment_path};
+pub use disk::{list_segments, segment_path, sync_segments};
 pub use handle::{CALL_BYTES, JournalHandle};
 pub use read::{Cursor, Entry, JournalReader};
 pub use thread::{Health, Journal};

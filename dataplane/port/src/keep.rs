@@ -53,11 +53,12 @@ const LOCK_MODE: u32 = 0o600;
 /// Takes the lock at `path` for as long as the file lives, and writes into it who has it.
 ///
 /// # Errors
-/// `ResourceBusy`: another process has it; the message names it. Else the system's.
+/// `ResourceBusy`: another process has it; the message names the file and the process. Else the
+/// system's, with the path.
 pub fn lock(path: &Path, program: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(LOCK_MODE);
-    let mut file = options.open(path)?;
+    let mut file = options.open(path).map_err(|e| with_path(path, &e))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -66,7 +67,9 @@ pub fn lock(path: &Path, program: &str) -> io::Result<File> {
             let _empty = file.take(HOLDER_BYTES_MAX).read_to_string(&mut holder);
             let holder = holder.lines().next().filter(|line| !line.is_empty());
             let holder = holder.unwrap_or("another process").to_owned();
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, format!("held by {holder}")));
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let said = format!("{name} is held by {holder}");
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, said));
         }
         Err(TryLockError::Error(error)) => return Err(error),
     }
@@ -96,10 +99,12 @@ impl Claim {
     /// anything in them is read or written.
     ///
     /// # Errors
-    /// `ResourceBusy`: another process has the place; the message names it. Else the system's.
+    /// `ResourceBusy`: another process has the place; the message names it. Else the system's, with
+    /// the path.
     pub fn take(data: &Path, run: &Path, kind: &str, program: &str) -> io::Result<Claim> {
         let lock = lock(&data.join(format!("{kind}.lock")), program)?;
-        let listener = SeqPacket::listen(&socket_path(run, kind))?;
+        let path = socket_path(run, kind);
+        let listener = SeqPacket::listen(&path).map_err(|e| with_path(&path, &e))?;
         Ok(Claim { lock, listener, program: program.to_owned() })
     }
 
@@ -205,6 +210,10 @@ fn is_nobody(error: &io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
+fn with_path(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 fn socket_path(run: &Path, kind: &str) -> PathBuf {
     run.join(format!("{kind}.keep"))
 }
@@ -246,7 +255,7 @@ mod tests {
         let claim = Claim::take(path, path, "switchd", "switchd 1").unwrap();
         let refused = Claim::take(path, path, "switchd", "switchd 2").unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy);
-        let me = format!("held by switchd 1, process {}, began ", std::process::id());
+        let me = format!("switchd.lock is held by switchd 1, process {}, ", std::process::id());
         assert!(refused.to_string().starts_with(&me), "{refused}");
         Claim::take(path, path, "controld", "controld 1").unwrap();
         drop(claim);

@@ -27,6 +27,13 @@ pub struct HandOn<'a> {
     pub fds: Vec<BorrowedFd<'a>>,
 }
 
+/// This boot of the host, 0 where the system does not tell.
+#[must_use]
+pub fn boot_id() -> u128 {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    u128::from_str_radix(&text.trim().replace('-', ""), 16).unwrap_or(0)
+}
+
 fn descriptor_flags(fd: RawFd) -> io::Result<i32> {
     // SAFETY: F_GETFD reads the flags of a descriptor number; an invalid one is an error, nothing
     // else.
@@ -110,9 +117,16 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
+    fn a_boot_has_one_id() {
+        assert_ne!(boot_id(), 0);
+        assert_eq!(boot_id(), boot_id());
+    }
+
+    #[test]
     fn a_child_finds_what_it_was_handed() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let script = OsStr::new("eval \"echo ready >&$STROWGER_TEST_FD\"");
+        // A shell's own redirection knows one digit only.
+        let script = OsStr::new("echo ready >/proc/self/fd/$STROWGER_TEST_FD");
         let hand_on = HandOn { name: "STROWGER_TEST_FD", fds: vec![writer.as_fd()] };
         let args = [OsStr::new("-c"), script];
         let mut child = spawn(OsStr::new("sh"), &args, &[], &[hand_on]).unwrap();

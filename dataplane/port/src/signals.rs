@@ -1,4 +1,4 @@
-//! The wish to end: SIGTERM and SIGINT as something to wait for.
+//! The wish to end: SIGTERM, SIGINT and SIGHUP as something to wait for.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::sys::{check, wait_readable};
 
-/// Takes SIGTERM and SIGINT away from their default action; made once, in the first thread and
-/// before any other is started (they inherit its signal mask).
+/// Takes SIGTERM, SIGINT and SIGHUP away from their default action; made once, in the first thread
+/// and before any other is started (they inherit its signal mask).
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
@@ -18,10 +18,12 @@ pub enum Signal {
     Terminate,
     /// SIGINT: from a terminal.
     Interrupt,
+    /// SIGHUP: the terminal is gone. Not seen where it is ignored, as under nohup(1).
+    HangUp,
 }
 
 impl Signals {
-    /// Blocks both signals in this thread and those it starts, and listens for them.
+    /// Blocks these signals in this thread and those it starts, and listens for them.
     ///
     /// # Errors
     /// No descriptors left.
@@ -34,6 +36,7 @@ impl Signals {
             libc::sigemptyset(set.as_mut_ptr());
             libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
             libc::sigaddset(set.as_mut_ptr(), libc::SIGINT);
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGHUP);
             let blocked =
                 libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
             if blocked != 0 {
@@ -61,6 +64,7 @@ impl Signals {
         match libc::c_int::try_from(info.ssi_signo) {
             Ok(libc::SIGTERM) if whole => Some(Signal::Terminate),
             Ok(libc::SIGINT) if whole => Some(Signal::Interrupt),
+            Ok(libc::SIGHUP) if whole => Some(Signal::HangUp),
             Ok(_) | Err(_) => None,
         }
     }
@@ -90,9 +94,11 @@ mod tests {
         std::thread::spawn(|| {
             let signals = Signals::block().unwrap();
             assert_eq!(signals.take(), None);
-            for (number, signal) in
-                [(libc::SIGTERM, Signal::Terminate), (libc::SIGINT, Signal::Interrupt)]
-            {
+            for (number, signal) in [
+                (libc::SIGTERM, Signal::Terminate),
+                (libc::SIGINT, Signal::Interrupt),
+                (libc::SIGHUP, Signal::HangUp),
+            ] {
                 // SAFETY: a signal this thread has blocked, to this very thread.
                 // JUSTIFICATION: the test needs a real signal that reaches no other test.
                 assert_eq!(unsafe { libc::pthread_kill(libc::pthread_self(), number) }, 0);

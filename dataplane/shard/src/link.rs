@@ -58,6 +58,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
             Down::Verb(verb) => calls.handle_verb(*verb, now, wall_us, &mut desk),
             Down::Edge(edge) => self.set_edge(*edge),
+            Down::Lengthen(more) => calls.handle_lengthen(&more, now, &mut desk),
             Down::Stored(word) => self.journal.stored(Position::from_word(word)),
         }
     }

@@ -7,12 +7,9 @@ use strowger_link::codec::{Octets, decode, encode};
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{SlotState, WriteError};
 use strowger_link::{
-    Alive, AskId, CallFacts, OriginMark, RecordId, SlotBody, SlotRef, Tick, Up,
+    ALIVE_LIST_MAX, Alive, AskId, CallFacts, OriginMark, RecordId, SlotBody, SlotRef, Tick, Up,
 };
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink};
-
-/// Every so many marks of life the journal lists the answered calls.
-const LIVE_LIST_EVERY: u64 = 60;
 
 /// A journal frame that found no room yet.
 #[derive(Debug)]
@@ -111,15 +108,21 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
-    /// The journal's mark of life; a mark that finds no room is left out.
+    /// The journal's mark of life, several when it lists many calls; one that finds no room is left
+    /// out.
     pub(crate) fn mark_alive(&mut self, now: Tick) {
-        let nth = now.0 / strowger_link::SECOND;
-        let live = if nth.is_multiple_of(LIVE_LIST_EVERY) {
-            self.calls.answered().collect()
-        } else {
-            Vec::new()
-        };
-        let alive = Alive { shard: self.number, at: now, wall_us: self.io.wall_us(), live };
-        let _left_out = self.journal.append(FrameKind::Alive, &encode(&alive));
+        let (shard, wall_us) = (self.number, self.io.wall_us());
+        let mut live: Vec<RecordId> = Vec::new();
+        if Alive::is_list(now) {
+            live.extend(self.calls.answered());
+        }
+        let mut lists: Vec<&[RecordId]> = live.chunks(ALIVE_LIST_MAX).collect();
+        if lists.is_empty() {
+            lists.push(&[]);
+        }
+        for list in lists {
+            let alive = Alive { shard, at: now, wall_us, live: list.to_vec() };
+            let _left_out = self.journal.append(FrameKind::Alive, &encode(&alive));
+        }
     }
 }

@@ -399,7 +399,13 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let Shard { endpoint, calls, sources, challenge, listeners, journal, counts, .. } = self;
         let Some(path) = path_of(listeners, path) else { return };
         let room = journal.admit(calls.in_use().saturating_add(1));
-        let mut keys = Keys { calls, sources, challenge: challenge.as_ref(), room, refused: &mut counts.journal_full };
+        let mut keys = Keys {
+            calls,
+            sources,
+            challenge: challenge.as_ref(),
+            room,
+            refused: &mut counts.journal_full,
+        };
         endpoint.handle_datagram(data, path, now, &mut keys);
         self.settle(now);
     }
@@ -411,7 +417,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             self.table.beat(now, self.io.wall_us());
         }
         if now >= self.next_alive {
-            self.next_alive = now.plus_ns(ALIVE);
+            // Once in each second, so that the one whose mark lists the calls is never missed.
+            self.next_alive = Tick(now.0 - now.0 % ALIVE).plus_ns(ALIVE);
             self.mark_alive(now);
             self.report(now);
         }

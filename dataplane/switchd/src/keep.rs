@@ -19,7 +19,7 @@ const ME: &str = concat!("strowger-switchd ", env!("CARGO_PKG_VERSION"));
 pub(crate) fn claim(config: &Config) -> Result<Claim, String> {
     let data = &config.node.data;
     Claim::take(data, &config.run_dir(), KIND, ME)
-        .map_err(|e| format!("{}: no place for a dataplane: {KIND}.lock: {e}", data.display()))
+        .map_err(|e| format!("{}: no place for a dataplane: {e}", data.display()))
 }
 
 /// Answers supervisors from now on, with handles of the SIP sockets.

@@ -8,6 +8,7 @@
 //! names them, exit code 2.
 
 mod keep;
+mod power;
 mod run;
 mod state;
 
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes a line for a person to standard error; whoever read it may be gone, and that ends nothing.
+/// Writes a line for a person to standard error; whoever read it may be gone, which ends nothing.
 pub(crate) fn complain(text: &str) {
     let _gone = writeln!(std::io::stderr(), "strowger-switchd: {text}");
 }

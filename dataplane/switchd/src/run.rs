@@ -2,6 +2,7 @@
 
 use crate::complain;
 use crate::keep::{self, AtEnd, Flags};
+use crate::power::{self, CutOff};
 use crate::state::{self, CallTable};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,14 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use strowger_call::CallsConfig;
-use strowger_link::codec::encode;
-use strowger_link::journal::FrameKind;
 use strowger_link::{CallFacts, FRAME_VERSION, Key, RecordId, Transport};
 use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
 use strowger_port::keep::{Claim, Offered};
 use strowger_port::mmsg::{Mmsg, MmsgConfig, bind_sip};
-use strowger_port::net::JournalSink;
 use strowger_port::shm::Window;
 use strowger_port::signals::Signals;
 use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
@@ -62,17 +60,15 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     let epoch = state::next_epoch(data).map_err(|e| format!("epoch: {e}"))?;
     let table_file = run_dir.join("calls-0.table");
     let Tables { table, lost, recorded } = tables(config, &table_file, &journal_dir, epoch)?;
+    let held = lost.iter().map(|facts| facts.record).chain(table.records.iter().copied());
+    let cut = power::cut_off(&journal_dir, &held.collect())
+        .map_err(|e| format!("{}: {e}", journal_dir.display()))?;
     let waker = EventFd::new().map_err(|e| format!("eventfd: {e}"))?;
     let (journal, mut handle) = start_journal(config, epoch, &table, &waker)?;
-    for facts in &lost {
-        handle
-            .append(FrameKind::Ended, &encode(facts))
-            .map_err(|_| "the journal has no room for the calls of the last life")?;
-    }
-    if !lost.is_empty() {
-        complain(&format!("{} calls of the last life are ended and recorded", lost.len()));
-    }
-    let CallTable { file, memory: _memory, table, token_key, slots, has_calls } = table;
+    power::record(&mut handle, &waker, &lost)?;
+    power::record(&mut handle, &waker, &cut.calls)?;
+    tell_ended(&lost, &cut);
+    let CallTable { file, memory: _memory, table, token_key, slots, .. } = table;
     let uplink_config = UplinkConfig {
         path: run_dir.join("link.sock"),
         contract: FRAME_VERSION.into(),
@@ -89,9 +85,7 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     let setup = setup(config, epoch, (token_key, slots), listeners)?;
     let mut shard = Shard::new(setup, io, handle, lane, table)
         .ok_or("media: the port range or the number of addresses is out of bounds")?;
-    if has_calls {
-        adopt(&mut shard, &recorded);
-    }
+    adopt(&mut shard, &recorded);
     let flags = Flags::new()?;
     let core = shard_core(config)?;
     let thread = start(shard, core, AtEnd(Arc::clone(&flags)))?;
@@ -132,7 +126,10 @@ fn tables(config: &Config, file: &Path, journal: &Path, epoch: u32) -> Result<Ta
     let of_journal = |e: std::io::Error| format!("{}: {e}", journal.display());
     let (node, slots) = (config.node.number, config.slots());
     if let Some(table) = state::former_table(file, node, slots, epoch).map_err(of_table)? {
-        let recorded = if table.has_calls { state::recorded(journal) } else { Ok(BTreeSet::new()) };
+        let recorded = match table.records.is_empty() {
+            true => Ok(BTreeSet::new()),
+            false => state::recorded(journal),
+        };
         return Ok(Tables { table, lost: Vec::new(), recorded: recorded.map_err(of_journal)? });
     }
     let lost = state::lost_calls(file, journal).map_err(of_journal)?;
@@ -142,12 +139,29 @@ fn tables(config: &Config, file: &Path, journal: &Path, epoch: u32) -> Result<Ta
 
 fn adopt(shard: &mut ProductionShard, recorded: &BTreeSet<RecordId>) {
     let began = clock::monotonic();
-    let Adopted { adopted, ended, quarantined, unreadable } = shard.adopt(recorded);
+    let sum = shard.adopt(recorded);
+    if sum == Adopted::default() {
+        return;
+    }
+    let Adopted { adopted, ended, quarantined, unreadable } = sum;
     let took_ms = clock::monotonic().ms_since(began);
     complain(&format!(
         "took up {adopted} calls of the last life in {took_ms} ms; {ended} are ended, of these \
          {quarantined} in quarantine; {unreadable} slots could not be read"
     ));
+}
+
+fn tell_ended(lost: &[CallFacts], cut: &CutOff) {
+    let CutOff { calls, unknown } = cut;
+    for (count, what) in [
+        (lost.len(), "calls of the last life are ended and recorded"),
+        (calls.len(), "calls were cut off with the host and are recorded up to its last mark"),
+        (*unknown, "answered calls left no readable beginning in the journal: no record of them"),
+    ] {
+        if count > 0 {
+            complain(&format!("{count} {what}"));
+        }
+    }
 }
 
 fn tell_ready(ready: &mut Vec<std::os::fd::OwnedFd>) {

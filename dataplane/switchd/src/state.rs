@@ -12,6 +12,7 @@ use strowger_link::journal::{FrameKind, Position};
 use strowger_link::table::{Reader as TableReader, Setup, Table, words_needed};
 use strowger_link::{CallFacts, Key, Reason, RecordId, SlotBody};
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, list_segments};
+use strowger_port::process::boot_id;
 use strowger_port::rng;
 use strowger_port::shm::{self, Mapping, Window};
 
@@ -30,8 +31,8 @@ pub(crate) struct CallTable {
     pub(crate) token_key: Key,
     /// Its number of slots.
     pub(crate) slots: u32,
-    /// It has calls of a former life in it.
-    pub(crate) has_calls: bool,
+    /// Records of the calls of a former life in it.
+    pub(crate) records: BTreeSet<RecordId>,
 }
 
 /// Counts the lives of this node's dataplane: read, raised and made durable before anything else.
@@ -57,12 +58,6 @@ pub(crate) fn next_epoch(dir: &Path) -> io::Result<u32> {
     Ok(next)
 }
 
-/// This boot of the host, 0 where the system does not tell.
-fn boot_id() -> u128 {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    u128::from_str_radix(&text.trim().replace('-', ""), 16).unwrap_or(0)
-}
-
 /// Makes the call table of this life.
 ///
 /// # Errors
@@ -82,7 +77,7 @@ pub(crate) fn call_table(file: &Path, node: u32, slots: u32, epoch: u32) -> io::
     let window = Window::new(&memory, 0, words).ok_or(io::ErrorKind::InvalidInput)?;
     let table = Table::create(window, &setup, epoch).map_err(|_| io::ErrorKind::InvalidInput)?;
     let token_key = Key(token_key.to_le_bytes());
-    Ok(CallTable { file: fd, memory, table, token_key, slots, has_calls: false })
+    Ok(CallTable { file: fd, memory, table, token_key, slots, records: BTreeSet::new() })
 }
 
 /// The call table that a former life of this boot and this node left, to be gone on with; `None`
@@ -113,32 +108,39 @@ pub(crate) fn former_table(
         return Ok(None);
     }
     let Ok(table) = Table::adopt(window, epoch) else { return Ok(None) };
-    let occupied = |idx: u32| u16::try_from(idx).ok().and_then(|idx| table.occupant(idx));
-    let has_calls = (0..found.slots).any(|idx| occupied(idx).is_some());
+    let mut body = Vec::new();
+    let mut record = |idx: u32| {
+        let head = table.read(u16::try_from(idx).ok()?, &mut body).ok()??;
+        Some(head.record)
+    };
+    let records: BTreeSet<RecordId> = (0..found.slots).filter_map(&mut record).collect();
     if found.slots != slots {
-        if !has_calls {
+        if records.is_empty() {
             return Ok(None);
         }
         let (old, new) = (found.slots, slots);
         complain(&format!("calls are up: the table keeps its {old} slots, not {new}"));
     }
     let token_key = Key(found.token_key.to_le_bytes());
-    Ok(Some(CallTable { file: fd, memory, table, token_key, slots: found.slots, has_calls }))
+    Ok(Some(CallTable { file: fd, memory, table, token_key, slots: found.slots, records }))
 }
 
 /// Calls in a call table that cannot be gone on with (another boot of the host), ended at its last
 /// heartbeat, so that none goes unbilled. Calls whose record stands in the journal already are left
 /// out, and so are attempts that were never granted anything.
 ///
-/// Called before [`call_table`] makes a new one. A table that cannot be read has nothing to tell.
+/// Called before [`call_table`] makes a new one. A table that cannot be read, or of another boot,
+/// has nothing to tell; [`crate::power`] asks the journal then.
 ///
 /// # Errors
 /// The journal cannot be read.
 pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFacts>> {
     let Ok((_fd, mapping)) = shm::open_file(file) else { return Ok(Vec::new()) };
     let Ok(table) = TableReader::attach(mapping) else { return Ok(Vec::new()) };
-    let reason =
-        if table.setup().boot_id == boot_id() { Reason::ProcessLost } else { Reason::HostLost };
+    if table.setup().boot_id != boot_id() {
+        // A disk may have kept any mixture of its pages: only the journal is believed then.
+        return Ok(Vec::new());
+    }
     let (heartbeat, _) = table.heartbeat();
     let mut body = Vec::new();
     let mut lost: BTreeMap<RecordId, CallFacts> = BTreeMap::new();
@@ -151,7 +153,7 @@ pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFact
         let Ok(Some(_)) = read else { continue };
         let Ok(SlotBody { mut facts, .. }) = decode(&body) else { continue };
         if !facts.settlement.0.is_empty() {
-            facts.close_at(heartbeat, reason);
+            facts.close_at(heartbeat, Reason::ProcessLost);
             lost.insert(facts.record, facts);
         }
     }

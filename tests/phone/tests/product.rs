@@ -15,6 +15,8 @@ mod talk;
 
 #[path = "product/crash.rs"]
 mod crash;
+#[path = "product/idle.rs"]
+mod idle;
 #[path = "product/keeper.rs"]
 mod keeper;
 #[path = "product/money.rs"]

@@ -320,7 +320,7 @@ impl Control {
                     self.turns_per_report = old.zip(new).map(|(old, new)| new.saturating_sub(old));
                     self.counters = counters.values;
                 }
-                Output::Doorbell(_) | Output::Adjusted { .. } | Output::Turned(_) => {}
+                Output::Doorbell(_) | Output::Turned(_) => {}
             }
         }
     }

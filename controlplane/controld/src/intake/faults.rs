@@ -278,10 +278,7 @@ impl Drop for Lock {
 
 /// The frame of a call of account 1 that talked for a second.
 fn call(seq: u64) -> Vec<u8> {
-    let terms = strowger_billing::Terms::flat(
-        Price(600_000_000),
-        Currency::new("EUR", 2).unwrap(),
-    );
+    let terms = strowger_billing::Terms::flat(Price(600_000_000), Currency::new("EUR", 2).unwrap());
     let settlement = strowger_billing::Settlement {
         levels: vec![strowger_billing::Level {
             account: AccountId(1),

@@ -47,6 +47,8 @@ wire_struct! {
         pub grant: Grant,
         /// Longest duration.
         pub max_at: Tick,
+        /// An exchange of descriptions was under way: the legs may have different sessions.
+        pub unsure: bool,
     }
 }
 
@@ -128,6 +130,7 @@ impl Call {
             answered_at: talk.credit.answered_at(),
             grant: talk.credit.grant(),
             max_at: talk.max_at,
+            unsure: talk.exchange != Exchange::Idle,
         }))
     }
 
@@ -174,9 +177,11 @@ impl Call {
             peer: frozen.peer,
             credit: Credit::resume(frozen.grant, frozen.answered_at, cx.now),
             max_at: frozen.max_at,
-            // What was under way is asked anew by whoever asked.
-            exchange: Exchange::Idle,
+            exchange: if frozen.unsure { Exchange::Asking { leg: 0 } } else { Exchange::Idle },
         }));
+        if frozen.unsure {
+            call.command(0, Command::Reoffer { body: None }, cx);
+        }
         Ok(call)
     }
 

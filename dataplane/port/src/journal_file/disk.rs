@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -124,6 +125,18 @@ pub fn list_segments(directory: &Path) -> io::Result<Vec<u32>> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Makes durable what stands in the segments of these numbers, for a reader that goes on although
+/// nobody published how far the log is durable: what it makes of the frames must not outlive them.
+///
+/// # Errors
+/// The system's; then nothing is known of it.
+pub fn sync_segments(directory: &Path, numbers: RangeInclusive<u32>) -> io::Result<()> {
+    for number in list_segments(directory)?.into_iter().filter(|it| numbers.contains(it)) {
+        File::open(segment_path(directory, number))?.sync_data()?;
+    }
+    Ok(())
 }
 
 /// Where segment `number` stands.

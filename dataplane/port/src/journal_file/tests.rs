@@ -440,6 +440,16 @@ fn a_directory_has_one_writer() {
 }
 
 #[test]
+fn segments_are_synced_by_their_numbers() {
+    let scratch = Scratch::new("sync");
+    std::fs::write(segment_path(scratch.path(), 5), "frames").unwrap();
+    // One that cannot be opened.
+    std::os::unix::fs::symlink("nowhere", segment_path(scratch.path(), 7)).unwrap();
+    sync_segments(scratch.path(), 0..=6).unwrap();
+    assert!(sync_segments(scratch.path(), 5..=7).is_err());
+}
+
+#[test]
 fn numbers_do_not_come_again_when_the_directory_is_lost() {
     let scratch = Scratch::new("lost");
     let mut bench = start(&config(&scratch, 1));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use strowger_link::journal::{FrameKind, Position, Scan, Scanned, SegmentHeader};
 use strowger_link::Tick;
+use strowger_link::journal::{FrameKind, Position, Scan, Scanned, SegmentHeader};
 use strowger_link::ring::{self, Consumer, Producer};
 
 use super::disk::{Directory, Disk, list_segments, segment_path};

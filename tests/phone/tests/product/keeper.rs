@@ -1,5 +1,6 @@
 //! The supervisor dies, alone or with everything: what goes on, and what the next one finds.
 
+use std::fs;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -98,9 +99,13 @@ fn there_is_one_supervisor_and_one_of_each_plane() {
     let demo = Demo::start(&home);
     let planes = demo.planes();
     for (name, words, says) in [
-        ("strowger", &["up", "--demo"][..], "a `strowger up` runs here already"),
-        ("strowger-switchd", &[], "no place for a dataplane: switchd.lock: held by "),
-        ("strowger-controld", &[], "no place for a control plane: controld.lock: held by "),
+        (
+            "strowger",
+            &["up", "--demo"][..],
+            "no place for a supervisor: up.lock is held by strowger ",
+        ),
+        ("strowger-switchd", &[], "no place for a dataplane: switchd.lock is held by "),
+        ("strowger-controld", &[], "no place for a control plane: controld.lock is held by "),
     ] {
         let output = run(&home, name, words);
         let said = String::from_utf8(output.stderr).unwrap();
@@ -151,8 +156,23 @@ fn nobody_has_to_read_what_the_product_says() {
     demo.stop();
 }
 
-#[test]
-fn records_arrive_once_when_all_three_are_killed() {
+/// What dies with the three processes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Cut {
+    /// Nothing: the host lives, and with it the call table.
+    Processes,
+    /// All but what the disk has: the call table is gone, the journal stays.
+    Power,
+}
+
+/// Price of a second to 44, in units of the ledger (1e-8 EUR).
+const PRICE: i64 = 100_000;
+/// Calls that end while no control plane lives.
+const ENDED: [&str; 3] = ["44550", "44551", "44552"];
+
+/// Calls that ended and were not in the database yet, and calls that were going on: then everything
+/// is killed at once. Each leaves one record, of the right time and price.
+fn everything_dies(cut: Cut) {
     let _turn = carrier_turn();
     let home = Home::new();
     let demo = Demo::start(&home);
@@ -162,54 +182,90 @@ fn records_arrive_once_when_all_three_are_killed() {
     let speaking = Talk::new(&ada, "1002", &bob);
     let abroad = ada.invite("44123").unwrap();
     abroad.wait_answer(SOON).unwrap();
-    // These end while no control plane lives: their records stand in the journal only.
-    let planes = demo.planes();
-    let ending: Vec<_> = (0..3).map(|n| ada.invite(&format!("4455{n}")).unwrap()).collect();
-    for call in &ending {
-        call.wait_answer(SOON).unwrap();
-    }
-    std::thread::sleep(Duration::from_millis(1_100));
+    let ending = ENDED.map(|number| ada.invite(number).unwrap());
+    ending.iter().for_each(|call| call.wait_answer(SOON).unwrap());
+    let ringing = ada.invite("1002").unwrap();
+    bob.wait_call(SOON).unwrap().ring().unwrap();
+    ringing.wait_ringing(SOON).unwrap();
+    // Longer than the time between two marks of life.
+    std::thread::sleep(Duration::from_millis(1_700));
     demo.signal("STOP", demo.supervisor());
-    demo.signal("KILL", planes.controld);
-    for call in &ending {
-        assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
-    }
+    demo.signal("KILL", demo.planes().controld);
+    ending.iter().for_each(|call| assert_eq!(call.bye().unwrap(), EndedBy::LocalBye));
     // One group of the journal later they are durable.
     std::thread::sleep(Duration::from_millis(200));
-    let lasted_at_most = speaking.lasted_at_most();
+    let least = speaking.lasted_at_least();
     demo.crash();
-    let demo = Demo::start(&home);
-    let cdrs = demo.rest.cdrs(5);
-    let mut paid = 0;
-    for cdr in &cdrs {
-        assert!(cdr["answered"].is_string(), "{cdr:#}");
-        let number = text(cdr, "called.received");
-        let lost = ["1002", "44123"].contains(&number);
-        let reason = if lost { "process-lost" } else { "normal" };
-        assert_eq!(text(cdr, "outcome.reason"), reason, "{cdr:#}");
-        let talk_ms = cdr["talk_ms"].as_u64().unwrap();
-        assert!((1_000..=lasted_at_most + 5_000).contains(&talk_ms), "{cdr:#}");
-        let price = if number == "1002" { 0 } else { 100_000 };
-        let due = i64::try_from(talk_ms.div_ceil(1_000)).unwrap() * price;
-        assert_eq!(money(&cdr["customer"]["gross"]), due, "{cdr:#}");
-        paid += due;
+    let crashed = speaking.lasted_at_most();
+    if cut == Cut::Power {
+        fs::remove_file(home.join("data/run/calls-0.table")).unwrap();
     }
-    assert_settled(&demo, credit - paid);
-    drop((carrier, abroad, speaking));
+    let demo = Demo::start(&home);
+    // A call may have been taken up again.
+    let _ended = [speaking.out.bye(), abroad.bye()];
+    let most = if cut == Cut::Power { crashed } else { speaking.lasted_at_most() };
+    eventually("all records are there", || {
+        let answered = demo.rest.list("/api/v1/cdrs");
+        (answered.iter().filter(|cdr| cdr["answered"].is_string()).count() == 5).then_some(())
+    });
+    assert_settled(&demo);
+    let mut cdrs = demo.rest.list("/api/v1/cdrs");
+    let paid: i64 = cdrs.iter().map(|cdr| money(&cdr["customer"]["gross"])).sum();
+    assert_eq!(demo.rest.balance(1), credit - paid);
+    cdrs.retain(|cdr| cdr["answered"].is_string());
+    assert_eq!(cdrs.len(), 5, "{cdrs:#?}");
+    // The last mark of life is at most a second old, the last heartbeat a tenth of one.
+    let sign = if cut == Cut::Power { 1_200 } else { 300 };
+    for (number, reasons, least) in [
+        ("1002", &["host-lost", "process-lost", "normal"][..], least - sign),
+        ("44123", &["host-lost", "process-lost", "normal"], least - sign - 500),
+        (ENDED[0], &["normal"], 1_700),
+        (ENDED[1], &["normal"], 1_700),
+        (ENDED[2], &["normal"], 1_700),
+    ] {
+        let mut found = cdrs.iter().filter(|cdr| text(cdr, "called.received") == number);
+        let cdr = found.next().unwrap_or_else(|| panic!("{number}: {cdrs:#?}"));
+        let reason = text(cdr, "outcome.reason");
+        assert!(reasons.contains(&reason), "{cdr:#}");
+        assert_eq!(reason == "host-lost", cut == Cut::Power && reasons.len() > 1, "{cdr:#}");
+        assert_charged(cdr, least, most);
+        assert!(found.next().is_none(), "{cdrs:#?}");
+    }
+    let balance = demo.rest.balance(1);
+    let all = demo.rest.list("/api/v1/cdrs");
+    drop(carrier);
     demo.stop();
     // Not once more by a later look at journal or table.
     let demo = Demo::start(&home);
-    assert_eq!(demo.rest.cdrs(5), cdrs);
-    assert_settled(&demo, credit - paid);
+    assert_settled(&demo);
+    assert_eq!((demo.rest.list("/api/v1/cdrs"), demo.rest.balance(1)), (all, balance));
     demo.stop();
 }
 
-/// The account has `balance`, all of it free.
-fn assert_settled(demo: &Demo, balance: i64) {
+/// The record's time is within bounds (ms), and its price is that of its time.
+fn assert_charged(cdr: &serde_json::Value, least: u64, most: u64) {
+    let talk_ms = cdr["talk_ms"].as_u64().unwrap();
+    assert!((least..=most).contains(&talk_ms), "{talk_ms}, not {least} to {most}: {cdr:#}");
+    let price = if text(cdr, "called.received").starts_with("44") { PRICE } else { 0 };
+    let due = i64::try_from(talk_ms.div_ceil(1_000)).unwrap() * price;
+    assert_eq!(money(&cdr["customer"]["gross"]), due, "{cdr:#}");
+}
+
+/// Nothing is held, and nothing goes on.
+fn assert_settled(demo: &Demo) {
     eventually("nothing is held", || {
         let account = demo.rest.get("/api/v1/accounts/1");
-        (money(&account["held"]) == 0 && account["calls"] == 0).then_some(())
+        let free = money(&account["held"]) == 0 && account["calls"] == 0;
+        (free && demo.rest.list("/api/v1/calls").is_empty()).then_some(())
     });
-    assert_eq!(demo.rest.balance(1), balance);
-    assert!(demo.rest.list("/api/v1/calls").is_empty());
+}
+
+#[test]
+fn records_arrive_once_when_all_three_are_killed() {
+    everything_dies(Cut::Processes);
+}
+
+#[test]
+fn a_power_cut_leaves_records_up_to_the_last_mark() {
+    everything_dies(Cut::Power);
 }

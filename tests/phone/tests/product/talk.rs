@@ -101,6 +101,11 @@ impl Talk {
         (u64::try_from(least.as_millis()).unwrap(), most)
     }
 
+    /// The shortest that the call can have lasted for the product so far, ms.
+    pub(crate) fn lasted_at_least(&self) -> u64 {
+        u64::try_from(self.answered.elapsed().as_millis()).unwrap()
+    }
+
     /// The longest that the call can have lasted for the product so far, ms.
     pub(crate) fn lasted_at_most(&self) -> u64 {
         u64::try_from(self.asked.elapsed().as_millis()).unwrap() + 1

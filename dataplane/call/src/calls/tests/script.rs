@@ -65,6 +65,13 @@ fn act(world: &mut World, input: &str, outputs: &mut Vec<Output>) -> Vec<String>
             let extended = Extended { grant: grant(ms, flags) };
             world.answer(world.extend_ask, AnswerBody::Extended(extended));
         }
+        ["lengthened", ms, flags @ ..] => {
+            world.lengthen(first_leg, world.lengthen_ask(), grant(ms, flags));
+        }
+        ["lengthened-other", ms] => {
+            let other = AskId(world.lengthen_ask().0 + 1);
+            world.lengthen(first_leg, other, grant(ms, &[]));
+        }
         ["no", "more"] => {
             let no = AnswerBody::Refuse(refuse(402, Reason::NoCredit));
             world.answer(world.extend_ask, no);

@@ -21,6 +21,7 @@ enum Step {
     Refuse { ask: u8, record: bool, credit: bool },
     Challenge { ask: u8 },
     Extended { ask: u8, grant: u8 },
+    Lengthen { slot: u8, ask: u8, grant: u8 },
     Wait { ms: u32 },
     Lost,
     Back,
@@ -45,6 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(ask, record, credit)| Step::Refuse { ask, record, credit }),
         1 => b().prop_map(|ask| Step::Challenge { ask }),
         2 => (b(), b()).prop_map(|(ask, grant)| Step::Extended { ask, grant }),
+        2 => (b(), b(), b()).prop_map(|(slot, ask, grant)| Step::Lengthen { slot, ask, grant }),
         5 => prop_oneof![0..10u32, 0..2_000u32, 0..100_000u32].prop_map(|ms| Step::Wait { ms }),
         1 => Just(Step::Lost),
         2 => Just(Step::Back),
@@ -106,6 +108,12 @@ impl Storm {
             Step::Challenge { ask } => self.answer(ask, challenge()),
             Step::Extended { ask, grant } => {
                 self.answer(ask, AnswerBody::Extended(Extended { grant: grant_of(grant) }));
+            }
+            Step::Lengthen { slot, ask, grant } => {
+                let leg = LegId { slot: self.slot(slot), leg: 0 };
+                if let Some(ask) = self.ask(ask) {
+                    self.world.lengthen(leg, ask, grant_of(grant));
+                }
             }
             Step::Wait { ms } => drop(self.world.wait(ms.into())),
             Step::Lost => self.world.calls.handle_control_lost(),

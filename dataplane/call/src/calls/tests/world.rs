@@ -8,9 +8,9 @@ use strowger_leg::{Body, Event, Offer};
 use strowger_link::table::SlotState;
 use strowger_link::{
     Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
-    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, MediaMode, MediaPolicy, Octets,
-    OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up, Verb,
-    VerbId, VerbKind, VerbOutcome,
+    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, MediaMode, MediaPolicy,
+    Octets, OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up,
+    Verb, VerbId, VerbKind, VerbOutcome,
 };
 
 /// Wall clock at tick 0, microseconds.
@@ -34,6 +34,8 @@ pub(super) struct World {
     verbs: u64,
     lives: u16,
     originating: Option<AskId>,
+    /// The latest call's ask, when it was originated.
+    originated: Option<AskId>,
 }
 
 impl World {
@@ -53,6 +55,7 @@ impl World {
             verbs: 0,
             lives: 0,
             originating: None,
+            originated: None,
         };
         world.calls.set_origin(9);
         world
@@ -135,7 +138,7 @@ impl World {
 
     fn note_ask(&mut self, id: AskId, body: &AskBody) {
         match body {
-            AskBody::Call(_) => self.call_ask = id,
+            AskBody::Call(_) => (self.call_ask, self.originated) = (id, None),
             AskBody::Extend(_) => self.extend_ask = id,
             AskBody::Redirected(_)
             | AskBody::Transfer(_)
@@ -174,6 +177,16 @@ impl World {
         self.calls.handle_answer(Answer { ask, body }, self.now, &mut self.media);
     }
 
+    /// The ask of the latest call.
+    pub(super) fn lengthen_ask(&self) -> AskId {
+        self.originated.unwrap_or(self.call_ask)
+    }
+
+    pub(super) fn lengthen(&mut self, leg: LegId, ask: AskId, grant: Grant) {
+        let more = Lengthen { ask, leg, grant };
+        self.calls.handle_lengthen(&more, self.now, &mut self.media);
+    }
+
     pub(super) fn verb(&mut self, leg: LegId, kind: VerbKind, args: Vec<u8>) {
         self.verbs += 1;
         let verb = Verb {
@@ -191,7 +204,7 @@ impl World {
     /// An Originate follows whose grant runs under `ask`.
     pub(super) fn expect_origination(&mut self, ask: AskId) {
         self.laws.granted(ask);
-        self.originating = Some(ask);
+        (self.originating, self.originated) = (Some(ask), Some(ask));
     }
 
     pub(super) fn silence(&mut self, leg: LegId) {

@@ -24,7 +24,7 @@ use super::super::config::Path;
 use super::super::image::{
     Ack, Answer, Image, Invite, Pending, Shape, Standing, ThawError, Thawed,
 };
-use super::super::layer::{Layer, Owner, Role};
+use super::super::layer::{self, Layer, Owner, Role, Way};
 use super::outbound::Calling;
 use super::session::{AckOf, AwaitAck, Phase, Session};
 use super::{Acked, Head, Leg, Offering, Outgoing, State};
@@ -266,7 +266,7 @@ impl Leg {
         let session = match answer {
             Some(answer) => self.thaw_answer(answer, AckOf::First, layer, now)?,
             // Without it nothing can be asked of the peer but to end the call.
-            None => Session { unconfirmed: true, ..Session::stable() },
+            None => Session::unconfirmed(),
         };
         self.state = State::Up(Box::new(session));
         Ok(Thawed::Unconfirmed)
@@ -304,12 +304,8 @@ impl Leg {
 
     fn thaw_calling(&mut self, invite: &Invite, layer: &mut Layer) -> Result<Thawed, ThawError> {
         let request = self.write_head(invite).ok_or(ThawError::Malformed)?;
-        let way = super::Way {
-            path: self.path,
-            branch: &invite.branch.0,
-            leg: self.id,
-            role: Role::Invite,
-        };
+        let way =
+            Way { path: self.path, branch: &invite.branch.0, leg: self.id, role: Role::Invite };
         let tx = layer.resume_proceeding(way, request.clone())?;
         self.clients.push(tx);
         self.state = State::Calling(Box::new(Calling::resumed(tx, request, invite)));
@@ -330,8 +326,10 @@ impl Leg {
         writer.finish(None).ok()?;
         let mut index = Index::new();
         let message = Message::parse(&out, &mut index).ok()?;
-        let written = message.top_via().ok()?.branch() == Some(&*branch.0);
-        written.then(|| out.into())
+        let branched = message.top_via().ok()?.branch() == Some(&*branch.0);
+        // What cannot be cancelled would never end.
+        let cancelled = layer::cancel(&out, &[]).is_some();
+        (branched && cancelled).then(|| out.into())
     }
 
     /// A 2xx to an INVITE that no transaction of this life knows; whether it was ours.

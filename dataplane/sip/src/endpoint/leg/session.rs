@@ -18,10 +18,10 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     /// A re-INVITE of ours that has to wait.
     pub(super) wanted: Option<Wanted>,
-    /// Our first 2xx was answered in a former life or never was, and is not kept.
+    /// Whether our first 2xx is without its ACK, and was too long to be kept over a restart.
     pub(super) unconfirmed: bool,
     /// The call has hung up; the BYE waits for the ACK of our 2xx.
-    pub(super) hangup: Option<Cause>,
+    hangup: Option<Cause>,
 }
 
 /// Which INVITE is in progress. There is at most one (RFC 3261 14.1, 14.2).
@@ -104,6 +104,13 @@ impl Session {
 
     pub(super) const fn stable() -> Session {
         Session::of(Phase::Stable)
+    }
+
+    /// Answered by a 2xx that nobody has any more.
+    pub(super) const fn unconfirmed() -> Session {
+        let mut session = Session::stable();
+        session.unconfirmed = true;
+        session
     }
 
     pub(super) fn awaiting(wait: AwaitAck) -> Session {

@@ -51,6 +51,57 @@ fn an_answered_call_goes_on_with_its_talk_time_its_gauges_and_its_record() {
 }
 
 #[test]
+fn an_exchange_that_was_cut_off_is_made_good() {
+    let start = r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        b> reoffer b2
+          a< reoffer offer(b2)
+        restart
+          join a b
+          a< reoffer
+        b> reoffer b3
+          b< reoffer-refuse 491/31
+        "#;
+    let good = r#"a> reoffer-answered a3
+          b< reoffer offer(a3)
+        b> reoffer-answered b4
+          a< confirm answer(b4)
+        restart
+          join a b
+        b> reoffer b5
+          a< reoffer offer(b5)
+        "#;
+    // The asked one has a re-INVITE of its own on its way.
+    let crossed = r#"a> reoffer-refused 491
+        a> reoffer a3
+          b< reoffer offer(a3)
+        "#;
+    let hopeless = r#"a> reoffer-answered a3
+          b< reoffer offer(a3)
+        b> reoffer-refused 488
+          part a b
+          table ended
+          journal ended 488/65 Switch BadMedia
+          a< hangup 488/65
+          b< hangup 488/65
+        "#;
+    for end in [good, crossed, hopeless] {
+        check(&format!("{start}{end}"));
+    }
+}
+
+#[test]
 fn a_slice_that_ended_in_between_is_the_end_unless_the_account_goes_on() {
     check(
         r#"

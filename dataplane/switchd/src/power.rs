@@ -1,0 +1,253 @@
+//! Calls that a power cut ended: found in the journal alone, ended at their last sign of life.
+//!
+//! The call table goes with the host, or with the memory it stood in; the journal stays. An
+//! answered call has a `Start` frame there, and an `Ended` one once it is over. Marks of life
+//! (`Alive`) say once a second how far a life of the dataplane came, and once a minute which
+//! answered calls were going on. So a call that was started and never ended, and that is not in the table either, was
+//! cut off: it is given its `Ended`, at the last mark of the life that carried it, with the reason
+//! [`Reason::HostLost`]. Done before the shard starts, at each boot, so that a second crash in the
+//! middle of it loses nothing: what was written then is found as ended, the rest is done again.
+//!
+//! Ticks of another boot mean nothing to this one's clock. None is compared with it: a duration is
+//! the difference of two ticks of one life, and times of day come from the call's own anchor.
+//!
+//! How much is read: back to the second last list of calls (a list may be spread over two
+//! segments), so two minutes of the last life that lived so long; then, only for calls that such a
+//! list names, further back to their `Start`.
+//!
+//! Damaged frames are passed over: a list makes up for one that is lost, by the one before it; an
+//! answered call whose `Start` is lost can be counted only.
+
+use crate::complain;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use strowger_link::codec::{decode, encode};
+use strowger_link::journal::{Frame, FrameKind, Progress, Scan, Scanned, SegmentHeader};
+use strowger_link::{Alive, CallFacts, Reason, RecordId, Tick};
+use strowger_port::eventfd::EventFd;
+use strowger_port::journal_file::{list_segments, segment_path};
+use strowger_port::net::JournalSink;
+
+/// Lists of calls that the reading goes back to.
+const LISTS: usize = 2;
+/// Most segments read back for either purpose: 64 GiB of journal at the usual size.
+const SEGMENTS_MAX: usize = 4_096;
+/// How long the journal may take to make room, milliseconds, and how often.
+const ROOM_MS: u32 = 100;
+const ROOM_TRIES_MAX: u32 = 300;
+
+/// What the journal knows of calls that were cut off.
+#[derive(Debug, Default)]
+pub(crate) struct CutOff {
+    /// Their facts, ended.
+    pub(crate) calls: Vec<CallFacts>,
+    /// Calls that were answered and of which nothing else is known.
+    pub(crate) unknown: usize,
+}
+
+/// Calls that were answered and neither ended nor are `held`, which is what the call table has.
+///
+/// Called before the journal is opened for writing.
+///
+/// # Errors
+/// The journal cannot be read.
+pub(crate) fn cut_off(journal: &Path, held: &BTreeSet<RecordId>) -> io::Result<CutOff> {
+    let numbers = list_segments(journal)?;
+    let from = beginning(journal, &numbers)?;
+    let (older, newer) = numbers.split_at_checked(from).unwrap_or_default();
+    let mut ledger = Ledger::default();
+    for number in newer {
+        if let Some(segment) = Segment::read(journal, *number)? {
+            segment.frames(|frame| ledger.take(segment.header.epoch, frame));
+        }
+    }
+    for record in held {
+        ledger.forget(*record);
+    }
+    for number in older.iter().rev().take(SEGMENTS_MAX) {
+        if ledger.wanted.is_empty() {
+            break;
+        }
+        if let Some(segment) = Segment::read(journal, *number)? {
+            segment.frames(|frame| ledger.take_wanted(frame));
+        }
+    }
+    Ok(ledger.close())
+}
+
+/// Hands the facts to the journal, as fast as it takes them, and waits until they are durable.
+///
+/// # Errors
+/// The disk takes nothing for a long time.
+pub(crate) fn record(
+    journal: &mut impl JournalSink,
+    bell: &EventFd,
+    calls: &[CallFacts],
+) -> Result<(), &'static str> {
+    let mut tries = 0;
+    let mut last = journal.durable();
+    let mut wait = |durable: u64| {
+        // The bell is the shard's, which does not run yet.
+        let _time_over = bell.wait(Some(ROOM_MS));
+        tries = if durable == last { tries + 1 } else { 0 };
+        last = durable;
+        if tries < ROOM_TRIES_MAX { Ok(()) } else { Err("the journal's disk takes nothing") }
+    };
+    let mut appended = journal.durable();
+    for facts in calls {
+        let payload = encode(facts);
+        appended = loop {
+            match journal.append(FrameKind::Ended, &payload) {
+                Ok(number) => break number,
+                Err(_) => wait(journal.durable())?,
+            }
+        };
+    }
+    while journal.durable() < appended {
+        wait(journal.durable())?;
+    }
+    Ok(())
+}
+
+/// The index of the segment to read from: the newest one from which on every shard has listed its
+/// calls [`LISTS`] times.
+fn beginning(journal: &Path, numbers: &[u32]) -> io::Result<usize> {
+    let mut lists: BTreeMap<u8, BTreeSet<(u32, Tick)>> = BTreeMap::new();
+    for (read, (index, number)) in (1..).zip(numbers.iter().enumerate().rev()) {
+        let Some(segment) = Segment::read(journal, *number)? else { continue };
+        segment.frames(|frame| {
+            let of_shard = lists.entry(frame.shard).or_default();
+            if let Some(alive) = alive(frame).filter(|alive| Alive::is_list(alive.at)) {
+                of_shard.insert((segment.header.epoch, alive.at));
+            }
+        });
+        let enough = !lists.is_empty() && lists.values().all(|of_shard| of_shard.len() >= LISTS);
+        if enough || read >= SEGMENTS_MAX {
+            return Ok(index);
+        }
+    }
+    Ok(0)
+}
+
+fn alive(frame: &Frame<'_>) -> Option<Alive> {
+    if frame.kind == FrameKind::Alive { decode(frame.payload).ok() } else { None }
+}
+
+/// One segment, read whole.
+struct Segment {
+    header: SegmentHeader,
+    bytes: Vec<u8>,
+}
+
+impl Segment {
+    /// `None` = its header is damaged, so nothing in it can be read.
+    fn read(journal: &Path, number: u32) -> io::Result<Option<Segment>> {
+        let bytes = std::fs::read(segment_path(journal, number))?;
+        let Ok(header) = SegmentHeader::decode(&bytes) else {
+            complain(&format!("segment {number} of the journal is damaged"));
+            return Ok(None);
+        };
+        Ok(Some(Segment { header, bytes }))
+    }
+
+    /// Each whole frame once, in order.
+    fn frames(&self, mut take: impl FnMut(&Frame<'_>)) {
+        let mut scan = Scan::new(&self.bytes, self.header.salt);
+        loop {
+            match scan.next() {
+                Scanned::Frame { frame, .. } => take(&frame),
+                Scanned::Damaged { .. } => {}
+                Scanned::End { .. } => return,
+            }
+        }
+    }
+}
+
+/// What is known so far. As many calls as ran at a time, as many epochs as segments were read.
+#[derive(Default)]
+struct Ledger {
+    /// Answered, and the last life that is known to have carried them.
+    open: BTreeMap<RecordId, (CallFacts, u32)>,
+    /// Listed, and their `Start` stands further back; and that life.
+    wanted: BTreeMap<RecordId, u32>,
+    /// The last mark of each life.
+    marks: BTreeMap<u32, Tick>,
+    progress: Option<Progress>,
+}
+
+impl Ledger {
+    fn take(&mut self, epoch: u32, frame: &Frame<'_>) {
+        // The seal has the number of the frame that would have come; it is none itself.
+        if frame.kind == FrameKind::Sealed {
+            return;
+        }
+        // After a failed sync frames stand twice.
+        let progress = self.progress.get_or_insert(Progress::before(frame.seq));
+        if progress.take(frame.seq).is_none() {
+            return;
+        }
+        match frame.kind {
+            FrameKind::Start => {
+                if let Ok(facts) = decode::<CallFacts>(frame.payload) {
+                    self.wanted.remove(&facts.record);
+                    self.open.insert(facts.record, (facts, epoch));
+                }
+            }
+            FrameKind::Ended => {
+                if let Ok(facts) = decode::<CallFacts>(frame.payload) {
+                    self.forget(facts.record);
+                }
+            }
+            FrameKind::Alive => {
+                if let Some(alive) = alive(frame) {
+                    self.mark(epoch, &alive);
+                }
+            }
+            FrameKind::Sealed | FrameKind::Origin | FrameKind::Other(_) => {}
+        }
+    }
+
+    fn mark(&mut self, epoch: u32, alive: &Alive) {
+        let last = self.marks.entry(epoch).or_insert(alive.at);
+        *last = alive.at.max(*last);
+        for record in &alive.live {
+            match self.open.get_mut(record) {
+                Some((_, carried_by)) => *carried_by = epoch,
+                None => {
+                    self.wanted.insert(*record, epoch);
+                }
+            }
+        }
+    }
+
+    /// A frame before the lists: only what they want counts.
+    fn take_wanted(&mut self, frame: &Frame<'_>) {
+        if frame.kind != FrameKind::Start {
+            return;
+        }
+        let Ok(facts) = decode::<CallFacts>(frame.payload) else { return };
+        if let Some(epoch) = self.wanted.remove(&facts.record) {
+            self.open.insert(facts.record, (facts, epoch));
+        }
+    }
+
+    fn forget(&mut self, record: RecordId) {
+        self.open.remove(&record);
+        self.wanted.remove(&record);
+    }
+
+    fn close(self) -> CutOff {
+        let Ledger { open, wanted, marks, progress: _ } = self;
+        let close = |(mut facts, epoch): (CallFacts, u32)| {
+            // Without a mark the last fact is the last sign: `close_at` never goes below it.
+            let last = marks.get(&epoch).copied().unwrap_or_default();
+            facts.close_at(last, Reason::HostLost);
+            facts
+        };
+        CutOff { calls: open.into_values().map(close).collect(), unknown: wanted.len() }
+    }
+}
+
+#[cfg(test)]
+mod tests;
