@@ -5,7 +5,7 @@ use crate::place::Place;
 use crate::{StoreError, Tried};
 use sqlx::any::Any;
 use sqlx::pool::PoolOptions;
-use sqlx::{AssertSqlSafe, Database, Executor, Pool, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Database, Executor, Pool, Transaction};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,7 +113,13 @@ fn pool<D: Database>(engine: Engine, connections: u32) -> PoolOptions<D>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
 {
-    PoolOptions::new().max_connections(connections).after_connect(
+    let options = PoolOptions::new().max_connections(connections);
+    // A full disk makes SQLite end a transaction by itself; the driver's own roll-back then fails,
+    // and it would count on with a transaction that is none. Such a connection is given up.
+    let options = options.before_acquire(|connection: &mut D::Connection, _| {
+        Box::pin(core::future::ready(Ok(!connection.is_in_transaction())))
+    });
+    options.after_connect(
         move |connection: &mut D::Connection, _| {
             Box::pin(async move {
                 connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ())

@@ -88,6 +88,8 @@ impl Rig {
     }
 
     fn start(name: &str, place: Place, url: String) -> Rig {
+        // A failed test shows what the intake said.
+        let _already = tracing_subscriber::fmt().with_test_writer().try_init();
         let dir = std::env::temp_dir().join(format!("strowger-{name}-j-{}", std::process::id()));
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
