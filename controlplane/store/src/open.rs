@@ -119,13 +119,11 @@ where
     let options = options.before_acquire(|connection: &mut D::Connection, _| {
         Box::pin(core::future::ready(Ok(!connection.is_in_transaction())))
     });
-    options.after_connect(
-        move |connection: &mut D::Connection, _| {
-            Box::pin(async move {
-                connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ())
-            })
-        },
-    )
+    options.after_connect(move |connection: &mut D::Connection, _| {
+        Box::pin(
+            async move { connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ()) },
+        )
+    })
 }
 
 fn readers(engine: Engine) -> PoolOptions<Any> {

@@ -51,3 +51,65 @@ impl Keeper {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Scratch;
+    use std::time::{Duration, SystemTime};
+
+    const DAY_S: u64 = 86_400;
+
+    /// Segments 1 to 4 of 100 bytes, the first one a day older than the next and so on; the last is
+    /// of now.
+    fn segments(dir: &Scratch) -> Keeper {
+        for number in 1..=4u32 {
+            let path = segment_path(dir.path(), number);
+            fs::write(&path, [0; 100]).unwrap();
+            let age = Duration::from_secs(u64::from(4 - number) * DAY_S);
+            fs::File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(SystemTime::now() - age)
+                .unwrap();
+        }
+        let (keep_s, waiting_bytes_max) = (DAY_S * 3 / 2, 150);
+        Keeper { directory: dir.path().to_owned(), keep_s, waiting_bytes_max }
+    }
+
+    #[test]
+    fn what_the_database_has_is_kept_for_its_time() {
+        let dir = Scratch::new("keep");
+        let (keeper, space) = (segments(&dir), Space::default());
+        let now_s = crate::clock::wall_us() / 1_000_000;
+        let left = |stored: Option<u32>| {
+            if let Some(segment) = stored {
+                space.set_stored(Position { segment, offset: 0 });
+            }
+            keeper.tidy(&space, now_s).unwrap();
+            list_segments(dir.path()).unwrap()
+        };
+        assert_eq!(left(None), [1, 2, 3, 4], "nobody has said what the database has");
+        assert_eq!(left(Some(1)), [1, 2, 3, 4], "the segment it stands in is needed");
+        assert_eq!(left(Some(2)), [2, 3, 4]);
+        assert_eq!(left(Some(4)), [3, 4], "a day old is too young");
+    }
+
+    #[test]
+    fn what_waits_for_the_database_closes_the_admission_of_calls() {
+        let dir = Scratch::new("keep");
+        let (keeper, space) = (segments(&dir), Space::default());
+        let shut = |segment, offset| {
+            space.set_stored(Position { segment, offset });
+            keeper.tidy(&space, 0).unwrap();
+            space.is_shut()
+        };
+        keeper.tidy(&space, 0).unwrap();
+        assert!(!space.is_shut());
+        assert!(shut(3, 49), "151 bytes wait");
+        assert!(!shut(3, 50), "150 bytes wait");
+        assert!(shut(2, 0));
+        assert!(!shut(4, 100));
+    }
+}
