@@ -293,6 +293,18 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// What a life of a shard was told: body of `Origin`. Node and epoch of the life stand in the
+    /// header of the segment, the shard in the frame. A database that was put back to an older
+    /// state learns from it which origins it has given away.
+    pub struct OriginMark {
+        /// Origin of record ids.
+        pub origin: u32,
+        /// Boot of the host, little-endian, as the call table has it.
+        pub boot: [u8; 16],
+    }
+}
+
+wire_struct! {
     /// A sign of life of a shard: body of `Alive`.
     pub struct Alive {
         /// Shard.

@@ -187,6 +187,8 @@ fn start_journal(
     let journal_config = JournalConfig {
         segment_bytes: config.journal.segment_mib << 20,
         group_ms: config.journal.group_commit_ms,
+        waiting_bytes_max: u64::from(config.journal.waiting_mib_max) << 20,
+        keep_s: u64::from(config.journal.keep_days) * 86_400,
         ..JournalConfig::new(directory.clone(), config.node.number, epoch)
     };
     let memory = Arc::clone(&table.memory);
