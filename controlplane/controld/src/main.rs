@@ -10,6 +10,7 @@
 mod args;
 mod books;
 mod boot;
+mod calendar;
 mod decider;
 mod demo;
 mod edge;

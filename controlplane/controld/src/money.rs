@@ -160,6 +160,8 @@ mod tests {
             tariff: None,
             calls_max: 0,
             cps_max: 0,
+            day_max: None,
+            month_max: None,
             enabled: true,
             go_on_without_control: false,
         }

@@ -86,6 +86,7 @@ impl Store {
         for record in records {
             w.insert_cdr(record, batch).await?;
         }
+        w.count_usage(records).await?;
         let transfers = postings(batch, at_us, records);
         for transfer in &transfers {
             w.insert_transfer(transfer).await?;

@@ -89,17 +89,23 @@ impl Spending {
         if begin_us > self.now.begin_us {
             self.before = self.now;
             self.now = Period::new(begin_us);
+        } else if begin_us < self.now.begin_us && begin_us > self.before.begin_us {
+            // Nothing was counted in it so far; so also after a change of the time zone.
+            self.before = Period::new(begin_us);
         }
         [&mut self.now, &mut self.before].into_iter().find(|p| p.begin_us == begin_us)
+    }
+
+    fn period(&self, begin_us: i64) -> Option<Period> {
+        let found = [self.now, self.before].into_iter().find(|p| p.begin_us == begin_us);
+        found.or((begin_us > self.before.begin_us).then_some(Period::new(begin_us)))
     }
 
     /// What can be held beyond the holds there are, `own` of which belongs to the asker.
     fn available(&self, begin_us: i64, own: Amount) -> Option<i128> {
         let most = i128::from(self.most?.0);
-        let period = [&self.now, &self.before].into_iter().find(|p| p.begin_us == begin_us);
-        Some(match period {
+        Some(match self.period(begin_us) {
             Some(period) => most - period.used - period.held + i128::from(own.0),
-            None if begin_us > self.now.begin_us => most,
             None => own.0.into(),
         })
     }
@@ -155,6 +161,17 @@ impl Spendings {
     pub(crate) fn available(&self, since: Since, own: Amount) -> Option<i128> {
         let of_kind = |(spending, begin_us): (&Spending, i64)| spending.available(begin_us, own);
         self.0.iter().zip(since.0).filter_map(of_kind).min()
+    }
+
+    /// What was charged in the periods of `since`.
+    pub(crate) fn used(&self, since: Since) -> [Amount; PERIODS] {
+        let mut used = [Amount::ZERO; PERIODS];
+        for ((used, spending), begin_us) in used.iter_mut().zip(&self.0).zip(since.0) {
+            *used = spending
+                .period(begin_us)
+                .map_or(Amount::ZERO, |period| crate::account::clamp(period.used));
+        }
+        used
     }
 
     pub(crate) fn spent(&self) -> [Spent; PERIODS] {

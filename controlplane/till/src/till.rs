@@ -7,8 +7,8 @@ use crate::period::{NO_CALENDAR, Since};
 use crate::slice::{Slice, held_for};
 use crate::{
     AccountKey, Adjust, Admit, Adopt, Alarm, Calendar, Commit, Deadline, Event, Granted, HoldId,
-    LEVELS_MAX, LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output, Payer, Refusal,
-    Settle, Stage,
+    LEVELS_MAX, LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output, PERIODS, Payer,
+    Refusal, Settle, Stage,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Bound, RangeInclusive};
@@ -174,6 +174,15 @@ impl Till {
     /// Live holds in order, and whether each was answered: for the recount against the call table.
     pub fn holds(&self) -> impl Iterator<Item = (HoldId, bool)> + '_ {
         self.holds.iter().map(|(id, hold)| (*id, hold.state == HoldState::Talking))
+    }
+
+    /// What calls of an account have cost in the periods of `at_us`.
+    #[must_use]
+    pub fn spent_at(&self, key: AccountKey, at_us: i64) -> [Amount; PERIODS] {
+        let Some(place) = self.accounts.find(key) else { return [Amount::ZERO; PERIODS] };
+        let since = self.since(place, at_us);
+        let spendings = self.accounts.get(place).map(|account| account.spendings);
+        spendings.map_or([Amount::ZERO; PERIODS], |spendings| spendings.used(since))
     }
 
     /// What calls hold of an account, with ids above `after`, in order.

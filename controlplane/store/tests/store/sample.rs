@@ -56,6 +56,8 @@ pub(crate) fn sample() -> ConfigRows {
             tariff: Some(TariffId(1)),
             calls_max: 2,
             cps_max: 3,
+            day_max: Some(Amount(70)),
+            month_max: Some(Amount(900)),
             enabled: true,
             go_on_without_control: false,
         }],

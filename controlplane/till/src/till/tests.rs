@@ -801,3 +801,48 @@ fn ten_calls_share_what_is_left_of_the_month() {
     assert_eq!(desk.admit_at(21, 20 * DAY_US), "admitted 21 75000 ms");
     assert_eq!(desk.till.drift(), 0);
 }
+
+#[test]
+fn a_call_of_a_day_without_others_is_taken_up_in_its_day() {
+    let mut desk = Desk::limited(Some(1), None);
+    let spent = |days: i64, charge| Event::Spent {
+        key: key(7),
+        at_us: TODAY_US + days * DAY_US,
+        charge: Amount(charge),
+    };
+    desk.tell(calendar(TODAY_US + DAY_US));
+    desk.tell(spent(-1, 9));
+    desk.tell(spent(1, 20_000_000));
+    // It began yesterday, when nothing else did.
+    let adopt = Adopt {
+        hold: HoldId(1),
+        levels: ask(1, &[7]).levels,
+        limits: Vec::new(),
+        granted_ms: 60_000,
+        last: false,
+        ms_max: 0,
+        started: true,
+        at_us: TODAY_US + 5,
+    };
+    desk.tell(Event::Adopt(adopt));
+    assert_eq!(desk.spent(DAY), (20_000_000, 0));
+    assert_eq!(desk.extend(1, 60_000), "extended 1 127000 ms");
+    assert_eq!(desk.settle_7(1, 7), "");
+    assert_eq!(desk.spent(DAY), (20_000_000, 0));
+    let used = |days: i64| desk.till.spent_at(key(7), TODAY_US + days * DAY_US)[DAY].0;
+    assert_eq!((used(0), used(1), used(2)), (7, 20_000_000, 0));
+}
+
+#[test]
+fn a_time_zone_that_changes_begins_a_day_and_refuses_nobody() {
+    let mut desk = Desk::limited(Some(1), None);
+    assert_eq!(desk.admit_at(1, TODAY_US + 5), "admitted 1 75000 ms");
+    let earlier =
+        |from_us: i64| Bounds { before_us: from_us - DAY_US, from_us, next_us: from_us + DAY_US };
+    let calendar = Calendar([earlier(TODAY_US - 7_000), earlier(TODAY_US - 7_000)]);
+    desk.tell(Event::Calendar { tenant: TenantId(1), calendar });
+    assert_eq!(desk.admit_at(2, TODAY_US + 9), "admitted 2 75000 ms");
+    assert_eq!(desk.extend(1, 75_000), "extended 1 140000 ms");
+    assert_eq!((desk.settle_7(1, 5), desk.settle_7(2, 6)), (String::new(), String::new()));
+    assert_eq!(desk.till.drift(), 0);
+}

@@ -45,8 +45,8 @@ const CALLS_MAX: [u32; 4] = [0, 4, 0, 3];
 /// What an account may spend a day and a month: the second a day, the third both.
 fn spend_max(account: i64) -> [Option<Amount>; PERIODS] {
     match account {
-        2 => [Some(Amount(60_000_000)), None],
-        3 => [Some(Amount(90_000_000)), Some(Amount(150_000_000))],
+        2 => [Some(Amount(25_000_000)), None],
+        3 => [Some(Amount(30_000_000)), Some(Amount(45_000_000))],
         _ => [None; PERIODS],
     }
 }
