@@ -550,8 +550,8 @@ impl Office {
         }
     }
 
-    /// Tells the dataplane of talk time that it did not ask for. A call that is not in the live view
-    /// ends where it would have ended, and its record settles what was held.
+    /// Tells the dataplane of talk time that it did not ask for. A call that is not in the live
+    /// view ends where it would have ended, and its record settles what was held.
     fn lengthen(&mut self, granted: strowger_till::Granted) {
         let ask = AskId(granted.hold.0);
         let Some(call) = self.live.get(&ask) else { return };

@@ -20,7 +20,8 @@ pub struct Balance {
     pub held: Amount,
     /// The balance never passes below this; `None` = no floor.
     pub floor: Option<Amount>,
-    /// What the balance leaves for a new call; `None` = without end. Days and months may leave less.
+    /// What the balance leaves for a new call; `None` = without end. Days and months may leave
+    /// less.
     pub available: Option<Amount>,
     /// Calls at once.
     pub calls: u32,

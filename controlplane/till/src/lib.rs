@@ -20,10 +20,10 @@
 //! that takes the rest is the last. So ten calls on a balance for ten minutes all start and
 //! together never spend more than the balance.
 //!
-//! **A recharge lengthens.** The dataplane asks for nothing behind its last slice. So whenever money
-//! comes in (a payment, a hold that was not used up, a floor that was lowered), the calls of that
-//! account which had their last slice get the next one unasked: [`Output::Lengthened`]. It is held
-//! for before it is said, so a word that is lost costs nobody anything.
+//! **A recharge lengthens.** The dataplane asks for nothing behind its last slice. So whenever
+//! money comes in (a payment, a hold that was not used up, a floor that was lowered), the calls of
+//! that account which had their last slice get the next one unasked: [`Output::Lengthened`]. It is
+//! held for before it is said, so a word that is lost costs nobody anything.
 //!
 //! **Days and months.** What calls of one day or month may cost is limited beside the balance, also
 //! for accounts without a floor: used + held <= most, for every period. A call counts in the period
