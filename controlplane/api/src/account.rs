@@ -34,6 +34,10 @@ view! {
         calls_max: u32,
         /// Most call attempts per second; 0 is no limit.
         cps_max: u32,
+        /// Most that the calls of one day may cost, in the tenant's time zone; null is no limit.
+        day_max: Option<MoneyView>,
+        /// Most that the calls of one month may cost; null is no limit.
+        month_max: Option<MoneyView>,
         /// May call.
         enabled: bool,
         /// Calls go on at the end of what was granted while the control plane is gone.
@@ -47,6 +51,10 @@ view! {
         available: Option<MoneyView>,
         /// Calls it pays for now; null as `balance`.
         calls: Option<u32>,
+        /// What calls that began today have cost; null as `balance`.
+        day_spent: Option<MoneyView>,
+        /// What calls that began this month have cost; null as `balance`.
+        month_spent: Option<MoneyView>,
     }
 }
 
@@ -82,11 +90,15 @@ fn view(row: &Account, balance: Option<&AccountBalance>) -> AccountView {
         tariff: row.tariff.map(Id::from),
         calls_max: row.calls_max,
         cps_max: row.cps_max,
+        day_max: row.day_max.map(shown),
+        month_max: row.month_max.map(shown),
         enabled: row.enabled,
         go_on_without_control: row.go_on_without_control,
         balance: balance.map(|b| shown(b.balance)),
         held: balance.map(|b| shown(b.held)),
         available: balance.and_then(|b| b.available).map(shown),
         calls: balance.map(|b| b.calls),
+        day_spent: balance.map(|b| shown(b.spent[0])),
+        month_spent: balance.map(|b| shown(b.spent[1])),
     }
 }

@@ -1,5 +1,5 @@
-//! Bodies that endpoints take: JSON objects whose members are declared once, for reading and for the
-//! OpenAPI document.
+//! Bodies that endpoints take: JSON objects whose members are declared once, for reading and for
+//! the OpenAPI document.
 
 use crate::dispatch::Context;
 use crate::problem::Problem;

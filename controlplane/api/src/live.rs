@@ -147,6 +147,8 @@ pub struct AccountBalance {
     pub available: Option<Amount>,
     /// Calls it pays for now.
     pub calls: u32,
+    /// What calls of this day and of this month have cost.
+    pub spent: [Amount; 2],
 }
 
 /// What one call holds of an account.

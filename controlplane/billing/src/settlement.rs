@@ -9,7 +9,9 @@ use strowger_link::{HOPS_MAX, SETTLEMENT_MAX};
 use strowger_model::{AccountId, Digits, OrganizationId, SubscriberId, TenantId, TrunkId};
 
 /// Version of the form; the first byte.
-pub const SETTLEMENT_VERSION: u8 = 1;
+pub const SETTLEMENT_VERSION: u8 = 2;
+/// The version before, without beginning and longest duration; still read.
+const SETTLEMENT_VERSION_1: u8 = 1;
 /// Most levels of payers.
 pub const LEVELS_MAX: usize = 16;
 /// Most characters kept of the caller's number.
@@ -24,6 +26,11 @@ pub struct Settlement {
     pub hold: u64,
     /// Version of the snapshot that decided.
     pub snapshot: u64,
+    /// When the call began, microseconds since 1970 UTC, as its record will say: the day and month
+    /// in which it counts. 0 = a version did not say.
+    pub began_us: i64,
+    /// Longest talk time, milliseconds; 0 = no limit, or a version did not say.
+    pub ms_max: u64,
     /// Called number in canonical form, if it has one.
     pub number: Option<Digits>,
     /// Prefix of the destination it belongs to.
@@ -109,6 +116,8 @@ impl Settlement {
             tenant,
             hold: 0,
             snapshot: 0,
+            began_us: 0,
+            ms_max: 0,
             number: None,
             destination: None,
             caller: Caller::default(),
@@ -128,6 +137,8 @@ impl Settlement {
         out.signed(self.tenant.0);
         out.unsigned(self.hold);
         out.unsigned(self.snapshot);
+        out.signed(self.began_us);
+        out.unsigned(self.ms_max);
         self.number.write(&mut out);
         self.destination.write(&mut out);
         self.caller.write(&mut out);
@@ -142,13 +153,17 @@ impl Settlement {
     /// [`BadSettlement`]: the bytes are not trusted.
     pub fn decode(bytes: &[u8]) -> Result<Settlement, BadSettlement> {
         let mut input = Reader::new(bytes);
-        if bytes.len() > SETTLEMENT_MAX || input.byte()? != SETTLEMENT_VERSION {
+        let version = input.byte()?;
+        let is_whole = version == SETTLEMENT_VERSION;
+        if bytes.len() > SETTLEMENT_MAX || !(is_whole || version == SETTLEMENT_VERSION_1) {
             return Err(BadSettlement::Malformed);
         }
         let settlement = Settlement {
             tenant: TenantId(input.signed()?),
             hold: input.unsigned()?,
             snapshot: input.unsigned()?,
+            began_us: if is_whole { input.signed()? } else { 0 },
+            ms_max: if is_whole { input.unsigned()? } else { 0 },
             number: Form::read(&mut input)?,
             destination: Form::read(&mut input)?,
             caller: Caller::read(&mut input)?,

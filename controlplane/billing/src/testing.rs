@@ -119,11 +119,20 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
         terms,
     });
     let hops = proptest::collection::vec(hop, 0..4);
-    (any::<(i64, u64, u64)>(), digits(), digits(), caller, levels, hops).prop_map(
-        |((tenant, hold, snapshot), number, destination, caller, levels, hops)| Settlement {
+    (any::<(i64, u64, u64, i64, u64)>(), digits(), digits(), caller, levels, hops).prop_map(
+        |(
+            (tenant, hold, snapshot, began_us, ms_max),
+            number,
+            destination,
+            caller,
+            levels,
+            hops,
+        )| Settlement {
             tenant: TenantId(tenant),
             hold,
             snapshot,
+            began_us,
+            ms_max,
             number,
             destination,
             caller,

@@ -161,6 +161,8 @@ fn accounts(euro: Currency) -> Vec<Account> {
         tariff: Some(RETAIL),
         calls_max: 0,
         cps_max: 0,
+        day_max: None,
+        month_max: None,
         enabled: true,
         go_on_without_control: false,
     };

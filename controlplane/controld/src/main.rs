@@ -9,6 +9,7 @@
 
 mod books;
 mod boot;
+mod calendar;
 mod decider;
 mod demo;
 mod edge;

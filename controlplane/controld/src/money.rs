@@ -1,4 +1,5 @@
-//! Payments and adjustments: in the books and in the till, each exactly once (design of control, 5).
+//! Payments and adjustments: in the books and in the till, each exactly once (design of control
+//! 5).
 //!
 //! What comes in is durable first and in the till after, so that nobody spends what a crash could
 //! take back. What goes out is asked in the till first and written after, so that no two spend the
@@ -160,6 +161,8 @@ mod tests {
             tariff: None,
             calls_max: 0,
             cps_max: 0,
+            day_max: None,
+            month_max: None,
             enabled: true,
             go_on_without_control: false,
         }

@@ -5,7 +5,7 @@ use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::view::View;
 use crate::world::{self, Compiled};
-use crate::{books, boot, demo, secret};
+use crate::{books, boot, calendar, demo, secret};
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -187,10 +187,16 @@ impl Plant {
         let node = config.node.number;
         let mut office = Office::new(node, Arc::clone(&compiled.world));
         let now = clock::monotonic();
+        let calendars = calendar::all(&office, now_us);
+        office.set_calendars(&calendars, now);
         let posted = reader.balances().await.map_err(|e| chain(&e))?;
         for account in compiled.world.accounts() {
             let balance = posted.iter().find(|p| p.account == account.id);
             office.load(account, balance.map_or(Amount::ZERO, |p| p.balance), now);
+        }
+        let from_us = calendar::earliest_us(&calendars);
+        for usage in reader.usage(from_us).await.map_err(|e| chain(&e))? {
+            office.load_spent(usage.account, usage.from_us, usage.amount, now);
         }
         let bindings = reader.bindings(now_us).await.map_err(|e| chain(&e))?;
         office.load_bindings(bindings, now, now_us);
@@ -253,6 +259,7 @@ impl Plant {
             reconcile(self.store.clone(), self.compiled, self.listeners, orders.clone());
         handle.spawn(reconciler);
         handle.spawn(books::keep(self.store.clone()));
+        handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
         let rest = handle.spawn(crate::view::serve(admin, view, self.store.clone(), stopped));
@@ -321,7 +328,9 @@ async fn reconcile(
         match world::compile(&reader, &listeners).await {
             Ok(new) => {
                 compiled = new;
-                if !orders.give(crate::decider::Order::World(Arc::clone(&compiled.world))) {
+                let world = crate::decider::Order::World(Arc::clone(&compiled.world));
+                // A new tenant's days begin with it.
+                if !orders.give(world) || !orders.give(calendar::order()) {
                     return;
                 }
             }

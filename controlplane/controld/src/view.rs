@@ -149,6 +149,7 @@ impl Live for View {
                     held: balance.held,
                     available: balance.available,
                     calls: balance.calls,
+                    spent: office.spent(account, strowger_port::clock::wall_us()),
                 })
             };
             accounts.into_iter().filter_map(balance).collect()

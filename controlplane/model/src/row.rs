@@ -108,6 +108,10 @@ pub struct Account {
     pub calls_max: u32,
     /// Most call attempts per second, 0 = no limit.
     pub cps_max: u32,
+    /// Most that the calls of one day may cost, `None` = no limit (source: `maxdailycredit`).
+    pub day_max: Option<Amount>,
+    /// Most that the calls of one month may cost, `None` = no limit (source: `maxmonthlycredit`).
+    pub month_max: Option<Amount>,
     /// May call.
     pub enabled: bool,
     /// With the control plane gone a call goes on at the end of its slice instead of being cut.

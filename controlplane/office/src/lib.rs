@@ -15,7 +15,7 @@ mod live;
 mod money;
 
 pub use live::{LIVE_MAX, LiveCall};
-pub use strowger_till::{Refusal as TillRefusal, Stage};
+pub use strowger_till::{Bounds, Calendar, DAY, MONTH, PERIODS, Refusal as TillRefusal, Stage};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use strowger_link::{
     Hangup, LegId, Lengthen, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up, Verb, VerbId,
     VerbKind, VerbResult,
 };
-use strowger_model::{Account, AccountId, Amount, Binding, Cdr};
+use strowger_model::{Account, AccountId, Amount, Binding, Cdr, TenantId};
 use strowger_routing::{
     AdmitPlan, Decision, Facts, Locations, Plan, Refusal, Verdict, World, decide, finish, register,
     reject,
@@ -100,11 +100,12 @@ fn settlement(node: u32, record: &Cdr) -> Event {
     let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
     // Its table went with the host: a boot before its record came could not know of its hold.
     let unheld = record.outcome.reason == Reason::HostLost as u8;
+    let at_us = record.times.started_us;
     match (lines.is_empty(), record.is_answered()) {
-        (false, _) if unheld => Event::Replay(Settle { hold, lines }),
-        (false, _) => Event::Settle(Settle { hold, lines }),
+        (false, _) if unheld => Event::Replay(Settle { hold, lines, at_us }),
+        (false, _) => Event::Settle(Settle { hold, lines, at_us }),
         // Remembered: a `Started` that comes after the record opens no new hold.
-        (true, true) => Event::Replay(Settle { hold, lines }),
+        (true, true) => Event::Replay(Settle { hold, lines, at_us }),
         // Not remembered: its ask may still wait, and is granted and given back.
         (true, false) => Event::Void(hold),
     }
@@ -151,6 +152,30 @@ impl Office {
     pub fn load(&mut self, account: &Account, posted: Amount, now: Tick) {
         self.till.handle(Event::Load(money::load(self.node, account, posted)), ms(now));
         self.drain_till();
+    }
+
+    /// Where the days and months of tenants begin: at boot before anything else, and again in time
+    /// before the next ones begin.
+    pub fn set_calendars(&mut self, calendars: &[(TenantId, Calendar)], now: Tick) {
+        for (tenant, calendar) in calendars {
+            let (tenant, calendar) = (*tenant, *calendar);
+            self.till.handle(Event::Calendar { tenant, calendar }, ms(now));
+            self.drain_till();
+        }
+    }
+
+    /// At boot, behind [`Office::load`] and in order of time: what the database has counted for
+    /// calls that began at `at_us`.
+    pub fn load_spent(&mut self, account: AccountId, at_us: i64, charge: Amount, now: Tick) {
+        let key = AccountKey { node: self.node, account };
+        self.till.handle(Event::Spent { key, at_us, charge }, ms(now));
+        self.drain_till();
+    }
+
+    /// What calls of an account have cost in the day and the month of `at_us`.
+    #[must_use]
+    pub fn spent(&self, account: AccountId, at_us: i64) -> [Amount; PERIODS] {
+        self.till.spent_at(AccountKey { node: self.node, account }, at_us)
     }
 
     /// Takes registrations up at boot.
@@ -227,7 +252,7 @@ impl Office {
         let plan = *plan;
         let granted = match &plan.admit {
             None => Ok((u64::MAX, true)),
-            Some(admit) => self.admit(ask.id, admit, now),
+            Some(admit) => self.admit(ask, admit, now),
         };
         match granted {
             Ok((granted_ms, last)) => {
@@ -242,8 +267,8 @@ impl Office {
         }
     }
 
-    fn admit(&mut self, ask: AskId, plan: &AdmitPlan, now: Tick) -> Result<(u64, bool), Refusal> {
-        let event = Event::Admit(money::admit(self.node, ask, plan));
+    fn admit(&mut self, ask: &Ask, plan: &AdmitPlan, now: Tick) -> Result<(u64, bool), Refusal> {
+        let event = Event::Admit(money::admit(self.node, ask.id, plan, ask.wall_us));
         self.till.handle(event, ms(now));
         let mut outcome = Err(Refusal::Internal);
         while let Some(output) = self.till.poll_output() {
@@ -347,7 +372,8 @@ impl Office {
     pub fn replay(&mut self, records: &[Cdr], now: Tick) {
         for record in records {
             let lines = money::lines(self.node, record);
-            self.till.handle(Event::Replay(Settle { hold: HoldId(record.ask), lines }), ms(now));
+            let (hold, at_us) = (HoldId(record.ask), record.times.started_us);
+            self.till.handle(Event::Replay(Settle { hold, lines, at_us }), ms(now));
             self.drain_till();
         }
     }
@@ -548,8 +574,8 @@ impl Office {
         }
     }
 
-    /// Tells the dataplane of talk time that it did not ask for. A call that is not in the live view
-    /// ends where it would have ended, and its record settles what was held.
+    /// Tells the dataplane of talk time that it did not ask for. A call that is not in the live
+    /// view ends where it would have ended, and its record settles what was held.
     fn lengthen(&mut self, granted: strowger_till::Granted) {
         let ask = AskId(granted.hold.0);
         let Some(call) = self.live.get(&ask) else { return };

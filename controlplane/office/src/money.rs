@@ -19,10 +19,13 @@ pub(crate) fn load(node: u32, account: &Account, posted: Amount) -> Load {
         floor,
         calls_max: account.calls_max,
         per_second_max: account.cps_max,
+        tenant: account.tenant,
+        spend_max: [account.day_max, account.month_max],
     }
 }
 
-pub(crate) fn admit(node: u32, ask: AskId, plan: &AdmitPlan) -> Admit {
+/// What the till is asked for a call that began at `at_us`.
+pub(crate) fn admit(node: u32, ask: AskId, plan: &AdmitPlan, at_us: i64) -> Admit {
     let levels =
         plan.levels.iter().map(|p| Payer { key: key(node, p.account), bound: p.bound }).collect();
     let limits = plan.limits.iter().map(|limit| LimitAsk {
@@ -39,6 +42,7 @@ pub(crate) fn admit(node: u32, ask: AskId, plan: &AdmitPlan) -> Admit {
         limits: limits.collect(),
         ms_min: plan.ms_min,
         ms_max: plan.ms_max,
+        at_us,
     }
 }
 
@@ -59,8 +63,9 @@ pub(crate) fn adopt(
         limits: limits.into_iter().collect(),
         granted_ms,
         last,
-        ms_max: 0,
+        ms_max: settlement.ms_max,
         started,
+        at_us: settlement.began_us,
     }
 }
 

@@ -31,6 +31,8 @@ fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
         tariff,
         calls_max: 0,
         cps_max: 0,
+        day_max: None,
+        month_max: None,
         enabled: true,
         go_on_without_control: false,
     }
@@ -493,4 +495,74 @@ fn the_live_view_follows_and_an_operator_hangs_up() {
     let Some(Output::Down(Down::Verb(verb))) = office.poll_output() else { panic!("no verb") };
     assert_eq!((verb.id, verb.leg, verb.kind), (id, leg, VerbKind::Hangup));
     assert_eq!(strowger_link::codec::decode::<Hangup>(&verb.args.0), Ok(args));
+}
+
+/// The office of [`office`], where the payer is billed later and may spend `most` EUR a month.
+fn limited_office(most: &str) -> Office {
+    let euro = Currency::new("EUR", 2).unwrap();
+    let mut rows = rows();
+    rows.accounts[0].prepaid = false;
+    rows.tenants[0].talk_s_max = 70;
+    rows.accounts[0].month_max = Some(Amount::parse(most, euro).unwrap());
+    let world = Arc::new(World::build(rows).unwrap());
+    let mut office = Office::new(0, Arc::clone(&world));
+    office.set_calendars(&[(TenantId(1), calendar())], NOW);
+    for account in world.accounts() {
+        office.load(account, Amount::ZERO, NOW);
+    }
+    office
+}
+
+/// A month of thirty days around the time of the tests.
+fn calendar() -> Calendar {
+    let length = 30 * 86_400_000_000;
+    let bounds =
+        |from_us: i64| Bounds { before_us: from_us - length, from_us, next_us: from_us + length };
+    Calendar([bounds(WALL_US - 1_000), bounds(WALL_US - 5_000)])
+}
+
+#[test]
+fn a_month_s_limit_survives_a_restart_with_its_calls() {
+    let euro = |text: &str| Amount::parse(text, Currency::new("EUR", 2).unwrap()).unwrap();
+    let mut before = limited_office("0.12");
+    let (ended, running) = (go(&mut before, 7), go(&mut before, 8));
+    assert_eq!((ended.grant.ms, running.grant.ms), (60_000, 60_000));
+    let read = Settlement::decode(&running.settlement.0).unwrap();
+    assert_eq!((read.began_us, read.ms_max), (WALL_US, 70_000));
+    // All of the month is held: the next call has to wait for one of them.
+    let Some(AnswerBody::Refuse(refuse)) = answer_to(&mut before, ask(9, "44123")) else {
+        panic!("not refused")
+    };
+    assert_eq!(refuse.reason, Reason::NoCredit);
+    let record = records(&facts(7, &ended.settlement, Some(10)));
+    assert_eq!(record[0].times.started_us, WALL_US + 1_000_000);
+    before.settle(&record, NOW);
+    assert_eq!(before.spent(PAYER, WALL_US)[MONTH], euro("0.01"));
+    drop(before);
+    // The books have counted the first, the table shows the second.
+    let mut after = limited_office("0.12");
+    after.load_spent(PAYER, WALL_US, euro("0.01"), NOW);
+    after.adopt_running(&facts(8, &running.settlement, None), NOW);
+    assert_eq!(after.spent(PAYER, WALL_US), [euro("0.01"); 2]);
+    let held = after.balance(PAYER).unwrap().spent[MONTH].held;
+    assert_eq!(held, euro("0.06"));
+    // The longest duration came back as well.
+    let extend = Ask {
+        body: AskBody::Extend(ExtendAsk {
+            call: AskId(8),
+            used_ms: 30_000,
+            granted_ms: 60_000,
+            settlement: running.settlement,
+        }),
+        ..ask(11, "")
+    };
+    let Some(AnswerBody::Extended(extended)) = answer_to(&mut after, extend) else {
+        panic!("not extended")
+    };
+    assert_eq!((extended.grant.ms, extended.grant.last), (70_000, true));
+    let next = go(&mut after, 10);
+    assert_eq!((next.grant.ms, next.grant.last), (40_000, true));
+    after.replay(&records(&facts(7, &ended.settlement, Some(10))), NOW);
+    assert_eq!(after.spent(PAYER, WALL_US)[MONTH], euro("0.02"));
+    assert_eq!(alarms(&mut after), 0);
 }

@@ -116,6 +116,8 @@ pub(crate) fn account(id: i64, tariff: Option<i64>) -> Account {
         tariff: tariff.map(TariffId),
         calls_max: 0,
         cps_max: 0,
+        day_max: None,
+        month_max: None,
         enabled: true,
         go_on_without_control: false,
     }

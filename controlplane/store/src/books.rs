@@ -92,6 +92,17 @@ pub enum Finding {
         /// What was moved.
         moved: i128,
     },
+    /// The count of what calls of an account cost is not what their records say.
+    Usage {
+        /// Account.
+        account: i64,
+        /// Quarter of an hour, since 1970 UTC.
+        quarter: i64,
+        /// Sum of the records' charges.
+        charged: i64,
+        /// What was counted.
+        counted: i64,
+    },
     /// A journal was taken twice or with a gap.
     Stretch {
         /// Batch.
@@ -166,6 +177,10 @@ impl Display for Finding {
             }
             Finding::Request { request, amount, moved } => {
                 write!(f, "request {request}: should move {amount}, its transfers move {moved}")
+            }
+            Finding::Usage { account, quarter, charged, counted } => {
+                write!(f, "account {account}: calls of quarter {quarter} cost {charged}, ")?;
+                write!(f, "counted are {counted}")
             }
             Finding::Stretch { batch, origin, first, before } => {
                 write!(f, "batch {batch}: took journal {origin} from {first}, ")?;
@@ -327,6 +342,7 @@ impl Reader {
         self.check_requests(&mut report).await?;
         self.check_stretches(last, &mut report).await?;
         self.check_balances(&mut report).await?;
+        self.check_usage(&mut report).await?;
         Ok(report)
     }
 
@@ -453,6 +469,32 @@ impl Reader {
             let c = Columns::new("ingest_cursors", row);
             let (origin, seq, last) = (c.int("origin")?, c.int("seq")?, c.int("last")?);
             report.add(Finding::Cursor { origin, seq, last });
+        }
+        Ok(())
+    }
+
+    /// What days and months count is what the records of their calls say.
+    async fn check_usage(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        let sql = "SELECT account_id, quarter, CAST(SUM(charged) AS BIGINT) AS charged, \
+             CAST(SUM(counted) AS BIGINT) AS counted FROM (\
+             SELECT c.account_id AS account_id, d.started_us / 900000000 AS quarter, \
+             c.gross AS charged, 0 AS counted FROM cdrs d \
+             JOIN cdr_charges c ON c.cdr_id = d.id AND c.part = d.part \
+             WHERE d.tenant_id IS NOT NULL AND c.kind IN ('customer', 'reseller') \
+             AND c.gross > 0 UNION ALL \
+             SELECT account_id, quarter, 0, amount FROM account_usage) s \
+             GROUP BY account_id, quarter HAVING SUM(charged) <> SUM(counted) \
+             ORDER BY account_id, quarter LIMIT $1";
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+        for row in &rows.tried("compare what calls cost")? {
+            let c = Columns::new("account_usage", row);
+            report.add(Finding::Usage {
+                account: c.int("account_id")?,
+                quarter: c.int("quarter")?,
+                charged: c.int("charged")?,
+                counted: c.int("counted")?,
+            });
         }
         Ok(())
     }

@@ -146,6 +146,8 @@ pub(crate) fn account(c: &Columns<'_>) -> Result<Account, StoreError> {
         tariff: c.int_or_null("tariff_id")?.map(TariffId),
         calls_max: c.small("calls_max")?,
         cps_max: c.small("cps_max")?,
+        day_max: c.int_or_null("day_max")?.map(Amount),
+        month_max: c.int_or_null("month_max")?.map(Amount),
         enabled: c.flag("enabled")?,
         go_on_without_control: c.flag("go_on_without_control")?,
     })
@@ -367,8 +369,9 @@ impl Writer<'_> {
         insert!(
             self,
             "INSERT INTO accounts (id, tenant_id, organization_id, name, currency, minor_digits, \
-             prepaid, floor, tariff_id, calls_max, cps_max, enabled, go_on_without_control) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             prepaid, floor, tariff_id, calls_max, cps_max, enabled, go_on_without_control, \
+             day_max, month_max) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
             a.id.0,
             a.tenant.0,
             a.organization.0,
@@ -382,6 +385,8 @@ impl Writer<'_> {
             i64::from(a.cps_max),
             i64::from(a.enabled),
             i64::from(a.go_on_without_control),
+            a.day_max.map(|m| m.0),
+            a.month_max.map(|m| m.0),
         )
     }
 

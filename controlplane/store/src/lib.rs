@@ -28,6 +28,7 @@ mod money;
 mod open;
 mod place;
 mod token;
+mod usage;
 
 pub use books::{BooksReport, FINDINGS_MAX, Finding};
 pub use cdr::{CdrFilter, CdrKey};
@@ -42,5 +43,6 @@ pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
 pub use strowger_billing::TransferKind;
 pub use token::Token;
+pub use usage::{QUARTER_US, Usage};
 
 pub(crate) use error::Tried;

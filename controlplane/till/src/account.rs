@@ -1,10 +1,11 @@
 //! Accounts and their numbers.
 
 use crate::limit::Counter;
-use crate::{AccountKey, Load};
+use crate::period::{Since, Spendings};
+use crate::{AccountKey, Load, PERIODS, Spent};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
-use strowger_model::Amount;
+use strowger_model::{Amount, TenantId};
 
 /// An account's numbers, for REST and for the laws of the simulator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,10 +20,13 @@ pub struct Balance {
     pub held: Amount,
     /// The balance never passes below this; `None` = no floor.
     pub floor: Option<Amount>,
-    /// What a new call can use; `None` = without end.
+    /// What the balance leaves for a new call; `None` = without end. Days and months may leave
+    /// less.
     pub available: Option<Amount>,
     /// Calls at once.
     pub calls: u32,
+    /// What was spent in its newest day and month.
+    pub spent: [Spent; PERIODS],
 }
 
 /// What one call holds of an account.
@@ -54,6 +58,9 @@ pub(crate) struct Account {
     pub(crate) calls_max: u32,
     pub(crate) per_second_max: u32,
     pub(crate) counter: Counter,
+    /// Whose calendar it follows; `None` until it is loaded.
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) spendings: Spendings,
     /// A charge came before its account was loaded.
     pub(crate) is_loaded: bool,
 }
@@ -69,6 +76,8 @@ impl Account {
             calls_max: 0,
             per_second_max: 0,
             counter: Counter::default(),
+            tenant: None,
+            spendings: Spendings::NEW,
             is_loaded: false,
         }
     }
@@ -82,26 +91,39 @@ impl Account {
         self.floor = load.floor;
         self.calls_max = load.calls_max;
         self.per_second_max = load.per_second_max;
+        self.tenant = Some(load.tenant);
+        self.spendings.limit(load.spend_max);
     }
 
-    pub(crate) const fn has_floor(&self) -> bool {
-        self.floor.is_some()
+    /// Calls must be held for.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.floor.is_some() || self.spendings.is_limited()
     }
 
-    /// What can be held beyond the holds there are, `own` of which belongs to the asker; `None` =
-    /// without end. Negative when the balance is below its floor.
-    pub(crate) fn available(&self, own: Amount) -> Option<Amount> {
+    /// What a call that began in `since` can hold beyond the holds there are, `own` of which is its
+    /// own: the least of what the balance and each period leave; `None` = without end.
+    pub(crate) fn available(&self, own: Amount, since: Since) -> Option<Amount> {
+        let money = self.money(own).map(|left| i128::from(left.0));
+        let spending = self.spendings.available(since, own);
+        [money, spending].into_iter().flatten().min().map(clamp)
+    }
+
+    /// What the balance leaves beyond the holds there are, `own` of which belongs to the asker;
+    /// `None` = without end. Negative when the balance is below its floor.
+    pub(crate) fn money(&self, own: Amount) -> Option<Amount> {
         let floor = i128::from(self.floor?.0);
         Some(clamp(self.posted + self.uncommitted - self.held + i128::from(own.0) - floor))
     }
 
     /// A hold changes from `before` to `after`.
-    pub(crate) fn hold(&mut self, before: Amount, after: Amount) {
+    pub(crate) fn hold(&mut self, since: Since, before: Amount, after: Amount) {
         self.held += i128::from(after.0) - i128::from(before.0);
+        self.spendings.hold(since, before, after);
     }
 
-    pub(crate) fn charge(&mut self, charge: Amount) {
+    pub(crate) fn charge(&mut self, since: Since, charge: Amount) {
         self.uncommitted -= i128::from(charge.0);
+        self.spendings.charge(since, charge);
     }
 
     pub(crate) fn commit(&mut self, charge: Amount) {
@@ -130,8 +152,9 @@ impl Account {
             uncommitted: clamp(self.uncommitted),
             held: clamp(self.held),
             floor: self.floor,
-            available: self.available(Amount::ZERO),
+            available: self.money(Amount::ZERO),
             calls: self.counter.in_use(),
+            spent: self.spendings.spent(),
         }
     }
 }
@@ -181,7 +204,7 @@ impl Accounts {
     }
 }
 
-fn clamp(value: i128) -> Amount {
+pub(crate) fn clamp(value: i128) -> Amount {
     let bounded = value.clamp(i64::MIN.into(), i64::MAX.into());
     Amount(i64::try_from(bounded).unwrap_or_default())
 }

@@ -1,7 +1,7 @@
 //! What the till is told and what it answers.
 
-use crate::{AccountKey, HoldId, LimitKey, Ms};
-use strowger_model::{Amount, CostBound};
+use crate::{AccountKey, Calendar, HoldId, LimitKey, Ms, PERIODS};
+use strowger_model::{Amount, CostBound, TenantId};
 
 /// Most payers of one call.
 pub const LEVELS_MAX: usize = 16;
@@ -16,6 +16,22 @@ pub enum Event {
     /// An account: new with its balance, or known with new settings (then `posted` is ignored,
     /// because the till's own is newer).
     Load(Load),
+    /// Where the days and months of a tenant begin, told in time before they do.
+    Calendar {
+        /// Tenant.
+        tenant: TenantId,
+        /// Its periods.
+        calendar: Calendar,
+    },
+    /// At boot: what the database has counted for calls that began at `at_us`.
+    Spent {
+        /// Account.
+        key: AccountKey,
+        /// A time in the period, microseconds since 1970 UTC.
+        at_us: i64,
+        /// What they cost.
+        charge: Amount,
+    },
     /// A call asks for everything it needs. Answered by `Admitted` or `Refused`.
     Admit(Admit),
     /// A call that a restart of the control plane found running, or a `Started` whose hold was
@@ -60,6 +76,10 @@ pub struct Load {
     pub calls_max: u32,
     /// Most admitted calls per second, 0 = no limit.
     pub per_second_max: u32,
+    /// Whose calendar its periods follow.
+    pub tenant: TenantId,
+    /// Most that calls of one day and of one month may cost; `None` = no limit.
+    pub spend_max: [Option<Amount>; PERIODS],
 }
 
 /// Everything one call needs, all or nothing.
@@ -75,6 +95,8 @@ pub struct Admit {
     pub ms_min: u64,
     /// Longest talk time of this call, milliseconds; 0 = no limit. No more than that is held.
     pub ms_max: u64,
+    /// When it began, microseconds since 1970 UTC: the day and month it counts in.
+    pub at_us: i64,
 }
 
 /// One payer and what the call can cost it.
@@ -114,6 +136,8 @@ pub struct Adopt {
     pub ms_max: u64,
     /// It was answered.
     pub started: bool,
+    /// When it began, as its record will say.
+    pub at_us: i64,
 }
 
 /// The end of a call.
@@ -123,6 +147,8 @@ pub struct Settle {
     pub hold: HoldId,
     /// What each account pays (negative: is paid). At most [`LINES_MAX`].
     pub lines: Vec<Line>,
+    /// When it began, microseconds since 1970 UTC; the hold's own time goes first.
+    pub at_us: i64,
 }
 
 /// A change of one balance.

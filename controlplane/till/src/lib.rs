@@ -20,10 +20,16 @@
 //! that takes the rest is the last. So ten calls on a balance for ten minutes all start and
 //! together never spend more than the balance.
 //!
-//! **A recharge lengthens.** The dataplane asks for nothing behind its last slice. So whenever money
-//! comes in (a payment, a hold that was not used up, a floor that was lowered), the calls of that
-//! account which had their last slice get the next one unasked: [`Output::Lengthened`]. It is held
-//! for before it is said, so a word that is lost costs nobody anything.
+//! **A recharge lengthens.** The dataplane asks for nothing behind its last slice. So whenever
+//! money comes in (a payment, a hold that was not used up, a floor that was lowered), the calls of
+//! that account which had their last slice get the next one unasked: [`Output::Lengthened`]. It is
+//! held for before it is said, so a word that is lost costs nobody anything.
+//!
+//! **Days and months.** What calls of one day or month may cost is limited beside the balance, also
+//! for accounts without a floor: used + held <= most, for every period. A call counts in the period
+//! in which it began ([`Admit::at_us`]), hold and charge alike, so a period that ends during a call
+//! neither cuts nor frees it. The till knows no calendar: [`Event::Calendar`] says where periods
+//! begin.
 //!
 //! **When a hold ends.** With `Settle` (a record), `Void` (the dataplane abandoned the attempt),
 //! or `Epoch` (the shard lives anew; its unanswered attempts are gone). An answer that the
@@ -47,12 +53,14 @@ mod event;
 mod key;
 mod limit;
 mod memory;
+mod period;
 mod slice;
 mod till;
 
 pub use account::{AccountHold, Balance};
 pub use event::*;
 pub use key::{AccountKey, HoldId, LimitKey, Ms};
+pub use period::{Bounds, Calendar, DAY, MONTH, PERIODS, Spent};
 pub use slice::{SLICE_MS_MAX, SLICE_MS_MIN};
 pub use till::{
     ACCOUNTS_MAX, ADJUST_MEMORY, EXPIRED_PER_STEP, HOLDS_MAX, LENGTHEN_MS_MIN, LENGTHENED_PER_STEP,

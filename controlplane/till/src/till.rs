@@ -3,15 +3,16 @@
 use crate::account::{Account, AccountHold, Accounts, Balance, Place};
 use crate::limit::Limits;
 use crate::memory::Memory;
+use crate::period::{NO_CALENDAR, Since};
 use crate::slice::{Slice, held_for};
 use crate::{
-    AccountKey, Adjust, Admit, Adopt, Alarm, Commit, Deadline, Event, Granted, HoldId, LEVELS_MAX,
-    LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output, Payer, Refusal, Settle,
-    Stage,
+    AccountKey, Adjust, Admit, Adopt, Alarm, Calendar, Commit, Deadline, Event, Granted, HoldId,
+    LEVELS_MAX, LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output, PERIODS, Payer,
+    Refusal, Settle, Stage,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Bound, RangeInclusive};
-use strowger_model::Amount;
+use strowger_model::{Amount, TenantId};
 
 /// An unanswered hold stands so long, milliseconds: longer than any attempt rings.
 pub const UNSTARTED_MS: u64 = 30 * 60 * 1_000;
@@ -37,6 +38,7 @@ pub struct Till {
     accounts: Accounts,
     holds: BTreeMap<HoldId, Hold>,
     limits: Limits,
+    calendars: BTreeMap<TenantId, Calendar>,
     deadlines: BTreeSet<Deadline>,
     settled: Memory<HoldId>,
     adjusted: Memory<u64>,
@@ -74,6 +76,10 @@ struct Held {
     payer: Payer,
     place: Place,
     amount: Amount,
+    /// The day and month it counts in.
+    since: Since,
+    /// The account had a limit when this was held.
+    is_limited: bool,
 }
 
 impl Default for Till {
@@ -90,6 +96,7 @@ impl Till {
             accounts: Accounts::default(),
             holds: BTreeMap::new(),
             limits: Limits::default(),
+            calendars: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             settled: Memory::new(SETTLED_MEMORY),
             adjusted: Memory::new(ADJUST_MEMORY),
@@ -106,6 +113,10 @@ impl Till {
     pub fn handle(&mut self, event: Event, now: Ms) {
         match event {
             Event::Load(load) => self.load(&load),
+            Event::Calendar { tenant, calendar } => {
+                self.calendars.insert(tenant, calendar);
+            }
+            Event::Spent { key, at_us, charge } => self.spent(key, at_us, charge),
             Event::Admit(admit) => self.admit(&admit, now),
             Event::Adopt(adopt) => self.adopt(adopt, now),
             Event::Started(hold) => self.start(hold),
@@ -165,6 +176,15 @@ impl Till {
         self.holds.iter().map(|(id, hold)| (*id, hold.state == HoldState::Talking))
     }
 
+    /// What calls of an account have cost in the periods of `at_us`.
+    #[must_use]
+    pub fn spent_at(&self, key: AccountKey, at_us: i64) -> [Amount; PERIODS] {
+        let Some(place) = self.accounts.find(key) else { return [Amount::ZERO; PERIODS] };
+        let since = self.since(place, at_us);
+        let spendings = self.accounts.get(place).map(|account| account.spendings);
+        spendings.map_or([Amount::ZERO; PERIODS], |spendings| spendings.used(since))
+    }
+
     /// What calls hold of an account, with ids above `after`, in order.
     pub fn holds_of(
         &self,
@@ -206,6 +226,21 @@ impl Till {
         self.rise(place);
     }
 
+    fn spent(&mut self, key: AccountKey, at_us: i64, charge: Amount) {
+        let Some(place) = self.place_of(key) else { return };
+        let since = self.since(place, at_us);
+        if let Some(account) = self.accounts.get_mut(place) {
+            account.spendings.charge(since, charge);
+        }
+    }
+
+    /// The periods in which a call of an account counts that began at `at_us`.
+    fn since(&self, place: Place, at_us: i64) -> Since {
+        let tenant = self.accounts.get(place).and_then(|account| account.tenant);
+        let calendar = tenant.and_then(|tenant| self.calendars.get(&tenant));
+        calendar.unwrap_or(&NO_CALENDAR).since(at_us)
+    }
+
     fn admit(&mut self, admit: &Admit, now: Ms) {
         let id = admit.hold;
         let answer = match self.known_answer(id) {
@@ -238,21 +273,26 @@ impl Till {
         if self.holds.len() >= HOLDS_MAX || !self.limits.has_room(admit.limits.len(), now) {
             return Err(Refusal::Full);
         }
-        let levels = self.find_levels(&admit.levels)?;
+        let levels = self.find_levels(&admit.levels, admit.at_us)?;
         self.check_limits(&levels, &admit.limits, now)?;
         let granted = self.plan(&levels, admit)?;
         self.take(levels, admit, granted, now);
         Ok(granted)
     }
 
-    fn find_levels(&self, payers: &[Payer]) -> Result<Vec<Held>, Refusal> {
+    fn find_levels(&self, payers: &[Payer], at_us: i64) -> Result<Vec<Held>, Refusal> {
         let find = |payer: &Payer| {
             let place = self.accounts.find(payer.key);
             let loaded = place.filter(|p| self.accounts.get(*p).is_some_and(|a| a.is_loaded));
             let place = loaded.ok_or(Refusal::UnknownAccount(payer.key))?;
-            Ok(Held { payer: *payer, place, amount: Amount::ZERO })
+            Ok(self.unheld(*payer, place, at_us))
         };
         payers.iter().map(find).collect()
+    }
+
+    fn unheld(&self, payer: Payer, place: Place, at_us: i64) -> Held {
+        let since = self.since(place, at_us);
+        Held { payer, place, amount: Amount::ZERO, since, is_limited: false }
     }
 
     fn check_limits(&self, levels: &[Held], limits: &[LimitAsk], now: Ms) -> Result<(), Refusal> {
@@ -286,7 +326,7 @@ impl Till {
     /// The slice after `granted_ms` that a level agrees to.
     fn next_slice(&self, held: &Held, granted_ms: u64) -> Slice {
         let account = self.accounts.get(held.place);
-        match account.and_then(|account| account.available(held.amount)) {
+        match account.and_then(|account| account.available(held.amount, held.since)) {
             Some(available) => Slice::next(&held.payer.bound, available, granted_ms),
             None => Slice::UNLIMITED,
         }
@@ -339,7 +379,7 @@ impl Till {
         for _ in 0..LENGTHENED_PER_STEP {
             let Some((&place, &from)) = self.rises.first_key_value() else { return };
             let next = self.last.range(of_place(place, from)).next().map(|(_, id)| *id);
-            let is_spent = |a: &Account| a.available(Amount::ZERO).is_some_and(|left| left.0 <= 0);
+            let is_spent = |a: &Account| a.money(Amount::ZERO).is_some_and(|left| left.0 <= 0);
             match next.filter(|_| !self.accounts.get(place).is_some_and(is_spent)) {
                 Some(id) => {
                     self.rises.insert(place, HoldId(id.0.saturating_add(1)));
@@ -376,11 +416,12 @@ impl Till {
     fn hold_for_grant(&mut self, hold: &mut Hold) {
         for held in &mut hold.levels {
             let Some(account) = self.accounts.get_mut(held.place) else { continue };
-            let after = match account.has_floor() {
+            held.is_limited = account.is_limited();
+            let after = match held.is_limited {
                 true => held_for(&held.payer.bound, hold.granted.ms),
                 false => Amount::ZERO,
             };
-            account.hold(held.amount, after);
+            account.hold(held.since, held.amount, after);
             held.amount = after;
         }
     }
@@ -403,7 +444,7 @@ impl Till {
             if let Some(account) = self.accounts.get_mut(place) {
                 account.counter.adopt();
             }
-            levels.push(Held { payer, place, amount: Amount::ZERO });
+            levels.push(self.unheld(payer, place, adopt.at_us));
         }
         for key in &adopt.limits {
             self.limits.adopt(*key);
@@ -464,7 +505,7 @@ impl Till {
         }
         let held = released.map(|hold| hold.levels);
         for line in self.bounded(&settle.lines) {
-            self.charge(id, line, held.as_deref());
+            self.charge(id, line, settle.at_us, held.as_deref());
         }
         self.settled.remember(id);
     }
@@ -481,18 +522,21 @@ impl Till {
 
     /// Charges one line, and compares it with what was held for it. A charge beyond its hold is
     /// drift: some bound was none.
-    fn charge(&mut self, hold: HoldId, line: &Line, levels: Option<&[Held]>) {
+    fn charge(&mut self, hold: HoldId, line: &Line, at_us: i64, levels: Option<&[Held]>) {
         let Line { key, charge } = *line;
         let held = levels.and_then(|levels| levels.iter().find(|held| held.payer.key == key));
         let place = held.map(|held| held.place).or_else(|| self.place_of(key));
-        let Some(account) = place.and_then(|place| self.accounts.get_mut(place)) else { return };
-        account.charge(charge);
-        let (is_known, has_floor) = (account.is_loaded, account.has_floor());
+        let Some(place) = place else { return };
+        let since = held.map_or_else(|| self.since(place, at_us), |held| held.since);
+        let Some(account) = self.accounts.get_mut(place) else { return };
+        account.charge(since, charge);
+        let is_known = account.is_loaded;
+        let was_limited = held.is_some_and(|held| held.is_limited);
         if !is_known {
             self.alarm(Alarm::UnknownAccount(key));
         }
         let by = charge.0.saturating_sub(held.map_or(0, |held| held.amount.0));
-        if levels.is_some() && has_floor && by > 0 && charge.0 > 0 {
+        if was_limited && by > 0 && charge.0 > 0 {
             self.alarm(Alarm::Overspent { hold, key, by: Amount(by) });
         }
     }
@@ -508,7 +552,7 @@ impl Till {
         }
         for held in &hold.levels {
             if let Some(account) = self.accounts.get_mut(held.place) {
-                account.hold(held.amount, Amount::ZERO);
+                account.hold(held.since, held.amount, Amount::ZERO);
                 account.counter.release();
             }
             self.last.remove(&(held.place, id));
@@ -540,7 +584,7 @@ impl Till {
             Stage::Durable | Stage::Asked if is_known => {}
             Stage::Durable => account.post(amount),
             Stage::Asked => {
-                let available = account.available(Amount::ZERO);
+                let available = account.money(Amount::ZERO);
                 let after = available.map(|left| left.0.saturating_add(amount.0));
                 if amount.0 < 0 && after.is_some_and(|after| after < 0) {
                     let why = Refusal::NoCredit(key);

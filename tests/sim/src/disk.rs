@@ -149,7 +149,9 @@ impl Disk {
             let step = match frame.kind {
                 FrameKind::Start => Some(Step::StartWritten),
                 FrameKind::Ended => Some(Step::EndedWritten),
-                FrameKind::Alive | FrameKind::Sealed | FrameKind::Other(_) => None,
+                FrameKind::Alive | FrameKind::Sealed | FrameKind::Origin | FrameKind::Other(_) => {
+                    None
+                }
             };
             if !self.begin_step(step) {
                 return;
@@ -361,7 +363,7 @@ impl JournalSink for SimJournal {
         let step = match kind {
             FrameKind::Start => Some(Step::StartAppended),
             FrameKind::Ended => Some(Step::EndedAppended),
-            FrameKind::Alive | FrameKind::Sealed | FrameKind::Other(_) => None,
+            FrameKind::Alive | FrameKind::Sealed | FrameKind::Origin | FrameKind::Other(_) => None,
         };
         let mut probe = self.probe.borrow_mut();
         let alive = probe.effect(Place::Journal);

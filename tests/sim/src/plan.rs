@@ -140,6 +140,8 @@ fn accounts(euro: Currency) -> Vec<Account> {
         tariff: Some(TariffId(1)),
         calls_max: 0,
         cps_max: 0,
+        day_max: None,
+        month_max: None,
         enabled: true,
         go_on_without_control: false,
     };

@@ -337,7 +337,9 @@ impl Probe {
         let wanted = match kind {
             FrameKind::Start => SlotState::Answered,
             FrameKind::Ended => SlotState::Ended,
-            FrameKind::Alive | FrameKind::Sealed | FrameKind::Other(_) => return,
+            FrameKind::Alive | FrameKind::Sealed | FrameKind::Origin | FrameKind::Other(_) => {
+                return;
+            }
         };
         let Ok(facts) = decode::<CallFacts>(payload) else { return };
         let shown = watch.seen.get(&usize::from(facts.slot.idx));

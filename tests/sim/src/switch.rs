@@ -138,7 +138,7 @@ fn cut_off(disk: &Disk, held: &BTreeSet<RecordId>) -> Vec<CallFacts> {
                     }
                 }
             }
-            FrameKind::Sealed | FrameKind::Other(_) => {}
+            FrameKind::Sealed | FrameKind::Origin | FrameKind::Other(_) => {}
         }
     }
     open.retain(|record, _| !held.contains(record));

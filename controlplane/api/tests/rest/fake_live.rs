@@ -128,6 +128,7 @@ impl Live for FakeLive {
             held: Amount(250),
             available: Some(Amount(999_999_750)),
             calls: 2,
+            spent: [Amount(7), Amount(70)],
         };
         self.say(known.map(balance).collect())
     }

@@ -49,6 +49,8 @@ fn account(id: i64, tenant: i64) -> Account {
         tariff: None,
         calls_max: 2,
         cps_max: 0,
+        day_max: None,
+        month_max: Some(Amount(5_000_000_000)),
         enabled: true,
         go_on_without_control: false,
     }

@@ -68,6 +68,9 @@ fn a_subscriber_and_a_trunk_are_shown() {
     assert_eq!(server.get("/api/v1/trunks/1").json(), trunk);
 }
 
+/// What the till alone knows.
+const UNKNOWN: [&str; 6] = ["balance", "held", "available", "calls", "day_spent", "month_spent"];
+
 #[test]
 fn an_account_shows_what_the_till_says() {
     let server = Server::start();
@@ -75,8 +78,10 @@ fn an_account_shows_what_the_till_says() {
     let mut expect = json!({
         "id": "1", "tenant": "1", "organization": "1", "name": "A1", "currency": "EUR",
         "prepaid": true, "floor": eur("0.00000000"), "tariff": null, "calls_max": 2, "cps_max": 0,
+        "day_max": null, "month_max": eur("50.00000000"),
         "enabled": true, "go_on_without_control": false, "balance": eur("10.00000000"),
         "held": eur("0.00000250"), "available": eur("9.99999750"), "calls": 2,
+        "day_spent": eur("0.00000007"), "month_spent": eur("0.00000070"),
     });
     assert_eq!(server.get("/api/v1/accounts/1").json(), expect);
     let items = server.get("/api/v1/accounts").json()["items"].clone();
@@ -85,7 +90,7 @@ fn an_account_shows_what_the_till_says() {
     for (name, value) in [("id", json!("2")), ("tenant", json!("2")), ("organization", json!("2"))]
         .into_iter()
         .chain([("name", json!("A2"))])
-        .chain(["balance", "held", "available", "calls"].map(|name| (name, json!(null))))
+        .chain(UNKNOWN.map(|name| (name, json!(null))))
     {
         expect[name] = value;
     }

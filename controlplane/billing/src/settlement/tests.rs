@@ -50,6 +50,8 @@ fn small() -> Settlement {
     Settlement {
         hold: 0x0100_0000_0000_0007,
         snapshot: 300,
+        began_us: 1_700_000_000_000_000,
+        ms_max: 7_200_000,
         number: Digits::parse("442079460000").ok(),
         destination: Digits::parse("4420").ok(),
         caller: Caller {
@@ -64,18 +66,34 @@ fn small() -> Settlement {
     }
 }
 
+/// Everything behind the number of the snapshot, the same in both versions.
+const REST: &str = concat!(
+    "0c3434323037393436303030300434343230050ad20f043130",
+    "303101010a0c0000c0bbdd0be807204555520280a8d6b9070200129a019c0101149a019c013f",
+    "1f80890faab4de7502c0ee6da0cadd75a0cadd75f02eb0ea01e0d40380dddb01fa01b0cc0b80",
+    "ade2041b5553440245555202aad4d6f006",
+);
+
 #[test]
 fn golden_bytes() {
     let bytes = small().encode().unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let golden = concat!(
-        "0102878080808080808001ac020c3434323037393436303030300434343230050ad20f043130",
-        "303101010a0c0000c0bbdd0be807204555520280a8d6b9070200129a019c0101149a019c013f",
-        "1f80890faab4de7502c0ee6da0cadd75a0cadd75f02eb0ea01e0d40380dddb01fa01b0cc0b80",
-        "ade2041b5553440245555202aad4d6f006",
-    );
+    let golden = format!("0202878080808080808001ac028080f2818389850680bab703{REST}");
     assert_eq!(hex, golden);
     assert_eq!(Settlement::decode(&bytes), Ok(small()));
+}
+
+#[test]
+fn the_version_before_is_still_read() {
+    let hex = format!("0102878080808080808001ac02{REST}");
+    let pairs = hex.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let bytes: Vec<u8> = pairs.map(byte).collect();
+    let expect = Settlement { began_us: 0, ms_max: 0, ..small() };
+    assert_eq!(Settlement::decode(&bytes), Ok(expect));
+    for length in 0..bytes.len() {
+        assert!(Settlement::decode(&bytes[..length]).is_err(), "{length}");
+    }
 }
 
 #[test]

@@ -202,6 +202,8 @@ impl<'a> Attempt<'a> {
     ) -> Result<Plan, Stop> {
         let mut settlement = self.known.clone().ok_or(Refusal::Internal)?;
         settlement.hold = admit.as_ref().map_or(0, |_| self.ask.id.0);
+        settlement.began_us = self.ask.wall_us;
+        settlement.ms_max = talk_ms_max(sender);
         settlement.number = called.number.ok();
         settlement.levels = costs.levels;
         settlement.hops = way.hops;

@@ -14,8 +14,13 @@ on_both! {
     a_planted_checkpoint_is_found
     a_lost_batch_is_found
     a_row_that_belongs_to_nothing_is_found
+    a_planted_count_is_found
+    usage_is_counted_with_the_records
     a_reader_creates_nothing
 }
+
+/// When the calls of the sample began.
+const STARTED_US: i64 = 1;
 
 /// Three batches, a checkpoint behind the second.
 async fn books(db: &Db) {
@@ -84,7 +89,8 @@ async fn a_planted_charge_is_found(db: &Db) {
          WHERE cdr_id = 7 AND position = 1";
     db.execute(sql).await.unwrap();
     let found = findings(db).await;
-    let [Finding::Batch { batch: 2, charged, moved, .. }] = found.as_slice() else {
+    let [Finding::Batch { batch: 2, charged, moved, .. }, Finding::Usage { .. }] = found.as_slice()
+    else {
         panic!("{found:?}");
     };
     assert_eq!(*charged, moved + 1);
@@ -96,8 +102,10 @@ async fn a_planted_charge_is_found(db: &Db) {
         .await
         .unwrap();
     let found = findings(db).await;
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.len(), 2);
     assert!(found[0].to_string().contains("its records say vat 1, its transfers 0"), "{found:?}");
+    let says = format!("account 2: calls of quarter {} cost", STARTED_US / 900_000_000);
+    assert!(found[1].to_string().contains(&says), "{found:?}");
 }
 
 async fn a_planted_transfer_is_found(db: &Db) {
@@ -174,4 +182,41 @@ async fn a_reader_creates_nothing(db: &Db) {
         assert!(Reader::open_at(&place).await.is_err());
         assert!(!gone.exists());
     }
+}
+
+async fn a_planted_count_is_found(db: &Db) {
+    books(db).await;
+    db.execute("UPDATE account_usage SET amount = amount + 2 WHERE account_id = 1").await.unwrap();
+    let found = findings(db).await;
+    let [Finding::Usage { account: 1, charged, counted, .. }] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(*counted, charged + 2);
+    db.execute("DELETE FROM account_usage WHERE account_id = 1").await.unwrap();
+    assert!(matches!(findings(db).await[..], [Finding::Usage { account: 1, counted: 0, .. }]));
+}
+
+async fn usage_is_counted_with_the_records(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let at = |seq| Position { seq, ..Position::default() };
+    let late = |id: i64, quarters: i64| {
+        let mut record = record(id, 0, 100, Some(1), 1);
+        record.times.started_us = STARTED_US + quarters * strowger_store::QUARTER_US;
+        record
+    };
+    let records = [late(1, 0), late(2, 0), late(3, 1), record(4, 0, 100, None, 1)];
+    db.store.ingest(0, at(0), at(5), &records, 1).await.unwrap();
+    db.store.ingest(0, at(5), at(6), &[late(5, 1)], 1).await.unwrap();
+    // The same stretch again changes nothing.
+    assert!(db.store.ingest(0, at(5), at(6), &[late(6, 1)], 1).await.is_err());
+    let usage = async |from_us| {
+        let usage = db.store.reader().usage(from_us).await.unwrap();
+        usage.iter().map(|u| (u.account.0, u.from_us, u.amount.0)).collect::<Vec<_>>()
+    };
+    let first = STARTED_US / strowger_store::QUARTER_US * strowger_store::QUARTER_US;
+    let second = first + strowger_store::QUARTER_US;
+    // Three charges of its number each.
+    assert_eq!(usage(0).await, [(1, first, 9), (1, second, 24)]);
+    assert_eq!(usage(second + 5).await, [(1, second, 24)]);
+    assert_eq!(findings(db).await, []);
 }

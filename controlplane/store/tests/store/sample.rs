@@ -7,6 +7,25 @@ pub(crate) fn digits(text: &str) -> Digits {
     Digits::parse(text).unwrap()
 }
 
+fn account(tenant: TenantId, organization: OrganizationId, currency: Currency) -> Account {
+    Account {
+        id: AccountId(1),
+        tenant,
+        organization,
+        name: "a".into(),
+        currency,
+        prepaid: true,
+        floor: Some(Amount(-5)),
+        tariff: Some(TariffId(1)),
+        calls_max: 2,
+        cps_max: 3,
+        day_max: Some(Amount(70)),
+        month_max: Some(Amount(900)),
+        enabled: true,
+        go_on_without_control: false,
+    }
+}
+
 #[expect(clippy::too_many_lines, reason = "one row of each table, told once")]
 pub(crate) fn sample() -> ConfigRows {
     let eur = Currency::new("EUR", 2).unwrap();
@@ -45,20 +64,7 @@ pub(crate) fn sample() -> ConfigRows {
                 name: "O'Carrier; DROP TABLE rates".into(),
             },
         ],
-        accounts: vec![Account {
-            id: AccountId(1),
-            tenant,
-            organization: owner,
-            name: "a".into(),
-            currency: eur,
-            prepaid: true,
-            floor: Some(Amount(-5)),
-            tariff: Some(TariffId(1)),
-            calls_max: 2,
-            cps_max: 3,
-            enabled: true,
-            go_on_without_control: false,
-        }],
+        accounts: vec![account(tenant, owner, eur)],
         subscribers: vec![Subscriber {
             id: SubscriberId(1),
             tenant,

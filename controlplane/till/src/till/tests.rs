@@ -1,10 +1,10 @@
 mod law;
 
 use super::*;
-use crate::LimitAsk;
+use crate::{Bounds, DAY, LimitAsk, MONTH, PERIODS};
 use std::num::NonZeroU32;
 use strowger_model::{
-    AccountId, CostBound, Currency, Exchange, Measure, Price, Prices, Pricing, TrunkId,
+    AccountId, CostBound, Currency, Exchange, Measure, Price, Prices, Pricing, TenantId, TrunkId,
 };
 
 const EURO: i64 = 100_000_000;
@@ -55,6 +55,8 @@ impl Desk {
             floor: floor.map(Amount),
             calls_max: 0,
             per_second_max: 0,
+            tenant: TenantId(1),
+            spend_max: [None; PERIODS],
         };
         assert_eq!(self.tell(Event::Load(load)), "");
     }
@@ -104,11 +106,16 @@ fn ask(hold: u64, accounts: &[i64]) -> Admit {
         limits: Vec::new(),
         ms_min: 10_000,
         ms_max: 0,
+        at_us: 0,
     }
 }
 
 fn end(hold: u64, charge: i64) -> Settle {
-    Settle { hold: HoldId(hold), lines: vec![Line { key: key(1), charge: Amount(charge) }] }
+    Settle {
+        hold: HoldId(hold),
+        lines: vec![Line { key: key(1), charge: Amount(charge) }],
+        at_us: 0,
+    }
 }
 
 fn print(output: Output) -> String {
@@ -241,7 +248,8 @@ fn a_floor_is_an_account_s_own() {
     assert_eq!(
         desk.tell(Event::Settle(Settle {
             hold: HoldId(2),
-            lines: vec![Line { key: key(2), charge: Amount(5 * EURO) }]
+            lines: vec![Line { key: key(2), charge: Amount(5 * EURO) }],
+            at_us: 0,
         })),
         ""
     );
@@ -324,6 +332,8 @@ fn limits_of_accounts_and_others() {
         floor: Some(Amount(0)),
         calls_max: 2,
         per_second_max: 0,
+        tenant: TenantId(1),
+        spend_max: [None; PERIODS],
     };
     desk.tell(Event::Load(limited));
     assert_eq!(desk.admit(1, &[5]), "admitted 1 3600000 ms");
@@ -359,7 +369,7 @@ fn states_and_events() {
     let adopt = |started| {
         let levels = ask(1, &[1]).levels;
         let (limits, granted_ms, last, ms_max) = (Vec::new(), 90_000, false, 0);
-        Event::Adopt(Adopt { hold, levels, limits, granted_ms, last, ms_max, started })
+        Event::Adopt(Adopt { hold, levels, limits, granted_ms, last, ms_max, started, at_us: 0 })
     };
     let events: [(&str, Option<Event>); 10] = [
         ("admit", Some(Event::Admit(ask(1, &[1])))),
@@ -451,7 +461,7 @@ settled timeout       -        held 0 charged -5
 fn charges_of_unknown_accounts_wait_for_them() {
     let mut desk = Desk::open(0);
     let lines = vec![Line { key: key(9), charge: Amount(5) }];
-    let said = desk.tell(Event::Replay(Settle { hold: HoldId(1), lines }));
+    let said = desk.tell(Event::Replay(Settle { hold: HoldId(1), lines, at_us: 0 }));
     assert_eq!(said, "ALARM unknown 9");
     assert_eq!(desk.till.balance(key(9)), None);
     assert_eq!(desk.admit(2, &[9]), "refused 2: no account 9");
@@ -474,7 +484,7 @@ fn a_supplier_is_paid_without_a_hold() {
     desk.admit(1, &[1]);
     let pays = Line { key: key(1), charge: Amount(100) };
     let paid = Line { key: key(2), charge: Amount(-60) };
-    let settle = Settle { hold: HoldId(1), lines: vec![pays, paid] };
+    let settle = Settle { hold: HoldId(1), lines: vec![pays, paid], at_us: 0 };
     assert_eq!(desk.tell(Event::Settle(settle)), "");
     assert_eq!((desk.purse(1).1, desk.purse(2).1), (-100, 60));
 }
@@ -491,7 +501,16 @@ fn boot_gives_the_truth() {
         let (limits, granted_ms, ms_max) = (vec![LimitKey::Trunk(TrunkId(4))], 300_000, 0);
         let hold = HoldId(hold);
         let last = false;
-        Event::Adopt(Adopt { hold, levels, limits, granted_ms, last, ms_max, started: true })
+        Event::Adopt(Adopt {
+            hold,
+            levels,
+            limits,
+            granted_ms,
+            last,
+            ms_max,
+            started: true,
+            at_us: 0,
+        })
     };
     assert_eq!(desk.tell(adopt(2)), "");
     assert_eq!(desk.tell(adopt(3)), "");
@@ -565,7 +584,7 @@ fn money_that_others_leave_lengthens() {
     assert_eq!(desk.admit(2, &[3]), "admitted 2 30000 ms last");
     // The first hangs up at once: the second gets its time.
     let lines = vec![Line { key: key(3), charge: Amount(1_000_000) }];
-    let said = desk.tell(Event::Settle(Settle { hold: HoldId(1), lines }));
+    let said = desk.tell(Event::Settle(Settle { hold: HoldId(1), lines, at_us: 0 }));
     assert_eq!(said, "lengthened 2 84000 ms last");
     assert_eq!(desk.admit(3, &[3]), "refused 3: no credit of 3");
     // A lower floor is money as well, a longest duration is none.
@@ -575,7 +594,9 @@ fn money_that_others_leave_lengthens() {
     assert_eq!(desk.tell(pay(9, 1, EURO)), "adjusted to 100000000");
     let floor = Some(Amount(-EURO));
     let (calls_max, per_second_max) = (0, 0);
-    let load = Load { key: key(3), posted: Amount(0), floor, calls_max, per_second_max };
+    let (tenant, spend_max) = (TenantId(1), [None; PERIODS]);
+    let posted = Amount(0);
+    let load = Load { key: key(3), posted, floor, calls_max, per_second_max, tenant, spend_max };
     assert_eq!(desk.tell(Event::Load(load)), "lengthened 2 159000 ms");
     assert_eq!(desk.till.drift(), 0);
 }
@@ -601,6 +622,7 @@ fn a_recharge_is_shared_by_the_calls_that_wait() {
         last: true,
         ms_max: 0,
         started: true,
+        at_us: 0,
     };
     assert_eq!(desk.tell(Event::Adopt(adopt)), "");
     assert_eq!(desk.tell(pay(1, 3, EURO)), "adjusted to 101000000; lengthened 5 81000 ms");
@@ -641,4 +663,186 @@ fn a_withdrawal_is_written_or_dropped() {
     assert_eq!(desk.tell(take(3, Stage::Durable)), "adjusted to 40000000");
     assert_eq!(desk.tell(take(3, Stage::Durable)), "adjusted to 40000000");
     assert_eq!(desk.purse(1), (40_000_000, 0, 0));
+}
+
+/// Days of a thousand seconds, months of ten days, microseconds; today is the 12th.
+const DAY_US: i64 = 1_000_000_000;
+const TODAY_US: i64 = 12 * DAY_US;
+
+fn calendar(now_us: i64) -> Event {
+    let bounds = |length: i64| {
+        let from_us = now_us.div_euclid(length) * length;
+        Bounds { before_us: from_us - length, from_us, next_us: from_us + length }
+    };
+    let calendar = Calendar([bounds(DAY_US), bounds(10 * DAY_US)]);
+    Event::Calendar { tenant: TenantId(1), calendar }
+}
+
+impl Desk {
+    /// Account 7 without a floor, `day` and `month` EUR at most; today is known.
+    fn limited(day: Option<i64>, month: Option<i64>) -> Desk {
+        let mut desk = Desk::open(0);
+        desk.tell(calendar(TODAY_US));
+        desk.limit(day, month);
+        desk
+    }
+
+    fn limit(&mut self, day: Option<i64>, month: Option<i64>) -> String {
+        let most = |euros: Option<i64>| euros.map(|euros| Amount(euros * EURO));
+        self.tell(Event::Load(Load {
+            key: key(7),
+            posted: Amount(0),
+            floor: None,
+            calls_max: 0,
+            per_second_max: 0,
+            tenant: TenantId(1),
+            spend_max: [most(day), most(month)],
+        }))
+    }
+
+    fn admit_at(&mut self, hold: u64, at_us: i64) -> String {
+        self.tell(Event::Admit(Admit { at_us, ..ask(hold, &[7]) }))
+    }
+
+    fn settle_7(&mut self, hold: u64, charge: i64) -> String {
+        let lines = vec![Line { key: key(7), charge: Amount(charge) }];
+        self.tell(Event::Settle(Settle { hold: HoldId(hold), lines, at_us: 0 }))
+    }
+
+    /// Used and held of a period.
+    fn spent(&self, kind: usize) -> (i64, i64) {
+        let spent = self.till.balance(key(7)).unwrap().spent[kind];
+        (spent.used.0, spent.held.0)
+    }
+}
+
+#[test]
+fn a_day_s_limit_holds_for_an_account_without_a_floor() {
+    let mut desk = Desk::limited(Some(1), None);
+    // Ten minutes a day: an eighth of them.
+    assert_eq!(desk.admit_at(1, TODAY_US + 5), "admitted 1 75000 ms");
+    assert_eq!((desk.spent(DAY), desk.spent(MONTH)), ((0, 12_500_000), (0, 12_500_000)));
+    assert_eq!(desk.settle_7(1, 12_500_000), "");
+    let spent = |euros| desk_spent(euros);
+    assert_eq!(desk.tell(spent(80_000_000)), "");
+    assert_eq!(desk.admit_at(2, TODAY_US + 6), "admitted 2 45000 ms last");
+    assert_eq!(desk.admit_at(3, TODAY_US + 7), "refused 3: no credit of 7");
+    // A payment does not lengthen what the day limits; a higher limit does.
+    assert_eq!(desk.tell(pay(1, 7, EURO)), "adjusted to 87500000");
+    assert_eq!(desk.limit(Some(2), None), "lengthened 2 120000 ms");
+    // Tomorrow is a new day.
+    assert_eq!(desk.admit_at(4, TODAY_US + DAY_US), "admitted 4 150000 ms");
+    assert_eq!(desk.till.drift(), 0);
+}
+
+/// What the books say was spent today.
+fn desk_spent(charge: i64) -> Event {
+    Event::Spent { key: key(7), at_us: TODAY_US + 1, charge: Amount(charge) }
+}
+
+#[test]
+fn a_call_counts_in_the_day_it_began_in() {
+    let mut desk = Desk::limited(Some(1), Some(3));
+    assert_eq!(desk.admit_at(1, TODAY_US + DAY_US - 1), "admitted 1 75000 ms");
+    // Midnight passes, and the till has not heard of a new day yet: it knows where it begins.
+    assert_eq!(desk.admit_at(2, TODAY_US + DAY_US), "admitted 2 75000 ms");
+    assert_eq!((desk.spent(DAY), desk.spent(MONTH)), ((0, 12_500_000), (0, 25_000_000)));
+    // The first goes on at yesterday's expense, to yesterday's end.
+    assert_eq!(desk.extend(1, 75_000), "extended 1 140000 ms");
+    assert_eq!(desk.extend(1, 599_000), "extended 1 600000 ms last");
+    assert_eq!(desk.spent(DAY), (0, 12_500_000));
+    desk.tell(calendar(TODAY_US + DAY_US));
+    assert_eq!(desk.settle_7(1, EURO), "");
+    assert_eq!(desk.settle_7(2, 100), "");
+    assert_eq!((desk.spent(DAY), desk.spent(MONTH)), ((100, 0), (EURO + 100, 0)));
+    // Two midnights later its day is gone: it gets no more, and what it has stands.
+    assert_eq!(desk.admit_at(3, TODAY_US + DAY_US + 5), "admitted 3 74000 ms");
+    for days in 2..4 {
+        desk.tell(calendar(TODAY_US + days * DAY_US));
+        let hold = 10 + u64::try_from(days).unwrap();
+        assert!(desk.admit_at(hold, TODAY_US + days * DAY_US).starts_with("admitted"));
+    }
+    assert_eq!(desk.extend(3, 74_000), "extended 3 74000 ms last");
+    assert_eq!(desk.till.drift(), 0);
+}
+
+#[test]
+fn ten_calls_share_what_is_left_of_the_month() {
+    let mut desk = Desk::limited(None, Some(1));
+    let mut granted: Vec<(u64, bool)> = Vec::new();
+    for hold in 0..10 {
+        let said = desk.admit_at(hold, TODAY_US);
+        assert!(said.starts_with("admitted"), "call {hold}: {said}");
+        granted.push(parse(&said));
+    }
+    let mut spent = 0;
+    for second in 0..=600_u64 {
+        for hold in 0..10_u64 {
+            let place = &mut granted[usize::try_from(hold).unwrap()];
+            if place.0 == 0 {
+                continue;
+            }
+            if place.0 <= second * 1_000 {
+                assert!(place.1, "cut without being the last slice");
+                spent += dime().cost_up(place.0).0;
+                assert_eq!(desk.settle_7(hold, dime().cost_up(place.0).0), "");
+                place.0 = 0;
+            } else if !place.1 && place.0 / 2 <= second * 1_000 {
+                *place = parse(&desk.extend(hold, place.0));
+            }
+            let (used, held) = desk.spent(MONTH);
+            assert!(used + held <= EURO, "{used} and {held}");
+        }
+    }
+    assert!(spent <= EURO && spent > EURO - 10 * dime().cost_up(1).0, "{spent}");
+    assert_eq!(desk.spent(MONTH), (spent, 0));
+    // The month is full, the next one is not.
+    assert_eq!(desk.admit_at(20, TODAY_US + 1), "refused 20: no credit of 7");
+    assert_eq!(desk.admit_at(21, 20 * DAY_US), "admitted 21 75000 ms");
+    assert_eq!(desk.till.drift(), 0);
+}
+
+#[test]
+fn a_call_of_a_day_without_others_is_taken_up_in_its_day() {
+    let mut desk = Desk::limited(Some(1), None);
+    let spent = |days: i64, charge| Event::Spent {
+        key: key(7),
+        at_us: TODAY_US + days * DAY_US,
+        charge: Amount(charge),
+    };
+    desk.tell(calendar(TODAY_US + DAY_US));
+    desk.tell(spent(-1, 9));
+    desk.tell(spent(1, 20_000_000));
+    // It began yesterday, when nothing else did.
+    let adopt = Adopt {
+        hold: HoldId(1),
+        levels: ask(1, &[7]).levels,
+        limits: Vec::new(),
+        granted_ms: 60_000,
+        last: false,
+        ms_max: 0,
+        started: true,
+        at_us: TODAY_US + 5,
+    };
+    desk.tell(Event::Adopt(adopt));
+    assert_eq!(desk.spent(DAY), (20_000_000, 0));
+    assert_eq!(desk.extend(1, 60_000), "extended 1 127000 ms");
+    assert_eq!(desk.settle_7(1, 7), "");
+    assert_eq!(desk.spent(DAY), (20_000_000, 0));
+    let used = |days: i64| desk.till.spent_at(key(7), TODAY_US + days * DAY_US)[DAY].0;
+    assert_eq!((used(0), used(1), used(2)), (7, 20_000_000, 0));
+}
+
+#[test]
+fn a_time_zone_that_changes_begins_a_day_and_refuses_nobody() {
+    let mut desk = Desk::limited(Some(1), None);
+    assert_eq!(desk.admit_at(1, TODAY_US + 5), "admitted 1 75000 ms");
+    let earlier =
+        |from_us: i64| Bounds { before_us: from_us - DAY_US, from_us, next_us: from_us + DAY_US };
+    let calendar = Calendar([earlier(TODAY_US - 7_000), earlier(TODAY_US - 7_000)]);
+    desk.tell(Event::Calendar { tenant: TenantId(1), calendar });
+    assert_eq!(desk.admit_at(2, TODAY_US + 9), "admitted 2 75000 ms");
+    assert_eq!(desk.extend(1, 75_000), "extended 1 140000 ms");
+    assert_eq!((desk.settle_7(1, 5), desk.settle_7(2, 6)), (String::new(), String::new()));
+    assert_eq!(desk.till.drift(), 0);
 }

@@ -5,6 +5,10 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use strowger_model::SubscriberId;
 
+/// A day is 200 s, a month three of them.
+const DAY_LENGTH_US: i64 = 200_000_000;
+const LENGTHS_US: [i64; PERIODS] = [DAY_LENGTH_US, 3 * DAY_LENGTH_US];
+
 #[derive(Clone, Debug)]
 enum Step {
     Admit {
@@ -38,6 +42,15 @@ const PRICES: [(i64, u32, i64); 5] = [
 /// Accounts 1 to 3 have a floor, 4 has none and at most 3 calls, 2 at most 4.
 const FLOORS: [Option<i64>; 4] = [Some(0), Some(-50_000_000), Some(20_000_000), None];
 const CALLS_MAX: [u32; 4] = [0, 4, 0, 3];
+/// What an account may spend a day and a month: the second a day, the third both.
+fn spend_max(account: i64) -> [Option<Amount>; PERIODS] {
+    match account {
+        2 => [Some(Amount(25_000_000)), None],
+        3 => [Some(Amount(30_000_000)), Some(Amount(45_000_000))],
+        _ => [None; PERIODS],
+    }
+}
+
 const LIMIT: LimitKey = LimitKey::Subscriber(SubscriberId(1));
 const LIMIT_MAX: u32 = 3;
 const LIMIT_PER_SECOND: u32 = 2;
@@ -60,7 +73,7 @@ fn steps() -> impl Strategy<Value = Step> {
             .prop_map(|(a, amount, written)| Step::Withdraw(a, amount, written)),
         1 => Just(Step::Commit),
         1 => (0..2_u8).prop_map(Step::Epoch),
-        2 => prop_oneof![0..400_u64, Just(UNSTARTED_MS / 3)].prop_map(Step::Wait),
+        2 => prop_oneof![0..400_u64, Just(70_000_u64), Just(UNSTARTED_MS / 3)].prop_map(Step::Wait),
     ]
 }
 
@@ -73,6 +86,8 @@ struct Known {
     limit: bool,
     talking: bool,
     since: Ms,
+    /// Its day and month.
+    periods: [i64; PERIODS],
 }
 
 struct Reference {
@@ -85,6 +100,8 @@ struct Reference {
     admitted_in_second: (u64, u32),
     ids: u64,
     unheld: u64,
+    /// Charged, by account, kind of period and its number.
+    used: BTreeMap<(i64, usize, i64), i64>,
 }
 
 fn slot(account: i64) -> usize {
@@ -105,6 +122,8 @@ impl Reference {
                 floor: FLOORS[slot(account)].map(Amount),
                 calls_max: CALLS_MAX[slot(account)],
                 per_second_max: 0,
+                tenant: TenantId(1),
+                spend_max: spend_max(account),
             }));
         }
         Reference {
@@ -116,6 +135,7 @@ impl Reference {
             admitted_in_second: (0, 0),
             ids: 0,
             unheld: 0,
+            used: BTreeMap::new(),
         }
     }
 
@@ -128,6 +148,50 @@ impl Reference {
             })
         };
         self.calls.values().filter_map(of_call).sum()
+    }
+
+    fn now_us(&self) -> i64 {
+        i64::try_from(self.desk.now.0).unwrap() * 1_000
+    }
+
+    /// Numbers of the day and the month now.
+    fn periods(&self) -> [i64; PERIODS] {
+        LENGTHS_US.map(|length| self.now_us().div_euclid(length))
+    }
+
+    fn tell_calendar(&mut self) {
+        let bounds = LENGTHS_US.map(|length| {
+            let from_us = self.now_us().div_euclid(length) * length;
+            Bounds { before_us: from_us - length, from_us, next_us: from_us + length }
+        });
+        let calendar = Calendar(bounds);
+        assert_eq!(self.next(Event::Calendar { tenant: TenantId(1), calendar }), []);
+    }
+
+    fn used(&self, account: i64, kind: usize, period: i64) -> i64 {
+        self.used.get(&(account, kind, period)).copied().unwrap_or_default()
+    }
+
+    /// What calls of one period hold.
+    fn held_in(&self, account: i64, kind: usize, period: i64) -> i64 {
+        let of_call = |call: &Known| {
+            let level = call.levels.iter().find(|(a, _)| *a == account)?;
+            (call.periods[kind] == period).then(|| match call.granted.ms {
+                u64::MAX => level.1.cost_up(1 << 40).0,
+                ms => level.1.cost_up(ms).0,
+            })
+        };
+        self.calls.values().filter_map(of_call).sum()
+    }
+
+    /// What a call that begins now could cost.
+    fn affordable(&self, account: i64) -> i64 {
+        let left = |kind: usize| {
+            let (most, period) = (spend_max(account)[kind]?.0, self.periods()[kind]);
+            Some(most - self.used(account, kind, period) - self.held_in(account, kind, period))
+        };
+        let periods = (0..PERIODS).filter_map(left);
+        periods.chain([self.available(account)]).min().unwrap()
     }
 
     fn available(&self, account: i64) -> i64 {
@@ -167,6 +231,7 @@ impl Reference {
     }
 
     fn step(&mut self, step: Step) {
+        self.tell_calendar();
         match step {
             Step::Admit { hold, levels, price, ms_min, ms_max, limit } => {
                 let (price, step_ms, fee) = PRICES[price];
@@ -236,6 +301,7 @@ impl Reference {
             limits: if limit { limits } else { Vec::new() },
             ms_min,
             ms_max,
+            at_us: self.now_us(),
         };
         let second = self.desk.now.0 / 1_000;
         if self.admitted_in_second.0 != second {
@@ -253,7 +319,7 @@ impl Reference {
             return;
         }
         let poor = |a: i64, bound: &CostBound| {
-            let most = bound.ms_for(Amount(self.available(a))).unwrap_or_default();
+            let most = bound.ms_for(Amount(self.affordable(a))).unwrap_or_default();
             has_floor(a) && most < ms_min.max(1)
         };
         let full =
@@ -277,7 +343,9 @@ impl Reference {
                 assert!(ms_max == 0 || granted.ms <= ms_max || granted.ms == u64::MAX);
                 self.admitted_in_second.1 += u32::from(limit);
                 let (granted, since) = (*granted, self.desk.now);
-                let known = Known { levels, granted, ms_max, limit, talking: false, since };
+                let periods = self.periods();
+                let talking = false;
+                let known = Known { levels, granted, ms_max, limit, talking, since, periods };
                 self.calls.insert(hold, known);
             }
             (said, refusals) => panic!("{said:?} but {refusals:?}"),
@@ -315,17 +383,27 @@ impl Reference {
             }
             None => vec![Line { key: key(4), charge: Amount(7) }],
         };
-        let said = self.next(Event::Settle(Settle { hold: HoldId(hold), lines: lines.clone() }));
+        let said = self.next(Event::Settle(Settle {
+            hold: HoldId(hold),
+            lines: lines.clone(),
+            at_us: self.now_us(),
+        }));
         if self.settled.contains(&hold) {
             assert_eq!(said, []);
             return;
         }
-        if self.calls.remove(&hold).is_none() {
+        let call = self.calls.remove(&hold);
+        let periods = call.as_ref().map_or_else(|| self.periods(), |call| call.periods);
+        if call.is_none() {
             assert_eq!(said, [Output::Alarm(Alarm::NoHold(HoldId(hold)))]);
             self.unheld += 1;
         }
         for line in lines {
-            self.pending[slot(line.key.account.0)] -= line.charge.0;
+            let account = line.key.account.0;
+            self.pending[slot(account)] -= line.charge.0;
+            for (kind, period) in periods.into_iter().enumerate() {
+                *self.used.entry((account, kind, period)).or_default() += line.charge.0;
+            }
         }
         self.settled.push(hold);
     }
@@ -374,6 +452,26 @@ impl Reference {
         }
     }
 
+    /// No day and no month ever sees more than its limit, whenever its calls end.
+    fn check_periods(&self) {
+        for account in 1..5_i64 {
+            for (kind, most) in spend_max(account).into_iter().enumerate() {
+                let Some(most) = most else { continue };
+                for period in 0..=self.periods()[kind] {
+                    let spent = self.used(account, kind, period);
+                    let held = self.held_in(account, kind, period);
+                    assert!(spent + held <= most.0, "{account} {kind} {period}: {spent} {held}");
+                }
+                let said = self.desk.till.balance(key(account)).unwrap().spent[kind];
+                let period = said.begin_us.div_euclid(LENGTHS_US[kind]);
+                if said.begin_us >= 0 {
+                    assert_eq!(said.used.0, self.used(account, kind, period));
+                    assert_eq!(said.held.0, self.held_in(account, kind, period));
+                }
+            }
+        }
+    }
+
     /// The laws, after every step.
     fn check(&self) {
         for account in 1..5_i64 {
@@ -390,6 +488,7 @@ impl Reference {
             let calls_max = CALLS_MAX[slot(account)] as usize;
             assert!(calls_max == 0 || self.calls_of(account) <= calls_max);
         }
+        self.check_periods();
         assert_eq!(self.desk.till.calls_of(LIMIT) as usize, self.limited());
         assert!(self.limited() <= LIMIT_MAX as usize);
         let holds: Vec<(HoldId, bool)> = self.desk.till.holds().collect();

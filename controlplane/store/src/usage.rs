@@ -1,0 +1,73 @@
+//! What calls of accounts cost, counted by the quarter of an hour in which they began: the days and
+//! months of any time zone are sums of quarters, so that nothing here needs a calendar.
+//!
+//! Counted in the transaction that writes the records, so that it is exactly what they say.
+
+use crate::bulk::{Bulk, Value};
+use crate::column::Columns;
+use crate::{Reader, StoreError, Tried};
+use std::collections::BTreeMap;
+use strowger_model::{AccountId, Amount, Cdr, ChargeKind};
+
+/// A quarter of an hour, microseconds; every offset from UTC is a multiple of it.
+pub const QUARTER_US: i64 = 900_000_000;
+
+/// What calls that began in a quarter of an hour cost an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// Account.
+    pub account: AccountId,
+    /// Beginning of the quarter, microseconds since 1970 UTC.
+    pub from_us: i64,
+    /// What they cost.
+    pub amount: Amount,
+}
+
+impl Bulk {
+    /// Counts the charges of records.
+    pub(crate) async fn count_usage(&mut self, records: &[Cdr]) -> Result<(), StoreError> {
+        let mut sums: BTreeMap<(i64, i64, i64), i64> = BTreeMap::new();
+        for record in records {
+            let Some(tenant) = record.tenant else { continue };
+            // As the database divides: towards zero.
+            let quarter = record.times.started_us / QUARTER_US;
+            for charge in record.charges() {
+                let pays = matches!(charge.kind, ChargeKind::Customer | ChargeKind::Reseller);
+                if pays && charge.gross > Amount::ZERO {
+                    let sum = sums.entry((charge.account.0, quarter, tenant.0)).or_default();
+                    *sum = sum.saturating_add(charge.gross.0);
+                }
+            }
+        }
+        let sql = "INSERT INTO account_usage (account_id, quarter, tenant_id, amount) \
+             VALUES ($1, $2, $3, $4) ON CONFLICT (account_id, quarter) \
+             DO UPDATE SET amount = account_usage.amount + excluded.amount";
+        for ((account, quarter, tenant), amount) in sums {
+            let values = [account, quarter, tenant, amount].map(Value::Int);
+            self.execute("count what calls cost", sql, &values).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// What calls cost that began at `from_us` or later (in its quarter), oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn usage(&self, from_us: i64) -> Result<Vec<Usage>, StoreError> {
+        let sql = "SELECT account_id, quarter, amount FROM account_usage WHERE quarter >= $1 \
+             ORDER BY quarter, account_id";
+        let query = sqlx::query(sql).bind(from_us / QUARTER_US);
+        let rows = query.fetch_all(&self.pool).await.tried("read what calls cost")?;
+        let usage = |row| {
+            let c = Columns::new("account_usage", row);
+            Ok(Usage {
+                account: AccountId(c.int("account_id")?),
+                from_us: c.int("quarter")?.saturating_mul(QUARTER_US),
+                amount: Amount(c.int("amount")?),
+            })
+        };
+        rows.iter().map(usage).collect()
+    }
+}

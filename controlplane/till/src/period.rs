@@ -1,0 +1,185 @@
+//! Spending in calendar periods: a day, a month (spec USER-LIMIT-02, fraud checks 15 and 16).
+//!
+//! A call counts in the period in which it was admitted, its hold and its charge alike, however
+//! long it lasts. So what was charged and what is held together never pass the limit of any period,
+//! and midnight takes nothing from a call that runs.
+
+use strowger_model::Amount;
+
+/// Kinds of periods.
+pub const PERIODS: usize = 2;
+/// The day, as an index of arrays.
+pub const DAY: usize = 0;
+/// The month.
+pub const MONTH: usize = 1;
+
+/// Where periods of one kind begin, microseconds since 1970 UTC: whoever knows the tenant's
+/// calendar says so. Told in time, there is always a next one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// The period before this one.
+    pub before_us: i64,
+    /// This one.
+    pub from_us: i64,
+    /// The next one; behind it nothing is known, so it lasts until somebody says more.
+    pub next_us: i64,
+}
+
+impl Bounds {
+    /// The beginning of the period of `at_us`; `i64::MIN` for all before the first known.
+    const fn begin(&self, at_us: i64) -> i64 {
+        if at_us >= self.next_us {
+            self.next_us
+        } else if at_us >= self.from_us {
+            self.from_us
+        } else if at_us >= self.before_us {
+            self.before_us
+        } else {
+            i64::MIN
+        }
+    }
+}
+
+/// The periods of a tenant's calendar, by [`DAY`] and [`MONTH`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Calendar(pub [Bounds; PERIODS]);
+
+/// One without a calendar has one period that never ends.
+const NO_BOUNDS: Bounds = Bounds { before_us: i64::MIN, from_us: i64::MIN, next_us: i64::MAX };
+pub(crate) const NO_CALENDAR: Calendar = Calendar([NO_BOUNDS; PERIODS]);
+
+/// The periods that a call counts in, by their beginnings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Since([i64; PERIODS]);
+
+impl Calendar {
+    pub(crate) fn since(&self, at_us: i64) -> Since {
+        Since(self.0.map(|bounds| bounds.begin(at_us)))
+    }
+}
+
+/// What was spent in one period and what running calls of it can still cost.
+#[derive(Clone, Copy, Debug)]
+struct Period {
+    begin_us: i64,
+    used: i128,
+    held: i128,
+}
+
+impl Period {
+    const fn new(begin_us: i64) -> Period {
+        Period { begin_us, used: 0, held: 0 }
+    }
+}
+
+/// The spending of an account in periods of one kind: the newest two. What ran longer than that is
+/// lengthened no more.
+#[derive(Clone, Copy, Debug)]
+struct Spending {
+    most: Option<Amount>,
+    before: Period,
+    now: Period,
+}
+
+impl Spending {
+    const NEW: Spending =
+        Spending { most: None, before: Period::new(i64::MIN), now: Period::new(i64::MIN) };
+
+    fn period_mut(&mut self, begin_us: i64) -> Option<&mut Period> {
+        if begin_us > self.now.begin_us {
+            self.before = self.now;
+            self.now = Period::new(begin_us);
+        } else if begin_us < self.now.begin_us && begin_us > self.before.begin_us {
+            // Nothing was counted in it so far; so also after a change of the time zone.
+            self.before = Period::new(begin_us);
+        }
+        [&mut self.now, &mut self.before].into_iter().find(|p| p.begin_us == begin_us)
+    }
+
+    fn period(&self, begin_us: i64) -> Option<Period> {
+        let found = [self.now, self.before].into_iter().find(|p| p.begin_us == begin_us);
+        found.or((begin_us > self.before.begin_us).then_some(Period::new(begin_us)))
+    }
+
+    /// What can be held beyond the holds there are, `own` of which belongs to the asker.
+    fn available(&self, begin_us: i64, own: Amount) -> Option<i128> {
+        let most = i128::from(self.most?.0);
+        Some(match self.period(begin_us) {
+            Some(period) => most - period.used - period.held + i128::from(own.0),
+            None => own.0.into(),
+        })
+    }
+}
+
+/// The spending of an account in all kinds of periods.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spendings([Spending; PERIODS]);
+
+/// What an account has spent in its newest periods, and their limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spent {
+    /// Beginning of the period, microseconds since 1970 UTC; `i64::MIN` = before the first call.
+    pub begin_us: i64,
+    /// Charged for calls that began in it.
+    pub used: Amount,
+    /// What those that run can still cost.
+    pub held: Amount,
+    /// Most of both; `None` = no limit.
+    pub most: Option<Amount>,
+}
+
+impl Spendings {
+    pub(crate) const NEW: Spendings = Spendings([Spending::NEW; PERIODS]);
+
+    pub(crate) fn limit(&mut self, most: [Option<Amount>; PERIODS]) {
+        for (spending, most) in self.0.iter_mut().zip(most) {
+            spending.most = most;
+        }
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        self.0.iter().any(|spending| spending.most.is_some())
+    }
+
+    pub(crate) fn hold(&mut self, since: Since, before: Amount, after: Amount) {
+        for (spending, begin_us) in self.0.iter_mut().zip(since.0) {
+            if let Some(period) = spending.period_mut(begin_us) {
+                period.held += i128::from(after.0) - i128::from(before.0);
+            }
+        }
+    }
+
+    /// A call was charged; what is paid to an account is no spending.
+    pub(crate) fn charge(&mut self, since: Since, charge: Amount) {
+        for (spending, begin_us) in self.0.iter_mut().zip(since.0) {
+            if let Some(period) = spending.period_mut(begin_us) {
+                period.used += i128::from(charge.0.max(0));
+            }
+        }
+    }
+
+    pub(crate) fn available(&self, since: Since, own: Amount) -> Option<i128> {
+        let of_kind = |(spending, begin_us): (&Spending, i64)| spending.available(begin_us, own);
+        self.0.iter().zip(since.0).filter_map(of_kind).min()
+    }
+
+    /// What was charged in the periods of `since`.
+    pub(crate) fn used(&self, since: Since) -> [Amount; PERIODS] {
+        let mut used = [Amount::ZERO; PERIODS];
+        for ((used, spending), begin_us) in used.iter_mut().zip(&self.0).zip(since.0) {
+            *used = spending
+                .period(begin_us)
+                .map_or(Amount::ZERO, |period| crate::account::clamp(period.used));
+        }
+        used
+    }
+
+    pub(crate) fn spent(&self) -> [Spent; PERIODS] {
+        self.0.map(|spending| Spent {
+            begin_us: spending.now.begin_us,
+            used: crate::account::clamp(spending.now.used),
+            held: crate::account::clamp(spending.now.held),
+            most: spending.most,
+        })
+    }
+}
