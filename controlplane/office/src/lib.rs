@@ -31,7 +31,9 @@ use strowger_routing::{
     reject,
 };
 use strowger_till::Output as Said;
-use strowger_till::{AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Till};
+use strowger_till::{
+    AccountHold, AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Till,
+};
 
 /// What the office wants done.
 #[derive(Clone, PartialEq, Debug)]
@@ -497,8 +499,19 @@ impl Office {
 
     /// An account's numbers.
     #[must_use]
-    pub fn balance(&self, account: strowger_model::AccountId) -> Option<Balance> {
+    pub fn balance(&self, account: AccountId) -> Option<Balance> {
         self.till.balance(AccountKey { node: self.node, account })
+    }
+
+    /// What running calls hold of an account, with asks above `after`, in order.
+    pub fn holds_of(
+        &self,
+        account: AccountId,
+        after: Option<AskId>,
+    ) -> impl Iterator<Item = (AskId, AccountHold)> + '_ {
+        let key = AccountKey { node: self.node, account };
+        let holds = self.till.holds_of(key, after.map(|ask| HoldId(ask.0)));
+        holds.map(|hold| (AskId(hold.granted.hold.0), hold))
     }
 
     /// Counts since the start.

@@ -83,6 +83,15 @@ pub enum Finding {
         /// The batch it names.
         batch: i64,
     },
+    /// A payment or adjustment that no transfer of its amount stands for, or more than one.
+    Request {
+        /// The request.
+        request: i64,
+        /// What it should move.
+        amount: i64,
+        /// What was moved.
+        moved: i128,
+    },
     /// A journal was taken twice or with a gap.
     Stretch {
         /// Batch.
@@ -154,6 +163,9 @@ impl Display for Finding {
             }
             Finding::NoBatch { transfer, batch } => {
                 write!(f, "transfer {transfer}: there is no batch {batch}")
+            }
+            Finding::Request { request, amount, moved } => {
+                write!(f, "request {request}: should move {amount}, its transfers move {moved}")
             }
             Finding::Stretch { batch, origin, first, before } => {
                 write!(f, "batch {batch}: took journal {origin} from {first}, ")?;
@@ -312,6 +324,7 @@ impl Reader {
         }
         self.check_transfers(newest, &mut report).await?;
         self.check_references(&mut report).await?;
+        self.check_requests(&mut report).await?;
         self.check_stretches(last, &mut report).await?;
         self.check_balances(&mut report).await?;
         Ok(report)
@@ -394,6 +407,26 @@ impl Reader {
                 let record = Columns::new(table, row).int("record")?;
                 report.add(Finding::Stray { table, record });
             }
+        }
+        Ok(())
+    }
+
+    /// What was paid or adjusted moved exactly its account's balance, once.
+    async fn check_requests(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        // One statement sees a request and its transfer, or neither.
+        let sql = "SELECT id, amount, moved FROM (SELECT m.id AS id, m.amount AS amount, \
+             CAST((SELECT COALESCE(SUM(CASE WHEN l.id = t.credit_id THEN t.amount \
+             ELSE -t.amount END), 0) FROM transfers t JOIN ledger_accounts l \
+             ON l.id IN (t.debit_id, t.credit_id) AND l.owner_kind = 'account' \
+             AND l.owner_id = m.account_id AND l.kind = 'balance' \
+             WHERE t.cause_kind = 'request' AND t.cause_id = m.id) AS BIGINT) AS moved \
+             FROM money_requests m) s WHERE amount <> moved ORDER BY id LIMIT $1";
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+        for row in &rows.tried("look through the payments")? {
+            let c = Columns::new("money_requests", row);
+            let (request, amount, moved) = (c.int("id")?, c.int("amount")?, c.int("moved")?);
+            report.add(Finding::Request { request, amount, moved: moved.into() });
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ mod json;
 mod ledger;
 mod list;
 mod memory;
+mod money;
 mod open;
 mod place;
 mod token;
@@ -35,8 +36,10 @@ pub use ingest::{BATCH_USUAL, Ingested, Life, Position, Taken};
 pub use ledger::Posted;
 pub use list::{LIST_MAX, Scope};
 pub use memory::MemoryStore;
+pub use money::{LedgerEntry, MoneyKind, MoneyRequest, NewMoney};
 pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
+pub use strowger_billing::TransferKind;
 pub use token::Token;
 
 pub(crate) use error::Tried;

@@ -25,6 +25,17 @@ pub struct Balance {
     pub calls: u32,
 }
 
+/// What one call holds of an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AccountHold {
+    /// Its talk time.
+    pub granted: crate::Granted,
+    /// What it can still cost.
+    pub amount: Amount,
+    /// It was answered.
+    pub answered: bool,
+}
+
 impl Balance {
     /// Posted and uncommitted: what the account has, before running calls.
     #[must_use]

@@ -50,7 +50,7 @@ mod memory;
 mod slice;
 mod till;
 
-pub use account::Balance;
+pub use account::{AccountHold, Balance};
 pub use event::*;
 pub use key::{AccountKey, HoldId, LimitKey, Ms};
 pub use slice::{SLICE_MS_MAX, SLICE_MS_MIN};

@@ -1,6 +1,6 @@
 //! The machine.
 
-use crate::account::{Account, Accounts, Balance, Place};
+use crate::account::{Account, AccountHold, Accounts, Balance, Place};
 use crate::limit::Limits;
 use crate::memory::Memory;
 use crate::slice::{Slice, held_for};
@@ -10,7 +10,7 @@ use crate::{
     Stage,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 use strowger_model::Amount;
 
 /// An unanswered hold stands so long, milliseconds: longer than any attempt rings.
@@ -163,6 +163,21 @@ impl Till {
     /// Live holds in order, and whether each was answered: for the recount against the call table.
     pub fn holds(&self) -> impl Iterator<Item = (HoldId, bool)> + '_ {
         self.holds.iter().map(|(id, hold)| (*id, hold.state == HoldState::Talking))
+    }
+
+    /// What calls hold of an account, with ids above `after`, in order.
+    pub fn holds_of(
+        &self,
+        key: AccountKey,
+        after: Option<HoldId>,
+    ) -> impl Iterator<Item = AccountHold> + '_ {
+        let place = self.accounts.find(key);
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.holds.range((behind, Bound::Unbounded)).filter_map(move |(_, hold)| {
+            let held = hold.levels.iter().find(|held| Some(held.place) == place)?;
+            let answered = hold.state == HoldState::Talking;
+            Some(AccountHold { granted: hold.granted, amount: held.amount, answered })
+        })
     }
 
     /// Whether a hold stands.

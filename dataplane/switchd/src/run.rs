@@ -144,9 +144,10 @@ fn adopt(shard: &mut ProductionShard, recorded: &BTreeSet<RecordId>) {
         return;
     }
     let Adopted { adopted, ended, quarantined, unreadable } = sum;
-    let took_ms = clock::monotonic().ms_since(began);
+    let took_us = clock::monotonic().ns_since(began) / 1_000;
+    let (ms, tenths) = (took_us / 1_000, took_us / 100 % 10);
     complain(&format!(
-        "took up {adopted} calls of the last life in {took_ms} ms; {ended} are ended, of these \
+        "took up {adopted} calls of the last life in {ms}.{tenths} ms; {ended} are ended, of these \
          {quarantined} in quarantine; {unreadable} slots could not be read"
     ));
 }

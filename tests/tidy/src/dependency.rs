@@ -43,8 +43,9 @@ const CONTROLD: &[&str] =
     &["model", "routing", "billing", "till", "office", "store", "api", "link", "port", "tuning"];
 
 /// Evidence: what it tests it may use. The phone shares no code with what it judges.
-const EVIDENCE: [(&str, &str); 5] = [
+const EVIDENCE: [(&str, &str); 6] = [
     ("bench/cdr", "strowger-bench-cdr"),
+    ("bench/link", "strowger-bench-link"),
     ("tests/sim", "strowger-sim"),
     ("tests/fuzz", "strowger-fuzz"),
     ("tests/phone", "strowger-phone"),
@@ -67,8 +68,13 @@ const RESERVED: [(&str, &[&str]); 12] = [
     ("audiopus", &[]),
     ("glommio", &[]),
 ];
-const BINARIES: &[&str] =
-    &["dataplane/switchd", "controlplane/controld", "controlplane/strowger", "bench/cdr"];
+const BINARIES: &[&str] = &[
+    "dataplane/switchd",
+    "controlplane/controld",
+    "controlplane/strowger",
+    "bench/cdr",
+    "bench/link",
+];
 const SYSTEM: &[&str] = &[
     "dataplane/port",
     "dataplane/switchd",

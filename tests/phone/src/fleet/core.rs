@@ -8,7 +8,7 @@ use super::desk::{Desk, Key, Late, Owner, follower};
 use super::leg::{Cancel, Leg};
 use super::sound::Sound;
 use super::{CallView, Change, Config, Dial, End, LegView, Order, Phase, Seat, Side, SoundView};
-use crate::limits::CALLS_MAX;
+use crate::limits::FLEET_LEGS_MAX;
 use crate::message::Message;
 use crate::random::Random;
 use crate::sdp::Direction;
@@ -140,7 +140,7 @@ impl Core {
         call: Option<u32>,
         call_id: String,
     ) -> Option<usize> {
-        if self.legs.len() >= 2 * CALLS_MAX {
+        if self.legs.len() >= FLEET_LEGS_MAX {
             return None;
         }
         let ip = self.desk(side).local.ip();

@@ -12,6 +12,8 @@ use crate::rtp::{Mark, Packet, clock_ns, marked_payload, read_mark};
 const PAYLOAD_BYTES: usize = 160;
 /// Units of the RTP clock in a second.
 const CLOCK_HZ: u32 = 8_000;
+/// How long a leg that is over listens for what comes late; then its socket is closed.
+const LINGER: Duration = Duration::from_secs(2);
 /// Packets read of one leg in one look.
 const BURST_MAX: usize = 32;
 
@@ -37,7 +39,9 @@ impl Whose {
 }
 
 pub(super) struct Sound {
-    socket: UdpSocket,
+    /// `None` once the leg is long over.
+    socket: Option<UdpSocket>,
+    over: Option<Instant>,
     local: SocketAddr,
     remote: Option<SocketAddr>,
     run: u32,
@@ -71,7 +75,8 @@ impl Sound {
         let phase = u32::try_from(random.below(1_000)).unwrap_or(0);
         Ok(Self {
             local: socket.local_addr()?,
-            socket,
+            socket: Some(socket),
+            over: None,
             remote: None,
             run,
             side,
@@ -110,6 +115,7 @@ impl Sound {
     /// Nothing more is sent, and silence is no gap.
     pub(super) fn end(&mut self) {
         (self.sends, self.receives) = (false, false);
+        self.over = self.over.or(Some(Instant::now()));
     }
 
     pub(super) fn forget_gap(&mut self) {
@@ -134,6 +140,7 @@ impl Sound {
             self.timestamp = self.timestamp.wrapping_add(u32::try_from(step).unwrap_or(0));
         }
         let (true, Some(remote), Some(call)) = (self.sends, self.remote, self.call) else { return };
+        let Some(socket) = &self.socket else { return };
         let whose = Whose { run: self.run, call, side: self.side };
         let payload = marked_payload(whose.to_stream(), self.place, PAYLOAD_BYTES);
         let packet = Packet {
@@ -145,7 +152,7 @@ impl Sound {
             payload: &payload,
         };
         // UDP tells nothing of what becomes of it.
-        let _ = self.socket.send_to(&packet.to_bytes(), remote);
+        let _ = socket.send_to(&packet.to_bytes(), remote);
         self.sequence = self.sequence.wrapping_add(1);
         self.place += 1;
         self.view.sent += 1;
@@ -155,8 +162,12 @@ impl Sound {
     pub(super) fn receive(&mut self, now: Instant) -> Option<u32> {
         let mut buffer = [0u8; 2_048];
         let mut named = None;
+        if self.over.is_some_and(|at| at + LINGER <= now) {
+            self.socket = None;
+        }
         for _ in 0..BURST_MAX {
-            let Ok((length, source)) = self.socket.recv_from(&mut buffer) else { break };
+            let Some(socket) = &self.socket else { break };
+            let Ok((length, source)) = socket.recv_from(&mut buffer) else { break };
             let bytes = buffer.get(..length).unwrap_or_default();
             named = self.judge(bytes, source, now).or(named);
         }

@@ -120,7 +120,7 @@ impl LegView {
         let (setup, talk) = (since(self.asked, self.answered), since(self.answered, self.ended));
         format!(
             "{phase:?}, end {end:?}, reason {reason:?}, set up in {setup:?}, over after {talk:?}, \
-             the other side {hears:?}, own re-INVITE {change:?}, {changed} of the other's; {sound:?}"
+             other side {hears:?}, own re-INVITE {change:?}, {changed} of the other's; {sound:?}"
         )
     }
 }

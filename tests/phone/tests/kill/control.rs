@@ -78,6 +78,25 @@ fn calls_outlive_the_control_plane() {
 }
 
 #[test]
+fn callers_are_turned_away_in_time_while_the_control_plane_hangs() {
+    let site = Site::start(RICH);
+    let held = site.fill(20);
+    let control = site.demo.planes().controld;
+    site.demo.signal("STOP", control);
+    let attempts = site.fleet.calls(40, 100, |_| Order::TALK);
+    let talking = assert_answered_or_turned_away(&site, &attempts);
+    site.demo.signal("CONT", control);
+    assert!(talking.is_empty(), "{talking:?} were answered by nobody");
+    site.assert_heard(&held, PACE + JITTER, true);
+    // Its answers come now, to callers who have left: nothing stays held, nothing is rung.
+    let fresh = site.fill(20);
+    site.empty(&[held, fresh].concat());
+    site.books.assert_right(&site.demo.rest, &site.fleet, CallView::talk_ms);
+    assert_eq!(site.demo.planes().controld, control, "{}", site.demo.log());
+    site.demo.stop();
+}
+
+#[test]
 fn calls_that_ended_uncommitted_are_charged() {
     let site = Site::start(RICH);
     let numbers = site.fill(many());
