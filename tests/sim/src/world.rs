@@ -376,7 +376,7 @@ impl World {
 
     fn arrive(&mut self, datagram: Datagram, now: Tick) {
         if datagram.to.ip() == SWITCH.ip() {
-            if self.switch.is_some() {
+            if self.switch.is_some() || self.keeps_sockets() {
                 self.plugs.machine.borrow_mut().receive(datagram);
                 self.wake_switch(now);
             }
@@ -432,6 +432,11 @@ impl World {
         if let Some(switch) = &mut self.switch {
             switch.due = now;
         }
+    }
+
+    /// A supervisor keeps the SIP sockets while the dataplane is away, and datagrams wait in them.
+    fn keeps_sockets(&self) -> bool {
+        self.seed % 2 == 1
     }
 
     fn start_switch(&mut self) {
@@ -494,6 +499,7 @@ impl World {
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
         self.book.switch_crashes += 1;
         self.switch = None;
+        let keeps = self.keeps_sockets();
         let grave = self.plugs.probe.borrow_mut().bury_switch();
         if let Some(words) = grave {
             self.note_grave(&words);
@@ -513,7 +519,9 @@ impl World {
         self.plugs.cable.borrow_mut().listens = false;
         {
             let mut machine = self.plugs.machine.borrow_mut();
-            machine.sip_in.clear();
+            if power || !keeps {
+                machine.sip_in.clear();
+            }
             machine.media_in.clear();
             machine.open.clear();
         }
