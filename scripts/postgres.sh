@@ -6,8 +6,8 @@
 #   scripts/postgres.sh start [DIR]   makes and starts one in DIR (or a new directory), prints
 #                                     STROWGER_TEST_POSTGRES=URL and DIR=..., each on a line
 #   scripts/postgres.sh stop DIR      ends it and removes the directory
-#   scripts/postgres.sh with COMMAND  starts one, runs the command with STROWGER_TEST_POSTGRES set,
-#                                     stops it, returns what the command returned
+#   scripts/postgres.sh with COMMAND  starts one, runs the command with STROWGER_TEST_POSTGRES and
+#                                     STROWGER_TEST_POSTGRES_DIR set, stops it, returns what the command returned
 #
 #   scripts/postgres.sh halt DIR      ends the server and keeps the directory
 #   scripts/postgres.sh resume DIR    starts it again
@@ -19,7 +19,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$here/scripts/setup.sh"
 
 usage() {
-    sed -n '2,15p' "${BASH_SOURCE[0]}" | cut -c3- >&2
+    sed -n '2,17p' "${BASH_SOURCE[0]}" | cut -c3- >&2
     exit 2
 }
 
@@ -108,7 +108,7 @@ with() {
     trap "stop '$dir'" EXIT
     said=$(start "$dir")
     said=$(sed -n 's/^STROWGER_TEST_POSTGRES=//p' <<<"$said")
-    STROWGER_TEST_POSTGRES=$said "$@" || code=$?
+    STROWGER_TEST_POSTGRES=$said STROWGER_TEST_POSTGRES_DIR=$dir "$@" || code=$?
     return "$code"
 }
 

@@ -10,6 +10,8 @@ use strowger_model::{
     Cdr, Currency, DigestAlgorithm, Digits, Normalisation, Price, Tenant, TenantId,
 };
 use strowger_store::{Place, Position, Store};
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 /// Origin of the calls' record ids, and of their journal.
 const ORIGIN: u32 = 1;
@@ -99,12 +101,19 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
         let frames = frames.ok_or("a call that has no frame")?;
         let mut spent = Spent::default();
         let began = Instant::now();
+        let mut storing = None;
         for some in frames.chunks(options.batch) {
-            done = take(&store, &runtime, some, done, &mut spent)?;
+            // As the intake: the next batch is rated while the database writes this one.
+            let batch = rate(some, &mut spent)?;
+            wait(&runtime, storing.take(), &mut spent)?;
+            let to = done + some.len() as u64;
+            storing = Some(runtime.spawn(store_batch(store.clone(), batch, done, to)));
+            done = to;
         }
+        wait(&runtime, storing, &mut spent)?;
         let rate = options.records as u128 * 1_000_000_000 / began.elapsed().as_nanos().max(1);
         eprintln!(
-            "{} run {run}: {rate} records/s; composed in {:?}, stored in {:?}",
+            "{} run {run}: {rate} records/s; rated in {:?}, waited for the database {:?}",
             options.engine, spent.compose, spent.store
         );
         rates.push(rate);
@@ -124,14 +133,8 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
     ))
 }
 
-/// One batch, as the intake takes it; returns the sequence of its last frame.
-fn take(
-    store: &Store,
-    runtime: &tokio::runtime::Runtime,
-    frames: &[Vec<u8>],
-    from: u64,
-    spent: &mut Spent,
-) -> Result<u64, String> {
+/// The records of some frames.
+fn rate(frames: &[Vec<u8>], spent: &mut Spent) -> Result<Vec<Cdr>, String> {
     let began = Instant::now();
     let mut batch: Vec<Cdr> = Vec::with_capacity(frames.len());
     for frame in frames {
@@ -139,13 +142,25 @@ fn take(
         batch.extend(records(&facts, Mode::CalledLeg));
     }
     spent.compose += began.elapsed();
-    let began = Instant::now();
-    let to = from + frames.len() as u64;
+    Ok(batch)
+}
+
+async fn store_batch(store: Store, batch: Vec<Cdr>, from: u64, to: u64) -> Result<(), String> {
     let at = |seq| Position { seq, segment: 1, offset: seq };
-    let ingest = store.ingest(ORIGIN, at(from), at(to), &batch, 1);
-    runtime.block_on(ingest).map_err(|e| said(&e))?;
+    let stored = store.ingest(ORIGIN, at(from), at(to), &batch, 1).await;
+    stored.map(|_| ()).map_err(|e| said(&e))
+}
+
+fn wait(
+    runtime: &Runtime,
+    storing: Option<JoinHandle<Result<(), String>>>,
+    spent: &mut Spent,
+) -> Result<(), String> {
+    let Some(storing) = storing else { return Ok(()) };
+    let began = Instant::now();
+    let stored = runtime.block_on(storing).map_err(|e| said(&e))?;
     spent.store += began.elapsed();
-    Ok(to)
+    stored
 }
 
 async fn open(options: &Options) -> Result<Store, String> {

@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     /// How far the intake has read the journal, as a word: all orders about records before it are
     /// given.
     pub(crate) read: AtomicU64,
+    /// How far the journal is in the database, as a word; 0 = not known.
+    pub(crate) stored: AtomicU64,
     /// The last counters of the shard.
     pub(crate) counters: std::sync::Mutex<Option<Counters>>,
     /// Counts of the office.
@@ -138,6 +140,8 @@ struct Session {
     lanes: [LaneEnd; 3],
     table: Option<TableReader<strowger_port::shm::Mapping>>,
     greeted: bool,
+    /// What was told of how far the journal is in the database.
+    stored: u64,
 }
 
 impl Decider {
@@ -175,6 +179,7 @@ impl Decider {
                     busy |= self.take_frames(session, lane, &mut frame, latency.as_mut());
                 }
                 self.publish_durable(session);
+                self.tell_stored(session);
             }
             if self.office.poll_timeout().is_some_and(|at| at <= now) {
                 self.office.handle_timeout(now);
@@ -195,7 +200,7 @@ impl Decider {
                 let table = link.tables.pop().and_then(|(_, map)| TableReader::attach(map).ok());
                 info!(epoch = link.epoch(), "linked to the dataplane");
                 let lanes = [calls, registrations, bulk];
-                Some(Session { link, down, lanes, table, greeted: false })
+                Some(Session { link, down, lanes, table, greeted: false, stored: 0 })
             }
             Err(ConnectError::Io(_)) => None,
             Err(e @ (ConnectError::Protocol | ConnectError::Refused { .. })) => {
@@ -341,6 +346,18 @@ impl Decider {
     fn publish_durable(&self, session: &Session) {
         if let Some(table) = &session.table {
             self.shared.durable.store(word(table.durable()), Ordering::Release);
+        }
+    }
+
+    /// Tells the dataplane which segments are needed for a restore only. A word that finds no room
+    /// is told with the next one.
+    fn tell_stored(&self, session: &mut Session) {
+        let stored = self.shared.stored.load(Ordering::Acquire);
+        if session.greeted
+            && stored != session.stored
+            && session.down.send(&Down::Stored(stored).to_bytes()).is_ok()
+        {
+            session.stored = stored;
         }
     }
 

@@ -11,7 +11,7 @@ use strowger_model::Cdr;
 
 /// Records that [`Store::ingest`] takes at a time, usually: enough that what a transaction costs by
 /// itself (its sync above all) is little beside them, few enough that nobody waits long for it.
-pub const BATCH_USUAL: usize = 3_840;
+pub const BATCH_USUAL: usize = 16_384;
 
 /// A place in a journal, behind the last frame taken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -123,8 +123,9 @@ impl Store {
         if let Some(row) = row {
             return Columns::new("origins", &row).small("id");
         }
-        let sql = "INSERT INTO origins (node, shard, boot, epoch) VALUES ($1, $2, $3, $4) \
-             RETURNING id";
+        // The next number is above all that are known, those learned from a journal included.
+        let sql = "INSERT INTO origins (id, node, shard, boot, epoch) \
+             SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4 FROM origins RETURNING id";
         let row = bound(sql).fetch_one(&mut *w.tx).await.tried("note a dataplane's life")?;
         let id = Columns::new("origins", &row).small("id")?;
         w.commit().await?;
@@ -132,7 +133,56 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Learns the origin of a life that this database does not know, from the journal: the database
+    /// was put back to a state from before it gave the number away.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] when the life or the number stands there with another partner: this
+    /// journal does not belong to this database.
+    pub async fn learn_origin(&self, life: &Life, origin: u32) -> Result<(), StoreError> {
+        let what = "learn a dataplane's life";
+        let mut w = self.write().await?;
+        let boot = format!("{:032x}", life.boot);
+        let sql = "SELECT id, node, shard, boot, epoch FROM origins WHERE id = $5 \
+             OR (node = $1 AND shard = $2 AND boot = $3 AND epoch = $4)";
+        let query = sqlx::query(sql)
+            .bind(i64::from(life.node))
+            .bind(i64::from(life.shard))
+            .bind(boot.clone())
+            .bind(i64::from(life.epoch))
+            .bind(i64::from(origin));
+        for row in &query.fetch_all(&mut *w.tx).await.tried(what)? {
+            let c = Columns::new("origins", row);
+            let is = (c.small::<u32>("id")?, c.small("node")?, c.small("shard")?, c.text("boot")?);
+            let same = is == (origin, life.node, life.shard, boot.clone())
+                && c.small::<u32>("epoch")? == life.epoch;
+            return if same { Ok(()) } else { Err(c.unfit("id", "origin of that life")) };
+        }
+        let sql = "INSERT INTO origins (id, node, shard, boot, epoch) VALUES ($1, $2, $3, $4, $5)";
+        let query = sqlx::query(sql)
+            .bind(i64::from(origin))
+            .bind(i64::from(life.node))
+            .bind(i64::from(life.shard))
+            .bind(boot)
+            .bind(i64::from(life.epoch));
+        query.execute(&mut *w.tx).await.tried(what)?;
+        w.commit().await
+    }
+}
+
 impl Reader {
+    /// The newest batch of a journal.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_batch(&self, origin: u32) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT id FROM batches WHERE origin = $1 ORDER BY id DESC LIMIT 1";
+        let query = sqlx::query(sql).bind(i64::from(origin));
+        let row = query.fetch_optional(&self.pool).await.tried("read the newest batch")?;
+        row.map(|row| Columns::new("batches", &row).int("id")).transpose()
+    }
+
     /// How far each journal has been taken.
     ///
     /// # Errors

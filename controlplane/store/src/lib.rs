@@ -11,6 +11,7 @@
 //! It decides nothing: rows in, rows out. Start at [`Store::open`], [`ConfigRows`] and the batch of
 //! `ingest`.
 
+mod backup;
 mod binding;
 mod books;
 mod bulk;

@@ -5,7 +5,7 @@ use crate::place::Place;
 use crate::{StoreError, Tried};
 use sqlx::any::Any;
 use sqlx::pool::PoolOptions;
-use sqlx::{AssertSqlSafe, Database, Executor, Pool, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Database, Executor, Pool, Transaction};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +16,8 @@ use strowger_billing::LedgerAccount;
 const READERS_MAX: u32 = 4;
 /// How long a reader waits for a connection.
 const READER_WAIT: Duration = Duration::from_secs(5);
+/// How long a writer waits for its turn, or for a server that does not answer.
+const WRITER_WAIT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a lock of another process, milliseconds.
 const BUSY_MS: u32 = 5000;
 /// Ledger accounts whose ids are remembered.
@@ -90,7 +92,7 @@ pub struct Store {
 /// Reads.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    engine: Engine,
+    pub(crate) engine: Engine,
     pub(crate) pool: Pool<Any>,
 }
 
@@ -111,13 +113,17 @@ fn pool<D: Database>(engine: Engine, connections: u32) -> PoolOptions<D>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
 {
-    PoolOptions::new().max_connections(connections).after_connect(
-        move |connection: &mut D::Connection, _| {
-            Box::pin(async move {
-                connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ())
-            })
-        },
-    )
+    let options = PoolOptions::new().max_connections(connections);
+    // A full disk makes SQLite end a transaction by itself; the driver's own roll-back then fails,
+    // and it would count on with a transaction that is none. Such a connection is given up.
+    let options = options.before_acquire(|connection: &mut D::Connection, _| {
+        Box::pin(core::future::ready(Ok(!connection.is_in_transaction())))
+    });
+    options.after_connect(move |connection: &mut D::Connection, _| {
+        Box::pin(
+            async move { connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ()) },
+        )
+    })
 }
 
 fn readers(engine: Engine) -> PoolOptions<Any> {
@@ -129,7 +135,7 @@ pub(crate) fn bulk_pool<D: Database>(engine: Engine) -> PoolOptions<D>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
 {
-    pool(engine, 1)
+    pool(engine, 1).acquire_timeout(WRITER_WAIT)
 }
 
 impl Store {
@@ -152,7 +158,7 @@ impl Store {
             make_private(file).map_err(sqlx::Error::Io).tried("create the database's file")?;
         }
         let (engine, options) = (Engine::of(place), place.options(true)?);
-        let writer = pool(engine, 1).connect_with(options.clone());
+        let writer = pool(engine, 1).acquire_timeout(WRITER_WAIT).connect_with(options.clone());
         let writer = writer.await.tried("open the database")?;
         match engine {
             Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&writer).await?,

@@ -293,6 +293,18 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// What a life of a shard was told: body of `Origin`. Node and epoch of the life stand in the
+    /// header of the segment, the shard in the frame. A database that was put back to an older
+    /// state learns from it which origins it has given away.
+    pub struct OriginMark {
+        /// Origin of record ids.
+        pub origin: u32,
+        /// Boot of the host, little-endian, as the call table has it.
+        pub boot: [u8; 16],
+    }
+}
+
+wire_struct! {
     /// A sign of life of a shard: body of `Alive`.
     pub struct Alive {
         /// Shard.
@@ -301,8 +313,9 @@ wire_struct! {
         pub at: Tick,
         /// Wall clock then, microseconds.
         pub wall_us: i64,
-        /// Answered calls whose record is open, on marks of seconds that [`Alive::is_list`] names,
-        /// else none. More than [`ALIVE_LIST_MAX`] stand in several marks of the same tick.
+        /// Answered calls whose record is open, on a life's first mark and on marks of seconds that
+        /// [`Alive::is_list`] names, else none. More than [`ALIVE_LIST_MAX`] stand in several marks
+        /// of the same tick.
         pub live: Vec<RecordId>,
     }
 }
@@ -315,9 +328,24 @@ const LIST_EVERY_S: u64 = 60;
 const _: () = assert!(ALIVE_LIST_MAX * size_of::<i64>() + 64 <= crate::journal::PAYLOAD_BYTES_MAX);
 
 impl Alive {
-    /// Whether a mark of this tick lists the answered calls; without any, its list is empty.
+    /// Whether a mark of this tick lists the answered calls whichever mark of its life it is;
+    /// without any, its list is empty.
     #[must_use]
     pub const fn is_list(at: Tick) -> bool {
         (at.0 / crate::SECOND).is_multiple_of(LIST_EVERY_S)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_second_of_each_minute_lists_calls_and_a_frame_takes_the_list() {
+        let named = (0..3_600).filter(|s| Alive::is_list(Tick(s * crate::SECOND + 999)));
+        assert!(named.eq((0..60).map(|minute| minute * 60)));
+        let live = vec![RecordId(i64::MAX); ALIVE_LIST_MAX];
+        let alive = Alive { shard: 255, at: Tick::NEVER, wall_us: i64::MIN, live };
+        assert!(crate::codec::encode(&alive).len() <= crate::journal::PAYLOAD_BYTES_MAX);
     }
 }

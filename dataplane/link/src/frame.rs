@@ -40,7 +40,8 @@ wire_enum! {
         2 => Verb(Box<Verb>),
         /// Known sources, realm, emergency numbers.
         3 => Edge(Box<Edge>),
-        /// Records up to this sequence of the journal are in the database.
+        /// Records before this place of the journal are in the database: a
+        /// [`Position`](crate::journal::Position) as a word.
         4 => Stored(u64),
         /// More talk time for a call that had its last slice: money came in meanwhile. May be lost.
         5 => Lengthen(Lengthen),

@@ -7,7 +7,7 @@ use strowger_link::codec::{Octets, decode, encode};
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{SlotState, WriteError};
 use strowger_link::{
-    ALIVE_LIST_MAX, Alive, AskId, CallFacts, RecordId, SlotBody, SlotRef, Tick, Up,
+    ALIVE_LIST_MAX, Alive, AskId, CallFacts, OriginMark, RecordId, SlotBody, SlotRef, Tick, Up,
 };
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink};
 
@@ -68,6 +68,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.unwritten.push_back(Unwritten { kind, slot, payload: encode(facts) });
     }
 
+    /// Notes in the journal whose records those of `origin` are, in front of all of them.
+    pub(crate) fn mark_origin(&mut self, origin: u32) {
+        let boot = self.table.setup().boot_id.to_le_bytes();
+        let payload = encode(&OriginMark { origin, boot });
+        let (kind, slot) = (FrameKind::Origin, SlotRef::default());
+        self.unwritten.push_back(Unwritten { kind, slot, payload });
+    }
+
     /// Appends what waits, in order; what finds no room waits on. At most as many frames wait as
     /// there are slots, because a slot is not freed before its record is durable.
     pub(crate) fn write_journal(&mut self) {
@@ -102,8 +110,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     /// The journal's mark of life, several when it lists many calls; one that finds no room is left
     /// out.
-    pub(crate) fn mark_alive(&mut self, now: Tick) {
-        self.mark(now, Alive::is_list(now));
+    pub(crate) fn mark_alive(&mut self, now: Tick, is_first: bool) {
+        self.mark(now, is_first || Alive::is_list(now));
     }
 
     /// A mark, with a list of the answered calls or without.

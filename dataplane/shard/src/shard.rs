@@ -183,6 +183,10 @@ pub(crate) struct Keys<'a> {
     pub(crate) calls: &'a mut Calls,
     pub(crate) sources: &'a Sources,
     pub(crate) challenge: Option<&'a Challenge>,
+    /// The journal has room for the record of one more call.
+    pub(crate) room: bool,
+    /// Counts calls refused for want of it.
+    pub(crate) refused: &'a mut u64,
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
@@ -398,9 +402,16 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn take_datagram(&mut self, path: &SipPath, data: &[u8], now: Tick) {
         self.counts.sip_received += 1;
-        let Shard { endpoint, calls, sources, challenge, listeners, .. } = self;
+        let Shard { endpoint, calls, sources, challenge, listeners, journal, counts, .. } = self;
         let Some(path) = path_of(listeners, path) else { return };
-        let mut keys = Keys { calls, sources, challenge: challenge.as_ref() };
+        let room = journal.admit(calls.in_use().saturating_add(1));
+        let mut keys = Keys {
+            calls,
+            sources,
+            challenge: challenge.as_ref(),
+            room,
+            refused: &mut counts.journal_full,
+        };
         endpoint.handle_datagram(data, path, now, &mut keys);
         self.settle(now);
     }
@@ -413,8 +424,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
         if now >= self.next_alive {
             // Once in each second, so that the one whose mark lists the calls is never missed.
+            let is_first = self.next_alive == Tick::default();
             self.next_alive = Tick(now.0 - now.0 % ALIVE).plus_ns(ALIVE);
-            self.mark_alive(now);
+            self.mark_alive(now, is_first);
             self.report(now);
         }
     }
@@ -469,6 +481,10 @@ fn path_of(listeners: &[Listener], path: &SipPath) -> Option<Path> {
 
 impl LegKeys for Keys<'_> {
     fn open(&mut self) -> Option<LegId> {
+        if !self.room {
+            *self.refused += 1;
+            return None;
+        }
         self.calls.reserve()
     }
 

@@ -6,30 +6,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_port::eventfd::EventFd;
 use strowger_port::keep::{Claim, Offered};
+use strowger_port::mmsg::bind_sip;
+use strowger_port::process;
 use strowger_tuning::Config;
 
 const KIND: &str = "switchd";
 const ME: &str = concat!("strowger-switchd ", env!("CARGO_PKG_VERSION"));
 
-/// Takes the place: before anything is read or written there, for a second dataplane would take
-/// the first one's call table away.
+/// Takes the place, before anything is read or written there (a second dataplane would take the
+/// first one's call table away), and the SIP sockets: those that the supervisor handed on, else
+/// bound here. Answers supervisors from now on, for the rest of the start may take long.
 ///
 /// # Errors
 /// One line for a person: another dataplane runs there.
-pub(crate) fn claim(config: &Config) -> Result<Claim, String> {
+pub(crate) fn claim(config: &Config) -> Result<(Offered, Vec<UdpSocket>), String> {
     let data = &config.node.data;
-    Claim::take(data, &config.run_dir(), KIND, ME)
-        .map_err(|e| format!("{}: no place for a dataplane: {e}", data.display()))
-}
-
-/// Answers supervisors from now on, with handles of the SIP sockets.
-///
-/// # Errors
-/// One line for a person.
-pub(crate) fn offer(claim: Claim, sockets: &[UdpSocket]) -> Result<Offered, String> {
-    let sockets = sockets.iter().map(|socket| socket.try_clone().map(OwnedFd::from));
-    let offered = sockets.collect::<Result<_, _>>().and_then(|sockets| claim.offer(sockets));
-    offered.map_err(|e| format!("keep: {e}"))
+    let claim = Claim::take(data, &config.run_dir(), KIND, ME)
+        .map_err(|e| format!("{}: no place for a dataplane: {e}", data.display()))?;
+    let inherited = process::take_inherited("STROWGER_SIP_FDS").map_err(|e| e.to_string())?;
+    let sockets: Vec<UdpSocket> = if inherited.is_empty() {
+        let bind = |a| bind_sip(a, false).map_err(|e| format!("sip.listen: {a}: {e}"));
+        config.sip.listen.iter().copied().map(bind).collect::<Result<_, _>>()?
+    } else {
+        inherited.into_iter().map(UdpSocket::from).collect()
+    };
+    let handles = sockets.iter().map(|socket| socket.try_clone().map(OwnedFd::from));
+    let offered = handles.collect::<Result<_, _>>().and_then(|handles| claim.offer(handles));
+    Ok((offered.map_err(|e| format!("keep: {e}"))?, sockets))
 }
 
 /// What the main thread and the shard's tell each other. The main thread sleeps without limit, so

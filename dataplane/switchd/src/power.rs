@@ -3,30 +3,32 @@
 //! The call table goes with the host, or with the memory it stood in; the journal stays. An
 //! answered call has a `Start` frame there, and an `Ended` one once it is over. Marks of life
 //! (`Alive`) say once a second how far a life of the dataplane came, and once a minute which
-//! answered calls were going on. So a call that was started and never ended, and that is not in the table either, was
-//! cut off: it is given its `Ended`, at the last mark of the life that carried it, with the reason
-//! [`Reason::HostLost`]. Done before the shard starts, at each boot, so that a second crash in the
-//! middle of it loses nothing: what was written then is found as ended, the rest is done again.
+//! answered calls were going on. So a call that was started and never ended, and that is not in the
+//! table either, was cut off: it is given its `Ended`, at the last mark of the life that carried
+//! it, with the reason [`Reason::HostLost`]. Done before the shard starts, at each boot, so that a
+//! second crash in the middle of it loses nothing: what was written then is found as ended, the
+//! rest is done again.
 //!
 //! Ticks of another boot mean nothing to this one's clock. None is compared with it: a duration is
 //! the difference of two ticks of one life, and times of day come from the call's own anchor.
 //!
-//! How much is read: back to the second last list of calls (a list may be spread over two
-//! segments), so two minutes of the last life that lived so long; then, only for calls that such a
-//! list names, further back to their `Start`.
+//! How much is read: back to the second last list of calls (one may be spread over two segments).
+//! A life lists its calls with its first mark, and then each minute: so at most two minutes, or the
+//! last two lives. Then, only for calls that such a list names, further back to their `Start`.
 //!
 //! Damaged frames are passed over: a list makes up for one that is lost, by the one before it; an
 //! answered call whose `Start` is lost can be counted only.
 
 use crate::complain;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use strowger_link::codec::{decode, encode};
 use strowger_link::journal::{Frame, FrameKind, Progress, Scan, Scanned, SegmentHeader};
 use strowger_link::{Alive, CallFacts, Reason, RecordId, Tick};
 use strowger_port::eventfd::EventFd;
-use strowger_port::journal_file::{list_segments, segment_path};
+use strowger_port::journal_file::{GROUP_PART, list_segments, segment_path};
 use strowger_port::net::JournalSink;
 
 /// Lists of calls that the reading goes back to.
@@ -111,19 +113,36 @@ pub(crate) fn record(
 }
 
 /// The index of the segment to read from: the newest one from which on every shard has listed its
-/// calls [`LISTS`] times.
+/// calls [`LISTS`] times. The first mark of a life is such a list, whatever its second.
 fn beginning(journal: &Path, numbers: &[u32]) -> io::Result<usize> {
     let mut lists: BTreeMap<u8, BTreeSet<(u32, Tick)>> = BTreeMap::new();
+    // The earliest mark of each shard in the life that is being read.
+    let (mut life, mut firsts) = (0, BTreeMap::<u8, Tick>::new());
+    let enough = |lists: &BTreeMap<u8, BTreeSet<_>>| {
+        !lists.is_empty() && lists.values().all(|of_shard| of_shard.len() >= LISTS)
+    };
     for (read, (index, number)) in (1..).zip(numbers.iter().enumerate().rev()) {
         let Some(segment) = Segment::read(journal, *number)? else { continue };
+        let epoch = segment.header.epoch;
+        if epoch != life {
+            for (shard, first) in std::mem::take(&mut firsts) {
+                lists.entry(shard).or_default().insert((life, first));
+            }
+            life = epoch;
+            if enough(&lists) {
+                return Ok(index.saturating_add(1));
+            }
+        }
         segment.frames(|frame| {
             let of_shard = lists.entry(frame.shard).or_default();
-            if let Some(alive) = alive(frame).filter(|alive| Alive::is_list(alive.at)) {
-                of_shard.insert((segment.header.epoch, alive.at));
+            let Some(alive) = alive(frame) else { return };
+            let first = firsts.entry(frame.shard).or_insert(alive.at);
+            *first = alive.at.min(*first);
+            if Alive::is_list(alive.at) {
+                of_shard.insert((epoch, alive.at));
             }
         });
-        let enough = !lists.is_empty() && lists.values().all(|of_shard| of_shard.len() >= LISTS);
-        if enough || read >= SEGMENTS_MAX {
+        if enough(&lists) || read >= SEGMENTS_MAX {
             return Ok(index);
         }
     }
@@ -134,7 +153,7 @@ fn alive(frame: &Frame<'_>) -> Option<Alive> {
     if frame.kind == FrameKind::Alive { decode(frame.payload).ok() } else { None }
 }
 
-/// One segment, read whole.
+/// One segment, read as far as it was written.
 struct Segment {
     header: SegmentHeader,
     bytes: Vec<u8>,
@@ -143,7 +162,7 @@ struct Segment {
 impl Segment {
     /// `None` = its header is damaged, so nothing in it can be read.
     fn read(journal: &Path, number: u32) -> io::Result<Option<Segment>> {
-        let bytes = std::fs::read(segment_path(journal, number))?;
+        let bytes = written(&segment_path(journal, number))?;
         let Ok(header) = SegmentHeader::decode(&bytes) else {
             complain(&format!("segment {number} of the journal is damaged"));
             return Ok(None);
@@ -160,6 +179,23 @@ impl Segment {
                 Scanned::Damaged { .. } => {}
                 Scanned::End { .. } => return,
             }
+        }
+    }
+}
+
+/// A file's bytes up to the zeros that it was allocated with. What was not synced may stand behind
+/// zeros, but then it is of one group: so it is read in pieces as long as a group may be, to the
+/// first one of zeros.
+fn written(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let piece_bytes = file.metadata()?.len().div_ceil(GROUP_PART.into());
+    let mut bytes = Vec::new();
+    loop {
+        let begun = bytes.len();
+        let got = (&mut file).take(piece_bytes).read_to_end(&mut bytes)?;
+        let piece = bytes.get(begun..).unwrap_or_default();
+        if got == 0 || piece.iter().all(|byte| *byte == 0) {
+            return Ok(bytes);
         }
     }
 }
@@ -204,7 +240,7 @@ impl Ledger {
                     self.mark(epoch, &alive);
                 }
             }
-            FrameKind::Sealed | FrameKind::Other(_) => {}
+            FrameKind::Sealed | FrameKind::Origin | FrameKind::Other(_) => {}
         }
     }
 

@@ -17,8 +17,7 @@ use strowger_call::CallsConfig;
 use strowger_link::{CallFacts, FRAME_VERSION, Key, RecordId, Transport};
 use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
-use strowger_port::keep::{Claim, Offered};
-use strowger_port::mmsg::{Mmsg, MmsgConfig, bind_sip};
+use strowger_port::mmsg::{Mmsg, MmsgConfig};
 use strowger_port::shm::Window;
 use strowger_port::signals::Signals;
 use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
@@ -56,7 +55,7 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     for dir in [data, &run_dir, &journal_dir] {
         private_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     }
-    let claim = keep::claim(config)?;
+    let (offered, sockets) = keep::claim(config)?;
     let epoch = state::next_epoch(data).map_err(|e| format!("epoch: {e}"))?;
     let table_file = run_dir.join("calls-0.table");
     let Tables { table, lost, recorded } = tables(config, &table_file, &journal_dir, epoch)?;
@@ -81,7 +80,7 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     let (mut uplink, mut lanes) = Uplink::bind(uplink_config, vec![shard_waker], vec![(0, file)])
         .map_err(|e| format!("{}: {e}", path.display()))?;
     let lane = lanes.pop().ok_or("the link gave no lane")?;
-    let (io, listeners, offered) = open_io(config, waker, claim)?;
+    let (io, listeners) = open_io(config, waker, sockets)?;
     let setup = setup(config, epoch, (token_key, slots), listeners)?;
     let mut shard = Shard::new(setup, io, handle, lane, table)
         .ok_or("media: the port range or the number of addresses is out of bounds")?;
@@ -188,6 +187,8 @@ fn start_journal(
     let journal_config = JournalConfig {
         segment_bytes: config.journal.segment_mib << 20,
         group_ms: config.journal.group_commit_ms,
+        waiting_bytes_max: u64::from(config.journal.waiting_mib_max) << 20,
+        keep_s: u64::from(config.journal.keep_days) * 86_400,
         ..JournalConfig::new(directory.clone(), config.node.number, epoch)
     };
     let memory = Arc::clone(&table.memory);
@@ -199,26 +200,18 @@ fn start_journal(
     Ok((journal, handle))
 }
 
-/// Sockets: handed on by the supervisor, else bound here.
+/// Packet I/O over these sockets, and what they are to signalling.
 fn open_io(
     config: &Config,
     waker: EventFd,
-    claim: Claim,
-) -> Result<(Mmsg, Vec<Listener>, Offered), String> {
-    let inherited = process::take_inherited("STROWGER_SIP_FDS").map_err(|e| e.to_string())?;
-    let sockets: Vec<UdpSocket> = if inherited.is_empty() {
-        let bind = |a| bind_sip(a, false).map_err(|e| format!("sip.listen: {a}: {e}"));
-        config.sip.listen.iter().copied().map(bind).collect::<Result<_, _>>()?
-    } else {
-        inherited.into_iter().map(UdpSocket::from).collect()
-    };
+    sockets: Vec<UdpSocket>,
+) -> Result<(Mmsg, Vec<Listener>), String> {
     let mut listeners = Vec::with_capacity(sockets.len());
     for (index, socket) in sockets.iter().enumerate() {
         let local = socket.local_addr().map_err(|e| format!("sip.listen: {e}"))?;
         let advertised = config.sip.advertise.get(index).copied().unwrap_or(local);
         listeners.push(Listener { transport: Transport::Udp, local, advertised });
     }
-    let offered = keep::offer(claim, &sockets)?;
     let io = Mmsg::new(MmsgConfig {
         listeners: sockets,
         media_addresses: config.media.addresses.clone(),
@@ -226,7 +219,7 @@ fn open_io(
         sip_dscp: SIP_DSCP,
         media_dscp: MEDIA_DSCP,
     });
-    Ok((io.map_err(|e| format!("sockets: {e}"))?, listeners, offered))
+    Ok((io.map_err(|e| format!("sockets: {e}"))?, listeners))
 }
 
 fn random_key() -> Result<Key, String> {

@@ -8,6 +8,7 @@ use strowger_link::journal::{
     Frame, FrameKind, PAYLOAD_BYTES_MAX, Position, SEGMENT_HEADER_BYTES, SegmentHeader, frame_bytes,
 };
 
+use super::GROUP_PART;
 use super::disk::Disk;
 use super::space::Space;
 use crate::clock;
@@ -16,8 +17,6 @@ use crate::clock;
 pub(super) const COMMIT_TRIES_MAX: u32 = 3;
 /// Most segments allocated ahead.
 pub(super) const SPARES_MAX: usize = 1024;
-/// A group is at most this part of a segment.
-const GROUP_PART: u32 = 8;
 /// The last frame of a sealed segment carries the next one's number.
 const SEALED_PAYLOAD_BYTES: usize = 4;
 const SEALED_BYTES: u32 = frame_bytes(SEALED_PAYLOAD_BYTES) as u32;

@@ -99,6 +99,19 @@ impl Demo {
         Demo::spawn(home, "log.level = \"info\"\n", writer.into())
     }
 
+    /// Starts the demo, and kills its supervisor without warning after so long.
+    pub(crate) fn start_for(home: &Home, time: Duration) {
+        let (data, log) = (home.join("data"), home.join("log"));
+        let log = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut command = Command::new(program("strowger"));
+        command.args(["up", "--demo", "--data"]).arg(data);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(time);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     fn spawn(home: &Home, config: &str, errors: Stdio) -> Demo {
         let (data, config_file, log) =
             (home.join("data"), home.join("strowger.toml"), home.join("log"));
@@ -132,6 +145,11 @@ impl Demo {
         demo
     }
 
+    /// A file of its data.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.data.join(name)
+    }
+
     /// Everything the product wrote to standard error.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -147,6 +165,11 @@ impl Demo {
             // The kernel keeps 15 bytes of a name.
             Some(Planes { switchd: find("strowger-switch")?, controld: find("strowger-contro")? })
         })
+    }
+
+    /// How many processes the product has.
+    pub(crate) fn count(&self) -> usize {
+        processes_of(&self.data).len()
     }
 
     /// The supervisor.

@@ -94,6 +94,17 @@ fn a_plane_that_died_with_the_supervisor_is_started_and_the_other_taken_over() {
 }
 
 #[test]
+fn however_early_the_supervisor_dies_there_is_one_of_each_plane() {
+    let home = Home::new();
+    for ms in [0, 2, 5, 10, 20, 40, 80, 120, 160] {
+        Demo::start_for(&home, Duration::from_millis(ms));
+        let demo = Demo::start(&home);
+        assert_eq!(demo.count(), 3, "after {ms} ms\n{}", demo.log());
+        demo.stop();
+    }
+}
+
+#[test]
 fn there_is_one_supervisor_and_one_of_each_plane() {
     let home = Home::new();
     let demo = Demo::start(&home);
