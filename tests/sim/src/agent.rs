@@ -21,6 +21,8 @@ use strowger_link::Tick;
 use strowger_phone::message::Message;
 use transaction::{Client, Purpose, Server};
 
+/// After this time on a network that loses nothing a call is confirmed on both sides, milliseconds.
+const CONFIRMED_MS: u64 = 1_000;
 /// Lines of the ladder that are kept.
 const LADDER_MAX: usize = 4_000;
 
@@ -195,6 +197,21 @@ impl Agent {
             let tag = call.remote.rsplit(";tag=").next().unwrap_or_default();
             call.orphan |= !knows(&call.id) && !knows(tag);
         }
+    }
+
+    /// Call-IDs of calls that we dialled and that have been up for a while.
+    pub fn calls_confirmed(&self, now: Tick) -> impl Iterator<Item = &str> {
+        let settled = move |call: &&Call| {
+            let since = call.answered_at.map_or(0, |at| now.ms_since(at));
+            call.outgoing && call.state == CallState::Up && since > CONFIRMED_MS
+        };
+        self.calls.values().filter(settled).map(|call| call.id.as_str())
+    }
+
+    /// Call-IDs of calls that are up, and the ports of the switch that their audio goes to.
+    pub fn sends_to(&self) -> impl Iterator<Item = (&str, u16)> {
+        let up = self.calls.values().filter(|call| call.state == CallState::Up);
+        up.filter_map(|call| Some((call.id.as_str(), call.rtp_to?.port())))
     }
 
     /// Calls that are not over.

@@ -18,7 +18,7 @@ use strowger_billing::{
 };
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
-use strowger_link::table::{Reader, SlotState};
+use strowger_link::table::{Reader, SlotHead, SlotState};
 use strowger_link::{AnswerBody, AskBody, CallFacts, Down, Hello, MS, SlotBody, Tick, Up};
 use strowger_model::{Account, Amount, Cdr};
 use strowger_office::{Office, Output};
@@ -372,6 +372,10 @@ impl Control {
             self.send(&Down::Edge(Box::new(edge)));
         }
         if p.last_life.replace(epoch).is_some_and(|last| last != epoch) {
+            if self.plant == Some(Plant::AdoptedHoldVoided) {
+                p.office.dataplane_restarted(0, &[], now);
+                p.office.journal_read(now);
+            }
             p.office.dataplane_restarted(0, &self.table_calls(), now);
             p.unread = Some(self.disk.borrow().published as u64);
         }
@@ -541,15 +545,21 @@ impl Control {
     }
 }
 
-/// What a call table holds.
+/// What a call table tells the control plane.
 #[must_use]
 pub fn slots(words: &Words) -> Vec<(SlotState, CallFacts)> {
+    bodies(words).into_iter().map(|(head, body)| (head.state, body.facts)).collect()
+}
+
+/// All that a call table holds.
+#[must_use]
+pub fn bodies(words: &Words) -> Vec<(SlotHead, SlotBody)> {
     let Ok(reader) = Reader::attach(words.unwatched()) else { return Vec::new() };
     let mut body = Vec::new();
     let mut all = Vec::new();
     for idx in 0..reader.setup().slots {
         let Ok(Some(head)) = reader.read(idx as u16, &mut body) else { continue };
-        all.extend(decode::<SlotBody>(&body).map(|body| (head.state, body.facts)));
+        all.extend(decode::<SlotBody>(&body).map(|body| (head, body)));
     }
     all
 }

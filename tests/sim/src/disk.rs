@@ -293,6 +293,20 @@ impl Disk {
         self.segments.push(Segment { header, bytes, synced });
     }
 
+    /// The planted fault that gives a call another record in its second life.
+    fn rename_adopted(&self, frame: &mut Frame) {
+        let Ok(mut facts) = decode::<CallFacts>(&frame.payload) else { return };
+        let former = self.frames.iter().any(|old| {
+            old.kind == FrameKind::Start
+                && old.epoch != frame.epoch
+                && decode::<CallFacts>(&old.payload).is_ok_and(|old| old.record == facts.record)
+        });
+        if former {
+            facts.record.0 += 1 << 20;
+            frame.payload = encode(&facts);
+        }
+    }
+
     fn begin(&mut self, now: Tick) {
         if self.work == Work::None && !self.queue.is_empty() {
             let (least, most) = GROUP_MS;
@@ -304,6 +318,9 @@ impl Disk {
         let ended = frame.kind == FrameKind::Ended;
         if ended && self.plant == Some(Plant::ForgottenLegEnd) {
             forget_leg_end(&mut frame);
+        }
+        if ended && self.plant == Some(Plant::AdoptedRecordRenamed) {
+            self.rename_adopted(&mut frame);
         }
         let lost = ended && self.plant == Some(Plant::LostRecord) && self.dice.percent(30);
         if !lost {

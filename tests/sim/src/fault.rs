@@ -50,11 +50,23 @@ pub enum Plant {
     ForgottenCancel,
     /// A record does not tell how its called leg ended (journal).
     ForgottenLegEnd,
+    /// Requests of a call that was taken up use a CSeq that was used before (datagrams).
+    AdoptedCseqAgain,
+    /// The image of a call is never written again after its answer (call table).
+    AdoptedImageStale,
+    /// Ports of calls that are taken up are not opened (operating system).
+    AdoptedPortUnopened,
+    /// A new life of the dataplane voids all holds at once (office).
+    AdoptedHoldVoided,
+    /// Calls that are taken up are not counted in gauges again (shard).
+    AdoptedUncounted,
+    /// A call that is taken up gets another record (journal).
+    AdoptedRecordRenamed,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 21] = [
+    pub const ALL: [Plant; 27] = [
         Plant::LostAckOfFailure,
         Plant::LostAckOfSuccess,
         Plant::DoubleBye,
@@ -76,5 +88,11 @@ impl Plant {
         Plant::StaleGauge,
         Plant::ForgottenCancel,
         Plant::ForgottenLegEnd,
+        Plant::AdoptedCseqAgain,
+        Plant::AdoptedImageStale,
+        Plant::AdoptedPortUnopened,
+        Plant::AdoptedHoldVoided,
+        Plant::AdoptedUncounted,
+        Plant::AdoptedRecordRenamed,
     ];
 }

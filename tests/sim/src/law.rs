@@ -1,5 +1,6 @@
 //! The laws: what must hold after every step, and what must hold when the world is quiet.
 
+use crate::agent::Agent;
 use crate::plan;
 use crate::switch::Words;
 use crate::world::World;
@@ -8,8 +9,9 @@ use strowger_billing::{Mode, records};
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader, SlotState};
-use strowger_link::{AskId, COUNTERS, CallFacts, Fact, Reason, RecordId, Tick};
+use strowger_link::{AskId, COUNTERS, CallFacts, Fact, PartyRef, Reason, RecordId, Tick};
 use strowger_model::AccountId;
+use strowger_port::net::MediaPort;
 
 /// Longest sleep of a shard that has nothing to do, milliseconds.
 const IDLE_MS: u64 = 100;
@@ -53,6 +55,10 @@ pub(crate) struct Book {
     unseen: BTreeSet<AskId>,
     /// The last heartbeat of the last life that carried each answered call to its end.
     carried: BTreeMap<RecordId, Tick>,
+    /// Call-IDs of calls that their callers held for confirmed when the dataplane died last.
+    confirmed: BTreeSet<String>,
+    /// What must not happen and did.
+    breaches: Vec<String>,
     /// Records whose ends have been compared with it.
     marked: BTreeSet<RecordId>,
     /// Crashes of the dataplane's process, power cuts included.
@@ -84,7 +90,8 @@ impl World {
         let (machine, disk) = (self.plugs.machine.borrow(), self.plugs.disk.borrow());
         let probe = self.plugs.probe.borrow();
         let ours = machine.breaches.iter().chain(&disk.breaches).chain(&probe.breaches);
-        let first = seen.chain(ours).chain(&self.control.breaches).next().cloned();
+        let books = self.control.breaches.iter().chain(&self.book.breaches);
+        let first = seen.chain(ours).chain(books).next().cloned();
         drop((machine, disk, probe));
         if let Some(what) = first {
             return Err(self.breach(&what));
@@ -159,10 +166,51 @@ impl World {
     pub(crate) fn note_grave(&mut self, words: &Words) {
         let Ok(reader) = Reader::attach(words.unwatched()) else { return };
         let (beat, _) = reader.heartbeat();
+        let now = self.now();
+        let up = self.agents.iter().flat_map(|agent| agent.calls_confirmed(now));
+        let up: BTreeSet<String> = up.map(str::to_owned).collect();
+        self.book.confirmed.clear();
         for (state, facts) in crate::control::slots(words) {
+            if let (SlotState::Answered, Some(Fact::Began(began))) = (state, facts.facts.first())
+                && up.contains(&began.sip_call_id)
+            {
+                self.book.confirmed.insert(began.sip_call_id.clone());
+            }
             if matches!(state, SlotState::Answered | SlotState::Ended) {
                 self.book.carried.insert(facts.record, beat);
             }
+        }
+    }
+
+    /// A start: calls that were confirmed go on, and those that go on are counted. What was lost on
+    /// the network may leave a call unconfirmed, and a crash in its thawing may quarantine it.
+    pub(crate) fn judge_start(&mut self, former: bool) {
+        let probe = self.plugs.probe.borrow();
+        let lossless = self.net.lost == 0 && !probe.is_dead(crate::step::Plane::Data);
+        let calm = self.adopted.iter().all(|adopted| adopted.quarantined == 0);
+        for id in self.book.confirmed.iter().filter(|_| former && lossless && calm) {
+            let shown = probe.shows(id);
+            if !matches!(shown, Some(SlotState::Answered)) {
+                self.book.breaches.push(format!("the confirmed call {id} is {shown:?} now"));
+            }
+        }
+        for (id, port) in self.agents.iter().flat_map(Agent::sends_to) {
+            let goes_on = matches!(probe.shows(id), Some(SlotState::Answered));
+            let open = self.plugs.machine.borrow().open.contains(&MediaPort { address: 0, port });
+            if self.book.confirmed.contains(id) && goes_on && !open {
+                self.book.breaches.push(format!("{id} goes on, and its port {port} is closed"));
+            }
+        }
+        let Some(switch) = &self.switch else { return };
+        let trunks: usize = crate::control::slots(&switch.words)
+            .into_iter()
+            .filter(|(state, _)| *state == SlotState::Answered)
+            .map(|(_, facts)| trunk_legs(&facts))
+            .sum();
+        let counted = switch.shard.gauges_in_use();
+        if counted < trunks as u64 && !probe.is_dead(crate::step::Plane::Data) {
+            let what = format!("{trunks} legs of trunks are taken up, {counted} gauges in use");
+            self.book.breaches.push(what);
         }
     }
 
@@ -412,6 +460,22 @@ impl World {
         let live = office.live().len();
         self.demand(live == 0, || format!("no call is up, and {live} are shown as live"))
     }
+}
+
+/// Legs of trunks that a call has open.
+fn trunk_legs(facts: &CallFacts) -> usize {
+    let mut open = BTreeSet::new();
+    for fact in &facts.facts {
+        if let Fact::LegOpened(opened) = fact
+            && matches!(opened.party, PartyRef::Trunk(_))
+            && opened.leg != 0
+        {
+            open.insert(opened.leg);
+        } else if let Fact::LegEnded(ended) = fact {
+            open.remove(&ended.leg);
+        }
+    }
+    open.len()
 }
 
 fn charges(cdr: &strowger_model::Cdr) -> BTreeMap<AccountId, i64> {

@@ -6,25 +6,35 @@
 //! network that loses, delays, doubles and overtakes. Nothing reads a clock or a random source:
 //! the same seed gives the same run. Laws are checked after every step and, all of them, when the
 //! world has become quiet (`law.rs`). A run that breaks one prints its seed and the command that
-//! repeats it.
+//! repeats it; `README.md` tells how to read it.
+//!
+//! Crashes come between any two effects of either process, in the middle of a turn too: [`probe`]
+//! sees every effect, and [`step`] names those that a call's life is made of. What a crash leaves is
+//! what the hardware would: the words of the call table up to any store of the last write, the bytes
+//! of the journal's segments up to any byte and with any unsynced blocks gone, the database at its
+//! last commit. The next life is built by the functions that the processes use, and adopts.
 //!
 //! The laws: one final response for each INVITE, and each acknowledged; requests of a dialog in
-//! order, one BYE; audio only of the own call, none after its end or from a closed port; each
-//! record whole and in the journal once, in the store once, priced as an arithmetic of the
-//! simulator's own prices it, never paid by a caller who was told of a failure; each grant
-//! balanced by one record or one return; no prepaid balance below its floor, no alarm of the till,
-//! no mistake counted by the shard; the store never ahead of what the disk keeps; every call ends
-//! after the network has healed; and then no slot, port, socket, gauge, leg, transaction, hold or
-//! fast timer is left, and books, till and journal tell the same sums.
+//! order, one BYE of each life; audio only of the own call, none after its end or from a closed
+//! port; the table before the journal, the journal before the network, no slot free before its
+//! record is durable; each record whole and in the journal once, in the store once, priced as an
+//! arithmetic of the simulator's own prices it, never paid by a caller who was told of a failure;
+//! each grant balanced by one record or one return, or by nothing if no slot had shown it when its
+//! dataplane died; what a crash ended billed to its last sign of life; after a crash of the
+//! dataplane every confirmed call goes on, its ports open and its gauges counted; no prepaid balance
+//! below its floor, no alarm of the till, no mistake counted by the shard; the store never ahead of
+//! what the disk keeps; every call ends after the network has healed; and then no slot, port,
+//! socket, gauge, leg, transaction, hold or fast timer is left, and books, till and journal tell the
+//! same sums.
 //!
-//! Its limits: a crash of the dataplane ends the calls of its slab, as this release does: the next
-//! life records them from the call table, so that grants, records and books still agree, and
-//! phones restart with it; leftover holds and the till's alarms are judged only in runs without
-//! one. A power cut takes the table as well, and the laws of grants and holds leave its calls out.
-//! No NAT, no early media, one shard, UDP only.
+//! Its limits. A power cut takes the phones' calls with it: they begin anew. A dataplane that dies
+//! after it has freed a slot cannot repeat the last BYE, CANCEL or ACK of that call, and one that
+//! dies in the moment in which a call gives up a branch may lose its CANCEL: such legs, and those of
+//! a slot in quarantine, end by their phones (RFC 3261 13.3.1.4). No NAT, no early media, one
+//! shard, UDP only.
 //!
 //! It never opens a socket, never sleeps, and never changes the product: faults are planted from
-//! outside ([`Plant`]) or by `--cfg fault`.
+//! outside ([`Plant`]).
 //!
 //! To drive it: [`World::new`], [`World::at`] for what is to happen, [`World::run_ms`], and
 //! [`World::quiesce`] at the end; or [`script::mixed`] for everything from one seed.

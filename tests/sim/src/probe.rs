@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{HEADER_WORDS, Reader, SLOT_WORDS, SlotState};
-use strowger_link::{CallFacts, Fact, RecordId, SlotBody};
+use strowger_link::{CallFacts, Fact, Octets, RecordId, SlotBody};
 use strowger_phone::message::Message;
 
 /// A probe that all parts of a world share.
@@ -80,6 +80,10 @@ pub struct Probe {
     grave: Option<Words>,
     plant: Option<Plant>,
     dice: Dice,
+    /// The dataplane takes up the calls of its former life.
+    pub adopting: bool,
+    /// The image that each call had when it was answered.
+    pub first_images: BTreeMap<RecordId, Octets>,
     /// Records whose slots were freed since the last step.
     pub freed: Vec<RecordId>,
     /// What must not happen and did.
@@ -105,6 +109,8 @@ impl Probe {
             grave: None,
             plant,
             dice,
+            adopting: false,
+            first_images: BTreeMap::new(),
             freed: Vec::new(),
             breaches: Vec::new(),
             crashed_at: Vec::new(),
@@ -162,6 +168,14 @@ impl Probe {
         let mut watch = Watch { live, delayed, controls, seen: BTreeMap::new(), before: None };
         watch.see_all();
         self.watch = Some(watch);
+    }
+
+    /// What the table shows of a call: its state.
+    #[must_use]
+    pub fn shows(&self, sip_call_id: &str) -> Option<SlotState> {
+        let watch = self.watch.as_ref()?;
+        let seen = watch.seen.values().find(|seen| seen.sip_call_id == sip_call_id)?;
+        Some(seen.state)
     }
 
     /// The dataplane is no more; returns what its table shows now.
@@ -318,6 +332,9 @@ impl Probe {
                 SlotState::Ended => Step::SlotEnded,
             },
         };
+        if step == Step::SlotAnswered && self.plant == Some(Plant::AdoptedImageStale) {
+            self.keep_image(idx);
+        }
         // The write has been made: a crash before it takes part of it back.
         *self.counts.entry(step).or_default() += 1;
         if !self.is_met(step) {
@@ -329,6 +346,15 @@ impl Probe {
             (Some(Side::Before | Side::After) | None, _) => None,
         };
         self.die_as_planned(torn);
+    }
+
+    fn keep_image(&mut self, idx: usize) {
+        let Some(watch) = &self.watch else { return };
+        let found = crate::control::bodies(watch.survivor());
+        let body = found.into_iter().find(|(head, _)| usize::from(head.slot.idx) == idx);
+        if let Some((head, body)) = body {
+            self.first_images.insert(head.record, body.image);
+        }
     }
 
     /// The law for what goes to the journal.

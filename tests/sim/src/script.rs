@@ -87,8 +87,8 @@ fn plan_trouble(world: &mut World, length_ms: u64) {
         let back_ms = dice.between(1, 6_000);
         events.push((dice.between(1_000, length_ms), Action::CrashControl { steps, back_ms }));
     }
-    if dice.percent(25) {
-        let (back_ms, power) = (dice.between(50, 3_000), dice.percent(50));
+    if dice.percent(40) {
+        let (back_ms, power) = (dice.between(50, 3_000), dice.percent(35));
         let at = dice.between(2_000, length_ms);
         let effects = if dice.percent(20) { 0 } else { dice.below(200) as u32 };
         events.push((at, Action::CrashSwitch { effects, back_ms, power }));

@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strowger_call::CallsConfig;
-use strowger_link::codec::decode;
+use strowger_link::codec::{decode, encode};
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader, Setup as TableSetup, SlotState, Table, words_needed};
 use strowger_link::{
-    Alive, CallFacts, Fact, Key, Reason, RecordId, SlotRef, Tick, Transport, token,
+    Alive, CallFacts, Fact, Key, Octets, Reason, RecordId, SlotBody, SlotRef, Tick, Transport,
+    token,
 };
 use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
@@ -113,6 +114,19 @@ pub fn legs_known(words: &Words) -> impl Fn(&str) -> bool + use<> {
     }
 }
 
+/// The planted fault that never writes the image of a call again: it has the one of its answer.
+pub fn make_stale(words: &Words, images: &BTreeMap<RecordId, Octets>) {
+    let Ok(mut table) = Table::adopt(words.unwatched(), 0) else { return };
+    for (head, body) in crate::control::bodies(words) {
+        if head.state == SlotState::Answered
+            && let Some(image) = images.get(&head.record)
+        {
+            let stale = SlotBody { facts: body.facts, image: image.clone() };
+            let _as_before = table.write(head.slot, head.state, head.ask, &encode(&stale));
+        }
+    }
+}
+
 /// Calls that were answered, have not ended, and stand in no table, ended at the last mark of the
 /// life that carried them: what `switchd` finds in the journal after a power cut. Its own reading is
 /// of files and belongs to its binary; this is a second one, by the same words.
@@ -204,10 +218,12 @@ impl Switch {
         let (io, journal) = (SimIo::new(plugs), SimJournal::new(plugs, epoch));
         let mut shard = Shard::new(setup, io, journal, SimLink::new(plugs), table)?;
         let recorded = recorded(&plugs.disk.borrow());
+        plugs.probe.borrow_mut().adopting = true;
         let adopted = match former {
             Some(_) => shard.adopt(&recorded),
             None => Adopted::default(),
         };
+        plugs.probe.borrow_mut().adopting = false;
         Some((Switch { shard, words, epoch, due: now }, adopted))
     }
 

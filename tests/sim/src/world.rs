@@ -12,7 +12,7 @@ use crate::net::{Datagram, Network, Quality};
 use crate::plan::{self, SWITCH};
 use crate::probe::{Place, Probe, SharedProbe};
 use crate::step::{CrashAt, Plane, Step, Victim};
-use crate::switch::{Plugs, Switch};
+use crate::switch::{Plugs, Switch, make_stale};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -27,6 +27,8 @@ pub const CARRIER: usize = plan::USERS.len();
 const LIVENESS_S: u64 = 400;
 /// After the last call so much is left for transactions, journal and store, seconds.
 const LINGER_S: u64 = 140;
+/// A new life raises CSeq by so much.
+const RAISED: u32 = 100;
 /// Steps of one run; more is a loop without progress.
 const STEPS_MAX: u64 = 20_000_000;
 
@@ -106,7 +108,7 @@ pub struct World {
     queue: BTreeMap<(Tick, u64), Event>,
     serial: u64,
     dice: Dice,
-    net: Network,
+    pub(crate) net: Network,
     pub(crate) plugs: Plugs,
     pub(crate) switch: Option<Switch>,
     epoch: u32,
@@ -374,7 +376,7 @@ impl World {
 
     fn arrive(&mut self, datagram: Datagram, now: Tick) {
         if datagram.to.ip() == SWITCH.ip() {
-            if self.switch.is_some() {
+            if self.switch.is_some() || self.keeps_sockets() {
                 self.plugs.machine.borrow_mut().receive(datagram);
                 self.wake_switch(now);
             }
@@ -432,6 +434,11 @@ impl World {
         }
     }
 
+    /// A supervisor keeps the SIP sockets while the dataplane is away, and datagrams wait in them.
+    fn keeps_sockets(&self) -> bool {
+        self.seed % 2 == 1
+    }
+
     fn start_switch(&mut self) {
         if self.switch.is_some() {
             return;
@@ -446,10 +453,25 @@ impl World {
             self.control.table = Some((switch.words.unwatched(), switch.epoch));
             self.adopted.push(adopted);
             self.switch = Some(switch);
+            self.plugs.probe.borrow_mut().look(Place::TurnEnd);
+            self.uncount_adopted();
+            self.judge_start(former.is_some());
         }
         self.send_out(now);
         self.plugs.cable.borrow_mut().listens = true;
         self.control_due = Some(now);
+    }
+
+    /// The planted fault that does not count calls that are taken up.
+    fn uncount_adopted(&mut self) {
+        if self.plant != Some(Plant::AdoptedUncounted) {
+            return;
+        }
+        let Some(switch) = &mut self.switch else { return };
+        let gauges = switch.shard.gauges_mut();
+        for id in 0..1_000 {
+            (0..gauges.in_use(id)).for_each(|_| gauges.give(id));
+        }
     }
 
     /// Carries out what has crashed within the last step.
@@ -477,9 +499,13 @@ impl World {
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
         self.book.switch_crashes += 1;
         self.switch = None;
+        let keeps = self.keeps_sockets();
         let grave = self.plugs.probe.borrow_mut().bury_switch();
         if let Some(words) = grave {
             self.note_grave(&words);
+            if self.plant == Some(Plant::AdoptedImageStale) {
+                make_stale(&words, &self.plugs.probe.borrow().first_images);
+            }
             self.control.table = Some((words, self.epoch));
         }
         if power {
@@ -493,7 +519,9 @@ impl World {
         self.plugs.cable.borrow_mut().listens = false;
         {
             let mut machine = self.plugs.machine.borrow_mut();
-            machine.sip_in.clear();
+            if power || !keeps {
+                machine.sip_in.clear();
+            }
             machine.media_in.clear();
             machine.open.clear();
         }
@@ -547,6 +575,9 @@ impl World {
         let request = message.code().is_none();
         match (plant, message.method()) {
             (Plant::ForgottenCancel, "CANCEL") if request => return Vec::new(),
+            (Plant::AdoptedCseqAgain, "BYE") if request => {
+                return vec![Datagram { data: used_again(&message), ..datagram }];
+            }
             (Plant::LostAckOfFailure | Plant::LostAckOfSuccess, "INVITE") if request => {
                 self.invite_branches.insert(branch);
             }
@@ -577,6 +608,15 @@ impl World {
     pub fn dice(&mut self) -> &mut Dice {
         &mut self.dice
     }
+}
+
+/// The request with the last number that its dialog had used before a new life raised it.
+fn used_again(message: &Message) -> Vec<u8> {
+    let mut again = message.clone();
+    let number = message.cseq().map_or(0, |(number, _)| number);
+    let used = if number > RAISED { number - RAISED - 1 } else { number };
+    again.set("CSeq", &format!("{used} {}", message.method()));
+    again.to_bytes()
 }
 
 /// The same request as a new one: another branch, the next number.

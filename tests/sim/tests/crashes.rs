@@ -3,7 +3,8 @@
 //! One story in which every step of [`Step`] happens is played once without a crash, and then again
 //! for each step, each of its first occurrences and the last, each side of it, and each victim. A
 //! step that the story never reaches fails the test, so a new step cannot go untested.
-//! `STROWGER_CRASH="GoTaken 1 After Switch"` plays one of them and shows the ladder.
+//! `STROWGER_CRASH="GoTaken 1 After Switch"` plays those whose name begins so and shows the ladder;
+//! `STROWGER_TEST_LONG=1` plays every occurrence and every pair of crashes.
 
 #![expect(
     clippy::expect_used,
@@ -72,6 +73,11 @@ fn tell(crash: &CrashAt) -> String {
     format!("{step:?} {nth} {side:?} {victim:?} ({switch_back_ms}, {control_back_ms})")
 }
 
+/// Every occurrence and every pair.
+fn long() -> bool {
+    std::env::var("STROWGER_TEST_LONG").is_ok()
+}
+
 /// How often the story reaches each step.
 fn counts() -> BTreeMap<Step, u32> {
     let begun = World::new(WorldConfig::perfect(0)).expect("a world");
@@ -84,7 +90,7 @@ fn counts() -> BTreeMap<Step, u32> {
 fn crashes() -> Vec<CrashAt> {
     let mut all = Vec::new();
     for (step, count) in counts() {
-        let tried = |nth: &u32| *nth <= NTH_MAX || (*nth == count && count <= LAST_MAX);
+        let tried = |nth: &u32| *nth <= NTH_MAX || ((long() || *nth == count) && count <= LAST_MAX);
         for nth in (1..=count).filter(tried) {
             for side in [Side::Before, Side::After] {
                 for victim in Victim::ALL {
@@ -160,10 +166,11 @@ fn a_second_crash_may_come_while_the_first_is_mended() {
         Step::Committed,
     ];
     let mut lists = Vec::new();
-    for first in crashes().into_iter().filter(|crash| crash.nth == 1) {
+    let firsts = crashes().into_iter().filter(|crash| crash.nth == 1);
+    for (index, first) in firsts.enumerate() {
         // A third of the second steps each, so that together they are all there.
-        let third = lists.len() % 3;
-        for (n, step) in steps.into_iter().enumerate().filter(|(n, _)| n % 3 == third) {
+        let chosen = |n: usize| long() || n % 3 == index % 3;
+        for (n, step) in steps.into_iter().enumerate().filter(|(n, _)| chosen(*n)) {
             let side = if n % 2 == 0 { Side::After } else { Side::Before };
             // Each pair of victims comes up in its turn.
             let victim = Victim::ALL.get(lists.len() % 4).copied().unwrap_or(Victim::Both);

@@ -32,6 +32,12 @@ fn expected(plant: Plant) -> &'static [&'static str] {
         Plant::StaleGauge => &["gauges are left"],
         Plant::ForgottenCancel => &["never end"],
         Plant::ForgottenLegEnd => &["is not whole"],
+        Plant::AdoptedCseqAgain => &["BYE 0 after 0", "BYE 1 after 1", "BYE 2 after 2"],
+        Plant::AdoptedImageStale => &["the confirmed call"],
+        Plant::AdoptedPortUnopened => &["is closed"],
+        Plant::AdoptedHoldVoided => &["NoHold"],
+        Plant::AdoptedUncounted => &["gauges in use"],
+        Plant::AdoptedRecordRenamed => &["open", "never ended", "was granted"],
     }
 }
 

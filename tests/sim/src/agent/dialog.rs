@@ -99,7 +99,13 @@ impl Agent {
             }
             Purpose::Invite(key) => self.invited(key, code, response, now),
             Purpose::Reinvite(key) => self.reinvited(key, code, response, now),
-            Purpose::Bye(key) => self.over(key, now),
+            Purpose::Bye(key) => {
+                // A new life of the switch knows no 2xx of a dialog that is over.
+                if !self.switch_died.is_empty() {
+                    self.stop_answering(key);
+                }
+                self.over(key, now);
+            }
             Purpose::Cancel => {}
         }
     }
@@ -293,6 +299,15 @@ impl Agent {
         }
     }
 
+    /// BYE is behind every request of its dialog that came before, also that of an earlier life.
+    fn check_bye(&mut self, key: u32, request: &Message, now: Tick) {
+        let number = request.cseq().map_or(0, |(number, _)| number);
+        let before = self.calls.get(&key).map_or(0, |call| call.remote_cseq);
+        if number <= before {
+            self.breach(now, &format!("BYE {number} after {before}"));
+        }
+    }
+
     fn handle_bye(&mut self, request: &Message, now: Tick) {
         let Some(branch) = self.serve(request, now) else { return };
         let Some(key) = self.key_of(request) else {
@@ -301,6 +316,7 @@ impl Agent {
         };
         let life = self.switch_died.iter().filter(|died| **died < self.sent_at).count();
         let before = self.calls.get_mut(&key).and_then(|call| call.bye_seen.replace(life));
+        self.check_bye(key, request, now);
         // A life that finds an ended call cannot know whether the last one got to its BYE.
         if before == Some(life) {
             self.breach(now, "a second BYE in the same dialog");
