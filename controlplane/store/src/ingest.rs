@@ -153,8 +153,8 @@ impl Store {
             .bind(boot.clone())
             .bind(i64::from(life.epoch))
             .bind(i64::from(origin));
-        for row in &query.fetch_all(&mut *w.tx).await.tried(what)? {
-            let c = Columns::new("origins", row);
+        if let Some(row) = query.fetch_optional(&mut *w.tx).await.tried(what)? {
+            let c = Columns::new("origins", &row);
             let is = (c.small::<u32>("id")?, c.small("node")?, c.small("shard")?, c.text("boot")?);
             let same = is == (origin, life.node, life.shard, boot.clone())
                 && c.small::<u32>("epoch")? == life.epoch;

@@ -6,7 +6,7 @@ use sqlx::Row;
 use std::collections::BTreeMap;
 use strowger_billing::{LedgerKind, Owner, Transfer, postings};
 use strowger_model::{AccountId, Amount, Cdr, CdrId};
-use strowger_store::{Life, Position, Posted, Scope, Store, StoreError, Taken};
+use strowger_store::{Life, MemoryStore, Position, Posted, Scope, Store, StoreError, Taken};
 
 on_both! {
     the_same_stretch_twice_writes_nothing
@@ -17,6 +17,7 @@ on_both! {
     balances_are_the_sum_of_transfers
     records_and_transfers_agree_in_each_batch
     a_life_has_one_origin
+    origins_learned_from_a_journal_are_never_given_again
     bytes_that_no_text_holds_do_not_stop_the_journal
     lists_are_in_order_of_code_points
 }
@@ -232,6 +233,27 @@ async fn a_life_has_one_origin(db: &Db) {
     // No number is used up by asking: an origin has 23 bits of a record's id.
     assert_eq!(db.store.origin(&life(2)).await.unwrap(), 2);
     assert_eq!(db.store.origin(&life(1)).await.unwrap(), 1);
+}
+
+async fn origins_learned_from_a_journal_are_never_given_again(db: &Db) {
+    let life = |epoch| Life { node: 1, shard: 0, boot: 7, epoch };
+    let mut twin = MemoryStore::new();
+    assert_eq!((db.store.origin(&life(1)).await.unwrap(), twin.origin(&life(1))), (1, Some(1)));
+    // The journal of a database that was put back names lives that it does not know.
+    for (epoch, origin) in [(1, 1), (2, 2), (9, 6), (9, 6)] {
+        db.store.learn_origin(&life(epoch), origin).await.unwrap();
+        twin.learn_origin(&life(epoch), origin).unwrap();
+    }
+    // Neither a number nor a life gets another partner.
+    for (epoch, origin) in [(9, 5), (3, 6), (1, 9)] {
+        let refused = db.store.learn_origin(&life(epoch), origin).await;
+        assert!(matches!(refused, Err(StoreError::Row { table: "origins", .. })), "{refused:?}");
+        assert!(matches!(twin.learn_origin(&life(epoch), origin), Err(StoreError::Row { .. })));
+    }
+    for (epoch, origin) in [(10, 7), (9, 6), (2, 2), (11, 8)] {
+        assert_eq!(db.store.origin(&life(epoch)).await.unwrap(), origin);
+        assert_eq!(twin.origin(&life(epoch)), Some(origin));
+    }
 }
 
 async fn bytes_that_no_text_holds_do_not_stop_the_journal(db: &Db) {

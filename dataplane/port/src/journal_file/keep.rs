@@ -63,16 +63,13 @@ mod tests {
     /// Segments 1 to 4 of 100 bytes, the first one a day older than the next and so on; the last is
     /// of now.
     fn segments(dir: &Scratch) -> Keeper {
+        let now_us = u64::try_from(crate::clock::wall_us()).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_micros(now_us);
         for number in 1..=4u32 {
             let path = segment_path(dir.path(), number);
             fs::write(&path, [0; 100]).unwrap();
             let age = Duration::from_secs(u64::from(4 - number) * DAY_S);
-            fs::File::options()
-                .write(true)
-                .open(&path)
-                .unwrap()
-                .set_modified(SystemTime::now() - age)
-                .unwrap();
+            fs::File::options().write(true).open(&path).unwrap().set_modified(now - age).unwrap();
         }
         let (keep_s, waiting_bytes_max) = (DAY_S * 3 / 2, 150);
         Keeper { directory: dir.path().to_owned(), keep_s, waiting_bytes_max }
