@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# A PostgreSQL cluster of its own for tests: no TCP, a socket in its own directory, fsync off.
+# A PostgreSQL cluster of its own for tests: no TCP, a socket in its own directory. It does not sync
+# (fsync off), unless STROWGER_POSTGRES_DURABLE=1 asks for one that keeps what it acknowledged, with
+# the memory and the WAL of a small server; STROWGER_POSTGRES_CORES=LIST pins it.
 #
 #   scripts/postgres.sh start [DIR]   makes and starts one in DIR (or a new directory), prints
 #                                     STROWGER_TEST_POSTGRES=URL and DIR=..., each on a line
 #   scripts/postgres.sh stop DIR      ends it and removes the directory
-#   scripts/postgres.sh with COMMAND  starts one, runs the command with STROWGER_TEST_POSTGRES set,
-#                                     stops it, returns what the command returned
+#   scripts/postgres.sh with COMMAND  starts one, runs the command with STROWGER_TEST_POSTGRES and
+#                                     STROWGER_TEST_POSTGRES_DIR set, stops it, returns what the command returned
+#
+#   scripts/postgres.sh halt DIR      ends the server and keeps the directory
+#   scripts/postgres.sh resume DIR    starts it again
 #
 # As root it runs as the user `postgres`, since PostgreSQL refuses root.
 set -euo pipefail
@@ -14,7 +19,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$here/scripts/setup.sh"
 
 usage() {
-    sed -n '2,10p' "${BASH_SOURCE[0]}" | cut -c3- >&2
+    sed -n '2,17p' "${BASH_SOURCE[0]}" | cut -c3- >&2
     exit 2
 }
 
@@ -57,22 +62,42 @@ start() {
 listen_addresses = ''
 unix_socket_directories = '$dir'
 unix_socket_permissions = 0777
-fsync = off
-full_page_writes = off
 max_connections = 200
 EOF
+    if [ "${STROWGER_POSTGRES_DURABLE:-0}" = 1 ]; then
+        printf '%s\n' 'fsync = on' 'full_page_writes = on' 'shared_buffers = 512MB' \
+            'max_wal_size = 4GB' 'checkpoint_timeout = 15min'
+    else
+        printf '%s\n' 'fsync = off' 'full_page_writes = off'
+    fi >>"$dir/data/postgresql.conf"
     chmod 711 "$dir"
-    (cd "$dir" && as_postgres "$bin/pg_ctl" --pgdata "$dir/data" --log "$dir/server.log" \
-        --wait --timeout 60 start >/dev/null) || { cat "$dir/server.log" >&2; return 1; }
+    resume "$dir"
     echo "STROWGER_TEST_POSTGRES=postgres:///postgres?host=$dir&user=$superuser"
     echo "DIR=$dir"
 }
 
-stop() {
+resume() {
+    local dir=${1:?} bin pin=()
+    bin=$(programs)
+    [ -z "${STROWGER_POSTGRES_CORES:-}" ] || pin=(taskset --cpu-list "$STROWGER_POSTGRES_CORES")
+    (cd "$dir" && as_postgres "${pin[@]}" "$bin/pg_ctl" --pgdata "$dir/data" \
+        --log "$dir/server.log" --wait --timeout 60 start >/dev/null) || {
+        cat "$dir/server.log" >&2
+        return 1
+    }
+}
+
+# halt DIR: as after a crash, the fastest end there is.
+halt() {
     local dir=${1:?} bin
     bin=$(programs)
+    (cd "$dir" && as_postgres "$bin/pg_ctl" --pgdata "$dir/data" --mode immediate --wait stop) >/dev/null
+}
+
+stop() {
+    local dir=${1:?}
     [ -d "$dir/data" ] || { echo "scripts/postgres.sh: no cluster in $dir" >&2; return 1; }
-    (cd "$dir" && as_postgres "$bin/pg_ctl" --pgdata "$dir/data" --mode immediate --wait stop) >/dev/null || true
+    halt "$dir" || true
     rm -rf "$dir"
 }
 
@@ -83,13 +108,15 @@ with() {
     trap "stop '$dir'" EXIT
     said=$(start "$dir")
     said=$(sed -n 's/^STROWGER_TEST_POSTGRES=//p' <<<"$said")
-    STROWGER_TEST_POSTGRES=$said "$@" || code=$?
+    STROWGER_TEST_POSTGRES=$said STROWGER_TEST_POSTGRES_DIR=$dir "$@" || code=$?
     return "$code"
 }
 
 case "${1:-}" in
     start) [ $# -le 2 ] || usage; start "${2:-}" ;;
     stop) [ $# = 2 ] || usage; stop "$2" ;;
+    halt) [ $# = 2 ] || usage; halt "$2" ;;
+    resume) [ $# = 2 ] || usage; resume "$2" ;;
     with) [ $# -ge 2 ] || usage; shift; with "$@" ;;
     *) usage ;;
 esac

@@ -110,6 +110,11 @@ pub struct Journal {
     pub segment_mib: u32,
     /// Longest wait for company before a sync, milliseconds.
     pub group_commit_ms: u32,
+    /// What may wait for the database, MiB; beyond it new calls are refused, running ones recorded.
+    pub waiting_mib_max: u32,
+    /// Days that segments are kept when the database has them: a backup older than this cannot be
+    /// brought up to date from them.
+    pub keep_days: u32,
 }
 
 /// REST endpoint.
@@ -171,7 +176,7 @@ impl Default for Media {
 
 impl Default for Journal {
     fn default() -> Self {
-        Journal { segment_mib: 16, group_commit_ms: 10 }
+        Journal { segment_mib: 16, group_commit_ms: 10, waiting_mib_max: 8_192, keep_days: 7 }
     }
 }
 
@@ -252,6 +257,8 @@ mod tests {
             "cores.control = \"0\"",
             "cores.slots = 100",
             "journal.segment_mib = 4",
+            "journal.waiting_mib_max = 64",
+            "journal.keep_days = 30",
             "journal.group_commit_ms = 20",
             "admin.listen = \"127.0.0.1:9000\"",
             "database.url = \"sqlite:other.db\"",
@@ -291,6 +298,7 @@ mod tests {
             ("cores.slots = 70000", "cores.slots: must be 1 to 65535, is 70000"),
             ("node.number = 300", "node.number: must be 0 to 255, is 300"),
             ("journal.segment_mib = 0", "journal.segment_mib: must be 1 to 1024, is 0"),
+            ("journal.keep_days = 0", "journal.keep_days: must be 1 to 3650, is 0"),
             ("journal.group_commit_ms = 60", "journal.group_commit_ms: must be 1 to 50, is 60"),
             ("log.level = \"loud\"", "log.level: must be error, warn, info or debug, is `loud`"),
             (

@@ -1,6 +1,6 @@
 //! One request: bounds, token, method, permission, parameters, answer; in this order.
 
-use crate::limits::{BODY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX};
+use crate::limits::{BODY_BYTES_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reply::Answer;
@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Version, header};
+use axum::http::{HeaderMap, HeaderValue, Version, header};
 use axum::response::Response;
 use axum::routing::any;
 use std::future::poll_fn;
@@ -30,6 +30,9 @@ pub(crate) struct Context {
     pub(crate) caller: Caller,
     pub(crate) query: Query,
     id: Option<i128>,
+    /// What stands in `Idempotency-Key`, where the endpoint takes a body.
+    key: Option<String>,
+    body: Vec<u8>,
 }
 
 impl Context {
@@ -39,6 +42,19 @@ impl Context {
     /// 404 when it does not fit: nothing has such an id.
     pub(crate) fn id<T: TryFrom<i128>>(&self) -> Result<T, Problem> {
         self.id.and_then(|id| T::try_from(id).ok()).ok_or_else(Problem::not_found)
+    }
+
+    /// The client's key of this request.
+    ///
+    /// # Errors
+    /// A problem that names the header.
+    pub(crate) fn key(&self) -> Result<&str, Problem> {
+        self.key.as_deref().ok_or_else(|| Problem::field(KEY, "must stand there once"))
+    }
+
+    /// The body, whole.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// Rows to ask for: one more than the page shows.
@@ -109,11 +125,16 @@ async fn answer(
     }
     let id = path_id(endpoint, &mut parts).await?;
     let query = Query::parse(parts.uri.query().unwrap_or_default(), endpoint.parameters)?;
-    check_body(&parts, body).await?;
+    let takes_body = endpoint.body.is_some();
+    let key = if takes_body { Some(read_key(&parts.headers)?) } else { None };
+    let body = read_body(&parts, body).await?;
+    if !takes_body && !body.is_empty() {
+        return Err(Problem::field("body", "this endpoint takes none"));
+    }
     match (&endpoint.access, caller) {
         (Access::Open(run) | Access::Local(_, run), _) => run(api.clone()).await,
         (Access::Token(_, run), Some(caller)) => {
-            run(Context { api: api.clone(), caller, query, id }).await
+            run(Context { api: api.clone(), caller, query, id, key, body }).await
         }
         (Access::Token(..), None) => Err(Problem::unauthorized()),
     }
@@ -174,20 +195,37 @@ async fn path_id(endpoint: &Endpoint, parts: &mut Parts) -> Result<Option<i128>,
 /// Longest id as text.
 const ID_LEN_MAX: usize = 20;
 
-/// Reads the body to its end, within its bound. No endpoint takes one yet.
-async fn check_body(parts: &Parts, mut body: Body) -> Result<(), Problem> {
+/// The header that makes a request that is sent twice count once.
+pub(crate) const KEY: &str = "Idempotency-Key";
+
+/// Reads the key: printable ASCII, once.
+fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
+    let mut values = headers.get_all(KEY).iter();
+    let key = values.next().and_then(|value| value.to_str().ok());
+    match (key, values.next()) {
+        (Some(key), None) if !key.is_empty() && key.len() <= KEY_BYTES_MAX => Ok(key.to_owned()),
+        (Some(_), None) => Err(Problem::field(KEY, format!("has 1 to {KEY_BYTES_MAX} characters"))),
+        (Some(_) | None, Some(_)) | (None, None) => {
+            Err(Problem::field(KEY, "must stand there once, in printable ASCII"))
+        }
+    }
+}
+
+/// Reads the body to its end, within its bound.
+async fn read_body(parts: &Parts, mut body: Body) -> Result<Vec<u8>, Problem> {
     let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     if usize::try_from(announced).map_or(true, |len| len > BODY_BYTES_MAX) {
         return Err(Problem::body_too_large());
     }
-    let mut len = 0usize;
+    let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let frame = frame.map_err(|_| Problem::field("body", "cannot be read"))?;
-        len = len.saturating_add(frame.data_ref().map_or(0, |data| data.len()));
-        if len > BODY_BYTES_MAX {
+        let Some(data) = frame.data_ref() else { continue };
+        if bytes.len().saturating_add(data.len()) > BODY_BYTES_MAX {
             return Err(Problem::body_too_large());
         }
+        bytes.extend_from_slice(data);
     }
-    if len == 0 { Ok(()) } else { Err(Problem::field("body", "this endpoint takes none")) }
+    Ok(bytes)
 }

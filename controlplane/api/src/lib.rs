@@ -37,11 +37,13 @@ mod call;
 mod cdr;
 mod cursor;
 mod dispatch;
+mod form;
 mod health;
 mod limiter;
 mod limits;
 mod live;
 mod metrics;
+mod money;
 mod openapi;
 mod permission;
 mod problem;
@@ -58,11 +60,12 @@ mod trunk;
 mod value;
 
 pub use limits::{
-    CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, METRICS_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX,
+    CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, KEY_BYTES_MAX, METRICS_BYTES_MAX, PAGE_DEFAULT,
+    PAGE_MAX, REASON_CHARS_MAX,
 };
 pub use live::{
-    AccountBalance, CallId, CallState, Live, LiveCall, Readiness, Registration, RegistrationKey,
-    Reply, Unavailable,
+    AccountBalance, AccountHold, CallId, CallState, Live, LiveCall, MoneyOrder, MoneyRefusal,
+    Readiness, Registration, RegistrationKey, Reply, Unavailable,
 };
 pub use metrics::{Family, MetricsWriter};
 pub use serve::serve;

@@ -25,6 +25,12 @@ pub(crate) const ACCEPT_PAUSE_MS: u64 = 50;
 pub const PAGE_DEFAULT: u32 = 100;
 /// Most rows of a page.
 pub const PAGE_MAX: u32 = 1000;
+/// Longest idempotency key, octets.
+pub const KEY_BYTES_MAX: usize = 128;
+/// Most characters of a payment's or adjustment's reason.
+pub const REASON_CHARS_MAX: usize = 500;
+/// Longest decimal number of an amount, octets.
+pub(crate) const DECIMAL_BYTES_MAX: usize = 32;
 /// Longest token, octets.
 pub(crate) const TOKEN_BYTES_MAX: usize = 256;
 /// Wrong tokens of one source in a minute; then it is answered 429.

@@ -2,8 +2,10 @@
 
 use crate::MetricsWriter;
 use std::pin::Pin;
-use strowger_model::{AccountId, Amount, Binding, CdrId, SubscriberId, TenantId, TrunkId};
-use strowger_store::Scope;
+use strowger_model::{
+    AccountId, Amount, Binding, CdrId, Currency, SubscriberId, TenantId, TrunkId,
+};
+use strowger_store::{MoneyKind, MoneyRequest, Scope};
 
 /// A reply that takes time.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
@@ -38,6 +40,18 @@ pub trait Live: Send + Sync + 'static {
 
     /// What the till says of `accounts`; those it does not know are missing.
     fn balances(&self, accounts: Vec<AccountId>) -> Reply<'_, Vec<AccountBalance>>;
+
+    /// What running calls hold of `account`, with ids above `after`, at most `limit`, in order.
+    fn holds(
+        &self,
+        account: AccountId,
+        after: Option<CallId>,
+        limit: usize,
+    ) -> Reply<'_, Vec<AccountHold>>;
+
+    /// Moves money: in the books and in the till, once for each key of an account, whatever becomes
+    /// of the asker. One that was done before is answered as it was then.
+    fn move_money(&self, order: MoneyOrder) -> Reply<'_, Result<MoneyRequest, MoneyRefusal>>;
 
     /// Which parts work.
     fn readiness(&self) -> Reply<'_, Readiness>;
@@ -133,6 +147,64 @@ pub struct AccountBalance {
     pub available: Option<Amount>,
     /// Calls it pays for now.
     pub calls: u32,
+}
+
+/// What one call holds of an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AccountHold {
+    /// The call.
+    pub call: CallId,
+    /// What it can still cost.
+    pub amount: Amount,
+    /// Talk time granted from answer, milliseconds; `None` = no limit.
+    pub granted_ms: Option<u64>,
+    /// There is no money for more.
+    pub last: bool,
+    /// It was answered.
+    pub answered: bool,
+}
+
+/// Money that is to come or go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MoneyOrder {
+    /// Tenant of the account.
+    pub tenant: TenantId,
+    /// Account.
+    pub account: AccountId,
+    /// The client's key.
+    pub key: String,
+    /// Why.
+    pub kind: MoneyKind,
+    /// Added to the balance, not zero; above zero for a payment.
+    pub amount: Amount,
+    /// Currency of the account.
+    pub currency: Currency,
+    /// Why, in words.
+    pub reason: String,
+    /// Name of the token.
+    pub actor: String,
+}
+
+impl MoneyOrder {
+    /// Whether `done` is what this asks for, whoever asked and whenever.
+    #[must_use]
+    pub fn is(&self, done: &MoneyRequest) -> bool {
+        let money = &done.money;
+        (self.account, self.kind, self.amount) == (money.account, money.kind, money.amount)
+            && self.currency == money.currency
+            && self.reason == money.reason
+    }
+}
+
+/// Why no money moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MoneyRefusal {
+    /// The key was used for something else.
+    OtherRequest,
+    /// The balance would pass its floor.
+    Floor,
+    /// The till does not know the account.
+    UnknownAccount,
 }
 
 /// Which parts work; calls can be placed when all do.

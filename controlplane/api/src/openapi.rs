@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document, made of the table.
 
+use crate::dispatch::KEY;
+use crate::limits::KEY_BYTES_MAX;
 use crate::problem::{self, Problem};
 use crate::shape::Components;
 use crate::table::{Access, Endpoint, paths};
@@ -58,6 +60,10 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
     if let (Value::Object(members), Some(permission)) = (&mut operation, permission) {
         members.insert("x-permission".to_owned(), json!(permission));
     }
+    if let (Value::Object(members), Some(describe)) = (&mut operation, endpoint.body) {
+        let content = json!({"application/json": {"schema": describe(components)}});
+        members.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
+    }
     operation
 }
 
@@ -80,7 +86,16 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
             "schema": parameter.shape(),
         })
     });
-    id.into_iter().chain(query).collect()
+    let key = endpoint.body.is_some().then(|| {
+        json!({
+            "name": KEY,
+            "in": "header",
+            "required": true,
+            "description": "A text of the client's own: the same key again counts once.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX},
+        })
+    });
+    id.into_iter().chain(query).chain(key).collect()
 }
 
 #[cfg(test)]

@@ -62,6 +62,11 @@ impl Problem {
         problem
     }
 
+    /// The request can be read, and must not be done: a member of the body, or the key, says why.
+    pub(crate) fn refused(field: &str, detail: impl Into<String>) -> Problem {
+        Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..Problem::field(field, detail) }
+    }
+
     /// No token, a wrong one, or none that can be read: always the same.
     pub(crate) fn unauthorized() -> Problem {
         let mut problem = Problem::new(StatusCode::UNAUTHORIZED);

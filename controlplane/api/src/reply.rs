@@ -62,6 +62,19 @@ impl<T: Serialize + Shape> Respond for Accepted<T> {
     }
 }
 
+/// 201 with a view: it is there now, or was already.
+pub(crate) struct Created<T>(pub(crate) T);
+
+impl<T: Serialize + Shape> Respond for Created<T> {
+    fn respond(self) -> Result<Answer, Problem> {
+        Answer::json(StatusCode::CREATED, &self.0)
+    }
+
+    fn describe(components: &mut Components) -> Vec<(u16, &'static str, &'static str, Value)> {
+        vec![(201, "Done; the same key finds it again.", JSON, T::shape(components))]
+    }
+}
+
 /// 200, or 503 when something is missing.
 pub(crate) struct Health<T> {
     pub(crate) is_well: bool,
@@ -131,6 +144,11 @@ impl<T> Page<T> {
         rows.truncate(limit);
         let next = rows.last().filter(|_| is_more).map(key);
         Page { items: rows.iter().map(view).collect(), next }
+    }
+
+    /// All there is.
+    pub(crate) fn whole(items: Vec<T>) -> Page<T> {
+        Page { items, next: None }
     }
 }
 

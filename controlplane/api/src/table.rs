@@ -1,13 +1,14 @@
 //! The table of endpoints: router, OpenAPI document and the matrix of the tests are made of it.
 
 use crate::dispatch::Context;
+use crate::form::Form;
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Parameter::{self, Account, From, Limit, Next, Until};
-use crate::reply::{Accepted, Answer, Document, Health, Json, MetricsText, Page, Respond};
+use crate::reply::{Accepted, Answer, Created, Document, Health, Json, MetricsText, Page, Respond};
 use crate::shape::Components;
 use crate::shared::Shared;
-use crate::{account, call, cdr, health, registration, subscriber, trunk};
+use crate::{account, call, cdr, health, money, registration, subscriber, trunk};
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
@@ -73,6 +74,8 @@ pub(crate) struct Endpoint {
     pub(crate) name: &'static str,
     pub(crate) access: Access,
     pub(crate) parameters: &'static [Parameter],
+    /// The body that it takes; whoever takes one moves money, so that a key stands beside it.
+    pub(crate) body: Option<fn(&mut Components) -> Value>,
     pub(crate) summary: &'static str,
     pub(crate) responses: fn(&mut Components) -> Responses,
 }
@@ -82,7 +85,7 @@ pub(crate) struct Endpoint {
 macro_rules! endpoints {
     ($(
         $access:ident $(($permission:literal))? $verb:ident $path:literal [$($parameter:expr),*]
-        $module:ident :: $function:ident -> $reply:ty, $summary:literal;
+        $module:ident :: $function:ident $(($form:ty))? -> $reply:ty, $summary:literal;
     )+) => {
         &[$(Endpoint {
             verb: Verb::$verb,
@@ -90,14 +93,26 @@ macro_rules! endpoints {
             name: concat!(stringify!($module), ".", stringify!($function)),
             access: Access::$access($(Permission($permission),)? |given| {
                 Box::pin(async move {
-                    let reply: $reply = $module::$function(given).await?;
+                    let reply: $reply =
+                        $module::$function($(<$form as Form>::read(&given)?,)? given).await?;
                     reply.respond()
                 })
             }),
             parameters: &[$($parameter),*],
+            body: forms!($($form)?),
             summary: $summary,
             responses: <$reply as Respond>::describe,
         }),+]
+    };
+}
+
+/// The schema of an endpoint's body, if it takes one.
+macro_rules! forms {
+    () => {
+        None
+    };
+    ($form:ty) => {
+        Some(<$form as Form>::describe)
     };
 }
 
@@ -136,6 +151,18 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         account::list -> Json<Page<account::AccountView>>, "Accounts with their balances.";
     Token("accounts:read") Get "/api/v1/accounts/{id}" []
         account::one -> Json<account::AccountView>, "One account with its balance.";
+    Token("accounts:read") Get "/api/v1/accounts/{id}/balances" []
+        money::balances -> Json<Page<money::BalanceView>>, "What an account has, in each unit.";
+    Token("accounts:read") Get "/api/v1/accounts/{id}/holds" [Limit, Next]
+        money::holds -> Json<Page<money::HoldView>>, "What running calls hold of an account.";
+    Token("accounts:read") Get "/api/v1/accounts/{id}/entries" [Limit, Next]
+        money::entries -> Json<Page<money::EntryView>>, "What changed a balance, newest first.";
+    Token("payments:write") Post "/api/v1/accounts/{id}/payments" []
+        money::pay(money::PaymentForm) -> Created<money::MoneyRequestView>,
+        "Books a payment; running calls become longer.";
+    Token("adjustments:write") Post "/api/v1/accounts/{id}/adjustments" []
+        money::adjust(money::AdjustmentForm) -> Created<money::MoneyRequestView>,
+        "Gives or takes money by hand; never below the floor.";
 };
 
 /// What the table says of an endpoint.
@@ -149,6 +176,8 @@ pub struct EndpointInfo {
     pub permission: Option<&'static str>,
     /// The permission is not asked for on a listener of a loopback address.
     pub is_open_on_loopback: bool,
+    /// It takes a body, and a key in `Idempotency-Key`.
+    pub takes_body: bool,
     /// What it is for.
     pub summary: &'static str,
 }
@@ -166,6 +195,7 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
             path: endpoint.path,
             permission,
             is_open_on_loopback,
+            takes_body: endpoint.body.is_some(),
             summary: endpoint.summary,
         }
     })

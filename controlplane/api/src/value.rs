@@ -9,6 +9,7 @@ use strowger_model::{
     AccountId, Amount, CdrId, ChargeKind, Currency, DigestPolicy, OrganizationId, PRICE_DIGITS,
     Price, RateId, SubscriberId, TariffId, TenantId, Transport, TrunkId, print_decimal,
 };
+use strowger_store::{MoneyKind, TransferKind};
 
 /// An id: a string, because many readers of JSON keep only 53 bits of a number.
 #[derive(Clone, Copy)]
@@ -28,6 +29,12 @@ impl Shape for Id {
 
 impl From<u64> for Id {
     fn from(id: u64) -> Id {
+        Id(id.into())
+    }
+}
+
+impl From<i64> for Id {
+    fn from(id: i64) -> Id {
         Id(id.into())
     }
 }
@@ -145,6 +152,19 @@ words! {
         Ended => "ended",
     }
     ChargeKind { Customer => "customer", Reseller => "reseller", Supplier => "supplier" }
+    MoneyKind { Payment => "payment", Adjustment => "adjustment" }
+    TransferKind {
+        Charge => "charge",
+        Cost => "cost",
+        Vat => "vat",
+        Payment => "payment",
+        Voucher => "voucher",
+        Fee => "fee",
+        Adjustment => "adjustment",
+        Rerate => "rerate",
+        Exchange => "exchange",
+        Reversal => "reversal",
+    }
     DigestPolicy { Both => "both", Sha256Only => "sha256-only", Md5Only => "md5-only" }
     Transport { Udp => "udp", Tcp => "tcp", Tls => "tls", Ws => "ws", Wss => "wss" }
 }

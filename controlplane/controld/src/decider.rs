@@ -69,6 +69,11 @@ pub(crate) struct Shared {
     pub(crate) linked: AtomicBool,
     /// How far the journal is durable, as a word; 0 = the dataplane is not there.
     pub(crate) durable: AtomicU64,
+    /// How far the intake has read the journal, as a word: all orders about records before it are
+    /// given.
+    pub(crate) read: AtomicU64,
+    /// How far the journal is in the database, as a word; 0 = not known.
+    pub(crate) stored: AtomicU64,
     /// The last counters of the shard.
     pub(crate) counters: std::sync::Mutex<Option<Counters>>,
     /// Counts of the office.
@@ -102,6 +107,9 @@ pub(crate) struct Decider {
     pub(crate) shared: Arc<Shared>,
     /// Boot and epoch of the dataplane's life that was greeted last.
     pub(crate) last_life: Option<(u128, u32)>,
+    /// The dataplane began a new life when its journal was durable up to here, and records of the
+    /// life before may not have been read yet.
+    pub(crate) unread: Option<u64>,
 }
 
 /// Gives the origin of a dataplane life's record ids, by its call table's header and epoch.
@@ -132,6 +140,8 @@ struct Session {
     lanes: [LaneEnd; 3],
     table: Option<TableReader<strowger_port::shm::Mapping>>,
     greeted: bool,
+    /// What was told of how far the journal is in the database.
+    stored: u64,
 }
 
 impl Decider {
@@ -153,8 +163,14 @@ impl Decider {
                 next_try = now.plus_ms(CONNECT_MS);
                 session = self.connect();
             }
+            // Loaded before the orders are taken: whatever was read by then has been ordered.
+            let read = self.shared.read.load(Ordering::Acquire);
             if !self.take_orders(now) {
                 return;
+            }
+            if self.unread.is_some_and(|unread| unread <= read) {
+                self.unread = None;
+                self.office.journal_read(now);
             }
             let mut busy = false;
             if let Some(session) = &mut session {
@@ -163,6 +179,7 @@ impl Decider {
                     busy |= self.take_frames(session, lane, &mut frame, latency.as_mut());
                 }
                 self.publish_durable(session);
+                self.tell_stored(session);
             }
             if self.office.poll_timeout().is_some_and(|at| at <= now) {
                 self.office.handle_timeout(now);
@@ -183,7 +200,7 @@ impl Decider {
                 let table = link.tables.pop().and_then(|(_, map)| TableReader::attach(map).ok());
                 info!(epoch = link.epoch(), "linked to the dataplane");
                 let lanes = [calls, registrations, bulk];
-                Some(Session { link, down, lanes, table, greeted: false })
+                Some(Session { link, down, lanes, table, greeted: false, stored: 0 })
             }
             Err(ConnectError::Io(_)) => None,
             Err(e @ (ConnectError::Protocol | ConnectError::Refused { .. })) => {
@@ -211,10 +228,13 @@ impl Decider {
         let sent = session.down.send(&hello.to_bytes());
         if sent.and_then(|()| session.down.send(&edge.to_bytes())).is_ok() {
             let life = (table.setup().boot_id, table.epoch());
-            let shard = table.setup().seg;
             session.greeted = true;
             if self.last_life.replace(life).is_some_and(|last| last != life) {
-                self.office.dataplane_restarted(shard, clock::monotonic());
+                let shard = table.setup().seg;
+                // The table first: a call that is not in it any more has its record before the mark.
+                let (calls, _unreadable) = crate::boot::calls_of(table);
+                self.office.dataplane_restarted(shard, &calls, clock::monotonic());
+                self.unread = Some(word(table.durable()));
             }
             self.shared.linked.store(true, Ordering::Release);
         }
@@ -301,7 +321,6 @@ impl Decider {
                     }
                 }
                 Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),
-                Output::Adjusted { id, outcome } => info!(id, ?outcome, "adjusted"),
                 Output::Verb(result) => info!(id = result.id.0, outcome = ?result.outcome, "verb"),
                 Output::Turned(turned) => info!(count = turned.count, "strangers turned away"),
             }
@@ -327,6 +346,18 @@ impl Decider {
     fn publish_durable(&self, session: &Session) {
         if let Some(table) = &session.table {
             self.shared.durable.store(word(table.durable()), Ordering::Release);
+        }
+    }
+
+    /// Tells the dataplane which segments are needed for a restore only. A word that finds no room
+    /// is told with the next one.
+    fn tell_stored(&self, session: &mut Session) {
+        let stored = self.shared.stored.load(Ordering::Acquire);
+        if session.greeted
+            && stored != session.stored
+            && session.down.send(&Down::Stored(stored).to_bytes()).is_ok()
+        {
+            session.stored = stored;
         }
     }
 

@@ -2,7 +2,6 @@
 //!
 //! The passwords are known to everybody, so the supervisor lets a demo listen on loopback only.
 
-use strowger_billing::{Cause, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit};
 use strowger_model::{
     Account, AccountId, Amount, Currency, Destination, DigestAlgorithm, DigestPolicy, Digits,
     Egress, Ingress, Normalisation, Organization, OrganizationId, OrganizationKind, PrefixEdit,
@@ -11,7 +10,7 @@ use strowger_model::{
     TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
-use strowger_store::{ConfigRows, Store, StoreError};
+use strowger_store::{ConfigRows, MoneyKind, NewMoney, Store, StoreError};
 
 const TENANT: TenantId = TenantId(1);
 const REALM: &str = "strowger.demo";
@@ -61,23 +60,27 @@ pub(crate) async fn seed(store: &Store, now_us: i64) -> Result<(), StoreError> {
     for row in &rows.destinations {
         w.insert_destination(row).await?;
     }
-    for (request, account) in (1..).zip(rows.accounts.iter().filter(|a| a.prepaid)) {
-        if let Some(payment) = payment(account, request, now_us) {
-            w.insert_transfer(&payment).await?;
+    for account in rows.accounts.iter().filter(|a| a.prepaid) {
+        if let Some(payment) = payment(account, now_us) {
+            w.insert_money(&payment).await?;
         }
     }
     w.log_change(Some(TENANT.0), "demo", "tenants", "created the demo", now_us).await?;
     w.commit().await
 }
 
-fn payment(account: &Account, request: i64, now_us: i64) -> Option<Transfer> {
-    let unit = Unit::Money(account.currency);
-    let side = |owner, kind| LedgerAccount { tenant: account.tenant, owner, kind, unit };
-    let cash = side(Owner::Tenant, LedgerKind::Cash);
-    let balance = side(Owner::Account(account.id), LedgerKind::Balance);
-    let amount = Amount::parse(CREDIT, account.currency).ok()?;
-    Transfer::new(now_us, cash, balance, amount, TransferKind::Payment, Cause::Request(request))
-        .ok()
+fn payment(account: &Account, now_us: i64) -> Option<NewMoney> {
+    Some(NewMoney {
+        tenant: account.tenant,
+        account: account.id,
+        key: "demo".into(),
+        kind: MoneyKind::Payment,
+        amount: Amount::parse(CREDIT, account.currency).ok()?,
+        currency: account.currency,
+        reason: "credit of the demo".into(),
+        actor: "demo".into(),
+        at_us: now_us,
+    })
 }
 
 /// The rows, `None` only if a constant of this file were wrong (a test says that none is).
@@ -260,7 +263,7 @@ mod tests {
     fn the_demo_is_a_world() {
         let rows = rows().unwrap();
         for account in rows.accounts.iter().filter(|a| a.prepaid) {
-            assert!(payment(account, 1, 0).is_some());
+            assert!(payment(account, 0).is_some());
         }
         let world = World::build(crate::world::routing_rows(rows, vec![Wire::Udp])).unwrap();
         assert_eq!(world.subscriber_named(TENANT, "1001").unwrap().id, SubscriberId(1));

@@ -1,23 +1,31 @@
 //! The intake's thread: journal frames to records, charged at once, stored exactly once.
 
-use crate::decider::{Order, Orders, Shared, position};
+use crate::decider::{Order, Orders, Shared, position, word};
+use crate::run::chain;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use strowger_billing::{Mode, records};
+use strowger_billing::{LEVELS_MAX, Mode, records};
 use strowger_link::CallFacts;
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_model::Cdr;
 use strowger_port::clock;
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, sync_segments};
-use strowger_store::{Position as StoredPosition, Store};
+use strowger_store::{BATCH_USUAL, Position as StoredPosition, Store, StoreError};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
-/// Records of one transaction.
-const BATCH_MAX: usize = 500;
+/// Charges of one transaction: the till takes so many at a time.
+const LINES_USUAL: usize = strowger_till::LINES_MAX - (LEVELS_MAX + 1) * RECORDS_PER_CALL_MAX;
+/// Records of one call: its attempt and the branches that became calls of their own.
+const RECORDS_PER_CALL_MAX: usize = 64;
+/// Frames without a record that are worth a transaction.
+const FRAMES_USUAL: usize = 500;
+/// Longest that the database may take for one stretch.
+const STORE_MAX: Duration = Duration::from_secs(60);
 /// Longest sleep between looks at the journal, milliseconds.
 const LOOK_MS: u32 = 100;
 /// Pause after the database refused.
@@ -29,8 +37,10 @@ pub(crate) struct Intake {
     pub(crate) directory: PathBuf,
     /// The node: whose journal it is.
     pub(crate) node: u32,
-    /// Where it goes on.
+    /// Where the database is.
     pub(crate) at: StoredPosition,
+    /// How far records are charged, never behind `at`.
+    pub(crate) charged: StoredPosition,
     /// The database.
     pub(crate) store: Store,
     /// The runtime that drives the database.
@@ -60,36 +70,123 @@ pub(crate) fn cursor(at: StoredPosition) -> Cursor {
     Cursor { position, next_seq: at.seq }
 }
 
+/// A stretch of the journal.
+struct Stretch {
+    records: Arc<[Cdr]>,
+    /// How many of them, in front, are charged already.
+    charged: usize,
+    to: StoredPosition,
+    /// The dataplane, which lives, says that it is durable.
+    is_durable: bool,
+}
+
+/// What became of a stretch.
+enum Outcome {
+    /// In the database, by this batch.
+    Stored(i64),
+    /// Not there; it waits in the journal.
+    Refused,
+    /// The cursor is where this process did not put it: it must not go on.
+    Lost,
+}
+
 impl Intake {
-    /// Runs until told to end, then takes what is left and returns.
+    /// Runs until told to end, then takes what is left and returns. It returns as well when the
+    /// database was put back under it: only a boot makes the balances true again.
+    ///
+    /// While the database refuses, records wait in the journal and not in memory: what was read
+    /// ahead is charged, so that its holds are given back and balances stay true, and forgotten.
     pub(crate) fn run(mut self) {
+        let mut next = None;
         loop {
             let ending = self.end.load(Ordering::Acquire);
-            let taken = self.take_batch();
-            if ending && !taken {
-                return;
-            }
-            if !taken {
+            let Some(stretch) = next.take().or_else(|| self.read(self.at)) else {
+                if ending {
+                    return;
+                }
                 self.shared.journal.drain();
                 let _rung = self.shared.journal.wait(Some(LOOK_MS));
+                continue;
+            };
+            self.charge(&stretch);
+            if !stretch.is_durable && !self.make_durable(stretch.to) {
+                if ending {
+                    return;
+                }
+                std::thread::sleep(RETRY);
+                continue;
+            }
+            let storing = self.begin_to_store(&stretch);
+            // The next stretch is read and rated while the database writes this one.
+            let read_ahead = self.read(stretch.to);
+            if let Some(ahead) = &read_ahead {
+                self.charge(ahead);
+            }
+            match self.outcome(storing, &stretch) {
+                Outcome::Stored(batch) => {
+                    self.at = stretch.to;
+                    self.publish();
+                    let number = batch.unsigned_abs();
+                    self.orders.give(Order::Committed(number, stretch.records));
+                    next =
+                        read_ahead.map(|ahead| Stretch { charged: ahead.records.len(), ..ahead });
+                }
+                Outcome::Refused if ending => return,
+                Outcome::Refused => {
+                    drop(read_ahead);
+                    self.charge_ahead();
+                    std::thread::sleep(RETRY);
+                    next = Some(Stretch { charged: stretch.records.len(), ..stretch });
+                }
+                Outcome::Lost => return,
             }
         }
     }
 
-    /// Takes one batch; `false` when nothing was there.
-    fn take_batch(&mut self) -> bool {
-        let mut reader = JournalReader::new(&self.directory, cursor(self.at));
-        let mut batch: Vec<Cdr> = Vec::new();
+    /// Tells the dataplane how far the journal is no longer needed for the database.
+    fn publish(&self) {
+        self.shared.stored.store(word(cursor(self.at).position), Ordering::Release);
+    }
+
+    /// Everything before the end of what is charged has been given to the decider.
+    fn has_charged(&mut self, to: StoredPosition) {
+        self.charged = self.charged.max(to);
+        let word = word(cursor(self.charged).position);
+        self.shared.read.store(word, Ordering::Release);
+    }
+
+    /// A dataplane that died may have left frames that a power cut would still take, and a record
+    /// in the books whose frame is gone would be written once more at the next boot.
+    fn make_durable(&self, to: StoredPosition) -> bool {
+        let numbers = cursor(self.at).position.segment..=cursor(to).position.segment;
+        match sync_segments(&self.directory, numbers) {
+            Ok(()) => true,
+            Err(e) => {
+                warn!("the journal cannot be made durable, its records wait: {e}");
+                false
+            }
+        }
+    }
+
+    /// The next stretch behind `from`, if it holds a record.
+    fn read(&mut self, from: StoredPosition) -> Option<Stretch> {
+        let mut reader = JournalReader::new(&self.directory, cursor(from));
+        let mut records: Vec<Cdr> = Vec::new();
         // While the dataplane lives, what is behind its durable mark could still be lost.
         let limit = position(self.shared.durable.load(Ordering::Acquire));
-        let (mut frames, mut to) = (0usize, self.at);
-        while batch.len() < BATCH_MAX {
+        let (mut lines, mut charged, mut frames, mut to) = (0, 0, 0usize, from);
+        while records.len() < BATCH_USUAL && lines < LINES_USUAL {
             match reader.next(limit) {
                 Ok(Entry::Frame { frame, cursor, .. }) => {
                     frames += 1;
                     to = stored(cursor);
                     if frame.kind == FrameKind::Ended {
-                        batch.extend(compose(frame.payload));
+                        let new = compose(frame.payload);
+                        lines += new.iter().map(|cdr| cdr.charges().count()).sum::<usize>();
+                        records.extend(new);
+                    }
+                    if to.seq <= self.charged.seq {
+                        charged = records.len();
                     }
                 }
                 Ok(Entry::Damaged { position, len }) => {
@@ -110,49 +207,99 @@ impl Intake {
                 }
             }
         }
-        if frames == 0 || (batch.is_empty() && frames < BATCH_MAX) {
-            return false;
+        if records.is_empty() {
+            self.has_charged(to);
         }
-        if limit.is_none() && !self.make_durable(to) {
-            return false;
-        }
-        self.keep(batch.into(), to);
-        true
+        // Marks of life alone are worth a transaction only now and then.
+        let worth_it = !records.is_empty() || frames >= FRAMES_USUAL;
+        worth_it.then(|| Stretch {
+            records: records.into(),
+            charged,
+            to,
+            is_durable: limit.is_some(),
+        })
     }
 
-    /// A dataplane that died may have left frames that a power cut would still take, and a record
-    /// in the books whose frame is gone would be written once more at the next boot.
-    fn make_durable(&self, to: StoredPosition) -> bool {
-        let numbers = cursor(self.at).position.segment..=cursor(to).position.segment;
-        match sync_segments(&self.directory, numbers) {
-            Ok(()) => true,
-            Err(e) => {
-                warn!("the journal cannot be made durable, its records wait: {e}");
-                false
+    /// Charges what of a stretch is not charged yet.
+    fn charge(&mut self, stretch: &Stretch) {
+        match stretch.records.get(stretch.charged..) {
+            None | Some([]) => {}
+            Some(all) if all.len() == stretch.records.len() => {
+                self.orders.give(Order::Settle(Arc::clone(&stretch.records)));
+            }
+            Some(some) => {
+                self.orders.give(Order::Settle(some.into()));
+            }
+        }
+        self.has_charged(stretch.to);
+    }
+
+    /// Charges everything that is in the journal, and keeps none of it.
+    fn charge_ahead(&mut self) {
+        while !self.end.load(Ordering::Acquire)
+            && let Some(stretch) = self.read(self.charged)
+        {
+            self.charge(&stretch);
+        }
+    }
+
+    /// Gives a stretch to the database, on the runtime's threads.
+    fn begin_to_store(&self, stretch: &Stretch) -> JoinHandle<Result<i64, StoreError>> {
+        let (store, node, from) = (self.store.clone(), self.node, self.at);
+        let (records, to) = (Arc::clone(&stretch.records), stretch.to);
+        self.runtime.spawn(async move {
+            let ingest = store.ingest(node, from, to, &records, clock::wall_us());
+            ingest.await.map(|ingested| ingested.batch)
+        })
+    }
+
+    /// Waits for the database, but not for ever.
+    fn outcome(&self, storing: JoinHandle<Result<i64, StoreError>>, stretch: &Stretch) -> Outcome {
+        let stop = storing.abort_handle();
+        let waited =
+            self.runtime.block_on(async { tokio::time::timeout(STORE_MAX, storing).await });
+        match waited {
+            Ok(Ok(Ok(batch))) => Outcome::Stored(batch),
+            Ok(Ok(Err(StoreError::Cursor { .. }))) => self.look_for(stretch),
+            Ok(Ok(Err(e))) => {
+                warn!(
+                    "the database does not take records, they wait in the journal: {}",
+                    chain(&e)
+                );
+                Outcome::Refused
+            }
+            Ok(Err(e)) => {
+                error!("storing records ended early: {e}");
+                Outcome::Refused
+            }
+            Err(_) => {
+                stop.abort();
+                warn!("the database took longer than {STORE_MAX:?}, records wait in the journal");
+                Outcome::Refused
             }
         }
     }
 
-    /// Charges, then stores, however long the database takes.
-    fn keep(&mut self, batch: Arc<[Cdr]>, to: StoredPosition) {
-        self.orders.give(Order::Settle(Arc::clone(&batch)));
-        loop {
-            let at_us = clock::wall_us();
-            let ingest = self.store.ingest(self.node, self.at, to, &batch, at_us);
-            match self.runtime.block_on(ingest) {
-                Ok(ingested) => {
-                    let number = ingested.batch.unsigned_abs();
-                    self.orders.give(Order::Committed(number, batch));
-                    self.at = to;
-                    return;
-                }
-                Err(e) => {
-                    warn!("the database does not take records, they wait in the journal: {e}");
-                    if self.end.load(Ordering::Acquire) {
-                        return;
-                    }
-                    std::thread::sleep(RETRY);
-                }
+    /// The cursor is elsewhere. A commit whose answer was lost is there all the same.
+    fn look_for(&self, stretch: &Stretch) -> Outcome {
+        let reader = self.store.reader();
+        let asked = self.runtime.block_on(async {
+            let cursors = reader.cursors().await?;
+            Ok::<_, StoreError>((cursors, reader.last_batch(self.node).await?))
+        });
+        let (cursors, batch) = match asked {
+            Ok(answer) => answer,
+            Err(e) => {
+                warn!("the journal's cursor cannot be read: {}", chain(&e));
+                return Outcome::Refused;
+            }
+        };
+        let at = cursors.iter().find(|taken| taken.origin == self.node).map(|taken| taken.at);
+        match (at, batch) {
+            (Some(at), Some(batch)) if at == stretch.to => Outcome::Stored(batch),
+            _ => {
+                error!(?at, expected = ?self.at, "somebody else moved the journal's cursor");
+                Outcome::Lost
             }
         }
     }
@@ -168,3 +315,6 @@ pub(crate) fn compose(payload: &[u8]) -> Vec<Cdr> {
         }
     }
 }
+
+#[cfg(test)]
+mod faults;

@@ -13,6 +13,7 @@ mod decider;
 mod demo;
 mod edge;
 mod intake;
+mod money;
 mod run;
 mod secret;
 mod view;

@@ -1,6 +1,6 @@
 //! Putting the control plane together, and taking it apart.
 
-use crate::decider::{Decider, Orders, Origins, Shared, orders};
+use crate::decider::{Decider, Orders, Origins, Shared, orders, word};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::view::View;
@@ -37,6 +37,8 @@ const LOOK_MS: u32 = 1_000;
 /// This process's place on its directories, and its name there.
 const KIND: &str = "controld";
 const ME: &str = concat!("strowger-controld ", env!("CARGO_PKG_VERSION"));
+/// Pause between attempts to open the database at boot, milliseconds.
+const DATABASE_MS: u32 = 500;
 /// How long records may take to reach the database at the end.
 const END_MAX: Duration = Duration::from_secs(4);
 /// Registrations written in one transaction.
@@ -64,7 +66,8 @@ pub(crate) fn run(config: &Config, demo: bool) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|e| format!("runtime: {e}"))?;
-    let plant = runtime.block_on(Plant::open(config, demo))?;
+    let Some(store) = await_database(config, &runtime, &signals)? else { return Ok(()) };
+    let plant = runtime.block_on(Plant::open(config, demo, store))?;
     let works = plant.start(config, &runtime, admin)?;
     offered.set_ready();
     for fd in ready.drain(..) {
@@ -128,6 +131,35 @@ fn private_dir(dir: &Path) -> Result<(), String> {
     made.map_err(|e| format!("{}: {e}", dir.display()))
 }
 
+/// Opens the database, however long it is away; `None` = told to end meanwhile. Without it nothing
+/// can be decided, but the dataplane keeps its calls and its journal their records: to wait is
+/// better than to die again and again.
+fn await_database(
+    config: &Config,
+    runtime: &Runtime,
+    signals: &Signals,
+) -> Result<Option<Store>, String> {
+    let database = &config.database;
+    let place = Place::parse(&database.url, &config.node.data, &database.password_file);
+    let place = place.map_err(|e| chain(&e))?;
+    let mut said = String::new();
+    loop {
+        match runtime.block_on(Store::open_at(&place)) {
+            Ok(store) => return Ok(Some(store)),
+            Err(e) => {
+                let why = chain(&e);
+                if why != said {
+                    warn!("waiting for the database: {why}");
+                    said = why;
+                }
+            }
+        }
+        if matches!(signals.wait(Some(DATABASE_MS)), Ok(Some(_))) {
+            return Ok(None);
+        }
+    }
+}
+
 /// What boot reads before anything is answered.
 struct Plant {
     store: Store,
@@ -139,12 +171,8 @@ struct Plant {
 }
 
 impl Plant {
-    async fn open(config: &Config, demo: bool) -> Result<Plant, String> {
+    async fn open(config: &Config, demo: bool, store: Store) -> Result<Plant, String> {
         let said = |e: &dyn std::fmt::Display| e.to_string();
-        let database = &config.database;
-        let place = Place::parse(&database.url, &config.node.data, &database.password_file);
-        let place = place.map_err(|e| chain(&e))?;
-        let store = Store::open_at(&place).await.map_err(|e| chain(&e))?;
         let now_us = clock::wall_us();
         if demo {
             demo::seed(&store, now_us).await.map_err(|e| chain(&e))?;
@@ -168,7 +196,9 @@ impl Plant {
         office.load_bindings(bindings, now, now_us);
         let cursors = reader.cursors().await.map_err(|e| chain(&e))?;
         let at = cursors.iter().find(|c| c.origin == node).map(|c| c.at).unwrap_or_default();
-        boot::take_up(&mut office, config, at);
+        for (life, origin) in boot::take_up(&mut office, config, at) {
+            store.learn_origin(&life, origin).await.map_err(|e| chain(&e))?;
+        }
         Ok(Plant { store, compiled, listeners, office, nonce_key, at })
     }
 
@@ -182,6 +212,8 @@ impl Plant {
         let shared = Arc::new(Shared {
             linked: AtomicBool::new(false),
             durable: AtomicU64::new(0),
+            stored: AtomicU64::new(word(crate::intake::cursor(self.at).position)),
+            read: AtomicU64::new(0),
             counters: Mutex::new(None),
             counts: Mutex::default(),
             latency_us: Default::default(),
@@ -202,12 +234,14 @@ impl Plant {
             unwritten: crate::decider::Unwritten::new(),
             shared: Arc::clone(&shared),
             last_life: None,
+            unread: None,
         };
         let end = Arc::new(AtomicBool::new(false));
         let intake = Intake {
             directory: config.node.data.join("journal"),
             node: config.node.number,
             at: self.at,
+            charged: self.at,
             store: self.store.clone(),
             runtime: handle.clone(),
             orders: orders.clone(),

@@ -1,17 +1,18 @@
 //! What REST shows of what runs: every question is put to the decider's thread as a closure.
 
 use crate::decider::{Order, Orders, Shared};
+use crate::money::Cashier;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strowger_api::{
-    AccountBalance, Api, CallId, CallState, Live, LiveCall, MetricsWriter, Readiness, Registration,
-    RegistrationKey, Reply, Unavailable,
+    AccountBalance, AccountHold, Api, CallId, CallState, Live, LiveCall, MetricsWriter, MoneyOrder,
+    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
 };
 use strowger_link::{AskId, COUNTERS, Cause, Hangup, LiveState, Reason};
 use strowger_model::{AccountId, Binding, CdrId};
 use strowger_office::{Counts, LiveCall as OfficeCall, Office};
-use strowger_store::{Scope, Store};
+use strowger_store::{MoneyRequest, Scope, Store};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
@@ -23,31 +24,40 @@ pub(crate) struct View {
     orders: Orders,
     shared: Arc<Shared>,
     store: Store,
+    cashier: Cashier,
 }
 
 impl View {
     pub(crate) fn new(orders: Orders, shared: Arc<Shared>, store: Store) -> View {
-        View { orders, shared, store }
+        let cashier = Cashier::new(orders.clone(), store.clone());
+        View { orders, shared, store, cashier }
     }
 
-    /// Puts a question to the decider's thread.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Office) -> T + Send + 'static,
     ) -> Result<T, Unavailable> {
-        let (reply, answer) = oneshot::channel();
-        let order = Order::Query(Box::new(move |office| {
-            // The asker may have gone away.
-            let _gone = reply.send(question(office));
-        }));
-        let orders = self.orders.clone();
-        // Giving an order may wait for room, which must not hold up the runtime.
-        let given = tokio::task::spawn_blocking(move || orders.give(order)).await;
-        if !matches!(given, Ok(true)) {
-            return Err(Unavailable);
-        }
-        answer.await.map_err(|_| Unavailable)
+        ask(&self.orders, question).await
     }
+}
+
+/// Puts a question to the decider's thread.
+pub(crate) async fn ask<T: Send + 'static>(
+    orders: &Orders,
+    question: impl FnOnce(&mut Office) -> T + Send + 'static,
+) -> Result<T, Unavailable> {
+    let (reply, answer) = oneshot::channel();
+    let order = Order::Query(Box::new(move |office| {
+        // The asker may have gone away.
+        let _gone = reply.send(question(office));
+    }));
+    let orders = orders.clone();
+    // Giving an order may wait for room, which must not hold up the runtime.
+    let given = tokio::task::spawn_blocking(move || orders.give(order)).await;
+    if !matches!(given, Ok(true)) {
+        return Err(Unavailable);
+    }
+    answer.await.map_err(|_| Unavailable)
 }
 
 fn live_call(call: &OfficeCall) -> LiveCall {
@@ -145,6 +155,31 @@ impl Live for View {
         }))
     }
 
+    fn holds(
+        &self,
+        account: AccountId,
+        after: Option<CallId>,
+        limit: usize,
+    ) -> Reply<'_, Vec<AccountHold>> {
+        Box::pin(self.ask(move |office| {
+            let holds = office.holds_of(account, after.map(|after| AskId(after.0)));
+            let shown = holds.map(|(ask, hold)| AccountHold {
+                call: CallId(ask.0),
+                amount: hold.amount,
+                granted_ms: (hold.granted.ms != u64::MAX).then_some(hold.granted.ms),
+                last: hold.granted.last,
+                answered: hold.answered,
+            });
+            shown.take(limit).collect()
+        }))
+    }
+
+    fn move_money(&self, order: MoneyOrder) -> Reply<'_, Result<MoneyRequest, MoneyRefusal>> {
+        // A task of its own: it goes to its end when the asker goes away.
+        let task = tokio::spawn(self.cashier.clone().move_money(order));
+        Box::pin(async { task.await.map_err(|_| Unavailable)? })
+    }
+
     fn readiness(&self) -> Reply<'_, Readiness> {
         Box::pin(async {
             let world = self.ask(|office| office.world().tenants().next().is_some()).await;
@@ -196,6 +231,8 @@ fn write_office(writer: &mut MetricsWriter, counts: &Counts) {
     let mut calls = writer.counter("strowger_calls_total", "Attempts, by what became of them.");
     calls.sample(&[("verdict", "admitted")], counts.admitted);
     calls.sample(&[("verdict", "refused")], counts.refused);
+    let lengthened = "Calls lengthened unasked, because money came in.";
+    writer.counter("strowger_lengthened_total", lengthened).sample(&[], counts.lengthened);
     writer.counter("strowger_records_total", "Records settled.").sample(&[], counts.settled);
     writer.counter("strowger_till_alarms_total", "Alarms of the till.").sample(&[], counts.alarms);
 }

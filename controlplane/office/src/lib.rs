@@ -15,22 +15,25 @@ mod live;
 mod money;
 
 pub use live::{LIVE_MAX, LiveCall};
+pub use strowger_till::{Refusal as TillRefusal, Stage};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
-    Hangup, LegId, MS, Octets, RecordId, Started, Tick, Turned, Up, Verb, VerbId, VerbKind,
-    VerbResult,
+    Hangup, LegId, Lengthen, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up, Verb, VerbId,
+    VerbKind, VerbResult,
 };
-use strowger_model::{Account, Amount, Binding, Cdr};
+use strowger_model::{Account, AccountId, Amount, Binding, Cdr};
 use strowger_routing::{
     AdmitPlan, Decision, Facts, Locations, Plan, Refusal, Verdict, World, decide, finish, register,
     reject,
 };
 use strowger_till::Output as Said;
-use strowger_till::{AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Stage, Till};
+use strowger_till::{
+    AccountHold, AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Till,
+};
 
 /// What the office wants done.
 #[derive(Clone, PartialEq, Debug)]
@@ -43,13 +46,6 @@ pub enum Output {
     Doorbell(u64),
     /// The outcome of a verb.
     Verb(VerbResult),
-    /// An adjustment is done, or why not.
-    Adjusted {
-        /// Its identity.
-        id: u64,
-        /// The balance now, or the refusal.
-        outcome: Result<Amount, strowger_till::Refusal>,
-    },
     /// Strangers were turned away.
     Turned(Turned),
     /// A shard's counters, for metrics.
@@ -67,6 +63,8 @@ pub struct Counts {
     pub registrations: u64,
     /// Extend asks.
     pub extensions: u64,
+    /// Calls lengthened unasked, because money came in.
+    pub lengthened: u64,
     /// Other kinds: not supported.
     pub others: u64,
     /// Asks that came after their deadline, dropped.
@@ -92,13 +90,18 @@ pub struct Office {
     next_verb: u64,
     out: VecDeque<Output>,
     counts: Counts,
+    /// Holds of a life of the dataplane that has ended, which its call table does not know.
+    doubtful: BTreeSet<HoldId>,
 }
 
 /// What a record does to the till. A record that charges nobody only gives its hold back, if it
 /// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr) -> Event {
     let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
+    // Its table went with the host: a boot before its record came could not know of its hold.
+    let unheld = record.outcome.reason == Reason::HostLost as u8;
     match (lines.is_empty(), record.is_answered()) {
+        (false, _) if unheld => Event::Replay(Settle { hold, lines }),
         (false, _) => Event::Settle(Settle { hold, lines }),
         // Remembered: a `Started` that comes after the record opens no new hold.
         (true, true) => Event::Replay(Settle { hold, lines }),
@@ -124,6 +127,7 @@ impl Office {
             next_verb: 0,
             out: VecDeque::new(),
             counts: Counts::default(),
+            doubtful: BTreeSet::new(),
         }
     }
 
@@ -266,7 +270,8 @@ impl Office {
             Some(granted) => Some(granted),
             // This process never saw the call: take it up from its settlement, then ask again.
             None => {
-                self.adopt(extend.call, &extend.settlement, extend.granted_ms, true, now);
+                let granted = (extend.granted_ms, false);
+                self.adopt(extend.call, &extend.settlement, granted, true, now);
                 self.ask_extend(event, now)
             }
         }?;
@@ -299,7 +304,7 @@ impl Office {
             }
         }
         if unknown {
-            self.adopt(started.ask, &started.settlement, 0, true, now);
+            self.adopt(started.ask, &started.settlement, (0, false), true, now);
         }
         if let Some(call) = self.live.get_mut(&started.ask) {
             call.record = Some(started.record);
@@ -307,12 +312,13 @@ impl Office {
         }
     }
 
-    /// Takes a running call up that this process did not admit.
+    /// Takes a running call up that this process did not admit. `granted`: talk time, and whether
+    /// that is the last slice.
     fn adopt(
         &mut self,
         ask: AskId,
         settlement: &Octets,
-        granted_ms: u64,
+        granted: (u64, bool),
         started: bool,
         now: Tick,
     ) {
@@ -321,7 +327,7 @@ impl Office {
         if settlement.hold == 0 {
             return;
         }
-        let adopt = money::adopt(self.node, ask, &settlement, granted_ms, started);
+        let adopt = money::adopt(self.node, ask, &settlement, granted, started);
         self.till.handle(Event::Adopt(adopt), ms(now));
         self.drain_till();
     }
@@ -349,8 +355,8 @@ impl Office {
     /// Takes a running call up that the call table shows at boot, after [`Office::replay`]: a call
     /// that stands in both is in the journal, and the record wins.
     pub fn adopt_running(&mut self, facts: &CallFacts, now: Tick) {
-        let granted_ms = facts.facts.iter().rev().find_map(|fact| match fact {
-            Fact::Granted(granted) => Some(granted.ms),
+        let granted = facts.facts.iter().rev().find_map(|fact| match fact {
+            Fact::Granted(granted) => Some((granted.ms, granted.last)),
             Fact::Began(_)
             | Fact::LegOpened(_)
             | Fact::LegProgress(_)
@@ -361,21 +367,39 @@ impl Office {
             | Fact::Ended(_) => None,
         });
         let answered = facts.facts.iter().any(|fact| matches!(fact, Fact::Joined(_)));
+        // One that has ended waits for its record: until then its money is not to be had.
+        self.adopt(facts.ask, &facts.settlement, granted.unwrap_or_default(), answered, now);
         if facts.is_ended() || self.live.len() >= LIVE_MAX {
             return;
         }
-        self.adopt(facts.ask, &facts.settlement, granted_ms.unwrap_or(0), answered, now);
         if self.till.has_hold(HoldId(facts.ask.0)) {
             let settlement = Settlement::decode(&facts.settlement.0).ok();
             self.live.insert(facts.ask, live::taken_up(facts, settlement.as_ref()));
         }
     }
 
-    /// The dataplane's shard began a new life: attempts that were not answered are gone. Answered
-    /// calls come back as records that it closed at its last sign of life.
-    pub fn dataplane_restarted(&mut self, shard: u8, now: Tick) {
-        self.live.retain(|ask, _| ask.0 >> 56 != u64::from(shard));
-        self.till.handle(Event::Epoch { shard }, ms(now));
+    /// The dataplane's shard began a new life. Calls of its table are held for, answered ones as
+    /// such even if their `Started` was lost. A hold of any other call stands until
+    /// [`Office::journal_read`]: its record may be on its way, and its money is spent.
+    pub fn dataplane_restarted(&mut self, shard: u8, table: &[CallFacts], now: Tick) {
+        for facts in table {
+            self.adopt_running(facts, now);
+        }
+        let runs = |facts: &&CallFacts| !facts.is_ended();
+        let running: BTreeSet<AskId> = table.iter().filter(runs).map(|facts| facts.ask).collect();
+        let known: BTreeSet<AskId> = table.iter().map(|facts| facts.ask).collect();
+        self.live.retain(|ask, _| ask.0 >> 56 != u64::from(shard) || running.contains(ask));
+        let holds = self.till.holds().map(|(hold, _)| hold);
+        let gone = holds.filter(|hold| hold.0 >> 56 == u64::from(shard));
+        self.doubtful.extend(gone.filter(|hold| !known.contains(&AskId(hold.0))));
+    }
+
+    /// All records of the former life have been settled: what no record came for was an attempt
+    /// that came to nothing.
+    pub fn journal_read(&mut self, now: Tick) {
+        for hold in core::mem::take(&mut self.doubtful) {
+            self.till.handle(Event::Void(hold), ms(now));
+        }
         self.drain_till();
     }
 
@@ -386,12 +410,35 @@ impl Office {
         self.drain_till();
     }
 
-    /// A payment that the books have already.
-    pub fn paid(&mut self, id: u64, account: &Account, amount: Amount, now: Tick) {
-        let key = AccountKey { node: self.node, account: account.id };
-        let adjust = Adjust { id, key, amount, stage: Stage::Durable };
-        self.till.handle(Event::Adjust(adjust), ms(now));
-        self.drain_till();
+    /// A payment, fee or correction: in the books already, to be agreed to, or its second word; see
+    /// [`Stage`]. The balance now; `None` when nothing is said. Calls that this lengthens come as
+    /// outputs.
+    pub fn adjust(
+        &mut self,
+        id: u64,
+        account: AccountId,
+        amount: Amount,
+        stage: Stage,
+        now: Tick,
+    ) -> Option<Result<Amount, strowger_till::Refusal>> {
+        let key = AccountKey { node: self.node, account };
+        self.till.handle(Event::Adjust(Adjust { id, key, amount, stage }), ms(now));
+        let mut outcome = None;
+        while let Some(output) = self.till.poll_output() {
+            match output {
+                Said::Adjusted { balance, .. } => outcome = Some(Ok(balance)),
+                Said::AdjustRefused { why, .. } => outcome = Some(Err(why)),
+                Said::Lengthened(_)
+                | Said::Alarm(_)
+                | Said::Expired(_)
+                | Said::EpochVoided { .. }
+                | Said::Admitted(_)
+                | Said::Refused { .. }
+                | Said::Extended(_)
+                | Said::Unknown(_) => self.pass(output),
+            }
+        }
+        outcome
     }
 
     /// Ends a running call; the outcome comes as [`Output::Verb`] with this id.
@@ -452,8 +499,19 @@ impl Office {
 
     /// An account's numbers.
     #[must_use]
-    pub fn balance(&self, account: strowger_model::AccountId) -> Option<Balance> {
+    pub fn balance(&self, account: AccountId) -> Option<Balance> {
         self.till.balance(AccountKey { node: self.node, account })
+    }
+
+    /// What running calls hold of an account, with asks above `after`, in order.
+    pub fn holds_of(
+        &self,
+        account: AccountId,
+        after: Option<AskId>,
+    ) -> impl Iterator<Item = (AskId, AccountHold)> + '_ {
+        let key = AccountKey { node: self.node, account };
+        let holds = self.till.holds_of(key, after.map(|ask| HoldId(ask.0)));
+        holds.map(|hold| (AskId(hold.granted.hold.0), hold))
     }
 
     /// Counts since the start.
@@ -490,6 +548,17 @@ impl Office {
         }
     }
 
+    /// Tells the dataplane of talk time that it did not ask for. A call that is not in the live view
+    /// ends where it would have ended, and its record settles what was held.
+    fn lengthen(&mut self, granted: strowger_till::Granted) {
+        let ask = AskId(granted.hold.0);
+        let Some(call) = self.live.get(&ask) else { return };
+        let grant = Grant { ms: granted.ms, last: granted.last, go_on: call.go_on };
+        self.counts.lengthened += 1;
+        let more = Lengthen { ask, leg: call.leg, grant };
+        self.out.push_back(Output::Down(Down::Lengthen(more)));
+    }
+
     /// What the till says outside an exchange.
     fn pass(&mut self, output: strowger_till::Output) {
         match output {
@@ -497,16 +566,13 @@ impl Office {
                 self.counts.alarms += 1;
                 self.out.push_back(Output::Alarm(alarm));
             }
-            Said::Adjusted { id, balance } => {
-                self.out.push_back(Output::Adjusted { id, outcome: Ok(balance) });
-            }
-            Said::AdjustRefused { id, why } => {
-                self.out.push_back(Output::Adjusted { id, outcome: Err(why) });
-            }
+            Said::Lengthened(granted) => self.lengthen(granted),
             Said::Expired(hold) => {
                 self.live.remove(&AskId(hold.0));
             }
             Said::EpochVoided { .. }
+            | Said::Adjusted { .. }
+            | Said::AdjustRefused { .. }
             | Said::Admitted(_)
             | Said::Refused { .. }
             | Said::Extended(_)

@@ -46,7 +46,7 @@ pub(crate) fn adopt(
     node: u32,
     ask: AskId,
     settlement: &Settlement,
-    granted_ms: u64,
+    (granted_ms, last): (u64, bool),
     started: bool,
 ) -> Adopt {
     let levels = settlement.levels.iter().filter_map(|level| {
@@ -58,6 +58,7 @@ pub(crate) fn adopt(
         levels: levels.collect(),
         limits: limits.into_iter().collect(),
         granted_ms,
+        last,
         ms_max: 0,
         started,
     }

@@ -353,6 +353,45 @@ fn talk_time_is_extended_up_to_the_balance() {
     assert_eq!(payer(&office).1, "0.12000000");
 }
 
+/// What the dataplane is told unasked: the call, its total talk time, and whether that is the last.
+fn lengthened(office: &mut Office) -> Vec<(u64, u64, bool)> {
+    let mut told = Vec::new();
+    while let Some(output) = office.poll_output() {
+        if let Output::Down(Down::Lengthen(more)) = output {
+            assert_eq!(more.leg, ask(0, "").leg);
+            told.push((more.ask.0, more.grant.ms, more.grant.last));
+        }
+    }
+    told
+}
+
+#[test]
+fn a_payment_lengthens_a_call_in_its_last_slice() {
+    let mut first = office("0.03");
+    let go = go(&mut first, 7);
+    assert_eq!((go.grant.ms, go.grant.last), (30_000, true));
+    let euro = |text: &str| Amount::parse(text, Currency::new("EUR", 2).unwrap()).unwrap();
+    let pay = |office: &mut Office, id, text: &str| {
+        office.adjust(id, PAYER, euro(text), Stage::Durable, NOW).unwrap()
+    };
+    assert_eq!(pay(&mut first, 1, "0.02"), Ok(euro("0.05")));
+    assert_eq!(lengthened(&mut first), [(7, 50_000, true)]);
+    assert_eq!(pay(&mut first, 1, "0.02"), Ok(euro("0.05")));
+    assert_eq!(lengthened(&mut first), []);
+    // The control plane dies; the table knows of the last slice, the books of the payment.
+    let mut running = facts(7, &go.settlement, None);
+    running.facts.push(Fact::Granted(strowger_link::Granted { at: NOW, ms: 50_000, last: true }));
+    let mut second = office("0.05");
+    second.adopt_running(&running, NOW);
+    assert_eq!(payer(&second), at("0.05000000", "0.05000000", 1));
+    let leg = second.live()[&AskId(7)].leg;
+    assert_eq!(pay(&mut second, 9, "0.10"), Ok(euro("0.15")));
+    let Some(Output::Down(Down::Lengthen(more))) = second.poll_output() else { panic!("nothing") };
+    assert_eq!((more.leg, more.grant.ms, more.grant.last), (leg, 110_000, false));
+    assert_eq!(payer(&second), at("0.15000000", "0.11000000", 1));
+    assert_eq!(alarms(&mut second), 0);
+}
+
 #[test]
 fn a_late_ask_is_dropped() {
     let mut office = office("10");
@@ -400,11 +439,43 @@ fn an_answered_call_that_nobody_knows_is_taken_up() {
 fn a_new_life_of_the_dataplane_has_no_attempts() {
     let mut office = office("10");
     go(&mut office, 7);
-    office.dataplane_restarted(1, NOW);
+    office.dataplane_restarted(1, &[], NOW);
+    office.journal_read(NOW);
     assert_eq!(payer(&office).2, 1);
-    office.dataplane_restarted(0, NOW);
-    assert_eq!(payer(&office), at("10.00000000", "0.00000000", 0));
+    office.dataplane_restarted(0, &[], NOW);
     assert!(office.live().is_empty());
+    // Its record may be on its way.
+    assert_eq!(payer(&office).2, 1);
+    office.journal_read(NOW);
+    assert_eq!(payer(&office), at("10.00000000", "0.00000000", 0));
+    assert_eq!(alarms(&mut office), 0);
+}
+
+#[test]
+fn a_record_that_comes_after_the_new_life_finds_its_hold() {
+    let mut office = office("10");
+    let settlement = go(&mut office, 7).settlement;
+    office.dataplane_restarted(0, &[], NOW);
+    office.settle(&records(&facts(7, &settlement, Some(60))), NOW);
+    office.journal_read(NOW);
+    assert_eq!(payer(&office), at("9.94000000", "0.00000000", 0));
+    assert_eq!(alarms(&mut office), 0);
+}
+
+#[test]
+fn calls_that_were_taken_up_keep_their_holds() {
+    let mut office = office("10");
+    let runs = facts(7, &go(&mut office, 7).settlement, None);
+    let ended = facts(8, &go(&mut office, 8).settlement, Some(60));
+    office.dataplane_restarted(0, &[runs.clone(), ended.clone()], NOW);
+    office.journal_read(NOW);
+    assert_eq!(office.live().keys().collect::<Vec<_>>(), [&AskId(7)]);
+    assert_eq!(payer(&office).2, 2);
+    office.settle(&records(&ended), NOW);
+    let ends = facts(7, &runs.settlement, Some(60));
+    office.settle(&records(&ends), NOW);
+    assert_eq!(payer(&office), at("9.88000000", "0.00000000", 0));
+    assert_eq!(alarms(&mut office), 0);
 }
 
 #[test]

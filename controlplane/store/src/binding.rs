@@ -57,13 +57,13 @@ impl Writer<'_> {
              refreshed_us = excluded.refreshed_us, expires_us = excluded.expires_us";
         let query = sqlx::query(sql)
             .bind(b.subscriber.0)
-            .bind(clean(b.uri.clone()))
-            .bind(clean(b.instance.clone()))
+            .bind(clean(&b.uri).into_owned())
+            .bind(clean(&b.instance).into_owned())
             .bind(i64::from(b.reg_id))
-            .bind(clean(b.sip_call_id.clone()))
+            .bind(clean(&b.sip_call_id).into_owned())
             .bind(i64::from(b.cseq))
             .bind(i64::from(b.q))
-            .bind(clean(b.user_agent.clone()))
+            .bind(clean(&b.user_agent).into_owned())
             .bind(serde_json::to_string(&b.path).unwrap_or_default())
             .bind(i64::from(b.listener))
             .bind(b.source.to_string())
@@ -84,7 +84,7 @@ impl Writer<'_> {
         uri: &str,
     ) -> Result<(), StoreError> {
         let sql = "DELETE FROM bindings WHERE subscriber_id = $1 AND uri = $2";
-        let query = sqlx::query(sql).bind(subscriber.0).bind(clean(uri.to_owned()));
+        let query = sqlx::query(sql).bind(subscriber.0).bind(clean(uri).into_owned());
         query.execute(&mut *self.tx).await.tried("remove a registration").map(|_| ())
     }
 }

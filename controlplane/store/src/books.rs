@@ -69,12 +69,28 @@ pub enum Finding {
         /// Its id.
         i64,
     ),
+    /// A record of no batch, or a charge or hop of no record.
+    Stray {
+        /// Table.
+        table: &'static str,
+        /// The record it names.
+        record: i64,
+    },
     /// A transfer comes from a batch that is not there.
     NoBatch {
         /// Transfer.
         transfer: i64,
         /// The batch it names.
         batch: i64,
+    },
+    /// A payment or adjustment that no transfer of its amount stands for, or more than one.
+    Request {
+        /// The request.
+        request: i64,
+        /// What it should move.
+        amount: i64,
+        /// What was moved.
+        moved: i128,
     },
     /// A journal was taken twice or with a gap.
     Stretch {
@@ -142,8 +158,14 @@ impl Display for Finding {
             Finding::Transfer(id) => {
                 write!(f, "transfer {id}: accounts, tenant, unit or amount cannot be")
             }
+            Finding::Stray { table, record } => {
+                write!(f, "record {record}: a row of {table} refers to what is not there")
+            }
             Finding::NoBatch { transfer, batch } => {
                 write!(f, "transfer {transfer}: there is no batch {batch}")
+            }
+            Finding::Request { request, amount, moved } => {
+                write!(f, "request {request}: should move {amount}, its transfers move {moved}")
             }
             Finding::Stretch { batch, origin, first, before } => {
                 write!(f, "batch {batch}: took journal {origin} from {first}, ")?;
@@ -301,6 +323,8 @@ impl Reader {
             batch = end;
         }
         self.check_transfers(newest, &mut report).await?;
+        self.check_references(&mut report).await?;
+        self.check_requests(&mut report).await?;
         self.check_stretches(last, &mut report).await?;
         self.check_balances(&mut report).await?;
         Ok(report)
@@ -362,6 +386,47 @@ impl Reader {
             if c.flag("stray")? {
                 report.add(Finding::NoBatch { transfer, batch: c.int("batch")? });
             }
+        }
+        Ok(())
+    }
+
+    /// What the database does not check at each insert: records have a batch, the rest a record.
+    async fn check_references(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let records = "SELECT d.id AS record FROM cdrs d WHERE NOT EXISTS \
+             (SELECT 1 FROM batches b WHERE b.id = d.batch) ORDER BY d.id LIMIT $1";
+        let charges = "SELECT c.cdr_id AS record FROM cdr_charges c WHERE NOT EXISTS \
+             (SELECT 1 FROM cdrs d WHERE d.id = c.cdr_id AND d.part = c.part) \
+             ORDER BY c.cdr_id LIMIT $1";
+        let hops = "SELECT h.cdr_id AS record FROM cdr_hops h WHERE NOT EXISTS \
+             (SELECT 1 FROM cdrs d WHERE d.id = h.cdr_id AND d.part = h.part) \
+             ORDER BY h.cdr_id LIMIT $1";
+        for (table, sql) in [("cdrs", records), ("cdr_charges", charges), ("cdr_hops", hops)] {
+            let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+            for row in &rows.tried("look for rows that belong to nothing")? {
+                let record = Columns::new(table, row).int("record")?;
+                report.add(Finding::Stray { table, record });
+            }
+        }
+        Ok(())
+    }
+
+    /// What was paid or adjusted moved exactly its account's balance, once.
+    async fn check_requests(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        // One statement sees a request and its transfer, or neither.
+        let sql = "SELECT id, amount, moved FROM (SELECT m.id AS id, m.amount AS amount, \
+             CAST((SELECT COALESCE(SUM(CASE WHEN l.id = t.credit_id THEN t.amount \
+             ELSE -t.amount END), 0) FROM transfers t JOIN ledger_accounts l \
+             ON l.id IN (t.debit_id, t.credit_id) AND l.owner_kind = 'account' \
+             AND l.owner_id = m.account_id AND l.kind = 'balance' \
+             WHERE t.cause_kind = 'request' AND t.cause_id = m.id) AS BIGINT) AS moved \
+             FROM money_requests m) s WHERE amount <> moved ORDER BY id LIMIT $1";
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+        for row in &rows.tried("look through the payments")? {
+            let c = Columns::new("money_requests", row);
+            let (request, amount, moved) = (c.int("id")?, c.int("amount")?, c.int("moved")?);
+            report.add(Finding::Request { request, amount, moved: moved.into() });
         }
         Ok(())
     }

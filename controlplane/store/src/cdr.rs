@@ -1,10 +1,10 @@
 //! Records: written once by the ingest, listed newest first by key.
 
-use crate::column::{Columns, clean, word_of};
-use crate::{LIST_MAX, Reader, Scope, StoreError, Tried, Writer};
-use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::query::Query;
-use sqlx::{Any, AssertSqlSafe};
+use crate::bulk::{Bulk, Sink};
+use crate::column::{Columns, word_of};
+use crate::{LIST_MAX, Reader, Scope, StoreError, Tried};
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use strowger_model::{
@@ -19,82 +19,29 @@ pub(crate) const CHARGE_KINDS: [(&str, ChargeKind); 3] = [
     ("supplier", ChargeKind::Supplier),
 ];
 
-/// A column's value on its way to the database.
-enum Value {
-    Int(i64),
-    IntOrNull(Option<i64>),
-    Text(String),
-    TextOrNull(Option<String>),
-}
-
-fn int(value: impl Into<i64>) -> Value {
-    Value::Int(value.into())
-}
-
 /// Counters never reach 2^63; a value that did would be the largest that fits.
-fn count(value: u64) -> Value {
-    Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
+fn count(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn null(value: Option<i64>) -> Value {
-    Value::IntOrNull(value)
-}
-
-fn text(value: impl ToString) -> Value {
-    Value::Text(clean(value.to_string()))
-}
-
-fn text_null(value: Option<impl ToString>) -> Value {
-    Value::TextOrNull(value.map(|v| clean(v.to_string())))
-}
-
-type Row = Vec<(&'static str, Value)>;
-
-/// `INSERT INTO table (columns) VALUES ($1, ..)` with its values bound.
-async fn insert(writer: &mut Writer<'_>, table: &'static str, row: Row) -> Result<(), StoreError> {
-    let mut sql = format!("INSERT INTO {table} (");
-    let mut places = String::new();
-    for (i, (column, _)) in row.iter().enumerate() {
-        let comma = if i == 0 { "" } else { ", " };
-        // Writing to a String cannot fail.
-        let _ok = write!(sql, "{comma}{column}");
-        let _ok = write!(places, "{comma}${}", i + 1);
-    }
-    let _ok = write!(sql, ") VALUES ({places})");
-    // Only names from this file stand in the text; every value is bound.
-    let mut query: Query<'_, Any, AnyArguments> = sqlx::query(AssertSqlSafe(sql));
-    for (_, value) in row {
-        query = match value {
-            Value::Int(v) => query.bind(v),
-            Value::IntOrNull(v) => query.bind(v),
-            Value::Text(v) => query.bind(v),
-            Value::TextOrNull(v) => query.bind(v),
-        };
-    }
-    query.execute(&mut *writer.tx).await.tried("write a record").map(|_| ())
-}
-
-macro_rules! media_row {
-    ($row:expr, $prefix:literal, $media:expr) => {{
+macro_rules! tell_media {
+    ($to:expr, $prefix:literal, $media:expr) => {{
+        let to: &mut dyn Sink = $to;
         let m: Option<&CdrMedia> = $media;
-        let counted =
-            |f: fn(&CdrMedia) -> u64| null(m.map(|m| i64::try_from(f(m)).unwrap_or(i64::MAX)));
-        $row.extend([
-            (concat!($prefix, "_received"), counted(|m| m.received)),
-            (concat!($prefix, "_received_octets"), counted(|m| m.received_octets)),
-            (concat!($prefix, "_sent"), counted(|m| m.sent)),
-            (concat!($prefix, "_sent_octets"), counted(|m| m.sent_octets)),
-            (concat!($prefix, "_lost"), counted(|m| m.lost)),
-            (concat!($prefix, "_jitter_us"), counted(|m| m.jitter_us.into())),
-            (concat!($prefix, "_jitter_us_max"), counted(|m| m.jitter_us_max.into())),
-            (concat!($prefix, "_dropped"), counted(|m| m.dropped)),
-            (
-                concat!($prefix, "_payload_type"),
-                null(m.and_then(|m| m.payload_type).map(i64::from)),
-            ),
-            (concat!($prefix, "_codec"), text_null(m.map(|m| &m.codec))),
-            (concat!($prefix, "_media_remote"), text_null(m.and_then(|m| m.remote))),
-        ]);
+        let counted = |f: fn(&CdrMedia) -> u64| m.map(|m| count(f(m)));
+        to.int_or_null(concat!($prefix, "_received"), counted(|m| m.received));
+        to.int_or_null(concat!($prefix, "_received_octets"), counted(|m| m.received_octets));
+        to.int_or_null(concat!($prefix, "_sent"), counted(|m| m.sent));
+        to.int_or_null(concat!($prefix, "_sent_octets"), counted(|m| m.sent_octets));
+        to.int_or_null(concat!($prefix, "_lost"), counted(|m| m.lost));
+        to.int_or_null(concat!($prefix, "_jitter_us"), counted(|m| m.jitter_us.into()));
+        to.int_or_null(concat!($prefix, "_jitter_us_max"), counted(|m| m.jitter_us_max.into()));
+        to.int_or_null(concat!($prefix, "_dropped"), counted(|m| m.dropped));
+        let payload_type = m.and_then(|m| m.payload_type).map(i64::from);
+        to.int_or_null(concat!($prefix, "_payload_type"), payload_type);
+        to.text_or_null(concat!($prefix, "_codec"), m.map(|m| m.codec.as_str()));
+        let remote = m.and_then(|m| m.remote).map(|remote| remote.to_string());
+        to.text_or_null(concat!($prefix, "_media_remote"), remote.as_deref());
     }};
 }
 
@@ -120,135 +67,123 @@ macro_rules! media_of {
     }};
 }
 
-fn outcome_row(outcome: CdrOutcome) -> Row {
-    vec![
-        ("party", int(outcome.party)),
-        ("reason", int(outcome.reason)),
-        ("sip", int(outcome.sip)),
-        ("q850", int(outcome.q850)),
-    ]
+fn tell_outcome(outcome: CdrOutcome, to: &mut dyn Sink) {
+    to.int("party", outcome.party.into());
+    to.int("reason", outcome.reason.into());
+    to.int("sip", outcome.sip.into());
+    to.int("q850", outcome.q850.into());
 }
 
-fn times_row(t: &CdrTimes) -> Row {
-    vec![
-        ("started_us", int(t.started_us)),
-        ("rang_us", null(t.rang_us)),
-        ("answered_us", null(t.answered_us)),
-        ("ended_us", int(t.ended_us)),
-        ("setup_ms", count(t.setup_ms)),
-        ("talk_ms", count(t.talk_ms)),
-        ("billable_ms", count(t.billable_ms)),
-        ("caller_ms", count(t.caller_ms)),
-        ("called_ms", count(t.called_ms)),
-    ]
+fn tell_times(t: &CdrTimes, to: &mut dyn Sink) {
+    to.int("started_us", t.started_us);
+    to.int_or_null("rang_us", t.rang_us);
+    to.int_or_null("answered_us", t.answered_us);
+    to.int("ended_us", t.ended_us);
+    to.int("setup_ms", count(t.setup_ms));
+    to.int("talk_ms", count(t.talk_ms));
+    to.int("billable_ms", count(t.billable_ms));
+    to.int("caller_ms", count(t.caller_ms));
+    to.int("called_ms", count(t.called_ms));
 }
 
-fn caller_row(c: &CdrCaller) -> Row {
-    vec![
-        ("caller_account_id", null(c.account.map(|id| id.0))),
-        ("caller_organization_id", null(c.organization.map(|id| id.0))),
-        ("caller_subscriber_id", null(c.subscriber.map(|id| id.0))),
-        ("caller_trunk_id", null(c.trunk.map(|id| id.0))),
-        ("caller_number", text(&c.number)),
-        ("from_user", text(&c.from_user)),
-        ("display", text(&c.display)),
-        ("source", text_null(c.source)),
-        ("sip_call_id", text(&c.sip_call_id)),
-        ("user_agent", text(&c.user_agent)),
-    ]
+fn tell_caller(c: &CdrCaller, to: &mut dyn Sink) {
+    to.int_or_null("caller_account_id", c.account.map(|id| id.0));
+    to.int_or_null("caller_organization_id", c.organization.map(|id| id.0));
+    to.int_or_null("caller_subscriber_id", c.subscriber.map(|id| id.0));
+    to.int_or_null("caller_trunk_id", c.trunk.map(|id| id.0));
+    to.text("caller_number", &c.number);
+    to.text("from_user", &c.from_user);
+    to.text("display", &c.display);
+    to.text_or_null("source", c.source.map(|source| source.to_string()).as_deref());
+    to.text("sip_call_id", &c.sip_call_id);
+    to.text("user_agent", &c.user_agent);
 }
 
-fn called_row(c: &CdrCalled) -> Row {
-    vec![
-        ("received", text(&c.received)),
-        ("normalised", text_null(c.normalised.as_ref().map(Digits::as_str))),
-        ("dialled", text(&c.dialled)),
-        ("destination", text_null(c.destination.as_ref().map(Digits::as_str))),
-        ("called_subscriber_id", null(c.subscriber.map(|id| id.0))),
-        ("called_trunk_id", null(c.trunk.map(|id| id.0))),
-        ("called_remote", text_null(c.remote)),
-    ]
+fn tell_called(c: &CdrCalled, to: &mut dyn Sink) {
+    to.text("received", &c.received);
+    to.text_or_null("normalised", c.normalised.as_ref().map(Digits::as_str));
+    to.text("dialled", &c.dialled);
+    to.text_or_null("destination", c.destination.as_ref().map(Digits::as_str));
+    to.int_or_null("called_subscriber_id", c.subscriber.map(|id| id.0));
+    to.int_or_null("called_trunk_id", c.trunk.map(|id| id.0));
+    to.text_or_null("called_remote", c.remote.map(|remote| remote.to_string()).as_deref());
 }
 
-fn cdr_row(cdr: &Cdr) -> Row {
-    let mut row = vec![
-        ("id", int(cdr.id.0)),
-        ("part", int(cdr.part)),
-        ("tenant_id", null(cdr.tenant.map(|id| id.0))),
-        ("ask", int(cdr.ask.cast_signed())),
-        ("snapshot", count(cdr.snapshot)),
-        ("unpriced", int(cdr.unpriced)),
-        ("hops_dropped", int(cdr.hops_dropped)),
-        ("facts_dropped", int(cdr.facts_dropped)),
-    ];
-    row.extend(times_row(&cdr.times));
-    row.extend(caller_row(&cdr.caller));
-    row.extend(called_row(&cdr.called));
-    row.extend(outcome_row(cdr.outcome));
-    media_row!(row, "caller", cdr.caller_media.as_ref());
-    media_row!(row, "called", cdr.called_media.as_ref());
-    row
+fn tell_cdr(cdr: &Cdr, batch: i64, to: &mut dyn Sink) {
+    to.int("id", cdr.id.0);
+    to.int("part", cdr.part.into());
+    to.int_or_null("tenant_id", cdr.tenant.map(|id| id.0));
+    to.int("batch", batch);
+    to.int("ask", cdr.ask.cast_signed());
+    to.int("snapshot", count(cdr.snapshot));
+    tell_times(&cdr.times, to);
+    tell_caller(&cdr.caller, to);
+    tell_called(&cdr.called, to);
+    tell_outcome(cdr.outcome, to);
+    tell_media!(to, "caller", cdr.caller_media.as_ref());
+    tell_media!(to, "called", cdr.called_media.as_ref());
+    to.int("unpriced", cdr.unpriced.into());
+    to.int("hops_dropped", cdr.hops_dropped.into());
+    to.int("facts_dropped", cdr.facts_dropped.into());
 }
 
-fn charge_row(cdr: &Cdr, position: i64, c: &Charge) -> Row {
-    vec![
-        ("cdr_id", int(cdr.id.0)),
-        ("part", int(cdr.part)),
-        ("position", int(position)),
-        ("kind", text(word_of(&CHARGE_KINDS, c.kind))),
-        ("account_id", int(c.account.0)),
-        ("organization_id", int(c.organization.0)),
-        ("payee_id", null(c.payee.map(|id| id.0))),
-        ("prepaid", int(c.prepaid)),
-        ("currency", text(c.currency.code())),
-        ("minor_digits", int(c.currency.minor_digits())),
-        ("net", int(c.net.0)),
-        ("vat_ppm", int(c.vat_ppm)),
-        ("gross", int(c.gross.0)),
-        ("charged_ms", count(c.charged_ms)),
-        ("step_ms", int(c.step_ms)),
-        ("unit_price", int(c.unit_price.0)),
-        ("price_currency", text(c.price_currency.code())),
-        ("price_minor_digits", int(c.price_currency.minor_digits())),
-        ("tariff_id", null(c.tariff.map(|id| id.0))),
-        ("rate_id", null(c.rate.map(|id| id.0))),
-    ]
+fn tell_charge(cdr: &Cdr, position: i64, c: &Charge, to: &mut dyn Sink) {
+    to.int("cdr_id", cdr.id.0);
+    to.int("part", cdr.part.into());
+    to.int("position", position);
+    to.text("kind", word_of(&CHARGE_KINDS, c.kind));
+    to.int("account_id", c.account.0);
+    to.int("organization_id", c.organization.0);
+    to.int_or_null("payee_id", c.payee.map(|id| id.0));
+    to.int("prepaid", c.prepaid.into());
+    to.text("currency", c.currency.code());
+    to.int("minor_digits", c.currency.minor_digits().into());
+    to.int("net", c.net.0);
+    to.int("vat_ppm", c.vat_ppm.into());
+    to.int("gross", c.gross.0);
+    to.int("charged_ms", count(c.charged_ms));
+    to.int("step_ms", c.step_ms.into());
+    to.int("unit_price", c.unit_price.0);
+    to.text("price_currency", c.price_currency.code());
+    to.int("price_minor_digits", c.price_currency.minor_digits().into());
+    to.int_or_null("tariff_id", c.tariff.map(|id| id.0));
+    to.int_or_null("rate_id", c.rate.map(|id| id.0));
 }
 
-fn hop_row(cdr: &Cdr, h: &CdrHop) -> Row {
-    let mut row = vec![
-        ("cdr_id", int(cdr.id.0)),
-        ("part", int(cdr.part)),
-        ("position", int(h.index)),
-        ("stage", int(h.stage)),
-        ("branch", int(h.branch)),
-        ("trunk_id", null(h.trunk.map(|id| id.0))),
-        ("subscriber_id", null(h.subscriber.map(|id| id.0))),
-        ("supplier_id", null(h.supplier.map(|id| id.0))),
-        ("dialled", text(&h.dialled)),
-        ("remote", text(h.remote)),
-        ("started_us", int(h.started_us)),
-        ("rang_us", null(h.rang_us)),
-        ("answered_us", null(h.answered_us)),
-        ("ended_us", int(h.ended_us)),
-    ];
-    row.extend(outcome_row(h.outcome));
-    row
+fn tell_hop(cdr: &Cdr, h: &CdrHop, to: &mut dyn Sink) {
+    to.int("cdr_id", cdr.id.0);
+    to.int("part", cdr.part.into());
+    to.int("position", h.index.into());
+    to.int("stage", h.stage.into());
+    to.int("branch", h.branch.into());
+    to.int_or_null("trunk_id", h.trunk.map(|id| id.0));
+    to.int_or_null("subscriber_id", h.subscriber.map(|id| id.0));
+    to.int_or_null("supplier_id", h.supplier.map(|id| id.0));
+    to.text("dialled", &h.dialled);
+    to.text("remote", &h.remote.to_string());
+    to.int("started_us", h.started_us);
+    to.int_or_null("rang_us", h.rang_us);
+    to.int_or_null("answered_us", h.answered_us);
+    to.int("ended_us", h.ended_us);
+    tell_outcome(h.outcome, to);
 }
 
-impl Writer<'_> {
-    /// Writes a record of a batch with its charges and hops.
-    pub(crate) async fn insert_cdr(&mut self, cdr: &Cdr, batch: i64) -> Result<(), StoreError> {
-        let mut row = cdr_row(cdr);
-        row.push(("batch", int(batch)));
-        insert(self, "cdrs", row).await?;
-        for (position, charge) in (0i64..).zip(cdr.charges()) {
-            insert(self, "cdr_charges", charge_row(cdr, position, charge)).await?;
-        }
-        for hop in &cdr.hops {
-            insert(self, "cdr_hops", hop_row(cdr, hop)).await?;
-        }
-        Ok(())
+impl Bulk {
+    /// Writes the records of a batch with their charges and hops.
+    pub(crate) async fn append_cdrs(&mut self, cdrs: &[Cdr], batch: i64) -> Result<(), StoreError> {
+        let records: Vec<&Cdr> = cdrs.iter().collect();
+        self.append("cdrs", &records, |cdr, to| tell_cdr(cdr, batch, to)).await?;
+        let charges = cdrs.iter().flat_map(|cdr| {
+            (0i64..).zip(cdr.charges()).map(move |(position, charge)| (cdr, position, charge))
+        });
+        let charges: Vec<(&Cdr, i64, &Charge)> = charges.collect();
+        let tell = |(cdr, position, charge), to: &mut dyn Sink| {
+            tell_charge(cdr, position, charge, to);
+        };
+        self.append("cdr_charges", &charges, tell).await?;
+        let hops = cdrs.iter().flat_map(|cdr| cdr.hops.iter().map(move |hop| (cdr, hop)));
+        let hops: Vec<(&Cdr, &CdrHop)> = hops.collect();
+        self.append("cdr_hops", &hops, |(cdr, hop), to| tell_hop(cdr, hop, to)).await
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::StoreError;
 use sqlx::any::AnyRow;
 use sqlx::{Decode, Row, Type};
+use std::borrow::Cow;
 use strowger_model::{Currency, Digits};
 
 /// One row being read.
@@ -121,6 +122,6 @@ pub(crate) fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T
 
 /// A text from outside as both databases keep it: PostgreSQL refuses NUL, and one record that is
 /// refused would hold up all behind it.
-pub(crate) fn clean(text: String) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

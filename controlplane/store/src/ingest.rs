@@ -3,11 +3,15 @@
 //! Exactly once by position: the cursor moves in the transaction that writes, and only from where
 //! the caller believes it to be. A second writer, or the same stretch twice, changes nothing.
 
+use crate::bulk::Value;
 use crate::column::Columns;
 use crate::{Reader, Store, StoreError, Tried};
-use sqlx::Row;
 use strowger_billing::{Transfer, postings};
 use strowger_model::Cdr;
+
+/// Records that [`Store::ingest`] takes at a time, usually: enough that what a transaction costs by
+/// itself (its sync above all) is little beside them, few enough that nobody waits long for it.
+pub const BATCH_USUAL: usize = 16_384;
 
 /// A place in a journal, behind the last frame taken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -39,8 +43,8 @@ pub struct Ingested {
 }
 
 /// Positions are counters; one beyond i64 cannot come.
-fn int(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+fn int(value: u64) -> Value<'static> {
+    Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
 impl Store {
@@ -57,40 +61,29 @@ impl Store {
         records: &[Cdr],
         at_us: i64,
     ) -> Result<Ingested, StoreError> {
-        let mut w = self.write().await?;
+        let mut bulk = self.bulk().await?;
+        let number = Value::Int(origin.into());
         let sql = "INSERT INTO ingest_cursors (origin, seq, segment, byte_offset) \
              VALUES ($1, 0, 0, 0) ON CONFLICT (origin) DO NOTHING";
-        let query = sqlx::query(sql).bind(i64::from(origin));
-        query.execute(&mut *w.tx).await.tried("open a journal cursor")?;
+        bulk.execute("open a journal cursor", sql, &[number]).await?;
         let sql = "UPDATE ingest_cursors SET seq = $1, segment = $2, byte_offset = $3 \
              WHERE origin = $4 AND seq = $5";
-        let query = sqlx::query(sql)
-            .bind(int(to.seq))
-            .bind(int(to.segment))
-            .bind(int(to.offset))
-            .bind(i64::from(origin))
-            .bind(int(from.seq));
-        let moved = query.execute(&mut *w.tx).await.tried("move a journal cursor")?;
-        if moved.rows_affected() != 1 {
+        let [seq, segment, offset] = [to.seq, to.segment, to.offset].map(int);
+        let values = [seq, segment, offset, number, int(from.seq)];
+        if bulk.execute("move a journal cursor", sql, &values).await? != 1 {
             return Err(StoreError::Cursor { origin: origin.into() });
         }
         let sql = "INSERT INTO batches (origin, seq_first, seq_last, at_us) \
              VALUES ($1, $2, $3, $4) RETURNING id";
-        let query = sqlx::query(sql)
-            .bind(i64::from(origin))
-            .bind(int(from.seq.saturating_add(1)))
-            .bind(int(to.seq))
-            .bind(at_us);
-        let row = query.fetch_one(&mut *w.tx).await.tried("open a batch")?;
-        let batch: i64 = row.try_get("id").tried("open a batch")?;
-        for record in records {
-            w.insert_cdr(record, batch).await?;
-        }
+        let values = [number, int(from.seq.saturating_add(1)), seq, Value::Int(at_us)];
+        let batch = bulk.int("open a batch", sql, &values).await?;
+        let batch = batch.ok_or(sqlx::Error::RowNotFound).tried("open a batch")?;
+        bulk.append_cdrs(records, batch).await?;
         let transfers = postings(batch, at_us, records);
-        for transfer in &transfers {
-            w.insert_transfer(transfer).await?;
-        }
-        w.commit().await?;
+        let mut known = self.known_accounts();
+        bulk.append_transfers(&transfers, &mut known).await?;
+        bulk.commit().await?;
+        self.remember_accounts(known);
         Ok(Ingested { batch, transfers })
     }
 }
@@ -130,8 +123,9 @@ impl Store {
         if let Some(row) = row {
             return Columns::new("origins", &row).small("id");
         }
-        let sql = "INSERT INTO origins (node, shard, boot, epoch) VALUES ($1, $2, $3, $4) \
-             RETURNING id";
+        // The next number is above all that are known, those learned from a journal included.
+        let sql = "INSERT INTO origins (id, node, shard, boot, epoch) \
+             SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4 FROM origins RETURNING id";
         let row = bound(sql).fetch_one(&mut *w.tx).await.tried("note a dataplane's life")?;
         let id = Columns::new("origins", &row).small("id")?;
         w.commit().await?;
@@ -139,7 +133,56 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Learns the origin of a life that this database does not know, from the journal: the database
+    /// was put back to a state from before it gave the number away.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] when the life or the number stands there with another partner: this
+    /// journal does not belong to this database.
+    pub async fn learn_origin(&self, life: &Life, origin: u32) -> Result<(), StoreError> {
+        let what = "learn a dataplane's life";
+        let mut w = self.write().await?;
+        let boot = format!("{:032x}", life.boot);
+        let sql = "SELECT id, node, shard, boot, epoch FROM origins WHERE id = $5 \
+             OR (node = $1 AND shard = $2 AND boot = $3 AND epoch = $4)";
+        let query = sqlx::query(sql)
+            .bind(i64::from(life.node))
+            .bind(i64::from(life.shard))
+            .bind(boot.clone())
+            .bind(i64::from(life.epoch))
+            .bind(i64::from(origin));
+        for row in &query.fetch_all(&mut *w.tx).await.tried(what)? {
+            let c = Columns::new("origins", row);
+            let is = (c.small::<u32>("id")?, c.small("node")?, c.small("shard")?, c.text("boot")?);
+            let same = is == (origin, life.node, life.shard, boot.clone())
+                && c.small::<u32>("epoch")? == life.epoch;
+            return if same { Ok(()) } else { Err(c.unfit("id", "origin of that life")) };
+        }
+        let sql = "INSERT INTO origins (id, node, shard, boot, epoch) VALUES ($1, $2, $3, $4, $5)";
+        let query = sqlx::query(sql)
+            .bind(i64::from(origin))
+            .bind(i64::from(life.node))
+            .bind(i64::from(life.shard))
+            .bind(boot)
+            .bind(i64::from(life.epoch));
+        query.execute(&mut *w.tx).await.tried(what)?;
+        w.commit().await
+    }
+}
+
 impl Reader {
+    /// The newest batch of a journal.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_batch(&self, origin: u32) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT id FROM batches WHERE origin = $1 ORDER BY id DESC LIMIT 1";
+        let query = sqlx::query(sql).bind(i64::from(origin));
+        let row = query.fetch_optional(&self.pool).await.tried("read the newest batch")?;
+        row.map(|row| Columns::new("batches", &row).int("id")).transpose()
+    }
+
     /// How far each journal has been taken.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! The books: accounts made when first used, transfers appended, balances summed from checkpoints.
 
+use crate::bulk::{Bulk, Value};
 use crate::column::{Columns, word_of};
 use crate::{Reader, Store, StoreError, Tried, Writer};
 use sqlx::Row;
+use std::collections::BTreeMap;
 use strowger_billing::{Cause, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit};
 use strowger_model::{AccountId, Amount, TenantId};
 
@@ -63,6 +65,11 @@ const fn cause(cause: Cause) -> (&'static str, i64) {
     }
 }
 
+const FIND_ACCOUNT: &str = "SELECT id FROM ledger_accounts WHERE tenant_id = $1 \
+    AND owner_kind = $2 AND owner_id = $3 AND kind = $4 AND unit = $5";
+const OPEN_ACCOUNT: &str = "INSERT INTO ledger_accounts (tenant_id, owner_kind, owner_id, kind, \
+    unit, minor_digits) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+
 impl Writer<'_> {
     /// Appends a transfer; its accounts are made if this is their first use.
     ///
@@ -91,9 +98,7 @@ impl Writer<'_> {
         let (owner_kind, owner_id) = owner(account.owner);
         let (unit, minor_digits) = unit(account.unit);
         let kind = word_of(&KINDS, account.kind);
-        let sql = "SELECT id FROM ledger_accounts WHERE tenant_id = $1 AND owner_kind = $2 \
-             AND owner_id = $3 AND kind = $4 AND unit = $5";
-        let query = sqlx::query(sql)
+        let query = sqlx::query(FIND_ACCOUNT)
             .bind(account.tenant.0)
             .bind(owner_kind)
             .bind(owner_id)
@@ -103,9 +108,7 @@ impl Writer<'_> {
         if let Some(row) = row {
             return row.try_get("id").tried("find a ledger account");
         }
-        let sql = "INSERT INTO ledger_accounts (tenant_id, owner_kind, owner_id, kind, unit, \
-             minor_digits) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
-        let query = sqlx::query(sql)
+        let query = sqlx::query(OPEN_ACCOUNT)
             .bind(account.tenant.0)
             .bind(owner_kind)
             .bind(owner_id)
@@ -114,6 +117,66 @@ impl Writer<'_> {
             .bind(minor_digits);
         let row = query.fetch_one(&mut *self.tx).await.tried("open a ledger account")?;
         row.try_get("id").tried("open a ledger account")
+    }
+}
+
+impl Bulk {
+    /// Appends transfers, by the ledger accounts that `known` has; what it lacks is looked up, or
+    /// opened, and added to it. It must be forgotten if this transaction is not committed.
+    pub(crate) async fn append_transfers(
+        &mut self,
+        transfers: &[Transfer],
+        known: &mut BTreeMap<LedgerAccount, i64>,
+    ) -> Result<(), StoreError> {
+        let mut rows = Vec::with_capacity(transfers.len());
+        for transfer in transfers {
+            let debit = self.known_account(transfer.debit(), known).await?;
+            rows.push((transfer, debit, self.known_account(transfer.credit(), known).await?));
+        }
+        self.append("transfers", &rows, |(transfer, debit, credit), to| {
+            let (cause_kind, cause_id) = cause(transfer.cause());
+            to.int("tenant_id", transfer.tenant().0);
+            to.int("at_us", transfer.at_us());
+            to.int("debit_id", debit);
+            to.int("credit_id", credit);
+            to.text("unit", &unit(transfer.unit()).0);
+            to.int("amount", transfer.amount().0);
+            to.text("kind", word_of(&TRANSFER_KINDS, transfer.kind()));
+            to.text("cause_kind", cause_kind);
+            to.int("cause_id", cause_id);
+        })
+        .await
+    }
+
+    async fn known_account(
+        &mut self,
+        account: LedgerAccount,
+        known: &mut BTreeMap<LedgerAccount, i64>,
+    ) -> Result<i64, StoreError> {
+        if let Some(id) = known.get(&account) {
+            return Ok(*id);
+        }
+        let (owner_kind, owner_id) = owner(account.owner);
+        let (unit, minor_digits) = unit(account.unit);
+        let key = [
+            Value::Int(account.tenant.0),
+            Value::Text(owner_kind),
+            Value::Int(owner_id),
+            Value::Text(word_of(&KINDS, account.kind)),
+            Value::Text(&unit),
+        ];
+        let id = match self.int("find a ledger account", FIND_ACCOUNT, &key).await? {
+            Some(id) => id,
+            None => {
+                let [a, b, c, d, e] = key;
+                let row = [a, b, c, d, e, Value::Int(minor_digits)];
+                let what = "open a ledger account";
+                let id = self.int(what, OPEN_ACCOUNT, &row).await?;
+                id.ok_or(sqlx::Error::RowNotFound).tried(what)?
+            }
+        };
+        known.insert(account, id);
+        Ok(id)
     }
 }
 

@@ -11,8 +11,10 @@
 //! It decides nothing: rows in, rows out. Start at [`Store::open`], [`ConfigRows`] and the batch of
 //! `ingest`.
 
+mod backup;
 mod binding;
 mod books;
+mod bulk;
 mod cdr;
 mod column;
 mod config;
@@ -22,6 +24,7 @@ mod json;
 mod ledger;
 mod list;
 mod memory;
+mod money;
 mod open;
 mod place;
 mod token;
@@ -30,12 +33,14 @@ pub use books::{BooksReport, FINDINGS_MAX, Finding};
 pub use cdr::{CdrFilter, CdrKey};
 pub use config::ConfigRows;
 pub use error::StoreError;
-pub use ingest::{Ingested, Life, Position, Taken};
+pub use ingest::{BATCH_USUAL, Ingested, Life, Position, Taken};
 pub use ledger::Posted;
 pub use list::{LIST_MAX, Scope};
 pub use memory::MemoryStore;
+pub use money::{LedgerEntry, MoneyKind, MoneyRequest, NewMoney};
 pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
+pub use strowger_billing::TransferKind;
 pub use token::Token;
 
 pub(crate) use error::Tried;

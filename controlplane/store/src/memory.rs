@@ -26,7 +26,7 @@ pub struct MemoryStore {
 struct Small {
     cursors: BTreeMap<u32, Position>,
     batches: i64,
-    lives: Vec<Life>,
+    lives: BTreeMap<u32, Life>,
     bindings: BTreeMap<(SubscriberId, String), Binding>,
 }
 
@@ -90,13 +90,33 @@ impl MemoryStore {
 
     /// As [`crate::Store::origin`]; durable at once, because record ids are made from it.
     pub fn origin(&mut self, life: &Life) -> Option<u32> {
-        let known = self.now.lives.iter().position(|known| known == life);
-        let index = known.unwrap_or_else(|| {
-            self.now.lives.push(life.clone());
-            self.synced.lives.push(life.clone());
-            self.now.lives.len() - 1
-        });
-        u32::try_from(index + 1).ok()
+        let known = self.now.lives.iter().find(|(_, known)| *known == life);
+        if let Some((origin, _)) = known {
+            return Some(*origin);
+        }
+        let last = self.now.lives.last_key_value().map_or(0, |(origin, _)| *origin);
+        let origin = last.checked_add(1)?;
+        self.learn_origin(life, origin).ok().map(|()| origin)
+    }
+
+    /// As [`crate::Store::learn_origin`]; durable at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] when the life or the number stands there with another partner.
+    pub fn learn_origin(&mut self, life: &Life, origin: u32) -> Result<(), StoreError> {
+        let mut known = self.now.lives.iter();
+        match known.find(|(number, known)| **number == origin || *known == life) {
+            Some((number, known)) if *number == origin && known == life => Ok(()),
+            Some((number, _)) => {
+                let (table, column, wanted) = ("origins", "id", "origin of that life");
+                Err(StoreError::Row { table, id: (*number).into(), column, wanted })
+            }
+            None => {
+                self.now.lives.insert(origin, life.clone());
+                self.synced.lives.insert(origin, life.clone());
+                Ok(())
+            }
+        }
     }
 
     /// As [`crate::Reader::cursors`].

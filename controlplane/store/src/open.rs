@@ -1,18 +1,27 @@
 //! Opening, the pool of readers, the one writer.
 
+use crate::bulk::{Bulk, BulkPool};
 use crate::place::Place;
 use crate::{StoreError, Tried};
-use sqlx::any::{Any, AnyPoolOptions};
-use sqlx::{AnyConnection, AssertSqlSafe, Executor, Pool, Transaction};
+use sqlx::any::Any;
+use sqlx::pool::PoolOptions;
+use sqlx::{AssertSqlSafe, Connection, Database, Executor, Pool, Transaction};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use strowger_billing::LedgerAccount;
 
 /// Connections that read.
 const READERS_MAX: u32 = 4;
 /// How long a reader waits for a connection.
 const READER_WAIT: Duration = Duration::from_secs(5);
+/// How long a writer waits for its turn, or for a server that does not answer.
+const WRITER_WAIT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a lock of another process, milliseconds.
 const BUSY_MS: u32 = 5000;
+/// Ledger accounts whose ids are remembered.
+const KNOWN_ACCOUNTS_MAX: usize = 200_000;
 /// The advisory lock of PostgreSQL that every write transaction holds: "strowger" as an integer.
 const WRITE_LOCK: i64 = i64::from_be_bytes(*b"strowger");
 
@@ -75,12 +84,15 @@ pub struct Store {
     readers: Pool<Any>,
     // One connection: writers queue here instead of failing on a lock in the database.
     writer: Pool<Any>,
+    bulk: BulkPool,
+    // Ids of ledger accounts, which never change: an ingest need not look each of them up.
+    ledger: Arc<Mutex<BTreeMap<LedgerAccount, i64>>>,
 }
 
 /// Reads.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    engine: Engine,
+    pub(crate) engine: Engine,
     pub(crate) pool: Pool<Any>,
 }
 
@@ -97,18 +109,33 @@ fn make_private(file: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file).map(|_| ())
 }
 
-async fn prepare(connection: &mut AnyConnection, engine: Engine) -> Result<(), sqlx::Error> {
-    connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ())
+fn pool<D: Database>(engine: Engine, connections: u32) -> PoolOptions<D>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+{
+    let options = PoolOptions::new().max_connections(connections);
+    // A full disk makes SQLite end a transaction by itself; the driver's own roll-back then fails,
+    // and it would count on with a transaction that is none. Such a connection is given up.
+    let options = options.before_acquire(|connection: &mut D::Connection, _| {
+        Box::pin(core::future::ready(Ok(!connection.is_in_transaction())))
+    });
+    options.after_connect(move |connection: &mut D::Connection, _| {
+        Box::pin(
+            async move { connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ()) },
+        )
+    })
 }
 
-fn pool(engine: Engine, connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .after_connect(move |connection, _| Box::pin(prepare(connection, engine)))
-}
-
-fn readers(engine: Engine) -> AnyPoolOptions {
+fn readers(engine: Engine) -> PoolOptions<Any> {
     pool(engine, READERS_MAX).acquire_timeout(READER_WAIT)
+}
+
+/// The connection for records.
+pub(crate) fn bulk_pool<D: Database>(engine: Engine) -> PoolOptions<D>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+{
+    pool(engine, 1).acquire_timeout(WRITER_WAIT)
 }
 
 impl Store {
@@ -131,14 +158,15 @@ impl Store {
             make_private(file).map_err(sqlx::Error::Io).tried("create the database's file")?;
         }
         let (engine, options) = (Engine::of(place), place.options(true)?);
-        let writer = pool(engine, 1).connect_with(options.clone());
+        let writer = pool(engine, 1).acquire_timeout(WRITER_WAIT).connect_with(options.clone());
         let writer = writer.await.tried("open the database")?;
         match engine {
             Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&writer).await?,
             Engine::Postgres => sqlx::migrate!("migrations/postgres").run(&writer).await?,
         }
         let readers = readers(engine).connect_with(options).await.tried("open the database")?;
-        Ok(Store { engine, readers, writer })
+        let bulk = BulkPool::new(engine, place)?;
+        Ok(Store { engine, readers, writer, bulk, ledger: Arc::default() })
     }
 
     /// The readers.
@@ -168,7 +196,27 @@ impl Store {
     /// Closes all connections.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.bulk.close().await;
         self.writer.close().await;
+    }
+
+    /// Begins the next write transaction for many rows, waiting for the one before it.
+    pub(crate) async fn bulk(&self) -> Result<Bulk, StoreError> {
+        // Who has the writer's connection has the turn, whatever connection then writes.
+        let turn = self.writer.acquire().await.tried("begin to write")?;
+        self.bulk.begin(self.engine.begin_to_write(), turn).await
+    }
+
+    /// Ledger accounts whose ids are known; gone until they are remembered.
+    pub(crate) fn known_accounts(&self) -> BTreeMap<LedgerAccount, i64> {
+        core::mem::take(&mut *self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was committed may be remembered.
+    pub(crate) fn remember_accounts(&self, known: BTreeMap<LedgerAccount, i64>) {
+        if known.len() <= KNOWN_ACCOUNTS_MAX {
+            *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        }
     }
 }
 

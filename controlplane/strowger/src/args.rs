@@ -17,6 +17,10 @@ strowger: a softswitch
   strowger books check [--data DIR] [--config FILE]
       proves the books: records' charges = transfers = checkpoints, every balance made again from
       nothing; one line for each finding; exit code 0 = sound, 1 = findings, 2 = not checked
+  strowger backup FILE [--data DIR] [--config FILE]
+      copies a SQLite database while it runs into the new FILE and audits the copy; to put it back:
+      stop, move the database's files away, copy FILE in their place, keep the journal, start;
+      what is missing comes from the journal. PostgreSQL: pg_dump, or pg_basebackup
   strowger check-config FILE
       says what is wrong with a configuration, by its key
   strowger version | help";
@@ -28,6 +32,8 @@ pub(crate) enum Command {
     Up(Words),
     /// Audit the books.
     BooksCheck(Words),
+    /// Copy the database into the file.
+    Backup(PathBuf, Words),
     /// Check a file.
     CheckConfig(PathBuf),
     /// Print the version.
@@ -45,6 +51,13 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
             Some("check") => options("books check", words, Demo::Unknown).map(Command::BooksCheck),
             Some(other) => Err(format!("books knows no `{other}`; see `strowger help`")),
             None => Err("books needs `check`; see `strowger help`".into()),
+        },
+        Some("backup") => match words.next() {
+            Some(file) if !file.starts_with('-') => {
+                let words = options("backup", words, Demo::Unknown)?;
+                Ok(Command::Backup(file.into(), words))
+            }
+            Some(_) | None => Err("backup needs a FILE; see `strowger help`".into()),
         },
         Some("check-config") => match (words.next(), words.next()) {
             (Some(file), None) if !file.starts_with('-') => Ok(Command::CheckConfig(file.into())),
@@ -98,6 +111,9 @@ mod tests {
             ("books chekc", "books knows no `chekc`"),
             ("books check --demo", "books check knows no `--demo`"),
             ("books check --data", "--data needs a value"),
+            ("backup", "backup needs a FILE"),
+            ("backup --data d", "backup needs a FILE"),
+            ("backup f g", "backup knows no `g`"),
             ("check-config", "check-config takes one FILE"),
             ("check-config a b", "check-config takes one FILE"),
         ] {

@@ -1,17 +1,37 @@
 //! `strowger books check`: the audit of the books, read from the database itself, so that it needs
-//! no running control plane and believes none.
+//! no running control plane and believes none. `strowger backup`: a copy, audited the same way.
 
 use crate::{Failure, say};
+use std::path::Path;
 use strowger_store::{BooksReport, FINDINGS_MAX, Place, Reader, StoreError};
 use strowger_tuning::{Config, Words};
 
 /// Audits; each finding is one line of standard output, the last line counts.
 pub(crate) fn check(words: &Words) -> Result<(), Failure> {
     let config = words.load().map_err(Failure::Usage)?;
+    print(&drive(audit(&config)).map_err(|e| unchecked("books check", &e))?)
+}
+
+/// Copies the database into `file`, then audits the copy.
+pub(crate) fn back_up(file: &Path, words: &Words) -> Result<(), Failure> {
+    let config = words.load().map_err(Failure::Usage)?;
+    print(&drive(copy(&config, file)).map_err(|e| unchecked("backup", &e))?)
+}
+
+fn drive<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Failure::Unchecked(format!("runtime: {e}")))?;
-    let report = runtime.block_on(audit(&config)).map_err(|e| Failure::Unchecked(chain(&e)))?;
-    for line in lines(&report) {
+    let runtime = runtime.map_err(|e| StoreError::Place(format!("runtime: {e}")))?;
+    runtime.block_on(work)
+}
+
+async fn copy(config: &Config, file: &Path) -> Result<BooksReport, StoreError> {
+    let database = &config.database;
+    let place = Place::parse(&database.url, &config.node.data, &database.password_file)?;
+    Reader::open_at(&place).await?.back_up(file).await
+}
+
+fn print(report: &BooksReport) -> Result<(), Failure> {
+    for line in lines(report) {
         say(&line)?;
     }
     if report.findings.is_empty() { Ok(()) } else { Err(Failure::Findings) }
@@ -40,13 +60,13 @@ fn lines(report: &BooksReport) -> Vec<String> {
 }
 
 /// An error with all its sources, in one line.
-fn chain(e: &dyn std::error::Error) -> String {
-    let mut text = format!("books check: {e}");
+fn unchecked(command: &str, e: &dyn std::error::Error) -> Failure {
+    let mut text = format!("{command}: {e}");
     let mut source = e.source();
     while let Some(e) = source {
         text.push_str(": ");
         text.push_str(&e.to_string());
         source = e.source();
     }
-    text
+    Failure::Unchecked(text)
 }

@@ -4,6 +4,7 @@
 //!   planes with them, starts again whichever dies, and prints `ready {..}` when calls can be
 //!   placed. Planes that a killed supervisor left running are taken over with their sockets.
 //! - `strowger books check` audits the books, in the database itself.
+//! - `strowger backup FILE` copies the database while it runs.
 //! - `strowger check-config FILE` says what is wrong with a configuration.
 //!
 //! Standard output carries results only; everything else goes to standard error. Wrong arguments or
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Ok(args::Command::Version) => say(concat!("strowger ", env!("CARGO_PKG_VERSION"))),
         Ok(args::Command::CheckConfig(file)) => check_config(&file),
         Ok(args::Command::BooksCheck(words)) => books::check(&words),
+        Ok(args::Command::Backup(file, words)) => books::back_up(&file, &words),
         Ok(args::Command::Up(words)) => up::run(&words),
         Err(wrong) => Err(Failure::Usage(wrong)),
     };

@@ -13,11 +13,12 @@ use strowger_port::process::{self, HandOn, Process};
 
 /// How long a plane may take to end after SIGTERM, milliseconds.
 const END_MS_MAX: u32 = 5_000;
-/// Pause before a plane that died is started again; doubled each time up to the second figure.
+/// Pause before a plane that died twice in a row is started again; doubled each time up to the
+/// second figure. The first time there is none: calls wait for it.
 const RESTART_PAUSE_MIN: Duration = Duration::from_millis(100);
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// A plane that lived so long starts again without pause.
-const LIVED_WELL: Duration = Duration::from_secs(30);
+const LIVED_WELL: Duration = Duration::from_secs(5);
 /// How often a plane that was taken over before it was ready is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// Bytes of the word that says that a plane is ready.
@@ -50,7 +51,7 @@ enum Tie {
 
 impl Plane {
     pub(crate) fn new(kind: &'static str, program: PathBuf) -> Plane {
-        let (pause, start_at) = (RESTART_PAUSE_MIN, Instant::now());
+        let (pause, start_at) = (Duration::ZERO, Instant::now());
         Plane { kind, program, running: None, start_at, pause, ready: false }
     }
 
@@ -111,8 +112,8 @@ impl Plane {
 
     /// Puts a start off, as after a death.
     pub(crate) fn put_off(&mut self) {
-        self.pause = (self.pause * 2).min(RESTART_PAUSE_MAX);
         self.start_at = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).clamp(RESTART_PAUSE_MIN, RESTART_PAUSE_MAX);
     }
 
     /// What wakes the supervisor for this plane.
@@ -165,11 +166,9 @@ impl Plane {
     fn bury(&mut self) {
         let Some(running) = self.running.take() else { return };
         if running.since.elapsed() >= LIVED_WELL {
-            self.pause = RESTART_PAUSE_MIN;
-            self.start_at = Instant::now() + self.pause;
-        } else {
-            self.put_off();
+            self.pause = Duration::ZERO;
         }
+        self.put_off();
         let status = match running.tie {
             Tie::Child(mut child, _) => child.wait().map(|status| format!(" ({status})")),
             // Its status is its parent's to know.

@@ -25,6 +25,17 @@ pub struct Balance {
     pub calls: u32,
 }
 
+/// What one call holds of an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AccountHold {
+    /// Its talk time.
+    pub granted: crate::Granted,
+    /// What it can still cost.
+    pub amount: Amount,
+    /// It was answered.
+    pub answered: bool,
+}
+
 impl Balance {
     /// Posted and uncommitted: what the account has, before running calls.
     #[must_use]
@@ -126,7 +137,7 @@ impl Account {
 }
 
 /// Where an account stands among [`Accounts`]; accounts never move, so a hold keeps it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Place(usize);
 
 /// All accounts. Found by hash, because a million of them make a tree of cold nodes. The hash has

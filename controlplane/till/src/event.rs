@@ -108,6 +108,8 @@ pub struct Adopt {
     pub limits: Vec<LimitKey>,
     /// Talk time granted, milliseconds; `u64::MAX` = no lease.
     pub granted_ms: u64,
+    /// That was its last slice: it asks for no more, and is lengthened when money comes in.
+    pub last: bool,
     /// Longest talk time, milliseconds; 0 = no limit.
     pub ms_max: u64,
     /// It was answered.
@@ -149,10 +151,13 @@ pub struct Adjust {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
     /// It stands in the database already: payments, so that nobody spends what a crash could lose.
+    /// Also the second word on one that was asked: it was written.
     Durable,
-    /// It will be written after the till agrees, and then be part of a `Committed`: fees and
-    /// withdrawals, which must not pass the floor.
+    /// It will be written after the till agrees: fees and withdrawals, which must not pass the
+    /// floor. `Durable` or `Dropped` follows.
     Asked,
+    /// One that was asked was not written: all is as before. Not answered.
+    Dropped,
 }
 
 /// A batch that the store has committed.
@@ -178,6 +183,9 @@ pub enum Output {
     },
     /// More talk time, or the same again with `last`.
     Extended(Granted),
+    /// More talk time that was not asked for: its last slice was not the last one, because money
+    /// came in. Whoever does not hear of it ends where it would have ended.
+    Lengthened(Granted),
     /// `Started` or `Extend` of a hold that is not here: adopt it from the settlement.
     Unknown(HoldId),
     /// An unanswered hold was given up after `UNSTARTED_MS`.

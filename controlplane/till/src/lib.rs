@@ -20,6 +20,11 @@
 //! that takes the rest is the last. So ten calls on a balance for ten minutes all start and
 //! together never spend more than the balance.
 //!
+//! **A recharge lengthens.** The dataplane asks for nothing behind its last slice. So whenever money
+//! comes in (a payment, a hold that was not used up, a floor that was lowered), the calls of that
+//! account which had their last slice get the next one unasked: [`Output::Lengthened`]. It is held
+//! for before it is said, so a word that is lost costs nobody anything.
+//!
 //! **When a hold ends.** With `Settle` (a record), `Void` (the dataplane abandoned the attempt),
 //! or `Epoch` (the shard lives anew; its unanswered attempts are gone). An answer that the
 //! dataplane never took cannot be told from one that rings: `Started` means *answered* and ringing
@@ -45,10 +50,11 @@ mod memory;
 mod slice;
 mod till;
 
-pub use account::Balance;
+pub use account::{AccountHold, Balance};
 pub use event::*;
 pub use key::{AccountKey, HoldId, LimitKey, Ms};
 pub use slice::{SLICE_MS_MAX, SLICE_MS_MIN};
 pub use till::{
-    ACCOUNTS_MAX, ADJUST_MEMORY, EXPIRED_PER_STEP, HOLDS_MAX, SETTLED_MEMORY, Till, UNSTARTED_MS,
+    ACCOUNTS_MAX, ADJUST_MEMORY, EXPIRED_PER_STEP, HOLDS_MAX, LENGTHEN_MS_MIN, LENGTHENED_PER_STEP,
+    SETTLED_MEMORY, Till, UNSTARTED_MS,
 };

@@ -1,6 +1,6 @@
 //! The machine.
 
-use crate::account::{Account, Accounts, Balance, Place};
+use crate::account::{Account, AccountHold, Accounts, Balance, Place};
 use crate::limit::Limits;
 use crate::memory::Memory;
 use crate::slice::{Slice, held_for};
@@ -10,6 +10,7 @@ use crate::{
     Stage,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::{Bound, RangeInclusive};
 use strowger_model::Amount;
 
 /// An unanswered hold stands so long, milliseconds: longer than any attempt rings.
@@ -22,6 +23,11 @@ pub const ACCOUNTS_MAX: usize = 10_000_000;
 pub const SETTLED_MEMORY: usize = 65_536;
 /// Adjustments remembered.
 pub const ADJUST_MEMORY: usize = 65_536;
+/// Least talk time that a call is lengthened by, milliseconds: what is less waits for more.
+pub const LENGTHEN_MS_MIN: u64 = 1_000;
+/// Most calls in their last slice that are looked at in one step when money comes in; the others
+/// are due at once.
+pub const LENGTHENED_PER_STEP: usize = 256;
 /// Most holds that expire in one call of [`Till::handle_timeout`]; the next is due at once.
 pub const EXPIRED_PER_STEP: usize = 1_024;
 
@@ -34,6 +40,12 @@ pub struct Till {
     deadlines: BTreeSet<Deadline>,
     settled: Memory<HoldId>,
     adjusted: Memory<u64>,
+    /// Adjustments that were asked and neither written nor dropped yet.
+    asked: BTreeMap<u64, (Place, Amount)>,
+    /// Holds in their last slice, by each payer that could change that.
+    last: BTreeSet<(Place, HoldId)>,
+    /// Accounts that money came in for, and the next of their holds to look at.
+    rises: BTreeMap<Place, HoldId>,
     committed: Option<u64>,
     drift: u64,
     out: VecDeque<Output>,
@@ -81,6 +93,9 @@ impl Till {
             deadlines: BTreeSet::new(),
             settled: Memory::new(SETTLED_MEMORY),
             adjusted: Memory::new(ADJUST_MEMORY),
+            asked: BTreeMap::new(),
+            last: BTreeSet::new(),
+            rises: BTreeMap::new(),
             committed: None,
             drift: 0,
             out: VecDeque::new(),
@@ -104,9 +119,10 @@ impl Till {
             Event::Committed(commit) => self.commit(&commit),
             Event::Epoch { shard } => self.begin_epoch(shard),
         }
+        self.lengthen();
     }
 
-    /// Gives up holds whose deadline has passed.
+    /// Gives up holds whose deadline has passed, and goes on lengthening calls.
     pub fn handle_timeout(&mut self, now: Ms) {
         for _ in 0..EXPIRED_PER_STEP {
             match self.deadlines.first() {
@@ -114,15 +130,17 @@ impl Till {
                     self.release(hold);
                     self.out.push_back(Output::Expired(hold));
                 }
-                Some(_) | None => return,
+                Some(_) | None => break,
             }
         }
+        self.lengthen();
     }
 
     /// When [`Till::handle_timeout`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Ms> {
-        self.deadlines.first().map(|(due, _)| *due)
+        let expiry = self.deadlines.first().map(|(due, _)| *due);
+        if self.rises.is_empty() { expiry } else { Some(Ms(0)) }
     }
 
     /// The next answer.
@@ -147,6 +165,21 @@ impl Till {
         self.holds.iter().map(|(id, hold)| (*id, hold.state == HoldState::Talking))
     }
 
+    /// What calls hold of an account, with ids above `after`, in order.
+    pub fn holds_of(
+        &self,
+        key: AccountKey,
+        after: Option<HoldId>,
+    ) -> impl Iterator<Item = AccountHold> + '_ {
+        let place = self.accounts.find(key);
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.holds.range((behind, Bound::Unbounded)).filter_map(move |(_, hold)| {
+            let held = hold.levels.iter().find(|held| Some(held.place) == place)?;
+            let answered = hold.state == HoldState::Talking;
+            Some(AccountHold { granted: hold.granted, amount: held.amount, answered })
+        })
+    }
+
     /// Whether a hold stands.
     #[must_use]
     pub fn has_hold(&self, hold: HoldId) -> bool {
@@ -166,9 +199,11 @@ impl Till {
     }
 
     fn load(&mut self, load: &Load) {
-        if let Some(account) = self.place_of(load.key).and_then(|p| self.accounts.get_mut(p)) {
+        let Some(place) = self.place_of(load.key) else { return };
+        if let Some(account) = self.accounts.get_mut(place) {
             account.load(load);
         }
+        self.rise(place);
     }
 
     fn admit(&mut self, admit: &Admit, now: Ms) {
@@ -276,7 +311,65 @@ impl Till {
     /// Holds money for what is granted and keeps the hold.
     fn open(&mut self, id: HoldId, mut hold: Hold) {
         self.hold_for_grant(&mut hold);
+        self.keep(id, hold);
+    }
+
+    fn keep(&mut self, id: HoldId, hold: Hold) {
+        let waits = hold.waits_for_money();
+        for held in &hold.levels {
+            if waits {
+                self.last.insert((held.place, id));
+            } else {
+                self.last.remove(&(held.place, id));
+            }
+        }
         self.holds.insert(id, hold);
+    }
+
+    /// Money came in, or a limit was raised: calls of the account in their last slice may get more.
+    fn rise(&mut self, place: Place) {
+        if self.last.range(of_place(place, HoldId(0))).next().is_some() {
+            self.rises.insert(place, HoldId(0));
+        }
+    }
+
+    /// Gives calls in their last slice another one, as far as there is money: each as much as if it
+    /// had asked, and first come first served, so that nothing is promised twice.
+    fn lengthen(&mut self) {
+        for _ in 0..LENGTHENED_PER_STEP {
+            let Some((&place, &from)) = self.rises.first_key_value() else { return };
+            let next = self.last.range(of_place(place, from)).next().map(|(_, id)| *id);
+            let is_spent = |a: &Account| a.available(Amount::ZERO).is_some_and(|left| left.0 <= 0);
+            match next.filter(|_| !self.accounts.get(place).is_some_and(is_spent)) {
+                Some(id) => {
+                    self.rises.insert(place, HoldId(id.0.saturating_add(1)));
+                    self.lengthen_one(id);
+                }
+                None => {
+                    self.rises.remove(&place);
+                }
+            }
+        }
+    }
+
+    fn lengthen_one(&mut self, id: HoldId) {
+        let Some(mut hold) = self.holds.remove(&id) else { return };
+        let more = self.next_grant(id, &hold);
+        if more.ms >= hold.granted.ms.saturating_add(LENGTHEN_MS_MIN) {
+            hold.granted = more;
+            self.hold_for_grant(&mut hold);
+            self.out.push_back(Output::Lengthened(more));
+        }
+        self.keep(id, hold);
+    }
+
+    /// What a hold would be granted next.
+    fn next_grant(&self, id: HoldId, hold: &Hold) -> Granted {
+        let mut total = Slice::UNLIMITED;
+        for held in &hold.levels {
+            total = shorter(total, self.next_slice(held, hold.granted.ms));
+        }
+        grant(id, total, hold.ms_max.max(granted_if_limited(hold)))
     }
 
     /// Makes each level hold the bound of the granted time.
@@ -323,7 +416,7 @@ impl Till {
         if !adopt.started {
             self.deadlines.insert((deadline, id));
         }
-        let granted = Granted { hold: id, ms: adopt.granted_ms, last: false };
+        let granted = Granted { hold: id, ms: adopt.granted_ms, last: adopt.last };
         let hold = Hold { state, levels, limits: adopt.limits, granted, ms_max: adopt.ms_max };
         self.open(id, hold);
     }
@@ -353,15 +446,11 @@ impl Till {
         if granted_ms >= hold.granted.ms {
             hold.granted.ms = granted_ms;
             self.hold_for_grant(&mut hold);
-            let mut total = Slice::UNLIMITED;
-            for held in &hold.levels {
-                total = shorter(total, self.next_slice(held, granted_ms));
-            }
-            hold.granted = grant(id, total, hold.ms_max.max(granted_if_limited(&hold)));
+            hold.granted = self.next_grant(id, &hold);
             self.hold_for_grant(&mut hold);
         }
         self.out.push_back(Output::Extended(hold.granted));
-        self.holds.insert(id, hold);
+        self.keep(id, hold);
     }
 
     fn settle(&mut self, settle: &Settle, expects_hold: bool) {
@@ -422,6 +511,8 @@ impl Till {
                 account.hold(held.amount, Amount::ZERO);
                 account.counter.release();
             }
+            self.last.remove(&(held.place, id));
+            self.rise(held.place);
         }
         for key in &hold.limits {
             self.limits.release(*key);
@@ -431,15 +522,21 @@ impl Till {
 
     fn adjust(&mut self, adjust: &Adjust) {
         let Adjust { id, key, amount, stage } = *adjust;
+        if let (Stage::Durable | Stage::Dropped, Some((place, amount))) =
+            (stage, self.asked.get(&id).copied())
+        {
+            return self.end_asked(id, place, amount, stage);
+        }
         let is_known = self.adjusted.contains(id);
         let place = self.accounts.find(key);
         let account = place.and_then(|place| self.accounts.get_mut(place));
-        let Some(account) = account.filter(|account| account.is_loaded) else {
+        let Some((place, account)) = place.zip(account.filter(|account| account.is_loaded)) else {
             let why = Refusal::UnknownAccount(key);
             self.out.push_back(Output::AdjustRefused { id, why });
             return;
         };
         match stage {
+            Stage::Dropped => return,
             Stage::Durable | Stage::Asked if is_known => {}
             Stage::Durable => account.post(amount),
             Stage::Asked => {
@@ -451,11 +548,28 @@ impl Till {
                     return;
                 }
                 account.promise(amount);
+                self.asked.insert(id, (place, amount));
             }
         }
         let balance = account.total();
         self.adjusted.remember(id);
         self.out.push_back(Output::Adjusted { id, balance });
+        self.rise(place);
+    }
+
+    /// An adjustment that was asked is written now, or never will be.
+    fn end_asked(&mut self, id: u64, place: Place, amount: Amount, stage: Stage) {
+        self.asked.remove(&id);
+        let Some(account) = self.accounts.get_mut(place) else { return };
+        account.promise(Amount(amount.0.saturating_neg()));
+        match stage {
+            Stage::Durable => {
+                account.post(amount);
+                let balance = account.total();
+                self.out.push_back(Output::Adjusted { id, balance });
+            }
+            Stage::Asked | Stage::Dropped => self.rise(place),
+        }
     }
 
     fn commit(&mut self, commit: &Commit) {
@@ -499,6 +613,18 @@ impl Till {
         self.drift += 1;
         self.out.push_back(Output::Alarm(alarm));
     }
+}
+
+impl Hold {
+    /// It is in its last slice for want of money: a longest duration cannot be lengthened.
+    const fn waits_for_money(&self) -> bool {
+        self.granted.last && (self.ms_max == 0 || self.granted.ms < self.ms_max)
+    }
+}
+
+/// Holds of a payer in their last slice, from one on.
+fn of_place(place: Place, from: HoldId) -> RangeInclusive<(Place, HoldId)> {
+    (place, from)..=(place, HoldId(u64::MAX))
 }
 
 fn check_shape(levels: &[Payer], limits: usize) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@ mod end;
 mod exchange;
 mod facts;
 mod failure;
+mod frozen;
 mod hunt;
 mod leg;
 mod order;
@@ -13,6 +14,7 @@ mod originate;
 mod talk;
 
 pub(crate) use ask::Attempt;
+pub use frozen::{Lost, LostLeg, NotThawed, bridged};
 
 use crate::desk::Cx;
 use ask::Asked;
@@ -25,8 +27,8 @@ use std::mem;
 use strowger_leg::{Command, Event};
 use strowger_link::table::SlotState;
 use strowger_link::{
-    AnswerBody, Ask, AskId, CallFacts, Fact, Hints, LegId, LegProgress, Live, LiveState, Octets,
-    Party, Reason, RecordId, SlotRef, Tick, Up,
+    AnswerBody, Ask, AskId, CallFacts, Fact, Grant, Granted, Hints, LegId, LegProgress, Live,
+    LiveState, Octets, Party, Reason, RecordId, SlotRef, Tick, Up,
 };
 use talk::Talk;
 
@@ -94,6 +96,37 @@ impl Call {
             State::Talking(talk) => self.talking_answer(talk, body, cx),
             state @ (State::Hunting(_) | State::Setup(_) | State::Closed(_)) => state,
         };
+    }
+
+    /// More talk time of the grant that it has, unasked. Whether it has that grant.
+    pub(crate) fn handle_lengthen(&mut self, ask: AskId, grant: Grant, cx: &mut Cx<'_>) -> bool {
+        if ask != self.ask {
+            return false;
+        }
+        self.state = match mem::take(&mut self.state) {
+            State::Hunting(mut hunt) => {
+                if hunt.lengthened(grant) {
+                    self.note_grant(grant, SlotState::Ringing, cx);
+                }
+                State::Hunting(hunt)
+            }
+            State::Setup(mut setup) => {
+                if setup.lengthened(grant) {
+                    self.note_grant(grant, SlotState::Ringing, cx);
+                }
+                State::Setup(setup)
+            }
+            State::Talking(talk) => self.talking_lengthened(talk, grant, cx),
+            state @ (State::Asked(_) | State::Closed(_)) => state,
+        };
+        true
+    }
+
+    /// A new total of talk time is in force.
+    fn note_grant(&mut self, grant: Grant, state: SlotState, cx: &mut Cx<'_>) {
+        let Grant { ms, last, .. } = grant;
+        self.facts.detail(Fact::Granted(Granted { at: cx.now, ms, last }));
+        self.write_slot(state, cx);
     }
 
     /// No media came from `leg` for as long as its policy allows.
@@ -209,7 +242,7 @@ impl Call {
     }
 
     fn write_slot(&self, state: SlotState, cx: &mut Cx<'_>) {
-        cx.desk.out.slot(self.slot, state, self.call_facts());
+        cx.desk.out.slot(self.slot, state);
     }
 
     /// The wall clock at `now`, by this call's own anchor.

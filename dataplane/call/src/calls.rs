@@ -1,7 +1,7 @@
 //! All calls of a shard: slots and their lives, the one timer list, asks and verbs by their ids.
 
 use crate::alarm::Alarms;
-use crate::call::{Attempt, Call};
+use crate::call::{Attempt, Call, Lost, NotThawed};
 use crate::desk::{AskKind, Counters, Cx, Desk, Link};
 use crate::limits::{LINGER_MS, SLOTS_MAX};
 use crate::slab::{Life, Slab, first_leg};
@@ -9,9 +9,10 @@ use crate::{Output, Resources};
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_leg::{Cause, Command, Event, Offer};
 use strowger_link::codec::decode;
+use strowger_link::table::SlotState;
 use strowger_link::{
-    Answer, AnswerBody, AskId, Emergency, Hangup, LegId, Originate, Reason, RecordId, SlotRef,
-    Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
+    Answer, AnswerBody, AskId, CallFacts, Emergency, Hangup, LegId, Lengthen, Originate, Reason,
+    RecordId, SlotRef, Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
 };
 
 /// What a shard's calls are told at start.
@@ -152,6 +153,16 @@ impl Calls {
         }
     }
 
+    /// More talk time that nobody asked for: money came in during a last slice. What is for a call
+    /// that has ended, or for an earlier life of its slot, is dropped.
+    pub fn handle_lengthen(&mut self, more: &Lengthen, now: Tick, res: &mut impl Resources) {
+        let Lengthen { ask, leg, grant } = *more;
+        let known = self.with(leg.slot, now, res, |call, cx| call.handle_lengthen(ask, grant, cx));
+        if known != Some(true) {
+            self.desk.counters.strays += 1;
+        }
+    }
+
     /// An instruction of the control plane; its outcome goes up. `wall_us` as in
     /// [`Calls::handle_leg`].
     pub fn handle_verb(&mut self, verb: Verb, now: Tick, wall_us: i64, res: &mut impl Resources) {
@@ -283,6 +294,72 @@ impl Calls {
             let Some(slot) = slot else { continue };
             self.with(slot, now, res, |call, cx| call.handle_hangup(&args, cx));
         }
+    }
+
+    /// What the call table must know of a slot's call now: state and facts. `None` when there is
+    /// nothing to know.
+    #[must_use]
+    pub fn snapshot(&self, slot: SlotRef) -> Option<(SlotState, Box<CallFacts>)> {
+        self.slab.peek(slot)?.snapshot()
+    }
+
+    /// The state alone.
+    #[must_use]
+    pub fn slot_state(&self, slot: SlotRef) -> Option<SlotState> {
+        self.slab.peek(slot)?.slot_state()
+    }
+
+    /// The image of an answered call, for [`Calls::thaw`] in a later process.
+    #[must_use]
+    pub fn freeze(&self, slot: SlotRef) -> Option<Vec<u8>> {
+        self.slab.peek(slot)?.freeze()
+    }
+
+    /// Takes up an answered call of a former process; its legs and their media have been taken back
+    /// before. It goes on under its record, with the talk time that is left.
+    ///
+    /// # Errors
+    /// [`NotThawed`]: nothing has changed, the caller ends the call by [`Calls::close_lost`].
+    pub fn thaw(
+        &mut self,
+        slot: SlotRef,
+        facts: CallFacts,
+        image: &[u8],
+        now: Tick,
+        res: &mut impl Resources,
+    ) -> Result<(), NotThawed> {
+        if !self.slab.resume(slot) {
+            return Err(NotThawed::Slot);
+        }
+        let mut cx = Cx { now, desk: &mut self.desk, res };
+        match Call::thaw(slot, facts, image, &mut cx) {
+            Ok(call) => {
+                self.house(slot, call);
+                Ok(())
+            }
+            Err(e) => {
+                self.slab.close(slot);
+                Err(e)
+            }
+        }
+    }
+
+    /// Ends what a former process left and nobody can go on with: the record is closed at its last
+    /// sign of life, the legs that were taken back are hung up. The slot is free when both are done.
+    /// `false` when the slot is not one of ours.
+    pub fn close_lost(
+        &mut self,
+        slot: SlotRef,
+        lost: Lost,
+        now: Tick,
+        res: &mut impl Resources,
+    ) -> bool {
+        let ours = self.slab.resume(slot);
+        if ours {
+            let call = Call::lost(slot, lost, &mut Cx { now, desk: &mut self.desk, res });
+            self.house(slot, call);
+        }
+        ours
     }
 
     /// Slots in use, reserved ones included.

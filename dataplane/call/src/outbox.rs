@@ -17,8 +17,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn slot(&mut self, slot: SlotRef, state: SlotState, facts: Box<CallFacts>) {
-        self.table.push_back(Output::Slot { slot, state, facts });
+    pub(crate) fn slot(&mut self, slot: SlotRef, state: SlotState) {
+        self.table.push_back(Output::Slot { slot, state });
     }
 
     pub(crate) fn free(&mut self, slot: SlotRef) {

@@ -12,10 +12,9 @@ pub enum Output {
     Slot {
         /// Which slot.
         slot: SlotRef,
-        /// State of the call; never [`SlotState::Free`].
+        /// State of the call; never [`SlotState::Free`]. What else the slot must hold say
+        /// [`crate::Calls::snapshot`] and [`crate::Calls::freeze`] when all cores are at rest.
         state: SlotState,
-        /// Its facts so far, settlement included.
-        facts: Box<CallFacts>,
     },
     /// The slot is free: nothing of that call is owed any more.
     Free {

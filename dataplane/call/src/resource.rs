@@ -53,6 +53,9 @@ pub trait Resources {
     /// Takes one of `gauge` if neither of its limits is reached.
     fn take(&mut self, gauge: &Gauge, now: Tick) -> bool;
 
+    /// Counts one of the gauge `id` that a call took in a former process: whatever its limits.
+    fn retake(&mut self, id: u32);
+
     /// Gives one of the gauge `id` back.
     fn give(&mut self, id: u32);
 }

@@ -58,6 +58,21 @@ impl Slab {
         Some(SlotRef { seg: self.seg, idx, r#gen: entry.r#gen })
     }
 
+    /// Begins the life that a former process gave `slot`; `false` when it is in use or not ours.
+    pub(crate) fn resume(&mut self, slot: SlotRef) -> bool {
+        let place = self.free.iter().position(|idx| *idx == slot.idx);
+        let (Some(place), Some(entry)) = (place, self.entries.get_mut(usize::from(slot.idx)))
+        else {
+            return false;
+        };
+        if slot.seg != self.seg {
+            return false;
+        }
+        self.free.remove(place);
+        *entry = Entry { r#gen: slot.r#gen, life: Life::Reserved };
+        true
+    }
+
     /// The life of `slot`, if that very life goes on.
     pub(crate) fn life(&mut self, slot: SlotRef) -> Option<&mut Life> {
         let entry = self.entries.get_mut(usize::from(slot.idx))?;
@@ -69,6 +84,15 @@ impl Slab {
         match self.life(slot)? {
             Life::Call(call) => Some(call),
             Life::Free | Life::Reserved | Life::Turned { .. } => None,
+        }
+    }
+
+    /// The call of `slot`, to be looked at.
+    pub(crate) fn peek(&self, slot: SlotRef) -> Option<&Call> {
+        let entry = self.entries.get(usize::from(slot.idx))?;
+        match &entry.life {
+            Life::Call(call) if slot.seg == self.seg && entry.r#gen == slot.r#gen => Some(call),
+            Life::Call(_) | Life::Free | Life::Reserved | Life::Turned { .. } => None,
         }
     }
 

@@ -128,6 +128,7 @@ wire_struct! {
 
 wire_struct! {
     /// Leased talk time (design of calls, section 4).
+    #[derive(Copy)]
     pub struct Grant {
         /// From answer, milliseconds; `u64::MAX` = no lease.
         pub ms: u64,

@@ -229,7 +229,9 @@ impl Wire for SocketAddr {
     }
 }
 
-/// A struct whose fields are encoded in the order they are written.
+/// A struct whose fields are encoded in the order they are written. Exported for images of a crate's
+/// own state that rest in the call table.
+#[macro_export]
 macro_rules! wire_struct {
     ($(#[$meta:meta])* pub struct $name:ident {
         $($(#[$fmeta:meta])* pub $field:ident: $t:ty,)*
@@ -312,4 +314,5 @@ macro_rules! wire_code {
         }
     };
 }
-pub(crate) use {wire_code, wire_enum, wire_struct};
+pub use wire_struct;
+pub(crate) use {wire_code, wire_enum};

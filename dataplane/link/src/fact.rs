@@ -26,6 +26,17 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// Body of a slot of the call table.
+    pub struct SlotBody {
+        /// Everything that the journal would know of the call now.
+        pub facts: CallFacts,
+        /// What a new life of the dataplane needs to take the call up, opaque to the control plane;
+        /// empty for a call that found no room for it.
+        pub image: Octets,
+    }
+}
+
 impl CallFacts {
     /// Whether the call has ended: its last fact says so.
     #[must_use]
@@ -278,6 +289,18 @@ wire_struct! {
         pub reason: Reason,
         /// Facts dropped beyond [`FACTS_MAX`].
         pub facts_dropped: u32,
+    }
+}
+
+wire_struct! {
+    /// What a life of a shard was told: body of `Origin`. Node and epoch of the life stand in the
+    /// header of the segment, the shard in the frame. A database that was put back to an older
+    /// state learns from it which origins it has given away.
+    pub struct OriginMark {
+        /// Origin of record ids.
+        pub origin: u32,
+        /// Boot of the host, little-endian, as the call table has it.
+        pub boot: [u8; 16],
     }
 }
 

@@ -1,7 +1,7 @@
 //! What travels in the rings, with its version.
 
 use crate::codec::{self, Malformed, Octets, Reader, Wire, wire_enum, wire_struct};
-use crate::{Answer, Ask, AskId, Edge, LegId, Reason, RecordId, Tick, Verb, VerbResult};
+use crate::{Answer, Ask, AskId, Edge, Grant, LegId, Reason, RecordId, Tick, Verb, VerbResult};
 
 /// Version of every frame in this file; both sides of a session have the same or part at the
 /// handshake.
@@ -40,8 +40,11 @@ wire_enum! {
         2 => Verb(Box<Verb>),
         /// Known sources, realm, emergency numbers.
         3 => Edge(Box<Edge>),
-        /// Records up to this sequence of the journal are in the database.
+        /// Records before this place of the journal are in the database: a
+        /// [`Position`](crate::journal::Position) as a word.
         4 => Stored(u64),
+        /// More talk time for a call that had its last slice: money came in meanwhile. May be lost.
+        5 => Lengthen(Lengthen),
     }
 }
 
@@ -66,6 +69,19 @@ wire_struct! {
         pub at: Tick,
         /// Settlement, echoed: a restarted control plane needs nothing else.
         pub settlement: Octets,
+    }
+}
+
+wire_struct! {
+    /// More talk time that nobody asked for (design of calls, section 4).
+    #[derive(Copy)]
+    pub struct Lengthen {
+        /// The call's ask.
+        pub ask: AskId,
+        /// Its first leg.
+        pub leg: LegId,
+        /// New total from answer; ignored unless it is more than before.
+        pub grant: Grant,
     }
 }
 

@@ -420,6 +420,8 @@ fn frames_down() {
     };
     down("edge", &Down::Edge(Box::new(edge)));
     down("stored", &Down::Stored(6));
+    let grant = Grant { ms: 90_000, last: true, go_on: false };
+    down("lengthen", &Down::Lengthen(Lengthen { ask: AskId(7), leg: leg(), grant }));
 }
 
 #[test]

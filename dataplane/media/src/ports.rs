@@ -106,6 +106,8 @@ pub enum PortsError {
     UnknownAddress,
     /// The pair was not handed out: our caller's bug.
     NotTaken,
+    /// The pair cannot be claimed: it is handed out, or none of ours.
+    NotFree,
 }
 
 /// Who has which ports: every pair is taken, free, or at rest.
@@ -166,6 +168,21 @@ impl Ports {
             *taken = true;
         }
         Ok(pair)
+    }
+
+    /// Takes a pair that a former process had handed out.
+    ///
+    /// # Errors
+    /// [`PortsError::NotFree`] when it is taken, or none of ours.
+    pub fn claim(&mut self, pair: PortPair) -> Result<(), PortsError> {
+        let (address, _) = self.space.place(pair.rtp).ok_or(PortsError::NotFree)?;
+        let free = self.free.get_mut(usize::from(address)).ok_or(PortsError::NotFree)?;
+        let place = free.iter().position(|(known, _)| *known == pair);
+        free.remove(place.ok_or(PortsError::NotFree)?);
+        if let Some(taken) = self.taken.get_mut(pair.rtp.index()) {
+            *taken = true;
+        }
+        Ok(())
     }
 
     /// Gives a pair back; it rests before it is handed out again.

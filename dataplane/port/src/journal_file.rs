@@ -13,7 +13,9 @@
 //!
 //! Files in the directory: `journal-NNNNNNNNNN.seg`, the segments; `spare-NNNN`, allocated and not
 //! yet in use; `lock`. A full segment is sealed: a last frame, cut to its length, read-only.
-//! Nothing here deletes a segment. Each start begins a new one.
+//! A segment is deleted when the database has had it for as long as segments are kept (they are
+//! the restore log), never before; what waits for the database is bounded by the admission of calls.
+//! Each start begins a new one.
 //!
 //! Numbers never come again, even if the directory is lost: a start begins above the last
 //! numbers found, for frames no lower than the wall clock in microseconds, and in an empty
@@ -27,6 +29,7 @@
 
 mod disk;
 mod handle;
+mod keep;
 mod read;
 mod space;
 mod thread;
@@ -35,7 +38,7 @@ mod write;
 use std::path::PathBuf;
 
 pub use disk::{list_segments, segment_path, sync_segments};
-pub use handle::JournalHandle;
+pub use handle::{CALL_BYTES, JournalHandle};
 pub use read::{Cursor, Entry, JournalReader};
 pub use thread::{Health, Journal};
 
@@ -64,6 +67,10 @@ pub struct JournalConfig {
     pub node: u32,
     /// The run of switchd, written into each segment.
     pub epoch: u32,
+    /// Bytes of segments that may wait for the database; beyond them no call is admitted.
+    pub waiting_bytes_max: u64,
+    /// Seconds that a segment is kept after its last write, even if the database has it.
+    pub keep_s: u64,
 }
 
 impl JournalConfig {
@@ -71,7 +78,17 @@ impl JournalConfig {
     #[must_use]
     pub fn new(directory: PathBuf, node: u32, epoch: u32) -> JournalConfig {
         let (segment_bytes, queue_words) = (16 << 20, 1 << 17);
-        JournalConfig { directory, segment_bytes, group_ms: 10, queue_words, node, epoch }
+        let (waiting_bytes_max, keep_s) = (u64::MAX, u64::MAX);
+        JournalConfig {
+            directory,
+            segment_bytes,
+            group_ms: 10,
+            queue_words,
+            node,
+            epoch,
+            waiting_bytes_max,
+            keep_s,
+        }
     }
 }
 

@@ -38,7 +38,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use strowger_link::Tick;
-use strowger_link::journal::FrameKind;
+use strowger_link::journal::{FrameKind, Position};
 
 pub use crate::burst::{
     BUFFER_BYTES, BURST_MAX, HEADROOM_BYTES, MediaBurst, MediaPacket, PAYLOAD_BYTES_MAX, Target,
@@ -219,6 +219,21 @@ pub trait JournalSink {
 
     /// Gives back room set aside by `reserve`, before or after the frame was appended.
     fn release(&mut self, bytes: u32);
+
+    /// Whether `calls` calls of this shard may live at once: promises the last frames of so many,
+    /// and takes back what was promised to more. `false` = the disk has no room for one more, or
+    /// what waits for the database has passed its bound; the caller begins no new call then.
+    ///
+    /// A sink without bounds promises everything.
+    fn admit(&mut self, calls: usize) -> bool {
+        let _any = calls;
+        true
+    }
+
+    /// All before `position` is in the database. A sink that keeps everything need not know.
+    fn stored(&mut self, position: Position) {
+        let _kept = position;
+    }
 }
 
 /// The journal cannot take more now.

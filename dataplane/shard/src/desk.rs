@@ -5,8 +5,11 @@
 //! told of them and closed when the leg is released. Two joined legs are relay pairs between those
 //! ports, so a party keeps its ports through forks, re-offers and transfers.
 
+mod frozen;
+
 use crate::gauge::Gauges;
-use std::collections::BTreeMap;
+pub(crate) use frozen::FrozenMedia;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use strowger_call::{Resources, Role};
 use strowger_leg::Body;
@@ -63,6 +66,8 @@ pub(crate) struct MediaDesk {
     next_session: u64,
     /// Gauges of branches.
     pub(crate) gauges: Gauges,
+    /// Legs whose image has changed.
+    touched: BTreeSet<LegId>,
 }
 
 #[derive(Debug)]
@@ -74,6 +79,8 @@ struct LegMedia {
     signalling: Option<IpAddr>,
     policy: Option<MediaPolicy>,
     lines: Vec<Line>,
+    /// The party's last description, for the call table.
+    said: Vec<u8>,
     peer: Option<LegId>,
     report: Option<MediaReport>,
 }
@@ -118,6 +125,7 @@ impl MediaDesk {
             // Session numbers are told to peers; 62 bits keep them in a signed number.
             next_session: config.seed >> 2,
             gauges: Gauges::default(),
+            touched: BTreeSet::new(),
         })
     }
 
@@ -177,6 +185,7 @@ impl MediaDesk {
                 signalling: None,
                 policy: None,
                 lines: Vec::new(),
+                said: Vec::new(),
                 peer: None,
                 report: None,
             }
@@ -201,6 +210,14 @@ impl MediaDesk {
                 .unwrap_or_default();
             line.terms = Some(terms);
         }
+    }
+
+    /// Keeps a leg's description as it was said.
+    fn keep_said(&mut self, leg: LegId, body: &[u8]) {
+        let media = self.leg(leg, None);
+        media.said.clear();
+        media.said.extend_from_slice(body);
+        self.touched.insert(leg);
     }
 }
 
@@ -250,19 +267,26 @@ impl<I: Io> Desk<'_, I> {
     fn open_ports(&mut self, address: u8) -> Result<PortPair, Cause> {
         for _ in 0..OPEN_TRIES_MAX {
             let pair = self.media.ports.take(address, self.now).map_err(|_| NO_PORTS)?;
-            let (Some(rtp), Some(rtcp)) = (self.place(pair.rtp), self.place(pair.rtcp)) else {
-                return Err(NO_PORTS);
-            };
-            if self.io.open_media(rtp).is_ok() {
-                if self.io.open_media(rtcp).is_ok() {
-                    return Ok(pair);
-                }
-                self.io.close_media(rtp);
+            if self.open_pair(pair).is_ok() {
+                return Ok(pair);
             }
             // It was taken just now, so it can be given back.
             let _given = self.media.ports.give(pair, self.now);
         }
         Err(NO_PORTS)
+    }
+
+    /// Opens the sockets of a pair, both or none.
+    fn open_pair(&mut self, pair: PortPair) -> Result<(), Cause> {
+        let (Some(rtp), Some(rtcp)) = (self.place(pair.rtp), self.place(pair.rtcp)) else {
+            return Err(NO_PORTS);
+        };
+        self.io.open_media(rtp).map_err(|_| NO_PORTS)?;
+        if self.io.open_media(rtcp).is_err() {
+            self.io.close_media(rtp);
+            return Err(NO_PORTS);
+        }
+        Ok(())
     }
 
     fn place(&self, local: strowger_media::LocalPort) -> Option<MediaPort> {
@@ -438,6 +462,7 @@ impl<I: Io> Resources for Desk<'_, I> {
         }
         let theirs = Description::parse(&body.data).map_err(|_| NOT_ACCEPTABLE)?;
         self.media.learn(from, &theirs, policy.0);
+        self.media.keep_said(from, &body.data);
         self.media.leg(to, None).policy = Some(*policy.1);
         let wanted: Vec<bool> = theirs
             .media()
@@ -499,6 +524,7 @@ impl<I: Io> Resources for Desk<'_, I> {
         if let Some(peer) = self.media.legs.get(&leg).and_then(|m| m.peer) {
             self.part(leg, peer);
         }
+        self.media.touched.remove(&leg);
         let media = self.media.legs.remove(&leg)?;
         for pair in media.lines.iter().filter_map(|line| line.ports) {
             self.close_ports(pair);
@@ -508,6 +534,10 @@ impl<I: Io> Resources for Desk<'_, I> {
 
     fn take(&mut self, gauge: &Gauge, now: Tick) -> bool {
         self.media.gauges.take(gauge, now)
+    }
+
+    fn retake(&mut self, id: u32) {
+        self.media.gauges.retake(id);
     }
 
     fn give(&mut self, id: u32) {

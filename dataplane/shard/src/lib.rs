@@ -11,15 +11,18 @@
 //! It decides nothing: where calls go is the answer's, what a session description means is `sdp`'s.
 //! Start at [`Shard::turn`], then `outcome.rs`.
 
+mod adopt;
 mod desk;
 mod edge;
 mod gauge;
+mod image;
 mod link;
 mod outcome;
 mod outside;
 mod record;
 mod shard;
 
+pub use adopt::Adopted;
 pub use desk::{MediaAddress, MediaConfig};
 pub use edge::{Sources, Verdict};
 pub use gauge::{GAUGES_MAX, Gauges};

@@ -4,6 +4,7 @@ use crate::Shard;
 use crate::desk::Desk;
 use crate::edge::{Sources, Verdict};
 use std::sync::atomic::AtomicU64;
+use strowger_link::journal::Position;
 use strowger_link::{
     Answer, AnswerBody, Ask, Cause, Challenge, Down, Edge, Key, Octets, Reason, Refuse, Tick, Up,
 };
@@ -46,6 +47,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             Down::Hello(hello) => {
                 calls.set_origin(hello.origin);
                 calls.handle_control_back();
+                self.mark_origin(hello.origin);
                 self.greeted = true;
                 self.ask_outside_again();
             }
@@ -56,7 +58,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
             Down::Verb(verb) => calls.handle_verb(*verb, now, wall_us, &mut desk),
             Down::Edge(edge) => self.set_edge(*edge),
-            Down::Stored(_) => {}
+            Down::Lengthen(more) => calls.handle_lengthen(&more, now, &mut desk),
+            Down::Stored(word) => self.journal.stored(Position::from_word(word)),
         }
     }
 

@@ -2,39 +2,118 @@
 
 use crate::Shard;
 use crate::desk::Desk;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use strowger_call::Output as CallOutput;
 use strowger_leg::{Command, Event};
-use strowger_link::{LegId, Tick};
+use strowger_link::table::SlotState;
+use strowger_link::{Ask, LegId, SlotRef, Tick, Up};
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink, SendResult, SipPath};
 use strowger_sip::endpoint::{Output as SipOutput, Transmit};
 
 /// Most effects of one input; a longer chain is a bug and waits for the next turn.
 const EFFECTS_MAX: usize = 100_000;
 
+/// Effects that wait until the cores have come to rest, in the order in which they are carried out.
+/// Journal frames wait in `unwritten`.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    slots: BTreeSet<SlotRef>,
+    rings: Vec<Ring>,
+    network: Vec<Transmit>,
+}
+
+/// For the control plane.
+#[derive(Debug)]
+enum Ring {
+    Up(Up),
+    Ask(Box<Ask>),
+}
+
+impl Effects {
+    fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.rings.is_empty() && self.network.is_empty()
+    }
+
+    fn absorb(&mut self, other: Effects) {
+        self.slots.extend(other.slots);
+        self.rings.extend(other.rings);
+        self.network.extend(other.network);
+    }
+}
+
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
-    /// Drains calls and endpoint. A call's outputs come in the order table, journal, rings,
-    /// network, and a datagram follows the state that it shows, because it is made from a call's
-    /// command.
+    /// Drains calls and endpoint, then carries out what they want in the order table, journal,
+    /// rings, network. Only when all cores have come to rest is a slot written, so its image is of
+    /// one moment, and nobody hears of anything that table and journal do not know.
     pub(crate) fn settle(&mut self, now: Tick) {
         for _ in 0..EFFECTS_MAX {
             if let Some(output) = self.calls.poll_output() {
                 self.carry_out(output, now);
             } else if let Some(output) = self.endpoint.poll_output() {
                 self.take(output, now);
-            } else {
+            } else if !self.commit(now) {
                 return;
+            }
+        }
+    }
+
+    /// `false` when there was nothing to do.
+    fn commit(&mut self, now: Tick) -> bool {
+        while let Some(leg) = self.endpoint.poll_touched() {
+            self.touch(leg.slot);
+        }
+        while let Some(leg) = self.media.poll_touched() {
+            self.touch(leg.slot);
+        }
+        let mut effects = core::mem::take(&mut self.effects);
+        if effects.is_empty() {
+            self.effects = effects;
+            return false;
+        }
+        while let Some(slot) = effects.slots.pop_first() {
+            if let Some((state, facts)) = self.calls.snapshot(slot) {
+                self.write_slot(slot, state, *facts);
+            }
+        }
+        self.write_journal();
+        for output in effects.rings.drain(..) {
+            match output {
+                Ring::Up(up) => self.tell(&up),
+                Ring::Ask(ask) => self.ask(*ask, Lane::Calls, now),
+            }
+        }
+        for transmit in effects.network.drain(..) {
+            self.transmit(&transmit);
+        }
+        // What the rings refused has effects of its own, gathered meanwhile.
+        effects.absorb(core::mem::take(&mut self.effects));
+        self.effects = effects;
+        true
+    }
+
+    /// The image of a slot has changed without its call's doing. An ended call's is kept as it is.
+    pub(crate) fn touch(&mut self, slot: SlotRef) {
+        match self.calls.slot_state(slot) {
+            Some(SlotState::Free | SlotState::Ended) | None => {}
+            Some(SlotState::Asked | SlotState::Ringing | SlotState::Answered) => {
+                self.effects.slots.insert(slot);
             }
         }
     }
 
     fn carry_out(&mut self, output: CallOutput, now: Tick) {
         match output {
-            CallOutput::Slot { slot, state, facts } => self.write_slot(slot, state, &facts),
-            CallOutput::Free { slot } => self.free_slot(slot),
+            CallOutput::Slot { slot, .. } => {
+                self.effects.slots.insert(slot);
+            }
+            CallOutput::Free { slot } => {
+                self.effects.slots.remove(&slot);
+                self.free_slot(slot);
+            }
             CallOutput::Journal { entry, slot, facts } => self.journal_call(entry, slot, &facts),
-            CallOutput::Up(up) => self.tell(&up),
-            CallOutput::Ask(ask) => self.ask(*ask, Lane::Calls, now),
+            CallOutput::Up(up) => self.effects.rings.push(Ring::Up(up)),
+            CallOutput::Ask(ask) => self.effects.rings.push(Ring::Ask(ask)),
             CallOutput::Leg { leg, command } => {
                 if let Command::Invite(invite) = &command {
                     self.media.signalling(leg, invite.branch.target.address.ip());
@@ -46,7 +125,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn take(&mut self, output: SipOutput, now: Tick) {
         match output {
-            SipOutput::Transmit(transmit) => self.transmit(&transmit),
+            SipOutput::Transmit(transmit) => self.effects.network.push(transmit),
             SipOutput::Event(leg, event) => self.hear(leg, event, now),
             SipOutput::Request(outside) => self.ask_outside(outside, now),
             SipOutput::Counted(counted) => self.counts.endpoint(counted),

@@ -3,10 +3,12 @@
 use crate::Shard;
 use std::sync::atomic::AtomicU64;
 use strowger_call::Entry;
-use strowger_link::codec::encode;
+use strowger_link::codec::{Octets, decode, encode};
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{SlotState, WriteError};
-use strowger_link::{ALIVE_LIST_MAX, Alive, CallFacts, RecordId, SlotRef, Tick, Up};
+use strowger_link::{
+    ALIVE_LIST_MAX, Alive, AskId, CallFacts, OriginMark, RecordId, SlotBody, SlotRef, Tick, Up,
+};
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink};
 
 /// A journal frame that found no room yet.
@@ -19,18 +21,36 @@ pub(crate) struct Unwritten {
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
     /// Writes a call's slot. A call that finds no room runs on and is not recoverable: counted.
-    pub(crate) fn write_slot(&mut self, slot: SlotRef, state: SlotState, facts: &CallFacts) {
-        let body = encode(facts);
-        let now = self.io.now();
-        let written = match self.table.write(slot, state, facts.ask, &body) {
-            Err(WriteError::Stale) => self
-                .table
-                .open_at(slot, facts.record, facts.ask, &body, now)
-                .and_then(|()| self.table.set_state(slot, state)),
+    pub(crate) fn write_slot(&mut self, slot: SlotRef, state: SlotState, facts: CallFacts) {
+        let (record, ask) = (facts.record, facts.ask);
+        let body = self.body_of(slot, state, facts);
+        let written = self.put_slot(slot, state, (record, ask), &body);
+        if !matches!(written, Err(WriteError::NoChunks | WriteError::TooLong)) {
+            self.counts.table_full += u64::from(written.is_err());
+            return;
+        }
+        self.counts.table_full += 1;
+        // Its record matters more than its life.
+        if let Ok(body) = decode::<SlotBody>(&body) {
+            let bare = encode(&SlotBody { image: Octets::default(), ..body });
+            let _no_room_at_all = self.put_slot(slot, state, (record, ask), &bare);
+        }
+    }
+
+    fn put_slot(
+        &mut self,
+        slot: SlotRef,
+        state: SlotState,
+        (record, ask): (RecordId, AskId),
+        body: &[u8],
+    ) -> Result<(), WriteError> {
+        match self.table.write(slot, state, ask, body) {
+            Err(WriteError::Stale) => {
+                let now = self.io.now();
+                self.table.open_at(slot, record, ask, body, now)?;
+                self.table.set_state(slot, state)
+            }
             other => other,
-        };
-        if written.is_err() {
-            self.counts.table_full += 1;
         }
     }
 
@@ -46,7 +66,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             Entry::Ended => FrameKind::Ended,
         };
         self.unwritten.push_back(Unwritten { kind, slot, payload: encode(facts) });
-        self.write_journal();
+    }
+
+    /// Notes in the journal whose records those of `origin` are, in front of all of them.
+    pub(crate) fn mark_origin(&mut self, origin: u32) {
+        let boot = self.table.setup().boot_id.to_le_bytes();
+        let payload = encode(&OriginMark { origin, boot });
+        let (kind, slot) = (FrameKind::Origin, SlotRef::default());
+        self.unwritten.push_back(Unwritten { kind, slot, payload });
     }
 
     /// Appends what waits, in order; what finds no room waits on. At most as many frames wait as
@@ -84,9 +111,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     /// The journal's mark of life, several when it lists many calls; one that finds no room is left
     /// out.
     pub(crate) fn mark_alive(&mut self, now: Tick, is_first: bool) {
+        self.mark(now, is_first || Alive::is_list(now));
+    }
+
+    /// A mark, with a list of the answered calls or without.
+    pub(crate) fn mark(&mut self, now: Tick, list: bool) {
         let (shard, wall_us) = (self.number, self.io.wall_us());
         let mut live: Vec<RecordId> = Vec::new();
-        if is_first || Alive::is_list(now) {
+        if list {
             live.extend(self.calls.answered());
         }
         let mut lists: Vec<&[RecordId]> = live.chunks(ALIVE_LIST_MAX).collect();

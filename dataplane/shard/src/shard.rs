@@ -2,6 +2,7 @@
 
 use crate::desk::{Desk, MediaConfig, MediaDesk};
 use crate::edge::{Sources, Verdict};
+use crate::gauge::Gauges;
 use crate::outside::Outside;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -138,6 +139,8 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     pub(crate) number: u8,
     /// Journal frames that found no room yet, in order.
     pub(crate) unwritten: std::collections::VecDeque<crate::record::Unwritten>,
+    /// Effects of this turn that wait until the cores have come to rest.
+    pub(crate) effects: crate::outcome::Effects,
     pub(crate) counts: Counts,
     burst: MediaBurst,
     inbox: Inbox,
@@ -180,6 +183,10 @@ pub(crate) struct Keys<'a> {
     pub(crate) calls: &'a mut Calls,
     pub(crate) sources: &'a Sources,
     pub(crate) challenge: Option<&'a Challenge>,
+    /// The journal has room for the record of one more call.
+    pub(crate) room: bool,
+    /// Counts calls refused for want of it.
+    pub(crate) refused: &'a mut u64,
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
@@ -206,6 +213,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             listeners,
             number,
             unwritten: std::collections::VecDeque::new(),
+            effects: crate::outcome::Effects::default(),
             counts: Counts::default(),
             burst: MediaBurst::new(),
             inbox: Inbox::default(),
@@ -281,6 +289,11 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     #[must_use]
     pub fn gauges_in_use(&self) -> u64 {
         self.media.gauges.in_use_total()
+    }
+
+    /// The gauges, for a simulator that plants a wrong count.
+    pub fn gauges_mut(&mut self) -> &mut Gauges {
+        &mut self.media.gauges
     }
 
     /// The operating system, for counters.
@@ -389,9 +402,16 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn take_datagram(&mut self, path: &SipPath, data: &[u8], now: Tick) {
         self.counts.sip_received += 1;
-        let Shard { endpoint, calls, sources, challenge, listeners, .. } = self;
+        let Shard { endpoint, calls, sources, challenge, listeners, journal, counts, .. } = self;
         let Some(path) = path_of(listeners, path) else { return };
-        let mut keys = Keys { calls, sources, challenge: challenge.as_ref() };
+        let room = journal.admit(calls.in_use().saturating_add(1));
+        let mut keys = Keys {
+            calls,
+            sources,
+            challenge: challenge.as_ref(),
+            room,
+            refused: &mut counts.journal_full,
+        };
         endpoint.handle_datagram(data, path, now, &mut keys);
         self.settle(now);
     }
@@ -461,6 +481,10 @@ fn path_of(listeners: &[Listener], path: &SipPath) -> Option<Path> {
 
 impl LegKeys for Keys<'_> {
     fn open(&mut self) -> Option<LegId> {
+        if !self.room {
+            *self.refused += 1;
+            return None;
+        }
         self.calls.reserve()
     }
 

@@ -15,6 +15,9 @@
 //! handle_unreachable(peer, now)               Counted   for the counters
 //! ```
 //!
+//! To outlive its process, drain `poll_touched` as well and keep what `freeze` gives for each leg
+//! before the outputs reach the network; a later endpoint takes the legs back with `thaw`.
+//!
 //! A leg is found by the keyed token in our tag, a transaction of ours by its branch; Call-ID and
 //! the peer's tag are compared all the same, so junk finds nothing. The order of reading: this
 //! file, then `leg` (the usages of INVITE), then `layer` (the transactions below).
@@ -23,18 +26,21 @@ mod alarm;
 mod body;
 mod config;
 mod gate;
+mod image;
 mod layer;
 mod leg;
 mod offer;
 mod output;
 mod outside;
+mod revival;
 mod slab;
 mod wallet;
 
 pub use config::{Config, Listener, Path};
+pub use image::{ThawError, Thawed};
 pub use output::{Bytes, Counted, Output, Outside, OutsideBody, RequestId, Transmit};
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 use strowger_leg::{Command, Event, Invite};
@@ -82,6 +88,8 @@ pub enum Admission<'a> {
 pub struct Endpoint {
     layer: Layer,
     legs: HashMap<LegId, Box<Leg>, Keyed>,
+    /// Legs whose images are out of date.
+    touched: BTreeSet<LegId>,
 }
 
 /// A valid request with the way it came.
@@ -98,7 +106,8 @@ impl Endpoint {
     #[must_use]
     pub fn new(config: Config) -> Endpoint {
         let keyed = Keyed(config.chance_key);
-        Endpoint { layer: Layer::new(config), legs: HashMap::with_hasher(keyed) }
+        let legs = HashMap::with_hasher(keyed);
+        Endpoint { layer: Layer::new(config), legs, touched: BTreeSet::new() }
     }
 
     /// Nonces are made and judged under another key from now on: the edge snapshot's.
@@ -215,6 +224,7 @@ impl Endpoint {
         let single = response.elements(Header::Via).nth(1).is_none();
         match single.then(|| self.layer.hear(response, status, now)).flatten() {
             Some(heard) => self.handle_heard(heard, Some(response), now),
+            None if single && self.handle_former(response, status, now) => {}
             None => self.layer.count(Counted::StrayResponse),
         }
     }
@@ -226,10 +236,16 @@ impl Endpoint {
         }
     }
 
-    /// After every event of a leg: its alarm is set anew, or it goes.
+    /// After every event of a leg: its alarm is set anew, its image is out of date, or it goes.
     fn settle(&mut self, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.rearm(&mut self.layer);
+        let touched = leg.take_touched();
+        if leg.is_told() || leg.is_over() {
+            self.touched.remove(&id);
+        } else if touched {
+            self.touched.insert(id);
+        }
         if leg.is_gone() {
             self.legs.remove(&id);
         }

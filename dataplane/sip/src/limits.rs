@@ -41,6 +41,19 @@ pub const FIELDS_UP_MAX: usize = 32;
 /// Body parts of a multipart body that are looked at for a session description.
 pub const PARTS_MAX: usize = 16;
 
+/// Bytes of a leg's image. A confirmed leg with usual header fields has 300 to 600.
+pub const IMAGE_LEN_MAX: usize = 8_192;
+/// Bytes that an image keeps of an INVITE without a final response.
+pub const IMAGE_HEAD_LEN_MAX: usize = 2_048;
+/// Bytes that an image keeps of a 2xx without its ACK; a browser's description has 2 to 4 KB.
+pub const IMAGE_OK_LEN_MAX: usize = 5_120;
+/// Bytes that an image keeps of a body of our last ACK.
+pub const IMAGE_BODY_LEN_MAX: usize = 2_048;
+/// By how much our CSeq and the counts of nonces go on when an image comes back to life.
+pub const SEQ_STEP: u32 = 100;
+/// After so many requests of ours an image is out of date, whatever else happened.
+pub const SEQ_TOUCH: u32 = 64;
+
 /// The longest an INVITE inside a dialog may go on with provisional responses, in milliseconds: as
 /// long as a proxy's Timer C at least is (RFC 3261 16.6).
 pub const REINVITE_MS_MAX: u64 = 180_000;
@@ -48,3 +61,7 @@ pub const REINVITE_MS_MAX: u64 = 180_000;
 const _: () = assert!(MESSAGE_MAX <= u16::MAX as usize);
 const _: () = assert!(HEADERS_MAX <= u8::MAX as usize);
 const _: () = assert!(URI_MAX <= MESSAGE_MAX);
+// Requests of forks beyond the dialog count nonces as well.
+const _: () = assert!(SEQ_TOUCH as usize + STRAYS_MAX < SEQ_STEP as usize);
+const _: () = assert!(SHOWN_MAX <= ROUTES_MAX && ROUTES_MAX < u8::MAX as usize);
+const _: () = assert!(IMAGE_LEN_MAX <= u16::MAX as usize);

@@ -240,7 +240,7 @@ impl Ledger {
                     self.mark(epoch, &alive);
                 }
             }
-            FrameKind::Sealed | FrameKind::Other(_) => {}
+            FrameKind::Sealed | FrameKind::Origin | FrameKind::Other(_) => {}
         }
     }
 

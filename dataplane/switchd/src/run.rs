@@ -4,15 +4,17 @@ use crate::complain;
 use crate::keep::{self, AtEnd, Flags};
 use crate::power::{self, CutOff};
 use crate::state::{self, CallTable};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::net::{IpAddr, UdpSocket};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use strowger_call::CallsConfig;
-use strowger_link::{CallFacts, FRAME_VERSION, Key, Transport};
+use strowger_link::{CallFacts, FRAME_VERSION, Key, RecordId, Transport};
 use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
 use strowger_port::mmsg::{Mmsg, MmsgConfig};
@@ -20,7 +22,7 @@ use strowger_port::shm::Window;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
 use strowger_port::{clock, pin, process, rng};
-use strowger_shard::{MediaAddress, MediaConfig, Setup, Shard};
+use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 use strowger_sip::transaction::Timers;
@@ -56,18 +58,16 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     let (offered, sockets) = keep::claim(config)?;
     let epoch = state::next_epoch(data).map_err(|e| format!("epoch: {e}"))?;
     let table_file = run_dir.join("calls-0.table");
-    let lost = state::lost_calls(&table_file, &journal_dir)
+    let Tables { table, lost, recorded } = tables(config, &table_file, &journal_dir, epoch)?;
+    let held = lost.iter().map(|facts| facts.record).chain(table.records.iter().copied());
+    let cut = power::cut_off(&journal_dir, &held.collect())
         .map_err(|e| format!("{}: {e}", journal_dir.display()))?;
-    let cut = power::cut_off(&journal_dir, &lost.iter().map(|facts| facts.record).collect())
-        .map_err(|e| format!("{}: {e}", journal_dir.display()))?;
-    let table = state::call_table(&table_file, config.node.number, config.slots(), epoch)
-        .map_err(|e| format!("{}: {e}", table_file.display()))?;
     let waker = EventFd::new().map_err(|e| format!("eventfd: {e}"))?;
     let (journal, mut handle) = start_journal(config, epoch, &table, &waker)?;
     power::record(&mut handle, &waker, &lost)?;
     power::record(&mut handle, &waker, &cut.calls)?;
     tell_ended(&lost, &cut);
-    let CallTable { file, memory: _memory, table, token_key } = table;
+    let CallTable { file, memory: _memory, table, token_key, slots, .. } = table;
     let uplink_config = UplinkConfig {
         path: run_dir.join("link.sock"),
         contract: FRAME_VERSION.into(),
@@ -81,9 +81,10 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
         .map_err(|e| format!("{}: {e}", path.display()))?;
     let lane = lanes.pop().ok_or("the link gave no lane")?;
     let (io, listeners) = open_io(config, waker, sockets)?;
-    let setup = setup(config, epoch, token_key, listeners)?;
-    let shard = Shard::new(setup, io, handle, lane, table)
+    let setup = setup(config, epoch, (token_key, slots), listeners)?;
+    let mut shard = Shard::new(setup, io, handle, lane, table)
         .ok_or("media: the port range or the number of addresses is out of bounds")?;
+    adopt(&mut shard, &recorded);
     let flags = Flags::new()?;
     let core = shard_core(config)?;
     let thread = start(shard, core, AtEnd(Arc::clone(&flags)))?;
@@ -108,6 +109,46 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     let ended = thread.join().map_err(|_| "the shard's thread panicked: a bug".to_owned());
     journal.stop();
     ended
+}
+
+/// The call table, and what of a former life cannot go on in it.
+struct Tables {
+    table: CallTable,
+    /// To be recorded: the calls of another boot.
+    lost: Vec<CallFacts>,
+    /// Records that stand in the journal as ended.
+    recorded: BTreeSet<RecordId>,
+}
+
+fn tables(config: &Config, file: &Path, journal: &Path, epoch: u32) -> Result<Tables, String> {
+    let of_table = |e: std::io::Error| format!("{}: {e}", file.display());
+    let of_journal = |e: std::io::Error| format!("{}: {e}", journal.display());
+    let (node, slots) = (config.node.number, config.slots());
+    if let Some(table) = state::former_table(file, node, slots, epoch).map_err(of_table)? {
+        let recorded = match table.records.is_empty() {
+            true => Ok(BTreeSet::new()),
+            false => state::recorded(journal),
+        };
+        return Ok(Tables { table, lost: Vec::new(), recorded: recorded.map_err(of_journal)? });
+    }
+    let lost = state::lost_calls(file, journal).map_err(of_journal)?;
+    let table = state::call_table(file, node, slots, epoch).map_err(of_table)?;
+    Ok(Tables { table, lost, recorded: BTreeSet::new() })
+}
+
+fn adopt(shard: &mut ProductionShard, recorded: &BTreeSet<RecordId>) {
+    let began = clock::monotonic();
+    let sum = shard.adopt(recorded);
+    if sum == Adopted::default() {
+        return;
+    }
+    let Adopted { adopted, ended, quarantined, unreadable } = sum;
+    let took_us = clock::monotonic().ns_since(began) / 1_000;
+    let (ms, tenths) = (took_us / 1_000, took_us / 100 % 10);
+    complain(&format!(
+        "took up {adopted} calls of the last life in {ms}.{tenths} ms; {ended} are ended, of these \
+         {quarantined} in quarantine; {unreadable} slots could not be read"
+    ));
 }
 
 fn tell_ended(lost: &[CallFacts], cut: &CutOff) {
@@ -146,6 +187,8 @@ fn start_journal(
     let journal_config = JournalConfig {
         segment_bytes: config.journal.segment_mib << 20,
         group_ms: config.journal.group_commit_ms,
+        waiting_bytes_max: u64::from(config.journal.waiting_mib_max) << 20,
+        keep_s: u64::from(config.journal.keep_days) * 86_400,
         ..JournalConfig::new(directory.clone(), config.node.number, epoch)
     };
     let memory = Arc::clone(&table.memory);
@@ -187,7 +230,7 @@ fn random_key() -> Result<Key, String> {
 fn setup(
     config: &Config,
     epoch: u32,
-    token_key: Key,
+    (token_key, slots): (Key, u32),
     listeners: Vec<Listener>,
 ) -> Result<Setup, String> {
     let nonces = Nonces::new(random_key()?, NONCE_S_BEFORE_EDGE);
@@ -207,7 +250,6 @@ fn setup(
         .map(|(index, local)| MediaAddress { local: *local, advertised: told(index, *local) })
         .collect();
     let ports = usize::from(config.media.port_max - config.media.port_min) + 1;
-    let slots = config.slots();
     Ok(Setup {
         sip,
         calls: CallsConfig {

@@ -1,7 +1,7 @@
 //! What outlives this process: the number of its life, and the call table.
 
 use crate::complain;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use strowger_link::codec::decode;
 use strowger_link::journal::{FrameKind, Position};
 use strowger_link::table::{Reader as TableReader, Setup, Table, words_needed};
-use strowger_link::{CallFacts, Key, Reason, RecordId};
+use strowger_link::{CallFacts, Key, Reason, RecordId, SlotBody};
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, list_segments};
 use strowger_port::process::boot_id;
 use strowger_port::rng;
@@ -29,6 +29,10 @@ pub(crate) struct CallTable {
     pub(crate) table: Table<Window>,
     /// Key of tokens in tags and branches.
     pub(crate) token_key: Key,
+    /// Its number of slots.
+    pub(crate) slots: u32,
+    /// Records of the calls of a former life in it.
+    pub(crate) records: BTreeSet<RecordId>,
 }
 
 /// Counts the lives of this node's dataplane: read, raised and made durable before anything else.
@@ -72,12 +76,58 @@ pub(crate) fn call_table(file: &Path, node: u32, slots: u32, epoch: u32) -> io::
     let memory = Arc::new(mapping);
     let window = Window::new(&memory, 0, words).ok_or(io::ErrorKind::InvalidInput)?;
     let table = Table::create(window, &setup, epoch).map_err(|_| io::ErrorKind::InvalidInput)?;
-    Ok(CallTable { file: fd, memory, table, token_key: Key(token_key.to_le_bytes()) })
+    let token_key = Key(token_key.to_le_bytes());
+    Ok(CallTable { file: fd, memory, table, token_key, slots, records: BTreeSet::new() })
 }
 
-/// Calls that the dataplane's last life left in its call table, ended at its last heartbeat, so
-/// that none goes unbilled: this release does not take them up again. Calls whose record stands in
-/// the journal already are left out, and so are attempts that were never granted anything.
+/// The call table that a former life of this boot and this node left, to be gone on with; `None`
+/// when there is none that this release can read. One without calls is made anew if the number of
+/// slots has changed.
+///
+/// # Errors
+/// The file is there and cannot be mapped.
+pub(crate) fn former_table(
+    file: &Path,
+    node: u32,
+    slots: u32,
+    epoch: u32,
+) -> io::Result<Option<CallTable>> {
+    let (fd, mapping) = match shm::open_file(file) {
+        Ok(opened) => opened,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let memory = Arc::new(mapping);
+    let words = memory.words().len();
+    let window = Window::new(&memory, 0, words).ok_or(io::ErrorKind::InvalidInput)?;
+    // Looked at before it is touched: another boot's table is read by `lost_calls`.
+    let look = Window::new(&memory, 0, words).ok_or(io::ErrorKind::InvalidInput)?;
+    let Ok(reader) = TableReader::attach(look) else { return Ok(None) };
+    let found = *reader.setup();
+    if found.boot_id != boot_id() || found.node != node {
+        return Ok(None);
+    }
+    let Ok(table) = Table::adopt(window, epoch) else { return Ok(None) };
+    let mut body = Vec::new();
+    let mut record = |idx: u32| {
+        let head = table.read(u16::try_from(idx).ok()?, &mut body).ok()??;
+        Some(head.record)
+    };
+    let records: BTreeSet<RecordId> = (0..found.slots).filter_map(&mut record).collect();
+    if found.slots != slots {
+        if records.is_empty() {
+            return Ok(None);
+        }
+        let (old, new) = (found.slots, slots);
+        complain(&format!("calls are up: the table keeps its {old} slots, not {new}"));
+    }
+    let token_key = Key(found.token_key.to_le_bytes());
+    Ok(Some(CallTable { file: fd, memory, table, token_key, slots: found.slots, records }))
+}
+
+/// Calls in a call table that cannot be gone on with (another boot of the host), ended at its last
+/// heartbeat, so that none goes unbilled. Calls whose record stands in the journal already are left
+/// out, and so are attempts that were never granted anything.
 ///
 /// Called before [`call_table`] makes a new one. A table that cannot be read, or of another boot,
 /// has nothing to tell; [`crate::power`] asks the journal then.
@@ -101,7 +151,7 @@ pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFact
             complain(&format!("slot {idx} of the last call table cannot be read ({e:?})"));
         }
         let Ok(Some(_)) = read else { continue };
-        let Ok(mut facts) = decode::<CallFacts>(&body) else { continue };
+        let Ok(SlotBody { mut facts, .. }) = decode(&body) else { continue };
         if !facts.settlement.0.is_empty() {
             facts.close_at(heartbeat, Reason::ProcessLost);
             lost.insert(facts.record, facts);
@@ -117,14 +167,17 @@ pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFact
 
 /// Records that ended in the journal's last two segments. A slot is freed one group commit after
 /// its record is durable, so older segments cannot hold the record of a slot in use.
-fn recorded(journal: &Path) -> io::Result<Vec<RecordId>> {
+///
+/// # Errors
+/// The journal cannot be read.
+pub(crate) fn recorded(journal: &Path) -> io::Result<BTreeSet<RecordId>> {
     let segments = list_segments(journal)?;
     let Some(&first) = segments.iter().rev().nth(1).or(segments.first()) else {
-        return Ok(Vec::new());
+        return Ok(BTreeSet::new());
     };
     let position = Position { segment: first, offset: 0 };
     let mut reader = JournalReader::new(journal, Cursor { position, next_seq: 0 });
-    let mut records = Vec::new();
+    let mut records = BTreeSet::new();
     loop {
         match reader.next(None)? {
             Entry::Frame { frame, .. } if frame.kind == FrameKind::Ended => {
@@ -180,8 +233,10 @@ mod tests {
             if idx == 2 {
                 of_call.settlement = Octets::default();
             }
-            let body = strowger_link::codec::encode(&of_call);
-            old.table.open_at(slot, of_call.record, of_call.ask, &body, Tick(1_000)).unwrap();
+            let image = Octets::default();
+            let (record, ask) = (of_call.record, of_call.ask);
+            let body = strowger_link::codec::encode(&SlotBody { facts: of_call, image });
+            old.table.open_at(slot, record, ask, &body, Tick(1_000)).unwrap();
             old.table.set_state(slot, SlotState::Answered).unwrap();
         }
         old.table.beat(Tick(9_000), 0);

@@ -12,6 +12,7 @@ mod rtp;
 mod sdp;
 mod sip;
 mod table;
+mod thaw;
 mod token;
 mod uri;
 
@@ -42,6 +43,7 @@ pub static TARGETS: &[&Target] = &[
     &journal::TARGET,
     &table::TARGET,
     &endpoint::TARGET,
+    &thaw::TARGET,
 ];
 
 /// Reads an input as choices, for laws that begin with a value: 0 when it is used up.

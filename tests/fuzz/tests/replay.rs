@@ -26,7 +26,7 @@ macro_rules! targets {
         const TESTED: &[&str] = &[$(stringify!($name)),*];
     };
 }
-targets!(sip uri digest sdp rtp rtcp datagram link token journal table endpoint);
+targets!(sip uri digest sdp rtp rtcp datagram link token journal table endpoint thaw);
 
 #[test]
 fn every_target_is_tested_and_every_folder_of_the_corpus_has_its_target() {

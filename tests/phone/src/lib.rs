@@ -11,6 +11,7 @@
 //! - [`carrier::Carrier`]: the far end of a trunk, answering by a script for each number.
 //! - [`forwarder::Forwarder`]: a bad network, repeatable by its seed.
 //! - [`raw::Raw`]: any bytes.
+//! - [`fleet::Fleet`]: hundreds of calls at a time.
 //! - [`flows`]: what the product must do, as functions over its address.
 //!
 //! Start with [`Phone`] and `tests/peers.rs`. The binary `phone` is the same for people.
@@ -20,6 +21,7 @@ pub mod carrier;
 pub mod digest;
 pub mod engine;
 pub mod failure;
+pub mod fleet;
 pub mod flows;
 pub mod forwarder;
 pub mod ladder;

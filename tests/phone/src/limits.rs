@@ -10,6 +10,8 @@ pub const HEADERS_MAX: usize = 256;
 pub const LADDER_LINES_MAX: usize = 2_000;
 /// Calls of one phone, live and ended, whose handles still exist or whose timers still run.
 pub const CALLS_MAX: usize = 1_024;
+/// Legs of one fleet, live and ended.
+pub const FLEET_LEGS_MAX: usize = 16_384;
 /// Calls offered to a phone and not yet taken with `wait_call`; more are refused with 486.
 pub const ARRIVALS_MAX: usize = 64;
 /// Client or server transactions of one phone at a time.

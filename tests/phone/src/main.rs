@@ -6,18 +6,22 @@
 mod args;
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use args::{Args, Command};
 use serde_json::{Value, json};
 use strowger_phone::carrier::{Carrier, Script};
+use strowger_phone::fleet::{CallView, Config as FleetConfig, Dial, Fleet, Order, Seat, Side};
 use strowger_phone::flows::{FLOWS, Site};
 use strowger_phone::rtp::tally::MediaReport;
 use strowger_phone::{Config, EndedBy, Failure, Pattern, Phone};
 
 /// Limit for an answer to an outgoing call.
 const ANSWER: Duration = Duration::from_secs(60);
+/// Limit for all of a fleet's calls to be answered and to end, beyond their own time.
+const FLEET_ENDS: Duration = Duration::from_secs(60);
 /// Time between our ringing and our answer.
 const RING: Duration = Duration::from_millis(500);
 /// Time for the last packets to come back before BYE.
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         Command::Answer => answer(&args),
         Command::Carrier => carrier(&args),
         Command::Flow { names } => flow(&args, names),
+        Command::Fleet => fleet(&args),
     };
     match result {
         Ok(value) => {
@@ -79,6 +84,12 @@ impl From<Failure> for Trouble {
 impl From<std::io::Error> for Trouble {
     fn from(error: std::io::Error) -> Self {
         Self { code: None, text: error.to_string() }
+    }
+}
+
+impl From<String> for Trouble {
+    fn from(text: String) -> Self {
+        Self { code: None, text }
     }
 }
 
@@ -184,6 +195,51 @@ fn flow(args: &Args, names: &[String]) -> Result<Value, Trouble> {
         results.insert((*name).to_owned(), json!(first.unwrap_or_else(|| "passed".to_owned())));
     }
     Ok(json!({"ok": good, "flows": results}))
+}
+
+/// Many calls, ended by either side in turn.
+fn fleet(args: &Args) -> Result<Value, Trouble> {
+    let seat = |bind, user: &str, password: &str| Seat {
+        bind,
+        user: user.to_owned(),
+        password: password.to_owned(),
+    };
+    let (far, dial) = if args.peer.is_empty() {
+        (seat(args.carrier, "carrier", ""), Dial::Numbered(args.to.clone()))
+    } else {
+        let any = SocketAddr::new(args.bind.ip(), 0);
+        (seat(any, &args.peer, &args.peer_password), Dial::Fixed(args.peer.clone()))
+    };
+    let fleet = Fleet::new(FleetConfig {
+        server: args.server,
+        near: seat(args.bind, &args.user, &args.password),
+        far,
+        dial,
+        packets_per_s: args.packets_per_s,
+        t1: Duration::from_millis(500),
+    })?;
+    if !args.peer.is_empty() {
+        fleet.register(Side::Far, args.expires_s, ANSWER)?;
+    }
+    let talk = Duration::from_secs(args.seconds.unwrap_or(5));
+    let ender = |at: u32| if at.is_multiple_of(2) { Side::Near } else { Side::Far };
+    let numbers = fleet.calls(args.calls, args.per_s, |at| Order::lasting(talk, ender(at)));
+    let dialling = Duration::from_secs(u64::from(args.calls / args.per_s.max(1)));
+    let waited = fleet.wait_all(&numbers, "over", dialling + talk + FLEET_ENDS, CallView::is_over);
+    if let Err(text) = &waited {
+        say(text);
+    }
+    if !args.peer.is_empty() {
+        fleet.register(Side::Far, 0, ANSWER)?;
+    }
+    let summary = fleet.summary();
+    let whole = summary.foreign + summary.lost + summary.behind == 0;
+    let mut told = summary.to_json();
+    let well = fleet.views().iter().all(CallView::ended_well);
+    if let Some(told) = told.as_object_mut() {
+        told.insert("ok".to_owned(), json!(waited.is_ok() && well && whole));
+    }
+    Ok(told)
 }
 
 fn config(args: &Args) -> Config {

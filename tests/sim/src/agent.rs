@@ -54,6 +54,10 @@ pub struct Agent {
     out: Vec<Datagram>,
     /// What must not happen and did.
     pub breaches: Vec<String>,
+    /// When the switch died: what a dead life may have sent, the next one sends again.
+    switch_died: Vec<Tick>,
+    /// When the datagram in hand was sent.
+    sent_at: Tick,
     /// SIP seen, for reports.
     pub ladder: VecDeque<String>,
     /// Its last REGISTER succeeded.
@@ -92,6 +96,8 @@ impl Agent {
             otherwise: Callee::answering(1_000, After::talk(5_000)),
             out: Vec::new(),
             breaches: Vec::new(),
+            switch_died: Vec::new(),
+            sent_at: Tick::default(),
             ladder: VecDeque::new(),
             registered: false,
             finals: BTreeMap::new(),
@@ -124,6 +130,7 @@ impl Agent {
             Ok(message) => message,
             Err(e) => return self.breach(now, &format!("cannot be read: {e:?}")),
         };
+        self.sent_at = datagram.sent_at;
         self.note("<", &message, now);
         if message.code().is_some() {
             self.handle_response(&message, now);
@@ -165,6 +172,28 @@ impl Agent {
                 // Late datagrams of before are for nobody.
                 call.id.push_str("-lost");
             }
+        }
+    }
+
+    /// Whoever still speaks hangs up: all, or only those whom the switch has forgotten.
+    pub fn give_up(&mut self, all: bool, now: Tick) {
+        let gone = self.calls.iter().filter(|(_, call)| all || call.orphan);
+        let keys: Vec<u32> = gone.map(|(key, _)| *key).collect();
+        keys.into_iter().for_each(|key| self.hang_up(key, now));
+    }
+
+    /// The switch died; `knows` says of a Call-ID or a tag of its own whether that leg's slot still
+    /// stands. What does not was over for the switch, though its last word may not have arrived.
+    pub fn switch_died(&mut self, knows: impl Fn(&str) -> bool, now: Tick) {
+        self.switch_died.push(now);
+        for server in &mut self.servers {
+            let id = server.request.header("Call-ID").unwrap_or_default();
+            let tag = server.request.tag("From").unwrap_or_default();
+            server.orphan |= !knows(id) && !knows(tag);
+        }
+        for call in self.calls.values_mut() {
+            let tag = call.remote.rsplit(";tag=").next().unwrap_or_default();
+            call.orphan |= !knows(&call.id) && !knows(tag);
         }
     }
 

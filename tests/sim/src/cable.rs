@@ -1,10 +1,13 @@
 //! The link between the planes: rings in memory, and sessions that end when either side dies.
 
 use crate::fault::Plant;
+use crate::probe::{Place, SharedProbe};
+use crate::step::Step;
+use crate::switch::Plugs;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
-use strowger_link::{AnswerBody, AskId, Down, Up};
+use strowger_link::{AnswerBody, AskBody, AskId, Down, Up};
 use strowger_port::net::{Lane, LinkError, PlaneLink};
 
 /// Frames that a ring holds.
@@ -79,6 +82,24 @@ impl Cable {
         self.up.pop_front()
     }
 
+    fn push_up(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError> {
+        if lane == Lane::Calls {
+            self.note_up(frame);
+        }
+        if self.session.is_none() {
+            return Err(LinkError::Down);
+        }
+        if self.up.len() >= RING_FRAMES {
+            return Err(LinkError::Full);
+        }
+        let lost = self.plant == Some(Plant::LostAbandoned)
+            && matches!(Up::from_bytes(frame), Ok(Up::Abandoned(_)));
+        if !lost {
+            self.up.push_back(frame.to_vec());
+        }
+        Ok(())
+    }
+
     fn note_up(&mut self, frame: &[u8]) {
         if let Ok(Up::Abandoned(ask)) = Up::from_bytes(frame) {
             *self.abandoned.entry(ask).or_default() += 1;
@@ -95,47 +116,98 @@ impl Cable {
 }
 
 /// A shard's end.
-#[derive(Debug)]
-pub struct SimLink(pub Rc<RefCell<Cable>>);
+pub struct SimLink {
+    cable: Rc<RefCell<Cable>>,
+    probe: SharedProbe,
+}
+
+impl SimLink {
+    /// The end of a switch that is plugged in so.
+    #[must_use]
+    pub fn new(plugs: &Plugs) -> SimLink {
+        SimLink { cable: Rc::clone(&plugs.cable), probe: Rc::clone(&plugs.probe) }
+    }
+}
+
+/// The step that a frame up is, if it is one.
+fn step_up(up: &Up) -> Option<Step> {
+    match up {
+        Up::Ask(ask) => match &ask.body {
+            AskBody::Call(_) => Some(Step::AskSent),
+            AskBody::Extend(_) => Some(Step::ExtendSent),
+            AskBody::Redirected(_)
+            | AskBody::Transfer(_)
+            | AskBody::Pickup(_)
+            | AskBody::Register(_)
+            | AskBody::Request(_)
+            | AskBody::Resolve(_)
+            | AskBody::App(_) => None,
+        },
+        Up::Started(_) => Some(Step::StartedSent),
+        Up::Abandoned(_) => Some(Step::AbandonedSent),
+        Up::Journal(_) => Some(Step::Doorbell),
+        Up::Verb(_) | Up::Live(_) | Up::Turned(_) | Up::Counters(_) => None,
+    }
+}
+
+/// The step that a frame down is, if it is one.
+fn step_down(down: &Down) -> Option<Step> {
+    let Down::Answer(answer) = down else { return None };
+    match answer.body {
+        AnswerBody::Go(_) => Some(Step::GoTaken),
+        AnswerBody::Extended(_) => Some(Step::ExtendedTaken),
+        AnswerBody::Refuse(_)
+        | AnswerBody::Challenge(_)
+        | AnswerBody::Forward(_)
+        | AnswerBody::Registered(_)
+        | AnswerBody::Respond(_)
+        | AnswerBody::Resolved(_) => None,
+    }
+}
 
 impl PlaneLink for SimLink {
     fn session(&mut self) -> Option<u32> {
-        self.0.borrow().session
+        self.cable.borrow().session
     }
 
     fn send(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError> {
-        let mut cable = self.0.borrow_mut();
-        if lane == Lane::Calls {
-            cable.note_up(frame);
-        }
-        if cable.session.is_none() {
+        let mut probe = self.probe.borrow_mut();
+        if !probe.effect(Place::Link) {
             return Err(LinkError::Down);
         }
-        if cable.up.len() >= RING_FRAMES {
-            return Err(LinkError::Full);
+        let up = Up::from_bytes(frame).ok();
+        let step = up.as_ref().and_then(step_up);
+        if !step.is_none_or(|step| probe.begin(step)) {
+            return Err(LinkError::Down);
         }
-        let lost = cable.plant == Some(Plant::LostAbandoned)
-            && matches!(Up::from_bytes(frame), Ok(Up::Abandoned(_)));
-        if !lost {
-            cable.up.push_back(frame.to_vec());
-        }
-        Ok(())
+        let sent = self.cable.borrow_mut().push_up(lane, frame);
+        step.into_iter().for_each(|step| probe.done(step));
+        sent
     }
 
     fn recv(&mut self, frame: &mut Vec<u8>) -> Result<bool, LinkError> {
         frame.clear();
-        let mut cable = self.0.borrow_mut();
+        let mut cable = self.cable.borrow_mut();
         if cable.session.is_none() {
             return Err(LinkError::Down);
         }
-        let Some(next) = cable.down.pop_front() else { return Ok(false) };
-        cable.note_down(&next);
-        frame.extend_from_slice(&next);
+        let mut probe = self.probe.borrow_mut();
+        let Some(next) = cable.down.front().filter(|_| probe.effect(Place::Link)) else {
+            return Ok(false);
+        };
+        let step = Down::from_bytes(next).ok().and_then(|down| step_down(&down));
+        if !step.is_none_or(|step| probe.begin(step)) {
+            return Ok(false);
+        }
+        frame.extend_from_slice(next);
+        cable.down.pop_front();
+        cable.note_down(frame);
+        step.into_iter().for_each(|step| probe.done(step));
         Ok(true)
     }
 
     fn prepare_sleep(&mut self) -> bool {
-        !self.0.borrow().has_down()
+        !self.cable.borrow().has_down()
     }
 
     fn finish_sleep(&mut self) {}

@@ -7,6 +7,8 @@ use crate::disk::Disk;
 use crate::fault::Plant;
 use crate::io::wall_us;
 use crate::plan;
+use crate::probe::SharedProbe;
+use crate::step::{Plane, Step};
 use crate::switch::Words;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,7 +19,7 @@ use strowger_billing::{
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader, SlotState};
-use strowger_link::{AnswerBody, CallFacts, Down, Hello, MS, Tick, Up};
+use strowger_link::{AnswerBody, AskBody, CallFacts, Down, Hello, MS, SlotBody, Tick, Up};
 use strowger_model::{Account, Amount, Cdr};
 use strowger_office::{Office, Output};
 use strowger_routing::{EdgeSettings, World, edge};
@@ -29,6 +31,8 @@ pub const NODE: u32 = 1;
 const BATCH_MAX: usize = 3;
 /// A transaction takes so long, milliseconds.
 const COMMIT_MS: (u64, u64) = (1, 300);
+/// Registrations are written behind within, milliseconds.
+const BEHIND_MS: (u64, u64) = (1, 200);
 /// Validity of a nonce, seconds.
 const NONCE_VALID_S: u32 = 300;
 
@@ -39,6 +43,7 @@ pub struct Control {
     pub store: MemoryStore,
     disk: Rc<RefCell<Disk>>,
     cable: Rc<RefCell<Cable>>,
+    probe: SharedProbe,
     /// The call table's file and the life that it is of; a power cut takes it.
     pub table: Option<(Words, u32)>,
     process: Option<Process>,
@@ -69,6 +74,10 @@ struct Process {
     edges: u64,
     /// Life of the dataplane that was greeted last.
     last_life: Option<u32>,
+    /// When the registrations that were written are durable.
+    behind: Option<Tick>,
+    /// Sequence that the journal must be read to before what has no record came to nothing.
+    unread: Option<u64>,
 }
 
 /// Where the intake stands.
@@ -93,6 +102,7 @@ impl Control {
         world: Arc<World>,
         disk: Rc<RefCell<Disk>>,
         cable: Rc<RefCell<Cable>>,
+        probe: SharedProbe,
         dice: Dice,
         plant: Option<Plant>,
     ) -> Control {
@@ -108,6 +118,7 @@ impl Control {
             store,
             disk,
             cable,
+            probe,
             table: None,
             process: None,
             dice,
@@ -138,22 +149,39 @@ impl Control {
         let from = if self.plant == Some(Plant::SettleTwice) { 0 } else { at.seq };
         // A boot reads the journal to its end, durable or not: nothing is counted on it.
         let whole = self.disk.borrow().frames.len();
-        office.replay(&self.read_from(from, whole, usize::MAX).0, now);
-        self.take_up_calls(&mut office, now);
+        let records = self.read_from(from, whole, usize::MAX).0;
         let intake = Intake::Idle;
-        let process = Process { office, at, intake, session: None, edges: 0, last_life: None };
+        let (edges, last_life, behind, unread) = (0, None, None, None);
+        let process =
+            Process { office, at, intake, session: None, edges, last_life, behind, unread };
         self.process = Some(process);
-        self.turn(now);
+        self.run(|control, process| {
+            control.take_up(process, &records, now)?;
+            control.work(process, now)
+        });
     }
 
-    /// Calls of the table, as `controld` takes them up: those that ring or speak.
-    fn take_up_calls(&self, office: &mut Office, now: Tick) {
-        let Some((words, _)) = &self.table else { return };
-        for (state, facts) in slots(words) {
-            if matches!(state, SlotState::Ringing | SlotState::Answered) {
-                office.adopt_running(&facts, now);
-            }
+    /// Makes the balances true: records behind the cursor, then calls of the table.
+    fn take_up(&mut self, p: &mut Process, records: &[Cdr], now: Tick) -> Result<(), Died> {
+        self.begin(Step::Replayed)?;
+        p.office.replay(records, now);
+        self.done(Step::Replayed)?;
+        self.begin(Step::TakenUp)?;
+        for facts in self.table_calls() {
+            p.office.adopt_running(&facts, now);
         }
+        self.done(Step::TakenUp)
+    }
+
+    /// Calls of the table, as `controld` takes them up: those that ring, speak, or wait for their
+    /// record to be durable.
+    fn table_calls(&self) -> Vec<CallFacts> {
+        let Some((words, _)) = &self.table else { return Vec::new() };
+        let known = slots(words).into_iter().filter(|(state, _)| match state {
+            SlotState::Ringing | SlotState::Answered | SlotState::Ended => true,
+            SlotState::Free | SlotState::Asked => false,
+        });
+        known.map(|(_, facts)| facts).collect()
     }
 
     /// The process dies now, and what the database has not committed is gone.
@@ -195,13 +223,17 @@ impl Control {
             Intake::Idle => None,
             Intake::Committing { until, .. } => Some(*until),
         };
-        [p.office.poll_timeout(), intake].into_iter().flatten().min()
+        [p.office.poll_timeout(), intake, p.behind].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn turn(&mut self, now: Tick) {
+        self.run(|control, process| control.work(process, now));
+    }
+
+    fn run(&mut self, act: impl FnOnce(&mut Control, &mut Process) -> Result<(), Died>) {
         let Some(mut process) = self.process.take() else { return };
-        let result = self.work(&mut process, now);
+        let result = act(self, &mut process);
         self.process = Some(process);
         if let Err(Died) = result {
             self.crash();
@@ -225,19 +257,58 @@ impl Control {
         self.greet(p, now)?;
         // As in the decider's loop, orders of the intake come before the frames that wait.
         self.take_journal(p, now)?;
+        self.sync_behind(p, now)?;
         while let Some(frame) = self.recv() {
             self.step()?;
             match Up::from_bytes(&frame) {
-                Ok(up) => p.office.handle_up(up, now, wall_us(now)),
+                Ok(up) => self.take_frame(p, up, now)?,
                 Err(_) => self.breaches.push("a frame of the dataplane cannot be read".into()),
             }
             self.step()?;
-            self.carry_out(p);
+            self.carry_out(p, now)?;
         }
         if p.office.poll_timeout().is_some_and(|at| at <= now) {
             p.office.handle_timeout(now);
         }
-        self.carry_out(p);
+        self.carry_out(p, now)
+    }
+
+    fn take_frame(&mut self, p: &mut Process, up: Up, now: Tick) -> Result<(), Died> {
+        let step = match &up {
+            Up::Ask(ask) => match &ask.body {
+                AskBody::Call(_) => Some(Step::AskTaken),
+                AskBody::Extend(_) => Some(Step::ExtendTaken),
+                AskBody::Redirected(_)
+                | AskBody::Transfer(_)
+                | AskBody::Pickup(_)
+                | AskBody::Register(_)
+                | AskBody::Request(_)
+                | AskBody::Resolve(_)
+                | AskBody::App(_) => None,
+            },
+            Up::Started(_) => Some(Step::StartedTaken),
+            Up::Abandoned(_) => Some(Step::AbandonedTaken),
+            Up::Journal(_) | Up::Verb(_) | Up::Live(_) | Up::Turned(_) | Up::Counters(_) => None,
+        };
+        step.map_or(Ok(()), |step| self.begin(step))?;
+        let early = match &up {
+            Up::Started(started) if self.plant == Some(Plant::HoldVoidedEarly) => Some(started.ask),
+            _ => None,
+        };
+        p.office.handle_up(up, now, wall_us(now));
+        if let Some(ask) = early.filter(|_| self.dice.percent(20)) {
+            p.office.handle_up(Up::Abandoned(ask), now, wall_us(now));
+        }
+        step.map_or(Ok(()), |step| self.done(step))
+    }
+
+    /// Registrations are durable some time after they were written.
+    fn sync_behind(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
+        if p.behind.take_if(|at| *at <= now).is_some() {
+            self.begin(Step::BindingDurable)?;
+            self.store.sync();
+            self.done(Step::BindingDurable)?;
+        }
         Ok(())
     }
 
@@ -257,6 +328,21 @@ impl Control {
         }
     }
 
+    fn begin(&mut self, step: Step) -> Result<(), Died> {
+        self.step()?;
+        if self.probe.borrow_mut().begin(step) { Ok(()) } else { Err(Died) }
+    }
+
+    fn done(&mut self, step: Step) -> Result<(), Died> {
+        let mut probe = self.probe.borrow_mut();
+        probe.done(step);
+        if probe.is_dead(Plane::Control) {
+            return Err(Died);
+        }
+        drop(probe);
+        self.step()
+    }
+
     fn greet(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
         let Some(epoch) = self.table.as_ref().map(|(_, epoch)| *epoch) else { return Ok(()) };
         if !self.cable.borrow().listens {
@@ -266,12 +352,14 @@ impl Control {
         if p.session.is_some() && p.session == session {
             return Ok(());
         }
-        self.step()?;
+        self.begin(Step::Linked)?;
         p.session = Some(self.cable.borrow_mut().connect());
+        self.done(Step::Linked)?;
         let life = Life { node: NODE, shard: 0, boot: 1, epoch };
         let Some(origin) = self.store.origin(&life) else { return Ok(()) };
-        self.step()?;
+        self.begin(Step::HelloSent)?;
         self.send(&Down::Hello(Hello { origin, node: NODE }));
+        self.done(Step::HelloSent)?;
         p.edges += 1;
         let settings = EdgeSettings {
             version: p.edges,
@@ -284,24 +372,17 @@ impl Control {
             self.send(&Down::Edge(Box::new(edge)));
         }
         if p.last_life.replace(epoch).is_some_and(|last| last != epoch) {
-            p.office.dataplane_restarted(0, now);
+            p.office.dataplane_restarted(0, &self.table_calls(), now);
+            p.unread = Some(self.disk.borrow().published as u64);
         }
         Ok(())
     }
 
-    fn carry_out(&mut self, p: &mut Process) {
+    fn carry_out(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
         while let Some(output) = p.office.poll_output() {
             match output {
-                Output::Down(down) => {
-                    let down = self.tamper(down);
-                    self.send(&down);
-                }
-                Output::Binding(strowger_routing::Output::Save(binding)) => {
-                    self.store.put_binding(*binding);
-                }
-                Output::Binding(strowger_routing::Output::Remove { subscriber, uri }) => {
-                    self.store.remove_binding(subscriber, &uri);
-                }
+                Output::Down(down) => self.send_down(down)?,
+                Output::Binding(change) => self.write_binding(p, change, now)?,
                 Output::Alarm(alarm) => self.alarms.push(format!("{alarm:?}")),
                 Output::Verb(result) => self.verbs.push(format!("{:?}", result.outcome)),
                 Output::Counters(counters) => {
@@ -310,9 +391,53 @@ impl Control {
                     self.turns_per_report = old.zip(new).map(|(old, new)| new.saturating_sub(old));
                     self.counters = counters.values;
                 }
-                Output::Doorbell(_) | Output::Adjusted { .. } | Output::Turned(_) => {}
+                Output::Doorbell(_) | Output::Turned(_) => {}
             }
         }
+        Ok(())
+    }
+
+    fn send_down(&mut self, down: Down) -> Result<(), Died> {
+        let down = self.tamper(down);
+        let step = match &down {
+            Down::Answer(answer) => match answer.body {
+                AnswerBody::Go(_) => Some(Step::GoSent),
+                AnswerBody::Extended(_) => Some(Step::ExtendedSent),
+                AnswerBody::Refuse(_)
+                | AnswerBody::Challenge(_)
+                | AnswerBody::Forward(_)
+                | AnswerBody::Registered(_)
+                | AnswerBody::Respond(_)
+                | AnswerBody::Resolved(_) => None,
+            },
+            Down::Hello(_)
+            | Down::Verb(_)
+            | Down::Edge(_)
+            | Down::Stored(_)
+            | Down::Lengthen(_) => None,
+        };
+        step.map_or(Ok(()), |step| self.begin(step))?;
+        self.send(&down);
+        step.map_or(Ok(()), |step| self.done(step))
+    }
+
+    fn write_binding(
+        &mut self,
+        p: &mut Process,
+        change: strowger_routing::Output,
+        now: Tick,
+    ) -> Result<(), Died> {
+        self.begin(Step::BindingWritten)?;
+        match change {
+            strowger_routing::Output::Save(binding) => self.store.put_binding(*binding),
+            strowger_routing::Output::Remove { subscriber, uri } => {
+                self.store.remove_binding(subscriber, &uri);
+            }
+        }
+        let (least, most) = BEHIND_MS;
+        let at = now.plus_ns(self.dice.between(least * MS, most * MS));
+        p.behind.get_or_insert(at);
+        self.done(Step::BindingWritten)
     }
 
     /// The planted fault that promises more talk time than is held.
@@ -367,15 +492,20 @@ impl Control {
         }
         let durable = self.disk.borrow().published;
         let (batch, to) = self.read_from(p.at.seq, durable, BATCH_MAX);
+        if batch.is_empty() && p.unread.is_some_and(|unread| unread <= to.seq) {
+            p.unread = None;
+            p.office.journal_read(now);
+        }
         if batch.is_empty() {
             return Ok(());
         }
-        self.step()?;
+        self.begin(Step::Settled)?;
         let forgets = self.plant == Some(Plant::StaleHold) && self.dice.percent(20);
         if !forgets {
             p.office.settle(&batch, now);
         }
-        self.step()?;
+        self.done(Step::Settled)?;
+        self.begin(Step::IngestBegun)?;
         if self.plant == Some(Plant::CursorMovesAlone) {
             // The cursor is committed in a transaction of its own, before the records.
             let _moved = self.store.ingest(NODE, p.at, to, &[], wall_us(now));
@@ -389,7 +519,7 @@ impl Control {
                 let until = now.plus_ns(self.dice.between(least * MS, most * MS));
                 let number = ingested.batch.unsigned_abs();
                 p.intake = Intake::Committing { until, number, batch, to };
-                self.step()
+                self.done(Step::IngestBegun)
             }
             Err(e) => {
                 self.breaches.push(format!("the store refuses records: {e}"));
@@ -401,23 +531,25 @@ impl Control {
 
     fn finish(&mut self, p: &mut Process, done: Intake, now: Tick) -> Result<(), Died> {
         let Intake::Committing { number, batch, to, .. } = done else { return Ok(()) };
+        self.begin(Step::Committed)?;
         self.store.sync();
-        self.step()?;
+        self.done(Step::Committed)?;
+        self.begin(Step::CommittedTold)?;
         p.office.committed(number, &batch, now);
         p.at = to;
-        self.step()
+        self.done(Step::CommittedTold)
     }
 }
 
 /// What a call table holds.
 #[must_use]
 pub fn slots(words: &Words) -> Vec<(SlotState, CallFacts)> {
-    let Ok(reader) = Reader::attach(words.clone()) else { return Vec::new() };
+    let Ok(reader) = Reader::attach(words.unwatched()) else { return Vec::new() };
     let mut body = Vec::new();
     let mut all = Vec::new();
     for idx in 0..reader.setup().slots {
         let Ok(Some(head)) = reader.read(idx as u16, &mut body) else { continue };
-        all.extend(decode::<CallFacts>(&body).map(|facts| (head.state, facts)));
+        all.extend(decode::<SlotBody>(&body).map(|body| (head.state, body.facts)));
     }
     all
 }

@@ -1,10 +1,9 @@
 //! Faults planted on purpose: each must be found by a law, else the simulator is blind.
 //!
 //! All of these are planted at run time, from outside the product: on the path of datagrams, in the
-//! operating system under the shard, on the link, or around the calls that join office, journal and
-//! store. What they break is what a fault inside the product would break, so the same laws must see
-//! it. Faults that only the product's own lines can have are built with `--cfg fault="..."`; see
-//! `tests/faults.rs`.
+//! operating system under the shard, in the call table's memory, on the link, or around the calls
+//! that join office, journal and store. What they break is what a fault inside the product would
+//! break, so the same laws must see it.
 
 /// A planted fault.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -37,11 +36,25 @@ pub enum Plant {
     WrongRounding,
     /// More talk time is promised than is held (office).
     OverGrant,
+    /// The table is written after the datagrams of a turn (call table).
+    TableAfterNetwork,
+    /// A frame goes to the journal before the state that it tells of is in the table (call table).
+    JournalBeforeTable,
+    /// Slots are freed before their records are durable (journal).
+    FreedBeforeDurable,
+    /// The hold of a running call is voided (office).
+    HoldVoidedEarly,
+    /// A gauge is counted once too often (shard).
+    StaleGauge,
+    /// The switch's CANCEL is never sent (datagrams).
+    ForgottenCancel,
+    /// A record does not tell how its called leg ended (journal).
+    ForgottenLegEnd,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 14] = [
+    pub const ALL: [Plant; 21] = [
         Plant::LostAckOfFailure,
         Plant::LostAckOfSuccess,
         Plant::DoubleBye,
@@ -56,5 +69,12 @@ impl Plant {
         Plant::CursorMovesAlone,
         Plant::WrongRounding,
         Plant::OverGrant,
+        Plant::TableAfterNetwork,
+        Plant::JournalBeforeTable,
+        Plant::FreedBeforeDurable,
+        Plant::HoldVoidedEarly,
+        Plant::StaleGauge,
+        Plant::ForgottenCancel,
+        Plant::ForgottenLegEnd,
     ];
 }

@@ -2,6 +2,9 @@
 
 use crate::fault::Plant;
 use crate::net::Datagram;
+use crate::probe::{Place, SharedProbe};
+use crate::step::{Plane, Step};
+use crate::switch::Plugs;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -87,17 +90,21 @@ impl Machine {
 }
 
 /// [`Io`] over a [`Machine`].
-#[derive(Debug)]
 pub struct SimIo {
     machine: Rc<RefCell<Machine>>,
     clock: Clock,
+    probe: SharedProbe,
 }
 
 impl SimIo {
-    /// The operating system of `machine` at the time of `clock`.
+    /// The operating system of a switch that is plugged in so.
     #[must_use]
-    pub fn new(machine: Rc<RefCell<Machine>>, clock: Clock) -> SimIo {
-        SimIo { machine, clock }
+    pub fn new(plugs: &Plugs) -> SimIo {
+        SimIo {
+            machine: Rc::clone(&plugs.machine),
+            clock: Rc::clone(&plugs.clock),
+            probe: Rc::clone(&plugs.probe),
+        }
     }
 }
 
@@ -136,17 +143,18 @@ impl Io for SimIo {
         if data.len() > SIP_DATAGRAM_BYTES_MAX {
             return SendResult::TooLong;
         }
-        let mut machine = self.machine.borrow_mut();
         if path.listener != 0 {
             return SendResult::NoListener;
         }
-        let datagram = Datagram {
-            sent_at: self.clock.get(),
-            from: machine.sip,
-            to: path.peer,
-            data: data.to_vec(),
-        };
-        machine.out.push(datagram);
+        let mut probe = self.probe.borrow_mut();
+        let alive = probe.effect(Place::Network);
+        let step = if alive { probe.judge_datagram(data) } else { None };
+        if alive && step.is_none_or(|step| probe.begin(step)) {
+            let mut machine = self.machine.borrow_mut();
+            let (from, sent_at) = (machine.sip, self.clock.get());
+            machine.out.push(Datagram { sent_at, from, to: path.peer, data: data.to_vec() });
+            step.into_iter().for_each(|step| probe.done(step));
+        }
         SendResult::Queued
     }
 
@@ -182,6 +190,11 @@ impl Io for SimIo {
     }
 
     fn send_media(&mut self, burst: &mut MediaBurst) {
+        let mut probe = self.probe.borrow_mut();
+        let some = burst.packets().iter().any(|packet| packet.target().is_some());
+        if probe.is_dead(Plane::Data) || (some && !probe.begin(Step::Relayed)) {
+            return burst.clear();
+        }
         let mut machine = self.machine.borrow_mut();
         for packet in burst.packets() {
             let Some(target) = packet.target() else { continue };
@@ -190,6 +203,9 @@ impl Io for SimIo {
             machine.emit_media(self.clock.get(), target.from, target.to, data);
         }
         burst.clear();
+        if some {
+            probe.done(Step::Relayed);
+        }
     }
 
     fn flush(&mut self) {}

@@ -1,16 +1,22 @@
 //! The laws: what must hold after every step, and what must hold when the world is quiet.
 
 use crate::plan;
+use crate::switch::Words;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_billing::{Mode, records};
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
-use strowger_link::{AskId, COUNTERS, CallFacts, Fact, RecordId};
+use strowger_link::table::{Reader, SlotState};
+use strowger_link::{AskId, COUNTERS, CallFacts, Fact, Reason, RecordId, Tick};
 use strowger_model::AccountId;
 
 /// Longest sleep of a shard that has nothing to do, milliseconds.
 const IDLE_MS: u64 = 100;
+/// Between two heartbeats, and from the last one to the death, at most so many milliseconds.
+const BEAT_MS: u64 = 250;
+/// Between two marks of the journal, with the time until they are durable, milliseconds.
+const MARK_MS: u64 = 1_300;
 /// Lines of each agent's ladder that a report shows.
 const LADDER_LINES: usize = 200;
 
@@ -40,11 +46,15 @@ pub(crate) struct Book {
     frames: usize,
     records: usize,
     started: BTreeSet<RecordId>,
-    ended: BTreeMap<RecordId, AskId>,
+    /// Ask and place in the journal of each record.
+    ended: BTreeMap<RecordId, (AskId, usize)>,
     ended_asks: BTreeMap<AskId, u32>,
-    /// Asks of calls that a power cut took: this release closes no open record of them.
-    lost: BTreeSet<AskId>,
-    lost_records: BTreeSet<RecordId>,
+    /// Grants that the dataplane had taken when it died, and that no slot had shown yet.
+    unseen: BTreeSet<AskId>,
+    /// The last heartbeat of the last life that carried each answered call to its end.
+    carried: BTreeMap<RecordId, Tick>,
+    /// Records whose ends have been compared with it.
+    marked: BTreeSet<RecordId>,
     /// Crashes of the dataplane's process, power cuts included.
     pub(crate) switch_crashes: u32,
 }
@@ -71,23 +81,25 @@ impl World {
     /// Cheap laws, after every step.
     pub(crate) fn check_step(&mut self) -> Result<(), Breach> {
         let seen = self.agents.iter().flat_map(|agent| agent.breaches.first());
-        let machine = self.plugs.machine.borrow();
-        let first = seen.chain(&machine.breaches).chain(&self.control.breaches).next().cloned();
-        drop(machine);
+        let (machine, disk) = (self.plugs.machine.borrow(), self.plugs.disk.borrow());
+        let probe = self.plugs.probe.borrow();
+        let ours = machine.breaches.iter().chain(&disk.breaches).chain(&probe.breaches);
+        let first = seen.chain(ours).chain(&self.control.breaches).next().cloned();
+        drop((machine, disk, probe));
         if let Some(what) = first {
             return Err(self.breach(&what));
         }
         self.check_alarms()?;
         self.check_counts()?;
         self.check_journal()?;
+        self.check_freed()?;
         self.check_floors()?;
         self.check_records()
     }
 
-    /// The till never drifts, unless the dataplane died: a `Started` that dies in its ring leaves a
-    /// hold that the new life voids before the call's record comes.
+    /// The till never drifts.
     fn check_alarms(&self) -> Result<(), Breach> {
-        let alarm = self.control.alarms.first().filter(|_| self.book.switch_crashes == 0);
+        let alarm = self.control.alarms.first();
         self.demand(alarm.is_none(), || format!("the till raises an alarm: {alarm:?}"))
     }
 
@@ -110,10 +122,11 @@ impl World {
     /// Frames as they come: records whole, each once, no more open ones than calls.
     fn check_journal(&mut self) -> Result<(), Breach> {
         let disk = self.plugs.disk.borrow();
-        let new: Vec<_> = disk.frames.get(self.book.frames..).unwrap_or_default().to_vec();
-        self.book.frames = disk.frames.len();
+        let first = self.book.frames;
+        let new: Vec<_> = disk.all().skip(first).cloned().collect();
+        self.book.frames = disk.count();
         drop(disk);
-        for frame in new {
+        for (at, frame) in (first..).zip(new) {
             if !matches!(frame.kind, FrameKind::Start | FrameKind::Ended) {
                 continue;
             }
@@ -123,6 +136,7 @@ impl World {
             let ended = frame.kind == FrameKind::Ended;
             if ended {
                 self.demand_whole(&facts)?;
+                self.demand_mark(&facts)?;
                 // An attempt that gave up waiting for its answer has a record without a settlement;
                 // a grant that comes after that is given back.
                 if !facts.settlement.0.is_empty() {
@@ -130,17 +144,58 @@ impl World {
                 }
             }
             let twice = match ended {
-                true => self.book.ended.insert(facts.record, facts.ask).is_some(),
+                true => self.book.ended.insert(facts.record, (facts.ask, at)).is_some(),
                 false => !self.book.started.insert(facts.record),
             };
             self.demand(!twice, || format!("{:?} of {:?} twice", frame.kind, facts.record))?;
         }
-        let known = |id: &&RecordId| {
-            !self.book.ended.contains_key(id) && !self.book.lost_records.contains(id)
-        };
+        let known = |id: &&RecordId| !self.book.ended.contains_key(id);
         let open = self.book.started.iter().filter(known).count();
         let active = self.shard().map_or(usize::MAX, strowger_shard::Shard::calls_in_use);
         self.demand(open <= active, || format!("{open} calls answered and open, {active} active"))
+    }
+
+    /// The table as the dead life left it, before anything else may take it.
+    pub(crate) fn note_grave(&mut self, words: &Words) {
+        let Ok(reader) = Reader::attach(words.unwatched()) else { return };
+        let (beat, _) = reader.heartbeat();
+        for (state, facts) in crate::control::slots(words) {
+            if matches!(state, SlotState::Answered | SlotState::Ended) {
+                self.book.carried.insert(facts.record, beat);
+            }
+        }
+    }
+
+    /// What a crash ended is billed to its last sign of life, and no longer.
+    fn demand_mark(&mut self, facts: &CallFacts) -> Result<(), Breach> {
+        let Some(Fact::Ended(end)) = facts.facts.last() else { return Ok(()) };
+        let late_ms = match end.reason {
+            Reason::HostLost => MARK_MS,
+            Reason::ProcessLost => BEAT_MS,
+            _ => return Ok(()),
+        };
+        let Some(beat) = self.book.carried.get(&facts.record).copied() else { return Ok(()) };
+        // The journal is read anew after each crash.
+        if !self.book.marked.insert(facts.record) {
+            return Ok(());
+        }
+        let right = beat.ms_since(end.at) <= late_ms && end.at.ms_since(beat) <= BEAT_MS;
+        self.demand(right, || {
+            format!("{:?} ended at {:?}, its life at {beat:?}", facts.record, end.at)
+        })
+    }
+
+    /// A slot is freed only when its record is durable.
+    fn check_freed(&self) -> Result<(), Breach> {
+        let freed = std::mem::take(&mut self.plugs.probe.borrow_mut().freed);
+        let durable = self.plugs.disk.borrow().published;
+        for record in freed {
+            let at = self.book.ended.get(&record).map(|(_, at)| *at);
+            self.demand(at.is_none_or(|at| at < durable), || {
+                format!("the slot of {record:?} is free and its record not durable")
+            })?;
+        }
+        Ok(())
     }
 
     /// One end for each leg, and the end of the call last.
@@ -200,29 +255,33 @@ impl World {
         Ok(())
     }
 
-    /// The host lost power, and with it the call table and what was not synced: the records of its
-    /// calls are lost in this release.
-    pub(crate) fn note_power_cut(&mut self) {
+    /// The dataplane died. Only a grant of which neither table nor journal knows is lost: no slot
+    /// had shown it yet, or a power cut took the table before its call was answered for good.
+    pub(crate) fn note_crash(&mut self) {
         let cable = self.plugs.cable.borrow();
         let disk = self.plugs.disk.borrow();
-        let kept: BTreeSet<RecordId> = disk
-            .frames
-            .iter()
-            .filter(|frame| frame.kind == FrameKind::Ended)
-            .filter_map(|frame| decode::<CallFacts>(&frame.payload).ok())
-            .map(|facts| facts.record)
-            .collect();
-        let book = &mut self.book;
-        book.frames = disk.frames.len();
-        book.lost.extend(cable.granted.iter().filter(|ask| !book.ended_asks.contains_key(ask)));
-        for (record, ask) in &book.ended {
-            if !kept.contains(record) {
-                book.lost.insert(*ask);
+        let mut kept = BTreeSet::new();
+        for frame in &disk.frames {
+            if matches!(frame.kind, FrameKind::Start | FrameKind::Ended)
+                && let Ok(facts) = decode::<CallFacts>(&frame.payload)
+                && !facts.settlement.0.is_empty()
+            {
+                kept.insert(facts.ask);
             }
         }
-        book.ended.retain(|record, _| kept.contains(record));
-        let open = book.started.iter().filter(|record| !book.ended.contains_key(record));
-        book.lost_records.extend(open);
+        if let Some((words, _)) = &self.control.table {
+            let shown = crate::control::slots(words).into_iter().map(|(_, facts)| facts);
+            kept.extend(shown.filter(|f| !f.settlement.0.is_empty()).map(|f| f.ask));
+        }
+        let gone = cable.granted.iter().filter(|ask| !kept.contains(ask));
+        let gone = gone.filter(|ask| !cable.abandoned.contains_key(ask)).copied();
+        let book = &mut self.book;
+        book.unseen.extend(gone);
+        // The journal is read anew: frames that were handed over and not written are gone.
+        book.frames = 0;
+        book.started.clear();
+        book.ended.clear();
+        book.ended_asks.clear();
     }
 
     /// Everything, once nothing happens any more.
@@ -295,19 +354,16 @@ impl World {
     /// Each grant came to exactly one end.
     fn check_grants(&self) -> Result<(), Breach> {
         let cable = self.plugs.cable.borrow();
-        for ask in cable.granted.iter().filter(|ask| !self.book.lost.contains(ask)) {
+        for ask in &cable.granted {
             let recorded = self.book.ended_asks.get(ask).copied().unwrap_or(0);
             let returned = cable.abandoned.get(ask).copied().unwrap_or(0);
-            self.demand(recorded + returned == 1, || {
+            let wanted = if self.book.unseen.contains(ask) { 0 } else { 1 };
+            self.demand(recorded + returned == wanted, || {
                 format!("{ask:?} was granted; {recorded} records, {returned} times given back")
             })?;
         }
-        let open: Vec<_> = self
-            .book
-            .started
-            .iter()
-            .filter(|id| !self.book.ended.contains_key(id) && !self.book.lost_records.contains(id))
-            .collect();
+        let open: Vec<_> =
+            self.book.started.iter().filter(|id| !self.book.ended.contains_key(id)).collect();
         self.demand(open.is_empty(), || format!("answered and never ended: {open:?}"))
     }
 
@@ -346,16 +402,15 @@ impl World {
         let Some(office) = self.control.office() else { return Err(self.breach("no office")) };
         let till = sum(office.till().balances().map(|b| (b.key.account, b.total().0)));
         self.demand(till == expected, || format!("till {till:?}, expected {expected:?}"))?;
-        let lost = self.book.switch_crashes > 0;
-        for balance in office.till().balances().filter(|_| !lost) {
+        for balance in office.till().balances() {
             self.demand(balance.held.0 == 0 && balance.calls == 0, || {
                 format!("no call is up, and the till holds {balance:?}")
             })?;
         }
-        let holds = office.till().holds().filter(|_| !lost).count();
+        let holds = office.till().holds().count();
         self.demand(holds == 0, || format!("no call is up, and {holds} holds are left"))?;
         let live = office.live().len();
-        self.demand(live == 0 || lost, || format!("no call is up, and {live} are shown as live"))
+        self.demand(live == 0, || format!("no call is up, and {live} are shown as live"))
     }
 }
 

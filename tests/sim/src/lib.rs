@@ -41,7 +41,9 @@ pub mod io;
 mod law;
 pub mod net;
 pub mod plan;
+pub mod probe;
 pub mod script;
+pub mod step;
 pub mod switch;
 pub mod world;
 
@@ -49,4 +51,5 @@ pub use agent::{After, Agent, Callee, Caller, Reply};
 pub use fault::Plant;
 pub use law::Breach;
 pub use net::Quality;
+pub use step::{CrashAt, Plane, Side, Step, Victim};
 pub use world::{Action, World, WorldConfig};

@@ -89,7 +89,9 @@ fn plan_trouble(world: &mut World, length_ms: u64) {
     }
     if dice.percent(25) {
         let (back_ms, power) = (dice.between(50, 3_000), dice.percent(50));
-        events.push((dice.between(2_000, length_ms), Action::CrashSwitch { back_ms, power }));
+        let at = dice.between(2_000, length_ms);
+        let effects = if dice.percent(20) { 0 } else { dice.below(200) as u32 };
+        events.push((at, Action::CrashSwitch { effects, back_ms, power }));
     }
     if dice.percent(40) {
         let at = dice.between(1_000, length_ms);

@@ -4,22 +4,24 @@ use crate::cable::{Cable, SimLink};
 use crate::disk::{Disk, SimJournal};
 use crate::io::{Clock, Machine, SimIo};
 use crate::plan::SWITCH;
+use crate::probe::{Place, SharedProbe};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use strowger_call::CallsConfig;
-use strowger_link::codec::{decode, encode};
+use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
-use strowger_link::table::{Reader, Setup as TableSetup, Table, words_needed};
-use strowger_link::{CallFacts, Key, Reason, RecordId, Tick, Transport};
-use strowger_port::net::JournalSink;
-use strowger_shard::{MediaAddress, MediaConfig, Setup, Shard};
+use strowger_link::table::{Reader, Setup as TableSetup, SlotState, Table, words_needed};
+use strowger_link::{
+    Alive, CallFacts, Fact, Key, Reason, RecordId, SlotRef, Tick, Transport, token,
+};
+use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 
 /// Slots of the call table.
-const SLOTS: u32 = 64;
+pub(crate) const SLOTS: u32 = 64;
 /// Chunks of the call table.
 const CHUNKS: u32 = 256;
 /// First and last media port.
@@ -27,13 +29,49 @@ const PORTS: (u16, u16) = (16_384, 16_895);
 /// How long asks wait, milliseconds.
 const ASK_TIMEOUT_MS: u32 = 3_000;
 
-/// Words that both planes map.
-#[derive(Clone, Debug)]
-pub struct Words(Rc<Vec<AtomicU64>>);
+/// Words that both planes map. The dataplane's own handle tells the probe of each use.
+#[derive(Clone)]
+pub struct Words {
+    words: Rc<Vec<AtomicU64>>,
+    probe: Option<SharedProbe>,
+}
+
+impl Words {
+    /// Words with these values.
+    #[must_use]
+    pub fn from_values(values: Vec<u64>) -> Words {
+        Words { words: Rc::new(values.into_iter().map(AtomicU64::new).collect()), probe: None }
+    }
+
+    /// Their values now.
+    #[must_use]
+    pub fn values(&self) -> Vec<u64> {
+        self.words.iter().map(|word| word.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Other words with the same values.
+    #[must_use]
+    pub fn copy(&self) -> Words {
+        Words::from_values(self.values())
+    }
+
+    /// The same words for a reader.
+    #[must_use]
+    pub fn unwatched(&self) -> Words {
+        Words { words: Rc::clone(&self.words), probe: None }
+    }
+
+    fn watched(&self, probe: &SharedProbe) -> Words {
+        Words { words: Rc::clone(&self.words), probe: Some(Rc::clone(probe)) }
+    }
+}
 
 impl AsRef<[AtomicU64]> for Words {
     fn as_ref(&self) -> &[AtomicU64] {
-        &self.0
+        if let Some(probe) = &self.probe {
+            probe.borrow_mut().effect(Place::Table);
+        }
+        &self.words
     }
 }
 
@@ -51,29 +89,71 @@ pub struct Plugs {
     pub disk: Rc<RefCell<Disk>>,
     /// The link.
     pub cable: Rc<RefCell<Cable>>,
+    /// What sees all of these.
+    pub probe: SharedProbe,
 }
 
-/// Calls that the last life left in its table, ended at its last heartbeat, but for those whose
-/// records stand in the journal: what `switchd` records at its start.
-#[must_use]
-pub fn lost_calls(words: &Words, disk: &Disk) -> Vec<CallFacts> {
-    let Ok(reader) = Reader::attach(words.clone()) else { return Vec::new() };
-    let (heartbeat, _) = reader.heartbeat();
-    let recorded: BTreeSet<RecordId> = disk
-        .frames
-        .iter()
-        .filter(|frame| frame.kind == FrameKind::Ended)
-        .filter_map(|frame| decode::<CallFacts>(&frame.payload).ok())
-        .map(|facts| facts.record)
-        .collect();
-    let mut lost = Vec::new();
-    for (_, mut facts) in crate::control::slots(words) {
-        if !facts.settlement.0.is_empty() && !recorded.contains(&facts.record) {
-            facts.close_at(heartbeat, Reason::ProcessLost);
-            lost.push(facts);
+/// Tells of a text that begins with a token of ours (a Call-ID or a tag) whether a table knows its
+/// leg: its slot stands, and it is not a branch that a call gave up before it was answered or hung
+/// up. Of such a branch a crash may lose the CANCEL: its image is gone when its call has let go.
+pub fn legs_known(words: &Words) -> impl Fn(&str) -> bool + use<> {
+    let reader = Reader::attach(words.unwatched()).ok();
+    let key = reader.as_ref().map(|reader| Key(reader.setup().token_key.to_le_bytes()));
+    let mut given_up: BTreeMap<SlotRef, BTreeSet<u8>> = BTreeMap::new();
+    for (state, facts) in crate::control::slots(words) {
+        let ended = facts.facts.iter().filter_map(|fact| match fact {
+            Fact::LegEnded(ended) if state != SlotState::Ended => Some(ended.leg),
+            _ => None,
+        });
+        given_up.insert(facts.slot, ended.collect());
+    }
+    move |text| {
+        let leg = key.as_ref().and_then(|key| token::open(key, text.as_bytes()));
+        leg.is_some_and(|leg| given_up.get(&leg.slot).is_some_and(|up| !up.contains(&leg.leg)))
+    }
+}
+
+/// Calls that were answered, have not ended, and stand in no table, ended at the last mark of the
+/// life that carried them: what `switchd` finds in the journal after a power cut. Its own reading is
+/// of files and belongs to its binary; this is a second one, by the same words.
+fn cut_off(disk: &Disk, held: &BTreeSet<RecordId>) -> Vec<CallFacts> {
+    let mut open: BTreeMap<RecordId, (CallFacts, u32)> = BTreeMap::new();
+    let mut marks: BTreeMap<u32, Tick> = BTreeMap::new();
+    for frame in &disk.frames {
+        let facts = || decode::<CallFacts>(&frame.payload).ok();
+        match frame.kind {
+            FrameKind::Start => {
+                open.extend(facts().map(|facts| (facts.record, (facts, frame.epoch))));
+            }
+            FrameKind::Ended => {
+                let _ended = facts().and_then(|facts| open.remove(&facts.record));
+            }
+            FrameKind::Alive => {
+                let Ok(alive) = decode::<Alive>(&frame.payload) else { continue };
+                let last = marks.entry(frame.epoch).or_insert(alive.at);
+                *last = alive.at.max(*last);
+                for record in &alive.live {
+                    if let Some((_, carried_by)) = open.get_mut(record) {
+                        *carried_by = frame.epoch;
+                    }
+                }
+            }
+            FrameKind::Sealed | FrameKind::Other(_) => {}
         }
     }
-    lost
+    open.retain(|record, _| !held.contains(record));
+    let close = |(mut facts, epoch): (CallFacts, u32)| {
+        facts.close_at(marks.get(&epoch).copied().unwrap_or_default(), Reason::HostLost);
+        facts
+    };
+    open.into_values().map(close).collect()
+}
+
+/// Records that stand in the journal as ended.
+fn recorded(disk: &Disk) -> BTreeSet<RecordId> {
+    let ended = disk.frames.iter().filter(|frame| frame.kind == FrameKind::Ended);
+    let facts = ended.filter_map(|frame| decode::<CallFacts>(&frame.payload).ok());
+    facts.map(|facts| facts.record).collect()
 }
 
 /// One life of the dataplane.
@@ -89,32 +169,46 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Life `epoch` begins and records what the last one `lost`; `None` only if a constant here
-    /// were wrong.
+    /// Life `epoch` begins, in the table that the last one left if there is one, and takes up its
+    /// calls as `switchd` does; `None` only if a constant here were wrong.
     #[must_use]
-    pub fn start(plugs: &Plugs, epoch: u32, seed: u64, lost: &[CallFacts]) -> Option<Switch> {
-        let count = words_needed(SLOTS, CHUNKS)?;
-        let words = Words(Rc::new((0..count).map(|_| AtomicU64::new(0)).collect()));
-        let token_key = u128::from(seed) << 64 | u128::from(epoch);
-        let table_setup = TableSetup {
+    pub fn start(
+        plugs: &Plugs,
+        epoch: u32,
+        seed: u64,
+        former: Option<&Words>,
+    ) -> Option<(Switch, Adopted)> {
+        let words = match former {
+            Some(words) => words.unwatched(),
+            None => Words::from_values(vec![0; words_needed(SLOTS, CHUNKS)?]),
+        };
+        let fresh = TableSetup {
             seg: 0,
             node: crate::control::NODE,
             boot_id: 1,
-            token_key,
+            token_key: u128::from(seed) << 64 | u128::from(epoch),
             slots: SLOTS,
             chunks: CHUNKS,
         };
-        let table = Table::create(words.clone(), &table_setup, epoch).ok()?;
-        let io = SimIo::new(Rc::clone(&plugs.machine), Rc::clone(&plugs.clock));
-        let mut journal = SimJournal::new(Rc::clone(&plugs.disk), Rc::clone(&plugs.clock), epoch);
-        for facts in lost {
-            journal.append(FrameKind::Ended, &encode(facts)).ok()?;
+        if former.is_none() {
+            let _formatted = Table::create(words.unwatched(), &fresh, epoch).ok()?;
         }
-        let link = SimLink(Rc::clone(&plugs.cable));
+        let held = crate::control::slots(&words).into_iter().map(|(_, facts)| facts.record);
+        let cut = cut_off(&plugs.disk.borrow(), &held.collect());
+        SimJournal::new(plugs, epoch).record(&cut).ok()?;
+        plugs.probe.borrow_mut().watch(&words);
+        let table = Table::adopt(words.watched(&plugs.probe), epoch).ok()?;
+        let token_key = Key(table.setup().token_key.to_le_bytes());
         let now = plugs.clock.get();
-        let setup = setup(Key(token_key.to_le_bytes()), epoch, seed, now);
-        let shard = Shard::new(setup, io, journal, link, table)?;
-        Some(Switch { shard, words, epoch, due: now })
+        let setup = setup(token_key, epoch, seed, now);
+        let (io, journal) = (SimIo::new(plugs), SimJournal::new(plugs, epoch));
+        let mut shard = Shard::new(setup, io, journal, SimLink::new(plugs), table)?;
+        let recorded = recorded(&plugs.disk.borrow());
+        let adopted = match former {
+            Some(_) => shard.adopt(&recorded),
+            None => Adopted::default(),
+        };
+        Some((Switch { shard, words, epoch, due: now }, adopted))
     }
 
     /// One turn; returns the time of the next.

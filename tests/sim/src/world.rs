@@ -10,13 +10,16 @@ use crate::io::{Clock, Machine};
 use crate::law::{Book, Breach};
 use crate::net::{Datagram, Network, Quality};
 use crate::plan::{self, SWITCH};
-use crate::switch::{Plugs, Switch, lost_calls};
+use crate::probe::{Place, Probe, SharedProbe};
+use crate::step::{CrashAt, Plane, Step, Victim};
+use crate::switch::{Plugs, Switch};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
-use strowger_link::{Cause, Down, Hangup, Reason, SECOND, Tick, Verb};
+use strowger_link::{Cause, Down, Gauge, Hangup, Reason, SECOND, Tick, Verb};
 use strowger_phone::message::Message;
+use strowger_shard::Adopted;
 
 /// Index of the first carrier among the agents; phones stand before.
 pub const CARRIER: usize = plan::USERS.len();
@@ -70,8 +73,13 @@ pub enum Action {
         /// Milliseconds.
         back_ms: u64,
     },
-    /// The dataplane's process dies, and the next one begins so many milliseconds from now.
+    /// A crash exactly at a step.
+    CrashAt(CrashAt),
+    /// The dataplane's process dies after so many of its effects, mostly in the middle of a turn,
+    /// and the next one begins so many milliseconds later.
     CrashSwitch {
+        /// Effects: datagrams, frames, uses of the call table; 0 = at once.
+        effects: u32,
         /// Milliseconds.
         back_ms: u64,
         /// The whole host loses power: both planes and what no disk has.
@@ -113,6 +121,8 @@ pub struct World {
     invite_branches: BTreeSet<String>,
     pub(crate) book: Book,
     steps: u64,
+    /// What became of the calls in the table at each start of the dataplane.
+    pub adopted: Vec<Adopted>,
 }
 
 impl World {
@@ -122,15 +132,18 @@ impl World {
         let WorldConfig { seed, quality, plant } = config;
         let mut dice = Dice::new(seed);
         let clock: Clock = Rc::new(Cell::new(Tick(SECOND)));
-        let disk = Rc::new(RefCell::new(Disk::new(dice.fork(1), plant)));
+        let probe: SharedProbe = Rc::new(RefCell::new(Probe::new(dice.fork(4), plant)));
+        let disk = Disk::new(dice.fork(1), Rc::clone(&probe), plant);
+        let disk = Rc::new(RefCell::new(disk));
         let cable = Rc::new(RefCell::new(Cable::new(plant)));
         let plugs = Plugs {
             clock: Rc::clone(&clock),
             machine: Rc::new(RefCell::new(Machine::new(SWITCH, plant))),
             disk: Rc::clone(&disk),
             cable: Rc::clone(&cable),
+            probe: Rc::clone(&probe),
         };
-        let control = Control::new(plan::world()?, disk, cable, dice.fork(2), plant);
+        let control = Control::new(plan::world()?, disk, cable, probe, dice.fork(2), plant);
         let mut world = World {
             seed,
             clock,
@@ -149,6 +162,7 @@ impl World {
             invite_branches: BTreeSet::new(),
             book: Book::default(),
             steps: 0,
+            adopted: Vec::new(),
             dice,
         };
         world.start_switch();
@@ -176,6 +190,18 @@ impl World {
         self.plugs.cable.borrow().abandoned.len()
     }
 
+    /// How often a step was reached.
+    #[must_use]
+    pub fn count(&self, step: Step) -> u32 {
+        self.plugs.probe.borrow().count(step)
+    }
+
+    /// Planned crashes that came, by their steps.
+    #[must_use]
+    pub fn crashed_at(&self) -> Vec<Step> {
+        self.plugs.probe.borrow().crashed_at.clone()
+    }
+
     /// Something is to happen `ms` from now.
     pub fn at(&mut self, ms: u64, action: Action) {
         self.push(self.now().plus_ms(ms), Event::Act(action));
@@ -201,6 +227,15 @@ impl World {
             world.queue.is_empty() && world.agents.iter().all(|agent| agent.open_calls() == 0)
         };
         self.run_until(self.now().plus_ms(LIVENESS_S * 1_000), over)?;
+        let quarantined = self.adopted.iter().any(|adopted| adopted.quarantined > 0);
+        if quarantined || self.book.switch_crashes > 0 {
+            // Nobody tells the phones of a call whose slot is left alone, or was free when the last
+            // word of its call was lost: people hang up.
+            let now = self.now();
+            self.agents.iter_mut().for_each(|agent| agent.give_up(quarantined, now));
+            self.collect_agents(now);
+            self.run_until(now.plus_ms(LINGER_S * 1_000), over)?;
+        }
         for agent in &self.agents {
             let open = agent.open_calls();
             if open > 0 {
@@ -221,6 +256,7 @@ impl World {
             }
             self.clock.set(at.max(self.now()));
             self.step();
+            self.bury();
             self.check_step()?;
             self.steps += 1;
             if self.steps > STEPS_MAX {
@@ -278,6 +314,7 @@ impl World {
             Event::Act(action) => self.act(action, now),
             Event::BootControl => {
                 self.control.crash();
+                self.plugs.probe.borrow_mut().control_lives();
                 self.control.boot(now);
                 self.after_control(now);
             }
@@ -308,7 +345,10 @@ impl World {
                 self.control.crash_in = Some(steps);
                 self.push(now.plus_ms(back_ms), Event::BootControl);
             }
-            Action::CrashSwitch { back_ms, power } => self.crash_switch(now, back_ms, power),
+            Action::CrashAt(crash) => self.plugs.probe.borrow_mut().plan(crash),
+            Action::CrashSwitch { effects, back_ms, power } => {
+                self.plugs.probe.borrow_mut().plan_switch(effects, back_ms, power);
+            }
             Action::Verb(verb) => {
                 self.control.send(&Down::Verb(verb));
                 self.wake_switch(now);
@@ -350,15 +390,27 @@ impl World {
     fn turn_switch(&mut self, now: Tick) {
         if let Some(switch) = &mut self.switch {
             switch.turn();
+            let mut probe = self.plugs.probe.borrow_mut();
+            probe.look(Place::TurnEnd);
+            let leaks = self.plant == Some(Plant::StaleGauge) && !probe.freed.is_empty();
+            if leaks && self.dice.percent(30) {
+                let gauge = Gauge { id: 1, in_use_max: 0, per_second_max: 0 };
+                let _taken = switch.shard.gauges_mut().take(&gauge, now);
+            }
         }
+        self.send_out(now);
+        if self.plugs.cable.borrow().has_up() && self.control.is_up() {
+            self.wake_control(now);
+        }
+    }
+
+    /// What the switch has sent goes on its way.
+    fn send_out(&mut self, now: Tick) {
         let out = std::mem::take(&mut self.plugs.machine.borrow_mut().out);
         for datagram in out {
             for datagram in self.tamper(datagram) {
                 self.transmit(datagram, now);
             }
-        }
-        if self.plugs.cable.borrow().has_up() && self.control.is_up() {
-            self.wake_control(now);
         }
     }
 
@@ -381,46 +433,85 @@ impl World {
     }
 
     fn start_switch(&mut self) {
-        self.epoch += 1;
-        self.plugs.disk.borrow_mut().reopen();
-        let lost = match &self.control.table {
-            Some((words, _)) => lost_calls(words, &self.plugs.disk.borrow()),
-            None => Vec::new(),
-        };
-        self.switch = Switch::start(&self.plugs, self.epoch, self.seed, &lost);
-        self.control.table = self.switch.as_ref().map(|s| (s.words.clone(), s.epoch));
-        self.plugs.cable.borrow_mut().listens = true;
+        if self.switch.is_some() {
+            return;
+        }
         let now = self.now();
+        self.epoch += 1;
+        self.plugs.disk.borrow_mut().reopen(self.epoch, now);
+        self.plugs.probe.borrow_mut().switch_begins();
+        let former = self.control.table.take().map(|(words, _)| words);
+        let started = Switch::start(&self.plugs, self.epoch, self.seed, former.as_ref());
+        if let Some((switch, adopted)) = started {
+            self.control.table = Some((switch.words.unwatched(), switch.epoch));
+            self.adopted.push(adopted);
+            self.switch = Some(switch);
+        }
+        self.send_out(now);
+        self.plugs.cable.borrow_mut().listens = true;
         self.control_due = Some(now);
+    }
+
+    /// Carries out what has crashed within the last step.
+    fn bury(&mut self) {
+        while let Some(crash) = self.take_happened() {
+            self.carry_out(crash);
+        }
+    }
+
+    fn take_happened(&mut self) -> Option<CrashAt> {
+        self.plugs.probe.borrow_mut().take_happened()
+    }
+
+    fn carry_out(&mut self, crash: CrashAt) {
+        let now = self.now();
+        if crash.victim.hits(Plane::Data) {
+            self.crash_switch(now, crash.switch_back_ms, crash.victim == Victim::Host);
+        }
+        if crash.victim.hits(Plane::Control) {
+            self.control.crash();
+            self.push(now.plus_ms(crash.control_back_ms), Event::BootControl);
+        }
     }
 
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
         self.book.switch_crashes += 1;
         self.switch = None;
+        let grave = self.plugs.probe.borrow_mut().bury_switch();
+        if let Some(words) = grave {
+            self.note_grave(&words);
+            self.control.table = Some((words, self.epoch));
+        }
+        if power {
+            self.control.table = None;
+        }
+        let stands = self.control.table.as_ref().map(|(words, _)| crate::switch::legs_known(words));
+        for agent in &mut self.agents {
+            agent.switch_died(|text| stands.as_ref().is_some_and(|knows| knows(text)), now);
+        }
         self.plugs.cable.borrow_mut().cut();
         self.plugs.cable.borrow_mut().listens = false;
         {
             let mut machine = self.plugs.machine.borrow_mut();
             machine.sip_in.clear();
             machine.media_in.clear();
-            machine.out.clear();
             machine.open.clear();
         }
-        // What the dead life had sent is lost on its way: nobody would answer for it.
-        self.queue.retain(|_, event| match event {
-            Event::Arrive(datagram) => datagram.from.ip() != SWITCH.ip(),
-            Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
-        });
-        for agent in &mut self.agents {
-            agent.reset(now);
-        }
         if power {
-            self.control.crash();
-            self.control.table = None;
+            // Nobody knows of the calls any more: what was under way is nobody's, and phones begin
+            // anew.
+            self.queue.retain(|_, event| match event {
+                Event::Arrive(datagram) => datagram.from.ip() != SWITCH.ip(),
+                Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
+            });
+            for agent in &mut self.agents {
+                agent.reset(now);
+            }
             self.plugs.disk.borrow_mut().cut_power();
-            self.note_power_cut();
-            self.push(now.plus_ms(back_ms), Event::BootControl);
+        } else {
+            self.plugs.disk.borrow_mut().crash();
         }
+        self.note_crash();
         self.push(now.plus_ms(back_ms), Event::StartSwitch);
     }
 
@@ -455,6 +546,7 @@ impl World {
         let branch = message.branch().unwrap_or_default().to_owned();
         let request = message.code().is_none();
         match (plant, message.method()) {
+            (Plant::ForgottenCancel, "CANCEL") if request => return Vec::new(),
             (Plant::LostAckOfFailure | Plant::LostAckOfSuccess, "INVITE") if request => {
                 self.invite_branches.insert(branch);
             }

@@ -43,7 +43,9 @@ const CONTROLD: &[&str] =
     &["model", "routing", "billing", "till", "office", "store", "api", "link", "port", "tuning"];
 
 /// Evidence: what it tests it may use. The phone shares no code with what it judges.
-const EVIDENCE: [(&str, &str); 4] = [
+const EVIDENCE: [(&str, &str); 6] = [
+    ("bench/cdr", "strowger-bench-cdr"),
+    ("bench/link", "strowger-bench-link"),
     ("tests/sim", "strowger-sim"),
     ("tests/fuzz", "strowger-fuzz"),
     ("tests/phone", "strowger-phone"),
@@ -66,7 +68,13 @@ const RESERVED: [(&str, &[&str]); 12] = [
     ("audiopus", &[]),
     ("glommio", &[]),
 ];
-const BINARIES: &[&str] = &["dataplane/switchd", "controlplane/controld", "controlplane/strowger"];
+const BINARIES: &[&str] = &[
+    "dataplane/switchd",
+    "controlplane/controld",
+    "controlplane/strowger",
+    "bench/cdr",
+    "bench/link",
+];
 const SYSTEM: &[&str] = &[
     "dataplane/port",
     "dataplane/switchd",
@@ -74,8 +82,13 @@ const SYSTEM: &[&str] = &[
     "controlplane/strowger",
     "tests/phone",
 ];
-const ASYNC: &[&str] =
-    &["controlplane/store", "controlplane/api", "controlplane/controld", "controlplane/strowger"];
+const ASYNC: &[&str] = &[
+    "controlplane/store",
+    "controlplane/api",
+    "controlplane/controld",
+    "controlplane/strowger",
+    "bench/cdr",
+];
 
 #[derive(Deserialize, Default)]
 struct Manifest {

@@ -2,15 +2,15 @@
 
 use crate::limits::{CONNECTION_MS_MAX, DRAIN_MS_MAX, HEAD_MS_MAX, READY_MS_MAX, REQUEST_MS_MAX};
 use crate::{
-    AccountBalance, Api, CallId, Live, LiveCall, MetricsWriter, Readiness, Registration,
-    RegistrationKey, Reply,
+    AccountBalance, AccountHold, Api, CallId, Live, LiveCall, MetricsWriter, MoneyOrder,
+    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
 };
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_model::AccountId;
-use strowger_store::{Scope, Store};
+use strowger_store::{MoneyRequest, Scope, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -41,6 +41,14 @@ impl Live for Mute {
     }
 
     fn balances(&self, _: Vec<AccountId>) -> Reply<'_, Vec<AccountBalance>> {
+        Box::pin(pending())
+    }
+
+    fn holds(&self, _: AccountId, _: Option<CallId>, _: usize) -> Reply<'_, Vec<AccountHold>> {
+        Box::pin(pending())
+    }
+
+    fn move_money(&self, _: MoneyOrder) -> Reply<'_, Result<MoneyRequest, MoneyRefusal>> {
         Box::pin(pending())
     }
 

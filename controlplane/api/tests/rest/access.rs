@@ -1,6 +1,6 @@
 //! Who may: every endpoint with every state of the token.
 
-use crate::client::{Response, ask};
+use crate::client::{Response, ask, send};
 use crate::rows::{OWNER, TENANT};
 use crate::server::Server;
 use strowger_api::{CallId, EndpointInfo, FAILURES_PER_MINUTE_MAX, endpoints};
@@ -27,7 +27,7 @@ fn every_endpoint_with_every_state_of_the_token() {
             [("none", None, false), ("wrong", Some("wrong"), false), ("good", Some(OWNER), true)]
         {
             let what = format!("{} {target}, {state} token", endpoint.method);
-            let response = server.ask(endpoint.method, &target, token);
+            let response = server.ask_well(&endpoint, token);
             if is_good || endpoint.is_open_on_loopback {
                 assert!((200..300).contains(&response.status), "{what}: {response:?}");
                 assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{what}");
@@ -93,6 +93,17 @@ fn a_token_of_a_tenant_sees_its_tenant() {
             response.problem();
         }
     }
+    for below in ["balances", "holds", "entries"] {
+        assert_eq!(get(&format!("/api/v1/accounts/2/{below}")).status, 200, "{below}");
+        assert_eq!(get(&format!("/api/v1/accounts/1/{below}")).status, 404, "{below}");
+    }
+    let pay = |id: u8| {
+        let target = format!("/api/v1/accounts/{id}/payments");
+        let body = r#"{"amount":"1","currency":"EUR"}"#;
+        let headers = [("Idempotency-Key", "k")];
+        send((server.at, 1), "POST", &target, Some(TENANT), &headers, body).status
+    };
+    assert_eq!((pay(1), pay(2)), (404, 201));
     let hangup = |id: u8| {
         let path = format!("/api/v1/calls/{id}/hangup");
         server.ask("POST", &path, Some(TENANT)).status

@@ -82,10 +82,24 @@ pub(crate) fn ask(
     target: &str,
     token: Option<&str>,
 ) -> Response {
+    send((to, last), method, target, token, &[], "")
+}
+
+/// One request with headers and a body, from 127.0.0.`last`.
+pub(crate) fn send(
+    (to, last): (SocketAddr, u8),
+    method: &str,
+    target: &str,
+    token: Option<&str>,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Response {
     let token = token.map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
+    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {to}\r\n{token}Content-Length: 0\r\n\
-         Connection: close\r\n\r\n"
+        "{method} {target} HTTP/1.1\r\nHost: {to}\r\n{token}{more}Content-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
     );
     let response = raw(&mut connect(to, last), request.as_bytes());
     response.unwrap_or_else(|| panic!("no answer to {method} {target}"))

@@ -3,13 +3,13 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_api::{
-    AccountBalance, CallId, CallState, Live, LiveCall, MetricsWriter, Readiness, Registration,
-    RegistrationKey, Reply, Unavailable,
+    AccountBalance, AccountHold, CallId, CallState, Live, LiveCall, MetricsWriter, MoneyOrder,
+    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
 };
 use strowger_model::{
     AccountId, Amount, Binding, CdrId, SubscriberId, TenantId, Transport, TrunkId,
 };
-use strowger_store::Scope;
+use strowger_store::{MoneyRequest, NewMoney, Scope};
 
 pub(crate) struct FakeLive {
     calls: Vec<LiveCall>,
@@ -19,6 +19,8 @@ pub(crate) struct FakeLive {
     pub(crate) is_dead: AtomicBool,
     /// Calls that were ended, and by whom.
     pub(crate) ended: Mutex<Vec<(CallId, String)>>,
+    /// Money that moved.
+    pub(crate) moved: Mutex<Vec<MoneyRequest>>,
 }
 
 fn call(id: u64, tenant: i64, state: CallState) -> LiveCall {
@@ -74,6 +76,7 @@ impl FakeLive {
             readiness: Mutex::new(Readiness { link: true, database: true, world: true }),
             is_dead: AtomicBool::new(false),
             ended: Mutex::default(),
+            moved: Mutex::default(),
         }
     }
 
@@ -127,6 +130,41 @@ impl Live for FakeLive {
             calls: 2,
         };
         self.say(known.map(balance).collect())
+    }
+
+    fn holds(
+        &self,
+        account: AccountId,
+        after: Option<CallId>,
+        limit: usize,
+    ) -> Reply<'_, Vec<AccountHold>> {
+        let holds = [(1, Some(60_000), true), (u64::MAX, None, false)].map(|(id, ms, last)| {
+            let amount = Amount(i64::try_from(id >> 60).unwrap() + 235);
+            AccountHold { call: CallId(id), amount, granted_ms: ms, last, answered: last }
+        });
+        let seen = holds.into_iter().filter(|hold| account.0 == 1 && Some(hold.call) > after);
+        self.say(seen.take(limit).collect())
+    }
+
+    /// The floor lies ten below nothing.
+    fn move_money(&self, order: MoneyOrder) -> Reply<'_, Result<MoneyRequest, MoneyRefusal>> {
+        let mut moved = self.moved.lock().unwrap();
+        let is_known = |done: &&MoneyRequest| {
+            (done.money.account, &done.money.key) == (order.account, &order.key)
+        };
+        if let Some(done) = moved.iter().find(is_known) {
+            let same = order.is(done);
+            return self.say(if same { Ok(done.clone()) } else { Err(MoneyRefusal::OtherRequest) });
+        }
+        if order.amount.0 < -1_000_000_000 {
+            return self.say(Err(MoneyRefusal::Floor));
+        }
+        let MoneyOrder { tenant, account, key, kind, amount, currency, reason, actor } = order;
+        let at_us = 1_700_000_000_000_000;
+        let money = NewMoney { tenant, account, key, kind, amount, currency, reason, actor, at_us };
+        let done = MoneyRequest { id: i64::try_from(moved.len()).unwrap() + 1, money };
+        moved.push(done.clone());
+        self.say(Ok(done))
     }
 
     fn readiness(&self) -> Reply<'_, Readiness> {

@@ -9,6 +9,7 @@ mod documents;
 mod fake_live;
 mod health;
 mod lists;
+mod money;
 mod problems;
 mod rows;
 mod server;

@@ -1,6 +1,6 @@
 //! A running server over a database of its own.
 
-use crate::client::{Response, ask};
+use crate::client::{Response, ask, send};
 use crate::fake_live::FakeLive;
 use crate::rows;
 use std::net::{SocketAddr, TcpListener};
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use strowger_api::Api;
+use strowger_api::{Api, EndpointInfo};
 use strowger_store::Store;
 use tokio::sync::oneshot;
 
@@ -58,6 +58,23 @@ impl Server {
 
     pub(crate) fn ask(&self, method: &str, target: &str, token: Option<&str>) -> Response {
         ask(self.at, 1, method, target, token)
+    }
+
+    /// Moves money under a key, with the token for everything.
+    pub(crate) fn pay(&self, target: &str, key: &str, body: &str) -> Response {
+        let headers = [("Idempotency-Key", key)];
+        send((self.at, 1), "POST", target, Some(rows::OWNER), &headers, body)
+    }
+
+    /// Asks an endpoint, with a key and a body that it takes if it takes one.
+    pub(crate) fn ask_well(&self, endpoint: &EndpointInfo, token: Option<&str>) -> Response {
+        let target = endpoint.path.replace("{id}", "1");
+        if !endpoint.takes_body {
+            return self.ask(endpoint.method, &target, token);
+        }
+        let body = r#"{"amount":"1.5","currency":"EUR","reason":"gift"}"#;
+        let headers = [("Idempotency-Key", endpoint.path)];
+        send((self.at, 1), endpoint.method, &target, token, &headers, body)
     }
 
     /// Tells it to stop.

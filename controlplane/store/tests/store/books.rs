@@ -13,6 +13,7 @@ on_both! {
     a_planted_transfer_is_found
     a_planted_checkpoint_is_found
     a_lost_batch_is_found
+    a_row_that_belongs_to_nothing_is_found
     a_reader_creates_nothing
 }
 
@@ -145,6 +146,22 @@ async fn a_lost_batch_is_found(db: &Db) {
     db.execute("UPDATE ingest_cursors SET seq = 20").await.unwrap();
     let cursor = Finding::Cursor { origin: 0, seq: 20, last: 30 };
     assert_eq!(findings(db).await, [cursor]);
+}
+
+async fn a_row_that_belongs_to_nothing_is_found(db: &Db) {
+    books(db).await;
+    db.execute("DELETE FROM cdrs WHERE id = 7").await.unwrap();
+    let found = findings(db).await;
+    let stray = |table| Finding::Stray { table, record: 7 };
+    for (table, rows) in [("cdr_charges", 3), ("cdr_hops", 2)] {
+        assert_eq!(found.iter().filter(|f| **f == stray(table)).count(), rows, "{found:?}");
+    }
+    let says = "record 7: a row of cdr_hops refers to what is not there";
+    assert!(found.iter().any(|f| f.to_string() == says), "{found:?}");
+    // Its transfers have more than the records that are left.
+    assert!(found.iter().any(|f| matches!(f, Finding::Batch { batch: 2, .. })), "{found:?}");
+    db.execute("UPDATE cdrs SET batch = 99 WHERE id = 8").await.unwrap();
+    assert!(findings(db).await.contains(&Finding::Stray { table: "cdrs", record: 8 }));
 }
 
 async fn a_reader_creates_nothing(db: &Db) {

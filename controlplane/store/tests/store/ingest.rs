@@ -132,7 +132,7 @@ async fn a_dropped_transaction_leaves_nothing(db: &Db) {
         let mut ingest = Box::pin(ingest);
         let mut polled = 0;
         // Each poll is one step of the exchange with the database.
-        let limit = step * 7 + 1;
+        let limit = step + 1;
         let ended = core::future::poll_fn(|context| {
             polled += 1;
             match ingest.as_mut().poll(context) {

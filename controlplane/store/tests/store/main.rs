@@ -5,6 +5,8 @@
 mod books;
 mod engine;
 mod ingest;
+mod money;
+mod roundtrip;
 mod rows;
 mod sample;
 mod schema;

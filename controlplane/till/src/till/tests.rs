@@ -120,6 +120,7 @@ fn print(output: Output) -> String {
         Output::Admitted(granted) => format!("admitted {}", time(granted)),
         Output::Extended(granted) => format!("extended {}", time(granted)),
         Output::Refused { hold, why } => format!("refused {}: {}", hold.0, print_refusal(why)),
+        Output::Lengthened(granted) => format!("lengthened {}", time(granted)),
         Output::Unknown(hold) => format!("unknown {}", hold.0),
         Output::Expired(hold) => format!("expired {}", hold.0),
         Output::EpochVoided { count, .. } => format!("voided {count}"),
@@ -357,8 +358,8 @@ fn states_and_events() {
     let hold = HoldId(1);
     let adopt = |started| {
         let levels = ask(1, &[1]).levels;
-        let (limits, granted_ms, ms_max) = (Vec::new(), 90_000, 0);
-        Event::Adopt(Adopt { hold, levels, limits, granted_ms, ms_max, started })
+        let (limits, granted_ms, last, ms_max) = (Vec::new(), 90_000, false, 0);
+        Event::Adopt(Adopt { hold, levels, limits, granted_ms, last, ms_max, started })
     };
     let events: [(&str, Option<Event>); 10] = [
         ("admit", Some(Event::Admit(ask(1, &[1])))),
@@ -489,7 +490,8 @@ fn boot_gives_the_truth() {
         let levels = ask(hold, &[1]).levels;
         let (limits, granted_ms, ms_max) = (vec![LimitKey::Trunk(TrunkId(4))], 300_000, 0);
         let hold = HoldId(hold);
-        Event::Adopt(Adopt { hold, levels, limits, granted_ms, ms_max, started: true })
+        let last = false;
+        Event::Adopt(Adopt { hold, levels, limits, granted_ms, last, ms_max, started: true })
     };
     assert_eq!(desk.tell(adopt(2)), "");
     assert_eq!(desk.tell(adopt(3)), "");
@@ -528,4 +530,115 @@ fn unanswered_holds_expire_each_at_its_time() {
     assert_eq!(desk.till.poll_timeout(), None);
     // Its call was answered after all: adopt it, then nothing is lost.
     assert_eq!(desk.tell(Event::Started(HoldId(2))), "unknown 2");
+}
+
+/// A payment that stands in the books.
+fn pay(id: u64, account: i64, amount: i64) -> Event {
+    let (key, amount, stage) = (key(account), Amount(amount), Stage::Durable);
+    Event::Adjust(Adjust { id, key, amount, stage })
+}
+
+#[test]
+fn a_recharge_lengthens_a_call_that_asks_no_more() {
+    let mut desk = Desk::open(0);
+    desk.load(3, 5_000_000, Some(0));
+    assert_eq!(desk.admit(1, &[3]), "admitted 1 30000 ms last");
+    // What is not a second's worth waits for more.
+    assert_eq!(desk.tell(pay(1, 3, 160_000)), "adjusted to 5160000");
+    assert_eq!(desk.tell(pay(2, 3, 1_000_000)), "adjusted to 6160000; lengthened 1 36000 ms last");
+    // Told twice, it counts once; the other account's money is not this one's.
+    assert_eq!(desk.tell(pay(2, 3, 1_000_000)), "adjusted to 6160000");
+    assert_eq!(desk.tell(pay(3, 1, EURO)), "adjusted to 100000000");
+    assert_eq!(desk.tell(pay(4, 3, EURO)), "adjusted to 106160000; lengthened 1 111000 ms");
+    assert_eq!(desk.purse(3).2, dime().cost_up(111_000).0);
+    // From here on it asks again.
+    assert_eq!(desk.tell(pay(5, 3, EURO)), "adjusted to 206160000");
+    assert_eq!(desk.extend(1, 111_000), "extended 1 251000 ms");
+    assert_eq!(desk.till.drift(), 0);
+}
+
+#[test]
+fn money_that_others_leave_lengthens() {
+    let mut desk = Desk::open(0);
+    desk.load(3, 15_000_000, Some(0));
+    assert_eq!(desk.admit(1, &[3]), "admitted 1 60000 ms");
+    assert_eq!(desk.admit(2, &[3]), "admitted 2 30000 ms last");
+    // The first hangs up at once: the second gets its time.
+    let lines = vec![Line { key: key(3), charge: Amount(1_000_000) }];
+    let said = desk.tell(Event::Settle(Settle { hold: HoldId(1), lines }));
+    assert_eq!(said, "lengthened 2 84000 ms last");
+    assert_eq!(desk.admit(3, &[3]), "refused 3: no credit of 3");
+    // A lower floor is money as well, a longest duration is none.
+    let admit = Admit { ms_max: 30_000, ..ask(4, &[1]) };
+    desk.load(1, 0, Some(-EURO));
+    assert_eq!(desk.tell(Event::Admit(admit)), "admitted 4 30000 ms last");
+    assert_eq!(desk.tell(pay(9, 1, EURO)), "adjusted to 100000000");
+    let floor = Some(Amount(-EURO));
+    let (calls_max, per_second_max) = (0, 0);
+    let load = Load { key: key(3), posted: Amount(0), floor, calls_max, per_second_max };
+    assert_eq!(desk.tell(Event::Load(load)), "lengthened 2 159000 ms");
+    assert_eq!(desk.till.drift(), 0);
+}
+
+#[test]
+fn a_recharge_is_shared_by_the_calls_that_wait() {
+    let mut desk = Desk::open(0);
+    desk.load(3, 12_000_000, Some(0));
+    assert_eq!(desk.admit(1, &[3]), "admitted 1 60000 ms");
+    assert_eq!(desk.admit(2, &[3]), "admitted 2 12000 ms last");
+    assert_eq!(desk.extend(1, 60_000), "extended 1 60000 ms last");
+    let said = desk.tell(pay(1, 3, 15_000_000));
+    assert_eq!(said, "adjusted to 27000000; lengthened 1 120000 ms; lengthened 2 42000 ms last");
+    assert_eq!(desk.purse(3), (27_000_000, 0, 27_000_000));
+    // Taken up again after a restart, it waits as before.
+    let mut desk = Desk::open(0);
+    desk.load(3, 1_000_000, Some(0));
+    let adopt = Adopt {
+        hold: HoldId(5),
+        levels: ask(5, &[3]).levels,
+        limits: Vec::new(),
+        granted_ms: 6_000,
+        last: true,
+        ms_max: 0,
+        started: true,
+    };
+    assert_eq!(desk.tell(Event::Adopt(adopt)), "");
+    assert_eq!(desk.tell(pay(1, 3, EURO)), "adjusted to 101000000; lengthened 5 81000 ms");
+}
+
+#[test]
+fn more_calls_than_a_step_looks_at_are_lengthened_in_the_next() {
+    let mut desk = Desk::open(0);
+    let count = LENGTHENED_PER_STEP as u64 + 10;
+    desk.load(3, i64::try_from(count).unwrap() * 10 * 166_667, Some(0));
+    for hold in 0..count {
+        let admit = Admit { ms_min: 1, ..ask(hold, &[3]) };
+        desk.tell(Event::Admit(admit));
+    }
+    let waiting = desk.till.last.len();
+    desk.tell(pay(1, 3, 100_000 * EURO));
+    if waiting > LENGTHENED_PER_STEP {
+        assert_eq!(desk.till.poll_timeout(), Some(Ms(0)));
+    }
+    desk.wait(0);
+    assert_eq!(desk.till.last.len(), 0);
+    assert_ne!(desk.till.poll_timeout(), Some(Ms(0)));
+}
+
+#[test]
+fn a_withdrawal_is_written_or_dropped() {
+    let mut desk = Desk::open(1);
+    let take =
+        |id, stage| Event::Adjust(Adjust { id, key: key(1), amount: Amount(-60_000_000), stage });
+    assert_eq!(desk.tell(take(1, Stage::Asked)), "adjusted to 40000000");
+    assert_eq!(desk.tell(take(1, Stage::Asked)), "adjusted to 40000000");
+    assert_eq!(desk.tell(take(2, Stage::Asked)), "not adjusted: no credit of 1");
+    assert_eq!(desk.tell(take(1, Stage::Dropped)), "");
+    assert_eq!(desk.tell(take(1, Stage::Dropped)), "");
+    assert_eq!(desk.purse(1), (EURO, 0, 0));
+    assert_eq!(desk.tell(take(3, Stage::Asked)), "adjusted to 40000000");
+    assert_eq!(desk.purse(1), (EURO, -60_000_000, 0));
+    assert_eq!(desk.tell(take(3, Stage::Durable)), "adjusted to 40000000");
+    assert_eq!(desk.tell(take(3, Stage::Durable)), "adjusted to 40000000");
+    assert_eq!(desk.purse(1), (40_000_000, 0, 0));
 }

@@ -47,6 +47,26 @@ impl Credit {
         Credit { answered_at, grant, end_at, asking }
     }
 
+    /// Talk time of a call that a former process answered. Its next Extend is asked at half of the
+    /// whole, which may be now; an account that goes on is not cut for a slice that ended while
+    /// nobody could ask.
+    pub(crate) fn resume(grant: Grant, answered_at: Tick, now: Tick) -> Credit {
+        let go_on = grant.go_on && !grant.last;
+        let mut credit = Credit::new(grant, answered_at);
+        if go_on && credit.end_at <= now {
+            credit.end_at = Tick::NEVER;
+        }
+        credit
+    }
+
+    pub(crate) fn answered_at(&self) -> Tick {
+        self.answered_at
+    }
+
+    pub(crate) fn grant(&self) -> Grant {
+        self.grant.clone()
+    }
+
     pub(crate) fn end_at(&self) -> Tick {
         self.end_at
     }
@@ -107,6 +127,25 @@ impl Credit {
         self.asking = if at < self.end_at { Asking::At(at) } else { Asking::Done };
     }
 
+    /// A new total that nobody asked for; `false` when it is no more than the one before, or there
+    /// is no lease. An ask under way goes on: its answer counts when it comes.
+    pub(crate) fn lengthened(&mut self, grant: Grant, now: Tick) -> bool {
+        if grant.ms <= self.grant.ms {
+            return false;
+        }
+        match &self.asking {
+            Asking::At(_) | Asking::Done => self.extended(grant, now),
+            Asking::Waiting(_) => {
+                // One that outlived its end goes on without a lease until it is answered.
+                if self.end_at != Tick::NEVER {
+                    self.end_at = self.answered_at.plus_ms(grant.ms);
+                }
+                self.grant = grant;
+            }
+        }
+        true
+    }
+
     /// Nothing will be added; what was granted stands.
     pub(crate) fn refused(&mut self) {
         self.grant.last = true;
@@ -143,6 +182,20 @@ mod tests {
         credit.extended(Grant { last: true, ..grant(200_000) }, at_ms(150_000));
         assert_eq!(credit.next_at(), at_ms(200_000));
         assert_eq!(credit.due(at_ms(200_000)), Due::Cut);
+    }
+
+    #[test]
+    fn more_that_nobody_asked_for_moves_the_end_and_less_does_not() {
+        let mut credit = Credit::new(Grant { last: true, ..grant(60_000) }, START);
+        assert!(!credit.lengthened(grant(60_000), at_ms(50_000)));
+        assert!(!credit.lengthened(grant(10), at_ms(50_000)));
+        assert_eq!(credit.next_at(), at_ms(60_000));
+        assert!(credit.lengthened(grant(120_000), at_ms(50_000)));
+        // It was not the last one: more is asked for at half of what was added.
+        assert_eq!((credit.next_at(), credit.end_at()), (at_ms(90_000), at_ms(120_000)));
+        let mut free = Credit::new(grant(u64::MAX), START);
+        assert!(!free.lengthened(grant(90_000), at_ms(1)));
+        assert_eq!(free.next_at(), Tick::NEVER);
     }
 
     #[test]

@@ -76,10 +76,7 @@ impl Call {
         let media = cx.res.release(id);
         let ended =
             LegEnded { leg, at: cx.now, cause: end.cause, by: end.by, reason: end.reason, media };
-        // Planted for the simulator: the end of a called leg is forgotten.
-        if cfg!(not(fault = "leg_end")) || leg == 0 {
-            self.facts.push(Fact::LegEnded(Box::new(ended)));
-        }
+        self.facts.push(Fact::LegEnded(Box::new(ended)));
         self.live(leg, LiveState::Ended, cx);
         match farewell {
             Farewell::None => {}
@@ -157,7 +154,7 @@ impl Call {
 }
 
 /// A cause that can be the final answer to an INVITE.
-fn final_cause(cause: Cause) -> Cause {
+pub(crate) fn final_cause(cause: Cause) -> Cause {
     match cause.sip {
         400..=699 => cause,
         0..=399 | 700..=u16::MAX => Cause::new(Cause::sip_from_q850(cause.q850), cause.q850),

@@ -20,6 +20,11 @@ pub(crate) enum Exchange {
     Confirming { from: u8, to: u8 },
     /// We offered leg 0 the description of the other leg ourselves (originated calls).
     Ours,
+    /// After a crash in the middle of an exchange nobody knows who has which session: `leg` was
+    /// asked for an offer, for the other.
+    Asking { leg: u8 },
+    /// The other leg owes the answer to `leg`'s offer, which gets it with our confirmation.
+    Offered { leg: u8 },
 }
 
 impl Call {
@@ -37,6 +42,8 @@ impl Call {
             Exchange::Passed { .. }
             | Exchange::Late { .. }
             | Exchange::Confirming { .. }
+            | Exchange::Asking { .. }
+            | Exchange::Offered { .. }
             | Exchange::Ours => {
                 //= rfc3261#section-14.2
                 //# A UAS that receives an INVITE on a dialog while an INVITE it had sent
@@ -98,10 +105,25 @@ impl Call {
                 }
                 Ok(())
             }
+            Exchange::Asking { leg: asked } if asked == leg => {
+                let to = talk.other(leg);
+                let offer = self.describe(leg, to, Role::Offer, &body?, cx)?;
+                talk.exchange = Exchange::Offered { leg };
+                self.command(to, Command::Reoffer { body: Some(offer) }, cx);
+                Ok(())
+            }
+            Exchange::Offered { leg: to } if talk.other(to) == leg => {
+                talk.exchange = Exchange::Idle;
+                let told = self.describe(leg, to, Role::Answer, &body?, cx)?;
+                self.command(to, Command::Confirm { body: Some(told) }, cx);
+                Ok(())
+            }
             Exchange::Idle
             | Exchange::Passed { .. }
             | Exchange::Late { .. }
             | Exchange::Confirming { .. }
+            | Exchange::Asking { .. }
+            | Exchange::Offered { .. }
             | Exchange::Ours => {
                 Call::misplaced(cx);
                 Ok(())
@@ -109,26 +131,42 @@ impl Call {
         }
     }
 
-    /// A leg refused; the old session stands on both sides.
+    /// A leg refused; the old session stands on both sides. The error is the cause with which the
+    /// call must end: a leg that was asked for an offer waits for an answer that will not come.
     pub(crate) fn reoffer_refused(
         &mut self,
         talk: &mut Talk,
         leg: u8,
         cause: Cause,
         cx: &mut Cx<'_>,
-    ) {
+    ) -> Result<(), Cause> {
         match talk.exchange {
             Exchange::Passed { from } | Exchange::Late { from } if talk.other(from) == leg => {
                 talk.exchange = Exchange::Idle;
                 self.command(from, Command::ReofferRefuse { cause }, cx);
+                Ok(())
             }
             // Both sides have what they agreed on when they answered.
-            Exchange::Ours if leg == 0 => talk.exchange = Exchange::Idle,
+            Exchange::Ours if leg == 0 => {
+                talk.exchange = Exchange::Idle;
+                Ok(())
+            }
+            // It has an exchange of its own in mind, which brings both together as well.
+            Exchange::Asking { leg: asked } if asked == leg => {
+                talk.exchange = Exchange::Idle;
+                Ok(())
+            }
+            Exchange::Offered { leg: to } if talk.other(to) == leg => Err(cause),
             Exchange::Idle
             | Exchange::Passed { .. }
             | Exchange::Late { .. }
             | Exchange::Confirming { .. }
-            | Exchange::Ours => Call::misplaced(cx),
+            | Exchange::Asking { .. }
+            | Exchange::Offered { .. }
+            | Exchange::Ours => {
+                Call::misplaced(cx);
+                Ok(())
+            }
         }
     }
 
@@ -153,6 +191,8 @@ impl Call {
             | Exchange::Passed { .. }
             | Exchange::Late { .. }
             | Exchange::Confirming { .. }
+            | Exchange::Asking { .. }
+            | Exchange::Offered { .. }
             | Exchange::Ours => Ok(()),
         }
     }

@@ -12,6 +12,11 @@ pub(crate) struct FactLog {
 }
 
 impl FactLog {
+    /// The facts of a former process.
+    pub(crate) fn resume(facts: Vec<Fact>, dropped: u32) -> FactLog {
+        FactLog { facts, dropped }
+    }
+
     /// A fact that every record needs: there is always room, because the number of legs is bounded.
     pub(crate) fn push(&mut self, fact: Fact) {
         const _: () = assert!(DETAIL_MAX + FACTS_RESERVED <= FACTS_MAX);

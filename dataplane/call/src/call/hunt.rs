@@ -60,6 +60,15 @@ impl Told {
 }
 
 impl Hunt {
+    /// Takes a longer grant; `false` when it is no longer.
+    pub(crate) fn lengthened(&mut self, grant: Grant) -> bool {
+        let is_longer = grant.ms > self.grant.ms;
+        if is_longer {
+            self.grant = grant;
+        }
+        is_longer
+    }
+
     pub(crate) fn new(go: Go, offer: Option<Body>) -> Hunt {
         Hunt {
             stages: go.stages,

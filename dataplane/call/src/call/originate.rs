@@ -37,6 +37,15 @@ enum Step {
 const HOPS: u8 = 70;
 
 impl Setup {
+    /// Takes a longer grant; `false` when it is no longer.
+    pub(crate) fn lengthened(&mut self, grant: Grant) -> bool {
+        let is_longer = grant.ms > self.grant.ms;
+        if is_longer {
+            self.grant = grant;
+        }
+        is_longer
+    }
+
     pub(crate) fn deadline(&self) -> Tick {
         self.deadline
     }

@@ -10,18 +10,18 @@ use crate::limits::DIGITS_MAX;
 use strowger_leg::{Body, Command, Event};
 use strowger_link::table::SlotState;
 use strowger_link::{
-    AnswerBody, Ask, AskBody, Cause, ExtendAsk, Fact, Grant, Granted, LiveState, Pair, Party,
-    Reason, Started, Tick, Up,
+    AnswerBody, Ask, AskBody, Cause, ExtendAsk, Fact, Grant, LiveState, Pair, Party, Reason,
+    Started, Tick, Up,
 };
 
 /// The bridge of a call: its first leg and the one that answered.
 #[derive(Debug)]
 pub(crate) struct Talk {
     /// The other leg is 0.
-    peer: u8,
-    credit: Credit,
+    pub(crate) peer: u8,
+    pub(crate) credit: Credit,
     /// Longest duration; [`Tick::NEVER`] = no limit.
-    max_at: Tick,
+    pub(crate) max_at: Tick,
     pub(crate) exchange: Exchange,
 }
 
@@ -98,10 +98,7 @@ impl Call {
                 Ok(())
             }
             Event::ReofferAnswered { body } => self.reoffer_answered(&mut talk, leg, body, cx),
-            Event::ReofferRefused { cause } => {
-                self.reoffer_refused(&mut talk, leg, cause, cx);
-                Ok(())
-            }
+            Event::ReofferRefused { cause } => self.reoffer_refused(&mut talk, leg, cause, cx),
             Event::Confirmed { body } => self.confirmed(&mut talk, leg, body, cx),
             Event::Digits { digits, duration_ms } => {
                 self.pass_digits(talk.other(leg), &digits, duration_ms, cx);
@@ -188,6 +185,20 @@ impl Call {
         talk.credit.asked(ask);
     }
 
+    /// More talk time came unasked.
+    pub(crate) fn talking_lengthened(
+        &mut self,
+        mut talk: Box<Talk>,
+        grant: Grant,
+        cx: &mut Cx<'_>,
+    ) -> State {
+        if talk.credit.lengthened(grant, cx.now) {
+            self.note_grant(grant, SlotState::Answered, cx);
+        }
+        // A time-out that is due already is not put off.
+        self.talking_timeout(talk, cx)
+    }
+
     pub(crate) fn talking_answer(
         &mut self,
         mut talk: Box<Talk>,
@@ -196,10 +207,8 @@ impl Call {
     ) -> State {
         match body {
             AnswerBody::Extended(extended) => {
-                let Grant { ms, last, .. } = extended.grant;
-                self.facts.detail(Fact::Granted(Granted { at: cx.now, ms, last }));
                 talk.credit.extended(extended.grant, cx.now);
-                self.write_slot(SlotState::Answered, cx);
+                self.note_grant(extended.grant, SlotState::Answered, cx);
             }
             // Nothing more is given, whatever the words.
             AnswerBody::Refuse(_)

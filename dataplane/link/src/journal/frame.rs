@@ -27,6 +27,8 @@ pub enum FrameKind {
     Ended,
     /// 4: the segment ends here, the next one follows.
     Sealed,
+    /// 5: a life of a shard was told the origin of its record ids.
+    Origin,
     /// Any other number: kinds of later versions and of other producers.
     Other(u8),
 }
@@ -40,6 +42,7 @@ impl FrameKind {
             FrameKind::Alive => 2,
             FrameKind::Ended => 3,
             FrameKind::Sealed => 4,
+            FrameKind::Origin => 5,
             FrameKind::Other(code) => code,
         }
     }
@@ -52,6 +55,7 @@ impl FrameKind {
             2 => FrameKind::Alive,
             3 => FrameKind::Ended,
             4 => FrameKind::Sealed,
+            5 => FrameKind::Origin,
             code => FrameKind::Other(code),
         }
     }

@@ -6,7 +6,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// First word of a segment: "STRWTABL".
 pub const MAGIC: u64 = u64::from_le_bytes(*b"STRWTABL");
 /// Version of the layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Words before the first slot: one page.
 pub const HEADER_WORDS: usize = 512;
 /// Words of a slot: 1 KiB.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use strowger_link::journal::{FrameKind, PAYLOAD_BYTES_MAX};
+use strowger_link::journal::{FrameKind, PAYLOAD_BYTES_MAX, Position};
 use strowger_link::ring::{Producer, Wake};
 
 use super::space::Space;
@@ -15,8 +15,8 @@ pub(super) type Queue = Arc<[AtomicU64]>;
 
 /// A shard's [`JournalSink`]. Moved to the shard's thread; never blocks.
 ///
-/// Room is promised to frames of kinds Start and Ended, which their caller has reserved; other
-/// kinds are refused when all that is left is promised. A payload longer than
+/// Room is promised to frames of kinds Start and Ended, which their caller has reserved, and to
+/// those of kind Origin, which are few; other kinds are refused when all that is left is promised. A payload longer than
 /// [`PAYLOAD_BYTES_MAX`] is refused as full: its caller's bug.
 pub struct JournalHandle {
     queue: Producer<Queue>,
@@ -27,8 +27,14 @@ pub struct JournalHandle {
     space: Arc<Space>,
     durable: Arc<AtomicU64>,
     appended: u64,
+    /// Calls that room is promised to.
+    admitted: usize,
     scratch: Vec<u8>,
 }
+
+/// Room promised to a call that lives: its frames, together. Longer ones are rare and find it in
+/// the segment that is always allocated ahead.
+pub const CALL_BYTES: u32 = 8 * 1024;
 
 impl JournalHandle {
     pub(super) fn new(
@@ -39,7 +45,7 @@ impl JournalHandle {
         durable: Arc<AtomicU64>,
     ) -> JournalHandle {
         let scratch = Vec::with_capacity(1 + PAYLOAD_BYTES_MAX);
-        JournalHandle { queue, bell, hurry, space, durable, appended: 0, scratch }
+        JournalHandle { queue, bell, hurry, space, durable, appended: 0, admitted: 0, scratch }
     }
 
     /// The writer is to allocate more.
@@ -57,7 +63,7 @@ impl JournalSink for JournalHandle {
             return Err(JournalFull);
         }
         let promised = match kind {
-            FrameKind::Start | FrameKind::Ended => true,
+            FrameKind::Start | FrameKind::Ended | FrameKind::Origin => true,
             FrameKind::Alive | FrameKind::Sealed | FrameKind::Other(_) => false,
         };
         if !promised && !self.space.has_unpromised(length) {
@@ -86,5 +92,23 @@ impl JournalSink for JournalHandle {
 
     fn release(&mut self, bytes: u32) {
         self.space.release(bytes);
+    }
+
+    fn admit(&mut self, calls: usize) -> bool {
+        while self.admitted > calls {
+            self.space.release(CALL_BYTES);
+            self.admitted -= 1;
+        }
+        while self.admitted < calls {
+            if self.reserve(CALL_BYTES).is_err() {
+                return false;
+            }
+            self.admitted += 1;
+        }
+        !self.space.is_shut()
+    }
+
+    fn stored(&mut self, position: Position) {
+        self.space.set_stored(position);
     }
 }

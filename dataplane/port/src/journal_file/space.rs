@@ -1,8 +1,8 @@
 //! Room on the disk that is promised: allocated bytes against those that live calls will need.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use strowger_link::journal::frame_bytes;
+use strowger_link::journal::{Position, frame_bytes};
 
 /// Shared by the shards' handles and the writer.
 #[derive(Debug, Default)]
@@ -11,6 +11,10 @@ pub(super) struct Space {
     free: AtomicI64,
     /// Bytes set aside.
     reserved: AtomicI64,
+    /// All before this place, a word, is in the database; 0 = nobody has said so.
+    stored: AtomicU64,
+    /// What waits for the database has passed its bound.
+    shut: AtomicBool,
 }
 
 impl Space {
@@ -42,6 +46,27 @@ impl Space {
     /// A segment was allocated, or (negative) given up.
     pub(super) fn allocated(&self, bytes: i64) {
         self.free.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// All before `position` is in the database. It may come back to an older place when the
+    /// database did.
+    pub(super) fn set_stored(&self, position: Position) {
+        self.stored.store(position.to_word(), Ordering::Relaxed);
+    }
+
+    /// Where the database is, if anybody knows.
+    pub(super) fn stored(&self) -> Option<Position> {
+        let word = self.stored.load(Ordering::Relaxed);
+        (word != 0).then(|| Position::from_word(word))
+    }
+
+    pub(super) fn set_shut(&self, shut: bool) {
+        self.shut.store(shut, Ordering::Relaxed);
+    }
+
+    /// Whether new calls must wait for the database.
+    pub(super) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Relaxed)
     }
 
     /// Bytes neither taken nor promised; negative after a disk error.

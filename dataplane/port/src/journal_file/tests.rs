@@ -567,3 +567,19 @@ fn handles_refuse_what_is_too_long_or_has_no_room() {
     assert_eq!(handle.append(FrameKind::Ended, b"room again"), Ok(1));
     bench.wait_durable(0, 1);
 }
+
+#[test]
+fn calls_are_admitted_while_there_is_room_for_their_records() {
+    let dir = Scratch::new("admit");
+    let mut config = JournalConfig::new(dir.path().to_owned(), 0, 1);
+    config.segment_bytes = SEGMENT_BYTES_MIN;
+    let (journal, mut handles) =
+        Journal::start(&config, vec![EventFd::new().unwrap()], |_| {}).unwrap();
+    let handle = &mut handles[0];
+    assert!(handle.admit(100), "100 calls need less than a segment");
+    assert!(!handle.admit(1_000_000), "no room is promised that nobody allocated");
+    // Those that run are recorded all the same, and fewer calls need less.
+    handle.append(FrameKind::Ended, b"record").unwrap();
+    assert!(handle.admit(1));
+    journal.stop();
+}

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
+use strowger_link::Tick;
 use strowger_link::journal::{FrameKind, Position, Scan, Scanned, SegmentHeader};
 use strowger_link::ring::{self, Consumer, Producer};
 
 use super::disk::{Directory, Disk, list_segments, segment_path};
 use super::handle::{JournalHandle, Queue};
+use super::keep::Keeper;
 use super::space::Space;
 use super::write::{GroupFull, Identity, Log};
 use super::{GROUP_MS_MAX, JournalConfig, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -20,6 +22,8 @@ use crate::{clock, rng};
 const SHARDS_MAX: usize = 255;
 /// Without work the thread looks after spare segments this often.
 const IDLE_MS: u32 = 1_000;
+/// Old segments are looked for this often.
+const TIDY_NS: u64 = 2 * strowger_link::SECOND;
 /// Pause after a disk that took no segment at all.
 const RETRY_MS: u32 = 100;
 
@@ -102,7 +106,15 @@ impl Journal {
             inlets.push(Inlet::new(shard, consumer, waker, durable));
         }
         let (group_ms, publish) = (config.group_ms, Box::new(publish));
-        let mut writer = Writer { log, inlets, shared: Arc::clone(&shared), group_ms, publish };
+        let keeper = Keeper {
+            directory: config.directory.clone(),
+            keep_s: config.keep_s,
+            waiting_bytes_max: config.waiting_bytes_max,
+        };
+        let tidy_at = clock::monotonic();
+        let shared_in = Arc::clone(&shared);
+        let mut writer =
+            Writer { log, inlets, shared: shared_in, group_ms, publish, space, keeper, tidy_at };
         let builder = std::thread::Builder::new().name("journal".into());
         let thread = Some(builder.spawn(move || writer.run())?);
         Ok((Journal { shared, thread }, handles))
@@ -183,6 +195,9 @@ struct Writer<D: Disk> {
     shared: Arc<Shared>,
     group_ms: u32,
     publish: Box<dyn FnMut(Position) + Send>,
+    space: Arc<Space>,
+    keeper: Keeper,
+    tidy_at: Tick,
 }
 
 impl<D: Disk> Writer<D> {
@@ -199,10 +214,20 @@ impl<D: Disk> Writer<D> {
             while self.fill_group() && self.commit(stopping) {}
             let full = self.log.maintain().is_err();
             self.shared.full.store(full, Ordering::Relaxed);
+            self.tidy();
             if stopping {
                 self.log.seal();
                 return;
             }
+        }
+    }
+
+    fn tidy(&mut self) {
+        let now = clock::monotonic();
+        if now >= self.tidy_at {
+            self.tidy_at = now.plus_ns(TIDY_NS);
+            // A directory that cannot be read is looked at again; writing shows what is wrong.
+            let _again = self.keeper.tidy(&self.space, clock::wall_us() / 1_000_000);
         }
     }
 

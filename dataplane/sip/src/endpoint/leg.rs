@@ -8,6 +8,7 @@ mod inbound;
 mod outbound;
 mod reoffer;
 mod request;
+mod revival;
 mod session;
 
 use std::collections::VecDeque;
@@ -28,7 +29,7 @@ use crate::build;
 use crate::dialog::{Dialog, MAX_FORWARDS};
 use crate::field::Reason;
 use crate::header::Header;
-use crate::limits::ACKS_MAX;
+use crate::limits::{ACKS_MAX, SEQ_TOUCH};
 use crate::message::Message;
 use crate::method::Method;
 
@@ -63,6 +64,10 @@ pub(super) struct Leg {
     /// Whether the call has heard the last of it.
     told: bool,
     armed: Option<Tick>,
+    /// Up to which number our CSeq may have been used in a former life.
+    former: Option<u32>,
+    /// Its image is out of date.
+    touched: bool,
 }
 
 enum State {
@@ -109,6 +114,16 @@ impl Leg {
     /// Whether nothing needs it any more.
     pub(super) fn is_gone(&self) -> bool {
         matches!(self.state, State::Over) && self.clients.is_empty()
+    }
+
+    /// Whether its image is out of date since this was asked last.
+    pub(super) fn take_touched(&mut self) -> bool {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Whether its call has heard the last of it.
+    pub(super) fn is_told(&self) -> bool {
+        self.told
     }
 
     /// Whether no request of the dialog means anything any more.
@@ -271,6 +286,7 @@ impl Leg {
         // The first request goes to the address that was resolved for its branch.
         let path = if role == Role::Invite { self.path } else { self.request_path(&self.dialog) };
         let cseq = self.dialog.next_seq();
+        self.touched |= cseq.is_multiple_of(SEQ_TOUCH);
         let branch = layer.branch(&self.token);
         let lines = self.lines(role, &self.dialog.request_uri(), layer);
         let contact = self.contact(layer);
@@ -298,8 +314,8 @@ impl Leg {
     //# in the same way as for any request sent within a dialog (see Section
     //# 12) with the exception of the CSeq and the header fields related to
     //# authentication.
-    /// Builds and sends the ACK for a 2xx; to be kept for when the 2xx comes again.
-    fn acknowledge(
+    /// Writes the ACK for a 2xx.
+    fn write_ack(
         &self,
         dialog: &Dialog,
         cseq: u32,
@@ -318,14 +334,26 @@ impl Leg {
             layer.count(Counted::Unbuildable);
             return None;
         }
-        let bytes: Bytes = out.into();
-        layer.transmit(path, bytes.clone());
-        Some(Acked { cseq, tag: dialog.remote.tag.clone(), path, bytes })
+        Some(Acked { cseq, tag: dialog.remote.tag.clone(), path, bytes: out.into() })
+    }
+
+    /// Writes and sends the ACK for a 2xx; to be kept for when the 2xx comes again.
+    fn acknowledge(
+        &self,
+        dialog: &Dialog,
+        cseq: u32,
+        answer: Option<&Body>,
+        layer: &mut Layer,
+    ) -> Option<Acked> {
+        let acked = self.write_ack(dialog, cseq, answer, layer)?;
+        layer.transmit(acked.path, acked.bytes.clone());
+        Some(acked)
     }
 
     /// Keeps an ACK for as long as its 2xx may come again, if there are not too many.
     fn keep_ack(&mut self, acked: Option<Acked>) {
         self.acks.extend(acked);
+        self.touched = true;
         if self.acks.len() > ACKS_MAX {
             self.acks.pop_front();
         }

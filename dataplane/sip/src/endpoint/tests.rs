@@ -1,10 +1,12 @@
 //! Scripts of what peer and call do, and what the endpoint does then. See `script` for the words.
 
+mod image;
 mod inbound;
 mod outbound;
 mod outside;
 mod pair;
 mod refused;
+mod revival;
 mod script;
 mod session;
 

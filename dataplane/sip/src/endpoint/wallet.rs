@@ -1,14 +1,17 @@
 //! Credentials that we show to a peer: what it challenged, and how often each nonce was used.
 
 use strowger_link::Secret;
+use strowger_link::codec::{Malformed, Reader, Wire};
 
 use super::config::Chance;
+use super::image;
 use crate::digest::{Challenge, Identity, Request};
 use crate::header::Header;
 use crate::limits::{AUTH_TRIES_MAX, SHOWN_MAX};
 use crate::message::Message;
 
 /// A challenge that we answer.
+#[derive(Clone, PartialEq, Debug)]
 struct Known {
     /// Where the answer goes: Authorization or Proxy-Authorization.
     header: Header,
@@ -19,7 +22,7 @@ struct Known {
 }
 
 /// The credentials of one leg.
-#[derive(Default)]
+#[derive(Clone, PartialEq, Default, Debug)]
 pub(super) struct Wallet {
     secret: Option<Secret>,
     known: Vec<Known>,
@@ -77,5 +80,45 @@ impl Wallet {
             lines.push((known.header, value));
         }
         lines
+    }
+
+    /// Goes on behind all counts that may have been used since the image was taken.
+    pub(super) fn skip(&mut self, step: u32) {
+        for known in &mut self.known {
+            known.count = known.count.saturating_add(step);
+        }
+    }
+}
+
+#[cfg(test)]
+impl Wallet {
+    pub(super) fn without_counts(&self) -> Wallet {
+        let mut wallet = self.clone();
+        wallet.known.iter_mut().for_each(|known| known.count = 0);
+        wallet
+    }
+}
+
+impl Wire for Wallet {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.secret.put(out);
+        image::put_len(self.known.len(), out);
+        for known in &self.known {
+            image::put_shown(known.header, out);
+            image::put_bytes(&known.challenge, out);
+            known.count.put(out);
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Wallet, Malformed> {
+        let secret = Wire::take(input)?;
+        let known = image::take_list(input, SHOWN_MAX, |input| {
+            Ok(Known {
+                header: image::take_shown(input)?,
+                challenge: image::take_bytes(input)?,
+                count: u32::take(input)?,
+            })
+        })?;
+        Ok(Wallet { secret, known })
     }
 }

@@ -59,6 +59,15 @@ impl<M: Clone> ClientInvite<M> {
         ClientInvite { state, timers, reliability, out }
     }
 
+    /// The transaction of an INVITE that a former process sent: it waits for the final response,
+    /// and sends nothing by itself. Whether a provisional response came then does not matter: what
+    /// may be sent again is lost with the other process.
+    #[must_use]
+    pub fn proceeding(request: M, reliability: Reliability, timers: Timers) -> Self {
+        let state = State::Proceeding { request };
+        ClientInvite { state, timers, reliability, out: ClientOutbox::new() }
+    }
+
     /// A response that matches this transaction came from the network.
     pub fn handle_response(&mut self, class: ResponseClass, now: Tick) {
         use ResponseClass::{Failure, Provisional, Success};

@@ -14,6 +14,7 @@ usage: phone COMMAND [OPTION VALUE]...
   answer               register, take one call, echo its audio until the other side hangs up
   carrier              answer calls as the far end of a trunk
   flow [NAME...]       run the product's flows against a demo (all without names)
+  fleet                many calls at a time, by both their phones: how they ended, silences, losses
   help                 this text
 
   --server IP:PORT     SIP address of the product (127.0.0.1:5060)
@@ -24,11 +25,16 @@ usage: phone COMMAND [OPTION VALUE]...
   --algorithm NAME     accept only MD5 or SHA-256
   --expires S          registration time in seconds (3600)
   --ptime MS           packet time, 10 to 60 (20)
-  --seconds N          call: time of audio (5); answer and carrier: longest wait (3600)
-  --calls N            carrier: end after so many calls (1)
+  --seconds N          call, fleet: time of audio (5); answer and carrier: longest wait (3600)
+  --calls N            carrier: end after so many calls; fleet: make so many (1)
+  --rate N             fleet: calls begun in a second (20)
+  --packets N          fleet: audio packets a second and direction (10)
+  --to PREFIX          fleet: numbers called begin with it, the carrier answers (44)
+  --peer NAME          fleet: instead call this user, who registers
+  --peer-password-env VAR, --peer-password-file F    as for --user
   --script NUM=WHAT    carrier: echo, early, slow, busy, noanswer, silent, or a code; repeatable
   --ring-timeout S     flow: when the product gives up an unanswered call (30)
-  --carrier IP:PORT    flow: where the product expects its carrier (127.0.0.1:5090)";
+  --carrier IP:PORT    flow, fleet: where the product expects its carrier (127.0.0.1:5090)";
 
 pub(crate) struct Args {
     pub(crate) command: Command,
@@ -44,6 +50,11 @@ pub(crate) struct Args {
     pub(crate) calls: u32,
     pub(crate) ring_timeout_s: u64,
     pub(crate) scripts: Vec<(String, Script)>,
+    pub(crate) per_s: u32,
+    pub(crate) packets_per_s: u32,
+    pub(crate) to: String,
+    pub(crate) peer: String,
+    pub(crate) peer_password: String,
 }
 
 pub(crate) enum Command {
@@ -53,6 +64,7 @@ pub(crate) enum Command {
     Answer,
     Carrier,
     Flow { names: Vec<String> },
+    Fleet,
 }
 
 impl Args {
@@ -89,6 +101,11 @@ impl Args {
             calls: 1,
             ring_timeout_s: 30,
             scripts: Vec::new(),
+            per_s: 20,
+            packets_per_s: 10,
+            to: "44".to_owned(),
+            peer: String::new(),
+            peer_password: String::new(),
             command,
         };
         for (name, value) in &options {
@@ -105,20 +122,17 @@ impl Args {
             "--bind" => self.bind = value.parse().map_err(|_| bad())?,
             "--carrier" => self.carrier = value.parse().map_err(|_| bad())?,
             "--user" => value.clone_into(&mut self.user),
-            "--password-env" => {
-                let none = |_| format!("the environment has no {value}");
-                self.password = std::env::var(value).map_err(none)?;
-            }
-            "--password-file" => {
-                let text = std::fs::read_to_string(value).map_err(|e| format!("{value}: {e}"))?;
-                text.lines().next().unwrap_or_default().clone_into(&mut self.password);
-            }
+            "--password-env" => self.password = from_environment(value)?,
+            "--password-file" => self.password = first_line(value)?,
+            "--peer" => value.clone_into(&mut self.peer),
+            "--peer-password-env" => self.peer_password = from_environment(value)?,
+            "--peer-password-file" => self.peer_password = first_line(value)?,
+            "--to" => value.clone_into(&mut self.to),
+            "--rate" => self.per_s = within(value, 1..=1_000).ok_or_else(bad)?,
+            "--packets" => self.packets_per_s = within(value, 1..=100).ok_or_else(bad)?,
             "--algorithm" => self.algorithms = vec![Algorithm::parse(value).ok_or_else(bad)?],
             "--expires" => self.expires_s = value.parse().map_err(|_| bad())?,
-            "--ptime" => {
-                let ms = value.parse().map_err(|_| bad())?;
-                self.ptime_ms = if (10..=60).contains(&ms) { ms } else { return Err(bad()) };
-            }
+            "--ptime" => self.ptime_ms = within(value, 10..=60).ok_or_else(bad)?,
             "--seconds" => self.seconds = Some(value.parse().map_err(|_| bad())?),
             "--calls" => self.calls = value.parse().map_err(|_| bad())?,
             "--ring-timeout" => self.ring_timeout_s = value.parse().map_err(|_| bad())?,
@@ -134,7 +148,9 @@ impl Args {
 
     fn check(&self) -> Result<(), String> {
         match &self.command {
-            Command::Register | Command::Call { .. } | Command::Answer if self.user.is_empty() => {
+            Command::Register | Command::Call { .. } | Command::Answer | Command::Fleet
+                if self.user.is_empty() =>
+            {
                 Err("--user is needed".to_owned())
             }
             Command::Flow { names } => {
@@ -146,9 +162,23 @@ impl Args {
             | Command::Register
             | Command::Call { .. }
             | Command::Answer
-            | Command::Carrier => Ok(()),
+            | Command::Carrier
+            | Command::Fleet => Ok(()),
         }
     }
+}
+
+fn within(value: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    value.parse().ok().filter(|number| range.contains(number))
+}
+
+fn from_environment(name: &str) -> Result<String, String> {
+    std::env::var(name).map_err(|_| format!("the environment has no {name}"))
+}
+
+fn first_line(file: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 fn command(mut plain: Vec<String>) -> Result<Command, String> {
@@ -165,6 +195,7 @@ fn command(mut plain: Vec<String>) -> Result<Command, String> {
         "register" => Command::Register,
         "answer" => Command::Answer,
         "carrier" => Command::Carrier,
+        "fleet" => Command::Fleet,
         "help" => Command::Help,
         _ => return Err(format!("unknown command {name}")),
     };
@@ -204,6 +235,8 @@ mod tests {
             ("register --user", "--user needs a value"),
             ("register --user 1 --password secret", "unknown option --password"),
             ("register --user 1 --password-env NO_SUCH_VARIABLE", "the environment has no"),
+            ("fleet --calls 2", "--user is needed"),
+            ("fleet --user 1 --rate 0", "--rate does not take \"0\""),
             ("call 1 --user 1 --ptime 5", "--ptime does not take \"5\""),
             ("carrier --script 1=dance", "--script does not take"),
             ("flow nothing", "no flow nothing; there are register_both"),

@@ -93,33 +93,80 @@ fn registrations_outlive_the_control_plane() {
 }
 
 #[test]
-fn the_dataplane_comes_back_and_takes_calls() {
+fn a_call_outlives_the_dataplane() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let credit = demo.rest.balance(1);
+    let talk = Talk::new(&ada, "1002", &bob);
+    let back = Talk::new(&bob, "1001", &ada);
+    let abroad = ada.invite("44123").unwrap();
+    abroad.wait_answer(SOON).unwrap();
+    let before = demo.planes();
+    for _ in 0..2 {
+        let killed = demo.planes().switchd;
+        demo.signal("KILL", killed);
+        demo.await_replaced(killed);
+        talk.heard_again(25, Duration::from_secs(2));
+        back.heard_again(25, Duration::from_secs(2));
+        talk.held_by_both();
+        talk.heard_again(5, SOON);
+    }
+    assert_eq!(demo.planes().controld, before.controld, "{}", demo.log());
+    assert_eq!(demo.rest.list("/api/v1/calls").len(), 3);
+    // BYE in both directions, and one to a carrier.
+    let (least, most) = talk.end_after(Duration::from_millis(1_500));
+    assert_eq!(back.inc.bye().unwrap(), EndedBy::LocalBye);
+    assert_eq!(back.out.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    assert_eq!(abroad.bye().unwrap(), EndedBy::LocalBye);
+    let cdrs = demo.rest.cdrs(3);
+    for cdr in &cdrs {
+        assert_eq!(text(cdr, "outcome.reason"), "normal", "{cdr:#}");
+    }
+    let cdr = |number: &str| {
+        let mut of = cdrs.iter().filter(|cdr| text(cdr, "called.received") == number);
+        of.next().unwrap_or_else(|| panic!("no record of {number}: {cdrs:#?}"))
+    };
+    let talk_ms = cdr("1002")["talk_ms"].as_u64().unwrap();
+    assert!((least..=most).contains(&talk_ms), "{talk_ms} ms, not {least} to {most}");
+    let paid = money(&cdr("44123")["customer"]["gross"]);
+    assert!(paid > 0);
+    eventually("the balance falls", || (demo.rest.balance(1) < credit).then_some(()));
+    assert_eq!(demo.rest.balance(1), credit - paid);
+    eventually("nothing is held", || {
+        let account = demo.rest.get("/api/v1/accounts/1");
+        (money(&account["held"]) == 0 && account["calls"] == 0).then_some(())
+    });
+    // Nobody registers anew: the contacts are the control plane's.
+    Talk::new(&ada, "1002", &bob).end_after(Duration::from_millis(300));
+    drop(carrier);
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+#[test]
+fn calls_in_setup_end_with_the_dataplane() {
     let home = Home::new();
     let demo = Demo::start(&home);
     let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
-    let cut = Talk::new(&ada, "1002", &bob);
+    let ringing = ada.invite("1002").unwrap();
+    let rung = bob.wait_call(SOON).unwrap();
+    rung.ring().unwrap();
+    ringing.wait_ringing(SOON).unwrap();
     let before = demo.planes();
-    demo.signal("KILL", before.switchd);
-    let ended_by = cut.lasted_at_most();
-    demo.await_replaced(before.switchd);
-    assert_eq!(demo.planes().controld, before.controld, "{}", demo.log());
-    // The last life's call is over: nothing is held for it, and nobody is shown it.
-    eventually("the call that died holds nothing", || {
+    demo.replace(before.switchd);
+    assert_eq!(ringing.wait_end(SOON).unwrap(), EndedBy::Refused(503));
+    assert_eq!(rung.wait_end(SOON).unwrap(), EndedBy::RemoteCancel);
+    let cdrs = demo.rest.cdrs(1);
+    assert!(cdrs[0]["answered"].is_null(), "{cdrs:#?}");
+    assert_eq!(text(&cdrs[0], "outcome.reason"), "process-lost", "{cdrs:#?}");
+    eventually("nothing is held and nobody is shown", || {
         let account = demo.rest.get("/api/v1/accounts/1");
         let free = money(&account["held"]) == 0 && account["calls"] == 0;
         (free && demo.rest.list("/api/v1/calls").is_empty()).then_some(())
     });
-    // Its record was closed at the last sign of life.
-    let cdrs = demo.rest.cdrs(1);
-    assert!(cdrs[0]["answered"].is_string(), "{cdrs:#?}");
-    assert_eq!(text(&cdrs[0], "outcome.reason"), "process-lost", "{cdrs:#?}");
-    let talk_ms = cdrs[0]["talk_ms"].as_u64().unwrap();
-    assert!((1..=ended_by).contains(&talk_ms), "{talk_ms} ms of at most {ended_by}");
-    drop(cut);
-    // Nobody registers anew: the contacts are the control plane's.
-    Talk::new(&ada, "1002", &bob).end_after(Duration::from_millis(300));
-    ada.register(60).unwrap();
-    bob.register(60).unwrap();
     Talk::new(&bob, "1001", &ada).end_after(Duration::from_millis(300));
     assert_tidy(&demo);
     demo.stop();

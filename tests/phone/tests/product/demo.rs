@@ -145,6 +145,11 @@ impl Demo {
         demo
     }
 
+    /// A file of its data.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.data.join(name)
+    }
+
     /// Everything the product wrote to standard error.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

@@ -136,3 +136,81 @@ fn nobody_pays_for_a_call_with_a_wrong_password() {
     assert_eq!(demo.rest.balance(1), CREDIT);
     demo.stop();
 }
+
+/// A call abroad that nobody hangs up: how it ended, and its record, the only one.
+fn call_until_cut(demo: &Demo, caller: &Phone, during: impl FnOnce()) -> Value {
+    let out = caller.invite("44123").unwrap();
+    out.wait_answer(SOON).unwrap();
+    out.start_sending(u64::MAX, Pattern::Marked).unwrap();
+    during();
+    assert_eq!(out.wait_end(2 * SOON).unwrap(), EndedBy::RemoteBye);
+    demo.rest.cdrs(1).remove(0)
+}
+
+/// It was cut for want of credit at the end of `seconds`, which cost exactly what there was.
+fn assert_cut(demo: &Demo, cdr: &Value, seconds: u64) {
+    assert_eq!(text(cdr, "outcome.reason"), "credit-ended", "{cdr:#}");
+    assert_eq!(text(cdr, "outcome.party"), "switch");
+    let talk_ms = cdr["talk_ms"].as_u64().unwrap();
+    assert!((seconds * 1_000..seconds * 1_000 + 500).contains(&talk_ms), "{talk_ms} ms");
+    assert_eq!(cdr["billable_ms"], seconds * 1_000);
+    let due = i64::try_from(seconds).unwrap() * PRICE;
+    assert_eq!(money(&cdr["customer"]["gross"]), due);
+    assert_eq!(demo.rest.balance(1), 0);
+    let balances = demo.rest.get("/api/v1/accounts/1/balances");
+    let first = &balances["items"][0];
+    assert_eq!((money(&first["held"]), money(&first["available"])), (0, 0));
+}
+
+#[test]
+fn the_last_slice_is_cut_at_its_second() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    // Two seconds are left; nobody takes what is not there.
+    let (status, done) = demo.rest.pay(1, "adjustments", "a", "-9.998");
+    assert_eq!((status, money(&done["amount"])), (201, 2 * PRICE - CREDIT), "{done}");
+    assert_eq!(demo.rest.pay(1, "adjustments", "a", "-9.998"), (201, done));
+    let (status, problem) = demo.rest.pay(1, "adjustments", "b", "-0.002001");
+    assert_eq!((status, &problem["field"]), (422, &"amount".into()), "{problem}");
+    let cdr = call_until_cut(&demo, &ada, || {
+        // What the call holds cannot be withdrawn either.
+        assert_eq!(demo.rest.pay(1, "adjustments", "c", "-0.001").0, 422);
+        let holds = demo.rest.list("/api/v1/accounts/1/holds");
+        assert_eq!((money(&holds[0]["amount"]), &holds[0]["last"]), (2 * PRICE, &true.into()));
+    });
+    assert_cut(&demo, &cdr, 2);
+    let end = ada.invite("44123").unwrap().wait_end(SOON).unwrap();
+    assert!(matches!(end, EndedBy::Refused(_)), "{end:?}");
+    assert_eq!(text(&demo.rest.cdrs(2)[1], "outcome.reason"), "no-credit");
+    let entries = demo.rest.list("/api/v1/accounts/1/entries");
+    let amounts: Vec<i64> = entries.iter().map(|entry| money(&entry["amount"])).collect();
+    assert_eq!(amounts, [-2 * PRICE, 2 * PRICE - CREDIT, CREDIT]);
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+}
+
+#[test]
+fn a_recharge_during_a_call_lengthens_it() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    assert_eq!(demo.rest.pay(1, "adjustments", "a", "-9.997").0, 201);
+    let cdr = call_until_cut(&demo, &ada, || {
+        std::thread::sleep(Duration::from_millis(500));
+        // Sent twice, it counts once.
+        for _ in 0..2 {
+            assert_eq!(demo.rest.pay(1, "payments", "p", "0.003").0, 201);
+        }
+    });
+    assert_cut(&demo, &cdr, 6);
+    assert_eq!(demo.rest.metric("strowger_lengthened_total"), 1);
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+}

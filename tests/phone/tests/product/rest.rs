@@ -37,6 +37,11 @@ impl Rest {
 
     /// Status and body; `None` when no answer came, as while the control plane is down.
     pub(crate) fn try_ask(&self, method: &str, path: &str) -> Option<(u16, String)> {
+        self.try_send(method, path, "", "")
+    }
+
+    /// As [`Rest::try_ask`], with more header lines, each with its end, and a body.
+    fn try_send(&self, method: &str, path: &str, more: &str, body: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.at, ANSWER_MAX).ok()?;
         stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;
         let token = match self.token.as_str() {
@@ -44,9 +49,10 @@ impl Rest {
             token => format!("Authorization: Bearer {token}\r\n"),
         };
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{token}Connection: close\r\n\
-             Content-Length: 0\r\n\r\n",
-            self.at
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{token}{more}Connection: close\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.at,
+            body.len()
         );
         stream.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
@@ -59,6 +65,16 @@ impl Rest {
 
     pub(crate) fn try_get(&self, path: &str) -> Option<(u16, String)> {
         self.try_ask("GET", path)
+    }
+
+    /// Pays into an account (`payments`) or adjusts it (`adjustments`), EUR; status and answer.
+    pub(crate) fn pay(&self, id: u32, how: &str, key: &str, amount: &str) -> (u16, Value) {
+        let body = format!(r#"{{"amount":"{amount}","currency":"EUR","reason":"test"}}"#);
+        let path = format!("/api/v1/accounts/{id}/{how}");
+        let key = format!("Idempotency-Key: {key}\r\n");
+        let said = self.try_send("POST", &path, &key, &body);
+        let (status, body) = said.unwrap_or_else(|| panic!("{path}: no answer"));
+        (status, serde_json::from_str(&body).unwrap())
     }
 
     /// The status of an answer.

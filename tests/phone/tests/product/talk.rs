@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use strowger_phone::sdp::Direction;
 use strowger_phone::{Config, EndedBy, IncomingCall, OutgoingCall, Pattern, Phone};
 
 use crate::demo::Demo;
@@ -60,6 +61,32 @@ impl Talk {
             let report = side.wait_media(SOON, "audio", reached).unwrap();
             assert_eq!(report.stream(stream).unwrap().lost, 0, "{report:?}");
             assert_eq!(report.corrupt, 0, "{report:?}");
+        }
+    }
+
+    /// Both sides hear so many packets more, whatever was lost before, in at most `limit`.
+    pub(crate) fn heard_again(&self, packets: u64, limit: Duration) {
+        let began = Instant::now();
+        for (side, other) in [(&*self.out, &*self.inc), (&*self.inc, &*self.out)] {
+            let stream = other.media_report().own_stream;
+            let received = |r: &strowger_phone::rtp::tally::MediaReport| {
+                r.stream(stream).map_or(0, |s| s.received)
+            };
+            let goal = received(&side.media_report()) + packets;
+            let reached = |r: &strowger_phone::rtp::tally::MediaReport| received(r) >= goal;
+            let report = side.wait_media(SOON, "audio again", reached).unwrap();
+            assert_eq!(report.corrupt, 0, "{report:?}");
+        }
+        assert!(began.elapsed() <= limit, "audio came back after {:?}", began.elapsed());
+    }
+
+    /// Holds and resumes from both sides.
+    pub(crate) fn held_by_both(&self) {
+        for (holder, held) in [(&*self.out, &*self.inc), (&*self.inc, &*self.out)] {
+            holder.hold().unwrap();
+            held.wait_held(SOON).unwrap();
+            holder.resume().unwrap();
+            held.wait_remote_direction(Direction::SendRecv, SOON).unwrap();
         }
     }
 

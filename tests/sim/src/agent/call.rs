@@ -145,7 +145,10 @@ pub struct Call {
     pub(super) rtp_to: Option<SocketAddr>,
     pub(super) sdp_version: u64,
     pub(super) holding: bool,
-    pub(super) bye_seen: bool,
+    /// The switch died and had freed its slot.
+    pub orphan: bool,
+    /// Life of the switch that sent BYE.
+    pub(super) bye_seen: Option<usize>,
 }
 
 impl Call {
@@ -172,7 +175,8 @@ impl Call {
             rtp_to: None,
             sdp_version: 1,
             holding: false,
-            bye_seen: false,
+            orphan: false,
+            bye_seen: None,
         }
     }
 

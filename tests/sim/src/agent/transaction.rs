@@ -53,6 +53,8 @@ pub(super) struct Server {
     pub(super) call: Option<u32>,
     last: Option<Vec<u8>>,
     pub(super) code: u16,
+    /// The switch died and had freed the slot of its leg.
+    pub(super) orphan: bool,
     resend: Option<Tick>,
     gap_ms: u64,
     end: Tick,
@@ -268,6 +270,7 @@ impl Agent {
             call: None,
             last: None,
             code: 0,
+            orphan: false,
             resend: None,
             gap_ms: T1_MS,
             end: now.plus_ms(PROCEEDING_MS),
@@ -307,10 +310,12 @@ impl Agent {
 
     pub(super) fn resend_servers(&mut self, now: Tick) {
         let mut sends = Vec::new();
-        let mut deaf = Vec::new();
+        let (mut deaf, mut alone) = (Vec::new(), Vec::new());
         self.servers.retain_mut(|server| {
             if server.end <= now {
-                if server.is_unacknowledged() {
+                if server.is_unacknowledged() && server.orphan {
+                    alone.extend(server.call);
+                } else if server.is_unacknowledged() {
                     deaf.push(server.code);
                 }
                 return false;
@@ -324,6 +329,10 @@ impl Agent {
         });
         for bytes in sends {
             self.send(bytes, now);
+        }
+        for key in alone {
+            // RFC 3261 13.3.1.4: who never gets an ACK ends the session.
+            self.over(key, now);
         }
         for code in deaf {
             self.breach(now, &format!("nobody acknowledged {code} of INVITE"));

@@ -21,7 +21,8 @@ enum Step {
     Settle(u64, u64),
     Void(u64),
     Pay(i64, i64),
-    Withdraw(i64, i64),
+    /// Account, amount, and whether it is written then; `None` = it stays under way.
+    Withdraw(i64, i64, Option<bool>),
     Commit,
     Epoch(u8),
     Wait(u64),
@@ -55,7 +56,8 @@ fn steps() -> impl Strategy<Value = Step> {
         4 => (hold(), 0..=1_000_u64).prop_map(|(hold, part)| Step::Settle(hold, part)),
         2 => hold().prop_map(Step::Void),
         1 => (1..5_i64, 0..200_000_000_i64).prop_map(|(a, amount)| Step::Pay(a, amount)),
-        1 => (1..5_i64, 0..200_000_000_i64).prop_map(|(a, amount)| Step::Withdraw(a, amount)),
+        1 => (1..5_i64, 0..200_000_000_i64, any::<Option<bool>>())
+            .prop_map(|(a, amount, written)| Step::Withdraw(a, amount, written)),
         1 => Just(Step::Commit),
         1 => (0..2_u8).prop_map(Step::Epoch),
         2 => prop_oneof![0..400_u64, Just(UNSTARTED_MS / 3)].prop_map(Step::Wait),
@@ -67,6 +69,7 @@ fn steps() -> impl Strategy<Value = Step> {
 struct Known {
     levels: Vec<(i64, CostBound)>,
     granted: Granted,
+    ms_max: u64,
     limit: bool,
     talking: bool,
     since: Ms,
@@ -143,7 +146,24 @@ impl Reference {
 
     fn next(&mut self, event: Event) -> Vec<Output> {
         self.desk.till.handle(event, self.desk.now);
-        std::iter::from_fn(|| self.desk.till.poll_output()).collect()
+        self.drain()
+    }
+
+    /// What was said to whoever asked; calls that were lengthened unasked are noted.
+    fn drain(&mut self) -> Vec<Output> {
+        let mut said = Vec::new();
+        while let Some(output) = self.desk.till.poll_output() {
+            if let Output::Lengthened(more) = output {
+                let before = self.calls.get_mut(&more.hold.0).expect("a call");
+                assert!(before.granted.last, "it would have asked");
+                assert!(more.ms >= before.granted.ms + LENGTHEN_MS_MIN);
+                assert!(before.ms_max == 0 || more.ms <= before.ms_max.max(before.granted.ms));
+                before.granted = more;
+            } else {
+                said.push(output);
+            }
+        }
+        said
     }
 
     fn step(&mut self, step: Step) {
@@ -168,8 +188,8 @@ impl Reference {
                 assert_eq!(self.next(Event::Void(HoldId(hold))), []);
                 self.calls.remove(&hold);
             }
-            Step::Pay(account, amount) => self.adjust(account, amount, Stage::Durable),
-            Step::Withdraw(account, amount) => self.adjust(account, -amount, Stage::Asked),
+            Step::Pay(account, amount) => self.pay(account, amount),
+            Step::Withdraw(account, amount, written) => self.withdraw(account, -amount, written),
             Step::Commit => {
                 let line = |place: usize| Line {
                     key: key(i64::try_from(place).unwrap() + 1),
@@ -190,9 +210,11 @@ impl Reference {
                 self.settled.retain(|hold| !mine(hold));
             }
             Step::Wait(ms) => {
-                self.desk.wait(ms);
+                self.desk.now = self.desk.now.plus(ms);
                 let now = self.desk.now;
+                self.desk.till.handle_timeout(now);
                 self.calls.retain(|_, call| call.talking || call.since.plus(UNSTARTED_MS) > now);
+                self.drain();
             }
         }
     }
@@ -255,7 +277,8 @@ impl Reference {
                 assert!(ms_max == 0 || granted.ms <= ms_max || granted.ms == u64::MAX);
                 self.admitted_in_second.1 += u32::from(limit);
                 let (granted, since) = (*granted, self.desk.now);
-                self.calls.insert(hold, Known { levels, granted, limit, talking: false, since });
+                let known = Known { levels, granted, ms_max, limit, talking: false, since };
+                self.calls.insert(hold, known);
             }
             (said, refusals) => panic!("{said:?} but {refusals:?}"),
         }
@@ -307,23 +330,48 @@ impl Reference {
         self.settled.push(hold);
     }
 
-    fn adjust(&mut self, account: i64, amount: i64, stage: Stage) {
+    fn adjust(&mut self, id: u64, account: i64, amount: i64, stage: Stage) -> Vec<Output> {
+        self.next(Event::Adjust(Adjust { id, key: key(account), amount: Amount(amount), stage }))
+    }
+
+    fn adjusted(&self, id: u64, account: i64) -> Output {
+        let balance = Amount(self.posted[slot(account)] + self.pending[slot(account)]);
+        Output::Adjusted { id, balance }
+    }
+
+    fn pay(&mut self, account: i64, amount: i64) {
+        self.ids += 1;
+        let said = self.adjust(self.ids, account, amount, Stage::Durable);
+        self.posted[slot(account)] += amount;
+        assert_eq!(said, [self.adjusted(self.ids, account)]);
+    }
+
+    fn withdraw(&mut self, account: i64, amount: i64, written: Option<bool>) {
         self.ids += 1;
         let id = self.ids;
         let poor = has_floor(account) && self.available(account) + amount < 0;
-        let (key, amount) = (key(account), Amount(amount));
-        let said = self.next(Event::Adjust(Adjust { id, key, amount, stage }));
-        if poor && amount.0 < 0 {
-            let why = Refusal::NoCredit(key);
+        let said = self.adjust(id, account, amount, Stage::Asked);
+        if poor && amount < 0 {
+            let why = Refusal::NoCredit(key(account));
             assert_eq!(said, [Output::AdjustRefused { id, why }]);
             return;
         }
-        match stage {
-            Stage::Durable => self.posted[slot(account)] += amount.0,
-            Stage::Asked => self.pending[slot(account)] += amount.0,
+        self.pending[slot(account)] += amount;
+        assert_eq!(said, [self.adjusted(id, account)]);
+        match written {
+            None => {}
+            Some(true) => {
+                let said = self.adjust(id, account, amount, Stage::Durable);
+                self.pending[slot(account)] -= amount;
+                self.posted[slot(account)] += amount;
+                assert_eq!(said, [self.adjusted(id, account)]);
+            }
+            Some(false) => {
+                let said = self.adjust(id, account, amount, Stage::Dropped);
+                self.pending[slot(account)] -= amount;
+                assert_eq!(said, []);
+            }
         }
-        let balance = Amount(self.posted[slot(account)] + self.pending[slot(account)]);
-        assert_eq!(said, [Output::Adjusted { id, balance }]);
     }
 
     /// The laws, after every step.

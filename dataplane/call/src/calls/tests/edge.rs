@@ -70,9 +70,10 @@ fn an_ask_says_what_the_caller_sent_and_when() {
     let mut world = World::new(1);
     let leg = world.offer(offer("1002", Some("a1"))).unwrap();
     let outputs = world.drain();
-    let [Output::Slot { facts, .. }, Output::Up(_), Output::Ask(ask)] = outputs.as_slice() else {
+    let [Output::Slot { .. }, Output::Up(_), Output::Ask(ask)] = outputs.as_slice() else {
         panic!("{outputs:?}")
     };
+    let (_, facts) = world.calls.snapshot(leg.slot).unwrap();
     assert_eq!((ask.leg, ask.parent), (leg, None));
     assert_eq!(ask.deadline, world.now.plus_ms(3000));
     assert_eq!(ask.wall_us, WALL_US + 5_000_000);

@@ -1,7 +1,7 @@
 //! Laws that hold after every step, whatever was done before.
 
 use super::media::Media;
-use crate::{Calls, Entry, Output};
+use crate::{Calls, Entry, LostLeg, Output};
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_leg::{Command, Event};
 use strowger_link::{AskId, CallFacts, FACTS_MAX, Fact, LegId, LiveState, SlotRef, Up};
@@ -65,6 +65,18 @@ impl Laws {
         }
     }
 
+    /// Its record is in the journal.
+    pub(super) fn is_recorded(&self, slot: SlotRef) -> bool {
+        self.ended.contains(&slot)
+    }
+
+    /// Legs of a slot that the protocol would take back after a crash: neither ended nor hung up.
+    pub(super) fn legs_left(&self, slot: SlotRef) -> Vec<LostLeg> {
+        let left =
+            self.legs.iter().filter(|(id, law)| id.slot == slot && !law.ended && !law.hung_up);
+        left.map(|(id, law)| LostLeg { leg: id.leg, early: !law.answered }).collect()
+    }
+
     /// Legs that have not reported their end.
     pub(super) fn open_legs(&self) -> Vec<LegId> {
         self.legs.iter().filter(|(_, law)| !law.ended).map(|(leg, _)| *leg).collect()
@@ -97,9 +109,8 @@ impl Laws {
                 check_record(facts);
                 self.balance(facts.ask, &facts.settlement.0);
             }
-            Output::Slot { slot, facts, .. } => {
+            Output::Slot { slot, .. } => {
                 assert!(!self.freed.contains(slot), "a free slot is written");
-                assert!(facts.facts.len() <= FACTS_MAX);
             }
             Output::Free { slot } => assert!(self.freed.insert(*slot), "freed twice"),
             Output::Up(Up::Abandoned(ask)) => {

@@ -24,6 +24,11 @@ pub(super) fn letter(leg: u8) -> char {
 }
 
 impl Media {
+    /// Of the same world, with nothing open.
+    pub(super) fn after_restart(&self) -> Media {
+        Media { deaf: self.deaf.clone(), full: self.full.clone(), ..Media::default() }
+    }
+
     fn alive(&self, leg: LegId) {
         assert!(!self.released.contains(&leg), "{leg:?} is used after its release");
     }
@@ -91,6 +96,10 @@ impl Resources for Media {
             self.lines.push(format!("take {}", gauge.id));
         }
         taken
+    }
+
+    fn retake(&mut self, id: u32) {
+        *self.in_use.entry(id).or_insert(0) += 1;
     }
 
     fn give(&mut self, id: u32) {

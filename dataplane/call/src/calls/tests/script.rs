@@ -65,6 +65,13 @@ fn act(world: &mut World, input: &str, outputs: &mut Vec<Output>) -> Vec<String>
             let extended = Extended { grant: grant(ms, flags) };
             world.answer(world.extend_ask, AnswerBody::Extended(extended));
         }
+        ["lengthened", ms, flags @ ..] => {
+            world.lengthen(first_leg, world.lengthen_ask(), grant(ms, flags));
+        }
+        ["lengthened-other", ms] => {
+            let other = AskId(world.lengthen_ask().0 + 1);
+            world.lengthen(first_leg, other, grant(ms, &[]));
+        }
         ["no", "more"] => {
             let no = AnswerBody::Refuse(refuse(402, Reason::NoCredit));
             world.answer(world.extend_ask, no);
@@ -84,6 +91,7 @@ fn act(world: &mut World, input: &str, outputs: &mut Vec<Output>) -> Vec<String>
         ["emergency", number, names @ ..] => {
             world.calls.set_emergency(vec![emergency(number, names)]);
         }
+        ["restart"] => outputs.extend(world.restart()),
         ["record"] => {
             return world.record.as_ref().unwrap().facts.iter().map(fact_text).collect();
         }

@@ -3,5 +3,6 @@
 mod asking;
 mod hunting;
 mod originating;
+mod restart;
 mod talking;
 mod time;

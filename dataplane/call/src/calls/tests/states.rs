@@ -54,6 +54,7 @@ const INPUTS: &[&str] = &[
     "refuse 404 record",
     "challenge",
     "extended 90s last",
+    "lengthened 90s last",
     "wait 3600s",
     "hangup",
     "hangup a",

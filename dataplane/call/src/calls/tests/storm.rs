@@ -21,6 +21,7 @@ enum Step {
     Refuse { ask: u8, record: bool, credit: bool },
     Challenge { ask: u8 },
     Extended { ask: u8, grant: u8 },
+    Lengthen { slot: u8, ask: u8, grant: u8 },
     Wait { ms: u32 },
     Lost,
     Back,
@@ -30,6 +31,7 @@ enum Step {
     Originate { shape: u8, grant: u8 },
     Gauge { id: u8, full: bool },
     Deaf { leg: u8, deaf: bool },
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -44,6 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(ask, record, credit)| Step::Refuse { ask, record, credit }),
         1 => b().prop_map(|ask| Step::Challenge { ask }),
         2 => (b(), b()).prop_map(|(ask, grant)| Step::Extended { ask, grant }),
+        2 => (b(), b(), b()).prop_map(|(slot, ask, grant)| Step::Lengthen { slot, ask, grant }),
         5 => prop_oneof![0..10u32, 0..2_000u32, 0..100_000u32].prop_map(|ms| Step::Wait { ms }),
         1 => Just(Step::Lost),
         2 => Just(Step::Back),
@@ -53,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (b(), b()).prop_map(|(shape, grant)| Step::Originate { shape, grant }),
         1 => (0..3u8, any::<bool>()).prop_map(|(id, full)| Step::Gauge { id, full }),
         1 => (0..4u8, prop::bool::weighted(0.3)).prop_map(|(leg, deaf)| Step::Deaf { leg, deaf }),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -105,6 +109,12 @@ impl Storm {
             Step::Extended { ask, grant } => {
                 self.answer(ask, AnswerBody::Extended(Extended { grant: grant_of(grant) }));
             }
+            Step::Lengthen { slot, ask, grant } => {
+                let leg = LegId { slot: self.slot(slot), leg: 0 };
+                if let Some(ask) = self.ask(ask) {
+                    self.world.lengthen(leg, ask, grant_of(grant));
+                }
+            }
             Step::Wait { ms } => drop(self.world.wait(ms.into())),
             Step::Lost => self.world.calls.handle_control_lost(),
             Step::Back => self.world.calls.handle_control_back(),
@@ -122,6 +132,10 @@ impl Storm {
             Step::Gauge { id, full: false } => drop(self.world.media.full.remove(&id.into())),
             Step::Deaf { leg, deaf: true } => drop(self.world.media.deaf.insert(leg)),
             Step::Deaf { leg, deaf: false } => drop(self.world.media.deaf.remove(&leg)),
+            Step::Restart => {
+                drop(self.world.restart());
+                self.world.calls.set_emergency(vec![emergency("112", &["x", "y"])]);
+            }
         }
         self.world.drain();
     }

@@ -2,14 +2,15 @@
 
 use super::law::Laws;
 use super::media::Media;
-use crate::{Calls, CallsConfig, Entry, Output};
+use crate::{Calls, CallsConfig, Entry, Lost, Output};
 use std::net::{Ipv4Addr, SocketAddr};
 use strowger_leg::{Body, Event, Offer};
+use strowger_link::table::SlotState;
 use strowger_link::{
     Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
-    Challenge, Emergency, Gauge, Go, Grant, LegId, MediaMode, MediaPolicy, Octets, OnDriverLost,
-    PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up, Verb, VerbId, VerbKind,
-    VerbOutcome,
+    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, MediaMode, MediaPolicy,
+    Octets, OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up,
+    Verb, VerbId, VerbKind, VerbOutcome,
 };
 
 /// Wall clock at tick 0, microseconds.
@@ -31,7 +32,10 @@ pub(super) struct World {
     pub(super) record: Option<CallFacts>,
     pub(super) seq: u64,
     verbs: u64,
+    lives: u16,
     originating: Option<AskId>,
+    /// The latest call's ask, when it was originated.
+    originated: Option<AskId>,
 }
 
 impl World {
@@ -49,7 +53,9 @@ impl World {
             record: None,
             seq: 0,
             verbs: 0,
+            lives: 0,
             originating: None,
+            originated: None,
         };
         world.calls.set_origin(9);
         world
@@ -68,7 +74,9 @@ impl World {
                     self.calls.journaled(*slot, self.seq);
                     self.record = Some(facts.as_ref().clone());
                 }
-                Output::Slot { slot, facts, .. } => {
+                Output::Slot { slot, .. } => {
+                    let Some((_, facts)) = self.calls.snapshot(*slot) else { continue };
+                    assert!(facts.facts.len() <= FACTS_MAX);
                     if self.originating == Some(facts.ask) {
                         self.slot = *slot;
                     }
@@ -88,9 +96,49 @@ impl World {
         outputs
     }
 
+    /// The process dies and its next life takes up what its call table shows.
+    pub(super) fn restart(&mut self) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let slots = u32::try_from(self.calls.slab.len()).unwrap();
+        let left: Vec<_> = (0..slots)
+            .filter_map(|idx| self.calls.slab.current(u16::try_from(idx).unwrap()))
+            .filter_map(|slot| Some((slot, self.calls.snapshot(slot)?, self.calls.freeze(slot))))
+            .collect();
+        self.lives += 1;
+        let lives = self.lives;
+        self.calls = Calls::new(CallsConfig {
+            slots,
+            shard: 1,
+            ask_base: u64::from(lives) << 32,
+            first_gen: lives * 4096,
+            ..CallsConfig::default()
+        });
+        self.calls.set_origin(9 + u32::from(lives));
+        self.media = self.media.after_restart();
+        // What was asked in the former life is answered to nobody.
+        self.asks.clear();
+        for (slot, (state, facts), image) in left {
+            let legs = self.laws.legs_left(slot);
+            let res = &mut self.media;
+            if state == SlotState::Answered {
+                let image = image.expect("an answered call has an image");
+                self.calls.thaw(slot, *facts, &image, self.now, res).unwrap();
+                let again = self.calls.freeze(slot).unwrap();
+                assert_eq!(again, image, "thawed is what was frozen");
+            } else {
+                let recorded = self.laws.is_recorded(slot);
+                let (at, reason) = (self.now, Reason::ProcessLost);
+                let lost = Lost { facts: *facts, legs, at, reason, recorded };
+                assert!(self.calls.close_lost(slot, lost, self.now, res));
+            }
+            outputs.extend(self.drain());
+        }
+        outputs
+    }
+
     fn note_ask(&mut self, id: AskId, body: &AskBody) {
         match body {
-            AskBody::Call(_) => self.call_ask = id,
+            AskBody::Call(_) => (self.call_ask, self.originated) = (id, None),
             AskBody::Extend(_) => self.extend_ask = id,
             AskBody::Redirected(_)
             | AskBody::Transfer(_)
@@ -129,6 +177,16 @@ impl World {
         self.calls.handle_answer(Answer { ask, body }, self.now, &mut self.media);
     }
 
+    /// The ask of the latest call.
+    pub(super) fn lengthen_ask(&self) -> AskId {
+        self.originated.unwrap_or(self.call_ask)
+    }
+
+    pub(super) fn lengthen(&mut self, leg: LegId, ask: AskId, grant: Grant) {
+        let more = Lengthen { ask, leg, grant };
+        self.calls.handle_lengthen(&more, self.now, &mut self.media);
+    }
+
     pub(super) fn verb(&mut self, leg: LegId, kind: VerbKind, args: Vec<u8>) {
         self.verbs += 1;
         let verb = Verb {
@@ -146,7 +204,7 @@ impl World {
     /// An Originate follows whose grant runs under `ask`.
     pub(super) fn expect_origination(&mut self, ask: AskId) {
         self.laws.granted(ask);
-        self.originating = Some(ask);
+        (self.originating, self.originated) = (Some(ask), Some(ask));
     }
 
     pub(super) fn silence(&mut self, leg: LegId) {

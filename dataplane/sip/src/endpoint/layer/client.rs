@@ -4,6 +4,7 @@ use strowger_link::{LegId, Tick};
 
 use super::super::alarm::Sleeper;
 use super::super::config::Path;
+use super::super::image::ThawError;
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
 use super::Layer;
@@ -163,6 +164,31 @@ impl Layer {
         self.client_ids.insert(key, id);
         self.settle_client(id, None);
         Some(id)
+    }
+
+    /// Takes up the transaction of an INVITE that a former process sent. It is not sent again.
+    ///
+    /// # Errors
+    /// `Malformed`, `Known` or `Full`.
+    pub(in super::super) fn resume_proceeding(
+        &mut self,
+        way: Way<'_>,
+        invite: Bytes,
+    ) -> Result<Id, ThawError> {
+        let key = ClientKey::new(way.branch, way.role.method().name().as_bytes());
+        let key = key.map_err(|_| ThawError::Malformed)?;
+        if self.client_ids.contains_key(&key) {
+            return Err(ThawError::Known);
+        }
+        let reliability = way.path.reliability();
+        let machine = ClientInvite::proceeding(invite, reliability, self.config.timers);
+        let machine = Machine::Invite(machine);
+        let Way { path, leg, role, branch: _ } = way;
+        let client =
+            Client { key: key.clone(), machine, path, leg, role, until: None, armed: None };
+        let id = self.clients.insert(client).ok_or(ThawError::Full)?;
+        self.client_ids.insert(key, id);
+        Ok(id)
     }
 
     /// Gives a response to its transaction; `None` when it has none.

@@ -4,6 +4,7 @@ use strowger_link::{LegId, Tick};
 
 use super::super::alarm::Sleeper;
 use super::super::config::Path;
+use super::super::image::ThawError;
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
 use super::{Layer, Response, reply_path};
@@ -147,6 +148,47 @@ impl Layer {
         self.merge_key(request).is_some_and(|key| self.merges.contains_key(&key))
     }
 
+    /// The key of a request that no transaction has.
+    ///
+    /// # Errors
+    /// `Malformed` or `Known`.
+    pub(in super::super) fn free_key(&self, request: Message<'_>) -> Result<ServerKey, ThawError> {
+        let key = key_of(request, None).map_err(|_| ThawError::Malformed)?;
+        if self.server_ids.contains_key(&key) { Err(ThawError::Known) } else { Ok(key) }
+    }
+
+    /// Takes up the transaction of an INVITE that a former process answered with `ok`, which goes
+    /// out again. `ok` repeats all of the INVITE that the INVITE is known by.
+    ///
+    /// # Errors
+    /// `Malformed`, `Known` or `Full`.
+    pub(in super::super) fn resume_accepted(
+        &mut self,
+        ok: &Bytes,
+        (path, reply): (&Path, Path),
+        owner: Owner,
+        now: Tick,
+    ) -> Result<(), ThawError> {
+        let mut index = Index::new();
+        let response = Message::parse(ok, &mut index).map_err(|_| ThawError::Malformed)?;
+        let key = self.free_key(response)?;
+        let (timers, reliability) = (self.config.timers, path.reliability());
+        let mut machine = ServerInvite::new(Trying::ByCaller, reliability, timers, now);
+        machine.respond(ResponseClass::Success, ok.clone(), now);
+        let server = Server {
+            key,
+            merge: self.merge_key(response),
+            machine: Machine::Invite(machine),
+            request: None,
+            path: *path,
+            reply,
+            owner,
+            tag: response.to().ok().and_then(|to| to.tag()).map(Into::into),
+            armed: None,
+        };
+        self.insert_server(server).map(|_| ()).ok_or(ThawError::Full)
+    }
+
     /// Begins a transaction for a new request; `None` when the table is full.
     pub(in super::super) fn serve(
         &mut self,
@@ -164,8 +206,8 @@ impl Layer {
         };
         let initial = request.to().is_ok_and(|to| to.tag().is_none());
         let merge = if initial { self.merge_key(request) } else { None };
-        let id = self.servers.insert(Server {
-            key: key.clone(),
+        self.insert_server(Server {
+            key,
             merge,
             machine,
             request: Some(request.bytes().into()),
@@ -174,7 +216,12 @@ impl Layer {
             owner,
             tag: None,
             armed: None,
-        })?;
+        })
+    }
+
+    fn insert_server(&mut self, server: Server) -> Option<Id> {
+        let (key, merge) = (server.key.clone(), server.merge);
+        let id = self.servers.insert(server)?;
         self.server_ids.insert(key, id);
         if let Some(merge) = merge {
             self.merges.insert(merge, id);

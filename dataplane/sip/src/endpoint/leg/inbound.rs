@@ -25,7 +25,7 @@ const REFRESH_MS: u64 = 60_000;
 
 /// An INVITE without a final response.
 pub(super) struct Offered {
-    tx: Id,
+    pub(super) tx: Id,
     cseq: u32,
     refresh: Tick,
     /// When the INVITE's Expires runs out.
@@ -81,6 +81,8 @@ impl Leg {
             clients: Vec::new(),
             told: false,
             armed: None,
+            former: None,
+            touched: true,
         })
     }
 
@@ -121,6 +123,7 @@ impl Leg {
         let timers = layer.config.timers;
         let wait = AwaitAck::new(cseq, ok, path, AckOf::First, timers, now);
         self.state = State::Up(Box::new(Session::awaiting(wait)));
+        self.touched = true;
     }
 
     /// Sends a response that makes or keeps the dialog: Contact, Record-Route, our tag.

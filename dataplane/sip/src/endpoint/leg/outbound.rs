@@ -1,12 +1,14 @@
 //! A leg that we begin, up to the peer's final response (RFC 3261 13.2), CANCEL included (9.1).
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 use strowger_leg::{Body, Event, Invite};
 use strowger_link::token::Token;
-use strowger_link::{BranchAuth, Cause, LegId, Tick};
+use strowger_link::{BranchAuth, Cause, LegId, Octets, Tick};
 
 use super::super::config::Path;
+use super::super::image;
 use super::super::layer::{self, Layer, Role, Way};
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
@@ -26,8 +28,14 @@ pub(super) struct Calling {
     /// The INVITE as it was sent, for its CANCEL.
     request: Bytes,
     branch: Vec<u8>,
-    /// The order, to send it again with credentials.
-    order: Box<Invite>,
+    /// The address that its Via names.
+    sent_by: SocketAddr,
+    /// The number of its CSeq.
+    cseq: u32,
+    /// Whether it had no offer: the 2xx brings one then.
+    late: bool,
+    /// The order, to send it again with credentials; gone with the life that began the leg.
+    order: Option<Box<Invite>>,
     /// How often it was challenged.
     tries: u8,
     /// Whether any response came.
@@ -100,6 +108,8 @@ impl Leg {
             clients: Vec::new(),
             told: false,
             armed: None,
+            former: None,
+            touched: true,
         };
         if local.is_none() {
             layer.count(Counted::Misuse);
@@ -126,11 +136,15 @@ impl Leg {
             return self.unsendable(layer);
         };
         drop(fields);
+        self.touched = true;
         self.state = State::Calling(Box::new(Calling {
             tx: sent.id,
             request: sent.bytes,
             branch: sent.branch,
-            order,
+            sent_by: layer.via(&self.path, &[]).sent_by,
+            cseq: self.dialog.local_seq,
+            late: order.body.is_none(),
+            order: Some(order),
             tries,
             heard: false,
             forks: Vec::new(),
@@ -194,7 +208,8 @@ impl Leg {
         let body = body::session(response).ok().flatten();
         self.tell(Event::Answered { body }, layer);
         // Without an offer of ours the body is one, and the ACK waits for its answer.
-        if calling.order.body.is_none() {
+        self.touched = true;
+        if calling.late {
             let cseq = response.cseq().map_or(self.dialog.local_seq, |cseq| cseq.number);
             self.state = State::Up(Box::new(Session::holding(cseq)));
             return;
@@ -219,7 +234,7 @@ impl Leg {
     //# not want to continue with that dialog, then the UAC MUST terminate
     //# the dialog by sending a BYE request as described in Section 15.
     /// Another fork answered as well: its 2xx is acknowledged, and its dialog ended.
-    fn end_stray(&mut self, response: Message<'_>, layer: &mut Layer, now: Tick) {
+    pub(super) fn end_stray(&mut self, response: Message<'_>, layer: &mut Layer, now: Tick) {
         let Ok(cseq) = response.cseq() else { return };
         let mut dialog = self.dialog.clone();
         if self.strays.len() >= STRAYS_MAX || dialog.establish(response).is_err() {
@@ -246,10 +261,10 @@ impl Leg {
         let State::Calling(_) = &self.state else { return };
         let State::Calling(calling) = self.take_state() else { return };
         let Some(status) = response.status() else { return };
-        let retry = matches!(calling.cancel, Cancel::No)
-            && self.wallet.learn(response, status.code(), calling.tries);
-        if retry {
-            return self.send_invite(calling.order, calling.tries.saturating_add(1), layer, now);
+        if let (Cancel::No, Some(order)) = (&calling.cancel, calling.order)
+            && self.wallet.learn(response, status.code(), calling.tries)
+        {
+            return self.send_invite(order, calling.tries.saturating_add(1), layer, now);
         }
         let cause = cause_of(response, Cause::from_sip(status.code()));
         let redirects = (300..400).contains(&status.code());
@@ -310,6 +325,36 @@ impl Leg {
 }
 
 impl Calling {
+    /// What a later process needs to cancel it, or to take its answer.
+    pub(super) fn image(&self) -> image::Invite {
+        let branch = Octets(self.branch.clone());
+        image::Invite { branch, cseq: self.cseq, sent_by: self.sent_by, late: self.late }
+    }
+
+    //= rfc3261#section-9.1
+    //# If no provisional response has been received, the CANCEL request MUST
+    //# NOT be sent; rather, the client MUST wait for the arrival of a
+    //# provisional response before sending the request.
+    /// The INVITE of a former life. Nobody knows whether a response came then, and none may come
+    /// any more, as it is not sent again; so it counts as heard, and its CANCEL goes out at once.
+    /// The rule is there so that a CANCEL does not overtake its INVITE. This one is at least a
+    /// restart behind; a peer that never got the INVITE answers 481, and nothing is lost.
+    pub(super) fn resumed(tx: Id, request: Bytes, invite: &image::Invite) -> Calling {
+        Calling {
+            tx,
+            request,
+            branch: invite.branch.0.clone(),
+            sent_by: invite.sent_by,
+            cseq: invite.cseq,
+            late: invite.late,
+            order: None,
+            tries: 0,
+            heard: true,
+            forks: Vec::new(),
+            cancel: Cancel::No,
+        }
+    }
+
     /// The number of the early dialog that a response belongs to.
     fn fork_of(&mut self, response: Message<'_>) -> u8 {
         let Some(tag) = response.to().ok().and_then(|to| to.tag()) else { return 0 };

@@ -209,7 +209,7 @@ impl Leg {
     //# same dialog MUST return a 500 (Server Internal Error) response to the
     //# second INVITE and MUST include a Retry-After header field with a
     //# randomly chosen value of between 0 and 10 seconds.
-    fn postpone(&mut self, tx: Id, layer: &mut Layer, now: Tick) {
+    pub(super) fn postpone(&mut self, tx: Id, layer: &mut Layer, now: Tick) {
         let seconds = layer.chance.up_to(10).to_string();
         self.bar(tx, &Bar::with(500, Header::RetryAfter, seconds.as_bytes()), layer, now);
     }

@@ -30,6 +30,7 @@ impl Leg {
             layer.count(Counted::OutOfOrder);
             return layer.respond_plain(tx, 500, self.tag(), now);
         }
+        self.touched = true;
         if let Err(bar) = gate::check_require(request) {
             return self.bar(tx, &bar, layer, now);
         }

@@ -18,6 +18,8 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     /// A re-INVITE of ours that has to wait.
     pub(super) wanted: Option<Wanted>,
+    /// Whether our first 2xx is without its ACK, and was too long to be kept over a restart.
+    pub(super) unconfirmed: bool,
     /// The call has hung up; the BYE waits for the ACK of our 2xx.
     hangup: Option<Cause>,
 }
@@ -38,13 +40,13 @@ pub(super) enum Phase {
 
 /// A 2xx that is sent again until its ACK comes.
 pub(super) struct AwaitAck {
-    cseq: u32,
-    ok: Bytes,
-    path: Path,
+    pub(super) cseq: u32,
+    pub(super) ok: Bytes,
+    pub(super) path: Path,
     next: Tick,
     interval_ms: u32,
     give_up: Tick,
-    of: AckOf,
+    pub(super) of: AckOf,
 }
 
 /// What an ACK confirms.
@@ -97,11 +99,18 @@ impl AwaitAck {
 
 impl Session {
     const fn of(phase: Phase) -> Session {
-        Session { phase, wanted: None, hangup: None }
+        Session { phase, wanted: None, unconfirmed: false, hangup: None }
     }
 
     pub(super) const fn stable() -> Session {
         Session::of(Phase::Stable)
+    }
+
+    /// Answered by a 2xx that nobody has any more.
+    pub(super) const fn unconfirmed() -> Session {
+        let mut session = Session::stable();
+        session.unconfirmed = true;
+        session
     }
 
     pub(super) fn awaiting(wait: AwaitAck) -> Session {
@@ -149,7 +158,9 @@ impl Leg {
             | Phase::HoldAck { .. } => return,
         };
         session.phase = Phase::Stable;
-        if let Some(cause) = session.hangup {
+        let hangup = session.hangup;
+        self.touched = true;
+        if let Some(cause) = hangup {
             return self.bye(cause, layer, now);
         }
         match of {
@@ -244,6 +255,7 @@ impl Leg {
 
     /// Replaces the phase of a session; gives the one before.
     pub(super) fn enter(&mut self, phase: Phase) -> Option<Phase> {
+        self.touched = true;
         self.session().map(|session| mem::replace(&mut session.phase, phase))
     }
 }

@@ -19,8 +19,11 @@
 //!
 //! `wait` gives milliseconds; what fires on the way is told in its order. Fields behind `|` are
 //! added (`>`) or must stand in the message (`<`).
+//!
+//! `restart` drops the endpoint and gives the images that were stored last to a new one, which
+//! tells `thaw< Confirmed` and the like for each leg.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use strowger_leg::{Body, Command, Event, Invite};
@@ -32,8 +35,10 @@ use strowger_link::{
 
 use crate::build::{Reply, Writer};
 use crate::digest::Nonces;
+use crate::endpoint::image::Image;
 use crate::endpoint::{
     Admission, Bytes, Config, Endpoint, LegKeys, Listener, Output, OutsideBody, Path, RequestId,
+    ThawError,
 };
 use crate::field::PORT_DEFAULT;
 use crate::header::Header;
@@ -59,6 +64,9 @@ pub(super) struct Bench {
     peer: Peer,
     pub(super) requests: Vec<RequestId>,
     leg: LegId,
+    /// What a shard would have stored.
+    images: BTreeMap<LegId, Vec<u8>>,
+    lives: u8,
 }
 
 /// Slots and sources of the tests.
@@ -91,7 +99,7 @@ impl LegKeys for Keys {
     }
 }
 
-pub(super) fn leg_id(slot: u16) -> LegId {
+pub(super) const fn leg_id(slot: u16) -> LegId {
     LegId { slot: SlotRef { seg: 1, idx: slot, r#gen: 1 }, leg: 0 }
 }
 
@@ -144,7 +152,47 @@ impl Bench {
             peer: Peer { cseq: 1, ..Peer::default() },
             requests: Vec::new(),
             leg: leg_id(1),
+            images: BTreeMap::new(),
+            lives: 1,
         }
+    }
+
+    /// The process dies, and another one takes over.
+    pub(super) fn restart(&mut self) {
+        self.lives += 1;
+        self.endpoint = Endpoint::new(Config { chance_key: Key([self.lives; 16]), ..config() });
+        for (leg, image) in self.images.clone() {
+            let thawed = self.endpoint.thaw(leg, &image, self.now).expect("takes its own image");
+            self.told.push_back(plain(format!("thaw< {thawed:?}")));
+            let again = self.endpoint.thaw(leg, &image, self.now);
+            assert_eq!(again, Err(ThawError::Known));
+        }
+        self.drain();
+    }
+
+    /// Stores the images that are out of date, as a shard does before anything is sent, and checks
+    /// that no other one is.
+    #[expect(clippy::disallowed_methods, reason = "counts, in whatever order")]
+    fn store(&mut self) {
+        while let Some(leg) = self.endpoint.poll_touched() {
+            let image = self.endpoint.freeze(leg).expect("a leg that is over is not touched");
+            self.images.insert(leg, image);
+        }
+        assert_eq!(self.endpoint.touched.len(), 0);
+        self.images.retain(|leg, stored| match self.endpoint.freeze(*leg) {
+            Some(now) => {
+                assert_eq!(stable(*leg, stored), stable(*leg, &now), "nobody was told");
+                true
+            }
+            None => false,
+        });
+        let live = self.endpoint.legs.values().filter(|leg| !leg.is_told() && !leg.is_over());
+        assert_eq!(live.count(), self.images.len(), "a leg without an image");
+    }
+
+    /// The image stored of the newest leg.
+    pub(super) fn image(&self) -> &[u8] {
+        &self.images[&self.leg]
     }
 
     /// Runs a script; nothing may be left over.
@@ -159,7 +207,7 @@ impl Bench {
     pub(super) fn run_open(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (who, what) = line.split_once(' ').unwrap_or((line, ""));
-            if let "peer<" | "call<" | "count<" | "ask<" = who {
+            if let "peer<" | "call<" | "count<" | "ask<" | "thaw<" = who {
                 self.expect(line);
                 continue;
             }
@@ -167,6 +215,7 @@ impl Bench {
             match who {
                 "peer>" => self.peer(what),
                 "call>" => self.call(what),
+                "restart" => self.restart(),
                 "wait" => self.wait(what.parse().unwrap()),
                 "unreachable" => {
                     self.endpoint.handle_unreachable(what.parse().unwrap(), self.now);
@@ -236,6 +285,7 @@ impl Bench {
 
     pub(super) fn drain(&mut self) {
         assert!(self.endpoint.layer.is_consistent(), "keys and transactions differ");
+        self.store();
         while let Some(output) = self.endpoint.poll_output() {
             let told = match output {
                 Output::Transmit(transmit) => self.note(&transmit.bytes, transmit.path.peer),
@@ -489,6 +539,17 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
         hops_left: 68,
         body: (!has("nosdp")).then(|| Body::sdp(SDP.as_bytes())),
     }
+}
+
+/// An image without what moves between two of them.
+pub(super) fn stable(leg: LegId, image: &[u8]) -> Image {
+    let token = token::seal(&TOKEN_KEY, leg).unwrap();
+    let mut image = Image::decode(image, &token).expect("reads its own image");
+    if let Some(standing) = image.shape.standing_mut() {
+        standing.dialog.local_seq = 0;
+        standing.wallet = standing.wallet.without_counts();
+    }
+    image
 }
 
 fn plain(text: String) -> Told {

@@ -275,3 +275,88 @@ fn longest_duration() {
         "#,
     );
 }
+
+#[test]
+fn a_recharge_lengthens_the_last_slice() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b ; grant 20s last
+          table ringing
+          b< invite offer(a1)
+        lengthened 25s last
+          table ringing
+        lengthened 10s
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        wait 24s
+        lengthened 60s
+          table answered
+        lengthened 60s last
+        wait 18499ms
+        wait 1ms
+          ask extend 42500ms of 60000ms
+        lengthened 70s
+          table answered
+        extended 80s last
+          table answered
+        wait 37499ms
+        wait 1ms
+          part a b
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        lengthened 99s
+        record
+          began 1001 -> 1002
+          opened a In 0.0 1002
+          granted 20000ms last
+          opened b Out 0.0 b
+          granted 25000ms last
+          answered b
+          answered a
+          joined a b
+          granted 60000ms
+          granted 70000ms
+          granted 80000ms last
+          ended a 0/31 Switch CreditEnded
+          ended b 0/31 Switch CreditEnded
+          ended 0/31 Switch CreditEnded dropped 0
+        "#,
+    );
+}
+
+#[test]
+fn more_for_another_call_is_dropped() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        lengthened 90s
+        go b ; grant 20s last
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        lengthened-other 90s
+        wait 20s
+          part a b
+          table ended
+          journal ended 0/31 Switch CreditEnded
+          a< hangup 0/31
+          b< hangup 0/31
+        "#,
+    );
+}

@@ -1,0 +1,142 @@
+//! Money over REST: what is taken, what is refused, and that a key counts once.
+
+use crate::client::send;
+use crate::rows::OWNER;
+use crate::server::Server;
+use serde_json::json;
+
+const PAYMENTS: &str = "/api/v1/accounts/1/payments";
+const ADJUSTMENTS: &str = "/api/v1/accounts/1/adjustments";
+
+#[test]
+fn a_key_counts_once_and_is_answered_as_the_first_time() {
+    let server = Server::start();
+    let body = r#"{"amount":"12.34","currency":"EUR"}"#;
+    let first = server.pay(PAYMENTS, "k-1", body);
+    assert_eq!(first.status, 201, "{first:?}");
+    let expect = json!({
+        "id": "1", "account": "1", "kind": "payment", "reason": "",
+        "amount": {"amount": "12.34000000", "currency": "EUR"},
+        "at": "2023-11-14T22:13:20.000000Z",
+    });
+    assert_eq!(first.json(), expect);
+    // Written otherwise, it is the same.
+    let again =
+        server.pay(PAYMENTS, "k-1", r#" {"reason":"", "currency":"EUR","amount":"12.340"}"#);
+    assert_eq!((again.status, again.json()), (201, expect));
+    for (target, body) in [
+        (PAYMENTS, r#"{"amount":"12.35","currency":"EUR"}"#),
+        (PAYMENTS, r#"{"amount":"12.34","currency":"EUR","reason":"x"}"#),
+        (ADJUSTMENTS, r#"{"amount":"12.34","currency":"EUR","reason":"x"}"#),
+    ] {
+        let other = server.pay(target, "k-1", body);
+        assert_eq!((other.status, other.field().as_str()), (422, "Idempotency-Key"), "{body}");
+    }
+    // Keys belong to an account.
+    assert_eq!(server.pay("/api/v1/accounts/3/payments", "k-1", body).status, 201);
+    let moved = server.live.moved.lock().unwrap();
+    let actors: Vec<_> = moved.iter().map(|done| done.money.actor.as_str()).collect();
+    assert_eq!(actors, ["admin", "admin"]);
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_its_name() {
+    let server = Server::start();
+    let eur = |amount: &str| format!(r#"{{"amount":"{amount}","currency":"EUR","reason":"r"}}"#);
+    for (target, body, status, field) in [
+        (PAYMENTS, eur("0"), 400, "amount"),
+        (PAYMENTS, eur("-1"), 400, "amount"),
+        (PAYMENTS, eur("1e3"), 400, "amount"),
+        (PAYMENTS, eur("1,5"), 400, "amount"),
+        (PAYMENTS, eur("0.000000001"), 400, "amount"),
+        (PAYMENTS, eur("99999999999999999999"), 400, "amount"),
+        (PAYMENTS, eur(&"1".repeat(40)), 400, "amount"),
+        (PAYMENTS, r#"{"amount":1,"currency":"EUR"}"#.into(), 400, "amount"),
+        (PAYMENTS, r#"{"currency":"EUR"}"#.into(), 400, "amount"),
+        (PAYMENTS, r#"{"amount":"1"}"#.into(), 400, "currency"),
+        (PAYMENTS, r#"{"amount":"1","currency":"USD"}"#.into(), 422, "currency"),
+        (PAYMENTS, r#"{"amount":"1","currency":"EUR","balance":"9"}"#.into(), 400, "balance"),
+        (PAYMENTS, String::new(), 400, "body"),
+        (PAYMENTS, "[]".into(), 400, "body"),
+        (ADJUSTMENTS, eur("0"), 400, "amount"),
+        (ADJUSTMENTS, eur("-92233720368.54775808"), 400, "amount"),
+        (ADJUSTMENTS, r#"{"amount":"1","currency":"EUR"}"#.into(), 400, "reason"),
+        (ADJUSTMENTS, r#"{"amount":"1","currency":"EUR","reason":" "}"#.into(), 400, "reason"),
+        (ADJUSTMENTS, r#"{"amount":"1","currency":"EUR","reason":"\u0000"}"#.into(), 400, "reason"),
+        // Below the floor.
+        (ADJUSTMENTS, eur("-10.00000001"), 422, "amount"),
+    ] {
+        let response = server.pay(target, "k", &body);
+        assert_eq!((response.status, response.field().as_str()), (status, field), "{body}");
+    }
+    let long = format!(r#"{{"amount":"1","currency":"EUR","reason":"{}"}}"#, "ü".repeat(501));
+    assert_eq!(server.pay(PAYMENTS, "k", &long).field(), "reason");
+    assert!(server.live.moved.lock().unwrap().is_empty());
+    // The key was not used up by any of these.
+    assert_eq!(server.pay(ADJUSTMENTS, "k", &eur("-10")).status, 201);
+}
+
+#[test]
+fn without_one_good_key_no_money_moves() {
+    let server = Server::start();
+    let body = r#"{"amount":"1","currency":"EUR"}"#;
+    let long = "k".repeat(129);
+    let (one, two) = (("Idempotency-Key", "a"), ("Idempotency-Key", "b"));
+    for headers in [
+        &[][..],
+        &[one, two],
+        &[("Idempotency-Key", "")],
+        &[("Idempotency-Key", "\u{fc}")],
+        &[("Idempotency-Key", long.as_str())],
+    ] {
+        let response = send((server.at, 1), "POST", PAYMENTS, Some(OWNER), headers, body);
+        assert_eq!(response.status, 400, "{headers:?}");
+        assert_eq!(response.field(), "Idempotency-Key", "{headers:?}");
+    }
+    let nobody = server.pay("/api/v1/accounts/99/payments", "k", body);
+    assert_eq!(nobody.status, 404);
+    assert!(server.live.moved.lock().unwrap().is_empty());
+    server.live.is_dead.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(server.pay(PAYMENTS, "k", body).status, 503);
+}
+
+#[test]
+fn balances_holds_and_entries_are_shown() {
+    let server = Server::start();
+    let eur = |amount: &str| json!({"amount": amount, "currency": "EUR"});
+    let balances = server.get("/api/v1/accounts/1/balances").json();
+    let expect = json!({"items": [{
+        "balance": eur("10.00000000"), "held": eur("0.00000250"),
+        "available": eur("9.99999750"), "floor": eur("0.00000000"),
+    }], "next": null});
+    assert_eq!(balances, expect);
+    let page = server.get("/api/v1/accounts/1/holds?limit=1").json();
+    let expect = json!([{
+        "call": "1", "amount": eur("0.00000235"), "granted_ms": 60_000, "last": true,
+        "answered": true,
+    }]);
+    assert_eq!(page["items"], expect);
+    let next = page["next"].as_str().unwrap();
+    let page = server.get(&format!("/api/v1/accounts/1/holds?next={next}")).json();
+    assert_eq!(
+        (&page["items"][0]["call"], &page["next"]),
+        (&json!(u64::MAX.to_string()), &json!(null))
+    );
+    assert_eq!(page["items"][0]["granted_ms"], json!(null));
+    // The sample's batch charged the account.
+    let page = server.get("/api/v1/accounts/1/entries?limit=1").json();
+    let entry = &page["items"][0];
+    assert_eq!((&entry["kind"], &entry["batch"]), (&json!("vat"), &json!("1")), "{page:#}");
+    assert_eq!((&entry["request"], &entry["reason"]), (&json!(null), &json!(null)));
+    let mut seen = vec![entry["id"].clone()];
+    let mut next = page["next"].as_str().map(str::to_owned);
+    while let Some(cursor) = next {
+        let target = format!("/api/v1/accounts/1/entries?limit=1&next={cursor}");
+        let page = server.get(&target).json();
+        seen.push(page["items"][0]["id"].clone());
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    let whole = server.get("/api/v1/accounts/1/entries").json()["items"].clone();
+    let ids: Vec<_> = whole.as_array().unwrap().iter().map(|e| e["id"].clone()).collect();
+    assert_eq!(seen, ids);
+}

@@ -1,0 +1,166 @@
+//! Taking up what a former life of the process left in the call table.
+//!
+//! A call whose two legs are confirmed goes on: ports and sockets first, then its dialogs, then the
+//! call. Whatever cannot go on is ended in order: each leg that is known is refused, cancelled or
+//! sent a BYE, and the record is closed at the last heartbeat. A slot in whose thawing the process
+//! died twice is quarantined: nothing of its image is touched, only its record is written.
+
+use crate::Shard;
+use crate::desk::Desk;
+use crate::image::{Image, LegImage};
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
+use strowger_call::{Lost, LostLeg, Resources};
+use strowger_leg::Command;
+use strowger_link::codec::decode;
+use strowger_link::table::SlotState;
+use strowger_link::{CallFacts, Cause, LegId, Reason, RecordId, SlotBody, SlotRef, Tick};
+use strowger_port::net::{Io, JournalSink, PlaneLink};
+use strowger_sip::endpoint::Thawed;
+
+/// Crashes in the thawing of a slot after which it is left alone.
+const THAW_CRASHES_MAX: u8 = 2;
+
+/// What became of the calls of the former life.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Adopted {
+    /// They go on.
+    pub adopted: u32,
+    /// They were ended in order.
+    pub ended: u32,
+    /// Of these, left alone because the process died in their thawing before.
+    pub quarantined: u32,
+    /// Slots that could not be read: freed.
+    pub unreadable: u32,
+}
+
+/// A leg that the endpoint has taken back.
+struct Back<'a> {
+    image: &'a LegImage,
+    how: Thawed,
+}
+
+impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
+    /// Takes up the calls of the table, before the first turn. `recorded` are records that stand in
+    /// the journal as ended.
+    pub fn adopt(&mut self, recorded: &BTreeSet<RecordId>) -> Adopted {
+        let now = self.io.sample();
+        // Before the first beat of this life: the last sign of the former one.
+        let (at, _) = self.table.heartbeat();
+        let mut sum = Adopted::default();
+        for idx in 0..self.table.setup().slots {
+            let slot = u16::try_from(idx).ok().and_then(|idx| self.table.occupant(idx));
+            let Some(slot) = slot else { continue };
+            self.adopt_slot(slot, (at, recorded), &mut sum, now);
+            self.settle(now);
+        }
+        if sum.adopted > 0 {
+            // From here on this life's marks are theirs: a power cut ends them at its last one.
+            self.mark(now, true);
+        }
+        self.io.flush();
+        sum
+    }
+
+    fn adopt_slot(
+        &mut self,
+        slot: SlotRef,
+        (at, recorded): (Tick, &BTreeSet<RecordId>),
+        sum: &mut Adopted,
+        now: Tick,
+    ) {
+        // The slot was found in use just now.
+        let attempts = self.table.begin_thaw(slot).unwrap_or(u8::MAX);
+        let mut body = Vec::new();
+        let head = self.table.read(slot.idx, &mut body);
+        let (Ok(Some(head)), Ok(SlotBody { facts, image })) = (head, decode(&body)) else {
+            sum.unreadable += 1;
+            let _freed = self.table.close(slot);
+            return;
+        };
+        let poisoned = attempts > THAW_CRASHES_MAX;
+        let image = Image::read(&image.0).filter(|_| !poisoned);
+        let back = self.thaw_legs(slot, image.as_ref(), now);
+        let goes_on = head.state == SlotState::Answered
+            && image.as_ref().is_some_and(|image| self.go_on(&facts, image, &back, now));
+        if goes_on {
+            sum.adopted += 1;
+            self.touch(slot);
+        } else {
+            sum.ended += 1;
+            sum.quarantined += u32::from(poisoned);
+            let recorded = recorded.contains(&facts.record);
+            let legs =
+                back.iter().map(|b| LostLeg { leg: b.image.leg, early: b.how == Thawed::Early });
+            let legs = legs.collect();
+            let lost = Lost { facts, legs, at, reason: Reason::ProcessLost, recorded };
+            let Shard { io, calls, media, .. } = self;
+            if !calls.close_lost(slot, lost, now, &mut Desk { media, io, now }) {
+                // Only a table with more slots than this process has.
+                let _freed = self.table.close(slot);
+            }
+        }
+        let _lives = self.table.end_thaw(slot);
+    }
+
+    fn thaw_legs<'a>(
+        &mut self,
+        slot: SlotRef,
+        image: Option<&'a Image>,
+        now: Tick,
+    ) -> Vec<Back<'a>> {
+        let legs = image.map_or(&[] as &[LegImage], |image| &image.legs);
+        let mut back = Vec::with_capacity(legs.len());
+        for image in legs {
+            let id = LegId { slot, leg: image.leg };
+            if let Ok(how) = self.endpoint.thaw(id, &image.sip.0, now) {
+                back.push(Back { image, how });
+            }
+        }
+        back
+    }
+
+    /// Takes an answered call up; `false` when it cannot go on, and then nothing of it is held but
+    /// its legs.
+    fn go_on(&mut self, facts: &CallFacts, image: &Image, back: &[Back<'_>], now: Tick) -> bool {
+        let speaking: Vec<&Back<'_>> = back.iter().filter(|b| b.how == Thawed::Confirmed).collect();
+        let slot = facts.slot;
+        let Shard { io, calls, media, .. } = self;
+        let mut desk = Desk { media, io, now };
+        let mut held = Vec::with_capacity(speaking.len());
+        for leg in &speaking {
+            let id = LegId { slot, leg: leg.image.leg };
+            match leg.image.media.as_ref().map(|media| desk.thaw(id, media)) {
+                Some(Ok(())) => held.push(id),
+                Some(Err(_)) => break,
+                None => {}
+            }
+        }
+        let complete = strowger_call::bridged(&image.call.0).is_some_and(|bridge| {
+            bridge.iter().all(|leg| speaking.iter().any(|b| b.image.leg == *leg))
+        });
+        let media_back = speaking.iter().filter(|b| b.image.media.is_some()).count() == held.len();
+        let thawed = complete
+            && media_back
+            && calls.thaw(slot, facts.clone(), &image.call.0, now, &mut desk).is_ok();
+        if !thawed {
+            for leg in held {
+                let _of_this_life = desk.release(leg);
+            }
+            return false;
+        }
+        self.dismiss(slot, image, back, now);
+        true
+    }
+
+    /// Ends the legs of a call that goes on without them: branches that were being cancelled.
+    fn dismiss(&mut self, slot: SlotRef, image: &Image, back: &[Back<'_>], now: Tick) {
+        let bridge = strowger_call::bridged(&image.call.0).unwrap_or_default();
+        for leg in back.iter().map(|b| b.image.leg).filter(|leg| !bridge.contains(leg)) {
+            // Q.850 26: answered elsewhere.
+            let cause = Cause::new(0, 26);
+            let command = Command::Hangup { cause, phrase: "".into(), retry_after_s: 0 };
+            self.endpoint.handle_command(LegId { slot, leg }, command, now);
+        }
+    }
+}

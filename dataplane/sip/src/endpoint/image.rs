@@ -1,0 +1,437 @@
+//! Images: a leg in bytes, so that a later process takes it back after a crash.
+//!
+//! An image is read by a process that did not write it, from memory that outlived a crash. So each
+//! begins with a version, no length in it is trusted, and [`thaw`](super::Endpoint::thaw) tries
+//! what it got before it takes it in. It is written at the dialog's last stable point: requests of
+//! ours that are in flight are not in it, and an INVITE of the peer only as far as it takes to end
+//! it in order. What goes on until the next image shows in two numbers only, which `thaw` steps
+//! over: our CSeq and the counts of nonces.
+//!
+//! An image holds secrets: name and password that the leg answers a carrier's challenges with, and
+//! the challenges themselves. They are needed, since a BYE may be challenged anew and would leave
+//! the call running on the carrier's side without them. Legs that have none keep none. Whoever
+//! stores images must keep them from others as it keeps passwords.
+//!
+//! ```text
+//! version:u8 token:17 nated:bool path
+//! 0 Offered    head of the INVITE
+//! 1 Calling    standing, branch, number, address in Via, whether the offer is late
+//! 2 Held       standing, number of the INVITE whose 2xx has no ACK yet
+//! 3 Answered   standing, our 2xx
+//! 4 Confirmed  standing, number and body of the newest ACK, INVITE in progress
+//! standing = caller, dialog, wallet, credentials of the last INVITE
+//! ```
+
+use std::net::SocketAddr;
+
+use strowger_leg::Body;
+use strowger_link::codec::{Malformed, Reader, Wire};
+use strowger_link::token::{TOKEN_LEN, Token};
+use strowger_link::{Octets, Transport};
+
+use super::config::Path;
+use super::wallet::{Line, Wallet};
+use crate::dialog::{Dialog, End};
+use crate::header::Header;
+use crate::limits::{IMAGE_LEN_MAX, ROUTES_MAX, SHOWN_MAX};
+
+/// The form that this release writes, and the only one that it reads.
+pub(super) const VERSION: u8 = 1;
+
+/// Why an image was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ThawError {
+    /// Written in a form that this release does not read.
+    Version,
+    /// No image, a torn one, or one that no request could be made of.
+    Malformed,
+    /// The endpoint has this leg or its INVITE already.
+    Known,
+    /// The image is another leg's, or was made under another token key.
+    Token,
+    /// No room for another leg or transaction.
+    Full,
+}
+
+impl From<Malformed> for ThawError {
+    fn from(_: Malformed) -> ThawError {
+        ThawError::Malformed
+    }
+}
+
+/// How a leg came back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Thawed {
+    /// The dialog is confirmed, and it goes on. What was in flight is forgotten: of an INVITE that
+    /// was, the peer may hold another description than the call, which should offer its own anew.
+    Confirmed,
+    /// Answered by 2xx, but not confirmed: it can only be hung up. Ours is sent again until its ACK
+    /// comes, and the BYE follows that (RFC 3261 15); the peer's gets its ACK with the BYE.
+    Unconfirmed,
+    /// Without a final response: it can only be hung up, which refuses an inbound leg, and cancels
+    /// an outbound one.
+    Early,
+}
+
+/// A leg in values.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Image {
+    pub(super) nated: bool,
+    pub(super) path: Path,
+    pub(super) shape: Shape,
+}
+
+/// How far it came.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Shape {
+    /// Inbound, without a final response.
+    Offered {
+        /// The INVITE up to its body, as far as our responses need it.
+        head: Octets,
+    },
+    /// Outbound, without a final response.
+    Calling { standing: Box<Standing>, invite: Invite },
+    /// Outbound, answered; the ACK waits for a description of ours.
+    Held { standing: Box<Standing>, cseq: u32 },
+    /// Inbound, answered; the ACK has not come.
+    Answered {
+        standing: Box<Standing>,
+        /// `None` when it was too long to be kept.
+        answer: Option<Answer>,
+    },
+    /// Confirmed.
+    Confirmed { standing: Box<Standing>, ack: Option<Ack>, pending: Option<Pending> },
+}
+
+/// An INVITE of the peer inside the dialog that is not over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Pending {
+    /// It waits for the call's answer: its head, and the way it came.
+    Offer { head: Octets, path: Path },
+    /// It is answered and waits for the ACK.
+    Answered(Answer),
+}
+
+/// A 2xx of ours without its ACK.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Answer {
+    pub(super) ok: Octets,
+    /// The way it went.
+    pub(super) reply: Path,
+}
+
+/// What all legs have that have a dialog of their own making.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Standing {
+    pub(super) caller: bool,
+    pub(super) dialog: Dialog,
+    pub(super) wallet: Wallet,
+    /// The credentials of our last INVITE; none when no ACK may need them any more.
+    pub(super) lines: Vec<Line>,
+}
+
+/// Our INVITE, to be written again as it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Invite {
+    pub(super) branch: Octets,
+    pub(super) cseq: u32,
+    /// What its Via names as sender: another one would make its CANCEL a stranger.
+    pub(super) sent_by: SocketAddr,
+    /// Whether it had no offer.
+    pub(super) late: bool,
+}
+
+/// An ACK of ours, to be written again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Ack {
+    pub(super) cseq: u32,
+    pub(super) body: Option<Body>,
+}
+
+impl Image {
+    /// The bytes; `None` when there would be more than an image may have.
+    pub(super) fn encode(&self, token: &Token) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(512);
+        out.push(VERSION);
+        out.extend_from_slice(token.as_str().as_bytes());
+        self.nated.put(&mut out);
+        put_path(&self.path, &mut out);
+        self.shape.put(&mut out);
+        (out.len() <= IMAGE_LEN_MAX).then_some(out)
+    }
+
+    /// Reads the bytes of the leg that has `token`.
+    pub(super) fn decode(bytes: &[u8], token: &Token) -> Result<Image, ThawError> {
+        if bytes.len() > IMAGE_LEN_MAX {
+            return Err(ThawError::Malformed);
+        }
+        let mut input = Reader::new(bytes);
+        if u8::take(&mut input)? != VERSION {
+            return Err(ThawError::Version);
+        }
+        if input.bytes(TOKEN_LEN)? != token.as_str().as_bytes() {
+            return Err(ThawError::Token);
+        }
+        let nated = bool::take(&mut input)?;
+        let path = take_path(&mut input)?;
+        let shape = Shape::take(&mut input, token)?;
+        match input.left() {
+            0 => Ok(Image { nated, path, shape }),
+            _ => Err(ThawError::Malformed),
+        }
+    }
+}
+
+impl Shape {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Shape::Offered { head } => {
+                out.push(0);
+                head.put(out);
+            }
+            Shape::Calling { standing, invite } => {
+                out.push(1);
+                standing.put(out);
+                invite.branch.put(out);
+                invite.cseq.put(out);
+                invite.sent_by.put(out);
+                invite.late.put(out);
+            }
+            Shape::Held { standing, cseq } => {
+                out.push(2);
+                standing.put(out);
+                cseq.put(out);
+            }
+            Shape::Answered { standing, answer } => {
+                out.push(3);
+                standing.put(out);
+                answer.put(out);
+            }
+            Shape::Confirmed { standing, ack, pending } => {
+                out.push(4);
+                standing.put(out);
+                ack.put(out);
+                pending.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Reader<'_>, token: &Token) -> Result<Shape, Malformed> {
+        Ok(match u8::take(input)? {
+            0 => Shape::Offered { head: Octets::take(input)? },
+            1 => Shape::Calling {
+                standing: Standing::take(input, token)?,
+                invite: Invite {
+                    branch: Octets::take(input)?,
+                    cseq: u32::take(input)?,
+                    sent_by: SocketAddr::take(input)?,
+                    late: bool::take(input)?,
+                },
+            },
+            2 => Shape::Held { standing: Standing::take(input, token)?, cseq: u32::take(input)? },
+            3 => Shape::Answered {
+                standing: Standing::take(input, token)?,
+                answer: Wire::take(input)?,
+            },
+            4 => Shape::Confirmed {
+                standing: Standing::take(input, token)?,
+                ack: Wire::take(input)?,
+                pending: Wire::take(input)?,
+            },
+            5..=u8::MAX => return Err(Malformed),
+        })
+    }
+}
+
+#[cfg(test)]
+impl Shape {
+    pub(super) fn standing_mut(&mut self) -> Option<&mut Standing> {
+        match self {
+            Shape::Offered { .. } => None,
+            Shape::Calling { standing, .. }
+            | Shape::Held { standing, .. }
+            | Shape::Answered { standing, .. }
+            | Shape::Confirmed { standing, .. } => Some(standing),
+        }
+    }
+}
+
+impl Standing {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.caller.put(out);
+        put_dialog(&self.dialog, out);
+        self.wallet.put(out);
+        put_lines(&self.lines, out);
+    }
+
+    fn take(input: &mut Reader<'_>, token: &Token) -> Result<Box<Standing>, Malformed> {
+        Ok(Box::new(Standing {
+            caller: bool::take(input)?,
+            dialog: take_dialog(input, token)?,
+            wallet: Wallet::take(input)?,
+            lines: take_lines(input)?,
+        }))
+    }
+}
+
+impl Wire for Pending {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Pending::Offer { head, path } => {
+                out.push(0);
+                head.put(out);
+                put_path(path, out);
+            }
+            Pending::Answered(answer) => {
+                out.push(1);
+                answer.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Pending, Malformed> {
+        Ok(match u8::take(input)? {
+            0 => Pending::Offer { head: Octets::take(input)?, path: take_path(input)? },
+            1 => Pending::Answered(Answer::take(input)?),
+            2..=u8::MAX => return Err(Malformed),
+        })
+    }
+}
+
+impl Wire for Answer {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.ok.put(out);
+        put_path(&self.reply, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Answer, Malformed> {
+        Ok(Answer { ok: Octets::take(input)?, reply: take_path(input)? })
+    }
+}
+
+impl Wire for Ack {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.cseq.put(out);
+        self.body.is_some().put(out);
+        if let Some(body) = &self.body {
+            put_bytes(body.content_type.as_bytes(), out);
+            put_bytes(&body.data, out);
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Ack, Malformed> {
+        let cseq = u32::take(input)?;
+        let body = if bool::take(input)? {
+            let content_type = String::take(input)?.into();
+            Some(Body { content_type, data: take_bytes(input)? })
+        } else {
+            None
+        };
+        Ok(Ack { cseq, body })
+    }
+}
+
+/// Bytes behind their length. Those that a length cannot tell are over [`IMAGE_LEN_MAX`] as well.
+pub(super) fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    u16::try_from(bytes.len()).unwrap_or(u16::MAX).put(out);
+    out.extend_from_slice(bytes);
+}
+
+pub(super) fn take_bytes(input: &mut Reader<'_>) -> Result<Box<[u8]>, Malformed> {
+    let len = usize::from(u16::take(input)?);
+    Ok(input.bytes(len)?.into())
+}
+
+/// A list of at most `len_max` things.
+pub(super) fn take_list<T>(
+    input: &mut Reader<'_>,
+    len_max: usize,
+    take: impl Fn(&mut Reader<'_>) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    let len = usize::from(u8::take(input)?);
+    if len > len_max {
+        return Err(Malformed);
+    }
+    (0..len).map(|_| take(input)).collect()
+}
+
+/// The length of a list that [`take_list`] reads; its bound is that of the list.
+pub(super) fn put_len(len: usize, out: &mut Vec<u8>) {
+    u8::try_from(len).unwrap_or(u8::MAX).put(out);
+}
+
+fn put_path(path: &Path, out: &mut Vec<u8>) {
+    path.listener.put(out);
+    path.transport.put(out);
+    path.local.put(out);
+    path.peer.put(out);
+    path.flow.put(out);
+}
+
+fn take_path(input: &mut Reader<'_>) -> Result<Path, Malformed> {
+    Ok(Path {
+        listener: u8::take(input)?,
+        transport: Transport::take(input)?,
+        local: SocketAddr::take(input)?,
+        peer: SocketAddr::take(input)?,
+        flow: u64::take(input)?,
+    })
+}
+
+/// Our tag is not written: it is the token.
+fn put_dialog(dialog: &Dialog, out: &mut Vec<u8>) {
+    put_bytes(&dialog.call_id, out);
+    put_bytes(&dialog.local.address, out);
+    put_bytes(&dialog.remote.address, out);
+    dialog.remote.tag.is_some().put(out);
+    if let Some(tag) = &dialog.remote.tag {
+        put_bytes(tag, out);
+    }
+    dialog.local_seq.put(out);
+    dialog.remote_seq.put(out);
+    put_bytes(&dialog.target, out);
+    put_len(dialog.route_set.len(), out);
+    for route in &dialog.route_set {
+        put_bytes(route, out);
+    }
+    dialog.secure.put(out);
+}
+
+fn take_dialog(input: &mut Reader<'_>, token: &Token) -> Result<Dialog, Malformed> {
+    let tag = token.as_str().as_bytes();
+    Ok(Dialog {
+        call_id: take_bytes(input)?,
+        local: End { address: take_bytes(input)?, tag: Some(tag.into()) },
+        remote: End {
+            address: take_bytes(input)?,
+            tag: if bool::take(input)? { Some(take_bytes(input)?) } else { None },
+        },
+        local_seq: u32::take(input)?,
+        remote_seq: Wire::take(input)?,
+        target: take_bytes(input)?,
+        route_set: take_list(input, ROUTES_MAX, take_bytes)?,
+        secure: bool::take(input)?,
+    })
+}
+
+fn put_lines(lines: &[Line], out: &mut Vec<u8>) {
+    put_len(lines.len(), out);
+    for (header, value) in lines {
+        put_shown(*header, out);
+        put_bytes(value, out);
+    }
+}
+
+fn take_lines(input: &mut Reader<'_>) -> Result<Vec<Line>, Malformed> {
+    take_list(input, SHOWN_MAX, |input| Ok((take_shown(input)?, take_bytes(input)?.into())))
+}
+
+/// A header field that shows credentials: there are two.
+pub(super) fn put_shown(header: Header, out: &mut Vec<u8>) {
+    (header == Header::ProxyAuthorization).put(out);
+}
+
+pub(super) fn take_shown(input: &mut Reader<'_>) -> Result<Header, Malformed> {
+    let proxy = bool::take(input)?;
+    Ok(if proxy { Header::ProxyAuthorization } else { Header::Authorization })
+}

@@ -1,0 +1,442 @@
+//! Legs into images and back.
+//!
+//! What the image of each state holds, and what comes back:
+//!
+//! | state | image | comes back as |
+//! |---|---|---|
+//! | Offered | head of the INVITE | Offered, its transaction in Proceeding |
+//! | Calling | dialog, INVITE without its body | Calling, its transaction in Proceeding |
+//! | Up, our first ACK withheld | dialog | Up, the ACK withheld |
+//! | Up, our first 2xx without its ACK | dialog, the 2xx | Up, the 2xx sent again |
+//! | Up, a 2xx inside the dialog without its ACK | dialog, the 2xx | Up, the 2xx sent again |
+//! | Up, the peer's INVITE unanswered | dialog, head of the INVITE | Up, the INVITE refused: 500 |
+//! | Up | dialog, newest ACK | Up, nothing in progress |
+//! | Over, or the call heard the last of it | none | |
+
+use std::collections::VecDeque;
+
+use strowger_leg::Body;
+use strowger_link::codec::Octets;
+use strowger_link::token::Token;
+use strowger_link::{LegId, Tick};
+
+use super::super::config::Path;
+use super::super::image::{
+    Ack, Answer, Image, Invite, Pending, Shape, Standing, ThawError, Thawed,
+};
+use super::super::layer::{self, Layer, Owner, Role, Way};
+use super::outbound::Calling;
+use super::session::{AckOf, AwaitAck, Phase, Session};
+use super::{Acked, Head, Leg, Offering, Outgoing, State};
+use crate::build::Writer;
+use crate::dialog::{Dialog, MAX_FORWARDS};
+use crate::header::Header;
+use crate::limits::{
+    IMAGE_BODY_LEN_MAX, IMAGE_HEAD_LEN_MAX, IMAGE_OK_LEN_MAX, SEQ_STEP, STRAYS_MAX,
+};
+use crate::message::{Index, Message};
+use crate::method::Method;
+
+/// What a later process needs of an INVITE without a final response: the fields that responses
+/// repeat, those that make the dialog, and Expires.
+const HEAD: [Header; 9] = [
+    Header::Via,
+    Header::From,
+    Header::To,
+    Header::SipCallId,
+    Header::CSeq,
+    Header::Contact,
+    Header::RecordRoute,
+    Header::Timestamp,
+    Header::Expires,
+];
+
+impl Leg {
+    /// Its image; `None` when nothing comes after for its call, or when there is too much of it.
+    pub(in super::super) fn freeze(&self, layer: &Layer) -> Option<Vec<u8>> {
+        if self.told {
+            return None;
+        }
+        let shape = match &self.state {
+            State::Offered(offered) => {
+                Shape::Offered { head: head_of(&layer.request_of(offered.tx)?)? }
+            }
+            State::Calling(calling) => Shape::Calling {
+                standing: self.standing(self.dialog.remote_seq, true),
+                invite: calling.image(),
+            },
+            State::Up(session) => self.freeze_session(session, layer),
+            State::Over => return None,
+        };
+        Image { nated: self.nated, path: self.path, shape }.encode(&self.token)
+    }
+
+    fn freeze_session(&self, session: &Session, layer: &Layer) -> Shape {
+        let seq = self.dialog.remote_seq;
+        match &session.phase {
+            Phase::HoldAck { cseq, first: true } => {
+                Shape::Held { standing: self.standing(seq, true), cseq: *cseq }
+            }
+            Phase::AwaitAck(wait) if wait.of == AckOf::First => {
+                Shape::Answered { standing: self.standing(seq, false), answer: wait.image() }
+            }
+            Phase::AwaitAck(wait) => self.confirmed(wait.cseq, wait.image().map(Pending::Answered)),
+            Phase::OfferIn { tx, cseq, .. } => {
+                let head = layer.request_of(*tx).and_then(|request| head_of(&request));
+                let both = head.zip(layer.path_of_request(*tx));
+                self.confirmed(*cseq, both.map(|(head, path)| Pending::Offer { head, path }))
+            }
+            Phase::Stable if session.unconfirmed => {
+                Shape::Answered { standing: self.standing(seq, false), answer: None }
+            }
+            Phase::Stable | Phase::OfferOut(_) | Phase::HoldAck { first: false, .. } => {
+                let ack = self.acks.back().and_then(Acked::image);
+                Shape::Confirmed { standing: self.standing(seq, ack.is_some()), ack, pending: None }
+            }
+        }
+    }
+
+    /// A leg with an INVITE of the peer in progress. One that is too long to be kept is not seen
+    /// yet: the peer may send it again, and then it must be taken anew.
+    fn confirmed(&self, cseq: u32, pending: Option<Pending>) -> Shape {
+        let seen = match &pending {
+            Some(_) => self.dialog.remote_seq,
+            None => cseq.checked_sub(1),
+        };
+        let ack = self.acks.back().and_then(Acked::image);
+        let standing = self.standing(seen, ack.is_some());
+        Shape::Confirmed { standing, ack, pending }
+    }
+
+    fn standing(&self, remote_seq: Option<u32>, ack_to_come: bool) -> Box<Standing> {
+        Box::new(Standing {
+            caller: self.caller,
+            dialog: Dialog { remote_seq, ..self.dialog.clone() },
+            wallet: self.wallet.clone(),
+            lines: if ack_to_come { self.invite_lines.clone() } else { Vec::new() },
+        })
+    }
+
+    /// Takes a leg back; what its transactions send at once is among the outputs.
+    pub(in super::super) fn thaw(
+        id: LegId,
+        token: Token,
+        image: Image,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Result<(Leg, Thawed), ThawError> {
+        let Image { nated, path, shape } = image;
+        let (standing, rest) = match shape {
+            Shape::Offered { head } => {
+                let leg = thaw_offered(id, token, (path, nated), &head.0, layer, now)?;
+                return Ok((leg, Thawed::Early));
+            }
+            Shape::Calling { standing, invite } => (standing, Rest::Calling(invite)),
+            Shape::Held { standing, cseq } => (standing, Rest::Held(cseq)),
+            Shape::Answered { standing, answer } => (standing, Rest::Answered(answer)),
+            Shape::Confirmed { standing, ack, pending } => {
+                (standing, Rest::Confirmed(ack, pending))
+            }
+        };
+        let mut leg = Leg::standing_up(id, token, *standing, path, nated);
+        if !leg.can_speak(layer) {
+            return Err(ThawError::Malformed);
+        }
+        let thawed = match rest {
+            Rest::Calling(invite) => leg.thaw_calling(&invite, layer)?,
+            Rest::Held(cseq) => leg.thaw_held(cseq),
+            Rest::Answered(answer) => leg.thaw_answered(answer, layer, now)?,
+            Rest::Confirmed(ack, pending) => leg.thaw_confirmed(ack, pending, layer, now)?,
+        };
+        Ok((leg, thawed))
+    }
+
+    //= rfc3261#section-12.2.2
+    //# It is possible for the
+    //# CSeq sequence number to be higher than the remote sequence number by
+    //# more than one.  This is not an error condition
+    /// A leg of a dialog, still without its state.
+    ///
+    /// Its CSeq goes on behind all numbers that may have been used since the image was taken: one
+    /// used twice would be refused as out of order. Contiguous numbers, as 12.2.1.1 wants them from
+    /// us, would cost an image for each request; the gap is one that requests lost on the way (or
+    /// challenged by a proxy) leave as well, and every peer has to take it.
+    fn standing_up(id: LegId, token: Token, standing: Standing, path: Path, nated: bool) -> Leg {
+        let Standing { caller, mut dialog, mut wallet, lines } = standing;
+        let former = dialog.local_seq.saturating_add(SEQ_STEP);
+        dialog.local_seq = former;
+        wallet.skip(SEQ_STEP);
+        Leg {
+            id,
+            token,
+            path,
+            nated,
+            caller,
+            dialog,
+            state: State::Over,
+            wallet,
+            invite_lines: lines,
+            acks: VecDeque::new(),
+            strays: Vec::new(),
+            clients: Vec::new(),
+            told: false,
+            armed: None,
+            former: Some(former),
+            touched: true,
+        }
+    }
+
+    /// Whether a request of this dialog can be written and says what the dialog is.
+    fn can_speak(&self, layer: &Layer) -> bool {
+        let head = Head {
+            cseq: self.dialog.local_seq,
+            branch: b"z9hG4bK",
+            path: &self.path,
+            contact: b"",
+            lines: &self.invite_lines,
+        };
+        let outgoing = Outgoing::new(Role::Bye(0));
+        let Some(bytes) = super::write(&self.dialog, &outgoing, &head, layer) else { return false };
+        let mut index = Index::new();
+        let Ok(bye) = Message::parse(&bytes, &mut index) else { return false };
+        let Dialog { local, remote, call_id, .. } = &self.dialog;
+        bye.cseq().is_ok_and(|cseq| cseq.number == self.dialog.local_seq)
+            && bye.call_id().is_ok_and(|value| *value == **call_id)
+            && bye.from().is_ok_and(|from| from.tag() == local.tag.as_deref())
+            && bye.to().is_ok_and(|to| to.tag() == remote.tag.as_deref())
+    }
+
+    fn thaw_confirmed(
+        &mut self,
+        ack: Option<Ack>,
+        pending: Option<Pending>,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Result<Thawed, ThawError> {
+        if let Some(Ack { cseq, body }) = ack {
+            let acked = self.write_ack(&self.dialog, cseq, body.as_ref(), layer);
+            self.acks.push_back(acked.ok_or(ThawError::Malformed)?);
+        }
+        let session = match pending {
+            Some(Pending::Answered(answer)) => {
+                self.thaw_answer(answer, AckOf::Reoffer, layer, now)?
+            }
+            Some(Pending::Offer { head, path }) => {
+                self.thaw_offer(&head.0, path, layer, now)?;
+                Session::stable()
+            }
+            None => Session::stable(),
+        };
+        self.state = State::Up(Box::new(session));
+        Ok(Thawed::Confirmed)
+    }
+
+    /// The peer's INVITE is refused, as one that came at the wrong time is: the call has forgotten
+    /// it, and the peer may wait for an answer without sending it again.
+    fn thaw_offer(
+        &mut self,
+        head: &[u8],
+        path: Path,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Result<(), ThawError> {
+        let mut index = Index::new();
+        let request = Message::parse(head, &mut index).map_err(|_| ThawError::Malformed)?;
+        request.validate().map_err(|_| ThawError::Malformed)?;
+        if request.method() != Some(Method::Invite) || !self.owns_request(request) {
+            return Err(ThawError::Malformed);
+        }
+        let key = layer.free_key(request)?;
+        let tx = layer.serve(key, request, &path, Owner::Leg(self.id), now);
+        self.postpone(tx.ok_or(ThawError::Full)?, layer, now);
+        Ok(())
+    }
+
+    fn thaw_held(&mut self, cseq: u32) -> Thawed {
+        self.state = State::Up(Box::new(Session::holding(cseq)));
+        Thawed::Unconfirmed
+    }
+
+    fn thaw_answered(
+        &mut self,
+        answer: Option<Answer>,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Result<Thawed, ThawError> {
+        let session = match answer {
+            Some(answer) => self.thaw_answer(answer, AckOf::First, layer, now)?,
+            // Without it nothing can be asked of the peer but to end the call.
+            None => Session::unconfirmed(),
+        };
+        self.state = State::Up(Box::new(session));
+        Ok(Thawed::Unconfirmed)
+    }
+
+    /// A 2xx goes out again at once: its ACK may have come while nobody listened.
+    fn thaw_answer(
+        &self,
+        answer: Answer,
+        of: AckOf,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Result<Session, ThawError> {
+        let Answer { ok, reply } = answer;
+        let cseq = self.cseq_of_ok(&ok.0).ok_or(ThawError::Malformed)?;
+        let ok = ok.0.into();
+        layer.resume_accepted(&ok, (&self.path, reply), Owner::Leg(self.id), now)?;
+        let timers = layer.config.timers;
+        Ok(Session::awaiting(AwaitAck::new(cseq, ok, reply, of, timers, now)))
+    }
+
+    /// The CSeq number of our 2xx to an INVITE of this dialog.
+    fn cseq_of_ok(&self, ok: &[u8]) -> Option<u32> {
+        let mut index = Index::new();
+        let ok = Message::parse(ok, &mut index).ok()?;
+        ok.validate().ok()?;
+        let Dialog { local, remote, call_id, .. } = &self.dialog;
+        let ours = ok.status()?.is_success()
+            && *ok.call_id().ok()? == **call_id
+            && ok.to().ok()?.tag() == local.tag.as_deref()
+            && ok.from().ok()?.tag() == remote.tag.as_deref();
+        let cseq = ok.cseq().ok().filter(|cseq| cseq.name == Method::Invite.name().as_bytes());
+        cseq.filter(|_| ours).map(|cseq| cseq.number)
+    }
+
+    fn thaw_calling(&mut self, invite: &Invite, layer: &mut Layer) -> Result<Thawed, ThawError> {
+        let request = self.write_head(invite).ok_or(ThawError::Malformed)?;
+        let way =
+            Way { path: self.path, branch: &invite.branch.0, leg: self.id, role: Role::Invite };
+        let tx = layer.resume_proceeding(way, request.clone())?;
+        self.clients.push(tx);
+        self.state = State::Calling(Box::new(Calling::resumed(tx, request, invite)));
+        Ok(Thawed::Early)
+    }
+
+    /// Our INVITE without its body, as it was sent: what its ACK and its CANCEL are made of.
+    fn write_head(&self, invite: &Invite) -> Option<super::Bytes> {
+        let mut out = Vec::with_capacity(512);
+        let transport = self.path.via_name();
+        let Invite { branch, cseq, sent_by, .. } = invite;
+        let via = crate::build::OwnVia { transport, sent_by: *sent_by, branch: &branch.0 };
+        let dialog = &self.dialog;
+        let mut writer = dialog.request(&mut out, Method::Invite, *cseq, MAX_FORWARDS, via);
+        for (header, value) in &self.invite_lines {
+            writer.field(*header, value);
+        }
+        writer.finish(None).ok()?;
+        let mut index = Index::new();
+        let message = Message::parse(&out, &mut index).ok()?;
+        let branched = message.top_via().ok()?.branch() == Some(&*branch.0);
+        // What cannot be cancelled would never end.
+        let cancelled = layer::cancel(&out, &[]).is_some();
+        (branched && cancelled).then(|| out.into())
+    }
+
+    /// A 2xx to an INVITE that no transaction of this life knows; whether it was ours.
+    ///
+    /// The peer sends it until it gets an ACK, and ends the call when none comes.
+    pub(in super::super) fn handle_former(
+        &mut self,
+        response: Message<'_>,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> bool {
+        let Ok(cseq) = response.cseq() else { return false };
+        let ours = self.former.is_some_and(|former| cseq.number <= former)
+            && response.call_id().is_ok_and(|call_id| *call_id == *self.dialog.call_id)
+            && response.from().is_ok_and(|from| from.tag() == self.dialog.local.tag.as_deref());
+        if !ours {
+            return false;
+        }
+        if self.acknowledge_again(response, layer) {
+            return true;
+        }
+        if !self.dialog.owns_response(response) {
+            let room = self.caller && self.strays.len() < STRAYS_MAX;
+            if room {
+                self.end_stray(response, layer, now);
+            }
+            return room;
+        }
+        let held = self.session().is_some_and(|session| {
+            matches!(session.phase, Phase::HoldAck { cseq: held, .. } if held == cseq.number)
+        });
+        if !held {
+            // A re-INVITE that was in flight. If the peer makes an offer here, it gets no answer;
+            // but the call has forgotten that it asked, and the peer would hang up without ACK.
+            self.keep_ack(self.acknowledge(&self.dialog, cseq.number, None, layer));
+        }
+        true
+    }
+}
+
+/// What a leg's image has beside the standing.
+enum Rest {
+    Calling(Invite),
+    Held(u32),
+    Answered(Option<Answer>),
+    Confirmed(Option<Ack>, Option<Pending>),
+}
+
+impl AwaitAck {
+    /// The 2xx; `None` when it is too long to be kept.
+    fn image(&self) -> Option<Answer> {
+        let fits = self.ok.len() <= IMAGE_OK_LEN_MAX;
+        fits.then(|| Answer { ok: Octets(self.ok.to_vec()), reply: self.path })
+    }
+}
+
+impl Acked {
+    /// What it is written from; `None` for a body that is too long to be kept.
+    fn image(&self) -> Option<Ack> {
+        let mut index = Index::new();
+        let ack = Message::parse(&self.bytes, &mut index).ok()?;
+        let content_type = ack.value(Header::ContentType).unwrap_or_default();
+        let body = (!ack.body().is_empty()).then(|| Body {
+            content_type: String::from_utf8_lossy(content_type).into(),
+            data: ack.body().into(),
+        });
+        let fits = body.as_ref().is_none_or(|body| body.data.len() <= IMAGE_BODY_LEN_MAX);
+        fits.then_some(Ack { cseq: self.cseq, body })
+    }
+}
+
+/// The head of an INVITE as far as it is needed; `None` when that is too long.
+fn head_of(invite: &[u8]) -> Option<Octets> {
+    let mut index = Index::new();
+    let invite = Message::parse(invite, &mut index).ok()?;
+    let mut out = Vec::with_capacity(512);
+    let mut writer = Writer::request(&mut out, Method::Invite.name(), invite.request_uri()?);
+    for header in HEAD {
+        writer.copy(invite, header);
+    }
+    writer.finish(None).ok()?;
+    (out.len() <= IMAGE_HEAD_LEN_MAX).then_some(Octets(out))
+}
+
+fn thaw_offered(
+    id: LegId,
+    token: Token,
+    (path, nated): (Path, bool),
+    head: &[u8],
+    layer: &mut Layer,
+    now: Tick,
+) -> Result<Leg, ThawError> {
+    let mut index = Index::new();
+    let request = Message::parse(head, &mut index).map_err(|_| ThawError::Malformed)?;
+    request.validate().map_err(|_| ThawError::Malformed)?;
+    let initial = request.method() == Some(Method::Invite)
+        && request.to().is_ok_and(|to| to.tag().is_none())
+        && head.len() <= IMAGE_HEAD_LEN_MAX;
+    let tag = token.as_str().as_bytes();
+    if !initial || Dialog::of_request(request, tag, path.is_tls()).is_err() {
+        return Err(ThawError::Malformed);
+    }
+    let key = layer.free_key(request)?;
+    let tx = layer.serve(key, request, &path, Owner::Leg(id), now).ok_or(ThawError::Full)?;
+    let offering = Offering { id, token, path, request, tx, nated };
+    Leg::offered(&offering, layer, now).map_err(|_| {
+        layer.respond_plain(tx, 400, tag, now);
+        ThawError::Malformed
+    })
+}
