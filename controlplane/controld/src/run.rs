@@ -20,7 +20,7 @@ use strowger_model::Amount;
 use strowger_office::Office;
 use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
-use strowger_port::signals::Signals;
+use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
 use strowger_routing::Output as Binding;
 use strowger_store::{Life, Place, Position, Store};
@@ -51,7 +51,7 @@ const BINDINGS_PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// One line for a person.
 pub(crate) fn run(config: &Config, demo: bool) -> Result<(), String> {
-    let signals = Signals::block().map_err(|e| format!("signals: {e}"))?;
+    let signals = Signals::block(HangUp::Ignored).map_err(|e| format!("signals: {e}"))?;
     start_log(config)?;
     pin_control(config)?;
     let mut ready = process::take_inherited("STROWGER_READY_FD").map_err(|e| e.to_string())?;

@@ -9,7 +9,7 @@ strowger: a softswitch
 
   strowger up [--data DIR] [--config FILE] [--demo]
       runs both planes in the foreground; prints `ready {\"sip\":..,\"admin\":..}` when calls can be
-      placed; SIGTERM or Ctrl-C ends it
+      placed; SIGTERM or Ctrl-C ends it; planes that a killed one left running are taken over
       --data DIR     where database, journal and tokens live (over `node.data`)
       --config FILE  process configuration, TOML (without it: loopback, 5060 and 8080)
       --demo         loopback only; creates subscribers 1001 and 1002, a carrier and prices,

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use strowger_port::eventfd::wait_any_fd;
 use strowger_port::keep;
 use strowger_port::process::HandOn;
-use strowger_port::signals::Signals;
+use strowger_port::signals::{HangUp, Signals};
 use strowger_tuning::{Config, Words};
 
 /// The lock of the one supervisor, in the data directory.
@@ -36,7 +36,8 @@ pub(crate) fn run(words: &Words) -> Result<(), Failure> {
     make_private_dir(&config.node.data)?;
     make_private_dir(&run)?;
     let _held = lock(&config.node.data)?;
-    let signals = Signals::block().map_err(|e| Failure::Running(format!("signals: {e}")))?;
+    let signals =
+        Signals::block(HangUp::Ends).map_err(|e| Failure::Running(format!("signals: {e}")))?;
     let mut data = Plane::new("switchd", beside_me("strowger-switchd")?);
     let mut control = Plane::new("controld", beside_me("strowger-controld")?);
     let (sip, admin) = (adopt(&mut data, &run)?, adopt(&mut control, &run)?);
@@ -107,7 +108,7 @@ fn beside_me(name: &str) -> Result<PathBuf, Failure> {
 fn adopt(plane: &mut Plane, run: &Path) -> Result<Option<Vec<OwnedFd>>, Failure> {
     plane.adopt(run).map_err(|e| {
         let name = plane.program().display();
-        Failure::Running(format!("{name} runs here already and cannot be taken over: {e}"))
+        Failure::Running(format!("{name} lives and cannot be taken over: {e}"))
     })
 }
 

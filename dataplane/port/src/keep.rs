@@ -171,7 +171,7 @@ pub struct Found {
 ///
 /// # Errors
 /// `PermissionDenied`: another user's process listens there. `InvalidData`: it speaks another
-/// version, or is not who it says. Time-outs: it lives and does not answer.
+/// version, or is not who it says. `TimedOut`: it lives and does not answer.
 pub fn find(run: &Path, kind: &str) -> io::Result<Option<Found>> {
     let socket = match SeqPacket::connect(&socket_path(run, kind)) {
         Ok(socket) => socket,
@@ -190,11 +190,19 @@ pub fn find(run: &Path, kind: &str) -> io::Result<Option<Found>> {
     let (bytes, sockets) = match socket.receive(&mut buffer) {
         Ok(received) => received,
         Err(e) if is_nobody(&e) => return Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+            let said = format!("process {pid} does not answer");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, said));
+        }
         Err(e) => return Err(e),
     };
-    let (ready, began, program) = decode(bytes).ok_or(io::ErrorKind::InvalidData)?;
+    let stranger = || {
+        let said = format!("process {pid} speaks another version");
+        io::Error::new(io::ErrorKind::InvalidData, said)
+    };
+    let (ready, began, program) = decode(bytes).ok_or_else(stranger)?;
     if started(pid).ok() != Some(began) {
-        return Err(io::ErrorKind::InvalidData.into());
+        return Err(stranger());
     }
     Ok(Some(Found { process, program, ready, sockets }))
 }

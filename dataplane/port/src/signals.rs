@@ -9,7 +9,20 @@ use crate::sys::{check, wait_readable};
 /// Takes SIGTERM, SIGINT and SIGHUP away from their default action; made once, in the first thread
 /// and before any other is started (they inherit its signal mask).
 #[derive(Debug)]
-pub struct Signals(OwnedFd);
+pub struct Signals {
+    fd: OwnedFd,
+    hang_up: HangUp,
+}
+
+/// What SIGHUP means to a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HangUp {
+    /// Its terminal is gone, so it is to end.
+    Ends,
+    /// Nothing: it does not live for a terminal. The kernel sends it to stopped processes whose
+    /// supervisor dies.
+    Ignored,
+}
 
 /// A signal that asks the process to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +40,7 @@ impl Signals {
     ///
     /// # Errors
     /// No descriptors left.
-    pub fn block() -> io::Result<Signals> {
+    pub fn block(hang_up: HangUp) -> io::Result<Signals> {
         let mut set = MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: sigemptyset initialises the set it is given; the others get an initialised set
         // and valid signal numbers; the old mask is not wanted (null is allowed).
@@ -44,7 +57,7 @@ impl Signals {
             }
             let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
             let fd = check(libc::signalfd(-1, set.as_ptr(), flags))?;
-            Ok(Signals(OwnedFd::from_raw_fd(fd)))
+            Ok(Signals { fd: OwnedFd::from_raw_fd(fd), hang_up })
         }
     }
 
@@ -57,19 +70,19 @@ impl Signals {
         // or kernel-written bytes are a value of it.
         // JUSTIFICATION: reads a structure from a bare descriptor.
         let (got, info) = unsafe {
-            let got = libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), size);
+            let got = libc::read(self.fd.as_raw_fd(), info.as_mut_ptr().cast(), size);
             (got, info.assume_init())
         };
         let whole = usize::try_from(got) == Ok(size);
         match libc::c_int::try_from(info.ssi_signo) {
             Ok(libc::SIGTERM) if whole => Some(Signal::Terminate),
             Ok(libc::SIGINT) if whole => Some(Signal::Interrupt),
-            Ok(libc::SIGHUP) if whole => Some(Signal::HangUp),
+            Ok(libc::SIGHUP) if whole && self.hang_up == HangUp::Ends => Some(Signal::HangUp),
             Ok(_) | Err(_) => None,
         }
     }
 
-    /// Sleeps until a signal comes; `None` = the time is over.
+    /// Sleeps until a signal comes; `None` = the time is over, or one came that is ignored.
     ///
     /// # Errors
     /// poll(2) failed.
@@ -80,19 +93,19 @@ impl Signals {
 
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Signal, Signals};
+    use super::{HangUp, Signal, Signals};
 
     #[test]
     fn signals_become_readable() {
         // In a thread of its own: the mask is the thread's, and so is the signal sent to it.
         std::thread::spawn(|| {
-            let signals = Signals::block().unwrap();
+            let signals = Signals::block(HangUp::Ends).unwrap();
             assert_eq!(signals.take(), None);
             for (number, signal) in [
                 (libc::SIGTERM, Signal::Terminate),
@@ -104,6 +117,12 @@ mod tests {
                 assert_eq!(unsafe { libc::pthread_kill(libc::pthread_self(), number) }, 0);
                 assert_eq!(signals.wait(Some(10_000)).unwrap(), Some(signal));
             }
+            assert_eq!(signals.wait(Some(1)).unwrap(), None);
+            let signals = Signals { hang_up: HangUp::Ignored, ..signals };
+            // SAFETY: as above.
+            // JUSTIFICATION: as above.
+            assert_eq!(unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGHUP) }, 0);
+            assert_eq!(signals.wait(Some(10_000)).unwrap(), None);
             assert_eq!(signals.wait(Some(1)).unwrap(), None);
         })
         .join()

@@ -19,7 +19,7 @@ use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
 use strowger_port::mmsg::{Mmsg, MmsgConfig};
 use strowger_port::shm::Window;
-use strowger_port::signals::Signals;
+use strowger_port::signals::{HangUp, Signals};
 use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
 use strowger_port::{clock, pin, process, rng};
 use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
@@ -48,7 +48,7 @@ type ProductionShard = Shard<Mmsg, JournalHandle, UplinkLane, Window>;
 /// # Errors
 /// One line for a person.
 pub(crate) fn run(config: &Config) -> Result<(), String> {
-    let signals = Signals::block().map_err(|e| format!("signals: {e}"))?;
+    let signals = Signals::block(HangUp::Ignored).map_err(|e| format!("signals: {e}"))?;
     let mut ready = process::take_inherited("STROWGER_READY_FD").map_err(|e| e.to_string())?;
     let (run_dir, data) = (config.run_dir(), &config.node.data);
     let journal_dir = data.join("journal");

@@ -316,7 +316,7 @@ fn processes_of(data: &Path) -> Vec<(u32, String)> {
 
 /// Sends a signal by the shell's own `kill`; false when one of the processes is gone, or none is
 /// named.
-fn kill(name: &str, pids: &[u32]) -> bool {
+pub(crate) fn kill(name: &str, pids: &[u32]) -> bool {
     let mut command = Command::new("sh");
     command.args(["-c", "kill -\"$@\"", "kill", name]);
     command.args(pids.iter().map(u32::to_string));

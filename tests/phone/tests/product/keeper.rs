@@ -9,15 +9,22 @@ use strowger_phone::carrier::Carrier;
 use strowger_phone::flows::{ALICE, BOB};
 
 use crate::assert_tidy;
-use crate::demo::{CARRIER, Demo, Home, carrier_turn, eventually, program};
+use crate::demo::{CARRIER, Demo, Home, carrier_turn, eventually, kill, program};
 use crate::rest::{money, text};
 use crate::talk::{SOON, Talk, desk};
 
-/// Runs a program on the demo's directories until it ends by itself.
+/// Runs a program on the demo's directories until it ends by itself; one that does not is ended.
 fn run(home: &Home, name: &str, words: &[&str]) -> Output {
     let (data, config) = (home.join("data"), home.join("strowger.toml"));
-    let mut command = Command::new(program(name));
-    command.args(words).arg("--data").arg(data).arg("--config").arg(config);
+    let mut command = Command::new("timeout");
+    command
+        .arg("20")
+        .arg(program(name))
+        .args(words)
+        .arg("--data")
+        .arg(data)
+        .arg("--config")
+        .arg(config);
     command.stdin(Stdio::null()).output().unwrap()
 }
 
@@ -29,6 +36,8 @@ fn nothing_stops_when_the_supervisor_dies_and_a_new_one_takes_over() {
     let talk = Talk::new(&ada, "1002", &bob);
     let (planes, sip, supervisor) = (demo.planes(), demo.sip, demo.supervisor());
     demo.orphan();
+    // As the kernel does when it finds them without a supervisor.
+    assert!(kill("HUP", &[planes.switchd, planes.controld]));
     // Nobody supervises: audio goes on, and calls can be placed.
     talk.heard(50);
     assert!(ada.invite("0").unwrap().wait_end(SOON).is_ok());
@@ -128,6 +137,29 @@ fn there_is_one_supervisor_and_one_of_each_plane() {
     assert_eq!(demo.planes(), planes);
     let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
     Talk::new(&ada, "1002", &bob).end_after(Duration::from_millis(300));
+    demo.stop();
+}
+
+#[test]
+fn a_plane_that_does_not_answer_is_neither_doubled_nor_ended() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let talk = Talk::new(&ada, "1002", &bob);
+    let planes = demo.planes();
+    demo.orphan();
+    // Not before: the kernel sets stopped processes going again when their supervisor dies.
+    assert!(kill("STOP", &[planes.switchd]));
+    let output = run(&home, "strowger", &["up", "--demo"]);
+    assert!(kill("CONT", &[planes.switchd]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    let says = format!("cannot be taken over: process {} does not answer", planes.switchd);
+    assert!(said.contains(&says), "{said}");
+    let demo = Demo::start(&home);
+    assert_eq!(demo.planes(), planes, "{}", demo.log());
+    assert_eq!(talk.out.bye().unwrap(), EndedBy::LocalBye);
+    assert_eq!(demo.rest.cdrs(1).len(), 1);
     demo.stop();
 }
 
