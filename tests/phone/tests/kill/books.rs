@@ -108,8 +108,14 @@ fn judge(record: Option<&Value>, bounds: Option<Bounds>) -> Result<(), String> {
     if !(least..=most).contains(&talk_ms) || record["answered"].is_null() {
         return Err(format!("{talk_ms} ms of talk, not {least} to {most}: {record:#}"));
     }
-    let seconds = talk_ms.div_ceil(1_000).max(1);
-    for (charge, price) in PRICES {
+    // What was talked beyond the credit until the cut is not the payer's.
+    let billable_ms = record["billable_ms"].as_u64().unwrap_or(u64::MAX);
+    let cut = text(record, "outcome.reason") == "credit-ended";
+    if billable_ms > talk_ms || (billable_ms < talk_ms && !cut) {
+        return Err(format!("{billable_ms} ms billed of {talk_ms}: {record:#}"));
+    }
+    for ((charge, price), ms) in PRICES.into_iter().zip([billable_ms, talk_ms]) {
+        let seconds = ms.div_ceil(1_000).max(1);
         let due = i64::try_from(seconds).unwrap() * price;
         let gross = money(&record[charge]["gross"]);
         if gross != due {

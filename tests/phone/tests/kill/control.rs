@@ -83,6 +83,10 @@ fn callers_are_turned_away_in_time_while_the_control_plane_hangs() {
     let held = site.fill(20);
     let control = site.demo.planes().controld;
     site.demo.signal("STOP", control);
+    let stat = format!("/proc/{control}/stat");
+    eventually("it is stopped", || {
+        std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(())
+    });
     let attempts = site.fleet.calls(40, 100, |_| Order::TALK);
     let talking = assert_answered_or_turned_away(&site, &attempts);
     site.demo.signal("CONT", control);

@@ -8,10 +8,13 @@ use strowger_phone::sdp::Direction;
 use crate::books::Bounds;
 use crate::demo::Planes;
 use crate::rest::text;
-use crate::site::{JITTER, PACE, RICH, SOON, Site, many, say};
+use crate::site::{JITTER, PACE, RICH, SOON, Site, is_long, many, say};
 
-/// Within this much audio is back after a kill.
-const AUDIO_BACK: Duration = Duration::from_millis(500);
+/// Within this much audio is back after a kill: the promise, judged on a quiet machine with the
+/// release build; a test build on a machine that builds at the same time gets more.
+fn audio_back() -> Duration {
+    Duration::from_millis(if is_long() { 500 } else { 2_000 })
+}
 /// Packets that are enough to say that audio is back.
 const HEARD: u64 = 5;
 
@@ -57,15 +60,16 @@ fn hold_and_resume(site: &Site, numbers: &[u32], side: Side) {
     assert_heard_again(site, numbers);
 }
 
-/// What a record may say of a call that may have been ended by the product: at most what the
-/// phones can have talked.
+/// What a record may say of a call that the product may have ended: its record is then closed at
+/// the last sign of life of the killed process, so at most what the phones can have talked.
 fn talked(view: &CallView) -> Option<Bounds> {
-    view.talk_ms().or_else(|| {
-        let far = view.far.as_ref()?;
-        let (answered, _) = (far.answered?, view.near.answered?);
-        let ended = view.near.ended.max(far.ended)?;
-        Some((0, u64::try_from(ended.duration_since(answered).as_millis()).ok()? + 1))
-    })
+    let far = view.far.as_ref()?;
+    let (answered, _) = (far.answered?, view.near.answered?);
+    if view.near.end != Some(End::RemoteBye) || far.end != Some(End::RemoteBye) {
+        return view.talk_ms();
+    }
+    let ended = view.near.ended.max(far.ended)?;
+    Some((0, u64::try_from(ended.duration_since(answered).as_millis()).ok()? + 1))
 }
 
 #[test]
@@ -83,7 +87,7 @@ fn calls_outlive_the_dataplane() {
     say(&format!("all hear each other {:?} after the kill", killed.elapsed()));
     site.say("after the kill of the dataplane");
     // The packet before the kill came up to its pace earlier.
-    site.assert_heard(rest, AUDIO_BACK + PACE, false);
+    site.assert_heard(rest, audio_back() + PACE, false);
     site.fleet.wait_all(gone, "over", SOON, CallView::is_over).unwrap();
     let (by_near, by_far) = rest.split_at(rest.len() / 2);
     hold_and_resume(&site, by_near, Side::Near);
@@ -190,7 +194,7 @@ fn calls_outlive_both_planes() {
     site.demo.await_replaced(before.switchd);
     site.demo.await_replaced(before.controld);
     site.say("after the kill of both planes");
-    site.assert_heard(&numbers, AUDIO_BACK + PACE + JITTER, false);
+    site.assert_heard(&numbers, audio_back() + PACE + JITTER, false);
     hold_and_resume(&site, &numbers, Side::Near);
     hold_and_resume(&site, &numbers, Side::Far);
     let fresh = site.fill(10);

@@ -27,9 +27,14 @@ const PREFIX: &str = "44";
 pub(crate) const RICH: &str = "UPDATE transfers SET amount = 10000000000000; \
      UPDATE trunks SET egress = json_set(egress, '$.calls_max', 0);";
 
+/// Asked for the long tail.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("STROWGER_TEST_LONG").is_some()
+}
+
 /// Calls at a time.
 pub(crate) fn many() -> u32 {
-    if std::env::var_os("STROWGER_TEST_LONG").is_some() { 500 } else { 100 }
+    if is_long() { 500 } else { 100 }
 }
 
 pub(crate) struct Site {
