@@ -38,3 +38,8 @@ need_build_tools() {
     }
     command -v cc >/dev/null || need_packages build-essential
 }
+
+# need_time_zones: what days and months of tenants are read from; without it they begin as in UTC.
+need_time_zones() {
+    [ -e /usr/share/zoneinfo/Europe/Berlin ] || need_packages tzdata
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use strowger_model::TenantId;
 use strowger_office::{Bounds, Calendar, Office};
 use strowger_port::clock;
+use strowger_routing::World;
 use tracing::warn;
 
 /// How often the till is told; a period that is told once lasts until the next one has begun.
@@ -16,10 +17,7 @@ const TELL: Duration = Duration::from_secs(60);
 
 /// The calendar at `now_us` in a time zone; UTC for one that this host does not know.
 pub(crate) fn calendar(timezone: &str, now_us: i64) -> Calendar {
-    let zone = TimeZone::get(timezone).unwrap_or_else(|e| {
-        warn!(timezone, "the time zone is not known, days and months begin as in UTC: {e}");
-        TimeZone::UTC
-    });
+    let zone = TimeZone::get(timezone).unwrap_or(TimeZone::UTC);
     let now = Timestamp::from_microsecond(now_us).unwrap_or_default().to_zoned(zone);
     let today = now.date();
     Calendar([days(&now, today), months(&now, today.first_of_month())])
@@ -51,6 +49,16 @@ fn begin(now: &Zoned, date: Date) -> i64 {
 pub(crate) fn all(office: &Office, now_us: i64) -> Vec<(TenantId, Calendar)> {
     let tenants = office.world().tenants();
     tenants.map(|tenant| (tenant.id, calendar(&tenant.timezone, now_us))).collect()
+}
+
+/// Says which time zones this host does not know; at boot and for a new world, not each time.
+pub(crate) fn warn_unknown(world: &World) {
+    for tenant in world.tenants() {
+        if let Err(e) = TimeZone::get(&tenant.timezone) {
+            let (tenant, timezone) = (tenant.id.0, tenant.timezone.as_str());
+            warn!(tenant, timezone, "not known, days and months begin as in UTC: {e}");
+        }
+    }
 }
 
 /// The earliest time that the calendars reach back to; what began before counts nowhere.

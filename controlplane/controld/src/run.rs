@@ -187,6 +187,7 @@ impl Plant {
         let node = config.node.number;
         let mut office = Office::new(node, Arc::clone(&compiled.world));
         let now = clock::monotonic();
+        calendar::warn_unknown(&compiled.world);
         let calendars = calendar::all(&office, now_us);
         office.set_calendars(&calendars, now);
         let posted = reader.balances().await.map_err(|e| chain(&e))?;
@@ -328,6 +329,7 @@ async fn reconcile(
         match world::compile(&reader, &listeners).await {
             Ok(new) => {
                 compiled = new;
+                calendar::warn_unknown(&compiled.world);
                 let world = crate::decider::Order::World(Arc::clone(&compiled.world));
                 // A new tenant's days begin with it.
                 if !orders.give(world) || !orders.give(calendar::order()) {
