@@ -64,7 +64,7 @@ impl Credit {
     }
 
     pub(crate) fn grant(&self) -> Grant {
-        self.grant.clone()
+        self.grant
     }
 
     pub(crate) fn end_at(&self) -> Tick {
