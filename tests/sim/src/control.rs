@@ -372,11 +372,11 @@ impl Control {
             self.send(&Down::Edge(Box::new(edge)));
         }
         if p.last_life.replace(epoch).is_some_and(|last| last != epoch) {
+            p.office.dataplane_restarted(0, &self.table_calls(), now);
             if self.plant == Some(Plant::AdoptedHoldVoided) {
                 p.office.dataplane_restarted(0, &[], now);
                 p.office.journal_read(now);
             }
-            p.office.dataplane_restarted(0, &self.table_calls(), now);
             p.unread = Some(self.disk.borrow().published as u64);
         }
         Ok(())
