@@ -11,8 +11,8 @@
 //! Crashes come between any two effects of either process, in the middle of a turn too: [`probe`]
 //! sees every effect, and [`step`] names those that a call's life is made of. What a crash leaves
 //! is what the hardware would: the words of the call table up to any store of the last write, the
-//! bytes of the journal's segments up to any byte and with any unsynced blocks gone, the database at
-//! its last commit. The next life is built by the functions that the processes use, and adopts.
+//! bytes of the journal's segments up to any byte and with any unsynced blocks gone, the database
+//! at its last commit. The next life is built by the functions that the processes use, and adopts.
 //!
 //! The laws: one final response for each INVITE, and each acknowledged; requests of a dialog in
 //! order, one BYE of each life; audio only of the own call, none after its end or from a closed
@@ -22,8 +22,8 @@
 //! each grant balanced by one record or one return, or by nothing if no slot had shown it when its
 //! dataplane died; what a crash ended billed to its last sign of life; after a crash of the
 //! dataplane every confirmed call goes on, its ports open and its gauges counted; no prepaid
-//! balance below its floor, no alarm of the till, no mistake counted by the shard; the store never ahead
-//! of what the disk keeps; every call ends after the network has healed; and then no slot, port,
+//! balance below its floor, no alarm of the till, no mistake counted by the shard; the store never
+//! ahead of what the disk keeps; every call ends after the network has healed; and then no slot, port,
 //! socket, gauge, leg, transaction, hold or fast timer is left, and books, till and journal tell
 //! the same sums.
 //!
