@@ -23,9 +23,9 @@
 //! dataplane died; what a crash ended billed to its last sign of life; after a crash of the
 //! dataplane every confirmed call goes on, its ports open and its gauges counted; no prepaid
 //! balance below its floor, no alarm of the till, no mistake counted by the shard; the store never
-//! ahead of what the disk keeps; every call ends after the network has healed; and then no slot, port,
-//! socket, gauge, leg, transaction, hold or fast timer is left, and books, till and journal tell
-//! the same sums.
+//! ahead of what the disk keeps; every call ends after the network has healed; and then no slot,
+//! port, socket, gauge, leg, transaction, hold or fast timer is left, and books, till and journal
+//! tell the same sums.
 //!
 //! Its limits. A power cut takes the phones' calls with it: they begin anew. A dataplane that dies
 //! after it has freed a slot cannot repeat the last BYE, CANCEL or ACK of that call, and one that
