@@ -90,7 +90,7 @@ impl Store {
 }
 
 /// One life of a dataplane shard.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Life {
     /// Node number.
     pub node: u32,
