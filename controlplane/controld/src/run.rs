@@ -6,6 +6,8 @@ use crate::intake::Intake;
 use crate::view::View;
 use crate::world::{self, Compiled};
 use crate::{books, boot, calendar, demo, secret};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -297,6 +299,8 @@ pub(crate) fn chain(e: &dyn std::error::Error) -> String {
 /// Lives of the dataplane whose origins are asked for ahead, so that calls go on when it begins a new
 /// one while the database is away: the epochs of a boot follow each other.
 const LIVES_AHEAD: u32 = 4;
+/// Pause after the database refused an origin.
+const ORIGIN_RETRY: Duration = Duration::from_millis(500);
 
 /// What is known of a life's origin; `None` = the database has been asked.
 type Known = Arc<Mutex<BTreeMap<Life, Option<u32>>>>;
