@@ -30,8 +30,8 @@ const FRAMES_MAX: usize = 256;
 const SLEEP_MS_MAX: u32 = 50;
 /// Pause between attempts to reach the dataplane, milliseconds.
 const CONNECT_MS: u64 = 50;
-/// How long the greeting waits for the intake to read what is in the journal, milliseconds: one that
-/// cannot be read must not keep calls out.
+/// How long the greeting waits for the intake to read the journal, milliseconds: one that cannot be
+/// read must not keep calls out.
 const UNREAD_MS_MAX: u64 = 2_000;
 /// Highest latency the histogram tells apart, microseconds.
 const LATENCY_US_MAX: u64 = 10_000_000;

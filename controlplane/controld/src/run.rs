@@ -296,8 +296,8 @@ pub(crate) fn chain(e: &dyn std::error::Error) -> String {
     text
 }
 
-/// Lives of the dataplane whose origins are asked for ahead, so that calls go on when it begins a new
-/// one while the database is away: the epochs of a boot follow each other.
+/// Lives of the dataplane whose origins are asked for ahead, so that calls go on when it begins a
+/// new one while the database is away: the epochs of a boot follow each other.
 const LIVES_AHEAD: u32 = 4;
 /// Pause after the database refused an origin.
 const ORIGIN_RETRY: Duration = Duration::from_millis(500);
@@ -305,8 +305,8 @@ const ORIGIN_RETRY: Duration = Duration::from_millis(500);
 /// What is known of a life's origin; `None` = the database has been asked.
 type Known = Arc<Mutex<BTreeMap<Life, Option<u32>>>>;
 
-/// The origin of record ids for a life of the dataplane, by the database. Never waits for it: what is
-/// not known yet is asked for, and known at a later call.
+/// The origin of record ids for a life of the dataplane, by the database. Never waits for it: what
+/// is not known yet is asked for, and known at a later call.
 fn origins(store: Store, runtime: Handle) -> Origins {
     let known = Known::default();
     Box::new(move |setup, epoch| {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use strowger_link::Credentials;
 use strowger_model::SubscriberId;
 
-/// Counts below the highest one that are still taken, each once: requests of one phone overtake each
-/// other on the way, and are asked about anew in another order after a restart.
+/// Counts below the highest one that are still taken, each once: requests of one phone overtake
+/// each other on the way, and are asked about anew in another order after a restart.
 const WINDOW: u32 = 64;
 
 /// The counts seen for each nonce and subscriber, at most [`NONCES_MAX`], oldest forgotten.
