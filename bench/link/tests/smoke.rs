@@ -1,7 +1,6 @@
 //! Counts of the rings that hold on any machine: every ask is answered, and who runs is not woken.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::process::Command;
 

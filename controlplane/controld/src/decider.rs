@@ -30,6 +30,9 @@ const FRAMES_MAX: usize = 256;
 const SLEEP_MS_MAX: u32 = 50;
 /// Pause between attempts to reach the dataplane, milliseconds.
 const CONNECT_MS: u64 = 50;
+/// How long the greeting waits for the intake to read the journal, milliseconds: one that cannot be
+/// read must not keep calls out.
+const UNREAD_MS_MAX: u64 = 2_000;
 /// Highest latency the histogram tells apart, microseconds.
 const LATENCY_US_MAX: u64 = 10_000_000;
 
@@ -140,6 +143,9 @@ struct Session {
     lanes: [LaneEnd; 3],
     table: Option<TableReader<strowger_port::shm::Mapping>>,
     greeted: bool,
+    since: Tick,
+    /// How far the journal was durable when it was first looked at.
+    mark: Option<u64>,
     /// What was told of how far the journal is in the database.
     stored: u64,
 }
@@ -174,7 +180,7 @@ impl Decider {
             }
             let mut busy = false;
             if let Some(session) = &mut session {
-                self.greet(session);
+                self.greet(session, read);
                 for lane in 0..session.lanes.len() {
                     busy |= self.take_frames(session, lane, &mut frame, latency.as_mut());
                 }
@@ -200,7 +206,9 @@ impl Decider {
                 let table = link.tables.pop().and_then(|(_, map)| TableReader::attach(map).ok());
                 info!(epoch = link.epoch(), "linked to the dataplane");
                 let lanes = [calls, registrations, bulk];
-                Some(Session { link, down, lanes, table, greeted: false, stored: 0 })
+                let since = clock::monotonic();
+                let (greeted, mark, stored) = (false, None, 0);
+                Some(Session { link, down, lanes, table, greeted, since, mark, stored })
             }
             Err(ConnectError::Io(_)) => None,
             Err(e @ (ConnectError::Protocol | ConnectError::Refused { .. })) => {
@@ -216,11 +224,18 @@ impl Decider {
     }
 
     /// Greets a new session: origin of record ids, then the edge snapshot.
-    fn greet(&mut self, session: &mut Session) {
+    fn greet(&mut self, session: &mut Session, read: u64) {
         if session.greeted {
             return;
         }
         let Some(table) = &session.table else { return };
+        // Records that the former life, or a power cut, left in the journal are charged before
+        // anybody is granted anything.
+        let mark = *session.mark.get_or_insert(word(table.durable()));
+        if read < mark && clock::monotonic() < session.since.plus_ms(UNREAD_MS_MAX) {
+            self.shared.journal.ring();
+            return;
+        }
         let Some(origin) = (self.origins)(table.setup(), table.epoch()) else { return };
         let hello = Down::Hello(Hello { origin, node: session.link.node() });
         let Some(edge) = self.edge.make(self.office.world()) else { return };
@@ -231,7 +246,7 @@ impl Decider {
             session.greeted = true;
             if self.last_life.replace(life).is_some_and(|last| last != life) {
                 let shard = table.setup().seg;
-                // The table first: a call that is not in it any more has its record before the mark.
+                // The table first: a call that is not in it has its record before the mark.
                 let (calls, _unreadable) = crate::boot::calls_of(table);
                 self.office.dataplane_restarted(shard, &calls, clock::monotonic());
                 self.unread = Some(word(table.durable()));

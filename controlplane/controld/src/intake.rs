@@ -86,7 +86,8 @@ enum Outcome {
     Stored(i64),
     /// Not there; it waits in the journal.
     Refused,
-    /// The cursor is where this process did not put it: it must not go on.
+    /// Till and books differ: the cursor is where this process did not put it, or the journal had
+    /// records twice. It must not go on.
     Lost,
 }
 
@@ -244,22 +245,30 @@ impl Intake {
     }
 
     /// Gives a stretch to the database, on the runtime's threads.
-    fn begin_to_store(&self, stretch: &Stretch) -> JoinHandle<Result<i64, StoreError>> {
+    fn begin_to_store(&self, stretch: &Stretch) -> JoinHandle<Result<(i64, usize), StoreError>> {
         let (store, node, from) = (self.store.clone(), self.node, self.at);
         let (records, to) = (Arc::clone(&stretch.records), stretch.to);
         self.runtime.spawn(async move {
             let ingest = store.ingest(node, from, to, &records, clock::wall_us());
-            ingest.await.map(|ingested| ingested.batch)
+            ingest.await.map(|ingested| (ingested.batch, ingested.doubled))
         })
     }
 
     /// Waits for the database, but not for ever.
-    fn outcome(&self, storing: JoinHandle<Result<i64, StoreError>>, stretch: &Stretch) -> Outcome {
+    fn outcome(
+        &self,
+        storing: JoinHandle<Result<(i64, usize), StoreError>>,
+        stretch: &Stretch,
+    ) -> Outcome {
         let stop = storing.abort_handle();
         let waited =
             self.runtime.block_on(async { tokio::time::timeout(STORE_MAX, storing).await });
         match waited {
-            Ok(Ok(Ok(batch))) => Outcome::Stored(batch),
+            Ok(Ok(Ok((batch, 0)))) => Outcome::Stored(batch),
+            Ok(Ok(Ok((batch, doubled)))) => {
+                error!(batch, doubled, "the journal had records twice, they are stored once");
+                Outcome::Lost
+            }
             Ok(Ok(Err(StoreError::Cursor { .. }))) => self.look_for(stretch),
             Ok(Ok(Err(e))) => {
                 warn!(

@@ -6,6 +6,8 @@ use crate::intake::Intake;
 use crate::view::View;
 use crate::world::{self, Compiled};
 use crate::{books, boot, calendar, demo, secret};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -301,18 +303,46 @@ pub(crate) fn chain(e: &dyn std::error::Error) -> String {
     text
 }
 
-/// The origin of record ids for a life of the dataplane, by the database.
+/// Lives of the dataplane whose origins are asked for ahead, so that calls go on when it begins a
+/// new one while the database is away: the epochs of a boot follow each other.
+const LIVES_AHEAD: u32 = 4;
+/// Pause after the database refused an origin.
+const ORIGIN_RETRY: Duration = Duration::from_millis(500);
+
+/// What is known of a life's origin; `None` = the database has been asked.
+type Known = Arc<Mutex<BTreeMap<Life, Option<u32>>>>;
+
+/// The origin of record ids for a life of the dataplane, by the database. Never waits for it: what
+/// is not known yet is asked for, and known at a later call.
 fn origins(store: Store, runtime: Handle) -> Origins {
+    let known = Known::default();
     Box::new(move |setup, epoch| {
         let life = Life { node: setup.node, shard: setup.seg, boot: setup.boot_id, epoch };
-        match runtime.block_on(store.origin(&life)) {
-            Ok(origin) => Some(origin),
-            Err(e) => {
-                warn!("no origin for records, calls have to wait: {}", chain(&e));
-                None
+        let mut map = known.lock().ok()?;
+        map.retain(|of, _| of.boot == life.boot && of.epoch >= epoch);
+        for ahead in 0..=LIVES_AHEAD {
+            let life = Life { epoch: epoch.wrapping_add(ahead), ..life.clone() };
+            if let Entry::Vacant(place) = map.entry(life.clone()) {
+                place.insert(None);
+                runtime.spawn(ask_origin(store.clone(), life, Arc::clone(&known)));
             }
         }
+        map.get(&life).copied().flatten()
     })
+}
+
+async fn ask_origin(store: Store, life: Life, known: Known) {
+    let answer = store.origin(&life).await;
+    if let Err(e) = &answer {
+        warn!("no origin for records of epoch {}: {}", life.epoch, chain(e));
+        tokio::time::sleep(ORIGIN_RETRY).await;
+    }
+    let Ok(mut map) = known.lock() else { return };
+    match answer {
+        Ok(origin) => map.insert(life, Some(origin)),
+        // Asked for again when it is wanted.
+        Err(_) => map.remove(&life),
+    };
 }
 
 /// Looks at the change log and puts a new world in force when something was changed.

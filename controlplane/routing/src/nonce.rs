@@ -5,18 +5,47 @@ use std::collections::{BTreeMap, VecDeque};
 use strowger_link::Credentials;
 use strowger_model::SubscriberId;
 
-/// The highest count seen for each nonce and subscriber, at most [`NONCES_MAX`], oldest forgotten.
+/// Counts below the highest one that are still taken, each once: requests of one phone overtake
+/// each other on the way, and are asked about anew in another order after a restart.
+const WINDOW: u32 = 64;
+
+/// The counts seen for each nonce and subscriber, at most [`NONCES_MAX`], oldest forgotten.
 ///
 /// A forgotten nonce could be replayed until the dataplane's clock ends it; the bound is far above
 /// what a node's subscribers show within that time.
 #[derive(Clone, Debug)]
 pub struct NonceCounts {
-    counts: BTreeMap<Shown, u32>,
+    counts: BTreeMap<Shown, Seen>,
     order: VecDeque<Shown>,
     max: usize,
 }
 
 type Shown = (SubscriberId, String);
+
+/// The highest count, and which of those below it were seen: bit n is the count n below.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Seen {
+    highest: u32,
+    below: u64,
+}
+
+impl Seen {
+    fn is_good(self, count: u32) -> bool {
+        match self.highest.checked_sub(count) {
+            None => true,
+            Some(back) => count != 0 && back < WINDOW && self.below & (1 << back) == 0,
+        }
+    }
+
+    fn add(&mut self, count: u32) {
+        if let Some(ahead) = count.checked_sub(self.highest).filter(|ahead| *ahead > 0) {
+            self.below = self.below.checked_shl(ahead).unwrap_or(0);
+            self.highest = count;
+        }
+        let back = self.highest.saturating_sub(count);
+        self.below |= 1u64.checked_shl(back).unwrap_or(0);
+    }
+}
 
 /// Credentials that were right, to be spent by [`NonceCounts::spend`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,14 +82,14 @@ impl NonceCounts {
         }
         let count = u32::from_str_radix(&credentials.nonce_count, 16).ok()?;
         let shown = (who, credentials.nonce.clone());
-        let last = self.counts.get(&shown).copied().unwrap_or(0);
-        (count > last).then_some(Some(NonceUse { shown, count }))
+        let seen = self.counts.get(&shown).copied().unwrap_or_default();
+        (count > 0 && seen.is_good(count)).then_some(Some(NonceUse { shown, count }))
     }
 
     /// Notes that a count was used.
     pub fn spend(&mut self, used: NonceUse) {
-        if let Some(last) = self.counts.get_mut(&used.shown) {
-            *last = used.count.max(*last);
+        if let Some(seen) = self.counts.get_mut(&used.shown) {
+            seen.add(used.count);
             return;
         }
         if self.counts.len() >= self.max
@@ -69,7 +98,9 @@ impl NonceCounts {
             self.counts.remove(&oldest);
         }
         self.order.push_back(used.shown.clone());
-        self.counts.insert(used.shown, used.count);
+        let mut seen = Seen::default();
+        seen.add(used.count);
+        self.counts.insert(used.shown, seen);
     }
 
     /// How many nonces are remembered.
@@ -109,7 +140,13 @@ mod tests {
         assert!(take(&mut counts, 1, &shown("n", "00000001")));
         assert!(!take(&mut counts, 1, &shown("n", "00000001")), "replay");
         assert!(take(&mut counts, 1, &shown("n", "0000000a")));
-        assert!(!take(&mut counts, 1, &shown("n", "00000009")), "older");
+        assert!(take(&mut counts, 1, &shown("n", "00000009")), "overtaken");
+        assert!(!take(&mut counts, 1, &shown("n", "00000009")), "replay");
+        assert!(!take(&mut counts, 1, &shown("n", "0000000a")), "replay");
+        assert!(take(&mut counts, 1, &shown("n", "00000100")));
+        assert!(!take(&mut counts, 1, &shown("n", "000000c0")), "too old");
+        assert!(take(&mut counts, 1, &shown("n", "000000c1")));
+        assert!(!take(&mut counts, 1, &shown("n", "00000008")), "too old to be known");
         assert!(take(&mut counts, 2, &shown("n", "00000001")), "another user");
         assert!(take(&mut counts, 1, &shown("m", "00000001")), "another nonce");
         assert!(!take(&mut counts, 1, &shown("m", "00000000")));

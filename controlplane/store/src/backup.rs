@@ -9,7 +9,8 @@ use std::path::Path;
 
 impl Reader {
     /// Writes a whole copy of a SQLite database into a new file for its owner alone, durable on
-    /// return, and audits the books in the copy. Writers go on meanwhile; the copy is of one moment.
+    /// return, and audits the books in the copy. Writers go on meanwhile; the copy is of one
+    /// moment.
     /// The journals behind its cursor bring it up to date when it is put back.
     ///
     /// # Errors

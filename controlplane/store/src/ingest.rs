@@ -6,6 +6,7 @@
 use crate::bulk::Value;
 use crate::column::Columns;
 use crate::{Reader, Store, StoreError, Tried};
+use std::collections::BTreeSet;
 use strowger_billing::{Transfer, postings};
 use strowger_model::Cdr;
 
@@ -40,6 +41,8 @@ pub struct Ingested {
     pub batch: i64,
     /// The transfers it posted.
     pub transfers: Vec<Transfer>,
+    /// Records left out because they are in the books already: their journal has them twice.
+    pub doubled: usize,
 }
 
 /// Positions are counters; one beyond i64 cannot come.
@@ -48,7 +51,8 @@ fn int(value: u64) -> Value<'static> {
 }
 
 impl Store {
-    /// Takes the stretch `from..to` of the journal of `origin` with the records it holds.
+    /// Takes the stretch `from..to` of the journal of `origin` with the records it holds. A record
+    /// that is in the books already is left out and counted: it must not stop those behind it.
     ///
     /// # Errors
     /// [`StoreError::Cursor`] when the journal has been taken to another place than `from`; nothing
@@ -58,6 +62,29 @@ impl Store {
         origin: u32,
         from: Position,
         to: Position,
+        records: &[Cdr],
+        at_us: i64,
+    ) -> Result<Ingested, StoreError> {
+        let taken = self.take(origin, (from, to), records, at_us).await;
+        let Err(StoreError::Database { source: sqlx::Error::Database(why), .. }) = &taken else {
+            return taken;
+        };
+        if !why.is_unique_violation() {
+            return taken;
+        }
+        let new = self.reader().unknown(records).await?;
+        let doubled = records.len() - new.len();
+        if doubled == 0 {
+            return taken;
+        }
+        let ingested = self.take(origin, (from, to), &new, at_us).await?;
+        Ok(Ingested { doubled, ..ingested })
+    }
+
+    async fn take(
+        &self,
+        origin: u32,
+        (from, to): (Position, Position),
         records: &[Cdr],
         at_us: i64,
     ) -> Result<Ingested, StoreError> {
@@ -86,12 +113,12 @@ impl Store {
         bulk.append_transfers(&transfers, &mut known).await?;
         bulk.commit().await?;
         self.remember_accounts(known);
-        Ok(Ingested { batch, transfers })
+        Ok(Ingested { batch, transfers, doubled: 0 })
     }
 }
 
 /// One life of a dataplane shard.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Life {
     /// Node number.
     pub node: u32,
@@ -174,6 +201,21 @@ impl Store {
 }
 
 impl Reader {
+    /// Those of `records` that the books do not have, each once.
+    async fn unknown(&self, records: &[Cdr]) -> Result<Vec<Cdr>, StoreError> {
+        let (mut seen, mut new) = (BTreeSet::new(), Vec::new());
+        for record in records {
+            let query = sqlx::query("SELECT 1 AS known FROM cdrs WHERE id = $1 AND part = $2")
+                .bind(record.id.0)
+                .bind(i64::from(record.part));
+            let known = query.fetch_optional(&self.pool).await.tried("look for a record")?;
+            if known.is_none() && seen.insert((record.id, record.part)) {
+                new.push(record.clone());
+            }
+        }
+        Ok(new)
+    }
+
     /// The newest batch of a journal.
     ///
     /// # Errors

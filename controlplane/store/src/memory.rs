@@ -85,7 +85,7 @@ impl MemoryStore {
         self.ids.append(&mut new);
         self.cdrs.extend_from_slice(records);
         self.transfers.extend_from_slice(&transfers);
-        Ok(Ingested { batch, transfers })
+        Ok(Ingested { batch, transfers, doubled: 0 })
     }
 
     /// As [`crate::Store::origin`]; durable at once, because record ids are made from it.

@@ -345,7 +345,7 @@ impl Calls {
     }
 
     /// Ends what a former process left and nobody can go on with: the record is closed at its last
-    /// sign of life, the legs that were taken back are hung up. The slot is free when both are done.
+    /// sign of life, the legs that were taken back are hung up. The slot is free after both.
     /// `false` when the slot is not one of ours.
     pub fn close_lost(
         &mut self,

@@ -229,8 +229,8 @@ impl Wire for SocketAddr {
     }
 }
 
-/// A struct whose fields are encoded in the order they are written. Exported for images of a crate's
-/// own state that rest in the call table.
+/// A struct whose fields are encoded in the order they are written. Exported for images of a
+/// crate's own state that rest in the call table.
 #[macro_export]
 macro_rules! wire_struct {
     ($(#[$meta:meta])* pub struct $name:ident {

@@ -256,7 +256,7 @@ fn answers() -> Vec<(&'static str, AnswerBody)> {
                 prelude: Some(Prelude { prompts: vec!["w".into()], connect: false }),
                 stages: vec![Stage { branches: vec![branch()] }],
                 on_exhausted: refuse(),
-                grant: grant,
+                grant,
                 max_ms: 7_200_000,
                 media: media(),
                 settlement: Octets(vec![1, 2, 3]),

@@ -13,9 +13,9 @@
 //!
 //! Files in the directory: `journal-NNNNNNNNNN.seg`, the segments; `spare-NNNN`, allocated and not
 //! yet in use; `lock`. A full segment is sealed: a last frame, cut to its length, read-only.
-//! A segment is deleted when the database has had it for as long as segments are kept (they are
-//! the restore log), never before; what waits for the database is bounded by the admission of calls.
-//! Each start begins a new one.
+//! A segment is deleted when the database has it and its time is over (segments are the restore
+//! log), never before; what waits for the database is bounded by the admission of calls. Each
+//! start begins a new one.
 //!
 //! Numbers never come again, even if the directory is lost: a start begins above the last
 //! numbers found, for frames no lower than the wall clock in microseconds, and in an empty

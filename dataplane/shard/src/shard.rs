@@ -24,6 +24,8 @@ const BEAT: u64 = 100 * MS;
 const ALIVE: u64 = SECOND;
 /// Longest sleep: the heartbeat is due then.
 const SLEEP_MAX_MS: u64 = 100;
+/// How long a life may be without the control plane's greeting until peers are told to come again.
+const UNGREETED_MS_MAX: u64 = 2_000;
 /// Most frames of the control plane taken in a turn.
 const FRAMES_MAX: usize = 256;
 /// Most datagram batches of signalling taken in a turn.
@@ -132,6 +134,8 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     /// What strangers are challenged with; `None` before the first edge snapshot.
     pub(crate) challenge: Option<Challenge>,
     pub(crate) outside: Outside,
+    /// When the first datagram of this life came.
+    born: Option<Tick>,
     pub(crate) session: Option<u32>,
     /// The control plane has greeted in this session.
     pub(crate) greeted: bool,
@@ -183,6 +187,8 @@ pub(crate) struct Keys<'a> {
     pub(crate) calls: &'a mut Calls,
     pub(crate) sources: &'a Sources,
     pub(crate) challenge: Option<&'a Challenge>,
+    /// The first greeting of this life may still come before peers send again.
+    pub(crate) may_wait: bool,
     /// The journal has room for the record of one more call.
     pub(crate) room: bool,
     /// Counts calls refused for want of it.
@@ -208,6 +214,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             sources: Sources::default(),
             challenge: None,
             outside,
+            born: None,
             session: None,
             greeted: false,
             listeners,
@@ -402,10 +409,13 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn take_datagram(&mut self, path: &SipPath, data: &[u8], now: Tick) {
         self.counts.sip_received += 1;
+        let born = *self.born.get_or_insert(now);
+        let may_wait = now.ms_since(born) < UNGREETED_MS_MAX;
         let Shard { endpoint, calls, sources, challenge, listeners, journal, counts, .. } = self;
         let Some(path) = path_of(listeners, path) else { return };
         let room = journal.admit(calls.in_use().saturating_add(1));
         let mut keys = Keys {
+            may_wait,
             calls,
             sources,
             challenge: challenge.as_ref(),
@@ -492,9 +502,12 @@ impl LegKeys for Keys<'_> {
         self.calls.unreserve(leg);
     }
 
-    /// Before the first edge snapshot nobody is known: nothing is answered, peers send again.
+    /// Before the first edge snapshot nobody is known. At first nothing is answered, because peers
+    /// send again and may find us ready then; later they are told to come again.
     fn admission(&self, path: &Path, method: Method) -> Admission<'_> {
-        let Some(challenge) = self.challenge else { return Admission::Deny };
+        let Some(challenge) = self.challenge else {
+            return if self.may_wait { Admission::Deny } else { Admission::Unready };
+        };
         match self.sources.verdict(path.peer) {
             Verdict::Deny => Admission::Deny,
             Verdict::Trunk(_) if method == Method::Invite => Admission::Open,

@@ -82,6 +82,8 @@ pub enum Admission<'a> {
     Challenge(&'a Challenge),
     /// It is not answered.
     Deny,
+    /// Nobody can be received now: 503 with Retry-After.
+    Unready,
 }
 
 /// See the module.
@@ -340,6 +342,9 @@ impl Endpoint {
     fn handle_initial(&mut self, incoming: Incoming<'_>, key: ServerKey, keys: &mut dyn LegKeys) {
         let Incoming { request, method, path, .. } = incoming;
         let admission = keys.admission(&path, method);
+        if admission == Admission::Unready {
+            return self.refuse_full(incoming);
+        }
         if admission == Admission::Deny {
             return self.layer.count(Counted::Denied);
         }

@@ -291,12 +291,11 @@ impl Control {
             Up::Journal(_) | Up::Verb(_) | Up::Live(_) | Up::Turned(_) | Up::Counters(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
-        let early = match &up {
-            Up::Started(started) if self.plant == Some(Plant::HoldVoidedEarly) => Some(started.ask),
-            _ => None,
-        };
+        let started = if let Up::Started(started) = &up { Some(started.ask) } else { None };
         p.office.handle_up(up, now, wall_us(now));
-        if let Some(ask) = early.filter(|_| self.dice.percent(20)) {
+        if let Some(ask) = started.filter(|_| self.plant == Some(Plant::HoldVoidedEarly))
+            && self.dice.percent(20)
+        {
             p.office.handle_up(Up::Abandoned(ask), now, wall_us(now));
         }
         step.map_or(Ok(()), |step| self.done(step))
@@ -372,11 +371,11 @@ impl Control {
             self.send(&Down::Edge(Box::new(edge)));
         }
         if p.last_life.replace(epoch).is_some_and(|last| last != epoch) {
+            p.office.dataplane_restarted(0, &self.table_calls(), now);
             if self.plant == Some(Plant::AdoptedHoldVoided) {
                 p.office.dataplane_restarted(0, &[], now);
                 p.office.journal_read(now);
             }
-            p.office.dataplane_restarted(0, &self.table_calls(), now);
             p.unread = Some(self.disk.borrow().published as u64);
         }
         Ok(())

@@ -3,8 +3,8 @@
 //! A frame goes three ways: into the memory of the journal's thread, from there into the file, and
 //! with a virtual fsync to the disk. A crash of the process loses the first kind and may cut the
 //! write that was under way; a power cut loses any blocks of the second kind, later ones kept while
-//! earlier ones are lost, the last one torn at any byte. What is left is read back by the scanner of
-//! the product, and readers see only that.
+//! earlier ones are lost, the last one torn at any byte. What is left is read back by the scanner
+//! of the product, and readers see only that.
 
 use crate::dice::Dice;
 use crate::fault::Plant;

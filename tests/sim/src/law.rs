@@ -53,8 +53,11 @@ pub(crate) struct Book {
     ended_asks: BTreeMap<AskId, u32>,
     /// Grants that the dataplane had taken when it died, and that no slot had shown yet.
     unseen: BTreeSet<AskId>,
-    /// The last heartbeat of the last life that carried each answered call to its end.
-    carried: BTreeMap<RecordId, Tick>,
+    /// Between which signs of life each answered call may be ended: the last heartbeat of the last
+    /// life that lived long enough for a mark, and of the last one at all.
+    carried: BTreeMap<RecordId, (Tick, Tick)>,
+    /// When the last life of the dataplane began.
+    pub(crate) began: Tick,
     /// Call-IDs of calls that their callers held for confirmed when the dataplane died last.
     confirmed: BTreeSet<String>,
     /// What must not happen and did.
@@ -163,21 +166,30 @@ impl World {
     }
 
     /// The table as the dead life left it, before anything else may take it.
-    pub(crate) fn note_grave(&mut self, words: &Words) {
+    pub(crate) fn note_grave(&mut self, words: &Words, turned: bool) {
         let Ok(reader) = Reader::attach(words.unwatched()) else { return };
         let (beat, _) = reader.heartbeat();
         let now = self.now();
         let up = self.agents.iter().flat_map(|agent| agent.calls_confirmed(now));
         let up: BTreeSet<String> = up.map(str::to_owned).collect();
-        self.book.confirmed.clear();
+        // A life that died in its start heard nothing: nobody was confirmed by it.
+        if turned {
+            self.book.confirmed.clear();
+        }
         for (state, facts) in crate::control::slots(words) {
             if let (SlotState::Answered, Some(Fact::Began(began))) = (state, facts.facts.first())
+                && turned
                 && up.contains(&began.sip_call_id)
             {
                 self.book.confirmed.insert(began.sip_call_id.clone());
             }
-            if matches!(state, SlotState::Answered | SlotState::Ended) {
-                self.book.carried.insert(facts.record, beat);
+            let closed = matches!(facts.facts.last(),
+                Some(Fact::Ended(end)) if end.reason == Reason::ProcessLost);
+            if matches!(state, SlotState::Answered | SlotState::Ended) && !closed {
+                let marked = beat.ms_since(self.book.began) > MARK_MS;
+                let before = self.book.carried.get(&facts.record).filter(|_| !marked);
+                let least = before.map_or(beat, |(least, _)| *least);
+                self.book.carried.insert(facts.record, (least, beat));
             }
         }
     }
@@ -217,19 +229,23 @@ impl World {
     /// What a crash ended is billed to its last sign of life, and no longer.
     fn demand_mark(&mut self, facts: &CallFacts) -> Result<(), Breach> {
         let Some(Fact::Ended(end)) = facts.facts.last() else { return Ok(()) };
-        let late_ms = match end.reason {
-            Reason::HostLost => MARK_MS,
-            Reason::ProcessLost => BEAT_MS,
-            _ => return Ok(()),
+        let late_ms = if end.reason == Reason::HostLost {
+            MARK_MS
+        } else if end.reason == Reason::ProcessLost {
+            BEAT_MS
+        } else {
+            return Ok(());
         };
-        let Some(beat) = self.book.carried.get(&facts.record).copied() else { return Ok(()) };
+        let Some((least, most)) = self.book.carried.get(&facts.record).copied() else {
+            return Ok(());
+        };
         // The journal is read anew after each crash.
         if !self.book.marked.insert(facts.record) {
             return Ok(());
         }
-        let right = beat.ms_since(end.at) <= late_ms && end.at.ms_since(beat) <= BEAT_MS;
+        let right = least.ms_since(end.at) <= late_ms && end.at.ms_since(most) <= BEAT_MS;
         self.demand(right, || {
-            format!("{:?} ended at {:?}, its life at {beat:?}", facts.record, end.at)
+            format!("{:?} ended at {:?}, its life at {least:?}", facts.record, end.at)
         })
     }
 
@@ -325,6 +341,9 @@ impl World {
         let gone = gone.filter(|ask| !cable.abandoned.contains_key(ask)).copied();
         let book = &mut self.book;
         book.unseen.extend(gone);
+        if self.control.table.is_none() {
+            book.confirmed.clear();
+        }
         // The journal is read anew: frames that were handed over and not written are gone.
         book.frames = 0;
         book.started.clear();

@@ -9,10 +9,10 @@
 //! repeats it; `README.md` tells how to read it.
 //!
 //! Crashes come between any two effects of either process, in the middle of a turn too: [`probe`]
-//! sees every effect, and [`step`] names those that a call's life is made of. What a crash leaves is
-//! what the hardware would: the words of the call table up to any store of the last write, the bytes
-//! of the journal's segments up to any byte and with any unsynced blocks gone, the database at its
-//! last commit. The next life is built by the functions that the processes use, and adopts.
+//! sees every effect, and [`step`] names those that a call's life is made of. What a crash leaves
+//! is what the hardware would: the words of the call table up to any store of the last write, the
+//! bytes of the journal's segments up to any byte and with any unsynced blocks gone, the database
+//! at its last commit. The next life is built by the functions that the processes use, and adopts.
 //!
 //! The laws: one final response for each INVITE, and each acknowledged; requests of a dialog in
 //! order, one BYE of each life; audio only of the own call, none after its end or from a closed
@@ -21,16 +21,16 @@
 //! arithmetic of the simulator's own prices it, never paid by a caller who was told of a failure;
 //! each grant balanced by one record or one return, or by nothing if no slot had shown it when its
 //! dataplane died; what a crash ended billed to its last sign of life; after a crash of the
-//! dataplane every confirmed call goes on, its ports open and its gauges counted; no prepaid balance
-//! below its floor, no alarm of the till, no mistake counted by the shard; the store never ahead of
-//! what the disk keeps; every call ends after the network has healed; and then no slot, port,
-//! socket, gauge, leg, transaction, hold or fast timer is left, and books, till and journal tell the
-//! same sums.
+//! dataplane every confirmed call goes on, its ports open and its gauges counted; no prepaid
+//! balance below its floor, no alarm of the till, no mistake counted by the shard; the store never
+//! ahead of what the disk keeps; every call ends after the network has healed; and then no slot,
+//! port, socket, gauge, leg, transaction, hold or fast timer is left, and books, till and journal
+//! tell the same sums.
 //!
 //! Its limits. A power cut takes the phones' calls with it: they begin anew. A dataplane that dies
 //! after it has freed a slot cannot repeat the last BYE, CANCEL or ACK of that call, and one that
-//! dies in the moment in which a call gives up a branch may lose its CANCEL: such legs, and those of
-//! a slot in quarantine, end by their phones (RFC 3261 13.3.1.4). No NAT, no early media, one
+//! dies in the moment in which a call gives up a branch may lose its CANCEL: such legs, and those
+//! of a slot in quarantine, end by their phones (RFC 3261 13.3.1.4). No NAT, no early media, one
 //! shard, UDP only.
 //!
 //! It never opens a socket, never sleeps, and never changes the product: faults are planted from

@@ -102,9 +102,9 @@ pub fn legs_known(words: &Words) -> impl Fn(&str) -> bool + use<> {
     let key = reader.as_ref().map(|reader| Key(reader.setup().token_key.to_le_bytes()));
     let mut given_up: BTreeMap<SlotRef, BTreeSet<u8>> = BTreeMap::new();
     for (state, facts) in crate::control::slots(words) {
-        let ended = facts.facts.iter().filter_map(|fact| match fact {
-            Fact::LegEnded(ended) if state != SlotState::Ended => Some(ended.leg),
-            _ => None,
+        let ended = facts.facts.iter().filter_map(|fact| {
+            let Fact::LegEnded(ended) = fact else { return None };
+            (state != SlotState::Ended).then_some(ended.leg)
         });
         given_up.insert(facts.slot, ended.collect());
     }
@@ -128,8 +128,8 @@ pub fn make_stale(words: &Words, images: &BTreeMap<RecordId, Octets>) {
 }
 
 /// Calls that were answered, have not ended, and stand in no table, ended at the last mark of the
-/// life that carried them: what `switchd` finds in the journal after a power cut. Its own reading is
-/// of files and belongs to its binary; this is a second one, by the same words.
+/// life that carried them: what `switchd` finds in the journal after a power cut. Its own reading
+/// is of files and belongs to its binary; this is a second one, by the same words.
 fn cut_off(disk: &Disk, held: &BTreeSet<RecordId>) -> Vec<CallFacts> {
     let mut open: BTreeMap<RecordId, (CallFacts, u32)> = BTreeMap::new();
     let mut marks: BTreeMap<u32, Tick> = BTreeMap::new();

@@ -445,6 +445,7 @@ impl World {
         }
         let now = self.now();
         self.epoch += 1;
+        self.book.began = now;
         self.plugs.disk.borrow_mut().reopen(self.epoch, now);
         self.plugs.probe.borrow_mut().switch_begins();
         let former = self.control.table.take().map(|(words, _)| words);
@@ -498,11 +499,11 @@ impl World {
 
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
         self.book.switch_crashes += 1;
-        self.switch = None;
+        let turned = self.switch.take().is_some_and(|switch| switch.shard.counts().turns > 0);
         let keeps = self.keeps_sockets();
         let grave = self.plugs.probe.borrow_mut().bury_switch();
         if let Some(words) = grave {
-            self.note_grave(&words);
+            self.note_grave(&words, turned);
             if self.plant == Some(Plant::AdoptedImageStale) {
                 make_stale(&words, &self.plugs.probe.borrow().first_images);
             }

@@ -8,6 +8,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stderr,
     reason = "a failing run tells how to repeat it"
 )]

@@ -10,6 +10,7 @@ use strowger_store::{Life, MemoryStore, Position, Posted, Scope, Store, StoreErr
 
 on_both! {
     the_same_stretch_twice_writes_nothing
+    a_record_that_comes_twice_stops_nobody
     of_two_writers_one_is_refused
     a_writer_waits_for_the_one_before
     a_broken_ingest_leaves_nothing
@@ -43,6 +44,18 @@ async fn written(db: &Db) -> [i64; 5] {
         *count = rows_of(db, table).await;
     }
     counts
+}
+
+async fn a_record_that_comes_twice_stops_nobody(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    db.store.ingest(7, at(0), at(3), &some(1..4), 1).await.unwrap();
+    let mut again = some(3..6);
+    again.push(again[2].clone());
+    let ingested = db.store.ingest(7, at(3), at(7), &again, 2).await.unwrap();
+    assert_eq!(ingested.doubled, 2);
+    assert_eq!(ingested.transfers, postings(ingested.batch, 2, &some(4..6)));
+    assert_eq!(rows_of(db, "cdrs").await, 5);
+    assert_eq!(db.store.reader().cursors().await.unwrap(), [Taken { origin: 7, at: at(7) }]);
 }
 
 async fn the_same_stretch_twice_writes_nothing(db: &Db) {
@@ -110,9 +123,9 @@ async fn a_broken_ingest_leaves_nothing(db: &Db) {
     write_all(&db.store, &sample()).await;
     db.store.ingest(0, at(0), at(2), &some(1..3), 1).await.unwrap();
     let before = written(db).await;
-    // The last record is there already: everything in front of it was written by then.
+    // Nobody knows the last record's tenant: everything in front of its charge was written by then.
     let mut records = some(3..9);
-    records.push(record(1, 0, 1, Some(1), 1));
+    records.push(record(9, 0, 1, Some(99), 1));
     let failed = db.store.ingest(0, at(2), at(9), &records, 2).await;
     assert!(matches!(failed, Err(StoreError::Database { .. })), "{failed:?}");
     assert_eq!(written(db).await, before);

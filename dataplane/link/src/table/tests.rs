@@ -51,7 +51,7 @@ fn golden_words_of_header_and_slot() {
         values(&words),
         [
             (0, 0x4c42_4154_5752_5453),
-            (1, 0x0000_0200_0000_0001),
+            (1, 0x0000_0200_0000_0002),
             (2, 0x0000_0080_0000_0004),
             (3, 0x0000_0080_0000_000c),
             (4, 0x0000_0003_0a0b_0c0d),
@@ -59,7 +59,7 @@ fn golden_words_of_header_and_slot() {
             (6, 0x0102_0304_0506_0708),
             (7, 0x7060_5040_3020_1000),
             (8, 0xf0e0_d0c0_b0a0_9080),
-            (9, 0x09b2_3cb4),
+            (9, 0x95a1_0db2),
             (16, 77),
             (17, 0x0006_0a24_181e_4000),
             (18, 1),
@@ -89,7 +89,7 @@ fn attach_refuses_what_is_not_our_segment() {
         assert_eq!(Table::adopt(&words[..], 2).err(), Some(expected), "word {at}");
     };
     check(0, 1, TableError::Magic);
-    check(1, 2, TableError::Version(2));
+    check(1, 3, TableError::Version(3));
     for at in 2..10 {
         check(at, 9, TableError::Check);
     }

@@ -16,8 +16,8 @@ pub(super) type Queue = Arc<[AtomicU64]>;
 /// A shard's [`JournalSink`]. Moved to the shard's thread; never blocks.
 ///
 /// Room is promised to frames of kinds Start and Ended, which their caller has reserved, and to
-/// those of kind Origin, which are few; other kinds are refused when all that is left is promised. A payload longer than
-/// [`PAYLOAD_BYTES_MAX`] is refused as full: its caller's bug.
+/// those of kind Origin, which are few; other kinds are refused when all that is left is promised.
+/// A payload longer than [`PAYLOAD_BYTES_MAX`] is refused as full: its caller's bug.
 pub struct JournalHandle {
     queue: Producer<Queue>,
     /// Wakes the writer.

@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::sdp::Sdp;
 
 /// How often a request is sent again with other credentials: wrong ones must not loop.
-const TRIES_MAX: u8 = 3;
+const TRIES_MAX: u8 = 8;
 
 impl Core {
     pub(super) fn handle_response(&mut self, side: Side, response: &Message) {

@@ -123,7 +123,8 @@ fn calls_that_ended_uncommitted_are_charged() {
 }
 
 /// Credit for ten seconds.
-const POOR: &str = "UPDATE transfers SET amount = 1000000;";
+const POOR: &str = "UPDATE transfers SET amount = 1000000; \
+     UPDATE money_requests SET amount = 1000000;";
 
 #[test]
 fn an_account_is_not_overspent_by_calls_that_were_not_committed() {

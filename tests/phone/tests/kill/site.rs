@@ -25,6 +25,7 @@ const PREFIX: &str = "44";
 
 /// Credit for hundreds of leases at a time, and a trunk without a limit of calls.
 pub(crate) const RICH: &str = "UPDATE transfers SET amount = 10000000000000; \
+     UPDATE money_requests SET amount = 10000000000000; \
      UPDATE trunks SET egress = json_set(egress, '$.calls_max', 0);";
 
 /// Asked for the long tail.
