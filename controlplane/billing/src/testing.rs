@@ -147,7 +147,8 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
 /// Facts from a script: lines of milliseconds, a verb and its arguments.
 ///
 /// `began`, `in LEG`, `out LEG trunk|user ID hop STAGE.BRANCH`, `ring LEG`, `answer LEG`,
-/// `join A B`, `part A B`, `grant MS|all [free MS]`, `end LEG SIP REASON [media]`, `over SIP REASON PARTY`.
+/// `join A B`, `part A B`, `grant MS|all [free MS]`, `end LEG SIP REASON [media]`,
+/// `over SIP REASON PARTY`.
 pub(crate) fn facts(script: &str) -> CallFacts {
     let lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
     CallFacts {

@@ -73,7 +73,7 @@ impl Server {
             return self.ask(endpoint.method, &target, token);
         }
         let body = if endpoint.path.ends_with("/allowances") {
-            r#"{"name":"f","seconds":"9","from":"2020-01-01T00:00:00Z","until":"2100-01-01T00:00:00Z"}"#
+            r#"{"name":"f","seconds":"9","from":"2020-01-01T00:00:00Z","until":"2100-01-01T00Z"}"#
         } else {
             r#"{"amount":"1.5","currency":"EUR","reason":"gift"}"#
         };

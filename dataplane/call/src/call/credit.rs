@@ -115,8 +115,9 @@ impl Credit {
         self.grant.free_ms
     }
 
-    /// A new total; what an allowance pays never falls. The next Extend is asked at half of what was added, or, when nothing was, at
-    /// half of what is left; never sooner than [`EXTEND_MS_MIN`] from now.
+    /// A new total; what an allowance pays never falls. The next Extend is asked at half of what
+    /// was added, or, when nothing was, at half of what is left; never sooner than
+    /// [`EXTEND_MS_MIN`] from now.
     pub(crate) fn extended(&mut self, grant: Grant, now: Tick) {
         let before = self.answered_at.plus_ms(self.grant.ms);
         self.end_at = self.answered_at.plus_ms(grant.ms);
