@@ -93,7 +93,7 @@ fn facts(seq: u64, tries: u8) -> Option<Vec<Fact>> {
         Fact::LegAnswered(LegAnswered { leg: tries, at: answer }),
         Fact::LegAnswered(LegAnswered { leg: 0, at: answer }),
         Fact::Joined(Pair { a: 0, b: tries, at: answer }),
-        Fact::Granted(Granted { at: answer, ms: u64::MAX, last: true }),
+        Fact::Granted(Granted { at: answer, ms: u64::MAX, free_ms: 0, last: true }),
     ]);
     let (end, cause) = (at(6_000 + talk_ms), Cause::from_sip(200));
     facts.extend([

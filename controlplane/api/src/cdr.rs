@@ -181,6 +181,10 @@ view! {
         gross: MoneyView,
         /// Charged time, after free time, minimum and step.
         charged_ms: u64,
+        /// Talk that an allowance paid, in whole steps as far as it went.
+        free_ms: u64,
+        /// The allowance that paid it.
+        allowance: Option<Id>,
         /// Billing step.
         step_ms: u32,
         /// First price per minute, in the currency of its tariff.
@@ -345,6 +349,8 @@ fn charge(charge: &Charge) -> CdrChargeView {
         vat_ppm: charge.vat_ppm,
         gross: money(charge.gross, charge.currency),
         charged_ms: charge.charged_ms,
+        free_ms: charge.free_ms,
+        allowance: charge.allowance.map(Id::from),
         step_ms: charge.step_ms,
         unit_price: price(charge.unit_price, charge.price_currency),
         tariff: charge.tariff.map(Id::from),

@@ -33,6 +33,7 @@
 //! `table.rs`.
 
 mod account;
+mod allowance;
 mod call;
 mod cdr;
 mod cursor;
@@ -60,12 +61,12 @@ mod trunk;
 mod value;
 
 pub use limits::{
-    CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, KEY_BYTES_MAX, METRICS_BYTES_MAX, PAGE_DEFAULT,
-    PAGE_MAX, REASON_CHARS_MAX,
+    CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, KEY_BYTES_MAX, METRICS_BYTES_MAX, NAME_CHARS_MAX,
+    PAGE_DEFAULT, PAGE_MAX, REASON_CHARS_MAX,
 };
 pub use live::{
-    AccountBalance, AccountHold, CallId, CallState, Live, LiveCall, MoneyOrder, MoneyRefusal,
-    Readiness, Registration, RegistrationKey, Reply, Unavailable,
+    AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MoneyOrder,
+    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
 };
 pub use metrics::{Family, MetricsWriter};
 pub use serve::serve;

@@ -29,6 +29,8 @@ pub const PAGE_MAX: u32 = 1000;
 pub const KEY_BYTES_MAX: usize = 128;
 /// Most characters of a payment's or adjustment's reason.
 pub const REASON_CHARS_MAX: usize = 500;
+/// Most characters of the name of an allowance.
+pub const NAME_CHARS_MAX: usize = 100;
 /// Longest decimal number of an amount, octets.
 pub(crate) const DECIMAL_BYTES_MAX: usize = 32;
 /// Longest token, octets.

@@ -3,9 +3,10 @@
 use crate::MetricsWriter;
 use std::pin::Pin;
 use strowger_model::{
-    AccountId, Amount, Binding, CdrId, Currency, SubscriberId, TenantId, TrunkId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, SubscriberId, TenantId,
+    TrunkId,
 };
-use strowger_store::{MoneyKind, MoneyRequest, Scope};
+use strowger_store::{MoneyKind, MoneyRequest, NewAllowance, Scope};
 
 /// A reply that takes time.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
@@ -52,6 +53,13 @@ pub trait Live: Send + Sync + 'static {
     /// Moves money: in the books and in the till, once for each key of an account, whatever becomes
     /// of the asker. One that was done before is answered as it was then.
     fn move_money(&self, order: MoneyOrder) -> Reply<'_, Result<MoneyRequest, MoneyRefusal>>;
+
+    /// What the till says of free time; what it does not know is missing.
+    fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>>;
+
+    /// Gives free time: in the books and in the till, once for each key of an account, as
+    /// [`Live::move_money`] does.
+    fn give(&self, new: NewAllowance) -> Reply<'_, Result<Allowance, MoneyRefusal>>;
 
     /// Which parts work.
     fn readiness(&self) -> Reply<'_, Readiness>;
@@ -164,6 +172,17 @@ pub struct AccountHold {
     pub last: bool,
     /// It was answered.
     pub answered: bool,
+}
+
+/// What an allowance has given, milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AllowancePool {
+    /// Which.
+    pub allowance: AllowanceId,
+    /// What records used.
+    pub used_ms: u64,
+    /// What running calls can still use.
+    pub reserved_ms: u64,
 }
 
 /// Money that is to come or go.

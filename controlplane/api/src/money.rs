@@ -151,7 +151,7 @@ impl Form for AdjustmentForm {
 }
 
 /// The account of the path, if the caller may see it.
-async fn account(cx: &Context) -> Result<Account, Problem> {
+pub(crate) async fn account(cx: &Context) -> Result<Account, Problem> {
     let row = cx.api.reader.account(cx.caller.scope, AccountId(cx.id()?)).await?;
     row.ok_or_else(Problem::not_found)
 }

@@ -8,7 +8,7 @@ use crate::query::Parameter::{self, Account, From, Limit, Next, Until};
 use crate::reply::{Accepted, Answer, Created, Document, Health, Json, MetricsText, Page, Respond};
 use crate::shape::Components;
 use crate::shared::Shared;
-use crate::{account, call, cdr, health, money, registration, subscriber, trunk};
+use crate::{account, allowance, call, cdr, health, money, registration, subscriber, trunk};
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
@@ -163,6 +163,11 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
     Token("adjustments:write") Post "/api/v1/accounts/{id}/adjustments" []
         money::adjust(money::AdjustmentForm) -> Created<money::MoneyRequestView>,
         "Gives or takes money by hand; never below the floor.";
+    Token("accounts:read") Get "/api/v1/accounts/{id}/allowances" [Limit, Next]
+        allowance::list -> Json<Page<allowance::AllowanceView>>, "Free time of an account.";
+    Token("allowances:write") Post "/api/v1/accounts/{id}/allowances" []
+        allowance::give(allowance::AllowanceForm) -> Created<allowance::AllowanceView>,
+        "Gives free time, which calls take before money.";
 };
 
 /// What the table says of an endpoint.

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
-    AccountId, Amount, CdrId, ChargeKind, Currency, DigestPolicy, OrganizationId, PRICE_DIGITS,
-    Price, RateId, SubscriberId, TariffId, TenantId, Transport, TrunkId, print_decimal,
+    AccountId, AllowanceId, Amount, CdrId, ChargeKind, Currency, DigestPolicy, OrganizationId,
+    PRICE_DIGITS, Price, RateId, SubscriberId, TariffId, TenantId, Transport, TrunkId,
+    print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
 
@@ -55,7 +56,7 @@ macro_rules! ids {
     )+};
 }
 
-ids!(AccountId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId);
+ids!(AccountId AllowanceId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId);
 
 /// A time, microseconds since 1970 UTC; shown as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy)]

@@ -42,6 +42,8 @@ pub struct CdrDraft {
     pub(crate) hop: Option<u8>,
     /// The same for each of [`Cdr::hops`].
     pub(crate) hop_prices: Vec<u8>,
+    /// Talk time that an allowance was granted to pay, milliseconds from answer.
+    pub(crate) free_ms: u64,
 }
 
 impl CdrDraft {
@@ -101,6 +103,7 @@ fn draft(call: &Call<'_>, ended: &CallEnded, mode: Mode) -> CdrDraft {
         cdr,
         hop: called.map(|leg| leg.opened.hop),
         hop_prices: kept.map(|(_, leg)| leg.opened.hop).collect(),
+        free_ms: call.free_ms,
     }
 }
 

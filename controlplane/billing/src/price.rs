@@ -20,12 +20,13 @@ pub fn records(facts: &CallFacts, mode: Mode) -> Vec<Cdr> {
 }
 
 /// Adds parties and money to a draft. Each level pays by its own terms for the billable time; the
-/// supplier of the called leg is owed for the answered time of that leg.
+/// supplier of the called leg is owed for the answered time of that leg. What an allowance was
+/// granted to pay is taken off the first level's time.
 ///
 /// An amount beyond the ledger's range leaves its charge out and marks [`Cdr::unpriced`].
 #[must_use]
 pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
-    let CdrDraft { mut cdr, hop, hop_prices } = draft;
+    let CdrDraft { mut cdr, hop, hop_prices, free_ms } = draft;
     add_parties(&mut cdr, settlement);
     let hop_at = |index: u8| settlement.hops.get(usize::from(index));
     for (row, index) in cdr.hops.iter_mut().zip(hop_prices) {
@@ -36,10 +37,15 @@ pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
         let above = settlement.levels.get(index + 1).map(|above| above.organization);
         let owner = Owner { account: level.account, organization: level.organization };
         let kind = if index == 0 { ChargeKind::Customer } else { ChargeKind::Reseller };
-        match charge(owner, kind, &level.terms, billable_ms) {
+        // Only the caller's own account has free time.
+        let allowance = settlement.allowance.filter(|_| index == 0);
+        let covered_ms = if allowance.is_some() { free_ms } else { 0 };
+        match charge(owner, kind, &level.terms, (billable_ms, covered_ms)) {
             Err(Overflow) => cdr.unpriced = true,
             Ok(charge) if index == 0 => {
-                cdr.customer = Some(Charge { payee: above, prepaid: level.prepaid, ..charge });
+                let (prepaid, allowance) =
+                    (level.prepaid, allowance.filter(|_| charge.free_ms > 0));
+                cdr.customer = Some(Charge { payee: above, prepaid, allowance, ..charge });
             }
             Ok(charge) => {
                 cdr.levels.push(Charge { payee: above, prepaid: level.prepaid, ..charge });
@@ -51,7 +57,7 @@ pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
         && let Some(terms) = &hop.terms
     {
         let owner = Owner { account: hop.account, organization: hop.organization };
-        match charge(owner, ChargeKind::Supplier, terms, called_ms) {
+        match charge(owner, ChargeKind::Supplier, terms, (called_ms, 0)) {
             Ok(charge) => cdr.supplier = Some(charge),
             Err(Overflow) => cdr.unpriced = true,
         }
@@ -68,9 +74,9 @@ fn charge(
     owner: Owner,
     kind: ChargeKind,
     terms: &Terms,
-    billable_ms: Option<u64>,
+    (billable_ms, covered_ms): (Option<u64>, u64),
 ) -> Result<Charge, Overflow> {
-    let rated = rate(terms, billable_ms)?;
+    let rated = rate(terms, billable_ms, covered_ms)?;
     Ok(Charge {
         account: owner.account,
         organization: owner.organization,
@@ -82,6 +88,8 @@ fn charge(
         vat_ppm: rated.vat_ppm,
         gross: rated.gross,
         charged_ms: rated.charged_ms,
+        free_ms: rated.free_ms,
+        allowance: None,
         step_ms: terms.pricing.measure.step_ms.get(),
         unit_price: rated.unit_price,
         price_currency: terms.pricing.currency,

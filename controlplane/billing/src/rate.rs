@@ -10,6 +10,8 @@ pub struct Rated {
     pub billable_ms: u64,
     /// Milliseconds that are charged.
     pub charged_ms: u64,
+    /// Milliseconds that an allowance pays.
+    pub free_ms: u64,
     /// First price per minute, in the tariff's currency.
     pub unit_price: Price,
     /// Currency of `net` and `gross`.
@@ -38,14 +40,19 @@ pub struct Overflow;
 /// due on answer, also when the whole call is inside the free amount. All roundings have the
 /// tariff's direction. Never falls when `billable_ms` grows.
 ///
+/// An allowance pays the first `covered_ms`, in whole steps. The rest is priced as what follows
+/// them: charged time begins there, at the price of that time of the call; fee and minimum are due
+/// only when there is a rest. A tariff's free amount that ends later goes on beside it.
+///
 /// # Errors
 /// [`Overflow`].
-pub fn rate(terms: &Terms, billable_ms: Option<u64>) -> Result<Rated, Overflow> {
-    let pricing = &terms.pricing;
+pub fn rate(terms: &Terms, billable_ms: Option<u64>, covered_ms: u64) -> Result<Rated, Overflow> {
+    let pricing = terms.pricing.behind(covered_ms);
     let mode = terms.rounding.mode;
     let mut rated = Rated {
         billable_ms: billable_ms.unwrap_or_default(),
         charged_ms: 0,
+        free_ms: 0,
         unit_price: pricing.prices.at(pricing.measure.free_ms.into()),
         currency: terms.exchange.ledger(),
         net: Amount::ZERO,
@@ -54,6 +61,10 @@ pub fn rate(terms: &Terms, billable_ms: Option<u64>) -> Result<Rated, Overflow> 
     };
     let Some(billable_ms) = billable_ms else { return Ok(rated) };
 
+    rated.free_ms = pricing.measure.free_used_ms(billable_ms, covered_ms);
+    if billable_ms <= covered_ms && covered_ms > 0 {
+        return Ok(rated);
+    }
     rated.charged_ms = pricing.measure.charged_ms(billable_ms);
     let exact = pricing.raw(rated.charged_ms);
     let tariff = divide(exact, raw_scale(terms.rounding.digits), mode);

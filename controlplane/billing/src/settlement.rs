@@ -6,11 +6,15 @@ use crate::compact::{Form, Reader, Writer};
 use crate::{BadTerms, Terms};
 use std::collections::BTreeSet;
 use strowger_link::{HOPS_MAX, SETTLEMENT_MAX};
-use strowger_model::{AccountId, Digits, OrganizationId, SubscriberId, TenantId, TrunkId};
+use strowger_model::{
+    AccountId, AllowanceId, Digits, OrganizationId, SubscriberId, TenantId, TrunkId,
+};
 
 /// Version of the form; the first byte.
-pub const SETTLEMENT_VERSION: u8 = 2;
-/// The version before, without beginning and longest duration; still read.
+pub const SETTLEMENT_VERSION: u8 = 3;
+/// The version before, without an allowance; still read.
+const SETTLEMENT_VERSION_2: u8 = 2;
+/// The one before that, without beginning and longest duration; still read.
 const SETTLEMENT_VERSION_1: u8 = 1;
 /// Most levels of payers.
 pub const LEVELS_MAX: usize = 16;
@@ -31,6 +35,8 @@ pub struct Settlement {
     pub began_us: i64,
     /// Longest talk time, milliseconds; 0 = no limit, or a version did not say.
     pub ms_max: u64,
+    /// Free time that the first level's calls take before money.
+    pub allowance: Option<AllowanceId>,
     /// Called number in canonical form, if it has one.
     pub number: Option<Digits>,
     /// Prefix of the destination it belongs to.
@@ -118,6 +124,7 @@ impl Settlement {
             snapshot: 0,
             began_us: 0,
             ms_max: 0,
+            allowance: None,
             number: None,
             destination: None,
             caller: Caller::default(),
@@ -139,6 +146,7 @@ impl Settlement {
         out.unsigned(self.snapshot);
         out.signed(self.began_us);
         out.unsigned(self.ms_max);
+        self.allowance.write(&mut out);
         self.number.write(&mut out);
         self.destination.write(&mut out);
         self.caller.write(&mut out);
@@ -154,16 +162,20 @@ impl Settlement {
     pub fn decode(bytes: &[u8]) -> Result<Settlement, BadSettlement> {
         let mut input = Reader::new(bytes);
         let version = input.byte()?;
-        let is_whole = version == SETTLEMENT_VERSION;
-        if bytes.len() > SETTLEMENT_MAX || !(is_whole || version == SETTLEMENT_VERSION_1) {
+        if bytes.len() > SETTLEMENT_MAX
+            || !(SETTLEMENT_VERSION_1..=SETTLEMENT_VERSION).contains(&version)
+        {
             return Err(BadSettlement::Malformed);
         }
+        let has_times = version >= SETTLEMENT_VERSION_2;
+        let has_allowance = version == SETTLEMENT_VERSION;
         let settlement = Settlement {
             tenant: TenantId(input.signed()?),
             hold: input.unsigned()?,
             snapshot: input.unsigned()?,
-            began_us: if is_whole { input.signed()? } else { 0 },
-            ms_max: if is_whole { input.unsigned()? } else { 0 },
+            began_us: if has_times { input.signed()? } else { 0 },
+            ms_max: if has_times { input.unsigned()? } else { 0 },
+            allowance: if has_allowance { Form::read(&mut input)? } else { None },
             number: Form::read(&mut input)?,
             destination: Form::read(&mut input)?,
             caller: Caller::read(&mut input)?,

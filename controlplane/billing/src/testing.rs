@@ -9,9 +9,9 @@ use strowger_link::{
     SlotRef, Tick, Transport,
 };
 use strowger_model::{
-    AccountId, Amount, Currency, Digits, Exchange, FOREVER_MS, FX_ONE, Measure, OrganizationId,
-    Price, Prices, Pricing, RateId, Rounding, RoundingMode, Segment, SubscriberId, TariffId,
-    TenantId, TrunkId, WHOLE,
+    AccountId, AllowanceId, Amount, Currency, Digits, Exchange, FOREVER_MS, FX_ONE, Measure,
+    OrganizationId, Price, Prices, Pricing, RateId, Rounding, RoundingMode, Segment, SubscriberId,
+    TariffId, TenantId, TrunkId, WHOLE,
 };
 
 pub(crate) fn euro() -> Currency {
@@ -119,33 +119,36 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
         terms,
     });
     let hops = proptest::collection::vec(hop, 0..4);
-    (any::<(i64, u64, u64, i64, u64)>(), digits(), digits(), caller, levels, hops).prop_map(
-        |(
-            (tenant, hold, snapshot, began_us, ms_max),
-            number,
-            destination,
-            caller,
-            levels,
-            hops,
-        )| Settlement {
-            tenant: TenantId(tenant),
-            hold,
-            snapshot,
-            began_us,
-            ms_max,
-            number,
-            destination,
-            caller,
-            levels,
-            hops,
-        },
-    )
+    (any::<(i64, u64, u64, i64, u64, Option<i64>)>(), digits(), digits(), caller, levels, hops)
+        .prop_map(
+            |(
+                (tenant, hold, snapshot, began_us, ms_max, allowance),
+                number,
+                destination,
+                caller,
+                levels,
+                hops,
+            )| Settlement {
+                tenant: TenantId(tenant),
+                hold,
+                snapshot,
+                began_us,
+                ms_max,
+                allowance: allowance.map(AllowanceId),
+                number,
+                destination,
+                caller,
+                levels,
+                hops,
+            },
+        )
 }
 
 /// Facts from a script: lines of milliseconds, a verb and its arguments.
 ///
 /// `began`, `in LEG`, `out LEG trunk|user ID hop STAGE.BRANCH`, `ring LEG`, `answer LEG`,
-/// `join A B`, `part A B`, `grant MS|all`, `end LEG SIP REASON [media]`, `over SIP REASON PARTY`.
+/// `join A B`, `part A B`, `grant MS|all [free MS]`, `end LEG SIP REASON [media]`,
+/// `over SIP REASON PARTY`.
 pub(crate) fn facts(script: &str) -> CallFacts {
     let lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
     CallFacts {
@@ -181,7 +184,8 @@ fn fact(line: &str) -> Fact {
         "part" => Fact::Parted(Pair { a: leg(2), b: leg(3), at }),
         "grant" => {
             let ms = if words[2] == "all" { u64::MAX } else { number(2) };
-            Fact::Granted(Granted { at, ms, last: false })
+            let free_ms = if words.get(3) == Some(&"free") { number(4) } else { 0 };
+            Fact::Granted(Granted { at, ms, free_ms, last: false })
         }
         "end" => Fact::LegEnded(Box::new(LegEnded {
             leg: leg(2),

@@ -12,10 +12,10 @@ use crate::view::ask;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_api::{MoneyOrder, MoneyRefusal, Unavailable};
-use strowger_model::Amount;
+use strowger_model::{Allowance, Amount};
 use strowger_office::{Stage, TillRefusal};
 use strowger_port::clock;
-use strowger_store::{MoneyRequest, NewMoney, Store, StoreError};
+use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Store, StoreError};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
@@ -74,6 +74,41 @@ impl Cashier {
         let Some(done) = done else { return Err(Unavailable) };
         info!(request = done.id, account = account.0, actor = order.actor, "money moved");
         Ok(Ok(done))
+    }
+
+    /// Gives free time: durable first, in the till after. To be run to its end, whatever becomes of
+    /// the asker.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when till or database do not answer; a write that reached the books all the
+    /// same is found by its key, or by the next boot.
+    pub(crate) async fn give(
+        self,
+        new: NewAllowance,
+    ) -> Result<Result<Allowance, MoneyRefusal>, Unavailable> {
+        let _turn = self.last.lock().await;
+        let (account, key) = (new.allowance.account, new.key.clone());
+        let found = self.store.reader().allowance_with_key(account, &key).await;
+        let given = match found.map_err(|e| unavailable(&e))? {
+            Some(done) => done,
+            None => self.write_allowance(&new).await.map_err(|e| unavailable(&e))?,
+        };
+        if given != (Allowance { id: given.id, ..new.allowance }) {
+            return Ok(Err(MoneyRefusal::OtherRequest));
+        }
+        let told = given.clone();
+        // Told again, it changes nothing.
+        ask(&self.orders, move |office| office.load_allowance(told, 0, clock::monotonic())).await?;
+        info!(allowance = given.id.0, account = account.0, actor = new.actor, "free time given");
+        Ok(Ok(given))
+    }
+
+    async fn write_allowance(&self, new: &NewAllowance) -> Result<Allowance, StoreError> {
+        let mut w = self.store.write().await?;
+        let new = NewAllowance { at_us: clock::wall_us(), ..new.clone() };
+        let given = w.insert_allowance(&new).await?;
+        w.commit().await?;
+        Ok(given)
     }
 
     async fn tell(
@@ -135,8 +170,8 @@ mod tests {
     use std::sync::Arc;
     use strowger_link::Tick;
     use strowger_model::{
-        Account, AccountId, Currency, DigestAlgorithm, Normalisation, Organization, OrganizationId,
-        OrganizationKind, Price, Tenant, TenantId,
+        Account, AccountId, AllowanceId, Currency, DigestAlgorithm, Normalisation, Organization,
+        OrganizationId, OrganizationKind, Price, Tenant, TenantId,
     };
     use strowger_office::Office;
     use strowger_port::eventfd::EventFd;
@@ -267,6 +302,40 @@ mod tests {
         let said = cashier.clone().move_money(stranger).await;
         assert_eq!(said, Ok(Err(MoneyRefusal::UnknownAccount)));
         assert_eq!(store.reader().books_check().await.unwrap().findings, []);
+        store.close().await;
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn free_time_is_given_once_and_known_again() {
+        let dir = std::env::temp_dir().join(format!("strowger-given-{}", std::process::id()));
+        let store = store(&dir).await;
+        let orders = decider(Amount::ZERO);
+        let cashier = Cashier::new(orders.clone(), store.clone());
+        let new = |key: &str, seconds| NewAllowance {
+            allowance: Allowance {
+                id: AllowanceId(0),
+                tenant: TenantId(1),
+                account: ACCOUNT,
+                name: "n".into(),
+                prefix: None,
+                seconds,
+                from_us: 0,
+                until_us: 1,
+            },
+            key: key.into(),
+            actor: "admin".into(),
+            at_us: 0,
+        };
+        let given = cashier.clone().give(new("a", 600)).await.unwrap().unwrap();
+        assert_eq!(cashier.clone().give(new("a", 600)).await, Ok(Ok(given.clone())));
+        let other = cashier.clone().give(new("a", 601)).await;
+        assert_eq!(other, Ok(Err(MoneyRefusal::OtherRequest)));
+        let id = given.id;
+        let pool = ask(&orders, move |office| office.till().pool(id)).await.unwrap().unwrap();
+        assert_eq!((pool.granted_ms, pool.used_ms, pool.reserved_ms), (600_000, 0, 0));
+        let booked = store.reader().allowances(0).await.unwrap();
+        assert_eq!(booked.iter().map(|one| &one.allowance).collect::<Vec<_>>(), [&given]);
         store.close().await;
         std::fs::remove_dir_all(&dir).unwrap();
     }

@@ -41,6 +41,9 @@ const KIND: &str = "controld";
 const ME: &str = concat!("strowger-controld ", env!("CARGO_PKG_VERSION"));
 /// Pause between attempts to open the database at boot, milliseconds.
 const DATABASE_MS: u32 = 500;
+/// Free time that ended longer ago than this is not taken up at boot, microseconds: longer than a
+/// call that may use it lasts, and its record waits.
+const ALLOWANCES_US: i64 = 32 * 86_400_000_000;
 /// How long records may take to reach the database at the end.
 const END_MAX: Duration = Duration::from_secs(4);
 /// Registrations written in one transaction.
@@ -200,6 +203,10 @@ impl Plant {
         let from_us = calendar::earliest_us(&calendars);
         for usage in reader.usage(from_us).await.map_err(|e| chain(&e))? {
             office.load_spent(usage.account, usage.from_us, usage.amount, now);
+        }
+        let from_us = now_us.saturating_sub(ALLOWANCES_US);
+        for given in reader.allowances(from_us).await.map_err(|e| chain(&e))? {
+            office.load_allowance(given.allowance, given.used_ms, now);
         }
         let bindings = reader.bindings(now_us).await.map_err(|e| chain(&e))?;
         office.load_bindings(bindings, now, now_us);

@@ -6,13 +6,14 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strowger_api::{
-    AccountBalance, AccountHold, Api, CallId, CallState, Live, LiveCall, MetricsWriter, MoneyOrder,
-    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
+    AccountBalance, AccountHold, AllowancePool, Api, CallId, CallState, Live, LiveCall,
+    MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
+    Unavailable,
 };
 use strowger_link::{AskId, COUNTERS, Cause, Hangup, LiveState, Reason};
-use strowger_model::{AccountId, Binding, CdrId};
-use strowger_office::{Counts, LiveCall as OfficeCall, Office};
-use strowger_store::{MoneyRequest, Scope, Store};
+use strowger_model::{AccountId, Allowance, AllowanceId, Binding, CdrId};
+use strowger_office::{Counts, LiveCall as OfficeCall, Office, Pool};
+use strowger_store::{MoneyRequest, NewAllowance, Scope, Store};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
@@ -178,6 +179,21 @@ impl Live for View {
     fn move_money(&self, order: MoneyOrder) -> Reply<'_, Result<MoneyRequest, MoneyRefusal>> {
         // A task of its own: it goes to its end when the asker goes away.
         let task = tokio::spawn(self.cashier.clone().move_money(order));
+        Box::pin(async { task.await.map_err(|_| Unavailable)? })
+    }
+
+    fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>> {
+        Box::pin(self.ask(move |office| {
+            let pool = |allowance: AllowanceId| {
+                let Pool { used_ms, reserved_ms, .. } = office.till().pool(allowance)?;
+                Some(AllowancePool { allowance, used_ms, reserved_ms })
+            };
+            allowances.into_iter().filter_map(pool).collect()
+        }))
+    }
+
+    fn give(&self, new: NewAllowance) -> Reply<'_, Result<Allowance, MoneyRefusal>> {
+        let task = tokio::spawn(self.cashier.clone().give(new));
         Box::pin(async { task.await.map_err(|_| Unavailable)? })
     }
 

@@ -151,6 +151,20 @@ impl Measure {
         (capped - free).max(self.minimum_ms.into()).div_ceil(step) * step
     }
 
+    /// What an allowance pays of a call of `billable_ms` when it covers the first `covered_ms`: up
+    /// to a whole step, at most what is covered; nothing of what is free after.
+    ///
+    /// Never falls when `billable_ms` grows.
+    #[must_use]
+    pub fn free_used_ms(&self, billable_ms: u64, covered_ms: u64) -> u64 {
+        let step = u64::from(self.step_ms.get());
+        let capped = match self.free_after_ms {
+            0 => billable_ms.min(DURATION_MAX_MS),
+            cap => billable_ms.min(cap.into()),
+        };
+        (capped.div_ceil(step) * step).min(covered_ms)
+    }
+
     /// The longest billable time whose charged time is at most `charged_ms`; `u64::MAX` when none
     /// is charged more, `None` when even the shortest call is.
     #[must_use]
@@ -182,6 +196,15 @@ pub struct Pricing {
 }
 
 impl Pricing {
+    /// The same for a call whose first `covered_ms` an allowance pays: charged time begins behind
+    /// them, if not later, at the price of that time of the call.
+    #[must_use]
+    pub fn behind(&self, covered_ms: u64) -> Pricing {
+        let covered = u32::try_from(covered_ms).unwrap_or(u32::MAX);
+        let free_ms = self.measure.free_ms.max(covered);
+        Pricing { measure: Measure { free_ms, ..self.measure }, ..*self }
+    }
+
     /// Fee and discount are in range.
     #[must_use]
     pub const fn is_valid(&self) -> bool {
@@ -228,6 +251,8 @@ pub struct CostBound {
     digits: u8,
     exchange: Exchange,
     vat_ppm: u32,
+    /// An allowance pays so much from answer: a call that ends in it costs nothing, not even a fee.
+    covered_ms: u64,
 }
 
 impl CostBound {
@@ -242,13 +267,29 @@ impl CostBound {
         vat_ppm: u32,
     ) -> Option<CostBound> {
         let ok = pricing.is_valid() && digits <= RAW_DIGITS;
-        ok.then_some(CostBound { pricing, digits, exchange, vat_ppm })
+        ok.then_some(CostBound { pricing, digits, exchange, vat_ppm, covered_ms: 0 })
+    }
+
+    /// The bound of a call whose first `covered_ms` an allowance pays. Fee and minimum are due when
+    /// it goes on in money.
+    #[must_use]
+    pub fn behind(&self, covered_ms: u64) -> CostBound {
+        CostBound { pricing: self.pricing.behind(covered_ms), covered_ms, ..*self }
+    }
+
+    /// `ms` up to a whole step.
+    #[must_use]
+    pub fn whole_steps(&self, ms: u64) -> u64 {
+        ms.checked_next_multiple_of(self.pricing.measure.step_ms.get().into()).unwrap_or(u64::MAX)
     }
 
     /// What a call of `ms` costs at most; `i64::MAX` when that does not fit. Never falls when `ms`
     /// grows; `ms` 0 is a call that was answered and cleared at once.
     #[must_use]
     pub fn cost_up(&self, ms: u64) -> Amount {
+        if ms <= self.covered_ms && self.covered_ms > 0 {
+            return Amount::ZERO;
+        }
         let raw = self.pricing.raw(self.pricing.measure.charged_ms(ms));
         let (multiplier, divisor) = self.exchange.ratio(self.digits);
         let gross = div_up(raw, raw_scale(self.digits))
@@ -268,7 +309,10 @@ impl CostBound {
         let (multiplier, divisor) = self.exchange.ratio(self.digits);
         let rounded = (net * divisor).div_euclid(multiplier);
         let raw = rounded.saturating_mul(raw_scale(self.digits));
-        self.pricing.measure.ms_for(self.pricing.charged_ms_for(raw)?)
+        let charged_ms = self.pricing.charged_ms_for(raw);
+        let ms = charged_ms.and_then(|charged_ms| self.pricing.measure.ms_for(charged_ms));
+        let covered = (self.covered_ms > 0 && amount >= Amount::ZERO).then_some(self.covered_ms);
+        ms.max(covered)
     }
 
     /// What the longest call costs at most, when cost stops growing (free calls, free-after);

@@ -31,6 +31,8 @@ ids! {
     RateId
     /// A pattern with targets.
     RouteId
+    /// Free time given to an account.
+    AllowanceId
     /// Who logs in.
     UserId
     /// An account of the double-entry ledger.

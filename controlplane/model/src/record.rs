@@ -5,8 +5,8 @@
 //! milliseconds; money is at the ledger scale of the currency beside it.
 
 use crate::{
-    AccountId, Amount, Currency, Digits, OrganizationId, Price, RateId, SubscriberId, TariffId,
-    TenantId, TrunkId,
+    AccountId, AllowanceId, Amount, Currency, Digits, OrganizationId, Price, RateId, SubscriberId,
+    TariffId, TenantId, TrunkId,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -232,6 +232,10 @@ pub struct Charge {
     pub gross: Amount,
     /// Charged time after free amount, minimum and step, milliseconds.
     pub charged_ms: u64,
+    /// What an allowance paid of the talk, in whole steps as far as it was reserved, milliseconds.
+    pub free_ms: u64,
+    /// The allowance that paid it.
+    pub allowance: Option<AllowanceId>,
     /// Billing step, milliseconds (source: `Billingstep`).
     pub step_ms: u32,
     /// First price per minute (source: `Unitprice`), in `price_currency`.

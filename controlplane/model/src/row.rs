@@ -7,8 +7,8 @@
 //! since 1970 UTC; durations carry their unit in their name.
 
 use crate::{
-    AccountId, Amount, Currency, Digits, Normalisation, OrganizationId, PrefixEdit, Price, RateId,
-    RouteId, SubscriberId, TariffId, TenantId, TrunkId,
+    AccountId, AllowanceId, Amount, Currency, Digits, Normalisation, OrganizationId, PrefixEdit,
+    Price, RateId, RouteId, SubscriberId, TariffId, TenantId, TrunkId,
 };
 use core::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -116,6 +116,50 @@ pub struct Account {
     pub enabled: bool,
     /// With the control plane gone a call goes on at the end of its slice instead of being cut.
     pub go_on_without_control: bool,
+}
+
+/// Free time of an account: its calls take it before money (spec PROMO-02).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Allowance {
+    /// Identity.
+    pub id: AllowanceId,
+    /// Tenant of the account.
+    pub tenant: TenantId,
+    /// Whose calls.
+    pub account: AccountId,
+    /// Shown name.
+    pub name: String,
+    /// What the called canonical number must begin with; empty = all numbers.
+    pub prefix: Option<Digits>,
+    /// How much there is, seconds of talk.
+    pub seconds: u32,
+    /// For calls that begin at or after, microseconds.
+    pub from_us: i64,
+    /// For calls that begin before, microseconds.
+    pub until_us: i64,
+}
+
+impl Allowance {
+    /// How much there is, milliseconds.
+    #[must_use]
+    pub fn granted_ms(&self) -> u64 {
+        u64::from(self.seconds) * 1_000
+    }
+
+    /// Whether it is for a call to `number` that begins at `at_us`.
+    #[must_use]
+    pub fn is_for(&self, number: Option<&Digits>, at_us: i64) -> bool {
+        let is_valid = (self.from_us..self.until_us).contains(&at_us);
+        let prefix = self.prefix.as_ref();
+        is_valid && prefix.is_none_or(|p| number.is_some_and(|number| number.has_prefix(p)))
+    }
+
+    /// Which goes first: the longest prefix, then the one that ends first, then the oldest.
+    #[must_use]
+    pub fn order(&self) -> (core::cmp::Reverse<usize>, i64, AllowanceId) {
+        let prefix = self.prefix.as_ref().map_or(0, |prefix| prefix.as_bytes().len());
+        (core::cmp::Reverse(prefix), self.until_us, self.id)
+    }
 }
 
 /// A SIP identity with features.

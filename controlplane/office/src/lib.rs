@@ -11,11 +11,15 @@
 //! the records of each journal frame *before* they are stored, [`Office::committed`] after, then
 //! drain [`Office::poll_output`]; sleep until [`Office::poll_timeout`].
 
+mod allowance;
 mod live;
 mod money;
 
+use allowance::Allowances;
 pub use live::{LIVE_MAX, LiveCall};
-pub use strowger_till::{Bounds, Calendar, DAY, MONTH, PERIODS, Refusal as TillRefusal, Stage};
+pub use strowger_till::{
+    Bounds, Calendar, DAY, MONTH, PERIODS, Pool, Refusal as TillRefusal, Stage,
+};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,14 +29,14 @@ use strowger_link::{
     Hangup, LegId, Lengthen, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up, Verb, VerbId,
     VerbKind, VerbResult,
 };
-use strowger_model::{Account, AccountId, Amount, Binding, Cdr, TenantId};
+use strowger_model::{Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, TenantId};
 use strowger_routing::{
-    AdmitPlan, Decision, Facts, Locations, Plan, Refusal, Verdict, World, decide, finish, register,
-    reject,
+    AdmitPlan, Decision, Facts, Locations, NO_LEASE, Plan, Refusal, TalkTime, Verdict, World,
+    decide, finish, register, reject,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
-    AccountHold, AccountKey, Adjust, Balance, Commit, Event, HoldId, Ms, Settle, Till,
+    AccountHold, AccountKey, Adjust, Allow, Balance, Commit, Event, HoldId, Ms, Till,
 };
 
 /// What the office wants done.
@@ -86,6 +90,7 @@ pub struct Office {
     world: Arc<World>,
     locations: Locations,
     till: Till,
+    allowances: Allowances,
     live: BTreeMap<AskId, LiveCall>,
     next_verb: u64,
     out: VecDeque<Output>,
@@ -97,17 +102,16 @@ pub struct Office {
 /// What a record does to the till. A record that charges nobody only gives its hold back, if it
 /// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr) -> Event {
-    let (hold, lines) = (HoldId(record.ask), money::lines(node, record));
+    let settle = money::settle(node, record);
     // Its table went with the host: a boot before its record came could not know of its hold.
     let unheld = record.outcome.reason == Reason::HostLost as u8;
-    let at_us = record.times.started_us;
-    match (lines.is_empty(), record.is_answered()) {
-        (false, _) if unheld => Event::Replay(Settle { hold, lines, at_us }),
-        (false, _) => Event::Settle(Settle { hold, lines, at_us }),
+    match (settle.lines.is_empty(), record.is_answered()) {
+        (false, _) if unheld => Event::Replay(settle),
+        (false, _) => Event::Settle(settle),
         // Remembered: a `Started` that comes after the record opens no new hold.
-        (true, true) => Event::Replay(Settle { hold, lines, at_us }),
+        (true, true) => Event::Replay(settle),
         // Not remembered: its ask may still wait, and is granted and given back.
-        (true, false) => Event::Void(hold),
+        (true, false) => Event::Void(settle.hold),
     }
 }
 
@@ -124,6 +128,7 @@ impl Office {
             world,
             locations: Locations::default(),
             till: Till::new(),
+            allowances: Allowances::default(),
             live: BTreeMap::new(),
             next_verb: 0,
             out: VecDeque::new(),
@@ -169,6 +174,20 @@ impl Office {
     pub fn load_spent(&mut self, account: AccountId, at_us: i64, charge: Amount, now: Tick) {
         let key = AccountKey { node: self.node, account };
         self.till.handle(Event::Spent { key, at_us, charge }, ms(now));
+        self.drain_till();
+    }
+
+    /// Free time of an account, and what records have used of it: at boot behind [`Office::load`],
+    /// and when it is given. A known one keeps what the till has counted.
+    pub fn load_allowance(&mut self, allowance: Allowance, used_ms: u64, now: Tick) {
+        let allow = Allow {
+            allowance: allowance.id,
+            key: AccountKey { node: self.node, account: allowance.account },
+            granted_ms: allowance.granted_ms(),
+            used_ms,
+        };
+        self.allowances.put(allowance);
+        self.till.handle(Event::Allow(allow), ms(now));
         self.drain_till();
     }
 
@@ -249,16 +268,17 @@ impl Office {
             self.counts.refused += 1;
             return verdict.into_answer(ask.id);
         };
-        let plan = *plan;
+        let mut plan = *plan;
+        let free = self.choose_allowance(&mut plan);
         let granted = match &plan.admit {
-            None => Ok((u64::MAX, true)),
-            Some(admit) => self.admit(ask, admit, now),
+            None => Ok(NO_LEASE),
+            Some(admit) => self.admit(ask, admit, free, now),
         };
         match granted {
-            Ok((granted_ms, last)) => {
+            Ok(granted) => {
                 self.counts.admitted += 1;
                 self.note_live(ask, &plan, wall_us);
-                Some(finish(plan, granted_ms, last))
+                Some(finish(plan, granted))
             }
             Err(refusal) => {
                 self.counts.refused += 1;
@@ -267,13 +287,35 @@ impl Office {
         }
     }
 
-    fn admit(&mut self, ask: &Ask, plan: &AdmitPlan, now: Tick) -> Result<(u64, bool), Refusal> {
-        let event = Event::Admit(money::admit(self.node, ask.id, plan, ask.wall_us));
+    /// The allowance that a call takes before money, which its settlement names then.
+    fn choose_allowance(&self, plan: &mut Plan) -> Option<AllowanceId> {
+        let payer = plan.admit.as_ref()?.levels.first()?;
+        let mut settlement = self.allowances.settlement_of(plan, payer.account)?;
+        // What costs nothing anyway takes nothing away.
+        if payer.bound.most() == Some(Amount::ZERO) {
+            return None;
+        }
+        let has_time =
+            |id: &AllowanceId| self.till.pool(*id).is_some_and(|pool| pool.left_ms() > 0);
+        let found = self.allowances.matching(payer.account, &settlement).find(has_time)?;
+        settlement.allowance = Some(found);
+        plan.go.settlement = Octets(settlement.encode().ok()?);
+        Some(found)
+    }
+
+    fn admit(
+        &mut self,
+        ask: &Ask,
+        plan: &AdmitPlan,
+        free: Option<AllowanceId>,
+        now: Tick,
+    ) -> Result<TalkTime, Refusal> {
+        let event = Event::Admit(money::admit(self.node, ask.id, plan, free, ask.wall_us));
         self.till.handle(event, ms(now));
         let mut outcome = Err(Refusal::Internal);
         while let Some(output) = self.till.poll_output() {
             if let Said::Admitted(granted) = output {
-                outcome = Ok((granted.ms, granted.last));
+                outcome = Ok(money::talk_time(granted));
             } else if let Said::Refused { why, .. } = output {
                 outcome = Err(money::refusal(why));
             } else {
@@ -290,27 +332,29 @@ impl Office {
         now: Tick,
     ) -> Option<Answer> {
         let hold = HoldId(extend.call.0);
-        let event = Event::Extend { hold, granted_ms: extend.granted_ms };
+        let (granted_ms, free_ms) = (extend.granted_ms, extend.free_ms);
+        let event = Event::Extend { hold, granted_ms, free_ms };
         let granted = match self.ask_extend(event.clone(), now) {
             Some(granted) => Some(granted),
             // This process never saw the call: take it up from its settlement, then ask again.
             None => {
-                let granted = (extend.granted_ms, false);
+                let granted = TalkTime { ms: granted_ms, free_ms, last: false };
                 self.adopt(extend.call, &extend.settlement, granted, true, now);
                 self.ask_extend(event, now)
             }
         }?;
         let go_on = self.live.get(&extend.call).is_some_and(|call| call.go_on);
-        let grant = Grant { ms: granted.0, last: granted.1, go_on };
+        let TalkTime { ms, free_ms, last } = granted;
+        let grant = Grant { ms, free_ms, last, go_on };
         Some(Answer { ask: id, body: AnswerBody::Extended(Extended { grant }) })
     }
 
-    fn ask_extend(&mut self, event: Event, now: Tick) -> Option<(u64, bool)> {
+    fn ask_extend(&mut self, event: Event, now: Tick) -> Option<TalkTime> {
         self.till.handle(event, ms(now));
         let mut granted = None;
         while let Some(output) = self.till.poll_output() {
             if let Said::Extended(more) = output {
-                granted = Some((more.ms, more.last));
+                granted = Some(money::talk_time(more));
             } else {
                 self.pass(output);
             }
@@ -329,7 +373,7 @@ impl Office {
             }
         }
         if unknown {
-            self.adopt(started.ask, &started.settlement, (0, false), true, now);
+            self.adopt(started.ask, &started.settlement, TalkTime::default(), true, now);
         }
         if let Some(call) = self.live.get_mut(&started.ask) {
             call.record = Some(started.record);
@@ -337,13 +381,12 @@ impl Office {
         }
     }
 
-    /// Takes a running call up that this process did not admit. `granted`: talk time, and whether
-    /// that is the last slice.
+    /// Takes a running call up that this process did not admit.
     fn adopt(
         &mut self,
         ask: AskId,
         settlement: &Octets,
-        granted: (u64, bool),
+        granted: TalkTime,
         started: bool,
         now: Tick,
     ) {
@@ -371,9 +414,7 @@ impl Office {
     /// Charges records that a boot reads behind the journal's cursor.
     pub fn replay(&mut self, records: &[Cdr], now: Tick) {
         for record in records {
-            let lines = money::lines(self.node, record);
-            let (hold, at_us) = (HoldId(record.ask), record.times.started_us);
-            self.till.handle(Event::Replay(Settle { hold, lines, at_us }), ms(now));
+            self.till.handle(Event::Replay(money::settle(self.node, record)), ms(now));
             self.drain_till();
         }
     }
@@ -382,7 +423,10 @@ impl Office {
     /// that stands in both is in the journal, and the record wins.
     pub fn adopt_running(&mut self, facts: &CallFacts, now: Tick) {
         let granted = facts.facts.iter().rev().find_map(|fact| match fact {
-            Fact::Granted(granted) => Some((granted.ms, granted.last)),
+            Fact::Granted(granted) => {
+                let strowger_link::Granted { ms, free_ms, last, .. } = *granted;
+                Some(TalkTime { ms, free_ms, last })
+            }
             Fact::Began(_)
             | Fact::LegOpened(_)
             | Fact::LegProgress(_)
@@ -579,7 +623,8 @@ impl Office {
     fn lengthen(&mut self, granted: strowger_till::Granted) {
         let ask = AskId(granted.hold.0);
         let Some(call) = self.live.get(&ask) else { return };
-        let grant = Grant { ms: granted.ms, last: granted.last, go_on: call.go_on };
+        let TalkTime { ms, free_ms, last } = money::talk_time(granted);
+        let grant = Grant { ms, free_ms, last, go_on: call.go_on };
         self.counts.lengthened += 1;
         let more = Lengthen { ask, leg: call.leg, grant };
         self.out.push_back(Output::Down(Down::Lengthen(more)));

@@ -2,9 +2,12 @@
 
 use strowger_billing::Settlement;
 use strowger_link::AskId;
-use strowger_model::{Account, AccountId, Amount, Cdr, ChargeKind};
-use strowger_routing::{AdmitPlan, LimitOf, Refusal};
-use strowger_till::{AccountKey, Admit, Adopt, HoldId, LimitAsk, LimitKey, Line, Load, Payer};
+use strowger_model::{Account, AccountId, AllowanceId, Amount, Cdr, ChargeKind};
+use strowger_routing::{AdmitPlan, LimitOf, Refusal, TalkTime};
+use strowger_till::{
+    AccountKey, Admit, Adopt, FreeUse, Granted, HoldId, LimitAsk, LimitKey, Line, Load, Payer,
+    Settle,
+};
 
 fn key(node: u32, account: AccountId) -> AccountKey {
     AccountKey { node, account }
@@ -25,7 +28,13 @@ pub(crate) fn load(node: u32, account: &Account, posted: Amount) -> Load {
 }
 
 /// What the till is asked for a call that began at `at_us`.
-pub(crate) fn admit(node: u32, ask: AskId, plan: &AdmitPlan, at_us: i64) -> Admit {
+pub(crate) fn admit(
+    node: u32,
+    ask: AskId,
+    plan: &AdmitPlan,
+    free: Option<AllowanceId>,
+    at_us: i64,
+) -> Admit {
     let levels =
         plan.levels.iter().map(|p| Payer { key: key(node, p.account), bound: p.bound }).collect();
     let limits = plan.limits.iter().map(|limit| LimitAsk {
@@ -39,6 +48,7 @@ pub(crate) fn admit(node: u32, ask: AskId, plan: &AdmitPlan, at_us: i64) -> Admi
     Admit {
         hold: HoldId(ask.0),
         levels,
+        free,
         limits: limits.collect(),
         ms_min: plan.ms_min,
         ms_max: plan.ms_max,
@@ -50,7 +60,7 @@ pub(crate) fn adopt(
     node: u32,
     ask: AskId,
     settlement: &Settlement,
-    (granted_ms, last): (u64, bool),
+    granted: TalkTime,
     started: bool,
 ) -> Adopt {
     let levels = settlement.levels.iter().filter_map(|level| {
@@ -60,13 +70,31 @@ pub(crate) fn adopt(
     Adopt {
         hold: HoldId(ask.0),
         levels: levels.collect(),
+        free: settlement.allowance,
+        free_ms: granted.free_ms,
         limits: limits.into_iter().collect(),
-        granted_ms,
-        last,
+        granted_ms: granted.ms,
+        last: granted.last,
         ms_max: settlement.ms_max,
         started,
         at_us: settlement.began_us,
     }
+}
+
+/// What a record does to balances and free time.
+pub(crate) fn settle(node: u32, record: &Cdr) -> Settle {
+    let used = record.charges().find_map(|charge| Some((charge.allowance?, charge.free_ms)));
+    Settle {
+        hold: HoldId(record.ask),
+        lines: lines(node, record),
+        free: used.map(|(allowance, ms)| FreeUse { allowance, ms }),
+        at_us: record.times.started_us,
+    }
+}
+
+pub(crate) const fn talk_time(granted: Granted) -> TalkTime {
+    let Granted { ms, free_ms, last, .. } = granted;
+    TalkTime { ms, free_ms, last }
 }
 
 /// What each account pays for a record; what we owe a supplier is paid to its account.

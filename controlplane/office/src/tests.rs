@@ -237,7 +237,7 @@ fn facts(id: u64, settlement: &Octets, talk_s: Option<u64>) -> CallFacts {
         }),
         opened(0, Direction::In, PartyRef::Trunk(1)),
         opened(1, Direction::Out, PartyRef::Trunk(2)),
-        Fact::Granted(strowger_link::Granted { at: NOW, ms: 60_000, last: false }),
+        Fact::Granted(strowger_link::Granted { at: NOW, ms: 60_000, free_ms: 0, last: false }),
         Fact::LegAnswered(LegAnswered { leg: 1, at: NOW }),
         Fact::LegAnswered(LegAnswered { leg: 0, at: NOW }),
         Fact::Joined(Pair { a: 0, b: 1, at: NOW }),
@@ -344,6 +344,7 @@ fn talk_time_is_extended_up_to_the_balance() {
             call: AskId(7),
             used_ms: 30_000,
             granted_ms: 60_000,
+            free_ms: 0,
             settlement: go.settlement,
         }),
         ..ask(8, "")
@@ -382,7 +383,12 @@ fn a_payment_lengthens_a_call_in_its_last_slice() {
     assert_eq!(lengthened(&mut first), []);
     // The control plane dies; the table knows of the last slice, the books of the payment.
     let mut running = facts(7, &go.settlement, None);
-    running.facts.push(Fact::Granted(strowger_link::Granted { at: NOW, ms: 50_000, last: true }));
+    running.facts.push(Fact::Granted(strowger_link::Granted {
+        at: NOW,
+        ms: 50_000,
+        free_ms: 0,
+        last: true,
+    }));
     let mut second = office("0.05");
     second.adopt_running(&running, NOW);
     assert_eq!(payer(&second), at("0.05000000", "0.05000000", 1));
@@ -552,6 +558,7 @@ fn a_month_s_limit_survives_a_restart_with_its_calls() {
             call: AskId(8),
             used_ms: 30_000,
             granted_ms: 60_000,
+            free_ms: 0,
             settlement: running.settlement,
         }),
         ..ask(11, "")
@@ -565,4 +572,83 @@ fn a_month_s_limit_survives_a_restart_with_its_calls() {
     after.replay(&records(&facts(7, &ended.settlement, Some(10))), NOW);
     assert_eq!(after.spent(PAYER, WALL_US)[MONTH], euro("0.02"));
     assert_eq!(alarms(&mut after), 0);
+}
+
+/// Free time of the payer for numbers that begin with `prefix`.
+fn allowance(id: i64, prefix: &str, seconds: u32) -> Allowance {
+    Allowance {
+        id: AllowanceId(id),
+        tenant: TenantId(1),
+        account: PAYER,
+        name: "free".into(),
+        prefix: Digits::parse(prefix).ok(),
+        seconds,
+        from_us: WALL_US,
+        until_us: WALL_US + 1,
+    }
+}
+
+#[test]
+fn free_time_is_used_by_records_and_survives_a_restart() {
+    let pool = |office: &Office, id| {
+        let pool = office.till().pool(AllowanceId(id)).unwrap();
+        (pool.used_ms, pool.reserved_ms)
+    };
+    let mut before = office("10");
+    // Not for this number, over, empty, for all numbers; and the one that goes first.
+    before.load_allowance(allowance(1, "45", 900), 0, NOW);
+    let over = Allowance { until_us: WALL_US, ..allowance(2, "44123", 900) };
+    before.load_allowance(over, 0, NOW);
+    before.load_allowance(allowance(3, "4412", 20), 20_000, NOW);
+    before.load_allowance(allowance(4, "", 900), 0, NOW);
+    before.load_allowance(allowance(5, "44", 130), 10_000, NOW);
+    let (ended, running) = (go(&mut before, 7), go(&mut before, 8));
+    assert_eq!(ended.grant, Grant { ms: 60_000, free_ms: 60_000, last: false, go_on: false });
+    assert_eq!(running.grant, ended.grant);
+    assert_eq!(payer(&before), at("10.00000000", "0.00000000", 2));
+    let named = Settlement::decode(&running.settlement.0).unwrap().allowance;
+    assert_eq!(named, Some(AllowanceId(5)));
+    let mut list = facts(7, &ended.settlement, Some(10));
+    list.facts.retain(|fact| !matches!(fact, Fact::Granted(_)));
+    let free =
+        |ms, free_ms| Fact::Granted(strowger_link::Granted { at: NOW, ms, free_ms, last: false });
+    list.facts.insert(3, free(60_000, 60_000));
+    let record = records(&list);
+    let customer = record[0].customer.unwrap();
+    assert_eq!((customer.free_ms, customer.gross, customer.charged_ms), (10_000, Amount(0), 0));
+    before.settle(&record, NOW);
+    assert_eq!(pool(&before, 5), (20_000, 60_000));
+    before.committed(1, &record, NOW);
+    assert_eq!((pool(&before, 1), pool(&before, 4)), ((0, 0), (0, 0)));
+    assert_eq!(alarms(&mut before), 0);
+    // The database has the first record or not; the table has the second call.
+    for (used_ms, replayed) in [(20_000, false), (10_000, true)] {
+        let mut after = office("10");
+        after.load_allowance(allowance(5, "44", 130), used_ms, NOW);
+        if replayed {
+            after.replay(&record, NOW);
+        }
+        let mut list = facts(8, &running.settlement, None);
+        list.facts.push(free(60_000, 60_000));
+        after.adopt_running(&list, NOW);
+        assert_eq!(pool(&after, 5), (20_000, 60_000));
+        let extend = Ask {
+            body: AskBody::Extend(ExtendAsk {
+                call: AskId(8),
+                used_ms: 30_000,
+                granted_ms: 60_000,
+                free_ms: 60_000,
+                settlement: running.settlement.clone(),
+            }),
+            ..ask(11, "")
+        };
+        let Some(AnswerBody::Extended(more)) = answer_to(&mut after, extend) else {
+            panic!("not extended")
+        };
+        // What is left of the pool, then money.
+        assert_eq!(more.grant.free_ms, 110_000);
+        assert!(more.grant.ms > 110_000 && !more.grant.last);
+        assert_eq!(pool(&after, 5), (20_000, 110_000));
+        assert_eq!(alarms(&mut after), 0);
+    }
 }

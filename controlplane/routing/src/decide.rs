@@ -11,7 +11,7 @@ mod ring;
 mod route;
 mod sender;
 
-pub use plan::{AdmitPlan, Limit, LimitOf, Payer, Plan, finish, reject};
+pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
 pub(crate) use route::emergency_branches;
 pub(crate) use sender::{Identity, identify};
 

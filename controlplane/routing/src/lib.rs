@@ -39,7 +39,8 @@ mod uri;
 mod world;
 
 pub use decide::{
-    AdmitPlan, Decision, Facts, Limit, LimitOf, Payer, Plan, Query, Verdict, decide, finish, reject,
+    AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, Query, TalkTime, Verdict,
+    decide, finish, reject,
 };
 pub use deck::Deck;
 pub use edge::{EdgeSettings, edge};

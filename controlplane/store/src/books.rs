@@ -103,6 +103,15 @@ pub enum Finding {
         /// What was counted.
         counted: i64,
     },
+    /// The count of what was used of an allowance is not what the records say.
+    Free {
+        /// Allowance.
+        allowance: i64,
+        /// Milliseconds by the records.
+        used: i64,
+        /// What was counted.
+        counted: i64,
+    },
     /// A journal was taken twice or with a gap.
     Stretch {
         /// Batch.
@@ -181,6 +190,9 @@ impl Display for Finding {
             Finding::Usage { account, quarter, charged, counted } => {
                 write!(f, "account {account}: calls of quarter {quarter} cost {charged}, ")?;
                 write!(f, "counted are {counted}")
+            }
+            Finding::Free { allowance, used, counted } => {
+                write!(f, "allowance {allowance}: records used {used} ms, counted are {counted}")
             }
             Finding::Stretch { batch, origin, first, before } => {
                 write!(f, "batch {batch}: took journal {origin} from {first}, ")?;
@@ -287,6 +299,8 @@ fn add_charged(row: &AnyRow, sums: &mut Sums) -> Result<(), StoreError> {
         prepaid: false,
         vat_ppm: 0,
         charged_ms: 0,
+        free_ms: 0,
+        allowance: None,
         step_ms: 0,
         unit_price: Price(0),
         price_currency: c.currency()?,
@@ -343,6 +357,7 @@ impl Reader {
         self.check_stretches(last, &mut report).await?;
         self.check_balances(&mut report).await?;
         self.check_usage(&mut report).await?;
+        self.check_free(&mut report).await?;
         Ok(report)
     }
 
@@ -495,6 +510,25 @@ impl Reader {
                 charged: c.int("charged")?,
                 counted: c.int("counted")?,
             });
+        }
+        Ok(())
+    }
+
+    /// What is counted of each allowance is what the records used.
+    async fn check_free(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        let sql = "SELECT allowance_id, CAST(SUM(used) AS BIGINT) AS used, \
+             CAST(SUM(counted) AS BIGINT) AS counted FROM (\
+             SELECT allowance_id, free_ms AS used, 0 AS counted FROM cdr_charges \
+             WHERE allowance_id IS NOT NULL UNION ALL \
+             SELECT allowance_id, 0, used_ms FROM allowance_usage) s \
+             GROUP BY allowance_id HAVING SUM(used) <> SUM(counted) \
+             ORDER BY allowance_id LIMIT $1";
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+        for row in &rows.tried("compare what was used of allowances")? {
+            let c = Columns::new("allowance_usage", row);
+            let (used, counted) = (c.int("used")?, c.int("counted")?);
+            report.add(Finding::Free { allowance: c.int("allowance_id")?, used, counted });
         }
         Ok(())
     }

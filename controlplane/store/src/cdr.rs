@@ -8,9 +8,9 @@ use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use strowger_model::{
-    AccountId, Amount, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome, CdrTimes,
-    Charge, ChargeKind, Currency, Digits, OrganizationId, Price, RateId, SubscriberId, TariffId,
-    TenantId, TrunkId,
+    AccountId, AllowanceId, Amount, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome,
+    CdrTimes, Charge, ChargeKind, Currency, Digits, OrganizationId, Price, RateId, SubscriberId,
+    TariffId, TenantId, TrunkId,
 };
 
 pub(crate) const CHARGE_KINDS: [(&str, ChargeKind); 3] = [
@@ -142,6 +142,8 @@ fn tell_charge(cdr: &Cdr, position: i64, c: &Charge, to: &mut dyn Sink) {
     to.int("vat_ppm", c.vat_ppm.into());
     to.int("gross", c.gross.0);
     to.int("charged_ms", count(c.charged_ms));
+    to.int("free_ms", count(c.free_ms));
+    to.int_or_null("allowance_id", c.allowance.map(|id| id.0));
     to.int("step_ms", c.step_ms.into());
     to.int("unit_price", c.unit_price.0);
     to.text("price_currency", c.price_currency.code());
@@ -417,6 +419,8 @@ fn charge(c: &Columns<'_>) -> Result<Charge, StoreError> {
         vat_ppm: c.small("vat_ppm")?,
         gross: Amount(c.int("gross")?),
         charged_ms: c.small("charged_ms")?,
+        free_ms: c.small("free_ms")?,
+        allowance: c.int_or_null("allowance_id")?.map(AllowanceId),
         step_ms: c.small("step_ms")?,
         unit_price: Price(c.int("unit_price")?),
         price_currency: currency("price_currency", "price_minor_digits")?,

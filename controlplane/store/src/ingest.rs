@@ -107,6 +107,7 @@ impl Store {
         let batch = batch.ok_or(sqlx::Error::RowNotFound).tried("open a batch")?;
         bulk.append_cdrs(records, batch).await?;
         bulk.count_usage(records).await?;
+        bulk.count_free(records).await?;
         let transfers = postings(batch, at_us, records);
         let mut known = self.known_accounts();
         bulk.append_transfers(&transfers, &mut known).await?;

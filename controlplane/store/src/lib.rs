@@ -11,6 +11,7 @@
 //! It decides nothing: rows in, rows out. Start at [`Store::open`], [`ConfigRows`] and the batch of
 //! `ingest`.
 
+mod allowance;
 mod backup;
 mod binding;
 mod books;
@@ -30,6 +31,7 @@ mod place;
 mod token;
 mod usage;
 
+pub use allowance::{GivenAllowance, NewAllowance};
 pub use books::{BooksReport, FINDINGS_MAX, Finding};
 pub use cdr::{CdrFilter, CdrKey};
 pub use config::ConfigRows;

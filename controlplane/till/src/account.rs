@@ -61,6 +61,8 @@ pub(crate) struct Account {
     /// Whose calendar it follows; `None` until it is loaded.
     pub(crate) tenant: Option<TenantId>,
     pub(crate) spendings: Spendings,
+    /// Calls in their last slice may get free time when there is no money.
+    pub(crate) has_pools: bool,
     /// A charge came before its account was loaded.
     pub(crate) is_loaded: bool,
 }
@@ -78,6 +80,7 @@ impl Account {
             counter: Counter::default(),
             tenant: None,
             spendings: Spendings::NEW,
+            has_pools: false,
             is_loaded: false,
         }
     }

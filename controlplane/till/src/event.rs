@@ -1,7 +1,7 @@
 //! What the till is told and what it answers.
 
 use crate::{AccountKey, Calendar, HoldId, LimitKey, Ms, PERIODS};
-use strowger_model::{Amount, CostBound, TenantId};
+use strowger_model::{AllowanceId, Amount, CostBound, TenantId};
 
 /// Most payers of one call.
 pub const LEVELS_MAX: usize = 16;
@@ -23,6 +23,9 @@ pub enum Event {
         /// Its periods.
         calendar: Calendar,
     },
+    /// Free time: new with what its records used, or known with another size (then `used_ms` is
+    /// ignored, because the till's own is newer).
+    Allow(Allow),
     /// At boot: what the database has counted for calls that began at `at_us`.
     Spent {
         /// Account.
@@ -45,6 +48,8 @@ pub enum Event {
         hold: HoldId,
         /// Talk time granted so far as the dataplane knows it, milliseconds from answer.
         granted_ms: u64,
+        /// So much of it is free.
+        free_ms: u64,
     },
     /// The call ended: release and charge.
     Settle(Settle),
@@ -82,6 +87,19 @@ pub struct Load {
     pub spend_max: [Option<Amount>; PERIODS],
 }
 
+/// Free time of an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Allow {
+    /// Which.
+    pub allowance: AllowanceId,
+    /// Whose calls may take it.
+    pub key: AccountKey,
+    /// How much there is, milliseconds.
+    pub granted_ms: u64,
+    /// What records have used.
+    pub used_ms: u64,
+}
+
 /// Everything one call needs, all or nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Admit {
@@ -89,6 +107,8 @@ pub struct Admit {
     pub hold: HoldId,
     /// Payers, each account once, at most [`LEVELS_MAX`].
     pub levels: Vec<Payer>,
+    /// An allowance of the first payer, which the call takes before money.
+    pub free: Option<AllowanceId>,
     /// Limits beyond those of the accounts, at most [`LIMITS_MAX`].
     pub limits: Vec<LimitAsk>,
     /// Least talk time worth a call, milliseconds (source: `MINSPEACHLENONROUTE`).
@@ -126,6 +146,10 @@ pub struct Adopt {
     pub hold: HoldId,
     /// Payers.
     pub levels: Vec<Payer>,
+    /// What the first payer's call takes before money.
+    pub free: Option<AllowanceId>,
+    /// Free talk time granted, milliseconds.
+    pub free_ms: u64,
     /// Limits it counts in.
     pub limits: Vec<LimitKey>,
     /// Talk time granted, milliseconds; `u64::MAX` = no lease.
@@ -147,8 +171,19 @@ pub struct Settle {
     pub hold: HoldId,
     /// What each account pays (negative: is paid). At most [`LINES_MAX`].
     pub lines: Vec<Line>,
+    /// What it used of an allowance.
+    pub free: Option<FreeUse>,
     /// When it began, microseconds since 1970 UTC; the hold's own time goes first.
     pub at_us: i64,
+}
+
+/// What a record used of an allowance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FreeUse {
+    /// Which.
+    pub allowance: AllowanceId,
+    /// Milliseconds.
+    pub ms: u64,
 }
 
 /// A change of one balance.
@@ -248,6 +283,8 @@ pub struct Granted {
     pub hold: HoldId,
     /// Milliseconds from answer; `u64::MAX` = no lease.
     pub ms: u64,
+    /// So many of them an allowance pays.
+    pub free_ms: u64,
     /// Nothing will be added.
     pub last: bool,
 }
@@ -282,6 +319,13 @@ pub enum Alarm {
         key: AccountKey,
         /// Beyond the hold.
         by: Amount,
+    },
+    /// An allowance has given more than there is, or is not known here.
+    Overdrawn {
+        /// Which.
+        allowance: AllowanceId,
+        /// Beyond what there is, milliseconds.
+        by_ms: u64,
     },
     /// A record came whose hold was not here. It is charged all the same: the call took place.
     NoHold(HoldId),

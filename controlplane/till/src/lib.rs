@@ -20,6 +20,13 @@
 //! that takes the rest is the last. So ten calls on a balance for ten minutes all start and
 //! together never spend more than the balance.
 //!
+//! **Free time goes first.** A pool ([`Allow`]) is another thing that calls share: its time is
+//! reserved in slices of the same measure, used by records, the rest given back at the end. It pays
+//! the beginning of a call ([`Granted::free_ms`]): `used + reserved <= granted` after every step.
+//! Money is held only for what comes behind, once the pool gives less than [`SLICE_MS_MIN`] more.
+//! A call that has been granted time in money stays in money: its answer may be lost, and then time
+//! that was turned into free time afterwards would be charged without a hold.
+//!
 //! **A recharge lengthens.** The dataplane asks for nothing behind its last slice. So whenever
 //! money comes in (a payment, a hold that was not used up, a floor that was lowered), the calls of
 //! that account which had their last slice get the next one unasked: [`Output::Lengthened`]. It is
@@ -54,6 +61,7 @@ mod key;
 mod limit;
 mod memory;
 mod period;
+mod pool;
 mod slice;
 mod till;
 
@@ -61,6 +69,7 @@ pub use account::{AccountHold, Balance};
 pub use event::*;
 pub use key::{AccountKey, HoldId, LimitKey, Ms};
 pub use period::{Bounds, Calendar, DAY, MONTH, PERIODS, Spent};
+pub use pool::Pool;
 pub use slice::{SLICE_MS_MAX, SLICE_MS_MIN};
 pub use till::{
     ACCOUNTS_MAX, ADJUST_MEMORY, EXPIRED_PER_STEP, HOLDS_MAX, LENGTHEN_MS_MIN, LENGTHENED_PER_STEP,

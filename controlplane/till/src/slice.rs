@@ -6,6 +6,8 @@ use strowger_model::{Amount, CostBound};
 pub const SLICE_MS_MIN: u64 = 60_000;
 /// Longest slice, milliseconds.
 pub const SLICE_MS_MAX: u64 = 3_600_000;
+/// Most free time of one call, milliseconds: what a tariff can tell apart, 49 days.
+const FREE_MS_MAX: u64 = u32::MAX as u64;
 /// A slice is this part of what can be afforded.
 const SLICE_PART: u64 = 8;
 
@@ -42,6 +44,16 @@ impl Slice {
         let last = whole_steps >= most_ms;
         Slice { ms: whole_steps.min(most_ms).max(granted_ms), last, most_ms }
     }
+}
+
+/// How much of a call an allowance pays next, milliseconds from answer: another slice of the
+/// `left_ms` that it has, in whole steps as far as they go, no more than a call of `ms_max` needs.
+/// Never less than `free_ms`, what it pays so far.
+pub(crate) fn next_free(bound: &CostBound, left_ms: u64, free_ms: u64, ms_max: u64) -> u64 {
+    let part = (left_ms / SLICE_PART).clamp(SLICE_MS_MIN, SLICE_MS_MAX);
+    let most = free_ms.saturating_add(left_ms).min(FREE_MS_MAX);
+    let most = if ms_max > 0 { most.min(bound.whole_steps(ms_max)) } else { most };
+    bound.whole_steps(free_ms.saturating_add(part)).min(most).max(free_ms)
 }
 
 /// What is held of one payer for a call of `ms`. A call without a lease has a hold only when its

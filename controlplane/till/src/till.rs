@@ -4,15 +4,16 @@ use crate::account::{Account, AccountHold, Accounts, Balance, Place};
 use crate::limit::Limits;
 use crate::memory::Memory;
 use crate::period::{NO_CALENDAR, Since};
-use crate::slice::{Slice, held_for};
+use crate::pool::{Pool, Pools};
+use crate::slice::{SLICE_MS_MIN, Slice, held_for, next_free};
 use crate::{
-    AccountKey, Adjust, Admit, Adopt, Alarm, Calendar, Commit, Deadline, Event, Granted, HoldId,
-    LEVELS_MAX, LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output, PERIODS, Payer,
-    Refusal, Settle, Stage,
+    AccountKey, Adjust, Admit, Adopt, Alarm, Allow, Calendar, Commit, Deadline, Event, FreeUse,
+    Granted, HoldId, LEVELS_MAX, LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output,
+    PERIODS, Payer, Refusal, Settle, Stage,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Bound, RangeInclusive};
-use strowger_model::{Amount, TenantId};
+use strowger_model::{AllowanceId, Amount, TenantId};
 
 /// An unanswered hold stands so long, milliseconds: longer than any attempt rings.
 pub const UNSTARTED_MS: u64 = 30 * 60 * 1_000;
@@ -38,6 +39,7 @@ pub struct Till {
     accounts: Accounts,
     holds: BTreeMap<HoldId, Hold>,
     limits: Limits,
+    pools: Pools,
     calendars: BTreeMap<TenantId, Calendar>,
     deadlines: BTreeSet<Deadline>,
     settled: Memory<HoldId>,
@@ -59,6 +61,10 @@ struct Hold {
     state: HoldState,
     levels: Vec<Held>,
     limits: Vec<LimitKey>,
+    /// What the first level's call takes before money.
+    free: Option<AllowanceId>,
+    /// What is reserved of it, milliseconds.
+    reserved_ms: u64,
     granted: Granted,
     ms_max: u64,
 }
@@ -96,6 +102,7 @@ impl Till {
             accounts: Accounts::default(),
             holds: BTreeMap::new(),
             limits: Limits::default(),
+            pools: Pools::default(),
             calendars: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             settled: Memory::new(SETTLED_MEMORY),
@@ -116,11 +123,12 @@ impl Till {
             Event::Calendar { tenant, calendar } => {
                 self.calendars.insert(tenant, calendar);
             }
+            Event::Allow(allow) => self.allow(&allow),
             Event::Spent { key, at_us, charge } => self.spent(key, at_us, charge),
             Event::Admit(admit) => self.admit(&admit, now),
             Event::Adopt(adopt) => self.adopt(adopt, now),
             Event::Started(hold) => self.start(hold),
-            Event::Extend { hold, granted_ms } => self.extend(hold, granted_ms),
+            Event::Extend { hold, granted_ms, free_ms } => self.extend(hold, granted_ms, free_ms),
             Event::Settle(settle) => self.settle(&settle, true),
             Event::Replay(settle) => self.settle(&settle, false),
             Event::Void(hold) => {
@@ -200,6 +208,12 @@ impl Till {
         })
     }
 
+    /// What an allowance has given and can give; `None` when it was never told.
+    #[must_use]
+    pub fn pool(&self, allowance: AllowanceId) -> Option<Pool> {
+        self.pools.get(allowance).copied()
+    }
+
     /// Whether a hold stands.
     #[must_use]
     pub fn has_hold(&self, hold: HoldId) -> bool {
@@ -222,6 +236,16 @@ impl Till {
         let Some(place) = self.place_of(load.key) else { return };
         if let Some(account) = self.accounts.get_mut(place) {
             account.load(load);
+        }
+        self.rise(place);
+    }
+
+    fn allow(&mut self, allow: &Allow) {
+        let Allow { allowance, key, granted_ms, used_ms } = *allow;
+        self.pools.load(allowance, Pool { key, granted_ms, used_ms, reserved_ms: 0 });
+        let Some(place) = self.place_of(key) else { return };
+        if let Some(account) = self.accounts.get_mut(place) {
+            account.has_pools = true;
         }
         self.rise(place);
     }
@@ -312,24 +336,48 @@ impl Till {
     }
 
     fn plan(&self, levels: &[Held], admit: &Admit) -> Result<Granted, Refusal> {
-        let mut total = Slice::UNLIMITED;
-        for held in levels {
-            let slice = self.next_slice(held, 0);
-            if slice.most_ms < admit.ms_min.max(1) {
+        let nothing = Granted { hold: admit.hold, ms: 0, free_ms: 0, last: false };
+        let free_ms = self.next_free(levels, admit.free, nothing, admit.ms_max);
+        for (index, held) in levels.iter().enumerate() {
+            let covered_ms = if index == 0 { free_ms } else { 0 };
+            if self.next_slice(held, 0, covered_ms).most_ms < admit.ms_min.max(1) {
                 return Err(Refusal::NoCredit(held.payer.key));
             }
-            total = shorter(total, slice);
         }
-        Ok(grant(admit.hold, total, admit.ms_max))
+        Ok(self.next_grant(levels, admit.free, nothing, admit.ms_max))
     }
 
-    /// The slice after `granted_ms` that a level agrees to.
-    fn next_slice(&self, held: &Held, granted_ms: u64) -> Slice {
-        let account = self.accounts.get(held.place);
-        match account.and_then(|account| account.available(held.amount, held.since)) {
-            Some(available) => Slice::next(&held.payer.bound, available, granted_ms),
-            None => Slice::UNLIMITED,
+    /// How much of a call an allowance pays next. Only of one that it has paid whole so far: see
+    /// the crate's page.
+    fn next_free(
+        &self,
+        levels: &[Held],
+        free: Option<AllowanceId>,
+        granted: Granted,
+        ms_max: u64,
+    ) -> u64 {
+        let pool = free.and_then(|allowance| self.pools.get(allowance));
+        match pool.zip(levels.first()) {
+            Some((pool, held)) if granted.ms <= granted.free_ms => {
+                next_free(&held.payer.bound, pool.left_ms(), granted.free_ms, ms_max)
+            }
+            Some(_) | None => granted.free_ms,
         }
+    }
+
+    /// The slice after `granted_ms` that a level agrees to, `free_ms` of the call being free.
+    fn next_slice(&self, held: &Held, granted_ms: u64, free_ms: u64) -> Slice {
+        let bound = held.payer.bound.behind(free_ms);
+        let account = self.accounts.get(held.place);
+        let slice = match account.and_then(|a| a.available(held.amount, held.since)) {
+            Some(available) => Slice::next(&bound, available, granted_ms.max(free_ms)),
+            None => Slice::UNLIMITED,
+        };
+        // Free time that is worth a slice needs no money beside it yet.
+        if free_ms >= granted_ms.saturating_add(SLICE_MS_MIN) {
+            return Slice { ms: free_ms, last: false, ..slice };
+        }
+        slice
     }
 
     fn take(&mut self, levels: Vec<Held>, admit: &Admit, granted: Granted, now: Ms) {
@@ -345,7 +393,8 @@ impl Till {
         self.deadlines.insert((deadline, admit.hold));
         let state = HoldState::Ringing { deadline };
         let limits = admit.limits.iter().map(|limit| limit.key).collect();
-        self.open(admit.hold, Hold { state, levels, limits, granted, ms_max: admit.ms_max });
+        let (free, reserved_ms, ms_max) = (admit.free, 0, admit.ms_max);
+        self.open(admit.hold, Hold { state, levels, limits, free, reserved_ms, granted, ms_max });
     }
 
     /// Holds money for what is granted and keeps the hold.
@@ -379,7 +428,8 @@ impl Till {
         for _ in 0..LENGTHENED_PER_STEP {
             let Some((&place, &from)) = self.rises.first_key_value() else { return };
             let next = self.last.range(of_place(place, from)).next().map(|(_, id)| *id);
-            let is_spent = |a: &Account| a.money(Amount::ZERO).is_some_and(|left| left.0 <= 0);
+            let is_spent =
+                |a: &Account| !a.has_pools && a.money(Amount::ZERO).is_some_and(|left| left.0 <= 0);
             match next.filter(|_| !self.accounts.get(place).is_some_and(is_spent)) {
                 Some(id) => {
                     self.rises.insert(place, HoldId(id.0.saturating_add(1)));
@@ -394,7 +444,7 @@ impl Till {
 
     fn lengthen_one(&mut self, id: HoldId) {
         let Some(mut hold) = self.holds.remove(&id) else { return };
-        let more = self.next_grant(id, &hold);
+        let more = self.next_of(&hold);
         if more.ms >= hold.granted.ms.saturating_add(LENGTHEN_MS_MIN) {
             hold.granted = more;
             self.hold_for_grant(&mut hold);
@@ -404,21 +454,43 @@ impl Till {
     }
 
     /// What a hold would be granted next.
-    fn next_grant(&self, id: HoldId, hold: &Hold) -> Granted {
-        let mut total = Slice::UNLIMITED;
-        for held in &hold.levels {
-            total = shorter(total, self.next_slice(held, hold.granted.ms));
-        }
-        grant(id, total, hold.ms_max.max(granted_if_limited(hold)))
+    fn next_of(&self, hold: &Hold) -> Granted {
+        let ms_max = hold.ms_max.max(granted_if_limited(hold));
+        self.next_grant(&hold.levels, hold.free, hold.granted, ms_max)
     }
 
-    /// Makes each level hold the bound of the granted time.
+    fn next_grant(
+        &self,
+        levels: &[Held],
+        free: Option<AllowanceId>,
+        granted: Granted,
+        ms_max: u64,
+    ) -> Granted {
+        let free_ms = self.next_free(levels, free, granted, ms_max);
+        let mut total = Slice::UNLIMITED;
+        for (index, held) in levels.iter().enumerate() {
+            let covered_ms = if index == 0 { free_ms } else { 0 };
+            total = shorter(total, self.next_slice(held, granted.ms, covered_ms));
+        }
+        let next = grant(granted.hold, total, ms_max);
+        // No more is free than what another level lets it talk.
+        let talk_ms = levels.first().map_or(0, |held| held.payer.bound.whole_steps(next.ms));
+        Granted { free_ms: free_ms.min(talk_ms).max(granted.free_ms), ..next }
+    }
+
+    /// Makes each level hold the bound of the granted time, and the allowance its part.
     fn hold_for_grant(&mut self, hold: &mut Hold) {
-        for held in &mut hold.levels {
+        let free_ms = hold.granted.free_ms;
+        if let Some(allowance) = hold.free {
+            self.pools.reserve(allowance, hold.reserved_ms, free_ms);
+            hold.reserved_ms = free_ms;
+        }
+        for (index, held) in hold.levels.iter_mut().enumerate() {
+            let bound = held.payer.bound.behind(if index == 0 { free_ms } else { 0 });
             let Some(account) = self.accounts.get_mut(held.place) else { continue };
             held.is_limited = account.is_limited();
             let after = match held.is_limited {
-                true => held_for(&held.payer.bound, hold.granted.ms),
+                true => held_for(&bound, hold.granted.ms),
                 false => Amount::ZERO,
             };
             account.hold(held.since, held.amount, after);
@@ -457,8 +529,10 @@ impl Till {
         if !adopt.started {
             self.deadlines.insert((deadline, id));
         }
-        let granted = Granted { hold: id, ms: adopt.granted_ms, last: adopt.last };
-        let hold = Hold { state, levels, limits: adopt.limits, granted, ms_max: adopt.ms_max };
+        let Adopt { limits, free, granted_ms: ms, last, ms_max, .. } = adopt;
+        let free_ms = if free.is_some() { adopt.free_ms } else { 0 };
+        let granted = Granted { hold: id, ms, free_ms, last };
+        let hold = Hold { state, levels, limits, free, reserved_ms: 0, granted, ms_max };
         self.open(id, hold);
     }
 
@@ -480,14 +554,17 @@ impl Till {
 
     /// `granted_ms` below ours: our last answer was lost, it is given again. Above ours: a slice
     /// that an earlier life of the till gave; it counts.
-    fn extend(&mut self, id: HoldId, granted_ms: u64) {
+    fn extend(&mut self, id: HoldId, granted_ms: u64, free_ms: u64) {
         // Who asks for more talks already.
         self.start(id);
         let Some(mut hold) = self.holds.remove(&id) else { return };
         if granted_ms >= hold.granted.ms {
             hold.granted.ms = granted_ms;
+            if hold.free.is_some() {
+                hold.granted.free_ms = hold.granted.free_ms.max(free_ms);
+            }
             self.hold_for_grant(&mut hold);
-            hold.granted = self.next_grant(id, &hold);
+            hold.granted = self.next_of(&hold);
             self.hold_for_grant(&mut hold);
         }
         self.out.push_back(Output::Extended(hold.granted));
@@ -506,6 +583,12 @@ impl Till {
         let held = released.map(|hold| hold.levels);
         for line in self.bounded(&settle.lines) {
             self.charge(id, line, settle.at_us, held.as_deref());
+        }
+        if let Some(FreeUse { allowance, ms }) = settle.free {
+            match self.pools.spend(allowance, ms) {
+                0 => {}
+                by_ms => self.alarm(Alarm::Overdrawn { allowance, by_ms }),
+            }
         }
         self.settled.remember(id);
     }
@@ -557,6 +640,9 @@ impl Till {
             }
             self.last.remove(&(held.place, id));
             self.rise(held.place);
+        }
+        if let Some(allowance) = hold.free {
+            self.pools.reserve(allowance, hold.reserved_ms, 0);
         }
         for key in &hold.limits {
             self.limits.release(*key);
@@ -692,9 +778,9 @@ fn shorter(a: Slice, b: Slice) -> Slice {
 /// The grant of a slice, cut at the longest talk time.
 fn grant(hold: HoldId, slice: Slice, ms_max: u64) -> Granted {
     match slice.ms {
-        u64::MAX => Granted { hold, ms: u64::MAX, last: false },
-        ms if ms_max > 0 && ms >= ms_max => Granted { hold, ms: ms_max, last: true },
-        ms => Granted { hold, ms, last: slice.last },
+        u64::MAX => Granted { hold, ms: u64::MAX, free_ms: 0, last: false },
+        ms if ms_max > 0 && ms >= ms_max => Granted { hold, ms: ms_max, free_ms: 0, last: true },
+        ms => Granted { hold, ms, free_ms: 0, last: slice.last },
     }
 }
 

@@ -27,8 +27,8 @@ use std::mem;
 use strowger_leg::{Command, Event};
 use strowger_link::table::SlotState;
 use strowger_link::{
-    AnswerBody, Ask, AskId, CallFacts, Fact, Grant, Granted, Hints, LegId, LegProgress, Live,
-    LiveState, Octets, Party, Reason, RecordId, SlotRef, Tick, Up,
+    AnswerBody, Ask, AskId, CallFacts, Fact, Grant, Hints, LegId, LegProgress, Live, LiveState,
+    Octets, Party, Reason, RecordId, SlotRef, Tick, Up,
 };
 use talk::Talk;
 
@@ -124,8 +124,7 @@ impl Call {
 
     /// A new total of talk time is in force.
     fn note_grant(&mut self, grant: Grant, state: SlotState, cx: &mut Cx<'_>) {
-        let Grant { ms, last, .. } = grant;
-        self.facts.detail(Fact::Granted(Granted { at: cx.now, ms, last }));
+        self.facts.grant(grant, cx.now);
         self.write_slot(state, cx);
     }
 

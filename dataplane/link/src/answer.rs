@@ -132,6 +132,8 @@ wire_struct! {
     pub struct Grant {
         /// From answer, milliseconds; `u64::MAX` = no lease.
         pub ms: u64,
+        /// So much of it, from answer, an allowance pays, milliseconds. It never falls.
+        pub free_ms: u64,
         /// Nothing will be added: cut at the end, no Extend is asked.
         pub last: bool,
         /// At the end without an answer: go on instead of cutting (a setting of the account).

@@ -175,6 +175,8 @@ wire_struct! {
         pub used_ms: u64,
         /// Talk time granted so far, milliseconds from answer.
         pub granted_ms: u64,
+        /// So much of it an allowance pays.
+        pub free_ms: u64,
         /// Settlement of the answer, echoed.
         pub settlement: Octets,
     }

@@ -271,6 +271,8 @@ wire_struct! {
         pub at: Tick,
         /// Milliseconds from answer.
         pub ms: u64,
+        /// So many of them an allowance pays.
+        pub free_ms: u64,
         /// The last slice.
         pub last: bool,
     }

@@ -145,6 +145,7 @@ fn asks() -> Vec<(&'static str, AskBody)> {
                 call: AskId(9),
                 used_ms: 30_000,
                 granted_ms: 60_000,
+                free_ms: 9,
                 settlement: octets(),
             }),
         ),
@@ -237,7 +238,7 @@ fn refuse() -> Refuse {
 }
 
 fn answers() -> Vec<(&'static str, AnswerBody)> {
-    let grant = Grant { ms: 60_000, last: false, go_on: true };
+    let grant = Grant { ms: 60_000, free_ms: 2_000, last: false, go_on: true };
     vec![
         ("answer.refuse", AnswerBody::Refuse(refuse())),
         (
@@ -325,7 +326,7 @@ fn facts() -> CallFacts {
             }),
             Fact::LegProgress(LegProgress { leg: 1, at, status: 180 }),
             Fact::LegAnswered(LegAnswered { leg: 1, at }),
-            Fact::Granted(Granted { at, ms: 60_000, last: true }),
+            Fact::Granted(Granted { at, ms: 60_000, free_ms: 7, last: true }),
             Fact::Joined(Pair { a: 0, b: 1, at }),
             Fact::Parted(Pair { a: 0, b: 1, at }),
             Fact::LegEnded(Box::new(LegEnded {
@@ -420,7 +421,7 @@ fn frames_down() {
     };
     down("edge", &Down::Edge(Box::new(edge)));
     down("stored", &Down::Stored(6));
-    let grant = Grant { ms: 90_000, last: true, go_on: false };
+    let grant = Grant { ms: 90_000, free_ms: 0, last: true, go_on: false };
     down("lengthen", &Down::Lengthen(Lengthen { ask: AskId(7), leg: leg(), grant }));
 }
 
@@ -438,7 +439,7 @@ fn journal_payloads() {
     let originate = Originate {
         first: branch(),
         second: branch(),
-        grant: Grant { ms: 1, last: true, go_on: false },
+        grant: Grant { ms: 1, free_ms: 1, last: true, go_on: false },
         settlement: Octets(vec![1]),
         ask: AskId(2),
         deadline_ms: 3,

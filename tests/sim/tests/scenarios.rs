@@ -151,7 +151,7 @@ fn originate() -> Verb {
     let args = Originate {
         first: branch(0, "1001"),
         second: branch(1, "1002"),
-        grant: Grant { ms: u64::MAX, last: false, go_on: false },
+        grant: Grant { ms: u64::MAX, free_ms: 0, last: false, go_on: false },
         settlement: Octets(Settlement::free(plan::TENANT).encode().expect("a settlement")),
         ask: AskId(1 << 54),
         deadline_ms: 30_000,

@@ -2,15 +2,15 @@
 
 use crate::limits::{CONNECTION_MS_MAX, DRAIN_MS_MAX, HEAD_MS_MAX, READY_MS_MAX, REQUEST_MS_MAX};
 use crate::{
-    AccountBalance, AccountHold, Api, CallId, Live, LiveCall, MetricsWriter, MoneyOrder,
-    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
+    AccountBalance, AccountHold, AllowancePool, Api, CallId, Live, LiveCall, MetricsWriter,
+    MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
 };
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use strowger_model::AccountId;
-use strowger_store::{MoneyRequest, Scope, Store};
+use strowger_model::{AccountId, Allowance, AllowanceId};
+use strowger_store::{MoneyRequest, NewAllowance, Scope, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -45,6 +45,14 @@ impl Live for Mute {
     }
 
     fn holds(&self, _: AccountId, _: Option<CallId>, _: usize) -> Reply<'_, Vec<AccountHold>> {
+        Box::pin(pending())
+    }
+
+    fn pools(&self, _: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>> {
+        Box::pin(pending())
+    }
+
+    fn give(&self, _: NewAllowance) -> Reply<'_, Result<Allowance, MoneyRefusal>> {
         Box::pin(pending())
     }
 

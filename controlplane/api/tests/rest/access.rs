@@ -20,8 +20,9 @@ fn check_unauthorized(response: &Response, what: &str) {
 
 #[test]
 fn every_endpoint_with_every_state_of_the_token() {
-    let server = Server::start();
     for endpoint in endpoints() {
+        // One each: their wrong tokens together would be too many.
+        let server = Server::start();
         let target = target(&endpoint);
         for (state, token, is_good) in
             [("none", None, false), ("wrong", Some("wrong"), false), ("good", Some(OWNER), true)]

@@ -112,5 +112,5 @@ fn parameters_of_the_document_are_taken() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 19);
+    assert_eq!(checked, 21);
 }

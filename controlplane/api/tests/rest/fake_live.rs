@@ -3,13 +3,14 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_api::{
-    AccountBalance, AccountHold, CallId, CallState, Live, LiveCall, MetricsWriter, MoneyOrder,
-    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
+    AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MetricsWriter,
+    MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
 };
 use strowger_model::{
-    AccountId, Amount, Binding, CdrId, SubscriberId, TenantId, Transport, TrunkId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, SubscriberId, TenantId, Transport,
+    TrunkId,
 };
-use strowger_store::{MoneyRequest, NewMoney, Scope};
+use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Scope};
 
 pub(crate) struct FakeLive {
     calls: Vec<LiveCall>,
@@ -21,6 +22,8 @@ pub(crate) struct FakeLive {
     pub(crate) ended: Mutex<Vec<(CallId, String)>>,
     /// Money that moved.
     pub(crate) moved: Mutex<Vec<MoneyRequest>>,
+    /// Free time that was given.
+    pub(crate) given: Mutex<Vec<NewAllowance>>,
 }
 
 fn call(id: u64, tenant: i64, state: CallState) -> LiveCall {
@@ -77,6 +80,7 @@ impl FakeLive {
             is_dead: AtomicBool::new(false),
             ended: Mutex::default(),
             moved: Mutex::default(),
+            given: Mutex::default(),
         }
     }
 
@@ -166,6 +170,26 @@ impl Live for FakeLive {
         let done = MoneyRequest { id: i64::try_from(moved.len()).unwrap() + 1, money };
         moved.push(done.clone());
         self.say(Ok(done))
+    }
+
+    fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>> {
+        // The till knows the first of them only.
+        let first = allowances.into_iter().take(1);
+        let pool = |allowance| AllowancePool { allowance, used_ms: 1_500, reserved_ms: 60_000 };
+        self.say(first.map(pool).collect())
+    }
+
+    fn give(&self, new: NewAllowance) -> Reply<'_, Result<Allowance, MoneyRefusal>> {
+        let mut given = self.given.lock().unwrap();
+        let at = given.iter().position(|known| known.key == new.key);
+        let at = at.unwrap_or_else(|| {
+            given.push(new.clone());
+            given.len() - 1
+        });
+        let same = given[at].allowance == new.allowance;
+        let id = AllowanceId(i64::try_from(at).unwrap() + 1);
+        let done = Allowance { id, ..new.allowance };
+        self.say(if same { Ok(done) } else { Err(MoneyRefusal::OtherRequest) })
     }
 
     fn readiness(&self) -> Reply<'_, Readiness> {

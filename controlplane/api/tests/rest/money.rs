@@ -140,3 +140,59 @@ fn balances_holds_and_entries_are_shown() {
     let ids: Vec<_> = whole.as_array().unwrap().iter().map(|e| e["id"].clone()).collect();
     assert_eq!(seen, ids);
 }
+
+#[test]
+fn free_time_is_given_once_for_each_key_and_listed() {
+    let server = Server::start();
+    let target = "/api/v1/accounts/1/allowances";
+    let body = |change: (&str, &str)| {
+        let mut members = json!({
+            "name": "Bundle", "prefix": "44", "seconds": "600",
+            "from": "2023-11-14T22:13:20Z", "until": "2023-12-14T22:13:20+00:00",
+        });
+        members[change.0] = json!(change.1);
+        members.to_string()
+    };
+    let usual = body(("name", "Bundle"));
+    let first = server.pay(target, "k", &usual);
+    let expect = json!({
+        "id": "1", "account": "1", "name": "Bundle", "prefix": "44",
+        "granted_ms": 600_000, "used_ms": 0, "reserved_ms": 0,
+        "from": "2023-11-14T22:13:20.000000Z", "until": "2023-12-14T22:13:20.000000Z",
+    });
+    assert_eq!((first.status, first.json()), (201, expect.clone()));
+    assert_eq!(server.pay(target, "k", &usual).json(), expect);
+    let other = server.pay(target, "k", &body(("seconds", "601")));
+    assert_eq!((other.status, other.field().as_str()), (422, "Idempotency-Key"));
+    for (field, value) in [
+        ("seconds", "0"),
+        ("seconds", "-1"),
+        ("seconds", "1.5"),
+        ("seconds", "4294967296"),
+        ("prefix", "+44"),
+        ("from", "now"),
+        ("until", "2023-11-14T22:13:20Z"),
+        ("name", "\u{1}"),
+        ("minutes", "1"),
+    ] {
+        let response = server.pay(target, "x", &body((field, value)));
+        assert_eq!((response.status, response.field().as_str()), (400, field), "{value}");
+    }
+    assert_eq!(server.pay("/api/v1/accounts/99/allowances", "k", &usual).status, 404);
+    let given = server.live.given.lock().unwrap();
+    assert_eq!((given.len(), given[0].actor.as_str()), (1, "admin"));
+    drop(given);
+    // Two in the sample; the till knows one of them.
+    let page = server.get(&format!("{target}?limit=1")).json();
+    let expect = json!([{
+        "id": "1", "account": "1", "name": "A", "prefix": "",
+        "granted_ms": 120_000, "used_ms": 1_500, "reserved_ms": 60_000,
+        "from": "1970-01-01T00:00:00.000000Z", "until": "2023-11-14T22:13:20.000000Z",
+    }]);
+    assert_eq!(page["items"], expect, "{page:#}");
+    let next = page["next"].as_str().unwrap();
+    let page = server.get(&format!("{target}?next={next}")).json();
+    let second = &page["items"][0];
+    assert_eq!((&second["id"], &second["prefix"]), (&json!("2"), &json!("44")), "{page:#}");
+    assert_eq!(page["next"], json!(null));
+}

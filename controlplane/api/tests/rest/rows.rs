@@ -1,7 +1,7 @@
 //! Rows and records that the tests read.
 
 use strowger_model::*;
-use strowger_store::{Position, Scope, Store};
+use strowger_store::{NewAllowance, Position, Scope, Store};
 
 /// Token for everything.
 pub(crate) const OWNER: &str = "owner-0123456789abcdef";
@@ -126,6 +126,8 @@ fn charge(kind: ChargeKind, account: i64) -> Charge {
         vat_ppm: 200_000,
         gross: Amount(900),
         charged_ms: 1000,
+        free_ms: 0,
+        allowance: None,
         step_ms: 1000,
         unit_price: Price(450_000),
         price_currency: Currency::new("KWD", 3).unwrap(),
@@ -263,6 +265,21 @@ pub(crate) async fn write(store: &Store) {
     w.insert_account(&account(3, 1)).await.unwrap();
     w.insert_subscriber(&subscriber(3, 1)).await.unwrap();
     w.insert_trunk(&trunk(3, 1)).await.unwrap();
+    for (key, prefix, seconds) in [("A", None, 120), ("B", Some("44"), 60)] {
+        let allowance = Allowance {
+            id: AllowanceId(0),
+            tenant: TenantId(1),
+            account: AccountId(1),
+            name: key.to_owned(),
+            prefix: prefix.map(digits),
+            seconds,
+            from_us: 0,
+            until_us: 1_700_000_000_000_000,
+        };
+        let (key, actor) = (key.to_owned(), "admin".to_owned());
+        let new = NewAllowance { allowance, key, actor, at_us: 1 };
+        w.insert_allowance(&new).await.unwrap();
+    }
     w.insert_token("admin", "owner", &strowger_api::token_hash(OWNER), 1).await.unwrap();
     let hash = strowger_api::token_hash(TENANT);
     let scope = Scope::Tenant(TenantId(2));

@@ -11,6 +11,8 @@ pub(super) struct Call<'a> {
     pub(super) started_at: Tick,
     /// Longest talk time granted; `None` = no lease.
     pub(super) granted_ms: Option<u64>,
+    /// So much of it an allowance pays.
+    pub(super) free_ms: u64,
     pub(super) ended: Option<&'a CallEnded>,
     legs: Vec<Leg<'a>>,
     /// Place of the caller's leg in `legs`.
@@ -33,6 +35,7 @@ impl<'a> Call<'a> {
             began: None,
             started_at: facts.facts.iter().map(Fact::at).min().unwrap_or_default(),
             granted_ms: None,
+            free_ms: 0,
             ended: None,
             legs: Vec::new(),
             caller: None,
@@ -72,6 +75,7 @@ impl<'a> Call<'a> {
             Fact::Granted(granted) => {
                 let lease = (granted.ms != u64::MAX).then_some(granted.ms);
                 self.granted_ms = self.granted_ms.max(lease);
+                self.free_ms = self.free_ms.max(granted.free_ms);
             }
             Fact::Ended(ended) => self.ended = self.ended.or(Some(ended)),
         }

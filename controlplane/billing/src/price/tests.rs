@@ -98,6 +98,29 @@ fn each_level_pays_the_one_above() {
 }
 
 #[test]
+fn an_allowance_pays_for_the_first_level_what_was_granted_last() {
+    let call = CALL.replacen("20 out 1", "10 grant 75000 free 75000\n 20 out 1", 1);
+    let mut settlement = chain();
+    // Without one in the settlement the words of the grant mean nothing.
+    assert_eq!(priced(&call, &settlement), priced(CALL, &settlement));
+    settlement.allowance = Some(strowger_model::AllowanceId(8));
+    assert_eq!(priced(CALL, &settlement).customer.unwrap().free_ms, 0);
+    let whole = priced(&call, &settlement);
+    assert_eq!(lines(&whole)[0], "Customer 1 to 20: 0 ms 0.00000000");
+    assert_eq!(lines(&whole)[1], "Reseller 2 to 30: 61000 ms 0.30500000");
+    let customer = whole.customer.unwrap();
+    assert_eq!((customer.free_ms, customer.allowance), (61_000, settlement.allowance));
+    let part = call.replacen("75000 free 75000", "60000 free 20000", 1);
+    let part = part.replacen("62500 end", "9000 grant 90000 free 30000\n 62500 end", 1);
+    let cdr = priced(&part, &settlement);
+    assert_eq!(lines(&cdr)[0], "Customer 1 to 20: 31000 ms 0.31000000");
+    assert_eq!(cdr.customer.unwrap().free_ms, 30_000);
+    let unanswered = UNANSWERED.replacen("20 out 1", "10 grant 75000 free 75000\n 20 out 1", 1);
+    let customer = priced(&unanswered, &settlement).customer.unwrap();
+    assert_eq!((customer.free_ms, customer.allowance), (0, None));
+}
+
+#[test]
 fn an_unanswered_call_costs_nobody_anything() {
     let cdr = priced(UNANSWERED, &chain());
     assert_eq!(

@@ -71,8 +71,13 @@ fn reference_charged(measure: &Measure, billable_ms: u64) -> u64 {
 }
 
 /// Net and gross as whole ledger units.
-fn reference(terms: &Terms, billable_ms: u64) -> (i128, i128) {
+fn reference(terms: &Terms, billable_ms: u64, covered_ms: u64) -> (i128, i128) {
+    if covered_ms > 0 && billable_ms <= covered_ms {
+        return (0, 0);
+    }
     let Pricing { measure, prices, fee, currency, discount } = &terms.pricing;
+    let free_ms = measure.free_ms.max(u32::try_from(covered_ms).unwrap());
+    let measure = &Measure { free_ms, ..*measure };
     let mode = terms.rounding.mode;
     let begin = u64::from(measure.free_ms);
     let end = begin + reference_charged(measure, billable_ms);
@@ -118,7 +123,7 @@ fn prices_of_known_calls() {
         ("0.01", 0, "0"),
         ("0", 3_600_000, "0"),
     ] {
-        let rated = rate(&flat(price), Some(ms)).unwrap();
+        let rated = rate(&flat(price), Some(ms), 0).unwrap();
         assert_eq!(rated.gross, Amount::parse(cost, euro()).unwrap(), "{price} {ms}");
         assert_eq!(rated.net, rated.gross);
     }
@@ -130,7 +135,7 @@ fn every_part_of_the_order_counts() {
     let with = |change: fn(&mut Terms)| {
         let mut terms = base;
         change(&mut terms);
-        let rated = rate(&terms, Some(90_500)).unwrap();
+        let rated = rate(&terms, Some(90_500), 0).unwrap();
         (rated.charged_ms, rated.net.print(euro()), rated.gross.print(euro()))
     };
     let check = |change, charged, net: &str, gross: &str| {
@@ -180,31 +185,73 @@ fn an_attempt_without_answer_costs_nothing() {
     let mut terms = flat("1");
     terms.pricing.fee = Amount(7);
     terms.pricing.measure.minimum_ms = 60_000;
-    let rated = rate(&terms, None).unwrap();
+    let rated = rate(&terms, None, 0).unwrap();
     assert_eq!((rated.net, rated.gross, rated.charged_ms), (Amount::ZERO, Amount::ZERO, 0));
-    assert_eq!(rate(&terms, Some(0)).unwrap().charged_ms, 60_000);
+    assert_eq!(rate(&terms, Some(0), 0).unwrap().charged_ms, 60_000);
 }
 
 #[test]
 fn what_does_not_fit_is_an_error() {
     let mut terms = Terms::flat(Price(i64::MAX), euro()).unwrap();
-    assert_eq!(rate(&terms, Some(u64::MAX)), Err(Overflow));
+    assert_eq!(rate(&terms, Some(u64::MAX), 0), Err(Overflow));
     terms.exchange = Exchange::new(i64::MAX, euro()).unwrap();
-    assert_eq!(rate(&terms, Some(u64::MAX)), Err(Overflow));
+    assert_eq!(rate(&terms, Some(u64::MAX), 0), Err(Overflow));
     terms.vat_ppm = u32::MAX;
-    assert_eq!(rate(&terms, Some(60_000)), Err(Overflow));
+    assert_eq!(rate(&terms, Some(60_000), 0), Err(Overflow));
     terms.rounding = Rounding { digits: RAW_DIGITS, mode: RoundingMode::Up };
-    assert_eq!(rate(&terms, Some(60_000)), Err(Overflow));
+    assert_eq!(rate(&terms, Some(60_000), 0), Err(Overflow));
+}
+
+#[test]
+fn an_allowance_pays_the_beginning_and_the_tariff_the_rest() {
+    let mut terms = flat("0.60");
+    terms.pricing.fee = Amount(5_000_000);
+    terms.pricing.measure.minimum_ms = 10_000;
+    let check = |terms: &Terms, ms, covered_ms, free_ms, charged_ms, gross: &str| {
+        let rated = rate(terms, Some(ms), covered_ms).unwrap();
+        assert_eq!((rated.free_ms, rated.charged_ms), (free_ms, charged_ms), "{ms} {covered_ms}");
+        assert_eq!(rated.gross.print(euro()), gross, "{ms} {covered_ms}");
+    };
+    // Without one, fee and minimum are due on answer.
+    check(&terms, 0, 0, 0, 10_000, "0.15000000");
+    check(&terms, 30_000, 0, 0, 30_000, "0.35000000");
+    // Inside it nothing is due; what it pays is rounded up to the step.
+    check(&terms, 0, 20_000, 0, 0, "0.00000000");
+    check(&terms, 19_001, 20_000, 20_000, 0, "0.00000000");
+    check(&terms, 20_000, 20_000, 20_000, 0, "0.00000000");
+    check(&terms, 500, 700, 700, 0, "0.00000000");
+    // Behind it fee and minimum are.
+    check(&terms, 20_001, 20_000, 20_000, 10_000, "0.15000000");
+    check(&terms, 35_500, 20_000, 20_000, 16_000, "0.21000000");
+    // A price that changes does so at its time of the call.
+    let cheap = Segment { until_ms: FOREVER_MS, price: Price(60_000_000) };
+    let dear = Segment { until_ms: 30_000, price: Price(600_000_000) };
+    terms.pricing.prices = Prices::new(&[dear, cheap]).unwrap();
+    check(&terms, 40_000, 20_000, 20_000, 20_000, "0.16000000");
+    // The tariff's own free amount goes on beside it; what is free after takes nothing of it.
+    terms.pricing.measure.free_ms = 30_000;
+    check(&terms, 40_000, 20_000, 20_000, 10_000, "0.06000000");
+    terms.pricing.measure.free_after_ms = 15_000;
+    check(&terms, 18_000, 20_000, 15_000, 0, "0.00000000");
+    assert_eq!(rate(&terms, None, 20_000).unwrap().free_ms, 0);
+}
+
+/// Mostly none, else some minutes.
+fn covered() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 1..900_000_u64]
 }
 
 proptest! {
     #[test]
-    fn equals_exact_fractions(terms in terms(), ms in 0..4_000_000_u64) {
-        let rated = rate(&terms, Some(ms)).unwrap();
-        let (net, gross) = reference(&terms, ms);
-        prop_assert_eq!(rated.charged_ms, reference_charged(&terms.pricing.measure, ms));
+    fn equals_exact_fractions(terms in terms(), ms in 0..4_000_000_u64, covered in covered()) {
+        let rated = rate(&terms, Some(ms), covered).unwrap();
+        let (net, gross) = reference(&terms, ms, covered);
+        if covered == 0 {
+            prop_assert_eq!(rated.charged_ms, reference_charged(&terms.pricing.measure, ms));
+        }
         prop_assert_eq!((i128::from(rated.net.0), i128::from(rated.gross.0)), (net, gross));
         prop_assert!(rated.net <= rated.gross);
+        prop_assert!(rated.free_ms <= covered);
     }
 
     #[test]
@@ -212,24 +259,31 @@ proptest! {
         terms in terms(),
         a in 0..4_000_000_u64,
         b in prop_oneof![0..4_000_000_u64, 0..2_000_u64],
+        covered in covered(),
     ) {
-        let (short, long) = (rate(&terms, Some(a)).unwrap(), rate(&terms, Some(a + b)).unwrap());
+        let rated = |ms| rate(&terms, Some(ms), covered).unwrap();
+        let (short, long) = (rated(a), rated(a + b));
         prop_assert!(short.gross <= long.gross && short.net <= long.net);
+        prop_assert!(short.free_ms <= long.free_ms);
     }
 
     #[test]
-    fn never_above_its_bound(terms in terms(), ms in 0..4_000_000_u64) {
-        let bound = terms.bound().unwrap();
+    fn never_above_its_bound(terms in terms(), ms in 0..4_000_000_u64, covered in covered()) {
+        let bound = terms.bound().unwrap().behind(covered);
         let mut up = terms;
         up.rounding.mode = RoundingMode::Up;
-        prop_assert!(rate(&terms, Some(ms)).unwrap().gross <= bound.cost_up(ms));
-        prop_assert_eq!(rate(&up, Some(ms)).unwrap().gross, bound.cost_up(ms));
+        prop_assert!(rate(&terms, Some(ms), covered).unwrap().gross <= bound.cost_up(ms));
+        prop_assert_eq!(rate(&up, Some(ms), covered).unwrap().gross, bound.cost_up(ms));
     }
 
     #[test]
-    fn a_call_within_what_is_afforded_is_paid(terms in terms(), balance in 0..5_000_000_000_i64) {
-        if let Some(ms) = terms.bound().unwrap().ms_for(Amount(balance)) {
-            prop_assert!(rate(&terms, Some(ms.min(1 << 39))).unwrap().gross.0 <= balance);
+    fn a_call_within_what_is_afforded_is_paid(
+        terms in terms(),
+        balance in 0..5_000_000_000_i64,
+        covered in covered(),
+    ) {
+        if let Some(ms) = terms.bound().unwrap().behind(covered).ms_for(Amount(balance)) {
+            prop_assert!(rate(&terms, Some(ms.min(1 << 39)), covered).unwrap().gross.0 <= balance);
         }
     }
 }

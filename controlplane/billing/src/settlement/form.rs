@@ -1,17 +1,17 @@
-//! The bytes of a settlement, version 2.
+//! The bytes of a settlement, version 3.
 //!
 //! Version byte, tenant, hold, snapshot, beginning and longest duration (not in version 1),
-//! number, destination, caller, levels, hops. Ids are signed, the rest unsigned varints; an
-//! optional value is announced by a bit of a flags byte before it.
+//! allowance (not in versions 1 and 2), number, destination, caller, levels, hops. Ids are signed,
+//! the rest unsigned varints; an optional value is announced by a bit of a flags byte before it.
 
 use super::{CALLER_NUMBER_MAX, Caller, Hop, Level};
 use crate::compact::{Form, Reader, Writer};
 use crate::{BadSettlement, BadTerms, Terms};
 use core::num::NonZeroU32;
 use strowger_model::{
-    AccountId, Amount, Currency, Digits, Exchange, FOREVER_MS, Measure, NUMBER_MAX, OrganizationId,
-    Price, Prices, Pricing, RateId, Rounding, RoundingMode, SEGMENTS_MAX, Segment, SubscriberId,
-    TariffId, TrunkId,
+    AccountId, AllowanceId, Amount, Currency, Digits, Exchange, FOREVER_MS, Measure, NUMBER_MAX,
+    OrganizationId, Price, Prices, Pricing, RateId, Rounding, RoundingMode, SEGMENTS_MAX, Segment,
+    SubscriberId, TariffId, TrunkId,
 };
 
 /// One bit of a flags byte.
@@ -46,6 +46,20 @@ impl Form for Option<Digits> {
         let digits = Digits::parse(input.text(NUMBER_MAX)?);
         let digits = digits.map_err(|_| BadSettlement::Malformed)?;
         Ok((!digits.is_empty()).then_some(digits))
+    }
+}
+
+impl Form for Option<AllowanceId> {
+    fn write(&self, out: &mut Writer) {
+        out.byte(flags([self.is_some()]));
+        if let Some(id) = self {
+            out.signed(id.0);
+        }
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, BadSettlement> {
+        let has = known(input.byte()?, 1)?;
+        when(flag(has, 0), || input.signed().map(AllowanceId))
     }
 }
 

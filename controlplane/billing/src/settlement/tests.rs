@@ -52,6 +52,7 @@ fn small() -> Settlement {
         snapshot: 300,
         began_us: 1_700_000_000_000_000,
         ms_max: 7_200_000,
+        allowance: Some(AllowanceId(33)),
         number: Digits::parse("442079460000").ok(),
         destination: Digits::parse("4420").ok(),
         caller: Caller {
@@ -66,7 +67,7 @@ fn small() -> Settlement {
     }
 }
 
-/// Everything behind the number of the snapshot, the same in both versions.
+/// Everything behind the number of the snapshot, the same in all versions.
 const REST: &str = concat!(
     "0c3434323037393436303030300434343230050ad20f043130",
     "303101010a0c0000c0bbdd0be807204555520280a8d6b9070200129a019c0101149a019c013f",
@@ -78,21 +79,28 @@ const REST: &str = concat!(
 fn golden_bytes() {
     let bytes = small().encode().unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let golden = format!("0202878080808080808001ac028080f2818389850680bab703{REST}");
+    let golden = format!("0302878080808080808001ac028080f2818389850680bab7030142{REST}");
     assert_eq!(hex, golden);
     assert_eq!(Settlement::decode(&bytes), Ok(small()));
 }
 
 #[test]
-fn the_version_before_is_still_read() {
-    let hex = format!("0102878080808080808001ac02{REST}");
-    let pairs = hex.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-    let bytes: Vec<u8> = pairs.map(byte).collect();
-    let expect = Settlement { began_us: 0, ms_max: 0, ..small() };
-    assert_eq!(Settlement::decode(&bytes), Ok(expect));
-    for length in 0..bytes.len() {
-        assert!(Settlement::decode(&bytes[..length]).is_err(), "{length}");
+fn the_versions_before_are_still_read() {
+    let second = Settlement { allowance: None, ..small() };
+    let first = Settlement { began_us: 0, ms_max: 0, ..second.clone() };
+    for (head, expect) in [
+        ("0102878080808080808001ac02", first),
+        ("0202878080808080808001ac028080f2818389850680bab703", second),
+    ] {
+        let hex = format!("{head}{REST}");
+        let pairs = hex.as_bytes().chunks(2);
+        let byte =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let bytes: Vec<u8> = pairs.map(byte).collect();
+        assert_eq!(Settlement::decode(&bytes), Ok(expect));
+        for length in 0..bytes.len() {
+            assert!(Settlement::decode(&bytes[..length]).is_err(), "{length}");
+        }
     }
 }
 

@@ -42,6 +42,40 @@ fn bounds() -> impl Strategy<Value = CostBound> {
     )
 }
 
+/// Half of them behind an allowance.
+fn some_behind() -> impl Strategy<Value = CostBound> {
+    let covered = prop_oneof![Just(0_u64), 1..900_000_u64];
+    (bounds(), covered).prop_map(|(bound, covered_ms)| bound.behind(covered_ms))
+}
+
+#[test]
+fn behind_an_allowance_fee_and_minimum_wait_for_the_part_in_money() {
+    let euro = Currency::new("EUR", 2).unwrap();
+    let step_ms = NonZeroU32::new(6_000).unwrap();
+    let measure = Measure { step_ms, minimum_ms: 12_000, free_ms: 0, free_after_ms: 90_000 };
+    let dear = Segment { until_ms: FOREVER_MS, price: Price(600_000_000) };
+    let pricing = Pricing {
+        measure,
+        prices: Prices::new(&[Segment { until_ms: 40_000, price: Price(60_000_000) }, dear])
+            .unwrap(),
+        fee: Amount(7_000_000),
+        currency: euro,
+        discount: 0,
+    };
+    let bound = CostBound::new(pricing, 8, Exchange::same(euro), 0).unwrap().behind(30_000);
+    assert_eq!((bound.cost_up(0), bound.cost_up(30_000)), (Amount(0), Amount(0)));
+    // 12 s from the 30th on: 10 s at 0.001 and 2 s at 0.01, and the fee.
+    assert_eq!(bound.cost_up(30_001), Amount(7_000_000 + 1_000_000 + 2_000_000));
+    assert_eq!(bound.ms_for(Amount(9_999_999)), Some(30_000));
+    assert_eq!(bound.ms_for(Amount(0)), Some(30_000));
+    assert_eq!(bound.ms_for(Amount(-1)), None);
+    assert_eq!(bound.whole_steps(30_001), 36_000);
+    for (billable, used) in [(0, 0), (1, 6_000), (30_000, 30_000), (31_000, 30_000)] {
+        assert_eq!(measure.free_used_ms(billable, 30_000), used);
+    }
+    assert_eq!(measure.free_used_ms(500_000, 500_000), 90_000);
+}
+
 #[test]
 fn lists_of_prices_are_checked() {
     let at = |until_ms, price| Segment { until_ms, price: Price(price) };
@@ -135,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn the_bound_and_its_inverse(bound in bounds(), balance in -5..40_000_000_000_i64) {
+    fn the_bound_and_its_inverse(bound in some_behind(), balance in -5..40_000_000_000_i64) {
         match bound.ms_for(Amount(balance)) {
             Some(u64::MAX) => prop_assert!(bound.cost_up(u64::MAX).0 <= balance),
             Some(ms) => {
@@ -148,7 +182,7 @@ proptest! {
 
     #[test]
     fn a_longer_call_never_costs_less(
-        bound in bounds(),
+        bound in some_behind(),
         a in 0..5_000_000_u64,
         b in 0..5_000_000_u64,
     ) {
@@ -156,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn an_aligned_slice_wastes_nothing(bound in bounds(), ms in 1..5_000_000_u64) {
+    fn an_aligned_slice_wastes_nothing(bound in some_behind(), ms in 1..5_000_000_u64) {
         let aligned = bound.align(ms);
         let step = u64::from(bound.pricing.measure.step_ms.get());
         prop_assert!(aligned > 0 && aligned.saturating_add(step) > ms);
@@ -164,7 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn what_stops_growing_has_a_most(bound in bounds()) {
+    fn what_stops_growing_has_a_most(bound in some_behind()) {
         let far = bound.cost_up(DURATION_MAX_MS - 1);
         if let Some(most) = bound.most() {
             prop_assert_eq!(most, far);

@@ -68,13 +68,27 @@ pub enum LimitOf {
     Trunk(TrunkId),
 }
 
-/// The answer of a plan, with the talk time that the till granted: milliseconds from answer
-/// (`u64::MAX` = no lease), and whether nothing will be added. A plan without
-/// [`Plan::admit`] has no lease: `finish(plan, u64::MAX, true)`.
+/// Talk time that was granted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TalkTime {
+    /// Milliseconds from answer; `u64::MAX` = no lease.
+    pub ms: u64,
+    /// So much of it an allowance pays.
+    pub free_ms: u64,
+    /// Nothing will be added.
+    pub last: bool,
+}
+
+/// As long as it likes, without another question.
+pub const NO_LEASE: TalkTime = TalkTime { ms: u64::MAX, free_ms: 0, last: true };
+
+/// The answer of a plan, with the talk time that the till granted. A plan without
+/// [`Plan::admit`] has no lease: [`NO_LEASE`].
 #[must_use]
-pub fn finish(plan: Plan, ms: u64, last: bool) -> Answer {
+pub fn finish(plan: Plan, granted: TalkTime) -> Answer {
     let mut go = plan.go;
-    go.grant = Grant { ms, last, go_on: plan.go_on };
+    let TalkTime { ms, free_ms, last } = granted;
+    go.grant = Grant { ms, free_ms, last, go_on: plan.go_on };
     Answer { ask: plan.ask, body: AnswerBody::Go(Box::new(go)) }
 }
 
@@ -215,7 +229,7 @@ impl<'a> Attempt<'a> {
             prelude: None,
             stages: way.stages,
             on_exhausted: exhausted(way.on_exhausted),
-            grant: Grant { ms: 0, last: true, go_on: false },
+            grant: Grant { ms: 0, free_ms: 0, last: true, go_on: false },
             max_ms: talk_ms_max(sender),
             media: media_policy(sender.tenant, nated),
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),

@@ -588,7 +588,7 @@ fn emergency_calls_need_no_credit_and_pass_no_limit() {
     let Verdict::Go(plan) = Switch::new(rows).decide("1001 dials 112").verdict else { panic!() };
     assert_eq!(plan.admit, None);
     assert!(plan.go.stages.iter().flat_map(|s| &s.branches).all(|b| b.gauges.is_empty()));
-    let answer = finish(*plan, u64::MAX, true);
+    let answer = finish(*plan, NO_LEASE);
     let AnswerBody::Go(go) = answer.body else { panic!() };
     assert_eq!(go.grant.ms, u64::MAX);
 }
@@ -615,8 +615,10 @@ fn what_the_till_is_asked() {
     assert!(settlement.levels.is_empty() && settlement.hops.is_empty());
     assert_eq!(settlement.hold, 0, "nothing is held for it");
     assert_eq!(settlement.caller.account, Some(AccountId(1)));
-    let AnswerBody::Go(go) = finish(*plan, 60_000, false).body else { panic!() };
+    let granted = TalkTime { ms: 60_000, free_ms: 7, last: false };
+    let AnswerBody::Go(go) = finish(*plan, granted).body else { panic!() };
     assert_eq!((go.grant.ms, go.grant.last, go.grant.go_on), (60_000, false, true));
+    assert_eq!(go.grant.free_ms, 7);
 }
 
 #[test]

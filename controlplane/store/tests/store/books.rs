@@ -3,8 +3,8 @@
 use crate::engine::{Db, on_both};
 use crate::sample::{record, sample, write_all};
 use sqlx::Row;
-use strowger_model::{Cdr, TenantId};
-use strowger_store::{Finding, Position, Reader};
+use strowger_model::{AccountId, Allowance, AllowanceId, Cdr, Digits, TenantId};
+use strowger_store::{Finding, NewAllowance, Position, Reader};
 
 on_both! {
     sound_books_have_no_finding
@@ -16,7 +16,68 @@ on_both! {
     a_row_that_belongs_to_nothing_is_found
     a_planted_count_is_found
     usage_is_counted_with_the_records
+    free_time_is_counted_with_the_records
     a_reader_creates_nothing
+}
+
+/// What the first record used of an allowance, and the second of another.
+async fn free_time_is_counted_with_the_records(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let free = |id, allowance, free_ms| {
+        let mut record = record(id, 0, 100, Some(1), 1);
+        let customer = record.customer.as_mut().unwrap();
+        (customer.allowance, customer.free_ms) = (Some(AllowanceId(allowance)), free_ms);
+        record
+    };
+    let new = |key: &str, prefix: Option<&str>| NewAllowance {
+        allowance: Allowance {
+            id: AllowanceId(0),
+            tenant: TenantId(1),
+            account: AccountId(1),
+            name: "n\0".into(),
+            prefix: prefix.map(|text| Digits::parse(text).unwrap()),
+            seconds: 600,
+            from_us: 5,
+            until_us: 50,
+        },
+        key: key.into(),
+        actor: "admin".into(),
+        at_us: 7,
+    };
+    let mut ids = Vec::new();
+    for new in [new("a", None), new("b", Some("44"))] {
+        let mut w = db.store.write().await.unwrap();
+        let given = w.insert_allowance(&new).await.unwrap();
+        w.commit().await.unwrap();
+        let name = "n\u{fffd}".to_owned();
+        assert_eq!(given, Allowance { id: given.id, name, ..new.allowance });
+        ids.push(given);
+    }
+    let mut w = db.store.write().await.unwrap();
+    assert!(w.insert_allowance(&new("a", None)).await.is_err(), "a key counts once");
+    drop(w);
+    let reader = db.store.reader();
+    let found = reader.allowance_with_key(AccountId(1), "b").await.unwrap();
+    assert_eq!(found.as_ref(), ids.get(1));
+    assert_eq!(reader.allowance_with_key(AccountId(2), "b").await.unwrap(), None);
+    let (a, b) = (ids[0].id.0, ids[1].id.0);
+    let mut at = Position::default();
+    for records in [vec![free(1, a, 60_000), free(2, b, 1), free(3, a, 500)], vec![free(4, a, 7)]] {
+        let to = Position { seq: at.seq + 1, ..at };
+        db.store.ingest(0, at, to, &records, 9).await.unwrap();
+        // Taken again, it counts nothing.
+        assert!(db.store.ingest(0, at, to, &records, 9).await.is_err());
+        at = to;
+    }
+    let list = reader.allowances_of(AccountId(1), None, 10).await.unwrap();
+    assert_eq!(list.iter().map(|one| one.used_ms).collect::<Vec<_>>(), [60_507, 1]);
+    assert_eq!(list.iter().map(|one| &one.allowance).collect::<Vec<_>>(), [&ids[0], &ids[1]]);
+    assert_eq!(reader.allowances_of(AccountId(1), Some(ids[0].id), 10).await.unwrap(), list[1..]);
+    assert_eq!(reader.allowances(49).await.unwrap(), list);
+    assert_eq!(reader.allowances(50).await.unwrap(), []);
+    assert_eq!(findings(db).await, []);
+    db.execute("UPDATE allowance_usage SET used_ms = used_ms + 2 WHERE used_ms = 1").await.unwrap();
+    assert_eq!(findings(db).await, [Finding::Free { allowance: b, used: 1, counted: 3 }]);
 }
 
 /// When the calls of the sample began.

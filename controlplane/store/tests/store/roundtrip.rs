@@ -118,6 +118,8 @@ impl Dice {
             vat_ppm: self.next() as u32,
             gross: Amount(net + i64::from(self.next() as u16)),
             charged_ms: self.count(),
+            free_ms: u64::from(self.next() as u32),
+            allowance: self.maybe(|d| AllowanceId(d.int())),
             step_ms: self.next() as u32,
             unit_price: Price(self.int()),
             price_currency: currency(self),

@@ -187,6 +187,8 @@ pub(crate) fn record(id: i64, part: u8, ended_us: i64, tenant: Option<i64>, acco
         vat_ppm: 0,
         gross: Amount(id),
         charged_ms: 1,
+        free_ms: 0,
+        allowance: None,
         step_ms: 1,
         unit_price: Price(1),
         price_currency: eur,

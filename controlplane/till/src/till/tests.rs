@@ -1,10 +1,12 @@
+mod free;
 mod law;
 
 use super::*;
 use crate::{Bounds, DAY, LimitAsk, MONTH, PERIODS};
 use std::num::NonZeroU32;
 use strowger_model::{
-    AccountId, CostBound, Currency, Exchange, Measure, Price, Prices, Pricing, TenantId, TrunkId,
+    AccountId, AllowanceId, CostBound, Currency, Exchange, Measure, Price, Prices, Pricing,
+    TenantId, TrunkId,
 };
 
 const EURO: i64 = 100_000_000;
@@ -85,7 +87,7 @@ impl Desk {
     }
 
     fn extend(&mut self, hold: u64, granted_ms: u64) -> String {
-        self.tell(Event::Extend { hold: HoldId(hold), granted_ms })
+        self.tell(Event::Extend { hold: HoldId(hold), granted_ms, free_ms: 0 })
     }
 
     fn settle(&mut self, hold: u64, charge: i64) -> String {
@@ -103,6 +105,7 @@ fn ask(hold: u64, accounts: &[i64]) -> Admit {
     Admit {
         hold: HoldId(hold),
         levels: accounts.iter().map(|a| Payer { key: key(*a), bound: dime() }).collect(),
+        free: None,
         limits: Vec::new(),
         ms_min: 10_000,
         ms_max: 0,
@@ -114,6 +117,7 @@ fn end(hold: u64, charge: i64) -> Settle {
     Settle {
         hold: HoldId(hold),
         lines: vec![Line { key: key(1), charge: Amount(charge) }],
+        free: None,
         at_us: 0,
     }
 }
@@ -121,7 +125,8 @@ fn end(hold: u64, charge: i64) -> Settle {
 fn print(output: Output) -> String {
     let time = |g: Granted| {
         let ms = if g.ms == u64::MAX { "all".to_owned() } else { format!("{} ms", g.ms) };
-        format!("{} {ms}{}", g.hold.0, if g.last { " last" } else { "" })
+        let free = if g.free_ms > 0 { format!(" free {}", g.free_ms) } else { String::new() };
+        format!("{} {ms}{free}{}", g.hold.0, if g.last { " last" } else { "" })
     };
     match output {
         Output::Admitted(granted) => format!("admitted {}", time(granted)),
@@ -134,6 +139,7 @@ fn print(output: Output) -> String {
         Output::Adjusted { balance, .. } => format!("adjusted to {}", balance.0),
         Output::AdjustRefused { why, .. } => format!("not adjusted: {}", print_refusal(why)),
         Output::Alarm(Alarm::Overspent { by, .. }) => format!("ALARM overspent by {}", by.0),
+        Output::Alarm(Alarm::Overdrawn { by_ms, .. }) => format!("ALARM overdrawn by {by_ms}"),
         Output::Alarm(Alarm::NoHold(hold)) => format!("ALARM no hold {}", hold.0),
         Output::Alarm(Alarm::UnknownAccount(key)) => format!("ALARM unknown {}", key.account),
         Output::Alarm(Alarm::HoldReused(hold)) => format!("ALARM reused {}", hold.0),
@@ -249,6 +255,7 @@ fn a_floor_is_an_account_s_own() {
         desk.tell(Event::Settle(Settle {
             hold: HoldId(2),
             lines: vec![Line { key: key(2), charge: Amount(5 * EURO) }],
+            free: None,
             at_us: 0,
         })),
         ""
@@ -369,14 +376,17 @@ fn states_and_events() {
     let adopt = |started| {
         let levels = ask(1, &[1]).levels;
         let (limits, granted_ms, last, ms_max) = (Vec::new(), 90_000, false, 0);
-        Event::Adopt(Adopt { hold, levels, limits, granted_ms, last, ms_max, started, at_us: 0 })
+        let (free, free_ms, at_us) = (None, 0, 0);
+        let adopt =
+            Adopt { hold, levels, free, free_ms, limits, granted_ms, last, ms_max, started, at_us };
+        Event::Adopt(adopt)
     };
     let events: [(&str, Option<Event>); 10] = [
         ("admit", Some(Event::Admit(ask(1, &[1])))),
         ("adopt ringing", Some(adopt(false))),
         ("adopt talking", Some(adopt(true))),
         ("started", Some(Event::Started(hold))),
-        ("extend", Some(Event::Extend { hold, granted_ms: 75_000 })),
+        ("extend", Some(Event::Extend { hold, granted_ms: 75_000, free_ms: 0 })),
         ("settle", Some(Event::Settle(end(1, 5)))),
         ("replay", Some(Event::Replay(end(1, 5)))),
         ("void", Some(Event::Void(hold))),
@@ -461,7 +471,7 @@ settled timeout       -        held 0 charged -5
 fn charges_of_unknown_accounts_wait_for_them() {
     let mut desk = Desk::open(0);
     let lines = vec![Line { key: key(9), charge: Amount(5) }];
-    let said = desk.tell(Event::Replay(Settle { hold: HoldId(1), lines, at_us: 0 }));
+    let said = desk.tell(Event::Replay(Settle { hold: HoldId(1), lines, free: None, at_us: 0 }));
     assert_eq!(said, "ALARM unknown 9");
     assert_eq!(desk.till.balance(key(9)), None);
     assert_eq!(desk.admit(2, &[9]), "refused 2: no account 9");
@@ -484,7 +494,7 @@ fn a_supplier_is_paid_without_a_hold() {
     desk.admit(1, &[1]);
     let pays = Line { key: key(1), charge: Amount(100) };
     let paid = Line { key: key(2), charge: Amount(-60) };
-    let settle = Settle { hold: HoldId(1), lines: vec![pays, paid], at_us: 0 };
+    let settle = Settle { hold: HoldId(1), lines: vec![pays, paid], free: None, at_us: 0 };
     assert_eq!(desk.tell(Event::Settle(settle)), "");
     assert_eq!((desk.purse(1).1, desk.purse(2).1), (-100, 60));
 }
@@ -504,6 +514,8 @@ fn boot_gives_the_truth() {
         Event::Adopt(Adopt {
             hold,
             levels,
+            free: None,
+            free_ms: 0,
             limits,
             granted_ms,
             last,
@@ -584,7 +596,7 @@ fn money_that_others_leave_lengthens() {
     assert_eq!(desk.admit(2, &[3]), "admitted 2 30000 ms last");
     // The first hangs up at once: the second gets its time.
     let lines = vec![Line { key: key(3), charge: Amount(1_000_000) }];
-    let said = desk.tell(Event::Settle(Settle { hold: HoldId(1), lines, at_us: 0 }));
+    let said = desk.tell(Event::Settle(Settle { hold: HoldId(1), lines, free: None, at_us: 0 }));
     assert_eq!(said, "lengthened 2 84000 ms last");
     assert_eq!(desk.admit(3, &[3]), "refused 3: no credit of 3");
     // A lower floor is money as well, a longest duration is none.
@@ -617,6 +629,8 @@ fn a_recharge_is_shared_by_the_calls_that_wait() {
     let adopt = Adopt {
         hold: HoldId(5),
         levels: ask(5, &[3]).levels,
+        free: None,
+        free_ms: 0,
         limits: Vec::new(),
         granted_ms: 6_000,
         last: true,
@@ -706,7 +720,7 @@ impl Desk {
 
     fn settle_7(&mut self, hold: u64, charge: i64) -> String {
         let lines = vec![Line { key: key(7), charge: Amount(charge) }];
-        self.tell(Event::Settle(Settle { hold: HoldId(hold), lines, at_us: 0 }))
+        self.tell(Event::Settle(Settle { hold: HoldId(hold), lines, free: None, at_us: 0 }))
     }
 
     /// Used and held of a period.
@@ -817,6 +831,8 @@ fn a_call_of_a_day_without_others_is_taken_up_in_its_day() {
     let adopt = Adopt {
         hold: HoldId(1),
         levels: ask(1, &[7]).levels,
+        free: None,
+        free_ms: 0,
         limits: Vec::new(),
         granted_ms: 60_000,
         last: false,

@@ -10,7 +10,7 @@ use strowger_leg::{Body, Event, Offer};
 use strowger_link::table::SlotState;
 use strowger_link::{
     AnswerBody, Ask, AskBody, Began, Branch, CallAsk, Cause, Direction, Fact, Gauge, Go, Grant,
-    Granted, Hints, LegOpened, LiveState, Octets, Party, PartyRef, Reason, Refuse, SETTLEMENT_MAX,
+    Hints, LegOpened, LiveState, Octets, Party, PartyRef, Reason, Refuse, SETTLEMENT_MAX,
     STAGES_MAX, SlotRef, Stage, Tick,
 };
 
@@ -204,8 +204,7 @@ impl Call {
         if let Some(caller) = self.leg_mut(0) {
             caller.policy = go.media;
         }
-        let Grant { ms, last, .. } = go.grant;
-        self.facts.detail(Fact::Granted(Granted { at: cx.now, ms, last }));
+        self.facts.grant(go.grant, cx.now);
         self.write_slot(SlotState::Ringing, cx);
         self.hunt(Box::new(Hunt::new(go, offer)), cx)
     }
@@ -328,7 +327,7 @@ fn emergency_go(branches: Vec<Branch>, caller: Option<strowger_link::MediaPolicy
             record: true,
             settlement: Octets::default(),
         },
-        grant: Grant { ms: u64::MAX, last: true, go_on: true },
+        grant: Grant { ms: u64::MAX, free_ms: 0, last: true, go_on: true },
         max_ms: 0,
         media: caller.unwrap_or(super::leg::unknown_policy(false)),
         settlement: Octets::default(),

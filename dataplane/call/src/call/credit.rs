@@ -111,12 +111,17 @@ impl Credit {
         self.asking = Asking::Waiting(ask);
     }
 
-    /// A new total. The next Extend is asked at half of what was added, or, when nothing was, at
-    /// half of what is left; never sooner than [`EXTEND_MS_MIN`] from now.
+    pub(crate) fn free_ms(&self) -> u64 {
+        self.grant.free_ms
+    }
+
+    /// A new total; what an allowance pays never falls. The next Extend is asked at half of what
+    /// was added, or, when nothing was, at half of what is left; never sooner than
+    /// [`EXTEND_MS_MIN`] from now.
     pub(crate) fn extended(&mut self, grant: Grant, now: Tick) {
         let before = self.answered_at.plus_ms(self.grant.ms);
         self.end_at = self.answered_at.plus_ms(grant.ms);
-        self.grant = grant;
+        self.grant = Grant { free_ms: grant.free_ms.max(self.grant.free_ms), ..grant };
         if self.grant.last || self.end_at == Tick::NEVER {
             self.asking = Asking::Done;
             return;
@@ -140,7 +145,7 @@ impl Credit {
                 if self.end_at != Tick::NEVER {
                     self.end_at = self.answered_at.plus_ms(grant.ms);
                 }
-                self.grant = grant;
+                self.grant = Grant { free_ms: grant.free_ms.max(self.grant.free_ms), ..grant };
             }
         }
         true
@@ -161,7 +166,7 @@ mod tests {
     const START: Tick = Tick(1_000 * MS);
 
     fn grant(ms: u64) -> Grant {
-        Grant { ms, last: false, go_on: false }
+        Grant { ms, free_ms: 0, last: false, go_on: false }
     }
 
     fn at_ms(ms: u64) -> Tick {
@@ -199,9 +204,22 @@ mod tests {
     }
 
     #[test]
+    fn what_an_allowance_pays_never_falls() {
+        let free = |ms, free_ms| Grant { free_ms, ..grant(ms) };
+        let mut credit = Credit::new(free(60_000, 60_000), START);
+        credit.extended(free(120_000, 80_000), at_ms(30_000));
+        assert_eq!((credit.granted_ms(), credit.free_ms()), (120_000, 80_000));
+        credit.extended(free(180_000, 0), at_ms(100_000));
+        assert_eq!((credit.granted_ms(), credit.free_ms()), (180_000, 80_000));
+        assert!(credit.lengthened(free(240_000, 1), at_ms(101_000)));
+        assert!(credit.lengthened(free(300_000, 90_000), at_ms(102_000)));
+        assert_eq!((credit.granted_ms(), credit.free_ms()), (300_000, 90_000));
+    }
+
+    #[test]
     fn no_lease_has_no_timer() {
         for last in [true, false] {
-            let credit = Credit::new(Grant { ms: u64::MAX, last, go_on: false }, START);
+            let credit = Credit::new(Grant { ms: u64::MAX, free_ms: 0, last, go_on: false }, START);
             assert_eq!(credit.next_at(), Tick::NEVER);
         }
     }

@@ -1,7 +1,7 @@
 //! The facts of one call, bounded.
 
 use crate::limits::{DETAIL_MAX, FACTS_RESERVED, TEXT_MAX};
-use strowger_link::{FACTS_MAX, Fact};
+use strowger_link::{FACTS_MAX, Fact, Grant, Granted, Tick};
 
 /// Facts in order of time. Details are kept while there is room for everything that a record needs;
 /// what does not fit is counted.
@@ -36,6 +36,31 @@ impl FactLog {
         }
     }
 
+    /// Talk time that was granted. Where no room is left the newest takes the place of the one
+    /// before: who pays how much is read from the last.
+    pub(crate) fn grant(&mut self, grant: Grant, at: Tick) {
+        let Grant { ms, free_ms, last, .. } = grant;
+        let granted = Granted { at, ms, free_ms, last };
+        if self.facts.len() < DETAIL_MAX {
+            return self.facts.push(Fact::Granted(granted));
+        }
+        self.dropped = self.dropped.saturating_add(1);
+        let last = self.facts.iter_mut().rev().find_map(|fact| match fact {
+            Fact::Granted(last) => Some(last),
+            Fact::Began(_)
+            | Fact::LegOpened(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Ended(_) => None,
+        });
+        if let Some(last) = last {
+            *last = Granted { at: last.at, ..granted };
+        }
+    }
+
     pub(crate) fn dropped(&self) -> u32 {
         self.dropped
     }
@@ -57,7 +82,7 @@ pub(crate) fn clip(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strowger_link::{LegAnswered, LegProgress, Tick};
+    use strowger_link::{LegAnswered, LegProgress};
 
     #[test]
     fn details_leave_room_for_what_a_record_needs() {
@@ -71,6 +96,18 @@ mod tests {
         }
         assert_eq!(log.dropped(), 1000 - DETAIL_MAX as u32);
         assert!(log.facts.len() <= FACTS_MAX);
+    }
+
+    #[test]
+    fn the_last_grant_is_always_known() {
+        let mut log = FactLog::default();
+        for n in 0..1000 {
+            let grant = Grant { ms: n * 1000, free_ms: n, last: false, go_on: true };
+            log.grant(grant, Tick(n));
+        }
+        assert_eq!((log.facts.len(), log.dropped()), (DETAIL_MAX, 1000 - DETAIL_MAX as u32));
+        let Some(Fact::Granted(last)) = log.facts.last() else { panic!("no grant") };
+        assert_eq!(*last, Granted { at: last.at, ms: 999_000, free_ms: 999, last: false });
     }
 
     #[test]

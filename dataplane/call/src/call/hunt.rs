@@ -64,7 +64,7 @@ impl Hunt {
     pub(crate) fn lengthened(&mut self, grant: Grant) -> bool {
         let is_longer = grant.ms > self.grant.ms;
         if is_longer {
-            self.grant = grant;
+            self.grant = Grant { free_ms: grant.free_ms.max(self.grant.free_ms), ..grant };
         }
         is_longer
     }

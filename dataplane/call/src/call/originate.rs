@@ -12,8 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use strowger_leg::{Body, Command, Event};
 use strowger_link::table::SlotState;
 use strowger_link::{
-    Began, Branch, Cause, Fact, Grant, Granted, Hints, LegAnswered, Originate, Party, Reason,
-    SlotRef, Tick,
+    Began, Branch, Cause, Fact, Grant, Hints, LegAnswered, Originate, Party, Reason, SlotRef, Tick,
 };
 
 /// Two legs under way, one after the other.
@@ -41,7 +40,7 @@ impl Setup {
     pub(crate) fn lengthened(&mut self, grant: Grant) -> bool {
         let is_longer = grant.ms > self.grant.ms;
         if is_longer {
-            self.grant = grant;
+            self.grant = Grant { free_ms: grant.free_ms.max(self.grant.free_ms), ..grant };
         }
         is_longer
     }
@@ -75,8 +74,7 @@ impl Call {
             state: State::default(),
         };
         call.facts.push(Fact::Began(began(&verb, cx.now)));
-        let Grant { ms, last, .. } = verb.grant;
-        call.facts.detail(Fact::Granted(Granted { at: cx.now, ms, last }));
+        call.facts.grant(verb.grant, cx.now);
         call.state = call.call_first(verb, cx);
         Some(call)
     }

@@ -170,6 +170,7 @@ impl Call {
             call: self.ask,
             used_ms: talk.credit.used_ms(cx.now),
             granted_ms: talk.credit.granted_ms(),
+            free_ms: talk.credit.free_ms(),
             settlement: self.settlement.clone(),
         };
         let ask = Box::new(Ask {
@@ -193,7 +194,7 @@ impl Call {
         cx: &mut Cx<'_>,
     ) -> State {
         if talk.credit.lengthened(grant, cx.now) {
-            self.note_grant(grant, SlotState::Answered, cx);
+            self.note_grant(talk.credit.grant(), SlotState::Answered, cx);
         }
         // A time-out that is due already is not put off.
         self.talking_timeout(talk, cx)
@@ -208,7 +209,7 @@ impl Call {
         match body {
             AnswerBody::Extended(extended) => {
                 talk.credit.extended(extended.grant, cx.now);
-                self.note_grant(extended.grant, SlotState::Answered, cx);
+                self.note_grant(talk.credit.grant(), SlotState::Answered, cx);
             }
             // Nothing more is given, whatever the words.
             AnswerBody::Refuse(_)

@@ -216,3 +216,57 @@ fn a_recharge_during_a_call_lengthens_it() {
     drop(carrier);
     demo.stop();
 }
+
+#[test]
+fn free_time_goes_before_money_and_is_used_once() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let give = |prefix: &str, seconds: &str, key| {
+        let body = serde_json::json!({
+            "name": "free", "prefix": prefix, "seconds": seconds,
+            "from": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z",
+        });
+        demo.rest.post("/api/v1/accounts/1/allowances", key, &body.to_string())
+    };
+    // Not for this number, and sent twice.
+    assert_eq!(give("45", "600", "a").0, 201);
+    let (status, given) = give("44", "2", "b");
+    assert_eq!((status, &given["granted_ms"]), (201, &2_000.into()), "{given}");
+    assert_eq!(give("44", "2", "b"), (201, given));
+    let pool = || {
+        let all = demo.rest.list("/api/v1/accounts/1/allowances");
+        let number = |name: &str| all[1][name].as_u64().unwrap();
+        assert_eq!((all.len(), &all[0]["used_ms"]), (2, &0.into()));
+        (number("granted_ms"), number("used_ms"), number("reserved_ms"))
+    };
+    call_abroad(&ada, "44123", Duration::from_millis(4_300));
+    let first = demo.rest.cdrs(1).remove(0);
+    assert_eq!(pool(), (2_000, 2_000, 0));
+    call_abroad(&ada, "44123", Duration::from_millis(1_300));
+    let second = demo.rest.cdrs(2).remove(1);
+    let mut spent = 0;
+    for (cdr, free_ms) in [(&first, 2_000), (&second, 0)] {
+        let charge = &cdr["customer"];
+        assert_eq!(charge["free_ms"], free_ms, "{cdr:#}");
+        let seconds = (cdr["billable_ms"].as_u64().unwrap() - free_ms).div_ceil(1_000);
+        assert_eq!(charge["charged_ms"], seconds * 1_000, "{cdr:#}");
+        let due = i64::try_from(seconds).unwrap() * PRICE;
+        assert_eq!(money(&charge["gross"]), due, "{cdr:#}");
+        spent += due;
+    }
+    assert_eq!(text(&first, "customer.allowance"), "2");
+    assert_eq!(second["customer"]["allowance"], Value::Null);
+    assert!(spent >= 5 * PRICE, "three seconds and two at least");
+    assert_eq!(demo.rest.balance(1), CREDIT - spent);
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+    // The books say the same to the next life.
+    let demo = Demo::start(&home);
+    let all = demo.rest.list("/api/v1/accounts/1/allowances");
+    assert_eq!((&all[1]["used_ms"], &all[1]["reserved_ms"]), (&2_000.into(), &0.into()));
+    demo.stop();
+}

@@ -70,9 +70,13 @@ impl Rest {
     /// Pays into an account (`payments`) or adjusts it (`adjustments`), EUR; status and answer.
     pub(crate) fn pay(&self, id: u32, how: &str, key: &str, amount: &str) -> (u16, Value) {
         let body = format!(r#"{{"amount":"{amount}","currency":"EUR","reason":"test"}}"#);
-        let path = format!("/api/v1/accounts/{id}/{how}");
+        self.post(&format!("/api/v1/accounts/{id}/{how}"), key, &body)
+    }
+
+    /// Sends a body with a key; status and answer.
+    pub(crate) fn post(&self, path: &str, key: &str, body: &str) -> (u16, Value) {
         let key = format!("Idempotency-Key: {key}\r\n");
-        let said = self.try_send("POST", &path, &key, &body);
+        let said = self.try_send("POST", path, &key, body);
         let (status, body) = said.unwrap_or_else(|| panic!("{path}: no answer"));
         (status, serde_json::from_str(&body).unwrap())
     }

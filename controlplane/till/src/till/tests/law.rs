@@ -18,6 +18,7 @@ enum Step {
         ms_min: u64,
         ms_max: u64,
         limit: bool,
+        free: bool,
     },
     Started(u64),
     Extend(u64),
@@ -51,6 +52,14 @@ fn spend_max(account: i64) -> [Option<Amount>; PERIODS] {
     }
 }
 
+/// Free time of accounts 1, 3 and 4, milliseconds; a call takes that of its first payer.
+const POOLS: [u64; 4] = [300_000, 0, 45_500, 2_000_000];
+
+fn pool_of(levels: &[(i64, CostBound)]) -> Option<AllowanceId> {
+    let (account, _) = levels.first()?;
+    (POOLS[slot(*account)] > 0).then_some(AllowanceId(*account))
+}
+
 const LIMIT: LimitKey = LimitKey::Subscriber(SubscriberId(1));
 const LIMIT_MAX: u32 = 3;
 const LIMIT_PER_SECOND: u32 = 2;
@@ -59,10 +68,11 @@ fn steps() -> impl Strategy<Value = Step> {
     let hold = || (0..8_u64, 0..2_u64).prop_map(|(id, shard)| shard << 56 | id);
     let levels = proptest::sample::subsequence(vec![1_i64, 2, 3, 4], 0..4).prop_shuffle();
     let ms_max = prop_oneof![Just(0_u64), 1..500_000_u64];
-    let admit = (hold(), levels, 0..PRICES.len(), 0..100_000_u64, ms_max, any::<bool>());
+    let flags = any::<(bool, bool)>();
+    let admit = (hold(), levels, 0..PRICES.len(), 0..100_000_u64, ms_max, flags);
     prop_oneof![
-        6 => admit.prop_map(|(hold, levels, price, ms_min, ms_max, limit)| Step::Admit {
-            hold, levels, price, ms_min, ms_max, limit
+        6 => admit.prop_map(|(hold, levels, price, ms_min, ms_max, (limit, free))| Step::Admit {
+            hold, levels, price, ms_min, ms_max, limit, free
         }),
         3 => hold().prop_map(Step::Started),
         4 => hold().prop_map(Step::Extend),
@@ -77,10 +87,21 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
+impl Known {
+    /// What it can cost an account.
+    fn cost(&self, account: i64) -> Option<i64> {
+        let at = self.levels.iter().position(|(a, _)| *a == account)?;
+        let bound = self.levels[at].1.behind(if at == 0 { self.granted.free_ms } else { 0 });
+        let most = if self.granted.ms == u64::MAX { 1 << 40 } else { self.granted.ms };
+        Some(bound.cost_up(most).0)
+    }
+}
+
 /// A call as the reference knows it.
 #[derive(Clone, Debug)]
 struct Known {
     levels: Vec<(i64, CostBound)>,
+    free: Option<AllowanceId>,
     granted: Granted,
     ms_max: u64,
     limit: bool,
@@ -102,6 +123,8 @@ struct Reference {
     unheld: u64,
     /// Charged, by account, kind of period and its number.
     used: BTreeMap<(i64, usize, i64), i64>,
+    /// Free time that records used, by account.
+    free_used: [u64; 4],
 }
 
 fn slot(account: i64) -> usize {
@@ -125,6 +148,9 @@ impl Reference {
                 tenant: TenantId(1),
                 spend_max: spend_max(account),
             }));
+            let (allowance, key) = (AllowanceId(account), key(account));
+            let (granted_ms, used_ms) = (POOLS[slot(account)], 0);
+            desk.tell(Event::Allow(Allow { allowance, key, granted_ms, used_ms }));
         }
         Reference {
             desk,
@@ -136,17 +162,12 @@ impl Reference {
             ids: 0,
             unheld: 0,
             used: BTreeMap::new(),
+            free_used: [0; 4],
         }
     }
 
     fn held(&self, account: i64) -> i64 {
-        let of_call = |call: &Known| {
-            let level = call.levels.iter().find(|(a, _)| *a == account && has_floor(account))?;
-            Some(match call.granted.ms {
-                u64::MAX => level.1.cost_up(1 << 40).0,
-                ms => level.1.cost_up(ms).0,
-            })
-        };
+        let of_call = |call: &Known| call.cost(account).filter(|_| has_floor(account));
         self.calls.values().filter_map(of_call).sum()
     }
 
@@ -174,13 +195,7 @@ impl Reference {
 
     /// What calls of one period hold.
     fn held_in(&self, account: i64, kind: usize, period: i64) -> i64 {
-        let of_call = |call: &Known| {
-            let level = call.levels.iter().find(|(a, _)| *a == account)?;
-            (call.periods[kind] == period).then(|| match call.granted.ms {
-                u64::MAX => level.1.cost_up(1 << 40).0,
-                ms => level.1.cost_up(ms).0,
-            })
-        };
+        let of_call = |call: &Known| call.cost(account).filter(|_| call.periods[kind] == period);
         self.calls.values().filter_map(of_call).sum()
     }
 
@@ -198,6 +213,20 @@ impl Reference {
         let place = slot(account);
         let floor = FLOORS[place].unwrap_or(i64::MIN / 4);
         self.posted[place] + self.pending[place] - self.held(account) - floor
+    }
+
+    /// What running calls can still use of the free time of an account.
+    fn reserved(&self, account: i64) -> u64 {
+        let of_call = |call: &&Known| call.free == Some(AllowanceId(account));
+        self.calls.values().filter(of_call).map(|call| call.granted.free_ms).sum()
+    }
+
+    /// The first slice of free time: an eighth of what is left, a minute to an hour of it.
+    fn next_free(&self, (account, bound): &(i64, CostBound), ms_max: u64) -> u64 {
+        let place = slot(*account);
+        let left = POOLS[place] - self.free_used[place] - self.reserved(*account);
+        let slice = bound.whole_steps((left / 8).clamp(60_000, 3_600_000)).min(left);
+        if ms_max > 0 { slice.min(bound.whole_steps(ms_max)) } else { slice }
     }
 
     fn calls_of(&self, account: i64) -> usize {
@@ -221,6 +250,7 @@ impl Reference {
                 let before = self.calls.get_mut(&more.hold.0).expect("a call");
                 assert!(before.granted.last, "it would have asked");
                 assert!(more.ms >= before.granted.ms + LENGTHEN_MS_MIN);
+                assert!(more.free_ms >= before.granted.free_ms);
                 assert!(before.ms_max == 0 || more.ms <= before.ms_max.max(before.granted.ms));
                 before.granted = more;
             } else {
@@ -233,11 +263,12 @@ impl Reference {
     fn step(&mut self, step: Step) {
         self.tell_calendar();
         match step {
-            Step::Admit { hold, levels, price, ms_min, ms_max, limit } => {
+            Step::Admit { hold, levels, price, ms_min, ms_max, limit, free } => {
                 let (price, step_ms, fee) = PRICES[price];
                 let bound = priced(price, step_ms, fee);
                 let levels: Vec<(i64, CostBound)> = levels.iter().map(|a| (*a, bound)).collect();
-                self.admit(hold, levels, ms_min, ms_max, limit);
+                let free = pool_of(&levels).filter(|_| free);
+                self.admit((hold, levels, free), ms_min, ms_max, limit);
             }
             Step::Started(hold) => {
                 let said = self.next(Event::Started(HoldId(hold)));
@@ -286,8 +317,7 @@ impl Reference {
 
     fn admit(
         &mut self,
-        hold: u64,
-        levels: Vec<(i64, CostBound)>,
+        (hold, levels, free): (u64, Vec<(i64, CostBound)>, Option<AllowanceId>),
         ms_min: u64,
         ms_max: u64,
         limit: bool,
@@ -298,6 +328,7 @@ impl Reference {
         let admit = Admit {
             hold: HoldId(hold),
             levels: payers.collect(),
+            free,
             limits: if limit { limits } else { Vec::new() },
             ms_min,
             ms_max,
@@ -318,7 +349,9 @@ impl Reference {
             self.unheld += 1;
             return;
         }
+        let covered_ms = free.map_or(0, |_| self.next_free(&levels[0], ms_max));
         let poor = |a: i64, bound: &CostBound| {
+            let bound = bound.behind(if levels[0].0 == a { covered_ms } else { 0 });
             let most = bound.ms_for(Amount(self.affordable(a))).unwrap_or_default();
             has_floor(a) && most < ms_min.max(1)
         };
@@ -339,13 +372,14 @@ impl Reference {
         match (said.as_slice(), refusals.first()) {
             ([Output::Refused { why, .. }], Some(first)) => assert_eq!(why, first),
             ([Output::Admitted(granted)], None) => {
-                assert!(granted.ms > 0);
+                assert!(granted.ms > 0 && granted.free_ms <= covered_ms);
+                assert!(levels.len() > 1 || granted.free_ms == covered_ms);
                 assert!(ms_max == 0 || granted.ms <= ms_max || granted.ms == u64::MAX);
                 self.admitted_in_second.1 += u32::from(limit);
                 let (granted, since) = (*granted, self.desk.now);
                 let periods = self.periods();
                 let talking = false;
-                let known = Known { levels, granted, ms_max, limit, talking, since, periods };
+                let known = Known { levels, free, granted, ms_max, limit, talking, since, periods };
                 self.calls.insert(hold, known);
             }
             (said, refusals) => panic!("{said:?} but {refusals:?}"),
@@ -354,15 +388,17 @@ impl Reference {
 
     fn extend(&mut self, hold: u64) {
         let known = self.calls.get(&hold).map(|call| call.granted);
-        let granted_ms = known.map_or(5, |granted| granted.ms);
-        let said = self.next(Event::Extend { hold: HoldId(hold), granted_ms });
+        let (granted_ms, free_ms) = known.map_or((5, 0), |granted| (granted.ms, granted.free_ms));
+        let said = self.next(Event::Extend { hold: HoldId(hold), granted_ms, free_ms });
         match (known, said.as_slice()) {
             (Some(before), [Output::Extended(after)]) => {
                 assert!(
                     after.ms > before.ms || after.last || before.ms == u64::MAX,
                     "{before:?} {after:?}"
                 );
-                assert!(after.ms >= before.ms);
+                assert!(after.ms >= before.ms && after.free_ms >= before.free_ms);
+                // Once in money, always in money.
+                assert!(before.ms <= before.free_ms || after.free_ms == before.free_ms);
                 let call = self.calls.get_mut(&hold).unwrap();
                 (call.granted, call.talking) = (*after, true);
             }
@@ -374,18 +410,27 @@ impl Reference {
 
     fn settle(&mut self, hold: u64, part: u64) {
         // A record without a hold charges the account that has no floor.
-        let lines = match self.calls.get(&hold) {
+        let (lines, free) = match self.calls.get(&hold) {
             Some(call) => {
                 let ms = u128::from(call.granted.ms.min(1 << 40)) * u128::from(part) / 1_000;
                 let ms = u64::try_from(ms).unwrap();
-                let line = |(a, b): &(i64, CostBound)| Line { key: key(*a), charge: b.cost_up(ms) };
-                call.levels.iter().map(line).collect()
+                let free_ms = call.granted.free_ms;
+                let behind = (0..).zip(&call.levels).map(|(at, (account, bound))| {
+                    let bound = bound.behind(if at == 0 { free_ms } else { 0 });
+                    Line { key: key(*account), charge: bound.cost_up(ms) }
+                });
+                let used = |allowance| {
+                    let whole_ms = call.levels[0].1.whole_steps(ms);
+                    FreeUse { allowance, ms: whole_ms.min(free_ms) }
+                };
+                (behind.collect(), call.free.map(used))
             }
-            None => vec![Line { key: key(4), charge: Amount(7) }],
+            None => (vec![Line { key: key(4), charge: Amount(7) }], None),
         };
         let said = self.next(Event::Settle(Settle {
             hold: HoldId(hold),
             lines: lines.clone(),
+            free,
             at_us: self.now_us(),
         }));
         if self.settled.contains(&hold) {
@@ -397,6 +442,9 @@ impl Reference {
         if call.is_none() {
             assert_eq!(said, [Output::Alarm(Alarm::NoHold(HoldId(hold)))]);
             self.unheld += 1;
+        }
+        if let Some(FreeUse { allowance, ms }) = free {
+            self.free_used[slot(allowance.0)] += ms;
         }
         for line in lines {
             let account = line.key.account.0;
@@ -472,6 +520,18 @@ impl Reference {
         }
     }
 
+    /// No free time is given twice, in whatever order calls come and go.
+    fn check_pools(&self) {
+        for account in 1..5_i64 {
+            let place = slot(account);
+            let pool = self.desk.till.pool(AllowanceId(account)).unwrap();
+            assert_eq!(pool.granted_ms, POOLS[place]);
+            assert_eq!(pool.used_ms, self.free_used[place]);
+            assert_eq!(pool.reserved_ms, self.reserved(account));
+            assert!(pool.used_ms + pool.reserved_ms <= pool.granted_ms, "{pool:?}");
+        }
+    }
+
     /// The laws, after every step.
     fn check(&self) {
         for account in 1..5_i64 {
@@ -489,6 +549,7 @@ impl Reference {
             assert!(calls_max == 0 || self.calls_of(account) <= calls_max);
         }
         self.check_periods();
+        self.check_pools();
         assert_eq!(self.desk.till.calls_of(LIMIT) as usize, self.limited());
         assert!(self.limited() <= LIMIT_MAX as usize);
         let holds: Vec<(HoldId, bool)> = self.desk.till.holds().collect();

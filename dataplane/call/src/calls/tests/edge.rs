@@ -8,7 +8,7 @@ use strowger_link::{
     AnswerBody, AskBody, Cause, Fact, Grant, LegId, Octets, RecordId, SETTLEMENT_MAX, Tick,
 };
 
-const NO_LIMIT: Grant = Grant { ms: u64::MAX, last: true, go_on: false };
+const NO_LIMIT: Grant = Grant { ms: u64::MAX, free_ms: 0, last: true, go_on: false };
 
 fn plan(world: &World, stages: Vec<Vec<strowger_link::Branch>>) -> AnswerBody {
     AnswerBody::Go(Box::new(go(world.call_ask, stages, NO_LIMIT, 0)))

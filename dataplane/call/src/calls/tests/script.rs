@@ -220,7 +220,8 @@ fn originate_line(world: &mut World, words: &[&str]) {
 
 fn grant(time: &str, flags: &[&str]) -> Grant {
     let ms = if time == "no-limit" { u64::MAX } else { ms(time) };
-    Grant { ms, last: flags.contains(&"last"), go_on: flags.contains(&"go-on") }
+    let free_ms = flags.iter().find_map(|flag| flag.strip_prefix("free=")).map_or(0, self::ms);
+    Grant { ms, free_ms, last: flags.contains(&"last"), go_on: flags.contains(&"go-on") }
 }
 
 fn leg_of(text: &str) -> u8 {

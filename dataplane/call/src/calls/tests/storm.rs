@@ -236,7 +236,8 @@ fn grant_of(choice: u8) -> Grant {
         2 => u64::from(choice) * 1000,
         _ => 0,
     };
-    Grant { ms, last: choice & 0x80 != 0, go_on: choice & 0x40 != 0 }
+    let free_ms = if choice & 0x20 != 0 { ms.min(u64::from(choice) * 500) } else { 0 };
+    Grant { ms, free_ms, last: choice & 0x80 != 0, go_on: choice & 0x40 != 0 }
 }
 
 proptest! {

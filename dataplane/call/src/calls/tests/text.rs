@@ -106,7 +106,10 @@ pub(super) fn fact_text(fact: &Fact) -> String {
         Fact::Joined(f) => format!("joined {} {}", letter(f.a), letter(f.b)),
         Fact::Parted(f) => format!("parted {} {}", letter(f.a), letter(f.b)),
         Fact::Granted(f) if f.ms == u64::MAX => "granted no-limit".to_owned(),
-        Fact::Granted(f) => format!("granted {}ms{}", f.ms, if f.last { " last" } else { "" }),
+        Fact::Granted(f) => {
+            let free = if f.free_ms > 0 { format!(" free {}ms", f.free_ms) } else { String::new() };
+            format!("granted {}ms{free}{}", f.ms, if f.last { " last" } else { "" })
+        }
         Fact::Ended(f) => {
             let cause = cause_text(f.cause);
             format!("ended {cause} {:?} {:?} dropped {}", f.by, f.reason, f.facts_dropped)

@@ -1,0 +1,162 @@
+//! Free time of an account: what it was given and what is used of it.
+
+use crate::cursor;
+use crate::dispatch::{Context, KEY};
+use crate::form::{Form, texts};
+use crate::limits::{DECIMAL_BYTES_MAX, NAME_CHARS_MAX};
+use crate::live::{AllowancePool, MoneyRefusal};
+use crate::money::account;
+use crate::problem::Problem;
+use crate::reply::{Created, Json, Page};
+use crate::shape::{Components, view};
+use crate::value::{Id, Time, parse_time};
+use serde_json::{Value, json};
+use strowger_model::{Account, Allowance, AllowanceId, Digits};
+use strowger_store::{GivenAllowance, NewAllowance};
+
+const LIST: &str = "allowances";
+
+view! {
+    /// Free time of an account.
+    AllowanceView {
+        /// Identity.
+        id: Id,
+        /// Account.
+        account: Id,
+        /// Shown name.
+        name: String,
+        /// What the called number must begin with, in canonical form; empty is every number.
+        prefix: String,
+        /// How much there is, milliseconds of talk.
+        granted_ms: u64,
+        /// What records used of it.
+        used_ms: u64,
+        /// What running calls can still use of it.
+        reserved_ms: u64,
+        /// For calls that begin then or later.
+        from: Time,
+        /// For calls that begin before then.
+        until: Time,
+    }
+}
+
+/// Free time as it is sent.
+pub(crate) struct AllowanceForm {
+    name: String,
+    prefix: Option<Digits>,
+    seconds: u32,
+    from_us: i64,
+    until_us: i64,
+}
+
+impl Form for AllowanceForm {
+    fn read(cx: &Context) -> Result<Self, Problem> {
+        let known =
+            [("name", true), ("prefix", false), ("seconds", true), ("from", true), ("until", true)];
+        let [name, prefix, seconds, from, until] = texts(cx.body(), known)?;
+        if name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+            let what = format!("has at most {NAME_CHARS_MAX} characters and no control characters");
+            return Err(Problem::field("name", what));
+        }
+        let digits = |text: &str| Digits::parse(text);
+        let prefix = digits(&prefix).map_err(|_| Problem::field("prefix", "is no number"))?;
+        let parsed = (seconds.len() <= DECIMAL_BYTES_MAX).then(|| seconds.parse().ok()).flatten();
+        let whole = "is no whole number above zero";
+        let seconds: u32 =
+            parsed.filter(|seconds| *seconds > 0).ok_or(Problem::field("seconds", whole))?;
+        let time = |name: &'static str, text: &str| {
+            parse_time(text).ok_or(Problem::field(name, "is no time of RFC 3339"))
+        };
+        let (from_us, until_us) = (time("from", &from)?, time("until", &until)?);
+        if until_us <= from_us {
+            return Err(Problem::field("until", "is not behind from"));
+        }
+        let prefix = (!prefix.is_empty()).then_some(prefix);
+        Ok(AllowanceForm { name, prefix, seconds, from_us, until_us })
+    }
+
+    fn describe(_: &mut Components) -> Value {
+        let text = |what: &str| json!({"type": "string", "description": what});
+        let time =
+            |what: &str| json!({"type": "string", "format": "date-time", "description": what});
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["name", "seconds", "from", "until"],
+            "properties": {
+                "name": text("Shown name."),
+                "prefix": text("What the called number must begin with; empty is every number."),
+                "seconds": text("Seconds of talk, a whole number above zero."),
+                "from": time("For calls that begin then or later."),
+                "until": time("For calls that begin before then."),
+            },
+        })
+    }
+}
+
+/// `GET /accounts/{id}/allowances`
+pub(crate) async fn list(cx: Context) -> Result<Json<Page<AllowanceView>>, Problem> {
+    let after = cursor::decode(LIST, cx.query.next.as_deref())?.map(AllowanceId);
+    let row = account(&cx).await?;
+    let given = cx.api.reader.allowances_of(row.id, after, cx.query.rows()).await?;
+    let pools = cx.api.live.pools(given.iter().map(|one| one.allowance.id).collect()).await?;
+    let view = |given: &GivenAllowance| {
+        let id = given.allowance.id;
+        let pool = pools.iter().find(|pool| pool.allowance == id).copied();
+        // One that ended long ago is in the books only.
+        let booked = AllowancePool { allowance: id, used_ms: given.used_ms, reserved_ms: 0 };
+        shown(&given.allowance, pool.unwrap_or(booked))
+    };
+    let key = |given: &GivenAllowance| cursor::encode(LIST, given.allowance.id.0);
+    Ok(Json(Page::cut(given, cx.query.limit, view, key)))
+}
+
+/// `POST /accounts/{id}/allowances`
+pub(crate) async fn give(
+    form: AllowanceForm,
+    cx: Context,
+) -> Result<Created<AllowanceView>, Problem> {
+    let row = account(&cx).await?;
+    let new = NewAllowance {
+        allowance: form.of(&row),
+        key: cx.key()?.to_owned(),
+        actor: cx.caller.name.clone(),
+        at_us: 0,
+    };
+    match cx.api.live.give(new).await? {
+        // As it was given: the same again for the same key.
+        Ok(given) => {
+            let unused = AllowancePool { allowance: given.id, used_ms: 0, reserved_ms: 0 };
+            Ok(Created(shown(&given, unused)))
+        }
+        Err(MoneyRefusal::OtherRequest) => {
+            Err(Problem::refused(KEY, "another request of this account has had this key"))
+        }
+        Err(MoneyRefusal::UnknownAccount | MoneyRefusal::Floor) => {
+            Err(Problem::unavailable("the till does not know the account yet; it"))
+        }
+    }
+}
+
+impl AllowanceForm {
+    fn of(self, row: &Account) -> Allowance {
+        let AllowanceForm { name, prefix, seconds, from_us, until_us } = self;
+        let (tenant, account) = (row.tenant, row.id);
+        Allowance { id: AllowanceId(0), tenant, account, name, prefix, seconds, from_us, until_us }
+    }
+}
+
+fn shown(allowance: &Allowance, pool: AllowancePool) -> AllowanceView {
+    let prefix = allowance.prefix.as_ref().map_or("", Digits::as_str);
+    AllowanceView {
+        id: allowance.id.into(),
+        account: allowance.account.into(),
+        name: allowance.name.clone(),
+        prefix: prefix.to_owned(),
+        granted_ms: allowance.granted_ms(),
+        used_ms: pool.used_ms,
+        reserved_ms: pool.reserved_ms,
+        from: Time(allowance.from_us),
+        until: Time(allowance.until_us),
+    }
+}

@@ -1,0 +1,159 @@
+//! Free time of accounts, and what records used of it.
+//!
+//! Given once for each key of an account, as payments are. What was used is counted in the
+//! transaction that writes the records, so that it is exactly what they say.
+
+use crate::bulk::{Bulk, Value};
+use crate::column::{Columns, clean};
+use crate::list::LIST_MAX;
+use crate::{Reader, StoreError, Tried, Writer};
+use std::collections::BTreeMap;
+use strowger_model::{AccountId, Allowance, AllowanceId, Cdr, TenantId};
+
+/// Free time that is to be given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewAllowance {
+    /// What; its id is not read.
+    pub allowance: Allowance,
+    /// The client's key, unique in the account.
+    pub key: String,
+    /// Who asked.
+    pub actor: String,
+    /// When, microseconds since 1970 UTC.
+    pub at_us: i64,
+}
+
+/// Free time that was given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GivenAllowance {
+    /// What.
+    pub allowance: Allowance,
+    /// What records have used of it, milliseconds.
+    pub used_ms: u64,
+}
+
+impl Bulk {
+    /// Counts what records used of allowances.
+    pub(crate) async fn count_free(&mut self, records: &[Cdr]) -> Result<(), StoreError> {
+        let mut sums: BTreeMap<i64, i64> = BTreeMap::new();
+        for charge in records.iter().flat_map(Cdr::charges) {
+            if let Some(allowance) = charge.allowance {
+                let sum = sums.entry(allowance.0).or_default();
+                let free_ms = i64::try_from(charge.free_ms).unwrap_or(i64::MAX);
+                *sum = sum.saturating_add(free_ms);
+            }
+        }
+        let sql = "INSERT INTO allowance_usage (allowance_id, used_ms) VALUES ($1, $2) \
+             ON CONFLICT (allowance_id) \
+             DO UPDATE SET used_ms = allowance_usage.used_ms + excluded.used_ms";
+        for (allowance, used_ms) in sums {
+            let values = [allowance, used_ms].map(Value::Int);
+            self.execute("count what was used of allowances", sql, &values).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Writer<'_> {
+    /// Gives free time; returns it with its id.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], also when the account has had this key.
+    pub async fn insert_allowance(&mut self, new: &NewAllowance) -> Result<Allowance, StoreError> {
+        let a =
+            Allowance { name: clean(&new.allowance.name).into_owned(), ..new.allowance.clone() };
+        let sql = "INSERT INTO allowances (tenant_id, account_id, key, name, prefix, seconds, \
+             from_us, until_us, actor, at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+             RETURNING id";
+        let query = sqlx::query(sql)
+            .bind(a.tenant.0)
+            .bind(a.account.0)
+            .bind(clean(&new.key).into_owned())
+            .bind(&a.name)
+            .bind(a.prefix.as_ref().map(|prefix| prefix.as_str().to_owned()))
+            .bind(i64::from(a.seconds))
+            .bind(a.from_us)
+            .bind(a.until_us)
+            .bind(clean(&new.actor).into_owned())
+            .bind(new.at_us);
+        let row = query.fetch_one(&mut *self.tx).await.tried("give free time")?;
+        let id = AllowanceId(Columns::new("allowances", &row).int("id")?);
+        Ok(Allowance { id, ..a })
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.id AS id, a.tenant_id AS tenant_id, a.account_id AS account_id, \
+             a.name AS name, a.prefix AS prefix, a.seconds AS seconds, a.from_us AS from_us, \
+             a.until_us AS until_us, CAST(COALESCE(u.used_ms, 0) AS BIGINT) AS used_ms \
+             FROM allowances a LEFT JOIN allowance_usage u ON u.allowance_id = a.id ",
+            $rest
+        )
+    };
+}
+
+fn given(c: &Columns<'_>) -> Result<GivenAllowance, StoreError> {
+    Ok(GivenAllowance {
+        allowance: Allowance {
+            id: AllowanceId(c.int("id")?),
+            tenant: TenantId(c.int("tenant_id")?),
+            account: AccountId(c.int("account_id")?),
+            name: c.text("name")?,
+            prefix: c.digits_or_null("prefix")?,
+            seconds: c.small("seconds")?,
+            from_us: c.int("from_us")?,
+            until_us: c.int("until_us")?,
+        },
+        used_ms: c.small("used_ms")?,
+    })
+}
+
+impl Reader {
+    /// What the account was given under this key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn allowance_with_key(
+        &self,
+        account: AccountId,
+        key: &str,
+    ) -> Result<Option<Allowance>, StoreError> {
+        let sql = select!("WHERE a.account_id = $1 AND a.key = $2");
+        let query = sqlx::query(sql).bind(account.0).bind(clean(key).into_owned());
+        let row = query.fetch_optional(&self.pool).await.tried("find free time")?;
+        let row = row.map(|row| given(&Columns::new("allowances", &row))).transpose()?;
+        Ok(row.map(|given| given.allowance))
+    }
+
+    /// The free time of an account in order of its ids, above `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn allowances_of(
+        &self,
+        account: AccountId,
+        after: Option<AllowanceId>,
+        limit: u32,
+    ) -> Result<Vec<GivenAllowance>, StoreError> {
+        let sql = select!("WHERE a.account_id = $1 AND a.id > $2 ORDER BY a.id LIMIT $3");
+        let query = sqlx::query(sql)
+            .bind(account.0)
+            .bind(after.map_or(i64::MIN, |id| id.0))
+            .bind(i64::from(limit.min(LIST_MAX)));
+        let rows = query.fetch_all(&self.pool).await.tried("list free time")?;
+        rows.iter().map(|row| given(&Columns::new("allowances", row))).collect()
+    }
+
+    /// All free time that calls can use which began at `at_us` or later.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn allowances(&self, at_us: i64) -> Result<Vec<GivenAllowance>, StoreError> {
+        let sql = select!("WHERE a.until_us > $1 ORDER BY a.id");
+        let query = sqlx::query(sql).bind(at_us);
+        let rows = query.fetch_all(&self.pool).await.tried("read free time")?;
+        rows.iter().map(|row| given(&Columns::new("allowances", row))).collect()
+    }
+}
