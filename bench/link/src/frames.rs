@@ -65,7 +65,7 @@ pub(crate) fn answer(ask: AskId) -> Answer {
             record: true,
             settlement: Octets::default(),
         },
-        grant: Grant { ms: 3_600_000, last: false, go_on: false },
+        grant: Grant { ms: 3_600_000, last: false, go_on: false, free_ms: 0 },
         max_ms: 7_200_000,
         media: MEDIA,
         settlement: Octets(vec![7; SETTLEMENT_BYTES]),
