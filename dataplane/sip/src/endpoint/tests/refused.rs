@@ -149,6 +149,21 @@ fn full_tables_still_take_what_ends_calls() {
 }
 
 #[test]
+fn whoever_comes_too_early_is_told_to_come_again() {
+    let mut bench = Bench::new();
+    bench.keys.unready = true;
+    bench.run(
+        "peer> INVITE
+        count< Full
+        peer< 503 INVITE
+        peer> REGISTER
+        count< Full
+        peer< 503 REGISTER",
+    );
+    assert_eq!((bench.keys.next, bench.endpoint.legs()), (0, 0), "nothing is kept");
+}
+
+#[test]
 fn strangers_are_not_answered_when_denied() {
     let mut bench = Bench::new();
     bench.keys.deny = true;

@@ -75,6 +75,7 @@ pub(super) struct Keys {
     pub(super) slots_max: u16,
     pub(super) challenge: Option<Challenge>,
     pub(super) deny: bool,
+    pub(super) unready: bool,
 }
 
 impl LegKeys for Keys {
@@ -91,6 +92,9 @@ impl LegKeys for Keys {
     }
 
     fn admission(&self, _: &Path, _: Method) -> Admission<'_> {
+        if self.unready {
+            return Admission::Unready;
+        }
         match (&self.challenge, self.deny) {
             (_, true) => Admission::Deny,
             (Some(challenge), false) => Admission::Challenge(challenge),
@@ -147,7 +151,7 @@ impl Bench {
         Bench {
             endpoint: Endpoint::new(config()),
             now: Tick(1_000_000_000),
-            keys: Keys { next: 0, slots_max: 1_000, challenge: None, deny: false },
+            keys: Keys { next: 0, slots_max: 1_000, challenge: None, deny: false, unready: false },
             told: VecDeque::new(),
             peer: Peer { cseq: 1, ..Peer::default() },
             requests: Vec::new(),
