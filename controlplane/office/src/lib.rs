@@ -501,7 +501,6 @@ impl Office {
                 Said::Lengthened(_)
                 | Said::Alarm(_)
                 | Said::Expired(_)
-                | Said::EpochVoided { .. }
                 | Said::Admitted(_)
                 | Said::Refused { .. }
                 | Said::Extended(_)
@@ -641,8 +640,7 @@ impl Office {
             Said::Expired(hold) => {
                 self.live.remove(&AskId(hold.0));
             }
-            Said::EpochVoided { .. }
-            | Said::Adjusted { .. }
+            Said::Adjusted { .. }
             | Said::AdjustRefused { .. }
             | Said::Admitted(_)
             | Said::Refused { .. }

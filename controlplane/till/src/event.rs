@@ -61,11 +61,6 @@ pub enum Event {
     Adjust(Adjust),
     /// The store has committed a batch: its lines are now in the posted balances.
     Committed(Commit),
-    /// The dataplane shard began a new life: its unanswered attempts are gone.
-    Epoch {
-        /// Shard, the high 8 bits of its asks.
-        shard: u8,
-    },
 }
 
 /// An account as the till needs it.
@@ -251,13 +246,6 @@ pub enum Output {
     Unknown(HoldId),
     /// An unanswered hold was given up after `UNSTARTED_MS`.
     Expired(HoldId),
-    /// So many unanswered holds of a shard were voided.
-    EpochVoided {
-        /// Shard.
-        shard: u8,
-        /// Holds.
-        count: usize,
-    },
     /// An adjustment is done.
     Adjusted {
         /// Its identity.

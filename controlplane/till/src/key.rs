@@ -16,16 +16,6 @@ impl Ms {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HoldId(pub u64);
 
-impl HoldId {
-    const SHARD_SHIFT: u32 = 56;
-
-    /// All ids of a shard.
-    pub(crate) fn of_shard(shard: u8) -> core::ops::RangeInclusive<HoldId> {
-        let first = u64::from(shard) << Self::SHARD_SHIFT;
-        HoldId(first)..=HoldId(first | ((1 << Self::SHARD_SHIFT) - 1))
-    }
-}
-
 /// An account on one node: its allotment. On a single node the allotment is the whole balance; in a
 /// cluster it is a block moved there by a transfer (design of control, 5).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -38,9 +38,8 @@
 //! neither cuts nor frees it. The till knows no calendar: [`Event::Calendar`] says where periods
 //! begin.
 //!
-//! **When a hold ends.** With `Settle` (a record), `Void` (the dataplane abandoned the attempt),
-//! or `Epoch` (the shard lives anew; its unanswered attempts are gone). An answer that the
-//! dataplane never took cannot be told from one that rings: `Started` means *answered* and ringing
+//! **When a hold ends.** With `Settle` (a record) or `Void` (the dataplane abandoned the attempt,
+//! or began a new life that does not know it). An answer that the dataplane never took cannot be told from one that rings: `Started` means *answered* and ringing
 //! may take minutes, so an unanswered hold stands for [`UNSTARTED_MS`], longer than any ringing,
 //! and then expires. Should its call be answered later after all, `Started` finds no hold, says
 //! `Unknown`, and the call is adopted from its settlement; a record without a hold is charged with

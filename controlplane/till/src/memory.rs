@@ -1,7 +1,6 @@
 //! The last ids seen, so that what is told twice counts once.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ops::RangeInclusive;
 
 /// The last `bound` ids.
 #[derive(Debug)]
@@ -29,10 +28,5 @@ impl<Id: Ord + Copy> Memory<Id> {
         {
             self.known.remove(&oldest);
         }
-    }
-
-    pub(crate) fn forget(&mut self, ids: &RangeInclusive<Id>) {
-        self.known.retain(|id| !ids.contains(id));
-        self.order.retain(|id| !ids.contains(id));
     }
 }

@@ -136,7 +136,6 @@ impl Till {
             }
             Event::Adjust(adjust) => self.adjust(&adjust),
             Event::Committed(commit) => self.commit(&commit),
-            Event::Epoch { shard } => self.begin_epoch(shard),
         }
         self.lengthen();
     }
@@ -713,21 +712,6 @@ impl Till {
                 account.commit(line.charge);
             }
         }
-    }
-
-    fn begin_epoch(&mut self, shard: u8) {
-        let ids = HoldId::of_shard(shard);
-        let ringing: Vec<HoldId> = self
-            .holds
-            .range(ids.clone())
-            .filter(|(_, hold)| hold.state != HoldState::Talking)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in &ringing {
-            self.release(*id);
-        }
-        self.settled.forget(&ids);
-        self.out.push_back(Output::EpochVoided { shard, count: ringing.len() });
     }
 
     /// The place of an account, made when there is none yet.

@@ -135,7 +135,6 @@ fn print(output: Output) -> String {
         Output::Lengthened(granted) => format!("lengthened {}", time(granted)),
         Output::Unknown(hold) => format!("unknown {}", hold.0),
         Output::Expired(hold) => format!("expired {}", hold.0),
-        Output::EpochVoided { count, .. } => format!("voided {count}"),
         Output::Adjusted { balance, .. } => format!("adjusted to {}", balance.0),
         Output::AdjustRefused { why, .. } => format!("not adjusted: {}", print_refusal(why)),
         Output::Alarm(Alarm::Overspent { by, .. }) => format!("ALARM overspent by {}", by.0),
@@ -365,7 +364,9 @@ fn limits_of_accounts_and_others() {
     assert_eq!(desk.tell(per_second(13)), "admitted 13 all");
     assert_eq!(desk.tell(per_second(14)), "refused 14: limit Trunk(TrunkId(1))");
     assert_eq!(desk.till.calls_of(trunk), 3);
-    desk.tell(Event::Epoch { shard: 0 });
+    for hold in [10, 11, 13] {
+        desk.tell(Event::Void(HoldId(hold)));
+    }
     assert_eq!(desk.till.calls_of(trunk), 0);
 }
 
@@ -381,7 +382,7 @@ fn states_and_events() {
             Adopt { hold, levels, free, free_ms, limits, granted_ms, last, ms_max, started, at_us };
         Event::Adopt(adopt)
     };
-    let events: [(&str, Option<Event>); 10] = [
+    let events: [(&str, Option<Event>); 9] = [
         ("admit", Some(Event::Admit(ask(1, &[1])))),
         ("adopt ringing", Some(adopt(false))),
         ("adopt talking", Some(adopt(true))),
@@ -390,7 +391,6 @@ fn states_and_events() {
         ("settle", Some(Event::Settle(end(1, 5)))),
         ("replay", Some(Event::Replay(end(1, 5)))),
         ("void", Some(Event::Void(hold))),
-        ("epoch", Some(Event::Epoch { shard: 0 })),
         ("timeout", None),
     ];
     let ways: [(&str, &[Event]); 4] = [
@@ -433,7 +433,6 @@ absent  extend        -        held 0 charged 0 unknown 1
 absent  settle        -        held 0 charged -5 ALARM no hold 1
 absent  replay        -        held 0 charged -5
 absent  void          -        held 0 charged 0
-absent  epoch         -        held 0 charged 0 voided 0
 absent  timeout       -        held 0 charged 0
 ringing admit         ringing  held 12500000 charged 0 admitted 1 75000 ms
 ringing adopt ringing ringing  held 12500000 charged 0
@@ -443,7 +442,6 @@ ringing extend        talking  held 23333334 charged 0 extended 1 140000 ms
 ringing settle        -        held 0 charged -5
 ringing replay        -        held 0 charged -5
 ringing void          -        held 0 charged 0
-ringing epoch         -        held 0 charged 0 voided 1
 ringing timeout       -        held 0 charged 0 expired 1
 talking admit         talking  held 12500000 charged 0 ALARM reused 1; refused 1: duplicate
 talking adopt ringing talking  held 12500000 charged 0
@@ -453,7 +451,6 @@ talking extend        talking  held 23333334 charged 0 extended 1 140000 ms
 talking settle        -        held 0 charged -5
 talking replay        -        held 0 charged -5
 talking void          -        held 0 charged 0
-talking epoch         talking  held 12500000 charged 0 voided 0
 talking timeout       talking  held 12500000 charged 0
 settled admit         -        held 0 charged -5 ALARM reused 1; refused 1: duplicate
 settled adopt ringing -        held 0 charged -5
@@ -463,7 +460,6 @@ settled extend        -        held 0 charged -5
 settled settle        -        held 0 charged -5
 settled replay        -        held 0 charged -5
 settled void          -        held 0 charged -5
-settled epoch         -        held 0 charged -5 voided 0
 settled timeout       -        held 0 charged -5
 ";
 
@@ -531,19 +527,6 @@ fn boot_gives_the_truth() {
     let available = desk.till.balance(key(1)).unwrap().available;
     assert_eq!(available, Some(Amount(EURO)));
     assert_eq!(desk.till.drift(), 0);
-}
-
-#[test]
-fn shards_live_apart() {
-    let mut desk = Desk::open(10);
-    let other = 3 << 56;
-    desk.admit(1, &[1]);
-    desk.admit(other | 1, &[1]);
-    desk.admit(other | 2, &[1]);
-    desk.tell(Event::Started(HoldId(other | 2)));
-    assert_eq!(desk.tell(Event::Epoch { shard: 3 }), "voided 1");
-    let left: Vec<u64> = desk.till.holds().map(|(hold, _)| hold.0).collect();
-    assert_eq!(left, [1, other | 2]);
 }
 
 #[test]

@@ -29,7 +29,6 @@ enum Step {
     /// Account, amount, and whether it is written then; `None` = it stays under way.
     Withdraw(i64, i64, Option<bool>),
     Commit,
-    Epoch(u8),
     Wait(u64),
 }
 
@@ -82,7 +81,6 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (1..5_i64, 0..200_000_000_i64, any::<Option<bool>>())
             .prop_map(|(a, amount, written)| Step::Withdraw(a, amount, written)),
         1 => Just(Step::Commit),
-        1 => (0..2_u8).prop_map(Step::Epoch),
         2 => prop_oneof![0..400_u64, Just(70_000_u64), Just(UNSTARTED_MS / 3)].prop_map(Step::Wait),
     ]
 }
@@ -298,12 +296,6 @@ impl Reference {
                 for place in 0..4 {
                     self.posted[place] += std::mem::take(&mut self.pending[place]);
                 }
-            }
-            Step::Epoch(shard) => {
-                self.next(Event::Epoch { shard });
-                let mine = |hold: &u64| hold >> 56 == u64::from(shard);
-                self.calls.retain(|hold, call| call.talking || !mine(hold));
-                self.settled.retain(|hold| !mine(hold));
             }
             Step::Wait(ms) => {
                 self.desk.now = self.desk.now.plus(ms);
