@@ -39,12 +39,12 @@
 //! begin.
 //!
 //! **When a hold ends.** With `Settle` (a record) or `Void` (the dataplane abandoned the attempt,
-//! or began a new life that does not know it). An answer that the dataplane never took cannot be told from one that rings: `Started` means *answered* and ringing
-//! may take minutes, so an unanswered hold stands for [`UNSTARTED_MS`], longer than any ringing,
-//! and then expires. Should its call be answered later after all, `Started` finds no hold, says
-//! `Unknown`, and the call is adopted from its settlement; a record without a hold is charged with
-//! an alarm. Too short a bound would lend the same money twice, too long a bound only locks a
-//! little of it.
+//! or began a new life that does not know it). An answer that the dataplane never took cannot be
+//! told from one that rings: `Started` means *answered* and ringing may take minutes, so an
+//! unanswered hold stands for [`UNSTARTED_MS`], longer than any ringing, and then expires. Should
+//! its call be answered later after all, `Started` finds no hold, says `Unknown`, and the call is
+//! adopted from its settlement; a record without a hold is charged with an alarm. Too short a bound
+//! would lend the same money twice, too long a bound only locks a little of it.
 //!
 //! **Idempotence.** An ask that is repeated gets the same grant. A hold settles once; a second
 //! `Settle` within the last [`SETTLED_MEMORY`] settlements changes nothing. Ids of asks must not
