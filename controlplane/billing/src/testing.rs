@@ -119,15 +119,36 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
         terms,
     });
     let hops = proptest::collection::vec(hop, 0..4);
-    (any::<(i64, u64, u64, i64, u64, Option<i64>)>(), digits(), digits(), caller, levels, hops)
+    let part = (any::<(i64, i64, bool)>(), digits(), terms());
+    let parts = proptest::collection::vec(part, 0..=FORWARDS_MAX).prop_map(|parts| {
+        let parts = (0u8..).zip(parts);
+        let part = |(at, ((id, account, is_group), number, terms)): (u8, _)| Part {
+            parent: at.checked_sub(2),
+            by: match is_group {
+                true => Forwarder::RingGroup(RingGroupId(id)),
+                false => Forwarder::Subscriber(SubscriberId(id)),
+            },
+            number,
+            destination: None,
+            level: Level {
+                account: AccountId(account),
+                organization: OrganizationId(id),
+                prepaid: is_group,
+                terms,
+            },
+        };
+        parts.map(part).collect()
+    });
+    let ids = any::<(i64, u64, u64, i64, u64, Option<i64>)>();
+    (ids, (digits(), digits()), caller, levels, hops, parts)
         .prop_map(
             |(
                 (tenant, hold, snapshot, began_us, ms_max, allowance),
-                number,
-                destination,
+                (number, destination),
                 caller,
                 levels,
                 hops,
+                parts,
             )| Settlement {
                 tenant: TenantId(tenant),
                 hold,
@@ -140,6 +161,7 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
                 caller,
                 levels,
                 hops,
+                parts,
             },
         )
 }

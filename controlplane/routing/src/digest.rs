@@ -6,31 +6,52 @@
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 use strowger_link::{Algorithm, Credentials};
-use strowger_model::{DigestAlgorithm, DigestPolicy, Ha1, Subscriber};
+use strowger_model::{DigestAlgorithm, DigestPolicy, Ha1, Subscriber, TrunkCredentials};
 
 /// What became of credentials.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// They are the subscriber's.
+    /// They are right.
     Right,
-    /// They are right, and the subscriber must use a better algorithm.
+    /// They are right, and a better algorithm must be used.
     Weak,
     /// They are not, or cannot be checked.
     Wrong,
 }
 
-/// Checks `credentials` against what is stored for `subscriber`.
+/// What is stored of somebody who shows credentials.
+#[derive(Clone, Copy, Debug)]
+pub struct Secrets {
+    /// `MD5(username:realm:password)`.
+    pub ha1_md5: Option<Ha1<16>>,
+    /// `SHA-256(username:realm:password)`.
+    pub ha1_sha256: Option<Ha1<32>>,
+    /// Algorithms accepted.
+    pub policy: DigestPolicy,
+}
+
+impl From<&Subscriber> for Secrets {
+    fn from(row: &Subscriber) -> Secrets {
+        Secrets { ha1_md5: row.ha1_md5, ha1_sha256: row.ha1_sha256, policy: row.digest }
+    }
+}
+
+impl From<&TrunkCredentials> for Secrets {
+    fn from(row: &TrunkCredentials) -> Secrets {
+        Secrets { ha1_md5: row.ha1_md5, ha1_sha256: row.ha1_sha256, policy: row.digest }
+    }
+}
+
+/// Checks `credentials` against what is stored.
 ///
 /// The policy is looked at after the response, so that only who knows the password learns it.
 #[must_use]
-pub fn verify(credentials: &Credentials, subscriber: &Subscriber) -> Verdict {
+pub fn verify(credentials: &Credentials, stored: Secrets) -> Verdict {
     let right = match credentials.algorithm {
-        Algorithm::Md5 => subscriber.ha1_md5.is_some_and(|ha1| verify_md5(credentials, &ha1)),
-        Algorithm::Sha256 => {
-            subscriber.ha1_sha256.is_some_and(|ha1| verify_sha256(credentials, &ha1))
-        }
+        Algorithm::Md5 => stored.ha1_md5.is_some_and(|ha1| verify_md5(credentials, &ha1)),
+        Algorithm::Sha256 => stored.ha1_sha256.is_some_and(|ha1| verify_sha256(credentials, &ha1)),
     };
-    match (right, allows(subscriber.digest, credentials.algorithm)) {
+    match (right, allows(stored.policy, credentials.algorithm)) {
         (false, true | false) => Verdict::Wrong,
         (true, true) => Verdict::Right,
         (true, false) => Verdict::Weak,
@@ -48,16 +69,16 @@ pub(crate) fn verify_nobody(credentials: &Credentials) -> Verdict {
     Verdict::Wrong
 }
 
-/// The algorithms that `policy` allows and the subscriber has a secret for, best first.
+/// The algorithms that the policy allows and a secret is stored for, best first.
 #[must_use]
-pub fn algorithms(subscriber: &Subscriber) -> Vec<Algorithm> {
+pub fn algorithms(stored: Secrets) -> Vec<Algorithm> {
     let known = |algorithm: &Algorithm| match algorithm {
-        Algorithm::Md5 => subscriber.ha1_md5.is_some(),
-        Algorithm::Sha256 => subscriber.ha1_sha256.is_some(),
+        Algorithm::Md5 => stored.ha1_md5.is_some(),
+        Algorithm::Sha256 => stored.ha1_sha256.is_some(),
     };
     [Algorithm::Sha256, Algorithm::Md5]
         .into_iter()
-        .filter(|a| allows(subscriber.digest, *a) && known(a))
+        .filter(|a| allows(stored.policy, *a) && known(a))
         .collect()
 }
 
@@ -206,13 +227,13 @@ mod tests {
     #[test]
     fn rfc_7616_vectors() {
         let both = subscriber(DigestPolicy::Both);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), &both), Verdict::Right);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), &both), Verdict::Right);
+        assert_eq!(verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), Secrets::from(&both)), Verdict::Right);
+        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), Secrets::from(&both)), Verdict::Right);
         let upper = MD5_RESPONSE.to_uppercase();
-        assert_eq!(verify(&mufasa(Algorithm::Md5, &upper), &both), Verdict::Right);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, SHA256_RESPONSE), &both), Verdict::Wrong);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, MD5_RESPONSE), &both), Verdict::Wrong);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, ""), &both), Verdict::Wrong);
+        assert_eq!(verify(&mufasa(Algorithm::Md5, &upper), Secrets::from(&both)), Verdict::Right);
+        assert_eq!(verify(&mufasa(Algorithm::Md5, SHA256_RESPONSE), Secrets::from(&both)), Verdict::Wrong);
+        assert_eq!(verify(&mufasa(Algorithm::Sha256, MD5_RESPONSE), Secrets::from(&both)), Verdict::Wrong);
+        assert_eq!(verify(&mufasa(Algorithm::Md5, ""), Secrets::from(&both)), Verdict::Wrong);
     }
 
     /// RFC 2069 2.1.2 has no vector, so the formula is written out: MD5(HA1:nonce:HA2).
@@ -223,11 +244,11 @@ mod tests {
         let ha1 = hex(&subscriber(DigestPolicy::Both).ha1_md5.unwrap().0);
         let ha2 = hex(&md5(&["GET:/dir/index.html"]));
         credentials.response = hex(&md5(&[&format!("{ha1}:{}:{ha2}", credentials.nonce)]));
-        assert_eq!(verify(&credentials, &subscriber(DigestPolicy::Both)), Verdict::Right);
+        assert_eq!(verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both))), Verdict::Right);
         credentials.qop = Some("auth".into());
-        assert_eq!(verify(&credentials, &subscriber(DigestPolicy::Both)), Verdict::Wrong);
+        assert_eq!(verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both))), Verdict::Wrong);
         credentials.qop = Some("auth-int".into());
-        assert_eq!(verify(&credentials, &subscriber(DigestPolicy::Both)), Verdict::Wrong);
+        assert_eq!(verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both))), Verdict::Wrong);
     }
 
     #[test]
@@ -243,7 +264,7 @@ mod tests {
         for (n, edit) in edits.iter().enumerate() {
             let mut credentials = mufasa(Algorithm::Sha256, SHA256_RESPONSE);
             edit(&mut credentials);
-            let verdict = verify(&credentials, &subscriber(DigestPolicy::Both));
+            let verdict = verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both)));
             assert_eq!(verdict, Verdict::Wrong, "edit {n}");
         }
     }
@@ -251,14 +272,14 @@ mod tests {
     #[test]
     fn policy_is_told_only_to_who_knows_the_password() {
         let strict = subscriber(DigestPolicy::Sha256Only);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), &strict), Verdict::Weak);
+        assert_eq!(verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), Secrets::from(&strict)), Verdict::Weak);
         let wrong = "00000000000000000000000000000000";
-        assert_eq!(verify(&mufasa(Algorithm::Md5, wrong), &strict), Verdict::Wrong);
-        assert_eq!(algorithms(&strict), [Algorithm::Sha256]);
+        assert_eq!(verify(&mufasa(Algorithm::Md5, wrong), Secrets::from(&strict)), Verdict::Wrong);
+        assert_eq!(algorithms(Secrets::from(&strict)), [Algorithm::Sha256]);
         let old = subscriber(DigestPolicy::Md5Only);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), &old), Verdict::Weak);
+        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), Secrets::from(&old)), Verdict::Weak);
         let bare = Subscriber { ha1_sha256: None, ..subscriber(DigestPolicy::Both) };
-        assert_eq!(algorithms(&bare), [Algorithm::Md5]);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), &bare), Verdict::Wrong);
+        assert_eq!(algorithms(Secrets::from(&bare)), [Algorithm::Md5]);
+        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), Secrets::from(&bare)), Verdict::Wrong);
     }
 }

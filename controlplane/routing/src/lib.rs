@@ -43,8 +43,8 @@ pub use decide::{
     decide, finish, reject,
 };
 pub use deck::Deck;
-pub use edge::{EdgeSettings, edge};
-pub use location::{Locations, Output, Reach, RegisterError, reach};
+pub use edge::{EdgeSettings, bans_end, denied, edge};
+pub use location::{Locations, Output, Reach, RegisterError, Registrant, reach};
 pub use nonce::{NonceCounts, NonceUse};
 pub use page::PageMap;
 pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
@@ -53,4 +53,4 @@ pub use register::register;
 pub use tariff::TariffDeck;
 pub use trace::{Step, Trace};
 pub use uri::SipUri;
-pub use world::{BuildError, Change, Problem, RowName, Rows, World};
+pub use world::{BuildError, Change, Holder, Problem, RowName, Rows, World};

@@ -1,7 +1,9 @@
 //! REGISTER asks: credentials, whose address of record, then the registrar (RFC 3261 10.3).
 
-use crate::decide::{Decision, Identity, Verdict, challenge_stranger, identify, not_supported};
-use crate::location::{Locations, RegisterError};
+use crate::decide::{
+    Decision, Identity, Known, Verdict, challenge_stranger, identify, not_supported,
+};
+use crate::location::{Locations, RegisterError, Registrant};
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
 use crate::trace::{Step, Trace};
@@ -9,7 +11,6 @@ use crate::world::World;
 use strowger_link::{
     Ask, AskBody, BoundContact, HeaderField, Octets, RegisterAsk, Registered, Respond, Tick,
 };
-use strowger_model::Subscriber;
 
 /// Answers a REGISTER; every other ask is refused as not supported.
 ///
@@ -26,28 +27,28 @@ pub fn register(
     let AskBody::Register(request) = &ask.body else { return not_supported() };
     let mut trace = Trace::default();
     let verdict = match admitted(world, locations, ask, request, &mut trace) {
-        Ok((subscriber, nonce)) => {
+        Ok((registrant, nonce)) => {
             if let Some(used) = nonce {
                 locations.nonces_mut().spend(used);
             }
-            let outcome = locations.register(subscriber, request, &ask.hints, now, wall_us);
+            let outcome = locations.register(registrant, request, &ask.hints, now, wall_us);
             conclude(outcome, &mut trace)
         }
         Err(verdict) => *verdict,
     };
-    Decision { verdict, trace, nonce: None }
+    Decision { verdict, trace, nonce: None, turn: None }
 }
 
 /// Steps 3 to 5: who it is, and whether the address of record is its own.
-fn admitted<'a>(
-    world: &'a World,
+fn admitted(
+    world: &World,
     locations: &Locations,
     ask: &Ask,
     request: &RegisterAsk,
     trace: &mut Trace,
-) -> Result<(&'a Subscriber, Option<NonceUse>), Box<Verdict>> {
-    let (subscriber, nonce) = match identify(world, locations, &request.credentials) {
-        Identity::Known(subscriber, nonce) => (subscriber, nonce),
+) -> Result<(Registrant, Option<NonceUse>), Box<Verdict>> {
+    let (known, nonce) = match identify(world, locations, &request.credentials) {
+        Identity::Known(known, nonce) => (known, nonce),
         Identity::Wrong(step) => return Err(refused(Refusal::AuthFailed, step, trace)),
         Identity::Again(challenge, step) => {
             trace.note(step);
@@ -61,27 +62,37 @@ fn admitted<'a>(
             None => return Err(refused(Refusal::Denied, Step::UnknownRealm {}, trace)),
         },
     };
-    let id = subscriber.id.0;
-    trace.note(Step::SenderSubscriber { subscriber: id });
-    if !subscriber.enabled {
-        let step = Step::SubscriberDisabled { subscriber: id };
+    trace.note(known.step());
+    if let Some(step) = known.disabled() {
         return Err(refused(Refusal::Denied, step, trace));
     }
     //= rfc3261#section-10.3
     //# If the authenticated user is
     //# not authorized to modify bindings, the registrar MUST return a 403
     //# (Forbidden) and skip the remaining steps.
-    let own = request.user == subscriber.username
-        || subscriber.numbers.iter().any(|number| number.as_str() == request.user);
+    let (own, tenant, not_its_own) = match known {
+        Known::Subscriber(row) => {
+            let own = request.user == row.username
+                || row.numbers.iter().any(|number| number.as_str() == request.user);
+            (own, row.tenant, Step::NotItsOwn { subscriber: row.id.0 })
+        }
+        Known::Trunk(row, _, credentials) => {
+            let own = request.user == credentials.username;
+            (own, row.tenant, Step::NotTrunksOwn { trunk: row.id.0 })
+        }
+    };
     if !own {
-        return Err(refused(Refusal::Denied, Step::NotItsOwn { subscriber: id }, trace));
+        return Err(refused(Refusal::Denied, not_its_own, trace));
     }
     // Phones name the switch in many ways; only a host that is another tenant's is not ours.
-    let elsewhere = world.tenant_of_host(&request.host).is_some_and(|t| t.id != subscriber.tenant);
-    if elsewhere {
-        return Err(refused(Refusal::UnknownUser, Step::NotItsOwn { subscriber: id }, trace));
+    if world.tenant_of_host(&request.host).is_some_and(|t| t.id != tenant) {
+        return Err(refused(Refusal::UnknownUser, not_its_own, trace));
     }
-    Ok((subscriber, nonce))
+    let registrant = match known {
+        Known::Subscriber(row) => Registrant::from(row),
+        Known::Trunk(row, ..) => Registrant::from(row.id),
+    };
+    Ok((registrant, nonce))
 }
 
 fn conclude(outcome: Result<Vec<BoundContact>, RegisterError>, trace: &mut Trace) -> Verdict {

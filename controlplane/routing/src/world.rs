@@ -6,7 +6,10 @@
 
 mod build;
 mod check;
+mod number;
 mod problem;
+
+pub use number::Holder;
 
 pub use build::{Change, Rows};
 pub use problem::{BuildError, Problem, RowName};
@@ -20,8 +23,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
-    Account, AccountId, Destination, Digits, Organization, OrganizationId, Route, Subscriber,
-    SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId,
+    Account, AccountId, Ban, Destination, Did, DidId, Digits, HostPort, Ingress, Organization,
+    OrganizationId, RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId,
+    Tenant, TenantId, Trunk, TrunkId,
 };
 
 /// All configuration that decisions read, at one moment.
@@ -35,11 +39,15 @@ pub struct World {
     organizations: Arc<PageMap<OrganizationId, Organization>>,
     accounts: Arc<PageMap<AccountId, Arc<Account>>>,
     subscribers: Arc<PageMap<SubscriberId, Arc<Subscriber>>>,
-    usernames: Arc<PageMap<(TenantId, String), SubscriberId>>,
-    numbers: Arc<PageMap<(TenantId, Digits), SubscriberId>>,
-    shorts: Arc<PageMap<(OrganizationId, Digits), SubscriberId>>,
+    groups: Arc<PageMap<RingGroupId, Arc<RingGroup>>>,
+    dids: Arc<PageMap<DidId, Arc<Did>>>,
+    usernames: Arc<PageMap<(TenantId, String), Holder>>,
+    numbers: Arc<PageMap<(TenantId, Digits), Holder>>,
+    shorts: Arc<PageMap<(OrganizationId, Digits), Holder>>,
     trunks: Arc<PageMap<TrunkId, Arc<Trunk>>>,
     sources: Arc<PageMap<Source, TrunkId>>,
+    names: Arc<BTreeMap<String, Vec<IpAddr>>>,
+    bans: Arc<[Ban]>,
     dictionary: Arc<Dictionary>,
     tariffs: Arc<BTreeMap<TariffId, Arc<TariffDeck>>>,
     routes: Arc<BTreeMap<TenantId, Arc<Deck<Vec<Route>>>>>,
@@ -103,24 +111,6 @@ impl World {
         self.subscribers.get(&id).map(Arc::as_ref)
     }
 
-    /// The subscriber with this user name.
-    #[must_use]
-    pub fn subscriber_named(&self, tenant: TenantId, username: &str) -> Option<&Subscriber> {
-        self.subscriber(*self.usernames.get(&(tenant, username.to_owned()))?)
-    }
-
-    /// The subscriber with this number.
-    #[must_use]
-    pub fn subscriber_numbered(&self, tenant: TenantId, number: Digits) -> Option<&Subscriber> {
-        self.subscriber(*self.numbers.get(&(tenant, number))?)
-    }
-
-    /// The subscriber with this short number in this organization.
-    #[must_use]
-    pub fn subscriber_short(&self, of: OrganizationId, short: Digits) -> Option<&Subscriber> {
-        self.subscriber(*self.shorts.get(&(of, short))?)
-    }
-
     /// A trunk.
     #[must_use]
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
@@ -143,7 +133,7 @@ impl World {
         called: &str,
     ) -> Option<&Trunk> {
         let ingress = self.trunk(named)?.ingress.as_ref()?;
-        let m = ingress.sources.iter().find(|m| m.matches(source))?;
+        let m = self.sources_of(ingress).find(|m| m.matches(source))?;
         let key = |prefix| (m.network.to_canonical(), m.prefix_len, m.port, prefix);
         let longest = called.len().min(strowger_model::NUMBER_MAX);
         let prefixes = (1..=longest).rev().filter_map(|len| Digits::parse(called.get(..len)?).ok());
@@ -153,6 +143,33 @@ impl World {
             .find_map(|prefix| self.sources.get(&key(prefix)))
             .unwrap_or(&named);
         self.trunk(*id)
+    }
+
+    /// Where a trunk's requests come from: its networks, then the addresses of its names.
+    pub fn sources_of<'a>(
+        &'a self,
+        ingress: &'a Ingress,
+    ) -> impl Iterator<Item = SourceMatch> + 'a {
+        let of_host = |host: &'a HostPort| {
+            self.addresses(&host.name).iter().map(|ip| SourceMatch {
+                network: *ip,
+                prefix_len: if ip.is_ipv4() { 32 } else { 128 },
+                port: host.port,
+            })
+        };
+        ingress.sources.iter().copied().chain(ingress.hosts.iter().flat_map(of_host))
+    }
+
+    /// The addresses of a name, in the order of the name server; none while it is not resolved.
+    #[must_use]
+    pub fn addresses(&self, name: &str) -> &[IpAddr] {
+        self.names.get(&name.to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// All bans, as they were made.
+    #[must_use]
+    pub fn bans(&self) -> &[Ban] {
+        &self.bans
     }
 
     /// The dictionary of all prefixes.

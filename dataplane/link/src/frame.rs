@@ -67,6 +67,8 @@ wire_struct! {
         pub record: RecordId,
         /// Answer time.
         pub at: Tick,
+        /// Price of the branch that answered: `hop` of its branch.
+        pub hop: u8,
         /// Settlement, echoed: a restarted control plane needs nothing else.
         pub settlement: Octets,
     }

@@ -113,5 +113,6 @@ fn overloaded() -> Refuse {
         prompt: None,
         record: false,
         settlement: Octets::default(),
+        explain: true,
     }
 }

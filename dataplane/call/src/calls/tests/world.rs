@@ -8,7 +8,7 @@ use strowger_leg::{Body, Event, Offer};
 use strowger_link::table::SlotState;
 use strowger_link::{
     Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
-    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, MediaMode, MediaPolicy,
+    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, Manner, MediaMode, MediaPolicy,
     Octets, OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up,
     Verb, VerbId, VerbKind, VerbOutcome,
 };
@@ -291,6 +291,7 @@ pub(super) fn branch(dialed: &str) -> Branch {
         stop_on: Vec::new(),
         hop: 0,
         party: PartyRef::Unknown,
+        manner: Manner::default(),
     }
 }
 
@@ -306,12 +307,13 @@ fn policy() -> MediaPolicy {
 pub(super) fn go(ask: AskId, stages: Vec<Vec<Branch>>, grant: Grant, max_ms: u64) -> Go {
     Go {
         prelude: None,
-        stages: stages.into_iter().map(|branches| Stage { branches }).collect(),
+        stages: Stage::in_turn(stages),
         on_exhausted: refuse(480, Reason::Exhausted),
         grant,
         max_ms,
         media: policy(),
         settlement: Octets(ask.0.to_le_bytes().to_vec()),
+        manner: Manner::default(),
     }
 }
 
@@ -324,6 +326,7 @@ pub(super) fn refuse(status: u16, reason: Reason) -> Refuse {
         prompt: None,
         record: false,
         settlement: Octets::default(),
+        explain: true,
     }
 }
 
