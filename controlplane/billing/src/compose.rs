@@ -9,13 +9,13 @@
 mod scope;
 mod trace;
 
+use crate::{Forwarder, Settlement};
+use scope::Scope;
 use strowger_link::{CallEnded, CallFacts, Cause, MediaReport, Party, PartyRef, Reason, Tick};
 use strowger_model::{
     CDR_HOPS_MAX, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome, CdrTimes,
     SubscriberId, TrunkId,
 };
-use crate::{Forwarder, Settlement};
-use scope::Scope;
 use trace::{Call, Leg};
 
 /// Talk beyond the granted time by so much, milliseconds, is the switch being late with the cut,
@@ -74,8 +74,8 @@ pub(crate) fn drafts(
 ) -> Vec<CdrDraft> {
     let call = Call::read(facts);
     let Some(ended) = call.ended else { return Vec::new() };
-    let tried = Scope::forwards(settlement)
-        .filter(|scope| call.called_legs().any(|leg| scope.covers(leg)));
+    let tried =
+        Scope::forwards(settlement).filter(|scope| call.called_legs().any(|leg| scope.covers(leg)));
     let scopes = core::iter::once(Scope::caller(settlement)).chain(tried);
     scopes.map(|scope| draft(&call, ended, mode, scope)).collect()
 }

@@ -140,30 +140,29 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
         parts.map(part).collect()
     });
     let ids = any::<(i64, u64, u64, i64, u64, Option<i64>)>();
-    (ids, (digits(), digits()), caller, levels, hops, parts)
-        .prop_map(
-            |(
-                (tenant, hold, snapshot, began_us, ms_max, allowance),
-                (number, destination),
-                caller,
-                levels,
-                hops,
-                parts,
-            )| Settlement {
-                tenant: TenantId(tenant),
-                hold,
-                snapshot,
-                began_us,
-                ms_max,
-                allowance: allowance.map(AllowanceId),
-                number,
-                destination,
-                caller,
-                levels,
-                hops,
-                parts,
-            },
-        )
+    (ids, (digits(), digits()), caller, levels, hops, parts).prop_map(
+        |(
+            (tenant, hold, snapshot, began_us, ms_max, allowance),
+            (number, destination),
+            caller,
+            levels,
+            hops,
+            parts,
+        )| Settlement {
+            tenant: TenantId(tenant),
+            hold,
+            snapshot,
+            began_us,
+            ms_max,
+            allowance: allowance.map(AllowanceId),
+            number,
+            destination,
+            caller,
+            levels,
+            hops,
+            parts,
+        },
+    )
 }
 
 /// Facts from a script: lines of milliseconds, a verb and its arguments.

@@ -368,11 +368,7 @@ impl CostBound {
     /// One bound over two: prices and fees joined, of all else what costs more. A call that is
     /// measured by other steps than its own may be charged one step less; the fee covers it, and
     /// the roundings.
-    fn over(
-        self,
-        other: CostBound,
-        join: impl Fn(i64, i64) -> Option<i64>,
-    ) -> Option<CostBound> {
+    fn over(self, other: CostBound, join: impl Fn(i64, i64) -> Option<i64>) -> Option<CostBound> {
         let is_free = |bound: &CostBound| bound.most() == Some(Amount::ZERO);
         if is_free(&self) || self == other && join(1, 1) == Some(1) {
             return Some(other);

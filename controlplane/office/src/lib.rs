@@ -33,8 +33,8 @@ use strowger_model::{
     Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, RingGroupId, TenantId,
 };
 use strowger_routing::{
-    AdmitPlan, Decision, Facts, Locations, NO_LEASE, NonceUse, Plan, Refusal, TalkTime, Verdict, World,
-    decide, finish, register, reject,
+    AdmitPlan, Decision, Facts, Locations, NO_LEASE, NonceUse, Plan, Refusal, TalkTime, Verdict,
+    World, decide, finish, register, reject,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -461,13 +461,7 @@ impl Office {
     }
 
     /// The same for a call that talks, by which of its branches is not known.
-    fn adopt_talking(
-        &mut self,
-        ask: AskId,
-        settlement: &Octets,
-        granted: TalkTime,
-        now: Tick,
-    ) {
+    fn adopt_talking(&mut self, ask: AskId, settlement: &Octets, granted: TalkTime, now: Tick) {
         self.adopt(ask, settlement, granted, None, now);
         self.till.handle(Event::Started(HoldId(ask.0)), ms(now));
         self.drain_till();

@@ -80,11 +80,7 @@ pub(crate) fn adopt(
 }
 
 /// Who pays for a call: all who may have to before it is answered, then those who do.
-pub(crate) fn payers(
-    node: u32,
-    settlement: &Settlement,
-    answered: Option<PriceRef>,
-) -> Vec<Payer> {
+pub(crate) fn payers(node: u32, settlement: &Settlement, answered: Option<PriceRef>) -> Vec<Payer> {
     // Bounds that cannot be made were refused when the call was decided.
     let payers = settlement.payers(answered).unwrap_or_default();
     payers.into_iter().map(|(account, bound)| Payer { key: key(node, account), bound }).collect()

@@ -25,13 +25,13 @@ use crate::trace::{Step, Trace};
 use crate::world::World;
 use plan::{sender_manner, spoken};
 use sender::Sender;
-use way::{Place, Way};
 use strowger_billing::Settlement;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, Manner, Octets, Refuse, Registered,
-    Respond, Tick,
+    Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, Manner, Octets, Refuse,
+    Registered, Respond, Tick,
 };
 use strowger_model::{AccountId, RingGroupId};
+use way::{Place, Way};
 
 /// What was found out for earlier [`Query`]s of the same ask.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

@@ -227,12 +227,24 @@ mod tests {
     #[test]
     fn rfc_7616_vectors() {
         let both = subscriber(DigestPolicy::Both);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), Secrets::from(&both)), Verdict::Right);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), Secrets::from(&both)), Verdict::Right);
+        assert_eq!(
+            verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), Secrets::from(&both)),
+            Verdict::Right
+        );
+        assert_eq!(
+            verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), Secrets::from(&both)),
+            Verdict::Right
+        );
         let upper = MD5_RESPONSE.to_uppercase();
         assert_eq!(verify(&mufasa(Algorithm::Md5, &upper), Secrets::from(&both)), Verdict::Right);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, SHA256_RESPONSE), Secrets::from(&both)), Verdict::Wrong);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, MD5_RESPONSE), Secrets::from(&both)), Verdict::Wrong);
+        assert_eq!(
+            verify(&mufasa(Algorithm::Md5, SHA256_RESPONSE), Secrets::from(&both)),
+            Verdict::Wrong
+        );
+        assert_eq!(
+            verify(&mufasa(Algorithm::Sha256, MD5_RESPONSE), Secrets::from(&both)),
+            Verdict::Wrong
+        );
         assert_eq!(verify(&mufasa(Algorithm::Md5, ""), Secrets::from(&both)), Verdict::Wrong);
     }
 
@@ -244,11 +256,20 @@ mod tests {
         let ha1 = hex(&subscriber(DigestPolicy::Both).ha1_md5.unwrap().0);
         let ha2 = hex(&md5(&["GET:/dir/index.html"]));
         credentials.response = hex(&md5(&[&format!("{ha1}:{}:{ha2}", credentials.nonce)]));
-        assert_eq!(verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both))), Verdict::Right);
+        assert_eq!(
+            verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both))),
+            Verdict::Right
+        );
         credentials.qop = Some("auth".into());
-        assert_eq!(verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both))), Verdict::Wrong);
+        assert_eq!(
+            verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both))),
+            Verdict::Wrong
+        );
         credentials.qop = Some("auth-int".into());
-        assert_eq!(verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both))), Verdict::Wrong);
+        assert_eq!(
+            verify(&credentials, Secrets::from(&subscriber(DigestPolicy::Both))),
+            Verdict::Wrong
+        );
     }
 
     #[test]
@@ -272,14 +293,23 @@ mod tests {
     #[test]
     fn policy_is_told_only_to_who_knows_the_password() {
         let strict = subscriber(DigestPolicy::Sha256Only);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), Secrets::from(&strict)), Verdict::Weak);
+        assert_eq!(
+            verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), Secrets::from(&strict)),
+            Verdict::Weak
+        );
         let wrong = "00000000000000000000000000000000";
         assert_eq!(verify(&mufasa(Algorithm::Md5, wrong), Secrets::from(&strict)), Verdict::Wrong);
         assert_eq!(algorithms(Secrets::from(&strict)), [Algorithm::Sha256]);
         let old = subscriber(DigestPolicy::Md5Only);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), Secrets::from(&old)), Verdict::Weak);
+        assert_eq!(
+            verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), Secrets::from(&old)),
+            Verdict::Weak
+        );
         let bare = Subscriber { ha1_sha256: None, ..subscriber(DigestPolicy::Both) };
         assert_eq!(algorithms(Secrets::from(&bare)), [Algorithm::Md5]);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), Secrets::from(&bare)), Verdict::Wrong);
+        assert_eq!(
+            verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), Secrets::from(&bare)),
+            Verdict::Wrong
+        );
     }
 }

@@ -16,11 +16,11 @@ use crate::limits::{
     TRUNK_EXPIRES_S_MIN,
 };
 use crate::nonce::NonceCounts;
+use crate::world::Holder;
 use contact::Wish;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use strowger_link::{BoundContact, Hints, RegisterAsk, SECOND, Tick};
-use crate::world::Holder;
 use strowger_model::{Binding, RingGroupId, Subscriber, SubscriberId, TrunkId};
 
 /// Why a REGISTER changes nothing.
@@ -126,8 +126,7 @@ impl Locations {
         wall_us: i64,
     ) -> Result<Vec<BoundContact>, RegisterError> {
         let registrant = registrant.into();
-        let (request, who) =
-            (Request { registrant, ask, hints, now, wall_us }, registrant.who);
+        let (request, who) = (Request { registrant, ask, hints, now, wall_us }, registrant.who);
         //= rfc3261#section-10.3
         //# The registrar checks whether the request contains the Contact
         //# header field.  If not, it skips to the last step.

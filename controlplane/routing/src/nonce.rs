@@ -1,9 +1,9 @@
 //! Nonce counts: one pair of nonce and count is good for one request (RFC 7616 3.4, `nc`).
 
 use crate::limits::{NONCE_MAX, NONCES_MAX};
+use crate::world::Holder;
 use std::collections::{BTreeMap, VecDeque};
 use strowger_link::Credentials;
-use crate::world::Holder;
 
 /// Counts below the highest one that are still taken, each once: requests of one phone overtake
 /// each other on the way, and are asked about anew in another order after a restart.
@@ -123,8 +123,8 @@ impl NonceCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strowger_model::SubscriberId;
     use crate::testing;
+    use strowger_model::SubscriberId;
 
     fn shown(nonce: &str, nc: &str) -> Credentials {
         let mut credentials = testing::credentials("1001", "REGISTER", "demo1001");

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use strowger_link::Transport as Wire;
 use strowger_model::{
     Account, AccountId, Amount, Barring, Cdr, Currency, DigestAlgorithm, DigestPolicy, Digits,
-    Egress, Forward, ForwardWhen, Identity, Ingress, Normalisation, Organization, OrganizationId, OrganizationKind,
-    Price, Rate, RateId, RingGroup, RingGroupId, RingMember, RingMode, RingParty,
-    Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch,
-    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    Egress, Forward, ForwardWhen, Identity, Ingress, Normalisation, Organization, OrganizationId,
+    OrganizationKind, Price, Rate, RateId, RingGroup, RingGroupId, RingMember, RingMode, RingParty,
+    Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch, Subscriber, SubscriberId,
+    Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
 use strowger_routing::{Rows, World};
@@ -208,8 +208,7 @@ fn with_forwards(mut subscribers: Vec<Subscriber>) -> Option<Vec<Subscriber>> {
 
 /// 1002 and 1003, paid by account 4.
 fn group(id: i64, number: &str, mode: RingMode) -> Option<RingGroup> {
-    let member =
-        |id| RingMember { party: RingParty::Subscriber(SubscriberId(id)), ring_s: 5 };
+    let member = |id| RingMember { party: RingParty::Subscriber(SubscriberId(id)), ring_s: 5 };
     Some(RingGroup {
         id: RingGroupId(id),
         tenant: TENANT,

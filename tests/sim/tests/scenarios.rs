@@ -5,8 +5,8 @@
 use strowger_billing::Settlement;
 use strowger_link::codec::encode;
 use strowger_link::{
-    AskId, Branch, BranchAuth, Gauge, Grant, LegId, Manner, MediaMode, MediaPolicy, Octets, OnDriverLost,
-    Originate, PartyRef, Target, Transport, Verb, VerbId, VerbKind,
+    AskId, Branch, BranchAuth, Gauge, Grant, LegId, Manner, MediaMode, MediaPolicy, Octets,
+    OnDriverLost, Originate, PartyRef, Target, Transport, Verb, VerbId, VerbKind,
 };
 use strowger_model::{Cdr, reason_name};
 use strowger_sim::world::CARRIER;

@@ -285,6 +285,8 @@ fn a_forward_that_came_to_nothing_has_a_record_and_costs_nothing() {
     check_forward(
         unforwarded,
         &forwarding(),
-        &["0: 1001 441632960001 -> Some(1001) None 1001, Some(\"1 1\") owed None, 60000 ms, hops [], 200 at 0"],
+        &[
+            "0: 1001 441632960001 -> Some(1001) None 1001, Some(\"1 1\") owed None, 60000 ms, hops [], 200 at 0",
+        ],
     );
 }

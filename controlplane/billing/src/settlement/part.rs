@@ -212,8 +212,11 @@ mod tests {
         let mut settlement = Settlement::free(TenantId(1));
         settlement.levels = vec![level(1, 10_000_000)];
         // 2 forwards on busy to 3, who forwards; 2 forwards on no answer.
-        settlement.parts =
-            vec![part(None, 2, 200_000_000), part(Some(0), 3, 50_000_000), part(None, 2, 300_000_000)];
+        settlement.parts = vec![
+            part(None, 2, 200_000_000),
+            part(Some(0), 3, 50_000_000),
+            part(None, 2, 300_000_000),
+        ];
         let answered = |part| Some(PriceRef { hop: None, part });
         assert_eq!(minute(&settlement, answered(None)), [(1, 10)]);
         assert_eq!(minute(&settlement, answered(Some(0))), [(1, 10), (2, 200)]);

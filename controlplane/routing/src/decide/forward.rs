@@ -113,7 +113,8 @@ impl<'a> Attempt<'a> {
         way: &mut Way,
     ) -> Result<u8, NotFollowed> {
         let account = self.world.account(who.account).filter(|account| account.enabled);
-        let account = account.ok_or(NotFollowed(Step::AccountDisabled { account: who.account.0 }))?;
+        let account =
+            account.ok_or(NotFollowed(Step::AccountDisabled { account: who.account.0 }))?;
         if self.facts.unable.contains(&account.id) {
             return Err(NotFollowed(Step::ForwarderUnable { account: account.id.0 }));
         }

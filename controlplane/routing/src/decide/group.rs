@@ -40,7 +40,8 @@ impl<'a> Attempt<'a> {
             let who = Onward::of_group(group, "no-answer");
             self.send_on(sender, &who, to, place, way)
         });
-        for stage in way.stages.get_mut(usize::from(first)..usize::from(behind)).unwrap_or_default() {
+        for stage in way.stages.get_mut(usize::from(first)..usize::from(behind)).unwrap_or_default()
+        {
             let to_overflow = |to: Option<u8>| match to {
                 Some(to) if to == behind => overflow,
                 other => other,

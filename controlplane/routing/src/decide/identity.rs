@@ -155,8 +155,7 @@ impl<'a> Attempt<'a> {
         // We assert only what we know: our own row, or the word of who is trusted.
         let vouched = egress.caller_number.is_some() || is_vouched(sender);
         let is_sent = header.is_some() && asserted && vouched && !number.is_empty();
-        let mut shown =
-            self.shown(sender, number.clone(), is_sent.then_some(number), hidden);
+        let mut shown = self.shown(sender, number.clone(), is_sent.then_some(number), hidden);
         shown.header = header.unwrap_or(IdentityHeader::Asserted);
         shown.from_host = egress.from_host.clone().unwrap_or_default();
         shown
@@ -228,7 +227,9 @@ impl<'a> Attempt<'a> {
                 let claimed = || said.preferred.iter().chain([&said.from_user]);
                 let chosen = || match row.identity.any_number {
                     // A user name is no number, whatever it consists of.
-                    true => claimed().filter(|text| **text != row.username).find_map(|t| canonical(t)),
+                    true => {
+                        claimed().filter(|text| **text != row.username).find_map(|t| canonical(t))
+                    }
                     false => {
                         let own = |number: &_| row.numbers.contains(number);
                         claimed().filter_map(|text| canonical(text)).find(own)

@@ -11,8 +11,8 @@ use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_billing::{Level, PriceRef, Settlement, Terms};
 use strowger_link::{
-    Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, Manner, MediaPolicy, Octets, PartyRef,
-    Refuse, Target,
+    Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, Manner, MediaPolicy, Octets,
+    PartyRef, Refuse, Target,
 };
 use strowger_model::{AccountId, CostBound, SubscriberId, TrunkId};
 

@@ -9,9 +9,7 @@ use crate::location::{reach, wire_transport};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_billing::PriceRef;
-use strowger_link::{
-    BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target,
-};
+use strowger_link::{BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target};
 use strowger_model::{Binding, ForwardWhen, Subscriber, Tenant};
 
 impl<'a> Attempt<'a> {

@@ -210,7 +210,8 @@ pub(crate) fn identify<'a>(
     let (wrong, weak, replay) = match known {
         Known::Subscriber(row) => {
             let subscriber = row.id.0;
-            let (wrong, weak) = (Step::WrongPassword { subscriber }, Step::WeakAlgorithm { subscriber });
+            let (wrong, weak) =
+                (Step::WrongPassword { subscriber }, Step::WeakAlgorithm { subscriber });
             (wrong, weak, Step::Replay { subscriber })
         }
         Known::Trunk(row, ..) => {

@@ -3,9 +3,9 @@
 use super::{RegisterError, Request};
 use crate::limits::{CONTACT_TEXT_MAX, CONTACT_URI_MAX, PATHS_MAX};
 use crate::uri::{SipUri, parameter};
+use crate::world::Holder;
 use std::net::SocketAddr;
 use strowger_link::{ContactAsk, Transport as Wire};
-use crate::world::Holder;
 use strowger_model::{Binding, SubscriberId, Transport};
 
 /// A contact of the request, checked.

@@ -328,9 +328,8 @@ impl World {
         let own = super::check::sources(&old);
         let of_hosts: Vec<_> = old.ingress.iter().flat_map(|i| self.sources_of(i)).collect();
         let prefix = old.ingress.as_ref().and_then(|ingress| ingress.tech_prefix);
-        let of_hosts = of_hosts
-            .into_iter()
-            .map(|m| (m.network.to_canonical(), m.prefix_len, m.port, prefix));
+        let of_hosts =
+            of_hosts.into_iter().map(|m| (m.network.to_canonical(), m.prefix_len, m.port, prefix));
         let sources = Arc::make_mut(&mut self.sources);
         for source in own.into_iter().chain(of_hosts) {
             if sources.get(&source) == Some(&id) {

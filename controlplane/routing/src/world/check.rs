@@ -50,15 +50,15 @@ fn barring(row: RowName, barring: &Barring) -> Checked {
 fn causes(row: RowName, causes: &[CauseMap]) -> Checked {
     count(row, "causes", causes.len(), STATUSES_MAX)?;
     let is_failure = |status: u16| (400..700).contains(&status);
-    let fits = |map: &CauseMap| {
-        is_failure(map.status) && is_failure(map.to_status) && map.to_q850 < 128
-    };
+    let fits =
+        |map: &CauseMap| is_failure(map.status) && is_failure(map.to_status) && map.to_q850 < 128;
     range(row, "causes", causes.iter().all(fits))
 }
 
 /// A name or address that may stand in a URI.
 fn is_host(host: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+    let allowed =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
     (1..=253).contains(&host.len()) && host.bytes().all(allowed)
 }
 

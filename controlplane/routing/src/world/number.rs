@@ -201,9 +201,10 @@ impl World {
         let subscribers = self.subscribers.iter().filter_map(|(id, row)| {
             Some(((row.organization, row.short?), Holder::Subscriber(*id)))
         });
-        let groups = self.groups.iter().filter_map(|(id, row)| {
-            Some(((row.organization, row.short?), Holder::RingGroup(*id)))
-        });
+        let groups = self
+            .groups
+            .iter()
+            .filter_map(|(id, row)| Some(((row.organization, row.short?), Holder::RingGroup(*id))));
         let all: Vec<_> = subscribers.chain(groups).collect();
         let mut shorts = crate::page::PageMap::default();
         for ((of, short), holder) in all {

@@ -124,7 +124,10 @@ fn a_change_shares_what_it_does_not_touch() {
     assert_eq!(new.version(), 2);
     assert!(new.subscriber_named(one, "1002").is_none(), "the old name is free");
     assert_eq!(new.subscriber_named(one, "1003").unwrap().id, SubscriberId(2));
-    assert_eq!(new.numbered(one, testing::digits("4420")), Some(Holder::Subscriber(SubscriberId(2))));
+    assert_eq!(
+        new.numbered(one, testing::digits("4420")),
+        Some(Holder::Subscriber(SubscriberId(2)))
+    );
     assert_eq!(old.subscriber_named(one, "1002").unwrap().id, SubscriberId(2));
     assert!(Arc::ptr_eq(&old.accounts, &new.accounts));
     assert!(Arc::ptr_eq(&old.dictionary, &new.dictionary));

@@ -9,9 +9,9 @@ use crate::limits::EMERGENCY_ASK_MS;
 use strowger_leg::{Body, Event, Offer};
 use strowger_link::table::SlotState;
 use strowger_link::{
-    ANY_STATUS, AnswerBody, Ask, AskBody, Began, Branch, CallAsk, Cause, Direction, Fact, Gauge, Go, Grant,
-    Hints, LegOpened, LiveState, Manner, Octets, Party, PartyRef, Reason, Refuse, SETTLEMENT_MAX,
-    STAGES_MAX, SlotRef, Stage, Tick,
+    ANY_STATUS, AnswerBody, Ask, AskBody, Began, Branch, CallAsk, Cause, Direction, Fact, Gauge,
+    Go, Grant, Hints, LegOpened, LiveState, Manner, Octets, Party, PartyRef, Reason, Refuse,
+    SETTLEMENT_MAX, STAGES_MAX, SlotRef, Stage, Tick,
 };
 
 /// An attempt that waits for its answer.

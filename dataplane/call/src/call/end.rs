@@ -7,9 +7,7 @@ use crate::desk::Cx;
 use crate::limits::LINGER_MS;
 use strowger_leg::Command;
 use strowger_link::table::SlotState;
-use strowger_link::{
-    CallEnded, Cause, Challenge, Fact, Gauge, LegEnded, LiveState, Party, Reason,
-};
+use strowger_link::{CallEnded, Cause, Challenge, Fact, Gauge, LegEnded, LiveState, Party, Reason};
 
 /// What a closed call still waits for, besides its legs' last words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,8 +10,8 @@ use crate::desk::Cx;
 use crate::limits::ATTEMPTS_MAX;
 use strowger_leg::{Body, Command, Event, Invite};
 use strowger_link::{
-    BRANCHES_MAX, Branch, Cause, Direction, Fact, GAUGES_MAX, Gauge, Go, Grant, LegAnswered, LegOpened,
-    LiveState, Next, Reason, Refuse, STAGES_MAX, Stage, Tick,
+    BRANCHES_MAX, Branch, Cause, Direction, Fact, GAUGES_MAX, Gauge, Go, Grant, LegAnswered,
+    LegOpened, LiveState, Next, Reason, Refuse, STAGES_MAX, Stage, Tick,
 };
 
 /// The rest of a plan that is carried out for an unanswered caller.

@@ -227,7 +227,10 @@ fn a_trunk_registers_with_us_and_calls_by_its_credentials() {
     assert!(matches!(decision.verdict, Verdict::Registered(_)), "{:?}", decision.trace);
     let go = switch.go("1001 dials 4420");
     let target = &go.stages[0].branches[0].target;
-    assert_eq!((target.uri.as_str(), target.address.to_string().as_str()), ("sip:4420@10.0.0.7:5060", "10.0.0.7:5060"));
+    assert_eq!(
+        (target.uri.as_str(), target.address.to_string().as_str()),
+        ("sip:4420@10.0.0.7:5060", "10.0.0.7:5060")
+    );
     // Its calls, from wherever they come, by its credentials.
     let got = switch.say("pbx dials 1002");
     assert_eq!(got, "ring 10.0.0.2:5060; account 1 pays 0.01".replace("0.01", "1"));
@@ -264,7 +267,8 @@ fn numbers_names_and_shorts_have_one_holder() {
         overflow: None,
         enabled: true,
     };
-    let named = |name: &str| Box::new(strowger_model::RingGroup { name: name.into(), ..group.clone() });
+    let named =
+        |name: &str| Box::new(strowger_model::RingGroup { name: name.into(), ..group.clone() });
     let name = "ring group 5: its username is taken by subscriber 3";
     assert_eq!(refused(Change::RingGroup(named("1003"))), name);
     let short = "ring group 5: its short is taken by subscriber 1";

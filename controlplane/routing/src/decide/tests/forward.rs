@@ -154,9 +154,17 @@ fn offline() {
         &["0 ring 10.0.0.3:5060 [2@0.02]"],
     );
     // Other forwards do not stand in for it.
-    check(|r| forward(r, 3, ForwardWhen::Busy, "1003"), "1001 dials 1004", &["480 Offline cause 20"]);
+    check(
+        |r| forward(r, 3, ForwardWhen::Busy, "1003"),
+        "1001 dials 1004",
+        &["480 Offline cause 20"],
+    );
     // Account 2 has no prices for the outside.
-    check(|r| forward(r, 3, ForwardWhen::Offline, "4420"), "1001 dials 1004", &["480 Offline cause 20"]);
+    check(
+        |r| forward(r, 3, ForwardWhen::Offline, "4420"),
+        "1001 dials 1004",
+        &["480 Offline cause 20"],
+    );
 }
 
 #[test]
@@ -186,7 +194,7 @@ fn nobody_is_called_twice() {
     let mut switch = switch(round);
     // 1004 would send it back to 1002 and has no phone: 1003 keeps it.
     assert_eq!(plan(&mut switch, "1001 dials 1002"), "0 ring 10.0.0.3:5060 [1@0.02]");
-    let trace: Vec<Step> = switch.again().trace.steps().collect();
+    let trace: Vec<Step> = switch.decide("1001 dials 1002").trace.steps().collect();
     assert!(trace.contains(&Step::ForwardLoop { subscriber: 2 }), "{trace:?}");
 }
 
@@ -205,7 +213,7 @@ fn five_forwards_and_no_more() {
     let mut switch = switch(many);
     // The sixth, of 1009, is not followed, and 1009 has no phone; so it goes back to 1002's own.
     assert_eq!(plan(&mut switch, "1001 dials 1002"), "0 ring 10.0.0.2:5060");
-    let trace: Vec<Step> = switch.again().trace.steps().collect();
+    let trace: Vec<Step> = switch.decide("1001 dials 1002").trace.steps().collect();
     assert!(trace.contains(&Step::ForwardBeyond {}), "{trace:?}");
     switch.register(9, "sip:1009@10.0.0.9:5060", "10.0.0.9:5060");
     let got = plan(&mut switch, "1001 dials 1002");

@@ -131,11 +131,7 @@ fn a_trunk_is_told_as_its_row_says() {
     check(|e| e.trusted = false, "id", "anonymous Privacy id");
     check(|e| e.caller.add = "+".into(), "", "+442071001 PAI +442071001");
     check(|e| e.caller_number = Some(testing::digits("4420")), "", "4420 PAI 4420");
-    check(
-        |e| e.from_host = Some("sip.example".into()),
-        "",
-        "442071001@sip.example PAI 442071001",
-    );
+    check(|e| e.from_host = Some("sip.example".into()), "", "442071001@sip.example PAI 442071001");
 }
 
 /// Every `cli` x wish x trust of the peer, as it leaves us.

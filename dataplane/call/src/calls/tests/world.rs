@@ -8,9 +8,9 @@ use strowger_leg::{Body, Event, Offer};
 use strowger_link::table::SlotState;
 use strowger_link::{
     Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
-    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, Manner, MediaMode, MediaPolicy,
-    Octets, OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up,
-    Verb, VerbId, VerbKind, VerbOutcome,
+    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, Manner, MediaMode,
+    MediaPolicy, Octets, OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick,
+    Transport, Up, Verb, VerbId, VerbKind, VerbOutcome,
 };
 
 /// Wall clock at tick 0, microseconds.

@@ -409,7 +409,12 @@ fn from_of(order: &Invite, path: &Path, layer: &Layer) -> Vec<u8> {
         from.extend_from_slice(b"\" ");
     }
     from.push(b'<');
-    from.extend_from_slice(&our_uri(branch.from_user.as_bytes(), &branch.manner.from_host, path, layer));
+    from.extend_from_slice(&our_uri(
+        branch.from_user.as_bytes(),
+        &branch.manner.from_host,
+        path,
+        layer,
+    ));
     from.push(b'>');
     from
 }
