@@ -3,11 +3,12 @@
 use crate::limits::{
     AGENT_CHARS_MAX, BODY_BYTES_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX,
 };
+use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reply::Answer;
 use crate::shared::Shared;
-use crate::table::{Access, Endpoint, ROOT, paths};
+use crate::table::{Access, Endpoint, ROOT, Rule, paths};
 use crate::token::{Caller, authorise};
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -156,7 +157,9 @@ fn response(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.media));
+    if !answer.media.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.media));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     for (name, value) in answer.headers {
@@ -209,12 +212,14 @@ fn admit(caller: Option<&Caller>, access: &Access) -> Result<(), Problem> {
     let Some(caller) = caller else { return Ok(()) };
     match access {
         Access::Open(_) | Access::Stranger(_) => Ok(()),
-        Access::Local(permission, _) => caller.must(*permission),
-        Access::Token(permission, rule, _) => {
-            caller.must(*permission)?;
-            if rule.admits(caller.scope) { Ok(()) } else { Err(Problem::too_narrow(*rule)) }
-        }
+        Access::Local(permission, _) => within(caller, *permission, Rule::Host),
+        Access::Token(permission, rule, _) => within(caller, *permission, *rule),
     }
+}
+
+fn within(caller: &Caller, permission: Permission, rule: Rule) -> Result<(), Problem> {
+    caller.must(permission)?;
+    if rule.admits(caller.scope) { Ok(()) } else { Err(Problem::too_narrow(rule)) }
 }
 
 /// What a program says that it is, cut to its bound.

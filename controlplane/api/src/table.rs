@@ -4,11 +4,17 @@ use crate::dispatch::Context;
 use crate::form::Form;
 use crate::permission::Permission;
 use crate::problem::Problem;
-use crate::query::Parameter::{self, Account, From, Limit, Next, Until};
-use crate::reply::{Accepted, Answer, Created, Document, Health, Json, MetricsText, Page, Respond};
+use crate::query::Parameter::{self, Account, Actor, From, Id, Limit, Next, Resource, Until};
+use crate::reply::{
+    Accepted, Answer, Created, Document, Done, Health, Json, Made, MetricsText, Page, Respond,
+    Versioned,
+};
 use crate::shape::Components;
 use crate::shared::Shared;
-use crate::{account, allowance, call, cdr, health, money, registration, subscriber, trunk};
+use crate::{
+    account, allowance, api_token, call, cdr, change, health, me, money, registration, role,
+    session, subscriber, trunk, user,
+};
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
@@ -23,6 +29,9 @@ pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Answer, Problem>> +
 /// The responses of an endpoint: status, description, media type, schema.
 pub(crate) type Responses = Vec<(u16, &'static str, &'static str, Value)>;
 
+/// Audiences with the views that they are shown; empty when all see one.
+pub(crate) type Views = &'static [(&'static str, &'static str)];
+
 /// Methods that endpoints have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verb {
@@ -32,8 +41,6 @@ pub(crate) enum Verb {
     Post,
     /// Changes some members (merge patch, RFC 7396).
     Patch,
-    /// Sets the whole.
-    Put,
     /// Takes away.
     Delete,
 }
@@ -44,7 +51,6 @@ impl Verb {
             Verb::Get => "GET",
             Verb::Post => "POST",
             Verb::Patch => "PATCH",
-            Verb::Put => "PUT",
             Verb::Delete => "DELETE",
         }
     }
@@ -52,7 +58,7 @@ impl Verb {
     /// Whether `If-Match` must say which version is meant.
     pub(crate) const fn needs_version(self) -> bool {
         match self {
-            Verb::Patch | Verb::Put => true,
+            Verb::Patch => true,
             Verb::Get | Verb::Post | Verb::Delete => false,
         }
     }
@@ -61,14 +67,14 @@ impl Verb {
     pub(crate) const fn allow(self) -> &'static str {
         match self {
             Verb::Get => "GET, HEAD",
-            Verb::Post | Verb::Patch | Verb::Put | Verb::Delete => self.name(),
+            Verb::Post | Verb::Patch | Verb::Delete => self.name(),
         }
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
         match self {
             Verb::Get => method == Method::GET || method == Method::HEAD,
-            Verb::Post | Verb::Patch | Verb::Put | Verb::Delete => method.as_str() == self.name(),
+            Verb::Post | Verb::Patch | Verb::Delete => method.as_str() == self.name(),
         }
     }
 }
@@ -77,7 +83,8 @@ impl Verb {
 pub(crate) enum Access {
     /// Everybody.
     Open(fn(Arc<Shared>) -> Pending),
-    /// Everybody on a listener of a loopback address, else a token with the permission.
+    /// Everybody on a listener of a loopback address, else a token of the whole host with the
+    /// permission.
     Local(Permission, fn(Arc<Shared>) -> Pending),
     /// Everybody: who asks says in the body who he is.
     Stranger(fn(Context) -> Pending),
@@ -91,6 +98,7 @@ pub(crate) enum Rule {
     /// Rows in the caller's scope; others are as if they were not there.
     Rows,
     /// Only callers who see the whole tenant, or the host: what belongs to no organization.
+    #[expect(dead_code, reason = "resources of a whole tenant are being added")]
     Tenant,
     /// Only callers who see the host.
     Host,
@@ -134,6 +142,8 @@ pub(crate) struct Endpoint {
     pub(crate) needs_key: bool,
     pub(crate) summary: &'static str,
     pub(crate) responses: fn(&mut Components) -> Responses,
+    /// Audiences and their views, where they differ.
+    pub(crate) views: Views,
 }
 
 /// Rows of the table: who may (`Token("permission")`, with a [`Rule`] behind it where it is not
@@ -161,6 +171,7 @@ macro_rules! endpoints {
             needs_key: keys!($($form)?),
             summary: $summary,
             responses: <$reply as Respond>::describe,
+            views: <$reply as Respond>::VIEWS,
         }),+]
     };
 }
@@ -213,9 +224,9 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
     Token("api:read", Caller) Get "/api/v1/openapi.json" []
         health::document -> Document, "This document.";
     Token("cdrs:read") Get "/api/v1/cdrs" [From, Until, Account, Limit, Next]
-        cdr::list -> Json<Page<cdr::CdrView>>, "Call detail records, newest first.";
+        cdr::list -> Json<Page<cdr::CdrShown>>, "Call detail records, newest first.";
     Token("cdrs:read") Get "/api/v1/cdrs/{id}" []
-        cdr::one -> Json<cdr::CdrView>, "One call detail record.";
+        cdr::one -> Json<cdr::CdrShown>, "One call detail record.";
     Token("calls:read") Get "/api/v1/calls" [Limit, Next]
         call::list -> Json<Page<call::CallView>>, "Running calls.";
     Token("calls:read") Get "/api/v1/calls/{id}" []
@@ -253,12 +264,63 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
     Token("allowances:write") Post "/api/v1/accounts/{id}/allowances" []
         allowance::give(allowance::AllowanceForm) -> Created<allowance::AllowanceView>,
         "Gives free time, which calls take before money.";
+    Stranger Post "/api/v1/sessions" []
+        session::begin(session::LoginForm) -> Made<session::LoginView>, "Logs in.";
+    Token("sessions:read") Get "/api/v1/sessions" [Limit, Next]
+        session::list -> Json<Page<session::SessionView>>, "Logins that run.";
+    Token("me:write", Caller) Delete "/api/v1/sessions/current" []
+        session::log_out -> Done, "Logs out.";
+    Token("sessions:write") Delete "/api/v1/sessions/{id}" []
+        session::end -> Done, "Ends a login.";
+    Token("me:read", Caller) Get "/api/v1/me" []
+        me::show -> Json<me::MeView>, "Who asks, and what he may.";
+    Token("me:write", Caller) Post "/api/v1/me/password" []
+        me::change_password(me::ChangeForm) -> Done, "Changes one's own password.";
+    Token("me:write", Caller) Post "/api/v1/me/totp" []
+        me::enrol(me::ProofForm) -> Json<me::EnrolmentView>, "Gives out a second factor.";
+    Token("me:write", Caller) Post "/api/v1/me/totp/confirmations" []
+        me::confirm(me::CodeForm) -> Json<me::RecoveryView>,
+        "Turns the second factor on, by a code of it.";
+    Token("me:write", Caller) Post "/api/v1/me/totp/removals" []
+        me::disable(me::ProofForm) -> Done, "Turns the second factor off.";
+    Token("roles:read", Caller) Get "/api/v1/roles" []
+        role::list -> Json<Page<role::RoleView>>, "Roles and what they may.";
+    Token("roles:read", Caller) Get "/api/v1/roles/{name}" []
+        role::one -> Json<role::RoleView>, "One role.";
+    Token("users:read") Get "/api/v1/users" [Limit, Next]
+        user::list -> Json<Page<user::UserView>>, "People who log in.";
+    Token("users:write") Post "/api/v1/users" []
+        user::create(user::UserForm) -> Made<user::UserView>, "Makes a user.";
+    Token("users:read") Get "/api/v1/users/{id}" []
+        user::one -> Versioned<user::UserView>, "One user.";
+    Token("users:write") Patch "/api/v1/users/{id}" []
+        user::change(user::UserPatchForm) -> Versioned<user::UserView>, "Changes a user.";
+    Token("users:write") Delete "/api/v1/users/{id}" []
+        user::remove -> Done, "Removes a user with his logins and tokens.";
+    Token("users:write") Post "/api/v1/users/{id}/password" []
+        user::set_password(user::PasswordForm) -> Done, "Sets the password of a user.";
+    Token("users:write") Delete "/api/v1/users/{id}/totp" []
+        user::clear_totp -> Done, "Turns the second factor of a user off.";
+    Token("users:impersonate") Post "/api/v1/users/{id}/impersonations" []
+        user::act_for(user::ImpersonationForm) -> Made<session::ImpersonationView>,
+        "Begins to act for a user, for an hour at most.";
+    Token("tokens:read") Get "/api/v1/tokens" [Limit, Next]
+        api_token::list -> Json<Page<api_token::TokenView>>, "Tokens of programs.";
+    Token("tokens:write") Post "/api/v1/tokens" []
+        api_token::create(api_token::TokenForm) -> Made<api_token::NewTokenView>,
+        "Makes a token, of no more than its maker may.";
+    Token("tokens:read") Get "/api/v1/tokens/{id}" []
+        api_token::one -> Json<api_token::TokenView>, "One token.";
+    Token("tokens:write") Delete "/api/v1/tokens/{id}" []
+        api_token::revoke -> Done, "Revokes a token and those that were made with it.";
+    Token("changes:read") Get "/api/v1/changes" [Resource, Id, Actor, From, Until, Limit, Next]
+        change::list -> Json<Page<change::ChangeView>>, "What was changed, newest first.";
 };
 
 /// What the table says of an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EndpointInfo {
-    /// `GET`, `POST`, `PATCH`, `PUT` or `DELETE`.
+    /// `GET`, `POST`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// Path; `{id}` is an id.
     pub path: &'static str,
@@ -275,6 +337,8 @@ pub struct EndpointInfo {
     pub needs_key: bool,
     /// It takes a version in `If-Match`.
     pub needs_version: bool,
+    /// Audiences with the names of the views that they are shown; empty when all see one.
+    pub views: &'static [(&'static str, &'static str)],
     /// What it is for.
     pub summary: &'static str,
 }
@@ -284,7 +348,7 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
     TABLE.iter().map(|endpoint| {
         let (permission, rule, is_open_on_loopback) = match &endpoint.access {
             Access::Open(_) | Access::Stranger(_) => (None, "", true),
-            Access::Local(permission, _) => (Some(permission.0), Rule::Caller.name(), true),
+            Access::Local(permission, _) => (Some(permission.0), Rule::Host.name(), true),
             Access::Token(permission, rule, _) => (Some(permission.0), rule.name(), false),
         };
         EndpointInfo {
@@ -296,6 +360,7 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
             takes_body: endpoint.body.is_some(),
             needs_key: endpoint.needs_key,
             needs_version: endpoint.verb.needs_version(),
+            views: endpoint.views,
             summary: endpoint.summary,
         }
     })
