@@ -64,7 +64,8 @@ pub(crate) enum State {
     Setup(Box<Setup>),
     /// Two legs are answered and joined.
     Talking(Box<Talk>),
-    /// Over. Legs may owe their last word, the journal its durability.
+    /// Over. Legs may owe us their last word, the journal its durability, and the protocol may owe
+    /// one to the parties.
     Closed(Closed),
 }
 

@@ -16,6 +16,16 @@ pub enum Output {
         /// [`crate::Calls::snapshot`] and [`crate::Calls::freeze`] when all cores are at rest.
         state: SlotState,
     },
+    /// The call is over, its record durable if it leaves one. Its parties may be owed a last word
+    /// still, which is the protocol's to say: [`crate::Calls::vacate`] when they are not. Until then
+    /// the slot is [`SlotState::Leaving`].
+    Done {
+        /// Which slot.
+        slot: SlotRef,
+        /// What the table shows of it until now: [`SlotState::Ended`], or [`SlotState::Asked`] for
+        /// an attempt that leaves no record.
+        shown: SlotState,
+    },
     /// The slot is free: nothing of that call is owed any more.
     Free {
         /// Which slot.

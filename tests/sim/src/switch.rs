@@ -94,23 +94,22 @@ pub struct Plugs {
     pub probe: SharedProbe,
 }
 
-/// Tells of a text that begins with a token of ours (a Call-ID or a tag) whether a table knows its
-/// leg: its slot stands, and it is not a branch that a call gave up before it was answered or hung
-/// up. Of such a branch a crash may lose the CANCEL: its image is gone when its call has let go.
+/// Tells of a text that begins with a token of ours (a Call-ID or a tag) whether a table shows its
+/// leg as one that goes on: its slot stands, and its call has not ended it.
 pub fn legs_known(words: &Words) -> impl Fn(&str) -> bool + use<> {
     let reader = Reader::attach(words.unwatched()).ok();
     let key = reader.as_ref().map(|reader| Key(reader.setup().token_key.to_le_bytes()));
-    let mut given_up: BTreeMap<SlotRef, BTreeSet<u8>> = BTreeMap::new();
-    for (state, facts) in crate::control::slots(words) {
+    let mut over: BTreeMap<SlotRef, BTreeSet<u8>> = BTreeMap::new();
+    for (_, facts) in crate::control::slots(words) {
         let ended = facts.facts.iter().filter_map(|fact| {
             let Fact::LegEnded(ended) = fact else { return None };
-            (state != SlotState::Ended).then_some(ended.leg)
+            Some(ended.leg)
         });
-        given_up.insert(facts.slot, ended.collect());
+        over.insert(facts.slot, ended.collect());
     }
     move |text| {
         let leg = key.as_ref().and_then(|key| token::open(key, text.as_bytes()));
-        leg.is_some_and(|leg| given_up.get(&leg.slot).is_some_and(|up| !up.contains(&leg.leg)))
+        leg.is_some_and(|leg| over.get(&leg.slot).is_some_and(|up| !up.contains(&leg.leg)))
     }
 }
 

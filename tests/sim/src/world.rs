@@ -230,11 +230,10 @@ impl World {
         };
         self.run_until(self.now().plus_ms(LIVENESS_S * 1_000), over)?;
         let quarantined = self.adopted.iter().any(|adopted| adopted.quarantined > 0);
-        if quarantined || self.book.switch_crashes > 0 {
-            // Nobody tells the phones of a call whose slot is left alone, or was free when the last
-            // word of its call was lost: people hang up.
+        if quarantined {
+            // Nobody tells the phones of a call whose slot is left alone: people hang up.
             let now = self.now();
-            self.agents.iter_mut().for_each(|agent| agent.give_up(quarantined, now));
+            self.agents.iter_mut().for_each(|agent| agent.give_up(now));
             self.collect_agents(now);
             self.run_until(now.plus_ms(LINGER_S * 1_000), over)?;
         }

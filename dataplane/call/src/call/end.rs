@@ -16,6 +16,12 @@ pub(crate) enum Closed {
     Recorded,
     /// Nothing: it left no record, or the record is durable.
     Settled,
+    /// Parties that are owed a last word, which the protocol says by itself. `turn` is its place
+    /// among all that leave: its slot is given up in that order when none is free.
+    Leaving {
+        /// It counts up.
+        turn: u64,
+    },
 }
 
 /// Why and by whom a call or a leg ends.
@@ -123,15 +129,32 @@ impl Call {
 
     /// The record is durable.
     pub(crate) fn handle_durable(&mut self) {
-        if let State::Closed(closed) = &mut self.state {
+        if let State::Closed(closed @ Closed::Recorded) = &mut self.state {
             *closed = Closed::Settled;
         }
     }
 
-    /// Nothing is owed any more: the slot may have its next life.
+    /// Nothing is owed to us any more, by no leg and no journal.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.state, State::Closed(Closed::Settled))
             && self.legs.iter().all(|leg| matches!(leg.state, LegState::Gone))
+    }
+
+    /// It is done; what is owed to its parties goes on without it.
+    pub(crate) fn leave(&mut self, turn: u64) {
+        self.state = State::Closed(Closed::Leaving { turn });
+    }
+
+    /// Its place among those that leave, if it does.
+    pub(crate) fn leaving(&self) -> Option<u64> {
+        match &self.state {
+            State::Closed(Closed::Leaving { turn }) => Some(*turn),
+            State::Closed(Closed::Recorded | Closed::Settled)
+            | State::Asked(_)
+            | State::Hunting(_)
+            | State::Setup(_)
+            | State::Talking(_) => None,
+        }
     }
 
     /// Joins the media of two legs, unless early media has done so. Whoever was joined before has
