@@ -71,7 +71,7 @@ pub(crate) enum State {
 
 impl Default for State {
     fn default() -> Self {
-        State::Closed(Closed::Settled)
+        State::Closed(Closed::Settled { shown: false })
     }
 }
 
@@ -194,7 +194,9 @@ impl Call {
             State::Hunting(_) => "Hunting".to_owned(),
             State::Setup(_) => "Setup".to_owned(),
             State::Talking(talk) => format!("Talking {:?}", talk.exchange),
-            State::Closed(closed) => format!("Closed {closed:?}"),
+            State::Closed(Closed::Recorded) => "Closed Recorded".to_owned(),
+            State::Closed(Closed::Settled { .. }) => "Closed Settled".to_owned(),
+            State::Closed(Closed::Leaving { .. }) => "Closed Leaving".to_owned(),
         }
     }
 

@@ -494,11 +494,9 @@ impl Calls {
 
     fn settle(&mut self, slot: SlotRef) {
         let Some(call) = self.slab.call(slot) else { return };
-        if call.is_done() {
-            let shown = if call.is_recorded() { SlotState::Ended } else { SlotState::Asked };
-            self.left += 1;
-            call.leave(self.left);
+        if let Some(shown) = call.leave(self.left) {
             self.leaving.insert(self.left, slot);
+            self.left += 1;
             self.alarms.cancel(slot.idx);
             self.desk.out.done(slot, shown);
         } else {

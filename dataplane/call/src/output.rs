@@ -22,9 +22,8 @@ pub enum Output {
     Done {
         /// Which slot.
         slot: SlotRef,
-        /// What the table shows of it until now: [`SlotState::Ended`], or [`SlotState::Asked`] for
-        /// an attempt that leaves no record.
-        shown: SlotState,
+        /// The slot was written at its end, so that only its state changes.
+        shown: bool,
     },
     /// The slot is free: nothing of that call is owed any more.
     Free {

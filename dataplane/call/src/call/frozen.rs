@@ -112,7 +112,7 @@ impl Call {
             State::Hunting(_) | State::Setup(_) => Some(SlotState::Ringing),
             State::Talking(_) => Some(SlotState::Answered),
             State::Closed(Closed::Recorded) => Some(SlotState::Ended),
-            State::Closed(Closed::Settled) => None,
+            State::Closed(Closed::Settled { .. }) => None,
             State::Closed(Closed::Leaving { .. }) => Some(SlotState::Leaving),
         }
     }
@@ -216,7 +216,7 @@ impl Call {
             facts: FactLog::resume(facts.facts, 0),
             legs: Vec::new(),
             joined: None,
-            state: State::Closed(Closed::Settled),
+            state: State::Closed(Closed::Settled { shown: false }),
         };
         for LostLeg { leg, early } in legs {
             call.hang_up_lost(leg, early, told.unwrap_or(LOST), cx);
