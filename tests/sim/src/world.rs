@@ -12,7 +12,7 @@ use crate::net::{Datagram, Network, Quality};
 use crate::plan::{self, SWITCH};
 use crate::probe::{Place, Probe, SharedProbe};
 use crate::step::{CrashAt, Plane, Step, Victim};
-use crate::switch::{Plugs, Switch, make_stale};
+use crate::switch::{Plugs, Switch, forget_last_words, make_stale};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -497,7 +497,7 @@ impl World {
     }
 
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
-        self.book.switch_crashes += 1;
+        self.book.power_cuts += u32::from(power);
         let turned = self.switch.take().is_some_and(|switch| switch.shard.counts().turns > 0);
         let keeps = self.keeps_sockets();
         let grave = self.plugs.probe.borrow_mut().bury_switch();
@@ -505,6 +505,9 @@ impl World {
             self.note_grave(&words, turned);
             if self.plant == Some(Plant::AdoptedImageStale) {
                 make_stale(&words, &self.plugs.probe.borrow().first_images);
+            }
+            if self.plant == Some(Plant::LastWordsForgotten) {
+                forget_last_words(&words);
             }
             self.control.table = Some((words, self.epoch));
         }
