@@ -65,10 +65,8 @@ fn attempt(cancel_ms: Option<u64>, callee: Callee, plan: impl FnOnce(&mut World)
 /// When the first call of an agent was over, milliseconds from the first tick.
 fn over_ms(world: &World, who: usize) -> u64 {
     let call = world.agents[who].calls.values().next().expect("a call");
-    match call.state {
-        CallState::Over(at) => at.0 / 1_000_000,
-        state => panic!("{who} is {state:?}"),
-    }
+    let CallState::Over(at) = call.state else { panic!("{who} is {:?}", call.state) };
+    at.0 / 1_000_000
 }
 
 fn crash(world: &mut World, at_ms: u64, back_ms: u64) {
