@@ -17,8 +17,8 @@ pub enum Output {
         state: SlotState,
     },
     /// The call is over, its record durable if it leaves one. Its parties may be owed a last word
-    /// still, which is the protocol's to say: [`crate::Calls::vacate`] when they are not. Until then
-    /// the slot is [`SlotState::Leaving`].
+    /// still, which is the protocol's to say: [`crate::Calls::vacate`] when they are not. Until
+    /// then the slot is [`SlotState::Leaving`].
     Done {
         /// Which slot.
         slot: SlotRef,

@@ -2,9 +2,10 @@
 //!
 //! A call whose two legs are confirmed goes on: ports and sockets first, then its dialogs, then the
 //! call. Whatever cannot go on is ended in order: each leg that is known is refused, cancelled or
-//! sent a BYE, and the record is closed at the last heartbeat. A leg of which its call had heard the
-//! last says its last word by itself, whether its call goes on or not. A slot in whose thawing the
-//! process died twice is quarantined: nothing of its image is touched, only its record is written.
+//! sent a BYE, and the record is closed at the last heartbeat. A leg of which its call had heard
+//! the last says its last word by itself, whether its call goes on or not. A slot in whose thawing
+//! the process died twice is quarantined: nothing of its image is touched, only its record is
+//! written.
 
 use crate::Shard;
 use crate::desk::Desk;
@@ -158,8 +159,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 }
 
 /// Whether a call that a crash ended in this state leaves a record. An attempt of which nobody had
-/// decided does not; a call that leaves has left its own. The settlement does not tell: an emergency
-/// call by our own table has none.
+/// decided does not; a call that leaves has left its own. The settlement does not tell: an
+/// emergency call by our own table has none.
 fn leaves_record(state: SlotState) -> bool {
     match state {
         SlotState::Ringing | SlotState::Answered | SlotState::Ended => true,

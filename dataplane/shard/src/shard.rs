@@ -280,8 +280,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         &self.counts
     }
 
-    /// Calls in the slab, those included whose records are not durable yet or whose parties are owed
-    /// a last word.
+    /// Calls in the slab, those included whose records are not durable yet or whose parties are
+    /// owed a last word.
     #[must_use]
     pub fn calls_in_use(&self) -> usize {
         self.calls.in_use()

@@ -184,7 +184,8 @@ impl Agent {
     }
 
     /// The switch died; `knows` says of a Call-ID or a tag of its own whether that leg was still
-    /// held. What was not was over for the switch, though its ACK of a failure may not have arrived.
+    /// held. What was not was over for the switch, though its ACK of a failure may not have
+    /// arrived.
     pub fn switch_died(&mut self, knows: impl Fn(&str) -> bool, now: Tick) {
         self.switch_died.push(now);
         for server in &mut self.servers {

@@ -16,10 +16,10 @@
 //!
 //! The laws: one final response for each INVITE that was heard of, and each acknowledged; requests
 //! of a dialog in order, one BYE of each life, and whatever a crash swallowed said by the next one;
-//! audio only of the own call, none after its end or from a closed
-//! port; the table before the journal, the journal before the network, no slot free or leaving
-//! before its record is durable; a record of each call that a crash found ringing, answered or
-//! ended, and none lost with the host but by a power cut; each record whole and in the journal once, in the store once, priced as an
+//! audio only of the own call, none after its end or from a closed port; the table before the
+//! journal, the journal before the network, no slot free or leaving before its record is durable; a
+//! record of each call that a crash found ringing, answered or ended, and none lost with the host
+//! but by a power cut; each record whole and in the journal once, in the store once, priced as an
 //! arithmetic of the simulator's own prices it, never paid by a caller who was told of a failure;
 //! each grant balanced by one record or one return, or by nothing if no slot had shown it when its
 //! dataplane died; what a crash ended billed to its last sign of life; after a crash of the

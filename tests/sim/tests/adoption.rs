@@ -207,8 +207,8 @@ fn a_refusal_that_was_lost_is_sent_by_the_next_life() {
 }
 
 /// A branch is given up for its silence before the INVITE reaches it, and another one answers. It
-/// rings at last, and the CANCEL for that is lost with the process. It rings on, or it answers while
-/// nobody listens: it is cancelled, or hung up, and the call goes on.
+/// rings at last, and the CANCEL for that is lost with the process. It rings on, or it answers
+/// while nobody listens: it is cancelled, or hung up, and the call goes on.
 #[test]
 fn a_branch_that_was_given_up_is_ended_beside_a_call_that_goes_on() {
     // The INVITE goes out at 15 ms and again 500, 1,500, 3,500 and 7,500 ms later.

@@ -17,8 +17,8 @@ impl Endpoint {
         self.touched.pop_first()
     }
 
-    /// A leg whose peer is owed nothing any more, though its call heard the last of it before; drain
-    /// to `None`. It has no image from here on.
+    /// A leg whose peer is owed nothing any more, though its call heard the last of it before;
+    /// drain to `None`. It has no image from here on.
     pub fn poll_let_go(&mut self) -> Option<LegId> {
         self.look_at_heeded();
         self.let_go.pop_first()

@@ -162,8 +162,9 @@ impl Layer {
         if self.server_ids.contains_key(&key) { Err(ThawError::Known) } else { Ok(key) }
     }
 
-    /// Takes up the transaction of an INVITE that a former process gave a final response of `class`,
-    /// which goes out again. A response repeats all of the INVITE that the INVITE is known by.
+    /// Takes up the transaction of an INVITE that a former process gave a final response of
+    /// `class`, which goes out again. A response repeats all of the INVITE that the INVITE is known
+    /// by.
     ///
     /// # Errors
     /// `Malformed`, `Known` or `Full`.
