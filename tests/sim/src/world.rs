@@ -529,10 +529,10 @@ impl World {
             machine.open.clear();
         }
         if power {
-            // Nobody knows of the calls any more: what was under way is nobody's, and phones begin
-            // anew.
+            // Nobody knows of the calls any more: what was under way either way is nobody's, and
+            // phones begin anew.
             self.queue.retain(|_, event| match event {
-                Event::Arrive(datagram) => datagram.from.ip() != SWITCH.ip(),
+                Event::Arrive(_) => false,
                 Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
             });
             for agent in &mut self.agents {

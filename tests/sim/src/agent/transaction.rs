@@ -1,6 +1,6 @@
 //! Transactions of an agent (RFC 3261 17), kept simple: unreliable transport only.
 
-use super::Agent;
+use super::{Agent, Call};
 use strowger_link::Tick;
 use strowger_phone::digest::{Challenge, Secret, Use};
 use strowger_phone::message::Message;
@@ -118,7 +118,8 @@ impl Agent {
         self.clients.retain_mut(|client| {
             if client.end <= now {
                 if client.outcome.is_none() {
-                    // Something was heard of it: it was under way, and has no end.
+                    // Something was heard of it: it was under way, and has no end. A BYE ends one
+                    // inside the dialog as well.
                     let hung = client.is_invite() && client.resend.is_none();
                     gone.push((client.purpose, client.request.summary(), hung));
                 }
@@ -139,7 +140,13 @@ impl Agent {
         }
         for (purpose, what, hung) in gone {
             self.unanswered += 1;
-            if hung {
+            let over = match purpose {
+                Purpose::Invite(key) | Purpose::Reinvite(key) => {
+                    self.calls.get(&key).is_none_or(Call::is_over)
+                }
+                Purpose::Register { .. } | Purpose::Bye(_) | Purpose::Cancel => true,
+            };
+            if hung && !over {
                 self.breach(now, &format!("no final response ever: {what}"));
             }
             self.conclude(purpose, 408, None, now);
