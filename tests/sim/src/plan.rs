@@ -10,7 +10,7 @@ use strowger_model::{
     SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Transport, Trunk, TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
-use strowger_routing::{Rows, World};
+use strowger_routing::{Listener, Rows, World};
 
 /// The tenant.
 pub const TENANT: TenantId = TenantId(1);
@@ -77,7 +77,7 @@ fn rows() -> Option<Rows> {
         targets,
     };
     Some(Rows {
-        listeners: vec![Wire::Udp],
+        listeners: vec![Listener { transport: Wire::Udp, address: SWITCH }],
         tenants: vec![tenant(euro)?],
         organizations: organizations(),
         accounts: accounts(euro),

@@ -255,6 +255,7 @@ fn setup(token_key: Key, epoch: u32, seed: u64, now: Tick) -> Setup {
         },
         media: MediaConfig {
             addresses: vec![address],
+            of_listener: vec![0],
             port_min,
             port_max,
             pairs_max: usize::from(port_max - port_min).div_ceil(4),

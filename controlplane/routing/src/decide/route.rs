@@ -140,12 +140,15 @@ impl<'a> Attempt<'a> {
             if way.hops.len() >= HOPS_MAX {
                 return self.note(Step::HopBeyond { trunk: trunk.id.0 });
             }
+            let asked = self.ask.hints.listener;
+            let Some(hop_address) = HopAddress::find(self.world, asked, (trunk, egress), *target)
+            else {
+                self.note(Step::HopUnreachable { trunk: trunk.id.0, address });
+                continue;
+            };
             self.note(Step::Hop { trunk: trunk.id.0, address });
             let hop = u8::try_from(way.hops.len()).unwrap_or_default();
             way.hops.push(Hop { trunk: trunk.id, account: egress.account, organization, terms });
-            let asked = self.ask.hints.listener;
-            let listener = self.world.listener(asked, wire_transport(egress.transport));
-            let hop_address = HopAddress { trunk, egress, address: *target, listener };
             let mut branch = hop_branch(&hop_address, sender.tenant, number);
             branch.hop = hop;
             self.shown_outside(sender, egress).onto(&mut branch);
@@ -196,6 +199,20 @@ struct HopAddress<'a> {
     listener: u8,
 }
 
+impl<'a> HopAddress<'a> {
+    /// The way to `address`, by the listener asked on if it fits; `None` when no listener does.
+    fn find(
+        world: &World,
+        asked: u8,
+        (trunk, egress): (&'a Trunk, &'a Egress),
+        address: SocketAddr,
+    ) -> Option<HopAddress<'a>> {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let listener = world.listener(asked, wire_transport(egress.transport), address)?;
+        Some(HopAddress { trunk, egress, address, listener })
+    }
+}
+
 /// The trunks of an emergency number: in order, those that are switched off last.
 fn emergency_trunks<'a>(world: &'a World, trunks: &[TrunkId]) -> Vec<(&'a Trunk, &'a Egress)> {
     let known = trunks.iter().filter_map(|id| world.trunk(*id));
@@ -214,10 +231,8 @@ pub(crate) fn emergency_branches(
     trunks: &[TrunkId],
 ) -> Vec<Branch> {
     let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
-        let listener = world.listener(0, wire_transport(egress.transport));
-        let hop =
-            move |address: &SocketAddr| HopAddress { trunk, egress, address: *address, listener };
-        egress.targets.iter().map(hop)
+        let hop = move |address: &SocketAddr| HopAddress::find(world, 0, (trunk, egress), *address);
+        egress.targets.iter().filter_map(hop)
     });
     hops.take(HOPS_MAX)
         .map(|hop| {
