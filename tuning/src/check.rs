@@ -106,7 +106,11 @@ fn single(key: &str, ip: IpAddr) -> Result<(), Problem> {
 }
 
 /// An address that peers are told instead of `own`.
-fn told<A: Copy + Display>(key: &str, (told, own): (A, A), ip: fn(A) -> IpAddr) -> Result<(), Problem> {
+fn told<A: Copy + Display>(
+    key: &str,
+    (told, own): (A, A),
+    ip: fn(A) -> IpAddr,
+) -> Result<(), Problem> {
     single(key, ip(told))?;
     if ip(told).is_ipv6() == ip(own).is_ipv6() {
         return Ok(());

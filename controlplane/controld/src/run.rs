@@ -187,8 +187,9 @@ impl Plant {
         let nonce_key = secret::nonce_key(&store).await.map_err(|e| said(&e))?;
         // All listeners are UDP; others come with their transports.
         let places = config.listeners(&config.sip.listen).map_err(|e| said(&e))?;
-        let listener = |place: &strowger_tuning::Listener| {
-            Listener { transport: Transport::Udp, address: place.advertised }
+        let listener = |place: &strowger_tuning::Listener| Listener {
+            transport: Transport::Udp,
+            address: place.advertised,
         };
         let listeners: Vec<Listener> = places.iter().map(listener).collect();
         let reader = store.reader();
@@ -351,12 +352,7 @@ async fn ask_origin(store: Store, life: Life, known: Known) {
 }
 
 /// Looks at the change log and puts a new world in force when something was changed.
-async fn reconcile(
-    store: Store,
-    mut compiled: Compiled,
-    listeners: Vec<Listener>,
-    orders: Orders,
-) {
+async fn reconcile(store: Store, mut compiled: Compiled, listeners: Vec<Listener>, orders: Orders) {
     let reader = store.reader();
     loop {
         tokio::time::sleep(world::LOOK).await;

@@ -93,7 +93,10 @@ fn egress() -> Egress {
 /// 0.06 EUR a minute, per second.
 fn rows() -> Rows {
     Rows {
-        listeners: vec![Listener { transport: Transport::Udp, address: "192.0.2.1:5060".parse().unwrap() }],
+        listeners: vec![Listener {
+            transport: Transport::Udp,
+            address: "192.0.2.1:5060".parse().unwrap(),
+        }],
         tenants: vec![tenant()],
         organizations: vec![Organization {
             id: OrganizationId(1),

@@ -62,15 +62,14 @@ pub fn algorithms(subscriber: &Subscriber, tenant: &Tenant) -> Vec<Algorithm> {
         Algorithm::Md5 => subscriber.ha1_md5.is_some(),
         Algorithm::Sha256 => subscriber.ha1_sha256.is_some(),
     };
-    let allowed = |of: &Algorithm| match (subscriber.digest, of) {
-        (DigestPolicy::Both, _) => tenant.algorithms.iter().any(|a| algorithm(*a) == *of),
-        (DigestPolicy::Sha256Only, Algorithm::Sha256) | (DigestPolicy::Md5Only, Algorithm::Md5) => {
-            true
-        }
-        (DigestPolicy::Sha256Only, Algorithm::Md5) | (DigestPolicy::Md5Only, Algorithm::Sha256) => {
-            false
-        }
-    };
+    let allowed =
+        |of: &Algorithm| match (subscriber.digest, of) {
+            (DigestPolicy::Both, _) => tenant.algorithms.iter().any(|a| algorithm(*a) == *of),
+            (DigestPolicy::Sha256Only, Algorithm::Sha256)
+            | (DigestPolicy::Md5Only, Algorithm::Md5) => true,
+            (DigestPolicy::Sha256Only, Algorithm::Md5)
+            | (DigestPolicy::Md5Only, Algorithm::Sha256) => false,
+        };
     let mut all = vec![Algorithm::Sha256, Algorithm::Md5];
     all.retain(|of| allowed(of) && known(of));
     all

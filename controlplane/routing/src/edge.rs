@@ -145,7 +145,11 @@ mod tests {
         let (trunk, target) = (SourceAction::Trunk, SourceAction::Target(3));
         // Trunk 4 is disabled: its source is a stranger.
         let known = [trunk(12), trunk(11), trunk(10)].into_iter();
-        let expected = [SourceAction::Deny].into_iter().chain(known).chain([target.clone(), target, SourceAction::Target(4)]);
+        let expected = [SourceAction::Deny].into_iter().chain(known).chain([
+            target.clone(),
+            target,
+            SourceAction::Target(4),
+        ]);
         assert_eq!(actions, expected.collect::<Vec<_>>());
         assert_eq!(left_out, 0);
         assert_eq!((edge.version, edge.realm.as_str()), (3, testing::REALM));

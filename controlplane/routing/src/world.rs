@@ -217,8 +217,7 @@ impl World {
     #[must_use]
     pub fn listener(&self, asked: u8, transport: Transport, target: SocketAddr) -> Option<u8> {
         let is_ipv6 = target.ip().to_canonical().is_ipv6();
-        let fits =
-            |l: &Listener| l.transport == transport && l.address.ip().is_ipv6() == is_ipv6;
+        let fits = |l: &Listener| l.transport == transport && l.address.ip().is_ipv6() == is_ipv6;
         if self.listeners.get(usize::from(asked)).is_some_and(fits) {
             return Some(asked);
         }

@@ -240,8 +240,7 @@ mod tests {
         let free = UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
         let mut both = config(0);
         let ips = ["0.0.0.0", "::"];
-        both.sip.listen =
-            ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), free)).collect();
+        both.sip.listen = ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), free)).collect();
         let kept = open(&both, Ports::NextFree, None).unwrap();
         let addresses = kept.addresses().unwrap();
         assert_eq!(addresses.differences(&both, Ports::NextFree), Vec::<String>::new());

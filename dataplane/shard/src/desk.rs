@@ -584,3 +584,6 @@ impl<I: Io> Resources for Desk<'_, I> {
         self.media.gauges.give(id);
     }
 }
+
+#[cfg(test)]
+mod tests;

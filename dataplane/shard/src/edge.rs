@@ -55,11 +55,7 @@ fn range(source: &EdgeSource) -> Range {
     };
     let host = u128::MAX.checked_shr(len).unwrap_or(0);
     let network = number(source.network);
-    Range {
-        first: network & !host,
-        last: network | host,
-        port: source.port,
-    }
+    Range { first: network & !host, last: network | host, port: source.port }
 }
 
 impl Sources {
@@ -125,16 +121,16 @@ mod tests {
     #[test]
     fn the_first_match_wins() {
         let sources = compiled(vec![
-                source("127.0.0.1", 32, 5090, SourceAction::Trunk(7)),
-                source("10.0.0.0", 8, 0, SourceAction::Trunk(8)),
-                source("10.1.0.0", 16, 0, SourceAction::Deny),
-                source("192.0.2.0", 24, 0, SourceAction::Deny),
-                source("2001:db8::", 32, 0, SourceAction::Trunk(9)),
-                source("198.51.100.1", 32, 0, SourceAction::Challenge),
-                source("203.0.113.1", 32, 0, SourceAction::Target(7)),
-                source("2001:db8:bad::", 48, 0, SourceAction::Trunk(11)),
-                source("2001:db8:bad::", 48, 0, SourceAction::Deny),
-                source("2001:db9:bad::", 48, 0, SourceAction::Deny),
+            source("127.0.0.1", 32, 5090, SourceAction::Trunk(7)),
+            source("10.0.0.0", 8, 0, SourceAction::Trunk(8)),
+            source("10.1.0.0", 16, 0, SourceAction::Deny),
+            source("192.0.2.0", 24, 0, SourceAction::Deny),
+            source("2001:db8::", 32, 0, SourceAction::Trunk(9)),
+            source("198.51.100.1", 32, 0, SourceAction::Challenge),
+            source("203.0.113.1", 32, 0, SourceAction::Target(7)),
+            source("2001:db8:bad::", 48, 0, SourceAction::Trunk(11)),
+            source("2001:db8:bad::", 48, 0, SourceAction::Deny),
+            source("2001:db9:bad::", 48, 0, SourceAction::Deny),
         ]);
         for (from, verdict) in [
             ("127.0.0.1:5090", Verdict::Trunk(7)),

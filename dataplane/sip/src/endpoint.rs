@@ -334,12 +334,7 @@ impl Endpoint {
 
     /// Whoever knows Call-ID and tags is not yet the party: a request from an address that is none
     /// of its own is refused as if there were no such dialog.
-    fn handle_in_dialog(
-        &mut self,
-        incoming: Incoming<'_>,
-        key: ServerKey,
-        keys: &dyn LegKeys,
-    ) {
+    fn handle_in_dialog(&mut self, incoming: Incoming<'_>, key: ServerKey, keys: &dyn LegKeys) {
         let Incoming { request, method, path, now } = incoming;
         let tag = request.to().ok().and_then(|to| to.tag());
         let id = tag.and_then(|tag| self.layer.leg_of(tag));

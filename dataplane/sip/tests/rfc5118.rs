@@ -95,7 +95,7 @@ fn section_4_5_received_is_read_with_brackets_and_without_and_written_without() 
         assert_eq!(via.params.value(b"received"), Some(received.as_bytes()));
         assert_eq!(via.branch(), Some(b"z9hG4bKas3".as_slice()));
         // Behind a proxy that wrote it so, it goes back as it is.
-        let via = format!("[2001:db8::9:1];branch=z9hG4bKtop\nVia: {value}\nX: y");
+        let via = format!("[2001:db8::9:1];branch=z9hG4bKtop\nVia: {value}\nSubject: y");
         let (text, _) = answer(&options("sip:[2001:db8::10]", &via));
         assert!(text.contains(&format!("\nVia: {value}\n")), "{text}");
     }
@@ -107,7 +107,7 @@ fn section_4_5_received_is_read_with_brackets_and_without_and_written_without() 
 #[test]
 fn section_4_7_addresses_of_both_families_stand_in_one_message() {
     let via = "[2001:db8::9:1];branch=z9hG4bK1\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK2\n\
-               Via: SIP/2.0/TCP [2001:db8::192.0.2.1]:5070;branch=z9hG4bK3\nX: y";
+               Via: SIP/2.0/TCP [2001:db8::192.0.2.1]:5070;branch=z9hG4bK3\nSubject: y";
     let (text, _) = answer(&options("sip:user@[2001:db8::10]:5060;maddr=192.0.2.9", via));
     assert!(text.starts_with("SIP/2.0 200 OK\n"), "{text}");
     assert!(text.contains("\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK2\n"), "{text}");

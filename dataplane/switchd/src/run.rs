@@ -233,8 +233,10 @@ fn setup(
     let nonces = Nonces::new(random_key()?, NONCE_S_BEFORE_EDGE);
     let mut sip = SipConfig::new(token_key, random_key()?, nonces);
     let of_listener = listeners.iter().map(|place| place.media).collect();
-    let listener = |Place { local, advertised, .. }: Place| {
-        Listener { transport: Transport::Udp, local, advertised }
+    let listener = |Place { local, advertised, .. }: Place| Listener {
+        transport: Transport::Udp,
+        local,
+        advertised,
     };
     sip.listeners = listeners.into_iter().map(listener).collect();
     let t1_ms = config.sip.t1_ms;

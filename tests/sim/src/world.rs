@@ -554,8 +554,7 @@ impl World {
 
     fn transmit(&mut self, datagram: Datagram, now: Tick) {
         let to = datagram.to.ip();
-        if is_switch(datagram.from.ip()) && self.lose_next.take_if(|lost| *lost == to).is_some()
-        {
+        if is_switch(datagram.from.ip()) && self.lose_next.take_if(|lost| *lost == to).is_some() {
             return;
         }
         for at in self.net.send(datagram.from.ip(), datagram.to.ip(), now) {

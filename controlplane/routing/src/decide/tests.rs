@@ -5,9 +5,7 @@ use crate::testing;
 use crate::uri::SipUri;
 use crate::world::{Change, Rows};
 use proptest::prelude::*;
-use strowger_link::{
-    Branch, CallerIdentity, Go, HOPS_MAX, PartyRef, RegisterAsk, STAGES_MAX,
-};
+use strowger_link::{Branch, CallerIdentity, Go, HOPS_MAX, PartyRef, RegisterAsk, STAGES_MAX};
 use strowger_model::{
     AccountId, Emergency, Price, SubscriberId, TariffKind, TenantId, TrunkId, print_decimal,
 };
@@ -790,10 +788,7 @@ fn branches_leave_by_a_listener_of_their_family() {
     switch.register(2, "sip:1002@[2001:db8::2]:5062", "[2001:db8::2]:5062");
     let mut rings = ways(&switch.go("1001 dials 1002"));
     rings.sort();
-    assert_eq!(
-        rings,
-        [way("sip:1002@10.0.0.2:5060", 0), way("sip:1002@[2001:db8::2]:5062", 1)]
-    );
+    assert_eq!(rings, [way("sip:1002@10.0.0.2:5060", 0), way("sip:1002@[2001:db8::2]:5062", 1)]);
     // Without an IPv6 listener those are no ways, and the others are tried.
     both.listeners.truncate(1);
     let mut switch = Switch::new(both.clone());

@@ -119,7 +119,11 @@ impl MediaSockets {
         }
     }
 
-    pub(super) fn receive(&mut self, burst: &mut MediaBurst, counters: &mut MediaCounters) -> usize {
+    pub(super) fn receive(
+        &mut self,
+        burst: &mut MediaBurst,
+        counters: &mut MediaCounters,
+    ) -> usize {
         let wall_ns = if self.is_ready() { clock::wall_ns() } else { 0 };
         while !burst.is_full()
             && let Some(slot) = self.ready.pop_front()

@@ -123,7 +123,8 @@ pub(super) fn credentials<'a>(
     config: &Config,
     now: Tick,
 ) -> Shown<'a> {
-    let wanted = |credentials: &Credentials<'_>| credentials.realm == challenge.realm.as_bytes();
+    let realm = challenge.realm.as_bytes();
+    let wanted = |credentials: &Credentials<'_>| credentials.realm == realm;
     let mut all = request.values(Header::Authorization).filter_map(Credentials::parse);
     let Some(credentials) = all.find(wanted) else { return Shown::Nothing };
     match config.nonces.judge(credentials.nonce, path.peer.ip(), now) {

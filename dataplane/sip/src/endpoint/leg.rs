@@ -18,8 +18,8 @@ use strowger_leg::{Body, Command, Event};
 use strowger_link::token::Token;
 use strowger_link::{Cause, LegId, Tick};
 
-use super::alarm::Sleeper;
 use super::LegKeys;
+use super::alarm::Sleeper;
 use super::config::Path;
 use super::layer::{Failure, Heard, Layer, Role, Way};
 use super::output::{Bytes, Counted};

@@ -439,9 +439,11 @@ fn a_name_as_target_goes_to_the_address_that_was_resolved() {
 #[test]
 fn a_call_by_ipv6_stays_on_its_listener() {
     for contact in ["192.0.2.50", "[::ffff:192.0.2.50]", "[2001:db8::51]:5080"] {
-        let to = if contact.ends_with("5080") { "[2001:db8::51]:5080" } else { "[2001:db8::50]:5060" };
+        let to =
+            if contact.ends_with("5080") { "[2001:db8::51]:5080" } else { "[2001:db8::50]:5060" };
         let mut bench = Bench::new();
-        bench.run_open("call> Invite listener=1 peer=[2001:db8::50]:5060 uri=sip:44@[2001:db8::50]");
+        bench
+            .run_open("call> Invite listener=1 peer=[2001:db8::50]:5060 uri=sip:44@[2001:db8::50]");
         let messages = bench.messages();
         let invite = &messages[0];
         for (name, begin) in [
@@ -452,7 +454,10 @@ fn a_call_by_ipv6_stays_on_its_listener() {
             let line = invite.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": "));
             assert!(line.unwrap().starts_with(begin), "{invite}");
         }
-        assert!(invite.contains("@[2001:db8::2]:5070>\n") && !invite.contains("192.0.2"), "{invite}");
+        assert!(
+            invite.contains("@[2001:db8::2]:5070>\n") && !invite.contains("192.0.2"),
+            "{invite}"
+        );
         bench.run(&format!(
             "peer> 200 INVITE sdp from=[2001:db8::50]:5060 | Contact: <sip:x@{contact}>
             call< Answered sdp
@@ -464,4 +469,37 @@ fn a_call_by_ipv6_stays_on_its_listener() {
             peer> 200 BYE from=[2001:db8::50]:5060"
         ));
     }
+}
+
+/// RFC 8760: each challenge has a line of its own, the first that we speak is answered; a peer that
+/// turns out to want another algorithm is answered by that one, and no more than once.
+#[test]
+fn another_algorithm_is_a_further_challenge() {
+    let challenge = |algorithm: &str| {
+        format!(
+            "WWW-Authenticate: Digest realm=\"r\",nonce=\"n\",qop=\"auth\",algorithm={algorithm}"
+        )
+    };
+    let (best, unknown) = (challenge("SHA-256"), challenge("SHA-512-256"));
+    let (session, old) = (challenge("SHA-256-sess"), challenge("MD5"));
+    let mut bench = Bench::new();
+    bench.run_open(&format!(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 401 INVITE | {unknown} | {session} | {best} | {old}
+        peer< ACK"
+    ));
+    let first = bench.messages().remove(0);
+    assert!(field(&first, Header::Authorization).unwrap().contains("algorithm=SHA-256,"));
+    bench.run_open(&format!("peer> 401 INVITE | {old}\npeer< ACK"));
+    let second = bench.messages().remove(0);
+    let value = field(&second, Header::Authorization).unwrap();
+    let credentials = crate::digest::Credentials::parse(value.as_bytes()).unwrap();
+    let ha1 = crate::digest::Ha1::compute(crate::digest::Algorithm::Md5, b"us", b"r", b"pw");
+    assert_eq!(credentials.verify(&ha1, b"INVITE"), crate::digest::Check::Match);
+    bench.run(&format!(
+        "peer> 401 INVITE | {best}
+        peer< ACK
+        call< Refused 401/21"
+    ));
 }
