@@ -232,6 +232,7 @@ mod tests {
 
     /// All at one port, those on all addresses of a family too: no socket takes another's peers.
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn listeners_of_both_families_are_kept_apart() {
         if UdpSocket::bind("[::1]:0").is_err() {
             eprintln!("SKIPPED: this machine has no IPv6");

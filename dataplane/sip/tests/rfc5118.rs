@@ -1,5 +1,7 @@
 //! The points that RFC 5118 makes of IPv6 in SIP, section by section, in messages of our own.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::net::{IpAddr, SocketAddr};
 
 use strowger_link::{Key, LegId, SlotRef, Tick, Transport};

@@ -114,8 +114,8 @@ pub(super) enum Shown<'a> {
     Nothing,
 }
 
-/// The credentials for `challenge`'s realm, by any algorithm that we speak: which of them an account
-/// may use is the control plane's to know, and the challenge's list is only where strangers begin.
+/// The credentials for `challenge`'s realm, by any algorithm that we speak: which of them an
+/// account may use is the control plane's to know, the challenge's list is where strangers begin.
 pub(super) fn credentials<'a>(
     request: Message<'a>,
     challenge: &Challenge,

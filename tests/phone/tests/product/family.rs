@@ -1,6 +1,7 @@
 //! Several listeners of both families: IPv4 to IPv6 calls, and which address stands where.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use strowger_phone::flows::{self, FLOWS, Site};
 use strowger_phone::message::{Message, address_uri, sent_by, uri_socket};
@@ -157,5 +158,49 @@ fn all_listeners_outlive_the_dataplane() {
     assert_eq!(again.out.bye().unwrap(), EndedBy::LocalBye);
     demo.rest.cdrs(2);
     assert_eq!(demo.listeners(), listeners);
+    demo.stop();
+}
+
+/// The demo's trunk moves to IPv6: known by its network there, and called there.
+#[test]
+fn an_ipv6_carrier_calls_and_is_called() {
+    if !has_ipv6() {
+        return;
+    }
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start_with(&home, CONFIG);
+    let listeners = demo.listeners();
+    let at: SocketAddr = "[::1]:5090".parse().unwrap();
+    demo.change(
+        "UPDATE trunks SET egress = json_set(egress, '$.targets', json('[\"[::1]:5090\"]')), \
+         ingress = json_set(ingress, '$.sources', \
+         json('[{\"network\":\"::\",\"prefix_len\":64,\"port\":0}]'))",
+    );
+    let phone = Config::new("trunk", "", listeners[2]);
+    let carrier = Phone::new(Config { bind: at, patience: SOON, ..phone }).unwrap();
+    let bob = phone_at(listeners[0], "127.0.0.1", flows::BOB);
+    // In force within a second: till then the trunk's calls are a stranger's.
+    let deadline = Instant::now() + Duration::from_secs(3);
+    let inc = loop {
+        let out = carrier.invite("1002").unwrap();
+        match bob.wait_call(Duration::from_millis(300)) {
+            Ok(inc) => break (out, inc),
+            Err(_) => assert!(Instant::now() < deadline, "the change is not in force"),
+        }
+    };
+    let (out, inc) = inc;
+    inc.answer().unwrap();
+    out.wait_answer(SOON).unwrap();
+    names_only(&inc.request(), listeners[0], SocketAddr::new(listeners[0].ip(), 0));
+    names_only(&out.response().unwrap(), listeners[2], SocketAddr::new(at.ip(), 0));
+    assert_eq!(out.bye().unwrap(), EndedBy::LocalBye);
+    assert_eq!(inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    let talk = Talk::new(&bob, "44123", &carrier);
+    let invite = talk.inc.request();
+    names_only(&invite, listeners[2], SocketAddr::new(at.ip(), 0));
+    assert!(invite.uri().starts_with("sip:44123@[::1]:5090"), "{}", invite.uri());
+    assert_eq!(talk.inc.bye().unwrap(), EndedBy::LocalBye);
+    assert_eq!(talk.out.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
     demo.stop();
 }
