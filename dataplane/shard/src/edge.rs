@@ -14,16 +14,21 @@ pub struct Sources {
     trunks: Vec<(Range, i64)>,
 }
 
+/// Addresses of one family: an IPv6 network holds no IPv4 address, however short its prefix.
 #[derive(Clone, Copy, Debug)]
 struct Range {
+    is_ipv6: bool,
     first: u128,
     last: u128,
     port: u16,
 }
 
 impl Range {
-    fn contains(&self, ip: u128, port: u16) -> bool {
-        (self.first..=self.last).contains(&ip) && (self.port == 0 || self.port == port)
+    fn contains(&self, at: SocketAddr) -> bool {
+        let ip = at.ip().to_canonical();
+        self.is_ipv6 == ip.is_ipv6()
+            && (self.first..=self.last).contains(&number(ip))
+            && (self.port == 0 || self.port == at.port())
     }
 }
 
@@ -55,7 +60,8 @@ fn range(source: &EdgeSource) -> Range {
     };
     let host = u128::MAX.checked_shr(len).unwrap_or(0);
     let network = number(source.network);
-    Range { first: network & !host, last: network | host, port: source.port }
+    let (first, last) = (network & !host, network | host);
+    Range { is_ipv6: !v4, first, last, port: source.port }
 }
 
 impl Sources {
@@ -81,8 +87,7 @@ impl Sources {
     /// What `source` is; without a match, a stranger.
     #[must_use]
     pub fn verdict(&self, source: SocketAddr) -> Verdict {
-        let (ip, port) = (number(source.ip()), source.port());
-        let found = self.list.iter().find(|(range, _)| range.contains(ip, port));
+        let found = self.list.iter().find(|(range, _)| range.contains(source));
         found.map_or(Verdict::Stranger, |(_, verdict)| *verdict)
     }
 
@@ -90,8 +95,7 @@ impl Sources {
     #[must_use]
     pub fn is_one_trunk(&self, one: SocketAddr, other: SocketAddr) -> bool {
         let trunks = |at: SocketAddr| {
-            let (ip, port) = (number(at.ip()), at.port());
-            self.trunks.iter().filter(move |(range, _)| range.contains(ip, port)).map(|(_, id)| *id)
+            self.trunks.iter().filter(move |(range, _)| range.contains(at)).map(|(_, id)| *id)
         };
         let of_one: BTreeSet<i64> = trunks(one).collect();
         !of_one.is_empty() && trunks(other).any(|id| of_one.contains(&id))
@@ -149,6 +153,22 @@ mod tests {
             assert_eq!(sources.verdict(from.parse().unwrap()), verdict, "{from}");
         }
         assert_eq!(Sources::default().verdict("1.2.3.4:5".parse().unwrap()), Verdict::Stranger);
+    }
+
+    /// `::/0` is all of IPv6, and no IPv4 address, though those have a place in it.
+    #[test]
+    fn a_network_is_of_one_family() {
+        let all = |network: &str| compiled(vec![source(network, 0, 0, SourceAction::Deny)]);
+        for (network, denied, other) in [
+            ("::", "[2001:db8::1]:5060", "192.0.2.1:5060"),
+            ("0.0.0.0", "192.0.2.1:5060", "[2001:db8::1]:5060"),
+        ] {
+            assert_eq!(all(network).verdict(denied.parse().unwrap()), Verdict::Deny);
+            assert_eq!(all(network).verdict(other.parse().unwrap()), Verdict::Stranger);
+        }
+        let mapped = "[::ffff:192.0.2.1]:5060".parse().unwrap();
+        assert_eq!(all("::").verdict(mapped), Verdict::Stranger);
+        assert_eq!(all("0.0.0.0").verdict(mapped), Verdict::Deny);
     }
 
     #[test]

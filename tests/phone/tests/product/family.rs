@@ -182,21 +182,21 @@ fn an_ipv6_carrier_calls_and_is_called() {
     let bob = phone_at(listeners[0], "127.0.0.1", flows::BOB);
     // In force within a second: till then the trunk's calls are a stranger's.
     let deadline = Instant::now() + Duration::from_secs(3);
-    let inc = loop {
+    let (out, inc) = loop {
         let out = carrier.invite("1002").unwrap();
         match bob.wait_call(Duration::from_millis(300)) {
             Ok(inc) => break (out, inc),
             Err(_) => assert!(Instant::now() < deadline, "the change is not in force"),
         }
     };
-    let (out, inc) = inc;
     inc.answer().unwrap();
     out.wait_answer(SOON).unwrap();
     names_only(&inc.request(), listeners[0], SocketAddr::new(listeners[0].ip(), 0));
     names_only(&out.response().unwrap(), listeners[2], SocketAddr::new(at.ip(), 0));
     assert_eq!(out.bye().unwrap(), EndedBy::LocalBye);
     assert_eq!(inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
-    let talk = Talk::new(&bob, "44123", &carrier);
+    let ada = phone_at(listeners[1], "127.0.0.3", flows::ALICE);
+    let talk = Talk::new(&ada, flows::ABROAD, &carrier);
     let invite = talk.inc.request();
     names_only(&invite, listeners[2], SocketAddr::new(at.ip(), 0));
     assert!(invite.uri().starts_with("sip:44123@[::1]:5090"), "{}", invite.uri());
