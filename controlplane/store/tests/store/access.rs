@@ -3,7 +3,7 @@
 use crate::engine::{Db, on_both};
 use crate::sample::{record, sample, write_all};
 use strowger_model::*;
-use strowger_store::*;
+use strowger_store::{Sealed, *};
 
 on_both! {
     the_tree_follows_every_move
