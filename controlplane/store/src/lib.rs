@@ -53,7 +53,7 @@ pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
 pub use scope::{Owned, Scope};
 pub use seal::{SealError, Sealed, Sealer, Secret};
-pub use session::{NewSession, Session};
+pub use session::{NewSession, SESSIONS_MAX, Session};
 pub use strowger_billing::TransferKind;
 pub use token::{Grant, NewToken, Token};
 pub use tree::ORGANIZATION_DEPTH_MAX;
