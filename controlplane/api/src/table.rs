@@ -4,15 +4,22 @@ use crate::dispatch::Context;
 use crate::form::Form;
 use crate::permission::Permission;
 use crate::problem::Problem;
-use crate::query::Parameter::{self, Account, From, Limit, Next, Until};
-use crate::reply::{Accepted, Answer, Created, Document, Health, Json, MetricsText, Page, Respond};
+use crate::query::Parameter::{self, Account, Actor, From, Id, Limit, Next, Resource, Until};
+use crate::reply::{
+    Accepted, Answer, Created, Document, Done, Health, Json, Made, MetricsText, Page, Respond,
+    Versioned,
+};
 use crate::shape::Components;
 use crate::shared::Shared;
-use crate::{account, allowance, call, cdr, health, money, registration, subscriber, trunk};
+use crate::{
+    account, allowance, api_token, call, cdr, change, health, me, money, registration, role,
+    session, subscriber, trunk, user,
+};
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
 use std::sync::Arc;
+use strowger_store::Scope;
 
 /// Below this every path asks for a token, known or not.
 pub(crate) const ROOT: &str = "/api/v1";
@@ -22,13 +29,20 @@ pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Answer, Problem>> +
 /// The responses of an endpoint: status, description, media type, schema.
 pub(crate) type Responses = Vec<(u16, &'static str, &'static str, Value)>;
 
+/// Audiences with the views that they are shown; empty when all see one.
+pub(crate) type Views = &'static [(&'static str, &'static str)];
+
 /// Methods that endpoints have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verb {
     /// Reads; HEAD reads without the body.
     Get,
-    /// Does.
+    /// Does, or makes.
     Post,
+    /// Changes some members (merge patch, RFC 7396).
+    Patch,
+    /// Takes away.
+    Delete,
 }
 
 impl Verb {
@@ -36,6 +50,16 @@ impl Verb {
         match self {
             Verb::Get => "GET",
             Verb::Post => "POST",
+            Verb::Patch => "PATCH",
+            Verb::Delete => "DELETE",
+        }
+    }
+
+    /// Whether `If-Match` must say which version is meant.
+    pub(crate) const fn needs_version(self) -> bool {
+        match self {
+            Verb::Patch => true,
+            Verb::Get | Verb::Post | Verb::Delete => false,
         }
     }
 
@@ -43,14 +67,14 @@ impl Verb {
     pub(crate) const fn allow(self) -> &'static str {
         match self {
             Verb::Get => "GET, HEAD",
-            Verb::Post => "POST",
+            Verb::Post | Verb::Patch | Verb::Delete => self.name(),
         }
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
         match self {
             Verb::Get => method == Method::GET || method == Method::HEAD,
-            Verb::Post => method == Method::POST,
+            Verb::Post | Verb::Patch | Verb::Delete => method.as_str() == self.name(),
         }
     }
 }
@@ -59,10 +83,48 @@ impl Verb {
 pub(crate) enum Access {
     /// Everybody.
     Open(fn(Arc<Shared>) -> Pending),
-    /// Everybody on a listener of a loopback address, else a token with the permission.
+    /// Everybody on a listener of a loopback address, else a token of the whole host with the
+    /// permission.
     Local(Permission, fn(Arc<Shared>) -> Pending),
-    /// A token with the permission.
-    Token(Permission, fn(Context) -> Pending),
+    /// Everybody: who asks says in the body who he is.
+    Stranger(fn(Context) -> Pending),
+    /// A token with the permission, within the rule.
+    Token(Permission, Rule, fn(Context) -> Pending),
+}
+
+/// How far an endpoint reaches for a caller who has its permission.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rule {
+    /// Rows in the caller's scope; others are as if they were not there.
+    Rows,
+    /// Only callers who see the whole tenant, or the host: what belongs to no organization.
+    #[expect(dead_code, reason = "resources of a whole tenant are being added")]
+    Tenant,
+    /// Only callers who see the host.
+    Host,
+    /// The caller himself, or what is the same for everybody.
+    Caller,
+}
+
+impl Rule {
+    /// Its word in [`EndpointInfo`].
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Rule::Rows => "rows",
+            Rule::Tenant => "tenant",
+            Rule::Host => "host",
+            Rule::Caller => "caller",
+        }
+    }
+
+    /// Whether a caller with this scope comes in at all.
+    pub(crate) const fn admits(self, scope: Scope) -> bool {
+        match self {
+            Rule::Rows | Rule::Caller => true,
+            Rule::Tenant => matches!(scope, Scope::All | Scope::Tenant(_)),
+            Rule::Host => matches!(scope, Scope::All),
+        }
+    }
 }
 
 /// One endpoint.
@@ -74,24 +136,30 @@ pub(crate) struct Endpoint {
     pub(crate) name: &'static str,
     pub(crate) access: Access,
     pub(crate) parameters: &'static [Parameter],
-    /// The body that it takes; whoever takes one moves money, so that a key stands beside it.
+    /// The body that it takes.
     pub(crate) body: Option<fn(&mut Components) -> Value>,
+    /// A key in `Idempotency-Key` makes the request count once: money moves.
+    pub(crate) needs_key: bool,
     pub(crate) summary: &'static str,
     pub(crate) responses: fn(&mut Components) -> Responses,
+    /// Audiences and their views, where they differ.
+    pub(crate) views: Views,
 }
 
-/// Rows of the table. The type of the reply stands in the row and is the type that the function
+/// Rows of the table: who may (`Token("permission")`, with a [`Rule`] behind it where it is not
+/// `Rows`), method, path, parameters, the function that answers (with the type of its body), the
+/// type of its reply, what it is for. The type of the reply stands in the row and is the type that the function
 /// returns, so that the document cannot say anything else than what is sent.
 macro_rules! endpoints {
     ($(
-        $access:ident $(($permission:literal))? $verb:ident $path:literal [$($parameter:expr),*]
+        $access:ident $(($permission:literal $(, $rule:ident)?))? $verb:ident $path:literal [$($parameter:expr),*]
         $module:ident :: $function:ident $(($form:ty))? -> $reply:ty, $summary:literal;
     )+) => {
         &[$(Endpoint {
             verb: Verb::$verb,
             path: $path,
             name: concat!(stringify!($module), ".", stringify!($function)),
-            access: Access::$access($(Permission($permission),)? |given| {
+            access: access!($access $(($permission $(, $rule)?))?, |given| {
                 Box::pin(async move {
                     let reply: $reply =
                         $module::$function($(<$form as Form>::read(&given)?,)? given).await?;
@@ -100,9 +168,27 @@ macro_rules! endpoints {
             }),
             parameters: &[$($parameter),*],
             body: forms!($($form)?),
+            needs_key: keys!($($form)?),
             summary: $summary,
             responses: <$reply as Respond>::describe,
+            views: <$reply as Respond>::VIEWS,
         }),+]
+    };
+}
+
+/// Who may.
+macro_rules! access {
+    (Token($permission:literal), $run:expr) => {
+        Access::Token(Permission($permission), Rule::Rows, $run)
+    };
+    (Token($permission:literal, $rule:ident), $run:expr) => {
+        Access::Token(Permission($permission), Rule::$rule, $run)
+    };
+    (Local($permission:literal), $run:expr) => {
+        Access::Local(Permission($permission), $run)
+    };
+    ($access:ident, $run:expr) => {
+        Access::$access($run)
     };
 }
 
@@ -116,6 +202,16 @@ macro_rules! forms {
     };
 }
 
+/// Whether an endpoint's body needs a key.
+macro_rules! keys {
+    () => {
+        false
+    };
+    ($form:ty) => {
+        <$form as Form>::NEEDS_KEY
+    };
+}
+
 /// Every endpoint.
 #[rustfmt::skip]
 pub(crate) static TABLE: &[Endpoint] = endpoints! {
@@ -125,12 +221,12 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         health::ready -> Health<health::ReadyView>, "Whether calls can be placed; what is missing.";
     Local("metrics:read") Get "/metrics" []
         health::metrics -> MetricsText, "Metrics for Prometheus.";
-    Token("api:read") Get "/api/v1/openapi.json" []
+    Token("api:read", Caller) Get "/api/v1/openapi.json" []
         health::document -> Document, "This document.";
     Token("cdrs:read") Get "/api/v1/cdrs" [From, Until, Account, Limit, Next]
-        cdr::list -> Json<Page<cdr::CdrView>>, "Call detail records, newest first.";
+        cdr::list -> Json<Page<cdr::CdrShown>>, "Call detail records, newest first.";
     Token("cdrs:read") Get "/api/v1/cdrs/{id}" []
-        cdr::one -> Json<cdr::CdrView>, "One call detail record.";
+        cdr::one -> Json<cdr::CdrShown>, "One call detail record.";
     Token("calls:read") Get "/api/v1/calls" [Limit, Next]
         call::list -> Json<Page<call::CallView>>, "Running calls.";
     Token("calls:read") Get "/api/v1/calls/{id}" []
@@ -168,12 +264,63 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
     Token("allowances:write") Post "/api/v1/accounts/{id}/allowances" []
         allowance::give(allowance::AllowanceForm) -> Created<allowance::AllowanceView>,
         "Gives free time, which calls take before money.";
+    Stranger Post "/api/v1/sessions" []
+        session::begin(session::LoginForm) -> Made<session::LoginView>, "Logs in.";
+    Token("sessions:read") Get "/api/v1/sessions" [Limit, Next]
+        session::list -> Json<Page<session::SessionView>>, "Logins that run.";
+    Token("me:write", Caller) Delete "/api/v1/sessions/current" []
+        session::log_out -> Done, "Logs out.";
+    Token("sessions:write") Delete "/api/v1/sessions/{id}" []
+        session::end -> Done, "Ends a login.";
+    Token("me:read", Caller) Get "/api/v1/me" []
+        me::show -> Json<me::MeView>, "Who asks, and what he may.";
+    Token("me:write", Caller) Post "/api/v1/me/password" []
+        me::change_password(me::ChangeForm) -> Done, "Changes one's own password.";
+    Token("me:write", Caller) Post "/api/v1/me/totp" []
+        me::enrol(me::ProofForm) -> Json<me::EnrolmentView>, "Gives out a second factor.";
+    Token("me:write", Caller) Post "/api/v1/me/totp/confirmations" []
+        me::confirm(me::CodeForm) -> Json<me::RecoveryView>,
+        "Turns the second factor on, by a code of it.";
+    Token("me:write", Caller) Post "/api/v1/me/totp/removals" []
+        me::disable(me::ProofForm) -> Done, "Turns the second factor off.";
+    Token("roles:read", Caller) Get "/api/v1/roles" []
+        role::list -> Json<Page<role::RoleView>>, "Roles and what they may.";
+    Token("roles:read", Caller) Get "/api/v1/roles/{name}" []
+        role::one -> Json<role::RoleView>, "One role.";
+    Token("users:read") Get "/api/v1/users" [Limit, Next]
+        user::list -> Json<Page<user::UserView>>, "People who log in.";
+    Token("users:write") Post "/api/v1/users" []
+        user::create(user::UserForm) -> Made<user::UserView>, "Makes a user.";
+    Token("users:read") Get "/api/v1/users/{id}" []
+        user::one -> Versioned<user::UserView>, "One user.";
+    Token("users:write") Patch "/api/v1/users/{id}" []
+        user::change(user::UserPatchForm) -> Versioned<user::UserView>, "Changes a user.";
+    Token("users:write") Delete "/api/v1/users/{id}" []
+        user::remove -> Done, "Removes a user with his logins and tokens.";
+    Token("users:write") Post "/api/v1/users/{id}/password" []
+        user::set_password(user::PasswordForm) -> Done, "Sets the password of a user.";
+    Token("users:write") Delete "/api/v1/users/{id}/totp" []
+        user::clear_totp -> Done, "Turns the second factor of a user off.";
+    Token("users:impersonate") Post "/api/v1/users/{id}/impersonations" []
+        user::act_for(user::ImpersonationForm) -> Made<session::ImpersonationView>,
+        "Begins to act for a user, for an hour at most.";
+    Token("tokens:read") Get "/api/v1/tokens" [Limit, Next]
+        api_token::list -> Json<Page<api_token::TokenView>>, "Tokens of programs.";
+    Token("tokens:write") Post "/api/v1/tokens" []
+        api_token::create(api_token::TokenForm) -> Made<api_token::NewTokenView>,
+        "Makes a token, of no more than its maker may.";
+    Token("tokens:read") Get "/api/v1/tokens/{id}" []
+        api_token::one -> Json<api_token::TokenView>, "One token.";
+    Token("tokens:write") Delete "/api/v1/tokens/{id}" []
+        api_token::revoke -> Done, "Revokes a token and those that were made with it.";
+    Token("changes:read") Get "/api/v1/changes" [Resource, Id, Actor, From, Until, Limit, Next]
+        change::list -> Json<Page<change::ChangeView>>, "What was changed, newest first.";
 };
 
 /// What the table says of an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EndpointInfo {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// Path; `{id}` is an id.
     pub path: &'static str,
@@ -181,8 +328,17 @@ pub struct EndpointInfo {
     pub permission: Option<&'static str>,
     /// The permission is not asked for on a listener of a loopback address.
     pub is_open_on_loopback: bool,
-    /// It takes a body, and a key in `Idempotency-Key`.
+    /// How far it reaches for who has the permission: `rows` of his scope, a whole `tenant`, the
+    /// `host`, or the `caller` himself; empty for everybody.
+    pub rule: &'static str,
+    /// It takes a body.
     pub takes_body: bool,
+    /// It takes a key in `Idempotency-Key`.
+    pub needs_key: bool,
+    /// It takes a version in `If-Match`.
+    pub needs_version: bool,
+    /// Audiences with the names of the views that they are shown; empty when all see one.
+    pub views: &'static [(&'static str, &'static str)],
     /// What it is for.
     pub summary: &'static str,
 }
@@ -190,17 +346,21 @@ pub struct EndpointInfo {
 /// All endpoints, for documents and tests.
 pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
     TABLE.iter().map(|endpoint| {
-        let (permission, is_open_on_loopback) = match &endpoint.access {
-            Access::Open(_) => (None, true),
-            Access::Local(permission, _) => (Some(permission.0), true),
-            Access::Token(permission, _) => (Some(permission.0), false),
+        let (permission, rule, is_open_on_loopback) = match &endpoint.access {
+            Access::Open(_) | Access::Stranger(_) => (None, "", true),
+            Access::Local(permission, _) => (Some(permission.0), Rule::Host.name(), true),
+            Access::Token(permission, rule, _) => (Some(permission.0), rule.name(), false),
         };
         EndpointInfo {
             method: endpoint.verb.name(),
             path: endpoint.path,
             permission,
             is_open_on_loopback,
+            rule,
             takes_body: endpoint.body.is_some(),
+            needs_key: endpoint.needs_key,
+            needs_version: endpoint.verb.needs_version(),
+            views: endpoint.views,
             summary: endpoint.summary,
         }
     })

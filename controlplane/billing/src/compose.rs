@@ -3,8 +3,9 @@
 //! One [`CallFacts`] is one attempt of a caller, and one record. Each forward that was tried has a
 //! record of its own beside it, a part of the same attempt: the caller's says that the forwarding
 //! party was reached, the forward's what became of it. Each leg stands in exactly one of them; all
-//! that were answered have the same talk time. A transfer is an attempt of its own. Durations are differences of ticks; times are the call's
-//! anchor plus ticks. The same facts give the same records, always.
+//! that were answered have the same talk time. A transfer is an attempt of its own. Durations are
+//! differences of ticks; times are the call's anchor plus ticks. The same facts give the same
+//! records, always.
 
 mod scope;
 mod trace;

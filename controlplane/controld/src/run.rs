@@ -24,8 +24,8 @@ use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
-use strowger_routing::Output as Binding;
-use strowger_store::{Life, Place, Position, Store};
+use strowger_routing::{Listener, Output as Binding};
+use strowger_store::{Life, Place, Position, Sealer, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -169,9 +169,10 @@ fn await_database(
 struct Plant {
     store: Store,
     compiled: Compiled,
-    listeners: Vec<Transport>,
+    listeners: Vec<Listener>,
     office: Office,
     nonce_key: [u8; 16],
+    sealer: Sealer,
     at: Position,
 }
 
@@ -185,8 +186,14 @@ impl Plant {
         let token_file = config.node.data.join("admin.token");
         secret::admin_token(&store, &token_file, now_us).await.map_err(|e| said(&e))?;
         let nonce_key = secret::nonce_key(&store).await.map_err(|e| said(&e))?;
-        // The first listeners are UDP; others come with their transports.
-        let listeners = vec![Transport::Udp; config.sip.listen.len()];
+        let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
+        // All listeners are UDP; others come with their transports.
+        let places = config.listeners(&config.sip.listen).map_err(|e| said(&e))?;
+        let listener = |place: &strowger_tuning::Listener| Listener {
+            transport: Transport::Udp,
+            address: place.advertised,
+        };
+        let listeners: Vec<Listener> = places.iter().map(listener).collect();
         let reader = store.reader();
         let compiled = world::compile(&reader, &listeners).await.map_err(|e| said(&e))?;
         let node = config.node.number;
@@ -215,7 +222,7 @@ impl Plant {
         for (life, origin) in boot::take_up(&mut office, config, at) {
             store.learn_origin(&life, origin).await.map_err(|e| chain(&e))?;
         }
-        Ok(Plant { store, compiled, listeners, office, nonce_key, at })
+        Ok(Plant { store, compiled, listeners, office, nonce_key, sealer, at })
     }
 
     fn start(
@@ -231,6 +238,7 @@ impl Plant {
             stored: AtomicU64::new(word(crate::intake::cursor(self.at).position)),
             read: AtomicU64::new(0),
             counters: Mutex::new(None),
+            listeners: Mutex::new(None),
             counts: Mutex::default(),
             latency_us: Default::default(),
             journal: bell()?,
@@ -272,7 +280,8 @@ impl Plant {
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
-        let rest = handle.spawn(crate::view::serve(admin, view, self.store.clone(), stopped));
+        let serving = crate::view::serve(admin, view, self.store.clone(), self.sealer, stopped);
+        let rest = handle.spawn(serving);
         Ok(Works {
             orders,
             end,
@@ -346,12 +355,7 @@ async fn ask_origin(store: Store, life: Life, known: Known) {
 }
 
 /// Looks at the change log and puts a new world in force when something was changed.
-async fn reconcile(
-    store: Store,
-    mut compiled: Compiled,
-    listeners: Vec<Transport>,
-    orders: Orders,
-) {
+async fn reconcile(store: Store, mut compiled: Compiled, listeners: Vec<Listener>, orders: Orders) {
     let reader = store.reader();
     loop {
         tokio::time::sleep(world::LOOK).await;

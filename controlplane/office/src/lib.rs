@@ -26,8 +26,8 @@ use std::sync::Arc;
 use strowger_billing::{FORWARDS_MAX, PriceRef, Settlement};
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
-    Hangup, LegId, Lengthen, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up, Verb, VerbId,
-    VerbKind, VerbResult,
+    Hangup, LegId, Lengthen, Listeners, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up,
+    Verb, VerbId, VerbKind, VerbResult,
 };
 use strowger_model::{
     Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, RingGroupId, TenantId,
@@ -56,6 +56,8 @@ pub enum Output {
     Turned(Turned),
     /// A shard's counters, for metrics.
     Counters(Counters),
+    /// What a shard's listeners counted.
+    Listeners(Listeners),
     /// A human must look.
     Alarm(strowger_till::Alarm),
 }
@@ -101,7 +103,8 @@ pub struct Office {
     doubtful: BTreeSet<HoldId>,
 }
 
-/// What the records of an attempt do to the till. A record that charges nobody only gives its hold back, if it
+/// What the records of an attempt do to the till. Records that charge nobody only give its hold
+/// back, if it
 /// ever had one: a refused attempt had none, and that is no alarm.
 fn settlement(node: u32, record: &Cdr, parts: &[Cdr]) -> Event {
     let settle = money::settle(node, record, parts);
@@ -226,6 +229,7 @@ impl Office {
             Up::Live(live) => live::update(&mut self.live, &live),
             Up::Turned(turned) => self.out.push_back(Output::Turned(turned)),
             Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
+            Up::Listeners(listeners) => self.out.push_back(Output::Listeners(listeners)),
         }
     }
 

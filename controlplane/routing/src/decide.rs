@@ -15,7 +15,7 @@ mod sender;
 mod way;
 
 pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
-pub(crate) use route::emergency_branches;
+pub(crate) use route::{addresses, emergency_branches};
 pub(crate) use sender::{Identity, Known, identify};
 
 use crate::location::Locations;

@@ -1,12 +1,13 @@
 //! The edge snapshot: what a shard must know to answer strangers without asking.
 
-use crate::decide::emergency_branches;
+use crate::decide::{addresses, emergency_branches};
 use crate::digest;
 use crate::world::World;
 use core::cmp::Reverse;
+use std::net::IpAddr;
 use strowger_link::codec::LIST_MAX;
 use strowger_link::{Edge, EdgeSource, Emergency, SourceAction};
-use strowger_model::{Ingress, SourceMatch, Tenant, TenantId};
+use strowger_model::{Ingress, SourceMatch, Tenant, TenantId, Trunk};
 
 /// What the edge holds beside rows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,8 +56,8 @@ pub fn bans_end(world: &World, now_us: i64) -> Option<i64> {
 /// before bans). `None` when the tenant does not exist.
 ///
 /// First match wins, so the narrower source comes first; of equals a trusted trunk, a ban, another
-/// trunk. A trunk that is not trusted and lies in a ban is not there at all. So a ban hits strangers
-/// and untrusted trunks, never a trusted one.
+/// trunk. A trunk that is not trusted and lies in a ban is not there at all. So a ban hits
+/// strangers and untrusted trunks, never a trusted one.
 #[must_use]
 pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     let tenant = world.tenant(settings.tenant)?;
@@ -71,6 +72,9 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     let mut sources: Vec<EdgeSource> = trusted.into_iter().chain(bans).chain(others).collect();
     // Stable: the order among equals stays.
     sources.sort_by_key(|s| Reverse((s.prefix_len, s.port != 0)));
+    let targets = world.trunks().flat_map(|trunk| trunk_targets(world, trunk));
+    sources.extend(targets);
+    sources.truncate(LIST_MAX);
     let edge = Edge {
         version: settings.version,
         realm: tenant.realm.clone(),
@@ -99,10 +103,8 @@ fn sources_of(world: &World, of: impl Fn(&Ingress) -> bool) -> Vec<EdgeSource> {
         })
         .collect();
     known.sort_by_key(|s| (Reverse((s.prefix_len, s.port != 0)), s.network, s.port));
-    known.dedup_by(|later, first| {
-        (later.network, later.prefix_len, later.port)
-            == (first.network, first.prefix_len, first.port)
-    });
+    // Two may share a source when a prefix tells them apart.
+    known.dedup();
     known
 }
 
@@ -110,6 +112,26 @@ fn sources_of(world: &World, of: impl Fn(&Ingress) -> bool) -> Vec<EdgeSource> {
 fn lies_in(inner: &EdgeSource, outer: &EdgeSource) -> bool {
     let network = SourceMatch { network: outer.network, prefix_len: outer.prefix_len, port: 0 };
     outer.prefix_len <= inner.prefix_len && network.matches((inner.network, 0).into())
+}
+
+/// Where a trunk is called, and where one that is switched off sent from: requests of running calls
+/// come from there.
+fn trunk_targets(world: &World, trunk: &Trunk) -> Vec<EdgeSource> {
+    let action = SourceAction::Target(trunk.id.0);
+    let source = |network: IpAddr, prefix_len, port| EdgeSource {
+        network: network.to_canonical(),
+        prefix_len,
+        port,
+        action: action.clone(),
+    };
+    let targets = trunk.egress.iter().flat_map(|egress| &egress.targets);
+    let called = targets.flat_map(|target| addresses(world, target)).map(|target| {
+        let network = target.ip().to_canonical();
+        source(network, if network.is_ipv4() { 32 } else { 128 }, 0)
+    });
+    let former = trunk.ingress.iter().filter(|_| !trunk.enabled);
+    let sent = former.flat_map(|ingress| world.sources_of(ingress));
+    called.chain(sent.map(|m| source(m.network, m.prefix_len, m.port))).collect()
 }
 
 fn emergencies(world: &World, tenant: &Tenant) -> Vec<Emergency> {
@@ -143,6 +165,7 @@ mod tests {
 
     fn world(sources: &[(&str, u8, u16)]) -> World {
         let mut rows = Rows {
+            listeners: vec![testing::listener("192.0.2.1:5060")],
             tenants: vec![testing::tenant(1, testing::REALM)],
             organizations: vec![testing::organization(1, None)],
             accounts: vec![testing::account(1, None), testing::account(9, None)],
@@ -153,7 +176,9 @@ mod tests {
             ..Rows::default()
         };
         for ((network, prefix_len, port), id) in sources.iter().zip(10..) {
-            let mut trunk = testing::ingress_trunk(id, "10.0.0.0:0", None);
+            // Two may share a source when a prefix tells them apart.
+            let prefix = (id == 11).then_some("11");
+            let mut trunk = testing::ingress_trunk(id, "10.0.0.0:0", prefix);
             let network = network.parse().unwrap();
             trunk.ingress.as_mut().unwrap().sources =
                 vec![SourceMatch { network, prefix_len: *prefix_len, port: *port }];
@@ -173,9 +198,11 @@ mod tests {
         let world = world(&[("10.0.0.0", 8, 0), ("10.1.1.1", 32, 0), ("10.1.1.1", 32, 5090)]);
         let (edge, left_out) = edge(&world, &settings(vec![ban("10.9.9.9")])).unwrap();
         let actions: Vec<SourceAction> = edge.sources.iter().map(|s| s.action.clone()).collect();
-        let trunk = SourceAction::Trunk;
+        let (trunk, target) = (SourceAction::Trunk, SourceAction::Target(3));
         // Trunk 4 is disabled: its source is a stranger.
-        assert_eq!(actions, [trunk(12), trunk(11), SourceAction::Deny, trunk(10)]);
+        let known = [trunk(12), trunk(11), SourceAction::Deny, trunk(10)].into_iter();
+        let expected = known.chain([target.clone(), target, SourceAction::Target(4)]);
+        assert_eq!(actions, expected.collect::<Vec<_>>());
         assert_eq!(left_out, 0);
         assert_eq!((edge.version, edge.realm.as_str()), (3, testing::REALM));
         assert_eq!(edge.algorithms, [Algorithm::Sha256, Algorithm::Md5]);
@@ -253,6 +280,28 @@ mod tests {
         assert!(edge.sources.iter().any(|s| s.network == from.ip()));
         let world = world.changed(Change::Names(std::collections::BTreeMap::new())).unwrap();
         assert!(world.sending_trunk(TrunkId(12), from, "1").is_none());
+    }
+
+    /// Two trunks of one address, told apart by their prefixes, are both known there; where trunks
+    /// are called counts as theirs, and an IPv4-mapped address as the IPv4 one.
+    #[test]
+    fn shared_sources_and_targets_are_kept() {
+        let shared = [("::ffff:10.1.1.1", 32, 0), ("10.1.1.1", 32, 0), ("2001:db8::", 32, 0)];
+        let (edge, _) = edge(&world(&shared), &settings(Vec::new())).unwrap();
+        let shown: Vec<String> = edge
+            .sources
+            .iter()
+            .map(|s| format!("{}/{} {:?}", s.network, s.prefix_len, s.action))
+            .collect();
+        let expected = [
+            "10.1.1.1/32 Trunk(10)",
+            "10.1.1.1/32 Trunk(11)",
+            "2001:db8::/32 Trunk(12)",
+            "192.0.2.3/32 Target(3)",
+            "192.0.2.4/32 Target(3)",
+            "10.4.4.4/32 Target(4)",
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

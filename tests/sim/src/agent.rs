@@ -14,7 +14,7 @@ pub use call::{After, Call, CallState, Callee, Caller, Reply};
 
 use crate::dice::Dice;
 use crate::net::Datagram;
-use crate::plan::SWITCH;
+use crate::plan::switch_for;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use strowger_link::Tick;
@@ -177,25 +177,21 @@ impl Agent {
         }
     }
 
-    /// Whoever still speaks hangs up: all, or only those whom the switch has forgotten.
-    pub fn give_up(&mut self, all: bool, now: Tick) {
-        let gone = self.calls.iter().filter(|(_, call)| all || call.orphan);
-        let keys: Vec<u32> = gone.map(|(key, _)| *key).collect();
+    /// Whoever still speaks hangs up.
+    pub fn give_up(&mut self, now: Tick) {
+        let keys: Vec<u32> = self.calls.keys().copied().collect();
         keys.into_iter().for_each(|key| self.hang_up(key, now));
     }
 
-    /// The switch died; `knows` says of a Call-ID or a tag of its own whether that leg's slot still
-    /// stands. What does not was over for the switch, though its last word may not have arrived.
+    /// The switch died; `knows` says of a Call-ID or a tag of its own whether that leg was still
+    /// held. What was not was over for the switch, though its ACK of a failure may not have
+    /// arrived.
     pub fn switch_died(&mut self, knows: impl Fn(&str) -> bool, now: Tick) {
         self.switch_died.push(now);
         for server in &mut self.servers {
             let id = server.request.header("Call-ID").unwrap_or_default();
             let tag = server.request.tag("From").unwrap_or_default();
             server.orphan |= !knows(id) && !knows(tag);
-        }
-        for call in self.calls.values_mut() {
-            let tag = call.remote.rsplit(";tag=").next().unwrap_or_default();
-            call.orphan |= !knows(&call.id) && !knows(tag);
         }
     }
 
@@ -225,7 +221,7 @@ impl Agent {
         let Some(login) = &self.login else { return };
         let user = login.user.clone();
         self.cseq += 1;
-        let mut request = Message::request("REGISTER", &format!("sip:{}", SWITCH.ip()));
+        let mut request = Message::request("REGISTER", &format!("sip:{}", switch_for(self.addr)));
         let own = format!("<sip:{user}@{}>", crate::plan::REALM);
         request.push("From", &format!("{own};tag=r{}", self.cseq));
         request.push("To", &own);
@@ -256,7 +252,8 @@ impl Agent {
         if let Ok(message) = Message::parse(&bytes) {
             self.note(">", &message, now);
         }
-        self.out.push(Datagram { sent_at: now, from: self.addr, to: SWITCH, data: bytes });
+        let to = switch_for(self.addr);
+        self.out.push(Datagram { sent_at: now, from: self.addr, to, data: bytes });
     }
 
     fn new_branch(&mut self) -> String {

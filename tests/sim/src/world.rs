@@ -9,10 +9,10 @@ use crate::fault::Plant;
 use crate::io::{Clock, Machine};
 use crate::law::{Book, Breach};
 use crate::net::{Datagram, Network, Quality};
-use crate::plan::{self, SWITCH};
+use crate::plan::{self, is_switch};
 use crate::probe::{Place, Probe, SharedProbe};
 use crate::step::{CrashAt, Plane, Step, Victim};
-use crate::switch::{Plugs, Switch, make_stale};
+use crate::switch::{Plugs, Switch, forget_last_words, make_stale};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -140,7 +140,7 @@ impl World {
         let cable = Rc::new(RefCell::new(Cable::new(plant)));
         let plugs = Plugs {
             clock: Rc::clone(&clock),
-            machine: Rc::new(RefCell::new(Machine::new(SWITCH, plant))),
+            machine: Rc::new(RefCell::new(Machine::new(plan::LISTENERS, plant))),
             disk: Rc::clone(&disk),
             cable: Rc::clone(&cable),
             probe: Rc::clone(&probe),
@@ -230,11 +230,10 @@ impl World {
         };
         self.run_until(self.now().plus_ms(LIVENESS_S * 1_000), over)?;
         let quarantined = self.adopted.iter().any(|adopted| adopted.quarantined > 0);
-        if quarantined || self.book.switch_crashes > 0 {
-            // Nobody tells the phones of a call whose slot is left alone, or was free when the last
-            // word of its call was lost: people hang up.
+        if quarantined {
+            // Nobody tells the phones of a call whose slot is left alone: people hang up.
             let now = self.now();
-            self.agents.iter_mut().for_each(|agent| agent.give_up(quarantined, now));
+            self.agents.iter_mut().for_each(|agent| agent.give_up(now));
             self.collect_agents(now);
             self.run_until(now.plus_ms(LINGER_S * 1_000), over)?;
         }
@@ -375,7 +374,7 @@ impl World {
     }
 
     fn arrive(&mut self, datagram: Datagram, now: Tick) {
-        if datagram.to.ip() == SWITCH.ip() {
+        if is_switch(datagram.to.ip()) {
             if self.switch.is_some() || self.keeps_sockets() {
                 self.plugs.machine.borrow_mut().receive(datagram);
                 self.wake_switch(now);
@@ -498,7 +497,7 @@ impl World {
     }
 
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
-        self.book.switch_crashes += 1;
+        self.book.power_cuts += u32::from(power);
         let turned = self.switch.take().is_some_and(|switch| switch.shard.counts().turns > 0);
         let keeps = self.keeps_sockets();
         let grave = self.plugs.probe.borrow_mut().bury_switch();
@@ -506,6 +505,9 @@ impl World {
             self.note_grave(&words, turned);
             if self.plant == Some(Plant::AdoptedImageStale) {
                 make_stale(&words, &self.plugs.probe.borrow().first_images);
+            }
+            if self.plant == Some(Plant::LastWordsForgotten) {
+                forget_last_words(&words);
             }
             self.control.table = Some((words, self.epoch));
         }
@@ -527,10 +529,10 @@ impl World {
             machine.open.clear();
         }
         if power {
-            // Nobody knows of the calls any more: what was under way is nobody's, and phones begin
-            // anew.
+            // Nobody knows of the calls any more: what was under way either way is nobody's, and
+            // phones begin anew.
             self.queue.retain(|_, event| match event {
-                Event::Arrive(datagram) => datagram.from.ip() != SWITCH.ip(),
+                Event::Arrive(_) => false,
                 Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
             });
             for agent in &mut self.agents {
@@ -554,8 +556,7 @@ impl World {
 
     fn transmit(&mut self, datagram: Datagram, now: Tick) {
         let to = datagram.to.ip();
-        if datagram.from.ip() == SWITCH.ip() && self.lose_next.take_if(|lost| *lost == to).is_some()
-        {
+        if is_switch(datagram.from.ip()) && self.lose_next.take_if(|lost| *lost == to).is_some() {
             return;
         }
         for at in self.net.send(datagram.from.ip(), datagram.to.ip(), now) {

@@ -214,17 +214,22 @@ fn forwarding() -> Settlement {
 
 /// `part: caller -> called, payer pays; supplier is owed; hops`
 fn print_part(cdr: &Cdr) -> String {
-    let cents = |charge: &Charge| format!("{} {}", charge.account.0, charge.gross.0 / 1_000_000);
+    let cents = |charge: Option<&Charge>| match charge {
+        Some(charge) => format!("{} {}", charge.account.0, charge.gross.0 / 1_000_000),
+        None => "-".to_owned(),
+    };
+    let called = match (cdr.called.trunk, cdr.called.subscriber) {
+        (Some(trunk), _) => format!("trunk {trunk}"),
+        (None, user) => format!("user {}", user.map_or(0, |id| id.0)),
+    };
     format!(
-        "{}: {} {} -> {:?} {:?} {}, {:?} owed {:?}, {} ms, hops {:?}, {} at {}",
+        "{}: {} {} -> {called} {}, {} owed {}, {} ms, hops {:?}, {} at {}",
         cdr.part,
         cdr.caller.subscriber.map_or(0, |id| id.0),
         cdr.caller.number,
-        cdr.called.subscriber.map(|id| id.0),
-        cdr.called.trunk.map(|id| id.0),
         cdr.called.normalised.map(|n| n.to_string()).unwrap_or_default(),
-        cdr.customer.as_ref().map(cents),
-        cdr.supplier.as_ref().map(cents),
+        cents(cdr.customer.as_ref()),
+        cents(cdr.supplier.as_ref()),
         cdr.times.talk_ms,
         cdr.hops.iter().map(|hop| hop.index).collect::<Vec<_>>(),
         cdr.outcome.sip,
@@ -249,9 +254,10 @@ fn each_forwarder_pays_its_own_part() {
         FORWARDED,
         &forwarding(),
         &[
-            "0: 1001 441632960001 -> Some(1001) None 1001, Some(\"1 1\") owed None, 60000 ms, hops [0], 200 at 0",
-            "1: 1001 1001 -> Some(1002) None 1002, Some(\"2 2\") owed None, 60000 ms, hops [1], 200 at 110",
-            "2: 1002 1002 -> None Some(9) 442079460000, Some(\"3 30\") owed Some(\"900 6\"), 60000 ms, hops [2], 200 at 20120",
+            "0: 1001 441632960001 -> user 1001 1001, 1 1 owed -, 60000 ms, hops [0], 200 at 0",
+            "1: 1001 1001 -> user 1002 1002, 2 2 owed -, 60000 ms, hops [1], 200 at 110",
+            "2: 1002 1002 -> trunk 9 442079460000, 3 30 owed 900 6, 60000 ms, hops [2], \
+             200 at 20120",
         ],
     );
 }
@@ -270,8 +276,8 @@ fn a_forward_that_came_to_nothing_has_a_record_and_costs_nothing() {
         failed,
         &forwarding(),
         &[
-            "0: 1001 441632960001 -> Some(1001) None 1001, Some(\"1 0\") owed None, 0 ms, hops [], 486 at 0",
-            "1: 1001 1001 -> Some(1002) None 1002, Some(\"2 0\") owed None, 0 ms, hops [], 480 at 110",
+            "0: 1001 441632960001 -> user 1001 1001, 1 0 owed -, 0 ms, hops [], 486 at 0",
+            "1: 1001 1001 -> user 1002 1002, 2 0 owed -, 0 ms, hops [], 480 at 110",
         ],
     );
     let unforwarded = "
@@ -285,8 +291,6 @@ fn a_forward_that_came_to_nothing_has_a_record_and_costs_nothing() {
     check_forward(
         unforwarded,
         &forwarding(),
-        &[
-            "0: 1001 441632960001 -> Some(1001) None 1001, Some(\"1 1\") owed None, 60000 ms, hops [], 200 at 0",
-        ],
+        &["0: 1001 441632960001 -> user 1001 1001, 1 1 owed -, 60000 ms, hops [], 200 at 0"],
     );
 }

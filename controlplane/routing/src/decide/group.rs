@@ -135,7 +135,7 @@ impl<'a> Attempt<'a> {
         }
         let branches = self.contact_branches(sender, row, place, member.ring_s);
         if branches.is_empty() {
-            self.note(Step::Offline { subscriber: id.0 });
+            self.note(self.why_no_contact(row));
         }
         branches
     }

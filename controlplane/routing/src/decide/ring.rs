@@ -45,7 +45,7 @@ impl<'a> Attempt<'a> {
         }
         let branches = self.contact_branches(sender, callee, place, 0);
         if branches.is_empty() {
-            self.note(Step::Offline { subscriber: callee.id.0 });
+            self.note(self.why_no_contact(callee));
             let first = self.follow(sender, callee, ForwardWhen::Offline, place, way);
             return first.ok_or(Refusal::Offline);
         }
@@ -81,27 +81,41 @@ impl<'a> Attempt<'a> {
         let contacts = self.locations.contacts(callee.id, self.now);
         let own_s = if ring_s == 0 { callee.ring_timeout_s } else { ring_s };
         let branch = |binding| {
-            let mut branch = self.contact_branch(sender, callee, binding);
+            let mut branch = self.contact_branch(sender, callee, binding)?;
             branch.ring_ms = ring_ms(sender.tenant, own_s);
             branch.hop = PriceRef { hop: None, part: place.part }.byte();
-            branch
+            Some(branch)
         };
-        contacts.into_iter().take(BRANCHES_MAX).map(branch).collect()
+        contacts.into_iter().take(BRANCHES_MAX).filter_map(branch).collect()
     }
 
+    /// It has no contact, or we have no way to any of them.
+    pub(super) fn why_no_contact(&self, callee: &Subscriber) -> Step {
+        let subscriber = callee.id.0;
+        match self.locations.contacts(callee.id, self.now).is_empty() {
+            true => Step::Offline { subscriber },
+            false => Step::ContactUnreachable { subscriber },
+        }
+    }
+
+    /// The branch to a contact, by the listener it was registered at. That may be another one by
+    /// now: the process may have been started with others since.
     fn contact_branch(
         &self,
         sender: &Sender<'a>,
         callee: &Subscriber,
         binding: &Binding,
-    ) -> Branch {
+    ) -> Option<Branch> {
+        let target = contact_target(binding);
+        let (transport, asked) = (target.transport, binding.listener);
+        let listener = self.world.listener(asked, transport, target.address)?;
         let media = media_policy(sender.tenant, reach(binding).nated);
-        let mut branch = blank_branch(contact_target(binding), binding.listener, media);
+        let mut branch = blank_branch(target, listener, media);
         branch.dialed = callee.username.clone();
         branch.party = PartyRef::Subscriber(callee.id.0);
         branch.gauges = callee_gauge(callee).into_iter().collect();
         self.shown_inside(sender).onto(&mut branch);
-        branch
+        Some(branch)
     }
 
     /// Whether the caller's media comes through a NAT: by its contact, if the request came from

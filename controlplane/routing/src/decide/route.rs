@@ -205,6 +205,10 @@ impl<'a> Attempt<'a> {
             if way.hops.len() >= HOPS_MAX || end >= STAGES_MAX {
                 return self.note(Step::HopBeyond { trunk: trunk.id.0 });
             }
+            let Some(listener) = listener else {
+                self.note(Step::HopUnreachable { trunk: trunk.id.0, address });
+                continue;
+            };
             self.note(Step::Hop { trunk: trunk.id.0, address });
             let hop = u8::try_from(way.hops.len()).ok();
             way.hops.push(Hop { trunk: trunk.id, account: egress.account, organization, terms });
@@ -217,9 +221,14 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Where a trunk takes calls, with the listener to leave by: its addresses, those of its names
-    /// and the contacts it registered, in the row's order.
-    fn targets(&self, trunk: &Trunk, egress: &Egress, number: &Digits) -> Vec<(Target, u8)> {
+    /// Where a trunk takes calls, with the listener to leave by, if one fits: its addresses, those of
+    /// its names and the contacts it registered, in the row's order.
+    fn targets(
+        &self,
+        trunk: &Trunk,
+        egress: &Egress,
+        number: &Digits,
+    ) -> Vec<(Target, Option<u8>)> {
         let mut targets = Vec::new();
         for target in &egress.targets {
             if matches!(target, EgressTarget::Registered) {
@@ -227,16 +236,16 @@ impl<'a> Attempt<'a> {
                 let registered = |binding: &Binding| {
                     let mut target = contact_target(binding);
                     target.uri = with_user(&target.uri, &egress.called.apply(number.as_str()));
-                    (target, binding.listener)
+                    let (asked, transport) = (binding.listener, target.transport);
+                    let listener = self.world.listener(asked, transport, target.address);
+                    (target, listener)
                 };
                 targets.extend(contacts.into_iter().map(registered));
                 continue;
             }
             for address in addresses(self.world, target) {
                 let asked = self.ask.hints.listener;
-                let transport = wire_transport(egress.transport);
-                let listener =
-                    egress.listener.unwrap_or_else(|| self.world.listener(asked, transport));
+                let listener = listener_to(self.world, egress, asked, address);
                 targets.push((address_target(egress, address, number), listener));
             }
         }
@@ -314,13 +323,22 @@ fn with_user(uri: &str, number: &str) -> String {
     format!("{scheme}:{user}@{host}")
 }
 
+/// The listener by which a trunk is called: its row's, the one asked on, or another that fits.
+fn listener_to(world: &World, egress: &Egress, asked: u8, address: SocketAddr) -> Option<u8> {
+    let asked = egress.listener.unwrap_or(asked);
+    world.listener(asked, wire_transport(egress.transport), address)
+}
+
 /// The addresses of a target that are known now.
-fn addresses<'w>(
+pub(crate) fn addresses<'w>(
     world: &'w World,
     target: &'w EgressTarget,
 ) -> Box<dyn Iterator<Item = SocketAddr> + 'w> {
     match target {
-        EgressTarget::Address(address) => Box::new(core::iter::once(*address)),
+        EgressTarget::Address(address) => {
+            let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+            Box::new(core::iter::once(address))
+        }
         EgressTarget::Host(host) => {
             let port = if host.port == 0 { SIP_PORT } else { host.port };
             Box::new(world.addresses(&host.name).iter().map(move |ip| (*ip, port).into()))
@@ -362,10 +380,10 @@ pub(crate) fn emergency_branches(
     trunks: &[TrunkId],
 ) -> Vec<Branch> {
     let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
-        let usual = world.listener(0, wire_transport(egress.transport));
-        let listener = egress.listener.unwrap_or(usual);
         let all = egress.targets.iter().flat_map(move |target| addresses(world, target));
-        all.map(move |address| ((trunk, egress), address, listener))
+        all.filter_map(move |address| {
+            Some(((trunk, egress), address, listener_to(world, egress, 0, address)?))
+        })
     });
     hops.take(HOPS_MAX)
         .map(|(hop, address, listener)| {

@@ -204,23 +204,21 @@ pub(crate) fn identify<'a>(
     };
     let again = |stale| Challenge {
         realm: tenant.realm.clone(),
-        algorithms: digest::algorithms(known.secrets()),
+        algorithms: digest::algorithms(known.secrets(), tenant),
         stale,
     };
-    let (wrong, weak, replay) = match known {
+    let [wrong, weak, other, replay] = match known {
         Known::Subscriber(row) => {
             let subscriber = row.id.0;
             let (wrong, weak) =
                 (Step::WrongPassword { subscriber }, Step::WeakAlgorithm { subscriber });
-            (wrong, weak, Step::Replay { subscriber })
+            [wrong, weak, Step::OtherAlgorithm { subscriber }, Step::Replay { subscriber }]
         }
-        Known::Trunk(row, ..) => {
-            let step = Step::WrongTrunkCredentials { trunk: row.id.0 };
-            (step, step, step)
-        }
+        Known::Trunk(row, ..) => [Step::WrongTrunkCredentials { trunk: row.id.0 }; 4],
     };
-    match digest::verify(credentials, known.secrets()) {
+    match digest::verify(credentials, known.secrets(), tenant) {
         Verdict::Wrong => Identity::Wrong(wrong),
+        Verdict::Unknown => Identity::Again(again(false), other),
         Verdict::Weak => Identity::Again(again(false), weak),
         Verdict::Right => match locations.nonces().check(known.holder(), credentials) {
             Some(nonce) => Identity::Known(known, nonce),

@@ -562,7 +562,8 @@ fn an_answer_without_media_is_a_failure() {
 /// Everything up to the first stage of a plan, which is `b`.
 fn forwarding(plan: &str, then: &str) {
     let begin = format!(
-        "a> offered 1002\n  table asked\n  ask call\ngo {plan}\n  table ringing\n  b< invite offer(a1)\n"
+        "a> offered 1002\n  table asked\n  ask call\ngo {plan}\n  table ringing\n  \
+         b< invite offer(a1)\n"
     );
     check(&(begin + &then.replace("\n        ", "\n")));
 }
