@@ -217,8 +217,8 @@ fn subscriber(id: i64, user: &str) -> Option<Subscriber> {
     })
 }
 
-/// 1004 forwards when busy or when nobody answers; 1011, who has no phone, at the cost of account 3,
-/// which has little, and 1012 always to 1011.
+/// 1004 forwards when busy or when nobody answers; 1011, who has no phone, at the cost of account
+/// 3, which has little, and 1012 always to 1011.
 fn with_forwards(mut subscribers: Vec<Subscriber>) -> Option<Vec<Subscriber>> {
     let forward = |when, to: &str, after_s| Forward { when, to: to.into(), after_s, enabled: true };
     if let Some(last) = subscribers.last_mut() {

@@ -6,7 +6,7 @@
 use strowger_model::{Cdr, reason_name};
 use strowger_sim::world::CARRIER;
 use strowger_sim::{
-    Action, After, Breach, Callee, Caller, Quality, World, WorldConfig, plan, script,
+    Action, After, Breach, Callee, Caller, Quality, Reply, World, WorldConfig, plan, script,
 };
 
 /// A network that loses one datagram in twenty and doubles one in fifty.
@@ -92,21 +92,20 @@ fn a_busy_phone_forwards_at_its_own_cost() {
 
 #[test]
 fn nobody_answers_and_a_colleague_is_called() {
-    // 1004 forwards to 1001 when nobody answers: 1002 calls.
-    check(
-        |world| {
-            expect(
-                world,
-                3,
-                Callee { reply: strowger_sim::Reply::Never, ..Callee::rejecting(486) },
-            );
-            expect(world, 0, Callee::answering(500, After::listen()));
-            let after = After::talk(3_000);
-            world.at(0, Action::Call(1, Caller { to: "1004".into(), cancel_ms: None, after }));
-            world.run_ms(120_000)
-        },
-        &["0: 2 to user 4 answered normal", "1: 4 to user 1 answered normal"],
-    );
+    // 1004 forwards to 1001 when nobody answers: 1002 calls. It rings in vain, or says nothing.
+    for ring_ms in [Some(200), None] {
+        check(
+            |world| {
+                let callee = Callee { ring_ms, reply: Reply::Never, after: After::listen() };
+                expect(world, 3, callee);
+                expect(world, 0, Callee::answering(500, After::listen()));
+                let after = After::talk(3_000);
+                world.at(0, Action::Call(1, Caller { to: "1004".into(), cancel_ms: None, after }));
+                world.run_ms(120_000)
+            },
+            &["0: 2 to user 4 answered normal", "1: 4 to user 1 answered normal"],
+        );
+    }
 }
 
 #[test]

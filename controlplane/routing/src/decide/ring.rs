@@ -51,12 +51,11 @@ impl<'a> Attempt<'a> {
         }
         self.note(Step::Contacts { count: i64::try_from(branches.len()).unwrap_or_default() });
         let stage = way.push(branches).ok_or(Refusal::Exhausted)?;
-        let next = Next {
-            failed: None,
-            busy: self.follow(sender, callee, ForwardWhen::Busy, place, way),
-            no_answer: self.follow(sender, callee, ForwardWhen::NoAnswer, place, way),
-            unreachable: self.follow(sender, callee, ForwardWhen::Offline, place, way),
-        };
+        let busy = self.follow(sender, callee, ForwardWhen::Busy, place, way);
+        let no_answer = self.follow(sender, callee, ForwardWhen::NoAnswer, place, way);
+        let offline = self.follow(sender, callee, ForwardWhen::Offline, place, way);
+        // A phone that is registered and says nothing at all does not answer either.
+        let next = Next { failed: None, busy, no_answer, unreachable: offline.or(no_answer) };
         if next.on(StageEnd::NoAnswer).is_some() {
             let after = callee.forwards.iter().find(|forward| {
                 forward.enabled && forward.when == ForwardWhen::NoAnswer && forward.after_s > 0

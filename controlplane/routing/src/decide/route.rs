@@ -221,8 +221,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Where a trunk takes calls, with the listener to leave by, if one fits: its addresses, those of
-    /// its names and the contacts it registered, in the row's order.
+    /// Where a trunk takes calls, with the listener to leave by, if one fits: its addresses, those
+    /// of its names and the contacts it registered, in the row's order.
     fn targets(
         &self,
         trunk: &Trunk,

@@ -178,7 +178,7 @@ fn who_is_forwarded_to_may_forward_and_each_pays_its_own_leg() {
         "1001 dials 1002",
         &[
             "0 ring 10.0.0.2:5060 busy 1",
-            "1 ring 10.0.0.3:5060 [2@0.02 < 1@0.02] no-answer 2",
+            "1 ring 10.0.0.3:5060 [2@0.02 < 1@0.02] no-answer 2 unreachable 2",
             "2 4420 to trunk 7 at 192.0.2.7:5060 [1@0.01 < 2@0.02 < 1@0.02]",
         ],
     );
