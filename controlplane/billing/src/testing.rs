@@ -1,6 +1,6 @@
 //! Values for the tests of this crate: random terms and settlements, and facts written as scripts.
 
-use crate::{Caller, Hop, Level, Settlement, Terms};
+use crate::{Caller, FORWARDS_MAX, Forwarder, Hop, Level, Part, Settlement, Terms};
 use proptest::prelude::*;
 use std::num::NonZeroU32;
 use strowger_link::{
@@ -10,8 +10,8 @@ use strowger_link::{
 };
 use strowger_model::{
     AccountId, AllowanceId, Amount, Currency, Digits, Exchange, FOREVER_MS, FX_ONE, Measure,
-    OrganizationId, Price, Prices, Pricing, RateId, Rounding, RoundingMode, Segment, SubscriberId,
-    TariffId, TenantId, TrunkId, WHOLE,
+    OrganizationId, Price, Prices, Pricing, RateId, RingGroupId, Rounding, RoundingMode, Segment,
+    SubscriberId, TariffId, TenantId, TrunkId, WHOLE,
 };
 
 pub(crate) fn euro() -> Currency {
