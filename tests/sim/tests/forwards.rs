@@ -188,3 +188,23 @@ fn members_of_a_group_ring_in_turn_and_it_overflows() {
         &["0: 1 to nobody answered normal", "1: 4 to trunk 1 answered normal, 4 pays"],
     );
 }
+
+#[test]
+fn an_emergency_call_tries_the_next_trunk_with_the_control_plane_dead() {
+    for back_ms in [1, 90_000] {
+        let world = play(1, Quality::PERFECT, |world| {
+            expect(world, CARRIER, Callee::rejecting(404));
+            expect(world, CARRIER + 1, Callee::answering(500, After::listen()));
+            world.at(0, Action::CrashControl { steps: 0, back_ms });
+            let to = plan::EMERGENCY.into();
+            let caller = Caller { to, cancel_ms: None, after: After::talk(3_000) };
+            world.at(1_000, Action::Call(0, caller));
+            world.run_ms(120_000)
+        });
+        let [cdr] = world.control.store.cdrs() else { panic!("one record") };
+        assert!(cdr.is_answered(), "{cdr:?}");
+        assert_eq!(cdr.called.trunk.map(|id| id.0), Some(2));
+        let failed: Vec<_> = cdr.hops.iter().map(|hop| hop.outcome.sip).collect();
+        assert_eq!(failed, [404]);
+    }
+}
