@@ -26,7 +26,9 @@ fn a_record_shows_all_its_fields() {
     assert_eq!(server.get("/api/v1/cdrs/1").json(), expect);
     let poor = server.get("/api/v1/cdrs/4").json();
     assert_eq!(poor["tenant"], json!(null));
-    let outcome = json!({"party": "unknown", "reason": "code-200", "sip": null, "q850": null});
+    let outcome = json!({
+        "party": "unknown", "reason": "code-200", "sip": null, "q850": null, "code": 4000
+    });
     assert_eq!(poor["outcome"], outcome);
     assert_eq!(poor["unpriced"], true);
 }
