@@ -240,7 +240,7 @@ fn tariff(c: &Columns<'_>) -> Result<Tariff, StoreError> {
     })
 }
 
-fn rate(c: &Columns<'_>) -> Result<Rate, StoreError> {
+pub(crate) fn rate(c: &Columns<'_>) -> Result<Rate, StoreError> {
     Ok(Rate {
         id: RateId(c.int("id")?),
         tariff: TariffId(c.int("tariff_id")?),
