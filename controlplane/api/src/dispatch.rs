@@ -30,7 +30,7 @@ pub(crate) struct Context {
     pub(crate) caller: Caller,
     pub(crate) query: Query,
     id: Option<i128>,
-    /// What stands in `Idempotency-Key`, where the endpoint takes a body.
+    /// What stands in `Idempotency-Key`, where the endpoint takes one.
     key: Option<String>,
     body: Vec<u8>,
 }
@@ -126,7 +126,7 @@ async fn answer(
     let id = path_id(endpoint, &mut parts).await?;
     let query = Query::parse(parts.uri.query().unwrap_or_default(), endpoint.parameters)?;
     let takes_body = endpoint.body.is_some();
-    let key = if takes_body { Some(read_key(&parts.headers)?) } else { None };
+    let key = if endpoint.needs_key { Some(read_key(&parts.headers)?) } else { None };
     let body = read_body(&parts, body).await?;
     if !takes_body && !body.is_empty() {
         return Err(Problem::field("body", "this endpoint takes none"));

@@ -51,12 +51,15 @@ mod problem;
 mod query;
 mod registration;
 mod reply;
+mod route_test;
 mod serve;
 mod shape;
 mod shared;
+mod stranger;
 mod subscriber;
 mod table;
 mod token;
+mod trace;
 mod trunk;
 mod value;
 
@@ -67,6 +70,10 @@ pub use limits::{
 pub use live::{
     AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MoneyOrder,
     MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
+};
+pub use live::{
+    RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict,
+    Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords,
 };
 pub use metrics::{Family, MetricsWriter};
 pub use serve::serve;

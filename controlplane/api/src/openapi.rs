@@ -86,7 +86,7 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
             "schema": parameter.shape(),
         })
     });
-    let key = endpoint.body.is_some().then(|| {
+    let key = endpoint.needs_key.then(|| {
         json!({
             "name": KEY,
             "in": "header",

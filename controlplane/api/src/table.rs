@@ -8,7 +8,10 @@ use crate::query::Parameter::{self, Account, From, Limit, Next, Until};
 use crate::reply::{Accepted, Answer, Created, Document, Health, Json, MetricsText, Page, Respond};
 use crate::shape::Components;
 use crate::shared::Shared;
-use crate::{account, allowance, call, cdr, health, money, registration, subscriber, trunk};
+use crate::{
+    account, allowance, call, cdr, health, money, registration, route_test, stranger, subscriber,
+    trace, trunk,
+};
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
@@ -74,8 +77,10 @@ pub(crate) struct Endpoint {
     pub(crate) name: &'static str,
     pub(crate) access: Access,
     pub(crate) parameters: &'static [Parameter],
-    /// The body that it takes; whoever takes one moves money, so that a key stands beside it.
+    /// The body that it takes.
     pub(crate) body: Option<fn(&mut Components) -> Value>,
+    /// A key in `Idempotency-Key` makes the request count once: money moves.
+    pub(crate) needs_key: bool,
     pub(crate) summary: &'static str,
     pub(crate) responses: fn(&mut Components) -> Responses,
 }
@@ -100,6 +105,7 @@ macro_rules! endpoints {
             }),
             parameters: &[$($parameter),*],
             body: forms!($($form)?),
+            needs_key: keys!($($form)?),
             summary: $summary,
             responses: <$reply as Respond>::describe,
         }),+]
@@ -113,6 +119,16 @@ macro_rules! forms {
     };
     ($form:ty) => {
         Some(<$form as Form>::describe)
+    };
+}
+
+/// Whether an endpoint's body needs a key.
+macro_rules! keys {
+    () => {
+        false
+    };
+    ($form:ty) => {
+        <$form as Form>::NEEDS_KEY
     };
 }
 
@@ -131,12 +147,18 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         cdr::list -> Json<Page<cdr::CdrView>>, "Call detail records, newest first.";
     Token("cdrs:read") Get "/api/v1/cdrs/{id}" []
         cdr::one -> Json<cdr::CdrView>, "One call detail record.";
+    Token("cdrs:read") Get "/api/v1/cdrs/{id}/trace" []
+        trace::of_record -> Json<trace::TraceView>,
+        "Why a call was decided as it was, and what became of it.";
     Token("calls:read") Get "/api/v1/calls" [Limit, Next]
         call::list -> Json<Page<call::CallView>>, "Running calls.";
     Token("calls:read") Get "/api/v1/calls/{id}" []
         call::one -> Json<call::CallView>, "One running call.";
     Token("calls:hangup") Post "/api/v1/calls/{id}/hangup" []
         call::hangup -> Accepted<call::HangupView>, "Ends a running call.";
+    Token("calls:read") Get "/api/v1/calls/{id}/trace" []
+        trace::of_call -> Json<trace::TraceView>,
+        "Why a call was decided as it was, by its number; running calls too.";
     Token("registrations:read") Get "/api/v1/registrations" [Limit, Next]
         registration::list -> Json<Page<registration::RegistrationView>>, "Registered contacts.";
     Token("subscribers:read") Get "/api/v1/subscribers" [Limit, Next]
@@ -168,6 +190,12 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
     Token("allowances:write") Post "/api/v1/accounts/{id}/allowances" []
         allowance::give(allowance::AllowanceForm) -> Created<allowance::AllowanceView>,
         "Gives free time, which calls take before money.";
+    Token("route-tests:write") Post "/api/v1/route-tests" []
+        route_test::run(route_test::RouteTestForm) -> Json<route_test::RouteTestView>,
+        "What would become of a call, now or at a time: nothing rings, and nobody pays.";
+    Token("statistics:read") Get "/api/v1/statistics/strangers" [Limit]
+        stranger::list -> Json<Page<stranger::StrangerView>>,
+        "Attempts of unknown senders in the last hour, by minute and source.";
 };
 
 /// What the table says of an endpoint.
@@ -181,8 +209,10 @@ pub struct EndpointInfo {
     pub permission: Option<&'static str>,
     /// The permission is not asked for on a listener of a loopback address.
     pub is_open_on_loopback: bool,
-    /// It takes a body, and a key in `Idempotency-Key`.
+    /// It takes a body.
     pub takes_body: bool,
+    /// It takes a key in `Idempotency-Key`.
+    pub takes_key: bool,
     /// What it is for.
     pub summary: &'static str,
 }
@@ -201,6 +231,7 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
             permission,
             is_open_on_loopback,
             takes_body: endpoint.body.is_some(),
+            takes_key: endpoint.needs_key,
             summary: endpoint.summary,
         }
     })

@@ -106,6 +106,8 @@ pub(crate) struct Decider {
     /// Registrations that found no room there yet: the last word on each contact, so at most as
     /// many as the registrar holds.
     pub(crate) unwritten: Unwritten,
+    /// Where traces go.
+    pub(crate) traces: Arc<crate::trace::Traces>,
     /// For the others.
     pub(crate) shared: Arc<Shared>,
     /// Boot and epoch of the dataplane's life that was greeted last.
@@ -337,6 +339,7 @@ impl Decider {
                 }
                 Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),
                 Output::Verb(result) => info!(id = result.id.0, outcome = ?result.outcome, "verb"),
+                Output::Trace(trace) => self.traces.put(trace),
                 Output::Turned(turned) => info!(count = turned.count, "strangers turned away"),
             }
         }

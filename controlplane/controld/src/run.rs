@@ -3,6 +3,7 @@
 use crate::decider::{Decider, Orders, Origins, Shared, orders, word};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
+use crate::trace::Traces;
 use crate::view::View;
 use crate::world::{self, Compiled};
 use crate::{books, boot, calendar, demo, secret};
@@ -239,6 +240,7 @@ impl Plant {
         let (orders, inbox) = orders(&decider_bell);
         let (bindings, written_behind) = channel(crate::decider::BINDINGS_MAX);
         let handle = runtime.handle().clone();
+        let traces = Traces::new();
         let decider = Decider {
             office: self.office,
             edge: EdgeSource::new(self.nonce_key),
@@ -248,6 +250,7 @@ impl Plant {
             origins: origins(self.store.clone(), handle.clone()),
             bindings,
             unwritten: crate::decider::Unwritten::new(),
+            traces: Arc::clone(&traces),
             shared: Arc::clone(&shared),
             last_life: None,
             unread: None,
@@ -271,7 +274,11 @@ impl Plant {
         handle.spawn(books::keep(self.store.clone()));
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
-        let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
+        let keep_days = config.database.trace_days;
+        let tracer =
+            handle.spawn(crate::trace::write(Arc::clone(&traces), self.store.clone(), keep_days));
+        let shown = Arc::clone(&shared);
+        let view = View::new(orders.clone(), shown, self.store.clone(), Arc::clone(&traces));
         let rest = handle.spawn(crate::view::serve(admin, view, self.store.clone(), stopped));
         Ok(Works {
             orders,
@@ -281,6 +288,8 @@ impl Plant {
             intake: thread("intake", move || intake.run())?,
             rest,
             writer,
+            traces,
+            tracer,
             store: self.store,
         })
     }
@@ -416,6 +425,8 @@ struct Works {
     intake: JoinHandle<()>,
     rest: tokio::task::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
+    traces: Arc<Traces>,
+    tracer: tokio::task::JoinHandle<()>,
     store: Store,
 }
 
@@ -435,11 +446,13 @@ impl Works {
         if self.decider.join().is_err() {
             error!("the decider's thread panicked: a bug");
         }
+        self.traces.end();
         // A receiver that is gone needs no word.
         let _gone = self.stop.send(true);
         runtime.block_on(async {
             // The decider is gone, so the writer ends with the last registration.
             let _ended = tokio::time::timeout(END_MAX, self.writer).await;
+            let _ended = tokio::time::timeout(END_MAX, self.tracer).await;
             let _ended = tokio::time::timeout(END_MAX, self.rest).await;
             self.store.close().await;
         });

@@ -253,13 +253,19 @@ steps! {
     94 FreeTime(allowance, seconds) "allowance {allowance} pays the first {seconds} seconds";
     /// The till refused for another reason.
     95 NotAdmitted(account) "account {account} could not be charged";
+    /// The till refused: a limit of the caller.
+    96 SubscriberLimit(subscriber) "subscriber {subscriber} has all its calls";
+    /// The till refused: a limit of the trunk that sent the call.
+    97 TrunkLimit(trunk) "trunk {trunk} has all its calls";
+    /// The till refused: a limit of the tenant.
+    98 TenantLimit(tenant) "tenant {tenant} has all its calls";
 }
 
 /// Steps that anybody may read whom the call concerns: nothing of routes, suppliers and what they
 /// charge. What does not stand here is for operators.
 const OPEN: &[u8] = &[
     CUT, NUMBER, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24,
-    25, 30, 31, 32, 35, 36, 37, 90, 91, 92, 93, 94, 95,
+    25, 30, 31, 32, 35, 36, 37, 90, 91, 92, 93, 94, 95, 96, 97, 98,
 ];
 
 impl Default for Trace {

@@ -1,7 +1,7 @@
 //! Traces of decisions: written behind them in batches, read by the call, dropped by age.
 
 use crate::column::Columns;
-use crate::{Reader, Scope, StoreError, Tried, Writer};
+use crate::{Reader, StoreError, Tried, Writer};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 use strowger_model::{Rate, RateId, TenantId};
 
@@ -73,14 +73,14 @@ impl Writer<'_> {
 }
 
 impl Reader {
-    /// The trace in `scope` of the call with this number that began at about `began_us`, or of the
-    /// last one with this number when nobody says when.
+    /// The trace of the call with this number that began at about `began_us`, or of the last one
+    /// with this number when nobody says when; of this tenant, if one is named.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn trace(
         &self,
-        scope: Scope,
+        tenant: Option<TenantId>,
         call: u64,
         began_us: Option<i64>,
     ) -> Result<Option<CallTrace>, StoreError> {
@@ -96,7 +96,7 @@ impl Reader {
             let found = trace(&Columns::new("call_traces", row), row)?;
             let distance = |t: &CallTrace| began_us.map_or(0, |us| us.abs_diff(t.at_us));
             let is_better = best.as_ref().is_none_or(|best| distance(&found) < distance(best));
-            if scope.covers(Some(found.tenant)) && is_better {
+            if tenant.is_none_or(|tenant| tenant == found.tenant) && is_better {
                 best = Some(found);
             }
         }

@@ -73,7 +73,7 @@ fn the_document_lists_exactly_the_paths_of_the_router() {
         assert_eq!(operation["requestBody"].is_object(), endpoint.takes_body);
         let parameters = operation["parameters"].as_array().unwrap();
         let keyed = parameters.iter().any(|p| p["name"] == "Idempotency-Key");
-        assert_eq!(keyed, endpoint.takes_body, "{}", endpoint.path);
+        assert_eq!(keyed, endpoint.takes_key, "{}", endpoint.path);
     }
 }
 
@@ -112,5 +112,5 @@ fn parameters_of_the_document_are_taken() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 21);
+    assert_eq!(checked, 22);
 }

@@ -13,4 +13,5 @@ mod money;
 mod problems;
 mod rows;
 mod server;
+mod trace;
 mod views;

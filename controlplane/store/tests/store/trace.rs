@@ -3,7 +3,7 @@
 use crate::engine::{Db, on_both};
 use crate::sample::{sample, write_all};
 use strowger_model::{RateId, TenantId};
-use strowger_store::{CallTrace, Scope, day_of};
+use strowger_store::{CallTrace, day_of};
 
 on_both! {
     a_trace_is_found_by_its_call
@@ -30,19 +30,19 @@ async fn a_trace_is_found_by_its_call(db: &Db) {
     let all = [trace(u64::MAX, 5, 1), trace(8, 1_000, 1), trace(8, DAY_US, 2)];
     write(db, &all).await;
     write(db, &[CallTrace { snapshot: 9, ..all[1].clone() }]).await;
-    let find = async |scope, call, began| reader.trace(scope, call, began).await.unwrap();
-    assert_eq!(find(Scope::All, u64::MAX, Some(9)).await.as_ref(), Some(&all[0]));
-    assert_eq!(find(Scope::All, 8, Some(1_001)).await.as_ref(), Some(&all[1]), "the first stays");
-    assert_eq!(find(Scope::All, 8, Some(DAY_US - 7)).await.as_ref(), Some(&all[2]));
-    assert_eq!(find(Scope::All, 8, None).await.as_ref(), Some(&all[2]));
-    let first = Scope::Tenant(TenantId(1));
+    let find = async |tenant, call, began| reader.trace(tenant, call, began).await.unwrap();
+    assert_eq!(find(None, u64::MAX, Some(9)).await.as_ref(), Some(&all[0]));
+    assert_eq!(find(None, 8, Some(1_001)).await.as_ref(), Some(&all[1]), "the first stays");
+    assert_eq!(find(None, 8, Some(DAY_US - 7)).await.as_ref(), Some(&all[2]));
+    assert_eq!(find(None, 8, None).await.as_ref(), Some(&all[2]));
+    let first = Some(TenantId(1));
     assert_eq!(find(first, 8, None).await.as_ref(), Some(&all[1]));
     assert_eq!(find(first, 8, Some(DAY_US)).await, None);
-    assert_eq!(find(Scope::All, 9, None).await, None);
+    assert_eq!(find(None, 9, None).await, None);
     // More than one statement takes.
     let many: Vec<CallTrace> = (100..1_700).map(|call| trace(call, 5, 1)).collect();
     write(db, &many).await;
-    assert_eq!(find(Scope::All, 1_699, Some(5)).await.as_ref(), many.last());
+    assert_eq!(find(None, 1_699, Some(5)).await.as_ref(), many.last());
 }
 
 async fn old_traces_go_in_steps(db: &Db) {
@@ -60,7 +60,7 @@ async fn old_traces_go_in_steps(db: &Db) {
     assert_eq!(expire(3, 4).await, 0);
     let reader = db.store.reader();
     for (call, there) in [(0, false), (5, false), (6, true), (9, true)] {
-        let found = reader.trace(Scope::All, call, None).await.unwrap();
+        let found = reader.trace(None, call, None).await.unwrap();
         assert_eq!(found.is_some(), there, "{call}");
     }
 }
