@@ -25,6 +25,8 @@ mod money;
 mod restore;
 #[path = "product/usage.rs"]
 mod usage;
+#[path = "product/why.rs"]
+mod why;
 
 use std::time::Duration;
 
