@@ -163,7 +163,8 @@ impl Form for RouteTestForm {
     }
 
     fn describe(_: &mut Components) -> Value {
-        let text = |what: &str| json!({"type": "string", "maxLength": TEXT_CHARS_MAX, "description": what});
+        let max = TEXT_CHARS_MAX;
+        let text = |what: &str| json!({"type": "string", "maxLength": max, "description": what});
         json!({
             "type": "object",
             "additionalProperties": false,

@@ -121,8 +121,9 @@ impl Client {
         asked: Asked,
     ) -> Result<Result<Reply, No>, Failure> {
         let what = format!("{method} {path}");
-        let work = tokio::time::timeout(PATIENCE, self.send(method, path, asked));
-        match self.runtime.block_on(async { work.await }) {
+        // Made inside, where there is a clock.
+        let work = async { tokio::time::timeout(PATIENCE, self.send(method, path, asked)).await };
+        match self.runtime.block_on(work) {
             Ok(Ok(answer)) => Ok(read(&what, answer)),
             Ok(Err(why)) => Err(Failure::Running(format!("{}: {why}", self.address))),
             Err(_) => Err(Failure::Running(format!("{}: no answer in time", self.address))),

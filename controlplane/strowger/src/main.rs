@@ -5,8 +5,8 @@
 //!   placed. Planes that a killed supervisor left running are taken over with their sockets.
 //! - `strowger books check` audits the books, in the database itself.
 //! - `strowger backup FILE` copies the database while it runs.
-//! - `strowger trace`, `route test`, `list`, `get`, `create`, `change`, `delete` ask a running server
-//!   by REST, as everybody else does: they know no resource by name, but by its OpenAPI document.
+//! - `strowger trace`, `route test`, `list`, `get`, `create`, `change`, `delete` ask a running
+//!   server by REST, as everybody else does: they know resources by its OpenAPI document only.
 //! - `strowger check-config FILE` says what is wrong with a configuration.
 //!
 //! Standard output carries results only; everything else goes to standard error. Wrong arguments or
