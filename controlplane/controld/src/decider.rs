@@ -83,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) counts: std::sync::Mutex<strowger_office::Counts>,
     /// Latency from ask to answer, microseconds: median, 99th percentile, highest.
     pub(crate) latency_us: [AtomicU64; 3],
+    /// Why attempts were decided as they were, on its way to the database.
+    pub(crate) traces: Arc<crate::trace::Traces>,
     /// Rung when the journal has grown.
     pub(crate) journal: EventFd,
 }
@@ -106,8 +108,6 @@ pub(crate) struct Decider {
     /// Registrations that found no room there yet: the last word on each contact, so at most as
     /// many as the registrar holds.
     pub(crate) unwritten: Unwritten,
-    /// Where traces go.
-    pub(crate) traces: Arc<crate::trace::Traces>,
     /// For the others.
     pub(crate) shared: Arc<Shared>,
     /// Boot and epoch of the dataplane's life that was greeted last.
@@ -339,7 +339,7 @@ impl Decider {
                 }
                 Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),
                 Output::Verb(result) => info!(id = result.id.0, outcome = ?result.outcome, "verb"),
-                Output::Trace(trace) => self.traces.put(trace),
+                Output::Trace(trace) => self.shared.traces.put(trace),
                 Output::Turned(turned) => info!(count = turned.count, "strangers turned away"),
             }
         }

@@ -234,13 +234,13 @@ impl Plant {
             counters: Mutex::new(None),
             counts: Mutex::default(),
             latency_us: Default::default(),
+            traces: Traces::new(),
             journal: bell()?,
         });
         let decider_bell = Arc::new(bell()?);
         let (orders, inbox) = orders(&decider_bell);
         let (bindings, written_behind) = channel(crate::decider::BINDINGS_MAX);
         let handle = runtime.handle().clone();
-        let traces = Traces::new();
         let decider = Decider {
             office: self.office,
             edge: EdgeSource::new(self.nonce_key),
@@ -250,7 +250,6 @@ impl Plant {
             origins: origins(self.store.clone(), handle.clone()),
             bindings,
             unwritten: crate::decider::Unwritten::new(),
-            traces: Arc::clone(&traces),
             shared: Arc::clone(&shared),
             last_life: None,
             unread: None,
@@ -274,11 +273,8 @@ impl Plant {
         handle.spawn(books::keep(self.store.clone()));
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
-        let keep_days = config.database.trace_days;
-        let tracer =
-            handle.spawn(crate::trace::write(Arc::clone(&traces), self.store.clone(), keep_days));
-        let shown = Arc::clone(&shared);
-        let view = View::new(orders.clone(), shown, self.store.clone(), Arc::clone(&traces));
+        let tracer = begin_traces(&handle, &shared.traces, &self.store, config);
+        let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
         let rest = handle.spawn(crate::view::serve(admin, view, self.store.clone(), stopped));
         Ok(Works {
             orders,
@@ -288,11 +284,19 @@ impl Plant {
             intake: thread("intake", move || intake.run())?,
             rest,
             writer,
-            traces,
             tracer,
             store: self.store,
         })
     }
+}
+
+/// The queue of traces and its writer.
+type Tracer = (Arc<Traces>, tokio::task::JoinHandle<()>);
+
+fn begin_traces(handle: &Handle, traces: &Arc<Traces>, store: &Store, config: &Config) -> Tracer {
+    let keep_days = config.database.trace_days;
+    let writer = crate::trace::write(Arc::clone(traces), store.clone(), keep_days);
+    (Arc::clone(traces), handle.spawn(writer))
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
@@ -425,8 +429,7 @@ struct Works {
     intake: JoinHandle<()>,
     rest: tokio::task::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
-    traces: Arc<Traces>,
-    tracer: tokio::task::JoinHandle<()>,
+    tracer: Tracer,
     store: Store,
 }
 
@@ -446,13 +449,14 @@ impl Works {
         if self.decider.join().is_err() {
             error!("the decider's thread panicked: a bug");
         }
-        self.traces.end();
+        let (traces, tracer) = self.tracer;
+        traces.end();
         // A receiver that is gone needs no word.
         let _gone = self.stop.send(true);
         runtime.block_on(async {
             // The decider is gone, so the writer ends with the last registration.
             let _ended = tokio::time::timeout(END_MAX, self.writer).await;
-            let _ended = tokio::time::timeout(END_MAX, self.tracer).await;
+            let _ended = tokio::time::timeout(END_MAX, tracer).await;
             let _ended = tokio::time::timeout(END_MAX, self.rest).await;
             self.store.close().await;
         });

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use strowger_office::Traced;
 use strowger_port::clock;
-use strowger_store::{CallTrace, Store, StoreError, TRACES_USUAL, day_of};
+use strowger_store::{CallTrace, Store, StoreError, day_of};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
@@ -19,11 +19,12 @@ use tracing::{info, warn};
 const TRACES_MAX: usize = 65_536;
 /// How long the writer waits for company.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Traces of one transaction.
+const BATCH_USUAL: usize = 2_000;
 /// How often old traces are looked for.
-const EXPIRE: Duration = Duration::from_secs(3_600);
-/// Old traces dropped in one transaction, and the pause behind it.
-const EXPIRED_USUAL: u32 = 2_000;
-const EXPIRE_PAUSE: Duration = Duration::from_millis(200);
+const DROP: Duration = Duration::from_secs(3_600);
+/// Old traces dropped in one transaction.
+const DROPPED_USUAL: u32 = 2_000;
 
 /// Where the decider puts traces.
 pub(crate) struct Traces {
@@ -72,7 +73,7 @@ impl Traces {
     /// The oldest, at most one batch.
     fn take(&self) -> Vec<CallTrace> {
         let pop = || self.waiting.pop();
-        std::iter::from_fn(pop).take(TRACES_USUAL).map(|trace| stored(*trace)).collect()
+        std::iter::from_fn(pop).take(BATCH_USUAL).map(|trace| stored(*trace)).collect()
     }
 }
 
@@ -81,26 +82,29 @@ fn stored(trace: Traced) -> CallTrace {
     CallTrace { call: ask.0, at_us, tenant, snapshot, steps }
 }
 
-/// Writes traces until the end, and drops those that are older than `keep_days`.
+/// Writes traces until the end, and drops those that are older than `keep_days`, a step between
+/// two batches, so that neither new ones nor records wait for many old ones.
 pub(crate) async fn write(traces: Arc<Traces>, store: Store, keep_days: u32) {
-    let mut next_look = Instant::now();
+    let mut due = Instant::now();
     loop {
         let ended = traces.ended.load(Ordering::Acquire);
         let batch = traces.take();
-        if batch.is_empty() {
-            if ended {
-                return;
-            }
-            if next_look <= Instant::now() {
-                next_look = Instant::now() + EXPIRE;
-                expire(&traces, &store, keep_days).await;
-            }
-            // Wakes up in time to look for old ones, too.
-            let _either = tokio::time::timeout(EXPIRE, traces.arrived.notified()).await;
-        } else if !write_whole(&traces, &store, batch).await {
+        let is_idle = batch.is_empty();
+        if is_idle && ended {
             return;
         }
-        if !traces.ended.load(Ordering::Acquire) {
+        if !is_idle && !write_whole(&traces, &store, batch).await {
+            return;
+        }
+        let now = Instant::now();
+        let is_due = due <= now && !ended;
+        if is_due && !drop_some(&store, keep_days).await {
+            due = now + DROP;
+        }
+        if is_idle && !is_due {
+            let wait = due.saturating_duration_since(now);
+            let _either = tokio::time::timeout(wait, traces.arrived.notified()).await;
+        } else if !ended {
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -133,38 +137,27 @@ async fn write_batch(store: &Store, batch: &[CallTrace]) -> Result<(), StoreErro
     w.commit().await
 }
 
-/// Drops old traces in small steps, so that records wait for none of them; stops when new ones
-/// come, and goes on the next time.
-async fn expire(traces: &Traces, store: &Store, keep_days: u32) {
+/// Drops some of the old traces; whether there may be more. A database that is away is asked again
+/// the next time.
+async fn drop_some(store: &Store, keep_days: u32) -> bool {
     let day = day_of(clock::wall_us()).saturating_sub(keep_days.into());
-    let mut gone = 0;
-    loop {
-        match expire_some(store, day).await {
-            Ok(some) => {
-                gone += some;
-                let is_over = some < EXPIRED_USUAL.into();
-                if is_over || traces.ended.load(Ordering::Acquire) {
-                    break;
-                }
+    match drop_before(store, day).await {
+        Ok(gone) => {
+            if gone > 0 {
+                info!(gone, keep_days, "old traces were dropped");
             }
-            Err(e) => {
-                warn!("old traces cannot be dropped: {}", chain(&e));
-                return;
-            }
+            gone >= DROPPED_USUAL.into()
         }
-        if traces.waiting.len() > TRACES_MAX / 2 {
-            break;
+        Err(e) => {
+            warn!("old traces cannot be dropped: {}", chain(&e));
+            false
         }
-        tokio::time::sleep(EXPIRE_PAUSE).await;
-    }
-    if gone > 0 {
-        info!(gone, keep_days, "old traces were dropped");
     }
 }
 
-async fn expire_some(store: &Store, day: i64) -> Result<u64, StoreError> {
+async fn drop_before(store: &Store, day: i64) -> Result<u64, StoreError> {
     let mut w = store.write().await?;
-    let gone = w.drop_traces(day, EXPIRED_USUAL).await?;
+    let gone = w.drop_traces(day, DROPPED_USUAL).await?;
     w.commit().await?;
     Ok(gone)
 }
@@ -209,7 +202,7 @@ mod tests {
         traces.end();
         write(Arc::clone(&traces), store.clone(), 7).await;
         assert_eq!(traces.counts(), [4, 0, 0]);
-        expire(&traces, &store, 7).await;
+        assert!(!drop_some(&store, 7).await, "there is no more");
         for (call, kept) in [(1, true), (2, true), (3, false), (4, false)] {
             assert_eq!(there(&store, call).await, kept, "{call}");
         }

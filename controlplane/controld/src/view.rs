@@ -3,7 +3,6 @@
 use crate::decider::{Order, Orders, Shared};
 use crate::explain;
 use crate::money::Cashier;
-use crate::trace::Traces;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,18 +27,12 @@ pub(crate) struct View {
     shared: Arc<Shared>,
     store: Store,
     cashier: Cashier,
-    traces: Arc<Traces>,
 }
 
 impl View {
-    pub(crate) fn new(
-        orders: Orders,
-        shared: Arc<Shared>,
-        store: Store,
-        traces: Arc<Traces>,
-    ) -> View {
+    pub(crate) fn new(orders: Orders, shared: Arc<Shared>, store: Store) -> View {
         let cashier = Cashier::new(orders.clone(), store.clone());
-        View { orders, shared, store, cashier, traces }
+        View { orders, shared, store, cashier }
     }
 
     async fn ask<T: Send + 'static>(
@@ -262,7 +255,7 @@ impl Live for View {
         if let Ok(counts) = self.shared.counts.lock() {
             write_office(writer, &counts);
         }
-        let [written, dropped, waiting] = self.traces.counts();
+        let [written, dropped, waiting] = self.shared.traces.counts();
         let mut family = writer.counter("strowger_traces_total", "Traces, by what became of them.");
         family.sample(&[("outcome", "written")], written);
         family.sample(&[("outcome", "dropped")], dropped);

@@ -46,7 +46,7 @@ pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
 pub use strowger_billing::TransferKind;
 pub use token::Token;
-pub use trace::{CallTrace, TRACES_USUAL, day_of};
+pub use trace::{CallTrace, day_of};
 pub use usage::{QUARTER_US, Usage};
 
 pub(crate) use error::Tried;

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 use strowger_model::{Rate, RateId, TenantId};
 
 /// Most traces of one statement.
-pub const TRACES_USUAL: usize = 500;
+const TRACES_USUAL: usize = 500;
 /// A record's start and its ask's time are the same but for rounding, microseconds.
 const SAME_CALL_US: i64 = 60_000_000;
 /// Microseconds of a day.
