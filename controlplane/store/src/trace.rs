@@ -2,11 +2,13 @@
 
 use crate::column::Columns;
 use crate::{Reader, StoreError, Tried, Writer};
-use sqlx::{AssertSqlSafe, QueryBuilder, Row};
+use sqlx::{AssertSqlSafe, Row};
 use strowger_model::{Rate, RateId, TenantId};
 
 /// Most traces of one statement.
 const TRACES_USUAL: usize = 500;
+/// Columns of a trace.
+const COLUMNS: usize = 6;
 /// A record's start and its ask's time are the same but for rounding, microseconds.
 const SAME_CALL_US: i64 = 60_000_000;
 /// Microseconds of a day.
@@ -42,19 +44,29 @@ impl Writer<'_> {
     /// [`StoreError::Database`].
     pub async fn insert_traces(&mut self, traces: &[CallTrace]) -> Result<(), StoreError> {
         for some in traces.chunks(TRACES_USUAL) {
-            let mut sql = QueryBuilder::<sqlx::Any>::new(
-                "INSERT INTO call_traces (call, at_us, day, tenant_id, snapshot, steps) ",
+            let row = |first: usize| {
+                let places: Vec<String> =
+                    (first..first + COLUMNS).map(|place| format!("${place}")).collect();
+                format!("({})", places.join(", "))
+            };
+            let rows: Vec<String> = (0..some.len()).map(|place| row(place * COLUMNS + 1)).collect();
+            let sql = format!(
+                "INSERT INTO call_traces (call, at_us, day, tenant_id, snapshot, steps) \
+                 VALUES {} ON CONFLICT (call, at_us) DO NOTHING",
+                rows.join(", ")
             );
-            sql.push_values(some, |mut row, trace| {
-                row.push_bind(trace.call.cast_signed())
-                    .push_bind(trace.at_us)
-                    .push_bind(day_of(trace.at_us))
-                    .push_bind(trace.tenant.0)
-                    .push_bind(trace.snapshot.cast_signed())
-                    .push_bind(trace.steps.to_vec());
-            });
-            sql.push(" ON CONFLICT (call, at_us) DO NOTHING");
-            sql.build().execute(&mut *self.tx).await.tried("write traces of calls")?;
+            // Each number of rows is a text of its own, not worth keeping prepared.
+            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+            for trace in some {
+                query = query
+                    .bind(trace.call.cast_signed())
+                    .bind(trace.at_us)
+                    .bind(day_of(trace.at_us))
+                    .bind(trace.tenant.0)
+                    .bind(trace.snapshot.cast_signed())
+                    .bind(trace.steps.to_vec());
+            }
+            query.execute(&mut *self.tx).await.tried("write traces of calls")?;
         }
         Ok(())
     }
