@@ -26,10 +26,11 @@ const ADMIN: &[&[&str]] = &[
     TRAFFIC,
     LOOK,
     LOGINS,
-    &["calls:hangup", "metrics:read", "users:impersonate"],
+    &["calls:hangup", "metrics:read", "users:impersonate", "route-tests:write"],
     &["payments:write", "adjustments:write", "allowances:write"],
 ];
-const SUPPORT: &[&[&str]] = &[SELF, TRAFFIC, LOOK, &["calls:hangup", "metrics:read"]];
+const SUPPORT: &[&[&str]] =
+    &[SELF, TRAFFIC, LOOK, &["calls:hangup", "metrics:read", "route-tests:write"]];
 const RESELLER: &[&[&str]] = &[
     SELF,
     TRAFFIC,

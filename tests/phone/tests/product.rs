@@ -31,6 +31,8 @@ mod money;
 mod restore;
 #[path = "product/usage.rs"]
 mod usage;
+#[path = "product/why.rs"]
+mod why;
 
 use std::time::Duration;
 

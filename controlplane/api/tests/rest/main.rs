@@ -16,5 +16,6 @@ mod problems;
 mod rows;
 mod sample;
 mod server;
+mod trace;
 mod views;
 mod world;
