@@ -1,6 +1,7 @@
 //! One measurement: several runs into one database, which grows with each.
 
 use crate::call;
+use crate::cpu::Cpu;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use strowger_billing::{Mode, records};
@@ -93,14 +94,14 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
         .build()
         .map_err(|e| said(&e))?;
     let store = runtime.block_on(open(options))?;
-    let mut rates = Vec::new();
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
     let mut done = 0;
     for run in 1..=options.runs {
         let frames: Option<Vec<Vec<u8>>> =
             (done + 1..=done + options.records).map(|seq| call::frame(ORIGIN, seq)).collect();
         let frames = frames.ok_or("a call that has no frame")?;
         let mut spent = Spent::default();
-        let began = Instant::now();
+        let (began, cpu) = (Instant::now(), Cpu::now());
         let mut storing = None;
         for some in frames.chunks(options.batch) {
             // As the intake: the next batch is rated while the database writes this one.
@@ -112,21 +113,31 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
         }
         wait(&runtime, storing, &mut spent)?;
         let rate = options.records as u128 * 1_000_000_000 / began.elapsed().as_nanos().max(1);
+        let cpu = Cpu::now().since(cpu);
+        // Nanoseconds a record are milliseconds a million records.
+        let per_million = |time: Duration| time.as_nanos() / u128::from(options.records);
+        let cost = (per_million(cpu.client), per_million(cpu.server));
         eprintln!(
-            "{} run {run}: {rate} records/s; rated in {:?}, waited for the database {:?}",
-            options.engine, spent.compose, spent.store
+            "{} run {run}: {rate} records/s; rated in {:?}, waited for the database {:?}; \
+             processor ms for a million records: client {}, server {}",
+            options.engine, spent.compose, spent.store, cost.0, cost.1
         );
         rates.push(rate);
+        costs.push(cost);
     }
     runtime.block_on(check(&store, done))?;
     runtime.block_on(store.close());
     rates.sort_unstable();
+    costs.sort_unstable_by_key(|cost| cost.0 + cost.1);
+    let (client, server) = costs.get(costs.len() / 2).copied().unwrap_or_default();
     let at = |place: usize| rates.get(place).copied().unwrap_or_default();
     let Options { engine, records, runs, batch, .. } = options;
     Ok(format!(
         "{{\"bench\":\"cdr\",\"engine\":\"{engine}\",\"ours\":{},\"min\":{},\"max\":{},\
-         \"unit\":\"records/s\",\"work\":\"decode, compose, rate and store {records} records of 57 \
-         columns with 2 charges each, durable, {batch} to a transaction, {runs} runs\"}}",
+         \"unit\":\"records/s\",\"client_ms_per_million\":{client},\
+         \"server_ms_per_million\":{server},\"work\":\"decode, compose, rate and store {records} \
+         records of 97 columns, 2 charges among them, durable, {batch} to a transaction, {runs} \
+         runs\"}}",
         at(rates.len() / 2),
         at(0),
         at(rates.len().saturating_sub(1)),

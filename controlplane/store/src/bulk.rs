@@ -12,6 +12,7 @@ use crate::place::Place;
 use crate::{StoreError, Tried};
 use bind::Binds;
 use copy::Copied;
+use core::fmt::Write as _;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AssertSqlSafe, Pool, Postgres, Row, Sqlite, Transaction};
 
@@ -20,6 +21,20 @@ use sqlx::{Any, AssertSqlSafe, Pool, Postgres, Row, Sqlite, Transaction};
 pub(crate) trait Sink {
     fn int_or_null(&mut self, column: &'static str, value: Option<i64>);
     fn text_or_null(&mut self, column: &'static str, value: Option<&str>);
+
+    /// For a column that is SMALLINT where the database knows widths.
+    fn small_or_null(&mut self, column: &'static str, value: Option<i16>) {
+        self.int_or_null(column, value.map(i64::from));
+    }
+
+    /// For a column that is INTEGER, of 32 bits, where the database knows widths.
+    fn medium(&mut self, column: &'static str, value: i32) {
+        self.int_or_null(column, Some(value.into()));
+    }
+
+    fn small(&mut self, column: &'static str, value: i16) {
+        self.small_or_null(column, Some(value));
+    }
 
     fn int(&mut self, column: &'static str, value: i64) {
         self.int_or_null(column, Some(value));
@@ -108,6 +123,21 @@ enum Open {
     Postgres(Transaction<'static, Postgres>),
 }
 
+/// `($1, $2), ($3, $4)`: places of values, as both databases read them.
+fn places(rows: usize, columns: usize) -> String {
+    let mut text = String::new();
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..columns {
+            let comma = if column == 0 { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ok = write!(text, "{comma}${}", row * columns + column + 1);
+        }
+        text.push(')');
+    }
+    text
+}
+
 macro_rules! bound {
     ($sql:expr, $values:expr) => {{
         let mut query = sqlx::query($sql);
@@ -193,6 +223,36 @@ impl Bulk {
                 }
                 copied.finish(rows.len()).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Runs `INTO table (columns) VALUES rows end`, many rows to a statement.
+    pub(crate) async fn insert_ints<const N: usize>(
+        &mut self,
+        what: &'static str,
+        (into, end): (&'static str, &'static str),
+        rows: &[[i64; N]],
+    ) -> Result<(), StoreError> {
+        let mut left = rows;
+        while let Some((some, rest)) = left.split_at_checked(bind::rows_of(left.len())) {
+            if some.is_empty() {
+                break;
+            }
+            // Only texts of this crate stand in it; every value is bound.
+            let rows = places(some.len(), N);
+            let sql = AssertSqlSafe(format!("INSERT {into} VALUES {rows} {end}"));
+            match &mut self.tx {
+                Open::Sqlite(tx) => {
+                    let query = some.iter().flatten().fold(sqlx::query(sql), |q, v| q.bind(*v));
+                    query.execute(&mut **tx).await.tried(what)?;
+                }
+                Open::Postgres(tx) => {
+                    let query = some.iter().flatten().fold(sqlx::query(sql), |q, v| q.bind(*v));
+                    query.execute(&mut **tx).await.tried(what)?;
+                }
+            }
+            left = rest;
         }
         Ok(())
     }

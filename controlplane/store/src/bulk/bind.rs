@@ -12,7 +12,7 @@ const ROWS_MAX: usize = 128;
 /// Rows of a statement: few sizes, so that each is prepared once and used again.
 const SIZES: [usize; 4] = [ROWS_MAX, 32, 8, 1];
 /// The most columns of a table here. SQLite binds 32,766 values.
-const COLUMNS_MAX: usize = 64;
+const COLUMNS_MAX: usize = 128;
 
 const _: () = assert!(ROWS_MAX * COLUMNS_MAX <= 32_766);
 

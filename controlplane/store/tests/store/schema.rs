@@ -16,8 +16,8 @@ const SQLITE_COLUMNS: &str = "SELECT m.name AS t, c.name AS c, CASE c.type \
     AND m.name NOT LIKE 'sqlite@_%' ESCAPE '@' AND m.name NOT LIKE '@_sqlx%' ESCAPE '@' \
     ORDER BY m.name, c.cid";
 const POSTGRES_COLUMNS: &str = "SELECT CAST(table_name AS TEXT) AS t, \
-    CAST(column_name AS TEXT) AS c, CASE data_type WHEN 'bigint' THEN 'integer' \
-    ELSE CAST(data_type AS TEXT) END AS kind, \
+    CAST(column_name AS TEXT) AS c, CASE WHEN data_type IN ('bigint', 'smallint') \
+    THEN 'integer' ELSE CAST(data_type AS TEXT) END AS kind, \
     CASE is_nullable WHEN 'YES' THEN ' or null' ELSE '' END AS n \
     FROM information_schema.columns WHERE table_schema = 'public' \
     AND table_name NOT LIKE '@_sqlx%' ESCAPE '@' \
