@@ -265,10 +265,17 @@ impl Plant {
             end: Arc::clone(&end),
         };
         let (stop, stopped) = watch::channel(false);
-        let reconciler =
-            reconcile(self.store.clone(), self.compiled, self.listeners, orders.clone());
-        handle.spawn(reconciler);
-        handle.spawn(books::keep(self.store.clone()));
+        let until = || Until(stopped.clone());
+        let keepers = vec![
+            handle.spawn(reconcile(
+                self.store.clone(),
+                self.compiled,
+                self.listeners,
+                orders.clone(),
+                until(),
+            )),
+            handle.spawn(books::keep(self.store.clone(), until())),
+        ];
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
@@ -281,6 +288,7 @@ impl Plant {
             intake: thread("intake", move || intake.run())?,
             rest,
             writer,
+            keepers,
             store: self.store,
         })
     }
@@ -345,16 +353,26 @@ async fn ask_origin(store: Store, life: Life, known: Known) {
     };
 }
 
+/// The end of everything, for those who sleep between two looks.
+pub(crate) struct Until(watch::Receiver<bool>);
+
+impl Until {
+    /// Sleeps; false when the end has come.
+    pub(crate) async fn sleep(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.0.wait_for(|ended| *ended)).await.is_err()
+    }
+}
+
 /// Looks at the change log and puts a new world in force when something was changed.
 async fn reconcile(
     store: Store,
     mut compiled: Compiled,
     listeners: Vec<Transport>,
     orders: Orders,
+    mut until: Until,
 ) {
     let reader = store.reader();
-    loop {
-        tokio::time::sleep(world::LOOK).await;
+    while until.sleep(world::LOOK).await {
         match reader.newest_change().await {
             Ok(change) if change == compiled.change => continue,
             Ok(_) => {}
@@ -416,6 +434,8 @@ struct Works {
     intake: JoinHandle<()>,
     rest: tokio::task::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
+    /// What looks after things now and then, by the database.
+    keepers: Vec<tokio::task::JoinHandle<()>>,
     store: Store,
 }
 
@@ -441,6 +461,10 @@ impl Works {
             // The decider is gone, so the writer ends with the last registration.
             let _ended = tokio::time::timeout(END_MAX, self.writer).await;
             let _ended = tokio::time::timeout(END_MAX, self.rest).await;
+            // Each ends between two looks, not with a database that was closed under it.
+            for keeper in self.keepers {
+                let _ended = tokio::time::timeout(END_MAX, keeper).await;
+            }
             self.store.close().await;
         });
         runtime.shutdown_timeout(Duration::from_secs(1));

@@ -12,7 +12,6 @@ use crate::place::Place;
 use crate::{StoreError, Tried};
 use bind::Binds;
 use copy::Copied;
-use core::fmt::Write as _;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AssertSqlSafe, Pool, Postgres, Row, Sqlite, Transaction};
 
@@ -123,21 +122,6 @@ enum Open {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// `($1, $2), ($3, $4)`: places of values, as both databases read them.
-fn places(rows: usize, columns: usize) -> String {
-    let mut text = String::new();
-    for row in 0..rows {
-        text.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 0..columns {
-            let comma = if column == 0 { "" } else { ", " };
-            // Writing to a String cannot fail.
-            let _ok = write!(text, "{comma}${}", row * columns + column + 1);
-        }
-        text.push(')');
-    }
-    text
-}
-
 macro_rules! bound {
     ($sql:expr, $values:expr) => {{
         let mut query = sqlx::query($sql);
@@ -227,32 +211,43 @@ impl Bulk {
         Ok(())
     }
 
-    /// Runs `INTO table (columns) VALUES rows end`, many rows to a statement.
+    /// Runs `INSERT into .. rows .. end`, many rows to a statement. The rows must differ in what
+    /// `end` takes for the same.
     pub(crate) async fn insert_ints<const N: usize>(
         &mut self,
         what: &'static str,
         (into, end): (&'static str, &'static str),
         rows: &[[i64; N]],
     ) -> Result<(), StoreError> {
-        let mut left = rows;
-        while let Some((some, rest)) = left.split_at_checked(bind::rows_of(left.len())) {
-            if some.is_empty() {
-                break;
-            }
-            // Only texts of this crate stand in it; every value is bound.
-            let rows = places(some.len(), N);
-            let sql = AssertSqlSafe(format!("INSERT {into} VALUES {rows} {end}"));
-            match &mut self.tx {
-                Open::Sqlite(tx) => {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        // Only texts of this crate stand in the statements; every value is bound.
+        match &mut self.tx {
+            Open::Sqlite(tx) => {
+                let mut left = rows;
+                while let Some((some, rest)) = left.split_at_checked(bind::rows_of(left.len())) {
+                    if some.is_empty() {
+                        break;
+                    }
+                    let places = bind::places(some.len(), N);
+                    let sql = AssertSqlSafe(format!("INSERT {into} VALUES {places} {end}"));
                     let query = some.iter().flatten().fold(sqlx::query(sql), |q, v| q.bind(*v));
                     query.execute(&mut **tx).await.tried(what)?;
-                }
-                Open::Postgres(tx) => {
-                    let query = some.iter().flatten().fold(sqlx::query(sql), |q, v| q.bind(*v));
-                    query.execute(&mut **tx).await.tried(what)?;
+                    left = rest;
                 }
             }
-            left = rest;
+            Open::Postgres(tx) => {
+                let arrays: Vec<String> = (1..=N).map(|n| format!("${n}::BIGINT[]")).collect();
+                let arrays = arrays.join(", ");
+                let sql = format!("INSERT {into} SELECT * FROM UNNEST({arrays}) {end}");
+                let mut query = sqlx::query(AssertSqlSafe(sql));
+                for column in 0..N {
+                    let values = rows.iter().filter_map(|row| row.get(column).copied());
+                    query = query.bind(values.collect::<Vec<i64>>());
+                }
+                query.execute(&mut **tx).await.tried(what)?;
+            }
         }
         Ok(())
     }

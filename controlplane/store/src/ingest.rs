@@ -205,7 +205,9 @@ impl Reader {
     async fn unknown(&self, records: &[Cdr]) -> Result<Vec<Cdr>, StoreError> {
         let (mut seen, mut new) = (BTreeSet::new(), Vec::new());
         for record in records {
-            let query = sqlx::query("SELECT 1 AS known FROM cdrs WHERE id = $1 AND part = $2")
+            let sql = "SELECT 1 AS known FROM cdrs WHERE ended_us = $1 AND id = $2 AND part = $3";
+            let query = sqlx::query(sql)
+                .bind(record.times.ended_us)
                 .bind(record.id.0)
                 .bind(i64::from(record.part));
             let known = query.fetch_optional(&self.pool).await.tried("look for a record")?;

@@ -101,7 +101,7 @@ CREATE TABLE cdrs_wide (
     customer_price_currency TEXT,
     supplier_currency TEXT,
     supplier_price_currency TEXT,
-    PRIMARY KEY (id, part)
+    PRIMARY KEY (ended_us, id, part)
 );
 INSERT INTO cdrs_wide (
     id, tenant_id, batch, ask, snapshot, started_us, rang_us, answered_us, ended_us, setup_ms,
@@ -198,11 +198,12 @@ DROP TABLE cdr_charges;
 DROP TABLE cdrs;
 ALTER TABLE cdrs_wide RENAME TO cdrs;
 ALTER INDEX cdrs_wide_pkey RENAME TO cdrs_pkey;
-CREATE INDEX cdrs_ended ON cdrs (ended_us, id);
-CREATE INDEX cdrs_tenant_ended ON cdrs (tenant_id, ended_us, id);
-CREATE INDEX cdrs_account_ended ON cdrs (caller_account_id, ended_us, id);
--- Batches lie in the table in their order.
-CREATE INDEX cdrs_batch ON cdrs USING brin (batch) WITH (pages_per_range = 32);
+CREATE INDEX cdrs_tenant_ended ON cdrs (tenant_id, ended_us);
+CREATE INDEX cdrs_account_ended ON cdrs (caller_account_id, ended_us);
+-- Ids and batches lie in the table in their order: where each begins and ends is all that must be
+-- known.
+CREATE INDEX cdrs_id_batch ON cdrs USING brin (id, batch)
+    WITH (pages_per_range = 32, autosummarize = on);
 
 ALTER TABLE cdr_hops
     ALTER COLUMN part TYPE SMALLINT,
@@ -213,3 +214,88 @@ ALTER TABLE cdr_hops
     ALTER COLUMN reason TYPE SMALLINT,
     ALTER COLUMN q850 TYPE SMALLINT,
     ALTER COLUMN sip TYPE INTEGER;
+
+-- What people and their programs read by SQL: times as times, money as decimals, words for codes.
+-- These views are the contract; the tables change with the releases.
+CREATE VIEW v_cdrs AS
+SELECT
+    id, part, tenant_id, batch,
+    TIMESTAMPTZ 'epoch' + started_us * INTERVAL '1 microsecond' AS started,
+    TIMESTAMPTZ 'epoch' + rang_us * INTERVAL '1 microsecond' AS rang,
+    TIMESTAMPTZ 'epoch' + answered_us * INTERVAL '1 microsecond' AS answered,
+    TIMESTAMPTZ 'epoch' + ended_us * INTERVAL '1 microsecond' AS ended, setup_ms, talk_ms,
+    billable_ms, caller_account_id, caller_organization_id, caller_subscriber_id,
+    caller_trunk_id, caller_number, from_user, display, source, sip_call_id, user_agent,
+    received, normalised, dialled, destination, called_subscriber_id, called_trunk_id,
+    called_remote,
+    CASE party
+        WHEN 0 THEN 'unknown' WHEN 1 THEN 'called' WHEN 2 THEN 'caller' WHEN 3 THEN 'switch'
+    END AS party,
+    CASE reason
+        WHEN 0 THEN 'normal' WHEN 1 THEN 'cancelled' WHEN 2 THEN 'busy' WHEN 3 THEN 'no-answer'
+        WHEN 4 THEN 'rejected' WHEN 5 THEN 'unknown-number' WHEN 6 THEN 'offline'
+        WHEN 7 THEN 'auth-failed' WHEN 8 THEN 'denied' WHEN 9 THEN 'no-route'
+        WHEN 10 THEN 'no-price' WHEN 11 THEN 'no-credit' WHEN 12 THEN 'credit-ended'
+        WHEN 13 THEN 'limit' WHEN 14 THEN 'max-duration' WHEN 15 THEN 'no-media'
+        WHEN 16 THEN 'peer-silent' WHEN 17 THEN 'peer-error'
+        WHEN 18 THEN 'no-answer-from-control' WHEN 19 THEN 'overload' WHEN 20 THEN 'operator'
+        WHEN 21 THEN 'process-lost' WHEN 22 THEN 'host-lost' WHEN 23 THEN 'bad-request'
+        WHEN 24 THEN 'bad-media' WHEN 25 THEN 'exhausted' WHEN 26 THEN 'internal'
+    END AS reason,
+    sip, q850, customer_account_id, customer_currency,
+    round(customer_net * customer_unit, customer_digits) AS customer_net,
+    round(customer_gross * customer_unit, customer_digits) AS customer_gross,
+    customer_charged_ms, customer_tariff_id, customer_rate_id, supplier_account_id,
+    supplier_currency, round(supplier_net * supplier_unit, supplier_digits) AS supplier_net,
+    round(supplier_gross * supplier_unit, supplier_digits) AS supplier_gross,
+    supplier_charged_ms, supplier_tariff_id, supplier_rate_id, caller_codec, caller_received,
+    caller_sent, caller_lost, caller_jitter_us, called_codec, called_received, called_sent,
+    called_lost, called_jitter_us
+FROM (
+    SELECT cdrs.*,
+        6 + customer_minor_digits AS customer_digits,
+        power(10::NUMERIC, -6 - customer_minor_digits) AS customer_unit,
+        6 + supplier_minor_digits AS supplier_digits,
+        power(10::NUMERIC, -6 - supplier_minor_digits) AS supplier_unit
+    FROM cdrs
+) d;
+
+-- Who pays what for each record: the customer, resellers above it bottom up, the supplier last.
+CREATE VIEW v_cdr_charges AS
+SELECT
+    cdr_id, part, position, kind, account_id, organization_id, payee_id, prepaid, currency,
+    round(net * unit, digits) AS net, round(gross * unit, digits) AS gross, vat_ppm, charged_ms,
+    free_ms, allowance_id, step_ms, round(unit_price * power(10::NUMERIC, -9), 9) AS unit_price,
+    COALESCE(price_currency, currency) AS price_currency, tariff_id, rate_id
+FROM (
+    SELECT u.*,
+        6 + minor_digits AS digits,
+        power(10::NUMERIC, -6 - minor_digits) AS unit
+    FROM (
+        SELECT
+            id AS cdr_id, part, 0 AS position, 'customer' AS kind,
+            customer_account_id AS account_id, customer_organization_id AS organization_id,
+            customer_payee_id AS payee_id, customer_prepaid AS prepaid,
+            customer_currency AS currency, customer_minor_digits AS minor_digits,
+            customer_net AS net, customer_gross AS gross, customer_vat_ppm AS vat_ppm,
+            customer_charged_ms AS charged_ms, customer_free_ms AS free_ms,
+            customer_allowance_id AS allowance_id, customer_step_ms AS step_ms,
+            customer_unit_price AS unit_price, customer_price_currency AS price_currency,
+            customer_tariff_id AS tariff_id, customer_rate_id AS rate_id
+        FROM cdrs WHERE customer_account_id IS NOT NULL
+        UNION ALL
+        SELECT
+            cdr_id, part, position, 'reseller', account_id, organization_id, payee_id, prepaid,
+            currency, minor_digits, net, gross, vat_ppm, charged_ms, free_ms, allowance_id,
+            step_ms, unit_price, price_currency, tariff_id, rate_id
+        FROM cdr_levels
+        UNION ALL
+        SELECT
+            id, part, 32767, 'supplier', supplier_account_id, supplier_organization_id,
+            supplier_payee_id, supplier_prepaid, supplier_currency, supplier_minor_digits,
+            supplier_net, supplier_gross, supplier_vat_ppm, supplier_charged_ms,
+            supplier_free_ms, supplier_allowance_id, supplier_step_ms, supplier_unit_price,
+            supplier_price_currency, supplier_tariff_id, supplier_rate_id
+        FROM cdrs WHERE supplier_account_id IS NOT NULL
+    ) u
+) c;

@@ -21,6 +21,12 @@ pub(super) fn rows_of(left: usize) -> usize {
     SIZES.into_iter().find(|size| *size <= left).unwrap_or(0)
 }
 
+/// The places of the values of so many rows.
+pub(super) fn places(rows: usize, columns: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(","));
+    vec![row; rows].join(",")
+}
+
 /// The values of a statement.
 pub(super) struct Binds {
     arguments: SqliteArguments,
@@ -45,8 +51,7 @@ impl Binds {
         if let Some(wrong) = self.wrong {
             return Err(sqlx::Error::Encode(wrong)).tried(what);
         }
-        let places = vec!["?"; columns.len()].join(",");
-        let places = vec![format!("({places})"); rows].join(",");
+        let places = places(rows, columns.len());
         // Only names of this crate stand in the text; every value is bound.
         let sql = format!("INSERT INTO {table} ({}) VALUES {places}", columns.join(","));
         let query = sqlx::query_with(AssertSqlSafe(sql), self.arguments);

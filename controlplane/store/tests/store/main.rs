@@ -5,8 +5,10 @@
 mod books;
 mod engine;
 mod ingest;
+mod migration;
 mod money;
 mod roundtrip;
 mod rows;
 mod sample;
 mod schema;
+mod views;
