@@ -11,7 +11,9 @@ use core::fmt::{Display, Formatter};
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 use strowger_billing::{LedgerAccount, LedgerKind, Owner, TransferKind, Unit, sides};
-use strowger_model::{AccountId, Amount, Charge, ChargeKind, Currency, OrganizationId, Price, TenantId};
+use strowger_model::{
+    AccountId, Amount, Charge, ChargeKind, Currency, OrganizationId, Price, TenantId,
+};
 
 /// Most findings of a report; what comes behind is only known to be there.
 pub const FINDINGS_MAX: usize = 1000;

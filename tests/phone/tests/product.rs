@@ -15,6 +15,8 @@ mod talk;
 
 #[path = "product/crash.rs"]
 mod crash;
+#[path = "product/database.rs"]
+mod database;
 #[path = "product/idle.rs"]
 mod idle;
 #[path = "product/keeper.rs"]

@@ -236,12 +236,7 @@ impl Rig {
         self.outlives_for(BROKEN, breaks, heals);
     }
 
-    fn outlives_for(
-        mut self,
-        time: Duration,
-        breaks: impl FnOnce(&Rig),
-        heals: impl FnOnce(&Rig),
-    ) {
+    fn outlives_for(mut self, time: Duration, breaks: impl FnOnce(&Rig), heals: impl FnOnce(&Rig)) {
         self.calls_for(Duration::ZERO);
         self.await_stored();
         let before = self.stored.len();
