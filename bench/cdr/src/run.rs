@@ -25,7 +25,8 @@ pub(crate) struct Options {
     engine: String,
     records: u64,
     runs: usize,
-    batch: usize,
+    /// The store's own, unless said otherwise.
+    batch: Option<usize>,
     dir: PathBuf,
 }
 
@@ -36,7 +37,7 @@ impl Options {
             engine: String::new(),
             records: 100_000,
             runs: 5,
-            batch: strowger_store::BATCH_USUAL,
+            batch: None,
             dir: PathBuf::from("."),
         };
         let mut words = words.iter();
@@ -50,7 +51,7 @@ impl Options {
                 "sqlite" | "postgres" => options.engine.clone_from(word),
                 "--records" => options.records = number(value()?)? as u64,
                 "--runs" => options.runs = number(value()?)?,
-                "--batch" => options.batch = number(value()?)?,
+                "--batch" => options.batch = Some(number(value()?)?),
                 "--dir" => options.dir = PathBuf::from(value()?),
                 other => return Err(format!("unknown word {other}")),
             }
@@ -97,6 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
         .build()
         .map_err(|e| said(&e))?;
     let store = runtime.block_on(open(options))?;
+    let batch = options.batch.unwrap_or_else(|| store.batch_usual());
     let (mut rates, mut costs) = (Vec::new(), Vec::new());
     // Connections, prepared statements and known accounts are there before the first clock starts.
     let mut done = runtime.block_on(warm_up(&store))?;
@@ -108,12 +110,12 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
         Cpu::lead_server();
         let (began, cpu) = (Instant::now(), Cpu::now());
         let mut storing = None;
-        for some in frames.chunks(options.batch) {
+        for some in frames.chunks(batch) {
             // As the intake: the next batch is rated while the database writes this one.
-            let batch = rate(some, &mut spent)?;
+            let rated = rate(some, &mut spent)?;
             wait(&runtime, storing.take(), &mut spent)?;
             let to = done + some.len() as u64;
-            storing = Some(runtime.spawn(store_batch(store.clone(), batch, done, to)));
+            storing = Some(runtime.spawn(store_batch(store.clone(), rated, done, to)));
             done = to;
         }
         wait(&runtime, storing, &mut spent)?;
@@ -136,7 +138,7 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
     costs.sort_unstable_by_key(|cost| cost.0 + cost.1);
     let (client, server) = costs.get(costs.len() / 2).copied().unwrap_or_default();
     let at = |place: usize| rates.get(place).copied().unwrap_or_default();
-    let Options { engine, records, runs, batch, .. } = options;
+    let Options { engine, records, runs, .. } = options;
     Ok(format!(
         "{{\"bench\":\"cdr\",\"engine\":\"{engine}\",\"ours\":{},\"min\":{},\"max\":{},\
          \"unit\":\"records/s\",\"client_ms_per_million\":{client},\

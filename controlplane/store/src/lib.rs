@@ -36,7 +36,7 @@ pub use books::{BooksReport, FINDINGS_MAX, Finding};
 pub use cdr::{CdrFilter, CdrKey};
 pub use config::ConfigRows;
 pub use error::StoreError;
-pub use ingest::{BATCH_USUAL, Ingested, Life, Position, Taken};
+pub use ingest::{Ingested, Life, Position, Taken};
 pub use ledger::Posted;
 pub use list::{LIST_MAX, Scope};
 pub use memory::MemoryStore;

@@ -91,7 +91,7 @@ impl Engine {
 /// An open database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    engine: Engine,
+    pub(crate) engine: Engine,
     readers: Pool<Any>,
     // One connection: writers queue here instead of failing on a lock in the database.
     writer: Pool<Any>,
@@ -168,7 +168,8 @@ impl Store {
             make_private(file).map_err(sqlx::Error::Io).tried("create the database's file")?;
         }
         let (engine, options) = (Engine::of(place), place.options(true)?);
-        let writer = pool(engine.prepare(), 1).acquire_timeout(WRITER_WAIT).connect_with(options.clone());
+        let writer =
+            pool(engine.prepare(), 1).acquire_timeout(WRITER_WAIT).connect_with(options.clone());
         let writer = writer.await.tried("open the database")?;
         match engine {
             Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&writer).await?,
