@@ -22,8 +22,8 @@ impl Cpu {
         Cpu { client: spent(Path::new("/proc/self")), server }
     }
 
-    /// Puts the server's processes ahead of other load, as this one is, where that may be asked for:
-    /// each of them begins a session of its own, so what its parent was given does not count.
+    /// Puts the server's processes ahead of other load, as this one is, where that may be asked
+    /// for: each begins a session of its own, so what its parent was given does not count.
     pub(crate) fn lead_server() {
         for process in server() {
             let _may_not = fs::write(process.join("autogroup"), "-20");

@@ -265,17 +265,10 @@ impl Plant {
             end: Arc::clone(&end),
         };
         let (stop, stopped) = watch::channel(false);
-        let until = || Until(stopped.clone());
-        let keepers = vec![
-            handle.spawn(reconcile(
-                self.store.clone(),
-                self.compiled,
-                self.listeners,
-                orders.clone(),
-                until(),
-            )),
-            handle.spawn(books::keep(self.store.clone(), until())),
-        ];
+        let (until, store) = (Until(stopped.clone()), self.store.clone());
+        let reconciler =
+            reconcile(store.clone(), self.compiled, self.listeners, orders.clone(), until.clone());
+        let keepers = vec![handle.spawn(reconciler), handle.spawn(books::keep(store, until))];
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
@@ -354,6 +347,7 @@ async fn ask_origin(store: Store, life: Life, known: Known) {
 }
 
 /// The end of everything, for those who sleep between two looks.
+#[derive(Clone)]
 pub(crate) struct Until(watch::Receiver<bool>);
 
 impl Until {

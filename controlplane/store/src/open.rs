@@ -57,8 +57,8 @@ impl Engine {
         }
     }
 
-    /// For the connection that takes records. What one transaction of SQLite touches should fit into
-    /// its cache: pages that do not are written early and read again.
+    /// For the connection that takes records. What one transaction of SQLite touches should fit
+    /// into its cache: pages that do not are written early and read again.
     fn prepare_for_records(self) -> String {
         match self {
             Engine::Sqlite => format!("{}; PRAGMA cache_size = -{CACHE_KIB}", self.prepare()),
