@@ -275,10 +275,10 @@ impl Plant {
             end: Arc::clone(&end),
         };
         let (stop, stopped) = watch::channel(false);
+        let (until, store) = (Until(stopped.clone()), self.store.clone());
         let reconciler =
-            reconcile(self.store.clone(), self.compiled, self.listeners, orders.clone());
-        handle.spawn(reconciler);
-        handle.spawn(books::keep(self.store.clone()));
+            reconcile(store.clone(), self.compiled, self.listeners, orders.clone(), until.clone());
+        let keepers = vec![handle.spawn(reconciler), handle.spawn(books::keep(store, until))];
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let tracer = begin_traces(&handle, &shared.traces, &self.store, config);
@@ -294,6 +294,7 @@ impl Plant {
             rest,
             writer,
             tracer,
+            keepers,
             store: self.store,
         })
     }
@@ -367,11 +368,27 @@ async fn ask_origin(store: Store, life: Life, known: Known) {
     };
 }
 
+/// The end of everything, for those who sleep between two looks.
+#[derive(Clone)]
+pub(crate) struct Until(watch::Receiver<bool>);
+
+impl Until {
+    /// Sleeps; false when the end has come.
+    pub(crate) async fn sleep(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.0.wait_for(|ended| *ended)).await.is_err()
+    }
+}
+
 /// Looks at the change log and puts a new world in force when something was changed.
-async fn reconcile(store: Store, mut compiled: Compiled, listeners: Vec<Listener>, orders: Orders) {
+async fn reconcile(
+    store: Store,
+    mut compiled: Compiled,
+    listeners: Vec<Listener>,
+    orders: Orders,
+    mut until: Until,
+) {
     let reader = store.reader();
-    loop {
-        tokio::time::sleep(world::LOOK).await;
+    while until.sleep(world::LOOK).await {
         match reader.newest_change().await {
             Ok(change) if change == compiled.change => continue,
             Ok(_) => {}
@@ -434,6 +451,8 @@ struct Works {
     rest: tokio::task::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
     tracer: Tracer,
+    /// What looks after things now and then, by the database.
+    keepers: Vec<tokio::task::JoinHandle<()>>,
     store: Store,
 }
 
@@ -462,6 +481,10 @@ impl Works {
             let _ended = tokio::time::timeout(END_MAX, self.writer).await;
             let _ended = tokio::time::timeout(END_MAX, tracer).await;
             let _ended = tokio::time::timeout(END_MAX, self.rest).await;
+            // Each ends between two looks, not with a database that was closed under it.
+            for keeper in self.keepers {
+                let _ended = tokio::time::timeout(END_MAX, keeper).await;
+            }
             self.store.close().await;
         });
         runtime.shutdown_timeout(Duration::from_secs(1));

@@ -45,7 +45,7 @@ pub use cdr::{CdrFilter, CdrKey};
 pub use change::{Actor, Change, ChangeFilter, ChangeRow};
 pub use config::ConfigRows;
 pub use error::StoreError;
-pub use ingest::{BATCH_USUAL, Ingested, Life, Position, Taken};
+pub use ingest::{Ingested, Life, Position, Taken};
 pub use ledger::Posted;
 pub use list::LIST_MAX;
 pub use memory::MemoryStore;

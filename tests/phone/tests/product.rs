@@ -17,6 +17,8 @@ mod talk;
 mod algorithm;
 #[path = "product/crash.rs"]
 mod crash;
+#[path = "product/database.rs"]
+mod database;
 #[path = "product/elsewhere.rs"]
 mod elsewhere;
 #[path = "product/family.rs"]
