@@ -1,7 +1,10 @@
 //! What travels in the rings, with its version.
 
 use crate::codec::{self, Malformed, Octets, Reader, Wire, wire_enum, wire_struct};
-use crate::{Answer, Ask, AskId, Edge, Grant, LegId, Reason, RecordId, Tick, Verb, VerbResult};
+use crate::{
+    Answer, Ask, AskId, Edge, Grant, LegId, Reason, RecordId, Tick, UpstreamOrder, UpstreamState,
+    Verb, VerbResult,
+};
 
 /// Version of every frame in this file; both sides of a session have the same or part at the
 /// handshake.
@@ -26,6 +29,8 @@ wire_enum! {
         6 => Turned(Turned),
         /// A shard's counters, each second.
         7 => Counters(Counters),
+        /// How a registration of ours at a carrier stands: the latest word counts.
+        8 => Upstream(UpstreamState),
     }
 }
 
@@ -45,6 +50,8 @@ wire_enum! {
         4 => Stored(u64),
         /// More talk time for a call that had its last slice: money came in meanwhile. May be lost.
         5 => Lengthen(Lengthen),
+        /// A registration of ours at a carrier.
+        6 => Upstream(Box<UpstreamOrder>),
     }
 }
 

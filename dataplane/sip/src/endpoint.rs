@@ -12,7 +12,8 @@
 //! handle_datagram(bytes, path, now, keys)     Transmit  bytes for the network
 //! handle_command(leg, command, now)       ->  Event     for the leg's call
 //! handle_timeout(now)                         Request   REGISTER and such, to be answered
-//! handle_unreachable(peer, now)               Counted   for the counters
+//! handle_unreachable(peer, now)               Upstream  how our registrations stand
+//! handle_upstream(order, now)                 Counted   for the counters
 //! ```
 //!
 //! To outlive its process, drain `poll_touched` as well and keep what `freeze` gives for each leg
@@ -24,7 +25,7 @@
 
 mod alarm;
 mod body;
-mod config;
+pub(crate) mod config;
 mod gate;
 mod image;
 mod layer;
@@ -34,7 +35,8 @@ mod output;
 mod outside;
 mod revival;
 mod slab;
-mod wallet;
+mod upstream;
+pub(crate) mod wallet;
 
 pub use config::{Config, Listener, Path};
 pub use image::{ThawError, Thawed};
@@ -48,8 +50,9 @@ use strowger_link::token::{self, Token};
 use strowger_link::{Cause, Challenge, LegId, Tick};
 
 use alarm::Sleeper;
-use layer::{Arrived, Heard, Keyed, Layer, Owner, Response};
+use layer::{Arrived, Heard, Keyed, Layer, Owner, Response, Whose};
 use leg::{Leg, Offering};
+use upstream::Upstreams;
 
 use crate::digest::{Credentials, Nonces};
 use crate::header::Header;
@@ -92,6 +95,7 @@ pub struct Endpoint {
     legs: HashMap<LegId, Box<Leg>, Keyed>,
     /// Legs whose images are out of date.
     touched: BTreeSet<LegId>,
+    upstreams: Upstreams,
 }
 
 /// A valid request with the way it came.
@@ -109,7 +113,8 @@ impl Endpoint {
     pub fn new(config: Config) -> Endpoint {
         let keyed = Keyed(config.chance_key);
         let legs = HashMap::with_hasher(keyed);
-        Endpoint { layer: Layer::new(config), legs, touched: BTreeSet::new() }
+        let upstreams = Upstreams::default();
+        Endpoint { layer: Layer::new(config), legs, touched: BTreeSet::new(), upstreams }
     }
 
     /// Nonces are made and judged under another key from now on: the edge snapshot's.
@@ -169,7 +174,9 @@ impl Endpoint {
         // Each alarm that fires moves behind `now` or goes, so this ends; the bound says so.
         for _ in 0..=self.layer.alarms.len() {
             let Some(sleeper) = self.layer.alarms.due(now) else { return };
-            if let Sleeper::Leg(id) = sleeper {
+            if let Sleeper::Upstream(number) = sleeper {
+                self.upstreams.handle_timeout(number, &mut self.layer, now);
+            } else if let Sleeper::Leg(id) = sleeper {
                 if let Some(leg) = self.legs.get_mut(&id) {
                     leg.handle_timeout(&mut self.layer, now);
                 }
@@ -213,7 +220,7 @@ impl Endpoint {
         self.layer.transactions()
     }
 
-    /// Alarms that are set: at most one for each leg and each transaction.
+    /// Alarms that are set: at most one for each leg, transaction and registration.
     #[must_use]
     pub fn alarms(&self) -> usize {
         self.layer.alarms.len()
@@ -232,9 +239,16 @@ impl Endpoint {
     }
 
     fn handle_heard(&mut self, heard: Heard, response: Option<Message<'_>>, now: Tick) {
-        if let Some(leg) = self.legs.get_mut(&heard.leg) {
-            leg.handle_heard(heard, response, &mut self.layer, now);
-            self.settle(heard.leg);
+        match heard.whose {
+            Whose::Leg(id, role) => {
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.handle_heard(&heard, role, response, &mut self.layer, now);
+                    self.settle(id);
+                }
+            }
+            Whose::Upstream(number) => {
+                self.upstreams.handle_heard(number, &heard, response, &mut self.layer, now);
+            }
         }
     }
 

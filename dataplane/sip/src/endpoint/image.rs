@@ -36,7 +36,7 @@ use crate::header::Header;
 use crate::limits::{IMAGE_LEN_MAX, ROUTES_MAX, SHOWN_MAX};
 
 /// The form that this release writes, and the only one that it reads.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// Why an image was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
