@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::reply::{Json, Page};
 use crate::shape::view;
 use crate::value::{Id, Word, ms};
-use strowger_model::{DigestPolicy, Subscriber, SubscriberId};
+use strowger_model::{Cli, DigestPolicy, Subscriber, SubscriberId};
 
 const LIST: &str = "subscribers";
 
@@ -79,6 +79,6 @@ fn view(row: &Subscriber) -> SubscriberView {
         expires_ms_min: ms(row.expires_s_min),
         expires_ms_max: ms(row.expires_s_max),
         contacts_max: row.contacts_max,
-        hide_number: row.hide_number,
+        hide_number: matches!(row.identity.cli, Cli::Hide | Cli::HideAll),
     }
 }

@@ -3,10 +3,10 @@
 //! The passwords are known to everybody, so the supervisor lets a demo listen on loopback only.
 
 use strowger_model::{
-    Account, AccountId, Amount, Currency, Destination, DigestAlgorithm, DigestPolicy, Digits,
-    Egress, Ingress, Normalisation, Organization, OrganizationId, OrganizationKind, PrefixEdit,
-    Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch,
-    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Transport, Trunk,
+    Account, AccountId, Amount, Barring, Currency, Destination, DigestAlgorithm, DigestPolicy,
+    Digits, Egress, Identity, Ingress, Normalisation, Organization, OrganizationId,
+    OrganizationKind, Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget,
+    SourceMatch, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk,
     TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
@@ -110,7 +110,7 @@ fn rows() -> Option<ConfigRows> {
             prefix: Digits::parse("44").ok()?,
             name: "United Kingdom".into(),
         }],
-        emergencies: Vec::new(),
+        ..ConfigRows::default()
     })
 }
 
@@ -193,7 +193,9 @@ fn subscriber(id: i64, username: &str, display: &str) -> Option<Subscriber> {
         expires_s_min: 10,
         expires_s_max: 3_600,
         contacts_max: 5,
-        hide_number: false,
+        identity: Identity::default(),
+        barring: Barring::default(),
+        forwards: Vec::new(),
     })
 }
 
@@ -207,21 +209,16 @@ fn carrier() -> Option<Trunk> {
         enabled: true,
         ingress: Some(Ingress {
             sources: vec![SourceMatch { network, prefix_len: 32, port: 5090 }],
-            account: CARRIER_ACCOUNT,
-            tech_prefix: None,
+            ..Ingress::new(CARRIER_ACCOUNT)
         }),
         egress: Some(Egress {
-            targets: vec![(network, 5090).into()],
-            transport: Transport::Udp,
-            account: CARRIER_ACCOUNT,
+            targets: vec![std::net::SocketAddr::new(network, 5090).into()],
             tariff: Some(WHOLESALE),
-            called: PrefixEdit::default(),
-            caller: PrefixEdit::default(),
             calls_max: 100,
-            cps_max: 0,
             ring_timeout_s: 60,
             first_timeout_s: 5,
             q: 1_000,
+            ..Egress::new(CARRIER_ACCOUNT)
         }),
     })
 }

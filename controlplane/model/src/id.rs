@@ -31,6 +31,14 @@ ids! {
     RateId
     /// A pattern with targets.
     RouteId
+    /// Numbers that ring several parties.
+    RingGroupId
+    /// A number of ours and where it leads.
+    DidId
+    /// Credentials that we show to a carrier.
+    TrunkLoginId
+    /// A network that we do not talk to.
+    BanId
     /// Free time given to an account.
     AllowanceId
     /// Who logs in.

@@ -6,12 +6,18 @@
 //! Conventions: a limit of 0 means none; a larger priority is tried first; times are microseconds
 //! since 1970 UTC; durations carry their unit in their name.
 
+mod carrier;
+mod feature;
+
+pub use carrier::*;
+pub use feature::*;
+
 use crate::{
-    AccountId, AllowanceId, Amount, Currency, Digits, Normalisation, OrganizationId, PrefixEdit,
-    Price, RateId, RouteId, SubscriberId, TariffId, TenantId, TrunkId,
+    AccountId, AllowanceId, Amount, Currency, Digits, Normalisation, OrganizationId, Price, RateId,
+    RouteId, SubscriberId, TariffId, TenantId, TrunkId,
 };
 use core::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// A wall between customers of the operator.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -199,8 +205,12 @@ pub struct Subscriber {
     pub expires_s_max: u32,
     /// Most contacts registered at once.
     pub contacts_max: u8,
-    /// Its number is hidden from called parties (source: `cli` 4).
-    pub hide_number: bool,
+    /// What called parties see of it.
+    pub identity: Identity,
+    /// What it may call.
+    pub barring: Barring,
+    /// Where its calls go instead.
+    pub forwards: Vec<Forward>,
 }
 
 /// Which digest algorithms a subscriber may use (design of calls, 6).
@@ -241,76 +251,6 @@ pub struct Trunk {
     pub ingress: Option<Ingress>,
     /// Takes calls from us.
     pub egress: Option<Egress>,
-}
-
-/// How a trunk sends us calls.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ingress {
-    /// Where its requests come from.
-    pub sources: Vec<SourceMatch>,
-    /// Who pays for them.
-    pub account: AccountId,
-    /// Prefix that its called numbers carry and that is taken off; a call without it is refused.
-    pub tech_prefix: Option<Digits>,
-}
-
-/// Source addresses.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct SourceMatch {
-    /// Network.
-    pub network: IpAddr,
-    /// Bits of it that count.
-    pub prefix_len: u8,
-    /// Source port, 0 = any.
-    pub port: u16,
-}
-
-impl SourceMatch {
-    /// Whether a request from `source` is meant.
-    #[must_use]
-    pub fn matches(&self, source: SocketAddr) -> bool {
-        (self.port == 0 || self.port == source.port()) && self.contains(source.ip().to_canonical())
-    }
-
-    fn contains(&self, ip: IpAddr) -> bool {
-        let (ours, theirs, width) = match (self.network.to_canonical(), ip) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                (u128::from(a.to_bits()), u128::from(b.to_bits()), 32)
-            }
-            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
-        };
-        let host_bits = width - u32::from(self.prefix_len).min(width);
-        let mask = |bits: u128| bits.checked_shr(host_bits).unwrap_or(0);
-        mask(ours) == mask(theirs)
-    }
-}
-
-/// How a trunk takes calls.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Egress {
-    /// Addresses, tried in order, each as one hop.
-    pub targets: Vec<SocketAddr>,
-    /// Transport to all of them.
-    pub transport: Transport,
-    /// The supplier's account, which we owe.
-    pub account: AccountId,
-    /// What it charges us; without one its hops cost nothing.
-    pub tariff: Option<TariffId>,
-    /// What the called number looks like to it.
-    pub called: PrefixEdit,
-    /// What the calling number looks like to it.
-    pub caller: PrefixEdit,
-    /// Most concurrent calls, 0 = no limit.
-    pub calls_max: u32,
-    /// Most attempts per second, 0 = no limit.
-    pub cps_max: u32,
-    /// Time to a final answer, seconds; 0 = the tenant's ring time.
-    pub ring_timeout_s: u32,
-    /// Time to the first provisional answer, seconds; 0 = the transaction's own time-out.
-    pub first_timeout_s: u32,
-    /// Preference among equal route targets, thousandths, larger first.
-    pub q: u16,
 }
 
 /// Transports a row can name.
@@ -499,26 +439,6 @@ pub struct Binding {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(network: &str, prefix_len: u8, port: u16, source: &str, expect: bool) {
-        let m = SourceMatch { network: network.parse().unwrap(), prefix_len, port };
-        assert_eq!(m.matches(source.parse().unwrap()), expect, "{network}/{prefix_len} {source}");
-    }
-
-    #[test]
-    fn sources() {
-        check("127.0.0.1", 32, 5090, "127.0.0.1:5090", true);
-        check("127.0.0.1", 32, 5090, "127.0.0.1:5091", false);
-        check("127.0.0.1", 32, 0, "127.0.0.1:5091", true);
-        check("10.1.0.0", 16, 0, "10.1.255.3:1", true);
-        check("10.1.0.0", 16, 0, "10.2.0.0:1", false);
-        check("10.1.0.0", 0, 0, "99.2.0.0:1", true);
-        check("10.1.0.0", 99, 0, "10.1.0.0:1", true);
-        check("10.1.0.0", 32, 0, "[::ffff:10.1.0.0]:1", true);
-        check("2001:db8::", 32, 0, "[2001:db8:1::2]:5060", true);
-        check("2001:db8::", 32, 0, "[2001:db9:1::2]:5060", false);
-        check("::", 0, 0, "10.1.0.0:1", false);
-    }
 
     #[test]
     fn secrets_do_not_print() {

@@ -71,22 +71,14 @@ fn tenant() -> Tenant {
 
 fn ingress() -> Ingress {
     let source = SourceMatch { network: [192, 0, 2, 1].into(), prefix_len: 32, port: 0 };
-    Ingress { sources: vec![source], account: PAYER, tech_prefix: None }
+    Ingress { sources: vec![source], ..Ingress::new(PAYER) }
 }
 
 fn egress() -> Egress {
     Egress {
-        targets: vec![SocketAddr::from(([192, 0, 2, 9], 5060))],
-        transport: strowger_model::Transport::Udp,
-        account: SUPPLIER,
-        tariff: None,
-        called: PrefixEdit::default(),
-        caller: PrefixEdit::default(),
-        calls_max: 0,
-        cps_max: 0,
-        ring_timeout_s: 0,
-        first_timeout_s: 0,
+        targets: vec![SocketAddr::from(([192, 0, 2, 9], 5060)).into()],
         q: 1_000,
+        ..Egress::new(SUPPLIER)
     }
 }
 

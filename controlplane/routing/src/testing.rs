@@ -3,10 +3,11 @@
 use crate::digest;
 use strowger_link::{Algorithm, Credentials, Hints, Transport};
 use strowger_model::{
-    Account, AccountId, Amount, Currency, DigestAlgorithm, DigestPolicy, Digits, Egress, Ingress,
-    Normalisation, Organization, OrganizationId, OrganizationKind, PrefixEdit, Price, Rate, RateId,
-    Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch, Subscriber, SubscriberId,
-    Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId, parse_decimal,
+    Account, AccountId, Amount, Barring, Currency, DigestAlgorithm, DigestPolicy, Digits, Egress,
+    EgressTarget, Identity, Ingress, Normalisation, Organization, OrganizationId, OrganizationKind,
+    Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch,
+    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    parse_decimal,
 };
 
 pub(crate) const REALM: &str = "demo.example";
@@ -32,7 +33,9 @@ pub(crate) fn subscriber(id: i64, username: &str) -> Subscriber {
         expires_s_min: 60,
         expires_s_max: 3600,
         contacts_max: 4,
-        hide_number: false,
+        identity: Identity::default(),
+        barring: Barring::default(),
+        forwards: Vec::new(),
     }
 }
 
@@ -162,17 +165,11 @@ pub(crate) fn egress_trunk(id: i64, targets: &[&str]) -> Trunk {
         enabled: true,
         ingress: None,
         egress: Some(Egress {
-            targets: targets.iter().map(|t| t.parse().unwrap()).collect(),
-            transport: strowger_model::Transport::Udp,
-            account: AccountId(9),
-            tariff: None,
-            called: PrefixEdit::default(),
-            caller: PrefixEdit::default(),
+            targets: targets.iter().map(|t| EgressTarget::Address(t.parse().unwrap())).collect(),
             calls_max: 30,
             cps_max: 5,
-            ring_timeout_s: 0,
             first_timeout_s: 4,
-            q: 500,
+            ..Egress::new(AccountId(9))
         }),
     }
 }
@@ -183,7 +180,7 @@ pub(crate) fn ingress_trunk(id: i64, source: &str, tech_prefix: Option<&str>) ->
     let sources = vec![SourceMatch { network: source.ip(), prefix_len: 32, port: source.port() }];
     let tech_prefix = tech_prefix.map(digits);
     Trunk {
-        ingress: Some(Ingress { sources, account: AccountId(1), tech_prefix }),
+        ingress: Some(Ingress { sources, tech_prefix, ..Ingress::new(AccountId(1)) }),
         egress: None,
         ..egress_trunk(id, &[])
     }

@@ -1,14 +1,18 @@
 //! Configuration rows: read whole for a `World`, written one by one with their change-log entry.
 
 use crate::column::{Columns, word_of};
-use crate::json::{BadJson, EgressJson, IngressJson, NormalisationJson};
+use crate::json::{
+    BadJson, BarringJson, DIGESTS, EgressJson, ForwardJson, IdentityJson, IngressJson, MemberJson,
+    NormalisationJson, bytes_of, ha1_of, hex_of,
+};
 use crate::{Reader, StoreError, Tried, Writer};
 use std::collections::BTreeMap;
 use strowger_model::{
-    Account, AccountId, Amount, Destination, DigestAlgorithm, DigestPolicy, Digits, Emergency, Ha1,
-    Organization, OrganizationId, OrganizationKind, Price, Rate, RateId, Rounding, RoundingMode,
-    Route, RouteId, RouteTarget, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant,
-    TenantId, Trunk, TrunkId,
+    Account, AccountId, Amount, Ban, BanId, Destination, Did, DidId, DidTarget, DigestAlgorithm,
+    Digits, Emergency, Ha1, HostPort, Organization, OrganizationId, OrganizationKind, Price, Rate,
+    RateId, RingGroup, RingGroupId, RingMode, Rounding, RoundingMode, Route, RouteId, RouteTarget,
+    Sealed, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk,
+    TrunkId, TrunkLogin, TrunkLoginId,
 };
 
 /// Every configuration row, in order of id.
@@ -34,6 +38,14 @@ pub struct ConfigRows {
     pub destinations: Vec<Destination>,
     /// Emergency numbers.
     pub emergencies: Vec<Emergency>,
+    /// Ring groups.
+    pub ring_groups: Vec<RingGroup>,
+    /// Numbers of ours.
+    pub dids: Vec<Did>,
+    /// Credentials that we show to carriers.
+    pub trunk_logins: Vec<TrunkLogin>,
+    /// Networks that we do not talk to.
+    pub bans: Vec<Ban>,
 }
 
 const KINDS: [(&str, OrganizationKind); 5] = [
@@ -43,10 +55,10 @@ const KINDS: [(&str, OrganizationKind); 5] = [
     ("customer", OrganizationKind::Customer),
     ("supplier", OrganizationKind::Supplier),
 ];
-const DIGESTS: [(&str, DigestPolicy); 3] = [
-    ("both", DigestPolicy::Both),
-    ("sha256-only", DigestPolicy::Sha256Only),
-    ("md5-only", DigestPolicy::Md5Only),
+const RING_MODES: [(&str, RingMode); 3] = [
+    ("parallel", RingMode::Parallel),
+    ("in-turn", RingMode::InTurn),
+    ("rotating", RingMode::Rotating),
 ];
 const TARIFF_KINDS: [(&str, TariffKind); 2] =
     [("customer", TariffKind::Customer), ("supplier", TariffKind::Supplier)];
@@ -94,6 +106,10 @@ impl Reader {
             routes: all!("routes", "id", route),
             destinations: all!("destinations", "tenant_id, prefix", destination),
             emergencies: all!("emergencies", "tenant_id, number", emergency),
+            ring_groups: all!("ring_groups", "id", ring_group),
+            dids: all!("dids", "id", did),
+            trunk_logins: all!("trunk_logins", "id", trunk_login),
+            bans: all!("bans", "id", ban),
         };
         for route in &mut rows.routes {
             route.targets = targets.remove(&route.id.0).unwrap_or_default();
@@ -153,41 +169,23 @@ pub(crate) fn account(c: &Columns<'_>) -> Result<Account, StoreError> {
     })
 }
 
-fn hex<const N: usize>(text: &str) -> Option<Ha1<N>> {
-    let mut bytes = [0u8; N];
-    if text.len() != 2 * N {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
-    Some(Ha1(bytes))
-}
-
 fn ha1<const N: usize>(
     c: &Columns<'_>,
     column: &'static str,
 ) -> Result<Option<Ha1<N>>, StoreError> {
     let Some(text) = c.text_or_null(column)? else { return Ok(None) };
-    hex(&text).map(Some).ok_or_else(|| c.unfit(column, "HA1"))
-}
-
-fn hex_of(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    ha1_of(&text).map(Some).ok_or_else(|| c.unfit(column, "HA1"))
 }
 
 pub(crate) fn subscriber(c: &Columns<'_>) -> Result<Subscriber, StoreError> {
-    let numbers: Vec<String> = c.json("numbers")?;
-    let numbers: Result<Vec<_>, _> = numbers.iter().map(|n| Digits::parse(n)).collect();
-    let short = c.text_or_null("short")?.map(|text| Digits::parse(&text)).transpose();
     Ok(Subscriber {
         id: SubscriberId(c.int("id")?),
         tenant: TenantId(c.int("tenant_id")?),
         account: AccountId(c.int("account_id")?),
         organization: OrganizationId(c.int("organization_id")?),
         username: c.text("username")?,
-        numbers: numbers.map_err(|_| c.unfit("numbers", "numbers"))?,
-        short: short.map_err(|_| c.unfit("short", "number"))?,
+        numbers: numbers(c)?,
+        short: c.digits_or_null("short")?,
         display: c.text("display")?,
         ha1_md5: ha1(c, "ha1_md5")?,
         ha1_sha256: ha1(c, "ha1_sha256")?,
@@ -198,7 +196,106 @@ pub(crate) fn subscriber(c: &Columns<'_>) -> Result<Subscriber, StoreError> {
         expires_s_min: c.small("expires_s_min")?,
         expires_s_max: c.small("expires_s_max")?,
         contacts_max: c.small("contacts_max")?,
-        hide_number: c.flag("hide_number")?,
+        identity: stored::<IdentityJson, _>(c, "identity")?,
+        barring: stored::<BarringJson, _>(c, "barring")?,
+        forwards: list::<ForwardJson, _>(c, "forwards")?,
+    })
+}
+
+/// A value of a structure of ours.
+fn stored<J, T>(c: &Columns<'_>, column: &'static str) -> Result<T, StoreError>
+where
+    J: serde::de::DeserializeOwned,
+    T: TryFrom<J, Error = BadJson>,
+{
+    T::try_from(c.json::<J>(column)?).map_err(|BadJson| c.unfit(column, "known JSON"))
+}
+
+/// A list of structures of ours.
+fn list<J, T>(c: &Columns<'_>, column: &'static str) -> Result<Vec<T>, StoreError>
+where
+    J: serde::de::DeserializeOwned,
+    T: TryFrom<J, Error = BadJson>,
+{
+    let items = c.json::<Vec<J>>(column)?.into_iter().map(T::try_from);
+    items.collect::<Result<_, _>>().map_err(|BadJson| c.unfit(column, "known JSON"))
+}
+
+fn numbers(c: &Columns<'_>) -> Result<Vec<Digits>, StoreError> {
+    let numbers: Vec<String> = c.json("numbers")?;
+    let numbers: Result<Vec<_>, _> = numbers.iter().map(|n| Digits::parse(n)).collect();
+    numbers.map_err(|_| c.unfit("numbers", "numbers"))
+}
+
+pub(crate) fn ring_group(c: &Columns<'_>) -> Result<RingGroup, StoreError> {
+    Ok(RingGroup {
+        id: RingGroupId(c.int("id")?),
+        tenant: TenantId(c.int("tenant_id")?),
+        organization: OrganizationId(c.int("organization_id")?),
+        account: AccountId(c.int("account_id")?),
+        name: c.text("name")?,
+        numbers: numbers(c)?,
+        short: c.digits_or_null("short")?,
+        mode: c.word("mode", &RING_MODES)?,
+        members: list::<MemberJson, _>(c, "members")?,
+        overflow: c.text_or_null("overflow")?,
+        enabled: c.flag("enabled")?,
+    })
+}
+
+pub(crate) fn did(c: &Columns<'_>) -> Result<Did, StoreError> {
+    let ids = ["subscriber_id", "trunk_id", "ring_group_id"].map(|column| c.int_or_null(column));
+    let target = match ids {
+        [Ok(Some(id)), Ok(None), Ok(None)] => DidTarget::Subscriber(SubscriberId(id)),
+        [Ok(None), Ok(Some(id)), Ok(None)] => DidTarget::Trunk(TrunkId(id)),
+        [Ok(None), Ok(None), Ok(Some(id))] => DidTarget::RingGroup(RingGroupId(id)),
+        _ => return Err(c.unfit("subscriber_id", "one target of three")),
+    };
+    Ok(Did {
+        id: DidId(c.int("id")?),
+        tenant: TenantId(c.int("tenant_id")?),
+        organization: OrganizationId(c.int("organization_id")?),
+        number: c.digits("number")?,
+        target,
+        enabled: c.flag("enabled")?,
+    })
+}
+
+pub(crate) fn trunk_login(c: &Columns<'_>) -> Result<TrunkLogin, StoreError> {
+    let registrar = match (c.text_or_null("registrar_host")?, c.small_or_null("registrar_port")?) {
+        (Some(name), Some(port)) => Some(HostPort { name, port }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(c.unfit("registrar_host", "host with its port"));
+        }
+    };
+    let password = bytes_of(&c.text("password")?);
+    Ok(TrunkLogin {
+        id: TrunkLoginId(c.int("id")?),
+        tenant: TenantId(c.int("tenant_id")?),
+        trunk: TrunkId(c.int("trunk_id")?),
+        priority: c.small("priority")?,
+        username: c.text("username")?,
+        auth_username: c.text_or_null("auth_username")?,
+        realm: c.text_or_null("realm")?,
+        password: password.map(Sealed).ok_or_else(|| c.unfit("password", "sealed secret"))?,
+        register: c.flag("register")?,
+        registrar,
+        contact_user: c.text_or_null("contact_user")?,
+        expires_s: c.small("expires_s")?,
+        caller_number: c.digits_or_null("caller_number")?,
+        enabled: c.flag("enabled")?,
+    })
+}
+
+pub(crate) fn ban(c: &Columns<'_>) -> Result<Ban, StoreError> {
+    Ok(Ban {
+        id: BanId(c.int("id")?),
+        network: c.parsed("network", "address")?,
+        prefix_len: c.small("prefix_len")?,
+        reason: c.text("reason")?,
+        from_us: c.int("from_us")?,
+        until_us: c.int_or_null("until_us")?,
     })
 }
 
@@ -399,8 +496,9 @@ impl Writer<'_> {
             self,
             "INSERT INTO subscribers (id, tenant_id, account_id, organization_id, username, \
              numbers, short, display, ha1_md5, ha1_sha256, digest, ring_timeout_s, calls_max, \
-             enabled, expires_s_min, expires_s_max, contacts_max, hide_number) VALUES \
-             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             enabled, expires_s_min, expires_s_max, contacts_max, identity, barring, forwards) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+             $18, $19, $20)",
             s.id.0,
             s.tenant.0,
             s.account.0,
@@ -418,7 +516,9 @@ impl Writer<'_> {
             i64::from(s.expires_s_min),
             i64::from(s.expires_s_max),
             i64::from(s.contacts_max),
-            i64::from(s.hide_number),
+            json_text(&IdentityJson::from(&s.identity)),
+            json_text(&BarringJson::from(&s.barring)),
+            json_text(&s.forwards.iter().map(ForwardJson::from).collect::<Vec<_>>()),
         )
     }
 
@@ -544,6 +644,102 @@ impl Writer<'_> {
             e.tenant.0,
             e.number.as_str(),
             json_text(&trunks),
+        )
+    }
+
+    /// Writes a new ring group.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], also for a name that its tenant has already.
+    pub async fn insert_ring_group(&mut self, g: &RingGroup) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO ring_groups (id, tenant_id, organization_id, account_id, name, numbers, \
+             short, mode, members, overflow, enabled) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            g.id.0,
+            g.tenant.0,
+            g.organization.0,
+            g.account.0,
+            &g.name,
+            json_text(&strings(&g.numbers)),
+            g.short.map(|n| n.as_str().to_owned()),
+            word_of(&RING_MODES, g.mode),
+            json_text(&g.members.iter().map(MemberJson::from).collect::<Vec<_>>()),
+            &g.overflow,
+            i64::from(g.enabled),
+        )
+    }
+
+    /// Writes a new number of ours.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], also for a number that its tenant has already.
+    pub async fn insert_did(&mut self, d: &Did) -> Result<(), StoreError> {
+        let (subscriber, trunk, group) = match d.target {
+            DidTarget::Subscriber(id) => (Some(id.0), None, None),
+            DidTarget::Trunk(id) => (None, Some(id.0), None),
+            DidTarget::RingGroup(id) => (None, None, Some(id.0)),
+        };
+        insert!(
+            self,
+            "INSERT INTO dids (id, tenant_id, organization_id, number, subscriber_id, trunk_id, \
+             ring_group_id, enabled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            d.id.0,
+            d.tenant.0,
+            d.organization.0,
+            d.number.as_str(),
+            subscriber,
+            trunk,
+            group,
+            i64::from(d.enabled),
+        )
+    }
+
+    /// Writes new credentials that we show to a carrier.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_trunk_login(&mut self, l: &TrunkLogin) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO trunk_logins (id, tenant_id, trunk_id, priority, username, \
+             auth_username, realm, password, register, registrar_host, registrar_port, \
+             contact_user, expires_s, caller_number, enabled) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+            l.id.0,
+            l.tenant.0,
+            l.trunk.0,
+            i64::from(l.priority),
+            &l.username,
+            &l.auth_username,
+            &l.realm,
+            hex_of(&l.password.0),
+            i64::from(l.register),
+            l.registrar.as_ref().map(|host| host.name.clone()),
+            l.registrar.as_ref().map(|host| i64::from(host.port)),
+            &l.contact_user,
+            i64::from(l.expires_s),
+            l.caller_number.map(|n| n.as_str().to_owned()),
+            i64::from(l.enabled),
+        )
+    }
+
+    /// Writes a new ban.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], also for a network that is banned already.
+    pub async fn insert_ban(&mut self, b: &Ban) -> Result<(), StoreError> {
+        insert!(
+            self,
+            "INSERT INTO bans (id, network, prefix_len, reason, from_us, until_us) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            b.id.0,
+            b.network.to_string(),
+            i64::from(b.prefix_len),
+            &b.reason,
+            b.from_us,
+            b.until_us,
         )
     }
 }

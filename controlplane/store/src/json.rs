@@ -1,10 +1,13 @@
 //! Small structures that no query looks into, as JSON text.
 
+mod feature;
+mod trunk;
+
+pub(crate) use feature::{BarringJson, ForwardJson, IdentityJson, MemberJson};
+pub(crate) use trunk::{EgressJson, IngressJson, TRANSPORTS};
+
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
-use strowger_model::{
-    AccountId, Digits, Egress, Ingress, Normalisation, PrefixEdit, SourceMatch, TariffId, Transport,
-};
+use strowger_model::{DigestPolicy, Digits, Ha1, Normalisation, PrefixEdit};
 
 /// A number that is not one was stored.
 pub(crate) struct BadJson;
@@ -88,113 +91,49 @@ impl From<NormalisationJson> for Normalisation {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct SourceJson {
-    network: IpAddr,
-    prefix_len: u8,
-    port: u16,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct IngressJson {
-    sources: Vec<SourceJson>,
-    account: i64,
-    tech_prefix: Option<String>,
-}
-
-impl From<&Ingress> for IngressJson {
-    fn from(ingress: &Ingress) -> Self {
-        let sources = ingress.sources.iter().map(|s| SourceJson {
-            network: s.network,
-            prefix_len: s.prefix_len,
-            port: s.port,
-        });
-        IngressJson {
-            sources: sources.collect(),
-            account: ingress.account.0,
-            tech_prefix: ingress.tech_prefix.map(|p| p.as_str().to_owned()),
-        }
-    }
-}
-
 fn digits(text: &str) -> Result<Digits, BadJson> {
     Digits::parse(text).map_err(|_| BadJson)
 }
 
-impl TryFrom<IngressJson> for Ingress {
-    type Error = BadJson;
-    fn try_from(json: IngressJson) -> Result<Self, BadJson> {
-        let sources = json.sources.into_iter().map(|s| SourceMatch {
-            network: s.network,
-            prefix_len: s.prefix_len,
-            port: s.port,
-        });
-        Ok(Ingress {
-            sources: sources.collect(),
-            account: AccountId(json.account),
-            tech_prefix: json.tech_prefix.as_deref().map(digits).transpose()?,
-        })
-    }
+fn texts(numbers: &[Digits]) -> Vec<String> {
+    numbers.iter().map(|number| number.as_str().to_owned()).collect()
 }
 
-/// Transports by their word.
-pub(crate) const TRANSPORTS: [(&str, Transport); 5] = [
-    ("udp", Transport::Udp),
-    ("tcp", Transport::Tcp),
-    ("tls", Transport::Tls),
-    ("ws", Transport::Ws),
-    ("wss", Transport::Wss),
+fn numbers(texts: &[String]) -> Result<Vec<Digits>, BadJson> {
+    texts.iter().map(|text| digits(text)).collect()
+}
+
+/// A value by its word.
+fn word<T: Copy>(words: &[(&'static str, T)], text: &str) -> Result<T, BadJson> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or(BadJson)
+}
+
+/// Digest policies by their words.
+pub(crate) const DIGESTS: [(&str, DigestPolicy); 3] = [
+    ("both", DigestPolicy::Both),
+    ("sha256-only", DigestPolicy::Sha256Only),
+    ("md5-only", DigestPolicy::Md5Only),
 ];
 
-#[derive(Serialize, Deserialize)]
-pub(crate) struct EgressJson {
-    targets: Vec<SocketAddr>,
-    transport: String,
-    account: i64,
-    tariff: Option<i64>,
-    called: PrefixEditJson,
-    caller: PrefixEditJson,
-    calls_max: u32,
-    cps_max: u32,
-    ring_timeout_s: u32,
-    first_timeout_s: u32,
-    q: u16,
+/// A stored digest secret of its text.
+pub(crate) fn ha1_of<const N: usize>(text: &str) -> Option<Ha1<N>> {
+    let mut bytes = [0u8; N];
+    if text.len() != 2 * N {
+        return None;
+    }
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
+    }
+    Some(Ha1(bytes))
 }
 
-impl From<&Egress> for EgressJson {
-    fn from(egress: &Egress) -> Self {
-        EgressJson {
-            targets: egress.targets.clone(),
-            transport: crate::column::word_of(&TRANSPORTS, egress.transport).to_owned(),
-            account: egress.account.0,
-            tariff: egress.tariff.map(|t| t.0),
-            called: (&egress.called).into(),
-            caller: (&egress.caller).into(),
-            calls_max: egress.calls_max,
-            cps_max: egress.cps_max,
-            ring_timeout_s: egress.ring_timeout_s,
-            first_timeout_s: egress.first_timeout_s,
-            q: egress.q,
-        }
-    }
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl TryFrom<EgressJson> for Egress {
-    type Error = BadJson;
-    fn try_from(json: EgressJson) -> Result<Self, BadJson> {
-        let transport = TRANSPORTS.iter().find(|(word, _)| *word == json.transport);
-        Ok(Egress {
-            targets: json.targets,
-            transport: transport.map(|(_, t)| *t).ok_or(BadJson)?,
-            account: AccountId(json.account),
-            tariff: json.tariff.map(TariffId),
-            called: json.called.into(),
-            caller: json.caller.into(),
-            calls_max: json.calls_max,
-            cps_max: json.cps_max,
-            ring_timeout_s: json.ring_timeout_s,
-            first_timeout_s: json.first_timeout_s,
-            q: json.q,
-        })
-    }
+/// The bytes of hexadecimal digits.
+pub(crate) fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    let pairs = (0..text.len()).step_by(2);
+    pairs.map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }

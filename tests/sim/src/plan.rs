@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport as Wire;
 use strowger_model::{
-    Account, AccountId, Amount, Cdr, Currency, DigestAlgorithm, DigestPolicy, Digits, Egress,
-    Ingress, Normalisation, Organization, OrganizationId, OrganizationKind, PrefixEdit, Price,
-    Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch, Subscriber,
-    SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Transport, Trunk, TrunkId,
+    Account, AccountId, Amount, Barring, Cdr, Currency, DigestAlgorithm, DigestPolicy, Digits,
+    Egress, Identity, Ingress, Normalisation, Organization, OrganizationId, OrganizationKind,
+    Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch,
+    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
 use strowger_routing::{Rows, World};
@@ -174,7 +174,9 @@ fn subscriber(id: i64, user: &str) -> Option<Subscriber> {
         expires_s_min: 10,
         expires_s_max: 3_600,
         contacts_max: 5,
-        hide_number: false,
+        identity: Identity::default(),
+        barring: Barring::default(),
+        forwards: Vec::new(),
     })
 }
 
@@ -189,21 +191,16 @@ fn carrier(index: usize) -> Trunk {
         enabled: true,
         ingress: Some(Ingress {
             sources: vec![SourceMatch { network: address.ip(), prefix_len: 32, port: 5060 }],
-            account,
-            tech_prefix: None,
+            ..Ingress::new(account)
         }),
         egress: Some(Egress {
-            targets: vec![address],
-            transport: Transport::Udp,
-            account,
+            targets: vec![address.into()],
             tariff: Some(TariffId(2)),
-            called: PrefixEdit::default(),
-            caller: PrefixEdit::default(),
             calls_max: 100,
-            cps_max: 0,
             ring_timeout_s: RING_S,
             first_timeout_s: 4,
             q: 1_000,
+            ..Egress::new(account)
         }),
     }
 }

@@ -75,7 +75,9 @@ fn subscriber(id: i64, tenant: i64) -> Subscriber {
         expires_s_min: 60,
         expires_s_max: 3600,
         contacts_max: 5,
-        hide_number: true,
+        identity: Identity { cli: Cli::Hide, ..Identity::default() },
+        barring: Barring::default(),
+        forwards: Vec::new(),
     }
 }
 
@@ -95,21 +97,20 @@ fn trunk(id: i64, tenant: i64) -> Trunk {
                     port: 5060,
                 },
             ],
-            account: AccountId(tenant),
             tech_prefix: Some(digits("123")),
+            ..Ingress::new(AccountId(tenant))
         }),
         egress: Some(Egress {
-            targets: vec!["192.0.2.1:5060".parse().unwrap(), "[2001:db8::1]:5060".parse().unwrap()],
-            transport: Transport::Udp,
-            account: AccountId(tenant),
-            tariff: None,
+            targets: ["192.0.2.1:5060", "[2001:db8::1]:5060"]
+                .map(|text| EgressTarget::Address(text.parse().unwrap()))
+                .to_vec(),
             called: PrefixEdit { add: "9".to_owned(), ..PrefixEdit::default() },
-            caller: PrefixEdit::default(),
             calls_max: 10,
             cps_max: 5,
             ring_timeout_s: 30,
             first_timeout_s: 4,
             q: 1000,
+            ..Egress::new(AccountId(tenant))
         }),
     }
 }

@@ -5,7 +5,7 @@ use super::sender::{Sender, Who};
 use crate::limits::IDENTITY_MAX;
 use strowger_billing::Caller;
 use strowger_link::Branch;
-use strowger_model::Egress;
+use strowger_model::{Cli, Egress};
 
 /// The caller's identity towards one branch.
 pub(super) struct Shown {
@@ -102,7 +102,7 @@ impl<'a> Attempt<'a> {
     /// Privacy asked for in the request (RFC 3323 4.2) or set for the subscriber.
     fn wants_privacy(&self, sender: &Sender<'a>) -> bool {
         let set = match sender.who {
-            Who::Subscriber(caller) => caller.hide_number,
+            Who::Subscriber(caller) => matches!(caller.identity.cli, Cli::Hide | Cli::HideAll),
             Who::Trunk(..) => false,
         };
         let hides = |value: &str| {

@@ -14,7 +14,9 @@ use std::net::SocketAddr;
 use strowger_billing::{Hop, Terms};
 use strowger_link::siphash::{Key, siphash24};
 use strowger_link::{Branch, Gauge, HOPS_MAX, PartyRef, Stage, Target, Transport};
-use strowger_model::{Digits, Egress, Exchange, Route, RouteTarget, Tenant, Trunk, TrunkId};
+use strowger_model::{
+    Digits, Egress, EgressTarget, Exchange, Route, RouteTarget, Tenant, Trunk, TrunkId,
+};
 
 /// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
 const TIER: i32 = 100;
@@ -136,7 +138,7 @@ impl<'a> Attempt<'a> {
         let Some(organization) = account.map(|account| account.organization) else {
             return self.note(Step::HopClosed { trunk: trunk.id.0 });
         };
-        for (address, target) in (0i64..).zip(&egress.targets) {
+        for (address, target) in (0i64..).zip(addresses(egress)) {
             if way.hops.len() >= HOPS_MAX {
                 return self.note(Step::HopBeyond { trunk: trunk.id.0 });
             }
@@ -145,7 +147,7 @@ impl<'a> Attempt<'a> {
             way.hops.push(Hop { trunk: trunk.id, account: egress.account, organization, terms });
             let asked = self.ask.hints.listener;
             let listener = self.world.listener(asked, wire_transport(egress.transport));
-            let hop_address = HopAddress { trunk, egress, address: *target, listener };
+            let hop_address = HopAddress { trunk, egress, address: target, listener };
             let mut branch = hop_branch(&hop_address, sender.tenant, number);
             branch.hop = hop;
             self.shown_outside(sender, egress).onto(&mut branch);
@@ -188,6 +190,14 @@ fn hop_branch(hop: &HopAddress<'_>, tenant: &Tenant, number: Digits) -> Branch {
     branch
 }
 
+/// The addresses of a trunk that are known as they are.
+fn addresses(egress: &Egress) -> impl Iterator<Item = SocketAddr> {
+    egress.targets.iter().filter_map(|target| match target {
+        EgressTarget::Address(address) => Some(*address),
+        EgressTarget::Host(_) | EgressTarget::Registered => None,
+    })
+}
+
 /// One address of a trunk and the listener to leave by.
 struct HopAddress<'a> {
     trunk: &'a Trunk,
@@ -215,9 +225,8 @@ pub(crate) fn emergency_branches(
 ) -> Vec<Branch> {
     let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
         let listener = world.listener(0, wire_transport(egress.transport));
-        let hop =
-            move |address: &SocketAddr| HopAddress { trunk, egress, address: *address, listener };
-        egress.targets.iter().map(hop)
+        let hop = move |address: SocketAddr| HopAddress { trunk, egress, address, listener };
+        addresses(egress).map(hop)
     });
     hops.take(HOPS_MAX)
         .map(|hop| {

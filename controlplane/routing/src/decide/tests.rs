@@ -489,14 +489,14 @@ fn privacy_hides_the_number_but_asserts_it_to_carriers() {
         ("anonymous".to_owned(), "Anonymous".to_owned(), asserted)
     };
     let mut rows = rows();
-    rows.subscribers[0].hide_number = true;
+    rows.subscribers[0].identity.cli = strowger_model::Cli::Hide;
     let mut switch = Switch::new(rows.clone());
     let inside = switch.go("1001 dials 1002").stages[0].branches[0].clone();
     assert_eq!(hidden(&inside), anonymous(None));
     assert!(inside.anonymous);
     let outside = switch.go("1001 dials 4420").stages[0].branches[0].clone();
     assert_eq!(hidden(&outside), anonymous(Some("442071001")));
-    rows.subscribers[0].hide_number = false;
+    rows.subscribers[0].identity.cli = strowger_model::Cli::Normal;
     let mut switch = Switch::new(rows);
     switch.call().caller.privacy = "critical; ID".into();
     assert!(switch.go("1001 dials 1002").stages[0].branches[0].anonymous);

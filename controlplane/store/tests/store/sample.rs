@@ -83,7 +83,22 @@ pub(crate) fn sample() -> ConfigRows {
             expires_s_min: 60,
             expires_s_max: 3600,
             contacts_max: 5,
-            hide_number: true,
+            identity: Identity {
+                cli: Cli::AssertedTrusted,
+                number: Some(digits("49100")),
+                any_number: true,
+            },
+            barring: Barring {
+                all: false,
+                allowed: vec![digits("4")],
+                blocked: vec![digits("44")],
+            },
+            forwards: vec![Forward {
+                when: ForwardWhen::NoAnswer,
+                to: "1002".into(),
+                after_s: 9,
+                enabled: false,
+            }],
         }],
         trunks: vec![Trunk {
             id: TrunkId(1),
@@ -91,31 +106,8 @@ pub(crate) fn sample() -> ConfigRows {
             organization: OrganizationId(2),
             name: "carrier".into(),
             enabled: true,
-            ingress: Some(Ingress {
-                sources: vec![SourceMatch {
-                    network: "192.0.2.0".parse().unwrap(),
-                    prefix_len: 24,
-                    port: 5060,
-                }],
-                account: AccountId(1),
-                tech_prefix: Some(digits("123")),
-            }),
-            egress: Some(Egress {
-                targets: vec![
-                    "192.0.2.1:5060".parse().unwrap(),
-                    "[2001:db8::1]:5060".parse().unwrap(),
-                ],
-                transport: Transport::Udp,
-                account: AccountId(1),
-                tariff: None,
-                called: edit,
-                caller: PrefixEdit::default(),
-                calls_max: 10,
-                cps_max: 5,
-                ring_timeout_s: 30,
-                first_timeout_s: 4,
-                q: 1000,
-            }),
+            ingress: Some(ingress(edit.clone())),
+            egress: Some(egress(edit)),
         }],
         tariffs: vec![Tariff {
             id: TariffId(1),
@@ -153,7 +145,136 @@ pub(crate) fn sample() -> ConfigRows {
         }],
         destinations: vec![Destination { tenant, prefix: digits("44"), name: "UK".into() }],
         emergencies: vec![Emergency { tenant, number: digits("112"), trunks: vec![TrunkId(1)] }],
+        ring_groups: ring_groups(tenant, owner),
+        dids: dids(tenant, owner),
+        trunk_logins: trunk_logins(tenant),
+        bans: bans(),
     }
+}
+
+fn ingress(edit: PrefixEdit) -> Ingress {
+    Ingress {
+        sources: vec![SourceMatch {
+            network: "192.0.2.0".parse().unwrap(),
+            prefix_len: 24,
+            port: 5060,
+        }],
+        hosts: vec![HostPort { name: "a.example".into(), port: 0 }],
+        credentials: Some(TrunkCredentials {
+            username: "pbx".into(),
+            ha1_md5: None,
+            ha1_sha256: Some(Ha1([0xcd; 32])),
+            digest: DigestPolicy::Sha256Only,
+        }),
+        account: AccountId(1),
+        tech_prefix: Some(digits("123")),
+        called: edit,
+        calls_max: 3,
+        cps_max: 4,
+        trusted: false,
+        barring: Barring { all: true, ..Barring::default() },
+        causes: vec![CauseMap { status: 404, to_status: 503, to_q850: 34 }],
+        reason: true,
+    }
+}
+
+fn egress(edit: PrefixEdit) -> Egress {
+    Egress {
+        targets: vec![
+            EgressTarget::Address("192.0.2.1:5060".parse().unwrap()),
+            EgressTarget::Address("[2001:db8::1]:5060".parse().unwrap()),
+            EgressTarget::Host(HostPort { name: "b.example".into(), port: 5070 }),
+            EgressTarget::Registered,
+        ],
+        transport: Transport::Udp,
+        listener: Some(1),
+        account: AccountId(1),
+        tariff: None,
+        called: edit,
+        caller: PrefixEdit::default(),
+        calls_max: 10,
+        cps_max: 5,
+        ring_timeout_s: 30,
+        first_timeout_s: 4,
+        q: 1000,
+        identity: IdentityHeader::RemoteParty,
+        trusted: false,
+        caller_number: Some(digits("4930")),
+        from_host: Some("from.example".into()),
+        barring: Barring { all: false, allowed: vec![], blocked: vec![digits("1900")] },
+        continue_on: vec![404, 486],
+        stop_on: vec![603],
+        causes: vec![CauseMap { status: 500, to_status: 480, to_q850: 0 }],
+        reason: true,
+    }
+}
+
+fn ring_groups(tenant: TenantId, owner: OrganizationId) -> Vec<RingGroup> {
+    vec![RingGroup {
+        id: RingGroupId(1),
+        tenant,
+        organization: owner,
+        account: AccountId(1),
+        name: "sales".into(),
+        numbers: vec![digits("491003")],
+        short: Some(digits("12")),
+        mode: RingMode::Rotating,
+        members: vec![
+            RingMember { party: RingParty::Subscriber(SubscriberId(1)), ring_s: 5 },
+            RingMember { party: RingParty::Number(digits("4420")), ring_s: 0 },
+        ],
+        overflow: Some("1001".into()),
+        enabled: true,
+    }]
+}
+
+fn dids(tenant: TenantId, owner: OrganizationId) -> Vec<Did> {
+    [
+        DidTarget::Subscriber(SubscriberId(1)),
+        DidTarget::Trunk(TrunkId(1)),
+        DidTarget::RingGroup(RingGroupId(1)),
+    ]
+    .into_iter()
+    .zip(1..)
+    .map(|(target, id)| Did {
+        id: DidId(id),
+        tenant,
+        organization: owner,
+        number: digits(&format!("49200{id}")),
+        target,
+        enabled: id != 2,
+    })
+    .collect()
+}
+
+fn trunk_logins(tenant: TenantId) -> Vec<TrunkLogin> {
+    vec![TrunkLogin {
+        id: TrunkLoginId(1),
+        tenant,
+        trunk: TrunkId(1),
+        priority: -3,
+        username: "us".into(),
+        auth_username: Some("us-auth".into()),
+        realm: Some("carrier.example".into()),
+        password: Sealed(vec![0, 1, 254, 255]),
+        register: true,
+        registrar: Some(HostPort { name: "reg.example".into(), port: 5070 }),
+        contact_user: Some("line1".into()),
+        expires_s: 600,
+        caller_number: Some(digits("4940")),
+        enabled: true,
+    }]
+}
+
+fn bans() -> Vec<Ban> {
+    vec![Ban {
+        id: BanId(1),
+        network: "2001:db8:bad::".parse().unwrap(),
+        prefix_len: 48,
+        reason: "scanner".into(),
+        from_us: 5,
+        until_us: Some(6),
+    }]
 }
 
 pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
@@ -170,6 +291,12 @@ pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
     w.insert_route(&rows.routes[0]).await.unwrap();
     w.insert_destination(&rows.destinations[0]).await.unwrap();
     w.insert_emergency(&rows.emergencies[0]).await.unwrap();
+    w.insert_ring_group(&rows.ring_groups[0]).await.unwrap();
+    for did in &rows.dids {
+        w.insert_did(did).await.unwrap();
+    }
+    w.insert_trunk_login(&rows.trunk_logins[0]).await.unwrap();
+    w.insert_ban(&rows.bans[0]).await.unwrap();
     w.log_change(Some(1), "test", "all", "created", 7).await.unwrap();
     w.commit().await.unwrap();
 }

@@ -1,0 +1,332 @@
+//! How a trunk sends us calls and takes them from us.
+
+use crate::{
+    AccountId, BanId, Barring, DigestPolicy, Digits, Ha1, PrefixEdit, TariffId, TenantId,
+    Transport, TrunkId, TrunkLoginId,
+};
+use core::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// How a trunk sends us calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ingress {
+    /// Where its requests come from.
+    pub sources: Vec<SourceMatch>,
+    /// Host names whose addresses are sources too.
+    pub hosts: Vec<HostPort>,
+    /// It registers with us, or shows these credentials with each call.
+    pub credentials: Option<TrunkCredentials>,
+    /// Who pays for them.
+    pub account: AccountId,
+    /// Prefix that its called numbers carry and that is taken off; a call without it is refused.
+    pub tech_prefix: Option<Digits>,
+    /// How its called numbers are changed before they are normalised (spec NUM-PX-01).
+    pub called: PrefixEdit,
+    /// Most calls at once from it, 0 = no limit.
+    pub calls_max: u32,
+    /// Most attempts per second from it, 0 = no limit.
+    pub cps_max: u32,
+    /// Its P-Asserted-Identity and Privacy are believed (RFC 3325, a trust domain).
+    pub trusted: bool,
+    /// What it may call.
+    pub barring: Barring,
+    /// What it is told instead, by what it would be told.
+    pub causes: Vec<CauseMap>,
+    /// Our final answers to it carry a Reason header (RFC 3326, RFC 6432).
+    pub reason: bool,
+}
+
+impl Ingress {
+    /// Calls from nowhere, paid by `account`, with nothing else set.
+    #[must_use]
+    pub fn new(account: AccountId) -> Ingress {
+        Ingress {
+            sources: Vec::new(),
+            hosts: Vec::new(),
+            credentials: None,
+            account,
+            tech_prefix: None,
+            called: PrefixEdit::default(),
+            calls_max: 0,
+            cps_max: 0,
+            trusted: true,
+            barring: Barring::default(),
+            causes: Vec::new(),
+            reason: false,
+        }
+    }
+}
+
+/// Credentials that a trunk shows us.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrunkCredentials {
+    /// Digest user name and address of record, unique per tenant among subscribers and trunks.
+    pub username: String,
+    /// `MD5(username:realm:password)`.
+    pub ha1_md5: Option<Ha1<16>>,
+    /// `SHA-256(username:realm:password)`.
+    pub ha1_sha256: Option<Ha1<32>>,
+    /// Algorithms accepted from it.
+    pub digest: DigestPolicy,
+}
+
+/// Source addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SourceMatch {
+    /// Network.
+    pub network: IpAddr,
+    /// Bits of it that count.
+    pub prefix_len: u8,
+    /// Source port, 0 = any.
+    pub port: u16,
+}
+
+impl SourceMatch {
+    /// Whether a request from `source` is meant.
+    #[must_use]
+    pub fn matches(&self, source: SocketAddr) -> bool {
+        (self.port == 0 || self.port == source.port()) && self.contains(source.ip().to_canonical())
+    }
+
+    fn contains(&self, ip: IpAddr) -> bool {
+        let (ours, theirs, width) = match (self.network.to_canonical(), ip) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                (u128::from(a.to_bits()), u128::from(b.to_bits()), 32)
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+        };
+        let host_bits = width - u32::from(self.prefix_len).min(width);
+        let mask = |bits: u128| bits.checked_shr(host_bits).unwrap_or(0);
+        mask(ours) == mask(theirs)
+    }
+}
+
+/// A host by its name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HostPort {
+    /// DNS name, lower case.
+    pub name: String,
+    /// Port, 0 = any as a source, 5060 as a target.
+    pub port: u16,
+}
+
+/// How a trunk takes calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Egress {
+    /// Tried in order, each address as one hop.
+    pub targets: Vec<EgressTarget>,
+    /// Transport to all of them.
+    pub transport: Transport,
+    /// Listener to leave by, by its place in `sip.listen`; `None` = one of the right family.
+    pub listener: Option<u8>,
+    /// The supplier's account, which we owe.
+    pub account: AccountId,
+    /// What it charges us; without one its hops cost nothing.
+    pub tariff: Option<TariffId>,
+    /// What the called number looks like to it.
+    pub called: PrefixEdit,
+    /// What the calling number looks like to it.
+    pub caller: PrefixEdit,
+    /// Most concurrent calls, 0 = no limit.
+    pub calls_max: u32,
+    /// Most attempts per second, 0 = no limit.
+    pub cps_max: u32,
+    /// Time to a final answer, seconds; 0 = the tenant's ring time.
+    pub ring_timeout_s: u32,
+    /// Time to the first provisional answer, seconds; 0 = the transaction's own time-out.
+    pub first_timeout_s: u32,
+    /// Preference among equal route targets, thousandths, larger first.
+    pub q: u16,
+    /// Which header tells it the caller's identity.
+    pub identity: IdentityHeader,
+    /// It is in our trust domain: it is told the identity of callers who hide (RFC 3325 7).
+    pub trusted: bool,
+    /// Shown as the caller in place of everybody.
+    pub caller_number: Option<Digits>,
+    /// Host in From and the identity header; `None` = ours.
+    pub from_host: Option<String>,
+    /// What it may be sent.
+    pub barring: Barring,
+    /// Statuses after which the next hop is tried; empty = the default set (source:
+    /// `reroutedisccodes`).
+    pub continue_on: Vec<u16>,
+    /// Statuses that end the hunt (source: `noreroutedisccodes`).
+    pub stop_on: Vec<u16>,
+    /// What its answers mean, by status: looked at before anything else.
+    pub causes: Vec<CauseMap>,
+    /// Our CANCEL and BYE to it carry a Reason header (RFC 3326).
+    pub reason: bool,
+}
+
+impl Egress {
+    /// Calls to nowhere, owed to `account`, over UDP, with nothing else set.
+    #[must_use]
+    pub fn new(account: AccountId) -> Egress {
+        Egress {
+            targets: Vec::new(),
+            transport: Transport::Udp,
+            listener: None,
+            account,
+            tariff: None,
+            called: PrefixEdit::default(),
+            caller: PrefixEdit::default(),
+            calls_max: 0,
+            cps_max: 0,
+            ring_timeout_s: 0,
+            first_timeout_s: 0,
+            q: 500,
+            identity: IdentityHeader::Asserted,
+            trusted: true,
+            caller_number: None,
+            from_host: None,
+            barring: Barring::default(),
+            continue_on: Vec::new(),
+            stop_on: Vec::new(),
+            causes: Vec::new(),
+            reason: false,
+        }
+    }
+}
+
+/// Where calls of a trunk go.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum EgressTarget {
+    /// An address.
+    Address(SocketAddr),
+    /// All addresses of a name, in the order of the name server.
+    Host(HostPort),
+    /// The contacts that it registered with us.
+    Registered,
+}
+
+impl From<SocketAddr> for EgressTarget {
+    fn from(address: SocketAddr) -> EgressTarget {
+        EgressTarget::Address(address)
+    }
+}
+
+impl fmt::Display for EgressTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EgressTarget::Address(address) => address.fmt(f),
+            EgressTarget::Host(HostPort { name, port: 0 }) => f.write_str(name),
+            EgressTarget::Host(HostPort { name, port }) => write!(f, "{name}:{port}"),
+            EgressTarget::Registered => f.write_str("registered"),
+        }
+    }
+}
+
+/// Headers that carry the caller's identity to a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum IdentityHeader {
+    /// None beside From.
+    None,
+    /// P-Asserted-Identity (RFC 3325).
+    Asserted,
+    /// P-Preferred-Identity (RFC 3325): the peer decides.
+    Preferred,
+    /// Remote-Party-ID, for peers that know nothing newer.
+    RemoteParty,
+}
+
+/// One status read as another (source: `changediscreasonN`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct CauseMap {
+    /// SIP status, 400 to 699.
+    pub status: u16,
+    /// SIP status instead, 400 to 699.
+    pub to_status: u16,
+    /// Q.850 value instead, 0 = that of the new status (RFC 3398).
+    pub to_q850: u8,
+}
+
+/// Credentials that we show to a carrier (spec USER-PROXYACC-01).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrunkLogin {
+    /// Identity.
+    pub id: TrunkLoginId,
+    /// Tenant.
+    pub tenant: TenantId,
+    /// The carrier's trunk.
+    pub trunk: TrunkId,
+    /// Larger is used first; equals take turns.
+    pub priority: i32,
+    /// User part of our address of record.
+    pub username: String,
+    /// User name in credentials; `None` = `username`.
+    pub auth_username: Option<String>,
+    /// Realm that we answer; `None` = whichever asks.
+    pub realm: Option<String>,
+    /// Password, sealed under this host's key.
+    pub password: Sealed,
+    /// We register, so that it can reach us.
+    pub register: bool,
+    /// Where we register; `None` = the trunk's first target.
+    pub registrar: Option<HostPort>,
+    /// User part of our Contact; `None` = `username`.
+    pub contact_user: Option<String>,
+    /// Expiry that we ask for, seconds.
+    pub expires_s: u32,
+    /// Shown as the caller of calls with this login; `None` = the real caller.
+    pub caller_number: Option<Digits>,
+    /// In use.
+    pub enabled: bool,
+}
+
+/// A secret under the host's key: it can be stored and backed up, and never prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(..)")
+    }
+}
+
+/// A network that we do not talk to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ban {
+    /// Identity.
+    pub id: BanId,
+    /// Network.
+    pub network: IpAddr,
+    /// Bits of it that count.
+    pub prefix_len: u8,
+    /// Why, for people.
+    pub reason: String,
+    /// When it was made.
+    pub from_us: i64,
+    /// When it ends; `None` = never.
+    pub until_us: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(network: &str, prefix_len: u8, port: u16, source: &str, expect: bool) {
+        let m = SourceMatch { network: network.parse().unwrap(), prefix_len, port };
+        assert_eq!(m.matches(source.parse().unwrap()), expect, "{network}/{prefix_len} {source}");
+    }
+
+    #[test]
+    fn sources() {
+        check("127.0.0.1", 32, 5090, "127.0.0.1:5090", true);
+        check("127.0.0.1", 32, 5090, "127.0.0.1:5091", false);
+        check("127.0.0.1", 32, 0, "127.0.0.1:5091", true);
+        check("10.1.0.0", 16, 0, "10.1.255.3:1", true);
+        check("10.1.0.0", 16, 0, "10.2.0.0:1", false);
+        check("10.1.0.0", 0, 0, "99.2.0.0:1", true);
+        check("10.1.0.0", 99, 0, "10.1.0.0:1", true);
+        check("10.1.0.0", 32, 0, "[::ffff:10.1.0.0]:1", true);
+        check("2001:db8::", 32, 0, "[2001:db8:1::2]:5060", true);
+        check("2001:db8::", 32, 0, "[2001:db9:1::2]:5060", false);
+        check("::", 0, 0, "10.1.0.0:1", false);
+    }
+
+    #[test]
+    fn sealed_secrets_do_not_print() {
+        assert_eq!(format!("{:?}", Sealed(b"secret".to_vec())), "Sealed(..)");
+    }
+}

@@ -1,0 +1,300 @@
+//! The facets of a trunk. What an older release did not write has the default of `new`.
+
+use super::feature::BarringJson;
+use super::{BadJson, DIGESTS, PrefixEditJson, digits, ha1_of, hex_of, word};
+use crate::column::word_of;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+use strowger_model::{
+    AccountId, CauseMap, Egress, EgressTarget, HostPort, IdentityHeader, Ingress, PrefixEdit,
+    SourceMatch, TariffId, Transport, TrunkCredentials,
+};
+
+/// Transports by their word.
+pub(crate) const TRANSPORTS: [(&str, Transport); 5] = [
+    ("udp", Transport::Udp),
+    ("tcp", Transport::Tcp),
+    ("tls", Transport::Tls),
+    ("ws", Transport::Ws),
+    ("wss", Transport::Wss),
+];
+
+const IDENTITY_HEADERS: [(&str, IdentityHeader); 4] = [
+    ("none", IdentityHeader::None),
+    ("asserted", IdentityHeader::Asserted),
+    ("preferred", IdentityHeader::Preferred),
+    ("remote-party", IdentityHeader::RemoteParty),
+];
+
+#[derive(Serialize, Deserialize)]
+struct SourceJson {
+    network: IpAddr,
+    prefix_len: u8,
+    port: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HostJson {
+    name: String,
+    port: u16,
+}
+
+impl From<&HostPort> for HostJson {
+    fn from(host: &HostPort) -> Self {
+        HostJson { name: host.name.clone(), port: host.port }
+    }
+}
+
+impl From<HostJson> for HostPort {
+    fn from(json: HostJson) -> Self {
+        HostPort { name: json.name, port: json.port }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct CredentialsJson {
+    username: String,
+    ha1_md5: Option<String>,
+    ha1_sha256: Option<String>,
+    digest: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CauseJson {
+    status: u16,
+    to_status: u16,
+    to_q850: u8,
+}
+
+fn causes_json(causes: &[CauseMap]) -> Vec<CauseJson> {
+    let json =
+        |m: &CauseMap| CauseJson { status: m.status, to_status: m.to_status, to_q850: m.to_q850 };
+    causes.iter().map(json).collect()
+}
+
+fn causes(json: Vec<CauseJson>) -> Vec<CauseMap> {
+    let map =
+        |m: CauseJson| CauseMap { status: m.status, to_status: m.to_status, to_q850: m.to_q850 };
+    json.into_iter().map(map).collect()
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct IngressJson {
+    sources: Vec<SourceJson>,
+    #[serde(default)]
+    hosts: Vec<HostJson>,
+    credentials: Option<CredentialsJson>,
+    account: i64,
+    tech_prefix: Option<String>,
+    called: Option<PrefixEditJson>,
+    #[serde(default)]
+    calls_max: u32,
+    #[serde(default)]
+    cps_max: u32,
+    #[serde(default = "yes")]
+    trusted: bool,
+    #[serde(default)]
+    barring: BarringJson,
+    #[serde(default)]
+    causes: Vec<CauseJson>,
+    #[serde(default)]
+    reason: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl From<&TrunkCredentials> for CredentialsJson {
+    fn from(credentials: &TrunkCredentials) -> Self {
+        CredentialsJson {
+            username: credentials.username.clone(),
+            ha1_md5: credentials.ha1_md5.map(|h| hex_of(&h.0)),
+            ha1_sha256: credentials.ha1_sha256.map(|h| hex_of(&h.0)),
+            digest: word_of(&DIGESTS, credentials.digest).to_owned(),
+        }
+    }
+}
+
+impl TryFrom<CredentialsJson> for TrunkCredentials {
+    type Error = BadJson;
+    fn try_from(json: CredentialsJson) -> Result<Self, BadJson> {
+        let md5 = json.ha1_md5.map(|text| ha1_of(&text).ok_or(BadJson));
+        let sha256 = json.ha1_sha256.map(|text| ha1_of(&text).ok_or(BadJson));
+        Ok(TrunkCredentials {
+            username: json.username,
+            ha1_md5: md5.transpose()?,
+            ha1_sha256: sha256.transpose()?,
+            digest: word(&DIGESTS, &json.digest)?,
+        })
+    }
+}
+
+impl From<&Ingress> for IngressJson {
+    fn from(ingress: &Ingress) -> Self {
+        let sources = ingress.sources.iter().map(|s| SourceJson {
+            network: s.network,
+            prefix_len: s.prefix_len,
+            port: s.port,
+        });
+        IngressJson {
+            sources: sources.collect(),
+            hosts: ingress.hosts.iter().map(HostJson::from).collect(),
+            credentials: ingress.credentials.as_ref().map(CredentialsJson::from),
+            account: ingress.account.0,
+            tech_prefix: ingress.tech_prefix.map(|p| p.as_str().to_owned()),
+            called: Some((&ingress.called).into()),
+            calls_max: ingress.calls_max,
+            cps_max: ingress.cps_max,
+            trusted: ingress.trusted,
+            barring: (&ingress.barring).into(),
+            causes: causes_json(&ingress.causes),
+            reason: ingress.reason,
+        }
+    }
+}
+
+impl TryFrom<IngressJson> for Ingress {
+    type Error = BadJson;
+    fn try_from(json: IngressJson) -> Result<Self, BadJson> {
+        let sources = json.sources.into_iter().map(|s| SourceMatch {
+            network: s.network,
+            prefix_len: s.prefix_len,
+            port: s.port,
+        });
+        Ok(Ingress {
+            sources: sources.collect(),
+            hosts: json.hosts.into_iter().map(HostPort::from).collect(),
+            credentials: json.credentials.map(TrunkCredentials::try_from).transpose()?,
+            account: AccountId(json.account),
+            tech_prefix: json.tech_prefix.as_deref().map(digits).transpose()?,
+            called: json.called.map(PrefixEdit::from).unwrap_or_default(),
+            calls_max: json.calls_max,
+            cps_max: json.cps_max,
+            trusted: json.trusted,
+            barring: json.barring.try_into()?,
+            causes: causes(json.causes),
+            reason: json.reason,
+        })
+    }
+}
+
+/// A bare address is an address; a name or the registered contacts are a structure.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum TargetJson {
+    Address(SocketAddr),
+    Host { host: String, port: u16 },
+    Registered { registered: bool },
+}
+
+impl From<&EgressTarget> for TargetJson {
+    fn from(target: &EgressTarget) -> Self {
+        match target {
+            EgressTarget::Address(address) => TargetJson::Address(*address),
+            EgressTarget::Host(host) => {
+                TargetJson::Host { host: host.name.clone(), port: host.port }
+            }
+            EgressTarget::Registered => TargetJson::Registered { registered: true },
+        }
+    }
+}
+
+impl From<TargetJson> for EgressTarget {
+    fn from(json: TargetJson) -> Self {
+        match json {
+            TargetJson::Address(address) => EgressTarget::Address(address),
+            TargetJson::Host { host, port } => EgressTarget::Host(HostPort { name: host, port }),
+            TargetJson::Registered { .. } => EgressTarget::Registered,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct EgressJson {
+    targets: Vec<TargetJson>,
+    transport: String,
+    listener: Option<u8>,
+    account: i64,
+    tariff: Option<i64>,
+    called: PrefixEditJson,
+    caller: PrefixEditJson,
+    calls_max: u32,
+    cps_max: u32,
+    ring_timeout_s: u32,
+    first_timeout_s: u32,
+    q: u16,
+    identity: Option<String>,
+    #[serde(default = "yes")]
+    trusted: bool,
+    caller_number: Option<String>,
+    from_host: Option<String>,
+    #[serde(default)]
+    barring: BarringJson,
+    #[serde(default)]
+    continue_on: Vec<u16>,
+    #[serde(default)]
+    stop_on: Vec<u16>,
+    #[serde(default)]
+    causes: Vec<CauseJson>,
+    #[serde(default)]
+    reason: bool,
+}
+
+impl From<&Egress> for EgressJson {
+    fn from(egress: &Egress) -> Self {
+        EgressJson {
+            targets: egress.targets.iter().map(TargetJson::from).collect(),
+            transport: word_of(&TRANSPORTS, egress.transport).to_owned(),
+            listener: egress.listener,
+            account: egress.account.0,
+            tariff: egress.tariff.map(|t| t.0),
+            called: (&egress.called).into(),
+            caller: (&egress.caller).into(),
+            calls_max: egress.calls_max,
+            cps_max: egress.cps_max,
+            ring_timeout_s: egress.ring_timeout_s,
+            first_timeout_s: egress.first_timeout_s,
+            q: egress.q,
+            identity: Some(word_of(&IDENTITY_HEADERS, egress.identity).to_owned()),
+            trusted: egress.trusted,
+            caller_number: egress.caller_number.map(|n| n.as_str().to_owned()),
+            from_host: egress.from_host.clone(),
+            barring: (&egress.barring).into(),
+            continue_on: egress.continue_on.clone(),
+            stop_on: egress.stop_on.clone(),
+            causes: causes_json(&egress.causes),
+            reason: egress.reason,
+        }
+    }
+}
+
+impl TryFrom<EgressJson> for Egress {
+    type Error = BadJson;
+    fn try_from(json: EgressJson) -> Result<Self, BadJson> {
+        let identity = json.identity.as_deref().map(|text| word(&IDENTITY_HEADERS, text));
+        Ok(Egress {
+            targets: json.targets.into_iter().map(EgressTarget::from).collect(),
+            transport: word(&TRANSPORTS, &json.transport)?,
+            listener: json.listener,
+            account: AccountId(json.account),
+            tariff: json.tariff.map(TariffId),
+            called: json.called.into(),
+            caller: json.caller.into(),
+            calls_max: json.calls_max,
+            cps_max: json.cps_max,
+            ring_timeout_s: json.ring_timeout_s,
+            first_timeout_s: json.first_timeout_s,
+            q: json.q,
+            identity: identity.transpose()?.unwrap_or(IdentityHeader::Asserted),
+            trusted: json.trusted,
+            caller_number: json.caller_number.as_deref().map(digits).transpose()?,
+            from_host: json.from_host,
+            barring: json.barring.try_into()?,
+            continue_on: json.continue_on,
+            stop_on: json.stop_on,
+            causes: causes(json.causes),
+            reason: json.reason,
+        })
+    }
+}
