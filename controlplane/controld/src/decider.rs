@@ -163,6 +163,7 @@ impl Decider {
             if session.as_ref().is_some_and(|s| s.link.has_ended()) {
                 warn!("the dataplane is gone");
                 session = None;
+                self.office.dataplane_lost();
                 self.unlink();
             }
             if session.is_none() && now >= next_try {
@@ -244,6 +245,7 @@ impl Decider {
         if sent.and_then(|()| session.down.send(&edge.to_bytes())).is_ok() {
             let life = (table.setup().boot_id, table.epoch());
             session.greeted = true;
+            self.office.greeted();
             if self.last_life.replace(life).is_some_and(|last| last != life) {
                 let shard = table.setup().seg;
                 // The table first: a call that is not in it has its record before the mark.
@@ -316,6 +318,9 @@ impl Decider {
         {
             self.edge.changed();
         }
+        if let Some(session) = session.as_deref_mut().filter(|s| s.greeted) {
+            self.tell_upstreams(session);
+        }
         while let Some(output) = self.office.poll_output() {
             match output {
                 Output::Down(down) => {
@@ -338,6 +343,16 @@ impl Decider {
                 Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),
                 Output::Verb(result) => info!(id = result.id.0, outcome = ?result.outcome, "verb"),
                 Output::Turned(turned) => info!(count = turned.count, "strangers turned away"),
+            }
+        }
+    }
+
+    /// Orders about registrations at carriers; what finds no room is told later.
+    fn tell_upstreams(&mut self, session: &mut Session) {
+        while let Some(order) = self.office.next_upstream() {
+            let frame = Down::Upstream(Box::new(order.clone())).to_bytes();
+            if session.down.send(&frame).is_err() {
+                return self.office.upstream_unsent(&order);
             }
         }
     }

@@ -28,8 +28,8 @@ pub struct EdgeSettings {
 #[must_use]
 pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     let tenant = world.tenant(settings.tenant)?;
-    let mut known: Vec<EdgeSource> =
-        world.trunks().filter(|trunk| trunk.enabled).flat_map(trunk_sources).collect();
+    let trunks = world.trunks().filter(|trunk| trunk.enabled);
+    let mut known: Vec<EdgeSource> = trunks.flat_map(|trunk| trunk_sources(world, trunk)).collect();
     // First match wins, so the narrower source comes first.
     known.sort_by_key(|s| (Reverse((s.prefix_len, s.port != 0)), s.network, s.port));
     known.dedup_by(|later, first| {
@@ -53,9 +53,10 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     Some((edge, left_out))
 }
 
-fn trunk_sources(trunk: &Trunk) -> Vec<EdgeSource> {
-    let sources = trunk.ingress.iter().flat_map(|ingress| &ingress.sources);
+fn trunk_sources(world: &World, trunk: &Trunk) -> Vec<EdgeSource> {
+    let sources = world.trunk_sources(trunk);
     sources
+        .into_iter()
         .map(|m| EdgeSource {
             network: m.network.to_canonical(),
             prefix_len: m.prefix_len,

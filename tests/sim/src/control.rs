@@ -288,7 +288,12 @@ impl Control {
             },
             Up::Started(_) => Some(Step::StartedTaken),
             Up::Abandoned(_) => Some(Step::AbandonedTaken),
-            Up::Journal(_) | Up::Verb(_) | Up::Live(_) | Up::Turned(_) | Up::Counters(_) => None,
+            Up::Journal(_)
+            | Up::Verb(_)
+            | Up::Live(_)
+            | Up::Turned(_)
+            | Up::Counters(_)
+            | Up::Upstream(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         let started = if let Up::Started(started) = &up { Some(started.ask) } else { None };

@@ -13,10 +13,8 @@ use crate::world::World;
 use std::net::SocketAddr;
 use strowger_billing::{Hop, Terms};
 use strowger_link::siphash::{Key, siphash24};
-use strowger_link::{Branch, Gauge, HOPS_MAX, PartyRef, Stage, Target, Transport};
-use strowger_model::{
-    Digits, Egress, EgressTarget, Exchange, Route, RouteTarget, Tenant, Trunk, TrunkId,
-};
+use strowger_link::{AskId, Branch, Gauge, HOPS_MAX, PartyRef, Stage, Target, Transport};
+use strowger_model::{Digits, Egress, Exchange, Route, RouteTarget, Tenant, Trunk, TrunkId};
 
 /// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
 const TIER: i32 = 100;
@@ -138,7 +136,7 @@ impl<'a> Attempt<'a> {
         let Some(organization) = account.map(|account| account.organization) else {
             return self.note(Step::HopClosed { trunk: trunk.id.0 });
         };
-        for (address, target) in (0i64..).zip(addresses(egress)) {
+        for (address, (target, host)) in (0i64..).zip(self.world.egress_addresses(egress)) {
             if way.hops.len() >= HOPS_MAX {
                 return self.note(Step::HopBeyond { trunk: trunk.id.0 });
             }
@@ -147,10 +145,13 @@ impl<'a> Attempt<'a> {
             way.hops.push(Hop { trunk: trunk.id, account: egress.account, organization, terms });
             let asked = self.ask.hints.listener;
             let listener = self.world.listener(asked, wire_transport(egress.transport));
-            let hop_address = HopAddress { trunk, egress, address: target, listener };
+            let hop_address = HopAddress { trunk, egress, address: target, host, listener };
             let mut branch = hop_branch(&hop_address, sender.tenant, number);
             branch.hop = hop;
             self.shown_outside(sender, egress).onto(&mut branch);
+            if let Some(login) = self.world.login(trunk.id, self.ask.id) {
+                login.onto(&mut branch);
+            }
             way.stages.push(Stage { branches: vec![branch] });
         }
     }
@@ -176,10 +177,10 @@ impl<'a> Attempt<'a> {
 
 /// A branch to one address of a trunk, with no caller yet.
 fn hop_branch(hop: &HopAddress<'_>, tenant: &Tenant, number: Digits) -> Branch {
-    let HopAddress { trunk, egress, address, listener } = *hop;
+    let HopAddress { trunk, egress, address, ref host, listener } = *hop;
     let dialed = egress.called.apply(number.as_str());
     let transport = wire_transport(egress.transport);
-    let uri = format!("sip:{}@{address}{}", escape_user(&dialed), parameter(transport));
+    let uri = format!("sip:{}@{host}{}", escape_user(&dialed), parameter(transport));
     let target = Target { uri, address, transport, flow: 0, routes: Vec::new() };
     let mut branch = blank_branch(target, listener, media_policy(tenant, false));
     branch.dialed = dialed;
@@ -190,19 +191,13 @@ fn hop_branch(hop: &HopAddress<'_>, tenant: &Tenant, number: Digits) -> Branch {
     branch
 }
 
-/// The addresses of a trunk that are known as they are.
-fn addresses(egress: &Egress) -> impl Iterator<Item = SocketAddr> {
-    egress.targets.iter().filter_map(|target| match target {
-        EgressTarget::Address(address) => Some(*address),
-        EgressTarget::Host(_) | EgressTarget::Registered => None,
-    })
-}
-
 /// One address of a trunk and the listener to leave by.
 struct HopAddress<'a> {
     trunk: &'a Trunk,
     egress: &'a Egress,
     address: SocketAddr,
+    /// As the Request-URI names it.
+    host: String,
     listener: u8,
 }
 
@@ -225,13 +220,16 @@ pub(crate) fn emergency_branches(
 ) -> Vec<Branch> {
     let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
         let listener = world.listener(0, wire_transport(egress.transport));
-        let hop = move |address: SocketAddr| HopAddress { trunk, egress, address, listener };
-        addresses(egress).map(hop)
+        let hop = move |(address, host)| HopAddress { trunk, egress, address, host, listener };
+        world.egress_addresses(egress).into_iter().map(hop)
     });
     hops.take(HOPS_MAX)
         .map(|hop| {
             let mut branch = hop_branch(&hop, tenant, number);
             branch.gauges.clear();
+            if let Some(login) = world.login(hop.trunk.id, AskId(0)) {
+                login.onto(&mut branch);
+            }
             branch
         })
         .collect()

@@ -19,9 +19,9 @@ pub(super) fn output_text(output: &Output, show_live: bool) -> Option<String> {
             format!("live {} {:?}", letter(live.leg.leg), live.state).to_lowercase()
         }
         Output::Up(Up::Live(_)) => return None,
-        Output::Up(Up::Ask(_) | Up::Journal(_) | Up::Turned(_) | Up::Counters(_)) => {
-            panic!("{output:?}")
-        }
+        Output::Up(
+            Up::Ask(_) | Up::Journal(_) | Up::Turned(_) | Up::Counters(_) | Up::Upstream(_),
+        ) => panic!("{output:?}"),
         Output::Ask(ask) => ask_text(ask),
         Output::Leg { leg, command } => format!("{}< {}", letter(leg.leg), command_text(command)),
     })
