@@ -5,6 +5,7 @@ use crate::json::{
     BadJson, BarringJson, DIGESTS, EgressJson, ForwardJson, IdentityJson, IngressJson, MemberJson,
     NormalisationJson, bytes_of, ha1_of, hex_of,
 };
+use crate::tariff::rates_in_force;
 use crate::{Reader, StoreError, Tried, Writer};
 use std::collections::BTreeMap;
 use strowger_model::{
@@ -102,7 +103,7 @@ impl Reader {
             subscribers: all!("subscribers", "id", subscriber),
             trunks: all!("trunks", "id", trunk),
             tariffs: all!("tariffs", "id", tariff),
-            rates: all!("rates", "id", rate),
+            rates: rates_in_force(&mut tx, None).await?,
             routes: all!("routes", "id", route),
             destinations: all!("destinations", "tenant_id, prefix", destination),
             emergencies: all!("emergencies", "tenant_id, number", emergency),
@@ -337,7 +338,7 @@ fn tariff(c: &Columns<'_>) -> Result<Tariff, StoreError> {
     })
 }
 
-fn rate(c: &Columns<'_>) -> Result<Rate, StoreError> {
+pub(crate) fn rate(c: &Columns<'_>) -> Result<Rate, StoreError> {
     Ok(Rate {
         id: RateId(c.int("id")?),
         tariff: TariffId(c.int("tariff_id")?),
@@ -564,16 +565,29 @@ impl Writer<'_> {
         )
     }
 
-    /// Writes a new rate.
+    /// Writes a new rate of the first revision of its tariff.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn insert_rate(&mut self, r: &Rate) -> Result<(), StoreError> {
+        self.insert_revised_rate(r, 1, false).await
+    }
+
+    /// Writes a new rate of a revision; a removed one says that its prefix has no price.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_revised_rate(
+        &mut self,
+        r: &Rate,
+        revision: u32,
+        removed: bool,
+    ) -> Result<(), StoreError> {
         insert!(
             self,
             "INSERT INTO rates (id, tariff_id, prefix, price, step_s, minimum_s, free_s, \
-             free_after_s, connection_fee, from_us, until_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             free_after_s, connection_fee, from_us, until_us, revision, removed) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             r.id.0,
             r.tariff.0,
             r.prefix.as_str(),
@@ -585,6 +599,8 @@ impl Writer<'_> {
             r.connection_fee.0,
             r.from_us,
             r.until_us,
+            i64::from(revision),
+            i64::from(removed),
         )
     }
 

@@ -28,6 +28,7 @@ mod memory;
 mod money;
 mod open;
 mod place;
+mod tariff;
 mod token;
 mod usage;
 

@@ -10,3 +10,4 @@ mod roundtrip;
 mod rows;
 mod sample;
 mod schema;
+mod tariff;
