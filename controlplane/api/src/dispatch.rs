@@ -1,6 +1,8 @@
-//! One request: bounds, token, method, permission, parameters, answer; in this order.
+//! One request: bounds, token, method, permission, rule, parameters, answer; in this order.
 
-use crate::limits::{BODY_BYTES_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX};
+use crate::limits::{
+    AGENT_CHARS_MAX, BODY_BYTES_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX,
+};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reply::Answer;
@@ -11,7 +13,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::response::Response;
 use axum::routing::any;
 use std::future::poll_fn;
@@ -19,20 +21,36 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use strowger_store::Actor;
 
 /// Where a connection came from; put into each of its requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// What an endpoint gets that asks for a token.
+/// What an endpoint gets that asks for a token, or that strangers log in at.
 pub(crate) struct Context {
     pub(crate) api: Arc<Shared>,
     pub(crate) caller: Caller,
     pub(crate) query: Query,
-    id: Option<i128>,
-    /// What stands in `Idempotency-Key`, where the endpoint takes a body.
+    /// Where the request came from.
+    pub(crate) source: IpAddr,
+    /// What the program says that it is; empty when it does not.
+    pub(crate) agent: String,
+    /// Number of the request, for logs and the change log.
+    request: String,
+    /// The variable parts of the path, by name.
+    path: Vec<(String, Segment)>,
+    /// What stands in `Idempotency-Key`, where the endpoint takes one.
     key: Option<String>,
+    /// What stands in `If-Match`, where the endpoint takes a version.
+    version: Option<String>,
     body: Vec<u8>,
+}
+
+/// A variable part of a path: `{name}` is a word, every other an integer.
+enum Segment {
+    Id(i128),
+    Word(String),
 }
 
 impl Context {
@@ -41,7 +59,45 @@ impl Context {
     /// # Errors
     /// 404 when it does not fit: nothing has such an id.
     pub(crate) fn id<T: TryFrom<i128>>(&self) -> Result<T, Problem> {
-        self.id.and_then(|id| T::try_from(id).ok()).ok_or_else(Problem::not_found)
+        self.number("id")
+    }
+
+    /// The integer of the path with this name, for paths with several.
+    ///
+    /// # Errors
+    /// 404 when it does not fit: nothing has such a number.
+    pub(crate) fn number<T: TryFrom<i128>>(&self, name: &str) -> Result<T, Problem> {
+        let number = self.path.iter().find_map(|(known, segment)| match segment {
+            Segment::Id(id) if known == name => Some(*id),
+            Segment::Id(_) | Segment::Word(_) => None,
+        });
+        number.and_then(|id| T::try_from(id).ok()).ok_or_else(Problem::not_found)
+    }
+
+    /// The word `{name}` of the path; empty when the path has none.
+    pub(crate) fn word(&self) -> &str {
+        let word = self.path.iter().find_map(|(_, segment)| match segment {
+            Segment::Word(word) => Some(word.as_str()),
+            Segment::Id(_) => None,
+        });
+        word.unwrap_or_default()
+    }
+
+    /// Who acts, for the change log.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            name: self.caller.name.clone(),
+            on_behalf: self.caller.on_behalf.clone(),
+            request: self.request.clone(),
+        }
+    }
+
+    /// The version that the client means: what an `ETag` said, without its quotes.
+    ///
+    /// # Errors
+    /// A problem that names the header.
+    pub(crate) fn version(&self) -> Result<&str, Problem> {
+        self.version.as_deref().ok_or_else(|| Problem::field(VERSION, "must stand there once"))
     }
 
     /// The client's key of this request.
@@ -82,12 +138,16 @@ async fn respond(
     request: Request,
 ) -> Response {
     let limit = Duration::from_millis(REQUEST_MS_MAX);
-    let outcome = tokio::time::timeout(limit, answer(&api, &endpoints, request)).await;
-    let answer = match outcome {
+    let number = api.request_number();
+    let outcome = tokio::time::timeout(limit, answer(&api, &endpoints, request, &number)).await;
+    let mut answer = match outcome {
         Ok(Ok(answer)) => answer,
         Ok(Err(problem)) => problem.into(),
         Err(_) => Problem::too_slow().into(),
     };
+    if let Ok(number) = HeaderValue::from_str(&number) {
+        answer.headers.push((HeaderName::from_static("x-request-id"), number));
+    }
     api.counts.answered(answer.status);
     response(answer)
 }
@@ -99,7 +159,7 @@ fn response(answer: Answer) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.media));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some((name, value)) = answer.header {
+    for (name, value) in answer.headers {
         headers.insert(name, value);
     }
     response
@@ -109,6 +169,7 @@ async fn answer(
     api: &Arc<Shared>,
     endpoints: &[&'static Endpoint],
     request: Request,
+    number: &str,
 ) -> Result<Answer, Problem> {
     let (mut parts, body) = request.into_parts();
     check_head(&parts)?;
@@ -118,26 +179,48 @@ async fn answer(
         false => None,
     };
     let Some(endpoint) = endpoint else { return Err(not_here(endpoints)) };
-    if let (Some(caller), Access::Local(permission, _) | Access::Token(permission, _)) =
-        (&caller, &endpoint.access)
-    {
-        caller.must(*permission)?;
-    }
-    let id = path_id(endpoint, &mut parts).await?;
+    admit(caller.as_ref(), &endpoint.access)?;
+    let path = segments(endpoint, &mut parts).await?;
     let query = Query::parse(parts.uri.query().unwrap_or_default(), endpoint.parameters)?;
     let takes_body = endpoint.body.is_some();
-    let key = if takes_body { Some(read_key(&parts.headers)?) } else { None };
+    let key = if endpoint.needs_key { Some(read_key(&parts.headers)?) } else { None };
+    let needs_version = endpoint.verb.needs_version();
+    let version = if needs_version { Some(read_version(&parts.headers)?) } else { None };
     let body = read_body(&parts, body).await?;
     if !takes_body && !body.is_empty() {
         return Err(Problem::field("body", "this endpoint takes none"));
     }
+    let (source, agent) = (source(&parts), agent(&parts.headers));
+    let (api, request) = (api.clone(), number.to_owned());
+    let context = |caller| {
+        let api = api.clone();
+        Context { api, caller, query, source, agent, request, path, key, version, body }
+    };
     match (&endpoint.access, caller) {
-        (Access::Open(run) | Access::Local(_, run), _) => run(api.clone()).await,
-        (Access::Token(_, run), Some(caller)) => {
-            run(Context { api: api.clone(), caller, query, id, key, body }).await
-        }
+        (Access::Open(run) | Access::Local(_, run), _) => run(api).await,
+        (Access::Stranger(run), _) => run(context(Caller::stranger())).await,
+        (Access::Token(_, _, run), Some(caller)) => run(context(caller)).await,
         (Access::Token(..), None) => Err(Problem::unauthorized()),
     }
+}
+
+/// Whether the caller comes in: permission, then rule.
+fn admit(caller: Option<&Caller>, access: &Access) -> Result<(), Problem> {
+    let Some(caller) = caller else { return Ok(()) };
+    match access {
+        Access::Open(_) | Access::Stranger(_) => Ok(()),
+        Access::Local(permission, _) => caller.must(*permission),
+        Access::Token(permission, rule, _) => {
+            caller.must(*permission)?;
+            if rule.admits(caller.scope) { Ok(()) } else { Err(Problem::too_narrow(*rule)) }
+        }
+    }
+}
+
+/// What a program says that it is, cut to its bound.
+fn agent(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    agent.unwrap_or_default().chars().take(AGENT_CHARS_MAX).collect()
 }
 
 fn check_head(parts: &Parts) -> Result<(), Problem> {
@@ -156,7 +239,7 @@ fn check_head(parts: &Parts) -> Result<(), Problem> {
 /// An unknown path or method below the root asks for a token, so that strangers learn nothing.
 fn needs_token(api: &Shared, endpoint: Option<&Endpoint>, path: &str) -> bool {
     match endpoint.map(|endpoint| &endpoint.access) {
-        Some(Access::Open(_)) => false,
+        Some(Access::Open(_) | Access::Stranger(_)) => false,
         Some(Access::Local(..)) => !api.is_loopback,
         Some(Access::Token(..)) => true,
         None => {
@@ -180,20 +263,49 @@ fn not_here(endpoints: &[&'static Endpoint]) -> Problem {
     Problem::method(allow.join(", "))
 }
 
-/// Reads `{id}`: an integer, whether or not anything has it.
-async fn path_id(endpoint: &Endpoint, parts: &mut Parts) -> Result<Option<i128>, Problem> {
-    if !endpoint.path.contains("{id}") {
-        return Ok(None);
+/// Reads the variable parts: integers, whether or not anything has them, and the word `{name}`.
+async fn segments(
+    endpoint: &Endpoint,
+    parts: &mut Parts,
+) -> Result<Vec<(String, Segment)>, Problem> {
+    if !endpoint.path.contains('{') {
+        return Ok(Vec::new());
     }
-    let wrong = || Problem::field("id", "is not an id");
-    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| wrong())?;
-    let text = params.iter().find(|(name, _)| *name == "id").map(|(_, text)| text);
-    let text = text.filter(|text| !text.starts_with('+') && text.len() <= ID_LEN_MAX);
-    text.and_then(|text| text.parse().ok()).map(Some).ok_or_else(wrong)
+    let wrong = |name: &str| Problem::field(name, "is not an id");
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| wrong("id"))?;
+    let mut segments = Vec::new();
+    for (name, text) in &params {
+        let segment = if name == "name" {
+            let fits = text.len() <= WORD_LEN_MAX;
+            fits.then(|| Segment::Word(text.to_owned())).ok_or_else(Problem::not_found)?
+        } else {
+            let fits = !text.starts_with('+') && text.len() <= ID_LEN_MAX;
+            let id = fits.then(|| text.parse().ok()).flatten();
+            id.map(Segment::Id).ok_or_else(|| wrong(name))?
+        };
+        segments.push((name.to_owned(), segment));
+    }
+    Ok(segments)
 }
 
 /// Longest id as text.
 const ID_LEN_MAX: usize = 20;
+
+/// Longest word of a path.
+const WORD_LEN_MAX: usize = 64;
+
+/// The header that says which version a change is meant for (RFC 9110 section 13.1.1).
+pub(crate) const VERSION: &str = "If-Match";
+
+/// Reads the version: one strong entity tag, which `GET` gave as `ETag`.
+fn read_version(headers: &HeaderMap) -> Result<String, Problem> {
+    let mut values = headers.get_all(VERSION).iter();
+    let Some(value) = values.next() else { return Err(Problem::needs_version()) };
+    let tag = value.to_str().ok().filter(|_| values.next().is_none());
+    let tag = tag.and_then(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"'));
+    let tag = tag.filter(|tag| tag.len() <= KEY_BYTES_MAX && !tag.contains('"'));
+    tag.map(str::to_owned).ok_or_else(|| Problem::field(VERSION, "is not one strong entity tag"))
+}
 
 /// The header that makes a request that is sent twice count once.
 pub(crate) const KEY: &str = "Idempotency-Key";

@@ -33,6 +33,10 @@ pub const REASON_CHARS_MAX: usize = 500;
 pub const NAME_CHARS_MAX: usize = 100;
 /// Longest decimal number of an amount, octets.
 pub(crate) const DECIMAL_BYTES_MAX: usize = 32;
+/// Most characters kept of a User-Agent.
+pub(crate) const AGENT_CHARS_MAX: usize = 200;
+/// How often it is written down that a session is used, microseconds.
+pub(crate) const SESSION_TOUCH_US: i64 = 60_000_000;
 /// Longest token, octets.
 pub(crate) const TOKEN_BYTES_MAX: usize = 256;
 /// Wrong tokens of one source in a minute; then it is answered 429.

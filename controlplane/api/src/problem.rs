@@ -1,9 +1,11 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457).
 
 use crate::Unavailable;
+use crate::dispatch::VERSION;
 use crate::limits::{BODY_BYTES_MAX, NAME_SHOWN_MAX, URI_BYTES_MAX};
 use crate::permission::Permission;
 use crate::reply::Answer;
+use crate::table::Rule;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -77,6 +79,36 @@ impl Problem {
     /// The token is good, its role is too small.
     pub(crate) fn forbidden(permission: Permission) -> Problem {
         Problem::new(StatusCode::FORBIDDEN).detail(format!("needs {}", permission.0))
+    }
+
+    /// The permission is there, the scope is too small.
+    pub(crate) fn too_narrow(rule: Rule) -> Problem {
+        let needs = match rule {
+            Rule::Host => "only those who see the whole host may",
+            Rule::Tenant | Rule::Rows | Rule::Caller => "only those who see a whole tenant may",
+        };
+        Problem::new(StatusCode::FORBIDDEN).detail(needs)
+    }
+
+    /// The permission is there, but not for this.
+    pub(crate) fn denied(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN).detail(detail)
+    }
+
+    /// A change that does not say which version it is meant for (RFC 6585 section 3).
+    pub(crate) fn needs_version() -> Problem {
+        let detail = "a change names the version that it is meant for";
+        let mut problem = Problem::new(StatusCode::PRECONDITION_REQUIRED).detail(detail);
+        problem.field = Some(VERSION.to_owned());
+        problem
+    }
+
+    /// What is to be changed is no longer what the client saw.
+    pub(crate) fn other_version() -> Problem {
+        let detail = "it has changed meanwhile: read it again";
+        let mut problem = Problem::new(StatusCode::PRECONDITION_FAILED).detail(detail);
+        problem.field = Some(VERSION.to_owned());
+        problem
     }
 
     pub(crate) fn not_found() -> Problem {
@@ -161,7 +193,7 @@ impl From<Problem> for Answer {
             status: problem.status,
             media: MEDIA,
             body: Bytes::from(body.to_string()),
-            header: problem.hint.into_header(),
+            headers: problem.hint.into_header().into_iter().collect(),
         }
     }
 }
@@ -176,6 +208,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         let chain = chain(&error);
         match error {
+            StoreError::Refused { field, why } => Problem::refused(field, why),
             StoreError::Database { .. } => {
                 tracing::warn!(error = chain, "the database does not answer REST");
                 Problem::unavailable("the database")

@@ -13,6 +13,7 @@ use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
 use std::sync::Arc;
+use strowger_store::Scope;
 
 /// Below this every path asks for a token, known or not.
 pub(crate) const ROOT: &str = "/api/v1";
@@ -27,8 +28,14 @@ pub(crate) type Responses = Vec<(u16, &'static str, &'static str, Value)>;
 pub(crate) enum Verb {
     /// Reads; HEAD reads without the body.
     Get,
-    /// Does.
+    /// Does, or makes.
     Post,
+    /// Changes some members (merge patch, RFC 7396).
+    Patch,
+    /// Sets the whole.
+    Put,
+    /// Takes away.
+    Delete,
 }
 
 impl Verb {
@@ -36,6 +43,17 @@ impl Verb {
         match self {
             Verb::Get => "GET",
             Verb::Post => "POST",
+            Verb::Patch => "PATCH",
+            Verb::Put => "PUT",
+            Verb::Delete => "DELETE",
+        }
+    }
+
+    /// Whether `If-Match` must say which version is meant.
+    pub(crate) const fn needs_version(self) -> bool {
+        match self {
+            Verb::Patch | Verb::Put => true,
+            Verb::Get | Verb::Post | Verb::Delete => false,
         }
     }
 
@@ -43,14 +61,14 @@ impl Verb {
     pub(crate) const fn allow(self) -> &'static str {
         match self {
             Verb::Get => "GET, HEAD",
-            Verb::Post => "POST",
+            Verb::Post | Verb::Patch | Verb::Put | Verb::Delete => self.name(),
         }
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
         match self {
             Verb::Get => method == Method::GET || method == Method::HEAD,
-            Verb::Post => method == Method::POST,
+            Verb::Post | Verb::Patch | Verb::Put | Verb::Delete => method.as_str() == self.name(),
         }
     }
 }
@@ -61,8 +79,44 @@ pub(crate) enum Access {
     Open(fn(Arc<Shared>) -> Pending),
     /// Everybody on a listener of a loopback address, else a token with the permission.
     Local(Permission, fn(Arc<Shared>) -> Pending),
-    /// A token with the permission.
-    Token(Permission, fn(Context) -> Pending),
+    /// Everybody: who asks says in the body who he is.
+    Stranger(fn(Context) -> Pending),
+    /// A token with the permission, within the rule.
+    Token(Permission, Rule, fn(Context) -> Pending),
+}
+
+/// How far an endpoint reaches for a caller who has its permission.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rule {
+    /// Rows in the caller's scope; others are as if they were not there.
+    Rows,
+    /// Only callers who see the whole tenant, or the host: what belongs to no organization.
+    Tenant,
+    /// Only callers who see the host.
+    Host,
+    /// The caller himself, or what is the same for everybody.
+    Caller,
+}
+
+impl Rule {
+    /// Its word in [`EndpointInfo`].
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Rule::Rows => "rows",
+            Rule::Tenant => "tenant",
+            Rule::Host => "host",
+            Rule::Caller => "caller",
+        }
+    }
+
+    /// Whether a caller with this scope comes in at all.
+    pub(crate) const fn admits(self, scope: Scope) -> bool {
+        match self {
+            Rule::Rows | Rule::Caller => true,
+            Rule::Tenant => matches!(scope, Scope::All | Scope::Tenant(_)),
+            Rule::Host => matches!(scope, Scope::All),
+        }
+    }
 }
 
 /// One endpoint.
@@ -74,24 +128,28 @@ pub(crate) struct Endpoint {
     pub(crate) name: &'static str,
     pub(crate) access: Access,
     pub(crate) parameters: &'static [Parameter],
-    /// The body that it takes; whoever takes one moves money, so that a key stands beside it.
+    /// The body that it takes.
     pub(crate) body: Option<fn(&mut Components) -> Value>,
+    /// A key in `Idempotency-Key` makes the request count once: money moves.
+    pub(crate) needs_key: bool,
     pub(crate) summary: &'static str,
     pub(crate) responses: fn(&mut Components) -> Responses,
 }
 
-/// Rows of the table. The type of the reply stands in the row and is the type that the function
+/// Rows of the table: who may (`Token("permission")`, with a [`Rule`] behind it where it is not
+/// `Rows`), method, path, parameters, the function that answers (with the type of its body), the
+/// type of its reply, what it is for. The type of the reply stands in the row and is the type that the function
 /// returns, so that the document cannot say anything else than what is sent.
 macro_rules! endpoints {
     ($(
-        $access:ident $(($permission:literal))? $verb:ident $path:literal [$($parameter:expr),*]
+        $access:ident $(($permission:literal $(, $rule:ident)?))? $verb:ident $path:literal [$($parameter:expr),*]
         $module:ident :: $function:ident $(($form:ty))? -> $reply:ty, $summary:literal;
     )+) => {
         &[$(Endpoint {
             verb: Verb::$verb,
             path: $path,
             name: concat!(stringify!($module), ".", stringify!($function)),
-            access: Access::$access($(Permission($permission),)? |given| {
+            access: access!($access $(($permission $(, $rule)?))?, |given| {
                 Box::pin(async move {
                     let reply: $reply =
                         $module::$function($(<$form as Form>::read(&given)?,)? given).await?;
@@ -100,9 +158,26 @@ macro_rules! endpoints {
             }),
             parameters: &[$($parameter),*],
             body: forms!($($form)?),
+            needs_key: keys!($($form)?),
             summary: $summary,
             responses: <$reply as Respond>::describe,
         }),+]
+    };
+}
+
+/// Who may.
+macro_rules! access {
+    (Token($permission:literal), $run:expr) => {
+        Access::Token(Permission($permission), Rule::Rows, $run)
+    };
+    (Token($permission:literal, $rule:ident), $run:expr) => {
+        Access::Token(Permission($permission), Rule::$rule, $run)
+    };
+    (Local($permission:literal), $run:expr) => {
+        Access::Local(Permission($permission), $run)
+    };
+    ($access:ident, $run:expr) => {
+        Access::$access($run)
     };
 }
 
@@ -116,6 +191,16 @@ macro_rules! forms {
     };
 }
 
+/// Whether an endpoint's body needs a key.
+macro_rules! keys {
+    () => {
+        false
+    };
+    ($form:ty) => {
+        <$form as Form>::NEEDS_KEY
+    };
+}
+
 /// Every endpoint.
 #[rustfmt::skip]
 pub(crate) static TABLE: &[Endpoint] = endpoints! {
@@ -125,7 +210,7 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         health::ready -> Health<health::ReadyView>, "Whether calls can be placed; what is missing.";
     Local("metrics:read") Get "/metrics" []
         health::metrics -> MetricsText, "Metrics for Prometheus.";
-    Token("api:read") Get "/api/v1/openapi.json" []
+    Token("api:read", Caller) Get "/api/v1/openapi.json" []
         health::document -> Document, "This document.";
     Token("cdrs:read") Get "/api/v1/cdrs" [From, Until, Account, Limit, Next]
         cdr::list -> Json<Page<cdr::CdrView>>, "Call detail records, newest first.";
@@ -173,7 +258,7 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
 /// What the table says of an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EndpointInfo {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, `PATCH`, `PUT` or `DELETE`.
     pub method: &'static str,
     /// Path; `{id}` is an id.
     pub path: &'static str,
@@ -181,8 +266,15 @@ pub struct EndpointInfo {
     pub permission: Option<&'static str>,
     /// The permission is not asked for on a listener of a loopback address.
     pub is_open_on_loopback: bool,
-    /// It takes a body, and a key in `Idempotency-Key`.
+    /// How far it reaches for who has the permission: `rows` of his scope, a whole `tenant`, the
+    /// `host`, or the `caller` himself; empty for everybody.
+    pub rule: &'static str,
+    /// It takes a body.
     pub takes_body: bool,
+    /// It takes a key in `Idempotency-Key`.
+    pub needs_key: bool,
+    /// It takes a version in `If-Match`.
+    pub needs_version: bool,
     /// What it is for.
     pub summary: &'static str,
 }
@@ -190,17 +282,20 @@ pub struct EndpointInfo {
 /// All endpoints, for documents and tests.
 pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
     TABLE.iter().map(|endpoint| {
-        let (permission, is_open_on_loopback) = match &endpoint.access {
-            Access::Open(_) => (None, true),
-            Access::Local(permission, _) => (Some(permission.0), true),
-            Access::Token(permission, _) => (Some(permission.0), false),
+        let (permission, rule, is_open_on_loopback) = match &endpoint.access {
+            Access::Open(_) | Access::Stranger(_) => (None, "", true),
+            Access::Local(permission, _) => (Some(permission.0), Rule::Caller.name(), true),
+            Access::Token(permission, rule, _) => (Some(permission.0), rule.name(), false),
         };
         EndpointInfo {
             method: endpoint.verb.name(),
             path: endpoint.path,
             permission,
             is_open_on_loopback,
+            rule,
             takes_body: endpoint.body.is_some(),
+            needs_key: endpoint.needs_key,
+            needs_version: endpoint.verb.needs_version(),
             summary: endpoint.summary,
         }
     })

@@ -442,10 +442,10 @@ impl Writer<'_> {
         )
     }
 
-    /// Writes a new organization.
+    /// Writes a new organization and its place in the tree.
     ///
     /// # Errors
-    /// [`StoreError::Database`].
+    /// [`StoreError::Database`]; [`StoreError::Refused`] when the tree becomes too deep.
     pub async fn insert_organization(&mut self, o: &Organization) -> Result<(), StoreError> {
         insert!(
             self,
@@ -456,7 +456,8 @@ impl Writer<'_> {
             o.parent.map(|p| p.0),
             word_of(&KINDS, o.kind),
             &o.name,
-        )
+        )?;
+        self.plant(o).await
     }
 
     /// Writes a new account.
