@@ -58,6 +58,7 @@ mod subscriber;
 mod table;
 mod token;
 mod trunk;
+mod upstream;
 mod value;
 
 pub use limits::{
@@ -65,8 +66,9 @@ pub use limits::{
     PAGE_DEFAULT, PAGE_MAX, REASON_CHARS_MAX,
 };
 pub use live::{
-    AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MoneyOrder,
-    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
+    AccountBalance, AccountHold, AllowancePool, CallId, CallState, HostStanding, Live, LiveCall,
+    LoginCause, LoginPhase, LoginStanding, MoneyOrder, MoneyRefusal, Readiness, Registration,
+    RegistrationKey, Reply, Unavailable,
 };
 pub use metrics::{Family, MetricsWriter};
 pub use serve::serve;

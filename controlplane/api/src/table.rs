@@ -8,7 +8,9 @@ use crate::query::Parameter::{self, Account, From, Limit, Next, Until};
 use crate::reply::{Accepted, Answer, Created, Document, Health, Json, MetricsText, Page, Respond};
 use crate::shape::Components;
 use crate::shared::Shared;
-use crate::{account, allowance, call, cdr, health, money, registration, subscriber, trunk};
+use crate::{
+    account, allowance, call, cdr, health, money, registration, subscriber, trunk, upstream,
+};
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
@@ -232,6 +234,12 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         trunk::list -> Json<Page<trunk::TrunkView>>, "Trunks.";
     Token("trunks:read") Get "/api/v1/trunks/{id}" []
         trunk::one -> Json<trunk::TrunkView>, "One trunk.";
+    Token("trunks:read") Get "/api/v1/trunks/{id}/registrations" []
+        upstream::registrations -> Json<Page<upstream::UpstreamView>>,
+        "Registrations of ours at a carrier, by login.";
+    Token("trunks:read") Get "/api/v1/trunks/{id}/hosts" []
+        upstream::hosts -> Json<Page<upstream::HostView>>,
+        "Host names of a trunk and their addresses.";
     Token("accounts:read") Get "/api/v1/accounts" [Limit, Next]
         account::list -> Json<Page<account::AccountView>>, "Accounts with their balances.";
     Token("accounts:read") Get "/api/v1/accounts/{id}" []

@@ -1,14 +1,14 @@
 //! How ids, money, times and words look in JSON.
 
 use crate::shape::{Components, Shape, view};
-use crate::{CallId, CallState};
+use crate::{CallId, CallState, LoginCause, LoginPhase};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, CdrId, ChargeKind, Currency, DigestPolicy, OrganizationId,
     PRICE_DIGITS, Price, RateId, SubscriberId, TariffId, TenantId, Transport, TrunkId,
-    print_decimal,
+    TrunkLoginId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
 
@@ -56,7 +56,7 @@ macro_rules! ids {
     )+};
 }
 
-ids!(AccountId AllowanceId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId);
+ids!(AccountId AllowanceId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId TrunkLoginId);
 
 /// A time, microseconds since 1970 UTC; shown as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy)]
@@ -151,6 +151,26 @@ words! {
         Speaking => "speaking",
         Held => "held",
         Ended => "ended",
+    }
+    LoginPhase {
+        Unknown => "unknown",
+        Trying => "trying",
+        Registered => "registered",
+        Failed => "failed",
+        Refused => "refused",
+        Left => "left",
+    }
+    LoginCause {
+        Status => "status",
+        Silent => "silent",
+        Unreachable => "unreachable",
+        WrongPassword => "wrong-password",
+        NoPassword => "no-password",
+        ForeignChallenge => "foreign-challenge",
+        NotBound => "not-bound",
+        NoAddress => "no-address",
+        Unwritable => "unwritable",
+        Full => "full",
     }
     ChargeKind { Customer => "customer", Reseller => "reseller", Supplier => "supplier" }
     MoneyKind { Payment => "payment", Adjustment => "adjustment" }

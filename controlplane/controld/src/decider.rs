@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use strowger_link::journal::Position;
 use strowger_link::table::Reader as TableReader;
-use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Tick, Up};
+use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Tick, Up, UpstreamState};
 use strowger_model::{Cdr, SubscriberId};
 use strowger_office::{Office, Output};
 use strowger_port::clock;
@@ -81,6 +81,10 @@ pub(crate) struct Shared {
     pub(crate) counters: std::sync::Mutex<Option<Counters>>,
     /// Counts of the office.
     pub(crate) counts: std::sync::Mutex<strowger_office::Counts>,
+    /// How registrations at carriers stand, by login.
+    pub(crate) upstreams: std::sync::Mutex<BTreeMap<i64, UpstreamState>>,
+    /// How host names stand.
+    pub(crate) names: crate::resolver::Standings,
     /// Latency from ask to answer, microseconds: median, 99th percentile, highest.
     pub(crate) latency_us: [AtomicU64; 3],
     /// Rung when the journal has grown.
@@ -394,6 +398,11 @@ impl Decider {
     fn publish_latency(&self, latency: Option<&Histogram<u64>>) {
         if let Ok(mut counts) = self.shared.counts.lock() {
             *counts = *self.office.counts();
+        }
+        if let Ok(mut states) = self.shared.upstreams.lock()
+            && *states != *self.office.upstream_states()
+        {
+            states.clone_from(self.office.upstream_states());
         }
         let Some(latency) = latency else { return };
         let values =

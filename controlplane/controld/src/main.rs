@@ -15,8 +15,10 @@ mod demo;
 mod edge;
 mod intake;
 mod money;
+mod resolver;
 mod run;
 mod secret;
+mod standing;
 mod view;
 mod world;
 

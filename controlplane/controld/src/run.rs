@@ -5,7 +5,7 @@ use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::view::View;
 use crate::world::{self, Compiled};
-use crate::{books, boot, calendar, demo, secret};
+use crate::{books, boot, calendar, demo, resolver, secret};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::File;
@@ -24,7 +24,7 @@ use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
-use strowger_routing::Output as Binding;
+use strowger_routing::{Names, Output as Binding, named_hosts};
 use strowger_store::{Life, Place, Position, Sealer, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
@@ -190,7 +190,7 @@ impl Plant {
         // The first listeners are UDP; others come with their transports.
         let listeners = vec![Transport::Udp; config.sip.listen.len()];
         let reader = store.reader();
-        let compiled = world::compile(&reader, &listeners).await.map_err(|e| said(&e))?;
+        let compiled = world::compile(&reader, &listeners, &sealer).await.map_err(|e| said(&e))?;
         let node = config.node.number;
         let mut office = Office::new(node, Arc::clone(&compiled.world));
         let now = clock::monotonic();
@@ -234,6 +234,8 @@ impl Plant {
             read: AtomicU64::new(0),
             counters: Mutex::new(None),
             counts: Mutex::default(),
+            upstreams: Mutex::default(),
+            names: resolver::Standings::default(),
             latency_us: Default::default(),
             journal: bell()?,
         });
@@ -267,9 +269,26 @@ impl Plant {
             end: Arc::clone(&end),
         };
         let (stop, stopped) = watch::channel(false);
-        let reconciler =
-            reconcile(self.store.clone(), self.compiled, self.listeners, orders.clone());
-        handle.spawn(reconciler);
+        let (wanted, wanted_end) = watch::channel(named_hosts(&self.compiled.world));
+        let (names_end, names) = watch::channel(Arc::new(Names::default()));
+        let wires = resolver::Wires {
+            wanted: wanted_end,
+            names: names_end,
+            standings: Arc::clone(&shared.names),
+            wall_us: clock::wall_us,
+        };
+        handle.spawn(resolver::keep(resolver::System, wires));
+        let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
+        let reconciler = Reconciler {
+            store: self.store.clone(),
+            compiled: self.compiled,
+            listeners: self.listeners,
+            sealer,
+            names,
+            wanted,
+            orders: orders.clone(),
+        };
+        handle.spawn(reconciler.run());
         handle.spawn(books::keep(self.store.clone()));
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
@@ -348,36 +367,61 @@ async fn ask_origin(store: Store, life: Life, known: Known) {
     };
 }
 
-/// Looks at the change log and puts a new world in force when something was changed.
-async fn reconcile(
+/// Puts a new world in force when a row or the address of a name was changed.
+struct Reconciler {
     store: Store,
-    mut compiled: Compiled,
+    compiled: Compiled,
     listeners: Vec<Transport>,
+    sealer: Sealer,
+    names: watch::Receiver<Arc<Names>>,
+    /// Names that the rows mention.
+    wanted: watch::Sender<Vec<String>>,
     orders: Orders,
-) {
-    let reader = store.reader();
-    loop {
-        tokio::time::sleep(world::LOOK).await;
-        match reader.newest_change().await {
-            Ok(change) if change == compiled.change => continue,
-            Ok(_) => {}
-            Err(e) => {
-                warn!("the change log cannot be read: {}", chain(&e));
-                continue;
-            }
-        }
-        match world::compile(&reader, &listeners).await {
-            Ok(new) => {
-                compiled = new;
-                calendar::warn_unknown(&compiled.world);
-                let world = crate::decider::Order::World(Arc::clone(&compiled.world));
-                // A new tenant's days begin with it.
-                if !orders.give(world) || !orders.give(calendar::order()) {
-                    return;
+}
+
+impl Reconciler {
+    /// Looks at the change log as long as there is a decider.
+    async fn run(mut self) {
+        let reader = self.store.reader();
+        loop {
+            tokio::time::sleep(world::LOOK).await;
+            let named = self.names.has_changed().unwrap_or(false);
+            let changed = match reader.newest_change().await {
+                Ok(change) => change != self.compiled.change,
+                Err(e) => {
+                    warn!("the change log cannot be read: {}", chain(&e));
+                    false
                 }
+            };
+            if changed {
+                match world::compile(&reader, &self.listeners, &self.sealer).await {
+                    Ok(new) => self.compiled = new,
+                    Err(e) => {
+                        error!("the changed configuration is not in force: {e}");
+                        continue;
+                    }
+                }
+                calendar::warn_unknown(&self.compiled.world);
             }
-            Err(e) => error!("the changed configuration is not in force: {e}"),
+            if (changed || named) && !self.put_in_force(changed) {
+                return;
+            }
         }
+    }
+
+    /// `false` when the decider is gone.
+    fn put_in_force(&mut self, changed: bool) -> bool {
+        let names = Arc::clone(&self.names.borrow_and_update());
+        self.compiled.world = Arc::new(self.compiled.world.with_names(names));
+        let hosts = named_hosts(&self.compiled.world);
+        self.wanted.send_if_modified(|wanted| {
+            let other = *wanted != hosts;
+            *wanted = hosts;
+            other
+        });
+        let world = crate::decider::Order::World(Arc::clone(&self.compiled.world));
+        // A new tenant's days begin with it.
+        self.orders.give(world) && (!changed || self.orders.give(calendar::order()))
     }
 }
 

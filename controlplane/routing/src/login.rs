@@ -205,7 +205,9 @@ fn upstream(world: &World, login: &Login) -> Option<Upstream> {
     }
     let (host, port, addresses) = match &registrar {
         Registrar::Host(host) => (written(&host.name), host.port, world.names().targets(host)),
-        Registrar::Address(address) => (written(&address.ip().to_string()), address.port(), vec![*address]),
+        Registrar::Address(address) => {
+            (written(&address.ip().to_string()), address.port(), vec![*address])
+        }
     };
     let transport = trunk.egress.as_ref().map_or(Transport::Udp, |egress| egress.transport);
     let transport = wire_transport(transport);

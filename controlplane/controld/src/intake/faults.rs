@@ -118,6 +118,8 @@ impl Rig {
                 stored: AtomicU64::new(0),
                 read: AtomicU64::new(0),
                 counters: Mutex::new(None),
+                upstreams: Mutex::default(),
+                names: crate::resolver::Standings::default(),
                 counts: Mutex::default(),
                 latency_us: Default::default(),
                 journal: EventFd::new().unwrap(),
