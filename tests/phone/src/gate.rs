@@ -71,8 +71,8 @@ pub(crate) struct Guard {
     pub(crate) challenged: BTreeMap<String, u32>,
     pub(crate) admitted: BTreeMap<String, u32>,
     pub(crate) wrong: BTreeMap<String, u32>,
-    nonce: Option<String>,
-    count: u64,
+    pub(crate) nonce: Option<String>,
+    pub(crate) count: u64,
 }
 
 /// What becomes of a request.
@@ -102,11 +102,15 @@ impl Guard {
         let method = request.method().to_owned();
         match method.as_str() {
             "REGISTER" if self.gate.silent => Verdict::Drop,
-            "REGISTER" => match self.gate.refuses {
-                Some(code) => Verdict::Answer(code, Vec::new()),
-                None if self.is_known(request, "Authorization") => self.register(request),
-                None => self.challenge(&method, 401, "WWW-Authenticate"),
-            },
+            "REGISTER" => {
+                if let Some(code) = self.gate.refuses {
+                    return Verdict::Answer(code, Vec::new());
+                }
+                if self.is_known(request, "Authorization") {
+                    return self.register(request);
+                }
+                self.challenge(&method, 401, "WWW-Authenticate")
+            }
             "INVITE" | "BYE" | "INFO" | "UPDATE" if self.gate.guards_calls => {
                 if self.is_known(request, "Proxy-Authorization") {
                     return Verdict::Pass;

@@ -146,7 +146,9 @@ impl Phone {
     /// As a registrar that was started again: all contacts and counts are forgotten.
     pub fn forget_contacts(&self) {
         let mut engine = self.shared.lock();
-        engine.guard = engine.guard.take().map(|guard| Guard::new(guard.gate));
+        // Its nonces stay unique.
+        engine.guard =
+            engine.guard.take().map(|guard| Guard { count: guard.count, ..Guard::new(guard.gate) });
     }
 
     /// The contact that is registered here now.

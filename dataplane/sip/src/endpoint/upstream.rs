@@ -263,7 +263,14 @@ fn login(wanted: &Wanted, layer: &Layer) -> Option<Login> {
         contact: String::from_utf8(contact).ok()?.into(),
         secret: wanted.secret.clone(),
         expires_s: wanted.expires_s,
-        addresses: wanted.addresses.iter().take(ADDRESSES_MAX).copied().collect(),
+        // The others cannot be reached from this listener.
+        addresses: wanted
+            .addresses
+            .iter()
+            .filter(|to| to.is_ipv4() == listener.local.is_ipv4())
+            .take(ADDRESSES_MAX)
+            .copied()
+            .collect(),
     })
 }
 

@@ -156,6 +156,15 @@ fn a_name_without_an_address_waits_for_one() {
 }
 
 #[test]
+fn addresses_of_another_family_are_none_of_this_listener() {
+    check(
+        "login> Put 7 pw=pw at=[2001:db8::1]:5060,192.0.2.20:5060
+        login< 7 Trying 0
+        peer< REGISTER to=192.0.2.20:5060",
+    );
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_words() {
     check(
         "login> Put 7 pw=pw listener=9
