@@ -24,7 +24,7 @@ use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
-use strowger_routing::{Names, Output as Binding, named_hosts};
+use strowger_routing::{Names, Output as Binding, World, named_hosts};
 use strowger_store::{Life, Place, Position, Sealer, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
@@ -227,18 +227,7 @@ impl Plant {
         admin: TcpListener,
     ) -> Result<Works, String> {
         let bell = || EventFd::new().map_err(|e| format!("eventfd: {e}"));
-        let shared = Arc::new(Shared {
-            linked: AtomicBool::new(false),
-            durable: AtomicU64::new(0),
-            stored: AtomicU64::new(word(crate::intake::cursor(self.at).position)),
-            read: AtomicU64::new(0),
-            counters: Mutex::new(None),
-            counts: Mutex::default(),
-            upstreams: Mutex::default(),
-            names: resolver::Standings::default(),
-            latency_us: Default::default(),
-            journal: bell()?,
-        });
+        let shared = Arc::new(shared(self.at, bell()?));
         let decider_bell = Arc::new(bell()?);
         let (orders, inbox) = orders(&decider_bell);
         let (bindings, written_behind) = channel(crate::decider::BINDINGS_MAX);
@@ -269,15 +258,7 @@ impl Plant {
             end: Arc::clone(&end),
         };
         let (stop, stopped) = watch::channel(false);
-        let (wanted, wanted_end) = watch::channel(named_hosts(&self.compiled.world));
-        let (names_end, names) = watch::channel(Arc::new(Names::default()));
-        let wires = resolver::Wires {
-            wanted: wanted_end,
-            names: names_end,
-            standings: Arc::clone(&shared.names),
-            wall_us: clock::wall_us,
-        };
-        handle.spawn(resolver::keep(resolver::System, wires));
+        let (names, wanted) = resolve(&self.compiled.world, &shared, &handle);
         let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
         let reconciler = Reconciler {
             store: self.store.clone(),
@@ -306,6 +287,39 @@ impl Plant {
             store: self.store,
         })
     }
+}
+
+/// What the threads tell each other, before any has said anything.
+fn shared(at: Position, journal: EventFd) -> Shared {
+    Shared {
+        linked: AtomicBool::new(false),
+        durable: AtomicU64::new(0),
+        stored: AtomicU64::new(word(crate::intake::cursor(at).position)),
+        read: AtomicU64::new(0),
+        counters: Mutex::new(None),
+        counts: Mutex::default(),
+        upstreams: Mutex::default(),
+        names: resolver::Standings::default(),
+        latency_us: Default::default(),
+        journal,
+    }
+}
+
+/// Addresses of names, and where to say which names are wanted.
+type Resolving = (watch::Receiver<Arc<Names>>, watch::Sender<Vec<String>>);
+
+/// Starts to look up the host names of a world.
+fn resolve(world: &World, shared: &Shared, handle: &Handle) -> Resolving {
+    let (wanted, wanted_end) = watch::channel(named_hosts(world));
+    let (names_end, names) = watch::channel(Arc::new(Names::default()));
+    let wires = resolver::Wires {
+        wanted: wanted_end,
+        names: names_end,
+        standings: Arc::clone(&shared.names),
+        wall_us: clock::wall_us,
+    };
+    handle.spawn(resolver::keep(resolver::System, wires));
+    (names, wanted)
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {

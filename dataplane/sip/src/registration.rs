@@ -463,7 +463,8 @@ impl Registration {
                     if least > self.expires_s && least <= EXPIRES_S_MAX && !attempt.raised =>
                 {
                     self.expires_s = least;
-                    self.send(Attempt { raised: true, ..attempt });
+                    // The credentials were good: a challenge of the next one is a new question.
+                    self.send(Attempt { raised: true, tries: 0, ..attempt });
                 }
                 Ok(_) | Err(_) => self.refused_by_status(status, wait_s, now),
             },

@@ -1,7 +1,7 @@
 //! A registration's life in virtual time: a registrar that shortens, restarts, forgets, is away and
 //! changes its password, over a network that loses, delays and repeats. Each seed is a story; a
 //! story that fails prints its seed.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

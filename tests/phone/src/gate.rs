@@ -125,8 +125,8 @@ impl Guard {
     fn is_known(&mut self, request: &Message, header: &str) -> bool {
         let method = request.method().to_owned();
         let values = request.lines(header);
-        let shown = values.into_iter().filter_map(Credentials::parse);
-        let Some(shown) = shown.filter(|c| Some(&c.nonce) == self.nonce.as_ref()).next() else {
+        let mut shown = values.into_iter().filter_map(Credentials::parse);
+        let Some(shown) = shown.find(|c| Some(&c.nonce) == self.nonce.as_ref()) else {
             return false;
         };
         // Good once, right or wrong.

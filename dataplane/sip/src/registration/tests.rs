@@ -36,10 +36,10 @@ fn drain(machine: &mut Registration) -> Vec<String> {
                 let to = to.to_string();
                 format!("{} for {}{shown}", to.trim_end_matches(":5060"), expires.unwrap())
             }
-            Output::Standing(Standing { phase, cause, status, .. }) => match cause {
-                Cause::None => format!("{phase:?} {status}"),
-                _ => format!("{phase:?} {status} {cause:?}"),
-            },
+            Output::Standing(Standing { phase, cause, status, .. }) => {
+                let fine = format!("{phase:?} {status}");
+                if cause == Cause::None { fine } else { format!("{fine} {cause:?}") }
+            }
         });
     }
     told
@@ -362,6 +362,20 @@ fn an_interval_too_brief_is_raised_once() {
         hear(&mut machine, 423, wrong, NOW);
         assert_eq!(machine.standing().phase, Phase::Refused, "{wrong}");
     }
+}
+
+/// A registrar whose nonces are good for one request challenges the second attempt anew.
+#[test]
+fn an_interval_too_brief_behind_a_challenge_is_challenged_again() {
+    let mut machine = registration(login(&["192.0.2.8:5060"]));
+    machine.handle_timeout(NOW);
+    let asked = |nonce: &str| format!("{NONCE}\"{nonce}\"|");
+    hear(&mut machine, 401, &asked("1"), NOW);
+    hear(&mut machine, 423, "Min-Expires: 900|", NOW);
+    hear(&mut machine, 401, &asked("2"), NOW);
+    drain(&mut machine);
+    hear(&mut machine, 200, &bound(900), NOW);
+    assert_eq!(drain(&mut machine), ["Registered 200"]);
 }
 
 #[test]

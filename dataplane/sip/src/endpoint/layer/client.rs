@@ -375,26 +375,30 @@ pub(in super::super) fn again(
     let mut writer = Writer::request(&mut out, method, request.request_uri()?);
     writer.via(via);
     for field in request.fields() {
-        match field.header {
-            Header::CSeq => {
-                let number = cseq.to_string();
-                writer.parts(Header::CSeq, &[number.as_bytes(), b" ", name]);
-                for (header, value) in lines {
-                    writer.field(*header, value);
-                }
+        if field.header == Header::CSeq {
+            let number = cseq.to_string();
+            writer.parts(Header::CSeq, &[number.as_bytes(), b" ", name]);
+            for (header, value) in lines {
+                writer.field(*header, value);
             }
-            Header::Via
-            | Header::Authorization
-            | Header::ProxyAuthorization
-            | Header::ContentType
-            | Header::ContentLength => {}
-            _ => {
-                writer.named(field.name, &[field.value]);
-            }
+        } else if !is_written_anew(field.header) {
+            writer.named(field.name, &[field.value]);
         }
     }
     let kind = request.value(Header::ContentType);
     let body = kind.map(|kind| Body { content_type: kind, bytes: request.body() });
     writer.finish(body.filter(|body| !body.bytes.is_empty())).ok()?;
     Some(out.into())
+}
+
+/// Fields that [`again`] or the writer puts in.
+const fn is_written_anew(header: Header) -> bool {
+    matches!(
+        header,
+        Header::Via
+            | Header::Authorization
+            | Header::ProxyAuthorization
+            | Header::ContentType
+            | Header::ContentLength
+    )
 }

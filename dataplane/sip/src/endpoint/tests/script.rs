@@ -604,10 +604,8 @@ fn upstream(id: i64, words: &[&str]) -> Upstream {
 
 fn state_text(state: &UpstreamState) -> String {
     let UpstreamState { id, phase, cause, status, .. } = state;
-    match cause {
-        UpstreamCause::None => format!("{id} {phase:?} {status}"),
-        _ => format!("{id} {phase:?} {status} {cause:?}"),
-    }
+    let fine = format!("{id} {phase:?} {status}");
+    if *cause == UpstreamCause::None { fine } else { format!("{fine} {cause:?}") }
 }
 
 fn plain(text: String) -> Told {
