@@ -56,7 +56,10 @@ macro_rules! ids {
     )+};
 }
 
-ids!(AccountId AllowanceId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId TrunkLoginId);
+ids!(
+    AccountId AllowanceId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId
+    TrunkLoginId
+);
 
 /// A time, microseconds since 1970 UTC; shown as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy)]

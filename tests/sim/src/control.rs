@@ -422,7 +422,8 @@ impl Control {
             | Down::Verb(_)
             | Down::Edge(_)
             | Down::Stored(_)
-            | Down::Lengthen(_) => None,
+            | Down::Lengthen(_)
+            | Down::Upstream(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         self.send(&down);
