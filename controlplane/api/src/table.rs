@@ -13,7 +13,7 @@ use crate::shape::Components;
 use crate::shared::Shared;
 use crate::{
     account, allowance, api_token, call, cdr, change, health, me, money, registration, role,
-    route_test, session, stranger, subscriber, trace, trunk, user,
+    route_test, session, stranger, subscriber, trace, trunk, upstream, user,
 };
 use axum::http::Method;
 use serde_json::Value;
@@ -248,6 +248,12 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         trunk::list -> Json<Page<trunk::TrunkView>>, "Trunks.";
     Token("trunks:read") Get "/api/v1/trunks/{id}" []
         trunk::one -> Json<trunk::TrunkView>, "One trunk.";
+    Token("trunks:read") Get "/api/v1/trunks/{id}/registrations" []
+        upstream::registrations -> Json<Page<upstream::UpstreamView>>,
+        "Registrations of ours at a carrier, by login.";
+    Token("trunks:read") Get "/api/v1/trunks/{id}/hosts" []
+        upstream::hosts -> Json<Page<upstream::HostView>>,
+        "Host names of a trunk and their addresses.";
     Token("accounts:read") Get "/api/v1/accounts" [Limit, Next]
         account::list -> Json<Page<account::AccountView>>, "Accounts with their balances.";
     Token("accounts:read") Get "/api/v1/accounts/{id}" []

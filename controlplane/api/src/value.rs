@@ -1,14 +1,14 @@
 //! How ids, money, times and words look in JSON.
 
 use crate::shape::{Components, Shape, view};
-use crate::{CallId, CallState, RouteVerdict};
+use crate::{CallId, CallState, LoginCause, LoginPhase, RouteVerdict};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, CdrId, ChargeKind, Currency, DigestPolicy, OrganizationId,
     PRICE_DIGITS, Price, RateId, SessionId, SubscriberId, TariffId, TenantId, TokenId, Transport,
-    TrunkId, UserId, print_decimal,
+    TrunkId, TrunkLoginId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
 
@@ -57,7 +57,7 @@ macro_rules! ids {
 }
 
 ids!(AccountId AllowanceId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId);
-ids!(SessionId TokenId UserId);
+ids!(SessionId TokenId TrunkLoginId UserId);
 
 /// A time, microseconds since 1970 UTC; shown as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy)]
@@ -152,6 +152,26 @@ words! {
         Speaking => "speaking",
         Held => "held",
         Ended => "ended",
+    }
+    LoginPhase {
+        Unknown => "unknown",
+        Trying => "trying",
+        Registered => "registered",
+        Failed => "failed",
+        Refused => "refused",
+        Left => "left",
+    }
+    LoginCause {
+        Status => "status",
+        Silent => "silent",
+        Unreachable => "unreachable",
+        WrongPassword => "wrong-password",
+        NoPassword => "no-password",
+        ForeignChallenge => "foreign-challenge",
+        NotBound => "not-bound",
+        NoAddress => "no-address",
+        Unwritable => "unwritable",
+        Full => "full",
     }
     ChargeKind { Customer => "customer", Reseller => "reseller", Supplier => "supplier" }
     MoneyKind { Payment => "payment", Adjustment => "adjustment" }

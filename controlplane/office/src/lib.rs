@@ -16,6 +16,7 @@ mod live;
 mod money;
 mod stranger;
 mod trace;
+mod upstream;
 
 use allowance::Allowances;
 pub use live::{LIVE_MAX, LiveCall};
@@ -24,6 +25,7 @@ pub use strowger_till::{
     Bounds, Calendar, DAY, MONTH, PERIODS, Pool, Refusal as TillRefusal, Stage,
 };
 pub use trace::Traced;
+use upstream::Upstreams;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -31,12 +33,12 @@ use strowger_billing::Settlement;
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
     Hangup, LegId, Lengthen, Listeners, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up,
-    Verb, VerbId, VerbKind, VerbResult,
+    UpstreamOrder, UpstreamState, Verb, VerbId, VerbKind, VerbResult,
 };
 use strowger_model::{Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, TenantId};
 use strowger_routing::{
     AdmitPlan, Decision, Facts, Locations, NO_LEASE, Plan, Refusal, TalkTime, Trace, Verdict,
-    World, decide, finish, register, reject,
+    World, decide, finish, register, reject, upstreams,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -100,6 +102,7 @@ pub struct Office {
     till: Till,
     allowances: Allowances,
     live: BTreeMap<AskId, LiveCall>,
+    upstreams: Upstreams,
     next_verb: u64,
     out: VecDeque<Output>,
     counts: Counts,
@@ -132,6 +135,8 @@ impl Office {
     /// An office that knows nobody.
     #[must_use]
     pub fn new(node: u32, world: Arc<World>) -> Office {
+        let mut wanted = Upstreams::default();
+        wanted.set(upstreams(&world));
         Office {
             node,
             world,
@@ -139,6 +144,7 @@ impl Office {
             till: Till::new(),
             allowances: Allowances::default(),
             live: BTreeMap::new(),
+            upstreams: wanted,
             next_verb: 0,
             out: VecDeque::new(),
             counts: Counts::default(),
@@ -150,6 +156,7 @@ impl Office {
     /// Another world is in force; accounts keep their numbers.
     pub fn set_world(&mut self, world: Arc<World>, now: Tick) {
         self.world = world;
+        self.upstreams.set(upstreams(&self.world));
         let accounts: Vec<Account> = self.world.accounts().cloned().collect();
         for account in &accounts {
             self.load(account, Amount::ZERO, now);
@@ -230,6 +237,7 @@ impl Office {
                 self.strangers.refused(turned.source.ip(), wall_us, turned.count.into());
                 self.out.push_back(Output::Turned(turned));
             }
+            Up::Upstream(state) => self.upstreams.note(state),
             Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
             Up::Listeners(listeners) => self.out.push_back(Output::Listeners(listeners)),
         }
@@ -573,6 +581,39 @@ impl Office {
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.out.pop_front()
+    }
+
+    /// A dataplane was greeted: it is told of all registrations again.
+    pub fn greeted(&mut self) {
+        self.upstreams.greeted();
+    }
+
+    /// The dataplane is gone.
+    pub fn dataplane_lost(&mut self) {
+        self.upstreams.lost();
+    }
+
+    /// The next order about registrations at carriers, once greeted; what cannot be sent comes back
+    /// by [`Office::upstream_unsent`].
+    pub fn next_upstream(&mut self) -> Option<UpstreamOrder> {
+        self.upstreams.next()
+    }
+
+    /// An order that found no room: it is due again.
+    pub fn upstream_unsent(&mut self, order: &UpstreamOrder) {
+        self.upstreams.unsent(order);
+    }
+
+    /// How registrations at carriers stand, by login; empty while the dataplane is away.
+    #[must_use]
+    pub const fn upstream_states(&self) -> &BTreeMap<i64, UpstreamState> {
+        self.upstreams.states()
+    }
+
+    /// Logins that find no room in the dataplane.
+    #[must_use]
+    pub const fn upstreams_left_out(&self) -> usize {
+        self.upstreams.left_out()
     }
 
     /// Running calls by their ask.

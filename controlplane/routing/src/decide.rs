@@ -11,8 +11,10 @@ mod ring;
 mod route;
 mod sender;
 
+#[cfg(test)]
+pub(crate) use plan::blank_branch;
 pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
-pub(crate) use route::{addresses, emergency_branches};
+pub(crate) use route::emergency_branches;
 pub(crate) use sender::{Identity, identify};
 
 use crate::location::Locations;

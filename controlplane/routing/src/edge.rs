@@ -1,6 +1,6 @@
 //! The edge snapshot: what a shard must know to answer strangers without asking.
 
-use crate::decide::{addresses, emergency_branches};
+use crate::decide::emergency_branches;
 use crate::digest;
 use crate::world::World;
 use core::cmp::Reverse;
@@ -28,8 +28,8 @@ pub struct EdgeSettings {
 #[must_use]
 pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     let tenant = world.tenant(settings.tenant)?;
-    let mut known: Vec<EdgeSource> =
-        world.trunks().filter(|trunk| trunk.enabled).flat_map(trunk_sources).collect();
+    let trunks = world.trunks().filter(|trunk| trunk.enabled);
+    let mut known: Vec<EdgeSource> = trunks.flat_map(|trunk| trunk_sources(world, trunk)).collect();
     // First match wins, so the narrower source comes first.
     known.sort_by_key(|s| (Reverse((s.prefix_len, s.port != 0)), s.network, s.port));
     known.dedup();
@@ -37,7 +37,7 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     let room = LIST_MAX - known.len();
     let left_out = settings.denied.len().saturating_sub(room);
     // A ban stands before the trunk it may be part of.
-    let targets = world.trunks().flat_map(trunk_targets);
+    let targets = world.trunks().flat_map(|trunk| trunk_targets(world, trunk));
     let denied = settings.denied.iter().take(room).cloned();
     let sources = denied.chain(known).chain(targets).take(LIST_MAX).collect();
     let edge = Edge {
@@ -52,9 +52,10 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     Some((edge, left_out))
 }
 
-fn trunk_sources(trunk: &Trunk) -> Vec<EdgeSource> {
-    let sources = trunk.ingress.iter().flat_map(|ingress| &ingress.sources);
+fn trunk_sources(world: &World, trunk: &Trunk) -> Vec<EdgeSource> {
+    let sources = world.trunk_sources(trunk);
     sources
+        .into_iter()
         .map(|m| EdgeSource {
             network: m.network.to_canonical(),
             prefix_len: m.prefix_len,
@@ -66,14 +67,15 @@ fn trunk_sources(trunk: &Trunk) -> Vec<EdgeSource> {
 
 /// Where a trunk is called, and where one that is switched off sent from: requests of running calls
 /// come from there.
-fn trunk_targets(trunk: &Trunk) -> Vec<EdgeSource> {
+fn trunk_targets(world: &World, trunk: &Trunk) -> Vec<EdgeSource> {
     let action = SourceAction::Target(trunk.id.0);
-    let targets = trunk.egress.iter().flat_map(addresses).map(|target| {
+    let addresses = trunk.egress.iter().flat_map(|egress| world.egress_addresses(egress));
+    let targets = addresses.map(|(target, _)| {
         let network = target.ip().to_canonical();
         let prefix_len = if network.is_ipv4() { 32 } else { 128 };
         EdgeSource { network, prefix_len, port: 0, action: action.clone() }
     });
-    let mut former = if trunk.enabled { Vec::new() } else { trunk_sources(trunk) };
+    let mut former = if trunk.enabled { Vec::new() } else { trunk_sources(world, trunk) };
     former.iter_mut().for_each(|source| source.action = action.clone());
     targets.chain(former).collect()
 }

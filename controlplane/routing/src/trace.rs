@@ -2,7 +2,7 @@
 //!
 //! A trace is a list of codes with numbers behind them, written on every call without allocating
 //! and rendered to words only when somebody asks: [`Trace::told`], with names looked up through
-//! [`Names`]. What the dataplane did then stands in the record: [`aftermath`].
+//! [`RowNames`]. What the dataplane did then stands in the record: [`aftermath`].
 //!
 //! The form: the version, then for each step its code, the length of its payload, and the payload.
 //! Codes never change their meaning, for stored traces outlive releases; a reader skips what it
@@ -12,7 +12,7 @@ mod aftermath;
 mod words;
 
 pub use aftermath::aftermath;
-pub use words::{Audience, Names, Said, Thing};
+pub use words::{Audience, RowNames, Said, Thing};
 
 use crate::limits::TRACE_MAX;
 use core::fmt;
@@ -127,7 +127,7 @@ macro_rules! steps {
             }
 
             /// Says it in words.
-            fn tell(&self, names: &dyn Names, f: &mut dyn fmt::Write) -> fmt::Result {
+            fn tell(&self, names: &dyn RowNames, f: &mut dyn fmt::Write) -> fmt::Result {
                 match self {
                     Step::Cut => f.write_str("(the trace is full, further steps are not kept)"),
                     Step::Number(number) => write!(f, "called number is {number}"),
@@ -347,7 +347,7 @@ impl Trace {
 
     /// The steps in words, as far as they are for these eyes.
     #[must_use]
-    pub fn told(&self, names: &dyn Names, audience: Audience) -> Vec<Said> {
+    pub fn told(&self, names: &dyn RowNames, audience: Audience) -> Vec<Said> {
         let seen = |step: &Step| match audience {
             Audience::Operator => true,
             Audience::Party => step.is_open(),
@@ -363,7 +363,7 @@ impl Step {
         !unknown && OPEN.contains(&self.put(&mut payload))
     }
 
-    fn said(&self, names: &dyn Names) -> Said {
+    fn said(&self, names: &dyn RowNames) -> Said {
         let mut sentence = String::new();
         // Writing to a String cannot fail.
         let _ok = self.tell(names, &mut sentence);

@@ -29,6 +29,8 @@ mod idle;
 mod keeper;
 #[path = "product/money.rs"]
 mod money;
+#[path = "product/register.rs"]
+mod register;
 #[path = "product/restore.rs"]
 mod restore;
 #[path = "product/usage.rs"]

@@ -124,6 +124,8 @@ impl Rig {
                 read: AtomicU64::new(0),
                 counters: Mutex::new(None),
                 listeners: Mutex::new(None),
+                upstreams: Mutex::default(),
+                names: crate::resolver::Standings::default(),
                 counts: Mutex::default(),
                 latency_us: Default::default(),
                 traces: crate::trace::Traces::new(),

@@ -13,10 +13,8 @@ use crate::world::World;
 use std::net::SocketAddr;
 use strowger_billing::{Hop, Terms};
 use strowger_link::siphash::{Key, siphash24};
-use strowger_link::{Branch, Gauge, HOPS_MAX, PartyRef, Stage, Target, Transport};
-use strowger_model::{
-    Digits, Egress, EgressTarget, Exchange, Route, RouteTarget, Tenant, Trunk, TrunkId,
-};
+use strowger_link::{AskId, Branch, Gauge, HOPS_MAX, PartyRef, Stage, Target, Transport};
+use strowger_model::{Digits, Egress, Exchange, Route, RouteTarget, Tenant, Trunk, TrunkId};
 
 /// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
 const TIER: i32 = 100;
@@ -138,7 +136,7 @@ impl<'a> Attempt<'a> {
         let Some(organization) = account.map(|account| account.organization) else {
             return self.note(Step::HopClosed { trunk: trunk.id.0 });
         };
-        for (address, target) in (0i64..).zip(addresses(egress)) {
+        for (address, target) in (0i64..).zip(self.world.egress_addresses(egress)) {
             if way.hops.len() >= HOPS_MAX {
                 return self.note(Step::HopBeyond { trunk: trunk.id.0 });
             }
@@ -154,6 +152,9 @@ impl<'a> Attempt<'a> {
             let mut branch = hop_branch(&hop_address, sender.tenant, number);
             branch.hop = hop;
             self.shown_outside(sender, egress).onto(&mut branch);
+            if let Some(login) = self.world.login(trunk.id, self.ask.id) {
+                login.onto(&mut branch);
+            }
             way.stages.push(Stage { branches: vec![branch] });
         }
     }
@@ -179,10 +180,10 @@ impl<'a> Attempt<'a> {
 
 /// A branch to one address of a trunk, with no caller yet.
 fn hop_branch(hop: &HopAddress<'_>, tenant: &Tenant, number: Digits) -> Branch {
-    let HopAddress { trunk, egress, address, listener } = *hop;
+    let HopAddress { trunk, egress, address, ref host, listener } = *hop;
     let dialed = egress.called.apply(number.as_str());
     let transport = wire_transport(egress.transport);
-    let uri = format!("sip:{}@{address}{}", escape_user(&dialed), parameter(transport));
+    let uri = format!("sip:{}@{host}{}", escape_user(&dialed), parameter(transport));
     let target = Target { uri, address, transport, flow: 0, routes: Vec::new() };
     let mut branch = blank_branch(target, listener, media_policy(tenant, false));
     branch.dialed = dialed;
@@ -193,33 +194,26 @@ fn hop_branch(hop: &HopAddress<'_>, tenant: &Tenant, number: Digits) -> Branch {
     branch
 }
 
-/// The addresses of a trunk that are known as they are.
-pub(crate) fn addresses(egress: &Egress) -> impl Iterator<Item = SocketAddr> {
-    egress.targets.iter().filter_map(|target| match target {
-        EgressTarget::Address(address) => Some(*address),
-        EgressTarget::Host(_) | EgressTarget::Registered => None,
-    })
-}
-
 /// One address of a trunk and the listener to leave by.
 struct HopAddress<'a> {
     trunk: &'a Trunk,
     egress: &'a Egress,
     address: SocketAddr,
+    /// As the Request-URI names it.
+    host: String,
     listener: u8,
 }
 
 impl<'a> HopAddress<'a> {
-    /// The way to `address`, by the listener asked on if it fits; `None` when no listener does.
+    /// The way to an address, by the listener asked on if it fits; `None` when no listener does.
     fn find(
         world: &World,
         asked: u8,
         (trunk, egress): (&'a Trunk, &'a Egress),
-        address: SocketAddr,
+        (address, host): (SocketAddr, String),
     ) -> Option<HopAddress<'a>> {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let listener = world.listener(asked, wire_transport(egress.transport), address)?;
-        Some(HopAddress { trunk, egress, address, listener })
+        Some(HopAddress { trunk, egress, address, host, listener })
     }
 }
 
@@ -241,13 +235,16 @@ pub(crate) fn emergency_branches(
     trunks: &[TrunkId],
 ) -> Vec<Branch> {
     let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
-        let hop = move |address: SocketAddr| HopAddress::find(world, 0, (trunk, egress), address);
-        addresses(egress).filter_map(hop)
+        let hop = move |target| HopAddress::find(world, 0, (trunk, egress), target);
+        world.egress_addresses(egress).into_iter().filter_map(hop)
     });
     hops.take(HOPS_MAX)
         .map(|hop| {
             let mut branch = hop_branch(&hop, tenant, number);
             branch.gauges.clear();
+            if let Some(login) = world.login(hop.trunk.id, AskId(0)) {
+                login.onto(&mut branch);
+            }
             branch
         })
         .collect()

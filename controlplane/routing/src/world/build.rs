@@ -128,6 +128,7 @@ impl World {
             Change::Emergencies(tenant, list) => next.put_emergencies(tenant, list)?,
             Change::Remove(row) => next.remove(row),
         }
+        next.resolve_sources();
         Ok(next)
     }
 
