@@ -36,7 +36,7 @@ impl Thing {
     }
 }
 
-/// RowNames of what steps mention by id.
+/// Names of what steps mention by id.
 pub trait RowNames {
     /// What people call it; `None` when it has no name or is gone.
     fn name(&self, thing: Thing, id: i64) -> Option<String>;
