@@ -57,6 +57,10 @@ pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
         routes: rows.routes,
         destinations: rows.destinations,
         emergencies: rows.emergencies,
+        ring_groups: rows.ring_groups,
+        dids: rows.dids,
+        bans: rows.bans,
+        names: std::collections::BTreeMap::new(),
     }
 }
 

@@ -49,8 +49,8 @@ pub use decide::{
 };
 pub use deck::Deck;
 pub use dry_run::{Caller, DryRun, NoDryRun, dry_run};
-pub use edge::{EdgeSettings, edge};
-pub use location::{Locations, Output, Reach, RegisterError, reach};
+pub use edge::{EdgeSettings, bans_end, denied, edge};
+pub use location::{Locations, Output, Reach, RegisterError, Registrant, reach};
 pub use login::{Login, Logins, named_hosts, upstreams};
 pub use names::{NAME_ADDRESSES_MAX, NAMES_MAX, Names};
 pub use nonce::{NonceCounts, NonceUse};
@@ -61,4 +61,4 @@ pub use register::register;
 pub use tariff::TariffDeck;
 pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
 pub use uri::SipUri;
-pub use world::{BuildError, Change, Listener, Problem, RowName, Rows, World};
+pub use world::{BuildError, Change, Holder, Listener, Problem, RowName, Rows, World};

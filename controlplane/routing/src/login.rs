@@ -119,7 +119,12 @@ impl World {
     /// The addresses that calls of a trunk go to, in order, with how the Request-URI names each.
     #[must_use]
     pub fn egress_addresses(&self, egress: &Egress) -> Vec<(SocketAddr, String)> {
-        let of = |target: &EgressTarget| match target {
+        egress.targets.iter().flat_map(|target| self.target_addresses(target)).collect()
+    }
+
+    /// The addresses of one target, as [`World::egress_addresses`].
+    pub(crate) fn target_addresses(&self, target: &EgressTarget) -> Vec<(SocketAddr, String)> {
+        match target {
             EgressTarget::Address(address) => {
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                 vec![(address, address.to_string())]
@@ -130,8 +135,7 @@ impl World {
             }
             // The registrar knows these.
             EgressTarget::Registered => Vec::new(),
-        };
-        egress.targets.iter().flat_map(of).collect()
+        }
     }
 
     /// Where a login registers, in the order to try.

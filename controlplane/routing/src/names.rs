@@ -20,6 +20,16 @@ pub struct Names {
     map: BTreeMap<String, Vec<IpAddr>>,
 }
 
+impl From<BTreeMap<String, Vec<IpAddr>>> for Names {
+    fn from(map: BTreeMap<String, Vec<IpAddr>>) -> Names {
+        let mut names = Names::default();
+        for (name, addresses) in &map {
+            names.set(name, addresses);
+        }
+        names
+    }
+}
+
 impl Names {
     /// Takes the addresses of a name; the good old ones go. Whether that changed anything.
     pub fn set(&mut self, name: &str, addresses: &[IpAddr]) -> bool {

@@ -6,7 +6,10 @@
 
 mod build;
 mod check;
+mod number;
 mod problem;
+
+pub use number::Holder;
 
 pub use build::{Change, Rows};
 pub use problem::{BuildError, Problem, RowName};
@@ -23,8 +26,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
-    Account, AccountId, Destination, Digits, Organization, OrganizationId, Route, SourceMatch,
-    Subscriber, SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId,
+    Account, AccountId, Ban, Destination, Did, DidId, Digits, Organization, OrganizationId,
+    RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId, Tenant,
+    TenantId, Trunk, TrunkId,
 };
 
 /// All configuration that decisions read, at one moment.
@@ -38,11 +42,14 @@ pub struct World {
     organizations: Arc<PageMap<OrganizationId, Organization>>,
     accounts: Arc<PageMap<AccountId, Arc<Account>>>,
     subscribers: Arc<PageMap<SubscriberId, Arc<Subscriber>>>,
-    usernames: Arc<PageMap<(TenantId, String), SubscriberId>>,
-    numbers: Arc<PageMap<(TenantId, Digits), SubscriberId>>,
-    shorts: Arc<PageMap<(OrganizationId, Digits), SubscriberId>>,
+    groups: Arc<PageMap<RingGroupId, Arc<RingGroup>>>,
+    dids: Arc<PageMap<DidId, Arc<Did>>>,
+    usernames: Arc<PageMap<(TenantId, String), Holder>>,
+    numbers: Arc<PageMap<(TenantId, Digits), Holder>>,
+    shorts: Arc<PageMap<(OrganizationId, Digits), Holder>>,
     trunks: Arc<PageMap<TrunkId, Arc<Trunk>>>,
     sources: Arc<PageMap<Source, TrunkId>>,
+    bans: Arc<[Ban]>,
     dictionary: Arc<Dictionary>,
     tariffs: Arc<BTreeMap<TariffId, Arc<TariffDeck>>>,
     routes: Arc<BTreeMap<TenantId, Arc<Deck<Vec<Route>>>>>,
@@ -118,24 +125,6 @@ impl World {
     #[must_use]
     pub fn subscriber(&self, id: SubscriberId) -> Option<&Subscriber> {
         self.subscribers.get(&id).map(Arc::as_ref)
-    }
-
-    /// The subscriber with this user name.
-    #[must_use]
-    pub fn subscriber_named(&self, tenant: TenantId, username: &str) -> Option<&Subscriber> {
-        self.subscriber(*self.usernames.get(&(tenant, username.to_owned()))?)
-    }
-
-    /// The subscriber with this number.
-    #[must_use]
-    pub fn subscriber_numbered(&self, tenant: TenantId, number: Digits) -> Option<&Subscriber> {
-        self.subscriber(*self.numbers.get(&(tenant, number))?)
-    }
-
-    /// The subscriber with this short number in this organization.
-    #[must_use]
-    pub fn subscriber_short(&self, of: OrganizationId, short: Digits) -> Option<&Subscriber> {
-        self.subscriber(*self.shorts.get(&(of, short))?)
     }
 
     /// A trunk.
@@ -241,6 +230,12 @@ impl World {
             }
         }
         self.resolved = Arc::new(resolved);
+    }
+
+    /// All bans, as they were made.
+    #[must_use]
+    pub fn bans(&self) -> &[Ban] {
+        &self.bans
     }
 
     /// The dictionary of all prefixes.

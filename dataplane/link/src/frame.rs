@@ -8,7 +8,7 @@ use crate::{
 
 /// Version of every frame in this file; both sides of a session have the same or part at the
 /// handshake.
-pub const FRAME_VERSION: u8 = 1;
+pub const FRAME_VERSION: u8 = 2;
 
 wire_enum! {
     /// From dataplane to control plane.
@@ -76,6 +76,8 @@ wire_struct! {
         pub record: RecordId,
         /// Answer time.
         pub at: Tick,
+        /// Price of the branch that answered: `hop` of its branch.
+        pub hop: u8,
         /// Settlement, echoed: a restarted control plane needs nothing else.
         pub settlement: Octets,
     }

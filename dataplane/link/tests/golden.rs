@@ -222,6 +222,13 @@ fn branch() -> Branch {
         stop_on: vec![486],
         hop: 1,
         party: PartyRef::Trunk(6),
+        manner: Manner {
+            identity: IdentityHeader::RemoteParty,
+            from_host: "h".into(),
+            privacy: "id".into(),
+            explain: false,
+            causes: vec![CauseSwap { status: 503, instead: Cause::new(486, 17) }],
+        },
     }
 }
 
@@ -238,6 +245,7 @@ fn refuse() -> Refuse {
         prompt: Some("p".into()),
         record: true,
         settlement: Octets(vec![7]),
+        explain: true,
     }
 }
 
@@ -258,12 +266,16 @@ fn answers() -> Vec<(&'static str, AnswerBody)> {
             "answer.go",
             AnswerBody::Go(Box::new(Go {
                 prelude: Some(Prelude { prompts: vec!["w".into()], connect: false }),
-                stages: vec![Stage { branches: vec![branch()] }],
+                stages: vec![Stage {
+                    branches: vec![branch()],
+                    next: Next { busy: Some(2), ..Next::failed(1) },
+                }],
                 on_exhausted: refuse(),
                 grant,
                 max_ms: 7_200_000,
                 media: media(),
                 settlement: Octets(vec![1, 2, 3]),
+                manner: Manner::default(),
             })),
         ),
         (
@@ -374,7 +386,7 @@ fn frames_up() {
     }
     let record = RecordId::new(1, 2).unwrap();
     let settlement = Octets(vec![4]);
-    up("started", &Up::Started(Started { ask: AskId(1), record, at: Tick(2), settlement }));
+    up("started", &Up::Started(Started { ask: AskId(1), record, at: Tick(2), hop: 3, settlement }));
     up("abandoned", &Up::Abandoned(AskId(3)));
     up("journal", &Up::Journal(4));
     up("verb-result", &Up::Verb(VerbResult { id: VerbId(5), outcome: VerbOutcome::NoSuchLeg }));

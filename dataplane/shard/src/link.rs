@@ -125,5 +125,6 @@ fn overloaded() -> Refuse {
         prompt: None,
         record: false,
         settlement: Octets::default(),
+        explain: true,
     }
 }

@@ -573,7 +573,9 @@ fn reasons(cause: Cause, with_sip: bool) -> Vec<Vec<u8>> {
         reasons.push(format!("Q.850;cause={}", cause.q850).into_bytes());
     }
     if with_sip && cause.sip >= 200 {
-        reasons.push(format!("SIP;cause={}", cause.sip).into_bytes());
+        // A phone that is told so shows no missed call (RFC 3326 section 3.1).
+        let text = if cause.sip == 200 { ";text=\"Call completed elsewhere\"" } else { "" };
+        reasons.push(format!("SIP;cause={}{text}", cause.sip).into_bytes());
     }
     reasons
 }

@@ -220,7 +220,7 @@ fn cancel_while_it_rings() {
         peer> 180 INVITE
         call< Progress 180 fork 0
         call> Hangup 200/26
-        peer< CANCEL | Reason: SIP;cause=200
+        peer< CANCEL | Reason: SIP;cause=200;text=\"Call completed elsewhere\"
         call< Refused 200/26
         wait 500
         peer< CANCEL
@@ -527,6 +527,20 @@ fn who_calls_is_told_as_the_branch_says() {
     check(
         "call> Invite asserted display=A\"\\B | X-Trunk: 7 | Via: evil
         peer< INVITE sdp | P-Asserted-Identity: <sip:1001@192.0.2.1> | X-Trunk: 7
+        unreachable 192.0.2.10:5060
+        call< Refused 503/41 silent",
+    );
+    check(
+        "call> Invite asserted identity=preferred host=sip.example
+        peer< INVITE sdp | P-Preferred-Identity: <sip:1001@sip.example>
+        unreachable 192.0.2.10:5060
+        call< Refused 503/41 silent",
+    );
+    check(
+        "call> Invite asserted identity=remote-party anonymous privacy=user;id
+        peer< INVITE sdp \
+         | Remote-Party-ID: <sip:1001@192.0.2.1>;party=calling;screen=yes;privacy=full \
+         | Privacy: user;id
         unreachable 192.0.2.10:5060
         call< Refused 503/41 silent",
     );

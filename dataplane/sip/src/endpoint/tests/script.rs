@@ -29,9 +29,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use strowger_leg::{Body, Command, Event, Invite};
 use strowger_link::token;
 use strowger_link::{
-    Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, Key, LegId, MediaMode,
-    MediaPolicy, Octets, PartyRef, Secret, SlotRef, Target, Tick, Transport, Upstream,
-    UpstreamCause, UpstreamOrder, UpstreamState,
+    Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key, LegId,
+    Manner, MediaMode, MediaPolicy, Octets, PartyRef, Secret, SlotRef, Target, Tick, Transport,
+    Upstream, UpstreamCause, UpstreamOrder, UpstreamState,
 };
 
 use crate::build::{Reply, Writer};
@@ -586,9 +586,24 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
             stop_on: Vec::new(),
             hop: 0,
             party: PartyRef::Unknown,
+            manner: manner(words),
         },
         hops_left: 68,
         body: (!has("nosdp")).then(|| Body::sdp(SDP.as_bytes())),
+    }
+}
+
+/// `identity=preferred host=sip.example privacy=user;id`
+fn manner(words: &[&str]) -> Manner {
+    Manner {
+        identity: match option(words, "identity") {
+            Some("preferred") => IdentityHeader::Preferred,
+            Some("remote-party") => IdentityHeader::RemoteParty,
+            Some(_) | None => IdentityHeader::Asserted,
+        },
+        from_host: option(words, "host").unwrap_or_default().into(),
+        privacy: option(words, "privacy").unwrap_or_default().into(),
+        ..Manner::default()
     }
 }
 
