@@ -50,6 +50,8 @@ pub(crate) struct AllowanceForm {
 }
 
 impl Form for AllowanceForm {
+    const NEEDS_KEY: bool = true;
+
     fn read(cx: &Context) -> Result<Self, Problem> {
         let known =
             [("name", true), ("prefix", false), ("seconds", true), ("from", true), ("until", true)];

@@ -1,9 +1,11 @@
-//! One request: bounds, token, method, permission, parameters, answer; in this order.
+//! One request: bounds, token, method, permission, rule, parameters, answer; in this order.
 
-use crate::limits::{BODY_BYTES_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX};
+use crate::limits::{
+    AGENT_CHARS_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX,
+};
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::reply::Answer;
+use crate::reply::{Answer, JSON};
 use crate::shared::Shared;
 use crate::table::{Access, Endpoint, ROOT, paths};
 use crate::token::{Caller, authorise};
@@ -11,7 +13,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::response::Response;
 use axum::routing::any;
 use std::future::poll_fn;
@@ -19,20 +21,43 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use strowger_store::Actor;
+
+/// Media type of a merge patch (RFC 7396).
+pub(crate) const PATCH: &str = "application/merge-patch+json";
 
 /// Where a connection came from; put into each of its requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// What an endpoint gets that asks for a token.
+/// What an endpoint gets that asks for a token, or that strangers log in at.
 pub(crate) struct Context {
     pub(crate) api: Arc<Shared>,
     pub(crate) caller: Caller,
     pub(crate) query: Query,
-    id: Option<i128>,
-    /// What stands in `Idempotency-Key`, where the endpoint takes a body.
+    /// Where the request came from.
+    pub(crate) source: IpAddr,
+    /// What the program says that it is; empty when it does not.
+    pub(crate) agent: String,
+    /// Number of the request, for logs and the change log.
+    request: String,
+    /// The path.
+    pub(crate) target: String,
+    /// The variable parts of the path, by name.
+    path: Vec<(String, Segment)>,
+    /// What stands in `Idempotency-Key`, where the endpoint takes one.
     key: Option<String>,
+    /// What stands in `If-Match`, where the endpoint takes a version.
+    version: Option<String>,
+    /// Media type of the body, as the client says.
+    media: Option<String>,
     body: Vec<u8>,
+}
+
+/// A variable part of a path: `{name}` is a word, every other an integer.
+enum Segment {
+    Id(i128),
+    Word(String),
 }
 
 impl Context {
@@ -41,7 +66,59 @@ impl Context {
     /// # Errors
     /// 404 when it does not fit: nothing has such an id.
     pub(crate) fn id<T: TryFrom<i128>>(&self) -> Result<T, Problem> {
-        self.id.and_then(|id| T::try_from(id).ok()).ok_or_else(Problem::not_found)
+        self.number("id")
+    }
+
+    /// The integer of the path with this name, for paths with several.
+    ///
+    /// # Errors
+    /// 404 when it does not fit: nothing has such a number.
+    pub(crate) fn number<T: TryFrom<i128>>(&self, name: &str) -> Result<T, Problem> {
+        let number = self.path.iter().find_map(|(known, segment)| match segment {
+            Segment::Id(id) if known == name => Some(*id),
+            Segment::Id(_) | Segment::Word(_) => None,
+        });
+        number.and_then(|id| T::try_from(id).ok()).ok_or_else(Problem::not_found)
+    }
+
+    /// The word `{name}` of the path; empty when the path has none.
+    pub(crate) fn word(&self) -> &str {
+        let word = self.path.iter().find_map(|(_, segment)| match segment {
+            Segment::Word(word) => Some(word.as_str()),
+            Segment::Id(_) => None,
+        });
+        word.unwrap_or_default()
+    }
+
+    /// Who acts, for the change log.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            name: self.caller.name.clone(),
+            on_behalf: self.caller.on_behalf.clone(),
+            request: self.request.clone(),
+        }
+    }
+
+    /// The version that the client means: what an `ETag` said, without its quotes.
+    ///
+    /// # Errors
+    /// A problem that names the header.
+    pub(crate) fn version(&self) -> Result<&str, Problem> {
+        self.version.as_deref().ok_or_else(|| Problem::field(VERSION, "must stand there once"))
+    }
+
+    /// # Errors
+    /// 415 when the client says that the body is something else than JSON.
+    pub(crate) fn must_be_json(&self) -> Result<(), Problem> {
+        let media = self.media.as_deref().unwrap_or(JSON);
+        if media.eq_ignore_ascii_case(JSON) { Ok(()) } else { Err(Problem::other_media(JSON)) }
+    }
+
+    /// # Errors
+    /// 415 when the client does not say that the body is a merge patch (RFC 7396).
+    pub(crate) fn must_be_patch(&self) -> Result<(), Problem> {
+        let is_patch = self.media.as_deref().is_some_and(|m| m.eq_ignore_ascii_case(PATCH));
+        if is_patch { Ok(()) } else { Err(Problem::other_media(PATCH)) }
     }
 
     /// The client's key of this request.
@@ -82,12 +159,16 @@ async fn respond(
     request: Request,
 ) -> Response {
     let limit = Duration::from_millis(REQUEST_MS_MAX);
-    let outcome = tokio::time::timeout(limit, answer(&api, &endpoints, request)).await;
-    let answer = match outcome {
+    let number = api.request_number();
+    let outcome = tokio::time::timeout(limit, answer(&api, &endpoints, request, &number)).await;
+    let mut answer = match outcome {
         Ok(Ok(answer)) => answer,
         Ok(Err(problem)) => problem.into(),
         Err(_) => Problem::too_slow().into(),
     };
+    if let Ok(number) = HeaderValue::from_str(&number) {
+        answer.headers.push((HeaderName::from_static("x-request-id"), number));
+    }
     api.counts.answered(answer.status);
     response(answer)
 }
@@ -96,10 +177,12 @@ fn response(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.media));
+    if !answer.media.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.media));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some((name, value)) = answer.header {
+    for (name, value) in answer.headers {
         headers.insert(name, value);
     }
     response
@@ -109,6 +192,7 @@ async fn answer(
     api: &Arc<Shared>,
     endpoints: &[&'static Endpoint],
     request: Request,
+    number: &str,
 ) -> Result<Answer, Problem> {
     let (mut parts, body) = request.into_parts();
     check_head(&parts)?;
@@ -118,26 +202,54 @@ async fn answer(
         false => None,
     };
     let Some(endpoint) = endpoint else { return Err(not_here(endpoints)) };
-    if let (Some(caller), Access::Local(permission, _) | Access::Token(permission, _)) =
-        (&caller, &endpoint.access)
-    {
-        caller.must(*permission)?;
-    }
-    let id = path_id(endpoint, &mut parts).await?;
-    let query = Query::parse(parts.uri.query().unwrap_or_default(), endpoint.parameters)?;
+    admit(caller.as_ref(), &endpoint.access)?;
+    let path = segments(endpoint, &mut parts).await?;
+    let query = parts.uri.query().unwrap_or_default();
+    let query = Query::parse(query, endpoint.parameters, endpoint.filters)?;
     let takes_body = endpoint.body.is_some();
-    let key = if takes_body { Some(read_key(&parts.headers)?) } else { None };
-    let body = read_body(&parts, body).await?;
+    let has_key = endpoint.needs_key || (takes_body && parts.headers.contains_key(KEY));
+    let key = if has_key { Some(read_key(&parts.headers)?) } else { None };
+    let version = if endpoint.needs_version { Some(read_version(&parts.headers)?) } else { None };
+    let body = read_body(&parts, body, endpoint.body_max).await?;
     if !takes_body && !body.is_empty() {
         return Err(Problem::field("body", "this endpoint takes none"));
     }
-    match (&endpoint.access, caller) {
-        (Access::Open(run) | Access::Local(_, run), _) => run(api.clone()).await,
-        (Access::Token(_, run), Some(caller)) => {
-            run(Context { api: api.clone(), caller, query, id, key, body }).await
+    let (source, agent) = (source(&parts), agent(&parts.headers));
+    let media = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = media.map(|text| text.split(';').next().unwrap_or_default().trim().to_owned());
+    let target = parts.uri.path().to_owned();
+    let (api, request) = (api.clone(), number.to_owned());
+    let context = |caller| {
+        let api = api.clone();
+        Context {
+            api, caller, query, source, agent, request, target, path, key, version, media, body,
         }
+    };
+    match (&endpoint.access, caller) {
+        (Access::Open(run) | Access::Local(_, run), _) => run(api).await,
+        (Access::Stranger(run), _) => run(context(Caller::stranger())).await,
+        (Access::Token(_, _, run), Some(caller)) => run(context(caller)).await,
         (Access::Token(..), None) => Err(Problem::unauthorized()),
     }
+}
+
+/// Whether the caller comes in: permission, then rule.
+fn admit(caller: Option<&Caller>, access: &Access) -> Result<(), Problem> {
+    let Some(caller) = caller else { return Ok(()) };
+    match access {
+        Access::Open(_) | Access::Stranger(_) => Ok(()),
+        Access::Local(permission, _) => caller.must(*permission),
+        Access::Token(permission, rule, _) => {
+            caller.must(*permission)?;
+            if rule.admits(caller.scope) { Ok(()) } else { Err(Problem::too_narrow(*rule)) }
+        }
+    }
+}
+
+/// What a program says that it is, cut to its bound.
+fn agent(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    agent.unwrap_or_default().chars().take(AGENT_CHARS_MAX).collect()
 }
 
 fn check_head(parts: &Parts) -> Result<(), Problem> {
@@ -156,7 +268,7 @@ fn check_head(parts: &Parts) -> Result<(), Problem> {
 /// An unknown path or method below the root asks for a token, so that strangers learn nothing.
 fn needs_token(api: &Shared, endpoint: Option<&Endpoint>, path: &str) -> bool {
     match endpoint.map(|endpoint| &endpoint.access) {
-        Some(Access::Open(_)) => false,
+        Some(Access::Open(_) | Access::Stranger(_)) => false,
         Some(Access::Local(..)) => !api.is_loopback,
         Some(Access::Token(..)) => true,
         None => {
@@ -180,20 +292,49 @@ fn not_here(endpoints: &[&'static Endpoint]) -> Problem {
     Problem::method(allow.join(", "))
 }
 
-/// Reads `{id}`: an integer, whether or not anything has it.
-async fn path_id(endpoint: &Endpoint, parts: &mut Parts) -> Result<Option<i128>, Problem> {
-    if !endpoint.path.contains("{id}") {
-        return Ok(None);
+/// Reads the variable parts: integers, whether or not anything has them, and the word `{name}`.
+async fn segments(
+    endpoint: &Endpoint,
+    parts: &mut Parts,
+) -> Result<Vec<(String, Segment)>, Problem> {
+    if !endpoint.path.contains('{') {
+        return Ok(Vec::new());
     }
-    let wrong = || Problem::field("id", "is not an id");
-    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| wrong())?;
-    let text = params.iter().find(|(name, _)| *name == "id").map(|(_, text)| text);
-    let text = text.filter(|text| !text.starts_with('+') && text.len() <= ID_LEN_MAX);
-    text.and_then(|text| text.parse().ok()).map(Some).ok_or_else(wrong)
+    let wrong = |name: &str| Problem::field(name, "is not an id");
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| wrong("id"))?;
+    let mut segments = Vec::new();
+    for (name, text) in &params {
+        let segment = if name == "name" {
+            let fits = text.len() <= WORD_LEN_MAX;
+            fits.then(|| Segment::Word(text.to_owned())).ok_or_else(Problem::not_found)?
+        } else {
+            let fits = !text.starts_with('+') && text.len() <= ID_LEN_MAX;
+            let id = fits.then(|| text.parse().ok()).flatten();
+            id.map(Segment::Id).ok_or_else(|| wrong(name))?
+        };
+        segments.push((name.to_owned(), segment));
+    }
+    Ok(segments)
 }
 
 /// Longest id as text.
 const ID_LEN_MAX: usize = 20;
+
+/// Longest word of a path.
+const WORD_LEN_MAX: usize = 64;
+
+/// The header that says which version a change is meant for (RFC 9110 section 13.1.1).
+pub(crate) const VERSION: &str = "If-Match";
+
+/// Reads the version: one strong entity tag, which `GET` gave as `ETag`.
+fn read_version(headers: &HeaderMap) -> Result<String, Problem> {
+    let mut values = headers.get_all(VERSION).iter();
+    let Some(value) = values.next() else { return Err(Problem::needs_version()) };
+    let tag = value.to_str().ok().filter(|_| values.next().is_none());
+    let tag = tag.and_then(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"'));
+    let tag = tag.filter(|tag| tag.len() <= KEY_BYTES_MAX && !tag.contains('"'));
+    tag.map(str::to_owned).ok_or_else(|| Problem::field(VERSION, "is not one strong entity tag"))
+}
 
 /// The header that makes a request that is sent twice count once.
 pub(crate) const KEY: &str = "Idempotency-Key";
@@ -212,18 +353,22 @@ fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
 }
 
 /// Reads the body to its end, within its bound.
-async fn read_body(parts: &Parts, mut body: Body) -> Result<Vec<u8>, Problem> {
+async fn read_body(
+    parts: &Parts,
+    mut body: Body,
+    bytes_max: usize,
+) -> Result<Vec<u8>, Problem> {
     let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    if usize::try_from(announced).map_or(true, |len| len > BODY_BYTES_MAX) {
-        return Err(Problem::body_too_large());
+    if usize::try_from(announced).map_or(true, |len| len > bytes_max) {
+        return Err(Problem::body_too_large(bytes_max));
     }
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let frame = frame.map_err(|_| Problem::field("body", "cannot be read"))?;
         let Some(data) = frame.data_ref() else { continue };
-        if bytes.len().saturating_add(data.len()) > BODY_BYTES_MAX {
-            return Err(Problem::body_too_large());
+        if bytes.len().saturating_add(data.len()) > bytes_max {
+            return Err(Problem::body_too_large(bytes_max));
         }
         bytes.extend_from_slice(data);
     }

@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 /// A type of body.
 pub(crate) trait Form: Sized {
+    /// A key in `Idempotency-Key` stands beside it: it moves money, and must count once.
+    const NEEDS_KEY: bool = false;
     /// Reads the body of a request.
     ///
     /// # Errors

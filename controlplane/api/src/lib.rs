@@ -32,12 +32,15 @@
 //! How to drive it: [`Api::new`], then [`serve()`] on a bound listener. Start reading at
 //! `table.rs`.
 
-mod account;
 mod allowance;
 mod call;
 mod cdr;
+mod codec;
+mod currency;
 mod cursor;
 mod dispatch;
+mod edit;
+mod field;
 mod form;
 mod health;
 mod limiter;
@@ -51,17 +54,17 @@ mod problem;
 mod query;
 mod registration;
 mod reply;
+mod resource;
 mod serve;
 mod shape;
 mod shared;
-mod subscriber;
 mod table;
 mod token;
-mod trunk;
 mod value;
 
+pub use edit::world_rows;
 pub use limits::{
-    CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, KEY_BYTES_MAX, METRICS_BYTES_MAX, NAME_CHARS_MAX,
+    BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, KEY_BYTES_MAX, METRICS_BYTES_MAX, NAME_CHARS_MAX,
     PAGE_DEFAULT, PAGE_MAX, REASON_CHARS_MAX,
 };
 pub use live::{

@@ -131,6 +131,8 @@ fn describe(amount: &str, needs_reason: bool) -> Value {
 }
 
 impl Form for PaymentForm {
+    const NEEDS_KEY: bool = true;
+
     fn read(cx: &Context) -> Result<Self, Problem> {
         read(cx, false).map(PaymentForm)
     }
@@ -141,6 +143,8 @@ impl Form for PaymentForm {
 }
 
 impl Form for AdjustmentForm {
+    const NEEDS_KEY: bool = true;
+
     fn read(cx: &Context) -> Result<Self, Problem> {
         read(cx, true).map(AdjustmentForm)
     }

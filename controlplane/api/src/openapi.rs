@@ -1,10 +1,11 @@
 //! The OpenAPI 3.1 document, made of the table.
 
-use crate::dispatch::KEY;
+use crate::dispatch::{KEY, VERSION};
 use crate::limits::KEY_BYTES_MAX;
 use crate::problem::{self, Problem};
 use crate::shape::Components;
-use crate::table::{Access, Endpoint, paths};
+use crate::query::Parameter;
+use crate::table::{Access, Endpoint, Verb, paths};
 use serde_json::{Map, Value, json};
 
 /// The document.
@@ -38,14 +39,17 @@ pub(crate) fn document() -> Value {
 
 fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
     let (permission, security) = match &endpoint.access {
-        Access::Open(_) => (None, json!([])),
+        Access::Open(_) | Access::Stranger(_) => (None, json!([])),
         // Either nothing, on a loopback listener, or a token.
         Access::Local(permission, _) => (Some(permission.0), json!([{}, {"token": []}])),
-        Access::Token(permission, _) => (Some(permission.0), json!([{"token": []}])),
+        Access::Token(permission, ..) => (Some(permission.0), json!([{"token": []}])),
     };
     let mut responses = Map::new();
     for (status, description, media, schema) in (endpoint.responses)(components) {
-        let response = json!({"description": description, "content": {media: {"schema": schema}}});
+        let response = match media {
+            "" => json!({"description": description}),
+            media => json!({"description": description, "content": {media: {"schema": schema}}}),
+        };
         responses.insert(status.to_string(), response);
     }
     let problem = json!({"$ref": "#/components/responses/Problem"});
@@ -61,23 +65,29 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         members.insert("x-permission".to_owned(), json!(permission));
     }
     if let (Value::Object(members), Some(describe)) = (&mut operation, endpoint.body) {
-        let content = json!({"application/json": {"schema": describe(components)}});
+        let media = match endpoint.verb {
+            Verb::Patch => "application/merge-patch+json",
+            Verb::Get | Verb::Post | Verb::Put | Verb::Delete => "application/json",
+        };
+        let content = json!({media: {"schema": describe(components)}});
         members.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
     }
     operation
 }
 
 fn parameters(endpoint: &Endpoint) -> Vec<Value> {
-    let id = endpoint.path.contains("{id}").then(|| {
-        json!({
-            "name": "id",
-            "in": "path",
-            "required": true,
-            "description": "Identity.",
-            "schema": {"type": "string", "pattern": "^-?[0-9]{1,20}$"},
-        })
+    let variable = endpoint.path.split('/').filter_map(|part| {
+        let name = part.strip_prefix('{')?.strip_suffix('}')?;
+        let (what, schema) = match name {
+            "name" => ("Name.", json!({"type": "string"})),
+            _ => ("Identity.", json!({"type": "string", "pattern": "^-?[0-9]{1,20}$"})),
+        };
+        Some(json!({
+            "name": name, "in": "path", "required": true, "description": what, "schema": schema,
+        }))
     });
-    let query = endpoint.parameters.iter().map(|parameter| {
+    let filters = endpoint.filters.iter().map(Parameter::Only);
+    let query = endpoint.parameters.iter().copied().chain(filters).map(|parameter| {
         json!({
             "name": parameter.name(),
             "in": "query",
@@ -86,7 +96,7 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
             "schema": parameter.shape(),
         })
     });
-    let key = endpoint.body.is_some().then(|| {
+    let key = endpoint.needs_key.then(|| {
         json!({
             "name": KEY,
             "in": "header",
@@ -95,7 +105,16 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
             "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX},
         })
     });
-    id.into_iter().chain(query).chain(key).collect()
+    let version = endpoint.needs_version.then(|| {
+        json!({
+            "name": VERSION,
+            "in": "header",
+            "required": true,
+            "description": "The `ETag` of the version that is meant.",
+            "schema": {"type": "string"},
+        })
+    });
+    variable.chain(query).chain(key).chain(version).collect()
 }
 
 #[cfg(test)]

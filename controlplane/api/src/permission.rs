@@ -1,52 +1,212 @@
 //! Who may do what: permissions are `resource:verb`, roles are sets of them.
+//!
+//! A new endpoint puts its permission into the roles that have it, here, and its row into
+//! `tests/rest/matrix.txt`, which says the same from outside and for every scope.
+
+use strowger_model::Role;
+use strowger_store::{Grant, Scope};
 
 /// A permission, `resource:verb`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Permission(pub(crate) &'static str);
 
-/// A role of a token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Role {
-    /// Everything in its scope.
-    Owner,
+/// What everybody may who is known: see who he is, and mind his own login.
+const SELF: &[&str] = &["api:read", "me:read", "me:write", "roles:read", "sessions:read"];
+/// What runs and what was.
+const TRAFFIC: &[&str] = &["cdrs:read", "calls:read", "registrations:read", "subscribers:read"];
+/// What an operator may look at.
+const LOOK: &[&str] =
+    &["trunks:read", "accounts:read", "users:read", "tokens:read", "changes:read"];
+/// Users, their logins, and tokens for programs.
+const LOGINS: &[&str] =
+    &["users:read", "users:write", "sessions:write", "tokens:read", "tokens:write"];
+
+/// What customers of a reseller are made of.
+const SELLING: &[&str] = &[
+    "organizations:write",
+    "accounts:write",
+    "subscribers:write",
+    "trunks:write",
+    "ring-groups:write",
+    "dids:write",
+];
+/// What is configured beside them, to look at.
+const SETUP: &[&str] = &["tenants:read", "organizations:read", "ring-groups:read", "dids:read"];
+/// How calls are routed.
+const ROUTING: &[&str] = &[
+    "tenants:write",
+    "routes:read",
+    "routes:write",
+    "destinations:read",
+    "destinations:write",
+    "emergency-numbers:read",
+    "emergency-numbers:write",
+    "bans:read",
+    "bans:write",
+];
+
+const ADMIN: &[&[&str]] = &[
+    SELF,
+    TRAFFIC,
+    LOOK,
+    LOGINS,
+    SELLING,
+    SETUP,
+    ROUTING,
+    &["calls:hangup", "metrics:read", "users:impersonate"],
+    &["payments:write", "adjustments:write", "allowances:write"],
+];
+const SUPPORT: &[&[&str]] = &[
+    SELF,
+    TRAFFIC,
+    LOOK,
+    SETUP,
+    &["routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
+    &["calls:hangup", "metrics:read"],
+];
+const RESELLER: &[&[&str]] = &[
+    SELF,
+    TRAFFIC,
+    LOOK,
+    LOGINS,
+    SELLING,
+    SETUP,
+    &["calls:hangup", "users:impersonate", "payments:write", "allowances:write"],
+];
+const CUSTOMER: &[&[&str]] = &[SELF, TRAFFIC, LOGINS, &["accounts:read"]];
+const SUPPLIER: &[&[&str]] =
+    &[SELF, &["cdrs:read", "accounts:read", "tokens:read", "tokens:write"]];
+const SUBSCRIBER: &[&[&str]] = &[SELF, TRAFFIC];
+
+/// The permissions of a role; `None` is all there are.
+fn sets(role: Role) -> Option<&'static [&'static [&'static str]]> {
+    match role {
+        Role::Owner => None,
+        Role::Admin => Some(ADMIN),
+        Role::Support => Some(SUPPORT),
+        Role::Reseller => Some(RESELLER),
+        Role::Customer => Some(CUSTOMER),
+        Role::Supplier => Some(SUPPLIER),
+        Role::Subscriber => Some(SUBSCRIBER),
+    }
 }
 
-impl Role {
-    /// The role with this name; one of a later release is unknown and may nothing.
-    pub(crate) fn parse(name: &str) -> Option<Role> {
-        match name {
-            "owner" => Some(Role::Owner),
-            _ => None,
-        }
-    }
+/// Whether a role has a permission.
+pub(crate) fn may(role: Role, permission: Permission) -> bool {
+    sets(role).is_none_or(|sets| sets.iter().any(|set| set.contains(&permission.0)))
+}
 
-    /// Whether the role has `permission`.
-    pub(crate) fn may(self, _permission: Permission) -> bool {
-        match self {
-            Role::Owner => true,
-        }
+/// Every permission that an endpoint asks for, once, in order.
+pub(crate) fn all() -> Vec<Permission> {
+    let mut all: Vec<_> = crate::endpoints().filter_map(|e| e.permission.map(Permission)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Roles that a role may give to others: users and tokens get no more than their maker has.
+pub(crate) const fn grantable(role: Role) -> &'static [Role] {
+    use Role::{Admin, Customer, Owner, Reseller, Subscriber, Supplier, Support};
+    match role {
+        Owner => &[Owner, Admin, Support, Reseller, Customer, Supplier, Subscriber],
+        Admin => &[Admin, Support, Reseller, Customer, Supplier, Subscriber],
+        Support => &[Support],
+        Reseller => &[Reseller, Customer, Subscriber],
+        Customer => &[Customer, Subscriber],
+        Supplier => &[Supplier],
+        Subscriber => &[Subscriber],
     }
+}
+
+/// Whether somebody of role `maker` may make somebody of role `made`.
+pub(crate) fn may_grant(maker: Option<Role>, made: Option<Role>) -> bool {
+    match (maker, made) {
+        (Some(maker), Some(made)) => grantable(maker).contains(&made),
+        (Some(_) | None, Some(_) | None) => false,
+    }
+}
+
+/// Why a role does not fit its scope; `None` when it does. Words stand behind the field `role`.
+pub(crate) fn unfit(grant: Grant) -> Option<&'static str> {
+    let role = grant.role?;
+    let fits = match role {
+        Role::Owner | Role::Admin | Role::Support => {
+            matches!(grant.scope, Scope::All | Scope::Tenant(_))
+        }
+        Role::Reseller => matches!(grant.scope, Scope::Organization(..)),
+        Role::Customer => matches!(grant.scope, Scope::Customer(..) | Scope::Organization(..)),
+        Role::Supplier => matches!(grant.scope, Scope::Supplier(..)),
+        Role::Subscriber => matches!(grant.scope, Scope::Subscriber(..)),
+    };
+    if fits {
+        return None;
+    }
+    Some(match role {
+        Role::Owner | Role::Admin | Role::Support => "is for the host or a whole tenant",
+        Role::Reseller => "needs an organization",
+        Role::Customer => "needs an account or an organization",
+        Role::Supplier => "needs an account",
+        Role::Subscriber => "needs a subscriber",
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strowger_model::{AccountId, OrganizationId, SubscriberId, TenantId};
 
     #[test]
-    fn an_unknown_role_is_no_role() {
-        assert_eq!(Role::parse("owner"), Some(Role::Owner));
-        for name in ["", "Owner", "reader"] {
-            assert_eq!(Role::parse(name), None);
+    fn an_owner_has_every_permission_and_every_permission_has_its_form() {
+        for permission in all() {
+            assert!(may(Role::Owner, permission), "{permission:?}");
+            let (resource, verb) = permission.0.split_once(':').unwrap();
+            assert!(!resource.is_empty() && !verb.is_empty(), "{permission:?}");
         }
     }
 
+    /// Made by somebody else it would be a way to get more than one has.
     #[test]
-    fn an_owner_has_every_permission_of_the_table() {
-        for endpoint in crate::endpoints() {
-            let Some(permission) = endpoint.permission else { continue };
-            assert!(Role::Owner.may(Permission(permission)), "{permission}");
-            let (resource, verb) = permission.split_once(':').unwrap();
-            assert!(!resource.is_empty() && !verb.is_empty(), "{permission}");
+    fn nobody_gives_what_he_has_not() {
+        for maker in Role::ALL {
+            for made in grantable(maker) {
+                for permission in all() {
+                    let more = may(*made, permission) && !may(maker, permission);
+                    assert!(!more, "{} makes {}: {permission:?}", maker.name(), made.name());
+                }
+                for next in grantable(*made) {
+                    assert!(grantable(maker).contains(next), "{} {}", maker.name(), next.name());
+                }
+            }
+        }
+        assert!(!may_grant(None, Some(Role::Subscriber)));
+        assert!(!may_grant(Some(Role::Owner), None));
+    }
+
+    #[test]
+    fn roles_are_bound_to_what_they_are_for() {
+        let tenant = TenantId(1);
+        let scopes = [
+            Scope::All,
+            Scope::Tenant(tenant),
+            Scope::Organization(tenant, OrganizationId(1)),
+            Scope::Customer(tenant, AccountId(1)),
+            Scope::Supplier(tenant, AccountId(1)),
+            Scope::Subscriber(tenant, SubscriberId(1)),
+        ];
+        // Host, tenant, organization, buying account, selling account, subscriber.
+        for (role, expect) in [
+            (Role::Owner, "yy...."),
+            (Role::Admin, "yy...."),
+            (Role::Support, "yy...."),
+            (Role::Reseller, "..y..."),
+            (Role::Customer, "..yy.."),
+            (Role::Supplier, "....y."),
+            (Role::Subscriber, ".....y"),
+        ] {
+            let fits = scopes.map(|scope| unfit(Grant::new(role, scope)).is_none());
+            let is: String = fits.iter().map(|fits| if *fits { 'y' } else { '.' }).collect();
+            assert_eq!(is, expect, "{}", role.name());
+            assert!(unfit(Grant::new(role, Scope::Nothing)).is_some());
         }
     }
 }

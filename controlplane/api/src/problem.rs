@@ -1,9 +1,11 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457).
 
 use crate::Unavailable;
-use crate::limits::{BODY_BYTES_MAX, NAME_SHOWN_MAX, URI_BYTES_MAX};
+use crate::dispatch::VERSION;
+use crate::limits::{NAME_SHOWN_MAX, URI_BYTES_MAX};
 use crate::permission::Permission;
 use crate::reply::Answer;
+use crate::table::Rule;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -67,6 +69,33 @@ impl Problem {
         Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..Problem::field(field, detail) }
     }
 
+    /// The request does not fit what is there: another row has the value, or refers to this one.
+    pub(crate) fn conflict(field: &str, detail: impl Into<String>) -> Problem {
+        Problem { status: StatusCode::CONFLICT, ..Problem::field(field, detail) }
+    }
+
+    /// What is stored does not fit together: somebody has edited the database.
+    pub(crate) fn broken(detail: &str) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE)
+            .detail(format!("the stored configuration does not fit together: {detail}"))
+    }
+
+    /// The body is of a media type that is not taken; `media` is.
+    pub(crate) fn other_media(media: &str) -> Problem {
+        let mut problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        problem.field = Some(header::CONTENT_TYPE.to_string());
+        problem.detail(format!("is not {media}"))
+    }
+
+    /// The same, of a part of the body.
+    pub(crate) fn within(mut self, at: &str) -> Problem {
+        if !at.is_empty() {
+            let field = self.field.take().filter(|field| field != "body");
+            self.field = Some(field.map_or(at.to_owned(), |field| format!("{at}.{field}")));
+        }
+        self
+    }
+
     /// No token, a wrong one, or none that can be read: always the same.
     pub(crate) fn unauthorized() -> Problem {
         let mut problem = Problem::new(StatusCode::UNAUTHORIZED);
@@ -77,6 +106,36 @@ impl Problem {
     /// The token is good, its role is too small.
     pub(crate) fn forbidden(permission: Permission) -> Problem {
         Problem::new(StatusCode::FORBIDDEN).detail(format!("needs {}", permission.0))
+    }
+
+    /// The permission is there, the scope is too small.
+    pub(crate) fn too_narrow(rule: Rule) -> Problem {
+        let needs = match rule {
+            Rule::Host => "only those who see the whole host may",
+            Rule::Tenant | Rule::Rows | Rule::Caller => "only those who see a whole tenant may",
+        };
+        Problem::new(StatusCode::FORBIDDEN).detail(needs)
+    }
+
+    /// The permission is there, but not for this.
+    pub(crate) fn denied(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN).detail(detail)
+    }
+
+    /// A change that does not say which version it is meant for (RFC 6585 section 3).
+    pub(crate) fn needs_version() -> Problem {
+        let detail = "a change names the version that it is meant for";
+        let mut problem = Problem::new(StatusCode::PRECONDITION_REQUIRED).detail(detail);
+        problem.field = Some(VERSION.to_owned());
+        problem
+    }
+
+    /// What is to be changed is no longer what the client saw.
+    pub(crate) fn other_version() -> Problem {
+        let detail = "it has changed meanwhile: read it again";
+        let mut problem = Problem::new(StatusCode::PRECONDITION_FAILED).detail(detail);
+        problem.field = Some(VERSION.to_owned());
+        problem
     }
 
     pub(crate) fn not_found() -> Problem {
@@ -102,9 +161,9 @@ impl Problem {
             .detail(format!("path and query have at most {URI_BYTES_MAX} octets"))
     }
 
-    pub(crate) fn body_too_large() -> Problem {
+    pub(crate) fn body_too_large(bytes_max: usize) -> Problem {
         let mut problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
-            .detail(format!("at most {BODY_BYTES_MAX} octets"));
+            .detail(format!("at most {bytes_max} octets"));
         problem.field = Some("body".to_owned());
         problem
     }
@@ -161,7 +220,7 @@ impl From<Problem> for Answer {
             status: problem.status,
             media: MEDIA,
             body: Bytes::from(body.to_string()),
-            header: problem.hint.into_header(),
+            headers: problem.hint.into_header().into_iter().collect(),
         }
     }
 }
@@ -176,6 +235,8 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         let chain = chain(&error);
         match error {
+            StoreError::Refused { field, why } => Problem::refused(field, why),
+            StoreError::Taken { field } => Problem::conflict(field, "is taken by another row"),
             StoreError::Database { .. } => {
                 tracing::warn!(error = chain, "the database does not answer REST");
                 Problem::unavailable("the database")

@@ -2,12 +2,12 @@
 
 use crate::problem::Problem;
 use crate::shape::{Components, Shape};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// An answer ready to be sent.
@@ -16,15 +16,15 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) media: &'static str,
     pub(crate) body: Bytes,
-    /// One more header, for problems that need one.
-    pub(crate) header: Option<(HeaderName, HeaderValue)>,
+    /// More headers.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Answer {
-    fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Answer, Problem> {
+    pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Answer, Problem> {
         // Views are structures of strings and numbers, which always serialise.
         let body = serde_json::to_vec(value).map_err(|_| Problem::internal())?;
-        Ok(Answer { status, media: JSON, body: body.into(), header: None })
+        Ok(Answer { status, media: JSON, body: body.into(), headers: Vec::new() })
     }
 }
 
@@ -75,6 +75,53 @@ impl<T: Serialize + Shape> Respond for Created<T> {
     }
 }
 
+/// 200 with a view and its version, which a change must name.
+pub(crate) struct Versioned<T> {
+    /// The version, without quotes.
+    pub(crate) version: String,
+    pub(crate) view: T,
+}
+
+impl<T: Serialize + Shape> Respond for Versioned<T> {
+    fn respond(self) -> Result<Answer, Problem> {
+        let mut answer = Answer::json(StatusCode::OK, &self.view)?;
+        let tag = HeaderValue::try_from(format!("\"{}\"", self.version));
+        answer.headers.push((header::ETAG, tag.map_err(|_| Problem::internal())?));
+        Ok(answer)
+    }
+
+    fn describe(components: &mut Components) -> Vec<(u16, &'static str, &'static str, Value)> {
+        vec![(200, "Found; `ETag` is its version.", JSON, T::shape(components))]
+    }
+}
+
+/// 201 with a view and its version: it is there now.
+pub(crate) struct Made<T>(pub(crate) Versioned<T>);
+
+impl<T: Serialize + Shape> Respond for Made<T> {
+    fn respond(self) -> Result<Answer, Problem> {
+        Ok(Answer { status: StatusCode::CREATED, ..self.0.respond()? })
+    }
+
+    fn describe(components: &mut Components) -> Vec<(u16, &'static str, &'static str, Value)> {
+        vec![(201, "Made; `ETag` is its version.", JSON, T::shape(components))]
+    }
+}
+
+/// 204: done, and there is nothing to show.
+pub(crate) struct Done;
+
+impl Respond for Done {
+    fn respond(self) -> Result<Answer, Problem> {
+        let (status, body) = (StatusCode::NO_CONTENT, Bytes::new());
+        Ok(Answer { status, media: JSON, body, headers: Vec::new() })
+    }
+
+    fn describe(_: &mut Components) -> Vec<(u16, &'static str, &'static str, Value)> {
+        vec![(204, "Done.", "", Value::Null)]
+    }
+}
+
 /// 200, or 503 when something is missing.
 pub(crate) struct Health<T> {
     pub(crate) is_well: bool,
@@ -102,7 +149,7 @@ pub(crate) struct MetricsText(pub(crate) String);
 impl Respond for MetricsText {
     fn respond(self) -> Result<Answer, Problem> {
         let body = self.0.into();
-        Ok(Answer { status: StatusCode::OK, media: METRICS, body, header: None })
+        Ok(Answer { status: StatusCode::OK, media: METRICS, body, headers: Vec::new() })
     }
 
     fn describe(_: &mut Components) -> Vec<(u16, &'static str, &'static str, Value)> {
@@ -115,7 +162,7 @@ pub(crate) struct Document(pub(crate) Bytes);
 
 impl Respond for Document {
     fn respond(self) -> Result<Answer, Problem> {
-        Ok(Answer { status: StatusCode::OK, media: JSON, body: self.0, header: None })
+        Ok(Answer { status: StatusCode::OK, media: JSON, body: self.0, headers: Vec::new() })
     }
 
     fn describe(_: &mut Components) -> Vec<(u16, &'static str, &'static str, Value)> {

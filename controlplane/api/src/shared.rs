@@ -1,5 +1,6 @@
 //! What all requests share.
 
+use crate::edit::Base;
 use crate::limiter::Limiter;
 use crate::{Live, openapi};
 use axum::http::StatusCode;
@@ -7,26 +8,46 @@ use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use strowger_store::Reader;
+use strowger_store::{Reader, Sealer, Store};
 
-/// What the endpoints read: rows from a store, and what runs now.
+/// What the endpoints work on: rows in a store, what runs now, the host's key, the time.
 pub struct Api {
-    pub(crate) reader: Reader,
-    pub(crate) live: Arc<dyn Live>,
+    store: Store,
+    live: Arc<dyn Live>,
+    sealer: Sealer,
+    clock: Clock,
 }
 
+/// The time of day, microseconds since 1970 UTC.
+type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
 impl Api {
-    /// Endpoints over `reader` and `live`.
+    /// Endpoints over `store` and `live`; secrets are sealed by `sealer`.
     #[must_use]
-    pub fn new(reader: Reader, live: Arc<dyn Live>) -> Api {
-        Api { reader, live }
+    pub fn new(store: Store, live: Arc<dyn Live>, sealer: Sealer) -> Api {
+        let clock = Arc::new(|| jiff::Timestamp::now().as_microsecond());
+        Api { store, live, sealer, clock }
+    }
+
+    /// The same with another time of day, for tests.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Fn() -> i64 + Send + Sync + 'static) -> Api {
+        Api { clock: Arc::new(clock), ..self }
     }
 }
 
 /// The state of a running server.
 pub(crate) struct Shared {
+    pub(crate) store: Store,
     pub(crate) reader: Reader,
     pub(crate) live: Arc<dyn Live>,
+    pub(crate) sealer: Sealer,
+    /// The world after the newest change that was made here.
+    pub(crate) base: tokio::sync::Mutex<Option<Base>>,
+    clock: Clock,
+    requests: AtomicU64,
+    /// Begins the numbers of requests: another for each start of the server.
+    boot: u32,
     /// The listener's address is a loopback address.
     pub(crate) is_loopback: bool,
     pub(crate) document: Bytes,
@@ -38,8 +59,15 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(api: Api, is_loopback: bool) -> Shared {
         Shared {
-            reader: api.reader,
+            reader: api.store.reader(),
+            store: api.store,
             live: api.live,
+            sealer: api.sealer,
+            base: tokio::sync::Mutex::default(),
+            requests: AtomicU64::new(0),
+            // Seconds, in 32 bits: unique for a century.
+            boot: u32::try_from((api.clock)().div_euclid(1_000_000)).unwrap_or(0),
+            clock: api.clock,
             is_loopback,
             document: Bytes::from(openapi::document().to_string()),
             counts: Counts::default(),
@@ -51,6 +79,16 @@ impl Shared {
     /// The failed tokens; held for a look-up, never across an await.
     pub(crate) fn limiter(&self) -> MutexGuard<'_, Limiter> {
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time of day, microseconds since 1970 UTC.
+    pub(crate) fn now_us(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// The number of the next request: it names it in logs and in the change log.
+    pub(crate) fn request_number(&self) -> String {
+        format!("{:x}-{:x}", self.boot, self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Milliseconds since the server began.

@@ -2,17 +2,27 @@
 
 use crate::dispatch::Context;
 use crate::form::Form;
+use crate::limits::{BODY_BYTES_MAX, BULK_BYTES_MAX};
 use crate::permission::Permission;
 use crate::problem::Problem;
+use crate::query::Filter;
 use crate::query::Parameter::{self, Account, From, Limit, Next, Until};
 use crate::reply::{Accepted, Answer, Created, Document, Health, Json, MetricsText, Page, Respond};
 use crate::shape::Components;
 use crate::shared::Shared;
-use crate::{account, allowance, call, cdr, health, money, registration, subscriber, trunk};
+use crate::resource::{
+    self, BanSeen, DidSeen, Login, Paying, Resource, create_responses, form, import_form,
+    import_responses, list_responses, one_responses, patch, remove_responses,
+};
+use crate::{allowance, call, cdr, health, money, registration};
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
 use std::sync::Arc;
+use strowger_model::{
+    Destination, Emergency, Organization, RingGroup, Route, Subscriber, Tenant, Trunk,
+};
+use strowger_store::{Numbered, Scope};
 
 /// Below this every path asks for a token, known or not.
 pub(crate) const ROOT: &str = "/api/v1";
@@ -27,8 +37,14 @@ pub(crate) type Responses = Vec<(u16, &'static str, &'static str, Value)>;
 pub(crate) enum Verb {
     /// Reads; HEAD reads without the body.
     Get,
-    /// Does.
+    /// Does, or makes.
     Post,
+    /// Changes some members (merge patch, RFC 7396).
+    Patch,
+    /// Sets the whole.
+    Put,
+    /// Takes away.
+    Delete,
 }
 
 impl Verb {
@@ -36,6 +52,17 @@ impl Verb {
         match self {
             Verb::Get => "GET",
             Verb::Post => "POST",
+            Verb::Patch => "PATCH",
+            Verb::Put => "PUT",
+            Verb::Delete => "DELETE",
+        }
+    }
+
+    /// Whether `If-Match` must say which version is meant.
+    pub(crate) const fn needs_version(self) -> bool {
+        match self {
+            Verb::Patch | Verb::Put => true,
+            Verb::Get | Verb::Post | Verb::Delete => false,
         }
     }
 
@@ -43,14 +70,14 @@ impl Verb {
     pub(crate) const fn allow(self) -> &'static str {
         match self {
             Verb::Get => "GET, HEAD",
-            Verb::Post => "POST",
+            Verb::Post | Verb::Patch | Verb::Put | Verb::Delete => self.name(),
         }
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
         match self {
             Verb::Get => method == Method::GET || method == Method::HEAD,
-            Verb::Post => method == Method::POST,
+            Verb::Post | Verb::Patch | Verb::Put | Verb::Delete => method.as_str() == self.name(),
         }
     }
 }
@@ -61,8 +88,44 @@ pub(crate) enum Access {
     Open(fn(Arc<Shared>) -> Pending),
     /// Everybody on a listener of a loopback address, else a token with the permission.
     Local(Permission, fn(Arc<Shared>) -> Pending),
-    /// A token with the permission.
-    Token(Permission, fn(Context) -> Pending),
+    /// Everybody: who asks says in the body who he is.
+    Stranger(fn(Context) -> Pending),
+    /// A token with the permission, within the rule.
+    Token(Permission, Rule, fn(Context) -> Pending),
+}
+
+/// How far an endpoint reaches for a caller who has its permission.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rule {
+    /// Rows in the caller's scope; others are as if they were not there.
+    Rows,
+    /// Only callers who see the whole tenant, or the host: what belongs to no organization.
+    Tenant,
+    /// Only callers who see the host.
+    Host,
+    /// The caller himself, or what is the same for everybody.
+    Caller,
+}
+
+impl Rule {
+    /// Its word in [`EndpointInfo`].
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Rule::Rows => "rows",
+            Rule::Tenant => "tenant",
+            Rule::Host => "host",
+            Rule::Caller => "caller",
+        }
+    }
+
+    /// Whether a caller with this scope comes in at all.
+    pub(crate) const fn admits(self, scope: Scope) -> bool {
+        match self {
+            Rule::Rows | Rule::Caller => true,
+            Rule::Tenant => matches!(scope, Scope::All | Scope::Tenant(_)),
+            Rule::Host => matches!(scope, Scope::All),
+        }
+    }
 }
 
 /// One endpoint.
@@ -74,24 +137,34 @@ pub(crate) struct Endpoint {
     pub(crate) name: &'static str,
     pub(crate) access: Access,
     pub(crate) parameters: &'static [Parameter],
-    /// The body that it takes; whoever takes one moves money, so that a key stands beside it.
+    /// What its list can be narrowed to.
+    pub(crate) filters: &'static [Filter],
+    /// The body that it takes.
     pub(crate) body: Option<fn(&mut Components) -> Value>,
+    /// A key in `Idempotency-Key` makes the request count once: money moves.
+    pub(crate) needs_key: bool,
+    /// It takes a version in `If-Match`.
+    pub(crate) needs_version: bool,
+    /// Largest body, octets.
+    pub(crate) body_max: usize,
     pub(crate) summary: &'static str,
     pub(crate) responses: fn(&mut Components) -> Responses,
 }
 
-/// Rows of the table. The type of the reply stands in the row and is the type that the function
+/// Rows of the table: who may (`Token("permission")`, with a [`Rule`] behind it where it is not
+/// `Rows`), method, path, parameters, the function that answers (with the type of its body), the
+/// type of its reply, what it is for. The type of the reply stands in the row and is the type that the function
 /// returns, so that the document cannot say anything else than what is sent.
 macro_rules! endpoints {
     ($(
-        $access:ident $(($permission:literal))? $verb:ident $path:literal [$($parameter:expr),*]
+        $access:ident $(($permission:literal $(, $rule:ident)?))? $verb:ident $path:literal [$($parameter:expr),*]
         $module:ident :: $function:ident $(($form:ty))? -> $reply:ty, $summary:literal;
     )+) => {
         &[$(Endpoint {
             verb: Verb::$verb,
             path: $path,
             name: concat!(stringify!($module), ".", stringify!($function)),
-            access: Access::$access($(Permission($permission),)? |given| {
+            access: access!($access $(($permission $(, $rule)?))?, |given| {
                 Box::pin(async move {
                     let reply: $reply =
                         $module::$function($(<$form as Form>::read(&given)?,)? given).await?;
@@ -99,10 +172,30 @@ macro_rules! endpoints {
                 })
             }),
             parameters: &[$($parameter),*],
+            filters: &[],
             body: forms!($($form)?),
+            needs_key: keys!($($form)?),
+            needs_version: Verb::$verb.needs_version(),
+            body_max: BODY_BYTES_MAX,
             summary: $summary,
             responses: <$reply as Respond>::describe,
         }),+]
+    };
+}
+
+/// Who may.
+macro_rules! access {
+    (Token($permission:literal), $run:expr) => {
+        Access::Token(Permission($permission), Rule::Rows, $run)
+    };
+    (Token($permission:literal, $rule:ident), $run:expr) => {
+        Access::Token(Permission($permission), Rule::$rule, $run)
+    };
+    (Local($permission:literal), $run:expr) => {
+        Access::Local(Permission($permission), $run)
+    };
+    ($access:ident, $run:expr) => {
+        Access::$access($run)
     };
 }
 
@@ -116,16 +209,26 @@ macro_rules! forms {
     };
 }
 
+/// Whether an endpoint's body needs a key.
+macro_rules! keys {
+    () => {
+        false
+    };
+    ($form:ty) => {
+        <$form as Form>::NEEDS_KEY
+    };
+}
+
 /// Every endpoint.
 #[rustfmt::skip]
-pub(crate) static TABLE: &[Endpoint] = endpoints! {
+static TABLE: &[Endpoint] = endpoints! {
     Open Get "/healthz" []
         health::alive -> Json<health::AliveView>, "Whether the process lives.";
     Open Get "/readyz" []
         health::ready -> Health<health::ReadyView>, "Whether calls can be placed; what is missing.";
     Local("metrics:read") Get "/metrics" []
         health::metrics -> MetricsText, "Metrics for Prometheus.";
-    Token("api:read") Get "/api/v1/openapi.json" []
+    Token("api:read", Caller) Get "/api/v1/openapi.json" []
         health::document -> Document, "This document.";
     Token("cdrs:read") Get "/api/v1/cdrs" [From, Until, Account, Limit, Next]
         cdr::list -> Json<Page<cdr::CdrView>>, "Call detail records, newest first.";
@@ -139,18 +242,6 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         call::hangup -> Accepted<call::HangupView>, "Ends a running call.";
     Token("registrations:read") Get "/api/v1/registrations" [Limit, Next]
         registration::list -> Json<Page<registration::RegistrationView>>, "Registered contacts.";
-    Token("subscribers:read") Get "/api/v1/subscribers" [Limit, Next]
-        subscriber::list -> Json<Page<subscriber::SubscriberView>>, "Subscribers.";
-    Token("subscribers:read") Get "/api/v1/subscribers/{id}" []
-        subscriber::one -> Json<subscriber::SubscriberView>, "One subscriber.";
-    Token("trunks:read") Get "/api/v1/trunks" [Limit, Next]
-        trunk::list -> Json<Page<trunk::TrunkView>>, "Trunks.";
-    Token("trunks:read") Get "/api/v1/trunks/{id}" []
-        trunk::one -> Json<trunk::TrunkView>, "One trunk.";
-    Token("accounts:read") Get "/api/v1/accounts" [Limit, Next]
-        account::list -> Json<Page<account::AccountView>>, "Accounts with their balances.";
-    Token("accounts:read") Get "/api/v1/accounts/{id}" []
-        account::one -> Json<account::AccountView>, "One account with its balance.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/balances" []
         money::balances -> Json<Page<money::BalanceView>>, "What an account has, in each unit.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/holds" [Limit, Next]
@@ -170,10 +261,116 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         "Gives free time, which calls take before money.";
 };
 
+/// The endpoints of a resource of the configuration: list, create, read, change, delete, and with
+/// `bulk` an import.
+macro_rules! configured {
+    ($($resource:ty as $name:literal, $permission:literal $rule:ident / $host:ident,
+       $path:literal, $item:literal $(, $bulk:literal)?;)+) => {
+        &[$(
+            &[
+                Endpoint {
+                    parameters: &[Limit, Next],
+                    filters: <$resource as Resource>::FILTERS,
+                    ..configured_one!(Get, $permission, "read", $rule, $path, $name, "list",
+                        "All, by id.", resource::list::<$resource>, list_responses::<$resource>)
+                },
+                Endpoint {
+                    body: Some(form::<$resource>),
+                    ..configured_one!(Post, $permission, "write", $host, $path, $name, "create",
+                        "Makes one.", resource::create::<$resource>, create_responses::<$resource>)
+                },
+                configured_one!(Get, $permission, "read", $rule, $item, $name, "one",
+                    "One of them.", resource::one::<$resource>, one_responses::<$resource>),
+                Endpoint {
+                    body: Some(patch::<$resource>),
+                    ..configured_one!(Patch, $permission, "write", $rule, $item, $name, "change",
+                        "Changes members of one; in force within a second.",
+                        resource::change::<$resource>, one_responses::<$resource>)
+                },
+                Endpoint {
+                    needs_version: true,
+                    ..configured_one!(Delete, $permission, "write", $host, $item, $name, "remove",
+                        "Deletes one that nothing refers to.",
+                        resource::remove::<$resource>, remove_responses::<$resource>)
+                },
+            ],
+            $(&[
+                Endpoint {
+                    body: Some(import_form::<$resource>),
+                    body_max: BULK_BYTES_MAX,
+                    ..configured_one!(Post, $permission, "write", $rule, $bulk, $name, "import",
+                        "Makes many, all or none.",
+                        resource::import::<$resource>, import_responses::<$resource>)
+                },
+            ],)?
+        )+]
+    };
+}
+
+/// One endpoint of a resource.
+macro_rules! configured_one {
+    ($verb:ident, $permission:literal, $word:literal, $rule:ident, $path:literal, $name:literal,
+     $function:literal, $summary:literal, $run:expr, $responses:expr $(,)?) => {
+        Endpoint {
+            verb: Verb::$verb,
+            path: concat!("/api/v1/", $path),
+            name: concat!($name, ".", $function),
+            access: Access::Token(
+                Permission(concat!($permission, ":", $word)),
+                Rule::$rule,
+                $run,
+            ),
+            parameters: &[],
+            filters: &[],
+            body: None,
+            needs_key: false,
+            needs_version: Verb::$verb.needs_version(),
+            body_max: BODY_BYTES_MAX,
+            summary: $summary,
+            responses: $responses,
+        }
+    };
+}
+
+/// The endpoints of the configuration. Behind the permission stand the rule of those that read and
+/// change, and of those that make and delete.
+#[rustfmt::skip]
+static CONFIGURED: &[&[Endpoint]] = configured! {
+    Tenant as "tenant", "tenants" Rows / Host, "tenants", "tenants/{id}";
+    Organization as "organization", "organizations" Rows / Rows,
+        "organizations", "organizations/{id}";
+    Paying as "account", "accounts" Rows / Rows, "accounts", "accounts/{id}";
+    Subscriber as "subscriber", "subscribers" Rows / Rows,
+        "subscribers", "subscribers/{id}", "subscribers/bulk";
+    Trunk as "trunk", "trunks" Rows / Rows, "trunks", "trunks/{id}";
+    Login as "login", "trunks" Rows / Rows, "trunks/{id}/logins", "trunks/{id}/logins/{login}";
+    RingGroup as "ring_group", "ring-groups" Rows / Rows, "ring-groups", "ring-groups/{id}";
+    DidSeen as "did", "dids" Rows / Rows, "dids", "dids/{id}", "dids/bulk";
+    Route as "route", "routes" Tenant / Tenant, "routes", "routes/{id}", "routes/bulk";
+    Numbered<Destination> as "destination", "destinations" Tenant / Tenant,
+        "destinations", "destinations/{id}";
+    Numbered<Emergency> as "emergency_number", "emergency-numbers" Tenant / Tenant,
+        "emergency-numbers", "emergency-numbers/{id}";
+    BanSeen as "ban", "bans" Host / Host, "bans", "bans/{id}";
+};
+
+/// What stands beside them.
+static BESIDE: &[Endpoint] = &[Endpoint {
+    body: Some(resource::credentials_form),
+    ..configured_one!(Post, "subscribers", "write", Rows, "subscribers/{id}/credentials",
+        "subscriber", "credentials", "Sets a password, or makes one and shows it this once.",
+        resource::credentials, resource::credentials_responses)
+}];
+
+/// Every endpoint there is.
+pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
+    TABLE.iter().chain(CONFIGURED.iter().copied().flatten()).chain(BESIDE)
+}
+
 /// What the table says of an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EndpointInfo {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, `PATCH`, `PUT` or `DELETE`.
     pub method: &'static str,
     /// Path; `{id}` is an id.
     pub path: &'static str,
@@ -181,26 +378,36 @@ pub struct EndpointInfo {
     pub permission: Option<&'static str>,
     /// The permission is not asked for on a listener of a loopback address.
     pub is_open_on_loopback: bool,
-    /// It takes a body, and a key in `Idempotency-Key`.
+    /// How far it reaches for who has the permission: `rows` of his scope, a whole `tenant`, the
+    /// `host`, or the `caller` himself; empty for everybody.
+    pub rule: &'static str,
+    /// It takes a body.
     pub takes_body: bool,
+    /// It takes a key in `Idempotency-Key`.
+    pub needs_key: bool,
+    /// It takes a version in `If-Match`.
+    pub needs_version: bool,
     /// What it is for.
     pub summary: &'static str,
 }
 
 /// All endpoints, for documents and tests.
 pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
-    TABLE.iter().map(|endpoint| {
-        let (permission, is_open_on_loopback) = match &endpoint.access {
-            Access::Open(_) => (None, true),
-            Access::Local(permission, _) => (Some(permission.0), true),
-            Access::Token(permission, _) => (Some(permission.0), false),
+    all().map(|endpoint| {
+        let (permission, rule, is_open_on_loopback) = match &endpoint.access {
+            Access::Open(_) | Access::Stranger(_) => (None, "", true),
+            Access::Local(permission, _) => (Some(permission.0), Rule::Caller.name(), true),
+            Access::Token(permission, rule, _) => (Some(permission.0), rule.name(), false),
         };
         EndpointInfo {
             method: endpoint.verb.name(),
             path: endpoint.path,
             permission,
             is_open_on_loopback,
+            rule,
             takes_body: endpoint.body.is_some(),
+            needs_key: endpoint.needs_key,
+            needs_version: endpoint.needs_version,
             summary: endpoint.summary,
         }
     })
@@ -209,7 +416,7 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
 /// The paths of the table, each with its endpoints.
 pub(crate) fn paths() -> Vec<(&'static str, Vec<&'static Endpoint>)> {
     let mut paths: Vec<(&'static str, Vec<&'static Endpoint>)> = Vec::new();
-    for endpoint in TABLE {
+    for endpoint in all() {
         match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
             Some((_, endpoints)) => endpoints.push(endpoint),
             None => paths.push((endpoint.path, vec![endpoint])),

@@ -1,30 +1,100 @@
-//! Tokens: read from the header, looked up by their hash.
+//! Who asks: the token of a request, looked up by its hash.
+//!
+//! Two kinds of token are told apart by how they begin: those of sessions (people who logged in)
+//! and long-lived ones (programs). A session may what its user may now. A long-lived token may what
+//! it was made for, and only as long as its maker could make it again: a maker who lost a role, a
+//! scope or his login takes his tokens with him, at once.
 
-use crate::limits::TOKEN_BYTES_MAX;
-use crate::permission::{Permission, Role};
+use crate::limits::{SESSION_TOUCH_US, TOKEN_BYTES_MAX};
+use crate::permission::{Permission, may, may_grant};
 use crate::problem::Problem;
 use crate::shared::Shared;
 use axum::http::{HeaderMap, header};
 use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
 use std::net::IpAddr;
-use strowger_store::Scope;
+use std::sync::Arc;
+use strowger_model::{Audience, Role, SessionId, TokenId, UserId};
+use strowger_store::{Grant, Scope, Secret, Session, StoreError, Token, User};
+
+/// What the token of a session begins with.
+const SESSION: &str = "sws_";
+/// What a long-lived token begins with; the first ones had no mark.
+const LONG: &str = "swt_";
+/// Octets of chance in a token.
+const CHANCE: usize = 32;
 
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    /// Name of the token, for logs.
+    /// Who really acts: `user@realm`, `user@realm/token`, or the name of a token that no user made.
     pub(crate) name: String,
+    /// The user for whom he acts.
+    pub(crate) on_behalf: Option<String>,
     /// What it may see and touch.
     pub(crate) scope: Scope,
+    /// How he came in.
+    pub(crate) login: Login,
     role: Option<Role>,
 }
 
+/// How a caller came in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Login {
+    /// Not at all.
+    Stranger,
+    /// By a long-lived token.
+    Token {
+        id: TokenId,
+        user: Option<UserId>,
+        /// When it ends; `None` never.
+        expires_us: Option<i64>,
+    },
+    /// By a session of his own.
+    Session { id: SessionId, user: UserId },
+    /// By a session in which he acts for another.
+    Impersonation { id: SessionId, user: UserId },
+}
+
 impl Caller {
+    /// Somebody who has not said who he is.
+    pub(crate) fn stranger() -> Caller {
+        let (name, on_behalf) = (String::new(), None);
+        Caller { name, on_behalf, scope: Scope::Nothing, login: Login::Stranger, role: None }
+    }
+
     /// # Errors
     /// 403 when its role has not got `permission`.
     pub(crate) fn must(&self, permission: Permission) -> Result<(), Problem> {
-        let may = self.role.is_some_and(|role| role.may(permission));
-        if may { Ok(()) } else { Err(Problem::forbidden(permission)) }
+        let is_in = self.role.is_some_and(|role| may(role, permission));
+        if is_in { Ok(()) } else { Err(Problem::forbidden(permission)) }
+    }
+
+    /// Role and scope.
+    pub(crate) const fn grant(&self) -> Grant {
+        Grant { role: self.role, scope: self.scope }
+    }
+
+    /// For whom the answer is made.
+    pub(crate) fn audience(&self) -> Audience {
+        // Who has no role sees no answer at all; if he did, it would be the narrowest.
+        self.role.map_or(Audience::Subscriber, Role::audience)
+    }
+
+    /// The user of the session, or for whom somebody acts; tokens are nobody.
+    pub(crate) const fn user(&self) -> Option<UserId> {
+        match self.login {
+            Login::Session { user, .. } | Login::Impersonation { user, .. } => Some(user),
+            Login::Stranger | Login::Token { .. } => None,
+        }
+    }
+
+    /// The session.
+    pub(crate) const fn session(&self) -> Option<SessionId> {
+        match self.login {
+            Login::Session { id, .. } | Login::Impersonation { id, .. } => Some(id),
+            Login::Stranger | Login::Token { .. } => None,
+        }
     }
 }
 
@@ -35,6 +105,29 @@ impl Caller {
 pub fn token_hash(token: &str) -> String {
     let hash = digest(&SHA256, token.as_bytes());
     hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A new token of a session.
+///
+/// # Errors
+/// The system has no randomness.
+pub(crate) fn new_session_token() -> Result<Secret, Problem> {
+    new_token(SESSION)
+}
+
+/// A new long-lived token.
+///
+/// # Errors
+/// The system has no randomness.
+pub(crate) fn new_long_token() -> Result<Secret, Problem> {
+    new_token(LONG)
+}
+
+fn new_token(mark: &str) -> Result<Secret, Problem> {
+    let mut bytes = [0u8; CHANCE];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Problem::internal())?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Secret::new(format!("{mark}{text}")))
 }
 
 /// The token of a `Bearer` header (RFC 6750 section 2.1); `None` when there is not exactly one.
@@ -55,7 +148,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// # Errors
 /// 401, 429 when the source tried too often, 503 when the store cannot say.
 pub(crate) async fn authorise(
-    api: &Shared,
+    api: &Arc<Shared>,
     headers: &HeaderMap,
     source: IpAddr,
 ) -> Result<Caller, Problem> {
@@ -63,19 +156,128 @@ pub(crate) async fn authorise(
     if let Some(wait_s) = api.limiter().wait_s(source, api.now_ms()) {
         return Err(Problem::too_many(wait_s));
     }
-    let found = if token.len() <= TOKEN_BYTES_MAX {
-        api.reader.token(&token_hash(token)).await?
-    } else {
-        None
+    let found = match token.len() <= TOKEN_BYTES_MAX {
+        true => find(api, token).await?,
+        false => Found::Nothing,
     };
-    let Some(token) = found else {
-        api.counts.token_failed();
-        if api.limiter().failed(source, api.now_ms()) {
-            tracing::warn!(%source, "too many wrong tokens, refused for a minute");
+    match found {
+        Found::Caller(caller) => Ok(*caller),
+        // It was a token: who shows one that has ended guesses nothing.
+        Found::Ended => Err(Problem::unauthorized()),
+        Found::Nothing => {
+            api.counts.token_failed();
+            if api.limiter().failed(source, api.now_ms()) {
+                tracing::warn!(%source, "too many wrong tokens, refused for a minute");
+            }
+            Err(Problem::unauthorized())
         }
-        return Err(Problem::unauthorized());
+    }
+}
+
+/// What stands under a hash.
+enum Found {
+    Caller(Box<Caller>),
+    Ended,
+    Nothing,
+}
+
+async fn find(api: &Arc<Shared>, token: &str) -> Result<Found, StoreError> {
+    let hash = token_hash(token);
+    if token.starts_with(SESSION) {
+        return match api.reader.session_by_hash(&hash).await? {
+            Some(session) => of_session(api, session).await,
+            None => Ok(Found::Nothing),
+        };
+    }
+    match api.reader.token_by_hash(&hash).await? {
+        Some(token) => of_token(api, token).await,
+        None => Ok(Found::Nothing),
+    }
+}
+
+async fn of_session(api: &Arc<Shared>, session: Session) -> Result<Found, StoreError> {
+    let (now_us, user) = (api.now_us(), &session.user);
+    if session.ends_us() <= now_us || !user.enabled {
+        return Ok(Found::Ended);
+    }
+    let mut caller = Caller {
+        name: user.login(),
+        on_behalf: None,
+        scope: user.grant.scope,
+        login: Login::Session { id: session.id, user: user.id },
+        role: user.grant.role,
     };
-    Ok(Caller { name: token.name, scope: token.scope, role: Role::parse(&token.role) })
+    if let Some(actor) = session.actor {
+        let Some(actor) = api.reader.user(Scope::All, actor).await? else {
+            return Ok(Found::Ended);
+        };
+        if !impersonates(api, &actor, user).await? {
+            return Ok(Found::Ended);
+        }
+        caller.on_behalf = Some(caller.name);
+        caller.name = actor.login();
+        caller.login = Login::Impersonation { id: session.id, user: user.id };
+    }
+    if now_us.saturating_sub(session.used_us) >= SESSION_TOUCH_US {
+        touch(api.clone(), session.id, now_us);
+    }
+    Ok(Found::Caller(Box::new(caller)))
+}
+
+/// Whether one user may act for another.
+pub(crate) async fn impersonates(
+    api: &Shared,
+    actor: &User,
+    user: &User,
+) -> Result<bool, StoreError> {
+    let is_allowed = actor.grant.role.is_some_and(|role| may(role, IMPERSONATE));
+    if !actor.enabled || !is_allowed || !may_grant(actor.grant.role, user.grant.role) {
+        return Ok(false);
+    }
+    api.reader.is_within(user.grant.scope, actor.grant.scope).await
+}
+
+/// To act for another.
+const IMPERSONATE: Permission = Permission("users:impersonate");
+
+/// Writes down that a session is used, once a minute, beside the request.
+fn touch(api: Arc<Shared>, id: SessionId, now_us: i64) {
+    tokio::spawn(async move {
+        let touched = async {
+            let mut w = api.store.write().await?;
+            w.touch_session(id, now_us).await?;
+            w.commit().await
+        };
+        if let Err(error) = touched.await {
+            tracing::warn!(%error, "a session cannot be kept alive");
+        }
+    });
+}
+
+async fn of_token(api: &Shared, token: Token) -> Result<Found, StoreError> {
+    if token.expires_us.is_some_and(|end| end <= api.now_us()) {
+        return Ok(Found::Ended);
+    }
+    let mut name = token.name.clone();
+    if let Some(user) = token.user {
+        let Some(maker) = api.reader.user(Scope::All, user).await? else {
+            return Ok(Found::Ended);
+        };
+        let is_his = may_grant(maker.grant.role, token.grant.role)
+            && api.reader.is_within(token.grant.scope, maker.grant.scope).await?;
+        if !maker.enabled || !is_his {
+            return Ok(Found::Ended);
+        }
+        name = format!("{}/{name}", maker.login());
+    }
+    let Token { id, user, expires_us, grant, .. } = token;
+    Ok(Found::Caller(Box::new(Caller {
+        name,
+        on_behalf: None,
+        scope: grant.scope,
+        login: Login::Token { id, user, expires_us },
+        role: grant.role,
+    })))
 }
 
 #[cfg(test)]
@@ -110,9 +312,19 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_long_and_never_the_same() {
+        let (one, other) = (new_session_token().unwrap(), new_session_token().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.expose().len(), 4 + 64);
+        assert!(one.expose().len() <= TOKEN_BYTES_MAX);
+        assert!(new_long_token().unwrap().expose().starts_with("swt_"));
+    }
+
+    #[test]
     fn a_caller_without_a_known_role_may_nothing() {
-        let caller = |role| Caller { name: "t".into(), scope: Scope::All, role };
+        let caller = |role| Caller { role, scope: Scope::All, ..Caller::stranger() };
         assert!(caller(Some(Role::Owner)).must(Permission("calls:read")).is_ok());
         assert!(caller(None).must(Permission("calls:read")).is_err());
+        assert!(Caller::stranger().must(Permission("api:read")).is_err());
     }
 }

@@ -25,7 +25,7 @@ use strowger_port::keep::Claim;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
 use strowger_routing::Output as Binding;
-use strowger_store::{Life, Place, Position, Store};
+use strowger_store::{Life, Place, Position, Sealer, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -172,6 +172,7 @@ struct Plant {
     listeners: Vec<Transport>,
     office: Office,
     nonce_key: [u8; 16],
+    sealer: Sealer,
     at: Position,
 }
 
@@ -185,6 +186,7 @@ impl Plant {
         let token_file = config.node.data.join("admin.token");
         secret::admin_token(&store, &token_file, now_us).await.map_err(|e| said(&e))?;
         let nonce_key = secret::nonce_key(&store).await.map_err(|e| said(&e))?;
+        let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
         // The first listeners are UDP; others come with their transports.
         let listeners = vec![Transport::Udp; config.sip.listen.len()];
         let reader = store.reader();
@@ -215,7 +217,7 @@ impl Plant {
         for (life, origin) in boot::take_up(&mut office, config, at) {
             store.learn_origin(&life, origin).await.map_err(|e| chain(&e))?;
         }
-        Ok(Plant { store, compiled, listeners, office, nonce_key, at })
+        Ok(Plant { store, compiled, listeners, office, nonce_key, sealer, at })
     }
 
     fn start(
@@ -272,7 +274,8 @@ impl Plant {
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
-        let rest = handle.spawn(crate::view::serve(admin, view, self.store.clone(), stopped));
+        let serving = crate::view::serve(admin, view, self.store.clone(), self.sealer, stopped);
+        let rest = handle.spawn(serving);
         Ok(Works {
             orders,
             end,

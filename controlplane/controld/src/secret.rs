@@ -1,11 +1,12 @@
-//! Secrets that this process makes: the key of nonces and the admin token.
+//! Secrets that this process makes: the host's key, the key of nonces and the admin token.
 
 use ring::digest::{SHA256, digest};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use strowger_model::Role;
 use strowger_port::rng;
-use strowger_store::{Store, StoreError};
+use strowger_store::{Sealer, Store, StoreError};
 
 /// Name of the token that is made at the first start.
 const ADMIN: &str = "admin";
@@ -45,6 +46,13 @@ impl std::fmt::Display for SecretError {
     }
 }
 
+/// The sealer with the host's key, `host.key` in the data directory. Whoever moves the database to
+/// another host moves this file too, apart from it; without it second factors and the passwords of
+/// carriers are to be set anew.
+pub(crate) fn sealer(data: &Path) -> Result<Sealer, SecretError> {
+    Ok(Sealer::open(&data.join("host.key"))?)
+}
+
 /// The key of nonces, kept over restarts so that phones need not be challenged anew.
 pub(crate) async fn nonce_key(store: &Store) -> Result<[u8; 16], SecretError> {
     let known = store.reader().meta(NONCE_KEY).await?;
@@ -68,7 +76,7 @@ pub(crate) async fn admin_token(
 ) -> Result<(), SecretError> {
     if let Ok(text) = std::fs::read_to_string(file) {
         let hash = hex(digest(&SHA256, text.trim().as_bytes()).as_ref());
-        if store.reader().token(&hash).await?.is_some() {
+        if store.reader().token_by_hash(&hash).await?.is_some() {
             return Ok(());
         }
     }
@@ -78,7 +86,7 @@ pub(crate) async fn admin_token(
     let mut w = store.write().await?;
     w.remove_tokens(ADMIN).await?;
     let hash = hex(digest(&SHA256, token.as_bytes()).as_ref());
-    w.insert_token(ADMIN, "owner", &hash, now_us).await?;
+    w.insert_host_token(ADMIN, Role::Owner, &hash, now_us).await?;
     w.log_change(None, "strowger", "tokens", "made the admin token", now_us).await?;
     // The file first: a token in the database that nobody has would only be a dead row.
     let mut out = std::fs::OpenOptions::new()

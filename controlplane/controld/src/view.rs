@@ -11,9 +11,11 @@ use strowger_api::{
     Unavailable,
 };
 use strowger_link::{AskId, COUNTERS, Cause, Hangup, LiveState, Reason};
-use strowger_model::{AccountId, Allowance, AllowanceId, Binding, CdrId};
+use strowger_model::{
+    AccountId, Allowance, AllowanceId, Binding, CdrId, OrganizationId, SubscriberId, TenantId,
+};
 use strowger_office::{Counts, LiveCall as OfficeCall, Office, Pool};
-use strowger_store::{MoneyRequest, NewAllowance, Scope, Store};
+use strowger_store::{MoneyRequest, NewAllowance, Owned, Scope, Sealer, Store};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
@@ -83,6 +85,38 @@ fn live_call(call: &OfficeCall) -> LiveCall {
     }
 }
 
+/// Most organizations above one; the store keeps trees lower than that.
+const ABOVE_MAX: usize = 32;
+
+/// Whether a caller with `scope` may see what belongs to these.
+fn is_seen(
+    office: &Office,
+    scope: Scope,
+    tenant: Option<TenantId>,
+    account: Option<AccountId>,
+    subscriber: Option<SubscriberId>,
+) -> bool {
+    let world = office.world();
+    let of_subscriber = subscriber.and_then(|id| world.subscriber(id)).map(|s| s.organization);
+    let of_account = account.and_then(|id| world.account(id)).map(|a| a.organization);
+    let first = of_account.or(of_subscriber);
+    let above = |id: &OrganizationId| world.organization(*id).and_then(|o| o.parent);
+    let organizations = std::iter::successors(first, above).take(ABOVE_MAX).collect();
+    let supplier = None;
+    scope.covers(&Owned { tenant, organizations, account, supplier, subscriber })
+}
+
+fn is_call_seen(office: &Office, scope: Scope, call: &OfficeCall) -> bool {
+    is_seen(office, scope, call.tenant, call.account, call.subscriber)
+}
+
+fn is_binding_seen(office: &Office, scope: Scope, binding: &Binding) -> bool {
+    office
+        .world()
+        .subscriber(binding.subscriber)
+        .is_some_and(|s| is_seen(office, scope, Some(s.tenant), Some(s.account), Some(s.id)))
+}
+
 fn registration(office: &Office, binding: &Binding) -> Option<Registration> {
     let subscriber = office.world().subscriber(binding.subscriber)?;
     Some(Registration {
@@ -97,7 +131,7 @@ impl Live for View {
         Box::pin(self.ask(move |office| {
             let behind = |ask: &AskId| after.is_none_or(|after| ask.0 > after.0);
             let calls = office.live().iter().filter(|(ask, _)| behind(ask));
-            let seen = calls.filter(|(_, call)| scope.covers(call.tenant));
+            let seen = calls.filter(|(_, call)| is_call_seen(office, scope, call));
             seen.take(limit).map(|(_, call)| live_call(call)).collect()
         }))
     }
@@ -105,14 +139,15 @@ impl Live for View {
     fn call(&self, scope: Scope, id: CallId) -> Reply<'_, Option<LiveCall>> {
         Box::pin(self.ask(move |office| {
             let call = office.live().get(&AskId(id.0));
-            call.filter(|call| scope.covers(call.tenant)).map(live_call)
+            call.filter(|call| is_call_seen(office, scope, call)).map(live_call)
         }))
     }
 
     fn hangup(&self, scope: Scope, id: CallId, actor: String) -> Reply<'_, bool> {
         Box::pin(self.ask(move |office| {
             let ask = AskId(id.0);
-            if !office.live().get(&ask).is_some_and(|call| scope.covers(call.tenant)) {
+            let call = office.live().get(&ask);
+            if !call.is_some_and(|call| is_call_seen(office, scope, call)) {
                 return false;
             }
             info!(call = id.0, actor, "hang up by an operator");
@@ -135,8 +170,8 @@ impl Live for View {
             let is_behind =
                 |b: &&Binding| after.as_ref().is_none_or(|a| RegistrationKey::of(b) > *a);
             let behind = all.into_iter().filter(is_behind);
-            let known = behind.filter_map(|binding| registration(office, binding));
-            known.filter(|r| scope.covers(Some(r.tenant))).take(limit).collect()
+            let seen = behind.filter(|binding| is_binding_seen(office, scope, binding));
+            seen.filter_map(|binding| registration(office, binding)).take(limit).collect()
         }))
     }
 
@@ -259,13 +294,14 @@ pub(crate) async fn serve(
     listener: TcpListener,
     view: View,
     store: Store,
+    sealer: Sealer,
     mut stopped: watch::Receiver<bool>,
 ) {
     let shutdown = async move {
         // A sender that is gone means the end, too.
         let _ended = stopped.wait_for(|stop| *stop).await;
     };
-    let api = Api::new(store.reader(), Arc::new(view));
+    let api = Api::new(store, Arc::new(view), sealer);
     if let Err(e) = strowger_api::serve(listener, api, shutdown).await {
         error!("REST has ended: {e}");
     }

@@ -43,6 +43,10 @@ ids! {
     AllowanceId
     /// Who logs in.
     UserId
+    /// A token of REST.
+    TokenId
+    /// A login that runs.
+    SessionId
     /// An account of the double-entry ledger.
     LedgerAccountId
 }

@@ -2,6 +2,7 @@
 //!
 //! Values only: no SQL, no clock, no decision.
 
+mod access;
 mod cost;
 mod id;
 mod money;
@@ -9,6 +10,7 @@ mod number;
 mod record;
 mod row;
 
+pub use access::{Audience, Role};
 pub use cost::*;
 pub use id::*;
 pub use money::{

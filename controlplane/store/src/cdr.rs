@@ -2,6 +2,7 @@
 
 use crate::bulk::{Bulk, Sink};
 use crate::column::{Columns, word_of};
+use crate::scope::CDRS;
 use crate::{LIST_MAX, Reader, Scope, StoreError, Tried};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
@@ -225,28 +226,23 @@ impl Reader {
         let mut sql = String::from(
             "SELECT * FROM cdrs WHERE ended_us >= $1 AND (ended_us, id, part) < ($2, $3, $4)",
         );
-        let tenant = match scope {
-            Scope::All => None,
-            Scope::Tenant(id) => Some(id.0),
-        };
-        let equals = [("tenant_id", tenant), ("caller_account_id", filter.account.map(|id| id.0))];
-        let equals = equals.into_iter().filter_map(|(column, id)| Some((column, id?)));
-        for ((column, _), place) in equals.clone().zip(6..) {
+        let mut limits = scope.limits(&CDRS, 6);
+        sql.push_str(&limits.text);
+        if let Some(account) = filter.account {
+            limits.ids.push(account.0);
             // Writing to a String cannot fail.
-            let _ok = write!(sql, " AND {column} = ${place}");
+            let place = limits.ids.len().saturating_add(5);
+            let _ok = write!(sql, " AND caller_account_id = ${place}");
         }
         sql.push_str(" ORDER BY ended_us DESC, id DESC, part DESC LIMIT $5");
         let end = filter.end();
-        let mut query = sqlx::query(AssertSqlSafe(sql))
+        let query = sqlx::query(AssertSqlSafe(sql))
             .bind(filter.from_us.unwrap_or(i64::MIN))
             .bind(end.ended_us)
             .bind(end.id.0)
             .bind(i64::from(end.part))
             .bind(i64::from(filter.limit.min(LIST_MAX)));
-        for (_, id) in equals {
-            query = query.bind(id);
-        }
-        let rows = query.fetch_all(&self.pool).await.tried("list records")?;
+        let rows = limits.bind(query).fetch_all(&self.pool).await.tried("list records")?;
         let cdrs: Result<Vec<Cdr>, _> =
             rows.iter().map(|row| cdr(&Columns::new("cdrs", row))).collect();
         self.fill(cdrs?).await
@@ -257,14 +253,12 @@ impl Reader {
     /// # Errors
     /// [`StoreError`].
     pub async fn cdr(&self, scope: Scope, id: CdrId) -> Result<Option<Cdr>, StoreError> {
-        let query =
-            sqlx::query("SELECT * FROM cdrs WHERE id = $1 ORDER BY part LIMIT 1").bind(id.0);
+        let limits = scope.limits(&CDRS, 2);
+        let sql = format!("SELECT * FROM cdrs WHERE id = $1{} ORDER BY part LIMIT 1", limits.text);
+        let query = limits.bind(sqlx::query(AssertSqlSafe(sql)).bind(id.0));
         let row = query.fetch_optional(&self.pool).await.tried("read a record")?;
         let Some(row) = row else { return Ok(None) };
         let cdr = cdr(&Columns::new("cdrs", &row))?;
-        if !scope.covers(cdr.tenant) {
-            return Ok(None);
-        }
         Ok(self.fill(vec![cdr]).await?.pop())
     }
 

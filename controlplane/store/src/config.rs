@@ -1,6 +1,7 @@
 //! Configuration rows: read whole for a `World`; one by one written, changed, deleted, listed.
 
 mod account;
+mod reference;
 mod row;
 mod route;
 mod subscriber;
@@ -8,6 +9,7 @@ mod tariff;
 mod tenant;
 mod trunk;
 
+pub use reference::Referrer;
 pub use route::Numbered;
 pub use row::{Cell, ConfigRow, How, Parts, Wanted};
 

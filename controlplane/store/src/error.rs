@@ -30,6 +30,20 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("bring the schema up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The rows that are there forbid this write; nothing was written.
+    #[error("{field} {why}")]
+    Refused {
+        /// The field, as REST names it.
+        field: &'static str,
+        /// What is wrong with it, to stand behind its name.
+        why: &'static str,
+    },
+    /// Another row has this value, which must be unique; nothing was written.
+    #[error("{field} is taken by another row")]
+    Taken {
+        /// The field.
+        field: &'static str,
+    },
     /// Another writer moved the cursor: this process must not write.
     #[error("the journal cursor of origin {origin} is not where it was left")]
     Cursor {

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_model::{AccountId, Allowance, AllowanceId};
-use strowger_store::{MoneyRequest, NewAllowance, Scope, Store};
+use strowger_store::{MoneyRequest, NewAllowance, Scope, Sealer, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -76,7 +76,8 @@ fn with_server<F: Future<Output = ()>>(name: &str, client: impl FnOnce(SocketAdd
         let store = Store::open(&dir.join("a.db")).await.unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
-        let api = Api::new(store.reader(), Arc::new(Mute));
+        let sealer = Sealer::new(&[1; 32]).unwrap();
+        let api = Api::new(store, Arc::new(Mute), sealer);
         let server = tokio::spawn(crate::serve(listener, api, pending()));
         tokio::time::pause();
         client(at).await;

@@ -7,10 +7,10 @@ use strowger_api::{
     MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
 };
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, SubscriberId, TenantId, Transport,
-    TrunkId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, OrganizationId, SubscriberId,
+    TenantId, Transport, TrunkId,
 };
-use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Scope};
+use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Owned, Scope};
 
 pub(crate) struct FakeLive {
     calls: Vec<LiveCall>,
@@ -63,6 +63,24 @@ fn registration(tenant: i64, uri: &str) -> Registration {
     Registration { tenant: TenantId(tenant), username: "1001".to_owned(), binding }
 }
 
+/// Accounts and subscribers belong to the organization of their own number; organization 11 stands
+/// below 10.
+fn owned(
+    tenant: Option<TenantId>,
+    account: Option<AccountId>,
+    subscriber: Option<SubscriberId>,
+) -> Owned {
+    let mut organizations: Vec<_> = account.map(|a| OrganizationId(a.0)).into_iter().collect();
+    if account == Some(AccountId(11)) {
+        organizations.push(OrganizationId(10));
+    }
+    Owned { tenant, organizations, account, supplier: None, subscriber }
+}
+
+fn is_seen(scope: Scope, call: &LiveCall) -> bool {
+    scope.covers(&owned(call.tenant, call.account, call.subscriber))
+}
+
 impl FakeLive {
     pub(crate) fn new() -> FakeLive {
         FakeLive {
@@ -90,13 +108,13 @@ impl FakeLive {
     }
 
     fn find(&self, scope: Scope, id: CallId) -> Option<LiveCall> {
-        self.calls.iter().find(|c| c.id == id && scope.covers(c.tenant)).cloned()
+        self.calls.iter().find(|c| c.id == id && is_seen(scope, c)).cloned()
     }
 }
 
 impl Live for FakeLive {
     fn calls(&self, scope: Scope, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<LiveCall>> {
-        let seen = self.calls.iter().filter(|c| scope.covers(c.tenant) && Some(c.id) > after);
+        let seen = self.calls.iter().filter(|c| is_seen(scope, c) && Some(c.id) > after);
         self.say(seen.take(limit).cloned().collect())
     }
 
@@ -118,7 +136,11 @@ impl Live for FakeLive {
         after: Option<RegistrationKey>,
         limit: usize,
     ) -> Reply<'_, Vec<Registration>> {
-        let seen = self.registrations.iter().filter(|r| scope.covers(Some(r.tenant)));
+        let owned = |r: &Registration| {
+            let subscriber = Some(r.binding.subscriber);
+            owned(Some(r.tenant), Some(AccountId(r.binding.subscriber.0)), subscriber)
+        };
+        let seen = self.registrations.iter().filter(|r| scope.covers(&owned(r)));
         let seen = seen.filter(|r| Some(RegistrationKey::of(&r.binding)) > after);
         self.say(seen.take(limit).cloned().collect())
     }

@@ -1,7 +1,7 @@
 //! Rows and records that the tests read.
 
 use strowger_model::*;
-use strowger_store::{NewAllowance, Position, Scope, Store};
+use strowger_store::{Grant, NewAllowance, NewToken, Position, Scope, Store};
 
 /// Token for everything.
 pub(crate) const OWNER: &str = "owner-0123456789abcdef";
@@ -281,10 +281,18 @@ pub(crate) async fn write(store: &Store) {
         let new = NewAllowance { allowance, key, actor, at_us: 1 };
         w.insert_allowance(&new).await.unwrap();
     }
-    w.insert_token("admin", "owner", &strowger_api::token_hash(OWNER), 1).await.unwrap();
-    let hash = strowger_api::token_hash(TENANT);
-    let scope = Scope::Tenant(TenantId(2));
-    w.insert_scoped_token(scope, "shop", "owner", &hash, 1).await.unwrap();
+    let hash = strowger_api::token_hash(OWNER);
+    w.insert_host_token("admin", Role::Owner, &hash, 1).await.unwrap();
+    let new = NewToken {
+        name: "shop".to_owned(),
+        grant: Grant::new(Role::Owner, Scope::Tenant(TenantId(2))),
+        hash: strowger_api::token_hash(TENANT),
+        user: None,
+        parent: None,
+        at_us: 1,
+        expires_us: None,
+    };
+    w.insert_token(&new).await.unwrap();
     w.commit().await.unwrap();
     let records = [
         rich_cdr(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use strowger_api::{Api, EndpointInfo};
-use strowger_store::Store;
+use strowger_store::{Sealer, Store};
 use tokio::sync::oneshot;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -43,7 +43,8 @@ impl Server {
             builder.enable_all().build().unwrap().block_on(async {
                 let store = Store::open(&file).await.unwrap();
                 rows::write(&store).await;
-                let api = Api::new(store.reader(), shared);
+                let sealer = Sealer::new(&[0x5e; 32]).unwrap();
+                let api = Api::new(store.clone(), shared, sealer);
                 let shutdown = async { drop(stopped.await) };
                 strowger_api::serve(listener, api, shutdown).await.unwrap();
             });

@@ -134,7 +134,7 @@ impl Writer<'_> {
         );
         let query = sqlx::query(AssertSqlSafe(sql));
         let query = row.cells().into_iter().fold(query, bind);
-        query.execute(&mut *self.tx).await.tried("write a configuration row")?;
+        query.execute(&mut *self.tx).await.map_err(taken::<R>)?;
         self.write_parts(row).await?;
         self.use_id(table, row.id()).await
     }
@@ -150,7 +150,7 @@ impl Writer<'_> {
         let sql = format!("UPDATE {} SET {} WHERE id = $1", R::TABLE, set.join(", "));
         let query = sqlx::query(AssertSqlSafe(sql));
         let query = row.cells().into_iter().fold(query, bind);
-        let done = query.execute(&mut *self.tx).await.tried("change a configuration row")?;
+        let done = query.execute(&mut *self.tx).await.map_err(taken::<R>)?;
         self.delete_parts::<R>(row.id()).await?;
         self.write_parts(row).await?;
         Ok(done.rows_affected() == 1)
@@ -164,7 +164,7 @@ impl Writer<'_> {
         self.delete_parts::<R>(id).await?;
         let sql = format!("DELETE FROM {} WHERE id = $1", R::TABLE);
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id);
-        let done = query.execute(&mut *self.tx).await.tried("delete a configuration row")?;
+        let done = query.execute(&mut *self.tx).await.map_err(taken::<R>)?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -310,6 +310,24 @@ fn compared(wanted: &Wanted) -> Cell {
     match (wanted.how, &wanted.value) {
         (How::Lists, Cell::Text(Some(text))) => Cell::Text(Some(format!("%\"{text}\"%"))),
         (How::Lists | How::Equals, value) => value.clone(),
+    }
+}
+
+/// A value that must be unique and is not is the writer's mistake, not the database's.
+fn taken<R: ConfigRow>(source: sqlx::Error) -> StoreError {
+    if source.as_database_error().is_some_and(|error| error.is_foreign_key_violation()) {
+        return StoreError::Refused { field: "body", why: "names a row that does not exist" };
+    }
+    let field = source.as_database_error().filter(|error| error.is_unique_violation());
+    let field = field.and_then(|error| {
+        // PostgreSQL names the constraint after its columns, SQLite lists them.
+        let text = error.constraint().unwrap_or_else(|| error.message());
+        let columns = R::COLUMNS.iter().skip(1).filter(|column| **column != "tenant_id");
+        columns.copied().find(|column| text.contains(column))
+    });
+    match field {
+        Some(field) => StoreError::Taken { field },
+        None => StoreError::Database { what: "write a configuration row", source },
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic and be long")]
 
+mod access;
 mod books;
 mod engine;
 mod ingest;

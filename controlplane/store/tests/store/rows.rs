@@ -12,7 +12,6 @@ on_both! {
     bindings_are_refreshed_and_end
     lists_go_on_behind_a_key_and_stay_in_their_scope
     records_are_listed_newest_first_without_a_gap
-    tokens_are_found_by_hash_with_their_scope
 }
 
 async fn rows_come_back_as_written(db: &Db) {
@@ -180,20 +179,4 @@ async fn records_are_listed_newest_first_without_a_gap(db: &Db) {
     assert_eq!(reader.cdr(Scope::All, CdrId(4)).await.unwrap().as_ref(), written.last());
     assert!(reader.cdr(Scope::Tenant(TenantId(1)), CdrId(4)).await.unwrap().is_none());
     assert!(reader.cdr(Scope::All, CdrId(9)).await.unwrap().is_none());
-}
-
-async fn tokens_are_found_by_hash_with_their_scope(db: &Db) {
-    let store = db.store.clone();
-    write_all(&store, &sample()).await;
-    let mut w = store.write().await.unwrap();
-    let tenant = Scope::Tenant(TenantId(1));
-    w.insert_token("admin", "owner", "aa", 1).await.unwrap();
-    w.insert_scoped_token(tenant, "shop", "owner", "bb", 1).await.unwrap();
-    w.commit().await.unwrap();
-    for (hash, expect) in
-        [("aa", Some(("admin", Scope::All))), ("bb", Some(("shop", tenant))), ("cc", None)]
-    {
-        let token = store.reader().token(hash).await.unwrap();
-        assert_eq!(token.as_ref().map(|t| (t.name.as_str(), t.scope)), expect, "{hash}");
-    }
 }
