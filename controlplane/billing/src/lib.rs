@@ -22,6 +22,7 @@ mod compose;
 mod ledger;
 mod price;
 mod rate;
+mod revision;
 mod settlement;
 mod terms;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use ledger::{
 };
 pub use price::{price, records};
 pub use rate::{Overflow, Rated, rate};
+pub use revision::{RevisedRate, in_force};
 pub use settlement::{
     BadSettlement, CALLER_NUMBER_MAX, Caller, Hop, LEVELS_MAX, Level, SETTLEMENT_VERSION,
     Settlement,

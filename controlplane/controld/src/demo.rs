@@ -5,9 +5,9 @@
 use strowger_model::{
     Account, AccountId, Amount, Barring, Currency, Destination, DigestAlgorithm, DigestPolicy,
     Digits, Egress, Identity, Ingress, Normalisation, Organization, OrganizationId,
-    OrganizationKind, Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget,
-    SourceMatch, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk,
-    TrunkId,
+    OrganizationKind, Price, Rate, RateId, RevisionState, Rounding, RoundingMode, Route, RouteId,
+    RouteTarget, SourceMatch, Subscriber, SubscriberId, Tariff, TariffId, TariffKind,
+    TariffRevision, Tenant, TenantId, Trunk, TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
 use strowger_store::{ConfigRows, MoneyKind, NewMoney, Store, StoreError};
@@ -41,6 +41,7 @@ pub(crate) async fn seed(store: &Store, now_us: i64) -> Result<(), StoreError> {
     }
     for row in &rows.tariffs {
         w.insert_tariff(row).await?;
+        w.insert_tariff_revision(&first_revision(row.id, now_us)).await?;
     }
     for row in &rows.accounts {
         w.insert_account(row).await?;
@@ -67,6 +68,19 @@ pub(crate) async fn seed(store: &Store, now_us: i64) -> Result<(), StoreError> {
     }
     w.log_change(Some(TENANT.0), "demo", "tenants", "created the demo", now_us).await?;
     w.commit().await
+}
+
+/// The prices of a list are there from the beginning.
+fn first_revision(tariff: TariffId, now_us: i64) -> TariffRevision {
+    TariffRevision {
+        tariff,
+        number: 1,
+        state: RevisionState::Published,
+        effective_us: 0,
+        note: "prices of the demo".into(),
+        created_us: now_us,
+        published_us: Some(now_us),
+    }
 }
 
 fn payment(account: &Account, now_us: i64) -> Option<NewMoney> {

@@ -321,6 +321,36 @@ pub enum RoundingMode {
     HalfEven,
 }
 
+/// A change of a price list: what differs from the revisions before it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TariffRevision {
+    /// Its list.
+    pub tariff: TariffId,
+    /// 1 for the first; a later one counts before an earlier.
+    pub number: u32,
+    /// Whether its rows count.
+    pub state: RevisionState,
+    /// Its rows count from then on, microseconds.
+    pub effective_us: i64,
+    /// Why, for people.
+    pub note: String,
+    /// When it was begun, microseconds.
+    pub created_us: i64,
+    /// When it was published, microseconds.
+    pub published_us: Option<i64>,
+}
+
+/// Whether a revision's rows count.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RevisionState {
+    /// Rows are added to it.
+    Draft,
+    /// They count.
+    Published,
+    /// They counted and do not count any more.
+    Undone,
+}
+
 /// One price line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rate {

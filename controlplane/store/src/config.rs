@@ -15,6 +15,7 @@ pub use row::{Cell, ConfigRow, How, Parts, Wanted};
 
 use crate::column::Columns;
 use crate::json::BadJson;
+use crate::tariff::rates_in_force;
 use crate::{Reader, StoreError, Tried, Writer};
 use sqlx::AssertSqlSafe;
 use strowger_model::{
@@ -79,7 +80,7 @@ impl Reader {
             subscribers: all!(Subscriber, "id"),
             trunks: all!(Trunk, "id"),
             tariffs: all!(Tariff, "id"),
-            rates: all!(Rate, "id"),
+            rates: rates_in_force(&mut tx, None).await?,
             routes: all!(Route, "id"),
             destinations: unnumbered(all!(Numbered<Destination>, "tenant_id, prefix")),
             emergencies: unnumbered(all!(Numbered<Emergency>, "tenant_id, number")),
@@ -122,7 +123,7 @@ inserts! {
     insert_subscriber, Subscriber, "subscriber";
     insert_trunk, Trunk, "trunk";
     insert_tariff, Tariff, "tariff";
-    insert_rate, Rate, "price line";
+    insert_rate, Rate, "price line of the first revision of its tariff";
     insert_route, Route, "route with its targets";
     insert_ring_group, RingGroup, "ring group";
     insert_did, Did, "number of ours";
@@ -138,6 +139,23 @@ impl Writer<'_> {
     pub async fn insert_organization(&mut self, o: &Organization) -> Result<(), StoreError> {
         self.insert(o).await?;
         self.plant(o).await
+    }
+
+    /// Writes a new rate of a revision; a removed one says that its prefix has no price.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_revised_rate(
+        &mut self,
+        row: &Rate,
+        revision: u32,
+        removed: bool,
+    ) -> Result<(), StoreError> {
+        let columns = [Rate::COLUMNS, &["revision", "removed"]].concat();
+        let mut cells = row.cells();
+        cells.extend([revision.into(), removed.into()]);
+        self.insert_cells::<Rate>(&columns, cells).await?;
+        self.use_id(Rate::TABLE, row.id()).await
     }
 
     /// Writes the name of a called direction.

@@ -33,6 +33,7 @@ mod request;
 mod scope;
 mod seal;
 mod session;
+mod tariff;
 mod token;
 mod tree;
 mod usage;

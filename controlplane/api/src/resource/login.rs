@@ -1,7 +1,7 @@
 //! Logins: the credentials that we show to a carrier.
 
 use super::{Draft, Later, Parent, Resource};
-use crate::codec::{Flag, Host, HostAndPort, Ident, Int, NUMBER, Opt, Seconds, Text};
+use crate::codec::{Flag, HostAndPort, Ident, Int, NUMBER, Opt, Seconds, Text};
 use crate::dispatch::Context;
 use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;

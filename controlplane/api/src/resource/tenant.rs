@@ -1,7 +1,7 @@
 //! Tenants.
 
 use super::{Draft, Later, Resource};
-use crate::codec::{Flag, Host, Int, Iso4217, List, NAME, Number, PREFIX, Seconds, Text, Zone, words};
+use crate::codec::{Flag, Host, Int, Iso4217, List, NAME, PREFIX, Seconds, Text, Zone, words};
 use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;
 use crate::query::Filter;

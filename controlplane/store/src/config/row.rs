@@ -126,17 +126,20 @@ impl Writer<'_> {
     /// # Errors
     /// [`StoreError::Database`], also for a value that must be unique and is not.
     pub async fn insert<R: ConfigRow>(&mut self, row: &R) -> Result<(), StoreError> {
-        let (table, columns) = (R::TABLE, R::COLUMNS);
-        let sql = format!(
-            "INSERT INTO {table} ({}) VALUES ({})",
-            columns.join(", "),
-            places(1, columns.len())
-        );
-        let query = sqlx::query(AssertSqlSafe(sql));
-        let query = row.cells().into_iter().fold(query, bind);
-        query.execute(&mut *self.tx).await.map_err(taken::<R>)?;
+        self.insert_cells::<R>(R::COLUMNS, row.cells()).await?;
         self.write_parts(row).await?;
-        self.use_id(table, row.id()).await
+        self.use_id(R::TABLE, row.id()).await
+    }
+
+    pub(super) async fn insert_cells<R: ConfigRow>(
+        &mut self,
+        columns: &[&'static str],
+        cells: Vec<Cell>,
+    ) -> Result<(), StoreError> {
+        let (names, places) = (columns.join(", "), places(1, columns.len()));
+        let sql = format!("INSERT INTO {} ({names}) VALUES ({places})", R::TABLE);
+        let query = cells.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), bind);
+        query.execute(&mut *self.tx).await.map_err(taken::<R>).map(|_| ())
     }
 
     /// Writes a row anew. `false` when there is none with its id.
@@ -219,7 +222,7 @@ impl Writer<'_> {
     }
 
     /// A row that brought its own id has used it up.
-    async fn use_id(&mut self, table: &'static str, id: i64) -> Result<(), StoreError> {
+    pub(super) async fn use_id(&mut self, table: &'static str, id: i64) -> Result<(), StoreError> {
         let sql = "UPDATE next_ids SET next = $2 WHERE kind = $1 AND next < $2";
         let query = sqlx::query(sql).bind(table).bind(id.saturating_add(1));
         query.execute(&mut *self.tx).await.tried("use up an id").map(|_| ())

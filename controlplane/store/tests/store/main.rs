@@ -11,3 +11,4 @@ mod roundtrip;
 mod rows;
 mod sample;
 mod schema;
+mod tariff;

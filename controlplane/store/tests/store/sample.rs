@@ -129,7 +129,7 @@ pub(crate) fn sample() -> ConfigRows {
             free_s: 3,
             free_after_s: 4,
             connection_fee: Amount(5),
-            from_us: -1,
+            from_us: 7,
             until_us: Some(i64::MAX),
         }],
         routes: vec![Route {
@@ -277,6 +277,19 @@ fn bans() -> Vec<Ban> {
     }]
 }
 
+/// The revision of the only rate, published and counting from the beginning.
+pub(crate) fn first_revision() -> TariffRevision {
+    TariffRevision {
+        tariff: TariffId(1),
+        number: 1,
+        state: RevisionState::Published,
+        effective_us: 0,
+        note: "first".into(),
+        created_us: 1,
+        published_us: Some(2),
+    }
+}
+
 pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
     let mut w = store.write().await.unwrap();
     w.insert_tenant(&rows.tenants[0]).await.unwrap();
@@ -284,6 +297,7 @@ pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
         w.insert_organization(row).await.unwrap();
     }
     w.insert_tariff(&rows.tariffs[0]).await.unwrap();
+    w.insert_tariff_revision(&first_revision()).await.unwrap();
     w.insert_account(&rows.accounts[0]).await.unwrap();
     w.insert_subscriber(&rows.subscribers[0]).await.unwrap();
     w.insert_trunk(&rows.trunks[0]).await.unwrap();
