@@ -182,9 +182,8 @@ impl<T, C: Codec<T>> Codec<Vec<T>> for List<C> {
         if items.len() > self.1 {
             return Err(Wrong::new(format!("has more than {} entries", self.1)));
         }
-        let take = |(place, item)| {
-            self.0.take(item, None).map_err(|wrong: Wrong| wrong.in_list(place))
-        };
+        let take =
+            |(place, item)| self.0.take(item, None).map_err(|wrong: Wrong| wrong.in_list(place));
         items.iter().enumerate().map(take).collect()
     }
 }
@@ -558,9 +557,7 @@ mod tests {
 
     #[test]
     fn networks_have_no_bits_behind_their_prefix() {
-        let of = |text: &str| {
-            parse_network(text).map(|(address, len)| format!("{address}/{len}"))
-        };
+        let of = |text: &str| parse_network(text).map(|(address, len)| format!("{address}/{len}"));
         for (text, expect) in [
             ("192.0.2.0/24", Some("192.0.2.0/24")),
             ("192.0.2.1", Some("192.0.2.1/32")),
@@ -589,9 +586,8 @@ mod tests {
         for name in ["", ".", "a..b", "-a", "a-", "a b", "a_b", "a:b", "\u{fc}.example", &long] {
             assert!(!is_host(name), "{name}");
         }
-        let target = |text: &str| {
-            Target.take(&json!(text), None).ok().map(|target| target.to_string())
-        };
+        let target =
+            |text: &str| Target.take(&json!(text), None).ok().map(|target| target.to_string());
         for (text, expect) in [
             ("192.0.2.1:5060", Some("192.0.2.1:5060")),
             ("[2001:db8::1]:5060", Some("[2001:db8::1]:5060")),

@@ -1,8 +1,6 @@
 //! One request: bounds, token, method, permission, rule, parameters, answer; in this order.
 
-use crate::limits::{
-    AGENT_CHARS_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX,
-};
+use crate::limits::{AGENT_CHARS_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reply::{Answer, JSON};
@@ -222,7 +220,18 @@ async fn answer(
     let context = |caller| {
         let api = api.clone();
         Context {
-            api, caller, query, source, agent, request, target, path, key, version, media, body,
+            api,
+            caller,
+            query,
+            source,
+            agent,
+            request,
+            target,
+            path,
+            key,
+            version,
+            media,
+            body,
         }
     };
     match (&endpoint.access, caller) {
@@ -353,11 +362,7 @@ fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
 }
 
 /// Reads the body to its end, within its bound.
-async fn read_body(
-    parts: &Parts,
-    mut body: Body,
-    bytes_max: usize,
-) -> Result<Vec<u8>, Problem> {
+async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     if usize::try_from(announced).map_or(true, |len| len > bytes_max) {

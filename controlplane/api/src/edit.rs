@@ -219,8 +219,7 @@ fn walk(value: &Value, path: &str, visit: &mut dyn FnMut(&str, &str, &Value)) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let path =
-                    if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 visit(&path, name, member);
                 walk_list(member, &path, name, visit);
                 walk(member, &path, visit);
@@ -236,12 +235,7 @@ fn walk(value: &Value, path: &str, visit: &mut dyn FnMut(&str, &str, &Value)) {
 }
 
 /// Elements that are plain values go by the name of their list.
-fn walk_list(
-    value: &Value,
-    path: &str,
-    name: &str,
-    visit: &mut dyn FnMut(&str, &str, &Value),
-) {
+fn walk_list(value: &Value, path: &str, name: &str, visit: &mut dyn FnMut(&str, &str, &Value)) {
     let Value::Array(items) = value else { return };
     for (place, item) in items.iter().enumerate().filter(|(_, item)| item.is_string()) {
         visit(&format!("{path}[{place}]"), name, item);

@@ -173,7 +173,9 @@ impl<R: Clone> Object<R> {
         for field in self.fields {
             match given.get(plain(field.name)) {
                 Some(value) => (field.take)(&mut row, value).map_err(|w| w.at(field.name))?,
-                None if field.mode.is_needed() => return Err(Wrong::new("is missing").at(field.name)),
+                None if field.mode.is_needed() => {
+                    return Err(Wrong::new("is missing").at(field.name));
+                }
                 None if field.mode.is_document() => (field.reset)(&mut row, &blank),
                 None => {}
             }

@@ -64,8 +64,8 @@ mod value;
 
 pub use edit::world_rows;
 pub use limits::{
-    BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, KEY_BYTES_MAX, METRICS_BYTES_MAX, NAME_CHARS_MAX,
-    PAGE_DEFAULT, PAGE_MAX, REASON_CHARS_MAX,
+    BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, KEY_BYTES_MAX, METRICS_BYTES_MAX,
+    NAME_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, REASON_CHARS_MAX,
 };
 pub use live::{
     AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MoneyOrder,

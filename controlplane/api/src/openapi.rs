@@ -3,8 +3,8 @@
 use crate::dispatch::{KEY, VERSION};
 use crate::limits::KEY_BYTES_MAX;
 use crate::problem::{self, Problem};
-use crate::shape::Components;
 use crate::query::Parameter;
+use crate::shape::Components;
 use crate::table::{Access, Endpoint, Verb, paths};
 use serde_json::{Map, Value, json};
 

@@ -38,9 +38,7 @@ use serde_json::{Map, Value, json};
 use std::pin::Pin;
 use strowger_model::{OrganizationId, TenantId};
 use strowger_routing::{Change, RowName, World};
-use strowger_store::{
-    AnsweredRequest, Cell, ConfigRow, How, Scope, StoreError, Wanted, Writer,
-};
+use strowger_store::{AnsweredRequest, Cell, ConfigRow, How, Scope, StoreError, Wanted, Writer};
 
 /// What a resource gives that takes time.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
@@ -346,8 +344,7 @@ fn with_marks<R: Resource>(
     mut view: Map<String, Value>,
     given: &Map<String, Value>,
 ) -> Map<String, Value> {
-    let secrets =
-        R::object().fields.iter().filter(|field| field.mode == Mode::Secret);
+    let secrets = R::object().fields.iter().filter(|field| field.mode == Mode::Secret);
     for field in secrets.filter(|field| given.contains_key(field.name)) {
         view.insert(field.name.to_owned(), json!(strowger_store::Secret::default()));
     }

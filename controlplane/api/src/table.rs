@@ -8,12 +8,12 @@ use crate::problem::Problem;
 use crate::query::Filter;
 use crate::query::Parameter::{self, Account, From, Limit, Next, Until};
 use crate::reply::{Accepted, Answer, Created, Document, Health, Json, MetricsText, Page, Respond};
-use crate::shape::Components;
-use crate::shared::Shared;
 use crate::resource::{
     self, BanSeen, DidSeen, Login, Paying, Resource, create_responses, form, import_form,
     import_responses, list_responses, one_responses, patch, remove_responses,
 };
+use crate::shape::Components;
+use crate::shared::Shared;
 use crate::{allowance, call, cdr, health, money, registration};
 use axum::http::Method;
 use serde_json::Value;
@@ -315,11 +315,7 @@ macro_rules! configured_one {
             verb: Verb::$verb,
             path: concat!("/api/v1/", $path),
             name: concat!($name, ".", $function),
-            access: Access::Token(
-                Permission(concat!($permission, ":", $word)),
-                Rule::$rule,
-                $run,
-            ),
+            access: Access::Token(Permission(concat!($permission, ":", $word)), Rule::$rule, $run),
             parameters: &[],
             filters: &[],
             body: None,
@@ -357,9 +353,18 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
 /// What stands beside them.
 static BESIDE: &[Endpoint] = &[Endpoint {
     body: Some(resource::credentials_form),
-    ..configured_one!(Post, "subscribers", "write", Rows, "subscribers/{id}/credentials",
-        "subscriber", "credentials", "Sets a password, or makes one and shows it this once.",
-        resource::credentials, resource::credentials_responses)
+    ..configured_one!(
+        Post,
+        "subscribers",
+        "write",
+        Rows,
+        "subscribers/{id}/credentials",
+        "subscriber",
+        "credentials",
+        "Sets a password, or makes one and shows it this once.",
+        resource::credentials,
+        resource::credentials_responses
+    )
 }];
 
 /// Every endpoint there is.

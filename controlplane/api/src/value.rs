@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
-    AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm, DigestPolicy,
-    ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RateId,
-    RingMode, SubscriberId, TariffId, TenantId, Transport, TrunkId, print_decimal,
+    AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
+    DigestPolicy, ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS,
+    Price, RateId, RingMode, SubscriberId, TariffId, TenantId, Transport, TrunkId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
 

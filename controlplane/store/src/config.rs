@@ -2,8 +2,8 @@
 
 mod account;
 mod reference;
-mod row;
 mod route;
+mod row;
 mod subscriber;
 mod tariff;
 mod tenant;

@@ -27,7 +27,11 @@ fn revision(c: &Columns<'_>) -> Result<TariffRevision, StoreError> {
 }
 
 fn revised(c: &Columns<'_>) -> Result<RevisedRate, StoreError> {
-    Ok(RevisedRate { rate: Rate::read(c)?, revision: c.small("revision")?, removed: c.flag("removed")? })
+    Ok(RevisedRate {
+        rate: Rate::read(c)?,
+        revision: c.small("revision")?,
+        removed: c.flag("removed")?,
+    })
 }
 
 /// The rows of published revisions, each from its revision's moment on, in force; of one tariff, or

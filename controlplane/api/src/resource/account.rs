@@ -117,9 +117,10 @@ impl Money {
 
 fn shown(amount: Option<Amount>, row: &Paying) -> Value {
     let currency = row.account.currency;
-    amount.map_or(Value::Null, |amount| {
-        json!({"amount": amount.print(currency), "currency": currency.code()})
-    })
+    amount.map_or(
+        Value::Null,
+        |amount| json!({"amount": amount.print(currency), "currency": currency.code()}),
+    )
 }
 
 impl Shaped for Money {

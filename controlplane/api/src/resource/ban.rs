@@ -111,4 +111,3 @@ impl Resource for Ban {
         Box::pin(async { Ok(Vec::new()) })
     }
 }
-

@@ -9,9 +9,7 @@ use crate::query::Filter;
 use crate::shape::Components;
 use crate::table::ROOT;
 use serde_json::{Value, json};
-use strowger_model::{
-    OrganizationId, Sealed, TenantId, Trunk, TrunkId, TrunkLogin, TrunkLoginId,
-};
+use strowger_model::{OrganizationId, Sealed, TenantId, Trunk, TrunkId, TrunkLogin, TrunkLoginId};
 use strowger_routing::{Change, RowName};
 use strowger_store::{Secret, Writer};
 

@@ -149,7 +149,8 @@ pub(super) fn check_username(field: &str, name: &str) -> Result<(), Problem> {
 
 /// The first number that stands twice.
 pub(super) fn check_numbers(numbers: &[Digits]) -> Result<(), Problem> {
-    let twice = numbers.iter().enumerate().find(|(place, n)| numbers.iter().take(*place).any(|m| m == *n));
+    let twice =
+        numbers.iter().enumerate().find(|(place, n)| numbers.iter().take(*place).any(|m| m == *n));
     match twice {
         Some((place, _)) => Err(Problem::field(&format!("numbers[{place}]"), "stands twice")),
         None => Ok(()),

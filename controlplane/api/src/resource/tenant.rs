@@ -164,8 +164,7 @@ pub(super) fn decimal(json: &Value, currency: Currency, digits: u8) -> Result<i6
 impl Resource for Tenant {
     type Row = Tenant;
     const PATH: &'static str = "tenants";
-    const FILTERS: &'static [Filter] =
-        &[Filter::text("name"), Filter::text("realm")];
+    const FILTERS: &'static [Filter] = &[Filter::text("name"), Filter::text("realm")];
 
     fn object() -> &'static Object<Self> {
         &TENANT

@@ -5,8 +5,8 @@ use super::subscriber::{BARRING, check_username};
 use super::tenant::{PREFIX_EDIT, RING_MAX};
 use super::{Draft, Later, Resource};
 use crate::codec::{
-    AnyCause, AnyPort, Flag, Host, HostAndPort, Ident, Int, LIMIT, List, NAME, NUMBER, Network, Opt,
-    Seconds, Target, Text, words,
+    AnyCause, AnyPort, Flag, Host, HostAndPort, Ident, Int, LIMIT, List, NAME, NUMBER, Network,
+    Opt, Seconds, Target, Text, words,
 };
 use crate::field::{Object, object};
 use crate::problem::Problem;

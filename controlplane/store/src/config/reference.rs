@@ -44,10 +44,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("allowance", "allowances", "account_id"),
         ],
         "subscribers" => &[("DID", "dids", "subscriber_id")],
-        "trunks" => &[
-            ("DID", "dids", "trunk_id"),
-            ("login", "trunk_logins", "trunk_id"),
-        ],
+        "trunks" => &[("DID", "dids", "trunk_id"), ("login", "trunk_logins", "trunk_id")],
         "ring_groups" => &[("DID", "dids", "ring_group_id")],
         "tariffs" => &[("account", "accounts", "tariff_id"), ("rate", "rates", "tariff_id")],
         _ => &[],
@@ -71,9 +68,15 @@ impl Writer<'_> {
         }
         match R::TABLE {
             "accounts" => self.user_of_account(id).await,
-            "tariffs" => self.trunk_with(|trunk| {
-                trunk.egress.as_ref().is_some_and(|egress| egress.tariff.is_some_and(|t| t.0 == id))
-            }).await,
+            "tariffs" => {
+                self.trunk_with(|trunk| {
+                    trunk
+                        .egress
+                        .as_ref()
+                        .is_some_and(|egress| egress.tariff.is_some_and(|t| t.0 == id))
+                })
+                .await
+            }
             "subscribers" => self.group_of(id).await,
             "trunks" => self.user_of_trunk(id).await,
             _ => Ok(None),

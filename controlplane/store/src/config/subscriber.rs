@@ -2,9 +2,7 @@
 
 use super::{json_text, list, numbers, stored, strings};
 use crate::column::{Columns, word_of};
-use crate::json::{
-    BarringJson, DIGESTS, ForwardJson, IdentityJson, MemberJson, ha1_of, hex_of,
-};
+use crate::json::{BarringJson, DIGESTS, ForwardJson, IdentityJson, MemberJson, ha1_of, hex_of};
 use crate::{Cell, ConfigRow, StoreError};
 use strowger_model::{
     AccountId, Did, DidId, DidTarget, Ha1, OrganizationId, RingGroup, RingGroupId, RingMode,

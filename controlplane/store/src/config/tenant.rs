@@ -43,8 +43,7 @@ impl ConfigRow for Tenant {
     }
 
     fn cells(&self) -> Vec<Cell> {
-        let algorithms: Vec<_> =
-            self.algorithms.iter().map(|a| word_of(&ALGORITHMS, *a)).collect();
+        let algorithms: Vec<_> = self.algorithms.iter().map(|a| word_of(&ALGORITHMS, *a)).collect();
         vec![
             self.id.0.into(),
             self.name.as_str().into(),
