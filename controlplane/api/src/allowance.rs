@@ -5,7 +5,7 @@ use crate::dispatch::{Context, KEY};
 use crate::form::{Form, texts};
 use crate::limits::{DECIMAL_BYTES_MAX, NAME_CHARS_MAX};
 use crate::live::{AllowancePool, MoneyRefusal};
-use crate::money::account;
+use crate::money::{account, credited};
 use crate::problem::Problem;
 use crate::reply::{Created, Json, Page};
 use crate::shape::{Components, view};
@@ -118,7 +118,7 @@ pub(crate) async fn give(
     form: AllowanceForm,
     cx: Context,
 ) -> Result<Created<AllowanceView>, Problem> {
-    let row = account(&cx).await?;
+    let row = credited(&cx).await?;
     let new = NewAllowance {
         allowance: form.of(&row),
         key: cx.key()?.to_owned(),

@@ -1,14 +1,17 @@
 //! Call detail records.
 
+mod audience;
+
+use self::audience::{CustomerCdrView, Eye, ResellerCdrView, SubscriberCdrView, SupplierCdrView};
 use crate::cursor;
 use crate::dispatch::Context;
 use crate::problem::Problem;
 use crate::reply::{Json, Page};
-use crate::shape::view;
+use crate::shape::{shown, view};
 use crate::value::{Id, MoneyView, Named, Time, Word, money, price};
 use strowger_model::{
-    AccountId, Cdr, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge, ChargeKind, Digits, party_name,
-    reason_name,
+    AccountId, Audience, Cdr, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge, ChargeKind, Digits,
+    party_name, reason_name,
 };
 use strowger_store::{CdrFilter, CdrKey};
 
@@ -228,9 +231,28 @@ view! {
     }
 }
 
+shown! {
+    /// A record, as each audience is shown it.
+    CdrShown {
+        Operator: CdrView,
+        Reseller: ResellerCdrView,
+        Customer: CustomerCdrView,
+        Supplier: SupplierCdrView,
+        Subscriber: SubscriberCdrView,
+    }
+}
+
 /// `GET /cdrs`
-pub(crate) async fn list(cx: Context) -> Result<Json<Page<CdrView>>, Problem> {
+pub(crate) async fn list(cx: Context) -> Result<Json<Page<CdrShown>>, Problem> {
     let before = cursor::decode(LIST, cx.query.next.as_deref())?;
+    let sees_payers = match cx.caller.audience() {
+        Audience::Operator | Audience::Reseller | Audience::Customer => true,
+        Audience::Supplier | Audience::Subscriber => false,
+    };
+    // To ask for the calls of an account tells who paid for which.
+    if cx.query.account.is_some() && !sees_payers {
+        return Err(Problem::denied("who pays is not for you"));
+    }
     let filter = CdrFilter {
         from_us: cx.query.from_us,
         until_us: cx.query.until_us,
@@ -239,14 +261,16 @@ pub(crate) async fn list(cx: Context) -> Result<Json<Page<CdrView>>, Problem> {
         limit: cx.query.rows(),
     };
     let cdrs = cx.api.reader.cdrs(cx.caller.scope, &filter).await?;
+    let eye = Eye::of(&cx).await?;
     let key = |cdr: &Cdr| cursor::encode(LIST, (cdr.times.ended_us, cdr.id.0, cdr.part));
-    Ok(Json(Page::cut(cdrs, cx.query.limit, view, key)))
+    Ok(Json(Page::cut(cdrs, cx.query.limit, |cdr| eye.shown(cdr), key)))
 }
 
 /// `GET /cdrs/{id}`
-pub(crate) async fn one(cx: Context) -> Result<Json<CdrView>, Problem> {
+pub(crate) async fn one(cx: Context) -> Result<Json<CdrShown>, Problem> {
     let cdr = cx.api.reader.cdr(cx.caller.scope, CdrId(cx.id()?)).await?;
-    cdr.map(|cdr| Json(view(&cdr))).ok_or_else(Problem::not_found)
+    let cdr = cdr.ok_or_else(Problem::not_found)?;
+    Ok(Json(Eye::of(&cx).await?.shown(&cdr)))
 }
 
 fn view(cdr: &Cdr) -> CdrView {

@@ -1,11 +1,12 @@
 //! One request: bounds, token, method, permission, rule, parameters, answer; in this order.
 
 use crate::limits::{AGENT_CHARS_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX};
+use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reply::{Answer, JSON};
 use crate::shared::Shared;
-use crate::table::{Access, Endpoint, ROOT, paths};
+use crate::table::{Access, Endpoint, ROOT, Rule, paths};
 use crate::token::{Caller, authorise};
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -247,12 +248,14 @@ fn admit(caller: Option<&Caller>, access: &Access) -> Result<(), Problem> {
     let Some(caller) = caller else { return Ok(()) };
     match access {
         Access::Open(_) | Access::Stranger(_) => Ok(()),
-        Access::Local(permission, _) => caller.must(*permission),
-        Access::Token(permission, rule, _) => {
-            caller.must(*permission)?;
-            if rule.admits(caller.scope) { Ok(()) } else { Err(Problem::too_narrow(*rule)) }
-        }
+        Access::Local(permission, _) => within(caller, *permission, Rule::Host),
+        Access::Token(permission, rule, _) => within(caller, *permission, *rule),
     }
+}
+
+fn within(caller: &Caller, permission: Permission, rule: Rule) -> Result<(), Problem> {
+    caller.must(permission)?;
+    if rule.admits(caller.scope) { Ok(()) } else { Err(Problem::too_narrow(rule)) }
 }
 
 /// What a program says that it is, cut to its bound.

@@ -2,9 +2,11 @@
 //! the OpenAPI document.
 
 use crate::dispatch::Context;
+use crate::limits::DECIMAL_BYTES_MAX;
 use crate::problem::Problem;
 use crate::shape::Components;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use strowger_store::Secret;
 
 /// A type of body.
 pub(crate) trait Form: Sized {
@@ -53,6 +55,138 @@ fn take(
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_),
         ) => Err(Problem::field(name, "is no text")),
     }
+}
+
+/// The members of a body that are not all texts; each is taken once, and what is left is wrong.
+pub(crate) struct Members(Map<String, Value>);
+
+impl Members {
+    /// # Errors
+    /// A problem that names `body` when that is no object.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Members, Problem> {
+        match serde_json::from_slice(bytes) {
+            Ok(Value::Object(members)) => Ok(Members(members)),
+            _ => Err(Problem::field("body", "is no JSON object")),
+        }
+    }
+
+    /// A text of at most `chars_max` characters on one line; `None` when it is not there.
+    ///
+    /// # Errors
+    /// A problem that names the member.
+    pub(crate) fn line(&mut self, name: &str, chars_max: usize) -> Result<Option<String>, Problem> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        if text.chars().count() > chars_max || text.chars().any(char::is_control) {
+            let what = format!("has at most {chars_max} characters and no control characters");
+            return Err(Problem::field(name, what));
+        }
+        Ok(Some(text))
+    }
+
+    /// A text; `None` when it is not there.
+    ///
+    /// # Errors
+    /// A problem that names the member.
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Problem::field(name, "is no text")),
+        }
+    }
+
+    /// A secret of at most `bytes_max` octets; `None` when it is not there.
+    ///
+    /// # Errors
+    /// A problem that names the member, and never says it.
+    pub(crate) fn secret(
+        &mut self,
+        name: &str,
+        bytes_max: usize,
+    ) -> Result<Option<Secret>, Problem> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        if text.len() > bytes_max {
+            return Err(Problem::field(name, format!("has at most {bytes_max} octets")));
+        }
+        Ok(Some(Secret::new(text)))
+    }
+
+    /// True or false; `None` when it is not there.
+    ///
+    /// # Errors
+    /// A problem that names the member.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, Problem> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(_) => Err(Problem::field(name, "is neither true nor false")),
+        }
+    }
+
+    /// An id, a string as in answers; `None` when it is not there, `Some(None)` when it is null.
+    ///
+    /// # Errors
+    /// A problem that names the member.
+    pub(crate) fn id(&mut self, name: &str) -> Result<Option<Option<i64>>, Problem> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(Value::String(text)) if text.len() <= DECIMAL_BYTES_MAX => {
+                let id = text.parse().map_err(|_| Problem::field(name, "is not an id"))?;
+                Ok(Some(Some(id)))
+            }
+            Some(_) => Err(Problem::field(name, "is not an id")),
+        }
+    }
+
+    /// # Errors
+    /// A problem that names a member nobody took.
+    pub(crate) fn end(self) -> Result<(), Problem> {
+        match self.0.keys().next() {
+            Some(name) => Err(Problem::field(name, "is not a member of this body")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The member must be there.
+///
+/// # Errors
+/// A problem that names it.
+pub(crate) fn needed<T>(name: &str, value: Option<T>) -> Result<T, Problem> {
+    value.ok_or_else(|| Problem::field(name, "is missing"))
+}
+
+/// The schema of a body: names of its members, what they are, whether they must be there.
+pub(crate) fn object(members: &[(&str, Value, &str, bool)]) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for (name, shape, what, is_required) in members {
+        let mut shape = shape.clone();
+        if let Value::Object(keywords) = &mut shape {
+            keywords.insert("description".to_owned(), json!(what));
+        }
+        properties.insert((*name).to_owned(), shape);
+        if *is_required {
+            required.push(json!(name));
+        }
+    }
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": required,
+        "properties": properties,
+    })
+}
+
+/// The schema of a text.
+pub(crate) fn text_shape() -> Value {
+    json!({"type": "string"})
+}
+
+/// The schema of an id that may be null.
+pub(crate) fn id_shape() -> Value {
+    json!({"type": ["string", "null"], "pattern": "^-?[0-9]{1,20}$"})
 }
 
 #[cfg(test)]

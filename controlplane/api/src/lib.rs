@@ -33,8 +33,10 @@
 //! `table.rs`.
 
 mod allowance;
+mod api_token;
 mod call;
 mod cdr;
+mod change;
 mod codec;
 mod currency;
 mod cursor;
@@ -42,30 +44,40 @@ mod dispatch;
 mod edit;
 mod field;
 mod form;
+mod grant;
+mod guess;
 mod health;
 mod limiter;
 mod limits;
 mod live;
+mod me;
 mod metrics;
 mod money;
 mod openapi;
+mod password;
 mod permission;
 mod problem;
 mod query;
 mod registration;
 mod reply;
 mod resource;
+mod role;
 mod serve;
+mod session;
 mod shape;
 mod shared;
 mod table;
 mod token;
+mod totp;
+mod user;
 mod value;
 
 pub use edit::world_rows;
 pub use limits::{
-    BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, KEY_BYTES_MAX, METRICS_BYTES_MAX,
-    NAME_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, REASON_CHARS_MAX,
+    BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, IMPERSONATION_MIN_MAX, KEY_BYTES_MAX,
+    LOGIN_CHARS_MAX, LOGIN_FAILURES_FREE, METRICS_BYTES_MAX, NAME_CHARS_MAX, PAGE_DEFAULT,
+    PAGE_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, REASON_CHARS_MAX, SESSION_IDLE_US,
+    SESSION_US_MAX, SOURCE_FAILURES_FREE,
 };
 pub use live::{
     AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MoneyOrder,

@@ -28,7 +28,8 @@ impl Minute {
     }
 }
 
-fn key(source: IpAddr) -> u128 {
+/// A source as it is counted: an IPv4 address, or an IPv6 network of 64 bits.
+pub(crate) fn source_key(source: IpAddr) -> u128 {
     match source.to_canonical() {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
         IpAddr::V6(ip) => ip.to_bits() >> 64 << 64,
@@ -38,7 +39,7 @@ fn key(source: IpAddr) -> u128 {
 impl Limiter {
     /// Seconds that `source` has to wait; `None` when it may try.
     pub(crate) fn wait_s(&self, source: IpAddr, now_ms: u64) -> Option<u64> {
-        let minute = self.sources.get(&key(source))?;
+        let minute = self.sources.get(&source_key(source))?;
         if minute.is_over(now_ms) || minute.failures < FAILURES_PER_MINUTE_MAX {
             return None;
         }
@@ -48,7 +49,7 @@ impl Limiter {
 
     /// `source` showed a wrong token. `true` when this was the last one it may show.
     pub(crate) fn failed(&mut self, source: IpAddr, now_ms: u64) -> bool {
-        let key = key(source);
+        let key = source_key(source);
         if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&key) {
             self.make_room(now_ms);
         }
@@ -116,7 +117,7 @@ mod tests {
             limiter.failed(source(n), u64::try_from(n).unwrap());
         }
         assert_eq!(limiter.sources.len(), SOURCES_MAX);
-        assert!(!limiter.sources.contains_key(&key(source(0))));
+        assert!(!limiter.sources.contains_key(&source_key(source(0))));
         limiter.failed(source(SOURCES_MAX + 1), 1_000_000);
         assert_eq!(limiter.sources.len(), 1);
     }

@@ -14,7 +14,7 @@ use crate::value::{Id, MoneyView, Time, Word, money};
 use crate::{CallId, cursor};
 use serde_json::{Value, json};
 use strowger_model::{Account, AccountId, Amount};
-use strowger_store::{LedgerEntry, MoneyKind, MoneyRequest, TransferKind};
+use strowger_store::{LedgerEntry, MoneyKind, MoneyRequest, Scope, TransferKind};
 
 const HOLDS: &str = "holds";
 const ENTRIES: &str = "entries";
@@ -160,6 +160,24 @@ pub(crate) async fn account(cx: &Context) -> Result<Account, Problem> {
     row.ok_or_else(Problem::not_found)
 }
 
+/// The account of the path, if the caller may put money or free time on it: a reseller gives to
+/// those below him, never to himself.
+pub(crate) async fn credited(cx: &Context) -> Result<Account, Problem> {
+    let row = account(cx).await?;
+    match cx.caller.scope {
+        Scope::Organization(_, own) if own == row.organization => {
+            Err(Problem::denied("not to an account of your own"))
+        }
+        Scope::Nothing
+        | Scope::All
+        | Scope::Tenant(_)
+        | Scope::Organization(..)
+        | Scope::Customer(..)
+        | Scope::Supplier(..)
+        | Scope::Subscriber(..) => Ok(row),
+    }
+}
+
 /// `GET /accounts/{id}/balances`
 pub(crate) async fn balances(cx: Context) -> Result<Json<Page<BalanceView>>, Problem> {
     let row = account(&cx).await?;
@@ -229,7 +247,7 @@ async fn move_money(
     kind: MoneyKind,
     cx: &Context,
 ) -> Result<Created<MoneyRequestView>, Problem> {
-    let row = account(cx).await?;
+    let row = credited(cx).await?;
     if form.currency != row.currency.code() {
         let detail = format!("the account is kept in {}", row.currency.code());
         return Err(Problem::refused("currency", detail));

@@ -64,10 +64,15 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
     if let (Value::Object(members), Some(permission)) = (&mut operation, permission) {
         members.insert("x-permission".to_owned(), json!(permission));
     }
+    if let (Value::Object(members), [_, ..]) = (&mut operation, endpoint.views) {
+        let views: Map<String, Value> =
+            endpoint.views.iter().map(|(who, view)| ((*who).to_owned(), json!(view))).collect();
+        members.insert("x-views".to_owned(), Value::Object(views));
+    }
     if let (Value::Object(members), Some(describe)) = (&mut operation, endpoint.body) {
         let media = match endpoint.verb {
             Verb::Patch => "application/merge-patch+json",
-            Verb::Get | Verb::Post | Verb::Put | Verb::Delete => "application/json",
+            Verb::Get | Verb::Post | Verb::Delete => "application/json",
         };
         let content = json!({media: {"schema": describe(components)}});
         members.insert("requestBody".to_owned(), json!({"required": true, "content": content}));

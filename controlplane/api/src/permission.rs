@@ -11,15 +11,15 @@ use strowger_store::{Grant, Scope};
 pub(crate) struct Permission(pub(crate) &'static str);
 
 /// What everybody may who is known: see who he is, and mind his own login.
-const SELF: &[&str] = &["api:read", "me:read", "me:write", "roles:read", "sessions:read"];
+const SELF: &[&str] =
+    &["api:read", "me:read", "me:write", "roles:read", "sessions:read", "sessions:write"];
 /// What runs and what was.
 const TRAFFIC: &[&str] = &["cdrs:read", "calls:read", "registrations:read", "subscribers:read"];
 /// What an operator may look at.
 const LOOK: &[&str] =
     &["trunks:read", "accounts:read", "users:read", "tokens:read", "changes:read"];
 /// Users, their logins, and tokens for programs.
-const LOGINS: &[&str] =
-    &["users:read", "users:write", "sessions:write", "tokens:read", "tokens:write"];
+const LOGINS: &[&str] = &["users:read", "users:write", "tokens:read", "tokens:write"];
 
 /// What customers of a reseller are made of.
 const SELLING: &[&str] = &[
@@ -161,6 +161,16 @@ mod tests {
             assert!(may(Role::Owner, permission), "{permission:?}");
             let (resource, verb) = permission.0.split_once(':').unwrap();
             assert!(!resource.is_empty() && !verb.is_empty(), "{permission:?}");
+        }
+    }
+
+    #[test]
+    fn roles_name_permissions_that_exist() {
+        let known = all();
+        for role in Role::ALL {
+            for name in sets(role).unwrap_or_default().iter().copied().flatten() {
+                assert!(known.contains(&Permission(name)), "{}: {name}", role.name());
+            }
         }
     }
 

@@ -103,6 +103,12 @@ impl Problem {
         problem
     }
 
+    /// The password was right, something more is asked for.
+    pub(crate) fn unproven(field: &str, detail: &str) -> Problem {
+        let hint = Hint::Challenge;
+        Problem { status: StatusCode::UNAUTHORIZED, hint, ..Problem::field(field, detail) }
+    }
+
     /// The token is good, its role is too small.
     pub(crate) fn forbidden(permission: Permission) -> Problem {
         Problem::new(StatusCode::FORBIDDEN).detail(format!("needs {}", permission.0))

@@ -17,6 +17,12 @@ pub(crate) enum Parameter {
     Until,
     /// Id of an account.
     Account,
+    /// Name of a resource.
+    Resource,
+    /// Id of a row.
+    Id,
+    /// Name of who acted.
+    Actor,
     /// Rows of a page.
     Limit,
     /// Cursor.
@@ -119,6 +125,9 @@ impl Parameter {
             Parameter::From => "from",
             Parameter::Until => "until",
             Parameter::Account => "account",
+            Parameter::Resource => "resource",
+            Parameter::Id => "id",
+            Parameter::Actor => "actor",
             Parameter::Limit => "limit",
             Parameter::Next => "next",
             Parameter::Only(filter) => filter.name,
@@ -128,9 +137,12 @@ impl Parameter {
     /// What it does.
     pub(crate) const fn description(self) -> &'static str {
         match self {
-            Parameter::From => "Only what ended at this time or later.",
-            Parameter::Until => "Only what ended before this time.",
+            Parameter::From => "Only what ended or happened at this time or later.",
+            Parameter::Until => "Only what ended or happened before this time.",
             Parameter::Account => "Only calls that this account pays for.",
+            Parameter::Resource => "Only changes of this resource, for example `users`.",
+            Parameter::Id => "Only changes of what has this identity.",
+            Parameter::Actor => "Only changes by this actor.",
             Parameter::Limit => "Most rows of the page.",
             Parameter::Next => "The `next` of the page before.",
             Parameter::Only(_) => "Only rows whose member of this name is, or has, this.",
@@ -141,7 +153,10 @@ impl Parameter {
     pub(crate) fn shape(self) -> Value {
         match self {
             Parameter::From | Parameter::Until => json!({"type": "string", "format": "date-time"}),
-            Parameter::Account => json!({"type": "string", "pattern": "^-?[0-9]{1,19}$"}),
+            Parameter::Account | Parameter::Id => {
+                json!({"type": "string", "pattern": "^-?[0-9]{1,19}$"})
+            }
+            Parameter::Resource | Parameter::Actor => json!({"type": "string"}),
             Parameter::Limit => json!({
                 "type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT
             }),
@@ -157,6 +172,9 @@ pub(crate) struct Query {
     pub(crate) from_us: Option<i64>,
     pub(crate) until_us: Option<i64>,
     pub(crate) account: Option<i64>,
+    pub(crate) resource: Option<String>,
+    pub(crate) id: Option<i64>,
+    pub(crate) actor: Option<String>,
     pub(crate) limit: u32,
     pub(crate) next: Option<String>,
     pub(crate) wanted: Vec<Wanted>,
@@ -168,6 +186,9 @@ impl Default for Query {
             from_us: None,
             until_us: None,
             account: None,
+            resource: None,
+            id: None,
+            actor: None,
             limit: PAGE_DEFAULT,
             next: None,
             wanted: Vec::new(),
@@ -219,6 +240,9 @@ impl Query {
             Parameter::Account => {
                 self.account = Some(value.parse().map_err(|_| "is not an id")?);
             }
+            Parameter::Id => self.id = Some(value.parse().map_err(|_| "is not an id")?),
+            Parameter::Resource => self.resource = Some(plain(value)?),
+            Parameter::Actor => self.actor = Some(plain(value)?),
             Parameter::Limit => {
                 let limit = value.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
                 self.limit = limit.ok_or(format!("is not a whole number from 1 to {PAGE_MAX}"))?;
@@ -233,6 +257,12 @@ impl Query {
     pub(crate) const fn rows(&self) -> u32 {
         self.limit.saturating_add(1)
     }
+}
+
+/// A text that a database can be asked for: PostgreSQL knows no NUL.
+fn plain(value: String) -> Result<String, &'static str> {
+    let is_plain = !value.trim().is_empty() && !value.chars().any(char::is_control);
+    if is_plain { Ok(value) } else { Err("is blank or has control characters") }
 }
 
 /// Undoes percent-encoding (RFC 3986 section 2.1); a `+` stays one. `None` when a `%` is not
@@ -259,8 +289,16 @@ mod tests {
     use crate::reply::Answer;
     use proptest::prelude::*;
 
-    const ALL: [Parameter; 5] =
-        [Parameter::From, Parameter::Until, Parameter::Account, Parameter::Limit, Parameter::Next];
+    const ALL: [Parameter; 8] = [
+        Parameter::From,
+        Parameter::Until,
+        Parameter::Account,
+        Parameter::Resource,
+        Parameter::Id,
+        Parameter::Actor,
+        Parameter::Limit,
+        Parameter::Next,
+    ];
 
     /// The field that the problem of `query` names.
     fn field(query: &str, known: &[Parameter]) -> String {
@@ -274,11 +312,14 @@ mod tests {
     #[test]
     fn every_parameter_is_read() {
         let text = "from=1970-01-01T00:00:01%2b00:00&until=1970-01-01T02:00:02+02:00&&account=-7\
-            &limit=1000&next=a%20b";
+            &limit=1000&next=a%20b&resource=users&id=7&actor=ada%40x";
         let expect = Query {
             from_us: Some(1_000_000),
             until_us: Some(2_000_000),
             account: Some(-7),
+            resource: Some("users".to_owned()),
+            id: Some(7),
+            actor: Some("ada@x".to_owned()),
             limit: 1000,
             next: Some("a b".to_owned()),
             wanted: Vec::new(),
@@ -294,6 +335,9 @@ mod tests {
             ("until=", "until"),
             ("from=2026-01-02T00:00:00Z&until=2026-01-02T00:00:00Z", "until"),
             ("account=x", "account"),
+            ("id=x", "id"),
+            ("actor=%00", "actor"),
+            ("resource=%0a", "resource"),
             ("account=9223372036854775808", "account"),
             ("limit=0", "limit"),
             ("limit=1001", "limit"),
@@ -315,7 +359,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn any_text_is_taken(text: String, name in 0usize..5) {
+        fn any_text_is_taken(text: String, name in 0usize..8) {
             let query = format!("{}={text}", ALL[name].name());
             let _either = Query::parse(&query, &ALL, &[]);
             let _either = Query::parse(&text, &ALL, &[]);

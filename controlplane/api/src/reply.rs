@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use crate::shape::{Components, Shape};
+use crate::table::Views;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use serde::Serialize;
@@ -14,6 +15,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// Media type; empty without a body.
     pub(crate) media: &'static str,
     pub(crate) body: Bytes,
     /// More headers.
@@ -32,6 +34,8 @@ impl Answer {
 pub(crate) trait Respond {
     /// Makes the answer.
     fn respond(self) -> Result<Answer, Problem>;
+    /// Audiences with their views, where they differ.
+    const VIEWS: Views = &[];
     /// The responses of the OpenAPI document: status, description, media type, schema.
     fn describe(components: &mut Components) -> Vec<(u16, &'static str, &'static str, Value)>;
 }
@@ -40,6 +44,8 @@ pub(crate) trait Respond {
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Serialize + Shape> Respond for Json<T> {
+    const VIEWS: Views = T::VIEWS;
+
     fn respond(self) -> Result<Answer, Problem> {
         Answer::json(StatusCode::OK, &self.0)
     }
@@ -114,7 +120,7 @@ pub(crate) struct Done;
 impl Respond for Done {
     fn respond(self) -> Result<Answer, Problem> {
         let (status, body) = (StatusCode::NO_CONTENT, Bytes::new());
-        Ok(Answer { status, media: JSON, body, headers: Vec::new() })
+        Ok(Answer { status, media: "", body, headers: Vec::new() })
     }
 
     fn describe(_: &mut Components) -> Vec<(u16, &'static str, &'static str, Value)> {
@@ -200,6 +206,8 @@ impl<T> Page<T> {
 }
 
 impl<T: Shape> Shape for Page<T> {
+    const VIEWS: Views = T::VIEWS;
+
     fn shape(components: &mut Components) -> Value {
         json!({
             "type": "object",

@@ -1,10 +1,13 @@
 //! Schemas of views (JSON Schema, as OpenAPI 3.1 has it), made from the views themselves.
 
+use crate::table::Views;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// A type that knows its JSON schema.
 pub(crate) trait Shape {
+    /// Audiences with their views, where they differ.
+    const VIEWS: Views = &[];
     /// The schema; structures are put into `components` and referred to.
     fn shape(components: &mut Components) -> Value;
 }
@@ -85,6 +88,7 @@ plain! {
     json!({"type": "boolean"}) => bool;
     json!({"type": "string"}) => String &'static str;
     json!({"type": "integer", "minimum": 0}) => u8 u16 u32 u64;
+    json!({"type": "object"}) => Value;
 }
 
 impl<T: Shape> Shape for Option<T> {
@@ -124,4 +128,31 @@ macro_rules! view {
     };
 }
 
-pub(crate) use view;
+/// Declares what each audience is shown of one thing: a view of its own, so that what it must not see
+/// has no field.
+macro_rules! shown {
+    ($(#[doc = $doc:literal])+ $name:ident { $($audience:ident: $view:ident,)+ }) => {
+        $(#[doc = $doc])+
+        #[derive(serde::Serialize)]
+        #[serde(untagged)]
+        pub(crate) enum $name {
+            $(
+                #[doc = concat!("For the audience ", stringify!($audience), ".")]
+                $audience(Box<$view>),
+            )+
+        }
+
+        impl $crate::shape::Shape for $name {
+            const VIEWS: $crate::table::Views = &[
+                $((strowger_model::Audience::$audience.name(), stringify!($view)),)+
+            ];
+
+            fn shape(components: &mut $crate::shape::Components) -> serde_json::Value {
+                let shapes = [$(<$view as $crate::shape::Shape>::shape(components)),+];
+                serde_json::json!({"anyOf": shapes})
+            }
+        }
+    };
+}
+
+pub(crate) use {shown, view};

@@ -1,7 +1,9 @@
 //! What all requests share.
 
 use crate::edit::Base;
+use crate::guess::Guesses;
 use crate::limiter::Limiter;
+use crate::password::Hasher;
 use crate::{Live, openapi};
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) is_loopback: bool,
     pub(crate) document: Bytes,
     pub(crate) counts: Counts,
+    pub(crate) hasher: Hasher,
+    guesses: Mutex<Guesses>,
     limiter: Mutex<Limiter>,
     started: Instant,
 }
@@ -71,6 +75,8 @@ impl Shared {
             is_loopback,
             document: Bytes::from(openapi::document().to_string()),
             counts: Counts::default(),
+            hasher: Hasher::default(),
+            guesses: Mutex::default(),
             limiter: Mutex::default(),
             started: Instant::now(),
         }
@@ -89,6 +95,11 @@ impl Shared {
     /// The number of the next request: it names it in logs and in the change log.
     pub(crate) fn request_number(&self) -> String {
         format!("{:x}-{:x}", self.boot, self.requests.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The failed logins; held for a look-up, never across an await.
+    pub(crate) fn guesses(&self) -> MutexGuard<'_, Guesses> {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Milliseconds since the server began.

@@ -6,15 +6,20 @@ use crate::limits::{BODY_BYTES_MAX, BULK_BYTES_MAX};
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Filter;
-use crate::query::Parameter::{self, Account, From, Limit, Next, Until};
-use crate::reply::{Accepted, Answer, Created, Document, Health, Json, MetricsText, Page, Respond};
+use crate::query::Parameter::{self, Account, Actor, From, Id, Limit, Next, Resource, Until};
+use crate::reply::{
+    Accepted, Answer, Created, Document, Done, Health, Json, Made, MetricsText, Page, Respond,
+    Versioned,
+};
 use crate::resource::{
-    self, BanSeen, DidSeen, Login, Paying, Resource, create_responses, form, import_form,
-    import_responses, list_responses, one_responses, patch, remove_responses,
+    self, BanSeen, DidSeen, Login, Paying, Resource as Configured, create_responses, form,
+    import_form, import_responses, list_responses, one_responses, patch, remove_responses,
 };
 use crate::shape::Components;
 use crate::shared::Shared;
-use crate::{allowance, call, cdr, health, money, registration};
+use crate::{
+    allowance, api_token, call, cdr, change, health, me, money, registration, role, session, user,
+};
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
@@ -32,6 +37,9 @@ pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Answer, Problem>> +
 /// The responses of an endpoint: status, description, media type, schema.
 pub(crate) type Responses = Vec<(u16, &'static str, &'static str, Value)>;
 
+/// Audiences with the views that they are shown; empty when all see one.
+pub(crate) type Views = &'static [(&'static str, &'static str)];
+
 /// Methods that endpoints have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verb {
@@ -41,8 +49,6 @@ pub(crate) enum Verb {
     Post,
     /// Changes some members (merge patch, RFC 7396).
     Patch,
-    /// Sets the whole.
-    Put,
     /// Takes away.
     Delete,
 }
@@ -53,7 +59,6 @@ impl Verb {
             Verb::Get => "GET",
             Verb::Post => "POST",
             Verb::Patch => "PATCH",
-            Verb::Put => "PUT",
             Verb::Delete => "DELETE",
         }
     }
@@ -61,7 +66,7 @@ impl Verb {
     /// Whether `If-Match` must say which version is meant.
     pub(crate) const fn needs_version(self) -> bool {
         match self {
-            Verb::Patch | Verb::Put => true,
+            Verb::Patch => true,
             Verb::Get | Verb::Post | Verb::Delete => false,
         }
     }
@@ -70,14 +75,14 @@ impl Verb {
     pub(crate) const fn allow(self) -> &'static str {
         match self {
             Verb::Get => "GET, HEAD",
-            Verb::Post | Verb::Patch | Verb::Put | Verb::Delete => self.name(),
+            Verb::Post | Verb::Patch | Verb::Delete => self.name(),
         }
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
         match self {
             Verb::Get => method == Method::GET || method == Method::HEAD,
-            Verb::Post | Verb::Patch | Verb::Put | Verb::Delete => method.as_str() == self.name(),
+            Verb::Post | Verb::Patch | Verb::Delete => method.as_str() == self.name(),
         }
     }
 }
@@ -86,7 +91,8 @@ impl Verb {
 pub(crate) enum Access {
     /// Everybody.
     Open(fn(Arc<Shared>) -> Pending),
-    /// Everybody on a listener of a loopback address, else a token with the permission.
+    /// Everybody on a listener of a loopback address, else a token of the whole host with the
+    /// permission.
     Local(Permission, fn(Arc<Shared>) -> Pending),
     /// Everybody: who asks says in the body who he is.
     Stranger(fn(Context) -> Pending),
@@ -149,6 +155,8 @@ pub(crate) struct Endpoint {
     pub(crate) body_max: usize,
     pub(crate) summary: &'static str,
     pub(crate) responses: fn(&mut Components) -> Responses,
+    /// Audiences and their views, where they differ.
+    pub(crate) views: Views,
 }
 
 /// Rows of the table: who may (`Token("permission")`, with a [`Rule`] behind it where it is not
@@ -179,6 +187,7 @@ macro_rules! endpoints {
             body_max: BODY_BYTES_MAX,
             summary: $summary,
             responses: <$reply as Respond>::describe,
+            views: <$reply as Respond>::VIEWS,
         }),+]
     };
 }
@@ -231,9 +240,9 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("api:read", Caller) Get "/api/v1/openapi.json" []
         health::document -> Document, "This document.";
     Token("cdrs:read") Get "/api/v1/cdrs" [From, Until, Account, Limit, Next]
-        cdr::list -> Json<Page<cdr::CdrView>>, "Call detail records, newest first.";
+        cdr::list -> Json<Page<cdr::CdrShown>>, "Call detail records, newest first.";
     Token("cdrs:read") Get "/api/v1/cdrs/{id}" []
-        cdr::one -> Json<cdr::CdrView>, "One call detail record.";
+        cdr::one -> Json<cdr::CdrShown>, "One call detail record.";
     Token("calls:read") Get "/api/v1/calls" [Limit, Next]
         call::list -> Json<Page<call::CallView>>, "Running calls.";
     Token("calls:read") Get "/api/v1/calls/{id}" []
@@ -259,6 +268,57 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("allowances:write") Post "/api/v1/accounts/{id}/allowances" []
         allowance::give(allowance::AllowanceForm) -> Created<allowance::AllowanceView>,
         "Gives free time, which calls take before money.";
+    Stranger Post "/api/v1/sessions" []
+        session::begin(session::LoginForm) -> Made<session::LoginView>, "Logs in.";
+    Token("sessions:read") Get "/api/v1/sessions" [Limit, Next]
+        session::list -> Json<Page<session::SessionView>>, "Logins that run.";
+    Token("me:write", Caller) Delete "/api/v1/sessions/current" []
+        session::log_out -> Done, "Logs out.";
+    Token("sessions:write") Delete "/api/v1/sessions/{id}" []
+        session::end -> Done, "Ends a login.";
+    Token("me:read", Caller) Get "/api/v1/me" []
+        me::show -> Json<me::MeView>, "Who asks, and what he may.";
+    Token("me:write", Caller) Post "/api/v1/me/password" []
+        me::change_password(me::ChangeForm) -> Done, "Changes one's own password.";
+    Token("me:write", Caller) Post "/api/v1/me/totp" []
+        me::enrol(me::ProofForm) -> Json<me::EnrolmentView>, "Gives out a second factor.";
+    Token("me:write", Caller) Post "/api/v1/me/totp/confirmations" []
+        me::confirm(me::CodeForm) -> Json<me::RecoveryView>,
+        "Turns the second factor on, by a code of it.";
+    Token("me:write", Caller) Post "/api/v1/me/totp/removals" []
+        me::disable(me::ProofForm) -> Done, "Turns the second factor off.";
+    Token("roles:read", Caller) Get "/api/v1/roles" []
+        role::list -> Json<Page<role::RoleView>>, "Roles and what they may.";
+    Token("roles:read", Caller) Get "/api/v1/roles/{name}" []
+        role::one -> Json<role::RoleView>, "One role.";
+    Token("users:read") Get "/api/v1/users" [Limit, Next]
+        user::list -> Json<Page<user::UserView>>, "People who log in.";
+    Token("users:write") Post "/api/v1/users" []
+        user::create(user::UserForm) -> Made<user::UserView>, "Makes a user.";
+    Token("users:read") Get "/api/v1/users/{id}" []
+        user::one -> Versioned<user::UserView>, "One user.";
+    Token("users:write") Patch "/api/v1/users/{id}" []
+        user::change(user::UserPatchForm) -> Versioned<user::UserView>, "Changes a user.";
+    Token("users:write") Delete "/api/v1/users/{id}" []
+        user::remove -> Done, "Removes a user with his logins and tokens.";
+    Token("users:write") Post "/api/v1/users/{id}/password" []
+        user::set_password(user::PasswordForm) -> Done, "Sets the password of a user.";
+    Token("users:write") Delete "/api/v1/users/{id}/totp" []
+        user::clear_totp -> Done, "Turns the second factor of a user off.";
+    Token("users:impersonate") Post "/api/v1/users/{id}/impersonations" []
+        user::act_for(user::ImpersonationForm) -> Made<session::ImpersonationView>,
+        "Begins to act for a user, for an hour at most.";
+    Token("tokens:read") Get "/api/v1/tokens" [Limit, Next]
+        api_token::list -> Json<Page<api_token::TokenView>>, "Tokens of programs.";
+    Token("tokens:write") Post "/api/v1/tokens" []
+        api_token::create(api_token::TokenForm) -> Made<api_token::NewTokenView>,
+        "Makes a token, of no more than its maker may.";
+    Token("tokens:read") Get "/api/v1/tokens/{id}" []
+        api_token::one -> Json<api_token::TokenView>, "One token.";
+    Token("tokens:write") Delete "/api/v1/tokens/{id}" []
+        api_token::revoke -> Done, "Revokes a token and those that were made with it.";
+    Token("changes:read") Get "/api/v1/changes" [Resource, Id, Actor, From, Until, Limit, Next]
+        change::list -> Json<Page<change::ChangeView>>, "What was changed, newest first.";
 };
 
 /// The endpoints of a resource of the configuration: list, create, read, change, delete, and with
@@ -270,7 +330,7 @@ macro_rules! configured {
             &[
                 Endpoint {
                     parameters: &[Limit, Next],
-                    filters: <$resource as Resource>::FILTERS,
+                    filters: <$resource as Configured>::FILTERS,
                     ..configured_one!(Get, $permission, "read", $rule, $path, $name, "list",
                         "All, by id.", resource::list::<$resource>, list_responses::<$resource>)
                 },
@@ -324,6 +384,7 @@ macro_rules! configured_one {
             body_max: BODY_BYTES_MAX,
             summary: $summary,
             responses: $responses,
+            views: &[],
         }
     };
 }
@@ -375,7 +436,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
 /// What the table says of an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EndpointInfo {
-    /// `GET`, `POST`, `PATCH`, `PUT` or `DELETE`.
+    /// `GET`, `POST`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// Path; `{id}` is an id.
     pub path: &'static str,
@@ -392,6 +453,8 @@ pub struct EndpointInfo {
     pub needs_key: bool,
     /// It takes a version in `If-Match`.
     pub needs_version: bool,
+    /// Audiences with the names of the views that they are shown; empty when all see one.
+    pub views: &'static [(&'static str, &'static str)],
     /// What it is for.
     pub summary: &'static str,
 }
@@ -401,7 +464,7 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
     all().map(|endpoint| {
         let (permission, rule, is_open_on_loopback) = match &endpoint.access {
             Access::Open(_) | Access::Stranger(_) => (None, "", true),
-            Access::Local(permission, _) => (Some(permission.0), Rule::Caller.name(), true),
+            Access::Local(permission, _) => (Some(permission.0), Rule::Host.name(), true),
             Access::Token(permission, rule, _) => (Some(permission.0), rule.name(), false),
         };
         EndpointInfo {
@@ -413,6 +476,7 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
             takes_body: endpoint.body.is_some(),
             needs_key: endpoint.needs_key,
             needs_version: endpoint.needs_version,
+            views: endpoint.views,
             summary: endpoint.summary,
         }
     })

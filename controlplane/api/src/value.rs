@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
     DigestPolicy, ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS,
-    Price, RateId, RingMode, SubscriberId, TariffId, TenantId, Transport, TrunkId, print_decimal,
+    Price, RateId, RingMode, SessionId, SubscriberId, TariffId, TenantId, TokenId, Transport,
+    TrunkId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
 
@@ -57,6 +58,7 @@ macro_rules! ids {
 }
 
 ids!(AccountId AllowanceId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId);
+ids!(SessionId TokenId UserId);
 
 /// A time, microseconds since 1970 UTC; shown as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy)]

@@ -66,7 +66,7 @@ pub(crate) fn calls_of<W: AsRef<[AtomicU64]>>(table: &TableReader<W>) -> (Vec<Ca
                     Err(_) => unreadable += 1,
                 }
             }
-            Ok(Some(SlotState::Free | SlotState::Asked) | None) => {}
+            Ok(Some(SlotState::Free | SlotState::Asked | SlotState::Leaving) | None) => {}
             Err(_) => unreadable += 1,
         }
     }

@@ -64,13 +64,14 @@ pub(crate) enum State {
     Setup(Box<Setup>),
     /// Two legs are answered and joined.
     Talking(Box<Talk>),
-    /// Over. Legs may owe their last word, the journal its durability.
+    /// Over. Legs may owe us their last word, the journal its durability, and the protocol may owe
+    /// one to the parties.
     Closed(Closed),
 }
 
 impl Default for State {
     fn default() -> Self {
-        State::Closed(Closed::Settled)
+        State::Closed(Closed::Settled { shown: false })
     }
 }
 
@@ -193,7 +194,9 @@ impl Call {
             State::Hunting(_) => "Hunting".to_owned(),
             State::Setup(_) => "Setup".to_owned(),
             State::Talking(talk) => format!("Talking {:?}", talk.exchange),
-            State::Closed(closed) => format!("Closed {closed:?}"),
+            State::Closed(Closed::Recorded) => "Closed Recorded".to_owned(),
+            State::Closed(Closed::Settled { .. }) => "Closed Settled".to_owned(),
+            State::Closed(Closed::Leaving { .. }) => "Closed Leaving".to_owned(),
         }
     }
 

@@ -55,6 +55,9 @@ pub struct Calls {
     /// Closed calls by the sequence of their record, and the other way round.
     by_seq: BTreeSet<(u64, u16)>,
     seq_of: BTreeMap<u16, u64>,
+    /// Calls that leave, in the order in which they were done.
+    leaving: BTreeMap<u64, SlotRef>,
+    left: u64,
 }
 
 impl Calls {
@@ -68,6 +71,8 @@ impl Calls {
             desk: Desk::new(config),
             by_seq: BTreeSet::new(),
             seq_of: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            left: 0,
         }
     }
 
@@ -85,7 +90,27 @@ impl Calls {
     /// A leg for a new INVITE, `None` when every slot is in use. `Offered` must follow, or
     /// [`Calls::unreserve`].
     pub fn reserve(&mut self) -> Option<LegId> {
-        self.slab.open().map(first_leg)
+        self.open().map(first_leg)
+    }
+
+    /// A slot for a new call. A last word costs no call: when none is free, the call that has been
+    /// leaving for longest goes.
+    fn open(&mut self) -> Option<SlotRef> {
+        if let Some(slot) = self.slab.open() {
+            return Some(slot);
+        }
+        let oldest = self.leaving.first_key_value().map(|(_, slot)| *slot)?;
+        self.vacate(oldest);
+        self.slab.open()
+    }
+
+    /// The parties of a call that is [`Output::Done`] are owed nothing any more: its slot is free.
+    pub fn vacate(&mut self, slot: SlotRef) {
+        let turn = self.slab.call(slot).and_then(|call| call.leaving());
+        if let Some(turn) = turn {
+            self.leaving.remove(&turn);
+            self.free(slot);
+        }
     }
 
     /// Gives back a leg that was reserved and never offered.
@@ -267,8 +292,8 @@ impl Calls {
         self.by_seq.insert((seq, slot.idx));
     }
 
-    /// The journal is durable up to and including `seq`: slots whose record it holds become free
-    /// once their legs have said their last word.
+    /// The journal is durable up to and including `seq`: calls whose record it holds are done once
+    /// their legs have said their last word.
     pub fn handle_durable(&mut self, seq: u64) {
         while let Some(&(at, idx)) = self.by_seq.first() {
             if at > seq {
@@ -345,7 +370,7 @@ impl Calls {
     }
 
     /// Ends what a former process left and nobody can go on with: the record is closed at its last
-    /// sign of life, the legs that were taken back are hung up. The slot is free after both.
+    /// sign of life, the legs that were taken back are hung up. The call is done after both.
     /// `false` when the slot is not one of ours.
     pub fn close_lost(
         &mut self,
@@ -362,10 +387,16 @@ impl Calls {
         ours
     }
 
-    /// Slots in use, reserved ones included.
+    /// Slots in use, those included that are reserved, and those of calls that leave.
     #[must_use]
     pub fn in_use(&self) -> usize {
         self.slab.in_use()
+    }
+
+    /// Of these, calls that are over and recorded, and whose parties are owed a last word.
+    #[must_use]
+    pub fn leaving(&self) -> usize {
+        self.leaving.len()
     }
 
     /// Records of the calls that are answered and go on, for the journal's marks.
@@ -426,7 +457,7 @@ impl Calls {
         res: &mut impl Resources,
     ) -> VerbOutcome {
         let Ok(args) = decode::<Originate>(&verb.args.0) else { return VerbOutcome::BadArguments };
-        let Some(slot) = self.slab.open() else { return VerbOutcome::Full };
+        let Some(slot) = self.open() else { return VerbOutcome::Full };
         let mut cx = Cx { now, desk: &mut self.desk, res };
         match Call::originate(slot, args, wall_us, &mut cx) {
             Some(call) => {
@@ -463,8 +494,11 @@ impl Calls {
 
     fn settle(&mut self, slot: SlotRef) {
         let Some(call) = self.slab.call(slot) else { return };
-        if call.is_done() {
-            self.free(slot);
+        if let Some(shown) = call.leave(self.left) {
+            self.leaving.insert(self.left, slot);
+            self.left += 1;
+            self.alarms.cancel(slot.idx);
+            self.desk.out.done(slot, shown);
         } else {
             let next_at = call.next_at();
             self.alarms.arm(slot.idx, next_at);

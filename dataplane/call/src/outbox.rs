@@ -21,6 +21,10 @@ impl Outbox {
         self.table.push_back(Output::Slot { slot, state });
     }
 
+    pub(crate) fn done(&mut self, slot: SlotRef, shown: bool) {
+        self.table.push_back(Output::Done { slot, shown });
+    }
+
     pub(crate) fn free(&mut self, slot: SlotRef) {
         self.table.push_back(Output::Free { slot });
     }

@@ -16,6 +16,15 @@ pub enum Output {
         /// [`crate::Calls::snapshot`] and [`crate::Calls::freeze`] when all cores are at rest.
         state: SlotState,
     },
+    /// The call is over, its record durable if it leaves one. Its parties may be owed a last word
+    /// still, which is the protocol's to say: [`crate::Calls::vacate`] when they are not. Until
+    /// then the slot is [`SlotState::Leaving`].
+    Done {
+        /// Which slot.
+        slot: SlotRef,
+        /// The slot was written at its end, so that only its state changes.
+        shown: bool,
+    },
     /// The slot is free: nothing of that call is owed any more.
     Free {
         /// Which slot.

@@ -27,6 +27,7 @@
 //! Where to start: [`Frame::encode_into`] to write, [`Scan`] to read.
 
 mod frame;
+mod ledger;
 mod scan;
 mod segment;
 
@@ -34,6 +35,7 @@ pub use frame::{
     ALIGN, FRAME_HEADER_BYTES, FRAME_VERSION, Frame, FrameKind, PAYLOAD_BYTES_MAX, SYNC_MARK,
     TooLong, frame_bytes,
 };
+pub use ledger::{CutOff, Ledger};
 pub use scan::{Progress, Scan, Scanned};
 pub use segment::{
     Position, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, SEGMENT_VERSION, SegmentError, SegmentHeader,

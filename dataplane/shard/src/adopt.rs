@@ -2,8 +2,10 @@
 //!
 //! A call whose two legs are confirmed goes on: ports and sockets first, then its dialogs, then the
 //! call. Whatever cannot go on is ended in order: each leg that is known is refused, cancelled or
-//! sent a BYE, and the record is closed at the last heartbeat. A slot in whose thawing the process
-//! died twice is quarantined: nothing of its image is touched, only its record is written.
+//! sent a BYE, and the record is closed at the last heartbeat. A leg of which its call had heard
+//! the last says its last word by itself, whether its call goes on or not. A slot in whose thawing
+//! the process died twice is quarantined: nothing of its image is touched, only its record is
+//! written.
 
 use crate::Shard;
 use crate::desk::Desk;
@@ -11,10 +13,9 @@ use crate::image::{Image, LegImage};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use strowger_call::{Lost, LostLeg, Resources};
-use strowger_leg::Command;
 use strowger_link::codec::decode;
 use strowger_link::table::SlotState;
-use strowger_link::{CallFacts, Cause, LegId, Reason, RecordId, SlotBody, SlotRef, Tick};
+use strowger_link::{CallFacts, LegId, Reason, RecordId, SlotBody, SlotRef, Tick};
 use strowger_port::net::{Io, JournalSink, PlaneLink};
 use strowger_sip::endpoint::Thawed;
 
@@ -28,6 +29,8 @@ pub struct Adopted {
     pub adopted: u32,
     /// They were ended in order.
     pub ended: u32,
+    /// They were over, and a party was owed a last word.
+    pub left: u32,
     /// Of these, left alone because the process died in their thawing before.
     pub quarantined: u32,
     /// Slots that could not be read: freed.
@@ -87,13 +90,15 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             sum.adopted += 1;
             self.touch(slot);
         } else {
-            sum.ended += 1;
+            let left = head.state == SlotState::Leaving;
+            sum.left += u32::from(left);
+            sum.ended += u32::from(!left);
             sum.quarantined += u32::from(poisoned);
-            let recorded = recorded.contains(&facts.record);
+            let owes_record = leaves_record(head.state) && !recorded.contains(&facts.record);
+            let legs = back.iter().filter(|b| b.how != Thawed::Leaving);
             let legs =
-                back.iter().map(|b| LostLeg { leg: b.image.leg, early: b.how == Thawed::Early });
-            let legs = legs.collect();
-            let lost = Lost { facts, legs, at, reason: Reason::ProcessLost, recorded };
+                legs.map(|b| LostLeg { leg: b.image.leg, early: b.how == Thawed::Early }).collect();
+            let lost = Lost { facts, legs, at, reason: Reason::ProcessLost, owes_record };
             let Shard { io, calls, media, .. } = self;
             if !calls.close_lost(slot, lost, now, &mut Desk { media, io, now }) {
                 // Only a table with more slots than this process has.
@@ -149,18 +154,16 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
             return false;
         }
-        self.dismiss(slot, image, back, now);
         true
     }
+}
 
-    /// Ends the legs of a call that goes on without them: branches that were being cancelled.
-    fn dismiss(&mut self, slot: SlotRef, image: &Image, back: &[Back<'_>], now: Tick) {
-        let bridge = strowger_call::bridged(&image.call.0).unwrap_or_default();
-        for leg in back.iter().map(|b| b.image.leg).filter(|leg| !bridge.contains(leg)) {
-            // Q.850 26: answered elsewhere.
-            let cause = Cause::new(0, 26);
-            let command = Command::Hangup { cause, phrase: "".into(), retry_after_s: 0 };
-            self.endpoint.handle_command(LegId { slot, leg }, command, now);
-        }
+/// Whether a call that a crash ended in this state leaves a record. An attempt of which nobody had
+/// decided does not; a call that leaves has left its own. The settlement does not tell: an
+/// emergency call by our own table has none.
+fn leaves_record(state: SlotState) -> bool {
+    match state {
+        SlotState::Ringing | SlotState::Answered | SlotState::Ended => true,
+        SlotState::Free | SlotState::Asked | SlotState::Leaving => false,
     }
 }

@@ -4,8 +4,7 @@ use crate::Shard;
 use crate::desk::FrozenMedia;
 use std::sync::atomic::AtomicU64;
 use strowger_link::codec::{Octets, decode, encode};
-use strowger_link::table::SlotState;
-use strowger_link::{CallFacts, Fact, LegId, SlotBody, SlotRef, wire_struct};
+use strowger_link::{CallFacts, Fact, LEGS_MAX, LegId, SlotBody, SlotRef, wire_struct};
 use strowger_port::net::{Io, JournalSink, PlaneLink};
 
 /// Version of the whole; the images in it have their own.
@@ -46,29 +45,16 @@ impl Image {
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
-    /// The body of a slot. An ended call keeps the image that it was taken up with last: should the
-    /// process die before the BYEs are out, the next one sends them.
-    pub(crate) fn body_of(&mut self, slot: SlotRef, state: SlotState, facts: CallFacts) -> Vec<u8> {
-        let image = match state {
-            SlotState::Ended => self.kept_image(slot),
-            SlotState::Free | SlotState::Asked | SlotState::Ringing | SlotState::Answered => {
-                Octets(encode(&self.image_of(slot, &facts)))
-            }
-        };
+    /// The body of a slot. Of an ended call the image has the legs whose peers are owed a last
+    /// word: should the process die before that is out and answered, the next one says it.
+    pub(crate) fn body_of(&mut self, slot: SlotRef, facts: CallFacts) -> Vec<u8> {
+        let image = Octets(encode(&self.image_of(slot, &facts)));
         encode(&SlotBody { facts, image })
     }
 
-    fn kept_image(&mut self, slot: SlotRef) -> Octets {
-        let mut body = core::mem::take(&mut self.frame);
-        let kept = match self.table.read(slot.idx, &mut body) {
-            Ok(Some(head)) if head.slot == slot => {
-                decode::<SlotBody>(&body).map(|body| body.image).unwrap_or_default()
-            }
-            Ok(Some(_) | None) | Err(_) => Octets::default(),
-        };
-        body.clear();
-        self.frame = body;
-        kept
+    /// Whether a party of the call is owed a last word.
+    pub(crate) fn owes(&self, slot: SlotRef) -> bool {
+        (0..LEGS_MAX).any(|leg| self.endpoint.owes(LegId { slot, leg }))
     }
 
     fn image_of(&mut self, slot: SlotRef, facts: &CallFacts) -> Image {

@@ -52,6 +52,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 self.carry_out(output, now);
             } else if let Some(output) = self.endpoint.poll_output() {
                 self.take(output, now);
+            } else if let Some(leg) = self.endpoint.poll_let_go() {
+                self.let_go(leg.slot);
             } else if !self.commit(now) {
                 return;
             }
@@ -92,13 +94,31 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         true
     }
 
-    /// The image of a slot has changed without its call's doing. An ended call's is kept as it is.
+    /// The image of a slot has changed without its call's doing.
     pub(crate) fn touch(&mut self, slot: SlotRef) {
+        if self.calls.slot_state(slot).is_some() {
+            self.effects.slots.insert(slot);
+        }
+    }
+
+    /// One party of a call is owed nothing any more: its leg leaves the image, and with the last
+    /// one the call its slot.
+    fn let_go(&mut self, slot: SlotRef) {
         match self.calls.slot_state(slot) {
-            Some(SlotState::Free | SlotState::Ended) | None => {}
-            Some(SlotState::Asked | SlotState::Ringing | SlotState::Answered) => {
-                self.effects.slots.insert(slot);
-            }
+            Some(SlotState::Leaving) if !self.owes(slot) => self.calls.vacate(slot),
+            Some(_) => self.touch(slot),
+            None => {}
+        }
+    }
+
+    /// A call is over and recorded: its slot is free, unless a party is owed a last word.
+    fn done(&mut self, slot: SlotRef, shown: bool) {
+        if !self.owes(slot) {
+            self.calls.vacate(slot);
+        } else if shown {
+            self.let_slot_leave(slot);
+        } else {
+            self.effects.slots.insert(slot);
         }
     }
 
@@ -107,6 +127,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             CallOutput::Slot { slot, .. } => {
                 self.effects.slots.insert(slot);
             }
+            CallOutput::Done { slot, shown } => self.done(slot, shown),
             CallOutput::Free { slot } => {
                 self.effects.slots.remove(&slot);
                 self.free_slot(slot);

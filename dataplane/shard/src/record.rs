@@ -23,7 +23,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     /// Writes a call's slot. A call that finds no room runs on and is not recoverable: counted.
     pub(crate) fn write_slot(&mut self, slot: SlotRef, state: SlotState, facts: CallFacts) {
         let (record, ask) = (facts.record, facts.ask);
-        let body = self.body_of(slot, state, facts);
+        let body = self.body_of(slot, facts);
         let written = self.put_slot(slot, state, (record, ask), &body);
         if !matches!(written, Err(WriteError::NoChunks | WriteError::TooLong)) {
             self.counts.table_full += u64::from(written.is_err());
@@ -52,6 +52,12 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
             other => other,
         }
+    }
+
+    /// The call of a slot that was written at its end leaves: its image stays as it is.
+    pub(crate) fn let_slot_leave(&mut self, slot: SlotRef) {
+        // One that never found room has nothing to say after a crash.
+        let _not_there = self.table.set_state(slot, SlotState::Leaving);
     }
 
     /// The slot is free; a slot that never found room has nothing to free.

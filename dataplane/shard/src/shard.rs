@@ -280,7 +280,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         &self.counts
     }
 
-    /// Calls in the slab, those included whose records are not durable yet.
+    /// Calls in the slab, those included whose records are not durable yet or whose parties are
+    /// owed a last word.
     #[must_use]
     pub fn calls_in_use(&self) -> usize {
         self.calls.in_use()
@@ -413,7 +414,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let may_wait = now.ms_since(born) < UNGREETED_MS_MAX;
         let Shard { endpoint, calls, sources, challenge, listeners, journal, counts, .. } = self;
         let Some(path) = path_of(listeners, path) else { return };
-        let room = journal.admit(calls.in_use().saturating_add(1));
+        // Those that leave have their records in the journal.
+        let unrecorded = calls.in_use().saturating_sub(calls.leaving());
+        let room = journal.admit(unrecorded.saturating_add(1));
         let mut keys = Keys {
             may_wait,
             calls,
@@ -463,7 +466,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.table_full,
             c.journal_full,
             c.ring_full,
-            count(self.calls.in_use()),
+            count(self.calls.in_use().saturating_sub(self.calls.leaving())),
             count(self.media.ports_in_use()),
             self.media.gauges.in_use_total(),
             count(self.endpoint.transactions()),

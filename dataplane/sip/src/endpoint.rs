@@ -16,7 +16,8 @@
 //! ```
 //!
 //! To outlive its process, drain `poll_touched` as well and keep what `freeze` gives for each leg
-//! before the outputs reach the network; a later endpoint takes the legs back with `thaw`.
+//! before the outputs reach the network; a later endpoint takes the legs back with `thaw`. A leg's
+//! image is wanted until `poll_let_go` names the leg, which may be after its last event.
 //!
 //! A leg is found by the keyed token in our tag, a transaction of ours by its branch; Call-ID and
 //! the peer's tag are compared all the same, so junk finds nothing. The order of reading: this
@@ -92,6 +93,8 @@ pub struct Endpoint {
     legs: HashMap<LegId, Box<Leg>, Keyed>,
     /// Legs whose images are out of date.
     touched: BTreeSet<LegId>,
+    /// Legs whose peers are owed nothing any more.
+    let_go: BTreeSet<LegId>,
 }
 
 /// A valid request with the way it came.
@@ -109,7 +112,8 @@ impl Endpoint {
     pub fn new(config: Config) -> Endpoint {
         let keyed = Keyed(config.chance_key);
         let legs = HashMap::with_hasher(keyed);
-        Endpoint { layer: Layer::new(config), legs, touched: BTreeSet::new() }
+        let (touched, let_go) = (BTreeSet::new(), BTreeSet::new());
+        Endpoint { layer: Layer::new(config), legs, touched, let_go }
     }
 
     /// Nonces are made and judged under another key from now on: the edge snapshot's.
@@ -242,14 +246,15 @@ impl Endpoint {
     fn settle(&mut self, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.rearm(&mut self.layer);
-        let touched = leg.take_touched();
-        if leg.is_told() || leg.is_over() {
-            self.touched.remove(&id);
-        } else if touched {
-            self.touched.insert(id);
-        }
+        let (touched, told) = (leg.take_touched(), leg.is_told());
         if leg.is_gone() {
             self.legs.remove(&id);
+        }
+        if told && !self.owes(id) {
+            self.touched.remove(&id);
+            self.let_go.insert(id);
+        } else if touched {
+            self.touched.insert(id);
         }
     }
 

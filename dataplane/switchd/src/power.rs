@@ -16,6 +16,8 @@
 //! A life lists its calls with its first mark, and then each minute: so at most two minutes, or the
 //! last two lives. Then, only for calls that such a list names, further back to their `Start`.
 //!
+//! What the frames mean says [`Ledger`]; here is which of them are read.
+//!
 //! Damaged frames are passed over: a list makes up for one that is lost, by the one before it; an
 //! answered call whose `Start` is lost can be counted only.
 
@@ -24,9 +26,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use strowger_link::codec::{decode, encode};
-use strowger_link::journal::{Frame, FrameKind, Progress, Scan, Scanned, SegmentHeader};
-use strowger_link::{Alive, CallFacts, Reason, RecordId, Tick};
+use strowger_link::codec::encode;
+pub(crate) use strowger_link::journal::CutOff;
+use strowger_link::journal::{Frame, FrameKind, Ledger, Scan, Scanned, SegmentHeader};
+use strowger_link::{Alive, CallFacts, RecordId, Tick};
 use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{GROUP_PART, list_segments, segment_path};
 use strowger_port::net::JournalSink;
@@ -38,15 +41,6 @@ const SEGMENTS_MAX: usize = 4_096;
 /// How long the journal may take to make room, milliseconds, and how often.
 const ROOM_MS: u32 = 100;
 const ROOM_TRIES_MAX: u32 = 300;
-
-/// What the journal knows of calls that were cut off.
-#[derive(Debug, Default)]
-pub(crate) struct CutOff {
-    /// Their facts, ended.
-    pub(crate) calls: Vec<CallFacts>,
-    /// Calls that were answered and of which nothing else is known.
-    pub(crate) unknown: usize,
-}
 
 /// Calls that were answered and neither ended nor are `held`, which is what the call table has.
 ///
@@ -68,7 +62,7 @@ pub(crate) fn cut_off(journal: &Path, held: &BTreeSet<RecordId>) -> io::Result<C
         ledger.forget(*record);
     }
     for number in older.iter().rev().take(SEGMENTS_MAX) {
-        if ledger.wanted.is_empty() {
+        if !ledger.wants() {
             break;
         }
         if let Some(segment) = Segment::read(journal, *number)? {
@@ -135,7 +129,7 @@ fn beginning(journal: &Path, numbers: &[u32]) -> io::Result<usize> {
         }
         segment.frames(|frame| {
             let of_shard = lists.entry(frame.shard).or_default();
-            let Some(alive) = alive(frame) else { return };
+            let Some(alive) = Alive::of_frame(frame) else { return };
             let first = firsts.entry(frame.shard).or_insert(alive.at);
             *first = alive.at.min(*first);
             if Alive::is_list(alive.at) {
@@ -147,10 +141,6 @@ fn beginning(journal: &Path, numbers: &[u32]) -> io::Result<usize> {
         }
     }
     Ok(0)
-}
-
-fn alive(frame: &Frame<'_>) -> Option<Alive> {
-    if frame.kind == FrameKind::Alive { decode(frame.payload).ok() } else { None }
 }
 
 /// One segment, read as far as it was written.
@@ -197,91 +187,6 @@ fn written(path: &Path) -> io::Result<Vec<u8>> {
         if got == 0 || piece.iter().all(|byte| *byte == 0) {
             return Ok(bytes);
         }
-    }
-}
-
-/// What is known so far. As many calls as ran at a time, as many epochs as segments were read.
-#[derive(Default)]
-struct Ledger {
-    /// Answered, and the last life that is known to have carried them.
-    open: BTreeMap<RecordId, (CallFacts, u32)>,
-    /// Listed, and their `Start` stands further back; and that life.
-    wanted: BTreeMap<RecordId, u32>,
-    /// The last mark of each life.
-    marks: BTreeMap<u32, Tick>,
-    progress: Option<Progress>,
-}
-
-impl Ledger {
-    fn take(&mut self, epoch: u32, frame: &Frame<'_>) {
-        // The seal has the number of the frame that would have come; it is none itself.
-        if frame.kind == FrameKind::Sealed {
-            return;
-        }
-        // After a failed sync frames stand twice.
-        let progress = self.progress.get_or_insert(Progress::before(frame.seq));
-        if progress.take(frame.seq).is_none() {
-            return;
-        }
-        match frame.kind {
-            FrameKind::Start => {
-                if let Ok(facts) = decode::<CallFacts>(frame.payload) {
-                    self.wanted.remove(&facts.record);
-                    self.open.insert(facts.record, (facts, epoch));
-                }
-            }
-            FrameKind::Ended => {
-                if let Ok(facts) = decode::<CallFacts>(frame.payload) {
-                    self.forget(facts.record);
-                }
-            }
-            FrameKind::Alive => {
-                if let Some(alive) = alive(frame) {
-                    self.mark(epoch, &alive);
-                }
-            }
-            FrameKind::Sealed | FrameKind::Origin | FrameKind::Other(_) => {}
-        }
-    }
-
-    fn mark(&mut self, epoch: u32, alive: &Alive) {
-        let last = self.marks.entry(epoch).or_insert(alive.at);
-        *last = alive.at.max(*last);
-        for record in &alive.live {
-            match self.open.get_mut(record) {
-                Some((_, carried_by)) => *carried_by = epoch,
-                None => {
-                    self.wanted.insert(*record, epoch);
-                }
-            }
-        }
-    }
-
-    /// A frame before the lists: only what they want counts.
-    fn take_wanted(&mut self, frame: &Frame<'_>) {
-        if frame.kind != FrameKind::Start {
-            return;
-        }
-        let Ok(facts) = decode::<CallFacts>(frame.payload) else { return };
-        if let Some(epoch) = self.wanted.remove(&facts.record) {
-            self.open.insert(facts.record, (facts, epoch));
-        }
-    }
-
-    fn forget(&mut self, record: RecordId) {
-        self.open.remove(&record);
-        self.wanted.remove(&record);
-    }
-
-    fn close(self) -> CutOff {
-        let Ledger { open, wanted, marks, progress: _ } = self;
-        let close = |(mut facts, epoch): (CallFacts, u32)| {
-            // Without a mark the last fact is the last sign: `close_at` never goes below it.
-            let last = marks.get(&epoch).copied().unwrap_or_default();
-            facts.close_at(last, Reason::HostLost);
-            facts
-        };
-        CutOff { calls: open.into_values().map(close).collect(), unknown: wanted.len() }
     }
 }
 

@@ -142,12 +142,12 @@ fn adopt(shard: &mut ProductionShard, recorded: &BTreeSet<RecordId>) {
     if sum == Adopted::default() {
         return;
     }
-    let Adopted { adopted, ended, quarantined, unreadable } = sum;
+    let Adopted { adopted, ended, left, quarantined, unreadable } = sum;
     let took_us = clock::monotonic().ns_since(began) / 1_000;
     let (ms, tenths) = (took_us / 1_000, took_us / 100 % 10);
     complain(&format!(
         "took up {adopted} calls of the last life in {ms}.{tenths} ms; {ended} are ended, of these \
-         {quarantined} in quarantine; {unreadable} slots could not be read"
+         {quarantined} in quarantine; {left} were over; {unreadable} slots could not be read"
     ));
 }
 

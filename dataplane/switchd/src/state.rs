@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use strowger_link::codec::decode;
 use strowger_link::journal::{FrameKind, Position};
-use strowger_link::table::{Reader as TableReader, Setup, Table, words_needed};
+use strowger_link::table::{Reader as TableReader, Setup, SlotState, Table, words_needed};
 use strowger_link::{CallFacts, Key, Reason, RecordId, SlotBody};
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, list_segments};
 use strowger_port::process::boot_id;
@@ -127,7 +127,7 @@ pub(crate) fn former_table(
 
 /// Calls in a call table that cannot be gone on with (another boot of the host), ended at its last
 /// heartbeat, so that none goes unbilled. Calls whose record stands in the journal already are left
-/// out, and so are attempts that were never granted anything.
+/// out, and so are attempts of which nobody had decided.
 ///
 /// Called before [`call_table`] makes a new one. A table that cannot be read, or of another boot,
 /// has nothing to tell; [`crate::power`] asks the journal then.
@@ -150,11 +150,14 @@ pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFact
         if let Err(e) = read {
             complain(&format!("slot {idx} of the last call table cannot be read ({e:?})"));
         }
-        let Ok(Some(_)) = read else { continue };
+        let Ok(Some(head)) = read else { continue };
         let Ok(SlotBody { mut facts, .. }) = decode(&body) else { continue };
-        if !facts.settlement.0.is_empty() {
-            facts.close_at(heartbeat, Reason::ProcessLost);
-            lost.insert(facts.record, facts);
+        match head.state {
+            SlotState::Ringing | SlotState::Answered | SlotState::Ended => {
+                facts.close_at(heartbeat, Reason::ProcessLost);
+                lost.insert(facts.record, facts);
+            }
+            SlotState::Free | SlotState::Asked | SlotState::Leaving => {}
         }
     }
     if !lost.is_empty() {
@@ -165,8 +168,8 @@ pub(crate) fn lost_calls(file: &Path, journal: &Path) -> io::Result<Vec<CallFact
     Ok(lost.into_values().collect())
 }
 
-/// Records that ended in the journal's last two segments. A slot is freed one group commit after
-/// its record is durable, so older segments cannot hold the record of a slot in use.
+/// Records that ended in the journal's last two segments. A slot leaves one group commit after its
+/// record is durable, so older segments cannot hold the record of a slot that does not.
 ///
 /// # Errors
 /// The journal cannot be read.
@@ -192,7 +195,6 @@ pub(crate) fn recorded(journal: &Path) -> io::Result<BTreeSet<RecordId>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strowger_link::table::SlotState;
     use strowger_link::{AskId, Began, Fact, Octets, SlotRef, Tick};
     use strowger_port::eventfd::EventFd;
     use strowger_port::journal_file::{Journal, JournalConfig};
@@ -230,14 +232,16 @@ mod tests {
         for idx in 0..3 {
             let slot = SlotRef { seg: 0, idx, r#gen: 7 };
             let mut of_call = facts(idx.into(), slot);
-            if idx == 2 {
+            if idx == 1 {
+                // An emergency call by the table of the dataplane.
                 of_call.settlement = Octets::default();
             }
             let image = Octets::default();
             let (record, ask) = (of_call.record, of_call.ask);
             let body = strowger_link::codec::encode(&SlotBody { facts: of_call, image });
             old.table.open_at(slot, record, ask, &body, Tick(1_000)).unwrap();
-            old.table.set_state(slot, SlotState::Answered).unwrap();
+            let states = [SlotState::Answered, SlotState::Answered, SlotState::Leaving];
+            old.table.set_state(slot, states[usize::from(idx)]).unwrap();
         }
         old.table.beat(Tick(9_000), 0);
         drop(old);

@@ -177,25 +177,21 @@ impl Agent {
         }
     }
 
-    /// Whoever still speaks hangs up: all, or only those whom the switch has forgotten.
-    pub fn give_up(&mut self, all: bool, now: Tick) {
-        let gone = self.calls.iter().filter(|(_, call)| all || call.orphan);
-        let keys: Vec<u32> = gone.map(|(key, _)| *key).collect();
+    /// Whoever still speaks hangs up.
+    pub fn give_up(&mut self, now: Tick) {
+        let keys: Vec<u32> = self.calls.keys().copied().collect();
         keys.into_iter().for_each(|key| self.hang_up(key, now));
     }
 
-    /// The switch died; `knows` says of a Call-ID or a tag of its own whether that leg's slot still
-    /// stands. What does not was over for the switch, though its last word may not have arrived.
+    /// The switch died; `knows` says of a Call-ID or a tag of its own whether that leg was still
+    /// held. What was not was over for the switch, though its ACK of a failure may not have
+    /// arrived.
     pub fn switch_died(&mut self, knows: impl Fn(&str) -> bool, now: Tick) {
         self.switch_died.push(now);
         for server in &mut self.servers {
             let id = server.request.header("Call-ID").unwrap_or_default();
             let tag = server.request.tag("From").unwrap_or_default();
             server.orphan |= !knows(id) && !knows(tag);
-        }
-        for call in self.calls.values_mut() {
-            let tag = call.remote.rsplit(";tag=").next().unwrap_or_default();
-            call.orphan |= !knows(&call.id) && !knows(tag);
         }
     }
 

@@ -179,7 +179,7 @@ impl Control {
         let Some((words, _)) = &self.table else { return Vec::new() };
         let known = slots(words).into_iter().filter(|(state, _)| match state {
             SlotState::Ringing | SlotState::Answered | SlotState::Ended => true,
-            SlotState::Free | SlotState::Asked => false,
+            SlotState::Free | SlotState::Asked | SlotState::Leaving => false,
         });
         known.map(|(_, facts)| facts).collect()
     }

@@ -62,11 +62,13 @@ pub enum Plant {
     AdoptedUncounted,
     /// A call that is taken up gets another record (journal).
     AdoptedRecordRenamed,
+    /// A dead dataplane leaves nothing of the legs of ended calls (call table).
+    LastWordsForgotten,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 27] = [
+    pub const ALL: [Plant; 28] = [
         Plant::LostAckOfFailure,
         Plant::LostAckOfSuccess,
         Plant::DoubleBye,
@@ -94,5 +96,6 @@ impl Plant {
         Plant::AdoptedHoldVoided,
         Plant::AdoptedUncounted,
         Plant::AdoptedRecordRenamed,
+        Plant::LastWordsForgotten,
     ];
 }

@@ -64,8 +64,10 @@ pub(crate) struct Book {
     breaches: Vec<String>,
     /// Records whose ends have been compared with it.
     marked: BTreeSet<RecordId>,
-    /// Crashes of the dataplane's process, power cuts included.
-    pub(crate) switch_crashes: u32,
+    /// Records of calls that had rung, spoken or ended when the dataplane died.
+    owed: BTreeSet<RecordId>,
+    /// Power cuts.
+    pub(crate) power_cuts: u32,
 }
 
 impl World {
@@ -177,6 +179,9 @@ impl World {
             self.book.confirmed.clear();
         }
         for (state, facts) in crate::control::slots(words) {
+            if matches!(state, SlotState::Ringing | SlotState::Answered | SlotState::Ended) {
+                self.book.owed.insert(facts.record);
+            }
             if let (SlotState::Answered, Some(Fact::Began(began))) = (state, facts.facts.first())
                 && turned
                 && up.contains(&began.sip_call_id)
@@ -230,6 +235,8 @@ impl World {
     fn demand_mark(&mut self, facts: &CallFacts) -> Result<(), Breach> {
         let Some(Fact::Ended(end)) = facts.facts.last() else { return Ok(()) };
         let late_ms = if end.reason == Reason::HostLost {
+            let cut = self.book.power_cuts > 0;
+            self.demand(cut, || format!("{:?} is host-lost, and no power was", facts.record))?;
             MARK_MS
         } else if end.reason == Reason::ProcessLost {
             BEAT_MS
@@ -343,6 +350,7 @@ impl World {
         book.unseen.extend(gone);
         if self.control.table.is_none() {
             book.confirmed.clear();
+            book.owed.clear();
         }
         // The journal is read anew: frames that were handed over and not written are gone.
         book.frames = 0;
@@ -431,7 +439,10 @@ impl World {
         }
         let open: Vec<_> =
             self.book.started.iter().filter(|id| !self.book.ended.contains_key(id)).collect();
-        self.demand(open.is_empty(), || format!("answered and never ended: {open:?}"))
+        self.demand(open.is_empty(), || format!("answered and never ended: {open:?}"))?;
+        let lost: Vec<_> =
+            self.book.owed.iter().filter(|id| !self.book.ended.contains_key(id)).collect();
+        self.demand(lost.is_empty(), || format!("ended by a crash, without a record: {lost:?}"))
     }
 
     /// The store has each record of the journal exactly once, and nothing else.
@@ -481,9 +492,15 @@ impl World {
     }
 }
 
-/// Legs of trunks that a call has open.
+/// Legs of trunks that a call has open, and counts in gauges.
 fn trunk_legs(facts: &CallFacts) -> usize {
     let mut open = BTreeSet::new();
+    let emergency = matches!(facts.facts.first(),
+        Some(Fact::Began(began)) if began.received == plan::EMERGENCY);
+    if emergency {
+        // No limit stands before it.
+        return 0;
+    }
     for fact in &facts.facts {
         if let Fact::LegOpened(opened) = fact
             && matches!(opened.party, PartyRef::Trunk(_))

@@ -14,10 +14,12 @@
 //! bytes of the journal's segments up to any byte and with any unsynced blocks gone, the database
 //! at its last commit. The next life is built by the functions that the processes use, and adopts.
 //!
-//! The laws: one final response for each INVITE, and each acknowledged; requests of a dialog in
-//! order, one BYE of each life; audio only of the own call, none after its end or from a closed
-//! port; the table before the journal, the journal before the network, no slot free before its
-//! record is durable; each record whole and in the journal once, in the store once, priced as an
+//! The laws: one final response for each INVITE that was heard of, and each acknowledged; requests
+//! of a dialog in order, one BYE of each life, and whatever a crash swallowed said by the next one;
+//! audio only of the own call, none after its end or from a closed port; the table before the
+//! journal, the journal before the network, no slot free or leaving before its record is durable; a
+//! record of each call that a crash found ringing, answered or ended, and none lost with the host
+//! but by a power cut; each record whole and in the journal once, in the store once, priced as an
 //! arithmetic of the simulator's own prices it, never paid by a caller who was told of a failure;
 //! each grant balanced by one record or one return, or by nothing if no slot had shown it when its
 //! dataplane died; what a crash ended billed to its last sign of life; after a crash of the
@@ -27,11 +29,9 @@
 //! port, socket, gauge, leg, transaction, hold or fast timer is left, and books, till and journal
 //! tell the same sums.
 //!
-//! Its limits. A power cut takes the phones' calls with it: they begin anew. A dataplane that dies
-//! after it has freed a slot cannot repeat the last BYE, CANCEL or ACK of that call, and one that
-//! dies in the moment in which a call gives up a branch may lose its CANCEL: such legs, and those
-//! of a slot in quarantine, end by their phones (RFC 3261 13.3.1.4). No NAT, no early media, one
-//! shard, UDP only.
+//! Its limits. A power cut takes the phones' calls with it: they begin anew. The ACK of a failure
+//! that a callee sent is not repeated by a later life, and legs of a slot in quarantine end by
+//! their phones. No NAT, no early media, no forking proxies, one shard, UDP only.
 //!
 //! It never opens a socket, never sleeps, and never changes the product: faults are planted from
 //! outside ([`Plant`]).

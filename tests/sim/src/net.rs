@@ -52,6 +52,9 @@ impl Quality {
         twice_ppm: 0,
     };
 
+    /// Hardly anything arrives.
+    pub const DEAD: Quality = Quality { loss_ppm: 900_000, ..Quality::PERFECT };
+
     /// Of any kind, up to a fifth lost.
     pub fn drawn(dice: &mut Dice) -> Quality {
         Quality {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use strowger_link::Transport as Wire;
 use strowger_model::{
     Account, AccountId, Amount, Barring, Cdr, Currency, DigestAlgorithm, DigestPolicy, Digits,
-    Egress, Identity, Ingress, Normalisation, Organization, OrganizationId, OrganizationKind,
-    Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch,
-    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    Egress, Emergency, Identity, Ingress, Normalisation, Organization, OrganizationId,
+    OrganizationKind, Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget,
+    SourceMatch, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk,
+    TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
 use strowger_routing::{Rows, World};
@@ -28,6 +29,8 @@ pub const WHOLESALE: i64 = 15_333_337;
 pub const CENT: i64 = 1_000_000;
 /// Ring time of the tenant, seconds.
 pub const RING_S: u32 = 40;
+/// The emergency number: by the first carrier, with the second behind it, for nothing.
+pub const EMERGENCY: &str = "112";
 /// Carriers' accounts.
 pub const CARRIER_ACCOUNTS: [AccountId; 2] = [AccountId(11), AccountId(12)];
 
@@ -90,7 +93,11 @@ fn rows() -> Option<Rows> {
             route(2, digits("447")?, vec![target(2, 0)]),
         ],
         destinations: Vec::new(),
-        emergencies: Vec::new(),
+        emergencies: vec![Emergency {
+            tenant: TENANT,
+            number: digits(EMERGENCY)?,
+            trunks: vec![TrunkId(1), TrunkId(2)],
+        }],
     })
 }
 
@@ -249,6 +256,9 @@ pub fn cost(price: i64, talk_ms: u64) -> i64 {
 #[must_use]
 pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
     let Some(trunk) = cdr.called.trunk.filter(|_| cdr.is_answered()) else { return Vec::new() };
+    if cdr.called.received == EMERGENCY {
+        return Vec::new();
+    }
     let Some(payer) = cdr.caller.account else { return Vec::new() };
     let carrier = AccountId(10 + trunk.0);
     vec![

@@ -84,7 +84,7 @@ pub struct Probe {
     pub adopting: bool,
     /// The image that each call had when it was answered.
     pub first_images: BTreeMap<RecordId, Octets>,
-    /// Records whose slots were freed since the last step.
+    /// Records whose slots were freed, or left for last words, since the last step.
     pub freed: Vec<RecordId>,
     /// What must not happen and did.
     pub breaches: Vec<String>,
@@ -298,6 +298,7 @@ impl Probe {
                     | Step::SlotAnswered
                     | Step::SlotRewritten
                     | Step::SlotEnded
+                    | Step::SlotLeaving
                     | Step::SlotFreed
                     | Step::ThawBegun
                     | Step::ThawEnded
@@ -330,6 +331,12 @@ impl Probe {
                 SlotState::Answered if was_answered => Step::SlotRewritten,
                 SlotState::Answered => Step::SlotAnswered,
                 SlotState::Ended => Step::SlotEnded,
+                SlotState::Leaving => {
+                    if new.granted {
+                        self.freed.push(new.record);
+                    }
+                    Step::SlotLeaving
+                }
             },
         };
         if step == Step::SlotAnswered && self.plant == Some(Plant::AdoptedImageStale) {

@@ -103,6 +103,17 @@ fn plan_trouble(world: &mut World, length_ms: u64) {
         events.push((at, Action::Network(Quality::drawn(dice))));
         events.push((at + dice.between(100, 20_000), Action::Network(Quality::drawn(dice))));
     }
+    // Last words are lost when nothing arrives just before a crash.
+    let crash = events
+        .iter()
+        .find_map(|(at, action)| matches!(action, Action::CrashSwitch { .. }).then_some(*at));
+    if let Some(crash) = crash
+        && dice.percent(60)
+    {
+        let silent_ms = dice.between(50, 1_500);
+        events.push((crash.saturating_sub(silent_ms), Action::Network(Quality::DEAD)));
+        events.push((crash + dice.between(0, 500), Action::Network(Quality::drawn(dice))));
+    }
     for (at, action) in events {
         world.at(at, action);
     }

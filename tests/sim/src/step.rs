@@ -105,6 +105,8 @@ steps! {
     EndedDurable: Data,
     /// The doorbell rings.
     Doorbell: Data,
+    /// A call's slot is written: over and recorded, and a party is owed a last word.
+    SlotLeaving: Data,
     /// The slot is free.
     SlotFreed: Data,
     /// Records are charged in the till.

@@ -1,7 +1,7 @@
 //! The dataplane of a simulated switch: the real [`Shard`] over simulated traits.
 
 use crate::cable::{Cable, SimLink};
-use crate::disk::{Disk, SimJournal};
+use crate::disk::{Disk, Frame, SimJournal};
 use crate::io::{Clock, Machine, SimIo};
 use crate::plan::SWITCH;
 use crate::probe::{Place, SharedProbe};
@@ -11,11 +11,10 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strowger_call::CallsConfig;
 use strowger_link::codec::{decode, encode};
-use strowger_link::journal::FrameKind;
+use strowger_link::journal::{Frame as JournalFrame, FrameKind, Ledger};
 use strowger_link::table::{Reader, Setup as TableSetup, SlotState, Table, words_needed};
 use strowger_link::{
-    Alive, CallFacts, Fact, Key, Octets, Reason, RecordId, SlotBody, SlotRef, Tick, Transport,
-    token,
+    CallFacts, Fact, Key, Octets, RecordId, SlotBody, SlotRef, Tick, Transport, token,
 };
 use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
@@ -94,23 +93,22 @@ pub struct Plugs {
     pub probe: SharedProbe,
 }
 
-/// Tells of a text that begins with a token of ours (a Call-ID or a tag) whether a table knows its
-/// leg: its slot stands, and it is not a branch that a call gave up before it was answered or hung
-/// up. Of such a branch a crash may lose the CANCEL: its image is gone when its call has let go.
+/// Tells of a text that begins with a token of ours (a Call-ID or a tag) whether a table shows its
+/// leg as one that goes on: its slot stands, and its call has not ended it.
 pub fn legs_known(words: &Words) -> impl Fn(&str) -> bool + use<> {
     let reader = Reader::attach(words.unwatched()).ok();
     let key = reader.as_ref().map(|reader| Key(reader.setup().token_key.to_le_bytes()));
-    let mut given_up: BTreeMap<SlotRef, BTreeSet<u8>> = BTreeMap::new();
-    for (state, facts) in crate::control::slots(words) {
+    let mut over: BTreeMap<SlotRef, BTreeSet<u8>> = BTreeMap::new();
+    for (_, facts) in crate::control::slots(words) {
         let ended = facts.facts.iter().filter_map(|fact| {
             let Fact::LegEnded(ended) = fact else { return None };
-            (state != SlotState::Ended).then_some(ended.leg)
+            Some(ended.leg)
         });
-        given_up.insert(facts.slot, ended.collect());
+        over.insert(facts.slot, ended.collect());
     }
     move |text| {
         let leg = key.as_ref().and_then(|key| token::open(key, text.as_bytes()));
-        leg.is_some_and(|leg| given_up.get(&leg.slot).is_some_and(|up| !up.contains(&leg.leg)))
+        leg.is_some_and(|leg| over.get(&leg.slot).is_some_and(|up| !up.contains(&leg.leg)))
     }
 }
 
@@ -127,40 +125,27 @@ pub fn make_stale(words: &Words, images: &BTreeMap<RecordId, Octets>) {
     }
 }
 
-/// Calls that were answered, have not ended, and stand in no table, ended at the last mark of the
-/// life that carried them: what `switchd` finds in the journal after a power cut. Its own reading
-/// is of files and belongs to its binary; this is a second one, by the same words.
-fn cut_off(disk: &Disk, held: &BTreeSet<RecordId>) -> Vec<CallFacts> {
-    let mut open: BTreeMap<RecordId, (CallFacts, u32)> = BTreeMap::new();
-    let mut marks: BTreeMap<u32, Tick> = BTreeMap::new();
-    for frame in &disk.frames {
-        let facts = || decode::<CallFacts>(&frame.payload).ok();
-        match frame.kind {
-            FrameKind::Start => {
-                open.extend(facts().map(|facts| (facts.record, (facts, frame.epoch))));
-            }
-            FrameKind::Ended => {
-                let _ended = facts().and_then(|facts| open.remove(&facts.record));
-            }
-            FrameKind::Alive => {
-                let Ok(alive) = decode::<Alive>(&frame.payload) else { continue };
-                let last = marks.entry(frame.epoch).or_insert(alive.at);
-                *last = alive.at.max(*last);
-                for record in &alive.live {
-                    if let Some((_, carried_by)) = open.get_mut(record) {
-                        *carried_by = frame.epoch;
-                    }
-                }
-            }
-            FrameKind::Sealed | FrameKind::Origin | FrameKind::Other(_) => {}
+/// The planted fault that keeps no leg of a call that has ended.
+pub fn forget_last_words(words: &Words) {
+    let Ok(mut table) = Table::adopt(words.unwatched(), 0) else { return };
+    for (head, body) in crate::control::bodies(words) {
+        if matches!(head.state, SlotState::Ended | SlotState::Leaving) {
+            let bare = SlotBody { facts: body.facts, image: Octets::default() };
+            let _as_before = table.write(head.slot, head.state, head.ask, &encode(&bare));
         }
     }
-    open.retain(|record, _| !held.contains(record));
-    let close = |(mut facts, epoch): (CallFacts, u32)| {
-        facts.close_at(marks.get(&epoch).copied().unwrap_or_default(), Reason::HostLost);
-        facts
-    };
-    open.into_values().map(close).collect()
+}
+
+/// Calls that were answered, have not ended, and stand in no table, ended at the last mark of the
+/// life that carried them: what `switchd` finds in the journal after a power cut.
+fn cut_off(disk: &Disk, held: &BTreeSet<RecordId>) -> Vec<CallFacts> {
+    let mut ledger = Ledger::default();
+    for (seq, frame) in (0..).zip(&disk.frames) {
+        let Frame { kind, payload, epoch } = frame;
+        ledger.take(*epoch, &JournalFrame { kind: *kind, shard: 0, seq, payload });
+    }
+    held.iter().for_each(|record| ledger.forget(*record));
+    ledger.close().calls
 }
 
 /// Records that stand in the journal as ended.

@@ -12,7 +12,7 @@ use crate::net::{Datagram, Network, Quality};
 use crate::plan::{self, SWITCH};
 use crate::probe::{Place, Probe, SharedProbe};
 use crate::step::{CrashAt, Plane, Step, Victim};
-use crate::switch::{Plugs, Switch, make_stale};
+use crate::switch::{Plugs, Switch, forget_last_words, make_stale};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -230,11 +230,10 @@ impl World {
         };
         self.run_until(self.now().plus_ms(LIVENESS_S * 1_000), over)?;
         let quarantined = self.adopted.iter().any(|adopted| adopted.quarantined > 0);
-        if quarantined || self.book.switch_crashes > 0 {
-            // Nobody tells the phones of a call whose slot is left alone, or was free when the last
-            // word of its call was lost: people hang up.
+        if quarantined {
+            // Nobody tells the phones of a call whose slot is left alone: people hang up.
             let now = self.now();
-            self.agents.iter_mut().for_each(|agent| agent.give_up(quarantined, now));
+            self.agents.iter_mut().for_each(|agent| agent.give_up(now));
             self.collect_agents(now);
             self.run_until(now.plus_ms(LINGER_S * 1_000), over)?;
         }
@@ -498,7 +497,7 @@ impl World {
     }
 
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
-        self.book.switch_crashes += 1;
+        self.book.power_cuts += u32::from(power);
         let turned = self.switch.take().is_some_and(|switch| switch.shard.counts().turns > 0);
         let keeps = self.keeps_sockets();
         let grave = self.plugs.probe.borrow_mut().bury_switch();
@@ -506,6 +505,9 @@ impl World {
             self.note_grave(&words, turned);
             if self.plant == Some(Plant::AdoptedImageStale) {
                 make_stale(&words, &self.plugs.probe.borrow().first_images);
+            }
+            if self.plant == Some(Plant::LastWordsForgotten) {
+                forget_last_words(&words);
             }
             self.control.table = Some((words, self.epoch));
         }
@@ -527,10 +529,10 @@ impl World {
             machine.open.clear();
         }
         if power {
-            // Nobody knows of the calls any more: what was under way is nobody's, and phones begin
-            // anew.
+            // Nobody knows of the calls any more: what was under way either way is nobody's, and
+            // phones begin anew.
             self.queue.retain(|_, event| match event {
-                Event::Arrive(datagram) => datagram.from.ip() != SWITCH.ip(),
+                Event::Arrive(_) => false,
                 Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
             });
             for agent in &mut self.agents {

@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+use strowger_link::Reason;
+use strowger_sim::agent::CallState;
 use strowger_sim::world::CARRIER;
 use strowger_sim::{
     Action, After, Callee, Caller, CrashAt, Reply, Side, Step, Victim, World, WorldConfig, script,
@@ -18,6 +20,11 @@ const PACKETS: u32 = (TALK_MS / PACKET_MS) as u32;
 
 fn speaking(bye_ms: Option<u64>) -> After {
     After { bye_ms, packets: PACKETS, hold_ms: None, resume_ms: None }
+}
+
+/// Nothing but signalling, so that the next datagram is one of it.
+fn mute(bye_ms: Option<u64>) -> After {
+    After { packets: 0, ..speaking(bye_ms) }
 }
 
 /// One call, from phone 0; the script may add to it. The world is quiet at the end.
@@ -36,6 +43,30 @@ fn play(to: &str, (caller, callee): (After, Callee), plan: impl FnOnce(&mut Worl
         Ok(()) => world,
         Err(breach) => panic!("{breach}"),
     }
+}
+
+/// The world of one attempt that the caller gives up, if at all, after `cancel_ms`.
+fn attempt(cancel_ms: Option<u64>, callee: Callee, plan: impl FnOnce(&mut World)) -> World {
+    let mut world = World::new(WorldConfig::perfect(1)).expect("a world");
+    let result = script::register_all(&mut world).and_then(|()| {
+        world.at(0, Action::Expect(1, callee));
+        let caller = Caller { to: "1002".into(), cancel_ms, after: speaking(None) };
+        world.at(0, Action::Call(0, caller));
+        plan(&mut world);
+        world.run_ms(60_000)?;
+        world.quiesce()
+    });
+    match result {
+        Ok(()) => world,
+        Err(breach) => panic!("{breach}"),
+    }
+}
+
+/// When the first call of an agent was over, milliseconds from the first tick.
+fn over_ms(world: &World, who: usize) -> u64 {
+    let call = world.agents[who].calls.values().next().expect("a call");
+    let CallState::Over(at) = call.state else { panic!("{who} is {:?}", call.state) };
+    at.0 / 1_000_000
 }
 
 fn crash(world: &mut World, at_ms: u64, back_ms: u64) {
@@ -125,4 +156,138 @@ fn a_slot_whose_thawing_kills_twice_is_left_alone() {
         assert_eq!(adopted(&world).last(), Some(&last), "{side:?}");
         assert_eq!(world.control.store.cdrs().len(), 1);
     }
+}
+
+/// The first tick, and the second that registrations take: a story's times count from there.
+const BEGUN_MS: u64 = 2_000;
+
+/// The record is durable and the call over when the dataplane dies, before it has sent the lost BYE
+/// again. The next life does, and the control plane counts the call once whenever it boots.
+#[test]
+fn a_bye_that_was_lost_is_sent_by_the_next_life() {
+    for boot_ms in [None, Some(5_250), Some(5_600)] {
+        let bye = mute(Some(5_000));
+        let world = play("44201234", (bye, Callee::answering(500, mute(None))), |world| {
+            world.at(5_300, Action::LoseNext(CARRIER));
+            if let Some(at_ms) = boot_ms {
+                world.at(at_ms, Action::CrashControl { steps: 0, back_ms: 150 });
+            }
+            crash(world, 5_900, 300);
+        });
+        assert_eq!(adopted(&world), [(0, 0, 0)]);
+        assert_eq!(world.adopted.last().map(|adopted| adopted.left), Some(1));
+        assert_eq!(world.control.store.cdrs().len(), 1);
+        let said_ms = over_ms(&world, CARRIER) - BEGUN_MS;
+        assert!((6_200..6_300).contains(&said_ms), "told after {said_ms} ms");
+    }
+}
+
+#[test]
+fn a_cancel_that_was_lost_is_sent_by_the_next_life() {
+    let never = Callee { reply: Reply::Never, ..Callee::answering(0, mute(None)) };
+    let world = attempt(Some(3_000), never, |world| {
+        world.at(2_900, Action::LoseNext(1));
+        crash(world, 3_200, 300);
+    });
+    assert_eq!(world.agents[0].calls[&0].outcome, Some(487));
+    let said_ms = over_ms(&world, 1) - BEGUN_MS;
+    assert!((3_500..3_600).contains(&said_ms), "told after {said_ms} ms");
+}
+
+#[test]
+fn a_refusal_that_was_lost_is_sent_by_the_next_life() {
+    let busy = Callee { reply: Reply::Reject(486, 1_000), ..Callee::answering(0, mute(None)) };
+    let world = attempt(None, busy, |world| {
+        world.at(900, Action::LoseNext(0));
+        crash(world, 1_300, 300);
+    });
+    assert_eq!(world.agents[0].calls[&0].outcome, Some(486));
+    let said_ms = over_ms(&world, 0) - BEGUN_MS;
+    assert!((1_600..1_700).contains(&said_ms), "told after {said_ms} ms");
+}
+
+/// A branch is given up for its silence before the INVITE reaches it, and another one answers. It
+/// rings at last, and the CANCEL for that is lost with the process. It rings on, or it answers
+/// while nobody listens: it is cancelled, or hung up, and the call goes on.
+#[test]
+fn a_branch_that_was_given_up_is_ended_beside_a_call_that_goes_on() {
+    // The INVITE goes out at 15 ms and again 500, 1,500, 3,500 and 7,500 ms later.
+    const CRASH_MS: u64 = 7_700;
+    for reply in [Reply::Never, Reply::Answer(250)] {
+        let late = Callee { reply, ..Callee::answering(0, mute(None)) };
+        let world = play("44201234", (mute(Some(TALK_MS)), late), |world| {
+            world.at(0, Action::Expect(CARRIER + 1, Callee::answering(200, mute(None))));
+            for at_ms in [0, 100, 1_000, 3_000, 7_517] {
+                world.at(at_ms, Action::LoseNext(CARRIER));
+            }
+            crash(world, CRASH_MS, 300);
+        });
+        assert_eq!(adopted(&world), [(1, 0, 0)], "{reply:?}");
+        assert_eq!(world.agents[0].calls[&0].outcome, Some(200));
+        let said_ms = over_ms(&world, CARRIER) - BEGUN_MS;
+        assert!((CRASH_MS..CRASH_MS + 1_700).contains(&said_ms), "{reply:?}: after {said_ms} ms");
+        assert_eq!(world.control.store.cdrs().len(), 1);
+    }
+}
+
+/// Our re-INVITE is on its way when the dataplane dies. The callee answers it, and hangs up before
+/// or after the next life can acknowledge that: it gets its ACK in either order.
+#[test]
+fn a_callee_that_hangs_up_after_the_adoption_gets_its_ack() {
+    for bye_ms in (3_000..3_700).step_by(23) {
+        let hold = After { hold_ms: Some(3_000), ..speaking(None) };
+        let callee = Callee::answering(500, speaking(Some(bye_ms)));
+        let world = play("1002", (hold, callee), |world| {
+            let reoffer = CrashAt {
+                step: Step::ReofferSent,
+                nth: 1,
+                side: Side::After,
+                victim: Victim::Switch,
+                switch_back_ms: 200,
+                control_back_ms: 200,
+            };
+            world.at(0, Action::CrashAt(reoffer));
+        });
+        assert_eq!(world.control.store.cdrs().len(), 1, "{bye_ms}");
+    }
+}
+
+/// An emergency call that the dataplane placed by its own table has no settlement. A crash does to
+/// it what it does to any other call.
+#[test]
+fn an_emergency_call_without_a_settlement_is_taken_up_or_recorded_as_any_other() {
+    let call = |answer_ms: u64, plan: &dyn Fn(&mut World)| {
+        let callee = Callee::answering(answer_ms, speaking(None));
+        play("112", (speaking(Some(TALK_MS)), callee), |world| {
+            world.at(0, Action::CrashControl { steps: 0, back_ms: 40_000 });
+            plan(world);
+        })
+    };
+    let world = call(500, &|world| crash(world, 5_000, 300));
+    assert_eq!(adopted(&world), [(1, 0, 0)]);
+    let [cdr] = world.control.store.cdrs() else { panic!("one record") };
+    assert!(cdr.times.talk_ms.abs_diff(TALK_MS) <= 2 * ROUND_MS, "{} ms", cdr.times.talk_ms);
+    // It rings, and the caller is told.
+    let world = call(9_000, &|world| crash(world, 5_000, 300));
+    assert_eq!(adopted(&world), [(0, 1, 0)]);
+    let [cdr] = world.control.store.cdrs() else { panic!("one record") };
+    assert_eq!(cdr.outcome.reason, Reason::ProcessLost as u8);
+    // Its thawing kills twice: the third life ends it at the last sign of life.
+    let thaw = CrashAt {
+        step: Step::ThawBegun,
+        nth: 1,
+        side: Side::After,
+        victim: Victim::Switch,
+        switch_back_ms: 100,
+        control_back_ms: 100,
+    };
+    let world = call(500, &|world| {
+        world.at(2_000, Action::CrashAt(thaw));
+        world.at(2_000, Action::CrashAt(thaw));
+        crash(world, 8_000, 100);
+    });
+    assert_eq!(adopted(&world).last(), Some(&(0, 1, 1)));
+    let [cdr] = world.control.store.cdrs() else { panic!("one record") };
+    assert_eq!(cdr.outcome.reason, Reason::ProcessLost as u8);
+    assert!(cdr.times.talk_ms.abs_diff(8_000 - 500) < 200, "{} ms", cdr.times.talk_ms);
 }

@@ -30,6 +30,7 @@ fn expected(plant: Plant) -> &'static [&'static str] {
         Plant::FreedBeforeDurable => &["its record not durable"],
         Plant::HoldVoidedEarly => &["NoHold"],
         Plant::StaleGauge => &["gauges are left"],
+        Plant::LastWordsForgotten => &["never end", "nobody acknowledged", "no final response"],
         Plant::ForgottenCancel => &["never end"],
         Plant::ForgottenLegEnd => &["is not whole"],
         Plant::AdoptedCseqAgain => &["BYE 0 after 0", "BYE 1 after 1", "BYE 2 after 2"],

@@ -1,5 +1,6 @@
 //! A live side that says what the test put in.
 
+use crate::world::{NUMBERS, tenant_of};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_api::{
@@ -82,6 +83,25 @@ fn is_seen(scope: Scope, call: &LiveCall) -> bool {
 }
 
 impl FakeLive {
+    /// A running call and a contact of each of the four numbers.
+    pub(crate) fn world() -> FakeLive {
+        let call = |number: i64| LiveCall {
+            account: Some(AccountId(number)),
+            subscriber: Some(SubscriberId(number)),
+            ..call(number.unsigned_abs(), tenant_of(number).0, CallState::Speaking)
+        };
+        let contact = |number: i64| {
+            let mut contact = registration(tenant_of(number).0, "sip:a@192.0.2.7");
+            contact.binding.subscriber = SubscriberId(number);
+            contact
+        };
+        FakeLive {
+            calls: NUMBERS.into_iter().map(call).collect(),
+            registrations: NUMBERS.into_iter().map(contact).collect(),
+            ..FakeLive::new()
+        }
+    }
+
     pub(crate) fn new() -> FakeLive {
         FakeLive {
             calls: vec![

@@ -18,7 +18,7 @@ fn eur() -> Currency {
     Currency::new("EUR", 2).unwrap()
 }
 
-fn tenant(id: i64) -> Tenant {
+pub(crate) fn tenant(id: i64) -> Tenant {
     Tenant {
         id: TenantId(id),
         name: format!("T{id}"),
@@ -37,7 +37,7 @@ fn tenant(id: i64) -> Tenant {
     }
 }
 
-fn account(id: i64, tenant: i64) -> Account {
+pub(crate) fn account(id: i64, tenant: i64) -> Account {
     Account {
         id: AccountId(id),
         tenant: TenantId(tenant),
@@ -56,7 +56,7 @@ fn account(id: i64, tenant: i64) -> Account {
     }
 }
 
-fn subscriber(id: i64, tenant: i64) -> Subscriber {
+pub(crate) fn subscriber(id: i64, tenant: i64) -> Subscriber {
     Subscriber {
         id: SubscriberId(id),
         tenant: TenantId(tenant),
@@ -81,7 +81,7 @@ fn subscriber(id: i64, tenant: i64) -> Subscriber {
     }
 }
 
-fn trunk(id: i64, tenant: i64) -> Trunk {
+pub(crate) fn trunk(id: i64, tenant: i64) -> Trunk {
     Trunk {
         id: TrunkId(id),
         tenant: TenantId(tenant),

@@ -3,10 +3,12 @@
 use crate::client::{Response, ask, send};
 use crate::fake_live::FakeLive;
 use crate::rows;
+use crate::sample::{VERSION, body};
+use crate::world::{NOW_US, World};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use strowger_api::{Api, EndpointInfo};
 use strowger_store::{Sealer, Store};
@@ -17,6 +19,8 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub(crate) struct Server {
     pub(crate) at: SocketAddr,
     pub(crate) live: Arc<FakeLive>,
+    /// The time of day of the server.
+    pub(crate) now_us: Arc<AtomicI64>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     dir: PathBuf,
@@ -28,28 +32,45 @@ impl Server {
         Server::start_on("127.0.0.1:0")
     }
 
+    /// In the world of the authorisation tests.
+    pub(crate) fn start_in_world(address: &str) -> Server {
+        Server::begin(address, Some(World::get()))
+    }
+
     pub(crate) fn start_on(address: &str) -> Server {
+        Server::begin(address, None)
+    }
+
+    fn begin(address: &str, world: Option<&World>) -> Server {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("strowger-rest-{}-{number}", std::process::id());
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).unwrap();
         let listener = TcpListener::bind(address).unwrap();
         let at = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
-        let live = Arc::new(FakeLive::new());
+        let live = Arc::new(if world.is_some() { FakeLive::world() } else { FakeLive::new() });
+        let now_us = Arc::new(AtomicI64::new(NOW_US));
         let (stop, stopped) = oneshot::channel();
-        let (file, shared) = (dir.join("a.db"), live.clone());
+        let (file, shared, clock) = (dir.join("a.db"), live.clone(), now_us.clone());
+        let is_empty = world.is_none();
+        if let Some(world) = world {
+            std::fs::copy(&world.file, &file).unwrap();
+        }
         let thread = std::thread::spawn(move || {
             let mut builder = tokio::runtime::Builder::new_current_thread();
             builder.enable_all().build().unwrap().block_on(async {
                 let store = Store::open(&file).await.unwrap();
-                rows::write(&store).await;
+                if is_empty {
+                    rows::write(&store).await;
+                }
                 let sealer = Sealer::new(&[0x5e; 32]).unwrap();
                 let api = Api::new(store.clone(), shared, sealer);
+                let api = api.with_clock(move || clock.load(Ordering::Relaxed));
                 let shutdown = async { drop(stopped.await) };
                 strowger_api::serve(listener, api, shutdown).await.unwrap();
             });
         });
-        Server { at, live, stop: Some(stop), thread: Some(thread), dir }
+        Server { at, live, now_us, stop: Some(stop), thread: Some(thread), dir }
     }
 
     /// Asks with the token for everything.
@@ -69,17 +90,16 @@ impl Server {
 
     /// Asks an endpoint, with a key and a body that it takes if it takes one.
     pub(crate) fn ask_well(&self, endpoint: &EndpointInfo, token: Option<&str>) -> Response {
-        let target = endpoint.path.replace("{id}", "1");
-        if !endpoint.takes_body {
-            return self.ask(endpoint.method, &target, token);
+        let target = endpoint.path.replace("{id}", "1").replace("{name}", "owner");
+        let text = if endpoint.takes_body { body(endpoint, 1) } else { String::new() };
+        let mut headers = Vec::new();
+        if endpoint.needs_key {
+            headers.push(("Idempotency-Key", endpoint.path));
         }
-        let body = if endpoint.path.ends_with("/allowances") {
-            r#"{"name":"f","seconds":"9","from":"2020-01-01T00:00:00Z","until":"2100-01-01T00Z"}"#
-        } else {
-            r#"{"amount":"1.5","currency":"EUR","reason":"gift"}"#
-        };
-        let headers = [("Idempotency-Key", endpoint.path)];
-        send((self.at, 1), endpoint.method, &target, token, &headers, body)
+        if endpoint.needs_version {
+            headers.push(("If-Match", VERSION));
+        }
+        send((self.at, 1), endpoint.method, &target, token, &headers, &text)
     }
 
     /// Tells it to stop.

@@ -15,7 +15,16 @@ pub(crate) enum Closed {
     /// Its record is not known to be durable.
     Recorded,
     /// Nothing: it left no record, or the record is durable.
-    Settled,
+    Settled {
+        /// Its slot shows its end.
+        shown: bool,
+    },
+    /// Parties that are owed a last word, which the protocol says by itself. `turn` is its place
+    /// among all that leave: its slot is given up in that order when none is free.
+    Leaving {
+        /// It counts up.
+        turn: u64,
+    },
 }
 
 /// Why and by whom a call or a leg ends.
@@ -118,20 +127,37 @@ impl Call {
         cx: &mut Cx<'_>,
     ) -> State {
         self.end_leg(0, end, farewell, cx);
-        State::Closed(Closed::Settled)
+        State::Closed(Closed::Settled { shown: false })
     }
 
     /// The record is durable.
     pub(crate) fn handle_durable(&mut self) {
-        if let State::Closed(closed) = &mut self.state {
-            *closed = Closed::Settled;
+        if let State::Closed(closed @ Closed::Recorded) = &mut self.state {
+            *closed = Closed::Settled { shown: true };
         }
     }
 
-    /// Nothing is owed any more: the slot may have its next life.
-    pub(crate) fn is_done(&self) -> bool {
-        matches!(self.state, State::Closed(Closed::Settled))
-            && self.legs.iter().all(|leg| matches!(leg.state, LegState::Gone))
+    /// Leaves if nothing is owed to it any more, by no leg and no journal; what is owed to its
+    /// parties goes on without it. Whether its slot shows its end.
+    pub(crate) fn leave(&mut self, turn: u64) -> Option<bool> {
+        let State::Closed(Closed::Settled { shown }) = self.state else { return None };
+        if !self.legs.iter().all(|leg| matches!(leg.state, LegState::Gone)) {
+            return None;
+        }
+        self.state = State::Closed(Closed::Leaving { turn });
+        Some(shown)
+    }
+
+    /// Its place among those that leave, if it does.
+    pub(crate) fn leaving(&self) -> Option<u64> {
+        match &self.state {
+            State::Closed(Closed::Leaving { turn }) => Some(*turn),
+            State::Closed(Closed::Recorded | Closed::Settled { .. })
+            | State::Asked(_)
+            | State::Hunting(_)
+            | State::Setup(_)
+            | State::Talking(_) => None,
+        }
     }
 
     /// Joins the media of two legs, unless early media has done so. Whoever was joined before has

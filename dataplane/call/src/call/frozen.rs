@@ -78,14 +78,15 @@ pub enum NotThawed {
 pub struct Lost {
     /// What its slot knew.
     pub facts: CallFacts,
-    /// Its legs that the protocol has taken back, so that they can be hung up.
+    /// Its legs that the protocol has taken back and that are to be hung up: not those of which it
+    /// had heard the last.
     pub legs: Vec<LostLeg>,
     /// The last sign of life of the former process: billed up to here.
     pub at: Tick,
     /// Why it ends.
     pub reason: Reason,
-    /// Its record stands in the journal already.
-    pub recorded: bool,
+    /// A record is owed: it is to leave one, and none stands in the journal.
+    pub owes_record: bool,
 }
 
 /// A leg of a lost call.
@@ -111,7 +112,8 @@ impl Call {
             State::Hunting(_) | State::Setup(_) => Some(SlotState::Ringing),
             State::Talking(_) => Some(SlotState::Answered),
             State::Closed(Closed::Recorded) => Some(SlotState::Ended),
-            State::Closed(Closed::Settled) => None,
+            State::Closed(Closed::Settled { .. }) => None,
+            State::Closed(Closed::Leaving { .. }) => Some(SlotState::Leaving),
         }
     }
 
@@ -187,8 +189,7 @@ impl Call {
 
     /// The rest of a call that ended with its process: its record, and the legs to be hung up.
     pub(crate) fn lost(slot: SlotRef, lost: Lost, cx: &mut Cx<'_>) -> Call {
-        let Lost { mut facts, legs, at, reason, recorded } = lost;
-        let costs = !facts.settlement.0.is_empty();
+        let Lost { mut facts, legs, at, reason, owes_record } = lost;
         // A caller who may have heard a failure already hears the same one again.
         let told = facts.facts.iter().find_map(|fact| match fact {
             Fact::LegEnded(ended) if ended.leg == 0 => Some(ended.cause),
@@ -215,12 +216,12 @@ impl Call {
             facts: FactLog::resume(facts.facts, 0),
             legs: Vec::new(),
             joined: None,
-            state: State::Closed(Closed::Settled),
+            state: State::Closed(Closed::Settled { shown: false }),
         };
         for LostLeg { leg, early } in legs {
             call.hang_up_lost(leg, early, told.unwrap_or(LOST), cx);
         }
-        if costs && !recorded {
+        if owes_record {
             call.write_slot(SlotState::Ended, cx);
             cx.desk.out.journal(Entry::Ended, slot, call.call_facts());
             call.state = State::Closed(Closed::Recorded);

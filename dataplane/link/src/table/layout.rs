@@ -79,6 +79,9 @@ pub enum SlotState {
     Answered,
     /// Over, but its record is not durable yet.
     Ended,
+    /// Over, and no record is owed: it is durable, or the attempt leaves none. A party is owed a
+    /// last word still. Costs nothing, counts nowhere, and is nobody's but the dataplane's.
+    Leaving,
 }
 
 impl SlotState {
@@ -89,6 +92,7 @@ impl SlotState {
             SlotState::Ringing => 2,
             SlotState::Answered => 3,
             SlotState::Ended => 4,
+            SlotState::Leaving => 5,
         }
     }
 
@@ -99,6 +103,7 @@ impl SlotState {
             2 => Some(SlotState::Ringing),
             3 => Some(SlotState::Answered),
             4 => Some(SlotState::Ended),
+            5 => Some(SlotState::Leaving),
             _ => None,
         }
     }

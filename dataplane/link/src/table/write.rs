@@ -188,7 +188,8 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
         self.set_control(at, |control| Control { attempts: 0, ..control })
     }
 
-    /// Frees the slot. Only when its record is durable, or the call never cost anything.
+    /// Frees the slot. Only when its record is durable, or the call never cost anything, and no
+    /// party is owed a last word.
     ///
     /// # Errors
     /// [`WriteError::Stale`].

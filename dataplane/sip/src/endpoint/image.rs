@@ -2,10 +2,14 @@
 //!
 //! An image is read by a process that did not write it, from memory that outlived a crash. So each
 //! begins with a version, no length in it is trusted, and [`thaw`](super::Endpoint::thaw) tries
-//! what it got before it takes it in. It is written at the dialog's last stable point: requests of
-//! ours that are in flight are not in it, and an INVITE of the peer only as far as it takes to end
-//! it in order. What goes on until the next image shows in two numbers only, which `thaw` steps
-//! over: our CSeq and the counts of nonces.
+//! what it got before it takes it in. It is written at the dialog's last stable point: of requests
+//! of ours that are in flight it has only what their answers will want, and an INVITE of the peer
+//! only as far as it takes to end it in order. What goes on until the next image shows in two
+//! numbers only, which `thaw` steps over: our CSeq and the counts of nonces.
+//!
+//! A leg of which its call has heard the last has an image for as long as its peer is owed a last
+//! word: a CANCEL or BYE without its answer, an answer of ours without its ACK. It comes back to
+//! say that word and nothing else.
 //!
 //! An image holds secrets: name and password that the leg answers a carrier's challenges with, and
 //! the challenges themselves. They are needed, since a BYE may be challenged anew and would leave
@@ -14,11 +18,18 @@
 //!
 //! ```text
 //! version:u8 token:17 nated:bool path
+//! any of these, in this order:
+//! 7 told       cause that its call ended it with
+//! 8 refusal    our failure of the peer's INVITE, without its ACK
+//! 9 asked      number of an INVITE of ours inside the dialog, without its final answer
+//! and then one of
 //! 0 Offered    head of the INVITE
 //! 1 Calling    standing, branch, number, address in Via, whether the offer is late
 //! 2 Held       standing, number of the INVITE whose 2xx has no ACK yet
 //! 3 Answered   standing, our 2xx
 //! 4 Confirmed  standing, number and body of the newest ACK, INVITE in progress
+//! 5 Over       standing, number and body of the newest ACK, whether a BYE of ours has no answer
+//! 6 Refused    nothing but the refusal in front
 //! standing = caller, dialog, wallet, credentials of the last INVITE
 //! ```
 
@@ -27,7 +38,7 @@ use std::net::SocketAddr;
 use strowger_leg::Body;
 use strowger_link::codec::{Malformed, Reader, Wire};
 use strowger_link::token::{TOKEN_LEN, Token};
-use strowger_link::{Octets, Transport};
+use strowger_link::{Cause, Octets, Transport};
 
 use super::config::Path;
 use super::wallet::{Line, Wallet};
@@ -37,6 +48,11 @@ use crate::limits::{IMAGE_LEN_MAX, ROUTES_MAX, SHOWN_MAX};
 
 /// The form that this release writes, and the only one that it reads.
 pub(super) const VERSION: u8 = 1;
+
+/// What may stand in front of the shape, by the code in front of it.
+const FRONT_TOLD: u8 = 7;
+const FRONT_REFUSAL: u8 = 8;
+const FRONT_ASKED: u8 = 9;
 
 /// Why an image was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -71,6 +87,9 @@ pub enum Thawed {
     /// Without a final response: it can only be hung up, which refuses an inbound leg, and cancels
     /// an outbound one.
     Early,
+    /// Its call has heard the last of it and need not be told of it. What its peer is owed goes out
+    /// by itself; no event comes.
+    Leaving,
 }
 
 /// A leg in values.
@@ -78,6 +97,12 @@ pub enum Thawed {
 pub(super) struct Image {
     pub(super) nated: bool,
     pub(super) path: Path,
+    /// Why its call let go of it, if it has.
+    pub(super) told: Option<Cause>,
+    /// Our failure of the peer's newest INVITE, until its ACK.
+    pub(super) refusal: Option<Answer>,
+    /// The number of an INVITE of ours inside the dialog that may still be answered.
+    pub(super) asked: Option<u32>,
     pub(super) shape: Shape,
 }
 
@@ -101,6 +126,15 @@ pub(super) enum Shape {
     },
     /// Confirmed.
     Confirmed { standing: Box<Standing>, ack: Option<Ack>, pending: Option<Pending> },
+    /// Ended.
+    Over {
+        standing: Box<Standing>,
+        ack: Option<Ack>,
+        /// Our BYE has no answer.
+        bye: bool,
+    },
+    /// Refused, without a dialog.
+    Refused,
 }
 
 /// An INVITE of the peer inside the dialog that is not over.
@@ -112,10 +146,10 @@ pub(super) enum Pending {
     Answered(Answer),
 }
 
-/// A 2xx of ours without its ACK.
+/// A final response of ours to an INVITE, without its ACK.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Answer {
-    pub(super) ok: Octets,
+    pub(super) bytes: Octets,
     /// The way it went.
     pub(super) reply: Path,
 }
@@ -156,6 +190,9 @@ impl Image {
         out.extend_from_slice(token.as_str().as_bytes());
         self.nated.put(&mut out);
         put_path(&self.path, &mut out);
+        put_front(FRONT_TOLD, self.told.as_ref(), &mut out);
+        put_front(FRONT_REFUSAL, self.refusal.as_ref(), &mut out);
+        put_front(FRONT_ASKED, self.asked.as_ref(), &mut out);
         self.shape.put(&mut out);
         (out.len() <= IMAGE_LEN_MAX).then_some(out)
     }
@@ -174,12 +211,37 @@ impl Image {
         }
         let nated = bool::take(&mut input)?;
         let path = take_path(&mut input)?;
-        let shape = Shape::take(&mut input, token)?;
+        let mut code = u8::take(&mut input)?;
+        let told = take_front(FRONT_TOLD, &mut code, &mut input)?;
+        let refusal = take_front(FRONT_REFUSAL, &mut code, &mut input)?;
+        let asked = take_front(FRONT_ASKED, &mut code, &mut input)?;
+        let shape = Shape::take(code, &mut input, token)?;
         match input.left() {
-            0 => Ok(Image { nated, path, shape }),
+            0 => Ok(Image { nated, path, told, refusal, asked, shape }),
             _ => Err(ThawError::Malformed),
         }
     }
+}
+
+fn put_front(code: u8, value: Option<&impl Wire>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        out.push(code);
+        value.put(out);
+    }
+}
+
+/// Takes what stands behind `code` if that is the one read last, and the next code.
+fn take_front<T: Wire>(
+    front: u8,
+    code: &mut u8,
+    input: &mut Reader<'_>,
+) -> Result<Option<T>, Malformed> {
+    if *code != front {
+        return Ok(None);
+    }
+    let value = T::take(input)?;
+    *code = u8::take(input)?;
+    Ok(Some(value))
 }
 
 impl Shape {
@@ -213,11 +275,18 @@ impl Shape {
                 ack.put(out);
                 pending.put(out);
             }
+            Shape::Over { standing, ack, bye } => {
+                out.push(5);
+                standing.put(out);
+                ack.put(out);
+                bye.put(out);
+            }
+            Shape::Refused => out.push(6),
         }
     }
 
-    fn take(input: &mut Reader<'_>, token: &Token) -> Result<Shape, Malformed> {
-        Ok(match u8::take(input)? {
+    fn take(code: u8, input: &mut Reader<'_>, token: &Token) -> Result<Shape, Malformed> {
+        Ok(match code {
             0 => Shape::Offered { head: Octets::take(input)? },
             1 => Shape::Calling {
                 standing: Standing::take(input, token)?,
@@ -238,7 +307,13 @@ impl Shape {
                 ack: Wire::take(input)?,
                 pending: Wire::take(input)?,
             },
-            5..=u8::MAX => return Err(Malformed),
+            5 => Shape::Over {
+                standing: Standing::take(input, token)?,
+                ack: Wire::take(input)?,
+                bye: bool::take(input)?,
+            },
+            6 => Shape::Refused,
+            7..=u8::MAX => return Err(Malformed),
         })
     }
 }
@@ -247,11 +322,12 @@ impl Shape {
 impl Shape {
     pub(super) fn standing_mut(&mut self) -> Option<&mut Standing> {
         match self {
-            Shape::Offered { .. } => None,
+            Shape::Offered { .. } | Shape::Refused => None,
             Shape::Calling { standing, .. }
             | Shape::Held { standing, .. }
             | Shape::Answered { standing, .. }
-            | Shape::Confirmed { standing, .. } => Some(standing),
+            | Shape::Confirmed { standing, .. }
+            | Shape::Over { standing, .. } => Some(standing),
         }
     }
 }
@@ -300,12 +376,12 @@ impl Wire for Pending {
 
 impl Wire for Answer {
     fn put(&self, out: &mut Vec<u8>) {
-        self.ok.put(out);
+        self.bytes.put(out);
         put_path(&self.reply, out);
     }
 
     fn take(input: &mut Reader<'_>) -> Result<Answer, Malformed> {
-        Ok(Answer { ok: Octets::take(input)?, reply: take_path(input)? })
+        Ok(Answer { bytes: Octets::take(input)?, reply: take_path(input)? })
     }
 }
 

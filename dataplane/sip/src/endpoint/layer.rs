@@ -51,6 +51,10 @@ pub(super) struct Layer {
     server_ids: HashMap<ServerKey, Id, Keyed>,
     /// Initial requests by From tag, Call-ID and CSeq (hashed under our key): merged requests.
     merges: HashMap<u64, Id, Keyed>,
+    /// Failures of INVITEs that have no ACK: the newest one of each leg.
+    refusals: HashMap<LegId, Id, Keyed>,
+    /// Legs whose refusal was acknowledged, or given up.
+    heeded: VecDeque<LegId>,
     clients: Slab<Client>,
     client_ids: HashMap<ClientKey, Id, Keyed>,
 }
@@ -65,6 +69,8 @@ impl Layer {
             servers: Slab::new(config.transactions_max),
             server_ids: HashMap::with_hasher(keyed.clone()),
             merges: HashMap::with_hasher(keyed.clone()),
+            refusals: HashMap::with_hasher(keyed.clone()),
+            heeded: VecDeque::new(),
             clients: Slab::new(config.transactions_max),
             client_ids: HashMap::with_hasher(keyed),
             config,
@@ -102,6 +108,7 @@ impl Layer {
         self.server_ids.len() == self.servers.len()
             && self.client_ids.len() == self.clients.len()
             && self.merges.len() <= self.servers.len()
+            && self.refusals.len() <= self.servers.len()
     }
 
     /// Whether a request that begins something still finds room.

@@ -2,7 +2,7 @@
 //!
 //! `Offered` or `Calling`, then `Up`, then `Over`. A leg that is over for its call lingers while
 //! transactions of its own still need it: a 2xx that comes again wants its ACK again, a challenged
-//! BYE its credentials.
+//! BYE its credentials. One that was taken back lingers for the transactions of the life before.
 
 mod inbound;
 mod outbound;
@@ -34,6 +34,7 @@ use crate::message::Message;
 use crate::method::Method;
 
 pub(super) use inbound::Offering;
+pub(super) use revival::kept;
 
 use inbound::Offered;
 use outbound::Calling;
@@ -63,6 +64,12 @@ pub(super) struct Leg {
     clients: Vec<Id>,
     /// Whether the call has heard the last of it.
     told: bool,
+    /// Why the call ended it, for the CANCEL or BYE of a later life.
+    farewell: Cause,
+    /// The number of our re-INVITE that has no final answer, of this life or of the one before.
+    asked: Option<u32>,
+    /// Until when a 2xx to a former life may come, once the leg is over.
+    lingers: Option<Tick>,
     armed: Option<Tick>,
     /// Up to which number our CSeq may have been used in a former life.
     former: Option<u32>,
@@ -113,7 +120,21 @@ struct Sent {
 impl Leg {
     /// Whether nothing needs it any more.
     pub(super) fn is_gone(&self) -> bool {
-        matches!(self.state, State::Over) && self.clients.is_empty()
+        matches!(self.state, State::Over) && self.clients.is_empty() && self.lingers.is_none()
+    }
+
+    /// Whether its peer is owed a word that a later life could say: the leg goes on, or its CANCEL
+    /// or BYE has no answer, or an answer to us may want an ACK.
+    pub(super) fn owes(&self, layer: &Layer) -> bool {
+        match &self.state {
+            State::Offered(_) | State::Calling(_) | State::Up(_) => true,
+            State::Over => self.asked.is_some() || self.is_leaving(layer),
+        }
+    }
+
+    /// Whether a BYE of ours waits for its answer.
+    fn is_leaving(&self, layer: &Layer) -> bool {
+        self.clients.iter().any(|id| layer.is_leaving(*id))
     }
 
     /// Whether its image is out of date since this was asked last.
@@ -165,6 +186,9 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) {
+        if !self.told {
+            self.farewell = cause;
+        }
         match mem::replace(&mut self.state, State::Over) {
             State::Offered(offered) => {
                 self.refuse(&offered, cause, phrase, retry_after_s, layer, now);
@@ -211,6 +235,7 @@ impl Leg {
             Role::Reinvite if status.is_provisional() => {}
             Role::Reinvite => self.reoffer_refused(heard.id, response, layer, now),
             Role::Bye(tries) => {
+                self.touched |= status.is_final();
                 if status.is_final() && self.wallet.learn(response, status.code(), tries) {
                     self.send(Outgoing::new(Role::Bye(tries + 1)), layer, now);
                 }
@@ -233,8 +258,13 @@ impl Leg {
             //# A UAC SHOULD also terminate a dialog if
             //# no response at all is received for the request (the client
             //# transaction would inform the TU about the timeout.)
-            Role::Reinvite | Role::Info => self.lost(cause, layer, now),
-            Role::Bye(_) | Role::StrayBye | Role::Cancel => {}
+            Role::Reinvite => {
+                self.answered_last();
+                self.lost(cause, layer, now);
+            }
+            Role::Info => self.lost(cause, layer, now),
+            Role::Bye(_) => self.touched = true,
+            Role::StrayBye | Role::Cancel => {}
         }
     }
 
@@ -244,7 +274,24 @@ impl Leg {
             State::Offered(_) => self.offered_timeout(layer, now),
             State::Calling(_) => self.calling_timeout(layer, now),
             State::Up(_) => self.session_timeout(layer, now),
-            State::Over => {}
+            State::Over => {
+                if self.lingers.take_if(|until| *until <= now).is_some() {
+                    self.answered_last();
+                }
+            }
+        }
+    }
+
+    /// Our re-INVITE has its final answer, or gets none any more.
+    fn answered_last(&mut self) {
+        self.touched |= self.asked.take().is_some();
+    }
+
+    /// The dialog is over; an INVITE of a former life may still be answered.
+    fn linger(&mut self, layer: &Layer, now: Tick) {
+        if self.asked.is_some() && self.former.is_some() {
+            let give_up_ms = layer.config.timers.give_up_ms();
+            self.lingers = Some(now.plus_ms(give_up_ms.into()));
         }
     }
 
@@ -254,7 +301,7 @@ impl Leg {
             State::Offered(offered) => Some(offered.deadline()),
             State::Calling(calling) => calling.deadline(),
             State::Up(session) => session.deadline(),
-            State::Over => None,
+            State::Over => self.lingers,
         };
         layer.alarms.set(Sleeper::Leg(self.id), &mut self.armed, wanted);
     }
@@ -269,11 +316,13 @@ impl Leg {
     fn tell_ended(&mut self, cause: Cause, by_party: bool, layer: &mut Layer) {
         self.tell(Event::Ended { cause, by_party }, layer);
         self.told = true;
+        self.touched = true;
     }
 
     fn tell_refused(&mut self, refused: Event, layer: &mut Layer) {
         self.tell(refused, layer);
         self.told = true;
+        self.touched = true;
     }
 
     fn forget(&mut self, client: Id) {
@@ -297,6 +346,9 @@ impl Leg {
         };
         if method_of(role) == Method::Invite {
             self.invite_lines = lines;
+        }
+        if role == Role::Reinvite {
+            self.asked = Some(cseq);
         }
         let way = Way { path, branch: &branch, leg: self.id, role };
         let id = layer.start(way, bytes.clone(), now)?;

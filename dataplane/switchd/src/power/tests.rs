@@ -3,7 +3,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use strowger_link::journal::SEGMENT_HEADER_BYTES;
-use strowger_link::{AskId, Began, CallEnded, Cause, Fact, Octets, Party, SECOND, SlotRef};
+use strowger_link::{AskId, Began, CallEnded, Cause, Fact, Octets, Party, Reason, SECOND, SlotRef};
 use strowger_port::journal_file::{Journal, JournalConfig};
 
 /// A journal written frame by frame, as a dataplane would have.

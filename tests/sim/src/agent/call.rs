@@ -145,8 +145,6 @@ pub struct Call {
     pub(super) rtp_to: Option<SocketAddr>,
     pub(super) sdp_version: u64,
     pub(super) holding: bool,
-    /// The switch died and had freed its slot.
-    pub orphan: bool,
     /// Life of the switch that sent BYE.
     pub(super) bye_seen: Option<usize>,
 }
@@ -175,7 +173,6 @@ impl Call {
             rtp_to: None,
             sdp_version: 1,
             holding: false,
-            orphan: false,
             bye_seen: None,
         }
     }

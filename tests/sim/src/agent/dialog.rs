@@ -99,13 +99,7 @@ impl Agent {
             }
             Purpose::Invite(key) => self.invited(key, code, response, now),
             Purpose::Reinvite(key) => self.reinvited(key, code, response, now),
-            Purpose::Bye(key) => {
-                // A new life of the switch knows no 2xx of a dialog that is over.
-                if !self.switch_died.is_empty() {
-                    self.stop_answering(key);
-                }
-                self.over(key, now);
-            }
+            Purpose::Bye(key) => self.over(key, now),
             Purpose::Cancel => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Transactions of an agent (RFC 3261 17), kept simple: unreliable transport only.
 
-use super::Agent;
+use super::{Agent, Call};
 use strowger_link::Tick;
 use strowger_phone::digest::{Challenge, Secret, Use};
 use strowger_phone::message::Message;
@@ -53,7 +53,7 @@ pub(super) struct Server {
     pub(super) call: Option<u32>,
     last: Option<Vec<u8>>,
     pub(super) code: u16,
-    /// The switch died and had freed the slot of its leg.
+    /// The switch died and had let go of its leg.
     pub(super) orphan: bool,
     resend: Option<Tick>,
     gap_ms: u64,
@@ -118,7 +118,10 @@ impl Agent {
         self.clients.retain_mut(|client| {
             if client.end <= now {
                 if client.outcome.is_none() {
-                    gone.push((client.purpose, client.request.summary()));
+                    // Something was heard of it: it was under way, and has no end. A BYE ends one
+                    // inside the dialog as well.
+                    let hung = client.is_invite() && client.resend.is_none();
+                    gone.push((client.purpose, client.request.summary(), hung));
                 }
                 return false;
             }
@@ -135,8 +138,17 @@ impl Agent {
         for bytes in sends {
             self.send(bytes, now);
         }
-        for (purpose, _what) in gone {
+        for (purpose, what, hung) in gone {
             self.unanswered += 1;
+            let over = match purpose {
+                Purpose::Invite(key) | Purpose::Reinvite(key) => {
+                    self.calls.get(&key).is_none_or(Call::is_over)
+                }
+                Purpose::Register { .. } | Purpose::Bye(_) | Purpose::Cancel => true,
+            };
+            if hung && !over {
+                self.breach(now, &format!("no final response ever: {what}"));
+            }
             self.conclude(purpose, 408, None, now);
         }
     }
@@ -310,12 +322,11 @@ impl Agent {
 
     pub(super) fn resend_servers(&mut self, now: Tick) {
         let mut sends = Vec::new();
-        let (mut deaf, mut alone) = (Vec::new(), Vec::new());
+        let mut deaf = Vec::new();
         self.servers.retain_mut(|server| {
             if server.end <= now {
-                if server.is_unacknowledged() && server.orphan {
-                    alone.extend(server.call);
-                } else if server.is_unacknowledged() {
+                // Of a failure only the ACK is lost with the life that sent it; its call is over.
+                if server.is_unacknowledged() && !(server.orphan && server.code >= 300) {
                     deaf.push(server.code);
                 }
                 return false;
@@ -329,10 +340,6 @@ impl Agent {
         });
         for bytes in sends {
             self.send(bytes, now);
-        }
-        for key in alone {
-            // RFC 3261 13.3.1.4: who never gets an ACK ends the session.
-            self.over(key, now);
         }
         for code in deaf {
             self.breach(now, &format!("nobody acknowledged {code} of INVITE"));

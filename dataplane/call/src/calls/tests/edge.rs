@@ -1,11 +1,12 @@
 //! Bounds, ids, anchors: what a script cannot say.
 
-use super::world::{WALL_US, World, branch, go, offer, sdp};
+use super::world::{WALL_US, World, branch, go, offer, refuse, sdp};
 use crate::limits::{ATTEMPTS_MAX, DETAIL_MAX, LINGER_MS, RETRY_AFTER_S_MAX};
 use crate::{Calls, CallsConfig, Output};
 use strowger_leg::{Command, Event};
+use strowger_link::table::SlotState;
 use strowger_link::{
-    AnswerBody, AskBody, Cause, Fact, Grant, LegId, Octets, RecordId, SETTLEMENT_MAX, Tick,
+    AnswerBody, AskBody, Cause, Fact, Grant, LegId, Octets, Reason, RecordId, SETTLEMENT_MAX, Tick,
 };
 
 const NO_LIMIT: Grant = Grant { ms: u64::MAX, free_ms: 0, last: true, go_on: false };
@@ -199,4 +200,52 @@ fn a_durable_start_frees_nothing() {
     world.calls.handle_durable(world.seq);
     assert_eq!(world.drain(), [Output::Free { slot }]);
     assert_eq!(world.calls.poll_timeout().filter(|at| *at < Tick::NEVER), None);
+}
+
+/// A call that is refused without a record.
+fn refused(world: &mut World) -> LegId {
+    let leg = world.offer(offer("1002", None)).unwrap();
+    world.drain();
+    let refuse = AnswerBody::Refuse(refuse(404, Reason::Exhausted));
+    world.answer(world.call_ask, refuse);
+    world.drain();
+    world.event(leg, Event::Ended { cause: Cause::from_sip(404), by_party: false });
+    leg
+}
+
+#[test]
+fn a_call_that_is_done_keeps_its_slot_until_its_parties_are_owed_nothing() {
+    let mut world = World::new(1);
+    world.owing = true;
+    let leg = refused(&mut world);
+    let slot = leg.slot;
+    assert_eq!(world.drain(), [Output::Done { slot, shown: false }]);
+    assert_eq!((world.calls.in_use(), world.calls.leaving()), (1, 1));
+    assert_eq!(world.calls.slot_state(slot), Some(SlotState::Leaving));
+    assert_eq!(world.calls.poll_timeout(), None);
+    // Nothing moves it any more.
+    let strays = world.calls.counters().strays;
+    world.event(leg, Event::Ended { cause: Cause::default(), by_party: true });
+    world.calls.handle_durable(99);
+    assert_eq!(world.drain(), []);
+    assert_eq!(world.calls.counters().strays, strays + 1);
+    world.calls.vacate(slot);
+    world.calls.vacate(slot);
+    assert_eq!(world.drain(), [Output::Free { slot }]);
+    assert_eq!((world.calls.in_use(), world.calls.leaving()), (0, 0));
+}
+
+#[test]
+fn a_last_word_costs_no_call() {
+    let mut world = World::new(2);
+    world.owing = true;
+    let (first, second) = (refused(&mut world), refused(&mut world));
+    world.drain();
+    let third = world.calls.reserve().unwrap();
+    assert_eq!(third.slot.idx, first.slot.idx);
+    assert_ne!(third.slot, first.slot);
+    assert_eq!(world.drain(), [Output::Free { slot: first.slot }]);
+    assert_eq!(world.calls.reserve().map(|leg| leg.slot.idx), Some(second.slot.idx));
+    assert_eq!(world.calls.reserve(), None);
+    assert_eq!(world.calls.leaving(), 0);
 }

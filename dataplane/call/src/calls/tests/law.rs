@@ -25,6 +25,7 @@ pub(super) struct Laws {
     legs: BTreeMap<LegId, LegLaw>,
     started: BTreeSet<SlotRef>,
     ended: BTreeSet<SlotRef>,
+    done: BTreeSet<SlotRef>,
     freed: BTreeSet<SlotRef>,
     /// Grants sent down, and how often each was balanced.
     grants: BTreeMap<AskId, u32>,
@@ -85,7 +86,7 @@ impl Laws {
     pub(super) fn observe_all(&mut self, outputs: &[Output], calls: usize) {
         assert!(outputs.len() <= OUTPUTS_PER_EVENT_MAX * calls, "too many outputs");
         let order = |output: &Output| match output {
-            Output::Slot { .. } | Output::Free { .. } => 0,
+            Output::Slot { .. } | Output::Done { .. } | Output::Free { .. } => 0,
             Output::Journal { .. } => 1,
             Output::Up(_) | Output::Ask(_) => 2,
             Output::Leg { .. } => 3,
@@ -111,6 +112,10 @@ impl Laws {
             }
             Output::Slot { slot, .. } => {
                 assert!(!self.freed.contains(slot), "a free slot is written");
+            }
+            Output::Done { slot, .. } => {
+                assert!(self.done.insert(*slot), "done twice");
+                assert!(!self.freed.contains(slot), "a free slot is done");
             }
             Output::Free { slot } => assert!(self.freed.insert(*slot), "freed twice"),
             Output::Up(Up::Abandoned(ask)) => {

@@ -9,6 +9,7 @@ use strowger_link::{Ask, AskBody, CallFacts, Cause, Fact, Up};
 pub(super) fn output_text(output: &Output, show_live: bool) -> Option<String> {
     Some(match output {
         Output::Slot { state, .. } => format!("table {state:?}").to_lowercase(),
+        Output::Done { .. } => "done".to_owned(),
         Output::Free { .. } => "free".to_owned(),
         Output::Journal { entry: Entry::Start, .. } => "journal start".to_owned(),
         Output::Journal { entry: Entry::Ended, facts, .. } => ended_text(facts),

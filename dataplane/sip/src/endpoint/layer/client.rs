@@ -27,6 +27,8 @@ pub(in super::super) struct Client {
     /// When an INVITE inside the dialog fails that has provisional responses only: its machine has
     /// no timer then, and no ringing callee is behind it.
     until: Option<Tick>,
+    /// Its final response came.
+    answered: bool,
     armed: Option<Tick>,
 }
 
@@ -156,12 +158,13 @@ impl Layer {
         };
         let Way { path, leg, role, branch: _ } = way;
         let until = (role == Role::Reinvite).then(|| now.plus_ms(REINVITE_MS_MAX));
-        let client = Client { key: key.clone(), machine, path, leg, role, until, armed: None };
+        let key_again = key.clone();
+        let client = Client { key, machine, path, leg, role, until, answered: false, armed: None };
         let Some(id) = self.clients.insert(client) else {
             self.count(Counted::Full);
             return None;
         };
-        self.client_ids.insert(key, id);
+        self.client_ids.insert(key_again, id);
         self.settle_client(id, None);
         Some(id)
     }
@@ -184,10 +187,10 @@ impl Layer {
         let machine = ClientInvite::proceeding(invite, reliability, self.config.timers);
         let machine = Machine::Invite(machine);
         let Way { path, leg, role, branch: _ } = way;
-        let client =
-            Client { key: key.clone(), machine, path, leg, role, until: None, armed: None };
+        let (key_again, until, answered) = (key.clone(), None, false);
+        let client = Client { key, machine, path, leg, role, until, answered, armed: None };
         let id = self.clients.insert(client).ok_or(ThawError::Full)?;
-        self.client_ids.insert(key, id);
+        self.client_ids.insert(key_again, id);
         Ok(id)
     }
 
@@ -202,8 +205,16 @@ impl Layer {
         let key = ClientKey::new(branch, response.cseq().ok()?.name).ok()?;
         let id = *self.client_ids.get(&key)?;
         let class = ResponseClass::of(status.code())?;
-        self.clients.get_mut(id)?.machine.handle_response(class, now);
+        let client = self.clients.get_mut(id)?;
+        client.answered |= status.is_final();
+        client.machine.handle_response(class, now);
         self.settle_client(id, Some(response))
+    }
+
+    /// Whether a BYE of ours waits for its final response.
+    pub(in super::super) fn is_leaving(&self, id: Id) -> bool {
+        let waits = |client: &Client| matches!(client.role, Role::Bye(_)) && !client.answered;
+        self.clients.get(id).is_some_and(waits)
     }
 
     /// The way a client transaction's request went.

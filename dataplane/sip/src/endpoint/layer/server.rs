@@ -22,6 +22,8 @@ pub(in super::super) struct Server {
     machine: Machine,
     /// The request, to build responses from; gone once the final one is out.
     request: Option<Bytes>,
+    /// Our failure of an INVITE, until its ACK.
+    refusal: Option<Bytes>,
     path: Path,
     /// Where responses go.
     reply: Path,
@@ -116,6 +118,9 @@ impl Layer {
             (Machine::Other(_), true) => {}
         }
         let owner = server.owner;
+        if method == Method::Ack {
+            self.heed(id);
+        }
         let delivered = self.settle_server(id);
         Ok(match owner {
             Owner::Leg(leg) if delivered => Arrived::Ack(leg),
@@ -157,36 +162,76 @@ impl Layer {
         if self.server_ids.contains_key(&key) { Err(ThawError::Known) } else { Ok(key) }
     }
 
-    /// Takes up the transaction of an INVITE that a former process answered with `ok`, which goes
-    /// out again. `ok` repeats all of the INVITE that the INVITE is known by.
+    /// Takes up the transaction of an INVITE that a former process gave a final response of
+    /// `class`, which goes out again. A response repeats all of the INVITE that the INVITE is known
+    /// by.
     ///
     /// # Errors
     /// `Malformed`, `Known` or `Full`.
-    pub(in super::super) fn resume_accepted(
+    pub(in super::super) fn resume_answered(
         &mut self,
-        ok: &Bytes,
+        (bytes, class): (&Bytes, ResponseClass),
         (path, reply): (&Path, Path),
-        owner: Owner,
+        leg: LegId,
         now: Tick,
     ) -> Result<(), ThawError> {
         let mut index = Index::new();
-        let response = Message::parse(ok, &mut index).map_err(|_| ThawError::Malformed)?;
+        let response = Message::parse(bytes, &mut index).map_err(|_| ThawError::Malformed)?;
+        let of_invite = response.cseq().is_ok_and(|c| c.name == Method::Invite.name().as_bytes());
+        let is = response.status().and_then(|status| ResponseClass::of(status.code()));
+        if !of_invite || is != Some(class) {
+            return Err(ThawError::Malformed);
+        }
         let key = self.free_key(response)?;
         let (timers, reliability) = (self.config.timers, path.reliability());
         let mut machine = ServerInvite::new(Trying::ByCaller, reliability, timers, now);
-        machine.respond(ResponseClass::Success, ok.clone(), now);
+        machine.respond(class, bytes.clone(), now);
+        let refused = class == ResponseClass::Failure;
         let server = Server {
             key,
             merge: self.merge_key(response),
             machine: Machine::Invite(machine),
             request: None,
+            refusal: refused.then(|| bytes.clone()),
             path: *path,
             reply,
-            owner,
+            owner: Owner::Leg(leg),
             tag: response.to().ok().and_then(|to| to.tag()).map(Into::into),
             armed: None,
         };
-        self.insert_server(server).map(|_| ()).ok_or(ThawError::Full)
+        let id = self.insert_server(server).ok_or(ThawError::Full)?;
+        if refused {
+            self.refusals.insert(leg, id);
+        }
+        Ok(())
+    }
+
+    /// Our failure of the newest INVITE of a leg that has no ACK yet: the way that the INVITE came,
+    /// the response, and the way that it went.
+    pub(in super::super) fn refusal_of(&self, leg: LegId) -> Option<(Path, Bytes, Path)> {
+        let server = self.servers.get(*self.refusals.get(&leg)?)?;
+        Some((server.path, server.refusal.clone()?, server.reply))
+    }
+
+    /// Whether such a failure waits for its ACK.
+    pub(in super::super) fn is_refusing(&self, leg: LegId) -> bool {
+        self.refusals.contains_key(&leg)
+    }
+
+    /// A leg whose failure has its ACK now, or was given up; drain to `None`.
+    pub(in super::super) fn poll_heeded(&mut self) -> Option<LegId> {
+        self.heeded.pop_front()
+    }
+
+    fn heed(&mut self, id: Id) {
+        let Some(server) = self.servers.get_mut(id) else { return };
+        let (refusal, owner) = (server.refusal.take(), server.owner);
+        if let (Some(_), Owner::Leg(leg)) = (refusal, owner)
+            && self.refusals.get(&leg) == Some(&id)
+        {
+            self.refusals.remove(&leg);
+            self.heeded.push_back(leg);
+        }
     }
 
     /// Begins a transaction for a new request; `None` when the table is full.
@@ -211,6 +256,7 @@ impl Layer {
             merge,
             machine,
             request: Some(request.bytes().into()),
+            refusal: None,
             path: *path,
             reply: reply_path(request, path),
             owner,
@@ -254,6 +300,12 @@ impl Layer {
         }
         let reply = server.reply;
         server.machine.respond(class, bytes.clone(), now);
+        if let (Machine::Invite(_), Owner::Leg(leg), ResponseClass::Failure) =
+            (&server.machine, server.owner, class)
+        {
+            server.refusal = Some(bytes.clone());
+            self.refusals.insert(leg, id);
+        }
         self.settle_server(id);
         Some((bytes, reply))
     }
@@ -325,6 +377,7 @@ impl Layer {
     }
 
     fn drop_server(&mut self, id: Id) {
+        self.heed(id);
         let Some(mut server) = self.servers.remove(id) else { return };
         self.alarms.set(Sleeper::Server(id), &mut server.armed, None);
         self.server_ids.remove(&server.key);

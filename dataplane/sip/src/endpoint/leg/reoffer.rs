@@ -75,6 +75,7 @@ impl Leg {
                 if out.body.is_none() {
                     self.enter(Phase::HoldAck { cseq: cseq.number, first: false });
                 } else {
+                    self.answered_last();
                     self.keep_ack(self.acknowledge(&self.dialog, cseq.number, None, layer));
                 }
                 self.tell(Event::ReofferAnswered { body }, layer);
@@ -87,7 +88,10 @@ impl Leg {
                 self.enter(other);
             }
             // The leg ended meanwhile; its peer still wants an ACK.
-            None => self.keep_ack(self.acknowledge(&self.dialog, cseq.number, None, layer)),
+            None => {
+                self.answered_last();
+                self.keep_ack(self.acknowledge(&self.dialog, cseq.number, None, layer));
+            }
         }
     }
 
@@ -101,6 +105,7 @@ impl Leg {
             | None => None,
         };
         let Some((cseq, first)) = held else { return layer.count(Counted::Misuse) };
+        self.answered_last();
         self.keep_ack(self.acknowledge(&self.dialog, cseq, body, layer));
         self.enter(Phase::Stable);
         if first {
@@ -118,6 +123,7 @@ impl Leg {
         now: Tick,
     ) {
         self.forget(tx);
+        self.answered_last();
         let Some(status) = response.status().map(|status| status.code()) else { return };
         let cause = super::cause_of(response, Cause::from_sip(status));
         let out = match self.enter(Phase::Stable) {

@@ -27,6 +27,7 @@ impl Leg {
     ) {
         let Ok(cseq) = request.cseq() else { return };
         if self.dialog.order(cseq.number) == Order::TooLate {
+            self.touched |= method == Method::Invite;
             layer.count(Counted::OutOfOrder);
             return layer.respond_plain(tx, 500, self.tag(), now);
         }
@@ -73,6 +74,7 @@ impl Leg {
         match self.take_state() {
             State::Up(session) => {
                 self.close_offer(&session, layer, now);
+                self.linger(layer, now);
                 self.tell_ended(cause, true, layer);
             }
             state @ (State::Calling(_) | State::Offered(_) | State::Over) => self.state = state,

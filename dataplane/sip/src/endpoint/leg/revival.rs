@@ -10,15 +10,21 @@
 //! | Up, our first 2xx without its ACK | dialog, the 2xx | Up, the 2xx sent again |
 //! | Up, a 2xx inside the dialog without its ACK | dialog, the 2xx | Up, the 2xx sent again |
 //! | Up, the peer's INVITE unanswered | dialog, head of the INVITE | Up, the INVITE refused: 500 |
+//! | Up, a re-INVITE of ours unanswered | dialog, its number | Up; its answer gets its ACK |
 //! | Up | dialog, newest ACK | Up, nothing in progress |
-//! | Over, or the call heard the last of it | none | |
+//! | Over, a BYE or a re-INVITE of ours unanswered | dialog | Over, another BYE sent |
+//! | Over, nothing owed | none | |
+//!
+//! An image of a leg of which its call has heard the last says so, with the cause: a Calling leg
+//! comes back to be cancelled, one that is Up to be sent its BYE. Our failure of an INVITE is kept
+//! as it was sent, beside a leg or without one, and is sent again until its ACK comes.
 
 use std::collections::VecDeque;
 
 use strowger_leg::Body;
 use strowger_link::codec::Octets;
 use strowger_link::token::Token;
-use strowger_link::{LegId, Tick};
+use strowger_link::{Cause, LegId, Tick};
 
 use super::super::config::Path;
 use super::super::image::{
@@ -36,6 +42,7 @@ use crate::limits::{
 };
 use crate::message::{Index, Message};
 use crate::method::Method;
+use crate::transaction::ResponseClass;
 
 /// What a later process needs of an INVITE without a final response: the fields that responses
 /// repeat, those that make the dialog, and Expires.
@@ -52,9 +59,10 @@ const HEAD: [Header; 9] = [
 ];
 
 impl Leg {
-    /// Its image; `None` when nothing comes after for its call, or when there is too much of it.
+    /// Its image; `None` when its peer is owed nothing by it any more, or when there is too much of
+    /// it.
     pub(in super::super) fn freeze(&self, layer: &Layer) -> Option<Vec<u8>> {
-        if self.told {
+        if self.told && !self.owes(layer) {
             return None;
         }
         let shape = match &self.state {
@@ -66,9 +74,21 @@ impl Leg {
                 invite: calling.image(),
             },
             State::Up(session) => self.freeze_session(session, layer),
-            State::Over => return None,
+            State::Over => {
+                let ack = self.acks.back().and_then(Acked::image);
+                let standing = self.standing(self.dialog.remote_seq, ack.is_some());
+                Shape::Over { standing, ack, bye: self.is_leaving(layer) }
+            }
         };
-        Image { nated: self.nated, path: self.path, shape }.encode(&self.token)
+        let image = Image {
+            nated: self.nated,
+            path: self.path,
+            told: self.told.then_some(self.farewell),
+            refusal: layer.refusal_of(self.id).and_then(|(_, bytes, reply)| kept(&bytes, reply)),
+            asked: self.asked,
+            shape,
+        };
+        image.encode(&self.token)
     }
 
     fn freeze_session(&self, session: &Session, layer: &Layer) -> Shape {
@@ -125,12 +145,15 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) -> Result<(Leg, Thawed), ThawError> {
-        let Image { nated, path, shape } = image;
+        let Image { nated, path, told, asked, shape, refusal: _ } = image;
         let (standing, rest) = match shape {
             Shape::Offered { head } => {
                 let leg = thaw_offered(id, token, (path, nated), &head.0, layer, now)?;
-                return Ok((leg, Thawed::Early));
+                return Ok(leg.take_leave(Thawed::Early, told, layer, now));
             }
+            Shape::Refused => return Err(ThawError::Malformed),
+            Shape::Over { .. } if told.is_none() => return Err(ThawError::Malformed),
+            Shape::Over { standing, ack, bye } => (standing, Rest::Over(ack, bye)),
             Shape::Calling { standing, invite } => (standing, Rest::Calling(invite)),
             Shape::Held { standing, cseq } => (standing, Rest::Held(cseq)),
             Shape::Answered { standing, answer } => (standing, Rest::Answered(answer)),
@@ -142,13 +165,39 @@ impl Leg {
         if !leg.can_speak(layer) {
             return Err(ThawError::Malformed);
         }
+        leg.asked = asked;
+        // What was answered just before the crash may want its ACK again.
+        leg.lingers = Some(now.plus_ms(layer.config.timers.give_up_ms().into()));
         let thawed = match rest {
             Rest::Calling(invite) => leg.thaw_calling(&invite, layer)?,
             Rest::Held(cseq) => leg.thaw_held(cseq),
             Rest::Answered(answer) => leg.thaw_answered(answer, layer, now)?,
             Rest::Confirmed(ack, pending) => leg.thaw_confirmed(ack, pending, layer, now)?,
+            Rest::Over(ack, bye) => {
+                leg.thaw_ack(ack, layer)?;
+                if bye {
+                    leg.state = State::Up(Box::new(Session::stable()));
+                } else {
+                    leg.linger(layer, now);
+                }
+                Thawed::Leaving
+            }
         };
-        Ok((leg, thawed))
+        Ok(leg.take_leave(thawed, told, layer, now))
+    }
+
+    /// Says what its call had said, if that has heard the last of the leg.
+    fn take_leave(
+        mut self,
+        thawed: Thawed,
+        told: Option<Cause>,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> (Leg, Thawed) {
+        let Some(cause) = told else { return (self, thawed) };
+        (self.told, self.farewell) = (true, cause);
+        self.hangup(cause, "", 0, layer, now);
+        (self, Thawed::Leaving)
     }
 
     //= rfc3261#section-12.2.2
@@ -180,6 +229,9 @@ impl Leg {
             strays: Vec::new(),
             clients: Vec::new(),
             told: false,
+            farewell: Cause::default(),
+            asked: None,
+            lingers: None,
             armed: None,
             former: Some(former),
             touched: true,
@@ -213,10 +265,7 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) -> Result<Thawed, ThawError> {
-        if let Some(Ack { cseq, body }) = ack {
-            let acked = self.write_ack(&self.dialog, cseq, body.as_ref(), layer);
-            self.acks.push_back(acked.ok_or(ThawError::Malformed)?);
-        }
+        self.thaw_ack(ack, layer)?;
         let session = match pending {
             Some(Pending::Answered(answer)) => {
                 self.thaw_answer(answer, AckOf::Reoffer, layer, now)?
@@ -229,6 +278,13 @@ impl Leg {
         };
         self.state = State::Up(Box::new(session));
         Ok(Thawed::Confirmed)
+    }
+
+    fn thaw_ack(&mut self, ack: Option<Ack>, layer: &mut Layer) -> Result<(), ThawError> {
+        let Some(Ack { cseq, body }) = ack else { return Ok(()) };
+        let acked = self.write_ack(&self.dialog, cseq, body.as_ref(), layer);
+        self.acks.push_back(acked.ok_or(ThawError::Malformed)?);
+        Ok(())
     }
 
     /// The peer's INVITE is refused, as one that came at the wrong time is: the call has forgotten
@@ -280,10 +336,11 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) -> Result<Session, ThawError> {
-        let Answer { ok, reply } = answer;
+        let Answer { bytes: ok, reply } = answer;
         let cseq = self.cseq_of_ok(&ok.0).ok_or(ThawError::Malformed)?;
         let ok = ok.0.into();
-        layer.resume_accepted(&ok, (&self.path, reply), Owner::Leg(self.id), now)?;
+        let class = ResponseClass::Success;
+        layer.resume_answered((&ok, class), (&self.path, reply), self.id, now)?;
         let timers = layer.config.timers;
         Ok(Session::awaiting(AwaitAck::new(cseq, ok, reply, of, timers, now)))
     }
@@ -332,9 +389,9 @@ impl Leg {
         (branched && cancelled).then(|| out.into())
     }
 
-    /// A 2xx to an INVITE that no transaction of this life knows; whether it was ours.
+    /// A final response to an INVITE that no transaction of this life knows; whether it was ours.
     ///
-    /// The peer sends it until it gets an ACK, and ends the call when none comes.
+    /// The peer sends it until it gets an ACK, and ends the call when none comes to a 2xx.
     pub(in super::super) fn handle_former(
         &mut self,
         response: Message<'_>,
@@ -347,6 +404,9 @@ impl Leg {
             && response.from().is_ok_and(|from| from.tag() == self.dialog.local.tag.as_deref());
         if !ours {
             return false;
+        }
+        if !response.status().is_some_and(|status| status.is_success()) {
+            return self.asked == Some(cseq.number) && self.acknowledge_failure(response, layer);
         }
         if self.acknowledge_again(response, layer) {
             return true;
@@ -368,6 +428,26 @@ impl Leg {
         }
         true
     }
+
+    //= rfc3261#section-17.1.1.3
+    //# The ACK MUST contain a single Via header field, and
+    //# this MUST be equal to the top Via header field of the original
+    //# request.
+    /// Acknowledges the failure of an INVITE inside the dialog that a former life sent: its branch
+    /// stands in the response, and all else in the dialog. Whether it could.
+    fn acknowledge_failure(&self, response: Message<'_>, layer: &mut Layer) -> bool {
+        let branch = response.top_via().ok().and_then(|via| via.branch());
+        let (Some(branch), Ok(cseq)) = (branch, response.cseq()) else { return false };
+        let path = self.request_path(&self.dialog);
+        let mut out = Vec::with_capacity(512);
+        let via = layer.via(&path, branch);
+        let ack = self.dialog.request(&mut out, Method::Ack, cseq.number, MAX_FORWARDS, via);
+        let written = self.dialog.owns_response(response) && ack.finish(None).is_ok();
+        if written {
+            layer.transmit(path, out.into());
+        }
+        written
+    }
 }
 
 /// What a leg's image has beside the standing.
@@ -376,13 +456,18 @@ enum Rest {
     Held(u32),
     Answered(Option<Answer>),
     Confirmed(Option<Ack>, Option<Pending>),
+    Over(Option<Ack>, bool),
+}
+
+/// A final response of ours; `None` when it is too long to be kept.
+pub(in super::super) fn kept(bytes: &[u8], reply: Path) -> Option<Answer> {
+    let fits = bytes.len() <= IMAGE_OK_LEN_MAX;
+    fits.then(|| Answer { bytes: Octets(bytes.to_vec()), reply })
 }
 
 impl AwaitAck {
-    /// The 2xx; `None` when it is too long to be kept.
     fn image(&self) -> Option<Answer> {
-        let fits = self.ok.len() <= IMAGE_OK_LEN_MAX;
-        fits.then(|| Answer { ok: Octets(self.ok.to_vec()), reply: self.path })
+        kept(&self.ok, self.path)
     }
 }
 

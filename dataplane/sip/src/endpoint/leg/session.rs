@@ -198,6 +198,7 @@ impl Leg {
     /// The peer is lost to us: a BYE in case it hears, and the call is told.
     pub(super) fn lost(&mut self, cause: Cause, layer: &mut Layer, now: Tick) {
         let State::Up(session) = self.take_state() else { return };
+        self.farewell = cause;
         self.close_offer(&session, layer, now);
         self.bye(cause, layer, now);
         self.tell_ended(cause, false, layer);
@@ -231,14 +232,16 @@ impl Leg {
         match session.phase {
             Phase::OfferIn { tx, .. } => layer.respond_plain(tx, 487, self.tag(), now),
             Phase::HoldAck { cseq, .. } => {
+                self.answered_last();
                 self.keep_ack(self.acknowledge(&self.dialog, cseq, None, layer));
             }
             Phase::Stable | Phase::AwaitAck(_) | Phase::OfferOut(_) => {}
         }
     }
 
-    fn bye(&mut self, cause: Cause, layer: &mut Layer, now: Tick) {
+    pub(super) fn bye(&mut self, cause: Cause, layer: &mut Layer, now: Tick) {
         self.state = State::Over;
+        self.linger(layer, now);
         let reasons = reasons(cause, false);
         let fields: Vec<(&str, &[u8])> =
             reasons.iter().map(|reason| (Header::Reason.name(), reason.as_slice())).collect();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use strowger_leg::Body;
 use strowger_link::siphash::siphash24;
 use strowger_link::token::{self, Token};
-use strowger_link::{Key, LegId, Octets, Secret, Tick, Transport};
+use strowger_link::{Cause, Key, LegId, Octets, Secret, Tick, Transport};
 
 use super::revival::{CHALLENGE, IN, OUT};
 use super::script::{Bench, TOKEN_KEY, config, leg_id};
@@ -40,6 +40,11 @@ fn images() -> Vec<(Thawed, Vec<u8>)> {
         cut(&format!("{held}\ncall< Answered sdp\ncall> Confirm sdp"), Thawed::Confirmed),
         cut(&reinvite, Thawed::Confirmed),
         cut(&format!("{reinvite}\ncall> ReofferAnswer sdp"), Thawed::Confirmed),
+        cut("call> Invite\npeer< INVITE sdp\ncall> Hangup 0/26", Thawed::Leaving),
+        cut(&format!("{offered}\ncall> Hangup 486/17"), Thawed::Leaving),
+        cut(&format!("{OUT}\ncall> Hangup 0/16"), Thawed::Leaving),
+        cut(&format!("{OUT}\ncall> Reoffer sdp"), Thawed::Confirmed),
+        cut(&format!("{reinvite}\ncall> ReofferRefuse 488/31"), Thawed::Confirmed),
     ]
 }
 
@@ -90,8 +95,9 @@ fn no_room_for_a_transaction_is_said() {
             }
         }
     }
-    // Offered, calling twice, answered, and the INVITEs in progress.
-    assert_eq!(full, 6);
+    // Offered, calling twice, answered, the INVITEs in progress; given up, refused. A BYE is not
+    // owed so much.
+    assert_eq!(full, 8);
 }
 
 #[test]
@@ -114,7 +120,7 @@ const GOLDEN: &str = "\
     703a31303031403139322e302e322e313000000000000000";
 
 /// What each of [`images`] was in version 1, hashed.
-const GOLDEN_HASHES: [u64; 10] = [
+const GOLDEN_HASHES: [u64; 15] = [
     0xd712_b99c_080a_94e5,
     0x458d_6e3b_d15d_1022,
     0x6dd8_9c0d_ea5e_6c62,
@@ -125,6 +131,11 @@ const GOLDEN_HASHES: [u64; 10] = [
     0xc2a1_6174_ed13_3117,
     0x5450_c472_6510_d198,
     0x07f8_bec7_adc6_c096,
+    0x01bb_b0f5_f0b2_de14,
+    0x8365_121f_d359_8963,
+    0xd4db_46c5_d285_15b5,
+    0x1101_ccd2_3b40_01a6,
+    0x1c43_2429_79de_de80,
 ];
 
 #[test]
@@ -280,13 +291,43 @@ fn of_invite(start: &str, chance: &mut Chance, standing: &Standing) -> Octets {
 }
 
 fn any_answer(chance: &mut Chance, standing: &Standing) -> Answer {
-    let ok = of_invite("SIP/2.0 200 OK", chance, standing);
-    Answer { ok, reply: any_path(chance) }
+    let bytes = of_invite("SIP/2.0 200 OK", chance, standing);
+    Answer { bytes, reply: any_path(chance) }
+}
+
+fn any_refusal(chance: &mut Chance, token: &Token) -> Answer {
+    let standing = any_standing(chance, token);
+    let bytes = of_invite("SIP/2.0 486 Busy Here", chance, &standing);
+    Answer { bytes, reply: any_path(chance) }
+}
+
+/// An image that a leg may have: only one that still owes something is told.
+fn any_image(chance: &mut Chance, token: &Token) -> Image {
+    let shape = any_shape(chance, token);
+    let cause = any_option(chance, |_| Cause::new(480, 31));
+    let (refusal, asked) = (
+        any_option(chance, |chance| any_refusal(chance, token)),
+        any_option(chance, |chance| chance.up_to(1_000)),
+    );
+    let (told, refusal, asked) = match &shape {
+        Shape::Offered { .. } | Shape::Held { .. } => (None, None, None),
+        Shape::Answered { answer: None, .. } => (None, None, None),
+        Shape::Calling { .. } | Shape::Answered { answer: Some(_), .. } => (cause, None, None),
+        Shape::Confirmed { pending: Some(_), .. } => (cause, refusal, asked),
+        Shape::Confirmed { pending: None, .. } => (None, refusal, asked),
+        Shape::Over { bye, .. } => {
+            (Some(Cause::new(0, 16)), refusal, asked.or((!bye).then_some(7)))
+        }
+        Shape::Refused => (None, Some(any_refusal(chance, token)), None),
+    };
+    let (path, nated) = (any_path(chance), chance.up_to(1) == 0);
+    let nated = nated && shape != Shape::Refused;
+    Image { nated, path, told, refusal, asked, shape }
 }
 
 fn any_shape(chance: &mut Chance, token: &Token) -> Shape {
     let mut standing = any_standing(chance, token);
-    match chance.up_to(5) {
+    match chance.up_to(7) {
         0 => {
             standing.dialog.local.tag = None;
             Shape::Offered { head: of_invite("INVITE sip:x@y SIP/2.0", chance, &standing) }
@@ -309,11 +350,15 @@ fn any_shape(chance: &mut Chance, token: &Token) -> Shape {
                 standing,
             }
         }
-        _ => {
+        4 => Shape::Refused,
+        other => {
             let body = any_option(chance, |chance| Body::sdp(any_text(chance, 300)));
             let ack = any_option(chance, |chance| Ack { cseq: chance.up_to(1_000), body });
             // Lines are kept for the ACK.
             standing.lines.retain(|_| ack.is_some());
+            if other == 5 {
+                return Shape::Over { standing, ack, bye: chance.up_to(1) == 0 };
+            }
             let pending = any_option(chance, |chance| any_answer(chance, &standing));
             let pending = pending.map(Pending::Answered);
             Shape::Confirmed { standing, ack, pending }
@@ -329,9 +374,7 @@ fn what_is_thawed_freezes_to_the_same() {
     for seed in 0..1_000u16 {
         let mut chance =
             Chance::new(Key([seed.to_le_bytes(); 8].as_flattened().try_into().unwrap()));
-        let path = any_path(&mut chance);
-        let nated = chance.up_to(1) == 0;
-        let image = Image { nated, path, shape: any_shape(&mut chance, &token) };
+        let image = any_image(&mut chance, &token);
         let bytes = image.encode(&token).expect("fits");
         assert_eq!(Image::decode(&bytes, &token).as_ref(), Ok(&image), "seed {seed}");
         let mut endpoint = fresh();
@@ -339,9 +382,11 @@ fn what_is_thawed_freezes_to_the_same() {
         assert!(thawed.is_ok(), "seed {seed}: {thawed:?} {image:?}");
         let again = endpoint.freeze(leg).expect("an image");
         let mut expected = image;
+        // A BYE was sent.
+        let sent = u32::from(matches!(expected.shape, Shape::Over { bye: true, .. }));
         if let Some(standing) = expected.shape.standing_mut() {
-            standing.dialog.local_seq += SEQ_STEP;
-            standing.wallet.skip(SEQ_STEP);
+            standing.dialog.local_seq += SEQ_STEP + sent;
+            standing.wallet.skip(SEQ_STEP + sent);
         }
         assert_eq!(Image::decode(&again, &token), Ok(expected), "seed {seed}");
     }

@@ -557,7 +557,7 @@ fn many_requests_bring_a_new_image() {
 }
 
 #[test]
-fn touched_legs_are_named_once_and_never_when_they_are_over() {
+fn touched_legs_are_named_once_and_so_are_those_that_are_let_go() {
     let mut bench = Bench::new();
     bench.run(IN);
     bench.run(&OUT.replace("thaw< Confirmed", "thaw< Confirmed\nthaw< Confirmed"));
@@ -575,10 +575,23 @@ fn touched_legs_are_named_once_and_never_when_they_are_over() {
     }
     hangup(&mut bench);
     assert!(bench.endpoint.freeze(leg_id(1)).is_some());
-    assert_eq!(bench.endpoint.freeze(leg_id(2)), None);
+    assert!(bench.endpoint.freeze(leg_id(2)).is_some());
     assert_eq!(bench.endpoint.freeze(leg_id(9)), None);
     assert_eq!(bench.endpoint.poll_touched(), Some(leg_id(1)));
+    assert_eq!(bench.endpoint.poll_touched(), Some(leg_id(2)));
+    assert_eq!((bench.endpoint.poll_touched(), bench.endpoint.poll_let_go()), (None, None));
+    // Nobody answers the BYE, nor the description that was asked for.
+    for _ in 0..64 {
+        let at = bench.now.plus_ms(1_000);
+        bench.endpoint.handle_timeout(at);
+        bench.now = at;
+    }
     assert_eq!(bench.endpoint.poll_touched(), None);
+    let let_go = [bench.endpoint.poll_let_go(), bench.endpoint.poll_let_go()];
+    assert_eq!(let_go, [Some(leg_id(1)), Some(leg_id(2))]);
+    assert_eq!(bench.endpoint.poll_let_go(), None);
+    assert_eq!(bench.endpoint.freeze(leg_id(2)), None);
+    assert!(!bench.endpoint.owes(leg_id(2)) && !bench.endpoint.owes(leg_id(9)));
 }
 
 #[test]
@@ -639,4 +652,176 @@ fn what_is_too_long_is_left_out() {
     bench.throw(invite.as_bytes(), peer());
     assert_eq!((bench.endpoint.legs(), bench.endpoint.poll_touched()), (1, Some(leg_id(1))));
     assert_eq!(bench.endpoint.freeze(leg_id(1)), None);
+}
+
+/// A branch that is given up: the life that was to cancel it dies.
+#[test]
+fn a_leg_that_was_given_up_is_cancelled_by_the_next_life() {
+    // No answer had come, so no CANCEL went out; the next life cannot know and sends it at once.
+    check_to_the_end(
+        "call> Invite
+        peer< INVITE sdp
+        call> Hangup 0/26
+        call< Refused 0/26
+        restart
+        thaw< Leaving
+        peer< CANCEL | CSeq: 1 CANCEL | Reason: Q.850;cause=26
+        peer> 200 CANCEL
+        peer> 487 INVITE
+        peer< ACK | CSeq: 1 ACK",
+    );
+    // It was sent and lost; the callee has answered meanwhile.
+    check_to_the_end(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 180 INVITE
+        call< Progress 180 fork 0
+        call> Hangup 0/26
+        peer< CANCEL
+        call< Refused 0/26
+        restart
+        thaw< Leaving
+        peer< CANCEL | CSeq: 1 CANCEL
+        restart
+        thaw< Leaving
+        peer< CANCEL | CSeq: 1 CANCEL
+        peer> 200 INVITE sdp
+        peer< ACK | CSeq: 1 ACK
+        peer< BYE
+        restart
+        thaw< Leaving
+        peer< BYE
+        peer> 200 INVITE sdp
+        peer< ACK | CSeq: 1 ACK
+        peer> 200 BYE",
+    );
+}
+
+#[test]
+fn a_bye_without_an_answer_is_sent_by_the_next_life_with_the_next_number() {
+    check_to_the_end(&format!(
+        "{OUT}
+        call> Hangup 0/16
+        peer< BYE | CSeq: 102 BYE | Reason: Q.850;cause=16
+        call< Ended 0/16
+        restart
+        thaw< Leaving
+        peer< BYE | CSeq: 203 BYE | Reason: Q.850;cause=16
+        peer> 481 BYE"
+    ));
+    // One that waits for the ACK of our answer.
+    check_to_the_end(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        call> Hangup 0/16
+        call< Ended 0/16
+        restart
+        thaw< Leaving
+        peer< 200 INVITE sdp
+        peer> ACK
+        peer< BYE
+        restart
+        thaw< Leaving
+        peer< BYE
+        peer> 200 BYE",
+    );
+}
+
+#[test]
+fn a_bye_that_was_answered_leaves_nothing_to_say() {
+    let mut bench = Bench::new();
+    bench.run(&format!(
+        "{OUT}
+        call> Hangup 0/16
+        peer< BYE
+        call< Ended 0/16
+        peer> 200 BYE
+        restart"
+    ));
+    assert_empty(&bench);
+}
+
+#[test]
+fn a_refusal_without_its_ack_is_sent_again_by_the_next_life() {
+    let offered = "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp";
+    let again = |refusal: &str| {
+        format!(
+            "restart
+            thaw< Leaving
+            peer< {refusal}
+            wait 500
+            peer< {refusal}
+            peer> INVITE again cseq=2
+            peer< {refusal}
+            peer> ACK same
+            restart"
+        )
+    };
+    for (command, refusal) in [
+        ("call> Hangup 486/17\npeer< 486 INVITE\ncall< Ended 486/17", "486 INVITE"),
+        (
+            "peer> CANCEL\npeer< 200 CANCEL\npeer< 487 INVITE\ncall< Ended 487/16 party",
+            "487 INVITE",
+        ),
+    ] {
+        check_to_the_end(&format!("{offered}\n{command}\n{}", again(refusal)));
+    }
+    // One inside a dialog that goes on.
+    check(&format!(
+        "{IN}
+        peer> re-INVITE cseq=7
+        peer< 100 INVITE
+        call< Reoffer sdp
+        call> ReofferRefuse 488/31
+        peer< 488 INVITE
+        restart
+        thaw< Confirmed
+        peer< 488 INVITE
+        peer> ACK same
+        restart
+        thaw< Confirmed"
+    ));
+}
+
+#[test]
+fn a_new_description_of_ours_gets_its_ack_after_the_end_as_well() {
+    let asked = format!(
+        "{OUT}
+        call> Reoffer sdp
+        peer< INVITE sdp | CSeq: 102 INVITE
+        restart
+        thaw< Confirmed"
+    );
+    // The callee answers it and hangs up at once.
+    for end in ["", "restart\nthaw< Leaving"] {
+        let mut bench = Bench::new();
+        bench.run(&asked);
+        let bye = of_callee(&bench, "BYE", 1);
+        bench.feed(&bye, peer());
+        bench.run(&format!(
+            "peer< 200 BYE
+            call< Ended 0/16 party
+            {end}
+            peer> 200 INVITE sdp
+            peer< ACK | CSeq: 102 ACK
+            wait 4000
+            peer> 200 INVITE sdp
+            peer< ACK | CSeq: 102 ACK
+            wait 40000"
+        ));
+        assert_empty(&bench);
+    }
+    // It refuses it.
+    check(&format!(
+        "{asked}
+        peer> 491 INVITE
+        peer< ACK | CSeq: 102 ACK
+        peer> 491 INVITE
+        peer< ACK | CSeq: 102 ACK"
+    ));
 }

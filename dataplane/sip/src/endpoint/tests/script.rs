@@ -175,23 +175,25 @@ impl Bench {
     }
 
     /// Stores the images that are out of date, as a shard does before anything is sent, and checks
-    /// that no other one is.
+    /// that no other one is, and that each is let go in the end.
     #[expect(clippy::disallowed_methods, reason = "counts, in whatever order")]
     fn store(&mut self) {
         while let Some(leg) = self.endpoint.poll_touched() {
             let image = self.endpoint.freeze(leg).expect("a leg that is over is not touched");
             self.images.insert(leg, image);
         }
+        while let Some(leg) = self.endpoint.poll_let_go() {
+            assert!(!self.endpoint.owes(leg), "let go of while something is owed");
+            assert_eq!(self.endpoint.freeze(leg), None);
+            self.images.remove(&leg);
+        }
         assert_eq!(self.endpoint.touched.len(), 0);
-        self.images.retain(|leg, stored| match self.endpoint.freeze(*leg) {
-            Some(now) => {
-                assert_eq!(stable(*leg, stored), stable(*leg, &now), "nobody was told");
-                true
-            }
-            None => false,
-        });
-        let live = self.endpoint.legs.values().filter(|leg| !leg.is_told() && !leg.is_over());
-        assert_eq!(live.count(), self.images.len(), "a leg without an image");
+        for (leg, stored) in &self.images {
+            let now = self.endpoint.freeze(*leg).expect("nobody was told that it was let go");
+            assert_eq!(stable(*leg, stored), stable(*leg, &now), "nobody was told");
+        }
+        let owing = self.endpoint.legs.keys().filter(|leg| self.endpoint.owes(**leg));
+        assert!(owing.count() <= self.images.len(), "a leg without an image");
     }
 
     /// The image stored of the newest leg.

@@ -1,0 +1,334 @@
+//! Records for those who are not the operator: what each must not see has no field here.
+//!
+//! A reseller sees what his customers and the resellers below him pay, and what he pays; never what
+//! those above him pay, who supplied a call, on which trunk, at what cost. A customer sees the same
+//! without resellers. A supplier sees the legs that he was sent. A subscriber sees his own calls.
+
+use super::{
+    CdrCallerView, CdrChargeView, CdrMediaView, CdrOutcomeView, CdrShown, caller, charge, media,
+    outcome, text, view,
+};
+use crate::dispatch::Context;
+use crate::problem::Problem;
+use crate::shape::view as declare;
+use crate::value::{Id, MoneyView, Time, money};
+use std::collections::BTreeSet;
+use strowger_model::{AccountId, Audience, Cdr, CdrHop, Charge, OrganizationId, SubscriberId};
+use strowger_store::Scope;
+
+declare! {
+    /// A record for a reseller.
+    ResellerCdrView {
+        /// Identity.
+        id: Id,
+        /// Which record of the attempt this is; 0 unless billing makes several.
+        part: u8,
+        /// Tenant.
+        tenant: Option<Id>,
+        /// Id that the attempt had among the running calls.
+        call: Id,
+        /// When it began and ended.
+        times: CdrTimesView,
+        /// The calling side.
+        caller: CdrCallerView,
+        /// The called side.
+        called: PayerCalledView,
+        /// How it ended.
+        outcome: CdrOutcomeView,
+        /// Media of the caller's leg; null when not relayed.
+        caller_media: Option<CdrMediaView>,
+        /// What the caller's account pays.
+        customer: Option<CdrChargeView>,
+        /// What he and the resellers below him pay, bottom up.
+        levels: Vec<CdrChargeView>,
+    }
+}
+
+declare! {
+    /// A record for who pays for the call.
+    CustomerCdrView {
+        /// Identity.
+        id: Id,
+        /// Which record of the attempt this is; 0 unless billing makes several.
+        part: u8,
+        /// Tenant.
+        tenant: Option<Id>,
+        /// Id that the attempt had among the running calls.
+        call: Id,
+        /// When it began and ended.
+        times: CdrTimesView,
+        /// The calling side.
+        caller: CdrCallerView,
+        /// The called side.
+        called: PayerCalledView,
+        /// How it ended.
+        outcome: CdrOutcomeView,
+        /// Media of the caller's leg; null when not relayed.
+        caller_media: Option<CdrMediaView>,
+        /// What he pays.
+        customer: Option<CdrChargeView>,
+    }
+}
+
+declare! {
+    /// When an attempt began and ended.
+    CdrTimesView {
+        /// First INVITE.
+        started: Time,
+        /// First ringing.
+        rang: Option<Time>,
+        /// Answer; null when nobody answered.
+        answered: Option<Time>,
+        /// First BYE, CANCEL or error.
+        ended: Time,
+        /// From start to answer, or to the end when nobody answered.
+        setup_ms: u64,
+        /// Talk as measured.
+        talk_ms: u64,
+        /// What of the talk may be charged.
+        billable_ms: u64,
+    }
+}
+
+declare! {
+    /// The called side, without who carried the call there.
+    PayerCalledView {
+        /// Number as received.
+        received: String,
+        /// The same in canonical form; null when it has none.
+        normalised: Option<String>,
+        /// Prefix of the destination that the number belongs to.
+        destination: Option<String>,
+        /// Subscriber that was called.
+        subscriber: Option<Id>,
+    }
+}
+
+declare! {
+    /// A record for a supplier: the legs that he was sent.
+    SupplierCdrView {
+        /// Identity.
+        id: Id,
+        /// Which record of the attempt this is; 0 unless billing makes several.
+        part: u8,
+        /// Tenant.
+        tenant: Option<Id>,
+        /// His legs, in order of time.
+        legs: Vec<SupplierLegView>,
+    }
+}
+
+declare! {
+    /// A leg that a supplier was sent.
+    SupplierLegView {
+        /// Number as sent.
+        dialled: String,
+        /// Address and port that it was sent to.
+        remote: Option<String>,
+        /// When it was sent; of the leg that answered when the call began.
+        started: Time,
+        /// First ringing.
+        rang: Option<Time>,
+        /// Answer.
+        answered: Option<Time>,
+        /// When it ended.
+        ended: Time,
+        /// Talk as measured on this leg; null for one that lost.
+        talk_ms: Option<u64>,
+        /// How it ended.
+        outcome: CdrOutcomeView,
+        /// What he is owed.
+        charge: Option<CdrChargeView>,
+    }
+}
+
+declare! {
+    /// A record for a subscriber.
+    SubscriberCdrView {
+        /// Identity.
+        id: Id,
+        /// Which record of the attempt this is; 0 unless billing makes several.
+        part: u8,
+        /// Tenant.
+        tenant: Option<Id>,
+        /// He called; otherwise he was called.
+        outgoing: bool,
+        /// Number that called.
+        caller: String,
+        /// Number that was called.
+        called: String,
+        /// First INVITE.
+        started: Time,
+        /// Answer; null when nobody answered.
+        answered: Option<Time>,
+        /// First BYE, CANCEL or error.
+        ended: Time,
+        /// Talk as measured.
+        talk_ms: u64,
+        /// How it ended.
+        outcome: CdrOutcomeView,
+        /// What the call cost, with tax, when he called.
+        cost: Option<MoneyView>,
+    }
+}
+
+/// Who looks at records.
+pub(super) enum Eye {
+    Operator,
+    /// With the organizations whose charges he sees.
+    Reseller(BTreeSet<OrganizationId>),
+    Customer,
+    Supplier(Option<AccountId>),
+    Subscriber(Option<SubscriberId>),
+}
+
+impl Eye {
+    /// Who asks.
+    pub(super) async fn of(cx: &Context) -> Result<Eye, Problem> {
+        let scope = cx.caller.scope;
+        Ok(match cx.caller.audience() {
+            Audience::Operator => Eye::Operator,
+            Audience::Reseller => Eye::Reseller(match scope {
+                Scope::Organization(_, top) => cx.api.reader.subtree(top).await?,
+                Scope::Nothing
+                | Scope::All
+                | Scope::Tenant(_)
+                | Scope::Customer(..)
+                | Scope::Supplier(..)
+                | Scope::Subscriber(..) => BTreeSet::new(),
+            }),
+            Audience::Customer => Eye::Customer,
+            Audience::Supplier => Eye::Supplier(match scope {
+                Scope::Supplier(_, id) => Some(id),
+                Scope::Nothing
+                | Scope::All
+                | Scope::Tenant(_)
+                | Scope::Organization(..)
+                | Scope::Customer(..)
+                | Scope::Subscriber(..) => None,
+            }),
+            Audience::Subscriber => Eye::Subscriber(match scope {
+                Scope::Subscriber(_, id) => Some(id),
+                Scope::Nothing
+                | Scope::All
+                | Scope::Tenant(_)
+                | Scope::Organization(..)
+                | Scope::Customer(..)
+                | Scope::Supplier(..) => None,
+            }),
+        })
+    }
+
+    /// A record as this one is shown it.
+    pub(super) fn shown(&self, cdr: &Cdr) -> CdrShown {
+        match self {
+            Eye::Operator => CdrShown::Operator(Box::new(view(cdr))),
+            Eye::Reseller(below) => CdrShown::Reseller(Box::new(for_reseller(cdr, below))),
+            Eye::Customer => CdrShown::Customer(Box::new(for_customer(cdr))),
+            Eye::Supplier(account) => CdrShown::Supplier(Box::new(for_supplier(cdr, *account))),
+            Eye::Subscriber(id) => CdrShown::Subscriber(Box::new(for_subscriber(cdr, *id))),
+        }
+    }
+}
+
+fn for_reseller(cdr: &Cdr, below: &BTreeSet<OrganizationId>) -> ResellerCdrView {
+    let is_his = |charge: &&Charge| below.contains(&charge.organization);
+    let CustomerCdrView { id, part, tenant, call, times, caller, called, outcome, .. } =
+        for_customer(cdr);
+    ResellerCdrView {
+        id,
+        part,
+        tenant,
+        call,
+        times,
+        caller,
+        called,
+        outcome,
+        caller_media: cdr.caller_media.as_ref().map(media),
+        customer: cdr.customer.as_ref().filter(is_his).map(charge),
+        levels: cdr.levels.iter().filter(is_his).map(charge).collect(),
+    }
+}
+
+fn for_customer(cdr: &Cdr) -> CustomerCdrView {
+    CustomerCdrView {
+        id: cdr.id.into(),
+        part: cdr.part,
+        tenant: cdr.tenant.map(Id::from),
+        call: cdr.ask.into(),
+        times: times(cdr),
+        caller: caller(cdr),
+        called: PayerCalledView {
+            received: cdr.called.received.clone(),
+            normalised: cdr.called.normalised.as_ref().map(text),
+            destination: cdr.called.destination.as_ref().map(text),
+            subscriber: cdr.called.subscriber.map(Id::from),
+        },
+        outcome: outcome(cdr.outcome),
+        caller_media: cdr.caller_media.as_ref().map(media),
+        customer: cdr.customer.as_ref().map(charge),
+    }
+}
+
+fn times(cdr: &Cdr) -> CdrTimesView {
+    CdrTimesView {
+        started: Time(cdr.times.started_us),
+        rang: cdr.times.rang_us.map(Time),
+        answered: cdr.times.answered_us.map(Time),
+        ended: Time(cdr.times.ended_us),
+        setup_ms: cdr.times.setup_ms,
+        talk_ms: cdr.times.talk_ms,
+        billable_ms: cdr.times.billable_ms,
+    }
+}
+
+fn for_supplier(cdr: &Cdr, account: Option<AccountId>) -> SupplierCdrView {
+    let lost = cdr.hops.iter().filter(|hop| account.is_some() && hop.supplier == account);
+    let mut legs: Vec<SupplierLegView> = lost.map(lost_leg).collect();
+    let owed = cdr.supplier.as_ref().filter(|charge| Some(charge.account) == account);
+    legs.extend(owed.map(|owed| SupplierLegView {
+        dialled: cdr.called.dialled.clone(),
+        remote: cdr.called.remote.map(|remote| remote.to_string()),
+        started: Time(cdr.times.started_us),
+        rang: cdr.times.rang_us.map(Time),
+        answered: cdr.times.answered_us.map(Time),
+        ended: Time(cdr.times.ended_us),
+        talk_ms: Some(cdr.times.called_ms),
+        outcome: outcome(cdr.outcome),
+        charge: Some(charge(owed)),
+    }));
+    SupplierCdrView { id: cdr.id.into(), part: cdr.part, tenant: cdr.tenant.map(Id::from), legs }
+}
+
+fn lost_leg(hop: &CdrHop) -> SupplierLegView {
+    SupplierLegView {
+        dialled: hop.dialled.clone(),
+        remote: Some(hop.remote.to_string()),
+        started: Time(hop.started_us),
+        rang: hop.rang_us.map(Time),
+        answered: hop.answered_us.map(Time),
+        ended: Time(hop.ended_us),
+        talk_ms: None,
+        outcome: outcome(hop.outcome),
+        charge: None,
+    }
+}
+
+fn for_subscriber(cdr: &Cdr, id: Option<SubscriberId>) -> SubscriberCdrView {
+    let outgoing = id.is_some() && cdr.caller.subscriber == id;
+    let cost = cdr.customer.as_ref().filter(|_| outgoing);
+    SubscriberCdrView {
+        id: cdr.id.into(),
+        part: cdr.part,
+        tenant: cdr.tenant.map(Id::from),
+        outgoing,
+        caller: cdr.caller.number.clone(),
+        called: cdr.called.received.clone(),
+        started: Time(cdr.times.started_us),
+        answered: cdr.times.answered_us.map(Time),
+        ended: Time(cdr.times.ended_us),
+        talk_ms: cdr.times.talk_ms,
+        outcome: outcome(cdr.outcome),
+        cost: cost.map(|charge| money(charge.gross, charge.currency)),
+    }
+}

@@ -1,0 +1,205 @@
+//! The world of the authorisation tests: the same things four times, as a reseller sees them.
+//!
+//! Things of number 10 are his own, of 11 those of a reseller below him, of 20 those of another
+//! beside him, of 30 those of another tenant. "Things" are an organization, an account that buys and
+//! sells, a subscriber, a trunk, a record, a running call, a contact, and a user, his login, a token
+//! and a change for that subscriber. One user of each role is logged in, bound to number 10.
+
+use crate::rows;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use strowger_api::token_hash;
+use strowger_model::*;
+use strowger_store::*;
+
+/// Own, child, sibling, other tenant.
+pub(crate) const NUMBERS: [i64; 4] = [10, 11, 20, 30];
+/// When the tests begin, microseconds since 1970 UTC.
+pub(crate) const NOW_US: i64 = 1_700_000_000_000_000;
+/// Password of everybody.
+pub(crate) const PASSWORD: &str = "correct horse";
+/// Its hash, made by the reference implementation of Argon2.
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c3Ryb3dnZXItdGVzdHMhIQ$\
+    jSf9Iy94gnIdPixeO6+pc8VKUI2hhj6rhWQjcKsNJ1c";
+const YEAR_US: i64 = 365 * 86_400 * 1_000_000;
+
+/// A database that tests copy, and what stands in it.
+pub(crate) struct World {
+    pub(crate) file: PathBuf,
+    /// Ids by resource, in the order of [`NUMBERS`]; others have the numbers themselves.
+    ids: BTreeMap<&'static str, Vec<i64>>,
+    /// Users by role.
+    pub(crate) users: BTreeMap<Role, UserId>,
+}
+
+impl World {
+    /// The world, made once.
+    pub(crate) fn get() -> &'static World {
+        static WORLD: OnceLock<World> = OnceLock::new();
+        WORLD.get_or_init(|| {
+            let dir = std::env::temp_dir().join(format!("strowger-world-{}", std::process::id()));
+            std::fs::create_dir_all(&dir).unwrap();
+            let file = dir.join("world.db");
+            let _old = std::fs::remove_file(&file);
+            // A thread of its own, for tests that have a runtime already.
+            let make = move || {
+                let mut builder = tokio::runtime::Builder::new_current_thread();
+                builder.enable_all().build().unwrap().block_on(make(&file))
+            };
+            std::thread::spawn(make).join().unwrap()
+        })
+    }
+
+    /// The id that stands for the place in [`NUMBERS`].
+    pub(crate) fn id(&self, resource: &str, place: usize) -> i64 {
+        self.ids.get(resource).map_or(NUMBERS[place], |ids| ids[place])
+    }
+}
+
+/// The token of a role's session.
+pub(crate) fn token(role: Role) -> String {
+    format!("sws_{}-session", role.name())
+}
+
+/// The scope of the user of a role.
+pub(crate) fn grant(role: Role) -> Grant {
+    let tenant = TenantId(1);
+    let scope = match role {
+        Role::Owner => Scope::All,
+        Role::Admin | Role::Support => Scope::Tenant(tenant),
+        Role::Reseller => Scope::Organization(tenant, OrganizationId(10)),
+        Role::Customer => Scope::Customer(tenant, AccountId(10)),
+        Role::Supplier => Scope::Supplier(tenant, AccountId(10)),
+        Role::Subscriber => Scope::Subscriber(tenant, SubscriberId(10)),
+    };
+    Grant::new(role, scope)
+}
+
+async fn make(file: &Path) -> World {
+    let store = Store::open(file).await.unwrap();
+    let mut w = store.write().await.unwrap();
+    for id in [1, 2] {
+        w.insert_tenant(&rows::tenant(id)).await.unwrap();
+    }
+    for (id, parent) in [(10, None), (11, Some(10)), (20, None), (30, None)] {
+        things(&mut w, id, parent).await;
+    }
+    let mut ids: BTreeMap<&'static str, Vec<i64>> = BTreeMap::new();
+    for number in NUMBERS {
+        let scope = Scope::Subscriber(tenant_of(number), SubscriberId(number));
+        let grant = Grant::new(Role::Subscriber, scope);
+        let user = user(&mut w, &format!("u{number}"), grant, Some(HASH)).await;
+        let session = session(&mut w, user, &format!("sws_u{number}")).await;
+        let new = NewToken {
+            name: format!("t{number}"),
+            grant,
+            hash: token_hash(&format!("swt_t{number}")),
+            user: None,
+            parent: None,
+            at_us: NOW_US,
+            expires_us: None,
+        };
+        let token = w.insert_token(&new).await.unwrap();
+        let organization = Some(OrganizationId(number));
+        let change = Change::new("things", number, None, Some(&number), NOW_US)
+            .of(Some(tenant_of(number)), organization);
+        let change = w.record_change(&Actor::system("test"), &change).await.unwrap();
+        for (resource, id) in [
+            ("users", user.0),
+            ("sessions", session.0),
+            ("tokens", token.id.0),
+            ("changes", change),
+        ] {
+            ids.entry(resource).or_default().push(id);
+        }
+    }
+    let mut users = BTreeMap::new();
+    for role in Role::ALL {
+        let id = user(&mut w, role.name(), grant(role), Some(HASH)).await;
+        session(&mut w, id, &token(role)).await;
+        users.insert(role, id);
+    }
+    w.commit().await.unwrap();
+    let records: Vec<Cdr> = NUMBERS.iter().map(|number| record(*number)).collect();
+    let to = Position { seq: 4, ..Position::default() };
+    store.ingest(0, Position::default(), to, &records, 1).await.unwrap();
+    store.close().await;
+    World { file: file.to_owned(), ids, users }
+}
+
+pub(crate) fn tenant_of(number: i64) -> TenantId {
+    TenantId(if number == 30 { 2 } else { 1 })
+}
+
+async fn things(w: &mut Writer<'_>, number: i64, parent: Option<i64>) {
+    let (tenant, organization) = (tenant_of(number), OrganizationId(number));
+    let row = Organization {
+        id: organization,
+        tenant,
+        parent: parent.map(OrganizationId),
+        kind: OrganizationKind::Reseller,
+        name: format!("O{number}"),
+    };
+    w.insert_organization(&row).await.unwrap();
+    let account = Account { organization, ..rows::account(number, tenant.0) };
+    w.insert_account(&account).await.unwrap();
+    let subscriber = Subscriber {
+        account: AccountId(number),
+        organization,
+        ..rows::subscriber(number, tenant.0)
+    };
+    w.insert_subscriber(&subscriber).await.unwrap();
+    let mut trunk = Trunk { organization, ..rows::trunk(number, tenant.0) };
+    let (ingress, egress) = (trunk.ingress.as_mut().unwrap(), trunk.egress.as_mut().unwrap());
+    (ingress.account, egress.account) = (AccountId(number), AccountId(number));
+    w.insert_trunk(&trunk).await.unwrap();
+}
+
+async fn user(w: &mut Writer<'_>, name: &str, grant: Grant, hash: Option<&str>) -> UserId {
+    let (name, display) = (name.to_owned(), "D".to_owned());
+    let password = hash.map(Secret::new);
+    let new = NewUser { name, display, grant, password, enabled: true, at_us: NOW_US };
+    w.insert_user(&new).await.unwrap().id
+}
+
+async fn session(w: &mut Writer<'_>, user: UserId, token: &str) -> SessionId {
+    let new = NewSession {
+        user,
+        actor: None,
+        hash: token_hash(token),
+        source: "192.0.2.1".to_owned(),
+        agent: "test".to_owned(),
+        at_us: NOW_US,
+        idle_us: YEAR_US,
+        expires_us: NOW_US + YEAR_US,
+    };
+    w.insert_session(&new).await.unwrap()
+}
+
+/// A record of a call of subscriber and account `number`, carried by a supplier with that account;
+/// what only the operator may see of it has marks of its own.
+fn record(number: i64) -> Cdr {
+    let mut cdr = rows::rich_cdr();
+    cdr.id = CdrId(number);
+    cdr.tenant = Some(tenant_of(number));
+    cdr.caller.account = Some(AccountId(number));
+    cdr.caller.organization = Some(OrganizationId(number));
+    cdr.caller.subscriber = Some(SubscriberId(number));
+    cdr.called.trunk = Some(TrunkId(7777));
+    let customer = cdr.customer.as_mut().unwrap();
+    (customer.account, customer.organization) = (AccountId(number), OrganizationId(number));
+    customer.net = Amount(55_550_000);
+    let mut above = customer.clone();
+    // What the root, above every reseller, pays.
+    (above.kind, above.organization) = (ChargeKind::Reseller, OrganizationId(8888));
+    above.net = Amount(44_440_000);
+    let mut own = above.clone();
+    (own.organization, own.net) = (OrganizationId(number), Amount(33_330_000));
+    cdr.levels = vec![own, above];
+    let supplier = cdr.supplier.as_mut().unwrap();
+    (supplier.account, supplier.net) = (AccountId(number), Amount(66_660_000));
+    cdr.hops[0].supplier = Some(AccountId(9999));
+    cdr.hops[0].dialled = "99999944123".to_owned();
+    cdr
+}
