@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the SIPp scenarios against the product: starts its demo in a directory of its own, runs
-# `run.sh` with all scenarios or the named ones, stops the demo.
+# `run.sh` with all scenarios or the named ones, stops the demo. All scenarios are run by IPv4, and
+# those between phones by IPv6 as well.
 #
 #   tests/sipp/demo.sh BIN_DIR [NAME...]
 #
@@ -21,9 +22,24 @@ if ! command -v sipp >/dev/null; then
     exit 0
 fi
 
-start_demo "$bin"
+config=""
+if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
+    config='sip.listen = ["127.0.0.1:5060", "[::1]:5060"]
+media.addresses = ["127.0.0.1", "::1"]'
+fi
+start_demo "$bin" "$config"
 # The demo gives up an unanswered call after 60 s.
 RING_TIMEOUT_S=60 "$here/run.sh" "$sip" "$@"
 code=$?
+if [ $# = 0 ]; then
+    if [ -n "$config" ]; then
+        sip6=$(sed -n 2p "$work/data/run/addresses")
+        echo "by IPv6, at $sip6:"
+        LOCAL_IP="[::1]" "$here/run.sh" "$sip6" register register_wrong call busy cancel \
+            wrong_number hold || code=1
+    else
+        echo "SKIPPED: no IPv6 loopback, no scenario was run by IPv6"
+    fi
+fi
 stop_demo || code=1
 exit $code

@@ -11,13 +11,15 @@ need_programs() {
     done
 }
 
-# start_demo BIN_DIR: a demo on the next free ports; sets `sip`, `admin`, `work` and stops it when
-# the script ends, however it ends.
+# start_demo BIN_DIR [CONFIG]: a demo on the next free ports, with this text as its configuration;
+# sets `sip`, `admin`, `work` and stops it when the script ends, however it ends.
 start_demo() {
     work=$(mktemp -d)
+    printf '%s\n' "${2:-}" >"$work/strowger.toml"
     trap stop_all EXIT
     trap 'exit 1' INT TERM
-    "$1/strowger" up --demo --data "$work/data" >"$work/ready" 2>"$work/log" &
+    "$1/strowger" up --demo --data "$work/data" --config "$work/strowger.toml" \
+        >"$work/ready" 2>"$work/log" &
     demo_pid=$!
     local tries=0
     until sip=$(ready_value sip) && [ -n "$sip" ]; do

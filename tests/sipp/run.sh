@@ -77,7 +77,7 @@ sipp_run() {
 wait_bound() {
     local hex tries=0
     hex=$(printf ':%04X ' "$1")
-    until cut -c1-40 /proc/net/udp | grep -q "$hex"; do
+    until cut -c1-80 /proc/net/udp /proc/net/udp6 | grep -q "$hex"; do
         tries=$((tries + 1))
         [ "$tries" -le 100 ] || return 1
         sleep 0.05
@@ -88,7 +88,7 @@ wait_bound() {
 wait_free() {
     local hex tries=0
     hex=$(printf ':%04X ' "$1")
-    while cut -c1-40 /proc/net/udp | grep -q "$hex"; do
+    while cut -c1-80 /proc/net/udp /proc/net/udp6 | grep -q "$hex"; do
         tries=$((tries + 1))
         [ "$tries" -le 1200 ] || return 1
         sleep 0.05

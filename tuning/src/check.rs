@@ -2,6 +2,7 @@
 
 use crate::{Config, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, SLOTS_MAX, parse_cores};
 use std::fmt::Display;
+use std::net::IpAddr;
 
 /// One line: the key (or line) and what is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,7 +17,7 @@ impl Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Problem {
-    fn at(key: &str, what: impl Display) -> Problem {
+    pub(crate) fn at(key: &str, what: impl Display) -> Problem {
         Problem(format!("{key}: {what}"))
     }
 
@@ -77,6 +78,44 @@ fn count(key: &str, given: usize, max: usize) -> Result<(), Problem> {
         return Err(Problem::at(key, format_args!("at most {max} addresses, {given} given")));
     }
     Ok(())
+}
+
+/// An address that is of no use to a socket, or to a peer that is told it.
+fn usable(key: &str, ip: IpAddr) -> Result<(), Problem> {
+    let what = match ip {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            format!("{ip} is an IPv4 address, write {}", ip.to_canonical())
+        }
+        _ if ip.is_multicast() => format!("{ip} is a multicast address"),
+        // It would need a zone, and no SIP or SDP can name one.
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+            format!("{ip} is a link-local address, which means nothing to other links")
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => return Ok(()),
+    };
+    Err(Problem::at(key, what))
+}
+
+/// An address of a host, not all of them.
+fn single(key: &str, ip: IpAddr) -> Result<(), Problem> {
+    if ip.is_unspecified() {
+        let what = format!("{ip} is no address of a host: name the address peers send to");
+        return Err(Problem::at(key, what));
+    }
+    usable(key, ip)
+}
+
+/// An address that peers are told instead of `own`.
+fn told<A: Copy + Display>(
+    key: &str,
+    (told, own): (A, A),
+    ip: fn(A) -> IpAddr,
+) -> Result<(), Problem> {
+    single(key, ip(told))?;
+    if ip(told).is_ipv6() == ip(own).is_ipv6() {
+        return Ok(());
+    }
+    Err(Problem::at(key, format_args!("{told} is not of the family of {own}")))
 }
 
 /// Whether a URL behind its scheme holds a password: `user:password@` or `?password=`.
@@ -146,18 +185,29 @@ impl Config {
         count("sip.listen", self.sip.listen.len(), LISTENERS_MAX)?;
         let (given, wanted) = (self.sip.advertise.len(), self.sip.listen.len());
         same_count("sip.advertise", "sip.listen", given, wanted)?;
+        for (index, at) in self.sip.listen.iter().enumerate() {
+            usable("sip.listen", at.ip())?;
+            let before = self.sip.listen.get(..index).unwrap_or_default();
+            if at.port() != 0 && before.contains(at) {
+                return Err(Problem::at("sip.listen", format_args!("{at} stands there twice")));
+            }
+        }
+        for (advertised, own) in self.sip.advertise.iter().zip(&self.sip.listen) {
+            told("sip.advertise", (*advertised, *own), |at| at.ip())?;
+        }
         within("sip.t1_ms", self.sip.t1_ms, 10, 10_000)?;
         within("sip.ask_timeout_ms", self.sip.ask_timeout_ms, 100, 30_000)
     }
 
     fn check_media(&self) -> Result<(), Problem> {
         count("media.addresses", self.media.addresses.len(), MEDIA_ADDRESSES_MAX)?;
-        if let Some(ip) = self.media.addresses.iter().find(|ip| ip.is_unspecified()) {
-            let what = format!("{ip} is no address of a host: name the address peers send to");
-            return Err(Problem::at("media.addresses", what));
-        }
+        self.media.addresses.iter().try_for_each(|ip| single("media.addresses", *ip))?;
         let (given, wanted) = (self.media.advertise.len(), self.media.addresses.len());
         same_count("media.advertise", "media.addresses", given, wanted)?;
+        for (advertised, own) in self.media.advertise.iter().zip(&self.media.addresses) {
+            told("media.advertise", (*advertised, *own), |ip| ip)?;
+        }
+        self.listeners(&self.sip.listen)?;
         let (min, max) = (self.media.port_min, self.media.port_max);
         if min % 2 != 0 || min < 1024 {
             let rule = if min % 2 != 0 { "even" } else { "at least 1024" };

@@ -10,10 +10,12 @@
 
 mod check;
 mod cores;
+mod listener;
 mod words;
 
 pub use check::Problem;
 pub use cores::{CoreList, parse_cores};
+pub use listener::Listener;
 pub use words::{CONFIG_BYTES_MAX, Demo, Words, WrongWord, read};
 
 use serde::Deserialize;
@@ -65,9 +67,11 @@ pub struct Node {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sip {
-    /// UDP addresses to listen on, at most [`LISTENERS_MAX`].
+    /// UDP addresses to listen on, at most [`LISTENERS_MAX`], IPv4 and IPv6 in any order.
     pub listen: Vec<SocketAddr>,
-    /// Address that peers are told, for each listener in order; empty = the listener's own.
+    /// Address that peers are told, for each listener in order and of its family; empty = the
+    /// listener's own, port 0 = the listener's own port. A listener on all addresses (`0.0.0.0`,
+    /// `::`) needs one.
     pub advertise: Vec<SocketAddr>,
     /// T1, milliseconds (RFC 3261 17.1.1.1; source `MINRESENDIVAL`).
     pub t1_ms: u32,
@@ -79,9 +83,11 @@ pub struct Sip {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Media {
-    /// Local media addresses, at most [`MEDIA_ADDRESSES_MAX`].
+    /// Local media addresses, at most [`MEDIA_ADDRESSES_MAX`], at least one of each listener's
+    /// family. Which one a listener's calls have: see [`Config::listeners`].
     pub addresses: Vec<IpAddr>,
-    /// Address that peers are told, for each media address in order; empty = the address itself.
+    /// Address that peers are told, for each media address in order and of its family; empty = the
+    /// address itself.
     pub advertise: Vec<IpAddr>,
     /// First port (source `MinRTP`), even.
     pub port_min: u16,
@@ -245,7 +251,8 @@ mod tests {
             "node.number = 3",
             "node.data = \"/srv/x\"",
             "node.run = \"/run/x\"",
-            "sip.listen = [\"10.0.0.1:5060\", \"[::1]:5060\"]",
+            "sip.listen = [\"10.0.0.1:5060\"]",
+            "sip.listen = [\"[::1]:5060\"]\nmedia.addresses = [\"::1\"]",
             "sip.advertise = [\"192.0.2.1:5060\"]",
             "sip.t1_ms = 250",
             "sip.ask_timeout_ms = 1000",
@@ -289,7 +296,6 @@ mod tests {
                 "media.port_max = 100",
                 "media.port_max: must be odd and above media.port_min, is 100",
             ),
-            ("media.addresses = [\"0.0.0.0\"]", "media.addresses: 0.0.0.0 is no address of a host"),
             ("cores.shards = \"a\"", "cores.shards: `a` is no core number"),
             (
                 "cores.shards = \"1-2\"",
@@ -334,6 +340,63 @@ mod tests {
             let said = problem(text);
             assert!(said.starts_with(says), "{text}: {said}");
             assert!(!said.contains("secret"), "{said}");
+        }
+    }
+
+    #[test]
+    fn errors_of_addresses_name_the_key() {
+        for (text, says) in [
+            ("media.addresses = [\"0.0.0.0\"]", "media.addresses: 0.0.0.0 is no address of a host"),
+            ("media.addresses = [\"::\"]", "media.addresses: :: is no address of a host"),
+            (
+                "sip.listen = [\"[::1]:5060\"]",
+                "media.addresses: no IPv6 address, and [::1]:5060 of sip.listen needs one",
+            ),
+            (
+                "media.addresses = [\"::1\"]",
+                "media.addresses: no IPv4 address, and 127.0.0.1:5060 of sip.listen needs one",
+            ),
+            (
+                "sip.listen = [\"0.0.0.0:5060\"]",
+                "sip.advertise: 0.0.0.0:5060 of sip.listen is no address of a host: peers must be \
+                 told another one",
+            ),
+            (
+                "sip.listen = [\"[::]:5060\"]\nmedia.addresses = [\"::1\"]",
+                "sip.advertise: [::]:5060 of sip.listen is no address of a host: peers must",
+            ),
+            (
+                "sip.listen = [\"0.0.0.0:5060\"]\nsip.advertise = [\"0.0.0.0:5060\"]",
+                "sip.advertise: 0.0.0.0 is no address of a host",
+            ),
+            (
+                "sip.advertise = [\"[2001:db8::1]:5060\"]",
+                "sip.advertise: [2001:db8::1]:5060 is not of the family of 127.0.0.1:5060",
+            ),
+            (
+                "media.advertise = [\"2001:db8::1\"]",
+                "media.advertise: 2001:db8::1 is not of the family of 127.0.0.1",
+            ),
+            (
+                "sip.listen = [\"[::ffff:10.0.0.1]:5060\"]",
+                "sip.listen: ::ffff:10.0.0.1 is an IPv4 address, write 10.0.0.1",
+            ),
+            (
+                "media.advertise = [\"::ffff:10.0.0.1\"]",
+                "media.advertise: ::ffff:10.0.0.1 is an IPv4 address, write 10.0.0.1",
+            ),
+            ("sip.listen = [\"[ff02::1]:5060\"]", "sip.listen: ff02::1 is a multicast address"),
+            (
+                "sip.listen = [\"[fe80::1]:5060\"]",
+                "sip.listen: fe80::1 is a link-local address, which means nothing to other links",
+            ),
+            (
+                "sip.listen = [\"10.0.0.1:5060\", \"10.0.0.1:5060\"]",
+                "sip.listen: 10.0.0.1:5060 stands there twice",
+            ),
+        ] {
+            let said = problem(text);
+            assert!(said.starts_with(says), "{text}: {said}");
         }
     }
 

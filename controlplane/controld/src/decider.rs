@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use strowger_link::journal::Position;
 use strowger_link::table::Reader as TableReader;
-use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Tick, Up};
+use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Listeners, Tick, Up};
 use strowger_model::{Cdr, SubscriberId};
 use strowger_office::{Office, Output};
 use strowger_port::clock;
@@ -79,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) stored: AtomicU64,
     /// The last counters of the shard.
     pub(crate) counters: std::sync::Mutex<Option<Counters>>,
+    /// The last counters of its listeners.
+    pub(crate) listeners: std::sync::Mutex<Option<Listeners>>,
     /// Counts of the office.
     pub(crate) counts: std::sync::Mutex<strowger_office::Counts>,
     /// Latency from ask to answer, microseconds: median, 99th percentile, highest.
@@ -333,6 +335,11 @@ impl Decider {
                 Output::Counters(counters) => {
                     if let Ok(mut last) = self.shared.counters.lock() {
                         *last = Some(counters);
+                    }
+                }
+                Output::Listeners(listeners) => {
+                    if let Ok(mut last) = self.shared.listeners.lock() {
+                        *last = Some(listeners);
                     }
                 }
                 Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),

@@ -278,7 +278,9 @@ mod tests {
         for account in rows.accounts.iter().filter(|a| a.prepaid) {
             assert!(payment(account, 0).is_some());
         }
-        let world = World::build(crate::world::routing_rows(rows, vec![Wire::Udp])).unwrap();
+        let address = "127.0.0.1:5060".parse().unwrap();
+        let listener = strowger_routing::Listener { transport: Wire::Udp, address };
+        let world = World::build(crate::world::routing_rows(rows, vec![listener])).unwrap();
         assert_eq!(world.subscriber_named(TENANT, "1001").unwrap().id, SubscriberId(1));
     }
 }

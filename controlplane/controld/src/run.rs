@@ -24,7 +24,7 @@ use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
-use strowger_routing::Output as Binding;
+use strowger_routing::{Listener, Output as Binding};
 use strowger_store::{Life, Place, Position, Sealer, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
@@ -169,7 +169,7 @@ fn await_database(
 struct Plant {
     store: Store,
     compiled: Compiled,
-    listeners: Vec<Transport>,
+    listeners: Vec<Listener>,
     office: Office,
     nonce_key: [u8; 16],
     sealer: Sealer,
@@ -187,8 +187,13 @@ impl Plant {
         secret::admin_token(&store, &token_file, now_us).await.map_err(|e| said(&e))?;
         let nonce_key = secret::nonce_key(&store).await.map_err(|e| said(&e))?;
         let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
-        // The first listeners are UDP; others come with their transports.
-        let listeners = vec![Transport::Udp; config.sip.listen.len()];
+        // All listeners are UDP; others come with their transports.
+        let places = config.listeners(&config.sip.listen).map_err(|e| said(&e))?;
+        let listener = |place: &strowger_tuning::Listener| Listener {
+            transport: Transport::Udp,
+            address: place.advertised,
+        };
+        let listeners: Vec<Listener> = places.iter().map(listener).collect();
         let reader = store.reader();
         let compiled = world::compile(&reader, &listeners).await.map_err(|e| said(&e))?;
         let node = config.node.number;
@@ -233,6 +238,7 @@ impl Plant {
             stored: AtomicU64::new(word(crate::intake::cursor(self.at).position)),
             read: AtomicU64::new(0),
             counters: Mutex::new(None),
+            listeners: Mutex::new(None),
             counts: Mutex::default(),
             latency_us: Default::default(),
             journal: bell()?,
@@ -349,12 +355,7 @@ async fn ask_origin(store: Store, life: Life, known: Known) {
 }
 
 /// Looks at the change log and puts a new world in force when something was changed.
-async fn reconcile(
-    store: Store,
-    mut compiled: Compiled,
-    listeners: Vec<Transport>,
-    orders: Orders,
-) {
+async fn reconcile(store: Store, mut compiled: Compiled, listeners: Vec<Listener>, orders: Orders) {
     let reader = store.reader();
     loop {
         tokio::time::sleep(world::LOOK).await;

@@ -10,7 +10,9 @@ use strowger_api::{
     MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
     Unavailable,
 };
-use strowger_link::{AskId, COUNTERS, Cause, Hangup, LiveState, Reason};
+use strowger_link::{
+    AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason,
+};
 use strowger_model::{
     AccountId, Allowance, AllowanceId, Binding, CdrId, OrganizationId, SubscriberId, TenantId,
 };
@@ -257,6 +259,9 @@ impl Live for View {
         if let Ok(counts) = self.shared.counts.lock() {
             write_office(writer, &counts);
         }
+        if let Ok(listeners) = self.shared.listeners.lock() {
+            listeners.iter().for_each(|listeners| write_listeners(writer, listeners));
+        }
         let Ok(counters) = self.shared.counters.lock() else { return };
         let Some(counters) = counters.as_ref() else { return };
         let shard = counters.shard.to_string();
@@ -265,6 +270,27 @@ impl Live for View {
             writer.gauge("strowger_shard", "Counters and gauges of a shard, by their name.");
         for (name, value) in COUNTERS.iter().zip(&counters.values) {
             family.sample(&[labels[0], ("name", name)], *value);
+        }
+    }
+}
+
+/// What the sockets of SIP counted, each listener by itself.
+fn write_listeners(writer: &mut MetricsWriter, of: &Listeners) {
+    let help = "Datagrams of a SIP listener, by what became of them.";
+    let mut family = writer.counter("strowger_sip_listener_total", help);
+    let shard = of.shard.to_string();
+    for (index, listener) in of.listeners.iter().enumerate() {
+        let (index, local) = (index.to_string(), listener.local.to_string());
+        let advertised = listener.advertised.to_string();
+        for (name, value) in LISTENER_COUNTERS.iter().zip(&listener.values) {
+            let labels = [
+                ("shard", shard.as_str()),
+                ("listener", &index),
+                ("local", &local),
+                ("advertised", &advertised),
+                ("name", name),
+            ];
+            family.sample(&labels, *value);
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use strowger_link::Transport;
-use strowger_routing::{BuildError, Rows, World};
+use strowger_routing::{BuildError, Listener, Rows, World};
 use strowger_store::{ConfigRows, Reader, StoreError};
 
 /// How often the change log is looked at: a change is in force within a second.
@@ -43,7 +42,7 @@ impl From<StoreError> for CompileError {
 }
 
 /// The rows in routing's own form.
-pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Transport>) -> Rows {
+pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
     Rows {
         listeners,
         tenants: rows.tenants,
@@ -66,7 +65,7 @@ pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Transport>) -> Rows 
 /// [`CompileError`].
 pub(crate) async fn compile(
     reader: &Reader,
-    listeners: &[Transport],
+    listeners: &[Listener],
 ) -> Result<Compiled, CompileError> {
     let change = reader.newest_change().await?;
     let rows = reader.config().await?;

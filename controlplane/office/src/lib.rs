@@ -26,8 +26,8 @@ use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
-    Hangup, LegId, Lengthen, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up, Verb, VerbId,
-    VerbKind, VerbResult,
+    Hangup, LegId, Lengthen, Listeners, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up,
+    Verb, VerbId, VerbKind, VerbResult,
 };
 use strowger_model::{Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, TenantId};
 use strowger_routing::{
@@ -54,6 +54,8 @@ pub enum Output {
     Turned(Turned),
     /// A shard's counters, for metrics.
     Counters(Counters),
+    /// What a shard's listeners counted.
+    Listeners(Listeners),
     /// A human must look.
     Alarm(strowger_till::Alarm),
 }
@@ -218,6 +220,7 @@ impl Office {
             Up::Live(live) => live::update(&mut self.live, &live),
             Up::Turned(turned) => self.out.push_back(Output::Turned(turned)),
             Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
+            Up::Listeners(listeners) => self.out.push_back(Output::Listeners(listeners)),
         }
     }
 

@@ -8,7 +8,7 @@ use strowger_link::{
     Transport,
 };
 use strowger_model::*;
-use strowger_routing::Rows;
+use strowger_routing::{Listener, Rows};
 
 const NOW: Tick = Tick(1_000_000_000);
 const WALL_US: i64 = 1_700_000_000_000_000;
@@ -85,7 +85,10 @@ fn egress() -> Egress {
 /// 0.06 EUR a minute, per second.
 fn rows() -> Rows {
     Rows {
-        listeners: vec![Transport::Udp],
+        listeners: vec![Listener {
+            transport: Transport::Udp,
+            address: "192.0.2.1:5060".parse().unwrap(),
+        }],
         tenants: vec![tenant()],
         organizations: vec![Organization {
             id: OrganizationId(1),

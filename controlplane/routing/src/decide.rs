@@ -12,7 +12,7 @@ mod route;
 mod sender;
 
 pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
-pub(crate) use route::emergency_branches;
+pub(crate) use route::{addresses, emergency_branches};
 pub(crate) use sender::{Identity, identify};
 
 use crate::location::Locations;

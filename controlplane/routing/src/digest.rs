@@ -6,34 +6,39 @@
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 use strowger_link::{Algorithm, Credentials};
-use strowger_model::{DigestAlgorithm, DigestPolicy, Ha1, Subscriber};
+use strowger_model::{DigestAlgorithm, DigestPolicy, Ha1, Subscriber, Tenant};
 
 /// What became of credentials.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// They are the subscriber's.
     Right,
-    /// They are right, and the subscriber must use a better algorithm.
+    /// They are right, and the subscriber must use another algorithm.
     Weak,
+    /// Nothing is stored for their algorithm, but for another one.
+    Unknown,
     /// They are not, or cannot be checked.
     Wrong,
 }
 
 /// Checks `credentials` against what is stored for `subscriber`.
 ///
-/// The policy is looked at after the response, so that only who knows the password learns it.
+/// The policy is looked at after the response, so that only who knows the password learns it. An
+/// old account of which only the MD5 secret is stored is the exception: a client that answers the
+/// better challenge first, as RFC 8760 2.4 has it, could never get in else.
 #[must_use]
-pub fn verify(credentials: &Credentials, subscriber: &Subscriber) -> Verdict {
+pub fn verify(credentials: &Credentials, subscriber: &Subscriber, tenant: &Tenant) -> Verdict {
+    let allowed = algorithms(subscriber, tenant);
     let right = match credentials.algorithm {
-        Algorithm::Md5 => subscriber.ha1_md5.is_some_and(|ha1| verify_md5(credentials, &ha1)),
-        Algorithm::Sha256 => {
-            subscriber.ha1_sha256.is_some_and(|ha1| verify_sha256(credentials, &ha1))
-        }
+        Algorithm::Md5 => subscriber.ha1_md5.map(|ha1| verify_md5(credentials, &ha1)),
+        Algorithm::Sha256 => subscriber.ha1_sha256.map(|ha1| verify_sha256(credentials, &ha1)),
     };
-    match (right, allows(subscriber.digest, credentials.algorithm)) {
-        (false, true | false) => Verdict::Wrong,
-        (true, true) => Verdict::Right,
-        (true, false) => Verdict::Weak,
+    match right {
+        _ if allowed.is_empty() => Verdict::Wrong,
+        None => Verdict::Unknown,
+        Some(false) => Verdict::Wrong,
+        Some(true) if allowed.contains(&credentials.algorithm) => Verdict::Right,
+        Some(true) => Verdict::Weak,
     }
 }
 
@@ -48,28 +53,26 @@ pub(crate) fn verify_nobody(credentials: &Credentials) -> Verdict {
     Verdict::Wrong
 }
 
-/// The algorithms that `policy` allows and the subscriber has a secret for, best first.
+/// The algorithms that a subscriber may use, best first: those of its policy for which a secret is
+/// stored. A policy that names one algorithm stands above the tenant's list, which is what all
+/// others may use and strangers are asked for.
 #[must_use]
-pub fn algorithms(subscriber: &Subscriber) -> Vec<Algorithm> {
-    let known = |algorithm: &Algorithm| match algorithm {
+pub fn algorithms(subscriber: &Subscriber, tenant: &Tenant) -> Vec<Algorithm> {
+    let known = |of: &Algorithm| match of {
         Algorithm::Md5 => subscriber.ha1_md5.is_some(),
         Algorithm::Sha256 => subscriber.ha1_sha256.is_some(),
     };
-    [Algorithm::Sha256, Algorithm::Md5]
-        .into_iter()
-        .filter(|a| allows(subscriber.digest, *a) && known(a))
-        .collect()
-}
-
-const fn allows(policy: DigestPolicy, algorithm: Algorithm) -> bool {
-    match (policy, algorithm) {
-        (DigestPolicy::Both, Algorithm::Md5 | Algorithm::Sha256)
-        | (DigestPolicy::Sha256Only, Algorithm::Sha256)
-        | (DigestPolicy::Md5Only, Algorithm::Md5) => true,
-        (DigestPolicy::Sha256Only, Algorithm::Md5) | (DigestPolicy::Md5Only, Algorithm::Sha256) => {
-            false
-        }
-    }
+    let allowed =
+        |of: &Algorithm| match (subscriber.digest, of) {
+            (DigestPolicy::Both, _) => tenant.algorithms.iter().any(|a| algorithm(*a) == *of),
+            (DigestPolicy::Sha256Only, Algorithm::Sha256)
+            | (DigestPolicy::Md5Only, Algorithm::Md5) => true,
+            (DigestPolicy::Sha256Only, Algorithm::Md5)
+            | (DigestPolicy::Md5Only, Algorithm::Sha256) => false,
+        };
+    let mut all = vec![Algorithm::Sha256, Algorithm::Md5];
+    all.retain(|of| allowed(of) && known(of));
+    all
 }
 
 /// An algorithm of the model in the words of the contract.
@@ -199,6 +202,14 @@ mod tests {
         }
     }
 
+    fn verify_one(credentials: &Credentials, subscriber: &Subscriber) -> Verdict {
+        verify(credentials, subscriber, &testing::tenant(1, "http-auth@example.org"))
+    }
+
+    fn check(algorithm: Algorithm, response: &str, subscriber: &Subscriber) -> Verdict {
+        verify_one(&mufasa(algorithm, response), subscriber)
+    }
+
     const MD5_RESPONSE: &str = "8ca523f5e9506fed4657c9700eebdbec";
     const SHA256_RESPONSE: &str =
         "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1";
@@ -206,13 +217,13 @@ mod tests {
     #[test]
     fn rfc_7616_vectors() {
         let both = subscriber(DigestPolicy::Both);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), &both), Verdict::Right);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), &both), Verdict::Right);
+        assert_eq!(check(Algorithm::Md5, MD5_RESPONSE, &both), Verdict::Right);
+        assert_eq!(check(Algorithm::Sha256, SHA256_RESPONSE, &both), Verdict::Right);
         let upper = MD5_RESPONSE.to_uppercase();
-        assert_eq!(verify(&mufasa(Algorithm::Md5, &upper), &both), Verdict::Right);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, SHA256_RESPONSE), &both), Verdict::Wrong);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, MD5_RESPONSE), &both), Verdict::Wrong);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, ""), &both), Verdict::Wrong);
+        assert_eq!(check(Algorithm::Md5, &upper, &both), Verdict::Right);
+        assert_eq!(check(Algorithm::Md5, SHA256_RESPONSE, &both), Verdict::Wrong);
+        assert_eq!(check(Algorithm::Sha256, MD5_RESPONSE, &both), Verdict::Wrong);
+        assert_eq!(check(Algorithm::Md5, "", &both), Verdict::Wrong);
     }
 
     /// RFC 2069 2.1.2 has no vector, so the formula is written out: MD5(HA1:nonce:HA2).
@@ -223,11 +234,11 @@ mod tests {
         let ha1 = hex(&subscriber(DigestPolicy::Both).ha1_md5.unwrap().0);
         let ha2 = hex(&md5(&["GET:/dir/index.html"]));
         credentials.response = hex(&md5(&[&format!("{ha1}:{}:{ha2}", credentials.nonce)]));
-        assert_eq!(verify(&credentials, &subscriber(DigestPolicy::Both)), Verdict::Right);
+        assert_eq!(verify_one(&credentials, &subscriber(DigestPolicy::Both)), Verdict::Right);
         credentials.qop = Some("auth".into());
-        assert_eq!(verify(&credentials, &subscriber(DigestPolicy::Both)), Verdict::Wrong);
+        assert_eq!(verify_one(&credentials, &subscriber(DigestPolicy::Both)), Verdict::Wrong);
         credentials.qop = Some("auth-int".into());
-        assert_eq!(verify(&credentials, &subscriber(DigestPolicy::Both)), Verdict::Wrong);
+        assert_eq!(verify_one(&credentials, &subscriber(DigestPolicy::Both)), Verdict::Wrong);
     }
 
     #[test]
@@ -243,7 +254,7 @@ mod tests {
         for (n, edit) in edits.iter().enumerate() {
             let mut credentials = mufasa(Algorithm::Sha256, SHA256_RESPONSE);
             edit(&mut credentials);
-            let verdict = verify(&credentials, &subscriber(DigestPolicy::Both));
+            let verdict = verify_one(&credentials, &subscriber(DigestPolicy::Both));
             assert_eq!(verdict, Verdict::Wrong, "edit {n}");
         }
     }
@@ -251,14 +262,46 @@ mod tests {
     #[test]
     fn policy_is_told_only_to_who_knows_the_password() {
         let strict = subscriber(DigestPolicy::Sha256Only);
-        assert_eq!(verify(&mufasa(Algorithm::Md5, MD5_RESPONSE), &strict), Verdict::Weak);
+        assert_eq!(check(Algorithm::Md5, MD5_RESPONSE, &strict), Verdict::Weak);
         let wrong = "00000000000000000000000000000000";
-        assert_eq!(verify(&mufasa(Algorithm::Md5, wrong), &strict), Verdict::Wrong);
-        assert_eq!(algorithms(&strict), [Algorithm::Sha256]);
+        assert_eq!(check(Algorithm::Md5, wrong, &strict), Verdict::Wrong);
         let old = subscriber(DigestPolicy::Md5Only);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), &old), Verdict::Weak);
-        let bare = Subscriber { ha1_sha256: None, ..subscriber(DigestPolicy::Both) };
-        assert_eq!(algorithms(&bare), [Algorithm::Md5]);
-        assert_eq!(verify(&mufasa(Algorithm::Sha256, SHA256_RESPONSE), &bare), Verdict::Wrong);
+        assert_eq!(check(Algorithm::Sha256, SHA256_RESPONSE, &old), Verdict::Weak);
+    }
+
+    /// Policy, tenant's list, stored secrets: what may be used, and what becomes of right answers.
+    #[test]
+    fn what_may_be_used_is_policy_tenant_and_secrets() {
+        use Algorithm::{Md5, Sha256};
+        use Verdict::{Right, Unknown, Weak, Wrong};
+        let both = [DigestAlgorithm::Sha256, DigestAlgorithm::Md5].as_slice();
+        let (md5, sha) = ([DigestAlgorithm::Md5], [DigestAlgorithm::Sha256]);
+        let (yes, no) = (true, false);
+        for (policy, list, (has_sha, has_md5), may, by_sha, by_md5) in [
+            (DigestPolicy::Both, both, (yes, yes), vec![Sha256, Md5], Right, Right),
+            (DigestPolicy::Both, both, (no, yes), vec![Md5], Unknown, Right),
+            (DigestPolicy::Both, both, (yes, no), vec![Sha256], Right, Unknown),
+            (DigestPolicy::Both, both, (no, no), vec![], Wrong, Wrong),
+            (DigestPolicy::Both, &md5, (yes, yes), vec![Md5], Weak, Right),
+            (DigestPolicy::Both, &sha, (yes, yes), vec![Sha256], Right, Weak),
+            (DigestPolicy::Both, &sha, (no, yes), vec![], Wrong, Wrong),
+            (DigestPolicy::Sha256Only, both, (yes, yes), vec![Sha256], Right, Weak),
+            (DigestPolicy::Sha256Only, &md5, (yes, yes), vec![Sha256], Right, Weak),
+            (DigestPolicy::Sha256Only, both, (no, yes), vec![], Wrong, Wrong),
+            (DigestPolicy::Md5Only, both, (yes, yes), vec![Md5], Weak, Right),
+            (DigestPolicy::Md5Only, both, (no, yes), vec![Md5], Unknown, Right),
+            (DigestPolicy::Md5Only, &sha, (no, yes), vec![Md5], Unknown, Right),
+        ] {
+            let mut who = subscriber(policy);
+            who.ha1_sha256 = who.ha1_sha256.filter(|_| has_sha);
+            who.ha1_md5 = who.ha1_md5.filter(|_| has_md5);
+            let mut tenant = testing::tenant(1, "http-auth@example.org");
+            tenant.algorithms = list.to_vec();
+            let row = format!("{policy:?} {list:?} {has_sha} {has_md5}");
+            assert_eq!(algorithms(&who, &tenant), may, "{row}");
+            let sha = verify(&mufasa(Sha256, SHA256_RESPONSE), &who, &tenant);
+            assert_eq!(sha, by_sha, "SHA-256: {row}");
+            assert_eq!(verify(&mufasa(Md5, MD5_RESPONSE), &who, &tenant), by_md5, "MD5: {row}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The edge snapshot: what a shard must know to answer strangers without asking.
 
-use crate::decide::emergency_branches;
+use crate::decide::{addresses, emergency_branches};
 use crate::digest;
 use crate::world::World;
 use core::cmp::Reverse;
@@ -32,15 +32,14 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
         world.trunks().filter(|trunk| trunk.enabled).flat_map(trunk_sources).collect();
     // First match wins, so the narrower source comes first.
     known.sort_by_key(|s| (Reverse((s.prefix_len, s.port != 0)), s.network, s.port));
-    known.dedup_by(|later, first| {
-        (later.network, later.prefix_len, later.port)
-            == (first.network, first.prefix_len, first.port)
-    });
+    known.dedup();
     known.truncate(LIST_MAX);
     let room = LIST_MAX - known.len();
     let left_out = settings.denied.len().saturating_sub(room);
     // A ban stands before the trunk it may be part of.
-    let sources = settings.denied.iter().take(room).cloned().chain(known).collect();
+    let targets = world.trunks().flat_map(trunk_targets);
+    let denied = settings.denied.iter().take(room).cloned();
+    let sources = denied.chain(known).chain(targets).take(LIST_MAX).collect();
     let edge = Edge {
         version: settings.version,
         realm: tenant.realm.clone(),
@@ -63,6 +62,20 @@ fn trunk_sources(trunk: &Trunk) -> Vec<EdgeSource> {
             action: SourceAction::Trunk(trunk.id.0),
         })
         .collect()
+}
+
+/// Where a trunk is called, and where one that is switched off sent from: requests of running calls
+/// come from there.
+fn trunk_targets(trunk: &Trunk) -> Vec<EdgeSource> {
+    let action = SourceAction::Target(trunk.id.0);
+    let targets = trunk.egress.iter().flat_map(addresses).map(|target| {
+        let network = target.ip().to_canonical();
+        let prefix_len = if network.is_ipv4() { 32 } else { 128 };
+        EdgeSource { network, prefix_len, port: 0, action: action.clone() }
+    });
+    let mut former = if trunk.enabled { Vec::new() } else { trunk_sources(trunk) };
+    former.iter_mut().for_each(|source| source.action = action.clone());
+    targets.chain(former).collect()
 }
 
 fn emergencies(world: &World, tenant: &Tenant) -> Vec<Emergency> {
@@ -96,6 +109,7 @@ mod tests {
 
     fn world(sources: &[(&str, u8, u16)]) -> World {
         let mut rows = Rows {
+            listeners: vec![testing::listener("192.0.2.1:5060")],
             tenants: vec![testing::tenant(1, testing::REALM)],
             organizations: vec![testing::organization(1, None)],
             accounts: vec![testing::account(1, None), testing::account(9, None)],
@@ -106,7 +120,9 @@ mod tests {
             ..Rows::default()
         };
         for ((network, prefix_len, port), id) in sources.iter().zip(10..) {
-            let mut trunk = testing::ingress_trunk(id, "10.0.0.0:0", None);
+            // Two may share a source when a prefix tells them apart.
+            let prefix = (id == 11).then_some("11");
+            let mut trunk = testing::ingress_trunk(id, "10.0.0.0:0", prefix);
             let network = network.parse().unwrap();
             trunk.ingress.as_mut().unwrap().sources =
                 vec![SourceMatch { network, prefix_len: *prefix_len, port: *port }];
@@ -126,13 +142,41 @@ mod tests {
         let world = world(&[("10.0.0.0", 8, 0), ("10.1.1.1", 32, 0), ("10.1.1.1", 32, 5090)]);
         let (edge, left_out) = edge(&world, &settings(vec![ban("10.9.9.9")])).unwrap();
         let actions: Vec<SourceAction> = edge.sources.iter().map(|s| s.action.clone()).collect();
-        let trunk = SourceAction::Trunk;
+        let (trunk, target) = (SourceAction::Trunk, SourceAction::Target(3));
         // Trunk 4 is disabled: its source is a stranger.
-        assert_eq!(actions, [SourceAction::Deny, trunk(12), trunk(11), trunk(10)]);
+        let known = [trunk(12), trunk(11), trunk(10)].into_iter();
+        let expected = [SourceAction::Deny].into_iter().chain(known).chain([
+            target.clone(),
+            target,
+            SourceAction::Target(4),
+        ]);
+        assert_eq!(actions, expected.collect::<Vec<_>>());
         assert_eq!(left_out, 0);
         assert_eq!((edge.version, edge.realm.as_str()), (3, testing::REALM));
         assert_eq!(edge.algorithms, [Algorithm::Sha256, Algorithm::Md5]);
         assert_eq!(edge.nonce_valid_s, 300);
+    }
+
+    /// Two trunks of one address, told apart by their prefixes, are both known there; where trunks
+    /// are called counts as theirs, and an IPv4-mapped address as the IPv4 one.
+    #[test]
+    fn shared_sources_and_targets_are_kept() {
+        let shared = [("::ffff:10.1.1.1", 32, 0), ("10.1.1.1", 32, 0), ("2001:db8::", 32, 0)];
+        let (edge, _) = edge(&world(&shared), &settings(Vec::new())).unwrap();
+        let shown: Vec<String> = edge
+            .sources
+            .iter()
+            .map(|s| format!("{}/{} {:?}", s.network, s.prefix_len, s.action))
+            .collect();
+        let expected = [
+            "10.1.1.1/32 Trunk(10)",
+            "10.1.1.1/32 Trunk(11)",
+            "2001:db8::/32 Trunk(12)",
+            "192.0.2.3/32 Target(3)",
+            "192.0.2.4/32 Target(3)",
+            "10.4.4.4/32 Target(4)",
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

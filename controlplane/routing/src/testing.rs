@@ -1,6 +1,7 @@
 //! Rows and requests for this crate's tests.
 
 use crate::digest;
+use crate::world::Listener;
 use strowger_link::{Algorithm, Credentials, Hints, Transport};
 use strowger_model::{
     Account, AccountId, Amount, Barring, Currency, DigestAlgorithm, DigestPolicy, Digits, Egress,
@@ -9,6 +10,11 @@ use strowger_model::{
     Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
     parse_decimal,
 };
+
+/// A UDP listener.
+pub(crate) fn listener(address: &str) -> Listener {
+    Listener { transport: Transport::Udp, address: address.parse().unwrap() }
+}
 
 pub(crate) const REALM: &str = "demo.example";
 

@@ -152,6 +152,12 @@ steps! {
     40 NotItsOwn(subscriber) "subscriber {subscriber} may not register that address of record";
     /// A question that is not answered here.
     41 NotSupported() "this request is not supported";
+    /// Not a hop: we have no way to send there.
+    42 HopUnreachable(trunk, address) "trunk {trunk}, address {address}: no listener fits";
+    /// A contact that rings not: we have no way to send there.
+    43 ContactUnreachable(subscriber) "a contact of subscriber {subscriber}: no listener fits";
+    /// Credentials by an algorithm for which nothing is stored.
+    44 OtherAlgorithm(subscriber) "subscriber {subscriber} must use another algorithm";
 }
 
 impl Trace {

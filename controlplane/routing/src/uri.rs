@@ -84,7 +84,8 @@ impl SipUri {
         }
     }
 
-    /// The address in it, with the scheme's default port, when the host is one.
+    /// The address in it, with the scheme's default port, when the host is one. An IPv4-mapped
+    /// address is the IPv4 one.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         let ip = match self.host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
@@ -92,7 +93,7 @@ impl SipUri {
             None => self.host.parse::<IpAddr>().ok()?,
         };
         let default = if self.secure { SIPS_PORT } else { SIP_PORT };
-        Some(SocketAddr::new(ip, self.port.unwrap_or(default)))
+        Some(SocketAddr::new(ip.to_canonical(), self.port.unwrap_or(default)))
     }
 
     /// The user part, unescaped.

@@ -28,7 +28,7 @@ use strowger_model::{
 #[derive(Clone, Debug, Default)]
 pub struct World {
     version: u64,
-    listeners: Arc<[Transport]>,
+    listeners: Arc<[Listener]>,
     tenants: Arc<BTreeMap<TenantId, Tenant>>,
     realms: Arc<BTreeMap<String, TenantId>>,
     hosts: Arc<BTreeMap<String, TenantId>>,
@@ -45,6 +45,15 @@ pub struct World {
     routes: Arc<BTreeMap<TenantId, Arc<Deck<Vec<Route>>>>>,
     destinations: Arc<BTreeMap<TenantId, Arc<Deck<Destination>>>>,
     emergencies: Arc<BTreeMap<(TenantId, Digits), Vec<TrunkId>>>,
+}
+
+/// A place where calls come in and leave by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listener {
+    /// Its transport.
+    pub transport: Transport,
+    /// The address that peers are told; its own is of the same family.
+    pub address: SocketAddr,
 }
 
 /// What tells one sender from another: network, its length, port, tech prefix.
@@ -208,15 +217,16 @@ impl World {
             .map(|((_, number), trunks)| (number, trunks.as_slice()))
     }
 
-    /// The listener to leave by: the one asked on when its transport is right, else the first of
-    /// that transport.
+    /// The listener to leave by towards `target`: `asked` when its transport and family fit, else
+    /// the first that fits. `None` when none does: nothing can be sent there.
     #[must_use]
-    pub fn listener(&self, asked: u8, transport: Transport) -> u8 {
-        if self.listeners.get(usize::from(asked)) == Some(&transport) {
-            return asked;
+    pub fn listener(&self, asked: u8, transport: Transport, target: SocketAddr) -> Option<u8> {
+        let is_ipv6 = target.ip().to_canonical().is_ipv6();
+        let fits = |l: &Listener| l.transport == transport && l.address.ip().is_ipv6() == is_ipv6;
+        if self.listeners.get(usize::from(asked)).is_some_and(fits) {
+            return Some(asked);
         }
-        let first = self.listeners.iter().position(|t| *t == transport);
-        first.and_then(|at| u8::try_from(at).ok()).unwrap_or(asked)
+        self.listeners.iter().position(fits).and_then(|at| u8::try_from(at).ok())
     }
 }
 

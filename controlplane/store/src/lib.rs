@@ -56,7 +56,7 @@ pub use place::{Place, Server};
 pub use request::AnsweredRequest;
 pub use scope::{Owned, Scope};
 pub use seal::{SealError, Sealed, Sealer, Secret};
-pub use session::{NewSession, Session};
+pub use session::{NewSession, SESSIONS_MAX, Session};
 pub use strowger_billing::TransferKind;
 pub use token::{Grant, NewToken, Token};
 pub use tree::ORGANIZATION_DEPTH_MAX;

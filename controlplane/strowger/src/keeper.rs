@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use strowger_port::mmsg::bind_sip;
 use strowger_tuning::Config;
 
 /// How many ports above the wanted one a demo tries.
@@ -62,7 +63,7 @@ impl Kept {
         if sip.is_empty() {
             for (index, &address) in config.sip.listen.iter().enumerate() {
                 let last = before.and_then(|before| before.sip.get(index).copied());
-                sip.push(bind("sip.listen", address, last, ports, UdpSocket::bind)?);
+                sip.push(bind("sip.listen", address, last, ports, open_sip)?);
             }
         }
         let admin = match handed.admin.into_iter().next() {
@@ -131,6 +132,11 @@ fn fits(wanted: SocketAddr, kept: SocketAddr, ports: Ports) -> bool {
             Ports::NextFree => (want..=want.saturating_add(NEXT_PORTS_MAX)).contains(&have),
         };
     port && wanted.ip() == kept.ip()
+}
+
+/// An IPv6 socket for IPv6 alone: on `[::]`, too, an IPv4 peer is another listener's.
+fn open_sip(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    bind_sip(address, false)
 }
 
 fn bind<T>(
@@ -221,6 +227,33 @@ mod tests {
             // Taken meanwhile: another one.
             let other = open(&config, ports, Some(&before)).unwrap().addresses().unwrap();
             assert_ne!(other, before);
+        }
+    }
+
+    /// All at one port, those on all addresses of a family too: no socket takes another's peers.
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    fn listeners_of_both_families_are_kept_apart() {
+        if UdpSocket::bind("[::1]:0").is_err() {
+            eprintln!("SKIPPED: this machine has no IPv6");
+            return;
+        }
+        let free = UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+        let mut both = config(0);
+        let ips = ["0.0.0.0", "::"];
+        both.sip.listen = ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), free)).collect();
+        let kept = open(&both, Ports::NextFree, None).unwrap();
+        let addresses = kept.addresses().unwrap();
+        assert_eq!(addresses.differences(&both, Ports::NextFree), Vec::<String>::new());
+        for (listener, peer) in kept.sip.iter().zip(["127.0.0.1:0", "[::1]:0"]) {
+            let at = listener.local_addr().unwrap();
+            let peer = UdpSocket::bind(peer).unwrap();
+            let to = SocketAddr::new(peer.local_addr().unwrap().ip(), at.port());
+            peer.send_to(b"x", to).unwrap();
+            listener.set_nonblocking(false).unwrap();
+            listener.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+            let (_, from) = listener.recv_from(&mut [0; 8]).unwrap();
+            assert_eq!(from, peer.local_addr().unwrap(), "whole, and not IPv4-mapped");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a call needs done at once, in the same turn: session descriptions, joints, gauges.
 
+use std::net::SocketAddr;
 use strowger_leg::Body;
 use strowger_link::{Cause, Gauge, LegId, MediaPolicy, MediaReport, Tick};
 
@@ -17,6 +18,10 @@ pub enum Role {
 /// Every leg that is opened is released exactly once; every join is parted exactly once, before the
 /// first of its legs is released; every gauge taken is given back exactly once.
 pub trait Resources {
+    /// A leg of ours begins: it will leave by `listener` towards `party`. Comes before anything
+    /// else about the leg, so that its ports open where the party can reach them.
+    fn begin(&mut self, leg: LegId, listener: u8, party: SocketAddr);
+
     /// The session description `body`, which `from` sent as `role`, rewritten for `to`; opens the
     /// ports that `to` is told. `policy` is `from`'s and `to`'s.
     ///

@@ -17,7 +17,7 @@ wire_struct! {
         pub nonce_key: [u8; 16],
         /// Validity of a nonce, seconds.
         pub nonce_valid_s: u32,
-        /// First match wins; no match = [`SourceAction::Challenge`].
+        /// First match wins, targets apart; no match = [`SourceAction::Challenge`].
         pub sources: Vec<EdgeSource>,
         /// Emergency numbers and where they go, asked or not.
         pub emergency: Vec<Emergency>,
@@ -47,6 +47,9 @@ wire_enum! {
         1 => Deny,
         /// Must show credentials.
         2 => Challenge,
+        /// This trunk is called there. It gives no right to call: it says whose an address is when
+        /// a request of a running call comes from it.
+        3 => Target(i64),
     }
 }
 

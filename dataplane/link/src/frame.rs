@@ -26,6 +26,8 @@ wire_enum! {
         6 => Turned(Turned),
         /// A shard's counters, each second.
         7 => Counters(Counters),
+        /// What a shard's listeners counted, each second.
+        8 => Listeners(Listeners),
     }
 }
 
@@ -129,7 +131,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use` and `_open` are gauges, the others
 /// only grow. New ones are appended.
-pub const COUNTERS: [&str; 25] = [
+pub const COUNTERS: [&str; 29] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -155,7 +157,39 @@ pub const COUNTERS: [&str; 25] = [
     "turns",
     "media_malformed",
     "media_stranger",
+    "sip_elsewhere",
+    "media_socket_malformed",
+    "media_socket_full",
+    "media_socket_failed",
 ];
+
+wire_struct! {
+    /// What the SIP listeners of a shard counted since its start.
+    pub struct Listeners {
+        /// Shard.
+        pub shard: u8,
+        /// When.
+        pub at: Tick,
+        /// The listeners by their index in the process configuration.
+        pub listeners: Vec<ListenerCounters>,
+    }
+}
+
+wire_struct! {
+    /// One listener's part.
+    pub struct ListenerCounters {
+        /// Its own address.
+        pub local: std::net::SocketAddr,
+        /// The address that peers are told.
+        pub advertised: std::net::SocketAddr,
+        /// Values in the order of [`LISTENER_COUNTERS`].
+        pub values: Vec<u64>,
+    }
+}
+
+/// Names of a listener's counters as metrics show them; all only grow. New ones are appended.
+pub const LISTENER_COUNTERS: [&str; 6] =
+    ["received", "sent", "malformed", "full", "failed", "failures_unreported"];
 
 wire_struct! {
     /// A stranger was turned away.

@@ -379,6 +379,13 @@ fn frames_up() {
     let source = address("198.51.100.1:9");
     up("turned", &Up::Turned(Turned { source, reason: Reason::AuthFailed, count: 2 }));
     up("counters", &Up::Counters(Counters { shard: 0, at: Tick(8), values: vec![1, 2] }));
+    let listener = ListenerCounters {
+        local: address("[2001:db8::1]:5060"),
+        advertised: address("192.0.2.1:5070"),
+        values: vec![3, 4],
+    };
+    let listeners = Listeners { shard: 0, at: Tick(9), listeners: vec![listener] };
+    up("listeners", &Up::Listeners(listeners));
 }
 
 #[test]
@@ -419,7 +426,15 @@ fn frames_down() {
         ],
         emergency: vec![Emergency { number: "112".into(), branches: vec![branch()] }],
     };
-    down("edge", &Down::Edge(Box::new(edge)));
+    down("edge", &Down::Edge(Box::new(edge.clone())));
+    let targets = |network: &str, prefix_len| EdgeSource {
+        network: address(network).ip(),
+        prefix_len,
+        port: 0,
+        action: SourceAction::Target(9),
+    };
+    let sources = vec![targets("[2001:db8::]:0", 32), targets("192.0.2.9:0", 32)];
+    down("edge.targets", &Down::Edge(Box::new(Edge { sources, ..edge })));
     down("stored", &Down::Stored(6));
     let grant = Grant { ms: 90_000, free_ms: 0, last: true, go_on: false };
     down("lengthen", &Down::Lengthen(Lengthen { ask: AskId(7), leg: leg(), grant }));

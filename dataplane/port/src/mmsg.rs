@@ -32,8 +32,8 @@ use strowger_link::{SECOND, Tick};
 use crate::clock;
 use crate::eventfd::EventFd;
 use crate::net::{
-    Io, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, MediaBurst, MediaPort, OpenError, SendResult,
-    SipDatagram, SipFailure, SipPath, Woke,
+    Io, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, MediaBurst, MediaCounters, MediaPort, OpenError,
+    SendResult, SipCounters, SipDatagram, SipFailure, SipPath, Woke,
 };
 use media::MediaSockets;
 use poll::{Poller, Ready};
@@ -64,33 +64,6 @@ pub struct MmsgConfig {
     pub media_dscp: u8,
 }
 
-/// What was counted since the start.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Counters {
-    /// SIP datagrams handed out.
-    pub sip_received: u64,
-    /// SIP datagrams the kernel took for sending.
-    pub sip_sent: u64,
-    /// SIP datagrams longer than a buffer, or without a usable source: dropped.
-    pub sip_malformed: u64,
-    /// SIP datagrams not sent because the socket was full: dropped.
-    pub sip_full: u64,
-    /// SIP datagrams the kernel refused: reported by `recv_sip_errors`.
-    pub sip_failed: u64,
-    /// Failures not reported because too many waited.
-    pub sip_failures_lost: u64,
-    /// Media packets handed out.
-    pub media_received: u64,
-    /// Media packets the kernel took for sending.
-    pub media_sent: u64,
-    /// Media packets longer than a buffer, or without a usable source: dropped.
-    pub media_malformed: u64,
-    /// Media packets not sent because the socket was full: dropped.
-    pub media_full: u64,
-    /// Media packets the kernel refused (no route, too long, source port not open): dropped.
-    pub media_failed: u64,
-}
-
 /// One shard's sockets. See the module text.
 pub struct Mmsg {
     now: Tick,
@@ -98,7 +71,7 @@ pub struct Mmsg {
     waker: EventFd,
     sip: SipSockets,
     media: MediaSockets,
-    counters: Counters,
+    counters: MediaCounters,
     /// When the last `wait` returned, and how many media packets had been received by then.
     woke: (Tick, u64),
     gather_ns: u64,
@@ -120,14 +93,8 @@ impl Mmsg {
         let sip = SipSockets::new(listeners, sip_dscp, &poller)?;
         let media = MediaSockets::new(&media_addresses, media_dscp);
         let now = clock::monotonic();
-        let (counters, woke, gather_ns) = (Counters::default(), (now, 0), GATHER_NS);
+        let (counters, woke, gather_ns) = (MediaCounters::default(), (now, 0), GATHER_NS);
         Ok(Mmsg { now, poller, waker, sip, media, counters, woke, gather_ns })
-    }
-
-    /// What was counted since the start.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
     }
 
     /// How long packets may gather at a high rate, nanoseconds, instead of [`GATHER_NS`]; 0 =
@@ -152,7 +119,7 @@ impl Mmsg {
     fn gather(&self, until: Tick) {
         let now = clock::monotonic();
         let (since, before) = self.woke;
-        let packets = self.counters.media_received.saturating_sub(before);
+        let packets = self.counters.received.saturating_sub(before);
         // packets / (now - since) >= rate, without a division.
         let due = now.ns_since(since).saturating_mul(GATHER_FROM_PPS) / SECOND;
         if self.gather_ns > 0 && packets > 0 && packets >= due {
@@ -195,7 +162,7 @@ impl Io for Mmsg {
     }
 
     fn recv_sip(&mut self, sink: impl FnMut(SipDatagram<'_>)) -> usize {
-        self.sip.receive(sink, &mut self.counters)
+        self.sip.receive(sink)
     }
 
     fn recv_sip_errors(&mut self, sink: impl FnMut(SipFailure)) -> usize {
@@ -203,7 +170,7 @@ impl Io for Mmsg {
     }
 
     fn send_sip(&mut self, path: SipPath, data: &[u8]) -> SendResult {
-        self.sip.queue(path, data, &mut self.counters)
+        self.sip.queue(path, data)
     }
 
     fn open_media(&mut self, port: MediaPort) -> Result<(), OpenError> {
@@ -229,7 +196,7 @@ impl Io for Mmsg {
     }
 
     fn flush(&mut self) {
-        self.sip.flush(&mut self.counters);
+        self.sip.flush();
     }
 
     fn wait(&mut self, until: Tick) -> Woke {
@@ -239,8 +206,16 @@ impl Io for Mmsg {
         }
         let waker = self.poll((!pending).then_some(until));
         self.now = clock::monotonic();
-        self.woke = (self.now, self.counters.media_received);
+        self.woke = (self.now, self.counters.received);
         Woke { media: self.media.is_ready(), sip: self.sip.is_ready(), waker }
+    }
+
+    fn sip_counters(&self, listener: u8) -> SipCounters {
+        self.sip.counters(listener)
+    }
+
+    fn media_counters(&self) -> MediaCounters {
+        self.counters
     }
 }
 

@@ -97,6 +97,49 @@ pub trait Io {
 
     /// Sleeps until something can be received, this shard's waker is rung, or `until`.
     fn wait(&mut self, until: Tick) -> Woke;
+
+    /// What was counted of a SIP listener. A system that loses nothing by itself counts nothing.
+    fn sip_counters(&self, listener: u8) -> SipCounters {
+        let _nothing = listener;
+        SipCounters::default()
+    }
+
+    /// What was counted of all media ports.
+    fn media_counters(&self) -> MediaCounters {
+        MediaCounters::default()
+    }
+}
+
+/// One SIP listener since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SipCounters {
+    /// Datagrams handed out.
+    pub received: u64,
+    /// Datagrams the system took for sending.
+    pub sent: u64,
+    /// Datagrams longer than a buffer, or without a usable source: dropped.
+    pub malformed: u64,
+    /// Datagrams not sent because the socket was full: dropped.
+    pub full: u64,
+    /// Datagrams the system refused: reported by [`Io::recv_sip_errors`].
+    pub failed: u64,
+    /// Failures not reported because too many waited.
+    pub failures_lost: u64,
+}
+
+/// All media ports since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct MediaCounters {
+    /// Packets handed out.
+    pub received: u64,
+    /// Packets the system took for sending.
+    pub sent: u64,
+    /// Packets longer than a buffer, or without a usable source: dropped.
+    pub malformed: u64,
+    /// Packets not sent because the socket was full: dropped.
+    pub full: u64,
+    /// Packets the system refused (no route, too long, source port not open): dropped.
+    pub failed: u64,
 }
 
 /// A port of one of the shard's local media addresses: the identity of a flow.

@@ -85,6 +85,6 @@ fn ten_thousand_turns_allocate_nothing() {
         turn(&mut io);
     }
     assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
-    assert_eq!(io.counters().media_sent, u64::from(TURNS) + 10);
-    assert_eq!(io.counters().sip_sent, u64::from(TURNS) + 10);
+    assert_eq!(io.media_counters().sent, u64::from(TURNS) + 10);
+    assert_eq!(io.sip_counters(0).sent, u64::from(TURNS) + 10);
 }

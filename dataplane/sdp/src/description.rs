@@ -65,7 +65,7 @@ pub enum Host<'a> {
 
 impl<'a> Host<'a> {
     /// Reads `IN IP4 ADDRESS` or `IN IP6 ADDRESS`. The family is taken from the address itself:
-    /// some peers write `IP4` in front of an IPv6 address.
+    /// some peers write `IP4` in front of an IPv6 address. An IPv4-mapped address is an IPv4 one.
     pub(crate) fn parse(value: &'a [u8]) -> Option<Host<'a>> {
         let mut words = fields(value);
         let (network, family, address) = (words.next()?, words.next()?, words.next()?);
@@ -76,8 +76,8 @@ impl<'a> Host<'a> {
         }
         let (host, _ttl) = split_once(address, b'/').unwrap_or((address, b""));
         let text = str::from_utf8(host).ok()?;
-        if let Ok(ip) = text.parse() {
-            return Some(Host::Ip(ip));
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Some(Host::Ip(ip.to_canonical()));
         }
         let is_name = text.starts_with(|first: char| first.is_ascii_alphanumeric())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));

@@ -4,6 +4,11 @@
 //! Each leg has its own local ports, one pair for each media line, opened when the leg is first
 //! told of them and closed when the leg is released. Two joined legs are relay pairs between those
 //! ports, so a party keeps its ports through forks, re-offers and transfers.
+//!
+//! A leg's ports are at the media address of its listener ([`MediaConfig::of_listener`]). Only a
+//! party that has described itself in the other family, before it was told of any port, gets the
+//! first media address of that family: it says itself what it can reach. The two sides of a call
+//! need not be of one family; the relay goes between them.
 
 mod frozen;
 
@@ -36,6 +41,8 @@ const OWN_TELEPHONE_EVENT: u8 = 101;
 pub struct MediaConfig {
     /// Local addresses in the order of `MediaPort::address`, and what peers are told.
     pub addresses: Vec<MediaAddress>,
+    /// For each SIP listener the index of its media address.
+    pub of_listener: Vec<u8>,
     /// First port, even.
     pub port_min: u16,
     /// Last port, odd.
@@ -59,6 +66,7 @@ pub struct MediaAddress {
 #[derive(Debug)]
 pub(crate) struct MediaDesk {
     addresses: Vec<MediaAddress>,
+    of_listener: Vec<u8>,
     relay: Relay,
     ports: Ports,
     legs: BTreeMap<LegId, LegMedia>,
@@ -93,6 +101,14 @@ struct Line {
     pair: Option<PairId>,
 }
 
+impl Line {
+    /// The address that the party has described for it.
+    fn described_ip(&self) -> Option<IpAddr> {
+        let ip = self.terms.as_ref()?.rtp()?.ip();
+        (!ip.is_unspecified()).then_some(ip)
+    }
+}
+
 /// Whose a relay pair is.
 #[derive(Clone, Copy, Debug)]
 struct Joint {
@@ -118,6 +134,7 @@ impl MediaDesk {
         let space = PortSpace::new(count, config.port_min, config.port_max)?;
         Some(MediaDesk {
             addresses: config.addresses.clone(),
+            of_listener: config.of_listener.clone(),
             relay: Relay::new(&RelayConfig::new(space, config.pairs_max)),
             ports: Ports::new(space, config.seed),
             legs: BTreeMap::new(),
@@ -146,9 +163,12 @@ impl MediaDesk {
         self.ports.taken_count()
     }
 
-    /// Remembers where a leg's signalling comes from.
-    pub(crate) fn signalling(&mut self, leg: LegId, ip: IpAddr) {
-        self.leg(leg, Some(ip));
+    /// A leg begins: its listener, and where its signalling comes from.
+    pub(crate) fn begin(&mut self, leg: LegId, listener: u8, signalling: IpAddr) {
+        let address = self.of_listener.get(usize::from(listener)).copied().unwrap_or_default();
+        let media = self.leg(leg);
+        media.address = address;
+        media.signalling = Some(signalling);
     }
 
     /// When [`MediaDesk::handle_timeout`] is due.
@@ -171,17 +191,13 @@ impl MediaDesk {
         }
     }
 
-    fn leg(&mut self, leg: LegId, signalling: Option<IpAddr>) -> &mut LegMedia {
-        let wants_v6 = signalling.is_some_and(|ip| ip.to_canonical().is_ipv6());
-        let fits = |a: &MediaAddress| a.local.is_ipv6() == wants_v6;
-        let address = self.addresses.iter().position(fits).unwrap_or(0);
+    fn leg(&mut self, leg: LegId) -> &mut LegMedia {
         let session = &mut self.next_session;
-        let media = self.legs.entry(leg).or_insert_with(|| {
+        self.legs.entry(leg).or_insert_with(|| {
             *session = session.wrapping_add(1);
             LegMedia {
                 session: LocalSession::new(*session),
-                // At most MEDIA_ADDRESSES_MAX addresses, so the cast keeps the value.
-                address: address as u8,
+                address: 0,
                 signalling: None,
                 policy: None,
                 lines: Vec::new(),
@@ -189,16 +205,33 @@ impl MediaDesk {
                 peer: None,
                 report: None,
             }
-        });
-        if signalling.is_some() {
-            media.signalling = signalling;
-        }
-        media
+        })
+    }
+
+    /// Whether our address of this index is an IPv6 one.
+    fn is_ipv6(&self, address: u8) -> bool {
+        self.addresses.get(usize::from(address)).is_some_and(|a| a.local.is_ipv6())
+    }
+
+    /// The address of our ports on `leg`, settled when the first of them is opened.
+    fn address_of(&mut self, leg: LegId) -> u8 {
+        let media = self.leg(leg);
+        let address = media.address;
+        let said = media.lines.iter().find_map(Line::described_ip).map(|ip| ip.is_ipv6());
+        let is_open = media.lines.iter().any(|line| line.ports.is_some());
+        let Some(wanted) = said.filter(|said| !is_open && *said != self.is_ipv6(address)) else {
+            return address;
+        };
+        let other = self.addresses.iter().position(|a| a.local.is_ipv6() == wanted);
+        // At most MEDIA_ADDRESSES_MAX addresses, so the index fits.
+        let address = other.and_then(|at| u8::try_from(at).ok()).unwrap_or(address);
+        self.leg(leg).address = address;
+        address
     }
 
     /// Learns a leg's description.
     fn learn(&mut self, leg: LegId, theirs: &Description<'_>, policy: &MediaPolicy) {
-        let media = self.leg(leg, None);
+        let media = self.leg(leg);
         media.policy = Some(*policy);
         media.lines.resize_with(media.lines.len().max(theirs.media_count()), Line::default);
         for (line, described) in media.lines.iter_mut().zip(theirs.media()) {
@@ -214,7 +247,7 @@ impl MediaDesk {
 
     /// Keeps a leg's description as it was said.
     fn keep_said(&mut self, leg: LegId, body: &[u8]) {
-        let media = self.leg(leg, None);
+        let media = self.leg(leg);
         media.said.clear();
         media.said.extend_from_slice(body);
         self.touched.insert(leg);
@@ -233,18 +266,21 @@ fn is_private(ip: IpAddr) -> bool {
 }
 
 impl LegMedia {
-    /// What the relay is told of the party on one line.
-    fn peer_of(&self, terms: &Terms) -> Peer {
+    /// What the relay is told of the party on one line. Our port reaches one family: an address of
+    /// the other is none, and the party is heard of when it sends.
+    fn peer_of(&self, terms: &Terms, is_ipv6: bool) -> Peer {
         let signalled = terms.rtp().map(|a| a.ip());
         let behind_nat = self.policy.is_some_and(|p| p.nated)
             || signalled.is_some_and(|ip| {
                 is_private(ip) && self.signalling.is_some_and(|s| s != ip && !is_private(s))
             });
-        let nat = self.signalling.filter(|_| behind_nat);
+        let nat = self.signalling.filter(|ip| behind_nat && ip.is_ipv6() == is_ipv6);
         let mut peer = Peer::from_terms(terms, nat);
         if nat.is_some() && signalled.is_some_and(is_private) {
             (peer.remote, peer.rtcp_remote) = (None, None);
         }
+        peer.remote = peer.remote.filter(|at| at.is_ipv6() == is_ipv6);
+        peer.rtcp_remote = peer.rtcp_remote.filter(|at| at.is_ipv6() == is_ipv6);
         peer
     }
 }
@@ -305,11 +341,11 @@ impl<I: Io> Desk<'_, I> {
 
     /// Our places on `leg`, one for each wanted line; opens what is not open yet.
     fn places(&mut self, leg: LegId, wanted: &[bool]) -> Result<Vec<Option<Place>>, Cause> {
-        let address = self.media.leg(leg, None).address;
+        let address = self.media.address_of(leg);
         let told = self.media.addresses.get(usize::from(address)).ok_or(NO_PORTS)?.advertised;
         let mut places = Vec::with_capacity(wanted.len());
         for (index, wanted) in wanted.iter().enumerate() {
-            let lines = &mut self.media.leg(leg, None).lines;
+            let lines = &mut self.media.leg(leg).lines;
             lines.resize_with(lines.len().max(index + 1), Line::default);
             let open = lines.get(index).and_then(|line| line.ports);
             let pair = match (wanted, open) {
@@ -317,7 +353,7 @@ impl<I: Io> Desk<'_, I> {
                 (true, Some(pair)) => Some(pair),
                 (true, None) => Some(self.open_ports(address)?),
             };
-            if let Some(line) = self.media.leg(leg, None).lines.get_mut(index) {
+            if let Some(line) = self.media.leg(leg).lines.get_mut(index) {
                 line.ports = pair.or(line.ports);
             }
             let port = |local| self.place(local).map(|p| SocketAddr::new(told, p.port));
@@ -327,7 +363,7 @@ impl<I: Io> Desk<'_, I> {
     }
 
     fn told_address(&mut self, leg: LegId) -> Result<IpAddr, Cause> {
-        let address = self.media.leg(leg, None).address;
+        let address = self.media.leg(leg).address;
         let found = self.media.addresses.get(usize::from(address));
         found.map(|a| a.advertised).ok_or(NO_PORTS)
     }
@@ -346,7 +382,7 @@ impl<I: Io> Desk<'_, I> {
             let line = media.lines.get(index)?;
             let terms = line.terms.filter(|t| !t.is_rejected())?;
             let ports = line.ports?;
-            let peer = media.peer_of(&terms);
+            let peer = media.peer_of(&terms, self.media.is_ipv6(media.address));
             let silence = media.policy.map_or(Silence::NEVER, |policy| Silence {
                 start_ms: policy.start_timeout_ms,
                 running_ms: policy.timeout_ms,
@@ -446,6 +482,10 @@ fn merge(old: MediaReport, new: MediaReport) -> MediaReport {
 }
 
 impl<I: Io> Resources for Desk<'_, I> {
+    fn begin(&mut self, leg: LegId, listener: u8, party: SocketAddr) {
+        self.media.begin(leg, listener, party.ip());
+    }
+
     fn describe(
         &mut self,
         from: LegId,
@@ -463,7 +503,7 @@ impl<I: Io> Resources for Desk<'_, I> {
         let theirs = Description::parse(&body.data).map_err(|_| NOT_ACCEPTABLE)?;
         self.media.learn(from, &theirs, policy.0);
         self.media.keep_said(from, &body.data);
-        self.media.leg(to, None).policy = Some(*policy.1);
+        self.media.leg(to).policy = Some(*policy.1);
         let wanted: Vec<bool> = theirs
             .media()
             .map(|m| {
@@ -474,7 +514,7 @@ impl<I: Io> Resources for Desk<'_, I> {
         let places = self.places(to, &wanted)?;
         let address = self.told_address(to)?;
         let plan = RelayPlan { address, places: &places, policy: Policy::Plain };
-        let session = &mut self.media.leg(to, None).session;
+        let session = &mut self.media.leg(to).session;
         let body = session.relay(&theirs, &plan).map_err(|_| NOT_ACCEPTABLE)?.to_vec();
         if self.media.legs.get(&from).is_some_and(|m| m.peer == Some(to)) {
             self.settle(from, to);
@@ -483,7 +523,7 @@ impl<I: Io> Resources for Desk<'_, I> {
     }
 
     fn compose(&mut self, to: LegId, policy: &MediaPolicy) -> Result<Body, Cause> {
-        self.media.leg(to, None).policy = Some(*policy);
+        self.media.leg(to).policy = Some(*policy);
         let place = self.places(to, &[true])?.first().copied().flatten().ok_or(NO_PORTS)?;
         let address = self.told_address(to)?;
         let media = OwnMedia {
@@ -493,13 +533,13 @@ impl<I: Io> Resources for Desk<'_, I> {
             ptime_ms: Some(20),
             direction: Direction::SendRecv,
         };
-        let session = &mut self.media.leg(to, None).session;
+        let session = &mut self.media.leg(to).session;
         Ok(Body::sdp(session.offer(address, &media).to_vec()))
     }
 
     fn join(&mut self, a: LegId, b: LegId) {
-        self.media.leg(a, None).peer = Some(b);
-        self.media.leg(b, None).peer = Some(a);
+        self.media.leg(a).peer = Some(b);
+        self.media.leg(b).peer = Some(a);
         self.settle(a, b);
     }
 
@@ -544,3 +584,6 @@ impl<I: Io> Resources for Desk<'_, I> {
         self.media.gauges.give(id);
     }
 }
+
+#[cfg(test)]
+mod tests;

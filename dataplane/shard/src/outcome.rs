@@ -5,7 +5,7 @@ use crate::desk::Desk;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use strowger_call::Output as CallOutput;
-use strowger_leg::{Command, Event};
+use strowger_leg::Event;
 use strowger_link::table::SlotState;
 use strowger_link::{Ask, LegId, SlotRef, Tick, Up};
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink, SendResult, SipPath};
@@ -136,9 +136,6 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             CallOutput::Up(up) => self.effects.rings.push(Ring::Up(up)),
             CallOutput::Ask(ask) => self.effects.rings.push(Ring::Ask(ask)),
             CallOutput::Leg { leg, command } => {
-                if let Command::Invite(invite) = &command {
-                    self.media.signalling(leg, invite.branch.target.address.ip());
-                }
                 self.endpoint.handle_command(leg, command, now);
             }
         }
@@ -155,7 +152,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn hear(&mut self, leg: LegId, event: Event, now: Tick) {
         if let Event::Offered(offer) = &event {
-            self.media.signalling(leg, offer.source.ip());
+            self.media.begin(leg, offer.listener, offer.source.ip());
         }
         let wall_us = self.io.wall_us();
         let Shard { io, calls, media, .. } = self;

@@ -8,7 +8,10 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use strowger_call::{Calls, CallsConfig};
 use strowger_link::table::Table;
-use strowger_link::{COUNTERS, Challenge, Counters, LegId, MS, SECOND, Tick, Up};
+use strowger_link::{
+    COUNTERS, Challenge, Counters, LISTENER_COUNTERS, LegId, ListenerCounters, Listeners, MS,
+    SECOND, Tick, Up,
+};
 use strowger_media::{Datagram, Drop as MediaDrop, Verdict as MediaVerdict};
 use strowger_port::net::{
     Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
@@ -59,6 +62,8 @@ pub struct Counts {
     pub sip_malformed: u64,
     /// Messages that belong to nothing: responses, ACKs, CANCELs, requests of dialogs unknown.
     pub sip_stray: u64,
+    /// Requests of running calls from addresses that are none of their parties'.
+    pub sip_elsewhere: u64,
     /// Requests refused for what they are or bring.
     pub sip_refused: u64,
     /// Requests challenged.
@@ -111,6 +116,7 @@ impl Counts {
             | Counted::StrayAck
             | Counted::NoDialog
             | Counted::NoTransaction => &mut self.sip_stray,
+            Counted::Elsewhere => &mut self.sip_elsewhere,
             Counted::OutOfOrder | Counted::Merged | Counted::Barred(_) => &mut self.sip_refused,
             Counted::Denied => &mut self.sip_denied,
             Counted::Challenged | Counted::Stale => &mut self.sip_challenged,
@@ -448,6 +454,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     fn report(&mut self, now: Tick) {
         let c = &self.counts;
         let count = |n: usize| n as u64;
+        let socket = self.io.media_counters();
         let values = vec![
             c.sip_received,
             c.sip_sent,
@@ -474,9 +481,28 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.turns,
             c.media_malformed,
             c.media_stranger,
+            c.sip_elsewhere,
+            socket.malformed,
+            socket.full,
+            socket.failed,
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
+        let _left_out = self.link.send(Lane::Bulk, &frame.to_bytes());
+        self.report_listeners(now);
+    }
+
+    /// What the sockets of signalling counted, each by itself.
+    fn report_listeners(&mut self, now: Tick) {
+        let of = |(index, listener): (u8, &Listener)| {
+            let c = self.io.sip_counters(index);
+            let values = vec![c.received, c.sent, c.malformed, c.full, c.failed, c.failures_lost];
+            debug_assert_eq!(values.len(), LISTENER_COUNTERS.len());
+            let Listener { local, advertised, .. } = *listener;
+            ListenerCounters { local, advertised, values }
+        };
+        let listeners = (0..).zip(&self.listeners).map(of).collect();
+        let frame = Up::Listeners(Listeners { shard: self.number, at: now, listeners });
         let _left_out = self.link.send(Lane::Bulk, &frame.to_bytes());
     }
 }
@@ -516,5 +542,9 @@ impl LegKeys for Keys<'_> {
             Verdict::Trunk(_) if method == Method::Invite => Admission::Open,
             Verdict::Trunk(_) | Verdict::Stranger => Admission::Challenge(challenge),
         }
+    }
+
+    fn is_one_party(&self, one: SocketAddr, other: SocketAddr) -> bool {
+        self.sources.is_one_trunk(one, other)
     }
 }

@@ -4,7 +4,7 @@
 //! orders the peer's requests by CSeq, and writes the head of each request inside it: Request-URI,
 //! Route, From, To, Call-ID and CSeq. Who sends what and when is the usage's part (`endpoint`).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::build::{OwnVia, Writer};
 use crate::field::{Contacts, NameAddr, PORT_DEFAULT, PORT_DEFAULT_TLS};
@@ -208,7 +208,19 @@ impl Dialog {
             Some(None) | None => uri.host,
         };
         let port = uri.port.unwrap_or(if uri.secure { PORT_DEFAULT_TLS } else { PORT_DEFAULT });
-        Some(SocketAddr::new(maddr.address()?, port))
+        Some(SocketAddr::new(maddr.address()?.to_canonical(), port))
+    }
+
+    /// Whether the target or a route of the dialog is this address, in numbers: whoever we send to,
+    /// or through, may send to us.
+    #[must_use]
+    pub fn names(&self, ip: IpAddr) -> bool {
+        let is = |uri: Uri<'_>| {
+            let host = uri.sip().and_then(|uri| uri.host.address());
+            host.is_some_and(|host| host.to_canonical() == ip)
+        };
+        let routes = self.route_set.iter().filter_map(|route| NameAddr::parse(route)?.parsed_uri());
+        routes.chain(Uri::parse(&self.target)).any(is)
     }
 
     /// The first route, when it is a strict router (no `lr`, RFC 2543).

@@ -72,6 +72,10 @@ pub trait LegKeys {
 
     /// What a request outside dialogs must show before anybody hears of it.
     fn admission(&self, path: &Path, method: Method) -> Admission<'_>;
+
+    /// Whether two addresses belong to one party that has several, as the nodes of a carrier do: a
+    /// request of a dialog with one of them is taken from the other as well.
+    fn is_one_party(&self, one: SocketAddr, other: SocketAddr) -> bool;
 }
 
 /// How a source is received.
@@ -276,19 +280,19 @@ impl Endpoint {
     fn handle_request(&mut self, incoming: Incoming<'_>, keys: &mut dyn LegKeys) {
         let Incoming { request, method, path, now } = incoming;
         if method == Method::Cancel {
-            return self.handle_cancel(incoming);
+            return self.handle_cancel(incoming, keys);
         }
         match self.layer.arrive(request, method, now) {
             Ok(Arrived::Absorbed) => {}
-            Ok(Arrived::Ack(id)) => self.handle_ack(request, Some(id), now),
+            Ok(Arrived::Ack(id)) => self.handle_ack(incoming, Some(id), keys),
             Ok(Arrived::Unmatched) => {
                 let tag = request.to().ok().and_then(|to| to.tag());
                 let id = tag.and_then(|tag| self.layer.leg_of(tag));
-                self.handle_ack(request, id, now);
+                self.handle_ack(incoming, id, keys);
             }
             Ok(Arrived::New(key)) => {
                 if request.to().is_ok_and(|to| to.tag().is_some()) {
-                    self.handle_in_dialog(incoming, key);
+                    self.handle_in_dialog(incoming, key, keys);
                 } else {
                     self.handle_initial(incoming, key, keys);
                 }
@@ -297,12 +301,16 @@ impl Endpoint {
         }
     }
 
-    fn handle_ack(&mut self, request: Message<'_>, id: Option<LegId>, now: Tick) {
+    fn handle_ack(&mut self, incoming: Incoming<'_>, id: Option<LegId>, keys: &dyn LegKeys) {
+        let Incoming { request, path, now, .. } = incoming;
         let leg = id.and_then(|id| self.legs.get_mut(&id));
         let (Some(leg), Ok(cseq)) = (leg.filter(|leg| leg.owns_request(request)), request.cseq())
         else {
             return self.layer.count(Counted::StrayAck);
         };
+        if !leg.is_party(&path, keys) {
+            return self.layer.count(Counted::Elsewhere);
+        }
         // A body that is no description cannot be refused any more; it counts as none.
         let body = body::session(request).ok().flatten();
         leg.handle_ack(cseq.number, body, &mut self.layer, now);
@@ -311,12 +319,16 @@ impl Endpoint {
     }
 
     /// CANCEL is answered without state: as long as the INVITE's transaction lives, 200 again.
-    fn handle_cancel(&mut self, incoming: Incoming<'_>) {
+    fn handle_cancel(&mut self, incoming: Incoming<'_>, keys: &dyn LegKeys) {
         let Incoming { request, path, now, .. } = incoming;
         let Some((id, tag)) = self.layer.cancelled(request) else {
             self.layer.count(Counted::NoTransaction);
             return self.layer.answer_stateless(request, &path, Response::new(481));
         };
+        if self.legs.get(&id).is_some_and(|leg| !leg.is_party(&path, keys)) {
+            self.layer.count(Counted::Elsewhere);
+            return self.layer.answer_stateless(request, &path, Response::new(481));
+        }
         let ok = Response { tag: tag.as_deref(), ..Response::new(200) };
         self.layer.answer_stateless(request, &path, ok);
         if let Some(leg) = self.legs.get_mut(&id) {
@@ -325,7 +337,9 @@ impl Endpoint {
         }
     }
 
-    fn handle_in_dialog(&mut self, incoming: Incoming<'_>, key: ServerKey) {
+    /// Whoever knows Call-ID and tags is not yet the party: a request from an address that is none
+    /// of its own is refused as if there were no such dialog.
+    fn handle_in_dialog(&mut self, incoming: Incoming<'_>, key: ServerKey, keys: &dyn LegKeys) {
         let Incoming { request, method, path, now } = incoming;
         let tag = request.to().ok().and_then(|to| to.tag());
         let id = tag.and_then(|tag| self.layer.leg_of(tag));
@@ -336,6 +350,10 @@ impl Endpoint {
             self.layer.count(Counted::NoDialog);
             return self.layer.answer_stateless(request, &path, Response::new(481));
         };
+        if !leg.is_party(&path, keys) {
+            self.layer.count(Counted::Elsewhere);
+            return self.layer.answer_stateless(request, &path, Response::new(481));
+        }
         let id = leg.id;
         match self.layer.serve(key, request, &path, Owner::Leg(id), now) {
             Some(tx) => leg.handle_request(request, method, tx, &mut self.layer, now),

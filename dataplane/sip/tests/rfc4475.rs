@@ -1,6 +1,7 @@
 //! The torture messages of RFC 4475, where the corpus is at hand: the syntax of each is accepted or
 //! refused as the RFC says, and those of section 3.3 get the answer that it asks for.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use strowger_link::{Key, LegId, SlotRef, Tick, Transport};
@@ -81,6 +82,10 @@ impl LegKeys for Slots {
 
     fn admission(&self, _: &Way, _: Method) -> Admission<'_> {
         Admission::Open
+    }
+
+    fn is_one_party(&self, _: SocketAddr, _: SocketAddr) -> bool {
+        false
     }
 }
 

@@ -26,7 +26,7 @@ use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 use strowger_sip::transaction::Timers;
-use strowger_tuning::{Config, parse_cores};
+use strowger_tuning::{Config, Listener as Place, parse_cores};
 
 /// DSCP of signalling (CS3) and media (EF), RFC 4594.
 const SIP_DSCP: u8 = 24;
@@ -205,13 +205,10 @@ fn open_io(
     config: &Config,
     waker: EventFd,
     sockets: Vec<UdpSocket>,
-) -> Result<(Mmsg, Vec<Listener>), String> {
-    let mut listeners = Vec::with_capacity(sockets.len());
-    for (index, socket) in sockets.iter().enumerate() {
-        let local = socket.local_addr().map_err(|e| format!("sip.listen: {e}"))?;
-        let advertised = config.sip.advertise.get(index).copied().unwrap_or(local);
-        listeners.push(Listener { transport: Transport::Udp, local, advertised });
-    }
+) -> Result<(Mmsg, Vec<Place>), String> {
+    let bound = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
+    let bound = bound.map_err(|e| format!("sip.listen: {e}"))?;
+    let listeners = config.listeners(&bound).map_err(|e| e.to_string())?;
     let io = Mmsg::new(MmsgConfig {
         listeners: sockets,
         media_addresses: config.media.addresses.clone(),
@@ -231,11 +228,17 @@ fn setup(
     config: &Config,
     epoch: u32,
     (token_key, slots): (Key, u32),
-    listeners: Vec<Listener>,
+    listeners: Vec<Place>,
 ) -> Result<Setup, String> {
     let nonces = Nonces::new(random_key()?, NONCE_S_BEFORE_EDGE);
     let mut sip = SipConfig::new(token_key, random_key()?, nonces);
-    sip.listeners = listeners;
+    let of_listener = listeners.iter().map(|place| place.media).collect();
+    let listener = |Place { local, advertised, .. }: Place| Listener {
+        transport: Transport::Udp,
+        local,
+        advertised,
+    };
+    sip.listeners = listeners.into_iter().map(listener).collect();
     let t1_ms = config.sip.t1_ms;
     // T2 is never below T1 (RFC 3261 table 4).
     sip.timers = Timers::new(t1_ms, T2_MS.max(t1_ms), T4_MS)
@@ -264,6 +267,7 @@ fn setup(
         media: MediaConfig {
             pairs_max: ports * addresses.len() / 4,
             addresses,
+            of_listener,
             port_min: config.media.port_min,
             port_max: config.media.port_max,
             seed: rng::random_u64().map_err(|e| format!("randomness: {e}"))?,

@@ -13,8 +13,14 @@ mod rest;
 #[path = "product/talk.rs"]
 mod talk;
 
+#[path = "product/algorithm.rs"]
+mod algorithm;
 #[path = "product/crash.rs"]
 mod crash;
+#[path = "product/elsewhere.rs"]
+mod elsewhere;
+#[path = "product/family.rs"]
+mod family;
 #[path = "product/idle.rs"]
 mod idle;
 #[path = "product/keeper.rs"]

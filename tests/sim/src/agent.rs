@@ -14,7 +14,7 @@ pub use call::{After, Call, CallState, Callee, Caller, Reply};
 
 use crate::dice::Dice;
 use crate::net::Datagram;
-use crate::plan::SWITCH;
+use crate::plan::switch_for;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use strowger_link::Tick;
@@ -221,7 +221,7 @@ impl Agent {
         let Some(login) = &self.login else { return };
         let user = login.user.clone();
         self.cseq += 1;
-        let mut request = Message::request("REGISTER", &format!("sip:{}", SWITCH.ip()));
+        let mut request = Message::request("REGISTER", &format!("sip:{}", switch_for(self.addr)));
         let own = format!("<sip:{user}@{}>", crate::plan::REALM);
         request.push("From", &format!("{own};tag=r{}", self.cseq));
         request.push("To", &own);
@@ -252,7 +252,8 @@ impl Agent {
         if let Ok(message) = Message::parse(&bytes) {
             self.note(">", &message, now);
         }
-        self.out.push(Datagram { sent_at: now, from: self.addr, to: SWITCH, data: bytes });
+        let to = switch_for(self.addr);
+        self.out.push(Datagram { sent_at: now, from: self.addr, to, data: bytes });
     }
 
     fn new_branch(&mut self) -> String {

@@ -19,7 +19,9 @@ use strowger_billing::{
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader, SlotHead, SlotState};
-use strowger_link::{AnswerBody, AskBody, CallFacts, Down, Hello, MS, SlotBody, Tick, Up};
+use strowger_link::{
+    AnswerBody, AskBody, COUNTERS, CallFacts, Down, Hello, MS, SlotBody, Tick, Up,
+};
 use strowger_model::{Account, Amount, Cdr};
 use strowger_office::{Office, Output};
 use strowger_routing::{EdgeSettings, World, edge};
@@ -288,7 +290,12 @@ impl Control {
             },
             Up::Started(_) => Some(Step::StartedTaken),
             Up::Abandoned(_) => Some(Step::AbandonedTaken),
-            Up::Journal(_) | Up::Verb(_) | Up::Live(_) | Up::Turned(_) | Up::Counters(_) => None,
+            Up::Journal(_)
+            | Up::Verb(_)
+            | Up::Live(_)
+            | Up::Turned(_)
+            | Up::Counters(_)
+            | Up::Listeners(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         let started = if let Up::Started(started) = &up { Some(started.ask) } else { None };
@@ -389,12 +396,13 @@ impl Control {
                 Output::Alarm(alarm) => self.alarms.push(format!("{alarm:?}")),
                 Output::Verb(result) => self.verbs.push(format!("{:?}", result.outcome)),
                 Output::Counters(counters) => {
-                    let turns = |values: &[u64]| values.last().copied();
+                    let at = COUNTERS.iter().position(|name| *name == "turns");
+                    let turns = |values: &[u64]| values.get(at?).copied();
                     let (old, new) = (turns(&self.counters), turns(&counters.values));
                     self.turns_per_report = old.zip(new).map(|(old, new)| new.saturating_sub(old));
                     self.counters = counters.values;
                 }
-                Output::Doorbell(_) | Output::Turned(_) => {}
+                Output::Doorbell(_) | Output::Turned(_) | Output::Listeners(_) => {}
             }
         }
         Ok(())

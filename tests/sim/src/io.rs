@@ -7,7 +7,7 @@ use crate::step::{Plane, Step};
 use crate::switch::Plugs;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use strowger_link::Tick;
 use strowger_port::net::{
@@ -30,10 +30,10 @@ pub fn wall_us(now: Tick) -> i64 {
 /// What the world and the switch share of the switch's host.
 #[derive(Debug)]
 pub struct Machine {
-    /// Address of the listener.
-    pub sip: SocketAddr,
-    /// SIP that waits.
-    pub sip_in: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Addresses of the listeners, and of their media.
+    pub listeners: [SocketAddr; 2],
+    /// SIP that waits, with its listener.
+    pub sip_in: VecDeque<(u8, SocketAddr, Vec<u8>)>,
     /// Media that waits.
     pub media_in: VecDeque<(MediaPort, SocketAddr, Vec<u8>)>,
     /// What leaves.
@@ -50,11 +50,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine with one listener, nothing open.
+    /// A machine with these listeners, nothing open.
     #[must_use]
-    pub fn new(sip: SocketAddr, plant: Option<Plant>) -> Machine {
+    pub fn new(listeners: [SocketAddr; 2], plant: Option<Plant>) -> Machine {
         Machine {
-            sip,
+            listeners,
             sip_in: VecDeque::new(),
             media_in: VecDeque::new(),
             out: Vec::new(),
@@ -69,11 +69,16 @@ impl Machine {
     /// Takes a datagram of the network; what nobody listens to is gone.
     pub fn receive(&mut self, datagram: Datagram) {
         let Datagram { from, to, data, .. } = datagram;
-        if to == self.sip {
-            self.sip_in.push_back((from, data));
+        let own = (0..).zip(self.listeners).find(|(_, own)| own.ip() == to.ip());
+        let Some((address, listener)) = own else { return };
+        if from.is_ipv6() != to.is_ipv6() {
+            self.breaches.push(format!("{from} reached {to}"));
+        }
+        if to == listener {
+            self.sip_in.push_back((address, from, data));
             return;
         }
-        let port = MediaPort { address: 0, port: to.port() };
+        let port = MediaPort { address, port: to.port() };
         if self.open.contains(&port) {
             self.media_in.push_back((port, from, data));
         }
@@ -84,7 +89,13 @@ impl Machine {
             self.breaches.push(format!("media left the closed port {}", from.port));
         }
         self.media_sent += 1;
-        let from = SocketAddr::new(self.sip.ip(), from.port);
+        let Some(own) = self.listeners.get(usize::from(from.address)) else {
+            return self.breaches.push(format!("media left address {}", from.address));
+        };
+        let from = SocketAddr::new(own.ip(), from.port);
+        if from.is_ipv6() != to.is_ipv6() {
+            return self.breaches.push(format!("media from {from} to {to}"));
+        }
         self.out.push(Datagram { sent_at: now, from, to, data });
     }
 }
@@ -125,10 +136,10 @@ impl Io for SimIo {
         let mut taken = 0;
         while taken < SIP_BURST_MAX {
             let mut machine = self.machine.borrow_mut();
-            let local: Option<IpAddr> = Some(machine.sip.ip());
-            let Some((peer, data)) = machine.sip_in.pop_front() else { break };
+            let Some((listener, peer, data)) = machine.sip_in.pop_front() else { break };
+            let local = machine.listeners.get(usize::from(listener)).map(|own| own.ip());
             drop(machine);
-            let path = SipPath { listener: 0, local, peer };
+            let path = SipPath { listener, local, peer };
             sink(SipDatagram { path, data: &data, queued_ns: 0 });
             taken += 1;
         }
@@ -143,15 +154,16 @@ impl Io for SimIo {
         if data.len() > SIP_DATAGRAM_BYTES_MAX {
             return SendResult::TooLong;
         }
-        if path.listener != 0 {
+        let own = self.machine.borrow().listeners.get(usize::from(path.listener)).copied();
+        let Some(from) = own.filter(|own| own.is_ipv6() == path.peer.is_ipv6()) else {
             return SendResult::NoListener;
-        }
+        };
         let mut probe = self.probe.borrow_mut();
         let alive = probe.effect(Place::Network);
         let step = if alive { probe.judge_datagram(data) } else { None };
         if alive && step.is_none_or(|step| probe.begin(step)) {
             let mut machine = self.machine.borrow_mut();
-            let (from, sent_at) = (machine.sip, self.clock.get());
+            let sent_at = self.clock.get();
             machine.out.push(Datagram { sent_at, from, to: path.peer, data: data.to_vec() });
             step.into_iter().for_each(|step| probe.done(step));
         }

@@ -120,6 +120,8 @@ impl World {
         let Some(counts) = self.shard().map(strowger_shard::Shard::counts) else { return Ok(()) };
         let mistakes = [
             ("commands that no state allows", counts.sip_misuse),
+            ("requests of a party from elsewhere", counts.sip_elsewhere),
+            ("datagrams that no listener could take", counts.sip_lost),
             ("frames that cannot be read", counts.frames_malformed),
             ("calls that the table had no room for", counts.table_full),
             ("journal frames without room", counts.journal_full),
@@ -213,7 +215,8 @@ impl World {
         }
         for (id, port) in self.agents.iter().flat_map(Agent::sends_to) {
             let goes_on = matches!(probe.shows(id), Some(SlotState::Answered));
-            let open = self.plugs.machine.borrow().open.contains(&MediaPort { address: 0, port });
+            let machine = self.plugs.machine.borrow();
+            let open = (0..2).any(|address| machine.open.contains(&MediaPort { address, port }));
             if self.book.confirmed.contains(id) && goes_on && !open {
                 self.book.breaches.push(format!("{id} goes on, and its port {port} is closed"));
             }

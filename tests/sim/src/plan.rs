@@ -1,6 +1,6 @@
 //! The rows of the simulated operator, and its prices by an arithmetic of the simulator's own.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport as Wire;
 use strowger_model::{
@@ -11,7 +11,7 @@ use strowger_model::{
     TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
-use strowger_routing::{Rows, World};
+use strowger_routing::{Listener, Rows, World};
 
 /// The tenant.
 pub const TENANT: TenantId = TenantId(1);
@@ -41,10 +41,34 @@ const SUPPLIER: OrganizationId = OrganizationId(3);
 /// Address of the switch.
 pub const SWITCH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 5060);
 
-/// Address of the phone of `USERS[index]`.
+/// Its address towards IPv6.
+pub const SWITCH_V6: SocketAddr =
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1)), 5060);
+
+/// Its listeners; each has its media at its own address.
+pub const LISTENERS: [SocketAddr; 2] = [SWITCH, SWITCH_V6];
+
+/// The address of the switch for a host at `addr`.
+#[must_use]
+pub const fn switch_for(addr: SocketAddr) -> SocketAddr {
+    if addr.is_ipv6() { SWITCH_V6 } else { SWITCH }
+}
+
+/// Whether an address is the switch's.
+#[must_use]
+pub fn is_switch(ip: IpAddr) -> bool {
+    LISTENERS.iter().any(|listener| listener.ip() == ip)
+}
+
+/// Address of the phone of `USERS[index]`. The last one has IPv6 alone.
 #[must_use]
 pub fn phone_address(index: usize) -> SocketAddr {
-    SocketAddr::from(([10, 0, 1, 1 + index as u8], 5060))
+    let host = 1 + index as u8;
+    if index + 1 == USERS.len() {
+        SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 1, u16::from(host)], 5060))
+    } else {
+        SocketAddr::from(([10, 0, 1, host], 5060))
+    }
 }
 
 /// Address of carrier `index`.
@@ -80,7 +104,7 @@ fn rows() -> Option<Rows> {
         targets,
     };
     Some(Rows {
-        listeners: vec![Wire::Udp],
+        listeners: LISTENERS.map(|address| Listener { transport: Wire::Udp, address }).to_vec(),
         tenants: vec![tenant(euro)?],
         organizations: organizations(),
         accounts: accounts(euro),

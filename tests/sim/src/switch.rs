@@ -3,10 +3,11 @@
 use crate::cable::{Cable, SimLink};
 use crate::disk::{Disk, Frame, SimJournal};
 use crate::io::{Clock, Machine, SimIo};
-use crate::plan::SWITCH;
+use crate::plan::LISTENERS;
 use crate::probe::{Place, SharedProbe};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strowger_call::CallsConfig;
@@ -224,9 +225,9 @@ impl Switch {
 fn setup(token_key: Key, epoch: u32, seed: u64, now: Tick) -> Setup {
     let chance = Key((u128::from(seed ^ 0x5EED) << 32 | u128::from(epoch)).to_le_bytes());
     let mut sip = SipConfig::new(token_key, chance, Nonces::new(chance, 0));
-    let listener = Listener { transport: Transport::Udp, local: SWITCH, advertised: SWITCH };
-    sip.listeners = vec![listener];
-    let address = MediaAddress { local: SWITCH.ip(), advertised: SWITCH.ip() };
+    let listener = |at| Listener { transport: Transport::Udp, local: at, advertised: at };
+    sip.listeners = LISTENERS.map(listener).to_vec();
+    let address = |at: SocketAddr| MediaAddress { local: at.ip(), advertised: at.ip() };
     let (port_min, port_max) = PORTS;
     Setup {
         sip,
@@ -239,7 +240,8 @@ fn setup(token_key: Key, epoch: u32, seed: u64, now: Tick) -> Setup {
             ask_timeout_ms: ASK_TIMEOUT_MS,
         },
         media: MediaConfig {
-            addresses: vec![address],
+            addresses: LISTENERS.map(address).to_vec(),
+            of_listener: vec![0, 1],
             port_min,
             port_max,
             pairs_max: usize::from(port_max - port_min).div_ceil(4),

@@ -9,7 +9,7 @@ use crate::fault::Plant;
 use crate::io::{Clock, Machine};
 use crate::law::{Book, Breach};
 use crate::net::{Datagram, Network, Quality};
-use crate::plan::{self, SWITCH};
+use crate::plan::{self, is_switch};
 use crate::probe::{Place, Probe, SharedProbe};
 use crate::step::{CrashAt, Plane, Step, Victim};
 use crate::switch::{Plugs, Switch, forget_last_words, make_stale};
@@ -140,7 +140,7 @@ impl World {
         let cable = Rc::new(RefCell::new(Cable::new(plant)));
         let plugs = Plugs {
             clock: Rc::clone(&clock),
-            machine: Rc::new(RefCell::new(Machine::new(SWITCH, plant))),
+            machine: Rc::new(RefCell::new(Machine::new(plan::LISTENERS, plant))),
             disk: Rc::clone(&disk),
             cable: Rc::clone(&cable),
             probe: Rc::clone(&probe),
@@ -374,7 +374,7 @@ impl World {
     }
 
     fn arrive(&mut self, datagram: Datagram, now: Tick) {
-        if datagram.to.ip() == SWITCH.ip() {
+        if is_switch(datagram.to.ip()) {
             if self.switch.is_some() || self.keeps_sockets() {
                 self.plugs.machine.borrow_mut().receive(datagram);
                 self.wake_switch(now);
@@ -556,8 +556,7 @@ impl World {
 
     fn transmit(&mut self, datagram: Datagram, now: Tick) {
         let to = datagram.to.ip();
-        if datagram.from.ip() == SWITCH.ip() && self.lose_next.take_if(|lost| *lost == to).is_some()
-        {
+        if is_switch(datagram.from.ip()) && self.lose_next.take_if(|lost| *lost == to).is_some() {
             return;
         }
         for at in self.net.send(datagram.from.ip(), datagram.to.ip(), now) {

@@ -88,6 +88,26 @@ fn a_wrong_password_and_an_unknown_number_are_refused() {
     assert!(cdrs(&world).iter().all(|cdr| !cdr.is_answered()));
 }
 
+/// 1004 has IPv6 alone, 1001 and the carriers IPv4 alone: the switch stands between, and leaves by
+/// the listener that each can reach (`Machine` notes a datagram between the families).
+#[test]
+fn an_ipv6_phone_calls_and_is_called_by_ipv4_ones() {
+    let world = play(9, |world| {
+        expect(world, 3, Callee::answering(300, After::listen()));
+        expect(world, 0, Callee::answering(300, After::talk(2_000)));
+        expect(world, CARRIER, Callee::answering(300, After::talk(2_000)));
+        call(world, 0, 0, "1004", dial(After::talk(2_000)));
+        call(world, 5_000, 3, "1001", dial(After::listen()));
+        call(world, 10_000, 3, "44201234", dial(After::listen()));
+        world.run_ms(16_000)
+    });
+    assert!(plan::phone_address(3).is_ipv6() && plan::phone_address(0).is_ipv4());
+    assert_eq!(cdrs(&world).len(), 3);
+    assert!(cdrs(&world).iter().all(Cdr::is_answered), "{:?}", cdrs(&world));
+    let heard = |who: usize| world.agents[who].media_heard;
+    assert!(heard(0) >= 16 && heard(3) >= 24 && heard(CARRIER) >= 8, "{}", heard(3));
+}
+
 #[test]
 fn busy_is_told_as_busy() {
     let world = play(3, |world| {

@@ -58,7 +58,7 @@ fn letter(endpoint: &EndpointInfo, response: &Response, place: usize) -> char {
         200 if has_things(endpoint) && !endpoint.path.contains("{id}") => {
             let id = World::get().id(resource(endpoint), place).to_string();
             let items = response.json()["items"].clone();
-            let names = ["id", "seq", "subscriber"];
+            let names = ["seq", "id", "subscriber"];
             let is = |item: &Value| names.iter().find_map(|name| item[name].as_str()) == Some(&id);
             if items.as_array().unwrap().iter().any(is) { '+' } else { '-' }
         }

@@ -6,6 +6,7 @@
 //! and a change for that subscriber. One user of each role is logged in, bound to number 10.
 
 use crate::rows;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -104,7 +105,7 @@ async fn make(file: &Path) -> World {
         };
         let token = w.insert_token(&new).await.unwrap();
         let organization = Some(OrganizationId(number));
-        let change = Change::new("things", number, None, Some(&number), NOW_US)
+        let change = Change::new("things", number, None, Some(&json!({"n": number})), NOW_US)
             .of(Some(tenant_of(number)), organization);
         let change = w.record_change(&Actor::system("test"), &change).await.unwrap();
         for (resource, id) in [
@@ -266,11 +267,11 @@ fn record(number: i64) -> Cdr {
     let customer = cdr.customer.as_mut().unwrap();
     (customer.account, customer.organization) = (AccountId(number), OrganizationId(number));
     customer.net = Amount(55_550_000);
-    let mut above = customer.clone();
+    let mut above = *customer;
     // What the root, above every reseller, pays.
     (above.kind, above.organization) = (ChargeKind::Reseller, OrganizationId(8888));
     above.net = Amount(44_440_000);
-    let mut own = above.clone();
+    let mut own = above;
     (own.organization, own.net) = (OrganizationId(number), Amount(33_330_000));
     cdr.levels = vec![own, above];
     let supplier = cdr.supplier.as_mut().unwrap();

@@ -118,6 +118,7 @@ impl Rig {
                 stored: AtomicU64::new(0),
                 read: AtomicU64::new(0),
                 counters: Mutex::new(None),
+                listeners: Mutex::new(None),
                 counts: Mutex::default(),
                 latency_us: Default::default(),
                 journal: EventFd::new().unwrap(),

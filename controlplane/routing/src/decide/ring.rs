@@ -24,33 +24,41 @@ impl<'a> Attempt<'a> {
         let branches: Vec<Branch> = contacts
             .into_iter()
             .take(BRANCHES_MAX)
-            .map(|binding| self.contact_branch(sender, callee, binding))
+            .filter_map(|binding| self.contact_branch(sender, callee, binding))
             .collect();
+        if branches.is_empty() {
+            let step = Step::ContactUnreachable { subscriber: callee.id.0 };
+            return Err(self.refuse_for(Refusal::Offline, step));
+        }
         self.note(Step::Contacts { count: i64::try_from(branches.len()).unwrap_or_default() });
         Ok(Way::inside(vec![Stage { branches }]))
     }
 
+    /// The branch to a contact, by the listener it was registered at. That may be another one by
+    /// now: the process may have been started with others since.
     fn contact_branch(
         &self,
         sender: &Sender<'a>,
         callee: &Subscriber,
         binding: &Binding,
-    ) -> Branch {
+    ) -> Option<Branch> {
         let way = reach(binding);
+        let transport = wire_transport(binding.transport);
+        let listener = self.world.listener(binding.listener, transport, way.address)?;
         let target = Target {
             uri: binding.uri.clone(),
             address: way.address,
-            transport: wire_transport(binding.transport),
+            transport,
             flow: binding.flow,
             routes: binding.path.clone(),
         };
         let media = media_policy(sender.tenant, way.nated);
-        let mut branch = blank_branch(target, binding.listener, media);
+        let mut branch = blank_branch(target, listener, media);
         branch.dialed = callee.username.clone();
         branch.ring_ms = ring_ms(sender.tenant, callee.ring_timeout_s);
         branch.party = PartyRef::Subscriber(callee.id.0);
         self.shown_inside(sender).onto(&mut branch);
-        branch
+        Some(branch)
     }
 
     /// Whether the caller's media comes through a NAT: by its contact, if the request came from

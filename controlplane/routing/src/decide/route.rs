@@ -142,12 +142,15 @@ impl<'a> Attempt<'a> {
             if way.hops.len() >= HOPS_MAX {
                 return self.note(Step::HopBeyond { trunk: trunk.id.0 });
             }
+            let asked = self.ask.hints.listener;
+            let Some(hop_address) = HopAddress::find(self.world, asked, (trunk, egress), target)
+            else {
+                self.note(Step::HopUnreachable { trunk: trunk.id.0, address });
+                continue;
+            };
             self.note(Step::Hop { trunk: trunk.id.0, address });
             let hop = u8::try_from(way.hops.len()).unwrap_or_default();
             way.hops.push(Hop { trunk: trunk.id, account: egress.account, organization, terms });
-            let asked = self.ask.hints.listener;
-            let listener = self.world.listener(asked, wire_transport(egress.transport));
-            let hop_address = HopAddress { trunk, egress, address: target, listener };
             let mut branch = hop_branch(&hop_address, sender.tenant, number);
             branch.hop = hop;
             self.shown_outside(sender, egress).onto(&mut branch);
@@ -191,7 +194,7 @@ fn hop_branch(hop: &HopAddress<'_>, tenant: &Tenant, number: Digits) -> Branch {
 }
 
 /// The addresses of a trunk that are known as they are.
-fn addresses(egress: &Egress) -> impl Iterator<Item = SocketAddr> {
+pub(crate) fn addresses(egress: &Egress) -> impl Iterator<Item = SocketAddr> {
     egress.targets.iter().filter_map(|target| match target {
         EgressTarget::Address(address) => Some(*address),
         EgressTarget::Host(_) | EgressTarget::Registered => None,
@@ -204,6 +207,20 @@ struct HopAddress<'a> {
     egress: &'a Egress,
     address: SocketAddr,
     listener: u8,
+}
+
+impl<'a> HopAddress<'a> {
+    /// The way to `address`, by the listener asked on if it fits; `None` when no listener does.
+    fn find(
+        world: &World,
+        asked: u8,
+        (trunk, egress): (&'a Trunk, &'a Egress),
+        address: SocketAddr,
+    ) -> Option<HopAddress<'a>> {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let listener = world.listener(asked, wire_transport(egress.transport), address)?;
+        Some(HopAddress { trunk, egress, address, listener })
+    }
 }
 
 /// The trunks of an emergency number: in order, those that are switched off last.
@@ -224,9 +241,8 @@ pub(crate) fn emergency_branches(
     trunks: &[TrunkId],
 ) -> Vec<Branch> {
     let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
-        let listener = world.listener(0, wire_transport(egress.transport));
-        let hop = move |address: SocketAddr| HopAddress { trunk, egress, address, listener };
-        addresses(egress).map(hop)
+        let hop = move |address: SocketAddr| HopAddress::find(world, 0, (trunk, egress), address);
+        addresses(egress).filter_map(hop)
     });
     hops.take(HOPS_MAX)
         .map(|hop| {

@@ -116,11 +116,12 @@ pub(crate) fn identify<'a>(
     let id = subscriber.id.0;
     let again = |stale| Challenge {
         realm: tenant.realm.clone(),
-        algorithms: digest::algorithms(subscriber),
+        algorithms: digest::algorithms(subscriber, tenant),
         stale,
     };
-    match digest::verify(credentials, subscriber) {
+    match digest::verify(credentials, subscriber, tenant) {
         Verdict::Wrong => Identity::Wrong(Step::WrongPassword { subscriber: id }),
+        Verdict::Unknown => Identity::Again(again(false), Step::OtherAlgorithm { subscriber: id }),
         Verdict::Weak => Identity::Again(again(false), Step::WeakAlgorithm { subscriber: id }),
         Verdict::Right => match locations.nonces().check(subscriber.id, credentials) {
             Some(nonce) => Identity::Known(subscriber, nonce),

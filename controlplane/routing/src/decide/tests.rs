@@ -5,11 +5,10 @@ use crate::testing;
 use crate::uri::SipUri;
 use crate::world::{Change, Rows};
 use proptest::prelude::*;
-use strowger_link::{
-    Branch, CallerIdentity, Go, HOPS_MAX, PartyRef, RegisterAsk, STAGES_MAX, Transport,
-};
+use strowger_link::{Branch, CallerIdentity, Go, HOPS_MAX, PartyRef, RegisterAsk, STAGES_MAX};
 use strowger_model::{
-    AccountId, Emergency, Price, SubscriberId, TariffKind, TenantId, TrunkId, print_decimal,
+    AccountId, EgressTarget, Emergency, Price, SubscriberId, TariffKind, TenantId, TrunkId,
+    print_decimal,
 };
 
 const WALL: i64 = 1_700_000_000_000_000;
@@ -39,7 +38,10 @@ fn rows() -> Rows {
         egress.caller.add = "+".into();
     }
     Rows {
-        listeners: vec![Transport::Udp],
+        listeners: vec![
+            testing::listener("192.0.2.1:5060"),
+            testing::listener("[2001:db8::1]:5060"),
+        ],
         tenants: vec![testing::tenant(1, testing::REALM)],
         organizations: vec![testing::organization(1, None), testing::organization(2, Some(1))],
         accounts: vec![
@@ -761,4 +763,58 @@ proptest! {
             }
         }
     }
+}
+
+/// Phones and carriers of either family: each branch leaves by a listener of its target's.
+#[test]
+fn branches_leave_by_a_listener_of_their_family() {
+    let mut both = rows();
+    let targets = ["192.0.2.7:5060", "[2001:db8::7]:5060", "[::ffff:192.0.2.17]:5060"];
+    both.trunks[0].egress.as_mut().unwrap().targets =
+        targets.iter().map(|t| EgressTarget::Address(t.parse().unwrap())).collect();
+    let ways = |go: &Go| -> Vec<(String, u8)> {
+        let branches = go.stages.iter().flat_map(|stage| &stage.branches);
+        branches.map(|b| (b.target.uri.clone(), b.listener)).collect()
+    };
+    let mut switch = Switch::new(both.clone());
+    let way = |uri: &str, listener| (uri.to_owned(), listener);
+    assert_eq!(
+        ways(&switch.go("1001 dials 4420")),
+        [
+            way("sip:4420@192.0.2.7:5060", 0),
+            way("sip:4420@[2001:db8::7]:5060", 1),
+            way("sip:4420@192.0.2.17:5060", 0),
+        ]
+    );
+    switch.register(2, "sip:1002@[2001:db8::2]:5062", "[2001:db8::2]:5062");
+    let mut rings = ways(&switch.go("1001 dials 1002"));
+    rings.sort();
+    assert_eq!(rings, [way("sip:1002@10.0.0.2:5060", 0), way("sip:1002@[2001:db8::2]:5062", 1)]);
+    // Without an IPv6 listener those are no ways, and the others are tried.
+    both.listeners.truncate(1);
+    let mut switch = Switch::new(both.clone());
+    assert_eq!(
+        ways(&switch.go("1001 dials 4420")),
+        [way("sip:4420@192.0.2.7:5060", 0), way("sip:4420@192.0.2.17:5060", 0)]
+    );
+    switch.register(2, "sip:1002@[2001:db8::2]:5062", "[2001:db8::2]:5062");
+    assert_eq!(ways(&switch.go("1001 dials 1002")), [way("sip:1002@10.0.0.2:5060", 0)]);
+    switch.register(3, "sip:1003@[2001:db8::3]:5062", "[2001:db8::3]:5062");
+    assert_eq!(switch.say("1001 dials 1003"), "480 Offline cause 20");
+    both.trunks[0].egress.as_mut().unwrap().targets.truncate(2);
+    both.trunks[0].egress.as_mut().unwrap().targets.remove(0);
+    assert_eq!(Switch::new(both).say("1001 dials 4420"), "404 NoRoute cause 3");
+}
+
+/// The challenge names what the account may use, whatever strangers are asked for.
+#[test]
+fn an_answer_by_another_algorithm_is_challenged_again() {
+    let strict = |r: &mut Rows| r.subscribers[0].digest = strowger_model::DigestPolicy::Sha256Only;
+    check_with(strict, "1001 dials 1002", "challenge demo.example [Sha256]");
+    let new = |r: &mut Rows| r.subscribers[0].ha1_md5 = None;
+    check_with(new, "1001 dials 1002", "challenge demo.example [Sha256]");
+    let none = |r: &mut Rows| {
+        (r.subscribers[0].ha1_md5, r.subscribers[0].ha1_sha256) = (None, None);
+    };
+    check_with(none, "1001 dials 1002", "403 AuthFailed cause 21, no record");
 }

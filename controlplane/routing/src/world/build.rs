@@ -1,12 +1,11 @@
 //! Rows to a world, all at once or one change after the other, by the same steps.
 
-use super::{BuildError, Problem, RowName, World};
+use super::{BuildError, Listener, Problem, RowName, World};
 use crate::deck::Deck;
 use crate::prefix::PrefixId;
 use crate::tariff::TariffDeck;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use strowger_link::Transport;
 use strowger_model::{
     Account, Destination, Digits, Emergency, Organization, Rate, Route, Subscriber, Tariff, Tenant,
     TenantId, Trunk,
@@ -15,8 +14,8 @@ use strowger_model::{
 /// All rows that decisions depend on.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
-    /// Transports of the process's listeners, by index.
-    pub listeners: Vec<Transport>,
+    /// The process's listeners, by index.
+    pub listeners: Vec<Listener>,
     /// Tenants.
     pub tenants: Vec<Tenant>,
     /// Organizations.

@@ -5,7 +5,12 @@ use strowger_model::{Emergency, RateId, RouteId, TariffKind};
 /// Everything of one small switch.
 pub(super) fn rows() -> Rows {
     Rows {
-        listeners: vec![Transport::Udp, Transport::Tcp],
+        listeners: vec![
+            testing::listener("192.0.2.1:5060"),
+            Listener { transport: Transport::Tcp, ..testing::listener("192.0.2.1:5060") },
+            testing::listener("[2001:db8::1]:5060"),
+            testing::listener("192.0.2.1:5070"),
+        ],
         tenants: vec![testing::tenant(1, testing::REALM), testing::tenant(2, "other.example")],
         organizations: vec![testing::organization(2, Some(1)), testing::organization(1, None)],
         accounts: vec![testing::account(1, Some(1)), testing::account(9, None)],
@@ -46,9 +51,30 @@ fn a_good_world() {
     let chain = world.chain(&testing::digits("442079"));
     assert_eq!(world.destination(one, &chain).unwrap().name, "United Kingdom");
     assert!(world.destination(TenantId(2), &chain).is_none());
-    assert_eq!(world.listener(0, Transport::Udp), 0);
-    assert_eq!(world.listener(0, Transport::Tcp), 1);
-    assert_eq!(world.listener(1, Transport::Udp), 0);
+}
+
+/// The one asked on if it fits, else the first that does, by transport and family.
+#[test]
+fn the_listener_fits_the_target() {
+    let world = World::build(rows()).unwrap();
+    let (v4, v6, mapped) = ("192.0.2.9:5060", "[2001:db8::9]:5060", "[::ffff:192.0.2.9]:5060");
+    let (udp, tcp) = (Transport::Udp, Transport::Tcp);
+    for (asked, transport, target, listener) in [
+        (0, udp, v4, Some(0)),
+        (3, udp, v4, Some(3)),
+        (2, udp, v4, Some(0)),
+        (1, udp, v4, Some(0)),
+        (200, udp, v4, Some(0)),
+        (0, tcp, v4, Some(1)),
+        (0, udp, v6, Some(2)),
+        (2, udp, v6, Some(2)),
+        (2, udp, mapped, Some(0)),
+        (1, tcp, v6, None),
+        (0, Transport::Tls, v4, None),
+    ] {
+        let found = world.listener(asked, transport, target.parse().unwrap());
+        assert_eq!(found, listener, "{asked} {transport:?} {target}");
+    }
 }
 
 #[test]

@@ -147,6 +147,7 @@ impl Call {
     ) -> Option<u8> {
         let leg = u8::try_from(self.legs.len()).ok().filter(|leg| *leg <= ATTEMPTS_MAX)?;
         self.legs.push(Leg::outbound(branch, cx.now));
+        cx.res.begin(self.leg_id(leg), branch.listener, branch.target.address);
         self.facts.push(Fact::LegOpened(LegOpened {
             leg,
             at: cx.now,

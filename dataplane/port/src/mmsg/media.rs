@@ -9,13 +9,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
-use super::Counters;
 use super::batch::Batch;
 use super::option::bind_media;
 use super::poll::{Poller, Ready};
 use crate::burst::{BURST_MAX, MediaBurst, MediaPacket};
 use crate::clock;
-use crate::net::{MediaPort, OpenError};
+use crate::net::{MediaCounters, MediaPort, OpenError};
 
 /// Receive buffer of a media socket in bytes; the kernel doubles it. About 150 packets: 3 s of one
 /// stream of 50 a second.
@@ -120,7 +119,11 @@ impl MediaSockets {
         }
     }
 
-    pub(super) fn receive(&mut self, burst: &mut MediaBurst, counters: &mut Counters) -> usize {
+    pub(super) fn receive(
+        &mut self,
+        burst: &mut MediaBurst,
+        counters: &mut MediaCounters,
+    ) -> usize {
         let wall_ns = if self.is_ready() { clock::wall_ns() } else { 0 };
         while !burst.is_full()
             && let Some(slot) = self.ready.pop_front()
@@ -132,24 +135,24 @@ impl MediaSockets {
             let buffers = free.iter_mut().take(wanted).map(MediaPacket::room_mut);
             let got = self.batch.receive(socket.socket.as_fd(), buffers).unwrap_or(0);
             let kept = fill(free, got, &self.batch, socket.port, wall_ns);
-            counters.media_malformed += (got - kept) as u64;
+            counters.malformed += (got - kept) as u64;
             burst.advance(kept);
             socket.is_ready = got == wanted;
             if socket.is_ready {
                 self.ready.push_back(slot);
             }
         }
-        counters.media_received += burst.len() as u64;
+        counters.received += burst.len() as u64;
         burst.len()
     }
 
-    pub(super) fn send(&mut self, burst: &MediaBurst, counters: &mut Counters) {
+    pub(super) fn send(&mut self, burst: &MediaBurst, counters: &mut MediaCounters) {
         self.order.clear();
         for (place, packet) in burst.packets().iter().enumerate() {
             let Some(target) = packet.target() else { continue };
             match self.slot_of(target.from) {
                 Some(slot) => self.order.push((slot, place as u16)),
-                None => counters.media_failed += 1,
+                None => counters.failed += 1,
             }
         }
         // By socket, and in the burst's order inside: places differ, so unstable is stable here.
@@ -211,7 +214,7 @@ fn send_run(
     socket: &UdpSocket,
     from: usize,
     to: usize,
-    counters: &mut Counters,
+    counters: &mut MediaCounters,
 ) {
     let mut at = from;
     while at < to {
@@ -219,15 +222,15 @@ fn send_run(
         // JUSTIFICATION: see `Batch::send`.
         match unsafe { batch.send(socket.as_fd(), at, to) } {
             Ok(sent) => {
-                counters.media_sent += sent as u64;
+                counters.sent += sent as u64;
                 at += sent.max(1);
             }
             Err(error) if is_full(&error) => {
-                counters.media_full += (to - at) as u64;
+                counters.full += (to - at) as u64;
                 return;
             }
             Err(_) => {
-                counters.media_failed += 1;
+                counters.failed += 1;
                 at += 1;
             }
         }

@@ -4,15 +4,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
-use super::Counters;
 use super::batch::{Batch, QueuedError, Received};
 use super::media::is_full;
 use super::option::prepare_sip;
 use super::poll::{Poller, Ready};
 use crate::clock;
 use crate::net::{
-    SIP_BURST_MAX, SIP_DATAGRAM_BYTES_MAX, SendResult, SipDatagram, SipFailure, SipFailureReason,
-    SipPath,
+    SIP_BURST_MAX, SIP_DATAGRAM_BYTES_MAX, SendResult, SipCounters, SipDatagram, SipFailure,
+    SipFailureReason, SipPath,
 };
 
 /// Receive buffer of a listener in bytes; the kernel doubles it. A second of 4,000 calls/s.
@@ -37,6 +36,7 @@ struct Listener {
     is_ready: bool,
     /// Errors may wait.
     has_error: bool,
+    counters: SipCounters,
 }
 
 struct Queued {
@@ -68,7 +68,8 @@ impl SipSockets {
             let local = prepare_sip(&socket, dscp, SIP_RCVBUF_BYTES)?;
             poller.add(socket.as_fd(), Ready::Sip(number))?;
             // What came before we listened raised no event of ours: look once.
-            listeners.push(Listener { socket, local, is_ready: true, has_error: false });
+            let counters = SipCounters::default();
+            listeners.push(Listener { socket, local, is_ready: true, has_error: false, counters });
         }
         Ok(SipSockets {
             listeners,
@@ -86,6 +87,10 @@ impl SipSockets {
         self.listeners.get(usize::from(listener)).map(|listener| listener.local)
     }
 
+    pub(super) fn counters(&self, listener: u8) -> SipCounters {
+        self.listeners.get(usize::from(listener)).map(|l| l.counters).unwrap_or_default()
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         let waits = |listener: &Listener| listener.is_ready || listener.has_error;
         self.listeners.iter().any(waits) || !self.failures.is_empty()
@@ -98,11 +103,7 @@ impl SipSockets {
         }
     }
 
-    pub(super) fn receive(
-        &mut self,
-        mut sink: impl FnMut(SipDatagram<'_>),
-        counters: &mut Counters,
-    ) -> usize {
+    pub(super) fn receive(&mut self, mut sink: impl FnMut(SipDatagram<'_>)) -> usize {
         let count = self.listeners.len();
         let mut room = SIP_BURST_MAX;
         for turn in 0..count {
@@ -120,10 +121,10 @@ impl SipSockets {
                 let received = self.receiving.received(at);
                 match received.and_then(|got| datagram(number as u8, local, got, buffer, wall_ns)) {
                     Some(datagram) => {
-                        counters.sip_received += 1;
+                        listener.counters.received += 1;
                         sink(datagram);
                     }
-                    None => counters.sip_malformed += 1,
+                    None => listener.counters.malformed += 1,
                 }
             }
         }
@@ -150,12 +151,7 @@ impl SipSockets {
         told
     }
 
-    pub(super) fn queue(
-        &mut self,
-        path: SipPath,
-        data: &[u8],
-        counters: &mut Counters,
-    ) -> SendResult {
+    pub(super) fn queue(&mut self, path: SipPath, data: &[u8]) -> SendResult {
         if data.len() > SIP_DATAGRAM_BYTES_MAX {
             return SendResult::TooLong;
         }
@@ -169,14 +165,14 @@ impl SipSockets {
         }
         let full = self.queue.len() == SIP_QUEUE_MAX;
         if full || self.bytes.len() + data.len() > SIP_QUEUE_BYTES_MAX {
-            self.flush(counters);
+            self.flush();
         }
         self.queue.push(Queued { path, start: self.bytes.len(), len: data.len() });
         self.bytes.extend_from_slice(data);
         SendResult::Queued
     }
 
-    pub(super) fn flush(&mut self, counters: &mut Counters) {
+    pub(super) fn flush(&mut self) {
         if self.queue.is_empty() {
             return;
         }
@@ -190,14 +186,14 @@ impl SipSockets {
         while let Some(number) = self.queue.get(from).map(|queued| queued.path.listener) {
             let same = |queued: &&Queued| queued.path.listener == number;
             let run = self.queue.iter().skip(from).take_while(same).count();
-            self.send_run(number, from, from + run, counters);
+            self.send_run(number, from, from + run);
             from += run;
         }
         self.queue.clear();
         self.bytes.clear();
     }
 
-    fn send_run(&mut self, number: u8, from: usize, to: usize, counters: &mut Counters) {
+    fn send_run(&mut self, number: u8, from: usize, to: usize) {
         let Some(listener) = self.listeners.get_mut(usize::from(number)) else { return };
         let (mut at, mut retried) = (from, false);
         while at < to {
@@ -206,12 +202,12 @@ impl SipSockets {
             // JUSTIFICATION: see `Batch::send`.
             match unsafe { self.sending.send(listener.socket.as_fd(), at, to) } {
                 Ok(sent) => {
-                    counters.sip_sent += sent as u64;
+                    listener.counters.sent += sent as u64;
                     at += sent.max(1);
                     retried = false;
                 }
                 Err(error) if is_full(&error) => {
-                    counters.sip_full += (to - at) as u64;
+                    listener.counters.full += (to - at) as u64;
                     return;
                 }
                 // The error may be of an earlier datagram (ICMP), which this call has now cleared.
@@ -220,14 +216,14 @@ impl SipSockets {
                     retried = true;
                 }
                 Err(error) => {
-                    counters.sip_failed += 1;
+                    listener.counters.failed += 1;
                     let peer = self.queue.get(at).map(|queued| queued.path.peer);
                     let reason = reason_of(error.raw_os_error());
                     match peer {
                         Some(peer) if self.failures.len() < SIP_FAILURES_MAX => {
                             self.failures.push(SipFailure { listener: number, peer, reason });
                         }
-                        Some(_) | None => counters.sip_failures_lost += 1,
+                        Some(_) | None => listener.counters.failures_lost += 1,
                     }
                     at += 1;
                     retried = false;

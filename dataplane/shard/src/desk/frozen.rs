@@ -123,7 +123,7 @@ impl<I: Io> Desk<'_, I> {
             let _given = self.media.ports.give(pair, self.now);
             return opened;
         }
-        let lines = &mut self.media.leg(leg, None).lines;
+        let lines = &mut self.media.leg(leg).lines;
         lines.resize_with(lines.len().max(index + 1), Line::default);
         if let Some(line) = lines.get_mut(index) {
             line.ports = Some(pair);

@@ -114,7 +114,8 @@ pub(super) enum Shown<'a> {
     Nothing,
 }
 
-/// The credentials for `challenge`'s realm and algorithms.
+/// The credentials for `challenge`'s realm, by any algorithm that we speak: which of them an
+/// account may use is the control plane's to know, the challenge's list is where strangers begin.
 pub(super) fn credentials<'a>(
     request: Message<'a>,
     challenge: &Challenge,
@@ -122,10 +123,8 @@ pub(super) fn credentials<'a>(
     config: &Config,
     now: Tick,
 ) -> Shown<'a> {
-    let wanted = |credentials: &Credentials<'_>| {
-        let algorithm = link_algorithm(credentials.algorithm);
-        credentials.realm == challenge.realm.as_bytes() && challenge.algorithms.contains(&algorithm)
-    };
+    let realm = challenge.realm.as_bytes();
+    let wanted = |credentials: &Credentials<'_>| credentials.realm == realm;
     let mut all = request.values(Header::Authorization).filter_map(Credentials::parse);
     let Some(credentials) = all.find(wanted) else { return Shown::Nothing };
     match config.nonces.judge(credentials.nonce, path.peer.ip(), now) {

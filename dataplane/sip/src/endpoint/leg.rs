@@ -18,6 +18,7 @@ use strowger_leg::{Body, Command, Event};
 use strowger_link::token::Token;
 use strowger_link::{Cause, LegId, Tick};
 
+use super::LegKeys;
 use super::alarm::Sleeper;
 use super::config::Path;
 use super::layer::{Failure, Heard, Layer, Role, Way};
@@ -154,6 +155,17 @@ impl Leg {
 
     pub(super) fn owns_request(&self, request: Message<'_>) -> bool {
         self.dialog.owns_request(request)
+    }
+
+    /// Whether a request that came by `path` can be its party's: from where the leg began, from
+    /// another address of the same party, or from an address that the dialog's own route set or
+    /// target names. The port says nothing: a NAT may have changed it.
+    pub(super) fn is_party(&self, path: &Path, keys: &dyn LegKeys) -> bool {
+        let (own, source) = (self.path.peer, path.peer);
+        own.ip() == source.ip()
+            || (self.path.flow != 0 && self.path.flow == path.flow)
+            || self.dialog.names(source.ip())
+            || keys.is_one_party(own, source)
     }
 
     pub(super) fn tag(&self) -> &[u8] {

@@ -73,6 +73,9 @@ pub enum Counted {
     StrayAck,
     /// A request of a dialog that we do not have: 481.
     NoDialog,
+    /// A request of a dialog, or its CANCEL, from an address that is none of its party's: 481, an
+    /// ACK is dropped.
+    Elsewhere,
     /// A CANCEL of nothing: 481.
     NoTransaction,
     /// A request of a dialog behind a later one: 500.

@@ -50,9 +50,11 @@ impl Wallet {
         };
         let stale = Challenge::parse(value).is_some_and(|challenge| challenge.stale);
         // The second time the password is wrong, unless the peer says it was only the nonce, or
-        // unless it is another server that asks.
-        let first = !self.known.iter().any(|known| known.header == header);
-        if self.secret.is_none() || tries >= AUTH_TRIES_MAX || (tries > 0 && !stale && !first) {
+        // wants another algorithm (RFC 8760 2.3), or unless it is another server that asks.
+        let algorithm = |value: &[u8]| Challenge::parse(value).map(|c| c.algorithm);
+        let answered = self.known.iter().find(|known| known.header == header);
+        let new = answered.is_none_or(|known| algorithm(&known.challenge) != algorithm(value));
+        if self.secret.is_none() || tries >= AUTH_TRIES_MAX || (tries > 0 && !stale && !new) {
             return false;
         }
         self.known.retain(|known| known.header != header);

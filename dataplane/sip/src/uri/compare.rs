@@ -1,4 +1,9 @@
 //! Whether two URIs are equivalent (RFC 3261 19.1.4; RFC 3966 4 for tel).
+//!
+//! Parameters and header fields are looked up in sorted lists: a URI of thousands of them costs n
+//! log n, not the square of it.
+
+use std::collections::BTreeSet;
 
 use super::{SipUri, TelUri, Uri};
 use crate::lex;
@@ -22,10 +27,29 @@ fn sip(a: SipUri<'_>, b: SipUri<'_>) -> bool {
         && same_part(a.password, b.password)
         && a.host.matches(b.host)
         && a.port == b.port
-        && params_agree(a, b)
-        && params_agree(b, a)
-        && headers_within(a, b)
-        && headers_within(b, a)
+        && same_params(a, b)
+        && headers(a) == headers(b)
+}
+
+/// Parameters sorted by their names in lower case, those of one name in their order.
+type ByName<'a> = Vec<(Vec<u8>, Option<&'a [u8]>)>;
+
+fn same_params(a: SipUri<'_>, b: SipUri<'_>) -> bool {
+    let (a, b) = (by_name(a), by_name(b));
+    params_agree(&a, &b) && params_agree(&b, &a)
+}
+
+fn by_name(uri: SipUri<'_>) -> ByName<'_> {
+    let mut all: ByName<'_> =
+        uri.params().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all
+}
+
+/// The first parameter called `name`.
+fn find<'a>(all: &ByName<'a>, name: &[u8]) -> Option<Option<&'a [u8]>> {
+    let at = all.partition_point(|(known, _)| known.as_slice() < name);
+    all.get(at).filter(|(known, _)| known == name).map(|(_, value)| *value)
 }
 
 fn same_part(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
@@ -47,9 +71,9 @@ fn same_part(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
 //#
 //# -  All other uri-parameters appearing in only one URI are
 //# ignored when comparing the URIs.
-fn params_agree(a: SipUri<'_>, b: SipUri<'_>) -> bool {
-    a.params().all(|(name, value)| match b.param(name) {
-        Some(other) => match (value, other) {
+fn params_agree(a: &ByName<'_>, b: &ByName<'_>) -> bool {
+    a.iter().all(|(name, value)| match find(b, name) {
+        Some(other) => match (*value, other) {
             (None, None) => true,
             (Some(value), Some(other)) => same_text(value, other, Case::Ignored),
             (None, Some(_)) | (Some(_), None) => false,
@@ -69,30 +93,18 @@ fn decides_alone(name: &[u8]) -> bool {
 //# Any present header
 //# component MUST be present in both URIs and match for the URIs
 //# to match.
-fn headers_within(a: SipUri<'_>, b: SipUri<'_>) -> bool {
-    a.headers().all(|(name, value)| {
-        b.headers().any(|(other, tail)| {
-            same_text(name, other, Case::Ignored)
-                && same_text(value.unwrap_or_default(), tail.unwrap_or_default(), Case::Ignored)
-        })
-    })
+fn headers(uri: SipUri<'_>) -> BTreeSet<(Text, Text)> {
+    let text = |text: &[u8]| normal(text, Case::Ignored).collect();
+    uri.headers().map(|(name, value)| (text(name), text(value.unwrap_or_default()))).collect()
 }
 
 fn tel(a: TelUri<'_>, b: TelUri<'_>) -> bool {
     let digits = |uri: TelUri<'_>| uri.digits().map(|b| b.to_ascii_lowercase()).collect::<Vec<_>>();
-    let within = |a: TelUri<'_>, b: TelUri<'_>| {
-        a.params().all(|(name, value)| {
-            b.params().any(|(other, tail)| {
-                name.eq_ignore_ascii_case(other)
-                    && match (value, tail) {
-                        (None, None) => true,
-                        (Some(value), Some(tail)) => same_text(value, tail, Case::Ignored),
-                        (None, Some(_)) | (Some(_), None) => false,
-                    }
-            })
-        })
+    let params = |uri: TelUri<'_>| -> BTreeSet<(Vec<u8>, Option<Text>)> {
+        let text = |text: &[u8]| normal(text, Case::Ignored).collect();
+        uri.params().map(|(name, value)| (name.to_ascii_lowercase(), value.map(text))).collect()
     };
-    a.is_global() == b.is_global() && digits(a) == digits(b) && within(a, b) && within(b, a)
+    a.is_global() == b.is_global() && digits(a) == digits(b) && params(a) == params(b)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,11 +117,18 @@ enum Case {
 //# o  Characters other than those in the "reserved" set (see RFC 2396
 //# [5]) are equivalent to their ""%" HEX HEX" encoding.
 fn same_text(a: &[u8], b: &[u8], case: Case) -> bool {
-    let normal = |(byte, escaped): (u8, bool)| {
+    normal(a, case).eq(normal(b, case))
+}
+
+/// A text in the form that compares: its bytes, and whether each is a reserved one that was
+/// escaped.
+type Text = Vec<(u8, bool)>;
+
+fn normal(text: &[u8], case: Case) -> impl Iterator<Item = (u8, bool)> + '_ {
+    lex::unescape(text).map(move |(byte, escaped)| {
         let byte = if case == Case::Ignored { byte.to_ascii_lowercase() } else { byte };
         (byte, escaped && is_reserved(byte))
-    };
-    lex::unescape(a).map(normal).eq(lex::unescape(b).map(normal))
+    })
 }
 
 fn is_reserved(byte: u8) -> bool {

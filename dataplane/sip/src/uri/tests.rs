@@ -115,6 +115,76 @@ fn equivalence() {
     check("urn:service:sos", "sip:sos@h", false);
 }
 
+/// The comparison as the clause words it, each parameter against each: slow, and easy to check.
+fn naive(a: &str, b: &str) -> bool {
+    type Pairs = Vec<(String, Option<String>)>;
+    let params = |text: &str| -> Pairs {
+        let split = |part: &str| match part.split_once('=') {
+            Some((name, value)) => (name.to_lowercase(), Some(value.to_lowercase())),
+            None => (part.to_lowercase(), None),
+        };
+        text.split(';').skip(1).map(split).collect()
+    };
+    let within = |a: &Pairs, b: &Pairs| {
+        a.iter().all(|(name, value)| match b.iter().find(|(other, _)| other == name) {
+            Some((_, other)) => value == other,
+            None => !["user", "ttl", "method", "maddr", "transport"].contains(&name.as_str()),
+        })
+    };
+    let (a, b) = (params(a), params(b));
+    within(&a, &b) && within(&b, &a)
+}
+
+#[test]
+fn parameters_compare_as_the_clause_words_it() {
+    let words = ["a", "A=1", "a=1", "a=2", "b", "b=x", "ttl=1", "ttl=2", "maddr=h", "c=%2b"];
+    let mut dice = 7u32;
+    let mut seen = [0; 2];
+    for _ in 0..4_000 {
+        let mut text = || {
+            let mut text = String::from("sip:h");
+            for _ in 0..3 {
+                dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let at = (dice >> 16) as usize % (words.len() + 6);
+                if let Some(word) = words.get(at) {
+                    text.push(';');
+                    text.push_str(word);
+                }
+            }
+            text
+        };
+        let (a, b) = (text(), text());
+        let same = uri(&a).matches(uri(&b));
+        assert_eq!(same, naive(&a, &b), "{a} {b}");
+        seen[usize::from(same)] += 1;
+    }
+    assert!(seen.iter().all(|n| *n > 500), "{seen:?}");
+}
+
+/// As many parameters, header fields and tel parameters as a URI can have.
+#[test]
+fn long_uris_compare_in_time() {
+    let list = |n: usize, separator: &str, end: &str| -> Vec<String> {
+        (0..n).map(|i| format!("{separator}{i:x}{end}")).collect()
+    };
+    let reversed = |mut parts: Vec<String>| {
+        parts.reverse();
+        parts.concat()
+    };
+    for (head, parts, other) in [
+        ("sip:h", list(800, ";", ""), "sip:h;0=other"),
+        ("tel:+1", list(800, ";", ""), "tel:+1;0"),
+        ("sip:h?x=1", list(600, "&", "="), "sip:h?x=1"),
+    ] {
+        let (a, b) = (format!("{head}{}", parts.concat()), format!("{head}{}", reversed(parts)));
+        assert!(a.len() <= URI_MAX, "{}", a.len());
+        for _ in 0..200 {
+            assert!(uri(&a).matches(uri(&b)) && uri(&b).matches(uri(&a)));
+        }
+        assert!(!uri(&a).matches(uri(other)));
+    }
+}
+
 #[test]
 fn builder_escapes_and_refuses() {
     let text = |builder: UriBuilder| builder.finish().map(|uri| String::from_utf8(uri).unwrap());

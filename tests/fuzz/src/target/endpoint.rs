@@ -85,6 +85,10 @@ impl LegKeys for Keys {
     fn admission(&self, _: &Path, _: Method) -> Admission<'_> {
         Admission::Open
     }
+
+    fn is_one_party(&self, _: SocketAddr, _: SocketAddr) -> bool {
+        false
+    }
 }
 
 pub(super) struct Bench {

@@ -56,7 +56,8 @@ enum Phase {
 #[derive(Debug, Clone, Copy, Default)]
 struct Tries {
     challenged: bool,
-    stale_used: bool,
+    /// Answered a second time: the nonce was too old, or another algorithm was wanted.
+    again: bool,
 }
 
 impl Engine {
@@ -300,12 +301,14 @@ impl Engine {
             .iter()
             .position(|r| r.proxy == proxy && r.challenge.realm == challenge.realm);
         if tries.challenged {
-            if tries.stale_used || !challenge.stale {
+            let answered = realm.and_then(|at| self.realms.get(at));
+            let other = answered.is_some_and(|r| r.challenge.algorithm != challenge.algorithm);
+            if tries.again || !(challenge.stale || other) {
                 // Wrong password: these credentials are not used again.
                 realm.map(|at| self.realms.remove(at));
                 return false;
             }
-            tries.stale_used = true;
+            tries.again = true;
         }
         tries.challenged = true;
         let at = self.keep_realm(realm, Realm { proxy, challenge, count: 0 });

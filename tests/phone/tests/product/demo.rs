@@ -155,6 +155,27 @@ impl Demo {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Where its listeners are, in the order of the configuration.
+    pub(crate) fn listeners(&self) -> Vec<SocketAddr> {
+        let text = fs::read_to_string(self.file("run/addresses")).unwrap();
+        let mut all: Vec<SocketAddr> = text.lines().map(|line| line.parse().unwrap()).collect();
+        // The last one is REST's.
+        all.pop();
+        all
+    }
+
+    /// Changes rows as an operator does who knows SQL; it is in force within a second.
+    pub(crate) fn change(&self, sql: &str) {
+        let logged = "INSERT INTO changes (actor, resource, what, at_us) \
+                      VALUES ('test', 'rows', 'update', 0)";
+        let script = format!(".timeout 5000\nBEGIN IMMEDIATE;\n{sql};\n{logged};\nCOMMIT;\n");
+        let mut command = Command::new("sqlite3");
+        command.arg("-bail").arg(self.file("strowger.db")).stdin(Stdio::piped());
+        let mut child = command.spawn().expect("sqlite3 is needed: scripts/test installs it");
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "{sql}");
+    }
+
     /// The two planes, whoever started them; waits for one that is being started.
     pub(crate) fn planes(&self) -> Planes {
         let find = |name: &str| {

@@ -83,7 +83,7 @@ fn a_demo_listens_on_loopback_only() {
     let (file, data) = (home.join("open.toml"), home.join("data"));
     let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
     for (text, key) in [
-        ("[sip]\nlisten = [\"0.0.0.0:5060\"]\n", "sip.listen"),
+        ("[sip]\nlisten = [\"0.0.0.0:5060\"]\nadvertise = [\"127.0.0.1:5060\"]\n", "sip.listen"),
         ("[media]\naddresses = [\"192.0.2.1\"]\n", "media.addresses"),
         ("[admin]\nlisten = \"0.0.0.0:8080\"\n", "admin.listen"),
     ] {

@@ -4,7 +4,7 @@ use super::call::Do;
 use super::media::PORT_FIRST;
 use super::transaction::Purpose;
 use super::{Agent, Call, CallState, Callee, Caller, Reply};
-use crate::plan::{REALM, SWITCH};
+use crate::plan::{REALM, switch_for};
 use std::net::SocketAddr;
 use strowger_link::Tick;
 use strowger_phone::message::{Message, address_uri};
@@ -17,10 +17,11 @@ impl Agent {
         let user = self.login.as_ref().map_or("carrier".to_owned(), |login| login.user.clone());
         let id = format!("{:08x}-{}-{key}@{}", self.dice.bits() as u32, self.index, self.addr.ip());
         let mut call = Call::new(true, id, plan.after, PORT_FIRST + key as u16 * 2);
-        let host = if self.login.is_some() { REALM.to_owned() } else { SWITCH.to_string() };
+        let switch = switch_for(self.addr);
+        let host = if self.login.is_some() { REALM.to_owned() } else { switch.to_string() };
         call.local = format!("<sip:{user}@{host}>;tag=t{}x{key}", self.index);
         call.remote = format!("<sip:{}@{host}>", plan.to);
-        call.target = format!("sip:{}@{}", plan.to, SWITCH);
+        call.target = format!("sip:{}@{switch}", plan.to);
         if let Some(ms) = plan.cancel_ms {
             call.plan(now.plus_ms(ms), Do::Cancel);
         }

@@ -130,7 +130,9 @@ impl Laws {
                 law.live_ended = live.state == LiveState::Ended;
             }
             Output::Up(Up::Ask(_)) => panic!("asks have their own output"),
-            Output::Up(Up::Journal(_) | Up::Verb(_) | Up::Turned(_) | Up::Counters(_))
+            Output::Up(
+                Up::Journal(_) | Up::Verb(_) | Up::Turned(_) | Up::Counters(_) | Up::Listeners(_),
+            )
             | Output::Ask(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::{Resources, Role};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use strowger_leg::Body;
 use strowger_link::{Cause, Gauge, LegId, MediaPolicy, MediaReport, Tick};
 
@@ -35,6 +36,10 @@ impl Media {
 }
 
 impl Resources for Media {
+    fn begin(&mut self, leg: LegId, _listener: u8, _party: SocketAddr) {
+        self.alive(leg);
+    }
+
     fn describe(
         &mut self,
         from: LegId,

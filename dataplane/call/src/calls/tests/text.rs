@@ -20,7 +20,9 @@ pub(super) fn output_text(output: &Output, show_live: bool) -> Option<String> {
             format!("live {} {:?}", letter(live.leg.leg), live.state).to_lowercase()
         }
         Output::Up(Up::Live(_)) => return None,
-        Output::Up(Up::Ask(_) | Up::Journal(_) | Up::Turned(_) | Up::Counters(_)) => {
+        Output::Up(
+            Up::Ask(_) | Up::Journal(_) | Up::Turned(_) | Up::Counters(_) | Up::Listeners(_),
+        ) => {
             panic!("{output:?}")
         }
         Output::Ask(ask) => ask_text(ask),

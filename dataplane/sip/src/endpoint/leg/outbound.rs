@@ -81,7 +81,10 @@ impl Leg {
         now: Tick,
     ) -> Leg {
         let target = &order.branch.target;
-        let local = layer.listener(order.branch.listener).map(|listener| listener.local);
+        // A socket of one family reaches no address of the other.
+        let fits = |local: &SocketAddr| local.is_ipv4() == target.address.is_ipv4();
+        let listener = layer.listener(order.branch.listener);
+        let local = listener.map(|listener| listener.local).filter(fits);
         let path = Path {
             listener: order.branch.listener,
             transport: target.transport,

@@ -309,10 +309,139 @@ fn behind_a_nat_requests_go_where_the_call_came_from() {
 fn a_bye_is_accepted_from_another_node_of_the_carrier() {
     check(&format!(
         "{UP}
-        peer> BYE from=192.0.2.99:5060
-        peer< 200 BYE to=192.0.2.99:5060
+        peer> BYE from=192.0.2.19:5077
+        peer< 200 BYE to=192.0.2.19:5077
         call< Ended 0/16 party"
     ));
+}
+
+/// A NAT may give another port at any time.
+#[test]
+fn a_bye_is_accepted_from_another_port() {
+    check(
+        "peer> INVITE from=198.51.100.7:31000 | Contact: <sip:1001@10.1.1.1>
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        peer> ACK from=198.51.100.7:31001
+        call< Confirmed
+        peer> BYE from=198.51.100.7:31002
+        peer< 200 BYE to=198.51.100.7:31002
+        call< Ended 0/16 party",
+    );
+}
+
+#[test]
+fn a_bye_is_accepted_from_the_route_set_and_the_target() {
+    for node in ["192.0.2.70:5060", "192.0.2.71:5060", "192.0.2.72:5060"] {
+        check(&format!(
+            "peer> INVITE | Record-Route: <sip:192.0.2.70;lr>, <sip:[::ffff:192.0.2.71];lr> \
+                | Contact: <sip:1001@192.0.2.72:9>
+            peer< 100 INVITE
+            call< Offered 4420 sdp
+            call> Answer sdp
+            peer< 200 INVITE sdp
+            peer> ACK
+            call< Confirmed
+            peer> BYE from={node}
+            peer< 200 BYE to={node}
+            call< Ended 0/16 party"
+        ));
+    }
+}
+
+/// Who has seen Call-ID and tags, but sends from elsewhere, changes nothing: not by a request, not
+/// by an ACK with a description, not by a CANCEL.
+#[test]
+fn requests_from_elsewhere_are_481_and_counted() {
+    check(
+        "peer> INVITE nosdp
+        peer< 100 INVITE
+        call< Offered 4420
+        peer> CANCEL from=203.0.113.9:5060
+        count< Elsewhere
+        peer< 481 CANCEL to=203.0.113.9:5060
+        call> Answer sdp
+        peer< 200 INVITE sdp
+        peer> ACK sdp from=203.0.113.9:5060
+        count< Elsewhere
+        peer> ACK sdp
+        call< Confirmed sdp
+        peer> BYE from=203.0.113.9:5060
+        count< Elsewhere
+        peer< 481 BYE to=203.0.113.9:5060
+        peer> re-INVITE from=[2001:db8::66]:5060
+        count< Elsewhere
+        peer< 481 INVITE to=[2001:db8::66]:5060
+        peer> INFO sdp from=192.0.2.99:5060
+        count< Elsewhere
+        peer< 481 INFO to=192.0.2.99:5060
+        call> Hangup 0/16
+        peer< BYE to=192.0.2.10:5060
+        call< Ended 0/16
+        peer> 200 BYE",
+    );
+}
+
+#[test]
+fn where_a_call_came_from_is_known_after_a_restart() {
+    check(&format!(
+        "{UP}
+        restart
+        thaw< Confirmed
+        peer> BYE from=192.0.2.99:5060
+        count< Elsewhere
+        peer< 481 BYE
+        peer> BYE from=192.0.2.19:5060
+        peer< 200 BYE
+        call< Ended 0/16 party"
+    ));
+}
+
+/// RFC 3581 by IPv6, and our Contact as the listener's peers know it.
+#[test]
+fn an_ipv6_caller_is_answered_by_its_listener() {
+    let mut bench = Bench::new();
+    bench.run(
+        "peer> INVITE from=[2001:db8::77]:31000 via=[2001:db8::77]:5060;rport branch=z9hG4bKx \
+            | Contact: <sip:1001@[2001:db8::77]:5061>
+        peer< 100 INVITE to=[2001:db8::77]:31000 | Via: SIP/2.0/UDP [2001:db8::77]:5060\
+            ;rport=31000;branch=z9hG4bKx;received=2001:db8::77
+        call< Offered 4420 sdp",
+    );
+    bench.run_open("call> Answer sdp");
+    let tag = bench.our_tag();
+    let contact = format!("Contact: <sip:{tag}@[2001:db8::2]:5070>");
+    let messages = bench.messages();
+    assert!(messages[0].lines().any(|line| line == contact), "{}", messages[0]);
+    bench.run_open(
+        "peer> ACK from=[2001:db8::77]:31000
+        call< Confirmed
+        call> Hangup 0/16",
+    );
+    let messages = bench.messages();
+    let via = messages[0].lines().find(|line| line.starts_with("Via: ")).unwrap();
+    assert!(via.starts_with("Via: SIP/2.0/UDP [2001:db8::2]:5070;branch="), "{via}");
+    assert!(messages[0].starts_with("BYE sip:1001@[2001:db8::77]:5061 SIP/2.0"));
+    bench.run("peer> 200 BYE");
+}
+
+/// Without `rport` the answer goes to the port of sent-by; a sent-by elsewhere is not followed.
+#[test]
+fn an_ipv6_via_is_followed_as_rfc_3261_18_2_2_has_it() {
+    for (via, to) in [
+        ("[2001:db8::77]:5062", "[2001:db8::77]:5062"),
+        ("[2001:DB8:0::77]", "[2001:db8::77]:5060"),
+        ("[2001:db8::66]:5062", "[2001:db8::77]:31000"),
+        ("192.0.2.10:5062", "[2001:db8::77]:31000"),
+        ("host.example.com:5062", "[2001:db8::77]:5062"),
+    ] {
+        check(&format!(
+            "peer> OPTIONS outside from=[2001:db8::77]:31000 via={via}
+            peer< 200 OPTIONS to={to}"
+        ));
+    }
 }
 
 #[test]

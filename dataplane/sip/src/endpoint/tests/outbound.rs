@@ -395,11 +395,13 @@ fn what_would_break_the_message_is_refused() {
         count< Unbuildable
         call< Refused 500/41",
     );
-    check(
-        "call> Invite listener=9
-        count< Misuse
-        call< Refused 500/41",
-    );
+    for listener in ["9", "1", "0 peer=[2001:db8::9]:5060"] {
+        check(&format!(
+            "call> Invite listener={listener}
+            count< Misuse
+            call< Refused 500/41"
+        ));
+    }
     check(
         "call> Invite uri=<sip:x>\u{7f}
         count< Unbuildable
@@ -429,4 +431,75 @@ fn a_name_as_target_goes_to_the_address_that_was_resolved() {
         peer< ACK to=192.0.2.50:5080
         call< Confirmed",
     );
+}
+
+/// A call that leaves by the IPv6 listener names that listener's address everywhere, and keeps to
+/// it: a target or route of the other family, or one that is IPv4 in IPv6's clothes, is not ours to
+/// reach from there.
+#[test]
+fn a_call_by_ipv6_stays_on_its_listener() {
+    for contact in ["192.0.2.50", "[::ffff:192.0.2.50]", "[2001:db8::51]:5080"] {
+        let to =
+            if contact.ends_with("5080") { "[2001:db8::51]:5080" } else { "[2001:db8::50]:5060" };
+        let mut bench = Bench::new();
+        bench
+            .run_open("call> Invite listener=1 peer=[2001:db8::50]:5060 uri=sip:44@[2001:db8::50]");
+        let messages = bench.messages();
+        let invite = &messages[0];
+        for (name, begin) in [
+            ("Via", "SIP/2.0/UDP [2001:db8::2]:5070;branch="),
+            ("From", "<sip:1001@[2001:db8::2]>;tag="),
+            ("To", "<sip:44@[2001:db8::50]>"),
+        ] {
+            let line = invite.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": "));
+            assert!(line.unwrap().starts_with(begin), "{invite}");
+        }
+        assert!(
+            invite.contains("@[2001:db8::2]:5070>\n") && !invite.contains("192.0.2"),
+            "{invite}"
+        );
+        bench.run(&format!(
+            "peer> 200 INVITE sdp from=[2001:db8::50]:5060 | Contact: <sip:x@{contact}>
+            call< Answered sdp
+            peer< ACK to={to}
+            call< Confirmed
+            call> Hangup 0/16
+            peer< BYE to={to}
+            call< Ended 0/16
+            peer> 200 BYE from=[2001:db8::50]:5060"
+        ));
+    }
+}
+
+/// RFC 8760: each challenge has a line of its own, the first that we speak is answered; a peer that
+/// turns out to want another algorithm is answered by that one, and no more than once.
+#[test]
+fn another_algorithm_is_a_further_challenge() {
+    let challenge = |algorithm: &str| {
+        format!(
+            "WWW-Authenticate: Digest realm=\"r\",nonce=\"n\",qop=\"auth\",algorithm={algorithm}"
+        )
+    };
+    let (best, unknown) = (challenge("SHA-256"), challenge("SHA-512-256"));
+    let (session, old) = (challenge("SHA-256-sess"), challenge("MD5"));
+    let mut bench = Bench::new();
+    bench.run_open(&format!(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 401 INVITE | {unknown} | {session} | {best} | {old}
+        peer< ACK"
+    ));
+    let first = bench.messages().remove(0);
+    assert!(field(&first, Header::Authorization).unwrap().contains("algorithm=SHA-256,"));
+    bench.run_open(&format!("peer> 401 INVITE | {old}\npeer< ACK"));
+    let second = bench.messages().remove(0);
+    let value = field(&second, Header::Authorization).unwrap();
+    let credentials = crate::digest::Credentials::parse(value.as_bytes()).unwrap();
+    let ha1 = crate::digest::Ha1::compute(crate::digest::Algorithm::Md5, b"us", b"r", b"pw");
+    assert_eq!(credentials.verify(&ha1, b"INVITE"), crate::digest::Check::Match);
+    bench.run(&format!(
+        "peer> 401 INVITE | {best}
+        peer< ACK
+        call< Refused 401/21"
+    ));
 }

@@ -25,6 +25,10 @@ impl LegKeys for Slots {
     fn admission(&self, _: &Path, _: Method) -> Admission<'_> {
         Admission::Open
     }
+
+    fn is_one_party(&self, _: SocketAddr, _: SocketAddr) -> bool {
+        false
+    }
 }
 
 struct Side {

@@ -24,7 +24,7 @@
 //! tells `thaw< Confirmed` and the like for each leg.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use strowger_leg::{Body, Command, Event, Invite};
 use strowger_link::token;
@@ -101,6 +101,15 @@ impl LegKeys for Keys {
             (None, false) => Admission::Open,
         }
     }
+
+    /// A carrier has 192.0.2.10 to 192.0.2.19.
+    fn is_one_party(&self, one: SocketAddr, other: SocketAddr) -> bool {
+        let pool = |at: SocketAddr| match at.ip() {
+            IpAddr::V4(ip) => (10..20).contains(&ip.octets()[3]) && ip.octets()[..3] == [192, 0, 2],
+            IpAddr::V6(_) => false,
+        };
+        pool(one) && pool(other)
+    }
 }
 
 pub(super) const fn leg_id(slot: u16) -> LegId {
@@ -142,7 +151,11 @@ pub(super) fn config() -> Config {
         advertised: ([192, 0, 2, 1], port).into(),
     };
     let mut config = Config::new(TOKEN_KEY, Key([7; 16]), nonces);
-    config.listeners = vec![listener(PORT_DEFAULT)];
+    let v6 = |last: u16, port| (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last), port).into();
+    // Behind a translator: peers know it by another address than its own.
+    let second =
+        Listener { transport: Transport::Udp, local: v6(1, PORT_DEFAULT), advertised: v6(2, 5070) };
+    config.listeners = vec![listener(PORT_DEFAULT), second];
     config
 }
 
@@ -284,8 +297,9 @@ impl Bench {
 
     /// Feeds bytes and leaves what comes of it in the endpoint.
     pub(super) fn throw(&mut self, bytes: &[u8], source: SocketAddr) {
-        let local = ([192, 0, 2, 1], PORT_DEFAULT).into();
-        let path = Path { listener: 0, transport: Transport::Udp, local, peer: source, flow: 0 };
+        let listener = u8::from(source.is_ipv6());
+        let local = config().listeners[usize::from(listener)].local;
+        let path = Path { listener, transport: Transport::Udp, local, peer: source, flow: 0 };
         self.endpoint.handle_datagram(bytes, path, self.now, &mut self.keys);
     }
 
@@ -294,7 +308,11 @@ impl Bench {
         self.store();
         while let Some(output) = self.endpoint.poll_output() {
             let told = match output {
-                Output::Transmit(transmit) => self.note(&transmit.bytes, transmit.path.peer),
+                Output::Transmit(transmit) => {
+                    let Path { listener, peer, .. } = transmit.path;
+                    assert_eq!(listener == 1, peer.is_ipv6(), "a listener of the other family");
+                    self.note(&transmit.bytes, peer)
+                }
                 Output::Event(id, event) => {
                     self.leg = id;
                     plain(format!("call< {}", event_text(&event)))
@@ -387,13 +405,14 @@ impl Bench {
         let from_tag = option(words, "fromtag").unwrap_or("p");
         let call_id = option(words, "callid").unwrap_or("call@peer");
         let uri = option(words, "uri").unwrap_or("sip:4420@pbx.example.com");
+        let via = option(words, "via").unwrap_or(PEER);
         let sdp = match method {
             "INVITE" => !words.contains(&"nosdp"),
             _ => words.contains(&"sdp"),
         };
         let cseq = peer.cseq;
         let mut text = format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch={branch}\r\n\
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch={branch}\r\n\
              From: \"Peer\" <sip:1001@example.com>;tag={from_tag}\r\n\
              To: <sip:4420@pbx.example.com>{to_tag}\r\n\
              Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n"
