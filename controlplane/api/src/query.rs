@@ -98,6 +98,7 @@ impl Filter {
     fn wanted(&self, text: String) -> Result<Wanted, String> {
         let value = match self.kind {
             FilterKind::Id => parse_id(&text).map(Cell::from).ok_or("is not an id".to_owned())?,
+            FilterKind::Text if text.trim().is_empty() => return Err("says nothing".to_owned()),
             FilterKind::Text if text.chars().any(char::is_control) => {
                 return Err("has control characters".to_owned());
             }

@@ -131,5 +131,5 @@ fn parameters_of_the_document_are_taken() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 34);
+    assert_eq!(checked, 97);
 }
