@@ -76,13 +76,16 @@ mod registration;
 mod reply;
 mod resource;
 mod role;
+mod route_test;
 mod serve;
 mod session;
 mod shape;
 mod shared;
+mod stranger;
 mod table;
 mod token;
 mod totp;
+mod trace;
 mod user;
 mod value;
 
@@ -96,6 +99,10 @@ pub use limits::{
 pub use live::{
     AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MoneyOrder,
     MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
+};
+pub use live::{
+    RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict,
+    Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords,
 };
 pub use metrics::{Family, MetricsWriter};
 pub use serve::serve;

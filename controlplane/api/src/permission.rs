@@ -53,7 +53,7 @@ const ADMIN: &[&[&str]] = &[
     SELLING,
     SETUP,
     ROUTING,
-    &["calls:hangup", "metrics:read", "users:impersonate"],
+    &["calls:hangup", "metrics:read", "users:impersonate", "route-tests:write"],
     &["payments:write", "adjustments:write", "allowances:write"],
 ];
 const SUPPORT: &[&[&str]] = &[
@@ -62,7 +62,7 @@ const SUPPORT: &[&[&str]] = &[
     LOOK,
     SETUP,
     &["routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
-    &["calls:hangup", "metrics:read"],
+    &["calls:hangup", "metrics:read", "route-tests:write"],
 ];
 const RESELLER: &[&[&str]] = &[
     SELF,

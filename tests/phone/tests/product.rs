@@ -33,6 +33,8 @@ mod money;
 mod restore;
 #[path = "product/usage.rs"]
 mod usage;
+#[path = "product/why.rs"]
+mod why;
 
 use std::time::Duration;
 

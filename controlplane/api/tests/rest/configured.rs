@@ -610,6 +610,7 @@ fn what_is_out_of_scope_does_not_exist() {
 #[test]
 fn a_stored_row_that_does_not_fit_is_named() {
     let server = Server::start();
+    assert_eq!(server.get("/healthz").status, 200);
     server.spoil(3, "491001");
     let refused =
         post(&server, "destinations", &json!({"tenant": "1", "prefix": "4", "name": "x"}));

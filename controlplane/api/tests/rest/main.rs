@@ -17,5 +17,6 @@ mod problems;
 mod rows;
 mod sample;
 mod server;
+mod trace;
 mod views;
 mod world;

@@ -1,7 +1,7 @@
 //! Rows and records that the tests read.
 
 use strowger_model::*;
-use strowger_store::{Grant, NewAllowance, NewToken, Position, Scope, Store};
+use strowger_store::{CallTrace, Grant, NewAllowance, NewToken, Position, Scope, Store};
 
 /// Token for everything.
 pub(crate) const OWNER: &str = "owner-0123456789abcdef";
@@ -297,6 +297,13 @@ pub(crate) async fn write(store: &Store) {
         expires_us: None,
     };
     w.insert_token(&new).await.unwrap();
+    let began_us = 1_700_000_000_000_001;
+    let trace = |call, at_us, tenant| {
+        let steps = vec![1, 200].into();
+        CallTrace { call, at_us, tenant: TenantId(tenant), snapshot: 12, steps }
+    };
+    let traces = [trace(1, 5, 1), trace(2, 5, 2), trace(u64::MAX, began_us, 1)];
+    w.insert_traces(&traces).await.unwrap();
     w.commit().await.unwrap();
     let records = [
         rich_cdr(),

@@ -37,6 +37,7 @@ pub(crate) fn body(endpoint: &EndpointInfo, number: i64) -> String {
                 "subscriber":"{number}"}}"#
             )
         }
+        ("POST", "route-tests") => r#"{"username":"1001","called":"44123"}"#.to_owned(),
         ("PATCH", "users/{id}") => r#"{"display":"Zed"}"#.to_owned(),
         ("POST", "users/{id}/password") => r#"{"password":"battery staple"}"#.to_owned(),
         ("POST", "users/{id}/impersonations") => r#"{"reason":"he asked"}"#.to_owned(),

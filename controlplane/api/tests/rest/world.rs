@@ -117,6 +117,14 @@ async fn make(file: &Path) -> World {
             ids.entry(resource).or_default().push(id);
         }
     }
+    let traces = NUMBERS.map(|number| CallTrace {
+        call: number.unsigned_abs(),
+        at_us: NOW_US,
+        tenant: tenant_of(number),
+        snapshot: 1,
+        steps: vec![1, 200].into(),
+    });
+    w.insert_traces(&traces).await.unwrap();
     let mut users = BTreeMap::new();
     for role in Role::ALL {
         let id = user(&mut w, role.name(), grant(role), Some(HASH)).await;
