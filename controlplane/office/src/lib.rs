@@ -161,7 +161,8 @@ impl Office {
     fn forget_the_gone(&mut self, now: Tick) {
         let all = self.locations.list(None, usize::MAX, now);
         let is_gone = |id| !self.world.subscriber(id).is_some_and(|row| row.enabled);
-        let gone: BTreeSet<_> = all.iter().map(|b| b.subscriber).filter(|id| is_gone(*id)).collect();
+        let gone: BTreeSet<_> =
+            all.iter().map(|b| b.subscriber).filter(|id| is_gone(*id)).collect();
         gone.into_iter().for_each(|id| self.locations.forget(id));
         self.drain_locations();
     }
