@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use strowger_api::world_rows;
 use strowger_model::TrunkLogin;
 use strowger_routing::{BuildError, Listener, Logins, Rows, World};
 use strowger_store::{ConfigRows, Reader, Sealed, Sealer, StoreError};
@@ -44,24 +45,9 @@ impl From<StoreError> for CompileError {
 }
 
 /// The rows in routing's own form.
-pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
-    Rows {
-        listeners,
-        tenants: rows.tenants,
-        organizations: rows.organizations,
-        accounts: rows.accounts,
-        subscribers: rows.subscribers,
-        trunks: rows.trunks,
-        tariffs: rows.tariffs,
-        rates: rows.rates,
-        routes: rows.routes,
-        destinations: rows.destinations,
-        emergencies: rows.emergencies,
-        ring_groups: rows.ring_groups,
-        dids: rows.dids,
-        bans: rows.bans,
-        names: std::collections::BTreeMap::new(),
-    }
+pub(crate) fn routing_rows(mut rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
+    let bans = core::mem::take(&mut rows.bans);
+    Rows { listeners, bans, ..world_rows(rows) }
 }
 
 /// Reads all rows and builds the world. The number of the change is read first: a change that comes

@@ -170,6 +170,17 @@ impl Office {
         for account in &accounts {
             self.load(account, Amount::ZERO, now);
         }
+        self.forget_the_gone(now);
+    }
+
+    /// Ends the registrations of subscribers who are deleted or switched off; calls go on.
+    fn forget_the_gone(&mut self, now: Tick) {
+        let all = self.locations.list(None, usize::MAX, now);
+        let is_gone = |id| !self.world.subscriber(id).is_some_and(|row| row.enabled);
+        let gone: BTreeSet<_> =
+            all.iter().map(|b| b.subscriber).filter(|id| is_gone(*id)).collect();
+        gone.into_iter().for_each(|id| self.locations.forget(id));
+        self.drain_locations();
     }
 
     /// The world in force.

@@ -278,6 +278,11 @@ impl World {
         self.emergencies.get(&(tenant, number)).map(Vec::as_slice)
     }
 
+    /// All subscribers in order of ids.
+    pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
+        self.subscribers.iter().map(|(_, subscriber)| subscriber.as_ref())
+    }
+
     /// All emergency numbers of a tenant.
     pub fn emergencies(&self, of: TenantId) -> impl Iterator<Item = (&Digits, &[TrunkId])> {
         self.emergencies

@@ -15,6 +15,8 @@ mod talk;
 
 #[path = "product/algorithm.rs"]
 mod algorithm;
+#[path = "product/configure.rs"]
+mod configure;
 #[path = "product/crash.rs"]
 mod crash;
 #[path = "product/database.rs"]
