@@ -1,14 +1,15 @@
 //! How ids, money, times and words look in JSON.
 
 use crate::shape::{Components, Shape, view};
-use crate::{CallId, CallState};
+use crate::{CallId, CallState, LoginCause, LoginPhase, RouteVerdict};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
-    AccountId, AllowanceId, Amount, CdrId, ChargeKind, Currency, DigestPolicy, OrganizationId,
-    PRICE_DIGITS, Price, RateId, SessionId, SubscriberId, TariffId, TenantId, TokenId, Transport,
-    TrunkId, UserId, print_decimal,
+    AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
+    DigestPolicy, ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS,
+    Price, RateId, RingMode, SessionId, SubscriberId, TariffId, TenantId, TokenId, Transport,
+    TrunkId, TrunkLoginId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
 
@@ -57,7 +58,7 @@ macro_rules! ids {
 }
 
 ids!(AccountId AllowanceId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId);
-ids!(SessionId TokenId UserId);
+ids!(SessionId TokenId TrunkLoginId UserId);
 
 /// A time, microseconds since 1970 UTC; shown as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy)]
@@ -93,6 +94,19 @@ view! {
     }
 }
 
+/// The schema of an amount that a client sets; it may leave the currency out.
+pub(crate) fn money_shape() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["amount"],
+        "properties": {
+            "amount": {"type": "string", "pattern": "^-?[0-9]{1,18}(\\.[0-9]{1,10})?$"},
+            "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+        },
+    })
+}
+
 /// Money of an account or record.
 pub(crate) fn money(amount: Amount, currency: Currency) -> MoneyView {
     MoneyView { amount: amount.print(currency), currency: currency.code().to_owned() }
@@ -104,11 +118,6 @@ pub(crate) fn price(price: Price, currency: Currency) -> MoneyView {
     MoneyView { amount, currency: currency.code().to_owned() }
 }
 
-/// Whole seconds of a setting as milliseconds.
-pub(crate) fn ms(seconds: u32) -> u64 {
-    u64::from(seconds) * 1000
-}
-
 /// A value of an enumeration, shown as its word.
 pub(crate) struct Word<T>(pub(crate) T);
 
@@ -118,6 +127,12 @@ pub(crate) trait Worded {
     const WORDS: &'static [&'static str];
     /// The word of a value.
     fn word(&self) -> &'static str;
+}
+
+/// An enumeration that can be read by its words.
+pub(crate) trait Spelled: Worded + Sized {
+    /// The value of a word.
+    fn of(word: &str) -> Option<Self>;
 }
 
 impl<T: Worded> Serialize for Word<T> {
@@ -142,6 +157,15 @@ macro_rules! words {
                 }
             }
         }
+
+        impl Spelled for $type {
+            fn of(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some($type::$value),)+
+                    _ => None,
+                }
+            }
+        }
     )+};
 }
 
@@ -152,6 +176,26 @@ words! {
         Speaking => "speaking",
         Held => "held",
         Ended => "ended",
+    }
+    LoginPhase {
+        Unknown => "unknown",
+        Trying => "trying",
+        Registered => "registered",
+        Failed => "failed",
+        Refused => "refused",
+        Left => "left",
+    }
+    LoginCause {
+        Status => "status",
+        Silent => "silent",
+        Unreachable => "unreachable",
+        WrongPassword => "wrong-password",
+        NoPassword => "no-password",
+        ForeignChallenge => "foreign-challenge",
+        NotBound => "not-bound",
+        NoAddress => "no-address",
+        Unwritable => "unwritable",
+        Full => "full",
     }
     ChargeKind { Customer => "customer", Reseller => "reseller", Supplier => "supplier" }
     MoneyKind { Payment => "payment", Adjustment => "adjustment" }
@@ -168,6 +212,35 @@ words! {
         Reversal => "reversal",
     }
     DigestPolicy { Both => "both", Sha256Only => "sha256-only", Md5Only => "md5-only" }
+    OrganizationKind {
+        Owner => "owner",
+        Reseller => "reseller",
+        Company => "company",
+        Customer => "customer",
+        Supplier => "supplier",
+    }
+    DigestAlgorithm { Sha256 => "SHA-256", Md5 => "MD5" }
+    Cli {
+        Always => "always",
+        Normal => "normal",
+        Asserted => "asserted",
+        AssertedTrusted => "asserted-trusted",
+        Hide => "hide",
+        HideAll => "hide-all",
+    }
+    ForwardWhen {
+        Always => "always",
+        Busy => "busy",
+        NoAnswer => "no-answer",
+        Offline => "offline",
+    }
+    RingMode { Parallel => "parallel", InTurn => "in-turn", Rotating => "rotating" }
+    IdentityHeader {
+        None => "none",
+        Asserted => "asserted",
+        Preferred => "preferred",
+        RemoteParty => "remote-party",
+    }
     Transport { Udp => "udp", Tcp => "tcp", Tls => "tls", Ws => "ws", Wss => "wss" }
 }
 
@@ -198,6 +271,17 @@ impl Shape for Named {
     }
 }
 
+impl Worded for RouteVerdict {
+    const WORDS: &'static [&'static str] = &["go", "refuse", "challenge"];
+    fn word(&self) -> &'static str {
+        match self {
+            RouteVerdict::Go => "go",
+            RouteVerdict::Refuse { .. } => "refuse",
+            RouteVerdict::Challenge => "challenge",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,7 +303,6 @@ mod tests {
         check(&Word(DigestPolicy::Sha256Only), "\"sha256-only\"");
         check(&Named::new(2, strowger_model::reason_name), "\"busy\"");
         check(&Named::new(255, strowger_model::reason_name), "\"code-255\"");
-        check(&ms(u32::MAX), "4294967295000");
     }
 
     #[test]

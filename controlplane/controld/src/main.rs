@@ -13,10 +13,14 @@ mod calendar;
 mod decider;
 mod demo;
 mod edge;
+mod explain;
 mod intake;
 mod money;
+mod resolver;
 mod run;
 mod secret;
+mod standing;
+mod trace;
 mod view;
 mod world;
 

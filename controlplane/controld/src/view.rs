@@ -1,22 +1,27 @@
 //! What REST shows of what runs: every question is put to the decider's thread as a closure.
 
 use crate::decider::{Order, Orders, Shared};
+use crate::explain;
 use crate::money::Cashier;
+use crate::standing;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strowger_api::{
-    AccountBalance, AccountHold, AllowancePool, Api, CallId, CallState, Live, LiveCall,
-    MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
+    AccountBalance, AccountHold, AllowancePool, Api, CallId, CallState, HostStanding, Live,
+    LiveCall, LoginStanding, MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration,
+    RegistrationKey, Reply, RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
     Unavailable,
 };
 use strowger_link::{
-    AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason,
+    AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason, UpstreamPhase,
 };
 use strowger_model::{
     AccountId, Allowance, AllowanceId, Binding, CdrId, OrganizationId, SubscriberId, TenantId,
+    TrunkId,
 };
 use strowger_office::{Counts, LiveCall as OfficeCall, Office, Pool};
+use strowger_port::clock;
 use strowger_store::{MoneyRequest, NewAllowance, Owned, Scope, Sealer, Store};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
@@ -36,6 +41,29 @@ impl View {
     pub(crate) fn new(orders: Orders, shared: Arc<Shared>, store: Store) -> View {
         let cashier = Cashier::new(orders.clone(), store.clone());
         View { orders, shared, store, cashier }
+    }
+
+    /// Registrations at carriers and host names, by how they stand.
+    fn write_carriers(&self, writer: &mut MetricsWriter) {
+        if let Ok(states) = self.shared.upstreams.lock() {
+            let mut family =
+                writer.gauge("strowger_upstreams", "Logins at carriers, by their state.");
+            for (word, phase) in [
+                ("trying", UpstreamPhase::Trying),
+                ("registered", UpstreamPhase::Registered),
+                ("failed", UpstreamPhase::Failed),
+                ("refused", UpstreamPhase::Refused),
+            ] {
+                let count = states.values().filter(|state| state.phase == phase).count();
+                family.sample(&[("state", word)], count as u64);
+            }
+        }
+        if let Ok(names) = self.shared.names.lock() {
+            let failed = names.values().filter(|standing| standing.failure.is_some()).count();
+            let mut family = writer.gauge("strowger_host_names", "Host names, by last look-up.");
+            family.sample(&[("state", "resolved")], (names.len() - failed) as u64);
+            family.sample(&[("state", "failed")], failed as u64);
+        }
     }
 
     async fn ask<T: Send + 'static>(
@@ -166,7 +194,7 @@ impl Live for View {
         limit: usize,
     ) -> Reply<'_, Vec<Registration>> {
         Box::pin(self.ask(move |office| {
-            let now = strowger_port::clock::monotonic();
+            let now = clock::monotonic();
             let mut all = office.locations().list(None, REGISTRATIONS_MAX, now);
             all.sort_by_key(|binding| RegistrationKey::of(binding));
             let is_behind =
@@ -187,7 +215,7 @@ impl Live for View {
                     held: balance.held,
                     available: balance.available,
                     calls: balance.calls,
-                    spent: office.spent(account, strowger_port::clock::wall_us()),
+                    spent: office.spent(account, clock::wall_us()),
                 })
             };
             accounts.into_iter().filter_map(balance).collect()
@@ -219,6 +247,18 @@ impl Live for View {
         Box::pin(async { task.await.map_err(|_| Unavailable)? })
     }
 
+    fn logins(&self, trunk: TrunkId) -> Reply<'_, Vec<LoginStanding>> {
+        Box::pin(self.ask(move |office| {
+            let (now, wall_us) = (clock::monotonic(), clock::wall_us());
+            standing::logins(office, trunk, now, wall_us)
+        }))
+    }
+
+    fn hosts(&self, trunk: TrunkId) -> Reply<'_, Vec<HostStanding>> {
+        let known = Arc::clone(&self.shared.names);
+        Box::pin(self.ask(move |office| standing::hosts(office.world(), trunk, &known)))
+    }
+
     fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>> {
         Box::pin(self.ask(move |office| {
             let pool = |allowance: AllowanceId| {
@@ -232,6 +272,38 @@ impl Live for View {
     fn give(&self, new: NewAllowance) -> Reply<'_, Result<Allowance, MoneyRefusal>> {
         let task = tokio::spawn(self.cashier.clone().give(new));
         Box::pin(async { task.await.map_err(|_| Unavailable)? })
+    }
+
+    fn explain(&self, order: TraceOrder) -> Reply<'_, TraceWords> {
+        Box::pin(async {
+            let world = self.ask(|office| Arc::clone(office.world())).await?;
+            Ok(explain::explain(world, &self.store, order).await)
+        })
+    }
+
+    fn test_route(&self, test: RouteTest) -> Reply<'_, Result<RouteTested, RouteRefusal>> {
+        Box::pin(async move {
+            let eyes = test.eyes;
+            let at_us = test.at_us.unwrap_or_else(strowger_port::clock::wall_us);
+            let tried = self.ask(move |office| {
+                explain::decide(office, &test, strowger_port::clock::monotonic(), at_us)
+            });
+            match tried.await? {
+                Ok(tried) => Ok(Ok(explain::tell(tried, &self.store, at_us, eyes).await)),
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        })
+    }
+
+    fn strangers(&self, limit: usize) -> Reply<'_, Vec<Stranger>> {
+        Box::pin(self.ask(move |office| {
+            let all = office.strangers().list(limit).into_iter();
+            all.map(|(minute_us, source, attempts)| {
+                let strowger_office::Attempts { challenged, refused } = attempts;
+                Stranger { minute_us, source, challenged, refused }
+            })
+            .collect()
+        }))
     }
 
     fn readiness(&self) -> Reply<'_, Readiness> {
@@ -262,6 +334,13 @@ impl Live for View {
         if let Ok(listeners) = self.shared.listeners.lock() {
             listeners.iter().for_each(|listeners| write_listeners(writer, listeners));
         }
+        let [written, dropped, waiting] = self.shared.traces.counts();
+        let mut family = writer.counter("strowger_traces_total", "Traces, by what became of them.");
+        family.sample(&[("outcome", "written")], written);
+        family.sample(&[("outcome", "dropped")], dropped);
+        let waits = "Traces that wait for the database.";
+        writer.gauge("strowger_traces_waiting", waits).sample(&[], waiting);
+        self.write_carriers(writer);
         let Ok(counters) = self.shared.counters.lock() else { return };
         let Some(counters) = counters.as_ref() else { return };
         let shard = counters.shard.to_string();

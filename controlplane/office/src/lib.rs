@@ -14,12 +14,18 @@
 mod allowance;
 mod live;
 mod money;
+mod stranger;
+mod trace;
+mod upstream;
 
 use allowance::Allowances;
 pub use live::{LIVE_MAX, LiveCall};
+pub use stranger::{Attempts, STRANGER_MINUTES_MAX, STRANGERS_MAX, Strangers};
 pub use strowger_till::{
     Bounds, Calendar, DAY, MONTH, PERIODS, Pool, Refusal as TillRefusal, Stage,
 };
+pub use trace::Traced;
+use upstream::Upstreams;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -27,14 +33,14 @@ use strowger_billing::{FORWARDS_MAX, PriceRef, Settlement};
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
     Hangup, LegId, Lengthen, Listeners, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up,
-    Verb, VerbId, VerbKind, VerbResult,
+    UpstreamOrder, UpstreamState, Verb, VerbId, VerbKind, VerbResult,
 };
 use strowger_model::{
     Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, RingGroupId, TenantId,
 };
 use strowger_routing::{
-    AdmitPlan, Decision, Facts, Locations, NO_LEASE, NonceUse, Plan, Refusal, TalkTime, Verdict,
-    World, decide, finish, register, reject,
+    AdmitPlan, Decision, Facts, Locations, NO_LEASE, NonceUse, Plan, Refusal, TalkTime, Trace,
+    Verdict, World, decide, finish, register, reject, upstreams,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -54,6 +60,8 @@ pub enum Output {
     Verb(VerbResult),
     /// Strangers were turned away.
     Turned(Turned),
+    /// Why an attempt of a known sender was decided as it was: to be written behind, or lost.
+    Trace(Box<Traced>),
     /// A shard's counters, for metrics.
     Counters(Counters),
     /// What a shard's listeners counted.
@@ -96,11 +104,13 @@ pub struct Office {
     till: Till,
     allowances: Allowances,
     live: BTreeMap<AskId, LiveCall>,
+    upstreams: Upstreams,
     next_verb: u64,
     out: VecDeque<Output>,
     counts: Counts,
     /// Holds of a life of the dataplane that has ended, which its call table does not know.
     doubtful: BTreeSet<HoldId>,
+    strangers: Strangers,
 }
 
 /// What the records of an attempt do to the till. Records that charge nobody only give its hold
@@ -134,6 +144,8 @@ impl Office {
     /// An office that knows nobody.
     #[must_use]
     pub fn new(node: u32, world: Arc<World>) -> Office {
+        let mut wanted = Upstreams::default();
+        wanted.set(upstreams(&world));
         Office {
             node,
             world,
@@ -141,20 +153,34 @@ impl Office {
             till: Till::new(),
             allowances: Allowances::default(),
             live: BTreeMap::new(),
+            upstreams: wanted,
             next_verb: 0,
             out: VecDeque::new(),
             counts: Counts::default(),
             doubtful: BTreeSet::new(),
+            strangers: Strangers::default(),
         }
     }
 
     /// Another world is in force; accounts keep their numbers.
     pub fn set_world(&mut self, world: Arc<World>, now: Tick) {
         self.world = world;
+        self.upstreams.set(upstreams(&self.world));
         let accounts: Vec<Account> = self.world.accounts().cloned().collect();
         for account in &accounts {
             self.load(account, Amount::ZERO, now);
         }
+        self.forget_the_gone(now);
+    }
+
+    /// Ends the registrations of subscribers who are deleted or switched off; calls go on.
+    fn forget_the_gone(&mut self, now: Tick) {
+        let all = self.locations.list(None, usize::MAX, now);
+        let is_gone = |id| !self.world.subscriber(id).is_some_and(|row| row.enabled);
+        let gone: BTreeSet<_> =
+            all.iter().map(|b| b.subscriber).filter(|id| is_gone(*id)).collect();
+        gone.into_iter().for_each(|id| self.locations.forget(id));
+        self.drain_locations();
     }
 
     /// The world in force.
@@ -227,7 +253,11 @@ impl Office {
             Up::Journal(seq) => self.out.push_back(Output::Doorbell(seq)),
             Up::Verb(result) => self.out.push_back(Output::Verb(result)),
             Up::Live(live) => live::update(&mut self.live, &live),
-            Up::Turned(turned) => self.out.push_back(Output::Turned(turned)),
+            Up::Turned(turned) => {
+                self.strangers.refused(turned.source.ip(), wall_us, turned.count.into());
+                self.out.push_back(Output::Turned(turned));
+            }
+            Up::Upstream(state) => self.upstreams.note(state),
             Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
             Up::Listeners(listeners) => self.out.push_back(Output::Listeners(listeners)),
         }
@@ -247,6 +277,9 @@ impl Office {
                 self.counts.registrations += 1;
                 let decision = register(&self.world, &mut self.locations, ask, now, wall_us);
                 self.drain_locations();
+                if decision.tenant.is_none() {
+                    self.note_stranger(ask, &decision.verdict, wall_us);
+                }
                 decision.verdict.into_answer(ask.id)
             }
             AskBody::Extend(extend) => {
@@ -291,10 +324,14 @@ impl Office {
         may_again: bool,
         (now, wall_us): (Tick, i64),
     ) -> Result<Option<Answer>, AccountId> {
-        let Decision { verdict, nonce, turn, .. } = decision;
+        let Decision { verdict, nonce, turn, mut trace, tenant } = decision;
         let Verdict::Go(plan) = verdict else {
             self.take_decision(nonce, turn);
             self.counts.refused += 1;
+            match tenant {
+                Some(tenant) => self.keep_trace(ask, tenant, &trace),
+                None => self.note_stranger(ask, &verdict, wall_us),
+            }
             return Ok(verdict.into_answer(ask.id));
         };
         let mut plan = *plan;
@@ -303,13 +340,19 @@ impl Office {
             None => Ok(NO_LEASE),
             Some(admit) => self.admit(ask, admit, free, now),
         };
-        let granted = match granted {
-            Err((_, Some(payer))) if may_again && pays_for_forwards(&plan, payer) => {
-                return Err(payer);
-            }
-            Err((refusal, _)) => Err(refusal),
-            Ok(granted) => Ok(granted),
-        };
+        if let Err(why) = granted
+            && let Some(payer) = money::refused_payer(why)
+            && may_again
+            && pays_for_forwards(&plan, payer)
+        {
+            return Err(payer);
+        }
+        trace::note_granted(&mut trace, &granted, free);
+        let payer = plan.admit.as_ref().and_then(|admit| admit.levels.first()).map(|p| p.account);
+        let granted = granted.map_err(|why| trace::note_refused(&mut trace, why, payer));
+        if let Some(tenant) = tenant {
+            self.keep_trace(ask, tenant, &trace);
+        }
         self.take_decision(nonce, turn);
         Ok(Some(match granted {
             Ok(granted) => {
@@ -355,15 +398,15 @@ impl Office {
         plan: &AdmitPlan,
         free: Option<AllowanceId>,
         now: Tick,
-    ) -> Result<TalkTime, (Refusal, Option<AccountId>)> {
+    ) -> Result<TalkTime, TillRefusal> {
         let event = Event::Admit(money::admit(self.node, ask.id, plan, free, ask.wall_us));
         self.till.handle(event, ms(now));
-        let mut outcome = Err((Refusal::Internal, None));
+        let mut outcome = Err(TillRefusal::Malformed);
         while let Some(output) = self.till.poll_output() {
             if let Said::Admitted(granted) = output {
                 outcome = Ok(money::talk_time(granted));
             } else if let Said::Refused { why, .. } = output {
-                outcome = Err((money::refusal(why), money::refused_payer(why)));
+                outcome = Err(why);
             } else {
                 self.pass(output);
             }
@@ -619,6 +662,39 @@ impl Office {
         self.out.pop_front()
     }
 
+    /// A dataplane was greeted: it is told of all registrations again.
+    pub fn greeted(&mut self) {
+        self.upstreams.greeted();
+    }
+
+    /// The dataplane is gone.
+    pub fn dataplane_lost(&mut self) {
+        self.upstreams.lost();
+    }
+
+    /// The next order about registrations at carriers, once greeted; what cannot be sent comes back
+    /// by [`Office::upstream_unsent`].
+    pub fn next_upstream(&mut self) -> Option<UpstreamOrder> {
+        self.upstreams.next()
+    }
+
+    /// An order that found no room: it is due again.
+    pub fn upstream_unsent(&mut self, order: &UpstreamOrder) {
+        self.upstreams.unsent(order);
+    }
+
+    /// How registrations at carriers stand, by login; empty while the dataplane is away.
+    #[must_use]
+    pub const fn upstream_states(&self) -> &BTreeMap<i64, UpstreamState> {
+        self.upstreams.states()
+    }
+
+    /// Logins that find no room in the dataplane.
+    #[must_use]
+    pub const fn upstreams_left_out(&self) -> usize {
+        self.upstreams.left_out()
+    }
+
     /// Running calls by their ask.
     #[must_use]
     pub const fn live(&self) -> &BTreeMap<AskId, LiveCall> {
@@ -664,6 +740,33 @@ impl Office {
     #[must_use]
     pub fn record_of(&self, ask: AskId) -> Option<RecordId> {
         self.live.get(&ask).and_then(|call| call.record)
+    }
+
+    /// Attempts of those who are not known, by source and minute.
+    #[must_use]
+    pub const fn strangers(&self) -> &Strangers {
+        &self.strangers
+    }
+
+    fn keep_trace(&mut self, ask: &Ask, tenant: TenantId, trace: &Trace) {
+        let traced = Traced {
+            ask: ask.id,
+            at_us: ask.wall_us,
+            tenant,
+            snapshot: self.world.version(),
+            steps: trace.as_bytes().into(),
+        };
+        self.out.push_back(Output::Trace(Box::new(traced)));
+    }
+
+    /// Nobody knows who it was: counted, and no record.
+    fn note_stranger(&mut self, ask: &Ask, verdict: &Verdict, wall_us: i64) {
+        let source = ask.hints.source.ip();
+        match verdict {
+            Verdict::Challenge(_) => self.strangers.challenged(source, wall_us),
+            Verdict::Refuse(_) => self.strangers.refused(source, wall_us, 1),
+            Verdict::Go(_) | Verdict::Registered(_) | Verdict::Respond(_) | Verdict::Need(_) => {}
+        }
     }
 
     fn note_live(&mut self, ask: &Ask, plan: &Plan, wall_us: i64) {

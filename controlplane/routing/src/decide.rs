@@ -14,8 +14,10 @@ mod route;
 mod sender;
 mod way;
 
+#[cfg(test)]
+pub(crate) use plan::blank_branch;
 pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
-pub(crate) use route::{addresses, emergency_branches};
+pub(crate) use route::emergency_branches;
 pub(crate) use sender::{Identity, Known, identify};
 
 use crate::location::Locations;
@@ -30,7 +32,7 @@ use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, Manner, Octets, Refuse,
     Registered, Respond, Tick,
 };
-use strowger_model::{AccountId, RingGroupId};
+use strowger_model::{AccountId, RingGroupId, TenantId};
 use way::{Place, Way};
 
 /// What was found out for earlier [`Query`]s of the same ask.
@@ -55,6 +57,9 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Why.
     pub trace: Trace,
+    /// Whose call it is; `None` as long as the sender is a stranger. Traces of strangers are not
+    /// kept, they are counted.
+    pub tenant: Option<TenantId>,
     /// A nonce count to spend in [`Locations::nonces_mut`] when the decision is taken.
     pub nonce: Option<NonceUse>,
     /// A rotating ring group that was called, for [`Locations::take_turn`] when the decision is
@@ -136,14 +141,16 @@ pub fn decide(
             Verdict::Challenge(challenge)
         }
     };
-    Decision { verdict, trace: attempt.trace, nonce: attempt.nonce, turn: attempt.turn }
+    let tenant = attempt.known.as_ref().map(|known| known.tenant);
+    let Attempt { trace, nonce, turn, .. } = attempt;
+    Decision { verdict, trace, tenant, nonce, turn }
 }
 
 pub(crate) fn not_supported() -> Decision {
     let mut trace = Trace::default();
     trace.note(Step::NotSupported {});
     let refuse = Refusal::NotSupported.refuse(false, Octets::default());
-    Decision { verdict: Verdict::Refuse(refuse), trace, nonce: None, turn: None }
+    Decision { verdict: Verdict::Refuse(refuse), trace, tenant: None, nonce: None, turn: None }
 }
 
 /// One attempt of a caller while it is decided.

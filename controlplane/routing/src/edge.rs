@@ -1,6 +1,6 @@
 //! The edge snapshot: what a shard must know to answer strangers without asking.
 
-use crate::decide::{addresses, emergency_branches};
+use crate::decide::emergency_branches;
 use crate::digest;
 use crate::world::World;
 use core::cmp::Reverse;
@@ -90,11 +90,11 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
 /// Sources of the enabled trunks that `of` names, each once.
 fn sources_of(world: &World, of: impl Fn(&Ingress) -> bool) -> Vec<EdgeSource> {
     let enabled = world.trunks().filter(|trunk| trunk.enabled);
-    let ingresses = enabled.filter_map(|trunk| Some((trunk.id, trunk.ingress.as_ref()?)));
-    let mut known: Vec<EdgeSource> = ingresses
-        .filter(|(_, ingress)| of(ingress))
-        .flat_map(|(id, ingress)| {
-            world.sources_of(ingress).map(move |m| EdgeSource {
+    let named = enabled.filter(|trunk| trunk.ingress.as_ref().is_some_and(&of));
+    let mut known: Vec<EdgeSource> = named
+        .flat_map(|trunk| {
+            let id = trunk.id;
+            world.trunk_sources(trunk).into_iter().map(move |m| EdgeSource {
                 network: m.network.to_canonical(),
                 prefix_len: m.prefix_len,
                 port: m.port,
@@ -124,13 +124,13 @@ fn trunk_targets(world: &World, trunk: &Trunk) -> Vec<EdgeSource> {
         port,
         action: action.clone(),
     };
-    let targets = trunk.egress.iter().flat_map(|egress| &egress.targets);
-    let called = targets.flat_map(|target| addresses(world, target)).map(|target| {
+    let targets = trunk.egress.iter().flat_map(|egress| world.egress_addresses(egress));
+    let called = targets.map(|(target, _)| {
         let network = target.ip().to_canonical();
         source(network, if network.is_ipv4() { 32 } else { 128 }, 0)
     });
-    let former = trunk.ingress.iter().filter(|_| !trunk.enabled);
-    let sent = former.flat_map(|ingress| world.sources_of(ingress));
+    let former = if trunk.enabled { Vec::new() } else { world.trunk_sources(trunk) };
+    let sent = former.into_iter();
     called.chain(sent.map(|m| source(m.network, m.prefix_len, m.port))).collect()
 }
 
@@ -273,12 +273,13 @@ mod tests {
         let world = world(&[]).changed(Change::Trunk(Box::new(trunk))).unwrap();
         let from = "192.0.2.77:5060".parse().unwrap();
         assert!(world.sending_trunk(TrunkId(12), from, "1").is_none());
-        let names = [(name, vec!["192.0.2.77".parse().unwrap()])].into();
-        let world = world.changed(Change::Names(names)).unwrap();
+        let mut names = crate::names::Names::default();
+        names.set(&name, &["192.0.2.77".parse().unwrap()]);
+        let world = world.with_names(std::sync::Arc::new(names));
         assert_eq!(world.sending_trunk(TrunkId(12), from, "1").unwrap().id, TrunkId(12));
         let (edge, _) = edge(&world, &settings(Vec::new())).unwrap();
         assert!(edge.sources.iter().any(|s| s.network == from.ip()));
-        let world = world.changed(Change::Names(std::collections::BTreeMap::new())).unwrap();
+        let world = world.with_names(std::sync::Arc::default());
         assert!(world.sending_trunk(TrunkId(12), from, "1").is_none());
     }
 

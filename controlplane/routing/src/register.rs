@@ -11,6 +11,7 @@ use crate::world::World;
 use strowger_link::{
     Ask, AskBody, BoundContact, HeaderField, Octets, RegisterAsk, Registered, Respond, Tick,
 };
+use strowger_model::TenantId;
 
 /// Answers a REGISTER; every other ask is refused as not supported.
 ///
@@ -26,7 +27,8 @@ pub fn register(
 ) -> Decision {
     let AskBody::Register(request) = &ask.body else { return not_supported() };
     let mut trace = Trace::default();
-    let verdict = match admitted(world, locations, ask, request, &mut trace) {
+    let mut tenant = None;
+    let verdict = match admitted(world, locations, ask, request, &mut trace, &mut tenant) {
         Ok((registrant, nonce)) => {
             if let Some(used) = nonce {
                 locations.nonces_mut().spend(used);
@@ -36,7 +38,7 @@ pub fn register(
         }
         Err(verdict) => *verdict,
     };
-    Decision { verdict, trace, nonce: None, turn: None }
+    Decision { verdict, trace, tenant, nonce: None, turn: None }
 }
 
 /// Steps 3 to 5: who it is, and whether the address of record is its own.
@@ -46,6 +48,7 @@ fn admitted(
     ask: &Ask,
     request: &RegisterAsk,
     trace: &mut Trace,
+    of: &mut Option<TenantId>,
 ) -> Result<(Registrant, Option<NonceUse>), Box<Verdict>> {
     let (known, nonce) = match identify(world, locations, &request.credentials) {
         Identity::Known(known, nonce) => (known, nonce),
@@ -62,6 +65,10 @@ fn admitted(
             None => return Err(refused(Refusal::Denied, Step::UnknownRealm {}, trace)),
         },
     };
+    *of = Some(match known {
+        Known::Subscriber(row) => row.tenant,
+        Known::Trunk(row, ..) => row.tenant,
+    });
     trace.note(known.step());
     if let Some(step) = known.disabled() {
         return Err(refused(Refusal::Denied, step, trace));

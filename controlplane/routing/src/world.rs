@@ -15,17 +15,20 @@ pub use build::{Change, Rows};
 pub use problem::{BuildError, Problem, RowName};
 
 use crate::deck::Deck;
+use crate::login::Logins;
+use crate::names::Names;
 use crate::page::PageMap;
 use crate::prefix::{Chain, Dictionary};
 use crate::tariff::TariffDeck;
+use crate::trace::{RowNames, Thing};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
-    Account, AccountId, Ban, Destination, Did, DidId, Digits, HostPort, Ingress, Organization,
-    OrganizationId, RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId,
-    Tenant, TenantId, Trunk, TrunkId,
+    Account, AccountId, Ban, Destination, Did, DidId, Digits, Organization, OrganizationId,
+    RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId, Tenant,
+    TenantId, Trunk, TrunkId,
 };
 
 /// All configuration that decisions read, at one moment.
@@ -46,13 +49,17 @@ pub struct World {
     shorts: Arc<PageMap<(OrganizationId, Digits), Holder>>,
     trunks: Arc<PageMap<TrunkId, Arc<Trunk>>>,
     sources: Arc<PageMap<Source, TrunkId>>,
-    names: Arc<BTreeMap<String, Vec<IpAddr>>>,
     bans: Arc<[Ban]>,
     dictionary: Arc<Dictionary>,
     tariffs: Arc<BTreeMap<TariffId, Arc<TariffDeck>>>,
     routes: Arc<BTreeMap<TenantId, Arc<Deck<Vec<Route>>>>>,
     destinations: Arc<BTreeMap<TenantId, Arc<Deck<Destination>>>>,
     emergencies: Arc<BTreeMap<(TenantId, Digits), Vec<TrunkId>>>,
+    logins: Arc<Logins>,
+    names: Arc<Names>,
+    /// What tells senders apart beside `sources`: addresses of names, and of registrars that we are
+    /// registered at.
+    resolved: Arc<BTreeMap<Source, TrunkId>>,
 }
 
 /// A place where calls come in and leave by.
@@ -141,38 +148,88 @@ impl World {
         source: SocketAddr,
         called: &str,
     ) -> Option<&Trunk> {
-        let ingress = self.trunk(named)?.ingress.as_ref()?;
-        let m = self.sources_of(ingress).find(|m| m.matches(source))?;
+        // Whoever is called by a contact that we registered knows it from our registrar.
+        let login = self.login_called(source, called).map(|login| login.row.trunk);
+        if let Some(trunk) = login.and_then(|id| self.trunk(id)).filter(|t| t.ingress.is_some()) {
+            return Some(trunk);
+        }
+        let ours = self.trunk_sources(self.trunk(named)?);
+        let m = ours.iter().find(|m| m.matches(source))?;
         let key = |prefix| (m.network.to_canonical(), m.prefix_len, m.port, prefix);
         let longest = called.len().min(strowger_model::NUMBER_MAX);
         let prefixes = (1..=longest).rev().filter_map(|len| Digits::parse(called.get(..len)?).ok());
         let id = prefixes
             .map(Some)
             .chain([None])
-            .find_map(|prefix| self.sources.get(&key(prefix)))
+            .find_map(|prefix| {
+                let key = key(prefix);
+                self.sources.get(&key).or_else(|| self.resolved.get(&key))
+            })
             .unwrap_or(&named);
         self.trunk(*id)
     }
 
-    /// Where a trunk's requests come from: its networks, then the addresses of its names.
-    pub fn sources_of<'a>(
-        &'a self,
-        ingress: &'a Ingress,
-    ) -> impl Iterator<Item = SourceMatch> + 'a {
-        let of_host = |host: &'a HostPort| {
-            self.addresses(&host.name).iter().map(|ip| SourceMatch {
-                network: *ip,
-                prefix_len: if ip.is_ipv4() { 32 } else { 128 },
-                port: host.port,
-            })
+    /// Where calls of a trunk come from: its sources, the addresses of its hosts, and those of the
+    /// registrars where we are registered for it.
+    #[must_use]
+    pub fn trunk_sources(&self, trunk: &Trunk) -> Vec<SourceMatch> {
+        let Some(ingress) = &trunk.ingress else { return Vec::new() };
+        let host = |ip: IpAddr, port| {
+            let prefix_len = if ip.is_ipv4() { 32 } else { 128 };
+            SourceMatch { network: ip.to_canonical(), prefix_len, port }
         };
-        ingress.sources.iter().copied().chain(ingress.hosts.iter().flat_map(of_host))
+        let hosts = ingress.hosts.iter().flat_map(|named| {
+            let addresses = self.names.addresses(&named.name);
+            addresses.into_iter().map(move |ip| host(ip, named.port))
+        });
+        let logins = self.logins(trunk.id).iter().filter(|login| login.row.register);
+        let registrars = logins.flat_map(|login| self.registrar_addresses(login));
+        let registrars = registrars.map(|address| host(address.ip(), address.port()));
+        ingress.sources.iter().copied().chain(hosts).chain(registrars).collect()
     }
 
-    /// The addresses of a name, in the order of the name server; none while it is not resolved.
+    /// This world with other logins.
     #[must_use]
-    pub fn addresses(&self, name: &str) -> &[IpAddr] {
-        self.names.get(&name.to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default()
+    pub fn with_logins(&self, logins: Logins) -> World {
+        let mut next = World { logins: Arc::new(logins), ..self.clone() };
+        next.version += 1;
+        next.resolve_sources();
+        next
+    }
+
+    /// This world with other addresses of names.
+    #[must_use]
+    pub fn with_names(&self, names: Arc<Names>) -> World {
+        let mut next = World { names, ..self.clone() };
+        next.version += 1;
+        next.resolve_sources();
+        next
+    }
+
+    /// The addresses of names.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(crate) fn all_logins(&self) -> &Logins {
+        &self.logins
+    }
+
+    /// Makes the index of sources that no row names by address. The trunk with the smaller id has
+    /// a source that several resolve to; a row's own address goes before all.
+    fn resolve_sources(&mut self) {
+        let mut resolved = BTreeMap::new();
+        for trunk in self.trunks() {
+            let Some(ingress) = &trunk.ingress else { continue };
+            for m in self.trunk_sources(trunk) {
+                let key = (m.network.to_canonical(), m.prefix_len, m.port, ingress.tech_prefix);
+                if self.sources.get(&key).is_none() {
+                    resolved.entry(key).or_insert(trunk.id);
+                }
+            }
+        }
+        self.resolved = Arc::new(resolved);
     }
 
     /// All bans, as they were made.
@@ -221,6 +278,11 @@ impl World {
         self.emergencies.get(&(tenant, number)).map(Vec::as_slice)
     }
 
+    /// All subscribers in order of ids.
+    pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
+        self.subscribers.iter().map(|(_, subscriber)| subscriber.as_ref())
+    }
+
     /// All emergency numbers of a tenant.
     pub fn emergencies(&self, of: TenantId) -> impl Iterator<Item = (&Digits, &[TrunkId])> {
         self.emergencies
@@ -239,6 +301,18 @@ impl World {
             return Some(asked);
         }
         self.listeners.iter().position(fits).and_then(|at| u8::try_from(at).ok())
+    }
+}
+
+impl RowNames for World {
+    /// Names of rows in memory; price lines and free time have none here.
+    fn name(&self, thing: Thing, id: i64) -> Option<String> {
+        match thing {
+            Thing::Trunk => self.trunk(TrunkId(id)).map(|row| row.name.clone()),
+            Thing::Subscriber => self.subscriber(SubscriberId(id)).map(|row| row.username.clone()),
+            Thing::Account => self.account(AccountId(id)).map(|row| row.name.clone()),
+            Thing::Route | Thing::Rate | Thing::Allowance => None,
+        }
     }
 }
 

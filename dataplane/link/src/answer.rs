@@ -376,6 +376,8 @@ pub struct Secret {
     pub username: String,
     /// Password.
     pub password: String,
+    /// The only realm whose challenges it answers; empty = any.
+    pub realm: String,
 }
 
 impl core::fmt::Debug for Secret {
@@ -388,9 +390,14 @@ impl crate::codec::Wire for Secret {
     fn put(&self, out: &mut Vec<u8>) {
         self.username.put(out);
         self.password.put(out);
+        self.realm.put(out);
     }
     fn take(input: &mut crate::codec::Reader<'_>) -> Result<Self, crate::codec::Malformed> {
-        Ok(Secret { username: String::take(input)?, password: String::take(input)? })
+        Ok(Secret {
+            username: String::take(input)?,
+            password: String::take(input)?,
+            realm: String::take(input)?,
+        })
     }
 }
 

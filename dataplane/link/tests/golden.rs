@@ -216,7 +216,7 @@ fn branch() -> Branch {
         first_ms: 4_000,
         record: false,
         app: None,
-        auth: BranchAuth::Mapped(Secret { username: "u".into(), password: "p".into() }),
+        auth: BranchAuth::Mapped(secret()),
         gauges: vec![Gauge { id: 1, in_use_max: 2, per_second_max: 3 }],
         continue_on: vec![503],
         stop_on: vec![486],
@@ -230,6 +230,10 @@ fn branch() -> Branch {
             causes: vec![CauseSwap { status: 503, instead: Cause::new(486, 17) }],
         },
     }
+}
+
+fn secret() -> Secret {
+    Secret { username: "u".into(), password: "p".into(), realm: "r".into() }
 }
 
 fn refuse() -> Refuse {
@@ -390,6 +394,15 @@ fn frames_up() {
     up("live", &Up::Live(live));
     let source = address("198.51.100.1:9");
     up("turned", &Up::Turned(Turned { source, reason: Reason::AuthFailed, count: 2 }));
+    let state = UpstreamState {
+        id: 9,
+        phase: UpstreamPhase::Registered,
+        cause: UpstreamCause::Silent,
+        status: 200,
+        since: Tick(10),
+        until: Tick(11),
+    };
+    up("upstream-state", &Up::Upstream(state));
     up("counters", &Up::Counters(Counters { shard: 0, at: Tick(8), values: vec![1, 2] }));
     let listener = ListenerCounters {
         local: address("[2001:db8::1]:5060"),
@@ -449,6 +462,24 @@ fn frames_down() {
     down("edge.targets", &Down::Edge(Box::new(Edge { sources, ..edge })));
     down("stored", &Down::Stored(6));
     let grant = Grant { ms: 90_000, free_ms: 0, last: true, go_on: false };
+    let put = Upstream {
+        id: 9,
+        addresses: vec![address("192.0.2.9:5060"), address("[2001:db8::9]:5060")],
+        transport: Transport::Udp,
+        listener: 1,
+        registrar: "sip:carrier".into(),
+        aor: "sip:u@carrier".into(),
+        contact_user: "c".into(),
+        secret: Some(secret()),
+        expires_s: 600,
+    };
+    for (name, order) in [
+        ("upstream.put", UpstreamOrder::Put(put)),
+        ("upstream.remove", UpstreamOrder::Remove(9)),
+        ("upstream.keep", UpstreamOrder::Keep(vec![9, 10])),
+    ] {
+        down(name, &Down::Upstream(Box::new(order)));
+    }
     down("lengthen", &Down::Lengthen(Lengthen { ask: AskId(7), leg: leg(), grant }));
 }
 

@@ -15,8 +15,12 @@ mod talk;
 
 #[path = "product/algorithm.rs"]
 mod algorithm;
+#[path = "product/configure.rs"]
+mod configure;
 #[path = "product/crash.rs"]
 mod crash;
+#[path = "product/database.rs"]
+mod database;
 #[path = "product/elsewhere.rs"]
 mod elsewhere;
 #[path = "product/family.rs"]
@@ -27,10 +31,14 @@ mod idle;
 mod keeper;
 #[path = "product/money.rs"]
 mod money;
+#[path = "product/register.rs"]
+mod register;
 #[path = "product/restore.rs"]
 mod restore;
 #[path = "product/usage.rs"]
 mod usage;
+#[path = "product/why.rs"]
+mod why;
 
 use std::time::Duration;
 

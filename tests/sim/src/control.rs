@@ -295,7 +295,8 @@ impl Control {
             | Up::Live(_)
             | Up::Turned(_)
             | Up::Counters(_)
-            | Up::Listeners(_) => None,
+            | Up::Listeners(_)
+            | Up::Upstream(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         let started = if let Up::Started(started) = &up { Some(started.ask) } else { None };
@@ -402,7 +403,10 @@ impl Control {
                     self.turns_per_report = old.zip(new).map(|(old, new)| new.saturating_sub(old));
                     self.counters = counters.values;
                 }
-                Output::Doorbell(_) | Output::Turned(_) | Output::Listeners(_) => {}
+                Output::Doorbell(_)
+                | Output::Turned(_)
+                | Output::Listeners(_)
+                | Output::Trace(_) => {}
             }
         }
         Ok(())
@@ -425,7 +429,8 @@ impl Control {
             | Down::Verb(_)
             | Down::Edge(_)
             | Down::Stored(_)
-            | Down::Lengthen(_) => None,
+            | Down::Lengthen(_)
+            | Down::Upstream(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         self.send(&down);

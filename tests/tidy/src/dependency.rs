@@ -30,7 +30,7 @@ const RULES: [Rule; 20] = [
     ("controlplane/till", "strowger-till", &["model"]),
     ("controlplane/office", "strowger-office", OFFICE),
     ("controlplane/store", "strowger-store", &["model", "billing"]),
-    ("controlplane/api", "strowger-api", &["model", "store"]),
+    ("controlplane/api", "strowger-api", &["model", "routing", "store"]),
     ("controlplane/controld", "strowger-controld", CONTROLD),
     ("controlplane/strowger", "strowger-cli", &["api", "link", "port", "store", "tuning"]),
     ("tuning", "strowger-tuning", &[]),
@@ -61,13 +61,15 @@ const RESERVED: [(&str, &[&str]); 12] = [
     ("mimalloc", BINARIES),
     ("tokio", ASYNC),
     ("axum", &["controlplane/api", "controlplane/controld"]),
-    ("hyper", &["controlplane/api", "controlplane/controld"]),
-    ("hyper-util", &["controlplane/api", "controlplane/controld"]),
+    ("hyper", HTTP),
+    ("hyper-util", HTTP),
     ("rtp", &[]),
     ("opus", &[]),
     ("audiopus", &[]),
     ("glommio", &[]),
 ];
+/// The command line asks REST as everybody else does.
+const HTTP: &[&str] = &["controlplane/api", "controlplane/controld", "controlplane/strowger"];
 const BINARIES: &[&str] = &[
     "dataplane/switchd",
     "controlplane/controld",

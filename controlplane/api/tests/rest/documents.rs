@@ -30,11 +30,11 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
             if let Some(words) = schema["enum"].as_array() {
                 assert!(words.contains(value), "{at} is {text}");
             }
-            if schema["pattern"].is_string() {
+            if schema["pattern"] == "^-?[0-9]{1,20}$" {
                 assert!(text.parse::<i128>().is_ok(), "{at} is {text}");
             }
         }
-        Some("integer") => assert!(value.is_u64(), "{at} is {value}"),
+        Some("integer") => assert!(value.is_u64() || value.is_i64(), "{at} is {value}"),
         Some("boolean") => assert!(value.is_boolean(), "{at} is {value}"),
         Some(_) | None => assert_eq!(schema["type"][1], "null", "{at}: {schema}"),
     }
@@ -50,6 +50,10 @@ fn check_object(document: &Value, schema: &Value, value: &Value, at: &str) {
     }
 }
 
+fn filled(path: &str) -> String {
+    path.replace("{id}", "1").replace("{name}", "owner").replace("{login}", "1")
+}
+
 #[test]
 fn the_document_lists_exactly_the_paths_of_the_router() {
     let server = Server::start();
@@ -59,7 +63,7 @@ fn the_document_lists_exactly_the_paths_of_the_router() {
     assert_eq!(paths.keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
     for (path, operations) in paths {
         // A parameter that nothing takes is refused before anything is done.
-        let target = format!("{}?zz", path.replace("{id}", "1").replace("{name}", "owner"));
+        let target = format!("{}?zz", filled(path));
         for method in ["get", "post", "put", "patch", "delete"] {
             let answer = server.ask(&method.to_uppercase(), &target, Some(crate::rows::OWNER));
             let is_listed = operations.get(method).is_some();
@@ -90,8 +94,8 @@ fn answers_have_the_shape_that_the_document_says() {
         let (server, answer) = crate::matrix::ask_as_owner(&endpoint);
         drop(server);
         let operation = &document["paths"][endpoint.path][endpoint.method.to_lowercase()];
-        if answer.status == 422 {
-            // The state of the world refuses: it has no second factor.
+        if [409, 412, 422].contains(&answer.status) {
+            // The state of the world refuses: it has no second factor, or is another version.
             answer.problem();
             continue;
         }
@@ -121,11 +125,11 @@ fn parameters_of_the_document_are_taken() {
         let Some(parameters) = operations["get"]["parameters"].as_array() else { continue };
         for parameter in parameters.iter().filter(|p| p["in"] == "query") {
             let name = parameter["name"].as_str().unwrap();
-            let target = path.replace("{id}", "1").replace("{name}", "owner");
+            let target = filled(path);
             let refused = server.get(&format!("{target}?{name}=%20"));
             assert_eq!((refused.status, refused.field().as_str()), (400, name), "{path}");
             checked += 1;
         }
     }
-    assert_eq!(checked, 34);
+    assert_eq!(checked, 98);
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod client;
+mod configured;
 mod documents;
 mod fake_live;
 mod health;
@@ -16,5 +17,6 @@ mod problems;
 mod rows;
 mod sample;
 mod server;
+mod trace;
 mod views;
 mod world;

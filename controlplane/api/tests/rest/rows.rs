@@ -1,7 +1,7 @@
 //! Rows and records that the tests read.
 
 use strowger_model::*;
-use strowger_store::{Grant, NewAllowance, NewToken, Position, Scope, Store};
+use strowger_store::{CallTrace, Grant, NewAllowance, NewToken, Position, Scope, Store};
 
 /// Token for everything.
 pub(crate) const OWNER: &str = "owner-0123456789abcdef";
@@ -63,8 +63,8 @@ pub(crate) fn subscriber(id: i64, tenant: i64) -> Subscriber {
         account: AccountId(tenant),
         organization: OrganizationId(tenant),
         username: format!("{}", 1000 + id),
-        numbers: vec![digits("491001"), digits("491002")],
-        short: Some(digits("11")),
+        numbers: vec![digits(&format!("49{id}001")), digits(&format!("49{id}002"))],
+        short: Some(digits(&format!("{id}1"))),
         display: "Zoë \"Z\"".to_owned(),
         ha1_md5: Some(Ha1([SECRET; 16])),
         ha1_sha256: Some(Ha1([SECRET; 32])),
@@ -90,9 +90,13 @@ pub(crate) fn trunk(id: i64, tenant: i64) -> Trunk {
         enabled: true,
         ingress: Some(Ingress {
             sources: vec![
-                SourceMatch { network: "192.0.2.0".parse().unwrap(), prefix_len: 24, port: 0 },
                 SourceMatch {
-                    network: "2001:db8::1".parse().unwrap(),
+                    network: format!("192.0.{}.0", id + 1).parse().unwrap(),
+                    prefix_len: 24,
+                    port: 0,
+                },
+                SourceMatch {
+                    network: format!("2001:db8::{id}").parse().unwrap(),
                     prefix_len: 128,
                     port: 5060,
                 },
@@ -293,6 +297,13 @@ pub(crate) async fn write(store: &Store) {
         expires_us: None,
     };
     w.insert_token(&new).await.unwrap();
+    let began_us = 1_700_000_000_000_001;
+    let trace = |call, at_us, tenant| {
+        let steps = vec![1, 200].into();
+        CallTrace { call, at_us, tenant: TenantId(tenant), snapshot: 12, steps }
+    };
+    let traces = [trace(1, 5, 1), trace(2, 5, 2), trace(u64::MAX, began_us, 1)];
+    w.insert_traces(&traces).await.unwrap();
     w.commit().await.unwrap();
     let records = [
         rich_cdr(),

@@ -57,7 +57,8 @@ impl<'a> Attempt<'a> {
     /// Steps 14 and 16: tech prefix off, the trunk's own edit, then the canonical form. A text that
     /// is no number may still be a user name.
     pub(super) fn normalise(&mut self, sender: &Sender<'a>) -> Result<Called, Stop> {
-        let received = self.call.called.split(';').next().unwrap_or_default();
+        let received = self.world.received(self.ask.hints.source, self.call);
+        let received = received.split(';').next().unwrap_or_default();
         let text = match sender.who {
             Who::Subscriber(_) => received.to_owned(),
             Who::Trunk(trunk, ingress) => {

@@ -248,7 +248,7 @@ fn talk_ms_max(sender: &Sender<'_>) -> u64 {
 }
 
 /// A branch to `target` with nothing else set.
-pub(super) fn blank_branch(target: Target, listener: u8, media: MediaPolicy) -> Branch {
+pub(crate) fn blank_branch(target: Target, listener: u8, media: MediaPolicy) -> Branch {
     Branch {
         target,
         listener,

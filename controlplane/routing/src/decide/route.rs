@@ -15,16 +15,14 @@ use std::net::SocketAddr;
 use strowger_billing::{Hop, PriceRef, Terms};
 use strowger_link::siphash::{Key, siphash24};
 use strowger_link::{
-    ANY_STATUS, Branch, Cause, CauseSwap, Gauge, HOPS_MAX, HeaderField, Next, Octets, PartyRef,
-    STAGES_MAX, Target, Transport,
+    ANY_STATUS, AskId, Branch, Cause, CauseSwap, Gauge, HOPS_MAX, HeaderField, Next, Octets,
+    PartyRef, STAGES_MAX, Target, Transport,
 };
 use strowger_model::{
     Binding, CauseMap, Digits, Egress, EgressTarget, Exchange, Route, RouteTarget, Tenant, Trunk,
     TrunkId,
 };
 
-/// Port of a name without one (RFC 3261 19.1.2).
-const SIP_PORT: u16 = 5060;
 /// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
 const TIER: i32 = 100;
 
@@ -216,6 +214,9 @@ impl<'a> Attempt<'a> {
                 hop_branch((trunk, egress), target, listener, sender.tenant, hops.number);
             branch.hop = PriceRef { hop, part: hops.place.part }.byte();
             self.shown_outside(sender, egress).onto(&mut branch);
+            if let Some(login) = self.world.login(trunk.id, self.ask.id) {
+                login.onto(&mut branch);
+            }
             branch.headers.extend(diversions(hops.place, sender.tenant, egress));
             way.push(vec![branch]);
         }
@@ -243,10 +244,10 @@ impl<'a> Attempt<'a> {
                 targets.extend(contacts.into_iter().map(registered));
                 continue;
             }
-            for address in addresses(self.world, target) {
+            for (address, host) in self.world.target_addresses(target) {
                 let asked = self.ask.hints.listener;
                 let listener = listener_to(self.world, egress, asked, address);
-                targets.push((address_target(egress, address, number), listener));
+                targets.push((address_target(egress, (address, &host), number), listener));
             }
         }
         targets
@@ -307,10 +308,11 @@ pub(super) fn swap(map: &CauseMap) -> CauseSwap {
     CauseSwap { status: map.status, instead: Cause::new(map.to_status, q850) }
 }
 
-fn address_target(egress: &Egress, address: SocketAddr, number: &Digits) -> Target {
+/// A target at an address, with the host as the Request-URI names it.
+fn address_target(egress: &Egress, (address, host): (SocketAddr, &str), number: &Digits) -> Target {
     let dialed = egress.called.apply(number.as_str());
     let transport = wire_transport(egress.transport);
-    let uri = format!("sip:{}@{address}{}", escape_user(&dialed), parameter(transport));
+    let uri = format!("sip:{}@{host}{}", escape_user(&dialed), parameter(transport));
     Target { uri, address, transport, flow: 0, routes: Vec::new() }
 }
 
@@ -327,24 +329,6 @@ fn with_user(uri: &str, number: &str) -> String {
 fn listener_to(world: &World, egress: &Egress, asked: u8, address: SocketAddr) -> Option<u8> {
     let asked = egress.listener.unwrap_or(asked);
     world.listener(asked, wire_transport(egress.transport), address)
-}
-
-/// The addresses of a target that are known now.
-pub(crate) fn addresses<'w>(
-    world: &'w World,
-    target: &'w EgressTarget,
-) -> Box<dyn Iterator<Item = SocketAddr> + 'w> {
-    match target {
-        EgressTarget::Address(address) => {
-            let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-            Box::new(core::iter::once(address))
-        }
-        EgressTarget::Host(host) => {
-            let port = if host.port == 0 { SIP_PORT } else { host.port };
-            Box::new(world.addresses(&host.name).iter().map(move |ip| (*ip, port).into()))
-        }
-        EgressTarget::Registered => Box::new(core::iter::empty()),
-    }
 }
 
 /// Who diverted the call, for a carrier (RFC 5806): the last first.
@@ -380,16 +364,19 @@ pub(crate) fn emergency_branches(
     trunks: &[TrunkId],
 ) -> Vec<Branch> {
     let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
-        let all = egress.targets.iter().flat_map(move |target| addresses(world, target));
-        all.filter_map(move |address| {
-            Some(((trunk, egress), address, listener_to(world, egress, 0, address)?))
+        world.egress_addresses(egress).into_iter().filter_map(move |target| {
+            let listener = listener_to(world, egress, 0, target.0)?;
+            Some(((trunk, egress), target, listener))
         })
     });
     hops.take(HOPS_MAX)
-        .map(|(hop, address, listener)| {
-            let target = address_target(hop.1, address, &number);
+        .map(|(hop, (address, host), listener)| {
+            let target = address_target(hop.1, (address, &host), &number);
             let mut branch = hop_branch(hop, target, listener, tenant, number);
             branch.gauges.clear();
+            if let Some(login) = world.login(hop.0.id, AskId(0)) {
+                login.onto(&mut branch);
+            }
             branch
         })
         .collect()

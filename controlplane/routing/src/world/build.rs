@@ -74,8 +74,6 @@ pub enum Change {
     Did(Did),
     /// All bans.
     Bans(Vec<Ban>),
-    /// All names that are resolved.
-    Names(BTreeMap<String, Vec<IpAddr>>),
     /// Deleted. What still refers to it is refused when it is used; rates, routes, destinations and
     /// emergency numbers are changed as whole lists and not here.
     Remove(RowName),
@@ -90,7 +88,7 @@ impl World {
         let mut world = World {
             version: 1,
             listeners: rows.listeners.into(),
-            names: Arc::new(rows.names),
+            names: Arc::new(rows.names.into()),
             ..World::default()
         };
         world.intern(rows.rates.iter().map(|r| (RowName::Rate(r.id), r.prefix)))?;
@@ -122,6 +120,7 @@ impl World {
         for (tenant, list) in by_key(rows.emergencies, |emergency| emergency.tenant) {
             world.put_emergencies(tenant, list)?;
         }
+        world.resolve_sources();
         Ok(world)
     }
 
@@ -157,9 +156,9 @@ impl World {
             Change::RingGroup(row) => next.put_ring_group(*row)?,
             Change::Did(row) => next.put_did(row)?,
             Change::Bans(list) => next.put_bans(list)?,
-            Change::Names(names) => next.put_names(names),
             Change::Remove(row) => next.remove(row),
         }
+        next.resolve_sources();
         Ok(next)
     }
 
@@ -280,57 +279,20 @@ impl World {
         self.check_claims(&claims)?;
         self.remove_trunk(row.id);
         self.claim(claims);
-        let (id, has_hosts) = (row.id, row.ingress.as_ref().is_some_and(|i| !i.hosts.is_empty()));
         let sources = Arc::make_mut(&mut self.sources);
         for source in super::check::sources(&row) {
             sources.insert(source, row.id);
         }
         Arc::make_mut(&mut self.trunks).insert(row.id, Arc::new(row));
-        if has_hosts {
-            self.index_hosts(id);
-        }
         Ok(())
-    }
-
-    /// A name is nobody's promise: where its address is another trunk's source, that one stays.
-    fn index_hosts(&mut self, id: TrunkId) {
-        let Some(trunk) = self.trunks.get(&id).cloned() else { return };
-        let Some(ingress) = &trunk.ingress else { return };
-        let keys: Vec<_> = self
-            .sources_of(ingress)
-            .map(|m| (m.network.to_canonical(), m.prefix_len, m.port, ingress.tech_prefix))
-            .collect();
-        let sources = Arc::make_mut(&mut self.sources);
-        for key in keys {
-            if sources.get(&key).is_none() {
-                sources.insert(key, id);
-            }
-        }
-    }
-
-    fn put_names(&mut self, names: BTreeMap<String, Vec<IpAddr>>) {
-        let trunks: Vec<Arc<Trunk>> = self.trunks.iter().map(|(_, row)| Arc::clone(row)).collect();
-        self.names = Arc::new(names);
-        let mut sources = crate::page::PageMap::default();
-        for trunk in &trunks {
-            for source in super::check::sources(trunk) {
-                sources.insert(source, trunk.id);
-            }
-        }
-        self.sources = Arc::new(sources);
-        trunks.iter().for_each(|trunk| self.index_hosts(trunk.id));
     }
 
     fn remove_trunk(&mut self, id: TrunkId) {
         let Some(old) = Arc::make_mut(&mut self.trunks).remove(&id) else { return };
         self.give_up(&World::claims_of_trunk(&old));
         let own = super::check::sources(&old);
-        let of_hosts: Vec<_> = old.ingress.iter().flat_map(|i| self.sources_of(i)).collect();
-        let prefix = old.ingress.as_ref().and_then(|ingress| ingress.tech_prefix);
-        let of_hosts =
-            of_hosts.into_iter().map(|m| (m.network.to_canonical(), m.prefix_len, m.port, prefix));
         let sources = Arc::make_mut(&mut self.sources);
-        for source in own.into_iter().chain(of_hosts) {
+        for source in own {
             if sources.get(&source) == Some(&id) {
                 sources.remove(&source);
             }

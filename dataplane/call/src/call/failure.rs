@@ -98,6 +98,8 @@ impl Failure {
         let goes_on = !self.named_in(stop_on)
             && match self.kind {
                 FailureKind::Skipped(_) | FailureKind::Silent => true,
+                // A challenge that we cannot answer is between the peer and us, whatever the list.
+                FailureKind::Refused if matches!(self.status(), 401 | 407) => true,
                 FailureKind::Refused | FailureKind::RungOut | FailureKind::Unusable => {
                     if continue_on.is_empty() {
                         self.goes_on_by_default()

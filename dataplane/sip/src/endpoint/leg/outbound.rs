@@ -9,7 +9,7 @@ use strowger_link::{BranchAuth, Cause, IdentityHeader, LegId, Octets, Tick};
 
 use super::super::config::Path;
 use super::super::image;
-use super::super::layer::{self, Layer, Role, Way};
+use super::super::layer::{self, Layer, Role, Way, Whose};
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
 use super::super::wallet::Wallet;
@@ -250,15 +250,15 @@ impl Leg {
         self.strays.extend(self.acknowledge(&dialog, cseq.number, None, layer));
         let path = self.request_path(&dialog);
         let branch = layer.branch(&self.token);
-        let outgoing = Outgoing::new(Role::StrayBye);
+        let outgoing = Outgoing::new(Role::StrayBye(0));
         let cseq = dialog.next_seq();
         let lines = self.lines(outgoing.role, &dialog.request_uri(), layer);
         let head = Head { cseq, branch: &branch, path: &path, contact: b"", lines: &lines };
         let Some(bye) = super::write(&dialog, &outgoing, &head, layer) else {
             return layer.count(Counted::Unbuildable);
         };
-        let way = Way { path, branch: &branch, leg: self.id, role: Role::StrayBye };
-        layer.start(way, bye, now);
+        let way = Way { path, branch: &branch, whose: Whose::Leg(self.id, outgoing.role) };
+        self.clients.extend(layer.start(way, bye, now));
     }
 
     /// A response of 300 to 699.
@@ -313,7 +313,8 @@ impl Leg {
         let Cancel::Wanted(reasons) = &calling.cancel else { return };
         let cancel = layer::cancel(&calling.request, reasons);
         let (Some(bytes), Some(path)) = (cancel, layer.path_of(calling.tx)) else { return };
-        let way = Way { path, branch: &calling.branch, leg: self.id, role: Role::Cancel };
+        let whose = Whose::Leg(self.id, Role::Cancel);
+        let way = Way { path, branch: &calling.branch, whose };
         layer.start(way, bytes, now);
         let give_up = now.plus_ms(layer.config.timers.give_up_ms().into());
         calling.cancel = Cancel::Sent { give_up };

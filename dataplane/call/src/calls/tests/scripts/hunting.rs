@@ -230,6 +230,26 @@ fn what_the_called_user_says_ends_the_hunt() {
 }
 
 #[test]
+fn a_peers_challenge_is_a_failure_of_its_hop_and_never_the_callers() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b{continue=486} | c
+          table ringing
+          b< invite offer(a1)
+        b> refused 407
+          c< invite offer(a1)
+        c> refused 401
+          table ended
+          journal ended 500/21 Called PeerError
+          a< hangup 500/21
+        "#,
+    );
+}
+
+#[test]
 fn stop_on_ends_the_hunt_and_lets_others_ring_on() {
     check(
         r#"
