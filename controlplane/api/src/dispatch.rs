@@ -1,12 +1,10 @@
 //! One request: bounds, token, method, permission, rule, parameters, answer; in this order.
 
-use crate::limits::{
-    AGENT_CHARS_MAX, BODY_BYTES_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX,
-};
+use crate::limits::{AGENT_CHARS_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX};
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::reply::Answer;
+use crate::reply::{Answer, JSON};
 use crate::shared::Shared;
 use crate::table::{Access, Endpoint, ROOT, Rule, paths};
 use crate::token::{Caller, authorise};
@@ -24,6 +22,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use strowger_store::Actor;
 
+/// Media type of a merge patch (RFC 7396).
+pub(crate) const PATCH: &str = "application/merge-patch+json";
+
 /// Where a connection came from; put into each of its requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
@@ -39,12 +40,16 @@ pub(crate) struct Context {
     pub(crate) agent: String,
     /// Number of the request, for logs and the change log.
     request: String,
+    /// The path.
+    pub(crate) target: String,
     /// The variable parts of the path, by name.
     path: Vec<(String, Segment)>,
     /// What stands in `Idempotency-Key`, where the endpoint takes one.
     key: Option<String>,
     /// What stands in `If-Match`, where the endpoint takes a version.
     version: Option<String>,
+    /// Media type of the body, as the client says.
+    media: Option<String>,
     body: Vec<u8>,
 }
 
@@ -99,6 +104,20 @@ impl Context {
     /// A problem that names the header.
     pub(crate) fn version(&self) -> Result<&str, Problem> {
         self.version.as_deref().ok_or_else(|| Problem::field(VERSION, "must stand there once"))
+    }
+
+    /// # Errors
+    /// 415 when the client says that the body is something else than JSON.
+    pub(crate) fn must_be_json(&self) -> Result<(), Problem> {
+        let media = self.media.as_deref().unwrap_or(JSON);
+        if media.eq_ignore_ascii_case(JSON) { Ok(()) } else { Err(Problem::other_media(JSON)) }
+    }
+
+    /// # Errors
+    /// 415 when the client does not say that the body is a merge patch (RFC 7396).
+    pub(crate) fn must_be_patch(&self) -> Result<(), Problem> {
+        let is_patch = self.media.as_deref().is_some_and(|m| m.eq_ignore_ascii_case(PATCH));
+        if is_patch { Ok(()) } else { Err(Problem::other_media(PATCH)) }
     }
 
     /// The client's key of this request.
@@ -184,20 +203,37 @@ async fn answer(
     let Some(endpoint) = endpoint else { return Err(not_here(endpoints)) };
     admit(caller.as_ref(), &endpoint.access)?;
     let path = segments(endpoint, &mut parts).await?;
-    let query = Query::parse(parts.uri.query().unwrap_or_default(), endpoint.parameters)?;
+    let query = parts.uri.query().unwrap_or_default();
+    let query = Query::parse(query, endpoint.parameters, endpoint.filters)?;
     let takes_body = endpoint.body.is_some();
-    let key = if endpoint.needs_key { Some(read_key(&parts.headers)?) } else { None };
-    let needs_version = endpoint.verb.needs_version();
-    let version = if needs_version { Some(read_version(&parts.headers)?) } else { None };
-    let body = read_body(&parts, body).await?;
+    let has_key = endpoint.needs_key || (takes_body && parts.headers.contains_key(KEY));
+    let key = if has_key { Some(read_key(&parts.headers)?) } else { None };
+    let version = if endpoint.needs_version { Some(read_version(&parts.headers)?) } else { None };
+    let body = read_body(&parts, body, endpoint.body_max).await?;
     if !takes_body && !body.is_empty() {
         return Err(Problem::field("body", "this endpoint takes none"));
     }
     let (source, agent) = (source(&parts), agent(&parts.headers));
+    let media = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = media.map(|text| text.split(';').next().unwrap_or_default().trim().to_owned());
+    let target = parts.uri.path().to_owned();
     let (api, request) = (api.clone(), number.to_owned());
     let context = |caller| {
         let api = api.clone();
-        Context { api, caller, query, source, agent, request, path, key, version, body }
+        Context {
+            api,
+            caller,
+            query,
+            source,
+            agent,
+            request,
+            target,
+            path,
+            key,
+            version,
+            media,
+            body,
+        }
     };
     match (&endpoint.access, caller) {
         (Access::Open(run) | Access::Local(_, run), _) => run(api).await,
@@ -329,18 +365,18 @@ fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
 }
 
 /// Reads the body to its end, within its bound.
-async fn read_body(parts: &Parts, mut body: Body) -> Result<Vec<u8>, Problem> {
+async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    if usize::try_from(announced).map_or(true, |len| len > BODY_BYTES_MAX) {
-        return Err(Problem::body_too_large());
+    if usize::try_from(announced).map_or(true, |len| len > bytes_max) {
+        return Err(Problem::body_too_large(bytes_max));
     }
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let frame = frame.map_err(|_| Problem::field("body", "cannot be read"))?;
         let Some(data) = frame.data_ref() else { continue };
-        if bytes.len().saturating_add(data.len()) > BODY_BYTES_MAX {
-            return Err(Problem::body_too_large());
+        if bytes.len().saturating_add(data.len()) > bytes_max {
+            return Err(Problem::body_too_large(bytes_max));
         }
         bytes.extend_from_slice(data);
     }

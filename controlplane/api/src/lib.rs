@@ -32,14 +32,17 @@
 //! How to drive it: [`Api::new`], then [`serve()`] on a bound listener. Start reading at
 //! `table.rs`.
 
-mod account;
 mod allowance;
 mod api_token;
 mod call;
 mod cdr;
 mod change;
+mod codec;
+mod currency;
 mod cursor;
 mod dispatch;
+mod edit;
+mod field;
 mod form;
 mod grant;
 mod guess;
@@ -57,21 +60,21 @@ mod problem;
 mod query;
 mod registration;
 mod reply;
+mod resource;
 mod role;
 mod serve;
 mod session;
 mod shape;
 mod shared;
-mod subscriber;
 mod table;
 mod token;
 mod totp;
-mod trunk;
 mod user;
 mod value;
 
+pub use edit::world_rows;
 pub use limits::{
-    CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, IMPERSONATION_MIN_MAX, KEY_BYTES_MAX,
+    BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, IMPERSONATION_MIN_MAX, KEY_BYTES_MAX,
     LOGIN_CHARS_MAX, LOGIN_FAILURES_FREE, METRICS_BYTES_MAX, NAME_CHARS_MAX, PAGE_DEFAULT,
     PAGE_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, REASON_CHARS_MAX, SESSION_IDLE_US,
     SESSION_US_MAX, SOURCE_FAILURES_FREE,

@@ -11,6 +11,10 @@ pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const URI_BYTES_MAX: usize = 4096;
 /// Largest request body, octets.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Most rows of one import.
+pub const BULK_ROWS_MAX: usize = 10_000;
+/// Largest body of an import, octets.
+pub(crate) const BULK_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Time from a request's head to its answer, body included, milliseconds.
 pub(crate) const REQUEST_MS_MAX: u64 = 10_000;
 /// Time that `/readyz` waits for the parts it asks, milliseconds.

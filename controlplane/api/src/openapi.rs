@@ -3,6 +3,7 @@
 use crate::dispatch::{KEY, VERSION};
 use crate::limits::KEY_BYTES_MAX;
 use crate::problem::{self, Problem};
+use crate::query::Parameter;
 use crate::shape::Components;
 use crate::table::{Access, Endpoint, Verb, paths};
 use serde_json::{Map, Value, json};
@@ -90,7 +91,8 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
             "name": name, "in": "path", "required": true, "description": what, "schema": schema,
         }))
     });
-    let query = endpoint.parameters.iter().map(|parameter| {
+    let filters = endpoint.filters.iter().map(Parameter::Only);
+    let query = endpoint.parameters.iter().copied().chain(filters).map(|parameter| {
         json!({
             "name": parameter.name(),
             "in": "query",
@@ -108,7 +110,7 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
             "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX},
         })
     });
-    let version = endpoint.verb.needs_version().then(|| {
+    let version = endpoint.needs_version.then(|| {
         json!({
             "name": VERSION,
             "in": "header",

@@ -21,20 +21,56 @@ const LOOK: &[&str] =
 /// Users, their logins, and tokens for programs.
 const LOGINS: &[&str] = &["users:read", "users:write", "tokens:read", "tokens:write"];
 
+/// What customers of a reseller are made of.
+const SELLING: &[&str] = &[
+    "organizations:write",
+    "accounts:write",
+    "subscribers:write",
+    "trunks:write",
+    "ring-groups:write",
+    "dids:write",
+];
+/// What is configured beside them, to look at.
+const SETUP: &[&str] = &["tenants:read", "organizations:read", "ring-groups:read", "dids:read"];
+/// How calls are routed.
+const ROUTING: &[&str] = &[
+    "tenants:write",
+    "routes:read",
+    "routes:write",
+    "destinations:read",
+    "destinations:write",
+    "emergency-numbers:read",
+    "emergency-numbers:write",
+    "bans:read",
+    "bans:write",
+];
+
 const ADMIN: &[&[&str]] = &[
     SELF,
     TRAFFIC,
     LOOK,
     LOGINS,
+    SELLING,
+    SETUP,
+    ROUTING,
     &["calls:hangup", "metrics:read", "users:impersonate"],
     &["payments:write", "adjustments:write", "allowances:write"],
 ];
-const SUPPORT: &[&[&str]] = &[SELF, TRAFFIC, LOOK, &["calls:hangup", "metrics:read"]];
+const SUPPORT: &[&[&str]] = &[
+    SELF,
+    TRAFFIC,
+    LOOK,
+    SETUP,
+    &["routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
+    &["calls:hangup", "metrics:read"],
+];
 const RESELLER: &[&[&str]] = &[
     SELF,
     TRAFFIC,
     LOOK,
     LOGINS,
+    SELLING,
+    SETUP,
     &["calls:hangup", "users:impersonate", "payments:write", "allowances:write"],
 ];
 const CUSTOMER: &[&[&str]] = &[SELF, TRAFFIC, LOGINS, &["accounts:read"]];

@@ -2,7 +2,7 @@
 
 use crate::Unavailable;
 use crate::dispatch::VERSION;
-use crate::limits::{BODY_BYTES_MAX, NAME_SHOWN_MAX, URI_BYTES_MAX};
+use crate::limits::{NAME_SHOWN_MAX, URI_BYTES_MAX};
 use crate::permission::Permission;
 use crate::reply::Answer;
 use crate::table::Rule;
@@ -67,6 +67,33 @@ impl Problem {
     /// The request can be read, and must not be done: a member of the body, or the key, says why.
     pub(crate) fn refused(field: &str, detail: impl Into<String>) -> Problem {
         Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..Problem::field(field, detail) }
+    }
+
+    /// The request does not fit what is there: another row has the value, or refers to this one.
+    pub(crate) fn conflict(field: &str, detail: impl Into<String>) -> Problem {
+        Problem { status: StatusCode::CONFLICT, ..Problem::field(field, detail) }
+    }
+
+    /// What is stored does not fit together: somebody has edited the database.
+    pub(crate) fn broken(detail: &str) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE)
+            .detail(format!("the stored configuration does not fit together: {detail}"))
+    }
+
+    /// The body is of a media type that is not taken; `media` is.
+    pub(crate) fn other_media(media: &str) -> Problem {
+        let mut problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        problem.field = Some(header::CONTENT_TYPE.to_string());
+        problem.detail(format!("is not {media}"))
+    }
+
+    /// The same, of a part of the body.
+    pub(crate) fn within(mut self, at: &str) -> Problem {
+        if !at.is_empty() {
+            let field = self.field.take().filter(|field| field != "body");
+            self.field = Some(field.map_or(at.to_owned(), |field| format!("{at}.{field}")));
+        }
+        self
     }
 
     /// No token, a wrong one, or none that can be read: always the same.
@@ -140,9 +167,9 @@ impl Problem {
             .detail(format!("path and query have at most {URI_BYTES_MAX} octets"))
     }
 
-    pub(crate) fn body_too_large() -> Problem {
+    pub(crate) fn body_too_large(bytes_max: usize) -> Problem {
         let mut problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
-            .detail(format!("at most {BODY_BYTES_MAX} octets"));
+            .detail(format!("at most {bytes_max} octets"));
         problem.field = Some("body".to_owned());
         problem
     }
@@ -215,6 +242,7 @@ impl From<StoreError> for Problem {
         let chain = chain(&error);
         match error {
             StoreError::Refused { field, why } => Problem::refused(field, why),
+            StoreError::Taken { field } => Problem::conflict(field, "is taken by another row"),
             StoreError::Database { .. } => {
                 tracing::warn!(error = chain, "the database does not answer REST");
                 Problem::unavailable("the database")

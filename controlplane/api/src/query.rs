@@ -1,9 +1,12 @@
 //! Parameters of requests: which there are, what they look like, reading them.
 
+use crate::codec::parse_id;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::problem::Problem;
 use crate::value::parse_time;
 use serde_json::{Value, json};
+use strowger_model::Digits;
+use strowger_store::{Cell, How, Wanted};
 
 /// A parameter of a query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +27,95 @@ pub(crate) enum Parameter {
     Limit,
     /// Cursor.
     Next,
+    /// Only rows whose field is this.
+    Only(&'static Filter),
+}
+
+/// What a list of rows can be narrowed to: those whose field has a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Filter {
+    name: &'static str,
+    column: &'static str,
+    how: How,
+    kind: FilterKind,
+}
+
+/// What the value of a filter is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum FilterKind {
+    Id,
+    Text,
+    Flag,
+    Number,
+    Word(&'static [&'static str]),
+}
+
+impl Filter {
+    const fn new(name: &'static str, column: &'static str, kind: FilterKind) -> Filter {
+        Filter { name, column, how: How::Equals, kind }
+    }
+
+    /// An id.
+    pub(crate) const fn id(name: &'static str, column: &'static str) -> Filter {
+        Filter::new(name, column, FilterKind::Id)
+    }
+
+    /// A text, whole.
+    pub(crate) const fn text(name: &'static str) -> Filter {
+        Filter::new(name, name, FilterKind::Text)
+    }
+
+    /// A yes or no.
+    pub(crate) const fn flag(name: &'static str) -> Filter {
+        Filter::new(name, name, FilterKind::Flag)
+    }
+
+    /// A number, whole.
+    pub(crate) const fn number(name: &'static str) -> Filter {
+        Filter::new(name, name, FilterKind::Number)
+    }
+
+    /// A number in a list.
+    pub(crate) const fn number_in(name: &'static str, column: &'static str) -> Filter {
+        Filter { how: How::Lists, ..Filter::new(name, column, FilterKind::Number) }
+    }
+
+    /// A word of an enumeration.
+    pub(crate) const fn word(name: &'static str, words: &'static [&'static str]) -> Filter {
+        Filter::new(name, name, FilterKind::Word(words))
+    }
+
+    fn shape(&self) -> Value {
+        match self.kind {
+            FilterKind::Id => json!({"type": "string", "pattern": "^-?[0-9]{1,19}$"}),
+            FilterKind::Text => json!({"type": "string"}),
+            FilterKind::Flag => json!({"type": "boolean"}),
+            FilterKind::Number => json!({"type": "string", "pattern": "^[0-9*#]{0,32}$"}),
+            FilterKind::Word(words) => json!({"type": "string", "enum": words}),
+        }
+    }
+
+    fn wanted(&self, text: String) -> Result<Wanted, String> {
+        let value = match self.kind {
+            FilterKind::Id => parse_id(&text).map(Cell::from).ok_or("is not an id".to_owned())?,
+            FilterKind::Text if text.chars().any(char::is_control) => {
+                return Err("has control characters".to_owned());
+            }
+            FilterKind::Text => text.into(),
+            FilterKind::Flag => match text.as_str() {
+                "true" => true.into(),
+                "false" => false.into(),
+                _ => return Err("is neither true nor false".to_owned()),
+            },
+            FilterKind::Number => {
+                let digits = Digits::parse(&text).map_err(|e| e.to_string())?;
+                digits.as_str().into()
+            }
+            FilterKind::Word(words) if words.contains(&text.as_str()) => text.into(),
+            FilterKind::Word(words) => return Err(format!("is none of {}", words.join(", "))),
+        };
+        Ok(Wanted { column: self.column, how: self.how, value })
+    }
 }
 
 impl Parameter {
@@ -38,6 +130,7 @@ impl Parameter {
             Parameter::Actor => "actor",
             Parameter::Limit => "limit",
             Parameter::Next => "next",
+            Parameter::Only(filter) => filter.name,
         }
     }
 
@@ -52,6 +145,7 @@ impl Parameter {
             Parameter::Actor => "Only changes by this actor.",
             Parameter::Limit => "Most rows of the page.",
             Parameter::Next => "The `next` of the page before.",
+            Parameter::Only(_) => "Only rows whose member of this name is, or has, this.",
         }
     }
 
@@ -67,6 +161,7 @@ impl Parameter {
                 "type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT
             }),
             Parameter::Next => json!({"type": "string"}),
+            Parameter::Only(filter) => filter.shape(),
         }
     }
 }
@@ -82,6 +177,7 @@ pub(crate) struct Query {
     pub(crate) actor: Option<String>,
     pub(crate) limit: u32,
     pub(crate) next: Option<String>,
+    pub(crate) wanted: Vec<Wanted>,
 }
 
 impl Default for Query {
@@ -95,30 +191,36 @@ impl Default for Query {
             actor: None,
             limit: PAGE_DEFAULT,
             next: None,
+            wanted: Vec::new(),
         }
     }
 }
 
 impl Query {
-    /// Reads a query; only `known` parameters are accepted, each once.
+    /// Reads a query; only `known` parameters and `filters` are accepted, each once.
     ///
     /// # Errors
     /// A problem that names the parameter.
-    pub(crate) fn parse(text: &str, known: &[Parameter]) -> Result<Query, Problem> {
+    pub(crate) fn parse(
+        text: &str,
+        known: &[Parameter],
+        filters: &'static [Filter],
+    ) -> Result<Query, Problem> {
         let mut query = Query::default();
         let mut seen = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decoded(name).ok_or_else(|| Problem::field("query", "is not UTF-8"))?;
-            let Some(parameter) = known.iter().find(|parameter| parameter.name() == name) else {
+            let mut all = known.iter().copied().chain(filters.iter().map(Parameter::Only));
+            let Some(parameter) = all.find(|parameter| parameter.name() == name) else {
                 return Err(Problem::field(&name, "is not a parameter of this endpoint"));
             };
-            if seen.contains(parameter) {
+            if seen.contains(&parameter) {
                 return Err(Problem::field(&name, "stands twice"));
             }
-            seen.push(*parameter);
+            seen.push(parameter);
             let value = decoded(value).ok_or_else(|| Problem::field(&name, "is not UTF-8"))?;
-            query.set(*parameter, value).map_err(|detail| Problem::field(&name, detail))?;
+            query.set(parameter, value).map_err(|detail| Problem::field(&name, detail))?;
         }
         match (query.from_us, query.until_us) {
             (Some(from), Some(until)) if until <= from => {
@@ -146,6 +248,7 @@ impl Query {
                 self.limit = limit.ok_or(format!("is not a whole number from 1 to {PAGE_MAX}"))?;
             }
             Parameter::Next => self.next = Some(value),
+            Parameter::Only(filter) => self.wanted.push(filter.wanted(value)?),
         }
         Ok(())
     }
@@ -199,7 +302,7 @@ mod tests {
 
     /// The field that the problem of `query` names.
     fn field(query: &str, known: &[Parameter]) -> String {
-        let problem = Query::parse(query, known).unwrap_err();
+        let problem = Query::parse(query, known, &[]).unwrap_err();
         let answer = Answer::from(problem);
         assert_eq!(answer.status, 400);
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -219,9 +322,10 @@ mod tests {
             actor: Some("ada@x".to_owned()),
             limit: 1000,
             next: Some("a b".to_owned()),
+            wanted: Vec::new(),
         };
-        assert_eq!(Query::parse(text, &ALL).unwrap(), expect);
-        assert_eq!(Query::parse("", &[]).unwrap(), Query::default());
+        assert_eq!(Query::parse(text, &ALL, &[]).unwrap(), expect);
+        assert_eq!(Query::parse("", &[], &[]).unwrap(), Query::default());
     }
 
     #[test]
@@ -257,8 +361,8 @@ mod tests {
         #[test]
         fn any_text_is_taken(text: String, name in 0usize..8) {
             let query = format!("{}={text}", ALL[name].name());
-            let _either = Query::parse(&query, &ALL);
-            let _either = Query::parse(&text, &ALL);
+            let _either = Query::parse(&query, &ALL, &[]);
+            let _either = Query::parse(&text, &ALL, &[]);
         }
     }
 }

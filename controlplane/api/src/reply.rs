@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// An answer ready to be sent.
@@ -23,7 +23,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Answer, Problem> {
+    pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Answer, Problem> {
         // Views are structures of strings and numbers, which always serialise.
         let body = serde_json::to_vec(value).map_err(|_| Problem::internal())?;
         Ok(Answer { status, media: JSON, body: body.into(), headers: Vec::new() })

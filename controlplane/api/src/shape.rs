@@ -58,6 +58,11 @@ impl Components {
         json!({"$ref": format!("#/components/schemas/{name}")})
     }
 
+    /// Whether a schema with this name is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// Puts a schema under a name.
     pub(crate) fn put(&mut self, name: &str, shape: Value) {
         self.0.insert(name.to_owned(), shape);

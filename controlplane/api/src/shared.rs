@@ -1,5 +1,6 @@
 //! What all requests share.
 
+use crate::edit::Base;
 use crate::guess::Guesses;
 use crate::limiter::Limiter;
 use crate::password::Hasher;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) reader: Reader,
     pub(crate) live: Arc<dyn Live>,
     pub(crate) sealer: Sealer,
+    /// The world after the newest change that was made here.
+    pub(crate) base: tokio::sync::Mutex<Option<Base>>,
     clock: Clock,
     requests: AtomicU64,
     /// Begins the numbers of requests: another for each start of the server.
@@ -64,6 +67,7 @@ impl Shared {
             store: api.store,
             live: api.live,
             sealer: api.sealer,
+            base: tokio::sync::Mutex::default(),
             requests: AtomicU64::new(0),
             // Seconds, in 32 bits: unique for a century.
             boot: u32::try_from((api.clock)().div_euclid(1_000_000)).unwrap_or(0),

@@ -2,24 +2,32 @@
 
 use crate::dispatch::Context;
 use crate::form::Form;
+use crate::limits::{BODY_BYTES_MAX, BULK_BYTES_MAX};
 use crate::permission::Permission;
 use crate::problem::Problem;
+use crate::query::Filter;
 use crate::query::Parameter::{self, Account, Actor, From, Id, Limit, Next, Resource, Until};
 use crate::reply::{
     Accepted, Answer, Created, Document, Done, Health, Json, Made, MetricsText, Page, Respond,
     Versioned,
 };
+use crate::resource::{
+    self, BanSeen, DidSeen, Login, Paying, Resource as Configured, create_responses, form,
+    import_form, import_responses, list_responses, one_responses, patch, remove_responses,
+};
 use crate::shape::Components;
 use crate::shared::Shared;
 use crate::{
-    account, allowance, api_token, call, cdr, change, health, me, money, registration, role,
-    session, subscriber, trunk, user,
+    allowance, api_token, call, cdr, change, health, me, money, registration, role, session, user,
 };
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
 use std::sync::Arc;
-use strowger_store::Scope;
+use strowger_model::{
+    Destination, Emergency, Organization, RingGroup, Route, Subscriber, Tenant, Trunk,
+};
+use strowger_store::{Numbered, Scope};
 
 /// Below this every path asks for a token, known or not.
 pub(crate) const ROOT: &str = "/api/v1";
@@ -98,7 +106,6 @@ pub(crate) enum Rule {
     /// Rows in the caller's scope; others are as if they were not there.
     Rows,
     /// Only callers who see the whole tenant, or the host: what belongs to no organization.
-    #[expect(dead_code, reason = "resources of a whole tenant are being added")]
     Tenant,
     /// Only callers who see the host.
     Host,
@@ -136,10 +143,16 @@ pub(crate) struct Endpoint {
     pub(crate) name: &'static str,
     pub(crate) access: Access,
     pub(crate) parameters: &'static [Parameter],
+    /// What its list can be narrowed to.
+    pub(crate) filters: &'static [Filter],
     /// The body that it takes.
     pub(crate) body: Option<fn(&mut Components) -> Value>,
     /// A key in `Idempotency-Key` makes the request count once: money moves.
     pub(crate) needs_key: bool,
+    /// It takes a version in `If-Match`.
+    pub(crate) needs_version: bool,
+    /// Largest body, octets.
+    pub(crate) body_max: usize,
     pub(crate) summary: &'static str,
     pub(crate) responses: fn(&mut Components) -> Responses,
     /// Audiences and their views, where they differ.
@@ -167,8 +180,11 @@ macro_rules! endpoints {
                 })
             }),
             parameters: &[$($parameter),*],
+            filters: &[],
             body: forms!($($form)?),
             needs_key: keys!($($form)?),
+            needs_version: Verb::$verb.needs_version(),
+            body_max: BODY_BYTES_MAX,
             summary: $summary,
             responses: <$reply as Respond>::describe,
             views: <$reply as Respond>::VIEWS,
@@ -214,7 +230,7 @@ macro_rules! keys {
 
 /// Every endpoint.
 #[rustfmt::skip]
-pub(crate) static TABLE: &[Endpoint] = endpoints! {
+static TABLE: &[Endpoint] = endpoints! {
     Open Get "/healthz" []
         health::alive -> Json<health::AliveView>, "Whether the process lives.";
     Open Get "/readyz" []
@@ -235,18 +251,6 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         call::hangup -> Accepted<call::HangupView>, "Ends a running call.";
     Token("registrations:read") Get "/api/v1/registrations" [Limit, Next]
         registration::list -> Json<Page<registration::RegistrationView>>, "Registered contacts.";
-    Token("subscribers:read") Get "/api/v1/subscribers" [Limit, Next]
-        subscriber::list -> Json<Page<subscriber::SubscriberView>>, "Subscribers.";
-    Token("subscribers:read") Get "/api/v1/subscribers/{id}" []
-        subscriber::one -> Json<subscriber::SubscriberView>, "One subscriber.";
-    Token("trunks:read") Get "/api/v1/trunks" [Limit, Next]
-        trunk::list -> Json<Page<trunk::TrunkView>>, "Trunks.";
-    Token("trunks:read") Get "/api/v1/trunks/{id}" []
-        trunk::one -> Json<trunk::TrunkView>, "One trunk.";
-    Token("accounts:read") Get "/api/v1/accounts" [Limit, Next]
-        account::list -> Json<Page<account::AccountView>>, "Accounts with their balances.";
-    Token("accounts:read") Get "/api/v1/accounts/{id}" []
-        account::one -> Json<account::AccountView>, "One account with its balance.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/balances" []
         money::balances -> Json<Page<money::BalanceView>>, "What an account has, in each unit.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/holds" [Limit, Next]
@@ -317,6 +321,118 @@ pub(crate) static TABLE: &[Endpoint] = endpoints! {
         change::list -> Json<Page<change::ChangeView>>, "What was changed, newest first.";
 };
 
+/// The endpoints of a resource of the configuration: list, create, read, change, delete, and with
+/// `bulk` an import.
+macro_rules! configured {
+    ($($resource:ty as $name:literal, $permission:literal $rule:ident / $host:ident,
+       $path:literal, $item:literal $(, $bulk:literal)?;)+) => {
+        &[$(
+            &[
+                Endpoint {
+                    parameters: &[Limit, Next],
+                    filters: <$resource as Configured>::FILTERS,
+                    ..configured_one!(Get, $permission, "read", $rule, $path, $name, "list",
+                        "All, by id.", resource::list::<$resource>, list_responses::<$resource>)
+                },
+                Endpoint {
+                    body: Some(form::<$resource>),
+                    ..configured_one!(Post, $permission, "write", $host, $path, $name, "create",
+                        "Makes one.", resource::create::<$resource>, create_responses::<$resource>)
+                },
+                configured_one!(Get, $permission, "read", $rule, $item, $name, "one",
+                    "One of them.", resource::one::<$resource>, one_responses::<$resource>),
+                Endpoint {
+                    body: Some(patch::<$resource>),
+                    ..configured_one!(Patch, $permission, "write", $rule, $item, $name, "change",
+                        "Changes members of one; in force within a second.",
+                        resource::change::<$resource>, one_responses::<$resource>)
+                },
+                Endpoint {
+                    needs_version: true,
+                    ..configured_one!(Delete, $permission, "write", $host, $item, $name, "remove",
+                        "Deletes one that nothing refers to.",
+                        resource::remove::<$resource>, remove_responses::<$resource>)
+                },
+            ],
+            $(&[
+                Endpoint {
+                    body: Some(import_form::<$resource>),
+                    body_max: BULK_BYTES_MAX,
+                    ..configured_one!(Post, $permission, "write", $rule, $bulk, $name, "import",
+                        "Makes many, all or none.",
+                        resource::import::<$resource>, import_responses::<$resource>)
+                },
+            ],)?
+        )+]
+    };
+}
+
+/// One endpoint of a resource.
+macro_rules! configured_one {
+    ($verb:ident, $permission:literal, $word:literal, $rule:ident, $path:literal, $name:literal,
+     $function:literal, $summary:literal, $run:expr, $responses:expr $(,)?) => {
+        Endpoint {
+            verb: Verb::$verb,
+            path: concat!("/api/v1/", $path),
+            name: concat!($name, ".", $function),
+            access: Access::Token(Permission(concat!($permission, ":", $word)), Rule::$rule, $run),
+            parameters: &[],
+            filters: &[],
+            body: None,
+            needs_key: false,
+            needs_version: Verb::$verb.needs_version(),
+            body_max: BODY_BYTES_MAX,
+            summary: $summary,
+            responses: $responses,
+            views: &[],
+        }
+    };
+}
+
+/// The endpoints of the configuration. Behind the permission stand the rule of those that read and
+/// change, and of those that make and delete.
+#[rustfmt::skip]
+static CONFIGURED: &[&[Endpoint]] = configured! {
+    Tenant as "tenant", "tenants" Rows / Host, "tenants", "tenants/{id}";
+    Organization as "organization", "organizations" Rows / Rows,
+        "organizations", "organizations/{id}";
+    Paying as "account", "accounts" Rows / Rows, "accounts", "accounts/{id}";
+    Subscriber as "subscriber", "subscribers" Rows / Rows,
+        "subscribers", "subscribers/{id}", "subscribers/bulk";
+    Trunk as "trunk", "trunks" Rows / Rows, "trunks", "trunks/{id}";
+    Login as "login", "trunks" Rows / Rows, "trunks/{id}/logins", "trunks/{id}/logins/{login}";
+    RingGroup as "ring_group", "ring-groups" Rows / Rows, "ring-groups", "ring-groups/{id}";
+    DidSeen as "did", "dids" Rows / Rows, "dids", "dids/{id}", "dids/bulk";
+    Route as "route", "routes" Tenant / Tenant, "routes", "routes/{id}", "routes/bulk";
+    Numbered<Destination> as "destination", "destinations" Tenant / Tenant,
+        "destinations", "destinations/{id}";
+    Numbered<Emergency> as "emergency_number", "emergency-numbers" Tenant / Tenant,
+        "emergency-numbers", "emergency-numbers/{id}";
+    BanSeen as "ban", "bans" Host / Host, "bans", "bans/{id}";
+};
+
+/// What stands beside them.
+static BESIDE: &[Endpoint] = &[Endpoint {
+    body: Some(resource::credentials_form),
+    ..configured_one!(
+        Post,
+        "subscribers",
+        "write",
+        Rows,
+        "subscribers/{id}/credentials",
+        "subscriber",
+        "credentials",
+        "Sets a password, or makes one and shows it this once.",
+        resource::credentials,
+        resource::credentials_responses
+    )
+}];
+
+/// Every endpoint there is.
+pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
+    TABLE.iter().chain(CONFIGURED.iter().copied().flatten()).chain(BESIDE)
+}
+
 /// What the table says of an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EndpointInfo {
@@ -345,7 +461,7 @@ pub struct EndpointInfo {
 
 /// All endpoints, for documents and tests.
 pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
-    TABLE.iter().map(|endpoint| {
+    all().map(|endpoint| {
         let (permission, rule, is_open_on_loopback) = match &endpoint.access {
             Access::Open(_) | Access::Stranger(_) => (None, "", true),
             Access::Local(permission, _) => (Some(permission.0), Rule::Host.name(), true),
@@ -359,7 +475,7 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
             rule,
             takes_body: endpoint.body.is_some(),
             needs_key: endpoint.needs_key,
-            needs_version: endpoint.verb.needs_version(),
+            needs_version: endpoint.needs_version,
             views: endpoint.views,
             summary: endpoint.summary,
         }
@@ -369,7 +485,7 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
 /// The paths of the table, each with its endpoints.
 pub(crate) fn paths() -> Vec<(&'static str, Vec<&'static Endpoint>)> {
     let mut paths: Vec<(&'static str, Vec<&'static Endpoint>)> = Vec::new();
-    for endpoint in TABLE {
+    for endpoint in all() {
         match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
             Some((_, endpoints)) => endpoints.push(endpoint),
             None => paths.push((endpoint.path, vec![endpoint])),

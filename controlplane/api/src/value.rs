@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
-    AccountId, AllowanceId, Amount, CdrId, ChargeKind, Currency, DigestPolicy, OrganizationId,
-    PRICE_DIGITS, Price, RateId, SessionId, SubscriberId, TariffId, TenantId, TokenId, Transport,
+    AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
+    DigestPolicy, ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS,
+    Price, RateId, RingMode, SessionId, SubscriberId, TariffId, TenantId, TokenId, Transport,
     TrunkId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
@@ -93,6 +94,19 @@ view! {
     }
 }
 
+/// The schema of an amount that a client sets; it may leave the currency out.
+pub(crate) fn money_shape() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["amount"],
+        "properties": {
+            "amount": {"type": "string", "pattern": "^-?[0-9]{1,18}(\\.[0-9]{1,10})?$"},
+            "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+        },
+    })
+}
+
 /// Money of an account or record.
 pub(crate) fn money(amount: Amount, currency: Currency) -> MoneyView {
     MoneyView { amount: amount.print(currency), currency: currency.code().to_owned() }
@@ -118,6 +132,10 @@ pub(crate) trait Worded {
     const WORDS: &'static [&'static str];
     /// The word of a value.
     fn word(&self) -> &'static str;
+    /// The value of a word.
+    fn of(word: &str) -> Option<Self>
+    where
+        Self: Sized;
 }
 
 impl<T: Worded> Serialize for Word<T> {
@@ -139,6 +157,12 @@ macro_rules! words {
             fn word(&self) -> &'static str {
                 match self {
                     $($type::$value => $word,)+
+                }
+            }
+            fn of(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some($type::$value),)+
+                    _ => None,
                 }
             }
         }
@@ -168,6 +192,35 @@ words! {
         Reversal => "reversal",
     }
     DigestPolicy { Both => "both", Sha256Only => "sha256-only", Md5Only => "md5-only" }
+    OrganizationKind {
+        Owner => "owner",
+        Reseller => "reseller",
+        Company => "company",
+        Customer => "customer",
+        Supplier => "supplier",
+    }
+    DigestAlgorithm { Sha256 => "SHA-256", Md5 => "MD5" }
+    Cli {
+        Always => "always",
+        Normal => "normal",
+        Asserted => "asserted",
+        AssertedTrusted => "asserted-trusted",
+        Hide => "hide",
+        HideAll => "hide-all",
+    }
+    ForwardWhen {
+        Always => "always",
+        Busy => "busy",
+        NoAnswer => "no-answer",
+        Offline => "offline",
+    }
+    RingMode { Parallel => "parallel", InTurn => "in-turn", Rotating => "rotating" }
+    IdentityHeader {
+        None => "none",
+        Asserted => "asserted",
+        Preferred => "preferred",
+        RemoteParty => "remote-party",
+    }
     Transport { Udp => "udp", Tcp => "tcp", Tls => "tls", Ws => "ws", Wss => "wss" }
 }
 

@@ -17,6 +17,9 @@ pub struct Currency {
 }
 
 impl Currency {
+    /// The euro, for rows that have no currency yet.
+    pub const EUR: Currency = Currency { code: *b"EUR", minor_digits: 2 };
+
     /// Three capital letters and 0 to 4 minor digits.
     #[must_use]
     pub fn new(code: &str, minor_digits: u8) -> Option<Currency> {

@@ -112,6 +112,11 @@ impl World {
         self.subscribers.get(&id).map(Arc::as_ref)
     }
 
+    /// All subscribers in order of ids.
+    pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
+        self.subscribers.iter().map(|(_, subscriber)| subscriber.as_ref())
+    }
+
     /// The subscriber with this user name.
     #[must_use]
     pub fn subscriber_named(&self, tenant: TenantId, username: &str) -> Option<&Subscriber> {

@@ -6,8 +6,8 @@ use sqlx::{Decode, Row, Type};
 use std::borrow::Cow;
 use strowger_model::{Currency, Digits};
 
-/// One row being read.
-pub(crate) struct Columns<'r> {
+/// One row being read: what only the store looks into.
+pub struct Columns<'r> {
     pub(crate) table: &'static str,
     pub(crate) row: &'r AnyRow,
 }

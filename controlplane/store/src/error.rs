@@ -38,6 +38,12 @@ pub enum StoreError {
         /// What is wrong with it, to stand behind its name.
         why: &'static str,
     },
+    /// Another row has this value, which must be unique; nothing was written.
+    #[error("{field} is taken by another row")]
+    Taken {
+        /// The field.
+        field: &'static str,
+    },
     /// Another writer moved the cursor: this process must not write.
     #[error("the journal cursor of origin {origin} is not where it was left")]
     Cursor {

@@ -2,8 +2,7 @@
 //! force is told by `strowger_billing::in_force`.
 
 use crate::column::{Columns, word_of};
-use crate::config::rate;
-use crate::{Reader, StoreError, Tried, Writer};
+use crate::{ConfigRow, Reader, StoreError, Tried, Writer};
 use sqlx::{Any, Transaction};
 use std::collections::BTreeMap;
 use strowger_billing::{RevisedRate, in_force};
@@ -28,7 +27,11 @@ fn revision(c: &Columns<'_>) -> Result<TariffRevision, StoreError> {
 }
 
 fn revised(c: &Columns<'_>) -> Result<RevisedRate, StoreError> {
-    Ok(RevisedRate { rate: rate(c)?, revision: c.small("revision")?, removed: c.flag("removed")? })
+    Ok(RevisedRate {
+        rate: Rate::read(c)?,
+        revision: c.small("revision")?,
+        removed: c.flag("removed")?,
+    })
 }
 
 /// The rows of published revisions, each from its revision's moment on, in force; of one tariff, or

@@ -30,7 +30,7 @@ const RULES: [Rule; 20] = [
     ("controlplane/till", "strowger-till", &["model"]),
     ("controlplane/office", "strowger-office", OFFICE),
     ("controlplane/store", "strowger-store", &["model", "billing"]),
-    ("controlplane/api", "strowger-api", &["model", "store"]),
+    ("controlplane/api", "strowger-api", &["model", "routing", "store"]),
     ("controlplane/controld", "strowger-controld", CONTROLD),
     ("controlplane/strowger", "strowger-cli", &["api", "link", "port", "store", "tuning"]),
     ("tuning", "strowger-tuning", &[]),

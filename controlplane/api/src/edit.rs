@@ -1,0 +1,243 @@
+//! One change of the configuration: a transaction, and the world that would be in force after it.
+//!
+//! A change is applied to the world first, by the same checks that compile uses, so that what is
+//! committed always compiles. The world of the last change is remembered; it serves as long as
+//! nobody else has written since.
+
+use crate::problem::Problem;
+use crate::shared::Shared;
+use serde_json::Value;
+use std::sync::Arc;
+use strowger_model::{OrganizationId, TenantId};
+use strowger_routing::{BuildError, Change, Problem as Unfit, RowName, Rows, World};
+use strowger_store::{Actor, Change as LogEntry, ConfigRows, Scope, Writer};
+use tokio::sync::MutexGuard;
+
+/// The world after the newest change.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    change: i64,
+    world: Arc<World>,
+}
+
+/// A change that is being made; dropped without [`Edit::commit`] it leaves nothing.
+pub(crate) struct Edit<'a> {
+    base: MutexGuard<'a, Option<Base>>,
+    pub(crate) w: Writer<'static>,
+    /// The world as far as it is changed.
+    pub(crate) world: Arc<World>,
+    /// When.
+    pub(crate) at_us: i64,
+}
+
+/// The rows of the configuration as routing takes them; listeners are the process's own.
+#[must_use]
+pub fn world_rows(rows: ConfigRows) -> Rows {
+    Rows {
+        tenants: rows.tenants,
+        organizations: rows.organizations,
+        accounts: rows.accounts,
+        subscribers: rows.subscribers,
+        trunks: rows.trunks,
+        tariffs: rows.tariffs,
+        rates: rows.rates,
+        routes: rows.routes,
+        destinations: rows.destinations,
+        emergencies: rows.emergencies,
+        ..Rows::default()
+    }
+}
+
+impl<'a> Edit<'a> {
+    /// Begins a change; one is made at a time.
+    ///
+    /// # Errors
+    /// The database, or a row in it that no change of ours can have written.
+    pub(crate) async fn begin(api: &'a Shared) -> Result<Edit<'a>, Problem> {
+        let base = api.base.lock().await;
+        let mut w = api.store.write().await?;
+        let newest = w.newest_change().await?;
+        let world = match &*base {
+            Some(known) if known.change == newest => Arc::clone(&known.world),
+            // Nobody else writes now, so a reader sees what this transaction sees.
+            Some(_) | None => {
+                let rows = world_rows(api.reader.config().await?);
+                let world = World::build(rows).map_err(|e| Problem::broken(&e.to_string()))?;
+                Arc::new(world)
+            }
+        };
+        Ok(Edit { base, w, world, at_us: api.now_us() })
+    }
+
+    /// Applies a change to the world.
+    ///
+    /// # Errors
+    /// [`BuildError`] names the row that does not fit.
+    pub(crate) fn apply(&mut self, change: Change) -> Result<(), BuildError> {
+        self.world = Arc::new(self.world.changed(change)?);
+        Ok(())
+    }
+
+    /// Writes the change log and makes everything durable.
+    ///
+    /// # Errors
+    /// The database; then nothing was changed.
+    pub(crate) async fn commit(
+        mut self,
+        actor: &Actor,
+        entries: &[LogEntry],
+    ) -> Result<(), Problem> {
+        let mut newest = None;
+        for entry in entries {
+            newest = Some(self.w.record_change(actor, entry).await?);
+        }
+        // If the commit fails, nobody knows whether it was done.
+        *self.base = None;
+        self.w.commit().await?;
+        *self.base = newest.map(|change| Base { change, world: self.world });
+        Ok(())
+    }
+
+    /// An entry of the change log.
+    pub(crate) fn entry(
+        &self,
+        resource: &'static str,
+        id: Option<i64>,
+        (tenant, organization): (Option<TenantId>, Option<OrganizationId>),
+        before: Option<Value>,
+        after: Option<Value>,
+    ) -> LogEntry {
+        LogEntry { tenant, organization, resource, id, before, after, at_us: self.at_us }
+    }
+}
+
+/// The problem of a row that does not fit. `document` is the row as the client sends it, `own` its
+/// name, `at` what stands before the path (the place in an import).
+pub(crate) fn unfit(
+    error: &BuildError,
+    own: Option<RowName>,
+    document: &Value,
+    scope: Scope,
+    at: &str,
+) -> Problem {
+    if own.is_some_and(|own| own != error.row) {
+        return Problem::conflict(at, format!("would break another row: {error}"));
+    }
+    let path = |name: &str| {
+        let path = find_member(document, name).unwrap_or_else(|| in_json(name));
+        if at.is_empty() { path } else { format!("{at}.{path}") }
+    };
+    // Values that are unique over all tenants say nothing of other tenants' rows.
+    let sees_all = scope == Scope::All;
+    let of_host = |field: &str| matches!(field, "realm" | "domains" | "sources" | "hosts");
+    if let Unfit::Taken { field, by } = &error.problem {
+        let detail = match sees_all || !of_host(field) {
+            true => format!("is taken by {by}"),
+            false => "is taken".to_owned(),
+        };
+        return Problem::conflict(&path(field), detail);
+    }
+    match &error.problem {
+        Unfit::Missing(other) => {
+            Problem::refused(&reference(document, *other, at), format!("{other} does not exist"))
+        }
+        Unfit::OtherTenant(other) => {
+            let what = if sees_all { "belongs to another tenant" } else { "does not exist" };
+            Problem::refused(&reference(document, *other, at), format!("{other} {what}"))
+        }
+        Unfit::TooMany { field, max } => {
+            Problem::refused(&path(field), format!("has more than {max} entries"))
+        }
+        Unfit::OutOfRange { field } => Problem::refused(&path(field), "is out of range"),
+        Unfit::Mismatch { field, other } => {
+            Problem::refused(&path(field), format!("does not fit {other}"))
+        }
+        Unfit::Ring => Problem::refused(&path("parent"), error.problem.to_string()),
+        other => Problem::refused(at, other.to_string()),
+    }
+}
+
+/// The name of a row's field in JSON, where durations are in milliseconds.
+fn in_json(field: &str) -> String {
+    match field.strip_suffix("_s") {
+        Some(stem) => format!("{stem}_ms"),
+        None => field.replace("_s_", "_ms_"),
+    }
+}
+
+/// The path of the first member with this name, as a field of the row or of JSON.
+fn find_member(document: &Value, field: &str) -> Option<String> {
+    let name = in_json(field);
+    let mut found = None;
+    walk(document, "", &mut |path, last, _| {
+        if found.is_none() && (last == name || last == field) {
+            found = Some(path.to_owned());
+        }
+    });
+    found
+}
+
+/// The path of the member that names `other`.
+fn reference(document: &Value, other: RowName, at: &str) -> String {
+    let text = other.to_string();
+    let mut found = String::new();
+    for (path, kind, id) in references(document) {
+        if found.is_empty() && text == format!("{kind} {id}") {
+            found = path;
+        }
+    }
+    match (at, found.as_str()) {
+        ("", _) => found,
+        (at, "") => at.to_owned(),
+        (at, found) => format!("{at}.{found}"),
+    }
+}
+
+/// Every reference in a document: its path, the kind of row in words, its id.
+pub(crate) fn references(document: &Value) -> Vec<(String, &'static str, i64)> {
+    let mut all = Vec::new();
+    walk(document, "", &mut |path, name, value| {
+        let kind = match name {
+            "tenant" => "tenant",
+            "organization" | "parent" => "organization",
+            "account" => "account",
+            "subscriber" => "subscriber",
+            "trunk" | "trunks" => "trunk",
+            "ring_group" => "ring group",
+            "tariff" => "tariff",
+            _ => return,
+        };
+        if let Some(id) = value.as_str().and_then(|text| text.parse().ok()) {
+            all.push((path.to_owned(), kind, id));
+        }
+    });
+    all
+}
+
+/// Visits every member, with its path, its name (of the list, for an element) and its value.
+fn walk(value: &Value, path: &str, visit: &mut dyn FnMut(&str, &str, &Value)) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                visit(&path, name, member);
+                walk_list(member, &path, name, visit);
+                walk(member, &path, visit);
+            }
+        }
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                walk(item, &format!("{path}[{place}]"), visit);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Elements that are plain values go by the name of their list.
+fn walk_list(value: &Value, path: &str, name: &str, visit: &mut dyn FnMut(&str, &str, &Value)) {
+    let Value::Array(items) = value else { return };
+    for (place, item) in items.iter().enumerate().filter(|(_, item)| item.is_string()) {
+        visit(&format!("{path}[{place}]"), name, item);
+    }
+}

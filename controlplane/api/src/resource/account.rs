@@ -1,0 +1,265 @@
+//! Accounts: who pays, and what the till says of them.
+
+use super::tenant::decimal;
+use super::{Draft, Later, Resource};
+use crate::codec::{Flag, Ident, Int, Iso4217, LIMIT, NAME, Opt};
+use crate::dispatch::Context;
+use crate::field::{Codec, Object, Shaped, Use, Wrong, nullable, object};
+use crate::live::AccountBalance;
+use crate::problem::Problem;
+use crate::query::Filter;
+use crate::shape::Components;
+use crate::value::money_shape;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use strowger_model::{Account, AccountId, Amount, Currency, OrganizationId, TenantId};
+use strowger_routing::{Change, RowName, World};
+use strowger_store::Writer;
+
+/// An account with its balance.
+#[derive(Clone)]
+pub(crate) struct Paying {
+    account: Account,
+    /// `None` while the till does not know the account.
+    balance: Option<AccountBalance>,
+}
+
+object! {
+    /// Who pays.
+    ACCOUNT: Paying as "Account", blank();
+    /// Identity.
+    id: Shown Ident => account.id;
+    /// Tenant; that of the token where it has one.
+    tenant: Fixed Ident => account.tenant;
+    /// Organization that it belongs to.
+    organization: Need Ident => account.organization;
+    /// Shown name.
+    name: Need NAME => account.name;
+    /// Currency, ISO 4217.
+    currency: Fixed Iso4217 => account.currency;
+    /// Calls need credit; otherwise they are billed later.
+    prepaid: Free Flag => account.prepaid;
+    /// The balance never passes below this; null is no floor. A new prepaid account that names none
+    /// has the floor 0.
+    floor: Free Money::FLOOR => self;
+    /// Its prices; without a tariff it makes internal calls only.
+    tariff: Free Opt(Ident) => account.tariff;
+    /// Most concurrent calls; 0 is no limit.
+    calls_max: Free LIMIT => account.calls_max;
+    /// Most call attempts per second; 0 is no limit.
+    cps_max: Free LIMIT => account.cps_max;
+    /// Most that the calls of one day may cost, in the tenant's time zone; null is no limit.
+    day_max: Free Money::DAY => self;
+    /// Most that the calls of one month may cost; null is no limit.
+    month_max: Free Money::MONTH => self;
+    /// May call.
+    enabled: Free Flag => account.enabled;
+    /// Calls go on at the end of what was granted while the control plane is gone.
+    go_on_without_control: Free Flag => account.go_on_without_control;
+    /// What it has, calls included that are not booked yet; null while the till does not know
+    /// the account.
+    balance: Shown Money::live(|b| Some(b.balance)) => self;
+    /// Held for running calls; null as `balance`.
+    held: Shown Money::live(|b| Some(b.held)) => self;
+    /// What further calls can hold; null as `balance`, and for an account without a floor.
+    available: Shown Money::live(|b| b.available) => self;
+    /// Calls it pays for now; null as `balance`.
+    calls: Shown Calls => self;
+    /// What calls that began today have cost; null as `balance`.
+    day_spent: Shown Money::live(|b| Some(b.spent[0])) => self;
+    /// What calls that began this month have cost; null as `balance`.
+    month_spent: Shown Money::live(|b| Some(b.spent[1])) => self;
+}
+
+fn blank() -> Paying {
+    let account = Account {
+        id: AccountId(0),
+        tenant: TenantId(0),
+        organization: OrganizationId(0),
+        name: String::new(),
+        currency: Currency::EUR,
+        prepaid: true,
+        floor: None,
+        tariff: None,
+        calls_max: 0,
+        cps_max: 0,
+        day_max: None,
+        month_max: None,
+        enabled: true,
+        go_on_without_control: false,
+    };
+    Paying { account, balance: None }
+}
+
+/// An amount in the account's currency.
+struct Money {
+    read: fn(&Paying) -> Option<Amount>,
+    write: fn(&mut Account, Option<Amount>),
+    least: i64,
+}
+
+impl Money {
+    const FLOOR: Money =
+        Money { read: |p| p.account.floor, write: |a, m| a.floor = m, least: i64::MIN };
+    const DAY: Money = Money { read: |p| p.account.day_max, write: |a, m| a.day_max = m, least: 0 };
+    const MONTH: Money =
+        Money { read: |p| p.account.month_max, write: |a, m| a.month_max = m, least: 0 };
+}
+
+/// An amount that the till says.
+struct Live(fn(&AccountBalance) -> Option<Amount>);
+
+impl Money {
+    const fn live(read: fn(&AccountBalance) -> Option<Amount>) -> Live {
+        Live(read)
+    }
+}
+
+fn shown(amount: Option<Amount>, row: &Paying) -> Value {
+    let currency = row.account.currency;
+    amount.map_or(
+        Value::Null,
+        |amount| json!({"amount": amount.print(currency), "currency": currency.code()}),
+    )
+}
+
+impl Shaped for Money {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        nullable(money_shape())
+    }
+}
+
+impl Codec<Paying> for Money {
+    fn show(&self, row: &Paying) -> Value {
+        shown((self.read)(row), row)
+    }
+
+    fn take(&self, json: &Value, old: Option<&Paying>) -> Result<Paying, Wrong> {
+        let mut row = old.cloned().unwrap_or_else(blank);
+        let amount = match json {
+            Value::Null => None,
+            json => {
+                let currency = row.account.currency;
+                Some(decimal(json, currency, currency.ledger_digits())?)
+            }
+        };
+        if amount.is_some_and(|amount| amount < self.least) {
+            return Err(Wrong::new("is below zero").at("amount"));
+        }
+        (self.write)(&mut row.account, amount.map(Amount));
+        Ok(row)
+    }
+}
+
+impl Shaped for Live {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        nullable(money_shape())
+    }
+}
+
+impl Codec<Paying> for Live {
+    fn show(&self, row: &Paying) -> Value {
+        shown(row.balance.as_ref().and_then(self.0), row)
+    }
+
+    fn take(&self, _: &Value, _: Option<&Paying>) -> Result<Paying, Wrong> {
+        Err(Wrong::new("is only shown and cannot be set"))
+    }
+}
+
+/// Calls that it pays for.
+struct Calls;
+
+impl Shaped for Calls {
+    fn schema(&self, components: &mut Components, of: Use) -> Value {
+        nullable(Int(0, i64::from(u32::MAX)).schema(components, of))
+    }
+}
+
+impl Codec<Paying> for Calls {
+    fn show(&self, row: &Paying) -> Value {
+        json!(row.balance.as_ref().map(|balance| balance.calls))
+    }
+
+    fn take(&self, _: &Value, _: Option<&Paying>) -> Result<Paying, Wrong> {
+        Err(Wrong::new("is only shown and cannot be set"))
+    }
+}
+
+impl Resource for Paying {
+    type Row = Account;
+    const PATH: &'static str = "accounts";
+    const FILTERS: &'static [Filter] = &[
+        Filter::id("tenant", "tenant_id"),
+        Filter::id("organization", "organization_id"),
+        Filter::id("tariff", "tariff_id"),
+        Filter::text("name"),
+        Filter::flag("prepaid"),
+        Filter::flag("enabled"),
+    ];
+
+    fn object() -> &'static Object<Self> {
+        &ACCOUNT
+    }
+
+    fn of(account: Account) -> Self {
+        Paying { account, balance: None }
+    }
+
+    fn row(&self) -> &Account {
+        &self.account
+    }
+
+    fn set_id(&mut self, id: i64) {
+        self.account.id = AccountId(id);
+    }
+
+    fn owner(&self) -> (Option<TenantId>, Option<OrganizationId>) {
+        (Some(self.account.tenant), Some(self.account.organization))
+    }
+
+    fn name(&self) -> Option<RowName> {
+        Some(RowName::Account(self.account.id))
+    }
+
+    fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        let is_new = draft.before.is_none();
+        if is_new && self.account.prepaid && !draft.given.contains_key("floor") {
+            self.account.floor = Some(Amount::ZERO);
+        }
+        if self.account.prepaid && self.account.floor.is_none() {
+            return Err(Problem::field("floor", "must be there for an account that is prepaid"));
+        }
+        Ok(())
+    }
+
+    fn world<'a>(
+        _w: &'a mut Writer<'static>,
+        rows: &'a [Self],
+        is_gone: bool,
+    ) -> Later<'a, Vec<Change>> {
+        let change = move |row: &Self| match is_gone {
+            true => Change::Remove(RowName::Account(row.account.id)),
+            false => Change::Account(row.account.clone()),
+        };
+        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    }
+
+    fn dependents(&self, world: &World) -> Vec<Change> {
+        let id = self.account.id;
+        let owed = world.trunks().filter(|t| t.egress.as_ref().is_some_and(|e| e.account == id));
+        owed.map(|trunk| Change::Trunk(Box::new(trunk.clone()))).collect()
+    }
+
+    fn enliven<'a>(cx: &'a Context, mut rows: Vec<Self>) -> Later<'a, Vec<Self>> {
+        Box::pin(async move {
+            let ids = rows.iter().map(|row| row.account.id).collect();
+            let balances = cx.api.live.balances(ids).await?;
+            let balances: BTreeMap<_, _> = balances.into_iter().map(|b| (b.account, b)).collect();
+            for row in &mut rows {
+                row.balance = balances.get(&row.account.id).copied();
+            }
+            Ok(rows)
+        })
+    }
+}

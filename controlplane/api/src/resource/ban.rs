@@ -1,0 +1,113 @@
+//! Bans: networks that we do not talk to.
+
+use super::{Draft, Later, Resource};
+use crate::codec::{Ident, Moment, NO_NETWORK, Network, Opt, Text, parse_network, text};
+use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
+use crate::problem::Problem;
+use crate::shape::Components;
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
+use strowger_model::{Ban, BanId, OrganizationId, TenantId};
+use strowger_routing::{Change, RowName};
+use strowger_store::Writer;
+
+/// A ban as REST shows it.
+pub(crate) type BanSeen = Ban;
+
+object! {
+    /// A network that we do not talk to.
+    BAN: Ban as "Ban", blank();
+    /// Identity.
+    id: Shown Ident => id;
+    /// Network, for example `192.0.2.0/24`.
+    network: Fixed BannedNetwork => self;
+    /// Why, for people.
+    reason: Free Text(0, 200) => reason;
+    /// When it was made.
+    from: Shown Moment => from_us;
+    /// When it ends; null is never.
+    until: Free Opt(Moment) => until_us;
+}
+
+fn blank() -> Ban {
+    Ban {
+        id: BanId(0),
+        network: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        prefix_len: 32,
+        reason: String::new(),
+        from_us: 0,
+        until_us: None,
+    }
+}
+
+struct BannedNetwork;
+
+impl Shaped for BannedNetwork {
+    fn schema(&self, components: &mut Components, of: Use) -> Value {
+        Network.schema(components, of)
+    }
+}
+
+impl Codec<Ban> for BannedNetwork {
+    fn show(&self, ban: &Ban) -> Value {
+        json!(format!("{}/{}", ban.network, ban.prefix_len))
+    }
+
+    fn take(&self, json: &Value, old: Option<&Ban>) -> Result<Ban, Wrong> {
+        let (network, prefix_len) =
+            parse_network(text(json)?).ok_or_else(|| Wrong::new(NO_NETWORK))?;
+        if prefix_len == 0 {
+            return Err(Wrong::new("is everybody"));
+        }
+        Ok(Ban { network, prefix_len, ..old.cloned().unwrap_or_else(blank) })
+    }
+}
+
+impl Resource for Ban {
+    type Row = Ban;
+    const PATH: &'static str = "bans";
+
+    fn object() -> &'static Object<Self> {
+        &BAN
+    }
+
+    fn of(row: Ban) -> Self {
+        row
+    }
+
+    fn row(&self) -> &Ban {
+        self
+    }
+
+    fn set_id(&mut self, id: i64) {
+        self.id = BanId(id);
+    }
+
+    fn owner(&self) -> (Option<TenantId>, Option<OrganizationId>) {
+        (None, None)
+    }
+
+    fn name(&self) -> Option<RowName> {
+        None
+    }
+
+    fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        if draft.before.is_none() {
+            self.from_us = draft.at_us;
+        }
+        match self.until_us {
+            Some(until) if until <= self.from_us => {
+                Err(Problem::refused("until", "is not behind the beginning"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn world<'a>(
+        _w: &'a mut Writer<'static>,
+        _rows: &'a [Self],
+        _is_gone: bool,
+    ) -> Later<'a, Vec<Change>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}

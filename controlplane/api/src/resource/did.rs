@@ -1,0 +1,125 @@
+//! DIDs: numbers of ours and where they lead.
+
+use super::{Draft, Later, Resource};
+use crate::codec::{Flag, Ident, NUMBER, Opt};
+use crate::field::{Object, object};
+use crate::problem::Problem;
+use crate::query::Filter;
+use strowger_model::{
+    Did, DidId, DidTarget, Digits, OrganizationId, RingGroupId, SubscriberId, TenantId, TrunkId,
+};
+use strowger_routing::{Change, RowName};
+use strowger_store::Writer;
+
+/// A DID as it stands in JSON: one member for each kind of target.
+#[derive(Clone)]
+pub(crate) struct DidSeen {
+    did: Did,
+    subscriber: Option<SubscriberId>,
+    trunk: Option<TrunkId>,
+    ring_group: Option<RingGroupId>,
+}
+
+object! {
+    /// A number of ours and where it leads: to one of subscriber, trunk, ring group.
+    DID: DidSeen as "Did", blank();
+    /// Identity.
+    id: Shown Ident => did.id;
+    /// Tenant; that of the token where it has one.
+    tenant: Fixed Ident => did.tenant;
+    /// Organization that it belongs to.
+    organization: Need Ident => did.organization;
+    /// The number, canonical; unique in the tenant.
+    number: Need NUMBER => did.number;
+    /// It leads to this subscriber.
+    subscriber: Free Opt(Ident) => subscriber;
+    /// It leads to this trunk, a customer's switch.
+    trunk: Free Opt(Ident) => trunk;
+    /// It leads to this ring group.
+    ring_group: Free Opt(Ident) => ring_group;
+    /// In use.
+    enabled: Free Flag => did.enabled;
+}
+
+fn blank() -> DidSeen {
+    let did = Did {
+        id: DidId(0),
+        tenant: TenantId(0),
+        organization: OrganizationId(0),
+        number: Digits::EMPTY,
+        target: DidTarget::Subscriber(SubscriberId(0)),
+        enabled: true,
+    };
+    DidSeen { did, subscriber: None, trunk: None, ring_group: None }
+}
+
+impl Resource for DidSeen {
+    type Row = Did;
+    const PATH: &'static str = "dids";
+    const FILTERS: &'static [Filter] = &[
+        Filter::id("tenant", "tenant_id"),
+        Filter::id("organization", "organization_id"),
+        Filter::number("number"),
+        Filter::id("subscriber", "subscriber_id"),
+        Filter::id("trunk", "trunk_id"),
+        Filter::id("ring_group", "ring_group_id"),
+        Filter::flag("enabled"),
+    ];
+
+    fn object() -> &'static Object<Self> {
+        &DID
+    }
+
+    fn of(did: Did) -> Self {
+        let mut seen = DidSeen { subscriber: None, trunk: None, ring_group: None, did };
+        match seen.did.target {
+            DidTarget::Subscriber(id) => seen.subscriber = Some(id),
+            DidTarget::Trunk(id) => seen.trunk = Some(id),
+            DidTarget::RingGroup(id) => seen.ring_group = Some(id),
+        }
+        seen
+    }
+
+    fn row(&self) -> &Did {
+        &self.did
+    }
+
+    fn set_id(&mut self, id: i64) {
+        self.did.id = DidId(id);
+    }
+
+    fn owner(&self) -> (Option<TenantId>, Option<OrganizationId>) {
+        (Some(self.did.tenant), Some(self.did.organization))
+    }
+
+    fn name(&self) -> Option<RowName> {
+        None
+    }
+
+    fn prepare(&mut self, _draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        self.did.target = match (self.subscriber, self.trunk, self.ring_group) {
+            (Some(id), None, None) => DidTarget::Subscriber(id),
+            (None, Some(id), None) => DidTarget::Trunk(id),
+            (None, None, Some(id)) => DidTarget::RingGroup(id),
+            (None, None, None) => {
+                let detail = "is missing, and so are trunk and ring_group";
+                return Err(Problem::field("subscriber", detail));
+            }
+            (_, Some(_), _) => {
+                return Err(Problem::field("trunk", "stands beside another target"));
+            }
+            (Some(_), None, Some(_)) => {
+                return Err(Problem::field("ring_group", "stands beside another target"));
+            }
+        };
+        Ok(())
+    }
+
+    fn world<'a>(
+        _w: &'a mut Writer<'static>,
+        _rows: &'a [Self],
+        _is_gone: bool,
+    ) -> Later<'a, Vec<Change>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}

@@ -1,0 +1,95 @@
+//! Organizations: the tree inside a tenant.
+
+use super::{Later, Resource};
+use crate::codec::{Ident, NAME, Opt, words};
+use crate::field::{Object, object};
+use crate::query::Filter;
+use crate::value::Worded;
+use strowger_model::{Organization, OrganizationId, OrganizationKind, TenantId};
+use strowger_routing::{Change, RowName};
+use strowger_store::Writer;
+
+object! {
+    /// A node of the tree inside a tenant.
+    ORGANIZATION: Organization as "Organization", blank();
+    /// Identity.
+    id: Shown Ident => id;
+    /// Tenant; that of the token where it has one.
+    tenant: Fixed Ident => tenant;
+    /// The node above; null at the root.
+    parent: Free Opt(Ident) => parent;
+    /// What it is.
+    kind: Fixed words::<OrganizationKind>() => kind;
+    /// Shown name.
+    name: Need NAME => name;
+}
+
+fn blank() -> Organization {
+    Organization {
+        id: OrganizationId(0),
+        tenant: TenantId(0),
+        parent: None,
+        kind: OrganizationKind::Customer,
+        name: String::new(),
+    }
+}
+
+impl Resource for Organization {
+    type Row = Organization;
+    const PATH: &'static str = "organizations";
+    const FILTERS: &'static [Filter] = &[
+        Filter::id("tenant", "tenant_id"),
+        Filter::id("parent", "parent_id"),
+        Filter::word("kind", OrganizationKind::WORDS),
+        Filter::text("name"),
+    ];
+
+    fn object() -> &'static Object<Self> {
+        &ORGANIZATION
+    }
+
+    fn of(row: Organization) -> Self {
+        row
+    }
+
+    fn row(&self) -> &Organization {
+        self
+    }
+
+    fn set_id(&mut self, id: i64) {
+        self.id = OrganizationId(id);
+    }
+
+    fn owner(&self) -> (Option<TenantId>, Option<OrganizationId>) {
+        (Some(self.tenant), Some(self.id))
+    }
+
+    fn name(&self) -> Option<RowName> {
+        Some(RowName::Organization(self.id))
+    }
+
+    fn world<'a>(
+        _w: &'a mut Writer<'static>,
+        rows: &'a [Self],
+        is_gone: bool,
+    ) -> Later<'a, Vec<Change>> {
+        let change = move |row: &Self| match is_gone {
+            true => Change::Remove(RowName::Organization(row.id)),
+            false => Change::Organization(row.clone()),
+        };
+        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    }
+
+    fn insert<'a>(&'a self, w: &'a mut Writer<'static>) -> Later<'a, ()> {
+        Box::pin(async move { Ok(w.insert_organization(self).await?) })
+    }
+
+    fn update<'a>(&'a self, before: &'a Self, w: &'a mut Writer<'static>) -> Later<'a, ()> {
+        Box::pin(async move {
+            if before.parent != self.parent {
+                w.move_organization(self.tenant, self.id, self.parent).await?;
+            }
+            Ok(w.update(self).await.map(|_| ())?)
+        })
+    }
+}

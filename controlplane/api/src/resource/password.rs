@@ -1,0 +1,107 @@
+//! Passwords of SIP identities: how good they must be, and what is kept of them.
+
+use crate::field::{Codec, Shaped, Use, Wrong};
+use crate::problem::Problem;
+use crate::shape::Components;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::{Value, json};
+use strowger_model::Ha1;
+use strowger_routing::digest::{ha1_md5, ha1_sha256};
+
+/// Fewest characters of a password (spec AUTH-STRONG-01).
+pub(crate) const CHARS_MIN: usize = 8;
+/// Most characters.
+pub(crate) const CHARS_MAX: usize = 128;
+/// Characters of one that we make: letters and digits that are not mistaken for each other.
+const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// How many: 20 of 32 are 100 bits.
+const MADE_CHARS: usize = 20;
+
+/// A password; it is never shown.
+pub(super) struct Password;
+
+impl Shaped for Password {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        json!({
+            "type": "string", "minLength": CHARS_MIN, "maxLength": CHARS_MAX, "writeOnly": true,
+            "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$",
+        })
+    }
+}
+
+impl<T: Clone> Codec<T> for Password {
+    fn show(&self, _: &T) -> Value {
+        Value::Null
+    }
+
+    /// What becomes of it is the resource's own.
+    fn take(&self, json: &Value, old: Option<&T>) -> Result<T, Wrong> {
+        let text = crate::codec::text(json)?;
+        check(text).map_err(Wrong::new)?;
+        old.cloned().ok_or_else(|| Wrong::new("has no place"))
+    }
+}
+
+fn check(text: &str) -> Result<(), String> {
+    if !(CHARS_MIN..=CHARS_MAX).contains(&text.chars().count()) {
+        return Err(format!("does not have {CHARS_MIN} to {CHARS_MAX} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("has control characters".to_owned());
+    }
+    let first = text.chars().next();
+    if text.chars().all(|letter| Some(letter) == first) {
+        return Err("is one character over and over".to_owned());
+    }
+    Ok(())
+}
+
+/// What is kept of a password.
+pub(super) fn hashes(
+    field: &str,
+    username: &str,
+    realm: &str,
+    password: &str,
+) -> Result<(Option<Ha1<16>>, Option<Ha1<32>>), Problem> {
+    if password.eq_ignore_ascii_case(username) {
+        return Err(Problem::refused(field, "is the user name"));
+    }
+    let md5 = ha1_md5(username, realm, password);
+    Ok((Some(md5), Some(ha1_sha256(username, realm, password))))
+}
+
+/// A password that nobody can guess.
+///
+/// # Errors
+/// The system has no randomness.
+pub(super) fn make() -> Result<String, Problem> {
+    let mut bytes = [0u8; MADE_CHARS];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Problem::internal())?;
+    let letter = |byte: &u8| LETTERS.get(usize::from(byte % 32)).copied().unwrap_or(b'a');
+    Ok(bytes.iter().map(|byte| char::from(letter(byte))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weak_passwords_are_refused() {
+        for good in ["correct horse", "p\u{e4}ssw\u{f6}rd", "12345678"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        let long = "ab".repeat(65);
+        for bad in ["", "short", "1234567", "aaaaaaaa", "pass\nword", long.as_str()] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+        assert!(hashes("password", "Alice-1001", "r", "alice-1001").is_err());
+        assert!(hashes("password", "1001", "r", "alice-1001").is_ok());
+    }
+
+    #[test]
+    fn made_passwords_are_good_and_never_the_same() {
+        let (one, other) = (make().unwrap(), make().unwrap());
+        assert_ne!(one, other);
+        assert_eq!((check(&one), one.len()), (Ok(()), MADE_CHARS));
+    }
+}

@@ -1,0 +1,120 @@
+//! Routes with their targets.
+
+use super::{Later, Resource};
+use crate::codec::{Flag, Ident, Int, List, PREFIX};
+use crate::field::{Object, object};
+use crate::query::Filter;
+use std::collections::BTreeSet;
+use strowger_model::{Digits, OrganizationId, Route, RouteId, RouteTarget, TenantId, TrunkId};
+use strowger_routing::{Change, RowName};
+use strowger_store::{ConfigRow, Writer};
+
+/// Any priority.
+const PRIORITY: Int = Int(i32::MIN as i64, i32::MAX as i64);
+
+object! {
+    /// One target of a route.
+    TARGET: RouteTarget as "RouteTarget",
+        RouteTarget { trunk: TrunkId(0), priority: 0, weight: 1 };
+    /// The trunk.
+    trunk: Need Ident => trunk;
+    /// Larger is tried first; each full hundred is a tier of its own.
+    priority: Free PRIORITY => priority;
+    /// Share among equals; 0 is only when the others are exhausted.
+    weight: Free Int(0, 65_535) => weight;
+}
+
+object! {
+    /// Where calls to some numbers go. The route with the larger priority wins, among equals the
+    /// longer prefix; one without a usable target refuses the call.
+    ROUTE: Route as "Route", blank();
+    /// Identity.
+    id: Shown Ident => id;
+    /// Tenant; that of the token where it has one.
+    tenant: Fixed Ident => tenant;
+    /// Called numbers it is for; empty is all.
+    prefix: Need PREFIX => prefix;
+    /// Larger wins.
+    priority: Free PRIORITY => priority;
+    /// When its targets are exhausted, the next matching route follows.
+    overflow: Free Flag => overflow;
+    /// Where the call goes.
+    targets: Free List(&TARGET, 64) => targets;
+}
+
+fn blank() -> Route {
+    Route {
+        id: RouteId(0),
+        tenant: TenantId(0),
+        prefix: Digits::EMPTY,
+        priority: 0,
+        overflow: false,
+        targets: Vec::new(),
+    }
+}
+
+/// The rows of each tenant that `rows` touch, as they will be.
+pub(super) async fn whole<R>(
+    w: &mut Writer<'static>,
+    rows: &[R],
+    tenant_of: fn(&R) -> TenantId,
+    is_gone: bool,
+) -> Result<Vec<(TenantId, Vec<R>)>, crate::problem::Problem>
+where
+    R: ConfigRow + Clone,
+{
+    let tenants: BTreeSet<TenantId> = rows.iter().map(tenant_of).collect();
+    let touched: BTreeSet<i64> = rows.iter().map(ConfigRow::id).collect();
+    let mut lists = Vec::with_capacity(tenants.len());
+    for tenant in tenants {
+        let mut list: Vec<R> = w.rows_of(tenant.0).await?;
+        list.retain(|row| !touched.contains(&row.id()));
+        let own = rows.iter().filter(|row| tenant_of(row) == tenant && !is_gone);
+        list.extend(own.cloned());
+        list.sort_by_key(ConfigRow::id);
+        lists.push((tenant, list));
+    }
+    Ok(lists)
+}
+
+impl Resource for Route {
+    type Row = Route;
+    const PATH: &'static str = "routes";
+    const FILTERS: &'static [Filter] =
+        &[Filter::id("tenant", "tenant_id"), Filter::number("prefix")];
+
+    fn object() -> &'static Object<Self> {
+        &ROUTE
+    }
+
+    fn of(row: Route) -> Self {
+        row
+    }
+
+    fn row(&self) -> &Route {
+        self
+    }
+
+    fn set_id(&mut self, id: i64) {
+        self.id = RouteId(id);
+    }
+
+    fn owner(&self) -> (Option<TenantId>, Option<OrganizationId>) {
+        (Some(self.tenant), None)
+    }
+
+    fn name(&self) -> Option<RowName> {
+        Some(RowName::Route(self.id))
+    }
+
+    fn world<'a>(
+        w: &'a mut Writer<'static>,
+        rows: &'a [Self],
+        is_gone: bool,
+    ) -> Later<'a, Vec<Change>> {
+        Box::pin(async move {
+            let lists = whole(w, rows, |row| row.tenant, is_gone).await?;
+            Ok(lists.into_iter().map(|(tenant, list)| Change::Routes(tenant, list)).collect())
+        })
+    }
+}

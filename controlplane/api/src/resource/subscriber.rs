@@ -1,0 +1,311 @@
+//! Subscribers. Their digest secrets have no place in any view.
+
+use super::password::{self, CHARS_MAX, CHARS_MIN, Password};
+use super::tenant::RING_MAX;
+use super::{Draft, Later, Resource, body, wrong};
+use crate::codec::{Flag, Ident, Int, LIMIT, List, NUMBER, Number, Opt, Seconds, Text, words};
+use crate::dispatch::Context;
+use crate::edit::Edit;
+use crate::field::{Codec, Object, object};
+use crate::problem::Problem;
+use crate::query::Filter;
+use crate::reply::{Answer, JSON};
+use crate::shape::Components;
+use crate::table::{Pending, Responses};
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+use strowger_model::{
+    AccountId, Barring, Cli, DigestPolicy, Digits, Forward, ForwardWhen, Identity, OrganizationId,
+    Subscriber, SubscriberId, TenantId,
+};
+use strowger_routing::{Change, RowName, World};
+use strowger_store::Writer;
+
+/// Most prefixes of a barring.
+const BARRED_MAX: usize = 256;
+/// Most ways of forwarding.
+const FORWARDS_MAX: usize = 16;
+/// Longest registration, seconds: a day.
+const EXPIRES_MAX: u32 = 86_400;
+/// What is dialled: a number, a name or a URI.
+pub(super) const DIALLED: Text = Text(1, 128);
+
+object! {
+    /// What called parties see of a subscriber.
+    IDENTITY: Identity as "Identity", Identity::default();
+    /// Whether its number is shown.
+    cli: Free words::<Cli>() => cli;
+    /// Shown in place of its own first number.
+    number: Free Opt(NUMBER) => number;
+    /// It may show any number; otherwise only its own.
+    any_number: Free Flag => any_number;
+}
+
+object! {
+    /// Which called numbers are allowed, by prefix of the canonical number; the longest decides.
+    BARRING: Barring as "Barring", Barring::default();
+    /// Nobody can be called, but emergency numbers.
+    all: Free Flag => all;
+    /// Only these; empty is all.
+    allowed: Free List(Number(1), BARRED_MAX) => allowed;
+    /// But not these.
+    blocked: Free List(Number(1), BARRED_MAX) => blocked;
+}
+
+object! {
+    /// Where calls go instead; the subscriber pays for them.
+    FORWARD: Forward as "Forward", no_forward();
+    /// When.
+    when: Need words::<ForwardWhen>() => when;
+    /// Whom, as if the subscriber dialled it.
+    to: Need DIALLED => to;
+    /// With `no-answer`: after so long; 0 is its ring time.
+    after_ms: Free Seconds(0, RING_MAX) => after_s;
+    /// In force.
+    enabled: Free Flag => enabled;
+}
+
+fn no_forward() -> Forward {
+    Forward { when: ForwardWhen::Always, to: String::new(), after_s: 0, enabled: true }
+}
+
+object! {
+    /// A SIP identity with its features.
+    SUBSCRIBER: Subscriber as "Subscriber", blank();
+    /// Identity.
+    id: Shown Ident => id;
+    /// Tenant; that of the token where it has one.
+    tenant: Fixed Ident => tenant;
+    /// Account that pays.
+    account: Need Ident => account;
+    /// Organization that it belongs to.
+    organization: Need Ident => organization;
+    /// Digest user name and address of record.
+    username: Need Text(1, 64) => username;
+    /// Kept only as digest secrets. Without one it cannot register; with a new user name a new one
+    /// is needed. Setting it ends no registration: the next one needs it.
+    password: Secret Password => self;
+    /// Numbers that reach it, canonical; the first is shown to the outside.
+    numbers: Free List(NUMBER, 64) => numbers;
+    /// Short number inside its organization.
+    short: Free Opt(NUMBER) => short;
+    /// Display name.
+    display: Free Text(0, 100) => display;
+    /// Digest algorithms accepted from it.
+    digest: Free words::<DigestPolicy>() => digest;
+    /// Time it rings; 0 is the tenant's.
+    ring_timeout_ms: Free Seconds(0, RING_MAX) => ring_timeout_s;
+    /// Most concurrent calls it makes; 0 is no limit.
+    calls_max: Free LIMIT => calls_max;
+    /// May call and register. Switched off, its registrations end; its running calls go on.
+    enabled: Free Flag => enabled;
+    /// Shortest registration accepted.
+    expires_ms_min: Free Seconds(0, 3_600) => expires_s_min;
+    /// Longest registration granted.
+    expires_ms_max: Free Seconds(1, EXPIRES_MAX) => expires_s_max;
+    /// Most contacts at once.
+    contacts_max: Free Int(1, 16) => contacts_max;
+    /// What called parties see of it.
+    identity: Free &IDENTITY => identity;
+    /// What it may call.
+    barring: Free &BARRING => barring;
+    /// Where its calls go instead.
+    forwards: Free List(&FORWARD, FORWARDS_MAX) => forwards;
+}
+
+fn blank() -> Subscriber {
+    Subscriber {
+        id: SubscriberId(0),
+        tenant: TenantId(0),
+        account: AccountId(0),
+        organization: OrganizationId(0),
+        username: String::new(),
+        numbers: Vec::new(),
+        short: None,
+        display: String::new(),
+        ha1_md5: None,
+        ha1_sha256: None,
+        digest: DigestPolicy::Both,
+        ring_timeout_s: 0,
+        calls_max: 0,
+        enabled: true,
+        expires_s_min: 60,
+        expires_s_max: 3_600,
+        contacts_max: 5,
+        identity: Identity::default(),
+        barring: Barring::default(),
+        forwards: Vec::new(),
+    }
+}
+
+/// A user name stands in URIs and in digests.
+pub(super) fn check_username(field: &str, name: &str) -> Result<(), Problem> {
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/#".contains(&byte);
+    match name.bytes().all(is_fine) {
+        true => Ok(()),
+        false => Err(Problem::field(field, "has characters that no user of a SIP URI has")),
+    }
+}
+
+/// The first number that stands twice.
+pub(super) fn check_numbers(numbers: &[Digits]) -> Result<(), Problem> {
+    let twice =
+        numbers.iter().enumerate().find(|(place, n)| numbers.iter().take(*place).any(|m| m == *n));
+    match twice {
+        Some((place, _)) => Err(Problem::field(&format!("numbers[{place}]"), "stands twice")),
+        None => Ok(()),
+    }
+}
+
+impl Resource for Subscriber {
+    type Row = Subscriber;
+    const PATH: &'static str = "subscribers";
+    const FILTERS: &'static [Filter] = &[
+        Filter::id("tenant", "tenant_id"),
+        Filter::id("organization", "organization_id"),
+        Filter::id("account", "account_id"),
+        Filter::text("username"),
+        Filter::number_in("number", "numbers"),
+        Filter::number("short"),
+        Filter::flag("enabled"),
+    ];
+
+    fn object() -> &'static Object<Self> {
+        &SUBSCRIBER
+    }
+
+    fn of(row: Subscriber) -> Self {
+        row
+    }
+
+    fn row(&self) -> &Subscriber {
+        self
+    }
+
+    fn set_id(&mut self, id: i64) {
+        self.id = SubscriberId(id);
+    }
+
+    fn owner(&self) -> (Option<TenantId>, Option<OrganizationId>) {
+        (Some(self.tenant), Some(self.organization))
+    }
+
+    fn name(&self) -> Option<RowName> {
+        Some(RowName::Subscriber(self.id))
+    }
+
+    fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        check_username("username", &self.username)?;
+        check_numbers(&self.numbers)?;
+        if self.expires_s_min > self.expires_s_max {
+            return Err(Problem::field("expires_ms_min", "is longer than the longest"));
+        }
+        let renamed = draft.before.is_some_and(|before| before.username != self.username);
+        match draft.given.get("password").and_then(Value::as_str) {
+            Some(password) => self.set_password(password, draft.world),
+            None if renamed && (self.ha1_md5.is_some() || self.ha1_sha256.is_some()) => {
+                Err(Problem::field("password", "must be set with a new user name"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn world<'a>(
+        _w: &'a mut Writer<'static>,
+        rows: &'a [Self],
+        is_gone: bool,
+    ) -> Later<'a, Vec<Change>> {
+        let change = move |row: &Self| match is_gone {
+            true => Change::Remove(RowName::Subscriber(row.id)),
+            false => Change::Subscriber(Box::new(row.clone())),
+        };
+        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    }
+}
+
+trait SetPassword {
+    fn set_password(&mut self, password: &str, world: &World) -> Result<(), Problem>;
+}
+
+impl SetPassword for Subscriber {
+    fn set_password(&mut self, password: &str, world: &World) -> Result<(), Problem> {
+        // A tenant that is not there is told by the world, in its own words.
+        let Some(tenant) = world.tenant(self.tenant) else { return Ok(()) };
+        let hashes = password::hashes("password", &self.username, &tenant.realm, password)?;
+        (self.ha1_md5, self.ha1_sha256) = hashes;
+        Ok(())
+    }
+}
+
+/// `POST /subscribers/{id}/credentials`: sets a password, or makes one and shows it this once.
+pub(crate) fn credentials(cx: Context) -> Pending {
+    Box::pin(async move {
+        cx.must_be_json()?;
+        let given = if cx.body().is_empty() { Map::new() } else { body(&cx)? };
+        if let Some(name) = given.keys().find(|name| *name != "password") {
+            return Err(Problem::field(name, "is not a member of this body"));
+        }
+        let mut edit = Edit::begin(&cx.api).await?;
+        let row = edit.w.row::<Subscriber>(cx.caller.scope, cx.id()?).await?;
+        let before = row.ok_or_else(Problem::not_found)?;
+        let (password, is_made) = match given.get("password") {
+            Some(json) => {
+                Codec::take(&Password, json, Some(&())).map_err(|w| wrong(w.at("password"), ""))?;
+                (json.as_str().unwrap_or_default().to_owned(), false)
+            }
+            None => (password::make()?, true),
+        };
+        let mut row = before.clone();
+        row.set_password(&password, &edit.world)?;
+        let realm = edit.world.tenant(row.tenant).map(|t| t.realm.clone()).unwrap_or_default();
+        let change = Change::Subscriber(Box::new(row.clone()));
+        edit.apply(change).map_err(|e| Problem::conflict("id", e.to_string()))?;
+        edit.w.update(&row).await?;
+        let view = SUBSCRIBER.view(&before);
+        let mut after = view.clone();
+        after.insert("password".to_owned(), json!(strowger_store::Secret::default()));
+        let entry = edit.entry(
+            Subscriber::PATH,
+            Some(row.id.0),
+            row.owner(),
+            Some(view.into()),
+            Some(after.into()),
+        );
+        edit.commit(&cx.actor(), &[entry]).await?;
+        let made = is_made.then_some(password);
+        let shown = json!({"username": row.username, "realm": realm, "password": made});
+        let (status, body) = (StatusCode::OK, shown.to_string().into());
+        Ok(Answer { status, media: JSON, body, headers: Vec::new() })
+    })
+}
+
+/// What credentials are set with.
+pub(crate) fn credentials_form(_: &mut Components) -> Value {
+    let what = "The password; without one we make one.";
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {"password": {
+            "type": "string", "minLength": CHARS_MIN, "maxLength": CHARS_MAX, "writeOnly": true,
+            "description": what,
+        }},
+    })
+}
+
+/// What credentials are shown as.
+pub(crate) fn credentials_responses(_: &mut Components) -> Responses {
+    let text = |what: &str| json!({"type": "string", "description": what});
+    let shape = json!({
+        "type": "object",
+        "required": ["username", "realm", "password"],
+        "properties": {
+            "username": text("Digest user name."),
+            "realm": text("Digest realm."),
+            "password": {
+                "type": ["string", "null"],
+                "description": "The password that was made, this once; null for one that was given.",
+            },
+        },
+    });
+    vec![(200, "The password is set.", JSON, shape)]
+}

@@ -1,0 +1,142 @@
+//! What refers to a row: it must not be deleted while anything does.
+
+use super::row::ConfigRow;
+use crate::column::Columns;
+use crate::{StoreError, Tried, Writer};
+use sqlx::AssertSqlSafe;
+use strowger_model::{RingGroup, RingParty, Trunk};
+
+/// A row that refers to another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Referrer {
+    /// Its kind, in words.
+    pub kind: &'static str,
+    /// Its id.
+    pub id: i64,
+}
+
+/// A kind of row, its table, and the column that refers.
+type Reference = (&'static str, &'static str, &'static str);
+
+/// References that are columns. What goes with the row (logins of people, tokens, registrations) is
+/// none.
+fn columns_to(table: &str) -> &'static [Reference] {
+    match table {
+        "tenants" => &[
+            ("organization", "organizations", "tenant_id"),
+            ("tariff", "tariffs", "tenant_id"),
+            ("route", "routes", "tenant_id"),
+            ("destination", "destinations", "tenant_id"),
+            ("emergency number", "emergencies", "tenant_id"),
+        ],
+        "organizations" => &[
+            ("organization", "organizations", "parent_id"),
+            ("account", "accounts", "organization_id"),
+            ("subscriber", "subscribers", "organization_id"),
+            ("trunk", "trunks", "organization_id"),
+            ("ring group", "ring_groups", "organization_id"),
+            ("DID", "dids", "organization_id"),
+        ],
+        "accounts" => &[
+            ("subscriber", "subscribers", "account_id"),
+            ("ring group", "ring_groups", "account_id"),
+            ("payment or adjustment", "money_requests", "account_id"),
+            ("allowance", "allowances", "account_id"),
+        ],
+        "subscribers" => &[("DID", "dids", "subscriber_id")],
+        "trunks" => &[("DID", "dids", "trunk_id"), ("login", "trunk_logins", "trunk_id")],
+        "ring_groups" => &[("DID", "dids", "ring_group_id")],
+        "tariffs" => &[("account", "accounts", "tariff_id"), ("rate", "rates", "tariff_id")],
+        _ => &[],
+    }
+}
+
+impl Writer<'_> {
+    /// A row that refers to the row of `R` with this id; `None` when it may be deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn referrer<R: ConfigRow>(
+        &mut self,
+        id: i64,
+    ) -> Result<Option<Referrer>, StoreError> {
+        for (kind, table, column) in columns_to(R::TABLE) {
+            let sql = format!("SELECT id FROM {table} WHERE {column} = $1 ORDER BY id LIMIT 1");
+            if let Some(id) = self.first_id(sql, id).await? {
+                return Ok(Some(Referrer { kind, id }));
+            }
+        }
+        match R::TABLE {
+            "accounts" => self.user_of_account(id).await,
+            "tariffs" => {
+                self.trunk_with(|trunk| {
+                    trunk
+                        .egress
+                        .as_ref()
+                        .is_some_and(|egress| egress.tariff.is_some_and(|t| t.0 == id))
+                })
+                .await
+            }
+            "subscribers" => self.group_of(id).await,
+            "trunks" => self.user_of_trunk(id).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn first_id(&mut self, sql: String, id: i64) -> Result<Option<i64>, StoreError> {
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(id);
+        let row = query.fetch_optional(&mut *self.tx).await.tried("look for referrers")?;
+        row.map(|row| Columns::new("referrers", &row).int("id")).transpose()
+    }
+
+    /// A trunk whose facets name the account, or what the books say of it.
+    async fn user_of_account(&mut self, id: i64) -> Result<Option<Referrer>, StoreError> {
+        let named = |trunk: &Trunk| {
+            trunk.ingress.as_ref().is_some_and(|i| i.account.0 == id)
+                || trunk.egress.as_ref().is_some_and(|e| e.account.0 == id)
+        };
+        if let Some(found) = self.trunk_with(named).await? {
+            return Ok(Some(found));
+        }
+        let sql = "SELECT id FROM ledger_accounts WHERE owner_kind = 'account' AND owner_id = $1 \
+             ORDER BY id LIMIT 1";
+        let id = self.first_id(sql.to_owned(), id).await?;
+        Ok(id.map(|id| Referrer { kind: "ledger account", id }))
+    }
+
+    async fn trunk_with(
+        &mut self,
+        is_meant: impl Fn(&Trunk) -> bool,
+    ) -> Result<Option<Referrer>, StoreError> {
+        let found = self.all::<Trunk>().await?.into_iter().find(is_meant);
+        Ok(found.map(|trunk| Referrer { kind: "trunk", id: trunk.id.0 }))
+    }
+
+    async fn group_of(&mut self, subscriber: i64) -> Result<Option<Referrer>, StoreError> {
+        let has = |group: &RingGroup| {
+            let is_it = |party| matches!(party, RingParty::Subscriber(id) if id.0 == subscriber);
+            group.members.iter().any(|member| is_it(member.party))
+        };
+        let found = self.all::<RingGroup>().await?.into_iter().find(has);
+        Ok(found.map(|group| Referrer { kind: "ring group", id: group.id.0 }))
+    }
+
+    async fn user_of_trunk(&mut self, id: i64) -> Result<Option<Referrer>, StoreError> {
+        let sql = "SELECT route_id AS id FROM route_targets WHERE trunk_id = $1 \
+             ORDER BY route_id LIMIT 1";
+        if let Some(id) = self.first_id(sql.to_owned(), id).await? {
+            return Ok(Some(Referrer { kind: "route", id }));
+        }
+        let rows = self.all::<super::Numbered<strowger_model::Emergency>>().await?;
+        let found = rows.into_iter().find(|e| e.row.trunks.iter().any(|trunk| trunk.0 == id));
+        Ok(found.map(|e| Referrer { kind: "emergency number", id: e.id }))
+    }
+
+    /// Every row of a small table.
+    async fn all<R: ConfigRow>(&mut self) -> Result<Vec<R>, StoreError> {
+        let sql = format!("SELECT * FROM {} ORDER BY id", R::TABLE);
+        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *self.tx).await;
+        let rows = rows.tried("look for referrers")?;
+        rows.iter().map(|row| R::read(&Columns::new(R::TABLE, row))).collect()
+    }
+}

@@ -1,0 +1,107 @@
+//! Routes with their targets, names of directions, emergency numbers.
+
+use super::json_text;
+use crate::column::Columns;
+use crate::{Cell, ConfigRow, Parts, StoreError};
+use strowger_model::{Destination, Emergency, Route, RouteId, RouteTarget, TenantId, TrunkId};
+
+impl ConfigRow for Route {
+    const TABLE: &'static str = "routes";
+    const COLUMNS: &'static [&'static str] = &["id", "tenant_id", "prefix", "priority", "overflow"];
+    const PARTS: Option<Parts> = Some(Parts {
+        table: "route_targets",
+        owner: "route_id",
+        columns: &["trunk_id", "priority", "weight"],
+    });
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![
+            self.id.0.into(),
+            self.tenant.0.into(),
+            self.prefix.as_str().into(),
+            self.priority.into(),
+            self.overflow.into(),
+        ]
+    }
+
+    fn read(c: &Columns<'_>) -> Result<Route, StoreError> {
+        Ok(Route {
+            id: RouteId(c.int("id")?),
+            tenant: TenantId(c.int("tenant_id")?),
+            prefix: c.digits("prefix")?,
+            priority: c.small("priority")?,
+            overflow: c.flag("overflow")?,
+            targets: Vec::new(),
+        })
+    }
+
+    fn parts(&self) -> Vec<Vec<Cell>> {
+        let cells = |t: &RouteTarget| vec![t.trunk.0.into(), t.priority.into(), t.weight.into()];
+        self.targets.iter().map(cells).collect()
+    }
+
+    fn adopt(&mut self, part: &Columns<'_>) -> Result<(), StoreError> {
+        self.targets.push(RouteTarget {
+            trunk: TrunkId(part.int("trunk_id")?),
+            priority: part.small("priority")?,
+            weight: part.small("weight")?,
+        });
+        Ok(())
+    }
+}
+
+/// A row whose type has no number of its own, with the number that it has in the database.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Numbered<T> {
+    /// Identity.
+    pub id: i64,
+    /// The row.
+    pub row: T,
+}
+
+impl ConfigRow for Numbered<Destination> {
+    const TABLE: &'static str = "destinations";
+    const COLUMNS: &'static [&'static str] = &["id", "tenant_id", "prefix", "name"];
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let Destination { tenant, prefix, name } = &self.row;
+        vec![self.id.into(), tenant.0.into(), prefix.as_str().into(), name.as_str().into()]
+    }
+
+    fn read(c: &Columns<'_>) -> Result<Self, StoreError> {
+        let tenant = TenantId(c.int("tenant_id")?);
+        let row = Destination { tenant, prefix: c.digits("prefix")?, name: c.text("name")? };
+        Ok(Numbered { id: c.int("id")?, row })
+    }
+}
+
+impl ConfigRow for Numbered<Emergency> {
+    const TABLE: &'static str = "emergencies";
+    const COLUMNS: &'static [&'static str] = &["id", "tenant_id", "number", "trunks"];
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let Emergency { tenant, number, trunks } = &self.row;
+        let trunks: Vec<i64> = trunks.iter().map(|t| t.0).collect();
+        vec![self.id.into(), tenant.0.into(), number.as_str().into(), json_text(&trunks).into()]
+    }
+
+    fn read(c: &Columns<'_>) -> Result<Self, StoreError> {
+        let trunks: Vec<i64> = c.json("trunks")?;
+        let trunks = trunks.into_iter().map(TrunkId).collect();
+        let tenant = TenantId(c.int("tenant_id")?);
+        let row = Emergency { tenant, number: c.digits("number")?, trunks };
+        Ok(Numbered { id: c.int("id")?, row })
+    }
+}
