@@ -14,10 +14,7 @@ fn resources() -> Vec<(&'static str, Value)> {
     vec![
         ("tenants", json!({"name": "New", "realm": "new.example", "currency": "USD"})),
         ("organizations", json!({"tenant": "1", "parent": "1", "kind": "company", "name": "C"})),
-        (
-            "accounts",
-            json!({"tenant": "1", "organization": "1", "name": "New", "currency": "EUR"}),
-        ),
+        ("accounts", json!({"tenant": "1", "organization": "1", "name": "New", "currency": "EUR"})),
         (
             "subscribers",
             json!({
@@ -44,10 +41,7 @@ fn resources() -> Vec<(&'static str, Value)> {
                 "members": [{"subscriber": "1"}, {"number": "4420", "ring_ms": 5000}],
             }),
         ),
-        (
-            "dids",
-            json!({"tenant": "1", "organization": "1", "number": "4999", "subscriber": "1"}),
-        ),
+        ("dids", json!({"tenant": "1", "organization": "1", "number": "4999", "subscriber": "1"})),
         (
             "routes",
             json!({"tenant": "1", "prefix": "44", "targets": [{"trunk": "1", "weight": 5}]}),
@@ -95,7 +89,8 @@ fn every_resource_is_made_read_changed_and_deleted() {
         assert_eq!((blind.status, blind.field().as_str()), (428, "If-Match"), "{path}");
         assert_eq!(patch(&server, &target, "\"0\"", &json!({})).status, 412, "{path}");
         assert_eq!(delete(&server, &target, "\"0\"").status, 412, "{path}");
-        let other = send((server.at, 1), "PATCH", &target, Some(OWNER), &[("If-Match", &version)], "{}");
+        let other =
+            send((server.at, 1), "PATCH", &target, Some(OWNER), &[("If-Match", &version)], "{}");
         assert_eq!((other.status, other.field().as_str()), (415, "content-type"), "{path}");
         let same = patch(&server, &target, &version, &json!({}));
         assert_eq!((same.status, same.json()), (200, row.clone()), "{path}");
@@ -174,7 +169,8 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "length_min" => return json!(2),
         "length_max" => return json!(20),
         "credentials" => return json!({"username": "pbx", "digest": "md5-only"}),
-        "account" | "organization" | "tariff" | "subscriber" | "trunk" | "ring_group" | "parent" => {
+        "account" | "organization" | "tariff" | "subscriber" | "trunk" | "ring_group"
+        | "parent" => {
             return Value::Null;
         }
         _ => {}
@@ -211,9 +207,9 @@ fn members(document: &Value, schema: &Value, path: &[String]) -> Vec<(Vec<String
 
 /// A patch of one member.
 fn patch_of(path: &[String], value: Value) -> Value {
-    path.iter().rev().fold(value, |value, name| {
-        Value::Object(Map::from_iter([(name.clone(), value)]))
-    })
+    path.iter()
+        .rev()
+        .fold(value, |value, name| Value::Object(Map::from_iter([(name.clone(), value)])))
 }
 
 fn at<'v>(value: &'v Value, path: &[String]) -> &'v Value {
@@ -325,22 +321,48 @@ fn what_does_not_fit_is_refused_by_its_field() {
         ("subscribers", json!({"username": "a b"}), 400, "username"),
         ("subscribers", json!({"contacts_max": 17}), 400, "contacts_max"),
         ("subscribers", json!({"expires_ms_min": 0, "expires_ms_max": 0}), 400, "expires_ms_max"),
-        ("subscribers", json!({"forwards": [{"when": "full", "to": "1"}]}), 400, "forwards[0].when"),
+        (
+            "subscribers",
+            json!({"forwards": [{"when": "full", "to": "1"}]}),
+            400,
+            "forwards[0].when",
+        ),
         ("subscribers", json!({"barring": {"blocked": ["x"]}}), 400, "barring.blocked[0]"),
         ("subscribers", json!({"colour": "red"}), 400, "colour"),
         ("trunks", json!({"name": "carrier 1"}), 409, "name"),
-        ("trunks", json!({"egress": {"account": "2", "targets": ["192.0.2.9:5060"]}}), 422,
-            "egress.account"),
-        ("trunks", json!({"egress": {"account": "1", "targets": ["192.0.2.9"]}}), 400,
-            "egress.targets[0]"),
+        (
+            "trunks",
+            json!({"egress": {"account": "2", "targets": ["192.0.2.9:5060"]}}),
+            422,
+            "egress.account",
+        ),
+        (
+            "trunks",
+            json!({"egress": {"account": "1", "targets": ["192.0.2.9"]}}),
+            400,
+            "egress.targets[0]",
+        ),
         ("trunks", json!({"egress": {"account": "1"}}), 400, "egress.targets"),
-        ("trunks", json!({"ingress": {"account": "1", "sources": [{"network": "10.0.0.1/8"}]}}),
-            400, "ingress.sources[0].network"),
-        ("trunks", json!({"ingress": {"account": "1", "sources": [{"network": "192.0.2.0/24"}],
-            "tech_prefix": "123"}}), 409, "ingress.sources"),
+        (
+            "trunks",
+            json!({"ingress": {"account": "1", "sources": [{"network": "10.0.0.1/8"}]}}),
+            400,
+            "ingress.sources[0].network",
+        ),
+        (
+            "trunks",
+            json!({"ingress": {"account": "1", "sources": [{"network": "192.0.2.0/24"}],
+            "tech_prefix": "123"}}),
+            409,
+            "ingress.sources",
+        ),
         ("trunks/1/logins", json!({"password": null}), 400, "password"),
-        ("ring-groups", json!({"members": [{"number": "1", "subscriber": "1"}]}), 400,
-            "members[0].subscriber"),
+        (
+            "ring-groups",
+            json!({"members": [{"number": "1", "subscriber": "1"}]}),
+            400,
+            "members[0].subscriber",
+        ),
         ("dids", json!({"trunk": "1"}), 400, "trunk"),
         ("dids", json!({"subscriber": null}), 400, "subscriber"),
         ("routes", json!({"targets": [{"trunk": "2"}]}), 422, "targets[0].trunk"),
@@ -512,7 +534,8 @@ fn changes_are_logged_without_secrets() {
     let password = made.json()["password"].as_str().unwrap().to_owned();
     assert_eq!((password.len(), &made.json()["realm"]), (20, &json!("t1.example")));
     let own = json!({"password": "battery staple"}).to_string();
-    let set = send((server.at, 1), "POST", &format!("{target}/credentials"), Some(OWNER), &[], &own);
+    let set =
+        send((server.at, 1), "POST", &format!("{target}/credentials"), Some(OWNER), &[], &own);
     assert_eq!((set.status, &set.json()["password"]), (200, &Value::Null));
     let changes = server.get("/api/v1/changes?resource=subscribers&limit=4");
     let items = changes.json()["items"].clone();
@@ -520,7 +543,10 @@ fn changes_are_logged_without_secrets() {
     assert_eq!(items.len(), 4);
     assert_eq!(items[3]["before"], Value::Null);
     assert_eq!(items[3]["after"]["username"], "new");
-    assert_eq!((&items[2]["before"]["display"], &items[2]["after"]["display"]), (&json!(""), &json!("Zed")));
+    assert_eq!(
+        (&items[2]["before"]["display"], &items[2]["after"]["display"]),
+        (&json!(""), &json!("Zed"))
+    );
     for item in &items[..3] {
         assert_eq!(item["after"]["password"], "(secret)");
         assert_eq!(item["actor"], "admin");
@@ -552,10 +578,9 @@ fn what_is_out_of_scope_does_not_exist() {
     let account = json!({"organization": "2", "name": "Own", "currency": "EUR"});
     let made = ask("POST", "accounts", &account);
     assert_eq!((made.status, &made.json()["tenant"]), (201, &json!("2")), "{made:?}");
-    for (change, field) in [
-        (json!({"organization": "1"}), "organization"),
-        (json!({"tenant": "1"}), "tenant"),
-    ] {
+    for (change, field) in
+        [(json!({"organization": "1"}), "organization"), (json!({"tenant": "1"}), "tenant")]
+    {
         let refused = ask("POST", "accounts", &with(&account, &change));
         assert_eq!((refused.status, refused.field().as_str()), (422, field), "{refused:?}");
         assert!(refused.body.contains("does not exist"), "{refused:?}");
@@ -576,7 +601,8 @@ fn what_is_out_of_scope_does_not_exist() {
 fn a_stored_row_that_does_not_fit_is_named() {
     let server = Server::start();
     server.execute("UPDATE subscribers SET numbers = '[\"491001\"]' WHERE id = 3");
-    let refused = post(&server, "destinations", &json!({"tenant": "1", "prefix": "4", "name": "x"}));
+    let refused =
+        post(&server, "destinations", &json!({"tenant": "1", "prefix": "4", "name": "x"}));
     assert_eq!(refused.status, 503);
     let detail = refused.problem()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("subscriber 3: its numbers is taken by subscriber 1"), "{detail}");

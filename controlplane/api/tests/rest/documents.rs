@@ -50,6 +50,10 @@ fn check_object(document: &Value, schema: &Value, value: &Value, at: &str) {
     }
 }
 
+fn filled(path: &str) -> String {
+    path.replace("{id}", "1").replace("{name}", "owner").replace("{login}", "1")
+}
+
 #[test]
 fn the_document_lists_exactly_the_paths_of_the_router() {
     let server = Server::start();
@@ -59,7 +63,7 @@ fn the_document_lists_exactly_the_paths_of_the_router() {
     assert_eq!(paths.keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
     for (path, operations) in paths {
         // A parameter that nothing takes is refused before anything is done.
-        let target = format!("{}?zz", path.replace("{id}", "1").replace("{name}", "owner"));
+        let target = format!("{}?zz", filled(path));
         for method in ["get", "post", "put", "patch", "delete"] {
             let answer = server.ask(&method.to_uppercase(), &target, Some(crate::rows::OWNER));
             let is_listed = operations.get(method).is_some();
@@ -121,7 +125,7 @@ fn parameters_of_the_document_are_taken() {
         let Some(parameters) = operations["get"]["parameters"].as_array() else { continue };
         for parameter in parameters.iter().filter(|p| p["in"] == "query") {
             let name = parameter["name"].as_str().unwrap();
-            let target = path.replace("{id}", "1").replace("{name}", "owner");
+            let target = filled(path);
             let refused = server.get(&format!("{target}?{name}=%20"));
             assert_eq!((refused.status, refused.field().as_str()), (400, name), "{path}");
             checked += 1;

@@ -5,6 +5,7 @@
 
 mod access;
 mod client;
+mod configured;
 mod documents;
 mod fake_live;
 mod health;

@@ -36,6 +36,7 @@ fn resource(endpoint: &EndpointInfo) -> &'static str {
 fn ask(server: &Server, endpoint: &EndpointInfo, role: Role, place: usize) -> Response {
     let id = World::get().id(resource(endpoint), place).to_string();
     let target = endpoint.path.replace("{id}", &id).replace("{name}", "owner");
+    let target = target.replace("{login}", &id);
     let text = if endpoint.takes_body { body(endpoint, NUMBERS[place]) } else { String::new() };
     let mut headers = Vec::new();
     let key = format!("{} {place}", endpoint.path);
@@ -44,6 +45,9 @@ fn ask(server: &Server, endpoint: &EndpointInfo, role: Role, place: usize) -> Re
     }
     if endpoint.needs_version {
         headers.push(("If-Match", VERSION));
+    }
+    if endpoint.method == "PATCH" {
+        headers.push(("Content-Type", "application/merge-patch+json"));
     }
     send((server.at, 1), endpoint.method, &target, Some(&token(role)), &headers, &text)
 }
@@ -62,11 +66,15 @@ fn letter(endpoint: &EndpointInfo, response: &Response, place: usize) -> char {
         403 => 'x',
         404 => '-',
         // What is named in a body and out of scope is not there either.
-        422 if endpoint.method == "POST" && response.body.contains("is not there") => '-',
-        // It came in, and the state of things refuses.
-        422 => '+',
+        422 if endpoint.method == "POST" && is_missing(response) => '-',
+        // It came in, and the state of things refuses: the version above all.
+        409 | 412 | 422 => '+',
         other => panic!("{} {}: {other} {}", endpoint.method, endpoint.path, response.body),
     }
+}
+
+fn is_missing(response: &Response) -> bool {
+    ["is not there", "does not exist"].iter().any(|words| response.body.contains(words))
 }
 
 /// The answer to an owner who asks about what is his.

@@ -63,8 +63,8 @@ pub(crate) fn subscriber(id: i64, tenant: i64) -> Subscriber {
         account: AccountId(tenant),
         organization: OrganizationId(tenant),
         username: format!("{}", 1000 + id),
-        numbers: vec![digits("491001"), digits("491002")],
-        short: Some(digits("11")),
+        numbers: vec![digits(&format!("49{id}001")), digits(&format!("49{id}002"))],
+        short: Some(digits(&format!("{id}1"))),
         display: "Zoë \"Z\"".to_owned(),
         ha1_md5: Some(Ha1([SECRET; 16])),
         ha1_sha256: Some(Ha1([SECRET; 32])),
@@ -90,9 +90,13 @@ pub(crate) fn trunk(id: i64, tenant: i64) -> Trunk {
         enabled: true,
         ingress: Some(Ingress {
             sources: vec![
-                SourceMatch { network: "192.0.2.0".parse().unwrap(), prefix_len: 24, port: 0 },
                 SourceMatch {
-                    network: "2001:db8::1".parse().unwrap(),
+                    network: format!("192.0.{}.0", id + 1).parse().unwrap(),
+                    prefix_len: 24,
+                    port: 0,
+                },
+                SourceMatch {
+                    network: format!("2001:db8::{id}").parse().unwrap(),
                     prefix_len: 128,
                     port: 5060,
                 },

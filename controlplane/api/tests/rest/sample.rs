@@ -1,6 +1,7 @@
 //! A body that each endpoint takes.
 
 use crate::world::PASSWORD;
+use serde_json::{Value, json};
 use strowger_api::EndpointInfo;
 
 /// A good body of an endpoint, about the subscriber `number` where it names one.
@@ -39,7 +40,44 @@ pub(crate) fn body(endpoint: &EndpointInfo, number: i64) -> String {
         ("PATCH", "users/{id}") => r#"{"display":"Zed"}"#.to_owned(),
         ("POST", "users/{id}/password") => r#"{"password":"battery staple"}"#.to_owned(),
         ("POST", "users/{id}/impersonations") => r#"{"reason":"he asked"}"#.to_owned(),
+        (method, path) => configured(method, path, number),
+    }
+}
+
+/// A good body of an endpoint of the configuration, about what has this number.
+fn configured(method: &str, path: &str, number: i64) -> String {
+    let tenant = if number == 30 { 2 } else { 1 };
+    let n = number.to_string();
+    let own = json!({"tenant": tenant.to_string(), "organization": n});
+    let with = |more: Value| {
+        let mut body = own.clone();
+        let members = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(members);
+        body
+    };
+    let body = match (method, path.trim_end_matches("/bulk")) {
+        ("PATCH", _) | ("POST", "subscribers/{id}/credentials") => json!({}),
+        ("POST", "tenants") => json!({"name": "N", "realm": "n.example", "currency": "EUR"}),
+        ("POST", "organizations") => {
+            json!({"tenant": own["tenant"], "parent": n, "kind": "company", "name": "N"})
+        }
+        ("POST", "accounts") => with(json!({"name": "N", "currency": "EUR"})),
+        ("POST", "subscribers") => with(json!({"account": n, "username": format!("new{n}")})),
+        ("POST", "trunks") => with(json!({"name": format!("new{n}")})),
+        ("POST", "trunks/{id}/logins") => json!({"username": "us", "password": "theirs"}),
+        ("POST", "ring-groups") => with(json!({"account": n, "name": format!("new{n}")})),
+        ("POST", "dids") => with(json!({"number": format!("77{n}"), "subscriber": n})),
+        ("POST", "routes") => json!({"tenant": "1", "prefix": "4"}),
+        ("POST", "destinations") => json!({"tenant": "1", "prefix": "4", "name": "N"}),
+        ("POST", "emergency-numbers") => {
+            json!({"tenant": "1", "number": "112", "trunks": ["10"]})
+        }
+        ("POST", "bans") => json!({"network": "203.0.113.0/24"}),
         (method, path) => panic!("no sample of a body for {method} {path}: write one here"),
+    };
+    match path.ends_with("/bulk") {
+        true => json!({"name": "spring", "items": [body]}).to_string(),
+        false => body.to_string(),
     }
 }
 

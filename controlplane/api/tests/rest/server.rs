@@ -73,6 +73,13 @@ impl Server {
         Server { at, live, now_us, stop: Some(stop), thread: Some(thread), dir }
     }
 
+    /// Runs SQL beside the server.
+    pub(crate) fn execute(&self, sql: &'static str) {
+        let file = self.dir.join("a.db");
+        let run = std::process::Command::new("sqlite3").arg(file).arg(sql).status();
+        assert!(run.unwrap().success(), "{sql}");
+    }
+
     /// Asks with the token for everything.
     pub(crate) fn get(&self, target: &str) -> Response {
         self.ask("GET", target, Some(rows::OWNER))
@@ -91,6 +98,7 @@ impl Server {
     /// Asks an endpoint, with a key and a body that it takes if it takes one.
     pub(crate) fn ask_well(&self, endpoint: &EndpointInfo, token: Option<&str>) -> Response {
         let target = endpoint.path.replace("{id}", "1").replace("{name}", "owner");
+        let target = target.replace("{login}", "1");
         let text = if endpoint.takes_body { body(endpoint, 1) } else { String::new() };
         let mut headers = Vec::new();
         if endpoint.needs_key {
@@ -98,6 +106,9 @@ impl Server {
         }
         if endpoint.needs_version {
             headers.push(("If-Match", VERSION));
+        }
+        if endpoint.method == "PATCH" {
+            headers.push(("Content-Type", "application/merge-patch+json"));
         }
         send((self.at, 1), endpoint.method, &target, token, &headers, &text)
     }

@@ -85,7 +85,9 @@ async fn make(file: &Path) -> World {
     for (id, parent) in [(10, None), (11, Some(10)), (20, None), (30, None)] {
         things(&mut w, id, parent).await;
     }
+    tenant_things(&mut w).await;
     let mut ids: BTreeMap<&'static str, Vec<i64>> = BTreeMap::new();
+    ids.insert("tenants", NUMBERS.map(|number| tenant_of(number).0).to_vec());
     for number in NUMBERS {
         let scope = Scope::Subscriber(tenant_of(number), SubscriberId(number));
         let grant = Grant::new(Role::Subscriber, scope);
@@ -154,6 +156,80 @@ async fn things(w: &mut Writer<'_>, number: i64, parent: Option<i64>) {
     let (ingress, egress) = (trunk.ingress.as_mut().unwrap(), trunk.egress.as_mut().unwrap());
     (ingress.account, egress.account) = (AccountId(number), AccountId(number));
     w.insert_trunk(&trunk).await.unwrap();
+    feature_things(w, number).await;
+}
+
+/// What a trunk and a subscriber have beside them.
+async fn feature_things(w: &mut Writer<'_>, number: i64) {
+    let (tenant, organization) = (tenant_of(number), OrganizationId(number));
+    let login = TrunkLogin {
+        id: TrunkLoginId(number),
+        tenant,
+        trunk: TrunkId(number),
+        priority: 0,
+        username: "us".to_owned(),
+        auth_username: None,
+        realm: None,
+        password: strowger_model::Sealed(vec![1]),
+        register: false,
+        registrar: None,
+        contact_user: None,
+        expires_s: 600,
+        caller_number: None,
+        enabled: true,
+    };
+    w.insert_trunk_login(&login).await.unwrap();
+    let group = RingGroup {
+        id: RingGroupId(number),
+        tenant,
+        organization,
+        account: AccountId(number),
+        name: format!("G{number}"),
+        numbers: Vec::new(),
+        short: None,
+        mode: RingMode::Parallel,
+        members: Vec::new(),
+        overflow: None,
+        enabled: true,
+    };
+    w.insert_ring_group(&group).await.unwrap();
+    let did = Did {
+        id: DidId(number),
+        tenant,
+        organization,
+        number: Digits::parse(&format!("88{number}")).unwrap(),
+        target: DidTarget::RingGroup(RingGroupId(number)),
+        enabled: true,
+    };
+    w.insert_did(&did).await.unwrap();
+}
+
+/// What is a whole tenant's or the host's.
+async fn tenant_things(w: &mut Writer<'_>) {
+    let (id, tenant, prefix) = (10, TenantId(1), Digits::parse("49").unwrap());
+    let trunks = vec![TrunkId(10)];
+    let route = Route {
+        id: RouteId(id),
+        tenant,
+        prefix,
+        priority: 0,
+        overflow: false,
+        targets: Vec::new(),
+    };
+    w.insert_route(&route).await.unwrap();
+    let row = Destination { tenant, prefix, name: "Germany".to_owned() };
+    w.insert(&Numbered { id, row }).await.unwrap();
+    let row = Emergency { tenant, number: Digits::parse("110").unwrap(), trunks };
+    w.insert(&Numbered { id, row }).await.unwrap();
+    let ban = Ban {
+        id: BanId(id),
+        network: "192.0.2.99".parse().unwrap(),
+        prefix_len: 32,
+        reason: String::new(),
+        from_us: NOW_US,
+        until_us: None,
+    };
+    w.insert_ban(&ban).await.unwrap();
 }
 
 async fn user(w: &mut Writer<'_>, name: &str, grant: Grant, hash: Option<&str>) -> UserId {
