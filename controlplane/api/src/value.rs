@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
     DigestPolicy, ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS,
-    Price, RateId, RingMode, SessionId, SubscriberId, TariffId, TenantId, TokenId, Transport,
+    Price, RateId, RevisionState, RingMode, RoundingMode, SessionId, SubscriberId, TariffId,
+    TariffKind, TenantId, TokenId, Transport,
     TrunkId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
@@ -213,6 +214,14 @@ words! {
         Busy => "busy",
         NoAnswer => "no-answer",
         Offline => "offline",
+    }
+    RevisionState { Draft => "draft", Published => "published", Undone => "undone" }
+    TariffKind { Customer => "customer", Supplier => "supplier" }
+    RoundingMode {
+        HalfAway => "half-away",
+        Up => "up",
+        Down => "down",
+        HalfEven => "half-even",
     }
     RingMode { Parallel => "parallel", InTurn => "in-turn", Rotating => "rotating" }
     IdentityHeader {

@@ -367,7 +367,7 @@ async fn reconcile(store: Store, mut compiled: Compiled, listeners: Vec<Listener
                 continue;
             }
         }
-        match world::compile(&reader, &listeners).await {
+        match world::caught_up(&compiled, &reader, &listeners).await {
             Ok(new) => {
                 compiled = new;
                 calendar::warn_unknown(&compiled.world);

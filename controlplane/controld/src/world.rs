@@ -1,5 +1,6 @@
 //! From rows to the world in force: boot, change and recovery share this one path.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_routing::{BuildError, Listener, Rows, World};
@@ -58,8 +59,7 @@ pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
     }
 }
 
-/// Reads all rows and builds the world. The number of the change is read first: a change that comes
-/// between is compiled twice, never missed.
+/// Reads all rows and builds the world.
 ///
 /// # Errors
 /// [`CompileError`].
@@ -67,9 +67,29 @@ pub(crate) async fn compile(
     reader: &Reader,
     listeners: &[Listener],
 ) -> Result<Compiled, CompileError> {
-    let change = reader.newest_change().await?;
-    let rows = reader.config().await?;
-    let world =
-        World::build(routing_rows(rows, listeners.to_vec())).map_err(CompileError::Build)?;
-    Ok(Compiled { world: Arc::new(world), change })
+    let newer = reader.newer_config(0, &BTreeSet::new()).await?;
+    let rows = routing_rows(newer.rows, listeners.to_vec());
+    let world = World::build(rows).map_err(CompileError::Build)?;
+    Ok(Compiled { world: Arc::new(world), change: newer.change })
+}
+
+/// The world after the changes behind `old`. Price lists of which nothing has changed are taken
+/// over from it, so a change of something else costs the same whatever prices there are.
+///
+/// # Errors
+/// [`CompileError`].
+pub(crate) async fn caught_up(
+    old: &Compiled,
+    reader: &Reader,
+    listeners: &[Listener],
+) -> Result<Compiled, CompileError> {
+    let held = old.world.tariffs().map(|tariff| tariff.id).collect();
+    let newer = reader.newer_config(old.change, &held).await?;
+    let rows = routing_rows(newer.rows, listeners.to_vec());
+    match old.world.rebuilt(rows, &newer.kept) {
+        Ok(world) => Ok(Compiled { world: Arc::new(world), change: newer.change }),
+        // Rows that were written by hand, without the change log, or a dictionary that is full of
+        // prefixes nobody uses any more: from the beginning.
+        Err(_) => compile(reader, listeners).await,
+    }
 }

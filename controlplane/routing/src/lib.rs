@@ -53,4 +53,4 @@ pub use register::register;
 pub use tariff::TariffDeck;
 pub use trace::{Step, Trace};
 pub use uri::SipUri;
-pub use world::{BuildError, Change, Listener, Problem, RowName, Rows, World};
+pub use world::{BuildError, Change, Listener, Problem, RowName, Rows, World, check_rate};

@@ -9,6 +9,7 @@ mod check;
 mod problem;
 
 pub use build::{Change, Rows};
+pub use check::check_rate;
 pub use problem::{BuildError, Problem, RowName};
 
 use crate::deck::Deck;

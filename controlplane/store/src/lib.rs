@@ -44,7 +44,9 @@ pub use books::{BooksReport, FINDINGS_MAX, Finding};
 pub use cdr::{CdrFilter, CdrKey};
 pub use change::{Actor, Change, ChangeFilter, ChangeRow};
 pub use column::Columns;
-pub use config::{Cell, ConfigRow, ConfigRows, How, Numbered, Parts, Referrer, Wanted};
+pub use config::{
+    Cell, ConfigRow, ConfigRows, How, NewerRows, Numbered, Parts, Referrer, Wanted,
+};
 pub use error::StoreError;
 pub use ingest::{BATCH_USUAL, Ingested, Life, Position, Taken};
 pub use ledger::Posted;
@@ -57,7 +59,8 @@ pub use request::AnsweredRequest;
 pub use scope::{Owned, Scope};
 pub use seal::{SealError, Sealed, Sealer, Secret};
 pub use session::{NewSession, Session};
-pub use strowger_billing::TransferKind;
+pub use strowger_billing::{RevisedRate, TransferKind};
+pub use tariff::PricesAt;
 pub use token::{Grant, NewToken, Token};
 pub use tree::ORGANIZATION_DEPTH_MAX;
 pub use usage::{QUARTER_US, Usage};
