@@ -187,27 +187,27 @@ pub(crate) async fn publish(
         published_us: Some(now_us),
         ..before
     };
-    change(cx, edit, RevisionState::Draft, published).await
+    change(&cx, edit, RevisionState::Draft, published).await
 }
 
 /// `POST /tariffs/{id}/revisions/{number}/undo`
 pub(crate) async fn undo(cx: Context) -> Result<Versioned<TariffRevisionView>, Problem> {
     let edit = Edit::begin(&cx.api).await?;
     let undone = |before: TariffRevision| TariffRevision { state: RevisionState::Undone, ..before };
-    change(cx, edit, RevisionState::Published, undone).await
+    change(&cx, edit, RevisionState::Published, undone).await
 }
 
 /// Changes the state of a revision, if the world compiles with what is then in force.
 async fn change(
-    cx: Context,
+    cx: &Context,
     mut edit: Edit<'_>,
     was: RevisionState,
-    become_: impl FnOnce(TariffRevision) -> TariffRevision,
+    changed: impl FnOnce(TariffRevision) -> TariffRevision,
 ) -> Result<Versioned<TariffRevisionView>, Problem> {
-    let tariff = tariff_for(&cx, &mut edit.w).await?;
+    let tariff = tariff_for(cx, &mut edit.w).await?;
     let before = edit.w.tariff_revision(tariff.id, cx.number("number")?).await?;
     let before = before.ok_or_else(Problem::not_found)?;
-    let after = become_(before.clone());
+    let after = changed(before.clone());
     if before.state != was || !edit.w.change_tariff_revision(&after, was).await? {
         let detail = format!("is {}, not {}", before.state.word(), was.word());
         return Err(Problem::conflict("state", detail));

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use strowger_model::{
     Amount, Currency, Digits, PRICE_DIGITS, Price, Rate, RateId, RevisionState, Tariff,
 };
-use strowger_routing::{RowName, check_rate};
+use strowger_routing::check_rate;
 use strowger_store::{Change, RevisedRate};
 
 /// Media type of comma-separated values (RFC 4180).
@@ -51,8 +51,8 @@ pub(crate) fn upload(cx: Context) -> Pending {
         let entry = Change::new(LOG, tariff.id.0, None, Some(&after), at_us);
         let entry = entry.of(Some(tariff.tenant), None);
         let added = cx.api.store.add_rates(tariff.id, number, &rows, &cx.actor(), &entry).await?;
-        // It was published meanwhile.
-        let Some(first) = added else { return must_be_draft(RevisionState::Published).map(none) };
+        // It may have been published meanwhile.
+        let first = added.ok_or_else(no_draft)?;
         let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         let last = first.0.saturating_add(count).saturating_sub(1);
         let made =
@@ -61,16 +61,14 @@ pub(crate) fn upload(cx: Context) -> Pending {
     })
 }
 
-fn none((): ()) -> Answer {
-    Answer { status: StatusCode::NO_CONTENT, media: "", body: bytes::Bytes::new(), headers: vec![] }
+fn no_draft() -> Problem {
+    Problem::conflict("state", "is no draft: only a draft takes rows")
 }
 
 fn must_be_draft(state: RevisionState) -> Result<(), Problem> {
     match state {
         RevisionState::Draft => Ok(()),
-        RevisionState::Published | RevisionState::Undone => {
-            Err(Problem::conflict("state", "is no draft: only a draft takes rows"))
-        }
+        RevisionState::Published | RevisionState::Undone => Err(no_draft()),
     }
 }
 
@@ -92,10 +90,8 @@ impl<'a> Taken<'a> {
             return Err(Wrong::new(format!("is more than {RATES_ROWS_MAX} rows")));
         }
         let row = row(given, self.tariff)?;
-        check_rate(self.tariff, &row.rate).map_err(|error| {
-            debug_assert_eq!(error.row, RowName::Rate(row.rate.id));
-            Wrong::new(error.problem.to_string())
-        })?;
+        let unfit = check_rate(self.tariff, &row.rate);
+        unfit.map_err(|error| Wrong::new(error.problem.to_string()))?;
         if !self.seen.insert((row.rate.prefix, row.rate.from_us)) {
             return Err(Wrong::new("stands twice with the same beginning").at("prefix"));
         }
