@@ -148,6 +148,7 @@ impl Config {
         within("journal.group_commit_ms", self.journal.group_commit_ms, 1, 50)?;
         within("journal.waiting_mib_max", self.journal.waiting_mib_max, 16, 1 << 22)?;
         within("journal.keep_days", self.journal.keep_days, 1, 3_650)?;
+        within("database.trace_days", self.database.trace_days, 1, 3_650)?;
         self.check_database()?;
         if !["error", "warn", "info", "debug"].contains(&self.log.level.as_str()) {
             let what = format!("must be error, warn, info or debug, is `{}`", self.log.level);

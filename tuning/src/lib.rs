@@ -141,6 +141,8 @@ pub struct Database {
     /// File whose first line is PostgreSQL's password, relative to `node.data`, for its owner
     /// alone; empty = PostgreSQL's own ways (peer, `.pgpass`).
     pub password_file: PathBuf,
+    /// Days that the reasons of decisions (traces of calls) are kept; records are kept apart.
+    pub trace_days: u32,
 }
 
 /// Logs.
@@ -194,7 +196,7 @@ impl Default for Admin {
 
 impl Default for Database {
     fn default() -> Self {
-        Database { url: "sqlite:strowger.db".into(), password_file: PathBuf::new() }
+        Database { url: "sqlite:strowger.db".into(), password_file: PathBuf::new(), trace_days: 30 }
     }
 }
 
@@ -272,6 +274,7 @@ mod tests {
             "database.url = \"postgres://strowger@db.example/strowger\"",
             "database.url = \"postgresql:///strowger?host=/run/postgresql\"",
             "database.url = \"postgres://h/n\"\ndatabase.password_file = \"db.password\"",
+            "database.trace_days = 7",
             "log.level = \"debug\"",
         ] {
             assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
@@ -307,6 +310,7 @@ mod tests {
             ("journal.keep_days = 0", "journal.keep_days: must be 1 to 3650, is 0"),
             ("journal.group_commit_ms = 60", "journal.group_commit_ms: must be 1 to 50, is 60"),
             ("log.level = \"loud\"", "log.level: must be error, warn, info or debug, is `loud`"),
+            ("database.trace_days = 0", "database.trace_days: must be 1 to 3650, is 0"),
             (
                 "database.url = \"mysql:x\"",
                 "database.url: must begin with `sqlite:`, `postgres://` or `postgresql://`",

@@ -18,11 +18,25 @@
 //! - Errors are `application/problem+json` (RFC 9457) and name the field that is wrong. In queries
 //!   a `+` stands for itself, so that times with an offset need no escape.
 //!
-//! Who may:
+//! Who may (`permission.rs`, `grant.rs`, `token.rs`):
+//! - A caller has a role, which is a set of permissions and an audience, and a scope, which is what
+//!   he sees. An endpoint asks for one permission, reaches as far as its rule says, and answers
+//!   each audience with a view of its own. `tests/rest/matrix.txt` says the outcome for every
+//!   endpoint, role and relation; an endpoint that has no line there fails the test.
+//! - People log in (`session.rs`) with name and password (argon2id) and, if they turned it on, a
+//!   second factor; their token ends when it is not used, and after half a day. Programs have
+//!   long-lived tokens, of no more than their maker may, checked at every use against what he may
+//!   then. Acting for another is a session of an hour at most, with both names in the change log.
+//! - Guessing waits (`guess.rs`): each login and each source, longer each time. Who does not come
+//!   in is not told why, and not sooner.
 //! - `/healthz` and `/readyz` are open. `/metrics` is open on a listener of a loopback address, and
-//!   asks for a token with `metrics:read` on every other: it tells how much traffic there is.
-//! - All below `/api/v1` asks for `Authorization: Bearer TOKEN`, unknown paths too. The store holds
-//!   the hashes of tokens ([`token_hash`]). What is outside of a token's tenant answers 404.
+//!   asks for a token of the whole host with `metrics:read` on every other: it tells how much
+//!   traffic there is.
+//! - All below `/api/v1` but the login asks for `Authorization: Bearer TOKEN`, unknown paths too.
+//!   The store holds the hashes of tokens ([`token_hash`]). What is outside of a caller's scope
+//!   answers 404.
+//! - Every change is logged in its own transaction: who, for whom, in which request
+//!   (`X-Request-Id`), before and after. Secrets are a type that prints and serialises as a mark.
 //! - A source that tried many wrong tokens is answered 429 for the rest of the minute.
 //!
 //! Bounds (`limits.rs`): connections, time and size of a request head, URI, body, time of a
@@ -62,14 +76,17 @@ mod registration;
 mod reply;
 mod resource;
 mod role;
+mod route_test;
 mod serve;
 mod session;
 mod shape;
 mod shared;
+mod stranger;
 mod table;
 mod tariff;
 mod token;
 mod totp;
+mod trace;
 mod user;
 mod value;
 
@@ -77,12 +94,16 @@ pub use edit::world_rows;
 pub use limits::{
     BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, IMPERSONATION_MIN_MAX, KEY_BYTES_MAX,
     LOGIN_CHARS_MAX, LOGIN_FAILURES_FREE, METRICS_BYTES_MAX, NAME_CHARS_MAX, PAGE_DEFAULT,
-    PAGE_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, RATES_ROWS_MAX, REASON_CHARS_MAX, SESSION_IDLE_US,
-    SESSION_US_MAX, SOURCE_FAILURES_FREE,
+    PAGE_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, RATES_ROWS_MAX, REASON_CHARS_MAX,
+    SESSION_IDLE_US, SESSION_US_MAX, SOURCE_FAILURES_FREE,
 };
 pub use live::{
     AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MoneyOrder,
     MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
+};
+pub use live::{
+    RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict,
+    Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords,
 };
 pub use metrics::{Family, MetricsWriter};
 pub use serve::serve;

@@ -1,10 +1,11 @@
 //! What runs now, as the process that runs it tells it.
 
 use crate::MetricsWriter;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, SubscriberId, TenantId,
-    TrunkId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, CdrId, Currency, Price, RateId,
+    SubscriberId, TariffId, TenantId, TrunkId,
 };
 use strowger_store::{MoneyKind, MoneyRequest, NewAllowance, Scope};
 
@@ -60,6 +61,16 @@ pub trait Live: Send + Sync + 'static {
     /// Gives free time: in the books and in the till, once for each key of an account, as
     /// [`Live::move_money`] does.
     fn give(&self, new: NewAllowance) -> Reply<'_, Result<Allowance, MoneyRefusal>>;
+
+    /// Says a trace in words, with the names that its ids have now.
+    fn explain(&self, order: TraceOrder) -> Reply<'_, TraceWords>;
+
+    /// Decides on a call that nobody makes, by the configuration and the registrations in force.
+    /// Nothing is changed, no money is asked for.
+    fn test_route(&self, test: RouteTest) -> Reply<'_, Result<RouteTested, RouteRefusal>>;
+
+    /// Attempts of unknown senders, newest minute first, at most `limit`.
+    fn strangers(&self, limit: usize) -> Reply<'_, Vec<Stranger>>;
 
     /// Which parts work.
     fn readiness(&self) -> Reply<'_, Readiness>;
@@ -237,4 +248,179 @@ pub struct Readiness {
     pub database: bool,
     /// A world is loaded.
     pub world: bool,
+}
+
+/// A trace that is to be said in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TraceOrder {
+    /// The steps of the decision, coded; empty when they are not kept.
+    pub steps: Box<[u8]>,
+    /// The record, which knows what became of the decision.
+    pub record: Option<Cdr>,
+    /// Who reads.
+    pub eyes: TraceEyes,
+}
+
+/// Whose eyes read a trace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TraceEyes {
+    /// Who runs the switch sees all.
+    Operator,
+    /// Who has a part in the call sees nothing of routes and suppliers.
+    Party,
+}
+
+/// A trace in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TraceWords {
+    /// The decision.
+    pub decision: Vec<TraceStep>,
+    /// What the dataplane did with it.
+    pub afterwards: Vec<TraceStep>,
+}
+
+/// One step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TraceStep {
+    /// Its name in one word.
+    pub code: String,
+    /// Its values with their names.
+    pub parameters: Vec<(&'static str, String)>,
+    /// The sentence.
+    pub sentence: String,
+}
+
+/// A call that nobody makes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouteTest {
+    /// Whose rows the asker may see.
+    pub scope: Scope,
+    /// Who reads the answer.
+    pub eyes: TraceEyes,
+    /// Tenant of a sender by name; the only one there is when nobody says which.
+    pub tenant: Option<TenantId>,
+    /// Who calls.
+    pub sender: RouteSender,
+    /// Number as dialled.
+    pub called: String,
+    /// Caller's number as in From.
+    pub caller: Option<String>,
+    /// When, microseconds since 1970 UTC; `None` is now.
+    pub at_us: Option<i64>,
+}
+
+/// Who calls in a test.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RouteSender {
+    /// A subscriber.
+    Subscriber(SubscriberId),
+    /// A subscriber by the user name.
+    Username(String),
+    /// A trunk by id or name, and where the call comes from if that matters.
+    Trunk(String, Option<SocketAddr>),
+}
+
+/// Why a call cannot be tested.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteRefusal {
+    /// There is no such sender in scope.
+    NoSender,
+    /// There are several tenants, and none was named.
+    WhichTenant,
+    /// The trunk has no source, so no call comes from it.
+    NoSource,
+}
+
+/// What would become of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouteTested {
+    /// The time that was asked about.
+    pub at_us: i64,
+    /// The decision.
+    pub verdict: RouteVerdict,
+    /// What rings: branches of one stage together, stages after each other.
+    pub stages: Vec<Vec<RouteBranch>>,
+    /// Who pays for it, the caller's account first.
+    pub payers: Vec<RoutePayer>,
+    /// Why.
+    pub steps: Vec<TraceStep>,
+}
+
+/// The decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteVerdict {
+    /// The call would be tried, if the payers have the money and the limits room.
+    Go,
+    /// It would be refused: SIP status, Q.850 cause and reason as in records.
+    Refuse {
+        /// SIP status.
+        sip: u16,
+        /// Q.850 value.
+        q850: u8,
+        /// Reason, as in records.
+        reason: u8,
+    },
+    /// The sender would be asked for credentials.
+    Challenge,
+}
+
+/// One target of a tested call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouteBranch {
+    /// The trunk.
+    pub trunk: Option<TrunkId>,
+    /// Or the subscriber.
+    pub subscriber: Option<SubscriberId>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Number as sent.
+    pub dialled: String,
+    /// Where to.
+    pub address: Option<SocketAddr>,
+    /// The caller as shown.
+    pub caller: String,
+    /// The caller as asserted.
+    pub asserted: Option<String>,
+    /// The caller is hidden.
+    pub anonymous: bool,
+    /// Ring time, milliseconds.
+    pub ring_ms: u32,
+    /// What the supplier takes a minute.
+    pub price: Option<(Price, Currency)>,
+    /// Account of the supplier.
+    pub supplier: Option<AccountId>,
+}
+
+/// Who would pay.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoutePayer {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: Option<String>,
+    /// First price a minute.
+    pub price: Price,
+    /// Currency of the price.
+    pub currency: Currency,
+    /// Tariff; `None` for the internal price.
+    pub tariff: Option<TariffId>,
+    /// Price line.
+    pub rate: Option<RateId>,
+    /// Billing step, milliseconds.
+    pub step_ms: u32,
+    /// Least charged time, milliseconds.
+    pub minimum_ms: u32,
+}
+
+/// What an unknown source did in one minute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stranger {
+    /// Begin of the minute, microseconds since 1970 UTC.
+    pub minute_us: i64,
+    /// The source.
+    pub source: IpAddr,
+    /// How often it was asked for credentials.
+    pub challenged: u64,
+    /// How often it was turned away.
+    pub refused: u64,
 }

@@ -111,7 +111,7 @@ fn person(cx: &Context) -> Result<(UserId, SessionId), Problem> {
     }
 }
 
-/// The person, who must show his password again; wrong ones count as failed logins.
+/// The person, who must show his password again; it counts as a failed login until [`forget`].
 async fn proven(cx: &Context, password: Secret) -> Result<Credentials, Problem> {
     let (id, _) = person(cx)?;
     let known = cx.api.reader.credentials_of(Scope::All, id).await?;
@@ -121,8 +121,12 @@ async fn proven(cx: &Context, password: Secret) -> Result<Credentials, Problem> 
     if !cx.api.hasher.fits(password, known.password.clone()).await? {
         return Err(Problem::refused("password", "is not yours"));
     }
-    cx.api.guesses().succeeded(&login, cx.source);
     Ok(known)
+}
+
+/// All that was asked for was right: the attempt does not count as failed.
+fn forget(cx: &Context, known: &Credentials) {
+    cx.api.guesses().succeeded(&known.user.login(), cx.source);
 }
 
 /// A change of one's own password.
@@ -152,6 +156,7 @@ impl Form for ChangeForm {
 pub(crate) async fn change_password(form: ChangeForm, cx: Context) -> Result<Done, Problem> {
     let (id, session) = person(&cx)?;
     let known = proven(&cx, form.password).await?;
+    forget(&cx, &known);
     password::check("new", &form.new, &known.user.name)?;
     let hash = cx.api.hasher.hash(form.new).await?;
     let at_us = cx.api.now_us();
@@ -191,6 +196,7 @@ impl Form for ProofForm {
 /// `POST /me/totp`
 pub(crate) async fn enrol(form: ProofForm, cx: Context) -> Result<Json<EnrolmentView>, Problem> {
     let known = proven(&cx, form.password).await?;
+    forget(&cx, &known);
     if let TotpState::On(..) = known.totp {
         return Err(Problem::refused("totp", "is on already"));
     }
@@ -247,6 +253,7 @@ pub(crate) async fn confirm(form: CodeForm, cx: Context) -> Result<Json<Recovery
 pub(crate) async fn disable(form: ProofForm, cx: Context) -> Result<Done, Problem> {
     let known = proven(&cx, form.password).await?;
     second_factor(&cx, &known, form.code.as_ref()).await?;
+    forget(&cx, &known);
     let mut w = cx.api.store.write().await?;
     w.put_totp(known.user.id, &TotpState::Off).await?;
     w.put_recovery_codes(known.user.id, &[]).await?;

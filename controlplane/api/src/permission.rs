@@ -57,7 +57,7 @@ const ADMIN: &[&[&str]] = &[
     SELLING,
     SETUP,
     ROUTING,
-    &["calls:hangup", "metrics:read", "users:impersonate"],
+    &["calls:hangup", "metrics:read", "users:impersonate", "route-tests:write"],
     &["payments:write", "adjustments:write", "allowances:write"],
 ];
 const SUPPORT: &[&[&str]] = &[
@@ -66,7 +66,7 @@ const SUPPORT: &[&[&str]] = &[
     LOOK,
     SETUP,
     &["tariffs:read", "routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
-    &["calls:hangup", "metrics:read"],
+    &["calls:hangup", "metrics:read", "route-tests:write"],
 ];
 const RESELLER: &[&[&str]] = &[
     SELF,

@@ -102,6 +102,7 @@ impl Filter {
     fn wanted(&self, text: String) -> Result<Wanted, String> {
         let value = match self.kind {
             FilterKind::Id => parse_id(&text).map(Cell::from).ok_or("is not an id".to_owned())?,
+            FilterKind::Text if text.trim().is_empty() => return Err("says nothing".to_owned()),
             FilterKind::Text if text.chars().any(char::is_control) => {
                 return Err("has control characters".to_owned());
             }
@@ -161,7 +162,9 @@ impl Parameter {
     pub(crate) fn shape(self) -> Value {
         match self {
             Parameter::Number => json!({"type": "string", "pattern": "^[0-9*#]{1,32}$"}),
-            Parameter::From | Parameter::Until | Parameter::At => json!({"type": "string", "format": "date-time"}),
+            Parameter::From | Parameter::Until | Parameter::At => {
+                json!({"type": "string", "format": "date-time"})
+            }
             Parameter::Account | Parameter::Id => {
                 json!({"type": "string", "pattern": "^-?[0-9]{1,19}$"})
             }

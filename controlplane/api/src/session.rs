@@ -125,7 +125,8 @@ pub(crate) async fn begin(form: LoginForm, cx: Context) -> Result<Made<LoginView
     let hash = known.as_ref().and_then(|known| known.password.clone());
     let fits = cx.api.hasher.fits(form.password, hash).await?;
     let Some(known) = known.filter(|known| fits && known.user.enabled) else {
-        tracing::info!(login, source = %cx.source, "a login failed");
+        // Never the name as it was typed: people type passwords there.
+        tracing::info!(source = %cx.source, "a login failed");
         return Err(Problem::unauthorized());
     };
     second_factor(&cx, &known, form.code.as_ref()).await?;
@@ -160,7 +161,7 @@ pub(crate) async fn begin(form: LoginForm, cx: Context) -> Result<Made<LoginView
 pub(crate) fn attempt(cx: &Context, login: &str) -> Result<(), Problem> {
     let began = cx.api.guesses().begin(login, cx.source, cx.api.now_ms());
     began.map_err(|wait_s| {
-        tracing::warn!(login, source = %cx.source, wait_s, "too many failed logins");
+        tracing::warn!(source = %cx.source, wait_s, "too many failed logins");
         Problem::too_many(wait_s)
     })
 }

@@ -97,6 +97,12 @@ impl<T: Shape> Shape for Option<T> {
     }
 }
 
+impl Shape for std::collections::BTreeMap<&'static str, String> {
+    fn shape(_: &mut Components) -> Value {
+        json!({"type": "object", "additionalProperties": {"type": "string"}})
+    }
+}
+
 impl<T: Shape> Shape for Vec<T> {
     fn shape(components: &mut Components) -> Value {
         json!({"type": "array", "items": T::shape(components)})

@@ -20,7 +20,8 @@ use crate::resource::{
 use crate::shape::Components;
 use crate::shared::Shared;
 use crate::{
-    allowance, api_token, call, cdr, change, health, me, money, registration, role, session, tariff, user,
+    allowance, api_token, call, cdr, change, health, me, money, registration, role, route_test,
+    session, stranger, tariff, trace, user,
 };
 use axum::http::Method;
 use serde_json::Value;
@@ -245,12 +246,18 @@ static TABLE: &[Endpoint] = endpoints! {
         cdr::list -> Json<Page<cdr::CdrShown>>, "Call detail records, newest first.";
     Token("cdrs:read") Get "/api/v1/cdrs/{id}" []
         cdr::one -> Json<cdr::CdrShown>, "One call detail record.";
+    Token("cdrs:read") Get "/api/v1/cdrs/{id}/trace" []
+        trace::of_record -> Json<trace::TraceView>,
+        "Why a call was decided as it was, and what became of it.";
     Token("calls:read") Get "/api/v1/calls" [Limit, Next]
         call::list -> Json<Page<call::CallView>>, "Running calls.";
     Token("calls:read") Get "/api/v1/calls/{id}" []
         call::one -> Json<call::CallView>, "One running call.";
     Token("calls:hangup") Post "/api/v1/calls/{id}/hangup" []
         call::hangup -> Accepted<call::HangupView>, "Ends a running call.";
+    Token("calls:read") Get "/api/v1/calls/{id}/trace" []
+        trace::of_call -> Json<trace::TraceView>,
+        "Why a call was decided as it was, by its number; running calls too.";
     Token("registrations:read") Get "/api/v1/registrations" [Limit, Next]
         registration::list -> Json<Page<registration::RegistrationView>>, "Registered contacts.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/balances" []
@@ -321,6 +328,12 @@ static TABLE: &[Endpoint] = endpoints! {
         api_token::revoke -> Done, "Revokes a token and those that were made with it.";
     Token("changes:read") Get "/api/v1/changes" [Resource, Id, Actor, From, Until, Limit, Next]
         change::list -> Json<Page<change::ChangeView>>, "What was changed, newest first.";
+    Token("route-tests:write", Tenant) Post "/api/v1/route-tests" []
+        route_test::run(route_test::RouteTestForm) -> Json<route_test::RouteTestView>,
+        "What would become of a call, now or at a time: nothing rings, and nobody pays.";
+    Token("statistics:read", Host) Get "/api/v1/statistics/strangers" [Limit]
+        stranger::list -> Json<Page<stranger::StrangerView>>,
+        "Attempts of unknown senders in the last hour, by minute and source.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/rates" [Number, At, Limit, Next]
         tariff::in_force -> Json<Page<tariff::RateView>>, "Prices in force, now and later.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions" [Limit, Next]
@@ -437,20 +450,20 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
 /// What stands beside them.
 static BESIDE: &[Endpoint] = &[
     Endpoint {
-    body: Some(resource::credentials_form),
-    ..configured_one!(
-        Post,
-        "subscribers",
-        "write",
-        Rows,
-        "subscribers/{id}/credentials",
-        "subscriber",
-        "credentials",
-        "Sets a password, or makes one and shows it this once.",
-        resource::credentials,
-        resource::credentials_responses
-    )
-},
+        body: Some(resource::credentials_form),
+        ..configured_one!(
+            Post,
+            "subscribers",
+            "write",
+            Rows,
+            "subscribers/{id}/credentials",
+            "subscriber",
+            "credentials",
+            "Sets a password, or makes one and shows it this once.",
+            resource::credentials,
+            resource::credentials_responses
+        )
+    },
     Endpoint {
         body: Some(tariff::rows_form),
         body_max: RATES_BYTES_MAX,

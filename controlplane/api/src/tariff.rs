@@ -229,7 +229,8 @@ fn broken(error: &BuildError, rates: &[Rate]) -> Problem {
     let row = rates.iter().find(|rate| error.row == RowName::Rate(rate.id));
     match row {
         Some(rate) => {
-            let detail = format!("{} of prefix {:?}: {}", error.row, rate.prefix.as_str(), error.problem);
+            let detail =
+                format!("{} of prefix {:?}: {}", error.row, rate.prefix.as_str(), error.problem);
             Problem::refused("rates", detail)
         }
         None => Problem::conflict("state", error.to_string()),

@@ -27,7 +27,8 @@ const CHANCE: usize = 32;
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    /// Who really acts: `user@realm`, `user@realm/token`, or the name of a token that no user made.
+    /// Who really acts: `user@realm`, `user@realm/token`, `#parent/token`, or the name of a token that
+    /// the switch made.
     pub(crate) name: String,
     /// The user for whom he acts.
     pub(crate) on_behalf: Option<String>,
@@ -269,6 +270,9 @@ async fn of_token(api: &Shared, token: Token) -> Result<Found, StoreError> {
             return Ok(Found::Ended);
         }
         name = format!("{}/{name}", maker.login());
+    } else if let Some(parent) = token.parent {
+        // Who makes a token chooses its name, but not who he is.
+        name = format!("#{parent}/{name}");
     }
     let Token { id, user, expires_us, grant, .. } = token;
     Ok(Found::Caller(Box::new(Caller {

@@ -1,7 +1,7 @@
 //! How ids, money, times and words look in JSON.
 
 use crate::shape::{Components, Shape, view};
-use crate::{CallId, CallState};
+use crate::{CallId, CallState, RouteVerdict};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -9,8 +9,7 @@ use strowger_model::{
     AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
     DigestPolicy, ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS,
     Price, RateId, RevisionState, RingMode, RoundingMode, SessionId, SubscriberId, TariffId,
-    TariffKind, TenantId, TokenId, Transport,
-    TrunkId, UserId, print_decimal,
+    TariffKind, TenantId, TokenId, Transport, TrunkId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
 
@@ -257,6 +256,17 @@ impl Serialize for Named {
 impl Shape for Named {
     fn shape(_: &mut Components) -> Value {
         json!({"type": "string"})
+    }
+}
+
+impl Worded for RouteVerdict {
+    const WORDS: &'static [&'static str] = &["go", "refuse", "challenge"];
+    fn word(&self) -> &'static str {
+        match self {
+            RouteVerdict::Go => "go",
+            RouteVerdict::Refuse { .. } => "refuse",
+            RouteVerdict::Challenge => "challenge",
+        }
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) counts: std::sync::Mutex<strowger_office::Counts>,
     /// Latency from ask to answer, microseconds: median, 99th percentile, highest.
     pub(crate) latency_us: [AtomicU64; 3],
+    /// Why attempts were decided as they were, on its way to the database.
+    pub(crate) traces: Arc<crate::trace::Traces>,
     /// Rung when the journal has grown.
     pub(crate) journal: EventFd,
 }
@@ -344,6 +346,7 @@ impl Decider {
                 }
                 Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),
                 Output::Verb(result) => info!(id = result.id.0, outcome = ?result.outcome, "verb"),
+                Output::Trace(trace) => self.shared.traces.put(trace),
                 Output::Turned(turned) => info!(count = turned.count, "strangers turned away"),
             }
         }

@@ -13,10 +13,12 @@ mod calendar;
 mod decider;
 mod demo;
 mod edge;
+mod explain;
 mod intake;
 mod money;
 mod run;
 mod secret;
+mod trace;
 mod view;
 mod world;
 

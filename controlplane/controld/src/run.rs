@@ -3,6 +3,7 @@
 use crate::decider::{Decider, Orders, Origins, Shared, orders, word};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
+use crate::trace::Traces;
 use crate::view::View;
 use crate::world::{self, Compiled};
 use crate::{books, boot, calendar, demo, secret};
@@ -241,6 +242,7 @@ impl Plant {
             listeners: Mutex::new(None),
             counts: Mutex::default(),
             latency_us: Default::default(),
+            traces: Traces::new(),
             journal: bell()?,
         });
         let decider_bell = Arc::new(bell()?);
@@ -279,6 +281,7 @@ impl Plant {
         handle.spawn(books::keep(self.store.clone()));
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
+        let tracer = begin_traces(&handle, &shared.traces, &self.store, config);
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
         let serving = crate::view::serve(admin, view, self.store.clone(), self.sealer, stopped);
         let rest = handle.spawn(serving);
@@ -290,9 +293,19 @@ impl Plant {
             intake: thread("intake", move || intake.run())?,
             rest,
             writer,
+            tracer,
             store: self.store,
         })
     }
+}
+
+/// The queue of traces and its writer.
+type Tracer = (Arc<Traces>, tokio::task::JoinHandle<()>);
+
+fn begin_traces(handle: &Handle, traces: &Arc<Traces>, store: &Store, config: &Config) -> Tracer {
+    let keep_days = config.database.trace_days;
+    let writer = crate::trace::write(Arc::clone(traces), store.clone(), keep_days);
+    (Arc::clone(traces), handle.spawn(writer))
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
@@ -420,6 +433,7 @@ struct Works {
     intake: JoinHandle<()>,
     rest: tokio::task::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
+    tracer: Tracer,
     store: Store,
 }
 
@@ -439,11 +453,14 @@ impl Works {
         if self.decider.join().is_err() {
             error!("the decider's thread panicked: a bug");
         }
+        let (traces, tracer) = self.tracer;
+        traces.end();
         // A receiver that is gone needs no word.
         let _gone = self.stop.send(true);
         runtime.block_on(async {
             // The decider is gone, so the writer ends with the last registration.
             let _ended = tokio::time::timeout(END_MAX, self.writer).await;
+            let _ended = tokio::time::timeout(END_MAX, tracer).await;
             let _ended = tokio::time::timeout(END_MAX, self.rest).await;
             self.store.close().await;
         });

@@ -1,6 +1,7 @@
 //! What REST shows of what runs: every question is put to the decider's thread as a closure.
 
 use crate::decider::{Order, Orders, Shared};
+use crate::explain;
 use crate::money::Cashier;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::atomic::Ordering;
 use strowger_api::{
     AccountBalance, AccountHold, AllowancePool, Api, CallId, CallState, Live, LiveCall,
     MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
-    Unavailable,
+    RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords, Unavailable,
 };
 use strowger_link::{
     AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason,
@@ -234,6 +235,38 @@ impl Live for View {
         Box::pin(async { task.await.map_err(|_| Unavailable)? })
     }
 
+    fn explain(&self, order: TraceOrder) -> Reply<'_, TraceWords> {
+        Box::pin(async {
+            let world = self.ask(|office| Arc::clone(office.world())).await?;
+            Ok(explain::explain(world, &self.store, order).await)
+        })
+    }
+
+    fn test_route(&self, test: RouteTest) -> Reply<'_, Result<RouteTested, RouteRefusal>> {
+        Box::pin(async move {
+            let eyes = test.eyes;
+            let at_us = test.at_us.unwrap_or_else(strowger_port::clock::wall_us);
+            let tried = self.ask(move |office| {
+                explain::decide(office, &test, strowger_port::clock::monotonic(), at_us)
+            });
+            match tried.await? {
+                Ok(tried) => Ok(Ok(explain::tell(tried, &self.store, at_us, eyes).await)),
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        })
+    }
+
+    fn strangers(&self, limit: usize) -> Reply<'_, Vec<Stranger>> {
+        Box::pin(self.ask(move |office| {
+            let all = office.strangers().list(limit).into_iter();
+            all.map(|(minute_us, source, attempts)| {
+                let strowger_office::Attempts { challenged, refused } = attempts;
+                Stranger { minute_us, source, challenged, refused }
+            })
+            .collect()
+        }))
+    }
+
     fn readiness(&self) -> Reply<'_, Readiness> {
         Box::pin(async {
             let world = self.ask(|office| office.world().tenants().next().is_some()).await;
@@ -262,6 +295,12 @@ impl Live for View {
         if let Ok(listeners) = self.shared.listeners.lock() {
             listeners.iter().for_each(|listeners| write_listeners(writer, listeners));
         }
+        let [written, dropped, waiting] = self.shared.traces.counts();
+        let mut family = writer.counter("strowger_traces_total", "Traces, by what became of them.");
+        family.sample(&[("outcome", "written")], written);
+        family.sample(&[("outcome", "dropped")], dropped);
+        let waits = "Traces that wait for the database.";
+        writer.gauge("strowger_traces_waiting", waits).sample(&[], waiting);
         let Ok(counters) = self.shared.counters.lock() else { return };
         let Some(counters) = counters.as_ref() else { return };
         let shard = counters.shard.to_string();

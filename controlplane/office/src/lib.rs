@@ -14,12 +14,16 @@
 mod allowance;
 mod live;
 mod money;
+mod stranger;
+mod trace;
 
 use allowance::Allowances;
 pub use live::{LIVE_MAX, LiveCall};
+pub use stranger::{Attempts, STRANGER_MINUTES_MAX, STRANGERS_MAX, Strangers};
 pub use strowger_till::{
     Bounds, Calendar, DAY, MONTH, PERIODS, Pool, Refusal as TillRefusal, Stage,
 };
+pub use trace::Traced;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -31,8 +35,8 @@ use strowger_link::{
 };
 use strowger_model::{Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, TenantId};
 use strowger_routing::{
-    AdmitPlan, Decision, Facts, Locations, NO_LEASE, Plan, Refusal, TalkTime, Verdict, World,
-    decide, finish, register, reject,
+    AdmitPlan, Decision, Facts, Locations, NO_LEASE, Plan, Refusal, TalkTime, Trace, Verdict,
+    World, decide, finish, register, reject,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -52,6 +56,8 @@ pub enum Output {
     Verb(VerbResult),
     /// Strangers were turned away.
     Turned(Turned),
+    /// Why an attempt of a known sender was decided as it was: to be written behind, or lost.
+    Trace(Box<Traced>),
     /// A shard's counters, for metrics.
     Counters(Counters),
     /// What a shard's listeners counted.
@@ -99,6 +105,7 @@ pub struct Office {
     counts: Counts,
     /// Holds of a life of the dataplane that has ended, which its call table does not know.
     doubtful: BTreeSet<HoldId>,
+    strangers: Strangers,
 }
 
 /// What a record does to the till. A record that charges nobody only gives its hold back, if it
@@ -136,6 +143,7 @@ impl Office {
             out: VecDeque::new(),
             counts: Counts::default(),
             doubtful: BTreeSet::new(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -146,6 +154,17 @@ impl Office {
         for account in &accounts {
             self.load(account, Amount::ZERO, now);
         }
+        self.forget_the_gone(now);
+    }
+
+    /// Ends the registrations of subscribers who are deleted or switched off; calls go on.
+    fn forget_the_gone(&mut self, now: Tick) {
+        let all = self.locations.list(None, usize::MAX, now);
+        let is_gone = |id| !self.world.subscriber(id).is_some_and(|row| row.enabled);
+        let gone: BTreeSet<_> =
+            all.iter().map(|b| b.subscriber).filter(|id| is_gone(*id)).collect();
+        gone.into_iter().for_each(|id| self.locations.forget(id));
+        self.drain_locations();
     }
 
     /// The world in force.
@@ -218,7 +237,10 @@ impl Office {
             Up::Journal(seq) => self.out.push_back(Output::Doorbell(seq)),
             Up::Verb(result) => self.out.push_back(Output::Verb(result)),
             Up::Live(live) => live::update(&mut self.live, &live),
-            Up::Turned(turned) => self.out.push_back(Output::Turned(turned)),
+            Up::Turned(turned) => {
+                self.strangers.refused(turned.source.ip(), wall_us, turned.count.into());
+                self.out.push_back(Output::Turned(turned));
+            }
             Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
             Up::Listeners(listeners) => self.out.push_back(Output::Listeners(listeners)),
         }
@@ -238,6 +260,9 @@ impl Office {
                 self.counts.registrations += 1;
                 let decision = register(&self.world, &mut self.locations, ask, now, wall_us);
                 self.drain_locations();
+                if decision.tenant.is_none() {
+                    self.note_stranger(ask, &decision.verdict, wall_us);
+                }
                 decision.verdict.into_answer(ask.id)
             }
             AskBody::Extend(extend) => {
@@ -262,13 +287,17 @@ impl Office {
 
     fn decide_call(&mut self, ask: &Ask, now: Tick, wall_us: i64) -> Option<Answer> {
         let facts = Facts::default();
-        let Decision { verdict, nonce, .. } =
+        let Decision { verdict, nonce, mut trace, tenant } =
             decide(&self.world, &self.locations, ask, &facts, now, wall_us);
         if let Some(nonce) = nonce {
             self.locations.nonces_mut().spend(nonce);
         }
         let Verdict::Go(plan) = verdict else {
             self.counts.refused += 1;
+            match tenant {
+                Some(tenant) => self.keep_trace(ask, tenant, &trace),
+                None => self.note_stranger(ask, &verdict, wall_us),
+            }
             return verdict.into_answer(ask.id);
         };
         let mut plan = *plan;
@@ -277,6 +306,12 @@ impl Office {
             None => Ok(NO_LEASE),
             Some(admit) => self.admit(ask, admit, free, now),
         };
+        trace::note_granted(&mut trace, &granted, free);
+        let payer = plan.admit.as_ref().and_then(|admit| admit.levels.first()).map(|p| p.account);
+        let granted = granted.map_err(|why| trace::note_refused(&mut trace, why, payer));
+        if let Some(tenant) = tenant {
+            self.keep_trace(ask, tenant, &trace);
+        }
         match granted {
             Ok(granted) => {
                 self.counts.admitted += 1;
@@ -312,15 +347,15 @@ impl Office {
         plan: &AdmitPlan,
         free: Option<AllowanceId>,
         now: Tick,
-    ) -> Result<TalkTime, Refusal> {
+    ) -> Result<TalkTime, TillRefusal> {
         let event = Event::Admit(money::admit(self.node, ask.id, plan, free, ask.wall_us));
         self.till.handle(event, ms(now));
-        let mut outcome = Err(Refusal::Internal);
+        let mut outcome = Err(TillRefusal::Malformed);
         while let Some(output) = self.till.poll_output() {
             if let Said::Admitted(granted) = output {
                 outcome = Ok(money::talk_time(granted));
             } else if let Said::Refused { why, .. } = output {
-                outcome = Err(money::refusal(why));
+                outcome = Err(why);
             } else {
                 self.pass(output);
             }
@@ -596,6 +631,33 @@ impl Office {
     #[must_use]
     pub fn record_of(&self, ask: AskId) -> Option<RecordId> {
         self.live.get(&ask).and_then(|call| call.record)
+    }
+
+    /// Attempts of those who are not known, by source and minute.
+    #[must_use]
+    pub const fn strangers(&self) -> &Strangers {
+        &self.strangers
+    }
+
+    fn keep_trace(&mut self, ask: &Ask, tenant: TenantId, trace: &Trace) {
+        let traced = Traced {
+            ask: ask.id,
+            at_us: ask.wall_us,
+            tenant,
+            snapshot: self.world.version(),
+            steps: trace.as_bytes().into(),
+        };
+        self.out.push_back(Output::Trace(Box::new(traced)));
+    }
+
+    /// Nobody knows who it was: counted, and no record.
+    fn note_stranger(&mut self, ask: &Ask, verdict: &Verdict, wall_us: i64) {
+        let source = ask.hints.source.ip();
+        match verdict {
+            Verdict::Challenge(_) => self.strangers.challenged(source, wall_us),
+            Verdict::Refuse(_) => self.strangers.refused(source, wall_us, 1),
+            Verdict::Go(_) | Verdict::Registered(_) | Verdict::Respond(_) | Verdict::Need(_) => {}
+        }
     }
 
     fn note_live(&mut self, ask: &Ask, plan: &Plan, wall_us: i64) {

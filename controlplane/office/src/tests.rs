@@ -647,3 +647,50 @@ fn free_time_is_used_by_records_and_survives_a_restart() {
         assert_eq!(alarms(&mut after), 0);
     }
 }
+
+/// The words of the one trace that an ask leaves.
+fn trace_of(office: &mut Office, ask: Ask) -> Vec<String> {
+    let id = ask.id;
+    office.handle_up(Up::Ask(Box::new(ask)), NOW, WALL_US);
+    let mut found = Vec::new();
+    while let Some(output) = office.poll_output() {
+        if let Output::Trace(traced) = output {
+            assert_eq!((traced.ask, traced.at_us, traced.tenant), (id, WALL_US, TenantId(1)));
+            found.push(Trace::from_bytes(&traced.steps).to_string());
+        }
+    }
+    let [words] = found.as_slice() else { panic!("{found:?}") };
+    words.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn each_attempt_of_a_known_sender_leaves_its_trace() {
+    let mut rich = office("10");
+    let said = trace_of(&mut rich, ask(7, "44123"));
+    assert_eq!(said.first().map(String::as_str), Some("sender is trunk 1"));
+    assert_eq!(said.last().map(String::as_str), Some("1250 seconds of talk were granted"));
+    assert!(said.contains(&"hop to trunk 2, address 0".to_owned()), "{said:?}");
+    let said = trace_of(&mut rich, ask(8, "33123"));
+    assert_eq!(said.last().map(String::as_str), Some("refused with 404, cause 1"));
+    let said = trace_of(&mut office("0"), ask(7, "44123"));
+    let end =
+        ["account 1 has not enough credit for the shortest call", "refused with 402, cause 21"];
+    assert_eq!(said[said.len() - 2..], end);
+    assert_eq!(rich.strangers().list(9), []);
+}
+
+#[test]
+fn strangers_are_counted_and_leave_no_trace() {
+    let mut office = office("10");
+    let mut stranger = ask(7, "44123");
+    stranger.hints.trunk = None;
+    for _ in 0..3 {
+        office.handle_up(Up::Ask(Box::new(stranger.clone())), NOW, WALL_US);
+    }
+    while let Some(output) = office.poll_output() {
+        assert!(!matches!(output, Output::Trace(_)), "{output:?}");
+    }
+    let attempts = Attempts { challenged: 3, refused: 0 };
+    let minute = WALL_US / 60_000_000 * 60_000_000;
+    assert_eq!(office.strangers().list(9), [(minute, [192, 0, 2, 1].into(), attempts)]);
+}

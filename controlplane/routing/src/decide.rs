@@ -27,6 +27,7 @@ use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, Octets, Refuse, Registered,
     Respond, Tick,
 };
+use strowger_model::TenantId;
 
 /// What was found out for earlier [`Query`]s of the same ask.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -48,6 +49,9 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Why.
     pub trace: Trace,
+    /// Whose call it is; `None` as long as the sender is a stranger. Traces of strangers are not
+    /// kept, they are counted.
+    pub tenant: Option<TenantId>,
     /// A nonce count to spend in [`Locations::nonces_mut`] when the decision is taken.
     pub nonce: Option<NonceUse>,
 }
@@ -124,14 +128,15 @@ pub fn decide(
             Verdict::Challenge(challenge)
         }
     };
-    Decision { verdict, trace: attempt.trace, nonce: attempt.nonce }
+    let tenant = attempt.known.as_ref().map(|known| known.tenant);
+    Decision { verdict, trace: attempt.trace, tenant, nonce: attempt.nonce }
 }
 
 pub(crate) fn not_supported() -> Decision {
     let mut trace = Trace::default();
     trace.note(Step::NotSupported {});
     let refuse = Refusal::NotSupported.refuse(false, Octets::default());
-    Decision { verdict: Verdict::Refuse(refuse), trace, nonce: None }
+    Decision { verdict: Verdict::Refuse(refuse), trace, tenant: None, nonce: None }
 }
 
 /// One attempt of a caller while it is decided.

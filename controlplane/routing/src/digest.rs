@@ -134,6 +134,24 @@ fn request_digest(
     }
 }
 
+/// What the subscriber's phone would answer to the challenge in `credentials`; `None` without a
+/// secret for its algorithm. For dry runs, which go the way of every call.
+pub(crate) fn response(credentials: &Credentials, subscriber: &Subscriber) -> Option<String> {
+    let Credentials { method, uri, .. } = credentials;
+    match credentials.algorithm {
+        Algorithm::Md5 => {
+            let ha2 = hex(&md5(&[method, ":", uri]));
+            let ha1 = hex(&subscriber.ha1_md5?.0);
+            request_digest(credentials, &ha1, &ha2, |parts| hex(&md5(parts)))
+        }
+        Algorithm::Sha256 => {
+            let ha2 = hex(&sha256(&[method, ":", uri]));
+            let ha1 = hex(&subscriber.ha1_sha256?.0);
+            request_digest(credentials, &ha1, &ha2, |parts| hex(&sha256(parts)))
+        }
+    }
+}
+
 /// What a phone would answer; for tests.
 #[cfg(test)]
 pub(crate) fn response_md5(credentials: &Credentials, ha1: &Ha1<16>) -> String {

@@ -23,6 +23,7 @@
 mod decide;
 mod deck;
 pub mod digest;
+mod dry_run;
 mod edge;
 pub mod limits;
 mod location;
@@ -43,6 +44,7 @@ pub use decide::{
     decide, finish, reject,
 };
 pub use deck::Deck;
+pub use dry_run::{Caller, DryRun, NoDryRun, dry_run};
 pub use edge::{EdgeSettings, edge};
 pub use location::{Locations, Output, Reach, RegisterError, reach};
 pub use nonce::{NonceCounts, NonceUse};
@@ -51,6 +53,6 @@ pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
 pub use refusal::Refusal;
 pub use register::register;
 pub use tariff::TariffDeck;
-pub use trace::{Step, Trace};
+pub use trace::{Audience, Names, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
 pub use uri::SipUri;
 pub use world::{BuildError, Change, Listener, Problem, RowName, Rows, World, check_rate};

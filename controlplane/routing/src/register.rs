@@ -9,7 +9,7 @@ use crate::world::World;
 use strowger_link::{
     Ask, AskBody, BoundContact, HeaderField, Octets, RegisterAsk, Registered, Respond, Tick,
 };
-use strowger_model::Subscriber;
+use strowger_model::{Subscriber, TenantId};
 
 /// Answers a REGISTER; every other ask is refused as not supported.
 ///
@@ -25,7 +25,8 @@ pub fn register(
 ) -> Decision {
     let AskBody::Register(request) = &ask.body else { return not_supported() };
     let mut trace = Trace::default();
-    let verdict = match admitted(world, locations, ask, request, &mut trace) {
+    let mut tenant = None;
+    let verdict = match admitted(world, locations, ask, request, &mut trace, &mut tenant) {
         Ok((subscriber, nonce)) => {
             if let Some(used) = nonce {
                 locations.nonces_mut().spend(used);
@@ -35,7 +36,7 @@ pub fn register(
         }
         Err(verdict) => *verdict,
     };
-    Decision { verdict, trace, nonce: None }
+    Decision { verdict, trace, tenant, nonce: None }
 }
 
 /// Steps 3 to 5: who it is, and whether the address of record is its own.
@@ -45,6 +46,7 @@ fn admitted<'a>(
     ask: &Ask,
     request: &RegisterAsk,
     trace: &mut Trace,
+    tenant: &mut Option<TenantId>,
 ) -> Result<(&'a Subscriber, Option<NonceUse>), Box<Verdict>> {
     let (subscriber, nonce) = match identify(world, locations, &request.credentials) {
         Identity::Known(subscriber, nonce) => (subscriber, nonce),
@@ -62,6 +64,7 @@ fn admitted<'a>(
         },
     };
     let id = subscriber.id.0;
+    *tenant = Some(subscriber.tenant);
     trace.note(Step::SenderSubscriber { subscriber: id });
     if !subscriber.enabled {
         let step = Step::SubscriberDisabled { subscriber: id };

@@ -1,20 +1,51 @@
 //! Why a decision is what it is, in at most 512 bytes (design of control, 15).
 //!
-//! A trace is a list of codes with numbers behind them, written on every call and rendered to words
-//! only when somebody asks. Codes never change their meaning: stored traces outlive releases.
+//! A trace is a list of codes with numbers behind them, written on every call without allocating
+//! and rendered to words only when somebody asks: [`Trace::told`], with names looked up through
+//! [`Names`]. What the dataplane did then stands in the record: [`aftermath`].
+//!
+//! The form: the version, then for each step its code, the length of its payload, and the payload.
+//! Codes never change their meaning, for stored traces outlive releases; a reader skips what it
+//! does not know, and reads a payload that a later release made longer.
+
+mod aftermath;
+mod words;
+
+pub use aftermath::aftermath;
+pub use words::{Audience, Names, Said, Thing};
 
 use crate::limits::TRACE_MAX;
 use core::fmt;
 use strowger_model::Digits;
+use words::{Shown, kebab};
+
+/// Version of the form, the first byte.
+pub const TRACE_VERSION: u8 = 1;
+/// Longest payload of a step, bytes.
+const PAYLOAD_MAX: usize = 60;
+/// Longest number in a payload, bytes.
+const NUMBER_BYTES_MAX: usize = 10;
 
 /// The steps of one decision, encoded.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Trace(Vec<u8>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Trace {
+    bytes: [u8; TRACE_MAX],
+    len: usize,
+    is_cut: bool,
+}
 
-/// Code of a trace that was cut at its bound.
+/// Code of a trace that was cut at its bound; it has no payload.
 const CUT: u8 = 0;
-/// Code of [`Step::Number`], whose text follows its length.
+/// Code of [`Step::Number`], whose payload is text.
 const NUMBER: u8 = 1;
+/// Bytes of a step without its payload.
+const STEP_HEAD: usize = 2;
+
+/// A payload being written.
+struct Payload {
+    bytes: [u8; PAYLOAD_MAX],
+    len: usize,
+}
 
 macro_rules! steps {
     ($($(#[$meta:meta])* $code:literal $name:ident($($arg:ident),*) $words:literal;)*) => {
@@ -25,47 +56,103 @@ macro_rules! steps {
             Cut,
             /// The canonical called number.
             Number(Digits),
+            /// A code that this release does not know, or a payload that it cannot read.
+            Newer(u8),
+            /// The whole trace has another form, by this version.
+            OtherForm(u8),
             $($(#[$meta])* $name { $(
                 #[expect(missing_docs, reason = "the words of the step name it")]
                 $arg: i64
             ),* },)*
         }
 
+        // Every step's numbers fit, whatever they are.
+        const _: () = { $(
+            let numbers: &[&str] = &[$(stringify!($arg)),*];
+            assert!(numbers.len() * NUMBER_BYTES_MAX <= PAYLOAD_MAX);
+        )* };
+
         impl Step {
-            fn put(&self, out: &mut Vec<u8>) {
+            /// Writes the payload; the code comes back.
+            fn put(&self, out: &mut Payload) -> u8 {
                 match self {
-                    Step::Cut => out.push(CUT),
+                    Step::Cut => CUT,
                     Step::Number(number) => {
-                        out.push(NUMBER);
-                        out.push(number.len() as u8);
-                        out.extend_from_slice(number.as_bytes());
+                        number.as_bytes().iter().for_each(|byte| out.push(*byte));
+                        NUMBER
                     }
+                    // Nobody decides so; what cannot be read is not written again.
+                    Step::Newer(code) | Step::OtherForm(code) => *code,
                     $(Step::$name { $($arg),* } => {
-                        out.push($code);
-                        $(put_number(*$arg, out);)*
+                        $(out.put_number(*$arg);)*
+                        $code
                     })*
                 }
             }
 
-            fn take(input: &mut &[u8]) -> Option<Step> {
-                let (code, rest) = input.split_first()?;
-                *input = rest;
-                match *code {
+            fn read(code: u8, payload: &[u8]) -> Option<Step> {
+                let numbers = &mut &*payload;
+                match code {
                     CUT => Some(Step::Cut),
-                    NUMBER => take_digits(input).map(Step::Number),
-                    $($code => Some(Step::$name { $($arg: take_number(input)?),* }),)*
+                    NUMBER => read_digits(payload).map(Step::Number),
+                    $($code => Some(Step::$name { $($arg: take_number(numbers)?),* }),)*
                     _ => None,
                 }
             }
-        }
 
-        impl fmt::Display for Step {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            /// Its name in one word: `sender-trunk`.
+            #[must_use]
+            pub fn name(&self) -> String {
                 match self {
-                    Step::Cut => f.write_str("(the rest was cut)"),
-                    Step::Number(number) => write!(f, "called number is {number}"),
-                    $(Step::$name { $($arg),* } => write!(f, $words),)*
+                    Step::Cut => "cut".to_owned(),
+                    Step::Number(_) => "number".to_owned(),
+                    Step::Newer(_) => "newer".to_owned(),
+                    Step::OtherForm(_) => "other-form".to_owned(),
+                    $(Step::$name { .. } => kebab(stringify!($name)),)*
                 }
+            }
+
+            /// Its numbers with their names.
+            #[must_use]
+            pub fn parameters(&self) -> Vec<(&'static str, String)> {
+                match self {
+                    Step::Cut => Vec::new(),
+                    Step::Number(number) => vec![("number", number.to_string())],
+                    Step::Newer(code) => vec![("code", code.to_string())],
+                    Step::OtherForm(version) => vec![("version", version.to_string())],
+                    $(Step::$name { $($arg),* } => {
+                        vec![$((stringify!($arg), $arg.to_string())),*]
+                    })*
+                }
+            }
+
+            /// Says it in words.
+            fn tell(&self, names: &dyn Names, f: &mut dyn fmt::Write) -> fmt::Result {
+                match self {
+                    Step::Cut => f.write_str("(the trace is full, further steps are not kept)"),
+                    Step::Number(number) => write!(f, "called number is {number}"),
+                    Step::Newer(code) => write!(f, "step {code} of a newer release"),
+                    Step::OtherForm(version) => {
+                        write!(f, "the trace has form {version}, of a newer release")
+                    }
+                    $(Step::$name { $($arg),* } => {
+                        $(let $arg = Shown::of(stringify!($arg), *$arg, names);)*
+                        write!(f, $words)
+                    })*
+                }
+            }
+
+            /// One of each.
+            #[cfg(test)]
+            fn all() -> Vec<Step> {
+                let sample = |argument: &str| argument.len() as i64 % 8 + 1;
+                vec![
+                    Step::Cut,
+                    Step::Number(Digits::parse("4420").unwrap()),
+                    Step::Newer(255),
+                    Step::OtherForm(2),
+                    $(Step::$name { $($arg: sample(stringify!($arg))),* },)*
+                ]
             }
         }
     };
@@ -158,70 +245,178 @@ steps! {
     43 ContactUnreachable(subscriber) "a contact of subscriber {subscriber}: no listener fits";
     /// Credentials by an algorithm for which nothing is stored.
     44 OtherAlgorithm(subscriber) "subscriber {subscriber} must use another algorithm";
+
+    // Codes from 90 to 99 are the till's.
+    /// The till granted talk time.
+    90 Granted(seconds) "{seconds} seconds of talk were granted";
+    /// No lease is needed.
+    91 Unlimited() "talk time needs no grant";
+    /// The till refused: no money.
+    92 NoCredit(account) "account {account} has not enough credit for the shortest call";
+    /// The till refused: a limit.
+    93 LimitReached(account) "a limit of calls or of spending of account {account} is reached";
+    /// Free time pays first.
+    94 FreeTime(allowance, seconds) "allowance {allowance} pays the first {seconds} seconds";
+    /// The till refused for another reason.
+    95 NotAdmitted(account) "account {account} could not be charged";
+    /// The till refused: a limit of the caller.
+    96 SubscriberLimit(subscriber) "subscriber {subscriber} has all its calls";
+    /// The till refused: a limit of the trunk that sent the call.
+    97 TrunkLimit(trunk) "trunk {trunk} has all its calls";
+    /// The till refused: a limit of the tenant.
+    98 TenantLimit(tenant) "tenant {tenant} has all its calls";
+}
+
+/// Steps that anybody may read whom the call concerns: nothing of routes, suppliers and what they
+/// charge. What does not stand here is for operators.
+const OPEN: &[u8] = &[
+    CUT, NUMBER, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24,
+    25, 30, 31, 32, 35, 36, 37, 90, 91, 92, 93, 94, 95, 96, 97, 98,
+];
+
+impl Default for Trace {
+    fn default() -> Trace {
+        let mut bytes = [0; TRACE_MAX];
+        if let Some(version) = bytes.first_mut() {
+            *version = TRACE_VERSION;
+        }
+        Trace { bytes, len: 1, is_cut: false }
+    }
 }
 
 impl Trace {
     /// Adds a step; beyond [`TRACE_MAX`] bytes one [`Step::Cut`] stands for all that follow.
     pub fn note(&mut self, step: Step) {
-        if self.is_cut() {
+        if self.is_cut {
             return;
         }
-        let before = self.0.len();
-        step.put(&mut self.0);
-        // One byte is kept for the mark of the cut.
-        if self.0.len() >= TRACE_MAX {
-            self.0.truncate(before);
-            self.0.push(CUT);
+        let mut payload = Payload { bytes: [0; PAYLOAD_MAX], len: 0 };
+        let code = step.put(&mut payload);
+        let room = TRACE_MAX - self.len;
+        // The mark of the cut keeps its place.
+        if payload.len + STEP_HEAD + STEP_HEAD > room {
+            self.is_cut = true;
+            self.push(CUT, &[]);
+        } else {
+            self.push(code, payload.as_bytes());
         }
+    }
+
+    /// The room was looked at.
+    fn push(&mut self, code: u8, payload: &[u8]) {
+        let room = self.bytes.get_mut(self.len..);
+        let Some((head, rest)) = room.and_then(<[u8]>::split_first_chunk_mut) else { return };
+        let Some(place) = rest.get_mut(..payload.len()) else { return };
+        // A payload is shorter than 256 bytes.
+        *head = [code, payload.len() as u8];
+        place.copy_from_slice(payload);
+        self.len += STEP_HEAD + payload.len();
     }
 
     /// The bytes, for the store.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Reads stored bytes; what cannot be read ends the steps.
+    /// Reads stored bytes; a step that is cut off ends the steps.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Trace {
-        Trace(bytes.get(..TRACE_MAX).unwrap_or(bytes).to_vec())
+        let mut trace = Trace { len: bytes.len().min(TRACE_MAX), ..Trace::default() };
+        for (to, from) in trace.bytes.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        trace.is_cut = trace.steps().last() == Some(Step::Cut);
+        trace
     }
 
     /// The steps in order.
     pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
-        let mut input = self.0.as_slice();
-        core::iter::from_fn(move || Step::take(&mut input))
+        let (version, mut input) = self.as_bytes().split_first().unwrap_or((&TRACE_VERSION, &[]));
+        let other = (*version != TRACE_VERSION).then_some(Step::OtherForm(*version));
+        if other.is_some() {
+            input = &[];
+        }
+        other.into_iter().chain(core::iter::from_fn(move || {
+            let (&[code, len], rest) = input.split_first_chunk()?;
+            let (payload, rest) = rest.split_at_checked(usize::from(len))?;
+            input = rest;
+            Some(Step::read(code, payload).unwrap_or(Step::Newer(code)))
+        }))
     }
 
-    fn is_cut(&self) -> bool {
-        // A code of 0 may also be the last byte of a number, so length decides first.
-        self.0.len() + LONGEST_STEP > TRACE_MAX && self.steps().last() == Some(Step::Cut)
+    /// The steps in words, as far as they are for these eyes.
+    #[must_use]
+    pub fn told(&self, names: &dyn Names, audience: Audience) -> Vec<Said> {
+        let seen = |step: &Step| match audience {
+            Audience::Operator => true,
+            Audience::Party => step.is_open(),
+        };
+        self.steps().filter(seen).map(|step| step.said(names)).collect()
     }
 }
 
-/// Most bytes of one step: a code and two numbers of ten bytes, or a number's text.
-const LONGEST_STEP: usize = 2 + strowger_model::NUMBER_MAX;
+impl Step {
+    fn is_open(&self) -> bool {
+        let mut payload = Payload { bytes: [0; PAYLOAD_MAX], len: 0 };
+        let unknown = matches!(self, Step::Newer(_) | Step::OtherForm(_));
+        !unknown && OPEN.contains(&self.put(&mut payload))
+    }
+
+    fn said(&self, names: &dyn Names) -> Said {
+        let mut sentence = String::new();
+        // Writing to a String cannot fail.
+        let _ok = self.tell(names, &mut sentence);
+        Said { code: self.name(), parameters: self.parameters(), sentence }
+    }
+}
+
+impl fmt::Display for Step {
+    /// Without names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(&words::Nameless, f)
+    }
+}
 
 impl fmt::Display for Trace {
-    /// One step a line.
+    /// One step a line, without names.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.steps().try_for_each(|step| writeln!(f, "{step}"))
     }
 }
 
-/// LEB128 of the bits: small ids take a byte or two.
-fn put_number(value: i64, out: &mut Vec<u8>) {
-    let mut rest = value.cast_unsigned();
-    while rest >= 0x80 {
-        out.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.steps()).finish()
     }
-    out.push(rest as u8);
+}
+
+impl Payload {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    /// LEB128 of the bits: small ids take a byte or two.
+    fn put_number(&mut self, value: i64) {
+        let mut rest = value.cast_unsigned();
+        while rest >= 0x80 {
+            self.push((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.push(rest as u8);
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
 }
 
 fn take_number(input: &mut &[u8]) -> Option<i64> {
     let mut value = 0u64;
-    for place in 0..10 {
+    for place in 0..NUMBER_BYTES_MAX {
         let (byte, rest) = input.split_first()?;
         *input = rest;
         value |= u64::from(byte & 0x7f) << (7 * place);
@@ -232,65 +427,13 @@ fn take_number(input: &mut &[u8]) -> Option<i64> {
     None
 }
 
-fn take_digits(input: &mut &[u8]) -> Option<Digits> {
-    let (len, rest) = input.split_first()?;
-    let (text, rest) = rest.split_at_checked(usize::from(*len))?;
-    *input = rest;
-    Digits::parse(core::str::from_utf8(text).ok()?).ok()
+fn read_digits(payload: &[u8]) -> Option<Digits> {
+    Digits::parse(core::str::from_utf8(payload).ok()?).ok()
 }
+
+const _: () = assert!(strowger_model::NUMBER_MAX <= PAYLOAD_MAX);
+// A trace holds its version, a step and the mark of the cut at least.
+const _: () = assert!(1 + STEP_HEAD + PAYLOAD_MAX + STEP_HEAD <= TRACE_MAX);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn golden_bytes_and_words() {
-        let mut trace = Trace::default();
-        trace.note(Step::SenderSubscriber { subscriber: 300 });
-        trace.note(Step::Number(Digits::parse("44*").unwrap()));
-        trace.note(Step::Hop { trunk: 7, address: 1 });
-        trace.note(Step::Refused { sip: 404, q850: 1 });
-        assert_eq!(trace.as_bytes(), b"\x03\xac\x02\x01\x0344*\x1a\x07\x01\x24\x94\x03\x01");
-        assert_eq!(
-            trace.to_string(),
-            "sender is subscriber 300\ncalled number is 44*\nhop to trunk 7, address 1\n\
-             refused with 404, cause 1\n"
-        );
-    }
-
-    #[test]
-    fn is_bounded_and_says_so() {
-        let mut trace = Trace::default();
-        for _ in 0..200 {
-            trace.note(Step::Hop { trunk: i64::MAX, address: 0 });
-        }
-        assert!(trace.as_bytes().len() <= TRACE_MAX);
-        assert!(trace.as_bytes().len() > TRACE_MAX - LONGEST_STEP);
-        assert_eq!(trace.steps().last(), Some(Step::Cut));
-        assert_eq!(trace.steps().filter(|s| *s == Step::Cut).count(), 1);
-        trace.note(Step::Stranger {});
-        assert_eq!(trace.steps().last(), Some(Step::Cut));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
-
-        #[test]
-        fn numbers_survive(values in prop::collection::vec(any::<i64>(), 1..20)) {
-            let mut trace = Trace::default();
-            let steps: Vec<Step> =
-                values.iter().map(|v| Step::Route { route: *v, prefix_digits: -*v / 2 }).collect();
-            steps.iter().for_each(|step| trace.note(*step));
-            let back: Vec<Step> = Trace::from_bytes(trace.as_bytes()).steps().collect();
-            prop_assert_eq!(back, steps);
-        }
-
-        #[test]
-        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-            let trace = Trace::from_bytes(&bytes);
-            prop_assert!(trace.steps().count() <= TRACE_MAX);
-            prop_assert!(trace.to_string().len() < 64 * TRACE_MAX);
-        }
-    }
-}
+mod tests;

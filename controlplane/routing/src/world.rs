@@ -16,6 +16,7 @@ use crate::deck::Deck;
 use crate::page::PageMap;
 use crate::prefix::{Chain, Dictionary};
 use crate::tariff::TariffDeck;
+use crate::trace::{Names, Thing};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -228,6 +229,18 @@ impl World {
             return Some(asked);
         }
         self.listeners.iter().position(fits).and_then(|at| u8::try_from(at).ok())
+    }
+}
+
+impl Names for World {
+    /// Names of rows in memory; price lines and free time have none here.
+    fn name(&self, thing: Thing, id: i64) -> Option<String> {
+        match thing {
+            Thing::Trunk => self.trunk(TrunkId(id)).map(|row| row.name.clone()),
+            Thing::Subscriber => self.subscriber(SubscriberId(id)).map(|row| row.username.clone()),
+            Thing::Account => self.account(AccountId(id)).map(|row| row.name.clone()),
+            Thing::Route | Thing::Rate | Thing::Allowance => None,
+        }
     }
 }
 

@@ -40,14 +40,16 @@ fn binding(c: &Columns<'_>) -> Result<Binding, StoreError> {
 }
 
 impl Writer<'_> {
-    /// Writes a binding, new or refreshed.
+    /// Writes a binding, new or refreshed. One of a subscriber who is gone meanwhile is left out: it
+    /// must not hold up those behind it.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn put_binding(&mut self, b: &Binding) -> Result<(), StoreError> {
         let sql = "INSERT INTO bindings (subscriber_id, uri, instance, reg_id, sip_call_id, cseq, \
              q, user_agent, path, listener, source, transport, flow, refreshed_us, expires_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 \
+             WHERE EXISTS (SELECT 1 FROM subscribers WHERE id = $1) \
              ON CONFLICT (subscriber_id, uri) DO UPDATE SET \
              instance = excluded.instance, reg_id = excluded.reg_id, \
              sip_call_id = excluded.sip_call_id, cseq = excluded.cseq, q = excluded.q, \

@@ -6,6 +6,9 @@ use crate::{LIST_MAX, Reader, Scope, StoreError, Tried, User, Writer};
 use sqlx::AssertSqlSafe;
 use strowger_model::{SessionId, UserId};
 
+/// Most sessions of a user at once; a new one ends the oldest.
+pub const SESSIONS_MAX: i64 = 50;
+
 /// A login that runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Session {
@@ -138,7 +141,7 @@ impl Reader {
 }
 
 impl Writer<'_> {
-    /// Writes a new session, and removes those that have ended.
+    /// Writes a new session, and removes those that have ended and the oldest of too many.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -146,6 +149,10 @@ impl Writer<'_> {
         let sql = "DELETE FROM sessions WHERE expires_us <= $1 OR used_us + idle_us <= $2";
         let query = sqlx::query(sql).bind(new.at_us).bind(new.at_us);
         query.execute(&mut *self.tx).await.tried("remove sessions that ended")?;
+        let sql = "DELETE FROM sessions WHERE user_id = $1 AND id NOT IN \
+             (SELECT id FROM sessions WHERE user_id = $2 ORDER BY id DESC LIMIT $3)";
+        let query = sqlx::query(sql).bind(new.user.0).bind(new.user.0).bind(SESSIONS_MAX - 1);
+        query.execute(&mut *self.tx).await.tried("remove the oldest sessions")?;
         let sql = "INSERT INTO sessions (user_id, actor_id, hash, source, agent, created_us, \
              used_us, idle_us, expires_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
              RETURNING id";

@@ -267,13 +267,17 @@ impl Writer<'_> {
 }
 
 impl Reader {
-    /// Number of the newest change; 0 before the first.
+    /// Number of the newest change that calls may depend on; 0 before the first. Users, their logins
+    /// and tokens are none of those.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn newest_change(&self) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) AS seq FROM changes");
-        let row = row.fetch_one(&self.pool).await.tried("read the change log")?;
-        row.try_get("seq").tried("read the change log")
+        // From the end: it stops at the first that counts.
+        let sql = "SELECT seq FROM changes WHERE resource NOT IN \
+             ('users', 'sessions', 'tokens', 'impersonations') ORDER BY seq DESC LIMIT 1";
+        let row = sqlx::query(sql).fetch_optional(&self.pool).await;
+        let row = row.tried("read the change log")?;
+        row.map_or(Ok(0), |row| row.try_get("seq").tried("read the change log"))
     }
 }

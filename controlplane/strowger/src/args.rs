@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+use crate::remote::{self, Remote};
 use std::path::PathBuf;
 use strowger_tuning::{Demo, Words, WrongWord};
 
@@ -23,6 +24,24 @@ strowger: a softswitch
       what is missing comes from the journal. PostgreSQL: pg_dump, or pg_basebackup
   strowger check-config FILE
       says what is wrong with a configuration, by its key
+  strowger trace ID [--json]
+      why a call went as it went, in words; ID of its record (cdrs) or number of the call (calls)
+  strowger route test --from WHO --to NUMBER [--at TIME] [--caller NUMBER] [--source ADDRESS:PORT]
+                      [--tenant ID] [--json]
+      what would become of a call: nothing rings, nobody pays; WHO is a user name, `subscriber:ID`,
+      or `trunk:NAME`; exit code 0 = it would be tried, 3 = it would not
+  strowger list RESOURCE [parameter=value ...] [--all] [--json]
+  strowger get RESOURCE [ID] [--json]
+  strowger create RESOURCE [field=value ...] [--key KEY] [--json]
+  strowger change RESOURCE ID field=value ... [--json]
+  strowger delete RESOURCE ID
+      everything that REST has: `cdrs`, `accounts`, `accounts/1/entries`; fields by the types of the
+      server's document, `a.b=1` sets a field inside of another, `a:=JSON` takes JSON as it stands
+      these ask a running server, by REST, and take
+      --server ADDRESS:PORT  of this host (else STROWGER_SERVER, what DIR says, 127.0.0.1:8080)
+      --token-file FILE      its first line is the token (else DIR/admin.token)
+      --data DIR             directory of the data (else `data`)
+      exit code 0 = done, 1 = refused or nobody there, 2 = wrong words
   strowger version | help";
 
 /// One command.
@@ -34,6 +53,8 @@ pub(crate) enum Command {
     BooksCheck(Words),
     /// Copy the database into the file.
     Backup(PathBuf, Words),
+    /// Ask a running server.
+    Remote(Remote),
     /// Check a file.
     CheckConfig(PathBuf),
     /// Print the version.
@@ -65,7 +86,11 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         },
         Some("version" | "--version" | "-V") => Ok(Command::Version),
         Some("help" | "--help" | "-h") => Ok(Command::Help),
-        Some(other) => Err(format!("no command `{other}`; see `strowger help`")),
+        Some(other) => {
+            let rest: Vec<&str> = words.collect();
+            let unknown = || Err(format!("no command `{other}`; see `strowger help`"));
+            remote::parse(other, &rest).map_or_else(unknown, |found| found.map(Command::Remote))
+        }
         None => Err("a command is missing; see `strowger help`".into()),
     }
 }

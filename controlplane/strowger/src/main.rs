@@ -5,6 +5,8 @@
 //!   placed. Planes that a killed supervisor left running are taken over with their sockets.
 //! - `strowger books check` audits the books, in the database itself.
 //! - `strowger backup FILE` copies the database while it runs.
+//! - `strowger trace`, `route test`, `list`, `get`, `create`, `change`, `delete` ask a running
+//!   server by REST, as everybody else does: they know resources by its OpenAPI document only.
 //! - `strowger check-config FILE` says what is wrong with a configuration.
 //!
 //! Standard output carries results only; everything else goes to standard error. Wrong arguments or
@@ -12,9 +14,15 @@
 
 mod args;
 mod books;
+mod client;
+mod document;
 mod keeper;
 mod plane;
+mod remote;
+mod resource;
+mod table;
 mod up;
+mod why;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -30,6 +38,7 @@ fn main() -> ExitCode {
         Ok(args::Command::CheckConfig(file)) => check_config(&file),
         Ok(args::Command::BooksCheck(words)) => books::check(&words),
         Ok(args::Command::Backup(file, words)) => books::back_up(&file, &words),
+        Ok(args::Command::Remote(remote)) => remote.run(),
         Ok(args::Command::Up(words)) => up::run(&words),
         Err(wrong) => Err(Failure::Usage(wrong)),
     };
@@ -40,7 +49,7 @@ fn main() -> ExitCode {
                 Failure::Usage(text) | Failure::Running(text) | Failure::Unchecked(text) => {
                     complain(text);
                 }
-                Failure::Findings => {}
+                Failure::Findings | Failure::WouldNotGo => {}
             }
             failure.code()
         }
@@ -55,6 +64,8 @@ pub(crate) enum Failure {
     Running(String),
     /// A check looked and found something, which is printed: exit code 1.
     Findings,
+    /// A call was tried and would not go, as is printed: exit code 3.
+    WouldNotGo,
     /// A check could not look: exit code 2.
     Unchecked(String),
 }
@@ -64,6 +75,7 @@ impl Failure {
         match self {
             Failure::Running(_) | Failure::Findings => ExitCode::from(1),
             Failure::Usage(_) | Failure::Unchecked(_) => ExitCode::from(2),
+            Failure::WouldNotGo => ExitCode::from(3),
         }
     }
 }

@@ -15,6 +15,8 @@ mod talk;
 
 #[path = "product/algorithm.rs"]
 mod algorithm;
+#[path = "product/configure.rs"]
+mod configure;
 #[path = "product/crash.rs"]
 mod crash;
 #[path = "product/elsewhere.rs"]
@@ -31,6 +33,8 @@ mod money;
 mod restore;
 #[path = "product/usage.rs"]
 mod usage;
+#[path = "product/why.rs"]
+mod why;
 
 use std::time::Duration;
 

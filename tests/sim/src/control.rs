@@ -402,7 +402,10 @@ impl Control {
                     self.turns_per_report = old.zip(new).map(|(old, new)| new.saturating_sub(old));
                     self.counters = counters.values;
                 }
-                Output::Doorbell(_) | Output::Turned(_) | Output::Listeners(_) => {}
+                Output::Doorbell(_)
+                | Output::Turned(_)
+                | Output::Listeners(_)
+                | Output::Trace(_) => {}
             }
         }
         Ok(())

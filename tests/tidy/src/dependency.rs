@@ -61,13 +61,15 @@ const RESERVED: [(&str, &[&str]); 12] = [
     ("mimalloc", BINARIES),
     ("tokio", ASYNC),
     ("axum", &["controlplane/api", "controlplane/controld"]),
-    ("hyper", &["controlplane/api", "controlplane/controld"]),
-    ("hyper-util", &["controlplane/api", "controlplane/controld"]),
+    ("hyper", HTTP),
+    ("hyper-util", HTTP),
     ("rtp", &[]),
     ("opus", &[]),
     ("audiopus", &[]),
     ("glommio", &[]),
 ];
+/// The command line asks REST as everybody else does.
+const HTTP: &[&str] = &["controlplane/api", "controlplane/controld", "controlplane/strowger"];
 const BINARIES: &[&str] = &[
     "dataplane/switchd",
     "controlplane/controld",

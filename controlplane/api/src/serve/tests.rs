@@ -3,7 +3,8 @@
 use crate::limits::{CONNECTION_MS_MAX, DRAIN_MS_MAX, HEAD_MS_MAX, READY_MS_MAX, REQUEST_MS_MAX};
 use crate::{
     AccountBalance, AccountHold, AllowancePool, Api, CallId, Live, LiveCall, MetricsWriter,
-    MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
+    MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, RouteRefusal,
+    RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
 };
 use std::future::pending;
 use std::net::SocketAddr;
@@ -57,6 +58,18 @@ impl Live for Mute {
     }
 
     fn move_money(&self, _: MoneyOrder) -> Reply<'_, Result<MoneyRequest, MoneyRefusal>> {
+        Box::pin(pending())
+    }
+
+    fn explain(&self, _: TraceOrder) -> Reply<'_, TraceWords> {
+        Box::pin(pending())
+    }
+
+    fn test_route(&self, _: RouteTest) -> Reply<'_, Result<RouteTested, RouteRefusal>> {
+        Box::pin(pending())
+    }
+
+    fn strangers(&self, _: usize) -> Reply<'_, Vec<Stranger>> {
         Box::pin(pending())
     }
 

@@ -80,7 +80,11 @@ view! {
 }
 
 /// The row in force for exactly this prefix at a moment.
-fn at<'a>(below: &BTreeMap<Digits, Vec<&'a Rate>>, prefix: &Digits, at_us: i64) -> Option<&'a Rate> {
+fn at<'a>(
+    below: &BTreeMap<Digits, Vec<&'a Rate>>,
+    prefix: &Digits,
+    at_us: i64,
+) -> Option<&'a Rate> {
     let is_valid =
         |rate: &&&Rate| rate.from_us <= at_us && rate.until_us.is_none_or(|until| at_us < until);
     below.get(prefix)?.iter().find(is_valid).copied()

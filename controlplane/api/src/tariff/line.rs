@@ -177,7 +177,8 @@ mod tests {
     type Rows = Result<Vec<(usize, Value)>, (usize, String)>;
 
     fn read(text: &str) -> Rows {
-        let told = |(line, wrong): (usize, Wrong)| (line, format!("{} {}", wrong.path, wrong.detail));
+        let told =
+            |(line, wrong): (usize, Wrong)| (line, format!("{} {}", wrong.path, wrong.detail));
         let mut lines = Lines::new(text).map_err(told)?;
         let mut rows = Vec::new();
         while let Some((line, row)) = lines.row().map_err(told)? {
@@ -188,7 +189,8 @@ mod tests {
 
     #[test]
     fn lines_become_rows() {
-        let text = "\u{feff}prefix,price,step_ms,removed\r\n44,0.05,60000,\n\n\"49\",\"0.1\",,1\r\n,1,,";
+        let text =
+            "\u{feff}prefix,price,step_ms,removed\r\n44,0.05,60000,\n\n\"49\",\"0.1\",,1\r\n,1,,";
         let expect = vec![
             (2, json!({"prefix": "44", "price": {"amount": "0.05"}, "step_ms": 60000})),
             (4, json!({"prefix": "49", "price": {"amount": "0.1"}, "removed": true})),

@@ -37,7 +37,8 @@ pub(crate) fn upload(cx: Context) -> Pending {
             cx.must_be_json()?;
         }
         let (cx, tariff, rows) = tokio::task::spawn_blocking(move || {
-            let rows = if is_csv { of_csv(cx.body(), &tariff) } else { of_json(cx.body(), &tariff) };
+            let rows =
+                if is_csv { of_csv(cx.body(), &tariff) } else { of_json(cx.body(), &tariff) };
             rows.map(|rows| (cx, tariff, rows))
         })
         .await
@@ -55,8 +56,7 @@ pub(crate) fn upload(cx: Context) -> Pending {
         let first = added.ok_or_else(no_draft)?;
         let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         let last = first.0.saturating_add(count).saturating_sub(1);
-        let made =
-            json!({"count": count, "first": first.0.to_string(), "last": last.to_string()});
+        let made = json!({"count": count, "first": first.0.to_string(), "last": last.to_string()});
         Answer::json(StatusCode::CREATED, &made)
     })
 }
@@ -107,9 +107,7 @@ fn row(given: &Map<String, Value>, tariff: &Tariff) -> Result<RevisedRate, Wrong
     }
     let removed = member(given, "removed", &Flag, false)?;
     let currency = tariff.currency;
-    let seconds = |name, least, default| {
-        member(given, name, &Seconds(least, SECONDS_MAX), default)
-    };
+    let seconds = |name, least, default| member(given, name, &Seconds(least, SECONDS_MAX), default);
     let fee = amount(given, "connection_fee", currency, currency.ledger_digits())?;
     let price = amount(given, "price", currency, PRICE_DIGITS)?;
     if price.is_none() && !removed {
@@ -286,7 +284,8 @@ pub(crate) fn rows_form(_: &mut Components) -> Value {
 
 /// What adding rows is answered.
 pub(crate) fn rows_responses(_: &mut Components) -> Responses {
-    let id = |what: &str| json!({"type": "string", "pattern": "^-?[0-9]{1,20}$", "description": what});
+    let id =
+        |what: &str| json!({"type": "string", "pattern": "^-?[0-9]{1,20}$", "description": what});
     let shape = json!({
         "type": "object",
         "required": ["count", "first", "last"],

@@ -5,11 +5,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_api::{
     AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MetricsWriter,
-    MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
+    MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, RouteBranch,
+    RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict, Stranger,
+    TraceEyes, TraceOrder, TraceStep, TraceWords, Unavailable,
 };
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, OrganizationId, SubscriberId,
-    TenantId, Transport, TrunkId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, OrganizationId, Price,
+    RateId, SubscriberId, TenantId, Transport, TrunkId,
 };
 use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Owned, Scope};
 
@@ -232,6 +234,81 @@ impl Live for FakeLive {
         let id = AllowanceId(i64::try_from(at).unwrap() + 1);
         let done = Allowance { id, ..new.allowance };
         self.say(if same { Ok(done) } else { Err(MoneyRefusal::OtherRequest) })
+    }
+
+    fn explain(&self, order: TraceOrder) -> Reply<'_, TraceWords> {
+        assert_eq!(order.eyes, TraceEyes::Operator);
+        let step = |name: &'static str, value: usize| TraceStep {
+            code: "step".to_owned(),
+            parameters: vec![(name, value.to_string())],
+            sentence: format!("{name} {value}"),
+        };
+        let decision = order.steps.iter().map(|byte| step("byte", (*byte).into())).collect();
+        let afterwards = order.record.iter().map(|cdr| step("hops", cdr.hops.len())).collect();
+        self.say(TraceWords { decision, afterwards })
+    }
+
+    /// Subscriber 1001 of tenant 1 and trunk 7 can call.
+    fn test_route(&self, test: RouteTest) -> Reply<'_, Result<RouteTested, RouteRefusal>> {
+        let known = match &test.sender {
+            RouteSender::Subscriber(id) => id.0 == 1,
+            RouteSender::Username(name) => name == "1001",
+            RouteSender::Trunk(name, _) if name == "dumb" => {
+                return self.say(Err(RouteRefusal::NoSource));
+            }
+            RouteSender::Trunk(name, source) => name == "7" && source.is_some(),
+        };
+        let of_first = Owned { tenant: Some(TenantId(1)), ..Owned::default() };
+        if test.tenant == Some(TenantId(9)) {
+            return self.say(Err(RouteRefusal::WhichTenant));
+        }
+        if !known || !test.scope.covers(&of_first) {
+            return self.say(Err(RouteRefusal::NoSender));
+        }
+        let eur = Currency::new("EUR", 2).unwrap();
+        let price = Price(60_000_000);
+        let branch = RouteBranch {
+            trunk: Some(TrunkId(1)),
+            subscriber: None,
+            name: Some("carrier".to_owned()),
+            dialled: test.called.clone(),
+            address: Some("192.0.2.1:5060".parse().unwrap()),
+            caller: test.caller.clone().unwrap_or_default(),
+            asserted: None,
+            anonymous: false,
+            ring_ms: 60_000,
+            price: Some((price, eur)),
+            supplier: Some(AccountId(3)),
+        };
+        let payer = RoutePayer {
+            account: AccountId(1),
+            name: Some("A1".to_owned()),
+            price,
+            currency: eur,
+            tariff: None,
+            rate: Some(RateId(5)),
+            step_ms: 1_000,
+            minimum_ms: 0,
+        };
+        let refused = RouteVerdict::Refuse { sip: 404, q850: 3, reason: 9 };
+        let goes = test.called.starts_with("44");
+        self.say(Ok(RouteTested {
+            at_us: test.at_us.unwrap_or(7),
+            verdict: if goes { RouteVerdict::Go } else { refused },
+            stages: if goes { vec![vec![branch]] } else { Vec::new() },
+            payers: if goes { vec![payer] } else { Vec::new() },
+            steps: Vec::new(),
+        }))
+    }
+
+    fn strangers(&self, limit: usize) -> Reply<'_, Vec<Stranger>> {
+        let stranger = Stranger {
+            minute_us: 60_000_000,
+            source: "192.0.2.66".parse().unwrap(),
+            challenged: 3,
+            refused: 1,
+        };
+        self.say([stranger; 3].into_iter().take(limit).collect())
     }
 
     fn readiness(&self) -> Reply<'_, Readiness> {

@@ -36,7 +36,7 @@ fn resource(endpoint: &EndpointInfo) -> &'static str {
 fn ask(server: &Server, endpoint: &EndpointInfo, role: Role, place: usize) -> Response {
     let id = World::get().id(resource(endpoint), place).to_string();
     let target = endpoint.path.replace("{id}", &id).replace("{name}", "owner");
-    let target = target.replace("{login}", &id);
+    let target = target.replace("{login}", &id).replace("{number}", "1");
     let text = if endpoint.takes_body { body(endpoint, NUMBERS[place]) } else { String::new() };
     let mut headers = Vec::new();
     let key = format!("{} {place}", endpoint.path);
@@ -58,7 +58,7 @@ fn letter(endpoint: &EndpointInfo, response: &Response, place: usize) -> char {
         200 if has_things(endpoint) && !endpoint.path.contains("{id}") => {
             let id = World::get().id(resource(endpoint), place).to_string();
             let items = response.json()["items"].clone();
-            let names = ["id", "seq", "subscriber"];
+            let names = ["seq", "id", "subscriber"];
             let is = |item: &Value| names.iter().find_map(|name| item[name].as_str()) == Some(&id);
             if items.as_array().unwrap().iter().any(is) { '+' } else { '-' }
         }

@@ -37,6 +37,7 @@ pub(crate) fn body(endpoint: &EndpointInfo, number: i64) -> String {
                 "subscriber":"{number}"}}"#
             )
         }
+        ("POST", "route-tests") => r#"{"username":"1001","called":"44123"}"#.to_owned(),
         ("PATCH", "users/{id}") => r#"{"display":"Zed"}"#.to_owned(),
         ("POST", "users/{id}/password") => r#"{"password":"battery staple"}"#.to_owned(),
         ("POST", "users/{id}/impersonations") => r#"{"reason":"he asked"}"#.to_owned(),
@@ -71,6 +72,13 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "destinations") => json!({"tenant": "1", "prefix": "4", "name": "N"}),
         ("POST", "emergency-numbers") => {
             json!({"tenant": "1", "number": "112", "trunks": ["10"]})
+        }
+        ("POST", "tariffs") => {
+            json!({"tenant": "1", "name": "N", "kind": "customer", "currency": "EUR"})
+        }
+        ("POST", "tariffs/{id}/revisions" | "tariffs/{id}/revisions/{number}/publish") => json!({}),
+        ("POST", "tariffs/{id}/revisions/{number}/rates") => {
+            json!([{"prefix": "44", "price": {"amount": "0.05"}}])
         }
         ("POST", "bans") => json!({"network": "203.0.113.0/24"}),
         (method, path) => panic!("no sample of a body for {method} {path}: write one here"),

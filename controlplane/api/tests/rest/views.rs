@@ -9,8 +9,12 @@ fn no_secret_is_ever_shown() {
     let server = Server::start();
     let mut shown = 0;
     for endpoint in endpoints().filter(|endpoint| endpoint.method == "GET") {
-        let target =
-            endpoint.path.replace("{id}", "1").replace("{name}", "owner").replace("{login}", "1");
+        let target = endpoint
+            .path
+            .replace("{id}", "1")
+            .replace("{name}", "owner")
+            .replace("{login}", "1")
+            .replace("{number}", "1");
         let body = server.get(&target).body.to_lowercase();
         assert!(!body.contains("ha1"), "{target}");
         assert!(!body.contains("5e5e5e"), "{target}");
@@ -35,12 +39,14 @@ fn a_record_shows_all_its_fields() {
 #[test]
 fn a_subscriber_and_a_trunk_are_shown() {
     let server = Server::start();
+    let open = || json!({"all": false, "allowed": [], "blocked": []});
     let subscriber = json!({
         "id": "1", "tenant": "1", "account": "1", "organization": "1", "username": "1001",
         "numbers": ["491001", "491002"], "short": "11", "display": "Zoë \"Z\"",
         "digest": "sha256-only", "ring_timeout_ms": 20_000, "calls_max": 2, "enabled": true,
         "expires_ms_min": 60_000, "expires_ms_max": 3_600_000, "contacts_max": 5,
-        "hide_number": true,
+        "identity": {"cli": "hide", "number": null, "any_number": false},
+        "barring": open(), "forwards": [],
     });
     assert_eq!(server.get("/api/v1/subscribers/1").json(), subscriber);
     let edit = |add: &str| {
@@ -57,13 +63,17 @@ fn a_subscriber_and_a_trunk_are_shown() {
                 {"network": "192.0.2.0/24", "port": null},
                 {"network": "2001:db8::1/128", "port": 5060},
             ],
-            "account": "1", "tech_prefix": "123",
+            "hosts": [], "credentials": null, "account": "1", "tech_prefix": "123",
+            "called": edit(""), "calls_max": 0, "cps_max": 0, "trusted": true,
+            "barring": open(), "causes": [], "reason": false,
         },
         "egress": {
             "targets": ["192.0.2.1:5060", "[2001:db8::1]:5060"], "transport": "udp",
-            "account": "1", "tariff": null, "called": edit("9"), "caller": edit(""),
+            "listener": null, "account": "1", "tariff": null, "called": edit("9"), "caller": edit(""),
             "calls_max": 10, "cps_max": 5, "ring_timeout_ms": 30_000, "first_timeout_ms": 4000,
-            "q": 1000,
+            "q": 1000, "identity": "asserted", "trusted": true, "caller_number": null,
+            "from_host": null, "barring": open(), "continue_on": [], "stop_on": [], "causes": [],
+            "reason": false,
         },
     });
     assert_eq!(server.get("/api/v1/trunks/1").json(), trunk);

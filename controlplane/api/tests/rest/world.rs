@@ -6,6 +6,7 @@
 //! and a change for that subscriber. One user of each role is logged in, bound to number 10.
 
 use crate::rows;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -104,7 +105,7 @@ async fn make(file: &Path) -> World {
         };
         let token = w.insert_token(&new).await.unwrap();
         let organization = Some(OrganizationId(number));
-        let change = Change::new("things", number, None, Some(&number), NOW_US)
+        let change = Change::new("things", number, None, Some(&json!({"n": number})), NOW_US)
             .of(Some(tenant_of(number)), organization);
         let change = w.record_change(&Actor::system("test"), &change).await.unwrap();
         for (resource, id) in [
@@ -116,6 +117,14 @@ async fn make(file: &Path) -> World {
             ids.entry(resource).or_default().push(id);
         }
     }
+    let traces = NUMBERS.map(|number| CallTrace {
+        call: number.unsigned_abs(),
+        at_us: NOW_US,
+        tenant: tenant_of(number),
+        snapshot: 1,
+        steps: vec![1, 200].into(),
+    });
+    w.insert_traces(&traces).await.unwrap();
     let mut users = BTreeMap::new();
     for role in Role::ALL {
         let id = user(&mut w, role.name(), grant(role), Some(HASH)).await;
@@ -230,6 +239,7 @@ async fn tenant_things(w: &mut Writer<'_>) {
         until_us: None,
     };
     w.insert_ban(&ban).await.unwrap();
+    rows::insert_tariff(w, id).await;
 }
 
 async fn user(w: &mut Writer<'_>, name: &str, grant: Grant, hash: Option<&str>) -> UserId {
@@ -266,11 +276,11 @@ fn record(number: i64) -> Cdr {
     let customer = cdr.customer.as_mut().unwrap();
     (customer.account, customer.organization) = (AccountId(number), OrganizationId(number));
     customer.net = Amount(55_550_000);
-    let mut above = customer.clone();
+    let mut above = *customer;
     // What the root, above every reseller, pays.
     (above.kind, above.organization) = (ChargeKind::Reseller, OrganizationId(8888));
     above.net = Amount(44_440_000);
-    let mut own = above.clone();
+    let mut own = above;
     (own.organization, own.net) = (OrganizationId(number), Amount(33_330_000));
     cdr.levels = vec![own, above];
     let supplier = cdr.supplier.as_mut().unwrap();

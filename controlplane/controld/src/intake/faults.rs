@@ -121,6 +121,7 @@ impl Rig {
                 listeners: Mutex::new(None),
                 counts: Mutex::default(),
                 latency_us: Default::default(),
+                traces: crate::trace::Traces::new(),
                 journal: EventFd::new().unwrap(),
             }),
             end: Arc::clone(&end),

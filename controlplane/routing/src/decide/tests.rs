@@ -715,6 +715,54 @@ fn a_trunk_named_by_the_edge_may_show_credentials_instead() {
     assert_eq!(said, "challenge demo.example [Sha256, Md5] stale", "taken as subscriber 1001");
 }
 
+#[test]
+fn a_dry_run_decides_as_the_call_does_and_changes_nothing() {
+    let mut switch = Switch::new(rows());
+    for line in [
+        "1001 dials 1002",
+        "1001 dials 447911",
+        "1001 dials 1003",
+        "1001 dials 1001",
+        "1004 dials 44123",
+        "1002 dials abc",
+        "trunk 8 dials 1002",
+        "trunk 8 dials 44123",
+    ] {
+        let real = switch.decide(line);
+        let (sender, called) = line.split_once(" dials ").unwrap();
+        let from = match sender.strip_prefix("trunk ") {
+            Some(id) => crate::Caller::Trunk(TrunkId(id.parse().unwrap()), None),
+            None => {
+                let id = switch.world.subscriber_named(TenantId(1), sender).unwrap().id;
+                crate::Caller::Subscriber(id)
+            }
+        };
+        let caller = sender.starts_with('t').then(|| "+33123".to_owned());
+        let run = crate::DryRun { from, called: called.into(), caller, draw: 77 };
+        let (world, locations) = (&switch.world, &switch.locations);
+        let dry = crate::dry_run(world, locations, &run, Tick(0), WALL).unwrap();
+        assert_eq!(words(&dry), words(&real), "{line}");
+        assert_eq!(dry.trace, real.trace, "{line}");
+        assert_eq!(dry.tenant, Some(TenantId(1)), "{line}");
+        assert_eq!(dry.nonce, None, "{line}");
+    }
+    let elsewhere = Some("192.0.2.99:5060".parse().unwrap());
+    let from = crate::Caller::Trunk(TrunkId(8), elsewhere);
+    let run = crate::DryRun { from, called: "1002".into(), caller: None, draw: 0 };
+    let (world, locations) = (&switch.world, &switch.locations);
+    let dry = crate::dry_run(world, locations, &run, Tick(0), WALL).unwrap();
+    assert_eq!(words(&dry), "challenge demo.example [Sha256, Md5]");
+    assert_eq!(dry.tenant, None);
+    for (from, why) in [
+        (crate::Caller::Subscriber(SubscriberId(99)), crate::NoDryRun::NoSubscriber),
+        (crate::Caller::Trunk(TrunkId(99), None), crate::NoDryRun::NoTrunk),
+        (crate::Caller::Trunk(TrunkId(7), None), crate::NoDryRun::NoSource),
+    ] {
+        let run = crate::DryRun { from, called: "1".into(), caller: None, draw: 0 };
+        assert_eq!(crate::dry_run(world, locations, &run, Tick(0), WALL), Err(why));
+    }
+}
+
 /// Text as a hostile peer may send it, and as an honest one does.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[0-9+*#]{0,20}", "1[0-9]{3}", "44[0-9]{0,30}", ".{0,80}", "[;@%:]{0,9}"]

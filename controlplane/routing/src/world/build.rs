@@ -7,8 +7,8 @@ use crate::tariff::TariffDeck;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strowger_model::{
-    Account, Destination, Digits, Emergency, Organization, Rate, Route, Subscriber, Tariff, TariffId,
-    Tenant, TenantId, Trunk,
+    Account, Destination, Digits, Emergency, Organization, Rate, Route, Subscriber, Tariff,
+    TariffId, Tenant, TenantId, Trunk,
 };
 
 /// All rows that decisions depend on.
@@ -219,7 +219,10 @@ impl World {
         self.check_tariff(row, &[])?;
         if deck.tariff() != row {
             let row = RowName::Tariff(row.id);
-            return Err(BuildError { row, problem: Problem::Mismatch { field: "row", other: row } });
+            return Err(BuildError {
+                row,
+                problem: Problem::Mismatch { field: "row", other: row },
+            });
         }
         Arc::make_mut(&mut self.tariffs).insert(row.id, Arc::clone(deck));
         Ok(())

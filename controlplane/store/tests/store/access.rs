@@ -95,10 +95,9 @@ async fn the_tree_follows_every_move(db: &Db) {
 }
 
 fn refused(outcome: Result<(), StoreError>) -> (&'static str, &'static str) {
-    match outcome.unwrap_err() {
-        StoreError::Refused { field, why } => (field, why),
-        other => panic!("{other}"),
-    }
+    let error = outcome.unwrap_err();
+    let StoreError::Refused { field, why } = error else { panic!("{error}") };
+    (field, why)
 }
 
 async fn cycles_and_strangers_are_no_parents(db: &Db) {
@@ -155,7 +154,7 @@ async fn rows_are_seen_within_their_scope(db: &Db) {
     records[0].caller.organization = Some(OrganizationId(11));
     records[0].caller.subscriber = Some(SubscriberId(11));
     records[0].called.subscriber = Some(SubscriberId(20));
-    let mut owed = records[0].customer.clone().unwrap();
+    let mut owed = records[0].customer.unwrap();
     (owed.kind, owed.account) = (ChargeKind::Supplier, AccountId(12));
     records[0].supplier = Some(owed);
     records[0].hops[0].supplier = Some(AccountId(10));
@@ -314,10 +313,8 @@ async fn users_have_names_of_their_own_in_each_tenant(db: &Db) {
     user(db, "ada", other).await;
     for grant in [Grant::new(Role::Owner, Scope::All), other] {
         let mut w = db.store.write().await.unwrap();
-        match w.insert_user(&new_user("ada", grant)).await.unwrap_err() {
-            StoreError::Refused { field: "name", .. } => {}
-            other => panic!("{other}"),
-        }
+        let taken = w.insert_user(&new_user("ada", grant)).await.map(|_| ());
+        assert_eq!(refused(taken), ("name", "is taken"));
     }
     assert_eq!((host.login().as_str(), own.login().as_str()), ("ada", "ada@own.example"));
     let found = async |realm, name| reader.credentials(realm, name).await.unwrap();
@@ -432,6 +429,17 @@ async fn sessions_end(db: &Db) {
     w.remove_sessions(ada.id, Some(fourth)).await.unwrap();
     w.commit().await.unwrap();
     assert_eq!(ids(Scope::All, 1120).await, [fourth]);
+    // Too many end the oldest of the same user.
+    let mut w = db.store.write().await.unwrap();
+    w.insert_session(&new_session(bob.id, "b", 1120)).await.unwrap();
+    for n in 0..SESSIONS_MAX {
+        w.insert_session(&new_session(ada.id, &format!("n{n}"), 1120)).await.unwrap();
+    }
+    w.commit().await.unwrap();
+    let left = reader.sessions(Scope::All, 1120, None, 99).await.unwrap();
+    let of_ada = left.iter().filter(|s| s.user.id == ada.id).count();
+    assert_eq!(i64::try_from(of_ada).unwrap(), SESSIONS_MAX);
+    assert!(left.len() == of_ada + 1 && left.iter().all(|s| s.id != fourth));
 }
 
 async fn changes_say_who_and_what_and_stay_in_scope(db: &Db) {
@@ -487,4 +495,10 @@ async fn changes_say_who_and_what_and_stay_in_scope(db: &Db) {
     let stored = db.rows("SELECT before || after AS text FROM changes WHERE what = 'changed'");
     let text: String = sqlx::Row::get(&stored.await[0], "text");
     assert!(!text.contains("sesame"), "{text}");
+    // A login changes nothing for calls.
+    let mut w = db.store.write().await.unwrap();
+    let login = Change::new("sessions", 1, None, Some(&row("c")), 80);
+    assert_eq!(w.record_change(&actor, &login).await.unwrap(), seq + 3);
+    w.commit().await.unwrap();
+    assert_eq!(reader.newest_change().await.unwrap(), seq + 2);
 }

@@ -12,3 +12,4 @@ mod rows;
 mod sample;
 mod schema;
 mod tariff;
+mod trace;

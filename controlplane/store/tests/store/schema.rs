@@ -8,16 +8,17 @@ on_both! { the_schema_is_the_golden_one }
 
 const GOLDEN: &str = include_str!("schema.txt");
 
-/// One query per engine: table, column, `integer` or `text`, whether NULL may stand in it.
+/// One query per engine: table, column, `integer`, `text` or `bytes`, whether NULL may stand in it.
 const SQLITE_COLUMNS: &str = "SELECT m.name AS t, c.name AS c, CASE c.type \
-    WHEN 'INTEGER' THEN 'integer' WHEN 'TEXT' THEN 'text' ELSE c.type END AS kind, \
+    WHEN 'INTEGER' THEN 'integer' WHEN 'TEXT' THEN 'text' WHEN 'BLOB' THEN 'bytes' \
+    ELSE c.type END AS kind, \
     CASE WHEN c.\"notnull\" = 0 AND c.pk = 0 THEN ' or null' ELSE '' END AS n \
     FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' \
     AND m.name NOT LIKE 'sqlite@_%' ESCAPE '@' AND m.name NOT LIKE '@_sqlx%' ESCAPE '@' \
     ORDER BY m.name, c.cid";
 const POSTGRES_COLUMNS: &str = "SELECT CAST(table_name AS TEXT) AS t, \
     CAST(column_name AS TEXT) AS c, CASE data_type WHEN 'bigint' THEN 'integer' \
-    ELSE CAST(data_type AS TEXT) END AS kind, \
+    WHEN 'bytea' THEN 'bytes' ELSE CAST(data_type AS TEXT) END AS kind, \
     CASE is_nullable WHEN 'YES' THEN ' or null' ELSE '' END AS n \
     FROM information_schema.columns WHERE table_schema = 'public' \
     AND table_name NOT LIKE '@_sqlx%' ESCAPE '@' \

@@ -42,6 +42,20 @@ impl Rest {
 
     /// As [`Rest::try_ask`], with more header lines, each with its end, and a body.
     fn try_send(&self, method: &str, path: &str, more: &str, body: &str) -> Option<(u16, String)> {
+        let (head, body) = self.try_whole(method, path, more, body)?;
+        assert!(!head.to_lowercase().contains("transfer-encoding"), "{head}");
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, body))
+    }
+
+    /// Head and body of an answer.
+    fn try_whole(
+        &self,
+        method: &str,
+        path: &str,
+        more: &str,
+        body: &str,
+    ) -> Option<(String, String)> {
         let mut stream = TcpStream::connect_timeout(&self.at, ANSWER_MAX).ok()?;
         stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;
         let token = match self.token.as_str() {
@@ -58,9 +72,7 @@ impl Rest {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        assert!(!head.to_lowercase().contains("transfer-encoding"), "{head}");
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, body.to_owned()))
+        Some((head.to_owned(), body.to_owned()))
     }
 
     pub(crate) fn try_get(&self, path: &str) -> Option<(u16, String)> {
@@ -79,6 +91,30 @@ impl Rest {
         let said = self.try_send("POST", path, &key, body);
         let (status, body) = said.unwrap_or_else(|| panic!("{path}: no answer"));
         (status, serde_json::from_str(&body).unwrap())
+    }
+
+    /// Changes members of what stands at `path`, in the version that is there; status and answer.
+    pub(crate) fn patch(&self, path: &str, body: &str) -> (u16, String) {
+        let more = format!(
+            "If-Match: {}\r\nContent-Type: application/merge-patch+json\r\n",
+            self.version(path)
+        );
+        let said = self.try_send("PATCH", path, &more, body);
+        said.unwrap_or_else(|| panic!("{path}: no answer"))
+    }
+
+    /// Deletes what stands at `path`; the status.
+    pub(crate) fn delete(&self, path: &str) -> u16 {
+        let more = format!("If-Match: {}\r\n", self.version(path));
+        let said = self.try_send("DELETE", path, &more, "");
+        said.unwrap_or_else(|| panic!("{path}: no answer")).0
+    }
+
+    /// The version of what stands at `path`.
+    fn version(&self, path: &str) -> String {
+        let (head, _) = self.try_whole("GET", path, "", "").unwrap();
+        let line = head.lines().find(|line| line.to_lowercase().starts_with("etag:"));
+        line.unwrap_or_else(|| panic!("{path}: no version"))[5..].trim().to_owned()
     }
 
     /// The status of an answer.

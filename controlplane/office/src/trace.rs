@@ -1,0 +1,57 @@
+//! What the till said of an attempt, as steps of its trace, and the trace on its way out.
+
+use crate::money;
+use strowger_link::AskId;
+use strowger_model::{AccountId, AllowanceId, TenantId};
+use strowger_routing::{Refusal, Step, TalkTime, Trace};
+use strowger_till::{LimitKey, Refusal as Why};
+
+/// Why an attempt was decided as it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Traced {
+    /// The attempt, as its record names it.
+    pub ask: AskId,
+    /// When it was asked, microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// Whose call.
+    pub tenant: TenantId,
+    /// Version of the world that decided.
+    pub snapshot: u64,
+    /// The steps ([`Trace::from_bytes`]).
+    pub steps: Box<[u8]>,
+}
+
+/// Notes what was granted, if it was.
+pub(crate) fn note_granted(
+    trace: &mut Trace,
+    granted: &Result<TalkTime, Why>,
+    free: Option<AllowanceId>,
+) {
+    let Ok(granted) = granted else { return };
+    let seconds = |ms: u64| i64::try_from(ms / 1_000).unwrap_or(i64::MAX);
+    if let Some(allowance) = free.filter(|_| granted.free_ms > 0) {
+        trace.note(Step::FreeTime { allowance: allowance.0, seconds: seconds(granted.free_ms) });
+    }
+    trace.note(match granted.ms {
+        u64::MAX => Step::Unlimited {},
+        ms => Step::Granted { seconds: seconds(ms) },
+    });
+}
+
+/// Notes why nothing was granted; what the caller is told comes back.
+pub(crate) fn note_refused(trace: &mut Trace, why: Why, payer: Option<AccountId>) -> Refusal {
+    let account = payer.map_or(0, |account| account.0);
+    trace.note(match why {
+        Why::NoCredit(key) => Step::NoCredit { account: key.account.0 },
+        Why::AccountLimit(key) => Step::LimitReached { account: key.account.0 },
+        Why::Limit(LimitKey::Subscriber(id)) => Step::SubscriberLimit { subscriber: id.0 },
+        Why::Limit(LimitKey::Trunk(id)) => Step::TrunkLimit { trunk: id.0 },
+        Why::Limit(LimitKey::Tenant(id)) => Step::TenantLimit { tenant: id.0 },
+        Why::UnknownAccount(key) => Step::NotAdmitted { account: key.account.0 },
+        Why::Duplicate | Why::Malformed | Why::Full => Step::NotAdmitted { account },
+    });
+    let refusal = money::refusal(why);
+    let cause = refusal.cause();
+    trace.note(Step::Refused { sip: cause.sip.into(), q850: cause.q850.into() });
+    refusal
+}

@@ -1,0 +1,106 @@
+//! What words of a trace need beside its codes: names, and who reads.
+
+use core::fmt;
+
+/// What a number of a step may be the id of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Thing {
+    /// A trunk.
+    Trunk,
+    /// A subscriber.
+    Subscriber,
+    /// An account.
+    Account,
+    /// A route.
+    Route,
+    /// A price line.
+    Rate,
+    /// Free time of an account.
+    Allowance,
+}
+
+impl Thing {
+    /// What a step's number is, by the name that it has in the table of steps; `None` when it is a
+    /// plain number.
+    #[must_use]
+    pub fn of(parameter: &str) -> Option<Thing> {
+        Some(match parameter {
+            "trunk" => Thing::Trunk,
+            "subscriber" => Thing::Subscriber,
+            "account" => Thing::Account,
+            "route" => Thing::Route,
+            "rate" => Thing::Rate,
+            "allowance" => Thing::Allowance,
+            _ => return None,
+        })
+    }
+}
+
+/// Names of what steps mention by id.
+pub trait Names {
+    /// What people call it; `None` when it has no name or is gone.
+    fn name(&self, thing: Thing, id: i64) -> Option<String>;
+}
+
+/// No names: ids alone.
+pub(super) struct Nameless;
+
+impl Names for Nameless {
+    fn name(&self, _: Thing, _: i64) -> Option<String> {
+        None
+    }
+}
+
+/// Whose eyes read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// Runs the switch: sees all.
+    Operator,
+    /// Has a part in the call, as a customer or a subscriber: nothing of routes and suppliers.
+    Party,
+}
+
+/// One step in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Said {
+    /// Its name in one word, which never changes.
+    pub code: String,
+    /// Its values with their names.
+    pub parameters: Vec<(&'static str, String)>,
+    /// The sentence, in English.
+    pub sentence: String,
+}
+
+/// A number of a step, with the name of what it identifies.
+pub(super) struct Shown {
+    value: i64,
+    name: Option<String>,
+}
+
+impl Shown {
+    pub(super) fn of(parameter: &str, value: i64, names: &dyn Names) -> Shown {
+        let name = Thing::of(parameter).and_then(|thing| names.name(thing, value));
+        Shown { value, name: name.filter(|name| !name.is_empty()) }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{} ({name})", self.value),
+            None => write!(f, "{}", self.value),
+        }
+    }
+}
+
+/// `SenderTrunk` as `sender-trunk`.
+pub(super) fn kebab(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !out.is_empty() {
+            out.push('-');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
+}

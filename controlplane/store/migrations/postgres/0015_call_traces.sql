@@ -1,0 +1,13 @@
+-- Why each attempt of a known sender was decided as it was: codes, written behind the decision and
+-- without it, so a record may have none. Kept for some days by a setting of its own. A call's
+-- number may come again after the host began anew, so the time of its ask stands beside it.
+CREATE TABLE call_traces (
+    call BIGINT NOT NULL,
+    at_us BIGINT NOT NULL,
+    day BIGINT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    snapshot BIGINT NOT NULL,
+    steps BYTEA NOT NULL,
+    PRIMARY KEY (call, at_us)
+);
+CREATE INDEX call_traces_day ON call_traces (day);

@@ -1,0 +1,147 @@
+//! Traces of decisions: written behind them in batches, read by the call, dropped by age.
+
+use crate::column::Columns;
+use crate::{Reader, StoreError, Tried, Writer};
+use sqlx::{AssertSqlSafe, Row};
+use strowger_model::{Rate, RateId, TenantId};
+
+/// Most traces of one statement.
+const TRACES_USUAL: usize = 500;
+/// Columns of a trace.
+const COLUMNS: usize = 6;
+/// A record's start and its ask's time are the same but for rounding, microseconds.
+const SAME_CALL_US: i64 = 60_000_000;
+/// Microseconds of a day.
+const DAY_US: i64 = 86_400_000_000;
+/// Most price lines of one read; a trace has fewer.
+const RATES_MAX: usize = 512;
+
+/// The trace of one decision.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallTrace {
+    /// The ask of the attempt, which its record carries too.
+    pub call: u64,
+    /// When it was asked, microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// Whose call.
+    pub tenant: TenantId,
+    /// Version of the configuration that decided.
+    pub snapshot: u64,
+    /// The steps, coded.
+    pub steps: Box<[u8]>,
+}
+
+/// The day of a time, counted since 1970 UTC.
+#[must_use]
+pub const fn day_of(at_us: i64) -> i64 {
+    at_us.div_euclid(DAY_US)
+}
+
+impl Writer<'_> {
+    /// Writes traces; one that is there already stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_traces(&mut self, traces: &[CallTrace]) -> Result<(), StoreError> {
+        for some in traces.chunks(TRACES_USUAL) {
+            let row = |first: usize| {
+                let places: Vec<String> =
+                    (first..first + COLUMNS).map(|place| format!("${place}")).collect();
+                format!("({})", places.join(", "))
+            };
+            let rows: Vec<String> = (0..some.len()).map(|place| row(place * COLUMNS + 1)).collect();
+            let sql = format!(
+                "INSERT INTO call_traces (call, at_us, day, tenant_id, snapshot, steps) \
+                 VALUES {} ON CONFLICT (call, at_us) DO NOTHING",
+                rows.join(", ")
+            );
+            // Each number of rows is a text of its own, not worth keeping prepared.
+            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+            for trace in some {
+                query = query
+                    .bind(trace.call.cast_signed())
+                    .bind(trace.at_us)
+                    .bind(day_of(trace.at_us))
+                    .bind(trace.tenant.0)
+                    .bind(trace.snapshot.cast_signed())
+                    .bind(trace.steps.to_vec());
+            }
+            query.execute(&mut *self.tx).await.tried("write traces of calls")?;
+        }
+        Ok(())
+    }
+
+    /// Drops traces of days before `day`, at most `limit`; how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn drop_traces(&mut self, day: i64, limit: u32) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM call_traces WHERE (call, at_us) IN (SELECT call, at_us \
+             FROM call_traces WHERE day < $1 ORDER BY day LIMIT $2)";
+        let query = sqlx::query(sql).bind(day).bind(i64::from(limit));
+        let done = query.execute(&mut *self.tx).await.tried("drop old traces")?;
+        Ok(done.rows_affected())
+    }
+}
+
+impl Reader {
+    /// The trace of the call with this number that began at about `began_us`, or of the last one
+    /// with this number when nobody says when; of this tenant, if one is named.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn trace(
+        &self,
+        tenant: Option<TenantId>,
+        call: u64,
+        began_us: Option<i64>,
+    ) -> Result<Option<CallTrace>, StoreError> {
+        let sql = "SELECT * FROM call_traces WHERE call = $1 AND at_us BETWEEN $2 AND $3 \
+             ORDER BY at_us DESC";
+        let bounds = began_us.map_or((i64::MIN, i64::MAX), |us| {
+            (us.saturating_sub(SAME_CALL_US), us.saturating_add(SAME_CALL_US))
+        });
+        let query = sqlx::query(sql).bind(call.cast_signed()).bind(bounds.0).bind(bounds.1);
+        let rows = query.fetch_all(&self.pool).await.tried("read a trace")?;
+        let mut best: Option<CallTrace> = None;
+        for row in &rows {
+            let found = trace(&Columns::new("call_traces", row), row)?;
+            let distance = |t: &CallTrace| began_us.map_or(0, |us| us.abs_diff(t.at_us));
+            let is_better = best.as_ref().is_none_or(|best| distance(&found) < distance(best));
+            if tenant.is_none_or(|tenant| tenant == found.tenant) && is_better {
+                best = Some(found);
+            }
+        }
+        Ok(best)
+    }
+
+    /// Price lines by their ids, those that are there; further ones than a trace has are not read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rates_of(&self, ids: &[RateId]) -> Result<Vec<Rate>, StoreError> {
+        let ids = ids.get(..RATES_MAX).unwrap_or(ids);
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places: Vec<String> = (1..=ids.len()).map(|place| format!("${place}")).collect();
+        let sql = format!("SELECT * FROM rates WHERE id IN ({})", places.join(", "));
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for id in ids {
+            query = query.bind(id.0);
+        }
+        let rows = query.fetch_all(&self.pool).await.tried("read price lines")?;
+        rows.iter().map(|row| crate::config::rate(&Columns::new("rates", row))).collect()
+    }
+}
+
+fn trace(c: &Columns<'_>, row: &sqlx::any::AnyRow) -> Result<CallTrace, StoreError> {
+    let steps: Vec<u8> = row.try_get("steps").map_err(|_| c.unfit("steps", "bytes"))?;
+    Ok(CallTrace {
+        call: c.int("call")?.cast_unsigned(),
+        at_us: c.int("at_us")?,
+        tenant: TenantId(c.int("tenant_id")?),
+        snapshot: c.int("snapshot")?.cast_unsigned(),
+        steps: steps.into(),
+    })
+}
