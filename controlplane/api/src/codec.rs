@@ -2,7 +2,7 @@
 
 use crate::field::{Codec, Shaped, Use, Wrong, nullable};
 use crate::shape::Components;
-use crate::value::{Time, Worded, parse_time};
+use crate::value::{Spelled, Time, Worded, parse_time};
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
@@ -290,7 +290,7 @@ impl<T: Worded> Shaped for Words<T> {
     }
 }
 
-impl<T: Worded> Codec<T> for Words<T> {
+impl<T: Spelled> Codec<T> for Words<T> {
     fn show(&self, value: &T) -> Value {
         json!(value.word())
     }

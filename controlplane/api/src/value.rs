@@ -132,10 +132,12 @@ pub(crate) trait Worded {
     const WORDS: &'static [&'static str];
     /// The word of a value.
     fn word(&self) -> &'static str;
+}
+
+/// An enumeration that can be read by its words.
+pub(crate) trait Spelled: Worded + Sized {
     /// The value of a word.
-    fn of(word: &str) -> Option<Self>
-    where
-        Self: Sized;
+    fn of(word: &str) -> Option<Self>;
 }
 
 impl<T: Worded> Serialize for Word<T> {
@@ -159,6 +161,9 @@ macro_rules! words {
                     $($type::$value => $word,)+
                 }
             }
+        }
+
+        impl Spelled for $type {
             fn of(word: &str) -> Option<Self> {
                 match word {
                     $($word => Some($type::$value),)+

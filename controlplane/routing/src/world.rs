@@ -114,11 +114,6 @@ impl World {
         self.subscribers.get(&id).map(Arc::as_ref)
     }
 
-    /// All subscribers in order of ids.
-    pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
-        self.subscribers.iter().map(|(_, subscriber)| subscriber.as_ref())
-    }
-
     /// The subscriber with this user name.
     #[must_use]
     pub fn subscriber_named(&self, tenant: TenantId, username: &str) -> Option<&Subscriber> {
@@ -209,6 +204,11 @@ impl World {
     #[must_use]
     pub fn emergency(&self, tenant: TenantId, number: Digits) -> Option<&[TrunkId]> {
         self.emergencies.get(&(tenant, number)).map(Vec::as_slice)
+    }
+
+    /// All subscribers in order of ids.
+    pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
+        self.subscribers.iter().map(|(_, subscriber)| subscriber.as_ref())
     }
 
     /// All emergency numbers of a tenant.

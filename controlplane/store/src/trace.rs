@@ -131,7 +131,7 @@ impl Reader {
             query = query.bind(id.0);
         }
         let rows = query.fetch_all(&self.pool).await.tried("read price lines")?;
-        rows.iter().map(|row| crate::config::rate(&Columns::new("rates", row))).collect()
+        rows.iter().map(|row| crate::ConfigRow::read(&Columns::new("rates", row))).collect()
     }
 }
 
