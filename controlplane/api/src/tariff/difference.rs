@@ -37,11 +37,6 @@ impl Worded for Difference {
             Difference::Unchanged => "unchanged",
         }
     }
-
-    fn of(word: &str) -> Option<Self> {
-        let all = [Self::Added, Self::Changed, Self::Removed, Self::Unchanged];
-        all.into_iter().find(|difference| difference.word() == word)
-    }
 }
 
 view! {

@@ -251,7 +251,7 @@ fn poor_cdr(id: i64, tenant: Option<i64>, account: i64, ended_us: i64) -> Cdr {
 }
 
 /// A tariff in euros with an empty draft.
-pub(crate) async fn insert_tariff(w: &mut Writer<'_>, id: i64) {
+pub(crate) async fn insert_tariff(w: &mut strowger_store::Writer<'_>, id: i64) {
     let tariff = Tariff {
         id: TariffId(id),
         tenant: TenantId(1),
@@ -279,7 +279,7 @@ fn draft(tariff: i64, number: u32) -> TariffRevision {
 }
 
 /// A draft with a row that no change by REST can have written.
-async fn insert_bad_draft(w: &mut Writer<'_>) {
+async fn insert_bad_draft(w: &mut strowger_store::Writer<'_>) {
     w.insert_tariff_revision(&draft(1, 2)).await.unwrap();
     let rate = Rate {
         id: RateId(7),
