@@ -77,8 +77,8 @@ pub(crate) trait Resource: Clone + Send + Sync + Sized + 'static {
     /// Its name in the world; `None` when the world does not hold it.
     fn name(&self) -> Option<RowName>;
 
-    /// What becomes of the world with rows that are new, changed, or gone. The database does not have
-    /// the change yet.
+    /// What becomes of the world with rows that are new, changed, or gone. The database does not
+    /// have the change yet.
     fn world<'a>(
         w: &'a mut Writer<'static>,
         rows: &'a [Self],

@@ -118,11 +118,6 @@ pub(crate) fn price(price: Price, currency: Currency) -> MoneyView {
     MoneyView { amount, currency: currency.code().to_owned() }
 }
 
-/// Whole seconds of a setting as milliseconds.
-pub(crate) fn ms(seconds: u32) -> u64 {
-    u64::from(seconds) * 1000
-}
-
 /// A value of an enumeration, shown as its word.
 pub(crate) struct Word<T>(pub(crate) T);
 
@@ -296,7 +291,6 @@ mod tests {
         check(&Word(DigestPolicy::Sha256Only), "\"sha256-only\"");
         check(&Named::new(2, strowger_model::reason_name), "\"busy\"");
         check(&Named::new(255, strowger_model::reason_name), "\"code-255\"");
-        check(&ms(u32::MAX), "4294967295000");
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub const LIST_MAX: u32 = 1001;
 macro_rules! listed {
     ($row:ident, $id:ident, $list:ident, $one:ident) => {
         impl Reader {
-            #[doc = concat!("The ", stringify!($list), " in `scope` with ids above `after`, by id.")]
+            #[doc = concat!(stringify!($list), " in `scope` with ids above `after`, by id.")]
             ///
             /// # Errors
             /// [`StoreError`], naming the row that cannot be read.
