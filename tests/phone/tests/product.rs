@@ -31,6 +31,8 @@ mod keeper;
 mod money;
 #[path = "product/restore.rs"]
 mod restore;
+#[path = "product/tariff.rs"]
+mod tariff;
 #[path = "product/usage.rs"]
 mod usage;
 #[path = "product/why.rs"]
