@@ -118,6 +118,11 @@ pub(crate) fn price(price: Price, currency: Currency) -> MoneyView {
     MoneyView { amount, currency: currency.code().to_owned() }
 }
 
+/// Whole seconds of a setting as milliseconds.
+pub(crate) fn ms(seconds: u32) -> u64 {
+    u64::from(seconds) * 1000
+}
+
 /// A value of an enumeration, shown as its word.
 pub(crate) struct Word<T>(pub(crate) T);
 
