@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A PostgreSQL cluster of its own for tests: no TCP, a socket in its own directory. It does not sync
 # (fsync off), unless STROWGER_POSTGRES_DURABLE=1 asks for one that keeps what it acknowledged, with
-# the memory and the WAL of a small server; STROWGER_POSTGRES_CORES=LIST pins it.
+# the memory and the WAL of a small server, its WAL written on all the time, so that little is left to
+# sync at a commit; STROWGER_POSTGRES_CORES=LIST pins it.
 #
 #   scripts/postgres.sh start [DIR]   makes and starts one in DIR (or a new directory), prints
 #                                     STROWGER_TEST_POSTGRES=URL and DIR=..., each on a line
@@ -19,7 +20,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$here/scripts/setup.sh"
 
 usage() {
-    sed -n '2,17p' "${BASH_SOURCE[0]}" | cut -c3- >&2
+    sed -n '2,16p' "${BASH_SOURCE[0]}" | cut -c3- >&2
     exit 2
 }
 
@@ -65,8 +66,8 @@ unix_socket_permissions = 0777
 max_connections = 200
 EOF
     if [ "${STROWGER_POSTGRES_DURABLE:-0}" = 1 ]; then
-        printf '%s\n' 'fsync = on' 'full_page_writes = on' 'shared_buffers = 512MB' \
-            'max_wal_size = 4GB' 'checkpoint_timeout = 15min'
+        printf '%s\n' 'fsync = on' 'full_page_writes = on' 'shared_buffers = 2GB' \
+            'max_wal_size = 4GB' 'checkpoint_timeout = 15min' 'wal_buffers = 64MB' 'wal_writer_delay = 10ms'
     else
         printf '%s\n' 'fsync = off' 'full_page_writes = off'
     fi >>"$dir/data/postgresql.conf"

@@ -146,7 +146,9 @@ impl Config {
         }
         within("journal.segment_mib", self.journal.segment_mib, 1, 1024)?;
         within("journal.group_commit_ms", self.journal.group_commit_ms, 1, 50)?;
-        within("journal.waiting_mib_max", self.journal.waiting_mib_max, 16, 1 << 22)?;
+        // The open segment counts as a whole: with less, calls would never be taken.
+        let least = self.journal.segment_mib.saturating_mul(2);
+        within("journal.waiting_mib_max", self.journal.waiting_mib_max, least, 1 << 22)?;
         within("journal.keep_days", self.journal.keep_days, 1, 3_650)?;
         within("database.trace_days", self.database.trace_days, 1, 3_650)?;
         self.check_database()?;

@@ -307,6 +307,10 @@ mod tests {
             ("cores.slots = 70000", "cores.slots: must be 1 to 65535, is 70000"),
             ("node.number = 300", "node.number: must be 0 to 255, is 300"),
             ("journal.segment_mib = 0", "journal.segment_mib: must be 1 to 1024, is 0"),
+            (
+                "journal.waiting_mib_max = 31",
+                "journal.waiting_mib_max: must be 32 to 4194304, is 31",
+            ),
             ("journal.keep_days = 0", "journal.keep_days: must be 1 to 3650, is 0"),
             ("journal.group_commit_ms = 60", "journal.group_commit_ms: must be 1 to 50, is 60"),
             ("log.level = \"loud\"", "log.level: must be error, warn, info or debug, is `loud`"),

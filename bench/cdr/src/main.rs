@@ -9,6 +9,7 @@
 //! What it never does: read a journal's file, charge a till. Where to start: [`run::run`].
 
 mod call;
+mod cpu;
 mod run;
 
 use std::process::ExitCode;

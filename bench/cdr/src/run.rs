@@ -1,6 +1,7 @@
 //! One measurement: several runs into one database, which grows with each.
 
 use crate::call;
+use crate::cpu::Cpu;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use strowger_billing::{Mode, records};
@@ -16,12 +17,16 @@ use tokio::task::JoinHandle;
 /// Origin of the calls' record ids, and of their journal.
 const ORIGIN: u32 = 1;
 
+/// Records before the first clock starts.
+const WARM: u64 = 1_000;
+
 /// What to measure.
 pub(crate) struct Options {
     engine: String,
     records: u64,
     runs: usize,
-    batch: usize,
+    /// The store's own, unless said otherwise.
+    batch: Option<usize>,
     dir: PathBuf,
 }
 
@@ -32,7 +37,7 @@ impl Options {
             engine: String::new(),
             records: 100_000,
             runs: 5,
-            batch: strowger_store::BATCH_USUAL,
+            batch: None,
             dir: PathBuf::from("."),
         };
         let mut words = words.iter();
@@ -46,7 +51,7 @@ impl Options {
                 "sqlite" | "postgres" => options.engine.clone_from(word),
                 "--records" => options.records = number(value()?)? as u64,
                 "--runs" => options.runs = number(value()?)?,
-                "--batch" => options.batch = number(value()?)?,
+                "--batch" => options.batch = Some(number(value()?)?),
                 "--dir" => options.dir = PathBuf::from(value()?),
                 other => return Err(format!("unknown word {other}")),
             }
@@ -93,40 +98,53 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
         .build()
         .map_err(|e| said(&e))?;
     let store = runtime.block_on(open(options))?;
-    let mut rates = Vec::new();
-    let mut done = 0;
+    let batch = options.batch.unwrap_or_else(|| store.batch_usual());
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
+    // Connections, prepared statements and known accounts are there before the first clock starts.
+    let mut done = runtime.block_on(warm_up(&store))?;
     for run in 1..=options.runs {
         let frames: Option<Vec<Vec<u8>>> =
             (done + 1..=done + options.records).map(|seq| call::frame(ORIGIN, seq)).collect();
         let frames = frames.ok_or("a call that has no frame")?;
         let mut spent = Spent::default();
-        let began = Instant::now();
+        Cpu::lead_server();
+        let (began, cpu) = (Instant::now(), Cpu::now());
         let mut storing = None;
-        for some in frames.chunks(options.batch) {
+        for some in frames.chunks(batch) {
             // As the intake: the next batch is rated while the database writes this one.
-            let batch = rate(some, &mut spent)?;
+            let rated = rate(some, &mut spent)?;
             wait(&runtime, storing.take(), &mut spent)?;
             let to = done + some.len() as u64;
-            storing = Some(runtime.spawn(store_batch(store.clone(), batch, done, to)));
+            storing = Some(runtime.spawn(store_batch(store.clone(), rated, done, to)));
             done = to;
         }
         wait(&runtime, storing, &mut spent)?;
         let rate = options.records as u128 * 1_000_000_000 / began.elapsed().as_nanos().max(1);
+        let cpu = Cpu::now().since(cpu);
+        // Nanoseconds a record are milliseconds a million records.
+        let per_million = |time: Duration| time.as_nanos() / u128::from(options.records);
+        let cost = (per_million(cpu.client), per_million(cpu.server));
         eprintln!(
-            "{} run {run}: {rate} records/s; rated in {:?}, waited for the database {:?}",
-            options.engine, spent.compose, spent.store
+            "{} run {run}: {rate} records/s; rated in {:?}, waited for the database {:?}; \
+             processor ms for a million records: client {}, server {}",
+            options.engine, spent.compose, spent.store, cost.0, cost.1
         );
         rates.push(rate);
+        costs.push(cost);
     }
     runtime.block_on(check(&store, done))?;
     runtime.block_on(store.close());
     rates.sort_unstable();
+    costs.sort_unstable_by_key(|cost| cost.0 + cost.1);
+    let (client, server) = costs.get(costs.len() / 2).copied().unwrap_or_default();
     let at = |place: usize| rates.get(place).copied().unwrap_or_default();
-    let Options { engine, records, runs, batch, .. } = options;
+    let Options { engine, records, runs, .. } = options;
     Ok(format!(
         "{{\"bench\":\"cdr\",\"engine\":\"{engine}\",\"ours\":{},\"min\":{},\"max\":{},\
-         \"unit\":\"records/s\",\"work\":\"decode, compose, rate and store {records} records of 57 \
-         columns with 2 charges each, durable, {batch} to a transaction, {runs} runs\"}}",
+         \"unit\":\"records/s\",\"client_ms_per_million\":{client},\
+         \"server_ms_per_million\":{server},\"work\":\"decode, compose, rate and store {records} \
+         records of 97 columns, 2 charges among them, durable, {batch} to a transaction, {runs} \
+         runs\"}}",
         at(rates.len() / 2),
         at(0),
         at(rates.len().saturating_sub(1)),
@@ -161,6 +179,15 @@ fn wait(
     let stored = runtime.block_on(storing).map_err(|e| said(&e))?;
     spent.store += began.elapsed();
     stored
+}
+
+/// Takes a few records; returns how many.
+async fn warm_up(store: &Store) -> Result<u64, String> {
+    let frames: Option<Vec<Vec<u8>>> = (1..=WARM).map(|seq| call::frame(ORIGIN, seq)).collect();
+    let frames = frames.ok_or("a call that has no frame")?;
+    let batch = rate(&frames, &mut Spent::default())?;
+    store_batch(store.clone(), batch, 0, WARM).await?;
+    Ok(WARM)
 }
 
 async fn open(options: &Options) -> Result<Store, String> {

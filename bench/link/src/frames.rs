@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use strowger_link::codec::Octets;
 use strowger_link::{
     Algorithm, Answer, AnswerBody, Ask, AskBody, AskId, Branch, BranchAuth, CallAsk,
-    CallerIdentity, Cause, Credentials, Gauge, Go, Grant, Hints, LegId, MediaMode, MediaPolicy,
-    PartyRef, Reason, Refuse, Stage, Target, Tick, Transport,
+    CallerIdentity, Cause, Credentials, Gauge, Go, Grant, Hints, LegId, Manner, MediaMode,
+    MediaPolicy, PartyRef, Reason, Refuse, Stage, Target, Tick, Transport,
 };
 
 /// Bytes of a settlement: a rate, its account and the supplier's.
@@ -55,7 +55,7 @@ pub(crate) fn ask(id: u64) -> Ask {
 pub(crate) fn answer(ask: AskId) -> Answer {
     let go = Go {
         prelude: None,
-        stages: vec![Stage { branches: vec![branch()] }],
+        stages: Stage::in_turn(vec![vec![branch()]]),
         on_exhausted: Refuse {
             cause: Cause::new(480, 41),
             reason: Reason::Normal,
@@ -63,11 +63,13 @@ pub(crate) fn answer(ask: AskId) -> Answer {
             retry_after_s: 0,
             prompt: None,
             record: true,
+            explain: false,
             settlement: Octets::default(),
         },
         grant: Grant { ms: 3_600_000, last: false, go_on: false, free_ms: 0 },
         max_ms: 7_200_000,
         media: MEDIA,
+        manner: Manner::default(),
         settlement: Octets(vec![7; SETTLEMENT_BYTES]),
     };
     Answer { ask, body: AnswerBody::Go(Box::new(go)) }
@@ -78,6 +80,7 @@ const MEDIA: MediaPolicy =
 
 fn branch() -> Branch {
     Branch {
+        manner: Manner::default(),
         target: Target {
             uri: "sip:441632960123@192.0.2.7:5060".into(),
             address: address(5090),

@@ -132,6 +132,8 @@ view! {
         sip: Option<u16>,
         /// Q.850 cause; null when unknown.
         q850: Option<u8>,
+        /// The disconnect code that the source would have written: 4000 and a SIP status.
+        code: u16,
     }
 }
 
@@ -343,6 +345,7 @@ fn outcome(outcome: CdrOutcome) -> CdrOutcomeView {
         reason: Named::new(outcome.reason, reason_name),
         sip: (outcome.sip != 0).then_some(outcome.sip),
         q850: (outcome.q850 != 0).then_some(outcome.q850),
+        code: outcome.source_code(),
     }
 }
 

@@ -30,7 +30,8 @@ pub(crate) struct Edit<'a> {
     pub(crate) at_us: i64,
 }
 
-/// The rows of the configuration as routing takes them; listeners are the process's own.
+/// The rows of the configuration as routing takes them; listeners, names and logins are the
+/// process's own, and bans depend on no other row.
 #[must_use]
 pub fn world_rows(rows: ConfigRows) -> Rows {
     Rows {
@@ -44,6 +45,8 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
         routes: rows.routes,
         destinations: rows.destinations,
         emergencies: rows.emergencies,
+        ring_groups: rows.ring_groups,
+        dids: rows.dids,
         ..Rows::default()
     }
 }

@@ -87,6 +87,7 @@ mod tariff;
 mod token;
 mod totp;
 mod trace;
+mod upstream;
 mod user;
 mod value;
 
@@ -98,8 +99,9 @@ pub use limits::{
     SESSION_IDLE_US, SESSION_US_MAX, SOURCE_FAILURES_FREE,
 };
 pub use live::{
-    AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MoneyOrder,
-    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, Unavailable,
+    AccountBalance, AccountHold, AllowancePool, CallId, CallState, HostStanding, Live, LiveCall,
+    LoginCause, LoginPhase, LoginStanding, MoneyOrder, MoneyRefusal, Readiness, Registration,
+    RegistrationKey, Reply, Unavailable,
 };
 pub use live::{
     RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use strowger_model::{
     AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, CdrId, Currency, Price, RateId,
-    SubscriberId, TariffId, TenantId, TrunkId,
+    SubscriberId, TariffId, TenantId, TrunkId, TrunkLoginId,
 };
 use strowger_store::{MoneyKind, MoneyRequest, NewAllowance, Scope};
 
@@ -54,6 +54,12 @@ pub trait Live: Send + Sync + 'static {
     /// Moves money: in the books and in the till, once for each key of an account, whatever becomes
     /// of the asker. One that was done before is answered as it was then.
     fn move_money(&self, order: MoneyOrder) -> Reply<'_, Result<MoneyRequest, MoneyRefusal>>;
+
+    /// The logins of a trunk that register, by id, and how that stands.
+    fn logins(&self, trunk: TrunkId) -> Reply<'_, Vec<LoginStanding>>;
+
+    /// The host names of a trunk and of its registrars, in order.
+    fn hosts(&self, trunk: TrunkId) -> Reply<'_, Vec<HostStanding>>;
 
     /// What the till says of free time; what it does not know is missing.
     fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>>;
@@ -151,6 +157,82 @@ impl RegistrationKey {
     pub fn of(binding: &Binding) -> RegistrationKey {
         RegistrationKey { subscriber: binding.subscriber, uri: binding.uri.clone() }
     }
+}
+
+/// How a login of ours stands at its registrar.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoginStanding {
+    /// Login.
+    pub login: TrunkLoginId,
+    /// User part of the address of record.
+    pub username: String,
+    /// State.
+    pub phase: LoginPhase,
+    /// Since when.
+    pub since_us: Option<i64>,
+    /// When the registrar forgets us.
+    pub expires_us: Option<i64>,
+    /// When it is tried again.
+    pub next_us: Option<i64>,
+    /// What went wrong last.
+    pub cause: Option<LoginCause>,
+    /// The registrar's last final status.
+    pub status: Option<u16>,
+}
+
+/// States of a login that registers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LoginPhase {
+    /// Nobody has said.
+    Unknown,
+    /// The first answer has not come.
+    Trying,
+    /// Bound.
+    Registered,
+    /// Not bound; tried again soon.
+    Failed,
+    /// The registrar will not have us; tried again at long intervals.
+    Refused,
+    /// Unregistered.
+    Left,
+}
+
+/// What went wrong with a registration.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LoginCause {
+    /// The status says it.
+    Status,
+    /// No answer.
+    Silent,
+    /// Nothing listens there.
+    Unreachable,
+    /// Our answer to the challenge was not accepted.
+    WrongPassword,
+    /// There is no password.
+    NoPassword,
+    /// A challenge that is not for us.
+    ForeignChallenge,
+    /// Accepted, and yet not bound.
+    NotBound,
+    /// The name has no address.
+    NoAddress,
+    /// No request can be written.
+    Unwritable,
+    /// No room.
+    Full,
+}
+
+/// How a host name stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostStanding {
+    /// The name.
+    pub name: String,
+    /// Addresses in force.
+    pub addresses: Vec<IpAddr>,
+    /// When they were last confirmed.
+    pub confirmed_us: Option<i64>,
+    /// Why the last look-up failed.
+    pub failure: Option<String>,
 }
 
 /// What the till says an account has, at the ledger scale of its currency.

@@ -21,7 +21,7 @@ use crate::shape::Components;
 use crate::shared::Shared;
 use crate::{
     allowance, api_token, call, cdr, change, health, me, money, registration, role, route_test,
-    session, stranger, tariff, trace, user,
+    session, stranger, tariff, trace, upstream, user,
 };
 use axum::http::Method;
 use serde_json::Value;
@@ -260,6 +260,12 @@ static TABLE: &[Endpoint] = endpoints! {
         "Why a call was decided as it was, by its number; running calls too.";
     Token("registrations:read") Get "/api/v1/registrations" [Limit, Next]
         registration::list -> Json<Page<registration::RegistrationView>>, "Registered contacts.";
+    Token("trunks:read") Get "/api/v1/trunks/{id}/registrations" []
+        upstream::registrations -> Json<Page<upstream::UpstreamView>>,
+        "Registrations of ours at a carrier, by login.";
+    Token("trunks:read") Get "/api/v1/trunks/{id}/hosts" []
+        upstream::hosts -> Json<Page<upstream::HostView>>,
+        "Host names of a trunk and their addresses.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/balances" []
         money::balances -> Json<Page<money::BalanceView>>, "What an account has, in each unit.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/holds" [Limit, Next]

@@ -1,7 +1,7 @@
 //! How ids, money, times and words look in JSON.
 
 use crate::shape::{Components, Shape, view};
-use crate::{CallId, CallState, RouteVerdict};
+use crate::{CallId, CallState, LoginCause, LoginPhase, RouteVerdict};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use strowger_model::{
     AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
     DigestPolicy, ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS,
     Price, RateId, RevisionState, RingMode, RoundingMode, SessionId, SubscriberId, TariffId,
-    TariffKind, TenantId, TokenId, Transport, TrunkId, UserId, print_decimal,
+    TariffKind, TenantId, TokenId, Transport, TrunkId, TrunkLoginId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
 
@@ -58,7 +58,7 @@ macro_rules! ids {
 }
 
 ids!(AccountId AllowanceId CdrId OrganizationId RateId SubscriberId TariffId TenantId TrunkId);
-ids!(SessionId TokenId UserId);
+ids!(SessionId TokenId TrunkLoginId UserId);
 
 /// A time, microseconds since 1970 UTC; shown as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy)]
@@ -181,6 +181,26 @@ words! {
         Speaking => "speaking",
         Held => "held",
         Ended => "ended",
+    }
+    LoginPhase {
+        Unknown => "unknown",
+        Trying => "trying",
+        Registered => "registered",
+        Failed => "failed",
+        Refused => "refused",
+        Left => "left",
+    }
+    LoginCause {
+        Status => "status",
+        Silent => "silent",
+        Unreachable => "unreachable",
+        WrongPassword => "wrong-password",
+        NoPassword => "no-password",
+        ForeignChallenge => "foreign-challenge",
+        NotBound => "not-bound",
+        NoAddress => "no-address",
+        Unwritable => "unwritable",
+        Full => "full",
     }
     ChargeKind { Customer => "customer", Reseller => "reseller", Supplier => "supplier" }
     MoneyKind { Payment => "payment", Adjustment => "adjustment" }

@@ -1,11 +1,17 @@
 //! From facts to drafts of records (design of calls, 5).
 //!
-//! One [`CallFacts`] is one attempt of a caller: a forward or a transfer is an attempt of its own,
-//! with its own record and settlement. Durations are differences of ticks; times are the call's
-//! anchor plus ticks. The same facts give the same records, always.
+//! One [`CallFacts`] is one attempt of a caller, and one record. Each forward that was tried has a
+//! record of its own beside it, a part of the same attempt: the caller's says that the forwarding
+//! party was reached, the forward's what became of it. Each leg stands in exactly one of them; all
+//! that were answered have the same talk time. A transfer is an attempt of its own. Durations are
+//! differences of ticks; times are the call's anchor plus ticks. The same facts give the same
+//! records, always.
 
+mod scope;
 mod trace;
 
+use crate::{Forwarder, Settlement};
+use scope::Scope;
 use strowger_link::{CallEnded, CallFacts, Cause, MediaReport, Party, PartyRef, Reason, Tick};
 use strowger_model::{
     CDR_HOPS_MAX, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome, CdrTimes,
@@ -58,8 +64,21 @@ impl CdrDraft {
 /// was cut off).
 #[must_use]
 pub fn compose(facts: &CallFacts, mode: Mode) -> Vec<CdrDraft> {
+    drafts(facts, mode, None)
+}
+
+/// The same for a call whose settlement is known: its forwards have drafts of their own.
+pub(crate) fn drafts(
+    facts: &CallFacts,
+    mode: Mode,
+    settlement: Option<&Settlement>,
+) -> Vec<CdrDraft> {
     let call = Call::read(facts);
-    call.ended.map(|ended| draft(&call, ended, mode)).into_iter().collect()
+    let Some(ended) = call.ended else { return Vec::new() };
+    let tried =
+        Scope::forwards(settlement).filter(|scope| call.called_legs().any(|leg| scope.covers(leg)));
+    let scopes = core::iter::once(Scope::caller(settlement)).chain(tried);
+    scopes.map(|scope| draft(&call, ended, mode, scope)).collect()
 }
 
 /// Facts of a call that a crash cut off, ended at `tick`, the last sign of life of its shard; facts
@@ -71,45 +90,51 @@ pub fn close_at(facts: &CallFacts, tick: Tick, reason: Reason) -> CallFacts {
     closed
 }
 
-fn draft(call: &Call<'_>, ended: &CallEnded, mode: Mode) -> CdrDraft {
-    let called = call.called();
+fn draft(call: &Call<'_>, ended: &CallEnded, mode: Mode, scope: Scope<'_>) -> CdrDraft {
+    let called = scope.called(call);
     let failed: Vec<(usize, &Leg<'_>)> = call
         .called_legs()
         .enumerate()
+        .filter(|(_, leg)| scope.owns(leg))
         .filter(|(_, leg)| !called.is_some_and(|called| std::ptr::eq(*leg, called)))
         .collect();
     let kept = failed.iter().take(CDR_HOPS_MAX);
+    let is_first = scope.part.is_none();
     let cdr = Cdr {
         id: CdrId(call.facts.record.0),
-        part: 0,
+        part: scope.part.map_or(0, |part| part.saturating_add(1)),
         tenant: None,
         ask: call.facts.ask.0,
         snapshot: 0,
-        times: times(call, ended, mode),
+        times: times(call, ended, mode, scope),
         caller: caller(call),
-        called: called_side(call, called),
-        outcome: outcome(ended.cause, ended.by, ended.reason),
-        caller_media: call.caller().and_then(Leg::media).map(media),
+        called: called_side(call, called, scope),
+        outcome: match scope.own_end(call) {
+            Some(end) => outcome(end.cause, end.by, end.reason),
+            None => outcome(ended.cause, ended.by, ended.reason),
+        },
+        caller_media: call.caller().filter(|_| is_first).and_then(Leg::media).map(media),
         called_media: called.and_then(Leg::media).map(media),
         customer: None,
         levels: Vec::new(),
         supplier: None,
         hops: kept.clone().map(|(index, leg)| hop(call, ended, *index, leg)).collect(),
         hops_dropped: u32::try_from(failed.len().saturating_sub(CDR_HOPS_MAX)).unwrap_or(u32::MAX),
-        facts_dropped: ended.facts_dropped,
+        facts_dropped: if is_first { ended.facts_dropped } else { 0 },
         unpriced: false,
     };
     CdrDraft {
         cdr,
         hop: called.map(|leg| leg.opened.hop),
         hop_prices: kept.map(|(_, leg)| leg.opened.hop).collect(),
-        free_ms: call.free_ms,
+        free_ms: if is_first { call.free_ms } else { 0 },
     }
 }
 
-fn times(call: &Call<'_>, ended: &CallEnded, mode: Mode) -> CdrTimes {
+fn times(call: &Call<'_>, ended: &CallEnded, mode: Mode, scope: Scope<'_>) -> CdrTimes {
     let whole = || call.caller().and_then(|leg| leg.answered_span(ended.at));
     let talk = match mode {
+        _ if scope.part.is_some() && !scope.is_answered(call) => None,
         Mode::CalledLeg => call.talk_of_called(ended.at),
         Mode::Whole => whole(),
         Mode::CalledLegOrWhole => call.talk_of_called(ended.at).or_else(whole),
@@ -118,16 +143,18 @@ fn times(call: &Call<'_>, ended: &CallEnded, mode: Mode) -> CdrTimes {
     let span_ms = |leg: Option<&Leg<'_>>| {
         leg.and_then(|leg| leg.answered_span(ended.at)).map_or(0, |(from, to)| to.ms_since(from))
     };
+    let (started_at, ended_at) = (scope.started_at(call), scope.ended_at(call, ended));
+    let covered = || call.called_legs().filter(|leg| scope.covers(leg));
     CdrTimes {
-        started_us: call.wall_us(call.started_at),
-        rang_us: call.called_legs().filter_map(|leg| leg.rang_at).min().map(|at| call.wall_us(at)),
+        started_us: call.wall_us(started_at),
+        rang_us: covered().filter_map(|leg| leg.rang_at).min().map(|at| call.wall_us(at)),
         answered_us: talk.map(|(from, _)| call.wall_us(from)),
-        ended_us: call.wall_us(ended.at),
-        setup_ms: talk.map_or(ended.at, |(from, _)| from).ms_since(call.started_at),
+        ended_us: call.wall_us(ended_at),
+        setup_ms: talk.map_or(ended_at, |(from, _)| from).ms_since(started_at),
         talk_ms,
         billable_ms: billable_ms(talk_ms, call.granted_ms, ended),
-        caller_ms: span_ms(call.caller()),
-        called_ms: span_ms(call.called()),
+        caller_ms: if scope.part.is_none() || talk.is_some() { span_ms(call.caller()) } else { 0 },
+        called_ms: span_ms(call.called().filter(|leg| scope.covers(leg))),
     }
 }
 
@@ -155,9 +182,16 @@ fn caller(call: &Call<'_>) -> CdrCaller {
     }
 }
 
-fn called_side(call: &Call<'_>, leg: Option<&Leg<'_>>) -> CdrCalled {
+/// The called side: a leg, or the party that forwarded.
+fn called_side(call: &Call<'_>, leg: Option<&Leg<'_>>, scope: Scope<'_>) -> CdrCalled {
     let received = call.began.map(|began| began.received.clone()).unwrap_or_default();
-    let Some(leg) = leg else { return CdrCalled { received, ..CdrCalled::default() } };
+    let Some(leg) = leg else {
+        let subscriber = match scope.forwarder(call) {
+            Some(Forwarder::Subscriber(id)) => Some(id),
+            Some(Forwarder::RingGroup(_)) | None => None,
+        };
+        return CdrCalled { received, subscriber, ..CdrCalled::default() };
+    };
     let (trunk, subscriber) = party(&leg.opened.party);
     CdrCalled {
         received,

@@ -37,7 +37,7 @@ pub use price::{price, records};
 pub use rate::{Overflow, Rated, rate};
 pub use revision::{RevisedRate, in_force};
 pub use settlement::{
-    BadSettlement, CALLER_NUMBER_MAX, Caller, Hop, LEVELS_MAX, Level, SETTLEMENT_VERSION,
-    Settlement,
+    BadSettlement, CALLER_NUMBER_MAX, Caller, FORWARDS_MAX, Forwarder, Hop, LEVELS_MAX, Level,
+    Part, PriceRef, SETTLEMENT_VERSION, Settlement,
 };
 pub use terms::{BadTerms, Terms, VAT_PPM_MAX};

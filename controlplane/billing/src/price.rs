@@ -1,10 +1,12 @@
 //! From a draft and its settlement to a record with its money.
 
-use crate::{CdrDraft, Mode, Overflow, Settlement, Terms, compose, rate};
+use crate::compose::drafts;
+use crate::{CdrDraft, Forwarder, Level, Mode, Overflow, Part, PriceRef, Settlement, Terms, rate};
 use strowger_link::CallFacts;
 use strowger_model::{AccountId, Cdr, Charge, ChargeKind, OrganizationId};
 
-/// The records of a call, priced by the settlement it brought back: [`compose`] and [`price`].
+/// The records of a call, priced by the settlement it brought back: [`crate::compose`] and
+/// [`price`].
 ///
 /// A call without a settlement (no decision was made) has a record without money. One whose
 /// settlement cannot be read is marked [`Cdr::unpriced`].
@@ -12,33 +14,39 @@ use strowger_model::{AccountId, Cdr, Charge, ChargeKind, OrganizationId};
 pub fn records(facts: &CallFacts, mode: Mode) -> Vec<Cdr> {
     let bytes = &facts.settlement.0;
     let settlement = Settlement::decode(bytes);
+    let drafts = drafts(facts, mode, settlement.as_ref().ok());
     let priced = |draft: CdrDraft| match &settlement {
         Ok(settlement) => price(draft, settlement),
         Err(_) => Cdr { unpriced: !bytes.is_empty(), ..draft.unpriced() },
     };
-    compose(facts, mode).into_iter().map(priced).collect()
+    drafts.into_iter().map(priced).collect()
 }
 
 /// Adds parties and money to a draft. Each level pays by its own terms for the billable time; the
 /// supplier of the called leg is owed for the answered time of that leg. What an allowance was
-/// granted to pay is taken off the first level's time.
+/// granted to pay is taken off the first level's time. A forward has one level: who forwards pays.
 ///
 /// An amount beyond the ledger's range leaves its charge out and marks [`Cdr::unpriced`].
 #[must_use]
 pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
     let CdrDraft { mut cdr, hop, hop_prices, free_ms } = draft;
-    add_parties(&mut cdr, settlement);
-    let hop_at = |index: u8| settlement.hops.get(usize::from(index));
+    let part = cdr.part.checked_sub(1).and_then(|part| settlement.part(part));
+    add_parties(&mut cdr, settlement, part);
+    let hop_at = |byte: u8| settlement.hops.get(usize::from(PriceRef::of(byte).hop?));
     for (row, index) in cdr.hops.iter_mut().zip(hop_prices) {
         row.supplier = hop_at(index).map(|hop| hop.account);
     }
     let billable_ms = cdr.is_answered().then_some(cdr.times.billable_ms);
-    for (index, level) in settlement.levels.iter().enumerate() {
-        let above = settlement.levels.get(index + 1).map(|above| above.organization);
+    let levels: &[Level] = match part {
+        Some(part) => core::slice::from_ref(&part.level),
+        None => &settlement.levels,
+    };
+    for (index, level) in levels.iter().enumerate() {
+        let above = levels.get(index + 1).map(|above| above.organization);
         let owner = Owner { account: level.account, organization: level.organization };
         let kind = if index == 0 { ChargeKind::Customer } else { ChargeKind::Reseller };
         // Only the caller's own account has free time.
-        let allowance = settlement.allowance.filter(|_| index == 0);
+        let allowance = settlement.allowance.filter(|_| index == 0 && part.is_none());
         let covered_ms = if allowance.is_some() { free_ms } else { 0 };
         match charge(owner, kind, &level.terms, (billable_ms, covered_ms)) {
             Err(Overflow) => cdr.unpriced = true,
@@ -98,10 +106,13 @@ fn charge(
     })
 }
 
-fn add_parties(cdr: &mut Cdr, settlement: &Settlement) {
-    let payer = settlement.levels.first();
+fn add_parties(cdr: &mut Cdr, settlement: &Settlement, part: Option<&Part>) {
     cdr.tenant = Some(settlement.tenant);
     cdr.snapshot = settlement.snapshot;
+    if let Some(part) = part {
+        return add_forwarder(cdr, settlement, part);
+    }
+    let payer = settlement.levels.first();
     cdr.caller.account = settlement.caller.account.or(payer.map(|level| level.account));
     cdr.caller.organization =
         settlement.caller.organization.or(payer.map(|level| level.organization));
@@ -110,6 +121,21 @@ fn add_parties(cdr: &mut Cdr, settlement: &Settlement) {
     cdr.caller.number.clone_from(&settlement.caller.number);
     cdr.called.normalised = settlement.number;
     cdr.called.destination = settlement.destination;
+}
+
+/// The calling side of a forward is who forwards; its number the one that was called and forwarded.
+fn add_forwarder(cdr: &mut Cdr, settlement: &Settlement, part: &Part) {
+    let before = part.parent.and_then(|parent| settlement.part(parent));
+    let dialled = before.map_or(settlement.number, |before| before.number);
+    cdr.caller.account = Some(part.level.account);
+    cdr.caller.organization = Some(part.level.organization);
+    cdr.caller.subscriber = match part.by {
+        Forwarder::Subscriber(id) => Some(id),
+        Forwarder::RingGroup(_) => None,
+    };
+    cdr.caller.number = dialled.map(|number| number.to_string()).unwrap_or_default();
+    cdr.called.normalised = part.number;
+    cdr.called.destination = part.destination;
 }
 
 #[cfg(test)]

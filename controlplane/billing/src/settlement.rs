@@ -1,6 +1,9 @@
 //! The settlement: everything rating needs, carried through the dataplane unread.
 
 mod form;
+mod part;
+
+pub use part::{FORWARDS_MAX, Forwarder, Part, PriceRef};
 
 use crate::compact::{Form, Reader, Writer};
 use crate::{BadTerms, Terms};
@@ -11,10 +14,12 @@ use strowger_model::{
 };
 
 /// Version of the form; the first byte.
-pub const SETTLEMENT_VERSION: u8 = 3;
-/// The version before, without an allowance; still read.
+pub const SETTLEMENT_VERSION: u8 = 4;
+/// The version before, without forwards; still read.
+const SETTLEMENT_VERSION_3: u8 = 3;
+/// The one before that, without an allowance; still read.
 const SETTLEMENT_VERSION_2: u8 = 2;
-/// The one before that, without beginning and longest duration; still read.
+/// The first, without beginning and longest duration; still read.
 const SETTLEMENT_VERSION_1: u8 = 1;
 /// Most levels of payers.
 pub const LEVELS_MAX: usize = 16;
@@ -46,8 +51,10 @@ pub struct Settlement {
     /// Payers, the caller's account first, then the resellers above it; at most [`LEVELS_MAX`],
     /// each account once. Empty for a refused attempt and for free calls.
     pub levels: Vec<Level>,
-    /// Suppliers' prices, by the `hop` of a branch; at most [`strowger_link::HOPS_MAX`].
+    /// Suppliers' prices, by [`PriceRef::hop`]; at most [`strowger_link::HOPS_MAX`].
     pub hops: Vec<Hop>,
+    /// Forwards, by [`PriceRef::part`]; at most [`FORWARDS_MAX`].
+    pub parts: Vec<Part>,
 }
 
 /// Who called.
@@ -103,6 +110,9 @@ pub enum BadSettlement {
     /// More than [`strowger_link::HOPS_MAX`] hops.
     #[error("the settlement has too many hops")]
     Hops,
+    /// More than [`FORWARDS_MAX`] forwards, or one that follows from a later one.
+    #[error("the settlement has too many forwards, or they are out of order")]
+    Parts,
     /// An account stands on two levels.
     #[error("an account pays on two levels")]
     SamePayer,
@@ -130,6 +140,7 @@ impl Settlement {
             caller: Caller::default(),
             levels: Vec::new(),
             hops: Vec::new(),
+            parts: Vec::new(),
         }
     }
 
@@ -152,6 +163,7 @@ impl Settlement {
         self.caller.write(&mut out);
         out.list(&self.levels);
         out.list(&self.hops);
+        out.list(&self.parts);
         if out.0.len() > SETTLEMENT_MAX { Err(BadSettlement::TooLong) } else { Ok(out.0) }
     }
 
@@ -168,7 +180,8 @@ impl Settlement {
             return Err(BadSettlement::Malformed);
         }
         let has_times = version >= SETTLEMENT_VERSION_2;
-        let has_allowance = version == SETTLEMENT_VERSION;
+        let has_allowance = version >= SETTLEMENT_VERSION_3;
+        let has_parts = version == SETTLEMENT_VERSION;
         let settlement = Settlement {
             tenant: TenantId(input.signed()?),
             hold: input.unsigned()?,
@@ -181,6 +194,10 @@ impl Settlement {
             caller: Caller::read(&mut input)?,
             levels: input.list(LEVELS_MAX, BadSettlement::Levels)?,
             hops: input.list(HOPS_MAX, BadSettlement::Hops)?,
+            parts: match has_parts {
+                true => input.list(FORWARDS_MAX, BadSettlement::Parts)?,
+                false => Vec::new(),
+            },
         };
         settlement.check()?;
         if input.is_empty() { Ok(settlement) } else { Err(BadSettlement::Malformed) }
@@ -197,8 +214,12 @@ impl Settlement {
         if payers.len() != self.levels.len() {
             return Err(BadSettlement::SamePayer);
         }
+        if !part::are_in_order(&self.parts) {
+            return Err(BadSettlement::Parts);
+        }
         let hops = self.hops.iter().filter_map(|hop| hop.terms.as_ref());
-        for terms in self.levels.iter().map(|level| &level.terms).chain(hops) {
+        let parts = self.parts.iter().map(|part| &part.level.terms);
+        for terms in self.levels.iter().map(|level| &level.terms).chain(hops).chain(parts) {
             terms.checked()?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Values for the tests of this crate: random terms and settlements, and facts written as scripts.
 
-use crate::{Caller, Hop, Level, Settlement, Terms};
+use crate::{Caller, FORWARDS_MAX, Forwarder, Hop, Level, Part, Settlement, Terms};
 use proptest::prelude::*;
 use std::num::NonZeroU32;
 use strowger_link::{
@@ -10,8 +10,8 @@ use strowger_link::{
 };
 use strowger_model::{
     AccountId, AllowanceId, Amount, Currency, Digits, Exchange, FOREVER_MS, FX_ONE, Measure,
-    OrganizationId, Price, Prices, Pricing, RateId, Rounding, RoundingMode, Segment, SubscriberId,
-    TariffId, TenantId, TrunkId, WHOLE,
+    OrganizationId, Price, Prices, Pricing, RateId, RingGroupId, Rounding, RoundingMode, Segment,
+    SubscriberId, TariffId, TenantId, TrunkId, WHOLE,
 };
 
 pub(crate) fn euro() -> Currency {
@@ -93,6 +93,29 @@ fn digits() -> impl Strategy<Value = Option<Digits>> {
     "[0-9*#]{0,32}".prop_map(|text| Digits::parse(&text).ok().filter(|digits| !digits.is_empty()))
 }
 
+fn parts() -> impl Strategy<Value = Vec<Part>> {
+    let part = (any::<(i64, i64, bool)>(), digits(), terms());
+    proptest::collection::vec(part, 0..=FORWARDS_MAX).prop_map(|parts: Vec<_>| {
+        let parts = (0u8..).zip(parts);
+        let part = |(at, ((id, account, is_group), number, terms)): (u8, _)| Part {
+            parent: at.checked_sub(2),
+            by: match is_group {
+                true => Forwarder::RingGroup(RingGroupId(id)),
+                false => Forwarder::Subscriber(SubscriberId(id)),
+            },
+            number,
+            destination: None,
+            level: Level {
+                account: AccountId(account),
+                organization: OrganizationId(id),
+                prepaid: is_group,
+                terms,
+            },
+        };
+        parts.map(part).collect()
+    })
+}
+
 pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
     let caller = (any::<[Option<i64>; 4]>(), ".{0,16}").prop_map(|(ids, number)| Caller {
         account: ids[0].map(AccountId),
@@ -119,29 +142,31 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
         terms,
     });
     let hops = proptest::collection::vec(hop, 0..4);
-    (any::<(i64, u64, u64, i64, u64, Option<i64>)>(), digits(), digits(), caller, levels, hops)
-        .prop_map(
-            |(
-                (tenant, hold, snapshot, began_us, ms_max, allowance),
-                number,
-                destination,
-                caller,
-                levels,
-                hops,
-            )| Settlement {
-                tenant: TenantId(tenant),
-                hold,
-                snapshot,
-                began_us,
-                ms_max,
-                allowance: allowance.map(AllowanceId),
-                number,
-                destination,
-                caller,
-                levels,
-                hops,
-            },
-        )
+    let parts = parts();
+    let ids = any::<(i64, u64, u64, i64, u64, Option<i64>)>();
+    (ids, (digits(), digits()), caller, levels, hops, parts).prop_map(
+        |(
+            (tenant, hold, snapshot, began_us, ms_max, allowance),
+            (number, destination),
+            caller,
+            levels,
+            hops,
+            parts,
+        )| Settlement {
+            tenant: TenantId(tenant),
+            hold,
+            snapshot,
+            began_us,
+            ms_max,
+            allowance: allowance.map(AllowanceId),
+            number,
+            destination,
+            caller,
+            levels,
+            hops,
+            parts,
+        },
+    )
 }
 
 /// Facts from a script: lines of milliseconds, a verb and its arguments.

@@ -1,6 +1,6 @@
 //! The books' housekeeping: checkpoints while something moves, the audit once a night.
 
-use crate::run::chain;
+use crate::run::{Until, chain};
 use std::time::Duration;
 use strowger_port::clock;
 use strowger_store::{BooksReport, Store};
@@ -20,11 +20,10 @@ const fn audit_day(now_us: i64) -> i64 {
     (now_us - AUDIT_HOUR * HOUR_US).div_euclid(24 * HOUR_US)
 }
 
-/// Keeps the books until the runtime ends.
-pub(crate) async fn keep(store: Store) {
+/// Keeps the books until the end.
+pub(crate) async fn keep(store: Store, mut until: Until) {
     let mut audited = None;
-    loop {
-        tokio::time::sleep(CHECKPOINT).await;
+    while until.sleep(CHECKPOINT).await {
         let now_us = clock::wall_us();
         if let Err(e) = store.checkpoint(now_us).await {
             warn!("no checkpoint of the books: {}", chain(&e));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use strowger_link::journal::Position;
 use strowger_link::table::Reader as TableReader;
-use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Listeners, Tick, Up};
+use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Listeners, Tick, Up, UpstreamState};
 use strowger_model::{Cdr, SubscriberId};
 use strowger_office::{Office, Output};
 use strowger_port::clock;
@@ -83,6 +83,10 @@ pub(crate) struct Shared {
     pub(crate) listeners: std::sync::Mutex<Option<Listeners>>,
     /// Counts of the office.
     pub(crate) counts: std::sync::Mutex<strowger_office::Counts>,
+    /// How registrations at carriers stand, by login.
+    pub(crate) upstreams: std::sync::Mutex<BTreeMap<i64, UpstreamState>>,
+    /// How host names stand.
+    pub(crate) names: crate::resolver::Standings,
     /// Latency from ask to answer, microseconds: median, 99th percentile, highest.
     pub(crate) latency_us: [AtomicU64; 3],
     /// Why attempts were decided as they were, on its way to the database.
@@ -167,6 +171,7 @@ impl Decider {
             if session.as_ref().is_some_and(|s| s.link.has_ended()) {
                 warn!("the dataplane is gone");
                 session = None;
+                self.office.dataplane_lost();
                 self.unlink();
             }
             if session.is_none() && now >= next_try {
@@ -248,6 +253,7 @@ impl Decider {
         if sent.and_then(|()| session.down.send(&edge.to_bytes())).is_ok() {
             let life = (table.setup().boot_id, table.epoch());
             session.greeted = true;
+            self.office.greeted();
             if self.last_life.replace(life).is_some_and(|last| last != life) {
                 let shard = table.setup().seg;
                 // The table first: a call that is not in it has its record before the mark.
@@ -320,6 +326,9 @@ impl Decider {
         {
             self.edge.changed();
         }
+        if let Some(session) = session.as_deref_mut().filter(|s| s.greeted) {
+            self.tell_upstreams(session);
+        }
         while let Some(output) = self.office.poll_output() {
             match output {
                 Output::Down(down) => {
@@ -348,6 +357,16 @@ impl Decider {
                 Output::Verb(result) => info!(id = result.id.0, outcome = ?result.outcome, "verb"),
                 Output::Trace(trace) => self.shared.traces.put(trace),
                 Output::Turned(turned) => info!(count = turned.count, "strangers turned away"),
+            }
+        }
+    }
+
+    /// Orders about registrations at carriers; what finds no room is told later.
+    fn tell_upstreams(&mut self, session: &mut Session) {
+        while let Some(order) = self.office.next_upstream() {
+            let frame = Down::Upstream(Box::new(order.clone())).to_bytes();
+            if session.down.send(&frame).is_err() {
+                return self.office.upstream_unsent(&order);
             }
         }
     }
@@ -389,6 +408,11 @@ impl Decider {
     fn publish_latency(&self, latency: Option<&Histogram<u64>>) {
         if let Ok(mut counts) = self.shared.counts.lock() {
             *counts = *self.office.counts();
+        }
+        if let Ok(mut states) = self.shared.upstreams.lock()
+            && *states != *self.office.upstream_states()
+        {
+            states.clone_from(self.office.upstream_states());
         }
         let Some(latency) = latency else { return };
         let values =

@@ -11,7 +11,7 @@ use strowger_link::{Branch, Go, PartyRef, Tick};
 use strowger_model::{PRICE_DIGITS, RateId, SubscriberId, TenantId, TrunkId, print_decimal};
 use strowger_office::Office;
 use strowger_routing::{
-    Audience, Caller, Decision, DryRun, Names, NoDryRun, Said, Thing, Trace, Verdict, World,
+    Audience, Caller, Decision, DryRun, NoDryRun, RowNames, Said, Thing, Trace, Verdict, World,
     aftermath, dry_run,
 };
 use strowger_store::{Owned, Scope, Store};
@@ -22,7 +22,7 @@ struct Known {
     rates: BTreeMap<i64, String>,
 }
 
-impl Names for Known {
+impl RowNames for Known {
     fn name(&self, thing: Thing, id: i64) -> Option<String> {
         match thing {
             Thing::Rate => self.rates.get(&id).cloned(),

@@ -13,7 +13,7 @@ use strowger_link::journal::FrameKind;
 use strowger_model::Cdr;
 use strowger_port::clock;
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, sync_segments};
-use strowger_store::{BATCH_USUAL, Position as StoredPosition, Store, StoreError};
+use strowger_store::{Position as StoredPosition, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
@@ -176,7 +176,7 @@ impl Intake {
         // While the dataplane lives, what is behind its durable mark could still be lost.
         let limit = position(self.shared.durable.load(Ordering::Acquire));
         let (mut lines, mut charged, mut frames, mut to) = (0, 0, 0usize, from);
-        while records.len() < BATCH_USUAL && lines < LINES_USUAL {
+        while records.len() < self.store.batch_usual() && lines < LINES_USUAL {
             match reader.next(limit) {
                 Ok(Entry::Frame { frame, cursor, .. }) => {
                     frames += 1;

@@ -6,7 +6,7 @@ use crate::intake::Intake;
 use crate::trace::Traces;
 use crate::view::View;
 use crate::world::{self, Compiled};
-use crate::{books, boot, calendar, demo, secret};
+use crate::{books, boot, calendar, demo, resolver, secret};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::File;
@@ -25,7 +25,7 @@ use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
-use strowger_routing::{Listener, Output as Binding};
+use strowger_routing::{Listener, Names, Output as Binding, World, named_hosts};
 use strowger_store::{Life, Place, Position, Sealer, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
@@ -196,7 +196,7 @@ impl Plant {
         };
         let listeners: Vec<Listener> = places.iter().map(listener).collect();
         let reader = store.reader();
-        let compiled = world::compile(&reader, &listeners).await.map_err(|e| said(&e))?;
+        let compiled = world::compile(&reader, &listeners, &sealer).await.map_err(|e| said(&e))?;
         let node = config.node.number;
         let mut office = Office::new(node, Arc::clone(&compiled.world));
         let now = clock::monotonic();
@@ -233,18 +233,7 @@ impl Plant {
         admin: TcpListener,
     ) -> Result<Works, String> {
         let bell = || EventFd::new().map_err(|e| format!("eventfd: {e}"));
-        let shared = Arc::new(Shared {
-            linked: AtomicBool::new(false),
-            durable: AtomicU64::new(0),
-            stored: AtomicU64::new(word(crate::intake::cursor(self.at).position)),
-            read: AtomicU64::new(0),
-            counters: Mutex::new(None),
-            listeners: Mutex::new(None),
-            counts: Mutex::default(),
-            latency_us: Default::default(),
-            traces: Traces::new(),
-            journal: bell()?,
-        });
+        let shared = Arc::new(shared(self.at, bell()?));
         let decider_bell = Arc::new(bell()?);
         let (orders, inbox) = orders(&decider_bell);
         let (bindings, written_behind) = channel(crate::decider::BINDINGS_MAX);
@@ -275,10 +264,19 @@ impl Plant {
             end: Arc::clone(&end),
         };
         let (stop, stopped) = watch::channel(false);
-        let reconciler =
-            reconcile(self.store.clone(), self.compiled, self.listeners, orders.clone());
-        handle.spawn(reconciler);
-        handle.spawn(books::keep(self.store.clone()));
+        let (until, store) = (Until(stopped.clone()), self.store.clone());
+        let (names, wanted) = resolve(&self.compiled.world, &shared, &handle);
+        let reconciler = Reconciler {
+            store: store.clone(),
+            compiled: self.compiled,
+            listeners: self.listeners,
+            sealer: secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?,
+            names,
+            wanted,
+            orders: orders.clone(),
+            until: until.clone(),
+        };
+        let keepers = vec![handle.spawn(reconciler.run()), handle.spawn(books::keep(store, until))];
         handle.spawn(calendar::keep(orders.clone()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let tracer = begin_traces(&handle, &shared.traces, &self.store, config);
@@ -294,6 +292,7 @@ impl Plant {
             rest,
             writer,
             tracer,
+            keepers,
             store: self.store,
         })
     }
@@ -306,6 +305,41 @@ fn begin_traces(handle: &Handle, traces: &Arc<Traces>, store: &Store, config: &C
     let keep_days = config.database.trace_days;
     let writer = crate::trace::write(Arc::clone(traces), store.clone(), keep_days);
     (Arc::clone(traces), handle.spawn(writer))
+}
+
+/// What the threads tell each other, before any has said anything.
+fn shared(at: Position, journal: EventFd) -> Shared {
+    Shared {
+        linked: AtomicBool::new(false),
+        durable: AtomicU64::new(0),
+        stored: AtomicU64::new(word(crate::intake::cursor(at).position)),
+        read: AtomicU64::new(0),
+        counters: Mutex::new(None),
+        listeners: Mutex::new(None),
+        counts: Mutex::default(),
+        upstreams: Mutex::default(),
+        names: resolver::Standings::default(),
+        latency_us: Default::default(),
+        traces: Traces::new(),
+        journal,
+    }
+}
+
+/// Addresses of names, and where to say which names are wanted.
+type Resolving = (watch::Receiver<Arc<Names>>, watch::Sender<Vec<String>>);
+
+/// Starts to look up the host names of a world.
+fn resolve(world: &World, shared: &Shared, handle: &Handle) -> Resolving {
+    let (wanted, wanted_end) = watch::channel(named_hosts(world));
+    let (names_end, names) = watch::channel(Arc::new(Names::default()));
+    let wires = resolver::Wires {
+        wanted: wanted_end,
+        names: names_end,
+        standings: Arc::clone(&shared.names),
+        wall_us: clock::wall_us,
+    };
+    handle.spawn(resolver::keep(resolver::System, wires));
+    (names, wanted)
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
@@ -367,31 +401,73 @@ async fn ask_origin(store: Store, life: Life, known: Known) {
     };
 }
 
-/// Looks at the change log and puts a new world in force when something was changed.
-async fn reconcile(store: Store, mut compiled: Compiled, listeners: Vec<Listener>, orders: Orders) {
-    let reader = store.reader();
-    loop {
-        tokio::time::sleep(world::LOOK).await;
-        match reader.newest_change().await {
-            Ok(change) if change == compiled.change => continue,
-            Ok(_) => {}
-            Err(e) => {
-                warn!("the change log cannot be read: {}", chain(&e));
-                continue;
-            }
-        }
-        match world::caught_up(&compiled, &reader, &listeners).await {
-            Ok(new) => {
-                compiled = new;
-                calendar::warn_unknown(&compiled.world);
-                let world = crate::decider::Order::World(Arc::clone(&compiled.world));
-                // A new tenant's days begin with it.
-                if !orders.give(world) || !orders.give(calendar::order()) {
-                    return;
+/// The end of everything, for those who sleep between two looks.
+#[derive(Clone)]
+pub(crate) struct Until(watch::Receiver<bool>);
+
+impl Until {
+    /// Sleeps; false when the end has come.
+    pub(crate) async fn sleep(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.0.wait_for(|ended| *ended)).await.is_err()
+    }
+}
+
+/// Puts a new world in force when a row or the address of a name was changed.
+struct Reconciler {
+    store: Store,
+    compiled: Compiled,
+    listeners: Vec<Listener>,
+    sealer: Sealer,
+    names: watch::Receiver<Arc<Names>>,
+    /// Names that the rows mention.
+    wanted: watch::Sender<Vec<String>>,
+    orders: Orders,
+    until: Until,
+}
+
+impl Reconciler {
+    /// Looks at the change log as long as there is a decider.
+    async fn run(mut self) {
+        let reader = self.store.reader();
+        while self.until.sleep(world::LOOK).await {
+            let named = self.names.has_changed().unwrap_or(false);
+            let changed = match reader.newest_change().await {
+                Ok(change) => change != self.compiled.change,
+                Err(e) => {
+                    warn!("the change log cannot be read: {}", chain(&e));
+                    false
                 }
+            };
+            if changed {
+                let (old, listeners) = (&self.compiled, &self.listeners);
+                match world::caught_up(old, &reader, listeners, &self.sealer).await {
+                    Ok(new) => self.compiled = new,
+                    Err(e) => {
+                        error!("the changed configuration is not in force: {e}");
+                        continue;
+                    }
+                }
+                calendar::warn_unknown(&self.compiled.world);
             }
-            Err(e) => error!("the changed configuration is not in force: {e}"),
+            if (changed || named) && !self.put_in_force(changed) {
+                return;
+            }
         }
+    }
+
+    /// `false` when the decider is gone.
+    fn put_in_force(&mut self, changed: bool) -> bool {
+        let names = Arc::clone(&self.names.borrow_and_update());
+        self.compiled.world = Arc::new(self.compiled.world.with_names(names));
+        let hosts = named_hosts(&self.compiled.world);
+        self.wanted.send_if_modified(|wanted| {
+            let other = *wanted != hosts;
+            *wanted = hosts;
+            other
+        });
+        let world = crate::decider::Order::World(Arc::clone(&self.compiled.world));
+        // A new tenant's days begin with it.
+        self.orders.give(world) && (!changed || self.orders.give(calendar::order()))
     }
 }
 
@@ -434,6 +510,8 @@ struct Works {
     rest: tokio::task::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
     tracer: Tracer,
+    /// What looks after things now and then, by the database.
+    keepers: Vec<tokio::task::JoinHandle<()>>,
     store: Store,
 }
 
@@ -462,6 +540,10 @@ impl Works {
             let _ended = tokio::time::timeout(END_MAX, self.writer).await;
             let _ended = tokio::time::timeout(END_MAX, tracer).await;
             let _ended = tokio::time::timeout(END_MAX, self.rest).await;
+            // Each ends between two looks, not with a database that was closed under it.
+            for keeper in self.keepers {
+                let _ended = tokio::time::timeout(END_MAX, keeper).await;
+            }
             self.store.close().await;
         });
         runtime.shutdown_timeout(Duration::from_secs(1));

@@ -3,21 +3,25 @@
 use crate::decider::{Order, Orders, Shared};
 use crate::explain;
 use crate::money::Cashier;
+use crate::standing;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strowger_api::{
-    AccountBalance, AccountHold, AllowancePool, Api, CallId, CallState, Live, LiveCall,
-    MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
-    RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords, Unavailable,
+    AccountBalance, AccountHold, AllowancePool, Api, CallId, CallState, HostStanding, Live,
+    LiveCall, LoginStanding, MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration,
+    RegistrationKey, Reply, RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
+    Unavailable,
 };
 use strowger_link::{
-    AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason,
+    AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason, UpstreamPhase,
 };
 use strowger_model::{
     AccountId, Allowance, AllowanceId, Binding, CdrId, OrganizationId, SubscriberId, TenantId,
+    TrunkId,
 };
 use strowger_office::{Counts, LiveCall as OfficeCall, Office, Pool};
+use strowger_port::clock;
 use strowger_store::{MoneyRequest, NewAllowance, Owned, Scope, Sealer, Store};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
@@ -37,6 +41,29 @@ impl View {
     pub(crate) fn new(orders: Orders, shared: Arc<Shared>, store: Store) -> View {
         let cashier = Cashier::new(orders.clone(), store.clone());
         View { orders, shared, store, cashier }
+    }
+
+    /// Registrations at carriers and host names, by how they stand.
+    fn write_carriers(&self, writer: &mut MetricsWriter) {
+        if let Ok(states) = self.shared.upstreams.lock() {
+            let mut family =
+                writer.gauge("strowger_upstreams", "Logins at carriers, by their state.");
+            for (word, phase) in [
+                ("trying", UpstreamPhase::Trying),
+                ("registered", UpstreamPhase::Registered),
+                ("failed", UpstreamPhase::Failed),
+                ("refused", UpstreamPhase::Refused),
+            ] {
+                let count = states.values().filter(|state| state.phase == phase).count();
+                family.sample(&[("state", word)], count as u64);
+            }
+        }
+        if let Ok(names) = self.shared.names.lock() {
+            let failed = names.values().filter(|standing| standing.failure.is_some()).count();
+            let mut family = writer.gauge("strowger_host_names", "Host names, by last look-up.");
+            family.sample(&[("state", "resolved")], (names.len() - failed) as u64);
+            family.sample(&[("state", "failed")], failed as u64);
+        }
     }
 
     async fn ask<T: Send + 'static>(
@@ -167,7 +194,7 @@ impl Live for View {
         limit: usize,
     ) -> Reply<'_, Vec<Registration>> {
         Box::pin(self.ask(move |office| {
-            let now = strowger_port::clock::monotonic();
+            let now = clock::monotonic();
             let mut all = office.locations().list(None, REGISTRATIONS_MAX, now);
             all.sort_by_key(|binding| RegistrationKey::of(binding));
             let is_behind =
@@ -188,7 +215,7 @@ impl Live for View {
                     held: balance.held,
                     available: balance.available,
                     calls: balance.calls,
-                    spent: office.spent(account, strowger_port::clock::wall_us()),
+                    spent: office.spent(account, clock::wall_us()),
                 })
             };
             accounts.into_iter().filter_map(balance).collect()
@@ -218,6 +245,18 @@ impl Live for View {
         // A task of its own: it goes to its end when the asker goes away.
         let task = tokio::spawn(self.cashier.clone().move_money(order));
         Box::pin(async { task.await.map_err(|_| Unavailable)? })
+    }
+
+    fn logins(&self, trunk: TrunkId) -> Reply<'_, Vec<LoginStanding>> {
+        Box::pin(self.ask(move |office| {
+            let (now, wall_us) = (clock::monotonic(), clock::wall_us());
+            standing::logins(office, trunk, now, wall_us)
+        }))
+    }
+
+    fn hosts(&self, trunk: TrunkId) -> Reply<'_, Vec<HostStanding>> {
+        let known = Arc::clone(&self.shared.names);
+        Box::pin(self.ask(move |office| standing::hosts(office.world(), trunk, &known)))
     }
 
     fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>> {
@@ -301,6 +340,7 @@ impl Live for View {
         family.sample(&[("outcome", "dropped")], dropped);
         let waits = "Traces that wait for the database.";
         writer.gauge("strowger_traces_waiting", waits).sample(&[], waiting);
+        self.write_carriers(writer);
         let Ok(counters) = self.shared.counters.lock() else { return };
         let Some(counters) = counters.as_ref() else { return };
         let shard = counters.shard.to_string();

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use strowger_routing::{BuildError, Listener, Rows, World};
-use strowger_store::{ConfigRows, Reader, StoreError};
+use strowger_api::world_rows;
+use strowger_model::TrunkLogin;
+use strowger_routing::{BuildError, Listener, Logins, Rows, World};
+use strowger_store::{ConfigRows, Reader, Sealed, Sealer, StoreError};
+use tracing::error;
 
 /// How often the change log is looked at: a change is in force within a second.
 pub(crate) const LOOK: Duration = Duration::from_millis(200);
@@ -43,20 +46,9 @@ impl From<StoreError> for CompileError {
 }
 
 /// The rows in routing's own form.
-pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
-    Rows {
-        listeners,
-        tenants: rows.tenants,
-        organizations: rows.organizations,
-        accounts: rows.accounts,
-        subscribers: rows.subscribers,
-        trunks: rows.trunks,
-        tariffs: rows.tariffs,
-        rates: rows.rates,
-        routes: rows.routes,
-        destinations: rows.destinations,
-        emergencies: rows.emergencies,
-    }
+pub(crate) fn routing_rows(mut rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
+    let bans = core::mem::take(&mut rows.bans);
+    Rows { listeners, bans, ..world_rows(rows) }
 }
 
 /// Reads all rows and builds the world.
@@ -66,10 +58,11 @@ pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
 pub(crate) async fn compile(
     reader: &Reader,
     listeners: &[Listener],
+    sealer: &Sealer,
 ) -> Result<Compiled, CompileError> {
     let newer = reader.newer_config(0, &BTreeSet::new()).await?;
-    let rows = routing_rows(newer.rows, listeners.to_vec());
-    let world = World::build(rows).map_err(CompileError::Build)?;
+    let (rows, logins) = opened(newer.rows, listeners, sealer);
+    let world = World::build(rows).map_err(CompileError::Build)?.with_logins(logins);
     Ok(Compiled { world: Arc::new(world), change: newer.change })
 }
 
@@ -82,14 +75,77 @@ pub(crate) async fn caught_up(
     old: &Compiled,
     reader: &Reader,
     listeners: &[Listener],
+    sealer: &Sealer,
 ) -> Result<Compiled, CompileError> {
     let held = old.world.tariffs().map(|tariff| tariff.id).collect();
     let newer = reader.newer_config(old.change, &held).await?;
-    let rows = routing_rows(newer.rows, listeners.to_vec());
+    let (rows, logins) = opened(newer.rows, listeners, sealer);
     match old.world.rebuilt(rows, &newer.kept) {
-        Ok(world) => Ok(Compiled { world: Arc::new(world), change: newer.change }),
+        Ok(world) => {
+            Ok(Compiled { world: Arc::new(world.with_logins(logins)), change: newer.change })
+        }
         // Rows that were written by hand, without the change log, or a dictionary that is full of
         // prefixes nobody uses any more: from the beginning.
-        Err(_) => compile(reader, listeners).await,
+        Err(_) => compile(reader, listeners, sealer).await,
+    }
+}
+
+/// The rows for a world, and the logins with their passwords in clear.
+fn opened(mut rows: ConfigRows, listeners: &[Listener], sealer: &Sealer) -> (Rows, Logins) {
+    let logins = core::mem::take(&mut rows.trunk_logins);
+    let logins = Logins::build(logins, |login| open(sealer, login));
+    (routing_rows(rows, listeners.to_vec()), logins)
+}
+
+/// The place that a login's password is sealed for, so that it opens nowhere else.
+pub(crate) fn password_place(login: &TrunkLogin) -> String {
+    format!("trunk_logins.password:{}", login.id)
+}
+
+/// The password of a login in clear. One that does not open (another host's key, a changed row) is
+/// none: its registration says so, and its calls are refused by the carrier.
+fn open(sealer: &Sealer, login: &TrunkLogin) -> Option<String> {
+    let text = String::from_utf8(login.password.0.clone()).ok();
+    let sealed = text.map(Sealed::from_column);
+    let opened = sealed.and_then(|s| sealer.open_sealed(&password_place(login), &s).ok());
+    if opened.is_none() {
+        let (login, trunk) = (login.id.0, login.trunk.0);
+        error!(login, trunk, "the password of a login does not open with this host's key");
+    }
+    opened.map(|secret| secret.expose().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strowger_model::{Sealed as Bytes, TenantId, TrunkId, TrunkLoginId};
+    use strowger_store::Secret;
+
+    #[test]
+    fn a_password_opens_at_its_place_under_its_key_only() {
+        let mut login = TrunkLogin {
+            id: TrunkLoginId(7),
+            tenant: TenantId(1),
+            trunk: TrunkId(2),
+            priority: 0,
+            username: "u".into(),
+            auth_username: None,
+            realm: None,
+            password: Bytes(Vec::new()),
+            register: true,
+            registrar: None,
+            contact_user: None,
+            expires_s: 600,
+            caller_number: None,
+            enabled: true,
+        };
+        let sealer = Sealer::new(&[1; 32]).unwrap();
+        let sealed = sealer.seal(&password_place(&login), &Secret::new("pw")).unwrap();
+        login.password = Bytes(sealed.as_column().as_bytes().to_vec());
+        assert_eq!(open(&sealer, &login).as_deref(), Some("pw"));
+        assert_eq!(open(&Sealer::new(&[2; 32]).unwrap(), &login), None);
+        assert_eq!(open(&sealer, &TrunkLogin { id: TrunkLoginId(8), ..login.clone() }), None);
+        login.password.0.truncate(9);
+        assert_eq!(open(&sealer, &login), None);
     }
 }

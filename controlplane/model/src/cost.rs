@@ -151,6 +151,20 @@ impl Measure {
         (capped - free).max(self.minimum_ms.into()).div_ceil(step) * step
     }
 
+    /// What charges at least as much as both, up to a step.
+    fn over(&self, other: &Measure) -> Measure {
+        let cap = match (self.free_after_ms, other.free_after_ms) {
+            (0, _) | (_, 0) => 0,
+            (a, b) => a.max(b),
+        };
+        Measure {
+            step_ms: self.step_ms.max(other.step_ms),
+            minimum_ms: self.minimum_ms.max(other.minimum_ms),
+            free_ms: self.free_ms.min(other.free_ms),
+            free_after_ms: cap,
+        }
+    }
+
     /// What an allowance pays of a call of `billable_ms` when it covers the first `covered_ms`: up
     /// to a whole step, at most what is covered; nothing of what is free after.
     ///
@@ -334,6 +348,63 @@ impl CostBound {
             return down;
         }
         self.ms_for(self.cost_up(ms)).unwrap_or(ms).max(ms)
+    }
+
+    /// A bound of both together, for an account that pays twice for one call (it forwards to
+    /// itself). Law: `a.both(b).cost_up(t) >= a.cost_up(t) + b.cost_up(t)`. `None` for prices in
+    /// another currency than the account's, or too large.
+    #[must_use]
+    pub fn both(self, other: CostBound) -> Option<CostBound> {
+        self.over(other, i64::checked_add)
+    }
+
+    /// A bound of whichever costs more, for an account that pays one of two prices. Law:
+    /// `a.either(b).cost_up(t)` is at least either's.
+    #[must_use]
+    pub fn either(self, other: CostBound) -> Option<CostBound> {
+        self.over(other, |a, b| Some(a.max(b)))
+    }
+
+    /// One bound over two: prices and fees joined, of all else what costs more. A call that is
+    /// measured by other steps than its own may be charged one step less; the fee covers it, and
+    /// the roundings.
+    fn over(self, other: CostBound, join: impl Fn(i64, i64) -> Option<i64>) -> Option<CostBound> {
+        let is_free = |bound: &CostBound| bound.most() == Some(Amount::ZERO);
+        if is_free(&self) || self == other && join(1, 1) == Some(1) {
+            return Some(other);
+        }
+        if is_free(&other) {
+            return Some(self);
+        }
+        let (a, b) = (self.pricing, other.pricing);
+        let same = Exchange::same(a.currency);
+        if a.currency != b.currency || self.exchange != same || other.exchange != same {
+            return None;
+        }
+        let dearest = |p: &Pricing| p.prices.as_slice().iter().map(|s| s.price.0).max();
+        let (price_a, price_b) = (dearest(&a)?, dearest(&b)?);
+        let step_cost = |p: &Pricing, price: i64| {
+            let step = i128::from(p.measure.step_ms.get()) * i128::from(price);
+            let finer = power_of_ten(p.currency.ledger_digits().saturating_sub(PRICE_DIGITS));
+            let coarser = power_of_ten(PRICE_DIGITS.saturating_sub(p.currency.ledger_digits()));
+            i64::try_from(div_up(step * finer, MINUTE_MS * coarser)).ok()
+        };
+        let steps = match a.measure == b.measure {
+            true => 0,
+            false => step_cost(&a, price_a)?.checked_add(step_cost(&b, price_b)?)?,
+        };
+        let digits = self.digits.min(other.digits);
+        let unit = power_of_ten(a.currency.ledger_digits().saturating_sub(digits));
+        let roundings = i64::try_from(4 * unit).ok()?;
+        let fee = join(a.fee.0, b.fee.0)?.checked_add(steps)?.checked_add(roundings)?;
+        let pricing = Pricing {
+            measure: a.measure.over(&b.measure),
+            prices: Prices::flat(Price(join(price_a, price_b)?))?,
+            fee: Amount(fee),
+            currency: a.currency,
+            discount: 0,
+        };
+        CostBound::new(pricing, digits, same, self.vat_ppm.max(other.vat_ppm))
     }
 
     fn with_vat(&self) -> i128 {

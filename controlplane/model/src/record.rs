@@ -261,16 +261,50 @@ impl Cdr {
     }
 }
 
+/// Added to a SIP status, what the source writes as `Discreason` (printed there: 4486, busy here).
+pub const SOURCE_CODE_BASE: u16 = 4_000;
+
+/// One of our reasons, and what it is called elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReasonRow {
+    /// Our name, for REST and exports.
+    pub name: &'static str,
+    /// SIP status where none was said; 200 for what an answered call ends by.
+    pub sip: u16,
+    /// Q.850 value where none was said (RFC 3398).
+    pub q850: u8,
+    /// Q.931 value that the source gives by default (spec SIP-DISC-02), for imports and for who
+    /// moves from there; 0 = the source prints none.
+    pub source_q931: u8,
+}
+
+/// All reasons, in the order of the dataplane's codes; `billing` tests that none is missing.
+#[must_use]
+pub const fn reasons() -> &'static [ReasonRow] {
+    &REASONS
+}
+
 /// Name of [`CdrOutcome::reason`], for REST and exports; `None` for a number of a later release.
 #[must_use]
 pub fn reason_name(code: u8) -> Option<&'static str> {
-    REASONS.get(usize::from(code)).copied()
+    REASONS.get(usize::from(code)).map(|row| row.name)
 }
 
 /// Number of a reason by its name, for filters.
 #[must_use]
 pub fn reason_code(name: &str) -> Option<u8> {
-    u8::try_from(REASONS.iter().position(|known| *known == name)?).ok()
+    u8::try_from(REASONS.iter().position(|known| known.name == name)?).ok()
+}
+
+impl CdrOutcome {
+    /// What the source would have written (spec 5.1 of the FAQ): 4000 and the SIP status, by our
+    /// reason where a call ended without one.
+    #[must_use]
+    pub fn source_code(&self) -> u16 {
+        let usual = REASONS.get(usize::from(self.reason)).map_or(0, |row| row.sip);
+        let sip = if self.sip == 0 { usual } else { self.sip };
+        SOURCE_CODE_BASE.saturating_add(sip)
+    }
 }
 
 /// Name of [`CdrOutcome::party`].
@@ -279,35 +313,65 @@ pub fn party_name(code: u8) -> Option<&'static str> {
     PARTIES.get(usize::from(code)).copied()
 }
 
+const fn row(name: &'static str, sip: u16, q850: u8, source_q931: u8) -> ReasonRow {
+    ReasonRow { name, sip, q850, source_q931 }
+}
+
 /// In the order of the dataplane's codes; `billing` tests that none is missing.
-const REASONS: [&str; 27] = [
-    "normal",
-    "cancelled",
-    "busy",
-    "no-answer",
-    "rejected",
-    "unknown-number",
-    "offline",
-    "auth-failed",
-    "denied",
-    "no-route",
-    "no-price",
-    "no-credit",
-    "credit-ended",
-    "limit",
-    "max-duration",
-    "no-media",
-    "peer-silent",
-    "peer-error",
-    "no-answer-from-control",
-    "overload",
-    "operator",
-    "process-lost",
-    "host-lost",
-    "bad-request",
-    "bad-media",
-    "exhausted",
-    "internal",
+const REASONS: [ReasonRow; 27] = [
+    row("normal", 200, 16, 0),
+    row("cancelled", 487, 16, 0),
+    row("busy", 486, 17, 0),
+    row("no-answer", 480, 19, 0),
+    row("rejected", 603, 21, 0),
+    row("unknown-number", 404, 1, 28),
+    row("offline", 480, 20, 0),
+    row("auth-failed", 403, 21, 6),
+    row("denied", 403, 21, 6),
+    row("no-route", 404, 3, 41),
+    row("no-price", 403, 21, 41),
+    row("no-credit", 402, 21, 6),
+    row("credit-ended", 200, 31, 0),
+    row("limit", 480, 34, 34),
+    row("max-duration", 200, 31, 0),
+    row("no-media", 200, 102, 0),
+    row("peer-silent", 408, 102, 27),
+    row("peer-error", 500, 41, 27),
+    row("no-answer-from-control", 503, 41, 41),
+    row("overload", 503, 42, 34),
+    row("operator", 200, 31, 0),
+    row("process-lost", 503, 41, 0),
+    row("host-lost", 503, 41, 0),
+    row("bad-request", 400, 127, 42),
+    row("bad-media", 488, 65, 0),
+    row("exhausted", 480, 34, 34),
+    row("internal", 500, 41, 41),
 ];
 
 const PARTIES: [&str; 4] = ["unknown", "called", "caller", "switch"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_would_have_written() {
+        let check = |reason: &str, sip: u16, expect: u16| {
+            let reason = reason_code(reason).unwrap();
+            let outcome = CdrOutcome { party: 0, reason, sip, q850: 0 };
+            assert_eq!(outcome.source_code(), expect);
+        };
+        // The only code that is printed.
+        check("busy", 486, 4_486);
+        check("busy", 0, 4_486);
+        check("peer-error", 503, 4_503);
+        check("normal", 0, 4_200);
+        check("denied", 403, 4_403);
+    }
+
+    #[test]
+    fn denied_is_q850_21() {
+        let row = reasons().iter().find(|row| row.name == "denied").unwrap();
+        assert_eq!((row.sip, row.q850, row.source_q931), (403, 21, 6));
+    }
+}

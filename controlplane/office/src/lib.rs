@@ -16,6 +16,7 @@ mod live;
 mod money;
 mod stranger;
 mod trace;
+mod upstream;
 
 use allowance::Allowances;
 pub use live::{LIVE_MAX, LiveCall};
@@ -24,19 +25,22 @@ pub use strowger_till::{
     Bounds, Calendar, DAY, MONTH, PERIODS, Pool, Refusal as TillRefusal, Stage,
 };
 pub use trace::Traced;
+use upstream::Upstreams;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use strowger_billing::Settlement;
+use strowger_billing::{FORWARDS_MAX, PriceRef, Settlement};
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
     Hangup, LegId, Lengthen, Listeners, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up,
-    Verb, VerbId, VerbKind, VerbResult,
+    UpstreamOrder, UpstreamState, Verb, VerbId, VerbKind, VerbResult,
 };
-use strowger_model::{Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, TenantId};
+use strowger_model::{
+    Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, RingGroupId, TenantId,
+};
 use strowger_routing::{
-    AdmitPlan, Decision, Facts, Locations, NO_LEASE, Plan, Refusal, TalkTime, Trace, Verdict,
-    World, decide, finish, register, reject,
+    AdmitPlan, Decision, Facts, Locations, NO_LEASE, NonceUse, Plan, Refusal, TalkTime, Trace,
+    Verdict, World, decide, finish, register, reject, upstreams,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -100,6 +104,7 @@ pub struct Office {
     till: Till,
     allowances: Allowances,
     live: BTreeMap<AskId, LiveCall>,
+    upstreams: Upstreams,
     next_verb: u64,
     out: VecDeque<Output>,
     counts: Counts,
@@ -108,10 +113,11 @@ pub struct Office {
     strangers: Strangers,
 }
 
-/// What a record does to the till. A record that charges nobody only gives its hold back, if it
+/// What the records of an attempt do to the till. Records that charge nobody only give its hold
+/// back, if it
 /// ever had one: a refused attempt had none, and that is no alarm.
-fn settlement(node: u32, record: &Cdr) -> Event {
-    let settle = money::settle(node, record);
+fn settlement(node: u32, record: &Cdr, parts: &[Cdr]) -> Event {
+    let settle = money::settle(node, record, parts);
     // Its table went with the host: a boot before its record came could not know of its hold.
     let unheld = record.outcome.reason == Reason::HostLost as u8;
     match (settle.lines.is_empty(), record.is_answered()) {
@@ -124,6 +130,12 @@ fn settlement(node: u32, record: &Cdr) -> Event {
     }
 }
 
+/// Whether an account pays for forwards of a plan, and its caller would not pay without them.
+fn pays_for_forwards(plan: &Plan, payer: AccountId) -> bool {
+    Settlement::decode(&plan.go.settlement.0)
+        .is_ok_and(|settlement| settlement.parts.iter().any(|part| part.level.account == payer))
+}
+
 fn ms(now: Tick) -> Ms {
     Ms(now.0 / MS)
 }
@@ -132,6 +144,8 @@ impl Office {
     /// An office that knows nobody.
     #[must_use]
     pub fn new(node: u32, world: Arc<World>) -> Office {
+        let mut wanted = Upstreams::default();
+        wanted.set(upstreams(&world));
         Office {
             node,
             world,
@@ -139,6 +153,7 @@ impl Office {
             till: Till::new(),
             allowances: Allowances::default(),
             live: BTreeMap::new(),
+            upstreams: wanted,
             next_verb: 0,
             out: VecDeque::new(),
             counts: Counts::default(),
@@ -150,6 +165,7 @@ impl Office {
     /// Another world is in force; accounts keep their numbers.
     pub fn set_world(&mut self, world: Arc<World>, now: Tick) {
         self.world = world;
+        self.upstreams.set(upstreams(&self.world));
         let accounts: Vec<Account> = self.world.accounts().cloned().collect();
         for account in &accounts {
             self.load(account, Amount::ZERO, now);
@@ -241,6 +257,7 @@ impl Office {
                 self.strangers.refused(turned.source.ip(), wall_us, turned.count.into());
                 self.out.push_back(Output::Turned(turned));
             }
+            Up::Upstream(state) => self.upstreams.note(state),
             Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
             Up::Listeners(listeners) => self.out.push_back(Output::Listeners(listeners)),
         }
@@ -286,19 +303,36 @@ impl Office {
     }
 
     fn decide_call(&mut self, ask: &Ask, now: Tick, wall_us: i64) -> Option<Answer> {
-        let facts = Facts::default();
-        let Decision { verdict, nonce, mut trace, tenant } =
-            decide(&self.world, &self.locations, ask, &facts, now, wall_us);
-        if let Some(nonce) = nonce {
-            self.locations.nonces_mut().spend(nonce);
+        let mut facts = Facts::default();
+        loop {
+            let decision = decide(&self.world, &self.locations, ask, &facts, now, wall_us);
+            // Each round leaves one payer of forwards out.
+            let may_again = facts.unable.len() < FORWARDS_MAX;
+            match self.carry_out(ask, decision, may_again, (now, wall_us)) {
+                Ok(answer) => return answer,
+                Err(unable) => facts.unable.push(unable),
+            }
         }
+    }
+
+    /// Takes a decision; `Err` when one who would have to pay for forwards only cannot: decide
+    /// again without them.
+    fn carry_out(
+        &mut self,
+        ask: &Ask,
+        decision: Decision,
+        may_again: bool,
+        (now, wall_us): (Tick, i64),
+    ) -> Result<Option<Answer>, AccountId> {
+        let Decision { verdict, nonce, turn, mut trace, tenant } = decision;
         let Verdict::Go(plan) = verdict else {
+            self.take_decision(nonce, turn);
             self.counts.refused += 1;
             match tenant {
                 Some(tenant) => self.keep_trace(ask, tenant, &trace),
                 None => self.note_stranger(ask, &verdict, wall_us),
             }
-            return verdict.into_answer(ask.id);
+            return Ok(verdict.into_answer(ask.id));
         };
         let mut plan = *plan;
         let free = self.choose_allowance(&mut plan);
@@ -306,22 +340,39 @@ impl Office {
             None => Ok(NO_LEASE),
             Some(admit) => self.admit(ask, admit, free, now),
         };
+        if let Err(why) = granted
+            && let Some(payer) = money::refused_payer(why)
+            && may_again
+            && pays_for_forwards(&plan, payer)
+        {
+            return Err(payer);
+        }
         trace::note_granted(&mut trace, &granted, free);
         let payer = plan.admit.as_ref().and_then(|admit| admit.levels.first()).map(|p| p.account);
         let granted = granted.map_err(|why| trace::note_refused(&mut trace, why, payer));
         if let Some(tenant) = tenant {
             self.keep_trace(ask, tenant, &trace);
         }
-        match granted {
+        self.take_decision(nonce, turn);
+        Ok(Some(match granted {
             Ok(granted) => {
                 self.counts.admitted += 1;
                 self.note_live(ask, &plan, wall_us);
-                Some(finish(plan, granted))
+                finish(plan, granted)
             }
             Err(refusal) => {
                 self.counts.refused += 1;
-                Some(reject(&plan, refusal))
+                reject(&plan, refusal)
             }
+        }))
+    }
+
+    fn take_decision(&mut self, nonce: Option<NonceUse>, turn: Option<RingGroupId>) {
+        if let Some(nonce) = nonce {
+            self.locations.nonces_mut().spend(nonce);
+        }
+        if let Some(group) = turn {
+            self.locations.take_turn(group);
         }
     }
 
@@ -377,7 +428,8 @@ impl Office {
             // This process never saw the call: take it up from its settlement, then ask again.
             None => {
                 let granted = TalkTime { ms: granted_ms, free_ms, last: false };
-                self.adopt(extend.call, &extend.settlement, granted, true, now);
+                // Who forwarded is not known here: all are held for, as before the answer.
+                self.adopt_talking(extend.call, &extend.settlement, granted, now);
                 self.ask_extend(event, now)
             }
         }?;
@@ -400,6 +452,18 @@ impl Office {
         granted
     }
 
+    /// A call with forwards was answered: whoever does not pay after all gets its money back.
+    fn narrow(&mut self, started: &Started, now: Tick) {
+        let Ok(settlement) = Settlement::decode(&started.settlement.0) else { return };
+        if settlement.parts.is_empty() {
+            return;
+        }
+        let answered = PriceRef::of(started.hop);
+        let levels = money::payers(self.node, &settlement, Some(answered));
+        self.till.handle(Event::Narrow { hold: HoldId(started.ask.0), levels }, ms(now));
+        self.drain_till();
+    }
+
     fn handle_started(&mut self, started: &Started, now: Tick, wall_us: i64) {
         self.till.handle(Event::Started(HoldId(started.ask.0)), ms(now));
         let mut unknown = false;
@@ -410,8 +474,13 @@ impl Office {
                 self.pass(output);
             }
         }
-        if unknown {
-            self.adopt(started.ask, &started.settlement, TalkTime::default(), true, now);
+        let answered = PriceRef::of(started.hop);
+        match unknown {
+            true => {
+                let none = TalkTime::default();
+                self.adopt(started.ask, &started.settlement, none, Some(answered), now);
+            }
+            false => self.narrow(started, now),
         }
         if let Some(call) = self.live.get_mut(&started.ask) {
             call.record = Some(started.record);
@@ -425,7 +494,7 @@ impl Office {
         ask: AskId,
         settlement: &Octets,
         granted: TalkTime,
-        started: bool,
+        answered: Option<PriceRef>,
         now: Tick,
     ) {
         let Ok(settlement) = Settlement::decode(&settlement.0) else { return };
@@ -433,26 +502,33 @@ impl Office {
         if settlement.hold == 0 {
             return;
         }
-        let adopt = money::adopt(self.node, ask, &settlement, granted, started);
+        let adopt = money::adopt(self.node, ask, &settlement, granted, answered);
         self.till.handle(Event::Adopt(adopt), ms(now));
+        self.drain_till();
+    }
+
+    /// The same for a call that talks, by which of its branches is not known.
+    fn adopt_talking(&mut self, ask: AskId, settlement: &Octets, granted: TalkTime, now: Tick) {
+        self.adopt(ask, settlement, granted, None, now);
+        self.till.handle(Event::Started(HoldId(ask.0)), ms(now));
         self.drain_till();
     }
 
     /// Charges priced records: at once, so that nobody spends the same money again while they wait
     /// for the database.
     pub fn settle(&mut self, records: &[Cdr], now: Tick) {
-        for record in records {
+        for (record, parts) in money::attempts(records) {
             self.counts.settled += 1;
             self.live.remove(&AskId(record.ask));
-            self.till.handle(settlement(self.node, record), ms(now));
+            self.till.handle(settlement(self.node, record, parts), ms(now));
             self.drain_till();
         }
     }
 
     /// Charges records that a boot reads behind the journal's cursor.
     pub fn replay(&mut self, records: &[Cdr], now: Tick) {
-        for record in records {
-            self.till.handle(Event::Replay(money::settle(self.node, record)), ms(now));
+        for (record, parts) in money::attempts(records) {
+            self.till.handle(Event::Replay(money::settle(self.node, record, parts)), ms(now));
             self.drain_till();
         }
     }
@@ -474,7 +550,7 @@ impl Office {
             | Fact::Parted(_)
             | Fact::Ended(_) => None,
         });
-        let answered = facts.facts.iter().any(|fact| matches!(fact, Fact::Joined(_)));
+        let answered = facts.answered_hop().map(PriceRef::of);
         // One that has ended waits for its record: until then its money is not to be had.
         self.adopt(facts.ask, &facts.settlement, granted.unwrap_or_default(), answered, now);
         if facts.is_ended() || self.live.len() >= LIVE_MAX {
@@ -584,6 +660,39 @@ impl Office {
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.out.pop_front()
+    }
+
+    /// A dataplane was greeted: it is told of all registrations again.
+    pub fn greeted(&mut self) {
+        self.upstreams.greeted();
+    }
+
+    /// The dataplane is gone.
+    pub fn dataplane_lost(&mut self) {
+        self.upstreams.lost();
+    }
+
+    /// The next order about registrations at carriers, once greeted; what cannot be sent comes back
+    /// by [`Office::upstream_unsent`].
+    pub fn next_upstream(&mut self) -> Option<UpstreamOrder> {
+        self.upstreams.next()
+    }
+
+    /// An order that found no room: it is due again.
+    pub fn upstream_unsent(&mut self, order: &UpstreamOrder) {
+        self.upstreams.unsent(order);
+    }
+
+    /// How registrations at carriers stand, by login; empty while the dataplane is away.
+    #[must_use]
+    pub const fn upstream_states(&self) -> &BTreeMap<i64, UpstreamState> {
+        self.upstreams.states()
+    }
+
+    /// Logins that find no room in the dataplane.
+    #[must_use]
+    pub const fn upstreams_left_out(&self) -> usize {
+        self.upstreams.left_out()
     }
 
     /// Running calls by their ask.

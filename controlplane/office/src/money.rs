@@ -1,6 +1,6 @@
 //! Between the words of plans, records and settlements and those of the till.
 
-use strowger_billing::Settlement;
+use strowger_billing::{PriceRef, Settlement};
 use strowger_link::AskId;
 use strowger_model::{Account, AccountId, AllowanceId, Amount, Cdr, ChargeKind};
 use strowger_routing::{AdmitPlan, LimitOf, Refusal, TalkTime};
@@ -43,7 +43,7 @@ pub(crate) fn admit(
             LimitOf::Trunk(id) => LimitKey::Trunk(id),
         },
         calls_max: limit.calls_max,
-        per_second_max: 0,
+        per_second_max: limit.cps_max,
     });
     Admit {
         hold: HoldId(ask.0),
@@ -61,32 +61,39 @@ pub(crate) fn adopt(
     ask: AskId,
     settlement: &Settlement,
     granted: TalkTime,
-    started: bool,
+    answered: Option<PriceRef>,
 ) -> Adopt {
-    let levels = settlement.levels.iter().filter_map(|level| {
-        Some(Payer { key: key(node, level.account), bound: level.terms.bound()? })
-    });
-    let limits = settlement.caller.subscriber.map(LimitKey::Subscriber);
+    let by_subscriber = settlement.caller.subscriber.map(LimitKey::Subscriber);
+    let limits = by_subscriber.or(settlement.caller.trunk.map(LimitKey::Trunk));
     Adopt {
         hold: HoldId(ask.0),
-        levels: levels.collect(),
+        levels: payers(node, settlement, answered),
         free: settlement.allowance,
         free_ms: granted.free_ms,
         limits: limits.into_iter().collect(),
         granted_ms: granted.ms,
         last: granted.last,
         ms_max: settlement.ms_max,
-        started,
+        started: answered.is_some(),
         at_us: settlement.began_us,
     }
 }
 
-/// What a record does to balances and free time.
-pub(crate) fn settle(node: u32, record: &Cdr) -> Settle {
-    let used = record.charges().find_map(|charge| Some((charge.allowance?, charge.free_ms)));
+/// Who pays for a call: all who may have to before it is answered, then those who do.
+pub(crate) fn payers(node: u32, settlement: &Settlement, answered: Option<PriceRef>) -> Vec<Payer> {
+    // Bounds that cannot be made were refused when the call was decided.
+    let payers = settlement.payers(answered).unwrap_or_default();
+    payers.into_iter().map(|(account, bound)| Payer { key: key(node, account), bound }).collect()
+}
+
+/// What the records of one attempt do to balances and free time, as one step: its forwards have
+/// records of their own beside the caller's. `parts` is not empty.
+pub(crate) fn settle(node: u32, record: &Cdr, parts: &[Cdr]) -> Settle {
+    let charges = || parts.iter().flat_map(Cdr::charges);
+    let used = charges().find_map(|charge| Some((charge.allowance?, charge.free_ms)));
     Settle {
         hold: HoldId(record.ask),
-        lines: lines(node, record),
+        lines: joined(parts.iter().flat_map(|part| lines(node, part))),
         free: used.map(|(allowance, ms)| FreeUse { allowance, ms }),
         at_us: record.times.started_us,
     }
@@ -95,6 +102,23 @@ pub(crate) fn settle(node: u32, record: &Cdr) -> Settle {
 pub(crate) const fn talk_time(granted: Granted) -> TalkTime {
     let Granted { ms, free_ms, last, .. } = granted;
     TalkTime { ms, free_ms, last }
+}
+
+/// One line for each account: the till compares what it pays with what was held of it.
+fn joined(lines: impl Iterator<Item = Line>) -> Vec<Line> {
+    let mut joined: Vec<Line> = Vec::new();
+    for line in lines {
+        match joined.iter_mut().find(|known| known.key == line.key) {
+            Some(known) => known.charge = Amount(known.charge.0.saturating_add(line.charge.0)),
+            None => joined.push(line),
+        }
+    }
+    joined
+}
+
+/// The records of one attempt stand behind each other: the caller's, then those of its forwards.
+pub(crate) fn attempts(records: &[Cdr]) -> impl Iterator<Item = (&Cdr, &[Cdr])> {
+    records.chunk_by(|a, b| a.id == b.id).filter_map(|parts| Some((parts.first()?, parts)))
 }
 
 /// What each account pays for a record; what we owe a supplier is paid to its account.
@@ -109,6 +133,15 @@ pub(crate) fn lines(node: u32, record: &Cdr) -> Vec<Line> {
             },
         })
         .collect()
+}
+
+/// Whose account stood in the way.
+pub(crate) const fn refused_payer(why: strowger_till::Refusal) -> Option<AccountId> {
+    use strowger_till::Refusal as Why;
+    match why {
+        Why::NoCredit(key) | Why::AccountLimit(key) | Why::UnknownAccount(key) => Some(key.account),
+        Why::Limit(_) | Why::Full | Why::Duplicate | Why::Malformed => None,
+    }
 }
 
 pub(crate) const fn refusal(why: strowger_till::Refusal) -> Refusal {

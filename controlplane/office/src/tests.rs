@@ -432,7 +432,7 @@ fn an_answered_call_that_nobody_knows_is_taken_up() {
     let settlement = go(&mut office("10"), 7).settlement;
     let mut office = office("10");
     let record = RecordId::new(1, 7).unwrap();
-    let started = Started { ask: AskId(7), record, at: NOW, settlement };
+    let started = Started { ask: AskId(7), record, at: NOW, hop: 0, settlement };
     office.handle_up(Up::Started(started), NOW, WALL_US);
     assert_eq!(payer(&office).2, 1);
     assert_eq!(alarms(&mut office), 0);

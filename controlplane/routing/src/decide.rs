@@ -5,35 +5,43 @@
 //! order in which they are taken; each can end the attempt.
 
 mod called;
+mod forward;
+mod group;
 mod identity;
 mod plan;
 mod ring;
 mod route;
 mod sender;
+mod way;
 
+#[cfg(test)]
+pub(crate) use plan::blank_branch;
 pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
-pub(crate) use route::{addresses, emergency_branches};
-pub(crate) use sender::{Identity, identify};
+pub(crate) use route::emergency_branches;
+pub(crate) use sender::{Identity, Known, identify};
 
 use crate::location::Locations;
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
 use crate::trace::{Step, Trace};
 use crate::world::World;
-use plan::Costs;
+use plan::{sender_manner, spoken};
 use sender::Sender;
 use strowger_billing::Settlement;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, Octets, Refuse, Registered,
-    Respond, Tick,
+    Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, Manner, Octets, Refuse,
+    Registered, Respond, Tick,
 };
-use strowger_model::TenantId;
+use strowger_model::{AccountId, RingGroupId, TenantId};
+use way::{Place, Way};
 
 /// What was found out for earlier [`Query`]s of the same ask.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Facts {
     /// Questions and what came of them; a time-out is an answer too.
     pub known: Vec<Query>,
+    /// Accounts that the till refused as payers of forwards: theirs are not followed.
+    pub unable: Vec<AccountId>,
 }
 
 /// A question that only the outside can answer: RADIUS, a portability dip, ENUM.
@@ -54,6 +62,9 @@ pub struct Decision {
     pub tenant: Option<TenantId>,
     /// A nonce count to spend in [`Locations::nonces_mut`] when the decision is taken.
     pub nonce: Option<NonceUse>,
+    /// A rotating ring group that was called, for [`Locations::take_turn`] when the decision is
+    /// taken.
+    pub turn: Option<RingGroupId>,
 }
 
 /// What to do.
@@ -102,18 +113,20 @@ pub fn decide(
     now: Tick,
     wall_us: i64,
 ) -> Decision {
-    // No query exists, so there is no fact to read.
-    let Facts { known: _ } = facts;
     let AskBody::Call(call) = &ask.body else { return not_supported() };
     let mut attempt = Attempt {
         world,
         locations,
         ask,
         call,
+        facts,
         now,
         wall_us,
         trace: Trace::default(),
         nonce: None,
+        turn: None,
+        manner: Manner::default(),
+        is_emergency: false,
         known: None,
     };
     let verdict = match attempt.run() {
@@ -129,14 +142,15 @@ pub fn decide(
         }
     };
     let tenant = attempt.known.as_ref().map(|known| known.tenant);
-    Decision { verdict, trace: attempt.trace, tenant, nonce: attempt.nonce }
+    let Attempt { trace, nonce, turn, .. } = attempt;
+    Decision { verdict, trace, tenant, nonce, turn }
 }
 
 pub(crate) fn not_supported() -> Decision {
     let mut trace = Trace::default();
     trace.note(Step::NotSupported {});
     let refuse = Refusal::NotSupported.refuse(false, Octets::default());
-    Decision { verdict: Verdict::Refuse(refuse), trace, tenant: None, nonce: None }
+    Decision { verdict: Verdict::Refuse(refuse), trace, tenant: None, nonce: None, turn: None }
 }
 
 /// One attempt of a caller while it is decided.
@@ -145,10 +159,15 @@ struct Attempt<'a> {
     locations: &'a Locations,
     ask: &'a Ask,
     call: &'a CallAsk,
+    facts: &'a Facts,
     now: Tick,
     wall_us: i64,
     trace: Trace,
     nonce: Option<NonceUse>,
+    turn: Option<RingGroupId>,
+    // How the caller is spoken to.
+    manner: Manner,
+    is_emergency: bool,
     // What a refusal's record needs; `None` as long as the sender is a stranger.
     known: Option<Settlement>,
 }
@@ -172,21 +191,27 @@ impl<'a> Attempt<'a> {
         let sender = self.authenticate()?;
         self.know(&sender);
         let called = self.normalise(&sender)?;
-        if let Some(trunks) = self.find_emergency(&sender, &called) {
+        if let Some(trunks) = self.emergency_of(sender.tenant.id, &called) {
+            self.note(Step::Emergency {});
+            self.is_emergency = true;
             let way = self.route_emergency(&sender, &called, trunks)?;
-            return self.plan(&sender, &called, way, Costs::default(), None);
+            return self.plan(&sender, &called, way, None);
         }
         self.check_enabled(&sender)?;
-        let way = match self.find_local(&sender, &called) {
-            Some(callee) => {
-                self.check_self_call(&sender, callee)?;
-                self.ring_contacts(&sender, callee)?
+        let party = self.find_local(sender.tenant.id, sender.scope(), &called);
+        self.check_barring(&sender, &called, party.is_some())?;
+        let place = Place::caller(sender.holder().into_iter().collect());
+        let mut way = if party.is_some() { Way::inside() } else { Way::outside() };
+        match party {
+            Some(party) => {
+                self.check_self_call(&sender, &party)?;
+                self.lead(&sender, &called, party, &place, &mut way)?
             }
-            None => self.route(&sender, &called)?,
+            None => self.route(&sender, &called, &place, &mut way)?,
         };
+        self.note_hidden(&sender);
         let costs = self.price(&sender, &called, &way)?;
-        let admit = self.admit(&sender, &costs)?;
-        self.plan(&sender, &called, way, costs, admit)
+        self.plan(&sender, &called, way, Some(costs))
     }
 
     fn note(&mut self, step: Step) {
@@ -199,6 +224,7 @@ impl<'a> Attempt<'a> {
         settlement.snapshot = self.world.version();
         settlement.caller = self.caller(sender);
         self.known = Some(settlement);
+        self.manner = sender_manner(sender);
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Verdict {
@@ -206,7 +232,8 @@ impl<'a> Attempt<'a> {
         self.note(Step::Refused { sip: cause.sip.into(), q850: cause.q850.into() });
         let settlement = self.known.as_ref().and_then(|s| s.encode().ok());
         let record = settlement.is_some();
-        Verdict::Refuse(refusal.refuse(record, Octets(settlement.unwrap_or_default())))
+        let refuse = refusal.refuse(record, Octets(settlement.unwrap_or_default()));
+        Verdict::Refuse(spoken(refuse, &self.manner))
     }
 
     fn refuse_for(&mut self, refusal: Refusal, step: Step) -> Stop {

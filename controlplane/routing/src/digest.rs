@@ -6,14 +6,14 @@
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 use strowger_link::{Algorithm, Credentials};
-use strowger_model::{DigestAlgorithm, DigestPolicy, Ha1, Subscriber, Tenant};
+use strowger_model::{DigestAlgorithm, DigestPolicy, Ha1, Subscriber, Tenant, TrunkCredentials};
 
 /// What became of credentials.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// They are the subscriber's.
+    /// They are right.
     Right,
-    /// They are right, and the subscriber must use another algorithm.
+    /// They are right, and another algorithm must be used.
     Weak,
     /// Nothing is stored for their algorithm, but for another one.
     Unknown,
@@ -21,17 +21,41 @@ pub enum Verdict {
     Wrong,
 }
 
-/// Checks `credentials` against what is stored for `subscriber`.
+/// What is stored of somebody who shows credentials.
+#[derive(Clone, Copy, Debug)]
+pub struct Secrets {
+    /// `MD5(username:realm:password)`.
+    pub ha1_md5: Option<Ha1<16>>,
+    /// `SHA-256(username:realm:password)`.
+    pub ha1_sha256: Option<Ha1<32>>,
+    /// Algorithms accepted.
+    pub policy: DigestPolicy,
+}
+
+impl From<&Subscriber> for Secrets {
+    fn from(row: &Subscriber) -> Secrets {
+        Secrets { ha1_md5: row.ha1_md5, ha1_sha256: row.ha1_sha256, policy: row.digest }
+    }
+}
+
+impl From<&TrunkCredentials> for Secrets {
+    fn from(row: &TrunkCredentials) -> Secrets {
+        Secrets { ha1_md5: row.ha1_md5, ha1_sha256: row.ha1_sha256, policy: row.digest }
+    }
+}
+
+/// Checks `credentials` against what is stored.
 ///
 /// The policy is looked at after the response, so that only who knows the password learns it. An
 /// old account of which only the MD5 secret is stored is the exception: a client that answers the
 /// better challenge first, as RFC 8760 2.4 has it, could never get in else.
 #[must_use]
-pub fn verify(credentials: &Credentials, subscriber: &Subscriber, tenant: &Tenant) -> Verdict {
-    let allowed = algorithms(subscriber, tenant);
+pub fn verify(credentials: &Credentials, stored: impl Into<Secrets>, tenant: &Tenant) -> Verdict {
+    let stored = stored.into();
+    let allowed = algorithms(stored, tenant);
     let right = match credentials.algorithm {
-        Algorithm::Md5 => subscriber.ha1_md5.map(|ha1| verify_md5(credentials, &ha1)),
-        Algorithm::Sha256 => subscriber.ha1_sha256.map(|ha1| verify_sha256(credentials, &ha1)),
+        Algorithm::Md5 => stored.ha1_md5.map(|ha1| verify_md5(credentials, &ha1)),
+        Algorithm::Sha256 => stored.ha1_sha256.map(|ha1| verify_sha256(credentials, &ha1)),
     };
     match right {
         _ if allowed.is_empty() => Verdict::Wrong,
@@ -53,17 +77,18 @@ pub(crate) fn verify_nobody(credentials: &Credentials) -> Verdict {
     Verdict::Wrong
 }
 
-/// The algorithms that a subscriber may use, best first: those of its policy for which a secret is
+/// The algorithms that somebody may use, best first: those of its policy for which a secret is
 /// stored. A policy that names one algorithm stands above the tenant's list, which is what all
 /// others may use and strangers are asked for.
 #[must_use]
-pub fn algorithms(subscriber: &Subscriber, tenant: &Tenant) -> Vec<Algorithm> {
+pub fn algorithms(stored: impl Into<Secrets>, tenant: &Tenant) -> Vec<Algorithm> {
+    let stored = stored.into();
     let known = |of: &Algorithm| match of {
-        Algorithm::Md5 => subscriber.ha1_md5.is_some(),
-        Algorithm::Sha256 => subscriber.ha1_sha256.is_some(),
+        Algorithm::Md5 => stored.ha1_md5.is_some(),
+        Algorithm::Sha256 => stored.ha1_sha256.is_some(),
     };
     let allowed =
-        |of: &Algorithm| match (subscriber.digest, of) {
+        |of: &Algorithm| match (stored.policy, of) {
             (DigestPolicy::Both, _) => tenant.algorithms.iter().any(|a| algorithm(*a) == *of),
             (DigestPolicy::Sha256Only, Algorithm::Sha256)
             | (DigestPolicy::Md5Only, Algorithm::Md5) => true,

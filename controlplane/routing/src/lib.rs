@@ -13,7 +13,9 @@
 //!    [`Verdict::Go`] ask the till for [`Plan::admit`], then [`finish`] or [`reject`]; for the rest
 //!    [`Verdict::into_answer`].
 //! 4. A REGISTER: [`register`], then [`Verdict::into_answer`].
-//! 5. [`edge`] whenever trunks, bans or emergency numbers change.
+//! 5. [`edge`] whenever trunks, bans or emergency numbers change; [`upstreams`] whenever logins do.
+//! 6. [`World::with_logins`] and [`World::with_names`] for what rows alone do not say: passwords
+//!    in clear and addresses of names ([`named_hosts`] says which).
 //!
 //! Standards: RFC 3261 10.3 (registrar), 19.1.4 (comparison of URIs), RFC 7616 and RFC 8760
 //! (digest), RFC 3325 (asserted identity), RFC 3398 (causes).
@@ -27,6 +29,8 @@ mod dry_run;
 mod edge;
 pub mod limits;
 mod location;
+mod login;
+mod names;
 mod nonce;
 mod page;
 mod prefix;
@@ -45,14 +49,16 @@ pub use decide::{
 };
 pub use deck::Deck;
 pub use dry_run::{Caller, DryRun, NoDryRun, dry_run};
-pub use edge::{EdgeSettings, edge};
-pub use location::{Locations, Output, Reach, RegisterError, reach};
+pub use edge::{EdgeSettings, bans_end, denied, edge};
+pub use location::{Locations, Output, Reach, RegisterError, Registrant, reach};
+pub use login::{Login, Logins, named_hosts, upstreams};
+pub use names::{NAME_ADDRESSES_MAX, NAMES_MAX, Names};
 pub use nonce::{NonceCounts, NonceUse};
 pub use page::PageMap;
 pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
 pub use refusal::Refusal;
 pub use register::register;
 pub use tariff::TariffDeck;
-pub use trace::{Audience, Names, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
+pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
 pub use uri::SipUri;
-pub use world::{BuildError, Change, Listener, Problem, RowName, Rows, World, check_rate};
+pub use world::{BuildError, Change, Holder, Listener, Problem, RowName, Rows, World, check_rate};

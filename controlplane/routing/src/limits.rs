@@ -20,6 +20,15 @@ pub const TRUNK_SOURCES_MAX: usize = 256;
 /// Most numbers of one subscriber.
 pub const SUBSCRIBER_NUMBERS_MAX: usize = 64;
 
+/// Most forwards of one subscriber.
+pub const SUBSCRIBER_FORWARDS_MAX: usize = 16;
+/// Most members of a ring group.
+pub const GROUP_MEMBERS_MAX: usize = 32;
+/// Most prefixes in one list of a barring.
+pub const BARRING_MAX: usize = 1_000;
+/// Most statuses in one list of a trunk.
+pub const STATUSES_MAX: usize = 64;
+
 /// Longest caller's name or number shown, characters.
 pub const IDENTITY_MAX: usize = 64;
 /// Least talk time worth a call, milliseconds (source: `MINSPEACHLENONROUTE`).
@@ -28,6 +37,13 @@ pub const TALK_MS_MIN: u64 = 1_000;
 pub const USERNAME_MAX: usize = 64;
 /// Deepest tree of organizations.
 pub const ORGANIZATION_DEPTH_MAX: usize = 16;
+
+/// Shortest registration of a trunk, seconds.
+pub const TRUNK_EXPIRES_S_MIN: u32 = 60;
+/// Longest registration of a trunk, seconds.
+pub const TRUNK_EXPIRES_S_MAX: u32 = 3600;
+/// Most contacts of a trunk.
+pub const TRUNK_CONTACTS_MAX: u8 = 8;
 
 /// Most contacts a subscriber may be given.
 pub const CONTACTS_MAX: usize = 16;

@@ -11,13 +11,17 @@ pub(crate) use contact::wire_transport;
 pub use contact::{Reach, reach};
 pub use output::Output;
 
-use crate::limits::{CONTACTS_MAX, EXPIRED_PER_TURN_MAX};
+use crate::limits::{
+    CONTACTS_MAX, EXPIRED_PER_TURN_MAX, TRUNK_CONTACTS_MAX, TRUNK_EXPIRES_S_MAX,
+    TRUNK_EXPIRES_S_MIN,
+};
 use crate::nonce::NonceCounts;
+use crate::world::Holder;
 use contact::Wish;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use strowger_link::{BoundContact, Hints, RegisterAsk, SECOND, Tick};
-use strowger_model::{Binding, Subscriber, SubscriberId};
+use strowger_model::{Binding, RingGroupId, Subscriber, SubscriberId, TrunkId};
 
 /// Why a REGISTER changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -45,10 +49,12 @@ pub enum RegisterError {
 /// All bindings, at most [`CONTACTS_MAX`] for a subscriber, and the nonce counts of all users.
 #[derive(Clone, Debug, Default)]
 pub struct Locations {
-    users: BTreeMap<SubscriberId, Vec<Bound>>,
+    users: BTreeMap<Holder, Vec<Bound>>,
     // One entry for each binding; the serial keeps equal times apart.
-    expiries: BTreeSet<(Tick, u64, SubscriberId)>,
+    expiries: BTreeSet<(Tick, u64, Holder)>,
     nonces: NonceCounts,
+    // One entry for each rotating group that was called.
+    turns: BTreeMap<RingGroupId, u64>,
     out: VecDeque<Output>,
     serial: u64,
 }
@@ -60,9 +66,44 @@ struct Bound {
     serial: u64,
 }
 
+/// Who registers, and what it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Registrant {
+    /// A subscriber or a trunk.
+    pub who: Holder,
+    /// Shortest registration accepted, seconds.
+    pub expires_s_min: u32,
+    /// Longest registration granted, seconds.
+    pub expires_s_max: u32,
+    /// Most contacts at once.
+    pub contacts_max: u8,
+}
+
+impl From<&Subscriber> for Registrant {
+    fn from(row: &Subscriber) -> Registrant {
+        Registrant {
+            who: Holder::Subscriber(row.id),
+            expires_s_min: row.expires_s_min,
+            expires_s_max: row.expires_s_max,
+            contacts_max: row.contacts_max,
+        }
+    }
+}
+
+impl From<TrunkId> for Registrant {
+    fn from(id: TrunkId) -> Registrant {
+        Registrant {
+            who: Holder::Trunk(id),
+            expires_s_min: TRUNK_EXPIRES_S_MIN,
+            expires_s_max: TRUNK_EXPIRES_S_MAX,
+            contacts_max: TRUNK_CONTACTS_MAX,
+        }
+    }
+}
+
 /// A request with its place and time, as the steps of RFC 3261 10.3 need it.
 struct Request<'a> {
-    subscriber: &'a Subscriber,
+    registrant: Registrant,
     ask: &'a RegisterAsk,
     hints: &'a Hints,
     now: Tick,
@@ -78,32 +119,34 @@ impl Locations {
     /// [`RegisterError`]; nothing has changed then.
     pub fn register(
         &mut self,
-        subscriber: &Subscriber,
+        registrant: impl Into<Registrant>,
         ask: &RegisterAsk,
         hints: &Hints,
         now: Tick,
         wall_us: i64,
     ) -> Result<Vec<BoundContact>, RegisterError> {
-        let request = Request { subscriber, ask, hints, now, wall_us };
+        let registrant = registrant.into();
+        let (request, who) = (Request { registrant, ask, hints, now, wall_us }, registrant.who);
         //= rfc3261#section-10.3
         //# The registrar checks whether the request contains the Contact
         //# header field.  If not, it skips to the last step.
         if !ask.contacts.is_empty() {
-            let old = self.alive(subscriber.id, now);
+            let old = self.alive(who, now);
             let new = if ask.contacts.iter().any(|c| c.uri == "*") {
                 request.remove_all(&old)?
             } else {
                 request.update(old, &mut self.serial)?
             };
-            self.commit(subscriber.id, new);
+            self.commit(who, new);
         }
-        Ok(self.current(subscriber.id, now))
+        Ok(self.current(who, now))
     }
 
-    /// The bindings of a subscriber that are alive at `now`, best first: larger q, then fresher.
+    /// The bindings of a subscriber or trunk that are alive at `now`, best first: larger q, then
+    /// fresher.
     #[must_use]
-    pub fn contacts(&self, who: SubscriberId, now: Tick) -> Vec<&Binding> {
-        let all = self.users.get(&who).map(Vec::as_slice).unwrap_or_default();
+    pub fn contacts(&self, who: impl Into<Holder>, now: Tick) -> Vec<&Binding> {
+        let all = self.users.get(&who.into()).map(Vec::as_slice).unwrap_or_default();
         let mut alive: Vec<&Binding> =
             all.iter().filter(|b| b.expires > now).map(|b| &b.binding).collect();
         alive.sort_by_key(|b| std::cmp::Reverse((b.q, b.refreshed_us)));
@@ -115,9 +158,10 @@ impl Locations {
     /// A page may end inside a subscriber only when `limit` is below [`CONTACTS_MAX`].
     #[must_use]
     pub fn list(&self, after: Option<SubscriberId>, limit: usize, now: Tick) -> Vec<&Binding> {
-        let from = after.map_or(Unbounded, Excluded);
+        let from = after.map_or(Unbounded, |after| Excluded(Holder::Subscriber(after)));
+        let to = Included(Holder::Subscriber(SubscriberId(i64::MAX)));
         let mut page = Vec::new();
-        for (_, bindings) in self.users.range((from, Unbounded)) {
+        for (_, bindings) in self.users.range((from, to)) {
             let alive = bindings.iter().filter(|b| b.expires > now);
             if page.len() + alive.clone().count() > limit && !page.is_empty() {
                 break;
@@ -132,12 +176,13 @@ impl Locations {
     pub fn load(&mut self, rows: impl IntoIterator<Item = Binding>, now: Tick, wall_us: i64) {
         for binding in rows {
             let left_us = binding.expires_us.saturating_sub(wall_us);
-            let user = self.users.entry(binding.subscriber).or_default();
+            let who = Holder::Subscriber(binding.subscriber);
+            let user = self.users.entry(who).or_default();
             match u64::try_from(left_us) {
                 Ok(left_us @ 1..) if user.len() < CONTACTS_MAX => {
                     self.serial += 1;
                     let expires = now.plus_ns(left_us.saturating_mul(1000));
-                    self.expiries.insert((expires, self.serial, binding.subscriber));
+                    self.expiries.insert((expires, self.serial, who));
                     user.push(Bound { binding, expires, serial: self.serial });
                 }
                 Ok(_) | Err(_) => self.out.push_back(Output::removed(&binding)),
@@ -146,9 +191,9 @@ impl Locations {
         self.users.retain(|_, bindings| !bindings.is_empty());
     }
 
-    /// Drops all bindings of a subscriber who is gone or disabled.
-    pub fn forget(&mut self, who: SubscriberId) {
-        self.commit(who, Vec::new());
+    /// Drops all bindings of somebody who is gone or disabled.
+    pub fn forget(&mut self, who: impl Into<Holder>) {
+        self.commit(who.into(), Vec::new());
     }
 
     /// Ends bindings whose time is over, at most [`EXPIRED_PER_TURN_MAX`] in one turn.
@@ -187,6 +232,18 @@ impl Locations {
         &mut self.nonces
     }
 
+    /// How many calls a rotating ring group has had: the next begins with the next member.
+    #[must_use]
+    pub fn turn(&self, group: RingGroupId) -> u64 {
+        self.turns.get(&group).copied().unwrap_or_default()
+    }
+
+    /// A rotating ring group was called.
+    pub fn take_turn(&mut self, group: RingGroupId) {
+        let turn = self.turns.entry(group).or_default();
+        *turn = turn.wrapping_add(1);
+    }
+
     /// How many bindings are kept.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -199,30 +256,37 @@ impl Locations {
         self.expiries.is_empty()
     }
 
-    fn alive(&self, who: SubscriberId, now: Tick) -> Vec<Bound> {
+    fn alive(&self, who: Holder, now: Tick) -> Vec<Bound> {
         let all = self.users.get(&who).map(Vec::as_slice).unwrap_or_default();
         all.iter().filter(|b| b.expires > now).cloned().collect()
     }
 
     /// Puts `new` in the place of what the subscriber had and says what changed.
-    fn commit(&mut self, who: SubscriberId, new: Vec<Bound>) {
+    fn commit(&mut self, who: Holder, new: Vec<Bound>) {
         let old = self.users.remove(&who).unwrap_or_default();
         for gone in old.iter().filter(|b| !new.iter().any(|n| n.serial == b.serial)) {
             self.expiries.remove(&(gone.expires, gone.serial, who));
             if !new.iter().any(|n| n.binding.uri == gone.binding.uri) {
-                self.out.push_back(Output::removed(&gone.binding));
+                self.say(who, Output::removed(&gone.binding));
             }
         }
         for fresh in new.iter().filter(|n| !old.iter().any(|b| b.serial == n.serial)) {
             self.expiries.insert((fresh.expires, fresh.serial, who));
-            self.out.push_back(Output::Save(Box::new(fresh.binding.clone())));
+            self.say(who, Output::Save(Box::new(fresh.binding.clone())));
         }
         if !new.is_empty() {
             self.users.insert(who, new);
         }
     }
 
-    fn current(&self, who: SubscriberId, now: Tick) -> Vec<BoundContact> {
+    /// Contacts of trunks are not written behind: a trunk registers anew within its minutes.
+    fn say(&mut self, who: Holder, output: Output) {
+        if matches!(who, Holder::Subscriber(_)) {
+            self.out.push_back(output);
+        }
+    }
+
+    fn current(&self, who: Holder, now: Tick) -> Vec<BoundContact> {
         let all = self.users.get(&who).map(Vec::as_slice).unwrap_or_default();
         all.iter()
             .filter(|b| b.expires > now)
@@ -257,7 +321,7 @@ impl Request<'_> {
 
     /// Step 7: each contact in turn, on a copy.
     fn update(&self, old: Vec<Bound>, serial: &mut u64) -> Result<Vec<Bound>, RegisterError> {
-        let max = usize::from(self.subscriber.contacts_max).clamp(1, CONTACTS_MAX);
+        let max = usize::from(self.registrant.contacts_max).clamp(1, CONTACTS_MAX);
         let added = self.ask.contacts.iter().filter(|c| c.expires_s > 0).count();
         if added > max || self.ask.contacts.len() > CONTACTS_MAX {
             return Err(RegisterError::TooMany);

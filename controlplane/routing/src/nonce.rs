@@ -1,15 +1,15 @@
 //! Nonce counts: one pair of nonce and count is good for one request (RFC 7616 3.4, `nc`).
 
 use crate::limits::{NONCE_MAX, NONCES_MAX};
+use crate::world::Holder;
 use std::collections::{BTreeMap, VecDeque};
 use strowger_link::Credentials;
-use strowger_model::SubscriberId;
 
 /// Counts below the highest one that are still taken, each once: requests of one phone overtake
 /// each other on the way, and are asked about anew in another order after a restart.
 const WINDOW: u32 = 64;
 
-/// The counts seen for each nonce and subscriber, at most [`NONCES_MAX`], oldest forgotten.
+/// The counts seen for each nonce and who showed it, at most [`NONCES_MAX`], oldest forgotten.
 ///
 /// A forgotten nonce could be replayed until the dataplane's clock ends it; the bound is far above
 /// what a node's subscribers show within that time.
@@ -20,7 +20,7 @@ pub struct NonceCounts {
     max: usize,
 }
 
-type Shown = (SubscriberId, String);
+type Shown = (Holder, String);
 
 /// The highest count, and which of those below it were seen: bit n is the count n below.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -73,7 +73,11 @@ impl NonceCounts {
     /// Credentials without qop carry no count; the nonce's own age bounds their replay, and there
     /// is nothing to spend.
     #[must_use]
-    pub fn check(&self, who: SubscriberId, credentials: &Credentials) -> Option<Option<NonceUse>> {
+    pub fn check(
+        &self,
+        who: impl Into<Holder>,
+        credentials: &Credentials,
+    ) -> Option<Option<NonceUse>> {
         if credentials.qop.is_none() {
             return Some(None);
         }
@@ -81,7 +85,7 @@ impl NonceCounts {
             return None;
         }
         let count = u32::from_str_radix(&credentials.nonce_count, 16).ok()?;
-        let shown = (who, credentials.nonce.clone());
+        let shown = (who.into(), credentials.nonce.clone());
         let seen = self.counts.get(&shown).copied().unwrap_or_default();
         (count > 0 && seen.is_good(count)).then_some(Some(NonceUse { shown, count }))
     }
@@ -120,6 +124,7 @@ impl NonceCounts {
 mod tests {
     use super::*;
     use crate::testing;
+    use strowger_model::SubscriberId;
 
     fn shown(nonce: &str, nc: &str) -> Credentials {
         let mut credentials = testing::credentials("1001", "REGISTER", "demo1001");

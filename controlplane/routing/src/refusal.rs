@@ -93,6 +93,7 @@ impl Refusal {
             prompt: None,
             record,
             settlement,
+            explain: true,
         }
     }
 }

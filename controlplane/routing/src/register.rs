@@ -1,7 +1,9 @@
 //! REGISTER asks: credentials, whose address of record, then the registrar (RFC 3261 10.3).
 
-use crate::decide::{Decision, Identity, Verdict, challenge_stranger, identify, not_supported};
-use crate::location::{Locations, RegisterError};
+use crate::decide::{
+    Decision, Identity, Known, Verdict, challenge_stranger, identify, not_supported,
+};
+use crate::location::{Locations, RegisterError, Registrant};
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
 use crate::trace::{Step, Trace};
@@ -9,7 +11,7 @@ use crate::world::World;
 use strowger_link::{
     Ask, AskBody, BoundContact, HeaderField, Octets, RegisterAsk, Registered, Respond, Tick,
 };
-use strowger_model::{Subscriber, TenantId};
+use strowger_model::TenantId;
 
 /// Answers a REGISTER; every other ask is refused as not supported.
 ///
@@ -27,29 +29,29 @@ pub fn register(
     let mut trace = Trace::default();
     let mut tenant = None;
     let verdict = match admitted(world, locations, ask, request, &mut trace, &mut tenant) {
-        Ok((subscriber, nonce)) => {
+        Ok((registrant, nonce)) => {
             if let Some(used) = nonce {
                 locations.nonces_mut().spend(used);
             }
-            let outcome = locations.register(subscriber, request, &ask.hints, now, wall_us);
+            let outcome = locations.register(registrant, request, &ask.hints, now, wall_us);
             conclude(outcome, &mut trace)
         }
         Err(verdict) => *verdict,
     };
-    Decision { verdict, trace, tenant, nonce: None }
+    Decision { verdict, trace, tenant, nonce: None, turn: None }
 }
 
 /// Steps 3 to 5: who it is, and whether the address of record is its own.
-fn admitted<'a>(
-    world: &'a World,
+fn admitted(
+    world: &World,
     locations: &Locations,
     ask: &Ask,
     request: &RegisterAsk,
     trace: &mut Trace,
-    tenant: &mut Option<TenantId>,
-) -> Result<(&'a Subscriber, Option<NonceUse>), Box<Verdict>> {
-    let (subscriber, nonce) = match identify(world, locations, &request.credentials) {
-        Identity::Known(subscriber, nonce) => (subscriber, nonce),
+    of: &mut Option<TenantId>,
+) -> Result<(Registrant, Option<NonceUse>), Box<Verdict>> {
+    let (known, nonce) = match identify(world, locations, &request.credentials) {
+        Identity::Known(known, nonce) => (known, nonce),
         Identity::Wrong(step) => return Err(refused(Refusal::AuthFailed, step, trace)),
         Identity::Again(challenge, step) => {
             trace.note(step);
@@ -63,28 +65,41 @@ fn admitted<'a>(
             None => return Err(refused(Refusal::Denied, Step::UnknownRealm {}, trace)),
         },
     };
-    let id = subscriber.id.0;
-    *tenant = Some(subscriber.tenant);
-    trace.note(Step::SenderSubscriber { subscriber: id });
-    if !subscriber.enabled {
-        let step = Step::SubscriberDisabled { subscriber: id };
+    *of = Some(match known {
+        Known::Subscriber(row) => row.tenant,
+        Known::Trunk(row, ..) => row.tenant,
+    });
+    trace.note(known.step());
+    if let Some(step) = known.disabled() {
         return Err(refused(Refusal::Denied, step, trace));
     }
     //= rfc3261#section-10.3
     //# If the authenticated user is
     //# not authorized to modify bindings, the registrar MUST return a 403
     //# (Forbidden) and skip the remaining steps.
-    let own = request.user == subscriber.username
-        || subscriber.numbers.iter().any(|number| number.as_str() == request.user);
+    let (own, tenant, not_its_own) = match known {
+        Known::Subscriber(row) => {
+            let own = request.user == row.username
+                || row.numbers.iter().any(|number| number.as_str() == request.user);
+            (own, row.tenant, Step::NotItsOwn { subscriber: row.id.0 })
+        }
+        Known::Trunk(row, _, credentials) => {
+            let own = request.user == credentials.username;
+            (own, row.tenant, Step::NotTrunksOwn { trunk: row.id.0 })
+        }
+    };
     if !own {
-        return Err(refused(Refusal::Denied, Step::NotItsOwn { subscriber: id }, trace));
+        return Err(refused(Refusal::Denied, not_its_own, trace));
     }
     // Phones name the switch in many ways; only a host that is another tenant's is not ours.
-    let elsewhere = world.tenant_of_host(&request.host).is_some_and(|t| t.id != subscriber.tenant);
-    if elsewhere {
-        return Err(refused(Refusal::UnknownUser, Step::NotItsOwn { subscriber: id }, trace));
+    if world.tenant_of_host(&request.host).is_some_and(|t| t.id != tenant) {
+        return Err(refused(Refusal::UnknownUser, not_its_own, trace));
     }
-    Ok((subscriber, nonce))
+    let registrant = match known {
+        Known::Subscriber(row) => Registrant::from(row),
+        Known::Trunk(row, ..) => Registrant::from(row.id),
+    };
+    Ok((registrant, nonce))
 }
 
 fn conclude(outcome: Result<Vec<BoundContact>, RegisterError>, trace: &mut Trace) -> Verdict {

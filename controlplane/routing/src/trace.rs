@@ -2,7 +2,7 @@
 //!
 //! A trace is a list of codes with numbers behind them, written on every call without allocating
 //! and rendered to words only when somebody asks: [`Trace::told`], with names looked up through
-//! [`Names`]. What the dataplane did then stands in the record: [`aftermath`].
+//! [`RowNames`]. What the dataplane did then stands in the record: [`aftermath`].
 //!
 //! The form: the version, then for each step its code, the length of its payload, and the payload.
 //! Codes never change their meaning, for stored traces outlive releases; a reader skips what it
@@ -12,7 +12,7 @@ mod aftermath;
 mod words;
 
 pub use aftermath::aftermath;
-pub use words::{Audience, Names, Said, Thing};
+pub use words::{Audience, RowNames, Said, Thing};
 
 use crate::limits::TRACE_MAX;
 use core::fmt;
@@ -127,7 +127,7 @@ macro_rules! steps {
             }
 
             /// Says it in words.
-            fn tell(&self, names: &dyn Names, f: &mut dyn fmt::Write) -> fmt::Result {
+            fn tell(&self, names: &dyn RowNames, f: &mut dyn fmt::Write) -> fmt::Result {
                 match self {
                     Step::Cut => f.write_str("(the trace is full, further steps are not kept)"),
                     Step::Number(number) => write!(f, "called number is {number}"),
@@ -245,6 +245,50 @@ steps! {
     43 ContactUnreachable(subscriber) "a contact of subscriber {subscriber}: no listener fits";
     /// Credentials by an algorithm for which nothing is stored.
     44 OtherAlgorithm(subscriber) "subscriber {subscriber} must use another algorithm";
+    /// A registration for another user.
+    60 NotTrunksOwn(trunk) "trunk {trunk} may not register that address of record";
+    /// Credentials that do not fit, are too weak, or were used before.
+    61 WrongTrunkCredentials(trunk) "wrong or used credentials for trunk {trunk}";
+    /// Callee by name, number or short number.
+    62 CalleeGroup(group) "called is ring group {group}";
+    /// Callee by number.
+    63 CalleeDid(did) "called number is DID {did}";
+    /// Where a DID leads.
+    64 DidTrunk(trunk) "the DID leads to trunk {trunk}";
+    /// The sender may not call that.
+    65 Barred() "the called number is barred for the sender";
+    /// Not a hop: it may not be sent that.
+    66 HopBarred(trunk) "the number is barred for trunk {trunk}";
+    /// A forward in the plan.
+    67 ForwardAlways(subscriber) "subscriber {subscriber} forwards always";
+    /// A forward in the plan.
+    68 ForwardBusy(subscriber) "when busy, subscriber {subscriber} forwards";
+    /// A forward in the plan.
+    69 ForwardNoAnswer(subscriber) "when nobody answers, subscriber {subscriber} forwards";
+    /// A forward in the plan.
+    70 ForwardOffline(subscriber) "when it cannot be reached, subscriber {subscriber} forwards";
+    /// Not followed: it would come back to somebody in the chain.
+    71 ForwardLoop(subscriber) "not followed: the chain has subscriber {subscriber} already";
+    /// Not followed: a ring group in the chain already.
+    72 ForwardLoopGroup(group) "not followed: the chain has ring group {group} already";
+    /// Not followed.
+    73 ForwardBeyond() "not followed: too many forwards or stages";
+    /// Not followed.
+    74 ForwardBarred() "not followed: that number is barred for who forwards";
+    /// Not followed.
+    75 ForwardNowhere() "not followed: the forward leads nowhere";
+    /// Not followed.
+    76 ForwarderUnable(account) "not followed: account {account} cannot pay for forwards";
+    /// A group's members.
+    77 GroupRings(group, members) "ring group {group} rings {members} members";
+    /// A member outside.
+    78 GroupOutside(group) "ring group {group} calls a member outside";
+    /// When nobody answered.
+    79 GroupOverflow(group) "when nobody answers, ring group {group} overflows";
+    /// The caller is not shown.
+    80 CallerHidden() "the caller's number is hidden";
+    /// Nowhere registered.
+    81 TrunkOffline(trunk) "trunk {trunk} is not registered";
 
     // Codes from 90 to 99 are the till's.
     /// The till granted talk time.
@@ -271,7 +315,8 @@ steps! {
 /// charge. What does not stand here is for operators.
 const OPEN: &[u8] = &[
     CUT, NUMBER, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24,
-    25, 30, 31, 32, 35, 36, 37, 90, 91, 92, 93, 94, 95, 96, 97, 98,
+    25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
+    91, 92, 93, 94, 95, 96, 97, 98,
 ];
 
 impl Default for Trace {
@@ -347,7 +392,7 @@ impl Trace {
 
     /// The steps in words, as far as they are for these eyes.
     #[must_use]
-    pub fn told(&self, names: &dyn Names, audience: Audience) -> Vec<Said> {
+    pub fn told(&self, names: &dyn RowNames, audience: Audience) -> Vec<Said> {
         let seen = |step: &Step| match audience {
             Audience::Operator => true,
             Audience::Party => step.is_open(),
@@ -363,7 +408,7 @@ impl Step {
         !unknown && OPEN.contains(&self.put(&mut payload))
     }
 
-    fn said(&self, names: &dyn Names) -> Said {
+    fn said(&self, names: &dyn RowNames) -> Said {
         let mut sentence = String::new();
         // Writing to a String cannot fail.
         let _ok = self.tell(names, &mut sentence);

@@ -6,24 +6,30 @@
 
 mod build;
 mod check;
+mod number;
 mod problem;
+
+pub use number::Holder;
 
 pub use build::{Change, Rows};
 pub use check::check_rate;
 pub use problem::{BuildError, Problem, RowName};
 
 use crate::deck::Deck;
+use crate::login::Logins;
+use crate::names::Names;
 use crate::page::PageMap;
 use crate::prefix::{Chain, Dictionary};
 use crate::tariff::TariffDeck;
-use crate::trace::{Names, Thing};
+use crate::trace::{RowNames, Thing};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
-    Account, AccountId, Destination, Digits, Organization, OrganizationId, Route, Subscriber,
-    SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId,
+    Account, AccountId, Ban, Destination, Did, DidId, Digits, Organization, OrganizationId,
+    RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId, Tenant,
+    TenantId, Trunk, TrunkId,
 };
 
 /// All configuration that decisions read, at one moment.
@@ -37,16 +43,24 @@ pub struct World {
     organizations: Arc<PageMap<OrganizationId, Organization>>,
     accounts: Arc<PageMap<AccountId, Arc<Account>>>,
     subscribers: Arc<PageMap<SubscriberId, Arc<Subscriber>>>,
-    usernames: Arc<PageMap<(TenantId, String), SubscriberId>>,
-    numbers: Arc<PageMap<(TenantId, Digits), SubscriberId>>,
-    shorts: Arc<PageMap<(OrganizationId, Digits), SubscriberId>>,
+    groups: Arc<PageMap<RingGroupId, Arc<RingGroup>>>,
+    dids: Arc<PageMap<DidId, Arc<Did>>>,
+    usernames: Arc<PageMap<(TenantId, String), Holder>>,
+    numbers: Arc<PageMap<(TenantId, Digits), Holder>>,
+    shorts: Arc<PageMap<(OrganizationId, Digits), Holder>>,
     trunks: Arc<PageMap<TrunkId, Arc<Trunk>>>,
     sources: Arc<PageMap<Source, TrunkId>>,
+    bans: Arc<[Ban]>,
     dictionary: Arc<Dictionary>,
     tariffs: Arc<BTreeMap<TariffId, Arc<TariffDeck>>>,
     routes: Arc<BTreeMap<TenantId, Arc<Deck<Vec<Route>>>>>,
     destinations: Arc<BTreeMap<TenantId, Arc<Deck<Destination>>>>,
     emergencies: Arc<BTreeMap<(TenantId, Digits), Vec<TrunkId>>>,
+    logins: Arc<Logins>,
+    names: Arc<Names>,
+    /// What tells senders apart beside `sources`: addresses of names, and of registrars that we are
+    /// registered at.
+    resolved: Arc<BTreeMap<Source, TrunkId>>,
 }
 
 /// A place where calls come in and leave by.
@@ -114,24 +128,6 @@ impl World {
         self.subscribers.get(&id).map(Arc::as_ref)
     }
 
-    /// The subscriber with this user name.
-    #[must_use]
-    pub fn subscriber_named(&self, tenant: TenantId, username: &str) -> Option<&Subscriber> {
-        self.subscriber(*self.usernames.get(&(tenant, username.to_owned()))?)
-    }
-
-    /// The subscriber with this number.
-    #[must_use]
-    pub fn subscriber_numbered(&self, tenant: TenantId, number: Digits) -> Option<&Subscriber> {
-        self.subscriber(*self.numbers.get(&(tenant, number))?)
-    }
-
-    /// The subscriber with this short number in this organization.
-    #[must_use]
-    pub fn subscriber_short(&self, of: OrganizationId, short: Digits) -> Option<&Subscriber> {
-        self.subscriber(*self.shorts.get(&(of, short))?)
-    }
-
     /// A trunk.
     #[must_use]
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
@@ -153,17 +149,94 @@ impl World {
         source: SocketAddr,
         called: &str,
     ) -> Option<&Trunk> {
-        let ingress = self.trunk(named)?.ingress.as_ref()?;
-        let m = ingress.sources.iter().find(|m| m.matches(source))?;
+        // Whoever is called by a contact that we registered knows it from our registrar.
+        let login = self.login_called(source, called).map(|login| login.row.trunk);
+        if let Some(trunk) = login.and_then(|id| self.trunk(id)).filter(|t| t.ingress.is_some()) {
+            return Some(trunk);
+        }
+        let ours = self.trunk_sources(self.trunk(named)?);
+        let m = ours.iter().find(|m| m.matches(source))?;
         let key = |prefix| (m.network.to_canonical(), m.prefix_len, m.port, prefix);
         let longest = called.len().min(strowger_model::NUMBER_MAX);
         let prefixes = (1..=longest).rev().filter_map(|len| Digits::parse(called.get(..len)?).ok());
         let id = prefixes
             .map(Some)
             .chain([None])
-            .find_map(|prefix| self.sources.get(&key(prefix)))
+            .find_map(|prefix| {
+                let key = key(prefix);
+                self.sources.get(&key).or_else(|| self.resolved.get(&key))
+            })
             .unwrap_or(&named);
         self.trunk(*id)
+    }
+
+    /// Where calls of a trunk come from: its sources, the addresses of its hosts, and those of the
+    /// registrars where we are registered for it.
+    #[must_use]
+    pub fn trunk_sources(&self, trunk: &Trunk) -> Vec<SourceMatch> {
+        let Some(ingress) = &trunk.ingress else { return Vec::new() };
+        let host = |ip: IpAddr, port| {
+            let prefix_len = if ip.is_ipv4() { 32 } else { 128 };
+            SourceMatch { network: ip.to_canonical(), prefix_len, port }
+        };
+        let hosts = ingress.hosts.iter().flat_map(|named| {
+            let addresses = self.names.addresses(&named.name);
+            addresses.into_iter().map(move |ip| host(ip, named.port))
+        });
+        let logins = self.logins(trunk.id).iter().filter(|login| login.row.register);
+        let registrars = logins.flat_map(|login| self.registrar_addresses(login));
+        let registrars = registrars.map(|address| host(address.ip(), address.port()));
+        ingress.sources.iter().copied().chain(hosts).chain(registrars).collect()
+    }
+
+    /// This world with other logins.
+    #[must_use]
+    pub fn with_logins(&self, logins: Logins) -> World {
+        let mut next = World { logins: Arc::new(logins), ..self.clone() };
+        next.version += 1;
+        next.resolve_sources();
+        next
+    }
+
+    /// This world with other addresses of names.
+    #[must_use]
+    pub fn with_names(&self, names: Arc<Names>) -> World {
+        let mut next = World { names, ..self.clone() };
+        next.version += 1;
+        next.resolve_sources();
+        next
+    }
+
+    /// The addresses of names.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(crate) fn all_logins(&self) -> &Logins {
+        &self.logins
+    }
+
+    /// Makes the index of sources that no row names by address. The trunk with the smaller id has
+    /// a source that several resolve to; a row's own address goes before all.
+    fn resolve_sources(&mut self) {
+        let mut resolved = BTreeMap::new();
+        for trunk in self.trunks() {
+            let Some(ingress) = &trunk.ingress else { continue };
+            for m in self.trunk_sources(trunk) {
+                let key = (m.network.to_canonical(), m.prefix_len, m.port, ingress.tech_prefix);
+                if self.sources.get(&key).is_none() {
+                    resolved.entry(key).or_insert(trunk.id);
+                }
+            }
+        }
+        self.resolved = Arc::new(resolved);
+    }
+
+    /// All bans, as they were made.
+    #[must_use]
+    pub fn bans(&self) -> &[Ban] {
+        &self.bans
     }
 
     /// The dictionary of all prefixes.
@@ -232,7 +305,7 @@ impl World {
     }
 }
 
-impl Names for World {
+impl RowNames for World {
     /// Names of rows in memory; price lines and free time have none here.
     fn name(&self, thing: Thing, id: i64) -> Option<String> {
         match thing {

@@ -3,7 +3,7 @@
 //! Given once for each key of an account, as payments are. What was used is counted in the
 //! transaction that writes the records, so that it is exactly what they say.
 
-use crate::bulk::{Bulk, Value};
+use crate::bulk::Bulk;
 use crate::column::{Columns, clean};
 use crate::list::LIST_MAX;
 use crate::{Reader, StoreError, Tried, Writer};
@@ -43,14 +43,11 @@ impl Bulk {
                 *sum = sum.saturating_add(free_ms);
             }
         }
-        let sql = "INSERT INTO allowance_usage (allowance_id, used_ms) VALUES ($1, $2) \
-             ON CONFLICT (allowance_id) \
+        let into = "INTO allowance_usage (allowance_id, used_ms)";
+        let end = "ON CONFLICT (allowance_id) \
              DO UPDATE SET used_ms = allowance_usage.used_ms + excluded.used_ms";
-        for (allowance, used_ms) in sums {
-            let values = [allowance, used_ms].map(Value::Int);
-            self.execute("count what was used of allowances", sql, &values).await?;
-        }
-        Ok(())
+        let rows: Vec<[i64; 2]> = sums.into_iter().map(|(id, used_ms)| [id, used_ms]).collect();
+        self.insert_ints("count what was used of allowances", (into, end), &rows).await
     }
 }
 

@@ -4,7 +4,6 @@
 //! a batch must have booked is asked of the rules of the books again. Batches are read some at a
 //! time; they and what they wrote never change, so that needs no long transaction.
 
-use crate::cdr::CHARGE_KINDS;
 use crate::column::{Columns, word_of};
 use crate::ledger::{KINDS, TRANSFER_KINDS, balance};
 use crate::{Reader, StoreError, Tried};
@@ -12,7 +11,9 @@ use core::fmt::{Display, Formatter};
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 use strowger_billing::{LedgerAccount, LedgerKind, Owner, TransferKind, Unit, sides};
-use strowger_model::{AccountId, Amount, Charge, Currency, OrganizationId, Price, TenantId};
+use strowger_model::{
+    AccountId, Amount, Charge, ChargeKind, Currency, OrganizationId, Price, TenantId,
+};
 
 /// Most findings of a report; what comes behind is only known to be there.
 pub const FINDINGS_MAX: usize = 1000;
@@ -69,7 +70,7 @@ pub enum Finding {
         /// Its id.
         i64,
     ),
-    /// A record of no batch, or a charge or hop of no record.
+    /// A record of no batch, or a level or hop of no record.
     Stray {
         /// Table.
         table: &'static str,
@@ -262,14 +263,62 @@ fn unit(c: &Columns<'_>, code: &'static str, minor: &'static str) -> Result<Unit
     }
 }
 
-const CHARGED: &str = "SELECT d.batch AS batch, d.tenant_id AS tenant_id, c.kind AS kind, \
-    c.account_id AS account_id, c.organization_id AS organization_id, c.payee_id AS payee_id, \
-    c.currency AS currency, c.minor_digits AS minor_digits, CAST(SUM(c.net) AS BIGINT) AS net, \
-    CAST(SUM(c.gross) AS BIGINT) AS gross FROM cdrs d \
-    JOIN cdr_charges c ON c.cdr_id = d.id AND c.part = d.part \
-    WHERE d.batch >= $1 AND d.batch < $2 AND d.tenant_id IS NOT NULL \
-    GROUP BY d.batch, d.tenant_id, c.kind, c.account_id, c.organization_id, c.payee_id, \
-    c.currency, c.minor_digits";
+/// The charges of all records: columns of the record, and the levels of resellers between.
+macro_rules! charges {
+    () => {
+        concat!(
+            charges!("customer"),
+            " UNION ALL ",
+            charges!("supplier"),
+            " UNION ALL SELECT d.batch, d.tenant_id, d.started_us, 'reseller', l.account_id, \
+             l.organization_id, l.payee_id, l.currency, l.minor_digits, l.net, l.gross, \
+             l.free_ms, l.allowance_id FROM cdr_levels l \
+             JOIN cdrs d ON d.id = l.cdr_id AND d.part = l.part"
+        )
+    };
+    ($of:literal) => {
+        concat!(
+            "SELECT batch, tenant_id, started_us, '",
+            $of,
+            "' AS kind, ",
+            $of,
+            "_account_id AS account_id, ",
+            $of,
+            "_organization_id AS organization_id, ",
+            $of,
+            "_payee_id AS payee_id, ",
+            $of,
+            "_currency AS currency, ",
+            $of,
+            "_minor_digits AS minor_digits, ",
+            $of,
+            "_net AS net, ",
+            $of,
+            "_gross AS gross, ",
+            $of,
+            "_free_ms AS free_ms, ",
+            $of,
+            "_allowance_id AS allowance_id FROM cdrs WHERE ",
+            $of,
+            "_account_id IS NOT NULL"
+        )
+    };
+}
+
+const CHARGE_KINDS: [(&str, ChargeKind); 3] = [
+    ("customer", ChargeKind::Customer),
+    ("reseller", ChargeKind::Reseller),
+    ("supplier", ChargeKind::Supplier),
+];
+
+const CHARGED: &str = concat!(
+    "SELECT batch, tenant_id, kind, account_id, organization_id, payee_id, currency, \
+     minor_digits, CAST(SUM(net) AS BIGINT) AS net, CAST(SUM(gross) AS BIGINT) AS gross FROM (",
+    charges!(),
+    ") c WHERE batch >= $1 AND batch < $2 AND tenant_id IS NOT NULL \
+     GROUP BY batch, tenant_id, kind, account_id, organization_id, payee_id, currency, \
+     minor_digits"
+);
 
 const MOVED: &str = "SELECT s.batch AS batch, s.kind AS kind, s.amount AS amount, \
     d.tenant_id AS debit_tenant_id, d.owner_kind AS debit_owner_kind, \
@@ -285,7 +334,7 @@ const MOVED: &str = "SELECT s.batch AS batch, s.kind AS kind, s.amount AS amount
 
 /// What the charges of a row must have booked, added to `sums`.
 fn add_charged(row: &AnyRow, sums: &mut Sums) -> Result<(), StoreError> {
-    let c = Columns::new("cdr_charges", row);
+    let c = Columns::new("cdrs", row);
     let batch = c.int("batch")?;
     let charge = Charge {
         account: AccountId(c.int("account_id")?),
@@ -426,13 +475,13 @@ impl Reader {
         let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
         let records = "SELECT d.id AS record FROM cdrs d WHERE NOT EXISTS \
              (SELECT 1 FROM batches b WHERE b.id = d.batch) ORDER BY d.id LIMIT $1";
-        let charges = "SELECT c.cdr_id AS record FROM cdr_charges c WHERE NOT EXISTS \
-             (SELECT 1 FROM cdrs d WHERE d.id = c.cdr_id AND d.part = c.part) \
-             ORDER BY c.cdr_id LIMIT $1";
+        let levels = "SELECT l.cdr_id AS record FROM cdr_levels l WHERE NOT EXISTS \
+             (SELECT 1 FROM cdrs d WHERE d.id = l.cdr_id AND d.part = l.part) \
+             ORDER BY l.cdr_id LIMIT $1";
         let hops = "SELECT h.cdr_id AS record FROM cdr_hops h WHERE NOT EXISTS \
              (SELECT 1 FROM cdrs d WHERE d.id = h.cdr_id AND d.part = h.part) \
              ORDER BY h.cdr_id LIMIT $1";
-        for (table, sql) in [("cdrs", records), ("cdr_charges", charges), ("cdr_hops", hops)] {
+        for (table, sql) in [("cdrs", records), ("cdr_levels", levels), ("cdr_hops", hops)] {
             let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
             for row in &rows.tried("look for rows that belong to nothing")? {
                 let record = Columns::new(table, row).int("record")?;
@@ -490,16 +539,17 @@ impl Reader {
 
     /// What days and months count is what the records of their calls say.
     async fn check_usage(&self, report: &mut BooksReport) -> Result<(), StoreError> {
-        let sql = "SELECT account_id, quarter, CAST(SUM(charged) AS BIGINT) AS charged, \
+        let sql = concat!(
+            "SELECT account_id, quarter, CAST(SUM(charged) AS BIGINT) AS charged, \
              CAST(SUM(counted) AS BIGINT) AS counted FROM (\
-             SELECT c.account_id AS account_id, d.started_us / 900000000 AS quarter, \
-             c.gross AS charged, 0 AS counted FROM cdrs d \
-             JOIN cdr_charges c ON c.cdr_id = d.id AND c.part = d.part \
-             WHERE d.tenant_id IS NOT NULL AND c.kind IN ('customer', 'reseller') \
-             AND c.gross > 0 UNION ALL \
-             SELECT account_id, quarter, 0, amount FROM account_usage) s \
+             SELECT account_id, started_us / 900000000 AS quarter, gross AS charged, \
+             0 AS counted FROM (",
+            charges!(),
+            ") c WHERE tenant_id IS NOT NULL AND kind IN ('customer', 'reseller') AND gross > 0 \
+             UNION ALL SELECT account_id, quarter, 0, amount FROM account_usage) s \
              GROUP BY account_id, quarter HAVING SUM(charged) <> SUM(counted) \
-             ORDER BY account_id, quarter LIMIT $1";
+             ORDER BY account_id, quarter LIMIT $1"
+        );
         let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
         let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
         for row in &rows.tried("compare what calls cost")? {
@@ -516,13 +566,16 @@ impl Reader {
 
     /// What is counted of each allowance is what the records used.
     async fn check_free(&self, report: &mut BooksReport) -> Result<(), StoreError> {
-        let sql = "SELECT allowance_id, CAST(SUM(used) AS BIGINT) AS used, \
+        let sql = concat!(
+            "SELECT allowance_id, CAST(SUM(used) AS BIGINT) AS used, \
              CAST(SUM(counted) AS BIGINT) AS counted FROM (\
-             SELECT allowance_id, free_ms AS used, 0 AS counted FROM cdr_charges \
-             WHERE allowance_id IS NOT NULL UNION ALL \
-             SELECT allowance_id, 0, used_ms FROM allowance_usage) s \
+             SELECT allowance_id, free_ms AS used, 0 AS counted FROM (",
+            charges!(),
+            ") c WHERE allowance_id IS NOT NULL \
+             UNION ALL SELECT allowance_id, 0, used_ms FROM allowance_usage) s \
              GROUP BY allowance_id HAVING SUM(used) <> SUM(counted) \
-             ORDER BY allowance_id LIMIT $1";
+             ORDER BY allowance_id LIMIT $1"
+        );
         let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
         let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
         for row in &rows.tried("compare what was used of allowances")? {

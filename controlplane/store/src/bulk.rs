@@ -21,6 +21,20 @@ pub(crate) trait Sink {
     fn int_or_null(&mut self, column: &'static str, value: Option<i64>);
     fn text_or_null(&mut self, column: &'static str, value: Option<&str>);
 
+    /// For a column that is SMALLINT where the database knows widths.
+    fn small_or_null(&mut self, column: &'static str, value: Option<i16>) {
+        self.int_or_null(column, value.map(i64::from));
+    }
+
+    /// For a column that is INTEGER, of 32 bits, where the database knows widths.
+    fn medium(&mut self, column: &'static str, value: i32) {
+        self.int_or_null(column, Some(value.into()));
+    }
+
+    fn small(&mut self, column: &'static str, value: i16) {
+        self.small_or_null(column, Some(value));
+    }
+
     fn int(&mut self, column: &'static str, value: i64) {
         self.int_or_null(column, Some(value));
     }
@@ -192,6 +206,47 @@ impl Bulk {
                     copied.flush().await?;
                 }
                 copied.finish(rows.len()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `INSERT into .. rows .. end`, many rows to a statement. The rows must differ in what
+    /// `end` takes for the same.
+    pub(crate) async fn insert_ints<const N: usize>(
+        &mut self,
+        what: &'static str,
+        (into, end): (&'static str, &'static str),
+        rows: &[[i64; N]],
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        // Only texts of this crate stand in the statements; every value is bound.
+        match &mut self.tx {
+            Open::Sqlite(tx) => {
+                let mut left = rows;
+                while let Some((some, rest)) = left.split_at_checked(bind::rows_of(left.len())) {
+                    if some.is_empty() {
+                        break;
+                    }
+                    let places = bind::places(some.len(), N);
+                    let sql = AssertSqlSafe(format!("INSERT {into} VALUES {places} {end}"));
+                    let query = some.iter().flatten().fold(sqlx::query(sql), |q, v| q.bind(*v));
+                    query.execute(&mut **tx).await.tried(what)?;
+                    left = rest;
+                }
+            }
+            Open::Postgres(tx) => {
+                let arrays: Vec<String> = (1..=N).map(|n| format!("${n}::BIGINT[]")).collect();
+                let arrays = arrays.join(", ");
+                let sql = format!("INSERT {into} SELECT * FROM UNNEST({arrays}) {end}");
+                let mut query = sqlx::query(AssertSqlSafe(sql));
+                for column in 0..N {
+                    let values = rows.iter().filter_map(|row| row.get(column).copied());
+                    query = query.bind(values.collect::<Vec<i64>>());
+                }
+                query.execute(&mut **tx).await.tried(what)?;
             }
         }
         Ok(())

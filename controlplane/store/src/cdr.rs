@@ -1,7 +1,7 @@
 //! Records: written once by the ingest, listed newest first by key.
 
 use crate::bulk::{Bulk, Sink};
-use crate::column::{Columns, word_of};
+use crate::column::Columns;
 use crate::scope::CDRS;
 use crate::{LIST_MAX, Reader, Scope, StoreError, Tried};
 use sqlx::AssertSqlSafe;
@@ -13,12 +13,6 @@ use strowger_model::{
     CdrTimes, Charge, ChargeKind, Currency, Digits, OrganizationId, Price, RateId, SubscriberId,
     TariffId, TenantId, TrunkId,
 };
-
-pub(crate) const CHARGE_KINDS: [(&str, ChargeKind); 3] = [
-    ("customer", ChargeKind::Customer),
-    ("reseller", ChargeKind::Reseller),
-    ("supplier", ChargeKind::Supplier),
-];
 
 /// Counters never reach 2^63; a value that did would be the largest that fits.
 fn count(value: u64) -> i64 {
@@ -38,8 +32,8 @@ macro_rules! tell_media {
         to.int_or_null(concat!($prefix, "_jitter_us"), counted(|m| m.jitter_us.into()));
         to.int_or_null(concat!($prefix, "_jitter_us_max"), counted(|m| m.jitter_us_max.into()));
         to.int_or_null(concat!($prefix, "_dropped"), counted(|m| m.dropped));
-        let payload_type = m.and_then(|m| m.payload_type).map(i64::from);
-        to.int_or_null(concat!($prefix, "_payload_type"), payload_type);
+        let payload_type = m.and_then(|m| m.payload_type).map(i16::from);
+        to.small_or_null(concat!($prefix, "_payload_type"), payload_type);
         to.text_or_null(concat!($prefix, "_codec"), m.map(|m| m.codec.as_str()));
         let remote = m.and_then(|m| m.remote).map(|remote| remote.to_string());
         to.text_or_null(concat!($prefix, "_media_remote"), remote.as_deref());
@@ -69,10 +63,10 @@ macro_rules! media_of {
 }
 
 fn tell_outcome(outcome: CdrOutcome, to: &mut dyn Sink) {
-    to.int("party", outcome.party.into());
-    to.int("reason", outcome.reason.into());
-    to.int("sip", outcome.sip.into());
-    to.int("q850", outcome.q850.into());
+    to.small("party", outcome.party.into());
+    to.small("reason", outcome.reason.into());
+    to.medium("sip", outcome.sip.into());
+    to.small("q850", outcome.q850.into());
 }
 
 fn tell_times(t: &CdrTimes, to: &mut dyn Sink) {
@@ -110,9 +104,78 @@ fn tell_called(c: &CdrCalled, to: &mut dyn Sink) {
     to.text_or_null("called_remote", c.remote.map(|remote| remote.to_string()).as_deref());
 }
 
+/// The columns of a charge, those of a record with a prefix; a charge that is not there is NULL in
+/// all of them.
+macro_rules! tell_charge {
+    ($to:expr, $prefix:literal, $charge:expr) => {{
+        let to: &mut dyn Sink = $to;
+        let c: Option<&Charge> = $charge;
+        let foreign = c.map(|c| c.price_currency).filter(|of| c.is_some_and(|c| c.currency != *of));
+        let id = |f: fn(&Charge) -> Option<i64>| c.and_then(f);
+        to.int_or_null(concat!($prefix, "account_id"), c.map(|c| c.account.0));
+        to.int_or_null(concat!($prefix, "organization_id"), c.map(|c| c.organization.0));
+        to.int_or_null(concat!($prefix, "payee_id"), id(|c| c.payee.map(|id| id.0)));
+        to.small_or_null(concat!($prefix, "prepaid"), c.map(|c| c.prepaid.into()));
+        to.text_or_null(concat!($prefix, "currency"), c.map(|c| c.currency.code()));
+        let digits = |of: Currency| i16::from(of.minor_digits());
+        to.small_or_null(concat!($prefix, "minor_digits"), c.map(|c| digits(c.currency)));
+        to.int_or_null(concat!($prefix, "net"), c.map(|c| c.net.0));
+        to.int_or_null(concat!($prefix, "vat_ppm"), c.map(|c| c.vat_ppm.into()));
+        to.int_or_null(concat!($prefix, "gross"), c.map(|c| c.gross.0));
+        to.int_or_null(concat!($prefix, "charged_ms"), c.map(|c| count(c.charged_ms)));
+        to.int_or_null(concat!($prefix, "free_ms"), c.map(|c| count(c.free_ms)));
+        to.int_or_null(concat!($prefix, "allowance_id"), id(|c| c.allowance.map(|id| id.0)));
+        to.int_or_null(concat!($prefix, "step_ms"), c.map(|c| c.step_ms.into()));
+        to.int_or_null(concat!($prefix, "unit_price"), c.map(|c| c.unit_price.0));
+        let price_currency = foreign.as_ref().map(Currency::code);
+        to.text_or_null(concat!($prefix, "price_currency"), price_currency);
+        to.small_or_null(concat!($prefix, "price_minor_digits"), foreign.map(digits));
+        to.int_or_null(concat!($prefix, "tariff_id"), id(|c| c.tariff.map(|id| id.0)));
+        to.int_or_null(concat!($prefix, "rate_id"), id(|c| c.rate.map(|id| id.0)));
+    }};
+}
+
+macro_rules! charge_of {
+    ($c:expr, $prefix:literal, $kind:expr) => {{
+        let c: &Columns<'_> = $c;
+        let currency = |code: &'static str, minor: &'static str| {
+            Currency::new(&c.text(code)?, c.small(minor)?).ok_or_else(|| c.unfit(code, "currency"))
+        };
+        match c.int_or_null(concat!($prefix, "account_id"))? {
+            None => None,
+            Some(account) => {
+                let own = currency(concat!($prefix, "currency"), concat!($prefix, "minor_digits"))?;
+                let price = concat!($prefix, "price_currency");
+                Some(Charge {
+                    account: AccountId(account),
+                    organization: OrganizationId(c.int(concat!($prefix, "organization_id"))?),
+                    payee: c.int_or_null(concat!($prefix, "payee_id"))?.map(OrganizationId),
+                    kind: $kind,
+                    prepaid: c.flag(concat!($prefix, "prepaid"))?,
+                    currency: own,
+                    net: Amount(c.int(concat!($prefix, "net"))?),
+                    vat_ppm: c.small(concat!($prefix, "vat_ppm"))?,
+                    gross: Amount(c.int(concat!($prefix, "gross"))?),
+                    charged_ms: c.small(concat!($prefix, "charged_ms"))?,
+                    free_ms: c.small(concat!($prefix, "free_ms"))?,
+                    allowance: c.int_or_null(concat!($prefix, "allowance_id"))?.map(AllowanceId),
+                    step_ms: c.small(concat!($prefix, "step_ms"))?,
+                    unit_price: Price(c.int(concat!($prefix, "unit_price"))?),
+                    price_currency: match c.text_or_null(price)? {
+                        None => own,
+                        Some(_) => currency(price, concat!($prefix, "price_minor_digits"))?,
+                    },
+                    tariff: c.int_or_null(concat!($prefix, "tariff_id"))?.map(TariffId),
+                    rate: c.int_or_null(concat!($prefix, "rate_id"))?.map(RateId),
+                })
+            }
+        }
+    }};
+}
+
 fn tell_cdr(cdr: &Cdr, batch: i64, to: &mut dyn Sink) {
     to.int("id", cdr.id.0);
-    to.int("part", cdr.part.into());
+    to.small("part", cdr.part.into());
     to.int_or_null("tenant_id", cdr.tenant.map(|id| id.0));
     to.int("batch", batch);
     to.int("ask", cdr.ask.cast_signed());
@@ -123,42 +186,26 @@ fn tell_cdr(cdr: &Cdr, batch: i64, to: &mut dyn Sink) {
     tell_outcome(cdr.outcome, to);
     tell_media!(to, "caller", cdr.caller_media.as_ref());
     tell_media!(to, "called", cdr.called_media.as_ref());
-    to.int("unpriced", cdr.unpriced.into());
+    tell_charge!(to, "customer_", cdr.customer.as_ref());
+    tell_charge!(to, "supplier_", cdr.supplier.as_ref());
+    to.small("unpriced", cdr.unpriced.into());
     to.int("hops_dropped", cdr.hops_dropped.into());
     to.int("facts_dropped", cdr.facts_dropped.into());
 }
 
-fn tell_charge(cdr: &Cdr, position: i64, c: &Charge, to: &mut dyn Sink) {
+fn tell_level(cdr: &Cdr, position: i16, charge: &Charge, to: &mut dyn Sink) {
     to.int("cdr_id", cdr.id.0);
-    to.int("part", cdr.part.into());
-    to.int("position", position);
-    to.text("kind", word_of(&CHARGE_KINDS, c.kind));
-    to.int("account_id", c.account.0);
-    to.int("organization_id", c.organization.0);
-    to.int_or_null("payee_id", c.payee.map(|id| id.0));
-    to.int("prepaid", c.prepaid.into());
-    to.text("currency", c.currency.code());
-    to.int("minor_digits", c.currency.minor_digits().into());
-    to.int("net", c.net.0);
-    to.int("vat_ppm", c.vat_ppm.into());
-    to.int("gross", c.gross.0);
-    to.int("charged_ms", count(c.charged_ms));
-    to.int("free_ms", count(c.free_ms));
-    to.int_or_null("allowance_id", c.allowance.map(|id| id.0));
-    to.int("step_ms", c.step_ms.into());
-    to.int("unit_price", c.unit_price.0);
-    to.text("price_currency", c.price_currency.code());
-    to.int("price_minor_digits", c.price_currency.minor_digits().into());
-    to.int_or_null("tariff_id", c.tariff.map(|id| id.0));
-    to.int_or_null("rate_id", c.rate.map(|id| id.0));
+    to.small("part", cdr.part.into());
+    to.small("position", position);
+    tell_charge!(to, "", Some(charge));
 }
 
 fn tell_hop(cdr: &Cdr, h: &CdrHop, to: &mut dyn Sink) {
     to.int("cdr_id", cdr.id.0);
-    to.int("part", cdr.part.into());
-    to.int("position", h.index.into());
-    to.int("stage", h.stage.into());
-    to.int("branch", h.branch.into());
+    to.small("part", cdr.part.into());
+    to.small("position", h.index.into());
+    to.small("stage", h.stage.into());
+    to.small("branch", h.branch.into());
     to.int_or_null("trunk_id", h.trunk.map(|id| id.0));
     to.int_or_null("subscriber_id", h.subscriber.map(|id| id.0));
     to.int_or_null("supplier_id", h.supplier.map(|id| id.0));
@@ -172,18 +219,18 @@ fn tell_hop(cdr: &Cdr, h: &CdrHop, to: &mut dyn Sink) {
 }
 
 impl Bulk {
-    /// Writes the records of a batch with their charges and hops.
+    /// Writes the records of a batch with their levels and hops.
     pub(crate) async fn append_cdrs(&mut self, cdrs: &[Cdr], batch: i64) -> Result<(), StoreError> {
         let records: Vec<&Cdr> = cdrs.iter().collect();
         self.append("cdrs", &records, |cdr, to| tell_cdr(cdr, batch, to)).await?;
-        let charges = cdrs.iter().flat_map(|cdr| {
-            (0i64..).zip(cdr.charges()).map(move |(position, charge)| (cdr, position, charge))
+        let levels = cdrs.iter().flat_map(|cdr| {
+            (1i16..).zip(&cdr.levels).map(move |(position, charge)| (cdr, position, charge))
         });
-        let charges: Vec<(&Cdr, i64, &Charge)> = charges.collect();
+        let levels: Vec<(&Cdr, i16, &Charge)> = levels.collect();
         let tell = |(cdr, position, charge), to: &mut dyn Sink| {
-            tell_charge(cdr, position, charge, to);
+            tell_level(cdr, position, charge, to);
         };
-        self.append("cdr_charges", &charges, tell).await?;
+        self.append("cdr_levels", &levels, tell).await?;
         let hops = cdrs.iter().flat_map(|cdr| cdr.hops.iter().map(move |hop| (cdr, hop)));
         let hops: Vec<(&Cdr, &CdrHop)> = hops.collect();
         self.append("cdr_hops", &hops, |(cdr, hop), to| tell_hop(cdr, hop, to)).await
@@ -272,7 +319,7 @@ impl Reader {
         Columns::new("cdrs", &row).int("n")
     }
 
-    /// Reads charges and hops of all of `cdrs`, at most [`LIST_MAX`], in one query each.
+    /// Reads levels and hops of all of `cdrs`, at most [`LIST_MAX`], in one query each.
     async fn fill(&self, mut cdrs: Vec<Cdr>) -> Result<Vec<Cdr>, StoreError> {
         if cdrs.is_empty() {
             return Ok(cdrs);
@@ -282,16 +329,11 @@ impl Reader {
             places.insert((cdr.id.0, i64::from(cdr.part)), place);
         }
         let owner = |c: &Columns<'_>| Ok::<_, StoreError>((c.int("cdr_id")?, c.int("part")?));
-        for row in &self.rows_of(&cdrs, "cdr_charges").await? {
-            let c = Columns::new("cdr_charges", row);
+        for row in &self.rows_of(&cdrs, "cdr_levels").await? {
+            let c = Columns::new("cdr_levels", row);
             let place = places.get(&owner(&c)?);
             let Some(cdr) = place.and_then(|place| cdrs.get_mut(*place)) else { continue };
-            let charge = charge(&c)?;
-            match charge.kind {
-                ChargeKind::Customer => cdr.customer = Some(charge),
-                ChargeKind::Reseller => cdr.levels.push(charge),
-                ChargeKind::Supplier => cdr.supplier = Some(charge),
-            }
+            cdr.levels.extend(charge_of!(&c, "", ChargeKind::Reseller));
         }
         for row in &self.rows_of(&cdrs, "cdr_hops").await? {
             let c = Columns::new("cdr_hops", row);
@@ -347,9 +389,9 @@ fn cdr(c: &Columns<'_>) -> Result<Cdr, StoreError> {
         outcome: outcome(c)?,
         caller_media: media_of!(c, "caller"),
         called_media: media_of!(c, "called"),
-        customer: None,
+        customer: charge_of!(c, "customer_", ChargeKind::Customer),
         levels: Vec::new(),
-        supplier: None,
+        supplier: charge_of!(c, "supplier_", ChargeKind::Supplier),
         hops: Vec::new(),
         unpriced: c.flag("unpriced")?,
         hops_dropped: c.small("hops_dropped")?,
@@ -395,31 +437,6 @@ fn called(c: &Columns<'_>) -> Result<CdrCalled, StoreError> {
         subscriber: c.int_or_null("called_subscriber_id")?.map(SubscriberId),
         trunk: c.int_or_null("called_trunk_id")?.map(TrunkId),
         remote: c.parsed_or_null("called_remote", "address")?,
-    })
-}
-
-fn charge(c: &Columns<'_>) -> Result<Charge, StoreError> {
-    let currency = |code: &'static str, minor: &'static str| {
-        Currency::new(&c.text(code)?, c.small(minor)?).ok_or_else(|| c.unfit(code, "currency"))
-    };
-    Ok(Charge {
-        account: AccountId(c.int("account_id")?),
-        organization: OrganizationId(c.int("organization_id")?),
-        payee: c.int_or_null("payee_id")?.map(OrganizationId),
-        kind: c.word("kind", &CHARGE_KINDS)?,
-        prepaid: c.flag("prepaid")?,
-        currency: currency("currency", "minor_digits")?,
-        net: Amount(c.int("net")?),
-        vat_ppm: c.small("vat_ppm")?,
-        gross: Amount(c.int("gross")?),
-        charged_ms: c.small("charged_ms")?,
-        free_ms: c.small("free_ms")?,
-        allowance: c.int_or_null("allowance_id")?.map(AllowanceId),
-        step_ms: c.small("step_ms")?,
-        unit_price: Price(c.int("unit_price")?),
-        price_currency: currency("price_currency", "price_minor_digits")?,
-        tariff: c.int_or_null("tariff_id")?.map(TariffId),
-        rate: c.int_or_null("rate_id")?.map(RateId),
     })
 }
 

@@ -5,14 +5,17 @@
 
 use crate::bulk::Value;
 use crate::column::Columns;
+use crate::open::Engine;
 use crate::{Reader, Store, StoreError, Tried};
 use std::collections::BTreeSet;
 use strowger_billing::{Transfer, postings};
 use strowger_model::Cdr;
 
-/// Records that [`Store::ingest`] takes at a time, usually: enough that what a transaction costs by
-/// itself (its sync above all) is little beside them, few enough that nobody waits long for it.
-pub const BATCH_USUAL: usize = 16_384;
+/// Records of a usual transaction: enough that what it costs by itself (its sync, a transfer and a
+/// count for each account) is little beside them, few enough that nobody waits long for it: about
+/// half a second on each database.
+const SQLITE_BATCH: usize = 16_384;
+const POSTGRES_BATCH: usize = 32_000;
 
 /// A place in a journal, behind the last frame taken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -51,6 +54,15 @@ fn int(value: u64) -> Value<'static> {
 }
 
 impl Store {
+    /// Records that [`Store::ingest`] takes at a time, usually.
+    #[must_use]
+    pub const fn batch_usual(&self) -> usize {
+        match self.engine {
+            Engine::Sqlite => SQLITE_BATCH,
+            Engine::Postgres => POSTGRES_BATCH,
+        }
+    }
+
     /// Takes the stretch `from..to` of the journal of `origin` with the records it holds. A record
     /// that is in the books already is left out and counted: it must not stop those behind it.
     ///
@@ -205,7 +217,9 @@ impl Reader {
     async fn unknown(&self, records: &[Cdr]) -> Result<Vec<Cdr>, StoreError> {
         let (mut seen, mut new) = (BTreeSet::new(), Vec::new());
         for record in records {
-            let query = sqlx::query("SELECT 1 AS known FROM cdrs WHERE id = $1 AND part = $2")
+            let sql = "SELECT 1 AS known FROM cdrs WHERE ended_us = $1 AND id = $2 AND part = $3";
+            let query = sqlx::query(sql)
+                .bind(record.times.ended_us)
                 .bind(record.id.0)
                 .bind(i64::from(record.part));
             let known = query.fetch_optional(&self.pool).await.tried("look for a record")?;

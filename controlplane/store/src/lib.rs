@@ -47,7 +47,7 @@ pub use change::{Actor, Change, ChangeFilter, ChangeRow};
 pub use column::Columns;
 pub use config::{Cell, ConfigRow, ConfigRows, How, NewerRows, Numbered, Parts, Referrer, Wanted};
 pub use error::StoreError;
-pub use ingest::{BATCH_USUAL, Ingested, Life, Position, Taken};
+pub use ingest::{Ingested, Life, Position, Taken};
 pub use ledger::Posted;
 pub use list::LIST_MAX;
 pub use memory::MemoryStore;

@@ -20,6 +20,8 @@ const READER_WAIT: Duration = Duration::from_secs(5);
 const WRITER_WAIT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a lock of another process, milliseconds.
 const BUSY_MS: u32 = 5000;
+/// Most memory that SQLite uses for pages of the transaction that takes records, KiB.
+const CACHE_KIB: u32 = 65_536;
 /// Ledger accounts whose ids are remembered.
 const KNOWN_ACCOUNTS_MAX: usize = 200_000;
 /// The advisory lock of PostgreSQL that every write transaction holds: "strowger" as an integer.
@@ -55,6 +57,15 @@ impl Engine {
         }
     }
 
+    /// For the connection that takes records. What one transaction of SQLite touches should fit
+    /// into its cache: pages that do not are written early and read again.
+    fn prepare_for_records(self) -> String {
+        match self {
+            Engine::Sqlite => format!("{}; PRAGMA cache_size = -{CACHE_KIB}", self.prepare()),
+            Engine::Postgres => self.prepare(),
+        }
+    }
+
     /// One writer at a time, over all processes: numbers of changes and transfers then become
     /// visible in their order, so nobody who goes on behind the last one seen skips any.
     fn begin_to_write(self) -> String {
@@ -80,7 +91,7 @@ impl Engine {
 /// An open database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    engine: Engine,
+    pub(crate) engine: Engine,
     readers: Pool<Any>,
     // One connection: writers queue here instead of failing on a lock in the database.
     writer: Pool<Any>,
@@ -109,7 +120,7 @@ fn make_private(file: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file).map(|_| ())
 }
 
-fn pool<D: Database>(engine: Engine, connections: u32) -> PoolOptions<D>
+fn pool<D: Database>(prepare: String, connections: u32) -> PoolOptions<D>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
 {
@@ -120,14 +131,13 @@ where
         Box::pin(core::future::ready(Ok(!connection.is_in_transaction())))
     });
     options.after_connect(move |connection: &mut D::Connection, _| {
-        Box::pin(
-            async move { connection.execute(AssertSqlSafe(engine.prepare())).await.map(|_| ()) },
-        )
+        let prepare = AssertSqlSafe(prepare.clone());
+        Box::pin(async move { connection.execute(prepare).await.map(|_| ()) })
     })
 }
 
 fn readers(engine: Engine) -> PoolOptions<Any> {
-    pool(engine, READERS_MAX).acquire_timeout(READER_WAIT)
+    pool(engine.prepare(), READERS_MAX).acquire_timeout(READER_WAIT)
 }
 
 /// The connection for records.
@@ -135,7 +145,7 @@ pub(crate) fn bulk_pool<D: Database>(engine: Engine) -> PoolOptions<D>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
 {
-    pool(engine, 1).acquire_timeout(WRITER_WAIT)
+    pool(engine.prepare_for_records(), 1).acquire_timeout(WRITER_WAIT)
 }
 
 impl Store {
@@ -158,7 +168,8 @@ impl Store {
             make_private(file).map_err(sqlx::Error::Io).tried("create the database's file")?;
         }
         let (engine, options) = (Engine::of(place), place.options(true)?);
-        let writer = pool(engine, 1).acquire_timeout(WRITER_WAIT).connect_with(options.clone());
+        let writer =
+            pool(engine.prepare(), 1).acquire_timeout(WRITER_WAIT).connect_with(options.clone());
         let writer = writer.await.tried("open the database")?;
         match engine {
             Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&writer).await?,

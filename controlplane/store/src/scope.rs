@@ -268,9 +268,7 @@ pub(crate) const CDRS: Owner = Owner {
     organization: "caller_organization_id IN \
         (SELECT below_id FROM organization_tree WHERE above_id = ?)",
     customer: "caller_account_id = ?",
-    supplier: "(EXISTS (SELECT 1 FROM cdr_charges c WHERE c.cdr_id = cdrs.id \
-        AND c.part = cdrs.part AND c.kind = 'supplier' AND c.account_id = ?) \
-        OR EXISTS (SELECT 1 FROM cdr_hops h WHERE h.cdr_id = cdrs.id AND h.part = cdrs.part \
+    supplier: "(supplier_account_id = ? OR EXISTS (SELECT 1 FROM cdr_hops h WHERE h.cdr_id = cdrs.id AND h.part = cdrs.part \
         AND h.supplier_id = ?))",
     subscriber: "(caller_subscriber_id = ? OR called_subscriber_id = ?)",
     ..OF_TENANT

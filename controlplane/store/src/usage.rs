@@ -3,7 +3,7 @@
 //!
 //! Counted in the transaction that writes the records, so that it is exactly what they say.
 
-use crate::bulk::{Bulk, Value};
+use crate::bulk::Bulk;
 use crate::column::Columns;
 use crate::{Reader, StoreError, Tried};
 use std::collections::BTreeMap;
@@ -26,7 +26,8 @@ pub struct Usage {
 impl Bulk {
     /// Counts the charges of records.
     pub(crate) async fn count_usage(&mut self, records: &[Cdr]) -> Result<(), StoreError> {
-        let mut sums: BTreeMap<(i64, i64, i64), i64> = BTreeMap::new();
+        // Each pair once: a statement may not touch a row twice.
+        let mut sums: BTreeMap<(i64, i64), (i64, i64)> = BTreeMap::new();
         for record in records {
             let Some(tenant) = record.tenant else { continue };
             // As the database divides: towards zero.
@@ -34,19 +35,19 @@ impl Bulk {
             for charge in record.charges() {
                 let pays = matches!(charge.kind, ChargeKind::Customer | ChargeKind::Reseller);
                 if pays && charge.gross > Amount::ZERO {
-                    let sum = sums.entry((charge.account.0, quarter, tenant.0)).or_default();
-                    *sum = sum.saturating_add(charge.gross.0);
+                    let sum = sums.entry((charge.account.0, quarter)).or_insert((tenant.0, 0));
+                    sum.1 = sum.1.saturating_add(charge.gross.0);
                 }
             }
         }
-        let sql = "INSERT INTO account_usage (account_id, quarter, tenant_id, amount) \
-             VALUES ($1, $2, $3, $4) ON CONFLICT (account_id, quarter) \
+        let into = "INTO account_usage (account_id, quarter, tenant_id, amount)";
+        let end = "ON CONFLICT (account_id, quarter) \
              DO UPDATE SET amount = account_usage.amount + excluded.amount";
-        for ((account, quarter, tenant), amount) in sums {
-            let values = [account, quarter, tenant, amount].map(Value::Int);
-            self.execute("count what calls cost", sql, &values).await?;
-        }
-        Ok(())
+        let rows: Vec<[i64; 4]> = sums
+            .into_iter()
+            .map(|((account, quarter), (tenant, amount))| [account, quarter, tenant, amount])
+            .collect();
+        self.insert_ints("count what calls cost", (into, end), &rows).await
     }
 }
 

@@ -42,6 +42,14 @@ pub enum Event {
     Adopt(Adopt),
     /// The call was answered.
     Started(HoldId),
+    /// Which of the payers pay is known now: a forward was answered, or was not needed. The others
+    /// get back what was held of them, and a call that only they cut short is lengthened.
+    Narrow {
+        /// Hold.
+        hold: HoldId,
+        /// Who pays, with the bound of it; each of them has been asked.
+        levels: Vec<Payer>,
+    },
     /// Half of the talk time is used. Answered by `Extended` or `Unknown`.
     Extend {
         /// Hold.

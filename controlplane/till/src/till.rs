@@ -128,6 +128,7 @@ impl Till {
             Event::Admit(admit) => self.admit(&admit, now),
             Event::Adopt(adopt) => self.adopt(adopt, now),
             Event::Started(hold) => self.start(hold),
+            Event::Narrow { hold, levels } => self.narrow(hold, &levels),
             Event::Extend { hold, granted_ms, free_ms } => self.extend(hold, granted_ms, free_ms),
             Event::Settle(settle) => self.settle(&settle, true),
             Event::Replay(settle) => self.settle(&settle, false),
@@ -551,6 +552,39 @@ impl Till {
         }
     }
 
+    /// Releases the payers that are not in `payers` and takes the bounds of the others. A payer who
+    /// was not asked is not added: its money was never looked at.
+    fn narrow(&mut self, id: HoldId, payers: &[Payer]) {
+        let Some(mut hold) = self.holds.remove(&id) else { return };
+        let bound = |held: &Held| payers.iter().find(|p| p.key == held.payer.key).map(|p| p.bound);
+        let (kept, gone): (Vec<Held>, Vec<Held>) =
+            hold.levels.drain(..).partition(|held| bound(held).is_some());
+        for held in &gone {
+            self.release_level(id, held);
+        }
+        hold.levels = kept;
+        for held in &mut hold.levels {
+            if let Some(bound) = bound(held) {
+                held.payer.bound = bound;
+            }
+        }
+        self.hold_for_grant(&mut hold);
+        let places: Vec<Place> = hold.levels.iter().map(|held| held.place).collect();
+        self.keep(id, hold);
+        for place in places {
+            self.rise(place);
+        }
+    }
+
+    fn release_level(&mut self, id: HoldId, held: &Held) {
+        if let Some(account) = self.accounts.get_mut(held.place) {
+            account.hold(held.since, held.amount, Amount::ZERO);
+            account.counter.release();
+        }
+        self.last.remove(&(held.place, id));
+        self.rise(held.place);
+    }
+
     /// `granted_ms` below ours: our last answer was lost, it is given again. Above ours: a slice
     /// that an earlier life of the till gave; it counts.
     fn extend(&mut self, id: HoldId, granted_ms: u64, free_ms: u64) {
@@ -633,12 +667,7 @@ impl Till {
             HoldState::Talking => {}
         }
         for held in &hold.levels {
-            if let Some(account) = self.accounts.get_mut(held.place) {
-                account.hold(held.since, held.amount, Amount::ZERO);
-                account.counter.release();
-            }
-            self.last.remove(&(held.place, id));
-            self.rise(held.place);
+            self.release_level(id, held);
         }
         if let Some(allowance) = hold.free {
             self.pools.reserve(allowance, hold.reserved_ms, 0);

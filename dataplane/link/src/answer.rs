@@ -10,6 +10,8 @@ pub const SETTLEMENT_MAX: usize = 2048;
 pub const STAGES_MAX: usize = 16;
 /// Most branches of a stage.
 pub const BRANCHES_MAX: usize = 8;
+/// In [`Branch::continue_on`]: every failure.
+pub const ANY_STATUS: u16 = 0;
 /// Most gauges a branch takes.
 pub const GAUGES_MAX: usize = 4;
 /// Most suppliers' hops a settlement prices.
@@ -64,6 +66,8 @@ wire_struct! {
         pub record: bool,
         /// Settlement, so that the record finds its tenant and account.
         pub settlement: Octets,
+        /// The refusal says the Q.850 value too (RFC 3326).
+        pub explain: bool,
     }
 }
 
@@ -105,6 +109,8 @@ wire_struct! {
         /// Opaque to the dataplane, at most [`SETTLEMENT_MAX`] bytes, echoed in slot, journal,
         /// facts.
         pub settlement: Octets,
+        /// How the caller's leg is spoken to.
+        pub manner: Manner,
     }
 }
 
@@ -119,10 +125,145 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// Branches that ring together.
+    /// Branches that ring together, and what follows when none of them answers.
     pub struct Stage {
         /// At most [`BRANCHES_MAX`].
         pub branches: Vec<Branch>,
+        /// The stages that may follow.
+        pub next: Next,
+    }
+}
+
+wire_struct! {
+    /// What follows a stage that came to nothing, by how it ended: indices of later stages. A stage
+    /// ended in one of four ways ([`StageEnd`]); its own entry counts whatever the branches'
+    /// statuses say. Without one, `failed` follows if the branches let the hunt go on
+    /// ([`Branch::continue_on`], [`Branch::stop_on`]). `None` everywhere ends the hunt. An index
+    /// that does not lead forward counts as `None`, so every hunt ends.
+    #[derive(Copy, Default)]
+    pub struct Next {
+        /// The next supplier, or the next member of a group.
+        pub failed: Option<u8>,
+        /// The called party is busy: forward on busy.
+        pub busy: Option<u8>,
+        /// It rang and nobody came: forward on no answer.
+        pub no_answer: Option<u8>,
+        /// None of its contacts could be reached: forward of the offline.
+        pub unreachable: Option<u8>,
+    }
+}
+
+/// How a stage ended that nobody answered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum StageEnd {
+    /// None of what follows.
+    Failed,
+    /// 486, 600, or the callee's own limit of calls was reached.
+    Busy,
+    /// A branch rang out, or the user of one that rang said 480 or 408.
+    NoAnswer,
+    /// Every branch was silent, unknown or broken.
+    Unreachable,
+}
+
+impl Next {
+    /// Only this stage, whatever happens that lets the hunt go on.
+    #[must_use]
+    pub const fn failed(to: u8) -> Next {
+        Next { failed: Some(to), busy: None, no_answer: None, unreachable: None }
+    }
+
+    /// This stage, however the one before ended.
+    #[must_use]
+    pub const fn always(to: u8) -> Next {
+        let to = Some(to);
+        Next { failed: to, busy: to, no_answer: to, unreachable: to }
+    }
+
+    /// The entry of an end.
+    #[must_use]
+    pub const fn on(&self, end: StageEnd) -> Option<u8> {
+        match end {
+            StageEnd::Failed => None,
+            StageEnd::Busy => self.busy,
+            StageEnd::NoAnswer => self.no_answer,
+            StageEnd::Unreachable => self.unreachable,
+        }
+    }
+}
+
+impl Stage {
+    /// Stages that follow each other as far as their branches let the hunt go on.
+    #[must_use]
+    pub fn in_turn(stages: Vec<Vec<Branch>>) -> Vec<Stage> {
+        let count = stages.len();
+        let follow = |(index, branches): (usize, Vec<Branch>)| {
+            let to = u8::try_from(index + 1).ok().filter(|to| usize::from(*to) < count);
+            Stage { branches, next: to.map_or_else(Next::default, Next::failed) }
+        };
+        stages.into_iter().enumerate().map(follow).collect()
+    }
+}
+
+wire_code! {
+    /// Headers that carry the caller's identity.
+    pub enum IdentityHeader {
+        /// P-Asserted-Identity (RFC 3325).
+        Asserted = 0,
+        /// P-Preferred-Identity (RFC 3325).
+        Preferred = 1,
+        /// Remote-Party-ID.
+        RemoteParty = 2,
+    }
+}
+
+wire_struct! {
+    /// One status read as another, with its Q.850 value.
+    #[derive(Copy)]
+    pub struct CauseSwap {
+        /// SIP status heard, or about to be said.
+        pub status: u16,
+        /// Instead of it.
+        pub instead: Cause,
+    }
+}
+
+wire_struct! {
+    /// How one peer is spoken to.
+    pub struct Manner {
+        /// Header that [`Branch::asserted`] stands in.
+        pub identity: IdentityHeader,
+        /// Host in From and in the identity header; empty = ours.
+        pub from_host: String,
+        /// Value of Privacy (RFC 3323); empty = none is sent.
+        pub privacy: String,
+        /// What we end or refuse says why in Reason (RFC 3326).
+        pub explain: bool,
+        /// Of a branch: what its final answers mean, looked at before anything else. Of the caller:
+        /// what it is told instead.
+        pub causes: Vec<CauseSwap>,
+    }
+}
+
+impl Default for Manner {
+    /// P-Asserted-Identity with our host, reasons given, causes as they are.
+    fn default() -> Manner {
+        Manner {
+            identity: IdentityHeader::Asserted,
+            from_host: String::new(),
+            privacy: String::new(),
+            explain: true,
+            causes: Vec::new(),
+        }
+    }
+}
+
+impl Manner {
+    /// The cause that stands for `cause`, by its SIP status.
+    #[must_use]
+    pub fn read(&self, cause: Cause) -> Cause {
+        let swap = self.causes.iter().find(|swap| swap.status == cause.sip);
+        swap.map_or(cause, |swap| swap.instead)
     }
 }
 
@@ -170,7 +311,7 @@ wire_struct! {
         pub from_user: String,
         /// From display name, as sent.
         pub display: String,
-        /// P-Asserted-Identity user, when sent.
+        /// User of the identity header ([`Manner::identity`]), when one is sent.
         pub asserted: Option<String>,
         /// Privacy: hide the caller.
         pub anonymous: bool,
@@ -190,14 +331,17 @@ wire_struct! {
         pub auth: BranchAuth,
         /// Gauges taken while this branch lives.
         pub gauges: Vec<Gauge>,
-        /// Statuses after which the next stage is tried; empty = the default set.
+        /// Statuses after which the next stage is tried; empty = the default set, [`ANY_STATUS`]
+        /// = all.
         pub continue_on: Vec<u16>,
         /// Statuses that end the hunt whatever follows.
         pub stop_on: Vec<u16>,
-        /// Index of this branch's price in the settlement.
+        /// Names this branch's price in the settlement; nothing to the dataplane.
         pub hop: u8,
         /// Called by a trunk or by a subscriber: id, for facts and REST.
         pub party: PartyRef,
+        /// How it is spoken to.
+        pub manner: Manner,
     }
 }
 
@@ -232,6 +376,8 @@ pub struct Secret {
     pub username: String,
     /// Password.
     pub password: String,
+    /// The only realm whose challenges it answers; empty = any.
+    pub realm: String,
 }
 
 impl core::fmt::Debug for Secret {
@@ -244,9 +390,14 @@ impl crate::codec::Wire for Secret {
     fn put(&self, out: &mut Vec<u8>) {
         self.username.put(out);
         self.password.put(out);
+        self.realm.put(out);
     }
     fn take(input: &mut crate::codec::Reader<'_>) -> Result<Self, crate::codec::Malformed> {
-        Ok(Secret { username: String::take(input)?, password: String::take(input)? })
+        Ok(Secret {
+            username: String::take(input)?,
+            password: String::take(input)?,
+            realm: String::take(input)?,
+        })
     }
 }
 
@@ -260,6 +411,18 @@ wire_struct! {
         pub in_use_max: u32,
         /// Most starts per second; 0 = no limit.
         pub per_second_max: u32,
+    }
+}
+
+impl Gauge {
+    /// Bit of the ids of callees: such a gauge counts a call once, however many of its branches
+    /// ring there. All others count each branch.
+    pub const CALLEE: u32 = 1 << 31;
+
+    /// Whether `id` is a callee's.
+    #[must_use]
+    pub const fn is_callee(id: u32) -> bool {
+        id & Gauge::CALLEE != 0
     }
 }
 

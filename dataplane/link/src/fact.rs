@@ -44,6 +44,37 @@ impl CallFacts {
         matches!(self.facts.last(), Some(Fact::Ended(_)))
     }
 
+    /// `hop` of the branch that the caller was joined with; `None` when nobody answered.
+    #[must_use]
+    pub fn answered_hop(&self) -> Option<u8> {
+        let joined = self.facts.iter().find_map(|fact| match fact {
+            Fact::Joined(pair) => Some(*pair),
+            Fact::Began(_)
+            | Fact::LegOpened(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Parted(_)
+            | Fact::Granted(_)
+            | Fact::Ended(_) => None,
+        })?;
+        // The caller's leg is 0, and of an originated call the first that we sent.
+        let leg = joined.a.max(joined.b);
+        let opened = self.facts.iter().rev().find_map(|fact| match fact {
+            Fact::LegOpened(opened) if opened.leg == leg => Some(opened.hop),
+            Fact::LegOpened(_)
+            | Fact::Began(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Granted(_)
+            | Fact::Ended(_) => None,
+        });
+        Some(opened.unwrap_or_default())
+    }
+
     /// Ends a call that a crash cut off: every leg that is open, then the call, at `tick`, the last
     /// sign of life of its shard, but never before its last fact. A call that has ended stays as it
     /// is.

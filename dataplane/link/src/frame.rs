@@ -1,11 +1,14 @@
 //! What travels in the rings, with its version.
 
 use crate::codec::{self, Malformed, Octets, Reader, Wire, wire_enum, wire_struct};
-use crate::{Answer, Ask, AskId, Edge, Grant, LegId, Reason, RecordId, Tick, Verb, VerbResult};
+use crate::{
+    Answer, Ask, AskId, Edge, Grant, LegId, Reason, RecordId, Tick, UpstreamOrder, UpstreamState,
+    Verb, VerbResult,
+};
 
 /// Version of every frame in this file; both sides of a session have the same or part at the
 /// handshake.
-pub const FRAME_VERSION: u8 = 1;
+pub const FRAME_VERSION: u8 = 2;
 
 wire_enum! {
     /// From dataplane to control plane.
@@ -28,6 +31,8 @@ wire_enum! {
         7 => Counters(Counters),
         /// What a shard's listeners counted, each second.
         8 => Listeners(Listeners),
+        /// How a registration of ours at a carrier stands: the latest word counts.
+        9 => Upstream(UpstreamState),
     }
 }
 
@@ -47,6 +52,8 @@ wire_enum! {
         4 => Stored(u64),
         /// More talk time for a call that had its last slice: money came in meanwhile. May be lost.
         5 => Lengthen(Lengthen),
+        /// A registration of ours at a carrier.
+        6 => Upstream(Box<UpstreamOrder>),
     }
 }
 
@@ -69,6 +76,8 @@ wire_struct! {
         pub record: RecordId,
         /// Answer time.
         pub at: Tick,
+        /// Price of the branch that answered: `hop` of its branch.
+        pub hop: u8,
         /// Settlement, echoed: a restarted control plane needs nothing else.
         pub settlement: Octets,
     }

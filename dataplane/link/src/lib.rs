@@ -25,6 +25,7 @@ mod sync;
 pub mod table;
 mod tick;
 pub mod token;
+mod upstream;
 mod verb;
 
 pub use answer::*;
@@ -37,4 +38,5 @@ pub use frame::*;
 pub use ids::{AskId, LEGS_MAX, LegId, RECORD_SEQ_BITS, RecordId, SlotRef, VerbId};
 pub use siphash::Key;
 pub use tick::{MS, SECOND, Tick};
+pub use upstream::*;
 pub use verb::*;

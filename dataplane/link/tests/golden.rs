@@ -216,13 +216,24 @@ fn branch() -> Branch {
         first_ms: 4_000,
         record: false,
         app: None,
-        auth: BranchAuth::Mapped(Secret { username: "u".into(), password: "p".into() }),
+        auth: BranchAuth::Mapped(secret()),
         gauges: vec![Gauge { id: 1, in_use_max: 2, per_second_max: 3 }],
         continue_on: vec![503],
         stop_on: vec![486],
         hop: 1,
         party: PartyRef::Trunk(6),
+        manner: Manner {
+            identity: IdentityHeader::RemoteParty,
+            from_host: "h".into(),
+            privacy: "id".into(),
+            explain: false,
+            causes: vec![CauseSwap { status: 503, instead: Cause::new(486, 17) }],
+        },
     }
+}
+
+fn secret() -> Secret {
+    Secret { username: "u".into(), password: "p".into(), realm: "r".into() }
 }
 
 fn refuse() -> Refuse {
@@ -234,6 +245,7 @@ fn refuse() -> Refuse {
         prompt: Some("p".into()),
         record: true,
         settlement: Octets(vec![7]),
+        explain: true,
     }
 }
 
@@ -254,12 +266,16 @@ fn answers() -> Vec<(&'static str, AnswerBody)> {
             "answer.go",
             AnswerBody::Go(Box::new(Go {
                 prelude: Some(Prelude { prompts: vec!["w".into()], connect: false }),
-                stages: vec![Stage { branches: vec![branch()] }],
+                stages: vec![Stage {
+                    branches: vec![branch()],
+                    next: Next { busy: Some(2), ..Next::failed(1) },
+                }],
                 on_exhausted: refuse(),
                 grant,
                 max_ms: 7_200_000,
                 media: media(),
                 settlement: Octets(vec![1, 2, 3]),
+                manner: Manner::default(),
             })),
         ),
         (
@@ -370,7 +386,7 @@ fn frames_up() {
     }
     let record = RecordId::new(1, 2).unwrap();
     let settlement = Octets(vec![4]);
-    up("started", &Up::Started(Started { ask: AskId(1), record, at: Tick(2), settlement }));
+    up("started", &Up::Started(Started { ask: AskId(1), record, at: Tick(2), hop: 3, settlement }));
     up("abandoned", &Up::Abandoned(AskId(3)));
     up("journal", &Up::Journal(4));
     up("verb-result", &Up::Verb(VerbResult { id: VerbId(5), outcome: VerbOutcome::NoSuchLeg }));
@@ -378,6 +394,15 @@ fn frames_up() {
     up("live", &Up::Live(live));
     let source = address("198.51.100.1:9");
     up("turned", &Up::Turned(Turned { source, reason: Reason::AuthFailed, count: 2 }));
+    let state = UpstreamState {
+        id: 9,
+        phase: UpstreamPhase::Registered,
+        cause: UpstreamCause::Silent,
+        status: 200,
+        since: Tick(10),
+        until: Tick(11),
+    };
+    up("upstream-state", &Up::Upstream(state));
     up("counters", &Up::Counters(Counters { shard: 0, at: Tick(8), values: vec![1, 2] }));
     let listener = ListenerCounters {
         local: address("[2001:db8::1]:5060"),
@@ -437,6 +462,24 @@ fn frames_down() {
     down("edge.targets", &Down::Edge(Box::new(Edge { sources, ..edge })));
     down("stored", &Down::Stored(6));
     let grant = Grant { ms: 90_000, free_ms: 0, last: true, go_on: false };
+    let put = Upstream {
+        id: 9,
+        addresses: vec![address("192.0.2.9:5060"), address("[2001:db8::9]:5060")],
+        transport: Transport::Udp,
+        listener: 1,
+        registrar: "sip:carrier".into(),
+        aor: "sip:u@carrier".into(),
+        contact_user: "c".into(),
+        secret: Some(secret()),
+        expires_s: 600,
+    };
+    for (name, order) in [
+        ("upstream.put", UpstreamOrder::Put(put)),
+        ("upstream.remove", UpstreamOrder::Remove(9)),
+        ("upstream.keep", UpstreamOrder::Keep(vec![9, 10])),
+    ] {
+        down(name, &Down::Upstream(Box::new(order)));
+    }
     down("lengthen", &Down::Lengthen(Lengthen { ask: AskId(7), leg: leg(), grant }));
 }
 

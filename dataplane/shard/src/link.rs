@@ -59,6 +59,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             Down::Verb(verb) => calls.handle_verb(*verb, now, wall_us, &mut desk),
             Down::Edge(edge) => self.set_edge(*edge),
             Down::Lengthen(more) => calls.handle_lengthen(&more, now, &mut desk),
+            Down::Upstream(order) => endpoint.handle_upstream(*order, now),
             Down::Stored(word) => self.journal.stored(Position::from_word(word)),
         }
     }
@@ -94,6 +95,17 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
+    /// Tells how registrations of ours stand. Only the latest word on each counts, so what finds no
+    /// room waits for the next turn; a control plane that greets anew is told everything.
+    pub(crate) fn tell_upstreams(&mut self) {
+        while let Some(entry) = self.upstreams.first_entry() {
+            match self.link.send(Lane::Registrations, &Up::Upstream(*entry.get()).to_bytes()) {
+                Ok(()) | Err(LinkError::Down | LinkError::TooLong) => entry.remove(),
+                Err(LinkError::Full) => return,
+            };
+        }
+    }
+
     /// Tells the control plane; what finds no room while nobody listens is read again from table
     /// and journal.
     pub(crate) fn tell(&mut self, up: &Up) {
@@ -113,5 +125,6 @@ fn overloaded() -> Refuse {
         prompt: None,
         record: false,
         settlement: Octets::default(),
+        explain: true,
     }
 }

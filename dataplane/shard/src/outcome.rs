@@ -146,6 +146,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             SipOutput::Transmit(transmit) => self.effects.network.push(transmit),
             SipOutput::Event(leg, event) => self.hear(leg, event, now),
             SipOutput::Request(outside) => self.ask_outside(outside, now),
+            SipOutput::Upstream(state) => {
+                self.upstreams.insert(state.id, state);
+            }
             SipOutput::Counted(counted) => self.counts.endpoint(counted),
         }
     }

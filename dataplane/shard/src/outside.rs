@@ -146,5 +146,6 @@ fn unavailable() -> Refuse {
         prompt: None,
         record: false,
         settlement: Octets::default(),
+        explain: true,
     }
 }

@@ -4,13 +4,14 @@ use crate::desk::{Desk, MediaConfig, MediaDesk};
 use crate::edge::{Sources, Verdict};
 use crate::gauge::Gauges;
 use crate::outside::Outside;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use strowger_call::{Calls, CallsConfig};
 use strowger_link::table::Table;
 use strowger_link::{
     COUNTERS, Challenge, Counters, LISTENER_COUNTERS, LegId, ListenerCounters, Listeners, MS,
-    SECOND, Tick, Up,
+    SECOND, Tick, Up, UpstreamState,
 };
 use strowger_media::{Datagram, Drop as MediaDrop, Verdict as MediaVerdict};
 use strowger_port::net::{
@@ -147,6 +148,8 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     pub(crate) greeted: bool,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) number: u8,
+    /// How registrations of ours stand, as far as the control plane has not been told.
+    pub(crate) upstreams: BTreeMap<i64, UpstreamState>,
     /// Journal frames that found no room yet, in order.
     pub(crate) unwritten: std::collections::VecDeque<crate::record::Unwritten>,
     /// Effects of this turn that wait until the cores have come to rest.
@@ -225,6 +228,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             greeted: false,
             listeners,
             number,
+            upstreams: BTreeMap::new(),
             unwritten: std::collections::VecDeque::new(),
             effects: crate::outcome::Effects::default(),
             counts: Counts::default(),
@@ -246,6 +250,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.control(now);
         self.signalling(now);
         self.settle(now);
+        self.tell_upstreams();
         self.durable();
         self.relay(now);
         self.beat(now);
@@ -254,13 +259,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 
     /// The process is about to end: calls are ended in order, new ones are not taken. Turns go on
-    /// until [`Shard::calls_in_use`] is 0 or patience ends.
+    /// until [`Shard::calls_in_use`] and [`Shard::upstreams_in_use`] are 0 or patience ends.
     pub fn shut_down(&mut self) {
         let now = self.io.sample();
         // Without a challenge nothing new is admitted.
         self.challenge = None;
         let Shard { io, calls, media, .. } = self;
         calls.shut_down(now, &mut Desk { media, io, now });
+        self.endpoint.leave_upstreams(now);
         self.settle(now);
         self.io.flush();
     }
@@ -291,6 +297,12 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     #[must_use]
     pub fn calls_in_use(&self) -> usize {
         self.calls.in_use()
+    }
+
+    /// Registrations of ours at carriers, those included that take their leave.
+    #[must_use]
+    pub fn upstreams_in_use(&self) -> usize {
+        self.endpoint.upstreams()
     }
 
     /// Media ports open.

@@ -10,7 +10,7 @@ mod credentials;
 mod nonce;
 mod param;
 
-pub use challenge::{Challenge, Identity, Request, write_challenge};
+pub use challenge::{Challenge, Identity, Request, next_nonce, write_challenge};
 pub use credentials::{Check, Credentials};
 pub use nonce::{NONCE_LEN, Nonces, Verdict};
 

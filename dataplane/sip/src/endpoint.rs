@@ -12,7 +12,8 @@
 //! handle_datagram(bytes, path, now, keys)     Transmit  bytes for the network
 //! handle_command(leg, command, now)       ->  Event     for the leg's call
 //! handle_timeout(now)                         Request   REGISTER and such, to be answered
-//! handle_unreachable(peer, now)               Counted   for the counters
+//! handle_unreachable(peer, now)               Upstream  how our registrations stand
+//! handle_upstream(order, now)                 Counted   for the counters
 //! ```
 //!
 //! To outlive its process, drain `poll_touched` as well and keep what `freeze` gives for each leg
@@ -25,7 +26,7 @@
 
 mod alarm;
 mod body;
-mod config;
+pub(crate) mod config;
 mod gate;
 mod image;
 mod layer;
@@ -35,7 +36,8 @@ mod output;
 mod outside;
 mod revival;
 mod slab;
-mod wallet;
+mod upstream;
+pub(crate) mod wallet;
 
 pub use config::{Config, Listener, Path};
 pub use image::{ThawError, Thawed};
@@ -49,8 +51,9 @@ use strowger_link::token::{self, Token};
 use strowger_link::{Cause, Challenge, LegId, Tick};
 
 use alarm::Sleeper;
-use layer::{Arrived, Heard, Keyed, Layer, Owner, Response};
+use layer::{Arrived, Heard, Keyed, Layer, Owner, Response, Whose};
 use leg::{Leg, Offering};
+use upstream::Upstreams;
 
 use crate::digest::{Credentials, Nonces};
 use crate::header::Header;
@@ -99,6 +102,7 @@ pub struct Endpoint {
     touched: BTreeSet<LegId>,
     /// Legs whose peers are owed nothing any more.
     let_go: BTreeSet<LegId>,
+    upstreams: Upstreams,
 }
 
 /// A valid request with the way it came.
@@ -117,7 +121,8 @@ impl Endpoint {
         let keyed = Keyed(config.chance_key);
         let legs = HashMap::with_hasher(keyed);
         let (touched, let_go) = (BTreeSet::new(), BTreeSet::new());
-        Endpoint { layer: Layer::new(config), legs, touched, let_go }
+        let upstreams = Upstreams::default();
+        Endpoint { layer: Layer::new(config), legs, touched, let_go, upstreams }
     }
 
     /// Nonces are made and judged under another key from now on: the edge snapshot's.
@@ -177,7 +182,9 @@ impl Endpoint {
         // Each alarm that fires moves behind `now` or goes, so this ends; the bound says so.
         for _ in 0..=self.layer.alarms.len() {
             let Some(sleeper) = self.layer.alarms.due(now) else { return };
-            if let Sleeper::Leg(id) = sleeper {
+            if let Sleeper::Upstream(number) = sleeper {
+                self.upstreams.handle_timeout(number, &mut self.layer, now);
+            } else if let Sleeper::Leg(id) = sleeper {
                 if let Some(leg) = self.legs.get_mut(&id) {
                     leg.handle_timeout(&mut self.layer, now);
                 }
@@ -221,7 +228,7 @@ impl Endpoint {
         self.layer.transactions()
     }
 
-    /// Alarms that are set: at most one for each leg and each transaction.
+    /// Alarms that are set: at most one for each leg, transaction and registration.
     #[must_use]
     pub fn alarms(&self) -> usize {
         self.layer.alarms.len()
@@ -240,9 +247,16 @@ impl Endpoint {
     }
 
     fn handle_heard(&mut self, heard: Heard, response: Option<Message<'_>>, now: Tick) {
-        if let Some(leg) = self.legs.get_mut(&heard.leg) {
-            leg.handle_heard(heard, response, &mut self.layer, now);
-            self.settle(heard.leg);
+        match heard.whose {
+            Whose::Leg(id, role) => {
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.handle_heard(&heard, role, response, &mut self.layer, now);
+                    self.settle(id);
+                }
+            }
+            Whose::Upstream(number) => {
+                self.upstreams.handle_heard(number, &heard, response, &mut self.layer, now);
+            }
         }
     }
 

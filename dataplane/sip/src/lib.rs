@@ -26,6 +26,7 @@ mod lex;
 pub mod limits;
 pub mod message;
 pub mod method;
+pub mod registration;
 mod scan;
 pub mod status;
 pub mod transaction;

@@ -24,10 +24,13 @@ pub const ROUTES_MAX: usize = 70;
 pub const FORKS_MAX: usize = 16;
 /// Extra 2xx responses of a forked INVITE that are acknowledged and ended.
 pub const STRAYS_MAX: usize = 8;
-/// Credentials shown to one peer at once: one for a server, one for a proxy in front of it.
-pub const SHOWN_MAX: usize = 2;
-/// Times one request is sent again with credentials: once, and once more for a stale nonce.
-pub const AUTH_TRIES_MAX: u8 = 2;
+/// Credentials shown to one peer at once: one for a server, the others for proxies before it.
+pub const SHOWN_MAX: usize = 4;
+/// Times one request is sent again with credentials: for a proxy, for the server behind it, and
+/// once more for a nonce of each that is too old.
+pub const AUTH_TRIES_MAX: u8 = 4;
+/// Challenges of one response that are looked at: two algorithms of each that challenges.
+pub const CHALLENGES_MAX: usize = 2 * SHOWN_MAX;
 /// Times a re-INVITE is tried again after a 491.
 pub const GLARE_TRIES_MAX: u8 = 4;
 /// ACKs of 2xx that a leg keeps to send again: its INVITEs within a transaction's life.

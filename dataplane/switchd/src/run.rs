@@ -314,7 +314,8 @@ fn serve(mut shard: ProductionShard, flags: &Flags) {
     }
     let give_up = clock::monotonic().plus_ms(END_MS_MAX);
     shard.shut_down();
-    while shard.calls_in_use() > 0 && clock::monotonic() < give_up {
+    let is_busy = |shard: &ProductionShard| shard.calls_in_use() + shard.upstreams_in_use() > 0;
+    while is_busy(&shard) && clock::monotonic() < give_up {
         let until = shard.turn();
         shard.wait(until.min(give_up));
     }

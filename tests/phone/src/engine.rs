@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::digest::Challenge;
 use crate::failure::{Cause, EndedBy};
+use crate::gate::Guard;
 use crate::ladder::{Ladder, Way};
 use crate::media::MediaConfig;
 use crate::message::{Message, uri_socket};
@@ -64,6 +65,8 @@ pub(crate) struct Engine {
     pub(crate) register_call_id: String,
     pub(crate) register_cseq: u32,
     pub(crate) registered: bool,
+    /// Asks others for credentials, if it is a carrier.
+    pub(crate) guard: Option<Guard>,
     next_id: u64,
 }
 
@@ -91,6 +94,7 @@ impl Engine {
             register_call_id: random.token(),
             register_cseq: 0,
             registered: false,
+            guard: None,
             config,
             socket,
             local,

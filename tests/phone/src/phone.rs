@@ -1,5 +1,6 @@
 //! The phone: one UDP socket, one background thread, and an API that blocks with time limits.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +14,7 @@ use crate::engine::client::Owner;
 use crate::engine::{Counts, Engine, Exchange};
 use crate::failure::{Cause, Failure};
 use crate::forwarder::Impairment;
+use crate::gate::{Bound, Gate, Guard};
 use crate::limits::{DATAGRAM_BYTES_MAX, POLL};
 use crate::message::{Message, address_uri, param, uri_socket};
 
@@ -129,6 +131,40 @@ impl Phone {
     /// Changes where requests outside calls go: for two phones that call each other.
     pub fn set_server(&self, server: SocketAddr) {
         self.shared.lock().server = server;
+    }
+
+    /// Makes it a carrier that asks for credentials and takes registrations, or no longer.
+    pub fn set_gate(&self, gate: Option<Gate>) {
+        let mut engine = self.shared.lock();
+        engine.guard = match (gate, engine.guard.take()) {
+            (Some(gate), Some(guard)) => Some(Guard { gate, ..guard }),
+            (Some(gate), None) => Some(Guard::new(gate)),
+            (None, _) => None,
+        };
+    }
+
+    /// As a registrar that was started again: all contacts and counts are forgotten.
+    pub fn forget_contacts(&self) {
+        let mut engine = self.shared.lock();
+        // Its nonces stay unique.
+        engine.guard =
+            engine.guard.take().map(|guard| Guard { count: guard.count, ..Guard::new(guard.gate) });
+    }
+
+    /// The contact that is registered here now.
+    #[must_use]
+    pub fn bound(&self) -> Option<Bound> {
+        let bound = self.shared.lock().guard.as_ref()?.bound.clone()?;
+        (bound.until > Instant::now()).then_some(bound)
+    }
+
+    /// How often requests of a method were challenged, let in, and answered wrongly.
+    #[must_use]
+    pub fn gate_counts(&self, method: &str) -> (u32, u32, u32) {
+        let engine = self.shared.lock();
+        let Some(guard) = &engine.guard else { return (0, 0, 0) };
+        let of = |counts: &BTreeMap<String, u32>| counts.get(method).copied().unwrap_or(0);
+        (of(&guard.challenged), of(&guard.admitted), of(&guard.wrong))
     }
 
     /// All SIP messages so far, as text.

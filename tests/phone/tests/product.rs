@@ -19,6 +19,8 @@ mod algorithm;
 mod configure;
 #[path = "product/crash.rs"]
 mod crash;
+#[path = "product/database.rs"]
+mod database;
 #[path = "product/elsewhere.rs"]
 mod elsewhere;
 #[path = "product/family.rs"]
@@ -29,6 +31,8 @@ mod idle;
 mod keeper;
 #[path = "product/money.rs"]
 mod money;
+#[path = "product/register.rs"]
+mod register;
 #[path = "product/restore.rs"]
 mod restore;
 #[path = "product/tariff.rs"]

@@ -146,7 +146,12 @@ fn step_up(up: &Up) -> Option<Step> {
         Up::Started(_) => Some(Step::StartedSent),
         Up::Abandoned(_) => Some(Step::AbandonedSent),
         Up::Journal(_) => Some(Step::Doorbell),
-        Up::Verb(_) | Up::Live(_) | Up::Turned(_) | Up::Counters(_) | Up::Listeners(_) => None,
+        Up::Verb(_)
+        | Up::Live(_)
+        | Up::Turned(_)
+        | Up::Counters(_)
+        | Up::Listeners(_)
+        | Up::Upstream(_) => None,
     }
 }
 

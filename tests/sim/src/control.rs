@@ -295,7 +295,8 @@ impl Control {
             | Up::Live(_)
             | Up::Turned(_)
             | Up::Counters(_)
-            | Up::Listeners(_) => None,
+            | Up::Listeners(_)
+            | Up::Upstream(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         let started = if let Up::Started(started) = &up { Some(started.ask) } else { None };
@@ -428,7 +429,8 @@ impl Control {
             | Down::Verb(_)
             | Down::Edge(_)
             | Down::Stored(_)
-            | Down::Lengthen(_) => None,
+            | Down::Lengthen(_)
+            | Down::Upstream(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         self.send(&down);

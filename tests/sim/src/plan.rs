@@ -5,10 +5,10 @@ use std::sync::Arc;
 use strowger_link::Transport as Wire;
 use strowger_model::{
     Account, AccountId, Amount, Barring, Cdr, Currency, DigestAlgorithm, DigestPolicy, Digits,
-    Egress, Emergency, Identity, Ingress, Normalisation, Organization, OrganizationId,
-    OrganizationKind, Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget,
-    SourceMatch, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk,
-    TrunkId,
+    Egress, Emergency, Forward, ForwardWhen, Identity, Ingress, Normalisation, Organization,
+    OrganizationId, OrganizationKind, Price, Rate, RateId, RingGroup, RingGroupId, RingMember,
+    RingMode, RingParty, Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch,
+    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
 use strowger_routing::{Listener, Rows, World};
@@ -93,6 +93,7 @@ fn rows() -> Option<Rows> {
     let euro = Currency::new("EUR", 2)?;
     let subscribers: Option<Vec<_>> =
         USERS.iter().enumerate().map(|(i, user)| subscriber(1 + i as i64, user)).collect();
+    let subscribers = subscribers.and_then(with_forwards);
     let digits = |text| Digits::parse(text).ok();
     let target = |trunk, priority| RouteTarget { trunk: TrunkId(trunk), priority, weight: 1 };
     let route = |id, prefix, targets| Route {
@@ -109,6 +110,10 @@ fn rows() -> Option<Rows> {
         organizations: organizations(),
         accounts: accounts(euro),
         subscribers: subscribers?,
+        ring_groups: vec![
+            group(1, "1020", RingMode::Parallel)?,
+            group(2, "1021", RingMode::InTurn)?,
+        ],
         trunks: vec![carrier(0), carrier(1)],
         tariffs: vec![tariff(1, TariffKind::Customer, euro), tariff(2, TariffKind::Supplier, euro)],
         rates: vec![rate(1, 1, "44", RETAIL)?, rate(2, 2, "44", WHOLESALE)?],
@@ -122,6 +127,7 @@ fn rows() -> Option<Rows> {
             number: digits(EMERGENCY)?,
             trunks: vec![TrunkId(1), TrunkId(2)],
         }],
+        ..Rows::default()
     })
 }
 
@@ -208,6 +214,43 @@ fn subscriber(id: i64, user: &str) -> Option<Subscriber> {
         identity: Identity::default(),
         barring: Barring::default(),
         forwards: Vec::new(),
+    })
+}
+
+/// 1004 forwards when busy or when nobody answers; 1011, who has no phone, at the cost of account
+/// 3, which has little, and 1012 always to 1011.
+fn with_forwards(mut subscribers: Vec<Subscriber>) -> Option<Vec<Subscriber>> {
+    let forward = |when, to: &str, after_s| Forward { when, to: to.into(), after_s, enabled: true };
+    if let Some(last) = subscribers.last_mut() {
+        last.forwards = vec![
+            forward(ForwardWhen::Busy, "44305555", 0),
+            forward(ForwardWhen::NoAnswer, "1001", 3),
+        ];
+    }
+    let absent = Subscriber { account: AccountId(3), ..subscriber(21, "1011")? };
+    let forwards = vec![forward(ForwardWhen::Offline, "44799", 0)];
+    subscribers.push(Subscriber { forwards, ..absent });
+    let sender = Subscriber { account: AccountId(4), ..subscriber(22, "1012")? };
+    let forwards = vec![forward(ForwardWhen::Always, "1011", 0)];
+    subscribers.push(Subscriber { forwards, ..sender });
+    Some(subscribers)
+}
+
+/// 1002 and 1003, paid by account 4.
+fn group(id: i64, number: &str, mode: RingMode) -> Option<RingGroup> {
+    let member = |id| RingMember { party: RingParty::Subscriber(SubscriberId(id)), ring_s: 5 };
+    Some(RingGroup {
+        id: RingGroupId(id),
+        tenant: TENANT,
+        organization: CUSTOMER,
+        account: AccountId(4),
+        name: format!("group-{id}"),
+        numbers: vec![Digits::parse(number).ok()?],
+        short: None,
+        mode,
+        members: vec![member(2), member(3)],
+        overflow: Some("44201234".into()),
+        enabled: true,
     })
 }
 

@@ -44,7 +44,12 @@ fn drawn_callee(dice: &mut Dice, ends: bool) -> Callee {
 
 /// A number, and the agent that is called by it, if any.
 fn drawn_target(dice: &mut Dice, caller: usize) -> (String, Option<usize>) {
-    match dice.below(10) {
+    match dice.below(12) {
+        10 => {
+            let forwarding = ["1011", "1012", "1020", "1021"];
+            (dice.pick(&forwarding).copied().unwrap_or("1020").to_owned(), Some(CARRIER))
+        }
+        11 => ("1004".to_owned(), Some(3)),
         0..=4 => {
             let number = dice.pick(&OUTSIDE).copied().unwrap_or("44201234");
             let first = if number.starts_with("447") { CARRIER + 1 } else { CARRIER };

@@ -5,8 +5,8 @@
 use strowger_billing::Settlement;
 use strowger_link::codec::encode;
 use strowger_link::{
-    AskId, Branch, BranchAuth, Gauge, Grant, LegId, MediaMode, MediaPolicy, Octets, OnDriverLost,
-    Originate, PartyRef, Target, Transport, Verb, VerbId, VerbKind,
+    AskId, Branch, BranchAuth, Gauge, Grant, LegId, Manner, MediaMode, MediaPolicy, Octets,
+    OnDriverLost, Originate, PartyRef, Target, Transport, Verb, VerbId, VerbKind,
 };
 use strowger_model::{Cdr, reason_name};
 use strowger_sim::world::CARRIER;
@@ -167,6 +167,7 @@ fn originate() -> Verb {
         stop_on: Vec::new(),
         hop: 0,
         party: PartyRef::Subscriber(who as i64 + 1),
+        manner: Manner::default(),
     };
     let args = Originate {
         first: branch(0, "1001"),

@@ -93,7 +93,7 @@ impl Resource for DidSeen {
     }
 
     fn name(&self) -> Option<RowName> {
-        None
+        Some(RowName::Did(self.did.id))
     }
 
     fn prepare(&mut self, _draft: &Draft<'_, Self>) -> Result<(), Problem> {
@@ -117,9 +117,13 @@ impl Resource for DidSeen {
 
     fn world<'a>(
         _w: &'a mut Writer<'static>,
-        _rows: &'a [Self],
-        _is_gone: bool,
+        rows: &'a [Self],
+        is_gone: bool,
     ) -> Later<'a, Vec<Change>> {
-        Box::pin(async { Ok(Vec::new()) })
+        let change = move |row: &Self| match is_gone {
+            true => Change::Remove(RowName::Did(row.did.id)),
+            false => Change::Did(row.did.clone()),
+        };
+        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
     }
 }

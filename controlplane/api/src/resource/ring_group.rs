@@ -145,7 +145,7 @@ impl Resource for RingGroup {
     }
 
     fn name(&self) -> Option<RowName> {
-        None
+        Some(RowName::RingGroup(self.id))
     }
 
     fn prepare(&mut self, _draft: &Draft<'_, Self>) -> Result<(), Problem> {
@@ -154,9 +154,13 @@ impl Resource for RingGroup {
 
     fn world<'a>(
         _w: &'a mut Writer<'static>,
-        _rows: &'a [Self],
-        _is_gone: bool,
+        rows: &'a [Self],
+        is_gone: bool,
     ) -> Later<'a, Vec<Change>> {
-        Box::pin(async { Ok(Vec::new()) })
+        let change = move |row: &Self| match is_gone {
+            true => Change::Remove(RowName::RingGroup(row.id)),
+            false => Change::RingGroup(Box::new(row.clone())),
+        };
+        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
     }
 }

@@ -2,15 +2,15 @@
 
 use crate::limits::{CONNECTION_MS_MAX, DRAIN_MS_MAX, HEAD_MS_MAX, READY_MS_MAX, REQUEST_MS_MAX};
 use crate::{
-    AccountBalance, AccountHold, AllowancePool, Api, CallId, Live, LiveCall, MetricsWriter,
-    MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, RouteRefusal,
-    RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
+    AccountBalance, AccountHold, AllowancePool, Api, CallId, HostStanding, Live, LiveCall,
+    LoginStanding, MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration,
+    RegistrationKey, Reply, RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
 };
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use strowger_model::{AccountId, Allowance, AllowanceId};
+use strowger_model::{AccountId, Allowance, AllowanceId, TrunkId};
 use strowger_store::{MoneyRequest, NewAllowance, Scope, Sealer, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,6 +25,14 @@ impl Live for Mute {
     }
 
     fn call(&self, _: Scope, _: CallId) -> Reply<'_, Option<LiveCall>> {
+        Box::pin(pending())
+    }
+
+    fn logins(&self, _: TrunkId) -> Reply<'_, Vec<LoginStanding>> {
+        Box::pin(pending())
+    }
+
+    fn hosts(&self, _: TrunkId) -> Reply<'_, Vec<HostStanding>> {
         Box::pin(pending())
     }
 

@@ -4,14 +4,15 @@ use crate::world::{NUMBERS, tenant_of};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_api::{
-    AccountBalance, AccountHold, AllowancePool, CallId, CallState, Live, LiveCall, MetricsWriter,
-    MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, RouteBranch,
-    RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict, Stranger,
-    TraceEyes, TraceOrder, TraceStep, TraceWords, Unavailable,
+    AccountBalance, AccountHold, AllowancePool, CallId, CallState, HostStanding, Live, LiveCall,
+    LoginCause, LoginPhase, LoginStanding, MetricsWriter, MoneyOrder, MoneyRefusal, Readiness,
+    Registration, RegistrationKey, Reply, RouteBranch, RoutePayer, RouteRefusal, RouteSender,
+    RouteTest, RouteTested, RouteVerdict, Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords,
+    Unavailable,
 };
 use strowger_model::{
     AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, OrganizationId, Price,
-    RateId, SubscriberId, TenantId, Transport, TrunkId,
+    RateId, SubscriberId, TenantId, Transport, TrunkId, TrunkLoginId,
 };
 use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Owned, Scope};
 
@@ -165,6 +166,38 @@ impl Live for FakeLive {
         let seen = self.registrations.iter().filter(|r| scope.covers(&owned(r)));
         let seen = seen.filter(|r| Some(RegistrationKey::of(&r.binding)) > after);
         self.say(seen.take(limit).cloned().collect())
+    }
+
+    fn logins(&self, trunk: TrunkId) -> Reply<'_, Vec<LoginStanding>> {
+        let wrong = LoginStanding {
+            login: TrunkLoginId(5),
+            username: "us".to_owned(),
+            phase: LoginPhase::Refused,
+            since_us: Some(1_700_000_000_000_000),
+            expires_us: None,
+            next_us: Some(1_700_000_060_000_000),
+            cause: Some(LoginCause::WrongPassword),
+            status: Some(401),
+        };
+        let fine = LoginStanding {
+            login: TrunkLoginId(6),
+            phase: LoginPhase::Registered,
+            expires_us: Some(1_700_000_600_000_000),
+            next_us: None,
+            cause: None,
+            status: Some(200),
+            ..wrong.clone()
+        };
+        self.say(if trunk == TrunkId(1) { vec![wrong, fine] } else { Vec::new() })
+    }
+
+    fn hosts(&self, _: TrunkId) -> Reply<'_, Vec<HostStanding>> {
+        self.say(vec![HostStanding {
+            name: "sip.example".to_owned(),
+            addresses: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+            confirmed_us: Some(1_700_000_000_000_000),
+            failure: Some("no such host".to_owned()),
+        }])
     }
 
     fn balances(&self, accounts: Vec<AccountId>) -> Reply<'_, Vec<AccountBalance>> {

@@ -31,7 +31,9 @@ fn a_record_shows_all_its_fields() {
     assert_eq!(server.get("/api/v1/cdrs/1").json(), expect);
     let poor = server.get("/api/v1/cdrs/4").json();
     assert_eq!(poor["tenant"], json!(null));
-    let outcome = json!({"party": "unknown", "reason": "code-200", "sip": null, "q850": null});
+    let outcome = json!({
+        "party": "unknown", "reason": "code-200", "sip": null, "q850": null, "code": 4000
+    });
     assert_eq!(poor["outcome"], outcome);
     assert_eq!(poor["unpriced"], true);
 }
@@ -77,6 +79,34 @@ fn a_subscriber_and_a_trunk_are_shown() {
         },
     });
     assert_eq!(server.get("/api/v1/trunks/1").json(), trunk);
+}
+
+#[test]
+fn a_login_and_a_host_show_how_they_stand_in_words() {
+    let server = Server::start();
+    let since = "2023-11-14T22:13:20.000000Z";
+    let expect = json!([
+        {
+            "login": "5", "username": "us", "state": "refused", "since": since, "expires": null,
+            "next_attempt": "2023-11-14T22:14:20.000000Z", "cause": "wrong-password",
+            "status": 401,
+            "reason": "the registrar does not accept the password or the user name (401)",
+        },
+        {
+            "login": "6", "username": "us", "state": "registered", "since": since,
+            "expires": "2023-11-14T22:23:20.000000Z", "next_attempt": null, "cause": null,
+            "status": 200, "reason": "",
+        },
+    ]);
+    assert_eq!(server.get("/api/v1/trunks/1/registrations").json()["items"], expect);
+    let expect = json!([{
+        "name": "sip.example", "addresses": ["192.0.2.1", "2001:db8::1"], "confirmed": since,
+        "failure": "no such host",
+    }]);
+    assert_eq!(server.get("/api/v1/trunks/1/hosts").json()["items"], expect);
+    for none in ["/api/v1/trunks/99/registrations", "/api/v1/trunks/99/hosts"] {
+        assert_eq!(server.get(none).status, 404, "{none}");
+    }
 }
 
 /// What the till alone knows.

@@ -130,8 +130,12 @@ impl<'a> Call<'a> {
     /// The called leg: of those that talked with the caller the first to answer, else the last one
     /// tried.
     pub(super) fn called(&self) -> Option<&Leg<'a>> {
-        let winner = self.talked().min_by_key(|leg| leg.answered_at);
-        winner.or_else(|| self.called_legs().last())
+        self.winner().or_else(|| self.called_legs().last())
+    }
+
+    /// Of the called legs that talked with the caller, the first to answer.
+    pub(super) fn winner(&self) -> Option<&Leg<'a>> {
+        self.talked().min_by_key(|leg| leg.answered_at)
     }
 
     /// Called legs that answered and were joined with the caller. One that answered with media that

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{euro, facts, flat, settlements};
-use crate::{Caller, Hop, Level};
+use crate::{Caller, Hop};
 use proptest::prelude::*;
 use strowger_link::Octets;
 use strowger_model::{Amount, Digits, Price, SubscriberId, TenantId, TrunkId};
@@ -169,4 +169,128 @@ proptest! {
         let supplier = settlement.hops.get(1).and_then(|hop| hop.terms.map(|_| hop.account));
         prop_assert_eq!(cdr.supplier.map(|charge| charge.account), supplier);
     }
+}
+
+/// 1001 rings and is busy; it forwards to 1002 inside, who rings in vain and forwards outside:
+/// trunk 7 fails, trunk 9 carries a minute.
+const FORWARDED: &str = "
+    0 began
+    0 in 0
+    20 out 1 user 1001 15 0.0
+    100 end 1 486 busy
+    110 out 2 user 1002 31 1.0
+    200 ring 2
+    20110 end 2 408 no-answer
+    20120 out 3 trunk 7 32 2.0
+    20200 end 3 503 peer-error
+    20210 out 4 trunk 9 33 3.0
+    22000 answer 4
+    22000 answer 0
+    22000 join 0 4
+    82000 end 4 200 normal
+    82000 over 200 normal called";
+
+fn forward(parent: Option<u8>, by: i64, number: &str, account: i64, price: &str) -> Part {
+    Part {
+        parent,
+        by: Forwarder::Subscriber(SubscriberId(by)),
+        number: Digits::parse(number).ok(),
+        destination: None,
+        level: level(account, price),
+    }
+}
+
+fn forwarding() -> Settlement {
+    Settlement {
+        number: Digits::parse("1001").ok(),
+        levels: vec![level(1, "0.01")],
+        parts: vec![
+            forward(None, 1001, "1002", 2, "0.02"),
+            forward(Some(0), 1002, "442079460000", 3, "0.30"),
+        ],
+        ..chain()
+    }
+}
+
+/// `part: caller -> called, payer pays; supplier is owed; hops`
+fn print_part(cdr: &Cdr) -> String {
+    let cents = |charge: Option<&Charge>| match charge {
+        Some(charge) => format!("{} {}", charge.account.0, charge.gross.0 / 1_000_000),
+        None => "-".to_owned(),
+    };
+    let called = match (cdr.called.trunk, cdr.called.subscriber) {
+        (Some(trunk), _) => format!("trunk {trunk}"),
+        (None, user) => format!("user {}", user.map_or(0, |id| id.0)),
+    };
+    format!(
+        "{}: {} {} -> {called} {}, {} owed {}, {} ms, hops {:?}, {} at {}",
+        cdr.part,
+        cdr.caller.subscriber.map_or(0, |id| id.0),
+        cdr.caller.number,
+        cdr.called.normalised.map(|n| n.to_string()).unwrap_or_default(),
+        cents(cdr.customer.as_ref()),
+        cents(cdr.supplier.as_ref()),
+        cdr.times.talk_ms,
+        cdr.hops.iter().map(|hop| hop.index).collect::<Vec<_>>(),
+        cdr.outcome.sip,
+        cdr.times.started_us / 1_000 - 1_000_000,
+    )
+}
+
+fn check_forward(script: &str, settlement: &Settlement, expect: &[&str]) {
+    let mut facts = facts(script);
+    facts.settlement = Octets(settlement.encode().unwrap());
+    let records = records(&facts, Mode::default());
+    assert_eq!(records.iter().map(print_part).collect::<Vec<_>>(), expect);
+    // Each leg stands in exactly one place.
+    let legs: usize = records.iter().map(|cdr| cdr.hops.len()).sum();
+    let called = records.iter().filter(|cdr| cdr.called.remote.is_some()).count();
+    assert_eq!(legs + called, script.matches(" out ").count());
+}
+
+#[test]
+fn each_forwarder_pays_its_own_part() {
+    check_forward(
+        FORWARDED,
+        &forwarding(),
+        &[
+            "0: 1001 441632960001 -> user 1001 1001, 1 1 owed -, 60000 ms, hops [0], 200 at 0",
+            "1: 1001 1001 -> user 1002 1002, 2 2 owed -, 60000 ms, hops [1], 200 at 110",
+            "2: 1002 1002 -> trunk 9 442079460000, 3 30 owed 900 6, 60000 ms, hops [2], \
+             200 at 20120",
+        ],
+    );
+}
+
+#[test]
+fn a_forward_that_came_to_nothing_has_a_record_and_costs_nothing() {
+    let failed = "
+    0 began
+    0 in 0
+    20 out 1 user 1001 15 0.0
+    100 end 1 486 busy
+    110 out 2 user 1002 31 1.0
+    150 end 2 480 offline
+    160 over 486 busy called";
+    check_forward(
+        failed,
+        &forwarding(),
+        &[
+            "0: 1001 441632960001 -> user 1001 1001, 1 0 owed -, 0 ms, hops [], 486 at 0",
+            "1: 1001 1001 -> user 1002 1002, 2 0 owed -, 0 ms, hops [], 480 at 110",
+        ],
+    );
+    let unforwarded = "
+    0 began
+    0 in 0
+    20 out 1 user 1001 15 0.0
+    100 answer 1
+    100 answer 0
+    100 join 0 1
+    60100 over 200 normal caller";
+    check_forward(
+        unforwarded,
+        &forwarding(),
+        &["0: 1001 441632960001 -> user 1001 1001, 1 1 owed -, 60000 ms, hops [], 200 at 0"],
+    );
 }

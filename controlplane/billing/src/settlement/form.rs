@@ -1,7 +1,8 @@
-//! The bytes of a settlement, version 3.
+//! The bytes of a settlement, version 4.
 //!
 //! Version byte, tenant, hold, snapshot, beginning and longest duration (not in version 1),
-//! allowance (not in versions 1 and 2), number, destination, caller, levels, hops. Ids are signed,
+//! allowance (not in versions 1 and 2), number, destination, caller, levels, hops, parts (only in
+//! version 4). Ids are signed,
 //! the rest unsigned varints; an optional value is announced by a bit of a flags byte before it.
 
 use super::{CALLER_NUMBER_MAX, Caller, Hop, Level};

@@ -79,18 +79,19 @@ const REST: &str = concat!(
 fn golden_bytes() {
     let bytes = small().encode().unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let golden = format!("0302878080808080808001ac028080f2818389850680bab7030142{REST}");
+    let golden = format!("0402878080808080808001ac028080f2818389850680bab7030142{REST}00");
     assert_eq!(hex, golden);
     assert_eq!(Settlement::decode(&bytes), Ok(small()));
 }
 
 #[test]
 fn the_versions_before_are_still_read() {
-    let second = Settlement { allowance: None, ..small() };
+    let (third, second) = (small(), Settlement { allowance: None, ..small() });
     let first = Settlement { began_us: 0, ms_max: 0, ..second.clone() };
     for (head, expect) in [
         ("0102878080808080808001ac02", first),
         ("0202878080808080808001ac028080f2818389850680bab703", second),
+        ("0302878080808080808001ac028080f2818389850680bab7030142", third),
     ] {
         let hex = format!("{head}{REST}");
         let pairs = hex.as_bytes().chunks(2);

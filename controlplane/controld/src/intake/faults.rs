@@ -1,7 +1,8 @@
 //! The database fails in every way it can; the intake charges on, loses nothing, stores once.
 //!
 //! `scripts/test faults` runs them on both databases; without a server those of PostgreSQL say
-//! loudly that they are skipped. `STROWGER_TEST_LONG=1` keeps the database away for ten minutes.
+//! loudly that they are skipped. `STROWGER_TEST_LONG=1` keeps the database away for ten minutes,
+//! SQLite locked and PostgreSQL down.
 
 use super::*;
 use crate::decider::orders;
@@ -30,9 +31,13 @@ use tokio::runtime::Runtime;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How long the database is broken.
-fn broken_for() -> Duration {
+const BROKEN: Duration = Duration::from_secs(3);
+
+/// The same where `STROWGER_TEST_LONG=1` makes ten minutes of it: once on each database, since one
+/// test runs at a time.
+fn broken_for_long() -> Duration {
     let long = std::env::var("STROWGER_TEST_LONG").is_ok();
-    if long { Duration::from_secs(600) } else { Duration::from_secs(3) }
+    if long { Duration::from_secs(600) } else { BROKEN }
 }
 
 /// An intake at work between a journal and a database.
@@ -119,6 +124,8 @@ impl Rig {
                 read: AtomicU64::new(0),
                 counters: Mutex::new(None),
                 listeners: Mutex::new(None),
+                upstreams: Mutex::default(),
+                names: crate::resolver::Standings::default(),
                 counts: Mutex::default(),
                 latency_us: Default::default(),
                 traces: crate::trace::Traces::new(),
@@ -229,12 +236,16 @@ impl Rig {
     }
 
     /// Calls go on while the database is broken, and afterwards all is there.
-    fn outlives(mut self, breaks: impl FnOnce(&Rig), heals: impl FnOnce(&Rig)) {
+    fn outlives(self, breaks: impl FnOnce(&Rig), heals: impl FnOnce(&Rig)) {
+        self.outlives_for(BROKEN, breaks, heals);
+    }
+
+    fn outlives_for(mut self, time: Duration, breaks: impl FnOnce(&Rig), heals: impl FnOnce(&Rig)) {
         self.calls_for(Duration::ZERO);
         self.await_stored();
         let before = self.stored.len();
         breaks(&self);
-        self.calls_for(broken_for());
+        self.calls_for(time);
         self.await_charged();
         // One stretch may have come through on the way into the fault.
         assert!(self.stored.len() < self.charged.len(), "the fault was none");
@@ -347,7 +358,8 @@ fn call(seq: u64) -> Vec<u8> {
 #[test]
 fn faults_sqlite_locked() {
     let held = Mutex::new(None);
-    Rig::sqlite("f-locked").outlives(
+    Rig::sqlite("f-locked").outlives_for(
+        broken_for_long(),
         |rig| *held.lock().unwrap() = Some(Lock::new(&rig.url, "BEGIN IMMEDIATE")),
         |_| drop(held.lock().unwrap().take()),
     );
@@ -404,8 +416,8 @@ fn faults_postgres_slow() {
          CREATE TRIGGER slowly BEFORE INSERT ON batches FOR EACH ROW EXECUTE FUNCTION slowly()",
     );
     let began = Instant::now();
-    rig.calls_for(broken_for());
-    assert!(began.elapsed() < broken_for() + Duration::from_secs(5), "a call had to wait");
+    rig.calls_for(BROKEN);
+    assert!(began.elapsed() < BROKEN + Duration::from_secs(5), "a call had to wait");
     rig.end();
 }
 
@@ -421,7 +433,7 @@ fn faults_postgres_down() {
         let status = Command::new(&script).args([word, &dir]).status().unwrap();
         assert!(status.success(), "{word}");
     };
-    rig.outlives(|_| run("halt"), |_| run("resume"));
+    rig.outlives_for(broken_for_long(), |_| run("halt"), |_| run("resume"));
 }
 
 /// The answer of a commit is lost: what it wrote is found, and nothing is written twice.

@@ -232,3 +232,48 @@ fn extremes_stay_in_range() {
         }
     }
 }
+
+/// Bounds of one account: one currency, no exchange.
+fn own_bounds() -> impl Strategy<Value = CostBound> {
+    bounds().prop_map(|bound| {
+        let currency = Currency::new("EUR", 2).unwrap();
+        let pricing = Pricing { currency, ..bound.pricing };
+        CostBound::new(pricing, bound.digits, Exchange::same(currency), bound.vat_ppm).unwrap()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_bound_over_two_covers_them(a in own_bounds(), b in own_bounds(), ms in 0..4_000_000_u64) {
+        let (both, either) = (a.both(b).unwrap(), a.either(b).unwrap());
+        for ms in [0, 1, ms, ms / 60_000 * 60_000] {
+            let (a, b) = (a.cost_up(ms).0, b.cost_up(ms).0);
+            prop_assert!(both.cost_up(ms).0 >= a + b, "{} < {a} + {b} at {ms}", both.cost_up(ms).0);
+            prop_assert!(either.cost_up(ms).0 >= a.max(b), "at {ms}");
+        }
+    }
+}
+
+#[test]
+fn a_bound_over_a_free_one_is_the_other() {
+    let currency = Currency::new("EUR", 2).unwrap();
+    let flat = |price| {
+        let measure = Measure {
+            step_ms: NonZeroU32::new(1_000).unwrap(),
+            minimum_ms: 0,
+            free_ms: 0,
+            free_after_ms: 0,
+        };
+        let prices = Prices::flat(Price(price)).unwrap();
+        let pricing = Pricing { measure, prices, fee: Amount(0), currency, discount: 0 };
+        CostBound::new(pricing, 8, Exchange::same(currency), 0).unwrap()
+    };
+    assert_eq!(flat(0).both(flat(60_000_000)), Some(flat(60_000_000)));
+    assert_eq!(flat(60_000_000).either(flat(0)), Some(flat(60_000_000)));
+    assert_eq!(flat(60_000_000).either(flat(60_000_000)), Some(flat(60_000_000)));
+    let foreign = Exchange::new(2_000_000_000, Currency::new("USD", 2).unwrap()).unwrap();
+    let dollar = CostBound { exchange: foreign, ..flat(1) };
+    assert_eq!(flat(1).both(dollar), None);
+}

@@ -1,18 +1,38 @@
-//! Who the far side sees (spec CLI-01, CLI-04; RFC 3323, RFC 3325).
+//! Who the far side sees (spec CLI-01 to CLI-07; RFC 3323, RFC 3325): one precedence.
+//!
+//! The number, first that there is:
+//!
+//! | caller | number |
+//! |---|---|
+//! | subscriber | `identity.number` of its row |
+//! | | with `any_number`: P-Preferred-Identity, else From, if it is a number |
+//! | | else of P-Preferred-Identity and From the first that is one of its own numbers |
+//! | | its first number; its user name |
+//! | trusted trunk | P-Asserted-Identity, Remote-Party-ID, From |
+//! | other trunk | From |
+//!
+//! Towards a trunk stands before all of them: its `caller_number`. What is left is edited by its
+//! `caller`. Whether it is shown, and whether an identity is asserted, is [`visible`]. An emergency
+//! call always shows its caller.
 
 use super::Attempt;
 use super::sender::{Sender, Who};
 use crate::limits::IDENTITY_MAX;
+use crate::trace::Step;
 use strowger_billing::Caller;
-use strowger_link::Branch;
-use strowger_model::{Cli, Egress};
+use strowger_link::{Branch, IdentityHeader};
+use strowger_model::{Cli, Egress, IdentityHeader as RowHeader};
 
 /// The caller's identity towards one branch.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Shown {
-    pub(super) from_user: String,
-    pub(super) display: String,
-    pub(super) asserted: Option<String>,
-    pub(super) anonymous: bool,
+    from_user: String,
+    display: String,
+    asserted: Option<String>,
+    anonymous: bool,
+    header: IdentityHeader,
+    from_host: String,
+    privacy: String,
 }
 
 impl Shown {
@@ -22,17 +42,90 @@ impl Shown {
         branch.display = self.display;
         branch.asserted = self.asserted;
         branch.anonymous = self.anonymous;
+        branch.manner.identity = self.header;
+        branch.manner.from_host = self.from_host;
+        branch.manner.privacy = self.privacy;
+    }
+}
+
+/// What a caller asks for in Privacy (RFC 3323 4.2, RFC 3325 9.3).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Asked {
+    id: bool,
+    user: bool,
+    header: bool,
+    critical: bool,
+    none: bool,
+}
+
+impl Asked {
+    fn parse(privacy: &str) -> Asked {
+        let has = |word: &str| {
+            privacy.split([';', ',']).any(|value| value.trim().eq_ignore_ascii_case(word))
+        };
+        Asked {
+            id: has("id"),
+            user: has("user"),
+            header: has("header"),
+            critical: has("critical"),
+            none: has("none"),
+        }
     }
 
-    /// Hides what a called party sees; the asserted identity stays for those we trust.
-    fn hidden_if(mut self, anonymous: bool) -> Shown {
-        if anonymous {
-            self.from_user = "anonymous".to_owned();
-            self.display = "Anonymous".to_owned();
-        }
-        self.anonymous = anonymous;
-        self
+    const fn hides(self) -> bool {
+        self.id || self.user || self.header
     }
+
+    /// Our Privacy value: what was asked for, and at least `id` for a caller who is hidden.
+    /// `critical` is kept: the next hop may be less able than we are.
+    fn value(self, hidden: bool) -> String {
+        if !hidden {
+            // RFC 3323 4.2: nobody on the way may change the word `none`.
+            return if self.none { "none".to_owned() } else { String::new() };
+        }
+        let words = [
+            (self.header, "header"),
+            (self.user, "user"),
+            (true, "id"),
+            (self.critical, "critical"),
+        ];
+        let words: Vec<&str> = words.iter().filter(|(on, _)| *on).map(|(_, word)| *word).collect();
+        words.join(";")
+    }
+}
+
+/// What of a caller a peer may see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Visible {
+    /// From is anonymous.
+    pub(super) hidden: bool,
+    /// The identity header is sent.
+    pub(super) asserted: bool,
+}
+
+/// The rule of `cli` (spec CLI-04), the caller's wish and the peer's trust:
+///
+/// | `cli` | hidden | identity header |
+/// |---|---|---|
+/// | 0 always | never | always |
+/// | 1 normal | if asked for | unless hidden from an untrusted peer |
+/// | 2 asserted | if asked for | always |
+/// | 3 asserted, trusted | if asked for | to trusted peers |
+/// | 4 hide | always | to trusted peers |
+/// | 5 hide all | always | never |
+pub(super) const fn visible(cli: Cli, asks_to_hide: bool, trusted_peer: bool) -> Visible {
+    let hidden = match cli {
+        Cli::Always => false,
+        Cli::Normal | Cli::Asserted | Cli::AssertedTrusted => asks_to_hide,
+        Cli::Hide | Cli::HideAll => true,
+    };
+    let asserted = match cli {
+        Cli::Always | Cli::Asserted => true,
+        Cli::Normal => !hidden || trusted_peer,
+        Cli::AssertedTrusted | Cli::Hide => trusted_peer,
+        Cli::HideAll => false,
+    };
+    Visible { hidden, asserted }
 }
 
 impl<'a> Attempt<'a> {
@@ -40,28 +133,71 @@ impl<'a> Attempt<'a> {
     pub(super) fn shown_inside(&self, sender: &Sender<'a>) -> Shown {
         let from_user = match sender.who {
             Who::Subscriber(caller) => caller.username.clone(),
-            Who::Trunk(..) => self.received_number(sender),
+            Who::Trunk(..) => self.number_of(sender),
         };
-        Shown { from_user, display: self.display(sender), asserted: None, anonymous: false }
-            .hidden_if(self.wants_privacy(sender))
+        let hidden = self.visible_to(sender, false).hidden;
+        self.shown(sender, from_user, None, hidden)
     }
 
-    /// Towards a carrier: the caller's number as the carrier wants it, asserted also when hidden.
+    /// Towards a carrier: the caller's number as the carrier wants it.
     pub(super) fn shown_outside(&self, sender: &Sender<'a>, egress: &Egress) -> Shown {
-        let number = match sender.who {
-            Who::Subscriber(caller) => match caller.numbers.first() {
-                Some(number) => egress.caller.apply(number.as_str()),
-                None => caller.username.clone(),
-            },
-            Who::Trunk(..) => egress.caller.apply(&self.received_number(sender)),
+        let number = match &egress.caller_number {
+            Some(number) => number.to_string(),
+            None => egress.caller.apply(&self.number_of(sender)),
         };
-        Shown {
-            from_user: number.clone(),
-            display: self.display(sender),
-            asserted: Some(number),
-            anonymous: false,
-        }
-        .hidden_if(self.wants_privacy(sender))
+        let Visible { hidden, asserted } = self.visible_to(sender, egress.trusted);
+        let header = match egress.identity {
+            RowHeader::None => None,
+            RowHeader::Asserted => Some(IdentityHeader::Asserted),
+            RowHeader::Preferred => Some(IdentityHeader::Preferred),
+            RowHeader::RemoteParty => Some(IdentityHeader::RemoteParty),
+        };
+        // We assert only what we know: our own row, or the word of who is trusted.
+        let vouched = egress.caller_number.is_some() || is_vouched(sender);
+        let is_sent = header.is_some() && asserted && vouched && !number.is_empty();
+        let mut shown = self.shown(sender, number.clone(), is_sent.then_some(number), hidden);
+        shown.header = header.unwrap_or(IdentityHeader::Asserted);
+        shown.from_host = egress.from_host.clone().unwrap_or_default();
+        shown
+    }
+
+    fn shown(
+        &self,
+        sender: &Sender<'a>,
+        from_user: String,
+        asserted: Option<String>,
+        hidden: bool,
+    ) -> Shown {
+        let privacy = self.asked().value(hidden);
+        let (from_user, display) = match hidden {
+            true => ("anonymous".to_owned(), "Anonymous".to_owned()),
+            false => (from_user, self.display(sender)),
+        };
+        let (anonymous, from_host) = (hidden, String::new());
+        let header = IdentityHeader::Asserted;
+        Shown { from_user, display, asserted, anonymous, header, from_host, privacy }
+    }
+
+    fn visible_to(&self, sender: &Sender<'a>, trusted_peer: bool) -> Visible {
+        let cli = match sender.who {
+            // Help must be able to call back.
+            _ if self.is_emergency => Cli::Always,
+            Who::Subscriber(caller) => caller.identity.cli,
+            Who::Trunk(..) => Cli::Normal,
+        };
+        visible(cli, self.asks_to_hide(), trusted_peer)
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::parse(&self.call.caller.privacy)
+    }
+
+    /// By Privacy, or by having hidden in From already.
+    fn asks_to_hide(&self) -> bool {
+        let caller = &self.call.caller;
+        self.asked().hides()
+            || caller.from_host.eq_ignore_ascii_case("anonymous.invalid")
+            || caller.from_user.eq_ignore_ascii_case("anonymous")
     }
 
     /// Who called, for the record.
@@ -71,7 +207,7 @@ impl<'a> Attempt<'a> {
                 let number = caller.numbers.first().map(ToString::to_string);
                 (Some(caller.id), None, number.unwrap_or_else(|| caller.username.clone()))
             }
-            Who::Trunk(trunk, _) => (None, Some(trunk.id), self.received_number(sender)),
+            Who::Trunk(trunk, _) => (None, Some(trunk.id), self.number_of(sender)),
         };
         Caller {
             account: Some(sender.account.id),
@@ -82,13 +218,32 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// A trunk's caller: what it asserts, else what stands in From; canonical when it is a number.
-    fn received_number(&self, sender: &Sender<'a>) -> String {
-        let identity = &self.call.caller;
-        let text = identity.asserted.first().unwrap_or(&identity.from_user);
-        match sender.tenant.normalisation.normalise(text) {
-            Ok(number) => number.to_string(),
-            Err(_) => cut(text),
+    /// The caller's number by the precedence of this module; canonical when it is a number.
+    fn number_of(&self, sender: &Sender<'a>) -> String {
+        let said = &self.call.caller;
+        let canonical = |text: &str| sender.tenant.normalisation.normalise(text).ok();
+        match sender.who {
+            Who::Subscriber(row) => {
+                let claimed = || said.preferred.iter().chain([&said.from_user]);
+                let chosen = || match row.identity.any_number {
+                    // A user name is no number, whatever it consists of.
+                    true => {
+                        claimed().filter(|text| **text != row.username).find_map(|t| canonical(t))
+                    }
+                    false => {
+                        let own = |number: &_| row.numbers.contains(number);
+                        claimed().filter_map(|text| canonical(text)).find(own)
+                    }
+                };
+                let number = row.identity.number.or_else(chosen);
+                let number = number.or_else(|| row.numbers.first().copied());
+                number.map_or_else(|| row.username.clone(), |number| number.to_string())
+            }
+            Who::Trunk(_, ingress) => {
+                let asserted = said.asserted.first().or(said.remote_party.as_ref());
+                let text = asserted.filter(|_| ingress.trusted).unwrap_or(&said.from_user);
+                canonical(text).map_or_else(|| cut(text), |number| number.to_string())
+            }
         }
     }
 
@@ -99,19 +254,69 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Privacy asked for in the request (RFC 3323 4.2) or set for the subscriber.
-    fn wants_privacy(&self, sender: &Sender<'a>) -> bool {
-        let set = match sender.who {
-            Who::Subscriber(caller) => matches!(caller.identity.cli, Cli::Hide | Cli::HideAll),
-            Who::Trunk(..) => false,
-        };
-        let hides = |value: &str| {
-            ["id", "user", "header"].iter().any(|word| value.trim().eq_ignore_ascii_case(word))
-        };
-        set || self.call.caller.privacy.split([';', ',']).any(hides)
+    /// A step for a caller who is not shown to anybody.
+    pub(super) fn note_hidden(&mut self, sender: &Sender<'a>) {
+        if self.visible_to(sender, true).hidden {
+            self.note(Step::CallerHidden {});
+        }
+    }
+}
+
+/// The number is known to be the caller's: a subscriber has shown credentials, a trusted trunk is
+/// believed.
+const fn is_vouched(sender: &Sender<'_>) -> bool {
+    match sender.who {
+        Who::Subscriber(_) => true,
+        Who::Trunk(_, ingress) => ingress.trusted,
     }
 }
 
 fn cut(text: &str) -> String {
     text.chars().take(IDENTITY_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All of `cli` x wish x trust: `hidden asserted`.
+    #[test]
+    fn what_a_peer_sees() {
+        let table = [
+            // (shows, untrusted) (shows, trusted) (hides, untrusted) (hides, trusted)
+            (Cli::Always, ["- pai", "- pai", "- pai", "- pai"]),
+            (Cli::Normal, ["- pai", "- pai", "hidden -", "hidden pai"]),
+            (Cli::Asserted, ["- pai", "- pai", "hidden pai", "hidden pai"]),
+            (Cli::AssertedTrusted, ["- -", "- pai", "hidden -", "hidden pai"]),
+            (Cli::Hide, ["hidden -", "hidden pai", "hidden -", "hidden pai"]),
+            (Cli::HideAll, ["hidden -", "hidden -", "hidden -", "hidden -"]),
+        ];
+        let word = |on: bool, word: &'static str| if on { word } else { "-" };
+        for (cli, expect) in table {
+            let cases = [(false, false), (false, true), (true, false), (true, true)];
+            for ((hides, trusted), expect) in cases.into_iter().zip(expect) {
+                let Visible { hidden, asserted } = visible(cli, hides, trusted);
+                let got = format!("{} {}", word(hidden, "hidden"), word(asserted, "pai"));
+                assert_eq!(got, expect, "{cli:?} hides {hides} trusted {trusted}");
+            }
+        }
+    }
+
+    #[test]
+    fn privacy_values() {
+        let check = |asked: &str, hidden: bool, expect: &str| {
+            assert_eq!(Asked::parse(asked).value(hidden), expect, "{asked} {hidden}");
+        };
+        check("", false, "");
+        check("", true, "id");
+        check("none", false, "none");
+        check("id", true, "id");
+        check("ID ; User", true, "user;id");
+        check("user, header;critical", true, "header;user;id;critical");
+        check("critical;none", false, "none");
+        // Who must be shown is shown, whatever was asked for.
+        check("id", false, "");
+        assert!(Asked::parse("header").hides() && Asked::parse("user").hides());
+        assert!(!Asked::parse("session;none").hides());
+    }
 }

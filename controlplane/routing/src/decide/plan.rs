@@ -2,17 +2,19 @@
 
 use super::called::Called;
 use super::ring::media_policy;
+use super::route::swap;
 use super::sender::{Sender, Who};
+use super::way::Way;
 use super::{Attempt, Stop};
 use crate::limits::TALK_MS_MIN;
 use crate::refusal::Refusal;
 use crate::trace::Step;
-use strowger_billing::{Hop, Level, Settlement, Terms};
+use strowger_billing::{Level, PriceRef, Settlement, Terms};
 use strowger_link::{
-    Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, MediaPolicy, Octets, PartyRef,
-    Refuse, Stage, Target,
+    Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, Manner, MediaPolicy, Octets,
+    PartyRef, Refuse, Target,
 };
-use strowger_model::{AccountId, CostBound, Exchange, SubscriberId, TrunkId};
+use strowger_model::{AccountId, CostBound, SubscriberId, TrunkId};
 
 /// A plan that waits for the till.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,8 +57,10 @@ pub struct Payer {
 pub struct Limit {
     /// Whose calls.
     pub of: LimitOf,
-    /// Most calls at once.
+    /// Most calls at once, 0 = no limit.
     pub calls_max: u32,
+    /// Most attempts per second, 0 = no limit.
+    pub cps_max: u32,
 }
 
 /// Whose calls are limited.
@@ -99,32 +103,12 @@ pub fn reject(plan: &Plan, refusal: Refusal) -> Answer {
         settlement.hold = 0;
         settlement.levels.clear();
         settlement.hops.clear();
+        settlement.parts.clear();
         settlement.encode().ok()
     });
-    let refuse = refusal.refuse(true, Octets(settlement.unwrap_or_default()));
+    let settlement = Octets(settlement.unwrap_or_default());
+    let refuse = spoken(refusal.refuse(true, settlement), &plan.go.manner);
     Answer { ask: plan.ask, body: AnswerBody::Refuse(refuse) }
-}
-
-/// Where a call goes, before it has a price.
-pub(super) struct Way {
-    pub(super) stages: Vec<Stage>,
-    /// Suppliers, by the `hop` of a branch.
-    pub(super) hops: Vec<Hop>,
-    on_exhausted: Refusal,
-    inside: bool,
-}
-
-impl Way {
-    /// To a subscriber of ours.
-    pub(super) fn inside(stages: Vec<Stage>) -> Way {
-        Way { stages, hops: Vec::new(), on_exhausted: Refusal::NoAnswer, inside: true }
-    }
-
-    /// To trunks, to be filled.
-    pub(super) fn outside() -> Way {
-        let (stages, hops) = (Vec::new(), Vec::new());
-        Way { stages, hops, on_exhausted: Refusal::Exhausted, inside: false }
-    }
 }
 
 /// Who pays what; nobody by default.
@@ -141,13 +125,13 @@ impl<'a> Attempt<'a> {
     pub(super) fn price(
         &mut self,
         sender: &Sender<'a>,
-        called: &Called<'a>,
+        called: &Called,
         way: &Way,
     ) -> Result<Costs, Stop> {
         let account = sender.account;
         let own = match (way.inside, sender.who) {
             (true, Who::Subscriber(_)) => None,
-            (true, Who::Trunk(..)) | (false, _) => self.tariff_terms(sender, called),
+            (true, Who::Trunk(..)) | (false, _) => self.tariff_terms(sender.account, called),
         };
         let terms = match own {
             Some(terms) => terms,
@@ -170,57 +154,54 @@ impl<'a> Attempt<'a> {
         Ok(Costs { levels: vec![level] })
     }
 
-    fn tariff_terms(&mut self, sender: &Sender<'a>, called: &Called<'a>) -> Option<Terms> {
-        let deck = self.world.tariff(sender.account.tariff?)?;
-        let chain = called.chain.as_ref()?;
-        let rate = deck.find(chain, self.wall_us, self.world.dictionary())?;
-        let exchange = Exchange::same(sender.account.currency);
-        let terms = Terms::of(deck.tariff(), &rate, 0, exchange).ok()?;
-        self.note(Step::Price { account: sender.account.id.0, rate: rate.id.0 });
-        Some(terms)
-    }
-
     /// Step 18 and the credit check, as a request to the till.
     pub(super) fn admit(
         &self,
         sender: &Sender<'a>,
-        costs: &Costs,
+        settlement: &Settlement,
     ) -> Result<Option<AdmitPlan>, Stop> {
-        let levels = costs.levels.iter().map(|level| {
-            let bound = level.terms.bound().ok_or(Refusal::Internal)?;
-            Ok::<Payer, Stop>(Payer { account: level.account, bound })
-        });
-        let limits = match sender.who {
-            Who::Subscriber(caller) if caller.calls_max > 0 => {
-                let of = LimitOf::Subscriber(caller.id);
-                vec![Limit { of, calls_max: caller.calls_max }]
+        let payers = settlement.payers(None).ok_or(Refusal::Internal)?;
+        let limit = match sender.who {
+            Who::Subscriber(row) => {
+                Limit { of: LimitOf::Subscriber(row.id), calls_max: row.calls_max, cps_max: 0 }
             }
-            Who::Subscriber(_) | Who::Trunk(..) => Vec::new(),
+            Who::Trunk(row, ingress) => Limit {
+                of: LimitOf::Trunk(row.id),
+                calls_max: ingress.calls_max,
+                cps_max: ingress.cps_max,
+            },
         };
+        let is_limited = limit.calls_max > 0 || limit.cps_max > 0;
         Ok(Some(AdmitPlan {
-            levels: levels.collect::<Result<_, _>>()?,
-            limits,
+            levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
+            limits: is_limited.then_some(limit).into_iter().collect(),
             ms_min: TALK_MS_MIN,
             ms_max: talk_ms_max(sender),
         }))
     }
 
-    /// The frame, whole but for the grant.
+    /// The frame, whole but for the grant. An emergency call is not asked for in the till.
     pub(super) fn plan(
         &mut self,
         sender: &Sender<'a>,
-        called: &Called<'a>,
+        called: &Called,
         way: Way,
-        costs: Costs,
-        admit: Option<AdmitPlan>,
+        costs: Option<Costs>,
     ) -> Result<Plan, Stop> {
         let mut settlement = self.known.clone().ok_or(Refusal::Internal)?;
-        settlement.hold = admit.as_ref().map_or(0, |_| self.ask.id.0);
         settlement.began_us = self.ask.wall_us;
         settlement.ms_max = talk_ms_max(sender);
         settlement.number = called.number.ok();
-        settlement.levels = costs.levels;
         settlement.hops = way.hops;
+        settlement.parts = way.parts;
+        let admit = match costs {
+            None => None,
+            Some(costs) => {
+                settlement.hold = self.ask.id.0;
+                settlement.levels = costs.levels;
+                self.admit(sender, &settlement)?
+            }
+        };
         let nated = match sender.who {
             Who::Subscriber(caller) => self.caller_is_nated(caller),
             Who::Trunk(..) => false,
@@ -233,10 +214,28 @@ impl<'a> Attempt<'a> {
             max_ms: talk_ms_max(sender),
             media: media_policy(sender.tenant, nated),
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
+            manner: sender_manner(sender),
         };
         let go_on = sender.account.go_on_without_control;
         Ok(Plan { ask: self.ask.id, go, admit, go_on })
     }
+}
+
+/// How the caller is spoken to: a trunk as its row says, a phone with all reasons.
+pub(super) fn sender_manner(sender: &Sender<'_>) -> Manner {
+    match sender.who {
+        Who::Subscriber(_) => Manner::default(),
+        Who::Trunk(_, ingress) => Manner {
+            explain: ingress.reason,
+            causes: ingress.causes.iter().map(swap).collect(),
+            ..Manner::default()
+        },
+    }
+}
+
+/// A refusal as a caller of this manner is told it.
+pub(super) fn spoken(refuse: Refuse, manner: &Manner) -> Refuse {
+    Refuse { cause: manner.read(refuse.cause), explain: manner.explain, ..refuse }
 }
 
 /// Said at the end of the last stage; the call's own settlement is at hand then.
@@ -249,7 +248,7 @@ fn talk_ms_max(sender: &Sender<'_>) -> u64 {
 }
 
 /// A branch to `target` with nothing else set.
-pub(super) fn blank_branch(target: Target, listener: u8, media: MediaPolicy) -> Branch {
+pub(crate) fn blank_branch(target: Target, listener: u8, media: MediaPolicy) -> Branch {
     Branch {
         target,
         listener,
@@ -268,7 +267,8 @@ pub(super) fn blank_branch(target: Target, listener: u8, media: MediaPolicy) -> 
         gauges: Vec::new(),
         continue_on: Vec::new(),
         stop_on: Vec::new(),
-        hop: 0,
+        hop: PriceRef::default().byte(),
         party: PartyRef::Unknown,
+        manner: Manner::default(),
     }
 }

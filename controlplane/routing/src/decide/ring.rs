@@ -1,37 +1,100 @@
-//! A subscriber as callee: all its contacts ring together.
+//! A subscriber as callee: all its contacts ring together, and its forwards follow.
 
-use super::plan::{Way, blank_branch};
+use super::Attempt;
+use super::called::Called;
+use super::plan::blank_branch;
 use super::sender::Sender;
-use super::{Attempt, Stop};
+use super::way::{Place, Way};
 use crate::location::{reach, wire_transport};
 use crate::refusal::Refusal;
 use crate::trace::Step;
-use strowger_link::{BRANCHES_MAX, Branch, MediaPolicy, PartyRef, Stage, Target};
-use strowger_model::{Binding, Subscriber, Tenant};
+use strowger_billing::PriceRef;
+use strowger_link::{BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target};
+use strowger_model::{Binding, ForwardWhen, Subscriber, Tenant};
 
 impl<'a> Attempt<'a> {
-    /// One stage with a branch for each contact, best first, at most [`BRANCHES_MAX`].
-    pub(super) fn ring_contacts(
+    /// Leads to a party of ours: the index of its first stage.
+    pub(super) fn lead(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called,
+        party: super::called::Party<'a>,
+        place: &Place,
+        way: &mut Way,
+    ) -> Result<u8, Refusal> {
+        use super::called::Party;
+        let mut place = place.clone();
+        place.chain.push(party.holder());
+        match party {
+            Party::Subscriber(callee) => self.ring_subscriber(sender, callee, &place, way),
+            Party::Group(group) => self.ring_group(sender, group, &place, way),
+            Party::Trunk(trunk) => self.ring_trunk(sender, called, trunk, &place, way),
+        }
+    }
+
+    /// Forward always, else one stage with all contacts and the forwards behind it.
+    fn ring_subscriber(
         &mut self,
         sender: &Sender<'a>,
         callee: &'a Subscriber,
-    ) -> Result<Way, Stop> {
-        let contacts = self.locations.contacts(callee.id, self.now);
-        if contacts.is_empty() {
-            let step = Step::Offline { subscriber: callee.id.0 };
-            return Err(self.refuse_for(Refusal::Offline, step));
+        place: &Place,
+        way: &mut Way,
+    ) -> Result<u8, Refusal> {
+        if let Some(first) = self.follow(sender, callee, ForwardWhen::Always, place, way) {
+            return Ok(first);
         }
-        let branches: Vec<Branch> = contacts
-            .into_iter()
-            .take(BRANCHES_MAX)
-            .filter_map(|binding| self.contact_branch(sender, callee, binding))
-            .collect();
+        let branches = self.contact_branches(sender, callee, place, 0);
         if branches.is_empty() {
-            let step = Step::ContactUnreachable { subscriber: callee.id.0 };
-            return Err(self.refuse_for(Refusal::Offline, step));
+            self.note(self.why_no_contact(callee));
+            let first = self.follow(sender, callee, ForwardWhen::Offline, place, way);
+            return first.ok_or(Refusal::Offline);
         }
         self.note(Step::Contacts { count: i64::try_from(branches.len()).unwrap_or_default() });
-        Ok(Way::inside(vec![Stage { branches }]))
+        let stage = way.push(branches).ok_or(Refusal::Exhausted)?;
+        let busy = self.follow(sender, callee, ForwardWhen::Busy, place, way);
+        let no_answer = self.follow(sender, callee, ForwardWhen::NoAnswer, place, way);
+        let offline = self.follow(sender, callee, ForwardWhen::Offline, place, way);
+        // A phone that is registered and says nothing at all does not answer either.
+        let next = Next { failed: None, busy, no_answer, unreachable: offline.or(no_answer) };
+        if next.on(StageEnd::NoAnswer).is_some() {
+            let after = callee.forwards.iter().find(|forward| {
+                forward.enabled && forward.when == ForwardWhen::NoAnswer && forward.after_s > 0
+            });
+            if let (Some(after), Some(stage)) = (after, way.stages.get_mut(usize::from(stage))) {
+                let ring_ms = after.after_s.saturating_mul(1_000);
+                stage.branches.iter_mut().for_each(|branch| branch.ring_ms = ring_ms);
+            }
+        }
+        way.lead(stage, next);
+        Ok(stage)
+    }
+
+    /// A branch for each contact, best first, at most [`BRANCHES_MAX`].
+    pub(super) fn contact_branches(
+        &self,
+        sender: &Sender<'a>,
+        callee: &'a Subscriber,
+        place: &Place,
+        ring_s: u32,
+    ) -> Vec<Branch> {
+        let contacts = self.locations.contacts(callee.id, self.now);
+        let own_s = if ring_s == 0 { callee.ring_timeout_s } else { ring_s };
+        let branch = |binding| {
+            let mut branch = self.contact_branch(sender, callee, binding)?;
+            branch.ring_ms = ring_ms(sender.tenant, own_s);
+            branch.hop = PriceRef { hop: None, part: place.part }.byte();
+            Some(branch)
+        };
+        contacts.into_iter().take(BRANCHES_MAX).filter_map(branch).collect()
+    }
+
+    /// It has no contact, or we have no way to any of them.
+    pub(super) fn why_no_contact(&self, callee: &Subscriber) -> Step {
+        let subscriber = callee.id.0;
+        match self.locations.contacts(callee.id, self.now).is_empty() {
+            true => Step::Offline { subscriber },
+            false => Step::ContactUnreachable { subscriber },
+        }
     }
 
     /// The branch to a contact, by the listener it was registered at. That may be another one by
@@ -42,21 +105,14 @@ impl<'a> Attempt<'a> {
         callee: &Subscriber,
         binding: &Binding,
     ) -> Option<Branch> {
-        let way = reach(binding);
-        let transport = wire_transport(binding.transport);
-        let listener = self.world.listener(binding.listener, transport, way.address)?;
-        let target = Target {
-            uri: binding.uri.clone(),
-            address: way.address,
-            transport,
-            flow: binding.flow,
-            routes: binding.path.clone(),
-        };
-        let media = media_policy(sender.tenant, way.nated);
+        let target = contact_target(binding);
+        let (transport, asked) = (target.transport, binding.listener);
+        let listener = self.world.listener(asked, transport, target.address)?;
+        let media = media_policy(sender.tenant, reach(binding).nated);
         let mut branch = blank_branch(target, listener, media);
         branch.dialed = callee.username.clone();
-        branch.ring_ms = ring_ms(sender.tenant, callee.ring_timeout_s);
         branch.party = PartyRef::Subscriber(callee.id.0);
+        branch.gauges = callee_gauge(callee).into_iter().collect();
         self.shown_inside(sender).onto(&mut branch);
         Some(branch)
     }
@@ -87,4 +143,26 @@ pub(super) fn media_policy(tenant: &Tenant, nated: bool) -> MediaPolicy {
         start_timeout_ms: tenant.media_start_timeout_s.saturating_mul(1000),
         timeout_ms: tenant.media_timeout_s.saturating_mul(1000),
     }
+}
+
+/// Where a registered contact is reached.
+pub(super) fn contact_target(binding: &Binding) -> Target {
+    Target {
+        uri: binding.uri.clone(),
+        address: reach(binding).address,
+        transport: wire_transport(binding.transport),
+        flow: binding.flow,
+        routes: binding.path.clone(),
+    }
+}
+
+/// The calls that ring at a subscriber or that it has answered: as many as it may make.
+fn callee_gauge(callee: &Subscriber) -> Option<Gauge> {
+    // Ids beyond 31 bits with a limit are refused when the world is built.
+    let id = u32::try_from(callee.id.0).ok().filter(|id| !Gauge::is_callee(*id))?;
+    (callee.calls_max > 0).then_some(Gauge {
+        id: id | Gauge::CALLEE,
+        in_use_max: callee.calls_max,
+        per_second_max: 0,
+    })
 }

@@ -1,9 +1,10 @@
 //! A number of the outside: routes to trunks to hops (spec ROUTE-PAT-01, ROUTE-PRIO-01).
 
 use super::called::Called;
-use super::plan::{Way, blank_branch};
-use super::ring::{media_policy, ring_ms};
+use super::plan::blank_branch;
+use super::ring::{contact_target, media_policy, ring_ms};
 use super::sender::{Sender, Who};
+use super::way::{Diversion, Place, Way};
 use super::{Attempt, Stop};
 use crate::location::wire_transport;
 use crate::refusal::Refusal;
@@ -11,73 +12,122 @@ use crate::trace::Step;
 use crate::uri::escape_user;
 use crate::world::World;
 use std::net::SocketAddr;
-use strowger_billing::{Hop, Terms};
+use strowger_billing::{Hop, PriceRef, Terms};
 use strowger_link::siphash::{Key, siphash24};
-use strowger_link::{Branch, Gauge, HOPS_MAX, PartyRef, Stage, Target, Transport};
+use strowger_link::{
+    ANY_STATUS, AskId, Branch, Cause, CauseSwap, Gauge, HOPS_MAX, HeaderField, Next, Octets,
+    PartyRef, STAGES_MAX, Target, Transport,
+};
 use strowger_model::{
-    Digits, Egress, EgressTarget, Exchange, Route, RouteTarget, Tenant, Trunk, TrunkId,
+    Binding, CauseMap, Digits, Egress, EgressTarget, Exchange, Route, RouteTarget, Tenant, Trunk,
+    TrunkId,
 };
 
 /// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
 const TIER: i32 = 100;
 
 impl<'a> Attempt<'a> {
-    /// Steps 24 and 25: the best route, its targets in order, each address one hop.
-    pub(super) fn route(&mut self, sender: &Sender<'a>, called: &Called<'a>) -> Result<Way, Stop> {
+    /// Steps 24 and 25: the best route, its targets in order, each address one hop. The index of
+    /// the first stage.
+    pub(super) fn route(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called,
+        place: &Place,
+        way: &mut Way,
+    ) -> Result<u8, Refusal> {
         let (Ok(number), Some(chain)) = (called.number, &called.chain) else {
-            return Err(self.refuse_not_a_number(called));
+            return Err(self.not_a_number(called));
         };
         let routes = self.world.routes(sender.tenant.id, chain);
         if routes.is_empty() {
-            return Err(self.refuse_for(Refusal::UnknownNumber, Step::NoRoute {}));
+            self.note(Step::NoRoute {});
+            return Err(Refusal::UnknownNumber);
         }
-        let mut way = Way::outside();
+        let first = way.end();
+        let mut hops = Hops { place, number, own_from: way.hops.len() };
         for route in routes {
             let prefix_digits = i64::try_from(route.prefix.len()).unwrap_or_default();
             self.note(Step::Route { route: route.id.0, prefix_digits });
             for trunk in self.order(route) {
-                self.add_trunk(sender, number, called, trunk, &mut way);
+                self.add_trunk(sender, &mut hops, called, trunk, way);
             }
             if !route.overflow {
                 break;
             }
         }
-        if way.stages.is_empty() {
-            return Err(self.refuse_for(Refusal::NoRoute, Step::NoTarget {}));
-        }
-        Ok(way)
+        self.chain_hops(first, way)
+    }
+
+    /// A DID leads to a customer's switch: its number as the customer wants to see it.
+    pub(super) fn ring_trunk(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called,
+        trunk: &'a Trunk,
+        place: &Place,
+        way: &mut Way,
+    ) -> Result<u8, Refusal> {
+        let egress = trunk.egress.as_ref().filter(|_| trunk.enabled);
+        let (Some(egress), Ok(number)) = (egress, called.number) else {
+            self.note(Step::HopClosed { trunk: trunk.id.0 });
+            return Err(Refusal::Offline);
+        };
+        let first = way.end();
+        let hops = Hops { place, number, own_from: way.hops.len() };
+        let terms = self.supplier_terms(trunk, egress, called).unwrap_or_else(|step| {
+            self.note(step);
+            None
+        });
+        self.add_hops(sender, &hops, (trunk, egress), terms, way);
+        self.chain_hops(first, way).map_err(|_| Refusal::Offline)
     }
 
     /// The way of an emergency number: its trunks in order, whatever they charge.
     pub(super) fn route_emergency(
         &mut self,
         sender: &Sender<'a>,
-        called: &Called<'a>,
+        called: &Called,
         trunks: &[TrunkId],
     ) -> Result<Way, Stop> {
-        let number = Digits::parse(called.text).or(called.number);
-        let Ok(number) = number else { return Err(self.refuse_not_a_number(called)) };
+        let number = Digits::parse(&called.text).or(called.number);
+        let Ok(number) = number else { return Err(self.not_a_number(called).into()) };
         let mut way = Way::outside();
+        let place = Place::caller(Vec::new());
+        let hops = Hops { place: &place, number, own_from: 0 };
         for hop in emergency_trunks(self.world, trunks) {
-            self.add_hops(sender, number, hop, None, &mut way);
+            self.add_hops(sender, &hops, hop, None, &mut way);
         }
-        // No gauge stands before an emergency call.
+        // No gauge stands before an emergency call, and whatever one says, the next is tried.
         for branch in way.stages.iter_mut().flat_map(|stage| &mut stage.branches) {
             branch.gauges.clear();
+            branch.continue_on = vec![ANY_STATUS];
+            branch.stop_on = Vec::new();
         }
-        if way.stages.is_empty() {
-            return Err(self.refuse_for(Refusal::NoRoute, Step::NoTarget {}));
-        }
+        self.chain_hops(0, &mut way)?;
         Ok(way)
     }
 
-    fn refuse_not_a_number(&mut self, called: &Called<'a>) -> Stop {
-        let refusal = match called.number {
+    /// Hops from `first` on follow each other; without one there is no way.
+    fn chain_hops(&mut self, first: u8, way: &mut Way) -> Result<u8, Refusal> {
+        let end = way.end();
+        if first == end {
+            self.note(Step::NoTarget {});
+            return Err(Refusal::NoRoute);
+        }
+        for hop in first..end.saturating_sub(1) {
+            way.lead(hop, Next::failed(hop.saturating_add(1)));
+        }
+        Ok(first)
+    }
+
+    fn not_a_number(&mut self, called: &Called) -> Refusal {
+        self.note(Step::NotANumber {});
+        match called.number {
             // A name of nobody.
             Err(strowger_model::BadNumber::Character) | Ok(_) => Refusal::UnknownNumber,
             Err(bad) => Refusal::BadNumber(bad),
-        };
-        self.refuse_for(refusal, Step::NotANumber {})
+        }
     }
 
     /// The targets of a route in the order to try: tier, priority, the trunk's own preference, then
@@ -102,8 +152,8 @@ impl<'a> Attempt<'a> {
     fn add_trunk(
         &mut self,
         sender: &Sender<'a>,
-        number: Digits,
-        called: &Called<'a>,
+        hops: &mut Hops<'_>,
+        called: &Called,
         id: TrunkId,
         way: &mut Way,
     ) {
@@ -111,17 +161,23 @@ impl<'a> Attempt<'a> {
         let Some((trunk, egress)) = trunk.and_then(|t| Some((t, t.egress.as_ref()?))) else {
             return self.note(Step::HopClosed { trunk: id.0 });
         };
+        // A forward may well go out where its call came in.
         if let Who::Trunk(from, _) = sender.who
             && from.id == id
+            && hops.place.part.is_none()
         {
             return self.note(Step::HopSender { trunk: id.0 });
         }
-        if way.hops.iter().any(|hop| hop.trunk == id) {
+        let own = way.hops.get(hops.own_from..).unwrap_or_default();
+        if own.iter().any(|hop| hop.trunk == id) {
             // It stands in a better route already.
             return;
         }
+        if egress.barring.bars(&hops.number) {
+            return self.note(Step::HopBarred { trunk: id.0 });
+        }
         match self.supplier_terms(trunk, egress, called) {
-            Ok(terms) => self.add_hops(sender, number, (trunk, egress), terms, way),
+            Ok(terms) => self.add_hops(sender, hops, (trunk, egress), terms, way),
             Err(step) => self.note(step),
         }
     }
@@ -129,7 +185,7 @@ impl<'a> Attempt<'a> {
     fn add_hops(
         &mut self,
         sender: &Sender<'a>,
-        number: Digits,
+        hops: &Hops<'_>,
         (trunk, egress): (&'a Trunk, &'a Egress),
         terms: Option<Terms>,
         way: &mut Way,
@@ -138,24 +194,63 @@ impl<'a> Attempt<'a> {
         let Some(organization) = account.map(|account| account.organization) else {
             return self.note(Step::HopClosed { trunk: trunk.id.0 });
         };
-        for (address, target) in (0i64..).zip(addresses(egress)) {
-            if way.hops.len() >= HOPS_MAX {
+        let targets = self.targets(trunk, egress, &hops.number);
+        if targets.is_empty() && egress.targets.contains(&EgressTarget::Registered) {
+            self.note(Step::TrunkOffline { trunk: trunk.id.0 });
+        }
+        for (address, (target, listener)) in (0i64..).zip(targets) {
+            let end = usize::from(way.end());
+            if way.hops.len() >= HOPS_MAX || end >= STAGES_MAX {
                 return self.note(Step::HopBeyond { trunk: trunk.id.0 });
             }
-            let asked = self.ask.hints.listener;
-            let Some(hop_address) = HopAddress::find(self.world, asked, (trunk, egress), target)
-            else {
+            let Some(listener) = listener else {
                 self.note(Step::HopUnreachable { trunk: trunk.id.0, address });
                 continue;
             };
             self.note(Step::Hop { trunk: trunk.id.0, address });
-            let hop = u8::try_from(way.hops.len()).unwrap_or_default();
+            let hop = u8::try_from(way.hops.len()).ok();
             way.hops.push(Hop { trunk: trunk.id, account: egress.account, organization, terms });
-            let mut branch = hop_branch(&hop_address, sender.tenant, number);
-            branch.hop = hop;
+            let mut branch =
+                hop_branch((trunk, egress), target, listener, sender.tenant, hops.number);
+            branch.hop = PriceRef { hop, part: hops.place.part }.byte();
             self.shown_outside(sender, egress).onto(&mut branch);
-            way.stages.push(Stage { branches: vec![branch] });
+            if let Some(login) = self.world.login(trunk.id, self.ask.id) {
+                login.onto(&mut branch);
+            }
+            branch.headers.extend(diversions(hops.place, sender.tenant, egress));
+            way.push(vec![branch]);
         }
+    }
+
+    /// Where a trunk takes calls, with the listener to leave by, if one fits: its addresses, those
+    /// of its names and the contacts it registered, in the row's order.
+    fn targets(
+        &self,
+        trunk: &Trunk,
+        egress: &Egress,
+        number: &Digits,
+    ) -> Vec<(Target, Option<u8>)> {
+        let mut targets = Vec::new();
+        for target in &egress.targets {
+            if matches!(target, EgressTarget::Registered) {
+                let contacts = self.locations.contacts(trunk.id, self.now);
+                let registered = |binding: &Binding| {
+                    let mut target = contact_target(binding);
+                    target.uri = with_user(&target.uri, &egress.called.apply(number.as_str()));
+                    let (asked, transport) = (binding.listener, target.transport);
+                    let listener = self.world.listener(asked, transport, target.address);
+                    (target, listener)
+                };
+                targets.extend(contacts.into_iter().map(registered));
+                continue;
+            }
+            for (address, host) in self.world.target_addresses(target) {
+                let asked = self.ask.hints.listener;
+                let listener = listener_to(self.world, egress, asked, address);
+                targets.push((address_target(egress, (address, &host), number), listener));
+            }
+        }
+        targets
     }
 
     /// What the supplier charges for this number: `Ok(None)` when it charges nothing at all.
@@ -163,7 +258,7 @@ impl<'a> Attempt<'a> {
         &mut self,
         trunk: &Trunk,
         egress: &Egress,
-        called: &Called<'a>,
+        called: &Called,
     ) -> Result<Option<Terms>, Step> {
         let Some(id) = egress.tariff else { return Ok(None) };
         let none = Step::NoSupplierPrice { trunk: trunk.id.0 };
@@ -177,50 +272,78 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// A branch to one address of a trunk, with no caller yet.
-fn hop_branch(hop: &HopAddress<'_>, tenant: &Tenant, number: Digits) -> Branch {
-    let HopAddress { trunk, egress, address, listener } = *hop;
-    let dialed = egress.called.apply(number.as_str());
-    let transport = wire_transport(egress.transport);
-    let uri = format!("sip:{}@{address}{}", escape_user(&dialed), parameter(transport));
-    let target = Target { uri, address, transport, flow: 0, routes: Vec::new() };
+/// Hops of one place in the tree of forwards, to one number.
+struct Hops<'p> {
+    place: &'p Place,
+    number: Digits,
+    /// Hops before this one are of other routes.
+    own_from: usize,
+}
+
+/// A branch to one target of a trunk, with no caller yet.
+fn hop_branch(
+    (trunk, egress): (&Trunk, &Egress),
+    target: Target,
+    listener: u8,
+    tenant: &Tenant,
+    number: Digits,
+) -> Branch {
     let mut branch = blank_branch(target, listener, media_policy(tenant, false));
-    branch.dialed = dialed;
+    branch.dialed = egress.called.apply(number.as_str());
     branch.ring_ms = ring_ms(tenant, egress.ring_timeout_s);
     branch.first_ms = egress.first_timeout_s.saturating_mul(1000);
     branch.gauges = gauges(trunk, egress);
+    branch.continue_on.clone_from(&egress.continue_on);
+    branch.stop_on.clone_from(&egress.stop_on);
+    branch.manner.explain = egress.reason;
+    branch.manner.causes = egress.causes.iter().map(swap).collect();
     branch.party = PartyRef::Trunk(trunk.id.0);
     branch
 }
 
-/// The addresses of a trunk that are known as they are.
-pub(crate) fn addresses(egress: &Egress) -> impl Iterator<Item = SocketAddr> {
-    egress.targets.iter().filter_map(|target| match target {
-        EgressTarget::Address(address) => Some(*address),
-        EgressTarget::Host(_) | EgressTarget::Registered => None,
-    })
+/// A row's map in the words of the contract.
+pub(super) fn swap(map: &CauseMap) -> CauseSwap {
+    let usual = Cause::from_sip(map.to_status);
+    let q850 = if map.to_q850 == 0 { usual.q850 } else { map.to_q850 };
+    CauseSwap { status: map.status, instead: Cause::new(map.to_status, q850) }
 }
 
-/// One address of a trunk and the listener to leave by.
-struct HopAddress<'a> {
-    trunk: &'a Trunk,
-    egress: &'a Egress,
-    address: SocketAddr,
-    listener: u8,
+/// A target at an address, with the host as the Request-URI names it.
+fn address_target(egress: &Egress, (address, host): (SocketAddr, &str), number: &Digits) -> Target {
+    let dialed = egress.called.apply(number.as_str());
+    let transport = wire_transport(egress.transport);
+    let uri = format!("sip:{}@{host}{}", escape_user(&dialed), parameter(transport));
+    Target { uri, address, transport, flow: 0, routes: Vec::new() }
 }
 
-impl<'a> HopAddress<'a> {
-    /// The way to `address`, by the listener asked on if it fits; `None` when no listener does.
-    fn find(
-        world: &World,
-        asked: u8,
-        (trunk, egress): (&'a Trunk, &'a Egress),
-        address: SocketAddr,
-    ) -> Option<HopAddress<'a>> {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        let listener = world.listener(asked, wire_transport(egress.transport), address)?;
-        Some(HopAddress { trunk, egress, address, listener })
-    }
+/// A contact's URI with the number in place of its user: a customer's switch wants to know which of
+/// its numbers was called.
+fn with_user(uri: &str, number: &str) -> String {
+    let user = escape_user(number);
+    let Some((scheme, rest)) = uri.split_once(':') else { return uri.to_owned() };
+    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}:{user}@{host}")
+}
+
+/// The listener by which a trunk is called: its row's, the one asked on, or another that fits.
+fn listener_to(world: &World, egress: &Egress, asked: u8, address: SocketAddr) -> Option<u8> {
+    let asked = egress.listener.unwrap_or(asked);
+    world.listener(asked, wire_transport(egress.transport), address)
+}
+
+/// Who diverted the call, for a carrier (RFC 5806): the last first.
+fn diversions(place: &Place, tenant: &Tenant, egress: &Egress) -> Vec<HeaderField> {
+    let host = egress.from_host.as_deref().unwrap_or(&tenant.realm);
+    let field = |diversion: &Diversion| {
+        let user = escape_user(&egress.caller.apply(&diversion.user));
+        let privacy = if diversion.hidden { ";privacy=full" } else { "" };
+        let reason = diversion.reason;
+        let value = format!("<sip:{user}@{host}>;reason={reason};counter=1{privacy}");
+        HeaderField { name: "Diversion".to_owned(), value: Octets(value.into_bytes()) }
+    };
+    // Untrusted peers are not told of who hides.
+    let shown = place.diversions.iter().filter(|d| egress.trusted || !d.hidden);
+    shown.map(field).collect()
 }
 
 /// The trunks of an emergency number: in order, those that are switched off last.
@@ -241,13 +364,19 @@ pub(crate) fn emergency_branches(
     trunks: &[TrunkId],
 ) -> Vec<Branch> {
     let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
-        let hop = move |address: SocketAddr| HopAddress::find(world, 0, (trunk, egress), address);
-        addresses(egress).filter_map(hop)
+        world.egress_addresses(egress).into_iter().filter_map(move |target| {
+            let listener = listener_to(world, egress, 0, target.0)?;
+            Some(((trunk, egress), target, listener))
+        })
     });
     hops.take(HOPS_MAX)
-        .map(|hop| {
-            let mut branch = hop_branch(&hop, tenant, number);
+        .map(|(hop, (address, host), listener)| {
+            let target = address_target(hop.1, (address, &host), &number);
+            let mut branch = hop_branch(hop, target, listener, tenant, number);
             branch.gauges.clear();
+            if let Some(login) = world.login(hop.0.id, AskId(0)) {
+                login.onto(&mut branch);
+            }
             branch
         })
         .collect()

@@ -1,14 +1,17 @@
 //! Who calls: a trunk by its address, or a subscriber by credentials (spec AUTH-MODE-01).
 
 use super::{Attempt, Stop, challenge_stranger};
-use crate::digest::{self, Verdict};
+use crate::digest::{self, Secrets, Verdict};
 use crate::location::Locations;
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
 use crate::trace::Step;
-use crate::world::World;
+use crate::world::{Holder, World};
 use strowger_link::{Challenge, Credentials};
-use strowger_model::{Account, Ingress, Subscriber, Tenant, Trunk, TrunkId};
+use strowger_model::{
+    Account, Barring, Ingress, OrganizationId, Subscriber, Tenant, TenantId, Trunk,
+    TrunkCredentials, TrunkId,
+};
 
 /// A sender who is known, and who pays.
 #[derive(Clone, Copy)]
@@ -25,6 +28,32 @@ pub(super) enum Who<'a> {
     Trunk(&'a Trunk, &'a Ingress),
 }
 
+impl<'a> Sender<'a> {
+    /// What it may call.
+    pub(super) const fn barring(&self) -> &'a Barring {
+        match self.who {
+            Who::Subscriber(row) => &row.barring,
+            Who::Trunk(_, ingress) => &ingress.barring,
+        }
+    }
+
+    /// The caller in the chain of parties: a subscriber is not called back by a forward.
+    pub(super) const fn holder(&self) -> Option<Holder> {
+        match self.who {
+            Who::Subscriber(row) => Some(Holder::Subscriber(row.id)),
+            Who::Trunk(..) => None,
+        }
+    }
+
+    /// Where its short numbers are known; trunks have none.
+    pub(super) const fn scope(&self) -> Option<OrganizationId> {
+        match self.who {
+            Who::Subscriber(row) => Some(row.organization),
+            Who::Trunk(..) => None,
+        }
+    }
+}
+
 impl<'a> Attempt<'a> {
     /// Step 13: a trunk that sends from its own address, else right credentials, else a challenge.
     pub(super) fn authenticate(&mut self) -> Result<Sender<'a>, Stop> {
@@ -37,8 +66,8 @@ impl<'a> Attempt<'a> {
             self.note(Step::Stranger {});
             return Err(self.challenge());
         };
-        let (subscriber, nonce) = match identify(self.world, self.locations, credentials) {
-            Identity::Known(subscriber, nonce) => (subscriber, nonce),
+        let (known, nonce) = match identify(self.world, self.locations, credentials) {
+            Identity::Known(known, nonce) => (known, nonce),
             Identity::Wrong(step) => return Err(self.refuse_for(Refusal::AuthFailed, step)),
             Identity::Again(challenge, step) => {
                 self.note(step);
@@ -50,10 +79,16 @@ impl<'a> Attempt<'a> {
             }
         };
         self.nonce = nonce;
-        self.note(Step::SenderSubscriber { subscriber: subscriber.id.0 });
-        let tenant = self.world.tenant(subscriber.tenant).ok_or(Refusal::Internal)?;
-        let account = self.world.account(subscriber.account).ok_or(Refusal::Internal)?;
-        Ok(Sender { tenant, account, who: Who::Subscriber(subscriber) })
+        self.note(known.step());
+        let (tenant, account, who) = match known {
+            Known::Subscriber(row) => (row.tenant, row.account, Who::Subscriber(row)),
+            Known::Trunk(row, ingress, _) => {
+                (row.tenant, ingress.account, Who::Trunk(row, ingress))
+            }
+        };
+        let tenant = self.world.tenant(tenant).ok_or(Refusal::Internal)?;
+        let account = self.world.account(account).ok_or(Refusal::Internal)?;
+        Ok(Sender { tenant, account, who })
     }
 
     /// The trunk that the edge named. The edge may be older than the world, so its word is checked.
@@ -88,10 +123,64 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// Whose credentials they are.
+#[derive(Clone, Copy)]
+pub(crate) enum Known<'a> {
+    Subscriber(&'a Subscriber),
+    Trunk(&'a Trunk, &'a Ingress, &'a TrunkCredentials),
+}
+
+impl<'a> Known<'a> {
+    fn find(world: &'a World, tenant: TenantId, username: &str) -> Option<Known<'a>> {
+        match world.named(tenant, username)? {
+            Holder::Subscriber(id) => world.subscriber(id).map(Known::Subscriber),
+            Holder::Trunk(id) => {
+                let trunk = world.trunk(id)?;
+                let ingress = trunk.ingress.as_ref()?;
+                Some(Known::Trunk(trunk, ingress, ingress.credentials.as_ref()?))
+            }
+            Holder::RingGroup(_) | Holder::Did(_) => None,
+        }
+    }
+
+    fn secrets(self) -> Secrets {
+        match self {
+            Known::Subscriber(row) => Secrets::from(row),
+            Known::Trunk(_, _, credentials) => Secrets::from(credentials),
+        }
+    }
+
+    pub(crate) fn holder(self) -> Holder {
+        match self {
+            Known::Subscriber(row) => Holder::Subscriber(row.id),
+            Known::Trunk(row, ..) => Holder::Trunk(row.id),
+        }
+    }
+
+    /// Who it is, for the trace.
+    pub(crate) const fn step(self) -> Step {
+        match self {
+            Known::Subscriber(row) => Step::SenderSubscriber { subscriber: row.id.0 },
+            Known::Trunk(row, ..) => Step::SenderTrunk { trunk: row.id.0 },
+        }
+    }
+
+    /// It is switched off.
+    pub(crate) fn disabled(self) -> Option<Step> {
+        match self {
+            Known::Subscriber(row) if !row.enabled => {
+                Some(Step::SubscriberDisabled { subscriber: row.id.0 })
+            }
+            Known::Trunk(row, ..) if !row.enabled => Some(Step::TrunkDisabled { trunk: row.id.0 }),
+            Known::Subscriber(_) | Known::Trunk(..) => None,
+        }
+    }
+}
+
 /// What credentials are worth.
 pub(crate) enum Identity<'a> {
     /// Right, with the nonce count to spend.
-    Known(&'a Subscriber, Option<NonceUse>),
+    Known(Known<'a>, Option<NonceUse>),
     /// Wrong password or unknown user: the same to the outside.
     Wrong(Step),
     /// Right, but another nonce or algorithm is wanted.
@@ -109,23 +198,31 @@ pub(crate) fn identify<'a>(
     let Some(tenant) = world.tenant_of_realm(&credentials.realm) else {
         return Identity::Stranger;
     };
-    let Some(subscriber) = world.subscriber_named(tenant.id, &credentials.username) else {
+    let Some(known) = Known::find(world, tenant.id, &credentials.username) else {
         digest::verify_nobody(credentials);
         return Identity::Wrong(Step::UnknownUser {});
     };
-    let id = subscriber.id.0;
     let again = |stale| Challenge {
         realm: tenant.realm.clone(),
-        algorithms: digest::algorithms(subscriber, tenant),
+        algorithms: digest::algorithms(known.secrets(), tenant),
         stale,
     };
-    match digest::verify(credentials, subscriber, tenant) {
-        Verdict::Wrong => Identity::Wrong(Step::WrongPassword { subscriber: id }),
-        Verdict::Unknown => Identity::Again(again(false), Step::OtherAlgorithm { subscriber: id }),
-        Verdict::Weak => Identity::Again(again(false), Step::WeakAlgorithm { subscriber: id }),
-        Verdict::Right => match locations.nonces().check(subscriber.id, credentials) {
-            Some(nonce) => Identity::Known(subscriber, nonce),
-            None => Identity::Again(again(true), Step::Replay { subscriber: id }),
+    let [wrong, weak, other, replay] = match known {
+        Known::Subscriber(row) => {
+            let subscriber = row.id.0;
+            let (wrong, weak) =
+                (Step::WrongPassword { subscriber }, Step::WeakAlgorithm { subscriber });
+            [wrong, weak, Step::OtherAlgorithm { subscriber }, Step::Replay { subscriber }]
+        }
+        Known::Trunk(row, ..) => [Step::WrongTrunkCredentials { trunk: row.id.0 }; 4],
+    };
+    match digest::verify(credentials, known.secrets(), tenant) {
+        Verdict::Wrong => Identity::Wrong(wrong),
+        Verdict::Unknown => Identity::Again(again(false), other),
+        Verdict::Weak => Identity::Again(again(false), weak),
+        Verdict::Right => match locations.nonces().check(known.holder(), credentials) {
+            Some(nonce) => Identity::Known(known, nonce),
+            None => Identity::Again(again(true), replay),
         },
     }
 }

@@ -1,5 +1,9 @@
 //! Calls in the language of the trade: `1001 dials 1002`, and what becomes of it.
 
+mod carrier;
+mod forward;
+mod identity;
+
 use super::*;
 use crate::testing;
 use crate::uri::SipUri;
@@ -20,6 +24,7 @@ struct Switch {
     locations: Locations,
     ask: Ask,
     count: u32,
+    unable: Vec<AccountId>,
 }
 
 fn rows() -> Rows {
@@ -77,7 +82,7 @@ impl Switch {
         let ask = ask("1001", "1002");
         let locations = Locations::default();
         let world = World::build(rows).unwrap();
-        let mut switch = Switch { world, locations, ask, count: 0 };
+        let mut switch = Switch { world, locations, ask, count: 0, unable: Vec::new() };
         switch.register(1, "sip:1001@10.0.0.1:5060", "10.0.0.1:5060");
         switch.register(2, "sip:1002@10.0.0.2:5060", "10.0.0.2:5060");
         switch
@@ -131,10 +136,13 @@ impl Switch {
 
     /// The last ask as it stands, decided again.
     fn again(&mut self) -> Decision {
-        let facts = Facts::default();
+        let facts = Facts { unable: self.unable.clone(), ..Facts::default() };
         let decision = decide(&self.world, &self.locations, &self.ask, &facts, Tick(0), WALL);
         if let Some(used) = decision.nonce.clone() {
             self.locations.nonces_mut().spend(used);
+        }
+        if let Some(group) = decision.turn {
+            self.locations.take_turn(group);
         }
         decision
     }
@@ -477,6 +485,10 @@ fn the_identity_of_a_trunks_caller() {
     assert_eq!(branch.display, "As sent");
     switch.call().caller.asserted = vec!["+33999".into()];
     switch.call().caller.from_user = "anonymous".into();
+    // Who hides in From is hidden, though its network tells us who it is.
+    let Verdict::Go(plan) = switch.again().verdict else { panic!() };
+    assert_eq!(plan.go.stages[0].branches[0].from_user, "anonymous");
+    switch.call().caller.from_user = "33123".into();
     let Verdict::Go(plan) = switch.again().verdict else { panic!() };
     assert_eq!(plan.go.stages[0].branches[0].from_user, "33999");
 }
@@ -608,7 +620,7 @@ fn what_the_till_is_asked() {
     let minute = payer.bound.cost_up(60_000);
     assert_eq!(minute.print(testing::eur()), "0.05000000");
     let of = LimitOf::Subscriber(SubscriberId(1));
-    assert_eq!(admit.limits, [Limit { of, calls_max: 3 }]);
+    assert_eq!(admit.limits, [Limit { of, calls_max: 3, cps_max: 0 }]);
     assert_eq!((admit.ms_min, admit.ms_max), (1_000, 7_200_000));
     let rejected = reject(&plan, Refusal::NoCredit);
     let AnswerBody::Refuse(refuse) = rejected.body else { panic!() };

@@ -3,9 +3,10 @@
 use super::{RegisterError, Request};
 use crate::limits::{CONTACT_TEXT_MAX, CONTACT_URI_MAX, PATHS_MAX};
 use crate::uri::{SipUri, parameter};
+use crate::world::Holder;
 use std::net::SocketAddr;
 use strowger_link::{ContactAsk, Transport as Wire};
-use strowger_model::{Binding, Transport};
+use strowger_model::{Binding, SubscriberId, Transport};
 
 /// A contact of the request, checked.
 pub(super) struct Wish<'a> {
@@ -53,7 +54,11 @@ impl<'a> Wish<'a> {
         let (ask, hints) = (request.ask, request.hints);
         let lifetime_us = i64::from(self.expires_s) * 1_000_000;
         Binding {
-            subscriber: request.subscriber.id,
+            subscriber: match request.registrant.who {
+                Holder::Subscriber(id) => id,
+                // Kept under the trunk and never given out as anybody's.
+                Holder::Trunk(_) | Holder::RingGroup(_) | Holder::Did(_) => SubscriberId(0),
+            },
             uri: self.contact.uri.clone(),
             instance: self.instance.to_owned(),
             reg_id: self.reg_id,
@@ -79,11 +84,11 @@ impl<'a> Wish<'a> {
 //# reject the registration with a response of 423 (Interval Too
 //# Brief).
 fn granted_s(wanted_s: u32, request: &Request<'_>) -> Result<u32, RegisterError> {
-    let min_s = request.subscriber.expires_s_min.min(crate::limits::EXPIRES_MIN_S_MAX);
+    let min_s = request.registrant.expires_s_min.min(crate::limits::EXPIRES_MIN_S_MAX);
     if wanted_s > 0 && wanted_s < min_s {
         return Err(RegisterError::TooBrief { min_s });
     }
-    Ok(wanted_s.min(request.subscriber.expires_s_max.max(1)))
+    Ok(wanted_s.min(request.registrant.expires_s_max.max(1)))
 }
 
 /// Where requests for a binding are sent.

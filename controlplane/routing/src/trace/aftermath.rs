@@ -1,6 +1,6 @@
 //! What the dataplane did with a decision, in words, by the facts of the record.
 
-use super::{Audience, Names, Said, Thing};
+use super::{Audience, RowNames, Said, Thing};
 use core::fmt::Write as _;
 use std::net::SocketAddr;
 use strowger_model::{Cdr, CdrHop, CdrOutcome, SubscriberId, TrunkId, party_name, reason_name};
@@ -10,7 +10,7 @@ const MS_SAID_MAX: u64 = 10_000;
 
 /// The branches of a record in order of time, and how it ended.
 #[must_use]
-pub fn aftermath(cdr: &Cdr, names: &dyn Names, audience: Audience) -> Vec<Said> {
+pub fn aftermath(cdr: &Cdr, names: &dyn RowNames, audience: Audience) -> Vec<Said> {
     let teller = Teller { cdr, names, audience };
     let mut said: Vec<Said> = Vec::new();
     let mut hops: Vec<&CdrHop> = cdr.hops.iter().collect();
@@ -37,7 +37,7 @@ pub fn aftermath(cdr: &Cdr, names: &dyn Names, audience: Audience) -> Vec<Said> 
 
 struct Teller<'a> {
     cdr: &'a Cdr,
-    names: &'a dyn Names,
+    names: &'a dyn RowNames,
     audience: Audience,
 }
 

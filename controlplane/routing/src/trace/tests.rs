@@ -10,7 +10,7 @@ use strowger_model::{
 /// Calls everything by its kind.
 struct Kinds;
 
-impl Names for Kinds {
+impl RowNames for Kinds {
     fn name(&self, thing: Thing, id: i64) -> Option<String> {
         (id < 9).then(|| format!("{thing:?} {id}"))
     }

@@ -37,7 +37,7 @@ impl Thing {
 }
 
 /// Names of what steps mention by id.
-pub trait Names {
+pub trait RowNames {
     /// What people call it; `None` when it has no name or is gone.
     fn name(&self, thing: Thing, id: i64) -> Option<String>;
 }
@@ -45,7 +45,7 @@ pub trait Names {
 /// No names: ids alone.
 pub(super) struct Nameless;
 
-impl Names for Nameless {
+impl RowNames for Nameless {
     fn name(&self, _: Thing, _: i64) -> Option<String> {
         None
     }
@@ -78,7 +78,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    pub(super) fn of(parameter: &str, value: i64, names: &dyn Names) -> Shown {
+    pub(super) fn of(parameter: &str, value: i64, names: &dyn RowNames) -> Shown {
         let name = Thing::of(parameter).and_then(|thing| names.name(thing, value));
         Shown { value, name: name.filter(|name| !name.is_empty()) }
     }

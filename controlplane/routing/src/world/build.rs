@@ -5,10 +5,11 @@ use crate::deck::Deck;
 use crate::prefix::PrefixId;
 use crate::tariff::TariffDeck;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use strowger_model::{
-    Account, Destination, Digits, Emergency, Organization, Rate, Route, Subscriber, Tariff,
-    TariffId, Tenant, TenantId, Trunk,
+    Account, Ban, Destination, Did, DidId, Digits, Emergency, Organization, Rate, RingGroup,
+    RingGroupId, Route, Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId,
 };
 
 /// All rows that decisions depend on.
@@ -36,6 +37,14 @@ pub struct Rows {
     pub destinations: Vec<Destination>,
     /// Emergency numbers.
     pub emergencies: Vec<Emergency>,
+    /// Ring groups.
+    pub ring_groups: Vec<RingGroup>,
+    /// Numbers of ours and where they lead.
+    pub dids: Vec<Did>,
+    /// Networks that we do not talk to.
+    pub bans: Vec<Ban>,
+    /// Addresses of the names in trunks, lower case, as far as they are resolved.
+    pub names: BTreeMap<String, Vec<IpAddr>>,
 }
 
 /// One change of the rows.
@@ -59,6 +68,12 @@ pub enum Change {
     Destinations(TenantId, Vec<Destination>),
     /// All emergency numbers of a tenant.
     Emergencies(TenantId, Vec<Emergency>),
+    /// Inserted or replaced.
+    RingGroup(Box<RingGroup>),
+    /// Inserted or replaced.
+    Did(Did),
+    /// All bans.
+    Bans(Vec<Ban>),
     /// Deleted. What still refers to it is refused when it is used; rates, routes, destinations and
     /// emergency numbers are changed as whole lists and not here.
     Remove(RowName),
@@ -100,6 +115,7 @@ impl World {
         kept: &BTreeMap<TariffId, Arc<TariffDeck>>,
     ) -> Result<World, BuildError> {
         self.listeners = rows.listeners.into();
+        self.names = Arc::new(rows.names.into());
         let mut world = self;
         world.intern(rows.rates.iter().map(|r| (RowName::Rate(r.id), r.prefix)))?;
         world.intern(rows.routes.iter().map(|r| (RowName::Route(r.id), r.prefix)))?;
@@ -122,6 +138,9 @@ impl World {
         rows.accounts.into_iter().try_for_each(|row| world.put_account(row))?;
         rows.subscribers.into_iter().try_for_each(|row| world.put_subscriber(row))?;
         rows.trunks.into_iter().try_for_each(|row| world.put_trunk(row))?;
+        rows.ring_groups.into_iter().try_for_each(|row| world.put_ring_group(row))?;
+        rows.dids.into_iter().try_for_each(|row| world.put_did(row))?;
+        world.put_bans(rows.bans)?;
         for (tenant, routes) in by_key(rows.routes, |route| route.tenant) {
             world.put_routes(tenant, routes)?;
         }
@@ -131,6 +150,7 @@ impl World {
         for (tenant, list) in by_key(rows.emergencies, |emergency| emergency.tenant) {
             world.put_emergencies(tenant, list)?;
         }
+        world.resolve_sources();
         Ok(world)
     }
 
@@ -143,7 +163,10 @@ impl World {
         next.version += 1;
         match change {
             Change::Tenant(row) => next.put_tenant(*row)?,
-            Change::Organization(row) => next.put_organizations(vec![row])?,
+            Change::Organization(row) => {
+                next.put_organizations(vec![row])?;
+                next.scope_shorts();
+            }
             Change::Account(row) => next.put_account(row)?,
             Change::Subscriber(row) => next.put_subscriber(*row)?,
             Change::Trunk(row) => next.put_trunk(*row)?,
@@ -160,8 +183,12 @@ impl World {
                 next.put_destinations(tenant, list)?;
             }
             Change::Emergencies(tenant, list) => next.put_emergencies(tenant, list)?,
+            Change::RingGroup(row) => next.put_ring_group(*row)?,
+            Change::Did(row) => next.put_did(row)?,
+            Change::Bans(list) => next.put_bans(list)?,
             Change::Remove(row) => next.remove(row),
         }
+        next.resolve_sources();
         Ok(next)
     }
 
@@ -236,38 +263,66 @@ impl World {
 
     fn put_subscriber(&mut self, row: Subscriber) -> Result<(), BuildError> {
         self.check_subscriber(&row)?;
+        let claims = self.claims_of_subscriber(&row);
+        self.check_claims(&claims)?;
         self.remove_subscriber(row.id);
-        let (tenant, id) = (row.tenant, row.id);
-        Arc::make_mut(&mut self.usernames).insert((tenant, row.username.clone()), id);
-        let numbers = Arc::make_mut(&mut self.numbers);
-        for number in &row.numbers {
-            numbers.insert((tenant, *number), id);
-        }
-        if let Some(short) = row.short {
-            Arc::make_mut(&mut self.shorts).insert((row.organization, short), id);
-        }
-        Arc::make_mut(&mut self.subscribers).insert(id, Arc::new(row));
+        self.claim(claims);
+        Arc::make_mut(&mut self.subscribers).insert(row.id, Arc::new(row));
         Ok(())
     }
 
     fn remove_subscriber(&mut self, id: strowger_model::SubscriberId) {
-        if self.subscriber(id).is_none() {
-            return;
-        }
-        let Some(old) = Arc::make_mut(&mut self.subscribers).remove(&id) else { return };
-        Arc::make_mut(&mut self.usernames).remove(&(old.tenant, old.username.clone()));
-        let numbers = Arc::make_mut(&mut self.numbers);
-        for number in &old.numbers {
-            numbers.remove(&(old.tenant, *number));
-        }
-        if let Some(short) = old.short {
-            Arc::make_mut(&mut self.shorts).remove(&(old.organization, short));
-        }
+        let Some(old) = self.subscribers.get(&id).cloned() else { return };
+        let claims = self.claims_of_subscriber(&old);
+        self.give_up(&claims);
+        Arc::make_mut(&mut self.subscribers).remove(&id);
+    }
+
+    fn put_ring_group(&mut self, row: RingGroup) -> Result<(), BuildError> {
+        self.check_ring_group(&row)?;
+        let claims = self.claims_of_group(&row);
+        self.check_claims(&claims)?;
+        self.remove_ring_group(row.id);
+        self.claim(claims);
+        Arc::make_mut(&mut self.groups).insert(row.id, Arc::new(row));
+        Ok(())
+    }
+
+    fn remove_ring_group(&mut self, id: RingGroupId) {
+        let Some(old) = self.groups.get(&id).cloned() else { return };
+        let claims = self.claims_of_group(&old);
+        self.give_up(&claims);
+        Arc::make_mut(&mut self.groups).remove(&id);
+    }
+
+    fn put_did(&mut self, row: Did) -> Result<(), BuildError> {
+        self.check_did(&row)?;
+        let claims = World::claims_of_did(&row);
+        self.check_claims(&claims)?;
+        self.remove_did(row.id);
+        self.claim(claims);
+        Arc::make_mut(&mut self.dids).insert(row.id, Arc::new(row));
+        Ok(())
+    }
+
+    fn remove_did(&mut self, id: DidId) {
+        let Some(old) = self.dids.get(&id).cloned() else { return };
+        self.give_up(&World::claims_of_did(&old));
+        Arc::make_mut(&mut self.dids).remove(&id);
+    }
+
+    fn put_bans(&mut self, rows: Vec<Ban>) -> Result<(), BuildError> {
+        rows.iter().try_for_each(super::check::ban)?;
+        self.bans = rows.into();
+        Ok(())
     }
 
     fn put_trunk(&mut self, row: Trunk) -> Result<(), BuildError> {
         self.check_trunk(&row)?;
+        let claims = World::claims_of_trunk(&row);
+        self.check_claims(&claims)?;
         self.remove_trunk(row.id);
+        self.claim(claims);
         let sources = Arc::make_mut(&mut self.sources);
         for source in super::check::sources(&row) {
             sources.insert(source, row.id);
@@ -276,11 +331,15 @@ impl World {
         Ok(())
     }
 
-    fn remove_trunk(&mut self, id: strowger_model::TrunkId) {
+    fn remove_trunk(&mut self, id: TrunkId) {
         let Some(old) = Arc::make_mut(&mut self.trunks).remove(&id) else { return };
+        self.give_up(&World::claims_of_trunk(&old));
+        let own = super::check::sources(&old);
         let sources = Arc::make_mut(&mut self.sources);
-        for source in super::check::sources(&old) {
-            sources.remove(&source);
+        for source in own {
+            if sources.get(&source) == Some(&id) {
+                sources.remove(&source);
+            }
         }
     }
 
@@ -341,6 +400,11 @@ impl World {
             RowName::Trunk(id) => self.remove_trunk(id),
             RowName::Tariff(id) => {
                 Arc::make_mut(&mut self.tariffs).remove(&id);
+            }
+            RowName::RingGroup(id) => self.remove_ring_group(id),
+            RowName::Did(id) => self.remove_did(id),
+            RowName::Ban(id) => {
+                self.bans = self.bans.iter().filter(|ban| ban.id != id).cloned().collect();
             }
             RowName::Rate(_)
             | RowName::Route(_)

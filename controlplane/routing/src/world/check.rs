@@ -2,13 +2,15 @@
 
 use super::{BuildError, Problem, RowName, Source, World};
 use crate::limits::{
-    CONTACTS_MAX, EXPIRES_MIN_S_MAX, ORGANIZATION_DEPTH_MAX, ROUTE_TARGETS_MAX,
+    BARRING_MAX, CALLED_MAX, CONTACTS_MAX, EXPIRES_MIN_S_MAX, GROUP_MEMBERS_MAX,
+    ORGANIZATION_DEPTH_MAX, ROUTE_TARGETS_MAX, STATUSES_MAX, SUBSCRIBER_FORWARDS_MAX,
     SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX, TRUNK_TARGETS_MAX, USERNAME_MAX,
 };
 use strowger_billing::Terms;
 use strowger_model::{
-    Account, AccountId, EDIT_PREFIXES_MAX, Egress, Emergency, Exchange, Ingress, NUMBER_MAX,
-    Organization, OrganizationId, PrefixEdit, Rate, Route, Subscriber, Tariff, TariffId,
+    Account, AccountId, Ban, Barring, CauseMap, Did, DidTarget, EDIT_PREFIXES_MAX, Egress,
+    EgressTarget, Emergency, Exchange, Ingress, NUMBER_MAX, Organization, OrganizationId,
+    PrefixEdit, Rate, RingGroup, RingParty, Route, Subscriber, SubscriberId, Tariff, TariffId,
     TariffKind, Tenant, TenantId, Trunk, TrunkId,
 };
 
@@ -38,6 +40,33 @@ fn edit(row: RowName, field: &'static str, edit: &PrefixEdit) -> Checked {
     let lists = [&edit.remove, &edit.if_begins, &edit.if_not_begins];
     lists.iter().try_for_each(|list| count(row, field, list.len(), EDIT_PREFIXES_MAX))?;
     range(row, field, edit.add.len() <= NUMBER_MAX)
+}
+
+fn barring(row: RowName, barring: &Barring) -> Checked {
+    count(row, "allowed", barring.allowed.len(), BARRING_MAX)?;
+    count(row, "blocked", barring.blocked.len(), BARRING_MAX)
+}
+
+fn causes(row: RowName, causes: &[CauseMap]) -> Checked {
+    count(row, "causes", causes.len(), STATUSES_MAX)?;
+    let is_failure = |status: u16| (400..700).contains(&status);
+    let fits =
+        |map: &CauseMap| is_failure(map.status) && is_failure(map.to_status) && map.to_q850 < 128;
+    range(row, "causes", causes.iter().all(fits))
+}
+
+/// A name or address that may stand in a URI.
+fn is_host(host: &str) -> bool {
+    let allowed =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+    (1..=253).contains(&host.len()) && host.bytes().all(allowed)
+}
+
+pub(super) fn ban(row: &Ban) -> Checked {
+    let name = RowName::Ban(row.id);
+    let bits = if row.network.to_canonical().is_ipv4() { 32 } else { 128 };
+    range(name, "prefix_len", row.prefix_len <= bits)?;
+    range(name, "until_us", row.until_us.is_none_or(|until| until > row.from_us))
 }
 
 /// What tells this trunk's calls from those of others.
@@ -130,13 +159,46 @@ impl World {
         let shortest = row.expires_s_max.min(EXPIRES_MIN_S_MAX);
         range(name, "expires_s_max", row.expires_s_max > 0)?;
         range(name, "expires_s_min", row.expires_s_min <= shortest)?;
-        let as_name = |s: &Subscriber| RowName::Subscriber(s.id);
-        free(name, "username", self.subscriber_named(row.tenant, &row.username).map(as_name))?;
-        for number in &row.numbers {
-            free(name, "numbers", self.subscriber_numbered(row.tenant, *number).map(as_name))?;
+        barring(name, &row.barring)?;
+        count(name, "forwards", row.forwards.len(), SUBSCRIBER_FORWARDS_MAX)?;
+        let to = |f: &strowger_model::Forward| (1..=CALLED_MAX).contains(&f.to.len());
+        range(name, "forwards", row.forwards.iter().all(to))?;
+        // Callees' gauges share 31 bits.
+        range(name, "id", row.calls_max == 0 || (0..1 << 31).contains(&row.id.0))
+    }
+
+    pub(super) fn check_ring_group(&self, row: &RingGroup) -> Checked {
+        let name = RowName::RingGroup(row.id);
+        self.check_tenant_exists(name, row.tenant)?;
+        self.check_account_of(name, row.tenant, row.account)?;
+        self.check_organization_of(name, row.tenant, row.organization)?;
+        range(name, "name", (1..=USERNAME_MAX).contains(&row.name.len()))?;
+        count(name, "numbers", row.numbers.len(), SUBSCRIBER_NUMBERS_MAX)?;
+        range(name, "numbers", row.numbers.iter().all(|n| !n.is_empty()))?;
+        range(name, "short", row.short.is_none_or(|short| !short.is_empty()))?;
+        count(name, "members", row.members.len(), GROUP_MEMBERS_MAX)?;
+        let fits = |to: &String| (1..=CALLED_MAX).contains(&to.len());
+        range(name, "overflow", row.overflow.as_ref().is_none_or(fits))?;
+        row.members.iter().try_for_each(|member| match member.party {
+            RingParty::Subscriber(id) => self.check_subscriber_of(name, row.tenant, id),
+            RingParty::Number(number) => range(name, "members", !number.is_empty()),
+        })
+    }
+
+    pub(super) fn check_did(&self, row: &Did) -> Checked {
+        let name = RowName::Did(row.id);
+        self.check_tenant_exists(name, row.tenant)?;
+        self.check_organization_of(name, row.tenant, row.organization)?;
+        range(name, "number", !row.number.is_empty())?;
+        match row.target {
+            DidTarget::Subscriber(id) => self.check_subscriber_of(name, row.tenant, id),
+            DidTarget::Trunk(id) => self.check_trunk_of(name, row.tenant, id),
+            DidTarget::RingGroup(id) => {
+                let other = RowName::RingGroup(id);
+                let found = self.ring_group(id).ok_or(wrong(name, Problem::Missing(other)))?;
+                same_tenant(name, other, row.tenant, found.tenant)
+            }
         }
-        let holder = row.short.and_then(|short| self.subscriber_short(row.organization, short));
-        free(name, "short", holder.map(as_name))
     }
 
     pub(super) fn check_trunk(&self, row: &Trunk) -> Checked {
@@ -159,6 +221,14 @@ impl World {
         self.check_account_of(name, row.tenant, ingress.account)?;
         count(name, "sources", ingress.sources.len(), TRUNK_SOURCES_MAX)?;
         range(name, "tech_prefix", ingress.tech_prefix.is_none_or(|p| !p.is_empty()))?;
+        count(name, "hosts", ingress.hosts.len(), TRUNK_SOURCES_MAX)?;
+        edit(name, "called", &ingress.called)?;
+        barring(name, &ingress.barring)?;
+        causes(name, &ingress.causes)?;
+        if let Some(credentials) = &ingress.credentials {
+            let length = credentials.username.len();
+            range(name, "username", (1..=USERNAME_MAX).contains(&length))?;
+        }
         for source in sources(row) {
             let bits = if source.0.is_ipv4() { 32 } else { 128 };
             range(name, "sources", source.1 <= bits)?;
@@ -174,6 +244,18 @@ impl World {
         count(name, "targets", egress.targets.len(), TRUNK_TARGETS_MAX)?;
         edit(name, "called", &egress.called)?;
         edit(name, "caller", &egress.caller)?;
+        barring(name, &egress.barring)?;
+        causes(name, &egress.causes)?;
+        let is_failure = |status: &u16| (300..700).contains(status);
+        for (field, list) in [("continue_on", &egress.continue_on), ("stop_on", &egress.stop_on)] {
+            count(name, field, list.len(), STATUSES_MAX)?;
+            range(name, field, list.iter().all(is_failure))?;
+        }
+        let credentials = row.ingress.as_ref().and_then(|ingress| ingress.credentials.as_ref());
+        let registers = egress.targets.contains(&EgressTarget::Registered);
+        range(name, "targets", !registers || credentials.is_some())?;
+        let host = egress.from_host.as_ref();
+        range(name, "from_host", host.is_none_or(|host| is_host(host)))?;
         match egress.tariff {
             Some(id) => self.check_tariff_for(name, account, id, TariffKind::Supplier),
             None => Ok(()),
@@ -225,6 +307,12 @@ impl World {
         let other = RowName::Account(id);
         let found = self.account(id).ok_or(wrong(row, Problem::Missing(other)))?;
         same_tenant(row, other, tenant, found.tenant).map(|()| found)
+    }
+
+    fn check_subscriber_of(&self, row: RowName, tenant: TenantId, id: SubscriberId) -> Checked {
+        let other = RowName::Subscriber(id);
+        let found = self.subscriber(id).ok_or(wrong(row, Problem::Missing(other)))?;
+        same_tenant(row, other, tenant, found.tenant)
     }
 
     fn check_trunk_of(&self, row: RowName, tenant: TenantId, id: TrunkId) -> Checked {

@@ -2,7 +2,8 @@
 
 use core::fmt;
 use strowger_model::{
-    AccountId, Digits, OrganizationId, RateId, RouteId, SubscriberId, TariffId, TenantId, TrunkId,
+    AccountId, BanId, DidId, Digits, OrganizationId, RateId, RingGroupId, RouteId, SubscriberId,
+    TariffId, TenantId, TrunkId,
 };
 
 /// A row and what is wrong with it.
@@ -38,6 +39,12 @@ pub enum RowName {
     Destination(TenantId, Digits),
     /// An emergency number.
     Emergency(TenantId, Digits),
+    /// A ring group.
+    RingGroup(RingGroupId),
+    /// A number of ours.
+    Did(DidId),
+    /// A banned network.
+    Ban(BanId),
 }
 
 impl fmt::Display for RowName {
@@ -57,6 +64,9 @@ impl fmt::Display for RowName {
             RowName::Emergency(tenant, number) => {
                 write!(f, "emergency number {number} of tenant {tenant}")
             }
+            RowName::RingGroup(id) => write!(f, "ring group {id}"),
+            RowName::Did(id) => write!(f, "DID {id}"),
+            RowName::Ban(id) => write!(f, "ban {id}"),
         }
     }
 }

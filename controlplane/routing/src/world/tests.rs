@@ -28,6 +28,7 @@ pub(super) fn rows() -> Rows {
             name: "United Kingdom".into(),
         }],
         emergencies: Vec::new(),
+        ..Rows::default()
     }
 }
 
@@ -149,7 +150,10 @@ fn a_change_shares_what_it_does_not_touch() {
     assert_eq!(new.version(), 2);
     assert!(new.subscriber_named(one, "1002").is_none(), "the old name is free");
     assert_eq!(new.subscriber_named(one, "1003").unwrap().id, SubscriberId(2));
-    assert_eq!(new.subscriber_numbered(one, testing::digits("4420")).unwrap().id.0, 2);
+    assert_eq!(
+        new.numbered(one, testing::digits("4420")),
+        Some(Holder::Subscriber(SubscriberId(2)))
+    );
     assert_eq!(old.subscriber_named(one, "1002").unwrap().id, SubscriberId(2));
     assert!(Arc::ptr_eq(&old.accounts, &new.accounts));
     assert!(Arc::ptr_eq(&old.dictionary, &new.dictionary));

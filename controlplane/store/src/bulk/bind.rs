@@ -12,13 +12,19 @@ const ROWS_MAX: usize = 128;
 /// Rows of a statement: few sizes, so that each is prepared once and used again.
 const SIZES: [usize; 4] = [ROWS_MAX, 32, 8, 1];
 /// The most columns of a table here. SQLite binds 32,766 values.
-const COLUMNS_MAX: usize = 64;
+const COLUMNS_MAX: usize = 128;
 
 const _: () = assert!(ROWS_MAX * COLUMNS_MAX <= 32_766);
 
 /// How many of the rows that are left go into the next statement.
 pub(super) fn rows_of(left: usize) -> usize {
     SIZES.into_iter().find(|size| *size <= left).unwrap_or(0)
+}
+
+/// The places of the values of so many rows.
+pub(super) fn places(rows: usize, columns: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(","));
+    vec![row; rows].join(",")
 }
 
 /// The values of a statement.
@@ -45,8 +51,7 @@ impl Binds {
         if let Some(wrong) = self.wrong {
             return Err(sqlx::Error::Encode(wrong)).tried(what);
         }
-        let places = vec!["?"; columns.len()].join(",");
-        let places = vec![format!("({places})"); rows].join(",");
+        let places = places(rows, columns.len());
         // Only names of this crate stand in the text; every value is bound.
         let sql = format!("INSERT INTO {table} ({}) VALUES {places}", columns.join(","));
         let query = sqlx::query_with(AssertSqlSafe(sql), self.arguments);

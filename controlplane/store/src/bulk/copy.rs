@@ -91,6 +91,17 @@ impl Sink for Rows {
         }
     }
 
+    fn small_or_null(&mut self, _: &'static str, value: Option<i16>) {
+        match value {
+            Some(value) => self.field(&value.to_be_bytes()),
+            None => self.null(),
+        }
+    }
+
+    fn medium(&mut self, _: &'static str, value: i32) {
+        self.field(&value.to_be_bytes());
+    }
+
     fn text_or_null(&mut self, _: &'static str, value: Option<&str>) {
         match value {
             Some(value) => self.field(clean(value).as_bytes()),

@@ -146,7 +146,7 @@ async fn a_checkpoint_covers_what_moved_since(db: &Db) {
 
 async fn a_planted_charge_is_found(db: &Db) {
     books(db).await;
-    let sql = "UPDATE cdr_charges SET net = net + 1, gross = gross + 1 \
+    let sql = "UPDATE cdr_levels SET net = net + 1, gross = gross + 1 \
          WHERE cdr_id = 7 AND position = 1";
     db.execute(sql).await.unwrap();
     let found = findings(db).await;
@@ -159,7 +159,7 @@ async fn a_planted_charge_is_found(db: &Db) {
          its records say charge 49, its transfers 48";
     assert_eq!(found[0].to_string(), says);
     // Tax is compared as well.
-    db.execute("UPDATE cdr_charges SET net = net - 1 WHERE cdr_id = 7 AND position = 1")
+    db.execute("UPDATE cdr_levels SET net = net - 1 WHERE cdr_id = 7 AND position = 1")
         .await
         .unwrap();
     let found = findings(db).await;
@@ -222,7 +222,7 @@ async fn a_row_that_belongs_to_nothing_is_found(db: &Db) {
     db.execute("DELETE FROM cdrs WHERE id = 7").await.unwrap();
     let found = findings(db).await;
     let stray = |table| Finding::Stray { table, record: 7 };
-    for (table, rows) in [("cdr_charges", 3), ("cdr_hops", 2)] {
+    for (table, rows) in [("cdr_levels", 2), ("cdr_hops", 2)] {
         assert_eq!(found.iter().filter(|f| **f == stray(table)).count(), rows, "{found:?}");
     }
     let says = "record 7: a row of cdr_hops refers to what is not there";

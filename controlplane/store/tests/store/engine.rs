@@ -83,6 +83,11 @@ impl Db {
         Some(Db { store, place, is_postgres: true, url, dir: None, server: Some((server, name)) })
     }
 
+    /// Where it is, for SQL beside the store.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Another process at the same database.
     pub(crate) async fn another(&self) -> Store {
         Store::open_at(&self.place).await.unwrap()

@@ -182,6 +182,30 @@ fn a_prepaid_call() {
 }
 
 #[test]
+fn who_does_not_pay_after_all_gets_its_money_back() {
+    let mut desk = Desk::open(10);
+    // Account 3 can pay half a minute, and stands beside account 1 for a forward.
+    desk.load(3, EURO / 20, Some(0));
+    assert_eq!(desk.admit(1, &[1, 3]), "admitted 1 30000 ms last");
+    assert_eq!(desk.purse(3), (EURO / 20, 0, EURO / 20));
+    assert_eq!(desk.tell(Event::Started(HoldId(1))), "");
+    let levels = vec![Payer { key: key(1), bound: dime() }];
+    let narrow = Event::Narrow { hold: HoldId(1), levels };
+    // 100 minutes: an eighth is 750 s, and 30 s are used.
+    assert_eq!(desk.tell(narrow.clone()), "lengthened 1 776000 ms");
+    assert_eq!(desk.purse(3), (EURO / 20, 0, 0));
+    assert_eq!(desk.till.balance(key(3)).unwrap().calls, 0);
+    assert_eq!(desk.tell(narrow), "");
+    assert_eq!(desk.settle(1, 20_000_000), "");
+    assert_eq!(desk.till.drift(), 0);
+    // A payer who was never asked is not added.
+    assert_eq!(desk.admit(2, &[1]), "admitted 2 735000 ms");
+    let levels = vec![Payer { key: key(1), bound: dime() }, Payer { key: key(3), bound: dime() }];
+    assert_eq!(desk.tell(Event::Narrow { hold: HoldId(2), levels }), "");
+    assert_eq!(desk.purse(3).2, 0);
+}
+
+#[test]
 fn ten_calls_on_ten_minutes_all_start_and_never_spend_more() {
     for step_ms in [1, 1_000, 6_000, 60_000] {
         let mut desk = Desk::open(1);

@@ -9,9 +9,9 @@ use crate::limits::EMERGENCY_ASK_MS;
 use strowger_leg::{Body, Event, Offer};
 use strowger_link::table::SlotState;
 use strowger_link::{
-    AnswerBody, Ask, AskBody, Began, Branch, CallAsk, Cause, Direction, Fact, Gauge, Go, Grant,
-    Hints, LegOpened, LiveState, Octets, Party, PartyRef, Reason, Refuse, SETTLEMENT_MAX,
-    STAGES_MAX, SlotRef, Stage, Tick,
+    ANY_STATUS, AnswerBody, Ask, AskBody, Began, Branch, CallAsk, Cause, Direction, Fact, Gauge,
+    Go, Grant, Hints, LegOpened, LiveState, Manner, Octets, Party, PartyRef, Reason, Refuse,
+    SETTLEMENT_MAX, STAGES_MAX, SlotRef, Stage, Tick,
 };
 
 /// An attempt that waits for its answer.
@@ -170,6 +170,9 @@ impl Call {
 
     fn refuse(&mut self, refuse: Refuse, cx: &mut Cx<'_>) -> State {
         self.settlement = clip_settlement(refuse.settlement.clone());
+        if let Some(caller) = self.leg_mut(0) {
+            caller.manner.explain = refuse.explain;
+        }
         let end = refusal(&refuse);
         if refuse.record {
             self.close(&end, cx)
@@ -203,6 +206,7 @@ impl Call {
         self.settlement = clip_settlement(go.settlement.clone());
         if let Some(caller) = self.leg_mut(0) {
             caller.policy = go.media;
+            caller.manner = go.manner.clone();
         }
         self.facts.grant(go.grant, cx.now);
         self.write_slot(SlotState::Ringing, cx);
@@ -311,13 +315,14 @@ fn emergency_go(branches: Vec<Branch>, caller: Option<strowger_link::MediaPolicy
             *gauge = Gauge { id: gauge.id, in_use_max: 0, per_second_max: 0 };
         }
         // Whatever one of them says, the next is tried.
-        branch.continue_on = (300..700).collect();
+        branch.continue_on = vec![ANY_STATUS];
         branch.stop_on = Vec::new();
-        Stage { branches: vec![branch] }
+        vec![branch]
     };
+    let stages = branches.into_iter().take(STAGES_MAX).map(unlimited).collect();
     Go {
         prelude: None,
-        stages: branches.into_iter().take(STAGES_MAX).map(unlimited).collect(),
+        stages: Stage::in_turn(stages),
         on_exhausted: Refuse {
             cause: Cause::new(500, 41),
             reason: Reason::Exhausted,
@@ -326,10 +331,12 @@ fn emergency_go(branches: Vec<Branch>, caller: Option<strowger_link::MediaPolicy
             prompt: None,
             record: true,
             settlement: Octets::default(),
+            explain: true,
         },
         grant: Grant { ms: u64::MAX, free_ms: 0, last: true, go_on: true },
         max_ms: 0,
         media: caller.unwrap_or(super::leg::unknown_policy(false)),
         settlement: Octets::default(),
+        manner: Manner::default(),
     }
 }

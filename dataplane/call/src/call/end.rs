@@ -7,7 +7,7 @@ use crate::desk::Cx;
 use crate::limits::LINGER_MS;
 use strowger_leg::Command;
 use strowger_link::table::SlotState;
-use strowger_link::{CallEnded, Cause, Challenge, Fact, LegEnded, LiveState, Party, Reason};
+use strowger_link::{CallEnded, Cause, Challenge, Fact, Gauge, LegEnded, LiveState, Party, Reason};
 
 /// What a closed call still waits for, besides its legs' last words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,13 +73,17 @@ impl Call {
         let id = self.leg_id(leg);
         let Some(known) = self.leg_mut(leg).filter(|l| !l.is_over()) else { return };
         let unanswered_caller = matches!(known.state, LegState::Offered);
-        let cancelled = known.trying().map(|_| end.cause);
+        let told = told_cause(end.cause, known.manner.explain, unanswered_caller);
+        let cancelled = known.trying().map(|_| told);
         known.state = match farewell {
             Farewell::None => LegState::Gone,
             Farewell::Hangup | Farewell::Challenge(_) => LegState::Closing { until, cancelled },
         };
         for gauge in std::mem::take(&mut known.gauges) {
-            cx.res.give(gauge);
+            // A callee is counted until the last of its contacts is given up.
+            if !Gauge::is_callee(gauge) || !self.holds_gauge(gauge) {
+                cx.res.give(gauge);
+            }
         }
         self.part_from(leg, cx);
         let media = cx.res.release(id);
@@ -92,13 +96,13 @@ impl Call {
             Farewell::Challenge(challenge) => self.command(leg, Command::Challenge(challenge), cx),
             Farewell::Hangup if unanswered_caller => {
                 let command = Command::Hangup {
-                    cause: final_cause(end.cause),
+                    cause: told,
                     phrase: end.phrase.clone(),
                     retry_after_s: end.retry_after_s,
                 };
                 self.command(leg, command, cx);
             }
-            Farewell::Hangup => self.command(leg, Farewell::plain_hangup(end.cause), cx),
+            Farewell::Hangup => self.command(leg, Farewell::plain_hangup(told), cx),
         }
     }
 
@@ -179,6 +183,16 @@ impl Call {
     }
 }
 
+/// What a leg is told of a cause: a peer that wants no reasons hears a status and nothing else.
+fn told_cause(cause: Cause, explain: bool, unanswered_caller: bool) -> Cause {
+    let cause = if unanswered_caller { final_cause(cause) } else { cause };
+    match (explain, unanswered_caller) {
+        (true, _) => cause,
+        (false, true) => Cause::new(cause.sip, 0),
+        (false, false) => Cause::default(),
+    }
+}
+
 /// A cause that can be the final answer to an INVITE.
 pub(crate) fn final_cause(cause: Cause) -> Cause {
     match cause.sip {
@@ -190,6 +204,15 @@ pub(crate) fn final_cause(cause: Cause) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_are_kept_from_peers_that_want_none() {
+        let busy = Cause::new(0, 17);
+        assert_eq!(told_cause(busy, true, true), Cause::new(486, 17));
+        assert_eq!(told_cause(busy, false, true), Cause::new(486, 0));
+        assert_eq!(told_cause(busy, true, false), busy);
+        assert_eq!(told_cause(busy, false, false), Cause::default());
+    }
 
     #[test]
     fn an_unanswered_caller_always_hears_a_failure() {

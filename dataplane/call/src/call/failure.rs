@@ -1,6 +1,6 @@
 //! Branches that came to nothing: what follows, and which failure the caller is told.
 
-use strowger_link::{Cause, Party, Reason};
+use strowger_link::{ANY_STATUS, Cause, Party, Reason, StageEnd};
 
 /// Why a branch came to nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +40,40 @@ impl Failure {
         Failure { kind, cause }
     }
 
+    /// A gauge was full. A callee's own limit means that it is busy; anything else is a circuit
+    /// that is not free (Q.850 34), and the next one may be.
+    pub(crate) fn full(is_callee: bool) -> Failure {
+        match is_callee {
+            true => Failure::new(FailureKind::Skipped(Reason::Busy), Cause::new(486, 17)),
+            false => Failure::new(FailureKind::Skipped(Reason::Limit), Cause::new(0, 34)),
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        match self.kind {
+            FailureKind::Refused => matches!(self.status(), 486 | 600),
+            FailureKind::Skipped(reason) => reason == Reason::Busy,
+            FailureKind::Silent | FailureKind::RungOut | FailureKind::Unusable => false,
+        }
+    }
+
+    fn is_no_answer(&self) -> bool {
+        match self.kind {
+            FailureKind::RungOut => true,
+            FailureKind::Refused => matches!(self.status(), 408 | 480),
+            FailureKind::Silent | FailureKind::Unusable | FailureKind::Skipped(_) => false,
+        }
+    }
+
+    /// Nobody was there: silence, a contact that nobody has any more, or a broken one.
+    fn is_unreachable(&self) -> bool {
+        match self.kind {
+            FailureKind::Silent => true,
+            FailureKind::Refused => matches!(self.status(), 404 | 410 | 500..=599),
+            FailureKind::RungOut | FailureKind::Unusable | FailureKind::Skipped(_) => false,
+        }
+    }
+
     /// The status that rules and choice go by.
     pub(crate) fn status(&self) -> u16 {
         match self.cause.sip {
@@ -64,11 +98,13 @@ impl Failure {
         let goes_on = !self.named_in(stop_on)
             && match self.kind {
                 FailureKind::Skipped(_) | FailureKind::Silent => true,
+                // A challenge that we cannot answer is between the peer and us, whatever the list.
+                FailureKind::Refused if matches!(self.status(), 401 | 407) => true,
                 FailureKind::Refused | FailureKind::RungOut | FailureKind::Unusable => {
                     if continue_on.is_empty() {
                         self.goes_on_by_default()
                     } else {
-                        self.named_in(continue_on)
+                        continue_on.contains(&ANY_STATUS) || self.named_in(continue_on)
                     }
                 }
             };
@@ -103,6 +139,7 @@ impl Failure {
     /// Order of choice, lowest first; `None` when it is no response worth passing on.
     fn rank(&self) -> Option<u8> {
         match self.kind {
+            FailureKind::Skipped(Reason::Busy) => Some(2),
             FailureKind::Silent | FailureKind::Skipped(_) => None,
             FailureKind::Refused | FailureKind::RungOut | FailureKind::Unusable => {
                 Some(match self.status() {
@@ -174,6 +211,20 @@ pub(crate) fn best(failures: &[Failure]) -> Option<Failure> {
     ranked.min_by_key(|(rank, _)| *rank).map(|(_, f)| *f)
 }
 
+/// How a stage ended, by its branches' failures. A phone that rang in vain says more than a busy
+/// one, and that more than those that could not be reached.
+pub(crate) fn stage_end(failures: &[Failure]) -> StageEnd {
+    if failures.iter().any(Failure::is_no_answer) {
+        StageEnd::NoAnswer
+    } else if failures.iter().any(Failure::is_busy) {
+        StageEnd::Busy
+    } else if !failures.is_empty() && failures.iter().all(Failure::is_unreachable) {
+        StageEnd::Unreachable
+    } else {
+        StageEnd::Failed
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +258,7 @@ mod tests {
     fn lists_rule() {
         assert_eq!(refused(486).verdict(&[486], &[]), Verdict::Continue);
         assert_eq!(refused(603).verdict(&[603], &[]), Verdict::Continue);
+        assert_eq!(refused(603).verdict(&[ANY_STATUS], &[]), Verdict::Continue);
         assert_eq!(refused(503).verdict(&[486], &[]), Verdict::Stop);
         assert_eq!(refused(503).verdict(&[503], &[503]), Verdict::Stop);
         let silent = Failure::new(FailureKind::Silent, Cause::from_sip(408));
@@ -214,6 +266,44 @@ mod tests {
         assert_eq!(silent.verdict(&[], &[408]), Verdict::Stop);
         let full = Failure::new(FailureKind::Skipped(Reason::Limit), Cause::new(0, 34));
         assert_eq!(full.verdict(&[486], &[503, 480]), Verdict::Continue);
+    }
+
+    #[test]
+    fn stages_end_in_one_of_four_ways() {
+        let silent = Failure::new(FailureKind::Silent, Cause::from_sip(408));
+        let rung_out = Failure::new(FailureKind::RungOut, Cause::new(408, 19));
+        let unusable = Failure::new(FailureKind::Unusable, Cause::from_sip(488));
+        let (full, no_line) = (Failure::full(true), Failure::full(false));
+        let ended = Failure::new(FailureKind::Skipped(Reason::Operator), Cause::new(0, 16));
+        let r = refused;
+        let table: &[(&[Failure], StageEnd)] = &[
+            (&[], StageEnd::Failed),
+            (&[r(486)], StageEnd::Busy),
+            (&[r(600)], StageEnd::Busy),
+            (&[full], StageEnd::Busy),
+            (&[full, full], StageEnd::Busy),
+            (&[no_line], StageEnd::Failed),
+            (&[r(603)], StageEnd::Failed),
+            (&[r(403)], StageEnd::Failed),
+            (&[r(302)], StageEnd::Failed),
+            (&[unusable], StageEnd::Failed),
+            (&[ended], StageEnd::Failed),
+            (&[rung_out], StageEnd::NoAnswer),
+            (&[r(480)], StageEnd::NoAnswer),
+            (&[r(408)], StageEnd::NoAnswer),
+            (&[silent], StageEnd::Unreachable),
+            (&[r(404)], StageEnd::Unreachable),
+            (&[r(410), silent], StageEnd::Unreachable),
+            (&[r(503)], StageEnd::Unreachable),
+            (&[silent, r(603)], StageEnd::Failed),
+            (&[silent, r(486)], StageEnd::Busy),
+            (&[r(486), rung_out], StageEnd::NoAnswer),
+            (&[silent, rung_out], StageEnd::NoAnswer),
+        ];
+        for (failures, end) in table {
+            assert_eq!(stage_end(failures), *end, "{failures:?}");
+        }
+        assert_eq!(best(&[full]).unwrap().told(), Cause::new(486, 17));
     }
 
     #[test]

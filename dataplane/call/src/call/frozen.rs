@@ -15,7 +15,8 @@ use strowger_link::codec::{decode, encode};
 use strowger_link::table::SlotState;
 use strowger_link::wire_struct;
 use strowger_link::{
-    CallFacts, Cause, FACTS_MAX, Fact, Grant, Hints, LEGS_MAX, MediaPolicy, Reason, SlotRef, Tick,
+    CallFacts, Cause, FACTS_MAX, Fact, Grant, Hints, LEGS_MAX, Manner, MediaPolicy, Reason,
+    SlotRef, Tick,
 };
 
 /// Version of the image; another one is not taken up.
@@ -155,6 +156,8 @@ impl Call {
             continue_on: Vec::new(),
             stop_on: Vec::new(),
             gauges: leg.gauges,
+            manner: Manner::default(),
+            hop: 0,
             state: if speaks(number) { LegState::Answered } else { LegState::Gone },
         });
         let mut call = Call {

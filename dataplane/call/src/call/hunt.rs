@@ -2,7 +2,7 @@
 
 use super::end::{End, Farewell};
 use super::exchange::Exchange;
-use super::failure::{Failure, FailureKind, Verdict, best};
+use super::failure::{Failure, FailureKind, Verdict, best, stage_end};
 use super::leg::{Expiry, Leg, LegState};
 use super::{Call, State, clip};
 use crate::Role;
@@ -10,23 +10,25 @@ use crate::desk::Cx;
 use crate::limits::ATTEMPTS_MAX;
 use strowger_leg::{Body, Command, Event, Invite};
 use strowger_link::{
-    BRANCHES_MAX, Branch, Cause, Direction, Fact, GAUGES_MAX, Go, Grant, LegAnswered, LegOpened,
-    LiveState, Reason, Refuse, STAGES_MAX, Stage, Tick,
+    BRANCHES_MAX, Branch, Cause, Direction, Fact, GAUGES_MAX, Gauge, Go, Grant, LegAnswered,
+    LegOpened, LiveState, Next, Reason, Refuse, STAGES_MAX, Stage, Tick,
 };
 
 /// The rest of a plan that is carried out for an unanswered caller.
 #[derive(Debug)]
 pub(crate) struct Hunt {
     stages: Vec<Stage>,
-    /// Index of the stage that follows.
-    next: u8,
+    /// The stage under way and what may follow it; `None` before the first.
+    stage: Option<(u8, Next)>,
+    /// Failures before this one are those of earlier stages.
+    since: usize,
     on_exhausted: Refuse,
     grant: Grant,
     max_ms: u64,
     /// The caller's session description; `None` = it wants ours (late offer).
     offer: Option<Body>,
     failures: Vec<Failure>,
-    /// No stage follows.
+    /// The stage's branches do not let the hunt go on.
     stopped: bool,
     /// The leg whose early media the caller hears, and the description that the caller was given.
     early: Option<(u8, Body)>,
@@ -72,7 +74,8 @@ impl Hunt {
     pub(crate) fn new(go: Go, offer: Option<Body>) -> Hunt {
         Hunt {
             stages: go.stages,
-            next: 0,
+            stage: None,
+            since: 0,
             on_exhausted: go.on_exhausted,
             grant: go.grant,
             max_ms: go.max_ms,
@@ -86,13 +89,23 @@ impl Hunt {
 
     /// The next stage and its index, unless the hunt is over.
     fn next_stage(&mut self) -> Option<(u8, Stage)> {
-        let index = self.next;
-        if self.stopped || usize::from(index) >= STAGES_MAX {
-            return None;
-        }
-        let stage = self.stages.get_mut(usize::from(index))?;
-        self.next = index.saturating_add(1);
-        Some((index, Stage { branches: std::mem::take(&mut stage.branches) }))
+        let index = match self.stage {
+            None => 0,
+            Some((index, next)) => self.follower(index, &next)?,
+        };
+        let stage = self.stages.get_mut(usize::from(index)).filter(|_| index < STAGES_MAX as u8)?;
+        let branches = std::mem::take(&mut stage.branches);
+        self.stage = Some((index, stage.next));
+        self.since = self.failures.len();
+        self.stopped = false;
+        Some((index, Stage { branches, next: stage.next }))
+    }
+
+    /// What follows a stage by how it ended; always a later one.
+    fn follower(&self, index: u8, next: &Next) -> Option<u8> {
+        let end = stage_end(self.failures.get(self.since..).unwrap_or_default());
+        let failed = next.failed.filter(|_| !self.stopped);
+        next.on(end).or(failed).filter(|to| *to > index)
     }
 
     /// The caller hears nothing of `leg` any more.
@@ -178,16 +191,22 @@ impl Call {
             return Err(Failure::new(kind, Cause::new(0, 79)));
         }
         for gauge in branch.gauges.iter().take(GAUGES_MAX) {
-            if !cx.res.take(gauge, cx.now) {
-                // Q.850 34: no circuit available.
-                let kind = FailureKind::Skipped(Reason::Limit);
-                return Err(Failure::new(kind, Cause::new(0, 34)));
+            let is_callee = Gauge::is_callee(gauge.id);
+            // The callee's other contacts ring in the same call.
+            let is_counted = is_callee && self.holds_gauge(gauge.id);
+            if !is_counted && !cx.res.take(gauge, cx.now) {
+                return Err(Failure::full(is_callee));
             }
             if let Some(known) = self.leg_mut(leg) {
                 known.gauges.push(gauge.id);
             }
         }
         Ok(())
+    }
+
+    /// Whether a leg of this call has taken this gauge.
+    pub(crate) fn holds_gauge(&self, id: u32) -> bool {
+        self.legs.iter().any(|leg| leg.gauges.contains(&id))
     }
 
     pub(crate) fn invite(&mut self, leg: u8, branch: Branch, body: Option<Body>, cx: &mut Cx<'_>) {
@@ -248,11 +267,17 @@ impl Call {
 
     /// Nothing is left to try: the best failure that was heard, or what the plan says.
     fn exhausted(&mut self, hunt: &Hunt, cx: &mut Cx<'_>) -> State {
-        let end = match best(&hunt.failures) {
+        let mut end = match best(&hunt.failures) {
             Some(failure) => End::new(failure.told(), failure.by(), failure.reason()),
             None => super::ask::refusal(&hunt.on_exhausted),
         };
+        end.cause = self.read_cause(0, end.cause);
         self.close(&end, cx)
+    }
+
+    /// What a cause means that a leg said, or what the caller is told instead of it.
+    fn read_cause(&self, leg: u8, cause: Cause) -> Cause {
+        self.leg(leg).map_or(cause, |leg| leg.manner.read(cause))
     }
 
     pub(crate) fn hunting_leg(
@@ -271,8 +296,10 @@ impl Call {
             }
             (Event::Answered { body }, 1..) => self.branch_answered(hunt, leg, body, cx),
             (Event::Refused { cause, silent, contacts: _ }, 1..) => {
-                let kind = if silent { FailureKind::Silent } else { FailureKind::Refused };
-                let failure = Failure::new(kind, cause);
+                let failure = match silent {
+                    true => Failure::new(FailureKind::Silent, cause),
+                    false => Failure::new(FailureKind::Refused, self.read_cause(leg, cause)),
+                };
                 self.branch_failed(&mut hunt, leg, failure, Farewell::None, cx);
                 self.hunt(hunt, cx)
             }

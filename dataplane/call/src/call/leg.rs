@@ -1,6 +1,6 @@
 //! One leg as its call sees it.
 
-use strowger_link::{Branch, Cause, MediaMode, MediaPolicy, Tick};
+use strowger_link::{Branch, Cause, Manner, MediaMode, MediaPolicy, Tick};
 
 /// One leg of a call.
 #[derive(Debug)]
@@ -12,6 +12,9 @@ pub(crate) struct Leg {
     pub(crate) stop_on: Vec<u16>,
     /// Gauges taken for it, given back at its end.
     pub(crate) gauges: Vec<u32>,
+    pub(crate) manner: Manner,
+    /// Price of the branch, for the control plane.
+    pub(crate) hop: u8,
     pub(crate) state: LegState,
 }
 
@@ -65,6 +68,8 @@ impl Leg {
             continue_on: Vec::new(),
             stop_on: Vec::new(),
             gauges: Vec::new(),
+            manner: Manner::default(),
+            hop: 0,
             state: LegState::Offered,
         }
     }
@@ -75,6 +80,8 @@ impl Leg {
             continue_on: branch.continue_on.clone(),
             stop_on: branch.stop_on.clone(),
             gauges: Vec::new(),
+            manner: branch.manner.clone(),
+            hop: branch.hop,
             state: LegState::Trying(Trying::new(branch, now)),
         }
     }

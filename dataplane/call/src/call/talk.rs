@@ -65,6 +65,7 @@ impl Call {
                 ask: self.ask,
                 record: self.record,
                 at: cx.now,
+                hop: self.leg(peer).map_or(0, |leg| leg.hop),
                 settlement: self.settlement.clone(),
             }));
         }

@@ -6,6 +6,8 @@ use crate::lex;
 /// A Digest challenge that can be answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Challenge<'a> {
+    /// All of it, as it stands in the message.
+    pub value: &'a [u8],
     /// The realm, as between its quotes.
     pub realm: &'a [u8],
     /// The nonce, as between its quotes.
@@ -84,6 +86,7 @@ impl<'a> Challenge<'a> {
             return None;
         }
         Some(Challenge {
+            value,
             realm: found.realm?,
             nonce: found.nonce?,
             algorithm: found.algorithm.map_or(Some(Algorithm::Md5), Algorithm::parse)?,
@@ -94,9 +97,35 @@ impl<'a> Challenge<'a> {
         })
     }
 
-    /// The first one that can be answered: RFC 8760 2.4 has the server put its favourite on top.
-    pub fn choose(values: impl Iterator<Item = &'a [u8]>) -> Option<Challenge<'a>> {
-        values.filter_map(Challenge::parse).next()
+    /// Whether this is to be answered rather than `other`, which stands above it. RFC 8760 2.4
+    /// lets a local policy overrule the server's order: ours is the stronger hash.
+    #[must_use]
+    pub fn is_better_than(&self, other: &Challenge<'_>) -> bool {
+        (self.algorithm, other.algorithm) == (Algorithm::Sha256, Algorithm::Md5)
+    }
+
+    /// Writes the same challenge with another nonce, which a server gave ahead (`nextnonce`).
+    #[must_use]
+    pub fn renewed(&self, nonce: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
+        let mut raw = |name: &str, value: &[u8]| {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(value);
+        };
+        raw("Digest realm=\"", self.realm);
+        raw("\",nonce=\"", nonce);
+        raw("\"", b"");
+        if self.names_algorithm {
+            raw(",algorithm=", self.algorithm.name().as_bytes());
+        }
+        if self.auth {
+            raw(",qop=\"auth\"", b"");
+        }
+        if let Some(opaque) = self.opaque {
+            raw(",opaque=\"", opaque);
+            raw("\"", b"");
+        }
+        out
     }
 
     /// Writes the value of Authorization or Proxy-Authorization. `cnonce` must be new and hard to
@@ -143,6 +172,16 @@ impl<'a> Challenge<'a> {
             raw("\"", b"");
         }
     }
+}
+
+/// The `nextnonce` of an Authentication-Info value, as between its quotes.
+#[must_use]
+pub fn next_nonce(value: &[u8]) -> Option<&[u8]> {
+    let mut nonce = None;
+    let take = |name: &[u8], value| {
+        !name.eq_ignore_ascii_case(b"nextnonce") || param::once(&mut nonce, value)
+    };
+    param::list(lex::Cursor::new(value), take).then_some(nonce).flatten()
 }
 
 /// Writes the value of one of our own challenges, always with `qop="auth"`.

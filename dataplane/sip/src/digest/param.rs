@@ -5,12 +5,20 @@ use crate::limits::{DIGEST_PARAMS_MAX, DIGEST_VALUE_MAX};
 
 /// Reads `Digest` and then each parameter; `false` when it is another scheme, malformed, or beyond
 /// the limits. Values come without quotes, their backslashes left as they are.
-pub(super) fn each<'a>(value: &'a [u8], mut take: impl FnMut(&'a [u8], &'a [u8]) -> bool) -> bool {
+pub(super) fn each<'a>(value: &'a [u8], take: impl FnMut(&'a [u8], &'a [u8]) -> bool) -> bool {
     let mut cursor = Cursor::new(value);
     let scheme = cursor.skip_lws().token();
     if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Digest")) {
         return false;
     }
+    list(cursor, take)
+}
+
+/// Reads each parameter of a list without a scheme (Authentication-Info), as [`each`] does.
+pub(super) fn list<'a>(
+    mut cursor: Cursor<'a>,
+    mut take: impl FnMut(&'a [u8], &'a [u8]) -> bool,
+) -> bool {
     for count in 0..DIGEST_PARAMS_MAX {
         if count > 0 && !cursor.eat_separator(b',') {
             return cursor.at_end();

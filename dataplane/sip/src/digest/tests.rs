@@ -83,15 +83,33 @@ fn a_challenge_without_qop_is_answered_without() {
 }
 
 #[test]
-fn the_first_challenge_that_we_speak_is_chosen() {
-    let values: [&[u8]; 4] = [
-        b"NewScheme realm=\"r\"",
+fn challenges_that_we_do_not_speak_are_none_and_the_stronger_hash_is_better() {
+    for foreign in [
+        b"NewScheme realm=\"r\"".as_slice(),
         b"Digest realm=\"r\",nonce=\"0\",algorithm=SHA-512-256,qop=\"auth\"",
-        b"Digest realm=\"r\",nonce=\"1\",algorithm=SHA-256,qop=\"auth-int,auth\"",
-        b"Digest realm=\"r\",nonce=\"2\",algorithm=MD5,qop=\"auth\"",
-    ];
-    assert_eq!(Challenge::choose(values.into_iter()).unwrap().nonce, b"1");
+    ] {
+        assert_eq!(Challenge::parse(foreign), None);
+    }
+    let of = |value| Challenge::parse(value).unwrap();
+    let sha = of(b"Digest realm=\"r\",nonce=\"1\",algorithm=SHA-256,qop=\"auth-int,auth\"");
+    let md5 = of(b"Digest realm=\"r\",nonce=\"2\",qop=\"auth\"");
+    assert!(sha.is_better_than(&md5) && !md5.is_better_than(&sha) && !sha.is_better_than(&sha));
     assert_eq!(Challenge::parse(b"Digest realm=\"r\",nonce=\"1\",qop=\"auth-int\""), None);
+}
+
+#[test]
+fn a_nonce_given_ahead_renews_a_challenge() {
+    let asked = b"Digest realm=\"r\",nonce=\"1\",algorithm=SHA-256,qop=\"auth\",opaque=\"o\"";
+    let old = Challenge::parse(asked).unwrap();
+    let info = b"qop=auth, nextnonce=\"2\", nc=00000001";
+    let renewed = old.renewed(next_nonce(info).unwrap());
+    assert_eq!(
+        String::from_utf8(renewed).unwrap(),
+        "Digest realm=\"r\",nonce=\"2\",algorithm=SHA-256,qop=\"auth\",opaque=\"o\""
+    );
+    for none in [b"qop=auth".as_slice(), b"nextnonce=\"1\",nextnonce=\"2\"", b"nextnonce"] {
+        assert_eq!(next_nonce(none), None);
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub(super) enum Sleeper {
     Server(Id),
     Client(Id),
     Leg(LegId),
+    /// A registration, by its number.
+    Upstream(u64),
 }
 
 /// All alarms, in the order of their times.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use strowger_link::siphash::siphash24;
-use strowger_link::{Key, Transport};
+use strowger_link::{Key, Transport, UPSTREAMS_MAX};
 
 use crate::digest::Nonces;
 use crate::method::Method;
@@ -31,6 +31,8 @@ pub struct Config {
     pub transactions_max: usize,
     /// Legs at once, those included whose last transactions still run.
     pub legs_max: usize,
+    /// Registrations of ours at once, those not counted that take their leave.
+    pub upstreams_max: usize,
 }
 
 impl Config {
@@ -47,6 +49,7 @@ impl Config {
             outside: vec![Method::Register],
             transactions_max: 131_072,
             legs_max: 32_768,
+            upstreams_max: UPSTREAMS_MAX,
         }
     }
 }
@@ -124,28 +127,28 @@ impl Path {
 
 /// Numbers that look random: a counter under a key. The same key gives the same run.
 #[derive(Debug)]
-pub(super) struct Chance {
+pub(crate) struct Chance {
     key: Key,
     count: u64,
 }
 
 impl Chance {
-    pub(super) const fn new(key: Key) -> Chance {
+    pub(crate) const fn new(key: Key) -> Chance {
         Chance { key, count: 0 }
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.count = self.count.wrapping_add(1);
         siphash24(&self.key, &self.count.to_le_bytes())
     }
 
     /// A number from 0 to `max`; the bias is below 2^-32 for the small ranges asked for.
-    pub(super) fn up_to(&mut self, max: u32) -> u32 {
+    pub(crate) fn up_to(&mut self, max: u32) -> u32 {
         u32::try_from(self.next() % (u64::from(max) + 1)).unwrap_or(0)
     }
 
     /// The hash of `parts` under the key: the same for the same parts.
-    pub(super) fn of(&self, parts: &[&[u8]]) -> u64 {
+    pub(crate) fn of(&self, parts: &[&[u8]]) -> u64 {
         let mut text = Vec::new();
         for part in parts {
             text.extend_from_slice(&part.len().to_le_bytes());

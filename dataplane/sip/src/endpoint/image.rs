@@ -47,7 +47,7 @@ use crate::header::Header;
 use crate::limits::{IMAGE_LEN_MAX, ROUTES_MAX, SHOWN_MAX};
 
 /// The form that this release writes, and the only one that it reads.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// What may stand in front of the shape, by the code in front of it.
 const FRONT_TOLD: u8 = 7;

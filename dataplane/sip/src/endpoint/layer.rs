@@ -5,7 +5,7 @@ mod client;
 mod response;
 mod server;
 
-pub(super) use client::{Client, Failure, Heard, Role, Way, cancel};
+pub(super) use client::{Client, Failure, Heard, Role, Way, Whose, again, cancel};
 pub(super) use response::Response;
 pub(super) use server::{Arrived, Owner, Server};
 
@@ -127,6 +127,11 @@ impl Layer {
         [MAGIC_COOKIE, unique.as_bytes()].concat()
     }
 
+    /// A new branch that names no leg.
+    pub(super) fn free_branch(&mut self) -> Vec<u8> {
+        [MAGIC_COOKIE, format!("r.{:x}", self.chance.next()).as_bytes()].concat()
+    }
+
     /// Our Via on `path` with `branch`.
     pub(super) fn via<'a>(&self, path: &Path, branch: &'a [u8]) -> OwnVia<'a> {
         let sent_by = self.listener(path.listener).map_or(path.local, |l| l.advertised);
@@ -169,7 +174,7 @@ impl Layer {
                 None
             }
             Sleeper::Client(id) => self.wake_client(id, now),
-            Sleeper::Leg(_) => None,
+            Sleeper::Leg(_) | Sleeper::Upstream(_) => None,
         }
     }
 }

@@ -21,7 +21,7 @@ use strowger_link::{Cause, LegId, Tick};
 use super::LegKeys;
 use super::alarm::Sleeper;
 use super::config::Path;
-use super::layer::{Failure, Heard, Layer, Role, Way};
+use super::layer::{self, Failure, Heard, Layer, Role, Way, Whose};
 use super::output::{Bytes, Counted};
 use super::slab::Id;
 use super::wallet::{Line, Wallet};
@@ -31,7 +31,7 @@ use crate::dialog::{Dialog, MAX_FORWARDS};
 use crate::field::Reason;
 use crate::header::Header;
 use crate::limits::{ACKS_MAX, SEQ_TOUCH};
-use crate::message::Message;
+use crate::message::{Index, Message};
 use crate::method::Method;
 
 pub(super) use inbound::Offering;
@@ -215,16 +215,17 @@ impl Leg {
     /// A transaction of ours has something to say.
     pub(super) fn handle_heard(
         &mut self,
-        heard: Heard,
+        heard: &Heard,
+        role: Role,
         response: Option<Message<'_>>,
         layer: &mut Layer,
         now: Tick,
     ) {
         if let Some(response) = response.filter(|_| heard.response) {
-            self.handle_response(heard, response, layer, now);
+            self.handle_response(heard, role, response, layer, now);
         }
         if let Some(failure) = heard.failure {
-            self.handle_failure(heard, failure, layer, now);
+            self.handle_failure(role, failure, layer, now);
         }
         if heard.closed {
             self.forget(heard.id);
@@ -233,38 +234,69 @@ impl Leg {
 
     fn handle_response(
         &mut self,
-        heard: Heard,
+        heard: &Heard,
+        role: Role,
         response: Message<'_>,
         layer: &mut Layer,
         now: Tick,
     ) {
         let Some(status) = response.status() else { return };
-        match heard.role {
+        if status.is_success() {
+            self.touched |= self.wallet.note(response);
+        }
+        match role {
             Role::Invite if status.is_success() => self.accepted(response, layer, now),
             Role::Invite if status.is_provisional() => self.progressed(response, layer, now),
             Role::Invite => self.refused(heard.id, response, layer, now),
             Role::Reinvite if status.is_success() => self.reoffer_accepted(response, layer),
             Role::Reinvite if status.is_provisional() => {}
             Role::Reinvite => self.reoffer_refused(heard.id, response, layer, now),
-            Role::Bye(tries) => {
-                self.touched |= status.is_final();
-                if status.is_final() && self.wallet.learn(response, status.code(), tries) {
-                    self.send(Outgoing::new(Role::Bye(tries + 1)), layer, now);
-                }
-            }
-            Role::Info if matches!(status.code(), 408 | 481) => {
+            Role::Info(_) if matches!(status.code(), 408 | 481) => {
                 self.lost(Cause::from_sip(status.code()), layer, now);
             }
-            Role::Info | Role::Cancel | Role::StrayBye => {}
+            Role::Bye(tries) | Role::StrayBye(tries) | Role::Info(tries) => {
+                self.touched |= matches!(role, Role::Bye(_)) && status.is_final();
+                if self.wallet.learn(response, status.code(), tries) {
+                    self.send_again(heard, role, layer, now);
+                }
+            }
+            // It has the credentials of its INVITE, and cannot be challenged (22.1).
+            Role::Cancel => {}
         }
     }
 
-    fn handle_failure(&mut self, heard: Heard, failure: Failure, layer: &mut Layer, now: Tick) {
+    /// Sends a request again that was challenged and is no INVITE.
+    fn send_again(&mut self, heard: &Heard, role: Role, layer: &mut Layer, now: Tick) {
+        let (role, stray) = match role {
+            Role::Bye(tries) => (Role::Bye(tries.saturating_add(1)), false),
+            Role::StrayBye(tries) => (Role::StrayBye(tries.saturating_add(1)), true),
+            Role::Info(tries) => (Role::Info(tries.saturating_add(1)), false),
+            Role::Invite | Role::Reinvite | Role::Cancel => return,
+        };
+        let mut index = Index::new();
+        let Ok(sent) = Message::parse(&heard.request, &mut index) else { return };
+        let (Some(uri), Ok(cseq)) = (sent.request_uri(), sent.cseq()) else { return };
+        // The dialog of a stray has no other requests than its BYE.
+        let cseq = if stray { cseq.number.saturating_add(1) } else { self.dialog.next_seq() };
+        // The wallet has changed.
+        self.touched = true;
+        let lines = self.lines(role, uri, layer);
+        let path = heard.path;
+        let branch = layer.branch(&self.token);
+        let via = layer.via(&path, &branch);
+        let Some(bytes) = layer::again(&heard.request, via, cseq, &lines) else {
+            return layer.count(Counted::Unbuildable);
+        };
+        let way = Way { path, branch: &branch, whose: Whose::Leg(self.id, role) };
+        self.clients.extend(layer.start(way, bytes, now));
+    }
+
+    fn handle_failure(&mut self, role: Role, failure: Failure, layer: &mut Layer, now: Tick) {
         let cause = match failure {
             Failure::TimedOut => Cause::from_sip(408),
             Failure::Unreachable => Cause::from_sip(503),
         };
-        match heard.role {
+        match role {
             Role::Invite => self.silent(cause, layer),
             //= rfc3261#section-12.2.1.2
             //# A UAC SHOULD also terminate a dialog if
@@ -274,9 +306,9 @@ impl Leg {
                 self.answered_last();
                 self.lost(cause, layer, now);
             }
-            Role::Info => self.lost(cause, layer, now),
+            Role::Info(_) => self.lost(cause, layer, now),
             Role::Bye(_) => self.touched = true,
-            Role::StrayBye | Role::Cancel => {}
+            Role::StrayBye(_) | Role::Cancel => {}
         }
     }
 
@@ -362,7 +394,7 @@ impl Leg {
         if role == Role::Reinvite {
             self.asked = Some(cseq);
         }
-        let way = Way { path, branch: &branch, leg: self.id, role };
+        let way = Way { path, branch: &branch, whose: Whose::Leg(self.id, role) };
         let id = layer.start(way, bytes.clone(), now)?;
         self.clients.push(id);
         Some(Sent { id, bytes, branch })
@@ -513,8 +545,8 @@ const fn method_of(role: Role) -> Method {
     match role {
         Role::Invite | Role::Reinvite => Method::Invite,
         Role::Cancel => Method::Cancel,
-        Role::Bye(_) | Role::StrayBye => Method::Bye,
-        Role::Info => Method::Info,
+        Role::Bye(_) | Role::StrayBye(_) => Method::Bye,
+        Role::Info(_) => Method::Info,
     }
 }
 
@@ -541,7 +573,9 @@ fn reasons(cause: Cause, with_sip: bool) -> Vec<Vec<u8>> {
         reasons.push(format!("Q.850;cause={}", cause.q850).into_bytes());
     }
     if with_sip && cause.sip >= 200 {
-        reasons.push(format!("SIP;cause={}", cause.sip).into_bytes());
+        // A phone that is told so shows no missed call (RFC 3326 section 3.1).
+        let text = if cause.sip == 200 { ";text=\"Call completed elsewhere\"" } else { "" };
+        reasons.push(format!("SIP;cause={}{text}", cause.sip).into_bytes());
     }
     reasons
 }

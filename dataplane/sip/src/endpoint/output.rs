@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strowger_leg::Event;
-use strowger_link::{LegId, RegisterAsk, RequestAsk};
+use strowger_link::{LegId, RegisterAsk, RequestAsk, UpstreamState};
 
 use super::config::Path;
 use super::slab::Id;
@@ -21,6 +21,8 @@ pub enum Output {
     Event(LegId, Event),
     /// A request outside calls wants an answer: `respond`, `registered`, `challenge` or `refuse`.
     Request(Outside),
+    /// A registration of ours stands otherwise than before.
+    Upstream(UpstreamState),
     /// Something to be counted; nothing else happened, or a refusal was sent.
     Counted(Counted),
 }

@@ -9,5 +9,6 @@ mod refused;
 mod revival;
 mod script;
 mod session;
+mod upstream;
 
 use script::check;

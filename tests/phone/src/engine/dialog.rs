@@ -180,8 +180,14 @@ impl Engine {
         invite.push("Contact", &self.contact());
         invite.push("Allow", ALLOW);
         invite.push("User-Agent", "strowger-phone");
+        let mut remote_line = format!("<{uri}>");
         for (name, value) in headers {
-            invite.push(name, value);
+            if name == "To" {
+                invite.set(name, value);
+                remote_line.clone_from(value);
+            } else {
+                invite.push(name, value);
+            }
         }
         let mut talk = Talk::new(self.random.bits() >> 12);
         if offer {
@@ -191,7 +197,7 @@ impl Engine {
         let dialog = Dialog {
             outgoing: true,
             local_tag: tag,
-            remote_line: format!("<{uri}>"),
+            remote_line,
             target: uri.to_owned(),
             state: State::Calling,
             ..Dialog::blank(id, call_id, local_line, invite.clone(), media, talk)

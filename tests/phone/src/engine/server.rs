@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{ALLOW, Engine};
 use crate::failure::EndedBy;
+use crate::gate::Verdict;
 use crate::limits::TRANSACTIONS_MAX;
 use crate::message::{Message, host_socket, param, sent_by};
 
@@ -158,6 +159,18 @@ impl Engine {
         let method = request.method();
         if method == "CANCEL" {
             return self.handle_cancel(key, request);
+        }
+        match self.guard.as_mut().map_or(Verdict::Pass, |guard| guard.judge(request)) {
+            Verdict::Pass => {}
+            Verdict::Drop => return,
+            Verdict::Answer(code, headers) => {
+                let tag = self.random.token();
+                let mut response = Message::response(code, request, Some(&tag));
+                for (name, value) in &headers {
+                    response.push(name, value);
+                }
+                return self.respond(key, response);
+            }
         }
         if let Some(required) = request.header("Require") {
             let mut response = Message::response(420, request, Some("bad"));

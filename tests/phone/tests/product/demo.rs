@@ -277,6 +277,7 @@ impl Demo {
         assert!(status.success(), "ended with {status}\n{log}");
         assert!(left.is_empty(), "processes {left:?} outlived the supervisor\n{log}");
         assert!(!log.contains("panicked"), "{log}");
+        assert!(!log.contains("closed pool"), "{log}");
     }
 }
 

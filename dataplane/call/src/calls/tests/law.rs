@@ -130,6 +130,7 @@ impl Laws {
                 law.live_ended = live.state == LiveState::Ended;
             }
             Output::Up(Up::Ask(_)) => panic!("asks have their own output"),
+            Output::Up(Up::Upstream(_)) => panic!("registrations are no call's"),
             Output::Up(
                 Up::Journal(_) | Up::Verb(_) | Up::Turned(_) | Up::Counters(_) | Up::Listeners(_),
             )

@@ -9,8 +9,8 @@ use crate::Output;
 use strowger_leg::{Body, Event};
 use strowger_link::codec::encode;
 use strowger_link::{
-    AnswerBody, AskId, Branch, Cause, Extended, Grant, Hangup, LegId, Octets, Originate, Reason,
-    VerbKind,
+    AnswerBody, AskId, Branch, Cause, CauseSwap, Extended, Gauge, Grant, Hangup, LegId, Octets,
+    Originate, Reason, Stage, VerbKind,
 };
 
 /// Indentation of scripts inside a test.
@@ -138,7 +138,24 @@ fn event_of(words: &[&str]) -> Event {
     }
 }
 
-/// `go b{ring=5s,gauge=7} c | d ; grant 60s last ; max 10s ; for-extend`
+/// The stage `index` follows others only as `label` says: `0-busy,1-no-answer`.
+fn lead_to(stages: &mut [Stage], index: usize, label: &str) {
+    let to = u8::try_from(index).ok();
+    stages[index - 1].next.failed = None;
+    for condition in label.split(',') {
+        let (from, end) = condition.split_once('-').unwrap();
+        let next = &mut stages[from.parse::<usize>().unwrap()].next;
+        match end {
+            "busy" => next.busy = to,
+            "no-answer" => next.no_answer = to,
+            "unreachable" => next.unreachable = to,
+            "failed" => next.failed = to,
+            other => panic!("not understood: {other}"),
+        }
+    }
+}
+
+/// `go b{ring=5s,gauge=7} c | d | 0-busy: e ; grant 60s last ; max 10s ; for-extend`
 fn go_line(world: &mut World, words: &[&str]) {
     let mut parts = words.split(|w| *w == ";");
     let plan = parts.next().unwrap();
@@ -154,8 +171,17 @@ fn go_line(world: &mut World, words: &[&str]) {
             other => panic!("not understood: {other:?}"),
         }
     }
-    let stages = plan.split(|w| *w == "|").map(|s| s.iter().map(|b| branch_of(b)).collect());
-    let plan = go(ask, stages.collect(), the_grant, max_ms);
+    let stages: Vec<&[&str]> = plan.split(|w| *w == "|").collect();
+    let branches = |stage: &&[&str]| -> Vec<Branch> {
+        stage.iter().filter(|b| !b.ends_with(':')).map(|b| branch_of(b)).collect()
+    };
+    let listed = stages.iter().map(branches).collect();
+    let mut plan = go(ask, listed, the_grant, max_ms);
+    for (index, stage) in stages.iter().enumerate() {
+        if let Some(label) = stage.first().and_then(|word| word.strip_suffix(':')) {
+            lead_to(&mut plan.stages, index, label);
+        }
+    }
     world.answer(ask, AnswerBody::Go(Box::new(plan)));
 }
 
@@ -170,6 +196,17 @@ fn branch_of(text: &str) -> Branch {
             Some(("gauge", id)) => branch.gauges.push(gauge(id.parse().unwrap())),
             Some(("continue", list)) => branch.continue_on = codes(list),
             Some(("stop", list)) => branch.stop_on = codes(list),
+            Some(("callee", id)) => {
+                let id = Gauge::CALLEE | id.parse::<u32>().unwrap();
+                branch.gauges.push(Gauge { id, in_use_max: 1, per_second_max: 0 });
+            }
+            Some(("read", pair)) => {
+                let (from, to) = pair.split_once('>').unwrap();
+                let instead = Cause::from_sip(to.parse().unwrap());
+                let swap = CauseSwap { status: from.parse().unwrap(), instead };
+                branch.manner.causes.push(swap);
+            }
+            Some(("mute", _)) => branch.manner.explain = false,
             Some(("app", app)) => branch.app = Some(app.to_owned()),
             other => panic!("not understood: {other:?}"),
         }

@@ -21,10 +21,13 @@ pub(super) fn output_text(output: &Output, show_live: bool) -> Option<String> {
         }
         Output::Up(Up::Live(_)) => return None,
         Output::Up(
-            Up::Ask(_) | Up::Journal(_) | Up::Turned(_) | Up::Counters(_) | Up::Listeners(_),
-        ) => {
-            panic!("{output:?}")
-        }
+            Up::Ask(_)
+            | Up::Journal(_)
+            | Up::Turned(_)
+            | Up::Counters(_)
+            | Up::Listeners(_)
+            | Up::Upstream(_),
+        ) => panic!("{output:?}"),
         Output::Ask(ask) => ask_text(ask),
         Output::Leg { leg, command } => format!("{}< {}", letter(leg.leg), command_text(command)),
     })

@@ -8,9 +8,9 @@ use strowger_leg::{Body, Event, Offer};
 use strowger_link::table::SlotState;
 use strowger_link::{
     Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
-    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, MediaMode, MediaPolicy,
-    Octets, OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick, Transport, Up,
-    Verb, VerbId, VerbKind, VerbOutcome,
+    Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, Manner, MediaMode,
+    MediaPolicy, Octets, OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick,
+    Transport, Up, Verb, VerbId, VerbKind, VerbOutcome,
 };
 
 /// Wall clock at tick 0, microseconds.
@@ -303,6 +303,7 @@ pub(super) fn branch(dialed: &str) -> Branch {
         stop_on: Vec::new(),
         hop: 0,
         party: PartyRef::Unknown,
+        manner: Manner::default(),
     }
 }
 
@@ -318,12 +319,13 @@ fn policy() -> MediaPolicy {
 pub(super) fn go(ask: AskId, stages: Vec<Vec<Branch>>, grant: Grant, max_ms: u64) -> Go {
     Go {
         prelude: None,
-        stages: stages.into_iter().map(|branches| Stage { branches }).collect(),
+        stages: Stage::in_turn(stages),
         on_exhausted: refuse(480, Reason::Exhausted),
         grant,
         max_ms,
         media: policy(),
         settlement: Octets(ask.0.to_le_bytes().to_vec()),
+        manner: Manner::default(),
     }
 }
 
@@ -336,6 +338,7 @@ pub(super) fn refuse(status: u16, reason: Reason) -> Refuse {
         prompt: None,
         record: false,
         settlement: Octets::default(),
+        explain: true,
     }
 }
 

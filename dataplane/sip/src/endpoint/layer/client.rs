@@ -8,7 +8,7 @@ use super::super::image::ThawError;
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
 use super::Layer;
-use crate::build::Writer;
+use crate::build::{Body, OwnVia, Writer};
 use crate::header::Header;
 use crate::limits::REINVITE_MS_MAX;
 use crate::message::{Index, Message};
@@ -22,8 +22,9 @@ pub(in super::super) struct Client {
     key: ClientKey,
     machine: Machine,
     path: Path,
-    leg: LegId,
-    role: Role,
+    whose: Whose,
+    /// The request as it was sent, to be sent again with credentials.
+    request: Bytes,
     /// When an INVITE inside the dialog fails that has provisional responses only: its machine has
     /// no timer then, and no ringing callee is behind it.
     until: Option<Tick>,
@@ -33,6 +34,13 @@ pub(in super::super) struct Client {
 }
 
 impl Client {
+    /// Nothing so far.
+    fn heard(&self, id: Id) -> Heard {
+        let Client { path, whose, request, .. } = self;
+        let (path, whose, request) = (*path, *whose, request.clone());
+        Heard { id, whose, request, path, response: false, failure: None, closed: false }
+    }
+
     /// Whether it waits for a final response that does not come.
     fn is_stalled(&self, now: Tick) -> bool {
         self.machine.poll_timeout().is_none() && self.until.is_some_and(|until| until <= now)
@@ -48,12 +56,12 @@ pub(in super::super) enum Role {
     Cancel,
     /// An INVITE inside the dialog.
     Reinvite,
-    /// The BYE that ends the leg; how often it was sent with credentials.
+    /// The BYE that ends the leg; how often it was challenged.
     Bye(u8),
-    /// The BYE for a 2xx of another fork.
-    StrayBye,
-    /// INFO.
-    Info,
+    /// The BYE for a 2xx of another fork; how often it was challenged.
+    StrayBye(u8),
+    /// INFO; how often it was challenged.
+    Info(u8),
 }
 
 impl Role {
@@ -61,9 +69,31 @@ impl Role {
         match self {
             Role::Invite | Role::Reinvite => Method::Invite,
             Role::Cancel => Method::Cancel,
-            Role::Bye(_) | Role::StrayBye => Method::Bye,
-            Role::Info => Method::Info,
+            Role::Bye(_) | Role::StrayBye(_) => Method::Bye,
+            Role::Info(_) => Method::Info,
         }
+    }
+}
+
+/// Whose a request is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in super::super) enum Whose {
+    /// A leg's, and what it is to it.
+    Leg(LegId, Role),
+    /// The REGISTER of a registration, by its number.
+    Upstream(u64),
+}
+
+impl Whose {
+    const fn method(self) -> Method {
+        match self {
+            Whose::Leg(_, role) => role.method(),
+            Whose::Upstream(_) => Method::Register,
+        }
+    }
+
+    const fn is_reinvite(self) -> bool {
+        matches!(self, Whose::Leg(_, Role::Reinvite))
     }
 }
 
@@ -72,8 +102,7 @@ impl Role {
 pub(in super::super) struct Way<'a> {
     pub(in super::super) path: Path,
     pub(in super::super) branch: &'a [u8],
-    pub(in super::super) leg: LegId,
-    pub(in super::super) role: Role,
+    pub(in super::super) whose: Whose,
 }
 
 enum Machine {
@@ -127,13 +156,15 @@ pub(in super::super) enum Failure {
     Unreachable,
 }
 
-/// What a client transaction has for its leg.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a client transaction has for whose it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super) struct Heard {
-    pub(in super::super) leg: LegId,
     pub(in super::super) id: Id,
-    pub(in super::super) role: Role,
-    /// The response just handled is the leg's.
+    pub(in super::super) whose: Whose,
+    /// The request as it was sent, and its way.
+    pub(in super::super) request: Bytes,
+    pub(in super::super) path: Path,
+    /// The response just handled is the owner's.
     pub(in super::super) response: bool,
     pub(in super::super) failure: Option<Failure>,
     /// The transaction is over.
@@ -148,18 +179,18 @@ impl Layer {
         request: Bytes,
         now: Tick,
     ) -> Option<Id> {
-        let method = way.role.method();
+        let method = way.whose.method();
         let key = ClientKey::new(way.branch, method.name().as_bytes()).ok()?;
         let (timers, reliability) = (self.config.timers, way.path.reliability());
         let machine = if method == Method::Invite {
-            Machine::Invite(ClientInvite::new(request, reliability, timers, now))
+            Machine::Invite(ClientInvite::new(request.clone(), reliability, timers, now))
         } else {
-            Machine::Other(ClientNonInvite::new(request, reliability, timers, now))
+            Machine::Other(ClientNonInvite::new(request.clone(), reliability, timers, now))
         };
-        let Way { path, leg, role, branch: _ } = way;
-        let until = (role == Role::Reinvite).then(|| now.plus_ms(REINVITE_MS_MAX));
-        let key_again = key.clone();
-        let client = Client { key, machine, path, leg, role, until, answered: false, armed: None };
+        let Way { path, whose, branch: _ } = way;
+        let until = whose.is_reinvite().then(|| now.plus_ms(REINVITE_MS_MAX));
+        let (key_again, answered) = (key.clone(), false);
+        let client = Client { key, machine, path, whose, request, until, answered, armed: None };
         let Some(id) = self.clients.insert(client) else {
             self.count(Counted::Full);
             return None;
@@ -178,17 +209,17 @@ impl Layer {
         way: Way<'_>,
         invite: Bytes,
     ) -> Result<Id, ThawError> {
-        let key = ClientKey::new(way.branch, way.role.method().name().as_bytes());
+        let key = ClientKey::new(way.branch, way.whose.method().name().as_bytes());
         let key = key.map_err(|_| ThawError::Malformed)?;
         if self.client_ids.contains_key(&key) {
             return Err(ThawError::Known);
         }
         let reliability = way.path.reliability();
-        let machine = ClientInvite::proceeding(invite, reliability, self.config.timers);
+        let machine = ClientInvite::proceeding(invite.clone(), reliability, self.config.timers);
         let machine = Machine::Invite(machine);
-        let Way { path, leg, role, branch: _ } = way;
-        let (key_again, until, answered) = (key.clone(), None, false);
-        let client = Client { key, machine, path, leg, role, until, answered, armed: None };
+        let (key_again, Way { path, whose, branch: _ }) = (key.clone(), way);
+        let (until, answered, request) = (None, false, invite);
+        let client = Client { key, machine, path, whose, request, until, answered, armed: None };
         let id = self.clients.insert(client).ok_or(ThawError::Full)?;
         self.client_ids.insert(key_again, id);
         Ok(id)
@@ -213,7 +244,9 @@ impl Layer {
 
     /// Whether a BYE of ours waits for its final response.
     pub(in super::super) fn is_leaving(&self, id: Id) -> bool {
-        let waits = |client: &Client| matches!(client.role, Role::Bye(_)) && !client.answered;
+        let waits = |client: &Client| {
+            matches!(client.whose, Whose::Leg(_, Role::Bye(_))) && !client.answered
+        };
         self.clients.get(id).is_some_and(waits)
     }
 
@@ -243,9 +276,10 @@ impl Layer {
     pub(super) fn wake_client(&mut self, id: Id, now: Tick) -> Option<Heard> {
         let client = self.clients.get_mut(id)?;
         if client.is_stalled(now) {
-            let (leg, role, failure) = (client.leg, client.role, Some(Failure::TimedOut));
+            let failure = Some(Failure::TimedOut);
+            let heard = Heard { failure, closed: true, ..client.heard(id) };
             self.abandon(id);
-            return Some(Heard { leg, id, role, response: false, failure, closed: true });
+            return Some(heard);
         }
         client.machine.handle_timeout(now);
         self.settle_client(id, None)
@@ -254,8 +288,8 @@ impl Layer {
     /// Carries out what the machine asks for; gives what its leg must know.
     fn settle_client(&mut self, id: Id, response: Option<Message<'_>>) -> Option<Heard> {
         let client = self.clients.get(id)?;
-        let (path, leg, role) = (client.path, client.leg, client.role);
-        let mut heard = Heard { leg, id, role, response: false, failure: None, closed: false };
+        let path = client.path;
+        let mut heard = client.heard(id);
         while let Some(output) = self.clients.get_mut(id)?.machine.poll_output() {
             match output {
                 ClientOutput::Send(bytes) => self.transmit(path, bytes),
@@ -324,4 +358,53 @@ fn sibling(
     }
     writer.finish(None).ok()?;
     Some(out.into())
+}
+
+//= rfc3261#section-22.2
+//# When a UAC resubmits a request with its credentials after receiving a
+//# 401 (Unauthorized) or 407 (Proxy Authentication Required) response,
+//# it MUST increment the CSeq header field value as it would normally
+//# when sending an updated request.
+/// `request`, which is no INVITE, once more: with another Via and CSeq number, and with the
+/// credentials in `lines` instead of those it had.
+pub(in super::super) fn again(
+    request: &[u8],
+    via: OwnVia<'_>,
+    cseq: u32,
+    lines: &[(Header, Vec<u8>)],
+) -> Option<Bytes> {
+    let mut index = Index::new();
+    let request = Message::parse(request, &mut index).ok()?;
+    let name = request.cseq().ok()?.name;
+    let mut out = Vec::with_capacity(1_024);
+    let method = std::str::from_utf8(name).ok()?;
+    let mut writer = Writer::request(&mut out, method, request.request_uri()?);
+    writer.via(via);
+    for field in request.fields() {
+        if field.header == Header::CSeq {
+            let number = cseq.to_string();
+            writer.parts(Header::CSeq, &[number.as_bytes(), b" ", name]);
+            for (header, value) in lines {
+                writer.field(*header, value);
+            }
+        } else if !is_written_anew(field.header) {
+            writer.named(field.name, &[field.value]);
+        }
+    }
+    let kind = request.value(Header::ContentType);
+    let body = kind.map(|kind| Body { content_type: kind, bytes: request.body() });
+    writer.finish(body.filter(|body| !body.bytes.is_empty())).ok()?;
+    Some(out.into())
+}
+
+/// Fields that [`again`] or the writer puts in.
+const fn is_written_anew(header: Header) -> bool {
+    matches!(
+        header,
+        Header::Via
+            | Header::Authorization
+            | Header::ProxyAuthorization
+            | Header::ContentType
+            | Header::ContentLength
+    )
 }

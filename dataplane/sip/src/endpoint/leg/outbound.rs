@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 
 use strowger_leg::{Body, Event, Invite};
 use strowger_link::token::Token;
-use strowger_link::{BranchAuth, Cause, LegId, Octets, Tick};
+use strowger_link::{BranchAuth, Cause, IdentityHeader, LegId, Octets, Tick};
 
 use super::super::config::Path;
 use super::super::image;
-use super::super::layer::{self, Layer, Role, Way};
+use super::super::layer::{self, Layer, Role, Way, Whose};
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
 use super::super::wallet::Wallet;
@@ -250,15 +250,15 @@ impl Leg {
         self.strays.extend(self.acknowledge(&dialog, cseq.number, None, layer));
         let path = self.request_path(&dialog);
         let branch = layer.branch(&self.token);
-        let outgoing = Outgoing::new(Role::StrayBye);
+        let outgoing = Outgoing::new(Role::StrayBye(0));
         let cseq = dialog.next_seq();
         let lines = self.lines(outgoing.role, &dialog.request_uri(), layer);
         let head = Head { cseq, branch: &branch, path: &path, contact: b"", lines: &lines };
         let Some(bye) = super::write(&dialog, &outgoing, &head, layer) else {
             return layer.count(Counted::Unbuildable);
         };
-        let way = Way { path, branch: &branch, leg: self.id, role: Role::StrayBye };
-        layer.start(way, bye, now);
+        let way = Way { path, branch: &branch, whose: Whose::Leg(self.id, outgoing.role) };
+        self.clients.extend(layer.start(way, bye, now));
     }
 
     /// A response of 300 to 699.
@@ -313,7 +313,8 @@ impl Leg {
         let Cancel::Wanted(reasons) = &calling.cancel else { return };
         let cancel = layer::cancel(&calling.request, reasons);
         let (Some(bytes), Some(path)) = (cancel, layer.path_of(calling.tx)) else { return };
-        let way = Way { path, branch: &calling.branch, leg: self.id, role: Role::Cancel };
+        let whose = Whose::Leg(self.id, Role::Cancel);
+        let way = Way { path, branch: &calling.branch, whose };
         layer.start(way, bytes, now);
         let give_up = now.plus_ms(layer.config.timers.give_up_ms().into());
         calling.cancel = Cancel::Sent { give_up };
@@ -415,28 +416,55 @@ fn from_of(order: &Invite, path: &Path, layer: &Layer) -> Vec<u8> {
         from.extend_from_slice(b"\" ");
     }
     from.push(b'<');
-    from.extend_from_slice(&our_uri(branch.from_user.as_bytes(), path, layer));
+    from.extend_from_slice(&our_uri(
+        branch.from_user.as_bytes(),
+        &branch.manner.from_host,
+        path,
+        layer,
+    ));
     from.push(b'>');
     from
 }
 
-/// `sip:user@us`.
-fn our_uri(user: &[u8], path: &Path, layer: &Layer) -> Vec<u8> {
-    let address = layer.listener(path.listener).map_or(path.local, |l| l.advertised);
-    let uri = UriBuilder::sip().user(user).address(address.ip());
-    // User and address are escaped as needed; only a user of thousands of bytes fails.
+/// `sip:user@us`, or at the host that the peer wants to see.
+fn our_uri(user: &[u8], host: &str, path: &Path, layer: &Layer) -> Vec<u8> {
+    let uri = UriBuilder::sip().user(user);
+    let uri = match host {
+        "" => {
+            let address = layer.listener(path.listener).map_or(path.local, |l| l.advertised);
+            uri.address(address.ip())
+        }
+        host => uri.host(host),
+    };
+    // User and address are escaped as needed; a host that is none and a user of thousands of bytes
+    // fail.
     uri.finish().unwrap_or_else(|| b"sip:invalid.invalid".to_vec())
 }
 
-/// P-Asserted-Identity and Privacy (RFC 3325).
+/// The caller's identity in the header that the peer reads, and Privacy (RFC 3323, RFC 3325).
 fn identity_lines(order: &Invite, path: &Path, layer: &Layer) -> Vec<(Header, Vec<u8>)> {
     let mut lines = Vec::new();
-    if let Some(user) = &order.branch.asserted {
-        let uri = our_uri(user.as_bytes(), path, layer);
-        lines.push((Header::PAssertedIdentity, [b"<", uri.as_slice(), b">"].concat()));
+    let branch = &order.branch;
+    let manner = &branch.manner;
+    if let Some(user) = &branch.asserted {
+        let uri = our_uri(user.as_bytes(), &manner.from_host, path, layer);
+        let mut value = [b"<", uri.as_slice(), b">"].concat();
+        let header = match manner.identity {
+            IdentityHeader::Asserted => Header::PAssertedIdentity,
+            IdentityHeader::Preferred => Header::PPreferredIdentity,
+            IdentityHeader::RemoteParty => {
+                let privacy = if branch.anonymous { "full" } else { "off" };
+                let rest = format!(";party=calling;screen=yes;privacy={privacy}");
+                value.extend_from_slice(rest.as_bytes());
+                Header::RemotePartyId
+            }
+        };
+        lines.push((header, value));
     }
-    if order.branch.anonymous {
-        lines.push((Header::Privacy, b"id".to_vec()));
+    let usual = if branch.anonymous { "id" } else { "" };
+    let privacy = if manner.privacy.is_empty() { usual } else { &manner.privacy };
+    if !privacy.is_empty() {
+        lines.push((Header::Privacy, privacy.as_bytes().to_vec()));
     }
     lines
 }

@@ -30,7 +30,7 @@ use super::super::config::Path;
 use super::super::image::{
     Ack, Answer, Image, Invite, Pending, Shape, Standing, ThawError, Thawed,
 };
-use super::super::layer::{self, Layer, Owner, Role, Way};
+use super::super::layer::{self, Layer, Owner, Role, Way, Whose};
 use super::outbound::Calling;
 use super::session::{AckOf, AwaitAck, Phase, Session};
 use super::{Acked, Head, Leg, Offering, Outgoing, State};
@@ -361,8 +361,11 @@ impl Leg {
 
     fn thaw_calling(&mut self, invite: &Invite, layer: &mut Layer) -> Result<Thawed, ThawError> {
         let request = self.write_head(invite).ok_or(ThawError::Malformed)?;
-        let way =
-            Way { path: self.path, branch: &invite.branch.0, leg: self.id, role: Role::Invite };
+        let way = Way {
+            path: self.path,
+            branch: &invite.branch.0,
+            whose: Whose::Leg(self.id, Role::Invite),
+        };
         let tx = layer.resume_proceeding(way, request.clone())?;
         self.clients.push(tx);
         self.state = State::Calling(Box::new(Calling::resumed(tx, request, invite)));

@@ -253,7 +253,7 @@ impl Leg {
         if self.session().is_none() || self.told {
             return layer.count(Counted::Misuse);
         }
-        self.send(Outgoing { body: Some(body), ..Outgoing::new(Role::Info) }, layer, now);
+        self.send(Outgoing { body: Some(body), ..Outgoing::new(Role::Info(0)) }, layer, now);
     }
 
     /// Replaces the phase of a session; gives the one before.

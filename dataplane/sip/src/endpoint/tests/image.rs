@@ -112,9 +112,9 @@ fn a_leg_whose_invite_came_again_first_is_known() {
     assert_eq!(bench.endpoint.thaw(leg_id(1), &image, bench.now), Err(ThawError::Known));
 }
 
-/// Version 1. Another form is another version, and a later release reads this one as well.
+/// Version 2. Another form is another version, and a later release reads this one as well.
 const GOLDEN: &str = "\
-    016163616162616161716c697874646f377800000004c0000201c41304c000020ac413000000000000000004\
+    026163616162616161716c697874646f377800000004c0000201c41304c000020ac413000000000000000004\
     00090063616c6c40706565721a003c7369703a34343230407062782e6578616d706c652e636f6d3e1d002250\
     65657222203c7369703a31303031406578616d706c652e636f6d3e0101007064000000010200000013007369\
     703a31303031403139322e302e322e313000000000000000";
@@ -139,7 +139,7 @@ const GOLDEN_HASHES: [u64; 15] = [
 ];
 
 #[test]
-fn the_form_is_that_of_version_1() {
+fn the_form_is_that_of_version_2() {
     let key = Key([0; 16]);
     let images = images();
     let hashes: Vec<_> = images.iter().map(|(_, image)| siphash24(&key, image)).collect();
@@ -251,6 +251,7 @@ fn any_standing(chance: &mut Chance, token: &Token) -> Box<Standing> {
     let secret = any_option(chance, |chance| Secret {
         username: String::from_utf8(any_text(chance, 20).into()).unwrap(),
         password: String::from_utf8(any_text(chance, 20).into()).unwrap(),
+        realm: String::from_utf8(any_text(chance, 20).into()).unwrap(),
     });
     let mut wallet = Wallet::new(secret);
     let challenged = "SIP/2.0 407 P\r\nProxy-Authenticate: Digest realm=\"r\",nonce=\"n\"\r\n\r\n";

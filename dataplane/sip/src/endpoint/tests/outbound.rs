@@ -220,7 +220,7 @@ fn cancel_while_it_rings() {
         peer> 180 INVITE
         call< Progress 180 fork 0
         call> Hangup 200/26
-        peer< CANCEL | Reason: SIP;cause=200
+        peer< CANCEL | Reason: SIP;cause=200;text=\"Call completed elsewhere\"
         call< Refused 200/26
         wait 500
         peer< CANCEL
@@ -321,7 +321,26 @@ fn an_old_nonce_and_a_proxy_are_further_challenges() {
         peer< INVITE sdp | CSeq: 3 INVITE
         peer> 401 INVITE | WWW-Authenticate: {realm}\"3\",stale=true
         peer< ACK
-        call< Refused 401/21"
+        peer< INVITE sdp | CSeq: 4 INVITE
+        peer> 407 INVITE | Proxy-Authenticate: {realm}\"4\"
+        peer< ACK
+        call< Refused 407/21"
+    ));
+    // Nonces that grow old faster than we answer are no loop.
+    check(&format!(
+        "call> Invite auth
+        peer< INVITE sdp
+        {}
+        peer> 401 INVITE | WWW-Authenticate: {realm}\"9\",stale=true
+        peer< ACK
+        call< Refused 401/21",
+        format!(
+            "peer> 401 INVITE | WWW-Authenticate: {realm}\"2\",stale=true
+            peer< ACK
+            peer< INVITE sdp
+            "
+        )
+        .repeat(crate::limits::AUTH_TRIES_MAX.into())
     ));
     check(&format!(
         "call> Invite auth
@@ -343,6 +362,137 @@ fn an_old_nonce_and_a_proxy_are_further_challenges() {
         peer< BYE
         peer> 200 BYE"
     ));
+}
+
+/// What a request shows, without the field's name and `Digest`.
+fn shown(message: &str, header: Header) -> Vec<(String, String)> {
+    let fields = message.lines().filter_map(|line| line.strip_prefix(header.name()));
+    let of = |value: &str| {
+        let part = |name: &str| {
+            let at = value.find(name)? + name.len();
+            value[at..].split([',', '"']).find(|part| !part.is_empty()).map(str::to_string)
+        };
+        (part("nonce=").unwrap(), part("algorithm=").unwrap_or_default())
+    };
+    fields.map(of).collect()
+}
+
+#[test]
+fn both_challenges_at_once_are_both_answered_by_the_best_hash() {
+    let mut bench = Bench::new();
+    bench.run_open(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 401 INVITE | WWW-Authenticate: Digest realm=\"s\",nonce=\"1\",qop=\"auth\" \
+            | WWW-Authenticate: Digest realm=\"s\",nonce=\"2\",qop=\"auth\",algorithm=SHA-256 \
+            | WWW-Authenticate: Digest realm=\"s\",nonce=\"3\",algorithm=SHA-512-256 \
+            | Proxy-Authenticate: Digest realm=\"p\",nonce=\"4\",qop=\"auth\" \
+            | Proxy-Authenticate: Digest realm=\"q\",nonce=\"5\",qop=\"auth\"
+        peer< ACK",
+    );
+    let invite = bench.messages().remove(0);
+    let pair = |nonce: &str, algorithm: &str| (nonce.to_string(), algorithm.to_string());
+    assert_eq!(shown(&invite, Header::Authorization), [pair("2", "SHA-256")]);
+    assert_eq!(shown(&invite, Header::ProxyAuthorization), [pair("4", ""), pair("5", "")]);
+}
+
+#[test]
+fn a_challenge_for_another_realm_is_no_business_of_our_password() {
+    check(
+        "call> Invite auth realm=carrier
+        peer< INVITE sdp
+        peer> 401 INVITE | WWW-Authenticate: Digest realm=\"thief\",nonce=\"1\"
+        peer< ACK
+        call< Refused 401/21
+        call> Invite auth realm=carrier
+        peer< INVITE sdp
+        peer> 401 INVITE | WWW-Authenticate: Digest realm=\"carrier\",nonce=\"1\"
+        peer< ACK
+        peer< INVITE sdp
+        peer> 486 INVITE
+        peer< ACK
+        call< Refused 486/17",
+    );
+}
+
+#[test]
+fn a_nonce_given_ahead_is_used_next() {
+    let mut bench = Bench::new();
+    bench.run(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 401 INVITE | WWW-Authenticate: Digest realm=\"s\",nonce=\"1\",qop=\"auth\"
+        peer< ACK
+        peer< INVITE sdp
+        peer> 200 INVITE sdp | Authentication-Info: nextnonce=\"2\"
+        call< Answered sdp
+        peer< ACK
+        call< Confirmed",
+    );
+    bench.run_open("call> Info");
+    let info = bench.messages().remove(0);
+    assert_eq!(shown(&info, Header::Authorization)[0].0, "2");
+    assert!(field(&info, Header::Authorization).unwrap().contains("nc=00000001"), "{info}");
+}
+
+#[test]
+fn every_request_of_a_dialog_answers_a_challenge() {
+    let asked = |nonce: u32| {
+        format!("| Proxy-Authenticate: Digest realm=\"r\",nonce=\"{nonce}\",qop=\"auth\"")
+    };
+    check(&format!(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 407 INVITE {}
+        peer< ACK
+        peer< INVITE sdp | CSeq: 2 INVITE
+        peer> 200 INVITE sdp
+        call< Answered sdp
+        peer< ACK | CSeq: 2 ACK
+        call< Confirmed
+        call> Info
+        peer< INFO sdp | CSeq: 3 INFO
+        peer> 407 INFO {}
+        peer< INFO sdp | CSeq: 4 INFO | Content-Type: text/plain
+        peer> 200 INFO
+        call> Reoffer sdp
+        peer< INVITE sdp | CSeq: 5 INVITE
+        peer> 407 INVITE {}
+        peer< ACK
+        peer< INVITE sdp | CSeq: 6 INVITE
+        peer> 200 INVITE sdp
+        peer< ACK | CSeq: 6 ACK
+        call< ReofferAnswered sdp
+        call> Hangup 0/16
+        peer< BYE | CSeq: 7 BYE | Reason: Q.850;cause=16
+        call< Ended 0/16
+        peer> 407 BYE {}
+        peer< BYE | CSeq: 8 BYE | Reason: Q.850;cause=16
+        peer> 407 BYE {}",
+        asked(1),
+        asked(2),
+        asked(3),
+        asked(4),
+        asked(5),
+    ));
+}
+
+#[test]
+fn the_bye_of_another_fork_answers_a_challenge() {
+    check(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 200 INVITE tag=b sdp
+        call< Answered sdp
+        peer< ACK
+        call< Confirmed
+        peer> 200 INVITE tag=c sdp
+        peer< ACK
+        peer< BYE | CSeq: 2 BYE
+        peer> 401 BYE tag=c | WWW-Authenticate: Digest realm=\"r\",nonce=\"1\"
+        peer< BYE | CSeq: 3 BYE
+        peer> 200 BYE",
+    );
 }
 
 #[test]
@@ -377,6 +527,20 @@ fn who_calls_is_told_as_the_branch_says() {
     check(
         "call> Invite asserted display=A\"\\B | X-Trunk: 7 | Via: evil
         peer< INVITE sdp | P-Asserted-Identity: <sip:1001@192.0.2.1> | X-Trunk: 7
+        unreachable 192.0.2.10:5060
+        call< Refused 503/41 silent",
+    );
+    check(
+        "call> Invite asserted identity=preferred host=sip.example
+        peer< INVITE sdp | P-Preferred-Identity: <sip:1001@sip.example>
+        unreachable 192.0.2.10:5060
+        call< Refused 503/41 silent",
+    );
+    check(
+        "call> Invite asserted identity=remote-party anonymous privacy=user;id
+        peer< INVITE sdp \
+         | Remote-Party-ID: <sip:1001@192.0.2.1>;party=calling;screen=yes;privacy=full \
+         | Privacy: user;id
         unreachable 192.0.2.10:5060
         call< Refused 503/41 silent",
     );

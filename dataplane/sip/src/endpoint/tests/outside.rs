@@ -85,6 +85,7 @@ fn refusals_and_free_answers() {
         prompt: None,
         record: false,
         settlement: Octets::default(),
+        explain: true,
     };
     bench.endpoint.refuse_request(bench.requests[0], &refuse, bench.now);
     bench.drain();

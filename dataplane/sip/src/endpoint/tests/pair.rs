@@ -177,7 +177,7 @@ impl Net {
                 }
                 Output::Event(leg, event) => self.sides[side].events.push((leg, event)),
                 Output::Request(_) => panic!("nobody registers here"),
-                Output::Counted(_) => {}
+                Output::Counted(_) | Output::Upstream(_) => {}
             }
         }
     }

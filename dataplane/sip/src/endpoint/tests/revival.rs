@@ -519,6 +519,43 @@ fn credentials_come_back_and_their_counts_go_on() {
     assert!(field(&bye, Header::ProxyAuthorization).unwrap().contains("nonce=\"m\""), "{bye}");
 }
 
+#[test]
+fn a_leg_that_came_back_answers_challenges_as_before() {
+    let asked = |nonce: u32| {
+        format!("| Proxy-Authenticate: Digest realm=\"r\",nonce=\"{nonce}\",qop=\"auth\"")
+    };
+    check_to_the_end(&format!(
+        "call> Invite auth
+        peer< INVITE sdp
+        peer> 407 INVITE {}
+        peer< ACK
+        peer< INVITE sdp
+        peer> 200 INVITE sdp
+        call< Answered sdp
+        peer< ACK
+        call< Confirmed
+        restart
+        thaw< Confirmed
+        call> Reoffer sdp
+        peer< INVITE sdp | CSeq: 103 INVITE
+        peer> 407 INVITE {}
+        peer< ACK
+        peer< INVITE sdp | CSeq: 104 INVITE
+        peer> 200 INVITE sdp
+        peer< ACK
+        call< ReofferAnswered sdp
+        call> Hangup 0/16
+        peer< BYE | CSeq: 105 BYE
+        call< Ended 0/16
+        peer> 407 BYE {}
+        peer< BYE | CSeq: 106 BYE
+        peer> 200 BYE",
+        asked(1),
+        asked(2),
+        asked(3),
+    ));
+}
+
 fn count_shown(bench: &mut Bench) -> String {
     let message = bench.messages().remove(0);
     let shown = field(&message, Header::ProxyAuthorization).expect("credentials");

@@ -29,8 +29,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use strowger_leg::{Body, Command, Event, Invite};
 use strowger_link::token;
 use strowger_link::{
-    Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, Key, LegId, MediaMode,
-    MediaPolicy, Octets, PartyRef, Secret, SlotRef, Target, Tick, Transport,
+    Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key, LegId,
+    Manner, MediaMode, MediaPolicy, Octets, PartyRef, Secret, SlotRef, Target, Tick, Transport,
+    Upstream, UpstreamCause, UpstreamOrder, UpstreamState,
 };
 
 use crate::build::{Reply, Writer};
@@ -226,7 +227,7 @@ impl Bench {
     pub(super) fn run_open(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (who, what) = line.split_once(' ').unwrap_or((line, ""));
-            if let "peer<" | "call<" | "count<" | "ask<" | "thaw<" = who {
+            if let "peer<" | "call<" | "count<" | "ask<" | "thaw<" | "login<" = who {
                 self.expect(line);
                 continue;
             }
@@ -235,6 +236,7 @@ impl Bench {
                 "peer>" => self.peer(what),
                 "call>" => self.call(what),
                 "restart" => self.restart(),
+                "login>" => self.login(what),
                 "wait" => self.wait(what.parse().unwrap()),
                 "unreachable" => {
                     self.endpoint.handle_unreachable(what.parse().unwrap(), self.now);
@@ -317,6 +319,7 @@ impl Bench {
                     self.leg = id;
                     plain(format!("call< {}", event_text(&event)))
                 }
+                Output::Upstream(state) => plain(format!("login< {}", state_text(&state))),
                 Output::Counted(counted) => plain(format!("count< {counted:?}")),
                 Output::Request(outside) => {
                     self.requests.push(outside.id);
@@ -443,6 +446,25 @@ impl Bench {
         finish(text, fields, words.contains(&"sdp"))
     }
 
+    /// `Put 7 pw=x at=192.0.2.20:5060,192.0.2.21:5060 contact=c expires=600`, `Remove 7`, `Keep 7`,
+    /// `Leave`.
+    fn login(&mut self, what: &str) {
+        let words: Vec<&str> = what.split_whitespace().collect();
+        let id = || words[1].parse().unwrap();
+        let order = match words[0] {
+            "Put" => UpstreamOrder::Put(upstream(id(), &words)),
+            "Remove" => UpstreamOrder::Remove(id()),
+            "Keep" => UpstreamOrder::Keep(words[1..].iter().map(|w| w.parse().unwrap()).collect()),
+            "Leave" => {
+                self.endpoint.leave_upstreams(self.now);
+                return self.drain();
+            }
+            other => panic!("what is {other}?"),
+        };
+        self.endpoint.handle_upstream(order, self.now);
+        self.drain();
+    }
+
     fn call(&mut self, what: &str) {
         let mut parts = what.split(" | ");
         let words: Vec<&str> = parts.next().unwrap().split_whitespace().collect();
@@ -551,7 +573,11 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
             record: false,
             app: None,
             auth: if has("auth") {
-                BranchAuth::Mapped(Secret { username: "us".into(), password: "pw".into() })
+                BranchAuth::Mapped(Secret {
+                    username: "us".into(),
+                    password: "pw".into(),
+                    realm: option(words, "realm").unwrap_or("").into(),
+                })
             } else {
                 BranchAuth::Ours
             },
@@ -560,9 +586,24 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
             stop_on: Vec::new(),
             hop: 0,
             party: PartyRef::Unknown,
+            manner: manner(words),
         },
         hops_left: 68,
         body: (!has("nosdp")).then(|| Body::sdp(SDP.as_bytes())),
+    }
+}
+
+/// `identity=preferred host=sip.example privacy=user;id`
+fn manner(words: &[&str]) -> Manner {
+    Manner {
+        identity: match option(words, "identity") {
+            Some("preferred") => IdentityHeader::Preferred,
+            Some("remote-party") => IdentityHeader::RemoteParty,
+            Some(_) | None => IdentityHeader::Asserted,
+        },
+        from_host: option(words, "host").unwrap_or_default().into(),
+        privacy: option(words, "privacy").unwrap_or_default().into(),
+        ..Manner::default()
     }
 }
 
@@ -575,6 +616,32 @@ pub(super) fn stable(leg: LegId, image: &[u8]) -> Image {
         standing.wallet = standing.wallet.without_counts();
     }
     image
+}
+
+fn upstream(id: i64, words: &[&str]) -> Upstream {
+    let addresses = option(words, "at").unwrap_or(PEER).split(',').filter(|a| !a.is_empty());
+    let secret = option(words, "pw").map(|password| Secret {
+        username: "us".into(),
+        password: password.into(),
+        realm: option(words, "realm").unwrap_or("").into(),
+    });
+    Upstream {
+        id,
+        addresses: addresses.map(|address| address.parse().unwrap()).collect(),
+        transport: Transport::Udp,
+        listener: option(words, "listener").map_or(0, |l| l.parse().unwrap()),
+        registrar: "sip:carrier.example".into(),
+        aor: "sip:us@carrier.example".into(),
+        contact_user: option(words, "contact").unwrap_or("c1").into(),
+        secret,
+        expires_s: option(words, "expires").map_or(600, |s| s.parse().unwrap()),
+    }
+}
+
+fn state_text(state: &UpstreamState) -> String {
+    let UpstreamState { id, phase, cause, status, .. } = state;
+    let fine = format!("{id} {phase:?} {status}");
+    if *cause == UpstreamCause::None { fine } else { format!("{fine} {cause:?}") }
 }
 
 fn plain(text: String) -> Told {

@@ -230,6 +230,26 @@ fn what_the_called_user_says_ends_the_hunt() {
 }
 
 #[test]
+fn a_peers_challenge_is_a_failure_of_its_hop_and_never_the_callers() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b{continue=486} | c
+          table ringing
+          b< invite offer(a1)
+        b> refused 407
+          c< invite offer(a1)
+        c> refused 401
+          table ended
+          journal ended 500/21 Called PeerError
+          a< hangup 500/21
+        "#,
+    );
+}
+
+#[test]
 fn stop_on_ends_the_hunt_and_lets_others_ring_on() {
     check(
         r#"
@@ -554,6 +574,168 @@ fn an_answer_without_media_is_a_failure() {
           table answered
           journal start
           started
+          a< answer answer(c1)
+        "#,
+    );
+}
+
+/// Everything up to the first stage of a plan, which is `b`.
+fn forwarding(plan: &str, then: &str) {
+    let begin = format!(
+        "a> offered 1002\n  table asked\n  ask call\ngo {plan}\n  table ringing\n  \
+         b< invite offer(a1)\n"
+    );
+    check(&(begin + &then.replace("\n        ", "\n")));
+}
+
+#[test]
+fn forward_on_busy_follows_a_busy_phone_only() {
+    let plan = "b | 0-busy: c | 0-no-answer: d";
+    forwarding(
+        plan,
+        r#"b> refused 486
+          c< invite offer(a1)
+        c> refused 404
+          table ended
+          journal ended 486/17 Called Busy
+          a< hangup 486/17
+        "#,
+    );
+    forwarding(
+        plan,
+        r#"b> refused 600
+          c< invite offer(a1)
+        "#,
+    );
+    forwarding(
+        plan,
+        r#"b> refused 603
+          table ended
+          journal ended 603/21 Called Rejected
+          a< hangup 603/21
+        "#,
+    );
+    // Trouble of the phone's own goes on to nobody: no stage is named for it.
+    forwarding(
+        plan,
+        r#"b> refused 503
+          table ended
+          journal ended 500/41 Called PeerError
+          a< hangup 500/41
+        "#,
+    );
+}
+
+#[test]
+fn forward_on_no_answer_follows_ringing_in_vain() {
+    // The stage for busy could not be tried.
+    let plan = "b{ring=20s} | 0-busy: x{app=x} | 0-no-answer: c";
+    forwarding(
+        plan,
+        r#"b> progress 180
+          a< progress 180
+        wait 20s
+          b< hangup 408/19
+          c< invite offer(a1)
+        "#,
+    );
+    forwarding(
+        plan,
+        r#"b> refused 480
+          c< invite offer(a1)
+        "#,
+    );
+}
+
+#[test]
+fn a_forward_may_be_forwarded_itself() {
+    forwarding(
+        "b | 0-busy: c | 1-no-answer: d | 0-unreachable: e",
+        r#"b> refused 486
+          c< invite offer(a1)
+        c> refused 486
+          table ended
+          journal ended 486/17 Called Busy
+          a< hangup 486/17
+        "#,
+    );
+    forwarding(
+        "b | 0-busy: c | 1-no-answer: d | 0-unreachable: e",
+        r#"b> refused 486
+          c< invite offer(a1)
+        c> refused 480
+          d< invite offer(a1)
+        "#,
+    );
+    forwarding(
+        "b | 0-busy: x{app=x} | 1-no-answer: x{app=x} | 0-unreachable: c",
+        r#"b> silent
+          c< invite offer(a1)
+        "#,
+    );
+}
+
+#[test]
+fn a_full_callee_is_busy_and_counts_a_call_once() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b{callee=5} c{callee=5} | d{callee=5} | 1-busy: e
+          take 2147483653
+          table ringing
+          b< invite offer(a1)
+          c< invite offer(a1)
+        b> refused 503
+        c> refused 503
+          give 2147483653
+          take 2147483653
+          d< invite offer(a1)
+        d> refused 486
+          give 2147483653
+          e< invite offer(a1)
+        "#,
+    );
+}
+
+#[test]
+fn a_supplier_is_read_as_its_map_says() {
+    check(
+        r#"
+        a> offered 4420
+          table asked
+          ask call
+        go b{read=486>503} | c{read=503>486} | d
+          table ringing
+          b< invite offer(a1)
+        b> refused 486
+          c< invite offer(a1)
+        c> refused 503
+          table ended
+          journal ended 486/17 Called Busy
+          a< hangup 486/17
+        "#,
+    );
+}
+
+#[test]
+fn a_peer_that_wants_no_reasons_hears_none() {
+    check(
+        r#"
+        a> offered 4420
+          table asked
+          ask call
+        go b{mute=} c
+          table ringing
+          b< invite offer(a1)
+          c< invite offer(a1)
+        c> answered c1
+          join a c
+          table answered
+          journal start
+          started
+          b< hangup 0/0
           a< answer answer(c1)
         "#,
     );

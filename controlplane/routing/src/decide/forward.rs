@@ -1,0 +1,217 @@
+//! Forwards: as if the forwarding party dialled, at its cost (spec USER-CLASS5-01).
+
+use super::Attempt;
+use super::called::Called;
+use super::sender::Sender;
+use super::way::{Diversion, Place, Way};
+use crate::trace::Step;
+use crate::world::Holder;
+use strowger_billing::{FORWARDS_MAX, Forwarder, Level, Part, Terms};
+use strowger_model::{
+    Account, AccountId, Barring, Cli, Exchange, ForwardWhen, OrganizationId, RingGroup, Subscriber,
+    Tenant,
+};
+
+/// Who forwards.
+pub(super) struct Onward<'a> {
+    pub(super) by: Forwarder,
+    pub(super) account: AccountId,
+    pub(super) organization: OrganizationId,
+    pub(super) barring: Option<&'a Barring>,
+    pub(super) diversion: Diversion,
+}
+
+/// Why a forward is not followed; said in the trace, nothing else comes of it.
+struct NotFollowed(Step);
+
+impl<'a> Onward<'a> {
+    fn of(callee: &'a Subscriber, when: ForwardWhen) -> Onward<'a> {
+        let number = callee.numbers.first().map(ToString::to_string);
+        Onward {
+            by: Forwarder::Subscriber(callee.id),
+            account: callee.account,
+            organization: callee.organization,
+            barring: Some(&callee.barring),
+            diversion: Diversion {
+                user: number.unwrap_or_else(|| callee.username.clone()),
+                reason: match when {
+                    ForwardWhen::Always => "unconditional",
+                    ForwardWhen::Busy => "user-busy",
+                    ForwardWhen::NoAnswer => "no-answer",
+                    ForwardWhen::Offline => "unavailable",
+                },
+                hidden: matches!(callee.identity.cli, Cli::Hide | Cli::HideAll),
+            },
+        }
+    }
+
+    /// A group calls a member outside, or overflows.
+    pub(super) fn of_group(group: &RingGroup, reason: &'static str) -> Onward<'a> {
+        let number = group.numbers.first().map(ToString::to_string);
+        Onward {
+            by: Forwarder::RingGroup(group.id),
+            account: group.account,
+            organization: group.organization,
+            barring: None,
+            diversion: Diversion {
+                user: number.unwrap_or_else(|| group.name.clone()),
+                reason,
+                hidden: false,
+            },
+        }
+    }
+}
+
+impl<'a> Attempt<'a> {
+    /// The first stage of a subscriber's forward, if it has one that can be followed.
+    pub(super) fn follow(
+        &mut self,
+        sender: &Sender<'a>,
+        callee: &'a Subscriber,
+        when: ForwardWhen,
+        place: &Place,
+        way: &mut Way,
+    ) -> Option<u8> {
+        let forward = callee.forwards.iter().find(|f| f.enabled && f.when == when)?;
+        let subscriber = callee.id.0;
+        self.note(match when {
+            ForwardWhen::Always => Step::ForwardAlways { subscriber },
+            ForwardWhen::Busy => Step::ForwardBusy { subscriber },
+            ForwardWhen::NoAnswer => Step::ForwardNoAnswer { subscriber },
+            ForwardWhen::Offline => Step::ForwardOffline { subscriber },
+        });
+        self.send_on(sender, &Onward::of(callee, when), &forward.to, place, way)
+    }
+
+    /// Leads on to what `who` dials; `None`, and a step, when that cannot be. Nothing is left in
+    /// the way then.
+    pub(super) fn send_on(
+        &mut self,
+        sender: &Sender<'a>,
+        who: &Onward<'a>,
+        to: &str,
+        place: &Place,
+        way: &mut Way,
+    ) -> Option<u8> {
+        let mark = way.mark();
+        match self.try_send_on(sender, who, to, place, way) {
+            Ok(first) => Some(first),
+            Err(NotFollowed(step)) => {
+                way.back_to(&mark);
+                self.note(step);
+                None
+            }
+        }
+    }
+
+    fn try_send_on(
+        &mut self,
+        sender: &Sender<'a>,
+        who: &Onward<'a>,
+        to: &str,
+        place: &Place,
+        way: &mut Way,
+    ) -> Result<u8, NotFollowed> {
+        let account = self.world.account(who.account).filter(|account| account.enabled);
+        let account =
+            account.ok_or(NotFollowed(Step::AccountDisabled { account: who.account.0 }))?;
+        if self.facts.unable.contains(&account.id) {
+            return Err(NotFollowed(Step::ForwarderUnable { account: account.id.0 }));
+        }
+        if way.parts.len() >= FORWARDS_MAX {
+            return Err(NotFollowed(Step::ForwardBeyond {}));
+        }
+        let called = self.called_of(sender.tenant, to.to_owned());
+        if let Ok(number) = called.number {
+            self.note(Step::Number(number));
+        }
+        // Nobody is sent to an emergency service by somebody else's setting.
+        if self.emergency_of(sender.tenant.id, &called).is_some() {
+            return Err(NotFollowed(Step::ForwardBarred {}));
+        }
+        let party = self.find_local(sender.tenant.id, Some(who.organization), &called);
+        if let Some(party) = &party
+            && place.chain.contains(&party.holder())
+        {
+            return Err(NotFollowed(loop_step(party.holder())));
+        }
+        let bars = |barring: &Barring| {
+            let by_prefix = || called.number.is_ok_and(|number| barring.bars(&number));
+            barring.all || (party.is_none() && by_prefix())
+        };
+        if who.barring.is_some_and(bars) {
+            return Err(NotFollowed(Step::ForwardBarred {}));
+        }
+        let terms = self.onward_terms(sender.tenant, account, &called, party.is_some())?;
+        let onward = self.new_place(who, account, &called, terms, place, (sender.tenant, way));
+        let led = match party {
+            Some(party) => self.lead(sender, &called, party, &onward, way),
+            None => self.route(sender, &called, &onward, way),
+        };
+        led.map_err(|_| NotFollowed(Step::ForwardNowhere {}))
+    }
+
+    /// The part of this forward, and where it leads from.
+    fn new_place(
+        &mut self,
+        who: &Onward<'a>,
+        account: &Account,
+        called: &Called,
+        terms: Terms,
+        place: &Place,
+        (tenant, way): (&Tenant, &mut Way),
+    ) -> Place {
+        let part = u8::try_from(way.parts.len()).ok();
+        way.parts.push(Part {
+            parent: place.part,
+            by: who.by,
+            number: called.number.ok(),
+            destination: self.destination_of(tenant.id, called),
+            level: Level {
+                account: account.id,
+                organization: account.organization,
+                prepaid: account.prepaid,
+                terms,
+            },
+        });
+        let mut diversions = vec![who.diversion.clone()];
+        diversions.extend(place.diversions.iter().cloned());
+        Place { part, chain: place.chain.clone(), diversions }
+    }
+
+    /// What who forwards pays: inside the internal price, outside its own tariff's.
+    fn onward_terms(
+        &mut self,
+        tenant: &Tenant,
+        account: &Account,
+        called: &Called,
+        is_local: bool,
+    ) -> Result<Terms, NotFollowed> {
+        if is_local {
+            self.note(Step::InternalPrice { account: account.id.0 });
+            let terms = Terms::flat(tenant.internal_price, account.currency);
+            return terms.map_err(|_| NotFollowed(Step::ForwardNowhere {}));
+        }
+        let none = NotFollowed(Step::NoPrice { account: account.id.0 });
+        self.tariff_terms(account, called).ok_or(none)
+    }
+
+    /// A price of an account's own tariff.
+    pub(super) fn tariff_terms(&mut self, account: &Account, called: &Called) -> Option<Terms> {
+        let deck = self.world.tariff(account.tariff?)?;
+        let chain = called.chain.as_ref()?;
+        let rate = deck.find(chain, self.wall_us, self.world.dictionary())?;
+        let exchange = Exchange::same(account.currency);
+        let terms = Terms::of(deck.tariff(), &rate, 0, exchange).ok()?;
+        self.note(Step::Price { account: account.id.0, rate: rate.id.0 });
+        Some(terms)
+    }
+}
+
+const fn loop_step(holder: Holder) -> Step {
+    match holder {
+        Holder::Subscriber(id) => Step::ForwardLoop { subscriber: id.0 },
+        Holder::RingGroup(id) => Step::ForwardLoopGroup { group: id.0 },
+        Holder::Did(_) | Holder::Trunk(_) => Step::ForwardNowhere {},
+    }
+}
