@@ -106,6 +106,11 @@ impl Context {
         self.version.as_deref().ok_or_else(|| Problem::field(VERSION, "must stand there once"))
     }
 
+    /// Media type of the body, as the client says; empty when it does not.
+    pub(crate) fn media(&self) -> &str {
+        self.media.as_deref().unwrap_or_default()
+    }
+
     /// # Errors
     /// 415 when the client says that the body is something else than JSON.
     pub(crate) fn must_be_json(&self) -> Result<(), Problem> {

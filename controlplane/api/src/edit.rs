@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use strowger_model::{OrganizationId, TenantId};
 use strowger_routing::{BuildError, Change, Problem as Unfit, RowName, Rows, World};
-use strowger_store::{Actor, Change as LogEntry, ConfigRows, Scope, Writer};
+use strowger_store::{Actor, Change as LogEntry, ConfigRows, Reader, Scope, Writer};
 use tokio::sync::MutexGuard;
 
 /// The world after the newest change.
@@ -51,6 +51,22 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
     }
 }
 
+/// The world of all rows. A reader sees what the transaction that has the turn to write sees.
+async fn whole(reader: &Reader) -> Result<World, Problem> {
+    let rows = world_rows(reader.config().await?);
+    World::build(rows).map_err(|e| Problem::broken(&e.to_string()))
+}
+
+/// The same, with the price lists of a world before it of which nothing has changed.
+async fn caught_up(known: &Base, reader: &Reader) -> Result<World, Problem> {
+    let held = known.world.tariffs().map(|tariff| tariff.id).collect();
+    let newer = reader.newer_config(known.change, &held).await?;
+    match known.world.rebuilt(world_rows(newer.rows), &newer.kept) {
+        Ok(world) => Ok(world),
+        Err(_) => whole(reader).await,
+    }
+}
+
 impl<'a> Edit<'a> {
     /// Begins a change; one is made at a time.
     ///
@@ -62,12 +78,8 @@ impl<'a> Edit<'a> {
         let newest = w.newest_change().await?;
         let world = match &*base {
             Some(known) if known.change == newest => Arc::clone(&known.world),
-            // Nobody else writes now, so a reader sees what this transaction sees.
-            Some(_) | None => {
-                let rows = world_rows(api.reader.config().await?);
-                let world = World::build(rows).map_err(|e| Problem::broken(&e.to_string()))?;
-                Arc::new(world)
-            }
+            Some(known) => Arc::new(caught_up(known, &api.reader).await?),
+            None => Arc::new(whole(&api.reader).await?),
         };
         Ok(Edit { base, w, world, at_us: api.now_us() })
     }

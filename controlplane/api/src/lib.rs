@@ -83,6 +83,7 @@ mod shape;
 mod shared;
 mod stranger;
 mod table;
+mod tariff;
 mod token;
 mod totp;
 mod trace;
@@ -94,8 +95,8 @@ pub use edit::world_rows;
 pub use limits::{
     BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, IMPERSONATION_MIN_MAX, KEY_BYTES_MAX,
     LOGIN_CHARS_MAX, LOGIN_FAILURES_FREE, METRICS_BYTES_MAX, NAME_CHARS_MAX, PAGE_DEFAULT,
-    PAGE_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, REASON_CHARS_MAX, SESSION_IDLE_US,
-    SESSION_US_MAX, SOURCE_FAILURES_FREE,
+    PAGE_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, RATES_ROWS_MAX, REASON_CHARS_MAX,
+    SESSION_IDLE_US, SESSION_US_MAX, SOURCE_FAILURES_FREE,
 };
 pub use live::{
     AccountBalance, AccountHold, AllowancePool, CallId, CallState, HostStanding, Live, LiveCall,

@@ -15,6 +15,10 @@ pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 pub const BULK_ROWS_MAX: usize = 10_000;
 /// Largest body of an import, octets.
 pub(crate) const BULK_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most rows that are added to a draft of a tariff at once.
+pub const RATES_ROWS_MAX: usize = 100_000;
+/// Largest body of those rows, octets.
+pub(crate) const RATES_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Time from a request's head to its answer, body included, milliseconds.
 pub(crate) const REQUEST_MS_MAX: u64 = 10_000;
 /// Time that `/readyz` waits for the parts it asks, milliseconds.

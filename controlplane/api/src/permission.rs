@@ -45,8 +45,12 @@ const ROUTING: &[&str] = &[
     "bans:write",
 ];
 
+/// Prices.
+const PRICES: &[&str] = &["tariffs:read", "tariffs:write"];
+
 const ADMIN: &[&[&str]] = &[
     SELF,
+    PRICES,
     TRAFFIC,
     LOOK,
     LOGINS,
@@ -61,7 +65,7 @@ const SUPPORT: &[&[&str]] = &[
     TRAFFIC,
     LOOK,
     SETUP,
-    &["routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
+    &["tariffs:read", "routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
     &["calls:hangup", "metrics:read", "route-tests:write"],
 ];
 const RESELLER: &[&[&str]] = &[

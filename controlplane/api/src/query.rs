@@ -23,6 +23,10 @@ pub(crate) enum Parameter {
     Id,
     /// Name of who acted.
     Actor,
+    /// Time at which it counts.
+    At,
+    /// A called number.
+    Number,
     /// Rows of a page.
     Limit,
     /// Cursor.
@@ -129,6 +133,8 @@ impl Parameter {
             Parameter::Resource => "resource",
             Parameter::Id => "id",
             Parameter::Actor => "actor",
+            Parameter::At => "at",
+            Parameter::Number => "number",
             Parameter::Limit => "limit",
             Parameter::Next => "next",
             Parameter::Only(filter) => filter.name,
@@ -144,6 +150,8 @@ impl Parameter {
             Parameter::Resource => "Only changes of this resource, for example `users`.",
             Parameter::Id => "Only changes of what has this identity.",
             Parameter::Actor => "Only changes by this actor.",
+            Parameter::At => "Only what is in force at this time.",
+            Parameter::Number => "Only the row that prices this number, at the time `at` or now.",
             Parameter::Limit => "Most rows of the page.",
             Parameter::Next => "The `next` of the page before.",
             Parameter::Only(_) => "Only rows whose member of this name is, or has, this.",
@@ -153,7 +161,10 @@ impl Parameter {
     /// Its JSON schema.
     pub(crate) fn shape(self) -> Value {
         match self {
-            Parameter::From | Parameter::Until => json!({"type": "string", "format": "date-time"}),
+            Parameter::Number => json!({"type": "string", "pattern": "^[0-9*#]{1,32}$"}),
+            Parameter::From | Parameter::Until | Parameter::At => {
+                json!({"type": "string", "format": "date-time"})
+            }
             Parameter::Account | Parameter::Id => {
                 json!({"type": "string", "pattern": "^-?[0-9]{1,19}$"})
             }
@@ -176,6 +187,8 @@ pub(crate) struct Query {
     pub(crate) resource: Option<String>,
     pub(crate) id: Option<i64>,
     pub(crate) actor: Option<String>,
+    pub(crate) at_us: Option<i64>,
+    pub(crate) number: Option<Digits>,
     pub(crate) limit: u32,
     pub(crate) next: Option<String>,
     pub(crate) wanted: Vec<Wanted>,
@@ -190,6 +203,8 @@ impl Default for Query {
             resource: None,
             id: None,
             actor: None,
+            at_us: None,
+            number: None,
             limit: PAGE_DEFAULT,
             next: None,
             wanted: Vec::new(),
@@ -244,6 +259,11 @@ impl Query {
             Parameter::Id => self.id = Some(value.parse().map_err(|_| "is not an id")?),
             Parameter::Resource => self.resource = Some(plain(value)?),
             Parameter::Actor => self.actor = Some(plain(value)?),
+            Parameter::At => self.at_us = Some(time(&value)?),
+            Parameter::Number => {
+                let number = Digits::parse(&value).ok().filter(|number| !number.is_empty());
+                self.number = Some(number.ok_or("is no number of 0-9, * and #")?);
+            }
             Parameter::Limit => {
                 let limit = value.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
                 self.limit = limit.ok_or(format!("is not a whole number from 1 to {PAGE_MAX}"))?;
@@ -290,13 +310,15 @@ mod tests {
     use crate::reply::Answer;
     use proptest::prelude::*;
 
-    const ALL: [Parameter; 8] = [
+    const ALL: [Parameter; 10] = [
         Parameter::From,
         Parameter::Until,
         Parameter::Account,
         Parameter::Resource,
         Parameter::Id,
         Parameter::Actor,
+        Parameter::At,
+        Parameter::Number,
         Parameter::Limit,
         Parameter::Next,
     ];
@@ -313,7 +335,8 @@ mod tests {
     #[test]
     fn every_parameter_is_read() {
         let text = "from=1970-01-01T00:00:01%2b00:00&until=1970-01-01T02:00:02+02:00&&account=-7\
-            &limit=1000&next=a%20b&resource=users&id=7&actor=ada%40x";
+            &limit=1000&next=a%20b&resource=users&id=7&actor=ada%40x\
+            &at=1970-01-01T00:00:03Z&number=*44%23";
         let expect = Query {
             from_us: Some(1_000_000),
             until_us: Some(2_000_000),
@@ -321,6 +344,8 @@ mod tests {
             resource: Some("users".to_owned()),
             id: Some(7),
             actor: Some("ada@x".to_owned()),
+            at_us: Some(3_000_000),
+            number: Digits::parse("*44#").ok(),
             limit: 1000,
             next: Some("a b".to_owned()),
             wanted: Vec::new(),
@@ -344,6 +369,9 @@ mod tests {
             ("limit=1001", "limit"),
             ("limit=-1", "limit"),
             ("limit=1&limit=1", "limit"),
+            ("at=now", "at"),
+            ("number=", "number"),
+            ("number=%2b44", "number"),
             ("next=%zz", "next"),
             ("next=%ff", "next"),
             ("%zz=1", "query"),
@@ -360,7 +388,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn any_text_is_taken(text: String, name in 0usize..8) {
+        fn any_text_is_taken(text: String, name in 0usize..10) {
             let query = format!("{}={text}", ALL[name].name());
             let _either = Query::parse(&query, &ALL, &[]);
             let _either = Query::parse(&text, &ALL, &[]);

@@ -199,6 +199,11 @@ impl<T> Page<T> {
         Page { items: rows.iter().map(view).collect(), next }
     }
 
+    /// A page that was cut elsewhere.
+    pub(crate) fn of(items: Vec<T>, next: Option<String>) -> Page<T> {
+        Page { items, next }
+    }
+
     /// All there is.
     pub(crate) fn whole(items: Vec<T>) -> Page<T> {
         Page { items, next: None }

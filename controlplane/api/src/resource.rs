@@ -13,6 +13,7 @@ mod password;
 mod ring_group;
 mod route;
 mod subscriber;
+mod tariff;
 mod tenant;
 mod trunk;
 
@@ -21,6 +22,7 @@ pub(crate) use ban::BanSeen;
 pub(crate) use did::DidSeen;
 pub(crate) use login::Login;
 pub(crate) use subscriber::{credentials, credentials_form, credentials_responses};
+pub(crate) use tenant::decimal;
 
 use crate::cursor;
 use crate::dispatch::{Context, KEY};
@@ -104,6 +106,11 @@ pub(crate) trait Resource: Clone + Send + Sync + Sized + 'static {
     /// Writes a row that has changed.
     fn update<'a>(&'a self, _before: &'a Self, w: &'a mut Writer<'static>) -> Later<'a, ()> {
         Box::pin(async move { Ok(w.update(self.row()).await.map(|_| ())?) })
+    }
+
+    /// Deletes what belongs to a row alone, before the row.
+    fn forget<'a>(&'a self, _w: &'a mut Writer<'static>) -> Later<'a, ()> {
+        Box::pin(async move { Ok(()) })
     }
 
     /// Adds what runs now to rows that are shown.
@@ -379,6 +386,7 @@ pub(crate) fn remove<R: Resource>(cx: Context) -> Pending {
         for change in R::world(&mut edit.w, std::slice::from_ref(&row), true).await? {
             edit.apply(change).map_err(|e| Problem::conflict("id", e.to_string()))?;
         }
+        row.forget(&mut edit.w).await?;
         match edit.w.delete::<R::Row>(id).await {
             Ok(_) => {}
             Err(StoreError::Refused { .. }) => {

@@ -2,11 +2,13 @@
 
 use crate::dispatch::Context;
 use crate::form::Form;
-use crate::limits::{BODY_BYTES_MAX, BULK_BYTES_MAX};
+use crate::limits::{BODY_BYTES_MAX, BULK_BYTES_MAX, RATES_BYTES_MAX};
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Filter;
-use crate::query::Parameter::{self, Account, Actor, From, Id, Limit, Next, Resource, Until};
+use crate::query::Parameter::{
+    self, Account, Actor, At, From, Id, Limit, Next, Number, Resource, Until,
+};
 use crate::reply::{
     Accepted, Answer, Created, Document, Done, Health, Json, Made, MetricsText, Page, Respond,
     Versioned,
@@ -19,14 +21,14 @@ use crate::shape::Components;
 use crate::shared::Shared;
 use crate::{
     allowance, api_token, call, cdr, change, health, me, money, registration, role, route_test,
-    session, stranger, trace, upstream, user,
+    session, stranger, tariff, trace, upstream, user,
 };
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
 use std::sync::Arc;
 use strowger_model::{
-    Destination, Emergency, Organization, RingGroup, Route, Subscriber, Tenant, Trunk,
+    Destination, Emergency, Organization, RingGroup, Route, Subscriber, Tariff, Tenant, Trunk,
 };
 use strowger_store::{Numbered, Scope};
 
@@ -338,6 +340,26 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("statistics:read", Host) Get "/api/v1/statistics/strangers" [Limit]
         stranger::list -> Json<Page<stranger::StrangerView>>,
         "Attempts of unknown senders in the last hour, by minute and source.";
+    Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/rates" [Number, At, Limit, Next]
+        tariff::in_force -> Json<Page<tariff::RateView>>, "Prices in force, now and later.";
+    Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions" [Limit, Next]
+        tariff::list -> Json<Page<tariff::TariffRevisionView>>, "Changes of a price list.";
+    Token("tariffs:write", Tenant) Post "/api/v1/tariffs/{id}/revisions" []
+        tariff::begin(tariff::DraftForm) -> Made<tariff::TariffRevisionView>,
+        "Begins a change: a draft, which takes rows.";
+    Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions/{number}" []
+        tariff::one -> Versioned<tariff::TariffRevisionView>, "One change of a price list.";
+    Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions/{number}/rates" [Limit, Next]
+        tariff::of_revision -> Json<Page<tariff::RevisedRateView>>, "The rows of a change.";
+    Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions/{number}/differences"
+        [Limit, Next]
+        tariff::differences -> Json<tariff::DifferencesView>, "What a change does to prices.";
+    Token("tariffs:write", Tenant) Post "/api/v1/tariffs/{id}/revisions/{number}/publish" []
+        tariff::publish(tariff::PublishForm) -> Versioned<tariff::TariffRevisionView>,
+        "Lets the rows of a draft count, from now or a later time on.";
+    Token("tariffs:write", Tenant) Post "/api/v1/tariffs/{id}/revisions/{number}/undo" []
+        tariff::undo -> Versioned<tariff::TariffRevisionView>,
+        "Takes a published change back: its rows do not count any more.";
 };
 
 /// The endpoints of a resource of the configuration: list, create, read, change, delete, and with
@@ -423,6 +445,7 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
     RingGroup as "ring_group", "ring-groups" Rows / Rows, "ring-groups", "ring-groups/{id}";
     DidSeen as "did", "dids" Rows / Rows, "dids", "dids/{id}", "dids/bulk";
     Route as "route", "routes" Tenant / Tenant, "routes", "routes/{id}", "routes/bulk";
+    Tariff as "tariff", "tariffs" Tenant / Tenant, "tariffs", "tariffs/{id}";
     Numbered<Destination> as "destination", "destinations" Tenant / Tenant,
         "destinations", "destinations/{id}";
     Numbered<Emergency> as "emergency_number", "emergency-numbers" Tenant / Tenant,
@@ -431,21 +454,39 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
 };
 
 /// What stands beside them.
-static BESIDE: &[Endpoint] = &[Endpoint {
-    body: Some(resource::credentials_form),
-    ..configured_one!(
-        Post,
-        "subscribers",
-        "write",
-        Rows,
-        "subscribers/{id}/credentials",
-        "subscriber",
-        "credentials",
-        "Sets a password, or makes one and shows it this once.",
-        resource::credentials,
-        resource::credentials_responses
-    )
-}];
+static BESIDE: &[Endpoint] = &[
+    Endpoint {
+        body: Some(resource::credentials_form),
+        ..configured_one!(
+            Post,
+            "subscribers",
+            "write",
+            Rows,
+            "subscribers/{id}/credentials",
+            "subscriber",
+            "credentials",
+            "Sets a password, or makes one and shows it this once.",
+            resource::credentials,
+            resource::credentials_responses
+        )
+    },
+    Endpoint {
+        body: Some(tariff::rows_form),
+        body_max: RATES_BYTES_MAX,
+        ..configured_one!(
+            Post,
+            "tariffs",
+            "write",
+            Tenant,
+            "tariffs/{id}/revisions/{number}/rates",
+            "tariff",
+            "upload",
+            "Adds rows to a draft, all or none: a list, or a file of text/csv.",
+            tariff::upload,
+            tariff::rows_responses
+        )
+    },
+];
 
 /// Every endpoint there is.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {

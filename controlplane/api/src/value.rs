@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
     DigestPolicy, ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS,
-    Price, RateId, RingMode, SessionId, SubscriberId, TariffId, TenantId, TokenId, Transport,
-    TrunkId, TrunkLoginId, UserId, print_decimal,
+    Price, RateId, RevisionState, RingMode, RoundingMode, SessionId, SubscriberId, TariffId,
+    TariffKind, TenantId, TokenId, Transport, TrunkId, TrunkLoginId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, TransferKind};
 
@@ -116,6 +116,11 @@ pub(crate) fn money(amount: Amount, currency: Currency) -> MoneyView {
 pub(crate) fn price(price: Price, currency: Currency) -> MoneyView {
     let amount = print_decimal(price.0, PRICE_DIGITS);
     MoneyView { amount, currency: currency.code().to_owned() }
+}
+
+/// Whole seconds of a setting as milliseconds.
+pub(crate) fn ms(seconds: u32) -> u64 {
+    u64::from(seconds) * 1000
 }
 
 /// A value of an enumeration, shown as its word.
@@ -233,6 +238,14 @@ words! {
         Busy => "busy",
         NoAnswer => "no-answer",
         Offline => "offline",
+    }
+    RevisionState { Draft => "draft", Published => "published", Undone => "undone" }
+    TariffKind { Customer => "customer", Supplier => "supplier" }
+    RoundingMode {
+        HalfAway => "half-away",
+        Up => "up",
+        Down => "down",
+        HalfEven => "half-even",
     }
     RingMode { Parallel => "parallel", InTurn => "in-turn", Rotating => "rotating" }
     IdentityHeader {

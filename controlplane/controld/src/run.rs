@@ -439,7 +439,8 @@ impl Reconciler {
                 }
             };
             if changed {
-                match world::compile(&reader, &self.listeners, &self.sealer).await {
+                let (old, listeners) = (&self.compiled, &self.listeners);
+                match world::caught_up(old, &reader, listeners, &self.sealer).await {
                     Ok(new) => self.compiled = new,
                     Err(e) => {
                         error!("the changed configuration is not in force: {e}");

@@ -1,5 +1,6 @@
 //! From rows to the world in force: boot, change and recovery share this one path.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_api::world_rows;
@@ -50,8 +51,7 @@ pub(crate) fn routing_rows(mut rows: ConfigRows, listeners: Vec<Listener>) -> Ro
     Rows { listeners, bans, ..world_rows(rows) }
 }
 
-/// Reads all rows and builds the world. The number of the change is read first: a change that comes
-/// between is compiled twice, never missed.
+/// Reads all rows and builds the world.
 ///
 /// # Errors
 /// [`CompileError`].
@@ -60,13 +60,41 @@ pub(crate) async fn compile(
     listeners: &[Listener],
     sealer: &Sealer,
 ) -> Result<Compiled, CompileError> {
-    let change = reader.newest_change().await?;
-    let mut rows = reader.config().await?;
+    let newer = reader.newer_config(0, &BTreeSet::new()).await?;
+    let (rows, logins) = opened(newer.rows, listeners, sealer);
+    let world = World::build(rows).map_err(CompileError::Build)?.with_logins(logins);
+    Ok(Compiled { world: Arc::new(world), change: newer.change })
+}
+
+/// The world after the changes behind `old`. Price lists of which nothing has changed are taken
+/// over from it, so a change of something else costs the same whatever prices there are.
+///
+/// # Errors
+/// [`CompileError`].
+pub(crate) async fn caught_up(
+    old: &Compiled,
+    reader: &Reader,
+    listeners: &[Listener],
+    sealer: &Sealer,
+) -> Result<Compiled, CompileError> {
+    let held = old.world.tariffs().map(|tariff| tariff.id).collect();
+    let newer = reader.newer_config(old.change, &held).await?;
+    let (rows, logins) = opened(newer.rows, listeners, sealer);
+    match old.world.rebuilt(rows, &newer.kept) {
+        Ok(world) => {
+            Ok(Compiled { world: Arc::new(world.with_logins(logins)), change: newer.change })
+        }
+        // Rows that were written by hand, without the change log, or a dictionary that is full of
+        // prefixes nobody uses any more: from the beginning.
+        Err(_) => compile(reader, listeners, sealer).await,
+    }
+}
+
+/// The rows for a world, and the logins with their passwords in clear.
+fn opened(mut rows: ConfigRows, listeners: &[Listener], sealer: &Sealer) -> (Rows, Logins) {
     let logins = core::mem::take(&mut rows.trunk_logins);
     let logins = Logins::build(logins, |login| open(sealer, login));
-    let world = World::build(routing_rows(rows, listeners.to_vec()));
-    let world = world.map_err(CompileError::Build)?.with_logins(logins);
-    Ok(Compiled { world: Arc::new(world), change })
+    (routing_rows(rows, listeners.to_vec()), logins)
 }
 
 /// The place that a login's password is sealed for, so that it opens nowhere else.

@@ -61,4 +61,4 @@ pub use register::register;
 pub use tariff::TariffDeck;
 pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
 pub use uri::SipUri;
-pub use world::{BuildError, Change, Holder, Listener, Problem, RowName, Rows, World};
+pub use world::{BuildError, Change, Holder, Listener, Problem, RowName, Rows, World, check_rate};

@@ -12,6 +12,7 @@ mod problem;
 pub use number::Holder;
 
 pub use build::{Change, Rows};
+pub use check::check_rate;
 pub use problem::{BuildError, Problem, RowName};
 
 use crate::deck::Deck;

@@ -5,6 +5,7 @@
 //! or views; a secret is of the type [`Secret`](crate::Secret) or [`Sealed`](crate::Sealed), which
 //! serialise as a mark and never as themselves, so nobody has to remember to leave one out.
 
+use crate::bulk::{Bulk, Sink};
 use crate::column::Columns;
 use crate::scope::{Limits, OF_ORGANIZATION};
 use crate::{LIST_MAX, Reader, Scope, StoreError, Tried, Writer};
@@ -113,6 +114,33 @@ impl Writer<'_> {
             .bind(change.at_us);
         let row = query.fetch_one(&mut *self.tx).await.tried("write the change log")?;
         row.try_get("seq").tried("write the change log")
+    }
+}
+
+impl Bulk {
+    /// Appends to the change log, in the transaction of many rows.
+    pub(crate) async fn record_change(
+        &mut self,
+        actor: &Actor,
+        change: &Change,
+    ) -> Result<(), StoreError> {
+        let json = |value: &Option<Value>| value.as_ref().map(Value::to_string);
+        let (before, after) = (json(&change.before), json(&change.after));
+        let request = (!actor.request.is_empty()).then_some(actor.request.as_str());
+        let tell = |(), sink: &mut dyn Sink| {
+            sink.int_or_null("tenant_id", change.tenant.map(|id| id.0));
+            sink.int_or_null("organization_id", change.organization.map(|id| id.0));
+            sink.text("actor", &actor.name);
+            sink.text_or_null("on_behalf", actor.on_behalf.as_deref());
+            sink.text_or_null("request", request);
+            sink.text("resource", change.resource);
+            sink.int_or_null("id", change.id);
+            sink.text("what", change.what());
+            sink.text_or_null("before", before.as_deref());
+            sink.text_or_null("after", after.as_deref());
+            sink.int("at_us", change.at_us);
+        };
+        self.append("changes", &[()], tell).await
     }
 }
 

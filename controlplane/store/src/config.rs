@@ -15,12 +15,13 @@ pub use row::{Cell, ConfigRow, How, Parts, Wanted};
 
 use crate::column::Columns;
 use crate::json::BadJson;
-use crate::tariff::rates_in_force;
+use crate::tariff::{changed_since, rates_in_force};
 use crate::{Reader, StoreError, Tried, Writer};
-use sqlx::AssertSqlSafe;
+use sqlx::{Any, AssertSqlSafe, Row, Transaction};
+use std::collections::BTreeSet;
 use strowger_model::{
     Account, Ban, Destination, Did, Digits, Emergency, Organization, Rate, RingGroup, Route,
-    Subscriber, Tariff, Tenant, Trunk, TrunkLogin,
+    Subscriber, Tariff, TariffId, Tenant, Trunk, TrunkLogin,
 };
 
 /// Every configuration row, in order of id.
@@ -56,13 +57,39 @@ pub struct ConfigRows {
     pub bans: Vec<Ban>,
 }
 
+/// The configuration after a change, without the price lines that a reader has already.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NewerRows {
+    /// Number of the newest change in it.
+    pub change: i64,
+    /// All rows; of price lines those of the tariffs that are not kept.
+    pub rows: ConfigRows,
+    /// Tariffs of which nothing has changed.
+    pub kept: BTreeSet<TariffId>,
+}
+
 impl Reader {
     /// Reads all configuration in one read transaction.
     ///
     /// # Errors
     /// [`StoreError`], naming the row that cannot be read.
     pub async fn config(&self) -> Result<ConfigRows, StoreError> {
+        self.newer_config(0, &BTreeSet::new()).await.map(|newer| newer.rows)
+    }
+
+    /// Reads all configuration in one read transaction, without the price lines of those `held`
+    /// tariffs that have not changed since the change `since`: a list of a million prices is not
+    /// read because a subscriber has a new name.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn newer_config(
+        &self,
+        since: i64,
+        held: &BTreeSet<TariffId>,
+    ) -> Result<NewerRows, StoreError> {
         let mut tx = self.snapshot().await.tried("read the configuration")?;
+        let (change, mut kept) = kept_since(&mut tx, since, held).await?;
         macro_rules! all {
             ($row:ty, $order:literal) => {{
                 let (table, order) = (<$row>::TABLE, $order);
@@ -80,7 +107,7 @@ impl Reader {
             subscribers: all!(Subscriber, "id"),
             trunks: all!(Trunk, "id"),
             tariffs: all!(Tariff, "id"),
-            rates: rates_in_force(&mut tx, None).await?,
+            rates: Vec::new(),
             routes: all!(Route, "id"),
             destinations: unnumbered(all!(Numbered<Destination>, "tenant_id, prefix")),
             emergencies: unnumbered(all!(Numbered<Emergency>, "tenant_id, number")),
@@ -92,8 +119,36 @@ impl Reader {
         let sql = "SELECT * FROM route_targets ORDER BY route_id, position";
         let targets = sqlx::query(sql).fetch_all(&mut *tx).await.tried("read the configuration")?;
         row::adopt(&mut rows.routes, &targets)?;
-        Ok(rows)
+        kept.retain(|id| rows.tariffs.binary_search_by_key(id, |tariff| tariff.id).is_ok());
+        if kept.is_empty() {
+            rows.rates = rates_in_force(&mut tx, None).await?;
+        } else {
+            let ids = rows.tariffs.iter().map(|tariff| tariff.id);
+            for id in ids.filter(|id| !kept.contains(id)) {
+                rows.rates.extend(rates_in_force(&mut tx, Some(id)).await?);
+            }
+        }
+        Ok(NewerRows { change, rows, kept })
     }
+}
+
+/// The newest change, and those `held` tariffs that have not changed since the change `since`.
+async fn kept_since(
+    tx: &mut Transaction<'_, Any>,
+    since: i64,
+    held: &BTreeSet<TariffId>,
+) -> Result<(i64, BTreeSet<TariffId>), StoreError> {
+    let sql = "SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) AS seq FROM changes";
+    let newest = sqlx::query(sql).fetch_one(&mut **tx).await;
+    let change = newest.and_then(|row| row.try_get("seq")).tried("read the change log")?;
+    let mut kept = held.clone();
+    if !kept.is_empty() {
+        match changed_since(tx, since).await? {
+            Some(changed) => kept.retain(|id| !changed.contains(id)),
+            None => kept.clear(),
+        }
+    }
+    Ok((change, kept))
 }
 
 fn unnumbered<T>(rows: Vec<Numbered<T>>) -> Vec<T> {

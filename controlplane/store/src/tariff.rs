@@ -1,10 +1,16 @@
 //! Price lists by revisions (design of control, 17): rows are only added, and which of them are in
 //! force is told by `strowger_billing::in_force`.
 
+mod draft;
+mod price;
+
+pub use price::PricesAt;
+
 use crate::column::{Columns, word_of};
 use crate::{ConfigRow, Reader, StoreError, Tried, Writer};
+use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strowger_billing::{RevisedRate, in_force};
 use strowger_model::{Rate, RateId, RevisionState, TariffId, TariffRevision};
 
@@ -45,14 +51,44 @@ pub(crate) async fn rates_in_force(
                WHERE v.state = 'published' AND ($1 = 0 OR r.tariff_id = $2)";
     let query = sqlx::query(sql).bind(i64::from(of.is_some())).bind(of.map_or(0, |id| id.0));
     let rows = query.fetch_all(&mut **tx).await.tried("read the rates")?;
+    cut(&rows)
+}
+
+/// What is in force of rows that were read with the moment from which their revision counts; in
+/// order of tariff, prefix and time.
+fn cut(rows: &[AnyRow]) -> Result<Vec<Rate>, StoreError> {
     let mut tariffs: BTreeMap<TariffId, Vec<RevisedRate>> = BTreeMap::new();
-    for row in &rows {
+    for row in rows {
         let c = Columns::new("rates", row);
         let mut row = revised(&c)?;
         row.rate.from_us = row.rate.from_us.max(c.int("effective_us")?);
         tariffs.entry(row.rate.tariff).or_default().push(row);
     }
     Ok(tariffs.into_values().flat_map(in_force).collect())
+}
+
+/// Lists whose prices in force may have changed since the change `since`; `None` = perhaps all.
+/// What is done to a draft changes no price.
+pub(crate) async fn changed_since(
+    tx: &mut Transaction<'_, Any>,
+    since: i64,
+) -> Result<Option<BTreeSet<TariffId>>, StoreError> {
+    let sql = "SELECT id, after FROM changes WHERE seq > $1 \
+               AND resource IN ('tariffs', 'tariff-revisions', 'all')";
+    let rows = sqlx::query(sql).bind(since).fetch_all(&mut **tx).await;
+    let rows = rows.tried("read the change log")?;
+    let mut changed = BTreeSet::new();
+    for row in &rows {
+        let c = Columns::new("changes", row);
+        let after = c.text_or_null("after")?.unwrap_or_default();
+        let after: serde_json::Value = serde_json::from_str(&after).unwrap_or_default();
+        if after.get("state").and_then(serde_json::Value::as_str) == Some("draft") {
+            continue;
+        }
+        let Some(id) = c.int_or_null("id")? else { return Ok(None) };
+        changed.insert(TariffId(id));
+    }
+    Ok(Some(changed))
 }
 
 impl Reader {
@@ -84,6 +120,20 @@ impl Reader {
         rows.iter().map(|row| revision(&Columns::new("tariff_revisions", row))).collect()
     }
 
+    /// One revision of a tariff.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn tariff_revision(
+        &self,
+        of: TariffId,
+        number: u32,
+    ) -> Result<Option<TariffRevision>, StoreError> {
+        let below = number.saturating_sub(1);
+        let found = self.tariff_revisions(of, below, 1).await?;
+        Ok(found.into_iter().find(|revision| revision.number == number))
+    }
+
     /// The rows that one revision holds, with ids above `after`, by id.
     ///
     /// # Errors
@@ -106,6 +156,72 @@ impl Reader {
 }
 
 impl Writer<'_> {
+    /// The prices of a tariff in force, as this transaction sees them.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn tariff_rates(&mut self, of: TariffId) -> Result<Vec<Rate>, StoreError> {
+        rates_in_force(&mut self.tx, Some(of)).await
+    }
+
+    /// The revisions of a tariff, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn newest_revisions(
+        &mut self,
+        of: TariffId,
+        limit: u32,
+    ) -> Result<Vec<TariffRevision>, StoreError> {
+        let sql = "SELECT * FROM tariff_revisions WHERE tariff_id = $1 \
+                   ORDER BY number DESC LIMIT $2";
+        let query = sqlx::query(sql).bind(of.0).bind(i64::from(limit));
+        let rows = query.fetch_all(&mut *self.tx).await.tried("read the newest revision")?;
+        rows.iter().map(|row| revision(&Columns::new("tariff_revisions", row))).collect()
+    }
+
+    /// One revision of a tariff.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn tariff_revision(
+        &mut self,
+        of: TariffId,
+        number: u32,
+    ) -> Result<Option<TariffRevision>, StoreError> {
+        let sql = "SELECT * FROM tariff_revisions WHERE tariff_id = $1 AND number = $2";
+        let query = sqlx::query(sql).bind(of.0).bind(i64::from(number));
+        let row = query.fetch_optional(&mut *self.tx).await.tried("read a revision")?;
+        row.map(|row| revision(&Columns::new("tariff_revisions", &row))).transpose()
+    }
+
+    /// The first revision of a tariff that was ever published: its prices may have been charged.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn published_revision(&mut self, of: TariffId) -> Result<Option<u32>, StoreError> {
+        let sql = "SELECT number FROM tariff_revisions WHERE tariff_id = $1 \
+                   AND state <> 'draft' ORDER BY number LIMIT 1";
+        let row = sqlx::query(sql).bind(of.0).fetch_optional(&mut *self.tx).await;
+        let row = row.tried("read a revision")?;
+        row.map(|row| Columns::new("tariff_revisions", &row).small("number")).transpose()
+    }
+
+    /// Deletes all revisions of a tariff with their rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn delete_revisions(&mut self, of: TariffId) -> Result<(), StoreError> {
+        for sql in [
+            "DELETE FROM rates WHERE tariff_id = $1",
+            "DELETE FROM tariff_revisions WHERE tariff_id = $1",
+        ] {
+            let done = sqlx::query(sql).bind(of.0).execute(&mut *self.tx).await;
+            done.tried("delete revisions")?;
+        }
+        Ok(())
+    }
+
     /// Writes a new revision.
     ///
     /// # Errors

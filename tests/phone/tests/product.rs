@@ -35,6 +35,8 @@ mod money;
 mod register;
 #[path = "product/restore.rs"]
 mod restore;
+#[path = "product/tariff.rs"]
+mod tariff;
 #[path = "product/usage.rs"]
 mod usage;
 #[path = "product/why.rs"]

@@ -144,7 +144,7 @@ impl Codec<Tenant> for InternalPrice {
 }
 
 /// An amount with so many digits; the currency beside it must be this, if it is named.
-pub(super) fn decimal(json: &Value, currency: Currency, digits: u8) -> Result<i64, Wrong> {
+pub(crate) fn decimal(json: &Value, currency: Currency, digits: u8) -> Result<i64, Wrong> {
     let members = json.as_object().ok_or_else(|| Wrong::new("is no amount with its currency"))?;
     let known = |name: &String| name == "amount" || name == "currency";
     if let Some(name) = members.keys().find(|name| !known(name)) {

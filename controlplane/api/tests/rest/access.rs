@@ -6,7 +6,7 @@ use crate::server::Server;
 use strowger_api::{CallId, EndpointInfo, FAILURES_PER_MINUTE_MAX, endpoints};
 
 fn target(endpoint: &EndpointInfo) -> String {
-    endpoint.path.replace("{id}", "1").replace("{login}", "1")
+    endpoint.path.replace("{id}", "1").replace("{login}", "1").replace("{number}", "1")
 }
 
 /// What every refusal of a token is, whatever was wrong with it.

@@ -46,6 +46,10 @@ fn resources() -> Vec<(&'static str, Value)> {
             "routes",
             json!({"tenant": "1", "prefix": "44", "targets": [{"trunk": "1", "weight": 5}]}),
         ),
+        (
+            "tariffs",
+            json!({"tenant": "1", "name": "retail", "currency": "EUR", "kind": "customer"}),
+        ),
         ("destinations", json!({"tenant": "1", "prefix": "44", "name": "United Kingdom"})),
         ("emergency-numbers", json!({"tenant": "1", "number": "112", "trunks": ["1"]})),
         ("bans", json!({"network": "203.0.113.0/24"})),

@@ -51,7 +51,10 @@ fn check_object(document: &Value, schema: &Value, value: &Value, at: &str) {
 }
 
 fn filled(path: &str) -> String {
-    path.replace("{id}", "1").replace("{name}", "owner").replace("{login}", "1")
+    path.replace("{id}", "1")
+        .replace("{name}", "owner")
+        .replace("{login}", "1")
+        .replace("{number}", "1")
 }
 
 #[test]
@@ -131,5 +134,5 @@ fn parameters_of_the_document_are_taken() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 98);
+    assert_eq!(checked, 114);
 }

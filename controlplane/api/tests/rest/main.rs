@@ -17,6 +17,7 @@ mod problems;
 mod rows;
 mod sample;
 mod server;
+mod tariffs;
 mod trace;
 mod views;
 mod world;

@@ -36,7 +36,7 @@ fn resource(endpoint: &EndpointInfo) -> &'static str {
 fn ask(server: &Server, endpoint: &EndpointInfo, role: Role, place: usize) -> Response {
     let id = World::get().id(resource(endpoint), place).to_string();
     let target = endpoint.path.replace("{id}", &id).replace("{name}", "owner");
-    let target = target.replace("{login}", &id);
+    let target = target.replace("{login}", &id).replace("{number}", "1");
     let text = if endpoint.takes_body { body(endpoint, NUMBERS[place]) } else { String::new() };
     let mut headers = Vec::new();
     let key = format!("{} {place}", endpoint.path);

@@ -250,6 +250,53 @@ fn poor_cdr(id: i64, tenant: Option<i64>, account: i64, ended_us: i64) -> Cdr {
     }
 }
 
+/// A tariff in euros with an empty draft.
+pub(crate) async fn insert_tariff(w: &mut strowger_store::Writer<'_>, id: i64) {
+    let tariff = Tariff {
+        id: TariffId(id),
+        tenant: TenantId(1),
+        name: format!("T{id}"),
+        currency: Currency::new("EUR", 2).unwrap(),
+        kind: TariffKind::Customer,
+        rounding: Rounding { digits: 8, mode: RoundingMode::HalfAway },
+        vat_ppm: 0,
+        vat_included: false,
+    };
+    w.insert_tariff(&tariff).await.unwrap();
+    w.insert_tariff_revision(&draft(id, 1)).await.unwrap();
+}
+
+fn draft(tariff: i64, number: u32) -> TariffRevision {
+    TariffRevision {
+        tariff: TariffId(tariff),
+        number,
+        state: RevisionState::Draft,
+        effective_us: 0,
+        note: String::new(),
+        created_us: 1,
+        published_us: None,
+    }
+}
+
+/// A draft with a row that no change by REST can have written.
+async fn insert_bad_draft(w: &mut strowger_store::Writer<'_>) {
+    w.insert_tariff_revision(&draft(1, 2)).await.unwrap();
+    let rate = Rate {
+        id: RateId(7),
+        tariff: TariffId(1),
+        prefix: digits("4420"),
+        price: Price(-1),
+        step_s: 1,
+        minimum_s: 0,
+        free_s: 0,
+        free_after_s: 0,
+        connection_fee: Amount::ZERO,
+        from_us: 0,
+        until_us: None,
+    };
+    w.insert_revised_rate(&rate, 2, false).await.unwrap();
+}
+
 /// Two tenants with a row each of all kinds, records 1 to 5, two tokens.
 pub(crate) async fn write(store: &Store) {
     let mut w = store.write().await.unwrap();
@@ -285,6 +332,8 @@ pub(crate) async fn write(store: &Store) {
         let new = NewAllowance { allowance, key, actor, at_us: 1 };
         w.insert_allowance(&new).await.unwrap();
     }
+    insert_tariff(&mut w, 1).await;
+    insert_bad_draft(&mut w).await;
     let hash = strowger_api::token_hash(OWNER);
     w.insert_host_token("admin", Role::Owner, &hash, 1).await.unwrap();
     let new = NewToken {

@@ -73,6 +73,13 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "emergency-numbers") => {
             json!({"tenant": "1", "number": "112", "trunks": ["10"]})
         }
+        ("POST", "tariffs") => {
+            json!({"tenant": "1", "name": "N", "kind": "customer", "currency": "EUR"})
+        }
+        ("POST", "tariffs/{id}/revisions" | "tariffs/{id}/revisions/{number}/publish") => json!({}),
+        ("POST", "tariffs/{id}/revisions/{number}/rates") => {
+            json!([{"prefix": "44", "price": {"amount": "0.05"}}])
+        }
         ("POST", "bans") => json!({"network": "203.0.113.0/24"}),
         (method, path) => panic!("no sample of a body for {method} {path}: write one here"),
     };

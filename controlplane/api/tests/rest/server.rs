@@ -106,7 +106,7 @@ impl Server {
     /// Asks an endpoint, with a key and a body that it takes if it takes one.
     pub(crate) fn ask_well(&self, endpoint: &EndpointInfo, token: Option<&str>) -> Response {
         let target = endpoint.path.replace("{id}", "1").replace("{name}", "owner");
-        let target = target.replace("{login}", "1");
+        let target = target.replace("{login}", "1").replace("{number}", "1");
         let text = if endpoint.takes_body { body(endpoint, 1) } else { String::new() };
         let mut headers = Vec::new();
         if endpoint.needs_key {

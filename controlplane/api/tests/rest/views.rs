@@ -9,8 +9,12 @@ fn no_secret_is_ever_shown() {
     let server = Server::start();
     let mut shown = 0;
     for endpoint in endpoints().filter(|endpoint| endpoint.method == "GET") {
-        let target =
-            endpoint.path.replace("{id}", "1").replace("{name}", "owner").replace("{login}", "1");
+        let target = endpoint
+            .path
+            .replace("{id}", "1")
+            .replace("{name}", "owner")
+            .replace("{login}", "1")
+            .replace("{number}", "1");
         let body = server.get(&target).body.to_lowercase();
         assert!(!body.contains("ha1"), "{target}");
         assert!(!body.contains("5e5e5e"), "{target}");

@@ -239,6 +239,7 @@ async fn tenant_things(w: &mut Writer<'_>) {
         until_us: None,
     };
     w.insert_ban(&ban).await.unwrap();
+    rows::insert_tariff(w, id).await;
 }
 
 async fn user(w: &mut Writer<'_>, name: &str, grant: Grant, hash: Option<&str>) -> UserId {

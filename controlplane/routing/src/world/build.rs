@@ -4,12 +4,12 @@ use super::{BuildError, Listener, Problem, RowName, World};
 use crate::deck::Deck;
 use crate::prefix::PrefixId;
 use crate::tariff::TariffDeck;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use strowger_model::{
     Account, Ban, Destination, Did, DidId, Digits, Emergency, Organization, Rate, RingGroup,
-    RingGroupId, Route, Subscriber, Tariff, Tenant, TenantId, Trunk, TrunkId,
+    RingGroupId, Route, Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId,
 };
 
 /// All rows that decisions depend on.
@@ -85,12 +85,38 @@ impl World {
     /// # Errors
     /// [`BuildError`] names the first row that does not fit.
     pub fn build(rows: Rows) -> Result<World, BuildError> {
-        let mut world = World {
-            version: 1,
-            listeners: rows.listeners.into(),
-            names: Arc::new(rows.names.into()),
-            ..World::default()
-        };
+        World { version: 1, ..World::default() }.filled(rows, &BTreeMap::new())
+    }
+
+    /// The world of these rows, in which the price lines of the tariffs `kept` are those of this
+    /// world: `rows` has none of them. A tariff that is kept must be here and be the same.
+    ///
+    /// # Errors
+    /// As [`World::build`].
+    pub fn rebuilt(&self, rows: Rows, kept: &BTreeSet<TariffId>) -> Result<World, BuildError> {
+        let mut decks = BTreeMap::new();
+        for id in kept {
+            let name = RowName::Tariff(*id);
+            let missing = || BuildError { row: name, problem: Problem::Missing(name) };
+            decks.insert(*id, Arc::clone(self.tariffs.get(id).ok_or_else(missing)?));
+        }
+        let dictionary = Arc::clone(&self.dictionary);
+        World { version: self.version + 1, dictionary, ..World::default() }.filled(rows, &decks)
+    }
+
+    /// All tariffs in order of ids.
+    pub fn tariffs(&self) -> impl Iterator<Item = &Tariff> {
+        self.tariffs.values().map(|deck| deck.tariff())
+    }
+
+    fn filled(
+        mut self,
+        rows: Rows,
+        kept: &BTreeMap<TariffId, Arc<TariffDeck>>,
+    ) -> Result<World, BuildError> {
+        self.listeners = rows.listeners.into();
+        self.names = Arc::new(rows.names.into());
+        let mut world = self;
         world.intern(rows.rates.iter().map(|r| (RowName::Rate(r.id), r.prefix)))?;
         world.intern(rows.routes.iter().map(|r| (RowName::Route(r.id), r.prefix)))?;
         world.intern(rows.destinations.iter().map(|d| (destination_name(d), d.prefix)))?;
@@ -98,6 +124,10 @@ impl World {
         world.put_organizations(rows.organizations)?;
         let mut rates = by_key(rows.rates, |rate| rate.tariff);
         for tariff in rows.tariffs {
+            if let Some(deck) = kept.get(&tariff.id) {
+                world.keep_tariff(&tariff, deck)?;
+                continue;
+            }
             let own = rates.remove(&tariff.id).unwrap_or_default();
             world.put_tariff(tariff, &own)?;
         }
@@ -208,6 +238,20 @@ impl World {
         self.check_tariff(&row, rates)?;
         let deck = TariffDeck::build(row, rates, &self.dictionary);
         Arc::make_mut(&mut self.tariffs).insert(deck.tariff().id, Arc::new(deck));
+        Ok(())
+    }
+
+    /// Takes a list over whose lines have been checked.
+    fn keep_tariff(&mut self, row: &Tariff, deck: &Arc<TariffDeck>) -> Result<(), BuildError> {
+        self.check_tariff(row, &[])?;
+        if deck.tariff() != row {
+            let row = RowName::Tariff(row.id);
+            return Err(BuildError {
+                row,
+                problem: Problem::Mismatch { field: "row", other: row },
+            });
+        }
+        Arc::make_mut(&mut self.tariffs).insert(row.id, Arc::clone(deck));
         Ok(())
     }
 

@@ -78,6 +78,21 @@ pub(super) fn sources(row: &Trunk) -> Vec<Source> {
     ingress.sources.iter().map(key).collect()
 }
 
+/// Whether a line fits its tariff: what every line of a world fulfils.
+///
+/// # Errors
+/// [`BuildError`] names the line.
+pub fn check_rate(row: &Tariff, rate: &Rate) -> Result<(), BuildError> {
+    let line = RowName::Rate(rate.id);
+    if rate.tariff != row.id {
+        let other = RowName::Tariff(row.id);
+        return Err(wrong(line, Problem::Mismatch { field: "tariff", other }));
+    }
+    range(line, "until_us", rate.until_us.is_none_or(|until| until > rate.from_us))?;
+    let terms = Terms::of(row, rate, 0, Exchange::same(row.currency));
+    terms.map(|_| ()).map_err(|bad| wrong(line, Problem::Terms(bad)))
+}
+
 impl World {
     pub(super) fn check_tenant(&self, row: &Tenant) -> Checked {
         let name = RowName::Tenant(row.id);
@@ -112,17 +127,7 @@ impl World {
     pub(super) fn check_tariff(&self, row: &Tariff, rates: &[Rate]) -> Checked {
         let name = RowName::Tariff(row.id);
         self.check_tenant_exists(name, row.tenant)?;
-        for rate in rates {
-            let line = RowName::Rate(rate.id);
-            let other = Problem::Mismatch { field: "tariff", other: name };
-            if rate.tariff != row.id {
-                return Err(wrong(line, other));
-            }
-            range(line, "until_us", rate.until_us.is_none_or(|until| until > rate.from_us))?;
-            Terms::of(row, rate, 0, Exchange::same(row.currency))
-                .map_err(|bad| wrong(line, Problem::Terms(bad)))?;
-        }
-        Ok(())
+        rates.iter().try_for_each(|rate| check_rate(row, rate))
     }
 
     pub(super) fn check_account(&self, row: &Account) -> Checked {

@@ -233,3 +233,26 @@ fn a_tech_prefix_picks_among_trunks_of_one_source() {
     }
     assert_eq!(sender(7, "192.0.2.8:5060", "4420"), None, "a trunk without ingress");
 }
+
+#[test]
+fn a_world_built_anew_keeps_the_price_lists_that_have_not_changed() {
+    let old = World::build(rows()).unwrap();
+    let kept = std::collections::BTreeSet::from([TariffId(1)]);
+    let mut newer = Rows { rates: Vec::new(), ..rows() };
+    newer.routes.push(testing::route(2, "4917", &[(7, 0, 1)]));
+    let world = old.rebuilt(newer.clone(), &kept).unwrap();
+    assert_eq!(world.version(), 2);
+    let price = |world: &World, number: &str| {
+        let chain = world.chain(&testing::digits(number));
+        let found = world.tariff(TariffId(1)).unwrap().find(&chain, 0, world.dictionary());
+        found.map(|rate| rate.id)
+    };
+    assert_eq!(price(&world, "4420"), Some(RateId(1)));
+    assert_eq!(price(&world, "4917"), None);
+    assert_eq!(world.routes(TenantId(1), &world.chain(&testing::digits("4917"))).len(), 1);
+    // A list that is not the same any more, or not there, is not kept.
+    newer.tariffs[0].vat_ppm = 1;
+    assert!(old.rebuilt(newer, &kept).is_err());
+    let unknown = std::collections::BTreeSet::from([TariffId(9)]);
+    assert!(old.rebuilt(rows(), &unknown).is_err());
+}

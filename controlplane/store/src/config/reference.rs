@@ -4,7 +4,7 @@ use super::row::ConfigRow;
 use crate::column::Columns;
 use crate::{StoreError, Tried, Writer};
 use sqlx::AssertSqlSafe;
-use strowger_model::{RingGroup, RingParty, Trunk};
+use strowger_model::{RingGroup, RingParty, TariffId, Trunk};
 
 /// A row that refers to another.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,7 +46,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
         "subscribers" => &[("DID", "dids", "subscriber_id")],
         "trunks" => &[("DID", "dids", "trunk_id"), ("login", "trunk_logins", "trunk_id")],
         "ring_groups" => &[("DID", "dids", "ring_group_id")],
-        "tariffs" => &[("account", "accounts", "tariff_id"), ("rate", "rates", "tariff_id")],
+        "tariffs" => &[("account", "accounts", "tariff_id")],
         _ => &[],
     }
 }
@@ -68,15 +68,7 @@ impl Writer<'_> {
         }
         match R::TABLE {
             "accounts" => self.user_of_account(id).await,
-            "tariffs" => {
-                self.trunk_with(|trunk| {
-                    trunk
-                        .egress
-                        .as_ref()
-                        .is_some_and(|egress| egress.tariff.is_some_and(|t| t.0 == id))
-                })
-                .await
-            }
+            "tariffs" => self.user_of_tariff(id).await,
             "subscribers" => self.group_of(id).await,
             "trunks" => self.user_of_trunk(id).await,
             _ => Ok(None),
@@ -102,6 +94,17 @@ impl Writer<'_> {
              ORDER BY id LIMIT 1";
         let id = self.first_id(sql.to_owned(), id).await?;
         Ok(id.map(|id| Referrer { kind: "ledger account", id }))
+    }
+
+    /// A trunk that is paid by it, or a revision that has counted: its prices may stand in books.
+    async fn user_of_tariff(&mut self, id: i64) -> Result<Option<Referrer>, StoreError> {
+        let id = TariffId(id);
+        let paid = |trunk: &Trunk| trunk.egress.as_ref().is_some_and(|e| e.tariff == Some(id));
+        if let Some(found) = self.trunk_with(paid).await? {
+            return Ok(Some(found));
+        }
+        let number = self.published_revision(id).await?;
+        Ok(number.map(|n| Referrer { kind: "published revision", id: n.into() }))
     }
 
     async fn trunk_with(

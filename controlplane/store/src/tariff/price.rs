@@ -1,0 +1,99 @@
+//! Looking up prices: of a number, of a stretch of prefixes, below a revision.
+
+use super::{cut, revised};
+use crate::column::Columns;
+use crate::{Reader, StoreError, Tried};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
+use strowger_billing::RevisedRate;
+use strowger_model::{Digits, Rate, TariffId};
+
+/// Prices in force of a stretch of prefixes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PricesAt {
+    /// Rows, those of one prefix together, in order of prefix and time.
+    pub rates: Vec<Rate>,
+    /// The last prefix of the stretch, when there are more behind it.
+    pub next: Option<Digits>,
+}
+
+const IN_FORCE: &str = "SELECT r.*, v.effective_us FROM rates r JOIN tariff_revisions v \
+     ON v.tariff_id = r.tariff_id AND v.number = r.revision \
+     WHERE v.state = 'published' AND r.tariff_id = $1";
+
+impl Reader {
+    /// The prices in force of the `count` prefixes behind `after`, whenever they are.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn prices(
+        &self,
+        of: TariffId,
+        after: Option<Digits>,
+        count: u32,
+    ) -> Result<PricesAt, StoreError> {
+        let sql = "SELECT DISTINCT r.prefix FROM rates r JOIN tariff_revisions v \
+             ON v.tariff_id = r.tariff_id AND v.number = r.revision \
+             WHERE v.state = 'published' AND r.tariff_id = $1 AND ($2 = 0 OR r.prefix > $3) \
+             ORDER BY r.prefix LIMIT $4";
+        let what = "read prices";
+        let text = after.as_ref().map_or("", |prefix| prefix.as_str()).to_owned();
+        let mut tx = self.snapshot().await.tried(what)?;
+        let query = sqlx::query(sql).bind(of.0).bind(i64::from(after.is_some())).bind(text);
+        let query = query.bind(i64::from(count).saturating_add(1));
+        let rows = query.fetch_all(&mut *tx).await.tried(what)?;
+        let shown = usize::try_from(count).unwrap_or(usize::MAX).min(rows.len());
+        let (Some(first), Some(last)) = (rows.first(), rows.get(shown.saturating_sub(1))) else {
+            return Ok(PricesAt::default());
+        };
+        let next = (rows.len() > shown).then(|| Columns::new("rates", last).digits("prefix"));
+        let prefix = |row: &AnyRow| row.try_get::<String, _>("prefix").tried(what);
+        let (first, last) = (prefix(first)?, prefix(last)?);
+        let sql = AssertSqlSafe(format!("{IN_FORCE} AND r.prefix >= $2 AND r.prefix <= $3"));
+        let query = sqlx::query(sql).bind(of.0).bind(first).bind(last);
+        let rows = query.fetch_all(&mut *tx).await.tried(what)?;
+        Ok(PricesAt { rates: cut(&rows)?, next: next.transpose()? })
+    }
+
+    /// The price of a number at a moment: the row of the longest prefix that is in force.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn price_of(
+        &self,
+        of: TariffId,
+        number: &Digits,
+        at_us: i64,
+    ) -> Result<Option<Rate>, StoreError> {
+        // Digits, `*` and `#` are no wildcards.
+        let sql = AssertSqlSafe(format!("{IN_FORCE} AND $2 LIKE r.prefix || '%'"));
+        let query = sqlx::query(sql).bind(of.0).bind(number.as_str().to_owned());
+        let rows = query.fetch_all(&self.pool).await.tried("read prices")?;
+        let is_valid = |rate: &Rate| {
+            rate.from_us <= at_us && rate.until_us.is_none_or(|until_us| at_us < until_us)
+        };
+        let valid = cut(&rows)?.into_iter().filter(is_valid);
+        Ok(valid.max_by_key(|rate| rate.prefix.len()))
+    }
+
+    /// All rows of a revision, by id, and what is in force of the published revisions below it.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn revision_and_below(
+        &self,
+        of: TariffId,
+        number: u32,
+    ) -> Result<(Vec<RevisedRate>, Vec<Rate>), StoreError> {
+        let what = "compare a revision";
+        let mut tx = self.snapshot().await.tried(what)?;
+        let sql = "SELECT * FROM rates WHERE tariff_id = $1 AND revision = $2 ORDER BY id";
+        let query = sqlx::query(sql).bind(of.0).bind(i64::from(number));
+        let own = query.fetch_all(&mut *tx).await.tried(what)?;
+        let sql = AssertSqlSafe(format!("{IN_FORCE} AND r.revision < $2"));
+        let query = sqlx::query(sql).bind(of.0).bind(i64::from(number));
+        let below = query.fetch_all(&mut *tx).await.tried(what)?;
+        let own = own.iter().map(|row| revised(&Columns::new("rates", row)));
+        Ok((own.collect::<Result<_, _>>()?, cut(&below)?))
+    }
+}
