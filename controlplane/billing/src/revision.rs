@@ -146,17 +146,21 @@ mod tests {
         fn equals_the_naive_reading(
             lines in prop::collection::vec(("[12]", 1u32..4, 0i64..20, 1i64..20, 0u8..4), 0..20),
         ) {
-            let rows: Vec<RevisedRate> = lines.iter().zip(1..).map(|((prefix, n, from, len, kind), id)| {
+            let made = |((prefix, n, from, len, kind), id): (&(String, u32, i64, i64, u8), i64)| {
                 let until = (kind % 2 == 0).then_some(from + len);
                 RevisedRate { removed: *kind == 3, ..row(id, prefix, *n, *from, until) }
-            }).collect();
+            };
+            let rows: Vec<RevisedRate> = lines.iter().zip(1..).map(made).collect();
             let rates = in_force(rows.clone());
             for text in ["1", "2"] {
                 let prefix = Digits::parse(text).unwrap();
                 for at in -1..45 {
-                    let found: Vec<i64> = rates.iter().filter(|rate| {
-                        rate.prefix == prefix && rate.from_us <= at && rate.until_us.is_none_or(|until| at < until)
-                    }).map(|rate| rate.id.0).collect();
+                    let valid = |rate: &&Rate| {
+                        let ends = rate.until_us.is_some_and(|until| until <= at);
+                        rate.prefix == prefix && rate.from_us <= at && !ends
+                    };
+                    let found: Vec<i64> =
+                        rates.iter().filter(valid).map(|rate| rate.id.0).collect();
                     let expect: Vec<i64> = naive(&rows, &prefix, at).into_iter().collect();
                     prop_assert_eq!(found, expect, "{} at {}", text, at);
                 }

@@ -40,8 +40,8 @@ fn binding(c: &Columns<'_>) -> Result<Binding, StoreError> {
 }
 
 impl Writer<'_> {
-    /// Writes a binding, new or refreshed. One of a subscriber who is gone meanwhile is left out: it
-    /// must not hold up those behind it.
+    /// Writes a binding, new or refreshed. One of a subscriber who is gone meanwhile is left out:
+    /// it must not hold up those behind it.
     ///
     /// # Errors
     /// [`StoreError::Database`].

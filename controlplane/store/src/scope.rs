@@ -1,7 +1,7 @@
 //! What a caller may see: the first argument of every function that reads for people.
 //!
-//! A row that is out of scope is as if it were not there. Each table says once, as an [`Owner`], how
-//! its rows belong to organizations, accounts and subscribers; the scope makes the condition.
+//! A row that is out of scope is as if it were not there. Each table says once, as an [`Owner`],
+//! how its rows belong to organizations, accounts and subscribers; the scope makes the condition.
 
 use crate::{Reader, StoreError, Tried};
 use sqlx::any::AnyArguments;
@@ -268,8 +268,8 @@ pub(crate) const CDRS: Owner = Owner {
     organization: "caller_organization_id IN \
         (SELECT below_id FROM organization_tree WHERE above_id = ?)",
     customer: "caller_account_id = ?",
-    supplier: "(supplier_account_id = ? OR EXISTS (SELECT 1 FROM cdr_hops h WHERE h.cdr_id = cdrs.id AND h.part = cdrs.part \
-        AND h.supplier_id = ?))",
+    supplier: "(supplier_account_id = ? OR EXISTS (SELECT 1 FROM cdr_hops h \
+        WHERE h.cdr_id = cdrs.id AND h.part = cdrs.part AND h.supplier_id = ?))",
     subscriber: "(caller_subscriber_id = ? OR called_subscriber_id = ?)",
     ..OF_TENANT
 };

@@ -62,7 +62,8 @@ pub struct NewSession {
 }
 
 const COLUMNS: &str = "users.*, \
-    (SELECT t.realm FROM tenants t WHERE t.id = users.tenant_id) AS realm, s.id AS session_id, s.actor_id, s.source, s.agent, \
+    (SELECT t.realm FROM tenants t WHERE t.id = users.tenant_id) AS realm, \
+    s.id AS session_id, s.actor_id, s.source, s.agent, \
     s.created_us AS began_us, s.used_us, s.idle_us, s.expires_us";
 
 fn session(c: &Columns<'_>) -> Result<Session, StoreError> {

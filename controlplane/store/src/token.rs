@@ -267,8 +267,8 @@ impl Writer<'_> {
 }
 
 impl Reader {
-    /// Number of the newest change that calls may depend on; 0 before the first. Users, their logins
-    /// and tokens are none of those.
+    /// Number of the newest change that calls may depend on; 0 before the first. Users, their
+    /// logins and tokens are none of those.
     ///
     /// # Errors
     /// [`StoreError::Database`].

@@ -30,10 +30,12 @@ mod tests {
 
     #[test]
     fn tests_are_found() {
-        let text = "fn help() {}\n#[test]\nfn rings() {}\n";
+        let text = "on_both! { both }\nfn help() {}\n#[test]\nfn rings() {}\n\
+                    async fn both(_: &Db) {}\n";
         let tree =
             Tree::of(&[("a/tests/b.rs", text), ("tests/sipp/run.sh", "names=\"busy cancel\"")]);
         assert_eq!(find(&tree, "a/tests/b.rs::rings"), Ok(()));
+        assert_eq!(find(&tree, "a/tests/b.rs::both"), Ok(()));
         assert_eq!(find(&tree, "tests/sipp/run.sh::cancel"), Ok(()));
         for (reference, says) in [
             ("a/tests/b.rs::help", "a/tests/b.rs has no test `help`"),

@@ -74,6 +74,7 @@ pub fn has_word(line: &str, word: &str) -> bool {
 
 fn functions(tokens: &[lexer::Token<'_>]) -> Vec<Function> {
     let mut found = Vec::new();
+    let listed = listed_tests(tokens);
     for (at, token) in tokens.iter().enumerate() {
         let Some(name) = tokens.get(at + 1).filter(|next| token.is("fn") && next.is_name()) else {
             continue;
@@ -83,10 +84,22 @@ fn functions(tokens: &[lexer::Token<'_>]) -> Vec<Function> {
             name: name.text.to_owned(),
             line: token.line,
             lines: end - token.line + 1,
-            is_test: has_test_attribute(tokens.get(..at).unwrap_or_default()),
+            is_test: listed.contains(&name.text)
+                || has_test_attribute(tokens.get(..at).unwrap_or_default()),
         });
     }
     found
+}
+
+/// Names in `on_both! { .. }`, which makes each a test on either database.
+fn listed_tests<'t>(tokens: &[lexer::Token<'t>]) -> Vec<&'t str> {
+    let begins = |at: &usize| {
+        let mark = ["on_both", "!", "{"];
+        tokens.get(*at..at + mark.len()).is_some_and(|t| t.iter().map(|t| t.text).eq(mark))
+    };
+    let lists = (0..tokens.len()).filter(begins);
+    let names = lists.flat_map(|at| tokens.iter().skip(at + 3).take_while(|token| token.is_name()));
+    names.map(|token| token.text).collect()
 }
 
 /// Line of the brace that closes the first body; `None` for a declaration.

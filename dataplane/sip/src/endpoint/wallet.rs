@@ -31,8 +31,13 @@ impl Known {
     }
 
     /// Whether the answer to this one was not accepted: asked again within the same request, or by
-    /// the same nonce, unless only the nonce was too old.
-    fn is_refused_by(&self, asked: &Challenge<'_>) -> bool {
+    /// the same nonce, unless only the nonce was too old. `tries` times it was asked before.
+    fn is_refused_by(&self, asked: &Challenge<'_>, tries: u8) -> bool {
+        // RFC 8760 2.3: a peer may turn out to want another algorithm, once.
+        let other = |old: Challenge<'_>| old.algorithm != asked.algorithm;
+        if tries <= 1 && Challenge::parse(&self.challenge).is_some_and(other) {
+            return false;
+        }
         let same = Challenge::parse(&self.challenge).is_some_and(|old| old.nonce == asked.nonce);
         !asked.stale && (self.fresh || (same && self.count > 0))
     }
@@ -95,7 +100,7 @@ impl Wallet {
         }
         let refused = |(header, asked): &(Header, Challenge<'_>)| {
             let mut known = self.known.iter().filter(|known| known.is_of(*header, asked.realm));
-            known.any(|known| known.is_refused_by(asked))
+            known.any(|known| known.is_refused_by(asked, tries))
         };
         if tries >= AUTH_TRIES_MAX || asked.iter().any(refused) {
             return Err(Unanswered::Refused);
