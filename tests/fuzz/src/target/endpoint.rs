@@ -260,7 +260,7 @@ impl Bench {
                 Some(Output::Request(outside)) => {
                     self.shape.kind("request", &outside.body);
                 }
-                Some(Output::Upstream(state)) => panic!("no login was put: {state:?}"),
+                Some(Output::Upstream(state)) => assert_eq!(Some(state), None, "no login was put"),
                 Some(Output::Counted(counted)) => {
                     self.shape.print("counted", &counted);
                 }
