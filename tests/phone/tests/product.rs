@@ -15,6 +15,8 @@ mod talk;
 
 #[path = "product/algorithm.rs"]
 mod algorithm;
+#[path = "product/carrier.rs"]
+mod carrier;
 #[path = "product/configure.rs"]
 mod configure;
 #[path = "product/crash.rs"]
