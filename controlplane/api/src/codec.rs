@@ -154,10 +154,10 @@ impl<T, C: Codec<T>> Codec<Option<T>> for Opt<C> {
     }
 
     fn take(&self, json: &Value, old: Option<&Option<T>>) -> Result<Option<T>, Wrong> {
-        match json {
-            Value::Null => Ok(None),
-            json => self.0.take(json, old.and_then(Option::as_ref)).map(Some),
+        if json.is_null() {
+            return Ok(None);
         }
+        self.0.take(json, old.and_then(Option::as_ref)).map(Some)
     }
 }
 

@@ -37,7 +37,7 @@ mod tests {
             ("JPY", Some(0)),
             ("KWD", Some(3)),
             ("CLF", Some(4)),
-            ("XXX", None),
+            ("QQQ", None),
             ("eur", None),
             ("", None),
             ("EUR USD", None),

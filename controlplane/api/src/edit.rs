@@ -168,7 +168,9 @@ pub(crate) fn unfit(
             Problem::refused(&path(field), format!("does not fit {other}"))
         }
         Unfit::Ring => Problem::refused(&path("parent"), error.problem.to_string()),
-        other => Problem::refused(at, other.to_string()),
+        other @ (Unfit::Taken { .. } | Unfit::Terms(_) | Unfit::DictionaryFull) => {
+            Problem::refused(at, other.to_string())
+        }
     }
 }
 
@@ -182,10 +184,11 @@ fn in_json(field: &str) -> String {
 
 /// The path of the first member with this name, as a field of the row or of JSON.
 fn find_member(document: &Value, field: &str) -> Option<String> {
-    let name = in_json(field);
+    // A DID's only number is one of the numbers of the world.
+    let (name, one) = (in_json(field), field.strip_suffix('s').unwrap_or(field));
     let mut found = None;
     walk(document, "", &mut |path, last, _| {
-        if found.is_none() && (last == name || last == field) {
+        if found.is_none() && (last == name || last == field || last == one) {
             found = Some(path.to_owned());
         }
     });

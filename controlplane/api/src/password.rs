@@ -1,8 +1,8 @@
 //! Passwords: what they must look like, and their hashes.
 //!
-//! Argon2id with the parameters that OWASP names first for it (19 MiB, two passes, one lane), salted,
-//! kept as PHC text, so that parameters can grow while old hashes still verify. Hashing takes a core
-//! for tens of milliseconds: it runs beside the async threads, a few at once and no more, so that a
+//! Argon2id with the parameters that OWASP names first for it (19 MiB, two passes, one lane),
+//! salted, kept as PHC text, so that parameters can grow while old hashes still verify. Hashing
+//! takes a core for tens of milliseconds: it runs beside the async threads, a few at once and no more, so that a
 //! flood of logins takes neither all memory nor all cores.
 
 use crate::limits::{HASHERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};

@@ -134,7 +134,8 @@ macro_rules! view {
     };
 }
 
-/// Declares what each audience is shown of one thing: a view of its own, so that what it must not see
+/// Declares what each audience is shown of one thing: a view of its own, so that what it must not
+/// see
 /// has no field.
 macro_rules! shown {
     ($(#[doc = $doc:literal])+ $name:ident { $($audience:ident: $view:ident,)+ }) => {

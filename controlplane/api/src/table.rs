@@ -164,11 +164,12 @@ pub(crate) struct Endpoint {
 
 /// Rows of the table: who may (`Token("permission")`, with a [`Rule`] behind it where it is not
 /// `Rows`), method, path, parameters, the function that answers (with the type of its body), the
-/// type of its reply, what it is for. The type of the reply stands in the row and is the type that the function
-/// returns, so that the document cannot say anything else than what is sent.
+/// type of its reply, what it is for. The type of the reply stands in the row and is the type that
+/// the function returns, so that the document cannot say anything else than what is sent.
 macro_rules! endpoints {
     ($(
-        $access:ident $(($permission:literal $(, $rule:ident)?))? $verb:ident $path:literal [$($parameter:expr),*]
+        $access:ident $(($permission:literal $(, $rule:ident)?))?
+        $verb:ident $path:literal [$($parameter:expr),*]
         $module:ident :: $function:ident $(($form:ty))? -> $reply:ty, $summary:literal;
     )+) => {
         &[$(Endpoint {

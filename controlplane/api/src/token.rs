@@ -27,8 +27,8 @@ const CHANCE: usize = 32;
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    /// Who really acts: `user@realm`, `user@realm/token`, `#parent/token`, or the name of a token that
-    /// the switch made.
+    /// Who really acts: `user@realm`, `user@realm/token`, `#parent/token`, or the name of a token
+    /// that the switch made.
     pub(crate) name: String,
     /// The user for whom he acts.
     pub(crate) on_behalf: Option<String>,

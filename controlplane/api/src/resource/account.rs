@@ -136,12 +136,10 @@ impl Codec<Paying> for Money {
 
     fn take(&self, json: &Value, old: Option<&Paying>) -> Result<Paying, Wrong> {
         let mut row = old.cloned().unwrap_or_else(blank);
-        let amount = match json {
-            Value::Null => None,
-            json => {
-                let currency = row.account.currency;
-                Some(decimal(json, currency, currency.ledger_digits())?)
-            }
+        let currency = row.account.currency;
+        let amount = match json.is_null() {
+            true => None,
+            false => Some(decimal(json, currency, currency.ledger_digits())?),
         };
         if amount.is_some_and(|amount| amount < self.least) {
             return Err(Wrong::new("is below zero").at("amount"));

@@ -303,7 +303,7 @@ pub(crate) fn credentials_responses(_: &mut Components) -> Responses {
             "realm": text("Digest realm."),
             "password": {
                 "type": ["string", "null"],
-                "description": "The password that was made, this once; null for one that was given.",
+                "description": "The password that was made, this once; null for a given one.",
             },
         },
     });

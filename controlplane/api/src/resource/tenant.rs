@@ -132,9 +132,9 @@ impl Codec<Tenant> for InternalPrice {
 
     fn take(&self, json: &Value, old: Option<&Tenant>) -> Result<Tenant, Wrong> {
         let mut row = old.cloned().unwrap_or_else(blank);
-        row.internal_price = match json {
-            Value::Null => Price(0),
-            json => Price(decimal(json, row.currency, PRICE_DIGITS)?),
+        row.internal_price = match json.is_null() {
+            true => Price(0),
+            false => Price(decimal(json, row.currency, PRICE_DIGITS)?),
         };
         if row.internal_price.0 < 0 {
             return Err(Wrong::new("is below zero").at("amount"));

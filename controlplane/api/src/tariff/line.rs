@@ -44,6 +44,9 @@ impl Cell {
     }
 }
 
+/// Something with the number of its line.
+type Numbered<T> = (usize, T);
+
 /// Reads a file, line after line.
 pub(super) struct Lines<'a> {
     rest: &'a str,
@@ -82,7 +85,7 @@ impl<'a> Lines<'a> {
     ///
     /// # Errors
     /// The line and what is wrong with it.
-    pub(super) fn row(&mut self) -> Result<Option<(usize, Map<String, Value>)>, (usize, Wrong)> {
+    pub(super) fn row(&mut self) -> Result<Option<Numbered<Map<String, Value>>>, Numbered<Wrong>> {
         let Some((line, cells)) = self.record()? else { return Ok(None) };
         if cells.len() != self.columns.len() {
             let columns = self.columns.len();
@@ -103,7 +106,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The cells of the next line that is not empty.
-    fn record(&mut self) -> Result<Option<(usize, Vec<String>)>, (usize, Wrong)> {
+    fn record(&mut self) -> Result<Option<Numbered<Vec<String>>>, Numbered<Wrong>> {
         loop {
             if self.rest.is_empty() {
                 return Ok(None);

@@ -71,7 +71,8 @@ fn a_subscriber_and_a_trunk_are_shown() {
         },
         "egress": {
             "targets": ["192.0.2.1:5060", "[2001:db8::1]:5060"], "transport": "udp",
-            "listener": null, "account": "1", "tariff": null, "called": edit("9"), "caller": edit(""),
+            "listener": null, "account": "1", "tariff": null, "called": edit("9"),
+            "caller": edit(""),
             "calls_max": 10, "cps_max": 5, "ring_timeout_ms": 30_000, "first_timeout_ms": 4000,
             "q": 1000, "identity": "asserted", "trusted": true, "caller_number": null,
             "from_host": null, "barring": open(), "continue_on": [], "stop_on": [], "causes": [],

@@ -1,9 +1,9 @@
 //! The world of the authorisation tests: the same things four times, as a reseller sees them.
 //!
 //! Things of number 10 are his own, of 11 those of a reseller below him, of 20 those of another
-//! beside him, of 30 those of another tenant. "Things" are an organization, an account that buys and
-//! sells, a subscriber, a trunk, a record, a running call, a contact, and a user, his login, a token
-//! and a change for that subscriber. One user of each role is logged in, bound to number 10.
+//! beside him, of 30 those of another tenant. "Things" are an organization, an account that buys
+//! and sells, a subscriber, a trunk, a record, a running call, a contact, and a user, his login, a
+//! token and a change for that subscriber. One user of each role is logged in, bound to number 10.
 
 use crate::rows;
 use serde_json::json;
