@@ -294,9 +294,10 @@ fn check(server: &Server, path: &str, body: &Value, status: u16, field: &str) {
 fn with(base: &Value, changes: &Value) -> Value {
     let mut body = base.as_object().unwrap().clone();
     for (name, value) in changes.as_object().unwrap() {
-        match value {
-            Value::Null => drop(body.remove(name)),
-            value => drop(body.insert(name.clone(), value.clone())),
+        if value.is_null() {
+            body.remove(name);
+        } else {
+            body.insert(name.clone(), value.clone());
         }
     }
     Value::Object(body)
