@@ -80,10 +80,9 @@ fn answered(out: &OutgoingCall) {
 
 /// How a call to `number` is refused.
 fn refused(caller: &Phone, number: &str) -> u16 {
-    match caller.invite(number).unwrap().wait_end(2 * SOON).unwrap() {
-        EndedBy::Refused(code) => code,
-        other => panic!("{number} ended by {other:?}"),
-    }
+    let end = caller.invite(number).unwrap().wait_end(2 * SOON).unwrap();
+    let EndedBy::Refused(code) = end else { panic!("{number} ended by {end:?}") };
+    code
 }
 
 /// The newest `count` records of `all`, those of one call in the order of their parts.
