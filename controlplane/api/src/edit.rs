@@ -184,15 +184,23 @@ fn in_json(field: &str) -> String {
 
 /// The path of the first member with this name, as a field of the row or of JSON.
 fn find_member(document: &Value, field: &str) -> Option<String> {
-    // A DID's only number is one of the numbers of the world.
-    let (name, one) = (in_json(field), field.strip_suffix('s').unwrap_or(field));
-    let mut found = None;
-    walk(document, "", &mut |path, last, _| {
-        if found.is_none() && (last == name || last == field || last == one) {
-            found = Some(path.to_owned());
-        }
-    });
-    found
+    let name = in_json(field);
+    // A DID's only number is one of the numbers of the world, and a group is dialled by its name.
+    let other = match field {
+        "numbers" => "number",
+        "username" => "name",
+        _ => field,
+    };
+    let first = |wanted: &[&str]| {
+        let mut found = None;
+        walk(document, "", &mut |path, last, _| {
+            if found.is_none() && wanted.contains(&last) {
+                found = Some(path.to_owned());
+            }
+        });
+        found
+    };
+    first(&[&name, field]).or_else(|| first(&[other]))
 }
 
 /// The path of the member that names `other`.

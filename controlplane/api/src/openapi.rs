@@ -154,7 +154,8 @@ mod tests {
         let mut names = BTreeSet::new();
         for path in document["paths"].as_object().unwrap().values() {
             for operation in path.as_object().unwrap().values() {
-                assert!(names.insert(operation["operationId"].as_str().unwrap().to_owned()));
+                let name = operation["operationId"].as_str().unwrap();
+                assert!(names.insert(name.to_owned()), "{name} twice");
             }
         }
         assert_eq!(names.len(), crate::endpoints().count());

@@ -2,8 +2,8 @@
 //!
 //! Argon2id with the parameters that OWASP names first for it (19 MiB, two passes, one lane),
 //! salted, kept as PHC text, so that parameters can grow while old hashes still verify. Hashing
-//! takes a core for tens of milliseconds: it runs beside the async threads, a few at once and no more, so that a
-//! flood of logins takes neither all memory nor all cores.
+//! takes a core for tens of milliseconds: it runs beside the async threads, a few at once and no
+//! more, so that a flood of logins takes neither all memory nor all cores.
 
 use crate::limits::{HASHERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 use crate::problem::Problem;

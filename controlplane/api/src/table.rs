@@ -344,12 +344,12 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/rates" [Number, At, Limit, Next]
         tariff::in_force -> Json<Page<tariff::RateView>>, "Prices in force, now and later.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions" [Limit, Next]
-        tariff::list -> Json<Page<tariff::TariffRevisionView>>, "Changes of a price list.";
+        tariff::revisions_of -> Json<Page<tariff::TariffRevisionView>>, "Changes of a price list.";
     Token("tariffs:write", Tenant) Post "/api/v1/tariffs/{id}/revisions" []
         tariff::begin(tariff::DraftForm) -> Made<tariff::TariffRevisionView>,
         "Begins a change: a draft, which takes rows.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions/{number}" []
-        tariff::one -> Versioned<tariff::TariffRevisionView>, "One change of a price list.";
+        tariff::one_revision -> Versioned<tariff::TariffRevisionView>, "One change of a price list.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions/{number}/rates" [Limit, Next]
         tariff::of_revision -> Json<Page<tariff::RevisedRateView>>, "The rows of a change.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions/{number}/differences"

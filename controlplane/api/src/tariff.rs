@@ -88,7 +88,7 @@ async fn revision(cx: &Context) -> Result<(Tariff, TariffRevision), Problem> {
 }
 
 /// `GET /tariffs/{id}/revisions`
-pub(crate) async fn list(cx: Context) -> Result<Json<Page<TariffRevisionView>>, Problem> {
+pub(crate) async fn revisions_of(cx: Context) -> Result<Json<Page<TariffRevisionView>>, Problem> {
     let tariff = tariff(&cx).await?;
     let after = cursor::decode(LOG, cx.query.next.as_deref())?.unwrap_or(0);
     let rows = cx.api.reader.tariff_revisions(tariff.id, after, cx.query.rows()).await?;
@@ -97,7 +97,7 @@ pub(crate) async fn list(cx: Context) -> Result<Json<Page<TariffRevisionView>>, 
 }
 
 /// `GET /tariffs/{id}/revisions/{number}`
-pub(crate) async fn one(cx: Context) -> Result<Versioned<TariffRevisionView>, Problem> {
+pub(crate) async fn one_revision(cx: Context) -> Result<Versioned<TariffRevisionView>, Problem> {
     Ok(versioned(&revision(&cx).await?.1))
 }
 

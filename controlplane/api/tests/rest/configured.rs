@@ -252,6 +252,7 @@ fn each_field_changes_something_and_a_bad_value_names_it() {
                 "password" => json!("battery staple"),
                 // A subscriber has the usual one, and trunks share the names of the tenant.
                 "username" if path == "trunks" => json!("pbx-2"),
+                "name" if path == "ring-groups" => json!("group-2"),
                 _ => other(&document, &schema, name, at(&row, &member)),
             };
             // References have tests of their own.
