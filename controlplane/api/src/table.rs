@@ -349,7 +349,8 @@ static TABLE: &[Endpoint] = endpoints! {
         tariff::begin(tariff::DraftForm) -> Made<tariff::TariffRevisionView>,
         "Begins a change: a draft, which takes rows.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions/{number}" []
-        tariff::one_revision -> Versioned<tariff::TariffRevisionView>, "One change of a price list.";
+        tariff::one_revision -> Versioned<tariff::TariffRevisionView>,
+        "One change of a price list.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions/{number}/rates" [Limit, Next]
         tariff::of_revision -> Json<Page<tariff::RevisedRateView>>, "The rows of a change.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions/{number}/differences"

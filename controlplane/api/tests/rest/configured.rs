@@ -253,6 +253,8 @@ fn each_field_changes_something_and_a_bad_value_names_it() {
                 // A subscriber has the usual one, and trunks share the names of the tenant.
                 "username" if path == "trunks" => json!("pbx-2"),
                 "name" if path == "ring-groups" => json!("group-2"),
+                "numbers" if path == "ring-groups" => json!(["4988"]),
+                "short" if path == "ring-groups" => json!("88"),
                 _ => other(&document, &schema, name, at(&row, &member)),
             };
             // References have tests of their own.
