@@ -253,7 +253,7 @@ fn each_field_changes_something_and_a_bad_value_names_it() {
                 // A subscriber has the usual one, and trunks share the names of the tenant.
                 "username" if path == "trunks" => json!("pbx-2"),
                 "name" if path == "ring-groups" => json!("group-2"),
-                "numbers" if path == "ring-groups" => json!(["4988"]),
+                "numbers" if path == "ring-groups" => json!(["4571"]),
                 "short" if path == "ring-groups" => json!("88"),
                 _ => other(&document, &schema, name, at(&row, &member)),
             };
