@@ -376,18 +376,28 @@ fn origins(store: Store, runtime: Handle) -> Origins {
         let life = Life { node: setup.node, shard: setup.seg, boot: setup.boot_id, epoch };
         let mut map = known.lock().ok()?;
         map.retain(|of, _| of.boot == life.boot && of.epoch >= epoch);
+        let mut wanted = Vec::new();
         for ahead in 0..=LIVES_AHEAD {
             let life = Life { epoch: epoch.wrapping_add(ahead), ..life.clone() };
             if let Entry::Vacant(place) = map.entry(life.clone()) {
                 place.insert(None);
-                runtime.spawn(ask_origin(store.clone(), life, Arc::clone(&known)));
+                wanted.push(life);
             }
+        }
+        if !wanted.is_empty() {
+            let (store, known) = (store.clone(), Arc::clone(&known));
+            // One after the other, so that later lives have larger origins.
+            runtime.spawn(async move {
+                for life in wanted {
+                    ask_origin(&store, life, &known).await;
+                }
+            });
         }
         map.get(&life).copied().flatten()
     })
 }
 
-async fn ask_origin(store: Store, life: Life, known: Known) {
+async fn ask_origin(store: &Store, life: Life, known: &Known) {
     let answer = store.origin(&life).await;
     if let Err(e) = &answer {
         warn!("no origin for records of epoch {}: {}", life.epoch, chain(e));
