@@ -60,6 +60,12 @@ fn site(demo: &Demo) -> Site {
     Site { server: demo.sip, ring_timeout: RING_TIMEOUT, carrier: CARRIER }
 }
 
+/// Says a figure beside the test that measured it.
+#[expect(clippy::print_stdout, reason = "who runs it by hand reads the figure")]
+fn tell(what: &str) {
+    println!("{what}");
+}
+
 /// Nothing is left of calls that are over, and no bug was counted.
 fn assert_tidy(demo: &Demo) {
     demo.rest.fresh_counters();

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::assert_tidy;
 use crate::demo::{Demo, Home, eventually};
 use crate::talk::{Talk, desk, phone};
+use crate::{assert_tidy, tell};
 use strowger_phone::flows::ALICE;
 
 /// Time in which a change must be in force.
@@ -53,9 +53,4 @@ fn a_subscriber_made_by_rest_calls_and_is_switched_off() {
     tell(&format!("in force after {times:?}, {refused:?}, {off:?}"));
     assert_tidy(&demo);
     demo.stop();
-}
-
-#[expect(clippy::print_stdout, reason = "a figure that somebody asked for")]
-fn tell(what: &str) {
-    println!("{what}");
 }

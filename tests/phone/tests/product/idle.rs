@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::demo::{Demo, Home};
+use crate::tell;
 
 /// Most wake-ups a second of both planes together, all threads. Measured: 100.
 const PLANES_WAKE_MAX: f64 = 300.0;
@@ -58,9 +59,4 @@ fn an_idle_product_sleeps() {
         assert!(both > 0.0 && both < CORE_MAX, "{said}");
     }
     demo.stop();
-}
-
-#[expect(clippy::print_stdout, reason = "a figure that somebody asked for")]
-fn tell(what: &str) {
-    println!("{what}");
 }

@@ -7,10 +7,10 @@ use strowger_phone::EndedBy;
 use strowger_phone::carrier::Carrier;
 use strowger_phone::flows::ALICE;
 
-use crate::assert_tidy;
 use crate::demo::{CARRIER, Demo, Home, carrier_turn};
 use crate::rest::text;
 use crate::talk::{SOON, desk};
+use crate::{assert_tidy, tell};
 
 /// The demo's price list for its subscribers, which has one revision.
 const RETAIL: &str = "/api/v1/tariffs/1";
@@ -86,7 +86,7 @@ fn a_subscriber_is_changed_within_a_second_beside_200_000_prices() {
         }
         slowest = slowest.max(began.elapsed());
     }
-    println!("a subscriber beside 200,000 prices is changed in {} ms", slowest.as_millis());
+    tell(&format!("a subscriber beside 200,000 prices is changed in {} ms", slowest.as_millis()));
     assert!(slowest < IN_FORCE, "{slowest:?}");
     demo.stop();
 }
