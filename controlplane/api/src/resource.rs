@@ -77,13 +77,25 @@ pub(crate) trait Resource: Clone + Send + Sync + Sized + 'static {
     /// Its name in the world; `None` when the world does not hold it.
     fn name(&self) -> Option<RowName>;
 
+    /// What becomes of the world when it is new or changed, by this row alone; `None` when that
+    /// takes more ([`Resource::world`]) or the world does not hold it.
+    fn change(&self) -> Option<Change> {
+        None
+    }
+
     /// What becomes of the world with rows that are new, changed, or gone. The database does not
     /// have the change yet.
     fn world<'a>(
-        w: &'a mut Writer<'static>,
+        _w: &'a mut Writer<'static>,
         rows: &'a [Self],
         is_gone: bool,
-    ) -> Later<'a, Vec<Change>>;
+    ) -> Later<'a, Vec<Change>> {
+        let change = move |row: &Self| match is_gone {
+            true => row.name().map(Change::Remove),
+            false => row.change(),
+        };
+        Box::pin(async move { Ok(rows.iter().filter_map(change).collect()) })
+    }
 
     /// Makes whole what fields alone cannot: secrets, and rules over several fields.
     ///

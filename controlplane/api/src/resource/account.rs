@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use strowger_model::{Account, AccountId, Amount, Currency, OrganizationId, TenantId};
 use strowger_routing::{Change, RowName, World};
-use strowger_store::Writer;
 
 /// An account with its balance.
 #[derive(Clone)]
@@ -231,16 +230,8 @@ impl Resource for Paying {
         Ok(())
     }
 
-    fn world<'a>(
-        _w: &'a mut Writer<'static>,
-        rows: &'a [Self],
-        is_gone: bool,
-    ) -> Later<'a, Vec<Change>> {
-        let change = move |row: &Self| match is_gone {
-            true => Change::Remove(RowName::Account(row.account.id)),
-            false => Change::Account(row.account.clone()),
-        };
-        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    fn change(&self) -> Option<Change> {
+        Some(Change::Account(self.account.clone()))
     }
 
     fn dependents(&self, world: &World) -> Vec<Change> {

@@ -1,6 +1,6 @@
 //! Bans: networks that we do not talk to.
 
-use super::{Draft, Later, Resource};
+use super::{Draft, Resource};
 use crate::codec::{Ident, Moment, NO_NETWORK, Network, Opt, Text, parse_network, text};
 use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;
@@ -8,8 +8,7 @@ use crate::shape::Components;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use strowger_model::{Ban, BanId, OrganizationId, TenantId};
-use strowger_routing::{Change, RowName};
-use strowger_store::Writer;
+use strowger_routing::RowName;
 
 /// A ban as REST shows it.
 pub(crate) type BanSeen = Ban;
@@ -101,13 +100,5 @@ impl Resource for Ban {
             }
             Some(_) | None => Ok(()),
         }
-    }
-
-    fn world<'a>(
-        _w: &'a mut Writer<'static>,
-        _rows: &'a [Self],
-        _is_gone: bool,
-    ) -> Later<'a, Vec<Change>> {
-        Box::pin(async { Ok(Vec::new()) })
     }
 }

@@ -1,6 +1,6 @@
 //! DIDs: numbers of ours and where they lead.
 
-use super::{Draft, Later, Resource};
+use super::{Draft, Resource};
 use crate::codec::{Flag, Ident, NUMBER, Opt};
 use crate::field::{Object, object};
 use crate::problem::Problem;
@@ -9,7 +9,6 @@ use strowger_model::{
     Did, DidId, DidTarget, Digits, OrganizationId, RingGroupId, SubscriberId, TenantId, TrunkId,
 };
 use strowger_routing::{Change, RowName};
-use strowger_store::Writer;
 
 /// A DID as it stands in JSON: one member for each kind of target.
 #[derive(Clone)]
@@ -115,15 +114,7 @@ impl Resource for DidSeen {
         Ok(())
     }
 
-    fn world<'a>(
-        _w: &'a mut Writer<'static>,
-        rows: &'a [Self],
-        is_gone: bool,
-    ) -> Later<'a, Vec<Change>> {
-        let change = move |row: &Self| match is_gone {
-            true => Change::Remove(RowName::Did(row.did.id)),
-            false => Change::Did(row.did.clone()),
-        };
-        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    fn change(&self) -> Option<Change> {
+        Some(Change::Did(self.did.clone()))
     }
 }

@@ -10,8 +10,8 @@ use crate::shape::Components;
 use crate::table::ROOT;
 use serde_json::{Value, json};
 use strowger_model::{OrganizationId, Sealed, TenantId, Trunk, TrunkId, TrunkLogin, TrunkLoginId};
-use strowger_routing::{Change, RowName};
-use strowger_store::{Secret, Writer};
+use strowger_routing::RowName;
+use strowger_store::Secret;
 
 /// A login at a carrier.
 pub(crate) type Login = TrunkLogin;
@@ -141,14 +141,6 @@ impl Resource for TrunkLogin {
             None if draft.before.is_none() => Err(Problem::field("password", "is missing")),
             None => Ok(()),
         }
-    }
-
-    fn world<'a>(
-        _w: &'a mut Writer<'static>,
-        _rows: &'a [Self],
-        _is_gone: bool,
-    ) -> Later<'a, Vec<Change>> {
-        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn parent(cx: &Context) -> Later<'_, Option<Parent>> {

@@ -68,16 +68,8 @@ impl Resource for Organization {
         Some(RowName::Organization(self.id))
     }
 
-    fn world<'a>(
-        _w: &'a mut Writer<'static>,
-        rows: &'a [Self],
-        is_gone: bool,
-    ) -> Later<'a, Vec<Change>> {
-        let change = move |row: &Self| match is_gone {
-            true => Change::Remove(RowName::Organization(row.id)),
-            false => Change::Organization(row.clone()),
-        };
-        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    fn change(&self) -> Option<Change> {
+        Some(Change::Organization(self.clone()))
     }
 
     fn insert<'a>(&'a self, w: &'a mut Writer<'static>) -> Later<'a, ()> {

@@ -2,7 +2,7 @@
 
 use super::subscriber::{DIALLED, check_numbers};
 use super::tenant::RING_MAX;
-use super::{Draft, Later, Resource};
+use super::{Draft, Resource};
 use crate::codec::{Flag, Ident, List, NAME, NUMBER, Opt, Seconds, words};
 use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;
@@ -14,7 +14,6 @@ use strowger_model::{
     SubscriberId, TenantId,
 };
 use strowger_routing::{Change, RowName};
-use strowger_store::Writer;
 
 /// Most members of a group.
 const MEMBERS_MAX: usize = 64;
@@ -152,15 +151,7 @@ impl Resource for RingGroup {
         check_numbers(&self.numbers)
     }
 
-    fn world<'a>(
-        _w: &'a mut Writer<'static>,
-        rows: &'a [Self],
-        is_gone: bool,
-    ) -> Later<'a, Vec<Change>> {
-        let change = move |row: &Self| match is_gone {
-            true => Change::Remove(RowName::RingGroup(row.id)),
-            false => Change::RingGroup(Box::new(row.clone())),
-        };
-        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    fn change(&self) -> Option<Change> {
+        Some(Change::RingGroup(Box::new(self.clone())))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::password::{self, CHARS_MAX, CHARS_MIN, Password};
 use super::tenant::RING_MAX;
-use super::{Draft, Later, Resource, body, wrong};
+use super::{Draft, Resource, body, wrong};
 use crate::codec::{Flag, Ident, Int, LIMIT, List, NUMBER, Number, Opt, Seconds, Text, words};
 use crate::dispatch::Context;
 use crate::edit::Edit;
@@ -19,7 +19,6 @@ use strowger_model::{
     Subscriber, SubscriberId, TenantId,
 };
 use strowger_routing::{Change, RowName, World};
-use strowger_store::Writer;
 
 /// Most prefixes of a barring.
 const BARRED_MAX: usize = 256;
@@ -210,16 +209,8 @@ impl Resource for Subscriber {
         }
     }
 
-    fn world<'a>(
-        _w: &'a mut Writer<'static>,
-        rows: &'a [Self],
-        is_gone: bool,
-    ) -> Later<'a, Vec<Change>> {
-        let change = move |row: &Self| match is_gone {
-            true => Change::Remove(RowName::Subscriber(row.id)),
-            false => Change::Subscriber(Box::new(row.clone())),
-        };
-        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    fn change(&self) -> Option<Change> {
+        Some(Change::Subscriber(Box::new(self.clone())))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tenants.
 
-use super::{Draft, Later, Resource};
+use super::{Draft, Resource};
 use crate::codec::{Flag, Host, Int, Iso4217, List, NAME, PREFIX, Seconds, Text, Zone, words};
 use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;
@@ -13,7 +13,6 @@ use strowger_model::{
     PrefixEdit, Price, Tenant, TenantId, parse_decimal, print_decimal,
 };
 use strowger_routing::{Change, RowName, World};
-use strowger_store::Writer;
 
 /// Most prefixes in one list of a change of numbers.
 const EDITS_MAX: usize = strowger_model::EDIT_PREFIXES_MAX;
@@ -220,16 +219,8 @@ impl Resource for Tenant {
         }
     }
 
-    fn world<'a>(
-        _w: &'a mut Writer<'static>,
-        rows: &'a [Self],
-        is_gone: bool,
-    ) -> Later<'a, Vec<Change>> {
-        let change = move |row: &Self| match is_gone {
-            true => Change::Remove(RowName::Tenant(row.id)),
-            false => Change::Tenant(Box::new(row.clone())),
-        };
-        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    fn change(&self) -> Option<Change> {
+        Some(Change::Tenant(Box::new(self.clone())))
     }
 
     fn dependents(&self, world: &World) -> Vec<Change> {

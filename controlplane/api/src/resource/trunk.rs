@@ -3,7 +3,7 @@
 use super::password::{self, Password};
 use super::subscriber::{BARRING, check_username};
 use super::tenant::{PREFIX_EDIT, RING_MAX};
-use super::{Draft, Later, Resource};
+use super::{Draft, Resource};
 use crate::codec::{
     AnyCause, AnyPort, Flag, Host, HostAndPort, Ident, Int, LIMIT, List, NAME, NUMBER, Network,
     Opt, Seconds, Target, Text, words,
@@ -18,7 +18,6 @@ use strowger_model::{
     OrganizationId, SourceMatch, TenantId, Transport, Trunk, TrunkCredentials, TrunkId,
 };
 use strowger_routing::{Change, RowName, World};
-use strowger_store::Writer;
 
 /// Most statuses or cause maps in one list.
 const STATUSES_MAX: usize = 300;
@@ -245,16 +244,8 @@ impl Resource for Trunk {
         }
     }
 
-    fn world<'a>(
-        _w: &'a mut Writer<'static>,
-        rows: &'a [Self],
-        is_gone: bool,
-    ) -> Later<'a, Vec<Change>> {
-        let change = move |row: &Self| match is_gone {
-            true => Change::Remove(RowName::Trunk(row.id)),
-            false => Change::Trunk(Box::new(row.clone())),
-        };
-        Box::pin(async move { Ok(rows.iter().map(change).collect()) })
+    fn change(&self) -> Option<Change> {
+        Some(Change::Trunk(Box::new(self.clone())))
     }
 
     fn dependents(&self, _world: &World) -> Vec<Change> {
