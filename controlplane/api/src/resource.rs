@@ -283,7 +283,13 @@ async fn draft<R: Resource>(
     let has =
         |name: &str| object.fields.iter().any(|field| field.name == name && is_set(field.mode));
     if let Some(parent) = parent {
-        given.insert(parent.member.to_owned(), json!(parent.id.to_string()));
+        let own = json!(parent.id.to_string());
+        match given.insert(parent.member.to_owned(), own.clone()) {
+            Some(other) if other != own => {
+                return Err(Problem::field(parent.member, "is not that of the path"));
+            }
+            Some(_) | None => {}
+        }
     }
     if let (true, Some(tenant)) = (has("tenant"), cx.caller.scope.tenant()) {
         given.entry("tenant").or_insert_with(|| json!(tenant.0.to_string()));

@@ -13,7 +13,7 @@ use crate::reply::{Answer, JSON};
 use crate::shape::Components;
 use crate::table::{Pending, Responses};
 use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use strowger_model::{
     AccountId, Barring, Cli, DigestPolicy, Digits, Forward, ForwardWhen, Identity, OrganizationId,
     Subscriber, SubscriberId, TenantId,
@@ -232,7 +232,7 @@ impl SetPassword for Subscriber {
 pub(crate) fn credentials(cx: Context) -> Pending {
     Box::pin(async move {
         cx.must_be_json()?;
-        let given = if cx.body().is_empty() { Map::new() } else { body(&cx)? };
+        let given = body(&cx)?;
         if let Some(name) = given.keys().find(|name| *name != "password") {
             return Err(Problem::field(name, "is not a member of this body"));
         }

@@ -381,6 +381,8 @@ fn carriers() -> Vec<Unfit> {
             "ingress.sources",
         ),
         ("trunks/1/logins", json!({"password": null}), 400, "password"),
+        ("trunks/1/logins", json!({"trunk": {}}), 400, "trunk"),
+        ("trunks/1/logins", json!({"trunk": "2"}), 400, "trunk"),
         (
             "ring-groups",
             json!({"members": [{"number": "1", "subscriber": "1"}]}),
@@ -561,13 +563,13 @@ fn changes_are_logged_without_secrets() {
     let (target, version, _) = made(&server, "subscribers", &body);
     let set = json!({"password": "battery staple", "display": "Zed"});
     assert_eq!(patch(&server, &target, &version, &set).status, 200);
-    let made = send((server.at, 1), "POST", &format!("{target}/credentials"), Some(OWNER), &[], "");
+    let target = format!("{target}/credentials");
+    let made = send((server.at, 1), "POST", &target, Some(OWNER), &[], "{}");
     assert_eq!(made.status, 200, "{made:?}");
     let password = made.json()["password"].as_str().unwrap().to_owned();
     assert_eq!((password.len(), &made.json()["realm"]), (20, &json!("t1.example")));
     let own = json!({"password": "battery staple"}).to_string();
-    let set =
-        send((server.at, 1), "POST", &format!("{target}/credentials"), Some(OWNER), &[], &own);
+    let set = send((server.at, 1), "POST", &target, Some(OWNER), &[], &own);
     assert_eq!((set.status, &set.json()["password"]), (200, &Value::Null));
     let changes = server.get("/api/v1/changes?resource=subscribers&limit=4");
     let items = changes.json()["items"].clone();
