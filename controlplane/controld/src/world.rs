@@ -9,9 +9,8 @@ use strowger_routing::{BuildError, Listener, Logins, Rows, World};
 use strowger_store::{ConfigRows, Reader, Sealed, Sealer, StoreError};
 use tracing::error;
 
-/// How often the change log is looked at: a change is in force within a second, and an idle control
-/// plane sleeps: a look wakes threads about thirty times.
-pub(crate) const LOOK: Duration = Duration::from_millis(300);
+/// How often the change log is looked at: a change is in force within a second.
+pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
 /// A world and the change it is up to.
 #[derive(Clone)]

@@ -16,8 +16,9 @@ pub use row::{Cell, ConfigRow, How, Parts, Wanted};
 use crate::column::Columns;
 use crate::json::BadJson;
 use crate::tariff::{changed_since, rates_in_force};
+use crate::token::newest_change;
 use crate::{Reader, StoreError, Tried, Writer};
-use sqlx::{Any, AssertSqlSafe, Row, Transaction};
+use sqlx::{Any, AssertSqlSafe, Transaction};
 use std::collections::BTreeSet;
 use strowger_model::{
     Account, Ban, Destination, Did, Digits, Emergency, Organization, Rate, RingGroup, Route,
@@ -138,9 +139,7 @@ async fn kept_since(
     since: i64,
     held: &BTreeSet<TariffId>,
 ) -> Result<(i64, BTreeSet<TariffId>), StoreError> {
-    let sql = "SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) AS seq FROM changes";
-    let newest = sqlx::query(sql).fetch_one(&mut **tx).await;
-    let change = newest.and_then(|row| row.try_get("seq")).tried("read the change log")?;
+    let change = newest_change(tx).await?;
     let mut kept = held.clone();
     if !kept.is_empty() {
         match changed_since(tx, since).await? {

@@ -64,13 +64,11 @@ impl Writer<'_> {
         query.execute(&mut *self.tx).await.tried("remember a request").map(|_| ())
     }
 
-    /// Number of the newest change that this transaction sees; 0 before the first.
+    /// [`crate::Reader::newest_change`] as this transaction sees it.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn newest_change(&mut self) -> Result<i64, StoreError> {
-        let sql = "SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) AS id FROM changes";
-        let row = sqlx::query(sql).fetch_one(&mut *self.tx).await.tried("read the change log")?;
-        Columns::new("changes", &row).int("id")
+        crate::token::newest_change(&mut self.tx).await
     }
 }

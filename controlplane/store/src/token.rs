@@ -3,7 +3,7 @@
 use crate::column::Columns;
 use crate::user::USERS;
 use crate::{LIST_MAX, Reader, Scope, StoreError, Tried, Writer};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use strowger_model::{AccountId, OrganizationId, Role, SubscriberId, TenantId, TokenId, UserId};
 
 /// What somebody may, and where.
@@ -273,11 +273,16 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn newest_change(&self) -> Result<i64, StoreError> {
-        // From the end: it stops at the first that counts.
-        let sql = "SELECT seq FROM changes WHERE resource NOT IN \
-             ('users', 'sessions', 'tokens', 'impersonations') ORDER BY seq DESC LIMIT 1";
-        let row = sqlx::query(sql).fetch_optional(&self.pool).await;
-        let row = row.tried("read the change log")?;
-        row.map_or(Ok(0), |row| row.try_get("seq").tried("read the change log"))
+        let mut connection = self.pool.acquire().await.tried("read the change log")?;
+        newest_change(&mut connection).await
     }
+}
+
+/// The one reading of [`Reader::newest_change`]: who compares numbers must have them of one kind.
+pub(crate) async fn newest_change(connection: &mut AnyConnection) -> Result<i64, StoreError> {
+    // From the end: it stops at the first that counts.
+    let sql = "SELECT seq FROM changes WHERE resource NOT IN \
+         ('users', 'sessions', 'tokens', 'impersonations') ORDER BY seq DESC LIMIT 1";
+    let row = sqlx::query(sql).fetch_optional(connection).await.tried("read the change log")?;
+    row.map_or(Ok(0), |row| row.try_get("seq").tried("read the change log"))
 }

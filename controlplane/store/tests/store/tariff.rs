@@ -11,6 +11,7 @@ on_both! {
     a_draft_counts_when_it_is_published_and_no_more_when_it_is_undone
     revisions_are_listed_and_changed_from_one_state
     price_lines_are_read_again_only_when_they_have_changed
+    a_login_is_no_change_of_what_calls_depend_on
     many_rows_go_into_a_draft_with_their_entry_or_not_at_all
 }
 
@@ -96,6 +97,21 @@ async fn price_lines_are_read_again_only_when_they_have_changed(db: &Db) {
         assert_eq!(newer.rows.tariffs, rows.tariffs);
         assert!(newer.change > since);
         since = newer.change;
+    }
+}
+
+/// Who compares the numbers would otherwise read everything again for ever after a login.
+async fn a_login_is_no_change_of_what_calls_depend_on(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let reader = db.store.reader();
+    let before = reader.newest_change().await.unwrap();
+    for resource in ["users", "sessions", "tokens", "impersonations"] {
+        logged(db, resource, 1, "").await;
+        let whole = reader.newer_config(0, &BTreeSet::new()).await.unwrap();
+        let mut w = db.store.write().await.unwrap();
+        let seen = [reader.newest_change().await.unwrap(), w.newest_change().await.unwrap()];
+        w.commit().await.unwrap();
+        assert_eq!((seen, whole.change), ([before; 2], before), "{resource}");
     }
 }
 
