@@ -5,8 +5,9 @@ use crate::{Reader, StoreError, Tried, Writer};
 use sqlx::{AssertSqlSafe, Row};
 use strowger_model::{Rate, RateId, TenantId};
 
-/// Most traces of one statement.
-const TRACES_USUAL: usize = 500;
+/// Traces of a statement: few sizes, so that each is prepared once, and none large, because SQLite
+/// looks through the numbered places of a statement for each of them.
+const SIZES: [usize; 3] = [16, 4, 1];
 /// Columns of a trace.
 const COLUMNS: usize = 6;
 /// A record's start and its ask's time are the same but for rounding, microseconds.
@@ -37,26 +38,31 @@ pub const fn day_of(at_us: i64) -> i64 {
     at_us.div_euclid(DAY_US)
 }
 
+/// Writes so many traces.
+fn insert(rows: usize) -> String {
+    let row = |n: usize| {
+        let places = (n * COLUMNS + 1..=n * COLUMNS + COLUMNS).map(|place| format!("${place}"));
+        format!("({})", places.collect::<Vec<_>>().join(", "))
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    format!(
+        "INSERT INTO call_traces (call, at_us, day, tenant_id, snapshot, steps) \
+         VALUES {} ON CONFLICT (call, at_us) DO NOTHING",
+        rows.join(", ")
+    )
+}
+
 impl Writer<'_> {
     /// Writes traces; one that is there already stays as it is.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn insert_traces(&mut self, traces: &[CallTrace]) -> Result<(), StoreError> {
-        for some in traces.chunks(TRACES_USUAL) {
-            let row = |first: usize| {
-                let places: Vec<String> =
-                    (first..first + COLUMNS).map(|place| format!("${place}")).collect();
-                format!("({})", places.join(", "))
-            };
-            let rows: Vec<String> = (0..some.len()).map(|place| row(place * COLUMNS + 1)).collect();
-            let sql = format!(
-                "INSERT INTO call_traces (call, at_us, day, tenant_id, snapshot, steps) \
-                 VALUES {} ON CONFLICT (call, at_us) DO NOTHING",
-                rows.join(", ")
-            );
-            // Each number of rows is a text of its own, not worth keeping prepared.
-            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        let mut left = traces;
+        while let Some(rows) = SIZES.into_iter().find(|rows| *rows <= left.len()) {
+            let (some, rest) = left.split_at(rows);
+            left = rest;
+            let mut query = sqlx::query(AssertSqlSafe(insert(rows)));
             for trace in some {
                 query = query
                     .bind(trace.call.cast_signed())
