@@ -5,7 +5,7 @@ use crate::run::chain;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use strowger_billing::{LEVELS_MAX, Mode, records};
 use strowger_link::CallFacts;
 use strowger_link::codec::decode;
@@ -24,6 +24,9 @@ const LINES_USUAL: usize = strowger_till::LINES_MAX - (LEVELS_MAX + 1) * RECORDS
 const RECORDS_PER_CALL_MAX: usize = 64;
 /// Frames without a record that are worth a transaction.
 const FRAMES_USUAL: usize = 500;
+/// Least time from the beginning of one transaction to that of the next, unless one is full:
+/// records are safe in the journal, and ten of them cost the database little more than one.
+const PACE: Duration = Duration::from_millis(100);
 /// Longest that the database may take for one stretch.
 const STORE_MAX: Duration = Duration::from_secs(60);
 /// Longest sleep between looks at the journal, milliseconds.
@@ -51,6 +54,8 @@ pub(crate) struct Intake {
     pub(crate) shared: Arc<Shared>,
     /// End after what is there.
     pub(crate) end: Arc<AtomicBool>,
+    /// The reader of the last stretch, when the next goes on behind it.
+    pub(crate) reader: Option<JournalReader>,
 }
 
 /// A cursor in the store's form.
@@ -71,13 +76,39 @@ pub(crate) fn cursor(at: StoredPosition) -> Cursor {
 }
 
 /// A stretch of the journal.
+#[derive(Default)]
 struct Stretch {
     records: Arc<[Cdr]>,
     /// How many of them, in front, are charged already.
     charged: usize,
+    /// Their charges.
+    lines: usize,
     to: StoredPosition,
     /// The dataplane, which lives, says that it is durable.
     is_durable: bool,
+}
+
+/// Charges of all parts.
+fn lines(parts: &[Stretch]) -> usize {
+    parts.iter().map(|part| part.lines).sum()
+}
+
+/// No more goes into a transaction of these.
+fn is_full(parts: &[Stretch], batch_usual: usize) -> bool {
+    let records: usize = parts.iter().map(|part| part.records.len()).sum();
+    records >= batch_usual || lines(parts) >= LINES_USUAL
+}
+
+/// Parts that follow each other, as one; all but the first are charged.
+fn joined(mut parts: Vec<Stretch>) -> Stretch {
+    let lines = lines(&parts);
+    let records = parts.iter().flat_map(|part| part.records.iter());
+    let records = (parts.len() > 1).then(|| records.cloned().collect::<Arc<[Cdr]>>());
+    let last = parts.pop().unwrap_or_default();
+    match records {
+        Some(records) => Stretch { charged: records.len(), records, lines, ..last },
+        None => last,
+    }
 }
 
 /// What became of a stretch.
@@ -98,10 +129,10 @@ impl Intake {
     /// While the database refuses, records wait in the journal and not in memory: what was read
     /// ahead is charged, so that its holds are given back and balances stay true, and forgotten.
     pub(crate) fn run(mut self) {
-        let mut next = None;
+        let (mut next, mut began) = (None, None::<Instant>);
         loop {
             let ending = self.end.load(Ordering::Acquire);
-            let Some(stretch) = next.take().or_else(|| self.read(self.at)) else {
+            let Some(stretch) = next.take().or_else(|| self.read(self.at, LINES_USUAL)) else {
                 if ending {
                     return;
                 }
@@ -110,6 +141,9 @@ impl Intake {
                 continue;
             };
             self.charge(&stretch);
+            let pause = began.map_or(Duration::ZERO, |at| PACE.saturating_sub(at.elapsed()));
+            let stretch = self.gather(stretch, pause);
+            began = Some(Instant::now());
             if !stretch.is_durable && !self.make_durable(stretch.to) {
                 if ending {
                     return;
@@ -118,8 +152,9 @@ impl Intake {
                 continue;
             }
             let storing = self.begin_to_store(&stretch);
-            // The next stretch is read and rated while the database writes this one.
-            let read_ahead = self.read(stretch.to);
+            // Behind a full stretch the next one is read and rated while the database writes.
+            let goes_on = is_full(std::slice::from_ref(&stretch), self.store.batch_usual());
+            let read_ahead = goes_on.then(|| self.read(stretch.to, LINES_USUAL)).flatten();
             if let Some(ahead) = &read_ahead {
                 self.charge(ahead);
             }
@@ -142,6 +177,27 @@ impl Intake {
                 Outcome::Lost => return,
             }
         }
+    }
+
+    /// What comes within `pause` joins a stretch that is not full, and is charged at once.
+    fn gather(&mut self, stretch: Stretch, pause: Duration) -> Stretch {
+        let until = Instant::now() + pause;
+        let batch_usual = self.store.batch_usual();
+        let mut parts = vec![stretch];
+        while let Some(last) = parts.last().filter(|last| last.is_durable)
+            && !is_full(&parts, batch_usual)
+            && !self.end.load(Ordering::Acquire)
+        {
+            let (to, room) = (last.to, LINES_USUAL.saturating_sub(lines(&parts)));
+            let rest = until.saturating_duration_since(Instant::now());
+            let Ok(rest_ms @ 1..) = u32::try_from(rest.as_millis()) else { break };
+            let _rung = self.shared.journal.wait(Some(rest_ms));
+            if let Some(more) = self.read(to, room) {
+                self.charge(&more);
+                parts.push(more);
+            }
+        }
+        joined(parts)
     }
 
     /// Tells the dataplane how far the journal is no longer needed for the database.
@@ -169,14 +225,16 @@ impl Intake {
         }
     }
 
-    /// The next stretch behind `from`, if it holds a record.
-    fn read(&mut self, from: StoredPosition) -> Option<Stretch> {
-        let mut reader = JournalReader::new(&self.directory, cursor(from));
+    /// The next stretch behind `from`, if it holds a record; of about so many charges at most.
+    fn read(&mut self, from: StoredPosition, lines_usual: usize) -> Option<Stretch> {
+        let kept = self.reader.take().filter(|reader| reader.cursor() == cursor(from));
+        let mut reader =
+            kept.unwrap_or_else(|| JournalReader::new(&self.directory, cursor(from)));
         let mut records: Vec<Cdr> = Vec::new();
         // While the dataplane lives, what is behind its durable mark could still be lost.
         let limit = position(self.shared.durable.load(Ordering::Acquire));
         let (mut lines, mut charged, mut frames, mut to) = (0, 0, 0usize, from);
-        while records.len() < self.store.batch_usual() && lines < LINES_USUAL {
+        while records.len() < self.store.batch_usual() && lines < lines_usual {
             match reader.next(limit) {
                 Ok(Entry::Frame { frame, cursor, .. }) => {
                     frames += 1;
@@ -208,6 +266,7 @@ impl Intake {
                 }
             }
         }
+        self.reader = Some(reader);
         if records.is_empty() {
             self.has_charged(to);
         }
@@ -216,6 +275,7 @@ impl Intake {
         worth_it.then(|| Stretch {
             records: records.into(),
             charged,
+            lines,
             to,
             is_durable: limit.is_some(),
         })
@@ -238,7 +298,7 @@ impl Intake {
     /// Charges everything that is in the journal, and keeps none of it.
     fn charge_ahead(&mut self) {
         while !self.end.load(Ordering::Acquire)
-            && let Some(stretch) = self.read(self.charged)
+            && let Some(stretch) = self.read(self.charged, LINES_USUAL)
         {
             self.charge(&stretch);
         }

@@ -262,6 +262,7 @@ impl Plant {
             orders: orders.clone(),
             shared: Arc::clone(&shared),
             end: Arc::clone(&end),
+            reader: None,
         };
         let (stop, stopped) = watch::channel(false);
         let (until, store) = (Until(stopped.clone()), self.store.clone());

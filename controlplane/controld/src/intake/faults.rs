@@ -132,6 +132,7 @@ impl Rig {
                 journal: EventFd::new().unwrap(),
             }),
             end: Arc::clone(&end),
+            reader: None,
         };
         Rig {
             dir,
