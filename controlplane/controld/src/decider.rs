@@ -28,6 +28,8 @@ pub(crate) const ORDERS_MAX: usize = 4_096;
 const FRAMES_MAX: usize = 256;
 /// Longest sleep, milliseconds.
 const SLEEP_MS_MAX: u32 = 50;
+/// How often counts and latency are published: they cost more than a decision.
+const PUBLISH_MS: u64 = 100;
 /// Pause between attempts to reach the dataplane, milliseconds.
 const CONNECT_MS: u64 = 50;
 /// How long the greeting waits for the intake to read the journal, milliseconds: one that cannot be
@@ -162,7 +164,7 @@ impl Decider {
     /// Runs until ordered to end.
     pub(crate) fn run(mut self) {
         let mut session: Option<Session> = None;
-        let mut next_try = Tick::default();
+        let (mut next_try, mut next_word) = (Tick::default(), Tick::default());
         let mut frame = Vec::with_capacity(4_096);
         // The bounds are constants that fit.
         let mut latency = Histogram::<u64>::new_with_max(LATENCY_US_MAX, 2).ok();
@@ -201,7 +203,10 @@ impl Decider {
             }
             self.carry_out(session.as_mut());
             self.write_behind();
-            self.publish_latency(latency.as_ref());
+            if now >= next_word {
+                next_word = now.plus_ms(PUBLISH_MS);
+                self.publish_latency(latency.as_ref());
+            }
             if !busy {
                 self.sleep(session.as_mut(), now);
             }
@@ -266,7 +271,6 @@ impl Decider {
     }
 
     fn take_orders(&mut self, now: Tick) -> bool {
-        self.bell.drain();
         loop {
             match self.inbox.try_recv() {
                 Ok(Order::Settle(records)) => self.office.settle(&records, now),
@@ -439,7 +443,6 @@ impl Decider {
         }
         for lane in &mut session.lanes {
             lane.finish_sleep();
-            lane.bell().drain();
         }
     }
 }

@@ -228,8 +228,7 @@ impl Intake {
     /// The next stretch behind `from`, if it holds a record; of about so many charges at most.
     fn read(&mut self, from: StoredPosition, lines_usual: usize) -> Option<Stretch> {
         let kept = self.reader.take().filter(|reader| reader.cursor() == cursor(from));
-        let mut reader =
-            kept.unwrap_or_else(|| JournalReader::new(&self.directory, cursor(from)));
+        let mut reader = kept.unwrap_or_else(|| JournalReader::new(&self.directory, cursor(from)));
         let mut records: Vec<Cdr> = Vec::new();
         // While the dataplane lives, what is behind its durable mark could still be lost.
         let limit = position(self.shared.durable.load(Ordering::Acquire));

@@ -178,7 +178,7 @@ impl Io for Mmsg {
     }
 
     fn close_media(&mut self, port: MediaPort) {
-        self.media.close(port, &self.poller);
+        self.media.close(port);
     }
 
     fn recv_media(&mut self, burst: &mut MediaBurst) -> usize {

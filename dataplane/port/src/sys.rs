@@ -23,6 +23,16 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
     }
 }
 
+/// How many descriptors this process may have.
+pub(crate) fn descriptors_max() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure lives through the call and is ours to be written.
+    // JUSTIFICATION: getrlimit(2) is not in std.
+    let told = check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) });
+    // Every system gives at least so many (POSIX calls it 20; Linux begins at 1,024).
+    told.map_or(1_024, |_| usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX))
+}
+
 /// Most descriptors one [`wait_any_readable`] listens to.
 pub(crate) const WAIT_ANY_MAX: usize = 16;
 
@@ -38,16 +48,24 @@ pub(crate) fn wait_any_readable<'a>(
     fds: impl IntoIterator<Item = BorrowedFd<'a>>,
     timeout_ms: Option<u32>,
 ) -> io::Result<bool> {
+    wait_readable_of(fds, timeout_ms).map(|ready| ready.contains(&true))
+}
+
+/// As [`wait_any_readable`], and says which.
+pub(crate) fn wait_readable_of<'a>(
+    fds: impl IntoIterator<Item = BorrowedFd<'a>>,
+    timeout_ms: Option<u32>,
+) -> io::Result<[bool; WAIT_ANY_MAX]> {
     let timeout = timeout_ms.map_or(-1, |ms| libc::c_int::try_from(ms).unwrap_or(libc::c_int::MAX));
     let mut polls = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; WAIT_ANY_MAX];
     for (poll, fd) in polls.iter_mut().zip(fds) {
         poll.fd = fd.as_raw_fd();
     }
-    let ready = retry(|| {
+    retry(|| {
         // SAFETY: the array lives through the call and the count is its length; entries that are
         // not in use hold -1, which poll passes over.
         // JUSTIFICATION: poll(2) is not in std.
         check(unsafe { libc::poll(polls.as_mut_ptr(), WAIT_ANY_MAX as libc::nfds_t, timeout) })
     })?;
-    Ok(ready > 0)
+    Ok(polls.map(|poll| poll.revents != 0))
 }

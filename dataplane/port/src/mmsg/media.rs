@@ -1,6 +1,10 @@
 //! HOT PATH
 //!
 //! Media sockets: one per port, found by a table, never by a hash.
+//!
+//! A port that is closed keeps its socket for the next call that gets it: making one costs eight
+//! calls of the system. Meanwhile what comes to it is thrown away, so that no call hears another's
+//! late packets; a socket to which strangers keep sending is closed for good.
 
 mod setup;
 
@@ -23,6 +27,11 @@ pub const MEDIA_RCVBUF_BYTES: usize = 64 * 1024;
 /// the others.
 pub const MEDIA_PER_SOCKET_MAX: usize = 8;
 
+/// A socket at rest to which so many packets came is closed.
+const STRAYS_MAX: usize = 64;
+/// Descriptors that are left to everything that is not media.
+const DESCRIPTORS_SPARE: usize = 1_000;
+
 const PORTS: usize = 1 << 16;
 /// No socket; sockets are numbered from 1 in the port table.
 const CLOSED: u32 = 0;
@@ -32,12 +41,29 @@ struct MediaSocket {
     port: MediaPort,
     /// Its number stands in `ready`.
     is_ready: bool,
+    use_: Use,
+}
+
+/// Whether somebody has the port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Open,
+    /// Kept; so many packets came meanwhile.
+    Rests {
+        strays: usize,
+    },
 }
 
 pub(super) struct MediaSockets {
     addresses: Vec<Address>,
     sockets: Vec<Option<MediaSocket>>,
     slots_free: Vec<u32>,
+    /// Sockets at rest.
+    resting: usize,
+    /// Where to look next for one at rest.
+    hand: usize,
+    /// Most sockets, those at rest among them.
+    sockets_max: usize,
     /// Sockets that may have packets, in turn.
     ready: VecDeque<u32>,
     /// Packets to send: socket, place in the burst.
@@ -54,55 +80,104 @@ struct Address {
 
 impl MediaSockets {
     pub(super) fn open_count(&self) -> usize {
+        self.held() - self.resting
+    }
+
+    /// Sockets, those at rest among them.
+    fn held(&self) -> usize {
         self.sockets.len() - self.slots_free.len()
     }
 
     pub(super) fn open(&mut self, port: MediaPort, poller: &Poller) -> Result<(), OpenError> {
-        let address = self.addresses.get_mut(usize::from(port.address));
-        let address = address.ok_or(OpenError::NoAddress)?;
-        let entry = address.sockets.get_mut(usize::from(port.port)).ok_or(OpenError::NoAddress)?;
-        if *entry != CLOSED {
-            return Err(OpenError::InUse);
+        let address = self.addresses.get(usize::from(port.address)).ok_or(OpenError::NoAddress)?;
+        let entry = address.sockets.get(usize::from(port.port)).ok_or(OpenError::NoAddress)?;
+        if let Some(slot) = entry.checked_sub(1) {
+            return self.wake(slot);
         }
         let local = SocketAddr::new(address.ip, port.port);
+        if self.held() >= self.sockets_max {
+            self.make_room();
+        }
         let socket = bind_media(local, self.dscp, MEDIA_RCVBUF_BYTES).map_err(open_error)?;
         let slot = match self.slots_free.last() {
             Some(slot) => *slot,
             None => u32::try_from(self.sockets.len()).map_err(|_| OpenError::NoDescriptors)?,
         };
         poller.add(socket.as_fd(), Ready::Media(slot)).map_err(open_error)?;
-        let opened = Some(MediaSocket { socket, port, is_ready: false });
+        self.insert(slot, MediaSocket { socket, port, is_ready: false, use_: Use::Open });
+        self.set_entry(port, slot + 1);
+        Ok(())
+    }
+
+    fn insert(&mut self, slot: u32, opened: MediaSocket) {
         match usize::try_from(slot).ok().and_then(|slot| self.sockets.get_mut(slot)) {
             Some(place) => {
-                *place = opened;
+                *place = Some(opened);
                 self.slots_free.pop();
             }
             None => {
-                self.sockets.push(opened);
+                self.sockets.push(Some(opened));
                 // Closing and marking ready must not allocate.
                 let count = self.sockets.len();
                 self.slots_free.reserve(count.saturating_sub(self.slots_free.len()));
                 self.ready.reserve(count.saturating_sub(self.ready.len()));
             }
         }
-        *entry = slot + 1;
+    }
+
+    /// A socket at rest is in use again; what came before is gone.
+    fn wake(&mut self, slot: u32) -> Result<(), OpenError> {
+        let socket = self.socket_mut(slot).filter(|socket| socket.use_ != Use::Open);
+        let socket = socket.ok_or(OpenError::InUse)?;
+        // Of a flood that does not end, the latch of the flow makes strangers.
+        let _all = (0..STRAYS_MAX).any(|_| throw_away(&socket.socket) < MEDIA_PER_SOCKET_MAX);
+        socket.use_ = Use::Open;
+        self.resting -= 1;
         Ok(())
     }
 
-    pub(super) fn close(&mut self, port: MediaPort, poller: &Poller) {
+    pub(super) fn close(&mut self, port: MediaPort) {
         let Some(slot) = self.slot_of(port) else { return };
+        let Some(socket) = self.socket_mut(slot).filter(|socket| socket.use_ == Use::Open) else {
+            return;
+        };
+        socket.use_ = Use::Rests { strays: 0 };
+        let was_ready = core::mem::take(&mut socket.is_ready);
+        self.resting += 1;
+        if was_ready {
+            self.ready.retain(|ready| *ready != slot);
+        }
+    }
+
+    /// Closes the next socket that rests, if one does.
+    fn make_room(&mut self) {
+        for _ in 0..self.sockets.len() {
+            self.hand = if self.hand + 1 < self.sockets.len() { self.hand + 1 } else { 0 };
+            let socket = self.sockets.get(self.hand).and_then(Option::as_ref);
+            if socket.is_some_and(|socket| socket.use_ != Use::Open) {
+                return self.drop_at(self.hand as u32);
+            }
+        }
+    }
+
+    /// Closes a socket at rest; its end takes it out of the poller.
+    fn drop_at(&mut self, slot: u32) {
+        let place = usize::try_from(slot).ok().and_then(|slot| self.sockets.get_mut(slot));
+        if let Some(gone) = place.and_then(Option::take) {
+            self.set_entry(gone.port, CLOSED);
+            self.slots_free.push(slot);
+            self.resting -= 1;
+        }
+    }
+
+    fn set_entry(&mut self, port: MediaPort, value: u32) {
         let address = self.addresses.get_mut(usize::from(port.address));
         let entry = address.and_then(|address| address.sockets.get_mut(usize::from(port.port)));
-        entry.into_iter().for_each(|entry| *entry = CLOSED);
-        let place = usize::try_from(slot).ok().and_then(|slot| self.sockets.get_mut(slot));
-        if let Some(closed) = place.and_then(Option::take) {
-            // It can only fail if the socket is not in the set; then nothing is to be removed.
-            let _ = poller.remove(closed.socket.as_fd());
-            if closed.is_ready {
-                self.ready.retain(|ready| *ready != slot);
-            }
-            self.slots_free.push(slot);
-        }
+        entry.into_iter().for_each(|entry| *entry = value);
+    }
+
+    fn socket_mut(&mut self, slot: u32) -> Option<&mut MediaSocket> {
+        self.sockets.get_mut(usize::try_from(slot).ok()?)?.as_mut()
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -110,12 +185,20 @@ impl MediaSockets {
     }
 
     pub(super) fn mark_ready(&mut self, slot: u32) {
-        let place = usize::try_from(slot).ok().and_then(|slot| self.sockets.get_mut(slot));
-        if let Some(socket) = place.and_then(Option::as_mut)
-            && !socket.is_ready
-        {
-            socket.is_ready = true;
-            self.ready.push_back(slot);
+        let Some(socket) = self.socket_mut(slot) else { return };
+        match &mut socket.use_ {
+            Use::Rests { strays } => {
+                *strays += throw_away(&socket.socket);
+                let is_flooded = *strays >= STRAYS_MAX;
+                if is_flooded {
+                    self.drop_at(slot);
+                }
+            }
+            Use::Open if socket.is_ready => {}
+            Use::Open => {
+                socket.is_ready = true;
+                self.ready.push_back(slot);
+            }
         }
     }
 
@@ -235,6 +318,11 @@ fn send_run(
             }
         }
     }
+}
+
+/// Takes packets off a socket's queue and forgets them, at most [`MEDIA_PER_SOCKET_MAX`]; how many.
+fn throw_away(socket: &UdpSocket) -> usize {
+    (0..MEDIA_PER_SOCKET_MAX).take_while(|_| socket.recv(&mut [0]).is_ok()).count()
 }
 
 /// The socket or the device has no room: everything behind would fail the same way.

@@ -38,15 +38,11 @@ pub(super) struct Poller {
 }
 
 impl Poller {
+    /// The descriptor leaves with its end, as long as there is no clone of it.
     pub(super) fn add(&self, fd: BorrowedFd<'_>, ready: Ready) -> io::Result<()> {
         let events = libc::EPOLLIN as u32;
         let mut event = libc::epoll_event { events, u64: ready.to_number() };
         self.control(libc::EPOLL_CTL_ADD, fd, &raw mut event)
-    }
-
-    /// Closing the descriptor would do, were there no clone of it.
-    pub(super) fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_DEL, fd, std::ptr::null_mut())
     }
 
     fn control(

@@ -393,3 +393,29 @@ fn ports_open_once_and_close() {
     assert_eq!(receive_media(&mut io, &mut burst), 1);
     assert_eq!((burst.packets()[0].local(), burst.packets()[0].data()), (port, b"new".as_slice()));
 }
+
+#[test]
+fn a_port_at_rest_keeps_its_socket_and_hears_nothing() {
+    let mut io = backend(&[]);
+    let (port, local) = open(&mut io, 0);
+    let stranger = peer("127.0.0.1:0");
+    let held = |io: &Mmsg| (io.media_ports_open(), UdpSocket::bind(local).is_err());
+    io.close_media(port);
+    assert_eq!(held(&io), (0, true), "nobody else gets it");
+    stranger.send_to(b"late", local).unwrap();
+    assert_eq!(io.open_media(port), Ok(()));
+    assert_eq!(io.recv_media(&mut MediaBurst::new()), 0, "it came before");
+    assert_eq!(held(&io), (1, true));
+    io.close_media(port);
+    // Whoever goes on sending to a port that nobody has costs it its socket.
+    for _ in 0..200 {
+        stranger.send_to(b"flood", local).unwrap();
+        assert!(!io.wait(io.now()).media);
+        if !held(&io).1 {
+            break;
+        }
+    }
+    assert_eq!(held(&io), (0, false));
+    assert_eq!(io.open_media(port), Ok(()), "and it may be opened all the same");
+    assert_eq!(held(&io), (1, true));
+}

@@ -3,7 +3,13 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::{Address, BURST_MAX, Batch, CLOSED, MediaSockets, PORTS};
+use super::{Address, BURST_MAX, Batch, CLOSED, DESCRIPTORS_SPARE, MediaSockets, PORTS};
+use crate::sys::descriptors_max;
+
+/// How many sockets may be held.
+fn sockets_max() -> usize {
+    descriptors_max().saturating_sub(DESCRIPTORS_SPARE)
+}
 
 impl MediaSockets {
     pub(in crate::mmsg) fn new(addresses: &[IpAddr], dscp: u8) -> MediaSockets {
@@ -12,6 +18,9 @@ impl MediaSockets {
             addresses: addresses.iter().map(address).collect(),
             sockets: Vec::new(),
             slots_free: Vec::new(),
+            resting: 0,
+            hand: 0,
+            sockets_max: sockets_max(),
             ready: VecDeque::new(),
             order: Vec::with_capacity(BURST_MAX),
             batch: Batch::new(BURST_MAX),
