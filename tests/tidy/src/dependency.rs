@@ -43,9 +43,10 @@ const CONTROLD: &[&str] =
     &["model", "routing", "billing", "till", "office", "store", "api", "link", "port", "tuning"];
 
 /// Evidence: what it tests it may use. The phone shares no code with what it judges.
-const EVIDENCE: [(&str, &str); 6] = [
+const EVIDENCE: [(&str, &str); 7] = [
     ("bench/cdr", "strowger-bench-cdr"),
     ("bench/link", "strowger-bench-link"),
+    ("bench/load", "strowger-bench-load"),
     ("tests/sim", "strowger-sim"),
     ("tests/fuzz", "strowger-fuzz"),
     ("tests/phone", "strowger-phone"),
@@ -76,6 +77,7 @@ const BINARIES: &[&str] = &[
     "controlplane/strowger",
     "bench/cdr",
     "bench/link",
+    "bench/load",
 ];
 const SYSTEM: &[&str] = &[
     "dataplane/port",
