@@ -2,7 +2,8 @@
 //! it measures.
 //!
 //! `strowger-bench-load calls|register|media|mix|memory OPTIONS`, see [`plan`]; the last line of
-//! standard output is JSON. It shares no parser, transaction or timer with the product: only
+//! standard output is JSON. `users` prints what a server must know of the users, `summary` compares
+//! rounds of two sides. It shares no parser, transaction or timer with the product: only
 //! `strowger-port`, which moves bytes. Rates are offered by the clock and times told from when a
 //! message was *meant* to leave (`--rate`), or so much is kept under way (`--window`).
 //!
@@ -21,6 +22,7 @@ mod plan;
 mod register;
 mod report;
 mod run;
+mod summary;
 mod template;
 mod timer;
 mod words;
@@ -33,7 +35,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match plan::run(&words) {
+    let told = match words.split_first() {
+        Some((first, rest)) if first == "users" => plan::users(rest),
+        Some((first, rest)) if first == "summary" => summary::run(rest).map(|v| v.to_string()),
+        Some((first, rest)) if first == "field" => summary::field(rest).map(|v| v.to_string()),
+        Some(_) | None => plan::run(&words).map(|value| value.to_string()),
+    };
+    match told {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS

@@ -128,6 +128,8 @@ impl Media {
     /// Packets meant for this time count.
     pub(crate) fn measure(&mut self, from: Tick, to: Tick) {
         self.measured = (from, to);
+        self.counts = Counts::default();
+        self.delay = Times::new();
     }
 
     /// What is on its way.

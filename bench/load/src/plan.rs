@@ -302,3 +302,19 @@ fn memory(mut setup: Setup, mut words: Words) -> Result<Value, String> {
         "load": told,
     }))
 }
+
+/// Lines of number, name and MD5 of name, realm and password: the users that `register` knows.
+pub(crate) fn users(words: &[String]) -> Result<String, String> {
+    let mut words = Words::parse(words)?;
+    let (count, realm) = (words.or("count", 1_000u32)?, words.need("realm")?);
+    let prefix = words.or("user-prefix", "2".to_owned())?;
+    let password = words.or("password-prefix", "secret".to_owned())?;
+    words.done()?;
+    let line = |number: u32| {
+        let name = format!("{prefix}{number:05}");
+        let secret = format!("{password}{name}");
+        let ha1 = crate::digest::hash(&[name.as_bytes(), realm.as_bytes(), secret.as_bytes()]);
+        format!("{number},{name},{}\n", String::from_utf8_lossy(&ha1))
+    };
+    Ok((0..count).map(line).collect::<String>().trim_end().to_owned())
+}

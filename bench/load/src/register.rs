@@ -148,6 +148,7 @@ impl Registers {
     /// Registrations meant to begin in this time count.
     pub(crate) fn measure(&mut self, from: Tick, to: Tick) {
         self.measured = (from, to);
+        self.counts = Counts { times: Some(Times::new()), ..Counts::default() };
     }
 
     /// Under way, or still to be begun where their number was told.
