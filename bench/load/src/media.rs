@@ -44,11 +44,26 @@ struct Track {
     seen: u64,
 }
 
-/// What came of the packets that were meant for the measured time.
-#[derive(Clone, Copy, Default, Debug)]
-struct Counts {
+/// What came of the packets that were meant for one part of the load.
+struct Window {
+    name: String,
+    from: Tick,
+    to: Tick,
     sent: u64,
     received: u64,
+    delay: Times,
+}
+
+impl Window {
+    fn told(&self) -> Value {
+        json!({
+            "part": self.name,
+            "sent": self.sent,
+            "received": self.received,
+            "lost": self.sent.saturating_sub(self.received),
+            "delay_ms": self.delay.told(),
+        })
+    }
 }
 
 /// All flows.
@@ -63,9 +78,7 @@ pub(crate) struct Media {
     received: u64,
     written_off: u64,
     heard: Tick,
-    measured: (Tick, Tick),
-    counts: Counts,
-    delay: Times,
+    windows: Vec<Window>,
     corrupt: u64,
     misdirected: u64,
     again: u64,
@@ -92,9 +105,7 @@ impl Media {
             received: 0,
             written_off: 0,
             heard: Tick(0),
-            measured: (Tick(0), Tick(u64::MAX)),
-            counts: Counts::default(),
-            delay: Times::new(),
+            windows: Vec::new(),
             corrupt: 0,
             misdirected: 0,
             again: 0,
@@ -125,11 +136,16 @@ impl Media {
         self.pump = None;
     }
 
-    /// Packets meant for this time count.
-    pub(crate) fn measure(&mut self, from: Tick, to: Tick) {
-        self.measured = (from, to);
-        self.counts = Counts::default();
-        self.delay = Times::new();
+    /// Packets meant for this time count to a part of this name.
+    pub(crate) fn measure(&mut self, name: &str, from: Tick, to: Tick) {
+        let (name, delay) = (name.to_owned(), Times::new());
+        self.windows.push(Window { name, from, to, sent: 0, received: 0, delay });
+    }
+
+    /// The part that a packet counts to; parts follow one another, most packets are of the last.
+    fn window(&mut self, intended: Tick) -> Option<&mut Window> {
+        let mut windows = self.windows.iter_mut().rev();
+        windows.find(|window| (window.from..window.to).contains(&intended))
     }
 
     /// What is on its way.
@@ -139,7 +155,7 @@ impl Media {
 
     /// Of the measured packets, those that arrived.
     pub(crate) fn carried(&self) -> u64 {
-        self.counts.received
+        self.windows.iter().map(|window| window.received).sum()
     }
 
     /// Sends what is due.
@@ -172,8 +188,8 @@ impl Media {
         track.sent += 1;
         let (count, flow) = (track.sent, track.flow);
         self.sent += 1;
-        if (self.measured.0..self.measured.1).contains(&intended) {
-            self.counts.sent += 1;
+        if let Some(window) = self.window(intended) {
+            window.sent += 1;
         }
         let fill = fill(&self.pattern, number, count, flow.tag);
         out.send(flow.by, flow.to, |bytes| {
@@ -225,19 +241,21 @@ impl Media {
         }
         self.received += 1;
         self.heard = now;
-        if (self.measured.0..self.measured.1).contains(&intended) {
-            self.counts.received += 1;
-            self.delay.add(intended, now);
+        if let Some(window) = self.window(intended) {
+            window.received += 1;
+            window.delay.add(intended, now);
         }
     }
 
     /// What was sent, what arrived, and what should not have.
     pub(crate) fn told(&self) -> Value {
+        let sent: u64 = self.windows.iter().map(|window| window.sent).sum();
+        let received = self.carried();
         json!({
             "flows": self.tracks.iter().flatten().count(),
-            "sent": self.counts.sent,
-            "received": self.counts.received,
-            "lost": self.counts.sent.saturating_sub(self.counts.received),
+            "sent": sent,
+            "received": received,
+            "lost": sent.saturating_sub(received),
             "corrupt": self.corrupt,
             "misdirected": self.misdirected,
             "again": self.again,
@@ -246,7 +264,7 @@ impl Media {
             "written_off": self.written_off,
             "all_sent": self.sent,
             "all_received": self.received,
-            "delay_ms": self.delay.told(),
+            "parts": self.windows.iter().map(Window::told).collect::<Vec<_>>(),
         })
     }
 }
@@ -305,6 +323,7 @@ mod tests {
     /// A packet as it leaves, with the media that sent it.
     fn sent() -> (Media, Vec<u8>) {
         let mut media = Media::new();
+        media.measure("all", Tick(0), Tick(100));
         media.set(3, Flow { by: 0, to: address(1), at: 1, from: address(2), tag: 7 });
         let mut out = Out::default();
         media.send(3, Tick(5), &mut out);

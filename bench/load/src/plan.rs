@@ -10,7 +10,7 @@
 //!
 //! `--rate N` or `--window N` say how calls are offered, `--register-rate`, `--register-window`
 //! and `--packet-rate`, `--packet-window` the others; `--parts NAME:RATE:SECONDS,...` gives calls
-//! several rates in turn. `--warm S` goes before, `--secs S` are measured.
+//! several rates in turn, `--packet-parts` packets. `--warm S` goes before, `--secs S` are measured.
 
 use std::net::SocketAddr;
 
@@ -235,36 +235,47 @@ fn parts(words: &mut Words, mode: &str) -> Result<Vec<Part>, String> {
         _ => (calls, registers),
     };
     let (warm, seconds) = (words.or("warm", 1.0)?, words.or("secs", 5.0)?);
-    let part = |name: &str, calls, seconds, measured| Part {
-        name: name.into(),
-        calls,
-        registers,
-        media,
-        seconds,
-        measured,
+    let part = |name: &str, offers: [Option<Offer>; 3], seconds, measured| {
+        let [calls, registers, media] = offers;
+        Part { name: name.into(), calls, registers, media, seconds, measured }
     };
+    let several = (words.text("parts"), words.text("packet-parts"));
     let mut parts = Vec::new();
-    let several = words.text("parts");
-    if several.is_none() && warm > 0.0 {
-        parts.push(part("warm", calls, warm, false));
-    }
     match several {
-        None => parts.push(part("measured", calls, seconds, true)),
-        Some(text) => {
-            for word in text.split(',') {
-                let wrong = || format!("--parts {word}: NAME:RATE:SECONDS is wanted");
-                let fields: Vec<&str> = word.split(':').collect();
-                let [name, rate, seconds] = fields.as_slice() else { return Err(wrong()) };
-                let rate = rate.parse().map_err(|_| wrong())?;
-                let seconds = seconds.parse().map_err(|_| wrong())?;
-                parts.push(part(name, Some(Offer::Rate(rate)), seconds, true));
+        (None, None) => {
+            if warm > 0.0 {
+                parts.push(part("warm", [calls, registers, media], warm, false));
+            }
+            parts.push(part("measured", [calls, registers, media], seconds, true));
+        }
+        (Some(text), None) => {
+            for (name, rate, seconds) in rates(&text)? {
+                parts.push(part(name, [Some(rate), registers, media], seconds, true));
             }
         }
+        (None, Some(text)) => {
+            for (name, rate, seconds) in rates(&text)? {
+                parts.push(part(name, [calls, registers, Some(rate)], seconds, true));
+            }
+        }
+        (Some(_), Some(_)) => return Err("--parts or --packet-parts, not both".into()),
     }
     if parts.len() > PARTS_MAX {
         return Err(format!("at most {PARTS_MAX} parts"));
     }
     Ok(parts)
+}
+
+/// Parts as `NAME:RATE:SECONDS`, with commas between.
+fn rates(text: &str) -> Result<Vec<(&str, Offer, f64)>, String> {
+    let part = |word| {
+        let wrong = || format!("{word}: NAME:RATE:SECONDS is wanted");
+        let fields: Vec<&str> = str::split(word, ':').collect();
+        let [name, rate, seconds] = fields.as_slice() else { return Err(wrong()) };
+        let rate = rate.parse().map_err(|_| wrong())?;
+        Ok((*name, Offer::Rate(rate), seconds.parse().map_err(|_| wrong())?))
+    };
+    text.split(',').map(part).collect()
 }
 
 /// What a server holds: before, with all users registered, with all calls standing.

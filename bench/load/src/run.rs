@@ -195,10 +195,14 @@ impl Load {
         for part in parts {
             let before = self.mark();
             self.begin(part, before.at);
-            if part.measured && marks.is_none() {
-                self.measure(before.at, parts);
+            let end = Tick(before.at.0 + ns(part.seconds));
+            if part.measured {
+                self.media.measure(&part.name, before.at, end);
+                if marks.is_none() {
+                    self.measure(before.at, parts);
+                }
             }
-            self.turns(Tick(before.at.0 + ns(part.seconds)), |_| false);
+            self.turns(end, |_| false);
             if part.measured {
                 let first = marks.map_or(before, |(first, _)| first);
                 marks = Some((first, self.mark()));
@@ -227,7 +231,6 @@ impl Load {
     fn measure(&mut self, now: Tick, parts: &[Part]) {
         let seconds: f64 = parts.iter().filter(|part| part.measured).map(|p| p.seconds).sum();
         let end = Tick(now.0 + ns(seconds));
-        self.media.measure(now, end);
         if let Some(registers) = &mut self.registers {
             registers.measure(now, end);
         }

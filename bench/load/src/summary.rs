@@ -10,24 +10,32 @@ use crate::words::Words;
 /// Least rounds that a ratio is told of without a word of doubt.
 const ROUNDS_MIN: usize = 7;
 
-/// `summary --bench NAME --ours FILE [--peer FILE] --metric POINTER [--bar N] [--show P,P,...]`:
-/// each file has one report of the generator a line, in the order of the rounds.
+/// `summary --bench NAME --ours FILE [--peer FILE] --metric POINTER [--bar N] [--limit N] [--show P,P,...]
+/// [--must P=Q,P=0,...]`: each file has one report of the generator a line, in the order of the rounds.
 pub(crate) fn run(words: &[String]) -> Result<Value, String> {
     let mut words = Words::parse(words)?;
     let (bench, metric) = (words.need("bench")?, words.need("metric")?);
     let ours = read(&words.need("ours")?)?;
     let peer = words.text("peer").map(|file| read(&file)).transpose()?;
     let bar: Option<f64> = words.value("bar")?;
+    let limit: Option<f64> = words.value("limit")?;
     let show = words.text("show").unwrap_or_default();
     let show: Vec<&str> = show.split(',').filter(|word| !word.is_empty()).collect();
-    let (name, unit) = (words.text("peer-name"), words.text("unit"));
+    let must = words.text("must").unwrap_or_default();
+    let must: Vec<&str> = must.split(',').filter(|word| !word.is_empty()).collect();
+    let name = words.text("peer-name");
     words.done()?;
     let mine = column(&ours, &metric)?;
     let mut told = json!({
-        "bench": bench, "metric": metric, "unit": unit, "rounds": ours.len(),
+        "bench": bench, "metric": metric, "rounds": ours.len(),
         "ours": spread(&mine),
         "work": { "ours": shown(&ours, &show) },
+        "broken": { "ours": broken(&ours, &must)? },
     });
+    if let Some(limit) = limit {
+        told["limit"] = json!(limit);
+        told["reached"] = json!(median(&mine) <= limit);
+    }
     let Some(peer) = peer else { return Ok(told) };
     let theirs = column(&peer, &metric)?;
     if theirs.len() != mine.len() {
@@ -38,6 +46,7 @@ pub(crate) fn run(words: &[String]) -> Result<Value, String> {
     told["peer_name"] = json!(name);
     told["ratio"] = spread(&ratios);
     told["work"]["peer"] = shown(&peer, &show);
+    told["broken"]["peer"] = broken(&peer, &must)?;
     if let Some(bar) = bar {
         told["bar"] = json!(bar);
         told["reached"] = json!(median(&ratios) <= bar);
@@ -86,6 +95,25 @@ fn shown(rounds: &[Value], pointers: &[&str]) -> Value {
     Value::Object(pairs.collect())
 }
 
+/// In how many rounds each rule did not hold: `P=Q` of two pointers, or of a pointer and a number.
+/// A figure of rounds that did other work than was asked for is no figure.
+fn broken(rounds: &[Value], must: &[&str]) -> Result<Value, String> {
+    let mut told = serde_json::Map::new();
+    for rule in must {
+        let (left, right) = rule.split_once('=').ok_or_else(|| format!("{rule}: P=Q is wanted"))?;
+        let left = column(rounds, left)?;
+        let right = match right.parse::<f64>() {
+            Ok(number) => vec![number; rounds.len()],
+            Err(_) => column(rounds, right)?,
+        };
+        let times = left.iter().zip(&right).filter(|(a, b)| (*a - *b).abs() > 0.5).count();
+        if times > 0 {
+            told.insert((*rule).to_owned(), json!(times));
+        }
+    }
+    Ok(Value::Object(told))
+}
+
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -125,6 +153,8 @@ mod tests {
         assert_eq!(told["ratio"], json!({ "median": 0.5, "min": 0.3, "max": 1.0 }));
         assert_eq!((&told["reached"], &told["ours"]["median"]), (&json!(false), &json!(30.0)));
         assert!(told["doubt"].is_string());
+        let ruled = summary(&format!("{words} --must s/ns=s/ns,s/ns=100")).unwrap();
+        assert_eq!(ruled["broken"], json!({ "ours": {"s/ns=100": 2}, "peer": {"s/ns=100": 1} }));
         fs::write(&peer, "{\"s\":{\"ns\":20}}\n").unwrap();
         assert!(summary(&words).unwrap_err().contains("3 rounds of ours, 1 of the peer's"));
         fs::write(&peer, "{\"s\":{\"ns\":null}}\n").unwrap();
