@@ -369,3 +369,16 @@ measure_memory() {
 server_pids() {
     ps -o pid= --forest -g "$server_pid" | tr -s ' \n' ',' | sed 's/^,//; s/,$//'
 }
+
+# Our generator against SIPp: whether it counts as others do.
+measure_sipp() {
+    local rate=50 seconds=10
+    need_product
+    need_packages sip-tester >&2 || { skip sip-tester; return 0; }
+    [ "$smoke" = 0 ] || rate=20 seconds=3
+    server_start "$work/server" 4096 10
+    "$here/bench/sipp/check.sh" "$built/strowger-bench-load" "$server" "$net" \
+        "$work/server/data/strowger.db" "$rate" "$seconds"
+    server_stop "$work/server"
+    place_end
+}

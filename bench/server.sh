@@ -4,13 +4,16 @@
 # A demo on addresses of its own, all of it on core 0, with rows of its own beside the demo's: a
 # customer's trunk known by its addresses whose calls are routed by prefix, rated, charged to a
 # prepaid account and sent to a carrier; and subscribers with digest passwords. `net`.1 is the
-# server, .2 and .3 are the near ends, .4 the far end, .5 a user of the carrier's.
+# server, .5 its media: a port rests for a while after its call, so calls that last no time need many
+# of them. .2 and .3 are the near ends, .4 the far end.
 
 # server_config SLOTS >FILE
 server_config() {
     cat <<CONFIG
 sip.listen = ["$net.1:5060"]
-media.addresses = ["$net.1"]
+media.addresses = ["$net.5"]
+media.port_min = 1026
+media.port_max = 65535
 cores.shards = "0"
 cores.control = "0"
 cores.slots = $1
