@@ -154,12 +154,13 @@ calls_bench() {
     if [ "$smoke" = 0 ] && peer_calls_start "$media"; then peer=calls_peer; fi
     calls_words=(--far "$net.4:5060" --near "$net.2:5060,$net.3:5060" --near-audio "$net.2:7000"
         --far-audio "$net.4:7000")
-    [ "$media" = 0 ] || calls_words+=(--packets 2 --hold-ms 500)
     calls_capacity "$peer" "$media" || return 1
     calls_must
     for share in 25 50 75; do
         [ "$smoke" = 0 ] || [ "$share" = 50 ] || continue
         calls_offer=(--rate $((capacity * share / 100)) --warm 1 --secs "$seconds")
+        # Half a second of talk, two packets each way.
+        [ "$media" = 0 ] || calls_offer+=(--packets 2 --hold-ms 500)
         alternate calls_ours "$peer"
         [ "$smoke" = 0 ] || expect ours parts/2/ended 50 parts/2/far_ended 50 parts/2/silent 0
         [ "$smoke" = 0 ] || [ "$media" = 0 ] || expect ours media/lost 0 media/sent 200
@@ -182,10 +183,11 @@ calls_capacity() { # PEER MEDIA
     # As measured before, where there is no peer.
     capacity=3700
     [ -n "$1" ] || return 0
+    # Its one worker waits for rtpengine at each offer and answer: a long queue only makes both ends
+    # send again.
     local window=200
-    # With half a second of talk each.
-    [ "$2" = 0 ] || window=700
-    calls_offer=(--window "$window" --warm 2 --secs 4)
+    [ "$2" = 0 ] || window=50
+    calls_offer=(--window "$window" --hold-ms 0 --packets 0 --warm 2 --secs 4)
     rm -f "$work/peer.json"
     for _ in 1 2 3; do side peer calls_peer || return 1; done
     capacity=$("$built/strowger-bench-load" summary --bench capacity --metric calls_per_s \

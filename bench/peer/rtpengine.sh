@@ -18,7 +18,7 @@ rtpengine_start() {
     rtpengine_ng=$net.11:2223
     place_run 0 rtpengine --foreground --log-stderr --log-level=3 --num-threads=1 --table=-1 \
         --interface="$net.11" --listen-ng="$rtpengine_ng" --port-min=16384 --port-max=40000 \
-        --timeout=3600 --silent-timeout=7200 --pidfile="$1/pid" >"$1/log" 2>&1
+        --delete-delay=0 --timeout=3600 --silent-timeout=7200 --pidfile="$1/pid" >"$1/log" 2>&1
     # shellcheck disable=SC2034 # for the scripts that source this
     rtpengine_pid=$placed
     local hex

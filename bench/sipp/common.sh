@@ -28,7 +28,7 @@ cd "$sipp_work" || exit 1
 # callee WORDS...: the far end, until the script ends.
 callee() {
     sipp -sf "$sipp_here/uas.xml" -i "$callee_ip" -p "$callee_port" -mi "$callee_ip" \
-        -min_rtp_port 45000 -max_rtp_port 52000 -nostdin "$@" >"$sipp_work/callee.log" 2>&1 &
+        -mp 45000 -nostdin "$@" >"$sipp_work/callee.log" 2>&1 &
     sipp_callee=$!
     sleep 0.5
     kill -0 "$sipp_callee" 2>/dev/null || { tail -5 "$sipp_work/callee.log" >&2; return 1; }
@@ -41,7 +41,6 @@ load() {
     total=$((offered * seconds))
     sipp "$server" -sf "$sipp_here/$scenario.xml" -i "$local_ip" -mi "$local_ip" -r "$offered" \
         -m "$total" -l $((offered * 20)) -timeout $((seconds + 30)) -timeout_error -nostdin \
-        -min_rtp_port 53000 -max_rtp_port 60000 \
         -trace_stat -stf "$name.csv" -fd 1 -trace_rtt -rtt_freq 1 "$@" >"$name.log" 2>&1 || code=$?
     [ -s "$name.csv" ] || { tail -20 "$name.log" >&2; return 1; }
     report "$name" "$total" "$code"

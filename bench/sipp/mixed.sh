@@ -17,7 +17,7 @@ apart() { # NAME COMMAND...
 }
 (apart register load register register "$(share 6)" -inf users.csv) & first=$!
 (apart call load call uac "$(share 3)" "${call[@]}") & second=$!
-(apart media load media uac_media "$(share 1)" "${call[@]}" -min_rtp_port 60002 -max_rtp_port 61000) & third=$!
+(apart media load media uac_media "$(share 1)" "${call[@]}") & third=$!
 code=0
 for one in "$first" "$second" "$third"; do wait "$one" || code=1; done
 exit "$code"
