@@ -43,9 +43,11 @@ const CONTROLD: &[&str] =
     &["model", "routing", "billing", "till", "office", "store", "api", "link", "port", "tuning"];
 
 /// Evidence: what it tests it may use. The phone shares no code with what it judges.
-const EVIDENCE: [(&str, &str); 6] = [
+const EVIDENCE: [(&str, &str); 8] = [
     ("bench/cdr", "strowger-bench-cdr"),
+    ("bench/decide", "strowger-bench-decide"),
     ("bench/link", "strowger-bench-link"),
+    ("bench/load", "strowger-bench-load"),
     ("tests/sim", "strowger-sim"),
     ("tests/fuzz", "strowger-fuzz"),
     ("tests/phone", "strowger-phone"),
@@ -75,7 +77,9 @@ const BINARIES: &[&str] = &[
     "controlplane/controld",
     "controlplane/strowger",
     "bench/cdr",
+    "bench/decide",
     "bench/link",
+    "bench/load",
 ];
 const SYSTEM: &[&str] = &[
     "dataplane/port",

@@ -1,0 +1,386 @@
+# Sourced by bench/run: the benches that load a server, beside a peer where there is one.
+# shellcheck shell=bash
+#
+# A round is ours and then the peer, the next one the other way round. Both servers stay up on core
+# 0 meanwhile; the one that is not asked sleeps. The generator is alone on the last core. What is
+# compared is processor time for the same work, so each round's counts stand beside it.
+
+# rounds: how many, from ROUNDS, seven without.
+rounds() { if [ "$smoke" = 1 ]; then echo 1; else echo "${ROUNDS:-7}"; fi; }
+# seconds: of one measurement.
+seconds() { if [ "$smoke" = 1 ]; then echo 1; else echo "${SECS:-$1}"; fi; }
+
+# side NAME COMMAND...: one measurement, a line in $work/NAME.json; says what fails.
+side() {
+    local name=$1
+    shift
+    "$@" >"$work/line" || { echo "bench: a round of $name failed" >&2; return 1; }
+    cat "$work/line" >>"$work/$name.json"
+    cp "$work/line" "$work/last.$name"
+}
+
+# alternate OURS PEER: rounds of two functions, each called with the number of the round; without a
+# PEER, ours alone.
+alternate() {
+    local round
+    rm -f "$work/ours.json" "$work/peer.json"
+    for round in $(seq "$(rounds)"); do
+        if [ -z "${2:-}" ]; then
+            side ours "$1" "$round" || return 1
+        elif [ $((round % 2)) = 1 ]; then
+            side ours "$1" "$round" && side peer "$2" "$round" || return 1
+        else
+            side peer "$2" "$round" && side ours "$1" "$round" || return 1
+        fi
+        echo "round $round of $(rounds) done" >&2
+    done
+}
+
+# told FILE POINTER: a number out of a line of the generator.
+told() { "$built/strowger-bench-load" field --file "$1" --at "$2"; }
+
+# expect NAME POINTER VALUE...: in the last line of this side; else the bench fails.
+expect() {
+    local side=$1 got
+    shift
+    while [ $# -gt 0 ]; do
+        got=$(told "$work/last.$side" "$1") || return 1
+        [ "$got" = "$2" ] || {
+            echo "bench: $1 of $side is $got, not $2: $(cat "$work/last.$side")" >&2
+            return 1
+        }
+        shift 2
+    done
+}
+
+# summary NAME METRIC BAR SHOW [PEER]: the last line; `must` says what holds in each round, `limit`
+# is the most that our own figure may be.
+summary() {
+    local words=(--bench "$1" --metric "$2" --ours "$work/ours.json" --show "$4" --must "${must:-}")
+    [ -z "$3" ] || words+=(--bar "$3")
+    [ -z "${limit:-}" ] || words+=(--limit "$limit")
+    [ -z "${5:-}" ] || [ ! -e "$work/peer.json" ] || words+=(--peer "$work/peer.json" --peer-name "$5")
+    "$built/strowger-bench-load" summary "${words[@]}"
+}
+
+# need_product: everything that a bench of the whole product starts.
+need_product() {
+    need_packages curl sqlite3 >&2
+    build strowger-bench-load
+    build strowger-switchd strowger-controld strowger-cli
+    # shellcheck source=bench/place.sh
+    . "$here/bench/place.sh"
+    # shellcheck source=bench/server.sh
+    . "$here/bench/server.sh"
+    # shellcheck source=bench/peer/rtpengine.sh
+    . "$here/bench/peer/rtpengine.sh"
+    # shellcheck source=bench/peer/kamailio.sh
+    . "$here/bench/peer/kamailio.sh"
+    place_net
+}
+
+# skip WHAT: loudly.
+skip() { echo "SKIPPED: $1 cannot be installed, its side was not measured" >&2; }
+
+# Ours through a call's SDP, the peer's by ng: CALLS calls, two flows each.
+# relay NAME CALLS BAR OFFER...
+relay() {
+    local name=$1 calls=$2 bar=$3 peer='' seconds
+    shift 3
+    local offer=("$@")
+    need_product
+    ulimit -n "$(ulimit -Hn)"
+    seconds=$(seconds 5)
+    server_start "$work/server" "$((calls + 96))" 10
+    if [ "$smoke" = 0 ]; then
+        if rtpengine_here; then
+            place_group rtpengine
+            rtpengine_start "$work/rtpengine"
+            rtpengine_cpu=$(place_cpu "$rtpengine_pid")
+            peer=relay_peer
+        else
+            skip rtpengine-daemon
+        fi
+    fi
+    relay_words=(--standing "$calls" "${offer[@]}" --warm 1 --secs "$seconds"
+        --near-audio "$net.2:7000" --far-audio "$net.4:7000")
+    alternate relay_ours "$peer"
+    if [ "$smoke" = 1 ]; then
+        expect ours media/lost 0 media/corrupt 0 media/misdirected 0 media/again 0
+    fi
+    server_stop "$work/server"
+    must=media/lost=0,media/corrupt=0,media/misdirected=0,media/again=0
+    summary "$name" server/ns_per_packet "$bar" "packets_per_s,media/sent,media/received,\
+media/parts/0/delay_ms/p50,media/parts/0/delay_ms/p99,server/core,generator/idle,stolen" "rtpengine 10.5"
+    place_end
+}
+relay_ours() {
+    generator media --server "$server" --near "$net.2:5060,$net.3:5060" --far "$net.4:5060" \
+        --cpu "$server_cpu" "${relay_words[@]}"
+}
+relay_peer() {
+    generator media --ng "$rtpengine_ng" --run "$((RANDOM * 32768 + RANDOM))" \
+        --cpu "$rtpengine_cpu" "${relay_words[@]}"
+}
+
+# 4,000 flows at saturation: less than one packet of a flow under way on average.
+measure_relay-4000() {
+    if [ "$smoke" = 1 ]; then
+        relay relay-4000 100 0.60 --packet-window 200
+    else
+        relay relay-4000 2000 0.60 --packet-window 1000
+    fi
+}
+# 100 flows at saturation: ten packets of each, a fifth of what rtpengine stands.
+measure_relay-100() { relay relay-100 50 0.75 --packet-window 1000; }
+# 1,000 flows at 50 a second each.
+measure_relay-paced() {
+    if [ "$smoke" = 1 ]; then
+        relay relay-paced 20 0.70 --packet-rate 2000
+    else
+        relay relay-paced 500 0.70 --packet-rate 50000
+    fi
+}
+
+# Calls of each side at shares of what the peer can do.
+# calls_bench NAME BAR MEDIA: MEDIA is 1 with audio.
+calls_bench() {
+    local name=$1 bar=$2 media=$3 peer='' share seconds
+    peer_name=''
+    need_product
+    ulimit -n "$(ulimit -Hn)"
+    seconds=$(seconds 4)
+    server_start "$work/server" 8192 10
+    if [ "$smoke" = 0 ] && peer_calls_start "$media"; then peer=calls_peer; fi
+    calls_words=(--far "$net.4:5060" --near "$net.2:5060,$net.3:5060" --near-audio "$net.2:7000"
+        --far-audio "$net.4:7000")
+    calls_capacity "$peer" "$media" || return 1
+    calls_must
+    for share in 25 50 75; do
+        [ "$smoke" = 0 ] || [ "$share" = 50 ] || continue
+        calls_offer=(--rate $((capacity * share / 100)) --warm 1 --secs "$seconds")
+        # Half a second of talk, two packets each way.
+        [ "$media" = 0 ] || calls_offer+=(--packets 2 --hold-ms 500)
+        alternate calls_ours "$peer"
+        [ "$smoke" = 0 ] || expect ours parts/2/ended 50 parts/2/far_ended 50 parts/2/silent 0
+        [ "$smoke" = 0 ] || [ "$media" = 0 ] || expect ours media/lost 0 media/sent 200
+        summary "$name-$share" server/ns_per_call "$bar" "calls_per_s,parts/2/offered,\
+parts/2/answered,parts/2/ended,parts/2/again/invite,media/sent,media/received,\
+parts/2/setup_ms/p50,parts/2/setup_ms/p99,server/core,generator/idle,stolen" "$peer_name"
+    done
+    server_stop "$work/server"
+    place_end
+}
+calls_must() {
+    must=parts/2/answered=parts/2/offered,parts/2/ended=parts/2/offered,parts/2/skipped=0
+    must+=,parts/2/far_ended=parts/2/offered,media/lost=0,media/corrupt=0
+}
+# What the peer carries in closed loop, median of three; CAPACITY in the environment says it too.
+calls_capacity() { # PEER MEDIA
+    capacity=${CAPACITY:-}
+    [ "$smoke" = 0 ] || capacity=100
+    [ -z "$capacity" ] || return 0
+    # As measured before, where there is no peer.
+    capacity=3700
+    [ -n "$1" ] || return 0
+    # Its one worker waits for rtpengine at each offer and answer: a long queue only makes both ends
+    # send again.
+    local window=200
+    [ "$2" = 0 ] || window=50
+    calls_offer=(--window "$window" --hold-ms 0 --packets 0 --warm 2 --secs 4)
+    rm -f "$work/peer.json"
+    for _ in 1 2 3; do side peer calls_peer || return 1; done
+    capacity=$("$built/strowger-bench-load" summary --bench capacity --metric calls_per_s \
+        --ours "$work/peer.json" | sed -n 's/.*"ours":{"max":[0-9.]*,"median":\([0-9]*\).*/\1/p')
+    echo "the peer carries $capacity calls a second" >&2
+}
+calls_ours() {
+    generator calls --server "$server" --cpu "$server_cpu" --dial 44 "${calls_words[@]}" \
+        "${calls_offer[@]}"
+}
+calls_peer() {
+    generator calls --server "$kamailio" --cpu "$kamailio_cpu" --dial 2 --dial-users 1000 \
+        "${calls_words[@]}" "${calls_offer[@]}"
+}
+# Kamailio with 1,000 users that are at the far end; with audio rtpengine in the same group.
+peer_calls_start() { # MEDIA
+    local defines=()
+    peer_name='Kamailio 5.6'
+    kamailio_here || { skip kamailio; return 1; }
+    [ "$1" = 0 ] || rtpengine_here || { skip rtpengine-daemon; return 1; }
+    place_group peer
+    if [ "$1" = 1 ]; then
+        peer_name='Kamailio 5.6 and rtpengine 10.5'
+        rtpengine_start "$work/rtpengine"
+        defines=(WITH_MEDIA)
+    fi
+    kamailio_start "$work/kamailio" "${defines[@]}"
+    generator register --server "$kamailio" --near "$net.2:5060" --domain "$kamailio" \
+        --contact "$net.4:5060" --users 1000 --register-first --warm 0 --secs 0 >"$work/line"
+}
+measure_calls() { calls_bench calls 0.60 0; }
+measure_calls-media() { calls_bench calls-media 0.60 1; }
+
+# Registrations of 10,000 users at half of what the peer can do, by both policies of nonces.
+measure_register() {
+    local peer='' users=10000 policy rate=${CAPACITY:-35000} seconds
+    need_product
+    seconds=$(seconds 4)
+    [ "$smoke" = 0 ] || users=200 rate=400
+    rate=$((rate / 2))
+    server_start "$work/server" 256 "$users"
+    register_words=(--near "$net.2:5060,$net.3:5060" --users "$users")
+    if [ "$smoke" = 0 ]; then
+        if kamailio_here; then
+            peer=register_peer
+            place_group peer
+            # A nonce is good for one request at each count, as with us.
+            kamailio_start "$work/kamailio" NONCE_COUNT=1
+            register_capacity || return 1
+        else
+            skip kamailio
+        fi
+    fi
+    must=registers/registered=registers/begun,registers/silent=0
+    for policy in fresh reuse; do
+        register_offer=(--rate "$rate" --nonces "$policy" --warm 1 --secs "$seconds")
+        # Both know all users before.
+        register_offer+=(--register-first)
+        alternate register_ours "$peer"
+        [ "$smoke" = 0 ] || expect ours registers/registered 200 registers/silent 0
+        summary "register-$policy" server/ns_per_register 0.80 "registers_per_s,registers/begun,\
+registers/registered,registers/challenged,registers/again,registers/ms/p50,registers/ms/p99,\
+server/core,generator/idle,stolen" "Kamailio 5.6"
+    done
+    server_stop "$work/server"
+    place_end
+}
+register_capacity() {
+    [ -z "${CAPACITY:-}" ] || return 0
+    register_offer=(--window 300 --warm 1 --secs 3)
+    rm -f "$work/peer.json"
+    for _ in 1 2 3; do side peer register_peer || return 1; done
+    rate=$("$built/strowger-bench-load" summary --bench capacity --metric registers_per_s \
+        --ours "$work/peer.json" | sed -n 's/.*"ours":{"max":[0-9.]*,"median":\([0-9]*\).*/\1/p')
+    echo "the peer carries $rate registrations a second" >&2
+    rate=$((rate / 2))
+}
+register_ours() {
+    generator register --server "$server" --cpu "$server_cpu" --domain "$server" \
+        "${register_words[@]}" "${register_offer[@]}"
+}
+register_peer() {
+    generator register --server "$kamailio" --cpu "$kamailio_cpu" --domain "$kamailio" \
+        "${register_words[@]}" "${register_offer[@]}"
+}
+
+# Twice of what it can do for ten seconds, then half: calls, and packets of standing calls. What is
+# told is the share of the first second after that was served; 100 dialogs are asked meanwhile.
+measure_overload() {
+    local over=10 rounds
+    need_product
+    ulimit -n "$(ulimit -Hn)"
+    server_start "$work/server" 16384 10
+    calls_words=(--far "$net.4:5060" --near "$net.2:5060,$net.3:5060" --near-audio "$net.2:7000"
+        --far-audio "$net.4:7000" --slots 400000)
+    [ "$smoke" = 0 ] || over=1
+    rounds=${ROUNDS:-3}
+    if [ "$smoke" = 1 ]; then
+        capacity=100
+    else
+        calls_offer=(--window 200 --warm 2 --secs 3)
+        rm -f "$work/ours.json"
+        for _ in 1 2 3; do side ours calls_ours || return 1; done
+        capacity=$("$built/strowger-bench-load" summary --bench capacity --metric calls_per_s \
+            --ours "$work/ours.json" | sed -n 's/.*"ours":{"max":[0-9.]*,"median":\([0-9]*\).*/\1/p')
+        echo "ours carries $capacity calls a second" >&2
+    fi
+    calls_offer=(--standing 100 --ask-rate 50 --patience 20
+        --parts "over:$((capacity * 2)):$over,first:$((capacity / 2)):1,rest:$((capacity / 2)):4")
+    must=parts/2/answered=parts/2/offered,parts/2/ended=parts/2/offered,parts/2/skipped=0
+    must+=,parts/1/inside/served=parts/1/inside/asked,parts/2/inside/served=parts/2/inside/asked
+    must+=,parts/0/ended=100
+    ROUNDS=$rounds alternate calls_ours ''
+    [ "$smoke" = 0 ] || expect ours parts/2/answered 50 parts/2/ended 50 parts/0/ended 100
+    summary overload parts/2/answered '' "parts/1/offered,parts/1/answered,parts/1/silent,\
+parts/1/refused/503,parts/1/inside/asked,parts/1/inside/served,parts/1/inside/ms/p99,\
+parts/2/offered,parts/2/answered,parts/2/ended,parts/2/again/invite,parts/2/setup_ms/p99,\
+parts/3/offered,parts/3/answered,parts/3/setup_ms/p99,generator/idle,stolen"
+    server_stop "$work/server"
+    place_end
+    [ "$smoke" = 1 ] || overload_relay
+}
+# The same for the relay, of 500 calls, beside rtpengine where there is one.
+overload_relay() {
+    local side rate
+    place_net
+    server_start "$work/relay" 1024 10
+    if rtpengine_here; then
+        place_group rtpengine
+        rtpengine_start "$work/rtpengine"
+        rtpengine_cpu=$(place_cpu "$rtpengine_pid")
+    else
+        skip rtpengine-daemon
+    fi
+    must=media/parts/1/lost=0,media/corrupt=0,media/misdirected=0
+    for side in ours peer; do
+        [ "$side" = ours ] || [ -n "${rtpengine_cpu:-}" ] || continue
+        relay_words=(--standing 500 --packet-window 500 --warm 1 --secs 3
+            --near-audio "$net.2:7000" --far-audio "$net.4:7000")
+        "relay_$side" >"$work/line"
+        rate=$(told "$work/line" packets_per_s)
+        rate=${rate%.*}
+        echo "$side relays $rate packets a second" >&2
+        relay_words=(--standing 500 --near-audio "$net.2:7000" --far-audio "$net.4:7000"
+            --packet-parts "over:$((rate * 2)):10,first:$((rate / 2)):1,rest:$((rate / 2)):4")
+        "relay_$side" >"$work/ours.json"
+        summary "overload-relay-$side" media/parts/1/lost '' "media/parts/0/sent,\
+media/parts/0/received,media/parts/1/sent,media/parts/1/received,media/parts/1/delay_ms/p99,\
+media/parts/2/sent,media/parts/2/received,media/parts/2/delay_ms/p99,generator/idle,stolen"
+    done
+    server_stop "$work/relay"
+    place_end
+}
+
+# What 10,000 registrations and then 4,000 relayed calls add to what the server's processes and the
+# kernel hold for them; a new server each round.
+measure_memory() {
+    local users=10000 calls=4000 round
+    need_product
+    ulimit -n "$(ulimit -Hn)"
+    [ "$smoke" = 0 ] || users=100 calls=20
+    rm -f "$work/ours.json"
+    for round in $(seq "$([ "$smoke" = 1 ] && echo 1 || echo "${ROUNDS:-3}")"); do
+        place_net
+        server_start "$work/server$round" 4096 "$users"
+        side ours generator memory --server "$server" --domain "$server" \
+            --near "$net.2:5060,$net.3:5060" --far "$net.4:5060" --near-audio "$net.2:7000" \
+            --far-audio "$net.4:7000" --users "$users" --standing "$calls" --patience 60 \
+            --memory "${server_memory:-pids:$(server_pids)}" --packet-rate 40000
+        server_stop "$work/server$round"
+        place_end
+    done
+    must=load/parts/0/answered=calls,load/parts/0/ended=calls,load/media/corrupt=0
+    [ "$smoke" = 0 ] || expect ours load/parts/0/ended 20 load/media/corrupt 0
+    local show=bytes/before,bytes/registered,bytes/standing,users,calls,load/media/all_sent
+    show+=,load/media/all_received
+    limit=16384 summary memory-call bytes_per_call '' "$show,all_per_user_and_call/call"
+    limit=3072 summary memory-register bytes_per_user '' "$show,all_per_user_and_call/user"
+}
+# All processes of the server, with commas between.
+server_pids() {
+    ps -o pid= --forest -g "$server_pid" | tr -s ' \n' ',' | sed 's/^,//; s/,$//'
+}
+
+# Our generator against SIPp: whether it counts as others do.
+measure_sipp() {
+    local rate=50 seconds=10
+    need_product
+    need_packages sip-tester >&2 || { skip sip-tester; return 0; }
+    [ "$smoke" = 0 ] || rate=20 seconds=3
+    server_start "$work/server" 4096 10
+    "$here/bench/sipp/check.sh" "$built/strowger-bench-load" "$server" "$net" \
+        "$work/server/data/strowger.db" "$rate" "$seconds"
+    server_stop "$work/server"
+    place_end
+}

@@ -1,0 +1,113 @@
+# Sourced by bench/run and the scripts beside it: where a server runs, and how it is counted.
+# shellcheck shell=bash
+#
+# Each run has loopback addresses of its own, 127.A.B.x, so that no port is ever taken by anybody
+# else. A server and all its processes are one control group where one can be made.
+
+# What is to be undone when the script ends.
+place_groups=() place_pids=()
+
+# place_net: sets `net` to the first three bytes of addresses that nobody uses.
+place_net() {
+    local tries
+    for tries in $(seq 50); do
+        net=127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 2))
+        grep -q "$(printf '%02X%02X%02X7F' 0 "${net##*.}" "$(echo "$net" | cut -d. -f2)")" \
+            /proc/net/udp || return 0
+    done
+    echo "no free loopback addresses after $tries tries" >&2
+    return 1
+}
+
+# place_mount CONTROLLER: where the kernel shows this controller of version 1.
+place_mount() {
+    awk -v want="$1" '$3 == "cgroup" { n = split($4, o, ",")
+        for (i = 1; i <= n; i++) if (o[i] == want) { print $2; exit } }' /proc/mounts
+}
+
+# place_group NAME: makes a control group; sets `group_cpu` and `group_memory`, empty = none.
+place_group() {
+    local name=strowger-bench-$$-$1 mount
+    group_cpu='' group_memory=''
+    mount=$(place_mount cpuacct)
+    if [ -n "$mount" ] && mkdir "$mount/$name" 2>/dev/null; then
+        group_cpu=$mount/$name
+        place_groups+=("$group_cpu")
+        mount=$(place_mount memory)
+        # Below its own group, as that is what a container lets its processes do.
+        if [ -n "$mount" ] && mkdir "$mount/$name" 2>/dev/null; then
+            group_memory=$mount/$name
+            place_groups+=("$group_memory")
+        fi
+        return 0
+    fi
+    mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+    if [ -n "$mount" ] && mkdir "$mount/$name" 2>/dev/null; then
+        group_cpu=$mount/$name
+        place_groups+=("$group_cpu")
+        [ ! -e "$group_cpu/memory.current" ] || group_memory=$group_cpu
+    fi
+}
+
+# place_run CORE COMMAND...: starts it in the groups just made, on this core, ahead of other load;
+# sets `placed` to its process. Redirections are the caller's.
+place_run() {
+    local core=$1
+    shift
+    setsid bash -c '
+        cpu=$1 memory=$2 core=$3
+        shift 3
+        [ -z "$cpu" ] || echo $$ >"$cpu/cgroup.procs"
+        [ -z "$memory" ] || echo $$ >"$memory/cgroup.procs"
+        [ "${smoke:-0}" = 1 ] || (echo -20 >/proc/self/autogroup) 2>/dev/null
+        [ "$(nproc)" = 1 ] || exec taskset --cpu-list "$core" "$@"
+        exec "$@"' placed "$group_cpu" "$group_memory" "$core" "$@" &
+    placed=$!
+    place_pids+=("$placed")
+}
+
+# place_cpu PID: what `--cpu` of the generator is to read.
+place_cpu() {
+    if [ -n "$group_cpu" ]; then echo "group:$group_cpu"; else echo "pids:$1"; fi
+}
+
+# place_stop PID: ends it by SIGTERM, by SIGKILL when it does not, with all of its session.
+place_stop() {
+    local pid=$1 tries
+    kill -TERM "$pid" 2>/dev/null || return 0
+    for tries in $(seq 100); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    [ "$tries" -lt 100 ] || kill -KILL -- "-$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+}
+
+# place_end: stops what still runs, takes the groups away.
+place_end() {
+    local pid group
+    for pid in "${place_pids[@]}"; do place_stop "$pid"; done
+    for group in "${place_groups[@]}"; do
+        # What was left behind is ended by its group.
+        [ ! -e "$group/cgroup.procs" ] || while read -r pid; do kill -KILL "$pid" 2>/dev/null || true; done \
+            <"$group/cgroup.procs"
+        rmdir "$group" 2>/dev/null || { sleep 0.5; rmdir "$group" 2>/dev/null || true; }
+    done
+    place_pids=() place_groups=()
+}
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+wait_for() {
+    local tries=$(($1 * 10)) what=$2
+    shift 2
+    while ! "$@" >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || { echo "bench: $what does not come" >&2; return 1; }
+        sleep 0.1
+    done
+}
+
+# generator WORDS...: the load generator on the last core, ahead of other load.
+generator() {
+    on_core "$(($(nproc) - 1))" "$built/strowger-bench-load" "$@"
+}
