@@ -238,8 +238,8 @@ impl Front {
     }
 
     /// Nothing waits at any listener.
-    pub(crate) fn idle(&mut self) {
-        self.delays.iter_mut().for_each(Delay::idle);
+    pub(crate) fn idle(&mut self, now: Tick) {
+        self.delays.iter_mut().for_each(|delay| delay.idle(now));
     }
 
     /// Listeners that refuse, and the longest delay since this was asked last, microseconds.

@@ -482,8 +482,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 self.take_datagram(arrival, now);
             }
             inbox.clear();
+            if taken == 0 {
+                self.front.idle(now);
+            }
             if taken < strowger_port::net::SIP_BURST_MAX {
-                self.front.idle();
                 break;
             }
         }

@@ -47,37 +47,36 @@ fn number(ip: IpAddr) -> u128 {
 /// A compiled list of places.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Networks {
-    v4: Family,
-    v6: Family,
+    v4: Family<u32>,
+    v6: Family<u128>,
 }
 
 impl Networks {
     /// Compiles a list; at most [`super::NETWORKS_MAX`] places have room.
     pub(crate) fn compile(places: &[Place]) -> Networks {
         let of = |v6: bool| {
-            let of_family = (0u32..).zip(places).filter(|(_, place)| place.is_ipv6 == v6);
-            Family::compile(of_family.map(|(index, place)| (*place, index)).collect())
+            let of_family = (0u32..).zip(places).filter(move |(_, place)| place.is_ipv6 == v6);
+            of_family.map(|(index, place)| (*place, index)).collect()
         };
-        Networks { v4: of(false), v6: of(true) }
+        Networks { v4: Family::compile(of(false)), v6: Family::compile(of(true)) }
     }
 
     /// The first place of the list that holds `at`, by its index.
     pub(crate) fn first(&self, at: SocketAddr) -> Option<usize> {
-        let ip = at.ip().to_canonical();
-        let found = self.family(ip).first(number(ip), at.port());
+        let found = match at.ip().to_canonical() {
+            IpAddr::V4(ip) => self.v4.first(ip.to_bits(), at.port()),
+            IpAddr::V6(ip) => self.v6.first(ip.to_bits(), at.port()),
+        };
         usize::try_from(found).ok().filter(|_| found != NONE)
     }
 
     /// Tells of each place that holds `at`, in no order.
     pub(crate) fn each(&self, at: SocketAddr, mut told: impl FnMut(usize)) {
-        let ip = at.ip().to_canonical();
-        self.family(ip).each(number(ip), at.port(), |found| {
-            told(usize::try_from(found).unwrap_or(usize::MAX));
-        });
-    }
-
-    fn family(&self, ip: IpAddr) -> &Family {
-        if ip.is_ipv6() { &self.v6 } else { &self.v4 }
+        let told = |found: u32| told(usize::try_from(found).unwrap_or(usize::MAX));
+        match at.ip().to_canonical() {
+            IpAddr::V4(ip) => self.v4.each(ip.to_bits(), at.port(), told),
+            IpAddr::V6(ip) => self.v6.each(ip.to_bits(), at.port(), told),
+        }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -87,16 +86,47 @@ impl Networks {
 
 /// One family's networks.
 #[derive(Clone, Debug, Default)]
-struct Family {
+struct Family<A> {
     /// Every [`FENCE`]th of `starts`.
-    fences: Vec<u128>,
-    /// Where ranges begin, rising; the first is 0.
-    starts: Vec<u128>,
-    /// The innermost network of each range.
-    inner: Vec<u32>,
+    fences: Vec<A>,
+    /// Where ranges begin, rising.
+    starts: Vec<A>,
+    /// What each range is.
+    ranges: Vec<Range>,
     nodes: Vec<Node>,
     /// Port and index of each place, those of a node together, by port and then index.
     places: Vec<(u16, u32)>,
+}
+
+/// Addresses with the same innermost network; the answer for most of them without a look at it.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    inner: u32,
+    /// As of the innermost network.
+    any: u32,
+    ported: u32,
+}
+
+impl Range {
+    const NOBODY: Range = Range { inner: NONE, any: NONE, ported: NONE };
+}
+
+/// A family's addresses as numbers.
+trait Address: Copy + Ord {
+    fn from_bits(bits: u128) -> Self;
+}
+
+impl Address for u32 {
+    fn from_bits(bits: u128) -> u32 {
+        // The lower part of an IPv4-mapped address is the IPv4 address.
+        (bits & 0xffff_ffff) as u32
+    }
+}
+
+impl Address for u128 {
+    fn from_bits(bits: u128) -> u128 {
+        bits
+    }
 }
 
 /// A network.
@@ -112,14 +142,15 @@ struct Node {
     ported: u32,
 }
 
-impl Family {
-    fn compile(mut list: Vec<(Place, u32)>) -> Family {
+impl<A: Address> Family<A> {
+    fn compile(mut list: Vec<(Place, u32)>) -> Family<A> {
         // A network before those that it holds.
         list.sort_unstable_by_key(|(place, index)| {
             (place.first, u128::MAX - place.last, place.port, *index)
         });
-        let mut family = Family::default();
-        family.begin(0, NONE);
+        let (fences, starts) = (Vec::new(), Vec::new());
+        let (ranges, nodes, places) = (Vec::new(), Vec::new(), Vec::new());
+        let mut family: Family<A> = Family { fences, starts, ranges, nodes, places };
         // The networks that hold the one in hand: last address and node.
         let mut open: Vec<(u128, u32)> = Vec::new();
         for of_network in list.chunk_by(|(a, _), (b, _)| (a.first, a.last) == (b.first, b.last)) {
@@ -148,7 +179,9 @@ impl Family {
 
     fn close_one(&mut self, open: &mut Vec<(u128, u32)>) {
         let Some((last, _)) = open.pop() else { return };
-        if let Some(next) = last.checked_add(1) {
+        // Behind the last address of a family nothing begins.
+        let next = last.checked_add(1).filter(|next| A::from_bits(*next) > A::from_bits(last));
+        if let Some(next) = next {
             let around = open.last().map_or(NONE, |(_, node)| *node);
             self.begin(next, around);
         }
@@ -156,12 +189,15 @@ impl Family {
 
     /// From `start` on `node` is the innermost network.
     fn begin(&mut self, start: u128, node: u32) {
+        let start = A::from_bits(start);
         if self.starts.last() == Some(&start) {
             self.starts.pop();
-            self.inner.pop();
+            self.ranges.pop();
         }
+        let range =
+            self.node(node).map(|Node { any, ported, .. }| Range { inner: node, any, ported });
         self.starts.push(start);
-        self.inner.push(node);
+        self.ranges.push(range.unwrap_or(Range::NOBODY));
     }
 
     fn add(&mut self, parent: u32, of_network: &[(Place, u32)]) -> u32 {
@@ -186,19 +222,19 @@ impl Family {
         self.places.get(at(node.from)..at(node.to)).unwrap_or_default()
     }
 
-    /// The innermost network of an address.
-    fn innermost(&self, address: u128) -> Option<Node> {
+    /// The range of an address; `None` before the first one.
+    fn range(&self, address: A) -> Option<Range> {
         let fence = self.fences.partition_point(|start| *start <= address).checked_sub(1)?;
         let from = fence * FENCE;
         let some = self.starts.get(from..self.starts.len().min(from + FENCE))?;
         let at = from + some.partition_point(|start| *start <= address).checked_sub(1)?;
-        self.node(self.inner.get(at).copied()?)
+        self.ranges.get(at).copied()
     }
 
-    fn first(&self, address: u128, port: u16) -> u32 {
-        let Some(innermost) = self.innermost(address) else { return NONE };
-        let mut best = innermost.any;
-        let mut next = self.node(innermost.ported);
+    fn first(&self, address: A, port: u16) -> u32 {
+        let Some(range) = self.range(address) else { return NONE };
+        let mut best = range.any;
+        let mut next = self.node(range.ported);
         while let Some(node) = next {
             best = best.min(self.first_of(node, port));
             next = self.node(node.parent).and_then(|above| self.node(above.ported));
@@ -213,10 +249,10 @@ impl Family {
         places.get(at).filter(|(other, _)| *other == port).map_or(NONE, |(_, index)| *index)
     }
 
-    fn each(&self, address: u128, port: u16, mut told: impl FnMut(u32)) {
-        let mut next = self.innermost(address);
+    fn each(&self, address: A, port: u16, mut told: impl FnMut(u32)) {
+        let mut next = self.range(address).and_then(|range| self.node(range.inner));
         while let Some(node) = next {
-            for wanted in [0, port] {
+            for wanted in [0, port].into_iter().take(if port == 0 { 1 } else { 2 }) {
                 let places = self.places_of(node);
                 let at = places.partition_point(|(other, _)| *other < wanted);
                 let of_port = places.iter().skip(at).take_while(|(other, _)| *other == wanted);
@@ -227,8 +263,8 @@ impl Family {
     }
 
     fn bytes(&self) -> usize {
-        (self.fences.len() + self.starts.len()) * size_of::<u128>()
-            + self.inner.len() * size_of::<u32>()
+        (self.fences.len() + self.starts.len()) * size_of::<A>()
+            + self.ranges.len() * size_of::<Range>()
             + self.nodes.len() * size_of::<Node>()
             + self.places.len() * size_of::<(u16, u32)>()
     }
@@ -337,8 +373,9 @@ mod tests {
             .map(|_| {
                 let began = clock::monotonic();
                 let found = asked.iter().filter(|at| networks.first(**at).is_some()).count();
+                let took_ns = clock::monotonic().ns_since(began);
                 assert!(found > 10_000, "{found}");
-                clock::monotonic().ns_since(began) / asked.len() as u64
+                took_ns / asked.len() as u64
             })
             .min()
             .unwrap();

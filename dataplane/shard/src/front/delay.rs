@@ -22,7 +22,12 @@ enum State {
     Rising { until: Tick },
     /// Late for a whole interval, and still.
     Shedding,
+    /// In time again, since not long: what is late before this time is shed at once.
+    Easing { until: Tick },
 }
+
+/// How many intervals a listener eases: then overload has to show itself anew.
+const EASING: u64 = 10;
 
 /// One listener.
 #[derive(Clone, Copy, Debug)]
@@ -47,22 +52,38 @@ impl Delay {
     /// A datagram that waited so long was taken.
     pub(super) fn handle(&mut self, queued_ns: u64, now: Tick) -> Level {
         let is_late = queued_ns > self.target_ns;
-        self.state = match self.state {
-            State::Calm | State::Rising { .. } | State::Shedding if !is_late => State::Calm,
-            State::Calm => State::Rising { until: now.plus_ns(self.interval_ns) },
-            State::Rising { until } if now < until => State::Rising { until },
-            State::Rising { .. } | State::Shedding => State::Shedding,
-        };
+        self.state = if is_late { self.late(now) } else { self.in_time(now) };
         match self.state {
-            State::Calm | State::Rising { .. } => Level::Open,
+            State::Calm | State::Rising { .. } | State::Easing { .. } => Level::Open,
             State::Shedding if queued_ns > self.silence_ns => Level::Silent,
             State::Shedding => Level::Refuse,
         }
     }
 
-    /// Nothing waits.
-    pub(super) fn idle(&mut self) {
-        self.state = State::Calm;
+    fn late(&self, now: Tick) -> State {
+        match self.state {
+            State::Rising { until } if now < until => State::Rising { until },
+            State::Easing { until } if now >= until => self.rising(now),
+            State::Calm => self.rising(now),
+            State::Rising { .. } | State::Easing { .. } | State::Shedding => State::Shedding,
+        }
+    }
+
+    fn in_time(&self, now: Tick) -> State {
+        match self.state {
+            State::Shedding => State::Easing { until: now.plus_ns(EASING * self.interval_ns) },
+            State::Easing { until } if now < until => State::Easing { until },
+            State::Calm | State::Rising { .. } | State::Easing { .. } => State::Calm,
+        }
+    }
+
+    fn rising(&self, now: Tick) -> State {
+        State::Rising { until: now.plus_ns(self.interval_ns) }
+    }
+
+    /// Nothing waits: what comes next is in time.
+    pub(super) fn idle(&mut self, now: Tick) {
+        self.state = self.in_time(now);
     }
 
     pub(super) fn is_shedding(&self) -> bool {
@@ -82,6 +103,9 @@ mod tests {
         let rising = State::Rising { until: NOW.plus_ms(1) };
         let over = State::Rising { until: NOW };
         let new = State::Rising { until: NOW.plus_ms(100) };
+        let eased = State::Easing { until: NOW.plus_ms(1_000) };
+        let easing = State::Easing { until: NOW.plus_ms(1) };
+        let ease_over = State::Easing { until: NOW };
         for (state, queued_ms, then, level) in [
             (State::Calm, 50, State::Calm, Level::Open),
             (State::Calm, 51, new, Level::Open),
@@ -92,16 +116,21 @@ mod tests {
             (over, 50, State::Calm, Level::Open),
             (over, 51, State::Shedding, Level::Refuse),
             (over, 201, State::Shedding, Level::Silent),
-            (State::Shedding, 0, State::Calm, Level::Open),
+            (State::Shedding, 0, eased, Level::Open),
             (State::Shedding, 51, State::Shedding, Level::Refuse),
             (State::Shedding, 200, State::Shedding, Level::Refuse),
             (State::Shedding, 201, State::Shedding, Level::Silent),
+            (easing, 50, easing, Level::Open),
+            (easing, 51, State::Shedding, Level::Refuse),
+            (easing, 201, State::Shedding, Level::Silent),
+            (ease_over, 50, State::Calm, Level::Open),
+            (ease_over, 51, new, Level::Open),
         ] {
             let mut delay = Delay { state, ..Delay::new(&Limits::default()) };
             assert_eq!(delay.handle(queued_ms * MS, NOW), level, "{state:?} {queued_ms}");
             assert_eq!(delay.state, then, "{state:?} {queued_ms}");
-            delay.idle();
-            assert_eq!(delay.state, State::Calm);
+            delay.idle(NOW);
+            assert!(!delay.is_shedding());
         }
     }
 

@@ -200,7 +200,7 @@ fn listeners_are_late_each_by_itself() {
     let data = wire("INVITE", "1", 900, "");
     let arrival = Arrival { path: &path, data: &data, queued_ns: 60 * MS };
     assert_eq!(bench.front.handle(arrival, &bench.sources, &mut bench.counts, LATE), PASS);
-    bench.front.idle();
+    bench.front.idle(LATE);
     assert_eq!(bench.front.report().0, 0);
 }
 

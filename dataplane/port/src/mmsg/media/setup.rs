@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::{Address, BURST_MAX, Batch, CLOSED, MediaSockets, PORTS};
+use super::{Address, BURST_MAX, Batch, CLOSED, MEDIA_RCVBUF_BYTES, MediaSockets, PORTS};
 
 impl MediaSockets {
     pub(in crate::mmsg) fn new(addresses: &[IpAddr], dscp: u8) -> MediaSockets {
@@ -16,6 +16,7 @@ impl MediaSockets {
             order: Vec::with_capacity(BURST_MAX),
             batch: Batch::new(BURST_MAX),
             dscp,
+            rcvbuf: MEDIA_RCVBUF_BYTES,
         }
     }
 }
