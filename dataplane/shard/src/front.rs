@@ -87,6 +87,8 @@ pub(crate) struct Front {
     repeats: Repeats,
     strangers: Strangers,
     exempt: Networks,
+    /// The edge snapshot has come: who is no trunk is a stranger.
+    knows: bool,
     /// Sorted.
     emergencies: Vec<Box<[u8]>>,
     answer: Vec<u8>,
@@ -114,6 +116,7 @@ impl Front {
             repeats: Repeats::new(),
             strangers: Strangers::new(limits, key),
             exempt: Networks::compile(&exempt),
+            knows: false,
             emergencies: Vec::new(),
             answer: Vec::with_capacity(2_048),
             refused: 0,
@@ -121,8 +124,10 @@ impl Front {
         }
     }
 
-    /// Numbers that pass whatever the load.
+    /// The edge snapshot has come, with numbers that pass whatever the load. Before the first one
+    /// nobody is limited as a stranger.
     pub(crate) fn set_emergencies<'a>(&mut self, numbers: impl Iterator<Item = &'a str>) {
+        self.knows = true;
         let numbers = numbers.take(EMERGENCIES_MAX).filter(|number| !number.is_empty());
         self.emergencies = numbers.map(|number| number.as_bytes().into()).collect();
         self.emergencies.sort_unstable();
@@ -249,7 +254,7 @@ impl Front {
     }
 
     fn is_stranger(&self, source: SocketAddr, sources: &Sources) -> bool {
-        !sources.is_trunk(source) && self.exempt.first(source).is_none()
+        self.knows && !sources.is_trunk(source) && self.exempt.first(source).is_none()
     }
 
     /// Spread, so that those who were refused do not come back together.

@@ -231,6 +231,18 @@ fn limits_of_strangers_hit_strangers_only() {
     }
 }
 
+/// A new life does not take carriers for strangers.
+#[test]
+fn before_the_edge_snapshot_nobody_is_limited() {
+    let mut bench = Bench::new(tight());
+    bench.front = Front::new(&tight(), Key([5; 16]));
+    for _ in 0..1_000 {
+        let sent = bench.sent("INVITE", STRANGER, 0, NOW);
+        assert_eq!(bench.send(sent), PASS);
+    }
+    assert_eq!(bench.counts, Counts::default());
+}
+
 #[test]
 fn what_goes_on_is_not_counted_as_beginning() {
     let mut bench = Bench::new(tight());
