@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, in one line that names the key.
 
-use crate::{Config, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, SLOTS_MAX, parse_cores};
+use crate::{Config, EXEMPT_MAX, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, SLOTS_MAX, parse_cores};
 use std::fmt::Display;
 use std::net::IpAddr;
 
@@ -152,6 +152,7 @@ impl Config {
         within("journal.keep_days", self.journal.keep_days, 1, 3_650)?;
         within("database.trace_days", self.database.trace_days, 1, 3_650)?;
         self.check_database()?;
+        self.check_overload()?;
         if !["error", "warn", "info", "debug"].contains(&self.log.level.as_str()) {
             let what = format!("must be error, warn, info or debug, is `{}`", self.log.level);
             return Err(Problem::at("log.level", what));
@@ -182,6 +183,28 @@ impl Config {
             return Err(Problem::at(key, what));
         }
         Ok(())
+    }
+
+    fn check_overload(&self) -> Result<(), Problem> {
+        let overload = &self.overload;
+        within("overload.delay_ms", overload.delay_ms, 1, 10_000)?;
+        within("overload.interval_ms", overload.interval_ms, 1, 10_000)?;
+        within("overload.silence_ms", overload.silence_ms, overload.delay_ms, 60_000)?;
+        within("overload.stranger_datagrams", overload.stranger_datagrams, 0, 1_000_000)?;
+        within("overload.stranger_requests", overload.stranger_requests, 0, 1_000_000)?;
+        within("overload.stranger_challenges", overload.stranger_challenges, 0, 1_000_000)?;
+        if overload.exempt.len() > EXEMPT_MAX {
+            let what = format!("at most {EXEMPT_MAX} networks, {} given", overload.exempt.len());
+            return Err(Problem::at("overload.exempt", what));
+        }
+        if overload.units != 0 {
+            within("overload.units", overload.units, 16, 100_000_000)?;
+        }
+        within("overload.ask_ms", overload.ask_ms, 10, 60_000)?;
+        within("overload.ask_restart_ms", overload.ask_restart_ms, overload.ask_ms, 60_000)?;
+        within("overload.media_late_ms", overload.media_late_ms, 0, 60_000)?;
+        within("overload.sip_buffer_kib", overload.sip_buffer_kib, 64, 1 << 20)?;
+        within("overload.media_buffer_kib", overload.media_buffer_kib, 16, 1 << 20)
     }
 
     fn check_sip(&self) -> Result<(), Problem> {

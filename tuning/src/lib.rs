@@ -11,11 +11,13 @@
 mod check;
 mod cores;
 mod listener;
+mod overload;
 mod words;
 
 pub use check::Problem;
 pub use cores::{CoreList, parse_cores};
 pub use listener::Listener;
+pub use overload::{EXEMPT_MAX, Network, Overload};
 pub use words::{CONFIG_BYTES_MAX, Demo, Words, WrongWord, read};
 
 use serde::Deserialize;
@@ -49,6 +51,8 @@ pub struct Config {
     pub database: Database,
     /// Logs.
     pub log: Log,
+    /// Overload and floods.
+    pub overload: Overload,
 }
 
 /// This node.
@@ -227,6 +231,15 @@ impl Config {
         }
     }
 
+    /// Units of work that a shard takes on at once.
+    #[must_use]
+    pub const fn units(&self) -> u32 {
+        match self.overload.units {
+            0 => self.slots() * 8 + 65_536,
+            units => units,
+        }
+    }
+
     /// Call slots of each shard, the default being 4,096.
     #[must_use]
     pub const fn slots(&self) -> u32 {
@@ -276,6 +289,19 @@ mod tests {
             "database.url = \"postgres://h/n\"\ndatabase.password_file = \"db.password\"",
             "database.trace_days = 7",
             "log.level = \"debug\"",
+            "overload.delay_ms = 20",
+            "overload.interval_ms = 50",
+            "overload.silence_ms = 300",
+            "overload.stranger_datagrams = 0",
+            "overload.stranger_requests = 10",
+            "overload.stranger_challenges = 10",
+            "overload.exempt = [\"192.0.2.0/24\", \"2001:db8::/32\"]",
+            "overload.units = 1000",
+            "overload.ask_ms = 1000",
+            "overload.ask_restart_ms = 5000",
+            "overload.media_late_ms = 0",
+            "overload.sip_buffer_kib = 1024",
+            "overload.media_buffer_kib = 256",
         ] {
             assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
         }
@@ -339,6 +365,30 @@ mod tests {
             (
                 "database.password_file = \"x\"",
                 "database.password_file: SQLite has no password, database.url names a file",
+            ),
+            ("overload.delay_ms = 0", "overload.delay_ms: must be 1 to 10000, is 0"),
+            ("overload.interval_ms = 0", "overload.interval_ms: must be 1 to 10000, is 0"),
+            ("overload.silence_ms = 49", "overload.silence_ms: must be 50 to 60000, is 49"),
+            (
+                "overload.stranger_requests = 1000001",
+                "overload.stranger_requests: must be 0 to 1000000, is 1000001",
+            ),
+            ("overload.exempt = [\"10.0.0.0/33\"]", "line 1: overload.exempt: `10.0.0.0/33` is no"),
+            (
+                "overload.exempt = [\"10.0.0.1\"]",
+                "line 1: overload.exempt: `10.0.0.1` is no network",
+            ),
+            ("overload.units = 15", "overload.units: must be 16 to 100000000, is 15"),
+            ("overload.ask_ms = 5", "overload.ask_ms: must be 10 to 60000, is 5"),
+            (
+                "overload.ask_restart_ms = 100",
+                "overload.ask_restart_ms: must be 500 to 60000, is 100",
+            ),
+            ("overload.media_late_ms = 60001", "overload.media_late_ms: must be 0 to 60000, is"),
+            ("overload.sip_buffer_kib = 1", "overload.sip_buffer_kib: must be 64 to 1048576, is 1"),
+            (
+                "overload.media_buffer_kib = 1",
+                "overload.media_buffer_kib: must be 16 to 1048576, is 1",
             ),
             (
                 "sip.advertise = [\"1.2.3.4:1\", \"1.2.3.4:2\"]",

@@ -138,9 +138,9 @@ wire_struct! {
     }
 }
 
-/// Names of a shard's counters as metrics show them; `_in_use` and `_open` are gauges, the others
-/// only grow. New ones are appended.
-pub const COUNTERS: [&str; 29] = [
+/// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
+/// others only grow. New ones are appended.
+pub const COUNTERS: [&str; 44] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -170,6 +170,21 @@ pub const COUNTERS: [&str; 29] = [
     "media_socket_malformed",
     "media_socket_full",
     "media_socket_failed",
+    "shed_refused",
+    "shed_silent",
+    "shed_repeats",
+    "shed_acks",
+    "limited_datagrams",
+    "limited_requests",
+    "limited_challenges",
+    "over_budget",
+    "asks_refused",
+    "asks_probed",
+    "media_late",
+    "units_in_use",
+    "asks_open",
+    "listeners_shedding_now",
+    "sip_delay_us_now",
 ];
 
 wire_struct! {

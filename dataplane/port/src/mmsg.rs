@@ -103,6 +103,17 @@ impl Mmsg {
         self.gather_ns = gather_ns;
     }
 
+    /// Receive buffers in bytes: of each listener instead of [`SIP_RCVBUF_BYTES`], and of each media
+    /// port that is opened from now on instead of [`MEDIA_RCVBUF_BYTES`]. The kernel doubles them;
+    /// what is beyond `net.core.rmem_max` needs `CAP_NET_ADMIN`, and is cut to that without.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_buffers(&mut self, sip: usize, media: usize) -> io::Result<()> {
+        self.media.set_rcvbuf(media);
+        self.sip.set_rcvbuf(sip)
+    }
+
     /// The address listener `listener` is bound to.
     #[must_use]
     pub fn listener_address(&self, listener: u8) -> Option<SocketAddr> {

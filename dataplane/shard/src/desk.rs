@@ -157,6 +157,12 @@ impl MediaDesk {
         self.ports.space()
     }
 
+    /// Joined pairs of ports: calls that are relayed, if each has one media line.
+    #[must_use]
+    pub(crate) fn pairs(&self) -> usize {
+        self.joints.len()
+    }
+
     /// Port pairs in use.
     #[must_use]
     pub(crate) fn ports_in_use(&self) -> usize {

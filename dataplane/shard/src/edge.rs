@@ -1,35 +1,28 @@
 //! What the shard knows of sources without asking: trunks, bans, and who must show credentials.
 
+mod network;
+
+pub(crate) use network::{Networks, Place};
+
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use strowger_link::{Edge, EdgeSource, SourceAction};
 
-/// The edge snapshot, compiled for look-up.
+/// Most networks of a snapshot; those beyond it are unknown.
+pub const NETWORKS_MAX: usize = 131_072;
+
+/// The edge snapshot, compiled for look-up: a look costs two binary searches, however long the
+/// snapshot is.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// Sorted by nothing: the first match of the snapshot wins, and a host has few peers by
-    /// address.
-    list: Vec<(Range, Verdict)>,
+    /// The places of the snapshot, targets apart; the first match wins.
+    known: Networks,
+    /// What each of them is.
+    verdicts: Vec<Verdict>,
     /// The addresses of trunks, those that they are called at included.
-    trunks: Vec<(Range, i64)>,
-}
-
-/// Addresses of one family: an IPv6 network holds no IPv4 address, however short its prefix.
-#[derive(Clone, Copy, Debug)]
-struct Range {
-    is_ipv6: bool,
-    first: u128,
-    last: u128,
-    port: u16,
-}
-
-impl Range {
-    fn contains(&self, at: SocketAddr) -> bool {
-        let ip = at.ip().to_canonical();
-        self.is_ipv6 == ip.is_ipv6()
-            && (self.first..=self.last).contains(&number(ip))
-            && (self.port == 0 || self.port == at.port())
-    }
+    trunks: Networks,
+    /// Whose each of them is.
+    ids: Vec<i64>,
 }
 
 /// What a source is to us.
@@ -43,62 +36,72 @@ pub enum Verdict {
     Stranger,
 }
 
-/// IPv4 and IPv4-mapped IPv6 are one and the same address.
-fn number(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(ip) => ip.to_bits(),
-    }
-}
-
-fn range(source: &EdgeSource) -> Range {
-    let v4 = source.network.is_ipv4();
-    let len = if v4 {
-        96 + u32::from(source.prefix_len.min(32))
-    } else {
-        u32::from(source.prefix_len.min(128))
-    };
-    let host = u128::MAX.checked_shr(len).unwrap_or(0);
-    let network = number(source.network);
-    let (first, last) = (network & !host, network | host);
-    Range { is_ipv6: !v4, first, last, port: source.port }
-}
-
 impl Sources {
     /// Compiles a snapshot.
     #[must_use]
     pub fn compile(edge: &Edge) -> Sources {
-        let mut sources = Sources::default();
-        for source in &edge.sources {
-            let range = range(source);
-            match source.action {
+        let (mut known, mut verdicts) = (Vec::new(), Vec::new());
+        let (mut trunks, mut ids) = (Vec::new(), Vec::new());
+        for source in edge.sources.iter().take(NETWORKS_MAX) {
+            let EdgeSource { network, prefix_len, port, ref action } = *source;
+            let place = Place::new(network, prefix_len, port);
+            match *action {
                 SourceAction::Trunk(id) => {
-                    sources.list.push((range, Verdict::Trunk(id)));
-                    sources.trunks.push((range, id));
+                    known.push(place);
+                    verdicts.push(Verdict::Trunk(id));
+                    trunks.push(place);
+                    ids.push(id);
                 }
-                SourceAction::Deny => sources.list.push((range, Verdict::Deny)),
-                SourceAction::Challenge => sources.list.push((range, Verdict::Stranger)),
-                SourceAction::Target(id) => sources.trunks.push((range, id)),
+                SourceAction::Deny => {
+                    known.push(place);
+                    verdicts.push(Verdict::Deny);
+                }
+                SourceAction::Challenge => {
+                    known.push(place);
+                    verdicts.push(Verdict::Stranger);
+                }
+                SourceAction::Target(id) => {
+                    trunks.push(place);
+                    ids.push(id);
+                }
             }
         }
-        sources
+        let (known, trunks) = (Networks::compile(&known), Networks::compile(&trunks));
+        Sources { known, verdicts, trunks, ids }
     }
 
     /// What `source` is; without a match, a stranger.
     #[must_use]
     pub fn verdict(&self, source: SocketAddr) -> Verdict {
-        let found = self.list.iter().find(|(range, _)| range.contains(source));
-        found.map_or(Verdict::Stranger, |(_, verdict)| *verdict)
+        let found = self.known.first(source).and_then(|at| self.verdicts.get(at));
+        found.copied().unwrap_or(Verdict::Stranger)
+    }
+
+    /// Whether it is an address of a trunk: one that it calls from, or is called at.
+    #[must_use]
+    pub fn is_trunk(&self, source: SocketAddr) -> bool {
+        self.trunks.first(source).is_some()
     }
 
     /// Whether both are addresses of one and the same trunk.
     #[must_use]
     pub fn is_one_trunk(&self, one: SocketAddr, other: SocketAddr) -> bool {
-        let trunks = |at: SocketAddr| {
-            self.trunks.iter().filter(move |(range, _)| range.contains(at)).map(|(_, id)| *id)
-        };
-        let of_one: BTreeSet<i64> = trunks(one).collect();
-        !of_one.is_empty() && trunks(other).any(|id| of_one.contains(&id))
+        let mut of_one: BTreeSet<i64> = BTreeSet::new();
+        self.trunks.each(one, |at| of_one.extend(self.ids.get(at)));
+        let mut is_one = false;
+        if !of_one.is_empty() {
+            self.trunks.each(other, |at| {
+                is_one |= self.ids.get(at).is_some_and(|id| of_one.contains(id));
+            });
+        }
+        is_one
+    }
+
+    /// Bytes of memory that the compiled snapshot takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let lists = self.verdicts.len() * size_of::<Verdict>() + self.ids.len() * size_of::<i64>();
+        self.known.bytes() + self.trunks.bytes() + lists
     }
 }
 

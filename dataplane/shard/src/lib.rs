@@ -5,15 +5,19 @@
 //! simulator. [`Shard::turn`] does what is due and says until when to sleep; it never blocks.
 //!
 //! Order within a turn (design of the dataplane, 6 and 19): media burst, timers, control plane,
-//! signalling, media again; then what the cores want done, always in the order **call table,
+//! signalling (through the front, which sheds what is too much), media again; then what the cores want done, always in the order **call table,
 //! journal, rings, network**, so that a crash never leaves an effect without its state.
 //!
 //! It decides nothing: where calls go is the answer's, what a session description means is `sdp`'s.
-//! Start at [`Shard::turn`], then `outcome.rs`.
+//! Start at [`Shard::turn`], then `outcome.rs`; `LIFECYCLE.md` tells what becomes of a datagram
+//! before the endpoint.
 
 mod adopt;
+mod backlog;
+mod cost;
 mod desk;
 mod edge;
+mod front;
 mod gauge;
 mod image;
 mod link;
@@ -24,6 +28,7 @@ mod shard;
 
 pub use adopt::Adopted;
 pub use desk::{MediaAddress, MediaConfig};
-pub use edge::{Sources, Verdict};
+pub use edge::{NETWORKS_MAX, Sources, Verdict};
+pub use front::{EXEMPT_MAX, Limits};
 pub use gauge::{GAUGES_MAX, Gauges};
 pub use shard::{Counts, Setup, Shard};

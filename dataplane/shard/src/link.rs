@@ -21,6 +21,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.session = session;
         // A new session means that the former control plane is gone, seen or not.
         self.greeted = false;
+        self.backlogs.iter_mut().for_each(|backlog| backlog.away(now));
         self.calls.handle_control_lost();
         self.settle(now);
     }
@@ -45,13 +46,15 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let mut desk = Desk { media, io, now };
         match down {
             Down::Hello(hello) => {
+                self.backlogs.iter_mut().for_each(|backlog| backlog.back(now));
                 calls.set_origin(hello.origin);
                 calls.handle_control_back();
                 self.mark_origin(hello.origin);
                 self.greeted = true;
-                self.ask_outside_again();
+                self.ask_outside_again(now);
             }
             Down::Answer(answer) => {
+                self.backlogs.iter_mut().for_each(|backlog| backlog.answered(answer.ask));
                 if let Some(answer) = self.outside.handle_answer(*answer, endpoint, now) {
                     calls.handle_answer(answer, now, &mut desk);
                 }
@@ -66,6 +69,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn set_edge(&mut self, edge: Edge) {
         self.sources = Sources::compile(&edge);
+        self.front.set_emergencies(edge.emergency.iter().map(|e| e.number.as_str()));
         self.calls.set_emergency(edge.emergency.clone());
         self.endpoint.set_nonces(Nonces::new(Key(edge.nonce_key), edge.nonce_valid_s));
         let Edge { realm, algorithms, .. } = edge;
@@ -75,11 +79,15 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     /// Asks for a call. The edge snapshot says whose source it is.
     pub(crate) fn ask(&mut self, mut ask: Ask, lane: Lane, now: Tick) {
         ask.hints.trunk = self.trunk_of(&ask);
+        let [backlog, _] = &mut self.backlogs;
+        backlog.sent(ask.id, now);
         let frame = Up::Ask(Box::new(ask.clone())).to_bytes();
         match self.link.send(lane, &frame) {
             Ok(()) | Err(LinkError::Down) => {}
             Err(LinkError::Full | LinkError::TooLong) => {
                 self.counts.ring_full += 1;
+                let [backlog, _] = &mut self.backlogs;
+                backlog.unsent(ask.id);
                 let refuse = overloaded();
                 let answer = Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) };
                 let Shard { io, calls, media, .. } = self;
@@ -116,7 +124,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 }
 
 /// The control plane is too slow: this node as a whole cannot (design of calls, 7).
-fn overloaded() -> Refuse {
+pub(crate) fn overloaded() -> Refuse {
     Refuse {
         cause: Cause::new(503, 42),
         reason: Reason::Overload,

@@ -8,7 +8,7 @@ use strowger_call::Output as CallOutput;
 use strowger_leg::Event;
 use strowger_link::table::SlotState;
 use strowger_link::{Ask, LegId, SlotRef, Tick, Up};
-use strowger_port::net::{Io, JournalSink, Lane, PlaneLink, SendResult, SipPath};
+use strowger_port::net::{Io, JournalSink, Lane, PlaneLink, SipPath};
 use strowger_sip::endpoint::{Output as SipOutput, Transmit};
 
 /// Most effects of one input; a longer chain is a bug and waits for the next turn.
@@ -168,10 +168,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             local: Some(transmit.path.local.ip()).filter(|ip| !ip.is_unspecified()),
             peer: transmit.path.peer,
         };
-        // What the system cannot take is lost as on any network: transactions send again.
-        match self.io.send_sip(path, &transmit.bytes) {
-            SendResult::Queued => self.counts.sip_sent += 1,
-            SendResult::TooLong | SendResult::NoListener => self.counts.sip_lost += 1,
-        }
+        let sent = self.io.send_sip(path, &transmit.bytes);
+        self.counts.sent(sent);
     }
 }

@@ -1,6 +1,8 @@
 //! Requests outside calls: asked, waited for, answered once.
 
 use crate::Shard;
+use crate::backlog::Turn;
+use crate::link::overloaded;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use strowger_link::{
@@ -37,6 +39,11 @@ impl Outside {
         let next = base & (OUTSIDE_BIT - 1);
         let (waiting, deadlines) = (BTreeMap::new(), BTreeSet::new());
         Outside { shard, next, timeout_ms, waiting, deadlines }
+    }
+
+    /// Requests that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Tick> {
@@ -113,22 +120,47 @@ impl Outside {
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
     /// Asks for a request outside calls.
     pub(crate) fn ask_outside(&mut self, request: Request, now: Tick) {
+        if let Some(refuse) = self.refusal_outside(now) {
+            return self.endpoint.refuse_request(request.id, &refuse, now);
+        }
         match self.outside.admit(request, now, self.io.wall_us()) {
-            Ok(ask) => self.send_outside(ask),
+            Ok(ask) => self.send_outside(ask, now),
             Err(request) => self.endpoint.refuse_request(request, &unavailable(), now),
         }
     }
 
+    /// Why no request outside calls is taken now, if so.
+    fn refusal_outside(&mut self, now: Tick) -> Option<Refuse> {
+        if self.is_over_budget() {
+            self.counts.over_budget += 1;
+            return Some(overloaded());
+        }
+        let [_, backlog] = &mut self.backlogs;
+        match backlog.turn(now) {
+            Turn::Ask => None,
+            Turn::Probe => {
+                self.counts.asks_probed += 1;
+                None
+            }
+            Turn::Wait => {
+                self.counts.asks_refused += 1;
+                Some(unavailable())
+            }
+        }
+    }
+
     /// A restarted control plane is asked again, under the same ids.
-    pub(crate) fn ask_outside_again(&mut self) {
+    pub(crate) fn ask_outside_again(&mut self, now: Tick) {
         let asks: Vec<Ask> = self.outside.waiting.values().map(|w| w.ask.clone()).collect();
         for ask in asks {
-            self.send_outside(ask);
+            self.send_outside(ask, now);
         }
     }
 
     /// What does not go now is asked again with the next session, or answered at its deadline.
-    fn send_outside(&mut self, mut ask: Ask) {
+    fn send_outside(&mut self, mut ask: Ask, now: Tick) {
+        let [_, backlog] = &mut self.backlogs;
+        backlog.sent(ask.id, now);
         ask.hints.trunk = self.trunk_of(&ask);
         if self.link.send(Lane::Registrations, &Up::Ask(Box::new(ask)).to_bytes()).is_err() {
             self.counts.ring_full += 1;

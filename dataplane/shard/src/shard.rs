@@ -1,21 +1,25 @@
 //! The shard and its turn.
 
+use crate::backlog::{Backlog, Turn};
+use crate::cost::Load;
 use crate::desk::{Desk, MediaConfig, MediaDesk};
 use crate::edge::{Sources, Verdict};
+use crate::front::{Arrival, Fate, Front, Limits};
 use crate::gauge::Gauges;
 use crate::outside::Outside;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use strowger_call::{Calls, CallsConfig};
+use strowger_link::siphash::siphash24;
 use strowger_link::table::Table;
 use strowger_link::{
-    COUNTERS, Challenge, Counters, LISTENER_COUNTERS, LegId, ListenerCounters, Listeners, MS,
+    COUNTERS, Challenge, Counters, Key, LISTENER_COUNTERS, LegId, ListenerCounters, Listeners, MS,
     SECOND, Tick, Up, UpstreamState,
 };
 use strowger_media::{Datagram, Drop as MediaDrop, Verdict as MediaVerdict};
 use strowger_port::net::{
-    Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
+    Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SendResult, SipDatagram, SipPath,
 };
 use strowger_sip::Method;
 use strowger_sip::endpoint::{
@@ -48,6 +52,8 @@ pub struct Setup {
     pub media: MediaConfig,
     /// How long a request outside calls waits for its answer, milliseconds.
     pub ask_timeout_ms: u32,
+    /// What is taken on.
+    pub limits: Limits,
 }
 
 /// Counts since the start; see [`strowger_link::COUNTERS`].
@@ -91,6 +97,28 @@ pub struct Counts {
     pub journal_full: u64,
     /// Frames that found the ring full.
     pub ring_full: u64,
+    /// New requests refused by 503 because their listener was late.
+    pub shed_refused: u64,
+    /// New requests dropped because their listener was too late for an answer to be of use.
+    pub shed_silent: u64,
+    /// Copies of requests that had waited while the first one was refused; dropped.
+    pub shed_repeats: u64,
+    /// ACKs of such refusals; dropped.
+    pub shed_acks: u64,
+    /// Datagrams beyond their source's rate; dropped.
+    pub limited_datagrams: u64,
+    /// New requests beyond their source's rate; dropped.
+    pub limited_requests: u64,
+    /// New requests without credentials, not challenged because their source was too often.
+    pub limited_challenges: u64,
+    /// New requests refused by 503 because too much is under way.
+    pub over_budget: u64,
+    /// New requests refused by 503 because the control plane is too slow.
+    pub asks_refused: u64,
+    /// Requests let through to find out whether it still is.
+    pub asks_probed: u64,
+    /// Media packets dropped because they had waited too long.
+    pub media_late: u64,
     /// Turns.
     pub turns: u64,
 }
@@ -109,6 +137,15 @@ impl Counts {
         }
     }
 
+    /// Counts what became of a SIP datagram of ours. What the system cannot take is lost as on any
+    /// network: transactions send again.
+    pub(crate) fn sent(&mut self, result: SendResult) {
+        match result {
+            SendResult::Queued => self.sip_sent += 1,
+            SendResult::TooLong | SendResult::NoListener => self.sip_lost += 1,
+        }
+    }
+
     /// Counts what the endpoint tells.
     pub(crate) fn endpoint(&mut self, counted: Counted) {
         let counter = match counted {
@@ -121,6 +158,7 @@ impl Counts {
             Counted::OutOfOrder | Counted::Merged | Counted::Barred(_) => &mut self.sip_refused,
             Counted::Denied => &mut self.sip_denied,
             Counted::Challenged | Counted::Stale => &mut self.sip_challenged,
+            Counted::Unchallenged => &mut self.limited_challenges,
             Counted::Full | Counted::Unanswered => &mut self.sip_full,
             Counted::Misuse | Counted::Unbuildable => &mut self.sip_misuse,
         };
@@ -141,6 +179,12 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     /// What strangers are challenged with; `None` before the first edge snapshot.
     pub(crate) challenge: Option<Challenge>,
     pub(crate) outside: Outside,
+    pub(crate) front: Front,
+    limits: Limits,
+    /// Asks of calls, and of requests outside calls.
+    pub(crate) backlogs: [Backlog; 2],
+    /// Challenges counted when the datagram in hand came.
+    challenges_before: u64,
     /// When the first datagram of this life came.
     born: Option<Tick>,
     pub(crate) session: Option<u32>,
@@ -167,21 +211,21 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
 #[derive(Debug, Default)]
 struct Inbox {
     bytes: Vec<u8>,
-    ends: Vec<(SipPath, usize)>,
+    ends: Vec<(SipPath, u64, usize)>,
 }
 
 impl Inbox {
     fn push(&mut self, datagram: &SipDatagram<'_>) {
         self.bytes.extend_from_slice(datagram.data);
-        self.ends.push((datagram.path, self.bytes.len()));
+        self.ends.push((datagram.path, datagram.queued_ns, self.bytes.len()));
     }
 
-    fn datagrams(&self) -> impl Iterator<Item = (SipPath, &[u8])> {
+    fn datagrams(&self) -> impl Iterator<Item = Arrival<'_>> {
         let mut from = 0;
-        self.ends.iter().map(move |(path, end)| {
+        self.ends.iter().map(move |(path, queued_ns, end)| {
             let data = self.bytes.get(from..*end).unwrap_or_default();
             from = *end;
-            (*path, data)
+            Arrival { path, data, queued_ns: *queued_ns }
         })
     }
 
@@ -200,8 +244,16 @@ pub(crate) struct Keys<'a> {
     pub(crate) may_wait: bool,
     /// The journal has room for the record of one more call.
     pub(crate) room: bool,
-    /// Counts calls refused for want of it.
-    pub(crate) refused: &'a mut u64,
+    /// Its sender was not challenged too often.
+    pub(crate) may_challenge: bool,
+    /// Too much is under way.
+    pub(crate) over_budget: bool,
+    pub(crate) backlog: &'a mut Backlog,
+    pub(crate) front: &'a Front,
+    /// The datagram in hand.
+    pub(crate) data: &'a [u8],
+    pub(crate) counts: &'a mut Counts,
+    pub(crate) now: Tick,
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
@@ -212,6 +264,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let media = MediaDesk::new(&setup.media)?;
         let listeners = setup.sip.listeners.clone();
         let outside = Outside::new(number, setup.calls.ask_base, setup.ask_timeout_ms);
+        let (limits, patience_ms) = (setup.limits, setup.ask_timeout_ms);
+        let front = Front::new(&limits, front_key(&setup.sip.chance_key));
+        let backlog = || Backlog::new(limits.ask_ms, limits.ask_away_ms, patience_ms);
         Some(Shard {
             io,
             journal,
@@ -223,6 +278,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             sources: Sources::default(),
             challenge: None,
             outside,
+            front,
+            backlogs: [backlog(), backlog()],
+            limits,
+            challenges_before: 0,
             born: None,
             session: None,
             greeted: false,
@@ -349,6 +408,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     /// Media packets: straight through the relay, in place, nothing allocated.
     fn relay(&mut self, now: Tick) {
         let space = self.media.space();
+        let late_ns = match self.limits.media_late_ms {
+            0 => u64::MAX,
+            ms => u64::from(ms) * MS,
+        };
         for _ in 0..MEDIA_BURSTS_MAX {
             if self.io.recv_media(&mut self.burst) == 0 {
                 return;
@@ -356,6 +419,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             let relay = self.media.relay_mut();
             for packet in self.burst.packets_mut() {
                 self.counts.media_received += 1;
+                if u64::from(packet.queued_ns()) > late_ns {
+                    self.counts.media_late += 1;
+                    continue;
+                }
                 let MediaPort { address, port } = packet.local();
                 let Some(at) = space.local_port(address, port) else { continue };
                 let from = packet.source();
@@ -411,10 +478,13 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let mut inbox = core::mem::take(&mut self.inbox);
         for _ in 0..SIP_BATCHES_MAX {
             let taken = self.io.recv_sip(|datagram| inbox.push(&datagram));
-            for (path, data) in inbox.datagrams() {
-                self.take_datagram(&path, data, now);
+            for arrival in inbox.datagrams() {
+                self.take_datagram(arrival, now);
             }
             inbox.clear();
+            if taken == 0 {
+                self.front.idle(now);
+            }
             if taken < strowger_port::net::SIP_BURST_MAX {
                 break;
             }
@@ -426,25 +496,66 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         });
     }
 
-    fn take_datagram(&mut self, path: &SipPath, data: &[u8], now: Tick) {
+    fn take_datagram(&mut self, arrival: Arrival<'_>, now: Tick) {
         self.counts.sip_received += 1;
+        let Shard { front, sources, counts, io, .. } = self;
+        match front.handle(arrival, sources, counts, now) {
+            Fate::Pass { may_challenge } => self.serve(arrival, may_challenge, now),
+            Fate::Refuse(peer) => {
+                let sent = io.send_sip(arrival.path.with_peer(peer), front.answer());
+                counts.sent(sent);
+            }
+            Fate::Drop => {}
+        }
+    }
+
+    fn serve(&mut self, arrival: Arrival<'_>, may_challenge: bool, now: Tick) {
+        let Arrival { path, data, .. } = arrival;
+        let peer = path.peer;
         let born = *self.born.get_or_insert(now);
         let may_wait = now.ms_since(born) < UNGREETED_MS_MAX;
-        let Shard { endpoint, calls, sources, challenge, listeners, journal, counts, .. } = self;
+        let over_budget = self.is_over_budget();
+        let Shard { endpoint, calls, sources, challenge, listeners, journal, .. } = self;
+        let Shard { backlogs: [backlog, _], front, counts, .. } = self;
         let Some(path) = path_of(listeners, path) else { return };
         // Those that leave have their records in the journal.
         let unrecorded = calls.in_use().saturating_sub(calls.leaving());
         let room = journal.admit(unrecorded.saturating_add(1));
+        self.challenges_before = counts.sip_challenged;
         let mut keys = Keys {
             may_wait,
             calls,
             sources,
             challenge: challenge.as_ref(),
             room,
-            refused: &mut counts.journal_full,
+            may_challenge,
+            over_budget,
+            backlog,
+            front,
+            data,
+            counts,
+            now,
         };
         endpoint.handle_datagram(data, path, now, &mut keys);
         self.settle(now);
+        if self.counts.sip_challenged > self.challenges_before {
+            self.front.challenged(peer, &self.sources, now);
+        }
+    }
+
+    /// What is under way.
+    fn load(&self) -> Load {
+        Load {
+            calls: self.calls.in_use().saturating_sub(self.calls.leaving()),
+            relayed: self.media.pairs(),
+            waiting: self.outside.waiting(),
+            transactions: self.endpoint.transactions(),
+        }
+    }
+
+    /// Whether so much is under way that nothing new is taken.
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.limits.units > 0 && self.load().units() >= self.limits.units
     }
 
     /// Signs of life: the call table's heartbeat, the journal's mark.
@@ -464,6 +575,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     /// Counters for the control plane; a report that finds no room is left out.
     fn report(&mut self, now: Tick) {
+        let (shedding, delay_us) = self.front.report();
+        let units = self.load().units();
         let c = &self.counts;
         let count = |n: usize| n as u64;
         let socket = self.io.media_counters();
@@ -497,6 +610,21 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             socket.malformed,
             socket.full,
             socket.failed,
+            c.shed_refused,
+            c.shed_silent,
+            c.shed_repeats,
+            c.shed_acks,
+            c.limited_datagrams,
+            c.limited_requests,
+            c.limited_challenges,
+            c.over_budget,
+            c.asks_refused,
+            c.asks_probed,
+            c.media_late,
+            units,
+            count(self.backlogs.iter().map(Backlog::open).sum()),
+            shedding,
+            delay_us,
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
@@ -519,6 +647,15 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 }
 
+/// The key of hashes that peers may learn something of.
+fn front_key(chance: &Key) -> Key {
+    let half = |place: &[u8]| siphash24(chance, place).to_le_bytes();
+    let mut key = [0; 16];
+    let halves = half(b"front 1").into_iter().chain(half(b"front 2"));
+    key.iter_mut().zip(halves).for_each(|(to, from)| *to = from);
+    Key(key)
+}
+
 /// The way of a datagram in the words of `sip`.
 fn path_of(listeners: &[Listener], path: &SipPath) -> Option<Path> {
     let listener = listeners.get(usize::from(path.listener))?;
@@ -533,8 +670,21 @@ fn path_of(listeners: &[Listener], path: &SipPath) -> Option<Path> {
 impl LegKeys for Keys<'_> {
     fn open(&mut self) -> Option<LegId> {
         if !self.room {
-            *self.refused += 1;
+            self.counts.journal_full += 1;
             return None;
+        }
+        if self.over_budget && !self.front.is_emergency(self.data) {
+            self.counts.over_budget += 1;
+            return None;
+        }
+        match self.backlog.turn(self.now) {
+            Turn::Ask => {}
+            Turn::Probe => self.counts.asks_probed += 1,
+            Turn::Wait if self.front.is_emergency(self.data) => {}
+            Turn::Wait => {
+                self.counts.asks_refused += 1;
+                return None;
+            }
         }
         self.calls.reserve()
     }
@@ -552,7 +702,10 @@ impl LegKeys for Keys<'_> {
         match self.sources.verdict(path.peer) {
             Verdict::Deny => Admission::Deny,
             Verdict::Trunk(_) if method == Method::Invite => Admission::Open,
-            Verdict::Trunk(_) | Verdict::Stranger => Admission::Challenge(challenge),
+            Verdict::Trunk(_) | Verdict::Stranger if self.may_challenge => {
+                Admission::Challenge(challenge)
+            }
+            Verdict::Trunk(_) | Verdict::Stranger => Admission::Prove(challenge),
         }
     }
 

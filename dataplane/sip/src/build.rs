@@ -200,7 +200,7 @@ impl<'b> Writer<'b> {
     //# contains a domain name, or if it contains an IP address that differs
     //# from the packet source address, the server MUST add a "received"
     //# parameter to that Via header field value.
-    fn top_via(&mut self, via: Via<'_>, source: SocketAddr) {
+    pub(crate) fn top_via(&mut self, via: Via<'_>, source: SocketAddr) {
         self.put(b"SIP/2.0/").put(via.transport).put(b" ").unfolded(via.sent_by_text);
         // RFC 3581 4: with rport, `received` is added even when it equals sent-by.
         let received = via.wants_rport() || !via.is_sent_from(source.ip());
@@ -241,7 +241,7 @@ impl<'b> Writer<'b> {
     //= rfc3261#section-7.3.1
     //# The line break and the whitespace at the beginning of the next
     //# line are treated as a single SP character.
-    fn unfolded(&mut self, value: &[u8]) -> &mut Self {
+    pub(crate) fn unfolded(&mut self, value: &[u8]) -> &mut Self {
         let mut rest = value;
         while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
             let (text, tail) = rest.split_at_checked(at).unwrap_or((rest, &[]));
@@ -251,7 +251,7 @@ impl<'b> Writer<'b> {
         self.put(rest)
     }
 
-    fn put(&mut self, bytes: &[u8]) -> &mut Self {
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> &mut Self {
         if self.out.len() - self.begin + bytes.len() > MESSAGE_MAX {
             self.fail(BuildError::TooLong);
         } else {

@@ -88,6 +88,8 @@ pub enum Admission<'a> {
     Open,
     /// It must show credentials for this realm.
     Challenge(&'a Challenge),
+    /// As `Challenge`, but whoever shows none is not answered: it was challenged too often.
+    Prove(&'a Challenge),
     /// It is not answered.
     Deny,
     /// Nobody can be received now: 503 with Retry-After.
@@ -415,9 +417,17 @@ impl Endpoint {
         admission: Admission<'_>,
     ) -> Option<Option<Credentials<'a>>> {
         let Incoming { request, path, now, .. } = incoming;
-        let Admission::Challenge(challenge) = admission else { return Some(None) };
+        let (challenge, is_silent) = match admission {
+            Admission::Challenge(challenge) => (challenge, false),
+            Admission::Prove(challenge) => (challenge, true),
+            Admission::Open | Admission::Deny | Admission::Unready => return Some(None),
+        };
         match gate::credentials(request, challenge, &path, &self.layer.config, now) {
             gate::Shown::Fresh(credentials) => Some(Some(credentials)),
+            gate::Shown::Stale | gate::Shown::Nothing if is_silent => {
+                self.layer.count(Counted::Unchallenged);
+                None
+            }
             gate::Shown::Stale => {
                 self.layer.count(Counted::Stale);
                 self.challenge(incoming, challenge, true);

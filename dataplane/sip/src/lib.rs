@@ -6,7 +6,7 @@
 //!
 //! - [`message`]: a datagram as offsets ([`message::Message`] is the type to start with), with
 //!   [`header`], [`field`] and [`uri`] for typed views of its parts.
-//! - [`scan`]: the few facts that find the owner of a datagram.
+//! - [`scan`], [`refuse`]: the few facts that find the owner of a datagram, and a 503 from them.
 //! - [`build`]: writing messages.
 //! - [`digest`]: authentication, both sides.
 //! - [`transaction`]: the four machines of section 17.
@@ -35,5 +35,5 @@ pub mod uri;
 pub use header::Header;
 pub use message::{Index, Message, Refusal, StartLine};
 pub use method::Method;
-pub use scan::{Scan, scan};
+pub use scan::{Refusal as ScanRefusal, Scan, refuse, refused_tag, request_hash, scan};
 pub use status::Status;

@@ -17,6 +17,8 @@ pub struct Scan<'a> {
     pub method: Option<Method>,
     /// The code of a response; `None` in a request.
     pub code: Option<u16>,
+    /// The Request-URI as written; empty in a response.
+    pub uri: &'a [u8],
     /// The branch of the topmost Via.
     pub branch: Option<&'a [u8]>,
     /// The value of Call-ID.
@@ -30,6 +32,22 @@ pub struct Scan<'a> {
 }
 
 impl Scan<'_> {
+    /// The user part of a `sip:`, `sips:` or `tel:` Request-URI as written, without parameters or
+    /// password: enough to know a short number by. Empty when there is none.
+    #[must_use]
+    pub fn called_user(&self) -> &[u8] {
+        let Some(colon) = memchr::memchr(b':', self.uri) else { return b"" };
+        let (scheme, rest) = self.uri.split_at(colon);
+        let rest = rest.get(1..).unwrap_or_default();
+        let user = match memchr::memchr(b'@', rest) {
+            Some(at) => rest.get(..at).unwrap_or_default(),
+            None if scheme.eq_ignore_ascii_case(b"tel") => rest,
+            None => b"",
+        };
+        let end = user.iter().position(|b| matches!(b, b';' | b':')).unwrap_or(user.len());
+        user.get(..end).unwrap_or_default()
+    }
+
     /// Whether overload may refuse it: a request that would begin something.
     #[must_use]
     pub fn begins_something(&self) -> bool {
@@ -161,6 +179,7 @@ fn start(line: &[u8]) -> Option<Scan<'_>> {
     let mut scan = Scan {
         method: None,
         code: None,
+        uri: b"",
         branch: None,
         call_id: b"",
         from_tag: None,
@@ -176,6 +195,8 @@ fn start(line: &[u8]) -> Option<Scan<'_>> {
     } else {
         lex::all_token(word).then_some(())?;
         scan.method = Some(Method::parse(word));
+        let rest = line.get(space + 1..)?;
+        scan.uri = rest.get(..memchr::memchr(b' ', rest).unwrap_or(rest.len()))?;
     }
     Some(scan)
 }
@@ -208,6 +229,10 @@ impl<'a> Iterator for Lines<'a> {
         Some(line).filter(|line| !line.is_empty())
     }
 }
+
+mod refuse;
+
+pub use refuse::{Refusal, refuse, refused_tag, request_hash};
 
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ use strowger_port::shm::Window;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
 use strowger_port::{clock, pin, process, rng};
-use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
+use strowger_shard::{Adopted, Limits, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 use strowger_sip::transaction::Timers;
@@ -209,14 +209,20 @@ fn open_io(
     let bound = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
     let bound = bound.map_err(|e| format!("sip.listen: {e}"))?;
     let listeners = config.listeners(&bound).map_err(|e| e.to_string())?;
-    let io = Mmsg::new(MmsgConfig {
+    let wrong = |e: std::io::Error| format!("sockets: {e}");
+    let mut io = Mmsg::new(MmsgConfig {
         listeners: sockets,
         media_addresses: config.media.addresses.clone(),
         waker,
         sip_dscp: SIP_DSCP,
         media_dscp: MEDIA_DSCP,
-    });
-    Ok((io.map_err(|e| format!("sockets: {e}"))?, listeners))
+    })
+    .map_err(wrong)?;
+    let bytes = |kib: u32| usize::try_from(kib).unwrap_or(usize::MAX).saturating_mul(1024);
+    let overload = &config.overload;
+    io.set_buffers(bytes(overload.sip_buffer_kib), bytes(overload.media_buffer_kib))
+        .map_err(wrong)?;
+    Ok((io, listeners))
 }
 
 fn random_key() -> Result<Key, String> {
@@ -273,7 +279,26 @@ fn setup(
             seed: rng::random_u64().map_err(|e| format!("randomness: {e}"))?,
         },
         ask_timeout_ms: config.sip.ask_timeout_ms,
+        limits: limits(config),
     })
+}
+
+/// What the shard takes on.
+fn limits(config: &Config) -> Limits {
+    let overload = &config.overload;
+    Limits {
+        delay_ms: overload.delay_ms,
+        interval_ms: overload.interval_ms,
+        silence_ms: overload.silence_ms,
+        stranger_datagrams: overload.stranger_datagrams,
+        stranger_requests: overload.stranger_requests,
+        stranger_challenges: overload.stranger_challenges,
+        exempt: overload.exempt.iter().map(|net| (net.address, net.prefix_len)).collect(),
+        units: config.units().into(),
+        ask_ms: overload.ask_ms,
+        ask_away_ms: overload.ask_restart_ms,
+        media_late_ms: overload.media_late_ms,
+    }
 }
 
 /// The shard's core: as configured, else the last of two or more, else none.

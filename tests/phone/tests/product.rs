@@ -27,6 +27,8 @@ mod database;
 mod elsewhere;
 #[path = "product/family.rs"]
 mod family;
+#[path = "product/flood.rs"]
+mod flood;
 #[path = "product/idle.rs"]
 mod idle;
 #[path = "product/keeper.rs"]

@@ -64,10 +64,20 @@ pub enum Plant {
     AdoptedRecordRenamed,
     /// A dead dataplane leaves nothing of the legs of ended calls (call table).
     LastWordsForgotten,
+    /// The switch does not see how long datagrams have waited, so nothing is shed (operating
+    /// system).
+    DelayUnseen,
+    /// Requests of running dialogs are shed with the new ones (operating system).
+    InDialogShed,
+    /// A limit on strangers hits carriers (operating system).
+    TrunkLimited,
 }
 
 impl Plant {
-    /// All of them.
+    /// Those that only a storm of requests can show: [`crate::storm::storm`].
+    pub const STORM: [Plant; 3] = [Plant::DelayUnseen, Plant::InDialogShed, Plant::TrunkLimited];
+
+    /// All that scripts of calls and crashes can show.
     pub const ALL: [Plant; 28] = [
         Plant::LostAckOfFailure,
         Plant::LostAckOfSuccess,

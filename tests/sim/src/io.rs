@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use strowger_link::Tick;
+use strowger_link::{MS, SECOND, Tick};
 use strowger_port::net::{
     Io, MediaBurst, MediaPort, OpenError, SIP_BURST_MAX, SIP_DATAGRAM_BYTES_MAX, SendResult,
     SipDatagram, SipFailure, SipPath, Woke,
@@ -27,13 +27,29 @@ pub fn wall_us(now: Tick) -> i64 {
     WALL_AT_0_US + (now.0 / 1_000) as i64
 }
 
+/// A SIP datagram in a socket.
+#[derive(Debug)]
+pub struct Waiting {
+    listener: u8,
+    peer: SocketAddr,
+    data: Vec<u8>,
+    since: Tick,
+}
+
+/// Datagrams a second of a carrier that the planted limit lets through.
+const CARRIER_MAX: u32 = 20;
+
 /// What the world and the switch share of the switch's host.
 #[derive(Debug)]
 pub struct Machine {
     /// Addresses of the listeners, and of their media.
     pub listeners: [SocketAddr; 2],
     /// SIP that waits, with its listener.
-    pub sip_in: VecDeque<(u8, SocketAddr, Vec<u8>)>,
+    pub sip_in: VecDeque<Waiting>,
+    /// Most SIP datagrams handed out at a time.
+    pub sip_burst: usize,
+    /// Datagrams of carriers handed out in the second that it counts, for a planted limit.
+    carriers: (u64, u32),
     /// Media that waits.
     pub media_in: VecDeque<(MediaPort, SocketAddr, Vec<u8>)>,
     /// What leaves.
@@ -56,6 +72,8 @@ impl Machine {
         Machine {
             listeners,
             sip_in: VecDeque::new(),
+            sip_burst: SIP_BURST_MAX,
+            carriers: (0, 0),
             media_in: VecDeque::new(),
             out: Vec::new(),
             open: BTreeSet::new(),
@@ -67,7 +85,7 @@ impl Machine {
     }
 
     /// Takes a datagram of the network; what nobody listens to is gone.
-    pub fn receive(&mut self, datagram: Datagram) {
+    pub fn receive(&mut self, datagram: Datagram, now: Tick) {
         let Datagram { from, to, data, .. } = datagram;
         let own = (0..).zip(self.listeners).find(|(_, own)| own.ip() == to.ip());
         let Some((address, listener)) = own else { return };
@@ -75,12 +93,30 @@ impl Machine {
             self.breaches.push(format!("{from} reached {to}"));
         }
         if to == listener {
-            self.sip_in.push_back((address, from, data));
+            self.sip_in.push_back(Waiting { listener: address, peer: from, data, since: now });
             return;
         }
         let port = MediaPort { address, port: to.port() };
         if self.open.contains(&port) {
             self.media_in.push_back((port, from, data));
+        }
+    }
+
+    /// What a planted fault makes of a datagram that is about to be handed out: how long it has
+    /// waited as the switch sees it; `None` = nothing is seen of it.
+    fn seen(&mut self, waiting: &Waiting, now: Tick) -> Option<u64> {
+        let queued_ns = now.ns_since(waiting.since);
+        match self.plant {
+            Some(Plant::DelayUnseen) => Some(0),
+            Some(Plant::InDialogShed) if queued_ns > 60 * MS && has_to_tag(&waiting.data) => None,
+            Some(Plant::TrunkLimited) if crate::plan::is_carrier(waiting.peer.ip()) => {
+                let second = now.0 / SECOND;
+                let (of, count) = self.carriers;
+                let count = if of == second { count + 1 } else { 1 };
+                self.carriers = (second, count);
+                (count <= CARRIER_MAX).then_some(queued_ns)
+            }
+            _ => Some(queued_ns),
         }
     }
 
@@ -98,6 +134,11 @@ impl Machine {
         }
         self.out.push(Datagram { sent_at: now, from, to, data });
     }
+}
+
+fn has_to_tag(data: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(data);
+    text.lines().any(|line| line.starts_with("To:") && line.contains(";tag="))
 }
 
 /// [`Io`] over a [`Machine`].
@@ -134,13 +175,16 @@ impl Io for SimIo {
 
     fn recv_sip(&mut self, mut sink: impl FnMut(SipDatagram<'_>)) -> usize {
         let mut taken = 0;
-        while taken < SIP_BURST_MAX {
+        let most = self.machine.borrow().sip_burst;
+        while taken < most {
             let mut machine = self.machine.borrow_mut();
-            let Some((listener, peer, data)) = machine.sip_in.pop_front() else { break };
+            let Some(waiting) = machine.sip_in.pop_front() else { break };
+            let Some(queued_ns) = machine.seen(&waiting, self.clock.get()) else { continue };
+            let Waiting { listener, peer, data, .. } = waiting;
             let local = machine.listeners.get(usize::from(listener)).map(|own| own.ip());
             drop(machine);
             let path = SipPath { listener, local, peer };
-            sink(SipDatagram { path, data: &data, queued_ns: 0 });
+            sink(SipDatagram { path, data: &data, queued_ns });
             taken += 1;
         }
         taken

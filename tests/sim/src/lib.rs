@@ -54,6 +54,7 @@ pub mod plan;
 pub mod probe;
 pub mod script;
 pub mod step;
+pub mod storm;
 pub mod switch;
 pub mod world;
 

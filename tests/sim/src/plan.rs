@@ -77,6 +77,12 @@ pub fn carrier_address(index: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 2, 1 + index as u8], 5060))
 }
 
+/// Whether an address is a carrier's.
+#[must_use]
+pub fn is_carrier(ip: IpAddr) -> bool {
+    (0..CARRIER_ACCOUNTS.len()).any(|index| carrier_address(index).ip() == ip)
+}
+
 /// The password of a user.
 #[must_use]
 pub fn password(user: &str) -> String {

@@ -17,7 +17,7 @@ use strowger_link::table::{Reader, Setup as TableSetup, SlotState, Table, words_
 use strowger_link::{
     CallFacts, Fact, Key, Octets, RecordId, SlotBody, SlotRef, Tick, Transport, token,
 };
-use strowger_shard::{Adopted, MediaAddress, MediaConfig, Setup, Shard};
+use strowger_shard::{Adopted, Limits, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 
@@ -176,6 +176,7 @@ impl Switch {
         plugs: &Plugs,
         epoch: u32,
         seed: u64,
+        limits: &Limits,
         former: Option<&Words>,
     ) -> Option<(Switch, Adopted)> {
         let words = match former {
@@ -200,7 +201,7 @@ impl Switch {
         let table = Table::adopt(words.watched(&plugs.probe), epoch).ok()?;
         let token_key = Key(table.setup().token_key.to_le_bytes());
         let now = plugs.clock.get();
-        let setup = setup(token_key, epoch, seed, now);
+        let setup = Setup { limits: limits.clone(), ..setup(token_key, epoch, seed, now) };
         let (io, journal) = (SimIo::new(plugs), SimJournal::new(plugs, epoch));
         let mut shard = Shard::new(setup, io, journal, SimLink::new(plugs), table)?;
         let recorded = recorded(&plugs.disk.borrow());
@@ -248,5 +249,6 @@ fn setup(token_key: Key, epoch: u32, seed: u64, now: Tick) -> Setup {
             seed,
         },
         ask_timeout_ms: ASK_TIMEOUT_MS,
+        limits: Limits::default(),
     }
 }

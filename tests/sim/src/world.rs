@@ -12,14 +12,15 @@ use crate::net::{Datagram, Network, Quality};
 use crate::plan::{self, is_switch};
 use crate::probe::{Place, Probe, SharedProbe};
 use crate::step::{CrashAt, Plane, Step, Victim};
+use crate::storm;
 use crate::switch::{Plugs, Switch, forget_last_words, make_stale};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use strowger_link::{Cause, Down, Gauge, Hangup, Reason, SECOND, Tick, Verb};
 use strowger_phone::message::Message;
-use strowger_shard::Adopted;
+use strowger_shard::{Adopted, Limits};
 
 /// Index of the first carrier among the agents; phones stand before.
 pub const CARRIER: usize = plan::USERS.len();
@@ -91,6 +92,18 @@ pub enum Action {
     Verb(Box<Verb>),
     /// The control plane ends its first live call.
     HangUpLive,
+    /// A datagram of nobody's we simulate; answers to Call-IDs that begin with
+    /// [`crate::storm::MARK`] go to [`World::witnessed`].
+    Raw(SocketAddr, Vec<u8>),
+}
+
+/// What work costs the switch, in virtual time; without it a turn takes none.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// A datagram that the endpoint takes, nanoseconds.
+    pub serve_ns: u64,
+    /// One that ends before it.
+    pub shed_ns: u64,
 }
 
 enum Event {
@@ -123,6 +136,13 @@ pub struct World {
     invite_branches: BTreeSet<String>,
     pub(crate) book: Book,
     steps: u64,
+    limits: Limits,
+    work: Option<Work>,
+    busy_until: Tick,
+    /// Most SIP datagrams that waited at once.
+    pub waiting_max: usize,
+    /// When what was answered to [`Action::Raw`] came.
+    pub witnessed: Vec<(Tick, Vec<u8>)>,
     /// What became of the calls in the table at each start of the dataplane.
     pub adopted: Vec<Adopted>,
 }
@@ -131,6 +151,12 @@ impl World {
     /// A world at tick 1 s with both planes up; `None` only if a constant of the plan were wrong.
     #[must_use]
     pub fn new(config: WorldConfig) -> Option<World> {
+        World::limited(config, Limits::default())
+    }
+
+    /// The same with limits of the shard.
+    #[must_use]
+    pub fn limited(config: WorldConfig, limits: Limits) -> Option<World> {
         let WorldConfig { seed, quality, plant } = config;
         let mut dice = Dice::new(seed);
         let clock: Clock = Rc::new(Cell::new(Tick(SECOND)));
@@ -164,6 +190,11 @@ impl World {
             invite_branches: BTreeSet::new(),
             book: Book::default(),
             steps: 0,
+            limits,
+            work: None,
+            busy_until: Tick::default(),
+            waiting_max: 0,
+            witnessed: Vec::new(),
             adopted: Vec::new(),
             dice,
         };
@@ -202,6 +233,17 @@ impl World {
     #[must_use]
     pub fn crashed_at(&self) -> Vec<Step> {
         self.plugs.probe.borrow().crashed_at.clone()
+    }
+
+    /// From now on the switch takes one datagram a turn, and its turns take time.
+    pub fn set_work(&mut self, work: Work) {
+        self.work = Some(work);
+        self.plugs.machine.borrow_mut().sip_burst = 1;
+    }
+
+    /// Something is to happen `ns` nanoseconds from now.
+    pub fn at_ns(&mut self, ns: u64, action: Action) {
+        self.push(self.now().plus_ns(ns), Event::Act(action));
     }
 
     /// Something is to happen `ms` from now.
@@ -354,6 +396,10 @@ impl World {
                 self.control.send(&Down::Verb(verb));
                 self.wake_switch(now);
             }
+            Action::Raw(from, data) => {
+                let to = plan::switch_for(from);
+                self.transmit(Datagram { sent_at: now, from, to, data }, now);
+            }
             Action::HangUpLive => {
                 let cause = Cause::new(480, 31);
                 let args = Hangup { leg: None, cause, reason: Reason::Operator };
@@ -376,12 +422,18 @@ impl World {
     fn arrive(&mut self, datagram: Datagram, now: Tick) {
         if is_switch(datagram.to.ip()) {
             if self.switch.is_some() || self.keeps_sockets() {
-                self.plugs.machine.borrow_mut().receive(datagram);
+                let mut machine = self.plugs.machine.borrow_mut();
+                machine.receive(datagram, now);
+                self.waiting_max = self.waiting_max.max(machine.sip_in.len());
+                drop(machine);
                 self.wake_switch(now);
             }
             return;
         }
         let to = datagram.to.ip();
+        if storm::is_marked(&datagram.data) {
+            return self.witnessed.push((now, datagram.data));
+        }
         if let Some(agent) = self.agents.iter_mut().find(|agent| agent.addr.ip() == to) {
             agent.handle(&datagram, now);
         }
@@ -390,7 +442,17 @@ impl World {
 
     fn turn_switch(&mut self, now: Tick) {
         if let Some(switch) = &mut self.switch {
+            let before = *switch.shard.counts();
             switch.turn();
+            if let Some(Work { serve_ns, shed_ns }) = self.work {
+                let after = switch.shard.counts();
+                let taken = after.sip_received - before.sip_received;
+                let shed = storm::shed(after) - storm::shed(&before);
+                let took_ns = (taken - shed) * serve_ns + shed * shed_ns;
+                self.busy_until = now.plus_ns(took_ns);
+                let waits = !self.plugs.machine.borrow().sip_in.is_empty();
+                switch.due = if waits { self.busy_until } else { switch.due.max(self.busy_until) };
+            }
             let mut probe = self.plugs.probe.borrow_mut();
             probe.look(Place::TurnEnd);
             let leaks = self.plant == Some(Plant::StaleGauge) && !probe.freed.is_empty();
@@ -429,7 +491,7 @@ impl World {
 
     fn wake_switch(&mut self, now: Tick) {
         if let Some(switch) = &mut self.switch {
-            switch.due = now;
+            switch.due = now.max(self.busy_until);
         }
     }
 
@@ -448,7 +510,8 @@ impl World {
         self.plugs.disk.borrow_mut().reopen(self.epoch, now);
         self.plugs.probe.borrow_mut().switch_begins();
         let former = self.control.table.take().map(|(words, _)| words);
-        let started = Switch::start(&self.plugs, self.epoch, self.seed, former.as_ref());
+        let Self { plugs, epoch, seed, limits, .. } = self;
+        let started = Switch::start(plugs, *epoch, *seed, limits, former.as_ref());
         if let Some((switch, adopted)) = started {
             self.control.table = Some((switch.words.unwatched(), switch.epoch));
             self.adopted.push(adopted);

@@ -70,6 +70,7 @@ pub(super) struct MediaSockets {
     order: Vec<(u32, u16)>,
     batch: Batch,
     dscp: u8,
+    rcvbuf: usize,
 }
 
 /// A local media address and its ports' sockets, plus one.
@@ -79,6 +80,17 @@ struct Address {
 }
 
 impl MediaSockets {
+    pub(super) fn set_rcvbuf(&mut self, bytes: usize) {
+        self.rcvbuf = bytes;
+    }
+
+    #[cfg(test)]
+    pub(super) fn rcvbuf(&self, port: MediaPort) -> Option<usize> {
+        let slot = usize::try_from(self.slot_of(port)?).ok()?;
+        let socket = &self.sockets.get(slot)?.as_ref()?.socket;
+        socket2::SockRef::from(socket).recv_buffer_size().ok()
+    }
+
     pub(super) fn open_count(&self) -> usize {
         self.held() - self.resting
     }
@@ -98,7 +110,7 @@ impl MediaSockets {
         if self.held() >= self.sockets_max {
             self.make_room();
         }
-        let socket = bind_media(local, self.dscp, MEDIA_RCVBUF_BYTES).map_err(open_error)?;
+        let socket = bind_media(local, self.dscp, self.rcvbuf).map_err(open_error)?;
         let slot = match self.slots_free.last() {
             Some(slot) => *slot,
             None => u32::try_from(self.sockets.len()).map_err(|_| OpenError::NoDescriptors)?,

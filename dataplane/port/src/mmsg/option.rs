@@ -24,7 +24,7 @@ pub fn bind_sip(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
 pub(super) fn bind_media(address: SocketAddr, dscp: u8, rcvbuf: usize) -> io::Result<UdpSocket> {
     let socket = open(address)?;
     set_dscp(&SockRef::from(&socket), address.ip(), dscp)?;
-    socket.set_recv_buffer_size(rcvbuf)?;
+    set_rcvbuf(socket.as_fd(), rcvbuf)?;
     set_timestamps(socket.as_fd())?;
     socket.bind(&address.into())?;
     Ok(socket.into())
@@ -37,11 +37,7 @@ pub(super) fn prepare_sip(socket: &UdpSocket, dscp: u8, rcvbuf: usize) -> io::Re
     let reference = SockRef::from(socket);
     socket.set_nonblocking(true)?;
     set_dscp(&reference, address.ip(), dscp)?;
-    // FORCE passes the system's limit and needs CAP_NET_ADMIN; without it, what the limit gives.
-    let bytes = libc::c_int::try_from(rcvbuf).unwrap_or(libc::c_int::MAX);
-    if set_int(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes).is_err() {
-        reference.set_recv_buffer_size(rcvbuf)?;
-    }
+    set_rcvbuf(fd, rcvbuf)?;
     set_timestamps(fd)?;
     match address.ip() {
         IpAddr::V4(_) => {
@@ -75,6 +71,13 @@ fn set_dscp(socket: &SockRef<'_>, ip: IpAddr, dscp: u8) -> io::Result<()> {
         IpAddr::V4(_) => socket.set_tos_v4(class),
         IpAddr::V6(_) => socket.set_tclass_v6(class),
     }
+}
+
+/// FORCE passes the system's limit and needs CAP_NET_ADMIN; without it, what the limit gives.
+pub(super) fn set_rcvbuf(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    set_int(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
+        .or_else(|_| set_int(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, bytes))
 }
 
 fn set_timestamps(fd: BorrowedFd<'_>) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use super::batch::{Batch, QueuedError, Received};
 use super::media::is_full;
-use super::option::prepare_sip;
+use super::option::{prepare_sip, set_rcvbuf};
 use super::poll::{Poller, Ready};
 use crate::clock;
 use crate::net::{
@@ -81,6 +81,16 @@ impl SipSockets {
             sending: Batch::new(SIP_QUEUE_MAX),
             failures: Vec::with_capacity(SIP_FAILURES_MAX),
         })
+    }
+
+    pub(super) fn set_rcvbuf(&self, bytes: usize) -> io::Result<()> {
+        self.listeners.iter().try_for_each(|listener| set_rcvbuf(listener.socket.as_fd(), bytes))
+    }
+
+    #[cfg(test)]
+    pub(super) fn rcvbuf(&self, listener: usize) -> Option<usize> {
+        let socket = &self.listeners.get(listener)?.socket;
+        socket2::SockRef::from(socket).recv_buffer_size().ok()
     }
 
     pub(super) fn local(&self, listener: u8) -> Option<SocketAddr> {

@@ -31,6 +31,19 @@ fn turn_until(io: &mut Mmsg, mut done: impl FnMut(&mut Mmsg) -> bool) {
     }
 }
 
+/// What the kernel gives: at most its limit, doubled.
+#[test]
+fn receive_buffers_are_as_they_were_set() {
+    let mut io = backend(&["127.0.0.1:0"]);
+    for (sip, media) in [(64 * 1024, 32 * 1024), (128 * 1024, 16 * 1024)] {
+        io.set_buffers(sip, media).unwrap();
+        let (port, _) = open(&mut io, 0);
+        assert_eq!(io.sip.rcvbuf(0), Some(2 * sip));
+        assert_eq!(io.media.rcvbuf(port), Some(2 * media));
+        io.close_media(port);
+    }
+}
+
 fn receive(io: &mut Mmsg, count: usize) -> Vec<(SipPath, Vec<u8>, u64)> {
     let mut all = Vec::new();
     turn_until(io, |io| {

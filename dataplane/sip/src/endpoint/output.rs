@@ -92,6 +92,8 @@ pub enum Counted {
     Challenged,
     /// Challenged again: the nonce was ours, but too old.
     Stale,
+    /// Without credentials for us, from a source that was challenged too often; dropped.
+    Unchallenged,
     /// Refused by 503: a table is full.
     Full,
     /// A request outside calls that nobody answered in time.

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::{Address, BURST_MAX, Batch, CLOSED, DESCRIPTORS_SPARE, MediaSockets, PORTS};
+use super::{
+    Address, BURST_MAX, Batch, CLOSED, DESCRIPTORS_SPARE, MEDIA_RCVBUF_BYTES, MediaSockets, PORTS,
+};
 use crate::sys::descriptors_max;
 
 /// How many sockets may be held.
@@ -25,6 +27,7 @@ impl MediaSockets {
             order: Vec::with_capacity(BURST_MAX),
             batch: Batch::new(BURST_MAX),
             dscp,
+            rcvbuf: MEDIA_RCVBUF_BYTES,
         }
     }
 }
