@@ -10,7 +10,9 @@
 
 mod check;
 mod cores;
+pub mod host;
 mod listener;
+pub mod tune;
 mod words;
 
 pub use check::Problem;
