@@ -219,6 +219,11 @@ fn processor_cases() -> Vec<Case> {
             "sys/devices/system/clocksource/clocksource0/current_clocksource",
             Some("hpet\n"),
         )]),
+    ]
+}
+
+fn card_cases() -> Vec<Case> {
+    vec![
         Case::new(
             "numa.card",
             Costs,
@@ -367,7 +372,12 @@ fn process_cases() -> Vec<Case> {
 
 #[test]
 fn each_finding_is_weighed_and_its_remedy_named() {
-    for case in processor_cases().into_iter().chain(setting_cases()).chain(process_cases()) {
+    for case in processor_cases()
+        .into_iter()
+        .chain(card_cases())
+        .chain(setting_cases())
+        .chain(process_cases())
+    {
         let finding = case.finding();
         let Finding { id, weight, found, why, remedy } = &finding;
         assert_eq!(*weight, case.weight, "{id}: {found}");

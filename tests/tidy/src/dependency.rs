@@ -43,8 +43,9 @@ const CONTROLD: &[&str] =
     &["model", "routing", "billing", "till", "office", "store", "api", "link", "port", "tuning"];
 
 /// Evidence: what it tests it may use. The phone shares no code with what it judges.
-const EVIDENCE: [(&str, &str); 6] = [
+const EVIDENCE: [(&str, &str); 7] = [
     ("bench/cdr", "strowger-bench-cdr"),
+    ("bench/count", "strowger-bench-count"),
     ("bench/link", "strowger-bench-link"),
     ("tests/sim", "strowger-sim"),
     ("tests/fuzz", "strowger-fuzz"),
@@ -75,6 +76,7 @@ const BINARIES: &[&str] = &[
     "controlplane/controld",
     "controlplane/strowger",
     "bench/cdr",
+    "bench/count",
     "bench/link",
 ];
 const SYSTEM: &[&str] = &[
