@@ -10,8 +10,10 @@
 
 mod check;
 mod cores;
+pub mod host;
 mod listener;
 mod overload;
+pub mod tune;
 mod words;
 
 pub use check::Problem;

@@ -1,6 +1,7 @@
 //! The systemd unit keeps what the supervisor promises.
 
 use std::collections::BTreeMap;
+use std::process::{Command, Output};
 
 const UNIT: &str = include_str!("../systemd/strowger.service");
 /// How long each of the two planes may take to end, seconds.
@@ -21,4 +22,34 @@ fn a_new_supervisor_can_take_over() {
     }
     let stop_s: u64 = keys["TimeoutStopSec"].parse().unwrap();
     assert!(stop_s > 2 * PLANE_END_S);
+}
+
+/// Highest exposure that systemd may see in the unit, tenths: 0 is a service that can do nothing.
+const EXPOSURE_MAX: &str = "20";
+
+/// What systemd-analyze says of the unit; `None` where there is no such tool.
+fn analyze(name: &str, words: &[&str]) -> Option<Output> {
+    let dir = std::env::temp_dir().join(format!("strowger-unit-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    // The program is not installed where tests run.
+    let unit = UNIT.replace("ExecStart=/usr/bin/strowger ", "ExecStart=/bin/true ");
+    let file = dir.join("strowger.service");
+    std::fs::write(&file, unit).unwrap();
+    let output = Command::new("systemd-analyze").args(words).arg(&file).output();
+    std::fs::remove_dir_all(&dir).unwrap();
+    output.ok()
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn systemd_takes_the_unit_and_finds_it_closed() {
+    let Some(verified) = analyze("verify", &["verify", "--man=no"]) else {
+        return eprintln!("SKIPPED: no systemd-analyze");
+    };
+    let said = String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success() && said.trim().is_empty(), "{said}");
+    let threshold = format!("--threshold={EXPOSURE_MAX}");
+    let words = ["security", "--offline=true", "--no-pager", &threshold];
+    let judged = analyze("security", &words).unwrap();
+    assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stdout));
 }

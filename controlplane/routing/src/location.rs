@@ -402,4 +402,6 @@ impl Request<'_> {
 }
 
 #[cfg(test)]
+mod size;
+#[cfg(test)]
 mod tests;

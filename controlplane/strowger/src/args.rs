@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 use crate::remote::{self, Remote};
+use crate::tune::Tune;
 use std::path::PathBuf;
 use strowger_tuning::{Demo, Words, WrongWord};
 
@@ -22,6 +23,10 @@ strowger: a softswitch
       copies a SQLite database while it runs into the new FILE and audits the copy; to put it back:
       stop, move the database's files away, copy FILE in their place, keep the journal, start;
       what is missing comes from the journal. PostgreSQL: pg_dump, or pg_basebackup
+  strowger tune check [--root DIR] [--data DIR] [--config FILE] [--json]
+      what this host lacks for the configuration, why it matters, and the command or the line that
+      mends it; which packet path is in use and why; DIR is the root of another host's files
+      exit code 0 = fine, 1 = it costs, 2 = it cannot run here (or wrong words)
   strowger check-config FILE
       says what is wrong with a configuration, by its key
   strowger trace ID [--json]
@@ -55,6 +60,8 @@ pub(crate) enum Command {
     Backup(PathBuf, Words),
     /// Ask a running server.
     Remote(Remote),
+    /// Judge the host.
+    Tune(Tune),
     /// Check a file.
     CheckConfig(PathBuf),
     /// Print the version.
@@ -80,6 +87,11 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
             }
             Some(_) | None => Err("backup needs a FILE; see `strowger help`".into()),
         },
+        Some("tune") => match words.next() {
+            Some("check") => tune(words).map(Command::Tune),
+            Some(other) => Err(format!("tune knows no `{other}`; see `strowger help`")),
+            None => Err("tune needs `check`; see `strowger help`".into()),
+        },
         Some("check-config") => match (words.next(), words.next()) {
             (Some(file), None) if !file.starts_with('-') => Ok(Command::CheckConfig(file.into())),
             (Some(_) | None, _) => Err("check-config takes one FILE".into()),
@@ -93,6 +105,20 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         }
         None => Err("a command is missing; see `strowger help`".into()),
     }
+}
+
+/// `[--root DIR] [--json]` beside the shared words.
+fn tune<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Tune, String> {
+    let (mut root, mut json, mut shared) = (PathBuf::from("/"), false, Vec::new());
+    while let Some(word) = words.next() {
+        match word {
+            "--root" => root = words.next().ok_or("--root needs a value")?.into(),
+            "--json" => json = true,
+            _ => shared.push(word),
+        }
+    }
+    let words = options("tune check", shared.into_iter(), Demo::Unknown)?;
+    Ok(Tune { root, json, words })
 }
 
 fn options<'a>(
@@ -121,6 +147,11 @@ mod tests {
         assert_eq!(check("up"), Ok(Command::Up(Words::default())));
         assert_eq!(check("check-config x.toml"), Ok(Command::CheckConfig("x.toml".into())));
         assert_eq!(check("help"), Ok(Command::Help));
+        let words = Words { config: Some("c".into()), ..Words::default() };
+        let tune = Tune { root: "/r".into(), json: true, words };
+        assert_eq!(check("tune check --root /r --config c --json"), Ok(Command::Tune(tune)));
+        let bare = Tune { root: "/".into(), json: false, words: Words::default() };
+        assert_eq!(check("tune check"), Ok(Command::Tune(bare)));
         let place = Words { data: Some("d".into()), ..Words::default() };
         assert_eq!(check("books check --data d"), Ok(Command::BooksCheck(place)));
     }
@@ -139,6 +170,10 @@ mod tests {
             ("backup", "backup needs a FILE"),
             ("backup --data d", "backup needs a FILE"),
             ("backup f g", "backup knows no `g`"),
+            ("tune", "tune needs `check`"),
+            ("tune chekc", "tune knows no `chekc`"),
+            ("tune check --root", "--root needs a value"),
+            ("tune check --demo", "tune check knows no `--demo`"),
             ("check-config", "check-config takes one FILE"),
             ("check-config a b", "check-config takes one FILE"),
         ] {

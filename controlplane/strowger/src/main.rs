@@ -7,6 +7,7 @@
 //! - `strowger backup FILE` copies the database while it runs.
 //! - `strowger trace`, `route test`, `list`, `get`, `create`, `change`, `delete` ask a running
 //!   server by REST, as everybody else does: they know resources by its OpenAPI document only.
+//! - `strowger tune check` says what the host lacks, why it matters and what mends it.
 //! - `strowger check-config FILE` says what is wrong with a configuration.
 //!
 //! Standard output carries results only; everything else goes to standard error. Wrong arguments or
@@ -21,6 +22,7 @@ mod plane;
 mod remote;
 mod resource;
 mod table;
+mod tune;
 mod up;
 mod why;
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Ok(args::Command::BooksCheck(words)) => books::check(&words),
         Ok(args::Command::Backup(file, words)) => books::back_up(&file, &words),
         Ok(args::Command::Remote(remote)) => remote.run(),
+        Ok(args::Command::Tune(words)) => tune::check(&words),
         Ok(args::Command::Up(words)) => up::run(&words),
         Err(wrong) => Err(Failure::Usage(wrong)),
     };
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
                 Failure::Usage(text) | Failure::Running(text) | Failure::Unchecked(text) => {
                     complain(text);
                 }
-                Failure::Findings | Failure::WouldNotGo => {}
+                Failure::Findings | Failure::CannotRun | Failure::WouldNotGo => {}
             }
             failure.code()
         }
@@ -64,6 +67,8 @@ pub(crate) enum Failure {
     Running(String),
     /// A check looked and found something, which is printed: exit code 1.
     Findings,
+    /// The host is not one to run on, as is printed: exit code 2.
+    CannotRun,
     /// A call was tried and would not go, as is printed: exit code 3.
     WouldNotGo,
     /// A check could not look: exit code 2.
@@ -74,7 +79,7 @@ impl Failure {
     fn code(&self) -> ExitCode {
         match self {
             Failure::Running(_) | Failure::Findings => ExitCode::from(1),
-            Failure::Usage(_) | Failure::Unchecked(_) => ExitCode::from(2),
+            Failure::Usage(_) | Failure::Unchecked(_) | Failure::CannotRun => ExitCode::from(2),
             Failure::WouldNotGo => ExitCode::from(3),
         }
     }

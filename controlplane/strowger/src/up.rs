@@ -7,7 +7,7 @@
 
 use crate::keeper::{Addresses, Handed, Kept, Ports};
 use crate::plane::Plane;
-use crate::{Failure, complain, say};
+use crate::{Failure, complain, say, tune};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -54,6 +54,7 @@ pub(crate) fn run(words: &Words) -> Result<(), Failure> {
         complain(&format!("{}: {e}", run.display()));
     }
     let args = arguments(words, &config);
+    tune::tell(config, words.demo);
     Supervisor { run, kept, data, control, args, announced: false, taken_over }.supervise(&signals)
 }
 

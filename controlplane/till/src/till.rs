@@ -803,4 +803,6 @@ const fn granted_if_limited(hold: &Hold) -> u64 {
 }
 
 #[cfg(test)]
+mod size;
+#[cfg(test)]
 mod tests;

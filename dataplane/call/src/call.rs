@@ -11,6 +11,8 @@ mod hunt;
 mod leg;
 mod order;
 mod originate;
+#[cfg(test)]
+mod size;
 mod talk;
 
 pub(crate) use ask::Attempt;

@@ -13,6 +13,8 @@ use strowger_link::Tick;
 use strowger_sdp::{Direction, PayloadTypes, Terms};
 
 mod burst;
+#[cfg(test)]
+mod size;
 mod watch;
 use watch::Watch;
 

@@ -11,6 +11,8 @@
 //! need not be of one family; the relay goes between them.
 
 mod frozen;
+#[cfg(test)]
+mod size;
 
 use crate::gauge::Gauges;
 pub(crate) use frozen::FrozenMedia;

@@ -306,11 +306,18 @@ fn shard_core(config: &Config) -> Result<Option<usize>, String> {
     let named = parse_cores(&config.cores.shards).map_err(|e| format!("cores.shards: {e}"))?;
     let allowed = pin::allowed_cpus().map_err(|e| format!("cores: {e}"))?;
     match named.first() {
-        Some(core) if allowed.contains(core) => Ok(Some(*core)),
+        Some(core) if allowed.contains(core) || may_have(*core) => Ok(Some(*core)),
         Some(core) => Err(format!("cores.shards: this process may not run on core {core}")),
         None if allowed.len() < 2 => Ok(None),
         None => Ok(allowed.last().copied()),
     }
+}
+
+/// Whether a thread of ours can be pinned to a core that we do not run on. An isolated core
+/// (`isolcpus`) is in nobody's set until a thread asks for it.
+fn may_have(core: usize) -> bool {
+    let asked = std::thread::spawn(move || pin::pin_current_thread(&[core]).is_ok());
+    asked.join().unwrap_or(false)
 }
 
 fn start(

@@ -43,8 +43,9 @@ const CONTROLD: &[&str] =
     &["model", "routing", "billing", "till", "office", "store", "api", "link", "port", "tuning"];
 
 /// Evidence: what it tests it may use. The phone shares no code with what it judges.
-const EVIDENCE: [(&str, &str); 8] = [
+const EVIDENCE: [(&str, &str); 9] = [
     ("bench/cdr", "strowger-bench-cdr"),
+    ("bench/count", "strowger-bench-count"),
     ("bench/decide", "strowger-bench-decide"),
     ("bench/link", "strowger-bench-link"),
     ("bench/load", "strowger-bench-load"),
@@ -77,6 +78,7 @@ const BINARIES: &[&str] = &[
     "controlplane/controld",
     "controlplane/strowger",
     "bench/cdr",
+    "bench/count",
     "bench/decide",
     "bench/link",
     "bench/load",

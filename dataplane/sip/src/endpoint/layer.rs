@@ -4,6 +4,8 @@
 mod client;
 mod response;
 mod server;
+#[cfg(test)]
+mod size;
 
 pub(super) use client::{Client, Failure, Heard, Role, Way, Whose, again, cancel};
 pub(super) use response::Response;

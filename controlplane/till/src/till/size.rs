@@ -1,0 +1,10 @@
+//! Bytes of what each call holds, its lists apart: growth is a decision.
+
+use super::{Held, Hold};
+
+#[test]
+fn sizes_are_known() {
+    let known = [("a hold", size_of::<Hold>(), 0), ("a payer of it", size_of::<Held>(), 0)];
+    let grown = known.into_iter().filter(|(_, bytes, golden)| bytes != golden);
+    assert_eq!(grown.collect::<Vec<_>>(), [], "name, bytes now, bytes in this table");
+}

@@ -1,0 +1,15 @@
+//! Bytes of what each local port and each pair takes: growth is a decision.
+
+use super::{PairSlot, Slot};
+use crate::Flow;
+
+#[test]
+fn sizes_are_known() {
+    let known = [
+        ("a flow", size_of::<Flow>(), 0),
+        ("a port", size_of::<Slot>(), 0),
+        ("a pair", size_of::<PairSlot>(), 0),
+    ];
+    let grown = known.into_iter().filter(|(_, bytes, golden)| bytes != golden);
+    assert_eq!(grown.collect::<Vec<_>>(), [], "name, bytes now, bytes in this table");
+}
