@@ -21,9 +21,11 @@ mod outcome;
 mod outside;
 mod record;
 mod shard;
+mod turned;
 
 pub use adopt::Adopted;
 pub use desk::{MediaAddress, MediaConfig};
 pub use edge::{Sources, Verdict};
 pub use gauge::{GAUGES_MAX, Gauges};
 pub use shard::{Counts, Setup, Shard};
+pub use turned::{TURNED_FRAMES_MAX, TURNED_SOURCES_MAX};

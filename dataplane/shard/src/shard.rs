@@ -4,6 +4,7 @@ use crate::desk::{Desk, MediaConfig, MediaDesk};
 use crate::edge::{Sources, Verdict};
 use crate::gauge::Gauges;
 use crate::outside::Outside;
+use crate::turned::{Met, TURNED_FRAMES_MAX, TurnedAway};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -155,6 +156,8 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     /// Effects of this turn that wait until the cores have come to rest.
     pub(crate) effects: crate::outcome::Effects,
     pub(crate) counts: Counts,
+    /// Strangers answered by the edge, as far as the control plane has not been told.
+    turned: TurnedAway,
     burst: MediaBurst,
     inbox: Inbox,
     pub(crate) frame: Vec<u8>,
@@ -232,6 +235,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             unwritten: std::collections::VecDeque::new(),
             effects: crate::outcome::Effects::default(),
             counts: Counts::default(),
+            turned: TurnedAway::default(),
             burst: MediaBurst::new(),
             inbox: Inbox::default(),
             frame: Vec::with_capacity(4096),
@@ -428,6 +432,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn take_datagram(&mut self, path: &SipPath, data: &[u8], now: Tick) {
         self.counts.sip_received += 1;
+        let (challenged, denied) = (self.counts.sip_challenged, self.counts.sip_denied);
         let born = *self.born.get_or_insert(now);
         let may_wait = now.ms_since(born) < UNGREETED_MS_MAX;
         let Shard { endpoint, calls, sources, challenge, listeners, journal, counts, .. } = self;
@@ -445,6 +450,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         };
         endpoint.handle_datagram(data, path, now, &mut keys);
         self.settle(now);
+        let Counts { sip_challenged, sip_denied, .. } = self.counts;
+        self.turned.note(path.peer, Met::Challenged, sip_challenged.saturating_sub(challenged));
+        self.turned.note(path.peer, Met::Denied, sip_denied.saturating_sub(denied));
     }
 
     /// Signs of life: the call table's heartbeat, the journal's mark.
@@ -502,6 +510,18 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
         let _left_out = self.link.send(Lane::Bulk, &frame.to_bytes());
         self.report_listeners(now);
+        self.report_turned();
+    }
+
+    /// Strangers that the edge answered, by source; what finds no room is told in a later second.
+    fn report_turned(&mut self) {
+        for _ in 0..TURNED_FRAMES_MAX {
+            let Some(next) = self.turned.next() else { return };
+            if self.link.send(Lane::Bulk, &Up::Turned(next).to_bytes()).is_err() {
+                return;
+            }
+            self.turned.told();
+        }
     }
 
     /// What the sockets of signalling counted, each by itself.
