@@ -64,11 +64,15 @@ pub enum Plant {
     AdoptedRecordRenamed,
     /// A dead dataplane leaves nothing of the legs of ended calls (call table).
     LastWordsForgotten,
+    /// A new life acknowledges no failure of an INVITE of the one before (datagrams).
+    FormerFailureUnheard,
+    /// A new life does not end the forks that the one before was ending (datagrams).
+    FormerForkForgotten,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 28] = [
+    pub const ALL: [Plant; 30] = [
         Plant::LostAckOfFailure,
         Plant::LostAckOfSuccess,
         Plant::DoubleBye,
@@ -97,5 +101,7 @@ impl Plant {
         Plant::AdoptedUncounted,
         Plant::AdoptedRecordRenamed,
         Plant::LastWordsForgotten,
+        Plant::FormerFailureUnheard,
+        Plant::FormerForkForgotten,
     ];
 }
