@@ -156,8 +156,8 @@ struct Session {
     since: Tick,
     /// How far the journal was durable when it was first looked at.
     mark: Option<u64>,
-    /// What was told of how far the journal is in the database.
-    stored: u64,
+    /// What was told of how far the journal is in the database; `None` = nothing yet.
+    stored: Option<u64>,
 }
 
 impl Decider {
@@ -221,7 +221,7 @@ impl Decider {
                 info!(epoch = link.epoch(), "linked to the dataplane");
                 let lanes = [calls, registrations, bulk];
                 let since = clock::monotonic();
-                let (greeted, mark, stored) = (false, None, 0);
+                let (greeted, mark, stored) = (false, None, None);
                 Some(Session { link, down, lanes, table, greeted, since, mark, stored })
             }
             Err(ConnectError::Io(_)) => None,
@@ -360,7 +360,8 @@ impl Decider {
                 Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),
                 Output::Verb(result) => info!(id = result.id.0, outcome = ?result.outcome, "verb"),
                 Output::Trace(trace) => self.shared.traces.put(trace),
-                Output::Turned(turned) => info!(count = turned.count, "strangers turned away"),
+                // Counted by source, for who asks; a line for each would be the flood's own.
+                Output::Turned(_) => {}
             }
         }
     }
@@ -402,10 +403,10 @@ impl Decider {
     fn tell_stored(&self, session: &mut Session) {
         let stored = self.shared.stored.load(Ordering::Acquire);
         if session.greeted
-            && stored != session.stored
+            && session.stored != Some(stored)
             && session.down.send(&Down::Stored(stored).to_bytes()).is_ok()
         {
-            session.stored = stored;
+            session.stored = Some(stored);
         }
     }
 

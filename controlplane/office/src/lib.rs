@@ -254,7 +254,12 @@ impl Office {
             Up::Verb(result) => self.out.push_back(Output::Verb(result)),
             Up::Live(live) => live::update(&mut self.live, &live),
             Up::Turned(turned) => {
-                self.strangers.refused(turned.source.ip(), wall_us, turned.count.into());
+                let (source, count) = (turned.source.ip(), turned.count.into());
+                if turned.reason == Reason::AuthFailed {
+                    self.strangers.challenged(source, wall_us, count);
+                } else {
+                    self.strangers.refused(source, wall_us, count);
+                }
                 self.out.push_back(Output::Turned(turned));
             }
             Up::Upstream(state) => self.upstreams.note(state),
@@ -763,7 +768,7 @@ impl Office {
     fn note_stranger(&mut self, ask: &Ask, verdict: &Verdict, wall_us: i64) {
         let source = ask.hints.source.ip();
         match verdict {
-            Verdict::Challenge(_) => self.strangers.challenged(source, wall_us),
+            Verdict::Challenge(_) => self.strangers.challenged(source, wall_us, 1),
             Verdict::Refuse(_) => self.strangers.refused(source, wall_us, 1),
             Verdict::Go(_) | Verdict::Registered(_) | Verdict::Respond(_) | Verdict::Need(_) => {}
         }

@@ -30,9 +30,9 @@ pub struct Strangers {
 }
 
 impl Strangers {
-    pub(crate) fn challenged(&mut self, source: IpAddr, wall_us: i64) {
-        if let Some(attempts) = self.place(source, wall_us, 1) {
-            attempts.challenged = attempts.challenged.saturating_add(1);
+    pub(crate) fn challenged(&mut self, source: IpAddr, wall_us: i64, count: u64) {
+        if let Some(attempts) = self.place(source, wall_us, count) {
+            attempts.challenged = attempts.challenged.saturating_add(count);
         }
     }
 
@@ -93,11 +93,11 @@ mod tests {
     #[test]
     fn attempts_are_counted_by_source_and_minute() {
         let mut strangers = Strangers::default();
-        strangers.challenged(source(1), 5);
+        strangers.challenged(source(1), 5, 1);
         strangers.refused(source(1), MINUTE_US - 1, 3);
         strangers.refused("::ffff:0.0.0.1".parse().unwrap(), 7, 1);
         strangers.refused(source(2), 0, 9);
-        strangers.challenged(source(1), MINUTE_US);
+        strangers.challenged(source(1), MINUTE_US, 1);
         let one = |challenged, refused| Attempts { challenged, refused };
         let all = [
             (MINUTE_US, source(1), one(1, 0)),
@@ -106,16 +106,16 @@ mod tests {
         ];
         assert_eq!(strangers.list(9), all);
         assert_eq!(strangers.list(1), all[..1]);
-        strangers.challenged(source(3), STRANGER_MINUTES_MAX * MINUTE_US);
+        strangers.challenged(source(3), STRANGER_MINUTES_MAX * MINUTE_US, 1);
         assert_eq!(strangers.list(9).len(), 2, "the first minute is forgotten");
     }
 
     #[test]
     fn a_flood_of_sources_takes_no_more_room() {
         let mut strangers = Strangers::default();
-        strangers.challenged(source(0), 0);
+        strangers.challenged(source(0), 0, 1);
         for n in 0..STRANGERS_MAX as u32 + 10 {
-            strangers.challenged(source(n), MINUTE_US);
+            strangers.challenged(source(n), MINUTE_US, 1);
         }
         assert_eq!(strangers.list(usize::MAX).len(), STRANGERS_MAX);
         assert_eq!(strangers.beyond(), 10);

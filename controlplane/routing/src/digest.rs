@@ -53,15 +53,20 @@ impl From<&TrunkCredentials> for Secrets {
 pub fn verify(credentials: &Credentials, stored: impl Into<Secrets>, tenant: &Tenant) -> Verdict {
     let stored = stored.into();
     let allowed = algorithms(stored, tenant);
+    let hash = credentials.algorithm.hash();
     let right = match credentials.algorithm {
-        Algorithm::Md5 => stored.ha1_md5.map(|ha1| verify_md5(credentials, &ha1)),
-        Algorithm::Sha256 => stored.ha1_sha256.map(|ha1| verify_sha256(credentials, &ha1)),
+        Algorithm::Md5 | Algorithm::Md5Session => {
+            stored.ha1_md5.map(|ha1| verify_md5(credentials, &ha1))
+        }
+        Algorithm::Sha256 | Algorithm::Sha256Session => {
+            stored.ha1_sha256.map(|ha1| verify_sha256(credentials, &ha1))
+        }
     };
     match right {
         _ if allowed.is_empty() => Verdict::Wrong,
         None => Verdict::Unknown,
         Some(false) => Verdict::Wrong,
-        Some(true) if allowed.contains(&credentials.algorithm) => Verdict::Right,
+        Some(true) if allowed.contains(&hash) => Verdict::Right,
         Some(true) => Verdict::Weak,
     }
 }
@@ -69,8 +74,8 @@ pub fn verify(credentials: &Credentials, stored: impl Into<Secrets>, tenant: &Te
 /// Spends what [`verify`] would on a known user, so that time does not tell who exists.
 pub(crate) fn verify_nobody(credentials: &Credentials) -> Verdict {
     let matched = match credentials.algorithm {
-        Algorithm::Md5 => verify_md5(credentials, &Ha1([0; 16])),
-        Algorithm::Sha256 => verify_sha256(credentials, &Ha1([0; 32])),
+        Algorithm::Md5 | Algorithm::Md5Session => verify_md5(credentials, &Ha1([0; 16])),
+        Algorithm::Sha256 | Algorithm::Sha256Session => verify_sha256(credentials, &Ha1([0; 32])),
     };
     // An HA1 of zeros is nobody's; the comparison is made for its duration only.
     core::hint::black_box(matched);
@@ -84,17 +89,14 @@ pub(crate) fn verify_nobody(credentials: &Credentials) -> Verdict {
 pub fn algorithms(stored: impl Into<Secrets>, tenant: &Tenant) -> Vec<Algorithm> {
     let stored = stored.into();
     let known = |of: &Algorithm| match of {
-        Algorithm::Md5 => stored.ha1_md5.is_some(),
-        Algorithm::Sha256 => stored.ha1_sha256.is_some(),
+        Algorithm::Md5 | Algorithm::Md5Session => stored.ha1_md5.is_some(),
+        Algorithm::Sha256 | Algorithm::Sha256Session => stored.ha1_sha256.is_some(),
     };
-    let allowed =
-        |of: &Algorithm| match (stored.policy, of) {
-            (DigestPolicy::Both, _) => tenant.algorithms.iter().any(|a| algorithm(*a) == *of),
-            (DigestPolicy::Sha256Only, Algorithm::Sha256)
-            | (DigestPolicy::Md5Only, Algorithm::Md5) => true,
-            (DigestPolicy::Sha256Only, Algorithm::Md5)
-            | (DigestPolicy::Md5Only, Algorithm::Sha256) => false,
-        };
+    let allowed = |of: &Algorithm| match (stored.policy, of) {
+        (DigestPolicy::Both, _) => tenant.algorithms.iter().any(|a| algorithm(*a) == *of),
+        (DigestPolicy::Sha256Only, of) => of.hash() == Algorithm::Sha256,
+        (DigestPolicy::Md5Only, of) => of.hash() == Algorithm::Md5,
+    };
     let mut all = vec![Algorithm::Sha256, Algorithm::Md5];
     all.retain(|of| allowed(of) && known(of));
     all
@@ -140,10 +142,16 @@ fn request_digest(
     ha2: &str,
     hash: impl Fn(&[&str]) -> String,
 ) -> Option<String> {
+    let key = match c.algorithm.has_session() {
+        true => hash(&[ha1, ":", &c.nonce, ":", &c.cnonce]),
+        false => ha1.to_owned(),
+    };
     match c.qop.as_deref() {
+        // A session key has a nonce of the client's, which comes with qop only.
+        None if c.algorithm.has_session() => None,
         None => Some(hash(&[ha1, ":", &c.nonce, ":", ha2])),
         Some(qop) if qop.eq_ignore_ascii_case("auth") => Some(hash(&[
-            ha1,
+            &key,
             ":",
             &c.nonce,
             ":",
@@ -164,12 +172,12 @@ fn request_digest(
 pub(crate) fn response(credentials: &Credentials, subscriber: &Subscriber) -> Option<String> {
     let Credentials { method, uri, .. } = credentials;
     match credentials.algorithm {
-        Algorithm::Md5 => {
+        Algorithm::Md5 | Algorithm::Md5Session => {
             let ha2 = hex(&md5(&[method, ":", uri]));
             let ha1 = hex(&subscriber.ha1_md5?.0);
             request_digest(credentials, &ha1, &ha2, |parts| hex(&md5(parts)))
         }
-        Algorithm::Sha256 => {
+        Algorithm::Sha256 | Algorithm::Sha256Session => {
             let ha2 = hex(&sha256(&[method, ":", uri]));
             let ha1 = hex(&subscriber.ha1_sha256?.0);
             request_digest(credentials, &ha1, &ha2, |parts| hex(&sha256(parts)))
@@ -267,6 +275,28 @@ mod tests {
         assert_eq!(check(Algorithm::Md5, SHA256_RESPONSE, &both), Verdict::Wrong);
         assert_eq!(check(Algorithm::Sha256, MD5_RESPONSE, &both), Verdict::Wrong);
         assert_eq!(check(Algorithm::Md5, "", &both), Verdict::Wrong);
+    }
+
+    /// The same fields with a session key (RFC 7616 3.4.2), worked out with another library.
+    #[test]
+    fn a_session_key_is_made_of_the_secret_and_both_nonces() {
+        use Algorithm::{Md5, Md5Session, Sha256, Sha256Session};
+        const MD5_SESSION: &str = "e783283f46242139c486a698fec7211d";
+        const SHA256_SESSION: &str =
+            "2fd51b3a77ad75bad6afad6003e818d767133c46d9e2749e7f5232ae1ea3efd7";
+        let both = subscriber(DigestPolicy::Both);
+        assert_eq!(check(Md5Session, MD5_SESSION, &both), Verdict::Right);
+        assert_eq!(check(Sha256Session, SHA256_SESSION, &both), Verdict::Right);
+        assert_eq!(check(Md5Session, MD5_RESPONSE, &both), Verdict::Wrong);
+        assert_eq!(check(Md5, MD5_SESSION, &both), Verdict::Wrong);
+        assert_eq!(check(Sha256, SHA256_SESSION, &both), Verdict::Wrong);
+        let strict = subscriber(DigestPolicy::Sha256Only);
+        assert_eq!(check(Md5Session, MD5_SESSION, &strict), Verdict::Weak);
+        assert_eq!(check(Sha256Session, SHA256_SESSION, &strict), Verdict::Right);
+        // Without the client's nonce there is no key.
+        let mut bare = mufasa(Md5Session, MD5_SESSION);
+        bare.qop = None;
+        assert_eq!(verify_one(&bare, &both), Verdict::Wrong);
     }
 
     /// RFC 2069 2.1.2 has no vector, so the formula is written out: MD5(HA1:nonce:HA2).

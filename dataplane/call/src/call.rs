@@ -16,7 +16,7 @@ mod size;
 mod talk;
 
 pub(crate) use ask::Attempt;
-pub use frozen::{Lost, LostLeg, NotThawed, bridged};
+pub use frozen::{Lost, LostLeg, NotThawed, bridged, explained};
 
 use crate::desk::Cx;
 use ask::Asked;

@@ -334,7 +334,8 @@ impl Calls {
         self.slab.peek(slot)?.slot_state()
     }
 
-    /// The image of an answered call, for [`Calls::thaw`] in a later process.
+    /// The image of a call that is not over, for [`Calls::thaw`] in a later process, which takes an
+    /// answered one up.
     #[must_use]
     pub fn freeze(&self, slot: SlotRef) -> Option<Vec<u8>> {
         self.slab.peek(slot)?.freeze()

@@ -136,6 +136,30 @@ wire_code! {
         Md5 = 0,
         /// SHA-256.
         Sha256 = 1,
+        /// MD5 with a session key: `MD5-sess`.
+        Md5Session = 2,
+        /// SHA-256 with a session key: `SHA-256-sess`.
+        Sha256Session = 3,
+    }
+}
+
+impl Algorithm {
+    /// The hash alone: what a secret is stored for.
+    #[must_use]
+    pub const fn hash(self) -> Algorithm {
+        match self {
+            Algorithm::Md5 | Algorithm::Md5Session => Algorithm::Md5,
+            Algorithm::Sha256 | Algorithm::Sha256Session => Algorithm::Sha256,
+        }
+    }
+
+    /// Whether the secret is made into a session key first (RFC 7616 3.4.2).
+    #[must_use]
+    pub const fn has_session(self) -> bool {
+        match self {
+            Algorithm::Md5 | Algorithm::Sha256 => false,
+            Algorithm::Md5Session | Algorithm::Sha256Session => true,
+        }
     }
 }
 

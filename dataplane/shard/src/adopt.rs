@@ -96,8 +96,13 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             sum.quarantined += u32::from(poisoned);
             let owes_record = leaves_record(head.state) && !recorded.contains(&facts.record);
             let legs = back.iter().filter(|b| b.how != Thawed::Leaving);
-            let legs =
-                legs.map(|b| LostLeg { leg: b.image.leg, early: b.how == Thawed::Early }).collect();
+            let call = image.as_ref().map(|image| image.call.0.as_slice()).unwrap_or_default();
+            let lost = |b: &Back<'_>| LostLeg {
+                leg: b.image.leg,
+                early: b.how == Thawed::Early,
+                explain: strowger_call::explained(call, b.image.leg),
+            };
+            let legs = legs.map(lost).collect();
             let lost = Lost { facts, legs, at, reason: Reason::ProcessLost, owes_record };
             let Shard { io, calls, media, .. } = self;
             if !calls.close_lost(slot, lost, now, &mut Desk { media, io, now }) {

@@ -15,7 +15,7 @@ wire_struct! {
     pub struct Image {
         /// [`VERSION`].
         pub version: u8,
-        /// The call, when it is answered.
+        /// The call, until it is over.
         pub call: Octets,
         /// Its legs.
         pub legs: Vec<LegImage>,

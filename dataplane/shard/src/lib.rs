@@ -25,6 +25,7 @@ mod outcome;
 mod outside;
 mod record;
 mod shard;
+mod turned;
 
 pub use adopt::Adopted;
 pub use desk::{MediaAddress, MediaConfig};
@@ -32,3 +33,4 @@ pub use edge::{NETWORKS_MAX, Sources, Verdict};
 pub use front::{EXEMPT_MAX, Limits};
 pub use gauge::{GAUGES_MAX, Gauges};
 pub use shard::{Counts, Setup, Shard};
+pub use turned::{TURNED_FRAMES_MAX, TURNED_SOURCES_MAX};

@@ -7,6 +7,7 @@ use crate::edge::{Sources, Verdict};
 use crate::front::{Arrival, Fate, Front, Limits};
 use crate::gauge::Gauges;
 use crate::outside::Outside;
+use crate::turned::{Met, TURNED_FRAMES_MAX, TurnedAway};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -199,6 +200,8 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     /// Effects of this turn that wait until the cores have come to rest.
     pub(crate) effects: crate::outcome::Effects,
     pub(crate) counts: Counts,
+    /// Strangers answered by the edge, as far as the control plane has not been told.
+    turned: TurnedAway,
     burst: MediaBurst,
     inbox: Inbox,
     pub(crate) frame: Vec<u8>,
@@ -291,6 +294,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             unwritten: std::collections::VecDeque::new(),
             effects: crate::outcome::Effects::default(),
             counts: Counts::default(),
+            turned: TurnedAway::default(),
             burst: MediaBurst::new(),
             inbox: Inbox::default(),
             frame: Vec::with_capacity(4096),
@@ -498,6 +502,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn take_datagram(&mut self, arrival: Arrival<'_>, now: Tick) {
         self.counts.sip_received += 1;
+        let (challenged, denied) = (self.counts.sip_challenged, self.counts.sip_denied);
         let Shard { front, sources, counts, io, .. } = self;
         match front.handle(arrival, sources, counts, now) {
             Fate::Pass { may_challenge } => self.serve(arrival, may_challenge, now),
@@ -507,6 +512,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
             Fate::Drop => {}
         }
+        let Counts { sip_challenged, sip_denied, .. } = self.counts;
+        let peer = arrival.path.peer;
+        self.turned.note(peer, Met::Challenged, sip_challenged.saturating_sub(challenged));
+        self.turned.note(peer, Met::Denied, sip_denied.saturating_sub(denied));
     }
 
     fn serve(&mut self, arrival: Arrival<'_>, may_challenge: bool, now: Tick) {
@@ -630,6 +639,18 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
         let _left_out = self.link.send(Lane::Bulk, &frame.to_bytes());
         self.report_listeners(now);
+        self.report_turned();
+    }
+
+    /// Strangers that the edge answered, by source; what finds no room is told in a later second.
+    fn report_turned(&mut self) {
+        for _ in 0..TURNED_FRAMES_MAX {
+            let Some(next) = self.turned.next() else { return };
+            if self.link.send(Lane::Bulk, &Up::Turned(next).to_bytes()).is_err() {
+                return;
+            }
+            self.turned.told();
+        }
     }
 
     /// What the sockets of signalling counted, each by itself.

@@ -1,5 +1,5 @@
 //! Digest authentication, RFC 3261 22 with RFC 7616 and RFC 8760: MD5 and SHA-256, `qop=auth` or
-//! none. Both sides: [`Credentials`] against a stored [`Ha1`] with self-validating [`Nonces`], and
+//! none, and both with a session key (`MD5-sess`, `SHA-256-sess`) where there is a `qop`. Both sides: [`Credentials`] against a stored [`Ha1`] with self-validating [`Nonces`], and
 //! the answer to a peer's [`Challenge`].
 //!
 //! Passwords never stand here longer than it takes to make an [`Ha1`]; comparisons do not stop at
@@ -27,13 +27,25 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm called `name`; the `-sess` kinds are not spoken.
+    /// The algorithm called `name`, and whether it is the kind with a session key.
     #[must_use]
-    pub fn parse(name: &[u8]) -> Option<Algorithm> {
-        if name.eq_ignore_ascii_case(b"MD5") {
-            return Some(Algorithm::Md5);
+    pub fn parse(name: &[u8]) -> Option<(Algorithm, bool)> {
+        [Algorithm::Md5, Algorithm::Sha256]
+            .into_iter()
+            .flat_map(|algorithm| [(algorithm, false), (algorithm, true)])
+            .find(|(algorithm, session)| {
+                name.eq_ignore_ascii_case(algorithm.name_of(*session).as_bytes())
+            })
+    }
+
+    /// The name on the wire of either kind.
+    #[must_use]
+    pub const fn name_of(self, session: bool) -> &'static str {
+        match (self, session) {
+            (_, false) => self.name(),
+            (Algorithm::Md5, true) => "MD5-sess",
+            (Algorithm::Sha256, true) => "SHA-256-sess",
         }
-        name.eq_ignore_ascii_case(b"SHA-256").then_some(Algorithm::Sha256)
     }
 
     /// The name on the wire.
@@ -153,6 +165,8 @@ struct Proof<'a> {
     nonce: &'a [u8],
     /// nc and cnonce, with `qop=auth`.
     count: Option<(&'a [u8], &'a [u8])>,
+    /// HA1 is made into a session key first; only with a cnonce.
+    session: bool,
 }
 
 impl Proof<'_> {
@@ -161,6 +175,10 @@ impl Proof<'_> {
         let algorithm = ha1.algorithm;
         let ha2 = algorithm.hash(&[self.method, self.uri]);
         match self.count {
+            Some((nc, cnonce)) if self.session => {
+                let key = algorithm.hash(&[ha1.hex(), self.nonce, cnonce]);
+                algorithm.hash(&[key.text(), self.nonce, nc, cnonce, b"auth", ha2.text()])
+            }
             Some((nc, cnonce)) => {
                 algorithm.hash(&[ha1.hex(), self.nonce, nc, cnonce, b"auth", ha2.text()])
             }

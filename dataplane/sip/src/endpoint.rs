@@ -148,7 +148,7 @@ impl Endpoint {
             (Some(method), _) => {
                 self.handle_request(Incoming { request: message, method, path, now }, keys);
             }
-            (None, Some(status)) => self.handle_response(message, status, now),
+            (None, Some(status)) => self.handle_response(message, status, &path, now),
             (None, None) => {}
         }
     }
@@ -239,11 +239,12 @@ impl Endpoint {
     //= rfc3261#section-8.1.3.3
     //# If more than one Via header field value is present in a response, the
     //# UAC SHOULD discard the message.
-    fn handle_response(&mut self, response: Message<'_>, status: Status, now: Tick) {
+    fn handle_response(&mut self, response: Message<'_>, status: Status, path: &Path, now: Tick) {
         let single = response.elements(Header::Via).nth(1).is_none();
         match single.then(|| self.layer.hear(response, status, now)).flatten() {
             Some(heard) => self.handle_heard(heard, Some(response), now),
             None if single && self.handle_former(response, status, now) => {}
+            None if single && self.acknowledge_unknown(response, status, path) => {}
             None => self.layer.count(Counted::StrayResponse),
         }
     }

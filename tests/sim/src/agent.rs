@@ -7,6 +7,7 @@
 
 mod call;
 mod dialog;
+mod fork;
 mod media;
 mod transaction;
 
@@ -15,6 +16,7 @@ pub use call::{After, Call, CallState, Callee, Caller, Reply};
 use crate::dice::Dice;
 use crate::net::Datagram;
 use crate::plan::switch_for;
+use fork::Fork;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use strowger_link::Tick;
@@ -49,6 +51,8 @@ pub struct Agent {
     clients: Vec<Client>,
     servers: Vec<Server>,
     answering: VecDeque<Callee>,
+    /// Other phones behind the same proxy that answered as well.
+    forks: Vec<Fork>,
     /// Branches of INVITEs that it does not hear.
     deaf: BTreeSet<String>,
     /// What becomes of a call that no plan waits for.
@@ -94,6 +98,7 @@ impl Agent {
             clients: Vec::new(),
             servers: Vec::new(),
             answering: VecDeque::new(),
+            forks: Vec::new(),
             deaf: BTreeSet::new(),
             otherwise: Callee::answering(1_000, After::talk(5_000)),
             out: Vec::new(),
@@ -145,6 +150,7 @@ impl Agent {
     pub fn handle_timeout(&mut self, now: Tick) {
         self.resend_clients(now);
         self.resend_servers(now);
+        self.resend_forks(now);
         self.follow_plans(now);
     }
 
@@ -154,7 +160,8 @@ impl Agent {
         let clients = self.clients.iter().map(Client::next);
         let servers = self.servers.iter().map(Server::next);
         let calls = self.calls.values().filter_map(Call::next);
-        clients.chain(servers).chain(calls).min()
+        let forks = self.forks.iter().filter_map(Fork::next);
+        clients.chain(servers).chain(calls).chain(forks).min()
     }
 
     /// The next datagram to send.
@@ -167,6 +174,7 @@ impl Agent {
         self.clients.clear();
         self.servers.clear();
         self.answering.clear();
+        self.forks.clear();
         let keys: Vec<u32> = self.calls.keys().copied().collect();
         for key in keys {
             self.over(key, now);
@@ -179,20 +187,14 @@ impl Agent {
 
     /// Whoever still speaks hangs up.
     pub fn give_up(&mut self, now: Tick) {
+        self.forks.clear();
         let keys: Vec<u32> = self.calls.keys().copied().collect();
         keys.into_iter().for_each(|key| self.hang_up(key, now));
     }
 
-    /// The switch died; `knows` says of a Call-ID or a tag of its own whether that leg was still
-    /// held. What was not was over for the switch, though its ACK of a failure may not have
-    /// arrived.
-    pub fn switch_died(&mut self, knows: impl Fn(&str) -> bool, now: Tick) {
+    /// The switch died.
+    pub fn switch_died(&mut self, now: Tick) {
         self.switch_died.push(now);
-        for server in &mut self.servers {
-            let id = server.request.header("Call-ID").unwrap_or_default();
-            let tag = server.request.tag("From").unwrap_or_default();
-            server.orphan |= !knows(id) && !knows(tag);
-        }
     }
 
     /// Call-IDs of calls that we dialled and that have been up for a while.
@@ -210,10 +212,17 @@ impl Agent {
         up.filter_map(|call| Some((call.id.as_str(), call.rtp_to?.port())))
     }
 
-    /// Calls that are not over.
+    /// Forks that have heard their end.
+    #[must_use]
+    pub fn forks_ended(&self) -> usize {
+        self.forks.iter().filter(|fork| fork.is_ended()).count()
+    }
+
+    /// Calls that are not over, those of forks included.
     #[must_use]
     pub fn open_calls(&self) -> usize {
-        self.calls.values().filter(|call| !call.is_over()).count()
+        let forks = self.forks.iter().filter(|fork| fork.is_up()).count();
+        self.calls.values().filter(|call| !call.is_over()).count() + forks
     }
 
     /// Sends REGISTER; `expires_s` 0 takes the contact back.

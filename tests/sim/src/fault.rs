@@ -64,6 +64,10 @@ pub enum Plant {
     AdoptedRecordRenamed,
     /// A dead dataplane leaves nothing of the legs of ended calls (call table).
     LastWordsForgotten,
+    /// A new life acknowledges no failure of an INVITE of the one before (datagrams).
+    FormerFailureUnheard,
+    /// A new life does not end the forks that the one before was ending (datagrams).
+    FormerForkForgotten,
     /// The switch does not see how long datagrams have waited, so nothing is shed (operating
     /// system).
     DelayUnseen,
@@ -78,7 +82,7 @@ impl Plant {
     pub const STORM: [Plant; 3] = [Plant::DelayUnseen, Plant::InDialogShed, Plant::TrunkLimited];
 
     /// All that scripts of calls and crashes can show.
-    pub const ALL: [Plant; 28] = [
+    pub const ALL: [Plant; 30] = [
         Plant::LostAckOfFailure,
         Plant::LostAckOfSuccess,
         Plant::DoubleBye,
@@ -107,5 +111,7 @@ impl Plant {
         Plant::AdoptedUncounted,
         Plant::AdoptedRecordRenamed,
         Plant::LastWordsForgotten,
+        Plant::FormerFailureUnheard,
+        Plant::FormerForkForgotten,
     ];
 }

@@ -39,7 +39,8 @@ fn drawn_callee(dice: &mut Dice, ends: bool) -> Callee {
         17..=18 => Reply::Never,
         _ => Reply::Deaf,
     };
-    Callee { ring_ms, reply, after: drawn_after(dice, ends) }
+    let fork_ms = dice.percent(15).then(|| dice.between(0, 2_000));
+    Callee { ring_ms, reply, fork_ms, after: drawn_after(dice, ends) }
 }
 
 /// A number, and the agent that is called by it, if any.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use strowger_call::CallsConfig;
 use strowger_link::codec::{decode, encode};
 use strowger_link::journal::{Frame as JournalFrame, FrameKind, Ledger};
-use strowger_link::table::{Reader, Setup as TableSetup, SlotState, Table, words_needed};
+use strowger_link::table::{Setup as TableSetup, SlotState, Table, words_needed};
 use strowger_link::{
     CallFacts, Fact, Key, Octets, RecordId, SlotBody, SlotRef, Tick, Transport, token,
 };
@@ -92,25 +92,6 @@ pub struct Plugs {
     pub cable: Rc<RefCell<Cable>>,
     /// What sees all of these.
     pub probe: SharedProbe,
-}
-
-/// Tells of a text that begins with a token of ours (a Call-ID or a tag) whether a table shows its
-/// leg as one that goes on: its slot stands, and its call has not ended it.
-pub fn legs_known(words: &Words) -> impl Fn(&str) -> bool + use<> {
-    let reader = Reader::attach(words.unwatched()).ok();
-    let key = reader.as_ref().map(|reader| Key(reader.setup().token_key.to_le_bytes()));
-    let mut over: BTreeMap<SlotRef, BTreeSet<u8>> = BTreeMap::new();
-    for (_, facts) in crate::control::slots(words) {
-        let ended = facts.facts.iter().filter_map(|fact| {
-            let Fact::LegEnded(ended) = fact else { return None };
-            Some(ended.leg)
-        });
-        over.insert(facts.slot, ended.collect());
-    }
-    move |text| {
-        let leg = key.as_ref().and_then(|key| token::open(key, text.as_bytes()));
-        leg.is_some_and(|leg| over.get(&leg.slot).is_some_and(|up| !up.contains(&leg.leg)))
-    }
 }
 
 /// The planted fault that never writes the image of a call again: it has the one of its answer.

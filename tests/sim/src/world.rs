@@ -134,6 +134,8 @@ pub struct World {
     pub agents: Vec<Agent>,
     plant: Option<Plant>,
     invite_branches: BTreeSet<String>,
+    /// Branches of INVITEs of the switch, by the life that sent them.
+    former_branches: BTreeMap<String, u32>,
     pub(crate) book: Book,
     steps: u64,
     limits: Limits,
@@ -188,6 +190,7 @@ impl World {
             agents: agents(&mut dice),
             plant,
             invite_branches: BTreeSet::new(),
+            former_branches: BTreeMap::new(),
             book: Book::default(),
             steps: 0,
             limits,
@@ -577,10 +580,7 @@ impl World {
         if power {
             self.control.table = None;
         }
-        let stands = self.control.table.as_ref().map(|(words, _)| crate::switch::legs_known(words));
-        for agent in &mut self.agents {
-            agent.switch_died(|text| stands.as_ref().is_some_and(|knows| knows(text)), now);
-        }
+        self.agents.iter_mut().for_each(|agent| agent.switch_died(now));
         self.plugs.cable.borrow_mut().cut();
         self.plugs.cable.borrow_mut().listens = false;
         {
@@ -646,6 +646,20 @@ impl World {
             (Plant::LostAckOfFailure | Plant::LostAckOfSuccess, "INVITE") if request => {
                 self.invite_branches.insert(branch);
             }
+            (Plant::FormerFailureUnheard, "INVITE") if request => {
+                self.former_branches.insert(branch, self.epoch);
+            }
+            (Plant::FormerFailureUnheard, "ACK")
+                if self.former_branches.get(&branch).is_some_and(|epoch| *epoch < self.epoch) =>
+            {
+                return Vec::new();
+            }
+            (Plant::FormerForkForgotten, "BYE") if request && is_of_fork(&message) => {
+                let raised = message.cseq().is_some_and(|(number, _)| number > RAISED);
+                if raised {
+                    return Vec::new();
+                }
+            }
             (Plant::LostAckOfFailure, "ACK") if self.invite_branches.contains(&branch) => {
                 return Vec::new();
             }
@@ -673,6 +687,11 @@ impl World {
     pub fn dice(&mut self) -> &mut Dice {
         &mut self.dice
     }
+}
+
+/// Whether it is meant for another phone than the one that answered first.
+fn is_of_fork(message: &Message) -> bool {
+    message.tag("To").is_some_and(|tag| tag.starts_with('f'))
 }
 
 /// The request with the last number that its dialog had used before a new life raised it.

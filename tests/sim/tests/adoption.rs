@@ -182,6 +182,38 @@ fn a_bye_that_was_lost_is_sent_by_the_next_life() {
     }
 }
 
+/// Two phones behind a proxy answer, and the BYE to the second one is lost with the process: the
+/// next life says it, whether the call goes on or is over by then.
+#[test]
+fn a_fork_that_was_being_ended_is_ended_by_the_next_life() {
+    for (bye_ms, left) in [(TALK_MS, 0), (250, 1)] {
+        let forked = Callee { fork_ms: Some(100), ..Callee::answering(500, mute(None)) };
+        let world = play("44201234", (mute(Some(bye_ms)), forked), |world| {
+            // The ACK arrives at once, and the BYE behind it is lost.
+            world.at(604, Action::LoseNext(CARRIER));
+            crash(world, 900, 300);
+        });
+        let last = world.adopted.last().expect("a second life");
+        assert_eq!((last.left, last.adopted), (left, 1 - left), "{bye_ms}");
+        assert_eq!(world.agents[CARRIER].forks_ended(), 1);
+        assert_eq!(world.control.store.cdrs().len(), 1);
+    }
+}
+
+#[test]
+fn strangers_are_counted_by_source_in_the_control_plane() {
+    let world = play("1002", (mute(Some(1_000)), Callee::answering(500, mute(None))), |_| {});
+    let seen = world.control.office().expect("it runs").strangers().list(100);
+    // Each phone was asked for credentials once to register, and who calls once more.
+    for (who, times) in [(0, 2), (1, 1)] {
+        let source = world.agents[who].addr.ip();
+        let count: u64 =
+            seen.iter().filter(|(_, ip, _)| *ip == source).map(|(_, _, a)| a.challenged).sum();
+        assert_eq!(count, times, "{source}: {seen:?}");
+    }
+    assert!(seen.iter().all(|(_, _, attempts)| attempts.refused == 0));
+}
+
 #[test]
 fn a_cancel_that_was_lost_is_sent_by_the_next_life() {
     let never = Callee { reply: Reply::Never, ..Callee::answering(0, mute(None)) };

@@ -31,6 +31,8 @@ fn expected(plant: Plant) -> &'static [&'static str] {
         Plant::HoldVoidedEarly => &["NoHold"],
         Plant::StaleGauge => &["gauges are left"],
         Plant::LastWordsForgotten => &["never end", "nobody acknowledged", "no final response"],
+        Plant::FormerFailureUnheard => &["nobody acknowledged"],
+        Plant::FormerForkForgotten => &["never end"],
         Plant::ForgottenCancel => &["never end"],
         Plant::ForgottenLegEnd => &["is not whole"],
         Plant::AdoptedCseqAgain => &["BYE 0 after 0", "BYE 1 after 1", "BYE 2 after 2"],

@@ -96,7 +96,11 @@ fn nobody_answers_and_a_colleague_is_called() {
     for ring_ms in [Some(200), None] {
         check(
             |world| {
-                let callee = Callee { ring_ms, reply: Reply::Never, after: After::listen() };
+                let callee = Callee {
+                    ring_ms,
+                    reply: Reply::Never,
+                    ..Callee::answering(0, After::listen())
+                };
                 expect(world, 3, callee);
                 expect(world, 0, Callee::answering(500, After::listen()));
                 let after = After::talk(3_000);

@@ -184,7 +184,7 @@ impl Call {
 }
 
 /// What a leg is told of a cause: a peer that wants no reasons hears a status and nothing else.
-fn told_cause(cause: Cause, explain: bool, unanswered_caller: bool) -> Cause {
+pub(crate) fn told_cause(cause: Cause, explain: bool, unanswered_caller: bool) -> Cause {
     let cause = if unanswered_caller { final_cause(cause) } else { cause };
     match (explain, unanswered_caller) {
         (true, _) => cause,

@@ -1,7 +1,7 @@
 //! What of a call outlives its process: an answered one is taken up, any other is ended in order.
 
 use super::credit::Credit;
-use super::end::{Closed, Farewell, final_cause};
+use super::end::{Closed, Farewell, told_cause};
 use super::exchange::Exchange;
 use super::facts::FactLog;
 use super::leg::{Leg, LegState, unknown_policy};
@@ -19,17 +19,41 @@ use strowger_link::{
     SlotRef, Tick,
 };
 
-/// Version of the image; another one is not taken up.
-const VERSION: u8 = 1;
+/// Version of the image. That of the release before is read as well; any other is not taken up.
+const VERSION: u8 = 2;
+/// The form of the release before, which knew answered calls only and no wishes of their parties.
+const VERSION_BEFORE: u8 = 1;
 
 /// Q.850 41, temporary failure. 503 for a caller who waits: this node as a whole could not.
 const LOST: Cause = Cause::new(503, 41);
 
 wire_struct! {
-    /// An answered call, beside its facts.
+    /// A call beside its facts.
     pub struct Frozen {
         /// [`VERSION`].
         pub version: u8,
+        /// By leg number.
+        pub legs: Vec<FrozenLeg>,
+        /// What it takes to go on, of an answered call.
+        pub talk: Option<FrozenTalk>,
+    }
+}
+
+wire_struct! {
+    /// One leg of it.
+    pub struct FrozenLeg {
+        /// Media policy.
+        pub policy: MediaPolicy,
+        /// Gauges it holds.
+        pub gauges: Vec<u32>,
+        /// Its party is told why it ends.
+        pub explain: bool,
+    }
+}
+
+wire_struct! {
+    /// What an answered call goes on with.
+    pub struct FrozenTalk {
         /// The control plane granted it.
         pub granted: bool,
         /// What is left of Max-Forwards.
@@ -38,8 +62,6 @@ wire_struct! {
         pub hints: Hints,
         /// Facts dropped so far.
         pub facts_dropped: u32,
-        /// By leg number.
-        pub legs: Vec<FrozenLeg>,
         /// The bridge is leg 0 and this one.
         pub peer: u8,
         /// From when talk time counts.
@@ -54,12 +76,64 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// One leg of it.
-    pub struct FrozenLeg {
+    /// The form of version 1, to be read.
+    pub struct FrozenBefore {
+        /// [`VERSION_BEFORE`].
+        pub version: u8,
+        /// As in [`FrozenTalk`].
+        pub granted: bool,
+        /// As in [`FrozenTalk`].
+        pub hops_left: u8,
+        /// As in [`FrozenTalk`].
+        pub hints: Hints,
+        /// As in [`FrozenTalk`].
+        pub facts_dropped: u32,
+        /// By leg number.
+        pub legs: Vec<FrozenLegBefore>,
+        /// As in [`FrozenTalk`].
+        pub peer: u8,
+        /// As in [`FrozenTalk`].
+        pub answered_at: Tick,
+        /// As in [`FrozenTalk`].
+        pub grant: Grant,
+        /// As in [`FrozenTalk`].
+        pub max_at: Tick,
+        /// As in [`FrozenTalk`].
+        pub unsure: bool,
+    }
+}
+
+wire_struct! {
+    /// A leg of version 1.
+    pub struct FrozenLegBefore {
         /// Media policy.
         pub policy: MediaPolicy,
         /// Gauges it holds.
         pub gauges: Vec<u32>,
+    }
+}
+
+impl From<FrozenBefore> for Frozen {
+    fn from(before: FrozenBefore) -> Frozen {
+        let FrozenBefore { granted, hops_left, hints, facts_dropped, legs, .. } = before;
+        let FrozenBefore { peer, answered_at, grant, max_at, unsure, .. } = before;
+        let leg = |leg: FrozenLegBefore| {
+            let FrozenLegBefore { policy, gauges } = leg;
+            FrozenLeg { policy, gauges, explain: true }
+        };
+        let legs = legs.into_iter().map(leg).collect();
+        let talk = FrozenTalk {
+            granted,
+            hops_left,
+            hints,
+            facts_dropped,
+            peer,
+            answered_at,
+            grant,
+            max_at,
+            unsure,
+        };
+        Frozen { version: VERSION, legs, talk: Some(talk) }
     }
 }
 
@@ -97,6 +171,8 @@ pub struct LostLeg {
     pub leg: u8,
     /// It has not answered, or was not answered.
     pub early: bool,
+    /// Its party is told why it ends.
+    pub explain: bool,
 }
 
 impl Call {
@@ -118,23 +194,34 @@ impl Call {
         }
     }
 
-    /// The image of an answered call; `None` for all others, which cannot be taken up.
+    /// The image of a call that goes on, or that tries to; `None` once it is over.
     pub(crate) fn freeze(&self) -> Option<Vec<u8>> {
-        let State::Talking(talk) = &self.state else { return None };
-        let leg = |leg: &Leg| FrozenLeg { policy: leg.policy, gauges: leg.gauges.clone() };
-        Some(encode(&Frozen {
-            version: VERSION,
+        let talk = match &self.state {
+            State::Talking(talk) => Some(self.freeze_talk(talk)),
+            State::Asked(_) | State::Hunting(_) | State::Setup(_) => None,
+            State::Closed(_) => return None,
+        };
+        let leg = |leg: &Leg| FrozenLeg {
+            policy: leg.policy,
+            gauges: leg.gauges.clone(),
+            explain: leg.manner.explain,
+        };
+        let legs = self.legs.iter().map(leg).collect();
+        Some(encode(&Frozen { version: VERSION, legs, talk }))
+    }
+
+    fn freeze_talk(&self, talk: &Talk) -> FrozenTalk {
+        FrozenTalk {
             granted: self.granted,
             hops_left: self.hops_left,
             hints: self.hints.clone(),
             facts_dropped: self.facts.dropped(),
-            legs: self.legs.iter().map(leg).collect(),
             peer: talk.peer,
             answered_at: talk.credit.answered_at(),
             grant: talk.credit.grant(),
             max_at: talk.max_at,
             unsure: talk.exchange != Exchange::Idle,
-        }))
+        }
     }
 
     /// Takes an answered call up whose legs and media have been taken back.
@@ -144,32 +231,33 @@ impl Call {
         image: &[u8],
         cx: &mut Cx<'_>,
     ) -> Result<Call, NotThawed> {
-        let frozen = frozen(image)?;
-        let peer_fits = frozen.peer != 0 && usize::from(frozen.peer) < frozen.legs.len();
+        let Frozen { version: _, legs, talk } = frozen(image)?;
+        let talk = talk.ok_or(NotThawed::Malformed)?;
+        let peer_fits = talk.peer != 0 && usize::from(talk.peer) < legs.len();
         let facts_fit = facts.slot == slot && !facts.is_ended() && facts.facts.len() <= FACTS_MAX;
-        if !peer_fits || !facts_fit || frozen.legs.len() > usize::from(LEGS_MAX) {
+        if !peer_fits || !facts_fit || legs.len() > usize::from(LEGS_MAX) {
             return Err(NotThawed::Malformed);
         }
-        let speaks = |leg: usize| leg == 0 || leg == usize::from(frozen.peer);
-        let legs = frozen.legs.into_iter().enumerate().map(|(number, leg)| Leg {
+        let speaks = |leg: usize| leg == 0 || leg == usize::from(talk.peer);
+        let legs = legs.into_iter().enumerate().map(|(number, leg)| Leg {
             policy: leg.policy,
             continue_on: Vec::new(),
             stop_on: Vec::new(),
             gauges: leg.gauges,
-            manner: Manner::default(),
+            manner: Manner { explain: leg.explain, ..Manner::default() },
             hop: 0,
             state: if speaks(number) { LegState::Answered } else { LegState::Gone },
         });
         let mut call = Call {
             slot,
             ask: facts.ask,
-            granted: frozen.granted,
+            granted: talk.granted,
             record: facts.record,
             anchor_us: facts.anchor_us,
-            hints: frozen.hints,
-            hops_left: frozen.hops_left,
+            hints: talk.hints,
+            hops_left: talk.hops_left,
             settlement: facts.settlement,
-            facts: FactLog::resume(facts.facts, frozen.facts_dropped),
+            facts: FactLog::resume(facts.facts, talk.facts_dropped),
             legs: legs.collect(),
             joined: None,
             state: State::default(),
@@ -177,14 +265,14 @@ impl Call {
         for id in call.legs.iter().flat_map(|leg| &leg.gauges) {
             cx.res.retake(*id);
         }
-        call.join(0, frozen.peer, cx);
+        call.join(0, talk.peer, cx);
         call.state = State::Talking(Box::new(Talk {
-            peer: frozen.peer,
-            credit: Credit::resume(frozen.grant, frozen.answered_at, cx.now),
-            max_at: frozen.max_at,
-            exchange: if frozen.unsure { Exchange::Asking { leg: 0 } } else { Exchange::Idle },
+            peer: talk.peer,
+            credit: Credit::resume(talk.grant, talk.answered_at, cx.now),
+            max_at: talk.max_at,
+            exchange: if talk.unsure { Exchange::Asking { leg: 0 } } else { Exchange::Idle },
         }));
-        if frozen.unsure {
+        if talk.unsure {
             call.command(0, Command::Reoffer { body: None }, cx);
         }
         Ok(call)
@@ -221,8 +309,8 @@ impl Call {
             joined: None,
             state: State::Closed(Closed::Settled { shown: false }),
         };
-        for LostLeg { leg, early } in legs {
-            call.hang_up_lost(leg, early, told.unwrap_or(LOST), cx);
+        for lost in legs {
+            call.hang_up_lost(lost, told.unwrap_or(LOST), cx);
         }
         if owes_record {
             call.write_slot(SlotState::Ended, cx);
@@ -232,7 +320,8 @@ impl Call {
         call
     }
 
-    fn hang_up_lost(&mut self, leg: u8, early: bool, told: Cause, cx: &mut Cx<'_>) {
+    fn hang_up_lost(&mut self, lost: LostLeg, told: Cause, cx: &mut Cx<'_>) {
+        let LostLeg { leg, early, explain } = lost;
         if leg >= LEGS_MAX {
             return;
         }
@@ -241,34 +330,45 @@ impl Call {
             self.legs.push(Leg { state: LegState::Gone, ..Leg::inbound(false) });
         }
         let until = cx.now.plus_ms(LINGER_MS);
-        let cancelled = (early && leg != 0).then_some(LOST);
+        let cancelled = (early && leg != 0).then_some(told_cause(LOST, explain, false));
         if let Some(known) = self.legs.get_mut(place) {
             known.policy = unknown_policy(false);
             known.state = LegState::Closing { until, cancelled };
         }
-        let command = match early && leg == 0 {
+        let unanswered_caller = early && leg == 0;
+        let command = match unanswered_caller {
             true => Command::Hangup {
-                cause: final_cause(told),
+                cause: told_cause(told, explain, unanswered_caller),
                 phrase: "".into(),
                 retry_after_s: retry_after_s(self.ask),
             },
-            false => Farewell::plain_hangup(LOST),
+            false => Farewell::plain_hangup(told_cause(LOST, explain, unanswered_caller)),
         };
         self.command(leg, command, cx);
     }
 }
 
-/// The two legs of an image's bridge; `None` for an image that cannot be read.
+/// The two legs of an image's bridge; `None` for an image that cannot be read, or that of a call
+/// without one.
 #[must_use]
 pub fn bridged(image: &[u8]) -> Option<[u8; 2]> {
-    frozen(image).ok().map(|frozen| [0, frozen.peer])
+    frozen(image).ok()?.talk.map(|talk| [0, talk.peer])
+}
+
+/// Whether a party is told why its leg ends; as usual when the image does not say.
+#[must_use]
+pub fn explained(image: &[u8], leg: u8) -> bool {
+    let legs = frozen(image).map(|frozen| frozen.legs).unwrap_or_default();
+    legs.get(usize::from(leg)).is_none_or(|leg| leg.explain)
 }
 
 fn frozen(image: &[u8]) -> Result<Frozen, NotThawed> {
-    if image.first() != Some(&VERSION) {
-        return Err(NotThawed::Version);
+    let malformed = |_| NotThawed::Malformed;
+    match image.first() {
+        Some(&VERSION) => decode(image).map_err(malformed),
+        Some(&VERSION_BEFORE) => decode(image).map(FrozenBefore::into).map_err(malformed),
+        Some(_) | None => Err(NotThawed::Version),
     }
-    decode(image).map_err(|_| NotThawed::Malformed)
 }
 
 /// A lost call asks nothing any more.
@@ -282,5 +382,78 @@ fn nowhere() -> Hints {
         host: String::new(),
         sni: None,
         trunk: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    fn talk() -> FrozenTalk {
+        FrozenTalk {
+            granted: true,
+            hops_left: 69,
+            hints: nowhere(),
+            facts_dropped: 2,
+            peer: 1,
+            answered_at: Tick(5),
+            grant: Grant { ms: 60_000, free_ms: 1, last: true, go_on: false },
+            max_at: Tick(7),
+            unsure: false,
+        }
+    }
+
+    fn legs(explain: [bool; 2]) -> Vec<FrozenLeg> {
+        let leg = |(explain, gauge)| FrozenLeg {
+            policy: unknown_policy(true),
+            gauges: vec![gauge],
+            explain,
+        };
+        explain.into_iter().zip([3, 4]).map(leg).collect()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        (0..hex.len()).step_by(2).map(byte).collect()
+    }
+
+    /// As version 1 wrote it.
+    const BEFORE: &str = "\
+        01014500040000000000000400000000000000000000000200000002000001000000000000000001\
+        00030000000001000000000000000001000400000001050000000000000060ea0000000000000100\
+        0000000000000100070000000000000000";
+    /// As this version writes it.
+    const NOW: &str = "\
+        02020000010000000000000000010003000000010001000000000000000001000400000000010145\
+        00040000000000000400000000000000000000000200000001050000000000000060ea0000000000\
+        0001000000000000000100070000000000000000";
+
+    #[test]
+    fn the_form_is_written_as_ever_and_that_of_the_release_before_is_read() {
+        let now = Frozen { version: VERSION, legs: legs([true, false]), talk: Some(talk()) };
+        assert_eq!(hex(&encode(&now)), NOW);
+        assert_eq!(frozen(&bytes(NOW)), Ok(now));
+        let before = Frozen { version: VERSION, legs: legs([true, true]), talk: Some(talk()) };
+        assert_eq!(frozen(&bytes(BEFORE)), Ok(before));
+        assert_eq!(frozen(&[3, 0]), Err(NotThawed::Version));
+        assert_eq!(frozen(&[]), Err(NotThawed::Version));
+        assert_eq!(frozen(&bytes(NOW)[..20]), Err(NotThawed::Malformed));
+    }
+
+    #[test]
+    fn a_call_that_is_not_answered_tells_the_wishes_of_its_parties_and_has_no_bridge() {
+        let image = encode(&Frozen { version: VERSION, legs: legs([false, true]), talk: None });
+        assert_eq!([0, 1, 2].map(|leg| explained(&image, leg)), [false, true, true]);
+        assert!(explained(&[], 0));
+        assert_eq!(bridged(&image), None);
+        assert_eq!(bridged(&bytes(NOW)), Some([0, 1]));
     }
 }

@@ -108,5 +108,6 @@ mod tests {
         assert!(!shut(3, 50), "150 bytes wait");
         assert!(shut(2, 0));
         assert!(!shut(4, 100));
+        assert!(shut(0, 0), "the database has nothing of this journal");
     }
 }

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use strowger_link::journal::{Position, frame_bytes};
 
+/// Before the first frame of the first segment, and not 0.
+const BEGINNING: u64 = 1;
+
 /// Shared by the shards' handles and the writer.
 #[derive(Debug, Default)]
 pub(super) struct Space {
@@ -49,9 +52,10 @@ impl Space {
     }
 
     /// All before `position` is in the database. It may come back to an older place when the
-    /// database did.
+    /// database did. A database without a record of this journal is at its beginning, before the
+    /// first segment: that nothing is stored is known then, and all of the journal waits.
     pub(super) fn set_stored(&self, position: Position) {
-        self.stored.store(position.to_word(), Ordering::Relaxed);
+        self.stored.store(position.to_word().max(BEGINNING), Ordering::Relaxed);
     }
 
     /// Where the database is, if anybody knows.

@@ -3,6 +3,9 @@
 use super::{Algorithm, Ha1, Proof, param};
 use crate::lex;
 
+/// Hexadecimal digits of the client's nonce of a session.
+const SESSION_CNONCE_LEN: usize = 16;
+
 /// A Digest challenge that can be answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Challenge<'a> {
@@ -14,6 +17,8 @@ pub struct Challenge<'a> {
     pub nonce: &'a [u8],
     /// The algorithm; MD5 when none is named.
     pub algorithm: Algorithm,
+    /// Whether it wants a session key (`-sess`); never without `qop`.
+    pub session: bool,
     /// Whether only the nonce was too old.
     pub stale: bool,
     names_algorithm: bool,
@@ -85,11 +90,14 @@ impl<'a> Challenge<'a> {
         if found.qop.is_some_and(|qop| !auth(qop)) {
             return None;
         }
+        let named = found.algorithm.map_or(Some((Algorithm::Md5, false)), Algorithm::parse);
+        let (algorithm, session) = named.filter(|(_, session)| !session || found.qop.is_some())?;
         Some(Challenge {
             value,
             realm: found.realm?,
             nonce: found.nonce?,
-            algorithm: found.algorithm.map_or(Some(Algorithm::Md5), Algorithm::parse)?,
+            algorithm,
+            session,
             stale: found.stale.is_some_and(|stale| stale.eq_ignore_ascii_case(b"true")),
             names_algorithm: found.algorithm.is_some(),
             opaque: found.opaque,
@@ -98,10 +106,12 @@ impl<'a> Challenge<'a> {
     }
 
     /// Whether this is to be answered rather than `other`, which stands above it. RFC 8760 2.4
-    /// lets a local policy overrule the server's order: ours is the stronger hash.
+    /// lets a local policy overrule the server's order: ours is the stronger hash, and of equals the
+    /// one without a session key.
     #[must_use]
     pub fn is_better_than(&self, other: &Challenge<'_>) -> bool {
-        (self.algorithm, other.algorithm) == (Algorithm::Sha256, Algorithm::Md5)
+        let rank = |of: &Challenge<'_>| (of.algorithm == Algorithm::Sha256, !of.session);
+        rank(self) > rank(other)
     }
 
     /// Writes the same challenge with another nonce, which a server gave ahead (`nextnonce`).
@@ -116,7 +126,7 @@ impl<'a> Challenge<'a> {
         raw("\",nonce=\"", nonce);
         raw("\"", b"");
         if self.names_algorithm {
-            raw(",algorithm=", self.algorithm.name().as_bytes());
+            raw(",algorithm=", self.algorithm.name_of(self.session).as_bytes());
         }
         if self.auth {
             raw(",qop=\"auth\"", b"");
@@ -130,6 +140,9 @@ impl<'a> Challenge<'a> {
 
     /// Writes the value of Authorization or Proxy-Authorization. `cnonce` must be new and hard to
     /// guess; `count` is how often this nonce has been answered, this time included.
+    ///
+    /// With a session key `cnonce` is not used: the key is made once for each nonce (RFC 7616
+    /// 3.4.2), so its own is the same for all answers to one nonce, and known to nobody else.
     pub fn answer(
         &self,
         identity: Identity<'_>,
@@ -139,15 +152,19 @@ impl<'a> Challenge<'a> {
         out: &mut Vec<u8>,
     ) {
         let nc = format!("{count:08x}");
+        let Identity { username, password } = identity;
+        let ha1 = Ha1::compute(self.algorithm, username, self.realm, password);
+        let of_session = self.algorithm.hash(&[ha1.hex(), self.nonce, b"cnonce"]);
+        let of_session = of_session.text().get(..SESSION_CNONCE_LEN).unwrap_or_default();
+        let cnonce = if self.session { of_session } else { cnonce };
         let proof = Proof {
             method: request.method,
             uri: request.uri,
             nonce: self.nonce,
             count: self.auth.then_some((nc.as_bytes(), cnonce)),
+            session: self.session,
         };
-        let Identity { username, password } = identity;
-        let response =
-            proof.response(&Ha1::compute(self.algorithm, username, self.realm, password));
+        let response = proof.response(&ha1);
         out.extend_from_slice(b"Digest username=");
         param::write_quoted(out, username);
         let mut raw = |name: &str, value: &[u8]| {
@@ -160,7 +177,7 @@ impl<'a> Challenge<'a> {
         raw("\",response=\"", response.text());
         raw("\"", b"");
         if self.names_algorithm {
-            raw(",algorithm=", self.algorithm.name().as_bytes());
+            raw(",algorithm=", self.algorithm.name_of(self.session).as_bytes());
         }
         if self.auth {
             raw(",qop=auth,nc=", nc.as_bytes());

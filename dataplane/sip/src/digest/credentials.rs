@@ -16,6 +16,8 @@ pub struct Credentials<'a> {
     pub uri: &'a [u8],
     /// The algorithm; MD5 when none is named.
     pub algorithm: Algorithm,
+    /// Whether HA1 is made into a session key first (`-sess`); never without `qop`.
+    pub session: bool,
     response: &'a [u8],
     count: Option<Count<'a>>,
 }
@@ -73,7 +75,8 @@ impl<'a> Credentials<'a> {
     pub fn parse(value: &'a [u8]) -> Option<Credentials<'a>> {
         let mut found = Found::default();
         param::each(value, |name, value| found.take(name, value)).then_some(())?;
-        let algorithm = found.algorithm.map_or(Some(Algorithm::Md5), Algorithm::parse)?;
+        let named = found.algorithm.map_or(Some((Algorithm::Md5, false)), Algorithm::parse);
+        let (algorithm, session) = named?;
         let count = match found.qop {
             None => None,
             Some(qop) if qop.eq_ignore_ascii_case(b"auth") => {
@@ -83,12 +86,16 @@ impl<'a> Credentials<'a> {
             }
             Some(_) => return None,
         };
+        if session && count.is_none() {
+            return None;
+        }
         Some(Credentials {
             username: found.username?,
             realm: found.realm?,
             nonce: found.nonce?,
             uri: found.uri?,
             algorithm,
+            session,
             response: found.response?,
             count,
         })
@@ -123,7 +130,8 @@ impl<'a> Credentials<'a> {
     #[must_use]
     pub fn verify(&self, ha1: &Ha1, method: &[u8]) -> Check {
         let count = self.count.map(|count| (count.nc, count.cnonce));
-        let proof = Proof { method, uri: self.uri, nonce: self.nonce, count };
+        let Credentials { uri, nonce, session, .. } = *self;
+        let proof = Proof { method, uri, nonce, count, session };
         let expected = proof.response(ha1);
         let same = same_secret(&self.response.to_ascii_lowercase(), expected.text());
         if same && ha1.algorithm() == self.algorithm { Check::Match } else { Check::Mismatch }

@@ -41,6 +41,64 @@ fn rfc_7616_example() {
     check(Algorithm::Sha256, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
 }
 
+/// The fields of that example with a session key (RFC 7616 3.4.2), worked out with another library:
+/// H(H(A1) ":" nonce ":" cnonce) in place of H(A1).
+#[test]
+fn a_session_key_is_made_of_the_secret_and_both_nonces() {
+    let check = |algorithm: Algorithm, response: &str| {
+        let value = format!(
+            "Digest username=\"Mufasa\", realm=\"http-auth@example.org\", uri=\"/dir/index.html\", \
+             algorithm={}, nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", nc=00000001, \
+             cnonce=\"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ\", qop=auth, \
+             response=\"{response}\"",
+            algorithm.name_of(true)
+        );
+        let credentials = Credentials::parse(value.as_bytes()).unwrap();
+        let ha1 = Ha1::compute(algorithm, b"Mufasa", b"http-auth@example.org", b"Circle of Life");
+        assert_eq!(credentials.verify(&ha1, b"GET"), Check::Match, "{algorithm:?}");
+        let plain = value.replace("-sess", "");
+        let credentials = Credentials::parse(plain.as_bytes()).unwrap();
+        assert_eq!(credentials.verify(&ha1, b"GET"), Check::Mismatch, "{algorithm:?}");
+    };
+    check(Algorithm::Md5, "e783283f46242139c486a698fec7211d");
+    check(Algorithm::Sha256, "2fd51b3a77ad75bad6afad6003e818d767133c46d9e2749e7f5232ae1ea3efd7");
+}
+
+/// Whether the server makes the session key anew for each request or once for its nonce: the answer
+/// is right.
+#[test]
+fn a_session_has_one_client_nonce() {
+    for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
+        let name = algorithm.name_of(true);
+        let ours = |nonce: &str| {
+            format!("Digest realm=\"r\",nonce=\"{nonce}\",algorithm={name},qop=\"auth\"")
+        };
+        let answered = |nonce: &str, password: &[u8], count: u32| {
+            let ours = ours(nonce);
+            let challenge = Challenge::parse(ours.as_bytes()).unwrap();
+            assert!(challenge.session);
+            let mut out = Vec::new();
+            let identity = Identity { username: b"u", password };
+            let request = Request { method: b"INVITE", uri: b"sip:h" };
+            challenge.answer(identity, request, b"unused", count, &mut out);
+            let credentials = Credentials::parse(&out).unwrap();
+            let ha1 = Ha1::compute(algorithm, b"u", b"r", password);
+            assert_eq!(credentials.verify(&ha1, b"INVITE"), Check::Match);
+            assert_eq!((credentials.session, credentials.nonce_count()), (true, Some(count)));
+            credentials.client_nonce().unwrap().to_vec()
+        };
+        let first = answered("n", b"p", 1);
+        assert_eq!(first.len(), 16);
+        assert_eq!(answered("n", b"p", 2), first);
+        assert_ne!(answered("m", b"p", 1), first);
+        assert_ne!(answered("n", b"q", 1), first);
+        let renewed = Challenge::parse(ours("n").as_bytes()).unwrap().renewed(b"k");
+        assert!(Challenge::parse(&renewed).unwrap().session);
+        let without = ours("n").replace(",qop=\"auth\"", "");
+        assert_eq!(Challenge::parse(without.as_bytes()), None, "a key without a client's nonce");
+    }
+}
+
 #[test]
 fn an_answer_satisfies_the_challenger() {
     let source: IpAddr = "192.0.2.1".parse().unwrap();
@@ -138,7 +196,8 @@ fn credentials_out_of_bounds_are_refused() {
 #[test]
 fn an_ha1_of_another_algorithm_does_not_match() {
     let ha1 = Ha1::compute(Algorithm::Md5, b"u", b"r", b"p");
-    let proof = Proof { method: b"INVITE", uri: b"sip:h", nonce: b"n", count: None };
+    let proof =
+        Proof { method: b"INVITE", uri: b"sip:h", nonce: b"n", count: None, session: false };
     let text = format!(
         "Digest username=\"u\",realm=\"r\",nonce=\"n\",uri=\"sip:h\",algorithm=SHA-256,\
          response=\"{}\"",

@@ -145,8 +145,8 @@ pub(super) fn challenges(
     let nonce = config.nonces.issue(path.peer.ip(), now);
     let each = |algorithm: &Algorithm| {
         let algorithm = match algorithm {
-            Algorithm::Md5 => digest::Algorithm::Md5,
-            Algorithm::Sha256 => digest::Algorithm::Sha256,
+            Algorithm::Md5 | Algorithm::Md5Session => digest::Algorithm::Md5,
+            Algorithm::Sha256 | Algorithm::Sha256Session => digest::Algorithm::Sha256,
         };
         let mut value = Vec::new();
         digest::write_challenge(&mut value, challenge.realm.as_bytes(), &nonce, algorithm, stale);
@@ -155,9 +155,11 @@ pub(super) fn challenges(
     challenge.algorithms.iter().map(each).collect()
 }
 
-pub(super) const fn link_algorithm(algorithm: digest::Algorithm) -> Algorithm {
-    match algorithm {
-        digest::Algorithm::Md5 => Algorithm::Md5,
-        digest::Algorithm::Sha256 => Algorithm::Sha256,
+pub(super) const fn link_algorithm(credentials: &Credentials<'_>) -> Algorithm {
+    match (credentials.algorithm, credentials.session) {
+        (digest::Algorithm::Md5, false) => Algorithm::Md5,
+        (digest::Algorithm::Md5, true) => Algorithm::Md5Session,
+        (digest::Algorithm::Sha256, false) => Algorithm::Sha256,
+        (digest::Algorithm::Sha256, true) => Algorithm::Sha256Session,
     }
 }

@@ -22,6 +22,7 @@
 //! 7 told       cause that its call ended it with
 //! 8 refusal    our failure of the peer's INVITE, without its ACK
 //! 9 asked      number of an INVITE of ours inside the dialog, without its final answer
+//! 10 strays    dialogs of other forks that answered, whose BYEs have no answer
 //! and then one of
 //! 0 Offered    head of the INVITE
 //! 1 Calling    standing, branch, number, address in Via, whether the offer is late
@@ -44,15 +45,18 @@ use super::config::Path;
 use super::wallet::{Line, Wallet};
 use crate::dialog::{Dialog, End};
 use crate::header::Header;
-use crate::limits::{IMAGE_LEN_MAX, ROUTES_MAX, SHOWN_MAX};
+use crate::limits::{IMAGE_LEN_MAX, ROUTES_MAX, SHOWN_MAX, STRAYS_MAX};
 
-/// The form that this release writes, and the only one that it reads.
-pub(super) const VERSION: u8 = 2;
+/// The form that this release writes.
+pub(super) const VERSION: u8 = 3;
+/// The form of the release before, which had no strays; it is read as well.
+const VERSION_BEFORE: u8 = 2;
 
 /// What may stand in front of the shape, by the code in front of it.
 const FRONT_TOLD: u8 = 7;
 const FRONT_REFUSAL: u8 = 8;
 const FRONT_ASKED: u8 = 9;
+const FRONT_STRAYS: u8 = 10;
 
 /// Why an image was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -103,7 +107,26 @@ pub(super) struct Image {
     pub(super) refusal: Option<Answer>,
     /// The number of an INVITE of ours inside the dialog that may still be answered.
     pub(super) asked: Option<u32>,
+    /// Other forks that answered and have not heard the end; none of a leg without a dialog.
+    pub(super) strays: Strays,
     pub(super) shape: Shape,
+}
+
+/// Other forks of one INVITE, at most [`STRAYS_MAX`].
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Strays(pub(super) Vec<Stray>);
+
+/// What the dialog of another fork has that differs from the leg's own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Stray {
+    /// The fork's tag.
+    pub(super) tag: Option<Box<[u8]>>,
+    /// The number of the INVITE that it answered.
+    pub(super) cseq: u32,
+    /// The number of the BYE.
+    pub(super) local_seq: u32,
+    pub(super) target: Box<[u8]>,
+    pub(super) route_set: Vec<Box<[u8]>>,
 }
 
 /// How far it came.
@@ -193,6 +216,8 @@ impl Image {
         put_front(FRONT_TOLD, self.told.as_ref(), &mut out);
         put_front(FRONT_REFUSAL, self.refusal.as_ref(), &mut out);
         put_front(FRONT_ASKED, self.asked.as_ref(), &mut out);
+        let strays = Some(&self.strays).filter(|strays| !strays.0.is_empty());
+        put_front(FRONT_STRAYS, strays, &mut out);
         self.shape.put(&mut out);
         (out.len() <= IMAGE_LEN_MAX).then_some(out)
     }
@@ -203,7 +228,7 @@ impl Image {
             return Err(ThawError::Malformed);
         }
         let mut input = Reader::new(bytes);
-        if u8::take(&mut input)? != VERSION {
+        if !matches!(u8::take(&mut input)?, VERSION | VERSION_BEFORE) {
             return Err(ThawError::Version);
         }
         if input.bytes(TOKEN_LEN)? != token.as_str().as_bytes() {
@@ -215,9 +240,10 @@ impl Image {
         let told = take_front(FRONT_TOLD, &mut code, &mut input)?;
         let refusal = take_front(FRONT_REFUSAL, &mut code, &mut input)?;
         let asked = take_front(FRONT_ASKED, &mut code, &mut input)?;
+        let strays = take_front(FRONT_STRAYS, &mut code, &mut input)?.unwrap_or_default();
         let shape = Shape::take(code, &mut input, token)?;
         match input.left() {
-            0 => Ok(Image { nated, path, told, refusal, asked, shape }),
+            0 => Ok(Image { nated, path, told, refusal, asked, strays, shape }),
             _ => Err(ThawError::Malformed),
         }
     }
@@ -350,6 +376,32 @@ impl Standing {
     }
 }
 
+impl Wire for Strays {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_len(self.0.len(), out);
+        for stray in &self.0 {
+            put_tag(stray.tag.as_deref(), out);
+            stray.cseq.put(out);
+            stray.local_seq.put(out);
+            put_bytes(&stray.target, out);
+            put_routes(&stray.route_set, out);
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Strays, Malformed> {
+        let stray = |input: &mut Reader<'_>| {
+            Ok(Stray {
+                tag: take_tag(input)?,
+                cseq: u32::take(input)?,
+                local_seq: u32::take(input)?,
+                target: take_bytes(input)?,
+                route_set: take_list(input, ROUTES_MAX, take_bytes)?,
+            })
+        };
+        take_list(input, STRAYS_MAX, stray).map(Strays)
+    }
+}
+
 impl Wire for Pending {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
@@ -459,18 +511,30 @@ fn put_dialog(dialog: &Dialog, out: &mut Vec<u8>) {
     put_bytes(&dialog.call_id, out);
     put_bytes(&dialog.local.address, out);
     put_bytes(&dialog.remote.address, out);
-    dialog.remote.tag.is_some().put(out);
-    if let Some(tag) = &dialog.remote.tag {
-        put_bytes(tag, out);
-    }
+    put_tag(dialog.remote.tag.as_deref(), out);
     dialog.local_seq.put(out);
     dialog.remote_seq.put(out);
     put_bytes(&dialog.target, out);
-    put_len(dialog.route_set.len(), out);
-    for route in &dialog.route_set {
+    put_routes(&dialog.route_set, out);
+    dialog.secure.put(out);
+}
+
+fn put_tag(tag: Option<&[u8]>, out: &mut Vec<u8>) {
+    tag.is_some().put(out);
+    if let Some(tag) = tag {
+        put_bytes(tag, out);
+    }
+}
+
+fn take_tag(input: &mut Reader<'_>) -> Result<Option<Box<[u8]>>, Malformed> {
+    if bool::take(input)? { take_bytes(input).map(Some) } else { Ok(None) }
+}
+
+fn put_routes(routes: &[Box<[u8]>], out: &mut Vec<u8>) {
+    put_len(routes.len(), out);
+    for route in routes {
         put_bytes(route, out);
     }
-    dialog.secure.put(out);
 }
 
 fn take_dialog(input: &mut Reader<'_>, token: &Token) -> Result<Dialog, Malformed> {
@@ -478,10 +542,7 @@ fn take_dialog(input: &mut Reader<'_>, token: &Token) -> Result<Dialog, Malforme
     Ok(Dialog {
         call_id: take_bytes(input)?,
         local: End { address: take_bytes(input)?, tag: Some(tag.into()) },
-        remote: End {
-            address: take_bytes(input)?,
-            tag: if bool::take(input)? { Some(take_bytes(input)?) } else { None },
-        },
+        remote: End { address: take_bytes(input)?, tag: take_tag(input)? },
         local_seq: u32::take(input)?,
         remote_seq: Wire::take(input)?,
         target: take_bytes(input)?,

@@ -59,8 +59,8 @@ pub(super) struct Leg {
     /// The ACKs of our last INVITEs that were answered, the newest last: a 2xx whose ACK was lost
     /// comes again after a later INVITE as well.
     acks: VecDeque<Acked>,
-    /// The ACKs for other forks that answered as well.
-    strays: Vec<Acked>,
+    /// Other forks that answered as well.
+    strays: Vec<Stray>,
     /// Client transactions that still need the leg.
     clients: Vec<Id>,
     /// Whether the call has heard the last of it.
@@ -97,6 +97,14 @@ struct Acked {
     bytes: Bytes,
 }
 
+/// Another fork that answered: its dialog has nothing but a BYE.
+struct Stray {
+    acked: Acked,
+    dialog: Dialog,
+    /// The BYE's transaction; `None` when there was no room for it.
+    bye: Option<Id>,
+}
+
 /// A request of ours in the making.
 struct Outgoing<'a> {
     role: Role,
@@ -118,6 +126,13 @@ struct Sent {
     branch: Vec<u8>,
 }
 
+impl Stray {
+    /// Whether its BYE waits for an answer.
+    fn owes(&self, layer: &Layer) -> bool {
+        self.bye.is_some_and(|id| layer.is_unanswered(id))
+    }
+}
+
 impl Leg {
     /// Whether nothing needs it any more.
     pub(super) fn is_gone(&self) -> bool {
@@ -129,7 +144,10 @@ impl Leg {
     pub(super) fn owes(&self, layer: &Layer) -> bool {
         match &self.state {
             State::Offered(_) | State::Calling(_) | State::Up(_) => true,
-            State::Over => self.asked.is_some() || self.is_leaving(layer),
+            State::Over => {
+                let mut strays = self.strays.iter();
+                self.asked.is_some() || self.is_leaving(layer) || strays.any(|s| s.owes(layer))
+            }
         }
     }
 
@@ -255,7 +273,8 @@ impl Leg {
                 self.lost(Cause::from_sip(status.code()), layer, now);
             }
             Role::Bye(tries) | Role::StrayBye(tries) | Role::Info(tries) => {
-                self.touched |= matches!(role, Role::Bye(_)) && status.is_final();
+                let is_bye = matches!(role, Role::Bye(_) | Role::StrayBye(_));
+                self.touched |= is_bye && status.is_final();
                 if self.wallet.learn(response, status.code(), tries) {
                     self.send_again(heard, role, layer, now);
                 }
@@ -288,7 +307,12 @@ impl Leg {
             return layer.count(Counted::Unbuildable);
         };
         let way = Way { path, branch: &branch, whose: Whose::Leg(self.id, role) };
-        self.clients.extend(layer.start(way, bytes, now));
+        let id = layer.start(way, bytes, now);
+        self.clients.extend(id);
+        let challenged = self.strays.iter_mut().find(|s| stray && s.bye == Some(heard.id));
+        if let Some(challenged) = challenged {
+            (challenged.bye, challenged.dialog.local_seq) = (id, cseq);
+        }
     }
 
     fn handle_failure(&mut self, role: Role, failure: Failure, layer: &mut Layer, now: Tick) {
@@ -307,8 +331,8 @@ impl Leg {
                 self.lost(cause, layer, now);
             }
             Role::Info(_) => self.lost(cause, layer, now),
-            Role::Bye(_) => self.touched = true,
-            Role::StrayBye(_) | Role::Cancel => {}
+            Role::Bye(_) | Role::StrayBye(_) => self.touched = true,
+            Role::Cancel => {}
         }
     }
 
@@ -463,7 +487,7 @@ impl Leg {
     /// Sends the ACK again that `response` was answered with; whether there is one.
     fn acknowledge_again(&self, response: Message<'_>, layer: &mut Layer) -> bool {
         let (Ok(cseq), Ok(to)) = (response.cseq(), response.to()) else { return false };
-        let mut all = self.acks.iter().chain(&self.strays);
+        let mut all = self.acks.iter().chain(self.strays.iter().map(|stray| &stray.acked));
         match all.find(|acked| acked.cseq == cseq.number && acked.tag.as_deref() == to.tag()) {
             Some(acked) => {
                 layer.transmit(acked.path, acked.bytes.clone());

@@ -178,7 +178,7 @@ fn caller(request: Message<'_>) -> CallerIdentity {
 
 fn link_credentials(credentials: digest::Credentials<'_>, request: Message<'_>) -> Credentials {
     Credentials {
-        algorithm: link_algorithm(credentials.algorithm),
+        algorithm: link_algorithm(&credentials),
         username: text(credentials.username),
         realm: text(credentials.realm),
         nonce: text(credentials.nonce),

@@ -1,11 +1,15 @@
 //! Legs for a later process: which images are out of date, what they are, and the way back.
 
+use strowger_link::token::TOKEN_LEN;
 use strowger_link::{LegId, Tick, token};
 
-use super::image::{Answer, Image, Shape, ThawError, Thawed};
+use super::image::{Answer, Image, Shape, Strays, ThawError, Thawed};
 use super::leg::{Leg, kept};
 use super::{Endpoint, Message, Path, Status};
+use crate::build::Writer;
+use crate::dialog::MAX_FORWARDS;
 use crate::field::MAGIC_COOKIE;
+use crate::header::Header;
 use crate::method::Method;
 use crate::transaction::ResponseClass;
 
@@ -62,6 +66,7 @@ impl Endpoint {
             told: None,
             refusal: Some(kept(&bytes, reply)?),
             asked: None,
+            strays: Strays::default(),
             shape: Shape::Refused,
         };
         image.encode(&token::seal(&self.layer.config.token_key, leg)?)
@@ -128,5 +133,48 @@ impl Endpoint {
         let ours = leg.handle_former(response, &mut self.layer, now);
         self.settle(id);
         ours
+    }
+
+    //= rfc3261#section-17.1.1.3
+    //# The ACK MUST contain a single Via header field, and
+    //# this MUST be equal to the top Via header field of the original
+    //# request.
+    /// Acknowledges the failure of an INVITE that nobody here knows any more: its transaction died
+    /// with a former process, and the peer sends its answer until it gets an ACK. Whether it did.
+    ///
+    /// Nothing has to be kept for that. That the INVITE was ours the keyed token says, which stands
+    /// in its branch and in our tag; the other fields of the ACK stand in the response, of which
+    /// only the Request-URI is not itself there: but our To is made of it. A Route is left out, and
+    /// the peer that answered, which has one, knows the ACK by its branch.
+    pub(super) fn acknowledge_unknown(
+        &mut self,
+        response: Message<'_>,
+        status: Status,
+        path: &Path,
+    ) -> bool {
+        let invite = Method::Invite.name().as_bytes();
+        let (Ok(cseq), Ok(from), Ok(to)) = (response.cseq(), response.from(), response.to()) else {
+            return false;
+        };
+        let via = response.top_via().ok().and_then(|via| via.branch());
+        let token = via.and_then(|branch| branch.strip_prefix(MAGIC_COOKIE)?.get(..TOKEN_LEN));
+        let is_failure = status.is_final() && !status.is_success() && cseq.name == invite;
+        let is_ours = token.is_some_and(|token| self.layer.leg_of(token).is_some());
+        let (Some(branch), true) = (via, is_failure && is_ours && from.tag() == token) else {
+            return false;
+        };
+        let mut out = Vec::with_capacity(512);
+        let mut ack = Writer::request(&mut out, Method::Ack.name(), to.uri);
+        ack.via(self.layer.via(path, branch));
+        ack.number(Header::MaxForwards, MAX_FORWARDS);
+        ack.copy(response, Header::From).copy(response, Header::To);
+        ack.copy(response, Header::SipCallId);
+        let number = cseq.number.to_string();
+        ack.parts(Header::CSeq, &[number.as_bytes(), b" ", Method::Ack.name().as_bytes()]);
+        let written = ack.finish(None).is_ok();
+        if written {
+            self.layer.transmit(*path, out.into());
+        }
+        written
     }
 }

@@ -185,6 +185,8 @@ impl Engine {
             if name == "To" {
                 invite.set(name, value);
                 remote_line.clone_from(value);
+            } else if name == "Max-Forwards" {
+                invite.set(name, value);
             } else {
                 invite.push(name, value);
             }

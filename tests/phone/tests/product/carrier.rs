@@ -3,87 +3,27 @@
 //! The running demo is changed by REST alone; each change must be in force within a second. The
 //! carriers are on ports of their own, so nobody waits for the demo's.
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use strowger_phone::carrier::{Carrier, Script};
 use strowger_phone::flows::{ALICE, BOB, NOBODY};
-use strowger_phone::{Config, EndedBy, OutgoingCall, Phone};
+use strowger_phone::{EndedBy, OutgoingCall, Phone};
 
 use crate::assert_tidy;
 use crate::demo::{Demo, Home};
 use crate::rest::{money, text};
+use crate::rows::{
+    IN_FORCE, SILENCE, TALK, answered, lead_to, make, new_carrier, new_cleo, new_peer, refused, set,
+};
 use crate::talk::{SOON, Talk, desk};
 
-/// In which a change must be in force.
-const IN_FORCE: Duration = Duration::from_secs(1);
-/// How long calls are held that only have to be answered.
-const TALK: Duration = Duration::from_millis(300);
 /// The demo's price for 44, in units of the ledger (1e-8 EUR) a second.
 const OUTSIDE: i64 = 100_000;
 /// What these tests set for calls inside, 0.006 EUR a minute, in the same units.
 const INSIDE: i64 = 10_000;
 /// Credit that the demo gives, in the same units.
 const CREDIT: i64 = 1_000_000_000;
-/// In which a phone that must not ring would have rung.
-const SILENCE: Duration = Duration::from_millis(500);
-
-/// Changes a row and waits until the change must be in force.
-fn set(demo: &Demo, path: &str, body: &Value) {
-    let (status, said) = demo.rest.patch(&format!("/api/v1/{path}"), &body.to_string());
-    assert_eq!(status, 200, "{path} {body}: {said}");
-    std::thread::sleep(IN_FORCE);
-}
-
-/// Makes a row and says its id; it is in force with the next [`set`] or after [`IN_FORCE`].
-fn make(demo: &Demo, what: &str, body: &Value) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let key = format!("row-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let (status, made) = demo.rest.post(&format!("/api/v1/{what}"), &key, &body.to_string());
-    assert_eq!(status, 201, "{what} {body}: {made}");
-    text(&made, "id").to_owned()
-}
-
-/// Any port of the loopback.
-fn anywhere() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
-}
-
-/// A carrier on a port of its own.
-fn new_carrier(demo: &Demo) -> Carrier {
-    Carrier::new(anywhere(), demo.sip).unwrap()
-}
-
-/// A peer whose calls the test answers itself.
-fn new_peer(demo: &Demo) -> Phone {
-    let config = Config { patience: SOON, ..Config::new("peer", "", demo.sip) };
-    Phone::new(config).unwrap()
-}
-
-/// The demo's trunk leads to `at`, and calls come from there.
-fn lead_to(demo: &Demo, at: SocketAddr) {
-    let body = json!({
-        "ingress": {"sources": [{"network": "127.0.0.1/32", "port": at.port()}]},
-        "egress": {"targets": [at.to_string()]},
-    });
-    set(demo, "trunks/1", &body);
-}
-
-/// Talks for a moment and hangs up.
-fn answered(out: &OutgoingCall) {
-    out.wait_answer(SOON).unwrap();
-    std::thread::sleep(TALK);
-    assert_eq!(out.bye().unwrap(), EndedBy::LocalBye);
-}
-
-/// How a call to `number` is refused.
-fn refused(caller: &Phone, number: &str) -> u16 {
-    let end = caller.invite(number).unwrap().wait_end(2 * SOON).unwrap();
-    let EndedBy::Refused(code) = end else { panic!("{number} ended by {end:?}") };
-    code
-}
 
 /// The newest `count` records of `all`, those of one call in the order of their parts.
 fn newest(demo: &Demo, all: usize, count: usize) -> Vec<Value> {
@@ -176,17 +116,6 @@ fn forwards_lead_on_and_the_forwarder_pays() {
     assert_eq!([1, 2].map(|id| demo.rest.balance(id)), spent.map(|spent| CREDIT - spent));
     assert_tidy(&demo);
     demo.stop();
-}
-
-/// A third subscriber, 1003, of Bob's organization; its id and its phone.
-fn new_cleo(demo: &Demo) -> (String, Phone) {
-    let body = json!({
-        "tenant": "1", "account": "1", "organization": "2", "username": "1003",
-        "password": "third secret", "numbers": ["1003"],
-    });
-    let id = make(demo, "subscribers", &body);
-    std::thread::sleep(IN_FORCE);
-    (id, desk(demo, ("1003", "third secret")))
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What dies, and what must not die with it.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Duration;
 
 use strowger_phone::EndedBy;
@@ -168,6 +171,76 @@ fn calls_in_setup_end_with_the_dataplane() {
         (free && demo.rest.list("/api/v1/calls").is_empty()).then_some(())
     });
     Talk::new(&bob, "1001", &ada).end_after(Duration::from_millis(300));
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+/// Where the slots of the call table begin, how long one is, and the state of an answered call in
+/// it (`dataplane/link/src/table/layout.rs`).
+const SLOTS_AT: u64 = 4_096;
+const SLOT_BYTES: u64 = 1_024;
+const ANSWERED: u8 = 3;
+
+/// Writes into the slots of the first two answered calls what crashes in their thawing leave there:
+/// of the first `crashes[0]`, of the second `crashes[1]`. The ids of their records.
+fn note_crashes(table: &Path, crashes: [u8; 2]) -> Vec<i64> {
+    let file = OpenOptions::new().read(true).write(true).open(table).unwrap();
+    let mut crashes = crashes.into_iter();
+    let mut records = Vec::new();
+    for slot in 0..16 {
+        let at = SLOTS_AT + slot * SLOT_BYTES;
+        // The control word: version, generation, state, crashes; then when, and the record.
+        let mut words = [0; 24];
+        file.read_exact_at(&mut words, at).unwrap();
+        if words[1] != ANSWERED {
+            continue;
+        }
+        let Some(count) = crashes.next() else { break };
+        assert_eq!(words[0], 0, "it was taken up without a crash");
+        file.write_all_at(&[count], at).unwrap();
+        records.push(i64::from_le_bytes(words[16..].try_into().unwrap()));
+    }
+    records
+}
+
+#[test]
+fn a_call_in_whose_thawing_two_lives_died_is_left_alone_and_the_others_go_on() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let bad = Talk::new(&ada, "1002", &bob);
+    let others = [Talk::new(&ada, "1002", &bob), Talk::new(&bob, "1001", &ada)];
+    let (least, killed) = (bad.lasted_at_least(), demo.planes().switchd);
+    demo.signal("STOP", demo.supervisor());
+    demo.signal("KILL", killed);
+    let records = note_crashes(&demo.file("run/calls-0.table"), [2, 1]);
+    let most = bad.lasted_at_most();
+    demo.signal("CONT", demo.supervisor());
+    demo.await_replaced(killed);
+    for talk in &others {
+        talk.heard_again(25, Duration::from_secs(5));
+        talk.held_by_both();
+    }
+    // Nothing is sent in its name; its record is closed at the last sign of the life before.
+    assert_eq!((bad.out.ended(), bad.inc.ended()), (None, None));
+    let cdr = &demo.rest.cdrs(1)[0];
+    assert_eq!(text(cdr, "id"), records[0].to_string());
+    assert_eq!(text(cdr, "outcome.reason"), "process-lost", "{cdr:#}");
+    let talk_ms = cdr["talk_ms"].as_u64().unwrap();
+    assert!((least.saturating_sub(200)..=most).contains(&talk_ms), "{talk_ms}, {least} to {most}");
+    assert!(demo.log().contains("1 in quarantine"), "{}", demo.log());
+    // Who hangs up is told that there is no such call, and has ended it with that.
+    bad.out.bye().unwrap();
+    // One crash more is not one too many for who was taken up since.
+    let again = demo.planes().switchd;
+    demo.replace(again);
+    for talk in &others {
+        talk.heard_again(25, Duration::from_secs(5));
+        talk.end_after(Duration::ZERO);
+    }
+    let cdrs = demo.rest.cdrs(3);
+    let ids: Vec<&str> = cdrs.iter().map(|cdr| text(cdr, "id")).collect();
+    assert!(ids.contains(&records[1].to_string().as_str()), "{ids:?} {records:?}");
     assert_tidy(&demo);
     demo.stop();
 }

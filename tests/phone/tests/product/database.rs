@@ -14,13 +14,13 @@ use crate::demo::{Demo, Home, eventually};
 use crate::talk::{Talk, desk};
 
 /// Another process's write transaction on a database of SQLite, until it is dropped.
-struct Lock {
+pub(crate) struct Lock {
     shell: Child,
     words: Option<ChildStdin>,
 }
 
 impl Lock {
-    fn take(file: &Path) -> Lock {
+    pub(crate) fn take(file: &Path) -> Lock {
         let mut shell = Command::new("sqlite3")
             .args(["-cmd", ".timeout 10000"])
             .arg(file)

@@ -61,6 +61,8 @@ pub struct Callee {
     pub ring_ms: Option<u64>,
     /// In the end.
     pub reply: Reply,
+    /// So many milliseconds after its answer another phone answers the same call.
+    pub fork_ms: Option<u64>,
     /// After the answer.
     pub after: After,
 }
@@ -69,14 +71,15 @@ impl Callee {
     /// Rings at once, answers after `answer_ms`.
     #[must_use]
     pub const fn answering(answer_ms: u64, after: After) -> Callee {
-        Callee { ring_ms: Some(20), reply: Reply::Answer(answer_ms), after }
+        let reply = Reply::Answer(answer_ms);
+        Callee { ring_ms: Some(20), reply, fork_ms: None, after }
     }
 
     /// Rejects at once.
     #[must_use]
     pub const fn rejecting(code: u16) -> Callee {
         let after = After { bye_ms: None, packets: 0, hold_ms: None, resume_ms: None };
-        Callee { ring_ms: None, reply: Reply::Reject(code, 30), after }
+        Callee { ring_ms: None, reply: Reply::Reject(code, 30), fork_ms: None, after }
     }
 }
 
@@ -91,6 +94,7 @@ pub(super) enum Do {
     Hold,
     Resume,
     Audio,
+    Fork,
 }
 
 /// Where a call stands.

@@ -56,12 +56,12 @@ impl Agent {
         Some(request)
     }
 
-    fn contact(&self) -> String {
+    pub(super) fn contact(&self) -> String {
         let user = self.login.as_ref().map_or("carrier", |login| login.user.as_str());
         format!("<sip:{user}@{}>", self.addr)
     }
 
-    fn describe(&self, key: u32) -> Option<String> {
+    pub(super) fn describe(&self, key: u32) -> Option<String> {
         let call = self.calls.get(&key)?;
         let sdp = Sdp {
             session: u64::from(self.index) * 1_000 + u64::from(key),
@@ -161,6 +161,9 @@ impl Agent {
     }
 
     pub(super) fn handle_request(&mut self, request: &Message, now: Tick) {
+        if self.fork_takes(request, now) {
+            return;
+        }
         match request.method() {
             "ACK" => {
                 if let Some(key) = self.handle_ack(request) {
@@ -230,7 +233,12 @@ impl Agent {
             call.plan(now.plus_ms(ms), Do::Ring);
         }
         match plan.reply {
-            Reply::Answer(ms) => call.plan(now.plus_ms(ms), Do::Answer),
+            Reply::Answer(ms) => {
+                call.plan(now.plus_ms(ms), Do::Answer);
+                if let Some(behind_ms) = plan.fork_ms {
+                    call.plan(now.plus_ms(ms + behind_ms), Do::Fork);
+                }
+            }
             Reply::Reject(code, ms) => call.plan(now.plus_ms(ms), Do::Reject(code)),
             Reply::Never | Reply::Deaf => {}
         }
@@ -372,6 +380,9 @@ impl Agent {
                 }
             }
             (Do::Audio, CallState::Up) => self.send_audio(key, now),
+            (Do::Fork, CallState::Answered | CallState::Up) => {
+                self.answer_fork(key, &branch, now);
+            }
             // The plan is out of date.
             (
                 Do::Ring
@@ -381,7 +392,8 @@ impl Agent {
                 | Do::Bye
                 | Do::Hold
                 | Do::Resume
-                | Do::Audio,
+                | Do::Audio
+                | Do::Fork,
                 _,
             ) => {}
         }

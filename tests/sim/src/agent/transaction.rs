@@ -53,8 +53,6 @@ pub(super) struct Server {
     pub(super) call: Option<u32>,
     last: Option<Vec<u8>>,
     pub(super) code: u16,
-    /// The switch died and had let go of its leg.
-    pub(super) orphan: bool,
     resend: Option<Tick>,
     gap_ms: u64,
     end: Tick,
@@ -282,7 +280,6 @@ impl Agent {
             call: None,
             last: None,
             code: 0,
-            orphan: false,
             resend: None,
             gap_ms: T1_MS,
             end: now.plus_ms(PROCEEDING_MS),
@@ -325,8 +322,7 @@ impl Agent {
         let mut deaf = Vec::new();
         self.servers.retain_mut(|server| {
             if server.end <= now {
-                // Of a failure only the ACK is lost with the life that sent it; its call is over.
-                if server.is_unacknowledged() && !(server.orphan && server.code >= 300) {
+                if server.is_unacknowledged() {
                     deaf.push(server.code);
                 }
                 return false;

@@ -75,7 +75,7 @@ impl Laws {
     pub(super) fn legs_left(&self, slot: SlotRef) -> Vec<LostLeg> {
         let left =
             self.legs.iter().filter(|(id, law)| id.slot == slot && !law.ended && !law.hung_up);
-        left.map(|(id, law)| LostLeg { leg: id.leg, early: !law.answered }).collect()
+        left.map(|(id, law)| LostLeg { leg: id.leg, early: !law.answered, explain: true }).collect()
     }
 
     /// Legs that have not reported their end.

@@ -129,7 +129,9 @@ impl World {
         // What was asked in the former life is answered to nobody.
         self.asks.clear();
         for (slot, (state, facts), image) in left {
-            let legs = self.laws.legs_left(slot);
+            let mut legs = self.laws.legs_left(slot);
+            let known = image.as_deref().unwrap_or_default();
+            legs.iter_mut().for_each(|lost| lost.explain = crate::explained(known, lost.leg));
             let res = &mut self.media;
             if state == SlotState::Answered {
                 let image = image.expect("an answered call has an image");

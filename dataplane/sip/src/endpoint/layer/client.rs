@@ -250,6 +250,11 @@ impl Layer {
         self.clients.get(id).is_some_and(waits)
     }
 
+    /// Whether a request of ours waits for its final response.
+    pub(in super::super) fn is_unanswered(&self, id: Id) -> bool {
+        self.clients.get(id).is_some_and(|client| !client.answered)
+    }
+
     /// The way a client transaction's request went.
     pub(in super::super) fn path_of(&self, id: Id) -> Option<Path> {
         Some(self.clients.get(id)?.path)

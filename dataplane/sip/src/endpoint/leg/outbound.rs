@@ -14,7 +14,7 @@ use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
 use super::super::wallet::Wallet;
 use super::session::Session;
-use super::{Acked, Head, Leg, Outgoing, State, body, cause_of, reasons};
+use super::{Acked, Head, Leg, Outgoing, State, Stray, body, cause_of, reasons};
 use crate::dialog::{Dialog, End};
 use crate::field::{Contacts, NameAddr};
 use crate::header::Header;
@@ -247,18 +247,33 @@ impl Leg {
             return layer.count(Counted::StrayResponse);
         }
         dialog.local_seq = cseq.number;
-        self.strays.extend(self.acknowledge(&dialog, cseq.number, None, layer));
-        let path = self.request_path(&dialog);
+        let Some(acked) = self.acknowledge(&dialog, cseq.number, None, layer) else { return };
+        let bye = self.send_stray_bye(&mut dialog, layer, now);
+        self.strays.push(Stray { acked, dialog, bye });
+        self.touched = true;
+    }
+
+    /// Ends the dialog of another fork.
+    pub(super) fn send_stray_bye(
+        &mut self,
+        dialog: &mut Dialog,
+        layer: &mut Layer,
+        now: Tick,
+    ) -> Option<Id> {
+        let path = self.request_path(dialog);
         let branch = layer.branch(&self.token);
         let outgoing = Outgoing::new(Role::StrayBye(0));
         let cseq = dialog.next_seq();
         let lines = self.lines(outgoing.role, &dialog.request_uri(), layer);
         let head = Head { cseq, branch: &branch, path: &path, contact: b"", lines: &lines };
-        let Some(bye) = super::write(&dialog, &outgoing, &head, layer) else {
-            return layer.count(Counted::Unbuildable);
+        let Some(bye) = super::write(dialog, &outgoing, &head, layer) else {
+            layer.count(Counted::Unbuildable);
+            return None;
         };
         let way = Way { path, branch: &branch, whose: Whose::Leg(self.id, outgoing.role) };
-        self.clients.extend(layer.start(way, bye, now));
+        let id = layer.start(way, bye, now);
+        self.clients.extend(id);
+        id
     }
 
     /// A response of 300 to 699.

@@ -17,7 +17,9 @@
 //!
 //! An image of a leg of which its call has heard the last says so, with the cause: a Calling leg
 //! comes back to be cancelled, one that is Up to be sent its BYE. Our failure of an INVITE is kept
-//! as it was sent, beside a leg or without one, and is sent again until its ACK comes.
+//! as it was sent, beside a leg or without one, and is sent again until its ACK comes. The dialogs
+//! of other forks that answered are kept beside the leg's own until their BYEs have answers, and are
+//! sent another one.
 
 use std::collections::VecDeque;
 
@@ -28,12 +30,12 @@ use strowger_link::{Cause, LegId, Tick};
 
 use super::super::config::Path;
 use super::super::image::{
-    Ack, Answer, Image, Invite, Pending, Shape, Standing, ThawError, Thawed,
+    self, Ack, Answer, Image, Invite, Pending, Shape, Standing, Strays, ThawError, Thawed,
 };
 use super::super::layer::{self, Layer, Owner, Role, Way, Whose};
 use super::outbound::Calling;
 use super::session::{AckOf, AwaitAck, Phase, Session};
-use super::{Acked, Head, Leg, Offering, Outgoing, State};
+use super::{Acked, Head, Leg, Offering, Outgoing, State, Stray};
 use crate::build::Writer;
 use crate::dialog::{Dialog, MAX_FORWARDS};
 use crate::header::Header;
@@ -86,9 +88,23 @@ impl Leg {
             told: self.told.then_some(self.farewell),
             refusal: layer.refusal_of(self.id).and_then(|(_, bytes, reply)| kept(&bytes, reply)),
             asked: self.asked,
+            strays: self.strays_left(layer),
             shape,
         };
         image.encode(&self.token)
+    }
+
+    /// The other forks whose BYEs have no answer.
+    fn strays_left(&self, layer: &Layer) -> Strays {
+        let left = self.strays.iter().filter(|stray| stray.owes(layer));
+        let image = |Stray { acked, dialog, bye: _ }: &Stray| image::Stray {
+            tag: dialog.remote.tag.clone(),
+            cseq: acked.cseq,
+            local_seq: dialog.local_seq,
+            target: dialog.target.clone(),
+            route_set: dialog.route_set.clone(),
+        };
+        Strays(left.map(image).collect())
     }
 
     fn freeze_session(&self, session: &Session, layer: &Layer) -> Shape {
@@ -145,7 +161,7 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) -> Result<(Leg, Thawed), ThawError> {
-        let Image { nated, path, told, asked, shape, refusal: _ } = image;
+        let Image { nated, path, told, asked, strays, shape, refusal: _ } = image;
         let (standing, rest) = match shape {
             Shape::Offered { head } => {
                 let leg = thaw_offered(id, token, (path, nated), &head.0, layer, now)?;
@@ -183,7 +199,21 @@ impl Leg {
                 Thawed::Leaving
             }
         };
+        strays.0.into_iter().for_each(|stray| leg.thaw_stray(stray, layer, now));
         Ok(leg.take_leave(thawed, told, layer, now))
+    }
+
+    /// Ends another fork as the life before had begun to. One that no request can be written of is
+    /// no reason to lose the leg.
+    fn thaw_stray(&mut self, stray: image::Stray, layer: &mut Layer, now: Tick) {
+        let image::Stray { tag, cseq, local_seq, target, route_set } = stray;
+        let mut dialog = self.dialog.clone();
+        dialog.remote.tag = tag;
+        dialog.local_seq = local_seq.saturating_add(SEQ_STEP);
+        (dialog.target, dialog.route_set) = (target, route_set);
+        let Some(acked) = self.write_ack(&dialog, cseq, None, layer) else { return };
+        let bye = self.send_stray_bye(&mut dialog, layer, now);
+        self.strays.push(Stray { acked, dialog, bye });
     }
 
     /// Says what its call had said, if that has heard the last of the leg.

@@ -12,7 +12,7 @@ use super::revival::{CHALLENGE, IN, OUT};
 use super::script::{Bench, TOKEN_KEY, config, leg_id};
 use crate::dialog::{Dialog, End};
 use crate::endpoint::config::Chance;
-use crate::endpoint::image::{Ack, Answer, Image, Invite, Pending, Shape, Standing};
+use crate::endpoint::image::{Ack, Answer, Image, Invite, Pending, Shape, Standing, Stray, Strays};
 use crate::endpoint::wallet::Wallet;
 use crate::endpoint::{Config, Endpoint, Path, ThawError, Thawed};
 use crate::header::Header;
@@ -113,7 +113,8 @@ fn a_leg_whose_invite_came_again_first_is_known() {
     assert_eq!(bench.endpoint.thaw(leg_id(1), &image, bench.now), Err(ThawError::Known));
 }
 
-/// Version 2. Another form is another version, and a later release reads this one as well.
+/// Version 2, which the release before wrote. Another form is another version, and a later release
+/// reads this one as well.
 const GOLDEN: &str = "\
     026163616162616161716c697874646f377800000004c0000201c41304c000020ac413000000000000000004\
     00090063616c6c40706565721a003c7369703a34343230407062782e6578616d706c652e636f6d3e1d002250\
@@ -140,17 +141,20 @@ const GOLDEN_HASHES: [u64; 15] = [
 ];
 
 #[test]
-fn the_form_is_that_of_version_2() {
+fn the_form_is_that_of_version_2_where_there_are_no_strays() {
     let key = Key([0; 16]);
     let images = images();
-    let hashes: Vec<_> = images.iter().map(|(_, image)| siphash24(&key, image)).collect();
-    let hex: String = images[5].1.iter().map(|byte| format!("{byte:02x}")).collect();
+    let before: Vec<(Thawed, Vec<u8>)> =
+        images.iter().map(|(thawed, image)| (*thawed, [&[2], &image[1..]].concat())).collect();
+    let hashes: Vec<_> = before.iter().map(|(_, image)| siphash24(&key, image)).collect();
+    let hex: String = before[5].1.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, GOLDEN, "{hashes:#x?}");
+    assert!(images.iter().all(|(_, image)| image[0] == 3));
     assert_eq!(hashes, GOLDEN_HASHES, "{hashes:#x?}");
     let golden: Vec<u8> = (0..GOLDEN.len() / 2)
         .map(|at| u8::from_str_radix(&GOLDEN[2 * at..2 * at + 2], 16).unwrap())
         .collect();
-    for (thawed, image) in [(Thawed::Confirmed, golden)].iter().chain(&images) {
+    for (thawed, image) in [(Thawed::Confirmed, golden)].iter().chain(&images).chain(&before) {
         assert_eq!(fresh().thaw(leg_id(1), image, Tick(5)), Ok(*thawed));
     }
 }
@@ -326,7 +330,23 @@ fn any_image(chance: &mut Chance, token: &Token) -> Image {
     };
     let (path, nated) = (any_path(chance), chance.up_to(1) == 0);
     let nated = nated && shape != Shape::Refused;
-    Image { nated, path, told, refusal, asked, shape }
+    let strays = any_strays(chance, &shape);
+    Image { nated, path, told, refusal, asked, strays, shape }
+}
+
+/// Forks beside a dialog of ours.
+fn any_strays(chance: &mut Chance, shape: &Shape) -> Strays {
+    let (Shape::Confirmed { .. } | Shape::Over { .. }) = shape else { return Strays::default() };
+    let stray = |chance: &mut Chance| Stray {
+        tag: any_option(chance, |chance| any_text(chance, 30)),
+        cseq: chance.up_to(1_000),
+        local_seq: chance.up_to(1_000_000),
+        target: any_uri(chance),
+        route_set: (0..chance.up_to(2))
+            .map(|_| [b"<", &*any_uri(chance), b";lr>"].concat().into())
+            .collect(),
+    };
+    Strays((0..chance.up_to(2)).map(|_| stray(chance)).collect())
 }
 
 fn any_shape(chance: &mut Chance, token: &Token) -> Shape {
@@ -386,10 +406,14 @@ fn what_is_thawed_freezes_to_the_same() {
         assert!(thawed.is_ok(), "seed {seed}: {thawed:?} {image:?}");
         let again = endpoint.freeze(leg).expect("an image");
         let mut expected = image;
-        // A BYE was sent.
-        let sent = u32::from(matches!(expected.shape, Shape::Over { bye: true, .. }));
+        // A BYE was sent, and one to each stray.
+        let own = u32::from(matches!(expected.shape, Shape::Over { bye: true, .. }));
+        for stray in &mut expected.strays.0 {
+            stray.local_seq += SEQ_STEP + 1;
+        }
+        let sent = own + u32::try_from(expected.strays.0.len()).unwrap();
         if let Some(standing) = expected.shape.standing_mut() {
-            standing.dialog.local_seq += SEQ_STEP + sent;
+            standing.dialog.local_seq += SEQ_STEP + own;
             standing.wallet.skip(SEQ_STEP + sent);
         }
         assert_eq!(Image::decode(&again, &token), Ok(expected), "seed {seed}");

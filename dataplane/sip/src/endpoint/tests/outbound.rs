@@ -280,7 +280,8 @@ fn a_cancel_that_brings_no_final_response_is_forgotten() {
         wait 32000",
     );
     assert_eq!((bench.endpoint.legs(), bench.endpoint.alarms()), (0, 0));
-    bench.run("peer> 487 INVITE\ncount< StrayResponse");
+    // It would be sent for 32 s more without its ACK.
+    bench.run("peer> 487 INVITE\npeer< ACK");
 }
 
 #[test]
@@ -493,6 +494,29 @@ fn the_bye_of_another_fork_answers_a_challenge() {
         peer< BYE | CSeq: 3 BYE
         peer> 200 BYE",
     );
+}
+
+#[test]
+fn a_session_key_is_made_where_nothing_else_is_wanted() {
+    for (name, algorithm) in [
+        ("MD5-sess", crate::digest::Algorithm::Md5),
+        ("SHA-256-sess", crate::digest::Algorithm::Sha256),
+    ] {
+        let mut bench = Bench::new();
+        bench.run_open(&format!(
+            "call> Invite auth
+            peer< INVITE sdp
+            peer> 401 INVITE | WWW-Authenticate: Digest realm=\"r\",nonce=\"n\",qop=\"auth\",\
+                algorithm={name}
+            peer< ACK"
+        ));
+        let invite = bench.messages().remove(0);
+        let value = field(&invite, Header::Authorization).unwrap();
+        assert!(value.contains(&format!("algorithm={name},")), "{value}");
+        let credentials = crate::digest::Credentials::parse(value.as_bytes()).unwrap();
+        let ha1 = crate::digest::Ha1::compute(algorithm, b"us", b"r", b"pw");
+        assert_eq!(credentials.verify(&ha1, b"INVITE"), crate::digest::Check::Match);
+    }
 }
 
 #[test]
