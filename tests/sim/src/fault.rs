@@ -30,6 +30,8 @@ pub enum Plant {
     StaleHold,
     /// A boot charges records again that the books have already (intake).
     SettleTwice,
+    /// A boot forgets what was used of free time (intake).
+    FreeTimeAgain,
     /// The cursor is committed apart from the records it stands for (intake).
     CursorMovesAlone,
     /// Prices are rounded down at the ledger's scale (billing).
@@ -68,7 +70,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 28] = [
+    pub const ALL: [Plant; 29] = [
         Plant::LostAckOfFailure,
         Plant::LostAckOfSuccess,
         Plant::DoubleBye,
@@ -80,6 +82,7 @@ impl Plant {
         Plant::LostAbandoned,
         Plant::StaleHold,
         Plant::SettleTwice,
+        Plant::FreeTimeAgain,
         Plant::CursorMovesAlone,
         Plant::WrongRounding,
         Plant::OverGrant,
