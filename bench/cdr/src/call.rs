@@ -1,4 +1,6 @@
 //! The calls that are recorded: a trunk's call out by a carrier, every fourth by its second hop.
+//!
+//! As in a journal they come in the order in which they end, whenever they began.
 
 use strowger_billing::{Caller, Hop, Level, Settlement, Terms};
 use strowger_link::codec::encode;
@@ -15,8 +17,10 @@ use strowger_model::{
 const CUSTOMERS: u64 = 1_000;
 /// Carriers that take the calls.
 const CARRIERS: u64 = 20;
-/// The first call's beginning, microseconds since 1970.
-const BEGAN_US: i64 = 1_790_000_000_000_000;
+/// The first call's end, microseconds since 1970.
+const ENDED_US: i64 = 1_790_000_000_000_000;
+/// From the beginning of a call to its answer, milliseconds.
+const SETUP_MS: u64 = 6_000;
 
 /// The frame of call `seq` of a journal.
 pub(crate) fn frame(origin: u32, seq: u64) -> Option<Vec<u8>> {
@@ -26,11 +30,16 @@ pub(crate) fn frame(origin: u32, seq: u64) -> Option<Vec<u8>> {
         record: RecordId::new(origin, seq)?,
         ask: AskId(seq),
         slot: SlotRef::default(),
-        anchor_us: BEGAN_US + i64::try_from(seq).ok()? * 10_000,
+        anchor_us: ENDED_US + i64::try_from(seq).ok()? * 10_000
+            - i64::try_from(SETUP_MS + talk_ms(seq)).ok()? * 1_000,
         settlement: Octets(settlement),
         facts: facts(seq, tries)?,
     };
     Some(encode(&facts))
+}
+
+fn talk_ms(seq: u64) -> u64 {
+    20_000 + seq % 300 * 1_000
 }
 
 fn id(number: u64) -> Option<i64> {
@@ -78,7 +87,7 @@ fn settlement(seq: u64) -> Option<Settlement> {
 
 fn facts(seq: u64, tries: u8) -> Option<Vec<Fact>> {
     let at = |ms: u64| Tick(ms * MS);
-    let talk_ms = 20_000 + seq % 300 * 1_000;
+    let talk_ms = talk_ms(seq);
     let mut facts = vec![Fact::Began(began(seq, at(0))), opened(0, at(0), 0, seq)?];
     for index in 1..=tries {
         let sent = at(u64::from(index) * 40);
@@ -87,7 +96,7 @@ fn facts(seq: u64, tries: u8) -> Option<Vec<Fact>> {
             facts.push(ended(index, sent, Cause::from_sip(503), None));
         }
     }
-    let answer = at(6_000);
+    let answer = at(SETUP_MS);
     facts.extend([
         Fact::LegProgress(LegProgress { leg: tries, at: at(1_500), status: 180 }),
         Fact::LegAnswered(LegAnswered { leg: tries, at: answer }),
@@ -95,7 +104,7 @@ fn facts(seq: u64, tries: u8) -> Option<Vec<Fact>> {
         Fact::Joined(Pair { a: 0, b: tries, at: answer }),
         Fact::Granted(Granted { at: answer, ms: u64::MAX, free_ms: 0, last: true }),
     ]);
-    let (end, cause) = (at(6_000 + talk_ms), Cause::from_sip(200));
+    let (end, cause) = (at(SETUP_MS + talk_ms), Cause::from_sip(200));
     facts.extend([
         Fact::Parted(Pair { a: 0, b: tries, at: end }),
         ended(0, end, cause, Some(media(talk_ms))),
@@ -174,6 +183,15 @@ mod tests {
     use super::*;
     use strowger_billing::{Mode, records};
     use strowger_link::codec::decode;
+
+    #[test]
+    fn calls_come_in_the_order_of_their_ends() {
+        let ended_us = |seq| {
+            let facts: CallFacts = decode(&frame(3, seq).unwrap()).unwrap();
+            records(&facts, Mode::CalledLeg)[0].times.ended_us
+        };
+        assert!((1..400).all(|seq| ended_us(seq) + 10_000 == ended_us(seq + 1)));
+    }
 
     #[test]
     fn each_call_is_one_priced_record() {

@@ -207,6 +207,8 @@ async fn open(options: &Options) -> Result<Store, String> {
         talk_s_max: 7_200,
         media_start_timeout_s: 0,
         media_timeout_s: 300,
+        subscriber_day_max: None,
+        trunk_day_max: None,
     };
     let mut w = store.write().await.map_err(|e| said(&e))?;
     w.insert_tenant(&tenant).await.map_err(|e| said(&e))?;

@@ -11,7 +11,7 @@ use crate::reply::{Created, Json, Page};
 use crate::shape::{Components, view};
 use crate::value::{Id, Time, parse_time};
 use serde_json::{Value, json};
-use strowger_model::{Account, Allowance, AllowanceId, Digits};
+use strowger_model::{Account, Allowance, AllowanceId, Digits, Renewal};
 use strowger_store::{GivenAllowance, NewAllowance};
 
 const LIST: &str = "allowances";
@@ -37,7 +37,51 @@ view! {
         from: Time,
         /// For calls that begin before then.
         until: Time,
+        /// As much is given again then, for so many days at a time; 0 is not.
+        renew_days: u32,
+        /// The last of it ends then; null where it is not given again.
+        renew_until: Option<Time>,
     }
+}
+
+/// What a body has, and whether it must.
+const MEMBERS: [(&str, bool); 7] = [
+    ("name", true),
+    ("prefix", false),
+    ("seconds", true),
+    ("from", true),
+    ("until", true),
+    ("renew_days", false),
+    ("renew_until", false),
+];
+/// Longest time after which free time is given again, days.
+const RENEW_DAYS_MAX: u32 = 366;
+
+/// A whole number above zero.
+fn whole(name: &'static str, text: &str) -> Result<u32, Problem> {
+    let parsed = (text.len() <= DECIMAL_BYTES_MAX).then(|| text.parse().ok()).flatten();
+    let wrong = Problem::field(name, "is no whole number above zero");
+    parsed.filter(|number| *number > 0).ok_or(wrong)
+}
+
+fn time(name: &'static str, text: &str) -> Result<i64, Problem> {
+    parse_time(text).ok_or(Problem::field(name, "is no time of RFC 3339"))
+}
+
+/// How free time that ends at `until_us` is given again: both members or none.
+fn renewal(days: &str, last: &str, until_us: i64) -> Result<Option<Renewal>, Problem> {
+    if days.is_empty() && last.is_empty() {
+        return Ok(None);
+    }
+    let days = whole("renew_days", days)?;
+    if days > RENEW_DAYS_MAX {
+        return Err(Problem::field("renew_days", format!("is above {RENEW_DAYS_MAX}")));
+    }
+    let last_us = time("renew_until", last)?;
+    if last_us <= until_us {
+        return Err(Problem::field("renew_until", "is not behind until"));
+    }
+    Ok(Some(Renewal { days, until_us: last_us }))
 }
 
 /// Free time as it is sent.
@@ -47,34 +91,28 @@ pub(crate) struct AllowanceForm {
     seconds: u32,
     from_us: i64,
     until_us: i64,
+    renewal: Option<Renewal>,
 }
 
 impl Form for AllowanceForm {
     const NEEDS_KEY: bool = true;
 
     fn read(cx: &Context) -> Result<Self, Problem> {
-        let known =
-            [("name", true), ("prefix", false), ("seconds", true), ("from", true), ("until", true)];
-        let [name, prefix, seconds, from, until] = texts(cx.body(), known)?;
+        let [name, prefix, seconds, from, until, days, last] = texts(cx.body(), MEMBERS)?;
         if name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
             let what = format!("has at most {NAME_CHARS_MAX} characters and no control characters");
             return Err(Problem::field("name", what));
         }
         let digits = |text: &str| Digits::parse(text);
         let prefix = digits(&prefix).map_err(|_| Problem::field("prefix", "is no number"))?;
-        let parsed = (seconds.len() <= DECIMAL_BYTES_MAX).then(|| seconds.parse().ok()).flatten();
-        let whole = "is no whole number above zero";
-        let seconds: u32 =
-            parsed.filter(|seconds| *seconds > 0).ok_or(Problem::field("seconds", whole))?;
-        let time = |name: &'static str, text: &str| {
-            parse_time(text).ok_or(Problem::field(name, "is no time of RFC 3339"))
-        };
+        let seconds = whole("seconds", &seconds)?;
         let (from_us, until_us) = (time("from", &from)?, time("until", &until)?);
         if until_us <= from_us {
             return Err(Problem::field("until", "is not behind from"));
         }
         let prefix = (!prefix.is_empty()).then_some(prefix);
-        Ok(AllowanceForm { name, prefix, seconds, from_us, until_us })
+        let renewal = renewal(&days, &last, until_us)?;
+        Ok(AllowanceForm { name, prefix, seconds, from_us, until_us, renewal })
     }
 
     fn describe(_: &mut Components) -> Value {
@@ -91,6 +129,9 @@ impl Form for AllowanceForm {
                 "seconds": text("Seconds of talk, a whole number above zero."),
                 "from": time("For calls that begin then or later."),
                 "until": time("For calls that begin before then."),
+                "renew_days": text("As much is given again at `until`, and again after so many \
+                    days of the tenant's time zone: a whole number up to 366. Empty is once."),
+                "renew_until": time("The last of it ends then; beside `renew_days`."),
             },
         })
     }
@@ -122,6 +163,7 @@ pub(crate) async fn give(
     let new = NewAllowance {
         allowance: form.of(&row),
         key: cx.key()?.to_owned(),
+        renews: None,
         actor: cx.caller.name.clone(),
         at_us: 0,
     };
@@ -142,9 +184,9 @@ pub(crate) async fn give(
 
 impl AllowanceForm {
     fn of(self, row: &Account) -> Allowance {
-        let AllowanceForm { name, prefix, seconds, from_us, until_us } = self;
-        let (tenant, account) = (row.tenant, row.id);
-        Allowance { id: AllowanceId(0), tenant, account, name, prefix, seconds, from_us, until_us }
+        let AllowanceForm { name, prefix, seconds, from_us, until_us, renewal } = self;
+        let (id, tenant, account) = (AllowanceId(0), row.tenant, row.id);
+        Allowance { id, tenant, account, name, prefix, seconds, from_us, until_us, renewal }
     }
 }
 
@@ -160,5 +202,7 @@ fn shown(allowance: &Allowance, pool: AllowancePool) -> AllowanceView {
         reserved_ms: pool.reserved_ms,
         from: Time(allowance.from_us),
         until: Time(allowance.until_us),
+        renew_days: allowance.renewal.map_or(0, |renewal| renewal.days),
+        renew_until: allowance.renewal.map(|renewal| Time(renewal.until_us)),
     }
 }

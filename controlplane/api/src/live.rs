@@ -250,6 +250,8 @@ pub struct AccountBalance {
     pub calls: u32,
     /// What calls of this day and of this month have cost.
     pub spent: [Amount; 2],
+    /// What they may cost; `None` = no limit.
+    pub most: [Option<Amount>; 2],
 }
 
 /// What one call holds of an account.

@@ -2,18 +2,26 @@
 //! again long before the next ones begin.
 
 use crate::decider::{Order, Orders};
+use crate::run::chain;
+use crate::view::ask;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
-use strowger_model::TenantId;
+use strowger_model::{AccountId, TenantId};
 use strowger_office::{Bounds, Calendar, Office};
 use strowger_port::clock;
 use strowger_routing::World;
+use strowger_store::{Reader, StoreError};
 use tracing::warn;
 
 /// How often the till is told; a period that is told once lasts until the next one has begun.
 const TELL: Duration = Duration::from_secs(60);
+
+/// Most months that a limit that grows is counted by; those before them add nothing.
+const MONTHS_MAX: i32 = 120;
 
 /// The calendar at `now_us` in a time zone; UTC for one that this host does not know.
 pub(crate) fn calendar(timezone: &str, now_us: i64) -> Calendar {
@@ -45,6 +53,72 @@ fn begin(now: &Zoned, date: Date) -> i64 {
     begin.map_or(i64::MAX, |begin| begin.timestamp().as_microsecond())
 }
 
+/// The months from that of `since_us` to the one before the last, newest first: beginning and end.
+fn months_since(timezone: &str, since_us: i64, now_us: i64) -> Vec<(i64, i64)> {
+    let zone = TimeZone::get(timezone).unwrap_or(TimeZone::UTC);
+    let now = Timestamp::from_microsecond(now_us).unwrap_or_default().to_zoned(zone);
+    let first = now.date().first_of_month();
+    let begin_of = |back: i32| begin(&now, first.saturating_sub(back.months()));
+    let months =
+        (2..=MONTHS_MAX.saturating_add(1)).map(|back| (begin_of(back), begin_of(back - 1)));
+    months.take_while(|(_, end_us)| *end_us > since_us).collect()
+}
+
+/// So many days after a time, at the same time of the day.
+pub(crate) fn days_after(timezone: &str, at_us: i64, days: u32) -> i64 {
+    let zone = TimeZone::get(timezone).unwrap_or(TimeZone::UTC);
+    let at = Timestamp::from_microsecond(at_us).unwrap_or_default().to_zoned(zone);
+    at.saturating_add(i64::from(days).days()).timestamp().as_microsecond()
+}
+
+/// How far the limit of an account's month has grown by months before the last one, which the till
+/// counts itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Grown {
+    account: AccountId,
+    before_us: i64,
+    months: u32,
+}
+
+/// Counts the months in which calls of accounts cost something whose limits grow.
+pub(crate) async fn grown(
+    reader: &Reader,
+    world: &World,
+    now_us: i64,
+) -> Result<Vec<Grown>, StoreError> {
+    let mut tenants: BTreeMap<TenantId, (i64, BTreeMap<AccountId, u32>)> = BTreeMap::new();
+    for account in world.accounts().filter(|account| account.month_grows_by.is_some()) {
+        let since_us = account.month_grows_since_us.unwrap_or_default();
+        let (first_us, counts) =
+            tenants.entry(account.tenant).or_insert((i64::MAX, BTreeMap::new()));
+        *first_us = since_us.min(*first_us);
+        counts.insert(account.id, 0);
+    }
+    let mut grown = Vec::new();
+    for (tenant, (first_us, mut counts)) in tenants {
+        let timezone = world.tenant(tenant).map_or("UTC", |tenant| tenant.timezone.as_str());
+        for month in months_since(timezone, first_us, now_us) {
+            for account in reader.active_accounts(tenant, month).await? {
+                counts.entry(account).and_modify(|months| *months = months.saturating_add(1));
+            }
+        }
+        let Calendar([_, Bounds { before_us, .. }]) = calendar(timezone, now_us);
+        grown.extend(counts.into_iter().map(|(account, months)| Grown {
+            account,
+            before_us,
+            months,
+        }));
+    }
+    Ok(grown)
+}
+
+/// Tells the till.
+pub(crate) fn load_grown(office: &mut Office, grown: &[Grown]) {
+    for Grown { account, before_us, months } in grown {
+        office.load_grown(*account, *before_us, *months, clock::monotonic());
+    }
+}
+
 /// The calendars of all tenants that an office knows.
 pub(crate) fn all(office: &Office, now_us: i64) -> Vec<(TenantId, Calendar)> {
     let tenants = office.world().tenants();
@@ -68,22 +142,34 @@ pub(crate) fn earliest_us(calendars: &[(TenantId, Calendar)]) -> i64 {
 }
 
 /// Tells the till of the calendars of the world in force.
-pub(crate) fn order() -> Order {
-    Order::Query(Box::new(|office| {
-        let calendars = all(office, clock::wall_us());
-        office.set_calendars(&calendars, clock::monotonic());
-    }))
+fn tell(office: &mut Office) {
+    let calendars = all(office, clock::wall_us());
+    office.set_calendars(&calendars, clock::monotonic());
 }
 
-/// Keeps the till's calendars until the decider ends.
-pub(crate) async fn keep(orders: Orders) {
+/// As an order.
+pub(crate) fn order() -> Order {
+    Order::Query(Box::new(tell))
+}
+
+/// Keeps the till's calendars, and limits that grow, until the decider ends.
+pub(crate) async fn keep(orders: Orders, reader: Reader) {
     loop {
         tokio::time::sleep(TELL).await;
-        let orders = orders.clone();
-        // Giving an order may wait for room, which must not hold up the runtime.
-        let told = tokio::task::spawn_blocking(move || orders.give(order())).await;
-        if !matches!(told, Ok(true)) {
-            return;
+        let told = ask(&orders, |office| {
+            tell(office);
+            Arc::clone(office.world())
+        });
+        let Ok(world) = told.await else { return };
+        match grown(&reader, &world, clock::wall_us()).await {
+            Ok(grown) if grown.is_empty() => {}
+            Ok(grown) => {
+                if ask(&orders, move |office| load_grown(office, &grown)).await.is_err() {
+                    return;
+                }
+            }
+            // What the till knows stands; it is told the next time.
+            Err(e) => warn!("months of accounts are not counted: {}", chain(&e)),
         }
     }
 }
@@ -139,6 +225,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn months_of_a_limit_that_grows_go_back_to_that_of_its_beginning() {
+        let now = us("2026-03-29T12:00:00Z");
+        let months = |since: &str| months_since("Europe/Berlin", us(since), now);
+        let january = (us("2025-12-31T23:00:00Z"), us("2026-01-31T23:00:00Z"));
+        let december = (us("2025-11-30T23:00:00Z"), january.0);
+        // The last month and this one are the till's own.
+        assert_eq!(months("2026-02-01T00:00:00Z"), []);
+        assert_eq!(months("2026-01-31T22:59:59Z"), [january]);
+        assert_eq!(months("2025-12-24T00:00:00Z"), [january, december]);
+        assert_eq!(january.1, calendar("Europe/Berlin", now).0[1].before_us);
+        let all = months_since("UTC", 0, now);
+        assert_eq!(all.len(), usize::try_from(MONTHS_MAX).unwrap());
+    }
+
+    #[test]
+    fn days_keep_the_time_of_the_day() {
+        let after = |from: &str, days| days_after("Europe/Berlin", us(from), days);
+        assert_eq!(after("2026-03-28T23:00:00Z", 1), us("2026-03-29T22:00:00Z"));
+        assert_eq!(after("2026-03-28T23:00:00Z", 30), us("2026-04-27T22:00:00Z"));
+        assert_eq!(after("2026-10-24T22:00:00Z", 366), us("2027-10-25T22:00:00Z"));
     }
 
     #[test]

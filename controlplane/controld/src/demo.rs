@@ -145,6 +145,8 @@ fn tenant(euro: Currency) -> Option<Tenant> {
         talk_s_max: 7_200,
         media_start_timeout_s: 0,
         media_timeout_s: 300,
+        subscriber_day_max: None,
+        trunk_day_max: None,
     })
 }
 
@@ -177,6 +179,9 @@ fn accounts(euro: Currency) -> Vec<Account> {
         cps_max: 0,
         day_max: None,
         month_max: None,
+        month_grows_by: None,
+        month_grows_to: None,
+        month_grows_since_us: None,
         enabled: true,
         go_on_without_control: false,
     };

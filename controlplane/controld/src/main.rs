@@ -16,6 +16,7 @@ mod edge;
 mod explain;
 mod intake;
 mod money;
+mod renewal;
 mod resolver;
 mod run;
 mod secret;

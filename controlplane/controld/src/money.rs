@@ -198,6 +198,9 @@ mod tests {
             cps_max: 0,
             day_max: None,
             month_max: None,
+            month_grows_by: None,
+            month_grows_to: None,
+            month_grows_since_us: None,
             enabled: true,
             go_on_without_control: false,
         }
@@ -221,6 +224,8 @@ mod tests {
             talk_s_max: 0,
             media_start_timeout_s: 0,
             media_timeout_s: 0,
+            subscriber_day_max: None,
+            trunk_day_max: None,
         };
         let (id, kind) = (OrganizationId(1), OrganizationKind::Owner);
         let organization =
@@ -322,8 +327,10 @@ mod tests {
                 seconds,
                 from_us: 0,
                 until_us: 1,
+                renewal: None,
             },
             key: key.into(),
+            renews: None,
             actor: "admin".into(),
             at_us: 0,
         };

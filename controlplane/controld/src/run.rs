@@ -6,7 +6,7 @@ use crate::intake::Intake;
 use crate::trace::Traces;
 use crate::view::View;
 use crate::world::{self, Compiled};
-use crate::{books, boot, calendar, demo, resolver, secret};
+use crate::{books, boot, calendar, demo, renewal, resolver, secret};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::File;
@@ -44,7 +44,7 @@ const ME: &str = concat!("strowger-controld ", env!("CARGO_PKG_VERSION"));
 const DATABASE_MS: u32 = 500;
 /// Free time that ended longer ago than this is not taken up at boot, microseconds: longer than a
 /// call that may use it lasts, and its record waits.
-const ALLOWANCES_US: i64 = 32 * 86_400_000_000;
+pub(crate) const ALLOWANCES_US: i64 = 32 * 86_400_000_000;
 /// How long records may take to reach the database at the end.
 const END_MAX: Duration = Duration::from_secs(4);
 /// Registrations written in one transaction.
@@ -208,10 +208,13 @@ impl Plant {
             let balance = posted.iter().find(|p| p.account == account.id);
             office.load(account, balance.map_or(Amount::ZERO, |p| p.balance), now);
         }
+        let grown = calendar::grown(&reader, &compiled.world, now_us).await;
+        calendar::load_grown(&mut office, &grown.map_err(|e| chain(&e))?);
         let from_us = calendar::earliest_us(&calendars);
         for usage in reader.usage(from_us).await.map_err(|e| chain(&e))? {
             office.load_spent(usage.account, usage.from_us, usage.amount, now);
         }
+        renewal::renew(&store, &compiled.world, now_us).await.map_err(|e| chain(&e))?;
         let from_us = now_us.saturating_sub(ALLOWANCES_US);
         for given in reader.allowances(from_us).await.map_err(|e| chain(&e))? {
             office.load_allowance(given.allowance, given.used_ms, now);
@@ -277,8 +280,9 @@ impl Plant {
             orders: orders.clone(),
             until: until.clone(),
         };
+        handle.spawn(renewal::keep(orders.clone(), store.clone(), until.clone()));
         let keepers = vec![handle.spawn(reconciler.run()), handle.spawn(books::keep(store, until))];
-        handle.spawn(calendar::keep(orders.clone()));
+        handle.spawn(calendar::keep(orders.clone(), self.store.reader()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let tracer = begin_traces(&handle, &shared.traces, &self.store, config);
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());

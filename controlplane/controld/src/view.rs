@@ -216,6 +216,7 @@ impl Live for View {
                     available: balance.available,
                     calls: balance.calls,
                     spent: office.spent(account, clock::wall_us()),
+                    most: office.spend_max(account, clock::wall_us()),
                 })
             };
             accounts.into_iter().filter_map(balance).collect()

@@ -50,6 +50,11 @@ pub struct Tenant {
     pub media_start_timeout_s: u32,
     /// Call ends when media is gone for so long, seconds (source: `MEDIATIMEOUT`).
     pub media_timeout_s: u32,
+    /// Most that the calls of one day may cost any account that subscribers call on, `None` = no
+    /// limit (source: `maxdailycreditforenduser`).
+    pub subscriber_day_max: Option<Amount>,
+    /// The same for an account that a trunk calls on (source: `maxdailycreditforts`).
+    pub trunk_day_max: Option<Amount>,
 }
 
 /// Digest algorithms (RFC 8760).
@@ -118,6 +123,13 @@ pub struct Account {
     pub day_max: Option<Amount>,
     /// Most that the calls of one month may cost, `None` = no limit (source: `maxmonthlycredit`).
     pub month_max: Option<Amount>,
+    /// That limit grows by so much for each month in which calls cost something, `None` = not
+    /// (source: `maxmonthlycreditinc`).
+    pub month_grows_by: Option<Amount>,
+    /// And no further than this (source: `maxmonthlycreditend`).
+    pub month_grows_to: Option<Amount>,
+    /// From the month of this time on, microseconds since 1970 UTC.
+    pub month_grows_since_us: Option<i64>,
     /// May call.
     pub enabled: bool,
     /// With the control plane gone a call goes on at the end of its slice instead of being cut.
@@ -143,9 +155,33 @@ pub struct Allowance {
     pub from_us: i64,
     /// For calls that begin before, microseconds.
     pub until_us: i64,
+    /// It is given again when it ends; `None` = once (source: `freedays`).
+    pub renewal: Option<Renewal>,
+}
+
+/// How free time is given again: what is left of it ends, and as much begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Renewal {
+    /// For so many days of the tenant's time zone, at least one.
+    pub days: u32,
+    /// Ends then at the latest, microseconds.
+    pub until_us: i64,
 }
 
 impl Allowance {
+    /// The next one, up to `end_us`, where the days of its renewal end; `None` behind the last.
+    #[must_use]
+    pub fn next(&self, end_us: i64) -> Option<Allowance> {
+        let last_us = self.renewal?.until_us;
+        let until_us = end_us.min(last_us);
+        (until_us > self.until_us).then(|| Allowance {
+            id: AllowanceId(0),
+            from_us: self.until_us,
+            until_us,
+            ..self.clone()
+        })
+    }
+
     /// How much there is, milliseconds.
     #[must_use]
     pub fn granted_ms(&self) -> u64 {

@@ -47,6 +47,9 @@ use strowger_till::{
     AccountHold, AccountKey, Adjust, Allow, Balance, Commit, Event, HoldId, Ms, Till,
 };
 
+/// Most allowances that are forgotten in one step.
+pub const FORGOTTEN_PER_STEP: usize = 1_024;
+
 /// What the office wants done.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Output {
@@ -103,6 +106,8 @@ pub struct Office {
     locations: Locations,
     till: Till,
     allowances: Allowances,
+    /// Accounts that trunks call on.
+    senders: BTreeSet<AccountId>,
     live: BTreeMap<AskId, LiveCall>,
     upstreams: Upstreams,
     next_verb: u64,
@@ -136,6 +141,11 @@ fn pays_for_forwards(plan: &Plan, payer: AccountId) -> bool {
         .is_ok_and(|settlement| settlement.parts.iter().any(|part| part.level.account == payer))
 }
 
+/// The accounts that trunks call on.
+fn senders(world: &World) -> BTreeSet<AccountId> {
+    world.trunks().filter_map(|trunk| Some(trunk.ingress.as_ref()?.account)).collect()
+}
+
 fn ms(now: Tick) -> Ms {
     Ms(now.0 / MS)
 }
@@ -146,12 +156,14 @@ impl Office {
     pub fn new(node: u32, world: Arc<World>) -> Office {
         let mut wanted = Upstreams::default();
         wanted.set(upstreams(&world));
+        let senders = senders(&world);
         Office {
             node,
             world,
             locations: Locations::default(),
             till: Till::new(),
             allowances: Allowances::default(),
+            senders,
             live: BTreeMap::new(),
             upstreams: wanted,
             next_verb: 0,
@@ -166,6 +178,7 @@ impl Office {
     pub fn set_world(&mut self, world: Arc<World>, now: Tick) {
         self.world = world;
         self.upstreams.set(upstreams(&self.world));
+        self.senders = senders(&self.world);
         let accounts: Vec<Account> = self.world.accounts().cloned().collect();
         for account in &accounts {
             self.load(account, Amount::ZERO, now);
@@ -192,8 +205,20 @@ impl Office {
     /// Tells the till of an account with its balance in the books; a known one only takes the
     /// settings.
     pub fn load(&mut self, account: &Account, posted: Amount, now: Tick) {
-        self.till.handle(Event::Load(money::load(self.node, account, posted)), ms(now));
+        let day_max = self.day_max(account);
+        self.till.handle(Event::Load(money::load(self.node, account, day_max, posted)), ms(now));
         self.drain_till();
+    }
+
+    /// Most that the tenant lets the calls of one day cost an account like this (spec fraud check
+    /// 16). Said in the tenant's currency, for accounts that are kept in it.
+    fn day_max(&self, account: &Account) -> Option<Amount> {
+        let tenant = self.world.tenant(account.tenant)?;
+        let most = match self.senders.contains(&account.id) {
+            true => tenant.trunk_day_max,
+            false => tenant.subscriber_day_max,
+        };
+        most.filter(|_| account.currency == tenant.currency)
     }
 
     /// Where the days and months of tenants begin: at boot before anything else, and again in time
@@ -204,6 +229,15 @@ impl Office {
             self.till.handle(Event::Calendar { tenant, calendar }, ms(now));
             self.drain_till();
         }
+    }
+
+    /// How many months before `before_us` the limit of a month has grown by, as the database has
+    /// counted them: at boot behind [`Office::load`] and before [`Office::load_spent`], and again
+    /// from time to time.
+    pub fn load_grown(&mut self, account: AccountId, before_us: i64, months: u32, now: Tick) {
+        let key = AccountKey { node: self.node, account };
+        self.till.handle(Event::Grown { key, before_us, months }, ms(now));
+        self.drain_till();
     }
 
     /// At boot, behind [`Office::load`] and in order of time: what the database has counted for
@@ -226,6 +260,22 @@ impl Office {
         self.allowances.put(allowance);
         self.till.handle(Event::Allow(allow), ms(now));
         self.drain_till();
+    }
+
+    /// Forgets free time that ended before `before_us`, so long ago that no record of it can come;
+    /// at most [`FORGOTTEN_PER_STEP`] at a time.
+    pub fn forget_allowances(&mut self, before_us: i64, now: Tick) {
+        for _ in 0..FORGOTTEN_PER_STEP {
+            let Some(allowance) = self.allowances.forget(before_us) else { return };
+            self.till.handle(Event::Disallow(allowance), ms(now));
+            self.drain_till();
+        }
+    }
+
+    /// What calls of an account may cost in the day and the month of `at_us`; `None` = no limit.
+    #[must_use]
+    pub fn spend_max(&self, account: AccountId, at_us: i64) -> [Option<Amount>; PERIODS] {
+        self.till.most_at(AccountKey { node: self.node, account }, at_us)
     }
 
     /// What calls of an account have cost in the day and the month of `at_us`.

@@ -5,15 +5,16 @@ use strowger_link::AskId;
 use strowger_model::{Account, AccountId, AllowanceId, Amount, Cdr, ChargeKind};
 use strowger_routing::{AdmitPlan, LimitOf, Refusal, TalkTime};
 use strowger_till::{
-    AccountKey, Admit, Adopt, FreeUse, Granted, HoldId, LimitAsk, LimitKey, Line, Load, Payer,
-    Settle,
+    AccountKey, Admit, Adopt, FreeUse, Granted, Growth, HoldId, LimitAsk, LimitKey, Line, Load,
+    Payer, Settle,
 };
 
 fn key(node: u32, account: AccountId) -> AccountKey {
     AccountKey { node, account }
 }
 
-pub(crate) fn load(node: u32, account: &Account, posted: Amount) -> Load {
+/// An account as the till needs it; `day_max` is what its tenant lets any such account spend a day.
+pub(crate) fn load(node: u32, account: &Account, day_max: Option<Amount>, posted: Amount) -> Load {
     // A prepaid account without a floor of its own must not pass zero.
     let floor = account.floor.or(account.prepaid.then_some(Amount::ZERO));
     Load {
@@ -23,7 +24,12 @@ pub(crate) fn load(node: u32, account: &Account, posted: Amount) -> Load {
         calls_max: account.calls_max,
         per_second_max: account.cps_max,
         tenant: account.tenant,
-        spend_max: [account.day_max, account.month_max],
+        spend_max: [[account.day_max, day_max].into_iter().flatten().min(), account.month_max],
+        growth: account.month_grows_by.map(|by| Growth {
+            by,
+            to: account.month_grows_to,
+            since_us: account.month_grows_since_us.unwrap_or_default(),
+        }),
     }
 }
 

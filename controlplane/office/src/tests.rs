@@ -33,6 +33,9 @@ fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
         cps_max: 0,
         day_max: None,
         month_max: None,
+        month_grows_by: None,
+        month_grows_to: None,
+        month_grows_since_us: None,
         enabled: true,
         go_on_without_control: false,
     }
@@ -66,6 +69,8 @@ fn tenant() -> Tenant {
         talk_s_max: 7_200,
         media_start_timeout_s: 0,
         media_timeout_s: 0,
+        subscriber_day_max: None,
+        trunk_day_max: None,
     }
 }
 
@@ -514,6 +519,69 @@ fn limited_office(most: &str) -> Office {
     office
 }
 
+/// The office of [`limited_office`] behind a change of its rows.
+fn changed_office(change: impl Fn(&mut Rows)) -> Office {
+    let mut office = limited_office("0.12");
+    let mut changed = rows();
+    changed.accounts[0].prepaid = false;
+    change(&mut changed);
+    office.set_world(Arc::new(World::build(changed).unwrap()), NOW);
+    office
+}
+
+#[test]
+fn a_tenant_limits_the_day_of_every_account() {
+    let euro = |text: &str| Amount::parse(text, Currency::new("EUR", 2).unwrap()).unwrap();
+    let day = |change: &dyn Fn(&mut Rows)| {
+        let office = changed_office(|rows| {
+            rows.tenants[0].subscriber_day_max = Some(euro("0.03"));
+            rows.tenants[0].trunk_day_max = Some(euro("0.02"));
+            change(rows);
+        });
+        office.spend_max(PAYER, WALL_US)[DAY]
+    };
+    // A trunk calls on it; then none does.
+    assert_eq!(day(&|_| {}), Some(euro("0.02")));
+    assert_eq!(day(&|rows| rows.trunks[0].ingress = None), Some(euro("0.03")));
+    // The lower of both counts.
+    assert_eq!(day(&|rows| rows.accounts[0].day_max = Some(euro("0.01"))), Some(euro("0.01")));
+    assert_eq!(day(&|rows| rows.accounts[0].day_max = Some(euro("0.05"))), Some(euro("0.02")));
+    assert_eq!(day(&|rows| rows.tenants[0].currency = Currency::new("USD", 2).unwrap()), None);
+    let mut office = changed_office(|rows| rows.tenants[0].trunk_day_max = Some(euro("0.02")));
+    assert_eq!(go(&mut office, 7).grant.ms, 20_000);
+    let Some(AnswerBody::Refuse(refuse)) = answer_to(&mut office, ask(8, "44123")) else {
+        panic!("not refused")
+    };
+    assert_eq!(refuse.reason, Reason::NoCredit);
+}
+
+#[test]
+fn the_limit_of_a_month_has_grown_after_a_restart() {
+    let euro = |text: &str| Amount::parse(text, Currency::new("EUR", 2).unwrap()).unwrap();
+    let mut office = changed_office(|rows| {
+        rows.accounts[0].month_max = Some(euro("0.01"));
+        rows.accounts[0].month_grows_by = Some(euro("0.02"));
+    });
+    let month = |office: &Office| office.spend_max(PAYER, WALL_US)[MONTH];
+    assert_eq!(month(&office), Some(euro("0.01")));
+    office.load_grown(PAYER, calendar().0[MONTH].before_us, 2, NOW);
+    office.load_spent(PAYER, calendar().0[MONTH].before_us, euro("0.01"), NOW);
+    assert_eq!(month(&office), Some(euro("0.07")));
+    assert_eq!(go(&mut office, 7).grant.ms, 60_000);
+}
+
+#[test]
+fn free_time_that_ended_long_ago_is_forgotten() {
+    let mut office = office("1");
+    office.load_allowance(allowance(1, "", 900), 0, NOW);
+    office.forget_allowances(WALL_US + 1, NOW);
+    assert!(office.till().pool(AllowanceId(1)).is_some(), "it ends then");
+    office.forget_allowances(WALL_US + 2, NOW);
+    assert_eq!(office.till().pool(AllowanceId(1)), None);
+    let go = go(&mut office, 7);
+    assert_eq!(Settlement::decode(&go.settlement.0).unwrap().allowance, None);
+}
+
 /// A month of thirty days around the time of the tests.
 fn calendar() -> Calendar {
     let length = 30 * 86_400_000_000;
@@ -580,6 +648,7 @@ fn allowance(id: i64, prefix: &str, seconds: u32) -> Allowance {
         seconds,
         from_us: WALL_US,
         until_us: WALL_US + 1,
+        renewal: None,
     }
 }
 

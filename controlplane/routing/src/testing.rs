@@ -100,6 +100,8 @@ pub(crate) fn tenant(id: i64, realm: &str) -> Tenant {
         talk_s_max: 7200,
         media_start_timeout_s: 30,
         media_timeout_s: 20,
+        subscriber_day_max: None,
+        trunk_day_max: None,
     }
 }
 
@@ -127,6 +129,9 @@ pub(crate) fn account(id: i64, tariff: Option<i64>) -> Account {
         cps_max: 0,
         day_max: None,
         month_max: None,
+        month_grows_by: None,
+        month_grows_to: None,
+        month_grows_since_us: None,
         enabled: true,
         go_on_without_control: false,
     }

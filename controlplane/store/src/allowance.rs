@@ -8,15 +8,17 @@ use crate::column::{Columns, clean};
 use crate::list::LIST_MAX;
 use crate::{Reader, StoreError, Tried, Writer};
 use std::collections::BTreeMap;
-use strowger_model::{AccountId, Allowance, AllowanceId, Cdr, TenantId};
+use strowger_model::{AccountId, Allowance, AllowanceId, Cdr, Renewal, TenantId};
 
 /// Free time that is to be given.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewAllowance {
     /// What; its id is not read.
     pub allowance: Allowance,
-    /// The client's key, unique in the account.
+    /// The client's key, unique in the account; not read where it renews another.
     pub key: String,
+    /// It is the next one of this.
+    pub renews: Option<AllowanceId>,
     /// Who asked.
     pub actor: String,
     /// When, microseconds since 1970 UTC.
@@ -60,19 +62,27 @@ impl Writer<'_> {
         let a =
             Allowance { name: clean(&new.allowance.name).into_owned(), ..new.allowance.clone() };
         let sql = "INSERT INTO allowances (tenant_id, account_id, key, name, prefix, seconds, \
-             from_us, until_us, actor, at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-             RETURNING id";
+             from_us, until_us, actor, at_us, renew_days, renew_until_us, renews_id) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id";
+        // No key of a client has a control character.
+        let key = match new.renews {
+            Some(renewed) => format!("\u{1}{}", renewed.0),
+            None => clean(&new.key).into_owned(),
+        };
         let query = sqlx::query(sql)
             .bind(a.tenant.0)
             .bind(a.account.0)
-            .bind(clean(&new.key).into_owned())
+            .bind(key)
             .bind(&a.name)
             .bind(a.prefix.as_ref().map(|prefix| prefix.as_str().to_owned()))
             .bind(i64::from(a.seconds))
             .bind(a.from_us)
             .bind(a.until_us)
             .bind(clean(&new.actor).into_owned())
-            .bind(new.at_us);
+            .bind(new.at_us)
+            .bind(a.renewal.map(|renewal| i64::from(renewal.days)))
+            .bind(a.renewal.map(|renewal| renewal.until_us))
+            .bind(new.renews.map(|renewed| renewed.0));
         let row = query.fetch_one(&mut *self.tx).await.tried("give free time")?;
         let id = AllowanceId(Columns::new("allowances", &row).int("id")?);
         Ok(Allowance { id, ..a })
@@ -84,7 +94,8 @@ macro_rules! select {
         concat!(
             "SELECT a.id AS id, a.tenant_id AS tenant_id, a.account_id AS account_id, \
              a.name AS name, a.prefix AS prefix, a.seconds AS seconds, a.from_us AS from_us, \
-             a.until_us AS until_us, CAST(COALESCE(u.used_ms, 0) AS BIGINT) AS used_ms \
+             a.until_us AS until_us, a.renew_days AS renew_days, \
+             a.renew_until_us AS renew_until_us, CAST(COALESCE(u.used_ms, 0) AS BIGINT) AS used_ms \
              FROM allowances a LEFT JOIN allowance_usage u ON u.allowance_id = a.id ",
             $rest
         )
@@ -102,6 +113,13 @@ fn given(c: &Columns<'_>) -> Result<GivenAllowance, StoreError> {
             seconds: c.small("seconds")?,
             from_us: c.int("from_us")?,
             until_us: c.int("until_us")?,
+            renewal: match c.int_or_null("renew_days")? {
+                None => None,
+                Some(_) => Some(Renewal {
+                    days: c.small("renew_days")?,
+                    until_us: c.int("renew_until_us")?,
+                }),
+            },
         },
         used_ms: c.small("used_ms")?,
     })
@@ -141,6 +159,25 @@ impl Reader {
             .bind(i64::from(limit.min(LIST_MAX)));
         let rows = query.fetch_all(&self.pool).await.tried("list free time")?;
         rows.iter().map(|row| given(&Columns::new("allowances", row))).collect()
+    }
+
+    /// Free time that has begun at `at_us`, is given again and was not yet, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn allowances_to_renew(
+        &self,
+        at_us: i64,
+        limit: u32,
+    ) -> Result<Vec<Allowance>, StoreError> {
+        let sql = select!(
+            "WHERE a.renew_days IS NOT NULL AND a.from_us <= $1 AND a.until_us < a.renew_until_us \
+             AND NOT EXISTS (SELECT 1 FROM allowances n WHERE n.renews_id = a.id) \
+             ORDER BY a.id LIMIT $2"
+        );
+        let query = sqlx::query(sql).bind(at_us).bind(i64::from(limit.min(LIST_MAX)));
+        let rows = query.fetch_all(&self.pool).await.tried("look for free time to give again")?;
+        rows.iter().map(|row| Ok(given(&Columns::new("allowances", row))?.allowance)).collect()
     }
 
     /// All free time that calls can use which began at `at_us` or later.

@@ -113,6 +113,13 @@ pub enum Finding {
         /// What was counted.
         counted: i64,
     },
+    /// Free time that was given again does not go on where the one before it ended.
+    Renewal {
+        /// Allowance.
+        allowance: i64,
+        /// What it renews.
+        renews: i64,
+    },
     /// A journal was taken twice or with a gap.
     Stretch {
         /// Batch.
@@ -194,6 +201,9 @@ impl Display for Finding {
             }
             Finding::Free { allowance, used, counted } => {
                 write!(f, "allowance {allowance}: records used {used} ms, counted are {counted}")
+            }
+            Finding::Renewal { allowance, renews } => {
+                write!(f, "allowance {allowance}: does not go on where {renews} ended")
             }
             Finding::Stretch { batch, origin, first, before } => {
                 write!(f, "batch {batch}: took journal {origin} from {first}, ")?;
@@ -407,6 +417,7 @@ impl Reader {
         self.check_balances(&mut report).await?;
         self.check_usage(&mut report).await?;
         self.check_free(&mut report).await?;
+        self.check_renewals(&mut report).await?;
         Ok(report)
     }
 
@@ -582,6 +593,22 @@ impl Reader {
             let c = Columns::new("allowance_usage", row);
             let (used, counted) = (c.int("used")?, c.int("counted")?);
             report.add(Finding::Free { allowance: c.int("allowance_id")?, used, counted });
+        }
+        Ok(())
+    }
+
+    /// What was given again is as much for the same account, from the end of the one before.
+    async fn check_renewals(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        let sql = "SELECT n.id AS id, n.renews_id AS renews_id FROM allowances n \
+             LEFT JOIN allowances a ON a.id = n.renews_id AND a.account_id = n.account_id \
+             AND a.seconds = n.seconds AND a.until_us = n.from_us \
+             WHERE n.renews_id IS NOT NULL AND a.id IS NULL ORDER BY n.id LIMIT $1";
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+        for row in &rows.tried("compare free time that was given again")? {
+            let c = Columns::new("allowances", row);
+            let (allowance, renews) = (c.int("id")?, c.int("renews_id")?);
+            report.add(Finding::Renewal { allowance, renews });
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::bulk::Bulk;
 use crate::column::Columns;
 use crate::{Reader, StoreError, Tried};
 use std::collections::BTreeMap;
-use strowger_model::{AccountId, Amount, Cdr, ChargeKind};
+use strowger_model::{AccountId, Amount, Cdr, ChargeKind, TenantId};
 
 /// A quarter of an hour, microseconds; every offset from UTC is a multiple of it.
 pub const QUARTER_US: i64 = 900_000_000;
@@ -70,5 +70,28 @@ impl Reader {
             })
         };
         rows.iter().map(usage).collect()
+    }
+
+    /// Accounts of a tenant whose limit of a month grows, and whose calls that began in a time cost
+    /// something.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn active_accounts(
+        &self,
+        tenant: TenantId,
+        (from_us, until_us): (i64, i64),
+    ) -> Result<Vec<AccountId>, StoreError> {
+        let sql = "SELECT a.id AS id FROM accounts a WHERE a.tenant_id = $1 \
+             AND a.month_grows_by IS NOT NULL AND COALESCE(a.month_grows_since_us, 0) < $2 \
+             AND EXISTS (SELECT 1 FROM account_usage u WHERE u.account_id = a.id \
+             AND u.quarter >= $3 AND u.quarter < $4) ORDER BY a.id";
+        let query = sqlx::query(sql)
+            .bind(tenant.0)
+            .bind(until_us)
+            .bind(from_us / QUARTER_US)
+            .bind(until_us / QUARTER_US);
+        let rows = query.fetch_all(&self.pool).await.tried("count months of calls")?;
+        rows.iter().map(|row| Ok(AccountId(Columns::new("accounts", row).int("id")?))).collect()
     }
 }

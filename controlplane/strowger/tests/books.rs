@@ -25,6 +25,8 @@ fn tenant() -> Tenant {
         talk_s_max: 7200,
         media_start_timeout_s: 30,
         media_timeout_s: 60,
+        subscriber_day_max: None,
+        trunk_day_max: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the till is told and what it answers.
 
-use crate::{AccountKey, Calendar, HoldId, LimitKey, Ms, PERIODS};
+use crate::{AccountKey, Calendar, Growth, HoldId, LimitKey, Ms, PERIODS};
 use strowger_model::{AllowanceId, Amount, CostBound, TenantId};
 
 /// Most payers of one call.
@@ -26,6 +26,9 @@ pub enum Event {
     /// Free time: new with what its records used, or known with another size (then `used_ms` is
     /// ignored, because the till's own is newer).
     Allow(Allow),
+    /// Free time that ended so long ago that no record of it can come: forgotten, unless a call
+    /// holds some of it still.
+    Disallow(AllowanceId),
     /// At boot: what the database has counted for calls that began at `at_us`.
     Spent {
         /// Account.
@@ -34,6 +37,16 @@ pub enum Event {
         at_us: i64,
         /// What they cost.
         charge: Amount,
+    },
+    /// How many months before one a limit has grown by, as the database has counted them: at boot
+    /// behind `Load` and before `Spent`, and whenever it was counted again.
+    Grown {
+        /// Account.
+        key: AccountKey,
+        /// They began before this, microseconds since 1970 UTC.
+        before_us: i64,
+        /// So many of them count.
+        months: u32,
     },
     /// A call asks for everything it needs. Answered by `Admitted` or `Refused`.
     Admit(Admit),
@@ -88,6 +101,8 @@ pub struct Load {
     pub tenant: TenantId,
     /// Most that calls of one day and of one month may cost; `None` = no limit.
     pub spend_max: [Option<Amount>; PERIODS],
+    /// How the limit of a month grows; `None` = not.
+    pub growth: Option<Growth>,
 }
 
 /// Free time of an account.

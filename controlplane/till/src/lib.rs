@@ -67,7 +67,7 @@ mod till;
 pub use account::{AccountHold, Balance};
 pub use event::*;
 pub use key::{AccountKey, HoldId, LimitKey, Ms};
-pub use period::{Bounds, Calendar, DAY, MONTH, PERIODS, Spent};
+pub use period::{Bounds, Calendar, DAY, Growth, MONTH, PERIODS, Spent};
 pub use pool::Pool;
 pub use slice::{SLICE_MS_MAX, SLICE_MS_MIN};
 pub use till::{

@@ -3,6 +3,10 @@
 //! A call counts in the period in which it was admitted, its hold and its charge alike, however
 //! long it lasts. So what was charged and what is held together never pass the limit of any period,
 //! and midnight takes nothing from a call that runs.
+//!
+//! The limit of a month may grow ([`Growth`]): by the same amount for each month before it in which
+//! calls cost something. The limit of a period is a function of the periods before it, so a call
+//! that counts in last month is held against last month's limit.
 
 use strowger_model::Amount;
 
@@ -58,6 +62,48 @@ impl Calendar {
     }
 }
 
+/// How the limit of a month grows with the months before it (source: `maxmonthlycreditinc`,
+/// `maxmonthlycreditend`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Growth {
+    /// For each month in which calls cost something.
+    pub by: Amount,
+    /// No further than this; a limit that is above it stays as it is. `None` = without end.
+    pub to: Option<Amount>,
+    /// From the month of this time on, microseconds since 1970 UTC.
+    pub since_us: i64,
+}
+
+impl Growth {
+    /// The limit behind so many months.
+    fn limit(&self, most: Amount, months: u32) -> Amount {
+        let grown = most.0.saturating_add(self.by.0.saturating_mul(i64::from(months)));
+        Amount(self.to.map_or(grown, |to| grown.min(to.0.max(most.0))))
+    }
+}
+
+/// A limit that grows: how, and by which periods so far.
+#[derive(Clone, Copy, Debug)]
+struct Growing {
+    growth: Growth,
+    /// Beginning of the period from which on it grows.
+    since_us: i64,
+    /// Periods that began before this are in `count`, if they count.
+    counted_us: i64,
+    /// Periods that count, but for the newest two.
+    count: u32,
+}
+
+impl Growing {
+    /// Whether a period adds something and is not in `count`. One older than the calendar cannot be
+    /// told from those that the database has counted.
+    fn adds(&self, period: &Period) -> bool {
+        period.used > 0
+            && period.begin_us > i64::MIN
+            && period.begin_us >= self.since_us.max(self.counted_us)
+    }
+}
+
 /// What was spent in one period and what running calls of it can still cost.
 #[derive(Clone, Copy, Debug)]
 struct Period {
@@ -77,23 +123,62 @@ impl Period {
 #[derive(Clone, Copy, Debug)]
 struct Spending {
     most: Option<Amount>,
+    growing: Option<Growing>,
     before: Period,
     now: Period,
 }
 
 impl Spending {
-    const NEW: Spending =
-        Spending { most: None, before: Period::new(i64::MIN), now: Period::new(i64::MIN) };
+    const NEW: Spending = Spending {
+        most: None,
+        growing: None,
+        before: Period::new(i64::MIN),
+        now: Period::new(i64::MIN),
+    };
 
     fn period_mut(&mut self, begin_us: i64) -> Option<&mut Period> {
         if begin_us > self.now.begin_us {
+            self.leave(self.before);
             self.before = self.now;
             self.now = Period::new(begin_us);
         } else if begin_us < self.now.begin_us && begin_us > self.before.begin_us {
             // Nothing was counted in it so far; so also after a change of the time zone.
+            self.leave(self.before);
             self.before = Period::new(begin_us);
         }
         [&mut self.now, &mut self.before].into_iter().find(|p| p.begin_us == begin_us)
+    }
+
+    /// A period is no longer one of the newest two.
+    fn leave(&mut self, period: Period) {
+        if let Some(growing) = self.growing.as_mut().filter(|growing| growing.adds(&period)) {
+            growing.count = growing.count.saturating_add(1);
+        }
+    }
+
+    /// The limit of a period.
+    fn most(&self, begin_us: i64) -> Option<Amount> {
+        let most = self.most?;
+        let Some(growing) = &self.growing else { return Some(most) };
+        let newest = [self.before, self.now];
+        let before = newest.iter().filter(|p| p.begin_us < begin_us && growing.adds(p)).count();
+        let months = growing.count.saturating_add(u32::try_from(before).unwrap_or(u32::MAX));
+        Some(growing.growth.limit(most, months))
+    }
+
+    /// Grows as `growth` says, from the period that begins at `since_us`.
+    fn grow(&mut self, growth: Option<Growth>, since_us: i64) {
+        let known = self.growing.filter(|known| known.since_us == since_us);
+        self.growing = growth.map(|growth| {
+            let (counted_us, count) = known.map_or((i64::MIN, 0), |k| (k.counted_us, k.count));
+            Growing { growth, since_us, counted_us, count }
+        });
+    }
+
+    /// So many of the periods before `counted_us` count.
+    fn grown(&mut self, counted_us: i64, count: u32) {
+        let Some(growing) = &mut self.growing else { return };
+        (growing.counted_us, growing.count) = (counted_us, count);
     }
 
     fn period(&self, begin_us: i64) -> Option<Period> {
@@ -103,7 +188,7 @@ impl Spending {
 
     /// What can be held beyond the holds there are, `own` of which belongs to the asker.
     fn available(&self, begin_us: i64, own: Amount) -> Option<i128> {
-        let most = i128::from(self.most?.0);
+        let most = i128::from(self.most(begin_us)?.0);
         Some(match self.period(begin_us) {
             Some(period) => most - period.used - period.held + i128::from(own.0),
             None => own.0.into(),
@@ -135,6 +220,28 @@ impl Spendings {
         for (spending, most) in self.0.iter_mut().zip(most) {
             spending.most = most;
         }
+    }
+
+    pub(crate) fn grow(&mut self, growth: Option<Growth>, since: Since) {
+        let [_, month_us] = since.0;
+        if let Some(month) = self.0.get_mut(MONTH) {
+            month.grow(growth, month_us);
+        }
+    }
+
+    pub(crate) fn grown(&mut self, counted_us: i64, count: u32) {
+        if let Some(month) = self.0.get_mut(MONTH) {
+            month.grown(counted_us, count);
+        }
+    }
+
+    /// The limits of the periods of `since`.
+    pub(crate) fn most(&self, since: Since) -> [Option<Amount>; PERIODS] {
+        let mut most = [None; PERIODS];
+        for ((most, spending), begin_us) in most.iter_mut().zip(&self.0).zip(since.0) {
+            *most = spending.most(begin_us);
+        }
+        most
     }
 
     pub(crate) fn is_limited(&self) -> bool {
@@ -179,7 +286,7 @@ impl Spendings {
             begin_us: spending.now.begin_us,
             used: crate::account::clamp(spending.now.used),
             held: crate::account::clamp(spending.now.held),
-            most: spending.most,
+            most: spending.most(spending.now.begin_us),
         })
     }
 }

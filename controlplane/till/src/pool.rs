@@ -39,6 +39,12 @@ impl Pools {
         known.granted_ms = pool.granted_ms;
     }
 
+    pub(crate) fn forget(&mut self, id: AllowanceId) {
+        if self.0.get(&id).is_some_and(|pool| pool.reserved_ms == 0) {
+            self.0.remove(&id);
+        }
+    }
+
     pub(crate) fn get(&self, id: AllowanceId) -> Option<&Pool> {
         self.0.get(&id)
     }

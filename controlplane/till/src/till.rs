@@ -124,7 +124,9 @@ impl Till {
                 self.calendars.insert(tenant, calendar);
             }
             Event::Allow(allow) => self.allow(&allow),
+            Event::Disallow(allowance) => self.pools.forget(allowance),
             Event::Spent { key, at_us, charge } => self.spent(key, at_us, charge),
+            Event::Grown { key, before_us, months } => self.grown(key, before_us, months),
             Event::Admit(admit) => self.admit(&admit, now),
             Event::Adopt(adopt) => self.adopt(adopt, now),
             Event::Started(hold) => self.start(hold),
@@ -193,6 +195,15 @@ impl Till {
         spendings.map_or([Amount::ZERO; PERIODS], |spendings| spendings.used(since))
     }
 
+    /// The limits of the periods of `at_us`; `None` = no limit.
+    #[must_use]
+    pub fn most_at(&self, key: AccountKey, at_us: i64) -> [Option<Amount>; PERIODS] {
+        let Some(place) = self.accounts.find(key) else { return [None; PERIODS] };
+        let since = self.since(place, at_us);
+        let account = self.accounts.get(place);
+        account.map_or([None; PERIODS], |account| account.spendings.most(since))
+    }
+
     /// What calls hold of an account, with ids above `after`, in order.
     pub fn holds_of(
         &self,
@@ -237,6 +248,10 @@ impl Till {
         if let Some(account) = self.accounts.get_mut(place) {
             account.load(load);
         }
+        let since = self.since(place, load.growth.map_or(i64::MIN, |growth| growth.since_us));
+        if let Some(account) = self.accounts.get_mut(place) {
+            account.spendings.grow(load.growth, since);
+        }
         self.rise(place);
     }
 
@@ -256,6 +271,14 @@ impl Till {
         if let Some(account) = self.accounts.get_mut(place) {
             account.spendings.charge(since, charge);
         }
+    }
+
+    fn grown(&mut self, key: AccountKey, before_us: i64, months: u32) {
+        let Some(place) = self.accounts.find(key) else { return };
+        if let Some(account) = self.accounts.get_mut(place) {
+            account.spendings.grown(before_us, months);
+        }
+        self.rise(place);
     }
 
     /// The periods in which a call of an account counts that began at `at_us`.

@@ -11,6 +11,7 @@ use crate::probe::SharedProbe;
 use crate::step::{Plane, Step};
 use crate::switch::Words;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use strowger_billing::{
@@ -144,6 +145,14 @@ impl Control {
             let of = |p: &&strowger_store::Posted| p.account == account.id;
             let balance = posted.iter().find(of).map_or(Amount::ZERO, |p| p.balance);
             office.load(account, balance, now);
+        }
+        let used = match self.plant {
+            Some(Plant::FreeTimeAgain) => BTreeMap::new(),
+            Some(_) | None => plan::free_used(self.store.cdrs()),
+        };
+        for allowance in plan::allowances() {
+            let used_ms = used.get(&allowance.id).copied().unwrap_or_default();
+            office.load_allowance(allowance, used_ms, now);
         }
         office.load_bindings(self.store.bindings(wall), now, wall);
         let cursors = self.store.cursors();

@@ -30,6 +30,8 @@ pub enum Plant {
     StaleHold,
     /// A boot charges records again that the books have already (intake).
     SettleTwice,
+    /// A boot forgets what was used of free time (intake).
+    FreeTimeAgain,
     /// The cursor is committed apart from the records it stands for (intake).
     CursorMovesAlone,
     /// Prices are rounded down at the ledger's scale (billing).
@@ -82,7 +84,7 @@ impl Plant {
     pub const STORM: [Plant; 3] = [Plant::DelayUnseen, Plant::InDialogShed, Plant::TrunkLimited];
 
     /// All that scripts of calls and crashes can show.
-    pub const ALL: [Plant; 30] = [
+    pub const ALL: [Plant; 31] = [
         Plant::LostAckOfFailure,
         Plant::LostAckOfSuccess,
         Plant::DoubleBye,
@@ -94,6 +96,7 @@ impl Plant {
         Plant::LostAbandoned,
         Plant::StaleHold,
         Plant::SettleTwice,
+        Plant::FreeTimeAgain,
         Plant::CursorMovesAlone,
         Plant::WrongRounding,
         Plant::OverGrant,

@@ -106,6 +106,7 @@ impl World {
         self.check_journal()?;
         self.check_freed()?;
         self.check_floors()?;
+        self.check_free_time()?;
         self.check_records()
     }
 
@@ -304,6 +305,34 @@ impl World {
         Ok(())
     }
 
+    /// Nobody gets more free time than there is: neither by records and running calls together, nor
+    /// by the records that the books have.
+    fn check_free_time(&self) -> Result<(), Breach> {
+        let Some(office) = self.control.office() else { return Ok(()) };
+        for allowance in plan::allowances() {
+            let pool = office.till().pool(allowance.id);
+            let fits = pool.is_some_and(|pool| pool.used_ms + pool.reserved_ms <= pool.granted_ms);
+            self.demand(fits, || format!("free time of {:?}: {pool:?}", allowance.id))?;
+        }
+        Ok(())
+    }
+
+    /// When no call is up, the till has counted what the books have, and nothing is reserved.
+    fn check_free_time_counted(&self) -> Result<(), Breach> {
+        let Some(office) = self.control.office() else { return Err(self.breach("no office")) };
+        let used = plan::free_used(self.control.store.cdrs());
+        for allowance in plan::allowances() {
+            let used_ms = used.get(&allowance.id).copied().unwrap_or_default();
+            let pool = office.till().pool(allowance.id);
+            let counted = pool.is_some_and(|pool| (pool.used_ms, pool.reserved_ms) == (used_ms, 0));
+            let granted_ms = allowance.granted_ms();
+            self.demand(counted && used_ms <= granted_ms, || {
+                format!("free time of {:?}: {pool:?}, by records {used_ms} ms", allowance.id)
+            })?;
+        }
+        Ok(())
+    }
+
     /// New records in the store: priced as the arithmetic of the plan prices them, and never ahead
     /// of what the disk can still lose.
     fn check_records(&mut self) -> Result<(), Breach> {
@@ -480,6 +509,7 @@ impl World {
         let books = self.control.store.balances();
         let booked = sum(books.iter().map(|posted| (posted.account, posted.balance.0)));
         self.demand(booked == expected, || format!("books {booked:?}, expected {expected:?}"))?;
+        self.check_free_time_counted()?;
         let Some(office) = self.control.office() else { return Err(self.breach("no office")) };
         let till = sum(office.till().balances().map(|b| (b.key.account, b.total().0)));
         self.demand(till == expected, || format!("till {till:?}, expected {expected:?}"))?;

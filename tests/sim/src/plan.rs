@@ -1,14 +1,16 @@
 //! The rows of the simulated operator, and its prices by an arithmetic of the simulator's own.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport as Wire;
 use strowger_model::{
-    Account, AccountId, Amount, Barring, Cdr, Currency, DigestAlgorithm, DigestPolicy, Digits,
-    Egress, Emergency, Forward, ForwardWhen, Identity, Ingress, Normalisation, Organization,
-    OrganizationId, OrganizationKind, Price, Rate, RateId, RingGroup, RingGroupId, RingMember,
-    RingMode, RingParty, Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch,
-    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    Account, AccountId, Allowance, AllowanceId, Amount, Barring, Cdr, Currency, DigestAlgorithm,
+    DigestPolicy, Digits, Egress, Emergency, Forward, ForwardWhen, Identity, Ingress,
+    Normalisation, Organization, OrganizationId, OrganizationKind, Price, Rate, RateId, RingGroup,
+    RingGroupId, RingMember, RingMode, RingParty, Rounding, RoundingMode, Route, RouteId,
+    RouteTarget, SourceMatch, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant,
+    TenantId, Trunk, TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
 use strowger_routing::{Listener, Rows, World};
@@ -21,6 +23,9 @@ pub const REALM: &str = "strowger.sim";
 pub const USERS: [&str; 4] = ["1001", "1002", "1003", "1004"];
 /// Prepaid credit of each subscriber's account, cents.
 pub const CREDIT_CENTS: [i64; 4] = [1_000, 1_000, 10, 500];
+/// Free time of the accounts of the second and the fourth subscriber, seconds: an allowance each,
+/// with the id of its account. The others have none.
+pub const FREE_S: [(AccountId, u32); 2] = [(AccountId(2), 40), (AccountId(4), 7)];
 /// Retail price per minute, 1e-9 EUR: no number of seconds divides it.
 pub const RETAIL: i64 = 77_777_777;
 /// Wholesale price per minute, 1e-9 EUR.
@@ -153,6 +158,8 @@ fn tenant(euro: Currency) -> Option<Tenant> {
         talk_s_max: 7_200,
         media_start_timeout_s: 0,
         media_timeout_s: 0,
+        subscriber_day_max: None,
+        trunk_day_max: None,
     })
 }
 
@@ -185,6 +192,9 @@ fn accounts(euro: Currency) -> Vec<Account> {
         cps_max: 0,
         day_max: None,
         month_max: None,
+        month_grows_by: None,
+        month_grows_to: None,
+        month_grows_since_us: None,
         enabled: true,
         go_on_without_control: false,
     };
@@ -325,6 +335,32 @@ pub fn cost(price: i64, talk_ms: u64) -> i64 {
     i64::try_from(millionths * 100).unwrap_or(i64::MAX)
 }
 
+/// The free time of the operator's customers, for all numbers and times.
+pub fn allowances() -> impl Iterator<Item = Allowance> {
+    FREE_S.into_iter().map(|(account, seconds)| Allowance {
+        id: AllowanceId(account.0),
+        tenant: TENANT,
+        account,
+        name: "free".to_owned(),
+        prefix: None,
+        seconds,
+        from_us: i64::MIN,
+        until_us: i64::MAX,
+        renewal: None,
+    })
+}
+
+/// What records used of free time, milliseconds.
+pub fn free_used<'a>(cdrs: impl IntoIterator<Item = &'a Cdr>) -> BTreeMap<AllowanceId, u64> {
+    let mut used = BTreeMap::new();
+    for charge in cdrs.into_iter().flat_map(Cdr::charges) {
+        if let Some(allowance) = charge.allowance {
+            *used.entry(allowance).or_default() += charge.free_ms;
+        }
+    }
+    used
+}
+
 /// What each account pays for a record by the arithmetic of this file; suppliers are paid.
 #[must_use]
 pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
@@ -334,8 +370,12 @@ pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
     }
     let Some(payer) = cdr.caller.account else { return Vec::new() };
     let carrier = AccountId(10 + trunk.0);
-    vec![
-        (payer, cost(RETAIL, cdr.times.billable_ms)),
-        (carrier, -cost(WHOLESALE, cdr.times.called_ms)),
-    ]
+    // Free time comes first, in whole seconds as they are charged.
+    let free_ms = cdr.customer.as_ref().map_or(0, |charge| charge.free_ms);
+    let seconds = cdr.times.billable_ms.div_ceil(1_000).max(1);
+    let retail = match seconds.saturating_sub(free_ms / 1_000) {
+        0 => 0,
+        paid => cost(RETAIL, paid * 1_000),
+    };
+    vec![(payer, retail), (carrier, -cost(WHOLESALE, cdr.times.called_ms))]
 }

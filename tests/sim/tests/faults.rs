@@ -23,6 +23,7 @@ fn expected(plant: Plant) -> &'static [&'static str] {
         Plant::LostAbandoned => &["till holds", "holds are left"],
         Plant::StaleHold => &["till holds", "holds are left", "till {"],
         Plant::SettleTwice => &["passed its floor", "till {"],
+        Plant::FreeTimeAgain => &["free time"],
         Plant::CursorMovesAlone => &["records in the store"],
         Plant::WrongRounding => &["a record costs"],
         Plant::OverGrant => &["Overspent", "passed its floor"],

@@ -2,7 +2,7 @@
 
 use super::tenant::decimal;
 use super::{Draft, Later, Resource};
-use crate::codec::{Flag, Ident, Int, Iso4217, LIMIT, NAME, Opt};
+use crate::codec::{Flag, Ident, Int, Iso4217, LIMIT, Moment, NAME, Opt};
 use crate::dispatch::Context;
 use crate::field::{Codec, Object, Shaped, Use, Wrong, nullable, object};
 use crate::live::AccountBalance;
@@ -51,6 +51,12 @@ object! {
     day_max: Free Money::DAY => self;
     /// Most that the calls of one month may cost; null is no limit.
     month_max: Free Money::MONTH => self;
+    /// That limit grows by so much for each month in which calls cost something; null is not.
+    month_grows_by: Free Money::GROWS_BY => self;
+    /// No further than this; null is without end. A limit that is above it does not grow.
+    month_grows_to: Free Money::GROWS_TO => self;
+    /// From the month of this time on; the time of the request where a limit that grows names none.
+    month_grows_since: Free Opt(Moment) => account.month_grows_since_us;
     /// May call.
     enabled: Free Flag => account.enabled;
     /// Calls go on at the end of what was granted while the control plane is gone.
@@ -68,6 +74,11 @@ object! {
     day_spent: Shown Money::live(|b| Some(b.spent[0])) => self;
     /// What calls that began this month have cost; null as `balance`.
     month_spent: Shown Money::live(|b| Some(b.spent[1])) => self;
+    /// Most that calls of today may cost, what the tenant allows included; null as `balance`, and
+    /// without a limit.
+    day_limit: Shown Money::live(|b| b.most[0]) => self;
+    /// Most that calls of this month may cost, as far as the limit has grown; null as `day_limit`.
+    month_limit: Shown Money::live(|b| b.most[1]) => self;
 }
 
 fn blank() -> Paying {
@@ -84,6 +95,9 @@ fn blank() -> Paying {
         cps_max: 0,
         day_max: None,
         month_max: None,
+        month_grows_by: None,
+        month_grows_to: None,
+        month_grows_since_us: None,
         enabled: true,
         go_on_without_control: false,
     };
@@ -103,6 +117,10 @@ impl Money {
     const DAY: Money = Money { read: |p| p.account.day_max, write: |a, m| a.day_max = m, least: 0 };
     const MONTH: Money =
         Money { read: |p| p.account.month_max, write: |a, m| a.month_max = m, least: 0 };
+    const GROWS_BY: Money =
+        Money { read: |p| p.account.month_grows_by, write: |a, m| a.month_grows_by = m, least: 0 };
+    const GROWS_TO: Money =
+        Money { read: |p| p.account.month_grows_to, write: |a, m| a.month_grows_to = m, least: 0 };
 }
 
 /// An amount that the till says.
@@ -226,6 +244,13 @@ impl Resource for Paying {
         }
         if self.account.prepaid && self.account.floor.is_none() {
             return Err(Problem::field("floor", "must be there for an account that is prepaid"));
+        }
+        let since_us = &mut self.account.month_grows_since_us;
+        if since_us.is_some_and(|since_us| since_us > draft.at_us) {
+            return Err(Problem::field("month_grows_since", "is later than now"));
+        }
+        if self.account.month_grows_by.is_some() && since_us.is_none() {
+            *since_us = Some(draft.at_us);
         }
         Ok(())
     }

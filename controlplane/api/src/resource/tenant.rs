@@ -2,15 +2,15 @@
 
 use super::{Draft, Resource};
 use crate::codec::{Flag, Host, Int, Iso4217, List, NAME, PREFIX, Seconds, Text, Zone, words};
-use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
+use crate::field::{Codec, Object, Shaped, Use, Wrong, nullable, object};
 use crate::problem::Problem;
 use crate::query::Filter;
 use crate::shape::Components;
 use crate::value::money_shape;
 use serde_json::{Value, json};
 use strowger_model::{
-    Currency, DigestAlgorithm, Digits, NUMBER_MAX, Normalisation, OrganizationId, PRICE_DIGITS,
-    PrefixEdit, Price, Tenant, TenantId, parse_decimal, print_decimal,
+    Amount, Currency, DigestAlgorithm, Digits, NUMBER_MAX, Normalisation, OrganizationId,
+    PRICE_DIGITS, PrefixEdit, Price, Tenant, TenantId, parse_decimal, print_decimal,
 };
 use strowger_routing::{Change, RowName, World};
 
@@ -93,6 +93,11 @@ object! {
     media_start_timeout_ms: Free Seconds(0, TALK_MAX) => media_start_timeout_s;
     /// A call ends when media is gone for so long; 0 is never.
     media_timeout_ms: Free Seconds(0, TALK_MAX) => media_timeout_s;
+    /// Most that the calls of one day may cost any account that subscribers call on, beside its own
+    /// limit; null is no limit. For accounts in the tenant's currency.
+    subscriber_day_max: Free DayMax::SUBSCRIBER => self;
+    /// The same for accounts that trunks call on.
+    trunk_day_max: Free DayMax::TRUNK => self;
 }
 
 fn blank() -> Tenant {
@@ -111,6 +116,49 @@ fn blank() -> Tenant {
         talk_s_max: 7_200,
         media_start_timeout_s: 0,
         media_timeout_s: 300,
+        subscriber_day_max: None,
+        trunk_day_max: None,
+    }
+}
+
+/// An amount in the tenant's currency, or none.
+struct DayMax {
+    read: fn(&Tenant) -> Option<Amount>,
+    write: fn(&mut Tenant, Option<Amount>),
+}
+
+impl DayMax {
+    const SUBSCRIBER: DayMax =
+        DayMax { read: |t| t.subscriber_day_max, write: |t, most| t.subscriber_day_max = most };
+    const TRUNK: DayMax =
+        DayMax { read: |t| t.trunk_day_max, write: |t, most| t.trunk_day_max = most };
+}
+
+impl Shaped for DayMax {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        nullable(money_shape())
+    }
+}
+
+impl Codec<Tenant> for DayMax {
+    fn show(&self, row: &Tenant) -> Value {
+        (self.read)(row).map_or(
+            Value::Null,
+            |amount| json!({"amount": amount.print(row.currency), "currency": row.currency.code()}),
+        )
+    }
+
+    fn take(&self, json: &Value, old: Option<&Tenant>) -> Result<Tenant, Wrong> {
+        let mut row = old.cloned().unwrap_or_else(blank);
+        let amount = match json.is_null() {
+            true => None,
+            false => Some(decimal(json, row.currency, row.currency.ledger_digits())?),
+        };
+        if amount.is_some_and(|amount| amount < 0) {
+            return Err(Wrong::new("is below zero").at("amount"));
+        }
+        (self.write)(&mut row, amount.map(Amount));
+        Ok(row)
     }
 }
 

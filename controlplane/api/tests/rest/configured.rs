@@ -169,7 +169,9 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "allowed" | "blocked" => return json!(["4420"]),
         "international" | "remove" | "if_begins" | "if_not_begins" => return json!(["9"]),
         "internal_price" => return json!({"amount": "0.010000000", "currency": "USD"}),
-        "floor" | "day_max" | "month_max" => {
+        "month_grows_since" => return json!("2020-01-01T00:00:00.000000Z"),
+        "floor" | "day_max" | "month_max" | "month_grows_by" | "month_grows_to"
+        | "subscriber_day_max" | "trunk_day_max" => {
             return json!({"amount": "7.00000000", "currency": "EUR"});
         }
         "expires_ms_max" => return json!(7_200_000),

@@ -210,6 +210,7 @@ impl Live for FakeLive {
             available: Some(Amount(999_999_750)),
             calls: 2,
             spent: [Amount(7), Amount(70)],
+            most: [None, Some(Amount(700))],
         };
         self.say(known.map(balance).collect())
     }

@@ -159,6 +159,7 @@ fn free_time_is_given_once_for_each_key_and_listed() {
         "id": "1", "account": "1", "name": "Bundle", "prefix": "44",
         "granted_ms": 600_000, "used_ms": 0, "reserved_ms": 0,
         "from": "2023-11-14T22:13:20.000000Z", "until": "2023-12-14T22:13:20.000000Z",
+        "renew_days": 0, "renew_until": null,
     });
     assert_eq!((first.status, first.json()), (201, expect.clone()));
     assert_eq!(server.pay(target, "k", &usual).json(), expect);
@@ -178,6 +179,21 @@ fn free_time_is_given_once_for_each_key_and_listed() {
         let response = server.pay(target, "x", &body((field, value)));
         assert_eq!((response.status, response.field().as_str()), (400, field), "{value}");
     }
+    let renewed = |days: &str, until: &str| {
+        let mut members: serde_json::Value = serde_json::from_str(&usual).unwrap();
+        (members["renew_days"], members["renew_until"]) = (json!(days), json!(until));
+        members.to_string()
+    };
+    for (field, days, until) in [
+        ("renew_days", "0", "2024-12-14T22:13:20Z"),
+        ("renew_days", "367", "2024-12-14T22:13:20Z"),
+        ("renew_until", "30", ""),
+        ("renew_until", "30", "2023-12-14T22:13:20Z"),
+        ("renew_days", "", "2024-12-14T22:13:20Z"),
+    ] {
+        let response = server.pay(target, "r", &renewed(days, until));
+        assert_eq!((response.status, response.field().as_str()), (400, field), "{days} {until}");
+    }
     assert_eq!(server.pay("/api/v1/accounts/99/allowances", "k", &usual).status, 404);
     let given = server.live.given.lock().unwrap();
     assert_eq!((given.len(), given[0].actor.as_str()), (1, "admin"));
@@ -188,6 +204,7 @@ fn free_time_is_given_once_for_each_key_and_listed() {
         "id": "1", "account": "1", "name": "A", "prefix": "",
         "granted_ms": 120_000, "used_ms": 1_500, "reserved_ms": 60_000,
         "from": "1970-01-01T00:00:00.000000Z", "until": "2023-11-14T22:13:20.000000Z",
+        "renew_days": 0, "renew_until": null,
     }]);
     assert_eq!(page["items"], expect, "{page:#}");
     let next = page["next"].as_str().unwrap();

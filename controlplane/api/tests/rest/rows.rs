@@ -34,6 +34,8 @@ pub(crate) fn tenant(id: i64) -> Tenant {
         talk_s_max: 7200,
         media_start_timeout_s: 30,
         media_timeout_s: 60,
+        subscriber_day_max: None,
+        trunk_day_max: None,
     }
 }
 
@@ -51,6 +53,9 @@ pub(crate) fn account(id: i64, tenant: i64) -> Account {
         cps_max: 0,
         day_max: None,
         month_max: Some(Amount(5_000_000_000)),
+        month_grows_by: None,
+        month_grows_to: None,
+        month_grows_since_us: None,
         enabled: true,
         go_on_without_control: false,
     }
@@ -327,9 +332,10 @@ pub(crate) async fn write(store: &Store) {
             seconds,
             from_us: 0,
             until_us: 1_700_000_000_000_000,
+            renewal: None,
         };
         let (key, actor) = (key.to_owned(), "admin".to_owned());
-        let new = NewAllowance { allowance, key, actor, at_us: 1 };
+        let new = NewAllowance { allowance, key, renews: None, actor, at_us: 1 };
         w.insert_allowance(&new).await.unwrap();
     }
     insert_tariff(&mut w, 1).await;

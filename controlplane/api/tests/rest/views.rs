@@ -111,7 +111,16 @@ fn a_login_and_a_host_show_how_they_stand_in_words() {
 }
 
 /// What the till alone knows.
-const UNKNOWN: [&str; 6] = ["balance", "held", "available", "calls", "day_spent", "month_spent"];
+const UNKNOWN: [&str; 8] = [
+    "balance",
+    "held",
+    "available",
+    "calls",
+    "day_spent",
+    "month_spent",
+    "day_limit",
+    "month_limit",
+];
 
 #[test]
 fn an_account_shows_what_the_till_says() {
@@ -121,9 +130,11 @@ fn an_account_shows_what_the_till_says() {
         "id": "1", "tenant": "1", "organization": "1", "name": "A1", "currency": "EUR",
         "prepaid": true, "floor": eur("0.00000000"), "tariff": null, "calls_max": 2, "cps_max": 0,
         "day_max": null, "month_max": eur("50.00000000"),
+        "month_grows_by": null, "month_grows_to": null, "month_grows_since": null,
         "enabled": true, "go_on_without_control": false, "balance": eur("10.00000000"),
         "held": eur("0.00000250"), "available": eur("9.99999750"), "calls": 2,
         "day_spent": eur("0.00000007"), "month_spent": eur("0.00000070"),
+        "day_limit": null, "month_limit": eur("0.00000700"),
     });
     assert_eq!(server.get("/api/v1/accounts/1").json(), expect);
     let items = server.get("/api/v1/accounts").json()["items"].clone();

@@ -22,6 +22,9 @@ impl ConfigRow for Account {
         "go_on_without_control",
         "day_max",
         "month_max",
+        "month_grows_by",
+        "month_grows_to",
+        "month_grows_since_us",
     ];
 
     fn id(&self) -> i64 {
@@ -45,6 +48,9 @@ impl ConfigRow for Account {
             self.go_on_without_control.into(),
             self.day_max.map(|m| m.0).into(),
             self.month_max.map(|m| m.0).into(),
+            self.month_grows_by.map(|m| m.0).into(),
+            self.month_grows_to.map(|m| m.0).into(),
+            self.month_grows_since_us.into(),
         ]
     }
 
@@ -62,6 +68,9 @@ impl ConfigRow for Account {
             cps_max: c.small("cps_max")?,
             day_max: c.int_or_null("day_max")?.map(Amount),
             month_max: c.int_or_null("month_max")?.map(Amount),
+            month_grows_by: c.int_or_null("month_grows_by")?.map(Amount),
+            month_grows_to: c.int_or_null("month_grows_to")?.map(Amount),
+            month_grows_since_us: c.int_or_null("month_grows_since_us")?,
             enabled: c.flag("enabled")?,
             go_on_without_control: c.flag("go_on_without_control")?,
         })

@@ -5,7 +5,8 @@ use crate::column::{Columns, word_of};
 use crate::json::NormalisationJson;
 use crate::{Cell, ConfigRow, StoreError};
 use strowger_model::{
-    DigestAlgorithm, Organization, OrganizationId, OrganizationKind, Price, Tenant, TenantId,
+    Amount, DigestAlgorithm, Organization, OrganizationId, OrganizationKind, Price, Tenant,
+    TenantId,
 };
 
 const KINDS: [(&str, OrganizationKind); 5] = [
@@ -36,6 +37,8 @@ impl ConfigRow for Tenant {
         "talk_s_max",
         "media_start_timeout_s",
         "media_timeout_s",
+        "subscriber_day_max",
+        "trunk_day_max",
     ];
 
     fn id(&self) -> i64 {
@@ -60,6 +63,8 @@ impl ConfigRow for Tenant {
             self.talk_s_max.into(),
             self.media_start_timeout_s.into(),
             self.media_timeout_s.into(),
+            self.subscriber_day_max.map(|m| m.0).into(),
+            self.trunk_day_max.map(|m| m.0).into(),
         ]
     }
 
@@ -82,6 +87,8 @@ impl ConfigRow for Tenant {
             talk_s_max: c.small("talk_s_max")?,
             media_start_timeout_s: c.small("media_start_timeout_s")?,
             media_timeout_s: c.small("media_timeout_s")?,
+            subscriber_day_max: c.int_or_null("subscriber_day_max")?.map(Amount),
+            trunk_day_max: c.int_or_null("trunk_day_max")?.map(Amount),
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::engine::{Db, on_both};
 use crate::sample::{record, sample, write_all};
 use sqlx::Row;
-use strowger_model::{AccountId, Allowance, AllowanceId, Cdr, Digits, TenantId};
+use strowger_model::{AccountId, Allowance, AllowanceId, Cdr, Digits, Renewal, TenantId};
 use strowger_store::{Finding, NewAllowance, Position, Reader};
 
 on_both! {
@@ -39,8 +39,10 @@ async fn free_time_is_counted_with_the_records(db: &Db) {
             seconds: 600,
             from_us: 5,
             until_us: 50,
+            renewal: None,
         },
         key: key.into(),
+        renews: None,
         actor: "admin".into(),
         at_us: 7,
     };
@@ -75,9 +77,60 @@ async fn free_time_is_counted_with_the_records(db: &Db) {
     assert_eq!(reader.allowances_of(AccountId(1), Some(ids[0].id), 10).await.unwrap(), list[1..]);
     assert_eq!(reader.allowances(49).await.unwrap(), list);
     assert_eq!(reader.allowances(50).await.unwrap(), []);
+    let (first, second) = give_again(db).await;
     assert_eq!(findings(db).await, []);
     db.execute("UPDATE allowance_usage SET used_ms = used_ms + 2 WHERE used_ms = 1").await.unwrap();
-    assert_eq!(findings(db).await, [Finding::Free { allowance: b, used: 1, counted: 3 }]);
+    db.execute("UPDATE allowances SET until_us = 61 WHERE from_us = 20").await.unwrap();
+    assert_eq!(
+        findings(db).await,
+        [
+            Finding::Free { allowance: b, used: 1, counted: 3 },
+            Finding::Renewal { allowance: second.0, renews: first.0 },
+        ]
+    );
+}
+
+/// Free time that renews stands there until its next is written, which happens once.
+async fn give_again(db: &Db) -> (AllowanceId, AllowanceId) {
+    let renewal = Some(Renewal { days: 3, until_us: 100 });
+    let first = Allowance {
+        id: AllowanceId(0),
+        tenant: TenantId(1),
+        account: AccountId(1),
+        name: "r".into(),
+        prefix: None,
+        seconds: 60,
+        from_us: 20,
+        until_us: 60,
+        renewal,
+    };
+    let new = |allowance: &Allowance, renews| NewAllowance {
+        allowance: allowance.clone(),
+        key: "r".into(),
+        renews,
+        actor: "admin".into(),
+        at_us: 7,
+    };
+    let give = async |new| {
+        let mut w = db.store.write().await.unwrap();
+        let given = w.insert_allowance(&new).await?;
+        w.commit().await.map(|()| given)
+    };
+    let due = async |at_us| db.store.reader().allowances_to_renew(at_us, 10).await.unwrap();
+    let first = give(new(&first, None)).await.unwrap();
+    assert_eq!(due(19).await, []);
+    assert_eq!(due(20).await, [first.clone()]);
+    let second = first.next(90).unwrap();
+    assert_eq!((second.from_us, second.until_us, second.renewal), (60, 90, renewal));
+    let second = give(new(&second, Some(first.id))).await.unwrap();
+    assert!(give(new(&second, Some(first.id))).await.is_err(), "each has one next");
+    assert_eq!((due(59).await, due(60).await), (vec![], vec![second.clone()]));
+    // The last one ends where all of it ends.
+    let third = second.next(120).unwrap();
+    assert_eq!((third.from_us, third.until_us, third.next(300)), (90, 100, None));
+    give(new(&third, Some(second.id))).await.unwrap();
+    assert_eq!(due(1_000).await, []);
+    (first.id, second.id)
 }
 
 /// When the calls of the sample began.
@@ -279,5 +332,20 @@ async fn usage_is_counted_with_the_records(db: &Db) {
     // Three charges of its number each.
     assert_eq!(usage(0).await, [(1, first, 9), (1, second, 24)]);
     assert_eq!(usage(second + 5).await, [(1, second, 24)]);
+    // Months in which an account was active count for those whose limit grows.
+    let active = async |from_us, until_us| {
+        let reader = db.store.reader();
+        reader.active_accounts(TenantId(1), (from_us, until_us)).await.unwrap()
+    };
+    assert_eq!(active(first, second).await, []);
+    let sql = "UPDATE accounts SET month_grows_by = 1, month_grows_since_us = 5 WHERE id < 3";
+    db.execute(sql).await.unwrap();
+    assert_eq!(active(first, second).await, [AccountId(1)]);
+    assert_eq!(active(second + strowger_store::QUARTER_US, i64::MAX).await, []);
+    let reader = db.store.reader();
+    assert_eq!(reader.active_accounts(TenantId(2), (first, second)).await.unwrap(), []);
+    let since = format!("UPDATE accounts SET month_grows_since_us = {second} WHERE id = 1");
+    db.execute(&since).await.unwrap();
+    assert_eq!(active(first, second).await, []);
     assert_eq!(findings(db).await, []);
 }

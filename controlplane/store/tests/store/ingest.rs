@@ -138,11 +138,29 @@ async fn a_broken_ingest_leaves_nothing(db: &Db) {
 /// The process ends between any two steps of an ingest, with the transaction open.
 async fn a_dropped_transaction_leaves_nothing(db: &Db) {
     write_all(&db.store, &sample()).await;
-    let records = some(1..40);
-    let mut cut = 0;
-    for step in 0u32.. {
+    let (mut cut, mut stretches) = (0, 0);
+    // On a loaded machine an answer is often there when it is first looked for, and the same
+    // exchange has fewer steps: then the next stretch is cut as well.
+    while cut <= 10 {
+        assert!(stretches < 20, "cut only {cut} times");
+        cut += cut_everywhere(db, stretches).await;
+        stretches += 1;
+    }
+    let records = db.store.reader().cdr_count().await.unwrap();
+    assert_eq!(records, i64::try_from(stretches * 39).unwrap());
+    assert!(db.store.reader().books_check().await.unwrap().findings.is_empty());
+}
+
+/// Drops the taking of a stretch at each of its steps, until it is taken whole; how often it was
+/// dropped before that.
+async fn cut_everywhere(db: &Db, stretch: u64) -> u32 {
+    let (from, to) = (at(stretch * 40), at((stretch + 1) * 40));
+    let first = i64::try_from(stretch * 40).unwrap() + 1;
+    let (records, before) = (some(first..first + 39), written(db).await);
+    let mut step = 0u32;
+    loop {
         let dying = db.another().await;
-        let ingest = dying.ingest(0, at(0), at(40), &records, 1);
+        let ingest = dying.ingest(0, from, to, &records, 1);
         let mut ingest = Box::pin(ingest);
         let mut polled = 0;
         // Each poll is one step of the exchange with the database.
@@ -160,22 +178,18 @@ async fn a_dropped_transaction_leaves_nothing(db: &Db) {
         dying.close().await;
         if let Some(outcome) = ended {
             outcome.unwrap();
-            break;
+            return step;
         }
-        cut += 1;
         // A server may still be at the commit that was on its way: who writes next waits for it.
         drop(db.store.write().await.unwrap());
         let taken = db.store.reader().cursors().await.unwrap();
-        if taken.is_empty() {
-            assert_eq!(written(db).await, [0; 5], "cut at poll {limit}");
-        } else {
-            break;
+        if taken.iter().any(|taken| taken.at == to) {
+            return limit;
         }
+        assert_eq!(written(db).await, before, "cut at poll {limit}");
+        step += 1;
         assert!(step < 10_000, "it never ends");
     }
-    assert!(cut > 10, "cut only {cut} times");
-    assert_eq!(db.store.reader().cdr_count().await.unwrap(), 39);
-    assert!(db.store.reader().books_check().await.unwrap().findings.is_empty());
 }
 
 fn sums(transfers: &[Transfer]) -> BTreeMap<AccountId, i64> {

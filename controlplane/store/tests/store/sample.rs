@@ -21,6 +21,9 @@ fn account(tenant: TenantId, organization: OrganizationId, currency: Currency) -
         cps_max: 3,
         day_max: Some(Amount(70)),
         month_max: Some(Amount(900)),
+        month_grows_by: None,
+        month_grows_to: None,
+        month_grows_since_us: None,
         enabled: true,
         go_on_without_control: false,
     }
@@ -47,6 +50,8 @@ pub(crate) fn sample() -> ConfigRows {
             talk_s_max: 7200,
             media_start_timeout_s: 30,
             media_timeout_s: 60,
+            subscriber_day_max: None,
+            trunk_day_max: None,
         }],
         organizations: vec![
             Organization {

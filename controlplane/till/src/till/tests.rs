@@ -2,7 +2,7 @@ mod free;
 mod law;
 
 use super::*;
-use crate::{Bounds, DAY, LimitAsk, MONTH, PERIODS};
+use crate::{Bounds, DAY, Growth, LimitAsk, MONTH, PERIODS};
 use std::num::NonZeroU32;
 use strowger_model::{
     AccountId, AllowanceId, CostBound, Currency, Exchange, Measure, Price, Prices, Pricing,
@@ -59,6 +59,7 @@ impl Desk {
             per_second_max: 0,
             tenant: TenantId(1),
             spend_max: [None; PERIODS],
+            growth: None,
         };
         assert_eq!(self.tell(Event::Load(load)), "");
     }
@@ -364,6 +365,7 @@ fn limits_of_accounts_and_others() {
         per_second_max: 0,
         tenant: TenantId(1),
         spend_max: [None; PERIODS],
+        growth: None,
     };
     desk.tell(Event::Load(limited));
     assert_eq!(desk.admit(1, &[5]), "admitted 1 3600000 ms");
@@ -613,9 +615,10 @@ fn money_that_others_leave_lengthens() {
     assert_eq!(desk.tell(pay(9, 1, EURO)), "adjusted to 100000000");
     let floor = Some(Amount(-EURO));
     let (calls_max, per_second_max) = (0, 0);
-    let (tenant, spend_max) = (TenantId(1), [None; PERIODS]);
+    let (tenant, spend_max, growth) = (TenantId(1), [None; PERIODS], None);
     let posted = Amount(0);
-    let load = Load { key: key(3), posted, floor, calls_max, per_second_max, tenant, spend_max };
+    let load =
+        Load { key: key(3), posted, floor, calls_max, per_second_max, tenant, spend_max, growth };
     assert_eq!(desk.tell(Event::Load(load)), "lengthened 2 159000 ms");
     assert_eq!(desk.till.drift(), 0);
 }
@@ -709,6 +712,15 @@ impl Desk {
     }
 
     fn limit(&mut self, day: Option<i64>, month: Option<i64>) -> String {
+        self.limit_growing(day, month, None)
+    }
+
+    fn limit_growing(
+        &mut self,
+        day: Option<i64>,
+        month: Option<i64>,
+        growth: Option<Growth>,
+    ) -> String {
         let most = |euros: Option<i64>| euros.map(|euros| Amount(euros * EURO));
         self.tell(Event::Load(Load {
             key: key(7),
@@ -718,6 +730,7 @@ impl Desk {
             per_second_max: 0,
             tenant: TenantId(1),
             spend_max: [most(day), most(month)],
+            growth,
         }))
     }
 
@@ -821,6 +834,84 @@ fn ten_calls_share_what_is_left_of_the_month() {
     assert_eq!(desk.admit_at(20, TODAY_US + 1), "refused 20: no credit of 7");
     assert_eq!(desk.admit_at(21, 20 * DAY_US), "admitted 21 75000 ms");
     assert_eq!(desk.till.drift(), 0);
+}
+
+/// The limit of the month of `days` behind today, in tenths of a euro.
+fn month_max(desk: &Desk, days: i64) -> i64 {
+    let most = desk.till.most_at(key(7), TODAY_US + days * DAY_US)[MONTH].unwrap();
+    most.0 / (EURO / 10)
+}
+
+fn grows(by: i64, to: i64, since_us: i64) -> Option<Growth> {
+    Some(Growth { by: Amount(by * EURO), to: Some(Amount(to * EURO)), since_us })
+}
+
+#[test]
+fn the_limit_of_a_month_grows_with_each_month_that_cost_something() {
+    let mut desk = Desk::limited(None, None);
+    assert_eq!(desk.limit_growing(None, Some(1), grows(2, 6, 0)), "");
+    // Today is in the second month; the next begins in 8 days.
+    let month = |n: i64| TODAY_US + n * 10 * DAY_US;
+    assert_eq!((month_max(&desk, 0), month_max(&desk, 10)), (10, 10));
+    assert_eq!(desk.admit_at(1, month(0)), "admitted 1 75000 ms");
+    // What is only held is not spent yet.
+    assert_eq!((month_max(&desk, 0), month_max(&desk, 10)), (10, 10));
+    assert_eq!(desk.settle_7(1, 1), "");
+    assert_eq!((month_max(&desk, 0), month_max(&desk, 10)), (10, 30));
+    // Half an hour, an eighth of it; and the month before has its own limit still.
+    desk.tell(calendar(month(1)));
+    assert_eq!(desk.admit_at(2, month(1)), "admitted 2 225000 ms");
+    assert_eq!(desk.admit_at(3, month(0) + 1), "admitted 3 74000 ms");
+    assert_eq!((desk.settle_7(2, 1), desk.settle_7(3, 1)), (String::new(), String::new()));
+    assert_eq!((month_max(&desk, 10), month_max(&desk, 20)), (30, 50));
+    // One month in which nothing costs anything, then two that do: no further than to the end.
+    for (hold, months) in [(4, 3), (5, 4)] {
+        desk.tell(calendar(month(months)));
+        assert!(desk.admit_at(hold, month(months)).starts_with("admitted"));
+        assert_eq!(month_max(&desk, months * 10), if months == 3 { 50 } else { 60 });
+        assert_eq!(desk.settle_7(hold, 1), "");
+    }
+    // With an end below the limit it stays as it is; without growth it is as it was set.
+    assert_eq!(desk.limit_growing(None, Some(9), grows(2, 6, 0)), "");
+    assert_eq!(month_max(&desk, 40), 90);
+    assert_eq!(desk.limit(None, Some(1)), "");
+    assert_eq!(month_max(&desk, 40), 10);
+    assert_eq!(desk.till.drift(), 0);
+}
+
+#[test]
+fn a_limit_that_has_grown_before_a_restart_grows_on() {
+    let mut desk = Desk::limited(None, None);
+    desk.limit_growing(None, Some(1), grows(1, 9, DAY_US));
+    // The database has counted two months that began before the last one, which it tells itself.
+    let counted = Event::Grown { key: key(7), before_us: 0, months: 2 };
+    assert_eq!(desk.tell(counted.clone()), "");
+    assert_eq!(month_max(&desk, 0), 30);
+    let last = Event::Spent { key: key(7), at_us: 5 * DAY_US, charge: Amount(7) };
+    assert_eq!(desk.tell(last), "");
+    assert_eq!(month_max(&desk, 0), 40);
+    // Told again, it changes nothing; what it counts is not counted twice.
+    assert_eq!(desk.tell(counted), "");
+    assert_eq!(month_max(&desk, 0), 40);
+    let later = Event::Grown { key: key(7), before_us: 10 * DAY_US, months: 3 };
+    assert_eq!(desk.tell(later), "");
+    assert_eq!(month_max(&desk, 0), 40);
+    // It grows from now on: what was before counts no more, and a call at its end gets nothing.
+    assert_eq!(desk.limit_growing(None, Some(1), grows(1, 9, TODAY_US)), "");
+    assert_eq!(month_max(&desk, 0), 10);
+    assert_eq!(desk.tell(desk_spent(99_000_000)), "");
+    assert_eq!(desk.admit_at(1, TODAY_US + 2), "refused 1: no credit of 7");
+    assert_eq!(month_max(&desk, 10), 20);
+}
+
+#[test]
+fn a_limit_that_grows_lengthens_calls() {
+    let mut desk = Desk::limited(None, None);
+    desk.limit_growing(None, Some(1), grows(1, 9, 0));
+    desk.tell(desk_spent(95_000_000));
+    assert_eq!(desk.admit_at(1, TODAY_US + 2), "admitted 1 30000 ms last");
+    let counted = Event::Grown { key: key(7), before_us: 0, months: 1 };
+    assert_eq!(desk.tell(counted), "lengthened 1 105000 ms");
 }
 
 #[test]

@@ -216,3 +216,16 @@ fn ten_calls_on_ten_free_minutes_use_them_once_and_credit_pays_the_rest() {
         assert_eq!(desk.till.drift(), 0);
     }
 }
+
+#[test]
+fn free_time_that_is_over_is_forgotten_when_nobody_holds_any() {
+    let mut desk = Desk::open(0);
+    desk.allow(120);
+    assert_eq!(desk.admit_free(1, &[1]), "admitted 1 60000 ms free 60000");
+    assert_eq!(desk.tell(Event::Disallow(POOL)), "");
+    assert_eq!(desk.pool(), (0, 60_000));
+    assert_eq!(desk.settle_free(1, 7_000, 0), "");
+    assert_eq!(desk.tell(Event::Disallow(POOL)), "");
+    assert_eq!(desk.till.pool(POOL), None);
+    assert_eq!(desk.till.drift(), 0);
+}

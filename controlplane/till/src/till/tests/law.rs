@@ -51,6 +51,12 @@ fn spend_max(account: i64) -> [Option<Amount>; PERIODS] {
     }
 }
 
+/// The month of the third grows.
+fn growth(account: i64) -> Option<Growth> {
+    let (by, to) = (Amount(10_000_000), Some(Amount(60_000_000)));
+    (account == 3).then_some(Growth { by, to, since_us: 0 })
+}
+
 /// Free time of accounts 1, 3 and 4, milliseconds; a call takes that of its first payer.
 const POOLS: [u64; 4] = [300_000, 0, 45_500, 2_000_000];
 
@@ -123,6 +129,8 @@ struct Reference {
     used: BTreeMap<(i64, usize, i64), i64>,
     /// Free time that records used, by account.
     free_used: [u64; 4],
+    /// A record came of a call older than last month: its month may no longer count.
+    late: bool,
 }
 
 fn slot(account: i64) -> usize {
@@ -145,6 +153,7 @@ impl Reference {
                 per_second_max: 0,
                 tenant: TenantId(1),
                 spend_max: spend_max(account),
+                growth: growth(account),
             }));
             let (allowance, key) = (AllowanceId(account), key(account));
             let (granted_ms, used_ms) = (POOLS[slot(account)], 0);
@@ -161,6 +170,7 @@ impl Reference {
             unheld: 0,
             used: BTreeMap::new(),
             free_used: [0; 4],
+            late: false,
         }
     }
 
@@ -191,6 +201,27 @@ impl Reference {
         self.used.get(&(account, kind, period)).copied().unwrap_or_default()
     }
 
+    /// The limit of a period: that of a month grows by each month before it that cost something.
+    fn most(&self, account: i64, kind: usize, period: i64) -> Option<i64> {
+        let most = spend_max(account)[kind]?.0;
+        let Some(growth) = growth(account).filter(|_| kind == MONTH) else { return Some(most) };
+        let months = (0..period).filter(|month| self.used(account, MONTH, *month) > 0).count();
+        let grown = most + growth.by.0 * i64::try_from(months).unwrap();
+        Some(growth.to.map_or(grown, |to| grown.min(to.0)))
+    }
+
+    /// What the till says of the limits now: never more than they are, and as a rule just that.
+    fn check_most(&self, account: i64) {
+        let said = self.desk.till.most_at(key(account), self.now_us());
+        for (kind, said) in said.into_iter().enumerate() {
+            let most = self.most(account, kind, self.periods()[kind]);
+            let said = said.map(|said| said.0);
+            let base = spend_max(account)[kind].map(|base| base.0);
+            assert!(base <= said && said <= most, "{account} {kind}: {said:?} {most:?}");
+            assert!(self.late || said == most, "{account} {kind}: {said:?} {most:?}");
+        }
+    }
+
     /// What calls of one period hold.
     fn held_in(&self, account: i64, kind: usize, period: i64) -> i64 {
         let of_call = |call: &Known| call.cost(account).filter(|_| call.periods[kind] == period);
@@ -200,7 +231,8 @@ impl Reference {
     /// What a call that begins now could cost.
     fn affordable(&self, account: i64) -> i64 {
         let left = |kind: usize| {
-            let (most, period) = (spend_max(account)[kind]?.0, self.periods()[kind]);
+            let most = self.desk.till.most_at(key(account), self.now_us())[kind]?.0;
+            let period = self.periods()[kind];
             Some(most - self.used(account, kind, period) - self.held_in(account, kind, period))
         };
         let periods = (0..PERIODS).filter_map(left);
@@ -431,6 +463,7 @@ impl Reference {
         }
         let call = self.calls.remove(&hold);
         let periods = call.as_ref().map_or_else(|| self.periods(), |call| call.periods);
+        self.late |= periods[MONTH] < self.periods()[MONTH] - 1;
         if call.is_none() {
             assert_eq!(said, [Output::Alarm(Alarm::NoHold(HoldId(hold)))]);
             self.unheld += 1;
@@ -495,12 +528,16 @@ impl Reference {
     /// No day and no month ever sees more than its limit, whenever its calls end.
     fn check_periods(&self) {
         for account in 1..5_i64 {
-            for (kind, most) in spend_max(account).into_iter().enumerate() {
-                let Some(most) = most else { continue };
+            self.check_most(account);
+            for kind in 0..PERIODS {
+                if spend_max(account)[kind].is_none() {
+                    continue;
+                }
                 for period in 0..=self.periods()[kind] {
+                    let most = self.most(account, kind, period).unwrap();
                     let spent = self.used(account, kind, period);
                     let held = self.held_in(account, kind, period);
-                    assert!(spent + held <= most.0, "{account} {kind} {period}: {spent} {held}");
+                    assert!(spent + held <= most, "{account} {kind} {period}: {spent} {held}");
                 }
                 let said = self.desk.till.balance(key(account)).unwrap().spent[kind];
                 let period = said.begin_us.div_euclid(LENGTHS_US[kind]);

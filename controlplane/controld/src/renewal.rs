@@ -1,0 +1,136 @@
+//! Free time that is given again: the next of it stands in the books, and in the till, as soon as
+//! the one before it has begun. So a database that is away for less than that changes nothing.
+//!
+//! Reconciled, not planned: what is due is what the books say, each has one next, and boot and
+//! running take the same way.
+
+use crate::calendar::days_after;
+use crate::decider::Orders;
+use crate::run::{ALLOWANCES_US, Until, chain};
+use crate::view::ask;
+use std::sync::Arc;
+use std::time::Duration;
+use strowger_model::Allowance;
+use strowger_port::clock;
+use strowger_routing::World;
+use strowger_store::{NewAllowance, Store, StoreError};
+use tracing::{info, warn};
+
+/// How often it is looked for what is due.
+const LOOK: Duration = Duration::from_secs(60);
+/// Allowances that are written in one transaction.
+const AT_ONCE: u32 = 250;
+/// Most transactions of one look: after a long time away the rest waits for the next one.
+const ROUNDS_MAX: usize = 400;
+/// Who gives it, as the books say.
+const ACTOR: &str = "renewal";
+
+/// Gives again what is due at `now_us`; returns what was given.
+pub(crate) async fn renew(
+    store: &Store,
+    world: &World,
+    now_us: i64,
+) -> Result<Vec<Allowance>, StoreError> {
+    let mut given = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        let due = store.reader().allowances_to_renew(now_us, AT_ONCE).await?;
+        let next: Vec<NewAllowance> =
+            due.iter().filter_map(|old| next_of(old, world, now_us)).collect();
+        if next.is_empty() {
+            break;
+        }
+        let mut w = store.write().await?;
+        let mut written = Vec::with_capacity(next.len());
+        for new in &next {
+            written.push(w.insert_allowance(new).await?);
+        }
+        w.commit().await?;
+        given.append(&mut written);
+    }
+    Ok(given)
+}
+
+fn next_of(old: &Allowance, world: &World, now_us: i64) -> Option<NewAllowance> {
+    let timezone = world.tenant(old.tenant).map_or("UTC", |tenant| tenant.timezone.as_str());
+    let end_us = days_after(timezone, old.until_us, old.renewal?.days);
+    Some(NewAllowance {
+        allowance: old.next(end_us)?,
+        key: String::new(),
+        renews: Some(old.id),
+        actor: ACTOR.to_owned(),
+        at_us: now_us,
+    })
+}
+
+/// Gives again and forgets what ended long ago, until the end.
+pub(crate) async fn keep(orders: Orders, store: Store, mut until: Until) {
+    while until.sleep(LOOK).await {
+        let Ok(world) = ask(&orders, |office| Arc::clone(office.world())).await else { return };
+        let now_us = clock::wall_us();
+        let given = renew(&store, &world, now_us).await.unwrap_or_else(|e| {
+            warn!("free time is not given again yet: {}", chain(&e));
+            Vec::new()
+        });
+        if !given.is_empty() {
+            info!(count = given.len(), "free time given again");
+        }
+        let tell = move |office: &mut strowger_office::Office| {
+            for allowance in given {
+                office.load_allowance(allowance, 0, clock::monotonic());
+            }
+            office.forget_allowances(now_us.saturating_sub(ALLOWANCES_US), clock::monotonic());
+        };
+        if ask(&orders, tell).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo;
+    use strowger_model::{AccountId, AllowanceId, Renewal, TenantId};
+    use strowger_routing::Rows;
+
+    const DAY_US: i64 = 86_400_000_000;
+
+    #[tokio::test]
+    async fn each_is_given_again_once_and_one_ahead() {
+        let dir = std::env::temp_dir().join(format!("strowger-renewed-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let store = Store::open(&dir.join("a.db")).await.unwrap();
+        demo::seed(&store, 0).await.unwrap();
+        let first = Allowance {
+            id: AllowanceId(0),
+            tenant: TenantId(1),
+            account: AccountId(1),
+            name: "n".into(),
+            prefix: None,
+            seconds: 60,
+            from_us: 10 * DAY_US,
+            until_us: 13 * DAY_US,
+            renewal: Some(Renewal { days: 2, until_us: 18 * DAY_US }),
+        };
+        let (key, actor) = ("k".to_owned(), "admin".to_owned());
+        let new = NewAllowance { allowance: first, key, renews: None, actor, at_us: 0 };
+        let mut w = store.write().await.unwrap();
+        w.insert_allowance(&new).await.unwrap();
+        w.commit().await.unwrap();
+        let world = World::build(Rows::default()).unwrap();
+        let given = async |day: i64| {
+            let given = renew(&store, &world, day * DAY_US).await.unwrap();
+            let days = |one: &Allowance| (one.from_us / DAY_US, one.until_us / DAY_US);
+            given.iter().map(days).collect::<Vec<_>>()
+        };
+        assert_eq!(given(9).await, []);
+        assert_eq!(given(10).await, [(13, 15)]);
+        assert_eq!((given(10).await, given(12).await), (vec![], vec![]));
+        // Away for a while: what was missed is there as well.
+        assert_eq!(given(17).await, [(15, 17), (17, 18)]);
+        assert_eq!(given(99).await, []);
+        assert_eq!(store.reader().books_check().await.unwrap().findings, []);
+        store.close().await;
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}
