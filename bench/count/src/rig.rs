@@ -14,7 +14,7 @@ use strowger_link::{
     Transport, Up,
 };
 use strowger_port::net::{Io, JournalFull, JournalSink, Lane, LinkError, PlaneLink};
-use strowger_shard::{MediaAddress, MediaConfig, Setup, Shard};
+use strowger_shard::{Limits, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 use strowger_sip::transaction::Timers;
@@ -222,6 +222,7 @@ fn setup(place: Place) -> Option<Setup> {
     sip.listeners = vec![Listener { transport: Transport::Udp, local: at, advertised: at }];
     Some(Setup {
         sip,
+        limits: Limits::default(),
         calls: CallsConfig {
             seg: 0,
             slots: SLOTS,

@@ -15,7 +15,7 @@ use strowger_link::codec::{decode, encode};
 use strowger_link::journal::{Frame as JournalFrame, FrameKind, Ledger};
 use strowger_link::table::{Setup as TableSetup, SlotState, Table, words_needed};
 use strowger_link::{
-    CallFacts, Fact, Key, Octets, RecordId, SlotBody, SlotRef, Tick, Transport, token,
+    CallFacts, Key, Octets, RecordId, SlotBody, Tick, Transport,
 };
 use strowger_shard::{Adopted, Limits, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;

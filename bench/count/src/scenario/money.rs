@@ -43,6 +43,7 @@ pub(super) fn till() -> Option<Turn> {
                 per_second_max: 0,
                 tenant: TenantId(1),
                 spend_max: [None; PERIODS],
+                growth: None,
             }),
             Ms(1),
         );
