@@ -304,7 +304,8 @@ measure_overload() {
     [ "$smoke" = 0 ] || expect ours parts/2/answered 50 parts/2/ended 50 parts/0/ended 100
     summary overload parts/2/answered '' "parts/1/offered,parts/1/answered,parts/1/silent,\
 parts/1/refused/503,parts/1/inside/asked,parts/1/inside/served,parts/1/inside/ms/p99,\
-parts/2/offered,parts/2/answered,parts/2/ended,parts/2/again/invite,parts/2/setup_ms/p99,\
+parts/2/offered,parts/2/answered,parts/2/ended,parts/2/silent,parts/2/refused/500,\
+parts/2/refused/503,parts/2/again/invite,parts/2/setup_ms/p99,\
 parts/3/offered,parts/3/answered,parts/3/setup_ms/p99,generator/idle,stolen"
     server_stop "$work/server"
     place_end

@@ -39,7 +39,7 @@ load() {
     local name=$1 scenario=$2 offered=$3 total code=0
     shift 3
     total=$((offered * seconds))
-    sipp "$server" -sf "$sipp_here/$scenario.xml" -i "$local_ip" -mi "$local_ip" -r "$offered" \
+    sipp "$server" -sf "$sipp_here/$scenario.xml" -i "$local_ip" -mi "$local_ip" -mp "${media_port:-46000}" -r "$offered" \
         -m "$total" -l $((offered * 20)) -timeout $((seconds + 30)) -timeout_error -nostdin \
         -trace_stat -stf "$name.csv" -fd 1 -trace_rtt -rtt_freq 1 "$@" >"$name.log" 2>&1 || code=$?
     [ -s "$name.csv" ] || { tail -20 "$name.log" >&2; return 1; }

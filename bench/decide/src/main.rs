@@ -3,7 +3,7 @@
 //! `strowger-bench-decide [--asks N] [--runs N] [--rates N]`: calls of a trunk, and calls of a
 //! subscriber with digest credentials, each routed to the carrier, priced on both sides, held on a
 //! prepaid account and answered; one line of JSON for each kind. A call that was answered is given
-//! up behind the clock, so the tables stay as they are. `--rates` adds prefixes to both price lists.
+//! up behind the clock, so the tables stay as they are. `--rates` adds prefixes to both lists.
 //!
 //! What it never does: link two processes, see `bench/link`; store a record, see
 //! `bench/cdr`. Where to start: [`run`].

@@ -158,7 +158,7 @@ impl<'a> View<'a> {
     }
 
     /// The tag of To, if it has one.
-    pub(crate) fn to_tag(&self) -> Option<&'a [u8]> {
+    pub(crate) fn tag_of_to(&self) -> Option<&'a [u8]> {
         tag(self.to)
     }
 
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!((view.status, view.method, view.cseq), (200, Method::Invite, 17));
         assert_eq!(view.vias.iter().count(), 2);
         assert_eq!(view.record_routes.iter().next().unwrap(), b"Record-Route: <sip:127.0.0.1;lr>");
-        assert_eq!((view.call_id, view.to_tag()), (&b"abc@l"[..], Some(&b"f2"[..])));
+        assert_eq!((view.call_id, view.tag_of_to()), (&b"abc@l"[..], Some(&b"f2"[..])));
         assert_eq!((view.target(), view.body), (&b"sip:b@127.0.0.1:7;ob"[..], &b"v=0"[..]));
     }
 
@@ -224,7 +224,7 @@ mod tests {
             i: q\nCSeq: 2 BYE\nAuthorization: Digest\n\n";
         let view = View::read(text).unwrap();
         assert_eq!((view.status, view.method), (0, Method::Bye));
-        assert_eq!((view.user(), view.to_tag()), (&b"44123"[..], Some(&b"2"[..])));
+        assert_eq!((view.user(), view.tag_of_to()), (&b"44123"[..], Some(&b"2"[..])));
         assert!(view.authorized);
     }
 

@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `calls` | calls between `--near` and `--far` by `--server` |
 //! | `register` | registrations with digest of `--users` |
-//! | `media` | `--standing` calls, by SIP or by rtpengine's ng (`--ng`), whose flows carry packets |
+//! | `media` | `--standing` calls, by SIP or rtpengine's ng (`--ng`), whose flows carry packets |
 //! | `mix` | calls and registrations at once, with standing calls' audio |
 //! | `memory` | what a server holds for `--users` and `--standing` calls |
 //!
 //! `--rate N` or `--window N` say how calls are offered, `--register-rate`, `--register-window`
 //! and `--packet-rate`, `--packet-window` the others; `--parts NAME:RATE:SECONDS,...` gives calls
-//! several rates in turn, `--packet-parts` packets. `--warm S` goes before, `--secs S` are measured.
+//! several rates in turn, `--packet-parts` packets. `--warm S` goes before, `--secs S` is measured.
 
 use std::net::SocketAddr;
 

@@ -10,8 +10,9 @@ use crate::words::Words;
 /// Least rounds that a ratio is told of without a word of doubt.
 const ROUNDS_MIN: usize = 7;
 
-/// `summary --bench NAME --ours FILE [--peer FILE] --metric POINTER [--bar N] [--limit N] [--show P,P,...]
-/// [--must P=Q,P=0,...]`: each file has one report of the generator a line, in the order of the rounds.
+/// `summary --bench NAME --ours FILE [--peer FILE] --metric POINTER [--bar N] [--limit N]
+/// [--show P,P,...] [--must P=Q,P=0,...]`: each file has a report of the generator a line, in the
+/// order of the rounds.
 pub(crate) fn run(words: &[String]) -> Result<Value, String> {
     let mut words = Words::parse(words)?;
     let (bench, metric) = (words.need("bench")?, words.need("metric")?);

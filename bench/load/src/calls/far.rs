@@ -17,7 +17,7 @@ impl Calls {
             return;
         }
         match view.method {
-            Method::Invite if view.to_tag().is_none() => self.take_invite(peer, view, now, out),
+            Method::Invite if view.tag_of_to().is_none() => self.take_invite(peer, view, now, out),
             // A description again, as before.
             Method::Invite => self.reply(peer, view, "200 OK", b"", true, out),
             Method::Ack => {
@@ -61,7 +61,7 @@ impl Calls {
 
     /// The call of a message inside of the far dialog, by our tag.
     fn far_of(&self, view: &View<'_>) -> Option<Name> {
-        Name::read(self.plan.run, view.to_tag()?.strip_prefix(b"f")?)
+        Name::read(self.plan.run, view.tag_of_to()?.strip_prefix(b"f")?)
     }
 
     /// The call that an INVITE belongs to: by its Call-ID, where that is the near one, or by what

@@ -144,13 +144,15 @@ impl Requests {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`common` fills the others")]
     pub(crate) fn invite(&self, out: &mut Vec<u8>, run: u32, name: Name, dial: &Dial, cseq: u32) {
         self.invite.write(out, |hole, out| match hole {
             Hole::Number => dial.write(out, name),
-            _ => common(hole, out, run, name, cseq),
+            other => common(other, out, run, name, cseq),
         });
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`common` fills the others")]
     /// Acknowledges a refusal whose To was `to`.
     pub(crate) fn ack_refusal(
         &self,
@@ -162,7 +164,7 @@ impl Requests {
         self.ack_refusal.write(out, |hole, out| match hole {
             Hole::Number => dial.write(out, name),
             Hole::To => out.extend_from_slice(to),
-            _ => common(hole, out, run, name, cseq),
+            other => common(other, out, run, name, cseq),
         });
     }
 
@@ -193,6 +195,7 @@ impl Requests {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "`common` fills the others")]
 fn within(
     template: &Template,
     out: &mut Vec<u8>,
@@ -203,7 +206,7 @@ fn within(
         Hole::Target => out.extend_from_slice(&remote.target),
         Hole::Routes => out.extend_from_slice(&remote.routes),
         Hole::To => out.extend_from_slice(&remote.to),
-        _ => common(hole, out, run, name, cseq),
+        other => common(other, out, run, name, cseq),
     });
 }
 
@@ -269,7 +272,7 @@ impl Answers {
         request.vias.iter().for_each(|via| push(&[via, b"\r\n"]));
         request.record_routes.iter().for_each(|route| push(&[route, b"\r\n"]));
         push(&[b"From: ", request.from, b"\r\nTo: ", request.to]);
-        if request.to_tag().is_none() && !tag.is_empty() {
+        if request.tag_of_to().is_none() && !tag.is_empty() {
             push(&[b";tag=", tag]);
         }
         push(&[b"\r\nCall-ID: ", request.call_id, b"\r\nCSeq: ", request.cseq_text, b"\r\n"]);
