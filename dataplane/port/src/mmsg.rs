@@ -103,8 +103,9 @@ impl Mmsg {
         self.gather_ns = gather_ns;
     }
 
-    /// Receive buffers in bytes: of each listener instead of [`SIP_RCVBUF_BYTES`], and of each media
-    /// port that is opened from now on instead of [`MEDIA_RCVBUF_BYTES`]. The kernel doubles them;
+    /// Receive buffers in bytes: of each listener instead of [`SIP_RCVBUF_BYTES`], and of each
+    /// media port that is opened from now on instead of [`MEDIA_RCVBUF_BYTES`]. The kernel doubles
+    /// them;
     /// what is beyond `net.core.rmem_max` needs `CAP_NET_ADMIN`, and is cut to that without.
     ///
     /// # Errors

@@ -5,8 +5,9 @@
 //! simulator. [`Shard::turn`] does what is due and says until when to sleep; it never blocks.
 //!
 //! Order within a turn (design of the dataplane, 6 and 19): media burst, timers, control plane,
-//! signalling (through the front, which sheds what is too much), media again; then what the cores want done, always in the order **call table,
-//! journal, rings, network**, so that a crash never leaves an effect without its state.
+//! signalling (through the front, which sheds what is too much), media again; then what the cores
+//! want done, always in the order **call table, journal, rings, network**, so that a crash never
+//! leaves an effect without its state.
 //!
 //! It decides nothing: where calls go is the answer's, what a session description means is `sdp`'s.
 //! Start at [`Shard::turn`], then `outcome.rs`; `LIFECYCLE.md` tells what becomes of a datagram

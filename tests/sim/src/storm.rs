@@ -3,8 +3,8 @@
 //! The switch takes virtual time for its work here. Requests are sent whether they are answered or
 //! not, as a crowd does. What must hold, whatever the seed: requests of running dialogs are
 //! answered within [`ANSWER_MS`] throughout; what is served goes on at nearly the capacity; nothing
-//! heaps up; of what is sent later than [`TAIL_MS`] behind the storm nothing is lost or refused; and
-//! the limits of strangers never hit a carrier.
+//! heaps up; of what is sent later than [`TAIL_MS`] behind the storm nothing is lost or refused;
+//! and the limits of strangers never hit a carrier.
 
 use crate::agent::{After, Callee, Caller};
 use crate::fault::Plant;

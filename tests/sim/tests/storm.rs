@@ -143,7 +143,7 @@ fn a_slow_control_plane_is_probed() {
     assert_eq!(counter(&world, "asks_refused"), refused);
 }
 
-/// Copies of what waits are dropped, and the ACKs of refusals, and what is too late is not answered.
+/// Copies of what waits are dropped, and what is too late is not answered.
 #[test]
 fn each_counter_of_shedding_moves() {
     let mut world = limited(Limits::default());

@@ -368,18 +368,17 @@ mod tests {
         for at in asked.iter().take(200) {
             assert_eq!(networks.first(*at), list.iter().position(|p| p.contains(*at)));
         }
-        // The best of several rounds: the machine has other work.
-        let best_ns = (0..5)
-            .map(|_| {
-                let began = clock::monotonic();
-                let found = asked.iter().filter(|at| networks.first(**at).is_some()).count();
-                let took_ns = clock::monotonic().ns_since(began);
-                assert!(found > 10_000, "{found}");
-                took_ns / asked.len() as u64
-            })
-            .min()
-            .unwrap();
-        println!("{per_network} bytes a network, {best_ns} ns a look");
+        // Rounds so short that the machine's other work falls into few of them.
+        let (mut rounds, mut found) = (Vec::new(), 0);
+        for asked in asked.chunks(250) {
+            let began = clock::monotonic();
+            found += asked.iter().filter(|at| networks.first(**at).is_some()).count();
+            rounds.push(clock::monotonic().ns_since(began) / asked.len() as u64);
+        }
+        assert!(found > 10_000, "{found}");
+        rounds.sort_unstable();
+        let (best_ns, median_ns) = (rounds[0], rounds[rounds.len() / 2]);
+        println!("{per_network} bytes a network, {best_ns} ns a look, mostly {median_ns}");
         // Far from what a list costs (100 us), whatever else runs here.
         assert!(best_ns < 2_000, "{best_ns} ns");
     }

@@ -92,7 +92,8 @@ fn wire(method: &str, user: &str, branch: u32, tag: &str) -> Vec<u8> {
     };
     format!(
         "{first}\r\nVia: SIP/2.0/UDP 10.0.0.1;rport;branch=z9hG4bK{branch}\r\n\
-         From: <sip:a@h>;tag=f\r\nTo: <sip:b@h>{tag}\r\nCall-ID: c{branch}\r\nCSeq: 1 INVITE\r\n\r\n"
+         From: <sip:a@h>;tag=f\r\nTo: <sip:b@h>{tag}\r\nCall-ID: c{branch}\r\n\
+         CSeq: 1 INVITE\r\n\r\n"
     )
     .into_bytes()
 }

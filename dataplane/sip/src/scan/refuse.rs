@@ -59,8 +59,8 @@ pub fn refused_tag(scan: &Scan<'_>, key: &Key) -> [u8; TAG_LEN] {
 //# temporary overloading or maintenance of the server.  The server MAY
 //# indicate when the client should retry the request in a Retry-After
 //# header field.
-/// Replaces `out` by a 503 to the request in `bytes`, of which `scan` was made; gives the address it
-/// goes to. `None`, and nothing written: no answer could find its request, because one of Via,
+/// Replaces `out` by a 503 to the request in `bytes`, of which `scan` was made; gives the address
+/// it goes to. `None`, and nothing written: no answer could find its request, because one of Via,
 /// From, To, Call-ID and CSeq is missing.
 pub fn refuse(
     bytes: &[u8],
@@ -161,7 +161,8 @@ mod tests {
         Some((String::from_utf8(out).unwrap(), to?))
     }
 
-    const INVITE: &str = "INVITE sip:112;x@h;y SIP/2.0\nv: SIP/2.0/UDP 10.0.0.9:5070;rport\n ;branch=z9hG4bKa, \
+    const INVITE: &str = "INVITE sip:112;x@h;y SIP/2.0\n\
+         v: SIP/2.0/UDP 10.0.0.9:5070;rport\n ;branch=z9hG4bKa, \
          SIP/2.0/UDP p;branch=z9hG4bKb\nVia: SIP/2.0/TCP q;branch=z9hG4bKc\nf: <sip:a@h>;tag=1\n\
          TO: <sip:b@h>\ni: c\nCSeq: 4 INVITE\nContact: <sip:x@y>\n\nbody";
 

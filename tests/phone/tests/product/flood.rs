@@ -99,14 +99,19 @@ fn count(heard: &[Message], code: u16) -> u32 {
 #[test]
 fn a_flood_of_a_stranger_disturbs_nobody() {
     let home = Home::new();
-    let limits = "overload.exempt = []\noverload.stranger_datagrams = 1000\n\
+    let limits = "overload.exempt = []\noverload.stranger_datagrams = 500\n\
                   overload.stranger_requests = 100\noverload.stranger_challenges = 20\n";
     let demo = Demo::start_with(&home, limits);
     let calm = busy_call(&demo);
     let flood = Flood::begin(&demo, 100);
     let began = Instant::now();
     std::thread::sleep(Duration::from_millis(300));
-    let busy = busy_call(&demo);
+    let mut busy = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..4 {
+        let (set_up, change) = busy_call(&demo);
+        busy = (busy.0.max(set_up), busy.1.max(change));
+        std::thread::sleep(Duration::from_millis(500));
+    }
     let (heard, sent) = flood.end();
     let seconds = u32::try_from(began.elapsed().as_secs() + 1).unwrap();
     tell(&format!("{sent} INVITEs in {:?}: {calm:?} before, {busy:?} meanwhile", began.elapsed()));
