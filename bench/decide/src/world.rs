@@ -189,6 +189,8 @@ fn tenant(euro: Currency) -> Option<Tenant> {
         normalisation: Normalisation::default(),
         internal_price: Price(0),
         ring_timeout_s: 60,
+        subscriber_day_max: None,
+        trunk_day_max: None,
         talk_s_max: 7_200,
         media_start_timeout_s: 0,
         media_timeout_s: 300,
@@ -214,6 +216,9 @@ fn account(id: AccountId, prepaid: bool, currency: Currency) -> Account {
         cps_max: 0,
         day_max: None,
         month_max: None,
+        month_grows_by: None,
+        month_grows_to: None,
+        month_grows_since_us: None,
         enabled: true,
         go_on_without_control: false,
     }

@@ -185,6 +185,12 @@ fn bad_input_is_counted_and_disturbs_nobody() {
     let demo = Demo::start(&home);
     let planes = demo.planes();
     flows::flow_junk(demo.sip).unwrap();
+    // Who was asked for credentials is counted by where it is.
+    eventually("strangers are counted by source", || {
+        let seen = demo.rest.list("/api/v1/statistics/strangers");
+        let ours = seen.iter().filter(|row| row["source"] == "127.0.0.1");
+        (ours.filter_map(|row| row["challenged"].as_u64()).sum::<u64>() > 0).then_some(())
+    });
     eventually("junk is counted", || {
         let counted = demo.rest.shard("sip_malformed") > 150 && demo.rest.shard("sip_stray") > 3;
         counted.then_some(())

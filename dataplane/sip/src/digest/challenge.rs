@@ -106,8 +106,8 @@ impl<'a> Challenge<'a> {
     }
 
     /// Whether this is to be answered rather than `other`, which stands above it. RFC 8760 2.4
-    /// lets a local policy overrule the server's order: ours is the stronger hash, and of equals the
-    /// one without a session key.
+    /// lets a local policy overrule the server's order: ours is the stronger hash, and of equals
+    /// the one without a session key.
     #[must_use]
     pub fn is_better_than(&self, other: &Challenge<'_>) -> bool {
         let rank = |of: &Challenge<'_>| (of.algorithm == Algorithm::Sha256, !of.session);

@@ -1,5 +1,6 @@
 //! Scripts of what peer and call do, and what the endpoint does then. See `script` for the words.
 
+mod former;
 mod image;
 mod inbound;
 mod outbound;

@@ -12,6 +12,7 @@ use strowger_phone::flows::{ALICE, BOB};
 use crate::assert_tidy;
 use crate::demo::{CARRIER, Demo, Home, carrier_turn, eventually};
 use crate::rest::{money, text};
+use crate::rows::{lead_to, new_peer};
 use crate::talk::{SOON, Talk, desk};
 
 #[test]
@@ -201,6 +202,34 @@ fn note_crashes(table: &Path, crashes: [u8; 2]) -> Vec<i64> {
         records.push(i64::from_le_bytes(words[16..].try_into().unwrap()));
     }
     records
+}
+
+/// The demo's trunk wants no reasons, a phone is told them, and a new life of the dataplane knows.
+#[test]
+fn who_wants_no_reasons_is_told_none_by_the_next_life() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let peer = new_peer(&demo);
+    lead_to(&demo, peer.addr());
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let (abroad, inside) = (Talk::new(&ada, "44123", &peer), Talk::new(&ada, "1002", &bob));
+    let rings = ada.invite("44124").unwrap();
+    let rung = peer.wait_call(SOON).unwrap();
+    rung.ring().unwrap();
+    rings.wait_ringing(SOON).unwrap();
+    demo.replace(demo.planes().switchd);
+    assert_eq!(rings.wait_end(SOON).unwrap(), EndedBy::Refused(503));
+    assert_eq!(rung.wait_end(SOON).unwrap(), EndedBy::RemoteCancel);
+    for (talk, expect) in [(&abroad, false), (&inside, true)] {
+        assert_eq!(talk.out.bye().unwrap(), EndedBy::LocalBye);
+        assert_eq!(talk.inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+        let bye = talk.inc.requests().pop().unwrap();
+        let reason = bye.lines("Reason").join(", ");
+        assert_eq!(reason.contains("Q.850;cause=16"), expect, "{reason:?}");
+    }
+    demo.rest.cdrs(3);
+    assert_tidy(&demo);
+    demo.stop();
 }
 
 #[test]

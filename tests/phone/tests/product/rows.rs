@@ -1,5 +1,5 @@
-//! Rows that a test makes and changes by REST, the peers that they lead to, and calls that only have
-//! to be answered or refused.
+//! Rows that a test makes and changes by REST, the peers that they lead to, and calls that only
+//! have to be answered or refused.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};

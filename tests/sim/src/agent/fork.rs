@@ -14,6 +14,8 @@ const GIVE_UP_MS: u64 = 32_000;
 /// The second answer to an INVITE.
 #[derive(Debug)]
 pub(super) struct Fork {
+    /// The call here that answered first.
+    key: u32,
     id: String,
     tag: String,
     answer: Vec<u8>,
@@ -71,7 +73,7 @@ impl Agent {
         let (resend, end) = (now.plus_ms(T1_MS), now.plus_ms(GIVE_UP_MS));
         let state = State::Answered { resend, gap_ms: T1_MS, end };
         let answer = response.to_bytes();
-        self.forks.push(Fork { id, tag, answer: answer.clone(), state });
+        self.forks.push(Fork { key, id, tag, answer: answer.clone(), state });
         self.send(answer, now);
     }
 
@@ -88,6 +90,12 @@ impl Agent {
             }
         }
         sends.into_iter().for_each(|answer| self.send(answer, now));
+    }
+
+    /// Another phone answered the same call. It may be the one that the switch heard first, and
+    /// then it is the one that hears audio, at the same port.
+    pub(super) fn is_forked(&self, key: u32) -> bool {
+        self.forks.iter().any(|fork| fork.key == key)
     }
 
     /// Takes an ACK or a BYE that is meant for a fork.

@@ -60,6 +60,9 @@ impl Agent {
         if !datagram.to.port().is_multiple_of(2) {
             return;
         }
+        if self.is_forked(key) && self.calls.get(&key).is_some_and(Call::is_over) {
+            return;
+        }
         let heard = Packet::parse(&datagram.data).and_then(|packet| read(packet.payload));
         let at = datagram.sent_at;
         let verdict = match (self.calls.get_mut(&key), heard) {

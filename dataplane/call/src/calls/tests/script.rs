@@ -1,7 +1,8 @@
 //! Call scripts: what goes in stands at the margin, what comes out is indented below it.
 //!
 //! Legs are letters in the order in which the call opened them. `a> ...` is an event of a leg, `a<
-//! ...` a command to it; `go b c | d` is a plan of two stages; times are `3s` or `500ms`.
+//! ...` a command to it; `go b c | d` is a plan of two stages; times are `3s` or `500ms`. A call
+//! that opens as most do is one line, `answered go b`: [`OPENING`] with this plan.
 
 use super::text::{fact_text, output_text};
 use super::world::{World, branch, challenge, emergency, gauge, go, offer, refuse, sdp};
@@ -16,22 +17,48 @@ use strowger_link::{
 /// Indentation of scripts inside a test.
 const MARGIN: &str = "        ";
 
+/// How a call comes to be answered at once by its only callee; `PLAN` is what the line says.
+const OPENING: &str = "\
+a> offered 1002
+  table asked
+  ask call
+PLAN
+  table ringing
+  b< invite offer(a1)
+b> answered b1
+  join a b
+  table answered
+  journal start
+  started
+  a< answer answer(b1)
+";
+
+/// The lines of a script, openings written out.
+fn written_out(script: &str) -> String {
+    let lines = script.lines().map(|l| l.strip_prefix(MARGIN).unwrap_or(l).trim_end());
+    lines
+        .filter(|line| !line.is_empty())
+        .map(|line| match line.strip_prefix("answered ") {
+            Some(plan) => OPENING.replace("PLAN", plan),
+            None => format!("{line}\n"),
+        })
+        .collect()
+}
+
 /// Plays the lines at the margin of `script` and compares everything that comes out.
 #[track_caller]
 pub(super) fn check(script: &str) {
     let mut world = World::new(4);
     let mut show_live = false;
     let mut played = String::new();
-    let lines = || script.lines().map(|l| l.strip_prefix(MARGIN).unwrap_or(l));
-    for input in lines().filter(|l| !l.trim().is_empty() && !l.starts_with(' ')) {
+    let expected = written_out(script);
+    for input in expected.lines().filter(|l| !l.starts_with(' ')) {
         show_live |= input == "show live";
         played += &format!("{input}\n");
         for text in play(&mut world, input, show_live) {
             played += &format!("  {text}\n");
         }
     }
-    let kept = lines().map(str::trim_end).filter(|l| !l.is_empty());
-    let expected: String = kept.map(|l| format!("{l}\n")).collect();
     assert!(played == expected, "expected:\n{expected}\nplayed:\n{played}");
 }
 

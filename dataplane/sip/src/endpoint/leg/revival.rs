@@ -18,8 +18,8 @@
 //! An image of a leg of which its call has heard the last says so, with the cause: a Calling leg
 //! comes back to be cancelled, one that is Up to be sent its BYE. Our failure of an INVITE is kept
 //! as it was sent, beside a leg or without one, and is sent again until its ACK comes. The dialogs
-//! of other forks that answered are kept beside the leg's own until their BYEs have answers, and are
-//! sent another one.
+//! of other forks that answered are kept beside the leg's own until their BYEs have answers, and
+//! are sent another one.
 
 use std::collections::VecDeque;
 

@@ -303,18 +303,7 @@ fn verbs() {
           verb done
           a< hangup 480/16
           d< hangup 0/16
-        a> offered 1002
-          table asked
-          ask call
-        go b
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b
         hangup b
           part a b
           table ended

@@ -53,18 +53,7 @@ fn an_answered_call_goes_on_with_its_talk_time_its_gauges_and_its_record() {
 #[test]
 fn an_exchange_that_was_cut_off_is_made_good() {
     let start = r#"
-        a> offered 1002
-          table asked
-          ask call
-        go b
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b
         b> reoffer b2
           a< reoffer offer(b2)
         restart
@@ -105,18 +94,7 @@ fn an_exchange_that_was_cut_off_is_made_good() {
 fn a_slice_that_ended_in_between_is_the_end_unless_the_account_goes_on() {
     check(
         r#"
-        a> offered 1002
-          table asked
-          ask call
-        go b ; grant 10s last
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b ; grant 10s last
         restart
           join a b
         wait 9999ms
@@ -171,18 +149,7 @@ fn attempts_end_on_both_sides() {
 fn a_call_that_had_ended_is_recorded_once() {
     check(
         r#"
-        a> offered 1002
-          table asked
-          ask call
-        go b
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b
         a> bye
           part a b
           table ended

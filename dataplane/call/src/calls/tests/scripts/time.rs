@@ -59,18 +59,7 @@ fn credit_is_extended_at_half_and_cut_at_the_end() {
 fn without_more_credit_the_slice_is_the_end() {
     check(
         r#"
-        a> offered 1002
-          table asked
-          ask call
-        go b ; grant 60s
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b ; grant 60s
         wait 30s
           ask extend 30000ms of 60000ms
         no more
@@ -81,18 +70,7 @@ fn without_more_credit_the_slice_is_the_end() {
           journal ended 0/31 Switch CreditEnded
           a< hangup 0/31
           b< hangup 0/31
-        a> offered 1002
-          table asked
-          ask call
-        go b ; grant 10s last
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b ; grant 10s last
         wait 9999ms
         wait 1ms
           part a b
@@ -100,18 +78,7 @@ fn without_more_credit_the_slice_is_the_end() {
           journal ended 0/31 Switch CreditEnded
           a< hangup 0/31
           b< hangup 0/31
-        a> offered 1002
-          table asked
-          ask call
-        go b ; grant 60s
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b ; grant 60s
         wait 30s
           ask extend 30000ms of 60000ms
         extended 20s
@@ -129,18 +96,7 @@ fn without_more_credit_the_slice_is_the_end() {
 fn a_lost_control_plane_costs_nobody_the_granted_time() {
     check(
         r#"
-        a> offered 1002
-          table asked
-          ask call
-        go b ; grant 60s
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b ; grant 60s
         control lost
         wait 30s
         wait 29999ms
@@ -159,18 +115,7 @@ fn a_lost_control_plane_costs_nobody_the_granted_time() {
 fn an_extend_is_asked_again() {
     check(
         r#"
-        a> offered 1002
-          table asked
-          ask call
-        go b ; grant 60s
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b ; grant 60s
         control lost
         wait 40s
         control back
@@ -198,18 +143,7 @@ fn an_extend_is_asked_again() {
 fn an_account_that_goes_on_without_an_answer() {
     check(
         r#"
-        a> offered 1002
-          table asked
-          ask call
-        go b ; grant 60s go-on
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b ; grant 60s go-on
         wait 30s
           ask extend 30000ms of 60000ms
         wait 30s
@@ -223,18 +157,7 @@ fn an_account_that_goes_on_without_an_answer() {
           journal ended 0/31 Switch CreditEnded
           a< hangup 0/31
           b< hangup 0/31
-        a> offered 1002
-          table asked
-          ask call
-        go b ; grant 60s go-on
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b ; grant 60s go-on
         control lost
         wait 70s
         control back
@@ -253,18 +176,7 @@ fn an_account_that_goes_on_without_an_answer() {
 fn longest_duration() {
     check(
         r#"
-        a> offered 1002
-          table asked
-          ask call
-        go b ; grant 60s ; max 20s
-          table ringing
-          b< invite offer(a1)
-        b> answered b1
-          join a b
-          table answered
-          journal start
-          started
-          a< answer answer(b1)
+        answered go b ; grant 60s ; max 20s
         wait 19999ms
         wait 1ms
           part a b
