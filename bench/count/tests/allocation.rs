@@ -218,9 +218,11 @@ fn an_answered_call_keeps_few_bytes() {
     let mut bytes = 0;
     let mut meter = |work: &mut dyn FnMut()| bytes += measure(work).bytes_current;
     let standing: Vec<_> = (0..CALLS).map(|_| call.begin(&mut meter).unwrap()).collect();
-    call.linger(&mut meter);
+    // A timer may have to come more than once before the last transaction is over.
+    (0..3).for_each(|_| call.linger(&mut meter));
     assert_eq!(call.standing(), standing.len());
     let each = bytes / CALLS;
+    println!("an answered call: {each} bytes of heap");
     assert!((500..=CALL_HEAP_MAX).contains(&each), "{each} bytes");
     // And gives them back.
     let mut left = 0;
@@ -228,7 +230,7 @@ fn an_answered_call_keeps_few_bytes() {
     for answered in &standing {
         call.end(answered, &mut meter).unwrap();
     }
-    call.linger(&mut meter);
+    (0..3).for_each(|_| call.linger(&mut meter));
     assert_eq!(call.standing(), 0);
     assert!(-left >= bytes * 9 / 10, "{bytes} bytes kept, {} given back", -left);
 }
@@ -252,6 +254,7 @@ fn a_registration_keeps_few_bytes() {
         }
     });
     let each = counted.bytes_current / PHONES;
+    println!("a registration: {each} bytes of heap");
     assert!((100..=REGISTRATION_HEAP_MAX).contains(&each), "{each} bytes");
 }
 
