@@ -7,7 +7,7 @@ pub const TOLERANCE: u64 = 30;
 
 const HEAD: &str = "\
 # Instructions of one turn of each scenario, by callgrind; 3 % either way are allowed.
-# Written by `bench/count/run --bless`; the compiler is pinned in rust-toolchain.toml.
+# Written by `bench/count/run.sh --bless`; the compiler is pinned in rust-toolchain.toml.
 ";
 
 /// Counts by scenario.

@@ -26,12 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Allocations of a report of counters, about one a second: its frames.
 const REPORT_MAX: u64 = 60;
 /// Allocations of a whole call, of two legs, and bytes of them.
-const CALL_ALLOCATIONS_MAX: u64 = 700;
-const CALL_ALLOCATED_MAX: u64 = 160_000;
+const CALL_ALLOCATIONS_MAX: u64 = 550;
+const CALL_ALLOCATED_MAX: u64 = 115_000;
 /// Bytes that an answered call keeps in the dataplane's heap.
-const CALL_HEAP_MAX: i64 = 6_000;
+const CALL_HEAP_MAX: i64 = 15_000;
 /// Bytes that a registration keeps in the control plane's.
-const REGISTRATION_HEAP_MAX: i64 = 1_500;
+const REGISTRATION_HEAP_MAX: i64 = 1_300;
 
 /// A call of two phones over loopback through a shard with its real port.
 struct Talk {
@@ -134,9 +134,11 @@ impl Talk {
     }
 }
 
-/// Sums what turns allocated; those with a report of counters apart.
+/// Sums what turns allocated; those with a report of counters apart, and the one after it, which
+/// tells the control plane that the journal's mark of that second is durable.
 #[derive(Default)]
 struct Sum {
+    was_report: bool,
     quiet: u64,
     reports: u64,
     reported: u64,
@@ -144,8 +146,8 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, (counted, is_report): (AllocationInfo, bool)) {
-        if is_report {
-            self.reports += 1;
+        self.reports += u64::from(is_report);
+        if std::mem::replace(&mut self.was_report, is_report) || is_report {
             self.reported += counted.count_total;
         } else {
             self.quiet += counted.count_total;
@@ -206,7 +208,6 @@ fn allocations_of_a_call_are_bounded() {
     let (count, bytes) = (count / CALLS, bytes / CALLS);
     assert!(count <= CALL_ALLOCATIONS_MAX && count * 10 > CALL_ALLOCATIONS_MAX, "{count}");
     assert!(bytes <= CALL_ALLOCATED_MAX, "{bytes} bytes");
-    println!("a call: {count} allocations, {bytes} bytes");
 }
 
 /// What an answered call keeps once its transactions are over.
@@ -218,7 +219,8 @@ fn an_answered_call_keeps_few_bytes() {
     let mut bytes = 0;
     let mut meter = |work: &mut dyn FnMut()| bytes += measure(work).bytes_current;
     let standing: Vec<_> = (0..CALLS).map(|_| call.begin(&mut meter).unwrap()).collect();
-    call.linger(&mut meter);
+    // A timer may have to come more than once before the last transaction is over.
+    (0..3).for_each(|_| call.linger(&mut meter));
     assert_eq!(call.standing(), standing.len());
     let each = bytes / CALLS;
     assert!((500..=CALL_HEAP_MAX).contains(&each), "{each} bytes");
@@ -228,7 +230,7 @@ fn an_answered_call_keeps_few_bytes() {
     for answered in &standing {
         call.end(answered, &mut meter).unwrap();
     }
-    call.linger(&mut meter);
+    (0..3).for_each(|_| call.linger(&mut meter));
     assert_eq!(call.standing(), 0);
     assert!(-left >= bytes * 9 / 10, "{bytes} bytes kept, {} given back", -left);
 }
