@@ -280,9 +280,8 @@ impl Plant {
             orders: orders.clone(),
             until: until.clone(),
         };
-        handle.spawn(renewal::keep(orders.clone(), store.clone(), until.clone()));
+        keep_till(&handle, &orders, &store, &until);
         let keepers = vec![handle.spawn(reconciler.run()), handle.spawn(books::keep(store, until))];
-        handle.spawn(calendar::keep(orders.clone(), self.store.reader()));
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let tracer = begin_traces(&handle, &shared.traces, &self.store, config);
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
@@ -425,6 +424,12 @@ impl Until {
     pub(crate) async fn sleep(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.0.wait_for(|ended| *ended)).await.is_err()
     }
+}
+
+/// Keeps what the till knows of calendars, limits that grow, and free time.
+fn keep_till(handle: &Handle, orders: &Orders, store: &Store, until: &Until) {
+    handle.spawn(renewal::keep(orders.clone(), store.clone(), until.clone()));
+    handle.spawn(calendar::keep(orders.clone(), store.reader()));
 }
 
 /// Puts a new world in force when a row or the address of a name was changed.

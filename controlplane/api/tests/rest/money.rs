@@ -179,21 +179,6 @@ fn free_time_is_given_once_for_each_key_and_listed() {
         let response = server.pay(target, "x", &body((field, value)));
         assert_eq!((response.status, response.field().as_str()), (400, field), "{value}");
     }
-    let renewed = |days: &str, until: &str| {
-        let mut members: serde_json::Value = serde_json::from_str(&usual).unwrap();
-        (members["renew_days"], members["renew_until"]) = (json!(days), json!(until));
-        members.to_string()
-    };
-    for (field, days, until) in [
-        ("renew_days", "0", "2024-12-14T22:13:20Z"),
-        ("renew_days", "367", "2024-12-14T22:13:20Z"),
-        ("renew_until", "30", ""),
-        ("renew_until", "30", "2023-12-14T22:13:20Z"),
-        ("renew_days", "", "2024-12-14T22:13:20Z"),
-    ] {
-        let response = server.pay(target, "r", &renewed(days, until));
-        assert_eq!((response.status, response.field().as_str()), (400, field), "{days} {until}");
-    }
     assert_eq!(server.pay("/api/v1/accounts/99/allowances", "k", &usual).status, 404);
     let given = server.live.given.lock().unwrap();
     assert_eq!((given.len(), given[0].actor.as_str()), (1, "admin"));
@@ -212,4 +197,31 @@ fn free_time_is_given_once_for_each_key_and_listed() {
     let second = &page["items"][0];
     assert_eq!((&second["id"], &second["prefix"]), (&json!("2"), &json!("44")), "{page:#}");
     assert_eq!(page["next"], json!(null));
+}
+
+#[test]
+fn free_time_that_renews_says_how_often_and_how_long() {
+    let server = Server::start();
+    let target = "/api/v1/accounts/1/allowances";
+    let renewed = |days: &str, until: &str| {
+        let members = json!({
+            "name": "Bundle", "seconds": "600", "from": "2023-11-14T22:13:20Z",
+            "until": "2023-12-14T22:13:20Z", "renew_days": days, "renew_until": until,
+        });
+        members.to_string()
+    };
+    for (field, days, until) in [
+        ("renew_days", "0", "2024-12-14T22:13:20Z"),
+        ("renew_days", "367", "2024-12-14T22:13:20Z"),
+        ("renew_until", "30", ""),
+        ("renew_until", "30", "2023-12-14T22:13:20Z"),
+        ("renew_days", "", "2024-12-14T22:13:20Z"),
+    ] {
+        let response = server.pay(target, "r", &renewed(days, until));
+        assert_eq!((response.status, response.field().as_str()), (400, field), "{days} {until}");
+    }
+    let given = server.pay(target, "r", &renewed("30", "2024-12-14T22:13:20Z"));
+    assert_eq!(given.status, 201);
+    let (days, until) = (&given.json()["renew_days"], &given.json()["renew_until"]);
+    assert_eq!((days, until), (&json!(30), &json!("2024-12-14T22:13:20.000000Z")));
 }

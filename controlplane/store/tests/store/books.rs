@@ -337,6 +337,7 @@ async fn usage_is_counted_with_the_records(db: &Db) {
         let reader = db.store.reader();
         reader.active_accounts(TenantId(1), (from_us, until_us)).await.unwrap()
     };
+    db.execute("UPDATE accounts SET month_grows_by = NULL").await.unwrap();
     assert_eq!(active(first, second).await, []);
     let sql = "UPDATE accounts SET month_grows_by = 1, month_grows_since_us = 5 WHERE id < 3";
     db.execute(sql).await.unwrap();

@@ -21,11 +21,32 @@ fn account(tenant: TenantId, organization: OrganizationId, currency: Currency) -
         cps_max: 3,
         day_max: Some(Amount(70)),
         month_max: Some(Amount(900)),
-        month_grows_by: None,
-        month_grows_to: None,
-        month_grows_since_us: None,
+        month_grows_by: Some(Amount(3)),
+        month_grows_to: Some(Amount(1_000)),
+        month_grows_since_us: Some(5),
         enabled: true,
         go_on_without_control: false,
+    }
+}
+
+fn own(id: TenantId, currency: Currency, incoming: PrefixEdit) -> Tenant {
+    Tenant {
+        id,
+        name: "Own".into(),
+        realm: "own.example".into(),
+        domains: vec!["a.example".into(), "b.example".into()],
+        currency,
+        timezone: "Europe/Berlin".into(),
+        algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+        country_prefix: digits("49"),
+        normalisation: Normalisation { incoming, ..Default::default() },
+        internal_price: Price(-0),
+        ring_timeout_s: 60,
+        talk_s_max: 7200,
+        media_start_timeout_s: 30,
+        media_timeout_s: 60,
+        subscriber_day_max: Some(Amount(8)),
+        trunk_day_max: Some(Amount(9)),
     }
 }
 
@@ -35,24 +56,7 @@ pub(crate) fn sample() -> ConfigRows {
     let (tenant, owner) = (TenantId(1), OrganizationId(1));
     let edit = PrefixEdit { add: "9".into(), if_begins: vec!["44".into()], ..Default::default() };
     ConfigRows {
-        tenants: vec![Tenant {
-            id: tenant,
-            name: "Own".into(),
-            realm: "own.example".into(),
-            domains: vec!["a.example".into(), "b.example".into()],
-            currency: eur,
-            timezone: "Europe/Berlin".into(),
-            algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
-            country_prefix: digits("49"),
-            normalisation: Normalisation { incoming: edit.clone(), ..Default::default() },
-            internal_price: Price(-0),
-            ring_timeout_s: 60,
-            talk_s_max: 7200,
-            media_start_timeout_s: 30,
-            media_timeout_s: 60,
-            subscriber_day_max: None,
-            trunk_day_max: None,
-        }],
+        tenants: vec![own(tenant, eur, edit.clone())],
         organizations: vec![
             Organization {
                 id: owner,
