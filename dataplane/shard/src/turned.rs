@@ -32,13 +32,23 @@ impl Met {
     }
 }
 
+/// A source and what met it.
+type Place = (IpAddr, Met);
+
+/// The newest port, and how often since the last frame.
+#[derive(Clone, Copy, Default, Debug)]
+struct Seen {
+    port: u16,
+    count: u32,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct TurnedAway {
-    /// By what met them and where they are: the newest port, and how often since the last frame.
-    sources: BTreeMap<(IpAddr, Met), (u16, u32)>,
+    /// By where they are and what met them.
+    sources: BTreeMap<Place, Seen>,
     /// Behind whom the next frame begins, so that each has its turn.
-    last: Option<(IpAddr, Met)>,
+    last: Option<Place>,
 }
 
 impl TurnedAway {
@@ -57,12 +67,12 @@ impl TurnedAway {
             source.port()
         };
         let known = self.sources.entry(at).or_default();
-        *known = (port, known.1.saturating_add(count));
+        *known = Seen { port, count: known.count.saturating_add(count) };
     }
 
     /// The next one to tell; it is told by [`TurnedAway::told`].
     pub(crate) fn next(&self) -> Option<Turned> {
-        let (at, (port, count)) = self.peek()?;
+        let (at, Seen { port, count }) = self.peek()?;
         let source = SocketAddr::new(at.0, *port);
         Some(Turned { source, reason: at.1.reason(), count: *count })
     }
@@ -75,7 +85,7 @@ impl TurnedAway {
         }
     }
 
-    fn peek(&self) -> Option<(&(IpAddr, Met), &(u16, u32))> {
+    fn peek(&self) -> Option<(&Place, &Seen)> {
         let behind = |last| self.sources.range((Excluded(last), Unbounded)).next();
         self.last.and_then(behind).or_else(|| self.sources.first_key_value())
     }

@@ -1,7 +1,7 @@
 //! Digest authentication, RFC 3261 22 with RFC 7616 and RFC 8760: MD5 and SHA-256, `qop=auth` or
-//! none, and both with a session key (`MD5-sess`, `SHA-256-sess`) where there is a `qop`. Both sides:
-//! [`Credentials`] against a stored [`Ha1`] with self-validating [`Nonces`], and the answer to a
-//! peer's [`Challenge`].
+//! none, and both with a session key (`MD5-sess`, `SHA-256-sess`) where there is a `qop`. Both
+//! sides: [`Credentials`] against a stored [`Ha1`] with self-validating [`Nonces`], and the answer
+//! to a peer's [`Challenge`].
 //!
 //! Passwords never stand here longer than it takes to make an [`Ha1`]; comparisons do not stop at
 //! the first difference.

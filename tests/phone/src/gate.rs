@@ -2,7 +2,7 @@
 //! front of a phone (RFC 3261 10.3, 22). Each nonce is good for one request, so every request of a
 //! dialog is challenged anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::digest::{Algorithm, Challenge, Credentials};
@@ -62,6 +62,9 @@ pub struct Bound {
     pub until: Instant,
 }
 
+/// Most nonces that wait for their answers.
+const NONCES_MAX: usize = 8;
+
 /// A gate and what it saw.
 #[derive(Debug)]
 pub(crate) struct Guard {
@@ -71,7 +74,8 @@ pub(crate) struct Guard {
     pub(crate) challenged: BTreeMap<String, u32>,
     pub(crate) admitted: BTreeMap<String, u32>,
     pub(crate) wrong: BTreeMap<String, u32>,
-    pub(crate) nonce: Option<String>,
+    /// Nonces that nobody has answered yet, the newest last: requests may be under way at a time.
+    pub(crate) nonces: VecDeque<String>,
     pub(crate) count: u64,
 }
 
@@ -93,7 +97,7 @@ impl Guard {
             challenged: BTreeMap::new(),
             admitted: BTreeMap::new(),
             wrong: BTreeMap::new(),
-            nonce: None,
+            nonces: VecDeque::new(),
             count: 0,
         }
     }
@@ -126,11 +130,11 @@ impl Guard {
         let method = request.method().to_owned();
         let values = request.lines(header);
         let mut shown = values.into_iter().filter_map(Credentials::parse);
-        let Some(shown) = shown.find(|c| Some(&c.nonce) == self.nonce.as_ref()) else {
+        let Some(shown) = shown.find(|c| self.nonces.contains(&c.nonce)) else {
             return false;
         };
         // Good once, right or wrong.
-        self.nonce = None;
+        self.nonces.retain(|nonce| *nonce != shown.nonce);
         let right = shown.user == self.gate.user && shown.verify(&method, &self.gate.password);
         let counts = if right { &mut self.admitted } else { &mut self.wrong };
         *counts.entry(method).or_default() += 1;
@@ -141,7 +145,10 @@ impl Guard {
         self.count += 1;
         *self.challenged.entry(method.to_owned()).or_default() += 1;
         let nonce = format!("nonce{}", self.count);
-        self.nonce = Some(nonce.clone());
+        self.nonces.push_back(nonce.clone());
+        if self.nonces.len() > NONCES_MAX {
+            self.nonces.pop_front();
+        }
         let value = |algorithm: &Algorithm| {
             let challenge = Challenge {
                 realm: REALM.to_owned(),

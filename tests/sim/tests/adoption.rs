@@ -7,7 +7,8 @@ use strowger_link::Reason;
 use strowger_sim::agent::CallState;
 use strowger_sim::world::CARRIER;
 use strowger_sim::{
-    Action, After, Callee, Caller, CrashAt, Reply, Side, Step, Victim, World, WorldConfig, script,
+    Action, After, Callee, Caller, CrashAt, Quality, Reply, Side, Step, Victim, World, WorldConfig,
+    script,
 };
 
 /// Both ways through the switch.
@@ -189,8 +190,9 @@ fn a_fork_that_was_being_ended_is_ended_by_the_next_life() {
     for (bye_ms, left) in [(TALK_MS, 0), (250, 1)] {
         let forked = Callee { fork_ms: Some(100), ..Callee::answering(500, mute(None)) };
         let world = play("44201234", (mute(Some(bye_ms)), forked), |world| {
-            // The ACK arrives at once, and the BYE behind it is lost.
-            world.at(604, Action::LoseNext(CARRIER));
+            // The second answer is on its way; the ACK and the BYE do not arrive.
+            world.at(622, Action::Network(Quality::DEAD));
+            world.at(700, Action::Network(Quality::PERFECT));
             crash(world, 900, 300);
         });
         let last = world.adopted.last().expect("a second life");
