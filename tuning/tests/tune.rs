@@ -330,7 +330,7 @@ fn setting_cases() -> Vec<Case> {
             "port.low",
             Stops,
             "port 506 is below 1024",
-            "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+            "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
         )
         .config(&[("sip.listen", "10.0.0.10:506")]),
         Case::new("port.count", Costs, "media ports for 500 calls, slots for 8192", "slots = 500")
@@ -340,33 +340,68 @@ fn setting_cases() -> Vec<Case> {
 
 fn process_cases() -> Vec<Case> {
     const LIMITS: &str = "proc/self/limits";
+    const LOCKS_8_MIB: &str = "Max open files  99999  99999  files\n\
+        Max locked memory  8388608  8388608  bytes\n";
+    const SWAP: &str = "Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n";
     vec![
-        Case::new("limit.descriptors", Costs, "1024 descriptors carry 231 calls, 8192 are configured", "LimitNOFILE=32868")
-            .files(&[(LIMITS, Some("Max open files  1024  524288  files\n"))]),
+        Case::new(
+            "limit.descriptors",
+            Costs,
+            "1024 descriptors carry 231 calls, 8192 are configured",
+            "LimitNOFILE=32868",
+        )
+        .files(&[(LIMITS, Some("Max open files  1024  524288  files\n"))]),
         Case::new("limit.descriptors", Stops, "64 descriptors carry 0 calls", "LimitNOFILE=32868")
             .files(&[(LIMITS, Some("Max open files  64  64  files\n"))]),
-        Case::new("limit.locked", Note, "8192 KiB may be locked in memory, the call table has 40964 KiB", "LimitMEMLOCK=infinity")
-            .files(&[(LIMITS, Some("Max open files  99999  99999  files\nMax locked memory  8388608  8388608  bytes\n"))]),
-        Case::new("limit.locked", Costs, "8192 KiB may be locked", "ulimit -l 41984").files(&[
-            (LIMITS, Some("Max open files  99999  99999  files\nMax locked memory  8388608  8388608  bytes\n")),
-            ("proc/swaps", Some("Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n")),
-        ]),
-        Case::new("memory.swap", Costs, "there is swap on /dev/sda2, vm.swappiness is 60", "vm.swappiness = 1").files(&[
-            ("proc/swaps", Some("Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n")),
-            ("proc/sys/vm/swappiness", Some("60\n")),
-        ]),
-        Case::new("memory.transparent", Costs, "given always", "echo madvise")
-            .files(&[("sys/kernel/mm/transparent_hugepage/enabled", Some("[always] madvise never\n"))]),
+        Case::new(
+            "limit.locked",
+            Note,
+            "8192 KiB may be locked in memory, the call table has 40964 KiB",
+            "LimitMEMLOCK=infinity",
+        )
+        .files(&[(LIMITS, Some(LOCKS_8_MIB))]),
+        Case::new("limit.locked", Costs, "8192 KiB may be locked", "ulimit -l 41984")
+            .files(&[(LIMITS, Some(LOCKS_8_MIB)), ("proc/swaps", Some(SWAP))]),
+        Case::new(
+            "memory.swap",
+            Costs,
+            "there is swap on /dev/sda2, vm.swappiness is 60",
+            "vm.swappiness = 1",
+        )
+        .files(&[("proc/swaps", Some(SWAP)), ("proc/sys/vm/swappiness", Some("60\n"))]),
+    ]
+}
+
+fn memory_cases() -> Vec<Case> {
+    const HUGE_1_GIB: &str = "MemTotal: 65536000 kB\nMemAvailable: 60000000 kB\n\
+        HugePages_Total: 512\nHugepagesize: 2048 kB\n";
+    const RUN_16_MIB: &str = "/dev/sda1 / ext4 rw 0 0\n\
+        tmpfs /run tmpfs rw,nosuid,size=16384k 0 0\n";
+    vec![
+        Case::new("memory.transparent", Costs, "given always", "echo madvise").files(&[(
+            "sys/kernel/mm/transparent_hugepage/enabled",
+            Some("[always] madvise never\n"),
+        )]),
         Case::new("memory.huge", Note, "1024 MiB are set aside", "vm.nr_hugepages = 0")
-            .files(&[("proc/meminfo", Some("MemTotal: 65536000 kB\nMemAvailable: 60000000 kB\nHugePages_Total: 512\nHugepagesize: 2048 kB\n"))]),
+            .files(&[("proc/meminfo", Some(HUGE_1_GIB))]),
         Case::new("memory.amount", Costs, "97 MiB free, 8192 calls want 425", "slots = less")
             .files(&[("proc/meminfo", Some("MemTotal: 65536000 kB\nMemAvailable: 100000 kB\n"))]),
         Case::new("memory.amount", Stops, "30 MiB of memory", "more memory")
             .files(&[("sys/fs/cgroup/system.slice/s.service/memory.max", Some("31457280\n"))]),
-        Case::new("memory.table", Stops, "/run has 16 MiB, the call table 41", "remount,size=82m /run")
-            .files(&[("proc/self/mounts", Some("/dev/sda1 / ext4 rw 0 0\ntmpfs /run tmpfs rw,nosuid,size=16384k 0 0\n"))]),
-        Case::new("memory.table", Costs, "/srv/run, the call table's directory, is on ext4", "run = \"/run/strowger\"")
-            .config(&[("node.run", "/srv/run")]),
+        Case::new(
+            "memory.table",
+            Stops,
+            "/run has 16 MiB, the call table 41",
+            "remount,size=82m /run",
+        )
+        .files(&[("proc/self/mounts", Some(RUN_16_MIB))]),
+        Case::new(
+            "memory.table",
+            Costs,
+            "/srv/run, the call table's directory, is on ext4",
+            "run = \"/run/strowger\"",
+        )
+        .config(&[("node.run", "/srv/run")]),
     ]
 }
 
@@ -377,6 +412,7 @@ fn each_finding_is_weighed_and_its_remedy_named() {
         .chain(card_cases())
         .chain(setting_cases())
         .chain(process_cases())
+        .chain(memory_cases())
     {
         let finding = case.finding();
         let Finding { id, weight, found, why, remedy } = &finding;

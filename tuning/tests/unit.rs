@@ -1,5 +1,7 @@
 //! The systemd unit keeps what the supervisor promises.
 
+#![cfg(test)]
+
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 

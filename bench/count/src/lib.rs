@@ -2,11 +2,11 @@
 //!
 //! A scenario is set up, warmed, and then measured turn by turn; what it does to play its peers is
 //! not counted. Nothing depends on chance, time or addresses: keys are fixed, the clock is virtual,
-//! so the same compiler gives the same counts. `bench/count/run.sh` runs each scenario under callgrind
-//! and compares with `expected.txt`.
+//! so the same compiler gives the same counts. `bench/count/run.sh` runs each scenario under
+//! callgrind and compares with `expected.txt`.
 //!
-//! What it never does: measure time. Where to start: [`scenario::ALL`], then [`rig::Rig`], the whole
-//! shard over memory, which the tests drive over real sockets as well.
+//! What it never does: measure time. Where to start: [`scenario::ALL`], then [`rig::Rig`], the
+//! whole shard over memory, which the tests drive over real sockets as well.
 
 #[path = "../../cdr/src/call.rs"]
 mod call;

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 /// What a carrier's gear puts into its requests beside the fields that a call needs: with them an
 /// INVITE has about 1 KB.
-const EXTRAS: &str = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY\r\n\
+const EXTRAS: &str = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, \
+    REFER, NOTIFY\r\n\
     Supported: timer, replaces, 100rel\r\n\
     User-Agent: Example SBC 9.2.1 build 4711\r\n\
     P-Asserted-Identity: \"Example GmbH\" <sip:+4930901820@198.51.100.7;user=phone>\r\n\

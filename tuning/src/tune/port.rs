@@ -52,9 +52,13 @@ impl Check<'_> {
         all.dedup();
         self.report.cost(
             id,
-            format!("{} lie in {}-{}, which is given to whoever asks for any port",
-                text(&open), given.0, given.1),
-            "A resolver or a database client may sit on a port when a call, or a restart, needs it.",
+            format!(
+                "{} lie in {}-{}, which is given to whoever asks for any port",
+                text(&open),
+                given.0,
+                given.1
+            ),
+            "A resolver or a database client may sit on a port when a call or a restart needs it.",
             setting("net.ipv4.ip_local_reserved_ports", text(&all)),
         );
     }
@@ -73,8 +77,10 @@ impl Check<'_> {
             "port.low",
             format!("port {port} is below {first}"),
             "It needs CAP_NET_BIND_SERVICE, which this process has not.",
-            vec!["AmbientCapabilities=CAP_NET_BIND_SERVICE and CapabilityBoundingSet= with it, in the unit"
-                .to_owned()],
+            vec![
+                "AmbientCapabilities= and CapabilityBoundingSet=CAP_NET_BIND_SERVICE, in the unit"
+                    .to_owned(),
+            ],
         );
     }
 }

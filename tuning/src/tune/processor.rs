@@ -5,6 +5,8 @@ use crate::parse_cores;
 
 /// From so many cores on, one can be kept for the shard alone.
 const CORES_TO_ISOLATE: usize = 4;
+/// Where the kernel is told which to use.
+const CLOCK: &str = "/sys/devices/system/clocksource/clocksource0";
 /// Sources of time that cost no system call.
 const CHEAP_CLOCKS: [&str; 4] =
     ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"];
@@ -52,8 +54,8 @@ impl Check<'_> {
         }
     }
 
-    /// Whether a thread of ours can be pinned there. An isolated core is in nobody's set until it is
-    /// asked for.
+    /// Whether a thread of ours can be pinned there. An isolated core is in nobody's set until it
+    /// is asked for.
     fn may_have(&self, core: usize, cores: &[usize]) -> bool {
         let processors = &self.host.processors;
         let runs = processors.online.as_ref().is_none_or(|online| online.contains(&core));
@@ -159,9 +161,7 @@ impl Check<'_> {
             Some(clock) => {
                 let cheap = |name: &&String| CHEAP_CLOCKS.contains(&name.as_str());
                 let remedy = match processors.clocksources.iter().find(cheap) {
-                    Some(other) => format!(
-                        "echo {other} > /sys/devices/system/clocksource/clocksource0/current_clocksource"
-                    ),
+                    Some(other) => format!("echo {other} > {CLOCK}/current_clocksource"),
                     None => "a processor, or a hypervisor, with an invariant TSC".to_owned(),
                 };
                 self.report.cost(
