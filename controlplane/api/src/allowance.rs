@@ -1,9 +1,10 @@
 //! Free time of an account: what it was given and what is used of it.
 
+use crate::codec::SAYING;
 use crate::cursor;
 use crate::dispatch::{Context, KEY};
-use crate::form::{Form, texts};
-use crate::limits::{DECIMAL_BYTES_MAX, NAME_CHARS_MAX};
+use crate::form::{Form, count, texts};
+use crate::limits::NAME_CHARS_MAX;
 use crate::live::{AllowancePool, MoneyRefusal};
 use crate::money::{account, credited};
 use crate::problem::Problem;
@@ -11,7 +12,7 @@ use crate::reply::{Created, Json, Page};
 use crate::shape::{Components, view};
 use crate::value::{Id, Time, parse_time};
 use serde_json::{Value, json};
-use strowger_model::{Account, Allowance, AllowanceId, Digits};
+use strowger_model::{Account, Allowance, AllowanceId, Digits, NUMBER_MAX};
 use strowger_store::{GivenAllowance, NewAllowance};
 
 const LIST: &str = "allowances";
@@ -49,6 +50,9 @@ pub(crate) struct AllowanceForm {
     until_us: i64,
 }
 
+/// Most digits of its seconds: more than thirty years.
+const SECONDS_DIGITS: usize = 9;
+
 impl Form for AllowanceForm {
     const NEEDS_KEY: bool = true;
 
@@ -60,25 +64,35 @@ impl Form for AllowanceForm {
             let what = format!("has at most {NAME_CHARS_MAX} characters and no control characters");
             return Err(Problem::field("name", what));
         }
+        if name.trim().is_empty() {
+            return Err(Problem::field("name", "says nothing"));
+        }
         let digits = |text: &str| Digits::parse(text);
         let prefix = digits(&prefix).map_err(|_| Problem::field("prefix", "is no number"))?;
-        let parsed = (seconds.len() <= DECIMAL_BYTES_MAX).then(|| seconds.parse().ok()).flatten();
-        let whole = "is no whole number above zero";
-        let seconds: u32 =
-            parsed.filter(|seconds| *seconds > 0).ok_or(Problem::field("seconds", whole))?;
+        let seconds = count(&seconds, SECONDS_DIGITS).ok_or_else(|| {
+            let what = format!("is no whole number above zero, of {SECONDS_DIGITS} digits at most");
+            Problem::field("seconds", what)
+        })?;
         let time = |name: &'static str, text: &str| {
             parse_time(text).ok_or(Problem::field(name, "is no time of RFC 3339"))
         };
         let (from_us, until_us) = (time("from", &from)?, time("until", &until)?);
         if until_us <= from_us {
-            return Err(Problem::field("until", "is not behind from"));
+            return Err(Problem::refused("until", "is not behind from"));
         }
         let prefix = (!prefix.is_empty()).then_some(prefix);
         Ok(AllowanceForm { name, prefix, seconds, from_us, until_us })
     }
 
     fn describe(_: &mut Components) -> Value {
-        let text = |what: &str| json!({"type": "string", "description": what});
+        let text = |pattern: &str, most: usize, what: &str| {
+            let mut shape = json!({"type": "string", "pattern": pattern, "maxLength": most});
+            shape["description"] = json!(what);
+            shape
+        };
+        let seconds = format!("^[1-9][0-9]{{0,{}}}$", SECONDS_DIGITS - 1);
+        let prefix = format!("^[0-9*#]{{0,{NUMBER_MAX}}}$");
+        let begins = "What the called number must begin with; empty is every number.";
         let time =
             |what: &str| json!({"type": "string", "format": "date-time", "description": what});
         json!({
@@ -86,9 +100,9 @@ impl Form for AllowanceForm {
             "additionalProperties": false,
             "required": ["name", "seconds", "from", "until"],
             "properties": {
-                "name": text("Shown name."),
-                "prefix": text("What the called number must begin with; empty is every number."),
-                "seconds": text("Seconds of talk, a whole number above zero."),
+                "name": text(SAYING, NAME_CHARS_MAX, "Shown name."),
+                "prefix": text(&prefix, NUMBER_MAX, begins),
+                "seconds": text(&seconds, SECONDS_DIGITS, "Seconds of talk, above zero."),
                 "from": time("For calls that begin then or later."),
                 "until": time("For calls that begin before then."),
             },
