@@ -1,9 +1,10 @@
 //! Free time of an account: what it was given and what is used of it.
 
+use crate::codec::SAYING;
 use crate::cursor;
 use crate::dispatch::{Context, KEY};
-use crate::form::{Form, texts};
-use crate::limits::{DECIMAL_BYTES_MAX, NAME_CHARS_MAX};
+use crate::form::{Form, count, texts};
+use crate::limits::NAME_CHARS_MAX;
 use crate::live::{AllowancePool, MoneyRefusal};
 use crate::money::{account, credited};
 use crate::problem::Problem;
@@ -11,7 +12,7 @@ use crate::reply::{Created, Json, Page};
 use crate::shape::{Components, view};
 use crate::value::{Id, Time, parse_time};
 use serde_json::{Value, json};
-use strowger_model::{Account, Allowance, AllowanceId, Digits, Renewal};
+use strowger_model::{Account, Allowance, AllowanceId, Digits, NUMBER_MAX, Renewal};
 use strowger_store::{GivenAllowance, NewAllowance};
 
 const LIST: &str = "allowances";
@@ -56,12 +57,15 @@ const MEMBERS: [(&str, bool); 7] = [
 ];
 /// Longest time after which free time is given again, days.
 const RENEW_DAYS_MAX: u32 = 366;
+/// Its digits.
+const RENEW_DIGITS: usize = 3;
 
 /// A whole number above zero.
-fn whole(name: &'static str, text: &str) -> Result<u32, Problem> {
-    let parsed = (text.len() <= DECIMAL_BYTES_MAX).then(|| text.parse().ok()).flatten();
-    let wrong = Problem::field(name, "is no whole number above zero");
-    parsed.filter(|number| *number > 0).ok_or(wrong)
+fn whole(name: &'static str, text: &str, digits_max: usize) -> Result<u32, Problem> {
+    count(text, digits_max).ok_or_else(|| {
+        let what = format!("is no whole number above zero, of {digits_max} digits at most");
+        Problem::field(name, what)
+    })
 }
 
 fn time(name: &'static str, text: &str) -> Result<i64, Problem> {
@@ -73,13 +77,17 @@ fn renewal(days: &str, last: &str, until_us: i64) -> Result<Option<Renewal>, Pro
     if days.is_empty() && last.is_empty() {
         return Ok(None);
     }
-    let days = whole("renew_days", days)?;
+    if days.is_empty() || last.is_empty() {
+        let name = if days.is_empty() { "renew_days" } else { "renew_until" };
+        return Err(Problem::refused(name, "is missing beside the other"));
+    }
+    let days = whole("renew_days", days, RENEW_DIGITS)?;
     if days > RENEW_DAYS_MAX {
-        return Err(Problem::field("renew_days", format!("is above {RENEW_DAYS_MAX}")));
+        return Err(Problem::refused("renew_days", format!("is above {RENEW_DAYS_MAX}")));
     }
     let last_us = time("renew_until", last)?;
     if last_us <= until_us {
-        return Err(Problem::field("renew_until", "is not behind until"));
+        return Err(Problem::refused("renew_until", "is not behind until"));
     }
     Ok(Some(Renewal { days, until_us: last_us }))
 }
@@ -94,6 +102,9 @@ pub(crate) struct AllowanceForm {
     renewal: Option<Renewal>,
 }
 
+/// Most digits of its seconds: more than thirty years.
+const SECONDS_DIGITS: usize = 9;
+
 impl Form for AllowanceForm {
     const NEEDS_KEY: bool = true;
 
@@ -103,12 +114,15 @@ impl Form for AllowanceForm {
             let what = format!("has at most {NAME_CHARS_MAX} characters and no control characters");
             return Err(Problem::field("name", what));
         }
+        if name.trim().is_empty() {
+            return Err(Problem::field("name", "says nothing"));
+        }
         let digits = |text: &str| Digits::parse(text);
         let prefix = digits(&prefix).map_err(|_| Problem::field("prefix", "is no number"))?;
-        let seconds = whole("seconds", &seconds)?;
+        let seconds = whole("seconds", &seconds, SECONDS_DIGITS)?;
         let (from_us, until_us) = (time("from", &from)?, time("until", &until)?);
         if until_us <= from_us {
-            return Err(Problem::field("until", "is not behind from"));
+            return Err(Problem::refused("until", "is not behind from"));
         }
         let prefix = (!prefix.is_empty()).then_some(prefix);
         let renewal = renewal(&days, &last, until_us)?;
@@ -116,7 +130,15 @@ impl Form for AllowanceForm {
     }
 
     fn describe(_: &mut Components) -> Value {
-        let text = |what: &str| json!({"type": "string", "description": what});
+        let text = |pattern: &str, most: usize, what: &str| {
+            let mut shape = json!({"type": "string", "pattern": pattern, "maxLength": most});
+            shape["description"] = json!(what);
+            shape
+        };
+        let seconds = format!("^[1-9][0-9]{{0,{}}}$", SECONDS_DIGITS - 1);
+        let prefix = format!("^[0-9*#]{{0,{NUMBER_MAX}}}$");
+        let renew = format!("^[1-9][0-9]{{0,{}}}$", RENEW_DIGITS - 1);
+        let begins = "What the called number must begin with; empty is every number.";
         let time =
             |what: &str| json!({"type": "string", "format": "date-time", "description": what});
         json!({
@@ -124,13 +146,13 @@ impl Form for AllowanceForm {
             "additionalProperties": false,
             "required": ["name", "seconds", "from", "until"],
             "properties": {
-                "name": text("Shown name."),
-                "prefix": text("What the called number must begin with; empty is every number."),
-                "seconds": text("Seconds of talk, a whole number above zero."),
+                "name": text(SAYING, NAME_CHARS_MAX, "Shown name."),
+                "prefix": text(&prefix, NUMBER_MAX, begins),
+                "seconds": text(&seconds, SECONDS_DIGITS, "Seconds of talk, above zero."),
                 "from": time("For calls that begin then or later."),
                 "until": time("For calls that begin before then."),
-                "renew_days": text("As much is given again at `until`, and again after so many \
-                    days of the tenant's time zone: a whole number up to 366. Empty is once."),
+                "renew_days": text(&renew, RENEW_DIGITS, "As much is given again at `until`, and again after so many \
+                    days of the tenant's time zone: a whole number up to 366. Without it, once."),
                 "renew_until": time("The last of it ends then; beside `renew_days`."),
             },
         })

@@ -2,7 +2,7 @@
 
 use crate::cursor;
 use crate::dispatch::Context;
-use crate::form::{Form, Members, needed, object, text_shape};
+use crate::form::{Form, Members, needed, object, saying_shape};
 use crate::grant::{Binding, given, may_give, must_be_himself, role, role_shape};
 use crate::limits::NAME_CHARS_MAX;
 use crate::problem::Problem;
@@ -101,14 +101,11 @@ pub(crate) struct TokenForm {
 impl Form for TokenForm {
     fn read(cx: &Context) -> Result<Self, Problem> {
         let mut m = Members::read(cx.body())?;
-        let name = needed("name", m.line("name", NAME_CHARS_MAX)?)?;
+        let name = needed("name", m.saying("name", NAME_CHARS_MAX)?)?;
         let role = m.text("role")?.map(|text| role(&text)).transpose()?;
         let binding = Binding::default().read(&mut m, true)?;
         let expires = m.text("expires")?;
         m.end()?;
-        if name.trim().is_empty() {
-            return Err(Problem::field("name", "says nothing"));
-        }
         let time = |text: &str| {
             parse_time(text).ok_or_else(|| Problem::field("expires", "is no time of RFC 3339"))
         };
@@ -119,7 +116,7 @@ impl Form for TokenForm {
     fn describe(_: &mut Components) -> Value {
         let time = json!({"type": "string", "format": "date-time"});
         let mut members = vec![
-            ("name", text_shape(), "Shown name.", true),
+            ("name", saying_shape(NAME_CHARS_MAX), "Shown name.", true),
             ("role", role_shape(), "What it may; without one the role of who asks.", false),
             ("expires", time, "When it ends; without one never, or with its maker's.", false),
         ];

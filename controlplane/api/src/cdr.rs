@@ -2,7 +2,9 @@
 
 mod audience;
 
-use self::audience::{CustomerCdrView, Eye, ResellerCdrView, SubscriberCdrView, SupplierCdrView};
+pub(crate) use self::audience::Eye;
+
+use self::audience::{CustomerCdrView, ResellerCdrView, SubscriberCdrView, SupplierCdrView};
 use crate::cursor;
 use crate::dispatch::Context;
 use crate::problem::Problem;
@@ -98,6 +100,8 @@ view! {
         sip_call_id: String,
         /// User-Agent.
         user_agent: String,
+        /// The caller hides from whom he calls.
+        hidden: bool,
     }
 }
 
@@ -323,6 +327,7 @@ fn caller(cdr: &Cdr) -> CdrCallerView {
         source: side.source.map(|source| source.to_string()),
         sip_call_id: side.sip_call_id.clone(),
         user_agent: side.user_agent.clone(),
+        hidden: side.hidden,
     }
 }
 

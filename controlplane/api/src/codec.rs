@@ -102,14 +102,21 @@ impl Codec<u32> for Seconds {
 /// A text of so many characters, none of which is a control character.
 pub(crate) struct Text(pub(crate) usize, pub(crate) usize);
 
+/// The pattern of a text without control characters.
+pub(crate) const PLAIN: &str = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
+/// The same, and it is not blank.
+pub(crate) const SAYING: &str =
+    "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$";
+/// The pattern of an id.
+pub(crate) const ID: &str = "^-?[0-9]{1,20}$";
+
 /// A name.
 pub(crate) const NAME: Text = Text(1, 100);
 
 impl Shaped for Text {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
         json!({
-            "type": "string", "minLength": self.0, "maxLength": self.1,
-            "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$",
+            "type": "string", "minLength": self.0, "maxLength": self.1, "pattern": PLAIN,
         })
     }
 }
@@ -158,6 +165,42 @@ impl<T, C: Codec<T>> Codec<Option<T>> for Opt<C> {
             return Ok(None);
         }
         self.0.take(json, old.and_then(Option::as_ref)).map(Some)
+    }
+}
+
+/// A list of at least and at most so many, none of them twice.
+pub(crate) struct Set<C>(pub(crate) C, pub(crate) usize, pub(crate) usize);
+
+impl<C: Shaped> Shaped for Set<C> {
+    fn schema(&self, components: &mut Components, of: Use) -> Value {
+        let of = if of == Use::Patch { Use::Form } else { of };
+        json!({
+            "type": "array", "items": self.0.schema(components, of),
+            "minItems": self.1, "maxItems": self.2, "uniqueItems": true,
+        })
+    }
+}
+
+impl<T: PartialEq, C: Codec<T>> Codec<Vec<T>> for Set<C> {
+    fn show(&self, values: &Vec<T>) -> Value {
+        values.iter().map(|value| self.0.show(value)).collect()
+    }
+
+    fn take(&self, json: &Value, _: Option<&Vec<T>>) -> Result<Vec<T>, Wrong> {
+        let items = json.as_array().ok_or_else(|| Wrong::new("is no list"))?;
+        let Set(_, least, most) = self;
+        if !(least..=most).contains(&&items.len()) {
+            return Err(Wrong::new(format!("does not have {least} to {most} entries")));
+        }
+        let mut taken: Vec<T> = Vec::with_capacity(items.len());
+        for (place, item) in items.iter().enumerate() {
+            let value = self.0.take(item, None).map_err(|wrong: Wrong| wrong.in_list(place))?;
+            if taken.contains(&value) {
+                return Err(Wrong::new("stands twice").in_list(place));
+            }
+            taken.push(value);
+        }
+        Ok(taken)
     }
 }
 
@@ -224,16 +267,18 @@ impl Known for i64 {
     }
 }
 
-/// Reads an id as it stands in JSON and in queries.
+/// Reads an id as it stands in JSON and in queries. One that is beyond what can be counted is read
+/// as the last that can, which no row has.
 pub(crate) fn parse_id(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.len() <= 19;
-    is_plain.then(|| text.parse().ok()).flatten()
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let id: i128 = (is_plain && digits.len() <= 20).then(|| text.parse().ok()).flatten()?;
+    Some(i64::try_from(id).unwrap_or(if id < 0 { i64::MIN } else { i64::MAX }))
 }
 
 impl Shaped for Ident {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
-        json!({"type": "string", "pattern": "^-?[0-9]{1,20}$"})
+        json!({"type": "string", "pattern": ID})
     }
 }
 
@@ -326,7 +371,7 @@ pub(crate) struct Iso4217;
 
 impl Shaped for Iso4217 {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
-        json!({"type": "string", "pattern": "^[A-Z]{3}$"})
+        json!({"type": "string", "enum": crate::currency::codes()})
     }
 }
 
@@ -345,12 +390,15 @@ impl Codec<Currency> for Iso4217 {
     }
 }
 
+/// Longest name of a time zone, characters.
+const ZONE_MAX: usize = 64;
+
 /// The name of a time zone that this host knows.
 pub(crate) struct Zone;
 
 impl Shaped for Zone {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
-        json!({"type": "string", "maxLength": 64})
+        json!({"type": "string", "minLength": 1, "maxLength": ZONE_MAX, "pattern": PLAIN})
     }
 }
 
@@ -360,12 +408,28 @@ impl Codec<String> for Zone {
     }
 
     fn take(&self, json: &Value, _: Option<&String>) -> Result<String, Wrong> {
-        let name = text(json)?;
-        let known = name.len() <= 64 && jiff::tz::TimeZone::get(name).is_ok();
-        known.then(|| name.to_owned()).ok_or_else(|| {
-            Wrong::new("is no time zone that this host knows, like Europe/Berlin or UTC")
+        let name: String = Text(1, ZONE_MAX).take(json, None)?;
+        let known = jiff::tz::TimeZone::get(&name).is_ok();
+        known.then_some(name).ok_or_else(|| {
+            Wrong::unfit("is no time zone that this host knows, like Europe/Berlin or UTC")
         })
     }
+}
+
+/// The pattern of a DNS name (RFC 1123 section 2.1); its last label begins with a letter, so that
+/// no address is one.
+const DNS: &str = "([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)*\
+    [A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.?";
+/// The pattern of an address of IPv4.
+const IPV4: &str = "((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\\.){3}\
+    (25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+/// The pattern of a port.
+const PORT: &str = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|\
+    [1-9][0-9]{0,3})";
+
+/// The schema of a text that is whole what the pattern says.
+fn whole_text(pattern: &str, most: usize) -> Value {
+    json!({"type": "string", "pattern": format!("^{pattern}$"), "maxLength": most})
 }
 
 /// A host: a DNS name or an address, in lower case.
@@ -373,12 +437,13 @@ pub(crate) struct Host;
 
 impl Shaped for Host {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
-        json!({"type": "string", "minLength": 1, "maxLength": HOST_MAX})
+        let v6 = json!({"type": "string", "format": "ipv6"});
+        json!({"anyOf": [whole_text(DNS, HOST_MAX), whole_text(IPV4, HOST_MAX), v6]})
     }
 }
 
-/// Whether a text is a DNS name (RFC 1123 section 2.1) or an address.
-pub(crate) fn is_host(name: &str) -> bool {
+/// Whether a text is a DNS name.
+fn is_name(name: &str) -> bool {
     let is_label = |label: &str| {
         let inner = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         (1..=LABEL_MAX).contains(&label.len())
@@ -387,7 +452,15 @@ pub(crate) fn is_host(name: &str) -> bool {
             && !label.ends_with('-')
     };
     let bare = name.strip_suffix('.').unwrap_or(name);
-    (name.len() <= HOST_MAX && bare.split('.').all(is_label)) || name.parse::<IpAddr>().is_ok()
+    let last = bare.rsplit('.').next().unwrap_or_default();
+    name.len() <= HOST_MAX
+        && bare.split('.').all(is_label)
+        && last.starts_with(|first: char| first.is_ascii_alphabetic())
+}
+
+/// Whether a text is a DNS name or an address.
+pub(crate) fn is_host(name: &str) -> bool {
+    is_name(name) || name.parse::<IpAddr>().is_ok()
 }
 
 impl Codec<String> for Host {
@@ -408,17 +481,25 @@ pub(crate) struct HostAndPort;
 
 impl Shaped for HostAndPort {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
-        json!({"type": "string", "minLength": 1, "maxLength": HOST_MAX + 6})
+        whole_text(&format!("{DNS}(:{PORT})?"), HOST_MAX)
     }
 }
 
+/// Reads a port as people write it.
+fn parse_port(text: &str) -> Option<u16> {
+    let is_plain = !text.starts_with(['0', '+']);
+    is_plain.then(|| text.parse().ok()).flatten()
+}
+
 fn parse_host(text: &str) -> Option<HostPort> {
+    if text.len() > HOST_MAX {
+        return None;
+    }
     let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) => (name, port.parse().ok().filter(|port| *port > 0)?),
+        Some((name, port)) => (name, parse_port(port)?),
         None => (text, 0),
     };
-    let is_name = is_host(name) && name.parse::<IpAddr>().is_err();
-    is_name.then(|| HostPort { name: name.to_ascii_lowercase(), port })
+    is_name(name).then(|| HostPort { name: name.to_ascii_lowercase(), port })
 }
 
 fn print_host(host: &HostPort) -> String {
@@ -444,7 +525,10 @@ pub(crate) struct Target;
 
 impl Shaped for Target {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
-        json!({"type": "string", "minLength": 1, "maxLength": HOST_MAX + 6})
+        let v6 = whole_text(&format!("\\[[0-9A-Fa-f:.]{{2,45}}\\]:{PORT}"), HOST_MAX);
+        let v4 = whole_text(&format!("{IPV4}:{PORT}"), HOST_MAX);
+        let host = whole_text(&format!("{DNS}(:{PORT})?"), HOST_MAX);
+        json!({"anyOf": [host, v4, v6]})
     }
 }
 
@@ -458,11 +542,16 @@ impl Codec<EgressTarget> for Target {
         if text == "registered" {
             return Ok(EgressTarget::Registered);
         }
-        let address = text.parse::<SocketAddr>().ok().filter(|a| a.port() > 0);
+        if let Some(host) = parse_host(text) {
+            return Ok(EgressTarget::Host(host));
+        }
+        let port = text.rsplit_once(':').and_then(|(_, port)| parse_port(port));
+        let address = text.parse::<SocketAddr>().ok().filter(|_| port.is_some());
         let address = address.filter(|a| !a.ip().is_unspecified() && !a.ip().is_multicast());
-        let host = || parse_host(text).map(EgressTarget::Host);
-        address.map(EgressTarget::Address).or_else(host).ok_or_else(|| {
-            Wrong::new("is no address with its port, no host name, and not `registered`")
+        address.map(EgressTarget::Address).ok_or_else(|| {
+            // Not every text of digits and colons in brackets is an address, nor every address one
+            // party's.
+            Wrong::unfit("is no address with its port, no host name, and not `registered`")
         })
     }
 }
@@ -472,9 +561,14 @@ pub(crate) struct Network;
 
 impl Shaped for Network {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
-        json!({"type": "string", "minLength": 2, "maxLength": 43})
+        let v4 = whole_text(&format!("{IPV4}(/(3[0-2]|[12]?[0-9]))?"), NETWORK_MAX);
+        let v6 = whole_text("[0-9A-Fa-f:.]{2,45}(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?", NETWORK_MAX);
+        json!({"anyOf": [v4, v6]})
     }
 }
+
+/// Longest network, characters.
+const NETWORK_MAX: usize = 49;
 
 /// Reads a network; bits behind the prefix must be zero.
 pub(crate) fn parse_network(text: &str) -> Option<(IpAddr, u8)> {
@@ -506,7 +600,7 @@ impl Codec<SourceMatch> for Network {
 
     fn take(&self, json: &Value, old: Option<&SourceMatch>) -> Result<SourceMatch, Wrong> {
         let (network, prefix_len) =
-            parse_network(text(json)?).ok_or_else(|| Wrong::new(NO_NETWORK))?;
+            parse_network(text(json)?).ok_or_else(|| Wrong::unfit(NO_NETWORK))?;
         Ok(SourceMatch { network, prefix_len, port: old.map_or(0, |old| old.port) })
     }
 }
@@ -579,11 +673,13 @@ mod tests {
 
     #[test]
     fn hosts_are_names_or_addresses() {
-        for name in ["a", "sip.example.com", "a-b.example.", "192.0.2.1", "2001:db8::1"] {
+        for name in ["a", "sip.example.com", "a-b.example.", "4u.a1", "192.0.2.1", "2001:db8::1"] {
             assert!(is_host(name), "{name}");
         }
         let long = "a".repeat(64);
-        for name in ["", ".", "a..b", "-a", "a-", "a b", "a_b", "a:b", "\u{fc}.example", &long] {
+        let bad =
+            ["", ".", "a..b", "-a", "a-", "a b", "a_b", "a:b", "\u{fc}.example", "a.1", &long];
+        for name in bad {
             assert!(!is_host(name), "{name}");
         }
         let target =
@@ -596,6 +692,8 @@ mod tests {
             ("registered", Some("registered")),
             ("192.0.2.1", None),
             ("192.0.2.1:0", None),
+            ("192.0.2.1:05060", None),
+            ("sip.example.com:+5070", None),
             ("0.0.0.0:5060", None),
             ("sip.example.com:0", None),
             ("sip:a@b", None),

@@ -17,6 +17,12 @@ const THREE_DIGITS: &str = "BHD IQD JOD KWD LYD OMR TND";
 /// Those with four.
 const FOUR_DIGITS: &str = "CLF UYW";
 
+/// All codes.
+pub(crate) fn codes() -> Vec<&'static str> {
+    let kinds = [NO_DIGITS, TWO_DIGITS, THREE_DIGITS, FOUR_DIGITS];
+    kinds.iter().flat_map(|codes| codes.split_ascii_whitespace()).collect()
+}
+
 /// The currency with this code.
 pub(crate) fn currency(code: &str) -> Option<Currency> {
     let kinds = [(NO_DIGITS, 0), (TWO_DIGITS, 2), (THREE_DIGITS, 3), (FOUR_DIGITS, 4)];

@@ -9,6 +9,19 @@ use serde::de::DeserializeOwned;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/// The pattern of a cursor.
+pub(crate) const CURSOR: &str = "^[A-Za-z0-9_-]{1,512}$";
+
+/// Whether a text has the letters of a cursor.
+pub(crate) fn is_cursor(text: &str) -> bool {
+    (1..=512).contains(&text.len()) && text.bytes().all(|byte| ALPHABET.contains(&byte))
+}
+
+/// What has the letters of a cursor need not be one.
+pub(crate) fn no_cursor() -> Problem {
+    Problem::refused("next", "is not a cursor of this list")
+}
+
 /// The text of a cursor.
 pub(crate) fn encode<K: Serialize>(list: &str, key: K) -> String {
     // Keys are integers and strings, which always serialise.
@@ -27,7 +40,7 @@ pub(crate) fn decode<K: DeserializeOwned>(
     let key = from_base64(text).and_then(|json| serde_json::from_slice::<(String, K)>(&json).ok());
     match key {
         Some((name, key)) if name == list => Ok(Some(key)),
-        Some(_) | None => Err(Problem::field("next", "is not a cursor of this list")),
+        Some(_) | None => Err(no_cursor()),
     }
 }
 

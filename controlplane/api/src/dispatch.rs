@@ -4,9 +4,9 @@ use crate::limits::{AGENT_CHARS_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MA
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::reply::{Answer, JSON};
+use crate::reply::Answer;
 use crate::shared::Shared;
-use crate::table::{Access, Endpoint, ROOT, Rule, paths};
+use crate::table::{Access, Endpoint, Key, ROOT, Rule, paths};
 use crate::token::{Caller, authorise};
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -48,8 +48,8 @@ pub(crate) struct Context {
     key: Option<String>,
     /// What stands in `If-Match`, where the endpoint takes a version.
     version: Option<String>,
-    /// Media type of the body, as the client says.
-    media: Option<String>,
+    /// Media type of the body, one of the endpoint's; empty without a body.
+    media: &'static str,
     body: Vec<u8>,
 }
 
@@ -106,23 +106,9 @@ impl Context {
         self.version.as_deref().ok_or_else(|| Problem::field(VERSION, "must stand there once"))
     }
 
-    /// Media type of the body, as the client says; empty when it does not.
-    pub(crate) fn media(&self) -> &str {
-        self.media.as_deref().unwrap_or_default()
-    }
-
-    /// # Errors
-    /// 415 when the client says that the body is something else than JSON.
-    pub(crate) fn must_be_json(&self) -> Result<(), Problem> {
-        let media = self.media.as_deref().unwrap_or(JSON);
-        if media.eq_ignore_ascii_case(JSON) { Ok(()) } else { Err(Problem::other_media(JSON)) }
-    }
-
-    /// # Errors
-    /// 415 when the client does not say that the body is a merge patch (RFC 7396).
-    pub(crate) fn must_be_patch(&self) -> Result<(), Problem> {
-        let is_patch = self.media.as_deref().is_some_and(|m| m.eq_ignore_ascii_case(PATCH));
-        if is_patch { Ok(()) } else { Err(Problem::other_media(PATCH)) }
+    /// Media type of the body, one of the endpoint's; empty without a body.
+    pub(crate) const fn media(&self) -> &'static str {
+        self.media
     }
 
     /// The client's key of this request.
@@ -211,16 +197,14 @@ async fn answer(
     let query = parts.uri.query().unwrap_or_default();
     let query = Query::parse(query, endpoint.parameters, endpoint.filters)?;
     let takes_body = endpoint.body.is_some();
-    let has_key = endpoint.needs_key || (takes_body && parts.headers.contains_key(KEY));
-    let key = if has_key { Some(read_key(&parts.headers)?) } else { None };
+    let key = key_of(endpoint.key, &parts.headers)?;
     let version = if endpoint.needs_version { Some(read_version(&parts.headers)?) } else { None };
     let body = read_body(&parts, body, endpoint.body_max).await?;
     if !takes_body && !body.is_empty() {
         return Err(Problem::field("body", "this endpoint takes none"));
     }
     let (source, agent) = (source(&parts), agent(&parts.headers));
-    let media = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media = media.map(|text| text.split(';').next().unwrap_or_default().trim().to_owned());
+    let media = if body.is_empty() { "" } else { media_of(&parts.headers, endpoint.media)? };
     let target = parts.uri.path().to_owned();
     let (api, request) = (api.clone(), number.to_owned());
     let context = |caller| {
@@ -343,18 +327,48 @@ const WORD_LEN_MAX: usize = 64;
 /// The header that says which version a change is meant for (RFC 9110 section 13.1.1).
 pub(crate) const VERSION: &str = "If-Match";
 
+/// The pattern of a version: an entity tag (RFC 9110 section 8.8.3) in ASCII.
+pub(crate) const VERSION_PATTERN: &str = "^\"[!#-~]{1,128}\"$";
+
 /// Reads the version: one strong entity tag, which `GET` gave as `ETag`.
 fn read_version(headers: &HeaderMap) -> Result<String, Problem> {
     let mut values = headers.get_all(VERSION).iter();
     let Some(value) = values.next() else { return Err(Problem::needs_version()) };
     let tag = value.to_str().ok().filter(|_| values.next().is_none());
     let tag = tag.and_then(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"'));
-    let tag = tag.filter(|tag| tag.len() <= KEY_BYTES_MAX && !tag.contains('"'));
+    let is_inner = |byte: u8| byte == b'!' || (b'#'..=b'~').contains(&byte);
+    let tag =
+        tag.filter(|tag| (1..=KEY_BYTES_MAX).contains(&tag.len()) && tag.bytes().all(is_inner));
     tag.map(str::to_owned).ok_or_else(|| Problem::field(VERSION, "is not one strong entity tag"))
 }
 
 /// The header that makes a request that is sent twice count once.
 pub(crate) const KEY: &str = "Idempotency-Key";
+
+/// The key of a request, as far as the endpoint heeds one. It is refused where it would do nothing:
+/// who sends one relies on it.
+fn key_of(of: Key, headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    match (of, headers.contains_key(KEY)) {
+        (Key::Refused, true) => Err(Problem::field(KEY, "this endpoint takes none")),
+        (Key::Refused | Key::Heeded, false) => Ok(None),
+        (Key::Heeded, true) | (Key::Needed, _) => read_key(headers).map(Some),
+    }
+}
+
+/// Which of the endpoint's media types the client says that the body has (RFC 9110 section 8.3).
+/// One rule for all: what is not said is not guessed.
+fn media_of(headers: &HeaderMap, known: &[&'static str]) -> Result<&'static str, Problem> {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let said = values.next().filter(|_| values.next().is_none());
+    let said = said.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let said = said.split(';').next().unwrap_or_default().trim();
+    let found = known.iter().find(|media| media.eq_ignore_ascii_case(said));
+    found.copied().ok_or_else(|| Problem::other_media(&known.join(" or ")))
+}
+
+/// The pattern of a key.
+pub(crate) const KEY_PATTERN: &str = "^[!-~]([ -~]{0,126}[!-~])?$";
+const _: () = assert!(KEY_BYTES_MAX == 128);
 
 /// Reads the key: printable ASCII, once.
 fn read_key(headers: &HeaderMap) -> Result<String, Problem> {

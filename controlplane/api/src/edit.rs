@@ -31,7 +31,7 @@ pub(crate) struct Edit<'a> {
 }
 
 /// The rows of the configuration as routing takes them; listeners, names and logins are the
-/// process's own, and bans depend on no other row.
+/// process's own.
 #[must_use]
 pub fn world_rows(rows: ConfigRows) -> Rows {
     Rows {
@@ -47,6 +47,7 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
         emergencies: rows.emergencies,
         ring_groups: rows.ring_groups,
         dids: rows.dids,
+        bans: rows.bans,
         ..Rows::default()
     }
 }

@@ -12,11 +12,42 @@ pub(crate) struct Wrong {
     pub(crate) path: String,
     /// Words that stand behind the path.
     pub(crate) detail: String,
+    pub(crate) why: Why,
+}
+
+/// What a wrong value is measured by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Why {
+    /// The document: it says that no such value is taken.
+    Form,
+    /// The same: it says that a value must be there.
+    Missing,
+    /// What the document cannot say: another member, the clock, the account's currency, what this
+    /// host knows.
+    Unfit,
 }
 
 impl Wrong {
     pub(crate) fn new(detail: impl Into<String>) -> Wrong {
-        Wrong { path: String::new(), detail: detail.into() }
+        Wrong { path: String::new(), detail: detail.into(), why: Why::Form }
+    }
+
+    /// A value of the form that the document asks for, which cannot be taken for all that.
+    pub(crate) fn unfit(detail: impl Into<String>) -> Wrong {
+        Wrong { why: Why::Unfit, ..Wrong::new(detail) }
+    }
+
+    /// No value, where the document asks for one.
+    pub(crate) fn missing() -> Wrong {
+        Wrong { why: Why::Missing, ..Wrong::new("is missing") }
+    }
+
+    /// The same after a patch, of which the document does not say what it meets.
+    fn after_patch(mut self) -> Wrong {
+        if self.why == Why::Missing {
+            self.why = Why::Unfit;
+        }
+        self
     }
 
     /// The same, seen from the object whose member `name` is wrong.
@@ -86,6 +117,8 @@ pub(crate) enum Mode {
     Kept,
     /// Is never shown; what becomes of it is the resource's own.
     Secret,
+    /// The same, and a new row must have it.
+    NeedSecret,
     /// Is only shown.
     Shown,
 }
@@ -95,12 +128,17 @@ impl Mode {
     const fn is_document(self) -> bool {
         match self {
             Mode::Need | Mode::Free | Mode::Fixed | Mode::Kept => true,
-            Mode::Secret | Mode::Shown => false,
+            Mode::Secret | Mode::NeedSecret | Mode::Shown => false,
         }
     }
 
     const fn is_needed(self) -> bool {
-        matches!(self, Mode::Need | Mode::Fixed)
+        matches!(self, Mode::Need | Mode::Fixed | Mode::NeedSecret)
+    }
+
+    /// It is never shown.
+    pub(crate) const fn is_secret(self) -> bool {
+        matches!(self, Mode::Secret | Mode::NeedSecret)
     }
 
     const fn is_fixed(self) -> bool {
@@ -109,9 +147,9 @@ impl Mode {
 
     const fn stands_in(self, of: Use) -> bool {
         match of {
-            Use::View => !matches!(self, Mode::Secret),
+            Use::View => !self.is_secret(),
             Use::Form => !matches!(self, Mode::Shown),
-            Use::Patch => matches!(self, Mode::Need | Mode::Free | Mode::Secret),
+            Use::Patch => matches!(self, Mode::Need | Mode::Free) || self.is_secret(),
         }
     }
 }
@@ -141,7 +179,7 @@ pub(crate) struct Object<R: 'static> {
 impl<R: Clone> Object<R> {
     /// What is shown of a row.
     pub(crate) fn view(&self, row: &R) -> Map<String, Value> {
-        self.show_fields(row, |mode| mode != Mode::Secret)
+        self.show_fields(row, |mode| !mode.is_secret())
     }
 
     /// What a client can set of a row, secrets apart: what a merge patch is applied to.
@@ -164,7 +202,7 @@ impl<R: Clone> Object<R> {
             let detail = match known(name).map(|field| field.mode) {
                 None => "is not a member of this body",
                 Some(Mode::Shown) => "is only shown and cannot be set",
-                Some(Mode::Need | Mode::Free | Mode::Fixed | Mode::Kept | Mode::Secret) => continue,
+                Some(_) => continue,
             };
             return Err(Wrong::new(detail).at(name));
         }
@@ -173,8 +211,9 @@ impl<R: Clone> Object<R> {
         for field in self.fields {
             match given.get(plain(field.name)) {
                 Some(value) => (field.take)(&mut row, value).map_err(|w| w.at(field.name))?,
-                None if field.mode.is_needed() => {
-                    return Err(Wrong::new("is missing").at(field.name));
+                // A row that is there has its secrets.
+                None if field.mode.is_needed() && !(field.mode.is_secret() && old.is_some()) => {
+                    return Err(Wrong::missing().at(field.name));
                 }
                 None if field.mode.is_document() => (field.reset)(&mut row, &blank),
                 None => {}
@@ -198,7 +237,7 @@ impl<R: Clone> Object<R> {
                 return Err(Wrong::new("cannot be changed").at(field.name));
             }
         }
-        self.take(&after, Some(old))
+        self.take(&after, Some(old)).map_err(Wrong::after_patch)
     }
 
     fn component(&self, of: Use) -> String {
@@ -273,7 +312,12 @@ impl<R: Clone> Codec<R> for &'static Object<R> {
 
 /// The schema of the same, or null.
 pub(crate) fn nullable(shape: Value) -> Value {
-    if shape.get("anyOf").is_some() { shape } else { json!({"anyOf": [shape, {"type": "null"}]}) }
+    let nothing = json!({"type": "null"});
+    let kinds = shape.get("anyOf").and_then(Value::as_array);
+    match kinds.is_some_and(|kinds| kinds.contains(&nothing)) {
+        true => shape,
+        false => json!({"anyOf": [shape, nothing]}),
+    }
 }
 
 /// Applies a merge patch (RFC 7396 section 2).

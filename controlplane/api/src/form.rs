@@ -1,8 +1,8 @@
 //! Bodies that endpoints take: JSON objects whose members are declared once, for reading and for
 //! the OpenAPI document.
 
+use crate::codec::{ID, PLAIN, SAYING, parse_id};
 use crate::dispatch::Context;
-use crate::limits::DECIMAL_BYTES_MAX;
 use crate::problem::Problem;
 use crate::shape::Components;
 use serde_json::{Map, Value, json};
@@ -12,6 +12,8 @@ use strowger_store::Secret;
 pub(crate) trait Form: Sized {
     /// A key in `Idempotency-Key` stands beside it: it moves money, and must count once.
     const NEEDS_KEY: bool = false;
+    /// The body may be left out.
+    const IS_OPTIONAL: bool = false;
     /// Reads the body of a request.
     ///
     /// # Errors
@@ -95,18 +97,34 @@ impl Members {
         }
     }
 
-    /// A secret of at most `bytes_max` octets; `None` when it is not there.
+    /// The same, and it is not blank.
+    ///
+    /// # Errors
+    /// A problem that names the member.
+    pub(crate) fn saying(
+        &mut self,
+        name: &str,
+        chars_max: usize,
+    ) -> Result<Option<String>, Problem> {
+        let text = self.line(name, chars_max)?;
+        match text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+            true => Err(Problem::field(name, "says nothing")),
+            false => Ok(text),
+        }
+    }
+
+    /// A secret of at most `chars_max` characters; `None` when it is not there.
     ///
     /// # Errors
     /// A problem that names the member, and never says it.
     pub(crate) fn secret(
         &mut self,
         name: &str,
-        bytes_max: usize,
+        chars_max: usize,
     ) -> Result<Option<Secret>, Problem> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        if text.len() > bytes_max {
-            return Err(Problem::field(name, format!("has at most {bytes_max} octets")));
+        if text.chars().count() > chars_max {
+            return Err(Problem::field(name, format!("has at most {chars_max} characters")));
         }
         Ok(Some(Secret::new(text)))
     }
@@ -131,8 +149,8 @@ impl Members {
         match self.0.remove(name) {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
-            Some(Value::String(text)) if text.len() <= DECIMAL_BYTES_MAX => {
-                let id = text.parse().map_err(|_| Problem::field(name, "is not an id"))?;
+            Some(Value::String(text)) => {
+                let id = parse_id(&text).ok_or_else(|| Problem::field(name, "is not an id"))?;
                 Ok(Some(Some(id)))
             }
             Some(_) => Err(Problem::field(name, "is not an id")),
@@ -147,6 +165,12 @@ impl Members {
             None => Ok(()),
         }
     }
+}
+
+/// A whole number above zero, without sign and without zeros before it.
+pub(crate) fn count(text: &str, digits_max: usize) -> Option<u32> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    (is_plain && text.len() <= digits_max).then(|| text.parse().ok()).flatten()
 }
 
 /// The member must be there.
@@ -179,14 +203,29 @@ pub(crate) fn object(members: &[(&str, Value, &str, bool)]) -> Value {
     })
 }
 
-/// The schema of a text.
-pub(crate) fn text_shape() -> Value {
-    json!({"type": "string"})
+/// The schema of a text on one line.
+pub(crate) fn line_shape(chars_max: usize) -> Value {
+    json!({"type": "string", "maxLength": chars_max, "pattern": PLAIN})
+}
+
+/// The schema of a text on one line that is not blank.
+pub(crate) fn saying_shape(chars_max: usize) -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": chars_max, "pattern": SAYING})
+}
+
+/// The schema of a text that is all what the pattern says.
+pub(crate) fn pattern_shape(pattern: &str) -> Value {
+    json!({"type": "string", "pattern": pattern})
+}
+
+/// The schema of a secret.
+pub(crate) fn secret_shape(chars_min: usize, chars_max: usize) -> Value {
+    json!({"type": "string", "minLength": chars_min, "maxLength": chars_max, "writeOnly": true})
 }
 
 /// The schema of an id that may be null.
 pub(crate) fn id_shape() -> Value {
-    json!({"type": ["string", "null"], "pattern": "^-?[0-9]{1,20}$"})
+    json!({"type": ["string", "null"], "pattern": ID})
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl Binding {
     fn scope(self, role: Role, tenant: Option<TenantId>) -> Result<Scope, Problem> {
         let tenant = self.tenant.map(TenantId).or(tenant);
         let Some(tenant) = tenant else {
-            let needed = || Problem::field("tenant", "is missing");
+            let needed = || Problem::refused("tenant", "is missing");
             return if self.is_wide() { Ok(Scope::All) } else { Err(needed()) };
         };
         Ok(match (self.organization, self.account, self.subscriber) {

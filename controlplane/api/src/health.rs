@@ -6,6 +6,7 @@ use crate::problem::Problem;
 use crate::reply::{Document, Health, Json, MetricsText};
 use crate::shape::view;
 use crate::shared::{ANSWER_KINDS, Shared};
+use crate::value::Time;
 use crate::{MetricsWriter, Readiness};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,14 @@ view! {
         world: bool,
         /// Names of the parts that are missing.
         missing: Vec<&'static str>,
+        /// The newest change of the configuration is in force. When it is not, calls go on by the
+        /// configuration before it.
+        current: bool,
+        /// Since when it is not; null when it is.
+        behind_since: Option<Time>,
+        /// What stands against it. Null when nothing does, and to whom asks from outside of the
+        /// host: the log says it.
+        problem: Option<String>,
     }
 }
 
@@ -46,11 +55,20 @@ pub(crate) async fn ready(api: Arc<Shared>) -> Result<Health<ReadyView>, Problem
         Ok(Ok(parts)) => parts,
         Ok(Err(crate::Unavailable)) | Err(_) => Readiness::default(),
     };
-    let Readiness { link, database, world } = parts;
+    let Readiness { link, database, world, behind } = parts;
     let named = [("link", link), ("database", database), ("world", world)];
     let missing: Vec<_> = named.iter().filter(|(_, works)| !works).map(|(name, _)| *name).collect();
     let is_well = missing.is_empty();
-    let view = ReadyView { ready: is_well, link, database, world, missing };
+    let view = ReadyView {
+        ready: is_well,
+        link,
+        database,
+        world,
+        missing,
+        current: behind.is_none(),
+        behind_since: behind.as_ref().map(|behind| Time(behind.since_us)),
+        problem: behind.filter(|_| api.is_loopback).map(|behind| behind.problem),
+    };
     Ok(Health { is_well, view })
 }
 

@@ -15,8 +15,12 @@
 //! - A field without a value is `null`, never missing. Limits of 0 mean none.
 //! - Lists are `{"items": [..], "next": ..}`: `next` is given back as the parameter `next`, and is
 //!   `null` on the last page.
-//! - Errors are `application/problem+json` (RFC 9457) and name the field that is wrong. In queries
-//!   a `+` stands for itself, so that times with an offset need no escape.
+//! - Errors are `application/problem+json` (RFC 9457) and name the field that is wrong. 400, 415
+//!   and 428: the document says that it is wrong. 409 and 422: the document cannot say it, because
+//!   it takes another row, another member, the clock, or what this host knows. In queries a `+`
+//!   stands for itself, so that times with an offset need no escape.
+//! - A body says its media type, and it is one of the endpoint's. A key in `Idempotency-Key` is
+//!   heeded where the document has one, and refused elsewhere.
 //!
 //! Who may (`permission.rs`, `grant.rs`, `token.rs`):
 //! - A caller has a role, which is a set of permissions and an audience, and a scope, which is what
@@ -95,13 +99,13 @@ pub use edit::world_rows;
 pub use limits::{
     BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, IMPERSONATION_MIN_MAX, KEY_BYTES_MAX,
     LOGIN_CHARS_MAX, LOGIN_FAILURES_FREE, METRICS_BYTES_MAX, NAME_CHARS_MAX, PAGE_DEFAULT,
-    PAGE_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, RATES_ROWS_MAX, REASON_CHARS_MAX,
+    PAGE_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, RATES_ROWS_MAX, REASON_CHARS_MAX,
     SESSION_IDLE_US, SESSION_US_MAX, SOURCE_FAILURES_FREE,
 };
 pub use live::{
-    AccountBalance, AccountHold, AllowancePool, CallId, CallState, HostStanding, Live, LiveCall,
-    LoginCause, LoginPhase, LoginStanding, MoneyOrder, MoneyRefusal, Readiness, Registration,
-    RegistrationKey, Reply, Unavailable,
+    AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallState, HostStanding, Live,
+    LiveCall, LoginCause, LoginPhase, LoginStanding, MoneyOrder, MoneyRefusal, Readiness,
+    Registration, RegistrationKey, Reply, Unavailable,
 };
 pub use live::{
     RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict,

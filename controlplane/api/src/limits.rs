@@ -39,22 +39,20 @@ pub const KEY_BYTES_MAX: usize = 128;
 pub const REASON_CHARS_MAX: usize = 500;
 /// Most characters of the name of an allowance.
 pub const NAME_CHARS_MAX: usize = 100;
-/// Longest decimal number of an amount, octets.
-pub(crate) const DECIMAL_BYTES_MAX: usize = 32;
 /// Most characters kept of a User-Agent.
 pub(crate) const AGENT_CHARS_MAX: usize = 200;
 /// How often it is written down that a session is used, microseconds.
 pub(crate) const SESSION_TOUCH_US: i64 = 60_000_000;
 /// Shortest password, characters (NIST SP 800-63B asks for at least 8).
 pub const PASSWORD_CHARS_MIN: usize = 10;
-/// Longest password, octets.
-pub const PASSWORD_BYTES_MAX: usize = 256;
+/// Longest password, characters.
+pub const PASSWORD_CHARS_MAX: usize = 256;
 /// Longest login name, characters.
 pub const LOGIN_CHARS_MAX: usize = 64;
 /// Longest realm, characters.
 pub(crate) const REALM_CHARS_MAX: usize = 255;
-/// Longest second factor as it is typed, octets.
-pub(crate) const CODE_BYTES_MAX: usize = 32;
+/// Longest second factor as it is typed, characters.
+pub(crate) const CODE_CHARS_MAX: usize = 32;
 /// Passwords that are hashed at once; each takes 19 MiB and a core for its time.
 pub(crate) const HASHERS_MAX: usize = 2;
 /// Wrong passwords of one login before it waits.

@@ -324,7 +324,7 @@ pub enum MoneyRefusal {
 }
 
 /// Which parts work; calls can be placed when all do.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Readiness {
     /// The dataplane is attached.
     pub link: bool,
@@ -332,6 +332,17 @@ pub struct Readiness {
     pub database: bool,
     /// A world is loaded.
     pub world: bool,
+    /// The newest change is not in force; calls go on by the world before it.
+    pub behind: Option<Behind>,
+}
+
+/// Why the newest change of the configuration is not in force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Behind {
+    /// Since when there is such a change, wall clock, microseconds since 1970.
+    pub since_us: i64,
+    /// What stands against it: the row that does not fit, or the database.
+    pub problem: String,
 }
 
 /// A trace that is to be said in words.

@@ -1,9 +1,9 @@
 //! Who asks, and his own login.
 
 use crate::dispatch::Context;
-use crate::form::{Form, Members, needed, object, text_shape};
+use crate::form::{Form, Members, needed, object, secret_shape};
 use crate::grant::Binding;
-use crate::limits::{CODE_BYTES_MAX, PASSWORD_BYTES_MAX};
+use crate::limits::{CODE_CHARS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::password;
 use crate::permission;
 use crate::problem::Problem;
@@ -138,16 +138,21 @@ pub(crate) struct ChangeForm {
 impl Form for ChangeForm {
     fn read(cx: &Context) -> Result<Self, Problem> {
         let mut m = Members::read(cx.body())?;
-        let password = needed("password", m.secret("password", PASSWORD_BYTES_MAX)?)?;
-        let new = needed("new", m.secret("new", PASSWORD_BYTES_MAX)?)?;
+        let password = needed("password", m.secret("password", PASSWORD_CHARS_MAX)?)?;
+        let new = needed("new", m.secret("new", PASSWORD_CHARS_MAX)?)?;
         m.end()?;
         Ok(ChangeForm { password, new })
     }
 
     fn describe(_: &mut Components) -> Value {
         object(&[
-            ("password", text_shape(), "The present password.", true),
-            ("new", text_shape(), "The new password.", true),
+            ("password", secret_shape(0, PASSWORD_CHARS_MAX), "The present password.", true),
+            (
+                "new",
+                secret_shape(PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX),
+                "The new password.",
+                true,
+            ),
         ])
     }
 }
@@ -179,16 +184,21 @@ pub(crate) struct ProofForm {
 impl Form for ProofForm {
     fn read(cx: &Context) -> Result<Self, Problem> {
         let mut m = Members::read(cx.body())?;
-        let password = needed("password", m.secret("password", PASSWORD_BYTES_MAX)?)?;
-        let code = m.secret("code", CODE_BYTES_MAX)?;
+        let password = needed("password", m.secret("password", PASSWORD_CHARS_MAX)?)?;
+        let code = m.secret("code", CODE_CHARS_MAX)?;
         m.end()?;
         Ok(ProofForm { password, code })
     }
 
     fn describe(_: &mut Components) -> Value {
         object(&[
-            ("password", text_shape(), "The present password.", true),
-            ("code", text_shape(), "A code, when the second factor is on.", false),
+            ("password", secret_shape(0, PASSWORD_CHARS_MAX), "The present password.", true),
+            (
+                "code",
+                secret_shape(0, CODE_CHARS_MAX),
+                "A code, when the second factor is on.",
+                false,
+            ),
         ])
     }
 }
@@ -216,13 +226,13 @@ pub(crate) struct CodeForm(Secret);
 impl Form for CodeForm {
     fn read(cx: &Context) -> Result<Self, Problem> {
         let mut m = Members::read(cx.body())?;
-        let code = needed("code", m.secret("code", CODE_BYTES_MAX)?)?;
+        let code = needed("code", m.secret("code", CODE_CHARS_MAX)?)?;
         m.end()?;
         Ok(CodeForm(code))
     }
 
     fn describe(_: &mut Components) -> Value {
-        object(&[("code", text_shape(), "A code of the second factor.", true)])
+        object(&[("code", secret_shape(0, CODE_CHARS_MAX), "A code of the second factor.", true)])
     }
 }
 

@@ -4,13 +4,13 @@
 //! (`Idempotency-Key`), so that one that is sent again is answered as the first time.
 
 use crate::dispatch::{Context, KEY};
-use crate::form::{Form, texts};
-use crate::limits::{DECIMAL_BYTES_MAX, REASON_CHARS_MAX};
+use crate::form::{Form, line_shape, pattern_shape, saying_shape, texts};
+use crate::limits::REASON_CHARS_MAX;
 use crate::live::{AccountHold, MoneyOrder, MoneyRefusal};
 use crate::problem::Problem;
 use crate::reply::{Created, Json, Page};
 use crate::shape::{Components, view};
-use crate::value::{Id, MoneyView, Time, Word, money};
+use crate::value::{DECIMAL, Id, MoneyView, Time, UNSIGNED, Word, is_decimal, money};
 use crate::{CallId, cursor};
 use serde_json::{Value, json};
 use strowger_model::{Account, AccountId, Amount};
@@ -115,7 +115,13 @@ fn read(cx: &Context, needs_reason: bool) -> Result<MoneyForm, Problem> {
 }
 
 fn describe(amount: &str, needs_reason: bool) -> Value {
-    let text = |what: &str| json!({"type": "string", "description": what});
+    let told = |mut shape: Value, what: &str| {
+        shape["description"] = json!(what);
+        shape
+    };
+    let pattern = if needs_reason { DECIMAL } else { UNSIGNED };
+    let reason = if needs_reason { saying_shape } else { line_shape };
+    let codes = json!({"type": "string", "enum": crate::currency::codes()});
     let required = if needs_reason { 3 } else { 2 };
     let names = ["amount", "currency", "reason"];
     json!({
@@ -123,9 +129,9 @@ fn describe(amount: &str, needs_reason: bool) -> Value {
         "additionalProperties": false,
         "required": names.iter().take(required).collect::<Vec<_>>(),
         "properties": {
-            "amount": text(amount),
-            "currency": text("Currency of the account, ISO 4217."),
-            "reason": text("Why, in words."),
+            "amount": told(pattern_shape(pattern), amount),
+            "currency": told(codes, "Currency of the account, ISO 4217."),
+            "reason": told(reason(REASON_CHARS_MAX), "Why, in words."),
         },
     })
 }
@@ -278,19 +284,21 @@ async fn move_money(
 }
 
 fn amount(text: &str, kind: MoneyKind, row: &Account) -> Result<Amount, Problem> {
-    let parsed = (text.len() <= DECIMAL_BYTES_MAX)
-        .then(|| Amount::parse(text, row.currency).ok())
-        .flatten()
-        // The smallest number has no opposite.
-        .filter(|amount| amount.0 != i64::MIN);
+    let is_signed = text.starts_with('-') && kind == MoneyKind::Payment;
+    if !is_decimal(text) || is_signed {
+        return Err(Problem::field("amount", "is no decimal number"));
+    }
+    let parsed = Amount::parse(text, row.currency).ok();
+    // The smallest number has no opposite.
+    let parsed = parsed.filter(|amount| amount.0 != i64::MIN);
     let digits = row.currency.ledger_digits();
     let amount = parsed.ok_or_else(|| {
         let what = format!("is no decimal number of at most {digits} digits behind the point");
-        Problem::field("amount", what)
+        Problem::refused("amount", what)
     })?;
     match (kind, amount.0) {
-        (MoneyKind::Payment, ..=0) => Err(Problem::field("amount", "is not above zero")),
-        (MoneyKind::Adjustment, 0) => Err(Problem::field("amount", "is zero")),
+        (MoneyKind::Payment, ..=0) => Err(Problem::refused("amount", "is not above zero")),
+        (MoneyKind::Adjustment, 0) => Err(Problem::refused("amount", "is zero")),
         (MoneyKind::Payment | MoneyKind::Adjustment, _) => Ok(amount),
     }
 }

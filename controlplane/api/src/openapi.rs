@@ -1,11 +1,11 @@
 //! The OpenAPI 3.1 document, made of the table.
 
-use crate::dispatch::{KEY, VERSION};
-use crate::limits::KEY_BYTES_MAX;
+use crate::codec::ID;
+use crate::dispatch::{KEY, KEY_PATTERN, VERSION, VERSION_PATTERN};
 use crate::problem::{self, Problem};
 use crate::query::Parameter;
 use crate::shape::Components;
-use crate::table::{Access, Endpoint, Verb, paths};
+use crate::table::{Access, CSV, Endpoint, Key, paths};
 use serde_json::{Map, Value, json};
 
 /// The document.
@@ -36,6 +36,10 @@ pub(crate) fn document() -> Value {
         },
     })
 }
+
+/// What a body of comma-separated values is.
+const FILE: &str = "A header line with names of members, then a line for each row (RFC 4180). \
+    Money is its amount alone; an empty cell says nothing.";
 
 fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
     let (permission, security) = match &endpoint.access {
@@ -70,12 +74,15 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         members.insert("x-views".to_owned(), Value::Object(views));
     }
     if let (Value::Object(members), Some(describe)) = (&mut operation, endpoint.body) {
-        let media = match endpoint.verb {
-            Verb::Patch => "application/merge-patch+json",
-            Verb::Get | Verb::Post | Verb::Delete => "application/json",
-        };
-        let content = json!({media: {"schema": describe(components)}});
-        members.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
+        let schema = describe(components);
+        let file = json!({"type": "string", "minLength": 1, "description": FILE});
+        let media = endpoint.media.iter().map(|media| {
+            let schema = if *media == CSV { &file } else { &schema };
+            ((*media).to_owned(), json!({"schema": schema}))
+        });
+        let content: Map<String, Value> = media.collect();
+        let body = json!({"required": !endpoint.is_body_optional, "content": content});
+        members.insert("requestBody".to_owned(), body);
     }
     operation
 }
@@ -85,7 +92,7 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
         let name = part.strip_prefix('{')?.strip_suffix('}')?;
         let (what, schema) = match name {
             "name" => ("Name.", json!({"type": "string"})),
-            _ => ("Identity.", json!({"type": "string", "pattern": "^-?[0-9]{1,20}$"})),
+            _ => ("Identity.", json!({"type": "string", "pattern": ID})),
         };
         Some(json!({
             "name": name, "in": "path", "required": true, "description": what, "schema": schema,
@@ -101,13 +108,13 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
             "schema": parameter.shape(),
         })
     });
-    let key = endpoint.needs_key.then(|| {
+    let key = (endpoint.key != Key::Refused).then(|| {
         json!({
             "name": KEY,
             "in": "header",
-            "required": true,
+            "required": endpoint.key == Key::Needed,
             "description": "A text of the client's own: the same key again counts once.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX},
+            "schema": {"type": "string", "pattern": KEY_PATTERN},
         })
     });
     let version = endpoint.needs_version.then(|| {
@@ -116,7 +123,7 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
             "in": "header",
             "required": true,
             "description": "The `ETag` of the version that is meant.",
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "pattern": VERSION_PATTERN},
         })
     });
     variable.chain(query).chain(key).chain(version).collect()

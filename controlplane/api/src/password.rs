@@ -5,7 +5,7 @@
 //! takes a core for tens of milliseconds: it runs beside the async threads, a few at once and no
 //! more, so that a flood of logins takes neither all memory nor all cores.
 
-use crate::limits::{HASHERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+use crate::limits::{HASHERS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::problem::Problem;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -98,16 +98,14 @@ fn fits(password: &Secret, hash: Option<&Secret>) -> bool {
 /// A problem that names `field`, and never says the password.
 pub(crate) fn check(field: &str, password: &Secret, login: &str) -> Result<(), Problem> {
     let text = password.expose();
-    if text.chars().count() < PASSWORD_CHARS_MIN || text.len() > PASSWORD_BYTES_MAX {
-        let what = format!(
-            "has at least {PASSWORD_CHARS_MIN} characters and at most {PASSWORD_BYTES_MAX} octets"
-        );
+    if !(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&text.chars().count()) {
+        let what = format!("has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters");
         return Err(Problem::field(field, what));
     }
     let lower = text.to_lowercase();
     let first = lower.chars().next();
     if lower.contains(login) || lower.chars().all(|c| Some(c) == first) {
-        return Err(Problem::field(field, "is the login name or one character again and again"));
+        return Err(Problem::refused(field, "is the login name or one character again and again"));
     }
     Ok(())
 }

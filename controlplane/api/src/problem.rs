@@ -2,6 +2,7 @@
 
 use crate::Unavailable;
 use crate::dispatch::VERSION;
+use crate::field::{Why, Wrong};
 use crate::limits::{NAME_SHOWN_MAX, URI_BYTES_MAX};
 use crate::permission::Permission;
 use crate::reply::Answer;
@@ -56,17 +57,26 @@ impl Problem {
         self
     }
 
-    /// A parameter, path segment, header or the body is wrong. Values are never repeated, for they
-    /// may be secrets that stand in the wrong place.
+    /// A parameter, path segment, header or the body is not what the document says. Values are
+    /// never repeated, for they may be secrets that stand in the wrong place.
     pub(crate) fn field(field: &str, detail: impl Into<String>) -> Problem {
         let mut problem = Problem::new(StatusCode::BAD_REQUEST).detail(detail);
         problem.field = Some(field.chars().take(NAME_SHOWN_MAX).collect());
         problem
     }
 
-    /// The request can be read, and must not be done: a member of the body, or the key, says why.
+    /// The request is what the document says, and must not be done for all that: what says why may
+    /// be another row, another member, the clock.
     pub(crate) fn refused(field: &str, detail: impl Into<String>) -> Problem {
         Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..Problem::field(field, detail) }
+    }
+
+    /// A value of the body that cannot be taken, at its place.
+    pub(crate) fn wrong(field: &str, wrong: Wrong) -> Problem {
+        match wrong.why {
+            Why::Form | Why::Missing => Problem::field(field, wrong.detail),
+            Why::Unfit => Problem::refused(field, wrong.detail),
+        }
     }
 
     /// The request does not fit what is there: another row has the value, or refers to this one.

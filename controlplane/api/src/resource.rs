@@ -187,7 +187,7 @@ fn wrong(wrong: Wrong, at: &str) -> Problem {
         (at, "") => at.to_owned(),
         (at, path) => format!("{at}.{path}"),
     };
-    Problem::field(&path, wrong.detail)
+    Problem::wrong(&path, wrong)
 }
 
 /// The object of the body.
@@ -248,7 +248,6 @@ async fn shown<R: Resource>(cx: &Context, row: R, status: StatusCode) -> Result<
 /// `POST /X`
 pub(crate) fn create<R: Resource>(cx: Context) -> Pending {
     Box::pin(async move {
-        cx.must_be_json()?;
         let given = body(&cx)?;
         let parent = R::parent(&cx).await?;
         let mut edit = Edit::begin(&cx.api).await?;
@@ -331,7 +330,6 @@ async fn fit<R: Resource>(
 /// `PATCH /X/{id}`
 pub(crate) fn change<R: Resource>(cx: Context) -> Pending {
     Box::pin(async move {
-        cx.must_be_patch()?;
         let given = body(&cx)?;
         let parent = R::parent(&cx).await?;
         let mut edit = Edit::begin(&cx.api).await?;
@@ -369,7 +367,7 @@ fn with_marks<R: Resource>(
     mut view: Map<String, Value>,
     given: &Map<String, Value>,
 ) -> Map<String, Value> {
-    let secrets = R::object().fields.iter().filter(|field| field.mode == Mode::Secret);
+    let secrets = R::object().fields.iter().filter(|field| field.mode.is_secret());
     for field in secrets.filter(|field| given.contains_key(field.name)) {
         view.insert(field.name.to_owned(), json!(strowger_store::Secret::default()));
     }
@@ -423,7 +421,6 @@ pub(crate) fn remove<R: Resource>(cx: Context) -> Pending {
 /// `POST /X/bulk`: all rows or none.
 pub(crate) fn import<R: Resource>(cx: Context) -> Pending {
     Box::pin(async move {
-        cx.must_be_json()?;
         let (name, items) = import_of(body(&cx)?)?;
         let mut edit = Edit::begin(&cx.api).await?;
         if let Some(answer) = answered_before::<R>(&cx, &mut edit).await? {

@@ -1,5 +1,6 @@
 //! A dry run: what would become of a call, now or at a time.
 
+use crate::codec::parse_id;
 use crate::dispatch::Context;
 use crate::form::{Form, texts};
 use crate::problem::Problem;
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use strowger_model::{SubscriberId, TenantId, reason_name};
 
+/// The pattern of an id; an empty text is none.
+const ID_OR_EMPTY: &str = "^(-?[0-9]{1,20})?$";
 /// Longest text of a member, characters.
 const TEXT_CHARS_MAX: usize = 100;
 
@@ -135,7 +138,7 @@ impl Form for RouteTestForm {
             return Err(Problem::field("called", "is empty"));
         }
         let id = |name: &'static str, text: &str| {
-            text.parse::<i64>().map_err(|_| Problem::field(name, "is not an id"))
+            parse_id(text).ok_or_else(|| Problem::field(name, "is not an id"))
         };
         let given = |text: &str| !text.is_empty();
         let tenant = given(&tenant).then(|| id("tenant", &tenant)).transpose()?.map(TenantId);
@@ -148,15 +151,18 @@ impl Form for RouteTestForm {
             (false, true, false) => (RouteSender::Username(username), "username"),
             (false, false, true) => (RouteSender::Trunk(trunk, address(&source)?), "trunk"),
             (false, false, false) => {
-                return Err(Problem::field("username", "is missing, as are subscriber and trunk"));
+                return Err(Problem::refused(
+                    "username",
+                    "is missing, as are subscriber and trunk",
+                ));
             }
-            (_, _, true) => return Err(Problem::field("trunk", "stands beside another sender")),
+            (_, _, true) => return Err(Problem::refused("trunk", "stands beside another sender")),
             (true, true, _) => {
-                return Err(Problem::field("username", "stands beside another sender"));
+                return Err(Problem::refused("username", "stands beside another sender"));
             }
         };
         if by != "trunk" && given(&source) {
-            return Err(Problem::field("source", "goes with a trunk"));
+            return Err(Problem::refused("source", "goes with a trunk"));
         }
         let caller = given(&caller).then_some(caller);
         Ok(RouteTestForm { tenant, sender, by, called, caller, at_us })
@@ -165,17 +171,22 @@ impl Form for RouteTestForm {
     fn describe(_: &mut Components) -> Value {
         let max = TEXT_CHARS_MAX;
         let text = |what: &str| json!({"type": "string", "maxLength": max, "description": what});
+        let id =
+            |what: &str| json!({"type": "string", "pattern": ID_OR_EMPTY, "description": what});
+        let called = "Number as dialled, a trunk's tech prefix included.";
         json!({
             "type": "object",
             "additionalProperties": false,
             "required": ["called"],
             "properties": {
-                "tenant": text("Tenant of the sender, where there are several."),
-                "subscriber": text("Who calls: id of a subscriber."),
+                "tenant": id("Tenant of the sender, where there are several."),
+                "subscriber": id("Who calls: id of a subscriber."),
                 "username": text("Or user name of a subscriber."),
                 "trunk": text("Or id or name of a trunk."),
                 "source": text("Address and port that the trunk's call comes from."),
-                "called": text("Number as dialled, a trunk's tech prefix included."),
+                "called": {
+                    "type": "string", "minLength": 1, "maxLength": max, "description": called,
+                },
                 "caller": text("Caller's number as in From."),
                 "at": {
                     "type": "string",
@@ -196,7 +207,7 @@ fn address(text: &str) -> Result<Option<SocketAddr>, Problem> {
         return Ok(None);
     }
     let parsed = text.parse().map(Some);
-    parsed.map_err(|_| Problem::field("source", "is no address with a port"))
+    parsed.map_err(|_| Problem::refused("source", "is no address with a port"))
 }
 
 /// `POST /route-tests`

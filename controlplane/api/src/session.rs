@@ -2,10 +2,10 @@
 
 use crate::cursor;
 use crate::dispatch::Context;
-use crate::form::{Form, Members, needed, object, text_shape};
+use crate::form::{Form, Members, line_shape, needed, object, secret_shape};
 use crate::grant::may_give;
 use crate::limits::{
-    CODE_BYTES_MAX, LOGIN_CHARS_MAX, PASSWORD_BYTES_MAX, REALM_CHARS_MAX, SESSION_IDLE_US,
+    CODE_CHARS_MAX, LOGIN_CHARS_MAX, PASSWORD_CHARS_MAX, REALM_CHARS_MAX, SESSION_IDLE_US,
     SESSION_US_MAX,
 };
 use crate::problem::Problem;
@@ -94,8 +94,8 @@ impl Form for LoginForm {
         let form = LoginForm {
             realm: m.line("realm", REALM_CHARS_MAX)?,
             name: needed("name", m.line("name", LOGIN_CHARS_MAX)?)?.to_lowercase(),
-            password: needed("password", m.secret("password", PASSWORD_BYTES_MAX)?)?,
-            code: m.secret("code", CODE_BYTES_MAX)?,
+            password: needed("password", m.secret("password", PASSWORD_CHARS_MAX)?)?,
+            code: m.secret("code", CODE_CHARS_MAX)?,
         };
         m.end()?;
         Ok(form)
@@ -103,10 +103,20 @@ impl Form for LoginForm {
 
     fn describe(_: &mut Components) -> Value {
         object(&[
-            ("realm", text_shape(), "Realm of the tenant; without one the host.", false),
-            ("name", text_shape(), "Login name.", true),
-            ("password", text_shape(), "Password.", true),
-            ("code", text_shape(), "Code of the second factor, or a recovery code.", false),
+            (
+                "realm",
+                line_shape(REALM_CHARS_MAX),
+                "Realm of the tenant; without one the host.",
+                false,
+            ),
+            ("name", line_shape(LOGIN_CHARS_MAX), "Login name.", true),
+            ("password", secret_shape(0, PASSWORD_CHARS_MAX), "Password.", true),
+            (
+                "code",
+                secret_shape(0, CODE_CHARS_MAX),
+                "Code of the second factor, or a recovery code.",
+                false,
+            ),
         ])
     }
 }

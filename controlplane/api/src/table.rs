@@ -1,6 +1,6 @@
 //! The table of endpoints: router, OpenAPI document and the matrix of the tests are made of it.
 
-use crate::dispatch::Context;
+use crate::dispatch::{Context, PATCH};
 use crate::form::Form;
 use crate::limits::{BODY_BYTES_MAX, BULK_BYTES_MAX, RATES_BYTES_MAX};
 use crate::permission::Permission;
@@ -10,8 +10,8 @@ use crate::query::Parameter::{
     self, Account, Actor, At, From, Id, Limit, Next, Number, Resource, Until,
 };
 use crate::reply::{
-    Accepted, Answer, Created, Document, Done, Health, Json, Made, MetricsText, Page, Respond,
-    Versioned,
+    Accepted, Answer, Created, Document, Done, Health, JSON, Json, Made, MetricsText, Page,
+    Respond, Versioned,
 };
 use crate::resource::{
     self, BanSeen, DidSeen, Login, Paying, Resource as Configured, create_responses, form,
@@ -31,6 +31,9 @@ use strowger_model::{
     Destination, Emergency, Organization, RingGroup, Route, Subscriber, Tariff, Tenant, Trunk,
 };
 use strowger_store::{Numbered, Scope};
+
+/// Media type of comma-separated values (RFC 4180).
+pub(crate) const CSV: &str = "text/csv";
 
 /// Below this every path asks for a token, known or not.
 pub(crate) const ROOT: &str = "/api/v1";
@@ -71,6 +74,14 @@ impl Verb {
         match self {
             Verb::Patch => true,
             Verb::Get | Verb::Post | Verb::Delete => false,
+        }
+    }
+
+    /// Media types of bodies.
+    pub(crate) const fn media(self) -> &'static [&'static str] {
+        match self {
+            Verb::Patch => &[PATCH],
+            Verb::Get | Verb::Post | Verb::Delete => &[JSON],
         }
     }
 
@@ -137,6 +148,18 @@ impl Rule {
     }
 }
 
+/// What an endpoint does with `Idempotency-Key`, with which a request that is sent again counts
+/// once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Key {
+    /// It refuses one, because the request would count twice all the same.
+    Refused,
+    /// It heeds one.
+    Heeded,
+    /// It must have one: money moves.
+    Needed,
+}
+
 /// One endpoint.
 pub(crate) struct Endpoint {
     pub(crate) verb: Verb,
@@ -150,8 +173,12 @@ pub(crate) struct Endpoint {
     pub(crate) filters: &'static [Filter],
     /// The body that it takes.
     pub(crate) body: Option<fn(&mut Components) -> Value>,
-    /// A key in `Idempotency-Key` makes the request count once: money moves.
-    pub(crate) needs_key: bool,
+    /// The body may be left out.
+    pub(crate) is_body_optional: bool,
+    /// Media types that the body may have; the client says which.
+    pub(crate) media: &'static [&'static str],
+    /// What it does with a key in `Idempotency-Key`.
+    pub(crate) key: Key,
     /// It takes a version in `If-Match`.
     pub(crate) needs_version: bool,
     /// Largest body, octets.
@@ -186,7 +213,9 @@ macro_rules! endpoints {
             parameters: &[$($parameter),*],
             filters: &[],
             body: forms!($($form)?),
-            needs_key: keys!($($form)?),
+            is_body_optional: optional!($($form)?),
+            media: Verb::$verb.media(),
+            key: keys!($($form)?),
             needs_version: Verb::$verb.needs_version(),
             body_max: BODY_BYTES_MAX,
             summary: $summary,
@@ -225,10 +254,20 @@ macro_rules! forms {
 /// Whether an endpoint's body needs a key.
 macro_rules! keys {
     () => {
+        Key::Refused
+    };
+    ($form:ty) => {
+        if <$form as Form>::NEEDS_KEY { Key::Needed } else { Key::Refused }
+    };
+}
+
+/// Whether an endpoint's body may be left out.
+macro_rules! optional {
+    () => {
         false
     };
     ($form:ty) => {
-        <$form as Form>::NEEDS_KEY
+        <$form as Form>::IS_OPTIONAL
     };
 }
 
@@ -379,6 +418,7 @@ macro_rules! configured {
                 },
                 Endpoint {
                     body: Some(form::<$resource>),
+                    key: Key::Heeded,
                     ..configured_one!(Post, $permission, "write", $host, $path, $name, "create",
                         "Makes one.", resource::create::<$resource>, create_responses::<$resource>)
                 },
@@ -400,6 +440,7 @@ macro_rules! configured {
             $(&[
                 Endpoint {
                     body: Some(import_form::<$resource>),
+                    key: Key::Heeded,
                     body_max: BULK_BYTES_MAX,
                     ..configured_one!(Post, $permission, "write", $rule, $bulk, $name, "import",
                         "Makes many, all or none.",
@@ -422,7 +463,9 @@ macro_rules! configured_one {
             parameters: &[],
             filters: &[],
             body: None,
-            needs_key: false,
+            is_body_optional: false,
+            media: Verb::$verb.media(),
+            key: Key::Refused,
             needs_version: Verb::$verb.needs_version(),
             body_max: BODY_BYTES_MAX,
             summary: $summary,
@@ -474,6 +517,7 @@ static BESIDE: &[Endpoint] = &[
     },
     Endpoint {
         body: Some(tariff::rows_form),
+        media: &[JSON, CSV],
         body_max: RATES_BYTES_MAX,
         ..configured_one!(
             Post,
@@ -511,8 +555,12 @@ pub struct EndpointInfo {
     pub rule: &'static str,
     /// It takes a body.
     pub takes_body: bool,
-    /// It takes a key in `Idempotency-Key`.
+    /// It must have a key in `Idempotency-Key`.
     pub needs_key: bool,
+    /// It heeds such a key; where this is false, one is refused.
+    pub takes_key: bool,
+    /// Media types that its body may have, where it takes one.
+    pub media: &'static [&'static str],
     /// It takes a version in `If-Match`.
     pub needs_version: bool,
     /// Audiences with the names of the views that they are shown; empty when all see one.
@@ -536,7 +584,9 @@ pub fn endpoints() -> impl Iterator<Item = EndpointInfo> {
             is_open_on_loopback,
             rule,
             takes_body: endpoint.body.is_some(),
-            needs_key: endpoint.needs_key,
+            needs_key: endpoint.key == Key::Needed,
+            takes_key: endpoint.key != Key::Refused,
+            media: endpoint.media,
             needs_version: endpoint.needs_version,
             views: endpoint.views,
             summary: endpoint.summary,

@@ -16,7 +16,7 @@ pub(crate) use upload::{rows_form, rows_responses, upload};
 use crate::cursor;
 use crate::dispatch::Context;
 use crate::edit::Edit;
-use crate::form::{Form, Members, object, text_shape};
+use crate::form::{Form, Members, line_shape, object};
 use crate::limits::REASON_CHARS_MAX;
 use crate::problem::Problem;
 use crate::reply::{Json, Made, Page, Versioned};
@@ -115,7 +115,7 @@ impl Form for DraftForm {
     }
 
     fn describe(_: &mut Components) -> Value {
-        object(&[("note", text_shape(), "Why, for people.", false)])
+        object(&[("note", line_shape(REASON_CHARS_MAX), "Why, for people.", false)])
     }
 }
 
@@ -151,6 +151,8 @@ pub(crate) struct PublishForm {
 }
 
 impl Form for PublishForm {
+    const IS_OPTIONAL: bool = true;
+
     fn read(cx: &Context) -> Result<Self, Problem> {
         if cx.body().is_empty() {
             return Ok(PublishForm { effective_us: None });

@@ -1,5 +1,6 @@
 //! Why a call was decided as it was, in words.
 
+use crate::cdr::Eye;
 use crate::dispatch::Context;
 use crate::problem::Problem;
 use crate::reply::Json;
@@ -18,8 +19,9 @@ view! {
         call: Id,
         /// Its record; null for a call that runs.
         cdr: Option<Id>,
-        /// When it was decided; null when the reasons are not kept: dropped by age or while the
-        /// database was away, or decided without the control plane.
+        /// When it was decided; null when the reasons are not kept (dropped by age or while the
+        /// database was away, or decided without the control plane), and for whom the caller hides
+        /// from.
         decided: Option<Time>,
         /// Version of the configuration that decided.
         snapshot: Option<Id>,
@@ -65,6 +67,8 @@ pub(crate) async fn of_record(cx: Context) -> Result<Json<TraceView>, Problem> {
     let record = record.ok_or_else(Problem::not_found)?;
     let (call, began_us) = (record.ask, Some(record.times.started_us));
     let trace = match record.tenant {
+        // The steps name who called.
+        Some(_) if Eye::of(&cx).await?.is_hidden(&record) => None,
         Some(_) => cx.api.reader.trace(record.tenant, call, began_us).await?,
         // Nobody knew who it was, so nothing was kept.
         None => None,

@@ -2,10 +2,13 @@
 
 use crate::cursor;
 use crate::dispatch::Context;
-use crate::form::{Form, Members, needed, object, text_shape};
+use crate::form::{
+    Form, Members, count, line_shape, needed, object, pattern_shape, saying_shape, secret_shape,
+};
 use crate::grant::{Binding, given, may_give, must_be_himself, role, role_shape};
 use crate::limits::{
-    IMPERSONATION_MIN_MAX, LOGIN_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_BYTES_MAX, REASON_CHARS_MAX,
+    IMPERSONATION_MIN_MAX, LOGIN_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN,
+    REASON_CHARS_MAX,
 };
 use crate::password;
 use crate::problem::Problem;
@@ -143,16 +146,15 @@ pub(crate) struct UserForm {
 
 /// Letters of login names; a name is the same in all of a person's papers, so case does not count.
 fn login_name(text: &str, is_host: bool) -> Result<String, Problem> {
-    let name = text.to_lowercase();
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-+".contains(c);
-    let len = name.chars().count();
-    if len == 0 || len > LOGIN_CHARS_MAX || !name.chars().all(|c| fits(c) || c == '@') {
+    let name = text.to_ascii_lowercase();
+    let fits = |c: u8| c.is_ascii_alphanumeric() || b"._-+@".contains(&c);
+    if !(1..=LOGIN_CHARS_MAX).contains(&name.len()) || !name.bytes().all(fits) {
         let what = format!("has 1 to {LOGIN_CHARS_MAX} letters, digits and . _ - + @");
         return Err(Problem::field("name", what));
     }
     // `name@realm` names users of tenants in the change log.
     if is_host && name.contains('@') {
-        return Err(Problem::field("name", "has no @ for a user of the host"));
+        return Err(Problem::refused("name", "has no @ for a user of the host"));
     }
     Ok(name)
 }
@@ -164,7 +166,7 @@ impl Form for UserForm {
         let display = m.line("display", NAME_CHARS_MAX)?.unwrap_or_default();
         let role = role(&needed("role", m.text("role")?)?)?;
         let binding = Binding::default().read(&mut m, true)?;
-        let password = m.secret("password", PASSWORD_BYTES_MAX)?;
+        let password = m.secret("password", PASSWORD_CHARS_MAX)?;
         let enabled = m.flag("enabled")?.unwrap_or(true);
         m.end()?;
         let is_host = binding.tenant.is_none() && cx.caller.scope.tenant().is_none();
@@ -177,11 +179,13 @@ impl Form for UserForm {
 
     fn describe(_: &mut Components) -> Value {
         let flag = json!({"type": "boolean"});
+        let name = format!("^[A-Za-z0-9._+@-]{{1,{LOGIN_CHARS_MAX}}}$");
+        let password = secret_shape(PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX);
         let mut members = vec![
-            ("name", text_shape(), "Login name.", true),
-            ("display", text_shape(), "Shown name.", false),
+            ("name", pattern_shape(&name), "Login name.", true),
+            ("display", line_shape(NAME_CHARS_MAX), "Shown name.", false),
             ("role", role_shape(), "What he may.", true),
-            ("password", text_shape(), "Password; without one he cannot log in.", false),
+            ("password", password, "Password; without one he cannot log in.", false),
             ("enabled", flag, "May log in.", false),
         ];
         members.extend(Binding::shapes());
@@ -219,7 +223,7 @@ impl Form for UserPatchForm {
     fn describe(_: &mut Components) -> Value {
         let [_, organization, account, subscriber] = Binding::shapes();
         object(&[
-            ("display", text_shape(), "Shown name.", false),
+            ("display", line_shape(NAME_CHARS_MAX), "Shown name.", false),
             ("role", role_shape(), "What he may.", false),
             ("enabled", json!({"type": "boolean"}), "May log in.", false),
             organization,
@@ -305,13 +309,14 @@ pub(crate) struct PasswordForm(Secret);
 impl Form for PasswordForm {
     fn read(cx: &Context) -> Result<Self, Problem> {
         let mut m = Members::read(cx.body())?;
-        let password = needed("password", m.secret("password", PASSWORD_BYTES_MAX)?)?;
+        let password = needed("password", m.secret("password", PASSWORD_CHARS_MAX)?)?;
         m.end()?;
         Ok(PasswordForm(password))
     }
 
     fn describe(_: &mut Components) -> Value {
-        object(&[("password", text_shape(), "The new password.", true)])
+        let password = secret_shape(PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX);
+        object(&[("password", password, "The new password.", true)])
     }
 }
 
@@ -349,15 +354,16 @@ pub(crate) struct ImpersonationForm {
     minutes: u32,
 }
 
+/// The pattern of at most [`IMPERSONATION_MIN_MAX`] minutes.
+const MINUTES: &str = "^([1-9]|[1-5][0-9]|60)$";
+const _: () = assert!(IMPERSONATION_MIN_MAX == 60);
+
 impl Form for ImpersonationForm {
     fn read(cx: &Context) -> Result<Self, Problem> {
         let mut m = Members::read(cx.body())?;
-        let reason = needed("reason", m.line("reason", REASON_CHARS_MAX)?)?;
-        let minutes = m.text("minutes")?.map(|text| text.parse::<u32>().ok());
+        let reason = needed("reason", m.saying("reason", REASON_CHARS_MAX)?)?;
+        let minutes = m.text("minutes")?.map(|text| count(&text, 2));
         m.end()?;
-        if reason.trim().is_empty() {
-            return Err(Problem::field("reason", "says nothing"));
-        }
         let minutes = minutes.unwrap_or(Some(IMPERSONATION_MIN_MAX));
         let fits = minutes.filter(|minutes| (1..=IMPERSONATION_MIN_MAX).contains(minutes));
         let what = || format!("is no whole number from 1 to {IMPERSONATION_MIN_MAX}");
@@ -367,8 +373,13 @@ impl Form for ImpersonationForm {
 
     fn describe(_: &mut Components) -> Value {
         object(&[
-            ("reason", text_shape(), "Why, in words, for the change log.", true),
-            ("minutes", text_shape(), "How long, a whole number; at most and else 60.", false),
+            ("reason", saying_shape(REASON_CHARS_MAX), "Why, in words, for the change log.", true),
+            (
+                "minutes",
+                pattern_shape(MINUTES),
+                "How long, a whole number; at most and else 60.",
+                false,
+            ),
         ])
     }
 }

@@ -1,5 +1,6 @@
 //! How ids, money, times and words look in JSON.
 
+use crate::codec::ID;
 use crate::shape::{Components, Shape, view};
 use crate::{CallId, CallState, LoginCause, LoginPhase, RouteVerdict};
 use jiff::Timestamp;
@@ -25,7 +26,7 @@ impl Serialize for Id {
 
 impl Shape for Id {
     fn shape(_: &mut Components) -> Value {
-        json!({"type": "string", "pattern": "^-?[0-9]{1,20}$"})
+        json!({"type": "string", "pattern": ID})
     }
 }
 
@@ -94,6 +95,23 @@ view! {
     }
 }
 
+/// The pattern of a decimal number.
+pub(crate) const DECIMAL: &str = "^-?[0-9]{1,18}(\\.[0-9]{1,10})?$";
+/// The same, not below zero.
+pub(crate) const UNSIGNED: &str = "^[0-9]{1,18}(\\.[0-9]{1,10})?$";
+
+/// Whether a text is what [`DECIMAL`] says.
+pub(crate) fn is_decimal(text: &str) -> bool {
+    let fits = |digits: &str, most| {
+        (1..=most).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    let (whole, rest) = match text.split_once('.') {
+        Some((whole, rest)) => (whole, Some(rest)),
+        None => (text, None),
+    };
+    fits(whole.strip_prefix('-').unwrap_or(whole), 18) && rest.is_none_or(|rest| fits(rest, 10))
+}
+
 /// The schema of an amount that a client sets; it may leave the currency out.
 pub(crate) fn money_shape() -> Value {
     json!({
@@ -101,8 +119,8 @@ pub(crate) fn money_shape() -> Value {
         "additionalProperties": false,
         "required": ["amount"],
         "properties": {
-            "amount": {"type": "string", "pattern": "^-?[0-9]{1,18}(\\.[0-9]{1,10})?$"},
-            "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+            "amount": {"type": "string", "pattern": DECIMAL},
+            "currency": {"type": "string", "enum": crate::currency::codes()},
         },
     })
 }

@@ -109,6 +109,7 @@ fn charge(
 fn add_parties(cdr: &mut Cdr, settlement: &Settlement, part: Option<&Part>) {
     cdr.tenant = Some(settlement.tenant);
     cdr.snapshot = settlement.snapshot;
+    cdr.caller.hidden = settlement.caller.hidden;
     if let Some(part) = part {
         return add_forwarder(cdr, settlement, part);
     }

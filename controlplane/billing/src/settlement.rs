@@ -14,10 +14,12 @@ use strowger_model::{
 };
 
 /// Version of the form; the first byte.
-pub const SETTLEMENT_VERSION: u8 = 4;
-/// The version before, without forwards; still read.
+pub const SETTLEMENT_VERSION: u8 = 5;
+/// The version before, which did not say whether the caller hides; still read.
+const SETTLEMENT_VERSION_4: u8 = 4;
+/// The one before that, without forwards; still read.
 const SETTLEMENT_VERSION_3: u8 = 3;
-/// The one before that, without an allowance; still read.
+/// An earlier one, without an allowance; still read.
 const SETTLEMENT_VERSION_2: u8 = 2;
 /// The first, without beginning and longest duration; still read.
 const SETTLEMENT_VERSION_1: u8 = 1;
@@ -70,6 +72,8 @@ pub struct Caller {
     pub trunk: Option<TrunkId>,
     /// Number as recognised, cut to [`CALLER_NUMBER_MAX`] bytes; empty when none was.
     pub number: String,
+    /// The caller hides from whom he calls, who is not told who he is (RFC 3323).
+    pub hidden: bool,
 }
 
 /// One payer.
@@ -181,7 +185,7 @@ impl Settlement {
         }
         let has_times = version >= SETTLEMENT_VERSION_2;
         let has_allowance = version >= SETTLEMENT_VERSION_3;
-        let has_parts = version == SETTLEMENT_VERSION;
+        let has_parts = version >= SETTLEMENT_VERSION_4;
         let settlement = Settlement {
             tenant: TenantId(input.signed()?),
             hold: input.unsigned()?,

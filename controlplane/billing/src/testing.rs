@@ -117,7 +117,9 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
 }
 
 pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
-    let caller = (any::<[Option<i64>; 4]>(), ".{0,16}").prop_map(|(ids, number)| Caller {
+    let caller = (any::<[Option<i64>; 4]>(), ".{0,16}", any::<bool>());
+    let caller = caller.prop_map(|(ids, number, hidden)| Caller {
+        hidden,
         account: ids[0].map(AccountId),
         organization: ids[1].map(OrganizationId),
         subscriber: ids[2].map(SubscriberId),

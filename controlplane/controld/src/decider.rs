@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use strowger_link::journal::Position;
 use strowger_link::table::Reader as TableReader;
 use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Listeners, Tick, Up, UpstreamState};
-use strowger_model::{Cdr, SubscriberId};
+use strowger_model::Cdr;
 use strowger_office::{Office, Output};
 use strowger_port::clock;
 use strowger_port::eventfd::{EventFd, wait_any};
@@ -85,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) listeners: std::sync::Mutex<Option<Listeners>>,
     /// Counts of the office.
     pub(crate) counts: std::sync::Mutex<strowger_office::Counts>,
+    /// Why the newest change of the configuration is not in force; `None` when it is.
+    pub(crate) behind: std::sync::Mutex<Option<strowger_api::Behind>>,
     /// How registrations at carriers stand, by login.
     pub(crate) upstreams: std::sync::Mutex<BTreeMap<i64, UpstreamState>>,
     /// How host names stand.
@@ -128,17 +130,15 @@ pub(crate) struct Decider {
 /// Gives the origin of a dataplane life's record ids, by its call table's header and epoch.
 pub(crate) type Origins = Box<dyn Fn(&strowger_link::table::Setup, u32) -> Option<u32> + Send>;
 
-/// Registrations to write, by subscriber and contact.
-pub(crate) type Unwritten = BTreeMap<(SubscriberId, String), strowger_routing::Output>;
+/// Registrations to write, by whose they are and contact.
+pub(crate) type Unwritten = BTreeMap<(strowger_routing::Holder, String), strowger_routing::Output>;
 
 /// Registrations on their way to the writer.
 pub(crate) const BINDINGS_MAX: usize = 1_024;
 
-fn binding_key(change: &strowger_routing::Output) -> (SubscriberId, String) {
-    match change {
-        strowger_routing::Output::Save(binding) => (binding.subscriber, binding.uri.clone()),
-        strowger_routing::Output::Remove { subscriber, uri } => (*subscriber, uri.clone()),
-    }
+fn binding_key(change: &strowger_routing::Output) -> (strowger_routing::Holder, String) {
+    let (who, uri) = change.key();
+    (who, uri.to_owned())
 }
 
 /// A way to give orders.

@@ -18,6 +18,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use strowger_api::Behind;
 use strowger_link::Transport;
 use strowger_model::Amount;
 use strowger_office::Office;
@@ -25,7 +26,7 @@ use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
-use strowger_routing::{Listener, Names, Output as Binding, World, named_hosts};
+use strowger_routing::{Holder, Listener, Names, Output as Binding, World, named_hosts};
 use strowger_store::{Life, Place, Position, Sealer, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
@@ -220,7 +221,10 @@ impl Plant {
             office.load_allowance(given.allowance, given.used_ms, now);
         }
         let bindings = reader.bindings(now_us).await.map_err(|e| chain(&e))?;
-        office.load_bindings(bindings, now, now_us);
+        let of_trunks = reader.trunk_bindings(now_us).await.map_err(|e| chain(&e))?;
+        let bindings = bindings.into_iter().map(|b| (Holder::Subscriber(b.subscriber), b));
+        let of_trunks = of_trunks.into_iter().map(|(trunk, b)| (Holder::Trunk(trunk), b));
+        office.load_bindings(bindings.chain(of_trunks).collect(), now, now_us);
         let cursors = reader.cursors().await.map_err(|e| chain(&e))?;
         let at = cursors.iter().find(|c| c.origin == node).map(|c| c.at).unwrap_or_default();
         for (life, origin) in boot::take_up(&mut office, config, at) {
@@ -278,6 +282,7 @@ impl Plant {
             names,
             wanted,
             orders: orders.clone(),
+            shared: Arc::clone(&shared),
             until: until.clone(),
         };
         keep_till(&handle, &orders, &store, &until);
@@ -321,6 +326,7 @@ fn shared(at: Position, journal: EventFd) -> Shared {
         counters: Mutex::new(None),
         listeners: Mutex::new(None),
         counts: Mutex::default(),
+        behind: Mutex::default(),
         upstreams: Mutex::default(),
         names: resolver::Standings::default(),
         latency_us: Default::default(),
@@ -442,6 +448,7 @@ struct Reconciler {
     /// Names that the rows mention.
     wanted: watch::Sender<Vec<String>>,
     orders: Orders,
+    shared: Arc<Shared>,
     until: Until,
 }
 
@@ -452,7 +459,11 @@ impl Reconciler {
         while self.until.sleep(world::LOOK).await {
             let named = self.names.has_changed().unwrap_or(false);
             let changed = match reader.newest_change().await {
-                Ok(change) => change != self.compiled.change,
+                Ok(change) if change == self.compiled.change => {
+                    self.stand(None);
+                    false
+                }
+                Ok(_) => true,
                 Err(e) => {
                     warn!("the change log cannot be read: {}", chain(&e));
                     false
@@ -464,6 +475,7 @@ impl Reconciler {
                     Ok(new) => self.compiled = new,
                     Err(e) => {
                         error!("the changed configuration is not in force: {e}");
+                        self.stand(Some(e.to_string()));
                         continue;
                     }
                 }
@@ -473,6 +485,16 @@ impl Reconciler {
                 return;
             }
         }
+    }
+
+    /// Tells `/readyz` and `/metrics` what stands against the newest change, if anything does; it
+    /// began when that was told first.
+    fn stand(&self, problem: Option<String>) {
+        let Ok(mut behind) = self.shared.behind.lock() else { return };
+        *behind = problem.map(|problem| {
+            let since_us = behind.as_ref().map_or_else(clock::wall_us, |behind| behind.since_us);
+            Behind { since_us, problem }
+        });
     }
 
     /// `false` when the decider is gone.
@@ -513,8 +535,19 @@ async fn write_batch(store: &Store, batch: &[Binding]) -> Result<(), strowger_st
     let mut w = store.write().await?;
     for change in batch {
         match change {
-            Binding::Save(binding) => w.put_binding(binding).await?,
-            Binding::Remove { subscriber, uri } => w.remove_binding(*subscriber, uri).await?,
+            Binding::Save { who: Holder::Subscriber(_), binding } => w.put_binding(binding).await?,
+            Binding::Save { who: Holder::Trunk(id), binding } => {
+                w.put_trunk_binding(*id, binding).await?;
+            }
+            Binding::Remove { who: Holder::Subscriber(id), uri } => {
+                w.remove_binding(*id, uri).await?;
+            }
+            Binding::Remove { who: Holder::Trunk(id), uri } => {
+                w.remove_trunk_binding(*id, uri).await?;
+            }
+            // Nobody else registers.
+            Binding::Save { who: Holder::RingGroup(_) | Holder::Did(_), .. }
+            | Binding::Remove { who: Holder::RingGroup(_) | Holder::Did(_), .. } => {}
         }
     }
     w.commit().await

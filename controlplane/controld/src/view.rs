@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strowger_api::{
-    AccountBalance, AccountHold, AllowancePool, Api, CallId, CallState, HostStanding, Live,
+    AccountBalance, AccountHold, AllowancePool, Api, Behind, CallId, CallState, HostStanding, Live,
     LiveCall, LoginStanding, MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration,
     RegistrationKey, Reply, RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
     Unavailable,
@@ -41,6 +41,19 @@ impl View {
     pub(crate) fn new(orders: Orders, shared: Arc<Shared>, store: Store) -> View {
         let cashier = Cashier::new(orders.clone(), store.clone());
         View { orders, shared, store, cashier }
+    }
+
+    /// Whether the newest configuration is in force.
+    fn write_world(&self, writer: &mut MetricsWriter) {
+        let Ok(behind) = self.shared.behind.lock() else { return };
+        let help = "The newest change of the configuration is in force.";
+        writer.gauge("strowger_world_current", help).sample(&[], behind.is_none().into());
+        let age_us = |behind: &Behind| clock::wall_us().saturating_sub(behind.since_us);
+        let age_us = behind.as_ref().map_or(0, age_us);
+        let help = "How long there has been a change that is not in force; 0 when there is none.";
+        writer
+            .gauge("strowger_world_behind_seconds", help)
+            .seconds(&[], u64::try_from(age_us).unwrap_or(0));
     }
 
     /// Registrations at carriers and host names, by how they stand.
@@ -314,6 +327,7 @@ impl Live for View {
                 link: self.shared.linked.load(Ordering::Acquire),
                 database: self.store.ping().await.is_ok(),
                 world: world.unwrap_or(false),
+                behind: self.shared.behind.lock().map_or(None, |behind| behind.clone()),
             })
         })
     }
@@ -321,6 +335,7 @@ impl Live for View {
     fn metrics(&self, writer: &mut MetricsWriter) {
         let linked = u64::from(self.shared.linked.load(Ordering::Acquire));
         writer.gauge("strowger_linked", "The planes are linked.").sample(&[], linked);
+        self.write_world(writer);
         let latency = &self.shared.latency_us;
         let mut family = writer.gauge(
             "strowger_decision_seconds",

@@ -46,9 +46,8 @@ impl From<StoreError> for CompileError {
 }
 
 /// The rows in routing's own form.
-pub(crate) fn routing_rows(mut rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
-    let bans = core::mem::take(&mut rows.bans);
-    Rows { listeners, bans, ..world_rows(rows) }
+pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
+    Rows { listeners, ..world_rows(rows) }
 }
 
 /// Reads all rows and builds the world.

@@ -106,6 +106,9 @@ pub struct CdrCaller {
     pub sip_call_id: String,
     /// User-Agent.
     pub user_agent: String,
+    /// The caller hides from whom he calls (RFC 3323): whom he called, and who forwarded the call,
+    /// are not told who he is.
+    pub hidden: bool,
 }
 
 /// The called side: the leg that answered, else the last one tried.

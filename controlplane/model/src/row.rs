@@ -470,7 +470,7 @@ pub struct Destination {
 /// A registered contact, as written behind the registrar's memory and read at boot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Binding {
-    /// Whose contact.
+    /// Whose contact; 0 for one of a trunk, which is kept under the trunk.
     pub subscriber: SubscriberId,
     /// Contact URI as registered.
     pub uri: String,

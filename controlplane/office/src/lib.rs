@@ -37,10 +37,11 @@ use strowger_link::{
 };
 use strowger_model::{
     Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, RingGroupId, TenantId,
+    TrunkId,
 };
 use strowger_routing::{
-    AdmitPlan, Decision, Facts, Locations, NO_LEASE, NonceUse, Plan, Refusal, TalkTime, Trace,
-    Verdict, World, decide, finish, register, reject, upstreams,
+    AdmitPlan, Decision, Facts, Holder, Locations, NO_LEASE, NonceUse, Plan, Refusal, TalkTime,
+    Trace, Verdict, World, decide, finish, register, reject, upstreams,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -186,12 +187,19 @@ impl Office {
         self.forget_the_gone(now);
     }
 
-    /// Ends the registrations of subscribers who are deleted or switched off; calls go on.
+    /// Ends the registrations of subscribers who are deleted or switched off, and of trunks that
+    /// are, or that register no more; calls go on.
     fn forget_the_gone(&mut self, now: Tick) {
         let all = self.locations.list(None, usize::MAX, now);
         let is_gone = |id| !self.world.subscriber(id).is_some_and(|row| row.enabled);
         let gone: BTreeSet<_> =
             all.iter().map(|b| b.subscriber).filter(|id| is_gone(*id)).collect();
+        gone.into_iter().for_each(|id| self.locations.forget(id));
+        let registers = |id: &TrunkId| {
+            let row = self.world.trunk(*id).filter(|row| row.enabled);
+            row.and_then(|row| row.ingress.as_ref()).is_some_and(|i| i.credentials.is_some())
+        };
+        let gone: Vec<TrunkId> = self.locations.trunks().filter(|id| !registers(id)).collect();
         gone.into_iter().for_each(|id| self.locations.forget(id));
         self.drain_locations();
     }
@@ -285,7 +293,7 @@ impl Office {
     }
 
     /// Takes registrations up at boot.
-    pub fn load_bindings(&mut self, rows: Vec<Binding>, now: Tick, wall_us: i64) {
+    pub fn load_bindings(&mut self, rows: Vec<(Holder, Binding)>, now: Tick, wall_us: i64) {
         self.locations.load(rows, now, wall_us);
         self.drain_locations();
     }

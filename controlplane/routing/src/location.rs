@@ -172,11 +172,23 @@ impl Locations {
         page
     }
 
+    /// The trunks that have contacts.
+    pub fn trunks(&self) -> impl Iterator<Item = TrunkId> {
+        self.users.keys().filter_map(|who| match who {
+            Holder::Trunk(id) => Some(*id),
+            Holder::Subscriber(_) | Holder::RingGroup(_) | Holder::Did(_) => None,
+        })
+    }
+
     /// Takes stored bindings up at boot; those whose time is over are reported as removed.
-    pub fn load(&mut self, rows: impl IntoIterator<Item = Binding>, now: Tick, wall_us: i64) {
-        for binding in rows {
+    pub fn load(
+        &mut self,
+        rows: impl IntoIterator<Item = (Holder, Binding)>,
+        now: Tick,
+        wall_us: i64,
+    ) {
+        for (who, binding) in rows {
             let left_us = binding.expires_us.saturating_sub(wall_us);
-            let who = Holder::Subscriber(binding.subscriber);
             let user = self.users.entry(who).or_default();
             match u64::try_from(left_us) {
                 Ok(left_us @ 1..) if user.len() < CONTACTS_MAX => {
@@ -185,7 +197,7 @@ impl Locations {
                     self.expiries.insert((expires, self.serial, who));
                     user.push(Bound { binding, expires, serial: self.serial });
                 }
-                Ok(_) | Err(_) => self.out.push_back(Output::removed(&binding)),
+                Ok(_) | Err(_) => self.out.push_back(Output::removed(who, &binding)),
             }
         }
         self.users.retain(|_, bindings| !bindings.is_empty());
@@ -267,22 +279,16 @@ impl Locations {
         for gone in old.iter().filter(|b| !new.iter().any(|n| n.serial == b.serial)) {
             self.expiries.remove(&(gone.expires, gone.serial, who));
             if !new.iter().any(|n| n.binding.uri == gone.binding.uri) {
-                self.say(who, Output::removed(&gone.binding));
+                self.out.push_back(Output::removed(who, &gone.binding));
             }
         }
         for fresh in new.iter().filter(|n| !old.iter().any(|b| b.serial == n.serial)) {
             self.expiries.insert((fresh.expires, fresh.serial, who));
-            self.say(who, Output::Save(Box::new(fresh.binding.clone())));
+            let binding = Box::new(fresh.binding.clone());
+            self.out.push_back(Output::Save { who, binding });
         }
         if !new.is_empty() {
             self.users.insert(who, new);
-        }
-    }
-
-    /// Contacts of trunks are not written behind: a trunk registers anew within its minutes.
-    fn say(&mut self, who: Holder, output: Output) {
-        if matches!(who, Holder::Subscriber(_)) {
-            self.out.push_back(output);
         }
     }
 

@@ -92,6 +92,7 @@ fn tell_caller(c: &CdrCaller, to: &mut dyn Sink) {
     to.text_or_null("source", c.source.map(|source| source.to_string()).as_deref());
     to.text("sip_call_id", &c.sip_call_id);
     to.text("user_agent", &c.user_agent);
+    to.small("caller_hidden", c.hidden.into());
 }
 
 fn tell_called(c: &CdrCalled, to: &mut dyn Sink) {
@@ -428,6 +429,7 @@ fn caller(c: &Columns<'_>) -> Result<CdrCaller, StoreError> {
         source: c.parsed_or_null("source", "address")?,
         sip_call_id: c.text("sip_call_id")?,
         user_agent: c.text("user_agent")?,
+        hidden: c.flag("caller_hidden")?,
     })
 }
 

@@ -7,7 +7,7 @@
 use crate::{Ingested, Life, Position, Posted, StoreError, Taken};
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_billing::{LedgerKind, Owner, Transfer, postings};
-use strowger_model::{AccountId, Amount, Binding, Cdr, SubscriberId, TenantId};
+use strowger_model::{AccountId, Amount, Binding, Cdr, SubscriberId, TenantId, TrunkId};
 
 /// A database in memory.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,7 @@ struct Small {
     batches: i64,
     lives: BTreeMap<u32, Life>,
     bindings: BTreeMap<(SubscriberId, String), Binding>,
+    trunk_bindings: BTreeMap<(TrunkId, String), Binding>,
 }
 
 impl MemoryStore {
@@ -168,6 +169,24 @@ impl MemoryStore {
     /// Takes a binding away; one that is not there is no error.
     pub fn remove_binding(&mut self, subscriber: SubscriberId, uri: &str) {
         self.now.bindings.remove(&(subscriber, uri.to_owned()));
+    }
+
+    /// As [`crate::Writer::put_trunk_binding`].
+    pub fn put_trunk_binding(&mut self, of: TrunkId, binding: Binding) {
+        self.now.trunk_bindings.insert((of, binding.uri.clone()), binding);
+    }
+
+    /// Takes a trunk's binding away; one that is not there is no error.
+    pub fn remove_trunk_binding(&mut self, of: TrunkId, uri: &str) {
+        self.now.trunk_bindings.remove(&(of, uri.to_owned()));
+    }
+
+    /// As [`crate::Reader::trunk_bindings`].
+    #[must_use]
+    pub fn trunk_bindings(&self, now_us: i64) -> Vec<(TrunkId, Binding)> {
+        let all = self.now.trunk_bindings.iter();
+        let alive = all.filter(|(_, b)| b.expires_us > now_us);
+        alive.map(|((id, _), binding)| (*id, binding.clone())).collect()
     }
 
     /// As [`crate::Reader::bindings`].

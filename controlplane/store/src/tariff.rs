@@ -46,10 +46,14 @@ pub(crate) async fn rates_in_force(
     tx: &mut Transaction<'_, Any>,
     of: Option<TariffId>,
 ) -> Result<Vec<Rate>, StoreError> {
-    let sql = "SELECT r.*, v.effective_us FROM rates r JOIN tariff_revisions v \
+    // Two statements: one with a condition that may be off goes through the prices of all lists.
+    let all = "SELECT r.*, v.effective_us FROM rates r JOIN tariff_revisions v \
                ON v.tariff_id = r.tariff_id AND v.number = r.revision \
-               WHERE v.state = 'published' AND ($1 = 0 OR r.tariff_id = $2)";
-    let query = sqlx::query(sql).bind(i64::from(of.is_some())).bind(of.map_or(0, |id| id.0));
+               WHERE v.state = 'published'";
+    let query = match of {
+        Some(id) => sqlx::query(price::IN_FORCE).bind(id.0),
+        None => sqlx::query(all),
+    };
     let rows = query.fetch_all(&mut **tx).await.tried("read the rates")?;
     cut(&rows)
 }

@@ -25,7 +25,7 @@ use strowger_link::{
 };
 use strowger_model::{Account, Amount, Cdr};
 use strowger_office::{Office, Output};
-use strowger_routing::{EdgeSettings, World, edge};
+use strowger_routing::{EdgeSettings, Holder, Output as Written, World, edge};
 use strowger_store::{Life, MemoryStore, Position};
 
 /// This node.
@@ -154,7 +154,11 @@ impl Control {
             let used_ms = used.get(&allowance.id).copied().unwrap_or_default();
             office.load_allowance(allowance, used_ms, now);
         }
-        office.load_bindings(self.store.bindings(wall), now, wall);
+        let bindings = self.store.bindings(wall).into_iter();
+        let bindings = bindings.map(|b| (Holder::Subscriber(b.subscriber), b));
+        let of_trunks = self.store.trunk_bindings(wall).into_iter();
+        let of_trunks = of_trunks.map(|(id, b)| (Holder::Trunk(id), b));
+        office.load_bindings(bindings.chain(of_trunks).collect(), now, wall);
         let cursors = self.store.cursors();
         let at = cursors.iter().find(|t| t.origin == NODE).map_or(Position::default(), |t| t.at);
         let from = if self.plant == Some(Plant::SettleTwice) { 0 } else { at.seq };
@@ -446,18 +450,23 @@ impl Control {
         step.map_or(Ok(()), |step| self.done(step))
     }
 
-    fn write_binding(
-        &mut self,
-        p: &mut Process,
-        change: strowger_routing::Output,
-        now: Tick,
-    ) -> Result<(), Died> {
+    fn write_binding(&mut self, p: &mut Process, change: Written, now: Tick) -> Result<(), Died> {
         self.begin(Step::BindingWritten)?;
         match change {
-            strowger_routing::Output::Save(binding) => self.store.put_binding(*binding),
-            strowger_routing::Output::Remove { subscriber, uri } => {
-                self.store.remove_binding(subscriber, &uri);
+            Written::Save { who: Holder::Subscriber(_), binding } => {
+                self.store.put_binding(*binding);
             }
+            Written::Save { who: Holder::Trunk(id), binding } => {
+                self.store.put_trunk_binding(id, *binding);
+            }
+            Written::Remove { who: Holder::Subscriber(id), uri } => {
+                self.store.remove_binding(id, &uri);
+            }
+            Written::Remove { who: Holder::Trunk(id), uri } => {
+                self.store.remove_trunk_binding(id, &uri);
+            }
+            Written::Save { who: Holder::RingGroup(_) | Holder::Did(_), .. }
+            | Written::Remove { who: Holder::RingGroup(_) | Holder::Did(_), .. } => {}
         }
         let (least, most) = BEHIND_MS;
         let at = now.plus_ns(self.dice.between(least * MS, most * MS));

@@ -153,8 +153,8 @@ declare! {
         tenant: Option<Id>,
         /// He called; otherwise he was called.
         outgoing: bool,
-        /// Number that called.
-        caller: String,
+        /// Number that called; null for a call to him whose caller hides.
+        caller: Option<String>,
         /// Number that was called.
         called: String,
         /// First INVITE.
@@ -173,7 +173,7 @@ declare! {
 }
 
 /// Who looks at records.
-pub(super) enum Eye {
+pub(crate) enum Eye {
     Operator,
     /// With the organizations whose charges he sees.
     Reseller(BTreeSet<OrganizationId>),
@@ -184,7 +184,7 @@ pub(super) enum Eye {
 
 impl Eye {
     /// Who asks.
-    pub(super) async fn of(cx: &Context) -> Result<Eye, Problem> {
+    pub(crate) async fn of(cx: &Context) -> Result<Eye, Problem> {
         let scope = cx.caller.scope;
         Ok(match cx.caller.audience() {
             Audience::Operator => Eye::Operator,
@@ -217,6 +217,16 @@ impl Eye {
                 | Scope::Supplier(..) => None,
             }),
         })
+    }
+
+    /// Whether the record's caller hides from this one.
+    pub(crate) fn is_hidden(&self, cdr: &Cdr) -> bool {
+        cdr.caller.hidden
+            && match self {
+                Eye::Operator | Eye::Supplier(_) => false,
+                Eye::Reseller(_) | Eye::Customer => is_forwarded(cdr),
+                Eye::Subscriber(id) => is_forwarded(cdr) || cdr.caller.subscriber != *id,
+            }
     }
 
     /// A record as this one is shown it.
@@ -257,7 +267,7 @@ fn for_customer(cdr: &Cdr) -> CustomerCdrView {
         tenant: cdr.tenant.map(Id::from),
         call: cdr.ask.into(),
         times: times(cdr),
-        caller: caller(cdr),
+        caller: payers_caller(cdr),
         called: PayerCalledView {
             received: cdr.called.received.clone(),
             normalised: cdr.called.normalised.as_ref().map(text),
@@ -268,6 +278,28 @@ fn for_customer(cdr: &Cdr) -> CustomerCdrView {
         caller_media: cdr.caller_media.as_ref().map(media),
         customer: cdr.customer.as_ref().map(charge),
     }
+}
+
+/// The calling side for who pays. Who forwards a call pays for what he did not dial himself: he is
+/// not told who called, if the caller hides.
+fn payers_caller(cdr: &Cdr) -> CdrCallerView {
+    let shown = caller(cdr);
+    match is_forwarded(cdr) && cdr.caller.hidden {
+        false => shown,
+        true => CdrCallerView {
+            from_user: "anonymous".to_owned(),
+            display: String::new(),
+            source: None,
+            sip_call_id: String::new(),
+            user_agent: String::new(),
+            ..shown
+        },
+    }
+}
+
+/// The calling side of the record is who forwarded.
+const fn is_forwarded(cdr: &Cdr) -> bool {
+    cdr.part > 0
 }
 
 fn times(cdr: &Cdr) -> CdrTimesView {
@@ -322,7 +354,7 @@ fn for_subscriber(cdr: &Cdr, id: Option<SubscriberId>) -> SubscriberCdrView {
         part: cdr.part,
         tenant: cdr.tenant.map(Id::from),
         outgoing,
-        caller: cdr.caller.number.clone(),
+        caller: (outgoing || !cdr.caller.hidden).then(|| cdr.caller.number.clone()),
         called: cdr.called.received.clone(),
         started: Time(cdr.times.started_us),
         answered: cdr.times.answered_us.map(Time),
@@ -330,5 +362,83 @@ fn for_subscriber(cdr: &Cdr, id: Option<SubscriberId>) -> SubscriberCdrView {
         talk_ms: cdr.times.talk_ms,
         outcome: outcome(cdr.outcome),
         cost: cost.map(|charge| money(charge.gross, charge.currency)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strowger_model::{CdrCalled, CdrCaller, CdrId, CdrOutcome, CdrTimes, TenantId};
+
+    fn record(part: u8, hidden: bool) -> Cdr {
+        Cdr {
+            id: CdrId(1),
+            part,
+            tenant: Some(TenantId(1)),
+            ask: 1,
+            snapshot: 1,
+            times: CdrTimes::default(),
+            caller: CdrCaller {
+                subscriber: Some(SubscriberId(1)),
+                number: "491001".to_owned(),
+                from_user: "1001".to_owned(),
+                display: "Ada".to_owned(),
+                source: Some("192.0.2.7:5060".parse().unwrap()),
+                sip_call_id: "c@192.0.2.7".to_owned(),
+                user_agent: "Phone/1".to_owned(),
+                hidden,
+                ..CdrCaller::default()
+            },
+            called: CdrCalled { subscriber: Some(SubscriberId(2)), ..CdrCalled::default() },
+            outcome: CdrOutcome { party: 0, reason: 0, sip: 200, q850: 16 },
+            caller_media: None,
+            called_media: None,
+            customer: None,
+            levels: Vec::new(),
+            supplier: None,
+            hops: Vec::new(),
+            hops_dropped: 0,
+            facts_dropped: 0,
+            unpriced: false,
+        }
+    }
+
+    /// What of the caller stands in an answer: any of what names him.
+    fn names(eye: &Eye, cdr: &Cdr) -> bool {
+        let shown = serde_json::to_string(&eye.shown(cdr)).unwrap();
+        ["491001", "1001", "Ada", "192.0.2.7", "Phone/1"].iter().any(|name| shown.contains(name))
+    }
+
+    #[test]
+    fn who_hides_is_told_to_the_operator_and_to_himself_alone() {
+        let subscriber = |id| Eye::Subscriber(Some(SubscriberId(id)));
+        let reseller = || Eye::Reseller(BTreeSet::new());
+        for (eye, hidden, expect) in [
+            (Eye::Operator, true, true),
+            (Eye::Customer, true, true),
+            (reseller(), true, true),
+            (subscriber(1), true, true),
+            (subscriber(2), true, false),
+            (subscriber(2), false, true),
+            (Eye::Subscriber(None), true, false),
+        ] {
+            let cdr = record(0, hidden);
+            assert_eq!(names(&eye, &cdr), expect, "hidden: {hidden}");
+            assert_eq!(eye.is_hidden(&cdr), !expect);
+        }
+    }
+
+    /// Who forwards pays for a call that he did not make: the record's number is the one that was
+    /// forwarded, and the rest is of who called.
+    #[test]
+    fn who_hides_is_not_told_to_who_forwards_his_call() {
+        for (hidden, expect) in [(false, true), (true, false)] {
+            let mut cdr = record(1, hidden);
+            cdr.caller.number = "4420".to_owned();
+            for eye in [Eye::Customer, Eye::Reseller(BTreeSet::new())] {
+                assert_eq!(names(&eye, &cdr), expect, "hidden: {hidden}");
+                assert_eq!(eye.is_hidden(&cdr), hidden);
+            }
+        }
     }
 }

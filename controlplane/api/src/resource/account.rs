@@ -159,7 +159,7 @@ impl Codec<Paying> for Money {
             false => Some(decimal(json, currency, currency.ledger_digits())?),
         };
         if amount.is_some_and(|amount| amount < self.least) {
-            return Err(Wrong::new("is below zero").at("amount"));
+            return Err(Wrong::unfit("is below zero").at("amount"));
         }
         (self.write)(&mut row.account, amount.map(Amount));
         Ok(row)
@@ -243,7 +243,7 @@ impl Resource for Paying {
             self.account.floor = Some(Amount::ZERO);
         }
         if self.account.prepaid && self.account.floor.is_none() {
-            return Err(Problem::field("floor", "must be there for an account that is prepaid"));
+            return Err(Problem::refused("floor", "must be there for an account that is prepaid"));
         }
         let since_us = &mut self.account.month_grows_since_us;
         if since_us.is_some_and(|since_us| since_us > draft.at_us) {

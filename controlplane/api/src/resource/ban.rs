@@ -8,7 +8,7 @@ use crate::shape::Components;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use strowger_model::{Ban, BanId, OrganizationId, TenantId};
-use strowger_routing::RowName;
+use strowger_routing::{Change, RowName};
 
 /// A ban as REST shows it.
 pub(crate) type BanSeen = Ban;
@@ -54,10 +54,7 @@ impl Codec<Ban> for BannedNetwork {
 
     fn take(&self, json: &Value, old: Option<&Ban>) -> Result<Ban, Wrong> {
         let (network, prefix_len) =
-            parse_network(text(json)?).ok_or_else(|| Wrong::new(NO_NETWORK))?;
-        if prefix_len == 0 {
-            return Err(Wrong::new("is everybody"));
-        }
+            parse_network(text(json)?).ok_or_else(|| Wrong::unfit(NO_NETWORK))?;
         Ok(Ban { network, prefix_len, ..old.cloned().unwrap_or_else(blank) })
     }
 }
@@ -87,18 +84,17 @@ impl Resource for Ban {
     }
 
     fn name(&self) -> Option<RowName> {
-        None
+        Some(RowName::Ban(self.id))
     }
 
     fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
         if draft.before.is_none() {
             self.from_us = draft.at_us;
         }
-        match self.until_us {
-            Some(until) if until <= self.from_us => {
-                Err(Problem::refused("until", "is not behind the beginning"))
-            }
-            Some(_) | None => Ok(()),
-        }
+        Ok(())
+    }
+
+    fn change(&self) -> Option<Change> {
+        Some(Change::Ban(self.clone()))
     }
 }

@@ -102,13 +102,13 @@ impl Resource for DidSeen {
             (None, None, Some(id)) => DidTarget::RingGroup(id),
             (None, None, None) => {
                 let detail = "is missing, and so are trunk and ring_group";
-                return Err(Problem::field("subscriber", detail));
+                return Err(Problem::refused("subscriber", detail));
             }
             (_, Some(_), _) => {
-                return Err(Problem::field("trunk", "stands beside another target"));
+                return Err(Problem::refused("trunk", "stands beside another target"));
             }
             (Some(_), None, Some(_)) => {
-                return Err(Problem::field("ring_group", "stands beside another target"));
+                return Err(Problem::refused("ring_group", "stands beside another target"));
             }
         };
         Ok(())

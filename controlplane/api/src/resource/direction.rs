@@ -1,10 +1,9 @@
 //! Names of called directions, and emergency numbers.
 
 use super::route::whole;
-use super::{Draft, Later, Resource};
-use crate::codec::{Ident, List, NAME, NUMBER};
+use super::{Later, Resource};
+use crate::codec::{Ident, NAME, NUMBER, Set};
 use crate::field::{Object, object};
-use crate::problem::Problem;
 use crate::query::Filter;
 use strowger_model::{Destination, Digits, Emergency, OrganizationId, TenantId};
 use strowger_routing::{Change, RowName};
@@ -38,7 +37,7 @@ object! {
     /// The number, canonical and as dialled; unique in the tenant.
     number: Need NUMBER => row.number;
     /// Trunks in the order to try.
-    trunks: Need List(Ident, 16) => row.trunks;
+    trunks: Need Set(Ident, 1, 16) => row.trunks;
 }
 
 fn no_emergency() -> Numbered<Emergency> {
@@ -121,13 +120,6 @@ impl Resource for Numbered<Emergency> {
 
     fn name(&self) -> Option<RowName> {
         Some(RowName::Emergency(self.row.tenant, self.row.number))
-    }
-
-    fn prepare(&mut self, _draft: &Draft<'_, Self>) -> Result<(), Problem> {
-        match self.row.trunks.is_empty() {
-            true => Err(Problem::field("trunks", "names none")),
-            false => Ok(()),
-        }
     }
 
     fn world<'a>(

@@ -34,7 +34,7 @@ object! {
     /// Realm that we answer; null is whichever asks.
     realm: Free Opt(Text(1, 128)) => realm;
     /// The carrier's password; kept sealed under this host's key.
-    password: Secret CarrierPassword => self;
+    password: NeedSecret CarrierPassword => self;
     /// We register, so that it can reach us.
     register: Free Flag => register;
     /// Where we register; null is the trunk's first target.
@@ -138,7 +138,6 @@ impl Resource for TrunkLogin {
                 self.password = Sealed(sealed.as_column().as_bytes().to_vec());
                 Ok(())
             }
-            None if draft.before.is_none() => Err(Problem::field("password", "is missing")),
             None => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! Passwords of SIP identities: how good they must be, and what is kept of them.
 
+use crate::codec::PLAIN;
 use crate::field::{Codec, Shaped, Use, Wrong};
 use crate::problem::Problem;
 use crate::shape::Components;
@@ -24,7 +25,7 @@ impl Shaped for Password {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
         json!({
             "type": "string", "minLength": CHARS_MIN, "maxLength": CHARS_MAX, "writeOnly": true,
-            "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$",
+            "pattern": PLAIN,
         })
     }
 }
@@ -37,21 +38,21 @@ impl<T: Clone> Codec<T> for Password {
     /// What becomes of it is the resource's own.
     fn take(&self, json: &Value, old: Option<&T>) -> Result<T, Wrong> {
         let text = crate::codec::text(json)?;
-        check(text).map_err(Wrong::new)?;
+        check(text)?;
         old.cloned().ok_or_else(|| Wrong::new("has no place"))
     }
 }
 
-fn check(text: &str) -> Result<(), String> {
+fn check(text: &str) -> Result<(), Wrong> {
     if !(CHARS_MIN..=CHARS_MAX).contains(&text.chars().count()) {
-        return Err(format!("does not have {CHARS_MIN} to {CHARS_MAX} characters"));
+        return Err(Wrong::new(format!("does not have {CHARS_MIN} to {CHARS_MAX} characters")));
     }
     if text.chars().any(char::is_control) {
-        return Err("has control characters".to_owned());
+        return Err(Wrong::new("has control characters"));
     }
     let first = text.chars().next();
     if text.chars().all(|letter| Some(letter) == first) {
-        return Err("is one character over and over".to_owned());
+        return Err(Wrong::unfit("is one character over and over"));
     }
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! Ring groups: numbers that ring several parties.
 
-use super::subscriber::{DIALLED, check_numbers};
+use super::Resource;
+use super::subscriber::DIALLED;
 use super::tenant::RING_MAX;
-use super::{Draft, Resource};
-use crate::codec::{Flag, Ident, List, NAME, NUMBER, Opt, Seconds, words};
+use crate::codec::{Flag, Ident, List, NAME, NUMBER, Opt, Seconds, Set, words};
 use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
-use crate::problem::Problem;
 use crate::query::Filter;
 use crate::shape::Components;
 use serde_json::Value;
@@ -61,7 +60,7 @@ impl Codec<RingMember> for Member {
             (Some(id), None) => RingParty::Subscriber(id),
             (None, Some(number)) => RingParty::Number(number),
             (Some(_), Some(_)) | (None, None) => {
-                return Err(Wrong::new("names not one of subscriber and number").at("subscriber"));
+                return Err(Wrong::unfit("names not one of subscriber and number").at("subscriber"));
             }
         };
         Ok(RingMember { party, ring_s: seen.ring_s })
@@ -82,7 +81,7 @@ object! {
     /// Name, by which it can be dialled; unique in the tenant.
     name: Need NAME => name;
     /// Numbers that reach it, canonical.
-    numbers: Free List(NUMBER, 64) => numbers;
+    numbers: Free Set(NUMBER, 0, 64) => numbers;
     /// Short number inside its organization.
     short: Free Opt(NUMBER) => short;
     /// In which order members ring.
@@ -145,10 +144,6 @@ impl Resource for RingGroup {
 
     fn name(&self) -> Option<RowName> {
         Some(RowName::RingGroup(self.id))
-    }
-
-    fn prepare(&mut self, _draft: &Draft<'_, Self>) -> Result<(), Problem> {
-        check_numbers(&self.numbers)
     }
 
     fn change(&self) -> Option<Change> {

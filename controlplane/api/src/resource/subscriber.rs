@@ -3,10 +3,12 @@
 use super::password::{self, CHARS_MAX, CHARS_MIN, Password};
 use super::tenant::RING_MAX;
 use super::{Draft, Resource, body, wrong};
-use crate::codec::{Flag, Ident, Int, LIMIT, List, NUMBER, Number, Opt, Seconds, Text, words};
+use crate::codec::{
+    Flag, Ident, Int, LIMIT, List, NUMBER, Number, Opt, PLAIN, Seconds, Set, Text, words,
+};
 use crate::dispatch::Context;
 use crate::edit::Edit;
-use crate::field::{Codec, Object, object};
+use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;
 use crate::query::Filter;
 use crate::reply::{Answer, JSON};
@@ -15,7 +17,7 @@ use crate::table::{Pending, Responses};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use strowger_model::{
-    AccountId, Barring, Cli, DigestPolicy, Digits, Forward, ForwardWhen, Identity, OrganizationId,
+    AccountId, Barring, Cli, DigestPolicy, Forward, ForwardWhen, Identity, OrganizationId,
     Subscriber, SubscriberId, TenantId,
 };
 use strowger_routing::{Change, RowName, World};
@@ -80,12 +82,12 @@ object! {
     /// Organization that it belongs to.
     organization: Need Ident => organization;
     /// Digest user name and address of record.
-    username: Need Text(1, 64) => username;
+    username: Need USERNAME => username;
     /// Kept only as digest secrets. Without one it cannot register; with a new user name a new one
     /// is needed. Setting it ends no registration: the next one needs it.
     password: Secret Password => self;
     /// Numbers that reach it, canonical; the first is shown to the outside.
-    numbers: Free List(NUMBER, 64) => numbers;
+    numbers: Free Set(NUMBER, 0, 64) => numbers;
     /// Short number inside its organization.
     short: Free Opt(NUMBER) => short;
     /// Display name.
@@ -137,22 +139,35 @@ fn blank() -> Subscriber {
     }
 }
 
-/// A user name stands in URIs and in digests.
-pub(super) fn check_username(field: &str, name: &str) -> Result<(), Problem> {
-    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/#".contains(&byte);
-    match name.bytes().all(is_fine) {
-        true => Ok(()),
-        false => Err(Problem::field(field, "has characters that no user of a SIP URI has")),
+/// A user name, which stands in URIs and in digests.
+pub(super) struct Username;
+
+/// Longest user name, characters.
+const USERNAME_MAX: usize = 64;
+/// The user name of a subscriber or trunk.
+pub(super) const USERNAME: Username = Username;
+
+impl Shaped for Username {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        json!({
+            "type": "string", "minLength": 1, "maxLength": USERNAME_MAX,
+            "pattern": "^[A-Za-z0-9_.!~*'()&=+$,;?/#-]+$",
+        })
     }
 }
 
-/// The first number that stands twice.
-pub(super) fn check_numbers(numbers: &[Digits]) -> Result<(), Problem> {
-    let twice =
-        numbers.iter().enumerate().find(|(place, n)| numbers.iter().take(*place).any(|m| m == *n));
-    match twice {
-        Some((place, _)) => Err(Problem::field(&format!("numbers[{place}]"), "stands twice")),
-        None => Ok(()),
+impl Codec<String> for Username {
+    fn show(&self, value: &String) -> Value {
+        json!(value)
+    }
+
+    fn take(&self, json: &Value, _: Option<&String>) -> Result<String, Wrong> {
+        let name: String = Text(1, USERNAME_MAX).take(json, None)?;
+        let is_fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/#".contains(&b);
+        match name.bytes().all(is_fine) {
+            true => Ok(name),
+            false => Err(Wrong::new("has characters that no user of a SIP URI has")),
+        }
     }
 }
 
@@ -194,16 +209,14 @@ impl Resource for Subscriber {
     }
 
     fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
-        check_username("username", &self.username)?;
-        check_numbers(&self.numbers)?;
         if self.expires_s_min > self.expires_s_max {
-            return Err(Problem::field("expires_ms_min", "is longer than the longest"));
+            return Err(Problem::refused("expires_ms_min", "is longer than the longest"));
         }
         let renamed = draft.before.is_some_and(|before| before.username != self.username);
         match draft.given.get("password").and_then(Value::as_str) {
             Some(password) => self.set_password(password, draft.world),
             None if renamed && (self.ha1_md5.is_some() || self.ha1_sha256.is_some()) => {
-                Err(Problem::field("password", "must be set with a new user name"))
+                Err(Problem::refused("password", "must be set with a new user name"))
             }
             None => Ok(()),
         }
@@ -231,7 +244,6 @@ impl SetPassword for Subscriber {
 /// `POST /subscribers/{id}/credentials`: sets a password, or makes one and shows it this once.
 pub(crate) fn credentials(cx: Context) -> Pending {
     Box::pin(async move {
-        cx.must_be_json()?;
         let given = body(&cx)?;
         if let Some(name) = given.keys().find(|name| *name != "password") {
             return Err(Problem::field(name, "is not a member of this body"));
@@ -278,7 +290,7 @@ pub(crate) fn credentials_form(_: &mut Components) -> Value {
         "additionalProperties": false,
         "properties": {"password": {
             "type": "string", "minLength": CHARS_MIN, "maxLength": CHARS_MAX, "writeOnly": true,
-            "description": what,
+            "pattern": PLAIN, "description": what,
         }},
     })
 }

@@ -1,12 +1,12 @@
 //! Tenants.
 
 use super::{Draft, Resource};
-use crate::codec::{Flag, Host, Int, Iso4217, List, NAME, PREFIX, Seconds, Text, Zone, words};
+use crate::codec::{Flag, Host, Int, Iso4217, List, NAME, PREFIX, Seconds, Set, Text, Zone, words};
 use crate::field::{Codec, Object, Shaped, Use, Wrong, nullable, object};
 use crate::problem::Problem;
 use crate::query::Filter;
 use crate::shape::Components;
-use crate::value::money_shape;
+use crate::value::{is_decimal, money_shape};
 use serde_json::{Value, json};
 use strowger_model::{
     Amount, Currency, DigestAlgorithm, Digits, NUMBER_MAX, Normalisation, OrganizationId,
@@ -78,7 +78,7 @@ object! {
     /// IANA name of the time zone of its days and months.
     timezone: Free Zone => timezone;
     /// Digest algorithms that strangers are challenged with, best first.
-    algorithms: Free List(words::<DigestAlgorithm>(), 2) => algorithms;
+    algorithms: Free Set(words::<DigestAlgorithm>(), 1, 2) => algorithms;
     /// Country code without `+`.
     country_prefix: Free PREFIX => country_prefix;
     /// How called numbers become canonical.
@@ -184,7 +184,7 @@ impl Codec<Tenant> for InternalPrice {
             false => Price(decimal(json, row.currency, PRICE_DIGITS)?),
         };
         if row.internal_price.0 < 0 {
-            return Err(Wrong::new("is below zero").at("amount"));
+            return Err(Wrong::unfit("is below zero").at("amount"));
         }
         Ok(row)
     }
@@ -198,13 +198,14 @@ pub(crate) fn decimal(json: &Value, currency: Currency, digits: u8) -> Result<i6
         return Err(Wrong::new("is not a member of an amount").at(name));
     }
     if members.get("currency").is_some_and(|code| code.as_str() != Some(currency.code())) {
-        return Err(Wrong::new(format!("is not {}", currency.code())).at("currency"));
+        return Err(Wrong::unfit(format!("is not {}", currency.code())).at("currency"));
     }
     let text = members.get("amount").and_then(Value::as_str);
-    let text = text.filter(|text| text.len() <= crate::limits::DECIMAL_BYTES_MAX);
-    text.and_then(|text| parse_decimal(text, digits).ok()).ok_or_else(|| {
+    let text = text.filter(|text| is_decimal(text));
+    let text = text.ok_or_else(|| Wrong::new("is no decimal number").at("amount"))?;
+    parse_decimal(text, digits).map_err(|_| {
         let what = format!("is no decimal number of at most {digits} digits behind the point");
-        Wrong::new(what).at("amount")
+        Wrong::unfit(what).at("amount")
     })
 }
 
@@ -238,19 +239,9 @@ impl Resource for Tenant {
     }
 
     fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
-        let mut seen = Vec::new();
-        for algorithm in &self.algorithms {
-            if seen.contains(algorithm) {
-                return Err(Problem::field("algorithms", "has one twice"));
-            }
-            seen.push(*algorithm);
-        }
-        if self.algorithms.is_empty() {
-            return Err(Problem::field("algorithms", "names none"));
-        }
         if self.normalisation.length_min > self.normalisation.length_max {
             let detail = "is longer than the longest";
-            return Err(Problem::field("normalisation.length_min", detail));
+            return Err(Problem::refused("normalisation.length_min", detail));
         }
         let realm_changed = draft.before.is_some_and(|before| before.realm != self.realm);
         let mut own = draft.world.subscribers();

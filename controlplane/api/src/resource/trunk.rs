@@ -1,12 +1,12 @@
 //! Trunks with their facets.
 
 use super::password::{self, Password};
-use super::subscriber::{BARRING, check_username};
+use super::subscriber::{BARRING, USERNAME};
 use super::tenant::{PREFIX_EDIT, RING_MAX};
 use super::{Draft, Resource};
 use crate::codec::{
     AnyCause, AnyPort, Flag, Host, HostAndPort, Ident, Int, LIMIT, List, NAME, NUMBER, Network,
-    Opt, Seconds, Target, Text, words,
+    Opt, Seconds, Target, words,
 };
 use crate::field::{Object, object};
 use crate::problem::Problem;
@@ -41,7 +41,7 @@ object! {
     /// Credentials that a trunk shows us.
     CREDENTIALS: TrunkCredentials as "TrunkCredentials", no_credentials();
     /// Digest user name and address of record.
-    username: Need Text(1, 64) => username;
+    username: Need USERNAME => username;
     /// Kept only as digest secrets; with a new user name a new one is needed.
     password: Secret Password => self;
     /// Digest algorithms accepted from it.
@@ -177,7 +177,6 @@ fn keep_credentials(row: &mut Trunk, draft: &Draft<'_, Trunk>) -> Result<(), Pro
     let Some(credentials) = row.ingress.as_mut().and_then(|i| i.credentials.as_mut()) else {
         return Ok(());
     };
-    check_username("ingress.credentials.username", &credentials.username)?;
     let field = "ingress.credentials.password";
     let given = draft.given.get("ingress").and_then(|i| i.get("credentials"));
     let given = given.and_then(|c| c.get("password")).and_then(Value::as_str);
@@ -191,8 +190,8 @@ fn keep_credentials(row: &mut Trunk, draft: &Draft<'_, Trunk>) -> Result<(), Pro
             Ok(())
         }
         (None, Some(before)) if before.username == credentials.username => Ok(()),
-        (None, Some(_)) => Err(Problem::field(field, "must be set with a new user name")),
-        (None, None) => Err(Problem::field(field, "is missing")),
+        (None, Some(_)) => Err(Problem::refused(field, "must be set with a new user name")),
+        (None, None) => Err(Problem::refused(field, "is missing")),
     }
 }
 

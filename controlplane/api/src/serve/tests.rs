@@ -165,7 +165,7 @@ fn parts_that_do_not_answer_are_missing() {
         let request = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         stream.write_all(request).await.unwrap();
         let (text, ms) = read_all(&mut stream).await;
-        assert!(text.ends_with(r#""missing":["link","database","world"]}"#), "{text}");
+        assert!(text.contains(r#""missing":["link","database","world"],"#), "{text}");
         check_about(ms, READY_MS_MAX);
     });
 }

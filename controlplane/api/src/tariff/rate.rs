@@ -1,7 +1,7 @@
 //! Price lines: those of a revision, and those in force.
 
 use super::{revision, tariff};
-use crate::cursor;
+use crate::cursor::{self, no_cursor};
 use crate::dispatch::Context;
 use crate::problem::Problem;
 use crate::reply::{Json, Page};
@@ -121,7 +121,6 @@ pub(crate) async fn in_force(cx: Context) -> Result<Json<Page<RateView>>, Proble
         return Ok(Json(Page::whole(found.iter().map(view).collect())));
     }
     let text: Option<String> = cursor::decode(PRICES, cx.query.next.as_deref())?;
-    let no_cursor = || Problem::field("next", "is not a cursor of this list");
     let after = text.map(|text| Digits::parse(&text).map_err(|_| no_cursor())).transpose()?;
     let found = cx.api.reader.prices(tariff.id, after, cx.query.limit).await?;
     let is_valid = |rate: &&Rate| match cx.query.at_us {

@@ -1,15 +1,16 @@
 //! Rows for a draft: a list in JSON, or a file of comma-separated values; all or none.
 
 use super::{LOG, added, revision};
+use crate::codec::ID;
 use crate::codec::{Flag, Moment, PREFIX, Seconds};
 use crate::dispatch::Context;
-use crate::field::{Codec, Wrong};
+use crate::field::{Codec, Why, Wrong};
 use crate::limits::RATES_ROWS_MAX;
 use crate::problem::Problem;
 use crate::reply::{Answer, JSON};
 use crate::resource::decimal;
 use crate::shape::Components;
-use crate::table::{Pending, Responses};
+use crate::table::{CSV, Pending, Responses};
 use crate::tariff::line::Lines;
 use crate::value::money_shape;
 use axum::http::StatusCode;
@@ -22,8 +23,6 @@ use strowger_model::{
 use strowger_routing::check_rate;
 use strowger_store::{Change, RevisedRate};
 
-/// Media type of comma-separated values (RFC 4180).
-const CSV: &str = "text/csv";
 /// Longest duration of a row, seconds: milliseconds of it fit into 32 bits.
 const SECONDS_MAX: u32 = u32::MAX / 1000;
 
@@ -32,10 +31,7 @@ pub(crate) fn upload(cx: Context) -> Pending {
     Box::pin(async move {
         let (tariff, revision) = revision(&cx).await?;
         must_be_draft(revision.state)?;
-        let is_csv = cx.media().eq_ignore_ascii_case(CSV);
-        if !is_csv {
-            cx.must_be_json()?;
-        }
+        let is_csv = cx.media() == CSV;
         let (cx, tariff, rows) = tokio::task::spawn_blocking(move || {
             let rows =
                 if is_csv { of_csv(cx.body(), &tariff) } else { of_json(cx.body(), &tariff) };
@@ -44,7 +40,7 @@ pub(crate) fn upload(cx: Context) -> Pending {
         .await
         .map_err(|_| Problem::internal())??;
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-            return Err(Problem::field("body", "has no row"));
+            return Err(Problem::refused("body", "has no row"));
         };
         let [first, last] = [first, last].map(|row| row.rate.prefix);
         let (number, at_us) = (revision.number, cx.api.now_us());
@@ -91,9 +87,9 @@ impl<'a> Taken<'a> {
         }
         let row = row(given, self.tariff)?;
         let unfit = check_rate(self.tariff, &row.rate);
-        unfit.map_err(|error| Wrong::new(error.problem.to_string()))?;
+        unfit.map_err(|error| Wrong::unfit(error.problem.to_string()))?;
         if !self.seen.insert((row.rate.prefix, row.rate.from_us)) {
-            return Err(Wrong::new("stands twice with the same beginning").at("prefix"));
+            return Err(Wrong::unfit("stands twice with the same beginning").at("prefix"));
         }
         self.rows.push(row);
         Ok(())
@@ -111,7 +107,7 @@ fn row(given: &Map<String, Value>, tariff: &Tariff) -> Result<RevisedRate, Wrong
     let fee = amount(given, "connection_fee", currency, currency.ledger_digits())?;
     let price = amount(given, "price", currency, PRICE_DIGITS)?;
     if price.is_none() && !removed {
-        return Err(Wrong::new("is missing").at("price"));
+        return Err(Wrong::unfit("is missing").at("price"));
     }
     let from_us = member(given, "from", &Moment, 0)?;
     let until_us = match given.get("until") {
@@ -119,7 +115,7 @@ fn row(given: &Map<String, Value>, tariff: &Tariff) -> Result<RevisedRate, Wrong
         Some(json) => Some(Codec::take(&Moment, json, None).map_err(|wrong| wrong.at("until"))?),
     };
     if until_us.is_some_and(|until_us| until_us <= from_us) {
-        return Err(Wrong::new("is not behind from").at("until"));
+        return Err(Wrong::unfit("is not behind from").at("until"));
     }
     let prefix = given.get("prefix").ok_or_else(|| Wrong::new("is missing").at("prefix"))?;
     let prefix = Codec::take(&PREFIX, prefix, None).map_err(|wrong: Wrong| wrong.at("prefix"))?;
@@ -173,7 +169,7 @@ fn amount(
     let Some(json) = given.get(name).filter(|json| !json.is_null()) else { return Ok(None) };
     let amount = decimal(json, currency, digits).map_err(|wrong| wrong.at(name))?;
     if amount < 0 {
-        return Err(Wrong::new("is below zero").at("amount").at(name));
+        return Err(Wrong::unfit("is below zero").at("amount").at(name));
     }
     Ok(Some(amount))
 }
@@ -184,12 +180,15 @@ fn at(place: &str, wrong: Wrong) -> Problem {
         "" => place.to_owned(),
         path => format!("{place}.{path}"),
     };
-    Problem::field(&path, wrong.detail)
+    Problem::wrong(&path, wrong)
 }
 
 fn of_csv(body: &[u8], tariff: &Tariff) -> Result<Vec<RevisedRate>, Problem> {
     let text = std::str::from_utf8(body).map_err(|_| Problem::field("body", "is not UTF-8"))?;
-    let told = |(line, wrong)| at(&format!("line {line}"), wrong);
+    // The document does not say what stands in a file.
+    let told = |(line, wrong): (usize, Wrong)| {
+        at(&format!("line {line}"), Wrong { why: Why::Unfit, ..wrong })
+    };
     let mut lines = Lines::new(text).map_err(told)?;
     let mut taken = Taken::new(tariff);
     while let Some((line, row)) = lines.row().map_err(told)? {
@@ -284,8 +283,7 @@ pub(crate) fn rows_form(_: &mut Components) -> Value {
 
 /// What adding rows is answered.
 pub(crate) fn rows_responses(_: &mut Components) -> Responses {
-    let id =
-        |what: &str| json!({"type": "string", "pattern": "^-?[0-9]{1,20}$", "description": what});
+    let id = |what: &str| json!({"type": "string", "pattern": ID, "description": what});
     let shape = json!({
         "type": "object",
         "required": ["count", "first", "last"],

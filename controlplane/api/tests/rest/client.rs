@@ -95,9 +95,15 @@ pub(crate) fn send(
     body: &str,
 ) -> Response {
     let token = token.map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
+    let says_media = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let media = match method {
+        _ if body.is_empty() || says_media => "",
+        "PATCH" => "Content-Type: application/merge-patch+json\r\n",
+        _ => "Content-Type: application/json\r\n",
+    };
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {to}\r\n{token}{more}Content-Length: {}\r\n\
+        "{method} {target} HTTP/1.1\r\nHost: {to}\r\n{token}{media}{more}Content-Length: {}\r\n\
          Connection: close\r\n\r\n{body}",
         body.len()
     );

@@ -81,7 +81,7 @@ fn the_document_lists_exactly_the_paths_of_the_router() {
         assert_eq!(operation["requestBody"].is_object(), endpoint.takes_body);
         let parameters = operation["parameters"].as_array().unwrap();
         let has = |name: &str| parameters.iter().any(|p| p["name"] == name);
-        assert_eq!(has("Idempotency-Key"), endpoint.needs_key, "{}", endpoint.path);
+        assert_eq!(has("Idempotency-Key"), endpoint.takes_key, "{}", endpoint.path);
         assert_eq!(has("If-Match"), endpoint.needs_version, "{}", endpoint.path);
         let views = operation["x-views"].as_object().map_or(0, serde_json::Map::len);
         assert_eq!(views, endpoint.views.len(), "{}", endpoint.path);

@@ -117,7 +117,12 @@ impl FakeLive {
                 registration(1, "sip:b@192.0.2.7;x=\"ü\""),
                 registration(2, "sip:a@192.0.2.7"),
             ],
-            readiness: Mutex::new(Readiness { link: true, database: true, world: true }),
+            readiness: Mutex::new(Readiness {
+                link: true,
+                database: true,
+                world: true,
+                behind: None,
+            }),
             is_dead: AtomicBool::new(false),
             ended: Mutex::default(),
             moved: Mutex::default(),
@@ -350,7 +355,7 @@ impl Live for FakeLive {
     }
 
     fn readiness(&self) -> Reply<'_, Readiness> {
-        self.say(*self.readiness.lock().unwrap())
+        self.say(self.readiness.lock().unwrap().clone())
     }
 
     fn metrics(&self, writer: &mut MetricsWriter) {

@@ -6,22 +6,32 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strowger_api::{CONNECTIONS_MAX, Readiness};
+use strowger_api::{Behind, CONNECTIONS_MAX, Readiness};
 
 #[test]
 fn readiness_names_what_is_missing() {
     let server = Server::start();
     let ask = || server.ask("GET", "/readyz", None);
     assert_eq!(ask().status, 200);
-    let parts = Readiness { link: false, database: true, world: false };
+    let parts = Readiness { link: false, database: true, world: false, behind: None };
     *server.live.readiness.lock().unwrap() = parts;
     let response = ask();
     assert_eq!(response.status, 503);
     let expect = json!({
         "ready": false, "link": false, "database": true, "world": false,
         "missing": ["link", "world"],
+        "current": true, "behind_since": null, "problem": null,
     });
     assert_eq!(response.json(), expect);
+    // Calls go on by the configuration before the newest change.
+    let behind = Behind { since_us: 1_000_000, problem: "route 7: trunk 9 does not exist".into() };
+    let all = Readiness { link: true, database: true, world: true, behind: Some(behind) };
+    *server.live.readiness.lock().unwrap() = all;
+    let response = ask();
+    assert_eq!((response.status, &response.json()["ready"]), (200, &json!(true)));
+    let (current, since) = (&response.json()["current"], &response.json()["behind_since"]);
+    assert_eq!((current, since), (&json!(false), &json!("1970-01-01T00:00:01.000000Z")));
+    assert_eq!(response.json()["problem"], "route 7: trunk 9 does not exist");
     server.live.is_dead.store(true, Ordering::Relaxed);
     assert_eq!(ask().json()["missing"], json!(["link", "database", "world"]));
     assert_eq!(server.ask("GET", "/healthz", None).status, 200);

@@ -44,11 +44,11 @@ fn what_cannot_be_is_refused_by_its_name() {
     let server = Server::start();
     let eur = |amount: &str| format!(r#"{{"amount":"{amount}","currency":"EUR","reason":"r"}}"#);
     for (target, body, status, field) in [
-        (PAYMENTS, eur("0"), 400, "amount"),
+        (PAYMENTS, eur("0"), 422, "amount"),
         (PAYMENTS, eur("-1"), 400, "amount"),
         (PAYMENTS, eur("1e3"), 400, "amount"),
         (PAYMENTS, eur("1,5"), 400, "amount"),
-        (PAYMENTS, eur("0.000000001"), 400, "amount"),
+        (PAYMENTS, eur("0.000000001"), 422, "amount"),
         (PAYMENTS, eur("99999999999999999999"), 400, "amount"),
         (PAYMENTS, eur(&"1".repeat(40)), 400, "amount"),
         (PAYMENTS, r#"{"amount":1,"currency":"EUR"}"#.into(), 400, "amount"),
@@ -58,8 +58,8 @@ fn what_cannot_be_is_refused_by_its_name() {
         (PAYMENTS, r#"{"amount":"1","currency":"EUR","balance":"9"}"#.into(), 400, "balance"),
         (PAYMENTS, String::new(), 400, "body"),
         (PAYMENTS, "[]".into(), 400, "body"),
-        (ADJUSTMENTS, eur("0"), 400, "amount"),
-        (ADJUSTMENTS, eur("-92233720368.54775808"), 400, "amount"),
+        (ADJUSTMENTS, eur("0"), 422, "amount"),
+        (ADJUSTMENTS, eur("-92233720368.54775808"), 422, "amount"),
         (ADJUSTMENTS, r#"{"amount":"1","currency":"EUR"}"#.into(), 400, "reason"),
         (ADJUSTMENTS, r#"{"amount":"1","currency":"EUR","reason":" "}"#.into(), 400, "reason"),
         (ADJUSTMENTS, r#"{"amount":"1","currency":"EUR","reason":"\u0000"}"#.into(), 400, "reason"),
@@ -177,7 +177,8 @@ fn free_time_is_given_once_for_each_key_and_listed() {
         ("minutes", "1"),
     ] {
         let response = server.pay(target, "x", &body((field, value)));
-        assert_eq!((response.status, response.field().as_str()), (400, field), "{value}");
+        let status = if value.starts_with("2023") { 422 } else { 400 };
+        assert_eq!((response.status, response.field().as_str()), (status, field), "{value}");
     }
     assert_eq!(server.pay("/api/v1/accounts/99/allowances", "k", &usual).status, 404);
     let given = server.live.given.lock().unwrap();

@@ -194,6 +194,7 @@ pub(crate) fn rich_cdr() -> Cdr {
             source: Some("192.0.2.7:5060".parse().unwrap()),
             sip_call_id: "x@y".to_owned(),
             user_agent: "Phone/1".to_owned(),
+            hidden: false,
         },
         called: CdrCalled {
             received: "0044123".to_owned(),

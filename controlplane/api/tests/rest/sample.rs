@@ -9,8 +9,8 @@ pub(crate) fn body(endpoint: &EndpointInfo, number: i64) -> String {
     let below = endpoint.path.trim_start_matches("/api/v1/");
     match (endpoint.method, below) {
         ("POST", "accounts/{id}/allowances") => {
-            r#"{"name":"f","seconds":"9","from":"2020-01-01T00:00:00Z","until":"2100-01-01T00Z"}"#
-                .to_owned()
+            let (from, until) = ("2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z");
+            format!(r#"{{"name":"f","seconds":"9","from":"{from}","until":"{until}"}}"#)
         }
         ("POST", "accounts/{id}/payments" | "accounts/{id}/adjustments") => {
             r#"{"amount":"1.5","currency":"EUR","reason":"gift"}"#.to_owned()

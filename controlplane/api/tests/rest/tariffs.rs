@@ -144,29 +144,31 @@ fn a_wrong_row_is_named_and_nothing_is_added() {
     let server = Server::start();
     let rates = "tariffs/1/revisions/1/rates";
     let good = json!({"prefix": "44", "price": {"amount": "0.05"}});
-    for (row, field) in [
-        (json!({"price": {"amount": "1"}}), "[1].prefix"),
-        (json!({"prefix": "45"}), "[1].price"),
-        (json!({"prefix": "x", "price": {"amount": "1"}}), "[1].prefix"),
-        (json!({"prefix": "45", "price": {"amount": "-1"}}), "[1].price.amount"),
+    for (row, status, field) in [
+        (json!({"price": {"amount": "1"}}), 400, "[1].prefix"),
+        (json!({"prefix": "45"}), 422, "[1].price"),
+        (json!({"prefix": "x", "price": {"amount": "1"}}), 400, "[1].prefix"),
+        (json!({"prefix": "45", "price": {"amount": "-1"}}), 422, "[1].price.amount"),
         (
             json!({"prefix": "45", "price": {"amount": "1", "currency": "USD"}}),
+            422,
             "[1].price.currency",
         ),
-        (json!({"prefix": "45", "price": {"amount": "1"}, "step_ms": 0}), "[1].step_ms"),
-        (json!({"prefix": "45", "price": {"amount": "1"}, "colour": 1}), "[1].colour"),
+        (json!({"prefix": "45", "price": {"amount": "1"}, "step_ms": 0}), 400, "[1].step_ms"),
+        (json!({"prefix": "45", "price": {"amount": "1"}, "colour": 1}), 400, "[1].colour"),
         (
             json!({"prefix": "45", "price": {"amount": "1"}, "until": "1960-01-01T00:00:00Z"}),
+            422,
             "[1].until",
         ),
-        (good.clone(), "[1].prefix"),
-        (json!(7), "[1]"),
+        (good.clone(), 422, "[1].prefix"),
+        (json!(7), 400, "[1]"),
     ] {
         let refused = post(&server, rates, &json!([good, row]));
-        assert_eq!((refused.status, refused.field().as_str()), (400, field), "{row}");
+        assert_eq!((refused.status, refused.field().as_str()), (status, field), "{row}");
     }
     for (text, field) in [
-        ("", "line 1"),
+        ("\n", "line 1"),
         ("prefix,colour\n", "line 1"),
         ("prefix,price\n44,0.05\n45,x\n", "line 3.price.amount"),
         ("prefix,price\n44,0.05\n44,0.06\n", "line 3.prefix"),
@@ -174,7 +176,7 @@ fn a_wrong_row_is_named_and_nothing_is_added() {
         ("prefix,price\n", "body"),
     ] {
         let refused = csv(&server, rates, text);
-        assert_eq!((refused.status, refused.field().as_str()), (400, field), "{text:?}");
+        assert_eq!((refused.status, refused.field().as_str()), (422, field), "{text:?}");
     }
     assert_eq!(post(&server, rates, &json!({})).field(), "body");
     let media = [("Content-Type", "text/plain")];
@@ -207,7 +209,7 @@ fn a_hundred_thousand_rows_go_in_at_once_and_no_more() {
         format!("prefix,price\n{}", lines.collect::<String>())
     };
     let refused = csv(&server, rates, &file(100_001));
-    assert_eq!((refused.status, refused.field().as_str()), (400, "line 100002"));
+    assert_eq!((refused.status, refused.field().as_str()), (422, "line 100002"));
     let added = csv(&server, rates, &file(100_000));
     assert_eq!((added.status, &added.json()["count"]), (201, &json!(100_000)), "{added:?}");
     let done = post(&server, "tariffs/1/revisions/1/publish", &json!({}));

@@ -90,14 +90,14 @@ fn a_dry_run_is_shown_whole() {
 fn a_wrong_dry_run_names_the_member() {
     let server = Server::start();
     for (body, status, field) in [
-        (r#"{"called":"1"}"#, 400, "username"),
+        (r#"{"called":"1"}"#, 422, "username"),
         (r#"{"username":"1001"}"#, 400, "called"),
         (r#"{"username":"1001","called":""}"#, 400, "called"),
         (r#"{"username":"1001","called":"1","at":"soon"}"#, 400, "at"),
-        (r#"{"username":"1001","subscriber":"1","called":"1"}"#, 400, "username"),
-        (r#"{"username":"1001","trunk":"1","called":"1"}"#, 400, "trunk"),
-        (r#"{"username":"1001","source":"1.2.3.4:5","called":"1"}"#, 400, "source"),
-        (r#"{"trunk":"7","source":"here","called":"1"}"#, 400, "source"),
+        (r#"{"username":"1001","subscriber":"1","called":"1"}"#, 422, "username"),
+        (r#"{"username":"1001","trunk":"1","called":"1"}"#, 422, "trunk"),
+        (r#"{"username":"1001","source":"1.2.3.4:5","called":"1"}"#, 422, "source"),
+        (r#"{"trunk":"7","source":"here","called":"1"}"#, 422, "source"),
         (r#"{"subscriber":"x","called":"1"}"#, 400, "subscriber"),
         (r#"{"tenant":"x","username":"1001","called":"1"}"#, 400, "tenant"),
         (r#"{"username":"1009","called":"1"}"#, 422, "username"),

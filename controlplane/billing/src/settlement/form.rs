@@ -1,9 +1,9 @@
-//! The bytes of a settlement, version 4.
+//! The bytes of a settlement, version 5.
 //!
 //! Version byte, tenant, hold, snapshot, beginning and longest duration (not in version 1),
-//! allowance (not in versions 1 and 2), number, destination, caller, levels, hops, parts (only in
-//! version 4). Ids are signed,
-//! the rest unsigned varints; an optional value is announced by a bit of a flags byte before it.
+//! allowance (not in versions 1 and 2), number, destination, caller (who hides only since version
+//! 5), levels, hops, parts (not before version 4). Ids are signed, the rest unsigned varints; an
+//! optional value is announced by a bit of a flags byte before it.
 
 use super::{CALLER_NUMBER_MAX, Caller, Hop, Level};
 use crate::compact::{Form, Reader, Writer};
@@ -72,14 +72,16 @@ impl Form for Caller {
             self.subscriber.map(|id| id.0),
             self.trunk.map(|id| id.0),
         ];
-        out.byte(flags(ids.map(|id| id.is_some())));
+        let [account, organization, subscriber, trunk] = ids.map(|id| id.is_some());
+        out.byte(flags([account, organization, subscriber, trunk, self.hidden]));
         ids.into_iter().flatten().for_each(|id| out.signed(id));
         out.text(&self.number, CALLER_NUMBER_MAX);
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, BadSettlement> {
-        let has = known(input.byte()?, 4)?;
+        let has = known(input.byte()?, 5)?;
         Ok(Caller {
+            hidden: flag(has, 4),
             account: when(flag(has, 0), || input.signed().map(AccountId))?,
             organization: when(flag(has, 1), || input.signed().map(OrganizationId))?,
             subscriber: when(flag(has, 2), || input.signed().map(SubscriberId))?,

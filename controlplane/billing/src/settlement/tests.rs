@@ -79,21 +79,29 @@ const REST: &str = concat!(
 fn golden_bytes() {
     let bytes = small().encode().unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let golden = format!("0402878080808080808001ac028080f2818389850680bab7030142{REST}00");
+    let golden = format!("0502878080808080808001ac028080f2818389850680bab7030142{REST}00");
     assert_eq!(hex, golden);
     assert_eq!(Settlement::decode(&bytes), Ok(small()));
+    // Who hides is one bit of the caller's.
+    let mut hidden = small();
+    hidden.caller.hidden = true;
+    let other = hidden.encode().unwrap();
+    let differ = bytes.iter().zip(&other).filter(|(one, other)| one != other);
+    assert_eq!(differ.map(|(one, other)| one ^ other).collect::<Vec<_>>(), [1 << 4]);
+    assert_eq!(Settlement::decode(&other), Ok(hidden));
 }
 
 #[test]
 fn the_versions_before_are_still_read() {
+    let fourth = format!("0402878080808080808001ac028080f2818389850680bab7030142{REST}00");
     let (third, second) = (small(), Settlement { allowance: None, ..small() });
     let first = Settlement { began_us: 0, ms_max: 0, ..second.clone() };
-    for (head, expect) in [
-        ("0102878080808080808001ac02", first),
-        ("0202878080808080808001ac028080f2818389850680bab703", second),
-        ("0302878080808080808001ac028080f2818389850680bab7030142", third),
+    for (hex, expect) in [
+        (format!("0102878080808080808001ac02{REST}"), first),
+        (format!("0202878080808080808001ac028080f2818389850680bab703{REST}"), second),
+        (format!("0302878080808080808001ac028080f2818389850680bab7030142{REST}"), third),
+        (fourth, small()),
     ] {
-        let hex = format!("{head}{REST}");
         let pairs = hex.as_bytes().chunks(2);
         let byte =
             |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();

@@ -124,6 +124,7 @@ impl Rig {
                 read: AtomicU64::new(0),
                 counters: Mutex::new(None),
                 listeners: Mutex::new(None),
+                behind: Mutex::default(),
                 upstreams: Mutex::default(),
                 names: crate::resolver::Standings::default(),
                 counts: Mutex::default(),

@@ -215,6 +215,7 @@ impl<'a> Attempt<'a> {
             subscriber,
             trunk,
             number,
+            hidden: self.visible_to(sender, false).hidden,
         }
     }
 

@@ -1,23 +1,38 @@
 //! What the registrar tells the store.
 
-use strowger_model::{Binding, SubscriberId};
+use crate::world::Holder;
+use strowger_model::Binding;
 
-/// A change to write behind, keyed by subscriber and URI as registered.
+/// A change to write behind, keyed by whose it is and the URI as registered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
     /// Insert or replace.
-    Save(Box<Binding>),
+    Save {
+        /// Whose contact: a subscriber's or a trunk's.
+        who: Holder,
+        /// The contact.
+        binding: Box<Binding>,
+    },
     /// Delete.
     Remove {
         /// Whose contact.
-        subscriber: SubscriberId,
+        who: Holder,
         /// Its URI.
         uri: String,
     },
 }
 
 impl Output {
-    pub(super) fn removed(binding: &Binding) -> Output {
-        Output::Remove { subscriber: binding.subscriber, uri: binding.uri.clone() }
+    pub(super) fn removed(who: Holder, binding: &Binding) -> Output {
+        Output::Remove { who, uri: binding.uri.clone() }
+    }
+
+    /// Whose contact, and its URI.
+    #[must_use]
+    pub fn key(&self) -> (Holder, &str) {
+        match self {
+            Output::Save { who, binding } => (*who, &binding.uri),
+            Output::Remove { who, uri } => (*who, uri),
+        }
     }
 }

@@ -50,7 +50,7 @@ impl Desk {
         let mut list = Vec::new();
         while let Some(output) = self.locations.poll_output() {
             list.push(match output {
-                Output::Save(binding) => format!("save {}", binding.uri),
+                Output::Save { binding, .. } => format!("save {}", binding.uri),
                 Output::Remove { uri, .. } => format!("remove {uri}"),
             });
         }
@@ -222,7 +222,10 @@ fn one_turn_ends_a_bounded_number() {
     };
     let many = i64::try_from(EXPIRED_PER_TURN_MAX).unwrap() + 5;
     let template = row(1);
-    let rows = (1..=many).map(|id| Binding { subscriber: SubscriberId(id), ..template.clone() });
+    let rows = (1..=many).map(|id| {
+        let subscriber = SubscriberId(id);
+        (Holder::Subscriber(subscriber), Binding { subscriber, ..template.clone() })
+    });
     locations.load(rows, Tick(0), WALL);
     locations.handle_timeout(Tick::default().plus_ms(60_000));
     assert_eq!(locations.len(), 5);
@@ -238,7 +241,7 @@ fn loads_what_was_saved() {
     let mut rows = Vec::new();
     while let Some(output) = desk.locations.poll_output() {
         match output {
-            Output::Save(binding) => rows.push(*binding),
+            Output::Save { who, binding } => rows.push((who, *binding)),
             Output::Remove { .. } => panic!("nothing was removed"),
         }
     }
@@ -346,7 +349,9 @@ proptest! {
             let alive: Vec<Binding> = alive.into_iter().cloned().collect();
             while let Some(output) = desk.locations.poll_output() {
                 match output {
-                    Output::Save(binding) => { stored.insert(binding.uri.clone(), *binding); }
+                    Output::Save { binding, .. } => {
+                        stored.insert(binding.uri.clone(), *binding);
+                    }
                     Output::Remove { uri, .. } => { stored.remove(&uri); }
                 }
             }

@@ -72,6 +72,8 @@ pub enum Change {
     RingGroup(Box<RingGroup>),
     /// Inserted or replaced.
     Did(Did),
+    /// Inserted or replaced.
+    Ban(Ban),
     /// All bans.
     Bans(Vec<Ban>),
     /// Deleted. What still refers to it is refused when it is used; rates, routes, destinations and
@@ -185,6 +187,12 @@ impl World {
             Change::Emergencies(tenant, list) => next.put_emergencies(tenant, list)?,
             Change::RingGroup(row) => next.put_ring_group(*row)?,
             Change::Did(row) => next.put_did(row)?,
+            Change::Ban(row) => {
+                let mut all = next.bans.to_vec();
+                all.retain(|ban| ban.id != row.id);
+                all.push(row);
+                next.put_bans(all)?;
+            }
             Change::Bans(list) => next.put_bans(list)?,
             Change::Remove(row) => next.remove(row),
         }

@@ -65,8 +65,9 @@ fn is_host(host: &str) -> bool {
 pub(super) fn ban(row: &Ban) -> Checked {
     let name = RowName::Ban(row.id);
     let bits = if row.network.to_canonical().is_ipv4() { 32 } else { 128 };
-    range(name, "prefix_len", row.prefix_len <= bits)?;
-    range(name, "until_us", row.until_us.is_none_or(|until| until > row.from_us))
+    // A ban of everybody would be one of ourselves.
+    range(name, "network", (1..=bits).contains(&row.prefix_len))?;
+    range(name, "until", row.until_us.is_none_or(|until| until > row.from_us))
 }
 
 /// What tells this trunk's calls from those of others.

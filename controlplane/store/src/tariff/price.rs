@@ -17,7 +17,8 @@ pub struct PricesAt {
     pub next: Option<Digits>,
 }
 
-const IN_FORCE: &str = "SELECT r.*, v.effective_us FROM rates r JOIN tariff_revisions v \
+/// What is published of one list.
+pub(super) const IN_FORCE: &str = "SELECT r.*, v.effective_us FROM rates r JOIN tariff_revisions v \
      ON v.tariff_id = r.tariff_id AND v.number = r.revision \
      WHERE v.state = 'published' AND r.tariff_id = $1";
 
@@ -32,14 +33,19 @@ impl Reader {
         after: Option<Digits>,
         count: u32,
     ) -> Result<PricesAt, StoreError> {
-        let sql = "SELECT DISTINCT r.prefix FROM rates r JOIN tariff_revisions v \
+        // The first prefix may be the empty one. A condition that may be off would begin every page
+        // at the first prefix.
+        let behind = if after.is_some() { ">" } else { ">=" };
+        let sql = format!(
+            "SELECT DISTINCT r.prefix FROM rates r JOIN tariff_revisions v \
              ON v.tariff_id = r.tariff_id AND v.number = r.revision \
-             WHERE v.state = 'published' AND r.tariff_id = $1 AND ($2 = 0 OR r.prefix > $3) \
-             ORDER BY r.prefix LIMIT $4";
+             WHERE v.state = 'published' AND r.tariff_id = $1 AND r.prefix {behind} $2 \
+             ORDER BY r.prefix LIMIT $3"
+        );
         let what = "read prices";
         let text = after.as_ref().map_or("", |prefix| prefix.as_str()).to_owned();
         let mut tx = self.snapshot().await.tried(what)?;
-        let query = sqlx::query(sql).bind(of.0).bind(i64::from(after.is_some())).bind(text);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(of.0).bind(text);
         let query = query.bind(i64::from(count).saturating_add(1));
         let rows = query.fetch_all(&mut *tx).await.tried(what)?;
         let shown = usize::try_from(count).unwrap_or(usize::MAX).min(rows.len());
@@ -65,9 +71,13 @@ impl Reader {
         number: &Digits,
         at_us: i64,
     ) -> Result<Option<Rate>, StoreError> {
-        // Digits, `*` and `#` are no wildcards.
-        let sql = AssertSqlSafe(format!("{IN_FORCE} AND $2 LIKE r.prefix || '%'"));
-        let query = sqlx::query(sql).bind(of.0).bind(number.as_str().to_owned());
+        // Its prefixes one by one, each of which the index knows.
+        let prefixes = (0..=number.len()).filter_map(|len| number.as_str().get(..len));
+        let places: Vec<String> = (2..=number.len() + 2).map(|at| format!("${at}")).collect();
+        let places = places.join(", ");
+        let sql = AssertSqlSafe(format!("{IN_FORCE} AND r.prefix IN ({places})"));
+        let query = sqlx::query(sql).bind(of.0);
+        let query = prefixes.fold(query, |query, prefix| query.bind(prefix.to_owned()));
         let rows = query.fetch_all(&self.pool).await.tried("read prices")?;
         let is_valid = |rate: &Rate| {
             rate.from_us <= at_us && rate.until_us.is_none_or(|until_us| at_us < until_us)

@@ -178,6 +178,7 @@ impl Dice {
             source: self.maybe(Dice::address),
             sip_call_id: self.text(),
             user_agent: self.text(),
+            hidden: true,
         };
         cdr.called = CdrCalled {
             received: self.text(),

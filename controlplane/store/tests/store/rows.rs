@@ -79,6 +79,22 @@ async fn bindings_are_refreshed_and_end(db: &Db) {
     w.remove_binding(binding.subscriber, &binding.uri).await.unwrap();
     w.commit().await.unwrap();
     assert!(store.reader().bindings(0).await.unwrap().is_empty());
+    // Those of trunks stand apart; one of a trunk that is gone is left out.
+    let (trunk, binding) = (TrunkId(1), Binding { subscriber: SubscriberId(0), ..binding });
+    for cseq in [3, 4] {
+        let mut w = store.write().await.unwrap();
+        w.put_trunk_binding(trunk, &Binding { cseq, ..binding.clone() }).await.unwrap();
+        w.put_trunk_binding(TrunkId(99), &binding).await.unwrap();
+        w.commit().await.unwrap();
+    }
+    let stored = vec![(trunk, Binding { cseq: 4, ..binding.clone() })];
+    assert_eq!(store.reader().trunk_bindings(99).await.unwrap(), stored);
+    assert!(store.reader().trunk_bindings(100).await.unwrap().is_empty());
+    assert!(store.reader().bindings(0).await.unwrap().is_empty());
+    let mut w = store.write().await.unwrap();
+    w.remove_trunk_binding(trunk, &binding.uri).await.unwrap();
+    w.commit().await.unwrap();
+    assert!(store.reader().trunk_bindings(0).await.unwrap().is_empty());
 }
 
 fn ids<T>(rows: &[T], id: fn(&T) -> i64) -> Vec<i64> {

@@ -222,7 +222,7 @@ fn numbers_lead_where_rest_says() {
         assert_eq!(text(cdr, "outcome.reason"), "denied", "{cdr:#}");
     }
     let dry = r#"{"username":"1001","called":"447001"}"#;
-    let (_, dry) = demo.rest.post("/api/v1/route-tests", "dry", dry);
+    let (_, dry) = demo.rest.post("/api/v1/route-tests", "", dry);
     let said = dry["decision"].to_string();
     assert!(said.contains("the called number is barred for the sender"), "{said}");
     assert_eq!(carrier.wait_ended(1, SOON).unwrap()[0].number(), "447091");

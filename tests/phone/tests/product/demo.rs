@@ -176,6 +176,15 @@ impl Demo {
         assert!(child.wait().unwrap().success(), "{sql}");
     }
 
+    /// What a query of the database says, as text.
+    pub(crate) fn rows(&self, sql: &str) -> String {
+        let mut command = Command::new("sqlite3");
+        command.arg("-readonly").arg(self.file("strowger.db")).arg(sql);
+        let output = command.output().expect("sqlite3 is needed: scripts/test installs it");
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// The two planes, whoever started them; waits for one that is being started.
     pub(crate) fn planes(&self) -> Planes {
         let find = |name: &str| {

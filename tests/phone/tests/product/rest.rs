@@ -85,10 +85,14 @@ impl Rest {
         self.post(&format!("/api/v1/accounts/{id}/{how}"), key, &body)
     }
 
-    /// Sends a body with a key; status and answer.
+    /// Sends a body with a key, if there is one; status and answer.
     pub(crate) fn post(&self, path: &str, key: &str, body: &str) -> (u16, Value) {
-        let key = format!("Idempotency-Key: {key}\r\n");
-        let said = self.try_send("POST", path, &key, body);
+        let key = match key {
+            "" => String::new(),
+            key => format!("Idempotency-Key: {key}\r\n"),
+        };
+        let json = format!("{key}Content-Type: application/json\r\n");
+        let said = self.try_send("POST", path, &json, body);
         let (status, body) = said.unwrap_or_else(|| panic!("{path}: no answer"));
         (status, serde_json::from_str(&body).unwrap())
     }

@@ -43,7 +43,7 @@ fn trace_of(demo: &Demo, cdr: &Value) -> Value {
 }
 
 fn route_test(demo: &Demo, body: &str) -> Value {
-    let (status, answer) = demo.rest.post("/api/v1/route-tests", "none", body);
+    let (status, answer) = demo.rest.post("/api/v1/route-tests", "", body);
     assert_eq!(status, 200, "{answer:#}");
     answer
 }
