@@ -47,6 +47,7 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
         emergencies: rows.emergencies,
         ring_groups: rows.ring_groups,
         dids: rows.dids,
+        settings: rows.settings,
         ..Rows::default()
     }
 }

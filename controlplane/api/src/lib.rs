@@ -79,6 +79,7 @@ mod role;
 mod route_test;
 mod serve;
 mod session;
+mod setting;
 mod shape;
 mod shared;
 mod stranger;

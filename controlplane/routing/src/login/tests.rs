@@ -208,7 +208,6 @@ fn calls_of_a_registrar_are_the_trunks_whose_contact_they_name() {
         version: 1,
         tenant: TenantId(1),
         nonce_key: [0; 16],
-        nonce_valid_s: 60,
         denied: Vec::new(),
     };
     let (edge, _) = edge(&world, &settings).unwrap();
