@@ -5,7 +5,7 @@
 //! takes a core for tens of milliseconds: it runs beside the async threads, a few at once and no
 //! more, so that a flood of logins takes neither all memory nor all cores.
 
-use crate::limits::{HASHERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+use crate::limits::{HASHERS_MAX, PASSWORD_BYTES_MAX};
 use crate::problem::Problem;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -96,12 +96,17 @@ fn fits(password: &Secret, hash: Option<&Secret>) -> bool {
 ///
 /// # Errors
 /// A problem that names `field`, and never says the password.
-pub(crate) fn check(field: &str, password: &Secret, login: &str) -> Result<(), Problem> {
+pub(crate) fn check(
+    field: &str,
+    password: &Secret,
+    login: &str,
+    chars_min: u32,
+) -> Result<(), Problem> {
     let text = password.expose();
-    if text.chars().count() < PASSWORD_CHARS_MIN || text.len() > PASSWORD_BYTES_MAX {
-        let what = format!(
-            "has at least {PASSWORD_CHARS_MIN} characters and at most {PASSWORD_BYTES_MAX} octets"
-        );
+    let chars = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    if chars < chars_min || text.len() > PASSWORD_BYTES_MAX {
+        let what =
+            format!("has at least {chars_min} characters and at most {PASSWORD_BYTES_MAX} octets");
         return Err(Problem::field(field, what));
     }
     let lower = text.to_lowercase();
@@ -147,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_new_password_is_long_and_not_the_name() {
-        let check = |text: &str| check("password", &Secret::new(text), "ada").is_ok();
+        let check = |text: &str| check("password", &Secret::new(text), "ada", 10).is_ok();
         assert!(check("correct horse"));
         assert!(check("pässwörter"));
         assert!(!check("short"));

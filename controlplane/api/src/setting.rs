@@ -8,8 +8,8 @@ use crate::reply::{Json, Page};
 use crate::shape::view;
 use crate::value::Id;
 use strowger_model::{
-    Account, AccountId, Depth, Disposition, SETTINGS, Setting, SettingKind, SettingReader, SettingRow,
-    SourceName, Subscriber, SubscriberId, TenantId, print_setting, source_names,
+    Account, AccountId, Depth, Disposition, SETTINGS, Setting, SettingKind, SettingReader,
+    SettingRow, SourceName, Subscriber, SubscriberId, TenantId, print_setting, source_names,
 };
 use strowger_routing::Settings;
 use strowger_store::{Cell, Scope};
@@ -129,7 +129,8 @@ fn id(cx: &Context, column: &str) -> Option<i64> {
 async fn place(cx: &Context) -> Result<Place, Problem> {
     let scope = cx.caller.scope;
     let mut place = Place { tenant: scope.tenant(), ..Place::default() };
-    let gone = |field: &str, id: i64| Problem::refused(field, format!("{field} {id} does not exist"));
+    let gone =
+        |field: &str, id: i64| Problem::refused(field, format!("{field} {id} does not exist"));
     if let Some(tenant) = id(cx, "tenant") {
         let sees = scope == Scope::All || scope.tenant() == Some(TenantId(tenant));
         place.tenant = Some(TenantId(tenant)).filter(|_| sees);
@@ -164,7 +165,9 @@ fn bounds(kind: SettingKind) -> (Option<u64>, Option<u64>, Vec<&'static str>) {
             (u64::try_from(least).ok(), u64::try_from(most).ok(), Vec::new())
         }
         SettingKind::Word(words) => (None, None, words.to_vec()),
-        SettingKind::Flag | SettingKind::Number | SettingKind::Statuses | SettingKind::Price => (None, None, Vec::new()),
+        SettingKind::Flag | SettingKind::Number | SettingKind::Statuses | SettingKind::Price => {
+            (None, None, Vec::new())
+        }
     }
 }
 
@@ -205,9 +208,7 @@ fn view(cx: &Context, setting: &Setting, settings: &Settings, at: Place) -> Sett
 }
 
 /// `GET /setting-definitions`
-pub(crate) async fn definitions(
-    cx: Context,
-) -> Result<Json<Page<SettingDefinitionView>>, Problem> {
+pub(crate) async fn definitions(cx: Context) -> Result<Json<Page<SettingDefinitionView>>, Problem> {
     let at = place(&cx).await?;
     let settings = Settings::build(cx.api.reader.settings().await?);
     let after = cursor::decode(DEFINITIONS, cx.query.next.as_deref())?;

@@ -5,7 +5,6 @@ use strowger_port::clock;
 use strowger_routing::{EdgeSettings, World, bans_end, denied, edge};
 use tracing::warn;
 
-
 /// Makes edge snapshots.
 pub(crate) struct EdgeSource {
     nonce_key: [u8; 16],

@@ -1,4 +1,5 @@
-//! Settings: what an operator may turn, declared once (design of control, 26; spec CFG-01 to CFG-03).
+//! Settings: what an operator may turn, declared once (design of control, 26; spec CFG-01, -02,
+//! -03).
 //!
 //! One table ([`SETTINGS`], in `setting/table.rs`) says of each setting its category and name, its
 //! type with unit and bounds, its default, how deep it may be set, who reads it, and the names that
@@ -167,7 +168,9 @@ impl fmt::Display for SettingKind {
             }
             SettingKind::Word(words) => write!(f, "one of {}", words.join(", ")),
             SettingKind::Number => f.write_str("a number of 0-9, * and #"),
-            SettingKind::Statuses => f.write_str("SIP statuses of 300 to 699 like 486,603, or none"),
+            SettingKind::Statuses => {
+                f.write_str("SIP statuses of 300 to 699 like 486,603, or none")
+            }
             SettingKind::Price => f.write_str("a price per minute like 0.05"),
         }
     }

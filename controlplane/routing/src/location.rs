@@ -11,9 +11,7 @@ pub(crate) use contact::wire_transport;
 pub use contact::{Reach, reach};
 pub use output::Output;
 
-use crate::limits::{
-    CONTACTS_MAX, EXPIRED_PER_TURN_MAX,
-};
+use crate::limits::{CONTACTS_MAX, EXPIRED_PER_TURN_MAX};
 use crate::nonce::NonceCounts;
 use crate::world::Holder;
 use contact::Wish;

@@ -1,9 +1,10 @@
 //! Settings as they count: rows of every place, put together once and not on a call.
 //!
-//! What is set at the switch, a tenant, an account and a subscriber becomes one [`Profile`] for each
-//! combination that occurs. Rows of a world carry the number of theirs, so a call reads fields of a
-//! structure and looks for no name. A row that this release does not know, or whose value it
-//! cannot read, is passed over ([`Settings::unread`]): the wider place or the default counts.
+//! What is set at the switch, a tenant, an account and a subscriber becomes one [`Profile`] for
+//! each combination that occurs. Rows of a world carry the number of theirs, so a call reads
+//! fields of a structure and looks for no name. A row that this release does not know, or whose
+//! value it cannot read, is passed over ([`Settings::unread`]): the wider place or the default
+//! counts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -125,11 +126,7 @@ impl Settings {
     pub fn row_in_force(
         &self,
         setting: &Setting,
-        (tenant, account, subscriber): (
-            Option<TenantId>,
-            Option<AccountId>,
-            Option<SubscriberId>,
-        ),
+        (tenant, account, subscriber): (Option<TenantId>, Option<AccountId>, Option<SubscriberId>),
     ) -> Option<&SettingRow> {
         let is_at = |row: &&SettingRow| match row.depth() {
             Some(Depth::System) => true,
@@ -171,7 +168,9 @@ impl Settings {
         account: AccountId,
         id: SubscriberId,
     ) -> Result<ProfileId, Unplaced> {
-        let Some(layer) = self.subscribers.get(&id) else { return Ok(self.account(tenant, account)) };
+        let Some(layer) = self.subscribers.get(&id) else {
+            return Ok(self.account(tenant, account));
+        };
         let above = match self.accounts.get(&account) {
             Some((layer, _)) => over(&self.of_tenant(tenant), layer),
             None => self.of_tenant(tenant),

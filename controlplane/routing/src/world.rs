@@ -29,8 +29,8 @@ use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
     Account, AccountId, Ban, Destination, Did, DidId, Digits, Organization, OrganizationId,
-    Profile, RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId, Tenant,
-    TenantId, Trunk, TrunkId,
+    Profile, RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId,
+    Tenant, TenantId, Trunk, TrunkId,
 };
 
 /// All configuration that decisions read, at one moment.

@@ -10,11 +10,17 @@
 mod demo;
 #[path = "product/rest.rs"]
 mod rest;
+#[path = "product/rows.rs"]
+mod rows;
 #[path = "product/talk.rs"]
 mod talk;
 
 #[path = "product/algorithm.rs"]
 mod algorithm;
+#[path = "product/alone.rs"]
+mod alone;
+#[path = "product/bound.rs"]
+mod bound;
 #[path = "product/carrier.rs"]
 mod carrier;
 #[path = "product/configure.rs"]
@@ -27,6 +33,10 @@ mod database;
 mod elsewhere;
 #[path = "product/family.rs"]
 mod family;
+#[path = "product/flood.rs"]
+mod flood;
+#[path = "product/group.rs"]
+mod group;
 #[path = "product/idle.rs"]
 mod idle;
 #[path = "product/keeper.rs"]

@@ -126,7 +126,8 @@ impl Resource for SettingRow {
         }
         let setting = known(self)?;
         check_place(self, setting)?;
-        let value = setting.parse(&self.value).map_err(|e| Problem::field("value", e.to_string()))?;
+        let value =
+            setting.parse(&self.value).map_err(|e| Problem::field("value", e.to_string()))?;
         (self.category, self.name) = (setting.category.to_owned(), setting.name.to_owned());
         self.value = print_setting(value.as_ref());
         Ok(())

@@ -47,7 +47,10 @@ fn values_have_one_text() {
 
 #[test]
 fn names_are_found_whatever_their_case() {
-    assert_eq!(Setting::find("CALL", "Ring_MS").map(Setting::path).as_deref(), Some("call.ring_ms"));
+    assert_eq!(
+        Setting::find("CALL", "Ring_MS").map(Setting::path).as_deref(),
+        Some("call.ring_ms")
+    );
     assert!(Setting::find("call", "rings").is_none());
     assert!(Setting::find("", "").is_none());
 }
@@ -77,7 +80,8 @@ fn every_row_of_the_table_is_whole() {
 fn another(setting: &Setting) -> SettingValue {
     let numbers = ["7", "8", "32", "60000", "120000", "600000"];
     let tries = ["true", "false", "always", "hide", "44", "486", "1.5"];
-    let mut values = numbers.into_iter().chain(tries).filter_map(|text| setting.parse(text).ok().flatten());
+    let mut values =
+        numbers.into_iter().chain(tries).filter_map(|text| setting.parse(text).ok().flatten());
     values.find(|value| Some(value) != setting.default().as_ref()).unwrap()
 }
 
@@ -88,11 +92,8 @@ fn a_value_reaches_its_field_and_no_other() {
         let value = another(setting);
         assert!(setting.put(&mut profile, Some(&value)), "{}", setting.path());
         for other in SETTINGS {
-            let expect = if other.path() == setting.path() {
-                Some(value.clone())
-            } else {
-                other.default()
-            };
+            let expect =
+                if other.path() == setting.path() { Some(value.clone()) } else { other.default() };
             assert_eq!(other.of(&profile), expect, "{} by {}", other.path(), setting.path());
         }
         // A value of another type changes nothing.

@@ -132,8 +132,7 @@ impl<'a> Attempt<'a> {
             return Err(NotFollowed(Step::ForwardBarred {}));
         }
         let looks = self.world.account_settings(account.id).call.local_numbers;
-        let party =
-            self.find_local(sender.tenant.id, Some(who.organization), &called, looks);
+        let party = self.find_local(sender.tenant.id, Some(who.organization), &called, looks);
         if let Some(party) = &party
             && place.chain.contains(&party.holder())
         {

@@ -12,9 +12,9 @@
 //! | other trunk | From |
 //!
 //! Towards a trunk stands before all of them: its `caller_number`; and for a subscriber without
-//! `identity.number` the one that is set for all (`identity.number` of settings). What is left is edited by its
-//! `caller`. Whether it is shown, and whether an identity is asserted, is [`visible`]. An emergency
-//! call always shows its caller.
+//! `identity.number` the one that is set for all (`identity.number` of settings). What is left is
+//! edited by its `caller`. Whether it is shown, and whether an identity is asserted, is
+//! [`visible`]. An emergency call always shows its caller.
 
 use super::Attempt;
 use super::sender::{Sender, Who};

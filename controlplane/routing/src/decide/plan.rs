@@ -240,9 +240,7 @@ impl<'a> Attempt<'a> {
 /// How the caller is spoken to: a trunk as its row says, a phone with all reasons.
 pub(super) fn sender_manner(sender: &Sender<'_>) -> Manner {
     match sender.who {
-        Who::Subscriber(_) => {
-            Manner { explain: sender.settings.call.reasons, ..Manner::default() }
-        }
+        Who::Subscriber(_) => Manner { explain: sender.settings.call.reasons, ..Manner::default() },
         Who::Trunk(_, ingress) => Manner {
             explain: ingress.reason,
             causes: ingress.causes.iter().map(swap).collect(),

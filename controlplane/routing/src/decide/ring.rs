@@ -193,9 +193,5 @@ fn callee_gauge(callee: &Subscriber, settings: &Profile) -> Option<Gauge> {
     // Ids beyond 31 bits with a limit are refused when the world is built.
     let id = u32::try_from(callee.id.0).ok().filter(|id| !Gauge::is_callee(*id))?;
     let in_use_max = subscriber_calls_max(callee, settings);
-    (in_use_max > 0).then_some(Gauge {
-        id: id | Gauge::CALLEE,
-        in_use_max,
-        per_second_max: 0,
-    })
+    (in_use_max > 0).then_some(Gauge { id: id | Gauge::CALLEE, in_use_max, per_second_max: 0 })
 }

@@ -121,9 +121,7 @@ impl<'a> Attempt<'a> {
             _ if !sender.account.enabled => Step::AccountDisabled { account: sender.account.id.0 },
             Who::Subscriber(s) if !s.enabled => Step::SubscriberDisabled { subscriber: s.id.0 },
             Who::Trunk(t, _) if !t.enabled => Step::TrunkDisabled { trunk: t.id.0 },
-            Who::Subscriber(s) if !self.may_call(sender, s) => {
-                Step::Offline { subscriber: s.id.0 }
-            }
+            Who::Subscriber(s) if !self.may_call(sender, s) => Step::Offline { subscriber: s.id.0 },
             Who::Subscriber(_) | Who::Trunk(..) => return Ok(()),
         };
         Err(self.refuse_for(Refusal::Denied, step))

@@ -24,11 +24,7 @@ fn rows(settings: Vec<SettingRow>) -> Rows {
         tenants: vec![testing::tenant(1, testing::REALM)],
         organizations: vec![testing::organization(1, None)],
         accounts: vec![testing::account(1, None), testing::account(2, None)],
-        subscribers: vec![
-            testing::subscriber(1, "1001"),
-            testing::subscriber(2, "1002"),
-            third,
-        ],
+        subscribers: vec![testing::subscriber(1, "1001"), testing::subscriber(2, "1002"), third],
         settings,
         ..Rows::default()
     }
@@ -163,11 +159,7 @@ fn the_row_in_force_is_the_narrowest() {
     ]);
     let setting = Setting::find("call", "talk_ms_max").unwrap();
     let of = |tenant: Option<i64>, account: Option<i64>, subscriber: Option<i64>| {
-        let at = (
-            tenant.map(TenantId),
-            account.map(AccountId),
-            subscriber.map(SubscriberId),
-        );
+        let at = (tenant.map(TenantId), account.map(AccountId), subscriber.map(SubscriberId));
         settings.row_in_force(setting, at).map(|row| row.id.0)
     };
     assert_eq!(of(None, None, None), Some(1));

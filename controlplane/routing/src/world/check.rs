@@ -10,8 +10,8 @@ use strowger_billing::Terms;
 use strowger_model::{
     Account, AccountId, Ban, Barring, CauseMap, Did, DidTarget, EDIT_PREFIXES_MAX, Egress,
     EgressTarget, Emergency, Exchange, Ingress, NUMBER_MAX, Organization, OrganizationId,
-    PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff, TariffId,
-    TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
+    TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
 };
 
 type Checked = Result<(), BuildError>;

@@ -6,8 +6,8 @@ use crate::edge::{EdgeSettings, edge};
 use crate::register::register;
 use strowger_link::ContactAsk;
 use strowger_model::{
-    Depth, Forward, ForwardWhen, OrganizationId, SettingReader, RingGroup, RingGroupId, RingMember,
-    RingMode, RingParty, SETTINGS, Setting, SettingId, SettingRow, TrunkCredentials,
+    Depth, Forward, ForwardWhen, OrganizationId, RingGroup, RingGroupId, RingMember, RingMode,
+    RingParty, SETTINGS, Setting, SettingId, SettingReader, SettingRow, TrunkCredentials,
 };
 
 /// A setting, a value, the account or subscriber of the narrowest place, what is looked at, and
@@ -122,8 +122,7 @@ fn retry_after(rows: Rows) -> String {
 }
 
 fn forwarding(mut rows: Rows, to: &str) -> Rows {
-    let forward =
-        Forward { when: ForwardWhen::Always, to: to.into(), after_s: 0, enabled: true };
+    let forward = Forward { when: ForwardWhen::Always, to: to.into(), after_s: 0, enabled: true };
     rows.subscribers[1].forwards.push(forward);
     rows
 }
