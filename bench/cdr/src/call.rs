@@ -73,6 +73,7 @@ fn settlement(seq: u64) -> Option<Settlement> {
             subscriber: None,
             trunk: Some(TrunkId(customer)),
             number: "4930901820".into(),
+            hidden: false,
         },
         levels: vec![Level {
             account: AccountId(customer),

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, BanId, CauseMap, Currency, DidId, Digits, EgressTarget, HostPort, NUMBER_MAX,
-    OrganizationId, RateId, RingGroupId, RouteId, SourceMatch, SubscriberId, TariffId, TenantId,
-    TrunkId, TrunkLoginId,
+    OrganizationId, RateId, RingGroupId, RouteId, SettingId, SourceMatch, SubscriberId, TariffId,
+    TenantId, TrunkId, TrunkLoginId,
 };
 
 /// Longest host name (RFC 1035 section 2.3.4).
@@ -254,8 +254,8 @@ macro_rules! known {
 }
 
 known! {
-    AccountId BanId DidId OrganizationId RateId RingGroupId RouteId SubscriberId TariffId TenantId
-    TrunkId TrunkLoginId
+    AccountId BanId DidId OrganizationId RateId RingGroupId RouteId SettingId SubscriberId TariffId
+    TenantId TrunkId TrunkLoginId
 }
 
 impl Known for i64 {

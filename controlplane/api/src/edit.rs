@@ -23,6 +23,7 @@ pub(crate) struct Base {
 /// A change that is being made; dropped without [`Edit::commit`] it leaves nothing.
 pub(crate) struct Edit<'a> {
     base: MutexGuard<'a, Option<Base>>,
+    api: &'a Shared,
     pub(crate) w: Writer<'static>,
     /// The world as far as it is changed.
     pub(crate) world: Arc<World>,
@@ -48,6 +49,7 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
         ring_groups: rows.ring_groups,
         dids: rows.dids,
         bans: rows.bans,
+        settings: rows.settings,
         ..Rows::default()
     }
 }
@@ -82,7 +84,7 @@ impl<'a> Edit<'a> {
             Some(known) => Arc::new(caught_up(known, &api.reader).await?),
             None => Arc::new(whole(&api.reader).await?),
         };
-        Ok(Edit { base, w, world, at_us: api.now_us() })
+        Ok(Edit { base, api, w, world, at_us: api.now_us() })
     }
 
     /// Applies a change to the world.
@@ -110,6 +112,7 @@ impl<'a> Edit<'a> {
         // If the commit fails, nobody knows whether it was done.
         *self.base = None;
         self.w.commit().await?;
+        self.api.forget_settings();
         *self.base = newest.map(|change| Base { change, world: self.world });
         Ok(())
     }

@@ -83,6 +83,7 @@ mod role;
 mod route_test;
 mod serve;
 mod session;
+mod setting;
 mod shape;
 mod shared;
 mod stranger;
@@ -97,10 +98,8 @@ mod value;
 
 pub use edit::world_rows;
 pub use limits::{
-    BULK_ROWS_MAX, CONNECTIONS_MAX, FAILURES_PER_MINUTE_MAX, IMPERSONATION_MIN_MAX, KEY_BYTES_MAX,
-    LOGIN_CHARS_MAX, LOGIN_FAILURES_FREE, METRICS_BYTES_MAX, NAME_CHARS_MAX, PAGE_DEFAULT,
-    PAGE_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, RATES_ROWS_MAX, REASON_CHARS_MAX,
-    SESSION_IDLE_US, SESSION_US_MAX, SOURCE_FAILURES_FREE,
+    BULK_ROWS_MAX, CONNECTIONS_MAX, KEY_BYTES_MAX, LOGIN_CHARS_MAX, METRICS_BYTES_MAX,
+    NAME_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, PASSWORD_CHARS_MAX, RATES_ROWS_MAX, REASON_CHARS_MAX,
 };
 pub use live::{
     AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallState, HostStanding, Live,

@@ -5,7 +5,7 @@
 //! displaces the one that began longest ago. Requests that arrive together are judged before any of
 //! them has failed, so up to [`CONNECTIONS_MAX`](crate::CONNECTIONS_MAX) more guesses pass.
 
-use crate::limits::{FAILURES_PER_MINUTE_MAX, SOURCES_MAX};
+use crate::limits::SOURCES_MAX;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -38,9 +38,9 @@ pub(crate) fn source_key(source: IpAddr) -> u128 {
 
 impl Limiter {
     /// Seconds that `source` has to wait; `None` when it may try.
-    pub(crate) fn wait_s(&self, source: IpAddr, now_ms: u64) -> Option<u64> {
+    pub(crate) fn wait_s(&self, source: IpAddr, now_ms: u64, failures_max: u32) -> Option<u64> {
         let minute = self.sources.get(&source_key(source))?;
-        if minute.is_over(now_ms) || minute.failures < FAILURES_PER_MINUTE_MAX {
+        if minute.is_over(now_ms) || minute.failures < failures_max {
             return None;
         }
         let end_ms = minute.start_ms.saturating_add(MINUTE_MS);
@@ -48,7 +48,7 @@ impl Limiter {
     }
 
     /// `source` showed a wrong token. `true` when this was the last one it may show.
-    pub(crate) fn failed(&mut self, source: IpAddr, now_ms: u64) -> bool {
+    pub(crate) fn failed(&mut self, source: IpAddr, now_ms: u64, failures_max: u32) -> bool {
         let key = source_key(source);
         if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&key) {
             self.make_room(now_ms);
@@ -59,7 +59,7 @@ impl Limiter {
             *minute = new;
         }
         minute.failures = minute.failures.saturating_add(1);
-        minute.failures == FAILURES_PER_MINUTE_MAX
+        minute.failures == failures_max
     }
 
     fn make_room(&mut self, now_ms: u64) {
@@ -79,10 +79,12 @@ mod tests {
     use super::*;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
+    const MAX: u32 = 20;
+
     fn exhaust(limiter: &mut Limiter, source: IpAddr, now_ms: u64) {
-        for n in 1..=FAILURES_PER_MINUTE_MAX {
-            assert_eq!(limiter.wait_s(source, now_ms), None, "{n}");
-            assert_eq!(limiter.failed(source, now_ms), n == FAILURES_PER_MINUTE_MAX, "{n}");
+        for n in 1..=MAX {
+            assert_eq!(limiter.wait_s(source, now_ms, MAX), None, "{n}");
+            assert_eq!(limiter.failed(source, now_ms, MAX), n == MAX, "{n}");
         }
     }
 
@@ -91,9 +93,9 @@ mod tests {
         let mut limiter = Limiter::default();
         let source = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         exhaust(&mut limiter, source, 1000);
-        assert_eq!(limiter.wait_s(source, 1000), Some(60));
-        assert_eq!(limiter.wait_s(source, 60_999), Some(1));
-        assert_eq!(limiter.wait_s(source, 61_000), None);
+        assert_eq!(limiter.wait_s(source, 1000, MAX), Some(60));
+        assert_eq!(limiter.wait_s(source, 60_999, MAX), Some(1));
+        assert_eq!(limiter.wait_s(source, 61_000, MAX), None);
         exhaust(&mut limiter, source, 61_000);
     }
 
@@ -102,11 +104,11 @@ mod tests {
         let mut limiter = Limiter::default();
         let v6 = |last| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last));
         exhaust(&mut limiter, v6(1), 0);
-        assert!(limiter.wait_s(v6(2), 0).is_some());
+        assert!(limiter.wait_s(v6(2), 0, MAX).is_some());
         let mapped = IpAddr::V6(Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped());
         exhaust(&mut limiter, mapped, 0);
-        assert!(limiter.wait_s(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 0).is_some());
-        assert!(limiter.wait_s(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 0).is_none());
+        assert!(limiter.wait_s(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 0, MAX).is_some());
+        assert!(limiter.wait_s(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 0, MAX).is_none());
     }
 
     #[test]
@@ -114,11 +116,11 @@ mod tests {
         let mut limiter = Limiter::default();
         let source = |n: usize| IpAddr::V4(Ipv4Addr::from(u32::try_from(n).unwrap()));
         for n in 0..=SOURCES_MAX {
-            limiter.failed(source(n), u64::try_from(n).unwrap());
+            limiter.failed(source(n), u64::try_from(n).unwrap(), MAX);
         }
         assert_eq!(limiter.sources.len(), SOURCES_MAX);
         assert!(!limiter.sources.contains_key(&source_key(source(0))));
-        limiter.failed(source(SOURCES_MAX + 1), 1_000_000);
+        limiter.failed(source(SOURCES_MAX + 1), 1_000_000, MAX);
         assert_eq!(limiter.sources.len(), 1);
     }
 }

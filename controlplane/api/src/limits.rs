@@ -43,8 +43,6 @@ pub const NAME_CHARS_MAX: usize = 100;
 pub(crate) const AGENT_CHARS_MAX: usize = 200;
 /// How often it is written down that a session is used, microseconds.
 pub(crate) const SESSION_TOUCH_US: i64 = 60_000_000;
-/// Shortest password, characters (NIST SP 800-63B asks for at least 8).
-pub const PASSWORD_CHARS_MIN: usize = 10;
 /// Longest password, characters.
 pub const PASSWORD_CHARS_MAX: usize = 256;
 /// Longest login name, characters.
@@ -55,28 +53,10 @@ pub(crate) const REALM_CHARS_MAX: usize = 255;
 pub(crate) const CODE_CHARS_MAX: usize = 32;
 /// Passwords that are hashed at once; each takes 19 MiB and a core for its time.
 pub(crate) const HASHERS_MAX: usize = 2;
-/// Wrong passwords of one login before it waits.
-pub const LOGIN_FAILURES_FREE: u32 = 5;
-/// Wrong passwords from one source before it waits.
-pub const SOURCE_FAILURES_FREE: u32 = 20;
-/// The first wait, milliseconds; each further failure doubles it.
-pub(crate) const LOGIN_WAIT_MS: u64 = 1_000;
-/// The longest wait, milliseconds.
-pub(crate) const LOGIN_WAIT_MS_MAX: u64 = 300_000;
-/// Failures are forgotten so long after the last one, milliseconds.
-pub(crate) const LOGIN_MEMORY_MS: u64 = 3_600_000;
 /// Most logins, and most sources, whose failures are counted.
 pub(crate) const LOGINS_MAX: usize = 4096;
-/// A session ends when it was not used for so long, microseconds.
-pub const SESSION_IDLE_US: i64 = 30 * 60 * 1_000_000;
-/// A session ends so long after the login in any case, microseconds.
-pub const SESSION_US_MAX: i64 = 12 * 3600 * 1_000_000;
-/// Somebody acts for another for at most so many minutes.
-pub const IMPERSONATION_MIN_MAX: u32 = 60;
 /// Longest token, octets.
 pub(crate) const TOKEN_BYTES_MAX: usize = 256;
-/// Wrong tokens of one source in a minute; then it is answered 429.
-pub const FAILURES_PER_MINUTE_MAX: u32 = 20;
 /// Most sources whose failures are counted.
 pub(crate) const SOURCES_MAX: usize = 4096;
 /// Largest text of `/metrics`, octets.

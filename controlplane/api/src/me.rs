@@ -3,8 +3,7 @@
 use crate::dispatch::Context;
 use crate::form::{Form, Members, needed, object, secret_shape};
 use crate::grant::Binding;
-use crate::limits::{CODE_CHARS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
-use crate::password;
+use crate::limits::{CODE_CHARS_MAX, PASSWORD_CHARS_MAX};
 use crate::permission;
 use crate::problem::Problem;
 use crate::reply::{Done, Json};
@@ -117,7 +116,7 @@ async fn proven(cx: &Context, password: Secret) -> Result<Credentials, Problem> 
     let known = cx.api.reader.credentials_of(Scope::All, id).await?;
     let known = known.ok_or_else(Problem::unauthorized)?;
     let login = known.user.login();
-    attempt(cx, &login)?;
+    attempt(cx, &login).await?;
     if !cx.api.hasher.fits(password, known.password.clone()).await? {
         return Err(Problem::refused("password", "is not yours"));
     }
@@ -162,7 +161,7 @@ pub(crate) async fn change_password(form: ChangeForm, cx: Context) -> Result<Don
     let (id, session) = person(&cx)?;
     let known = proven(&cx, form.password).await?;
     forget(&cx, &known);
-    password::check("new", &form.new, &known.user.name)?;
+    crate::user::good_password(&cx, "new", &form.new, &known.user.name).await?;
     let hash = cx.api.hasher.hash(form.new).await?;
     let at_us = cx.api.now_us();
     let mut w = cx.api.store.write().await?;

@@ -5,7 +5,7 @@
 //! takes a core for tens of milliseconds: it runs beside the async threads, a few at once and no
 //! more, so that a flood of logins takes neither all memory nor all cores.
 
-use crate::limits::{HASHERS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::limits::{HASHERS_MAX, PASSWORD_CHARS_MAX};
 use crate::problem::Problem;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -96,10 +96,16 @@ fn fits(password: &Secret, hash: Option<&Secret>) -> bool {
 ///
 /// # Errors
 /// A problem that names `field`, and never says the password.
-pub(crate) fn check(field: &str, password: &Secret, login: &str) -> Result<(), Problem> {
+pub(crate) fn check(
+    field: &str,
+    password: &Secret,
+    login: &str,
+    chars_min: u32,
+) -> Result<(), Problem> {
     let text = password.expose();
-    if !(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&text.chars().count()) {
-        let what = format!("has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters");
+    let chars = text.chars().count();
+    if chars > PASSWORD_CHARS_MAX || u32::try_from(chars).is_ok_and(|chars| chars < chars_min) {
+        let what = format!("has {chars_min} to {PASSWORD_CHARS_MAX} characters");
         return Err(Problem::field(field, what));
     }
     let lower = text.to_lowercase();
@@ -145,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_new_password_is_long_and_not_the_name() {
-        let check = |text: &str| check("password", &Secret::new(text), "ada").is_ok();
+        let check = |text: &str| check("password", &Secret::new(text), "ada", 10).is_ok();
         assert!(check("correct horse"));
         assert!(check("pässwörter"));
         assert!(!check("short"));

@@ -45,6 +45,9 @@ const ROUTING: &[&str] = &[
     "bans:write",
 ];
 
+/// What is set.
+const SETTINGS: &[&str] = &["settings:read", "settings:write"];
+
 /// Prices.
 const PRICES: &[&str] = &["tariffs:read", "tariffs:write"];
 
@@ -57,6 +60,7 @@ const ADMIN: &[&[&str]] = &[
     SELLING,
     SETUP,
     ROUTING,
+    SETTINGS,
     &["calls:hangup", "metrics:read", "users:impersonate", "route-tests:write"],
     &["payments:write", "adjustments:write", "allowances:write"],
 ];
@@ -66,6 +70,7 @@ const SUPPORT: &[&[&str]] = &[
     LOOK,
     SETUP,
     &["tariffs:read", "routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
+    &["settings:read"],
     &["calls:hangup", "metrics:read", "route-tests:write"],
 ];
 const RESELLER: &[&[&str]] = &[

@@ -12,6 +12,7 @@ mod organization;
 mod password;
 mod ring_group;
 mod route;
+mod setting;
 mod subscriber;
 mod tariff;
 mod tenant;
@@ -149,6 +150,8 @@ pub(crate) struct Draft<'a, R> {
     pub(crate) given: &'a Map<String, Value>,
     /// The world before the change.
     pub(crate) world: &'a World,
+    /// What the client may touch.
+    pub(crate) scope: Scope,
     /// Seals secrets.
     pub(crate) sealer: &'a strowger_store::Sealer,
     /// When.
@@ -299,6 +302,7 @@ async fn draft<R: Resource>(
         before: None,
         given: &given,
         world: &edit.world,
+        scope: cx.caller.scope,
         sealer: &cx.api.sealer,
         at_us: edit.at_us,
     };
@@ -340,6 +344,7 @@ pub(crate) fn change<R: Resource>(cx: Context) -> Pending {
             before: Some(&before),
             given: &given,
             world: &edit.world,
+            scope: cx.caller.scope,
             sealer: &cx.api.sealer,
             at_us: edit.at_us,
         };

@@ -4,10 +4,7 @@ use crate::cursor;
 use crate::dispatch::Context;
 use crate::form::{Form, Members, line_shape, needed, object, secret_shape};
 use crate::grant::may_give;
-use crate::limits::{
-    CODE_CHARS_MAX, LOGIN_CHARS_MAX, PASSWORD_CHARS_MAX, REALM_CHARS_MAX, SESSION_IDLE_US,
-    SESSION_US_MAX,
-};
+use crate::limits::{CODE_CHARS_MAX, LOGIN_CHARS_MAX, PASSWORD_CHARS_MAX, REALM_CHARS_MAX};
 use crate::problem::Problem;
 use crate::reply::{Done, Json, Made, Page, Versioned};
 use crate::shape::{Components, view};
@@ -130,7 +127,7 @@ pub(crate) async fn begin(form: LoginForm, cx: Context) -> Result<Made<LoginView
         Some(realm) => format!("{}@{realm}", form.name),
         None => form.name.clone(),
     };
-    attempt(&cx, &login)?;
+    attempt(&cx, &login).await?;
     let known = cx.api.reader.credentials(form.realm.as_deref(), &form.name).await?;
     let hash = known.as_ref().and_then(|known| known.password.clone());
     let fits = cx.api.hasher.fits(form.password, hash).await?;
@@ -144,8 +141,10 @@ pub(crate) async fn begin(form: LoginForm, cx: Context) -> Result<Made<LoginView
     let user = known.user;
     let at_us = cx.api.now_us();
     let token = new_session_token()?;
-    let expires_us = at_us.saturating_add(SESSION_US_MAX);
-    let new = session(&cx, user.id, None, &token, (at_us, SESSION_IDLE_US, expires_us));
+    let set = cx.api.login_settings().await?;
+    let expires_us = at_us.saturating_add(us(set.session_ms_max));
+    let idle_us = us(set.session_idle_ms);
+    let new = session(&cx, user.id, None, &token, (at_us, idle_us, expires_us));
     let mut w = cx.api.store.write().await?;
     let id = w.insert_session(&new).await?;
     let after = json!({"user": user.login(), "source": new.source, "agent": new.agent});
@@ -159,7 +158,7 @@ pub(crate) async fn begin(form: LoginForm, cx: Context) -> Result<Made<LoginView
         session: id.into(),
         user: user_view(&user),
         expires: Time(expires_us),
-        idle_ms: u64::try_from(SESSION_IDLE_US / 1000).unwrap_or(0),
+        idle_ms: set.session_idle_ms,
     };
     Ok(Made(Versioned { version: id.to_string(), view }))
 }
@@ -168,8 +167,9 @@ pub(crate) async fn begin(form: LoginForm, cx: Context) -> Result<Made<LoginView
 ///
 /// # Errors
 /// 429 when it must wait.
-pub(crate) fn attempt(cx: &Context, login: &str) -> Result<(), Problem> {
-    let began = cx.api.guesses().begin(login, cx.source, cx.api.now_ms());
+pub(crate) async fn attempt(cx: &Context, login: &str) -> Result<(), Problem> {
+    let set = cx.api.login_settings().await?;
+    let began = cx.api.guesses().begin(login, cx.source, cx.api.now_ms(), &set);
     began.map_err(|wait_s| {
         tracing::warn!(source = %cx.source, wait_s, "too many failed logins");
         Problem::too_many(wait_s)
@@ -211,6 +211,11 @@ pub(crate) fn totp_place(user: UserId) -> String {
     format!("users.totp:{user}")
 }
 
+/// Milliseconds of a setting as microseconds.
+fn us(ms: u64) -> i64 {
+    i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX)
+}
+
 fn session(
     cx: &Context,
     user: UserId,
@@ -240,7 +245,8 @@ pub(crate) async fn impersonate(
     let at_us = cx.api.now_us();
     let expires_us = at_us.saturating_add(i64::from(minutes).saturating_mul(MICROS_PER_MINUTE));
     let token = new_session_token()?;
-    let times = (at_us, SESSION_IDLE_US, expires_us);
+    let idle_us = us(cx.api.login_settings().await?.session_idle_ms);
+    let times = (at_us, idle_us, expires_us);
     let new = session(cx, user.id, Some(actor.id), &token, times);
     let mut w = cx.api.store.write().await?;
     let id = w.insert_session(&new).await?;

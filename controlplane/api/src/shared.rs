@@ -10,7 +10,9 @@ use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use strowger_store::{Reader, Sealer, Store};
+use strowger_model::LoginSettings;
+use strowger_routing::Settings;
+use strowger_store::{Reader, Sealer, Store, StoreError};
 
 /// What the endpoints work on: rows in a store, what runs now, the host's key, the time.
 pub struct Api {
@@ -38,6 +40,12 @@ impl Api {
     }
 }
 
+/// Settings, and when they were read, milliseconds since the server began.
+type Known = (u64, Arc<Settings>);
+
+/// How long settings that were read are believed: others may write them, too.
+const SETTINGS_MS: u64 = 200;
+
 /// The state of a running server.
 pub(crate) struct Shared {
     pub(crate) store: Store,
@@ -56,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     pub(crate) hasher: Hasher,
     guesses: Mutex<Guesses>,
+    settings: Mutex<Option<Known>>,
     limiter: Mutex<Limiter>,
     started: Instant,
 }
@@ -77,6 +86,7 @@ impl Shared {
             counts: Counts::default(),
             hasher: Hasher::default(),
             guesses: Mutex::default(),
+            settings: Mutex::default(),
             limiter: Mutex::default(),
             started: Instant::now(),
         }
@@ -100,6 +110,40 @@ impl Shared {
     /// The failed logins; held for a look-up, never across an await.
     pub(crate) fn guesses(&self) -> MutexGuard<'_, Guesses> {
         self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known_settings(&self) -> MutexGuard<'_, Option<Known>> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is set, as of a moment ago.
+    ///
+    /// # Errors
+    /// The database.
+    pub(crate) async fn settings(&self) -> Result<Arc<Settings>, StoreError> {
+        let now_ms = self.now_ms();
+        let known = self.known_settings().clone();
+        if let Some((at_ms, settings)) = known
+            && now_ms.saturating_sub(at_ms) < SETTINGS_MS
+        {
+            return Ok(settings);
+        }
+        let settings = Arc::new(Settings::build(self.reader.settings().await?));
+        *self.known_settings() = Some((now_ms, Arc::clone(&settings)));
+        Ok(settings)
+    }
+
+    /// The same for logins.
+    ///
+    /// # Errors
+    /// The database.
+    pub(crate) async fn login_settings(&self) -> Result<LoginSettings, StoreError> {
+        Ok(self.settings().await?.system().login.clone())
+    }
+
+    /// What is set has changed.
+    pub(crate) fn forget_settings(&self) {
+        *self.known_settings() = None;
     }
 
     /// Milliseconds since the server began.

@@ -7,7 +7,7 @@ use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Filter;
 use crate::query::Parameter::{
-    self, Account, Actor, At, From, Id, Limit, Next, Number, Resource, Until,
+    self, Account, Actor, At, From, Id, Limit, Next, Number, Only, Resource, Until,
 };
 use crate::reply::{
     Accepted, Answer, Created, Document, Done, Health, JSON, Json, Made, MetricsText, Page,
@@ -21,14 +21,15 @@ use crate::shape::Components;
 use crate::shared::Shared;
 use crate::{
     allowance, api_token, call, cdr, change, health, me, money, registration, role, route_test,
-    session, stranger, tariff, trace, upstream, user,
+    session, setting, stranger, tariff, trace, upstream, user,
 };
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
 use std::sync::Arc;
 use strowger_model::{
-    Destination, Emergency, Organization, RingGroup, Route, Subscriber, Tariff, Tenant, Trunk,
+    Destination, Emergency, Organization, RingGroup, Route, SettingRow, Subscriber, Tariff, Tenant,
+    Trunk,
 };
 use strowger_store::{Numbered, Scope};
 
@@ -377,6 +378,23 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("route-tests:write", Tenant) Post "/api/v1/route-tests" []
         route_test::run(route_test::RouteTestForm) -> Json<route_test::RouteTestView>,
         "What would become of a call, now or at a time: nothing rings, and nobody pays.";
+    Token("settings:read", Tenant) Get "/api/v1/setting-definitions"
+        [Only(&setting::CATEGORY), Only(&setting::NAME), Only(&setting::DEPTH),
+         Only(&setting::SOURCE_NAME), Only(&setting::TENANT), Only(&setting::ACCOUNT),
+         Only(&setting::SUBSCRIBER), Limit, Next]
+        setting::definitions -> Json<Page<setting::SettingDefinitionView>>,
+        "What there is to set, and what counts at a place: the switch, or one that is named.";
+    Token("settings:read", Tenant) Get "/api/v1/setting-definitions/{name}"
+        [Only(&setting::TENANT), Only(&setting::ACCOUNT), Only(&setting::SUBSCRIBER)]
+        setting::definition -> Json<setting::SettingDefinitionView>,
+        "One setting, by category and name with a point between.";
+    Token("settings:read", Tenant) Get "/api/v1/source-settings"
+        [Only(&setting::CATEGORY), Only(&setting::NAME), Only(&setting::DISPOSITION), Limit, Next]
+        setting::sources -> Json<Page<setting::SourceSettingView>>,
+        "Where each setting of the source went.";
+    Token("settings:read", Tenant) Get "/api/v1/source-settings/{name}" []
+        setting::source -> Json<Page<setting::SourceSettingView>>,
+        "Where one name of the source went, in each of its categories.";
     Token("statistics:read", Host) Get "/api/v1/statistics/strangers" [Limit]
         stranger::list -> Json<Page<stranger::StrangerView>>,
         "Attempts of unknown senders in the last hour, by minute and source.";
@@ -496,6 +514,7 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
     Numbered<Emergency> as "emergency_number", "emergency-numbers" Tenant / Tenant,
         "emergency-numbers", "emergency-numbers/{id}";
     BanSeen as "ban", "bans" Host / Host, "bans", "bans/{id}";
+    SettingRow as "setting", "settings" Tenant / Tenant, "settings", "settings/{id}";
 };
 
 /// What stands beside them.

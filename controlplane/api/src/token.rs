@@ -154,7 +154,8 @@ pub(crate) async fn authorise(
     source: IpAddr,
 ) -> Result<Caller, Problem> {
     let Some(token) = bearer(headers) else { return Err(Problem::unauthorized()) };
-    if let Some(wait_s) = api.limiter().wait_s(source, api.now_ms()) {
+    let failures_max = api.login_settings().await?.token_failures_max;
+    if let Some(wait_s) = api.limiter().wait_s(source, api.now_ms(), failures_max) {
         return Err(Problem::too_many(wait_s));
     }
     let found = match token.len() <= TOKEN_BYTES_MAX {
@@ -167,7 +168,7 @@ pub(crate) async fn authorise(
         Found::Ended => Err(Problem::unauthorized()),
         Found::Nothing => {
             api.counts.token_failed();
-            if api.limiter().failed(source, api.now_ms()) {
+            if api.limiter().failed(source, api.now_ms(), failures_max) {
                 tracing::warn!(%source, "too many wrong tokens, refused for a minute");
             }
             Err(Problem::unauthorized())

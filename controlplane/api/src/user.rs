@@ -6,10 +6,7 @@ use crate::form::{
     Form, Members, count, line_shape, needed, object, pattern_shape, saying_shape, secret_shape,
 };
 use crate::grant::{Binding, given, may_give, must_be_himself, role, role_shape};
-use crate::limits::{
-    IMPERSONATION_MIN_MAX, LOGIN_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN,
-    REASON_CHARS_MAX,
-};
+use crate::limits::{LOGIN_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, REASON_CHARS_MAX};
 use crate::password;
 use crate::problem::Problem;
 use crate::reply::{Done, Json, Made, Page, Versioned};
@@ -171,9 +168,6 @@ impl Form for UserForm {
         m.end()?;
         let is_host = binding.tenant.is_none() && cx.caller.scope.tenant().is_none();
         let name = login_name(&name, is_host)?;
-        if let Some(password) = &password {
-            password::check("password", password, &name)?;
-        }
         Ok(UserForm { name, display, role, binding, password, enabled })
     }
 
@@ -196,6 +190,9 @@ impl Form for UserForm {
 /// `POST /users`
 pub(crate) async fn create(form: UserForm, cx: Context) -> Result<Made<UserView>, Problem> {
     must_be_himself(&cx)?;
+    if let Some(password) = &form.password {
+        good_password(&cx, "password", password, &form.name).await?;
+    }
     let grant = given(&cx, form.role, form.binding).await?;
     let password = match form.password {
         Some(password) => Some(cx.api.hasher.hash(password).await?),
@@ -320,10 +317,24 @@ impl Form for PasswordForm {
     }
 }
 
+/// Looks at a new password of a login.
+///
+/// # Errors
+/// A problem that names `field`; the database.
+pub(crate) async fn good_password(
+    cx: &Context,
+    field: &str,
+    password: &Secret,
+    login: &str,
+) -> Result<(), Problem> {
+    let chars_min = cx.api.login_settings().await?.password_chars_min;
+    password::check(field, password, login, chars_min)
+}
+
 /// `POST /users/{id}/password`
 pub(crate) async fn set_password(form: PasswordForm, cx: Context) -> Result<Done, Problem> {
     let user = touched(&cx).await?;
-    password::check("password", &form.0, &user.name)?;
+    good_password(&cx, "password", &form.0, &user.name).await?;
     let hash = cx.api.hasher.hash(form.0).await?;
     let at_us = cx.api.now_us();
     let mut w = cx.api.store.write().await?;
@@ -351,23 +362,22 @@ pub(crate) async fn clear_totp(cx: Context) -> Result<Done, Problem> {
 /// Why and how long somebody acts for another.
 pub(crate) struct ImpersonationForm {
     reason: String,
-    minutes: u32,
+    minutes: Option<u32>,
 }
 
-/// The pattern of at most [`IMPERSONATION_MIN_MAX`] minutes.
-const MINUTES: &str = "^([1-9]|[1-5][0-9]|60)$";
-const _: () = assert!(IMPERSONATION_MIN_MAX == 60);
+/// Most digits of its minutes.
+const MINUTES_DIGITS: usize = 4;
+/// Their pattern.
+const MINUTES: &str = "^[1-9][0-9]{0,3}$";
 
 impl Form for ImpersonationForm {
     fn read(cx: &Context) -> Result<Self, Problem> {
         let mut m = Members::read(cx.body())?;
         let reason = needed("reason", m.saying("reason", REASON_CHARS_MAX)?)?;
-        let minutes = m.text("minutes")?.map(|text| count(&text, 2));
+        let minutes = m.text("minutes")?.map(|text| count(&text, MINUTES_DIGITS));
         m.end()?;
-        let minutes = minutes.unwrap_or(Some(IMPERSONATION_MIN_MAX));
-        let fits = minutes.filter(|minutes| (1..=IMPERSONATION_MIN_MAX).contains(minutes));
-        let what = || format!("is no whole number from 1 to {IMPERSONATION_MIN_MAX}");
-        let minutes = fits.ok_or_else(|| Problem::field("minutes", what()))?;
+        let what = || Problem::field("minutes", "is no whole number above zero");
+        let minutes = minutes.map(|minutes| minutes.ok_or_else(what)).transpose()?;
         Ok(ImpersonationForm { reason, minutes })
     }
 
@@ -377,7 +387,7 @@ impl Form for ImpersonationForm {
             (
                 "minutes",
                 pattern_shape(MINUTES),
-                "How long, a whole number; at most and else 60.",
+                "How long, a whole number; at most and else as is set (60).",
                 false,
             ),
         ])
@@ -390,5 +400,10 @@ pub(crate) async fn act_for(
     cx: Context,
 ) -> Result<Made<ImpersonationView>, Problem> {
     let user = touched(&cx).await?;
-    impersonate(&cx, &user, &form.reason, form.minutes).await
+    let most = cx.api.login_settings().await?.impersonation_ms_max / 60_000;
+    let minutes = form.minutes.map_or(most, u64::from);
+    if !(1..=most).contains(&minutes) {
+        return Err(Problem::refused("minutes", format!("is no whole number from 1 to {most}")));
+    }
+    impersonate(&cx, &user, &form.reason, u32::try_from(minutes).unwrap_or(u32::MAX)).await
 }

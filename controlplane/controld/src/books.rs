@@ -3,21 +3,20 @@
 use crate::run::{Until, chain};
 use std::time::Duration;
 use strowger_port::clock;
+use strowger_routing::Settings;
 use strowger_store::{BooksReport, Store};
 use tracing::{error, info, warn};
 
 /// How often checkpoints are written, when something was booked.
 const CHECKPOINT: Duration = Duration::from_secs(5);
-/// From this hour of the day on (UTC) the audit is due.
-const AUDIT_HOUR: i64 = 2;
 /// Where the day of the last audit stands in the database: a restart neither repeats nor skips one.
 const AUDITED: &str = "books_audited_day";
 
 const HOUR_US: i64 = 3_600_000_000;
 
-/// Days whose audit is due at `now_us`, counted since 1970.
-const fn audit_day(now_us: i64) -> i64 {
-    (now_us - AUDIT_HOUR * HOUR_US).div_euclid(24 * HOUR_US)
+/// Days whose audit is due at `now_us`, from `hour` (UTC) on, counted since 1970.
+const fn audit_day(now_us: i64, hour: i64) -> i64 {
+    (now_us - hour * HOUR_US).div_euclid(24 * HOUR_US)
 }
 
 /// Keeps the books until the end.
@@ -29,7 +28,14 @@ pub(crate) async fn keep(store: Store, mut until: Until) {
             warn!("no checkpoint of the books: {}", chain(&e));
             continue;
         }
-        let day = audit_day(now_us);
+        let hour = match store.reader().settings().await {
+            Ok(rows) => Settings::build(rows).system().books.audit_hour,
+            Err(e) => {
+                warn!("the hour of the audit cannot be read: {}", chain(&e));
+                continue;
+            }
+        };
+        let day = audit_day(now_us, hour.into());
         if audited != Some(day) {
             match audit_once(&store, day).await {
                 Ok(report) => {
@@ -79,9 +85,11 @@ mod tests {
     #[test]
     fn a_night_ends_at_two() {
         let day = 20_000 * 24 * HOUR_US;
-        assert_eq!(audit_day(day + 2 * HOUR_US - 1), 19_999);
-        assert_eq!(audit_day(day + 2 * HOUR_US), 20_000);
-        assert_eq!(audit_day(day + 24 * HOUR_US), 20_000);
+        assert_eq!(audit_day(day + 2 * HOUR_US - 1, 2), 19_999);
+        assert_eq!(audit_day(day + 2 * HOUR_US, 2), 20_000);
+        assert_eq!(audit_day(day + 24 * HOUR_US, 2), 20_000);
+        assert_eq!(audit_day(day + 2 * HOUR_US, 5), 19_999);
+        assert_eq!(audit_day(day, 0), 20_000);
     }
 
     #[tokio::test]

@@ -5,9 +5,6 @@ use strowger_port::clock;
 use strowger_routing::{EdgeSettings, World, bans_end, denied, edge};
 use tracing::warn;
 
-/// Validity of a nonce, seconds.
-const NONCE_VALID_S: u32 = 300;
-
 /// Makes edge snapshots.
 pub(crate) struct EdgeSource {
     nonce_key: [u8; 16],
@@ -44,7 +41,6 @@ impl EdgeSource {
             version: self.version,
             tenant: world.tenants().next()?.id,
             nonce_key: self.nonce_key,
-            nonce_valid_s: NONCE_VALID_S,
             denied: denied(world, now_us),
         };
         let (edge, left_out) = edge(world, &settings)?;

@@ -11,18 +11,13 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use strowger_model::ResolverSettings;
 use strowger_routing::Names;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-/// How long addresses are believed without asking again.
-const AGAIN: Duration = Duration::from_secs(60);
-/// How long a name without any address waits for the next lookup.
-const RETRY: Duration = Duration::from_secs(5);
-/// The longest a lookup may take.
-const LOOKUP_MAX: Duration = Duration::from_secs(5);
 /// Lookups at once.
 const LOOKUPS_MAX: usize = 16;
 
@@ -72,6 +67,8 @@ pub(crate) type Standings = Arc<Mutex<BTreeMap<String, Standing>>>;
 pub(crate) struct Wires {
     /// Names to be known.
     pub(crate) wanted: watch::Receiver<Vec<String>>,
+    /// How often, and how long.
+    pub(crate) settings: watch::Receiver<ResolverSettings>,
     /// Where their addresses go.
     pub(crate) names: watch::Sender<Arc<Names>>,
     /// For REST.
@@ -85,6 +82,12 @@ pub(crate) async fn keep(resolver: impl Resolve, mut wires: Wires) {
     let mut due: BTreeMap<String, Instant> = BTreeMap::new();
     loop {
         let wanted = wires.wanted.borrow_and_update().clone();
+        let set = wires.settings.borrow_and_update().clone();
+        let [again, retry, most] =
+            [set.refresh_ms, set.retry_ms, set.timeout_ms].map(Duration::from_millis);
+        // What waits by an older setting waits no longer than by this one.
+        let latest = Instant::now() + again;
+        due.values_mut().for_each(|at| *at = (*at).min(latest));
         wires.forget(&wanted, &mut due);
         let now = Instant::now();
         let ripe: Vec<String> = wanted
@@ -92,14 +95,15 @@ pub(crate) async fn keep(resolver: impl Resolve, mut wires: Wires) {
             .filter(|name| due.get(*name).is_none_or(|at| *at <= now))
             .cloned()
             .collect();
-        for found in look_up(&resolver, ripe).await {
-            let wait = if wires.take(&found) { AGAIN } else { RETRY };
+        for found in look_up(&resolver, ripe, most).await {
+            let wait = if wires.take(&found) { again } else { retry };
             due.insert(found.name, Instant::now() + wait);
         }
-        let next = due.values().min().copied().unwrap_or_else(|| Instant::now() + AGAIN);
+        let next = due.values().min().copied().unwrap_or_else(|| Instant::now() + again);
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}
             changed = wires.wanted.changed() => if changed.is_err() { return },
+            changed = wires.settings.changed() => if changed.is_err() { return },
         }
     }
 }
@@ -109,14 +113,14 @@ struct Found {
     addresses: Result<Vec<IpAddr>, String>,
 }
 
-async fn look_up(resolver: &impl Resolve, names: Vec<String>) -> Vec<Found> {
+async fn look_up(resolver: &impl Resolve, names: Vec<String>, most: Duration) -> Vec<Found> {
     let mut found = Vec::with_capacity(names.len());
     for chunk in names.chunks(LOOKUPS_MAX) {
         let mut running = JoinSet::new();
         for name in chunk {
             let (name, lookup) = (name.clone(), resolver.lookup(name));
             running.spawn(async move {
-                let addresses = match timeout(LOOKUP_MAX, lookup).await {
+                let addresses = match timeout(most, lookup).await {
                     Ok(Ok(addresses)) if addresses.is_empty() => Err("no address".to_owned()),
                     Ok(Ok(addresses)) => Ok(addresses),
                     Ok(Err(e)) => Err(e.to_string()),
@@ -198,9 +202,13 @@ mod tests {
         }
     }
 
+    const AGAIN: Duration = Duration::from_secs(60);
+    const RETRY: Duration = Duration::from_secs(5);
+
     struct Bench {
         fake: Fake,
         wanted: watch::Sender<Vec<String>>,
+        settings: watch::Sender<ResolverSettings>,
         names: watch::Receiver<Arc<Names>>,
         standings: Standings,
     }
@@ -211,15 +219,17 @@ mod tests {
             let list = wanted.iter().map(ToString::to_string).collect();
             let (wanted, wanted_end) = watch::channel(list);
             let (names_end, names) = watch::channel(Arc::new(Names::default()));
+            let (settings, settings_end) = watch::channel(ResolverSettings::default());
             let standings = Standings::default();
             let wires = Wires {
                 wanted: wanted_end,
+                settings: settings_end,
                 names: names_end,
                 standings: Arc::clone(&standings),
                 wall_us: || 7,
             };
             tokio::spawn(keep(fake.clone(), wires));
-            Bench { fake, wanted, names, standings }
+            Bench { fake, wanted, settings, names, standings }
         }
 
         fn know(&self, name: &str, addresses: &[&str]) {
@@ -269,6 +279,76 @@ mod tests {
         tokio::time::sleep(RETRY).await;
         assert_eq!(bench.of("a.example"), ["2001:db8::1"]);
         assert_eq!(bench.fake.asked.lock().unwrap().len(), 2);
+    }
+
+    /// How many look-ups there are in a minute.
+    async fn lookups(bench: &Bench) -> usize {
+        let asked = || bench.fake.asked.lock().unwrap().len();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let before = asked();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        asked() - before
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_setting_of_the_resolver_changes_something() {
+        let bench = Bench::start(&["a.example"]);
+        let set = |change: fn(&mut ResolverSettings)| bench.settings.send_modify(change);
+        assert_eq!(lookups(&bench).await, 12, "without an address, each 5 s");
+        set(|s| s.retry_ms = 20_000);
+        assert_eq!(lookups(&bench).await, 3, "retry_ms");
+        bench.know("a.example", &["192.0.2.1"]);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(lookups(&bench).await, 1);
+        set(|s| s.refresh_ms = 10_000);
+        assert_eq!(lookups(&bench).await, 6, "refresh_ms");
+        // A look-up that takes longer than it may is none.
+        let slow = async |most: u64| {
+            let names = vec!["slow.example".to_owned()];
+            let found = look_up(&Slow, names, Duration::from_millis(most)).await;
+            found.into_iter().all(|found| found.addresses.is_ok())
+        };
+        assert!(slow(5_000).await);
+        assert!(!slow(500).await, "timeout_ms");
+    }
+
+    /// Needs a second.
+    struct Slow;
+
+    impl Resolve for Slow {
+        fn lookup(&self, _: &str) -> Lookup {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(vec!["192.0.2.9".parse().unwrap()])
+            })
+        }
+    }
+
+    /// The other settings that the control plane's housekeeping reads are in `books.rs`.
+    #[test]
+    fn every_setting_of_the_control_plane_has_a_test() {
+        use strowger_model::{SETTINGS, Setting, SettingReader};
+        let own = SETTINGS.iter().filter(|s| s.reader == SettingReader::Control);
+        let paths: Vec<String> = own.map(Setting::path).collect();
+        let tested =
+            ["resolver.refresh_ms", "resolver.retry_ms", "resolver.timeout_ms", "books.audit_hour"];
+        assert_eq!(paths, tested);
+    }
+
+    /// Every key that a name of the source went to is one of the configuration file.
+    #[test]
+    fn keys_that_the_source_went_to_exist() {
+        let keys = strowger_model::source_names().filter_map(|entry| match entry.target.parts() {
+            Some(("key", key)) => Some((entry.name, key)),
+            Some(_) | None => None,
+        });
+        let mut seen = 0;
+        for (name, key) in keys {
+            let said = strowger_tuning::Config::parse(&format!("{key} = {{}}")).unwrap_err();
+            assert!(!said.to_string().contains("unknown field"), "{name}: {key}: {said}");
+            seen += 1;
+        }
+        assert!(seen > 5, "{seen}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ use std::time::Duration;
 use strowger_api::Behind;
 use strowger_link::Transport;
 use strowger_model::Amount;
+use strowger_model::ResolverSettings;
 use strowger_office::Office;
 use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
@@ -273,7 +274,7 @@ impl Plant {
         };
         let (stop, stopped) = watch::channel(false);
         let (until, store) = (Until(stopped.clone()), self.store.clone());
-        let (names, wanted) = resolve(&self.compiled.world, &shared, &handle);
+        let (names, wanted, resolving) = resolve(&self.compiled.world, &shared, &handle);
         let reconciler = Reconciler {
             store: store.clone(),
             compiled: self.compiled,
@@ -281,6 +282,7 @@ impl Plant {
             sealer: secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?,
             names,
             wanted,
+            resolving,
             orders: orders.clone(),
             shared: Arc::clone(&shared),
             until: until.clone(),
@@ -335,21 +337,25 @@ fn shared(at: Position, journal: EventFd) -> Shared {
     }
 }
 
-/// Addresses of names, and where to say which names are wanted.
-type Resolving = (watch::Receiver<Arc<Names>>, watch::Sender<Vec<String>>);
+/// Addresses of names, and where to say which names are wanted and how often.
+type Resolving =
+    (watch::Receiver<Arc<Names>>, watch::Sender<Vec<String>>, watch::Sender<ResolverSettings>);
 
 /// Starts to look up the host names of a world.
 fn resolve(world: &World, shared: &Shared, handle: &Handle) -> Resolving {
     let (wanted, wanted_end) = watch::channel(named_hosts(world));
+    let set = world.settings().system().resolver.clone();
+    let (settings, settings_end) = watch::channel(set);
     let (names_end, names) = watch::channel(Arc::new(Names::default()));
     let wires = resolver::Wires {
         wanted: wanted_end,
+        settings: settings_end,
         names: names_end,
         standings: Arc::clone(&shared.names),
         wall_us: clock::wall_us,
     };
     handle.spawn(resolver::keep(resolver::System, wires));
-    (names, wanted)
+    (names, wanted, settings)
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
@@ -447,6 +453,8 @@ struct Reconciler {
     names: watch::Receiver<Arc<Names>>,
     /// Names that the rows mention.
     wanted: watch::Sender<Vec<String>>,
+    /// How they are looked up.
+    resolving: watch::Sender<ResolverSettings>,
     orders: Orders,
     shared: Arc<Shared>,
     until: Until,
@@ -501,6 +509,12 @@ impl Reconciler {
     fn put_in_force(&mut self, changed: bool) -> bool {
         let names = Arc::clone(&self.names.borrow_and_update());
         self.compiled.world = Arc::new(self.compiled.world.with_names(names));
+        let set = &self.compiled.world.settings().system().resolver;
+        self.resolving.send_if_modified(|old| {
+            let other = old != set;
+            old.clone_from(set);
+            other
+        });
         let hosts = named_hosts(&self.compiled.world);
         self.wanted.send_if_modified(|wanted| {
             let other = *wanted != hosts;

@@ -7,7 +7,7 @@ use strowger_api::world_rows;
 use strowger_model::TrunkLogin;
 use strowger_routing::{BuildError, Listener, Logins, Rows, World};
 use strowger_store::{ConfigRows, Reader, Sealed, Sealer, StoreError};
-use tracing::error;
+use tracing::{error, warn};
 
 /// How often the change log is looked at: a change is in force within a second.
 pub(crate) const LOOK: Duration = Duration::from_millis(200);
@@ -62,6 +62,7 @@ pub(crate) async fn compile(
     let newer = reader.newer_config(0, &BTreeSet::new()).await?;
     let (rows, logins) = opened(newer.rows, listeners, sealer);
     let world = World::build(rows).map_err(CompileError::Build)?.with_logins(logins);
+    warn_unread(&world);
     Ok(Compiled { world: Arc::new(world), change: newer.change })
 }
 
@@ -81,11 +82,22 @@ pub(crate) async fn caught_up(
     let (rows, logins) = opened(newer.rows, listeners, sealer);
     match old.world.rebuilt(rows, &newer.kept) {
         Ok(world) => {
+            warn_unread(&world);
             Ok(Compiled { world: Arc::new(world.with_logins(logins)), change: newer.change })
         }
         // Rows that were written by hand, without the change log, or a dictionary that is full of
         // prefixes nobody uses any more: from the beginning.
         Err(_) => compile(reader, listeners, sealer).await,
+    }
+}
+
+/// Settings of a later release, or that were written by hand, do not count; somebody must know.
+fn warn_unread(world: &World) {
+    for id in world.settings().unread() {
+        if let Some(row) = world.settings().row(*id) {
+            let (setting, category, name) = (id.0, &row.category, &row.name);
+            warn!(setting, category, name, "a setting is not known here and does not count");
+        }
     }
 }
 

@@ -39,6 +39,8 @@ ids! {
     TrunkLoginId
     /// A network that we do not talk to.
     BanId
+    /// A setting that is set at one place.
+    SettingId
     /// Free time given to an account.
     AllowanceId
     /// Who logs in.

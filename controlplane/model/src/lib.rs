@@ -9,6 +9,7 @@ mod money;
 mod number;
 mod record;
 mod row;
+mod setting;
 
 pub use access::{Audience, Role};
 pub use cost::*;
@@ -20,3 +21,4 @@ pub use money::{
 pub use number::{BadNumber, Digits, EDIT_PREFIXES_MAX, NUMBER_MAX, Normalisation, PrefixEdit};
 pub use record::*;
 pub use row::*;
+pub use setting::*;

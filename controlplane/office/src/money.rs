@@ -47,6 +47,7 @@ pub(crate) fn admit(
         key: match limit.of {
             LimitOf::Subscriber(id) => LimitKey::Subscriber(id),
             LimitOf::Trunk(id) => LimitKey::Trunk(id),
+            LimitOf::Tenant(id) => LimitKey::Tenant(id),
         },
         calls_max: limit.calls_max,
         per_second_max: limit.cps_max,
@@ -70,13 +71,14 @@ pub(crate) fn adopt(
     answered: Option<PriceRef>,
 ) -> Adopt {
     let by_subscriber = settlement.caller.subscriber.map(LimitKey::Subscriber);
-    let limits = by_subscriber.or(settlement.caller.trunk.map(LimitKey::Trunk));
+    let own = by_subscriber.or(settlement.caller.trunk.map(LimitKey::Trunk));
+    let limits = own.into_iter().chain([LimitKey::Tenant(settlement.tenant)]);
     Adopt {
         hold: HoldId(ask.0),
         levels: payers(node, settlement, answered),
         free: settlement.allowance,
         free_ms: granted.free_ms,
-        limits: limits.into_iter().collect(),
+        limits: limits.collect(),
         granted_ms: granted.ms,
         last: granted.last,
         ms_max: settlement.ms_max,

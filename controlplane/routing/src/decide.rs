@@ -198,7 +198,8 @@ impl<'a> Attempt<'a> {
             return self.plan(&sender, &called, way, None);
         }
         self.check_enabled(&sender)?;
-        let party = self.find_local(sender.tenant.id, sender.scope(), &called);
+        let looks = sender.settings.call.local_numbers;
+        let party = self.find_local(sender.tenant.id, sender.scope(), &called, looks);
         self.check_barring(&sender, &called, party.is_some())?;
         let place = Place::caller(sender.holder().into_iter().collect());
         let mut way = if party.is_some() { Way::inside() } else { Way::outside() };

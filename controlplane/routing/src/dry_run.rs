@@ -70,7 +70,8 @@ pub fn dry_run(
         }
     };
     let ask = Ask { deadline: Tick::NEVER, wall_us, ..ask };
-    Ok(decide(world, locations, &ask, &Facts::default(), now, wall_us))
+    let decision = decide(world, locations, &ask, &Facts::default(), now, wall_us);
+    Ok(Decision { nonce: None, ..decision })
 }
 
 fn of_subscriber(world: &World, run: &DryRun, subscriber: &Subscriber) -> Ask {
@@ -88,10 +89,10 @@ fn of_subscriber(world: &World, run: &DryRun, subscriber: &Subscriber) -> Ask {
         nonce: "dry-run".to_owned(),
         uri,
         method: "INVITE".to_owned(),
-        // Without it there is no count to spend.
-        qop: None,
-        cnonce: String::new(),
-        nonce_count: String::new(),
+        // Nobody spends the count: a dry run's nonce is shown by dry runs only.
+        qop: Some("auth".to_owned()),
+        cnonce: "dry-run".to_owned(),
+        nonce_count: "00000001".to_owned(),
         response: String::new(),
     };
     credentials.response = digest::response(&credentials, subscriber).unwrap_or_default();

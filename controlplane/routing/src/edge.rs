@@ -18,8 +18,6 @@ pub struct EdgeSettings {
     pub tenant: TenantId,
     /// Key of the nonces.
     pub nonce_key: [u8; 16],
-    /// Validity of a nonce, seconds.
-    pub nonce_valid_s: u32,
     /// Bans, the most important first.
     pub denied: Vec<EdgeSource>,
 }
@@ -80,7 +78,7 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
         realm: tenant.realm.clone(),
         algorithms: tenant.algorithms.iter().map(|a| digest::algorithm(*a)).collect(),
         nonce_key: settings.nonce_key,
-        nonce_valid_s: settings.nonce_valid_s,
+        nonce_valid_s: world.settings().system().digest.nonce_ms / 1_000,
         sources,
         emergency: emergencies(world, tenant),
     };
@@ -155,7 +153,7 @@ mod tests {
 
     fn settings(denied: Vec<EdgeSource>) -> EdgeSettings {
         let nonce_key = [7; 16];
-        EdgeSettings { version: 3, tenant: TenantId(1), nonce_key, nonce_valid_s: 300, denied }
+        EdgeSettings { version: 3, tenant: TenantId(1), nonce_key, denied }
     }
 
     fn ban(network: &str) -> EdgeSource {

@@ -36,6 +36,7 @@ mod page;
 mod prefix;
 mod refusal;
 mod register;
+mod settings;
 mod tariff;
 #[cfg(test)]
 mod testing;
@@ -58,6 +59,7 @@ pub use page::PageMap;
 pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
 pub use refusal::Refusal;
 pub use register::register;
+pub use settings::{SETTING_ROWS_MAX, Settings};
 pub use tariff::TariffDeck;
 pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
 pub use uri::SipUri;

@@ -31,19 +31,10 @@ pub const STATUSES_MAX: usize = 64;
 
 /// Longest caller's name or number shown, characters.
 pub const IDENTITY_MAX: usize = 64;
-/// Least talk time worth a call, milliseconds (source: `MINSPEACHLENONROUTE`).
-pub const TALK_MS_MIN: u64 = 1_000;
 /// Longest user name, bytes.
 pub const USERNAME_MAX: usize = 64;
 /// Deepest tree of organizations.
 pub const ORGANIZATION_DEPTH_MAX: usize = 16;
-
-/// Shortest registration of a trunk, seconds.
-pub const TRUNK_EXPIRES_S_MIN: u32 = 60;
-/// Longest registration of a trunk, seconds.
-pub const TRUNK_EXPIRES_S_MAX: u32 = 3600;
-/// Most contacts of a trunk.
-pub const TRUNK_CONTACTS_MAX: u8 = 8;
 
 /// Most contacts a subscriber may be given.
 pub const CONTACTS_MAX: usize = 16;

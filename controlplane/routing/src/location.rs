@@ -11,17 +11,16 @@ pub(crate) use contact::wire_transport;
 pub use contact::{Reach, reach};
 pub use output::Output;
 
-use crate::limits::{
-    CONTACTS_MAX, EXPIRED_PER_TURN_MAX, TRUNK_CONTACTS_MAX, TRUNK_EXPIRES_S_MAX,
-    TRUNK_EXPIRES_S_MIN,
-};
+use crate::limits::{CONTACTS_MAX, EXPIRED_PER_TURN_MAX};
 use crate::nonce::NonceCounts;
 use crate::world::Holder;
 use contact::Wish;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use strowger_link::{BoundContact, Hints, RegisterAsk, SECOND, Tick};
-use strowger_model::{Binding, RingGroupId, Subscriber, SubscriberId, TrunkId};
+use strowger_model::{
+    Binding, RegistrationSettings, RingGroupId, Subscriber, SubscriberId, TrunkId,
+};
 
 /// Why a REGISTER changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -94,9 +93,34 @@ impl From<TrunkId> for Registrant {
     fn from(id: TrunkId) -> Registrant {
         Registrant {
             who: Holder::Trunk(id),
-            expires_s_min: TRUNK_EXPIRES_S_MIN,
-            expires_s_max: TRUNK_EXPIRES_S_MAX,
-            contacts_max: TRUNK_CONTACTS_MAX,
+            expires_s_min: 0,
+            expires_s_max: u32::MAX,
+            contacts_max: u8::MAX,
+        }
+    }
+}
+
+impl Registrant {
+    /// The same within what is set: a row's own bounds count where they are narrower.
+    #[must_use]
+    pub fn within(self, settings: &RegistrationSettings) -> Registrant {
+        let (least_ms, most_ms, contacts) = match self.who {
+            Holder::Trunk(_) => (
+                settings.trunk_expires_ms_min,
+                settings.trunk_expires_ms_max,
+                settings.trunk_contacts_max,
+            ),
+            Holder::Subscriber(_) | Holder::RingGroup(_) | Holder::Did(_) => {
+                (settings.expires_ms_min, settings.expires_ms_max, settings.contacts_max)
+            }
+        };
+        let expires_s_max = self.expires_s_max.min(most_ms / 1_000);
+        Registrant {
+            who: self.who,
+            // What is granted at most is never too brief.
+            expires_s_min: self.expires_s_min.max(least_ms / 1_000).min(expires_s_max),
+            expires_s_max,
+            contacts_max: self.contacts_max.min(contacts),
         }
     }
 }

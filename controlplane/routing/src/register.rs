@@ -99,6 +99,7 @@ fn admitted(
         Known::Subscriber(row) => Registrant::from(row),
         Known::Trunk(row, ..) => Registrant::from(row.id),
     };
+    let registrant = registrant.within(&known.settings(world).registration);
     Ok((registrant, nonce))
 }
 

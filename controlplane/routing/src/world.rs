@@ -20,6 +20,7 @@ use crate::login::Logins;
 use crate::names::Names;
 use crate::page::PageMap;
 use crate::prefix::{Chain, Dictionary};
+use crate::settings::{ProfileId, Settings};
 use crate::tariff::TariffDeck;
 use crate::trace::{RowNames, Thing};
 use std::collections::BTreeMap;
@@ -28,8 +29,8 @@ use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
     Account, AccountId, Ban, Destination, Did, DidId, Digits, Organization, OrganizationId,
-    RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId, Tenant,
-    TenantId, Trunk, TrunkId,
+    Profile, RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId,
+    Tenant, TenantId, Trunk, TrunkId,
 };
 
 /// All configuration that decisions read, at one moment.
@@ -41,8 +42,9 @@ pub struct World {
     realms: Arc<BTreeMap<String, TenantId>>,
     hosts: Arc<BTreeMap<String, TenantId>>,
     organizations: Arc<PageMap<OrganizationId, Organization>>,
-    accounts: Arc<PageMap<AccountId, Arc<Account>>>,
-    subscribers: Arc<PageMap<SubscriberId, Arc<Subscriber>>>,
+    accounts: Arc<PageMap<AccountId, Placed<Account>>>,
+    subscribers: Arc<PageMap<SubscriberId, Placed<Subscriber>>>,
+    settings: Arc<Settings>,
     groups: Arc<PageMap<RingGroupId, Arc<RingGroup>>>,
     dids: Arc<PageMap<DidId, Arc<Did>>>,
     usernames: Arc<PageMap<(TenantId, String), Holder>>,
@@ -61,6 +63,13 @@ pub struct World {
     /// What tells senders apart beside `sources`: addresses of names, and of registrars that we are
     /// registered at.
     resolved: Arc<BTreeMap<Source, TrunkId>>,
+}
+
+/// A row with the number of the profile that its settings make.
+#[derive(Clone, Debug)]
+struct Placed<T> {
+    row: Arc<T>,
+    profile: ProfileId,
 }
 
 /// A place where calls come in and leave by.
@@ -114,18 +123,38 @@ impl World {
     /// An account.
     #[must_use]
     pub fn account(&self, id: AccountId) -> Option<&Account> {
-        self.accounts.get(&id).map(Arc::as_ref)
+        self.accounts.get(&id).map(|placed| placed.row.as_ref())
     }
 
     /// All accounts in order of ids.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.iter().map(|(_, account)| account.as_ref())
+        self.accounts.iter().map(|(_, placed)| placed.row.as_ref())
     }
 
     /// A subscriber.
     #[must_use]
     pub fn subscriber(&self, id: SubscriberId) -> Option<&Subscriber> {
-        self.subscribers.get(&id).map(Arc::as_ref)
+        self.subscribers.get(&id).map(|placed| placed.row.as_ref())
+    }
+
+    /// All settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The settings that count for an account: for its trunks, too.
+    #[must_use]
+    pub fn account_settings(&self, id: AccountId) -> &Profile {
+        let placed = self.accounts.get(&id);
+        self.settings.profile(placed.map_or(crate::settings::SYSTEM, |placed| placed.profile))
+    }
+
+    /// The settings that count for a subscriber.
+    #[must_use]
+    pub fn subscriber_settings(&self, id: SubscriberId) -> &Profile {
+        let placed = self.subscribers.get(&id);
+        self.settings.profile(placed.map_or(crate::settings::SYSTEM, |placed| placed.profile))
     }
 
     /// A trunk.
@@ -281,7 +310,7 @@ impl World {
 
     /// All subscribers in order of ids.
     pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
-        self.subscribers.iter().map(|(_, subscriber)| subscriber.as_ref())
+        self.subscribers.iter().map(|(_, placed)| placed.row.as_ref())
     }
 
     /// All emergency numbers of a tenant.

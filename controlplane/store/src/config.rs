@@ -4,6 +4,7 @@ mod account;
 mod reference;
 mod route;
 mod row;
+mod setting;
 mod subscriber;
 mod tariff;
 mod tenant;
@@ -22,7 +23,7 @@ use sqlx::{Any, AssertSqlSafe, Transaction};
 use std::collections::BTreeSet;
 use strowger_model::{
     Account, Ban, Destination, Did, Digits, Emergency, Organization, Rate, RingGroup, Route,
-    Subscriber, Tariff, TariffId, Tenant, Trunk, TrunkLogin,
+    SettingRow, Subscriber, Tariff, TariffId, Tenant, Trunk, TrunkLogin,
 };
 
 /// Every configuration row, in order of id.
@@ -56,6 +57,8 @@ pub struct ConfigRows {
     pub trunk_logins: Vec<TrunkLogin>,
     /// Networks that we do not talk to.
     pub bans: Vec<Ban>,
+    /// Settings, wherever they are set.
+    pub settings: Vec<SettingRow>,
 }
 
 /// The configuration after a change, without the price lines that a reader has already.
@@ -116,6 +119,7 @@ impl Reader {
             dids: all!(Did, "id"),
             trunk_logins: all!(TrunkLogin, "id"),
             bans: all!(Ban, "id"),
+            settings: all!(SettingRow, "id"),
         };
         let sql = "SELECT * FROM route_targets ORDER BY route_id, position";
         let targets = sqlx::query(sql).fetch_all(&mut *tx).await.tried("read the configuration")?;
@@ -130,6 +134,20 @@ impl Reader {
             }
         }
         Ok(NewerRows { change, rows, kept })
+    }
+}
+
+impl Reader {
+    /// Every setting, wherever it is set, in order of id.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn settings(&self) -> Result<Vec<SettingRow>, StoreError> {
+        let mut tx = self.snapshot().await.tried("read settings")?;
+        let rows = sqlx::query("SELECT * FROM settings ORDER BY id").fetch_all(&mut *tx).await;
+        let rows = rows.tried("read settings")?;
+        let read = |row| SettingRow::read(&Columns::new(SettingRow::TABLE, row));
+        rows.iter().map(read).collect()
     }
 }
 
@@ -183,6 +201,7 @@ inserts! {
     insert_did, Did, "number of ours";
     insert_trunk_login, TrunkLogin, "login at a carrier";
     insert_ban, Ban, "ban";
+    insert_setting, SettingRow, "setting at one place";
 }
 
 impl Writer<'_> {

@@ -36,8 +36,6 @@ const BATCH_MAX: usize = 3;
 const COMMIT_MS: (u64, u64) = (1, 300);
 /// Registrations are written behind within, milliseconds.
 const BEHIND_MS: (u64, u64) = (1, 200);
-/// Validity of a nonce, seconds.
-const NONCE_VALID_S: u32 = 300;
 
 /// The control plane and its database.
 pub struct Control {
@@ -385,7 +383,6 @@ impl Control {
             version: p.edges,
             tenant: plan::TENANT,
             nonce_key: [7; 16],
-            nonce_valid_s: NONCE_VALID_S,
             denied: Vec::new(),
         };
         if let Some((edge, _)) = edge(&self.world, &settings) {

@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::shape::Components;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
-use strowger_model::Ha1;
+use strowger_model::{Ha1, SubscriberSettings};
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
 
 /// Fewest characters of a password (spec AUTH-STRONG-01).
@@ -15,8 +15,8 @@ pub(crate) const CHARS_MIN: usize = 8;
 pub(crate) const CHARS_MAX: usize = 128;
 /// Characters of one that we make: letters and digits that are not mistaken for each other.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-/// How many: 20 of 32 are 100 bits.
-const MADE_CHARS: usize = 20;
+/// Most characters of one that we make.
+const MADE_CHARS_MAX: usize = 64;
 
 /// A password; it is never shown.
 pub(super) struct Password;
@@ -63,23 +63,29 @@ pub(super) fn hashes(
     username: &str,
     realm: &str,
     password: &str,
+    settings: &SubscriberSettings,
 ) -> Result<(Option<Ha1<16>>, Option<Ha1<32>>), Problem> {
     if password.eq_ignore_ascii_case(username) {
         return Err(Problem::refused(field, "is the user name"));
+    }
+    let least = settings.password_chars_min;
+    if u32::try_from(password.chars().count()).is_ok_and(|chars| chars < least) {
+        return Err(Problem::refused(field, format!("has fewer than {least} characters")));
     }
     let md5 = ha1_md5(username, realm, password);
     Ok((Some(md5), Some(ha1_sha256(username, realm, password))))
 }
 
-/// A password that nobody can guess.
+/// A password of so many characters that nobody can guess: 20 of 32 are 100 bits.
 ///
 /// # Errors
 /// The system has no randomness.
-pub(super) fn make() -> Result<String, Problem> {
-    let mut bytes = [0u8; MADE_CHARS];
+pub(super) fn make(chars: u32) -> Result<String, Problem> {
+    let mut bytes = [0u8; MADE_CHARS_MAX];
+    let chars = usize::try_from(chars).unwrap_or(MADE_CHARS_MAX);
     SystemRandom::new().fill(&mut bytes).map_err(|_| Problem::internal())?;
     let letter = |byte: &u8| LETTERS.get(usize::from(byte % 32)).copied().unwrap_or(b'a');
-    Ok(bytes.iter().map(|byte| char::from(letter(byte))).collect())
+    Ok(bytes.iter().take(chars).map(|byte| char::from(letter(byte))).collect())
 }
 
 #[cfg(test)]
@@ -95,14 +101,15 @@ mod tests {
         for bad in ["", "short", "1234567", "aaaaaaaa", "pass\nword", long.as_str()] {
             assert!(check(bad).is_err(), "{bad}");
         }
-        assert!(hashes("password", "Alice-1001", "r", "alice-1001").is_err());
-        assert!(hashes("password", "1001", "r", "alice-1001").is_ok());
+        let set = SubscriberSettings::default();
+        assert!(hashes("password", "Alice-1001", "r", "alice-1001", &set).is_err());
+        assert!(hashes("password", "1001", "r", "alice-1001", &set).is_ok());
     }
 
     #[test]
     fn made_passwords_are_good_and_never_the_same() {
-        let (one, other) = (make().unwrap(), make().unwrap());
+        let (one, other) = (make(20).unwrap(), make(20).unwrap());
         assert_ne!(one, other);
-        assert_eq!((check(&one), one.len()), (Ok(()), MADE_CHARS));
+        assert_eq!((check(&one), one.len()), (Ok(()), 20));
     }
 }

@@ -213,6 +213,11 @@ impl Resource for Subscriber {
             return Err(Problem::refused("expires_ms_min", "is longer than the longest"));
         }
         let renamed = draft.before.is_some_and(|before| before.username != self.username);
+        let least = draft.world.settings().tenant(self.tenant).subscriber.username_chars_min;
+        let is_short = u32::try_from(self.username.chars().count()).is_ok_and(|n| n < least);
+        if is_short && (renamed || draft.before.is_none()) {
+            return Err(Problem::refused("username", format!("has fewer than {least} characters")));
+        }
         match draft.given.get("password").and_then(Value::as_str) {
             Some(password) => self.set_password(password, draft.world),
             None if renamed && (self.ha1_md5.is_some() || self.ha1_sha256.is_some()) => {
@@ -235,7 +240,8 @@ impl SetPassword for Subscriber {
     fn set_password(&mut self, password: &str, world: &World) -> Result<(), Problem> {
         // A tenant that is not there is told by the world, in its own words.
         let Some(tenant) = world.tenant(self.tenant) else { return Ok(()) };
-        let hashes = password::hashes("password", &self.username, &tenant.realm, password)?;
+        let set = &world.settings().tenant(self.tenant).subscriber;
+        let hashes = password::hashes("password", &self.username, &tenant.realm, password, set)?;
         (self.ha1_md5, self.ha1_sha256) = hashes;
         Ok(())
     }
@@ -256,7 +262,10 @@ pub(crate) fn credentials(cx: Context) -> Pending {
                 Codec::take(&Password, json, Some(&())).map_err(|w| wrong(w.at("password"), ""))?;
                 (json.as_str().unwrap_or_default().to_owned(), false)
             }
-            None => (password::make()?, true),
+            None => {
+                let set = &edit.world.settings().tenant(before.tenant).subscriber;
+                (password::make(set.password_chars_made.max(set.password_chars_min))?, true)
+            }
         };
         let mut row = before.clone();
         row.set_password(&password, &edit.world)?;

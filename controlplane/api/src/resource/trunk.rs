@@ -185,7 +185,8 @@ fn keep_credentials(row: &mut Trunk, draft: &Draft<'_, Trunk>) -> Result<(), Pro
         (Some(password), _) => {
             let Some(tenant) = draft.world.tenant(row.tenant) else { return Ok(()) };
             let name = credentials.username.clone();
-            let hashes = password::hashes(field, &name, &tenant.realm, password)?;
+            let set = &draft.world.settings().tenant(row.tenant).subscriber;
+            let hashes = password::hashes(field, &name, &tenant.realm, password, set)?;
             (credentials.ha1_md5, credentials.ha1_sha256) = hashes;
             Ok(())
         }

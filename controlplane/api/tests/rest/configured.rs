@@ -53,6 +53,13 @@ fn resources() -> Vec<(&'static str, Value)> {
         ("destinations", json!({"tenant": "1", "prefix": "44", "name": "United Kingdom"})),
         ("emergency-numbers", json!({"tenant": "1", "number": "112", "trunks": ["1"]})),
         ("bans", json!({"network": "203.0.113.0/24"})),
+        (
+            "settings",
+            json!({
+                "tenant": "1", "account": "1", "category": "call", "name": "ring_ms",
+                "value": "5000",
+            }),
+        ),
     ]
 }
 
@@ -257,6 +264,7 @@ fn each_field_changes_something_and_a_bad_value_names_it() {
                 "name" if path == "ring-groups" => json!("group-2"),
                 "numbers" if path == "ring-groups" => json!(["4571"]),
                 "short" if path == "ring-groups" => json!("88"),
+                "value" if path == "settings" => json!("9000"),
                 _ => other(&document, &schema, name, at(&row, &member)),
             };
             // References have tests of their own.

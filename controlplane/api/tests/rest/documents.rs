@@ -52,7 +52,7 @@ fn check_object(document: &Value, schema: &Value, value: &Value, at: &str) {
 
 fn filled(path: &str) -> String {
     path.replace("{id}", "1")
-        .replace("{name}", "owner")
+        .replace("{name}", crate::sample::name_of(path))
         .replace("{login}", "1")
         .replace("{number}", "1")
 }

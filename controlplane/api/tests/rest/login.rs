@@ -8,9 +8,12 @@ use ring::hmac;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strowger_api::{IMPERSONATION_MIN_MAX, LOGIN_FAILURES_FREE, SESSION_IDLE_US, SESSION_US_MAX};
 use strowger_model::Role;
 
+const LOGIN_FAILURES_FREE: u32 = 5;
+const SESSION_IDLE_US: i64 = 30 * MINUTE_US;
+const SESSION_US_MAX: i64 = 12 * 60 * MINUTE_US;
+const IMPERSONATION_MIN_MAX: u32 = 60;
 const MINUTE_US: i64 = 60_000_000;
 
 fn start() -> Server {

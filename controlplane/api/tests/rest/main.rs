@@ -17,6 +17,7 @@ mod problems;
 mod rows;
 mod sample;
 mod server;
+mod settings;
 mod tariffs;
 mod trace;
 mod views;

@@ -2,7 +2,7 @@
 //! tenant's. The table is `matrix.txt`; an endpoint without a line there fails.
 
 use crate::client::{Response, send};
-use crate::sample::{VERSION, body};
+use crate::sample::{VERSION, body, name_of};
 use crate::server::Server;
 use crate::world::{NUMBERS, World, token};
 use serde_json::Value;
@@ -35,7 +35,7 @@ fn resource(endpoint: &EndpointInfo) -> &'static str {
 
 fn ask(server: &Server, endpoint: &EndpointInfo, role: Role, place: usize) -> Response {
     let id = World::get().id(resource(endpoint), place).to_string();
-    let target = endpoint.path.replace("{id}", &id).replace("{name}", "owner");
+    let target = endpoint.path.replace("{id}", &id).replace("{name}", name_of(endpoint.path));
     let target = target.replace("{login}", &id).replace("{number}", "1");
     let text = if endpoint.takes_body { body(endpoint, NUMBERS[place]) } else { String::new() };
     let mut headers = Vec::new();

@@ -80,6 +80,9 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "tariffs/{id}/revisions/{number}/rates") => {
             json!([{"prefix": "44", "price": {"amount": "0.05"}}])
         }
+        ("POST", "settings") => {
+            json!({"tenant": "1", "category": "call", "name": "reasons", "value": "false"})
+        }
         ("POST", "bans") => json!({"network": "203.0.113.0/24"}),
         (method, path) => panic!("no sample of a body for {method} {path}: write one here"),
     };
@@ -91,3 +94,12 @@ fn configured(method: &str, path: &str, number: i64) -> String {
 
 /// The version of everything that the tests change first.
 pub(crate) const VERSION: &str = "\"1\"";
+
+/// The word that stands for `{name}` in a path.
+pub(crate) fn name_of(path: &str) -> &'static str {
+    match path {
+        "/api/v1/setting-definitions/{name}" => "call.ring_ms",
+        "/api/v1/source-settings/{name}" => "ringtimeout",
+        _ => "owner",
+    }
+}

@@ -3,7 +3,7 @@
 use crate::client::{Response, ask, send};
 use crate::fake_live::FakeLive;
 use crate::rows;
-use crate::sample::{VERSION, body};
+use crate::sample::{VERSION, body, name_of};
 use crate::world::{NOW_US, World};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -105,7 +105,7 @@ impl Server {
 
     /// Asks an endpoint, with a key and a body that it takes if it takes one.
     pub(crate) fn ask_well(&self, endpoint: &EndpointInfo, token: Option<&str>) -> Response {
-        let target = endpoint.path.replace("{id}", "1").replace("{name}", "owner");
+        let target = endpoint.path.replace("{id}", "1").replace("{name}", name_of(endpoint.path));
         let target = target.replace("{login}", "1").replace("{number}", "1");
         let text = if endpoint.takes_body { body(endpoint, 1) } else { String::new() };
         let mut headers = Vec::new();

@@ -1,5 +1,6 @@
 //! What is shown, whole.
 
+use crate::sample::name_of;
 use crate::server::Server;
 use serde_json::{Value, json};
 use strowger_api::{CallId, endpoints};
@@ -12,7 +13,7 @@ fn no_secret_is_ever_shown() {
         let target = endpoint
             .path
             .replace("{id}", "1")
-            .replace("{name}", "owner")
+            .replace("{name}", name_of(endpoint.path))
             .replace("{login}", "1")
             .replace("{number}", "1");
         let body = server.get(&target).body.to_lowercase();

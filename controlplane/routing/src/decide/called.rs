@@ -111,7 +111,11 @@ impl<'a> Attempt<'a> {
         tenant: TenantId,
         scope: Option<OrganizationId>,
         called: &Called,
+        looks: bool,
     ) -> Option<Party<'a>> {
+        if !looks {
+            return None;
+        }
         let world = self.world;
         let number = called.number.ok();
         let by_name = world

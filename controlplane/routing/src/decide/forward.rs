@@ -4,6 +4,7 @@ use super::Attempt;
 use super::called::Called;
 use super::sender::Sender;
 use super::way::{Diversion, Place, Way};
+use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::world::Holder;
 use strowger_billing::{FORWARDS_MAX, Forwarder, Level, Part, Terms};
@@ -118,7 +119,8 @@ impl<'a> Attempt<'a> {
         if self.facts.unable.contains(&account.id) {
             return Err(NotFollowed(Step::ForwarderUnable { account: account.id.0 }));
         }
-        if way.parts.len() >= FORWARDS_MAX {
+        let forwards_max = usize::from(sender.settings.call.forwards_max);
+        if way.parts.len() >= forwards_max.min(FORWARDS_MAX) {
             return Err(NotFollowed(Step::ForwardBeyond {}));
         }
         let called = self.called_of(sender.tenant, to.to_owned());
@@ -129,7 +131,8 @@ impl<'a> Attempt<'a> {
         if self.emergency_of(sender.tenant.id, &called).is_some() {
             return Err(NotFollowed(Step::ForwardBarred {}));
         }
-        let party = self.find_local(sender.tenant.id, Some(who.organization), &called);
+        let looks = self.world.account_settings(account.id).call.local_numbers;
+        let party = self.find_local(sender.tenant.id, Some(who.organization), &called, looks);
         if let Some(party) = &party
             && place.chain.contains(&party.holder())
         {
@@ -192,8 +195,23 @@ impl<'a> Attempt<'a> {
             let terms = Terms::flat(tenant.internal_price, account.currency);
             return terms.map_err(|_| NotFollowed(Step::ForwardNowhere {}));
         }
-        let none = NotFollowed(Step::NoPrice { account: account.id.0 });
-        self.tariff_terms(account, called).ok_or(none)
+        let none = || NotFollowed(Step::NoPrice { account: account.id.0 });
+        let terms = self.paid_terms(account, called).map_err(|_| none())?;
+        terms.ok_or_else(none)
+    }
+
+    /// A price of an account's own tariff, or the one that is set for what has none there.
+    pub(super) fn paid_terms(
+        &mut self,
+        account: &Account,
+        called: &Called,
+    ) -> Result<Option<Terms>, Refusal> {
+        if let Some(terms) = self.tariff_terms(account, called) {
+            return Ok(Some(terms));
+        }
+        let price = self.world.account_settings(account.id).price.customer_default;
+        let Some(price) = price else { return Ok(None) };
+        Terms::flat(price, account.currency).map(Some).map_err(|_| Refusal::Internal)
     }
 
     /// A price of an account's own tariff.

@@ -73,7 +73,9 @@ impl<'a> Attempt<'a> {
         let mut members = 0;
         for member in &group.members {
             let mut own = match member.party {
-                RingParty::Subscriber(_) => self.member_inside(sender, member, place),
+                RingParty::Subscriber(_) => {
+                    self.member_inside(sender, member, place, self.ring_s(group, member))
+                }
                 RingParty::Number(_) => self.member_outside(sender, group, member, place, way),
             };
             own.truncate(BRANCHES_MAX.saturating_sub(branches.len()));
@@ -113,8 +115,14 @@ impl<'a> Attempt<'a> {
         let stages = way.stages.split_off(before);
         let best = stages.into_iter().nth(usize::from(first).saturating_sub(before));
         let mut branches = best.map(|stage| stage.branches).unwrap_or_default();
-        ring_for(&mut branches, member.ring_s);
+        ring_for(&mut branches, self.ring_s(group, member));
         branches
+    }
+
+    /// How long a member rings, seconds; 0 = as when it is called itself.
+    fn ring_s(&self, group: &RingGroup, member: &RingMember) -> u32 {
+        let set = self.world.account_settings(group.account).ring_group.member_ms;
+        if member.ring_s > 0 { member.ring_s } else { set.unwrap_or_default() / 1_000 }
     }
 
     fn member_inside(
@@ -122,6 +130,7 @@ impl<'a> Attempt<'a> {
         sender: &Sender<'a>,
         member: &RingMember,
         place: &Place,
+        ring_s: u32,
     ) -> Vec<Branch> {
         let RingParty::Subscriber(id) = member.party else { return Vec::new() };
         let Some(row) = self.world.subscriber(id).filter(|row| row.enabled) else {
@@ -133,7 +142,7 @@ impl<'a> Attempt<'a> {
             self.note(Step::ForwardLoop { subscriber: id.0 });
             return Vec::new();
         }
-        let branches = self.contact_branches(sender, row, place, member.ring_s);
+        let branches = self.contact_branches(sender, row, place, ring_s);
         if branches.is_empty() {
             self.note(self.why_no_contact(row));
         }
@@ -156,7 +165,8 @@ impl<'a> Attempt<'a> {
             let first = way.end();
             match member.party {
                 RingParty::Subscriber(_) => {
-                    let branches = self.member_inside(sender, member, place);
+                    let ring_s = self.ring_s(group, member);
+                    let branches = self.member_inside(sender, member, place, ring_s);
                     if branches.is_empty() || way.push(branches).is_none() {
                         continue;
                     }
@@ -170,7 +180,7 @@ impl<'a> Attempt<'a> {
                 }
             }
             members += 1;
-            self.lead_to_next_member(way, first, member.ring_s);
+            self.lead_to_next_member(way, first, self.ring_s(group, member));
         }
         members
     }

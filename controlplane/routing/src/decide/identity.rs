@@ -11,9 +11,10 @@
 //! | trusted trunk | P-Asserted-Identity, Remote-Party-ID, From |
 //! | other trunk | From |
 //!
-//! Towards a trunk stands before all of them: its `caller_number`. What is left is edited by its
-//! `caller`. Whether it is shown, and whether an identity is asserted, is [`visible`]. An emergency
-//! call always shows its caller.
+//! Towards a trunk stands before all of them: its `caller_number`; and for a subscriber without
+//! `identity.number` the one that is set for all (`identity.number` of settings). What is left is
+//! edited by its `caller`. Whether it is shown, and whether an identity is asserted, is
+//! [`visible`]. An emergency call always shows its caller.
 
 use super::Attempt;
 use super::sender::{Sender, Who};
@@ -143,7 +144,7 @@ impl<'a> Attempt<'a> {
     pub(super) fn shown_outside(&self, sender: &Sender<'a>, egress: &Egress) -> Shown {
         let number = match &egress.caller_number {
             Some(number) => number.to_string(),
-            None => egress.caller.apply(&self.number_of(sender)),
+            None => egress.caller.apply(&self.number_outside(sender)),
         };
         let Visible { hidden, asserted } = self.visible_to(sender, egress.trusted);
         let header = match egress.identity {
@@ -182,7 +183,7 @@ impl<'a> Attempt<'a> {
         let cli = match sender.who {
             // Help must be able to call back.
             _ if self.is_emergency => Cli::Always,
-            Who::Subscriber(caller) => caller.identity.cli,
+            Who::Subscriber(caller) => sender.settings.identity.cli.unwrap_or(caller.identity.cli),
             Who::Trunk(..) => Cli::Normal,
         };
         visible(cli, self.asks_to_hide(), trusted_peer)
@@ -248,8 +249,22 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// The same towards carriers, who may be shown one number of all.
+    fn number_outside(&self, sender: &Sender<'a>) -> String {
+        match (sender.who, sender.settings.identity.number) {
+            // Help must be able to call back.
+            (Who::Subscriber(row), Some(number))
+                if row.identity.number.is_none() && !self.is_emergency =>
+            {
+                number.to_string()
+            }
+            (Who::Subscriber(_) | Who::Trunk(..), _) => self.number_of(sender),
+        }
+    }
+
     fn display(&self, sender: &Sender<'a>) -> String {
         match sender.who {
+            _ if !sender.settings.identity.display => String::new(),
             Who::Subscriber(caller) if !caller.display.is_empty() => cut(&caller.display),
             Who::Subscriber(_) | Who::Trunk(..) => cut(&self.call.caller.display),
         }

@@ -1,12 +1,11 @@
 //! From a way to an answer: prices, what the till must grant, and the frame itself.
 
 use super::called::Called;
-use super::ring::media_policy;
+use super::ring::{media_policy, subscriber_calls_max};
 use super::route::swap;
 use super::sender::{Sender, Who};
 use super::way::Way;
 use super::{Attempt, Stop};
-use crate::limits::TALK_MS_MIN;
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_billing::{Level, PriceRef, Settlement, Terms};
@@ -14,7 +13,7 @@ use strowger_link::{
     Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, Manner, MediaPolicy, Octets,
     PartyRef, Refuse, Target,
 };
-use strowger_model::{AccountId, CostBound, SubscriberId, TrunkId};
+use strowger_model::{AccountId, CostBound, SubscriberId, TenantId, TrunkId};
 
 /// A plan that waits for the till.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +26,8 @@ pub struct Plan {
     pub admit: Option<AdmitPlan>,
     /// The caller's account goes on without control (see [`Grant::go_on`]).
     pub go_on: bool,
+    /// When a limit refuses it, the caller is asked to wait so long, seconds; 0 = is not.
+    pub retry_after_s: u16,
 }
 
 /// What the till is asked, as plain values: all of it or nothing.
@@ -70,6 +71,8 @@ pub enum LimitOf {
     Subscriber(SubscriberId),
     /// A trunk's, towards us.
     Trunk(TrunkId),
+    /// A tenant's.
+    Tenant(TenantId),
 }
 
 /// Talk time that was granted.
@@ -107,7 +110,10 @@ pub fn reject(plan: &Plan, refusal: Refusal) -> Answer {
         settlement.encode().ok()
     });
     let settlement = Octets(settlement.unwrap_or_default());
-    let refuse = spoken(refusal.refuse(true, settlement), &plan.go.manner);
+    let mut refuse = spoken(refusal.refuse(true, settlement), &plan.go.manner);
+    if refusal == Refusal::Limit {
+        refuse.retry_after_s = plan.retry_after_s;
+    }
     Answer { ask: plan.ask, body: AnswerBody::Refuse(refuse) }
 }
 
@@ -131,7 +137,8 @@ impl<'a> Attempt<'a> {
         let account = sender.account;
         let own = match (way.inside, sender.who) {
             (true, Who::Subscriber(_)) => None,
-            (true, Who::Trunk(..)) | (false, _) => self.tariff_terms(sender.account, called),
+            (true, Who::Trunk(..)) => self.tariff_terms(sender.account, called),
+            (false, _) => self.paid_terms(sender.account, called)?,
         };
         let terms = match own {
             Some(terms) => terms,
@@ -161,21 +168,28 @@ impl<'a> Attempt<'a> {
         settlement: &Settlement,
     ) -> Result<Option<AdmitPlan>, Stop> {
         let payers = settlement.payers(None).ok_or(Refusal::Internal)?;
-        let limit = match sender.who {
-            Who::Subscriber(row) => {
-                Limit { of: LimitOf::Subscriber(row.id), calls_max: row.calls_max, cps_max: 0 }
-            }
+        let own = match sender.who {
+            Who::Subscriber(row) => Limit {
+                of: LimitOf::Subscriber(row.id),
+                calls_max: subscriber_calls_max(row, sender.settings),
+                cps_max: 0,
+            },
             Who::Trunk(row, ingress) => Limit {
                 of: LimitOf::Trunk(row.id),
                 calls_max: ingress.calls_max,
                 cps_max: ingress.cps_max,
             },
         };
-        let is_limited = limit.calls_max > 0 || limit.cps_max > 0;
+        let all = Limit {
+            of: LimitOf::Tenant(sender.tenant.id),
+            calls_max: sender.settings.limit.tenant_calls_max,
+            cps_max: sender.settings.limit.tenant_cps_max,
+        };
+        let is_limited = |limit: &Limit| limit.calls_max > 0 || limit.cps_max > 0;
         Ok(Some(AdmitPlan {
             levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
-            limits: is_limited.then_some(limit).into_iter().collect(),
-            ms_min: TALK_MS_MIN,
+            limits: [own, all].into_iter().filter(is_limited).collect(),
+            ms_min: sender.settings.call.talk_ms_min,
             ms_max: talk_ms_max(sender),
         }))
     }
@@ -212,19 +226,21 @@ impl<'a> Attempt<'a> {
             on_exhausted: exhausted(way.on_exhausted),
             grant: Grant { ms: 0, free_ms: 0, last: true, go_on: false },
             max_ms: talk_ms_max(sender),
-            media: media_policy(sender.tenant, nated),
+            media: media_policy(sender, nated),
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
             manner: sender_manner(sender),
         };
         let go_on = sender.account.go_on_without_control;
-        Ok(Plan { ask: self.ask.id, go, admit, go_on })
+        let retry_after_s = sender.settings.call.retry_after_ms / 1_000;
+        let retry_after_s = u16::try_from(retry_after_s).unwrap_or(u16::MAX);
+        Ok(Plan { ask: self.ask.id, go, admit, go_on, retry_after_s })
     }
 }
 
 /// How the caller is spoken to: a trunk as its row says, a phone with all reasons.
 pub(super) fn sender_manner(sender: &Sender<'_>) -> Manner {
     match sender.who {
-        Who::Subscriber(_) => Manner::default(),
+        Who::Subscriber(_) => Manner { explain: sender.settings.call.reasons, ..Manner::default() },
         Who::Trunk(_, ingress) => Manner {
             explain: ingress.reason,
             causes: ingress.causes.iter().map(swap).collect(),
@@ -244,7 +260,8 @@ fn exhausted(refusal: Refusal) -> Refuse {
 }
 
 fn talk_ms_max(sender: &Sender<'_>) -> u64 {
-    u64::from(sender.tenant.talk_s_max) * 1000
+    let own = u64::from(sender.tenant.talk_s_max) * 1000;
+    sender.settings.call.talk_ms_max.map_or(own, |ms| own.min(ms))
 }
 
 /// A branch to `target` with nothing else set.

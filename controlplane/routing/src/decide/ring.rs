@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_billing::PriceRef;
 use strowger_link::{BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target};
-use strowger_model::{Binding, ForwardWhen, Subscriber, Tenant};
+use strowger_model::{Binding, ForwardWhen, Nat, Profile, Subscriber, Tenant};
 
 impl<'a> Attempt<'a> {
     /// Leads to a party of ours: the index of its first stage.
@@ -79,9 +79,14 @@ impl<'a> Attempt<'a> {
     ) -> Vec<Branch> {
         let contacts = self.locations.contacts(callee.id, self.now);
         let own_s = if ring_s == 0 { callee.ring_timeout_s } else { ring_s };
+        let settings = self.world.subscriber_settings(callee.id);
+        let ring_ms = match settings.call.ring_ms.filter(|_| own_s == 0) {
+            Some(ms) => ms,
+            None => ring_ms(sender.tenant, own_s),
+        };
         let branch = |binding| {
-            let mut branch = self.contact_branch(sender, callee, binding)?;
-            branch.ring_ms = ring_ms(sender.tenant, own_s);
+            let mut branch = self.contact_branch(sender, (callee, settings), binding)?;
+            branch.ring_ms = ring_ms;
             branch.hop = PriceRef { hop: None, part: place.part }.byte();
             Some(branch)
         };
@@ -102,17 +107,18 @@ impl<'a> Attempt<'a> {
     fn contact_branch(
         &self,
         sender: &Sender<'a>,
-        callee: &Subscriber,
+        (callee, settings): (&Subscriber, &Profile),
         binding: &Binding,
     ) -> Option<Branch> {
         let target = contact_target(binding);
         let (transport, asked) = (target.transport, binding.listener);
         let listener = self.world.listener(asked, transport, target.address)?;
-        let media = media_policy(sender.tenant, reach(binding).nated);
+        let nated = is_nated(settings, reach(binding).nated);
+        let media = media_policy(sender, nated);
         let mut branch = blank_branch(target, listener, media);
         branch.dialed = callee.username.clone();
         branch.party = PartyRef::Subscriber(callee.id.0);
-        branch.gauges = callee_gauge(callee).into_iter().collect();
+        branch.gauges = callee_gauge(callee, settings).into_iter().collect();
         self.shown_inside(sender).onto(&mut branch);
         Some(branch)
     }
@@ -121,11 +127,13 @@ impl<'a> Attempt<'a> {
     /// where the contact is; a subscriber without one is taken to be behind a NAT.
     pub(super) fn caller_is_nated(&self, caller: &Subscriber) -> bool {
         let source = self.ask.hints.source;
-        self.locations
+        let by_contact = self
+            .locations
             .contacts(caller.id, self.now)
             .iter()
             .find(|binding| binding.source.ip() == source.ip())
-            .is_none_or(|binding| reach(binding).nated)
+            .is_none_or(|binding| reach(binding).nated);
+        is_nated(self.world.subscriber_settings(caller.id), by_contact)
     }
 }
 
@@ -135,8 +143,32 @@ pub(super) fn ring_ms(tenant: &Tenant, own_s: u32) -> u32 {
     seconds.saturating_mul(1000)
 }
 
+const fn is_nated(settings: &Profile, by_contact: bool) -> bool {
+    match settings.media.nat {
+        Nat::Auto => by_contact,
+        Nat::Always => true,
+        Nat::Never => false,
+    }
+}
+
+/// Calls at once of a subscriber, made or taken: by its row, else as is set.
+pub(super) const fn subscriber_calls_max(row: &Subscriber, settings: &Profile) -> u32 {
+    if row.calls_max > 0 { row.calls_max } else { settings.limit.subscriber_calls_max }
+}
+
+/// Relayed media with the caller's time-outs, which are its tenant's if nothing else is set.
+pub(super) fn media_policy(sender: &Sender<'_>, nated: bool) -> MediaPolicy {
+    let own = &sender.settings.media;
+    let policy = tenant_media(sender.tenant, nated);
+    MediaPolicy {
+        start_timeout_ms: own.start_timeout_ms.unwrap_or(policy.start_timeout_ms),
+        timeout_ms: own.timeout_ms.unwrap_or(policy.timeout_ms),
+        ..policy
+    }
+}
+
 /// Relayed media with the tenant's time-outs.
-pub(super) fn media_policy(tenant: &Tenant, nated: bool) -> MediaPolicy {
+pub(super) fn tenant_media(tenant: &Tenant, nated: bool) -> MediaPolicy {
     MediaPolicy {
         mode: strowger_link::MediaMode::Relay,
         nated,
@@ -157,12 +189,9 @@ pub(super) fn contact_target(binding: &Binding) -> Target {
 }
 
 /// The calls that ring at a subscriber or that it has answered: as many as it may make.
-fn callee_gauge(callee: &Subscriber) -> Option<Gauge> {
+fn callee_gauge(callee: &Subscriber, settings: &Profile) -> Option<Gauge> {
     // Ids beyond 31 bits with a limit are refused when the world is built.
     let id = u32::try_from(callee.id.0).ok().filter(|id| !Gauge::is_callee(*id))?;
-    (callee.calls_max > 0).then_some(Gauge {
-        id: id | Gauge::CALLEE,
-        in_use_max: callee.calls_max,
-        per_second_max: 0,
-    })
+    let in_use_max = subscriber_calls_max(callee, settings);
+    (in_use_max > 0).then_some(Gauge { id: id | Gauge::CALLEE, in_use_max, per_second_max: 0 })
 }

@@ -2,7 +2,7 @@
 
 use super::called::Called;
 use super::plan::blank_branch;
-use super::ring::{contact_target, media_policy, ring_ms};
+use super::ring::{contact_target, media_policy, ring_ms, tenant_media};
 use super::sender::{Sender, Who};
 use super::way::{Diversion, Place, Way};
 use super::{Attempt, Stop};
@@ -19,8 +19,8 @@ use strowger_link::{
     PartyRef, STAGES_MAX, Target, Transport,
 };
 use strowger_model::{
-    Binding, CauseMap, Digits, Egress, EgressTarget, Exchange, Route, RouteTarget, Tenant, Trunk,
-    TrunkId,
+    Binding, CauseMap, Digits, Egress, EgressTarget, Exchange, Profile, Route, RouteTarget, Tenant,
+    Trunk, TrunkId,
 };
 
 /// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
@@ -165,6 +165,7 @@ impl<'a> Attempt<'a> {
         if let Who::Trunk(from, _) = sender.who
             && from.id == id
             && hops.place.part.is_none()
+            && !sender.settings.call.send_back
         {
             return self.note(Step::HopSender { trunk: id.0 });
         }
@@ -175,6 +176,9 @@ impl<'a> Attempt<'a> {
         }
         if egress.barring.bars(&hops.number) {
             return self.note(Step::HopBarred { trunk: id.0 });
+        }
+        if egress.tariff.is_none() && !sender.settings.price.unpriced_trunks {
+            return self.note(Step::NoSupplierPrice { trunk: trunk.id.0 });
         }
         match self.supplier_terms(trunk, egress, called) {
             Ok(terms) => self.add_hops(sender, hops, (trunk, egress), terms, way),
@@ -200,7 +204,7 @@ impl<'a> Attempt<'a> {
         }
         for (address, (target, listener)) in (0i64..).zip(targets) {
             let end = usize::from(way.end());
-            if way.hops.len() >= HOPS_MAX || end >= STAGES_MAX {
+            if way.hops.len() >= hops_max(sender, self.is_emergency) || end >= STAGES_MAX {
                 return self.note(Step::HopBeyond { trunk: trunk.id.0 });
             }
             let Some(listener) = listener else {
@@ -212,12 +216,16 @@ impl<'a> Attempt<'a> {
             way.hops.push(Hop { trunk: trunk.id, account: egress.account, organization, terms });
             let mut branch =
                 hop_branch((trunk, egress), target, listener, sender.tenant, hops.number);
+            branch.media = media_policy(sender, false);
+            by_settings(&mut branch, egress, sender.settings);
             branch.hop = PriceRef { hop, part: hops.place.part }.byte();
             self.shown_outside(sender, egress).onto(&mut branch);
             if let Some(login) = self.world.login(trunk.id, self.ask.id) {
                 login.onto(&mut branch);
             }
-            branch.headers.extend(diversions(hops.place, sender.tenant, egress));
+            if sender.settings.identity.diversion {
+                branch.headers.extend(diversions(hops.place, sender.tenant, egress));
+            }
             way.push(vec![branch]);
         }
     }
@@ -264,7 +272,11 @@ impl<'a> Attempt<'a> {
         let none = Step::NoSupplierPrice { trunk: trunk.id.0 };
         let deck = self.world.tariff(id).ok_or(none)?;
         let chain = called.chain.as_ref().ok_or(none)?;
-        let rate = deck.find(chain, self.wall_us, self.world.dictionary()).ok_or(none)?;
+        let Some(rate) = deck.find(chain, self.wall_us, self.world.dictionary()) else {
+            let price = self.world.account_settings(egress.account).price.supplier_default;
+            let terms = Terms::flat(price.ok_or(none)?, deck.tariff().currency);
+            return terms.map(Some).map_err(|_| none);
+        };
         let exchange = Exchange::same(deck.tariff().currency);
         let terms = Terms::of(deck.tariff(), &rate, 0, exchange).map_err(|_| none)?;
         self.note(Step::SupplierPrice { trunk: trunk.id.0, rate: rate.id.0 });
@@ -288,7 +300,7 @@ fn hop_branch(
     tenant: &Tenant,
     number: Digits,
 ) -> Branch {
-    let mut branch = blank_branch(target, listener, media_policy(tenant, false));
+    let mut branch = blank_branch(target, listener, tenant_media(tenant, false));
     branch.dialed = egress.called.apply(number.as_str());
     branch.ring_ms = ring_ms(tenant, egress.ring_timeout_s);
     branch.first_ms = egress.first_timeout_s.saturating_mul(1000);
@@ -299,6 +311,26 @@ fn hop_branch(
     branch.manner.causes = egress.causes.iter().map(swap).collect();
     branch.party = PartyRef::Trunk(trunk.id.0);
     branch
+}
+
+/// What is set for trunks that say nothing of it themselves.
+fn by_settings(branch: &mut Branch, egress: &Egress, settings: &Profile) {
+    let failover = &settings.failover;
+    if egress.first_timeout_s == 0 {
+        branch.first_ms = failover.first_ms;
+    }
+    if egress.continue_on.is_empty() {
+        branch.continue_on.clone_from(&failover.continue_on);
+    }
+    if egress.stop_on.is_empty() {
+        branch.stop_on.clone_from(&failover.stop_on);
+    }
+}
+
+/// Most addresses of carriers to try; for help, as many as there is room for.
+fn hops_max(sender: &Sender<'_>, is_emergency: bool) -> usize {
+    let set = usize::from(sender.settings.call.hops_max);
+    if is_emergency { HOPS_MAX } else { set.min(HOPS_MAX) }
 }
 
 /// A row's map in the words of the contract.

@@ -9,8 +9,8 @@ use crate::trace::Step;
 use crate::world::{Holder, World};
 use strowger_link::{Challenge, Credentials};
 use strowger_model::{
-    Account, Barring, Ingress, OrganizationId, Subscriber, Tenant, TenantId, Trunk,
-    TrunkCredentials, TrunkId,
+    Account, Barring, DigestPolicy, Ingress, OrganizationId, Profile, Subscriber, Tenant, TenantId,
+    Trunk, TrunkCredentials, TrunkId,
 };
 
 /// A sender who is known, and who pays.
@@ -19,6 +19,8 @@ pub(super) struct Sender<'a> {
     pub(super) tenant: &'a Tenant,
     pub(super) account: &'a Account,
     pub(super) who: Who<'a>,
+    /// What is set for it.
+    pub(super) settings: &'a Profile,
 }
 
 /// Which kind of sender.
@@ -86,9 +88,10 @@ impl<'a> Attempt<'a> {
                 (row.tenant, ingress.account, Who::Trunk(row, ingress))
             }
         };
+        let settings = known.settings(self.world);
         let tenant = self.world.tenant(tenant).ok_or(Refusal::Internal)?;
         let account = self.world.account(account).ok_or(Refusal::Internal)?;
-        Ok(Sender { tenant, account, who })
+        Ok(Sender { tenant, account, who, settings })
     }
 
     /// The trunk that the edge named. The edge may be older than the world, so its word is checked.
@@ -101,7 +104,8 @@ impl<'a> Attempt<'a> {
         self.note(Step::SenderTrunk { trunk: trunk.id.0 });
         let tenant = self.world.tenant(trunk.tenant).ok_or(Refusal::Internal)?;
         let account = self.world.account(ingress.account).ok_or(Refusal::Internal)?;
-        Ok(Some(Sender { tenant, account, who: Who::Trunk(trunk, ingress) }))
+        let settings = self.world.account_settings(account.id);
+        Ok(Some(Sender { tenant, account, who: Who::Trunk(trunk, ingress), settings }))
     }
 
     fn challenge(&self) -> Stop {
@@ -117,9 +121,16 @@ impl<'a> Attempt<'a> {
             _ if !sender.account.enabled => Step::AccountDisabled { account: sender.account.id.0 },
             Who::Subscriber(s) if !s.enabled => Step::SubscriberDisabled { subscriber: s.id.0 },
             Who::Trunk(t, _) if !t.enabled => Step::TrunkDisabled { trunk: t.id.0 },
+            Who::Subscriber(s) if !self.may_call(sender, s) => Step::Offline { subscriber: s.id.0 },
             Who::Subscriber(_) | Who::Trunk(..) => return Ok(()),
         };
         Err(self.refuse_for(Refusal::Denied, step))
+    }
+
+    /// A subscriber is registered, or need not be.
+    fn may_call(&self, sender: &Sender<'a>, caller: &Subscriber) -> bool {
+        sender.settings.call.unregistered
+            || !self.locations.contacts(caller.id, self.now).is_empty()
     }
 }
 
@@ -143,10 +154,22 @@ impl<'a> Known<'a> {
         }
     }
 
-    fn secrets(self) -> Secrets {
+    /// What is set for it.
+    pub(crate) fn settings(self, world: &'a World) -> &'a Profile {
         match self {
+            Known::Subscriber(row) => world.subscriber_settings(row.id),
+            Known::Trunk(_, ingress, _) => world.account_settings(ingress.account),
+        }
+    }
+
+    fn secrets(self, settings: &Profile) -> Secrets {
+        let stored = match self {
             Known::Subscriber(row) => Secrets::from(row),
             Known::Trunk(_, _, credentials) => Secrets::from(credentials),
+        };
+        match settings.digest.strong {
+            true => Secrets { policy: DigestPolicy::Sha256Only, ..stored },
+            false => stored,
         }
     }
 
@@ -202,9 +225,11 @@ pub(crate) fn identify<'a>(
         digest::verify_nobody(credentials);
         return Identity::Wrong(Step::UnknownUser {});
     };
+    let settings = known.settings(world);
+    let secrets = known.secrets(settings);
     let again = |stale| Challenge {
         realm: tenant.realm.clone(),
-        algorithms: digest::algorithms(known.secrets(), tenant),
+        algorithms: digest::algorithms(secrets, tenant),
         stale,
     };
     let [wrong, weak, other, replay] = match known {
@@ -216,10 +241,13 @@ pub(crate) fn identify<'a>(
         }
         Known::Trunk(row, ..) => [Step::WrongTrunkCredentials { trunk: row.id.0 }; 4],
     };
-    match digest::verify(credentials, known.secrets(), tenant) {
+    match digest::verify(credentials, secrets, tenant) {
         Verdict::Wrong => Identity::Wrong(wrong),
         Verdict::Unknown => Identity::Again(again(false), other),
         Verdict::Weak => Identity::Again(again(false), weak),
+        Verdict::Right if settings.digest.qop && credentials.qop.is_none() => {
+            Identity::Again(again(false), weak)
+        }
         Verdict::Right => match locations.nonces().check(known.holder(), credentials) {
             Some(nonce) => Identity::Known(known, nonce),
             None => Identity::Again(again(true), replay),

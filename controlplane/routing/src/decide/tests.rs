@@ -3,6 +3,7 @@
 mod carrier;
 mod forward;
 mod identity;
+pub(crate) mod setting;
 
 use super::*;
 use crate::testing;

@@ -204,13 +204,8 @@ fn calls_of_a_registrar_are_the_trunks_whose_contact_they_name() {
     assert_eq!(id(sender(3, "4420")), Some(3), "a number: the trunk that the edge named");
     let elsewhere = "192.0.2.99:5060".parse().unwrap();
     assert_eq!(world.sending_trunk(TrunkId(3), elsewhere, "b"), None);
-    let settings = EdgeSettings {
-        version: 1,
-        tenant: TenantId(1),
-        nonce_key: [0; 16],
-        nonce_valid_s: 60,
-        denied: Vec::new(),
-    };
+    let settings =
+        EdgeSettings { version: 1, tenant: TenantId(1), nonce_key: [0; 16], denied: Vec::new() };
     let (edge, _) = edge(&world, &settings).unwrap();
     // The first match wins; behind them stands where they are called.
     let source = edge.sources.first().unwrap();

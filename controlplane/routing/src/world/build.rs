@@ -1,15 +1,17 @@
 //! Rows to a world, all at once or one change after the other, by the same steps.
 
-use super::{BuildError, Listener, Problem, RowName, World};
+use super::{BuildError, Listener, Placed, Problem, RowName, World};
 use crate::deck::Deck;
 use crate::prefix::PrefixId;
+use crate::settings::Settings;
 use crate::tariff::TariffDeck;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use strowger_model::{
     Account, Ban, Destination, Did, DidId, Digits, Emergency, Organization, Rate, RingGroup,
-    RingGroupId, Route, Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId,
+    RingGroupId, Route, SettingId, SettingRow, Subscriber, Tariff, TariffId, Tenant, TenantId,
+    Trunk, TrunkId,
 };
 
 /// All rows that decisions depend on.
@@ -43,6 +45,8 @@ pub struct Rows {
     pub dids: Vec<Did>,
     /// Networks that we do not talk to.
     pub bans: Vec<Ban>,
+    /// Settings, wherever they are set.
+    pub settings: Vec<SettingRow>,
     /// Addresses of the names in trunks, lower case, as far as they are resolved.
     pub names: BTreeMap<String, Vec<IpAddr>>,
 }
@@ -76,6 +80,8 @@ pub enum Change {
     Ban(Ban),
     /// All bans.
     Bans(Vec<Ban>),
+    /// Inserted or replaced.
+    Setting(SettingRow),
     /// Deleted. What still refers to it is refused when it is used; rates, routes, destinations and
     /// emergency numbers are changed as whole lists and not here.
     Remove(RowName),
@@ -118,6 +124,7 @@ impl World {
     ) -> Result<World, BuildError> {
         self.listeners = rows.listeners.into();
         self.names = Arc::new(rows.names.into());
+        self.settings = Arc::new(Settings::build(rows.settings));
         let mut world = self;
         world.intern(rows.rates.iter().map(|r| (RowName::Rate(r.id), r.prefix)))?;
         world.intern(rows.routes.iter().map(|r| (RowName::Route(r.id), r.prefix)))?;
@@ -152,6 +159,7 @@ impl World {
         for (tenant, list) in by_key(rows.emergencies, |emergency| emergency.tenant) {
             world.put_emergencies(tenant, list)?;
         }
+        world.check_settings()?;
         world.resolve_sources();
         Ok(world)
     }
@@ -194,6 +202,7 @@ impl World {
                 next.put_bans(all)?;
             }
             Change::Bans(list) => next.put_bans(list)?,
+            Change::Setting(row) => next.put_setting(row)?,
             Change::Remove(row) => next.remove(row),
         }
         next.resolve_sources();
@@ -265,8 +274,51 @@ impl World {
 
     fn put_account(&mut self, row: Account) -> Result<(), BuildError> {
         self.check_account(&row)?;
-        Arc::make_mut(&mut self.accounts).insert(row.id, Arc::new(row));
+        let profile = self.settings.account(row.tenant, row.id);
+        let (id, row) = (row.id, Arc::new(row));
+        Arc::make_mut(&mut self.accounts).insert(id, Placed { row, profile });
         Ok(())
+    }
+
+    /// The number of a subscriber's profile, which may be a new one.
+    fn profile_of(&mut self, row: &Subscriber) -> crate::settings::ProfileId {
+        match self.settings.subscriber(row.tenant, row.account, row.id) {
+            Ok(profile) => profile,
+            Err(unplaced) => Arc::make_mut(&mut self.settings).place(unplaced),
+        }
+    }
+
+    fn put_setting(&mut self, row: SettingRow) -> Result<(), BuildError> {
+        self.check_setting(&row)?;
+        let id = row.id;
+        let others = self.settings.rows().filter(|other| other.id != id).cloned();
+        let rows = others.chain([row]).collect();
+        self.set_settings(rows);
+        Ok(())
+    }
+
+    fn remove_setting(&mut self, id: SettingId) {
+        let rows = self.settings.rows().filter(|row| row.id != id).cloned().collect();
+        self.set_settings(rows);
+    }
+
+    /// Other settings, and the rows that have other profiles by them.
+    fn set_settings(&mut self, rows: Vec<SettingRow>) {
+        self.settings = Arc::new(Settings::build(rows));
+        let accounts: Vec<_> = self.accounts.iter().map(|(_, placed)| placed.clone()).collect();
+        for Placed { row, profile: old } in accounts {
+            let profile = self.settings.account(row.tenant, row.id);
+            if profile != old {
+                Arc::make_mut(&mut self.accounts).insert(row.id, Placed { row, profile });
+            }
+        }
+        let all: Vec<_> = self.subscribers.iter().map(|(_, placed)| placed.clone()).collect();
+        for Placed { row, profile: old } in all {
+            let profile = self.profile_of(&row);
+            if profile != old {
+                Arc::make_mut(&mut self.subscribers).insert(row.id, Placed { row, profile });
+            }
+        }
     }
 
     fn put_subscriber(&mut self, row: Subscriber) -> Result<(), BuildError> {
@@ -275,13 +327,15 @@ impl World {
         self.check_claims(&claims)?;
         self.remove_subscriber(row.id);
         self.claim(claims);
-        Arc::make_mut(&mut self.subscribers).insert(row.id, Arc::new(row));
+        let profile = self.profile_of(&row);
+        let (id, row) = (row.id, Arc::new(row));
+        Arc::make_mut(&mut self.subscribers).insert(id, Placed { row, profile });
         Ok(())
     }
 
     fn remove_subscriber(&mut self, id: strowger_model::SubscriberId) {
         let Some(old) = self.subscribers.get(&id).cloned() else { return };
-        let claims = self.claims_of_subscriber(&old);
+        let claims = self.claims_of_subscriber(&old.row);
         self.give_up(&claims);
         Arc::make_mut(&mut self.subscribers).remove(&id);
     }
@@ -414,6 +468,7 @@ impl World {
             RowName::Ban(id) => {
                 self.bans = self.bans.iter().filter(|ban| ban.id != id).cloned().collect();
             }
+            RowName::Setting(id) => self.remove_setting(id),
             RowName::Rate(_)
             | RowName::Route(_)
             | RowName::Destination(..)

@@ -10,8 +10,8 @@ use strowger_billing::Terms;
 use strowger_model::{
     Account, AccountId, Ban, Barring, CauseMap, Did, DidTarget, EDIT_PREFIXES_MAX, Egress,
     EgressTarget, Emergency, Exchange, Ingress, NUMBER_MAX, Organization, OrganizationId,
-    PrefixEdit, Rate, RingGroup, RingParty, Route, Subscriber, SubscriberId, Tariff, TariffId,
-    TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
+    TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
 };
 
 type Checked = Result<(), BuildError>;
@@ -277,6 +277,48 @@ impl World {
         count(name, "trunks", row.trunks.len(), strowger_link::HOPS_MAX)?;
         range(name, "trunks", !row.trunks.is_empty())?;
         row.trunks.iter().try_for_each(|id| self.check_trunk_of(name, tenant, *id))
+    }
+
+    /// The rows of settings fit the others; each place has a setting once.
+    pub(super) fn check_settings(&self) -> Checked {
+        let mut seen = std::collections::BTreeMap::new();
+        for row in self.settings.rows() {
+            self.check_setting_place(row)?;
+            let key = (&row.category, &row.name, row.tenant, row.account, row.subscriber);
+            let by = seen.insert(key, row.id).map(RowName::Setting);
+            free(RowName::Setting(row.id), "name", by)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_setting(&self, row: &SettingRow) -> Checked {
+        self.check_setting_place(row)?;
+        let key = |row: &SettingRow| {
+            let at = (row.tenant, row.account, row.subscriber);
+            (row.category.clone(), row.name.clone(), at)
+        };
+        let wanted = key(row);
+        let mut others = self.settings.rows().filter(|other| other.id != row.id);
+        let by = others.find(|other| key(other) == wanted).map(|other| RowName::Setting(other.id));
+        let name = RowName::Setting(row.id);
+        free(name, "name", by)?;
+        let is_new = self.settings.row(row.id).is_none();
+        let len = self.settings.rows().count() + usize::from(is_new);
+        count(name, "name", len, crate::settings::SETTING_ROWS_MAX)
+    }
+
+    fn check_setting_place(&self, row: &SettingRow) -> Checked {
+        let name = RowName::Setting(row.id);
+        range(name, "tenant", row.depth().is_some())?;
+        let Some(tenant) = row.tenant else { return Ok(()) };
+        self.check_tenant_exists(name, tenant)?;
+        if let Some(account) = row.account {
+            self.check_account_of(name, tenant, account)?;
+        }
+        match row.subscriber {
+            Some(subscriber) => self.check_subscriber_of(name, tenant, subscriber),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn check_same_tenant(&self, row: RowName, list: TenantId, own: TenantId) -> Checked {

@@ -198,7 +198,8 @@ impl World {
 
     /// Short numbers again: the tree of organizations has changed.
     pub(super) fn scope_shorts(&mut self) {
-        let subscribers = self.subscribers.iter().filter_map(|(id, row)| {
+        let subscribers = self.subscribers.iter().filter_map(|(id, placed)| {
+            let row = &placed.row;
             Some(((row.organization, row.short?), Holder::Subscriber(*id)))
         });
         let groups = self

@@ -2,8 +2,8 @@
 
 use core::fmt;
 use strowger_model::{
-    AccountId, BanId, DidId, Digits, OrganizationId, RateId, RingGroupId, RouteId, SubscriberId,
-    TariffId, TenantId, TrunkId,
+    AccountId, BanId, DidId, Digits, OrganizationId, RateId, RingGroupId, RouteId, SettingId,
+    SubscriberId, TariffId, TenantId, TrunkId,
 };
 
 /// A row and what is wrong with it.
@@ -45,6 +45,8 @@ pub enum RowName {
     Did(DidId),
     /// A banned network.
     Ban(BanId),
+    /// A setting at one place.
+    Setting(SettingId),
 }
 
 impl fmt::Display for RowName {
@@ -67,6 +69,7 @@ impl fmt::Display for RowName {
             RowName::RingGroup(id) => write!(f, "ring group {id}"),
             RowName::Did(id) => write!(f, "DID {id}"),
             RowName::Ban(id) => write!(f, "ban {id}"),
+            RowName::Setting(id) => write!(f, "setting {id}"),
         }
     }
 }

@@ -28,6 +28,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("route", "routes", "tenant_id"),
             ("destination", "destinations", "tenant_id"),
             ("emergency number", "emergencies", "tenant_id"),
+            ("setting", "settings", "tenant_id"),
         ],
         "organizations" => &[
             ("organization", "organizations", "parent_id"),
@@ -42,8 +43,11 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("ring group", "ring_groups", "account_id"),
             ("payment or adjustment", "money_requests", "account_id"),
             ("allowance", "allowances", "account_id"),
+            ("setting", "settings", "account_id"),
         ],
-        "subscribers" => &[("DID", "dids", "subscriber_id")],
+        "subscribers" => {
+            &[("DID", "dids", "subscriber_id"), ("setting", "settings", "subscriber_id")]
+        }
         "trunks" => &[("DID", "dids", "trunk_id"), ("login", "trunk_logins", "trunk_id")],
         "ring_groups" => &[("DID", "dids", "ring_group_id")],
         "tariffs" => &[("account", "accounts", "tariff_id")],

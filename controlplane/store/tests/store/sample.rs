@@ -158,6 +158,7 @@ pub(crate) fn sample() -> ConfigRows {
         dids: dids(tenant, owner),
         trunk_logins: trunk_logins(tenant),
         bans: bans(),
+        settings: settings(),
     }
 }
 
@@ -275,6 +276,24 @@ fn trunk_logins(tenant: TenantId) -> Vec<TrunkLogin> {
     }]
 }
 
+fn settings() -> Vec<SettingRow> {
+    let row = |id, tenant: Option<i64>, account: Option<i64>, subscriber: Option<i64>| SettingRow {
+        id: SettingId(id),
+        category: "call".into(),
+        name: "ring_ms".into(),
+        tenant: tenant.map(TenantId),
+        account: account.map(AccountId),
+        subscriber: subscriber.map(SubscriberId),
+        value: "5000".into(),
+    };
+    vec![
+        row(1, None, None, None),
+        row(2, Some(1), None, None),
+        row(3, Some(1), Some(1), None),
+        row(4, Some(1), None, Some(1)),
+    ]
+}
+
 fn bans() -> Vec<Ban> {
     vec![Ban {
         id: BanId(1),
@@ -320,6 +339,9 @@ pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
     }
     w.insert_trunk_login(&rows.trunk_logins[0]).await.unwrap();
     w.insert_ban(&rows.bans[0]).await.unwrap();
+    for row in &rows.settings {
+        w.insert_setting(row).await.unwrap();
+    }
     w.log_change(Some(1), "test", "all", "created", 7).await.unwrap();
     w.commit().await.unwrap();
 }

@@ -1,0 +1,473 @@
+//! Settings: what an operator may turn, declared once (design of control, 26; spec CFG-01, -02,
+//! -03).
+//!
+//! One table ([`SETTINGS`], in `setting/table.rs`) says of each setting its category and name, its
+//! type with unit and bounds, its default, how deep it may be set, who reads it, and the names that
+//! the source has for it. The same table makes [`Profile`], a structure with a field for each, so
+//! that who reads a setting reads a typed field and never a text.
+//!
+//! A row of [`SettingRow`] sets one at one place: the whole switch, a tenant, an account or a
+//! subscriber; the narrower place wins. Many settings may be `auto`: what counts then is said in
+//! their words. What the process itself needs (addresses, cores, files) are keys of its
+//! configuration file and none of these. Where each name of the source went is in [`source`].
+
+mod source;
+mod table;
+
+pub use source::{Disposition, SourceName, SourceTarget, source_names};
+pub use table::{
+    BooksSettings, CallSettings, DigestSettings, FailoverSettings, IdentitySettings, LimitSettings,
+    LoginSettings, MediaSettings, PriceSettings, Profile, RegistrationSettings, ResolverSettings,
+    RingGroupSettings, SETTINGS, SubscriberSettings,
+};
+
+use crate::{
+    AccountId, Cli, Digits, PRICE_DIGITS, Price, SettingId, SubscriberId, TenantId, parse_decimal,
+    print_decimal,
+};
+use core::fmt;
+
+/// Most statuses in one list.
+pub const SETTING_STATUSES_MAX: usize = 64;
+/// Longest text of a value, bytes.
+pub const SETTING_VALUE_MAX: usize = 512;
+/// What stands for no value of its own.
+pub const AUTO: &str = "auto";
+
+/// One setting: what the table says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Group of settings.
+    pub category: &'static str,
+    /// Name in its group; a unit stands last.
+    pub name: &'static str,
+    /// What it does, and what `auto` means.
+    pub doc: &'static str,
+    /// What its values are.
+    pub kind: SettingKind,
+    /// It may be `auto`.
+    pub auto: bool,
+    /// The narrowest place where it may be set.
+    pub depth: Depth,
+    /// Who acts by it.
+    pub reader: SettingReader,
+    /// Names of the source that became it.
+    pub source: &'static [&'static str],
+    default: fn() -> Option<SettingValue>,
+    put: fn(&mut Profile, Option<&SettingValue>) -> bool,
+    get: fn(&Profile) -> Option<SettingValue>,
+}
+
+/// Places where settings are set, the widest first; the narrower wins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Depth {
+    /// The whole switch.
+    System,
+    /// One tenant.
+    Tenant,
+    /// One account: its subscribers, and trunks whose calls it pays.
+    Account,
+    /// One subscriber.
+    Subscriber,
+}
+
+impl Depth {
+    /// All, the widest first.
+    pub const ALL: [Depth; 4] = [Depth::System, Depth::Tenant, Depth::Account, Depth::Subscriber];
+
+    /// Its word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Depth::System => "system",
+            Depth::Tenant => "tenant",
+            Depth::Account => "account",
+            Depth::Subscriber => "subscriber",
+        }
+    }
+}
+
+/// Who acts by a setting; the tests of that part go through all of its settings.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SettingReader {
+    /// Decisions on calls and registrations.
+    Routing,
+    /// REST itself.
+    Rest,
+    /// The control plane's own housekeeping.
+    Control,
+}
+
+/// What values of a setting are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SettingKind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number from the first to the second.
+    Whole(i64, i64),
+    /// Milliseconds from the first to the second, a multiple of the third.
+    Millis(i64, i64, i64),
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A number that can be dialled.
+    Number,
+    /// SIP statuses of 300 to 699, with commas between; none is `none`.
+    Statuses,
+    /// A price per minute, in the currency of who pays.
+    Price,
+}
+
+impl SettingKind {
+    /// Its word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            SettingKind::Flag => "flag",
+            SettingKind::Whole(..) => "whole",
+            SettingKind::Millis(..) => "milliseconds",
+            SettingKind::Word(_) => "word",
+            SettingKind::Number => "number",
+            SettingKind::Statuses => "statuses",
+            SettingKind::Price => "price",
+        }
+    }
+
+    fn parse(self, text: &str) -> Option<SettingValue> {
+        match self {
+            SettingKind::Flag => text.parse().ok().map(SettingValue::Flag),
+            SettingKind::Whole(least, most) => {
+                whole(text).filter(|n| (least..=most).contains(n)).map(SettingValue::Whole)
+            }
+            SettingKind::Millis(least, most, step) => whole(text)
+                .filter(|n| (least..=most).contains(n) && n.checked_rem(step) == Some(0))
+                .map(SettingValue::Whole),
+            SettingKind::Word(words) => {
+                words.iter().find(|word| **word == text).map(|word| SettingValue::Word(word))
+            }
+            SettingKind::Number => {
+                let number = Digits::parse(text).ok().filter(|number| !number.is_empty());
+                number.map(SettingValue::Number)
+            }
+            SettingKind::Statuses => statuses(text).map(SettingValue::Statuses),
+            SettingKind::Price => {
+                let price = parse_decimal(text, PRICE_DIGITS).ok().filter(|price| *price >= 0);
+                price.map(|price| SettingValue::Price(Price(price)))
+            }
+        }
+    }
+}
+
+impl fmt::Display for SettingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SettingKind::Flag => f.write_str("true or false"),
+            SettingKind::Whole(least, most) => write!(f, "a whole number from {least} to {most}"),
+            SettingKind::Millis(least, most, 1) => write!(f, "milliseconds from {least} to {most}"),
+            SettingKind::Millis(least, most, step) => {
+                write!(f, "milliseconds from {least} to {most}, a multiple of {step}")
+            }
+            SettingKind::Word(words) => write!(f, "one of {}", words.join(", ")),
+            SettingKind::Number => f.write_str("a number of 0-9, * and #"),
+            SettingKind::Statuses => {
+                f.write_str("SIP statuses of 300 to 699 like 486,603, or none")
+            }
+            SettingKind::Price => f.write_str("a price per minute like 0.05"),
+        }
+    }
+}
+
+/// Digits only: `+5`, `5.0` and `05` are other texts for what has one already.
+fn whole(text: &str) -> Option<i64> {
+    let number: i64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
+fn statuses(text: &str) -> Option<Vec<u16>> {
+    if text == "none" {
+        return Some(Vec::new());
+    }
+    let one = |part: &str| {
+        let status = part.trim().parse::<u16>().ok()?;
+        (300..700).contains(&status).then_some(status)
+    };
+    let mut all: Vec<u16> = text.split(',').map(one).collect::<Option<_>>()?;
+    all.sort_unstable();
+    all.dedup();
+    (all.len() <= SETTING_STATUSES_MAX).then_some(all)
+}
+
+/// A value of a setting.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SettingValue {
+    /// Yes or no.
+    Flag(bool),
+    /// A count, or milliseconds.
+    Whole(i64),
+    /// A word.
+    Word(&'static str),
+    /// A number that can be dialled.
+    Number(Digits),
+    /// SIP statuses.
+    Statuses(Vec<u16>),
+    /// A price per minute.
+    Price(Price),
+}
+
+impl fmt::Display for SettingValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SettingValue::Flag(flag) => flag.fmt(f),
+            SettingValue::Whole(number) => number.fmt(f),
+            SettingValue::Word(word) => f.write_str(word),
+            SettingValue::Number(number) => number.fmt(f),
+            SettingValue::Statuses(list) if list.is_empty() => f.write_str("none"),
+            SettingValue::Statuses(list) => {
+                let texts: Vec<String> = list.iter().map(u16::to_string).collect();
+                f.write_str(&texts.join(","))
+            }
+            SettingValue::Price(price) => f.write_str(&print_decimal(price.0, PRICE_DIGITS)),
+        }
+    }
+}
+
+/// A value that a setting cannot have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BadValue {
+    kind: SettingKind,
+    auto: bool,
+}
+
+impl fmt::Display for BadValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let auto = if self.auto { ", nor auto" } else { "" };
+        write!(f, "is not {}{auto}", self.kind)
+    }
+}
+
+impl core::error::Error for BadValue {}
+
+impl Setting {
+    /// The setting of this name, whatever the case.
+    #[must_use]
+    pub fn find(category: &str, name: &str) -> Option<&'static Setting> {
+        Setting::place(category, name).and_then(|place| SETTINGS.get(place))
+    }
+
+    /// Its place in [`SETTINGS`].
+    #[must_use]
+    pub fn place(category: &str, name: &str) -> Option<usize> {
+        let is = |s: &&Setting| {
+            s.category.eq_ignore_ascii_case(category) && s.name.eq_ignore_ascii_case(name)
+        };
+        SETTINGS.iter().position(|setting| is(&setting))
+    }
+
+    /// Category and name with a point between.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.category, self.name)
+    }
+
+    /// Reads a value; `None` is `auto`.
+    ///
+    /// # Errors
+    /// [`BadValue`] says what it takes.
+    pub fn parse(&self, text: &str) -> Result<Option<SettingValue>, BadValue> {
+        if self.auto && text == AUTO {
+            return Ok(None);
+        }
+        let value = if text.len() <= SETTING_VALUE_MAX { self.kind.parse(text) } else { None };
+        value.map(Some).ok_or(BadValue { kind: self.kind, auto: self.auto })
+    }
+
+    /// The value that it has when nobody set it.
+    #[must_use]
+    pub fn default(&self) -> Option<SettingValue> {
+        (self.default)()
+    }
+
+    /// Its value in a profile.
+    #[must_use]
+    pub fn of(&self, profile: &Profile) -> Option<SettingValue> {
+        (self.get)(profile)
+    }
+
+    /// Sets it in a profile. `false` when the value is of another type; nothing has changed then.
+    pub fn put(&self, profile: &mut Profile, value: Option<&SettingValue>) -> bool {
+        (self.put)(profile, value)
+    }
+}
+
+/// The text of a value; `auto` for none.
+#[must_use]
+pub fn print_setting(value: Option<&SettingValue>) -> String {
+    value.map_or_else(|| AUTO.to_owned(), SettingValue::to_string)
+}
+
+/// One setting, set at one place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SettingRow {
+    /// Identity.
+    pub id: SettingId,
+    /// Group of settings.
+    pub category: String,
+    /// Name in its group.
+    pub name: String,
+    /// `None` = for the whole switch.
+    pub tenant: Option<TenantId>,
+    /// Only for this account.
+    pub account: Option<AccountId>,
+    /// Only for this subscriber.
+    pub subscriber: Option<SubscriberId>,
+    /// The value as text.
+    pub value: String,
+}
+
+impl SettingRow {
+    /// The place where it is set; `None` when its columns name no place.
+    #[must_use]
+    pub const fn depth(&self) -> Option<Depth> {
+        match (self.tenant, self.account, self.subscriber) {
+            (None, None, None) => Some(Depth::System),
+            (Some(_), None, None) => Some(Depth::Tenant),
+            (Some(_), Some(_), None) => Some(Depth::Account),
+            (Some(_), None, Some(_)) => Some(Depth::Subscriber),
+            (None, Some(_), _) | (None, None, Some(_)) | (Some(_), Some(_), Some(_)) => None,
+        }
+    }
+}
+
+/// Whether media of a phone is taken to come through a NAT.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Nat {
+    /// By its contact.
+    #[default]
+    Auto,
+    /// Always: its media is believed to come from where it comes.
+    Always,
+    /// Never: it comes from where its description says.
+    Never,
+}
+
+/// A type of a field of a profile.
+trait Typed: Sized {
+    /// It may be `auto`.
+    const AUTO: bool = false;
+    fn of(value: Option<&SettingValue>) -> Option<Self>;
+    fn value(&self) -> Option<SettingValue>;
+}
+
+impl Typed for bool {
+    fn of(value: Option<&SettingValue>) -> Option<bool> {
+        if let Some(SettingValue::Flag(flag)) = value { Some(*flag) } else { None }
+    }
+
+    fn value(&self) -> Option<SettingValue> {
+        Some(SettingValue::Flag(*self))
+    }
+}
+
+macro_rules! counts {
+    ($($type:ty)+) => {$(
+        impl Typed for $type {
+            fn of(value: Option<&SettingValue>) -> Option<$type> {
+                match value {
+                    Some(SettingValue::Whole(number)) => <$type>::try_from(*number).ok(),
+                    Some(
+                        SettingValue::Flag(_)
+                        | SettingValue::Word(_)
+                        | SettingValue::Number(_)
+                        | SettingValue::Statuses(_)
+                        | SettingValue::Price(_),
+                    )
+                    | None => None,
+                }
+            }
+
+            fn value(&self) -> Option<SettingValue> {
+                i64::try_from(*self).ok().map(SettingValue::Whole)
+            }
+        }
+    )+};
+}
+
+counts! { u8 u16 u32 u64 }
+
+impl Typed for Digits {
+    fn of(value: Option<&SettingValue>) -> Option<Digits> {
+        if let Some(SettingValue::Number(number)) = value { Some(*number) } else { None }
+    }
+
+    fn value(&self) -> Option<SettingValue> {
+        Some(SettingValue::Number(*self))
+    }
+}
+
+impl Typed for Price {
+    fn of(value: Option<&SettingValue>) -> Option<Price> {
+        if let Some(SettingValue::Price(price)) = value { Some(*price) } else { None }
+    }
+
+    fn value(&self) -> Option<SettingValue> {
+        Some(SettingValue::Price(*self))
+    }
+}
+
+impl Typed for Vec<u16> {
+    fn of(value: Option<&SettingValue>) -> Option<Vec<u16>> {
+        if let Some(SettingValue::Statuses(list)) = value { Some(list.clone()) } else { None }
+    }
+
+    fn value(&self) -> Option<SettingValue> {
+        Some(SettingValue::Statuses(self.clone()))
+    }
+}
+
+/// An enumeration by its words.
+macro_rules! worded {
+    ($($type:ident $words:ident { $($value:ident => $word:literal),+ })+) => {$(
+        const $words: &[&str] = &[$($word),+];
+
+        impl Typed for $type {
+            fn of(value: Option<&SettingValue>) -> Option<$type> {
+                let Some(SettingValue::Word(word)) = value else { return None };
+                match *word {
+                    $($word => Some($type::$value),)+
+                    _ => None,
+                }
+            }
+
+            fn value(&self) -> Option<SettingValue> {
+                Some(SettingValue::Word(match self {
+                    $($type::$value => $word,)+
+                }))
+            }
+        }
+    )+};
+}
+
+worded! {
+    Nat NAT_WORDS { Auto => "by-contact", Always => "always", Never => "never" }
+    Cli CLI_WORDS {
+        Always => "always", Normal => "normal", Asserted => "asserted",
+        AssertedTrusted => "asserted-trusted", Hide => "hide", HideAll => "hide-all"
+    }
+}
+
+impl<T: Typed> Typed for Option<T> {
+    const AUTO: bool = true;
+
+    fn of(value: Option<&SettingValue>) -> Option<Option<T>> {
+        match value {
+            None => Some(None),
+            Some(_) => T::of(value).map(Some),
+        }
+    }
+
+    fn value(&self) -> Option<SettingValue> {
+        self.as_ref().and_then(T::value)
+    }
+}
+
+#[cfg(test)]
+mod tests;
