@@ -45,8 +45,9 @@ load() {
         -m "$total" -l $((offered * 20)) -timeout $((seconds + 30)) -timeout_error -nostdin \
         -trace_stat -stf "$name.csv" -fd 1 -trace_rtt -rtt_freq 1 "$@" >"$name.log" 2>&1 || code=$?
     [ -s "$name.csv" ] || { tail -20 "$name.log" >&2; return 1; }
-    report "$name" "$total" "$code"
-    [ "$code" = 0 ] || { tail -12 "$name.log" >&2; return 1; }
+    # As one piece: others may write at the same time.
+    echo "$(report "$name" "$total" "$code")"
+    [ "$code" = 0 ] || { grep -a "error\|rror:" "$name.log" >&2; tail -12 "$name.log" >&2; return 1; }
 }
 
 # report NAME ASKED CODE: what SIPp's own file of statistics says, and the median of its times.
