@@ -39,12 +39,15 @@ load() {
     local name=$1 scenario=$2 offered=$3 total code=0
     shift 3
     total=$((offered * seconds))
+    # SIPp looks for a free port by itself, and two that look at once may take the same.
+    [ -z "${sip_port:-}" ] || set -- "$@" -p "$sip_port"
     sipp "$server" -sf "$sipp_here/$scenario.xml" -i "$local_ip" -mi "$local_ip" -mp "${media_port:-46000}" -r "$offered" \
         -m "$total" -l $((offered * 20)) -timeout $((seconds + 30)) -timeout_error -nostdin \
         -trace_stat -stf "$name.csv" -fd 1 -trace_rtt -rtt_freq 1 "$@" >"$name.log" 2>&1 || code=$?
     [ -s "$name.csv" ] || { tail -20 "$name.log" >&2; return 1; }
-    report "$name" "$total" "$code"
-    [ "$code" = 0 ]
+    # As one piece: others may write at the same time.
+    echo "$(report "$name" "$total" "$code")"
+    [ "$code" = 0 ] || { grep -a "error\|rror:" "$name.log" >&2; tail -12 "$name.log" >&2; return 1; }
 }
 
 # report NAME ASKED CODE: what SIPp's own file of statistics says, and the median of its times.

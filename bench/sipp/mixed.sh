@@ -11,13 +11,13 @@ audio audio.raw
 callee -rtp_echo
 share() { local part=$((rate * $1 / 10)); echo $((part > 0 ? part : 1)); }
 call=(-s "$dial" -key caller "$user" -au "$user" -ap "$password")
-# Each has audio ports of its own, and a folder of its own, as SIPp names its files itself.
+# Each has ports of its own, and a folder of its own, as SIPp names its files itself.
 apart() { # NAME COMMAND...
     mkdir "$1" && cp users.csv audio.raw "$1/" && cd "$1" && shift && "$@"
 }
-(apart register load register register "$(share 6)" -inf users.csv) & first=$!
-(media_port=47000 && apart call load call uac "$(share 3)" "${call[@]}") & second=$!
-(media_port=48000 && apart media load media uac_media "$(share 1)" "${call[@]}") & third=$!
+(sip_port=15070 && apart register load register register "$(share 6)" -inf users.csv) & first=$!
+(sip_port=15072 media_port=47000 && apart call load call uac "$(share 3)" "${call[@]}") & second=$!
+(sip_port=15074 media_port=48000 && apart media load media uac_media "$(share 1)" "${call[@]}") & third=$!
 code=0
 for one in "$first" "$second" "$third"; do wait "$one" || code=1; done
 exit "$code"

@@ -43,6 +43,8 @@ pub const NAME_CHARS_MAX: usize = 100;
 pub(crate) const AGENT_CHARS_MAX: usize = 200;
 /// How often it is written down that a session is used, microseconds.
 pub(crate) const SESSION_TOUCH_US: i64 = 60_000_000;
+/// Fewest characters of a password as long as nothing else is set.
+pub(crate) const PASSWORD_CHARS_MIN: usize = 10;
 /// Longest password, characters.
 pub const PASSWORD_CHARS_MAX: usize = 256;
 /// Longest login name, characters.

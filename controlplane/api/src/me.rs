@@ -3,7 +3,7 @@
 use crate::dispatch::Context;
 use crate::form::{Form, Members, needed, object, secret_shape};
 use crate::grant::Binding;
-use crate::limits::{CODE_CHARS_MAX, PASSWORD_CHARS_MAX};
+use crate::limits::{CODE_CHARS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::permission;
 use crate::problem::Problem;
 use crate::reply::{Done, Json};

@@ -6,7 +6,9 @@ use crate::form::{
     Form, Members, count, line_shape, needed, object, pattern_shape, saying_shape, secret_shape,
 };
 use crate::grant::{Binding, given, may_give, must_be_himself, role, role_shape};
-use crate::limits::{LOGIN_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, REASON_CHARS_MAX};
+use crate::limits::{
+    LOGIN_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, REASON_CHARS_MAX,
+};
 use crate::password;
 use crate::problem::Problem;
 use crate::reply::{Done, Json, Made, Page, Versioned};
