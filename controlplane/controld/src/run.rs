@@ -274,15 +274,16 @@ impl Plant {
         };
         let (stop, stopped) = watch::channel(false);
         let (until, store) = (Until(stopped.clone()), self.store.clone());
+        let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
         let (names, wanted, resolving) = resolve(&self.compiled.world, &shared, &handle);
         let reconciler = Reconciler {
             store: store.clone(),
             compiled: self.compiled,
             listeners: self.listeners,
-            sealer: secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?,
             names,
             wanted,
             resolving,
+            sealer,
             orders: orders.clone(),
             shared: Arc::clone(&shared),
             until: until.clone(),
@@ -293,14 +294,13 @@ impl Plant {
         let tracer = begin_traces(&handle, &shared.traces, &self.store, config);
         let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
         let serving = crate::view::serve(admin, view, self.store.clone(), self.sealer, stopped);
-        let rest = handle.spawn(serving);
         Ok(Works {
             orders,
             end,
             stop,
             decider: thread("decider", move || decider.run())?,
             intake: thread("intake", move || intake.run())?,
-            rest,
+            rest: handle.spawn(serving),
             writer,
             tracer,
             keepers,
