@@ -237,7 +237,7 @@ fn a_definition_says_what_counts_and_where_it_was_set() {
         assert_eq!(answer.status, 422, "{query}");
     }
     let listed = ask(&server, "GET", "settings", &token(Role::Admin), &Value::Null).json();
-    assert_eq!(listed["items"].as_array().unwrap().len(), 3, "the switch's row is the host's");
+    assert_eq!(listed["items"].as_array().unwrap().len(), 4, "the switch's row is the host's");
 }
 
 #[test]

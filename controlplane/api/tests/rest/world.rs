@@ -226,6 +226,16 @@ async fn tenant_things(w: &mut Writer<'_>) {
         targets: Vec::new(),
     };
     w.insert_route(&route).await.unwrap();
+    let row = SettingRow {
+        id: SettingId(id),
+        category: "call".to_owned(),
+        name: "hops_max".to_owned(),
+        tenant: Some(tenant),
+        account: None,
+        subscriber: None,
+        value: "4".to_owned(),
+    };
+    w.insert_setting(&row).await.unwrap();
     let row = Destination { tenant, prefix, name: "Germany".to_owned() };
     w.insert(&Numbered { id, row }).await.unwrap();
     let row = Emergency { tenant, number: Digits::parse("110").unwrap(), trunks };

@@ -78,7 +78,7 @@ fn every_row_of_the_table_is_whole() {
 
 /// A value of the kind that is not the default.
 fn another(setting: &Setting) -> SettingValue {
-    let numbers = ["7", "8", "32", "60000", "120000", "600000"];
+    let numbers = ["1", "7", "8", "32", "60000", "120000", "600000"];
     let tries = ["true", "false", "always", "hide", "44", "486", "1.5"];
     let mut values =
         numbers.into_iter().chain(tries).filter_map(|text| setting.parse(text).ok().flatten());
