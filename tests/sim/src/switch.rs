@@ -14,9 +14,7 @@ use strowger_call::CallsConfig;
 use strowger_link::codec::{decode, encode};
 use strowger_link::journal::{Frame as JournalFrame, FrameKind, Ledger};
 use strowger_link::table::{Setup as TableSetup, SlotState, Table, words_needed};
-use strowger_link::{
-    CallFacts, Key, Octets, RecordId, SlotBody, Tick, Transport,
-};
+use strowger_link::{CallFacts, Key, Octets, RecordId, SlotBody, Tick, Transport};
 use strowger_shard::{Adopted, Limits, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};

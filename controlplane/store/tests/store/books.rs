@@ -119,7 +119,7 @@ async fn give_again(db: &Db) -> (AllowanceId, AllowanceId) {
     let due = async |at_us| db.store.reader().allowances_to_renew(at_us, 10).await.unwrap();
     let first = give(new(&first, None)).await.unwrap();
     assert_eq!(due(19).await, []);
-    assert_eq!(due(20).await, [first.clone()]);
+    assert_eq!(due(20).await, std::slice::from_ref(&first));
     let second = first.next(90).unwrap();
     assert_eq!((second.from_us, second.until_us, second.renewal), (60, 90, renewal));
     let second = give(new(&second, Some(first.id))).await.unwrap();

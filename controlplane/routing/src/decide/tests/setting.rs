@@ -113,9 +113,9 @@ fn limits(rows: Rows) -> String {
 
 fn retry_after(rows: Rows) -> String {
     let plan = plan(rows);
-    let seconds = |refusal| match reject(&plan, refusal).body {
-        AnswerBody::Refuse(refuse) => refuse.retry_after_s,
-        other => panic!("{other:?}"),
+    let seconds = |refusal| {
+        let AnswerBody::Refuse(refuse) = reject(&plan, refusal).body else { panic!("{refusal:?}") };
+        refuse.retry_after_s
     };
     assert_eq!(seconds(Refusal::NoCredit), 0, "waiting brings no money");
     seconds(Refusal::Limit).to_string()

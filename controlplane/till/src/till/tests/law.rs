@@ -529,7 +529,7 @@ impl Reference {
     fn check_periods(&self) {
         for account in 1..5_i64 {
             self.check_most(account);
-            for kind in 0..PERIODS {
+            for (kind, length_us) in LENGTHS_US.into_iter().enumerate() {
                 if spend_max(account)[kind].is_none() {
                     continue;
                 }
@@ -540,7 +540,7 @@ impl Reference {
                     assert!(spent + held <= most, "{account} {kind} {period}: {spent} {held}");
                 }
                 let said = self.desk.till.balance(key(account)).unwrap().spent[kind];
-                let period = said.begin_us.div_euclid(LENGTHS_US[kind]);
+                let period = said.begin_us.div_euclid(length_us);
                 if said.begin_us >= 0 {
                     assert_eq!(said.used.0, self.used(account, kind, period));
                     assert_eq!(said.held.0, self.held_in(account, kind, period));
