@@ -139,6 +139,8 @@ impl Form for AllowanceForm {
         let prefix = format!("^[0-9*#]{{0,{NUMBER_MAX}}}$");
         let renew = format!("^[1-9][0-9]{{0,{}}}$", RENEW_DIGITS - 1);
         let begins = "What the called number must begin with; empty is every number.";
+        let again = "As much is given again at `until`, and again after so many days of the \
+            tenant's time zone: a whole number up to 366. Without it, once.";
         let time =
             |what: &str| json!({"type": "string", "format": "date-time", "description": what});
         json!({
@@ -151,8 +153,7 @@ impl Form for AllowanceForm {
                 "seconds": text(&seconds, SECONDS_DIGITS, "Seconds of talk, above zero."),
                 "from": time("For calls that begin then or later."),
                 "until": time("For calls that begin before then."),
-                "renew_days": text(&renew, RENEW_DIGITS, "As much is given again at `until`, and again after so many \
-                    days of the tenant's time zone: a whole number up to 366. Without it, once."),
+                "renew_days": text(&renew, RENEW_DIGITS, again),
                 "renew_until": time("The last of it ends then; beside `renew_days`."),
             },
         })

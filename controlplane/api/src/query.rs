@@ -368,7 +368,7 @@ mod tests {
             ("id=x", "id"),
             ("actor=%00", "actor"),
             ("resource=%0a", "resource"),
-            ("account=9223372036854775808", "account"),
+            ("account=999999999999999999999", "account"),
             ("limit=0", "limit"),
             ("limit=1001", "limit"),
             ("limit=-1", "limit"),

@@ -234,6 +234,27 @@ impl Plant {
         Ok(Plant { store, compiled, listeners, office, nonce_key, sealer, at })
     }
 
+    fn intake(
+        &self,
+        config: &Config,
+        runtime: &Handle,
+        orders: &Orders,
+        shared: &Arc<Shared>,
+    ) -> Intake {
+        Intake {
+            directory: config.node.data.join("journal"),
+            node: config.node.number,
+            at: self.at,
+            charged: self.at,
+            store: self.store.clone(),
+            runtime: runtime.clone(),
+            orders: orders.clone(),
+            shared: Arc::clone(shared),
+            end: Arc::new(AtomicBool::new(false)),
+            reader: None,
+        }
+    }
+
     fn start(
         self,
         config: &Config,
@@ -246,6 +267,7 @@ impl Plant {
         let (orders, inbox) = orders(&decider_bell);
         let (bindings, written_behind) = channel(crate::decider::BINDINGS_MAX);
         let handle = runtime.handle().clone();
+        let intake = self.intake(config, &handle, &orders, &shared);
         let decider = Decider {
             office: self.office,
             edge: EdgeSource::new(self.nonce_key),
@@ -259,19 +281,7 @@ impl Plant {
             last_life: None,
             unread: None,
         };
-        let end = Arc::new(AtomicBool::new(false));
-        let intake = Intake {
-            directory: config.node.data.join("journal"),
-            node: config.node.number,
-            at: self.at,
-            charged: self.at,
-            store: self.store.clone(),
-            runtime: handle.clone(),
-            orders: orders.clone(),
-            shared: Arc::clone(&shared),
-            end: Arc::clone(&end),
-            reader: None,
-        };
+        let end = Arc::clone(&intake.end);
         let (stop, stopped) = watch::channel(false);
         let (until, store) = (Until(stopped.clone()), self.store.clone());
         let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;

@@ -124,7 +124,7 @@ const CASES: &[Case] = &[
     ("login.wait_ms_max", "1000", long_wait_s, "50", "1"),
     ("login.session_idle_ms", "60000", |s| session(s)["idle_ms"].to_string(), "1800000", "60000"),
     ("login.session_ms_max", "300000", session_s, "43200", "300"),
-    ("login.impersonation_ms_max", "600000", impersonates, "201", "400"),
+    ("login.impersonation_ms_max", "600000", impersonates, "201", "422"),
     ("login.token_failures_max", "4", wrong_tokens, "20", "4"),
     ("subscriber.password_chars_min", "20", |s| status_of_subscriber(s, json!({})), "201", "422"),
     ("subscriber.password_chars_made", "40", made_password, "20", "40"),

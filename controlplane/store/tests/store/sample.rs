@@ -50,6 +50,25 @@ fn own(id: TenantId, currency: Currency, incoming: PrefixEdit) -> Tenant {
     }
 }
 
+fn organizations(tenant: TenantId, owner: OrganizationId) -> Vec<Organization> {
+    vec![
+        Organization {
+            id: owner,
+            tenant,
+            parent: None,
+            kind: OrganizationKind::Owner,
+            name: "Own".into(),
+        },
+        Organization {
+            id: OrganizationId(2),
+            tenant,
+            parent: Some(owner),
+            kind: OrganizationKind::Supplier,
+            name: "O'Carrier; DROP TABLE rates".into(),
+        },
+    ]
+}
+
 #[expect(clippy::too_many_lines, reason = "one row of each table, told once")]
 pub(crate) fn sample() -> ConfigRows {
     let eur = Currency::new("EUR", 2).unwrap();
@@ -57,22 +76,7 @@ pub(crate) fn sample() -> ConfigRows {
     let edit = PrefixEdit { add: "9".into(), if_begins: vec!["44".into()], ..Default::default() };
     ConfigRows {
         tenants: vec![own(tenant, eur, edit.clone())],
-        organizations: vec![
-            Organization {
-                id: owner,
-                tenant,
-                parent: None,
-                kind: OrganizationKind::Owner,
-                name: "Own".into(),
-            },
-            Organization {
-                id: OrganizationId(2),
-                tenant,
-                parent: Some(owner),
-                kind: OrganizationKind::Supplier,
-                name: "O'Carrier; DROP TABLE rates".into(),
-            },
-        ],
+        organizations: organizations(tenant, owner),
         accounts: vec![account(tenant, owner, eur)],
         subscribers: vec![Subscriber {
             id: SubscriberId(1),
