@@ -148,6 +148,17 @@ impl<W: AsRef<[AtomicU64]>> Producer<W> {
         Ok(self.publish())
     }
 
+    /// Writes one frame and publishes it, and lets a reader that sleeps sleep on: it finds the frame
+    /// when it wakes for something else, or looks by itself.
+    ///
+    /// # Errors
+    /// [`PushError`]; nothing was written then.
+    pub fn leave(&mut self, frame: &[u8]) -> Result<(), PushError> {
+        self.stage(frame)?;
+        store(self.words.as_ref(), HEAD_WORD, self.head, Ordering::Release);
+        Ok(())
+    }
+
     /// Writes one frame that the reader sees only after [`Producer::publish`]: one fence for many
     /// frames.
     ///

@@ -308,6 +308,15 @@ pub trait PlaneLink {
     /// [`LinkError`]; nothing was sent.
     fn send(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError>;
 
+    /// Sends one frame that is in no hurry: a peer that sleeps is not woken for it, and finds it
+    /// with the next one, or when it looks by itself (some tens of milliseconds).
+    ///
+    /// # Errors
+    /// As of [`PlaneLink::send`].
+    fn leave(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError> {
+        self.send(lane, frame)
+    }
+
     /// Takes the next frame (answers and verbs) into `frame`, which is cleared first; `false` =
     /// none waits.
     ///

@@ -117,7 +117,20 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     /// Tells the control plane; what finds no room while nobody listens is read again from table
     /// and journal.
     pub(crate) fn tell(&mut self, up: &Up) {
-        if self.link.send(Lane::Calls, &up.to_bytes()) == Err(LinkError::Full) {
+        let frame = up.to_bytes();
+        let told = match up {
+            // A wake-up costs more than all that is done with them, and nobody waits.
+            Up::Live(_) | Up::Started(_) => self.link.leave(Lane::Calls, &frame),
+            Up::Ask(_)
+            | Up::Abandoned(_)
+            | Up::Journal(_)
+            | Up::Verb(_)
+            | Up::Turned(_)
+            | Up::Counters(_)
+            | Up::Listeners(_)
+            | Up::Upstream(_) => self.link.send(Lane::Calls, &frame),
+        };
+        if told == Err(LinkError::Full) {
             self.counts.ring_full += 1;
         }
     }

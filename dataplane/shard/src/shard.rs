@@ -637,7 +637,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
-        let _left_out = self.link.send(Lane::Bulk, &frame.to_bytes());
+        let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());
         self.report_listeners(now);
         self.report_turned();
     }
@@ -646,7 +646,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     fn report_turned(&mut self) {
         for _ in 0..TURNED_FRAMES_MAX {
             let Some(next) = self.turned.next() else { return };
-            if self.link.send(Lane::Bulk, &Up::Turned(next).to_bytes()).is_err() {
+            if self.link.leave(Lane::Bulk, &Up::Turned(next).to_bytes()).is_err() {
                 return;
             }
             self.turned.told();
@@ -664,7 +664,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         };
         let listeners = (0..).zip(&self.listeners).map(of).collect();
         let frame = Up::Listeners(Listeners { shard: self.number, at: now, listeners });
-        let _left_out = self.link.send(Lane::Bulk, &frame.to_bytes());
+        let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());
     }
 }
 

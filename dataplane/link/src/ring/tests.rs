@@ -97,6 +97,25 @@ fn staged_frames_are_unseen_until_published() {
 }
 
 #[test]
+fn a_frame_that_is_left_wakes_nobody_and_comes_with_the_next() {
+    let words = ring(16);
+    let mut producer = Producer::attach(&words[..]).unwrap();
+    let mut consumer = Consumer::attach(&words[..]).unwrap();
+    assert!(consumer.prepare_sleep());
+    producer.leave(b"no hurry").unwrap();
+    assert_eq!(producer.try_push(b"now"), Ok(Wake::Needed), "the sleeper was not woken before");
+    consumer.finish_sleep();
+    let mut frame = Vec::new();
+    for expected in [&b"no hurry"[..], b"now"] {
+        assert_eq!(consumer.pop(&mut frame), Ok(Some(expected.len())));
+        assert_eq!(frame, expected);
+    }
+    // A reader that is about to sleep sees it.
+    producer.leave(b"late").unwrap();
+    assert!(!consumer.prepare_sleep());
+}
+
+#[test]
 fn lies_of_the_writer_are_corrupt() {
     // (word, value): a head behind the tail, a head beyond the capacity, lengths beyond the head.
     let lies: [(usize, u64); 7] = [

@@ -59,6 +59,26 @@ impl UplinkLane {
         self.rings.as_mut()
     }
 
+    fn end(&mut self, lane: Lane) -> Option<&mut UpEnd> {
+        let rings = self.living_rings()?;
+        Some(match lane {
+            Lane::Calls => &mut rings.calls,
+            Lane::Registrations => &mut rings.registrations,
+            Lane::Bulk => &mut rings.bulk,
+        })
+    }
+
+    fn sent(&mut self, pushed: Result<(), PushError>) -> Result<(), LinkError> {
+        pushed.map_err(|error| match error {
+            PushError::Full => LinkError::Full,
+            PushError::TooLong => LinkError::TooLong,
+            PushError::Corrupt => {
+                self.end_session();
+                LinkError::Down
+            }
+        })
+    }
+
     /// The peer broke a ring: the session ends for all shards.
     fn end_session(&mut self) {
         if let Some(rings) = self.rings.take() {
@@ -76,23 +96,18 @@ impl PlaneLink for UplinkLane {
     }
 
     fn send(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError> {
-        let rings = self.living_rings().ok_or(LinkError::Down)?;
-        let end = match lane {
-            Lane::Calls => &mut rings.calls,
-            Lane::Registrations => &mut rings.registrations,
-            Lane::Bulk => &mut rings.bulk,
-        };
-        match end.producer.try_push(frame) {
-            Ok(Wake::Needed) => end.bell.ring(),
-            Ok(Wake::NotNeeded) => {}
-            Err(PushError::Full) => return Err(LinkError::Full),
-            Err(PushError::TooLong) => return Err(LinkError::TooLong),
-            Err(PushError::Corrupt) => {
-                self.end_session();
-                return Err(LinkError::Down);
-            }
+        let end = self.end(lane).ok_or(LinkError::Down)?;
+        let pushed = end.producer.try_push(frame);
+        if pushed == Ok(Wake::Needed) {
+            end.bell.ring();
         }
-        Ok(())
+        self.sent(pushed.map(|_| ()))
+    }
+
+    fn leave(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError> {
+        let end = self.end(lane).ok_or(LinkError::Down)?;
+        let left = end.producer.leave(frame);
+        self.sent(left)
     }
 
     fn recv(&mut self, frame: &mut Vec<u8>) -> Result<bool, LinkError> {
