@@ -118,6 +118,8 @@ pub struct Ports {
     /// For each address the pairs not taken, longest at rest first, each with the time it is free.
     free: Vec<VecDeque<(PortPair, Tick)>>,
     taken: Box<[bool]>,
+    /// All pairs.
+    pairs: usize,
 }
 
 impl Ports {
@@ -132,7 +134,7 @@ impl Ports {
     #[must_use]
     pub fn with_cool_down(space: PortSpace, seed: u64, cool_down_ms: u64) -> Ports {
         let mut chance = seed;
-        let free = (0..space.addresses)
+        let free: Vec<VecDeque<_>> = (0..space.addresses)
             .map(|address| {
                 let pair = |port: u16| {
                     let rtp = space.local_port(address, port)?;
@@ -144,7 +146,9 @@ impl Ports {
                 VecDeque::from(pairs)
             })
             .collect();
-        Ports { space, cool_down_ms, free, taken: vec![false; space.len()].into_boxed_slice() }
+        let pairs = free.iter().map(VecDeque::len).sum();
+        let taken = vec![false; space.len()].into_boxed_slice();
+        Ports { space, cool_down_ms, free, taken, pairs }
     }
 
     /// The numbering.
@@ -202,7 +206,7 @@ impl Ports {
     /// Pairs handed out.
     #[must_use]
     pub fn taken_count(&self) -> usize {
-        self.taken.iter().filter(|taken| **taken).count()
+        self.pairs - self.free_count()
     }
 
     /// Pairs free or at rest.

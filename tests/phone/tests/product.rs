@@ -47,6 +47,8 @@ mod money;
 mod register;
 #[path = "product/restore.rs"]
 mod restore;
+#[path = "product/settings.rs"]
+mod settings;
 #[path = "product/standing.rs"]
 mod standing;
 #[path = "product/tariff.rs"]
