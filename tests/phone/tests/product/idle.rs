@@ -7,7 +7,7 @@ use crate::demo::{Demo, Home};
 use crate::tell;
 
 /// Most wake-ups a second of both planes together, all threads. Measured: 100.
-const PLANES_WAKE_MAX: f64 = 150.0;
+const PLANES_WAKE_MAX: f64 = 200.0;
 /// Most wake-ups a second of the supervisor, which sleeps until something happens.
 const SUPERVISOR_WAKE_MAX: f64 = 2.0;
 /// Most of one core that both planes together may use, of 1.

@@ -141,8 +141,11 @@ fn a_login_registers_and_a_wrong_password_is_shown_in_words() {
     assert!(row["cause"].is_null() && row["expires"].is_string(), "{row:#}");
     let bound = carrier.phone().bound().unwrap();
     assert_eq!(bound.contact, format!("sip:us@{}", demo.sip));
-    assert_eq!(demo.rest.metric("strowger_upstreams{state=\"registered\"}"), 1);
-    assert_eq!(demo.rest.metric("strowger_upstreams{state=\"refused\"}"), 1);
+    eventually("both are counted", || {
+        let counted =
+            |state: &str| demo.rest.metric(&format!("strowger_upstreams{{state=\"{state}\"}}"));
+        ((counted("registered"), counted("refused")) == (1, 1)).then_some(())
+    });
     assert!(!demo.log().contains("pw\""), "{}", demo.log());
     demo.stop();
     assert_eq!(carrier.phone().bound(), None, "unregistered at the end");

@@ -56,7 +56,8 @@ fn who_hides_is_hidden_in_the_records_of_whom_he_called() {
     let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
     let call = |headers: &[(&str, &str)]| {
         let out = ada.invite_with("1002", headers, true).unwrap();
-        bob.wait_call(SOON).unwrap().answer().unwrap();
+        let inc = bob.wait_call(SOON).unwrap();
+        inc.answer().unwrap();
         out.wait_answer(SOON).unwrap();
         std::thread::sleep(TALK);
         out.bye().unwrap();
