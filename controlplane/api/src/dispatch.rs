@@ -318,8 +318,8 @@ async fn segments(
     Ok(segments)
 }
 
-/// Longest id as text.
-const ID_LEN_MAX: usize = 20;
+/// Longest id as text: its pattern has a sign and twenty digits.
+const ID_LEN_MAX: usize = 21;
 
 /// Longest word of a path.
 const WORD_LEN_MAX: usize = 64;

@@ -288,7 +288,7 @@ async fn draft<R: Resource>(
         let own = json!(parent.id.to_string());
         match given.insert(parent.member.to_owned(), own.clone()) {
             Some(other) if other != own => {
-                return Err(Problem::field(parent.member, "is not that of the path"));
+                return Err(Problem::refused(parent.member, "is not that of the path"));
             }
             Some(_) | None => {}
         }

@@ -396,7 +396,7 @@ fn carriers() -> Vec<Unfit> {
         ),
         ("trunks/1/logins", json!({"password": null}), 400, "password"),
         ("trunks/1/logins", json!({"trunk": {}}), 400, "trunk"),
-        ("trunks/1/logins", json!({"trunk": "2"}), 400, "trunk"),
+        ("trunks/1/logins", json!({"trunk": "2"}), 422, "trunk"),
         (
             "ring-groups",
             json!({"members": [{"number": "1", "subscriber": "1"}]}),
