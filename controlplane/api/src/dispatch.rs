@@ -309,7 +309,8 @@ async fn segments(
             let fits = text.len() <= WORD_LEN_MAX;
             fits.then(|| Segment::Word(text.to_owned())).ok_or_else(Problem::not_found)?
         } else {
-            let fits = !text.starts_with('+') && text.len() <= ID_LEN_MAX;
+            let digits = text.strip_prefix('-').unwrap_or(text).len();
+            let fits = !text.starts_with('+') && digits <= ID_DIGITS_MAX;
             let id = fits.then(|| text.parse().ok()).flatten();
             id.map(Segment::Id).ok_or_else(|| wrong(name))?
         };
@@ -318,8 +319,8 @@ async fn segments(
     Ok(segments)
 }
 
-/// Longest id as text: its pattern has a sign and twenty digits.
-const ID_LEN_MAX: usize = 21;
+/// Most digits of an id, behind its sign.
+const ID_DIGITS_MAX: usize = 20;
 
 /// Longest word of a path.
 const WORD_LEN_MAX: usize = 64;

@@ -25,6 +25,7 @@ pub(crate) use login::Login;
 pub(crate) use subscriber::{credentials, credentials_form, credentials_responses};
 pub(crate) use tenant::decimal;
 
+use crate::codec::parse_id;
 use crate::cursor;
 use crate::dispatch::{Context, KEY};
 use crate::edit::{Edit, references, unfit};
@@ -288,7 +289,9 @@ async fn draft<R: Resource>(
         let own = json!(parent.id.to_string());
         match given.insert(parent.member.to_owned(), own.clone()) {
             Some(other) if other != own => {
-                return Err(Problem::refused(parent.member, "is not that of the path"));
+                let is_id = other.as_str().and_then(parse_id).is_some();
+                let problem = if is_id { Problem::refused } else { Problem::field };
+                return Err(problem(parent.member, "is not that of the path"));
             }
             Some(_) | None => {}
         }

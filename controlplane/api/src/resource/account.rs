@@ -247,7 +247,7 @@ impl Resource for Paying {
         }
         let since_us = &mut self.account.month_grows_since_us;
         if since_us.is_some_and(|since_us| since_us > draft.at_us) {
-            return Err(Problem::field("month_grows_since", "is later than now"));
+            return Err(Problem::refused("month_grows_since", "is later than now"));
         }
         if self.account.month_grows_by.is_some() && since_us.is_none() {
             *since_us = Some(draft.at_us);
