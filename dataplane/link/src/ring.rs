@@ -148,8 +148,8 @@ impl<W: AsRef<[AtomicU64]>> Producer<W> {
         Ok(self.publish())
     }
 
-    /// Writes one frame and publishes it, and lets a reader that sleeps sleep on: it finds the frame
-    /// when it wakes for something else, or looks by itself.
+    /// Writes one frame and publishes it, and lets a reader that sleeps sleep on: it finds the
+    /// frame when it wakes for something else, or looks by itself.
     ///
     /// # Errors
     /// [`PushError`]; nothing was written then.

@@ -374,8 +374,8 @@ pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
     let free_ms = cdr.customer.as_ref().map_or(0, |charge| charge.free_ms);
     let has_free = FREE_S.iter().any(|(account, _)| *account == payer);
     let charged_ms = cdr.customer.as_ref().map_or(0, |charge| charge.charged_ms);
-    // A call that ended as it was answered takes nothing of what covers it, and costs a second where
-    // nothing does; which of the two it was, only its record says.
+    // A call that ended as it was answered takes nothing of what covers it, and costs a second
+    // where nothing does; which of the two it was, only its record says.
     let least = u64::from(!(has_free && charged_ms == 0));
     let seconds = cdr.times.billable_ms.div_ceil(1_000).max(least);
     let retail = match seconds.saturating_sub(free_ms / 1_000) {
