@@ -153,6 +153,10 @@ calls_bench() {
     need_product
     ulimit -n "$(ulimit -Hn)"
     seconds=$(seconds 4)
+    # Signalling only, as at the peer: descriptions pass, no port is opened.
+    local server_rows=''
+    [ "$media" = 1 ] || server_rows="INSERT INTO settings (category, name, value)
+        VALUES ('media', 'path', 'direct');"
     server_start "$work/server" 8192 10
     if [ "$smoke" = 0 ] && peer_calls_start "$media"; then peer=calls_peer; fi
     calls_words=(--far "$net.4:5060" --near "$net.2:5060,$net.3:5060" --near-audio "$net.2:7000"
@@ -389,4 +393,87 @@ measure_sipp() {
         "$work/server/data/strowger.db" "$rate" "$seconds"
     server_stop "$work/server"
     place_end
+}
+
+# tls_server DIR SLOTS: a server that listens for TLS with a certificate of its own, and whose
+# generator is no stranger.
+tls_server() {
+    need_packages openssl >&2
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+        -subj /CN=bench -addext subjectAltName=DNS:bench.example \
+        -addext basicConstraints=critical,CA:FALSE \
+        -keyout "$work/key.pem" -out "$work/chain.pem" 2>"$work/openssl" || {
+        cat "$work/openssl" >&2
+        return 1
+    }
+    server_more="overload.exempt = [\"127.0.0.0/8\"]
+[[sip.stream]]
+listen = \"$net.1:5061\"
+transport = \"tls\"
+certificates = [{ chain = \"$work/chain.pem\", key = \"$work/key.pem\" }]"
+    server_start "$1" "$2" 10
+    server_more=''
+    tls_words=(--server "$net.1:5061" --trust "$work/chain.pem" --name bench.example)
+}
+
+# What 15,000 connections hold that said something once. The generator is a process of its own, so
+# each side has its own descriptors.
+measure_tls-idle() {
+    local count=15000 round
+    need_product
+    ulimit -n "$(ulimit -Hn)"
+    [ "$smoke" = 0 ] || count=200
+    rm -f "$work/ours.json"
+    for round in $(seq "$([ "$smoke" = 1 ] && echo 1 || echo "${ROUNDS:-3}")"); do
+        place_net
+        tls_server "$work/server$round" 4096
+        side ours generator tls-idle "${tls_words[@]}" --count "$count" \
+            --memory "${server_memory:-pids:$(server_pids)}"
+        server_stop "$work/server$round"
+        place_end
+    done
+    must=alive=connections
+    [ "$smoke" = 0 ] || expect ours alive "$count"
+    limit=20480 summary tls-idle bytes_per_connection '' "connections,alive,bytes/before,\
+bytes/after,all_per_connection,handshakes_per_s,handshake_ms/p50,handshake_ms/p99"
+}
+
+# Packets of standing calls, paced, alone and while hands are shaken 500 times a second. The client
+# of the handshakes gives way to the generator, whose core it shares.
+measure_tls-handshakes() {
+    local calls=500 seconds rate=500
+    need_product
+    ulimit -n "$(ulimit -Hn)"
+    seconds=$(seconds 6)
+    [ "$smoke" = 0 ] || calls=20 rate=50
+    tls_server "$work/server" "$((calls + 96))"
+    relay_words=(--standing "$calls" --packet-rate "$((calls * 100))" --warm 1 --secs "$seconds"
+        --near-audio "$net.2:7000" --far-audio "$net.4:7000")
+    tls_rate=$rate tls_secs=$((seconds + 8))
+    rm -f "$work/shaken.json"
+    alternate shaken_ours relay_ours
+    must=media/lost=0,media/corrupt=0
+    if [ "$smoke" = 1 ]; then
+        expect ours media/lost 0 media/corrupt 0
+        [ "$(told "$work/shaken" failed)" = 0 ] || { cat "$work/shaken" >&2; return 1; }
+    fi
+    summary tls-handshakes media/parts/0/delay_ms/p99 1.20 "packets_per_s,media/sent,\
+media/received,media/parts/0/delay_ms/p50,media/parts/0/delay_ms/p99,server/core,generator/idle,\
+stolen" "the same without handshakes"
+    cat "$work/shaken.json" >&2
+    server_stop "$work/server"
+    place_end
+}
+# The packets are measured well within the handshakes, which begin first.
+shaken_ours() {
+    local client told
+    on_core "$(($(nproc) - 1))" nice -n 19 "$built/strowger-bench-load" tls-handshakes \
+        "${tls_words[@]}" --rate "$tls_rate" --secs "$tls_secs" >"$work/shaken" &
+    client=$!
+    sleep 1
+    told=0
+    relay_ours || told=$?
+    wait "$client" || return 1
+    cat "$work/shaken" >>"$work/shaken.json"
+    return "$told"
 }

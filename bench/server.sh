@@ -19,6 +19,7 @@ cores.control = "0"
 cores.slots = $1
 admin.listen = "$net.1:8080"
 log.level = "warn"
+${server_more:-}
 CONFIG
 }
 
@@ -58,7 +59,7 @@ server_start() {
     sleep 1
 }
 
-# server_world DATABASE USERS: the rows.
+# server_world DATABASE USERS: the rows, and those in `server_rows`.
 server_world() {
     "$built/strowger-bench-load" users --count "$2" --realm strowger.demo >"$1.users"
     sqlite3 -bail "$1" <<SQL
@@ -85,6 +86,7 @@ INSERT INTO subscribers (id, tenant_id, account_id, organization_id, username, n
         expires_s_max, contacts_max)
     SELECT 100 + n, 1, 4, 2, name, json_array(name), NULL, '', ha1, NULL, 'md5-only', 0, 0, 1, 10,
         3600, 5 FROM u;
+${server_rows:-}
 INSERT INTO changes (actor, resource, what, at_us) VALUES ('bench', 'rows', 'update', 0);
 COMMIT;
 SQL

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the SIPp scenarios against the product: starts its demo in a directory of its own, runs
 # `run.sh` with all scenarios or the named ones, stops the demo. All scenarios are run by IPv4, and
-# those between phones by IPv6 as well.
+# those between phones by TCP and by IPv6 as well.
 #
 #   tests/sipp/demo.sh BIN_DIR [NAME...]
 #
@@ -32,6 +32,9 @@ start_demo "$bin" "$config"
 RING_TIMEOUT_S=60 "$here/run.sh" "$sip" "$@"
 code=$?
 if [ $# = 0 ]; then
+    echo "by TCP, at $sip:"
+    TRANSPORT=t1 "$here/run.sh" "$sip" register register_wrong call busy cancel wrong_number \
+        hold early late words glare carrier || code=1
     if [ -n "$config" ]; then
         sip6=$(sed -n 2p "$work/data/run/addresses")
         echo "by IPv6, at $sip6:"

@@ -3,26 +3,32 @@
 #
 #   tests/sipp/run.sh SERVER_IP:PORT [NAME...]
 #
-# Names: register register_wrong call busy cancel noanswer wrong_number hold carrier (all without).
+# Names: register register_wrong call busy cancel noanswer wrong_number hold early late words glare
+# carrier redirect refer_blind refer_attended (all without).
 # One line for each scenario on standard output; exit code 0 when all passed, 1 when one failed, 2
 # for wrong usage, 0 with a loud line when there is no sipp. The demo has the subscribers 1001 and
 # 1002 and expects its carrier at 127.0.0.1:5090.
 #
-# From the environment: RING_TIMEOUT_S, when the demo gives up an unanswered call (30); LOCAL_IP
+# From the environment: TRANSPORT, as SIPp's -t names it (u1; t1 = one TCP connection, tn = one for
+# each call), and CALLEE_TRANSPORT, the same for callees (TRANSPORT); RING_TIMEOUT_S, when the demo gives up an unanswered call (30); LOCAL_IP
 # (127.0.0.1); PORT_BASE, first of four local SIP ports (15060); MEDIA_PORT_BASE, first of forty
 # local media ports (45060); CARRIER_PORT (5090).
 set -u
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-all="register register_wrong call busy cancel noanswer wrong_number hold carrier"
+all="register register_wrong call busy cancel noanswer wrong_number hold early late words glare"
+all="$all carrier redirect refer_blind refer_attended"
 ring_timeout_s=${RING_TIMEOUT_S:-30}
 local_ip=${LOCAL_IP:-127.0.0.1}
+transport=${TRANSPORT:-u1}
+callee_transport=${CALLEE_TRANSPORT:-$transport}
 caller_port=${PORT_BASE:-15060}
 callee_port=$((caller_port + 2))
 media_port=${MEDIA_PORT_BASE:-45060}
 carrier_port=${CARRIER_PORT:-5090}
 limit_s=20
 background=""
+background_far=""
 failed=0
 
 usage() {
@@ -46,11 +52,13 @@ fi
 
 work=$(mktemp -d)
 stop_background() {
-    if [ -n "$background" ]; then
-        kill "$background" 2>/dev/null
-        wait "$background" 2>/dev/null
-    fi
+    local one
+    for one in $background $background_far; do
+        kill "$one" 2>/dev/null
+        wait "$one" 2>/dev/null
+    done
     background=""
+    background_far=""
 }
 clean() {
     stop_background
@@ -65,19 +73,30 @@ sipp_run() {
     local log=$1 scenario=$2 port=$3 media=$media_port
     # A callee's audio must not meet the caller's.
     [ "$log" = callee ] && media=$((media_port + 20))
+    [ "$log" = far ] && media=$((media_port + 30))
     shift 3
     cd "$work" || exit 1
-    exec timeout -k 2 $((limit_s + 2)) sipp -sf "$here/$scenario.xml" -i "$local_ip" -p "$port" \
+    exec timeout -k 2 $((limit_s + 2)) sipp -t "$transport" -sf "$here/$scenario.xml" \
+        -i "$local_ip" -p "$port" \
         -mi "$local_ip" -mp "$media" -m 1 -l 1 -nostdin \
         -timeout "${limit_s}s" -timeout_error -trace_err -error_file "$work/$log.errors" "$@" \
         >"$work/$log.log" 2>&1
 }
 
-# The UDP port is bound: a callee is ready.
-wait_bound() {
-    local hex tries=0
+# is_bound PORT: somebody has the UDP port, or listens at the TCP port.
+is_bound() {
+    local hex
     hex=$(printf ':%04X ' "$1")
-    until cut -c1-80 /proc/net/udp /proc/net/udp6 | grep -q "$hex"; do
+    case $transport in
+        u*) cut -c1-80 /proc/net/udp /proc/net/udp6 | grep -q "$hex" ;;
+        *) cut -c1-80 /proc/net/tcp /proc/net/tcp6 | grep ' 0A ' | grep -q "$hex" ;;
+    esac
+}
+
+# The port is bound: a callee is ready.
+wait_bound() {
+    local tries=0
+    until is_bound "$1"; do
         tries=$((tries + 1))
         [ "$tries" -le 100 ] || return 1
         sleep 0.05
@@ -86,9 +105,8 @@ wait_bound() {
 
 # Another run on this host may still have the port.
 wait_free() {
-    local hex tries=0
-    hex=$(printf ':%04X ' "$1")
-    while cut -c1-80 /proc/net/udp /proc/net/udp6 | grep -q "$hex"; do
+    local tries=0
+    while is_bound "$1"; do
         tries=$((tries + 1))
         [ "$tries" -le 1200 ] || return 1
         sleep 0.05
@@ -103,12 +121,30 @@ start() {
     wait_bound "$2"
 }
 
+# start_far SCENARIO PORT: a second one, at the carrier's.
+start_far() {
+    transport=u1
+    wait_free "$2" || return 1
+    (sipp_run far "$@" -rtp_echo) &
+    background_far=$!
+    wait_bound "$2"
+}
+
 # The callee saw its whole scenario too.
 callee_done() {
     local code
     wait "$background"
     code=$?
     background=""
+    return $code
+}
+
+# So did the second one.
+far_done() {
+    local code
+    wait "$background_far"
+    code=$?
+    background_far=""
     return $code
 }
 
@@ -124,7 +160,8 @@ call() { # CALLER_SCENARIO NUMBER, as 1001
 
 # pair CALLEE_SCENARIO CALLER_SCENARIO: 1001 calls 1002.
 pair() {
-    register 1002 "$callee_port" 60 && start "$1" "$callee_port" && call "$2" 1002 && callee_done
+    transport=$callee_transport register 1002 "$callee_port" 60 &&
+        transport=$callee_transport start "$1" "$callee_port" && call "$2" 1002 && callee_done
 }
 
 run_register() {
@@ -144,9 +181,38 @@ run_noanswer() {
 }
 run_wrong_number() { call wrong_number 9999; }
 run_hold() { pair uas_hold reinvite_hold; }
+run_early() { pair uas_early early; }
+run_late() { pair uas_late late; }
+run_words() { pair uas_words words; }
+run_glare() { pair uas_glare glare; }
 run_carrier() {
-    start carrier_uas "$carrier_port" && call uac_auth_call 44123 && callee_done
+    # The demo's carrier is called by UDP.
+    transport=u1 start carrier_uas "$carrier_port" && call uac_auth_call 44123 && callee_done
 }
+run_redirect() { # 1002 sends the call on to the carrier.
+    local elsewhere code
+    transport=u1 start carrier_uas "$carrier_port" || return 1
+    elsewhere=$background
+    # Media ports of its own: three SIPps run at once.
+    media_port=$((media_port + 10)) pair uas_redirect uac_auth_call
+    code=$?
+    stop_background
+    background=$elsewhere
+    [ "$code" = 0 ] && callee_done
+}
+
+# refer_to FAR_SCENARIO CALLER_SCENARIO: 1001 puts 1002 through to a number of the carrier.
+refer_to() {
+    register 1002 "$callee_port" 60 && start uas_put_through "$callee_port" || return 1
+    # The demo's carrier is called by UDP.
+    local spoken=$transport
+    start_far "$1" "$carrier_port" || return 1
+    transport=$spoken
+    (sipp_run caller "$2" "$caller_port" -s 1002 -key caller 1001 -key target 44123 -au 1001 \
+        -ap demo1001 -cid_str %u-%p "$server") && callee_done && far_done
+}
+run_refer_blind() { refer_to carrier_uas refer_blind; }
+run_refer_attended() { refer_to uas_kept refer_attended; }
 
 for name in $names; do
     begun=$SECONDS

@@ -1,6 +1,9 @@
 //! What is wrong with a configuration, in one line that names the key.
 
-use crate::{Config, EXEMPT_MAX, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, SLOTS_MAX, parse_cores};
+use crate::{
+    ALLOWED_MAX, Clients, Config, EXEMPT_MAX, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, NAME_SERVERS_MAX,
+    SHARDS_MAX, SLOTS_MAX, StreamListener, Transport, UDP_LISTENERS_MAX, UNWANTED_MAX, parse_cores,
+};
 use std::fmt::Display;
 use std::net::IpAddr;
 
@@ -43,7 +46,9 @@ fn key_of(text: &str) -> Option<String> {
         !key.is_empty() && key.bytes().all(byte)
     };
     let lines = || text.lines().rev().map(str::trim);
-    let table = lines().find_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
+    // One of several under the same name stands in two pairs.
+    let name = |line| in_brackets(line).map(|table| in_brackets(table).unwrap_or(table));
+    let table = lines().find_map(name);
     let table = table.filter(|table| bare(table));
     if lines().next().is_some_and(|line| line.starts_with('[')) {
         return table.map(str::to_owned);
@@ -52,6 +57,34 @@ fn key_of(text: &str) -> Option<String> {
         .take_while(|line| !line.starts_with('[') || !line.ends_with(']'))
         .find_map(|line| line.split_once('=').map(|(key, _)| key.trim()).filter(|key| bare(key)))?;
     Some(table.map_or_else(|| key.to_owned(), |table| format!("{table}.{key}")))
+}
+
+/// Keys that a listener's transport wants or does not know.
+fn check_stream(one: &StreamListener) -> Result<(), String> {
+    let (at, transport) = (one.listen, one.transport);
+    let name = transport.name();
+    if !transport.is_web() && !one.origins.is_empty() {
+        return Err(format!("origins are for ws and wss, {at} is {name}"));
+    }
+    if one.rest && transport != Transport::Wss {
+        return Err(format!("rest is for wss, {at} is {name}"));
+    }
+    let given = one.obtained || !one.certificates.is_empty();
+    let asks = one.clients != Clients::Unasked;
+    if !transport.is_secure() && (given || asks) {
+        return Err(format!("certificates are for tls and wss, {at} is {name}"));
+    }
+    if transport.is_secure() && !given {
+        return Err(format!("{at} is {name} and has no certificates"));
+    }
+    if asks && one.clients_trust.as_os_str().is_empty() {
+        return Err(format!("{at} asks for certificates and has no clients_trust"));
+    }
+    Ok(())
+}
+
+fn in_brackets(text: &str) -> Option<&str> {
+    text.strip_prefix('[')?.strip_suffix(']')
 }
 
 fn within(key: &str, value: u32, min: u32, max: u32) -> Result<(), Problem> {
@@ -127,6 +160,32 @@ fn has_password(url: &str) -> bool {
 }
 
 impl Config {
+    /// How many shards there may be, and what each must have.
+    fn check_shards(&self, named: usize) -> Result<(), Problem> {
+        let most = u32::from(SHARDS_MAX);
+        if named > usize::from(SHARDS_MAX) {
+            let what = format!("names {named} cores, there are {most} shards at most");
+            return Err(Problem::at("cores.shards", what));
+        }
+        if self.cores.count > 0 {
+            within("cores.count", self.cores.count, 1, most)?;
+        }
+        let shards = self.shards();
+        if named > usize::from(shards) {
+            let s = if shards == 1 { "" } else { "s" };
+            let what = format!("{named} cores are named in cores.shards for {shards} shard{s}");
+            return Err(Problem::at("cores.count", what));
+        }
+        let (first, last) = self.media_ports(0);
+        if shards > 1 && last < first.saturating_add(3) {
+            let ports = u32::from(self.media.port_max) + 1 - u32::from(self.media.port_min);
+            let what =
+                format!("{ports} ports are too few for {shards} shards: each has 4 at least");
+            return Err(Problem::at("media.port_max", what));
+        }
+        Ok(())
+    }
+
     /// Checks bounds and relations.
     ///
     /// # Errors
@@ -136,10 +195,7 @@ impl Config {
         self.check_sip()?;
         self.check_media()?;
         let shards = parse_cores(&self.cores.shards).map_err(|e| Problem::at("cores.shards", e))?;
-        if shards.len() > 1 {
-            let what = format!("this release runs one shard, {} cores are named", shards.len());
-            return Err(Problem::at("cores.shards", what));
-        }
+        self.check_shards(shards.len())?;
         parse_cores(&self.cores.control).map_err(|e| Problem::at("cores.control", e))?;
         if self.cores.slots > SLOTS_MAX {
             within("cores.slots", self.cores.slots, 1, SLOTS_MAX)?;
@@ -150,9 +206,32 @@ impl Config {
         let least = self.journal.segment_mib.saturating_mul(2);
         within("journal.waiting_mib_max", self.journal.waiting_mib_max, least, 1 << 22)?;
         within("journal.keep_days", self.journal.keep_days, 1, 3_650)?;
+        within("trace.messages_mib", self.trace.messages_mib, 0, 1_024)?;
         within("database.trace_days", self.database.trace_days, 1, 3_650)?;
         self.check_database()?;
         self.check_overload()?;
+        let lists = [("agents", &self.guard.agents), ("honeypots", &self.guard.honeypots)];
+        for (key, list) in lists {
+            let key = format!("guard.{key}");
+            if list.len() > UNWANTED_MAX {
+                let what = format!("at most {UNWANTED_MAX} entries, {} given", list.len());
+                return Err(Problem::at(&key, what));
+            }
+            // It would name everybody.
+            if list.iter().any(String::is_empty) {
+                return Err(Problem::at(&key, "an entry is empty"));
+            }
+        }
+        let servers = self.dns.servers.len();
+        if servers > NAME_SERVERS_MAX {
+            let what = format!("at most {NAME_SERVERS_MAX} addresses, {servers} given");
+            return Err(Problem::at("dns.servers", what));
+        }
+        let allowed = self.targets.allowed.len();
+        if allowed > ALLOWED_MAX {
+            let what = format!("at most {ALLOWED_MAX} networks, {allowed} given");
+            return Err(Problem::at("targets.allowed", what));
+        }
         if !["error", "warn", "info", "debug"].contains(&self.log.level.as_str()) {
             let what = format!("must be error, warn, info or debug, is `{}`", self.log.level);
             return Err(Problem::at("log.level", what));
@@ -208,7 +287,7 @@ impl Config {
     }
 
     fn check_sip(&self) -> Result<(), Problem> {
-        count("sip.listen", self.sip.listen.len(), LISTENERS_MAX)?;
+        count("sip.listen", self.sip.listen.len(), UDP_LISTENERS_MAX)?;
         let (given, wanted) = (self.sip.advertise.len(), self.sip.listen.len());
         same_count("sip.advertise", "sip.listen", given, wanted)?;
         for (index, at) in self.sip.listen.iter().enumerate() {
@@ -221,8 +300,53 @@ impl Config {
         for (advertised, own) in self.sip.advertise.iter().zip(&self.sip.listen) {
             told("sip.advertise", (*advertised, *own), |at| at.ip())?;
         }
+        self.check_streams()?;
         within("sip.t1_ms", self.sip.t1_ms, 10, 10_000)?;
         within("sip.ask_timeout_ms", self.sip.ask_timeout_ms, 100, 30_000)
+    }
+
+    fn check_streams(&self) -> Result<(), Problem> {
+        const KEY: &str = "sip.stream";
+        let udp = &self.sip.listen;
+        let all = udp.len() * (1 + usize::from(self.sip.tcp)) + self.sip.stream.len();
+        if all > LISTENERS_MAX {
+            let what = format!("{all} listeners with those of sip.listen, at most {LISTENERS_MAX}");
+            return Err(Problem::at(KEY, what));
+        }
+        self.acme.check()?;
+        for (index, one) in self.sip.stream.iter().enumerate() {
+            let at = one.listen;
+            usable(KEY, at.ip())?;
+            let mut before = self.sip.stream.iter().take(index);
+            let taken = self.sip.tcp && udp.contains(&at) || before.any(|b| b.listen == at);
+            if at.port() != 0 && taken {
+                let what = format!("{at} is listened on for TCP already");
+                return Err(Problem::at(KEY, what));
+            }
+            if let Some(advertised) = one.advertise {
+                told(KEY, (advertised, at), |at| at.ip())?;
+            }
+            check_stream(one).map_err(|what| Problem::at(KEY, what))?;
+            if one.obtained && !self.acme.is_wanted() {
+                let what = format!("{at} shows what is obtained, and acme.names is empty");
+                return Err(Problem::at(KEY, what));
+            }
+        }
+        let streams = &self.streams;
+        within("streams.connections_max", streams.connections_max, 1, 1_000_000)?;
+        within("streams.per_source_max", streams.per_source_max, 0, 1_000_000)?;
+        within("streams.connect_ms", streams.connect_ms, 100, 30_000)?;
+        if streams.ping_s != 0 {
+            within("streams.ping_s", streams.ping_s, 10, 3_600)?;
+        }
+        if streams.idle_s != 0 {
+            within("streams.idle_s", streams.idle_s, 30, 1_000_000)?;
+        }
+        within("streams.first_ms", streams.first_ms, 500, 600_000)?;
+        within("streams.message_ms", streams.message_ms, 500, 600_000)?;
+        within("streams.udp_bytes_max", streams.udp_bytes_max, 500, 65_535)?;
+        within("streams.handshake_threads", streams.handshake_threads, 1, 64)?;
+        within("streams.handshakes_per_s", streams.handshakes_per_s, 1, 1_000_000)
     }
 
     fn check_media(&self) -> Result<(), Problem> {

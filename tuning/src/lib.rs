@@ -8,30 +8,44 @@
 //!
 //! Start at [`Config::parse`].
 
+mod acme;
 mod check;
 mod cores;
+mod guard;
 pub mod host;
 mod listener;
 mod overload;
+mod stream;
 pub mod tune;
 mod words;
 
+pub use acme::{ACME_FILE, ACME_NAMES_MAX, Acme};
 pub use check::Problem;
 pub use cores::{CoreList, parse_cores};
+pub use guard::{Guard, UNWANTED_MAX};
 pub use listener::Listener;
 pub use overload::{EXEMPT_MAX, Network, Overload};
+pub use stream::{Certificate, Clients, StreamListener, Streams, Transport};
 pub use words::{CONFIG_BYTES_MAX, Demo, Words, WrongWord, read};
 
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// Most SIP listeners of a process.
-pub const LISTENERS_MAX: usize = 8;
+/// Most UDP listeners of a process.
+pub const UDP_LISTENERS_MAX: usize = 8;
+/// Most SIP listeners of a process, those for connections included.
+pub const LISTENERS_MAX: usize = 16;
 /// Most local media addresses.
 pub const MEDIA_ADDRESSES_MAX: usize = 8;
+/// Most name servers.
+pub const NAME_SERVERS_MAX: usize = 8;
+/// Most networks of [`Targets::allowed`].
+pub const ALLOWED_MAX: usize = 256;
 /// Most call slots of a shard: a slot's index has 16 bits.
 pub const SLOTS_MAX: u32 = 65_535;
+/// Most shards of one dataplane.
+pub const SHARDS_MAX: u8 = 32;
 
 /// The whole file.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, Default)]
@@ -55,6 +69,18 @@ pub struct Config {
     pub log: Log,
     /// Overload and floods.
     pub overload: Overload,
+    /// SIP messages for whoever asks afterwards.
+    pub trace: Trace,
+    /// Connections.
+    pub streams: Streams,
+    /// Strangers that give themselves away.
+    pub guard: Guard,
+    /// Where calls may be sent to.
+    pub targets: Targets,
+    /// Names.
+    pub dns: Dns,
+    /// Certificates that an authority gives.
+    pub acme: Acme,
 }
 
 /// This node.
@@ -73,12 +99,16 @@ pub struct Node {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sip {
-    /// UDP addresses to listen on, at most [`LISTENERS_MAX`], IPv4 and IPv6 in any order.
+    /// UDP addresses to listen on, at most [`UDP_LISTENERS_MAX`], IPv4 and IPv6 in any order.
     pub listen: Vec<SocketAddr>,
     /// Address that peers are told, for each listener in order and of its family; empty = the
     /// listener's own, port 0 = the listener's own port. A listener on all addresses (`0.0.0.0`,
     /// `::`) needs one.
     pub advertise: Vec<SocketAddr>,
+    /// Listen for TCP at each of the UDP addresses as well (RFC 3261 18.2.1 wants it).
+    pub tcp: bool,
+    /// Further listeners, for connections: all together at most [`LISTENERS_MAX`].
+    pub stream: Vec<StreamListener>,
     /// T1, milliseconds (RFC 3261 17.1.1.1; source `MINRESENDIVAL`).
     pub t1_ms: u32,
     /// How long an ask may wait for the control plane, milliseconds.
@@ -105,10 +135,12 @@ pub struct Media {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cores {
-    /// The core that the shard is pinned to, for example `"1"`; empty = the last one of two or
-    /// more, not pinned on a host with one core. This release runs one shard.
+    /// Cores that shards are pinned to, for example `"1"` or `"1-3"`, one shard to each in order;
+    /// empty = the last cores of the host, as long as one is left for the control plane, else none.
     pub shards: String,
-    /// Cores of the control plane, for example `"0,2-3"`; empty = all but the shard's.
+    /// How many shards there are; 0 = one for each core that `shards` names, at least one.
+    pub count: u32,
+    /// Cores of the control plane, for example `"0,2-3"`; empty = all but the shards'.
     pub control: String,
     /// Call slots of each shard.
     pub slots: u32,
@@ -127,6 +159,18 @@ pub struct Journal {
     /// Days that segments are kept when the database has them: a backup older than this cannot be
     /// brought up to date from them.
     pub keep_days: u32,
+}
+
+/// SIP messages for whoever asks afterwards.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trace {
+    /// The last messages that are kept in memory, MiB (a message takes about 700 bytes); 0 = none.
+    pub messages_mib: u32,
+    /// Where copies of all messages are sent by HEP version 3 over UDP; empty = nowhere.
+    pub hep: Option<SocketAddr>,
+    /// What they say who captured them.
+    pub hep_agent: u32,
 }
 
 /// REST endpoint.
@@ -151,6 +195,24 @@ pub struct Database {
     pub trace_days: u32,
 }
 
+/// Names.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Name servers, at most [`NAME_SERVERS_MAX`]; empty = those of the host.
+    pub servers: Vec<SocketAddr>,
+}
+
+/// Where calls may be sent to.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Targets {
+    /// Networks of loopback, link-local and private addresses that calls may be sent to all the
+    /// same, at most [`ALLOWED_MAX`]. A trunk may have private ones to itself
+    /// (`egress.allow_private`). Our own listeners are never called.
+    pub allowed: Vec<Network>,
+}
+
 /// Logs.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -170,6 +232,8 @@ impl Default for Sip {
         Sip {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 5060))],
             advertise: Vec::new(),
+            tcp: true,
+            stream: Vec::new(),
             t1_ms: 500,
             ask_timeout_ms: 3000,
         }
@@ -185,6 +249,12 @@ impl Default for Media {
             port_min: 16_384,
             port_max: 32_767,
         }
+    }
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Trace { messages_mib: 16, hep: None, hep_agent: 1 }
     }
 }
 
@@ -233,6 +303,21 @@ impl Config {
         }
     }
 
+    /// Where the dataplane brings the control plane HTTP that came to its listeners (`rest` of
+    /// [`StreamListener`]).
+    #[must_use]
+    pub fn rest_socket(&self) -> PathBuf {
+        self.run_dir().join("rest.sock")
+    }
+
+    /// All addresses that are listened on, REST's included.
+    pub fn listen_addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        let streams = self.sip.stream.iter().map(|stream| stream.listen);
+        let udp = self.sip.listen.iter().copied();
+        let acme = self.acme.is_wanted().then_some(self.acme.listen);
+        udp.chain(streams).chain([self.admin.listen]).chain(acme)
+    }
+
     /// Units of work that a shard takes on at once.
     #[must_use]
     pub const fn units(&self) -> u32 {
@@ -240,6 +325,47 @@ impl Config {
             0 => self.slots() * 8 + 65_536,
             units => units,
         }
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u8 {
+        let named = parse_cores(&self.cores.shards).map_or(1, |cores| cores.len().max(1));
+        let count = match self.cores.count {
+            0 => u8::try_from(named).unwrap_or(SHARDS_MAX),
+            count => u8::try_from(count).unwrap_or(SHARDS_MAX),
+        };
+        count.min(SHARDS_MAX)
+    }
+
+    /// The core of each shard on a host that lets this process have the cores `allowed`, rising;
+    /// `None` = it is not pinned.
+    #[must_use]
+    pub fn shard_cores(&self, allowed: &[usize]) -> Vec<Option<usize>> {
+        let count = usize::from(self.shards());
+        let named = parse_cores(&self.cores.shards).unwrap_or_default();
+        let from = allowed.len().saturating_sub(count);
+        let cores: &[usize] = match named.as_slice() {
+            // One core at least is the control plane's.
+            [] if from == 0 => &[],
+            [] => allowed.get(from..).unwrap_or_default(),
+            named => named,
+        };
+        (0..count).map(|shard| cores.get(shard.checked_rem(cores.len())?).copied()).collect()
+    }
+
+    /// First and last media port of a shard: the range in equal parts of whole pairs of calls.
+    #[must_use]
+    pub fn media_ports(&self, shard: u8) -> (u16, u16) {
+        let Media { port_min, port_max, .. } = self.media;
+        let all = u32::from(port_max).saturating_sub(u32::from(port_min)) + 1;
+        let each = match self.shards() {
+            0 | 1 => return (port_min, port_max),
+            shards => all / u32::from(shards) / 4 * 4,
+        };
+        let first = u32::from(port_min) + each * u32::from(shard);
+        let port = |number: u32| u16::try_from(number).unwrap_or(port_max);
+        (port(first), port((first + each).saturating_sub(1)))
     }
 
     /// Call slots of each shard, the default being 4,096.
@@ -258,6 +384,22 @@ mod tests {
     }
 
     #[test]
+    fn shards_have_cores_and_ports_of_their_own() {
+        let of = |text: &str| Config::parse(text).unwrap();
+        let cores = |text: &str, allowed: &[usize]| of(text).shard_cores(allowed);
+        assert_eq!(cores("", &[0]), [None]);
+        assert_eq!(cores("", &[0, 3]), [Some(3)]);
+        assert_eq!(cores("cores.count = 2", &[0, 1]), [None, None]);
+        assert_eq!(cores("cores.count = 2", &[0, 1, 2]), [Some(1), Some(2)]);
+        assert_eq!(cores("cores.shards = \"1-2\"", &[0]), [Some(1), Some(2)]);
+        let more = "cores.shards = \"1\"\ncores.count = 2";
+        assert_eq!(cores(more, &[0, 1]), [Some(1), Some(1)]);
+        assert_eq!(of("").media_ports(0), (16_384, 32_767));
+        let two = of("cores.count = 2\nmedia.port_min = 20000\nmedia.port_max = 20009");
+        assert_eq!([two.media_ports(0), two.media_ports(1)], [(20_000, 20_003), (20_004, 20_007)]);
+    }
+
+    #[test]
     fn an_empty_file_is_the_default() {
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
@@ -271,6 +413,8 @@ mod tests {
             "sip.listen = [\"10.0.0.1:5060\"]",
             "sip.listen = [\"[::1]:5060\"]\nmedia.addresses = [\"::1\"]",
             "sip.advertise = [\"192.0.2.1:5060\"]",
+            "sip.tcp = false",
+            "[[sip.stream]]\nlisten = \"127.0.0.1:5070\"\ntransport = \"tcp\"",
             "sip.t1_ms = 250",
             "sip.ask_timeout_ms = 1000",
             "media.addresses = [\"10.0.0.1\"]",
@@ -279,6 +423,7 @@ mod tests {
             "media.port_max = 20999",
             "cores.shards = \"1\"",
             "cores.control = \"0\"",
+            "cores.count = 2",
             "cores.slots = 100",
             "journal.segment_mib = 4",
             "journal.waiting_mib_max = 64",
@@ -291,6 +436,9 @@ mod tests {
             "database.url = \"postgres://h/n\"\ndatabase.password_file = \"db.password\"",
             "database.trace_days = 7",
             "log.level = \"debug\"",
+            "trace.messages_mib = 0",
+            "trace.hep = \"192.0.2.7:9060\"",
+            "trace.hep_agent = 2001",
             "overload.delay_ms = 20",
             "overload.interval_ms = 50",
             "overload.silence_ms = 300",
@@ -303,7 +451,36 @@ mod tests {
             "overload.ask_restart_ms = 5000",
             "overload.media_late_ms = 0",
             "overload.sip_buffer_kib = 1024",
+            "guard.agents = [\"scanner\"]",
+            "guard.honeypots = [\"9009\"]",
+            "dns.servers = [\"192.0.2.53:53\"]",
+            "targets.allowed = [\"10.0.0.0/8\", \"::1/128\"]",
             "overload.media_buffer_kib = 256",
+            "streams.connections_max = 100",
+            "streams.per_source_max = 0",
+            "streams.connect_ms = 500",
+            "streams.ping_s = 0",
+            "streams.idle_s = 60",
+            "streams.first_ms = 1000",
+            "streams.message_ms = 1000",
+            "streams.udp_bytes_max = 65535",
+            "streams.trust = \"roots.pem\"",
+            "streams.handshake_threads = 2",
+            "streams.handshakes_per_s = 100",
+        ] {
+            assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_certificates_changes_something() {
+        for line in [
+            "acme.names = [\"sip.example.com\"]\nacme.terms_agreed = true",
+            "acme.directory = \"https://ca.example/directory\"",
+            "acme.trust = \"authority.pem\"",
+            "acme.contacts = [\"mailto:a@example.com\"]",
+            "acme.folder = \"certificates\"",
+            "acme.listen = \"127.0.0.1:8081\"",
         ] {
             assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
         }
@@ -328,10 +505,6 @@ mod tests {
                 "media.port_max: must be odd and above media.port_min, is 100",
             ),
             ("cores.shards = \"a\"", "cores.shards: `a` is no core number"),
-            (
-                "cores.shards = \"1-2\"",
-                "cores.shards: this release runs one shard, 2 cores are named",
-            ),
             ("cores.slots = 70000", "cores.slots: must be 1 to 65535, is 70000"),
             ("node.number = 300", "node.number: must be 0 to 255, is 300"),
             ("journal.segment_mib = 0", "journal.segment_mib: must be 1 to 1024, is 0"),
@@ -380,6 +553,24 @@ mod tests {
     }
 
     #[test]
+    fn errors_of_shards_name_the_key() {
+        for (text, says) in [
+            (
+                "cores.shards = \"1-2\"\ncores.count = 1",
+                "cores.count: 2 cores are named in cores.shards for 1 shard",
+            ),
+            ("cores.count = 33", "cores.count: must be 1 to 32, is 33"),
+            (
+                "cores.count = 2\nmedia.port_min = 20000\nmedia.port_max = 20005",
+                "media.port_max: 6 ports are too few for 2 shards: each has 4 at least",
+            ),
+        ] {
+            let said = problem(text);
+            assert!(said.starts_with(says), "{text}: {said}");
+        }
+    }
+
+    #[test]
     fn errors_of_overload_name_the_key() {
         for (text, says) in [
             ("overload.delay_ms = 0", "overload.delay_ms: must be 1 to 10000, is 0"),
@@ -408,6 +599,105 @@ mod tests {
             ),
         ] {
             let said = problem(text);
+            assert!(said.starts_with(says), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn errors_of_connections_name_the_key() {
+        let stream = |keys: &str| format!("[[sip.stream]]\n{keys}");
+        for (text, says) in [
+            (
+                stream("listen = \"127.0.0.1:5070\"\ntransport = \"udp\""),
+                "line 3: sip.stream.transport: unknown variant `udp`, expected one of `tcp`",
+            ),
+            (
+                stream("listen = \"0.0.0.0:5070\"\ntransport = \"tcp\""),
+                "sip.stream: 0.0.0.0:5070 of sip.stream is no address of a host: peers must",
+            ),
+            (
+                stream("listen = \"127.0.0.1:5060\"\ntransport = \"tcp\""),
+                "sip.stream: 127.0.0.1:5060 is listened on for TCP already",
+            ),
+            (
+                stream("listen = \"[::1]:5070\"\ntransport = \"tcp\""),
+                "media.addresses: no IPv6 address, and [::1]:5070 of sip.stream needs one",
+            ),
+            (
+                stream(
+                    "listen = \"127.0.0.1:5070\"\ntransport = \"tcp\"\n\
+                     advertise = \"[2001:db8::1]:0\"",
+                ),
+                "sip.stream: [2001:db8::1]:0 is not of the family of 127.0.0.1:5070",
+            ),
+            (
+                stream("listen = \"127.0.0.1:5070\"\ntransport = \"tcp\"\norigins = [\"x\"]"),
+                "sip.stream: origins are for ws and wss, 127.0.0.1:5070 is tcp",
+            ),
+            (
+                stream("listen = \"127.0.0.1:5061\"\ntransport = \"tls\""),
+                "sip.stream: 127.0.0.1:5061 is tls and has no certificates",
+            ),
+            (
+                stream(
+                    "listen = \"127.0.0.1:5070\"\ntransport = \"tcp\"\n\
+                     certificates = [{ chain = \"a\", key = \"b\" }]",
+                ),
+                "sip.stream: certificates are for tls and wss, 127.0.0.1:5070 is tcp",
+            ),
+            (
+                stream(
+                    "listen = \"127.0.0.1:5061\"\ntransport = \"tls\"\nclients = \"required\"\n\
+                     certificates = [{ chain = \"a\", key = \"b\" }]",
+                ),
+                "sip.stream: 127.0.0.1:5061 asks for certificates and has no clients_trust",
+            ),
+            (
+                "streams.connections_max = 0".to_owned(),
+                "streams.connections_max: must be 1 to 1000000, is 0",
+            ),
+            ("streams.connect_ms = 10".to_owned(), "streams.connect_ms: must be 100 to 30000, is"),
+            ("streams.idle_s = 5".to_owned(), "streams.idle_s: must be 30 to 1000000, is 5"),
+            ("streams.udp_bytes_max = 1".to_owned(), "streams.udp_bytes_max: must be 500 to 65535"),
+        ] {
+            let said = problem(&text);
+            assert!(said.starts_with(says), "{text}: {said}");
+        }
+        let many = (0..15).map(|n| {
+            stream(&format!("listen = \"127.0.0.1:{}\"\ntransport = \"tcp\"\n", 6000 + n))
+        });
+        let said = problem(&many.collect::<String>());
+        assert_eq!(said, "sip.stream: 17 listeners with those of sip.listen, at most 16");
+    }
+
+    #[test]
+    fn errors_of_certificates_name_the_key() {
+        let stream = |keys: &str| format!("[[sip.stream]]\n{keys}");
+        for (text, says) in [
+            (
+                "acme.names = [\"*.example.com\"]\nacme.terms_agreed = true".to_owned(),
+                "acme.names: `*.example.com` is no host name",
+            ),
+            ("acme.names = [\"host\"]".to_owned(), "acme.names: `host` is no host name"),
+            ("acme.names = [\"a.example\"]".to_owned(), "acme.terms_agreed: must be true"),
+            (
+                "acme.names = [\"a.example\"]\nacme.directory = \"http://x\"".to_owned(),
+                "acme.directory: must begin with https://, is `http://x`",
+            ),
+            (
+                stream("listen = \"127.0.0.1:5061\"\ntransport = \"tls\"\nobtained = true"),
+                "sip.stream: 127.0.0.1:5061 shows what is obtained, and acme.names is empty",
+            ),
+            (
+                stream("listen = \"127.0.0.1:5070\"\ntransport = \"tcp\"\nobtained = true"),
+                "sip.stream: certificates are for tls and wss, 127.0.0.1:5070 is tcp",
+            ),
+            (
+                stream("listen = \"127.0.0.1:5061\"\ntransport = \"ws\"\nrest = true"),
+                "sip.stream: rest is for wss, 127.0.0.1:5061 is ws",
+            ),
+        ] {
+            let said = problem(&text);
             assert!(said.starts_with(says), "{text}: {said}");
         }
     }

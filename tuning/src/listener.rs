@@ -1,6 +1,6 @@
 //! The one rule of which address belongs to which listener.
 
-use crate::{Config, Problem};
+use crate::{Config, Problem, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 /// One SIP listener with all that belongs to it.
@@ -12,10 +12,16 @@ pub struct Listener {
     pub advertised: SocketAddr,
     /// Index into `media.addresses`: where the media of its calls comes and goes.
     pub media: u8,
+    /// What is spoken there.
+    pub transport: Transport,
+    /// Its place in `sip.stream`, if that names it.
+    pub stream: Option<u8>,
 }
 
 impl Config {
-    /// The listeners for sockets that are bound to `bound`, in that order.
+    /// The listeners for UDP sockets that are bound to `bound`, in that order; then those for TCP
+    /// at the same addresses (`sip.tcp`); then those of `sip.stream`. A listener's index in all
+    /// this is its number everywhere.
     ///
     /// Sockets that outlived a change of the configuration are found by their address; else the
     /// order is that of `sip.listen`. The media address is of the listener's family: the listener's
@@ -26,19 +32,34 @@ impl Config {
     /// # Errors
     /// A listener has no address that peers can be told, or none for its media.
     pub fn listeners(&self, bound: &[SocketAddr]) -> Result<Vec<Listener>, Problem> {
-        let all = bound.iter().enumerate();
-        all.map(|(index, local)| {
+        let mut all = Vec::new();
+        for (index, local) in bound.iter().enumerate() {
             let advertised = self.advertised(index, *local)?;
             let before = bound.get(..index).unwrap_or_default();
             let place = before.iter().filter(|a| a.is_ipv6() == local.is_ipv6()).count();
-            let Some(media) = self.media_of(local.ip(), place) else {
-                let family = if local.is_ipv6() { "IPv6" } else { "IPv4" };
-                let what = format!("no {family} address, and {local} of sip.listen needs one");
-                return Err(Problem::at("media.addresses", what));
-            };
-            Ok(Listener { local: *local, advertised, media })
-        })
-        .collect()
+            let media = self.media_of("sip.listen", *local, place)?;
+            let transport = Transport::Udp;
+            all.push(Listener { local: *local, advertised, media, transport, stream: None });
+        }
+        if self.sip.tcp {
+            let transport = Transport::Tcp;
+            let same: Vec<_> = all.iter().map(|udp| Listener { transport, ..*udp }).collect();
+            all.extend(same);
+        }
+        for (index, one) in (0u8..).zip(&self.sip.stream) {
+            let (local, transport, stream) = (one.listen, one.transport, Some(index));
+            let mut advertised = one.advertise.unwrap_or(local);
+            if advertised.port() == 0 {
+                advertised.set_port(local.port());
+            }
+            if advertised.ip().is_unspecified() {
+                let what = format!("{local} of sip.stream is no address of a host: peers must be");
+                return Err(Problem::at("sip.stream", format!("{what} told another one")));
+            }
+            let media = self.media_of("sip.stream", local, 0)?;
+            all.push(Listener { local, advertised, media, transport, stream });
+        }
+        Ok(all)
     }
 
     fn advertised(&self, index: usize, local: SocketAddr) -> Result<SocketAddr, Problem> {
@@ -58,7 +79,15 @@ impl Config {
         Ok(told)
     }
 
-    fn media_of(&self, local: IpAddr, place: usize) -> Option<u8> {
+    fn media_of(&self, key: &str, local: SocketAddr, place: usize) -> Result<u8, Problem> {
+        self.media_at(local.ip(), place).ok_or_else(|| {
+            let family = if local.is_ipv6() { "IPv6" } else { "IPv4" };
+            let what = format!("no {family} address, and {local} of {key} needs one");
+            Problem::at("media.addresses", what)
+        })
+    }
+
+    fn media_at(&self, local: IpAddr, place: usize) -> Option<u8> {
         let family = |ip: &IpAddr| ip.is_ipv6() == local.is_ipv6();
         let addresses = &self.media.addresses;
         let own = addresses.iter().position(|ip| *ip == local);
@@ -77,7 +106,8 @@ mod tests {
     /// `listen>advertised/media` of each listener.
     fn plan(toml: &str) -> Vec<String> {
         let config = Config::parse(toml).unwrap();
-        let listeners = config.listeners(&config.sip.listen).unwrap();
+        let mut listeners = config.listeners(&config.sip.listen).unwrap();
+        listeners.retain(|listener| listener.transport == Transport::Udp);
         let media = |l: &Listener| config.media.addresses[usize::from(l.media)];
         listeners.iter().map(|l| format!("{}>{}/{}", l.local, l.advertised, media(l))).collect()
     }
@@ -117,6 +147,34 @@ mod tests {
         );
     }
 
+    /// TCP where UDP is, then the others.
+    #[test]
+    fn connections_have_listeners_behind_those_of_datagrams() {
+        let text = "sip.listen = [\"10.0.0.1:5060\", \"10.0.0.2:5062\"]\n\
+             sip.advertise = [\"192.0.2.1:5070\", \"10.0.0.2:0\"]\n\
+             media.addresses = [\"10.0.0.1\", \"10.0.0.2\"]\n\
+             [[sip.stream]]\nlisten = \"10.0.0.2:80\"\ntransport = \"ws\"\n\
+             advertise = \"192.0.2.2:0\"";
+        let config = Config::parse(text).unwrap();
+        let plan = |config: &Config| -> Vec<String> {
+            let all = config.listeners(&config.sip.listen).unwrap();
+            let text = |l: &Listener| {
+                format!("{} {}>{}/{}", l.transport.name(), l.local, l.advertised, l.media)
+            };
+            all.iter().map(text).collect()
+        };
+        let [udp_1, udp_2, tcp_1, tcp_2, ws] = [
+            "udp 10.0.0.1:5060>192.0.2.1:5070/0",
+            "udp 10.0.0.2:5062>10.0.0.2:5062/1",
+            "tcp 10.0.0.1:5060>192.0.2.1:5070/0",
+            "tcp 10.0.0.2:5062>10.0.0.2:5062/1",
+            "ws 10.0.0.2:80>192.0.2.2:80/1",
+        ];
+        assert_eq!(plan(&config), [udp_1, udp_2, tcp_1, tcp_2, ws]);
+        let without = Config::parse(&format!("sip.tcp = false\n{text}")).unwrap();
+        assert_eq!(plan(&without), [udp_1, udp_2, ws]);
+    }
+
     /// The supervisor's sockets may be older than the configuration.
     #[test]
     fn kept_sockets_are_found_by_their_address() {
@@ -128,7 +186,8 @@ mod tests {
         .unwrap();
         let told = |bound: &[&str]| -> Vec<String> {
             let bound: Vec<SocketAddr> = bound.iter().map(|a| a.parse().unwrap()).collect();
-            let listeners = config.listeners(&bound).unwrap();
+            let mut listeners = config.listeners(&bound).unwrap();
+            listeners.retain(|listener| listener.transport == Transport::Udp);
             listeners.iter().map(|l| l.advertised.to_string()).collect()
         };
         assert_eq!(told(&["10.0.0.2:5070", "10.0.0.1:5060"]), ["192.0.2.3:3", "192.0.2.1:1"]);

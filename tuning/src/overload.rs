@@ -29,7 +29,8 @@ pub struct Overload {
     /// customers' switches that log in. At most [`EXEMPT_MAX`].
     pub exempt: Vec<Network>,
     /// Units of work that are taken on at once: a relayed call 8, another 2, a request that waits
-    /// 2, a transaction 1. 0 = 8 for each of `cores.slots` and 65,536.
+    /// 2, a transaction that has not said its last word 1. 0 = 8 for each of `cores.slots` and
+    /// 65,536.
     pub units: u32,
     /// The control plane is too slow when its oldest question is older, milliseconds: new calls
     /// and registrations get 503, one at a time tries.

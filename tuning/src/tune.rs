@@ -69,13 +69,14 @@ impl Needs {
     /// The needs of a configuration.
     #[must_use]
     pub fn of(config: &Config) -> Needs {
-        let slots = u64::from(config.slots());
+        let slots = u64::from(config.slots()) * u64::from(config.shards());
         let ports = u64::from(config.media.port_max.saturating_sub(config.media.port_min)) + 1;
         let ports_for = ports * config.media.addresses.len() as u64 / PORTS_PER_CALL;
         let calls = slots.min(ports_for);
         let table_bytes = TABLE_HEADER_BYTES + slots * TABLE_SLOT_BYTES;
         let backlog = calls * CALL_PACKETS_PER_S * BACKLOG_MS / 1_000;
-        let loopback = config.sip.listen.iter().all(|at| at.ip().is_loopback())
+        let loopback = config.sip.stream.iter().all(|one| one.listen.ip().is_loopback())
+            && config.sip.listen.iter().all(|at| at.ip().is_loopback())
             && config.media.addresses.iter().all(std::net::IpAddr::is_loopback);
         Needs {
             calls,

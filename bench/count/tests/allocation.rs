@@ -29,7 +29,7 @@ const REPORT_MAX: u64 = 60;
 const CALL_ALLOCATIONS_MAX: u64 = 550;
 const CALL_ALLOCATED_MAX: u64 = 115_000;
 /// Bytes that an answered call keeps in the dataplane's heap.
-const CALL_HEAP_MAX: i64 = 15_000;
+const CALL_HEAP_MAX: i64 = 8_700;
 /// Bytes that a registration keeps in the control plane's.
 const REGISTRATION_HEAP_MAX: i64 = 1_300;
 
@@ -215,7 +215,11 @@ fn allocations_of_a_call_are_bounded() {
 fn an_answered_call_keeps_few_bytes() {
     const CALLS: i64 = 100;
     let mut call = Call::new().unwrap();
-    (0..3).for_each(|_| call.turn(&mut |work| work()).unwrap());
+    // Once before, so that the tables, which stay, have their sizes.
+    let mut warm = |work: &mut dyn FnMut()| work();
+    let standing: Vec<_> = (0..CALLS).map(|_| call.begin(&mut warm).unwrap()).collect();
+    standing.iter().for_each(|answered| call.end(answered, &mut warm).unwrap());
+    (0..3).for_each(|_| call.linger(&mut warm));
     let mut bytes = 0;
     let mut meter = |work: &mut dyn FnMut()| bytes += measure(work).bytes_current;
     let standing: Vec<_> = (0..CALLS).map(|_| call.begin(&mut meter).unwrap()).collect();
@@ -232,7 +236,7 @@ fn an_answered_call_keeps_few_bytes() {
     }
     (0..3).for_each(|_| call.linger(&mut meter));
     assert_eq!(call.standing(), 0);
-    assert!(-left >= bytes * 9 / 10, "{bytes} bytes kept, {} given back", -left);
+    assert!(-left >= bytes * 98 / 100, "{bytes} bytes kept, {} given back", -left);
 }
 
 #[test]
@@ -244,6 +248,10 @@ fn a_registration_keeps_few_bytes() {
         expires_s_min: 60,
         expires_s_max: 3_600,
         contacts_max: 5,
+        full: strowger_model::ContactsFull::Replace,
+        spread_percent: 0,
+        outbound: true,
+        aor: None,
     };
     let counted = measure(|| {
         for id in 1..=PHONES {
@@ -251,6 +259,7 @@ fn a_registration_keeps_few_bytes() {
             let done = locations.register(registrant(id), &ask, &hints(), Tick(1), 1);
             assert_eq!(done.map(|bound| bound.len()), Ok(1));
             while locations.poll_output().is_some() {}
+            while locations.poll_touched().is_some() {}
         }
     });
     let each = counted.bytes_current / PHONES;
@@ -284,6 +293,9 @@ fn register_ask(id: i64) -> RegisterAsk {
         user_agent: "Example Phone 3.1".into(),
         path: Vec::new(),
         flow: 0,
+        supported: Vec::new(),
+        direct: true,
+        nated: false,
     }
 }
 

@@ -99,6 +99,9 @@ impl Asker {
                 user_agent: "bench".into(),
                 has_offer: true,
                 emergency: false,
+                headers: Vec::new(),
+                diverted: Vec::new(),
+                session_s: 0,
             })),
         }
     }
@@ -165,12 +168,8 @@ fn rows(more_rates: u64) -> Option<Rows> {
         tariffs: vec![tariff(1, TariffKind::Customer, euro), tariff(2, TariffKind::Supplier, euro)],
         rates,
         routes: vec![Route {
-            id: RouteId(1),
-            tenant: TENANT,
-            prefix: Digits::parse("44").ok()?,
-            priority: 0,
-            overflow: false,
             targets: vec![RouteTarget { trunk: TrunkId(1), priority: 0, weight: 1 }],
+            ..Route::new(RouteId(1), TENANT, Digits::parse("44").ok()?)
         }],
         ..Rows::default()
     })
@@ -219,6 +218,9 @@ fn account(id: AccountId, prepaid: bool, currency: Currency) -> Account {
         month_grows_by: None,
         month_grows_to: None,
         month_grows_since_us: None,
+        discounts: Vec::new(),
+        reduction_bp: 0,
+        resells: false,
         enabled: true,
         go_on_without_control: false,
     }
@@ -302,6 +304,9 @@ fn rate(id: i64, tariff: i64, prefix: &str, price: i64) -> Option<Rate> {
         minimum_s: 1,
         free_s: 0,
         free_after_s: 0,
+        class: strowger_model::TimeClass::All,
+        digits_min: 0,
+        digits_max: 0,
         connection_fee: Amount::ZERO,
         from_us: 0,
         until_us: None,

@@ -6,7 +6,7 @@ use strowger_link::codec::Octets;
 use strowger_link::{
     Algorithm, Answer, AnswerBody, Ask, AskBody, AskId, Branch, BranchAuth, CallAsk,
     CallerIdentity, Cause, Credentials, Gauge, Go, Grant, Hints, LegId, Manner, MediaMode,
-    MediaPolicy, PartyRef, Reason, Refuse, Stage, Target, Tick, Transport,
+    MediaPolicy, OnRedirect, PartyRef, Reason, Refuse, Stage, Target, Tick, Transport,
 };
 
 /// Bytes of a settlement: a rate, its account and the supplier's.
@@ -47,6 +47,9 @@ pub(crate) fn ask(id: u64) -> Ask {
             user_agent: "bench".into(),
             has_offer: true,
             emergency: false,
+            headers: Vec::new(),
+            diverted: Vec::new(),
+            session_s: 0,
         })),
     }
 }
@@ -64,6 +67,7 @@ pub(crate) fn answer(ask: AskId) -> Answer {
             prompt: None,
             record: true,
             explain: false,
+            headers: Vec::new(),
             settlement: Octets::default(),
         },
         grant: Grant { ms: 3_600_000, last: false, go_on: false, free_ms: 0 },
@@ -88,6 +92,7 @@ fn branch() -> Branch {
             flow: 0,
             routes: Vec::new(),
         },
+        to_uri: String::new(),
         listener: 0,
         dialed: "441632960123".into(),
         from_user: "1001".into(),
@@ -102,6 +107,8 @@ fn branch() -> Branch {
         app: None,
         auth: BranchAuth::Ours,
         gauges: vec![Gauge { id: 1, in_use_max: 100, per_second_max: 0 }],
+        redirect: OnRedirect::Fail,
+        replies: Vec::new(),
         continue_on: Vec::new(),
         stop_on: Vec::new(),
         hop: 0,

@@ -3,7 +3,8 @@
 //!
 //! `strowger-bench-load calls|register|media|mix|memory OPTIONS`, see [`plan`]; the last line of
 //! standard output is JSON. `users` prints what a server must know of the users, `summary` compares
-//! rounds of two sides. It shares no parser, transaction or timer with the product: only
+//! rounds of two sides; `tls-idle` and `tls-handshakes` are connections by TLS, see [`tls`].
+//! It shares no parser, transaction or timer with the product: only
 //! `strowger-port`, which moves bytes. Rates are offered by the clock and times told from when a
 //! message was *meant* to leave (`--rate`), or so much is kept under way (`--window`).
 //!
@@ -25,6 +26,7 @@ mod run;
 mod summary;
 mod template;
 mod timer;
+mod tls;
 mod words;
 
 use std::process::ExitCode;
@@ -39,6 +41,9 @@ fn main() -> ExitCode {
         Some((first, rest)) if first == "users" => plan::users(rest),
         Some((first, rest)) if first == "summary" => summary::run(rest).map(|v| v.to_string()),
         Some((first, rest)) if first == "field" => summary::field(rest).map(|v| v.to_string()),
+        Some((first, rest)) if first.starts_with("tls-") => {
+            tls::run(first, rest).map(|value| value.to_string())
+        }
         Some(_) | None => plan::run(&words).map(|value| value.to_string()),
     };
     match told {

@@ -6,9 +6,10 @@ use crate::value::{Spelled, Time, Worded, parse_time};
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
-    AccountId, BanId, CauseMap, Currency, DidId, Digits, EgressTarget, HostPort, NUMBER_MAX,
-    OrganizationId, RateId, RingGroupId, RouteId, SettingId, SourceMatch, SubscriberId, TariffId,
-    TenantId, TrunkId, TrunkLoginId,
+    AccountId, BanId, CallerRuleId, CauseMap, Currency, DidId, Digits, EgressTarget,
+    ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, OrganizationId, PRICE_DIGITS, RateId,
+    RingGroupId, RouteId, RuleId, SettingId, SourceMatch, SubscriberId, TariffId, TenantId,
+    TimeClass, TrunkId, TrunkLoginId, date_of, day_of, parse_decimal, print_decimal,
 };
 
 /// Longest host name (RFC 1035 section 2.3.4).
@@ -107,8 +108,11 @@ pub(crate) const PLAIN: &str = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
 /// The same, and it is not blank.
 pub(crate) const SAYING: &str =
     "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$";
-/// The pattern of an id.
-pub(crate) const ID: &str = "^-?[0-9]{1,20}$";
+/// The pattern of an id: one text for each, so that a list can be held free of doubles by texts.
+pub(crate) const ID: &str = "^(0|-?[1-9][0-9]{0,17}|-?[1-8][0-9]{18})$";
+/// No id is so far from zero: rows count from 1, and a record's origin would have to be the
+/// 8,185,453rd.
+const ID_END: u64 = 9_000_000_000_000_000_000;
 
 /// A name.
 pub(crate) const NAME: Text = Text(1, 100);
@@ -254,8 +258,8 @@ macro_rules! known {
 }
 
 known! {
-    AccountId BanId DidId OrganizationId RateId RingGroupId RouteId SettingId SubscriberId TariffId
-    TenantId TrunkId TrunkLoginId
+    AccountId BanId CallerRuleId DidId ExchangeRateId HolidayId OrganizationId RateId
+    RingGroupId RouteId RuleId SettingId SubscriberId TariffId TenantId TrunkId TrunkLoginId
 }
 
 impl Known for i64 {
@@ -267,13 +271,10 @@ impl Known for i64 {
     }
 }
 
-/// Reads an id as it stands in JSON and in queries. One that is beyond what can be counted is read
-/// as the last that can, which no row has.
+/// Reads an id as it stands in JSON and in queries, see [`ID`].
 pub(crate) fn parse_id(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let id: i128 = (is_plain && digits.len() <= 20).then(|| text.parse().ok()).flatten()?;
-    Some(i64::try_from(id).unwrap_or(if id < 0 { i64::MIN } else { i64::MAX }))
+    let id: i64 = text.parse().ok()?;
+    (id.unsigned_abs() < ID_END && id.to_string() == text).then_some(id)
 }
 
 impl Shaped for Ident {
@@ -387,6 +388,88 @@ impl Codec<Currency> for Iso4217 {
             return Ok(*old);
         }
         crate::currency::currency(code).ok_or_else(|| Wrong::new("is no currency of ISO 4217"))
+    }
+}
+
+/// A date like `2026-12-24`, kept as days since 1970.
+pub(crate) struct Date;
+
+impl Shaped for Date {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        json!({"type": "string", "format": "date"})
+    }
+}
+
+impl Codec<i32> for Date {
+    fn show(&self, day: &i32) -> Value {
+        date_of(*day).map_or(Value::Null, |(year, month, day)| {
+            json!(format!("{year:04}-{month:02}-{day:02}"))
+        })
+    }
+
+    fn take(&self, json: &Value, _: Option<&i32>) -> Result<i32, Wrong> {
+        let parse = |text: &str| {
+            let (year, rest) = text.split_once('-')?;
+            let (month, day) = rest.split_once('-')?;
+            let lengths = (year.len(), month.len(), day.len()) == (4, 2, 2);
+            let plain = [year, month, day].iter().all(|p| p.bytes().all(|b| b.is_ascii_digit()));
+            let numbers = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+            (lengths && plain).then(|| day_of(numbers.0, numbers.1, numbers.2)).flatten()
+        };
+        let day = json.as_str().and_then(parse);
+        day.ok_or_else(|| Wrong::new("is no date like 2026-12-24"))
+    }
+}
+
+/// A class of times.
+pub(crate) struct Class;
+
+impl Shaped for Class {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        class_shape()
+    }
+}
+
+/// What texts of classes of times are.
+pub(crate) fn class_shape() -> Value {
+    json!({
+        "type": "string", "pattern": TimeClass::PATTERN,
+        "description": "When it counts: a class of times, or a stretch like `08:00-18:00` of every \
+            day or `fri 18:00-mon 06:00` of the week. Of several prices the narrowest wins.",
+    })
+}
+
+impl Codec<TimeClass> for Class {
+    fn show(&self, class: &TimeClass) -> Value {
+        json!(class.to_string())
+    }
+
+    fn take(&self, json: &Value, _: Option<&TimeClass>) -> Result<TimeClass, Wrong> {
+        let class = json.as_str().and_then(|text| text.parse().ok());
+        class.ok_or_else(|| {
+            Wrong::new("is no class of times like peak, and no stretch like 08:00-18:00")
+        })
+    }
+}
+
+/// A decimal number above zero, of nine digits behind the point.
+pub(crate) struct Factor;
+
+impl Shaped for Factor {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        json!({"type": "string", "pattern": "^[0-9]{1,9}(\\.[0-9]{1,9})?$"})
+    }
+}
+
+impl Codec<i64> for Factor {
+    fn show(&self, value: &i64) -> Value {
+        json!(print_decimal(*value, PRICE_DIGITS))
+    }
+
+    fn take(&self, json: &Value, _: Option<&i64>) -> Result<i64, Wrong> {
+        let value = parse_decimal(text(json)?, PRICE_DIGITS);
+        let value = value.map_err(|_| Wrong::new("is no decimal number like 0.92"))?;
+        if value > 0 { Ok(value) } else { Err(Wrong::unfit("is not above zero")) }
     }
 }
 
@@ -669,6 +752,26 @@ mod tests {
         ] {
             assert_eq!(of(text).as_deref(), expect, "{text}");
         }
+    }
+
+    #[test]
+    fn an_id_has_one_text() {
+        for (text, expect) in [
+            ("0", Some(0)),
+            ("-7", Some(-7)),
+            ("8999999999999999999", Some(8_999_999_999_999_999_999)),
+            ("9000000000000000000", None),
+            ("28906065336810468189", None),
+            ("07", None),
+            ("-0", None),
+            ("+7", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_id(text), expect, "{text}");
+        }
+        let twice = json!(["4376", "23411128794608593129", "28906065336810468189"]);
+        let wrong = Codec::<Vec<i64>>::take(&Set(Ident, 0, 9), &twice, None).unwrap_err();
+        assert!(!format!("{wrong:?}").contains("twice"), "{wrong:?}");
     }
 
     #[test]

@@ -15,10 +15,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::response::Response;
 use axum::routing::any;
+use bytes::Bytes;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use strowger_store::Actor;
 
@@ -27,7 +28,18 @@ pub(crate) const PATCH: &str = "application/merge-patch+json";
 
 /// Where a connection came from; put into each of its requests.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    pub(crate) at: SocketAddr,
+    /// The dataplane took it in, from whoever may connect there.
+    pub(crate) is_relayed: bool,
+}
+
+/// A request that asks for no token.
+pub(crate) struct Visit {
+    pub(crate) api: Arc<Shared>,
+    /// It came to a loopback address, so it comes from this host.
+    pub(crate) is_local: bool,
+}
 
 /// What an endpoint gets that asks for a token, or that strangers log in at.
 pub(crate) struct Context {
@@ -51,6 +63,8 @@ pub(crate) struct Context {
     /// Media type of the body, one of the endpoint's; empty without a body.
     media: &'static str,
     body: Vec<u8>,
+    /// The body of an endpoint that reads it piece by piece.
+    stream: Mutex<Option<Body>>,
 }
 
 /// A variable part of a path: `{name}` is a word, every other an integer.
@@ -124,6 +138,11 @@ impl Context {
         &self.body
     }
 
+    /// The body of an endpoint that reads it piece by piece; once.
+    pub(crate) fn stream(&self) -> Option<Body> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Rows to ask for: one more than the page shows.
     pub(crate) fn rows(&self) -> usize {
         usize::try_from(self.query.rows()).unwrap_or(usize::MAX)
@@ -148,7 +167,8 @@ async fn respond(
     endpoints: Arc<[&'static Endpoint]>,
     request: Request,
 ) -> Response {
-    let limit = Duration::from_millis(REQUEST_MS_MAX);
+    let asked = endpoints.iter().find(|endpoint| endpoint.verb.takes(request.method()));
+    let limit = Duration::from_millis(asked.map_or(REQUEST_MS_MAX, |asked| asked.ms_max()));
     let number = api.request_number();
     let outcome = tokio::time::timeout(limit, answer(&api, &endpoints, request, &number)).await;
     let mut answer = match outcome {
@@ -187,7 +207,8 @@ async fn answer(
     let (mut parts, body) = request.into_parts();
     check_head(&parts)?;
     let endpoint = endpoints.iter().find(|endpoint| endpoint.verb.takes(&parts.method));
-    let caller = match needs_token(api, endpoint.copied(), parts.uri.path()) {
+    let is_local = is_local(api, &parts);
+    let caller = match needs_token(is_local, endpoint.copied(), parts.uri.path()) {
         true => Some(authorise(api, &parts.headers, source(&parts)).await?),
         false => None,
     };
@@ -199,12 +220,17 @@ async fn answer(
     let takes_body = endpoint.body.is_some();
     let key = key_of(endpoint.key, &parts.headers)?;
     let version = if endpoint.needs_version { Some(read_version(&parts.headers)?) } else { None };
-    let body = read_body(&parts, body, endpoint.body_max).await?;
+    check_announced(&parts, endpoint.body_max)?;
+    let (body, stream) = match endpoint.is_stream {
+        true => (Vec::new(), Some(body)),
+        false => (read_body(body, endpoint.body_max).await?, None),
+    };
     if !takes_body && !body.is_empty() {
         return Err(Problem::field("body", "this endpoint takes none"));
     }
     let (source, agent) = (source(&parts), agent(&parts.headers));
-    let media = if body.is_empty() { "" } else { media_of(&parts.headers, endpoint.media)? };
+    let has_body = !body.is_empty() || stream.is_some();
+    let media = if has_body { media_of(&parts.headers, endpoint.media)? } else { "" };
     let target = parts.uri.path().to_owned();
     let (api, request) = (api.clone(), number.to_owned());
     let context = |caller| {
@@ -222,10 +248,11 @@ async fn answer(
             version,
             media,
             body,
+            stream: Mutex::new(stream),
         }
     };
     match (&endpoint.access, caller) {
-        (Access::Open(run) | Access::Local(_, run), _) => run(api).await,
+        (Access::Open(run) | Access::Local(_, run), _) => run(Visit { api, is_local }).await,
         (Access::Stranger(run), _) => run(context(Caller::stranger())).await,
         (Access::Token(_, _, run), Some(caller)) => run(context(caller)).await,
         (Access::Token(..), None) => Err(Problem::unauthorized()),
@@ -267,10 +294,10 @@ fn check_head(parts: &Parts) -> Result<(), Problem> {
 }
 
 /// An unknown path or method below the root asks for a token, so that strangers learn nothing.
-fn needs_token(api: &Shared, endpoint: Option<&Endpoint>, path: &str) -> bool {
+fn needs_token(is_local: bool, endpoint: Option<&Endpoint>, path: &str) -> bool {
     match endpoint.map(|endpoint| &endpoint.access) {
         Some(Access::Open(_) | Access::Stranger(_)) => false,
-        Some(Access::Local(..)) => !api.is_loopback,
+        Some(Access::Local(..)) => !is_local,
         Some(Access::Token(..)) => true,
         None => {
             path.strip_prefix(ROOT).is_some_and(|below| below.is_empty() || below.starts_with('/'))
@@ -281,7 +308,12 @@ fn needs_token(api: &Shared, endpoint: Option<&Endpoint>, path: &str) -> bool {
 /// A source that is not known is one source like any other.
 fn source(parts: &Parts) -> IpAddr {
     let peer = parts.extensions.get::<Peer>();
-    peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.ip())
+    peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.at.ip())
+}
+
+fn is_local(api: &Shared, parts: &Parts) -> bool {
+    let peer = parts.extensions.get::<Peer>();
+    api.is_loopback && peer.is_some_and(|peer| !peer.is_relayed)
 }
 
 /// The problem of a path with none of the right method, or no endpoint at all.
@@ -384,21 +416,35 @@ fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
     }
 }
 
-/// Reads the body to its end, within its bound.
-async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+/// A body that says that it is longer than its bound is not read at all.
+fn check_announced(parts: &Parts, bytes_max: usize) -> Result<(), Problem> {
     let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     if usize::try_from(announced).map_or(true, |len| len > bytes_max) {
         return Err(Problem::body_too_large(bytes_max));
     }
-    let mut bytes = Vec::new();
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+    Ok(())
+}
+
+/// The next piece of a body; `None` at its end.
+pub(crate) async fn piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
         let frame = frame.map_err(|_| Problem::field("body", "cannot be read"))?;
-        let Some(data) = frame.data_ref() else { continue };
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the body to its end, within its bound.
+async fn read_body(mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(data) = piece(&mut body).await? {
         if bytes.len().saturating_add(data.len()) > bytes_max {
             return Err(Problem::body_too_large(bytes_max));
         }
-        bytes.extend_from_slice(data);
+        bytes.extend_from_slice(&data);
     }
     Ok(bytes)
 }

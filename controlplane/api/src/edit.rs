@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use strowger_model::{OrganizationId, TenantId};
 use strowger_routing::{BuildError, Change, Problem as Unfit, RowName, Rows, World};
-use strowger_store::{Actor, Change as LogEntry, ConfigRows, Reader, Scope, Writer};
+use strowger_store::{Actor, Change as LogEntry, ConfigRows, Scope, Writer};
 use tokio::sync::MutexGuard;
 
 /// The world after the newest change.
@@ -32,7 +32,7 @@ pub(crate) struct Edit<'a> {
 }
 
 /// The rows of the configuration as routing takes them; listeners, names and logins are the
-/// process's own.
+/// process's own. Here the listeners are added, for rows name them.
 #[must_use]
 pub fn world_rows(rows: ConfigRows) -> Rows {
     Rows {
@@ -49,25 +49,53 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
         ring_groups: rows.ring_groups,
         dids: rows.dids,
         bans: rows.bans,
+        caller_rules: rows.caller_rules,
+        rules: rows.rules,
         settings: rows.settings,
+        holidays: rows.holidays,
+        exchange_rates: rows.exchange_rates,
         ..Rows::default()
     }
 }
 
+/// Rows with what the process has beside them.
+fn of_process(api: &Shared, rows: Rows) -> Rows {
+    Rows { listeners: api.listeners.clone(), perimeter: api.perimeter.clone(), ..rows }
+}
+
 /// The world of all rows. A reader sees what the transaction that has the turn to write sees.
-async fn whole(reader: &Reader) -> Result<World, Problem> {
-    let rows = world_rows(reader.config().await?);
+async fn whole(api: &Shared) -> Result<World, Problem> {
+    let rows = of_process(api, world_rows(api.reader.config().await?));
     World::build(rows).map_err(|e| Problem::broken(&e.to_string()))
 }
 
 /// The same, with the price lists of a world before it of which nothing has changed.
-async fn caught_up(known: &Base, reader: &Reader) -> Result<World, Problem> {
+async fn caught_up(known: &Base, api: &Shared) -> Result<World, Problem> {
     let held = known.world.tariffs().map(|tariff| tariff.id).collect();
-    let newer = reader.newer_config(known.change, &held).await?;
-    match known.world.rebuilt(world_rows(newer.rows), &newer.kept) {
+    let newer = api.reader.newer_config(known.change, &held).await?;
+    let rows = of_process(api, world_rows(newer.rows));
+    match known.world.rebuilt(rows, &newer.kept) {
         Ok(world) => Ok(world),
-        Err(_) => whole(reader).await,
+        Err(_) => whole(api).await,
     }
+}
+
+/// The world as the database has it, to look at. That of the last change serves as long as nobody
+/// has written since.
+///
+/// # Errors
+/// As [`Edit::begin`].
+pub(crate) async fn seen(api: &Shared) -> Result<Arc<World>, Problem> {
+    let mut base = api.base.lock().await;
+    // Read first: what is newer than this number is read again by whoever comes next.
+    let change = api.reader.newest_change().await?;
+    let world = match &*base {
+        Some(known) if known.change == change => return Ok(Arc::clone(&known.world)),
+        Some(known) => Arc::new(caught_up(known, api).await?),
+        None => Arc::new(whole(api).await?),
+    };
+    *base = Some(Base { change, world: Arc::clone(&world) });
+    Ok(world)
 }
 
 impl<'a> Edit<'a> {
@@ -81,8 +109,8 @@ impl<'a> Edit<'a> {
         let newest = w.newest_change().await?;
         let world = match &*base {
             Some(known) if known.change == newest => Arc::clone(&known.world),
-            Some(known) => Arc::new(caught_up(known, &api.reader).await?),
-            None => Arc::new(whole(&api.reader).await?),
+            Some(known) => Arc::new(caught_up(known, api).await?),
+            None => Arc::new(whole(api).await?),
         };
         Ok(Edit { base, api, w, world, at_us: api.now_us() })
     }
@@ -172,6 +200,14 @@ pub(crate) fn unfit(
             Problem::refused(&path(field), format!("does not fit {other}"))
         }
         Unfit::Ring => Problem::refused(&path("parent"), error.problem.to_string()),
+        Unfit::HeaderRule { at: rule, wrong } => {
+            let path = if at.is_empty() { rule.clone() } else { format!("{at}.{rule}") };
+            Problem::refused(&format!("{path}.{}", wrong.member), wrong.why.clone())
+        }
+        Unfit::Rule(wrong) => {
+            let path = if at.is_empty() { wrong.at.clone() } else { format!("{at}.{}", wrong.at) };
+            Problem::refused(&path, wrong.why.clone())
+        }
         other @ (Unfit::Taken { .. } | Unfit::Terms(_) | Unfit::DictionaryFull) => {
             Problem::refused(at, other.to_string())
         }

@@ -1,14 +1,13 @@
 //! Health and metrics of the process.
 
-use crate::dispatch::Context;
+use crate::dispatch::{Context, Visit};
 use crate::limits::READY_MS_MAX;
 use crate::problem::Problem;
 use crate::reply::{Document, Health, Json, MetricsText};
 use crate::shape::view;
-use crate::shared::{ANSWER_KINDS, Shared};
+use crate::shared::ANSWER_KINDS;
 use crate::value::Time;
 use crate::{MetricsWriter, Readiness};
-use std::sync::Arc;
 use std::time::Duration;
 
 view! {
@@ -40,22 +39,26 @@ view! {
         /// What stands against it. Null when nothing does, and to whom asks from outside of the
         /// host: the log says it.
         problem: Option<String>,
+        /// Every certificate of a listener is valid, and its renewal does not fail.
+        certificates: bool,
+        /// What is wrong with one. Null when nothing is, and to whom asks from outside of the host.
+        certificate_problem: Option<String>,
     }
 }
 
 /// `GET /healthz`
-pub(crate) async fn alive(_: Arc<Shared>) -> Result<Json<AliveView>, Problem> {
+pub(crate) async fn alive(_: Visit) -> Result<Json<AliveView>, Problem> {
     Ok(Json(AliveView { alive: true }))
 }
 
 /// `GET /readyz`. A part that does not answer in time is missing.
-pub(crate) async fn ready(api: Arc<Shared>) -> Result<Health<ReadyView>, Problem> {
+pub(crate) async fn ready(Visit { api, is_local }: Visit) -> Result<Health<ReadyView>, Problem> {
     let asked = tokio::time::timeout(Duration::from_millis(READY_MS_MAX), api.live.readiness());
     let parts = match asked.await {
         Ok(Ok(parts)) => parts,
         Ok(Err(crate::Unavailable)) | Err(_) => Readiness::default(),
     };
-    let Readiness { link, database, world, behind } = parts;
+    let Readiness { link, database, world, behind, certificates } = parts;
     let named = [("link", link), ("database", database), ("world", world)];
     let missing: Vec<_> = named.iter().filter(|(_, works)| !works).map(|(name, _)| *name).collect();
     let is_well = missing.is_empty();
@@ -67,13 +70,15 @@ pub(crate) async fn ready(api: Arc<Shared>) -> Result<Health<ReadyView>, Problem
         missing,
         current: behind.is_none(),
         behind_since: behind.as_ref().map(|behind| Time(behind.since_us)),
-        problem: behind.filter(|_| api.is_loopback).map(|behind| behind.problem),
+        problem: behind.filter(|_| is_local).map(|behind| behind.problem),
+        certificates: certificates.is_none(),
+        certificate_problem: certificates.filter(|_| is_local),
     };
     Ok(Health { is_well, view })
 }
 
 /// `GET /metrics`
-pub(crate) async fn metrics(api: Arc<Shared>) -> Result<MetricsText, Problem> {
+pub(crate) async fn metrics(Visit { api, .. }: Visit) -> Result<MetricsText, Problem> {
     let mut writer = MetricsWriter::default();
     writer
         .gauge("strowger_build_info", "The running version.")

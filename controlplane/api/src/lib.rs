@@ -34,8 +34,8 @@
 //! - Guessing waits (`guess.rs`): each login and each source, longer each time. Who does not come
 //!   in is not told why, and not sooner.
 //! - `/healthz` and `/readyz` are open. `/metrics` is open on a listener of a loopback address, and
-//!   asks for a token of the whole host with `metrics:read` on every other: it tells how much
-//!   traffic there is.
+//!   asks for a token of the whole host with `metrics:read` on every other, and of who is brought
+//!   by the dataplane ([`Doors`]): it tells how much traffic there is.
 //! - All below `/api/v1` but the login asks for `Authorization: Bearer TOKEN`, unknown paths too.
 //!   The store holds the hashes of tokens ([`token_hash`]). What is outside of a caller's scope
 //!   answers 404.
@@ -47,15 +47,17 @@
 //! request, life of a connection, page, failed tokens. A head that is no HTTP or beyond its bound
 //! is refused by hyper with a bare status.
 //!
-//! How to drive it: [`Api::new`], then [`serve()`] on a bound listener. Start reading at
+//! How to drive it: [`Api::new`], then [`serve()`] on bound [`Doors`]. Start reading at
 //! `table.rs`.
 
 mod allowance;
 mod api_token;
 mod call;
 mod cdr;
+mod certificate;
 mod change;
 mod codec;
+mod comparison;
 mod currency;
 mod cursor;
 mod dispatch;
@@ -65,19 +67,24 @@ mod form;
 mod grant;
 mod guess;
 mod health;
+mod import;
 mod limiter;
 mod limits;
 mod live;
 mod me;
+mod message;
 mod metrics;
 mod money;
 mod openapi;
 mod password;
 mod permission;
+mod ported;
 mod problem;
 mod query;
 mod registration;
+mod replay;
 mod reply;
+mod rerate;
 mod resource;
 mod role;
 mod route_test;
@@ -86,6 +93,7 @@ mod session;
 mod setting;
 mod shape;
 mod shared;
+mod statistic;
 mod stranger;
 mod table;
 mod tariff;
@@ -102,16 +110,18 @@ pub use limits::{
     NAME_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, PASSWORD_CHARS_MAX, RATES_ROWS_MAX, REASON_CHARS_MAX,
 };
 pub use live::{
-    AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallState, HostStanding, Live,
-    LiveCall, LoginCause, LoginPhase, LoginStanding, MoneyOrder, MoneyRefusal, Readiness,
-    Registration, RegistrationKey, Reply, Unavailable,
+    AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallState,
+    CertificateStanding, Contact, HostStanding, Live, LiveCall, LoginCause, LoginPhase,
+    LoginStanding, MessagesOrder, MoneyOrder, MoneyRefusal, PortedOrder, PortedSeen, Readiness,
+    Registration, RegistrationKey, ReplayOrder, ReplayRefusal, ReplayStanding, ReplayState, Reply,
+    Unavailable,
 };
 pub use live::{
-    RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict,
-    Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords,
+    RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTarget, RouteTest, RouteTested,
+    RouteVerdict, SipMessage, Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords, TrunkFailure,
 };
 pub use metrics::{Family, MetricsWriter};
-pub use serve::serve;
+pub use serve::{Doors, serve};
 pub use shared::Api;
 pub use table::{EndpointInfo, endpoints};
 pub use token::token_hash;

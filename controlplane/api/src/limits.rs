@@ -2,6 +2,8 @@
 
 /// Most connections at once; further ones wait in the listener's queue.
 pub const CONNECTIONS_MAX: usize = 256;
+/// Connections at a time that the dataplane brings: strangers' must not take the places of others.
+pub(crate) const RELAYED_MAX: usize = 256;
 /// Time to send a request's head, counted from the end of the request before it, so that it also
 /// ends idle connections, milliseconds.
 pub(crate) const HEAD_MS_MAX: u64 = 10_000;
@@ -11,6 +13,8 @@ pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const URI_BYTES_MAX: usize = 4096;
 /// Largest request body, octets.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Largest list of ported numbers in one request, octets: a million lines.
+pub(crate) const PORTED_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Most rows of one import.
 pub const BULK_ROWS_MAX: usize = 10_000;
 /// Largest body of an import, octets.
@@ -21,6 +25,23 @@ pub const RATES_ROWS_MAX: usize = 100_000;
 pub(crate) const RATES_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Time from a request's head to its answer, body included, milliseconds.
 pub(crate) const REQUEST_MS_MAX: u64 = 10_000;
+/// The same where a file of prices is taken in or looked through, milliseconds.
+pub(crate) const LONG_MS_MAX: u64 = 120_000;
+/// Most rows of a file of prices that are written in one transaction.
+pub(crate) const DECK_CHUNK_ROWS: usize = 50_000;
+/// Files of prices that are kept for each list, newest first; older ones can still be undone, and
+/// no more be looked through.
+pub(crate) const DECK_FILES_KEPT: u32 = 16;
+/// Faults of a file that are told.
+pub(crate) const DECK_FAULTS_MAX: usize = 100;
+/// Longest name of a file, characters.
+pub(crate) const FILE_NAME_CHARS_MAX: usize = 200;
+/// Octets of a file that are written at once.
+pub(crate) const FILE_CHUNK_BYTES: usize = 1024 * 1024;
+/// Times that a file's rows are made again because other prices were published meanwhile.
+pub(crate) const DECK_ATTEMPTS_MAX: usize = 4;
+/// Wait before a file's rows are tried again when the database does not answer, milliseconds.
+pub(crate) const DECK_PAUSE_MS: u64 = 2_000;
 /// Time that `/readyz` waits for the parts it asks, milliseconds.
 pub(crate) const READY_MS_MAX: u64 = 2_000;
 /// Longest life of a connection, so that a reader who does not read cannot keep it, milliseconds.
@@ -37,6 +58,10 @@ pub const PAGE_MAX: u32 = 1000;
 pub const KEY_BYTES_MAX: usize = 128;
 /// Most characters of a payment's or adjustment's reason.
 pub const REASON_CHARS_MAX: usize = 500;
+/// Longest time whose records are rated again by one run, days.
+pub(crate) const RERATE_DAYS_MAX: i64 = 366;
+/// Most runs of a tenant that are neither published nor discarded.
+pub(crate) const RERATES_OPEN_MAX: i64 = 16;
 /// Most characters of the name of an allowance.
 pub const NAME_CHARS_MAX: usize = 100;
 /// Most characters kept of a User-Agent.
@@ -73,3 +98,4 @@ const _: () = assert!(URI_BYTES_MAX < HEAD_BYTES_MAX);
 // The smallest that hyper takes.
 const _: () = assert!(HEAD_BYTES_MAX >= 8192);
 const _: () = assert!(READY_MS_MAX < REQUEST_MS_MAX);
+const _: () = assert!(LONG_MS_MAX < CONNECTION_MS_MAX);

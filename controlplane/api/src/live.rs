@@ -4,9 +4,10 @@ use crate::MetricsWriter;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, CdrId, Currency, Price, RateId,
-    SubscriberId, TariffId, TenantId, TrunkId, TrunkLoginId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, CdrId, Currency, Digits, Price,
+    RateId, SubscriberId, TariffId, TenantId, TrunkId, TrunkLoginId,
 };
+use strowger_routing::{Change, Replayed};
 use strowger_store::{MoneyKind, MoneyRequest, NewAllowance, Scope};
 
 /// A reply that takes time.
@@ -16,6 +17,28 @@ pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Se
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("what runs now cannot be asked")]
 pub struct Unavailable;
+
+/// The table of ported numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PortedSeen {
+    /// How many numbers it has.
+    pub numbers: u64,
+    /// Memory that it takes, bytes.
+    pub bytes: u64,
+    /// What calls to the number that was asked for are routed by; `None` when it was not ported.
+    pub routed: Option<Digits>,
+}
+
+/// A list of ported numbers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PortedOrder {
+    /// Its lines.
+    pub list: String,
+    /// It adds to the table instead of replacing it.
+    pub adds: bool,
+    /// Who brings it, for the log.
+    pub actor: String,
+}
 
 /// What runs now. `controld` implements it over the decider's thread.
 ///
@@ -58,8 +81,17 @@ pub trait Live: Send + Sync + 'static {
     /// The logins of a trunk that register, by id, and how that stands.
     fn logins(&self, trunk: TrunkId) -> Reply<'_, Vec<LoginStanding>>;
 
+    /// The contacts that a trunk registered with us, by URI.
+    fn trunk_contacts(&self, trunk: TrunkId) -> Reply<'_, Vec<Contact>>;
+
     /// The host names of a trunk and of its registrars, in order.
     fn hosts(&self, trunk: TrunkId) -> Reply<'_, Vec<HostStanding>>;
+
+    /// For what a trunk failed lately, so that it stands behind others.
+    fn failures(&self, trunk: TrunkId) -> Reply<'_, Vec<TrunkFailure>>;
+
+    /// By hand: a trunk is as good as new.
+    fn restore(&self, trunk: TrunkId) -> Reply<'_, ()>;
 
     /// What the till says of free time; what it does not know is missing.
     fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>>;
@@ -71,12 +103,33 @@ pub trait Live: Send + Sync + 'static {
     /// Says a trace in words, with the names that its ids have now.
     fn explain(&self, order: TraceOrder) -> Reply<'_, TraceWords>;
 
+    /// Begins to decide calls again on changed rows, while everything else goes on.
+    fn begin_replay(&self, order: ReplayOrder) -> Reply<'_, Result<ReplayStanding, ReplayRefusal>>;
+
+    /// The replays that are kept, oldest first.
+    fn replays(&self) -> Reply<'_, Vec<ReplayStanding>>;
+
+    /// Ends a replay and forgets it; `false` when there is none.
+    fn end_replay(&self, id: u64) -> Reply<'_, bool>;
+    /// The table of ported numbers, and what it says of one.
+    fn ported(&self, number: Option<Digits>) -> Reply<'_, PortedSeen>;
+
+    /// Takes a list of ported numbers in, all of it or nothing. The error is a sentence that names
+    /// the line.
+    fn import_ported(&self, order: PortedOrder) -> Reply<'_, Result<PortedSeen, String>>;
+
     /// Decides on a call that nobody makes, by the configuration and the registrations in force.
     /// Nothing is changed, no money is asked for.
     fn test_route(&self, test: RouteTest) -> Reply<'_, Result<RouteTested, RouteRefusal>>;
 
+    /// The SIP messages of a call that are still kept; none when none are kept.
+    fn messages(&self, order: MessagesOrder) -> Reply<'_, CallMessages>;
+
     /// Attempts of unknown senders, newest minute first, at most `limit`.
     fn strangers(&self, limit: usize) -> Reply<'_, Vec<Stranger>>;
+
+    /// The certificates of listeners.
+    fn certificates(&self) -> Reply<'_, Vec<CertificateStanding>>;
 
     /// Which parts work.
     fn readiness(&self) -> Reply<'_, Readiness>;
@@ -88,6 +141,47 @@ pub trait Live: Send + Sync + 'static {
 /// Identity of a running call: its ask, which its record carries too.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CallId(pub u64);
+
+/// Whose SIP messages are wanted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MessagesOrder {
+    /// The call.
+    pub call: CallId,
+    /// Call-ID of its first leg; `None` = it runs, and that is known elsewhere.
+    pub sip_call_id: Option<String>,
+    /// Microseconds since 1970 UTC from which on its messages are.
+    pub from_us: i64,
+    /// And before which.
+    pub until_us: i64,
+}
+
+/// The SIP messages of a call, without secrets.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CallMessages {
+    /// In order.
+    pub messages: Vec<SipMessage>,
+    /// The same as a pcap file.
+    pub capture: Vec<u8>,
+}
+
+/// One of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SipMessage {
+    /// Microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// We sent it.
+    pub outgoing: bool,
+    /// `udp`, `tcp`, `tls`, `ws`, `wss`.
+    pub transport: &'static str,
+    /// Our address.
+    pub local: SocketAddr,
+    /// The other's.
+    pub peer: SocketAddr,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// These are not all.
+    pub is_cut: bool,
+}
 
 /// A running call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -139,7 +233,22 @@ pub struct Registration {
     /// User name of the subscriber.
     pub username: String,
     /// The contact.
+    pub contact: Contact,
+}
+
+/// A contact and how it is reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contact {
+    /// As registered.
     pub binding: Binding,
+    /// Where requests to it are sent.
+    pub target: SocketAddr,
+    /// It is behind a NAT.
+    pub nated: bool,
+    /// The dataplane keeps that NAT open.
+    pub kept_alive: bool,
+    /// The connection that it came by is gone: it is not reached until it registers again.
+    pub lost: bool,
 }
 
 /// A registration's place in the lists: by subscriber, then by URI.
@@ -220,6 +329,19 @@ pub enum LoginCause {
     Unwritable,
     /// No room.
     Full,
+}
+
+/// For what a trunk failed lately.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrunkFailure {
+    /// Called numbers that begin so; empty = all.
+    pub direction: String,
+    /// Failures in a row.
+    pub failures: u16,
+    /// How often it was tried in vain since.
+    pub tries: u8,
+    /// When it is tried again; in the past it may be at any time.
+    pub again_us: i64,
 }
 
 /// How a host name stands.
@@ -334,9 +456,35 @@ pub struct Readiness {
     pub world: bool,
     /// The newest change is not in force; calls go on by the world before it.
     pub behind: Option<Behind>,
+    /// What is wrong with certificates of listeners; `None` when nothing is. Calls by other
+    /// listeners go on, and by connections that are there.
+    pub certificates: Option<String>,
 }
 
-/// Why the newest change of the configuration is not in force.
+/// A certificate that listeners show.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct CertificateStanding {
+    /// The file that it stands in, as the configuration names it.
+    pub file: String,
+    /// An authority gives it.
+    pub obtained: bool,
+    /// The names that the authority is asked for.
+    pub names: Vec<String>,
+    /// The listeners that show it.
+    pub listeners: Vec<SocketAddr>,
+    /// From when until when it is valid, wall clock, microseconds since 1970; `None` = there is
+    /// none yet.
+    pub valid_us: Option<(i64, i64)>,
+    /// When the next one is looked for.
+    pub next_us: Option<i64>,
+    /// Failures since the start.
+    pub failures: u64,
+    /// What is wrong, and since when.
+    pub failing: Option<Behind>,
+}
+
+/// Why the newest change of the configuration is not in force, or something else is not as it
+/// should be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Behind {
     /// Since when there is such a change, wall clock, microseconds since 1970.
@@ -383,6 +531,56 @@ pub struct TraceStep {
     pub parameters: Vec<(&'static str, String)>,
     /// The sentence.
     pub sentence: String,
+}
+
+/// Calls of a time that are to be decided again.
+#[derive(Debug)]
+pub struct ReplayOrder {
+    /// Whose calls.
+    pub tenant: TenantId,
+    /// Calls that ended then or later, microseconds since 1970 UTC.
+    pub from_us: i64,
+    /// Calls that ended before.
+    pub until_us: i64,
+    /// What of the world is other.
+    pub changes: Vec<Change>,
+}
+
+/// How a replay stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplayStanding {
+    /// Identity, as long as the process lives.
+    pub id: u64,
+    /// Whose calls.
+    pub tenant: TenantId,
+    /// Calls that ended then or later, microseconds since 1970 UTC.
+    pub from_us: i64,
+    /// Calls that ended before.
+    pub until_us: i64,
+    /// Whether it runs.
+    pub state: ReplayState,
+    /// What it found so far.
+    pub found: Replayed,
+}
+
+/// Whether a replay runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReplayState {
+    /// It does.
+    Running,
+    /// It has decided all calls.
+    Done,
+    /// It ended early, and why.
+    Failed(String),
+}
+
+/// Why a replay does not begin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReplayRefusal {
+    /// Another one runs.
+    Busy,
+    /// A change does not fit the world.
+    Unfit(String),
 }
 
 /// A call that nobody makes.
@@ -439,6 +637,35 @@ pub struct RouteTested {
     pub payers: Vec<RoutePayer>,
     /// Why.
     pub steps: Vec<TraceStep>,
+    /// The targets of its routes in the order to try.
+    pub targets: Vec<RouteTarget>,
+}
+
+/// A target of a route, and why it stands where it does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouteTarget {
+    /// Trunk.
+    pub trunk: TrunkId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its priority.
+    pub priority: i32,
+    /// Failed lately: as a whole, for such numbers.
+    pub failed: (bool, bool),
+    /// It comes first to see how good it is.
+    pub probes: bool,
+    /// Price and quality together.
+    pub rank: Option<u8>,
+    /// Share of answered calls, percent.
+    pub asr_percent: Option<u32>,
+    /// Average talk, milliseconds.
+    pub acd_ms: Option<u64>,
+    /// What the call of comparison costs.
+    pub cost: Option<(Amount, Currency)>,
+    /// The trunk's own preference, thousandths.
+    pub preference: u16,
+    /// Share among equals.
+    pub weight: u16,
 }
 
 /// The decision.
@@ -480,6 +707,8 @@ pub struct RouteBranch {
     pub anonymous: bool,
     /// Ring time, milliseconds.
     pub ring_ms: u32,
+    /// Header fields that go there beside those of the protocol: names with values.
+    pub headers: Vec<(String, String)>,
     /// What the supplier takes a minute.
     pub price: Option<(Price, Currency)>,
     /// Account of the supplier.

@@ -65,6 +65,8 @@ view! {
         batch: Option<Id>,
         /// The payment or adjustment.
         request: Option<Id>,
+        /// The re-rating.
+        rerate: Option<Id>,
         /// The words beside that.
         reason: Option<String>,
     }
@@ -226,6 +228,7 @@ pub(crate) async fn entries(cx: Context) -> Result<Json<Page<EntryView>>, Proble
         kind: Word(entry.kind),
         batch: entry.batch.map(Id::from),
         request: entry.request.map(Id::from),
+        rerate: entry.rerate.map(Id::from),
         reason: entry.reason.clone(),
     };
     let key = |entry: &LedgerEntry| cursor::encode(ENTRIES, entry.id);

@@ -4,6 +4,7 @@ use crate::codec::ID;
 use crate::dispatch::{KEY, KEY_PATTERN, VERSION, VERSION_PATTERN};
 use crate::problem::{self, Problem};
 use crate::query::Parameter;
+use crate::reply::JSON;
 use crate::shape::Components;
 use crate::table::{Access, CSV, Endpoint, Key, paths};
 use serde_json::{Map, Value, json};
@@ -77,7 +78,8 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         let schema = describe(components);
         let file = json!({"type": "string", "minLength": 1, "description": FILE});
         let media = endpoint.media.iter().map(|media| {
-            let schema = if *media == CSV { &file } else { &schema };
+            let is_rows = *media == CSV && endpoint.media.contains(&JSON);
+            let schema = if is_rows { &file } else { &schema };
             ((*media).to_owned(), json!({"schema": schema}))
         });
         let content: Map<String, Value> = media.collect();

@@ -43,6 +43,10 @@ const ROUTING: &[&str] = &[
     "emergency-numbers:write",
     "bans:read",
     "bans:write",
+    "caller-rules:read",
+    "caller-rules:write",
+    "rules:read",
+    "rules:write",
 ];
 
 /// What is set.
@@ -50,6 +54,9 @@ const SETTINGS: &[&str] = &["settings:read", "settings:write"];
 
 /// Prices.
 const PRICES: &[&str] = &["tariffs:read", "tariffs:write"];
+
+/// Rating records again.
+const RERATES: &[&str] = &["rerates:read", "rerates:write", "rerates:publish"];
 
 const ADMIN: &[&[&str]] = &[
     SELF,
@@ -62,7 +69,10 @@ const ADMIN: &[&[&str]] = &[
     ROUTING,
     SETTINGS,
     &["calls:hangup", "metrics:read", "users:impersonate", "route-tests:write"],
+    &["replays:read", "replays:write"],
+    &["messages:read", "statistics:read"],
     &["payments:write", "adjustments:write", "allowances:write"],
+    RERATES,
 ];
 const SUPPORT: &[&[&str]] = &[
     SELF,
@@ -70,8 +80,10 @@ const SUPPORT: &[&[&str]] = &[
     LOOK,
     SETUP,
     &["tariffs:read", "routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
-    &["settings:read"],
-    &["calls:hangup", "metrics:read", "route-tests:write"],
+    &["caller-rules:read", "rules:read"],
+    &["settings:read", "rerates:read"],
+    &["calls:hangup", "metrics:read", "route-tests:write", "messages:read"],
+    &["statistics:read", "replays:read", "replays:write"],
 ];
 const RESELLER: &[&[&str]] = &[
     SELF,
@@ -81,8 +93,9 @@ const RESELLER: &[&[&str]] = &[
     SELLING,
     SETUP,
     &["calls:hangup", "users:impersonate", "payments:write", "allowances:write"],
+    &["statistics:read"],
 ];
-const CUSTOMER: &[&[&str]] = &[SELF, TRAFFIC, LOGINS, &["accounts:read"]];
+const CUSTOMER: &[&[&str]] = &[SELF, TRAFFIC, LOGINS, &["accounts:read", "statistics:read"]];
 const SUPPLIER: &[&[&str]] =
     &[SELF, &["cdrs:read", "accounts:read", "tokens:read", "tokens:write"]];
 const SUBSCRIBER: &[&[&str]] = &[SELF, TRAFFIC];

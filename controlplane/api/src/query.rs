@@ -28,6 +28,8 @@ pub(crate) enum Parameter {
     At,
     /// A called number.
     Number,
+    /// What has a line of its own.
+    By,
     /// Rows of a page.
     Limit,
     /// Cursor.
@@ -136,6 +138,7 @@ impl Parameter {
             Parameter::Actor => "actor",
             Parameter::At => "at",
             Parameter::Number => "number",
+            Parameter::By => "by",
             Parameter::Limit => "limit",
             Parameter::Next => "next",
             Parameter::Only(filter) => filter.name,
@@ -153,6 +156,10 @@ impl Parameter {
             Parameter::Actor => "Only changes by this actor.",
             Parameter::At => "Only what is in force at this time.",
             Parameter::Number => "Only the row that prices this number, at the time `at` or now.",
+            Parameter::By => {
+                "What has a line of its own, with commas between: one of hour, day, week and \
+                 month; one of account, ingress and egress; destination."
+            }
             Parameter::Limit => "Most rows of the page.",
             Parameter::Next => "The `next` of the page before.",
             Parameter::Only(_) => "Only rows whose member of this name is, or has, this.",
@@ -163,6 +170,7 @@ impl Parameter {
     pub(crate) fn shape(self) -> Value {
         match self {
             Parameter::Number => json!({"type": "string", "pattern": "^[0-9*#]{1,32}$"}),
+            Parameter::By => json!({"type": "string", "pattern": "^[a-z]+(,[a-z]+){0,2}$"}),
             Parameter::From | Parameter::Until | Parameter::At => {
                 json!({"type": "string", "format": "date-time"})
             }
@@ -192,6 +200,7 @@ pub(crate) struct Query {
     pub(crate) actor: Option<String>,
     pub(crate) at_us: Option<i64>,
     pub(crate) number: Option<Digits>,
+    pub(crate) by: Option<String>,
     pub(crate) limit: u32,
     pub(crate) next: Option<String>,
     pub(crate) wanted: Vec<Wanted>,
@@ -208,6 +217,7 @@ impl Default for Query {
             actor: None,
             at_us: None,
             number: None,
+            by: None,
             limit: PAGE_DEFAULT,
             next: None,
             wanted: Vec::new(),
@@ -267,6 +277,7 @@ impl Query {
                 let number = Digits::parse(&value).ok().filter(|number| !number.is_empty());
                 self.number = Some(number.ok_or("is no number of 0-9, * and #")?);
             }
+            Parameter::By => self.by = Some(plain(value)?),
             Parameter::Limit => {
                 let limit = value.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
                 self.limit = limit.ok_or(format!("is not a whole number from 1 to {PAGE_MAX}"))?;
@@ -276,6 +287,26 @@ impl Query {
             Parameter::Only(filter) => self.wanted.push(filter.wanted(value)?),
         }
         Ok(())
+    }
+
+    /// The text or number that a filter wants.
+    pub(crate) fn text(&self, column: &str) -> Option<&str> {
+        match self.value(column)? {
+            Cell::Text(text) => text.as_deref(),
+            Cell::Int(_) => None,
+        }
+    }
+
+    /// The id that a filter wants.
+    pub(crate) fn id_of(&self, column: &str) -> Option<i64> {
+        match self.value(column)? {
+            Cell::Int(id) => *id,
+            Cell::Text(_) => None,
+        }
+    }
+
+    fn value(&self, column: &str) -> Option<&Cell> {
+        self.wanted.iter().find(|wanted| wanted.column == column).map(|wanted| &wanted.value)
     }
 
     /// Rows to ask for: one more than the page shows.
@@ -314,7 +345,7 @@ mod tests {
     use crate::reply::Answer;
     use proptest::prelude::*;
 
-    const ALL: [Parameter; 10] = [
+    const ALL: [Parameter; 11] = [
         Parameter::From,
         Parameter::Until,
         Parameter::Account,
@@ -323,6 +354,7 @@ mod tests {
         Parameter::Actor,
         Parameter::At,
         Parameter::Number,
+        Parameter::By,
         Parameter::Limit,
         Parameter::Next,
     ];
@@ -340,7 +372,7 @@ mod tests {
     fn every_parameter_is_read() {
         let text = "from=1970-01-01T00:00:01%2b00:00&until=1970-01-01T02:00:02+02:00&&account=-7\
             &limit=1000&next=a%5fB-9&resource=users&id=7&actor=ada%40x\
-            &at=1970-01-01T00:00:03Z&number=*44%23";
+            &at=1970-01-01T00:00:03Z&number=*44%23&by=day,egress";
         let expect = Query {
             from_us: Some(1_000_000),
             until_us: Some(2_000_000),
@@ -350,6 +382,7 @@ mod tests {
             actor: Some("ada@x".to_owned()),
             at_us: Some(3_000_000),
             number: Digits::parse("*44#").ok(),
+            by: Some("day,egress".to_owned()),
             limit: 1000,
             next: Some("a_B-9".to_owned()),
             wanted: Vec::new(),
@@ -392,7 +425,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn any_text_is_taken(text: String, name in 0usize..10) {
+        fn any_text_is_taken(text: String, name in 0usize..11) {
             let query = format!("{}={text}", ALL[name].name());
             let _either = Query::parse(&query, &ALL, &[]);
             let _either = Query::parse(&text, &ALL, &[]);

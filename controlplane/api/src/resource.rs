@@ -5,22 +5,27 @@
 
 mod account;
 mod ban;
+mod caller_rule;
 mod did;
+mod did_pool;
 mod direction;
 mod login;
 mod organization;
 mod password;
 mod ring_group;
 mod route;
+mod rule;
 mod setting;
 mod subscriber;
 mod tariff;
 mod tenant;
 mod trunk;
+mod worth;
 
 pub(crate) use account::Paying;
 pub(crate) use ban::BanSeen;
 pub(crate) use did::DidSeen;
+pub(crate) use did_pool::{reserve, reserve_form, reserve_responses};
 pub(crate) use login::Login;
 pub(crate) use subscriber::{credentials, credentials_form, credentials_responses};
 pub(crate) use tenant::decimal;

@@ -7,14 +7,16 @@ use crate::problem::Problem;
 use crate::reply::Json;
 use crate::shape::{Components, view};
 use crate::trace::{TraceStepView, eyes};
-use crate::value::{Id, MoneyView, Named, Time, Word, parse_time, price};
-use crate::{RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteVerdict};
+use crate::value::{Id, MoneyView, Named, Time, Word, money, parse_time, price};
+use crate::{
+    RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTarget, RouteTest, RouteVerdict,
+};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use strowger_model::{SubscriberId, TenantId, reason_name};
 
 /// The pattern of an id; an empty text is none.
-const ID_OR_EMPTY: &str = "^(-?[0-9]{1,20})?$";
+const ID_OR_EMPTY: &str = "^(0|-?[1-9][0-9]{0,17}|-?[1-8][0-9]{18})?$";
 /// Longest text of a member, characters.
 const TEXT_CHARS_MAX: usize = 100;
 
@@ -39,6 +41,9 @@ view! {
         q850: Option<u8>,
         /// What rings, one stage after the other.
         stages: Vec<RouteStageView>,
+        /// The targets of its routes in the order to try, with what decided about their places;
+        /// for who runs the switch.
+        targets: Vec<RouteTargetPlaceView>,
         /// Who pays, the caller's account first, then the resellers above it.
         payers: Vec<RoutePayerView>,
         /// The steps of the decision.
@@ -75,10 +80,53 @@ view! {
         anonymous: bool,
         /// How long it may ring.
         ring_ms: u32,
+        /// Header fields that go there beside those of the protocol, in order.
+        headers: Vec<RouteHeaderView>,
         /// What the supplier takes a minute.
         price: Option<MoneyView>,
         /// Account of the supplier.
         supplier: Option<Id>,
+    }
+}
+
+view! {
+    /// A target of a route, and what decided about its place: what stands first here decides
+    /// before what stands behind it.
+    RouteTargetPlaceView {
+        /// Trunk.
+        trunk: Id,
+        /// Its name.
+        name: Option<String>,
+        /// Its priority; each full hundred is a tier of its own.
+        priority: i32,
+        /// It failed lately.
+        failed: bool,
+        /// It failed lately for numbers like this.
+        failed_here: bool,
+        /// It comes first to see how good it is.
+        probes: bool,
+        /// Price and quality together, where the order asks for it; more is better.
+        rank: Option<u8>,
+        /// Share of its calls to such numbers that were answered, percent, of today and yesterday.
+        asr_percent: Option<u32>,
+        /// Their average talk.
+        acd_ms: Option<u64>,
+        /// What the call of comparison (`route.price_ms`) costs, without tax.
+        cost: Option<MoneyView>,
+        /// The trunk's own preference, thousandths.
+        preference: u16,
+        /// Share among equals.
+        weight: u16,
+    }
+}
+
+view! {
+    /// A header field.
+    RouteHeaderView {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
     }
 }
 
@@ -240,6 +288,7 @@ pub(crate) async fn run(form: RouteTestForm, cx: Context) -> Result<Json<RouteTe
         sip: refusal.map(|(sip, _, _)| sip),
         q850: refusal.map(|(_, q850, _)| q850),
         stages: tested.stages.iter().map(stage).collect(),
+        targets: tested.targets.iter().map(target).collect(),
         payers: tested.payers.iter().map(payer).collect(),
         decision: tested.steps.into_iter().map(TraceStepView::of).collect(),
     }))
@@ -256,9 +305,31 @@ fn branch(branch: &RouteBranch) -> RouteBranchView {
         asserted: branch.asserted.clone(),
         anonymous: branch.anonymous,
         ring_ms: branch.ring_ms,
+        headers: branch.headers.iter().map(header).collect(),
         price: branch.price.map(|(per_minute, currency)| price(per_minute, currency)),
         supplier: branch.supplier.map(Id::from),
     }
+}
+
+fn target(target: &RouteTarget) -> RouteTargetPlaceView {
+    RouteTargetPlaceView {
+        trunk: target.trunk.into(),
+        name: target.name.clone(),
+        priority: target.priority,
+        failed: target.failed.0,
+        failed_here: target.failed.1,
+        probes: target.probes,
+        rank: target.rank,
+        asr_percent: target.asr_percent,
+        acd_ms: target.acd_ms,
+        cost: target.cost.map(|(amount, currency)| money(amount, currency)),
+        preference: target.preference,
+        weight: target.weight,
+    }
+}
+
+fn header((name, value): &(String, String)) -> RouteHeaderView {
+    RouteHeaderView { name: name.clone(), value: value.clone() }
 }
 
 fn payer(payer: &RoutePayer) -> RoutePayerView {

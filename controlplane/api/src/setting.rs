@@ -165,9 +165,11 @@ fn bounds(kind: SettingKind) -> (Option<u64>, Option<u64>, Vec<&'static str>) {
             (u64::try_from(least).ok(), u64::try_from(most).ok(), Vec::new())
         }
         SettingKind::Word(words) => (None, None, words.to_vec()),
-        SettingKind::Flag | SettingKind::Number | SettingKind::Statuses | SettingKind::Price => {
-            (None, None, Vec::new())
-        }
+        SettingKind::Flag
+        | SettingKind::Number
+        | SettingKind::Statuses
+        | SettingKind::Price
+        | SettingKind::Sum => (None, None, Vec::new()),
     }
 }
 

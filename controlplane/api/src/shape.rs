@@ -88,6 +88,7 @@ plain! {
     json!({"type": "boolean"}) => bool;
     json!({"type": "string"}) => String &'static str;
     json!({"type": "integer", "minimum": 0}) => u8 u16 u32 u64;
+    json!({"type": "integer"}) => i32;
     json!({"type": "object"}) => Value;
 }
 

@@ -2,16 +2,18 @@
 
 use crate::edit::Base;
 use crate::guess::Guesses;
+use crate::import::Decks;
 use crate::limiter::Limiter;
 use crate::password::Hasher;
 use crate::{Live, openapi};
 use axum::http::StatusCode;
 use bytes::Bytes;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use strowger_model::LoginSettings;
-use strowger_routing::Settings;
+use strowger_routing::{Listener, Perimeter, Settings};
 use strowger_store::{Reader, Sealer, Store, StoreError};
 
 /// What the endpoints work on: rows in a store, what runs now, the host's key, the time.
@@ -19,7 +21,10 @@ pub struct Api {
     store: Store,
     live: Arc<dyn Live>,
     sealer: Sealer,
+    listeners: Vec<Listener>,
+    perimeter: Perimeter,
     clock: Clock,
+    imports: Option<PathBuf>,
 }
 
 /// The time of day, microseconds since 1970 UTC.
@@ -30,7 +35,28 @@ impl Api {
     #[must_use]
     pub fn new(store: Store, live: Arc<dyn Live>, sealer: Sealer) -> Api {
         let clock = Arc::new(|| jiff::Timestamp::now().as_microsecond());
-        Api { store, live, sealer, clock }
+        let (listeners, perimeter) = (Vec::new(), Perimeter::default());
+        let imports = None;
+        Api { store, live, sealer, listeners, perimeter, clock, imports }
+    }
+
+    /// The same for a process with these listeners, in the order of `sip.listen`: rows may name no
+    /// others.
+    #[must_use]
+    pub fn with_listeners(self, listeners: Vec<Listener>) -> Api {
+        Api { listeners, ..self }
+    }
+
+    /// The same with the addresses that calls may be sent to; without it, none that is special.
+    #[must_use]
+    pub fn with_perimeter(self, perimeter: Perimeter) -> Api {
+        Api { perimeter, ..self }
+    }
+
+    /// The same with a directory of its own for files of prices; without it none is taken.
+    #[must_use]
+    pub fn with_imports(self, dir: PathBuf) -> Api {
+        Api { imports: Some(dir), ..self }
     }
 
     /// The same with another time of day, for tests.
@@ -52,6 +78,9 @@ pub(crate) struct Shared {
     pub(crate) reader: Reader,
     pub(crate) live: Arc<dyn Live>,
     pub(crate) sealer: Sealer,
+    /// Those of the process, by their places.
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) perimeter: Perimeter,
     /// The world after the newest change that was made here.
     pub(crate) base: tokio::sync::Mutex<Option<Base>>,
     clock: Clock,
@@ -66,6 +95,8 @@ pub(crate) struct Shared {
     guesses: Mutex<Guesses>,
     settings: Mutex<Option<Known>>,
     limiter: Mutex<Limiter>,
+    /// Files of prices.
+    pub(crate) decks: Decks,
     started: Instant,
 }
 
@@ -76,6 +107,8 @@ impl Shared {
             store: api.store,
             live: api.live,
             sealer: api.sealer,
+            listeners: api.listeners,
+            perimeter: api.perimeter,
             base: tokio::sync::Mutex::default(),
             requests: AtomicU64::new(0),
             // Seconds, in 32 bits: unique for a century.
@@ -88,6 +121,7 @@ impl Shared {
             guesses: Mutex::default(),
             settings: Mutex::default(),
             limiter: Mutex::default(),
+            decks: Decks::new(api.imports),
             started: Instant::now(),
         }
     }

@@ -1,13 +1,15 @@
 //! The table of endpoints: router, OpenAPI document and the matrix of the tests are made of it.
 
-use crate::dispatch::{Context, PATCH};
+use crate::dispatch::{Context, PATCH, Visit};
 use crate::form::Form;
-use crate::limits::{BODY_BYTES_MAX, BULK_BYTES_MAX, RATES_BYTES_MAX};
+use crate::limits::{
+    BODY_BYTES_MAX, BULK_BYTES_MAX, LONG_MS_MAX, PORTED_BYTES_MAX, RATES_BYTES_MAX, REQUEST_MS_MAX,
+};
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Filter;
 use crate::query::Parameter::{
-    self, Account, Actor, At, From, Id, Limit, Next, Number, Only, Resource, Until,
+    self, Account, Actor, At, By, From, Id, Limit, Next, Number, Only, Resource, Until,
 };
 use crate::reply::{
     Accepted, Answer, Created, Document, Done, Health, JSON, Json, Made, MetricsText, Page,
@@ -18,23 +20,27 @@ use crate::resource::{
     import_form, import_responses, list_responses, one_responses, patch, remove_responses,
 };
 use crate::shape::Components;
-use crate::shared::Shared;
 use crate::{
-    allowance, api_token, call, cdr, change, health, me, money, registration, role, route_test,
-    session, setting, stranger, tariff, trace, upstream, user,
+    allowance, api_token, call, cdr, certificate, change, comparison, health, import, me, message,
+    money, ported, registration, replay, rerate, role, route_test, session, setting, statistic,
+    stranger, tariff, trace, upstream, user,
 };
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
-use std::sync::Arc;
 use strowger_model::{
-    Destination, Emergency, Organization, RingGroup, Route, SettingRow, Subscriber, Tariff, Tenant,
-    Trunk,
+    CallerRule, Destination, Emergency, ExchangeRate, Holiday, Organization, RingGroup, Route,
+    Rule as CallRule, SettingRow, Subscriber, Tariff, Tenant, Trunk,
 };
 use strowger_store::{Numbered, Scope};
 
 /// Media type of comma-separated values (RFC 4180).
 pub(crate) const CSV: &str = "text/csv";
+
+/// Media type of a workbook.
+pub(crate) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+/// Media type of a file that may be anything.
+pub(crate) const FILE: &str = "application/octet-stream";
 
 /// Below this every path asks for a token, known or not.
 pub(crate) const ROOT: &str = "/api/v1";
@@ -105,10 +111,10 @@ impl Verb {
 /// Who may, and what is done.
 pub(crate) enum Access {
     /// Everybody.
-    Open(fn(Arc<Shared>) -> Pending),
+    Open(fn(Visit) -> Pending),
     /// Everybody on a listener of a loopback address, else a token of the whole host with the
     /// permission.
-    Local(Permission, fn(Arc<Shared>) -> Pending),
+    Local(Permission, fn(Visit) -> Pending),
     /// Everybody: who asks says in the body who he is.
     Stranger(fn(Context) -> Pending),
     /// A token with the permission, within the rule.
@@ -184,10 +190,23 @@ pub(crate) struct Endpoint {
     pub(crate) needs_version: bool,
     /// Largest body, octets.
     pub(crate) body_max: usize,
+    /// It reads its body piece by piece.
+    pub(crate) is_stream: bool,
     pub(crate) summary: &'static str,
     pub(crate) responses: fn(&mut Components) -> Responses,
     /// Audiences and their views, where they differ.
     pub(crate) views: Views,
+}
+
+impl Endpoint {
+    /// Time from a request's head to its answer, milliseconds: files of a million prices take
+    /// longer than rows do.
+    pub(crate) fn ms_max(&self) -> u64 {
+        match self.name.split_once('.') {
+            Some(("import" | "comparison", _)) => LONG_MS_MAX,
+            Some(_) | None => REQUEST_MS_MAX,
+        }
+    }
 }
 
 /// Rows of the table: who may (`Token("permission")`, with a [`Rule`] behind it where it is not
@@ -219,6 +238,7 @@ macro_rules! endpoints {
             key: keys!($($form)?),
             needs_version: Verb::$verb.needs_version(),
             body_max: BODY_BYTES_MAX,
+            is_stream: false,
             summary: $summary,
             responses: <$reply as Respond>::describe,
             views: <$reply as Respond>::VIEWS,
@@ -290,6 +310,32 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("cdrs:read") Get "/api/v1/cdrs/{id}/trace" []
         trace::of_record -> Json<trace::TraceView>,
         "Why a call was decided as it was, and what became of it.";
+    Token("messages:read") Get "/api/v1/cdrs/{id}/messages" []
+        message::of_record -> Json<message::MessagesView>,
+        "The SIP messages of a recent call, without secrets.";
+    Token("messages:read") Get "/api/v1/cdrs/{id}/capture" []
+        message::capture_of_record -> message::Capture,
+        "The same as a capture that Wireshark reads.";
+    Token("rerates:read", Tenant) Get "/api/v1/cdrs/{id}/adjustments" []
+        rerate::of_record -> Json<Page<rerate::AdjustmentView>>,
+        "Later ratings of a record's charges.";
+    Token("rerates:read", Tenant) Get "/api/v1/rerates" [Limit, Next]
+        rerate::list -> Json<Page<rerate::RerateView>>,
+        "Runs that rate records again, newest first.";
+    Token("rerates:write", Tenant) Post "/api/v1/rerates" []
+        rerate::create(rerate::RerateForm) -> Created<rerate::RerateView>,
+        "Rates records again by other prices, to be looked at: nothing changes yet.";
+    Token("rerates:read", Tenant) Get "/api/v1/rerates/{id}" []
+        rerate::one -> Json<rerate::RerateView>, "One run, and how far it is.";
+    Token("rerates:read", Tenant) Get "/api/v1/rerates/{id}/sums" [Limit, Next]
+        rerate::sums -> Json<Page<rerate::RerateSumView>>, "What a run changes for each account.";
+    Token("rerates:read", Tenant) Get "/api/v1/rerates/{id}/lines" [Limit, Next]
+        rerate::lines -> Json<Page<rerate::RerateLineView>>, "The charges that a run changes.";
+    Token("rerates:publish", Tenant) Post "/api/v1/rerates/{id}/publish" []
+        rerate::publish(rerate::PublishForm) -> Accepted<rerate::RerateView>,
+        "Lets a prepared run count, with money or for statistics only.";
+    Token("rerates:write", Tenant) Post "/api/v1/rerates/{id}/discard" []
+        rerate::discard -> Accepted<rerate::RerateView>, "Discards a run that is not published.";
     Token("calls:read") Get "/api/v1/calls" [Limit, Next]
         call::list -> Json<Page<call::CallView>>, "Running calls.";
     Token("calls:read") Get "/api/v1/calls/{id}" []
@@ -299,14 +345,32 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("calls:read") Get "/api/v1/calls/{id}/trace" []
         trace::of_call -> Json<trace::TraceView>,
         "Why a call was decided as it was, by its number; running calls too.";
+    Token("messages:read") Get "/api/v1/calls/{id}/messages" []
+        message::of_call -> Json<message::MessagesView>,
+        "The SIP messages of a running call so far, without secrets.";
+    Token("messages:read") Get "/api/v1/calls/{id}/capture" []
+        message::capture_of_call -> message::Capture,
+        "The same as a capture that Wireshark reads.";
     Token("registrations:read") Get "/api/v1/registrations" [Limit, Next]
         registration::list -> Json<Page<registration::RegistrationView>>, "Registered contacts.";
     Token("trunks:read") Get "/api/v1/trunks/{id}/registrations" []
         upstream::registrations -> Json<Page<upstream::UpstreamView>>,
         "Registrations of ours at a carrier, by login.";
+    Token("trunks:read") Get "/api/v1/trunks/{id}/contacts" []
+        registration::of_trunk -> Json<Page<registration::TrunkContactView>>,
+        "Contacts that a trunk registered with us.";
     Token("trunks:read") Get "/api/v1/trunks/{id}/hosts" []
         upstream::hosts -> Json<Page<upstream::HostView>>,
         "Host names of a trunk and their addresses.";
+    Token("trunks:read") Get "/api/v1/trunks/{id}/failures" []
+        upstream::failures -> Json<Page<upstream::TrunkFailureView>>,
+        "For what a trunk failed lately: it stands behind others there, and is tried again.";
+    Token("trunks:write") Post "/api/v1/trunks/{id}/restore" []
+        upstream::restore -> Json<Page<upstream::TrunkFailureView>>,
+        "Says that a trunk is as good as new; what it still fails for comes back.";
+    Token("routes:read", Host) Get "/api/v1/ported-numbers" [Number]
+        ported::look -> Json<ported::PortedView>,
+        "How many numbers moved to other operators, and what one is routed by.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/balances" []
         money::balances -> Json<Page<money::BalanceView>>, "What an account has, in each unit.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/holds" [Limit, Next]
@@ -378,6 +442,15 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("route-tests:write", Tenant) Post "/api/v1/route-tests" []
         route_test::run(route_test::RouteTestForm) -> Json<route_test::RouteTestView>,
         "What would become of a call, now or at a time: nothing rings, and nobody pays.";
+    Token("replays:write", Tenant) Post "/api/v1/replays" []
+        replay::begin(replay::ReplayForm) -> Accepted<replay::ReplayView>,
+        "Decides calls of a time again on changed rows, while everything else goes on.";
+    Token("replays:read", Tenant) Get "/api/v1/replays" []
+        replay::list -> Json<Page<replay::ReplayView>>, "Replays of this process, oldest first.";
+    Token("replays:read", Tenant) Get "/api/v1/replays/{id}" []
+        replay::one -> Json<replay::ReplayView>, "One replay, with what it found so far.";
+    Token("replays:write", Tenant) Delete "/api/v1/replays/{id}" []
+        replay::end -> Done, "Ends a replay and forgets it.";
     Token("settings:read", Tenant) Get "/api/v1/setting-definitions"
         [Only(&setting::CATEGORY), Only(&setting::NAME), Only(&setting::DEPTH),
          Only(&setting::SOURCE_NAME), Only(&setting::TENANT), Only(&setting::ACCOUNT),
@@ -395,9 +468,18 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("settings:read", Tenant) Get "/api/v1/source-settings/{name}" []
         setting::source -> Json<Page<setting::SourceSettingView>>,
         "Where one name of the source went, in each of its categories.";
+    Token("statistics:read") Get "/api/v1/statistics"
+        [From, Until, By, Only(&statistic::TENANT), Only(&statistic::ACCOUNT),
+         Only(&statistic::INGRESS), Only(&statistic::EGRESS), Only(&statistic::DESTINATION),
+         Only(&statistic::ASRB), Limit, Next]
+        statistic::list -> Json<Page<statistic::StatisticShown>>,
+        "What was counted of calls that began in a time, by default in the last 7 days.";
     Token("statistics:read", Host) Get "/api/v1/statistics/strangers" [Limit]
         stranger::list -> Json<Page<stranger::StrangerView>>,
         "Attempts of unknown senders in the last hour, by minute and source.";
+    Token("metrics:read", Host) Get "/api/v1/certificates" [Limit]
+        certificate::list -> Json<Page<certificate::CertificateView>>,
+        "Certificates that listeners show, until when they are valid, and what is wrong with them.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/rates" [Number, At, Limit, Next]
         tariff::in_force -> Json<Page<tariff::RateView>>, "Prices in force, now and later.";
     Token("tariffs:read", Tenant) Get "/api/v1/tariffs/{id}/revisions" [Limit, Next]
@@ -419,6 +501,35 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("tariffs:write", Tenant) Post "/api/v1/tariffs/{id}/revisions/{number}/undo" []
         tariff::undo -> Versioned<tariff::TariffRevisionView>,
         "Takes a published change back: its rows do not count any more.";
+    Token("tariffs:read", Tenant) Get "/api/v1/imports" [Only(&import::TARIFF), Limit, Next]
+        import::list -> Json<Page<import::ImportView>>, "Files of prices that were sent in.";
+    Token("tariffs:read", Tenant) Get "/api/v1/imports/{id}" []
+        import::one -> Json<import::ImportView>, "One file of prices, and how far it is.";
+    Token("tariffs:write", Tenant) Delete "/api/v1/imports/{id}" []
+        import::remove -> Done, "Deletes a file that was never published.";
+    Token("tariffs:write", Tenant) Post "/api/v1/imports/{id}/mapping" []
+        import::map(import::Reading) -> Json<import::ImportView>,
+        "Says how a file is read, for this one and those to come, and reads it again.";
+    Token("tariffs:read", Tenant) Get "/api/v1/imports/{id}/differences"
+        [Only(&import::CHANGE), At, Limit, Next]
+        import::differences -> Json<import::DeckDifferencesView>,
+        "What a file changes in the prices in force, now or at a time.";
+    Token("tariffs:read", Tenant) Get "/api/v1/imports/{id}/destinations" [At, Limit, Next]
+        import::destinations -> Json<Page<import::DeckDestinationView>>,
+        "The same, summed up by destination.";
+    Token("tariffs:read", Tenant) Get "/api/v1/imports/{id}/margins" [At, Limit, Next]
+        import::margins -> Json<import::DeckMarginsView>,
+        "What a supplier's file does to what is sold by way of it.";
+    Token("tariffs:write", Tenant) Post "/api/v1/imports/{id}/publish" []
+        import::publish(tariff::PublishForm) -> Accepted<import::ImportView>,
+        "Puts the prices of a file in force, from now or a later time on.";
+    Token("tariffs:write", Tenant) Post "/api/v1/imports/{id}/undo" []
+        import::undo -> Json<import::ImportView>,
+        "Puts the prices in force again that were before a file.";
+    Token("tariffs:read", Tenant) Get "/api/v1/comparisons"
+        [Only(&comparison::REFERENCE), Only(&comparison::PREFIX), At, Limit, Next]
+        comparison::list -> Json<Page<comparison::ComparisonView>>,
+        "What suppliers ask for what a price list sells.";
 };
 
 /// The endpoints of a resource of the configuration: list, create, read, change, delete, and with
@@ -486,6 +597,7 @@ macro_rules! configured_one {
             key: Key::Refused,
             needs_version: Verb::$verb.needs_version(),
             body_max: BODY_BYTES_MAX,
+            is_stream: false,
             summary: $summary,
             responses: $responses,
             views: &[],
@@ -513,7 +625,13 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
         "destinations", "destinations/{id}";
     Numbered<Emergency> as "emergency_number", "emergency-numbers" Tenant / Tenant,
         "emergency-numbers", "emergency-numbers/{id}";
+    Holiday as "holiday", "tariffs" Tenant / Tenant, "holidays", "holidays/{id}";
+    ExchangeRate as "exchange_rate", "tariffs" Tenant / Tenant,
+        "exchange-rates", "exchange-rates/{id}";
     BanSeen as "ban", "bans" Host / Host, "bans", "bans/{id}";
+    CallerRule as "caller_rule", "caller-rules" Tenant / Tenant,
+        "caller-rules", "caller-rules/{id}", "caller-rules/bulk";
+    CallRule as "rule", "rules" Tenant / Tenant, "rules", "rules/{id}", "rules/bulk";
     SettingRow as "setting", "settings" Tenant / Tenant, "settings", "settings/{id}";
 };
 
@@ -549,6 +667,75 @@ static BESIDE: &[Endpoint] = &[
             "Adds rows to a draft, all or none: a list, or a file of text/csv.",
             tariff::upload,
             tariff::rows_responses
+        )
+    },
+    Endpoint {
+        parameters: &[Only(&import::FILE_NAME)],
+        body: Some(import::file_form),
+        media: &[FILE, CSV, XLSX],
+        body_max: strowger_import::limits::FILE_LEN_MAX,
+        is_stream: true,
+        key: Key::Heeded,
+        ..configured_one!(
+            Post,
+            "tariffs",
+            "write",
+            Tenant,
+            "tariffs/{id}/imports",
+            "import",
+            "upload",
+            "Sends a supplier's file in, as it came: CSV or XLSX. Nothing counts yet.",
+            import::upload,
+            import::upload_responses
+        )
+    },
+    Endpoint {
+        body: Some(resource::reserve_form),
+        ..configured_one!(
+            Post,
+            "dids",
+            "write",
+            Rows,
+            "dids/reserve",
+            "did",
+            "reserve",
+            "Reserves numbers of the pool for a while, so that somebody can choose among them.",
+            resource::reserve,
+            resource::reserve_responses
+        )
+    },
+    Endpoint {
+        body: Some(ported::list_form),
+        media: &[CSV],
+        body_max: PORTED_BYTES_MAX,
+        ..configured_one!(
+            Post,
+            "routes",
+            "write",
+            Host,
+            "ported-numbers/replace",
+            "ported",
+            "replace",
+            "Replaces the table of ported numbers: lines of number, prefix, number instead.",
+            ported::replace,
+            ported::list_responses
+        )
+    },
+    Endpoint {
+        body: Some(ported::list_form),
+        media: &[CSV],
+        body_max: PORTED_BYTES_MAX,
+        ..configured_one!(
+            Post,
+            "routes",
+            "write",
+            Host,
+            "ported-numbers/add",
+            "ported",
+            "add",
+            "Adds to the table of ported numbers; the last word on a number counts.",
+            ported::add,
+            ported::list_responses
         )
     },
 ];

@@ -23,12 +23,12 @@ use crate::reply::{Json, Made, Page, Versioned};
 use crate::shape::{Components, view};
 use crate::value::{Id, Time, Word, Worded, parse_time};
 use serde_json::{Value, json};
-use strowger_model::{Rate, RevisionState, Tariff, TariffId, TariffRevision};
+use strowger_model::{ImportId, Rate, RevisionState, Tariff, TariffId, TariffRevision};
 use strowger_routing::{BuildError, Change, RowName};
 use strowger_store::Writer;
 
 /// Revisions in the change log; its ids are those of their tariffs.
-const LOG: &str = "tariff-revisions";
+pub(crate) const LOG: &str = "tariff-revisions";
 
 view! {
     /// A change of a price list.
@@ -50,7 +50,7 @@ view! {
     }
 }
 
-fn view(revision: &TariffRevision) -> TariffRevisionView {
+pub(crate) fn view(revision: &TariffRevision) -> TariffRevisionView {
     let is_draft = revision.state == RevisionState::Draft;
     TariffRevisionView {
         tariff: revision.tariff.into(),
@@ -147,7 +147,7 @@ pub(crate) async fn begin(
 
 /// When a revision takes effect.
 pub(crate) struct PublishForm {
-    effective_us: Option<i64>,
+    pub(crate) effective_us: Option<i64>,
 }
 
 impl Form for PublishForm {
@@ -209,6 +209,7 @@ async fn change(
     let tariff = tariff_for(cx, &mut edit.w).await?;
     let before = edit.w.tariff_revision(tariff.id, cx.number("number")?).await?;
     let before = before.ok_or_else(Problem::not_found)?;
+    check_free(&mut edit.w, &before).await?;
     let after = changed(before.clone());
     if before.state != was || !edit.w.change_tariff_revision(&after, was).await? {
         let detail = format!("is {}, not {}", before.state.word(), was.word());
@@ -226,8 +227,26 @@ async fn change(
     Ok(versioned(&after))
 }
 
+/// A revision that came of a file is changed by its import, and what lies below one must not
+/// change: the import holds only what differs from it.
+async fn check_free(w: &mut Writer<'static>, revision: &TariffRevision) -> Result<(), Problem> {
+    if let Some(import) = w.import_of(revision.tariff, revision.number).await? {
+        return Err(of_import(import));
+    }
+    if w.has_import_above(revision.tariff, revision.number).await? {
+        let detail = "a file was put in force above it: undo that first, or begin a new revision";
+        return Err(Problem::conflict("number", detail));
+    }
+    Ok(())
+}
+
+/// The revision is an import's.
+fn of_import(import: ImportId) -> Problem {
+    Problem::conflict("number", format!("belongs to import {import}, which changes it"))
+}
+
 /// The world would not compile: names the row.
-fn broken(error: &BuildError, rates: &[Rate]) -> Problem {
+pub(crate) fn broken(error: &BuildError, rates: &[Rate]) -> Problem {
     let row = rates.iter().find(|rate| error.row == RowName::Rate(rate.id));
     match row {
         Some(rate) => {
@@ -240,7 +259,7 @@ fn broken(error: &BuildError, rates: &[Rate]) -> Problem {
 }
 
 /// What the change log says of rows that were added to a draft.
-fn added(of: TariffId, number: u32, count: usize, first: &str, last: &str) -> Value {
+pub(crate) fn added(of: TariffId, number: u32, count: usize, first: &str, last: &str) -> Value {
     json!({
         "tariff": of.0.to_string(), "number": number, "state": RevisionState::Draft.word(),
         "rows": count, "first_prefix": first, "last_prefix": last,

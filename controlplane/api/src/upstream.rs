@@ -5,7 +5,7 @@ use crate::problem::Problem;
 use crate::reply::{Json, Page};
 use crate::shape::view;
 use crate::value::{Id, Time, Word};
-use crate::{HostStanding, LoginCause, LoginPhase, LoginStanding};
+use crate::{HostStanding, LoginCause, LoginPhase, LoginStanding, TrunkFailure};
 use strowger_model::TrunkId;
 
 view! {
@@ -44,6 +44,40 @@ view! {
         /// Why the last look-up failed; null when it did not.
         failure: Option<String>,
     }
+}
+
+view! {
+    /// For what a trunk failed lately, so that it stands behind others.
+    TrunkFailureView {
+        /// Called numbers that begin so; empty is all.
+        direction: String,
+        /// Failures in a row.
+        failures: u16,
+        /// How often it was tried in vain since.
+        tries: u8,
+        /// When it is tried again.
+        next_attempt: Time,
+    }
+}
+
+/// `GET /trunks/{id}/failures`
+pub(crate) async fn failures(cx: Context) -> Result<Json<Page<TrunkFailureView>>, Problem> {
+    let id = known(&cx).await?;
+    let rows = cx.api.live.failures(id).await?;
+    Ok(Json(Page::whole(rows.into_iter().map(failure).collect())))
+}
+
+/// `POST /trunks/{id}/restore`
+pub(crate) async fn restore(cx: Context) -> Result<Json<Page<TrunkFailureView>>, Problem> {
+    let id = known(&cx).await?;
+    cx.api.live.restore(id).await?;
+    tracing::info!(trunk = id.0, actor = cx.caller.name, "trunk restored by REST");
+    failures(cx).await
+}
+
+fn failure(row: TrunkFailure) -> TrunkFailureView {
+    let TrunkFailure { direction, failures, tries, again_us } = row;
+    TrunkFailureView { direction, failures, tries, next_attempt: Time(again_us) }
 }
 
 /// `GET /trunks/{id}/registrations`

@@ -1,18 +1,21 @@
 //! How ids, money, times and words look in JSON.
 
 use crate::codec::ID;
+use crate::rerate::RerateMode;
 use crate::shape::{Components, Shape, view};
 use crate::{CallId, CallState, LoginCause, LoginPhase, RouteVerdict};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
-    AccountId, AllowanceId, Amount, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
-    DigestPolicy, ForwardWhen, IdentityHeader, OrganizationId, OrganizationKind, PRICE_DIGITS,
-    Price, RateId, RevisionState, RingMode, RoundingMode, SessionId, SubscriberId, TariffId,
-    TariffKind, TenantId, TokenId, Transport, TrunkId, TrunkLoginId, UserId, print_decimal,
+    AccountId, AllowanceId, Amount, CalledFrom, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
+    DigestPolicy, ForwardHeaders, ForwardWhen, HeaderAction, HeaderOn, HeaderTest, IdentityHeader,
+    MediaPath, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RateId,
+    ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo,
+    SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport,
+    TrunkId, TrunkLoginId, UserId, print_decimal,
 };
-use strowger_store::{MoneyKind, TransferKind};
+use strowger_store::{MoneyKind, RerateState, TransferKind};
 
 /// An id: a string, because many readers of JSON keep only 53 bits of a number.
 #[derive(Clone, Copy)]
@@ -193,6 +196,12 @@ macro_rules! words {
 }
 
 words! {
+    RouteOrder {
+        Weight => "weight",
+        Price => "price",
+        Quality => "quality",
+        Rotation => "rotation",
+    }
     CallState {
         Dialing => "dialing",
         Ringing => "ringing",
@@ -222,6 +231,14 @@ words! {
     }
     ChargeKind { Customer => "customer", Reseller => "reseller", Supplier => "supplier" }
     MoneyKind { Payment => "payment", Adjustment => "adjustment" }
+    RerateState {
+        Preparing => "preparing",
+        Prepared => "prepared",
+        Publishing => "publishing",
+        Published => "published",
+        Discarded => "discarded",
+    }
+    RerateMode { Money => "money", Statistics => "statistics" }
     TransferKind {
         Charge => "charge",
         Cost => "cost",
@@ -272,6 +289,45 @@ words! {
         Preferred => "preferred",
         RemoteParty => "remote-party",
     }
+    HeaderAction { Add => "add", Remove => "remove", Rewrite => "rewrite", Copy => "copy" }
+    HeaderOn { Request => "request", Response => "response" }
+    HeaderTest {
+        Present => "present",
+        Absent => "absent",
+        Equals => "equals",
+        Begins => "begins",
+    }
+    RuleStage {
+        Received => "received",
+        Known => "known",
+        Routing => "routing",
+        Routed => "routed",
+    }
+    RuleDeed {
+        Refuse => "refuse",
+        SetCalled => "set-called",
+        SetDialled => "set-dialled",
+        SetCaller => "set-caller",
+        Skip => "skip",
+    }
+    ForwardHeaders {
+        AsSet => "as-set",
+        None => "none",
+        Diversion => "diversion",
+        HistoryInfo => "history-info",
+        Both => "both",
+    }
+    CalledFrom { Auto => "auto", RequestUri => "request-uri", To => "to" }
+    MediaPath { Relay => "relay", Direct => "direct" }
+    Operation { Connect => "connect", Redirect => "redirect" }
+    TimerMode { Never => "never", Answer => "answer", Ask => "ask", Force => "force" }
+    ReliableMode {
+        Never => "never",
+        Media => "media",
+        Always => "always",
+        Require => "require",
+    }
+    SentTo { Routed => "routed", Received => "received", ReceivedTo => "received-to" }
     Transport { Udp => "udp", Tcp => "tcp", Tls => "tls", Ws => "ws", Wss => "wss" }
 }
 

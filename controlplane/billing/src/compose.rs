@@ -48,6 +48,8 @@ pub struct CdrDraft {
     pub(crate) hop: Option<u8>,
     /// The same for each of [`Cdr::hops`].
     pub(crate) hop_prices: Vec<u8>,
+    /// The price of the leg that answered the call.
+    pub(crate) answered: Option<u8>,
     /// Talk time that an allowance was granted to pay, milliseconds from answer.
     pub(crate) free_ms: u64,
 }
@@ -126,6 +128,7 @@ fn draft(call: &Call<'_>, ended: &CallEnded, mode: Mode, scope: Scope<'_>) -> Cd
     CdrDraft {
         cdr,
         hop: called.map(|leg| leg.opened.hop),
+        answered: call.winner().map(|leg| leg.opened.hop),
         hop_prices: kept.map(|(_, leg)| leg.opened.hop).collect(),
         free_ms: if is_first { call.free_ms } else { 0 },
     }
@@ -188,7 +191,7 @@ fn called_side(call: &Call<'_>, leg: Option<&Leg<'_>>, scope: Scope<'_>) -> CdrC
     let Some(leg) = leg else {
         let subscriber = match scope.forwarder(call) {
             Some(Forwarder::Subscriber(id)) => Some(id),
-            Some(Forwarder::RingGroup(_)) | None => None,
+            Some(Forwarder::RingGroup(_) | Forwarder::Trunk(_)) | None => None,
         };
         return CdrCalled { received, subscriber, ..CdrCalled::default() };
     };

@@ -98,6 +98,8 @@ pub enum Cause {
     Request(i64),
     /// Another transfer.
     Transfer(i64),
+    /// A re-rating: each of its lines names the record, so every unit is traceable both ways.
+    Rerate(i64),
 }
 
 /// One debit and one credit of the same amount. Immutable; a correction is another transfer.
@@ -233,18 +235,88 @@ pub fn postings(batch: i64, at_us: i64, records: &[Cdr]) -> Vec<Transfer> {
             *sums.entry(vat).or_default() += i128::from(tax);
         }
     }
-    let mut transfers = Vec::with_capacity(sums.len());
-    for ((debit, credit, kind), mut left) in sums {
+    let of = Booking { at_us, cause: Cause::Batch(batch) };
+    sums.into_iter()
+        .flat_map(|((debit, credit, kind), sum)| of.move_all(debit, credit, kind, sum))
+        .collect()
+}
+
+/// What a charge was before it was rated again, and what it is now: of one account and kind, in one
+/// currency.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Correction {
+    /// Without tax, before.
+    pub was_net: Amount,
+    /// With tax, before.
+    pub was_gross: Amount,
+    /// Now.
+    pub charge: Charge,
+}
+
+impl Correction {
+    /// What the amounts without tax, and the tax, change by.
+    fn differences(&self) -> [i128; 2] {
+        let wide = |amount: Amount| i128::from(amount.0);
+        let net = wide(self.charge.net) - wide(self.was_net);
+        let gross = wide(self.charge.gross) - wide(self.was_gross);
+        [net, gross - net]
+    }
+}
+
+/// The transfers that correct what was booked for records which were rated again: one per pair of
+/// accounts, in order of the accounts; two or more only where one amount would not fit. What became
+/// dearer moves the way in which calls are booked, what became cheaper back. Nothing that was
+/// booked is touched.
+#[must_use]
+pub fn corrections(
+    rerate: i64,
+    at_us: i64,
+    tenant: TenantId,
+    lines: &[Correction],
+) -> Vec<Transfer> {
+    let mut sums: BTreeMap<(LedgerAccount, LedgerAccount), i128> = BTreeMap::new();
+    for line in lines {
+        let pairs = sides(tenant, &line.charge).map(|(debit, credit, _)| (debit, credit));
+        for (pair, difference) in pairs.into_iter().zip(line.differences()) {
+            *sums.entry(pair).or_default() += difference;
+        }
+    }
+    let of = Booking { at_us, cause: Cause::Rerate(rerate) };
+    let moved = |((debit, credit), sum): ((LedgerAccount, LedgerAccount), i128)| {
+        let (debit, credit) = if sum < 0 { (credit, debit) } else { (debit, credit) };
+        of.move_all(debit, credit, TransferKind::Rerate, sum.saturating_abs())
+    };
+    sums.into_iter().flat_map(moved).collect()
+}
+
+/// What transfers that are booked together have in common.
+#[derive(Clone, Copy)]
+struct Booking {
+    at_us: i64,
+    cause: Cause,
+}
+
+impl Booking {
+    /// The transfers that move `left`, which is not below zero: several where one amount would not
+    /// fit, none for nothing.
+    fn move_all(
+        self,
+        debit: LedgerAccount,
+        credit: LedgerAccount,
+        kind: TransferKind,
+        mut left: i128,
+    ) -> Vec<Transfer> {
+        let mut transfers = Vec::with_capacity(1);
         while let Ok(amount) = i64::try_from(left.min(i64::MAX.into())).map(Amount) {
-            match Transfer::new(at_us, debit, credit, amount, kind, Cause::Batch(batch)) {
+            match Transfer::new(self.at_us, debit, credit, amount, kind, self.cause) {
                 Ok(transfer) => transfers.push(transfer),
-                // Nothing is left; sums of charges are never below zero.
+                // Nothing is left.
                 Err(_) => break,
             }
             left -= i128::from(amount.0);
         }
+        transfers
     }
-    transfers
 }
 
 /// Debit, credit and kind of a charge's net amount and of its tax: [`postings`] books by it, and

@@ -8,9 +8,10 @@
 //! 2. [`compose`] turns the facts of a call into drafts of records: times, parties, outcome, media.
 //! 3. [`price`] adds the money to a draft, by [`rate`], from its settlement and nothing else.
 //!    [`records`] is both steps.
-//! 4. [`postings`] adds up the charges of a batch of records to ledger transfers.
+//! 4. [`postings`] adds up the charges of a batch of records to ledger transfers; [`corrections`]
+//!    adds up what changes where records are rated again.
 //!
-//! All four give the same result for the same input, always: a journal read again after a crash
+//! All of them give the same result for the same input, always: a journal read again after a crash
 //! makes the same records and the same transfers.
 //!
 //! Where to start: [`rate`], the one place where the order of rounding is written.
@@ -30,14 +31,14 @@ mod testing;
 
 pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose};
 pub use ledger::{
-    BadTransfer, Cause, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit, postings,
-    sides,
+    BadTransfer, Cause, Correction, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit,
+    corrections, postings, sides,
 };
 pub use price::{price, records};
 pub use rate::{Overflow, Rated, rate};
 pub use revision::{RevisedRate, in_force};
 pub use settlement::{
     BadSettlement, CALLER_NUMBER_MAX, Caller, FORWARDS_MAX, Forwarder, Hop, LEVELS_MAX, Level,
-    Part, PriceRef, SETTLEMENT_VERSION, Settlement,
+    Part, PriceRef, SETTLEMENT_VERSION, Settlement, Wait,
 };
 pub use terms::{BadTerms, Terms, VAT_PPM_MAX};

@@ -24,20 +24,29 @@ pub fn records(facts: &CallFacts, mode: Mode) -> Vec<Cdr> {
 
 /// Adds parties and money to a draft. Each level pays by its own terms for the billable time; the
 /// supplier of the called leg is owed for the answered time of that leg. What an allowance was
-/// granted to pay is taken off the first level's time. A forward has one level: who forwards pays.
+/// granted to pay is taken off the first level's time. A forward has one level: who forwards
+/// pays. Where a called party named another number, its price counts instead
+/// ([`Settlement::instead`]).
 ///
 /// An amount beyond the ledger's range leaves its charge out and marks [`Cdr::unpriced`].
 #[must_use]
 pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
-    let CdrDraft { mut cdr, hop, hop_prices, free_ms } = draft;
-    let part = cdr.part.checked_sub(1).and_then(|part| settlement.part(part));
+    let CdrDraft { mut cdr, hop, hop_prices, answered, free_ms } = draft;
+    let home = cdr.part.checked_sub(1);
+    let part = home.and_then(|part| settlement.part(part));
+    let instead = answered.and_then(|hop| settlement.instead(home, PriceRef::of(hop).part));
     add_parties(&mut cdr, settlement, part);
+    if let Some(instead) = instead {
+        cdr.called.normalised = instead.number;
+        cdr.called.destination = instead.destination;
+    }
     let hop_at = |byte: u8| settlement.hops.get(usize::from(PriceRef::of(byte).hop?));
     for (row, index) in cdr.hops.iter_mut().zip(hop_prices) {
         row.supplier = hop_at(index).map(|hop| hop.account);
     }
     let billable_ms = cdr.is_answered().then_some(cdr.times.billable_ms);
-    let levels: &[Level] = match part {
+    let waited_ms = waited_ms(&cdr, settlement);
+    let levels: &[Level] = match instead.or(part) {
         Some(part) => core::slice::from_ref(&part.level),
         None => &settlement.levels,
     };
@@ -45,10 +54,12 @@ pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
         let above = levels.get(index + 1).map(|above| above.organization);
         let owner = Owner { account: level.account, organization: level.organization };
         let kind = if index == 0 { ChargeKind::Customer } else { ChargeKind::Reseller };
-        // Only the caller's own account has free time.
-        let allowance = settlement.allowance.filter(|_| index == 0 && part.is_none());
+        // Only the caller's own account has free time, for the number that it dialled.
+        let is_own = index == 0 && part.is_none() && instead.is_none();
+        let allowance = settlement.allowance.filter(|_| is_own);
         let covered_ms = if allowance.is_some() { free_ms } else { 0 };
-        match charge(owner, kind, &level.terms, (billable_ms, covered_ms)) {
+        let terms = level.terms.answered_after(waited_ms);
+        match charge(owner, kind, &terms, (billable_ms, covered_ms)) {
             Err(Overflow) => cdr.unpriced = true,
             Ok(charge) if index == 0 => {
                 let (prepaid, allowance) =
@@ -65,12 +76,19 @@ pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
         && let Some(terms) = &hop.terms
     {
         let owner = Owner { account: hop.account, organization: hop.organization };
-        match charge(owner, ChargeKind::Supplier, terms, (called_ms, 0)) {
+        let terms = terms.answered_after(waited_ms);
+        match charge(owner, ChargeKind::Supplier, &terms, (called_ms, 0)) {
             Ok(charge) => cdr.supplier = Some(charge),
             Err(Overflow) => cdr.unpriced = true,
         }
     }
     cdr
+}
+
+/// From the moment from which a settlement's prices count to answer, milliseconds.
+fn waited_ms(cdr: &Cdr, settlement: &Settlement) -> u64 {
+    let answered_us = cdr.times.answered_us.unwrap_or(settlement.began_us);
+    u64::try_from(answered_us.saturating_sub(settlement.began_us)).unwrap_or_default() / 1_000
 }
 
 struct Owner {
@@ -132,7 +150,11 @@ fn add_forwarder(cdr: &mut Cdr, settlement: &Settlement, part: &Part) {
     cdr.caller.organization = Some(part.level.organization);
     cdr.caller.subscriber = match part.by {
         Forwarder::Subscriber(id) => Some(id),
-        Forwarder::RingGroup(_) => None,
+        Forwarder::RingGroup(_) | Forwarder::Trunk(_) => None,
+    };
+    cdr.caller.trunk = match part.by {
+        Forwarder::Trunk(id) => Some(id),
+        Forwarder::Subscriber(_) | Forwarder::RingGroup(_) => None,
     };
     cdr.caller.number = dialled.map(|number| number.to_string()).unwrap_or_default();
     cdr.called.normalised = part.number;

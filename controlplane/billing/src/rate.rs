@@ -1,7 +1,7 @@
 //! The price of one call for one payer: one order, in one function.
 
 use crate::Terms;
-use strowger_model::{Amount, Currency, PPM, Price, RoundingMode, raw_scale};
+use strowger_model::{Amount, ClassRule, Currency, PPM, Price, RoundingMode, raw_scale};
 
 /// The price of one call for one payer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,9 +36,11 @@ pub struct Overflow;
 /// ([`strowger_model::Measure::charged_ms`]) -> price and fee -> discount -> round to the tariff's
 /// precision -> exchange -> round to the ledger's scale -> tax.
 ///
-/// Charged time begins where the free amount ends; prices change by the time from answer. A fee is
+/// Charged time begins where the free amount ends; prices change by the time from answer
+/// ([`Terms::answered_after`]), or by [`ClassRule::Middle`] all of it has the price of the middle
+/// of the billable time, and then a longer call may cost less. A fee is
 /// due on answer, also when the whole call is inside the free amount. All roundings have the
-/// tariff's direction. Never falls when `billable_ms` grows.
+/// tariff's direction. Never falls when `billable_ms` grows, by [`ClassRule::Split`].
 ///
 /// An allowance pays the first `covered_ms`, in whole steps. The rest is priced as what follows
 /// them: charged time begins there, at the price of that time of the call; fee and minimum are due
@@ -47,7 +49,11 @@ pub struct Overflow;
 /// # Errors
 /// [`Overflow`].
 pub fn rate(terms: &Terms, billable_ms: Option<u64>, covered_ms: u64) -> Result<Rated, Overflow> {
-    let pricing = terms.pricing.behind(covered_ms);
+    let mut pricing = terms.pricing.behind(covered_ms);
+    if terms.class_rule == ClassRule::Middle {
+        let middle_ms = billable_ms.unwrap_or_default() / 2;
+        pricing.prices = pricing.prices.only_at(middle_ms);
+    }
     let mode = terms.rounding.mode;
     let mut rated = Rated {
         billable_ms: billable_ms.unwrap_or_default(),

@@ -1,12 +1,13 @@
 //! Price lists by append-only revisions (design of control, 17): which rows are in force, when.
 //!
-//! A revision holds only what differs from those before it. Of the rows of one prefix that are
-//! valid at a moment, the one of the latest revision counts, within a revision the one that came
+//! A revision holds only what differs from those before it. Of the rows of one prefix, one class of
+//! times and one range of digits ([`strowger_model::RateKey`]) that are valid at a moment, the
+//! one of the latest revision counts, within a revision the one that came
 //! into force last. So a price of a limited time uncovers the one below it when it ends, and a row
 //! that removes a prefix hides those below as long as it is valid.
 
 use std::collections::BTreeMap;
-use strowger_model::{Digits, Rate};
+use strowger_model::{Rate, RateKey};
 
 /// A row of a published revision.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,18 +31,19 @@ impl RevisedRate {
     }
 }
 
-/// The rows in force of one tariff, cut at the moments at which another takes over: no two rows of
-/// a prefix are valid at the same time. In order of prefix and time.
+/// The rows in force of one tariff, cut at the moments at which another takes over: no two rows
+/// with one key (prefix, class of times, digits) are valid at the same time. In order of key and
+/// time.
 #[must_use]
 pub fn in_force(rows: Vec<RevisedRate>) -> Vec<Rate> {
-    let mut prefixes: BTreeMap<Digits, Vec<RevisedRate>> = BTreeMap::new();
+    let mut keys: BTreeMap<RateKey, Vec<RevisedRate>> = BTreeMap::new();
     for row in rows {
-        prefixes.entry(row.rate.prefix).or_default().push(row);
+        keys.entry(row.rate.key()).or_default().push(row);
     }
-    prefixes.into_values().flat_map(cut).collect()
+    keys.into_values().flat_map(cut).collect()
 }
 
-/// The rows of one prefix.
+/// The rows of one key.
 fn cut(mut rows: Vec<RevisedRate>) -> Vec<Rate> {
     if let [row] = rows.as_slice() {
         return if row.removed { Vec::new() } else { vec![row.rate.clone()] };
@@ -75,7 +77,7 @@ fn cut(mut rows: Vec<RevisedRate>) -> Vec<Rate> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use strowger_model::{Amount, Price, RateId, TariffId};
+    use strowger_model::{Amount, Digits, Price, RateId, TariffId, TimeClass};
 
     fn row(
         id: i64,
@@ -93,6 +95,9 @@ mod tests {
             minimum_s: 0,
             free_s: 0,
             free_after_s: 0,
+            class: TimeClass::All,
+            digits_min: 0,
+            digits_max: 0,
             connection_fee: Amount::ZERO,
             from_us,
             until_us,
@@ -114,6 +119,20 @@ mod tests {
     fn a_price_of_a_limited_time_uncovers_the_one_below() {
         let rows = vec![row(1, "44", 1, 0, None), row(2, "44", 2, 100, Some(200))];
         let expect = [(1, 0, Some(100)), (2, 100, Some(200)), (1, 200, None)];
+        assert_eq!(told(&in_force(rows)), expect);
+    }
+
+    #[test]
+    fn prices_of_other_times_and_lengths_stand_beside_each_other() {
+        let mut rows = vec![row(1, "44", 1, 0, None), row(2, "44", 2, 100, None)];
+        rows[1].rate.class = TimeClass::Peak;
+        let mut short = row(3, "44", 2, 100, None);
+        short.rate.digits_max = 6;
+        rows.push(short);
+        let mut gone = row(4, "44", 3, 200, None);
+        (gone.rate.class, gone.removed) = (TimeClass::Peak, true);
+        rows.push(gone);
+        let expect = [(1, 0, None), (3, 100, None), (2, 100, Some(200))];
         assert_eq!(told(&in_force(rows)), expect);
     }
 

@@ -3,7 +3,7 @@
 mod form;
 mod part;
 
-pub use part::{FORWARDS_MAX, Forwarder, Part, PriceRef};
+pub use part::{FORWARDS_MAX, Forwarder, Part, PriceRef, Wait};
 
 use crate::compact::{Form, Reader, Writer};
 use crate::{BadTerms, Terms};
@@ -14,8 +14,9 @@ use strowger_model::{
 };
 
 /// Version of the form; the first byte.
-pub const SETTLEMENT_VERSION: u8 = 5;
-/// The version before, which did not say whether the caller hides; still read.
+pub const SETTLEMENT_VERSION: u8 = 6;
+// The version before (5) had no class rule and is read as it is.
+/// An earlier one, which did not say whether the caller hides; still read.
 const SETTLEMENT_VERSION_4: u8 = 4;
 /// The one before that, without forwards; still read.
 const SETTLEMENT_VERSION_3: u8 = 3;
@@ -50,7 +51,8 @@ pub struct Settlement {
     pub destination: Option<Digits>,
     /// Who called.
     pub caller: Caller,
-    /// Payers, the caller's account first, then the resellers above it; at most [`LEVELS_MAX`],
+    /// Payers with prices from the beginning of the call, the caller's account first, then the
+    /// resellers above it; at most [`LEVELS_MAX`],
     /// each account once. Empty for a refused attempt and for free calls.
     pub levels: Vec<Level>,
     /// Suppliers' prices, by [`PriceRef::hop`]; at most [`strowger_link::HOPS_MAX`].

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU32;
 use strowger_model::{
-    Amount, CostBound, Currency, Exchange, Measure, Prices, Pricing, RAW_DIGITS, Rate, RateId,
-    Rounding, RoundingMode, Tariff, TariffId,
+    Amount, ClassRule, CostBound, Currency, Exchange, Measure, Prices, Pricing, RAW_DIGITS, Rate,
+    RateId, Rounding, RoundingMode, Tariff, TariffId,
 };
 
 /// Highest tax rate, millionths (1000 %).
@@ -18,8 +18,12 @@ pub struct Terms {
     pub tariff: Option<TariffId>,
     /// Price line.
     pub rate: Option<RateId>,
-    /// Prices, step, minimum, free amounts, fee, discount, currency.
+    /// Prices, step, minimum, free amounts, fee, discount, currency. In a settlement its prices
+    /// count from the beginning of the call; [`Terms::answered_after`] makes them count from
+    /// answer.
     pub pricing: Pricing,
+    /// What a call costs over whose talk another price begins.
+    pub class_rule: ClassRule,
     /// Precision of the amount in the tariff's currency, and the direction of every rounding.
     pub rounding: Rounding,
     /// From the tariff's currency to the account's.
@@ -78,6 +82,7 @@ impl Terms {
                 currency: tariff.currency,
                 discount,
             },
+            class_rule: ClassRule::Split,
             rounding: tariff.rounding,
             exchange,
             vat_ppm: tariff.vat_ppm,
@@ -103,6 +108,7 @@ impl Terms {
                 currency,
                 discount: 0,
             },
+            class_rule: ClassRule::Split,
             rounding: Rounding { digits: currency.ledger_digits(), mode: RoundingMode::default() },
             exchange: Exchange::same(currency),
             vat_ppm: 0,
@@ -132,10 +138,30 @@ impl Terms {
         if self.vat_included { 0 } else { self.vat_ppm }
     }
 
-    /// What a call under these terms can cost at most, for the hold in the till; `None` for terms
-    /// that [`Terms::checked`] refuses.
+    /// These terms with the prices that count over the time of a call.
     #[must_use]
-    pub fn bound(&self) -> Option<CostBound> {
-        CostBound::new(self.pricing, self.rounding.digits, self.exchange, self.vat_added_ppm())
+    pub fn with_prices(self, prices: Prices, class_rule: ClassRule) -> Terms {
+        Terms { pricing: Pricing { prices, ..self.pricing }, class_rule, ..self }
+    }
+
+    /// The terms of a call that was answered so long after it began: prices count from answer.
+    #[must_use]
+    pub fn answered_after(self, ms: u64) -> Terms {
+        let prices = self.pricing.prices.after(ms);
+        Terms { pricing: Pricing { prices, ..self.pricing }, ..self }
+    }
+
+    /// What a call under these terms can cost at most, for the hold in the till, when it is
+    /// answered between `least_ms` and `most_ms` after it began: each moment costs the highest
+    /// price that it may have, and by [`ClassRule::Middle`] the highest that the talk may reach.
+    /// `None` for terms that [`Terms::checked`] refuses.
+    #[must_use]
+    pub fn bound(&self, least_ms: u64, most_ms: u64) -> Option<CostBound> {
+        let prices = match self.class_rule {
+            ClassRule::Split => self.pricing.prices.dearest(least_ms, most_ms),
+            ClassRule::Middle => self.pricing.prices.after(least_ms).highest(),
+        };
+        let pricing = Pricing { prices, ..self.pricing };
+        CostBound::new(pricing, self.rounding.digits, self.exchange, self.vat_added_ppm())
     }
 }

@@ -9,9 +9,9 @@ use strowger_link::{
     SlotRef, Tick, Transport,
 };
 use strowger_model::{
-    AccountId, AllowanceId, Amount, Currency, Digits, Exchange, FOREVER_MS, FX_ONE, Measure,
-    OrganizationId, Price, Prices, Pricing, RateId, RingGroupId, Rounding, RoundingMode, Segment,
-    SubscriberId, TariffId, TenantId, TrunkId, WHOLE,
+    AccountId, AllowanceId, Amount, ClassRule, Currency, Digits, Exchange, FOREVER_MS, FX_ONE,
+    Measure, OrganizationId, Price, Prices, Pricing, RateId, RingGroupId, Rounding, RoundingMode,
+    Segment, SubscriberId, TariffId, TenantId, TrunkId, WHOLE,
 };
 
 pub(crate) fn euro() -> Currency {
@@ -75,12 +75,13 @@ pub(crate) fn terms() -> impl Strategy<Value = Terms> {
     let rounding = (0..=10_u8, modes()).prop_map(|(digits, mode)| Rounding { digits, mode });
     let fx = prop_oneof![Just(FX_ONE), 1_000..30_000_000_000_i64];
     let vat = prop_oneof![Just(0), Just(200_000), 0..1_000_000_u32];
-    let ids = (any::<Option<i64>>(), any::<Option<i64>>());
+    let ids = (any::<Option<i64>>(), any::<Option<i64>>(), proptest::bool::weighted(0.2));
     (ids, pricing, rounding, fx, currencies(), vat, any::<bool>()).prop_map(
-        |((tariff, rate), pricing, rounding, fx, ledger, vat_ppm, vat_included)| Terms {
+        |((tariff, rate, middle), pricing, rounding, fx, ledger, vat_ppm, vat_included)| Terms {
             tariff: tariff.map(TariffId),
             rate: rate.map(RateId),
             pricing,
+            class_rule: if middle { ClassRule::Middle } else { ClassRule::Split },
             rounding,
             exchange: Exchange::new(fx, ledger).unwrap(),
             vat_ppm,
@@ -99,10 +100,12 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
         let parts = (0u8..).zip(parts);
         let part = |(at, ((id, account, is_group), number, terms)): (u8, _)| Part {
             parent: at.checked_sub(2),
-            by: match is_group {
-                true => Forwarder::RingGroup(RingGroupId(id)),
-                false => Forwarder::Subscriber(SubscriberId(id)),
+            by: match (is_group, id % 2 == 0) {
+                (true, _) => Forwarder::RingGroup(RingGroupId(id)),
+                (false, true) => Forwarder::Subscriber(SubscriberId(id)),
+                (false, false) => Forwarder::Trunk(TrunkId(id)),
             },
+            instead: account % 3 == 0,
             number,
             destination: None,
             level: Level {

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader as TableReader, SlotState};
-use strowger_link::{CallFacts, OriginMark, SlotBody};
+use strowger_link::{CallFacts, OriginMark, SHARDS_MAX, SlotBody};
 use strowger_office::Office;
 use strowger_port::journal_file::{Entry, JournalReader};
 use strowger_port::process::boot_id;
@@ -37,18 +37,23 @@ pub(crate) fn take_up(office: &mut Office, config: &Config, at: Position) -> Ori
     origins
 }
 
-/// Calls in the table; none when there is no table, or not one that can be read. One of another
-/// boot is worth nothing: its calls are over, and the dataplane records them from the journal.
+/// Calls in the tables of all shards; none where there is no table, or not one that can be read.
+/// One of another boot is worth nothing: its calls are over, and the dataplane records them from
+/// the journal.
 fn running(config: &Config) -> Vec<CallFacts> {
-    let file = config.run_dir().join("calls-0.table");
-    let Ok((_fd, mapping)) = shm::open_file(&file) else { return Vec::new() };
-    let Ok(table) = TableReader::attach(mapping) else { return Vec::new() };
-    if table.setup().boot_id != boot_id() {
-        return Vec::new();
-    }
-    let (calls, unreadable) = calls_of(&table);
-    if unreadable > 0 {
-        warn!(unreadable, "slots of the call table cannot be read");
+    let mut calls = Vec::new();
+    for shard in 0..SHARDS_MAX {
+        let file = config.run_dir().join(format!("calls-{shard}.table"));
+        let Ok((_fd, mapping)) = shm::open_file(&file) else { continue };
+        let Ok(table) = TableReader::attach(mapping) else { continue };
+        if table.setup().boot_id != boot_id() {
+            continue;
+        }
+        let (of_shard, unreadable) = calls_of(&table);
+        if unreadable > 0 {
+            warn!(shard, unreadable, "slots of the call table cannot be read");
+        }
+        calls.extend(of_shard);
     }
     calls
 }

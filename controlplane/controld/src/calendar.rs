@@ -1,17 +1,17 @@
 //! Where the days and months of tenants begin, by their time zones: told to the till at boot, and
-//! again long before the next ones begin.
+//! again long before the next ones begin. And the clocks of time zones, for prices by the hour.
 
 use crate::decider::{Order, Orders};
 use crate::run::chain;
 use crate::view::ask;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
-use std::collections::BTreeMap;
+use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use strowger_model::{AccountId, TenantId};
-use strowger_office::{Bounds, Calendar, Office};
+use strowger_model::{AccountId, Amount, TenantId, Zone};
+use strowger_office::{Bounds, Calendar, Learning, Office};
 use strowger_port::clock;
 use strowger_routing::World;
 use strowger_store::{Reader, StoreError};
@@ -22,6 +22,29 @@ const TELL: Duration = Duration::from_secs(60);
 
 /// Most months that a limit that grows is counted by; those before them add nothing.
 const MONTHS_MAX: i32 = 120;
+
+/// How long ago and how far ahead clocks of a zone are known, years; after that they stay.
+const YEARS: i64 = 40;
+/// Most changes of a zone's clocks that are kept.
+const CHANGES_MAX: usize = 512;
+
+/// The clocks of the zones with these names that this host knows.
+pub(crate) fn zones<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String, Zone> {
+    let names: BTreeSet<&str> = names.collect();
+    let known = |name: &str| Some((name.to_owned(), zone(&TimeZone::get(name).ok()?)?));
+    names.into_iter().filter_map(known).collect()
+}
+
+/// The clocks of a zone.
+fn zone(zone: &TimeZone) -> Option<Zone> {
+    let span = SignedDuration::from_hours(YEARS * 8_766);
+    let now = Timestamp::from_microsecond(clock::wall_us()).ok()?;
+    let first = now.checked_sub(span).ok()?;
+    let last = now.checked_add(span).ok()?;
+    let changes = zone.following(first).take(CHANGES_MAX).take_while(|c| c.timestamp() <= last);
+    let changes = changes.map(|c| (c.timestamp().as_microsecond(), c.offset().seconds()));
+    Zone::new(zone.to_offset(first).seconds(), changes.collect())
+}
 
 /// The calendar at `now_us` in a time zone; UTC for one that this host does not know.
 pub(crate) fn calendar(timezone: &str, now_us: i64) -> Calendar {
@@ -112,6 +135,80 @@ pub(crate) async fn grown(
     Ok(grown)
 }
 
+/// Days that a learnt limit is learnt from, before yesterday, which the till counts itself.
+const LEARNT_DAYS: i32 = 30;
+
+/// An account whose limit of a day is learnt, and from which days.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Learner {
+    account: AccountId,
+    tenant: TenantId,
+    learning: Learning,
+    /// Days that began before this are counted by the database.
+    before_us: i64,
+}
+
+/// What the dearest day cost each of them.
+pub(crate) type Learnt = Vec<(Learner, Amount)>;
+
+/// The accounts whose limit of a day is learnt.
+pub(crate) fn learners(office: &Office, now_us: i64) -> Vec<Learner> {
+    let world = office.world();
+    let mut days: BTreeMap<TenantId, i64> = BTreeMap::new();
+    let mut before = |tenant: TenantId| {
+        *days.entry(tenant).or_insert_with(|| {
+            let timezone = world.tenant(tenant).map_or("UTC", |tenant| tenant.timezone.as_str());
+            let Calendar([Bounds { before_us, .. }, _]) = calendar(timezone, now_us);
+            before_us
+        })
+    };
+    let learner = |account: &strowger_model::Account| {
+        let (account, tenant, learning) = (account.id, account.tenant, office.learning(account)?);
+        Some(Learner { account, tenant, learning, before_us: before(tenant) })
+    };
+    world.accounts().filter_map(learner).collect()
+}
+
+/// The days of a tenant that are learnt from, oldest first: beginning and end.
+fn learnt_days(timezone: &str, now_us: i64) -> Vec<(i64, i64)> {
+    let zone = TimeZone::get(timezone).unwrap_or(TimeZone::UTC);
+    let now = Timestamp::from_microsecond(now_us).unwrap_or_default().to_zoned(zone);
+    let today = now.date();
+    let begin_of = |back: i32| begin(&now, today.saturating_sub(back.days()));
+    let days = (2..=LEARNT_DAYS.saturating_add(1)).rev();
+    days.map(|back| (begin_of(back), begin_of(back - 1))).collect()
+}
+
+/// Counts what the dearest day cost accounts whose limits are learnt.
+pub(crate) async fn learnt(
+    reader: &Reader,
+    world: &World,
+    learners: &[Learner],
+    now_us: i64,
+) -> Result<Learnt, StoreError> {
+    let mut peaks: BTreeMap<AccountId, (Learner, Amount)> =
+        learners.iter().map(|one| (one.account, (*one, Amount::ZERO))).collect();
+    let tenants: BTreeSet<TenantId> = learners.iter().map(|one| one.tenant).collect();
+    for tenant in tenants {
+        let timezone = world.tenant(tenant).map_or("UTC", |tenant| tenant.timezone.as_str());
+        for day in learnt_days(timezone, now_us) {
+            for (account, used) in reader.spent_between(tenant, day).await? {
+                if let Some((learner, peak)) = peaks.get_mut(&account) {
+                    *peak = learner.learning.after(*peak, used);
+                }
+            }
+        }
+    }
+    Ok(peaks.into_values().collect())
+}
+
+/// Tells the till.
+pub(crate) fn load_learnt(office: &mut Office, learnt: &Learnt) {
+    for (learner, peak) in learnt {
+        office.load_learnt(learner.account, learner.before_us, *peak, clock::monotonic());
+    }
+}
+
 /// Tells the till.
 pub(crate) fn load_grown(office: &mut Office, grown: &[Grown]) {
     for Grown { account, before_us, months } in grown {
@@ -154,13 +251,26 @@ pub(crate) fn order() -> Order {
 
 /// Keeps the till's calendars, and limits that grow, until the decider ends.
 pub(crate) async fn keep(orders: Orders, reader: Reader) {
+    let mut known: Vec<Learner> = Vec::new();
     loop {
         tokio::time::sleep(TELL).await;
         let told = ask(&orders, |office| {
             tell(office);
-            Arc::clone(office.world())
+            (Arc::clone(office.world()), learners(office, clock::wall_us()))
         });
-        let Ok(world) = told.await else { return };
+        let Ok((world, learners)) = told.await else { return };
+        // Counted again when a day begins, or another account learns.
+        if known != learners {
+            match learnt(&reader, &world, &learners, clock::wall_us()).await {
+                Ok(learnt) => {
+                    known = learners;
+                    if ask(&orders, move |office| load_learnt(office, &learnt)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(e) => warn!("days of accounts are not counted: {}", chain(&e)),
+            }
+        }
         match grown(&reader, &world, clock::wall_us()).await {
             Ok(grown) if grown.is_empty() => {}
             Ok(grown) => {
@@ -240,6 +350,43 @@ mod tests {
         assert_eq!(january.1, calendar("Europe/Berlin", now).0[1].before_us);
         let all = months_since("UTC", 0, now);
         assert_eq!(all.len(), usize::try_from(MONTHS_MAX).unwrap());
+    }
+
+    #[test]
+    fn thirty_days_before_yesterday_are_learnt_from() {
+        let now = us("2026-03-31T12:00:00Z");
+        let days = learnt_days("Europe/Berlin", now);
+        assert_eq!(days.len(), 30);
+        let [first, .., last] = days.as_slice() else { panic!() };
+        assert_eq!(first.0, us("2026-02-27T23:00:00Z"));
+        // The last ends where yesterday begins, which the till counts itself.
+        assert_eq!(*last, (us("2026-03-28T23:00:00Z"), us("2026-03-29T22:00:00Z")));
+        assert_eq!(last.1, calendar("Europe/Berlin", now).0[0].before_us);
+        assert!(days.windows(2).all(|pair| pair[0].1 == pair[1].0));
+    }
+
+    #[test]
+    fn clocks_of_zones_are_told_as_offsets() {
+        let zones = zones(["Europe/Berlin", "Asia/Kathmandu", "Nowhere/At_All"].into_iter());
+        assert_eq!(zones.len(), 2);
+        let check = |name: &str, at: &str, offset_s| {
+            assert_eq!(zones[name].offset_s(us(at)), offset_s, "{name} {at}");
+        };
+        check("Europe/Berlin", "2026-03-29T00:59:59.999999Z", 3_600);
+        check("Europe/Berlin", "2026-03-29T01:00:00Z", 7_200);
+        check("Europe/Berlin", "2026-10-25T00:59:59.999999Z", 7_200);
+        check("Europe/Berlin", "2026-10-25T01:00:00Z", 3_600);
+        check("Europe/Berlin", "2050-07-01T00:00:00Z", 7_200);
+        check("Asia/Kathmandu", "2026-01-01T00:00:00Z", 20_700);
+        // Whatever the moment, as the database of time zones has it.
+        for (name, zone) in &zones {
+            let known = TimeZone::get(name).unwrap();
+            for hours in (-100_000..100_000).step_by(997) {
+                let at_us = us("2026-06-01T00:00:00Z") + hours * 3_600_000_000;
+                let at = Timestamp::from_microsecond(at_us).unwrap();
+                assert_eq!(zone.offset_s(at_us), known.to_offset(at).seconds(), "{name} {at}");
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use strowger_link::journal::Position;
 use strowger_link::table::Reader as TableReader;
 use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Listeners, Tick, Up, UpstreamState};
 use strowger_model::Cdr;
-use strowger_office::{Office, Output};
+use strowger_office::{Crowd, Office, Output};
 use strowger_port::clock;
 use strowger_port::eventfd::{EventFd, wait_any};
 use strowger_port::net::LinkError;
@@ -22,8 +22,12 @@ use strowger_port::uplink::{ConnectError, DownEnd, Downlink, LaneEnd, ShardEnd};
 use strowger_routing::World;
 use tracing::{error, info, warn};
 
+/// How often room is looked for while an edge snapshot is on its way, milliseconds.
+const EDGE_MS: u32 = 2;
 /// Orders that may wait; whoever gives one waits for room.
 pub(crate) const ORDERS_MAX: usize = 4_096;
+/// Lanes of a shard.
+const LANES: usize = 3;
 /// Frames taken from one lane before the others are looked at.
 const FRAMES_MAX: usize = 256;
 /// Longest sleep, milliseconds.
@@ -79,10 +83,10 @@ pub(crate) struct Shared {
     pub(crate) read: AtomicU64,
     /// How far the journal is in the database, as a word; 0 = not known.
     pub(crate) stored: AtomicU64,
-    /// The last counters of the shard.
-    pub(crate) counters: std::sync::Mutex<Option<Counters>>,
-    /// The last counters of its listeners.
-    pub(crate) listeners: std::sync::Mutex<Option<Listeners>>,
+    /// The last counters of each shard.
+    pub(crate) counters: std::sync::Mutex<BTreeMap<u8, Counters>>,
+    /// The last counters of the listeners of each shard.
+    pub(crate) listeners: std::sync::Mutex<BTreeMap<u8, Listeners>>,
     /// Counts of the office.
     pub(crate) counts: std::sync::Mutex<strowger_office::Counts>,
     /// Why the newest change of the configuration is not in force; `None` when it is.
@@ -91,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) upstreams: std::sync::Mutex<BTreeMap<i64, UpstreamState>>,
     /// How host names stand.
     pub(crate) names: crate::resolver::Standings,
+    /// How certificates of listeners stand.
+    pub(crate) certificates: crate::certificate::Standings,
     /// Latency from ask to answer, microseconds: median, 99th percentile, highest.
     pub(crate) latency_us: [AtomicU64; 3],
     /// Why attempts were decided as they were, on its way to the database.
@@ -118,6 +124,10 @@ pub(crate) struct Decider {
     /// Registrations that found no room there yet: the last word on each contact, so at most as
     /// many as the registrar holds.
     pub(crate) unwritten: Unwritten,
+    /// Bans to write.
+    pub(crate) bans: tokio::sync::mpsc::Sender<strowger_office::NewBan>,
+    /// Callers that are to be blocked.
+    pub(crate) blocks: tokio::sync::mpsc::Sender<strowger_office::NewBlock>,
     /// For the others.
     pub(crate) shared: Arc<Shared>,
     /// Boot and epoch of the dataplane's life that was greeted last.
@@ -147,17 +157,67 @@ pub(crate) fn orders(bell: &Arc<EventFd>) -> (Orders, Receiver<Order>) {
     (Orders { sender, bell: Arc::clone(bell) }, receiver)
 }
 
+/// One shard of the dataplane.
+struct Seat {
+    down: DownEnd,
+    lanes: [LaneEnd; LANES],
+    /// Its call table.
+    table: TableReader<strowger_port::shm::Mapping>,
+    greeted: bool,
+}
+
 struct Session {
     link: Downlink,
-    down: DownEnd,
-    lanes: [LaneEnd; 3],
-    table: Option<TableReader<strowger_port::shm::Mapping>>,
+    /// By the shards' numbers; at least one.
+    seats: Vec<Seat>,
+    /// All shards have been greeted.
     greeted: bool,
+    /// How many have the next frame of the edge snapshot.
+    edged: usize,
     since: Tick,
     /// How far the journal was durable when it was first looked at.
     mark: Option<u64>,
     /// What was told of how far the journal is in the database; `None` = nothing yet.
     stored: Option<u64>,
+}
+
+impl Session {
+    /// How far the journal is durable: each table says the same.
+    fn durable(&self) -> u64 {
+        self.seats.first().map_or(0, |seat| word(seat.table.durable()))
+    }
+
+    /// Sends a frame to the shard that it is for, or to all; `false` when one had no room.
+    fn send(&mut self, down: &Down) -> bool {
+        let frame = down.to_bytes();
+        match down.shard() {
+            Some(shard) => {
+                let seat = self.seats.get_mut(usize::from(shard));
+                seat.is_some_and(|seat| seat.down.send(&frame).is_ok())
+            }
+            None => {
+                let mut all = true;
+                // Each gets it, whether another had room or not.
+                for seat in &mut self.seats {
+                    all &= seat.down.send(&frame).is_ok();
+                }
+                all
+            }
+        }
+    }
+
+    /// Sends a frame of the edge snapshot to those that have not got it; `false` when one had no
+    /// room: it and those behind it get it later.
+    fn send_edge(&mut self, frame: &[u8]) -> bool {
+        while let Some(seat) = self.seats.get_mut(self.edged) {
+            if seat.down.send(frame).is_err() {
+                return false;
+            }
+            self.edged += 1;
+        }
+        self.edged = 0;
+        true
+    }
 }
 
 impl Decider {
@@ -192,8 +252,11 @@ impl Decider {
             let mut busy = false;
             if let Some(session) = &mut session {
                 self.greet(session, read);
-                for lane in 0..session.lanes.len() {
-                    busy |= self.take_frames(session, lane, &mut frame, latency.as_mut());
+                for shard in 0..session.seats.len() {
+                    for lane in 0..LANES {
+                        let at = (shard, lane);
+                        busy |= self.take_frames(session, at, &mut frame, latency.as_mut());
+                    }
                 }
                 self.publish_durable(session);
                 self.tell_stored(session);
@@ -216,13 +279,19 @@ impl Decider {
     fn connect(&mut self) -> Option<Session> {
         match Downlink::connect(&self.socket, FRAME_VERSION.into()) {
             Ok(mut link) => {
-                let ShardEnd { down, calls, registrations, bulk, .. } = link.shards.pop()?;
-                let table = link.tables.pop().and_then(|(_, map)| TableReader::attach(map).ok());
-                info!(epoch = link.epoch(), "linked to the dataplane");
-                let lanes = [calls, registrations, bulk];
+                let ends = core::mem::take(&mut link.shards).into_iter();
+                let tables = core::mem::take(&mut link.tables).into_iter();
+                let seat = |(end, (_, map)): (ShardEnd, (u8, _))| {
+                    let ShardEnd { down, calls, registrations, bulk, .. } = end;
+                    let table = TableReader::attach(map).ok()?;
+                    let lanes = [calls, registrations, bulk];
+                    Some(Seat { down, lanes, table, greeted: false })
+                };
+                let seats: Vec<Seat> = ends.zip(tables).map(seat).collect::<Option<_>>()?;
+                info!(epoch = link.epoch(), shards = seats.len(), "linked to the dataplane");
                 let since = clock::monotonic();
-                let (greeted, mark, stored) = (false, None, None);
-                Some(Session { link, down, lanes, table, greeted, since, mark, stored })
+                let (greeted, edged, mark, stored) = (false, 0, None, None);
+                Some(Session { link, seats, greeted, edged, since, mark, stored })
             }
             Err(ConnectError::Io(_)) => None,
             Err(e @ (ConnectError::Protocol | ConnectError::Refused { .. })) => {
@@ -237,37 +306,53 @@ impl Decider {
         self.shared.durable.store(0, Ordering::Release);
     }
 
-    /// Greets a new session: origin of record ids, then the edge snapshot.
+    /// Greets a new session: origins of record ids, then the edge snapshot.
     fn greet(&mut self, session: &mut Session, read: u64) {
         if session.greeted {
             return;
         }
-        let Some(table) = &session.table else { return };
         // Records that the former life, or a power cut, left in the journal are charged before
         // anybody is granted anything.
-        let mark = *session.mark.get_or_insert(word(table.durable()));
+        let durable = session.durable();
+        let mark = *session.mark.get_or_insert(durable);
         if read < mark && clock::monotonic() < session.since.plus_ms(UNREAD_MS_MAX) {
             self.shared.journal.ring();
             return;
         }
-        let Some(origin) = (self.origins)(table.setup(), table.epoch()) else { return };
-        let hello = Down::Hello(Hello { origin, node: session.link.node() });
-        let Some(edge) = self.edge.make(self.office.world()) else { return };
-        let edge = Down::Edge(Box::new(edge));
-        let sent = session.down.send(&hello.to_bytes());
-        if sent.and_then(|()| session.down.send(&edge.to_bytes())).is_ok() {
-            let life = (table.setup().boot_id, table.epoch());
+        let origin = |seat: &Seat| (self.origins)(seat.table.setup(), seat.table.epoch());
+        // All are asked for at once.
+        let origins: Vec<Option<u32>> = session.seats.iter().map(origin).collect();
+        let Some(origins) = origins.into_iter().collect::<Option<Vec<u32>>>() else { return };
+        if !self.edge.make(self.office.world(), clock::monotonic()) {
+            return;
+        }
+        session.edged = 0;
+        let node = session.link.node();
+        for (seat, origin) in session.seats.iter_mut().zip(origins) {
+            let hello = Down::Hello(Hello { origin, node }).to_bytes();
+            seat.greeted = seat.greeted || seat.down.send(&hello).is_ok();
+        }
+        if session.seats.iter().all(|seat| seat.greeted) {
             session.greeted = true;
-            self.office.greeted();
-            if self.last_life.replace(life).is_some_and(|last| last != life) {
-                let shard = table.setup().seg;
+            self.greeted(session);
+        }
+    }
+
+    /// All shards have their greeting.
+    fn greeted(&mut self, session: &Session) {
+        self.office.greeted();
+        let life = session.seats.first().map(|s| (s.table.setup().boot_id, s.table.epoch()));
+        if let Some(life) = life
+            && self.last_life.replace(life).is_some_and(|last| last != life)
+        {
+            for Seat { table, .. } in &session.seats {
                 // The table first: a call that is not in it has its record before the mark.
                 let (calls, _unreadable) = crate::boot::calls_of(table);
-                self.office.dataplane_restarted(shard, &calls, clock::monotonic());
-                self.unread = Some(word(table.durable()));
+                self.office.dataplane_restarted(table.setup().seg, &calls, clock::monotonic());
             }
-            self.shared.linked.store(true, Ordering::Release);
+            self.unread = Some(session.durable());
         }
+        self.shared.linked.store(true, Ordering::Release);
     }
 
     fn take_orders(&mut self, now: Tick) -> bool {
@@ -295,12 +380,13 @@ impl Decider {
     fn take_frames(
         &mut self,
         session: &mut Session,
-        lane: usize,
+        (shard, lane): (usize, usize),
         frame: &mut Vec<u8>,
         mut latency: Option<&mut Histogram<u64>>,
     ) -> bool {
         for _ in 0..FRAMES_MAX {
-            let Some(end) = session.lanes.get_mut(lane) else { return false };
+            let seat = session.seats.get_mut(shard);
+            let Some(end) = seat.and_then(|seat| seat.lanes.get_mut(lane)) else { return false };
             match end.recv(frame) {
                 Ok(true) => {}
                 Ok(false) | Err(LinkError::Down | LinkError::Full | LinkError::TooLong) => {
@@ -324,14 +410,16 @@ impl Decider {
     }
 
     fn carry_out(&mut self, mut session: Option<&mut Session>) {
-        if let Some(session) = session.as_deref_mut().filter(|s| s.greeted)
-            && let Some(edge) = self.edge.due(self.office.world())
-            && session.down.send(&Down::Edge(Box::new(edge)).to_bytes()).is_err()
-        {
-            self.edge.changed();
-        }
         if let Some(session) = session.as_deref_mut().filter(|s| s.greeted) {
+            if self.edge.refresh(self.office.world(), clock::monotonic()) {
+                session.edged = 0;
+            }
+            // What finds no room is sent when there is some.
+            while self.edge.next().is_some_and(|frame| session.send_edge(frame)) {
+                self.edge.sent();
+            }
             self.tell_upstreams(session);
+            self.tell_keeps(session);
         }
         while let Some(output) = self.office.poll_output() {
             match output {
@@ -339,7 +427,7 @@ impl Decider {
                     let Some(session) = session.as_deref_mut() else { continue };
                     // A full ring means a dataplane that does not run: its asks have deadlines, and
                     // an answer that is lost is asked for again.
-                    if session.down.send(&down.to_bytes()).is_err() {
+                    if !session.send(&down) {
                         warn!("an answer found the ring full");
                     }
                 }
@@ -349,12 +437,12 @@ impl Decider {
                 Output::Doorbell(_) => self.shared.journal.ring(),
                 Output::Counters(counters) => {
                     if let Ok(mut last) = self.shared.counters.lock() {
-                        *last = Some(counters);
+                        last.insert(counters.shard, counters);
                     }
                 }
                 Output::Listeners(listeners) => {
                     if let Ok(mut last) = self.shared.listeners.lock() {
-                        *last = Some(listeners);
+                        last.insert(listeners.shard, listeners);
                     }
                 }
                 Output::Alarm(alarm) => error!(?alarm, "the till raises an alarm"),
@@ -362,6 +450,17 @@ impl Decider {
                 Output::Trace(trace) => self.shared.traces.put(trace),
                 // Counted by source, for who asks; a line for each would be the flood's own.
                 Output::Turned(_) => {}
+                // One that finds no room is earned again soon.
+                Output::Ban(ban) => {
+                    let _full = self.bans.try_send(ban);
+                }
+                Output::Block(block) => {
+                    let _full = self.blocks.try_send(block);
+                }
+                Output::Crowded(Crowd { tenant, calls }) => {
+                    let tenant = tenant.map(|tenant| tenant.0);
+                    warn!(tenant, calls, "as many calls at once as a warning is set for");
+                }
             }
         }
     }
@@ -369,9 +468,18 @@ impl Decider {
     /// Orders about registrations at carriers; what finds no room is told later.
     fn tell_upstreams(&mut self, session: &mut Session) {
         while let Some(order) = self.office.next_upstream() {
-            let frame = Down::Upstream(Box::new(order.clone())).to_bytes();
-            if session.down.send(&frame).is_err() {
+            if !session.send(&Down::Upstream(Box::new(order.clone()))) {
                 return self.office.upstream_unsent(&order);
+            }
+        }
+    }
+
+    /// Orders about contacts that are kept alive; what finds no room is told later.
+    fn tell_keeps(&mut self, session: &mut Session) {
+        let now = clock::monotonic();
+        while let Some(order) = self.office.next_keep(now) {
+            if !session.send(&Down::Keep(Box::new(order.clone()))) {
+                return self.office.keep_unsent(order);
             }
         }
     }
@@ -393,18 +501,14 @@ impl Decider {
     }
 
     fn publish_durable(&self, session: &Session) {
-        if let Some(table) = &session.table {
-            self.shared.durable.store(word(table.durable()), Ordering::Release);
-        }
+        self.shared.durable.store(session.durable(), Ordering::Release);
     }
 
     /// Tells the dataplane which segments are needed for a restore only. A word that finds no room
     /// is told with the next one.
     fn tell_stored(&self, session: &mut Session) {
         let stored = self.shared.stored.load(Ordering::Acquire);
-        if session.greeted
-            && session.stored != Some(stored)
-            && session.down.send(&Down::Stored(stored).to_bytes()).is_ok()
+        if session.greeted && session.stored != Some(stored) && session.send(&Down::Stored(stored))
         {
             session.stored = Some(stored);
         }
@@ -429,20 +533,24 @@ impl Decider {
 
     fn sleep(&self, session: Option<&mut Session>, now: Tick) {
         let due = self.office.poll_timeout().unwrap_or(Tick::NEVER).ms_since(now);
-        let sleep_ms = u32::try_from(due).unwrap_or(u32::MAX).clamp(1, SLEEP_MS_MAX);
+        // A snapshot on its way waits for nothing but room.
+        let most = if self.edge.next().is_some() { EDGE_MS } else { SLEEP_MS_MAX };
+        let sleep_ms = u32::try_from(due).unwrap_or(u32::MAX).clamp(1, most);
         let Some(session) = session else {
             let _woken = self.bell.wait(Some(sleep_ms));
             return;
         };
         let mut quiet = true;
-        for lane in &mut session.lanes {
+        for lane in session.seats.iter_mut().flat_map(|seat| &mut seat.lanes) {
             quiet &= lane.prepare_sleep();
         }
         if quiet {
-            let [a, b, c] = &session.lanes;
-            let _woken = wait_any(&[&self.bell, a.bell(), b.bell(), c.bell()], sleep_ms);
+            // All lanes of a session have one bell.
+            let lane = session.seats.first().and_then(|seat| seat.lanes.first());
+            let bell = lane.map_or(&*self.bell, LaneEnd::bell);
+            let _woken = wait_any(&[&self.bell, bell], sleep_ms);
         }
-        for lane in &mut session.lanes {
+        for lane in session.seats.iter_mut().flat_map(|seat| &mut seat.lanes) {
             lane.finish_sleep();
         }
     }

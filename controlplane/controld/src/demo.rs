@@ -112,12 +112,8 @@ fn rows() -> Option<ConfigRows> {
         ],
         rates: vec![rate(1, RETAIL, "44", "0.06")?, rate(2, WHOLESALE, "44", "0.015")?],
         routes: vec![Route {
-            id: RouteId(1),
-            tenant: TENANT,
-            prefix: Digits::parse("44").ok()?,
-            priority: 0,
-            overflow: false,
             targets: vec![RouteTarget { trunk: TrunkId(1), priority: 0, weight: 1 }],
+            ..Route::new(RouteId(1), TENANT, Digits::parse("44").ok()?)
         }],
         destinations: vec![Destination {
             tenant: TENANT,
@@ -182,6 +178,9 @@ fn accounts(euro: Currency) -> Vec<Account> {
         month_grows_by: None,
         month_grows_to: None,
         month_grows_since_us: None,
+        discounts: Vec::new(),
+        reduction_bp: 0,
+        resells: false,
         enabled: true,
         go_on_without_control: false,
     };
@@ -265,6 +264,9 @@ fn rate(id: i64, tariff: TariffId, prefix: &str, price: &str) -> Option<Rate> {
         minimum_s: 1,
         free_s: 0,
         free_after_s: 0,
+        class: strowger_model::TimeClass::All,
+        digits_min: 0,
+        digits_max: 0,
         connection_fee: Amount::ZERO,
         from_us: 0,
         until_us: None,
@@ -285,7 +287,8 @@ mod tests {
         }
         let address = "127.0.0.1:5060".parse().unwrap();
         let listener = strowger_routing::Listener { transport: Wire::Udp, address };
-        let world = World::build(crate::world::routing_rows(rows, vec![listener])).unwrap();
+        let site = crate::world::Site { listeners: vec![listener], ..Default::default() };
+        let world = World::build(crate::world::routing_rows(rows, &site)).unwrap();
         assert_eq!(world.subscriber_named(TENANT, "1001").unwrap().id, SubscriberId(1));
     }
 }

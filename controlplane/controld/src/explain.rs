@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use strowger_api::{
-    RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict,
-    TraceEyes, TraceOrder, TraceStep, TraceWords,
+    RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTarget, RouteTest, RouteTested,
+    RouteVerdict, TraceEyes, TraceOrder, TraceStep, TraceWords,
 };
 use strowger_billing::{Level, Settlement};
 use strowger_link::{Branch, Go, PartyRef, Tick};
 use strowger_model::{PRICE_DIGITS, RateId, SubscriberId, TenantId, TrunkId, print_decimal};
 use strowger_office::Office;
 use strowger_routing::{
-    Audience, Caller, Decision, DryRun, NoDryRun, RowNames, Said, Thing, Trace, Verdict, World,
-    aftermath, dry_run,
+    Audience, Caller, Decision, DryRun, NoDryRun, RoutePlace, RowNames, Said, Thing, Trace,
+    Verdict, World, aftermath, dry_run,
 };
 use strowger_store::{Owned, Scope, Store};
 
@@ -26,9 +26,12 @@ impl RowNames for Known {
     fn name(&self, thing: Thing, id: i64) -> Option<String> {
         match thing {
             Thing::Rate => self.rates.get(&id).cloned(),
-            Thing::Trunk | Thing::Subscriber | Thing::Account | Thing::Route | Thing::Allowance => {
-                self.world.name(thing, id)
-            }
+            Thing::Trunk
+            | Thing::Subscriber
+            | Thing::Account
+            | Thing::Route
+            | Thing::Rule
+            | Thing::Allowance => self.world.name(thing, id),
         }
     }
 }
@@ -112,7 +115,7 @@ pub(crate) fn decide(
         caller: test.caller.clone(),
         draw: at_us.cast_unsigned(),
     };
-    let decision = dry_run(world, office.locations(), &run, now, at_us);
+    let decision = dry_run(world, office.locations(), office.standing(), &run, (now, at_us));
     let decision = decision.map_err(|why| match why {
         NoDryRun::NoSubscriber | NoDryRun::NoTrunk => RouteRefusal::NoSender,
         NoDryRun::NoSource => RouteRefusal::NoSource,
@@ -186,7 +189,26 @@ pub(crate) async fn tell(tried: Tried, store: &Store, at_us: i64, eyes: TraceEye
         }
         Verdict::Need(query) => match query {},
     };
-    RouteTested { at_us, verdict, stages, payers, steps: said }
+    // Which trunks there are, and what they take, is the operator's.
+    let places = if eyes == TraceEyes::Operator { decision.places } else { Vec::new() };
+    let targets = places.into_iter().map(|place| target(place, &names)).collect();
+    RouteTested { at_us, verdict, stages, payers, steps: said, targets }
+}
+
+fn target(place: RoutePlace, names: &Known) -> RouteTarget {
+    RouteTarget {
+        trunk: place.trunk,
+        name: names.name(Thing::Trunk, place.trunk.0),
+        priority: place.priority,
+        failed: (place.failed, place.failed_here),
+        probes: place.probes,
+        rank: place.rank,
+        asr_percent: place.asr_percent,
+        acd_ms: place.acd_ms,
+        cost: Some((place.cost, place.currency)),
+        preference: place.preference,
+        weight: place.weight,
+    }
 }
 
 fn payer(level: &Level, names: &Known) -> RoutePayer {
@@ -246,15 +268,21 @@ fn one(
         asserted: branch.asserted.clone(),
         anonymous: branch.anonymous,
         ring_ms: branch.ring_ms,
+        headers: branch.headers.iter().map(header).collect(),
         price,
         supplier: hop.map(|hop| hop.account),
     };
     // Where a call leaves for a carrier is the operator's.
     if eyes == TraceEyes::Party && trunk.is_some() {
         let (trunk, name, address, price, supplier) = (None, None, None, None, None);
-        return RouteBranch { trunk, name, address, price, supplier, ..all };
+        let headers = Vec::new();
+        return RouteBranch { trunk, name, address, headers, price, supplier, ..all };
     }
     all
+}
+
+fn header(field: &strowger_link::HeaderField) -> (String, String) {
+    (field.name.clone(), String::from_utf8_lossy(&field.value.0).into_owned())
 }
 
 #[cfg(test)]

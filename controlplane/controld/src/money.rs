@@ -9,13 +9,15 @@
 use crate::decider::Orders;
 use crate::run::chain;
 use crate::view::ask;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_api::{MoneyOrder, MoneyRefusal, Unavailable};
-use strowger_model::{Allowance, Amount};
-use strowger_office::{Stage, TillRefusal};
+use strowger_billing::{LedgerKind, Owner, Transfer};
+use strowger_model::{AccountId, Allowance, Amount};
+use strowger_office::{Office, Stage, TillRefusal};
 use strowger_port::clock;
-use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Store, StoreError};
+use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Rerate, Scope, Store, StoreError};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
@@ -34,6 +36,11 @@ pub(crate) struct Cashier {
 impl Cashier {
     pub(crate) fn new(orders: Orders, store: Store) -> Cashier {
         Cashier { orders, store, last: Arc::default() }
+    }
+
+    /// The books that it writes.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Moves money. To be run to its end, whatever becomes of the asker.
@@ -103,6 +110,57 @@ impl Cashier {
         Ok(Ok(given))
     }
 
+    /// Books the next lines of a re-rating that is published with money, durable first, in the till
+    /// after. A balance may pass its floor by it: what a call cost is no withdrawal.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was booked. A till that does not answer is the end of this
+    /// process, and the next one reads the books.
+    pub(crate) async fn post_rerate(self, run: &Rerate) -> Result<(), StoreError> {
+        let mut last = self.last.lock().await;
+        let (line, transfers) = self.store.reader().rerate_transfers(run, clock::wall_us()).await?;
+        let is_booked = match self.store.post_rerate(run, (line, &transfers)).await {
+            Ok(is_booked) => is_booked,
+            Err(e) if self.has_posted(run, line).await => {
+                warn!("a re-rating was booked, and its answer lost: {}", chain(&e));
+                true
+            }
+            Err(e) => return Err(e),
+        };
+        if !is_booked {
+            return Ok(());
+        }
+        let changes = changes(&transfers);
+        let first = last.saturating_add(1);
+        *last = last.saturating_add(changes.len() as u64);
+        let tell = move |office: &mut Office| {
+            for (id, (account, amount)) in (first..).zip(changes) {
+                let said = office.adjust(id, account, amount, Stage::Durable, clock::monotonic());
+                if !matches!(said, Some(Ok(_))) {
+                    // One that is loaded later comes with what is booked.
+                    warn!(account = account.0, "the till does not know an account yet");
+                }
+            }
+        };
+        // A till that is gone needs no word.
+        let _gone = ask(&self.orders, tell).await;
+        Ok(())
+    }
+
+    /// Whether lines of a re-rating up to `line` were booked by a commit whose answer was lost.
+    async fn has_posted(&self, run: &Rerate, line: u64) -> bool {
+        loop {
+            if let Ok(w) = self.store.write().await {
+                let found = self.store.reader().rerate(Scope::All, run.id).await;
+                drop(w);
+                if let Ok(found) = found {
+                    return found.is_some_and(|now| now.posted != run.posted && now.posted == line);
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
     async fn write_allowance(&self, new: &NewAllowance) -> Result<Allowance, StoreError> {
         let mut w = self.store.write().await?;
         let new = NewAllowance { at_us: clock::wall_us(), ..new.clone() };
@@ -158,6 +216,23 @@ impl Cashier {
     }
 }
 
+/// What the balances of accounts change by.
+fn changes(transfers: &[Transfer]) -> Vec<(AccountId, Amount)> {
+    let mut sums: BTreeMap<AccountId, i64> = BTreeMap::new();
+    for transfer in transfers {
+        let amount = transfer.amount().0;
+        for (side, change) in
+            [(transfer.credit(), amount), (transfer.debit(), amount.saturating_neg())]
+        {
+            if let (Owner::Account(account), LedgerKind::Balance) = (side.owner, side.kind) {
+                let sum = sums.entry(account).or_default();
+                *sum = sum.saturating_add(change);
+            }
+        }
+    }
+    sums.into_iter().map(|(account, sum)| (account, Amount(sum))).collect()
+}
+
 fn unavailable(e: &StoreError) -> Unavailable {
     warn!("payments wait for the database: {}", chain(e));
     Unavailable
@@ -167,13 +242,11 @@ fn unavailable(e: &StoreError) -> Unavailable {
 mod tests {
     use super::*;
     use crate::decider::{Order, orders};
-    use std::sync::Arc;
     use strowger_link::Tick;
     use strowger_model::{
-        Account, AccountId, AllowanceId, Currency, DigestAlgorithm, Normalisation, Organization,
+        Account, AllowanceId, Currency, DigestAlgorithm, Normalisation, Organization,
         OrganizationId, OrganizationKind, Price, Tenant, TenantId,
     };
-    use strowger_office::Office;
     use strowger_port::eventfd::EventFd;
     use strowger_routing::{Rows, World};
     use strowger_store::MoneyKind;
@@ -201,6 +274,9 @@ mod tests {
             month_grows_by: None,
             month_grows_to: None,
             month_grows_since_us: None,
+            discounts: Vec::new(),
+            reduction_bp: 0,
+            resells: false,
             enabled: true,
             go_on_without_control: false,
         }

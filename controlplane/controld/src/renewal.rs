@@ -95,13 +95,8 @@ mod tests {
 
     const DAY_US: i64 = 86_400_000_000;
 
-    #[tokio::test]
-    async fn each_is_given_again_once_and_one_ahead() {
-        let dir = std::env::temp_dir().join(format!("strowger-renewed-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let store = Store::open(&dir.join("a.db")).await.unwrap();
-        demo::seed(&store, 0).await.unwrap();
-        let first = Allowance {
+    fn first() -> Allowance {
+        Allowance {
             id: AllowanceId(0),
             tenant: TenantId(1),
             account: AccountId(1),
@@ -111,12 +106,49 @@ mod tests {
             from_us: 10 * DAY_US,
             until_us: 13 * DAY_US,
             renewal: Some(Renewal { days: 2, until_us: 18 * DAY_US }),
-        };
-        let (key, actor) = ("k".to_owned(), "admin".to_owned());
-        let new = NewAllowance { allowance: first, key, renews: None, actor, at_us: 0 };
+        }
+    }
+
+    async fn give(store: &Store, allowance: Allowance, key: &str) {
+        let (key, actor) = (key.to_owned(), "admin".to_owned());
+        let new = NewAllowance { allowance, key, renews: None, actor, at_us: 0 };
         let mut w = store.write().await.unwrap();
         w.insert_allowance(&new).await.unwrap();
         w.commit().await.unwrap();
+    }
+
+    /// What was given after a backup is not in it. What is given again has the ids of the first
+    /// time all the same, because the journals that are read again name them.
+    #[tokio::test]
+    async fn a_restored_database_gives_again_under_the_same_ids() {
+        let world = World::build(Rows::default()).unwrap();
+        let mut ids = Vec::new();
+        for is_restored in [false, true] {
+            let name = format!("strowger-again-{}-{is_restored}", std::process::id());
+            let dir = std::env::temp_dir().join(name);
+            std::fs::create_dir_all(&dir).unwrap();
+            let store = Store::open(&dir.join("a.db")).await.unwrap();
+            demo::seed(&store, 0).await.unwrap();
+            give(&store, first(), "k").await;
+            if !is_restored {
+                give(&store, Allowance { renewal: None, ..first() }, "after the backup").await;
+            }
+            let given = renew(&store, &world, 99 * DAY_US).await.unwrap();
+            ids.push(given.iter().map(|one| one.id).collect::<Vec<_>>());
+            store.close().await;
+            std::fs::remove_dir_all(&dir).unwrap();
+        }
+        assert_eq!(ids[0].len(), 3);
+        assert_eq!(ids[0], ids[1]);
+    }
+
+    #[tokio::test]
+    async fn each_is_given_again_once_and_one_ahead() {
+        let dir = std::env::temp_dir().join(format!("strowger-renewed-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let store = Store::open(&dir.join("a.db")).await.unwrap();
+        demo::seed(&store, 0).await.unwrap();
+        give(&store, first(), "k").await;
         let world = World::build(Rows::default()).unwrap();
         let given = async |day: i64| {
             let given = renew(&store, &world, day * DAY_US).await.unwrap();

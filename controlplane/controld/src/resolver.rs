@@ -1,52 +1,38 @@
-//! Addresses of the host names that trunks and registrars are known by.
+//! Where the host names lead that trunks and registrars are known by, by RFC 3263.
 //!
-//! Each name is looked up when it comes up and every minute after; one that has no address yet,
-//! every few seconds. A lookup that fails leaves the last good addresses in force, is said once in
-//! the log, and stays to be seen in REST and metrics until the next success. SRV and NAPTR records
-//! (RFC 3263) are not read: a name means its A and AAAA records.
+//! Each name is looked up when it comes up, and again when the shortest of its records' times is
+//! over, within a floor and a ceiling; one that has no address yet, every few seconds. A lookup
+//! that fails leaves the last good addresses in force, is said once in the log, and stays to be
+//! seen in REST and metrics until the next success. Which records are asked for, and what they
+//! mean, is `strowger_locate`'s to say; who asks a name server is a [`Resolve`].
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use strowger_link::Transport;
+use strowger_locate::{Answers, Place, Question, ROUNDS_MAX, Records, Step, Wanted, locate};
 use strowger_model::ResolverSettings;
-use strowger_routing::Names;
+use strowger_routing::{NamedHost, Names};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-/// Lookups at once.
+/// Names that are looked up at once.
 const LOOKUPS_MAX: usize = 16;
 
-/// A lookup on its way.
-pub(crate) type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+/// What a name server says: records, none among them, and how long they are good, seconds.
+pub(crate) type Said = Result<(Records, u32), String>;
+
+/// A question on its way.
+pub(crate) type Lookup = Pin<Box<dyn Future<Output = Said> + Send>>;
 
 /// Who knows names.
-pub(crate) trait Resolve: Send + 'static {
-    /// The addresses of a name, in the order to try.
-    fn lookup(&self, name: &str) -> Lookup;
-}
-
-/// The system's resolver.
-pub(crate) struct System;
-
-impl Resolve for System {
-    fn lookup(&self, name: &str) -> Lookup {
-        let name = name.to_owned();
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let mut addresses: Vec<IpAddr> = Vec::new();
-            for address in found.map(|address| address.ip()) {
-                if !addresses.contains(&address) {
-                    addresses.push(address);
-                }
-            }
-            Ok(addresses)
-        })
-    }
+pub(crate) trait Resolve: Clone + Send + Sync + 'static {
+    /// The records that a name server has to a question.
+    fn ask(&self, question: &Question) -> Lookup;
 }
 
 /// How a name stands, for REST and metrics.
@@ -66,7 +52,7 @@ pub(crate) type Standings = Arc<Mutex<BTreeMap<String, Standing>>>;
 /// What the resolver is connected to.
 pub(crate) struct Wires {
     /// Names to be known.
-    pub(crate) wanted: watch::Receiver<Vec<String>>,
+    pub(crate) wanted: watch::Receiver<Vec<NamedHost>>,
     /// How often, and how long.
     pub(crate) settings: watch::Receiver<ResolverSettings>,
     /// Where their addresses go.
@@ -79,27 +65,27 @@ pub(crate) struct Wires {
 
 /// Looks names up as long as anybody wants them.
 pub(crate) async fn keep(resolver: impl Resolve, mut wires: Wires) {
-    let mut due: BTreeMap<String, Instant> = BTreeMap::new();
+    let mut due: BTreeMap<NamedHost, Instant> = BTreeMap::new();
     loop {
         let wanted = wires.wanted.borrow_and_update().clone();
         let set = wires.settings.borrow_and_update().clone();
-        let [again, retry, most] =
-            [set.refresh_ms, set.retry_ms, set.timeout_ms].map(Duration::from_millis);
         // What waits by an older setting waits no longer than by this one.
-        let latest = Instant::now() + again;
+        let latest = Instant::now() + Duration::from_millis(set.refresh_ms);
         due.values_mut().for_each(|at| *at = (*at).min(latest));
-        wires.forget(&wanted, &mut due);
+        due.retain(|host, _| wanted.contains(host));
+        wires.forget(&wanted);
         let now = Instant::now();
-        let ripe: Vec<String> = wanted
+        let ripe: Vec<NamedHost> = wanted
             .iter()
-            .filter(|name| due.get(*name).is_none_or(|at| *at <= now))
+            .filter(|host| due.get(*host).is_none_or(|at| *at <= now))
             .cloned()
             .collect();
-        for found in look_up(&resolver, ripe, most).await {
-            let wait = if wires.take(&found) { again } else { retry };
-            due.insert(found.name, Instant::now() + wait);
+        for (host, found) in look_up(&resolver, ripe, Duration::from_millis(set.timeout_ms)).await {
+            let is_known = wires.take(&host.name, &found);
+            due.insert(host, Instant::now() + wait(&set, &found, is_known));
         }
-        let next = due.values().min().copied().unwrap_or_else(|| Instant::now() + again);
+        let next = due.values().min().copied();
+        let next = next.unwrap_or_else(|| Instant::now() + Duration::from_millis(set.refresh_ms));
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}
             changed = wires.wanted.changed() => if changed.is_err() { return },
@@ -108,25 +94,59 @@ pub(crate) async fn keep(resolver: impl Resolve, mut wires: Wires) {
     }
 }
 
-struct Found {
-    name: String,
-    addresses: Result<Vec<IpAddr>, String>,
+/// How long nobody is asked again: as long as the records are good, within bounds.
+fn wait(set: &ResolverSettings, found: &Result<Found, Failure>, is_known: bool) -> Duration {
+    let ceiling = set.refresh_ms;
+    let within = |ttl_s: u32, floor: u64| (u64::from(ttl_s) * 1_000).max(floor).min(ceiling);
+    Duration::from_millis(match found {
+        Ok(found) => within(found.ttl_s, set.refresh_ms_min),
+        Err(_) if is_known => ceiling,
+        // That there is nothing is good for some time, too (RFC 2308).
+        Err(Failure { ttl_s: Some(ttl_s), .. }) => within(*ttl_s, set.retry_ms),
+        Err(Failure { ttl_s: None, .. }) => set.retry_ms,
+    })
 }
 
-async fn look_up(resolver: &impl Resolve, names: Vec<String>, most: Duration) -> Vec<Found> {
-    let mut found = Vec::with_capacity(names.len());
-    for chunk in names.chunks(LOOKUPS_MAX) {
+/// What was found for a name.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+struct Found {
+    /// Its own addresses, if they were asked for.
+    addresses: Option<Vec<IpAddr>>,
+    /// Places by SRV records for each transport that was asked for; none = it has no such records.
+    services: Vec<(Transport, Vec<Place>)>,
+    ttl_s: u32,
+}
+
+/// Why nothing was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Failure {
+    why: String,
+    /// There is nothing, and that is good for so long, seconds.
+    ttl_s: Option<u32>,
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Failure {
+        Failure { why, ttl_s: None }
+    }
+}
+
+async fn look_up(
+    resolver: &impl Resolve,
+    hosts: Vec<NamedHost>,
+    most: Duration,
+) -> Vec<(NamedHost, Result<Found, Failure>)> {
+    let mut found = Vec::with_capacity(hosts.len());
+    for chunk in hosts.chunks(LOOKUPS_MAX) {
         let mut running = JoinSet::new();
-        for name in chunk {
-            let (name, lookup) = (name.clone(), resolver.lookup(name));
+        for host in chunk {
+            let (resolver, host) = (resolver.clone(), host.clone());
             running.spawn(async move {
-                let addresses = match timeout(most, lookup).await {
-                    Ok(Ok(addresses)) if addresses.is_empty() => Err("no address".to_owned()),
-                    Ok(Ok(addresses)) => Ok(addresses),
-                    Ok(Err(e)) => Err(e.to_string()),
-                    Err(_) => Err("the name server does not answer".to_owned()),
+                let one = match timeout(most, one(&resolver, &host)).await {
+                    Ok(one) => one,
+                    Err(_) => Err("the name server does not answer".to_owned().into()),
                 };
-                Found { name, addresses }
+                (host, one)
             });
         }
         found.extend(running.join_all().await);
@@ -134,16 +154,76 @@ async fn look_up(resolver: &impl Resolve, names: Vec<String>, most: Duration) ->
     found
 }
 
+/// All that is to be known of a name.
+async fn one(resolver: &impl Resolve, host: &NamedHost) -> Result<Found, Failure> {
+    let mut found = Found { ttl_s: u32::MAX, ..Found::default() };
+    for transport in &host.services {
+        let wanted = Wanted {
+            host: host.name.clone(),
+            port: 0,
+            transport: Some(*transport),
+            is_secure: false,
+        };
+        let located = ask_all(resolver, &wanted).await?;
+        found.ttl_s = found.ttl_s.min(located.ttl_s());
+        if located.is_service() {
+            found.services.push((*transport, located.places().to_vec()));
+        } else {
+            found.services.push((*transport, Vec::new()));
+            let own = located.draw(0).into_iter().map(|(_, address)| address.ip());
+            found.addresses = Some(own.collect());
+        }
+    }
+    if found.addresses.is_none() && host.addresses {
+        let (records, ttl_s) = resolver.ask(&Question::Address(host.name.clone())).await?;
+        found.ttl_s = found.ttl_s.min(ttl_s);
+        found.addresses = match records {
+            Records::Address(addresses) => Some(addresses),
+            Records::Naptr(_) | Records::Srv(_) => None,
+        };
+    }
+    let has_place = found.services.iter().any(|(_, places)| !places.is_empty());
+    match has_place || found.addresses.as_ref().is_some_and(|own| !own.is_empty()) {
+        true => Ok(found),
+        false => Err(Failure { why: "no address".to_owned(), ttl_s: Some(found.ttl_s) }),
+    }
+}
+
+/// Asks until all is known of where requests go.
+async fn ask_all(
+    resolver: &impl Resolve,
+    wanted: &Wanted,
+) -> Result<strowger_locate::Located, Failure> {
+    const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+    let mut answers = Answers::default();
+    for _ in 0..=ROUNDS_MAX {
+        let questions = match locate(wanted, &ALL, &answers) {
+            Step::Found(located) => return Ok(located),
+            Step::Ask(questions) => questions,
+        };
+        for question in questions {
+            let (records, ttl_s) = resolver.ask(&question).await?;
+            answers.put(question, records, ttl_s);
+        }
+    }
+    Err("the name server answers what nobody asked".to_owned().into())
+}
+
 impl Wires {
     /// Forgets what nobody wants any more.
-    fn forget(&self, wanted: &[String], due: &mut BTreeMap<String, Instant>) {
-        due.retain(|name, _| wanted.contains(name));
+    fn forget(&self, wanted: &[NamedHost]) {
+        let is_wanted = |name: &str| wanted.iter().any(|host| host.name == name);
         if let Ok(mut standings) = self.standings.lock() {
-            standings.retain(|name, _| wanted.contains(name));
+            standings.retain(|name, _| is_wanted(name));
         }
+        self.change(|names| names.retain(is_wanted));
+    }
+
+    /// Changes the names in force; who reads them hears of it if `change` says that it did.
+    fn change(&self, change: impl FnOnce(&mut Names) -> bool) {
         self.names.send_if_modified(|names| {
             let mut next = Names::clone(names);
-            let changed = next.retain(|name| wanted.iter().any(|w| w == name));
+            let changed = change(&mut next);
             if changed {
                 *names = Arc::new(next);
             }
@@ -152,27 +232,25 @@ impl Wires {
     }
 
     /// Takes what was found; whether the name has an address now.
-    fn take(&self, found: &Found) -> bool {
-        let Found { name, addresses } = found;
+    fn take(&self, name: &str, found: &Result<Found, Failure>) -> bool {
         let Ok(mut standings) = self.standings.lock() else { return false };
-        let standing = standings.entry(name.clone()).or_default();
-        match addresses {
-            Ok(addresses) => {
+        let standing = standings.entry(name.to_owned()).or_default();
+        match found {
+            Ok(found) => {
                 if standing.failure.take().is_some() {
                     info!(name, "the name has an address again");
                 }
                 standing.confirmed_us = (self.wall_us)();
-                standing.addresses.clone_from(addresses);
-                self.names.send_if_modified(|names| {
-                    let mut next = Names::clone(names);
-                    let changed = next.set(name, addresses);
-                    if changed {
-                        *names = Arc::new(next);
+                self.change(|names| {
+                    let mut changed = names.set(name, found.addresses.as_deref().unwrap_or(&[]));
+                    for (transport, places) in &found.services {
+                        changed |= names.set_service(name, *transport, places.clone());
                     }
                     changed
                 });
+                standing.addresses = self.names.borrow().addresses(name);
             }
-            Err(why) => {
+            Err(Failure { why, .. }) => {
                 if standing.failure.replace(why.clone()).is_none() {
                     let known = standing.addresses.len();
                     warn!(name, known, "the name cannot be resolved: {why}");
@@ -190,16 +268,28 @@ mod tests {
     /// Answers as the test says.
     #[derive(Clone, Default)]
     struct Fake {
-        known: Arc<Mutex<BTreeMap<String, Vec<IpAddr>>>>,
+        known: Arc<Mutex<BTreeMap<Question, (Records, u32)>>>,
         asked: Arc<Mutex<Vec<String>>>,
     }
 
     impl Resolve for Fake {
-        fn lookup(&self, name: &str) -> Lookup {
-            self.asked.lock().unwrap().push(name.to_owned());
-            let known = self.known.lock().unwrap().get(name).cloned();
-            Box::pin(async move { known.ok_or_else(|| io::Error::other("no such host")) })
+        fn ask(&self, question: &Question) -> Lookup {
+            let known = self.known.lock().unwrap().get(question).cloned();
+            let said = match question {
+                Question::Address(name) => {
+                    self.asked.lock().unwrap().push(name.clone());
+                    known.ok_or_else(|| "no such host".to_owned())
+                }
+                Question::Srv(_) => Ok(known.unwrap_or((Records::Srv(Vec::new()), 3_600))),
+                Question::Naptr(_) => Err("a transport is named".to_owned()),
+            };
+            Box::pin(async move { said })
         }
+    }
+
+    /// A name without a port, called over UDP.
+    fn target(name: &str) -> NamedHost {
+        NamedHost { name: name.into(), services: vec![Transport::Udp], addresses: false }
     }
 
     const AGAIN: Duration = Duration::from_secs(60);
@@ -207,7 +297,7 @@ mod tests {
 
     struct Bench {
         fake: Fake,
-        wanted: watch::Sender<Vec<String>>,
+        wanted: watch::Sender<Vec<NamedHost>>,
         settings: watch::Sender<ResolverSettings>,
         names: watch::Receiver<Arc<Names>>,
         standings: Standings,
@@ -216,7 +306,7 @@ mod tests {
     impl Bench {
         fn start(wanted: &[&str]) -> Bench {
             let fake = Fake::default();
-            let list = wanted.iter().map(ToString::to_string).collect();
+            let list = wanted.iter().map(|name| target(name)).collect();
             let (wanted, wanted_end) = watch::channel(list);
             let (names_end, names) = watch::channel(Arc::new(Names::default()));
             let (settings, settings_end) = watch::channel(ResolverSettings::default());
@@ -233,12 +323,29 @@ mod tests {
         }
 
         fn know(&self, name: &str, addresses: &[&str]) {
+            self.know_for(name, addresses, 3_600);
+        }
+
+        fn know_for(&self, name: &str, addresses: &[&str], ttl_s: u32) {
             let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
-            self.fake.known.lock().unwrap().insert(name.to_owned(), addresses);
+            let (question, records) = (Question::Address(name.into()), Records::Address(addresses));
+            self.fake.known.lock().unwrap().insert(question, (records, ttl_s));
+        }
+
+        fn know_service(&self, name: &str, servers: &[(u16, u16, &str)]) {
+            let record = |(priority, port, target): &(u16, u16, &str)| strowger_locate::Srv {
+                priority: *priority,
+                weight: 0,
+                port: *port,
+                target: (*target).into(),
+            };
+            let records = Records::Srv(servers.iter().map(record).collect());
+            let question = Question::Srv(format!("_sip._udp.{name}"));
+            self.fake.known.lock().unwrap().insert(question, (records, 3_600));
         }
 
         fn fails(&self, name: &str) {
-            self.fake.known.lock().unwrap().remove(name);
+            self.fake.known.lock().unwrap().remove(&Question::Address(name.into()));
         }
 
         fn of(&self, name: &str) -> Vec<String> {
@@ -302,25 +409,77 @@ mod tests {
         assert_eq!(lookups(&bench).await, 1);
         set(|s| s.refresh_ms = 10_000);
         assert_eq!(lookups(&bench).await, 6, "refresh_ms");
+        bench.know_for("a.example", &["192.0.2.1"], 1);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(lookups(&bench).await, 12, "records that are good for a second, each 5 s");
+        set(|s| s.refresh_ms_min = 2_000);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(lookups(&bench).await, 30, "refresh_ms_min");
         // A look-up that takes longer than it may is none.
         let slow = async |most: u64| {
-            let names = vec!["slow.example".to_owned()];
-            let found = look_up(&Slow, names, Duration::from_millis(most)).await;
-            found.into_iter().all(|found| found.addresses.is_ok())
+            let hosts = vec![target("slow.example")];
+            let found = look_up(&Slow, hosts, Duration::from_millis(most)).await;
+            found.into_iter().all(|(_, found)| found.is_ok())
         };
         assert!(slow(5_000).await);
         assert!(!slow(500).await, "timeout_ms");
     }
 
-    /// Needs a second.
+    /// Needs a second, half of it for each answer.
+    #[derive(Clone)]
     struct Slow;
 
     impl Resolve for Slow {
-        fn lookup(&self, _: &str) -> Lookup {
+        fn ask(&self, question: &Question) -> Lookup {
+            let records = match question {
+                Question::Address(_) => Records::Address(vec!["192.0.2.9".parse().unwrap()]),
+                Question::Srv(_) | Question::Naptr(_) => Records::Srv(Vec::new()),
+            };
             Box::pin(async {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                Ok(vec!["192.0.2.9".parse().unwrap()])
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Ok((records, 60))
             })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn servers_that_a_name_names_go_before_its_own_address() {
+        let bench = Bench::start(&["a.example"]);
+        bench.know("a.example", &["192.0.2.1"]);
+        bench.know("b.example", &["192.0.2.8"]);
+        bench.know("c.example", &["192.0.2.9"]);
+        bench.know_service("a.example", &[(2, 5080, "c.example"), (1, 5070, "b.example")]);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let host = strowger_model::HostPort { name: "a.example".into(), port: 0 };
+        let to = || {
+            let names = bench.names.borrow();
+            let to = names.targets(&host, Transport::Udp, 0);
+            to.iter().map(ToString::to_string).collect::<Vec<String>>()
+        };
+        assert_eq!(to(), ["192.0.2.8:5070", "192.0.2.9:5080"]);
+        assert_eq!(bench.of("a.example"), ["192.0.2.8", "192.0.2.9"]);
+        // The records go: the host itself is called again.
+        bench.know_service("a.example", &[]);
+        tokio::time::sleep(AGAIN).await;
+        assert_eq!(to(), ["192.0.2.1:5060"]);
+    }
+
+    #[test]
+    fn how_long_nothing_is_asked_again() {
+        let set = ResolverSettings::default();
+        let found = |ttl_s| Ok(Found { ttl_s, ..Found::default() });
+        let failed = |ttl_s| Err(Failure { why: String::new(), ttl_s });
+        for (found, is_known, expect_s) in [
+            (found(30), true, 30),
+            (found(0), true, 5),
+            (found(u32::MAX), true, 60),
+            (failed(None), false, 5),
+            (failed(None), true, 60),
+            (failed(Some(1)), false, 5),
+            (failed(Some(20)), false, 20),
+            (failed(Some(900)), false, 60),
+        ] {
+            assert_eq!(wait(&set, &found, is_known).as_secs(), expect_s, "{found:?} {is_known}");
         }
     }
 
@@ -330,8 +489,43 @@ mod tests {
         use strowger_model::{SETTINGS, Setting, SettingReader};
         let own = SETTINGS.iter().filter(|s| s.reader == SettingReader::Control);
         let paths: Vec<String> = own.map(Setting::path).collect();
-        let tested =
-            ["resolver.refresh_ms", "resolver.retry_ms", "resolver.timeout_ms", "books.audit_hour"];
+        let tested = ["refresh_ms", "refresh_ms_min", "retry_ms", "timeout_ms"]
+            .map(|n| format!("resolver.{n}"));
+        // Each number of offences is tested in the office, and what a ban is.
+        let guard = [
+            "default_deny",
+            "window_ms",
+            "ban_ms",
+            "wrong_credentials_max",
+            "unproven_max",
+            "malformed_max",
+            "scanner_max",
+            "lured_max",
+            "caller_ban_ms",
+            "fruitless_ms",
+            "scan_max",
+            "fruitless_max",
+            "judged_calls",
+            "judged_asr_percent_min",
+            "judged_acd_ms_min",
+        ];
+        // What a tenant's accounts may spend together, and what is learnt: in the office and till.
+        let limit = ["tenant_day_max", "tenant_month_max", "learnt_day_times", "learnt_day_min"];
+        let limit = limit.map(|name| format!("limit.{name}"));
+        let guard = guard.map(|name| format!("guard.{name}"));
+        let books = "books.audit_hour".to_owned();
+        // These are tested where trunks are judged: `routing::Standing`.
+        let route = [
+            "failures_max",
+            "asr_percent_min",
+            "acd_ms_min",
+            "calls_min",
+            "retry_ms",
+            "retry_ms_max",
+        ];
+        let route = route.map(|name| format!("route.{name}"));
+        let rest = tested.into_iter().chain(guard).chain([books]);
+        let tested: Vec<String> = route.into_iter().chain(limit).chain(rest).collect();
         assert_eq!(paths, tested);
     }
 
@@ -357,16 +551,10 @@ mod tests {
         bench.know("a.example", &["192.0.2.1"]);
         bench.know("b.example", &["192.0.2.2"]);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        bench.wanted.send(vec!["b.example".to_owned()]).unwrap();
+        bench.wanted.send(vec![target("b.example")]).unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(bench.of("b.example"), ["192.0.2.2"]);
         assert_eq!(bench.of("a.example"), Vec::<String>::new());
         assert_eq!(bench.standings.lock().unwrap().len(), 1);
-    }
-
-    #[tokio::test]
-    async fn the_system_knows_this_host() {
-        let found = System.lookup("localhost").await.unwrap();
-        assert!(found.iter().all(IpAddr::is_loopback) && !found.is_empty(), "{found:?}");
     }
 }

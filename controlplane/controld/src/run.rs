@@ -3,31 +3,40 @@
 use crate::decider::{Decider, Orders, Origins, Shared, orders, word};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
+use crate::ladder::{Ladders, send_on, tapes};
+use crate::money::Cashier;
+use crate::seat::{Seat, be_patient};
 use crate::trace::Traces;
 use crate::view::View;
-use crate::world::{self, Compiled};
-use crate::{books, boot, calendar, demo, renewal, resolver, secret};
+use crate::world::{self, Compiled, Site};
+use crate::{
+    books, boot, calendar, certificate, demo, guard, perimeter, ported, renewal, rerate, resolver,
+    secret, statistic,
+};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use strowger_api::Behind;
+use strowger_api::{Api, Behind, Doors};
 use strowger_link::Transport;
 use strowger_model::Amount;
+use strowger_model::BINDING_GRACE_US;
 use strowger_model::ResolverSettings;
+use strowger_numbering::Ported;
 use strowger_office::Office;
 use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
-use strowger_routing::{Holder, Listener, Names, Output as Binding, World, named_hosts};
+use strowger_routing::{Holder, Listener, NamedHost, Names, Output as Binding, World, named_hosts};
 use strowger_store::{Life, Place, Position, Sealer, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
@@ -62,6 +71,8 @@ pub(crate) fn run(config: &Config, demo: bool) -> Result<(), String> {
     let signals = Signals::block(HangUp::Ignored).map_err(|e| format!("signals: {e}"))?;
     start_log(config)?;
     pin_control(config)?;
+    let seat = Seat::take("decider").map_err(|e| format!("thread decider: {e}"))?;
+    be_patient().map_err(|e| format!("priority: {e}"))?;
     let mut ready = process::take_inherited("STROWGER_READY_FD").map_err(|e| e.to_string())?;
     private_dir(&config.node.data)?;
     private_dir(&config.run_dir())?;
@@ -76,7 +87,7 @@ pub(crate) fn run(config: &Config, demo: bool) -> Result<(), String> {
         .map_err(|e| format!("runtime: {e}"))?;
     let Some(store) = await_database(config, &runtime, &signals)? else { return Ok(()) };
     let plant = runtime.block_on(Plant::open(config, demo, store))?;
-    let works = plant.start(config, &runtime, admin)?;
+    let works = plant.start(config, runtime.handle(), admin, seat)?;
     offered.set_ready();
     for fd in ready.drain(..) {
         // A supervisor that is gone need not be told.
@@ -101,18 +112,17 @@ fn start_log(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// The control plane keeps off the shard's core.
+/// The control plane keeps off the shards' cores, if any other is left.
 fn pin_control(config: &Config) -> Result<(), String> {
     let list = |key: &str, text: &str| parse_cores(text).map_err(|e| format!("cores.{key}: {e}"));
     let named = list("control", &config.cores.control)?;
     let allowed = pin::allowed_cpus().map_err(|e| format!("cores: {e}"))?;
-    let shard = list("shards", &config.cores.shards)?.first().copied();
-    let shard = shard.or_else(|| allowed.last().copied());
-    let cores: Vec<usize> = match named.is_empty() {
-        false => named,
-        true if allowed.len() < 2 => return Ok(()),
-        true => allowed.into_iter().filter(|core| Some(*core) != shard).collect(),
-    };
+    let shards = config.shard_cores(&allowed);
+    let others = || allowed.into_iter().filter(|core| !shards.contains(&Some(*core))).collect();
+    let cores: Vec<usize> = if named.is_empty() { others() } else { named };
+    if cores.is_empty() {
+        return Ok(());
+    }
     pin::pin_current_thread(&cores).map_err(|e| format!("cores.control: {e}"))
 }
 
@@ -168,11 +178,22 @@ fn await_database(
     }
 }
 
+const fn transport(spoken: strowger_tuning::Transport) -> Transport {
+    match spoken {
+        strowger_tuning::Transport::Udp => Transport::Udp,
+        strowger_tuning::Transport::Tcp => Transport::Tcp,
+        strowger_tuning::Transport::Tls => Transport::Tls,
+        strowger_tuning::Transport::Ws => Transport::Ws,
+        strowger_tuning::Transport::Wss => Transport::Wss,
+    }
+}
+
 /// What boot reads before anything is answered.
 struct Plant {
     store: Store,
     compiled: Compiled,
-    listeners: Vec<Listener>,
+    ported: ported::Table,
+    site: Site,
     office: Office,
     nonce_key: [u8; 16],
     sealer: Sealer,
@@ -190,21 +211,25 @@ impl Plant {
         secret::admin_token(&store, &token_file, now_us).await.map_err(|e| said(&e))?;
         let nonce_key = secret::nonce_key(&store).await.map_err(|e| said(&e))?;
         let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
-        // All listeners are UDP; others come with their transports.
         let places = config.listeners(&config.sip.listen).map_err(|e| said(&e))?;
         let listener = |place: &strowger_tuning::Listener| Listener {
-            transport: Transport::Udp,
+            transport: transport(place.transport),
             address: place.advertised,
         };
         let listeners: Vec<Listener> = places.iter().map(listener).collect();
+        let site = Site { listeners, perimeter: perimeter::of(config, &places, demo) };
         let reader = store.reader();
-        let compiled = world::compile(&reader, &listeners, &sealer).await.map_err(|e| said(&e))?;
+        let mut compiled = world::compile(&reader, &site, &sealer).await.map_err(|e| said(&e))?;
+        let ported = ported::Table::open(&config.node.data);
+        compiled.world = Arc::new(compiled.world.with_ported(ported.now()));
         let node = config.node.number;
         let mut office = Office::new(node, Arc::clone(&compiled.world));
         let now = clock::monotonic();
         calendar::warn_unknown(&compiled.world);
         let calendars = calendar::all(&office, now_us);
         office.set_calendars(&calendars, now);
+        statistic::set_zones(&store, &compiled.world);
+        statistic::recall(&mut office, &reader, now_us).await.map_err(|e| chain(&e))?;
         let posted = reader.balances().await.map_err(|e| chain(&e))?;
         for account in compiled.world.accounts() {
             let balance = posted.iter().find(|p| p.account == account.id);
@@ -212,6 +237,9 @@ impl Plant {
         }
         let grown = calendar::grown(&reader, &compiled.world, now_us).await;
         calendar::load_grown(&mut office, &grown.map_err(|e| chain(&e))?);
+        let learners = calendar::learners(&office, now_us);
+        let learnt = calendar::learnt(&reader, &compiled.world, &learners, now_us).await;
+        calendar::load_learnt(&mut office, &learnt.map_err(|e| chain(&e))?);
         let from_us = calendar::earliest_us(&calendars);
         for usage in reader.usage(from_us).await.map_err(|e| chain(&e))? {
             office.load_spent(usage.account, usage.from_us, usage.amount, now);
@@ -221,8 +249,11 @@ impl Plant {
         for given in reader.allowances(from_us).await.map_err(|e| chain(&e))? {
             office.load_allowance(given.allowance, given.used_ms, now);
         }
-        let bindings = reader.bindings(now_us).await.map_err(|e| chain(&e))?;
-        let of_trunks = reader.trunk_bindings(now_us).await.map_err(|e| chain(&e))?;
+        // A binding may last a little longer than the database knows.
+        let after_us = now_us.saturating_sub(BINDING_GRACE_US);
+        let bindings = reader.bindings(after_us).await.map_err(|e| chain(&e))?;
+        let of_trunks = reader.trunk_bindings(after_us).await.map_err(|e| chain(&e))?;
+        office.set_key(secret::gruu_key(nonce_key));
         let bindings = bindings.into_iter().map(|b| (Holder::Subscriber(b.subscriber), b));
         let of_trunks = of_trunks.into_iter().map(|(trunk, b)| (Holder::Trunk(trunk), b));
         office.load_bindings(bindings.chain(of_trunks).collect(), now, now_us);
@@ -231,7 +262,7 @@ impl Plant {
         for (life, origin) in boot::take_up(&mut office, config, at) {
             store.learn_origin(&life, origin).await.map_err(|e| chain(&e))?;
         }
-        Ok(Plant { store, compiled, listeners, office, nonce_key, sealer, at })
+        Ok(Plant { store, compiled, ported, site, office, nonce_key, sealer, at })
     }
 
     fn intake(
@@ -258,16 +289,16 @@ impl Plant {
     fn start(
         self,
         config: &Config,
-        runtime: &Runtime,
+        handle: &Handle,
         admin: TcpListener,
+        seat: Seat,
     ) -> Result<Works, String> {
-        let bell = || EventFd::new().map_err(|e| format!("eventfd: {e}"));
-        let shared = Arc::new(shared(self.at, bell()?));
+        let shared = Arc::new(shared(self.at, bell()?, certificate::begin(config, handle)));
         let decider_bell = Arc::new(bell()?);
         let (orders, inbox) = orders(&decider_bell);
         let (bindings, written_behind) = channel(crate::decider::BINDINGS_MAX);
-        let handle = runtime.handle().clone();
-        let intake = self.intake(config, &handle, &orders, &shared);
+        let (bans, blocks) = guard::begin(&self.store, config, handle);
+        let intake = self.intake(config, handle, &orders, &shared);
         let decider = Decider {
             office: self.office,
             edge: EdgeSource::new(self.nonce_key),
@@ -277,20 +308,24 @@ impl Plant {
             origins: origins(self.store.clone(), handle.clone()),
             bindings,
             unwritten: crate::decider::Unwritten::new(),
+            bans,
+            blocks,
             shared: Arc::clone(&shared),
             last_life: None,
             unread: None,
         };
-        let end = Arc::clone(&intake.end);
         let (stop, stopped) = watch::channel(false);
         let (until, store) = (Until(stopped.clone()), self.store.clone());
         let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
-        let (names, wanted, resolving) = resolve(&self.compiled.world, &shared, &handle);
+        let (names, wanted, resolving) =
+            resolve(&self.compiled.world, &config.dns.servers, &shared, handle);
+        let Site { listeners, perimeter } = self.site.clone();
         let reconciler = Reconciler {
             store: store.clone(),
             compiled: self.compiled,
-            listeners: self.listeners,
+            site: self.site,
             names,
+            ported: self.ported.watch(),
             wanted,
             resolving,
             sealer,
@@ -298,25 +333,67 @@ impl Plant {
             shared: Arc::clone(&shared),
             until: until.clone(),
         };
-        keep_till(&handle, &orders, &store, &until);
+        let cashier = keep_till(handle, &orders, &store, &until);
         let keepers = vec![handle.spawn(reconciler.run()), handle.spawn(books::keep(store, until))];
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
-        let tracer = begin_traces(&handle, &shared.traces, &self.store, config);
-        let view = View::new(orders.clone(), Arc::clone(&shared), self.store.clone());
-        let serving = crate::view::serve(admin, view, self.store.clone(), self.sealer, stopped);
+        let tracer = begin_traces(handle, &shared.traces, &self.store, config);
+        begin_hep(config, &Until(stopped.clone()))?;
+        let ladders = Ladders::new(config);
+        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, ladders, self.ported);
+        let api = Api::new(self.store.clone(), Arc::new(view), self.sealer);
+        let api = with_files(api.with_perimeter(perimeter).with_listeners(listeners), config);
+        let doors = Doors { listener: admin, relayed: relayed(config)? };
         Ok(Works {
             orders,
-            end,
+            end: Arc::clone(&intake.end),
             stop,
-            decider: thread("decider", move || decider.run())?,
+            decider: seat.sit(move || decider.run()),
             intake: thread("intake", move || intake.run())?,
-            rest: handle.spawn(serving),
+            rest: handle.spawn(crate::view::serve(doors, api, stopped)),
             writer,
             tracer,
             keepers,
             store: self.store,
         })
     }
+}
+
+/// Where the dataplane brings HTTP that is REST's, if a listener of the configuration wants it.
+fn relayed(config: &Config) -> Result<Option<UnixListener>, String> {
+    if !config.sip.stream.iter().any(|one| one.rest) {
+        return Ok(None);
+    }
+    let path = config.rest_socket();
+    let wrong = |e: std::io::Error| format!("{}: {e}", path.display());
+    // A former life's: this process has its place alone.
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(wrong(e)),
+        Ok(()) | Err(_) => {}
+    }
+    UnixListener::bind(&path).map(Some).map_err(wrong)
+}
+
+/// REST with a place for the files that are sent in.
+fn with_files(api: Api, config: &Config) -> Api {
+    api.with_imports(config.node.data.join("imports"))
+}
+
+fn bell() -> Result<EventFd, String> {
+    EventFd::new().map_err(|e| format!("eventfd: {e}"))
+}
+
+/// Threads that send messages on, one for each shard's, if a collector is configured. Nobody waits
+/// for their end.
+fn begin_hep(config: &Config, until: &Until) -> Result<(), String> {
+    let Some(to) = config.trace.hep.filter(|_| config.trace.messages_mib > 0) else {
+        return Ok(());
+    };
+    let agent = config.trace.hep_agent;
+    for tape in tapes(config) {
+        let until = Until(until.0.clone());
+        thread("hep", move || send_on(&tape, to, agent, &until))?;
+    }
+    Ok(())
 }
 
 /// The queue of traces and its writer.
@@ -329,18 +406,19 @@ fn begin_traces(handle: &Handle, traces: &Arc<Traces>, store: &Store, config: &C
 }
 
 /// What the threads tell each other, before any has said anything.
-fn shared(at: Position, journal: EventFd) -> Shared {
+fn shared(at: Position, journal: EventFd, certificates: certificate::Standings) -> Shared {
     Shared {
         linked: AtomicBool::new(false),
         durable: AtomicU64::new(0),
         stored: AtomicU64::new(word(crate::intake::cursor(at).position)),
         read: AtomicU64::new(0),
-        counters: Mutex::new(None),
-        listeners: Mutex::new(None),
+        counters: Mutex::default(),
+        listeners: Mutex::default(),
         counts: Mutex::default(),
         behind: Mutex::default(),
         upstreams: Mutex::default(),
         names: resolver::Standings::default(),
+        certificates,
         latency_us: Default::default(),
         traces: Traces::new(),
         journal,
@@ -349,10 +427,10 @@ fn shared(at: Position, journal: EventFd) -> Shared {
 
 /// Addresses of names, and where to say which names are wanted and how often.
 type Resolving =
-    (watch::Receiver<Arc<Names>>, watch::Sender<Vec<String>>, watch::Sender<ResolverSettings>);
+    (watch::Receiver<Arc<Names>>, watch::Sender<Vec<NamedHost>>, watch::Sender<ResolverSettings>);
 
 /// Starts to look up the host names of a world.
-fn resolve(world: &World, shared: &Shared, handle: &Handle) -> Resolving {
+fn resolve(world: &World, servers: &[SocketAddr], shared: &Shared, handle: &Handle) -> Resolving {
     let (wanted, wanted_end) = watch::channel(named_hosts(world));
     let set = world.settings().system().resolver.clone();
     let (settings, settings_end) = watch::channel(set);
@@ -364,7 +442,9 @@ fn resolve(world: &World, shared: &Shared, handle: &Handle) -> Resolving {
         standings: Arc::clone(&shared.names),
         wall_us: clock::wall_us,
     };
-    handle.spawn(resolver::keep(resolver::System, wires));
+    // Its sockets are the runtime's.
+    let _entered = handle.enter();
+    handle.spawn(resolver::keep(crate::dns::NameServers::new(servers), wires));
     (names, wanted, settings)
 }
 
@@ -446,23 +526,34 @@ impl Until {
     pub(crate) async fn sleep(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.0.wait_for(|ended| *ended)).await.is_err()
     }
+
+    /// Whether the end has come.
+    pub(crate) fn is_over(&self) -> bool {
+        *self.0.borrow()
+    }
 }
 
-/// Keeps what the till knows of calendars, limits that grow, and free time.
-fn keep_till(handle: &Handle, orders: &Orders, store: &Store, until: &Until) {
+/// Keeps what the till knows of calendars, limits that grow, free time and re-ratings, and
+/// statistics small; returns who moves money.
+fn keep_till(handle: &Handle, orders: &Orders, store: &Store, until: &Until) -> Cashier {
     handle.spawn(renewal::keep(orders.clone(), store.clone(), until.clone()));
     handle.spawn(calendar::keep(orders.clone(), store.reader()));
+    handle.spawn(statistic::keep(store.clone(), until.clone()));
+    let cashier = Cashier::new(orders.clone(), store.clone());
+    handle.spawn(rerate::keep(orders.clone(), store.clone(), cashier.clone(), until.clone()));
+    cashier
 }
 
 /// Puts a new world in force when a row or the address of a name was changed.
 struct Reconciler {
     store: Store,
     compiled: Compiled,
-    listeners: Vec<Listener>,
+    site: Site,
     sealer: Sealer,
     names: watch::Receiver<Arc<Names>>,
+    ported: watch::Receiver<Arc<Ported>>,
     /// Names that the rows mention.
-    wanted: watch::Sender<Vec<String>>,
+    wanted: watch::Sender<Vec<NamedHost>>,
     /// How they are looked up.
     resolving: watch::Sender<ResolverSettings>,
     orders: Orders,
@@ -475,7 +566,8 @@ impl Reconciler {
     async fn run(mut self) {
         let reader = self.store.reader();
         while self.until.sleep(world::LOOK).await {
-            let named = self.names.has_changed().unwrap_or(false);
+            let named = self.names.has_changed().unwrap_or(false)
+                || self.ported.has_changed().unwrap_or(false);
             let changed = match reader.newest_change().await {
                 Ok(change) if change == self.compiled.change => {
                     self.stand(None);
@@ -488,8 +580,8 @@ impl Reconciler {
                 }
             };
             if changed {
-                let (old, listeners) = (&self.compiled, &self.listeners);
-                match world::caught_up(old, &reader, listeners, &self.sealer).await {
+                let (old, site) = (&self.compiled, &self.site);
+                match world::caught_up(old, &reader, site, &self.sealer).await {
                     Ok(new) => self.compiled = new,
                     Err(e) => {
                         error!("the changed configuration is not in force: {e}");
@@ -498,6 +590,7 @@ impl Reconciler {
                     }
                 }
                 calendar::warn_unknown(&self.compiled.world);
+                statistic::set_zones(&self.store, &self.compiled.world);
             }
             if (changed || named) && !self.put_in_force(changed) {
                 return;
@@ -518,7 +611,9 @@ impl Reconciler {
     /// `false` when the decider is gone.
     fn put_in_force(&mut self, changed: bool) -> bool {
         let names = Arc::clone(&self.names.borrow_and_update());
-        self.compiled.world = Arc::new(self.compiled.world.with_names(names));
+        let ported = Arc::clone(&self.ported.borrow_and_update());
+        let world = self.compiled.world.with_names(names).with_ported(ported);
+        self.compiled.world = Arc::new(world);
         let set = &self.compiled.world.settings().system().resolver;
         self.resolving.send_if_modified(|old| {
             let other = old != set;

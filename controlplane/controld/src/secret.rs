@@ -4,6 +4,7 @@ use ring::digest::{SHA256, digest};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use strowger_link::Key;
 use strowger_model::Role;
 use strowger_port::rng;
 use strowger_store::{Sealer, Store, StoreError};
@@ -51,6 +52,14 @@ impl std::fmt::Display for SecretError {
 /// carriers are to be set anew.
 pub(crate) fn sealer(data: &Path) -> Result<Sealer, SecretError> {
     Ok(Sealer::open(&data.join("host.key"))?)
+}
+
+/// The key of temporary addresses of devices: made of the nonces' key, and no help to find that.
+pub(crate) fn gruu_key(nonce_key: [u8; 16]) -> Key {
+    let hash = digest(&SHA256, &[b"gruu".as_slice(), &nonce_key].concat());
+    let mut key = [0; 16];
+    key.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+    Key(key)
 }
 
 /// The key of nonces, kept over restarts so that phones need not be challenged anew.

@@ -1,11 +1,11 @@
-//! How our registrations and host names stand, in REST's words.
+//! How our registrations, host names and trunks stand, in REST's words.
 
 use crate::resolver;
-use strowger_api::{HostStanding, LoginCause, LoginPhase, LoginStanding};
+use strowger_api::{HostStanding, LoginCause, LoginPhase, LoginStanding, TrunkFailure};
 use strowger_link::{Tick, UpstreamCause, UpstreamPhase, UpstreamState};
 use strowger_model::{EgressTarget, TrunkId};
 use strowger_office::Office;
-use strowger_routing::{Login, World};
+use strowger_routing::{Failing, Login, World};
 
 /// The logins of a trunk that register. `now` and `wall_us` are one moment on both clocks.
 pub(crate) fn logins(
@@ -69,6 +69,18 @@ const fn cause(cause: UpstreamCause) -> Option<LoginCause> {
         UpstreamCause::Unwritable => LoginCause::Unwritable,
         UpstreamCause::Full => LoginCause::Full,
     })
+}
+
+/// For what a trunk failed lately.
+pub(crate) fn failures(office: &Office, trunk: TrunkId) -> Vec<TrunkFailure> {
+    let own = office.standing().failing().filter(|failing| failing.trunk == trunk);
+    let failure = |failing: Failing| TrunkFailure {
+        direction: failing.direction.map(|d| d.digits()).unwrap_or_default(),
+        failures: failing.failures,
+        tries: failing.tries,
+        again_us: failing.again_us,
+    };
+    own.map(failure).collect()
 }
 
 /// The host names of a trunk and of its registrars.

@@ -2,27 +2,32 @@
 
 use crate::decider::{Order, Orders, Shared};
 use crate::explain;
+use crate::ladder::Ladders;
 use crate::money::Cashier;
+use crate::ported::Table;
+use crate::replay::Replays;
 use crate::standing;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strowger_api::{
-    AccountBalance, AccountHold, AllowancePool, Api, Behind, CallId, CallState, HostStanding, Live,
-    LiveCall, LoginStanding, MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration,
-    RegistrationKey, Reply, RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
-    Unavailable,
+    AccountBalance, AccountHold, AllowancePool, Api, Behind, CallId, CallMessages, CallState,
+    CertificateStanding, Contact, Doors, HostStanding, Live, LiveCall, LoginStanding,
+    MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder, PortedSeen, Readiness,
+    Registration, RegistrationKey, ReplayOrder, ReplayRefusal, ReplayStanding, Reply, RouteRefusal,
+    RouteTest, RouteTested, Stranger, TraceOrder, TraceWords, TrunkFailure, Unavailable,
 };
 use strowger_link::{
     AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason, UpstreamPhase,
 };
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Binding, CdrId, OrganizationId, SubscriberId, TenantId,
-    TrunkId,
+    AccountId, Allowance, AllowanceId, Binding, CdrId, Digits, OrganizationId, SubscriberId,
+    TenantId, TrunkId,
 };
+use strowger_numbering::Ported;
 use strowger_office::{Counts, LiveCall as OfficeCall, Office, Pool};
 use strowger_port::clock;
-use strowger_store::{MoneyRequest, NewAllowance, Owned, Scope, Sealer, Store};
+use strowger_routing::{Holder, kept, way};
+use strowger_store::{MoneyRequest, NewAllowance, Owned, Scope, Store};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
@@ -35,12 +40,21 @@ pub(crate) struct View {
     shared: Arc<Shared>,
     store: Store,
     cashier: Cashier,
+    ladders: Ladders,
+    replays: Replays,
+    ported: Table,
 }
 
 impl View {
-    pub(crate) fn new(orders: Orders, shared: Arc<Shared>, store: Store) -> View {
-        let cashier = Cashier::new(orders.clone(), store.clone());
-        View { orders, shared, store, cashier }
+    pub(crate) fn new(
+        orders: Orders,
+        shared: Arc<Shared>,
+        cashier: Cashier,
+        ladders: Ladders,
+        ported: Table,
+    ) -> View {
+        let store = cashier.store().clone();
+        View { orders, shared, store, cashier, ladders, replays: Replays::default(), ported }
     }
 
     /// Whether the newest configuration is in force.
@@ -160,13 +174,33 @@ fn is_binding_seen(office: &Office, scope: Scope, binding: &Binding) -> bool {
         .is_some_and(|s| is_seen(office, scope, Some(s.tenant), Some(s.account), Some(s.id)))
 }
 
+fn ported_seen(table: &Ported, number: Option<Digits>) -> PortedSeen {
+    let routed = number.and_then(|number| table.find(&number)?.routed(&number));
+    PortedSeen { numbers: table.len() as u64, bytes: table.bytes() as u64, routed }
+}
+
 fn registration(office: &Office, binding: &Binding) -> Option<Registration> {
     let subscriber = office.world().subscriber(binding.subscriber)?;
     Some(Registration {
         tenant: subscriber.tenant,
         username: subscriber.username.clone(),
-        binding: binding.clone(),
+        contact: contact(office, Holder::Subscriber(subscriber.id), binding),
     })
+}
+
+/// A contact and how it is reached.
+fn contact(office: &Office, who: Holder, binding: &Binding) -> Contact {
+    let (world, locations, now) = (office.world(), office.locations(), clock::monotonic());
+    let reach = way(world, who, binding);
+    let until = locations.contact(who, &binding.uri, now).map(|(_, until)| until);
+    let kept = until.and_then(|until| kept(world, who, binding, now, until));
+    Contact {
+        binding: binding.clone(),
+        target: reach.address,
+        nated: reach.nated,
+        kept_alive: kept.is_some(),
+        lost: locations.is_lost(who, &binding.uri),
+    }
 }
 
 impl Live for View {
@@ -268,9 +302,25 @@ impl Live for View {
         }))
     }
 
+    fn trunk_contacts(&self, trunk: TrunkId) -> Reply<'_, Vec<Contact>> {
+        Box::pin(self.ask(move |office| {
+            let who = Holder::Trunk(trunk);
+            let all = office.locations().of(who, clock::monotonic());
+            all.map(|binding| contact(office, who, binding)).collect()
+        }))
+    }
+
     fn hosts(&self, trunk: TrunkId) -> Reply<'_, Vec<HostStanding>> {
         let known = Arc::clone(&self.shared.names);
         Box::pin(self.ask(move |office| standing::hosts(office.world(), trunk, &known)))
+    }
+
+    fn failures(&self, trunk: TrunkId) -> Reply<'_, Vec<TrunkFailure>> {
+        Box::pin(self.ask(move |office| standing::failures(office, trunk)))
+    }
+
+    fn restore(&self, trunk: TrunkId) -> Reply<'_, ()> {
+        Box::pin(self.ask(move |office| office.restore_trunk(trunk)))
     }
 
     fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>> {
@@ -295,6 +345,21 @@ impl Live for View {
         })
     }
 
+    fn begin_replay(&self, order: ReplayOrder) -> Reply<'_, Result<ReplayStanding, ReplayRefusal>> {
+        Box::pin(async {
+            let world = self.ask(|office| Arc::clone(office.world())).await?;
+            Ok(self.replays.begin(&world, self.store.reader(), order))
+        })
+    }
+
+    fn replays(&self) -> Reply<'_, Vec<ReplayStanding>> {
+        Box::pin(async { Ok(self.replays.all()) })
+    }
+
+    fn end_replay(&self, id: u64) -> Reply<'_, bool> {
+        Box::pin(async move { Ok(self.replays.end(id)) })
+    }
+
     fn test_route(&self, test: RouteTest) -> Reply<'_, Result<RouteTested, RouteRefusal>> {
         Box::pin(async move {
             let eyes = test.eyes;
@@ -309,6 +374,12 @@ impl Live for View {
         })
     }
 
+    fn messages(&self, order: MessagesOrder) -> Reply<'_, CallMessages> {
+        let ladders = self.ladders.clone();
+        let task = tokio::task::spawn_blocking(move || ladders.find(&order));
+        Box::pin(async { task.await.map_err(|_| Unavailable) })
+    }
+
     fn strangers(&self, limit: usize) -> Reply<'_, Vec<Stranger>> {
         Box::pin(self.ask(move |office| {
             let all = office.strangers().list(limit).into_iter();
@@ -320,6 +391,24 @@ impl Live for View {
         }))
     }
 
+    fn certificates(&self) -> Reply<'_, Vec<CertificateStanding>> {
+        Box::pin(async { Ok(self.shared.certificates.all()) })
+    }
+
+    fn ported(&self, number: Option<Digits>) -> Reply<'_, PortedSeen> {
+        Box::pin(async move { Ok(ported_seen(&self.ported.now(), number)) })
+    }
+
+    fn import_ported(&self, order: PortedOrder) -> Reply<'_, Result<PortedSeen, String>> {
+        Box::pin(async move {
+            let table = self.ported.clone();
+            let PortedOrder { list, adds, actor } = order;
+            let task = tokio::task::spawn_blocking(move || table.take(&list, adds, &actor));
+            let taken = task.await.map_err(|_| Unavailable)?;
+            Ok(taken.map(|table| ported_seen(&table, None)))
+        })
+    }
+
     fn readiness(&self) -> Reply<'_, Readiness> {
         Box::pin(async {
             let world = self.ask(|office| office.world().tenants().next().is_some()).await;
@@ -328,6 +417,7 @@ impl Live for View {
                 database: self.store.ping().await.is_ok(),
                 world: world.unwrap_or(false),
                 behind: self.shared.behind.lock().map_or(None, |behind| behind.clone()),
+                certificates: self.shared.certificates.problem(clock::wall_us()),
             })
         })
     }
@@ -348,7 +438,7 @@ impl Live for View {
             write_office(writer, &counts);
         }
         if let Ok(listeners) = self.shared.listeners.lock() {
-            listeners.iter().for_each(|listeners| write_listeners(writer, listeners));
+            listeners.values().for_each(|listeners| write_listeners(writer, listeners));
         }
         let [written, dropped, waiting] = self.shared.traces.counts();
         let mut family = writer.counter("strowger_traces_total", "Traces, by what became of them.");
@@ -357,14 +447,18 @@ impl Live for View {
         let waits = "Traces that wait for the database.";
         writer.gauge("strowger_traces_waiting", waits).sample(&[], waiting);
         self.write_carriers(writer);
+        self.shared.certificates.write(writer, clock::wall_us());
         let Ok(counters) = self.shared.counters.lock() else { return };
-        let Some(counters) = counters.as_ref() else { return };
-        let shard = counters.shard.to_string();
-        let labels = [("shard", shard.as_str())];
+        if counters.is_empty() {
+            return;
+        }
         let mut family =
             writer.gauge("strowger_shard", "Counters and gauges of a shard, by their name.");
-        for (name, value) in COUNTERS.iter().zip(&counters.values) {
-            family.sample(&[labels[0], ("name", name)], *value);
+        for counters in counters.values() {
+            let shard = counters.shard.to_string();
+            for (name, value) in COUNTERS.iter().zip(&counters.values) {
+                family.sample(&[("shard", &shard), ("name", name)], *value);
+            }
         }
     }
 }
@@ -396,6 +490,7 @@ fn write_office(writer: &mut MetricsWriter, counts: &Counts) {
         ("call", counts.calls),
         ("register", counts.registrations),
         ("extend", counts.extensions),
+        ("redirect", counts.redirects),
         ("other", counts.others),
         ("expired", counts.expired),
     ] {
@@ -411,19 +506,12 @@ fn write_office(writer: &mut MetricsWriter, counts: &Counts) {
 }
 
 /// Serves REST until told to stop.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    view: View,
-    store: Store,
-    sealer: Sealer,
-    mut stopped: watch::Receiver<bool>,
-) {
+pub(crate) async fn serve(doors: Doors, api: Api, mut stopped: watch::Receiver<bool>) {
     let shutdown = async move {
         // A sender that is gone means the end, too.
         let _ended = stopped.wait_for(|stop| *stop).await;
     };
-    let api = Api::new(store, Arc::new(view), sealer);
-    if let Err(e) = strowger_api::serve(listener, api, shutdown).await {
+    if let Err(e) = strowger_api::serve(doors, api, shutdown).await {
         error!("REST has ended: {e}");
     }
 }

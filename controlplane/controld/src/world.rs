@@ -1,11 +1,12 @@
 //! From rows to the world in force: boot, change and recovery share this one path.
 
+use crate::calendar;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_api::world_rows;
 use strowger_model::TrunkLogin;
-use strowger_routing::{BuildError, Listener, Logins, Rows, World};
+use strowger_routing::{BuildError, Listener, Logins, Perimeter, Rows, World};
 use strowger_store::{ConfigRows, Reader, Sealed, Sealer, StoreError};
 use tracing::{error, warn};
 
@@ -45,9 +46,20 @@ impl From<StoreError> for CompileError {
     }
 }
 
+/// What the process configuration says of a world.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Site {
+    /// The listeners, by index.
+    pub(crate) listeners: Vec<Listener>,
+    /// Which addresses calls may be sent to.
+    pub(crate) perimeter: Perimeter,
+}
+
 /// The rows in routing's own form.
-pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
-    Rows { listeners, ..world_rows(rows) }
+pub(crate) fn routing_rows(rows: ConfigRows, site: &Site) -> Rows {
+    let Site { listeners, perimeter } = site.clone();
+    let zones = calendar::zones(rows.tenants.iter().map(|tenant| tenant.timezone.as_str()));
+    Rows { listeners, perimeter, zones, ..world_rows(rows) }
 }
 
 /// Reads all rows and builds the world.
@@ -56,11 +68,11 @@ pub(crate) fn routing_rows(rows: ConfigRows, listeners: Vec<Listener>) -> Rows {
 /// [`CompileError`].
 pub(crate) async fn compile(
     reader: &Reader,
-    listeners: &[Listener],
+    site: &Site,
     sealer: &Sealer,
 ) -> Result<Compiled, CompileError> {
     let newer = reader.newer_config(0, &BTreeSet::new()).await?;
-    let (rows, logins) = opened(newer.rows, listeners, sealer);
+    let (rows, logins) = opened(newer.rows, site, sealer);
     let world = World::build(rows).map_err(CompileError::Build)?.with_logins(logins);
     warn_unread(&world);
     Ok(Compiled { world: Arc::new(world), change: newer.change })
@@ -74,12 +86,12 @@ pub(crate) async fn compile(
 pub(crate) async fn caught_up(
     old: &Compiled,
     reader: &Reader,
-    listeners: &[Listener],
+    site: &Site,
     sealer: &Sealer,
 ) -> Result<Compiled, CompileError> {
     let held = old.world.tariffs().map(|tariff| tariff.id).collect();
     let newer = reader.newer_config(old.change, &held).await?;
-    let (rows, logins) = opened(newer.rows, listeners, sealer);
+    let (rows, logins) = opened(newer.rows, site, sealer);
     match old.world.rebuilt(rows, &newer.kept) {
         Ok(world) => {
             warn_unread(&world);
@@ -87,7 +99,7 @@ pub(crate) async fn caught_up(
         }
         // Rows that were written by hand, without the change log, or a dictionary that is full of
         // prefixes nobody uses any more: from the beginning.
-        Err(_) => compile(reader, listeners, sealer).await,
+        Err(_) => compile(reader, site, sealer).await,
     }
 }
 
@@ -102,10 +114,10 @@ fn warn_unread(world: &World) {
 }
 
 /// The rows for a world, and the logins with their passwords in clear.
-fn opened(mut rows: ConfigRows, listeners: &[Listener], sealer: &Sealer) -> (Rows, Logins) {
+fn opened(mut rows: ConfigRows, site: &Site, sealer: &Sealer) -> (Rows, Logins) {
     let logins = core::mem::take(&mut rows.trunk_logins);
     let logins = Logins::build(logins, |login| open(sealer, login));
-    (routing_rows(rows, listeners.to_vec()), logins)
+    (routing_rows(rows, site), logins)
 }
 
 /// The place that a login's password is sealed for, so that it opens nowhere else.

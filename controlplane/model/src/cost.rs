@@ -76,6 +76,76 @@ impl Prices {
         self.spans().find(|(_, end, _)| ms < *end).map_or(Price(0), |(_, _, price)| price)
     }
 
+    /// Prices of a call whose answer came `ms` after the moment from which these count.
+    #[must_use]
+    pub fn after(&self, ms: u64) -> Prices {
+        let left = self.spans().filter(|(_, end, _)| ms < *end);
+        Prices::joined(left.map(|(_, end, price)| (end.saturating_sub(ms), price)))
+    }
+
+    /// At each time from answer the highest price that may count then, when the answer comes
+    /// between `least_ms` and `most_ms` after the moment from which these count. No call that is
+    /// answered in that time costs more than by these.
+    #[must_use]
+    pub fn dearest(&self, least_ms: u64, most_ms: u64) -> Prices {
+        let counts = |at: u64| {
+            let all = self.spans().filter(|(begin, end, _)| {
+                // From when the earliest answer hears it, to when the latest does not any more.
+                begin.saturating_sub(most_ms) <= at
+                    && (*end == u64::MAX || at < end.saturating_sub(least_ms))
+            });
+            all.map(|(_, _, price)| price).max().unwrap_or_default()
+        };
+        let ends = self.as_slice().iter().filter(|s| s.until_ms != FOREVER_MS);
+        let early = |s: &Segment, by: u64| u64::from(s.until_ms).saturating_sub(by);
+        let ends = ends.flat_map(|s| [early(s, least_ms), early(s, most_ms)]);
+        let mut edges: Vec<u64> = ends.filter(|edge| *edge > 0).chain([u64::MAX]).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        let begins = core::iter::once(0).chain(edges.iter().copied());
+        Prices::joined(begins.zip(&edges).map(|(begin, end)| (*end, counts(begin))))
+    }
+
+    /// The price at `ms`, for ever.
+    #[must_use]
+    pub fn only_at(&self, ms: u64) -> Prices {
+        Prices::joined(core::iter::once((u64::MAX, self.at(ms))))
+    }
+
+    /// The highest of them all, for ever.
+    #[must_use]
+    pub fn highest(&self) -> Prices {
+        let price = self.as_slice().iter().map(|s| s.price).max().unwrap_or_default();
+        Prices::joined(core::iter::once((u64::MAX, price)))
+    }
+
+    /// Ends and prices in order of time: equal neighbours are one, and of too many the last ones
+    /// are joined at the highest price among them.
+    fn joined(spans: impl Iterator<Item = (u64, Price)>) -> Prices {
+        let mut list = [NO_SEGMENT; SEGMENTS_MAX];
+        let mut count = 0usize;
+        for (end, price) in spans {
+            let until_ms = u32::try_from(end).unwrap_or(FOREVER_MS);
+            let last = count.checked_sub(1).and_then(|at| list.get_mut(at));
+            match last {
+                Some(last) if last.price == price || count == SEGMENTS_MAX => {
+                    *last = Segment { until_ms, price: last.price.max(price) };
+                }
+                Some(_) | None => {
+                    if let Some(next) = list.get_mut(count) {
+                        *next = Segment { until_ms, price };
+                        count += 1;
+                    }
+                }
+            }
+        }
+        // Whoever calls this ends with a span that has no end.
+        if let Some(last) = count.checked_sub(1).and_then(|at| list.get_mut(at)) {
+            last.until_ms = FOREVER_MS;
+        }
+        Prices { list, count: u8::try_from(count).unwrap_or_default() }
+    }
+
     /// Cost of `ms` milliseconds from `from_ms` after answer, in price x milliseconds.
     #[must_use]
     pub fn cost(&self, from_ms: u64, ms: u64) -> i128 {
@@ -351,8 +421,8 @@ impl CostBound {
     }
 
     /// A bound of both together, for an account that pays twice for one call (it forwards to
-    /// itself). Law: `a.both(b).cost_up(t) >= a.cost_up(t) + b.cost_up(t)`. `None` for prices in
-    /// another currency than the account's, or too large.
+    /// itself). Law: `a.both(b).cost_up(t) >= a.cost_up(t) + b.cost_up(t)`. `None` for accounts of
+    /// two currencies, or prices that are too large.
     #[must_use]
     pub fn both(self, other: CostBound) -> Option<CostBound> {
         self.over(other, i64::checked_add)
@@ -376,9 +446,10 @@ impl CostBound {
         if is_free(&other) {
             return Some(self);
         }
-        let (a, b) = (self.pricing, other.pricing);
+        let (one, two) = (self.in_ledger()?, other.in_ledger()?);
+        let (a, b) = (one.pricing, two.pricing);
         let same = Exchange::same(a.currency);
-        if a.currency != b.currency || self.exchange != same || other.exchange != same {
+        if a.currency != b.currency {
             return None;
         }
         let dearest = |p: &Pricing| p.prices.as_slice().iter().map(|s| s.price.0).max();
@@ -393,7 +464,7 @@ impl CostBound {
             true => 0,
             false => step_cost(&a, price_a)?.checked_add(step_cost(&b, price_b)?)?,
         };
-        let digits = self.digits.min(other.digits);
+        let digits = one.digits.min(two.digits);
         let unit = power_of_ten(a.currency.ledger_digits().saturating_sub(digits));
         let roundings = i64::try_from(4 * unit).ok()?;
         let fee = join(a.fee.0, b.fee.0)?.checked_add(steps)?.checked_add(roundings)?;
@@ -405,6 +476,29 @@ impl CostBound {
             discount: 0,
         };
         CostBound::new(pricing, digits, same, self.vat_ppm.max(other.vat_ppm))
+    }
+
+    /// A bound in the ledger's own currency: the exchange is in its prices, and what the tariff's
+    /// rounding may add is in its fee. `None` when they are too large.
+    fn in_ledger(self) -> Option<CostBound> {
+        let CostBound { pricing, exchange, digits, vat_ppm, .. } = self;
+        let ledger = exchange.ledger;
+        if exchange == Exchange::same(pricing.currency) {
+            return Some(self);
+        }
+        let (rate, one) = (i128::from(exchange.rate), i128::from(FX_ONE));
+        let mut list = pricing.prices;
+        for segment in list.list.iter_mut() {
+            let price = div_up(i128::from(segment.price.0) * rate, one);
+            segment.price = Price(i64::try_from(price).ok()?);
+        }
+        let (from, to) = (pricing.currency.ledger_digits(), ledger.ledger_digits());
+        let finer = rate * power_of_ten(to);
+        let fee = div_up(i128::from(pricing.fee.0) * finer, one * power_of_ten(from));
+        let rounding = div_up(finer, one * power_of_ten(digits)).checked_add(1)?;
+        let fee = Amount(i64::try_from(fee.checked_add(rounding)?).ok()?);
+        let pricing = Pricing { prices: list, fee, currency: ledger, discount: 0, ..pricing };
+        CostBound::new(pricing, to.min(RAW_DIGITS), Exchange::same(ledger), vat_ppm)
     }
 
     fn with_vat(&self) -> i128 {

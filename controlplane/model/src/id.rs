@@ -29,6 +29,8 @@ ids! {
     TariffId
     /// One price line.
     RateId
+    /// A file with prices that was sent in.
+    ImportId
     /// A pattern with targets.
     RouteId
     /// Numbers that ring several parties.
@@ -39,10 +41,18 @@ ids! {
     TrunkLoginId
     /// A network that we do not talk to.
     BanId
+    /// A rule about callers.
+    CallerRuleId
+    /// A rule about calls.
+    RuleId
     /// A setting that is set at one place.
     SettingId
     /// Free time given to an account.
     AllowanceId
+    /// Days that are holidays.
+    HolidayId
+    /// What a currency was worth from a time on.
+    ExchangeRateId
     /// Who logs in.
     UserId
     /// A token of REST.
@@ -51,4 +61,45 @@ ids! {
     SessionId
     /// An account of the double-entry ledger.
     LedgerAccountId
+}
+
+/// Bits of a renewed allowance's id that count the renewals: 2,800 years of days.
+const RENEWAL_BITS: u32 = 20;
+
+impl AllowanceId {
+    /// The id of what is given when this one ends: below zero, made of the id of the first one and
+    /// the count. So a restored database, where renewals have to be made again, makes them with the
+    /// ids that its journals name.
+    #[must_use]
+    pub fn renewed(self) -> AllowanceId {
+        let mask = (1 << RENEWAL_BITS) - 1;
+        let (first, count) = if self.0 < 0 {
+            let id = self.0.unsigned_abs();
+            (id >> RENEWAL_BITS, id & mask)
+        } else {
+            (self.0.unsigned_abs() & (u64::MAX >> (RENEWAL_BITS + 1)), 0)
+        };
+        // More renewals than can be counted go on in the numbers of a first one that no row has.
+        let id = (first << RENEWAL_BITS | count).saturating_add(1);
+        AllowanceId(0_i64.saturating_sub_unsigned(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_renewals_say_whose_they_are_and_meet_no_other() {
+        let mut seen = std::collections::BTreeSet::new();
+        for first in [1, 2, 3, (1 << 43) - 1] {
+            let mut id = AllowanceId(first);
+            for count in 1..=1_000 {
+                id = id.renewed();
+                assert_eq!(id.0, -((first << 20) + count));
+                assert!(seen.insert(id));
+            }
+        }
+        assert_eq!(AllowanceId(i64::MIN).renewed(), AllowanceId(i64::MIN));
+    }
 }

@@ -10,6 +10,7 @@ mod number;
 mod record;
 mod row;
 mod setting;
+mod time;
 
 pub use access::{Audience, Role};
 pub use cost::*;
@@ -22,3 +23,4 @@ pub use number::{BadNumber, Digits, EDIT_PREFIXES_MAX, NUMBER_MAX, Normalisation
 pub use record::*;
 pub use row::*;
 pub use setting::*;
+pub use time::*;

@@ -321,7 +321,7 @@ const fn row(name: &'static str, sip: u16, q850: u8, source_q931: u8) -> ReasonR
 }
 
 /// In the order of the dataplane's codes; `billing` tests that none is missing.
-const REASONS: [ReasonRow; 27] = [
+const REASONS: [ReasonRow; 28] = [
     row("normal", 200, 16, 0),
     row("cancelled", 487, 16, 0),
     row("busy", 486, 17, 0),
@@ -349,6 +349,7 @@ const REASONS: [ReasonRow; 27] = [
     row("bad-media", 488, 65, 0),
     row("exhausted", 480, 34, 34),
     row("internal", 500, 41, 41),
+    row("redirected", 302, 23, 0),
 ];
 
 const PARTIES: [&str; 4] = ["unknown", "called", "caller", "switch"];

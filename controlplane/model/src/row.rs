@@ -7,14 +7,22 @@
 //! since 1970 UTC; durations carry their unit in their name.
 
 mod carrier;
+mod dialog;
 mod feature;
+mod header;
+mod import;
+mod rule;
 
 pub use carrier::*;
+pub use dialog::*;
 pub use feature::*;
+pub use header::*;
+pub use import::*;
+pub use rule::*;
 
 use crate::{
-    AccountId, AllowanceId, Amount, Currency, Digits, Normalisation, OrganizationId, Price, RateId,
-    RouteId, SubscriberId, TariffId, TenantId, TrunkId,
+    AccountId, AllowanceId, Amount, Currency, Digits, ExchangeRateId, Normalisation,
+    OrganizationId, Price, RateId, RouteId, SubscriberId, TariffId, TenantId, TimeClass, TrunkId,
 };
 use core::fmt;
 use std::net::SocketAddr;
@@ -130,10 +138,38 @@ pub struct Account {
     pub month_grows_to: Option<Amount>,
     /// From the month of this time on, microseconds since 1970 UTC.
     pub month_grows_since_us: Option<i64>,
+    /// What is taken off its tariff's prices, by called prefix: the longest counts (source:
+    /// `Discount1` to `3` with `Direction1` to `3`).
+    pub discounts: Vec<Discount>,
+    /// And off all of them besides, 1e-4 (source: `Reduction`).
+    pub reduction_bp: u16,
+    /// It pays for the calls of accounts of organizations below its own too, at its own tariff.
+    pub resells: bool,
     /// May call.
     pub enabled: bool,
     /// With the control plane gone a call goes on at the end of its slice instead of being cut.
     pub go_on_without_control: bool,
+}
+
+/// A part of the price that is not charged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Discount {
+    /// Called canonical numbers it is for; empty = all.
+    pub prefix: Digits,
+    /// The part, 1e-4.
+    pub share_bp: u16,
+}
+
+impl Account {
+    /// What is taken off the price of a call to `number`, 1e-4: its discount and the reduction
+    /// together, at most all of it.
+    #[must_use]
+    pub fn discount_bp(&self, number: &Digits) -> u16 {
+        let fitting = self.discounts.iter().filter(|d| number.has_prefix(&d.prefix));
+        let longest = fitting.max_by_key(|d| (d.prefix.len(), d.share_bp));
+        let share_bp = longest.map_or(0, |d| d.share_bp);
+        share_bp.saturating_add(self.reduction_bp).min(crate::WHOLE)
+    }
 }
 
 /// Free time of an account: its calls take it before money (spec PROMO-02).
@@ -175,7 +211,7 @@ impl Allowance {
         let last_us = self.renewal?.until_us;
         let until_us = end_us.min(last_us);
         (until_us > self.until_us).then(|| Allowance {
-            id: AllowanceId(0),
+            id: self.id.renewed(),
             from_us: self.until_us,
             until_us,
             ..self.clone()
@@ -196,7 +232,7 @@ impl Allowance {
         is_valid && prefix.is_none_or(|p| number.is_some_and(|number| number.has_prefix(p)))
     }
 
-    /// Which goes first: the longest prefix, then the one that ends first, then the oldest.
+    /// Which goes first: the longest prefix, then the one that ends first, then the least id.
     #[must_use]
     pub fn order(&self) -> (core::cmp::Reverse<usize>, i64, AllowanceId) {
         let prefix = self.prefix.as_ref().map_or(0, |prefix| prefix.as_bytes().len());
@@ -396,6 +432,12 @@ pub struct Rate {
     pub tariff: TariffId,
     /// Called numbers it is for; the longest wins.
     pub prefix: Digits,
+    /// When it counts; of several prices of one prefix the narrowest class wins.
+    pub class: TimeClass,
+    /// Fewest digits of numbers it is for (source: `mindigits`).
+    pub digits_min: u8,
+    /// Most digits of numbers it is for, 0 = no limit (source: `maxdigits`).
+    pub digits_max: u8,
     /// Price per minute.
     pub price: Price,
     /// Billing step, seconds, at least 1.
@@ -414,6 +456,44 @@ pub struct Rate {
     pub until_us: Option<i64>,
 }
 
+/// What tells the prices of one moment apart: of two with the same key one counts.
+pub type RateKey = (Digits, TimeClass, u8, u8);
+
+impl Rate {
+    /// Its key.
+    #[must_use]
+    pub const fn key(&self) -> RateKey {
+        (self.prefix, self.class, self.digits_min, self.digits_max)
+    }
+
+    /// Whether it is for numbers of so many digits.
+    #[must_use]
+    pub fn takes_digits(&self, count: usize) -> bool {
+        takes_digits(self.digits_min, self.digits_max, count)
+    }
+}
+
+/// Whether `count` digits are within limits, of which an upper one of 0 is none.
+#[must_use]
+pub fn takes_digits(least: u8, most: u8, count: usize) -> bool {
+    usize::from(least) <= count && (most == 0 || count <= usize::from(most))
+}
+
+/// What one unit of a currency is worth from a time on, in the currency of the tenant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ExchangeRate {
+    /// Identity.
+    pub id: ExchangeRateId,
+    /// Tenant.
+    pub tenant: TenantId,
+    /// The currency; never the tenant's own.
+    pub currency: Currency,
+    /// Units of the tenant's currency for one of it, 1e-9; above zero.
+    pub rate: i64,
+    /// In force from, microseconds, until a later one is.
+    pub from_us: i64,
+}
+
 /// A pattern with targets (spec ROUTE-PAT-01).
 ///
 /// The route with the larger priority wins, among equals the longer prefix. A route without a
@@ -426,12 +506,76 @@ pub struct Route {
     pub tenant: TenantId,
     /// Called numbers it is for; empty = all.
     pub prefix: Digits,
+    /// Further called numbers it is for (spec C-RTE-07).
+    pub more_prefixes: Vec<Digits>,
+    /// Prefixes of callers' numbers it is for; empty = all.
+    pub callers: Vec<Digits>,
+    /// Callers of this organization, or of one below it, only.
+    pub organization: Option<OrganizationId>,
     /// Larger wins.
     pub priority: i32,
     /// When its targets are exhausted, the next matching route follows.
     pub overflow: bool,
+    /// How targets of one priority follow each other; `None` = as the setting `route.order` says.
+    pub order: Option<RouteOrder>,
     /// Where the call goes.
     pub targets: Vec<RouteTarget>,
+}
+
+impl Route {
+    /// A route to nowhere, with nothing else set.
+    #[must_use]
+    pub const fn new(id: RouteId, tenant: TenantId, prefix: Digits) -> Route {
+        Route {
+            id,
+            tenant,
+            prefix,
+            more_prefixes: Vec::new(),
+            callers: Vec::new(),
+            organization: None,
+            priority: 0,
+            overflow: false,
+            order: None,
+            targets: Vec::new(),
+        }
+    }
+}
+
+/// How targets of one priority follow each other (spec ROUTE-LB-01, ROUTE-LCR-01, BRS-01).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub enum RouteOrder {
+    /// By the trunks' own preference, then by weight.
+    #[default]
+    Weight,
+    /// The cheapest for this call first.
+    Price,
+    /// By price and quality together, those without figures tried now and then.
+    Quality,
+    /// The one that was called longest ago first.
+    Rotation,
+}
+
+impl RouteOrder {
+    /// All.
+    pub const ALL: [RouteOrder; 4] =
+        [RouteOrder::Weight, RouteOrder::Price, RouteOrder::Quality, RouteOrder::Rotation];
+
+    /// Its word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            RouteOrder::Weight => "weight",
+            RouteOrder::Price => "price",
+            RouteOrder::Quality => "quality",
+            RouteOrder::Rotation => "rotation",
+        }
+    }
+
+    /// The order of a word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<RouteOrder> {
+        RouteOrder::ALL.into_iter().find(|order| order.name() == word)
+    }
 }
 
 /// One target of a route.
@@ -467,6 +611,10 @@ pub struct Destination {
     pub name: String,
 }
 
+/// By how much a stored contact may end before it really does, microseconds: a refresh that makes
+/// it last no longer than this is not written.
+pub const BINDING_GRACE_US: i64 = 60_000_000;
+
 /// A registered contact, as written behind the registrar's memory and read at boot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Binding {
@@ -496,6 +644,8 @@ pub struct Binding {
     pub transport: Transport,
     /// Flow token of the connection, 0 for UDP; void after a restart of the dataplane.
     pub flow: u64,
+    /// Its REGISTER's Via named another address than it came from: a NAT lies between.
+    pub nated: bool,
     /// When it was last refreshed.
     pub refreshed_us: i64,
     /// When it ends.

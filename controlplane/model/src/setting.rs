@@ -16,14 +16,16 @@ mod table;
 
 pub use source::{Disposition, SourceName, SourceTarget, source_names};
 pub use table::{
-    BooksSettings, CallSettings, DigestSettings, FailoverSettings, IdentitySettings, LimitSettings,
-    LoginSettings, MediaSettings, PriceSettings, Profile, RegistrationSettings, ResolverSettings,
-    RingGroupSettings, SETTINGS, SubscriberSettings,
+    BooksSettings, CalendarSettings, CallSettings, DigestSettings, FailoverSettings, GuardSettings,
+    IdentitySettings, LimitSettings, LoginSettings, MediaSettings, NatSettings, PriceSettings,
+    Profile, RegistrationSettings, ResolverSettings, RingGroupSettings, RouteSettings, SETTINGS,
+    SessionSettings, SubscriberSettings,
 };
 
 use crate::{
-    AccountId, Cli, Digits, PRICE_DIGITS, Price, SettingId, SubscriberId, TenantId, parse_decimal,
-    print_decimal,
+    AccountId, Amount, Cli, Currency, DAY_MIN, DayParts, Digits, MediaPath, Operation,
+    PRICE_DIGITS, Price, ReliableMode, RouteOrder, SettingId, SubscriberId, TenantId, TimerMode,
+    parse_decimal, print_decimal,
 };
 use core::fmt;
 
@@ -115,6 +117,8 @@ pub enum SettingKind {
     Statuses,
     /// A price per minute, in the currency of who pays.
     Price,
+    /// A sum of money, in the currency of whom it is about.
+    Sum,
 }
 
 impl SettingKind {
@@ -129,6 +133,7 @@ impl SettingKind {
             SettingKind::Number => "number",
             SettingKind::Statuses => "statuses",
             SettingKind::Price => "price",
+            SettingKind::Sum => "sum",
         }
     }
 
@@ -153,6 +158,10 @@ impl SettingKind {
                 let price = parse_decimal(text, PRICE_DIGITS).ok().filter(|price| *price >= 0);
                 price.map(|price| SettingValue::Price(Price(price)))
             }
+            SettingKind::Sum => {
+                let sum = parse_decimal(text, PRICE_DIGITS).ok().filter(|sum| *sum >= 0);
+                sum.map(|sum| SettingValue::Sum(Sum(sum)))
+            }
         }
     }
 }
@@ -172,6 +181,7 @@ impl fmt::Display for SettingKind {
                 f.write_str("SIP statuses of 300 to 699 like 486,603, or none")
             }
             SettingKind::Price => f.write_str("a price per minute like 0.05"),
+            SettingKind::Sum => f.write_str("a sum of money like 250 or 9.50"),
         }
     }
 }
@@ -211,6 +221,22 @@ pub enum SettingValue {
     Statuses(Vec<u16>),
     /// A price per minute.
     Price(Price),
+    /// A sum of money.
+    Sum(Sum),
+}
+
+/// A sum of money in whichever currency it is about, 1e-9 of its unit: a setting may be for
+/// accounts of several.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Sum(pub i64);
+
+impl Sum {
+    /// The same at the ledger scale of a currency; what is finer is left out.
+    #[must_use]
+    pub fn amount(self, currency: Currency) -> Amount {
+        let finer = u32::from(PRICE_DIGITS.saturating_sub(currency.ledger_digits()));
+        Amount(self.0.checked_div(10_i64.pow(finer)).unwrap_or_default())
+    }
 }
 
 impl fmt::Display for SettingValue {
@@ -226,6 +252,7 @@ impl fmt::Display for SettingValue {
                 f.write_str(&texts.join(","))
             }
             SettingValue::Price(price) => f.write_str(&print_decimal(price.0, PRICE_DIGITS)),
+            SettingValue::Sum(sum) => f.write_str(&print_decimal(sum.0, PRICE_DIGITS)),
         }
     }
 }
@@ -349,6 +376,118 @@ pub enum Nat {
     Never,
 }
 
+/// What a contact more than allowed does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum ContactsFull {
+    /// It takes the place of the one refreshed longest ago.
+    #[default]
+    Replace,
+    /// It is refused.
+    Refuse,
+}
+
+/// Who may take a subscriber's place in a call (spec PBX-PICK-01).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Pickup {
+    /// Nobody.
+    Never,
+    /// Who is of one account or one ring group with it.
+    #[default]
+    Group,
+    /// Every subscriber of its tenant.
+    Tenant,
+}
+
+/// How the contacts of a subscriber ring.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Fork {
+    /// All together.
+    #[default]
+    Parallel,
+    /// Those of one q together, the highest q first (RFC 3261 16.6).
+    ByQ,
+}
+
+/// What becomes of a registration with a Path (RFC 3327).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum PathPolicy {
+    /// The Path is kept.
+    #[default]
+    Accept,
+    /// It is kept when the client supports it.
+    Require,
+    /// None is taken.
+    Refuse,
+}
+
+/// Where requests to a contact are sent (spec SIP-NAT-02).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum SendTo {
+    /// To the address in it when it registered from there, else where it registered from.
+    #[default]
+    ByContact,
+    /// Where it registered from.
+    Source,
+    /// To the address in it.
+    Contact,
+}
+
+/// What a called party's 3xx means (spec SIP-REDIR-01).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Redirect {
+    /// A failure like any other.
+    Fail,
+    /// The caller is told it.
+    Pass,
+    /// Another number is called, where it was called.
+    Number,
+    /// The same number is called at another address.
+    Domain,
+    /// The call is routed anew, to the number that it names.
+    Reroute,
+    /// A forward of who was called, and paid for so.
+    Forward,
+}
+
+/// What keeps the NAT of a contact open.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum KeepAlive {
+    /// Line ends.
+    #[default]
+    Crlf,
+    /// OPTIONS.
+    Options,
+    /// Nothing of ours.
+    None,
+}
+
+impl CalendarSettings {
+    /// Where the parts of a day begin.
+    #[must_use]
+    pub fn day_parts(&self) -> DayParts {
+        let minutes = |ms: u32| u16::try_from(ms / 60_000).unwrap_or(DAY_MIN).min(DAY_MIN);
+        DayParts {
+            peak_from_min: minutes(self.peak_from_ms),
+            peak_until_min: minutes(self.peak_until_ms),
+            evening_from_min: minutes(self.evening_from_ms),
+            night_from_min: minutes(self.night_from_ms),
+            weekend_is_peak: self.weekend_is_peak,
+            holiday_is_weekend: self.holiday_is_weekend,
+        }
+    }
+}
+
+/// What a call costs over whose talk another class of times begins.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum ClassRule {
+    /// Each stretch its own price: the call is split at the boundary.
+    #[default]
+    Split,
+    /// All of it the price of the middle of the talk, as in the source (spec BILL-TIME-01). A call
+    /// may cost less for being longer.
+    Middle,
+}
+
 /// A type of a field of a profile.
 trait Typed: Sized {
     /// It may be `auto`.
@@ -378,7 +517,8 @@ macro_rules! counts {
                         | SettingValue::Word(_)
                         | SettingValue::Number(_)
                         | SettingValue::Statuses(_)
-                        | SettingValue::Price(_),
+                        | SettingValue::Price(_)
+                        | SettingValue::Sum(_),
                     )
                     | None => None,
                 }
@@ -410,6 +550,16 @@ impl Typed for Price {
 
     fn value(&self) -> Option<SettingValue> {
         Some(SettingValue::Price(*self))
+    }
+}
+
+impl Typed for Sum {
+    fn of(value: Option<&SettingValue>) -> Option<Sum> {
+        if let Some(SettingValue::Sum(sum)) = value { Some(*sum) } else { None }
+    }
+
+    fn value(&self) -> Option<SettingValue> {
+        Some(SettingValue::Sum(*self))
     }
 }
 
@@ -448,6 +598,28 @@ macro_rules! worded {
 
 worded! {
     Nat NAT_WORDS { Auto => "by-contact", Always => "always", Never => "never" }
+    ContactsFull FULL_WORDS { Replace => "replace", Refuse => "refuse" }
+    Fork FORK_WORDS { Parallel => "parallel", ByQ => "by-q" }
+    PathPolicy PATH_WORDS { Accept => "accept", Require => "require", Refuse => "refuse" }
+    SendTo SEND_TO_WORDS { ByContact => "by-contact", Source => "source", Contact => "contact" }
+    RouteOrder ORDER_WORDS {
+        Weight => "weight", Price => "price", Quality => "quality", Rotation => "rotation"
+    }
+    Redirect REDIRECT_WORDS {
+        Fail => "fail", Pass => "pass", Number => "number", Domain => "domain",
+        Reroute => "reroute", Forward => "forward"
+    }
+    MediaPath MEDIA_PATH_WORDS { Relay => "relay", Direct => "direct" }
+    Pickup PICKUP_WORDS { Never => "never", Group => "group", Tenant => "tenant" }
+    Operation OPERATION_WORDS { Connect => "connect", Redirect => "redirect" }
+    TimerMode TIMER_WORDS {
+        Never => "never", Answer => "answer", Ask => "ask", Force => "force"
+    }
+    ReliableMode RELIABLE_WORDS {
+        Never => "never", Media => "media", Always => "always", Require => "require"
+    }
+    KeepAlive KEEP_ALIVE_WORDS { Crlf => "crlf", Options => "options", None => "none" }
+    ClassRule CLASS_RULE_WORDS { Split => "split", Middle => "middle" }
     Cli CLI_WORDS {
         Always => "always", Normal => "normal", Asserted => "asserted",
         AssertedTrusted => "asserted-trusted", Hide => "hide", HideAll => "hide-all"

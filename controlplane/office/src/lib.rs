@@ -12,36 +12,48 @@
 //! drain [`Office::poll_output`]; sleep until [`Office::poll_timeout`].
 
 mod allowance;
+mod ask;
+mod caller;
+mod guard;
+mod keep;
+mod limit;
 mod live;
 mod money;
+mod page;
+mod redirect;
+mod standing;
 mod stranger;
 mod trace;
 mod upstream;
 
 use allowance::Allowances;
+pub use caller::{CALLERS_MAX, Caller, Callers, Heard, NewBlock, Nuisance};
+pub use guard::{Guard, NewBan, OFFENDERS_MAX, Offence};
+use keep::Keeps;
+pub use limit::Crowd;
 pub use live::{LIVE_MAX, LiveCall};
+pub use standing::PastLeg;
 pub use stranger::{Attempts, STRANGER_MINUTES_MAX, STRANGERS_MAX, Strangers};
 pub use strowger_till::{
-    Bounds, Calendar, DAY, MONTH, PERIODS, Pool, Refusal as TillRefusal, Stage,
+    Bounds, Calendar, DAY, Learning, MONTH, PERIODS, Pool, Refusal as TillRefusal, Spent, Stage,
 };
 pub use trace::Traced;
 use upstream::Upstreams;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
-use strowger_billing::{FORWARDS_MAX, PriceRef, Settlement};
+use strowger_billing::{PriceRef, Settlement, Wait};
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, CallFacts, Counters, Down, Extended, Fact, Grant,
-    Hangup, LegId, Lengthen, Listeners, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up,
-    UpstreamOrder, UpstreamState, Verb, VerbId, VerbKind, VerbResult,
+    Ask, AskBody, AskId, CallFacts, Counters, Down, Fact, Grant, Hangup, KeepOrder, Key, LegId,
+    Lengthen, Listeners, MS, Octets, Reason, RecordId, Started, Tick, Turned, Up, UpstreamOrder,
+    UpstreamState, Verb, VerbId, VerbKind, VerbResult,
 };
 use strowger_model::{
-    Account, AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, RingGroupId, TenantId,
-    TrunkId,
+    Account, AccountId, Allowance, Amount, Binding, Cdr, SourceMatch, TenantId, TrunkId,
 };
 use strowger_routing::{
-    AdmitPlan, Decision, Facts, Holder, Locations, NO_LEASE, NonceUse, Plan, Refusal, TalkTime,
-    Trace, Verdict, World, decide, finish, register, reject, upstreams,
+    Holder, Locations, Plan, Standing, TalkTime, Trace, Verdict, World, upstreams,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -64,6 +76,12 @@ pub enum Output {
     Verb(VerbResult),
     /// Strangers were turned away.
     Turned(Turned),
+    /// A source is to be banned.
+    Ban(NewBan),
+    /// A caller is to be blocked.
+    Block(NewBlock),
+    /// As many calls at once as a warning is due for.
+    Crowded(Crowd),
     /// Why an attempt of a known sender was decided as it was: to be written behind, or lost.
     Trace(Box<Traced>),
     /// A shard's counters, for metrics.
@@ -81,10 +99,14 @@ pub struct Counts {
     pub calls: u64,
     /// REGISTER asks.
     pub registrations: u64,
+    /// Requests outside calls, and those whose sender had to prove to be a call's party.
+    pub requests: u64,
     /// Extend asks.
     pub extensions: u64,
     /// Calls lengthened unasked, because money came in.
     pub lengthened: u64,
+    /// Redirects of calls under way.
+    pub redirects: u64,
     /// Other kinds: not supported.
     pub others: u64,
     /// Asks that came after their deadline, dropped.
@@ -97,6 +119,8 @@ pub struct Counts {
     pub settled: u64,
     /// Alarms.
     pub alarms: u64,
+    /// Contacts whose connections were lost.
+    pub flows_lost: u64,
 }
 
 /// The machine.
@@ -111,12 +135,19 @@ pub struct Office {
     senders: BTreeSet<AccountId>,
     live: BTreeMap<AskId, LiveCall>,
     upstreams: Upstreams,
+    keeps: Keeps,
     next_verb: u64,
     out: VecDeque<Output>,
     counts: Counts,
     /// Holds of a life of the dataplane that has ended, which its call table does not know.
     doubtful: BTreeSet<HoldId>,
     strangers: Strangers,
+    guard: Guard,
+    callers: Callers,
+    /// When a warning of many calls was given last, by whose they are.
+    crowded: BTreeMap<Option<TenantId>, Tick>,
+    /// How trunks did lately; shared with a decision only while that is made.
+    standing: Arc<Standing>,
 }
 
 /// What the records of an attempt do to the till. Records that charge nobody only give its hold
@@ -133,6 +164,40 @@ fn settlement(node: u32, record: &Cdr, parts: &[Cdr]) -> Event {
         (true, true) => Event::Replay(settle),
         // Not remembered: its ask may still wait, and is granted and given back.
         (true, false) => Event::Void(settle.hold),
+    }
+}
+
+/// What a source did that was turned away for this reason.
+const fn offence_of(reason: Reason) -> Option<Offence> {
+    match reason {
+        Reason::AuthFailed => Some(Offence::Unproven),
+        Reason::Rejected => Some(Offence::Scanner),
+        Reason::UnknownNumber => Some(Offence::Lured),
+        Reason::BadRequest => Some(Offence::Malformed),
+        Reason::Normal
+        | Reason::Cancelled
+        | Reason::Busy
+        | Reason::NoAnswer
+        | Reason::Offline
+        | Reason::Denied
+        | Reason::NoRoute
+        | Reason::NoPrice
+        | Reason::NoCredit
+        | Reason::CreditEnded
+        | Reason::Limit
+        | Reason::MaxDuration
+        | Reason::NoMedia
+        | Reason::PeerSilent
+        | Reason::PeerError
+        | Reason::NoAnswerFromControl
+        | Reason::Overload
+        | Reason::Operator
+        | Reason::ProcessLost
+        | Reason::HostLost
+        | Reason::BadMedia
+        | Reason::Exhausted
+        | Reason::Internal
+        | Reason::Redirected => None,
     }
 }
 
@@ -158,7 +223,7 @@ impl Office {
         let mut wanted = Upstreams::default();
         wanted.set(upstreams(&world));
         let senders = senders(&world);
-        Office {
+        let mut office = Office {
             node,
             world,
             locations: Locations::default(),
@@ -167,22 +232,45 @@ impl Office {
             senders,
             live: BTreeMap::new(),
             upstreams: wanted,
+            keeps: Keeps::default(),
             next_verb: 0,
             out: VecDeque::new(),
             counts: Counts::default(),
             doubtful: BTreeSet::new(),
             strangers: Strangers::default(),
-        }
+            guard: Guard::default(),
+            callers: Callers::default(),
+            crowded: BTreeMap::new(),
+            standing: Arc::default(),
+        };
+        office.limit_tenants(Tick(0));
+        office
     }
 
     /// Another world is in force; accounts keep their numbers.
     pub fn set_world(&mut self, world: Arc<World>, now: Tick) {
-        self.world = world;
+        let other_settings = !std::ptr::eq(self.world.settings(), world.settings());
+        let (old, old_senders) = (core::mem::replace(&mut self.world, world), self.senders.clone());
+        if other_settings {
+            self.keeps.again();
+        }
         self.upstreams.set(upstreams(&self.world));
         self.senders = senders(&self.world);
-        let accounts: Vec<Account> = self.world.accounts().cloned().collect();
-        for account in &accounts {
+        // What all accounts of a tenant have in common is the tenant's; of a hundred thousand that
+        // are as they were, none needs the till.
+        let all = !old.tenants().eq(self.world.tenants()) || old_senders != self.senders;
+        let new = Arc::clone(&self.world);
+        let limits = |world: &World, id| world.account_settings(id).limit.clone();
+        let is_other = |account: &&Account| {
+            let id = account.id;
+            all || old.account(id) != Some(account)
+                || (other_settings && limits(&old, id) != limits(&new, id))
+        };
+        for account in new.accounts().filter(is_other) {
             self.load(account, Amount::ZERO, now);
+        }
+        if other_settings || all {
+            self.limit_tenants(now);
         }
         self.forget_the_gone(now);
     }
@@ -210,25 +298,6 @@ impl Office {
         &self.world
     }
 
-    /// Tells the till of an account with its balance in the books; a known one only takes the
-    /// settings.
-    pub fn load(&mut self, account: &Account, posted: Amount, now: Tick) {
-        let day_max = self.day_max(account);
-        self.till.handle(Event::Load(money::load(self.node, account, day_max, posted)), ms(now));
-        self.drain_till();
-    }
-
-    /// Most that the tenant lets the calls of one day cost an account like this (spec fraud check
-    /// 16). Said in the tenant's currency, for accounts that are kept in it.
-    fn day_max(&self, account: &Account) -> Option<Amount> {
-        let tenant = self.world.tenant(account.tenant)?;
-        let most = match self.senders.contains(&account.id) {
-            true => tenant.trunk_day_max,
-            false => tenant.subscriber_day_max,
-        };
-        most.filter(|_| account.currency == tenant.currency)
-    }
-
     /// Where the days and months of tenants begin: at boot before anything else, and again in time
     /// before the next ones begin.
     pub fn set_calendars(&mut self, calendars: &[(TenantId, Calendar)], now: Tick) {
@@ -237,23 +306,6 @@ impl Office {
             self.till.handle(Event::Calendar { tenant, calendar }, ms(now));
             self.drain_till();
         }
-    }
-
-    /// How many months before `before_us` the limit of a month has grown by, as the database has
-    /// counted them: at boot behind [`Office::load`] and before [`Office::load_spent`], and again
-    /// from time to time.
-    pub fn load_grown(&mut self, account: AccountId, before_us: i64, months: u32, now: Tick) {
-        let key = AccountKey { node: self.node, account };
-        self.till.handle(Event::Grown { key, before_us, months }, ms(now));
-        self.drain_till();
-    }
-
-    /// At boot, behind [`Office::load`] and in order of time: what the database has counted for
-    /// calls that began at `at_us`.
-    pub fn load_spent(&mut self, account: AccountId, at_us: i64, charge: Amount, now: Tick) {
-        let key = AccountKey { node: self.node, account };
-        self.till.handle(Event::Spent { key, at_us, charge }, ms(now));
-        self.drain_till();
     }
 
     /// Free time of an account, and what records have used of it: at boot behind [`Office::load`],
@@ -280,16 +332,9 @@ impl Office {
         }
     }
 
-    /// What calls of an account may cost in the day and the month of `at_us`; `None` = no limit.
-    #[must_use]
-    pub fn spend_max(&self, account: AccountId, at_us: i64) -> [Option<Amount>; PERIODS] {
-        self.till.most_at(AccountKey { node: self.node, account }, at_us)
-    }
-
-    /// What calls of an account have cost in the day and the month of `at_us`.
-    #[must_use]
-    pub fn spent(&self, account: AccountId, at_us: i64) -> [Amount; PERIODS] {
-        self.till.spent_at(AccountKey { node: self.node, account }, at_us)
+    /// The key of what the registrar gives out and must know again: before anything is loaded.
+    pub fn set_key(&mut self, key: Key) {
+        self.locations = Locations::new(key);
     }
 
     /// Takes registrations up at boot.
@@ -311,218 +356,62 @@ impl Office {
             Up::Journal(seq) => self.out.push_back(Output::Doorbell(seq)),
             Up::Verb(result) => self.out.push_back(Output::Verb(result)),
             Up::Live(live) => live::update(&mut self.live, &live),
-            Up::Turned(turned) => {
-                let (source, count) = (turned.source.ip(), turned.count.into());
-                if turned.reason == Reason::AuthFailed {
-                    self.strangers.challenged(source, wall_us, count);
-                } else {
-                    self.strangers.refused(source, wall_us, count);
-                }
-                self.out.push_back(Output::Turned(turned));
-            }
+            Up::Turned(turned) => self.handle_turned(turned, now, wall_us),
             Up::Upstream(state) => self.upstreams.note(state),
+            Up::FlowFailed(flow) => {
+                self.counts.flows_lost += self.locations.lose_flow(flow);
+                self.drain_locations();
+            }
+            Up::FlowEpoch(now) => {
+                self.counts.flows_lost += self.locations.lose_flows(now);
+                self.drain_locations();
+            }
             Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
             Up::Listeners(listeners) => self.out.push_back(Output::Listeners(listeners)),
         }
     }
 
-    fn handle_ask(&mut self, ask: &Ask, now: Tick, wall_us: i64) {
-        if ask.deadline <= now {
-            self.counts.expired += 1;
-            return;
+    /// Strangers that the dataplane answered, or did not, by itself.
+    fn handle_turned(&mut self, turned: Turned, now: Tick, wall_us: i64) {
+        let (source, count) = (turned.source.ip(), turned.count.into());
+        if turned.reason == Reason::AuthFailed {
+            self.strangers.challenged(source, wall_us, count);
+        } else {
+            self.strangers.refused(source, wall_us, count);
         }
-        let answer = match &ask.body {
-            AskBody::Call(_) => {
-                self.counts.calls += 1;
-                self.decide_call(ask, now, wall_us)
-            }
-            AskBody::Register(_) => {
-                self.counts.registrations += 1;
-                let decision = register(&self.world, &mut self.locations, ask, now, wall_us);
-                self.drain_locations();
-                if decision.tenant.is_none() {
-                    self.note_stranger(ask, &decision.verdict, wall_us);
-                }
-                decision.verdict.into_answer(ask.id)
-            }
-            AskBody::Extend(extend) => {
-                self.counts.extensions += 1;
-                self.extend(ask.id, extend, now)
-            }
-            AskBody::Redirected(_)
-            | AskBody::Transfer(_)
-            | AskBody::Pickup(_)
-            | AskBody::Request(_)
-            | AskBody::Resolve(_)
-            | AskBody::App(_) => {
-                self.counts.others += 1;
-                let refuse = Refusal::NotSupported.refuse(false, Octets::default());
-                Some(Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) })
-            }
-        };
-        if let Some(answer) = answer {
-            self.out.push_back(Output::Down(Down::Answer(Box::new(answer))));
+        if let Some(offence) = offence_of(turned.reason) {
+            self.offended(source, offence, turned.count, now, wall_us);
+        }
+        self.out.push_back(Output::Turned(turned));
+    }
+
+    /// A source did what nobody should; whoever has done it too often is banned, unless it is a
+    /// trusted trunk or somebody is registered there.
+    fn offended(&mut self, source: IpAddr, what: Offence, times: u32, now: Tick, wall_us: i64) {
+        let set = &self.world.settings().system().guard;
+        let Some(ban) = self.guard.note(source, what, times, wall_us, set) else { return };
+        let network = SourceMatch { network: ban.network, prefix_len: ban.prefix_len, port: 0 };
+        let lives = self.locations.sources(now).any(|from| network.matches(from));
+        if !lives && !self.world.is_trusted(&network) {
+            self.out.push_back(Output::Ban(ban));
         }
     }
 
-    fn decide_call(&mut self, ask: &Ask, now: Tick, wall_us: i64) -> Option<Answer> {
-        let mut facts = Facts::default();
-        loop {
-            let decision = decide(&self.world, &self.locations, ask, &facts, now, wall_us);
-            // Each round leaves one payer of forwards out.
-            let may_again = facts.unable.len() < FORWARDS_MAX;
-            match self.carry_out(ask, decision, may_again, (now, wall_us)) {
-                Ok(answer) => return answer,
-                Err(unable) => facts.unable.push(unable),
-            }
-        }
-    }
-
-    /// Takes a decision; `Err` when one who would have to pay for forwards only cannot: decide
-    /// again without them.
-    fn carry_out(
-        &mut self,
-        ask: &Ask,
-        decision: Decision,
-        may_again: bool,
-        (now, wall_us): (Tick, i64),
-    ) -> Result<Option<Answer>, AccountId> {
-        let Decision { verdict, nonce, turn, mut trace, tenant } = decision;
-        let Verdict::Go(plan) = verdict else {
-            self.take_decision(nonce, turn);
-            self.counts.refused += 1;
-            match tenant {
-                Some(tenant) => self.keep_trace(ask, tenant, &trace),
-                None => self.note_stranger(ask, &verdict, wall_us),
-            }
-            return Ok(verdict.into_answer(ask.id));
-        };
-        let mut plan = *plan;
-        let free = self.choose_allowance(&mut plan);
-        let granted = match &plan.admit {
-            None => Ok(NO_LEASE),
-            Some(admit) => self.admit(ask, admit, free, now),
-        };
-        if let Err(why) = granted
-            && let Some(payer) = money::refused_payer(why)
-            && may_again
-            && pays_for_forwards(&plan, payer)
-        {
-            return Err(payer);
-        }
-        trace::note_granted(&mut trace, &granted, free);
-        let payer = plan.admit.as_ref().and_then(|admit| admit.levels.first()).map(|p| p.account);
-        let granted = granted.map_err(|why| trace::note_refused(&mut trace, why, payer));
-        if let Some(tenant) = tenant {
-            self.keep_trace(ask, tenant, &trace);
-        }
-        self.take_decision(nonce, turn);
-        Ok(Some(match granted {
-            Ok(granted) => {
-                self.counts.admitted += 1;
-                self.note_live(ask, &plan, wall_us);
-                finish(plan, granted)
-            }
-            Err(refusal) => {
-                self.counts.refused += 1;
-                reject(&plan, refusal)
-            }
-        }))
-    }
-
-    fn take_decision(&mut self, nonce: Option<NonceUse>, turn: Option<RingGroupId>) {
-        if let Some(nonce) = nonce {
-            self.locations.nonces_mut().spend(nonce);
-        }
-        if let Some(group) = turn {
-            self.locations.take_turn(group);
-        }
-    }
-
-    /// The allowance that a call takes before money, which its settlement names then.
-    fn choose_allowance(&self, plan: &mut Plan) -> Option<AllowanceId> {
-        let payer = plan.admit.as_ref()?.levels.first()?;
-        let mut settlement = self.allowances.settlement_of(plan, payer.account)?;
-        // What costs nothing anyway takes nothing away.
-        if payer.bound.most() == Some(Amount::ZERO) {
-            return None;
-        }
-        let has_time =
-            |id: &AllowanceId| self.till.pool(*id).is_some_and(|pool| pool.left_ms() > 0);
-        let found = self.allowances.matching(payer.account, &settlement).find(has_time)?;
-        settlement.allowance = Some(found);
-        plan.go.settlement = Octets(settlement.encode().ok()?);
-        Some(found)
-    }
-
-    fn admit(
-        &mut self,
-        ask: &Ask,
-        plan: &AdmitPlan,
-        free: Option<AllowanceId>,
-        now: Tick,
-    ) -> Result<TalkTime, TillRefusal> {
-        let event = Event::Admit(money::admit(self.node, ask.id, plan, free, ask.wall_us));
-        self.till.handle(event, ms(now));
-        let mut outcome = Err(TillRefusal::Malformed);
-        while let Some(output) = self.till.poll_output() {
-            if let Said::Admitted(granted) = output {
-                outcome = Ok(money::talk_time(granted));
-            } else if let Said::Refused { why, .. } = output {
-                outcome = Err(why);
-            } else {
-                self.pass(output);
-            }
-        }
-        outcome
-    }
-
-    fn extend(
-        &mut self,
-        id: AskId,
-        extend: &strowger_link::ExtendAsk,
-        now: Tick,
-    ) -> Option<Answer> {
-        let hold = HoldId(extend.call.0);
-        let (granted_ms, free_ms) = (extend.granted_ms, extend.free_ms);
-        let event = Event::Extend { hold, granted_ms, free_ms };
-        let granted = match self.ask_extend(event.clone(), now) {
-            Some(granted) => Some(granted),
-            // This process never saw the call: take it up from its settlement, then ask again.
-            None => {
-                let granted = TalkTime { ms: granted_ms, free_ms, last: false };
-                // Who forwarded is not known here: all are held for, as before the answer.
-                self.adopt_talking(extend.call, &extend.settlement, granted, now);
-                self.ask_extend(event, now)
-            }
-        }?;
-        let go_on = self.live.get(&extend.call).is_some_and(|call| call.go_on);
-        let TalkTime { ms, free_ms, last } = granted;
-        let grant = Grant { ms, free_ms, last, go_on };
-        Some(Answer { ask: id, body: AnswerBody::Extended(Extended { grant }) })
-    }
-
-    fn ask_extend(&mut self, event: Event, now: Tick) -> Option<TalkTime> {
-        self.till.handle(event, ms(now));
-        let mut granted = None;
-        while let Some(output) = self.till.poll_output() {
-            if let Said::Extended(more) = output {
-                granted = Some(money::talk_time(more));
-            } else {
-                self.pass(output);
-            }
-        }
-        granted
-    }
-
-    /// A call with forwards was answered: whoever does not pay after all gets its money back.
-    fn narrow(&mut self, started: &Started, now: Tick) {
+    /// A call with forwards was answered: whoever does not pay after all gets its money back. So
+    /// does who pays a price of that time: until then it was held at the dearest that it might be.
+    fn narrow(&mut self, started: &Started, now: Tick, wall_us: i64) {
         let Ok(settlement) = Settlement::decode(&started.settlement.0) else { return };
-        if settlement.parts.is_empty() {
+        // A redirect that nobody waited for may have added payers as well.
+        let is_widened = self.till.is_widened(HoldId(started.ask.0));
+        if settlement.parts.is_empty() && !settlement.has_time_classes() && !is_widened {
             return;
         }
         let answered = PriceRef::of(started.hop);
-        let levels = money::payers(self.node, &settlement, Some(answered));
+        let ago_us =
+            i64::try_from(now.ms_since(started.at).saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let waited_us = wall_us.saturating_sub(ago_us).saturating_sub(settlement.began_us);
+        let wait = Wait::about(u64::try_from(waited_us).unwrap_or_default() / 1_000);
+        let levels = money::payers(self.node, &settlement, Some(answered), wait);
         self.till.handle(Event::Narrow { hold: HoldId(started.ask.0), levels }, ms(now));
         self.drain_till();
     }
@@ -543,7 +432,7 @@ impl Office {
                 let none = TalkTime::default();
                 self.adopt(started.ask, &started.settlement, none, Some(answered), now);
             }
-            false => self.narrow(started, now),
+            false => self.narrow(started, now, wall_us),
         }
         if let Some(call) = self.live.get_mut(&started.ask) {
             call.record = Some(started.record);
@@ -583,6 +472,8 @@ impl Office {
         for (record, parts) in money::attempts(records) {
             self.counts.settled += 1;
             self.live.remove(&AskId(record.ask));
+            self.note_trunks(parts);
+            self.note_caller(record);
             self.till.handle(settlement(self.node, record, parts), ms(now));
             self.drain_till();
         }
@@ -728,6 +619,7 @@ impl Office {
     /// A dataplane was greeted: it is told of all registrations again.
     pub fn greeted(&mut self) {
         self.upstreams.greeted();
+        self.keeps.again();
     }
 
     /// The dataplane is gone.
@@ -744,6 +636,17 @@ impl Office {
     /// An order that found no room: it is due again.
     pub fn upstream_unsent(&mut self, order: &UpstreamOrder) {
         self.upstreams.unsent(order);
+    }
+
+    /// The next order about contacts that are kept alive, once greeted; what cannot be sent comes
+    /// back by [`Office::keep_unsent`].
+    pub fn next_keep(&mut self, now: Tick) -> Option<KeepOrder> {
+        self.keeps.next(&self.world, &self.locations, now)
+    }
+
+    /// An order that found no room: it is due again.
+    pub fn keep_unsent(&mut self, order: KeepOrder) {
+        self.keeps.unsent(order);
     }
 
     /// How registrations at carriers stand, by login; empty while the dataplane is away.
@@ -813,7 +716,18 @@ impl Office {
 
     fn keep_trace(&mut self, ask: &Ask, tenant: TenantId, trace: &Trace) {
         let traced = Traced {
-            ask: ask.id,
+            // A redirect is a part of its call.
+            ask: match &ask.body {
+                AskBody::Redirected(_) => ask.parent.unwrap_or(ask.id),
+                AskBody::Call(_)
+                | AskBody::Transfer(_)
+                | AskBody::Pickup(_)
+                | AskBody::Extend(_)
+                | AskBody::Register(_)
+                | AskBody::Request(_)
+                | AskBody::Resolve(_)
+                | AskBody::App(_) => ask.id,
+            },
             at_us: ask.wall_us,
             tenant,
             snapshot: self.world.version(),
@@ -823,11 +737,16 @@ impl Office {
     }
 
     /// Nobody knows who it was: counted, and no record.
-    fn note_stranger(&mut self, ask: &Ask, verdict: &Verdict, wall_us: i64) {
+    fn note_stranger(&mut self, ask: &Ask, verdict: &Verdict, (now, wall_us): (Tick, i64)) {
         let source = ask.hints.source.ip();
         match verdict {
             Verdict::Challenge(_) => self.strangers.challenged(source, wall_us, 1),
-            Verdict::Refuse(_) => self.strangers.refused(source, wall_us, 1),
+            Verdict::Refuse(refuse) => {
+                self.strangers.refused(source, wall_us, 1);
+                if refuse.reason == Reason::AuthFailed {
+                    self.offended(source, Offence::WrongCredentials, 1, now, wall_us);
+                }
+            }
             Verdict::Go(_) | Verdict::Registered(_) | Verdict::Respond(_) | Verdict::Need(_) => {}
         }
     }
@@ -845,6 +764,9 @@ impl Office {
     fn drain_locations(&mut self) {
         while let Some(output) = self.locations.poll_output() {
             self.out.push_back(Output::Binding(output));
+        }
+        while let Some((who, uri)) = self.locations.poll_touched() {
+            self.keeps.touch(who, uri);
         }
     }
 

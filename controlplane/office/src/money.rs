@@ -1,20 +1,31 @@
 //! Between the words of plans, records and settlements and those of the till.
 
-use strowger_billing::{PriceRef, Settlement};
+use strowger_billing::{PriceRef, Settlement, Wait};
 use strowger_link::AskId;
 use strowger_model::{Account, AccountId, AllowanceId, Amount, Cdr, ChargeKind};
 use strowger_routing::{AdmitPlan, LimitOf, Refusal, TalkTime};
 use strowger_till::{
-    AccountKey, Admit, Adopt, FreeUse, Granted, Growth, HoldId, LimitAsk, LimitKey, Line, Load,
-    Payer, Settle,
+    AccountKey, Admit, Adopt, FreeUse, Granted, Growth, HoldId, Learning, LimitAsk, LimitKey, Line,
+    Load, Payer, Settle,
 };
 
 fn key(node: u32, account: AccountId) -> AccountKey {
     AccountKey { node, account }
 }
 
-/// An account as the till needs it; `day_max` is what its tenant lets any such account spend a day.
-pub(crate) fn load(node: u32, account: &Account, day_max: Option<Amount>, posted: Amount) -> Load {
+/// What an account is limited by beside its own row.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// What its tenant lets any such account spend a day.
+    pub(crate) day_max: Option<Amount>,
+    pub(crate) learning: Option<Learning>,
+    /// What it spends counts in what its tenant may spend.
+    pub(crate) counts: bool,
+}
+
+/// An account as the till needs it.
+pub(crate) fn load(node: u32, account: &Account, limits: Limits, posted: Amount) -> Load {
+    let Limits { day_max, learning, counts } = limits;
     // A prepaid account without a floor of its own must not pass zero.
     let floor = account.floor.or(account.prepaid.then_some(Amount::ZERO));
     Load {
@@ -30,7 +41,15 @@ pub(crate) fn load(node: u32, account: &Account, day_max: Option<Amount>, posted
             to: account.month_grows_to,
             since_us: account.month_grows_since_us.unwrap_or_default(),
         }),
+        learning,
+        counts,
     }
+}
+
+/// Who would pay for a plan.
+pub(crate) fn levels(node: u32, plan: &AdmitPlan) -> Vec<Payer> {
+    let payer = |p: &strowger_routing::Payer| Payer { key: key(node, p.account), bound: p.bound };
+    plan.levels.iter().map(payer).collect()
 }
 
 /// What the till is asked for a call that began at `at_us`.
@@ -41,14 +60,9 @@ pub(crate) fn admit(
     free: Option<AllowanceId>,
     at_us: i64,
 ) -> Admit {
-    let levels =
-        plan.levels.iter().map(|p| Payer { key: key(node, p.account), bound: p.bound }).collect();
+    let levels = levels(node, plan);
     let limits = plan.limits.iter().map(|limit| LimitAsk {
-        key: match limit.of {
-            LimitOf::Subscriber(id) => LimitKey::Subscriber(id),
-            LimitOf::Trunk(id) => LimitKey::Trunk(id),
-            LimitOf::Tenant(id) => LimitKey::Tenant(id),
-        },
+        key: limit_key(limit.of),
         calls_max: limit.calls_max,
         per_second_max: limit.cps_max,
     });
@@ -63,6 +77,15 @@ pub(crate) fn admit(
     }
 }
 
+pub(crate) const fn limit_key(of: LimitOf) -> LimitKey {
+    match of {
+        LimitOf::Subscriber(id) => LimitKey::Subscriber(id),
+        LimitOf::Trunk(id) => LimitKey::Trunk(id),
+        LimitOf::Tenant(id) => LimitKey::Tenant(id),
+        LimitOf::Switch => LimitKey::Switch,
+    }
+}
+
 pub(crate) fn adopt(
     node: u32,
     ask: AskId,
@@ -72,10 +95,10 @@ pub(crate) fn adopt(
 ) -> Adopt {
     let by_subscriber = settlement.caller.subscriber.map(LimitKey::Subscriber);
     let own = by_subscriber.or(settlement.caller.trunk.map(LimitKey::Trunk));
-    let limits = own.into_iter().chain([LimitKey::Tenant(settlement.tenant)]);
+    let limits = own.into_iter().chain([LimitKey::Tenant(settlement.tenant), LimitKey::Switch]);
     Adopt {
         hold: HoldId(ask.0),
-        levels: payers(node, settlement, answered),
+        levels: payers(node, settlement, answered, Wait::UNKNOWN),
         free: settlement.allowance,
         free_ms: granted.free_ms,
         limits: limits.collect(),
@@ -88,9 +111,14 @@ pub(crate) fn adopt(
 }
 
 /// Who pays for a call: all who may have to before it is answered, then those who do.
-pub(crate) fn payers(node: u32, settlement: &Settlement, answered: Option<PriceRef>) -> Vec<Payer> {
+pub(crate) fn payers(
+    node: u32,
+    settlement: &Settlement,
+    answered: Option<PriceRef>,
+    wait: Wait,
+) -> Vec<Payer> {
     // Bounds that cannot be made were refused when the call was decided.
-    let payers = settlement.payers(answered).unwrap_or_default();
+    let payers = settlement.payers(answered, wait).unwrap_or_default();
     payers.into_iter().map(|(account, bound)| Payer { key: key(node, account), bound }).collect()
 }
 
@@ -148,7 +176,7 @@ pub(crate) const fn refused_payer(why: strowger_till::Refusal) -> Option<Account
     use strowger_till::Refusal as Why;
     match why {
         Why::NoCredit(key) | Why::AccountLimit(key) | Why::UnknownAccount(key) => Some(key.account),
-        Why::Limit(_) | Why::Full | Why::Duplicate | Why::Malformed => None,
+        Why::TenantSpent(_) | Why::Limit(_) | Why::Full | Why::Duplicate | Why::Malformed => None,
     }
 }
 
@@ -156,7 +184,7 @@ pub(crate) const fn refusal(why: strowger_till::Refusal) -> Refusal {
     use strowger_till::Refusal as Why;
     match why {
         Why::NoCredit(_) => Refusal::NoCredit,
-        Why::AccountLimit(_) | Why::Limit(_) | Why::Full => Refusal::Limit,
+        Why::TenantSpent(_) | Why::AccountLimit(_) | Why::Limit(_) | Why::Full => Refusal::Limit,
         Why::UnknownAccount(_) | Why::Duplicate | Why::Malformed => Refusal::Internal,
     }
 }

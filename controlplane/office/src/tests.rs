@@ -1,11 +1,14 @@
 //! The office by its own words: a trunk calls through another one, on a prepaid account.
 
+mod limit;
+mod redirect;
+
 use crate::*;
 use std::net::SocketAddr;
 use strowger_link::{
-    Began, CallAsk, CallEnded, CallerIdentity, Cause, Direction, ExtendAsk, Fact, Hints,
-    LegAnswered, LegEnded, LegOpened, Live, LiveState, Pair, Party, PartyRef, Reason, SlotRef,
-    Transport,
+    AnswerBody, Began, CallAsk, CallEnded, CallerIdentity, Cause, Direction, ExtendAsk, Fact,
+    Hints, LegAnswered, LegEnded, LegOpened, Live, LiveState, Pair, Party, PartyRef, Reason,
+    SlotRef, Transport,
 };
 use strowger_model::*;
 use strowger_routing::{Listener, Rows};
@@ -36,6 +39,9 @@ fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
         month_grows_by: None,
         month_grows_to: None,
         month_grows_since_us: None,
+        discounts: Vec::new(),
+        reduction_bp: 0,
+        resells: false,
         enabled: true,
         go_on_without_control: false,
     }
@@ -123,17 +129,16 @@ fn rows() -> Rows {
             minimum_s: 0,
             free_s: 0,
             free_after_s: 0,
+            class: strowger_model::TimeClass::All,
+            digits_min: 0,
+            digits_max: 0,
             connection_fee: Amount::ZERO,
             from_us: 0,
             until_us: None,
         }],
         routes: vec![Route {
-            id: RouteId(1),
-            tenant: TenantId(1),
-            prefix: digits("44"),
-            priority: 0,
-            overflow: false,
             targets: vec![RouteTarget { trunk: TrunkId(2), priority: 0, weight: 1 }],
+            ..Route::new(RouteId(1), TenantId(1), digits("44"))
         }],
         ..Rows::default()
     }
@@ -185,6 +190,9 @@ fn ask(id: u64, called: &str) -> Ask {
             user_agent: String::new(),
             has_offer: true,
             emergency: false,
+            headers: Vec::new(),
+            diverted: Vec::new(),
+            session_s: 0,
         })),
     }
 }
@@ -441,6 +449,31 @@ fn an_answered_call_that_nobody_knows_is_taken_up() {
     office.handle_up(Up::Started(started), NOW, WALL_US);
     assert_eq!(payer(&office).2, 1);
     assert_eq!(alarms(&mut office), 0);
+}
+
+#[test]
+fn a_price_that_rises_soon_is_held_for_until_the_answer_tells_when() {
+    let mut rows = rows();
+    // It begins at 22:13:20; from 22:14 on a second costs ten times as much.
+    let class = "22:14-23:00".parse().unwrap();
+    let dear = Rate { id: RateId(2), class, price: Price(600_000_000), ..rows.rates[0].clone() };
+    rows.rates.push(dear);
+    let world = Arc::new(World::build(rows).unwrap());
+    let mut office = Office::new(0, Arc::clone(&world));
+    let euro = Currency::new("EUR", 2).unwrap();
+    for account in world.accounts() {
+        let posted = if account.id == PAYER { "0.03" } else { "0" };
+        office.load(account, Amount::parse(posted, euro).unwrap(), NOW);
+    }
+    let go = go(&mut office, 7);
+    assert_eq!((go.grant.ms, go.grant.last), (3_000, true));
+    let record = RecordId::new(1, 7).unwrap();
+    let at = NOW.plus_ms(10_000);
+    let started = Started { ask: AskId(7), record, at, hop: 0, settlement: go.settlement.clone() };
+    office.handle_up(Up::Started(started), at.plus_ms(5), WALL_US + 10_005_000);
+    // Thirty seconds are left at the low price, two of which the clocks may be apart.
+    assert_eq!(lengthened(&mut office), [(7, 28_000, true)]);
+    assert_eq!(payer(&office).1, "0.02800000");
 }
 
 #[test]
@@ -762,4 +795,43 @@ fn strangers_are_counted_and_leave_no_trace() {
     let attempts = Attempts { challenged: 3, refused: 0 };
     let minute = WALL_US / 60_000_000 * 60_000_000;
     assert_eq!(office.strangers().list(9), [(minute, [192, 0, 2, 1].into(), attempts)]);
+}
+
+/// Strangers that the dataplane tells of.
+fn turned(office: &mut Office, source: &str, reason: Reason, count: u32) -> Vec<String> {
+    let source = source.parse().unwrap();
+    office.handle_up(Up::Turned(Turned { source, reason, count }), Tick(1), 7);
+    let mut bans = Vec::new();
+    while let Some(output) = office.poll_output() {
+        if let Output::Ban(ban) = output {
+            bans.push(format!("{}/{} {:?}", ban.network, ban.prefix_len, ban.offence));
+        }
+    }
+    bans
+}
+
+#[test]
+fn who_offends_is_banned_but_no_trusted_trunk() {
+    let mut office = Office::new(1, Arc::new(World::build(rows()).unwrap()));
+    let none = Vec::<String>::new();
+    // The defaults: a scanner at once, junk not before it is a flood.
+    let scanner = turned(&mut office, "198.51.100.1:5060", Reason::Rejected, 1);
+    assert_eq!(scanner, ["198.51.100.1/32 Scanner"]);
+    let lured = turned(&mut office, "[2001:db8::1]:5060", Reason::UnknownNumber, 1);
+    assert_eq!(lured, ["2001:db8::/64 Lured"]);
+    assert_eq!(turned(&mut office, "198.51.100.2:1", Reason::BadRequest, 3_999), none);
+    let junk = turned(&mut office, "198.51.100.2:2", Reason::BadRequest, 1);
+    assert_eq!(junk, ["198.51.100.2/32 Malformed"]);
+    assert_eq!(turned(&mut office, "198.51.100.3:1", Reason::Denied, 99_999), none);
+    // Where a trusted trunk calls from, and where one is called.
+    for of_trunk in ["192.0.2.1:5060", "192.0.2.9:31000"] {
+        assert_eq!(turned(&mut office, of_trunk, Reason::Rejected, 9), none, "{of_trunk}");
+        assert_eq!(turned(&mut office, of_trunk, Reason::BadRequest, 99_999), none, "{of_trunk}");
+    }
+    // The same trunk, not trusted any more: it may be banned where it calls from.
+    let mut rows = rows();
+    rows.trunks[0].ingress.as_mut().unwrap().trusted = false;
+    office.set_world(Arc::new(World::build(rows).unwrap()), Tick(2));
+    let untrusted = turned(&mut office, "192.0.2.1:5060", Reason::Rejected, 1);
+    assert_eq!(untrusted, ["192.0.2.1/32 Scanner"]);
 }

@@ -43,10 +43,12 @@ pub(crate) fn note_refused(trace: &mut Trace, why: Why, payer: Option<AccountId>
     let account = payer.map_or(0, |account| account.0);
     trace.note(match why {
         Why::NoCredit(key) => Step::NoCredit { account: key.account.0 },
+        Why::TenantSpent(tenant) => Step::TenantSpent { tenant: tenant.0 },
         Why::AccountLimit(key) => Step::LimitReached { account: key.account.0 },
         Why::Limit(LimitKey::Subscriber(id)) => Step::SubscriberLimit { subscriber: id.0 },
         Why::Limit(LimitKey::Trunk(id)) => Step::TrunkLimit { trunk: id.0 },
         Why::Limit(LimitKey::Tenant(id)) => Step::TenantLimit { tenant: id.0 },
+        Why::Limit(LimitKey::Switch) => Step::SwitchLimit {},
         Why::UnknownAccount(key) => Step::NotAdmitted { account: key.account.0 },
         Why::Duplicate | Why::Malformed | Why::Full => Step::NotAdmitted { account },
     });

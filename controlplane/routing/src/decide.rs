@@ -5,34 +5,54 @@
 //! order in which they are taken; each can end the attempt.
 
 mod called;
+mod diverted;
 mod forward;
 mod group;
+mod header;
 mod identity;
+mod manner;
+mod order;
+mod pickup;
 mod plan;
+mod ported;
+mod redirect;
 mod ring;
 mod route;
+mod rule;
 mod sender;
+mod tariff;
+mod transfer;
 mod way;
 
+pub(crate) use tariff::RINGING_MS;
+
+pub use order::Place as RoutePlace;
+pub use pickup::picked_up;
 #[cfg(test)]
 pub(crate) use plan::blank_branch;
 pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
+pub use redirect::redirected;
 pub(crate) use route::emergency_branches;
 pub(crate) use sender::{Identity, Known, identify};
+pub use transfer::transferred;
 
+use crate::gruu::Device;
+use crate::header::{Fields, TrunkRules};
 use crate::location::Locations;
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
+use crate::standing::{Direction, Standing};
 use crate::trace::{Step, Trace};
 use crate::world::World;
 use plan::{sender_manner, spoken};
 use sender::Sender;
+use std::sync::Arc;
 use strowger_billing::Settlement;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, Manner, Octets, Refuse,
-    Registered, Respond, Tick,
+    Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, HeaderField, Manner, Octets,
+    Refuse, Registered, Respond, Tick,
 };
-use strowger_model::{AccountId, RingGroupId, TenantId};
+use strowger_model::{AccountId, RingGroupId, SubscriberId, TenantId, TrunkId};
 use way::{Place, Way};
 
 /// What was found out for earlier [`Query`]s of the same ask.
@@ -42,6 +62,12 @@ pub struct Facts {
     pub known: Vec<Query>,
     /// Accounts that the till refused as payers of forwards: theirs are not followed.
     pub unable: Vec<AccountId>,
+    /// Who calls is known: a subscriber who transfers a call that runs.
+    pub sender: Option<SubscriberId>,
+    /// How trunks did lately.
+    pub standing: Arc<Standing>,
+    /// The place of each target of a route is told, with its reasons.
+    pub explain: bool,
 }
 
 /// A question that only the outside can answer: RADIUS, a portability dip, ENUM.
@@ -65,6 +91,30 @@ pub struct Decision {
     /// A rotating ring group that was called, for [`Locations::take_turn`] when the decision is
     /// taken.
     pub turn: Option<RingGroupId>,
+    /// The trunk that is called first, for [`Standing::sent`] when the decision is taken.
+    pub sent: Option<Sent>,
+    /// Targets of routes in the order to try; empty unless [`Facts::explain`] asked.
+    pub places: Vec<RoutePlace>,
+}
+
+/// A call that goes out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// By this trunk first.
+    pub trunk: TrunkId,
+    /// To a number of this direction.
+    pub direction: Direction,
+    /// To see how good the trunk is.
+    pub probes: bool,
+}
+
+impl Decision {
+    /// One that uses nothing up.
+    #[must_use]
+    pub const fn of(verdict: Verdict, trace: Trace, tenant: Option<TenantId>) -> Decision {
+        let places = Vec::new();
+        Decision { verdict, trace, tenant, nonce: None, turn: None, sent: None, places }
+    }
 }
 
 /// What to do.
@@ -114,43 +164,16 @@ pub fn decide(
     wall_us: i64,
 ) -> Decision {
     let AskBody::Call(call) = &ask.body else { return not_supported() };
-    let mut attempt = Attempt {
-        world,
-        locations,
-        ask,
-        call,
-        facts,
-        now,
-        wall_us,
-        trace: Trace::default(),
-        nonce: None,
-        turn: None,
-        manner: Manner::default(),
-        is_emergency: false,
-        known: None,
-    };
-    let verdict = match attempt.run() {
-        Ok(plan) => {
-            let stages = plan.go.stages.len();
-            attempt.note(Step::Planned { stages: i64::try_from(stages).unwrap_or_default() });
-            Verdict::Go(Box::new(plan))
-        }
-        Err(Stop::Refuse(refusal)) => attempt.refuse(refusal),
-        Err(Stop::Challenge(challenge)) => {
-            attempt.note(Step::Challenged {});
-            Verdict::Challenge(challenge)
-        }
-    };
-    let tenant = attempt.known.as_ref().map(|known| known.tenant);
-    let Attempt { trace, nonce, turn, .. } = attempt;
-    Decision { verdict, trace, tenant, nonce, turn }
+    let mut attempt = Attempt::new((world, locations), (ask, call), facts, (now, wall_us));
+    let outcome = attempt.run();
+    attempt.decided(outcome)
 }
 
 pub(crate) fn not_supported() -> Decision {
     let mut trace = Trace::default();
     trace.note(Step::NotSupported {});
     let refuse = Refusal::NotSupported.refuse(false, Octets::default());
-    Decision { verdict: Verdict::Refuse(refuse), trace, tenant: None, nonce: None, turn: None }
+    Decision::of(Verdict::Refuse(refuse), trace, None)
 }
 
 /// One attempt of a caller while it is decided.
@@ -162,6 +185,8 @@ struct Attempt<'a> {
     facts: &'a Facts,
     now: Tick,
     wall_us: i64,
+    // When the call began: from then on its prices count.
+    began_us: i64,
     trace: Trace,
     nonce: Option<NonceUse>,
     turn: Option<RingGroupId>,
@@ -170,11 +195,26 @@ struct Attempt<'a> {
     is_emergency: bool,
     // What a refusal's record needs; `None` as long as the sender is a stranger.
     known: Option<Settlement>,
+    // What rules made of the called text and of the caller's number.
+    called: Option<String>,
+    caller: Option<String>,
+    // The only device of the callee that may ring.
+    device: Option<Device>,
+    // The caller's header fields once a rule has worked on them; `None` = as they came.
+    fields: Option<Fields>,
+    // Rules about responses of the trunk that the call came by.
+    replies: Option<&'a TrunkRules>,
+    // The trunk that is called first.
+    sent: Option<Sent>,
+    // What is told of targets, if somebody asked.
+    places: Vec<RoutePlace>,
 }
 
 /// Why the steps end before a plan.
 enum Stop {
     Refuse(Refusal),
+    /// The caller is told to call these instead.
+    Redirect(Vec<HeaderField>),
     Challenge(Challenge),
 }
 
@@ -185,11 +225,66 @@ impl From<Refusal> for Stop {
 }
 
 impl<'a> Attempt<'a> {
+    fn new(
+        (world, locations): (&'a World, &'a Locations),
+        (ask, call): (&'a Ask, &'a CallAsk),
+        facts: &'a Facts,
+        (now, wall_us): (Tick, i64),
+    ) -> Attempt<'a> {
+        Attempt {
+            world,
+            locations,
+            ask,
+            call,
+            facts,
+            now,
+            wall_us,
+            began_us: wall_us,
+            trace: Trace::default(),
+            nonce: None,
+            turn: None,
+            manner: Manner::default(),
+            is_emergency: false,
+            known: None,
+            called: None,
+            caller: None,
+            device: None,
+            fields: None,
+            replies: None,
+            sent: None,
+            places: Vec::new(),
+        }
+    }
+
+    fn decided(mut self, outcome: Result<Plan, Stop>) -> Decision {
+        let verdict = match outcome {
+            Ok(plan) => {
+                let stages = plan.go.stages.len();
+                self.note(Step::Planned { stages: i64::try_from(stages).unwrap_or_default() });
+                Verdict::Go(Box::new(plan))
+            }
+            Err(Stop::Refuse(refusal)) => Verdict::Refuse(self.refusal(refusal)),
+            Err(Stop::Redirect(headers)) => {
+                Verdict::Refuse(Refuse { headers, ..self.refusal(Refusal::Redirected) })
+            }
+            Err(Stop::Challenge(challenge)) => {
+                self.note(Step::Challenged {});
+                Verdict::Challenge(challenge)
+            }
+        };
+        let tenant = self.known.as_ref().map(|known| known.tenant);
+        let Attempt { trace, nonce, turn, sent, places, .. } = self;
+        Decision { verdict, trace, tenant, nonce, turn, sent, places }
+    }
+
     /// The pipeline of spec 19.1 as far as it is built; cheap drops come first.
     fn run(&mut self) -> Result<Plan, Stop> {
         self.check_length()?;
+        self.rules_received()?;
         let sender = self.authenticate()?;
         self.know(&sender);
+        self.receive_headers(&sender);
+        self.rules_known(&sender)?;
         let called = self.normalise(&sender)?;
         if let Some(trunks) = self.emergency_of(sender.tenant.id, &called) {
             self.note(Step::Emergency {});
@@ -198,10 +293,18 @@ impl<'a> Attempt<'a> {
             return self.plan(&sender, &called, way, None);
         }
         self.check_enabled(&sender)?;
+        self.check_caller(&sender)?;
+        self.check_session()?;
         let looks = sender.settings.call.local_numbers;
-        let party = self.find_local(sender.tenant.id, sender.scope(), &called, looks);
+        let party = self.find_party(&sender, &called, looks)?;
+        let (called, party) = self.rules_routing(&sender, called, party)?;
         self.check_barring(&sender, &called, party.is_some())?;
-        let place = Place::caller(sender.holder().into_iter().collect());
+        let called = match party {
+            Some(_) => called,
+            None => self.ported_away(&sender, called),
+        };
+        let diverted = self.diverted_before(&sender);
+        let place = Place::caller(sender.holder().into_iter().collect(), diverted);
         let mut way = if party.is_some() { Way::inside() } else { Way::outside() };
         match party {
             Some(party) => {
@@ -211,6 +314,7 @@ impl<'a> Attempt<'a> {
             None => self.route(&sender, &called, &place, &mut way)?,
         };
         self.note_hidden(&sender);
+        self.send_elsewhere(&sender, &way)?;
         let costs = self.price(&sender, &called, &way)?;
         self.plan(&sender, &called, way, Some(costs))
     }
@@ -228,13 +332,14 @@ impl<'a> Attempt<'a> {
         self.manner = sender_manner(sender);
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Verdict {
+    fn refusal(&mut self, refusal: Refusal) -> Refuse {
         let cause = refusal.cause();
         self.note(Step::Refused { sip: cause.sip.into(), q850: cause.q850.into() });
         let settlement = self.known.as_ref().and_then(|s| s.encode().ok());
         let record = settlement.is_some();
-        let refuse = refusal.refuse(record, Octets(settlement.unwrap_or_default()));
-        Verdict::Refuse(spoken(refuse, &self.manner))
+        let mut refuse = refusal.refuse(record, Octets(settlement.unwrap_or_default()));
+        refuse.headers.extend(self.own_reply());
+        spoken(refuse, &self.manner)
     }
 
     fn refuse_for(&mut self, refusal: Refusal, step: Step) -> Stop {

@@ -20,6 +20,14 @@ struct Block {
     before: u32,
 }
 
+/// A row of a deck that was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Its prefix.
+    pub id: PrefixId,
+    row: u32,
+}
+
 impl<T> Default for Deck<T> {
     fn default() -> Self {
         Deck { blocks: Vec::new(), rows: Vec::new() }
@@ -32,11 +40,19 @@ impl<T> Deck<T> {
     pub fn build(rows: impl IntoIterator<Item = (PrefixId, T)>) -> Deck<T> {
         let mut sorted: Vec<(PrefixId, T)> = rows.into_iter().collect();
         sorted.sort_by_key(|(id, _)| *id);
-        let mut deck = Deck::default();
-        for (id, row) in sorted {
+        Deck::build_sorted(sorted)
+    }
+
+    /// The same of rows in order of their ids.
+    pub(crate) fn build_sorted(rows: Vec<(PrefixId, T)>) -> Deck<T> {
+        let mut deck = Deck { rows: Vec::with_capacity(rows.len()), ..Deck::default() };
+        for (id, row) in rows {
             deck.append(id, row);
         }
         deck.count();
+        // It is kept for long, and never grows.
+        deck.blocks.shrink_to_fit();
+        deck.rows.shrink_to_fit();
         deck
     }
 
@@ -74,12 +90,50 @@ impl<T> Deck<T> {
         self.rows.get(rank as usize)
     }
 
+    /// The ids of all rows, in order.
+    pub fn ids(&self) -> impl Iterator<Item = PrefixId> + use<'_, T> {
+        (0u32..).zip(&self.blocks).flat_map(|(block, place)| {
+            let bits = (0..64u32).filter(move |bit| place.present >> bit & 1 == 1);
+            bits.map(move |bit| PrefixId(block.saturating_mul(64).saturating_add(bit)))
+        })
+    }
+
+    /// Where the row of the longest prefix in `chain` lies. Nothing that is read decides where the
+    /// next is read, so that look-ups in many decks wait for memory together, not one after the
+    /// other.
+    #[must_use]
+    pub fn place(&self, chain: &Chain) -> Option<Place> {
+        let ids = chain.ids();
+        let block = |id: PrefixId| self.blocks.get(id.0 as usize / 64).copied().unwrap_or_default();
+        let mut longest = 0;
+        for (count, id) in (1..).zip(ids) {
+            let is_present = block(*id).present >> (id.0 % 64) & 1 == 1;
+            longest = if is_present { count } else { longest };
+        }
+        let id = *ids.get(usize::checked_sub(longest, 1)?)?;
+        let Block { present, before } = block(id);
+        let rank = (present & ((1u64 << (id.0 % 64)) - 1)).count_ones();
+        Some(Place { id, row: before + rank })
+    }
+
+    /// The row at a place.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Option<&T> {
+        self.rows.get(place.row as usize)
+    }
+
     /// The rows of all prefixes in `chain`, longest first.
     pub fn matches<'a, 'c>(
         &'a self,
         chain: &'c Chain,
     ) -> impl Iterator<Item = (PrefixId, &'a T)> + use<'a, 'c, T> {
         chain.longest_first().filter_map(|id| self.get(id).map(|row| (id, row)))
+    }
+
+    /// Memory that it takes, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.blocks.capacity() * size_of::<Block>() + self.rows.capacity() * size_of::<T>()
     }
 
     /// All rows in order of their ids.
@@ -125,6 +179,10 @@ mod tests {
                     let chain = dictionary.chain(&digits(number));
                     let found = deck.matches(&chain).next().map(|(_, row)| *row);
                     prop_assert_eq!(found, brute_force(rows, number), "{}", number);
+                    let place = deck.place(&chain);
+                    prop_assert_eq!(place.and_then(|place| deck.at(place).copied()), found);
+                    let id = deck.matches(&chain).next().map(|(id, _)| id);
+                    prop_assert_eq!(place.map(|place| place.id), id);
                 }
             }
         }

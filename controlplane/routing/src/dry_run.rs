@@ -7,10 +7,13 @@
 use crate::decide::{Decision, Facts, decide};
 use crate::digest;
 use crate::location::Locations;
+use crate::standing::Standing;
 use crate::world::World;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use strowger_link::{
-    Ask, AskBody, AskId, CallAsk, CallerIdentity, Credentials, Hints, LegId, Tick, Transport,
+    Ask, AskBody, AskId, CallAsk, CallerIdentity, Credentials, HeaderField, Hints, LegId, Octets,
+    Tick, Transport,
 };
 use strowger_model::{Subscriber, SubscriberId, Trunk, TrunkId};
 
@@ -50,16 +53,17 @@ pub enum NoDryRun {
     NoSource,
 }
 
-/// Decides on a call that nobody makes: contacts as of `now`, prices as of `wall_us`.
+/// Decides on a call that nobody makes: contacts as of `now`, prices as of `wall_us`, trunks as
+/// `standing` says. The places of a route's targets are told.
 ///
 /// # Errors
 /// [`NoDryRun`] when nobody could make it.
 pub fn dry_run(
     world: &World,
     locations: &Locations,
+    standing: &Arc<Standing>,
     run: &DryRun,
-    now: Tick,
-    wall_us: i64,
+    (now, wall_us): (Tick, i64),
 ) -> Result<Decision, NoDryRun> {
     let ask = match run.from {
         Caller::Subscriber(id) => {
@@ -70,7 +74,8 @@ pub fn dry_run(
         }
     };
     let ask = Ask { deadline: Tick::NEVER, wall_us, ..ask };
-    let decision = decide(world, locations, &ask, &Facts::default(), now, wall_us);
+    let facts = Facts { standing: Arc::clone(standing), explain: true, ..Facts::default() };
+    let decision = decide(world, locations, &ask, &facts, now, wall_us);
     Ok(Decision { nonce: None, ..decision })
 }
 
@@ -120,6 +125,11 @@ fn ask(
     credentials: Option<Credentials>,
 ) -> Ask {
     let from_user = run.caller.clone().unwrap_or_else(|| own.to_owned());
+    let field = |name: &str, user: &str| HeaderField {
+        name: name.to_owned(),
+        value: Octets(format!("<sip:{user}@{host}>").into_bytes()),
+    };
+    let headers = vec![field("From", &from_user), field("To", &run.called)];
     let call = CallAsk {
         request_uri: format!("sip:{}@{host}", run.called),
         called: run.called.clone(),
@@ -138,6 +148,9 @@ fn ask(
         user_agent: String::new(),
         has_offer: true,
         emergency: false,
+        headers,
+        diverted: Vec::new(),
+        session_s: 0,
     };
     Ask {
         id: AskId(run.draw),

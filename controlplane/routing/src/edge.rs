@@ -4,9 +4,9 @@ use crate::decide::emergency_branches;
 use crate::digest;
 use crate::world::World;
 use core::cmp::Reverse;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use strowger_link::codec::LIST_MAX;
-use strowger_link::{Edge, EdgeSource, Emergency, SourceAction};
+use strowger_link::{Edge, EdgeSource, Emergency, SOURCES_MAX, SourceAction};
 use strowger_model::{Ingress, SourceMatch, Tenant, TenantId, Trunk};
 
 /// What the edge holds beside rows.
@@ -18,15 +18,18 @@ pub struct EdgeSettings {
     pub tenant: TenantId,
     /// Key of the nonces.
     pub nonce_key: [u8; 16],
-    /// Bans, the most important first.
+    /// Bans and what is let through, the narrower first.
     pub denied: Vec<EdgeSource>,
 }
 
-/// The bans in force at `now_us`, widest last, in the words of the edge. Those inside a trusted
-/// trunk's source are left out: no mistake of a ban, or of what makes bans, turns a carrier away.
+/// The bans in force at `now_us`, and the networks that are let through, widest last, in the words
+/// of the edge; behind them everybody, if nobody is to be answered who is not let through. Those
+/// inside a trusted trunk's source are left out: no mistake of a ban, or of what makes bans, turns
+/// a carrier away.
 #[must_use]
 pub fn denied(world: &World, now_us: i64) -> Vec<EdgeSource> {
-    let trusted: Vec<EdgeSource> = sources_of(world, |ingress| ingress.trusted);
+    let trusted = sources_of(world, |ingress| ingress.trusted);
+    let trusted: Cover = trusted.iter().filter(|source| source.port == 0).collect();
     let mut bans: Vec<EdgeSource> = world
         .bans()
         .iter()
@@ -35,12 +38,46 @@ pub fn denied(world: &World, now_us: i64) -> Vec<EdgeSource> {
             network: ban.network.to_canonical(),
             prefix_len: ban.prefix_len,
             port: 0,
-            action: SourceAction::Deny,
+            action: if ban.allow { SourceAction::Challenge } else { SourceAction::Deny },
         })
-        .filter(|ban| !trusted.iter().any(|source| source.port == 0 && lies_in(ban, source)))
+        .filter(|ban| !trusted.holds(ban))
         .collect();
+    if world.settings().system().guard.default_deny {
+        let all = |network: IpAddr| EdgeSource {
+            network,
+            prefix_len: 0,
+            port: 0,
+            action: SourceAction::Deny,
+        };
+        bans.push(all(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        bans.push(all(IpAddr::V6(Ipv6Addr::UNSPECIFIED)));
+    }
     bans.sort_by_key(|ban| Reverse(ban.prefix_len));
     bans
+}
+
+impl World {
+    /// Whether any address of a network is one that a trusted trunk calls from, that a trunk is
+    /// called at, or that a row lets through.
+    #[must_use]
+    pub fn is_trusted(&self, network: &SourceMatch) -> bool {
+        let one = EdgeSource {
+            network: network.network.to_canonical(),
+            prefix_len: network.prefix_len,
+            port: 0,
+            action: SourceAction::Deny,
+        };
+        let meets = |source: &EdgeSource| lies_in(&one, source) || lies_in(source, &one);
+        let called = self.trunks().flat_map(|trunk| trunk_targets(self, trunk));
+        let allowed = self.bans().iter().filter(|row| row.allow).map(|row| EdgeSource {
+            network: row.network.to_canonical(),
+            prefix_len: row.prefix_len,
+            port: 0,
+            action: SourceAction::Challenge,
+        });
+        let trusted = sources_of(self, |ingress| ingress.trusted);
+        trusted.into_iter().chain(called).chain(allowed).any(|source| meets(&source))
+    }
 }
 
 /// When the set of bans in force changes next.
@@ -50,8 +87,8 @@ pub fn bans_end(world: &World, now_us: i64) -> Option<i64> {
     times.flatten().filter(|at| *at > now_us).min()
 }
 
-/// The edge of a world, and how many bans found no room in it ([`LIST_MAX`] sources in all, trunks
-/// before bans). `None` when the tenant does not exist.
+/// The edge of a world, and how many bans found no room in it ([`SOURCES_MAX`] sources in all,
+/// trunks before bans). `None` when the tenant does not exist.
 ///
 /// First match wins, so the narrower source comes first; of equals a trusted trunk, a ban, another
 /// trunk. A trunk that is not trusted and lies in a ban is not there at all. So a ban hits
@@ -61,10 +98,13 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     let tenant = world.tenant(settings.tenant)?;
     let mut trusted = sources_of(world, |ingress| ingress.trusted);
     let mut others = sources_of(world, |ingress| !ingress.trusted);
-    others.retain(|source| !settings.denied.iter().any(|ban| lies_in(source, ban)));
-    trusted.truncate(LIST_MAX);
-    others.truncate(LIST_MAX - trusted.len());
-    let room = LIST_MAX - trusted.len() - others.len();
+    // Everybody is no ban of anybody: with it, trunks are let through.
+    let is_ban = |s: &&EdgeSource| s.action == SourceAction::Deny && s.prefix_len > 0;
+    let bans: Cover = settings.denied.iter().filter(is_ban).collect();
+    others.retain(|source| !bans.holds(source));
+    trusted.truncate(SOURCES_MAX);
+    others.truncate(SOURCES_MAX - trusted.len());
+    let room = SOURCES_MAX - trusted.len() - others.len();
     let left_out = settings.denied.len().saturating_sub(room);
     let bans = settings.denied.iter().take(room).cloned();
     let mut sources: Vec<EdgeSource> = trusted.into_iter().chain(bans).chain(others).collect();
@@ -72,7 +112,7 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     sources.sort_by_key(|s| Reverse((s.prefix_len, s.port != 0)));
     let targets = world.trunks().flat_map(|trunk| trunk_targets(world, trunk));
     sources.extend(targets);
-    sources.truncate(LIST_MAX);
+    sources.truncate(SOURCES_MAX);
     let edge = Edge {
         version: settings.version,
         realm: tenant.realm.clone(),
@@ -104,6 +144,59 @@ fn sources_of(world: &World, of: impl Fn(&Ingress) -> bool) -> Vec<EdgeSource> {
     // Two may share a source when a prefix tells them apart.
     known.dedup();
     known
+}
+
+/// The widest of some networks. Two networks of a family are apart or one holds the other, so the
+/// widest are apart, and whether one of them holds another network is one search.
+#[derive(Default)]
+struct Cover {
+    /// First and last addresses, rising.
+    v4: Vec<(u128, u128)>,
+    v6: Vec<(u128, u128)>,
+}
+
+impl Cover {
+    /// Whether a network lies in one of these.
+    fn holds(&self, inner: &EdgeSource) -> bool {
+        let (is_v4, (first, last)) = span(inner);
+        let widest = if is_v4 { &self.v4 } else { &self.v6 };
+        let at = widest.partition_point(|(begin, _)| *begin <= first);
+        let around = at.checked_sub(1).and_then(|at| widest.get(at));
+        around.is_some_and(|(_, end)| last <= *end)
+    }
+}
+
+impl<'a> FromIterator<&'a EdgeSource> for Cover {
+    fn from_iter<I: IntoIterator<Item = &'a EdgeSource>>(sources: I) -> Cover {
+        let mut cover = Cover::default();
+        for source in sources {
+            let (is_v4, span) = span(source);
+            if is_v4 { cover.v4.push(span) } else { cover.v6.push(span) }
+        }
+        for list in [&mut cover.v4, &mut cover.v6] {
+            // A network before those that it holds.
+            list.sort_unstable_by_key(|(first, last)| (*first, Reverse(*last)));
+            let mut end = None;
+            list.retain(|(_, last)| {
+                let is_widest = end.is_none_or(|end| *last > end);
+                end = end.max(Some(*last));
+                is_widest
+            });
+        }
+        cover
+    }
+}
+
+/// Whether a network is one of IPv4, and its first and last address.
+fn span(source: &EdgeSource) -> (bool, (u128, u128)) {
+    let (is_v4, bits, len) = match source.network.to_canonical() {
+        IpAddr::V4(ip) => {
+            (true, u128::from(ip.to_bits()), 96 + u32::from(source.prefix_len.min(32)))
+        }
+        IpAddr::V6(ip) => (false, ip.to_bits(), u32::from(source.prefix_len.min(128))),
+    };
+    let host = u128::MAX.checked_shr(len).unwrap_or(0);
+    (is_v4, (bits & !host, bits | host))
 }
 
 /// Whether every address of `inner` is one of `outer`, which counts for all ports.
@@ -148,6 +241,7 @@ mod tests {
     use super::*;
     use crate::testing;
     use crate::world::{Change, Rows};
+    use proptest::prelude::*;
     use strowger_link::Algorithm;
     use strowger_model::{Ban, BanId, TrunkId};
 
@@ -227,7 +321,16 @@ mod tests {
         }
         let (network, prefix_len) = network(ban);
         let (id, reason) = (BanId(1), String::new());
-        let row = Ban { id, network, prefix_len, reason, from_us: 5, until_us: Some(9) };
+        let row = Ban {
+            id,
+            network,
+            prefix_len,
+            reason,
+            from_us: 5,
+            until_us: Some(9),
+            automatic: false,
+            allow: false,
+        };
         world = world.changed(Change::Bans(vec![row])).unwrap();
         assert_eq!((denied(&world, 4), bans_end(&world, 4)), (Vec::new(), Some(5)));
         assert_eq!(bans_end(&world, 5), Some(9));
@@ -260,6 +363,117 @@ mod tests {
         let (trusted, other) = ("192.0.2.0/28", "198.51.100.0/24");
         check_ban("198.51.100.8/32", trusted, other, "198.51.100.8", &SourceAction::Deny);
         check_ban("198.51.100.8/32", trusted, other, "198.51.100.9", &SourceAction::Trunk(11));
+    }
+
+    fn source(ip: IpAddr, prefix_len: u8) -> EdgeSource {
+        EdgeSource { network: ip, prefix_len, port: 0, action: SourceAction::Deny }
+    }
+
+    /// Few bits differ, so that networks meet.
+    fn networks() -> impl Strategy<Value = EdgeSource> {
+        let v4 = (0u8..4, any::<u8>(), 0u8..=32)
+            .prop_map(|(a, b, len)| source([10, a, 0, b].into(), len));
+        let v6 = (0u16..4, any::<u16>(), 0u8..=128)
+            .prop_map(|(a, b, len)| source([0xfd00, a, 0, 0, 0, 0, 0, b].into(), len));
+        prop_oneof![v4, v6]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn a_cover_holds_what_one_of_its_networks_holds(
+            list in prop::collection::vec(networks(), 0..20),
+            asked in prop::collection::vec(networks(), 1..20),
+        ) {
+            let cover: Cover = list.iter().collect();
+            for inner in asked {
+                let expect = list.iter().any(|outer| lies_in(&inner, outer));
+                prop_assert_eq!(cover.holds(&inner), expect, "{:?}", inner);
+            }
+        }
+    }
+
+    /// 100,000 bans beside 100,000 addresses of a trunk that is not trusted, each of which might
+    /// lie in one: far from the ten thousand million comparisons that a list would take.
+    #[test]
+    #[expect(clippy::print_stdout, reason = "who runs it by hand reads the figures")]
+    fn a_hundred_thousand_sources_beside_as_many_bans_take_no_time() {
+        let address = |n: u32| IpAddr::from((0x0a00_0000 + 3 * n).to_be_bytes());
+        let others: Vec<EdgeSource> = (0..100_000).map(|n| source(address(n), 32)).collect();
+        let bans: Vec<EdgeSource> =
+            (0..100_000).map(|n| source(address(2 * n), 32 - (n % 2) as u8)).collect();
+        let began = std::time::Instant::now();
+        let cover: Cover = bans.iter().collect();
+        let held = others.iter().filter(|source| cover.holds(source)).count();
+        let took = began.elapsed();
+        println!("{held} of 100,000 lie in one of 100,000 bans, found in {took:?}");
+        assert_eq!(held, 50_000);
+        assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+    }
+
+    #[test]
+    fn with_default_deny_only_who_is_let_through_is_heard() {
+        let row = |id, text: &str, allow| {
+            let (network, prefix_len) = text.split_once('/').unwrap();
+            let (network, prefix_len) = (network.parse().unwrap(), prefix_len.parse().unwrap());
+            let (id, reason) = (BanId(id), String::new());
+            Ban {
+                id,
+                network,
+                prefix_len,
+                reason,
+                from_us: 0,
+                until_us: None,
+                automatic: false,
+                allow,
+            }
+        };
+        let rows = vec![
+            row(1, "198.51.100.0/24", true),
+            row(2, "198.51.100.7/32", false),
+            row(3, "198.51.0.0/16", false),
+            row(4, "2001:db8::/32", true),
+        ];
+        let first = |world: &World, from: &str| {
+            let (edge, _) = edge(world, &settings(denied(world, 1))).unwrap();
+            let at = (from.parse::<IpAddr>().unwrap(), 5060).into();
+            let fits = |s: &&EdgeSource| {
+                let (network, prefix_len) = (s.network, s.prefix_len);
+                SourceMatch { network, prefix_len, port: s.port }.matches(at)
+            };
+            edge.sources.iter().find(fits).map(|source| source.action.clone())
+        };
+        let open = world(&[("10.0.0.0", 8, 0)]).changed(Change::Bans(rows)).unwrap();
+        let setting = strowger_model::SettingRow {
+            id: strowger_model::SettingId(1),
+            category: "guard".into(),
+            name: "default_deny".into(),
+            tenant: None,
+            account: None,
+            subscriber: None,
+            value: "true".into(),
+        };
+        let closed = open.changed(Change::Setting(setting)).unwrap();
+        let (allow, deny) = (Some(SourceAction::Challenge), Some(SourceAction::Deny));
+        let trunk = Some(SourceAction::Trunk(10));
+        for (from, when_open, when_closed) in [
+            ("198.51.100.1", allow.clone(), allow.clone()),
+            ("198.51.100.7", deny.clone(), deny.clone()),
+            ("198.51.7.7", deny.clone(), deny.clone()),
+            ("203.0.113.1", None, deny.clone()),
+            ("10.1.2.3", trunk.clone(), trunk),
+            ("2001:db8::1", allow.clone(), allow),
+            ("2001:db9::1", None, deny),
+        ] {
+            assert_eq!(first(&open, from), when_open, "{from}");
+            assert_eq!(first(&closed, from), when_closed, "{from}");
+        }
+        let network =
+            |text: &str| SourceMatch { network: text.parse().unwrap(), prefix_len: 32, port: 0 };
+        // What is let through, and carriers, are never banned by themselves.
+        let trusted = ["198.51.100.9", "10.9.9.9", "192.0.2.3", "203.0.113.9"];
+        let is_trusted = trusted.map(|text| open.is_trusted(&network(text)));
+        assert_eq!(is_trusted, [true, true, true, false]);
     }
 
     #[test]
@@ -306,8 +520,8 @@ mod tests {
     #[test]
     fn bans_beyond_the_bound_are_counted() {
         let world = world(&[("10.0.0.0", 8, 0)]);
-        let (edge, left_out) = edge(&world, &settings(vec![ban("10.9.9.9"); LIST_MAX])).unwrap();
-        assert_eq!((edge.sources.len(), left_out), (LIST_MAX, 1));
+        let (edge, left_out) = edge(&world, &settings(vec![ban("10.9.9.9"); SOURCES_MAX])).unwrap();
+        assert_eq!((edge.sources.len(), left_out), (SOURCES_MAX, 1));
         assert_eq!(edge.sources.last().map(|s| s.action.clone()), Some(SourceAction::Trunk(10)));
     }
 

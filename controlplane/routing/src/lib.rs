@@ -1,7 +1,8 @@
 //! Who may call, where a call goes and at what price: decisions on an immutable world.
 //!
-//! Pure but for one machine: [`World`] is a snapshot of all rows, [`decide`] answers a call from
-//! it, and [`Locations`] is the registrar, a sans-IO machine that [`register`] drives. No clock, no
+//! Pure but for two machines: [`World`] is a snapshot of all rows, [`decide`] answers a call from
+//! it, [`Locations`] is the registrar, which [`register`] drives, and [`Standing`] knows how trunks
+//! did lately; both are sans-IO. No clock, no
 //! socket, no SQL, no thread; it never holds money (the till does, see [`AdmitPlan`]) and never
 //! waits for anybody: what only the outside knows is a [`Query`].
 //!
@@ -12,31 +13,44 @@
 //! 3. A call: [`decide`]; spend [`Decision::nonce`] in [`Locations::nonces_mut`]; for
 //!    [`Verdict::Go`] ask the till for [`Plan::admit`], then [`finish`] or [`reject`]; for the rest
 //!    [`Verdict::into_answer`].
-//! 4. A REGISTER: [`register`], then [`Verdict::into_answer`].
+//! 4. A REGISTER: [`register`]; a request of a call whose sender has to prove to be its party:
+//!    [`request`]; a transfer: [`transferred`] and [`decide`]; then [`Verdict::into_answer`].
 //! 5. [`edge`] whenever trunks, bans or emergency numbers change; [`upstreams`] whenever logins do.
-//! 6. [`World::with_logins`] and [`World::with_names`] for what rows alone do not say: passwords
-//!    in clear and addresses of names ([`named_hosts`] says which).
+//!    [`Standing::sent`] for each call that goes out, [`Standing::ended`] for each that has ended.
+//! 6. [`World::with_logins`], [`World::with_names`] and [`World::with_ported`] for what rows alone
+//!    do not say: passwords in clear, addresses of names ([`named_hosts`] says which), and ported
+//!    numbers.
 //!
 //! Standards: RFC 3261 10.3 (registrar), 19.1.4 (comparison of URIs), RFC 7616 and RFC 8760
 //! (digest), RFC 3325 (asserted identity), RFC 3398 (causes).
 //!
 //! Where to start: the pipeline in `decide.rs`.
 
+mod caller;
 mod decide;
 mod deck;
 pub mod digest;
 mod dry_run;
 mod edge;
+mod gruu;
+mod header;
+mod keep;
 pub mod limits;
 mod location;
 mod login;
 mod names;
 mod nonce;
 mod page;
+mod perimeter;
 mod prefix;
 mod refusal;
 mod register;
+mod replay;
+mod request;
+mod rerate;
+mod rule;
 mod settings;
+mod standing;
 mod tariff;
 #[cfg(test)]
 mod testing;
@@ -44,23 +58,34 @@ mod trace;
 mod uri;
 mod world;
 
+pub use caller::CallerRules;
 pub use decide::{
-    AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, Query, TalkTime, Verdict,
-    decide, finish, reject,
+    AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, Query, RoutePlace, Sent,
+    TalkTime, Verdict, decide, finish, picked_up, redirected, reject, transferred,
 };
-pub use deck::Deck;
+pub use deck::{Deck, Place};
 pub use dry_run::{Caller, DryRun, NoDryRun, dry_run};
 pub use edge::{EdgeSettings, bans_end, denied, edge};
+pub use header::{BadHeaderRule, GUARDED, OWNED};
+pub use keep::{keep_id, kept, way};
 pub use location::{Locations, Output, Reach, RegisterError, Registrant, reach};
 pub use login::{Login, Logins, named_hosts, upstreams};
-pub use names::{NAME_ADDRESSES_MAX, NAMES_MAX, Names};
+pub use names::{NAME_ADDRESSES_MAX, NAMES_MAX, NamedHost, Names};
 pub use nonce::{NonceCounts, NonceUse};
 pub use page::PageMap;
+pub use perimeter::{OffLimits, Perimeter};
 pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
 pub use refusal::Refusal;
 pub use register::register;
+pub use replay::{
+    REPLAY_DESTINATIONS_MAX, REPLAY_MOVES_MAX, Replay, ReplayLine, Replayed, Sides, Sums, Way,
+};
+pub use request::request;
+pub use rerate::{NotRerated, OtherPrices, rerate};
+pub use rule::{BadRule, Rules};
 pub use settings::{SETTING_ROWS_MAX, Settings};
-pub use tariff::TariffDeck;
+pub use standing::{Counts, Direction, Ended, Failing, Figures, Recalled, Standing, View};
+pub use tariff::{Found, Taken, TariffDeck, Wanted};
 pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
 pub use uri::SipUri;
 pub use world::{BuildError, Change, Holder, Listener, Problem, RowName, Rows, World, check_rate};

@@ -13,6 +13,8 @@ pub const PAGE_MAX: usize = 64;
 pub const CALLED_MAX: usize = 64;
 /// Most targets of one route.
 pub const ROUTE_TARGETS_MAX: usize = 64;
+/// Most prefixes of one route, called and calling each.
+pub const ROUTE_PREFIXES_MAX: usize = 1_000;
 /// Most addresses of one trunk.
 pub const TRUNK_TARGETS_MAX: usize = 16;
 /// Most sources of one trunk.
@@ -33,6 +35,8 @@ pub const STATUSES_MAX: usize = 64;
 pub const IDENTITY_MAX: usize = 64;
 /// Longest user name, bytes.
 pub const USERNAME_MAX: usize = 64;
+/// Most discounts of one account.
+pub const DISCOUNTS_MAX: usize = 16;
 /// Deepest tree of organizations.
 pub const ORGANIZATION_DEPTH_MAX: usize = 16;
 
@@ -53,6 +57,13 @@ pub const EXPIRES_MIN_S_MAX: u32 = 3600;
 pub const NONCES_MAX: usize = 65_536;
 /// Longest nonce, bytes: ours are shorter.
 pub const NONCE_MAX: usize = 128;
+
+/// Most trunks whose standing is remembered.
+pub const STANDING_TRUNKS_MAX: usize = 4_096;
+/// Most beginnings of called numbers that trunks are judged for.
+pub const DIRECTIONS_MAX: usize = 16_384;
+/// Most trunks that are judged for one of them: as many as a route has.
+pub const DIRECTION_TRUNKS_MAX: usize = ROUTE_TARGETS_MAX;
 
 /// Longest trace of one decision, bytes (design of control, 15).
 pub const TRACE_MAX: usize = 512;

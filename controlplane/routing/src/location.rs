@@ -6,20 +6,25 @@
 
 mod contact;
 mod output;
+mod registrant;
+mod request;
 
-pub(crate) use contact::wire_transport;
 pub use contact::{Reach, reach};
+pub(crate) use contact::{bare, wire_transport};
 pub use output::Output;
+pub use registrant::Registrant;
 
+use crate::gruu;
 use crate::limits::{CONTACTS_MAX, EXPIRED_PER_TURN_MAX};
 use crate::nonce::NonceCounts;
 use crate::world::Holder;
-use contact::Wish;
+use request::Request;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::ops::Bound::{Excluded, Included, Unbounded};
-use strowger_link::{BoundContact, Hints, RegisterAsk, SECOND, Tick};
+use strowger_link::{BoundContact, FlowEpoch, FlowToken, Hints, Key, RegisterAsk, SECOND, Tick};
 use strowger_model::{
-    Binding, RegistrationSettings, RingGroupId, Subscriber, SubscriberId, TrunkId,
+    BINDING_GRACE_US, Binding, RingGroupId, SendTo, SubscriberId, Transport, TrunkId,
 };
 
 /// Why a REGISTER changes nothing.
@@ -46,7 +51,7 @@ pub enum RegisterError {
 }
 
 /// All bindings, at most [`CONTACTS_MAX`] for a subscriber, and the nonce counts of all users.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Locations {
     users: BTreeMap<Holder, Vec<Bound>>,
     // One entry for each binding; the serial keeps equal times apart.
@@ -55,7 +60,10 @@ pub struct Locations {
     // One entry for each rotating group that was called.
     turns: BTreeMap<RingGroupId, u64>,
     out: VecDeque<Output>,
+    // Contacts that are new, refreshed or gone, for whom that concerns beside the store.
+    touched: BTreeSet<(Holder, String)>,
     serial: u64,
+    key: Key,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,78 +71,46 @@ struct Bound {
     binding: Binding,
     expires: Tick,
     serial: u64,
+    /// The end that the store knows: at most [`BINDING_GRACE_US`] before that of `binding`.
+    stored_us: i64,
+    /// The connection that it came by is gone.
+    lost: bool,
 }
 
-/// Who registers, and what it may.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Registrant {
-    /// A subscriber or a trunk.
-    pub who: Holder,
-    /// Shortest registration accepted, seconds.
-    pub expires_s_min: u32,
-    /// Longest registration granted, seconds.
-    pub expires_s_max: u32,
-    /// Most contacts at once.
-    pub contacts_max: u8,
+/// Whether a contact can be called by a connection of ours when its own is gone: it is no flow that
+/// was asked to be kept (RFC 5626), nothing lies between, and it is no browser.
+fn takes_connections(binding: &Binding) -> bool {
+    let listens = match binding.transport {
+        Transport::Tcp | Transport::Tls => true,
+        Transport::Udp | Transport::Ws | Transport::Wss => false,
+    };
+    let is_plain = binding.reg_id == 0 && binding.path.is_empty();
+    listens && is_plain && !contact::reach(binding, SendTo::ByContact).nated
 }
 
-impl From<&Subscriber> for Registrant {
-    fn from(row: &Subscriber) -> Registrant {
-        Registrant {
-            who: Holder::Subscriber(row.id),
-            expires_s_min: row.expires_s_min,
-            expires_s_max: row.expires_s_max,
-            contacts_max: row.contacts_max,
-        }
+impl Default for Locations {
+    fn default() -> Locations {
+        Locations::new(Key([0; 16]))
     }
-}
-
-impl From<TrunkId> for Registrant {
-    fn from(id: TrunkId) -> Registrant {
-        Registrant {
-            who: Holder::Trunk(id),
-            expires_s_min: 0,
-            expires_s_max: u32::MAX,
-            contacts_max: u8::MAX,
-        }
-    }
-}
-
-impl Registrant {
-    /// The same within what is set: a row's own bounds count where they are narrower.
-    #[must_use]
-    pub fn within(self, settings: &RegistrationSettings) -> Registrant {
-        let (least_ms, most_ms, contacts) = match self.who {
-            Holder::Trunk(_) => (
-                settings.trunk_expires_ms_min,
-                settings.trunk_expires_ms_max,
-                settings.trunk_contacts_max,
-            ),
-            Holder::Subscriber(_) | Holder::RingGroup(_) | Holder::Did(_) => {
-                (settings.expires_ms_min, settings.expires_ms_max, settings.contacts_max)
-            }
-        };
-        let expires_s_max = self.expires_s_max.min(most_ms / 1_000);
-        Registrant {
-            who: self.who,
-            // What is granted at most is never too brief.
-            expires_s_min: self.expires_s_min.max(least_ms / 1_000).min(expires_s_max),
-            expires_s_max,
-            contacts_max: self.contacts_max.min(contacts),
-        }
-    }
-}
-
-/// A request with its place and time, as the steps of RFC 3261 10.3 need it.
-struct Request<'a> {
-    registrant: Registrant,
-    ask: &'a RegisterAsk,
-    hints: &'a Hints,
-    now: Tick,
-    wall_us: i64,
 }
 
 impl Locations {
+    /// A registrar without contacts. `key` is secret and kept over restarts: temporary GRUUs that
+    /// were given out stay good.
+    #[must_use]
+    pub fn new(key: Key) -> Locations {
+        Locations {
+            users: BTreeMap::new(),
+            expiries: BTreeSet::new(),
+            nonces: NonceCounts::default(),
+            turns: BTreeMap::new(),
+            out: VecDeque::new(),
+            touched: BTreeSet::new(),
+            serial: 0,
+            key,
+        }
+    }
+
     /// Processes a REGISTER whose credentials were checked: all of it or nothing.
     ///
     /// `wall_us` is the wall clock at `now`. The answer lists all current bindings.
@@ -150,7 +126,8 @@ impl Locations {
         wall_us: i64,
     ) -> Result<Vec<BoundContact>, RegisterError> {
         let registrant = registrant.into();
-        let (request, who) = (Request { registrant, ask, hints, now, wall_us }, registrant.who);
+        let (who, aor) = (registrant.who, registrant.aor.clone());
+        let request = Request { registrant, ask, hints, now, wall_us };
         //= rfc3261#section-10.3
         //# The registrar checks whether the request contains the Contact
         //# header field.  If not, it skips to the last step.
@@ -163,16 +140,16 @@ impl Locations {
             };
             self.commit(who, new);
         }
-        Ok(self.current(who, now))
+        Ok(self.current(who, aor.as_deref(), now))
     }
 
-    /// The bindings of a subscriber or trunk that are alive at `now`, best first: larger q, then
-    /// fresher.
+    /// The bindings of a subscriber or trunk that can be reached at `now`, best first: larger q,
+    /// then fresher. One whose connection is lost cannot, until it registers again.
     #[must_use]
     pub fn contacts(&self, who: impl Into<Holder>, now: Tick) -> Vec<&Binding> {
         let all = self.users.get(&who.into()).map(Vec::as_slice).unwrap_or_default();
-        let mut alive: Vec<&Binding> =
-            all.iter().filter(|b| b.expires > now).map(|b| &b.binding).collect();
+        let is_reached = |b: &&Bound| b.expires > now && !b.lost;
+        let mut alive: Vec<&Binding> = all.iter().filter(is_reached).map(|b| &b.binding).collect();
         alive.sort_by_key(|b| std::cmp::Reverse((b.q, b.refreshed_us)));
         alive
     }
@@ -196,6 +173,76 @@ impl Locations {
         page
     }
 
+    /// All contacts that are alive at `now`, with whose they are and until when.
+    pub fn all(&self, now: Tick) -> impl Iterator<Item = (Holder, &Binding, Tick)> {
+        self.users.iter().flat_map(move |(who, bindings)| {
+            let alive = bindings.iter().filter(move |b| b.expires > now);
+            alive.map(|b| (*who, &b.binding, b.expires))
+        })
+    }
+
+    /// The contacts of a subscriber or trunk that are alive at `now`, reachable or not.
+    pub fn of(&self, who: Holder, now: Tick) -> impl Iterator<Item = &Binding> {
+        let all = self.users.get(&who).map(Vec::as_slice).unwrap_or_default();
+        all.iter().filter(move |b| b.expires > now).map(|b| &b.binding)
+    }
+
+    /// One contact by its URI as registered, and until when, if it is alive at `now`.
+    #[must_use]
+    pub fn contact(&self, who: Holder, uri: &str, now: Tick) -> Option<(&Binding, Tick)> {
+        let all = self.users.get(&who)?;
+        let bound = all.iter().find(|b| b.binding.uri == uri && b.expires > now)?;
+        Some((&bound.binding, bound.expires))
+    }
+
+    /// A contact that is new, refreshed, unreachable or gone since this was asked last, each once.
+    pub fn poll_touched(&mut self) -> Option<(Holder, String)> {
+        self.touched.pop_first()
+    }
+
+    /// The connection with this token is gone: contacts that came by it are not reached any more,
+    /// until they register again. How many.
+    pub fn lose_flow(&mut self, flow: u64) -> u64 {
+        self.lose(|binding| binding.flow == flow)
+    }
+
+    /// Connections of a shard's former lives are gone. How many contacts came by them.
+    pub fn lose_flows(&mut self, now: FlowEpoch) -> u64 {
+        self.lose(|binding| {
+            let token = FlowToken::from_word(binding.flow);
+            token.is_none_or(|token| token.shard == now.shard && token.epoch != now.epoch)
+        })
+    }
+
+    fn lose(&mut self, is_gone: impl Fn(&Binding) -> bool) -> u64 {
+        let mut lost = 0;
+        for (who, bindings) in &mut self.users {
+            let is_lost = |b: &&mut Bound| !b.lost && b.binding.flow != 0 && is_gone(&b.binding);
+            for bound in bindings.iter_mut().filter(is_lost) {
+                if takes_connections(&bound.binding) {
+                    bound.binding.flow = 0;
+                } else {
+                    bound.lost = true;
+                    lost += 1;
+                }
+                self.touched.insert((*who, bound.binding.uri.clone()));
+            }
+        }
+        lost
+    }
+
+    /// Whether a contact's connection is lost.
+    #[must_use]
+    pub fn is_lost(&self, who: impl Into<Holder>, uri: &str) -> bool {
+        let all = self.users.get(&who.into()).map(Vec::as_slice).unwrap_or_default();
+        all.iter().any(|b| b.binding.uri == uri && b.lost)
+    }
+
+    /// The key of temporary GRUUs.
+    pub(crate) const fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// The trunks that have contacts.
     pub fn trunks(&self) -> impl Iterator<Item = TrunkId> {
         self.users.keys().filter_map(|who| match who {
@@ -204,7 +251,16 @@ impl Locations {
         })
     }
 
+    /// Where living registrations came from.
+    pub fn sources(&self, now: Tick) -> impl Iterator<Item = SocketAddr> {
+        let alive = self.users.values().flatten().filter(move |b| b.expires > now);
+        alive.map(|b| b.binding.source)
+    }
+
     /// Takes stored bindings up at boot; those whose time is over are reported as removed.
+    ///
+    /// The store may not know of a refresh that only made a binding last a little longer, so each
+    /// is given [`BINDING_GRACE_US`].
     pub fn load(
         &mut self,
         rows: impl IntoIterator<Item = (Holder, Binding)>,
@@ -212,14 +268,18 @@ impl Locations {
         wall_us: i64,
     ) {
         for (who, binding) in rows {
-            let left_us = binding.expires_us.saturating_sub(wall_us);
+            let ends_us = binding.expires_us.saturating_add(BINDING_GRACE_US);
+            let left_us = ends_us.saturating_sub(wall_us);
             let user = self.users.entry(who).or_default();
             match u64::try_from(left_us) {
                 Ok(left_us @ 1..) if user.len() < CONTACTS_MAX => {
                     self.serial += 1;
                     let expires = now.plus_ns(left_us.saturating_mul(1000));
                     self.expiries.insert((expires, self.serial, who));
-                    user.push(Bound { binding, expires, serial: self.serial });
+                    self.touched.insert((who, binding.uri.clone()));
+                    let (serial, stored_us) = (self.serial, binding.expires_us);
+                    let binding = Binding { expires_us: ends_us, ..binding };
+                    user.push(Bound { binding, expires, serial, stored_us, lost: false });
                 }
                 Ok(_) | Err(_) => self.out.push_back(Output::removed(who, &binding)),
             }
@@ -298,16 +358,22 @@ impl Locations {
     }
 
     /// Puts `new` in the place of what the subscriber had and says what changed.
-    fn commit(&mut self, who: Holder, new: Vec<Bound>) {
+    fn commit(&mut self, who: Holder, mut new: Vec<Bound>) {
         let old = self.users.remove(&who).unwrap_or_default();
         for gone in old.iter().filter(|b| !new.iter().any(|n| n.serial == b.serial)) {
             self.expiries.remove(&(gone.expires, gone.serial, who));
             if !new.iter().any(|n| n.binding.uri == gone.binding.uri) {
+                self.touched.insert((who, gone.binding.uri.clone()));
                 self.out.push_back(Output::removed(who, &gone.binding));
             }
         }
-        for fresh in new.iter().filter(|n| !old.iter().any(|b| b.serial == n.serial)) {
+        for fresh in new.iter_mut().filter(|n| !old.iter().any(|b| b.serial == n.serial)) {
             self.expiries.insert((fresh.expires, fresh.serial, who));
+            self.touched.insert((who, fresh.binding.uri.clone()));
+            if let Some(known) = old.iter().find(|b| fresh.is_hardly_more_than(b)) {
+                fresh.stored_us = known.stored_us;
+                continue;
+            }
             let binding = Box::new(fresh.binding.clone());
             self.out.push_back(Output::Save { who, binding });
         }
@@ -316,7 +382,7 @@ impl Locations {
         }
     }
 
-    fn current(&self, who: Holder, now: Tick) -> Vec<BoundContact> {
+    fn current(&self, who: Holder, aor: Option<&str>, now: Tick) -> Vec<BoundContact> {
         let all = self.users.get(&who).map(Vec::as_slice).unwrap_or_default();
         all.iter()
             .filter(|b| b.expires > now)
@@ -325,111 +391,53 @@ impl Locations {
                 BoundContact {
                     uri: b.binding.uri.clone(),
                     expires_s: u32::try_from(left_s).unwrap_or(u32::MAX),
+                    params: self.params(who, &b.binding, aor),
                 }
             })
             .collect()
     }
-}
 
-impl Request<'_> {
-    /// Step 6 of RFC 3261 10.3: `*`.
-    fn remove_all(&self, old: &[Bound]) -> Result<Vec<Bound>, RegisterError> {
-        //= rfc3261#section-10.3
-        //# If the request has additional Contact
-        //# fields or an expiration time other than zero, the request is
-        //# invalid, and the server MUST return a 400 (Invalid Request) and
-        //# skip the remaining steps.
-        match self.ask.contacts.as_slice() {
-            [only] if only.expires_s == 0 => {}
-            _ => return Err(RegisterError::Wildcard),
+    /// What an answer says of a contact beside its lifetime: what it said of itself, and its GRUUs
+    /// when they are wanted.
+    fn params(&self, who: Holder, binding: &Binding, aor: Option<&str>) -> String {
+        let mut params = String::new();
+        if binding.q < Q_BEST {
+            params = format!(";q={}.{:03}", binding.q / Q_BEST, binding.q % Q_BEST);
         }
-        match old.iter().any(|b| self.is_not_newer_than(&b.binding)) {
-            true => Err(RegisterError::OutOfOrder),
-            false => Ok(Vec::new()),
+        if binding.instance.is_empty() {
+            return params;
         }
-    }
-
-    /// Step 7: each contact in turn, on a copy.
-    fn update(&self, old: Vec<Bound>, serial: &mut u64) -> Result<Vec<Bound>, RegisterError> {
-        let max = usize::from(self.registrant.contacts_max).clamp(1, CONTACTS_MAX);
-        let added = self.ask.contacts.iter().filter(|c| c.expires_s > 0).count();
-        if added > max || self.ask.contacts.len() > CONTACTS_MAX {
-            return Err(RegisterError::TooMany);
+        params.push_str(&format!(";+sip.instance=\"{}\"", binding.instance));
+        if binding.reg_id != 0 {
+            params.push_str(&format!(";reg-id={}", binding.reg_id));
         }
-        let wishes: Vec<Wish> =
-            self.ask.contacts.iter().map(|c| Wish::parse(c, self)).collect::<Result<_, _>>()?;
-        if self.is_repeat(&old, &wishes) {
-            return Ok(old);
+        if let (Some(aor), Holder::Subscriber(id)) = (aor, who) {
+            let public = gruu::public(aor, &binding.instance);
+            let temporary = gruu::temporary(&self.key, aor, id, binding);
+            params.push_str(&format!(";pub-gruu=\"{public}\";temp-gruu=\"{temporary}\""));
         }
-        let before = *serial;
-        let mut new = old;
-        for wish in &wishes {
-            self.apply(wish, &mut new, before, serial)?;
-        }
-        while new.len() > max {
-            // A phone that came back under another address takes the place of what it left behind:
-            // the binding refreshed longest ago.
-            let stale = |b: &&Bound| b.serial <= before;
-            let Some(victim) = new.iter().filter(stale).min_by_key(|b| b.binding.refreshed_us)
-            else {
-                return Err(RegisterError::TooMany);
-            };
-            let serial = victim.serial;
-            new.retain(|b| b.serial != serial);
-        }
-        Ok(new)
-    }
-
-    fn apply(
-        &self,
-        wish: &Wish,
-        new: &mut Vec<Bound>,
-        before: u64,
-        serial: &mut u64,
-    ) -> Result<(), RegisterError> {
-        let mut matched = new.iter().filter(|b| wish.replaces(&b.binding));
-        // Of two contacts of this very request that mean one binding the last wins, as in order.
-        if matched.any(|b| b.serial <= before && self.is_not_newer_than(&b.binding)) {
-            return Err(RegisterError::OutOfOrder);
-        }
-        new.retain(|b| !wish.replaces(&b.binding));
-        if wish.expires_s > 0 {
-            *serial += 1;
-            let ns = u64::from(wish.expires_s) * SECOND;
-            new.push(Bound {
-                binding: wish.bind(self),
-                expires: self.now.plus_ns(ns),
-                serial: *serial,
-            });
-        }
-        Ok(())
-    }
-
-    //= rfc3261#section-10.3
-    //# If they are
-    //# the same, the registrar compares the CSeq value.  If the value
-    //# is higher than that of the existing binding, it MUST update or
-    //# remove the binding as above.  If not, the update MUST be
-    //# aborted and the request fails.
-    fn is_not_newer_than(&self, binding: &Binding) -> bool {
-        binding.sip_call_id == self.ask.sip_call_id && self.ask.cseq <= binding.cseq
-    }
-
-    /// The same request again, asked by a dataplane that lost our answer in a crash: every contact
-    /// stands as this request set it. Nothing is updated; the bindings are listed instead of
-    /// failing a phone that did nothing wrong.
-    fn is_repeat(&self, old: &[Bound], wishes: &[Wish]) -> bool {
-        wishes.iter().all(|wish| {
-            wish.expires_s > 0
-                && old.iter().any(|b| {
-                    b.binding.uri == wish.contact.uri
-                        && b.binding.sip_call_id == self.ask.sip_call_id
-                        && b.binding.cseq == self.ask.cseq
-                        && b.binding.source == self.hints.source
-                })
-        })
+        params
     }
 }
+
+impl Bound {
+    /// The same contact as `known`, by the same client over the same way, and the end that the
+    /// store knows is near enough: nothing is lost if a crash takes the difference.
+    fn is_hardly_more_than(&self, known: &Bound) -> bool {
+        let ends_us = self.binding.expires_us;
+        let same = Binding {
+            cseq: known.binding.cseq,
+            refreshed_us: known.binding.refreshed_us,
+            expires_us: known.binding.expires_us,
+            ..self.binding.clone()
+        };
+        let ahead_us = ends_us.saturating_sub(known.stored_us);
+        !known.lost && same == known.binding && (0..=BINDING_GRACE_US).contains(&ahead_us)
+    }
+}
+
+/// The q of a contact that names none, thousandths.
+const Q_BEST: u16 = 1_000;
 
 #[cfg(test)]
 mod size;

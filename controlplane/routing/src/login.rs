@@ -2,11 +2,12 @@
 //! come back to the contacts that we registered.
 
 use crate::location::wire_transport;
-use crate::names::{self, PORT_DEFAULT};
+use crate::names::{self, NamedHost, PORT_DEFAULT};
 use crate::uri::escape_user;
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use strowger_link::Transport as WireTransport;
 use strowger_link::{AskId, Branch, BranchAuth, CallAsk, Secret, UPSTREAMS_MAX, Upstream};
 use strowger_model::{Egress, EgressTarget, HostPort, Transport, Trunk, TrunkId, TrunkLogin};
 
@@ -119,11 +120,18 @@ impl World {
     /// The addresses that calls of a trunk go to, in order, with how the Request-URI names each.
     #[must_use]
     pub fn egress_addresses(&self, egress: &Egress) -> Vec<(SocketAddr, String)> {
-        egress.targets.iter().flat_map(|target| self.target_addresses(target)).collect()
+        let of = |target| self.target_addresses(egress, target, 0);
+        egress.targets.iter().flat_map(of).collect()
     }
 
-    /// The addresses of one target, as [`World::egress_addresses`].
-    pub(crate) fn target_addresses(&self, target: &EgressTarget) -> Vec<(SocketAddr, String)> {
+    /// The addresses of one target, as [`World::egress_addresses`]; servers of one name that share
+    /// its calls by weight are drawn by `chance`.
+    pub(crate) fn target_addresses(
+        &self,
+        egress: &Egress,
+        target: &EgressTarget,
+        chance: u64,
+    ) -> Vec<(SocketAddr, String)> {
         match target {
             EgressTarget::Address(address) => {
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
@@ -131,7 +139,9 @@ impl World {
             }
             EgressTarget::Host(host) => {
                 let shown = authority(host);
-                self.names().targets(host).into_iter().map(|a| (a, shown.clone())).collect()
+                let addresses =
+                    self.names().targets(host, wire_transport(egress.transport), chance);
+                addresses.into_iter().map(|address| (address, shown.clone())).collect()
             }
             // The registrar knows these.
             EgressTarget::Registered => Vec::new(),
@@ -141,11 +151,22 @@ impl World {
     /// Where a login registers, in the order to try.
     #[must_use]
     pub fn registrar_addresses(&self, login: &Login) -> Vec<SocketAddr> {
-        match registrar_of(self, login) {
-            Some((_, Registrar::Host(host))) => self.names().targets(&host),
-            Some((_, Registrar::Address(address))) => vec![address],
-            None => Vec::new(),
-        }
+        let Some((trunk, registrar)) = registrar_of(self, login) else { return Vec::new() };
+        self.reachable(trunk, &registrar)
+    }
+}
+
+impl World {
+    /// The addresses of a registrar that are not off limits.
+    fn reachable(&self, trunk: &Trunk, registrar: &Registrar) -> Vec<SocketAddr> {
+        let mut addresses = match registrar {
+            // One order for all: a registration stays where it is.
+            Registrar::Host(host) => self.names().targets(host, transport_of(trunk), 0),
+            Registrar::Address(address) => vec![*address],
+        };
+        let allow = trunk.egress.as_ref().is_some_and(|egress| egress.allow_private);
+        addresses.retain(|address| self.perimeter().check(*address, allow).is_ok());
+        addresses
     }
 }
 
@@ -170,27 +191,48 @@ fn registrar_of<'a>(world: &'a World, login: &Login) -> Option<(&'a Trunk, Regis
     Some((trunk, registrar))
 }
 
+/// How a trunk is spoken to; UDP when it takes no calls.
+fn transport_of(trunk: &Trunk) -> WireTransport {
+    wire_transport(trunk.egress.as_ref().map_or(Transport::Udp, |egress| egress.transport))
+}
+
 /// The names that the rows mention, each once: what is to be resolved.
 #[must_use]
-pub fn named_hosts(world: &World) -> Vec<String> {
-    let mut found = std::collections::BTreeSet::new();
-    let mut take = |host: &HostPort| {
-        if names::literal(&host.name).is_none() && found.len() < names::NAMES_MAX {
-            found.insert(host.name.clone());
+pub fn named_hosts(world: &World) -> Vec<NamedHost> {
+    let mut found: BTreeMap<String, NamedHost> = BTreeMap::new();
+    let mut take = |host: &HostPort, service: WireTransport, is_source: bool| {
+        let is_name = names::literal(&host.name).is_none();
+        if !is_name || (found.len() >= names::NAMES_MAX && !found.contains_key(&host.name)) {
+            return;
+        }
+        let known = found.entry(host.name.clone()).or_insert_with(|| NamedHost {
+            name: host.name.clone(),
+            services: Vec::new(),
+            addresses: false,
+        });
+        known.addresses |= is_source || host.port != 0;
+        // The port of a source is where it sends from.
+        if (is_source || host.port == 0) && !known.services.contains(&service) {
+            known.services.push(service);
         }
     };
     for trunk in world.trunks() {
-        trunk.ingress.iter().flat_map(|ingress| &ingress.hosts).for_each(&mut take);
-        let targets = trunk.egress.iter().flat_map(|egress| &egress.targets);
-        targets
-            .filter_map(|target| match target {
-                EgressTarget::Host(host) => Some(host),
-                EgressTarget::Address(_) | EgressTarget::Registered => None,
-            })
-            .for_each(&mut take);
+        let transport = transport_of(trunk);
+        let hosts = trunk.ingress.iter().flat_map(|ingress| &ingress.hosts);
+        hosts.for_each(|host| take(host, transport, true));
+        for target in trunk.egress.iter().flat_map(|egress| &egress.targets) {
+            if let EgressTarget::Host(host) = target {
+                take(host, transport, false);
+            }
+        }
     }
-    world.all_logins().all().filter_map(|login| login.row.registrar.as_ref()).for_each(take);
-    found.into_iter().collect()
+    for login in world.all_logins().all() {
+        let trunk = world.trunk(login.row.trunk);
+        if let (Some(host), Some(trunk)) = (&login.row.registrar, trunk) {
+            take(host, transport_of(trunk), false);
+        }
+    }
+    found.into_values().collect()
 }
 
 /// The registrations that the rows want, in the order of their ids, and how many were left out
@@ -210,14 +252,12 @@ fn upstream(world: &World, login: &Login) -> Option<Upstream> {
     if !trunk.enabled {
         return None;
     }
-    let (host, port, addresses) = match &registrar {
-        Registrar::Host(host) => (written(&host.name), host.port, world.names().targets(host)),
-        Registrar::Address(address) => {
-            (written(&address.ip().to_string()), address.port(), vec![*address])
-        }
+    let (host, port) = match &registrar {
+        Registrar::Host(host) => (written(&host.name), host.port),
+        Registrar::Address(address) => (written(&address.ip().to_string()), address.port()),
     };
-    let transport = trunk.egress.as_ref().map_or(Transport::Udp, |egress| egress.transport);
-    let transport = wire_transport(transport);
+    let addresses = world.reachable(trunk, &registrar);
+    let transport = transport_of(trunk);
     let listener = trunk.egress.as_ref().and_then(|egress| egress.listener);
     // It leaves by one listener, so all its addresses are of one family; while none is known,
     // nothing is sent.

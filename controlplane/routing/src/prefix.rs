@@ -27,6 +27,12 @@ impl Chain {
         }
     }
 
+    /// The ids, shortest prefix first.
+    #[must_use]
+    pub fn ids(&self) -> &[PrefixId] {
+        self.ids.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
     /// The ids, longest prefix first.
     pub fn longest_first(&self) -> impl Iterator<Item = PrefixId> + '_ {
         self.ids.iter().take(usize::from(self.len)).rev().copied()
@@ -119,6 +125,12 @@ impl Dictionary {
     #[must_use]
     pub fn prefix(&self, id: PrefixId) -> Option<Digits> {
         self.keys.get(id.0 as usize).map(|key| key.unpack())
+    }
+
+    /// Memory that it takes, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>() + self.keys.capacity() * size_of::<Key>()
     }
 
     /// How many prefixes are known.

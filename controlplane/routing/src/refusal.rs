@@ -1,6 +1,6 @@
 //! What a caller is told when the answer is no: one table.
 
-use strowger_link::{Cause, Octets, Reason, Refuse};
+use strowger_link::{Cause, HeaderField, Octets, Reason, Refuse};
 use strowger_model::BadNumber;
 
 /// Why a request is refused.
@@ -28,6 +28,12 @@ pub enum Refusal {
     Exhausted,
     /// All contacts of the callee failed, and none of them said why.
     NoAnswer,
+    /// The session that was asked for is shorter than so many seconds (RFC 4028).
+    SessionTooShort(u32),
+    /// A rule refuses the call with this status, 400 to 699.
+    Rule(u16),
+    /// The caller is to call elsewhere, and is told where.
+    Redirected,
     /// The request is malformed.
     BadRequest,
     /// The address of record is not ours (RFC 3261 10.3 step 5).
@@ -54,6 +60,9 @@ impl Refusal {
             // Never 503: a peer would stop sending everything (design of calls, 7).
             Refusal::Limit | Refusal::Exhausted => Cause::new(480, 34),
             Refusal::NoAnswer => Cause::new(480, 19),
+            Refusal::SessionTooShort(_) => Cause::new(422, 127),
+            Refusal::Rule(status) => Cause::from_sip(status),
+            Refusal::Redirected => Cause::new(302, 23),
             Refusal::BadRequest => Cause::new(400, 127),
             Refusal::OutOfOrder | Refusal::Internal => Cause::new(500, 41),
             Refusal::NotSupported => Cause::new(501, 79),
@@ -65,8 +74,9 @@ impl Refusal {
     pub const fn reason(self) -> Reason {
         match self {
             Refusal::AuthFailed => Reason::AuthFailed,
-            Refusal::Denied => Reason::Denied,
+            Refusal::Denied | Refusal::Rule(_) => Reason::Denied,
             Refusal::BadNumber(_)
+            | Refusal::SessionTooShort(_)
             | Refusal::BadRequest
             | Refusal::OutOfOrder
             | Refusal::NotSupported => Reason::BadRequest,
@@ -78,6 +88,7 @@ impl Refusal {
             Refusal::Limit => Reason::Limit,
             Refusal::Exhausted => Reason::Exhausted,
             Refusal::NoAnswer => Reason::NoAnswer,
+            Refusal::Redirected => Reason::Redirected,
             Refusal::Internal => Reason::Internal,
         }
     }
@@ -94,6 +105,35 @@ impl Refusal {
             record,
             settlement,
             explain: true,
+            headers: self.headers(),
+        }
+    }
+
+    /// Fields that say more.
+    fn headers(self) -> Vec<HeaderField> {
+        match self {
+            Refusal::SessionTooShort(least_s) => {
+                let value = Octets(least_s.to_string().into_bytes());
+                vec![HeaderField { name: "Min-SE".to_owned(), value }]
+            }
+            Refusal::AuthFailed
+            | Refusal::Denied
+            | Refusal::BadNumber(_)
+            | Refusal::UnknownNumber
+            | Refusal::Offline
+            | Refusal::NoRoute
+            | Refusal::NoPrice
+            | Refusal::NoCredit
+            | Refusal::Limit
+            | Refusal::Exhausted
+            | Refusal::NoAnswer
+            | Refusal::Rule(_)
+            | Refusal::Redirected
+            | Refusal::BadRequest
+            | Refusal::UnknownUser
+            | Refusal::OutOfOrder
+            | Refusal::NotSupported
+            | Refusal::Internal => Vec::new(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! REGISTER asks: credentials, whose address of record, then the registrar (RFC 3261 10.3).
 
+mod date;
+mod extension;
+
 use crate::decide::{
     Decision, Identity, Known, Verdict, challenge_stranger, identify, not_supported,
 };
@@ -7,11 +10,10 @@ use crate::location::{Locations, RegisterError, Registrant};
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
 use crate::trace::{Step, Trace};
+use crate::uri::escape_user;
 use crate::world::World;
-use strowger_link::{
-    Ask, AskBody, BoundContact, HeaderField, Octets, RegisterAsk, Registered, Respond, Tick,
-};
-use strowger_model::TenantId;
+use strowger_link::{Ask, AskBody, Octets, RegisterAsk, Registered, Tick};
+use strowger_model::{RegistrationSettings, TenantId};
 
 /// Answers a REGISTER; every other ask is refused as not supported.
 ///
@@ -29,27 +31,28 @@ pub fn register(
     let mut trace = Trace::default();
     let mut tenant = None;
     let verdict = match admitted(world, locations, ask, request, &mut trace, &mut tenant) {
-        Ok((registrant, nonce)) => {
+        Ok((known, registrant, nonce)) => {
             if let Some(used) = nonce {
                 locations.nonces_mut().spend(used);
             }
-            let outcome = locations.register(registrant, request, &ask.hints, now, wall_us);
-            conclude(outcome, &mut trace)
+            let settings = &known.settings(world).registration;
+            let registrar = Registrar { world, ask, request, settings, wall_us };
+            registrar.register(registrant, locations, now, &mut trace)
         }
         Err(verdict) => *verdict,
     };
-    Decision { verdict, trace, tenant, nonce: None, turn: None }
+    Decision::of(verdict, trace, tenant)
 }
 
 /// Steps 3 to 5: who it is, and whether the address of record is its own.
-fn admitted(
-    world: &World,
+fn admitted<'a>(
+    world: &'a World,
     locations: &Locations,
     ask: &Ask,
     request: &RegisterAsk,
     trace: &mut Trace,
     of: &mut Option<TenantId>,
-) -> Result<(Registrant, Option<NonceUse>), Box<Verdict>> {
+) -> Result<(Known<'a>, Registrant, Option<NonceUse>), Box<Verdict>> {
     let (known, nonce) = match identify(world, locations, &request.credentials) {
         Identity::Known(known, nonce) => (known, nonce),
         Identity::Wrong(step) => return Err(refused(Refusal::AuthFailed, step, trace)),
@@ -100,20 +103,61 @@ fn admitted(
         Known::Trunk(row, ..) => Registrant::from(row.id),
     };
     let registrant = registrant.within(&known.settings(world).registration);
-    Ok((registrant, nonce))
+    Ok((known, registrant, nonce))
 }
 
-fn conclude(outcome: Result<Vec<BoundContact>, RegisterError>, trace: &mut Trace) -> Verdict {
-    let refusal = match outcome {
-        Ok(contacts) => {
-            let count = i64::try_from(contacts.len()).unwrap_or_default();
-            trace.note(Step::Registered { contacts: count });
-            return Verdict::Registered(Registered { contacts });
+/// A REGISTER of somebody who may register.
+struct Registrar<'a> {
+    world: &'a World,
+    ask: &'a Ask,
+    request: &'a RegisterAsk,
+    settings: &'a RegistrationSettings,
+    wall_us: i64,
+}
+
+impl Registrar<'_> {
+    /// Steps 6 to 8, and what the extensions add to them.
+    fn register(
+        &self,
+        mut registrant: Registrant,
+        locations: &mut Locations,
+        now: Tick,
+        trace: &mut Trace,
+    ) -> Verdict {
+        let extensions = match extension::Extensions::of(self.request, self.settings) {
+            Ok(extensions) => extensions,
+            Err(bar) => return bar.answer(trace),
+        };
+        registrant.outbound = extensions.outbound;
+        let host = &self.request.host;
+        registrant.aor = extensions.gruu.then(|| format!("{}@{host}", self.user()));
+        let hints = &self.ask.hints;
+        let outcome = locations.register(registrant, self.request, hints, now, self.wall_us);
+        match outcome {
+            Ok(contacts) => {
+                let count = i64::try_from(contacts.len()).unwrap_or_default();
+                trace.note(Step::Registered { contacts: count });
+                let listener = self.world.listener_at(hints.listener);
+                let mut headers = extensions.headers(self.request, listener);
+                headers.push(extension::field("Date", date::http_date(self.wall_us)));
+                Verdict::Registered(Registered { contacts, headers })
+            }
+            Err(why) => refused_by_registrar(why, trace),
         }
-        Err(RegisterError::TooBrief { min_s }) => return too_brief(min_s, trace),
-        Err(RegisterError::Wildcard | RegisterError::Contact) => Refusal::BadRequest,
-        Err(RegisterError::OutOfOrder) => Refusal::OutOfOrder,
-        Err(RegisterError::TooMany) => Refusal::Denied,
+    }
+
+    /// The user of the address of record as it stands in a URI.
+    fn user(&self) -> String {
+        escape_user(&self.request.user)
+    }
+}
+
+fn refused_by_registrar(why: RegisterError, trace: &mut Trace) -> Verdict {
+    let refusal = match why {
+        RegisterError::TooBrief { min_s } => return too_brief(min_s, trace),
+        RegisterError::Wildcard | RegisterError::Contact => Refusal::BadRequest,
+        RegisterError::OutOfOrder => Refusal::OutOfOrder,
+        RegisterError::TooMany => Refusal::Denied,
     };
     let cause = refusal.cause();
     trace.note(Step::Refused { sip: cause.sip.into(), q850: cause.q850.into() });
@@ -125,14 +169,8 @@ fn conclude(outcome: Result<Vec<BoundContact>, RegisterError>, trace: &mut Trace
 //# that states the minimum expiration interval the registrar is
 //# willing to honor.
 fn too_brief(min_s: u32, trace: &mut Trace) -> Verdict {
-    trace.note(Step::Refused { sip: 423, q850: 0 });
-    let value = Octets(min_s.to_string().into_bytes());
-    Verdict::Respond(Respond {
-        status: 423,
-        phrase: String::new(),
-        headers: vec![HeaderField { name: "Min-Expires".to_owned(), value }],
-        body: Octets::default(),
-    })
+    let field = extension::field("Min-Expires", min_s.to_string());
+    extension::Bar { status: 423, phrase: "", field: Some(field) }.answer(trace)
 }
 
 fn refused(refusal: Refusal, step: Step, trace: &mut Trace) -> Box<Verdict> {

@@ -4,11 +4,11 @@ use crate::digest;
 use crate::world::Listener;
 use strowger_link::{Algorithm, Credentials, Hints, Transport};
 use strowger_model::{
-    Account, AccountId, Amount, Barring, Currency, DigestAlgorithm, DigestPolicy, Digits, Egress,
-    EgressTarget, Identity, Ingress, Normalisation, Organization, OrganizationId, OrganizationKind,
-    Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget, SourceMatch,
-    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
-    parse_decimal,
+    Account, AccountId, Amount, Barring, Binding, Currency, DigestAlgorithm, DigestPolicy, Digits,
+    Egress, EgressTarget, Identity, Ingress, Normalisation, Organization, OrganizationId,
+    OrganizationKind, Price, Rate, RateId, Rounding, RoundingMode, Route, RouteId, RouteTarget,
+    SourceMatch, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk,
+    TrunkId, parse_decimal,
 };
 
 /// A UDP listener.
@@ -42,6 +42,28 @@ pub(crate) fn subscriber(id: i64, username: &str) -> Subscriber {
         identity: Identity::default(),
         barring: Barring::default(),
         forwards: Vec::new(),
+    }
+}
+
+/// A contact of subscriber 1 that came from `source`.
+pub(crate) fn binding(uri: &str, source: &str) -> Binding {
+    Binding {
+        subscriber: SubscriberId(1),
+        uri: uri.to_owned(),
+        instance: String::new(),
+        reg_id: 0,
+        sip_call_id: "c".to_owned(),
+        cseq: 1,
+        q: 1000,
+        user_agent: String::new(),
+        path: Vec::new(),
+        listener: 0,
+        source: source.parse().unwrap(),
+        transport: strowger_model::Transport::Udp,
+        flow: 0,
+        nated: false,
+        refreshed_us: 0,
+        expires_us: 0,
     }
 }
 
@@ -132,6 +154,9 @@ pub(crate) fn account(id: i64, tariff: Option<i64>) -> Account {
         month_grows_by: None,
         month_grows_to: None,
         month_grows_since_us: None,
+        discounts: Vec::new(),
+        reduction_bp: 0,
+        resells: false,
         enabled: true,
         go_on_without_control: false,
     }
@@ -160,6 +185,9 @@ pub(crate) fn rate(id: i64, tariff: i64, prefix: &str, price: &str) -> Rate {
         minimum_s: 0,
         free_s: 0,
         free_after_s: 0,
+        class: strowger_model::TimeClass::All,
+        digits_min: 0,
+        digits_max: 0,
         connection_fee: Amount(0),
         from_us: 0,
         until_us: None,
@@ -205,11 +233,7 @@ pub(crate) fn route(id: i64, prefix: &str, targets: &[(i64, i32, u16)]) -> Route
         weight: *weight,
     };
     Route {
-        id: RouteId(id),
-        tenant: TenantId(1),
-        prefix: digits(prefix),
-        priority: 0,
-        overflow: false,
         targets: targets.iter().map(target).collect(),
+        ..Route::new(RouteId(id), TenantId(1), digits(prefix))
     }
 }

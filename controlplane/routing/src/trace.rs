@@ -290,6 +290,76 @@ steps! {
     /// Nowhere registered.
     81 TrunkOffline(trunk) "trunk {trunk} is not registered";
 
+    /// Rules of a trunk about what it sends.
+    110 HeadersReceived(trunk, rules) "{rules} header rules of trunk {trunk} worked on the request";
+    /// Rules of a trunk about what it is sent, and what goes there.
+    111 HeadersSent(trunk, rules, fields)
+        "{rules} header rules of trunk {trunk} worked, {fields} header fields go to it";
+    /// Fields that found no room.
+    112 HeadersBeyond(trunk) "header fields were left out for trunk {trunk}: too many or too long";
+    /// A call from a trunk by a listener that it may not use.
+    113 NotItsListener(trunk, listener) "trunk {trunk} may not send calls by listener {listener}";
+    /// Who diverted the call before.
+    114 DivertedBefore(diversions) "the call was diverted {diversions} times before";
+    /// A called party said that the call is to go elsewhere.
+    120 Redirected(subscriber, status)
+        "subscriber {subscriber} answered {status}: the call is to go elsewhere";
+    /// The same of a trunk.
+    121 RedirectedByTrunk(trunk, status)
+        "trunk {trunk} answered {status}: the call is to go elsewhere";
+    /// Another number has another price.
+    122 RedirectInstead(account) "account {account} pays for the new number, not for the old one";
+    /// Not followed: it changes what it may not.
+    123 RedirectUnfit(contact) "contact {contact} is not followed: it changes more than it may";
+    /// Not followed: nobody of ours, or an address that nothing is sent to.
+    124 RedirectNowhere(contact) "contact {contact} is not followed: nothing is sent there";
+
+    /// Rules of the tenant about calls.
+    161 RuleHolds(call_rule) "rule {call_rule} is about this call";
+    /// The same.
+    162 RuleRefuses(call_rule, sip) "rule {call_rule} refuses the call with {sip}";
+    /// The same.
+    163 RuleCalled(call_rule) "rule {call_rule} changes the called number";
+    /// The same.
+    164 RuleDialled(call_rule, trunk)
+        "rule {call_rule} changes the number that trunk {trunk} is sent";
+    /// The same.
+    165 RuleCaller(call_rule) "rule {call_rule} changes the caller's number";
+    /// The same.
+    166 RuleSkips(call_rule, trunk) "rule {call_rule} leaves trunk {trunk} out";
+    /// Its values do not allow to say what it wants.
+    167 RuleUnable(call_rule) "rule {call_rule} cannot be carried out on this call";
+    /// The called number moved to another operator.
+    168 Ported() "the called number was ported and is routed by another";
+    /// The same, and what it is routed by would be too long.
+    169 PortedTooLong() "the called number was ported, and what it is routed by is too long";
+    /// A number that nobody has taken.
+    170 DidInPool(did) "DID {did} is in the pool and leads nowhere";
+    /// The caller asked for a session too short.
+    116 SessionShort(asked_s, least_s)
+        "a session of {asked_s} seconds was asked for, the least is {least_s}";
+    /// The caller is told where to call instead.
+    117 RedirectedCaller(contacts) "the caller is told {contacts} addresses to call instead";
+    /// Media of these branches goes past us.
+    118 MediaDirect(branches) "media goes between the parties on {branches} branches, not by us";
+    /// The caller answers a trunk's challenges.
+    119 DigestPasses(trunk) "the caller's credentials go to trunk {trunk}, challenges come back";
+    /// How the targets of a route follow each other.
+    130 ByPrice(targets) "{targets} targets, the cheapest for the call first";
+    /// The same.
+    131 ByQuality(targets) "{targets} targets by price and quality";
+    /// The same.
+    132 ByRotation(targets) "{targets} targets, the one called longest ago first";
+    /// Not a hop: it would cost more than it brings.
+    133 HopLoss(trunk) "trunk {trunk} takes more for the call than the caller pays";
+    /// Behind the others.
+    134 HopFailed(trunk) "trunk {trunk} failed lately and stands behind the others";
+    /// The same.
+    135 HopFailedHere(trunk)
+        "trunk {trunk} failed lately for such numbers and stands behind the others";
+    /// A route that fits the number but not who calls.
+    136 RouteOfOthers(route) "route {route} is not for this caller";
+
     // Codes from 90 to 99 are the till's.
     /// The till granted talk time.
     90 Granted(seconds) "{seconds} seconds of talk were granted";
@@ -309,6 +379,33 @@ steps! {
     97 TrunkLimit(trunk) "trunk {trunk} has all its calls";
     /// The till refused: a limit of the tenant.
     98 TenantLimit(tenant) "tenant {tenant} has all its calls";
+    /// The till refused: what all accounts of a tenant may spend together.
+    171 TenantSpent(tenant) "tenant {tenant} has spent what its day or month allows";
+    /// A price above what is allowed.
+    172 PriceAbove(account) "a minute costs account {account} more than is allowed";
+    /// The till refused: a limit of all calls.
+    173 SwitchLimit() "the switch has all its calls";
+    /// A rule about callers closes the call.
+    127 CallerDenied(rule) "caller rule {rule} turns the caller away";
+    /// A rule about callers lets the call through.
+    128 CallerAllowed(rule) "caller rule {rule} lets the caller through";
+    /// Only those may call whom a rule lets through.
+    129 CallerUnlisted() "no caller rule lets the caller through";
+    /// An address that nothing is sent to.
+    115 HopOffLimits(trunk, address) "trunk {trunk}, address {address}: nothing is sent there";
+    /// A price in a currency that is worth nothing now, which is none.
+    150 NoExchangeRate(account, tariff)
+        "account {account}: the currency of tariff {tariff} has no exchange rate";
+    /// A reseller above the caller may not call.
+    151 ResellerDisabled(account) "account {account}, which resells, is switched off";
+    /// A pick-up.
+    153 PickUp(subscriber) "takes the place of subscriber {subscriber}";
+    /// The same.
+    154 PickUpDenied() "may not take that place";
+    /// More resellers than a call can have.
+    152 TooManyResellers(account) "account {account} is one reseller too many";
+    /// A short or free number.
+    181 LengthPrice(account) "account {account} pays by the length of the number, not by a tariff";
 }
 
 /// Steps that anybody may read whom the call concerns: nothing of routes, suppliers and what they
@@ -316,7 +413,8 @@ steps! {
 const OPEN: &[u8] = &[
     CUT, NUMBER, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24,
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
-    91, 92, 93, 94, 95, 96, 97, 98,
+    91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
+    163, 165, 168, 169, 170, 171, 172, 173, 181,
 ];
 
 impl Default for Trace {

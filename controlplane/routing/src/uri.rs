@@ -1,6 +1,7 @@
 //! SIP URIs as a registrar needs them: the comparison of RFC 3261 19.1.4, and the address in one.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use strowger_model::HostPort;
 
 /// A SIP or SIPS URI, taken apart; texts are in the form that compares.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,6 +57,32 @@ impl SipUri {
         })
     }
 
+    /// It asks for TLS on the whole way (RFC 3261 26.2.2).
+    pub(crate) const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The host and its port, 0 when none is named.
+    pub(crate) fn host_port(&self) -> HostPort {
+        HostPort { name: self.host.clone(), port: self.port.unwrap_or_default() }
+    }
+
+    /// Its text as it may stand in a Request-URI: without method and header fields, which ask for
+    /// more than where to call (RFC 3261 8.1.3.4, 19.1.5).
+    pub(crate) fn without_headers(&self, text: &str) -> String {
+        let bare = text.split('?').next().unwrap_or_default();
+        let is_method = |part: &&str| {
+            part.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("method"))
+        };
+        let parts: Vec<&str> = bare.split(';').filter(|part| !is_method(part)).collect();
+        parts.join(";")
+    }
+
+    /// The host, in lower case.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Whether two URIs mean the same resource.
     //= rfc3261#section-19.1.4
     //# For two URIs to be equal, the user, password, host, and port
@@ -94,6 +121,12 @@ impl SipUri {
         };
         let default = if self.secure { SIPS_PORT } else { SIP_PORT };
         Some(SocketAddr::new(ip.to_canonical(), self.port.unwrap_or(default)))
+    }
+
+    /// A parameter's value in the form that compares; empty when it has none.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
     /// The user part, unescaped.

@@ -8,18 +8,24 @@ mod build;
 mod check;
 mod number;
 mod problem;
+mod worth;
 
 pub use number::Holder;
 
 pub use build::{Change, Rows};
 pub use check::check_rate;
 pub use problem::{BuildError, Problem, RowName};
+pub(crate) use worth::{NoTerms, Priced};
 
+use crate::caller::CallerRules;
 use crate::deck::Deck;
+use crate::header::TrunkRules;
 use crate::login::Logins;
 use crate::names::Names;
 use crate::page::PageMap;
+use crate::perimeter::Perimeter;
 use crate::prefix::{Chain, Dictionary};
+use crate::rule::Rules;
 use crate::settings::{ProfileId, Settings};
 use crate::tariff::TariffDeck;
 use crate::trace::{RowNames, Thing};
@@ -28,16 +34,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
-    Account, AccountId, Ban, Destination, Did, DidId, Digits, Organization, OrganizationId,
-    Profile, RingGroup, RingGroupId, Route, SourceMatch, Subscriber, SubscriberId, TariffId,
-    Tenant, TenantId, Trunk, TrunkId,
+    Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Holidays, Organization,
+    OrganizationId, Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber,
+    SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
+use strowger_numbering::Ported;
+
+/// Routes of one prefix each.
+type RouteDeck = Deck<Vec<Arc<Route>>>;
 
 /// All configuration that decisions read, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     version: u64,
     listeners: Arc<[Listener]>,
+    perimeter: Arc<Perimeter>,
     tenants: Arc<BTreeMap<TenantId, Tenant>>,
     realms: Arc<BTreeMap<String, TenantId>>,
     hosts: Arc<BTreeMap<String, TenantId>>,
@@ -51,18 +62,32 @@ pub struct World {
     numbers: Arc<PageMap<(TenantId, Digits), Holder>>,
     shorts: Arc<PageMap<(OrganizationId, Digits), Holder>>,
     trunks: Arc<PageMap<TrunkId, Arc<Trunk>>>,
+    /// Of the trunks that have some.
+    header_rules: Arc<BTreeMap<TrunkId, Arc<TrunkRules>>>,
     sources: Arc<PageMap<Source, TrunkId>>,
     bans: Arc<[Ban]>,
+    callers: Arc<CallerRules>,
+    rules: Arc<Rules>,
+    ported: Arc<Ported>,
     dictionary: Arc<Dictionary>,
     tariffs: Arc<BTreeMap<TariffId, Arc<TariffDeck>>>,
-    routes: Arc<BTreeMap<TenantId, Arc<Deck<Vec<Route>>>>>,
+    routes: Arc<BTreeMap<TenantId, Arc<RouteDeck>>>,
     destinations: Arc<BTreeMap<TenantId, Arc<Deck<Destination>>>>,
     emergencies: Arc<BTreeMap<(TenantId, Digits), Vec<TrunkId>>>,
+    /// Time zones by name, as far as the host knows them.
+    zones: Arc<BTreeMap<String, Zone>>,
+    holidays: Arc<BTreeMap<TenantId, Holidays>>,
+    /// Of each tenant in order of currency and time.
+    exchange_rates: Arc<BTreeMap<TenantId, Vec<ExchangeRate>>>,
+    /// The account that pays for the calls of an organization and those below it.
+    resellers: Arc<BTreeMap<OrganizationId, AccountId>>,
     logins: Arc<Logins>,
     names: Arc<Names>,
     /// What tells senders apart beside `sources`: addresses of names, and of registrars that we are
     /// registered at.
     resolved: Arc<BTreeMap<Source, TrunkId>>,
+    /// Bit n: some trunk has a tech prefix of n digits.
+    tech_prefixes: u64,
 }
 
 /// A row with the number of the profile that its settings make.
@@ -81,6 +106,20 @@ pub struct Listener {
     pub address: SocketAddr,
 }
 
+impl Listener {
+    /// A listener of this transport that peers are told this address of.
+    #[must_use]
+    pub fn new(transport: strowger_model::Transport, address: SocketAddr) -> Listener {
+        Listener { transport: crate::location::wire_transport(transport), address }
+    }
+
+    /// Whether calls of this transport go by it.
+    #[must_use]
+    pub fn carries(&self, transport: strowger_model::Transport) -> bool {
+        self.transport == crate::location::wire_transport(transport)
+    }
+}
+
 /// What tells one sender from another: network, its length, port, tech prefix.
 type Source = (IpAddr, u8, u16, Option<Digits>);
 
@@ -89,6 +128,12 @@ impl World {
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Which addresses calls may be sent to.
+    #[must_use]
+    pub fn perimeter(&self) -> &Perimeter {
+        &self.perimeter
     }
 
     /// A tenant.
@@ -163,6 +208,17 @@ impl World {
         self.trunks.get(&id).map(Arc::as_ref)
     }
 
+    /// The rules about header fields of a trunk's calls, if it has some.
+    pub(crate) fn header_rules(&self, id: TrunkId) -> Option<&TrunkRules> {
+        self.header_rules.get(&id).map(Arc::as_ref)
+    }
+
+    /// The process's listeners, in the order of `sip.listen`.
+    #[must_use]
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
     /// All trunks in order of ids.
     pub fn trunks(&self) -> impl Iterator<Item = &Trunk> {
         self.trunks.iter().map(|(_, trunk)| trunk.as_ref())
@@ -187,7 +243,9 @@ impl World {
         let m = ours.iter().find(|m| m.matches(source))?;
         let key = |prefix| (m.network.to_canonical(), m.prefix_len, m.port, prefix);
         let longest = called.len().min(strowger_model::NUMBER_MAX);
-        let prefixes = (1..=longest).rev().filter_map(|len| Digits::parse(called.get(..len)?).ok());
+        // Of lengths that no trunk's tech prefix has, none is looked for.
+        let lengths = (1..=longest).rev().filter(|len| self.tech_prefixes >> len & 1 == 1);
+        let prefixes = lengths.filter_map(|len| Digits::parse(called.get(..len)?).ok());
         let id = prefixes
             .map(Some)
             .chain([None])
@@ -250,8 +308,10 @@ impl World {
     /// a source that several resolve to; a row's own address goes before all.
     fn resolve_sources(&mut self) {
         let mut resolved = BTreeMap::new();
+        let mut tech_prefixes = 0;
         for trunk in self.trunks() {
             let Some(ingress) = &trunk.ingress else { continue };
+            tech_prefixes |= ingress.tech_prefix.map_or(0, |prefix| 1u64 << prefix.len());
             for m in self.trunk_sources(trunk) {
                 let key = (m.network.to_canonical(), m.prefix_len, m.port, ingress.tech_prefix);
                 if self.sources.get(&key).is_none() {
@@ -260,12 +320,39 @@ impl World {
             }
         }
         self.resolved = Arc::new(resolved);
+        self.tech_prefixes = tech_prefixes;
     }
 
     /// All bans, as they were made.
     #[must_use]
     pub fn bans(&self) -> &[Ban] {
         &self.bans
+    }
+
+    /// Who may call, beside what settings say.
+    #[must_use]
+    pub fn callers(&self) -> &CallerRules {
+        &self.callers
+    }
+
+    /// Rules about calls.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Numbers that moved to other operators.
+    #[must_use]
+    pub fn ported(&self) -> &Ported {
+        &self.ported
+    }
+
+    /// This world with another table of ported numbers.
+    #[must_use]
+    pub fn with_ported(&self, ported: Arc<Ported>) -> World {
+        let mut next = World { ported, ..self.clone() };
+        next.version += 1;
+        next
     }
 
     /// The dictionary of all prefixes.
@@ -286,14 +373,40 @@ impl World {
         self.tariffs.get(&id).map(Arc::as_ref)
     }
 
+    /// How many price lines all tariffs have.
+    #[must_use]
+    pub fn deck_rows(&self) -> usize {
+        self.tariffs.values().map(|deck| deck.len()).sum()
+    }
+
+    /// Memory that these take with the dictionary of their prefixes, bytes.
+    #[must_use]
+    pub fn deck_bytes(&self) -> usize {
+        let decks: usize = self.tariffs.values().map(|deck| deck.bytes()).sum();
+        decks + self.dictionary.bytes()
+    }
+
     /// The routes for a number, best first: larger priority, then longer prefix, then older row.
     #[must_use]
     pub fn routes(&self, tenant: TenantId, chain: &Chain) -> Vec<&Route> {
         let Some(deck) = self.routes.get(&tenant) else { return Vec::new() };
-        let mut found: Vec<&Route> = deck.matches(chain).flat_map(|(_, routes)| routes).collect();
+        let routes = deck.matches(chain).flat_map(|(_, routes)| routes);
+        let mut found: Vec<&Route> = Vec::new();
+        for route in routes.map(Arc::as_ref) {
+            // One that has several prefixes of the number counts by the longest.
+            if found.iter().all(|known| known.id != route.id) {
+                found.push(route);
+            }
+        }
         // Routes come longest prefix first; a stable sort keeps that among equals.
         found.sort_by_key(|route| core::cmp::Reverse(route.priority));
         found
+    }
+
+    /// All routes of a tenant; one that has several prefixes stands there as often.
+    pub fn routes_of(&self, tenant: TenantId) -> impl Iterator<Item = &Route> {
+        let decks = self.routes.get(&tenant).into_iter();
+        decks.flat_map(|deck| deck.rows().iter().flatten().map(Arc::as_ref))
     }
 
     /// The name of the direction a number belongs to.
@@ -308,6 +421,11 @@ impl World {
         self.emergencies.get(&(tenant, number)).map(Vec::as_slice)
     }
 
+    /// All ring groups in order of ids.
+    pub fn ring_groups(&self) -> impl Iterator<Item = &RingGroup> {
+        self.groups.iter().map(|(_, group)| group.as_ref())
+    }
+
     /// All subscribers in order of ids.
     pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
         self.subscribers.iter().map(|(_, placed)| placed.row.as_ref())
@@ -319,6 +437,12 @@ impl World {
             .iter()
             .filter(move |((tenant, _), _)| *tenant == of)
             .map(|((_, number), trunks)| (number, trunks.as_slice()))
+    }
+
+    /// A listener by its index.
+    #[must_use]
+    pub fn listener_at(&self, index: u8) -> Option<&Listener> {
+        self.listeners.get(usize::from(index))
     }
 
     /// The listener to leave by towards `target`: `asked` when its transport and family fit, else
@@ -341,6 +465,7 @@ impl RowNames for World {
             Thing::Trunk => self.trunk(TrunkId(id)).map(|row| row.name.clone()),
             Thing::Subscriber => self.subscriber(SubscriberId(id)).map(|row| row.username.clone()),
             Thing::Account => self.account(AccountId(id)).map(|row| row.name.clone()),
+            Thing::Rule => self.rules.get(RuleId(id)).map(|row| row.name.clone()),
             Thing::Route | Thing::Rate | Thing::Allowance => None,
         }
     }

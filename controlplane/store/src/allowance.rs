@@ -13,7 +13,7 @@ use strowger_model::{AccountId, Allowance, AllowanceId, Cdr, Renewal, TenantId};
 /// Free time that is to be given.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewAllowance {
-    /// What; its id is not read.
+    /// What; its id is read where it renews another, see [`AllowanceId::renewed`].
     pub allowance: Allowance,
     /// The client's key, unique in the account; not read where it renews another.
     pub key: String,
@@ -53,6 +53,19 @@ impl Bulk {
     }
 }
 
+macro_rules! insert {
+    ($id:literal, $place:literal) => {
+        concat!(
+            "INSERT INTO allowances (tenant_id, account_id, key, name, prefix, seconds, \
+             from_us, until_us, actor, at_us, renew_days, renew_until_us, renews_id",
+            $id,
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13",
+            $place,
+            ") RETURNING id"
+        )
+    };
+}
+
 impl Writer<'_> {
     /// Gives free time; returns it with its id.
     ///
@@ -61,13 +74,10 @@ impl Writer<'_> {
     pub async fn insert_allowance(&mut self, new: &NewAllowance) -> Result<Allowance, StoreError> {
         let a =
             Allowance { name: clean(&new.allowance.name).into_owned(), ..new.allowance.clone() };
-        let sql = "INSERT INTO allowances (tenant_id, account_id, key, name, prefix, seconds, \
-             from_us, until_us, actor, at_us, renew_days, renew_until_us, renews_id) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id";
         // No key of a client has a control character.
-        let key = match new.renews {
-            Some(renewed) => format!("\u{1}{}", renewed.0),
-            None => clean(&new.key).into_owned(),
+        let (sql, key) = match new.renews {
+            None => (insert!("", ""), clean(&new.key).into_owned()),
+            Some(renewed) => (insert!(", id", ", $14"), format!("\u{1}{}", renewed.0)),
         };
         let query = sqlx::query(sql)
             .bind(a.tenant.0)
@@ -83,6 +93,7 @@ impl Writer<'_> {
             .bind(a.renewal.map(|renewal| i64::from(renewal.days)))
             .bind(a.renewal.map(|renewal| renewal.until_us))
             .bind(new.renews.map(|renewed| renewed.0));
+        let query = if new.renews.is_some() { query.bind(a.id.0) } else { query };
         let row = query.fetch_one(&mut *self.tx).await.tried("give free time")?;
         let id = AllowanceId(Columns::new("allowances", &row).int("id")?);
         Ok(Allowance { id, ..a })

@@ -53,6 +53,7 @@ fn binding(c: &Columns<'_>, subscriber: SubscriberId) -> Result<Binding, StoreEr
         source: c.parsed::<SocketAddr>("source", "address")?,
         transport: c.word("transport", &TRANSPORTS)?,
         flow: c.int("flow")?.cast_unsigned(),
+        nated: c.flag("nated")?,
         refreshed_us: c.int("refreshed_us")?,
         expires_us: c.int("expires_us")?,
     })
@@ -67,8 +68,9 @@ macro_rules! put {
             " (",
             $id,
             ", uri, instance, reg_id, sip_call_id, cseq, \
-             q, user_agent, path, listener, source, transport, flow, refreshed_us, expires_us) \
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 \
+             q, user_agent, path, listener, source, transport, flow, refreshed_us, expires_us, \
+             nated) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 \
              WHERE EXISTS (SELECT 1 FROM ",
             $holders,
             " WHERE id = $1) \
@@ -80,7 +82,8 @@ macro_rules! put {
              user_agent = excluded.user_agent, path = excluded.path, \
              listener = excluded.listener, source = excluded.source, \
              transport = excluded.transport, flow = excluded.flow, \
-             refreshed_us = excluded.refreshed_us, expires_us = excluded.expires_us"
+             refreshed_us = excluded.refreshed_us, expires_us = excluded.expires_us, \
+             nated = excluded.nated"
         )
     };
 }
@@ -119,7 +122,8 @@ impl Writer<'_> {
             .bind(word_of(&TRANSPORTS, b.transport))
             .bind(b.flow.cast_signed())
             .bind(b.refreshed_us)
-            .bind(b.expires_us);
+            .bind(b.expires_us)
+            .bind(i64::from(b.nated));
         query.execute(&mut *self.tx).await.tried("write a registration").map(|_| ())
     }
 

@@ -84,6 +84,19 @@ pub enum Finding {
         /// The batch it names.
         batch: i64,
     },
+    /// The lines of a re-rating that count differ by another sum than its transfers move.
+    Rerate {
+        /// The re-rating.
+        rerate: i64,
+        /// One side.
+        debit: LedgerAccount,
+        /// The other side.
+        credit: LedgerAccount,
+        /// What should have moved from the first to the second.
+        corrected: i128,
+        /// What did.
+        moved: i128,
+    },
     /// A payment or adjustment that no transfer of its amount stands for, or more than one.
     Request {
         /// The request.
@@ -191,6 +204,11 @@ impl Display for Finding {
             }
             Finding::NoBatch { transfer, batch } => {
                 write!(f, "transfer {transfer}: there is no batch {batch}")
+            }
+            Finding::Rerate { rerate, debit, credit, corrected, moved } => {
+                let (debit, credit) = (Shown(debit), Shown(credit));
+                write!(f, "re-rating {rerate}: from {debit} to {credit} its lines say ")?;
+                write!(f, "{corrected}, its transfers {moved}")
             }
             Finding::Request { request, amount, moved } => {
                 write!(f, "request {request}: should move {amount}, its transfers move {moved}")
@@ -342,11 +360,59 @@ const MOVED: &str = "SELECT s.batch AS batch, s.kind AS kind, s.amount AS amount
      GROUP BY cause_id, kind, debit_id, credit_id) s \
     JOIN ledger_accounts d ON d.id = s.debit_id JOIN ledger_accounts c ON c.id = s.credit_id";
 
+/// What lines of re-ratings that moved money differ from what was booked before.
+const CORRECTED: &str = "SELECT l.rerate_id AS rerate_id, r.tenant_id AS tenant_id, \
+    CASE WHEN l.position = 0 THEN 'customer' WHEN l.position > 0 THEN 'reseller' \
+    ELSE 'supplier' END AS kind, l.account_id AS account_id, \
+    l.organization_id AS organization_id, l.payee_id AS payee_id, l.currency AS currency, \
+    l.minor_digits AS minor_digits, CAST(SUM(l.net - l.was_net) AS BIGINT) AS net, \
+    CAST(SUM(l.gross - l.was_gross) AS BIGINT) AS gross \
+    FROM rerate_lines l JOIN rerates r ON r.id = l.rerate_id \
+    WHERE r.with_money = 1 AND l.line <= r.posted GROUP BY 1, 2, 3, 4, 5, 6, 7, 8";
+
+/// What transfers of re-ratings moved.
+const CORRECTIONS: &str = "SELECT s.rerate AS rerate, s.amount AS amount, \
+    d.tenant_id AS debit_tenant_id, d.owner_kind AS debit_owner_kind, \
+    d.owner_id AS debit_owner_id, d.kind AS debit_kind, d.unit AS debit_unit, \
+    d.minor_digits AS debit_minor_digits, \
+    c.tenant_id AS credit_tenant_id, c.owner_kind AS credit_owner_kind, \
+    c.owner_id AS credit_owner_id, c.kind AS credit_kind, c.unit AS credit_unit, \
+    c.minor_digits AS credit_minor_digits FROM \
+    (SELECT cause_id AS rerate, debit_id, credit_id, CAST(SUM(amount) AS BIGINT) AS amount \
+     FROM transfers WHERE cause_kind = 'rerate' GROUP BY cause_id, debit_id, credit_id) s \
+    JOIN ledger_accounts d ON d.id = s.debit_id JOIN ledger_accounts c ON c.id = s.credit_id";
+
+/// What was or should be moved by re-ratings: of each pair of accounts from the smaller to the
+/// larger, below zero for the other way.
+type Corrections = BTreeMap<(i64, LedgerAccount, LedgerAccount), i128>;
+
+fn add_correction(
+    sums: &mut Corrections,
+    rerate: i64,
+    (debit, credit): (LedgerAccount, LedgerAccount),
+    amount: i128,
+) {
+    let (pair, amount) =
+        if debit <= credit { ((debit, credit), amount) } else { ((credit, debit), -amount) };
+    *sums.entry((rerate, pair.0, pair.1)).or_default() += amount;
+}
+
 /// What the charges of a row must have booked, added to `sums`.
 fn add_charged(row: &AnyRow, sums: &mut Sums) -> Result<(), StoreError> {
     let c = Columns::new("cdrs", row);
     let batch = c.int("batch")?;
-    let charge = Charge {
+    let charge = summed(&c)?;
+    let [net, tax] = sides(TenantId(c.int("tenant_id")?), &charge);
+    let (net_amount, gross_amount) = (i128::from(charge.net.0), i128::from(charge.gross.0));
+    for ((debit, credit, kind), amount) in [(net, net_amount), (tax, gross_amount - net_amount)] {
+        *sums.entry((batch, debit, credit, kind)).or_default() += amount;
+    }
+    Ok(())
+}
+
+/// A sum of charges of one account and kind, as one charge.
+fn summed(c: &Columns<'_>) -> Result<Charge, StoreError> {
+    Ok(Charge {
         account: AccountId(c.int("account_id")?),
         organization: OrganizationId(c.int("organization_id")?),
         payee: c.int_or_null("payee_id")?.map(OrganizationId),
@@ -365,13 +431,7 @@ fn add_charged(row: &AnyRow, sums: &mut Sums) -> Result<(), StoreError> {
         price_currency: c.currency()?,
         tariff: None,
         rate: None,
-    };
-    let [net, tax] = sides(TenantId(c.int("tenant_id")?), &charge);
-    let (net_amount, gross_amount) = (i128::from(charge.net.0), i128::from(charge.gross.0));
-    for ((debit, credit, kind), amount) in [(net, net_amount), (tax, gross_amount - net_amount)] {
-        *sums.entry((batch, debit, credit, kind)).or_default() += amount;
-    }
-    Ok(())
+    })
 }
 
 fn add_moved(row: &AnyRow, sums: &mut Sums) -> Result<(), StoreError> {
@@ -413,6 +473,7 @@ impl Reader {
         self.check_transfers(newest, &mut report).await?;
         self.check_references(&mut report).await?;
         self.check_requests(&mut report).await?;
+        self.check_rerates(&mut report).await?;
         self.check_stretches(last, &mut report).await?;
         self.check_balances(&mut report).await?;
         self.check_usage(&mut report).await?;
@@ -518,6 +579,41 @@ impl Reader {
             let c = Columns::new("money_requests", row);
             let (request, amount, moved) = (c.int("id")?, c.int("amount")?, c.int("moved")?);
             report.add(Finding::Request { request, amount, moved: moved.into() });
+        }
+        Ok(())
+    }
+
+    /// What re-ratings moved is what their lines that count differ from what was booked before.
+    async fn check_rerates(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        let what = "compare re-ratings";
+        // Both statements see one state: some lines may be booked meanwhile.
+        let mut tx = self.snapshot().await.tried(what)?;
+        let lines = sqlx::query(CORRECTED).fetch_all(&mut *tx).await.tried(what)?;
+        let transfers = sqlx::query(CORRECTIONS).fetch_all(&mut *tx).await.tried(what)?;
+        let (mut corrected, mut moved) = (Corrections::new(), Corrections::new());
+        for row in &lines {
+            let c = Columns::new("rerate_lines", row);
+            let (rerate, charge) = (c.int("rerate_id")?, summed(&c)?);
+            let (net, gross) = (i128::from(charge.net.0), i128::from(charge.gross.0));
+            let pairs = sides(TenantId(c.int("tenant_id")?), &charge);
+            for ((debit, credit, _), amount) in pairs.into_iter().zip([net, gross - net]) {
+                add_correction(&mut corrected, rerate, (debit, credit), amount);
+            }
+        }
+        for row in &transfers {
+            let c = Columns::new("transfers", row);
+            let pair = (ledger_account!(&c, "debit"), ledger_account!(&c, "credit"));
+            add_correction(&mut moved, c.int("rerate")?, pair, c.int("amount")?.into());
+        }
+        for key in moved.keys() {
+            corrected.entry(*key).or_default();
+        }
+        for (key, corrected) in corrected {
+            let moved = moved.get(&key).copied().unwrap_or_default();
+            if corrected != moved {
+                let (rerate, debit, credit) = key;
+                report.add(Finding::Rerate { rerate, debit, credit, corrected, moved });
+            }
         }
         Ok(())
     }

@@ -1,5 +1,10 @@
 //! Records: written once by the ingest, listed newest first by key.
 
+pub use rerate::{
+    NewRerate, RERATE_CHUNK, Rated, Rerate, RerateCounts, RerateLine, RerateState, RerateSum,
+    RerateSumKey, Unpublished,
+};
+
 use crate::bulk::{Bulk, Sink};
 use crate::column::Columns;
 use crate::scope::CDRS;
@@ -173,6 +178,9 @@ macro_rules! charge_of {
         }
     }};
 }
+
+// Behind the macros, which it uses.
+mod rerate;
 
 fn tell_cdr(cdr: &Cdr, batch: i64, to: &mut dyn Sink) {
     to.int("id", cdr.id.0);
@@ -371,7 +379,7 @@ impl CdrFilter {
     }
 }
 
-fn outcome(c: &Columns<'_>) -> Result<CdrOutcome, StoreError> {
+pub(crate) fn outcome(c: &Columns<'_>) -> Result<CdrOutcome, StoreError> {
     Ok(CdrOutcome {
         party: c.small("party")?,
         reason: c.small("reason")?,

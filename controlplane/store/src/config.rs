@@ -4,6 +4,7 @@ mod account;
 mod reference;
 mod route;
 mod row;
+mod rule;
 mod setting;
 mod subscriber;
 mod tariff;
@@ -22,8 +23,9 @@ use crate::{Reader, StoreError, Tried, Writer};
 use sqlx::{Any, AssertSqlSafe, Transaction};
 use std::collections::BTreeSet;
 use strowger_model::{
-    Account, Ban, Destination, Did, Digits, Emergency, Organization, Rate, RingGroup, Route,
-    SettingRow, Subscriber, Tariff, TariffId, Tenant, Trunk, TrunkLogin,
+    Account, Ban, CallerRule, Destination, Did, Digits, Emergency, ExchangeRate, Holiday,
+    Organization, Rate, RingGroup, Route, Rule, SettingRow, Subscriber, Tariff, TariffId, Tenant,
+    Trunk, TrunkLogin,
 };
 
 /// Every configuration row, in order of id.
@@ -57,8 +59,16 @@ pub struct ConfigRows {
     pub trunk_logins: Vec<TrunkLogin>,
     /// Networks that we do not talk to.
     pub bans: Vec<Ban>,
+    /// Rules about callers.
+    pub caller_rules: Vec<CallerRule>,
+    /// Rules about calls.
+    pub rules: Vec<Rule>,
     /// Settings, wherever they are set.
     pub settings: Vec<SettingRow>,
+    /// Holidays.
+    pub holidays: Vec<Holiday>,
+    /// Exchange rates.
+    pub exchange_rates: Vec<ExchangeRate>,
 }
 
 /// The configuration after a change, without the price lines that a reader has already.
@@ -119,7 +129,11 @@ impl Reader {
             dids: all!(Did, "id"),
             trunk_logins: all!(TrunkLogin, "id"),
             bans: all!(Ban, "id"),
+            caller_rules: all!(CallerRule, "id"),
+            rules: all!(Rule, "id"),
             settings: all!(SettingRow, "id"),
+            holidays: all!(Holiday, "id"),
+            exchange_rates: all!(ExchangeRate, "id"),
         };
         let sql = "SELECT * FROM route_targets ORDER BY route_id, position";
         let targets = sqlx::query(sql).fetch_all(&mut *tx).await.tried("read the configuration")?;
@@ -201,7 +215,11 @@ inserts! {
     insert_did, Did, "number of ours";
     insert_trunk_login, TrunkLogin, "login at a carrier";
     insert_ban, Ban, "ban";
+    insert_caller_rule, CallerRule, "rule about callers";
+    insert_rule, Rule, "rule about calls";
     insert_setting, SettingRow, "setting at one place";
+    insert_holiday, Holiday, "holiday";
+    insert_exchange_rate, ExchangeRate, "exchange rate";
 }
 
 impl Writer<'_> {
@@ -270,9 +288,14 @@ where
 }
 
 fn numbers(c: &Columns<'_>) -> Result<Vec<Digits>, StoreError> {
-    let numbers: Vec<String> = c.json("numbers")?;
+    prefixes(c, "numbers")
+}
+
+/// A list of numbers, or of their beginnings.
+fn prefixes(c: &Columns<'_>, column: &'static str) -> Result<Vec<Digits>, StoreError> {
+    let numbers: Vec<String> = c.json(column)?;
     let numbers: Result<Vec<_>, _> = numbers.iter().map(|n| Digits::parse(n)).collect();
-    numbers.map_err(|_| c.unfit("numbers", "numbers"))
+    numbers.map_err(|_| c.unfit(column, "numbers"))
 }
 
 fn facet<J, T>(c: &Columns<'_>, column: &'static str) -> Result<Option<T>, StoreError>

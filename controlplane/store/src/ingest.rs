@@ -120,6 +120,7 @@ impl Store {
         bulk.append_cdrs(records, batch).await?;
         bulk.count_usage(records).await?;
         bulk.count_free(records).await?;
+        bulk.roll_up(records, &self.zones).await?;
         let transfers = postings(batch, at_us, records);
         let mut known = self.known_accounts();
         bulk.append_transfers(&transfers, &mut known).await?;

@@ -1,9 +1,11 @@
 //! Small structures that no query looks into, as JSON text.
 
+mod dialog;
 mod feature;
+mod header;
 mod trunk;
 
-pub(crate) use feature::{BarringJson, ForwardJson, IdentityJson, MemberJson};
+pub(crate) use feature::{BarringJson, DiscountJson, ForwardJson, IdentityJson, MemberJson};
 pub(crate) use trunk::{EgressJson, IngressJson, TRANSPORTS};
 
 use serde::{Deserialize, Serialize};
@@ -104,7 +106,7 @@ fn numbers(texts: &[String]) -> Result<Vec<Digits>, BadJson> {
 }
 
 /// A value by its word.
-fn word<T: Copy>(words: &[(&'static str, T)], text: &str) -> Result<T, BadJson> {
+pub(crate) fn word<T: Copy>(words: &[(&'static str, T)], text: &str) -> Result<T, BadJson> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or(BadJson)
 }
 

@@ -62,6 +62,7 @@ const fn cause(cause: Cause) -> (&'static str, i64) {
         Cause::Batch(id) => ("batch", id),
         Cause::Request(id) => ("request", id),
         Cause::Transfer(id) => ("transfer", id),
+        Cause::Rerate(id) => ("rerate", id),
     }
 }
 

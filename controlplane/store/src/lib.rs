@@ -13,7 +13,9 @@
 
 mod allowance;
 mod backup;
+mod ban;
 mod binding;
+mod block;
 mod books;
 mod bulk;
 mod cdr;
@@ -21,6 +23,7 @@ mod change;
 mod column;
 mod config;
 mod error;
+mod import;
 mod ingest;
 mod json;
 mod ledger;
@@ -30,6 +33,7 @@ mod money;
 mod open;
 mod place;
 mod request;
+mod rollup;
 mod scope;
 mod seal;
 mod session;
@@ -42,7 +46,10 @@ mod user;
 
 pub use allowance::{GivenAllowance, NewAllowance};
 pub use books::{BooksReport, FINDINGS_MAX, Finding};
-pub use cdr::{CdrFilter, CdrKey};
+pub use cdr::{
+    CdrFilter, CdrKey, NewRerate, RERATE_CHUNK, Rated, Rerate, RerateCounts, RerateLine,
+    RerateState, RerateSum, RerateSumKey, Unpublished,
+};
 pub use change::{Actor, Change, ChangeFilter, ChangeRow};
 pub use column::Columns;
 pub use config::{Cell, ConfigRow, ConfigRows, How, NewerRows, Numbered, Parts, Referrer, Wanted};
@@ -55,6 +62,10 @@ pub use money::{LedgerEntry, MoneyKind, MoneyRequest, NewMoney};
 pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
 pub use request::AnsweredRequest;
+pub use rollup::{
+    ASRB_S, DirectionCounts, LastLeg, Measures, Money, QUARTER_CELLS_DAYS, Statistic, StatisticBy,
+    StatisticQuestion, StatisticSubject, Statistics, TimeUnit, TrunkCounts, UnfitQuestion,
+};
 pub use scope::{Owned, Scope};
 pub use seal::{SealError, Sealed, Sealer, Secret};
 pub use session::{NewSession, SESSIONS_MAX, Session};

@@ -2,6 +2,7 @@
 
 use crate::bulk::{Bulk, BulkPool};
 use crate::place::Place;
+use crate::rollup::Zones;
 use crate::{StoreError, Tried};
 use sqlx::any::Any;
 use sqlx::pool::PoolOptions;
@@ -98,6 +99,7 @@ pub struct Store {
     bulk: BulkPool,
     // Ids of ledger accounts, which never change: an ingest need not look each of them up.
     ledger: Arc<Mutex<BTreeMap<LedgerAccount, i64>>>,
+    pub(crate) zones: Zones,
 }
 
 /// Reads.
@@ -105,6 +107,7 @@ pub struct Store {
 pub struct Reader {
     pub(crate) engine: Engine,
     pub(crate) pool: Pool<Any>,
+    pub(crate) zones: Zones,
 }
 
 /// One write transaction; dropped without [`Writer::commit`] it leaves nothing.
@@ -177,13 +180,13 @@ impl Store {
         }
         let readers = readers(engine).connect_with(options).await.tried("open the database")?;
         let bulk = BulkPool::new(engine, place)?;
-        Ok(Store { engine, readers, writer, bulk, ledger: Arc::default() })
+        Ok(Store { engine, readers, writer, bulk, ledger: Arc::default(), zones: Zones::default() })
     }
 
     /// The readers.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader { engine: self.engine, pool: self.readers.clone() }
+        Reader { engine: self.engine, pool: self.readers.clone(), zones: self.zones.clone() }
     }
 
     /// Begins the next write transaction, waiting for the one before it.
@@ -240,7 +243,7 @@ impl Reader {
         sqlx::any::install_default_drivers();
         let (engine, options) = (Engine::of(place), place.options(false)?);
         let pool = readers(engine).connect_with(options).await.tried("open the database")?;
-        Ok(Reader { engine, pool })
+        Ok(Reader { engine, pool, zones: Zones::default() })
     }
 
     /// A transaction whose statements all see the same state.

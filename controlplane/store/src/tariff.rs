@@ -211,12 +211,13 @@ impl Writer<'_> {
         row.map(|row| Columns::new("tariff_revisions", &row).small("number")).transpose()
     }
 
-    /// Deletes all revisions of a tariff with their rows.
+    /// Deletes all revisions of a tariff with their rows, and what is known of files for it.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn delete_revisions(&mut self, of: TariffId) -> Result<(), StoreError> {
         for sql in [
+            "DELETE FROM imports WHERE tariff_id = $1",
             "DELETE FROM rates WHERE tariff_id = $1",
             "DELETE FROM tariff_revisions WHERE tariff_id = $1",
         ] {

@@ -282,7 +282,7 @@ impl Reader {
 pub(crate) async fn newest_change(connection: &mut AnyConnection) -> Result<i64, StoreError> {
     // From the end: it stops at the first that counts.
     let sql = "SELECT seq FROM changes WHERE resource NOT IN \
-         ('users', 'sessions', 'tokens', 'impersonations') ORDER BY seq DESC LIMIT 1";
+         ('users', 'sessions', 'tokens', 'impersonations', 'imports') ORDER BY seq DESC LIMIT 1";
     let row = sqlx::query(sql).fetch_optional(connection).await.tried("read the change log")?;
     row.map_or(Ok(0), |row| row.try_get("seq").tried("read the change log"))
 }

@@ -12,6 +12,8 @@ const SIZES: [usize; 3] = [16, 4, 1];
 const COLUMNS: usize = 6;
 /// A record's start and its ask's time are the same but for rounding, microseconds.
 const SAME_CALL_US: i64 = 60_000_000;
+/// What is decided on while a call rings is decided within this, microseconds.
+const RINGING_US: i64 = 1_800_000_000;
 /// Microseconds of a day.
 const DAY_US: i64 = 86_400_000_000;
 /// Most price lines of one read; a trace has fewer.
@@ -92,7 +94,8 @@ impl Writer<'_> {
 
 impl Reader {
     /// The trace of the call with this number that began at about `began_us`, or of the last one
-    /// with this number when nobody says when; of this tenant, if one is named.
+    /// with this number when nobody says when; of this tenant, if one is named. What was decided on
+    /// while it rang (redirects) stands behind its steps.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -103,22 +106,20 @@ impl Reader {
         began_us: Option<i64>,
     ) -> Result<Option<CallTrace>, StoreError> {
         let sql = "SELECT * FROM call_traces WHERE call = $1 AND at_us BETWEEN $2 AND $3 \
-             ORDER BY at_us DESC";
+             ORDER BY at_us";
         let bounds = began_us.map_or((i64::MIN, i64::MAX), |us| {
-            (us.saturating_sub(SAME_CALL_US), us.saturating_add(SAME_CALL_US))
+            (us.saturating_sub(SAME_CALL_US), us.saturating_add(RINGING_US))
         });
         let query = sqlx::query(sql).bind(call.cast_signed()).bind(bounds.0).bind(bounds.1);
         let rows = query.fetch_all(&self.pool).await.tried("read a trace")?;
-        let mut best: Option<CallTrace> = None;
+        let mut all = Vec::with_capacity(rows.len());
         for row in &rows {
             let found = trace(&Columns::new("call_traces", row), row)?;
-            let distance = |t: &CallTrace| began_us.map_or(0, |us| us.abs_diff(t.at_us));
-            let is_better = best.as_ref().is_none_or(|best| distance(&found) < distance(best));
-            if tenant.is_none_or(|tenant| tenant == found.tenant) && is_better {
-                best = Some(found);
+            if tenant.is_none_or(|tenant| tenant == found.tenant) {
+                all.push(found);
             }
         }
-        Ok(best)
+        Ok(whole(all, began_us))
     }
 
     /// Price lines by their ids, those that are there; further ones than a trace has are not read.
@@ -139,6 +140,33 @@ impl Reader {
         let rows = query.fetch_all(&self.pool).await.tried("read price lines")?;
         rows.iter().map(|row| crate::ConfigRow::read(&Columns::new("rates", row))).collect()
     }
+}
+
+/// One trace of the call that began then, or of the last one, of all that share a number, in order
+/// of time: the first is the attempt's, and later ones of its time of ringing go on with it.
+fn whole(all: Vec<CallTrace>, began_us: Option<i64>) -> Option<CallTrace> {
+    let first_us = match began_us {
+        Some(us) => {
+            let near = all.iter().filter(|t| t.at_us.abs_diff(us) <= SAME_CALL_US.unsigned_abs());
+            near.min_by_key(|t| t.at_us.abs_diff(us))?.at_us
+        }
+        None => {
+            let last_us = all.last()?.at_us;
+            let is_same = |t: &&CallTrace| last_us.saturating_sub(t.at_us) <= RINGING_US;
+            all.iter().find(is_same)?.at_us
+        }
+    };
+    let mut rest = all.into_iter().skip_while(|t| t.at_us < first_us);
+    let mut first = rest.next()?;
+    let mut steps = first.steps.to_vec();
+    for later in rest.take_while(|t| t.at_us.saturating_sub(first_us) <= RINGING_US) {
+        // The same form: its first byte says which.
+        if later.tenant == first.tenant && later.steps.first() == steps.first() {
+            steps.extend(later.steps.iter().skip(1));
+        }
+    }
+    first.steps = steps.into();
+    Some(first)
 }
 
 fn trace(c: &Columns<'_>, row: &sqlx::any::AnyRow) -> Result<CallTrace, StoreError> {

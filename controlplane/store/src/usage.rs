@@ -72,6 +72,28 @@ impl Reader {
         rows.iter().map(usage).collect()
     }
 
+    /// What the calls of a tenant's accounts cost that began in a time (in its quarters).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn spent_between(
+        &self,
+        tenant: TenantId,
+        (from_us, until_us): (i64, i64),
+    ) -> Result<Vec<(AccountId, Amount)>, StoreError> {
+        let sql = "SELECT account_id, CAST(SUM(amount) AS BIGINT) AS amount FROM account_usage \
+             WHERE tenant_id = $1 AND quarter >= $2 AND quarter < $3 GROUP BY account_id \
+             ORDER BY account_id";
+        let query =
+            sqlx::query(sql).bind(tenant.0).bind(from_us / QUARTER_US).bind(until_us / QUARTER_US);
+        let rows = query.fetch_all(&self.pool).await.tried("add up what calls cost")?;
+        let spent = |row| {
+            let c = Columns::new("account_usage", row);
+            Ok((AccountId(c.int("account_id")?), Amount(c.int("amount")?)))
+        };
+        rows.iter().map(spent).collect()
+    }
+
     /// Accounts of a tenant whose limit of a month grows, and whose calls that began in a time cost
     /// something.
     ///

@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+use crate::deck::Deck;
 use crate::remote::{self, Remote};
 use crate::tune::Tune;
 use std::path::PathBuf;
@@ -28,13 +29,31 @@ strowger: a softswitch
       mends it; which packet path is in use and why; DIR is the root of another host's files
       exit code 0 = fine, 1 = it costs, 2 = it cannot run here (or wrong words)
   strowger check-config FILE
-      says what is wrong with a configuration, by its key
+      says what is wrong with a configuration, by its key; until when certificates are valid
   strowger trace ID [--json]
       why a call went as it went, in words; ID of its record (cdrs) or number of the call (calls)
+  strowger ladder ID [--json]
+      its SIP messages, as long as they are kept in memory (trace.messages_mib), without secrets;
+      as a capture for Wireshark: GET /api/v1/cdrs/ID/capture
   strowger route test --from WHO --to NUMBER [--at TIME] [--caller NUMBER] [--source ADDRESS:PORT]
                       [--tenant ID] [--json]
       what would become of a call: nothing rings, nobody pays; WHO is a user name, `subscriber:ID`,
       or `trunk:NAME`; exit code 0 = it would be tried, 3 = it would not
+  strowger deck import FILE --tariff ID [--mapping FILE] [--key KEY] [--json]
+      sends a supplier's CSV or XLSX in, as it came; nothing counts yet; the mapping is JSON,
+      and is remembered for those to come; exit code 1 = it cannot be read, or has faults
+  strowger deck preview ID [--at TIME] [--json]
+      what it changes, by destination and prefix, and what is then sold below what it costs
+  strowger deck publish ID [--at TIME] [--json]
+      puts it in force, now or at a time (RFC 3339), and waits until its rows are written
+  strowger deck undo ID [--json]
+      puts the prices in force again that were before; files are undone newest first
+  strowger deck compare --reference ID [--prefix DIGITS] [--at TIME] [--json]
+      what each supplier asks for what a price list sells: cheapest, second, gaps
+  strowger replay --day DATE | --from TIME --until TIME [--with FILE] [--tenant ID] [--json]
+      decides the calls that ended on a day (of UTC) again, as things are and after a change: how
+      many would go another way, and what they would earn; FILE is JSON, `rows` (resource, id and
+      what of it to set) and `tariffs` (tariff and revision of a draft); nothing is changed
   strowger list RESOURCE [parameter=value ...] [--all] [--json]
   strowger get RESOURCE [ID] [--json]
   strowger create RESOURCE [field=value ...] [--key KEY] [--json]
@@ -60,6 +79,8 @@ pub(crate) enum Command {
     Backup(PathBuf, Words),
     /// Ask a running server.
     Remote(Remote),
+    /// Something about files of prices.
+    Deck(Deck),
     /// Judge the host.
     Tune(Tune),
     /// Check a file.
@@ -92,6 +113,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
             Some(other) => Err(format!("tune knows no `{other}`; see `strowger help`")),
             None => Err("tune needs `check`; see `strowger help`".into()),
         },
+        Some("deck") => Deck::parse(&words.collect::<Vec<_>>()).map(Command::Deck),
         Some("check-config") => match (words.next(), words.next()) {
             (Some(file), None) if !file.starts_with('-') => Ok(Command::CheckConfig(file.into())),
             (Some(_) | None, _) => Err("check-config takes one FILE".into()),

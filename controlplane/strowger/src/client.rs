@@ -5,16 +5,18 @@
 
 use crate::Failure;
 use crate::keeper::Addresses;
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -29,6 +31,10 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 const TOKEN_BYTES_MAX: u64 = 1024;
 /// Longest request.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same of what goes through a file of a million prices.
+const LONG_PATIENCE: Duration = Duration::from_secs(150);
+/// Media type of a file that may be anything.
+const FILE: &str = "application/octet-stream";
 
 /// Where the endpoint is and who asks.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,6 +67,34 @@ pub(crate) struct Asked {
     pub(crate) headers: Vec<(&'static str, String)>,
     /// Media type and text.
     pub(crate) body: Option<(String, String)>,
+    /// A file in place of a text.
+    pub(crate) file: Option<Vec<u8>>,
+    /// The answer may take long.
+    pub(crate) is_long: bool,
+}
+
+/// A body that is all there.
+struct Whole(Option<Bytes>);
+
+impl Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let len = self.0.as_ref().map_or(0, Bytes::len);
+        SizeHint::with_exact(u64::try_from(len).unwrap_or(u64::MAX))
+    }
 }
 
 /// What came back, of 2xx.
@@ -122,7 +156,8 @@ impl Client {
     ) -> Result<Result<Reply, No>, Failure> {
         let what = format!("{method} {path}");
         // Made inside, where there is a clock.
-        let work = async { tokio::time::timeout(PATIENCE, self.send(method, path, asked)).await };
+        let patience = if asked.is_long { LONG_PATIENCE } else { PATIENCE };
+        let work = async { tokio::time::timeout(patience, self.send(method, path, asked)).await };
         match self.runtime.block_on(work) {
             Ok(Ok(answer)) => Ok(read(&what, answer)),
             Ok(Err(why)) => Err(Failure::Running(format!("{}: {why}", self.address))),
@@ -149,11 +184,14 @@ impl Client {
         for (name, value) in asked.headers {
             request = request.header(name, value);
         }
-        let (media, text) = asked.body.unwrap_or_default();
+        let (media, bytes) = match asked.file {
+            Some(file) => (FILE.to_owned(), file),
+            None => asked.body.map_or_else(Default::default, |(m, text)| (m, text.into_bytes())),
+        };
         if !media.is_empty() {
             request = request.header(CONTENT_TYPE, media);
         }
-        let request = request.body(text).map_err(|e| e.to_string())?;
+        let request = request.body(Whole(Some(bytes.into()))).map_err(|e| e.to_string())?;
         let (parts, body) = sender.send_request(request).await.map_err(said)?.into_parts();
         let text = whole(body).await?;
         driver.abort();
@@ -330,7 +368,10 @@ mod tests {
         let asked = answered(answer, |client| {
             let body = Some(("application/json".to_owned(), "{}".to_owned()));
             let headers = vec![("If-Match", "\"6\"".to_owned())];
-            let reply = client.ask(Method::PATCH, "/x", Asked { headers, body }).ok().unwrap();
+            let reply = client
+                .ask(Method::PATCH, "/x", Asked { headers, body, ..Asked::default() })
+                .ok()
+                .unwrap();
             let reply = reply.unwrap();
             assert_eq!(reply.version.as_deref(), Some("\"7\""));
             assert_eq!(reply.json().ok().unwrap()["id"], 1);

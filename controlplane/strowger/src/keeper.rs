@@ -1,14 +1,16 @@
 //! What the supervisor opens and keeps: sockets that outlive a crash of either plane.
 //!
-//! While a plane is down its datagrams wait in the kept sockets, and no peer sees an ICMP error. A
+//! While a plane is down its datagrams wait in the kept sockets, and no peer sees an ICMP error;
+//! who connects waits in the queues of the listening ones, and is taken in by the next life. A
 //! supervisor that takes living planes over gets the sockets back from them; what nobody holds any
 //! more is bound anew, at the address it had before where the configuration leaves a choice.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use strowger_port::mmsg::bind_sip;
+use strowger_port::mmsg::{bind_sip, bind_stream};
+use strowger_port::process::is_listener;
 use strowger_tuning::Config;
 
 /// How many ports above the wanted one a demo tries.
@@ -20,6 +22,8 @@ const ADDRESSES_FILE: &str = "addresses";
 pub(crate) struct Kept {
     /// SIP sockets, one for each listener of the configuration.
     pub(crate) sip: Vec<UdpSocket>,
+    /// Sockets that listen for connections: beside those of SIP, and those of `sip.stream`.
+    pub(crate) streams: Vec<TcpListener>,
     /// The REST endpoint's socket.
     pub(crate) admin: TcpListener,
 }
@@ -27,7 +31,7 @@ pub(crate) struct Kept {
 /// Sockets that living planes gave back; empty where there was none.
 #[derive(Default)]
 pub(crate) struct Handed {
-    /// Of the dataplane.
+    /// Of the dataplane, those for connections among them.
     pub(crate) sip: Vec<OwnedFd>,
     /// Of the control plane.
     pub(crate) admin: Vec<OwnedFd>,
@@ -59,13 +63,16 @@ impl Kept {
         handed: Handed,
         before: Option<&Addresses>,
     ) -> Result<Kept, String> {
-        let mut sip: Vec<UdpSocket> = handed.sip.into_iter().map(UdpSocket::from).collect();
+        let (mut sip, mut streams) = apart(handed.sip);
         if sip.is_empty() {
             for (index, &address) in config.sip.listen.iter().enumerate() {
                 let last = before.and_then(|before| before.sip.get(index).copied());
                 sip.push(bind("sip.listen", address, last, ports, open_sip)?);
             }
+            streams = open_streams(config, &sip)?;
         }
+        // Nobody would take in who connects to one that the configuration does not name any more.
+        streams.retain(|socket| is_named(config, &sip, socket));
         let admin = match handed.admin.into_iter().next() {
             Some(fd) => TcpListener::from(fd),
             None => {
@@ -73,7 +80,7 @@ impl Kept {
                 bind("admin.listen", config.admin.listen, last, ports, TcpListener::bind)?
             }
         };
-        Ok(Kept { sip, admin })
+        Ok(Kept { sip, streams, admin })
     }
 
     /// Where calls come in and where REST answers.
@@ -132,6 +139,36 @@ fn fits(wanted: SocketAddr, kept: SocketAddr, ports: Ports) -> bool {
             Ports::NextFree => (want..=want.saturating_add(NEXT_PORTS_MAX)).contains(&have),
         };
     port && wanted.ip() == kept.ip()
+}
+
+/// The dataplane's sockets: datagrams, and connections.
+pub(crate) fn apart(all: Vec<OwnedFd>) -> (Vec<UdpSocket>, Vec<TcpListener>) {
+    let (streams, sip): (Vec<_>, Vec<_>) = all.into_iter().partition(|fd| is_listener(fd.as_fd()));
+    let streams = streams.into_iter().map(TcpListener::from).collect();
+    (sip.into_iter().map(UdpSocket::from).collect(), streams)
+}
+
+/// Listening sockets as the dataplane would open them. One beside a UDP socket whose port somebody
+/// else has is the dataplane's to miss.
+fn open_streams(config: &Config, sip: &[UdpSocket]) -> Result<Vec<TcpListener>, String> {
+    let mut all = Vec::new();
+    if config.sip.tcp {
+        let addresses = sip.iter().filter_map(|socket| socket.local_addr().ok());
+        all.extend(addresses.filter_map(|address| bind_stream(address).ok()));
+    }
+    for one in &config.sip.stream {
+        let opened = bind_stream(one.listen);
+        all.push(opened.map_err(|e| format!("sip.stream: {}: {e}", one.listen))?);
+    }
+    Ok(all)
+}
+
+fn is_named(config: &Config, sip: &[UdpSocket], socket: &TcpListener) -> bool {
+    let Ok(at) = socket.local_addr() else { return false };
+    let beside = |udp: &UdpSocket| udp.local_addr().is_ok_and(|udp| udp == at);
+    let streams = &config.sip.stream;
+    let named = streams.iter().any(|one| fits(one.listen, at, Ports::Named));
+    named || config.sip.tcp && sip.iter().any(beside)
 }
 
 /// An IPv6 socket for IPv6 alone: on `[::]`, too, an IPv4 peer is another listener's.
@@ -203,8 +240,9 @@ mod tests {
     fn what_is_handed_back_is_kept_whatever_the_configuration_says() {
         let first = open(&config(0), Ports::Named, None).unwrap();
         let addresses = first.addresses().unwrap();
-        let Kept { sip, admin } = first;
-        let sip: Vec<OwnedFd> = sip.into_iter().map(OwnedFd::from).collect();
+        let Kept { sip, streams, admin } = first;
+        let sip = sip.into_iter().map(OwnedFd::from);
+        let sip = sip.chain(streams.into_iter().map(OwnedFd::from)).collect();
         let handed = Handed { sip, admin: vec![admin.into()] };
         let other = config(1);
         let kept = Kept::open(&other, Ports::Named, handed, None).unwrap();
@@ -213,6 +251,48 @@ mod tests {
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
         let says = format!("sip.listen: {} stays in force", addresses.sip[0]);
         assert!(line.starts_with(&says) && line.ends_with("now says 127.0.0.1:1"), "{line}");
+    }
+
+    fn places(streams: &[TcpListener]) -> Vec<SocketAddr> {
+        streams.iter().map(|socket| socket.local_addr().unwrap()).collect()
+    }
+
+    #[test]
+    fn connections_are_listened_for_beside_datagrams_and_where_the_configuration_says() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let text = format!("[[sip.stream]]\nlisten = \"{taken}\"\ntransport = \"tcp\"");
+        let mut config = Config::parse(&text).unwrap();
+        (config.sip.listen, config.admin.listen) = (vec![local(0)], local(0));
+        let kept = open(&config, Ports::Named, None).unwrap();
+        let beside = kept.sip[0].local_addr().unwrap();
+        assert_eq!(places(&kept.streams), [beside, taken]);
+        let said = open(&config, Ports::Named, None).err().unwrap();
+        assert!(said.starts_with(&format!("sip.stream: {taken}: ")), "{said}");
+        // They come back with the others, but for what is not wanted any more.
+        let Kept { sip, streams, admin } = kept;
+        let all = sip.into_iter().map(OwnedFd::from);
+        let all: Vec<_> = all.chain(streams.into_iter().map(OwnedFd::from)).collect();
+        let copies = all.iter().map(|fd| fd.try_clone().unwrap()).collect();
+        let (sip, streams) = apart(copies);
+        assert_eq!((sip.len(), places(&streams)), (1, vec![beside, taken]));
+        config.sip.stream.clear();
+        let handed = Handed { sip: all, admin: vec![admin.into()] };
+        let kept = Kept::open(&config, Ports::Named, handed, None).unwrap();
+        assert_eq!((kept.sip.len(), places(&kept.streams)), (1, vec![beside]));
+    }
+
+    /// Who connects while nobody accepts waits, and what it said is there.
+    #[test]
+    fn a_connection_waits_in_the_queue() {
+        use std::io::{Read, Write};
+        let kept = open(&config(0), Ports::Named, None).unwrap();
+        let mut peer = std::net::TcpStream::connect(places(&kept.streams)[0]).unwrap();
+        peer.write_all(b"x").unwrap();
+        kept.streams[0].set_nonblocking(false).unwrap();
+        let (mut stream, _) = kept.streams[0].accept().unwrap();
+        let mut said = [0];
+        stream.read_exact(&mut said).unwrap();
+        assert_eq!(said, *b"x");
     }
 
     #[test]

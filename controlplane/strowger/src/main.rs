@@ -7,19 +7,25 @@
 //! - `strowger backup FILE` copies the database while it runs.
 //! - `strowger trace`, `route test`, `list`, `get`, `create`, `change`, `delete` ask a running
 //!   server by REST, as everybody else does: they know resources by its OpenAPI document only.
+//! - `strowger deck` sends suppliers' files of prices in, shows what they change, publishes and
+//!   undoes them, and compares suppliers.
 //! - `strowger tune check` says what the host lacks, why it matters and what mends it.
-//! - `strowger check-config FILE` says what is wrong with a configuration.
+//! - `strowger check-config FILE` says what is wrong with a configuration, and until when its
+//!   certificates are valid.
 //!
 //! Standard output carries results only; everything else goes to standard error. Wrong arguments or
 //! configuration: one line that names the word or key, exit code 2.
 
 mod args;
 mod books;
+mod certificate;
 mod client;
+mod deck;
 mod document;
 mod keeper;
 mod plane;
 mod remote;
+mod replay;
 mod resource;
 mod table;
 mod tune;
@@ -41,6 +47,7 @@ fn main() -> ExitCode {
         Ok(args::Command::BooksCheck(words)) => books::check(&words),
         Ok(args::Command::Backup(file, words)) => books::back_up(&file, &words),
         Ok(args::Command::Remote(remote)) => remote.run(),
+        Ok(args::Command::Deck(deck)) => deck.run(),
         Ok(args::Command::Tune(words)) => tune::check(&words),
         Ok(args::Command::Up(words)) => up::run(&words),
         Err(wrong) => Err(Failure::Usage(wrong)),
@@ -87,7 +94,11 @@ impl Failure {
 
 fn check_config(file: &std::path::Path) -> Result<(), Failure> {
     let config = strowger_tuning::read(file).map_err(Failure::Usage)?;
-    say(&format!("{}: no problem found\n{config:#?}", file.display()))
+    let wrong = |what: String| Failure::Usage(format!("{}: {what}", file.display()));
+    let now = std::time::SystemTime::now();
+    let mut lines = vec![format!("{}: no problem found", file.display())];
+    lines.extend(certificate::describe(&config, now).map_err(wrong)?);
+    say(&format!("{}\n{config:#?}", lines.join("\n")))
 }
 
 /// Writes a result to standard output.

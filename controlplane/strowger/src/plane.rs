@@ -24,6 +24,12 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// Bytes of the word that says that a plane is ready.
 const READY_BYTES_MAX: usize = 16;
 
+/// How the planes' allocator treats memory, unless the environment says otherwise (ADR 0077): in
+/// pages of 2 MiB where the kernel has them to give, and kept for a minute of quiet before it goes
+/// back, because a page that comes anew is cleared and mapped while a call waits.
+const HEAP: [(&str, &str); 2] =
+    [("MIMALLOC_ALLOW_LARGE_OS_PAGES", "1"), ("MIMALLOC_PURGE_DELAY", "60000")];
+
 /// One of the two planes.
 pub(crate) struct Plane {
     /// Name of its place: `switchd`, `controld`.
@@ -91,11 +97,14 @@ impl Plane {
     }
 
     /// Starts it as a child.
-    pub(crate) fn start(&mut self, args: &[&OsStr], kept: HandOn<'_>) -> io::Result<()> {
+    pub(crate) fn start(&mut self, args: &[&OsStr], kept: Vec<HandOn<'_>>) -> io::Result<()> {
         let (mine, theirs) = UnixStream::pair()?;
         mine.set_nonblocking(true)?;
-        let hand_on = [kept, HandOn { name: "STROWGER_READY_FD", fds: vec![theirs.as_fd()] }];
-        let mut child = process::spawn(self.program.as_os_str(), args, &[], &hand_on)?;
+        let mut hand_on = kept;
+        hand_on.push(HandOn { name: "STROWGER_READY_FD", fds: vec![theirs.as_fd()] });
+        let unsaid = HEAP.iter().filter(|(name, _)| std::env::var_os(name).is_none());
+        let heap: Vec<_> = unsaid.map(|(name, value)| (*name, OsStr::new(value))).collect();
+        let mut child = process::spawn(self.program.as_os_str(), args, &heap, &hand_on)?;
         // Nobody has waited for it yet, so the number is its own whatever became of it.
         let process = match Process::open(child.id()) {
             Ok(process) => process,

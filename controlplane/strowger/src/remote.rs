@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::client::Place;
+use crate::replay::{self, Replay};
 use crate::resource::{self, Verb, Work};
 use crate::why::{self, RouteTest};
 
@@ -21,8 +22,12 @@ pub(crate) enum What {
     Work(Work),
     /// Why a call went as it went; its id, and whether the answer is shown as it comes.
     Trace(String, bool),
+    /// The SIP messages of a call, in the same way.
+    Ladder(String, bool),
     /// How a call would go.
     RouteTest(RouteTest),
+    /// How calls of a time would go after a change.
+    Replay(Replay),
 }
 
 impl Remote {
@@ -31,7 +36,9 @@ impl Remote {
         match &self.what {
             What::Work(work) => resource::run(&self.place, work),
             What::Trace(id, is_json) => why::trace(&self.place, id, *is_json),
+            What::Ladder(id, is_json) => why::ladder(&self.place, id, *is_json),
             What::RouteTest(test) => why::test(&self.place, test),
+            What::Replay(order) => replay::run(&self.place, order),
         }
     }
 }
@@ -39,6 +46,14 @@ impl Remote {
 /// Options that have a value, beside those of every command.
 const ROUTE_OPTIONS: [(&str, &str); 4] =
     [("--at", "at"), ("--caller", "caller"), ("--source", "source"), ("--tenant", "tenant")];
+
+const REPLAY_OPTIONS: [(&str, &str); 5] = [
+    ("--day", "day"),
+    ("--from", "from"),
+    ("--until", "until"),
+    ("--with", "with"),
+    ("--tenant", "tenant"),
+];
 
 /// Words that are told apart.
 #[derive(Default)]
@@ -61,12 +76,14 @@ pub(crate) fn parse(command: &str, rest: &[&str]) -> Option<Result<Remote, Strin
         "create" => Some(Verb::Create),
         "change" => Some(Verb::Change),
         "delete" => Some(Verb::Delete),
-        "trace" | "route" => None,
+        "trace" | "ladder" | "route" | "replay" => None,
         _ => return None,
     };
     Some(words(command, rest).and_then(|words| match (verb, command) {
         (Some(verb), _) => work(verb, command, words),
-        (None, "trace") => trace(words),
+        (None, "trace") => one_call("trace", words, What::Trace),
+        (None, "ladder") => one_call("ladder", words, What::Ladder),
+        (None, "replay") => replayed(words),
         (None, _) => route(words),
     }))
 }
@@ -75,12 +92,18 @@ fn words(command: &str, rest: &[&str]) -> Result<Words, String> {
     let mut words = Words::default();
     let mut rest = rest.iter().copied();
     let is_route = command == "route";
+    let is_replay = command == "replay";
     while let Some(word) = rest.next() {
         let mut value = || {
             let value = rest.next().filter(|value| !value.is_empty());
             value.map(str::to_owned).ok_or_else(|| format!("{word} needs a value"))
         };
-        let more = ROUTE_OPTIONS.iter().find(|(option, _)| *option == word && is_route);
+        let options = match (is_route, is_replay) {
+            (true, _) => &ROUTE_OPTIONS[..],
+            (false, true) => &REPLAY_OPTIONS[..],
+            (false, false) => &[],
+        };
+        let more = options.iter().find(|(option, _)| *option == word);
         match word {
             "--server" => words.place.server = Some(value()?),
             "--token-file" => words.place.token_file = Some(value()?.into()),
@@ -126,11 +149,15 @@ fn work(verb: Verb, command: &str, words: Words) -> Result<Remote, String> {
     Ok(Remote { place, what })
 }
 
-fn trace(words: Words) -> Result<Remote, String> {
+fn one_call(
+    command: &str,
+    words: Words,
+    what: impl FnOnce(String, bool) -> What,
+) -> Result<Remote, String> {
     let Words { place, is_json, bare, .. } = words;
     match bare.as_slice() {
-        [id] => Ok(Remote { place, what: What::Trace(id.clone(), is_json) }),
-        [] | [_, _, ..] => Err("trace takes the id of one record or call".to_owned()),
+        [id] => Ok(Remote { place, what: what(id.clone(), is_json) }),
+        [] | [_, _, ..] => Err(format!("{command} takes the id of one record or call")),
     }
 }
 
@@ -142,6 +169,15 @@ fn route(words: Words) -> Result<Remote, String> {
     let from = from.ok_or("route test needs --from")?;
     let to = to.ok_or("route test needs --to")?;
     Ok(Remote { place, what: What::RouteTest(RouteTest { from, to, more, is_json }) })
+}
+
+fn replayed(words: Words) -> Result<Remote, String> {
+    let Words { place, is_json, more, bare, .. } = words;
+    if !bare.is_empty() {
+        return Err("replay takes options only; see `strowger help`".to_owned());
+    }
+    let order = Replay::parse(more, is_json)?;
+    Ok(Remote { place, what: What::Replay(order) })
 }
 
 #[cfg(test)]
@@ -186,6 +222,7 @@ mod tests {
     #[test]
     fn words_of_reasons() {
         assert_eq!(check("trace 7"), Ok(at(What::Trace("7".into(), false))));
+        assert_eq!(check("ladder --json 7"), Ok(at(What::Ladder("7".into(), true))));
         let place =
             Place { server: Some("h:1".into()), token_file: Some("t".into()), data: "d".into() };
         let what = What::Trace("7".into(), true);
@@ -199,6 +236,15 @@ mod tests {
         };
         let line = "route test --from 1001 --to 44 --at T --caller 33 --json";
         assert_eq!(check(line), Ok(at(What::RouteTest(test))));
+        let order = Replay {
+            from: "2026-02-28T00:00:00Z".into(),
+            until: "2026-03-01T00:00:00Z".into(),
+            with: Some("f.json".into()),
+            tenant: None,
+            is_json: false,
+        };
+        let line = "replay --day 2026-02-28 --with f.json";
+        assert_eq!(check(line), Ok(at(What::Replay(order))));
     }
 
     #[test]
@@ -213,7 +259,12 @@ mod tests {
             ("create accounts --key", "--key needs a value"),
             ("change trunks 1", "change needs field=value"),
             ("delete trunks 1 a=1", "delete takes RESOURCE and ID only"),
+            ("replay", "replay needs --day"),
+            ("replay x --day 2026-01-02", "replay takes options only"),
+            ("replay --day 2026-13-02", "--day takes a date"),
+            ("replay --day 2026-01-02 --from x", "replay takes --day or"),
             ("trace", "trace takes the id of one"),
+            ("ladder", "ladder takes the id of one"),
             ("trace 1 2", "trace takes the id of one"),
             ("trace 1 --from x", "trace knows no `--from`"),
             ("route", "route knows `test` only"),

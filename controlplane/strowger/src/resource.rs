@@ -145,7 +145,7 @@ fn create(
     let mut headers = Vec::new();
     let key = operation.takes_header("Idempotency-Key").then(|| own_key(work.key.as_ref()));
     headers.extend(key.iter().map(|key| ("Idempotency-Key", key.clone())));
-    let asked = client.ask(Method::POST, path, Asked { headers, body });
+    let asked = client.ask(Method::POST, path, Asked { headers, body, ..Asked::default() });
     // Whether it counted is not known then; the same key makes it safe to try again.
     let again = |failure: Failure| match (failure, &key) {
         (Failure::Running(why), Some(key)) => {
@@ -164,7 +164,10 @@ fn change(
 ) -> Result<(), Failure> {
     let body = operation.fields(&work.fields).map_err(Failure::Usage)?;
     let headers = version(client, operation, path)?;
-    show(&client.ask(Method::PATCH, path, Asked { headers, body })??, work.is_json)
+    show(
+        &client.ask(Method::PATCH, path, Asked { headers, body, ..Asked::default() })??,
+        work.is_json,
+    )
 }
 
 fn delete(
@@ -175,7 +178,8 @@ fn delete(
 ) -> Result<(), Failure> {
     let body = operation.fields(&work.fields).map_err(Failure::Usage)?;
     let headers = version(client, operation, path)?;
-    let reply: Result<Reply, No> = client.ask(Method::DELETE, path, Asked { headers, body })?;
+    let reply: Result<Reply, No> =
+        client.ask(Method::DELETE, path, Asked { headers, body, ..Asked::default() })?;
     let reply = reply?;
     if reply.text.is_empty() { Ok(()) } else { show(&reply, work.is_json) }
 }

@@ -5,13 +5,13 @@
 //! While it lives it holds a lock, so there is never a second one. It sleeps until something ends,
 //! is ready, or is asked for.
 
-use crate::keeper::{Addresses, Handed, Kept, Ports};
+use crate::keeper::{Addresses, Handed, Kept, Ports, apart};
 use crate::plane::Plane;
 use crate::{Failure, complain, say, tune};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::ErrorKind;
-use std::net::{TcpListener, UdpSocket};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -73,8 +73,10 @@ fn effective(words: &Words) -> Result<Config, String> {
 fn beyond_loopback(config: &Config) -> Option<&'static str> {
     let keys = [
         ("sip.listen", config.sip.listen.iter().all(|a| a.ip().is_loopback())),
+        ("sip.stream", config.sip.stream.iter().all(|a| a.listen.ip().is_loopback())),
         ("media.addresses", config.media.addresses.iter().all(|a| a.is_loopback())),
         ("admin.listen", config.admin.listen.ip().is_loopback()),
+        ("acme.listen", !config.acme.is_wanted() || config.acme.listen.ip().is_loopback()),
     ];
     keys.into_iter().find(|(_, loopback)| !loopback).map(|(key, _)| key)
 }
@@ -173,10 +175,13 @@ impl Supervisor {
         let Supervisor { run, kept, data, control, args: [data_args, control_args], .. } = self;
         if data.is_due() {
             if let Some(sockets) = found(data, run) {
-                kept.sip = sockets.into_iter().map(UdpSocket::from).collect();
+                (kept.sip, kept.streams) = apart(sockets);
             } else if data.is_due() {
                 let fds = kept.sip.iter().map(AsFd::as_fd).collect();
-                start(data, data_args, HandOn { name: "STROWGER_SIP_FDS", fds });
+                let sip = HandOn { name: "STROWGER_SIP_FDS", fds };
+                let fds = kept.streams.iter().map(AsFd::as_fd).collect();
+                let streams = HandOn { name: "STROWGER_STREAM_FDS", fds };
+                start(data, data_args, vec![sip, streams]);
             }
         }
         if control.is_due() {
@@ -184,7 +189,7 @@ impl Supervisor {
                 kept.admin = TcpListener::from(socket);
             } else if control.is_due() {
                 let fds = vec![kept.admin.as_fd()];
-                start(control, control_args, HandOn { name: "STROWGER_ADMIN_FDS", fds });
+                start(control, control_args, vec![HandOn { name: "STROWGER_ADMIN_FDS", fds }]);
             }
         }
     }
@@ -221,7 +226,7 @@ fn found(plane: &mut Plane, run: &Path) -> Option<Vec<OwnedFd>> {
     }
 }
 
-fn start(plane: &mut Plane, args: &[OsString], kept: HandOn<'_>) {
+fn start(plane: &mut Plane, args: &[OsString], kept: Vec<HandOn<'_>>) {
     let args: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
     if let Err(e) = plane.start(&args, kept) {
         complain(&format!("{}: {e}", plane.program().display()));

@@ -21,23 +21,57 @@ pub(crate) struct RouteTest {
 
 /// Shows why: by the id of a record, else by the number of a call.
 pub(crate) fn trace(place: &Place, id: &str, is_json: bool) -> Result<(), Failure> {
+    let reply = of_call(place, id, "trace")?;
+    if is_json { raw(&reply) } else { say(&told(&reply.json()?)) }
+}
+
+/// Shows the SIP messages of a call: by the id of its record, else by its number.
+pub(crate) fn ladder(place: &Place, id: &str, is_json: bool) -> Result<(), Failure> {
+    let reply = of_call(place, id, "messages")?;
+    if is_json { raw(&reply) } else { say(&rungs(&reply.json()?)) }
+}
+
+/// What `/cdrs/{id}` or `/calls/{id}` have under `name`.
+fn of_call(place: &Place, id: &str, name: &str) -> Result<Reply, Failure> {
     let client = Client::open(place)?;
     let ask = |of: &str| {
-        let path = format!("{ROOT}/{of}/{}/trace", encoded(id));
+        let path = format!("{ROOT}/{of}/{}/{name}", encoded(id));
         client.ask(Method::GET, &path, Asked::default())
     };
-    let reply = match ask("cdrs")? {
-        Ok(reply) => reply,
+    match ask("cdrs")? {
+        Ok(reply) => Ok(reply),
         Err(no) if no.status == 404 => match ask("calls")? {
-            Ok(reply) => reply,
+            Ok(reply) => Ok(reply),
             Err(no) if no.status == 404 => {
-                return Err(Failure::Running(format!("no record and no call {id}")));
+                Err(Failure::Running(format!("no record and no call {id}")))
             }
-            Err(no) => return Err(no.into()),
+            Err(no) => Err(no.into()),
         },
-        Err(no) => return Err(no.into()),
+        Err(no) => Err(no.into()),
+    }
+}
+
+/// Messages as lines: when, whence, where to, what.
+fn rungs(answer: &Value) -> String {
+    let messages = answer.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if messages.is_empty() {
+        return "no messages of it are kept any more".to_owned();
+    }
+    let width = |name: &str| {
+        messages.iter().map(|message| text(message, name).len()).max().unwrap_or_default()
     };
-    if is_json { raw(&reply) } else { say(&told(&reply.json()?)) }
+    let (from, to, transport) = (width("from"), width("to"), width("transport"));
+    let line = |message: &Value| {
+        format!(
+            "{:<27}  {:<transport$}  {:>from$} -> {:<to$}  {}",
+            text(message, "at"),
+            text(message, "transport"),
+            text(message, "from"),
+            text(message, "to"),
+            text(message, "start")
+        )
+    };
+    messages.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Tries a call that nobody makes.

@@ -61,6 +61,8 @@ pub(crate) struct Account {
     /// Whose calendar it follows; `None` until it is loaded.
     pub(crate) tenant: Option<TenantId>,
     pub(crate) spendings: Spendings,
+    /// What it spends counts in what its tenant may spend.
+    pub(crate) counts: bool,
     /// Calls in their last slice may get free time when there is no money.
     pub(crate) has_pools: bool,
     /// A charge came before its account was loaded.
@@ -80,6 +82,7 @@ impl Account {
             counter: Counter::default(),
             tenant: None,
             spendings: Spendings::NEW,
+            counts: false,
             has_pools: false,
             is_loaded: false,
         }
@@ -95,7 +98,9 @@ impl Account {
         self.calls_max = load.calls_max;
         self.per_second_max = load.per_second_max;
         self.tenant = Some(load.tenant);
+        self.counts = load.counts;
         self.spendings.limit(load.spend_max);
+        self.spendings.learn(load.learning);
     }
 
     /// Calls must be held for.

@@ -1,6 +1,6 @@
 //! What the till is told and what it answers.
 
-use crate::{AccountKey, Calendar, Growth, HoldId, LimitKey, Ms, PERIODS};
+use crate::{AccountKey, Calendar, Growth, HoldId, Learning, LimitKey, Ms, PERIODS};
 use strowger_model::{AllowanceId, Amount, CostBound, TenantId};
 
 /// Most payers of one call.
@@ -22,6 +22,13 @@ pub enum Event {
         tenant: TenantId,
         /// Its periods.
         calendar: Calendar,
+    },
+    /// What the calls of all accounts of a tenant together may cost.
+    Tenant {
+        /// Tenant.
+        tenant: TenantId,
+        /// Most of one day and of one month; `None` = no limit.
+        spend_max: [Option<Amount>; PERIODS],
     },
     /// Free time: new with what its records used, or known with another size (then `used_ms` is
     /// ignored, because the till's own is newer).
@@ -48,6 +55,17 @@ pub enum Event {
         /// So many of them count.
         months: u32,
     },
+    /// What the dearest day before one cost an account whose limit is learnt, as the database has
+    /// counted: at boot behind `Load` and before `Spent`, and whenever it was counted again. Until
+    /// it is told, nothing is limited by it.
+    Learnt {
+        /// Account.
+        key: AccountKey,
+        /// Days that began before this, microseconds since 1970 UTC.
+        before_us: i64,
+        /// What the dearest of them cost that taught something.
+        peak: Amount,
+    },
     /// A call asks for everything it needs. Answered by `Admitted` or `Refused`.
     Admit(Admit),
     /// A call that a restart of the control plane found running, or a `Started` whose hold was
@@ -62,6 +80,20 @@ pub enum Event {
         hold: HoldId,
         /// Who pays, with the bound of it; each of them has been asked.
         levels: Vec<Payer>,
+    },
+    /// More payers for a call that rings: a called party sent it on. Answered by `Admitted` with
+    /// what is granted from now on, by `Refused` when one of them cannot pay (all is as before
+    /// then), or by `Unknown`.
+    Widen {
+        /// Hold.
+        hold: HoldId,
+        /// All who may have to pay now, with the bounds of it; at most [`LEVELS_MAX`]. Who paid
+        /// before and is not among them goes on paying.
+        levels: Vec<Payer>,
+        /// Least talk time worth going on, milliseconds.
+        ms_min: u64,
+        /// When the call began, microseconds since 1970 UTC: the day and month it counts in.
+        at_us: i64,
     },
     /// Half of the talk time is used. Answered by `Extended` or `Unknown`.
     Extend {
@@ -103,6 +135,11 @@ pub struct Load {
     pub spend_max: [Option<Amount>; PERIODS],
     /// How the limit of a month grows; `None` = not.
     pub growth: Option<Growth>,
+    /// How the limit of a day is learnt; `None` = not.
+    pub learning: Option<Learning>,
+    /// What it spends counts in what its tenant may spend: who resells does not, for what it pays
+    /// is for calls that others pay for too.
+    pub counts: bool,
 }
 
 /// Free time of an account.
@@ -265,7 +302,7 @@ pub enum Output {
     /// More talk time that was not asked for: its last slice was not the last one, because money
     /// came in. Whoever does not hear of it ends where it would have ended.
     Lengthened(Granted),
-    /// `Started` or `Extend` of a hold that is not here: adopt it from the settlement.
+    /// `Started`, `Widen` or `Extend` of a hold that is not here: adopt it from the settlement.
     Unknown(HoldId),
     /// An unanswered hold was given up after `UNSTARTED_MS`.
     Expired(HoldId),
@@ -305,6 +342,8 @@ pub struct Granted {
 pub enum Refusal {
     /// This account cannot afford it.
     NoCredit(AccountKey),
+    /// The accounts of this tenant together may spend no more today, or this month.
+    TenantSpent(TenantId),
     /// This account has all its calls, or too many in this second.
     AccountLimit(AccountKey),
     /// This limit is reached.

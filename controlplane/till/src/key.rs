@@ -35,4 +35,6 @@ pub enum LimitKey {
     Trunk(TrunkId),
     /// Calls of a tenant.
     Tenant(TenantId),
+    /// All calls.
+    Switch,
 }

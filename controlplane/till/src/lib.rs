@@ -38,6 +38,10 @@
 //! neither cuts nor frees it. The till knows no calendar: [`Event::Calendar`] says where periods
 //! begin.
 //!
+//! **A tenant's whole.** What all accounts of a tenant spend together may be limited in the same
+//! way ([`Event::Tenant`]). Where several payers of one call count in it, each may take its share
+//! of what is left, so that together they never take more.
+//!
 //! **When a hold ends.** With `Settle` (a record) or `Void` (the dataplane abandoned the attempt,
 //! or began a new life that does not know it). An answer that the dataplane never took cannot be
 //! told from one that rings: `Started` means *answered* and ringing may take minutes, so an
@@ -47,7 +51,9 @@
 //! would lend the same money twice, too long a bound only locks a little of it.
 //!
 //! **Idempotence.** An ask that is repeated gets the same grant. A hold settles once; a second
-//! `Settle` within the last [`SETTLED_MEMORY`] settlements changes nothing. Ids of asks must not
+//! `Settle` within the last [`SETTLED_MEMORY`] settlements changes nothing. A hold that was given
+//! back within the last [`VOIDED_MEMORY`] is not adopted for a call that rings: a question may be
+//! heard after the record of its call. Ids of asks must not
 //! repeat while their calls live: a dataplane counts on from where its shard's last life ended.
 //!
 //! Where to start: [`Till::handle`].
@@ -67,10 +73,10 @@ mod till;
 pub use account::{AccountHold, Balance};
 pub use event::*;
 pub use key::{AccountKey, HoldId, LimitKey, Ms};
-pub use period::{Bounds, Calendar, DAY, Growth, MONTH, PERIODS, Spent};
+pub use period::{Bounds, Calendar, DAY, Growth, Learning, MONTH, PERIODS, Spent};
 pub use pool::Pool;
 pub use slice::{SLICE_MS_MAX, SLICE_MS_MIN};
 pub use till::{
     ACCOUNTS_MAX, ADJUST_MEMORY, EXPIRED_PER_STEP, HOLDS_MAX, LENGTHEN_MS_MIN, LENGTHENED_PER_STEP,
-    SETTLED_MEMORY, Till, UNSTARTED_MS,
+    SETTLED_MEMORY, Till, UNSTARTED_MS, VOIDED_MEMORY,
 };

@@ -4,6 +4,9 @@
 //! long it lasts. So what was charged and what is held together never pass the limit of any period,
 //! and midnight takes nothing from a call that runs.
 //!
+//! The limit of a day may be learnt ([`Learning`]): so many times what the dearest day before it
+//! cost (spec fraud check 17). It stands for a whole day: a day does not raise its own limit.
+//!
 //! The limit of a month may grow ([`Growth`]): by the same amount for each month before it in which
 //! calls cost something. The limit of a period is a function of the periods before it, so a call
 //! that counts in last month is held against last month's limit.
@@ -82,6 +85,50 @@ impl Growth {
     }
 }
 
+/// How the limit of a day is learnt from the days before it (source: `checkmaxdyndailycredit`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Learning {
+    /// So many times the dearest day.
+    pub times: u32,
+    /// No less than this, for who never spent much.
+    pub least: Amount,
+}
+
+impl Learning {
+    /// What a day may cost behind days of which the dearest cost `peak`.
+    #[must_use]
+    pub fn limit(&self, peak: Amount) -> Amount {
+        Amount(peak.0.max(0).saturating_mul(i64::from(self.times)).max(self.least.0))
+    }
+
+    /// The dearest day behind one more that cost `used`. A day that came within a tenth of its
+    /// limit teaches nothing: it was cut short, or nearly so, and would lift the limit each day.
+    #[must_use]
+    pub fn after(&self, peak: Amount, used: Amount) -> Amount {
+        let near = i128::from(used.0) * 10 > i128::from(self.limit(peak).0) * 9;
+        if near { peak } else { peak.max(used) }
+    }
+}
+
+/// A limit that is learnt: how, and from which days so far.
+#[derive(Clone, Copy, Debug)]
+struct Learnt {
+    learning: Learning,
+    /// Days that began before this are in `peak`; `None` = nobody has said yet what the days before
+    /// were, and nothing is limited.
+    counted_us: Option<i64>,
+    peak: Amount,
+}
+
+impl Learnt {
+    fn learn(&mut self, period: &Period) {
+        let teaches = |counted_us| period.begin_us > i64::MIN && period.begin_us >= counted_us;
+        if self.counted_us.is_some_and(teaches) {
+            self.peak = self.learning.after(self.peak, crate::account::clamp(period.used));
+        }
+    }
+}
+
 /// A limit that grows: how, and by which periods so far.
 #[derive(Clone, Copy, Debug)]
 struct Growing {
@@ -124,6 +171,7 @@ impl Period {
 struct Spending {
     most: Option<Amount>,
     growing: Option<Growing>,
+    learnt: Option<Learnt>,
     before: Period,
     now: Period,
 }
@@ -132,6 +180,7 @@ impl Spending {
     const NEW: Spending = Spending {
         most: None,
         growing: None,
+        learnt: None,
         before: Period::new(i64::MIN),
         now: Period::new(i64::MIN),
     };
@@ -154,10 +203,29 @@ impl Spending {
         if let Some(growing) = self.growing.as_mut().filter(|growing| growing.adds(&period)) {
             growing.count = growing.count.saturating_add(1);
         }
+        if let Some(learnt) = &mut self.learnt {
+            learnt.learn(&period);
+        }
     }
 
     /// The limit of a period.
     fn most(&self, begin_us: i64) -> Option<Amount> {
+        [self.set_most(begin_us), self.learnt_most(begin_us)].into_iter().flatten().min()
+    }
+
+    /// As the days before it taught.
+    fn learnt_most(&self, begin_us: i64) -> Option<Amount> {
+        let mut learnt = self.learnt.filter(|learnt| learnt.counted_us.is_some())?;
+        for period in [self.before, self.now] {
+            if period.begin_us < begin_us {
+                learnt.learn(&period);
+            }
+        }
+        Some(learnt.learning.limit(learnt.peak))
+    }
+
+    /// As it was set, and has grown.
+    fn set_most(&self, begin_us: i64) -> Option<Amount> {
         let most = self.most?;
         let Some(growing) = &self.growing else { return Some(most) };
         let newest = [self.before, self.now];
@@ -173,6 +241,21 @@ impl Spending {
             let (counted_us, count) = known.map_or((i64::MIN, 0), |k| (k.counted_us, k.count));
             Growing { growth, since_us, counted_us, count }
         });
+    }
+
+    /// Learns as `learning` says; what it has learnt so far stands.
+    fn learn(&mut self, learning: Option<Learning>) {
+        let known = self.learnt.map(|known| (known.counted_us, known.peak));
+        self.learnt = learning.map(|learning| {
+            let (counted_us, peak) = known.unwrap_or((None, Amount::ZERO));
+            Learnt { learning, counted_us, peak }
+        });
+    }
+
+    /// The dearest of the periods before `counted_us` cost so much.
+    fn taught(&mut self, counted_us: i64, peak: Amount) {
+        let Some(learnt) = &mut self.learnt else { return };
+        (learnt.counted_us, learnt.peak) = (Some(counted_us), peak);
     }
 
     /// So many of the periods before `counted_us` count.
@@ -229,6 +312,18 @@ impl Spendings {
         }
     }
 
+    pub(crate) fn learn(&mut self, learning: Option<Learning>) {
+        if let Some(day) = self.0.get_mut(DAY) {
+            day.learn(learning);
+        }
+    }
+
+    pub(crate) fn taught(&mut self, counted_us: i64, peak: Amount) {
+        if let Some(day) = self.0.get_mut(DAY) {
+            day.taught(counted_us, peak);
+        }
+    }
+
     pub(crate) fn grown(&mut self, counted_us: i64, count: u32) {
         if let Some(month) = self.0.get_mut(MONTH) {
             month.grown(counted_us, count);
@@ -245,7 +340,7 @@ impl Spendings {
     }
 
     pub(crate) fn is_limited(&self) -> bool {
-        self.0.iter().any(|spending| spending.most.is_some())
+        self.0.iter().any(|spending| spending.most.is_some() || spending.learnt.is_some())
     }
 
     pub(crate) fn hold(&mut self, since: Since, before: Amount, after: Amount) {

@@ -3,7 +3,7 @@
 use crate::account::{Account, AccountHold, Accounts, Balance, Place};
 use crate::limit::Limits;
 use crate::memory::Memory;
-use crate::period::{NO_CALENDAR, Since};
+use crate::period::{NO_CALENDAR, Since, Spendings};
 use crate::pool::{Pool, Pools};
 use crate::slice::{SLICE_MS_MIN, Slice, held_for, next_free};
 use crate::{
@@ -23,6 +23,8 @@ pub const HOLDS_MAX: usize = 2_000_000;
 pub const ACCOUNTS_MAX: usize = 10_000_000;
 /// Settlements remembered, so that one told twice counts once.
 pub const SETTLED_MEMORY: usize = 65_536;
+/// Holds that were given back remembered: more than end unanswered while a question waits.
+pub const VOIDED_MEMORY: usize = 8_192;
 /// Adjustments remembered.
 pub const ADJUST_MEMORY: usize = 65_536;
 /// Least talk time that a call is lengthened by, milliseconds: what is less waits for more.
@@ -41,8 +43,11 @@ pub struct Till {
     limits: Limits,
     pools: Pools,
     calendars: BTreeMap<TenantId, Calendar>,
+    /// What accounts of a tenant spend together.
+    tenants: BTreeMap<TenantId, Spendings>,
     deadlines: BTreeSet<Deadline>,
     settled: Memory<HoldId>,
+    voided: Memory<HoldId>,
     adjusted: Memory<u64>,
     /// Adjustments that were asked and neither written nor dropped yet.
     asked: BTreeMap<u64, (Place, Amount)>,
@@ -67,6 +72,8 @@ struct Hold {
     reserved_ms: u64,
     granted: Granted,
     ms_max: u64,
+    /// More payers were added while it rang.
+    is_widened: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +93,8 @@ struct Held {
     since: Since,
     /// The account had a limit when this was held.
     is_limited: bool,
+    /// It counts in what the tenant spends.
+    counts: bool,
 }
 
 impl Default for Till {
@@ -104,8 +113,10 @@ impl Till {
             limits: Limits::default(),
             pools: Pools::default(),
             calendars: BTreeMap::new(),
+            tenants: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             settled: Memory::new(SETTLED_MEMORY),
+            voided: Memory::new(VOIDED_MEMORY),
             adjusted: Memory::new(ADJUST_MEMORY),
             asked: BTreeMap::new(),
             last: BTreeSet::new(),
@@ -123,19 +134,25 @@ impl Till {
             Event::Calendar { tenant, calendar } => {
                 self.calendars.insert(tenant, calendar);
             }
+            Event::Tenant { tenant, spend_max } => self.limit_tenant(tenant, spend_max),
             Event::Allow(allow) => self.allow(&allow),
             Event::Disallow(allowance) => self.pools.forget(allowance),
             Event::Spent { key, at_us, charge } => self.spent(key, at_us, charge),
             Event::Grown { key, before_us, months } => self.grown(key, before_us, months),
+            Event::Learnt { key, before_us, peak } => self.learnt(key, before_us, peak),
             Event::Admit(admit) => self.admit(&admit, now),
             Event::Adopt(adopt) => self.adopt(adopt, now),
             Event::Started(hold) => self.start(hold),
             Event::Narrow { hold, levels } => self.narrow(hold, &levels),
+            Event::Widen { hold, levels, ms_min, at_us } => {
+                self.widen(hold, &levels, (ms_min, at_us), now);
+            }
             Event::Extend { hold, granted_ms, free_ms } => self.extend(hold, granted_ms, free_ms),
             Event::Settle(settle) => self.settle(&settle, true),
             Event::Replay(settle) => self.settle(&settle, false),
             Event::Void(hold) => {
                 self.release(hold);
+                self.voided.remember(hold);
             }
             Event::Adjust(adjust) => self.adjust(&adjust),
             Event::Committed(commit) => self.commit(&commit),
@@ -231,6 +248,12 @@ impl Till {
         self.holds.contains_key(&hold)
     }
 
+    /// Whether payers were added to a hold while it rang.
+    #[must_use]
+    pub fn is_widened(&self, hold: HoldId) -> bool {
+        self.holds.get(&hold).is_some_and(|hold| hold.is_widened)
+    }
+
     /// Calls that count in a limit.
     #[must_use]
     pub fn calls_of(&self, key: LimitKey) -> u32 {
@@ -255,6 +278,14 @@ impl Till {
         self.rise(place);
     }
 
+    fn learnt(&mut self, key: AccountKey, before_us: i64, peak: Amount) {
+        let Some(place) = self.accounts.find(key) else { return };
+        if let Some(account) = self.accounts.get_mut(place) {
+            account.spendings.taught(before_us, peak);
+        }
+        self.rise(place);
+    }
+
     fn allow(&mut self, allow: &Allow) {
         let Allow { allowance, key, granted_ms, used_ms } = *allow;
         self.pools.load(allowance, Pool { key, granted_ms, used_ms, reserved_ms: 0 });
@@ -270,6 +301,9 @@ impl Till {
         let since = self.since(place, at_us);
         if let Some(account) = self.accounts.get_mut(place) {
             account.spendings.charge(since, charge);
+        }
+        if self.accounts.get(place).is_some_and(|account| account.counts) {
+            self.charge_tenant(place, since, charge);
         }
     }
 
@@ -339,7 +373,8 @@ impl Till {
 
     fn unheld(&self, payer: Payer, place: Place, at_us: i64) -> Held {
         let since = self.since(place, at_us);
-        Held { payer, place, amount: Amount::ZERO, since, is_limited: false }
+        let counts = self.accounts.get(place).is_some_and(|account| account.counts);
+        Held { payer, place, amount: Amount::ZERO, since, is_limited: false, counts }
     }
 
     fn check_limits(&self, levels: &[Held], limits: &[LimitAsk], now: Ms) -> Result<(), Refusal> {
@@ -363,8 +398,14 @@ impl Till {
         let free_ms = self.next_free(levels, admit.free, nothing, admit.ms_max);
         for (index, held) in levels.iter().enumerate() {
             let covered_ms = if index == 0 { free_ms } else { 0 };
-            if self.next_slice(held, 0, covered_ms).most_ms < admit.ms_min.max(1) {
-                return Err(Refusal::NoCredit(held.payer.key));
+            let is_short = |slice: Slice| slice.most_ms < admit.ms_min.max(1);
+            if is_short(self.next_slice(held, levels, (0, covered_ms))) {
+                let alone = Held { counts: false, ..*held };
+                let can = !is_short(self.next_slice(&alone, &[], (0, covered_ms)));
+                return Err(match self.whole_of(held).filter(|_| can) {
+                    Some(tenant) => Refusal::TenantSpent(tenant),
+                    None => Refusal::NoCredit(held.payer.key),
+                });
             }
         }
         Ok(self.next_grant(levels, admit.free, nothing, admit.ms_max))
@@ -388,11 +429,13 @@ impl Till {
         }
     }
 
-    /// The slice after `granted_ms` that a level agrees to, `free_ms` of the call being free.
-    fn next_slice(&self, held: &Held, granted_ms: u64, free_ms: u64) -> Slice {
+    /// The slice after `granted_ms` that one of the levels agrees to, `free_ms` of the call being
+    /// free.
+    fn next_slice(&self, held: &Held, levels: &[Held], (granted_ms, free_ms): (u64, u64)) -> Slice {
         let bound = held.payer.bound.behind(free_ms);
         let account = self.accounts.get(held.place);
-        let slice = match account.and_then(|a| a.available(held.amount, held.since)) {
+        let own = account.and_then(|a| a.available(held.amount, held.since));
+        let slice = match [own, self.tenant_share(held, levels)].into_iter().flatten().min() {
             Some(available) => Slice::next(&bound, available, granted_ms.max(free_ms)),
             None => Slice::UNLIMITED,
         };
@@ -417,7 +460,9 @@ impl Till {
         let state = HoldState::Ringing { deadline };
         let limits = admit.limits.iter().map(|limit| limit.key).collect();
         let (free, reserved_ms, ms_max) = (admit.free, 0, admit.ms_max);
-        self.open(admit.hold, Hold { state, levels, limits, free, reserved_ms, granted, ms_max });
+        let is_widened = false;
+        let hold = Hold { state, levels, limits, free, reserved_ms, granted, ms_max, is_widened };
+        self.open(admit.hold, hold);
     }
 
     /// Holds money for what is granted and keeps the hold.
@@ -493,7 +538,7 @@ impl Till {
         let mut total = Slice::UNLIMITED;
         for (index, held) in levels.iter().enumerate() {
             let covered_ms = if index == 0 { free_ms } else { 0 };
-            total = shorter(total, self.next_slice(held, granted.ms, covered_ms));
+            total = shorter(total, self.next_slice(held, levels, (granted.ms, covered_ms)));
         }
         let next = grant(granted.hold, total, ms_max);
         // No more is free than what another level lets it talk.
@@ -510,14 +555,12 @@ impl Till {
         }
         for (index, held) in hold.levels.iter_mut().enumerate() {
             let bound = held.payer.bound.behind(if index == 0 { free_ms } else { 0 });
-            let Some(account) = self.accounts.get_mut(held.place) else { continue };
-            held.is_limited = account.is_limited();
+            held.is_limited = self.is_limited(held);
             let after = match held.is_limited {
                 true => held_for(&bound, hold.granted.ms),
                 false => Amount::ZERO,
             };
-            account.hold(held.since, held.amount, after);
-            held.amount = after;
+            self.change_hold(held, after);
         }
     }
 
@@ -525,6 +568,10 @@ impl Till {
         let id = adopt.hold;
         // A call that is in the journal and in the call table counts once: the record wins.
         if self.settled.contains(id) {
+            return;
+        }
+        // A question of a call that has ended since, unanswered: nobody would end its hold again.
+        if !adopt.started && self.voided.contains(id) {
             return;
         }
         if self.holds.contains_key(&id) {
@@ -555,7 +602,8 @@ impl Till {
         let Adopt { limits, free, granted_ms: ms, last, ms_max, .. } = adopt;
         let free_ms = if free.is_some() { adopt.free_ms } else { 0 };
         let granted = Granted { hold: id, ms, free_ms, last };
-        let hold = Hold { state, levels, limits, free, reserved_ms: 0, granted, ms_max };
+        let (reserved_ms, is_widened) = (0, false);
+        let hold = Hold { state, levels, limits, free, reserved_ms, granted, ms_max, is_widened };
         self.open(id, hold);
     }
 
@@ -600,8 +648,8 @@ impl Till {
     }
 
     fn release_level(&mut self, id: HoldId, held: &Held) {
+        self.change_hold(&mut held.clone(), Amount::ZERO);
         if let Some(account) = self.accounts.get_mut(held.place) {
-            account.hold(held.since, held.amount, Amount::ZERO);
             account.counter.release();
         }
         self.last.remove(&(held.place, id));
@@ -667,6 +715,10 @@ impl Till {
         let place = held.map(|held| held.place).or_else(|| self.place_of(key));
         let Some(place) = place else { return };
         let since = held.map_or_else(|| self.since(place, at_us), |held| held.since);
+        let account = self.accounts.get(place);
+        if held.map_or(account.is_some_and(|account| account.counts), |held| held.counts) {
+            self.charge_tenant(place, since, charge);
+        }
         let Some(account) = self.accounts.get_mut(place) else { return };
         account.charge(since, charge);
         let is_known = account.is_loaded;
@@ -824,6 +876,9 @@ fn grant(hold: HoldId, slice: Slice, ms_max: u64) -> Granted {
 const fn granted_if_limited(hold: &Hold) -> u64 {
     if hold.ms_max == 0 { 0 } else { hold.granted.ms }
 }
+
+mod whole;
+mod widen;
 
 #[cfg(test)]
 mod size;

@@ -35,9 +35,8 @@ impl Alarms {
         *armed = Tick::NEVER;
     }
 
-    /// Takes every entry that is due.
-    pub(crate) fn due(&mut self, now: Tick) -> Vec<u16> {
-        let mut due = Vec::new();
+    /// Moves every entry that is due to `due`.
+    pub(crate) fn due(&mut self, now: Tick, due: &mut Vec<u16>) {
         while let Some(&(at, idx)) = self.order.first() {
             if at > now {
                 break;
@@ -45,7 +44,6 @@ impl Alarms {
             self.cancel(idx);
             due.push(idx);
         }
-        due
     }
 
     pub(crate) fn next(&self) -> Option<Tick> {
@@ -72,14 +70,17 @@ mod tests {
         alarms.arm(0, Tick(30));
         alarms.arm(1, Tick(40));
         assert_eq!(alarms.order.len(), 2);
-        assert_eq!(alarms.due(Tick(39)), [0]);
-        assert_eq!(alarms.due(Tick(39)), [] as [u16; 0]);
+        let mut due = Vec::new();
+        alarms.due(Tick(39), &mut due);
+        alarms.due(Tick(39), &mut due);
+        assert_eq!(due, [0]);
         alarms.arm(0, Tick(80));
         alarms.cancel(1);
         assert_eq!(alarms.next(), Some(Tick(80)));
         alarms.arm(9, Tick(1));
         alarms.arm(0, Tick::NEVER);
-        assert_eq!(alarms.due(Tick(100)), [0]);
+        alarms.due(Tick(100), &mut due);
+        assert_eq!(due, [0, 0]);
         assert_eq!(alarms.next(), None);
     }
 }

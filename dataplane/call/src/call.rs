@@ -2,6 +2,7 @@
 
 mod ask;
 mod credit;
+mod early;
 mod end;
 mod exchange;
 mod facts;
@@ -11,12 +12,19 @@ mod hunt;
 mod leg;
 mod order;
 mod originate;
+mod pickup;
+mod redirect;
+mod rejoin;
 #[cfg(test)]
 mod size;
 mod talk;
+mod transfer;
+mod way;
 
 pub(crate) use ask::Attempt;
-pub use frozen::{Lost, LostLeg, NotThawed, bridged, explained};
+pub use frozen::{Lost, LostLeg, NotThawed, Shown, bridged, explained, is_meshed};
+pub(crate) use pickup::PickUp;
+pub(crate) use transfer::{Beyond, Joining, Spawn, heard_as};
 
 use crate::desk::Cx;
 use ask::Asked;
@@ -25,7 +33,9 @@ use facts::{FactLog, clip};
 use hunt::Hunt;
 use leg::{Leg, LegState};
 use originate::Setup;
+use pickup::Picking;
 use std::mem;
+use std::sync::Arc;
 use strowger_leg::{Command, Event};
 use strowger_link::table::SlotState;
 use strowger_link::{
@@ -62,6 +72,8 @@ pub(crate) enum State {
     Asked(Box<Asked>),
     /// Branches of an answer are tried for the caller.
     Hunting(Box<Hunt>),
+    /// The caller takes somebody's place: the other party is shown what it offers.
+    Picking(Box<Picking>),
     /// Two legs are originated, one after the other.
     Setup(Box<Setup>),
     /// Two legs are answered and joined.
@@ -86,6 +98,7 @@ impl Call {
         self.state = match mem::take(&mut self.state) {
             State::Asked(asked) => self.asked_leg(asked, event, cx),
             State::Hunting(hunt) => self.hunting_leg(hunt, leg, event, cx),
+            State::Picking(picking) => self.picking_leg(picking, leg, event, cx),
             State::Setup(setup) => self.setup_leg(setup, leg, event, cx),
             State::Talking(talk) => self.talking_leg(talk, leg, event, cx),
             State::Closed(closed) => State::Closed(closed),
@@ -97,7 +110,8 @@ impl Call {
         self.state = match mem::take(&mut self.state) {
             State::Asked(asked) => self.asked_answer(*asked, body, cx),
             State::Talking(talk) => self.talking_answer(talk, body, cx),
-            state @ (State::Hunting(_) | State::Setup(_) | State::Closed(_)) => state,
+            State::Hunting(hunt) => self.hunting_answer(hunt, body, cx),
+            state @ (State::Picking(_) | State::Setup(_) | State::Closed(_)) => state,
         };
     }
 
@@ -120,7 +134,7 @@ impl Call {
                 State::Setup(setup)
             }
             State::Talking(talk) => self.talking_lengthened(talk, grant, cx),
-            state @ (State::Asked(_) | State::Closed(_)) => state,
+            state @ (State::Asked(_) | State::Picking(_) | State::Closed(_)) => state,
         };
         true
     }
@@ -141,6 +155,7 @@ impl Call {
             }
             state @ (State::Asked(_)
             | State::Hunting(_)
+            | State::Picking(_)
             | State::Setup(_)
             | State::Talking(_)
             | State::Closed(_)) => state,
@@ -153,6 +168,7 @@ impl Call {
         self.state = match mem::take(&mut self.state) {
             State::Asked(asked) => self.asked_timeout(asked, cx),
             State::Hunting(hunt) => self.hunting_timeout(hunt, cx),
+            State::Picking(picking) => self.picking_timeout(picking, cx),
             State::Setup(setup) => self.setup_timeout(setup, cx),
             State::Talking(talk) => self.talking_timeout(talk, cx),
             State::Closed(closed) => State::Closed(closed),
@@ -166,17 +182,20 @@ impl Call {
             State::Asked(asked) => asked.deadline(),
             State::Setup(setup) => setup.deadline(),
             State::Talking(talk) => talk.next_at(),
-            State::Hunting(_) | State::Closed(_) => Tick::NEVER,
+            State::Hunting(hunt) => hunt.deadline(),
+            State::Picking(picking) => picking.deadline(),
+            State::Closed(_) => Tick::NEVER,
         };
         legs.min(own)
     }
 
     /// The ask under way, to be asked again when the control plane is back.
-    pub(crate) fn ask_under_way(&self) -> Option<&Ask> {
+    pub(crate) fn ask_under_way(&self) -> Option<&Arc<Ask>> {
         match &self.state {
             State::Asked(asked) => Some(asked.ask()),
             State::Talking(talk) => talk.ask_under_way(),
-            State::Hunting(_) | State::Setup(_) | State::Closed(_) => None,
+            State::Hunting(hunt) => hunt.ask_under_way(),
+            State::Picking(_) | State::Setup(_) | State::Closed(_) => None,
         }
     }
 
@@ -184,7 +203,11 @@ impl Call {
     pub(crate) fn answered_record(&self) -> Option<RecordId> {
         match &self.state {
             State::Talking(_) => Some(self.record),
-            State::Asked(_) | State::Hunting(_) | State::Setup(_) | State::Closed(_) => None,
+            State::Asked(_)
+            | State::Hunting(_)
+            | State::Picking(_)
+            | State::Setup(_)
+            | State::Closed(_) => None,
         }
     }
 
@@ -194,6 +217,7 @@ impl Call {
         match &self.state {
             State::Asked(_) => "Asked".to_owned(),
             State::Hunting(_) => "Hunting".to_owned(),
+            State::Picking(_) => "Picking".to_owned(),
             State::Setup(_) => "Setup".to_owned(),
             State::Talking(talk) => format!("Talking {:?}", talk.exchange),
             State::Closed(Closed::Recorded) => "Closed Recorded".to_owned(),
@@ -202,8 +226,24 @@ impl Call {
         }
     }
 
+    /// What it talks with.
+    pub(crate) fn talk_now(&self) -> Option<&Talk> {
+        match &self.state {
+            State::Talking(talk) => Some(talk),
+            State::Asked(_)
+            | State::Hunting(_)
+            | State::Picking(_)
+            | State::Setup(_)
+            | State::Closed(_) => None,
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed(_))
+    }
+
+    pub(crate) const fn slot(&self) -> SlotRef {
+        self.slot
     }
 
     fn leg_id(&self, leg: u8) -> LegId {
@@ -225,7 +265,10 @@ impl Call {
     }
 
     fn command(&self, leg: u8, command: Command, cx: &mut Cx<'_>) {
-        cx.desk.out.leg(self.leg_id(leg), command);
+        match self.leg(leg).and_then(|leg| leg.mesh.as_ref()) {
+            None => cx.desk.out.leg(self.leg_id(leg), command),
+            Some(mesh) => cx.desk.say((self.leg_id(leg), mesh.far), command),
+        }
     }
 
     fn live(&self, leg: u8, state: LiveState, cx: &mut Cx<'_>) {
@@ -304,12 +347,17 @@ impl Call {
             }
             Event::Offered(_)
             | Event::Progress { .. }
+            | Event::Fields(_)
             | Event::Confirmed { .. }
             | Event::Reoffer { .. }
+            | Event::Update { .. }
+            | Event::Refreshed { .. }
             | Event::ReofferAnswered { .. }
             | Event::ReofferRefused { .. }
             | Event::Digits { .. }
-            | Event::Info { .. } => {}
+            | Event::Info { .. }
+            | Event::Message { .. }
+            | Event::Transfer(_) => {}
         }
         true
     }

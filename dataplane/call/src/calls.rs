@@ -1,19 +1,25 @@
 //! All calls of a shard: slots and their lives, the one timer list, asks and verbs by their ids.
 
+mod chain;
+
 use crate::alarm::Alarms;
-use crate::call::{Attempt, Call, Lost, NotThawed};
-use crate::desk::{AskKind, Counters, Cx, Desk, Link};
-use crate::limits::{LINGER_MS, SLOTS_MAX};
+use crate::call::{Attempt, Call, Joining, Lost, NotThawed, PickUp, Shown, Spawn};
+use crate::desk::{AskKind, Counters, Cx, Desk, Errand, Link};
+use crate::limits::{CHAIN_MAX, ERRANDS_MAX, LINGER_MS, SLOTS_MAX};
 use crate::slab::{Life, Slab, first_leg};
 use crate::{Output, Resources};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use strowger_leg::{Cause, Command, Event, Offer};
 use strowger_link::codec::decode;
 use strowger_link::table::SlotState;
 use strowger_link::{
-    Answer, AnswerBody, AskId, CallFacts, Emergency, Hangup, LegId, Lengthen, Originate, Reason,
-    RecordId, SlotRef, Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
+    Answer, AnswerBody, AskId, CallFacts, Emergency, Hangup, LegId, Lengthen, Octets, Originate,
+    PartyRef, Reason, RecordId, SlotRef, Tick, Up, Verb, VerbKind, VerbOutcome, VerbResult,
 };
+
+/// The chain of calls is as long as it may be. Q.850 25: exchange routing error.
+const TOO_LONG: Cause = Cause::new(480, 25);
 
 /// What a shard's calls are told at start.
 #[derive(Clone, Debug)]
@@ -52,6 +58,8 @@ pub struct Calls {
     slab: Slab,
     desk: Desk,
     alarms: Alarms,
+    /// Room for what is due in a turn.
+    due: Vec<u16>,
     /// Closed calls by the sequence of their record, and the other way round.
     by_seq: BTreeSet<(u64, u16)>,
     seq_of: BTreeMap<u16, u64>,
@@ -67,6 +75,7 @@ impl Calls {
         let slab = Slab::new(config.seg, config.slots.min(SLOTS_MAX), config.first_gen);
         Calls {
             alarms: Alarms::new(slab.len()),
+            due: Vec::with_capacity(64),
             slab,
             desk: Desk::new(config),
             by_seq: BTreeSet::new(),
@@ -147,14 +156,19 @@ impl Calls {
                 Some(Life::Free | Life::Reserved | Life::Turned { .. }) | None,
                 Event::Offered(_)
                 | Event::Progress { .. }
+                | Event::Fields(_)
                 | Event::Answered { .. }
                 | Event::Confirmed { .. }
                 | Event::Refused { .. }
                 | Event::Reoffer { .. }
+                | Event::Update { .. }
+                | Event::Refreshed { .. }
                 | Event::ReofferAnswered { .. }
                 | Event::ReofferRefused { .. }
                 | Event::Digits { .. }
                 | Event::Info { .. }
+                | Event::Message { .. }
+                | Event::Transfer(_)
                 | Event::Ended { .. },
             ) => self.desk.counters.strays += 1,
         }
@@ -246,14 +260,17 @@ impl Calls {
         }
         for (_, slot) in self.desk.waiting() {
             if let Some(ask) = self.slab.call(slot).and_then(|call| call.ask_under_way()) {
-                self.desk.out.ask(Box::new(ask.clone()));
+                self.desk.out.ask(Arc::clone(ask));
             }
         }
     }
 
     /// Time has come to [`Calls::poll_timeout`]. Looks only at calls whose timer is due.
     pub fn handle_timeout(&mut self, now: Tick, res: &mut impl Resources) {
-        for idx in self.alarms.due(now) {
+        // Lent, so that a turn with a timer allocates nothing.
+        let mut due = std::mem::take(&mut self.due);
+        self.alarms.due(now, &mut due);
+        for idx in due.drain(..) {
             let Some(slot) = self.slab.current(idx) else { continue };
             match self.slab.life(slot) {
                 Some(Life::Call(_)) => {
@@ -267,6 +284,7 @@ impl Calls {
                 Some(Life::Free | Life::Reserved) | None => {}
             }
         }
+        self.due = due;
     }
 
     /// When [`Calls::handle_timeout`] is due next; it may turn out to be too early.
@@ -328,6 +346,17 @@ impl Calls {
         self.slab.peek(slot)?.snapshot()
     }
 
+    /// Appends the facts of [`Calls::snapshot`] in the form of [`CallFacts`], without a copy of
+    /// them; `None`, and nothing appended, where that is `None`.
+    pub fn put_facts(&self, slot: SlotRef, out: &mut Vec<u8>) -> Option<Shown> {
+        self.slab.peek(slot)?.put_facts(out)
+    }
+
+    /// The legs of a slot's call, those that have ended included, in the order of its facts.
+    pub fn legs(&self, slot: SlotRef) -> impl Iterator<Item = u8> + '_ {
+        self.slab.peek(slot).into_iter().flat_map(Call::legs_opened)
+    }
+
     /// The state alone.
     #[must_use]
     pub fn slot_state(&self, slot: SlotRef) -> Option<SlotState> {
@@ -338,7 +367,14 @@ impl Calls {
     /// answered one up.
     #[must_use]
     pub fn freeze(&self, slot: SlotRef) -> Option<Vec<u8>> {
-        self.slab.peek(slot)?.freeze()
+        let mut image = Vec::new();
+        self.freeze_into(slot, &mut image).then_some(image)
+    }
+
+    /// As [`Calls::freeze`], appended to `out`; `false`, and nothing appended, where that is
+    /// `None`.
+    pub fn freeze_into(&self, slot: SlotRef, out: &mut Vec<u8>) -> bool {
+        self.slab.peek(slot).is_some_and(|call| call.freeze(out))
     }
 
     /// Takes up an answered call of a former process; its legs and their media have been taken back
@@ -423,8 +459,12 @@ impl Calls {
             // Q.850 25: exchange routing error.
             return self.turn_away(slot, Cause::new(483, 25), 0, now);
         }
+        let place = match self.place_of(&offer) {
+            Ok(place) => place,
+            Err(cause) => return self.turn_away(slot, cause, 0, now),
+        };
         let mut cx = Cx { now, desk: &mut self.desk, res };
-        match Call::begin(Attempt { slot, offer, wall_us }, &mut cx) {
+        match Call::begin(Attempt { slot, offer, place, wall_us }, &mut cx) {
             Some(call) => self.house(slot, call),
             None => {
                 let retry_after_s = crate::desk::retry_after_s(AskId(slot.idx.into()));
@@ -487,6 +527,100 @@ impl Calls {
         res: &mut impl Resources,
         act: impl FnOnce(&mut Call, &mut Cx<'_>) -> T,
     ) -> Option<T> {
+        let result = self.act(slot, now, res, act);
+        self.run_errands(now, res);
+        result
+    }
+
+    /// What calls want of each other, until none wants anything more.
+    fn run_errands(&mut self, now: Tick, res: &mut dyn Resources) {
+        for _ in 0..ERRANDS_MAX {
+            let Some(errand) = self.desk.errands.pop_front() else { return };
+            match errand {
+                Errand::Say { to, event } => {
+                    self.act(to.slot, now, res, |call, cx| call.handle_leg(to.leg, event, cx));
+                }
+                Errand::Spawn(spawn) => self.spawn(*spawn, now, res),
+                Errand::Join(joining) => self.join(&joining, now, res),
+                Errand::PickUp(pick_up) => self.pick_up(&pick_up, now, res),
+            }
+        }
+    }
+
+    /// Two calls of one party become one bridge, unless they are one already, or too long together.
+    fn join(&mut self, joining: &Joining, now: Tick, res: &mut dyn Resources) {
+        let (from, replaced) = (joining.from, joining.replaced);
+        let (one, other) = (self.chain(from.slot), self.chain(replaced.slot));
+        let no_such_dialog = Cause::from_sip(481);
+        let joined = if one.contains(&replaced.slot) {
+            Err(no_such_dialog)
+        } else if one.len() + other.len() > CHAIN_MAX {
+            Err(TOO_LONG)
+        } else {
+            let join = |call: &mut Call, cx: &mut Cx<'_>| call.join_with(replaced.leg, joining, cx);
+            self.act(replaced.slot, now, res, join).unwrap_or(Err(no_such_dialog))
+        };
+        self.act(from.slot, now, res, |call, cx| call.joined_with(joined, cx));
+    }
+
+    /// A caller takes somebody's place in another call.
+    fn pick_up(&mut self, pick_up: &PickUp, now: Tick, res: &mut dyn Resources) {
+        let (from, replaced) = (pick_up.from, pick_up.replaced);
+        let chain = self.chain(replaced.slot);
+        let place = if chain.contains(&from.slot) {
+            Err(Cause::from_sip(481))
+        } else if chain.len() >= CHAIN_MAX {
+            Err(TOO_LONG)
+        } else {
+            let give = |call: &mut Call, cx: &mut Cx<'_>| call.give_place(pick_up, cx);
+            self.act(replaced.slot, now, res, give).unwrap_or(Err(Cause::from_sip(481)))
+        };
+        self.act(from.slot, now, res, |call, cx| match place {
+            Ok(far) => call.meshed(from.leg, far),
+            Err(cause) => call.not_picked_up(cause, cx),
+        });
+    }
+
+    /// Whose place a caller wants to take, and the settlement of that call; `None` = nobody's.
+    fn place_of(&self, offer: &Offer) -> Result<Option<(PartyRef, Octets)>, Cause> {
+        let Some(replaces) = &offer.replaces else { return Ok(None) };
+        let call = self.slab.peek(replaces.leg.slot).ok_or(Cause::from_sip(481))?;
+        call.place_of(replaces.leg.leg, replaces.ringing).map(Some)
+    }
+
+    /// Begins the call of a transfer; without a slot the transfer has failed.
+    fn spawn(&mut self, spawn: Spawn, now: Tick, res: &mut dyn Resources) {
+        let from = spawn.from;
+        let fits = self.chain(from.slot).len() < CHAIN_MAX;
+        let slot = if fits { self.open() } else { None };
+        let begun = slot.and_then(|slot| {
+            let mut cx = Cx { now, desk: &mut self.desk, res: &mut *res };
+            let call = Call::transferred(slot, spawn, &mut cx);
+            if call.is_none() {
+                self.slab.close(slot);
+            }
+            Some((slot, call?))
+        });
+        let Some((slot, call)) = begun else {
+            // Q.850 42: congestion.
+            let cause = if fits { Cause::new(503, 42) } else { TOO_LONG };
+            let event = Event::Ended { cause, by_party: false };
+            self.act(from.slot, now, res, |call, cx| call.handle_leg(from.leg, event, cx));
+            return;
+        };
+        self.house(slot, call);
+        self.act(from.slot, now, res, |call, _| call.meshed(from.leg, first_leg(slot)));
+    }
+
+    /// As `with`; what the call wants of others waits.
+    fn act<T>(
+        &mut self,
+        slot: SlotRef,
+        now: Tick,
+        res: &mut dyn Resources,
+        act: impl FnOnce(&mut Call, &mut Cx<'_>) -> T,
+    ) -> Option<T> {
+        self.refresh(slot);
         let call = self.slab.call(slot)?;
         let result = act(call, &mut Cx { now, desk: &mut self.desk, res });
         self.settle(slot);

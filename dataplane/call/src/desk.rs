@@ -1,12 +1,15 @@
 //! What all calls of a shard share: asks under way, ids, the emergency table, outputs, counters.
 
+use crate::call::{Joining, PickUp, Spawn, heard_as};
 use crate::limits::{ANSWERED_MAX, RETRY_AFTER_S_MAX};
 use crate::outbox::Outbox;
 use crate::{CallsConfig, Resources};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use strowger_leg::{Command, Event};
 use strowger_link::siphash::siphash24;
 use strowger_link::{
-    Ask, AskId, Branch, Emergency, Key, RECORD_SEQ_BITS, RecordId, SlotRef, Tick, Up,
+    Ask, AskId, Branch, Cause, Emergency, Key, LegId, RECORD_SEQ_BITS, RecordId, SlotRef, Tick, Up,
 };
 
 /// What a call's handler is given besides the event.
@@ -47,6 +50,8 @@ pub(crate) enum Link {
 pub(crate) enum AskKind {
     Call,
     Extend,
+    /// Where a redirect leads.
+    Redirect,
 }
 
 #[derive(Debug)]
@@ -63,6 +68,23 @@ pub(crate) struct Desk {
     /// Asks whose grant was taken or given back, the latest [`ANSWERED_MAX`].
     granted: BTreeSet<AskId>,
     emergency: BTreeMap<String, Vec<Branch>>,
+    /// What calls want of each other, in the same turn.
+    pub(crate) errands: VecDeque<Errand>,
+    /// Legs of two calls whose media is joined, with the two as they were joined.
+    pub(crate) meshed: BTreeMap<LegId, (LegId, LegId)>,
+}
+
+/// What one call wants of another.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    /// A mesh leg hears something.
+    Say { to: LegId, event: Event },
+    /// A call is to begin.
+    Spawn(Box<Spawn>),
+    /// Another call is to become one bridge with this one.
+    Join(Box<Joining>),
+    /// Another call is to give one of its places to the caller of this one.
+    PickUp(Box<PickUp>),
 }
 
 impl Desk {
@@ -77,7 +99,47 @@ impl Desk {
             waiting: BTreeMap::new(),
             granted: BTreeSet::new(),
             emergency: BTreeMap::new(),
+            errands: VecDeque::new(),
+            meshed: BTreeMap::new(),
             config,
+        }
+    }
+
+    /// A mesh leg is told something: the other half hears it. One that is hung up has ended by
+    /// that.
+    pub(crate) fn say(&mut self, (near, far): (LegId, LegId), command: Command) {
+        // Who is put through is not the one who could call elsewhere.
+        let command = if let Command::Redirect { .. } = command {
+            let cause = Cause::from_sip(480);
+            Command::Hangup { cause, phrase: "".into(), retry_after_s: 0 }
+        } else {
+            command
+        };
+        if let Command::Hangup { cause, .. } = &command {
+            let event = Event::Ended { cause: *cause, by_party: false };
+            self.errands.push_back(Errand::Say { to: near, event });
+        }
+        if let Some(event) = heard_as(command) {
+            self.errands.push_back(Errand::Say { to: far, event });
+        }
+    }
+
+    /// Joins the media of two legs of different calls, unless one of them is joined already.
+    pub(crate) fn join(&mut self, (one, other): (LegId, LegId), res: &mut dyn Resources) {
+        if self.meshed.contains_key(&one) || self.meshed.contains_key(&other) {
+            return;
+        }
+        self.meshed.insert(one, (one, other));
+        self.meshed.insert(other, (one, other));
+        res.join(one, other);
+    }
+
+    /// Parts a leg from that of another call, if it is joined with one.
+    pub(crate) fn part(&mut self, leg: LegId, res: &mut dyn Resources) {
+        if let Some((a, b)) = self.meshed.get(&leg).copied() {
+            self.meshed.remove(&a);
+            self.meshed.remove(&b);
+            res.part(a, b);
         }
     }
 
@@ -116,10 +178,10 @@ impl Desk {
     }
 
     /// Asks, or lets the ask wait for the control plane's return.
-    pub(crate) fn ask(&mut self, ask: &Ask, kind: AskKind) {
+    pub(crate) fn ask(&mut self, ask: &Arc<Ask>, kind: AskKind) {
         self.waiting.insert(ask.id, (ask.leg.slot, kind));
         match self.link {
-            Link::Up => self.out.ask(Box::new(ask.clone())),
+            Link::Up => self.out.ask(Arc::clone(ask)),
             Link::Never | Link::Lost => {}
         }
     }

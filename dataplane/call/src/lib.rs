@@ -28,7 +28,7 @@ mod output;
 mod resource;
 mod slab;
 
-pub use call::{Lost, LostLeg, NotThawed, bridged, explained};
+pub use call::{Lost, LostLeg, NotThawed, Shown, bridged, explained, is_meshed};
 pub use calls::{Calls, CallsConfig};
 pub use desk::Counters;
 pub use output::{Entry, Output};

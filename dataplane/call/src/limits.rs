@@ -18,6 +18,17 @@ pub const RING_MS_MAX: u32 = 600_000;
 pub const LINGER_MS: u64 = 64_000;
 /// Least time between two Extend asks of one call, milliseconds.
 pub const EXTEND_MS_MIN: u64 = 1_000;
+/// Calls of one chain: each transfer of a transferred call adds one, each of two chains of one
+/// party makes them one.
+pub const CHAIN_MAX: usize = 8;
+/// Most that calls want of each other in one event: each call of a chain has at most two mesh legs
+/// and one that waits, and says two or three things at a time by each.
+pub const ERRANDS_MAX: usize = 12 * CHAIN_MAX;
+/// How long a newcomer waits for the other party of the call it takes over, milliseconds: above
+/// timer B of the re-INVITE and a second try after glare.
+pub const PICK_MS: u64 = 40_000;
+/// Most redirects that one call follows: as many as a call has payers beside the caller.
+pub const REDIRECTS_MAX: usize = 5;
 /// Longest text of a fact, bytes; a caller writes some of them.
 pub const TEXT_MAX: usize = 256;
 /// Digits passed on from one event.

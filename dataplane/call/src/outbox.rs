@@ -2,6 +2,7 @@
 
 use crate::{Entry, Output};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use strowger_leg::Command;
 use strowger_link::table::SlotState;
 use strowger_link::{Ask, CallFacts, LegId, SlotRef, Up};
@@ -37,7 +38,7 @@ impl Outbox {
         self.ring.push_back(Output::Up(up));
     }
 
-    pub(crate) fn ask(&mut self, ask: Box<Ask>) {
+    pub(crate) fn ask(&mut self, ask: Arc<Ask>) {
         self.ring.push_back(Output::Ask(ask));
     }
 

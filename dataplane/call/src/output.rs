@@ -1,5 +1,6 @@
 //! What the shard carries out for its calls.
 
+use std::sync::Arc;
 use strowger_leg::Command;
 use strowger_link::table::SlotState;
 use strowger_link::{Ask, CallFacts, LegId, SlotRef, Up};
@@ -43,7 +44,7 @@ pub enum Output {
     Up(Up),
     /// Ask the control plane. Trunk and TLS name in the hints are for the shard to fill in: the
     /// edge snapshot and the connection are not known here.
-    Ask(Box<Ask>),
+    Ask(Arc<Ask>),
     /// Tell a leg.
     Leg {
         /// Which.

@@ -46,6 +46,10 @@ pub trait Resources {
     /// The cause for the record: no ports left.
     fn compose(&mut self, to: LegId, policy: &MediaPolicy) -> Result<Body, Cause>;
 
+    /// What `leg` said last, made ready to be offered to somebody else: as if it were not on hold.
+    /// `None` when that is not known here.
+    fn said(&self, leg: LegId) -> Option<Body>;
+
     /// Media flows between the two from now on.
     fn join(&mut self, a: LegId, b: LegId);
 

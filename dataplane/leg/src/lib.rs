@@ -9,6 +9,8 @@
 //! - inbound: `Offered`, then any of `Ended` (gave up), `Reoffer` (after answer); the call sends
 //!   `Progress`*, then one of `Answer` | `Hangup`.
 //! - outbound: the call sends `Invite`; then `Progress`*, and one of `Answered` | `Refused`.
+//! - before the answer, once descriptions went both ways (early media that was told reliably):
+//!   `Update` <-> `ReofferAnswer`/`ReofferRefuse` from either side.
 //! - answered, both: `Confirmed` once, `Reoffer` <-> `ReofferAnswer`/`ReofferRefuse` from either
 //!   side, `Digits`, and exactly one `Ended` after which nothing comes.
 //! - `Hangup` is right in every state: the protocol sends BYE, CANCEL or a refusal. The leg then
@@ -17,7 +19,7 @@
 pub use strowger_link::{Cause, Direction, LegId, Party, Transport};
 
 use std::net::SocketAddr;
-use strowger_link::{Branch, CallerIdentity, Credentials};
+use strowger_link::{Branch, CallerIdentity, Credentials, Diverted, HeaderField, Manner};
 
 /// Longest body carried between legs, bytes.
 pub const BODY_MAX: usize = 16 * 1024;
@@ -78,6 +80,27 @@ pub struct Offer {
     pub nated: bool,
     /// Hops left as received (Max-Forwards), 70 when the request names none.
     pub hops_left: u8,
+    /// Header fields that may go on or be looked at, as [`strowger_link::CallAsk::headers`].
+    pub headers: Vec<HeaderField>,
+    /// Who diverted the call before, as [`strowger_link::CallAsk::diverted`].
+    pub diverted: Vec<Diverted>,
+    /// The session interval asked for, as [`strowger_link::CallAsk::session_s`].
+    pub session_s: u32,
+    /// Credentials for somebody beyond us (Authorization, Proxy-Authorization), as they came.
+    pub shown: Vec<HeaderField>,
+    /// Whose place the caller wants to take (RFC 3891).
+    pub replaces: Option<Box<Replaces>>,
+}
+
+/// A party whose place another one wants to take.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Replaces {
+    /// Its leg.
+    pub leg: LegId,
+    /// It has not answered: it only rings.
+    pub ringing: bool,
+    /// The dialog, in the words of who asks.
+    pub named: String,
 }
 
 /// What a party did.
@@ -104,6 +127,10 @@ pub enum Event {
         /// Answer to an offer of ours.
         body: Option<Body>,
     },
+    /// Fields of what the far end says from now on, in place of those before: what rules about its
+    /// responses wrote (`Branch::replies`), and a challenge that is the caller's to answer
+    /// (`BranchAuth::Pass`).
+    Fields(Vec<HeaderField>),
     /// An outbound leg came to nothing.
     Refused {
         /// Cause.
@@ -117,6 +144,17 @@ pub enum Event {
     /// The party asks for a new session description (hold, codec, refresh).
     Reoffer {
         /// Offer, absent for a late one.
+        body: Option<Body>,
+    },
+    /// As `Reoffer`, but the party wants its answer at once (nobody is to be asked), and it may
+    /// come before the leg is answered.
+    Update {
+        /// Offer.
+        body: Body,
+    },
+    /// The party answered an offer that only repeated our last one, to see whether it lives.
+    Refreshed {
+        /// Answer, mostly the one before.
         body: Option<Body>,
     },
     /// The party accepted ours.
@@ -141,6 +179,13 @@ pub enum Event {
         /// The body.
         body: Body,
     },
+    /// A word for the other party (MESSAGE).
+    Message {
+        /// The body.
+        body: Body,
+    },
+    /// The party wants the other one to be put through: `TransferAccept` or `TransferRefuse`.
+    Transfer(Box<TransferWish>),
     /// The leg ended; nothing comes after.
     Ended {
         /// Cause.
@@ -182,13 +227,31 @@ pub enum Command {
         /// Retry-After, seconds, 0 for none.
         retry_after_s: u16,
     },
+    /// Fields of what an unanswered inbound leg is told from now on, in place of those said
+    /// before; those that keep the protocol right are left out.
+    Fields(Vec<HeaderField>),
     /// Refuse an unanswered inbound leg with a challenge.
     Challenge(strowger_link::Challenge),
+    /// Refuse an unanswered inbound leg by telling it where else to call.
+    Redirect {
+        /// 300 to 399.
+        status: u16,
+        /// Where; URIs as another party said them.
+        contacts: Vec<String>,
+    },
     /// Ask for a new session description.
     Reoffer {
         /// Offer, absent for a late one.
         body: Option<Body>,
     },
+    /// Ask for a new session description that can be had at once; before the answer as well. A
+    /// party that does not know the difference is asked as by `Reoffer`.
+    Update {
+        /// Offer.
+        body: Body,
+    },
+    /// How an inbound leg is spoken to; said before anything else is.
+    Speak(Box<Manner>),
     /// Accept the party's.
     ReofferAnswer {
         /// Answer.
@@ -204,6 +267,38 @@ pub enum Command {
         /// The body.
         body: Body,
     },
+    /// Send a word of the other party.
+    Message {
+        /// The body.
+        body: Body,
+    },
+    /// The transfer that the party asked for is tried.
+    TransferAccept,
+    /// It is not.
+    TransferRefuse {
+        /// Cause.
+        cause: Cause,
+    },
+    /// How it goes on; a final status is the last word. Right after the leg has ended as well.
+    TransferProgress {
+        /// Status of the target's answer.
+        status: u16,
+    },
+}
+
+/// Where a party wants the other one to be put through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TransferWish {
+    /// The whole URI.
+    pub target: String,
+    /// Its user part or number, unescaped; never empty.
+    pub user: String,
+    /// Its host; empty when it has none.
+    pub host: String,
+    /// Who says to have asked for it (RFC 3892).
+    pub referred_by: Option<String>,
+    /// Another leg of the same party, whose other side it wants the two of them joined with.
+    pub replaces: Option<LegId>,
 }
 
 /// The beginning of an outbound leg: a branch of the answer, and a body.
@@ -215,4 +310,6 @@ pub struct Invite {
     pub hops_left: u8,
     /// Session description, absent for a late offer.
     pub body: Option<Body>,
+    /// The caller's credentials, for a branch that lets them pass.
+    pub shown: Vec<HeaderField>,
 }

@@ -34,7 +34,7 @@ wire_enum! {
         0 => Refuse(Refuse),
         /// Show credentials (again).
         1 => Challenge(Challenge),
-        /// REGISTER: pass it to an upstream registrar.
+        /// A request outside calls goes on to this target, whose answer is the answer.
         2 => Forward(Forward),
         /// Carry the call by these stages.
         3 => Go(Box<Go>),
@@ -68,6 +68,8 @@ wire_struct! {
         pub settlement: Octets,
         /// The refusal says the Q.850 value too (RFC 3326).
         pub explain: bool,
+        /// Further fields of the refusal, in order: Min-SE of 422, Contact of 302.
+        pub headers: Vec<HeaderField>,
     }
 }
 
@@ -84,10 +86,14 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// An upstream registrar.
+    /// Where a request outside calls goes on to.
     pub struct Forward {
         /// Where.
         pub target: Target,
+        /// Listener it leaves by.
+        pub listener: u8,
+        /// From user, as sent.
+        pub from_user: String,
     }
 }
 
@@ -228,6 +234,35 @@ wire_struct! {
     }
 }
 
+wire_enum! {
+    /// Session timer of a leg (RFC 4028; C-REG-02). Times in seconds, no less than 90.
+    #[derive(Copy)]
+    pub enum SessionTimer {
+        /// Not spoken: who requires it is refused nothing, but gets none.
+        0 => Never,
+        /// None is asked for; a peer that asks gets it.
+        1 => Answer,
+        /// Asked for with this interval; there is none when the peer does not speak it.
+        2 => Ask(u32),
+        /// As `Ask`; we refresh by ourselves when the peer does not speak it.
+        3 => Force(u32),
+    }
+}
+
+wire_code! {
+    /// Reliable provisional responses of a leg (RFC 3262).
+    pub enum Reliable {
+        /// Neither offered nor used, but with a peer that requires them.
+        Never = 0,
+        /// Offered; used for early media when the peer speaks them, for all when it requires them.
+        Media = 1,
+        /// Offered, and used whenever the peer speaks them.
+        Always = 2,
+        /// As `Always`, and our INVITEs require them.
+        Require = 3,
+    }
+}
+
 wire_struct! {
     /// How one peer is spoken to.
     pub struct Manner {
@@ -242,11 +277,25 @@ wire_struct! {
         /// Of a branch: what its final answers mean, looked at before anything else. Of the caller:
         /// what it is told instead.
         pub causes: Vec<CauseSwap>,
+        /// Session timer.
+        pub timer: SessionTimer,
+        /// Reliable provisional responses.
+        pub reliable: Reliable,
+        /// Shortest session that it may ask for, seconds: Min-SE.
+        pub session_s_min: u32,
+        /// Longest session that it gets, seconds, unless it takes none as short.
+        pub session_s_max: u32,
     }
 }
 
+/// The least session interval that anybody may ask for, seconds (RFC 4028 section 4).
+pub const SESSION_S_MIN: u32 = 90;
+/// The longest that we agree to unless told otherwise, seconds.
+pub const SESSION_S_MAX: u32 = 86_400;
+
 impl Default for Manner {
-    /// P-Asserted-Identity with our host, reasons given, causes as they are.
+    /// P-Asserted-Identity with our host, reasons given, causes as they are, a session timer for
+    /// who asks for one, of any length there may be, early media reliably.
     fn default() -> Manner {
         Manner {
             identity: IdentityHeader::Asserted,
@@ -254,11 +303,25 @@ impl Default for Manner {
             privacy: String::new(),
             explain: true,
             causes: Vec::new(),
+            timer: SessionTimer::Answer,
+            reliable: Reliable::Media,
+            session_s_min: SESSION_S_MIN,
+            session_s_max: SESSION_S_MAX,
         }
     }
 }
 
 impl Manner {
+    /// Whether a caller's leg needs to be told of it: session timer and reliable responses are as
+    /// by default.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        let usual = Manner::default();
+        (self.timer, self.reliable) == (usual.timer, usual.reliable)
+            && (self.session_s_min, self.session_s_max)
+                == (usual.session_s_min, usual.session_s_max)
+    }
+
     /// The cause that stands for `cause`, by its SIP status.
     #[must_use]
     pub fn read(&self, cause: Cause) -> Cause {
@@ -291,7 +354,8 @@ wire_struct! {
         pub address: SocketAddr,
         /// Transport.
         pub transport: Transport,
-        /// Flow token of a connection, 0 for UDP.
+        /// Flow token of the connection that the request must go by
+        /// ([`FlowToken`](crate::FlowToken)); 0 = by any way to `address`.
         pub flow: u64,
         /// Route set to preload (Path, outbound proxy).
         pub routes: Vec<String>,
@@ -303,6 +367,8 @@ wire_struct! {
     pub struct Branch {
         /// Where.
         pub target: Target,
+        /// URI in To; empty = the target's.
+        pub to_uri: String,
         /// Listener it leaves by.
         pub listener: u8,
         /// The dialled number, as sent.
@@ -315,7 +381,7 @@ wire_struct! {
         pub asserted: Option<String>,
         /// Privacy: hide the caller.
         pub anonymous: bool,
-        /// Headers to add.
+        /// Headers to add, in order; those that keep the protocol right are left out.
         pub headers: Vec<HeaderField>,
         /// Media policy of this leg.
         pub media: MediaPolicy,
@@ -342,6 +408,81 @@ wire_struct! {
         pub party: PartyRef,
         /// How it is spoken to.
         pub manner: Manner,
+        /// What follows when it says that the call is to go elsewhere (3xx).
+        pub redirect: OnRedirect,
+        /// What of its responses' fields the caller is told: those that a rule wrote, worked one
+        /// after the other; at most [`FIELD_RULES_MAX`].
+        pub replies: Vec<FieldRule>,
+    }
+}
+
+/// Most rules about the responses of one branch: those of two trunks.
+pub const FIELD_RULES_MAX: usize = 64;
+
+wire_struct! {
+    /// A rule about one header field of a response.
+    pub struct FieldRule {
+        /// All of them must hold.
+        pub when: Vec<FieldTest>,
+        /// What it does.
+        pub action: FieldAction,
+        /// The field that it writes or takes off.
+        pub name: String,
+        /// To add or to set: the value. To copy: the name of the field whose value is taken.
+        pub text: Octets,
+    }
+}
+
+wire_code! {
+    /// What a rule does.
+    pub enum FieldAction {
+        /// Adds a field beside those of its name.
+        Add = 0,
+        /// Takes all fields of the name off.
+        Remove = 1,
+        /// Changes the value of each field of the name.
+        Set = 2,
+        /// Puts the value of another field, if there is one, in place of all of the name.
+        Copy = 3,
+    }
+}
+
+wire_struct! {
+    /// What must hold for a rule to work; of several fields of the name one is enough.
+    pub struct FieldTest {
+        /// The field.
+        pub name: String,
+        /// How.
+        pub test: FieldTestKind,
+        /// What it is compared with.
+        pub value: Octets,
+    }
+}
+
+wire_code! {
+    /// How a field is looked at.
+    pub enum FieldTestKind {
+        /// There is one.
+        Present = 0,
+        /// There is none.
+        Absent = 1,
+        /// Its value is the same, byte by byte.
+        Equals = 2,
+        /// Its value begins so.
+        Begins = 3,
+    }
+}
+
+wire_code! {
+    /// What a 3xx of a branch means (spec SIP-REDIR-01).
+    pub enum OnRedirect {
+        /// A failure, like any other.
+        Fail = 0,
+        /// The caller is told it, with its contacts, unless something better is heard.
+        Pass = 1,
+        /// The control plane says where it leads ([`RedirectedAsk`](crate::RedirectedAsk)); a
+        /// failure when that is nowhere.
+        Ask = 2,
     }
 }
 
@@ -456,6 +597,8 @@ wire_struct! {
     pub struct Registered {
         /// URI and remaining seconds.
         pub contacts: Vec<BoundContact>,
+        /// Further fields of the answer: Path, Service-Route, Require, Date and such.
+        pub headers: Vec<HeaderField>,
     }
 }
 
@@ -466,6 +609,8 @@ wire_struct! {
         pub uri: String,
         /// Remaining seconds.
         pub expires_s: u32,
+        /// Its other parameters as they stand behind it, each with its semicolon.
+        pub params: String,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Questions of the dataplane (design of calls, section 2).
 
 use crate::codec::{Octets, wire_code, wire_enum, wire_struct};
-use crate::{AskId, LegId, Tick};
+use crate::{AskId, LegId, PartyRef, Tick};
 use std::net::SocketAddr;
 
 wire_struct! {
@@ -71,7 +71,7 @@ wire_enum! {
         /// A party wants to transfer (REFER, DTMF code).
         2 => Transfer(TransferAsk),
         /// A party wants to pick up or replace another call.
-        3 => Pickup(PickupAsk),
+        3 => Pickup(Box<PickupAsk>),
         /// The granted talk time is half used.
         4 => Extend(ExtendAsk),
         /// REGISTER with credentials whose nonce is fresh.
@@ -106,6 +106,57 @@ wire_struct! {
         pub has_offer: bool,
         /// Called number is in the emergency table.
         pub emergency: bool,
+        /// Header fields that may go on or be looked at, in order, folds undone, else the bytes as
+        /// they came; at most [`FIELDS_UP_MAX`] and [`FIELDS_UP_LEN_MAX`], those beyond are left
+        /// out whole.
+        pub headers: Vec<HeaderField>,
+        /// Who diverted the call before it came here, the last one first, by Diversion (RFC 5806)
+        /// or History-Info (RFC 7044); at most [`DIVERTED_MAX`].
+        pub diverted: Vec<Diverted>,
+        /// The session interval that the caller asks for and can be told is too short, seconds; 0 =
+        /// none (RFC 4028).
+        pub session_s: u32,
+    }
+}
+
+/// Most header fields of an INVITE that are handed up.
+pub const FIELDS_UP_MAX: usize = 32;
+/// Most bytes of names and values of them together.
+pub const FIELDS_UP_LEN_MAX: usize = 4 * 1024;
+/// Most diversions of a call that are told of.
+pub const DIVERTED_MAX: usize = 8;
+
+wire_struct! {
+    /// One diversion of a call.
+    pub struct Diverted {
+        /// User part of who diverted, unescaped.
+        pub user: String,
+        /// Why.
+        pub reason: DivertReason,
+        /// How often; 1 when nobody says.
+        pub count: u8,
+        /// Who diverted is to be shown to nobody.
+        pub hidden: bool,
+    }
+}
+
+wire_code! {
+    /// Why a call was diverted: the reasons of RFC 5806 that RFC 7544 maps to a cause of RFC 4458.
+    pub enum DivertReason {
+        /// Nobody says, or nothing that has a cause of its own.
+        Unknown = 0,
+        /// Always.
+        Unconditional = 1,
+        /// The user was busy.
+        Busy = 2,
+        /// Nobody answered.
+        NoAnswer = 3,
+        /// The user sent it on, of his own accord.
+        Deflection = 4,
+        /// The user could not be reached.
+        Unavailable = 5,
+        /// It follows the user to where he is.
+        FollowMe = 6,
     }
 }
 
@@ -239,20 +290,40 @@ wire_struct! {
         pub user_agent: String,
         /// Path headers (RFC 3327).
         pub path: Vec<String>,
-        /// Flow token of a connection, 0 for UDP.
+        /// Flow token of the connection it came by ([`FlowToken`](crate::FlowToken)), 0 for UDP.
         pub flow: u64,
+        /// Extensions that the client says it supports (Supported), as written.
+        pub supported: Vec<String>,
+        /// It came from the client itself, not through a proxy: it has one Via.
+        pub direct: bool,
+        /// Its one Via names another address than it came from.
+        pub nated: bool,
     }
 }
 
+/// Most contacts of a redirect that are told of.
+pub const REDIRECT_CONTACTS_MAX: usize = 8;
+
 wire_struct! {
-    /// A 3xx.
+    /// A branch said that the call is to go elsewhere (3xx). [`Ask::parent`] is the ask that the
+    /// call runs under, whose hold pays for what follows. Answered by `Go`: its stages are tried in
+    /// the branch's place, its grant and settlement are those of the whole call from then on.
     pub struct RedirectedAsk {
         /// Status.
         pub status: u16,
-        /// Contacts in order.
+        /// Contacts in order, none of them tried in this call before; at most
+        /// [`REDIRECT_CONTACTS_MAX`].
         pub contacts: Vec<String>,
         /// Settlement of the running attempt.
         pub settlement: Octets,
+        /// Who says so.
+        pub party: PartyRef,
+        /// Price of its branch, as [`Branch::hop`](crate::Branch::hop).
+        pub hop: u8,
+        /// The number that it was sent.
+        pub dialed: String,
+        /// What the caller asked for.
+        pub call: Box<CallAsk>,
     }
 }
 
@@ -261,8 +332,12 @@ wire_struct! {
     pub struct TransferAsk {
         /// Refer-To, whole.
         pub refer_to: String,
+        /// Its user part or number, unescaped.
+        pub called: String,
         /// Referred-By, if any.
         pub referred_by: Option<String>,
+        /// Who asks, of those whom we called; unknown = the caller.
+        pub party: PartyRef,
         /// Settlement of the running call.
         pub settlement: Octets,
     }
@@ -275,11 +350,22 @@ wire_struct! {
         pub target: String,
         /// Credentials.
         pub credentials: Option<Credentials>,
+        /// User part of the Request-URI, unescaped.
+        pub called: String,
+        /// Who wants to take the place.
+        pub caller: CallerIdentity,
+        /// Whose place it is, of those whom we called; unknown = the caller's.
+        pub party: PartyRef,
+        /// Settlement of the running call.
+        pub settlement: Octets,
+        /// It only rings there: nobody has answered the call.
+        pub ringing: bool,
     }
 }
 
 wire_struct! {
-    /// A request outside calls.
+    /// A request outside calls, or, with [`Ask::leg`], one of a dialog from an address that is none
+    /// of its party's: is the sender the party?
     pub struct RequestAsk {
         /// Method.
         pub method: String,
@@ -293,6 +379,9 @@ wire_struct! {
         pub headers: Vec<HeaderField>,
         /// Body.
         pub body: Octets,
+        /// In a dialog with somebody whom we called: whose the credentials must be. Of somebody who
+        /// called, the dataplane has compared the user name with that of the INVITE.
+        pub party: PartyRef,
     }
 }
 

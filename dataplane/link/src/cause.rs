@@ -84,6 +84,8 @@ wire_code! {
         Exhausted = 25,
         /// A fault of ours; counted, dumped, alarmed.
         Internal = 26,
+        /// The party said that the call is to go elsewhere.
+        Redirected = 27,
     }
 }
 

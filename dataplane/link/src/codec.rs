@@ -175,13 +175,46 @@ impl<T: Wire> Wire for Box<T> {
     }
 }
 
+/// Appends what a list of these values is in a frame.
+pub(crate) fn put_list<T: Wire>(list: &[T], out: &mut Vec<u8>) {
+    let count = list.len().min(LIST_MAX);
+    (count as u16).put(out);
+    for value in list.iter().take(count) {
+        value.put(out);
+    }
+}
+
+/// Appends what `write` appends as [`Octets`], behind its length; what is beyond [`OCTETS_MAX`] is
+/// cut.
+pub fn put_octets_of(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let begin = out.len() + size_of::<u16>();
+    out.extend_from_slice(&[0; size_of::<u16>()]);
+    write(out);
+    out.truncate(out.len().min(begin + OCTETS_MAX));
+    let len = out.len() - begin;
+    put_count(out, begin, len);
+}
+
+/// Appends a list whose elements `write` appends; it tells how many there are, at most
+/// [`LIST_MAX`].
+pub fn put_list_of(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> usize) {
+    let begin = out.len() + size_of::<u16>();
+    out.extend_from_slice(&[0; size_of::<u16>()]);
+    let count = write(out);
+    debug_assert!(count <= LIST_MAX);
+    put_count(out, begin, count);
+}
+
+/// Writes a length in front of `begin`; both bounds fit in 16 bits.
+fn put_count(out: &mut [u8], begin: usize, count: usize) {
+    if let Some(place) = out.get_mut(begin - size_of::<u16>()..begin) {
+        place.copy_from_slice(&(count as u16).to_le_bytes());
+    }
+}
+
 impl<T: Wire> Wire for Vec<T> {
     fn put(&self, out: &mut Vec<u8>) {
-        let count = self.len().min(LIST_MAX);
-        (count as u16).put(out);
-        for value in self.iter().take(count) {
-            value.put(out);
-        }
+        put_list(self, out);
     }
     fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         let count = usize::from(u16::take(input)?);

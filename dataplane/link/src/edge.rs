@@ -24,6 +24,21 @@ wire_struct! {
     }
 }
 
+/// Most sources of a snapshot, those of its pages included.
+pub const SOURCES_MAX: usize = 131_072;
+
+wire_struct! {
+    /// A part of a snapshot's sources that is too long for one frame. The pages come in order, and
+    /// the [`Edge`] that has the same version behind them: only then the snapshot counts, with the
+    /// sources of the pages before its own.
+    pub struct EdgePage {
+        /// The version of the snapshot.
+        pub version: u64,
+        /// At most [`LIST_MAX`](crate::codec::LIST_MAX) sources.
+        pub sources: Vec<EdgeSource>,
+    }
+}
+
 wire_struct! {
     /// One known source.
     pub struct EdgeSource {

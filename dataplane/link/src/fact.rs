@@ -1,6 +1,6 @@
 //! What happened: the dataplane's facts, from which the control plane composes records.
 
-use crate::codec::{Octets, wire_code, wire_enum, wire_struct};
+use crate::codec::{Octets, Wire, put_list, wire_code, wire_enum, wire_struct};
 use crate::{AskId, Cause, Party, PartyRef, Reason, RecordId, SlotRef, Tick, Transport};
 use std::net::SocketAddr;
 
@@ -34,6 +34,36 @@ wire_struct! {
         /// What a new life of the dataplane needs to take the call up, opaque to the control plane;
         /// empty for a call that found no room for it.
         pub image: Octets,
+    }
+}
+
+/// The parts of [`CallFacts`] where they stand, to be written without a copy of them.
+#[derive(Clone, Copy, Debug)]
+pub struct CallFactsRef<'a> {
+    /// As there.
+    pub record: RecordId,
+    /// As there.
+    pub ask: AskId,
+    /// As there.
+    pub slot: SlotRef,
+    /// As there.
+    pub anchor_us: i64,
+    /// As there.
+    pub settlement: &'a Octets,
+    /// As there.
+    pub facts: &'a [Fact],
+}
+
+impl CallFactsRef<'_> {
+    /// Appends the bytes of [`CallFacts`].
+    pub fn put(&self, out: &mut Vec<u8>) {
+        let CallFactsRef { record, ask, slot, anchor_us, settlement, facts } = self;
+        record.put(out);
+        ask.put(out);
+        slot.put(out);
+        anchor_us.put(out);
+        settlement.put(out);
+        put_list(facts, out);
     }
 }
 

@@ -2,13 +2,16 @@
 
 use crate::codec::{self, Malformed, Octets, Reader, Wire, wire_enum, wire_struct};
 use crate::{
-    Answer, Ask, AskId, Edge, Grant, LegId, Reason, RecordId, Tick, UpstreamOrder, UpstreamState,
-    Verb, VerbResult,
+    Answer, Ask, AskId, DOOR, Edge, EdgePage, Grant, Hints, KeepOrder, LegId, Reason, RecordId,
+    Tick, UpstreamOrder, UpstreamState, Verb, VerbResult,
 };
 
 /// Version of every frame in this file; both sides of a session have the same or part at the
 /// handshake.
-pub const FRAME_VERSION: u8 = 2;
+pub const FRAME_VERSION: u8 = 5;
+
+/// The tag of [`Up::Ask`].
+const UP_ASK: u8 = 0;
 
 wire_enum! {
     /// From dataplane to control plane.
@@ -33,6 +36,12 @@ wire_enum! {
         8 => Listeners(Listeners),
         /// How a registration of ours at a carrier stands: the latest word counts.
         9 => Upstream(UpstreamState),
+        /// The connection of this flow token ([`FlowToken`](crate::FlowToken)) is gone: what
+        /// registered over it cannot be reached until it registers anew. Also said again whenever a
+        /// request was to go there.
+        10 => FlowFailed(u64),
+        /// First word of a session: flow tokens of this shard with another epoch name nothing.
+        11 => FlowEpoch(FlowEpoch),
     }
 }
 
@@ -54,6 +63,10 @@ wire_enum! {
         5 => Lengthen(Lengthen),
         /// A registration of ours at a carrier.
         6 => Upstream(Box<UpstreamOrder>),
+        /// Contacts whose NAT bindings are kept alive.
+        7 => Keep(Box<KeepOrder>),
+        /// Sources that stand before those of the next [`Down::Edge`] of the same version.
+        8 => EdgePage(Box<EdgePage>),
     }
 }
 
@@ -64,6 +77,17 @@ wire_struct! {
         pub origin: u32,
         /// Node number.
         pub node: u32,
+    }
+}
+
+wire_struct! {
+    /// The life of a shard's process that its flow tokens name.
+    #[derive(Copy)]
+    pub struct FlowEpoch {
+        /// Shard.
+        pub shard: u8,
+        /// Life.
+        pub epoch: u16,
     }
 }
 
@@ -140,7 +164,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
 /// others only grow. New ones are appended.
-pub const COUNTERS: [&str; 44] = [
+pub const COUNTERS: [&str; 55] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -185,6 +209,17 @@ pub const COUNTERS: [&str; 44] = [
     "asks_open",
     "listeners_shedding_now",
     "sip_delay_us_now",
+    "keep_alives_sent",
+    "keep_alives_heard",
+    "kept_alive_now",
+    "keep_alives_full",
+    "sip_scanners",
+    "sip_lured",
+    "stun_answered",
+    "stun_dropped",
+    "mesh_sent",
+    "mesh_received",
+    "mesh_full",
 ];
 
 wire_struct! {
@@ -212,15 +247,33 @@ wire_struct! {
 }
 
 /// Names of a listener's counters as metrics show them; all only grow. New ones are appended.
-pub const LISTENER_COUNTERS: [&str; 6] =
-    ["received", "sent", "malformed", "full", "failed", "failures_unreported"];
+pub const LISTENER_COUNTERS: [&str; 15] = [
+    "received",
+    "sent",
+    "malformed",
+    "full",
+    "failed",
+    "failures_unreported",
+    "connections_accepted",
+    "connections_refused",
+    "connections_opened",
+    "connections_failed",
+    "connections_closed",
+    "connections_lost",
+    "handshakes",
+    "handshakes_failed",
+    "pings",
+];
 
 wire_struct! {
     /// A stranger was turned away.
     pub struct Turned {
         /// Where it came from.
         pub source: std::net::SocketAddr,
-        /// Why.
+        /// Why: [`Reason::AuthFailed`] it was challenged; [`Reason::Denied`] its source is banned;
+        /// [`Reason::Rejected`] its program is on the list of scanners;
+        /// [`Reason::UnknownNumber`] it called a number that nobody is called at;
+        /// [`Reason::BadRequest`] it cannot be read.
         pub reason: Reason,
         /// How many since the last such frame.
         pub count: u32,
@@ -243,6 +296,25 @@ fn open<T: Wire>(bytes: &[u8]) -> Result<T, Malformed> {
     if reader.left() == 0 { Ok(frame) } else { Err(Malformed) }
 }
 
+impl Ask {
+    /// Bytes for the ring: [`Up::Ask`] of this question, as one that came from `trunk`. Who asks
+    /// keeps the question, to ask it again, so it is written where it stands.
+    #[must_use]
+    pub fn to_frame(&self, trunk: Option<i64>) -> Vec<u8> {
+        let Ask { id, parent, leg, hints, deadline, wall_us, body } = self;
+        let mut out = Vec::with_capacity(1_024);
+        out.extend_from_slice(&[FRAME_VERSION, UP_ASK]);
+        id.put(&mut out);
+        parent.put(&mut out);
+        leg.put(&mut out);
+        Hints { trunk, ..hints.clone() }.put(&mut out);
+        deadline.put(&mut out);
+        wall_us.put(&mut out);
+        body.put(&mut out);
+        out
+    }
+}
+
 impl Up {
     /// Bytes for the ring.
     #[must_use]
@@ -259,6 +331,17 @@ impl Up {
 }
 
 impl Down {
+    /// The shard that this is for; `None` = each shard of the process.
+    #[must_use]
+    pub const fn shard(&self) -> Option<u8> {
+        match self {
+            Down::Answer(answer) => Some(answer.ask.shard()),
+            Down::Lengthen(more) => Some(more.ask.shard()),
+            Down::Verb(verb) => Some(verb.leg.slot.seg),
+            Down::Upstream(_) | Down::Keep(_) => Some(DOOR),
+            Down::Hello(_) | Down::Edge(_) | Down::EdgePage(_) | Down::Stored(_) => None,
+        }
+    }
     /// Bytes for the ring.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

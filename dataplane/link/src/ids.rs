@@ -17,6 +17,12 @@ wire_struct! {
     }
 }
 
+/// The shard that SIP comes in by: the sockets are its, connections, registrations and whatever
+/// belongs to no call.
+pub const DOOR: u8 = 0;
+/// Most shards of one process; each has a segment of its own.
+pub const SHARDS_MAX: u8 = 32;
+
 /// Most legs of one call; a leg's index has four bits in a token.
 pub const LEGS_MAX: u8 = 16;
 
@@ -50,6 +56,14 @@ number_id! {
     /// id.
     AskId(u64)
 }
+impl AskId {
+    /// The shard that asks.
+    #[must_use]
+    pub const fn shard(self) -> u8 {
+        (self.0 >> 56) as u8
+    }
+}
+
 number_id! {
     /// A verb from the control plane, counted by it.
     VerbId(u64)

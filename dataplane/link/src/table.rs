@@ -30,12 +30,13 @@
 //! | 1 | Tick when the slot was opened |
 //! | 2 | record number |
 //! | 3, 4 | ask number of half 0, of half 1 |
-//! | 5, 6 | of half 0, of half 1: body length in bytes (high 32 bits), CRC-32C (low 32) |
+//! | 5, 6 | of half 0, of half 1: body length in bytes (high 32 bits), check (low 32) |
 //! | 7 | 0 |
 //!
 //! The lowest bit of the version is the half in force. A body of up to 448 bytes stands in the half
 //! itself; a longer one in chunks whose numbers stand in the half, two a word. The check covers
-//! opening time, record, ask and body.
+//! opening time, record, ask and body; in a segment of layout 2 it is a CRC-32C, else see
+//! `check.rs`.
 //!
 //! # Why a reader gets whole versions
 //!
@@ -44,6 +45,7 @@
 //! second look at control sees the flip that came before that word's writing, and it tries again;
 //! after [`READ_TRIES_MAX`] tries it says [`ReadError::Torn`].
 
+mod check;
 mod layout;
 mod pool;
 mod read;
@@ -51,7 +53,7 @@ mod write;
 
 pub use layout::{
     BODY_BYTES_MAX, CHUNK_BYTES, CHUNKS_MAX, CHUNKS_PER_BODY_MAX, HALF_BYTES, HEADER_WORDS, MAGIC,
-    SLOT_WORDS, SLOTS_MAX, Setup, SlotState, TableError, VERSION, words_needed,
+    SLOT_WORDS, SLOTS_MAX, Setup, SlotState, TableError, VERSION, VERSION_BEFORE, words_needed,
 };
 pub use read::{READ_TRIES_MAX, ReadError, Reader, SlotHead};
 pub use write::{Counts, Table, WriteError, publish_durable};

@@ -1,14 +1,9 @@
 //! Golden bytes of every frame and of the journal's payloads: a change of the layout must be a new
 //! version, and this test says so. `golden.txt` holds a name and the bytes, in hexadecimal.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::too_many_lines,
-    reason = "a test may panic, and a table may be long"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::net::SocketAddr;
-use strowger_link::codec::{decode, encode};
+use strowger_link::codec::{OCTETS_MAX, Wire as _, decode, encode, put_list_of, put_octets_of};
 use strowger_link::*;
 
 const GOLDEN: &str = include_str!("golden.txt");
@@ -105,40 +100,67 @@ fn ask(body: AskBody) -> Up {
     }))
 }
 
+fn transfer() -> TransferAsk {
+    TransferAsk {
+        refer_to: "sip:b".into(),
+        called: "b".into(),
+        referred_by: None,
+        party: PartyRef::Trunk(3),
+        settlement: Octets(vec![1, 2, 255]),
+    }
+}
+
+fn call() -> CallAsk {
+    CallAsk {
+        request_uri: "sip:1002@h".into(),
+        called: "1002".into(),
+        to_user: "1002".into(),
+        caller: identity(),
+        credentials: Some(credentials()),
+        sip_call_id: "c@h".into(),
+        user_agent: "x".into(),
+        has_offer: true,
+        emergency: false,
+        headers: vec![HeaderField { name: "X".into(), value: Octets(vec![1, 2, 255]) }],
+        diverted: vec![Diverted {
+            user: "49".into(),
+            reason: DivertReason::Busy,
+            count: 2,
+            hidden: true,
+        }],
+        session_s: 1_800,
+    }
+}
+
 fn asks() -> Vec<(&'static str, AskBody)> {
     let octets = || Octets(vec![1, 2, 255]);
     vec![
-        (
-            "ask.call",
-            AskBody::Call(Box::new(CallAsk {
-                request_uri: "sip:1002@h".into(),
-                called: "1002".into(),
-                to_user: "1002".into(),
-                caller: identity(),
-                credentials: Some(credentials()),
-                sip_call_id: "c@h".into(),
-                user_agent: "x".into(),
-                has_offer: true,
-                emergency: false,
-            })),
-        ),
+        ("ask.call", AskBody::Call(Box::new(call()))),
         (
             "ask.redirected",
             AskBody::Redirected(RedirectedAsk {
                 status: 302,
                 contacts: vec!["sip:a".into()],
                 settlement: octets(),
+                party: PartyRef::Subscriber(9),
+                hop: 0x1f,
+                dialed: "1002".into(),
+                call: Box::new(call()),
             }),
         ),
+        ("ask.transfer", AskBody::Transfer(transfer())),
         (
-            "ask.transfer",
-            AskBody::Transfer(TransferAsk {
-                refer_to: "sip:b".into(),
-                referred_by: None,
+            "ask.pickup",
+            AskBody::Pickup(Box::new(PickupAsk {
+                target: "*8".into(),
+                credentials: None,
+                called: "1002".into(),
+                caller: call().caller,
+                party: PartyRef::Subscriber(9),
                 settlement: octets(),
-            }),
+                ringing: true,
+            })),
         ),
-        ("ask.pickup", AskBody::Pickup(PickupAsk { target: "*8".into(), credentials: None })),
         (
             "ask.extend",
             AskBody::Extend(ExtendAsk {
@@ -149,25 +171,7 @@ fn asks() -> Vec<(&'static str, AskBody)> {
                 settlement: octets(),
             }),
         ),
-        (
-            "ask.register",
-            AskBody::Register(Box::new(RegisterAsk {
-                user: "1001".into(),
-                host: "h".into(),
-                credentials: credentials(),
-                contacts: vec![ContactAsk {
-                    uri: "sip:1001@192.0.2.7".into(),
-                    expires_s: 3_600,
-                    q: 1_000,
-                    params: String::new(),
-                }],
-                sip_call_id: "r".into(),
-                cseq: 2,
-                user_agent: String::new(),
-                path: vec![],
-                flow: 0,
-            })),
-        ),
+        ("ask.register", AskBody::Register(Box::new(registration()))),
         (
             "ask.request",
             AskBody::Request(Box::new(RequestAsk {
@@ -177,6 +181,7 @@ fn asks() -> Vec<(&'static str, AskBody)> {
                 credentials: None,
                 headers: vec![HeaderField { name: "N".into(), value: octets() }],
                 body: octets(),
+                party: PartyRef::Subscriber(7),
             })),
         ),
         (
@@ -189,6 +194,32 @@ fn asks() -> Vec<(&'static str, AskBody)> {
         ),
         ("ask.app", AskBody::App(AppAsk { app: "ivr".into(), data: octets() })),
     ]
+}
+
+fn registration() -> RegisterAsk {
+    RegisterAsk {
+        user: "1001".into(),
+        host: "h".into(),
+        credentials: credentials(),
+        contacts: vec![contact()],
+        sip_call_id: "r".into(),
+        cseq: 2,
+        user_agent: String::new(),
+        path: vec![],
+        flow: 0,
+        supported: vec!["path".into()],
+        direct: true,
+        nated: false,
+    }
+}
+
+fn contact() -> ContactAsk {
+    ContactAsk {
+        uri: "sip:1001@192.0.2.7".into(),
+        expires_s: 3_600,
+        q: 1_000,
+        params: String::new(),
+    }
 }
 
 fn media() -> MediaPolicy {
@@ -204,6 +235,7 @@ fn branch() -> Branch {
             flow: 3,
             routes: vec!["<sip:p;lr>".into()],
         },
+        to_uri: "sip:44@h".into(),
         listener: 0,
         dialed: "44".into(),
         from_user: "49".into(),
@@ -228,7 +260,22 @@ fn branch() -> Branch {
             privacy: "id".into(),
             explain: false,
             causes: vec![CauseSwap { status: 503, instead: Cause::new(486, 17) }],
+            timer: SessionTimer::Ask(1_800),
+            reliable: Reliable::Require,
+            session_s_min: 120,
+            session_s_max: 7_200,
         },
+        redirect: OnRedirect::Ask,
+        replies: vec![FieldRule {
+            when: vec![FieldTest {
+                name: "X-A".into(),
+                test: FieldTestKind::Begins,
+                value: Octets(vec![1, 2, 255]),
+            }],
+            action: FieldAction::Copy,
+            name: "X-B".into(),
+            text: Octets(vec![1, 2, 255]),
+        }],
     }
 }
 
@@ -246,6 +293,15 @@ fn refuse() -> Refuse {
         record: true,
         settlement: Octets(vec![7]),
         explain: true,
+        headers: vec![HeaderField { name: "Min-SE".into(), value: Octets(b"300".to_vec()) }],
+    }
+}
+
+fn challenge() -> Challenge {
+    Challenge {
+        realm: "r".into(),
+        algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+        stale: true,
     }
 }
 
@@ -253,15 +309,15 @@ fn answers() -> Vec<(&'static str, AnswerBody)> {
     let grant = Grant { ms: 60_000, free_ms: 2_000, last: false, go_on: true };
     vec![
         ("answer.refuse", AnswerBody::Refuse(refuse())),
+        ("answer.challenge", AnswerBody::Challenge(challenge())),
         (
-            "answer.challenge",
-            AnswerBody::Challenge(Challenge {
-                realm: "r".into(),
-                algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
-                stale: true,
+            "answer.forward",
+            AnswerBody::Forward(Forward {
+                target: branch().target,
+                listener: 2,
+                from_user: "49".into(),
             }),
         ),
-        ("answer.forward", AnswerBody::Forward(Forward { target: branch().target })),
         (
             "answer.go",
             AnswerBody::Go(Box::new(Go {
@@ -281,7 +337,15 @@ fn answers() -> Vec<(&'static str, AnswerBody)> {
         (
             "answer.registered",
             AnswerBody::Registered(Registered {
-                contacts: vec![BoundContact { uri: "sip:a".into(), expires_s: 60 }],
+                contacts: vec![BoundContact {
+                    uri: "sip:a".into(),
+                    expires_s: 60,
+                    params: ";q=0.5".into(),
+                }],
+                headers: vec![HeaderField {
+                    name: "Path".into(),
+                    value: Octets(b"<sip:p;lr>".to_vec()),
+                }],
             }),
         ),
         ("answer.extended", AnswerBody::Extended(Extended { grant })),
@@ -379,6 +443,39 @@ fn facts() -> CallFacts {
     }
 }
 
+/// What stands elsewhere is written as what was copied.
+#[test]
+fn what_is_written_where_it_stands_has_the_same_bytes() {
+    let CallFacts { record, ask: id, slot, anchor_us, settlement, facts } = facts();
+    let lent =
+        CallFactsRef { record, ask: id, slot, anchor_us, settlement: &settlement, facts: &facts };
+    let mut bytes = b"before".to_vec();
+    lent.put(&mut bytes);
+    let whole = CallFacts { record, ask: id, slot, anchor_us, settlement, facts };
+    assert_eq!(bytes, [b"before".to_vec(), encode(&whole)].concat());
+    for (name, body) in asks() {
+        let Up::Ask(mut ask) = ask(body) else { panic!("no ask") };
+        let frame = ask.to_frame(Some(77));
+        ask.hints.trunk = Some(77);
+        assert_eq!(frame, Up::Ask(ask).to_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn octets_and_lists_are_written_in_place() {
+    let octets = Octets(vec![1, 2, 3]);
+    let mut bytes = Vec::new();
+    put_octets_of(&mut bytes, |out| out.extend_from_slice(&octets.0));
+    assert_eq!(bytes, encode(&octets));
+    bytes.clear();
+    put_octets_of(&mut bytes, |out| out.resize(out.len() + OCTETS_MAX + 5, 7));
+    assert_eq!(bytes, encode(&Octets(vec![7; OCTETS_MAX])), "what is beyond the bound is cut");
+    let list = vec![octets.clone(), octets.clone()];
+    bytes.clear();
+    put_list_of(&mut bytes, |out| list.iter().map(|octets| octets.put(out)).count());
+    assert_eq!(bytes, encode(&list));
+}
+
 #[test]
 fn frames_up() {
     for (name, body) in asks() {
@@ -411,6 +508,9 @@ fn frames_up() {
     };
     let listeners = Listeners { shard: 0, at: Tick(9), listeners: vec![listener] };
     up("listeners", &Up::Listeners(listeners));
+    let flow = FlowToken { epoch: 1, shard: 2, place: 3, life: 4 };
+    up("flow-failed", &Up::FlowFailed(flow.to_word().unwrap()));
+    up("flow-epoch", &Up::FlowEpoch(FlowEpoch { shard: 2, epoch: 0x0301 }));
 }
 
 #[test]
@@ -460,6 +560,8 @@ fn frames_down() {
     };
     let sources = vec![targets("[2001:db8::]:0", 32), targets("192.0.2.9:0", 32)];
     down("edge.targets", &Down::Edge(Box::new(Edge { sources, ..edge })));
+    let sources = vec![targets("192.0.2.0:0", 24)];
+    down("edge.page", &Down::EdgePage(Box::new(EdgePage { version: 4, sources })));
     down("stored", &Down::Stored(6));
     let grant = Grant { ms: 90_000, free_ms: 0, last: true, go_on: false };
     let put = Upstream {
@@ -481,6 +583,25 @@ fn frames_down() {
         down(name, &Down::Upstream(Box::new(order)));
     }
     down("lengthen", &Down::Lengthen(Lengthen { ask: AskId(7), leg: leg(), grant }));
+}
+
+#[test]
+fn frames_of_contacts_kept_alive() {
+    let kept = Kept {
+        id: 7,
+        listener: 1,
+        transport: Transport::Udp,
+        peer: address("203.0.113.9:4001"),
+        uri: "sip:1001@10.0.0.1".into(),
+        how: KeepMode::Options,
+        every_ms: 25_000,
+        left_ms: 600_000,
+    };
+    for (name, order) in
+        [("keep.put", KeepOrder::Put(vec![kept])), ("keep.drop", KeepOrder::Drop(vec![7, 8]))]
+    {
+        down(name, &Down::Keep(Box::new(order)));
+    }
 }
 
 #[test]

@@ -13,7 +13,9 @@
 //! | [`mmsg`] | [`net::Io`] by epoll, recvmmsg and sendmmsg: no privileges needed |
 //! | [`journal_file`] | [`net::JournalSink`]: group commit in a thread; the reader |
 //! | [`uplink`] | [`net::PlaneLink`]: sessions with the control plane; its other end |
+//! | [`mesh`] | messages between the shards of one process |
 //! | [`shm`], [`eventfd`] | words and bells that processes share |
+//! | [`watch`] | many descriptors at a time, off the shard |
 //! | [`clock`], [`rng`] | time and chance, which cores get as arguments |
 //! | [`pin`], [`signals`], [`process`] | threads and processes |
 //! | [`keep`] | one process of a kind on a directory, and how a new supervisor finds it |
@@ -28,6 +30,7 @@ pub mod clock;
 pub mod eventfd;
 pub mod journal_file;
 pub mod keep;
+pub mod mesh;
 pub mod mmsg;
 pub mod net;
 pub mod pin;
@@ -40,3 +43,4 @@ mod sys;
 #[cfg(test)]
 mod testing;
 pub mod uplink;
+pub mod watch;

@@ -8,6 +8,8 @@
 //!   when the listener is bound to `0.0.0.0` or `::`. `SO_TIMESTAMPNS` tells the queue delay.
 //!   `IP_RECVERR`: an ICMP port unreachable is a transport error now, not a time-out later.
 //! - Media sockets without `IP_RECVERR`: a stranger's ICMP stops nothing.
+//! - Connections, if [`Mmsg::add_streams`] gave it any to listen for: read in turn, bounded bytes
+//!   of each, and told of once by the kernel, so that thousands that are idle cost nothing.
 //! - What cannot be sent at once is dropped and counted, never queued: late media is worthless, SIP
 //!   over UDP is repeated by its transaction.
 //!
@@ -21,9 +23,10 @@ mod media;
 mod option;
 mod poll;
 mod sip;
+mod stream;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -31,17 +34,21 @@ use strowger_link::{SECOND, Tick};
 
 use crate::clock;
 use crate::eventfd::EventFd;
+use crate::mesh::MeshEnd;
 use crate::net::{
-    Io, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, MediaBurst, MediaCounters, MediaPort, OpenError,
-    SendResult, SipCounters, SipDatagram, SipFailure, SipPath, Woke,
+    ConnId, ConnectError, Io, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, MediaBurst, MediaCounters,
+    MediaPort, MeshFull, OpenError, SendResult, SipCounters, SipDatagram, SipFailure, SipPath,
+    StreamCounters, StreamEvent, Woke,
 };
 use media::MediaSockets;
 use poll::{Poller, Ready};
 use sip::SipSockets;
+use stream::Streams;
 
 pub use media::{MEDIA_PER_SOCKET_MAX, MEDIA_RCVBUF_BYTES};
-pub use option::bind_sip;
+pub use option::{bind_sip, bind_stream};
 pub use sip::{SIP_FAILURES_MAX, SIP_QUEUE_BYTES_MAX, SIP_QUEUE_MAX, SIP_RCVBUF_BYTES};
+pub use stream::{BACKLOG_MAX, StreamListener, StreamsConfig, UNACKED_MS_MAX};
 
 /// From this many media packets a second on, a shard lets packets gather before it looks: one
 /// wake-up then serves many.
@@ -49,6 +56,10 @@ pub const GATHER_FROM_PPS: u64 = 20_000;
 /// How long they gather at most, nanoseconds: small beside the 20 ms between two packets of a flow.
 /// It pays on a core of its own; see [`Mmsg::set_gather_ns`].
 pub const GATHER_NS: u64 = 400_000;
+
+/// So soon after epoll was asked it is not asked again for media, nanoseconds: [`Io::wait`], at the
+/// end of a turn that is no longer than that, does it anyhow.
+pub const ASKED_NS: u64 = 200_000;
 
 /// What a shard's backend is made of.
 pub struct MmsgConfig {
@@ -71,7 +82,14 @@ pub struct Mmsg {
     waker: EventFd,
     sip: SipSockets,
     media: MediaSockets,
+    streams: Streams,
+    /// `None` = there is no other shard.
+    mesh: Option<MeshEnd>,
     counters: MediaCounters,
+    /// When epoll was asked last.
+    asked: Tick,
+    /// The waker was rung and heard, and `wait` has not told yet.
+    rung: bool,
     /// When the last `wait` returned, and how many media packets had been received by then.
     woke: (Tick, u64),
     gather_ns: u64,
@@ -94,7 +112,50 @@ impl Mmsg {
         let media = MediaSockets::new(&media_addresses, media_dscp);
         let now = clock::monotonic();
         let (counters, woke, gather_ns) = (MediaCounters::default(), (now, 0), GATHER_NS);
-        Ok(Mmsg { now, poller, waker, sip, media, counters, woke, gather_ns })
+        let streams = Streams::none();
+        Ok(Mmsg {
+            now,
+            poller,
+            waker,
+            sip,
+            media,
+            streams,
+            mesh: None,
+            counters,
+            asked: Tick::default(),
+            rung: false,
+            woke,
+            gather_ns,
+        })
+    }
+
+    /// This is one of several shards from now on. Another one than the first only sends by the SIP
+    /// sockets, which are clones of the first one's: it never takes what came there.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn join(&mut self, mesh: MeshEnd) -> io::Result<()> {
+        if mesh.number() != strowger_link::DOOR {
+            self.sip.only_send(&self.poller)?;
+        }
+        self.mesh = Some(mesh);
+        Ok(())
+    }
+
+    /// Takes in connections at these listeners from now on, and opens others from their addresses.
+    ///
+    /// # Errors
+    /// `InvalidInput`: too many listeners, or more connections than tokens can tell apart. Else the
+    /// system's.
+    pub fn add_streams(&mut self, config: StreamsConfig) -> io::Result<()> {
+        self.streams = Streams::new(config, &self.poller)?;
+        Ok(())
+    }
+
+    /// How many connections are open, or being opened.
+    #[must_use]
+    pub fn streams_open(&self) -> usize {
+        self.streams.open_count()
     }
 
     /// How long packets may gather at a high rate, nanoseconds, instead of [`GATHER_NS`]; 0 =
@@ -144,15 +205,26 @@ impl Mmsg {
         }
     }
 
-    /// Asks epoll, sleeping at most until `until`; `true` = the waker was rung.
-    fn poll(&mut self, until: Option<Tick>) -> bool {
-        let timeout_ns = until.map_or(0, |until| until.ns_since(clock::monotonic()));
+    /// Asks epoll, unless it was asked a moment ago; `true` = the waker was rung.
+    fn look(&mut self) -> bool {
+        let now = clock::monotonic();
+        if now.ns_since(self.asked) < ASKED_NS {
+            return false;
+        }
+        self.asked = now;
+        self.poll(0)
+    }
+
+    /// Asks epoll, sleeping at most so long; `true` = the waker was rung.
+    fn poll(&mut self, timeout_ns: u64) -> bool {
         let mut rung = false;
         for event in self.poller.wait(timeout_ns) {
             match event.ready {
                 Ready::Waker => rung |= self.waker.drain(),
-                Ready::Sip(listener) => self.sip.mark_ready(listener, event.error),
+                Ready::Sip(listener) => self.sip.mark_ready(listener, event.error()),
                 Ready::Media(slot) => self.media.mark_ready(slot),
+                Ready::Accept(place) => self.streams.mark_listener(place),
+                Ready::Stream(place) => self.streams.mark_ready(place, event),
             }
         }
         rung
@@ -185,6 +257,38 @@ impl Io for Mmsg {
         self.sip.queue(path, data)
     }
 
+    fn recv_streams(&mut self, sink: impl FnMut(StreamEvent<'_>)) -> usize {
+        self.streams.receive(&self.poller, sink)
+    }
+
+    fn hold_streams(&mut self, held: bool) {
+        self.streams.hold(held);
+    }
+
+    fn open_stream(&mut self, listener: u8, peer: SocketAddr) -> Result<ConnId, ConnectError> {
+        self.streams.open(listener, peer, &self.poller)
+    }
+
+    fn send_stream(&mut self, conn: ConnId, data: &[u8]) -> usize {
+        self.streams.send(conn, data)
+    }
+
+    fn close_stream(&mut self, conn: ConnId) {
+        self.streams.close(conn);
+    }
+
+    fn release_stream(&mut self, conn: ConnId) -> Option<TcpStream> {
+        self.streams.release(conn, &self.poller)
+    }
+
+    fn send_mesh(&mut self, to: u8, message: &[u8]) -> Result<(), MeshFull> {
+        self.mesh.as_mut().map_or(Err(MeshFull), |mesh| mesh.send(to, message))
+    }
+
+    fn recv_mesh(&mut self, sink: impl FnMut(u8, &[u8])) -> usize {
+        self.mesh.as_mut().map_or(0, |mesh| mesh.receive(sink))
+    }
+
     fn open_media(&mut self, port: MediaPort) -> Result<(), OpenError> {
         self.media.open(port, &self.poller)
     }
@@ -195,10 +299,8 @@ impl Io for Mmsg {
 
     fn recv_media(&mut self, burst: &mut MediaBurst) -> usize {
         burst.clear();
-        if !self.media.is_ready() && self.poll(None) {
-            // The ring is for `wait`, which returns at once and says so.
-            self.waker.ring();
-        }
+        // A ring heard here is for `wait`, which returns at once and says so.
+        self.rung |= !self.media.is_ready() && self.look();
         self.media.receive(burst, &mut self.counters)
     }
 
@@ -212,18 +314,30 @@ impl Io for Mmsg {
     }
 
     fn wait(&mut self, until: Tick) -> Woke {
-        let pending = self.media.is_ready() || self.sip.is_ready();
+        let is_quiet = self.mesh.as_mut().is_none_or(MeshEnd::prepare_sleep);
+        let ready = self.media.is_ready() || self.sip.is_ready() || self.streams.is_ready();
+        let pending = ready || self.rung || !is_quiet;
         if !pending {
             self.gather(until);
         }
-        let waker = self.poll((!pending).then_some(until));
+        let timeout_ns = if pending { 0 } else { until.ns_since(clock::monotonic()) };
+        let waker = self.poll(timeout_ns) | std::mem::take(&mut self.rung);
+        if let Some(mesh) = &mut self.mesh {
+            mesh.finish_sleep();
+        }
         self.now = clock::monotonic();
+        self.asked = self.now;
         self.woke = (self.now, self.counters.received);
-        Woke { media: self.media.is_ready(), sip: self.sip.is_ready(), waker }
+        let (media, sip) = (self.media.is_ready(), self.sip.is_ready());
+        Woke { media, sip, streams: self.streams.is_ready(), waker }
     }
 
     fn sip_counters(&self, listener: u8) -> SipCounters {
         self.sip.counters(listener)
+    }
+
+    fn stream_counters(&self, listener: u8) -> StreamCounters {
+        self.streams.counters(listener)
     }
 
     fn media_counters(&self) -> MediaCounters {

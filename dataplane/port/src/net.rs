@@ -14,8 +14,11 @@
 //!     io.send_media(&mut burst);      // buffers are free again when it returns
 //!     io.recv_sip(|datagram| ..);     // <= SIP_BURST_MAX datagrams
 //!     io.recv_sip_errors(|failure| ..);
+//!     io.recv_streams(|event| ..);    // connections: news and bytes
+//!     io.recv_mesh(|from, message| ..); // what other shards hand on
 //!     ..timers, link, table, then journal, then..
 //!     io.send_sip(path, &bytes);      // queued
+//!     io.send_stream(conn, &bytes);   // at once, as far as there is room
 //!     io.flush();                     // leaves here
 //!     io.wait(next_deadline);         // sleeps, samples the time
 //! }
@@ -30,12 +33,18 @@
 //! | `send_sip` | copies; leaves at `flush` or earlier, in order per listener |
 //! | `recv_media` | clears the burst, then fills it: at most [`BURST_MAX`], whole packets |
 //! | `send_media` | targets leave or are counted, in order per local port; empties the burst |
+//! | `recv_streams` | at most [`STREAM_BYTES_MAX`] bytes of each connection, in turn |
+//! | `send_stream` | what it took leaves in order; after less than all comes `Writable` |
+//! | `send_mesh` | leaves at once, in order for each pair of shards; never waits |
+//! | `recv_mesh` | at most [`MESH_BURST_MAX`] messages, whole, one shard after the other in turn |
 //! | `flush` | nothing is queued inside afterwards |
 //! | `wait` | returns at once if a receive left something unread; not later than `until` |
 //!
 //! Nothing here blocks except `wait`. Nothing here allocates per packet.
 
-use std::net::{IpAddr, SocketAddr};
+mod stream;
+
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use strowger_link::Tick;
 use strowger_link::journal::{FrameKind, Position};
@@ -43,13 +52,18 @@ use strowger_link::journal::{FrameKind, Position};
 pub use crate::burst::{
     BUFFER_BYTES, BURST_MAX, HEADROOM_BYTES, MediaBurst, MediaPacket, PAYLOAD_BYTES_MAX, Target,
 };
+pub use crate::mesh::{MESH_BURST_MAX, MESH_BYTES_MAX, MeshFull};
+pub use stream::{
+    ACCEPTS_MAX, Closed, ConnId, ConnectError, STREAM_BURST_MAX, STREAM_BYTES_MAX, StreamCounters,
+    StreamEvent,
+};
 
 /// Most datagrams one `recv_sip` hands out.
 pub const SIP_BURST_MAX: usize = 32;
 /// Longest SIP datagram in bytes: the largest UDP payload.
 pub const SIP_DATAGRAM_BYTES_MAX: usize = 65_535;
 /// Most SIP listeners of one shard; `SipPath::listener` is below it.
-pub const LISTENERS_MAX: usize = 8;
+pub const LISTENERS_MAX: usize = 16;
 /// Most local media addresses; `MediaPort::address` is below it.
 pub const MEDIA_ADDRESSES_MAX: usize = 8;
 
@@ -75,6 +89,73 @@ pub trait Io {
 
     /// Queues one SIP datagram. A response to a datagram takes that datagram's `path`.
     fn send_sip(&mut self, path: SipPath, data: &[u8]) -> SendResult;
+
+    /// Hands out what happened to connections; returns how many connections were looked at. More
+    /// may wait when it returns [`STREAM_BURST_MAX`]. The sink may not touch this `Io`: it keeps
+    /// what it hears, and answers afterwards.
+    ///
+    /// A system without connections hands out nothing.
+    fn recv_streams(&mut self, sink: impl FnMut(StreamEvent<'_>)) -> usize {
+        let _nothing = sink;
+        0
+    }
+
+    /// While connections are held nothing of them ends [`Io::wait`], however much waits: whoever
+    /// does not read them yet need not turn for them.
+    fn hold_streams(&mut self, held: bool) {
+        let _nothing = held;
+    }
+
+    /// Begins a connection to `peer` from the address of `listener`. [`StreamEvent::Connected`] or
+    /// [`StreamEvent::Closed`] tells how it went; how long that may take is the caller's to bound.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]; nothing was begun.
+    fn open_stream(&mut self, listener: u8, peer: SocketAddr) -> Result<ConnId, ConnectError> {
+        let _nothing = (listener, peer);
+        Err(ConnectError::NoListener)
+    }
+
+    /// Sends the first bytes of `data`, as many as there is room for; returns how many. After less
+    /// than all, [`StreamEvent::Writable`] says when to go on. Bytes that were taken may still be
+    /// lost with their connection.
+    fn send_stream(&mut self, conn: ConnId, data: &[u8]) -> usize {
+        let _nothing = (conn, data);
+        0
+    }
+
+    /// Ends a connection of whichever side; what was taken for sending still leaves. Nothing more
+    /// is heard of it. One that is not open any more is none of ours: nothing happens.
+    fn close_stream(&mut self, conn: ConnId) {
+        let _nothing = conn;
+    }
+
+    /// Gives a connection away, as it stands: it is the caller's, and nothing more is heard of it
+    /// here. `None` = it is not open any more, or this system has no sockets.
+    fn release_stream(&mut self, conn: ConnId) -> Option<TcpStream> {
+        let _nothing = conn;
+        None
+    }
+
+    /// Sends a message to another shard of this process, in order after those before it, and wakes
+    /// that shard if it sleeps. At most [`MESH_BYTES_MAX`] bytes.
+    ///
+    /// # Errors
+    /// [`MeshFull`]: there is no such shard, it is behind, or the message is too long; nothing was
+    /// sent.
+    fn send_mesh(&mut self, to: u8, message: &[u8]) -> Result<(), MeshFull> {
+        let _nobody = (to, message);
+        Err(MeshFull)
+    }
+
+    /// Hands out messages of other shards, with the number of who sent each; returns how many. More
+    /// may wait when it returns [`MESH_BURST_MAX`]. What waits ends [`Io::wait`].
+    ///
+    /// A process with one shard hands out nothing.
+    fn recv_mesh(&mut self, sink: impl FnMut(u8, &[u8])) -> usize {
+        let _nothing = sink;
+        0
+    }
 
     /// Opens a local media port: from now on its packets arrive by `recv_media`.
     ///
@@ -102,6 +183,12 @@ pub trait Io {
     fn sip_counters(&self, listener: u8) -> SipCounters {
         let _nothing = listener;
         SipCounters::default()
+    }
+
+    /// What was counted of the connections of a listener.
+    fn stream_counters(&self, listener: u8) -> StreamCounters {
+        let _nothing = listener;
+        StreamCounters::default()
     }
 
     /// What was counted of all media ports.
@@ -237,6 +324,8 @@ pub struct Woke {
     pub media: bool,
     /// SIP datagrams or errors wait.
     pub sip: bool,
+    /// Connections have news or bytes.
+    pub streams: bool,
     /// The shard's waker was rung: look at rings and the journal's durable mark.
     pub waker: bool,
 }

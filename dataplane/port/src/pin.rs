@@ -1,4 +1,4 @@
-//! Which processors a thread runs on.
+//! Which processors a thread runs on, and who goes before it.
 
 use std::io;
 
@@ -42,6 +42,33 @@ pub fn allowed_cpus() -> io::Result<Vec<usize>> {
     Ok((0..CPUS_MAX).filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) }).collect())
 }
 
+/// Raises the nice level of the calling thread: others go before it. What it begins has its level.
+///
+/// # Errors
+/// The system's, when `more` is negative and this process has no right to it.
+pub fn add_nice(more: i32) -> io::Result<()> {
+    let level = nice_level()?.saturating_add(more);
+    // SAFETY: no memory is touched; 0 means the calling thread (on Linux, see setpriority(2)).
+    // JUSTIFICATION: priorities are not in std.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, level) })?;
+    Ok(())
+}
+
+/// The nice level of the calling thread, from -20 to 19.
+///
+/// # Errors
+/// The system's.
+pub fn nice_level() -> io::Result<i32> {
+    // SAFETY: no memory is touched; 0 means the calling thread. The call itself, not the library's
+    // function, whose -1 may be a level or an error: the kernel gives 20 less the level.
+    // JUSTIFICATION: as above.
+    let given = unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0) };
+    if given < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(20_i32.saturating_sub(i32::try_from(given).unwrap_or(20)))
+}
+
 fn empty_set() -> libc::cpu_set_t {
     // SAFETY: cpu_set_t is an array of integers; all bits zero is the empty set.
     // JUSTIFICATION: libc offers no constructor.
@@ -50,7 +77,20 @@ fn empty_set() -> libc::cpu_set_t {
 
 #[cfg(test)]
 mod tests {
-    use super::{CPUS_MAX, allowed_cpus, pin_current_thread};
+    use super::{CPUS_MAX, add_nice, allowed_cpus, nice_level, pin_current_thread};
+
+    #[test]
+    fn a_thread_lets_others_go_first() {
+        let levels = || {
+            let before = nice_level().unwrap();
+            add_nice(3).unwrap();
+            let begun = std::thread::spawn(nice_level).join().unwrap().unwrap();
+            (before, nice_level().unwrap(), begun)
+        };
+        let (before, after, begun) = std::thread::spawn(levels).join().unwrap();
+        let expect = (before + 3).min(19);
+        assert_eq!((after, begun, nice_level().unwrap()), (expect, expect, before));
+    }
 
     #[test]
     fn a_pinned_thread_stays() {

@@ -34,6 +34,21 @@ pub fn boot_id() -> u128 {
     u128::from_str_radix(&text.trim().replace('-', ""), 16).unwrap_or(0)
 }
 
+/// From now on the kernel gives this process pages of the small size alone, whatever was advised.
+///
+/// A huge page is emptied in one go when it is first touched: 4 to 9 ms under a hypervisor, in
+/// which a shard does nothing else (`dataplane/adr/0091-the-dataplane-has-small-pages.md`).
+///
+/// # Errors
+/// The system's.
+pub fn keep_small_pages() -> io::Result<()> {
+    let (yes, none) = (1 as libc::c_ulong, 0 as libc::c_ulong);
+    // SAFETY: the call takes numbers only; it changes how memory is given, not what is in it.
+    // JUSTIFICATION: prctl is not in std.
+    crate::sys::check(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, yes, none, none, none) })?;
+    Ok(())
+}
+
 fn descriptor_flags(fd: RawFd) -> io::Result<i32> {
     // SAFETY: F_GETFD reads the flags of a descriptor number; an invalid one is an error, nothing
     // else.
@@ -49,6 +64,12 @@ fn set_close_on_exec(fd: RawFd, close: bool) -> io::Result<()> {
     // JUSTIFICATION: the standard library has no safe fcntl.
     let done = unsafe { libc::fcntl(fd, libc::F_SETFD, flags) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Whether this is a socket that listens for connections.
+#[must_use]
+pub fn is_listener(fd: BorrowedFd<'_>) -> bool {
+    socket2::SockRef::from(&fd).is_listener().unwrap_or(false)
 }
 
 /// Starts `program` in its own process group, with `hand_on` open in it. Standard input is closed
@@ -123,6 +144,13 @@ mod tests {
     }
 
     #[test]
+    fn pages_stay_small() {
+        keep_small_pages().unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        assert!(status.lines().any(|line| line == "THP_enabled:\t0"), "{status}");
+    }
+
+    #[test]
     fn a_child_finds_what_it_was_handed() {
         let (mut reader, writer) = io::pipe().unwrap();
         // A shell's own redirection knows one digit only.
@@ -135,6 +163,16 @@ mod tests {
         let mut said = String::new();
         reader.read_to_string(&mut said).unwrap();
         assert_eq!(said, "ready\n");
+    }
+
+    #[test]
+    fn a_listener_is_told_from_other_descriptors() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (pipe, _writer) = io::pipe().unwrap();
+        let all = [listener.as_fd(), stream.as_fd(), datagrams.as_fd(), pipe.as_fd()];
+        assert_eq!(all.map(is_listener), [true, false, false, false]);
     }
 
     #[test]

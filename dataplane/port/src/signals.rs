@@ -19,6 +19,8 @@ pub struct Signals {
 pub enum HangUp {
     /// Its terminal is gone, so it is to end.
     Ends,
+    /// What it read at its start is to be read again.
+    Told,
     /// Nothing: it does not live for a terminal. The kernel sends it to stopped processes whose
     /// supervisor dies.
     Ignored,
@@ -31,7 +33,8 @@ pub enum Signal {
     Terminate,
     /// SIGINT: from a terminal.
     Interrupt,
-    /// SIGHUP: the terminal is gone. Not seen where it is ignored, as under nohup(1).
+    /// SIGHUP: the terminal is gone, or what was read at the start has changed. Not seen where it
+    /// is ignored, as under nohup(1).
     HangUp,
 }
 
@@ -77,7 +80,7 @@ impl Signals {
         match libc::c_int::try_from(info.ssi_signo) {
             Ok(libc::SIGTERM) if whole => Some(Signal::Terminate),
             Ok(libc::SIGINT) if whole => Some(Signal::Interrupt),
-            Ok(libc::SIGHUP) if whole && self.hang_up == HangUp::Ends => Some(Signal::HangUp),
+            Ok(libc::SIGHUP) if whole && self.hang_up != HangUp::Ignored => Some(Signal::HangUp),
             Ok(_) | Err(_) => None,
         }
     }

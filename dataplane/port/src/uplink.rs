@@ -11,6 +11,8 @@
 //! | down | controld | answers and verbs |
 //! | calls, registrations, bulk | shard | see [`crate::net::Lane`] |
 //!
+//! The bells of a session are one bell with many handles: who serves all lanes waits for any.
+//!
 //! Each ring has one writing and one reading thread: on controld's side whoever has something for a
 //! shard must go through one thread per [`DownEnd`].
 //!

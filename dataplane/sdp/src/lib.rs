@@ -37,7 +37,7 @@ pub use description::{Connection, Description, Host, Media, Origin};
 pub use direction::Direction;
 pub use error::{Error, Reason};
 pub use line::Line;
-pub use negotiation::{Agreed, Mismatch, Party, agree, check_reoffer};
+pub use negotiation::{Agreed, Mismatch, Party, agree, check_reoffer, transports_fit};
 pub use own::{AnswerError, Answered, OwnMedia};
 pub use payload::PayloadTypes;
 pub use relay::{Place, Policy, RelayError, RelayPlan};

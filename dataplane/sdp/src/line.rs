@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Reason};
 use crate::limits::LINES_MAX;
+use crate::text::find;
 
 /// One line: its octets as received, end of line included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,10 +32,9 @@ impl<'a> Line<'a> {
     fn parse(raw: &'a [u8]) -> Result<Line<'a>, Reason> {
         let text = without_end(raw);
         match text {
-            [b'a'..=b'z', b'=', value @ ..] => match value.iter().any(|octet| is_forbidden(*octet))
-            {
-                true => Err(Reason::ControlOctet),
-                false => Ok(Line { raw }),
+            [b'a'..=b'z', b'=', value @ ..] => match find(value, is_forbidden) {
+                Some(_) => Err(Reason::ControlOctet),
+                None => Ok(Line { raw }),
             },
             [..] => Err(Reason::Syntax),
         }
@@ -48,7 +48,7 @@ pub(crate) fn cut(body: &[u8]) -> Result<(Vec<Line<'_>>, &[u8]), Error> {
     let mut rest = body;
     while !is_empty_lines(rest) {
         let number = lines.len() as u16 + 1;
-        let end = rest.iter().position(|octet| *octet == b'\n').map_or(rest.len(), |at| at + 1);
+        let end = find(rest, |octet| octet == b'\n').map_or(rest.len(), |at| at + 1);
         let (raw, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
         if lines.len() == LINES_MAX {
             return Err(Error { line: number, reason: Reason::TooManyLines });
@@ -62,6 +62,10 @@ pub(crate) fn cut(body: &[u8]) -> Result<(Vec<Line<'_>>, &[u8]), Error> {
 
 /// Whether there is nothing but ends of lines. Decided by the first line of a body that has text.
 fn is_empty_lines(text: &[u8]) -> bool {
+    matches!(text, [] | [b'\r' | b'\n', ..]) && is_ends_of_lines(text)
+}
+
+fn is_ends_of_lines(text: &[u8]) -> bool {
     text.split_inclusive(|octet| *octet == b'\n').all(|raw| matches!(raw, b"\n" | b"\r\n"))
 }
 

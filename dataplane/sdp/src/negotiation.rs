@@ -95,6 +95,24 @@ pub fn agree(offer: &Description<'_>, answer: &Description<'_>) -> Result<Vec<Ag
         .collect()
 }
 
+/// Whether an answer is by the transports that were offered. What else [`agree`] may find wrong is
+/// not looked at, and nothing behind it.
+#[must_use]
+pub fn transports_fit(offer: &[Terms], answer: &[Terms]) -> bool {
+    if offer.len() != answer.len() {
+        return true;
+    }
+    for (offered, answered) in offer.iter().zip(answer) {
+        if offered.kind != answered.kind || (offered.is_rejected() && !answered.is_rejected()) {
+            return true;
+        }
+        if !answered.is_rejected() && offered.transport != answered.transport {
+            return false;
+        }
+    }
+    true
+}
+
 /// Checks a new offer within a session: media lines are never taken away, they get port 0.
 /// `media_count` is that of the description before.
 ///
@@ -106,7 +124,7 @@ pub fn check_reoffer(media_count: usize, offer: &Description<'_>) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use super::{Agreed, Mismatch, Party, agree, check_reoffer};
+    use super::{Agreed, Mismatch, Party, agree, check_reoffer, transports_fit};
     use crate::{Description, Direction};
 
     fn body(media: &str) -> String {
@@ -132,6 +150,28 @@ mod tests {
         let savp = "m=audio 4000 RTP/SAVP 8\r\n";
         assert_eq!(between(AUDIO, savp), Err(Mismatch::Transport(0)));
         assert!(between(AUDIO, "m=audio 4000 RTP/AVPF 8\r\n").is_ok());
+    }
+
+    #[test]
+    fn transports_fit_unless_they_are_what_does_not_agree() {
+        let lines = ["", AUDIO, VIDEO, "m=audio 0 RTP/AVP 8\r\n", "m=audio 4000 RTP/SAVP 8\r\n"];
+        let bodies =
+            lines.iter().flat_map(|one| lines.iter().map(move |two| format!("{one}{two}")));
+        let bodies: Vec<String> = bodies.collect();
+        let terms = |text: &str| -> Vec<_> {
+            let text = body(text);
+            let parsed = Description::parse(text.as_bytes()).unwrap();
+            parsed.media().map(|media| media.terms()).collect()
+        };
+        let mut unfit = 0;
+        for offer in &bodies {
+            for answer in &bodies {
+                let wrong = matches!(between(offer, answer), Err(Mismatch::Transport(_)));
+                assert_eq!(transports_fit(&terms(offer), &terms(answer)), !wrong);
+                unfit += usize::from(wrong);
+            }
+        }
+        assert!(unfit > 5, "{unfit}");
     }
 
     #[test]

@@ -6,7 +6,6 @@
 
 use crate::attribute::Attribute;
 use crate::description::{Description, Media};
-use crate::limits::MEDIA_MAX;
 use crate::line::Line;
 use crate::session::{LocalSession, Version, family, write_connection};
 use crate::terms::Target;
@@ -70,13 +69,15 @@ impl LocalSession {
     }
 }
 
-/// Room for addresses longer than theirs, and for lines of ours.
-const GROWTH_MAX: usize = 256 * (MEDIA_MAX + 1);
+/// Room in the session and in each of its media for addresses longer than theirs, and for lines
+/// of ours.
+const GROWTH: usize = 256;
 
 fn write_body(theirs: &Description<'_>, plan: &RelayPlan<'_>, version: Version) -> Vec<u8> {
     let size: usize = theirs.session_lines().iter().map(|line| line.raw().len()).sum();
     let media: usize = theirs.media().flat_map(|m| m.lines()).map(|line| line.raw().len()).sum();
-    let mut out = Vec::with_capacity(size + media + GROWTH_MAX);
+    let growth = GROWTH * (theirs.media_count() + 1);
+    let mut out = Vec::with_capacity(size + media + growth);
     write_session(&mut out, theirs, plan, version);
     for (media, place) in theirs.media().zip(plan.places) {
         let place = place.filter(|_| media.target() != Target::Rejected);

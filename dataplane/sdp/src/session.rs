@@ -58,6 +58,8 @@ impl LocalSession {
             self.version = self.version.saturating_add(1);
             self.last = write(version(self.version));
         }
+        // It stays as long as its call; what it was written into is far larger.
+        self.last.shrink_to_fit();
         &self.last
     }
 }

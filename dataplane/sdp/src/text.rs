@@ -22,6 +22,21 @@ pub(crate) fn fields(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|octet| *octet == b' ').filter(|field| !field.is_empty())
 }
 
+/// Octets that are looked at at once.
+const CHUNK: usize = 16;
+
+/// Offset of the first octet that is `wanted`. Most are not, so many are looked at at once, without
+/// a branch for each.
+#[inline]
+pub(crate) fn find(text: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    let (chunks, _) = text.as_chunks::<CHUNK>();
+    let has_none =
+        |chunk: &&[u8; CHUNK]| !chunk.iter().fold(false, |found, octet| found | wanted(*octet));
+    let passed = CHUNK * chunks.iter().take_while(has_none).count();
+    let rest = text.get(passed..)?;
+    Some(passed + rest.iter().position(|octet| wanted(*octet))?)
+}
+
 /// Splits at the first `separator`, which belongs to neither part.
 pub(crate) fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|octet| *octet == separator)?;
@@ -36,7 +51,7 @@ pub(crate) fn append(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{fields, number, split_once};
+    use super::{fields, find, number, split_once};
 
     #[test]
     fn numbers_are_digits_within_their_type() {
@@ -47,6 +62,18 @@ mod tests {
         assert_eq!(number::<u64>(b"18446744073709551616"), None);
         for text in [&b""[..], b"-1", b"+1", b" 1", b"1 ", b"0x1", b"1.0", &[b'0'; 21]] {
             assert_eq!(number::<u64>(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_octet_that_is_wanted_is_found() {
+        for len in 0..70 {
+            let mut text = vec![b'a'; len];
+            assert_eq!(find(&text, |octet| octet == b'x'), None, "{len}");
+            for at in (0..len).rev() {
+                text[at] = b'x';
+                assert_eq!(find(&text, |octet| octet == b'x'), Some(at), "{len}");
+            }
         }
     }
 

@@ -6,6 +6,10 @@
 //! the last says its last word by itself, whether its call goes on or not. A slot in whose thawing
 //! the process died twice is quarantined: nothing of its image is touched, only its record is
 //! written.
+//!
+//! Calls that a transfer made one bridge are taken up each by itself; when the last slot is read
+//! they find each other again, and a half without the other one is ended. Their thawing lasts until
+//! then.
 
 use crate::Shard;
 use crate::desk::Desk;
@@ -51,12 +55,18 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         // Before the first beat of this life: the last sign of the former one.
         let (at, _) = self.table.heartbeat();
         let mut sum = Adopted::default();
+        let mut meshed = Vec::new();
         for idx in 0..self.table.setup().slots {
             let slot = u16::try_from(idx).ok().and_then(|idx| self.table.occupant(idx));
             let Some(slot) = slot else { continue };
-            self.adopt_slot(slot, (at, recorded), &mut sum, now);
+            if self.adopt_slot(slot, (at, recorded), &mut sum, now) {
+                meshed.push(slot);
+            } else {
+                let _lives = self.table.end_thaw(slot);
+            }
             self.settle(now);
         }
+        self.rejoin(&meshed, at, &mut sum, now);
         if sum.adopted > 0 {
             // From here on this life's marks are theirs: a power cut ends them at its last one.
             self.mark(now, true);
@@ -65,13 +75,26 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         sum
     }
 
+    /// Brings the halves of transferred calls together.
+    fn rejoin(&mut self, meshed: &[SlotRef], at: Tick, sum: &mut Adopted, now: Tick) {
+        let Shard { io, calls, media, .. } = self;
+        let lost = calls.rejoin(at, now, &mut Desk { media, io, now });
+        sum.adopted = sum.adopted.saturating_sub(lost);
+        sum.ended += lost;
+        self.settle(now);
+        for slot in meshed {
+            let _lives = self.table.end_thaw(*slot);
+        }
+    }
+
+    /// Whether the call lives and has halves of others, so that its thawing goes on.
     fn adopt_slot(
         &mut self,
         slot: SlotRef,
         (at, recorded): (Tick, &BTreeSet<RecordId>),
         sum: &mut Adopted,
         now: Tick,
-    ) {
+    ) -> bool {
         // The slot was found in use just now.
         let attempts = self.table.begin_thaw(slot).unwrap_or(u8::MAX);
         let mut body = Vec::new();
@@ -79,7 +102,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let (Ok(Some(head)), Ok(SlotBody { facts, image })) = (head, decode(&body)) else {
             sum.unreadable += 1;
             let _freed = self.table.close(slot);
-            return;
+            return false;
         };
         let poisoned = attempts > THAW_CRASHES_MAX;
         let image = Image::read(&image.0).filter(|_| !poisoned);
@@ -110,7 +133,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 let _freed = self.table.close(slot);
             }
         }
-        let _lives = self.table.end_thaw(slot);
+        goes_on && image.as_ref().is_some_and(|image| strowger_call::is_meshed(&image.call.0))
     }
 
     fn thaw_legs<'a>(

@@ -6,7 +6,7 @@ pub(crate) const MEDIA_CALL: u64 = 8;
 pub(crate) const CALL: u64 = 2;
 /// A request outside calls that waits for its answer.
 pub(crate) const WAITING: u64 = 2;
-/// A transaction of either side.
+/// A transaction of either side that has not said its last word.
 pub(crate) const TRANSACTION: u64 = 1;
 
 /// What is under way.
@@ -18,7 +18,8 @@ pub(crate) struct Load {
     pub(crate) relayed: usize,
     /// Requests outside calls that wait.
     pub(crate) waiting: usize,
-    /// Transactions.
+    /// Transactions that have not said their last word. The others hold memory, and go early when
+    /// there are many.
     pub(crate) transactions: usize,
 }
 

@@ -30,7 +30,7 @@ use strowger_port::net::{Io, MediaPort};
 use strowger_sdp::limits::MEDIA_MAX;
 use strowger_sdp::{
     Codec, Description, Direction, LocalSession, OwnMedia, Place, Policy, RelayPlan, Terms,
-    Transport,
+    Transport, transports_fit,
 };
 
 /// How many other ports are tried when the system refuses one.
@@ -179,6 +179,14 @@ impl MediaDesk {
         media.signalling = Some(signalling);
     }
 
+    /// A leg's signalling comes from another address now.
+    pub(crate) fn moved(&mut self, leg: LegId, signalling: IpAddr) {
+        if let Some(media) = self.legs.get_mut(&leg) {
+            media.signalling = Some(signalling);
+            self.touched.insert(leg);
+        }
+    }
+
     /// When [`MediaDesk::handle_timeout`] is due.
     #[must_use]
     pub(crate) fn poll_timeout(&self) -> Option<Tick> {
@@ -238,19 +246,33 @@ impl MediaDesk {
     }
 
     /// Learns a leg's description.
-    fn learn(&mut self, leg: LegId, theirs: &Description<'_>, policy: &MediaPolicy) {
+    fn learn(
+        &mut self,
+        leg: LegId,
+        (theirs, terms): (&Description<'_>, &[Terms]),
+        policy: &MediaPolicy,
+    ) {
         let media = self.leg(leg);
         media.policy = Some(*policy);
-        media.lines.resize_with(media.lines.len().max(theirs.media_count()), Line::default);
-        for (line, described) in media.lines.iter_mut().zip(theirs.media()) {
-            let terms = described.terms();
+        grow(&mut media.lines, terms.len());
+        let described = theirs.media().zip(terms);
+        for (line, (described, terms)) in media.lines.iter_mut().zip(described) {
             line.codec = terms
                 .preferred
                 .and_then(|pt| described.rtpmap(pt))
                 .map(|map| String::from_utf8_lossy(map.encoding).into_owned())
                 .unwrap_or_default();
-            line.terms = Some(terms);
+            line.terms = Some(*terms);
         }
+    }
+
+    /// Whether an answer is by the transports that the leg offered (RFC 3264 6): one in the clear
+    /// to an offer of SRTP, or the other way round, is a call in which nobody hears anybody. What
+    /// else may be odd about an answer the parties see for themselves.
+    fn fits(&self, offerer: LegId, answer: &[Terms]) -> bool {
+        let Some(media) = self.legs.get(&offerer) else { return true };
+        let offer: Vec<Terms> = media.lines.iter().filter_map(|line| line.terms).collect();
+        transports_fit(&offer, answer)
     }
 
     /// Keeps a leg's description as it was said.
@@ -260,6 +282,18 @@ impl MediaDesk {
         media.said.extend_from_slice(body);
         self.touched.insert(leg);
     }
+}
+
+/// Makes room for `count` lines, and for no more: most legs have one, for as long as they live.
+fn grow(lines: &mut Vec<Line>, count: usize) {
+    let more = count.saturating_sub(lines.len());
+    lines.reserve_exact(more);
+    lines.extend(core::iter::repeat_with(Line::default).take(more));
+}
+
+/// What a party wants of each media line.
+fn terms_of(theirs: &Description<'_>) -> Vec<Terms> {
+    theirs.media().map(|media| media.terms()).collect()
 }
 
 /// An address that means nothing beyond its own network (RFC 1918, 6598, 4193, link-local).
@@ -354,7 +388,7 @@ impl<I: Io> Desk<'_, I> {
         let mut places = Vec::with_capacity(wanted.len());
         for (index, wanted) in wanted.iter().enumerate() {
             let lines = &mut self.media.leg(leg).lines;
-            lines.resize_with(lines.len().max(index + 1), Line::default);
+            grow(lines, index + 1);
             let open = lines.get(index).and_then(|line| line.ports);
             let pair = match (wanted, open) {
                 (false, _) => None,
@@ -469,6 +503,19 @@ impl<I: Io> Desk<'_, I> {
     }
 }
 
+/// A description as its party would make it if it were not on hold, nor held.
+fn off_hold(said: &[u8]) -> Vec<u8> {
+    const HELD: [&[u8]; 3] = [b"a=sendonly", b"a=recvonly", b"a=inactive"];
+    let mut out = Vec::with_capacity(said.len());
+    for line in said.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.trim_ascii_end();
+        let end = line.get(text.len()..).unwrap_or_default();
+        out.extend_from_slice(if HELD.contains(&text) { b"a=sendrecv" } else { text });
+        out.extend_from_slice(end);
+    }
+    out
+}
+
 fn merge(old: MediaReport, new: MediaReport) -> MediaReport {
     let heard = new.first_at.is_some();
     MediaReport {
@@ -498,7 +545,7 @@ impl<I: Io> Resources for Desk<'_, I> {
         &mut self,
         from: LegId,
         to: LegId,
-        _role: Role,
+        role: Role,
         body: &Body,
         policy: (&MediaPolicy, &MediaPolicy),
     ) -> Result<Body, Cause> {
@@ -506,19 +553,20 @@ impl<I: Io> Resources for Desk<'_, I> {
             return Ok(body.clone());
         }
         if policy.0.mode == MediaMode::Direct && policy.1.mode == MediaMode::Direct {
+            // A transfer offers it to somebody else.
+            self.media.keep_said(from, &body.data);
             return Ok(body.clone());
         }
         let theirs = Description::parse(&body.data).map_err(|_| NOT_ACCEPTABLE)?;
-        self.media.learn(from, &theirs, policy.0);
+        let terms = terms_of(&theirs);
+        if role == Role::Answer && !self.media.fits(to, &terms) {
+            return Err(NOT_ACCEPTABLE);
+        }
+        self.media.learn(from, (&theirs, &terms), policy.0);
         self.media.keep_said(from, &body.data);
         self.media.leg(to).policy = Some(*policy.1);
-        let wanted: Vec<bool> = theirs
-            .media()
-            .map(|m| {
-                let terms = m.terms();
-                !terms.is_rejected() && carried(&terms).is_some()
-            })
-            .collect();
+        let is_wanted = |terms: &Terms| !terms.is_rejected() && carried(terms).is_some();
+        let wanted: Vec<bool> = terms.iter().map(is_wanted).collect();
         let places = self.places(to, &wanted)?;
         let address = self.told_address(to)?;
         let plan = RelayPlan { address, places: &places, policy: Policy::Plain };
@@ -543,6 +591,11 @@ impl<I: Io> Resources for Desk<'_, I> {
         };
         let session = &mut self.media.leg(to).session;
         Ok(Body::sdp(session.offer(address, &media).to_vec()))
+    }
+
+    fn said(&self, leg: LegId) -> Option<Body> {
+        let said = &self.media.legs.get(&leg)?.said;
+        (!said.is_empty()).then(|| Body::sdp(off_hold(said)))
     }
 
     fn join(&mut self, a: LegId, b: LegId) {

@@ -6,10 +6,10 @@ pub(crate) use network::{Networks, Place};
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use strowger_link::{Edge, EdgeSource, SourceAction};
+use strowger_link::{Edge, EdgePage, EdgeSource, SourceAction};
 
 /// Most networks of a snapshot; those beyond it are unknown.
-pub const NETWORKS_MAX: usize = 131_072;
+pub const NETWORKS_MAX: usize = strowger_link::SOURCES_MAX;
 
 /// The edge snapshot, compiled for look-up: a look costs two binary searches, however long the
 /// snapshot is.
@@ -25,6 +25,76 @@ pub struct Sources {
     ids: Vec<i64>,
 }
 
+/// Sources of a snapshot that is still on its way, or being compiled: a part is sorted when it
+/// comes, and steps put all together, so that a long snapshot costs many turns a little.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Draft {
+    version: u64,
+    count: usize,
+    known: network::Draft,
+    verdicts: Vec<Verdict>,
+    trunks: network::Draft,
+    ids: Vec<i64>,
+    /// `known`, when it is compiled.
+    compiled: Option<Networks>,
+}
+
+impl Draft {
+    /// A page came; those of another version are of no use any more.
+    pub(crate) fn take(&mut self, page: &EdgePage) {
+        if page.version != self.version {
+            *self = Draft { version: page.version, ..Draft::default() };
+        }
+        self.add(&page.sources);
+    }
+
+    /// The whole of this snapshot, with the pages that came before it; nothing of them stays.
+    pub(crate) fn whole(&mut self, edge: &Edge) -> Draft {
+        let mut draft = core::mem::take(self);
+        if draft.version != edge.version {
+            draft = Draft::default();
+        }
+        draft.add(&edge.sources);
+        draft
+    }
+
+    fn add(&mut self, sources: &[EdgeSource]) {
+        let room = NETWORKS_MAX.saturating_sub(self.count);
+        let sources = sources.get(..room).unwrap_or(sources);
+        self.count += sources.len();
+        let (mut known, mut trunks) = (Vec::new(), Vec::new());
+        for EdgeSource { network, prefix_len, port, action } in sources {
+            let place = Place::new(*network, *prefix_len, *port);
+            let (verdict, id) = match *action {
+                SourceAction::Trunk(id) => (Some(Verdict::Trunk(id)), Some(id)),
+                SourceAction::Deny => (Some(Verdict::Deny), None),
+                SourceAction::Challenge => (Some(Verdict::Stranger), None),
+                SourceAction::Target(id) => (None, Some(id)),
+            };
+            known.extend(verdict.map(|_| place));
+            self.verdicts.extend(verdict);
+            trunks.extend(id.map(|_| place));
+            self.ids.extend(id);
+        }
+        self.known.add(&known);
+        self.trunks.add(&trunks);
+    }
+
+    /// Goes on by at most `places` places; the sources when all are compiled, and nothing stays.
+    pub(crate) fn step(&mut self, places: usize) -> Option<Sources> {
+        let known = match self.compiled.take() {
+            Some(known) => known,
+            None => self.known.step(places)?,
+        };
+        let Some(trunks) = self.trunks.step(places) else {
+            self.compiled = Some(known);
+            return None;
+        };
+        let Draft { verdicts, ids, .. } = core::mem::take(self);
+        Some(Sources { known, verdicts, trunks, ids })
+    }
+}
+
 /// What a source is to us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -37,37 +107,14 @@ pub enum Verdict {
 }
 
 impl Sources {
-    /// Compiles a snapshot.
+    /// Compiles a snapshot at once, with the sources that came before it on pages.
     #[must_use]
-    pub fn compile(edge: &Edge) -> Sources {
-        let (mut known, mut verdicts) = (Vec::new(), Vec::new());
-        let (mut trunks, mut ids) = (Vec::new(), Vec::new());
-        for source in edge.sources.iter().take(NETWORKS_MAX) {
-            let EdgeSource { network, prefix_len, port, ref action } = *source;
-            let place = Place::new(network, prefix_len, port);
-            match *action {
-                SourceAction::Trunk(id) => {
-                    known.push(place);
-                    verdicts.push(Verdict::Trunk(id));
-                    trunks.push(place);
-                    ids.push(id);
-                }
-                SourceAction::Deny => {
-                    known.push(place);
-                    verdicts.push(Verdict::Deny);
-                }
-                SourceAction::Challenge => {
-                    known.push(place);
-                    verdicts.push(Verdict::Stranger);
-                }
-                SourceAction::Target(id) => {
-                    trunks.push(place);
-                    ids.push(id);
-                }
-            }
-        }
-        let (known, trunks) = (Networks::compile(&known), Networks::compile(&trunks));
-        Sources { known, verdicts, trunks, ids }
+    pub fn compile(edge: &Edge, before: &[EdgeSource]) -> Sources {
+        let mut draft = Draft::default();
+        before.chunks(strowger_link::codec::LIST_MAX).for_each(|page| draft.add(page));
+        draft.add(&edge.sources);
+        let mut steps = [(); 2].into_iter().map(|()| draft.step(usize::MAX));
+        steps.find_map(|sources| sources).unwrap_or_default()
     }
 
     /// What `source` is; without a match, a stranger.
@@ -108,21 +155,25 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strowger_port::clock;
 
     fn source(network: &str, prefix_len: u8, port: u16, action: SourceAction) -> EdgeSource {
         EdgeSource { network: network.parse().unwrap(), prefix_len, port, action }
     }
 
     fn compiled(sources: Vec<EdgeSource>) -> Sources {
-        Sources::compile(&Edge {
-            version: 1,
-            realm: "r".into(),
-            algorithms: vec![],
-            nonce_key: [0; 16],
-            nonce_valid_s: 60,
-            sources,
-            emergency: vec![],
-        })
+        Sources::compile(
+            &Edge {
+                version: 1,
+                realm: "r".into(),
+                algorithms: vec![],
+                nonce_key: [0; 16],
+                nonce_valid_s: 60,
+                sources,
+                emergency: vec![],
+            },
+            &[],
+        )
     }
 
     #[test]
@@ -156,6 +207,100 @@ mod tests {
             assert_eq!(sources.verdict(from.parse().unwrap()), verdict, "{from}");
         }
         assert_eq!(Sources::default().verdict("1.2.3.4:5".parse().unwrap()), Verdict::Stranger);
+    }
+
+    /// The snapshot counts when it is whole, in the order of its pages; what another version left
+    /// is no part of it.
+    #[test]
+    fn pages_stand_before_their_snapshot() {
+        let page = |version, network: &str, action| EdgePage {
+            version,
+            sources: vec![source(network, 32, 0, action)],
+        };
+        let mut pages = Draft::default();
+        pages.take(&page(6, "192.0.2.9", SourceAction::Deny));
+        pages.take(&page(7, "192.0.2.1", SourceAction::Deny));
+        pages.take(&page(7, "192.0.2.2", SourceAction::Deny));
+        let edge = |version, sources| Edge {
+            version,
+            realm: "r".into(),
+            algorithms: vec![],
+            nonce_key: [0; 16],
+            nonce_valid_s: 60,
+            sources,
+            emergency: vec![],
+        };
+        let own = edge(
+            7,
+            vec![
+                source("192.0.2.1", 32, 0, SourceAction::Trunk(1)),
+                source("192.0.2.3", 32, 0, SourceAction::Trunk(2)),
+            ],
+        );
+        let mut draft = pages.whole(&own);
+        assert!(draft.step(1).is_none() && draft.step(1).is_none() && draft.step(1).is_none());
+        let sources = (0..9).find_map(|_| draft.step(1)).unwrap();
+        for (from, verdict) in [
+            ("192.0.2.1:1", Verdict::Deny),
+            ("192.0.2.2:1", Verdict::Deny),
+            ("192.0.2.3:1", Verdict::Trunk(2)),
+            ("192.0.2.9:1", Verdict::Stranger),
+        ] {
+            assert_eq!(sources.verdict(from.parse().unwrap()), verdict, "{from}");
+        }
+        assert_eq!(pages.whole(&edge(7, vec![])).count, 0, "once");
+        pages.take(&page(8, "192.0.2.1", SourceAction::Deny));
+        assert_eq!(pages.whole(&edge(9, vec![])).count, 0, "of another version");
+        // A sender that never ends fills no more than its room.
+        let many = vec![source("192.0.2.1", 32, 0, SourceAction::Deny); 65_536];
+        for _ in 0..4 {
+            pages.take(&EdgePage { version: 10, sources: many.clone() });
+        }
+        assert_eq!(pages.whole(&edge(10, vec![])).verdicts.len(), NETWORKS_MAX);
+    }
+
+    /// As many sources as there is room for: what the worst turn pays for a page, and for a step.
+    #[test]
+    #[expect(clippy::print_stdout, reason = "who runs it by hand reads the figures")]
+    fn a_full_snapshot_costs_each_turn_little() {
+        let address = |n: usize| {
+            let n = (n as u32).wrapping_mul(2_654_435_761);
+            std::net::IpAddr::from(n.to_be_bytes())
+        };
+        let action = |n: usize| match n % 10 {
+            0 => SourceAction::Trunk(n as i64),
+            _ => SourceAction::Deny,
+        };
+        let all: Vec<EdgeSource> = (0..NETWORKS_MAX)
+            .map(|n| EdgeSource { network: address(n), prefix_len: 32, port: 0, action: action(n) })
+            .collect();
+        let timed = |what: &mut dyn FnMut()| {
+            let began = clock::monotonic();
+            what();
+            clock::monotonic().ns_since(began) / 1_000
+        };
+        let mut draft = Draft::default();
+        let pages = all.chunks(512).map(|sources| {
+            let page = EdgePage { version: 1, sources: sources.to_vec() };
+            timed(&mut || draft.take(&page))
+        });
+        let mut pages: Vec<u64> = pages.collect();
+        let mut done = None;
+        let mut steps = Vec::new();
+        while done.is_none() && steps.len() <= 2 * NETWORKS_MAX / 1_024 {
+            steps.push(timed(&mut || done = draft.step(1_024)));
+        }
+        let sources = done.unwrap();
+        for n in [0, 1, 77_770, NETWORKS_MAX - 1] {
+            let expect = if n % 10 == 0 { Verdict::Trunk(n as i64) } else { Verdict::Deny };
+            assert_eq!(sources.verdict((address(n), 5060).into()), expect, "{n}");
+        }
+        pages.sort_unstable();
+        steps.sort_unstable();
+        let told = |list: &[u64]| (list[list.len() / 2], list[list.len() - 1]);
+        println!("page {:?}, step {:?} us (middle, worst)", told(&pages), told(&steps));
+        // Far from the whole at once (tens of milliseconds), whatever else runs here.
+        assert!(told(&pages).0 < 2_000 && told(&steps).0 < 5_000, "{pages:?} {steps:?}");
     }
 
     /// `::/0` is all of IPv6, and no IPv4 address, though those have a place in it.

@@ -4,9 +4,12 @@
 mod delay;
 mod repeat;
 mod stranger;
+mod stun;
+mod unwanted;
 
+use crate::connection::Streams;
+use crate::count::Counts;
 use crate::edge::{Networks, Place, Sources, Verdict};
-use crate::shard::Counts;
 use delay::{Delay, Level};
 use repeat::Repeats;
 use std::net::{IpAddr, SocketAddr};
@@ -15,11 +18,13 @@ use strowger_link::siphash::siphash24;
 use strowger_link::{Key, Tick};
 use strowger_port::net::{LISTENERS_MAX, SipPath};
 use strowger_sip::{Method, Scan, ScanRefusal, refuse, refused_tag, request_hash, scan};
+use unwanted::{Sign, Unwanted};
 
 /// The longest Retry-After of a node that is overloaded, in seconds.
 const RETRY_AFTER_S_MAX: u64 = 3;
 /// Most networks that the limits of strangers do not touch.
 pub const EXEMPT_MAX: usize = 256;
+pub use unwanted::UNWANTED_MAX;
 /// Most emergency numbers that are looked for under overload.
 const EMERGENCIES_MAX: usize = 1_024;
 
@@ -41,6 +46,12 @@ pub struct Limits {
     /// Networks whose sources have no such limits: address and prefix length. At most
     /// [`EXEMPT_MAX`].
     pub exempt: Vec<(IpAddr, u8)>,
+    /// Programs whose requests are dropped, by what they call themselves in User-Agent, in either
+    /// case: the whole name below five characters, else a part of it. At most [`UNWANTED_MAX`].
+    pub agents: Vec<String>,
+    /// Beginnings of numbers that nobody is called at: who calls one gives itself away. At most
+    /// [`UNWANTED_MAX`].
+    pub honeypots: Vec<String>,
     /// Units of work that are taken on; 0 = no limit.
     pub units: u64,
     /// The control plane is too slow when its oldest ask is older, milliseconds.
@@ -49,6 +60,8 @@ pub struct Limits {
     pub ask_away_ms: u32,
     /// Media that has waited longer is dropped, milliseconds; 0 = never.
     pub media_late_ms: u32,
+    /// Connections.
+    pub streams: Streams,
 }
 
 impl Default for Limits {
@@ -61,10 +74,13 @@ impl Default for Limits {
             stranger_requests: 400,
             stranger_challenges: 200,
             exempt: Vec::new(),
+            agents: Vec::new(),
+            honeypots: Vec::new(),
             units: 0,
             ask_ms: 500,
             ask_away_ms: 3_000,
             media_late_ms: 100,
+            streams: Streams::default(),
         }
     }
 }
@@ -74,8 +90,8 @@ impl Default for Limits {
 pub(crate) enum Fate {
     /// The endpoint takes it. Whether its sender may be challenged.
     Pass { may_challenge: bool },
-    /// [`Front::answer`] goes to this address.
-    Refuse(SocketAddr),
+    /// [`Front::answer`] goes to this address: a refusal, or an answer to STUN.
+    Answer(SocketAddr),
     /// Nothing; it is counted.
     Drop,
 }
@@ -87,6 +103,7 @@ pub(crate) struct Front {
     repeats: Repeats,
     strangers: Strangers,
     exempt: Networks,
+    unwanted: Unwanted,
     /// The edge snapshot has come: who is no trunk is a stranger.
     knows: bool,
     /// Sorted.
@@ -103,6 +120,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) path: &'a SipPath,
     pub(crate) data: &'a [u8],
     pub(crate) queued_ns: u64,
+    /// Token of the connection that it came by; 0 = a datagram.
+    pub(crate) flow: u64,
 }
 
 impl Front {
@@ -116,6 +135,7 @@ impl Front {
             repeats: Repeats::new(),
             strangers: Strangers::new(limits, key),
             exempt: Networks::compile(&exempt),
+            unwanted: Unwanted::new(&limits.agents, &limits.honeypots),
             knows: false,
             emergencies: Vec::new(),
             answer: Vec::with_capacity(2_048),
@@ -151,7 +171,7 @@ impl Front {
         counts: &mut Counts,
         now: Tick,
     ) -> Fate {
-        let Arrival { path, data, queued_ns } = arrival;
+        let Arrival { path, data, queued_ns, flow } = arrival;
         self.longest_ns = self.longest_ns.max(queued_ns);
         let delay = self.delays.get_mut(usize::from(path.listener));
         let level = delay.map_or(Level::Open, |delay| delay.handle(queued_ns, now));
@@ -161,7 +181,11 @@ impl Front {
             counts.limited_datagrams += 1;
             return Fate::Drop;
         }
-        let looks = level != Level::Open || is_denied || (is_stranger && self.strangers.asks());
+        if flow == 0 && stun::is_stun(data) {
+            return self.handle_stun(arrival, (level, is_denied, is_stranger), counts, now);
+        }
+        let suspects = is_stranger && (self.strangers.asks() || !self.unwanted.is_empty());
+        let looks = level != Level::Open || is_denied || suspects;
         let scan = if looks { scan(data) } else { None };
         if let Some(scan) = scan {
             let fate = self.judge(arrival, &scan, level, counts, now);
@@ -169,6 +193,13 @@ impl Front {
             if scan.begins_something() && !self.calls_help(&scan) {
                 if is_denied {
                     counts.sip_denied += 1;
+                    return Fate::Drop;
+                }
+                if is_stranger && let Some(sign) = self.unwanted.sign(&scan, data) {
+                    match sign {
+                        Sign::Agent => counts.sip_scanners += 1,
+                        Sign::Number => counts.sip_lured += 1,
+                    }
                     return Fate::Drop;
                 }
                 if is_stranger && !self.strangers.take(path.peer.ip(), Kind::Request, now) {
@@ -180,6 +211,35 @@ impl Front {
         let may_challenge =
             !is_stranger || self.strangers.has(path.peer.ip(), Kind::Challenge, now);
         Fate::Pass { may_challenge }
+    }
+
+    /// A message of STUN. Before the first edge snapshot nobody is known, and nobody answered.
+    fn handle_stun(
+        &mut self,
+        arrival: Arrival<'_>,
+        (level, is_denied, is_stranger): (Level, bool, bool),
+        counts: &mut Counts,
+        now: Tick,
+    ) -> Fate {
+        let peer = arrival.path.peer;
+        if is_denied {
+            counts.sip_denied += 1;
+            return Fate::Drop;
+        }
+        let may = self.knows
+            && level != Level::Silent
+            && (!is_stranger || self.strangers.has(peer.ip(), Kind::Challenge, now));
+        let Some(request) = stun::Request::parse(arrival.data).filter(|_| may) else {
+            counts.stun_dropped += 1;
+            return Fate::Drop;
+        };
+        if is_stranger {
+            // Whether it still had one was looked at just before.
+            let _had = self.strangers.take(peer.ip(), Kind::Challenge, now);
+        }
+        request.answer(peer, &mut self.answer);
+        counts.stun_answered += 1;
+        Fate::Answer(peer)
     }
 
     /// What a listener that is late makes of it.
@@ -195,7 +255,7 @@ impl Front {
         if level == Level::Open {
             return PASS;
         }
-        let Arrival { path, data, queued_ns } = arrival;
+        let Arrival { queued_ns, .. } = arrival;
         if scan.method == Some(Method::Ack) {
             let own = scan.to_tag.is_some_and(|tag| *tag == refused_tag(scan, &self.key));
             counts.shed_acks += u64::from(own);
@@ -215,21 +275,22 @@ impl Front {
             return Fate::Drop;
         }
         self.repeats.answered(which, now);
-        let retry_after_s = self.retry_after_s();
-        let refusal = ScanRefusal { source: path.peer, key: &self.key, retry_after_s };
-        match refuse(data, scan, refusal, &mut self.answer) {
-            Some(to) => {
-                counts.shed_refused += 1;
-                Fate::Refuse(to)
-            }
-            None => {
-                counts.sip_malformed += 1;
-                Fate::Drop
-            }
+        let fate = self.refuse_full(arrival, scan);
+        match fate {
+            Fate::Answer(_) => counts.shed_refused += 1,
+            Fate::Drop | Fate::Pass { .. } => counts.sip_malformed += 1,
         }
+        fate
     }
 
-    /// The answer of [`Fate::Refuse`].
+    /// Refuses a request that cannot be taken now, without keeping anything.
+    pub(crate) fn refuse_full(&mut self, arrival: Arrival<'_>, scan: &Scan<'_>) -> Fate {
+        let retry_after_s = self.retry_after_s();
+        let refusal = ScanRefusal { source: arrival.path.peer, key: &self.key, retry_after_s };
+        refuse(arrival.data, scan, refusal, &mut self.answer).map_or(Fate::Drop, Fate::Answer)
+    }
+
+    /// The answer of [`Fate::Answer`].
     pub(crate) fn answer(&self) -> &[u8] {
         &self.answer
     }
@@ -253,7 +314,8 @@ impl Front {
         (shedding, core::mem::take(&mut self.longest_ns) / 1_000)
     }
 
-    fn is_stranger(&self, source: SocketAddr, sources: &Sources) -> bool {
+    /// Whether the limits of strangers touch a source.
+    pub(crate) fn is_stranger(&self, source: SocketAddr, sources: &Sources) -> bool {
         self.knows && !sources.is_trunk(source) && self.exempt.first(source).is_none()
     }
 

@@ -3,8 +3,8 @@
 use crate::Shard;
 use crate::desk::FrozenMedia;
 use std::sync::atomic::AtomicU64;
-use strowger_link::codec::{Octets, decode, encode};
-use strowger_link::{CallFacts, Fact, LEGS_MAX, LegId, SlotBody, SlotRef, wire_struct};
+use strowger_link::codec::{Octets, decode, put_list_of, put_octets_of};
+use strowger_link::{LegId, SlotRef, wire_struct};
 use strowger_port::net::{Io, JournalSink, PlaneLink};
 
 /// Version of the whole; the images in it have their own.
@@ -45,29 +45,39 @@ impl Image {
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
-    /// The body of a slot. Of an ended call the image has the legs whose peers are owed a last
-    /// word: should the process die before that is out and answered, the next one says it.
-    pub(crate) fn body_of(&mut self, slot: SlotRef, facts: CallFacts) -> Vec<u8> {
-        let image = Octets(encode(&self.image_of(slot, &facts)));
-        encode(&SlotBody { facts, image })
+    /// Appends an [`Image`] of a slot's call, as octets. Of an ended call it has the legs whose
+    /// peers are owed a last word: should the process die before that is out and answered, the next
+    /// one says it.
+    ///
+    /// Every core writes its part where it belongs: a slot is written so often in the life of a
+    /// call that copies of all its texts would cost more than all else in it.
+    pub(crate) fn put_image(&self, slot: SlotRef, out: &mut Vec<u8>) {
+        put_octets_of(out, |out| {
+            out.push(VERSION);
+            put_octets_of(out, |out| _ = self.calls.freeze_into(slot, out));
+            put_list_of(out, |out| {
+                let legs = self.calls.legs(slot);
+                legs.filter(|leg| self.put_leg(LegId { slot, leg: *leg }, out)).count()
+            });
+        });
+    }
+
+    /// Appends a [`LegImage`]; `false`, and nothing appended, of a leg that has none.
+    fn put_leg(&self, leg: LegId, out: &mut Vec<u8>) -> bool {
+        let begin = out.len();
+        out.push(leg.leg);
+        let mut has_image = false;
+        put_octets_of(out, |out| has_image = self.endpoint.freeze_into(leg, out));
+        if has_image {
+            self.media.freeze(leg, out);
+        } else {
+            out.truncate(begin);
+        }
+        has_image
     }
 
     /// Whether a party of the call is owed a last word.
     pub(crate) fn owes(&self, slot: SlotRef) -> bool {
-        (0..LEGS_MAX).any(|leg| self.endpoint.owes(LegId { slot, leg }))
-    }
-
-    fn image_of(&mut self, slot: SlotRef, facts: &CallFacts) -> Image {
-        let mut legs = Vec::new();
-        for fact in &facts.facts {
-            let Fact::LegOpened(opened) = fact else { continue };
-            let id = LegId { slot, leg: opened.leg };
-            if let Some(sip) = self.endpoint.freeze(id) {
-                let media = self.media.freeze(id);
-                legs.push(LegImage { leg: opened.leg, sip: Octets(sip), media });
-            }
-        }
-        let call = Octets(self.calls.freeze(slot).unwrap_or_default());
-        Image { version: VERSION, call, legs }
+        self.calls.legs(slot).any(|leg| self.endpoint.owes(LegId { slot, leg }))
     }
 }

@@ -15,13 +15,17 @@
 
 mod adopt;
 mod backlog;
+mod connection;
 mod cost;
+mod count;
 mod desk;
 mod edge;
 mod front;
 mod gauge;
 mod image;
+mod keep;
 mod link;
+mod mesh;
 mod outcome;
 mod outside;
 mod record;
@@ -29,9 +33,13 @@ mod shard;
 mod turned;
 
 pub use adopt::Adopted;
+pub use connection::{Guest, Guests, Streams, Tls};
+pub use count::Counts;
 pub use desk::{MediaAddress, MediaConfig};
 pub use edge::{NETWORKS_MAX, Sources, Verdict};
-pub use front::{EXEMPT_MAX, Limits};
-pub use gauge::{GAUGES_MAX, Gauges};
-pub use shard::{Counts, Setup, Shard};
+pub use front::{EXEMPT_MAX, Limits, UNWANTED_MAX};
+pub use gauge::{GAUGES_MAX, Gauges, SharedGauges};
+pub use mesh::MeshConfig;
+pub use shard::{Setup, Shard};
+pub use strowger_stream::{Policy, Times};
 pub use turned::{TURNED_FRAMES_MAX, TURNED_SOURCES_MAX};

@@ -2,14 +2,18 @@
 
 use crate::Shard;
 use crate::desk::Desk;
-use crate::edge::{Sources, Verdict};
+use crate::edge::Verdict;
 use std::sync::atomic::AtomicU64;
 use strowger_link::journal::Position;
 use strowger_link::{
-    Answer, AnswerBody, Ask, Cause, Challenge, Down, Edge, Key, Octets, Reason, Refuse, Tick, Up,
+    Answer, AnswerBody, Ask, Cause, Challenge, Down, Edge, FlowEpoch, Key, Octets, Reason, Refuse,
+    Tick, Up,
 };
 use strowger_port::net::{Io, JournalSink, Lane, LinkError, PlaneLink};
 use strowger_sip::digest::Nonces;
+
+/// Places of an edge snapshot that are compiled in a turn: a quarter of a millisecond.
+const PLACES_PER_TURN: usize = 1_024;
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
     /// Notices the end and the beginning of sessions with the control plane.
@@ -19,6 +23,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             return;
         }
         self.session = session;
+        if session.is_some() {
+            let frame = Up::FlowEpoch(self.flow_epoch());
+            let _first = self.link.send(Lane::Registrations, &frame.to_bytes());
+        }
         // A new session means that the former control plane is gone, seen or not.
         self.greeted = false;
         self.backlogs.iter_mut().for_each(|backlog| backlog.away(now));
@@ -61,14 +69,31 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
             Down::Verb(verb) => calls.handle_verb(*verb, now, wall_us, &mut desk),
             Down::Edge(edge) => self.set_edge(*edge),
+            Down::EdgePage(page) => {
+                self.pages_taken += 1;
+                self.pages.take(&page);
+            }
             Down::Lengthen(more) => calls.handle_lengthen(&more, now, &mut desk),
             Down::Upstream(order) => endpoint.handle_upstream(*order, now),
+            Down::Keep(order) => self.keeper.handle_order(*order, now),
             Down::Stored(word) => self.journal.stored(Position::from_word(word)),
         }
     }
 
-    fn set_edge(&mut self, edge: Edge) {
-        self.sources = Sources::compile(&edge);
+    /// A snapshot has come. One that is still being compiled is out of date.
+    fn set_edge(&mut self, mut edge: Edge) {
+        let draft = self.pages.whole(&edge);
+        edge.sources.clear();
+        self.compiling = Some(Box::new((draft, edge)));
+        self.compile_edge();
+    }
+
+    /// Goes on compiling; the former snapshot counts until the new one is whole.
+    pub(crate) fn compile_edge(&mut self) {
+        let Some(compiling) = &mut self.compiling else { return };
+        let Some(sources) = compiling.0.step(PLACES_PER_TURN) else { return };
+        self.sources = sources;
+        let Some((_, edge)) = self.compiling.take().map(|compiling| *compiling) else { return };
         self.front.set_emergencies(edge.emergency.iter().map(|e| e.number.as_str()));
         self.calls.set_emergency(edge.emergency.clone());
         self.endpoint.set_nonces(Nonces::new(Key(edge.nonce_key), edge.nonce_valid_s));
@@ -77,11 +102,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 
     /// Asks for a call. The edge snapshot says whose source it is.
-    pub(crate) fn ask(&mut self, mut ask: Ask, lane: Lane, now: Tick) {
-        ask.hints.trunk = self.trunk_of(&ask);
+    pub(crate) fn ask(&mut self, ask: &Ask, lane: Lane, now: Tick) {
         let [backlog, _] = &mut self.backlogs;
         backlog.sent(ask.id, now);
-        let frame = Up::Ask(Box::new(ask.clone())).to_bytes();
+        let frame = ask.to_frame(self.trunk_of(ask));
         match self.link.send(lane, &frame) {
             Ok(()) | Err(LinkError::Down) => {}
             Err(LinkError::Full | LinkError::TooLong) => {
@@ -114,6 +138,24 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
+    fn flow_epoch(&self) -> FlowEpoch {
+        FlowEpoch { shard: self.number, epoch: self.connections.epoch() }
+    }
+
+    /// Tells which registered flows have failed. What finds no room waits for the next turn; a
+    /// control plane that was away hears of it when a call goes there.
+    pub(crate) fn tell_flows(&mut self) {
+        while let Some(flow) = self.connections.flow_failed() {
+            let frame = Up::FlowFailed(flow).to_bytes();
+            match self.link.send(Lane::Registrations, &frame) {
+                Ok(()) | Err(LinkError::Down | LinkError::TooLong) => {
+                    self.connections.flow_told(flow);
+                }
+                Err(LinkError::Full) => return,
+            }
+        }
+    }
+
     /// Tells the control plane; what finds no room while nobody listens is read again from table
     /// and journal.
     pub(crate) fn tell(&mut self, up: &Up) {
@@ -128,7 +170,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             | Up::Turned(_)
             | Up::Counters(_)
             | Up::Listeners(_)
-            | Up::Upstream(_) => self.link.send(Lane::Calls, &frame),
+            | Up::Upstream(_)
+            | Up::FlowFailed(_)
+            | Up::FlowEpoch(_) => self.link.send(Lane::Calls, &frame),
         };
         if told == Err(LinkError::Full) {
             self.counts.ring_full += 1;
@@ -147,5 +191,6 @@ pub(crate) fn overloaded() -> Refuse {
         record: false,
         settlement: Octets::default(),
         explain: true,
+        headers: Vec::new(),
     }
 }

@@ -3,11 +3,12 @@
 use crate::Shard;
 use crate::desk::Desk;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use strowger_call::Output as CallOutput;
 use strowger_leg::Event;
 use strowger_link::table::SlotState;
-use strowger_link::{Ask, LegId, SlotRef, Tick, Up};
+use strowger_link::{Ask, LegId, SlotRef, Tick, Transport, Up};
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink, SipPath};
 use strowger_sip::endpoint::{Output as SipOutput, Transmit};
 
@@ -18,16 +19,54 @@ const EFFECTS_MAX: usize = 100_000;
 /// Journal frames wait in `unwritten`.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    slots: BTreeSet<SlotRef>,
+    slots: Slots,
     rings: Vec<Ring>,
     network: Vec<Transmit>,
+}
+
+/// Slots to be written. Calls name theirs in the order in which a crash may come between: of a
+/// transfer the call with the target before that of its asker.
+#[derive(Debug, Default)]
+struct Slots {
+    /// As calls named them, perhaps more than once; the last time counts.
+    named: Vec<SlotRef>,
+    /// All of them, those included that have changed without their call's doing.
+    all: BTreeSet<SlotRef>,
+}
+
+impl Slots {
+    fn name(&mut self, slot: SlotRef) {
+        self.named.push(slot);
+        self.all.insert(slot);
+    }
+
+    /// Puts those that are named in their order, each once.
+    fn arrange(&mut self) {
+        self.named.reverse();
+        let all = &mut self.all;
+        self.named.retain(|slot| all.remove(slot));
+    }
+
+    /// The next one after [`Slots::arrange`].
+    fn pop(&mut self) -> Option<SlotRef> {
+        self.named.pop().or_else(|| self.all.pop_first())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    fn absorb(&mut self, other: Slots) {
+        self.named.extend(other.named);
+        self.all.extend(other.all);
+    }
 }
 
 /// For the control plane.
 #[derive(Debug)]
 enum Ring {
     Up(Up),
-    Ask(Box<Ask>),
+    Ask(Arc<Ask>),
 }
 
 impl Effects {
@@ -36,7 +75,7 @@ impl Effects {
     }
 
     fn absorb(&mut self, other: Effects) {
-        self.slots.extend(other.slots);
+        self.slots.absorb(other.slots);
         self.rings.extend(other.rings);
         self.network.extend(other.network);
     }
@@ -54,7 +93,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 self.take(output, now);
             } else if let Some(leg) = self.endpoint.poll_let_go() {
                 self.let_go(leg.slot);
-            } else if !self.commit(now) {
+            } else if !self.commit(now) && !self.tell_lost(now) {
                 return;
             }
         }
@@ -73,20 +112,19 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             self.effects = effects;
             return false;
         }
-        while let Some(slot) = effects.slots.pop_first() {
-            if let Some((state, facts)) = self.calls.snapshot(slot) {
-                self.write_slot(slot, state, *facts);
-            }
+        effects.slots.arrange();
+        while let Some(slot) = effects.slots.pop() {
+            self.write_slot(slot);
         }
         self.write_journal();
         for output in effects.rings.drain(..) {
             match output {
                 Ring::Up(up) => self.tell(&up),
-                Ring::Ask(ask) => self.ask(*ask, Lane::Calls, now),
+                Ring::Ask(ask) => self.ask(&ask, Lane::Calls, now),
             }
         }
         for transmit in effects.network.drain(..) {
-            self.transmit(&transmit);
+            self.transmit(&transmit, now);
         }
         // What the rings refused has effects of its own, gathered meanwhile.
         effects.absorb(core::mem::take(&mut self.effects));
@@ -97,7 +135,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     /// The image of a slot has changed without its call's doing.
     pub(crate) fn touch(&mut self, slot: SlotRef) {
         if self.calls.slot_state(slot).is_some() {
-            self.effects.slots.insert(slot);
+            self.effects.slots.all.insert(slot);
         }
     }
 
@@ -118,18 +156,16 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         } else if shown {
             self.let_slot_leave(slot);
         } else {
-            self.effects.slots.insert(slot);
+            self.effects.slots.name(slot);
         }
     }
 
     fn carry_out(&mut self, output: CallOutput, now: Tick) {
         match output {
-            CallOutput::Slot { slot, .. } => {
-                self.effects.slots.insert(slot);
-            }
+            CallOutput::Slot { slot, .. } => self.effects.slots.name(slot),
             CallOutput::Done { slot, shown } => self.done(slot, shown),
             CallOutput::Free { slot } => {
-                self.effects.slots.remove(&slot);
+                self.effects.slots.all.remove(&slot);
                 self.free_slot(slot);
             }
             CallOutput::Journal { entry, slot, facts } => self.journal_call(entry, slot, &facts),
@@ -145,6 +181,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         match output {
             SipOutput::Transmit(transmit) => self.effects.network.push(transmit),
             SipOutput::Event(leg, event) => self.hear(leg, event, now),
+            SipOutput::Moved(leg, to) => self.media.moved(leg, to.ip()),
             SipOutput::Request(outside) => self.ask_outside(outside, now),
             SipOutput::Upstream(state) => {
                 self.upstreams.insert(state.id, state);
@@ -162,7 +199,30 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         calls.handle_leg(leg, event, now, wall_us, &mut Desk { media, io, now });
     }
 
-    fn transmit(&mut self, transmit: &Transmit) {
+    /// Transactions whose connection is gone fail now; `false` when none has gone.
+    fn tell_lost(&mut self, now: Tick) -> bool {
+        let own = self.connections.poll_lost();
+        if let Some(lost) = &own {
+            self.tell_gone(lost);
+        }
+        let lost = own.or_else(|| self.mesh.as_mut().and_then(|mesh| mesh.poll_lost()));
+        let Some(lost) = lost else { return false };
+        for flow in lost.flows {
+            self.endpoint.handle_disconnected(lost.transport, lost.peer, flow, now);
+        }
+        true
+    }
+
+    fn transmit(&mut self, transmit: &Transmit, now: Tick) {
+        self.write_down(&transmit.path, true, &transmit.bytes);
+        if transmit.path.transport != Transport::Udp {
+            if self.mesh.is_some() && self.carry(transmit) {
+                return;
+            }
+            let Shard { io, connections, counts, .. } = self;
+            let taken = connections.transmit(io, &transmit.path, &transmit.bytes, now);
+            return counts.carried(taken);
+        }
         let path = SipPath {
             listener: transmit.path.listener,
             local: Some(transmit.path.local.ip()).filter(|ip| !ip.is_unspecified()),

@@ -4,9 +4,10 @@ use crate::Shard;
 use crate::backlog::Turn;
 use crate::link::overloaded;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, Cause, Hints, LegId, Octets, Reason, Refuse, Tick, Up,
+    Answer, AnswerBody, Ask, AskBody, AskId, Cause, Hints, LegId, Octets, Reason, Refuse, Tick,
 };
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink};
 use strowger_sip::endpoint::{Endpoint, Outside as Request, OutsideBody, RequestId};
@@ -31,7 +32,7 @@ pub(crate) struct Outside {
 struct Waiting {
     request: RequestId,
     /// Kept to be asked again of a restarted control plane.
-    ask: Ask,
+    ask: Arc<Ask>,
 }
 
 impl Outside {
@@ -81,15 +82,15 @@ impl Outside {
             }
             AnswerBody::Registered(registered) => endpoint.registered(request, &registered, now),
             AnswerBody::Respond(respond) => endpoint.respond(request, &respond, now),
-            AnswerBody::Forward(_)
-            | AnswerBody::Go(_)
-            | AnswerBody::Extended(_)
-            | AnswerBody::Resolved(_) => endpoint.refuse_request(request, &unavailable(), now),
+            AnswerBody::Forward(forward) => endpoint.forward_request(request, &forward, now),
+            AnswerBody::Go(_) | AnswerBody::Extended(_) | AnswerBody::Resolved(_) => {
+                endpoint.refuse_request(request, &unavailable(), now)
+            }
         }
         None
     }
 
-    fn admit(&mut self, request: Request, now: Tick, wall_us: i64) -> Result<Ask, RequestId> {
+    fn admit(&mut self, request: Request, now: Tick, wall_us: i64) -> Result<Arc<Ask>, RequestId> {
         if self.waiting.len() >= WAITING_MAX {
             return Err(request.id);
         }
@@ -105,13 +106,16 @@ impl Outside {
             sni: None,
             trunk: None,
         };
+        let leg = match &request.body {
+            OutsideBody::Register(_) | OutsideBody::Other(_) => LegId::default(),
+            OutsideBody::Proof(leg, _) => *leg,
+        };
         let body = match request.body {
             OutsideBody::Register(register) => AskBody::Register(register),
-            OutsideBody::Other(other) => AskBody::Request(other),
+            OutsideBody::Other(other) | OutsideBody::Proof(_, other) => AskBody::Request(other),
         };
-        let leg = LegId::default();
-        let ask = Ask { id, parent: None, leg, hints, deadline, wall_us, body };
-        self.waiting.insert(id, Waiting { request: request.id, ask: ask.clone() });
+        let ask = Arc::new(Ask { id, parent: None, leg, hints, deadline, wall_us, body });
+        self.waiting.insert(id, Waiting { request: request.id, ask: Arc::clone(&ask) });
         self.deadlines.insert((deadline, id));
         Ok(ask)
     }
@@ -123,8 +127,11 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         if let Some(refuse) = self.refusal_outside(now) {
             return self.endpoint.refuse_request(request.id, &refuse, now);
         }
+        if let OutsideBody::Register(_) = request.body {
+            self.connections.registered(request.path.flow);
+        }
         match self.outside.admit(request, now, self.io.wall_us()) {
-            Ok(ask) => self.send_outside(ask, now),
+            Ok(ask) => self.send_outside(&ask, now),
             Err(request) => self.endpoint.refuse_request(request, &unavailable(), now),
         }
     }
@@ -151,18 +158,19 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     /// A restarted control plane is asked again, under the same ids.
     pub(crate) fn ask_outside_again(&mut self, now: Tick) {
-        let asks: Vec<Ask> = self.outside.waiting.values().map(|w| w.ask.clone()).collect();
+        let waiting = self.outside.waiting.values();
+        let asks: Vec<Arc<Ask>> = waiting.map(|waiting| Arc::clone(&waiting.ask)).collect();
         for ask in asks {
-            self.send_outside(ask, now);
+            self.send_outside(&ask, now);
         }
     }
 
     /// What does not go now is asked again with the next session, or answered at its deadline.
-    fn send_outside(&mut self, mut ask: Ask, now: Tick) {
+    fn send_outside(&mut self, ask: &Ask, now: Tick) {
         let [_, backlog] = &mut self.backlogs;
         backlog.sent(ask.id, now);
-        ask.hints.trunk = self.trunk_of(&ask);
-        if self.link.send(Lane::Registrations, &Up::Ask(Box::new(ask)).to_bytes()).is_err() {
+        let frame = ask.to_frame(self.trunk_of(ask));
+        if self.link.send(Lane::Registrations, &frame).is_err() {
             self.counts.ring_full += 1;
         }
     }
@@ -179,5 +187,6 @@ fn unavailable() -> Refuse {
         record: false,
         settlement: Octets::default(),
         explain: true,
+        headers: Vec::new(),
     }
 }

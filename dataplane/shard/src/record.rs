@@ -2,13 +2,11 @@
 
 use crate::Shard;
 use std::sync::atomic::AtomicU64;
-use strowger_call::Entry;
-use strowger_link::codec::{Octets, decode, encode};
+use strowger_call::{Entry, Shown};
+use strowger_link::codec::{Octets, Wire, encode};
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{SlotState, WriteError};
-use strowger_link::{
-    ALIVE_LIST_MAX, Alive, AskId, CallFacts, OriginMark, RecordId, SlotBody, SlotRef, Tick, Up,
-};
+use strowger_link::{ALIVE_LIST_MAX, Alive, CallFacts, OriginMark, RecordId, SlotRef, Tick, Up};
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink};
 
 /// A journal frame that found no room yet.
@@ -20,30 +18,28 @@ pub(crate) struct Unwritten {
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
-    /// Writes a call's slot. A call that finds no room runs on and is not recoverable: counted.
-    pub(crate) fn write_slot(&mut self, slot: SlotRef, state: SlotState, facts: CallFacts) {
-        let (record, ask) = (facts.record, facts.ask);
-        let body = self.body_of(slot, facts);
-        let written = self.put_slot(slot, state, (record, ask), &body);
-        if !matches!(written, Err(WriteError::NoChunks | WriteError::TooLong)) {
+    /// Writes a call's slot, a [`SlotBody`](strowger_link::SlotBody). A call that finds no room
+    /// runs on and is not recoverable: counted.
+    pub(crate) fn write_slot(&mut self, slot: SlotRef) {
+        let mut body = core::mem::take(&mut self.body);
+        body.clear();
+        if let Some(shown) = self.calls.put_facts(slot, &mut body) {
+            let facts_len = body.len();
+            self.put_image(slot, &mut body);
+            let written = self.put_slot(slot, shown, &body);
             self.counts.table_full += u64::from(written.is_err());
-            return;
+            if matches!(written, Err(WriteError::NoChunks | WriteError::TooLong)) {
+                // Its record matters more than its life.
+                body.truncate(facts_len);
+                Octets::default().put(&mut body);
+                let _no_room_at_all = self.put_slot(slot, shown, &body);
+            }
         }
-        self.counts.table_full += 1;
-        // Its record matters more than its life.
-        if let Ok(body) = decode::<SlotBody>(&body) {
-            let bare = encode(&SlotBody { image: Octets::default(), ..body });
-            let _no_room_at_all = self.put_slot(slot, state, (record, ask), &bare);
-        }
+        self.body = body;
     }
 
-    fn put_slot(
-        &mut self,
-        slot: SlotRef,
-        state: SlotState,
-        (record, ask): (RecordId, AskId),
-        body: &[u8],
-    ) -> Result<(), WriteError> {
+    fn put_slot(&mut self, slot: SlotRef, shown: Shown, body: &[u8]) -> Result<(), WriteError> {
+        let Shown { state, record, ask } = shown;
         match self.table.write(slot, state, ask, body) {
             Err(WriteError::Stale) => {
                 let now = self.io.now();

@@ -1,11 +1,15 @@
 //! The shard and its turn.
 
 use crate::backlog::{Backlog, Turn};
+use crate::connection::{Connections, Read, Tls};
 use crate::cost::Load;
+use crate::count::Counts;
 use crate::desk::{Desk, MediaConfig, MediaDesk};
-use crate::edge::{Sources, Verdict};
+use crate::edge::{Draft, Sources, Verdict};
 use crate::front::{Arrival, Fate, Front, Limits};
 use crate::gauge::Gauges;
+use crate::keep::Keeper;
+use crate::mesh::Mesh;
 use crate::outside::Outside;
 use crate::turned::{Met, TURNED_FRAMES_MAX, TurnedAway};
 use std::collections::BTreeMap;
@@ -14,17 +18,18 @@ use std::sync::atomic::AtomicU64;
 use strowger_call::{Calls, CallsConfig};
 use strowger_link::siphash::siphash24;
 use strowger_link::table::Table;
+use strowger_link::tape::{Said, Tape};
 use strowger_link::{
-    COUNTERS, Challenge, Counters, Key, LISTENER_COUNTERS, LegId, ListenerCounters, Listeners, MS,
-    SECOND, Tick, Up, UpstreamState,
+    COUNTERS, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
+    Listeners, MS, SECOND, Tick, Up, UpstreamState,
 };
-use strowger_media::{Datagram, Drop as MediaDrop, Verdict as MediaVerdict};
+use strowger_media::{Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{
-    Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SendResult, SipDatagram, SipPath,
+    Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
 };
 use strowger_sip::Method;
 use strowger_sip::endpoint::{
-    Admission, Config as SipConfig, Counted, Endpoint, LegKeys, Listener, Path,
+    Admission, Config as SipConfig, Endpoint, LegKeys, Listener, Path, Transmit,
 };
 
 /// How often the call table says that this shard lives (design of the dataplane, 20).
@@ -37,8 +42,12 @@ const SLEEP_MAX_MS: u64 = 100;
 const UNGREETED_MS_MAX: u64 = 2_000;
 /// Most frames of the control plane taken in a turn.
 const FRAMES_MAX: usize = 256;
+/// Most pages of an edge snapshot taken in a turn: each has its places sorted.
+const PAGES_MAX: usize = 4;
 /// Most datagram batches of signalling taken in a turn.
 const SIP_BATCHES_MAX: usize = 2;
+/// Most messages of connections taken in a turn; the others wait, and no more is read meanwhile.
+const STREAM_MESSAGES_MAX: usize = 64;
 /// Most media bursts taken at each of the two places of a turn.
 const MEDIA_BURSTS_MAX: usize = 4;
 
@@ -57,116 +66,6 @@ pub struct Setup {
     pub limits: Limits,
 }
 
-/// Counts since the start; see [`strowger_link::COUNTERS`].
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Counts {
-    /// SIP datagrams taken.
-    pub sip_received: u64,
-    /// SIP datagrams handed to the system.
-    pub sip_sent: u64,
-    /// SIP datagrams that the system could not take.
-    pub sip_lost: u64,
-    /// Malformed messages, dropped or answered.
-    pub sip_malformed: u64,
-    /// Messages that belong to nothing: responses, ACKs, CANCELs, requests of dialogs unknown.
-    pub sip_stray: u64,
-    /// Requests of running calls from addresses that are none of their parties'.
-    pub sip_elsewhere: u64,
-    /// Requests refused for what they are or bring.
-    pub sip_refused: u64,
-    /// Requests challenged.
-    pub sip_challenged: u64,
-    /// Requests of denied sources, dropped.
-    pub sip_denied: u64,
-    /// Requests refused because a table was full.
-    pub sip_full: u64,
-    /// Commands that a leg's state did not allow, and messages that could not be built: our bugs.
-    pub sip_misuse: u64,
-    /// Media packets taken.
-    pub media_received: u64,
-    /// Of these, sent on.
-    pub media_sent: u64,
-    /// Of these, dropped: no RTP at a port for RTP, no RTCP at one for RTCP, or cut.
-    pub media_malformed: u64,
-    /// Of these, dropped: from a source that has no part in the call.
-    pub media_stranger: u64,
-    /// Frames of the control plane that could not be read.
-    pub frames_malformed: u64,
-    /// Call table writes that found no room: the call is not recoverable.
-    pub table_full: u64,
-    /// Journal appends that found no room; tried again until they do.
-    pub journal_full: u64,
-    /// Frames that found the ring full.
-    pub ring_full: u64,
-    /// New requests refused by 503 because their listener was late.
-    pub shed_refused: u64,
-    /// New requests dropped because their listener was too late for an answer to be of use.
-    pub shed_silent: u64,
-    /// Copies of requests that had waited while the first one was refused; dropped.
-    pub shed_repeats: u64,
-    /// ACKs of such refusals; dropped.
-    pub shed_acks: u64,
-    /// Datagrams beyond their source's rate; dropped.
-    pub limited_datagrams: u64,
-    /// New requests beyond their source's rate; dropped.
-    pub limited_requests: u64,
-    /// New requests without credentials, not challenged because their source was too often.
-    pub limited_challenges: u64,
-    /// New requests refused by 503 because too much is under way.
-    pub over_budget: u64,
-    /// New requests refused by 503 because the control plane is too slow.
-    pub asks_refused: u64,
-    /// Requests let through to find out whether it still is.
-    pub asks_probed: u64,
-    /// Media packets dropped because they had waited too long.
-    pub media_late: u64,
-    /// Turns.
-    pub turns: u64,
-}
-
-impl Counts {
-    /// Counts a dropped packet of media. Reasons that are no sign of bad input stand in the reports
-    /// of their flows, those without a flow with the relay.
-    fn media_drop(&mut self, reason: MediaDrop) {
-        match reason {
-            MediaDrop::Junk | MediaDrop::Truncated => self.media_malformed += 1,
-            MediaDrop::Stranger => self.media_stranger += 1,
-            MediaDrop::Closed
-            | MediaDrop::PayloadType
-            | MediaDrop::Held
-            | MediaDrop::NoDestination => {}
-        }
-    }
-
-    /// Counts what became of a SIP datagram of ours. What the system cannot take is lost as on any
-    /// network: transactions send again.
-    pub(crate) fn sent(&mut self, result: SendResult) {
-        match result {
-            SendResult::Queued => self.sip_sent += 1,
-            SendResult::TooLong | SendResult::NoListener => self.sip_lost += 1,
-        }
-    }
-
-    /// Counts what the endpoint tells.
-    pub(crate) fn endpoint(&mut self, counted: Counted) {
-        let counter = match counted {
-            Counted::Dropped(_) | Counted::Refused(_) => &mut self.sip_malformed,
-            Counted::StrayResponse
-            | Counted::StrayAck
-            | Counted::NoDialog
-            | Counted::NoTransaction => &mut self.sip_stray,
-            Counted::Elsewhere => &mut self.sip_elsewhere,
-            Counted::OutOfOrder | Counted::Merged | Counted::Barred(_) => &mut self.sip_refused,
-            Counted::Denied => &mut self.sip_denied,
-            Counted::Challenged | Counted::Stale => &mut self.sip_challenged,
-            Counted::Unchallenged => &mut self.limited_challenges,
-            Counted::Full | Counted::Unanswered => &mut self.sip_full,
-            Counted::Misuse | Counted::Unbuildable => &mut self.sip_misuse,
-        };
-        *counter += 1;
-    }
-}
-
 /// One shard. See the crate's documentation.
 pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     pub(crate) io: I,
@@ -181,6 +80,10 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     pub(crate) challenge: Option<Challenge>,
     pub(crate) outside: Outside,
     pub(crate) front: Front,
+    pub(crate) connections: Connections,
+    pub(crate) keeper: Keeper,
+    /// The other shards; `None` = there are none.
+    pub(crate) mesh: Option<Box<Mesh>>,
     limits: Limits,
     /// Asks of calls, and of requests outside calls.
     pub(crate) backlogs: [Backlog; 2],
@@ -188,6 +91,10 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     challenges_before: u64,
     /// When the first datagram of this life came.
     born: Option<Tick>,
+    /// Until when connections are held at the latest; `None` before the first turn.
+    held_until: Option<Tick>,
+    /// Connections are held: see [`Shard::holds_streams`].
+    pub(crate) holds: bool,
     pub(crate) session: Option<u32>,
     /// The control plane has greeted in this session.
     pub(crate) greeted: bool,
@@ -200,14 +107,25 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     /// Effects of this turn that wait until the cores have come to rest.
     pub(crate) effects: crate::outcome::Effects,
     pub(crate) counts: Counts,
+    /// Pages of the edge snapshot that comes next, and how many came in this turn.
+    pub(crate) pages: Draft,
+    pub(crate) pages_taken: usize,
+    /// The edge snapshot that is being compiled.
+    pub(crate) compiling: Option<Box<(Draft, Edge)>>,
     /// Strangers answered by the edge, as far as the control plane has not been told.
     turned: TurnedAway,
     burst: MediaBurst,
     inbox: Inbox,
+    /// A message of a connection; its memory is used again.
+    text: Vec<u8>,
     pub(crate) frame: Vec<u8>,
+    /// The body of a slot that is being written; its memory is used again.
+    pub(crate) body: Vec<u8>,
     next_beat: Tick,
     next_alive: Tick,
     pub(crate) durable_told: u64,
+    /// Messages for whoever asks afterwards.
+    tape: Option<Tape<W>>,
 }
 
 /// A batch of SIP datagrams; its memory is used again.
@@ -228,7 +146,7 @@ impl Inbox {
         self.ends.iter().map(move |(path, queued_ns, end)| {
             let data = self.bytes.get(from..*end).unwrap_or_default();
             from = *end;
-            Arrival { path, data, queued_ns: *queued_ns }
+            Arrival { path, data, queued_ns: *queued_ns, flow: 0 }
         })
     }
 
@@ -269,6 +187,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let outside = Outside::new(number, setup.calls.ask_base, setup.ask_timeout_ms);
         let (limits, patience_ms) = (setup.limits, setup.ask_timeout_ms);
         let front = Front::new(&limits, front_key(&setup.sip.chance_key));
+        let keeper = Keeper::new(setup.sip.chance_key);
         let backlog = || Backlog::new(limits.ask_ms, limits.ask_away_ms, patience_ms);
         Some(Shard {
             io,
@@ -282,10 +201,15 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             challenge: None,
             outside,
             front,
+            connections: Connections::new(number, limits.streams),
+            keeper,
+            mesh: None,
             backlogs: [backlog(), backlog()],
             limits,
             challenges_before: 0,
             born: None,
+            held_until: None,
+            holds: false,
             session: None,
             greeted: false,
             listeners,
@@ -294,14 +218,50 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             unwritten: std::collections::VecDeque::new(),
             effects: crate::outcome::Effects::default(),
             counts: Counts::default(),
+            pages: Draft::default(),
+            pages_taken: 0,
+            compiling: None,
             turned: TurnedAway::default(),
             burst: MediaBurst::new(),
             inbox: Inbox::default(),
+            text: Vec::new(),
             frame: Vec::with_capacity(4096),
+            body: Vec::with_capacity(4096),
             next_beat: Tick::default(),
             next_alive: Tick::default(),
             durable_told: 0,
+            tape: None,
         })
+    }
+
+    /// Messages are written down from now on: those that are served, and all that are sent.
+    pub fn record_on(&mut self, tape: Tape<W>) {
+        self.tape = Some(tape);
+    }
+
+    /// Writes a message on the tape, if there is one.
+    pub(crate) fn write_down(&mut self, path: &Path, outgoing: bool, message: &[u8]) {
+        let Some(tape) = &mut self.tape else { return };
+        let len = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        let Path { listener, transport, local, peer, .. } = *path;
+        let wall_us = self.io.wall_us();
+        let said = Said { wall_us, outgoing, transport, listener, local, peer, len };
+        tape.write(&said, message);
+    }
+
+    /// TLS is spoken from now on. What the handshakers have done is taken in the next turn.
+    pub fn set_tls(&mut self, tls: Tls) {
+        self.connections.set_tls(tls);
+    }
+
+    /// HTTP that is no SIP over WebSocket is taken by somebody else from now on.
+    pub fn set_guests(&mut self, guests: crate::Guests) {
+        self.connections.set_guests(guests);
+    }
+
+    /// Browsers at a listener for WebSocket must come from one of these origins.
+    pub fn set_origins(&mut self, listener: u8, policy: strowger_stream::Policy) {
+        self.connections.set_origins(listener, policy);
     }
 
     /// Does what is due now; returns until when to sleep.
@@ -310,10 +270,12 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.counts.turns += 1;
         self.relay(now);
         self.timers(now);
+        self.compile_edge();
         self.control(now);
         self.signalling(now);
         self.settle(now);
         self.tell_upstreams();
+        self.tell_flows();
         self.durable();
         self.relay(now);
         self.beat(now);
@@ -368,6 +330,12 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.endpoint.upstreams()
     }
 
+    /// Connections open, or being opened.
+    #[must_use]
+    pub fn connections_in_use(&self) -> usize {
+        self.connections.open_count()
+    }
+
     /// Media ports open.
     #[must_use]
     pub fn media_ports_in_use(&self) -> usize {
@@ -397,6 +365,11 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 
     fn next(&self, now: Tick) -> Tick {
+        let has_more = self.pages_taken == PAGES_MAX || self.compiling.is_some();
+        let is_over = self.holds && self.challenge.is_some();
+        if (self.connections.is_ready() && !self.holds) || has_more || is_over {
+            return now;
+        }
         if !self.unwritten.is_empty() {
             return now.plus_ms(1);
         }
@@ -405,6 +378,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             self.calls.poll_timeout(),
             self.media.poll_timeout(),
             self.outside.poll_timeout(),
+            self.connections.poll_timeout(),
+            self.keeper.poll_timeout(),
+            self.held_until.filter(|_| self.holds),
         ];
         due.into_iter().flatten().fold(now.plus_ms(SLEEP_MAX_MS), Tick::min)
     }
@@ -463,13 +439,18 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
         }
         self.outside.handle_timeout(now, &mut self.endpoint);
+        if self.connections.poll_timeout().is_some_and(|at| at <= now) {
+            self.connections.handle_timeout(&mut self.io, now);
+        }
         self.settle(now);
+        self.keep_alive(now);
     }
 
     fn control(&mut self, now: Tick) {
         self.watch_session(now);
+        self.pages_taken = 0;
         for _ in 0..FRAMES_MAX {
-            if !self.take_frame(now) {
+            if self.pages_taken == PAGES_MAX || !self.take_frame(now) {
                 break;
             }
             self.settle(now);
@@ -480,13 +461,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     /// the same batch must not cross between the endpoint and the call.
     fn signalling(&mut self, now: Tick) {
         let mut inbox = core::mem::take(&mut self.inbox);
+        let mut taken = 0;
         for _ in 0..SIP_BATCHES_MAX {
-            let taken = self.io.recv_sip(|datagram| inbox.push(&datagram));
+            taken = self.io.recv_sip(|datagram| inbox.push(&datagram));
             for arrival in inbox.datagrams() {
                 self.take_datagram(arrival, now);
             }
             inbox.clear();
-            if taken == 0 {
+            if taken == 0 && self.mesh.is_none() {
                 self.front.idle(now);
             }
             if taken < strowger_port::net::SIP_BURST_MAX {
@@ -494,39 +476,164 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
         }
         self.inbox = inbox;
-        let Shard { io, endpoint, .. } = self;
+        let Shard { io, endpoint, mesh, .. } = self;
+        let mut failed: Vec<SocketAddr> = Vec::new();
         io.recv_sip_errors(|failure| {
             endpoint.handle_unreachable(failure.peer, now);
+            if mesh.is_some() {
+                failed.push(failure.peer);
+            }
         });
+        for peer in failed {
+            self.tell_unreachable(peer);
+        }
+        self.take_streams(now);
+        self.others(taken, now);
+    }
+
+    /// What other shards hand on, after what came by itself.
+    fn others(&mut self, taken: usize, now: Tick) {
+        if self.mesh.is_some() && self.take_mesh(now) + taken == 0 {
+            self.front.idle(now);
+        }
+    }
+
+    /// By a connection nobody says a thing twice: before the control plane's greeting it waits
+    /// where it is, with the connections that wait to be taken in.
+    fn holds_streams(&mut self, now: Tick) -> bool {
+        let until = *self.held_until.get_or_insert(now.plus_ms(UNGREETED_MS_MAX));
+        let holds = self.challenge.is_none() && now < until;
+        if holds != self.holds {
+            self.holds = holds;
+            self.io.hold_streams(holds);
+        }
+        holds
+    }
+
+    /// Messages of connections, one of each in turn. While some wait no more is read, so a peer
+    /// that sends too much waits in its own queue.
+    fn take_streams(&mut self, now: Tick) {
+        if self.holds_streams(now) {
+            return;
+        }
+        let Shard { io, connections, listeners, front, sources, .. } = self;
+        let mut looked = 0;
+        if !connections.is_ready() {
+            let is_trusted = |peer| !front.is_stranger(peer, sources);
+            looked = io
+                .recv_streams(|event| connections.handle_event(event, listeners, is_trusted, now));
+        }
+        connections.take_done(now);
+        if looked == 0 && !connections.is_ready() {
+            return;
+        }
+        let mut text = core::mem::take(&mut self.text);
+        for _ in 0..STREAM_MESSAGES_MAX {
+            let Shard { io, connections, .. } = self;
+            match connections.read(io, &mut text, now) {
+                Some(Read::Message(path)) => self.take_message(&path, &text, now),
+                Some(Read::Unframed(path, refusal)) => {
+                    self.counts.sip_received += 1;
+                    let is_long = refusal == strowger_stream::Refusal::TooLong;
+                    self.endpoint.refuse_unframed(&text, path, is_long);
+                    self.settle(now);
+                    self.connections.close(&mut self.io, path.flow, now);
+                }
+                None => break,
+            }
+        }
+        self.text = text;
+        self.settle(now);
+    }
+
+    fn take_message(&mut self, path: &Path, data: &[u8], now: Tick) {
+        let Path { listener, local, peer, flow, .. } = *path;
+        if self.sources.is_trunk(peer) {
+            self.connections.look_for_alias(path, data);
+        }
+        let path = SipPath { listener, local: Some(local.ip()), peer };
+        self.take_datagram(Arrival { path: &path, data, queued_ns: 0, flow }, now);
     }
 
     fn take_datagram(&mut self, arrival: Arrival<'_>, now: Tick) {
         self.counts.sip_received += 1;
-        let (challenged, denied) = (self.counts.sip_challenged, self.counts.sip_denied);
-        let Shard { front, sources, counts, io, .. } = self;
+        let before = self.counts;
+        let Shard { front, sources, counts, .. } = self;
         match front.handle(arrival, sources, counts, now) {
-            Fate::Pass { may_challenge } => self.serve(arrival, may_challenge, now),
-            Fate::Refuse(peer) => {
-                let sent = io.send_sip(arrival.path.with_peer(peer), front.answer());
-                counts.sent(sent);
+            Fate::Pass { .. } if self.keeper.is_sign(arrival.path, arrival.data, now) => {}
+            Fate::Pass { may_challenge } => {
+                if !self.hand_on(arrival, may_challenge, now) {
+                    self.serve(arrival, may_challenge, now);
+                }
+            }
+            Fate::Answer(peer) => {
+                if arrival.flow == 0 && counts.stun_answered > before.stun_answered {
+                    self.keeper.heard_from(arrival.path, now);
+                }
+                self.answer_from_front(arrival, peer, now);
             }
             Fate::Drop => {}
         }
-        let Counts { sip_challenged, sip_denied, .. } = self.counts;
-        let peer = arrival.path.peer;
-        self.turned.note(peer, Met::Challenged, sip_challenged.saturating_sub(challenged));
-        self.turned.note(peer, Met::Denied, sip_denied.saturating_sub(denied));
+        self.note_turned(arrival.path.peer, &before);
+    }
+
+    /// A message that the door has handed on: it may have waited on the way, so this shard's front
+    /// looks at it too.
+    pub(crate) fn take_handed(&mut self, arrival: Arrival<'_>, may_challenge: bool, now: Tick) {
+        let before = self.counts;
+        let Shard { front, sources, counts, .. } = self;
+        match front.handle(arrival, sources, counts, now) {
+            Fate::Pass { may_challenge: may_here } => {
+                self.serve(arrival, may_challenge && may_here, now);
+            }
+            Fate::Answer(peer) => self.answer_from_front(arrival, peer, now),
+            Fate::Drop => {}
+        }
+        self.note_turned(arrival.path.peer, &before);
+    }
+
+    /// Sends what the front has written for this message.
+    pub(crate) fn answer_from_front(&mut self, arrival: Arrival<'_>, to: SocketAddr, now: Tick) {
+        let Shard { front, counts, io, listeners, .. } = self;
+        if arrival.flow == 0 {
+            let sent = io.send_sip(arrival.path.with_peer(to), front.answer());
+            return counts.sent(sent);
+        }
+        let Some(path) = path_of(listeners, &arrival) else { return };
+        if self.mesh.is_some() {
+            let bytes = front.answer().into();
+            if self.carry(&Transmit { path, bytes }) {
+                return;
+            }
+        }
+        let Shard { front, counts, io, connections, .. } = self;
+        let taken = connections.transmit(io, &path, front.answer(), now);
+        counts.carried(taken);
+    }
+
+    /// Who was turned away, by what a datagram has counted.
+    fn note_turned(&mut self, peer: SocketAddr, before: &Counts) {
+        let Shard { counts, turned, .. } = self;
+        for (met, now, before) in [
+            (Met::Challenged, counts.sip_challenged, before.sip_challenged),
+            (Met::Denied, counts.sip_denied, before.sip_denied),
+            (Met::Scanner, counts.sip_scanners, before.sip_scanners),
+            (Met::Lured, counts.sip_lured, before.sip_lured),
+            (Met::Malformed, counts.sip_malformed, before.sip_malformed),
+        ] {
+            turned.note(peer, met, now.saturating_sub(before));
+        }
     }
 
     fn serve(&mut self, arrival: Arrival<'_>, may_challenge: bool, now: Tick) {
-        let Arrival { path, data, .. } = arrival;
-        let peer = path.peer;
+        let (peer, data) = (arrival.path.peer, arrival.data);
         let born = *self.born.get_or_insert(now);
         let may_wait = now.ms_since(born) < UNGREETED_MS_MAX;
         let over_budget = self.is_over_budget();
-        let Shard { endpoint, calls, sources, challenge, listeners, journal, .. } = self;
+        let Some(path) = path_of(&self.listeners, &arrival) else { return };
+        self.write_down(&path, false, data);
+        let Shard { endpoint, calls, sources, challenge, journal, .. } = self;
         let Shard { backlogs: [backlog, _], front, counts, .. } = self;
-        let Some(path) = path_of(listeners, path) else { return };
         // Those that leave have their records in the journal.
         let unrecorded = calls.in_use().saturating_sub(calls.leaving());
         let room = journal.admit(unrecorded.saturating_add(1));
@@ -549,6 +656,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.settle(now);
         if self.counts.sip_challenged > self.challenges_before {
             self.front.challenged(peer, &self.sources, now);
+            self.tell_challenged(peer);
         }
     }
 
@@ -558,7 +666,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             calls: self.calls.in_use().saturating_sub(self.calls.leaving()),
             relayed: self.media.pairs(),
             waiting: self.outside.waiting(),
-            transactions: self.endpoint.transactions(),
+            transactions: self.endpoint.transactions().saturating_sub(self.endpoint.lingering()),
         }
     }
 
@@ -586,6 +694,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     fn report(&mut self, now: Tick) {
         let (shedding, delay_us) = self.front.report();
         let units = self.load().units();
+        let [pings, signs, kept, unkept] = self.keeper.report();
         let c = &self.counts;
         let count = |n: usize| n as u64;
         let socket = self.io.media_counters();
@@ -609,7 +718,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.ring_full,
             count(self.calls.in_use().saturating_sub(self.calls.leaving())),
             count(self.media.ports_in_use()),
-            self.media.gauges.in_use_total(),
+            if self.reports_gauges() { self.media.gauges.in_use_total() } else { 0 },
             count(self.endpoint.transactions()),
             count(self.endpoint.legs()),
             c.turns,
@@ -634,6 +743,17 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             count(self.backlogs.iter().map(Backlog::open).sum()),
             shedding,
             delay_us,
+            pings,
+            signs,
+            kept,
+            unkept,
+            c.sip_scanners,
+            c.sip_lured,
+            c.stun_answered,
+            c.stun_dropped,
+            c.mesh_sent,
+            c.mesh_received,
+            c.mesh_full,
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
@@ -657,7 +777,24 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     fn report_listeners(&mut self, now: Tick) {
         let of = |(index, listener): (u8, &Listener)| {
             let c = self.io.sip_counters(index);
-            let values = vec![c.received, c.sent, c.malformed, c.full, c.failed, c.failures_lost];
+            let (s, of) = (self.io.stream_counters(index), self.connections.counted(index));
+            let values = vec![
+                c.received,
+                c.sent,
+                c.malformed,
+                c.full,
+                c.failed,
+                c.failures_lost,
+                s.accepted,
+                s.refused + of.refused,
+                s.opened,
+                s.failed,
+                s.closed,
+                s.lost,
+                of.handshakes,
+                of.handshakes_failed,
+                of.pings,
+            ];
             debug_assert_eq!(values.len(), LISTENER_COUNTERS.len());
             let Listener { local, advertised, .. } = *listener;
             ListenerCounters { local, advertised, values }
@@ -677,15 +814,16 @@ fn front_key(chance: &Key) -> Key {
     Key(key)
 }
 
-/// The way of a datagram in the words of `sip`.
-fn path_of(listeners: &[Listener], path: &SipPath) -> Option<Path> {
+/// The way of a message in the words of `sip`.
+pub(crate) fn path_of(listeners: &[Listener], arrival: &Arrival<'_>) -> Option<Path> {
+    let Arrival { path, flow, .. } = *arrival;
     let listener = listeners.get(usize::from(path.listener))?;
     let local = match path.local {
         Some(ip) => SocketAddr::new(ip, listener.local.port()),
         None => listener.local,
     };
     let peer = SocketAddr::new(path.peer.ip().to_canonical(), path.peer.port());
-    Some(Path { listener: path.listener, transport: listener.transport, local, peer, flow: 0 })
+    Some(Path { listener: path.listener, transport: listener.transport, local, peer, flow })
 }
 
 impl LegKeys for Keys<'_> {

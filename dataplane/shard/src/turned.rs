@@ -21,6 +21,12 @@ pub(crate) enum Met {
     Challenged,
     /// It got no answer: its source is denied.
     Denied,
+    /// It got no answer: its program is on the list.
+    Scanner,
+    /// It got no answer: it called a number that nobody is called at.
+    Lured,
+    /// It cannot be read.
+    Malformed,
 }
 
 impl Met {
@@ -28,6 +34,9 @@ impl Met {
         match self {
             Met::Challenged => Reason::AuthFailed,
             Met::Denied => Reason::Denied,
+            Met::Scanner => Reason::Rejected,
+            Met::Lured => Reason::UnknownNumber,
+            Met::Malformed => Reason::BadRequest,
         }
     }
 }
@@ -92,7 +101,7 @@ impl TurnedAway {
 }
 
 /// Who stands for sources beyond the bound: of two families, by what met them.
-const RESTS: usize = 4;
+const RESTS: usize = 10;
 
 fn rest_of(source: IpAddr) -> IpAddr {
     match source {

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::build::{OwnVia, Writer};
-use crate::field::{Contacts, NameAddr, PORT_DEFAULT, PORT_DEFAULT_TLS};
+use crate::field::{NameAddr, PORT_DEFAULT, PORT_DEFAULT_TLS, elements};
 use crate::header::Header;
 use crate::lex;
 use crate::limits::ROUTES_MAX;
@@ -76,7 +76,9 @@ impl Dialog {
             local_seq: 0,
             remote_seq: Some(cseq.number),
             // RFC 2543 had no Contact in requests; its From is where to send then.
-            target: contact(request).unwrap_or_else(|| from.uri.into()),
+            target: contact(request)
+                .or_else(|| target(from.uri))
+                .ok_or(Refusal::Missing(Header::Contact))?,
             route_set: routes(request)?,
             secure: tls && secure_uri.is_some_and(|uri| uri.secure),
         })
@@ -183,9 +185,7 @@ impl Dialog {
         write_end(&mut writer, Header::From, &self.local);
         write_end(&mut writer, Header::To, &self.remote);
         writer.field(Header::SipCallId, &self.call_id);
-        let number = cseq.to_string();
-        let name = method.name();
-        writer.parts(Header::CSeq, &[number.as_bytes(), b" ", name.as_bytes()]);
+        writer.cseq(cseq, method.name());
         writer
     }
 
@@ -199,16 +199,13 @@ impl Dialog {
     /// of the target. A name would have to be looked up.
     #[must_use]
     pub fn next_hop(&self) -> Option<SocketAddr> {
-        let uri = match self.route_set.first() {
-            Some(route) => NameAddr::parse(route)?.parsed_uri()?.sip()?,
-            None => Uri::parse(&self.target)?.sip()?,
-        };
-        let maddr = match uri.param(b"maddr") {
-            Some(Some(text)) => crate::uri::Host::parse(text)?,
-            Some(None) | None => uri.host,
-        };
-        let port = uri.port.unwrap_or(if uri.secure { PORT_DEFAULT_TLS } else { PORT_DEFAULT });
-        Some(SocketAddr::new(maddr.address()?.to_canonical(), port))
+        next_hop(self.route_set.first().map(AsRef::as_ref), &self.target)
+    }
+
+    /// Whether the target is a GRUU (RFC 5627): the address of a device at its registrar.
+    #[must_use]
+    pub fn is_to_gruu(&self) -> bool {
+        is_gruu(&self.target)
     }
 
     /// Whether the target or a route of the dialog is this address, in numbers: whoever we send to,
@@ -230,6 +227,26 @@ impl Dialog {
     }
 }
 
+/// Whether a URI is a GRUU.
+pub(crate) fn is_gruu(uri: &[u8]) -> bool {
+    let uri = Uri::parse(uri).and_then(Uri::sip);
+    uri.is_some_and(|uri| uri.param(b"gr").is_some())
+}
+
+/// The address of `route`, or of `target` when there is none, if it stands in numbers.
+pub(crate) fn next_hop(route: Option<&[u8]>, target: &[u8]) -> Option<SocketAddr> {
+    let uri = match route {
+        Some(route) => NameAddr::parse(route)?.parsed_uri()?.sip()?,
+        None => Uri::parse(target)?.sip()?,
+    };
+    let maddr = match uri.param(b"maddr") {
+        Some(Some(text)) => crate::uri::Host::parse(text)?,
+        Some(None) | None => uri.host,
+    };
+    let port = uri.port.unwrap_or(if uri.secure { PORT_DEFAULT_TLS } else { PORT_DEFAULT });
+    Some(SocketAddr::new(maddr.address()?.to_canonical(), port))
+}
+
 /// `[display] <uri>` of a From or To, without tag and other parameters.
 fn address(value: NameAddr<'_>) -> Box<[u8]> {
     let space: &[u8] = if value.display.is_empty() { b"" } else { b" " };
@@ -237,10 +254,17 @@ fn address(value: NameAddr<'_>) -> Box<[u8]> {
     lex::unfolded(&text).into_owned().into()
 }
 
+/// The first contact. That all of them obey their grammar has been seen to (`check_syntax`).
 fn contact(message: Message<'_>) -> Option<Box<[u8]>> {
-    let contacts = Contacts::parse(message.value(Header::Contact)?)?;
-    let uri = contacts.iter().next()?.uri;
-    Uri::parse(uri)?.sip().map(|_| uri.into())
+    let first = elements(message.value(Header::Contact)?).next()?;
+    target(NameAddr::parse(first)?.uri)
+}
+
+/// A SIP URI as requests can be sent to it; `None` when it is another one.
+fn target(text: &[u8]) -> Option<Box<[u8]>> {
+    let uri = Uri::parse(text)?.sip()?;
+    let stays = !uri.has_headers() && uri.param(b"method").is_none();
+    Some(if stays { text.into() } else { request_uri_of(uri).into() })
 }
 
 fn routes(message: Message<'_>) -> Result<Vec<Box<[u8]>>, Refusal> {

@@ -13,6 +13,7 @@
 //! handle_command(leg, command, now)       ->  Event     for the leg's call
 //! handle_timeout(now)                         Request   REGISTER and such, to be answered
 //! handle_unreachable(peer, now)               Upstream  how our registrations stand
+//! handle_disconnected(..)
 //! handle_upstream(order, now)                 Counted   for the counters
 //! ```
 //!
@@ -27,6 +28,8 @@
 mod alarm;
 mod body;
 pub(crate) mod config;
+mod diverted;
+mod elsewhere;
 mod gate;
 mod image;
 mod layer;
@@ -34,25 +37,29 @@ mod leg;
 mod offer;
 mod output;
 mod outside;
+mod pager;
+mod proof;
 mod revival;
 mod slab;
 mod upstream;
 pub(crate) mod wallet;
 
 pub use config::{Config, Listener, Path};
+pub use elsewhere::{alias, elsewhere, next_host};
 pub use image::{ThawError, Thawed};
 pub use output::{Bytes, Counted, Output, Outside, OutsideBody, RequestId, Transmit};
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
-use strowger_leg::{Command, Event, Invite};
+use strowger_leg::{Command, Event, Invite, Offer, Replaces as Place};
 use strowger_link::token::{self, Token};
-use strowger_link::{Cause, Challenge, LegId, Tick};
+use strowger_link::{Cause, Challenge, LegId, SESSION_S_MIN, Tick, Transport};
 
 use alarm::Sleeper;
-use layer::{Arrived, Heard, Keyed, Layer, Owner, Response, Whose};
-use leg::{Leg, Offering};
+use layer::{Arrived, Heard, Layer, Numbered, Owner, Response, Whose};
+use leg::{Leg, Offering, Replaced, Replaces, is_private};
+use proof::Holder;
 use upstream::Upstreams;
 
 use crate::digest::{Credentials, Nonces};
@@ -99,7 +106,7 @@ pub enum Admission<'a> {
 /// See the module.
 pub struct Endpoint {
     layer: Layer,
-    legs: HashMap<LegId, Box<Leg>, Keyed>,
+    legs: HashMap<LegId, Box<Leg>, Numbered>,
     /// Legs whose images are out of date.
     touched: BTreeSet<LegId>,
     /// Legs whose peers are owed nothing any more.
@@ -120,8 +127,7 @@ impl Endpoint {
     /// An endpoint without legs.
     #[must_use]
     pub fn new(config: Config) -> Endpoint {
-        let keyed = Keyed(config.chance_key);
-        let legs = HashMap::with_hasher(keyed);
+        let legs = HashMap::with_hasher(Numbered);
         let (touched, let_go) = (BTreeSet::new(), BTreeSet::new());
         let upstreams = Upstreams::default();
         Endpoint { layer: Layer::new(config), legs, touched, let_go, upstreams }
@@ -150,6 +156,29 @@ impl Endpoint {
             }
             (None, Some(status)) => self.handle_response(message, status, &path, now),
             (None, None) => {}
+        }
+    }
+
+    /// The begin of a message of a stream whose end cannot be known (no Content-Length, a bad one,
+    /// or one beyond bounds, `is_long`). It is answered if it is a request; the connection is of
+    /// no more use.
+    //= rfc3261#section-18.3
+    //# The Content-
+    //# Length header field MUST be used with stream oriented transports.
+    pub fn refuse_unframed(&mut self, head: &[u8], path: Path, is_long: bool) {
+        let mut index = Index::new();
+        // Whatever else is wrong with it, this comes first.
+        let _known = Message::parse(head, &mut index);
+        let message = Message::salvage(head, &index);
+        if !is_long {
+            return self.refuse_malformed(message, &path, Refusal::ContentLength);
+        }
+        let request = message.method().is_some_and(|method| method != Method::Ack);
+        if request && message.top_via().is_ok() && message.value(Header::CSeq).is_some() {
+            self.layer.count(Counted::Refused(Refusal::TooLong));
+            self.layer.answer_stateless(message, &path, Response::new(513));
+        } else {
+            self.layer.count(Counted::Dropped(Refusal::TooLong));
         }
     }
 
@@ -197,11 +226,32 @@ impl Endpoint {
         }
     }
 
-    /// The network says that datagrams do not reach `peer` (ICMP port unreachable, a connection
-    /// refused): what was sent there and has no answer fails now.
+    /// The network says that datagrams do not reach `peer` (ICMP port unreachable): what was sent
+    /// there and has no answer fails now.
     pub fn handle_unreachable(&mut self, peer: SocketAddr, now: Tick) {
-        for id in self.layer.clients_to(peer) {
-            if let Some(heard) = self.layer.fail_client(id) {
+        self.fail(Some(peer), |path| path.transport == Transport::Udp, now);
+    }
+
+    /// A connection to `peer` came to nothing or is gone: what was sent by it and has no answer
+    /// fails now. `flow` is its token, or that of the one that was to be used and is not there.
+    pub fn handle_disconnected(
+        &mut self,
+        transport: Transport,
+        peer: SocketAddr,
+        flow: u64,
+        now: Tick,
+    ) {
+        let by_it = |path: &Path| match path.flow {
+            0 => path.peer == peer,
+            named => named == flow,
+        };
+        let peer = Some(peer).filter(|_| flow == 0);
+        self.fail(peer, |path| path.transport == transport && by_it(path), now);
+    }
+
+    fn fail(&mut self, peer: Option<SocketAddr>, wanted: impl Fn(&Path) -> bool, now: Tick) {
+        for id in self.layer.clients_by(peer, wanted) {
+            if let Some(heard) = self.layer.fail_client(id, now) {
                 self.handle_heard(heard, None, now);
             }
         }
@@ -228,6 +278,12 @@ impl Endpoint {
     #[must_use]
     pub fn transactions(&self) -> usize {
         self.layer.transactions()
+    }
+
+    /// Of these, those that only wait for copies of what the peer has said: memory, no work.
+    #[must_use]
+    pub const fn lingering(&self) -> usize {
+        self.layer.lingering()
     }
 
     /// Alarms that are set: at most one for each leg, transaction and registration.
@@ -257,6 +313,7 @@ impl Endpoint {
                     self.settle(id);
                 }
             }
+            Whose::Page(server) => self.page_heard(server, &heard, response, now),
             Whose::Upstream(number) => {
                 self.upstreams.handle_heard(number, &heard, response, &mut self.layer, now);
             }
@@ -280,10 +337,11 @@ impl Endpoint {
     }
 
     /// Answers a malformed request, if its sender can know the answer for its own: a response is
-    /// told by the branch of the topmost Via and the method in CSeq (RFC 3261 17.1.3).
+    /// told by the branch of the topmost Via and the method in CSeq (RFC 3261 17.1.3). A Via that
+    /// nobody can read goes back as it came (RFC 4475 3.1.2.1).
     fn refuse_malformed(&mut self, message: Message<'_>, path: &Path, refusal: Refusal) {
         let request = message.method().is_some_and(|method| method != Method::Ack);
-        let known = message.top_via().is_ok() && message.value(Header::CSeq).is_some();
+        let known = [Header::Via, Header::CSeq].iter().all(|h| message.value(*h).is_some());
         let Some(status) = refusal.answer().filter(|_| request && known) else {
             return self.layer.count(Counted::Dropped(refusal));
         };
@@ -306,6 +364,10 @@ impl Endpoint {
                 let tag = request.to().ok().and_then(|to| to.tag());
                 let id = tag.and_then(|tag| self.layer.leg_of(tag));
                 self.handle_ack(incoming, id, keys);
+            }
+            // RFC 3891 3: no other request takes anybody's place.
+            Ok(Arrived::New(_)) if method != Method::Invite && replaces(request) => {
+                self.bar(incoming, &gate::Bar::new(400));
             }
             Ok(Arrived::New(key)) => {
                 if request.to().is_ok_and(|to| to.tag().is_some()) {
@@ -355,28 +417,49 @@ impl Endpoint {
     }
 
     /// Whoever knows Call-ID and tags is not yet the party: a request from an address that is none
-    /// of its own is refused as if there were no such dialog.
+    /// of its own has to be proved.
     fn handle_in_dialog(&mut self, incoming: Incoming<'_>, key: ServerKey, keys: &dyn LegKeys) {
         let Incoming { request, method, path, now } = incoming;
         let tag = request.to().ok().and_then(|to| to.tag());
         let id = tag.and_then(|tag| self.layer.leg_of(tag));
-        let leg = id.and_then(|id| self.legs.get_mut(&id));
+        let leg = id.and_then(|id| self.legs.get(&id));
         // The BYEs of both sides may cross: ours is out, and theirs is as good (15.1.2).
         let lives = |leg: &Leg| method == Method::Bye || !leg.is_over();
         let Some(leg) = leg.filter(|leg| leg.owns_request(request) && lives(leg)) else {
             self.layer.count(Counted::NoDialog);
             return self.layer.answer_stateless(request, &path, Response::new(481));
         };
+        let id = leg.id;
         if !leg.is_party(&path, keys) {
             self.layer.count(Counted::Elsewhere);
-            return self.layer.answer_stateless(request, &path, Response::new(481));
+            return self.handle_elsewhere(incoming, key, id, keys);
         }
-        let id = leg.id;
+        let replaced = self.replaced(incoming, keys);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.follow(&path);
         match self.layer.serve(key, request, &path, Owner::Leg(id), now) {
-            Some(tx) => leg.handle_request(request, method, tx, &mut self.layer, now),
+            Some(tx) => leg.handle_request(request, method, tx, replaced, &mut self.layer, now),
             None => self.refuse_full(incoming),
         }
         self.settle(id);
+    }
+
+    /// The dialog that a REFER wants replaced: one of the sender's own (RFC 3891 4).
+    fn replaced(&self, incoming: Incoming<'_>, keys: &dyn LegKeys) -> Replaced {
+        let Incoming { request, method, path, .. } = incoming;
+        let asked = if method == Method::Refer { Replaces::of(request) } else { None };
+        let replaces = match asked {
+            None => return Replaced::None,
+            Some(Err(())) => return Replaced::Unknown,
+            Some(Ok(replaces)) => replaces,
+        };
+        let tags = [replaces.to_tag.as_slice(), replaces.from_tag.as_slice()];
+        let mut legs = tags.into_iter().filter_map(|tag| self.layer.leg_of(tag));
+        let found = legs.find(|id| {
+            let leg = self.legs.get(id);
+            leg.is_some_and(|leg| leg.is_meant(&replaces) && leg.is_party(&path, keys))
+        });
+        found.map_or(Replaced::Unknown, Replaced::Leg)
     }
 
     fn handle_initial(&mut self, incoming: Incoming<'_>, key: ServerKey, keys: &mut dyn LegKeys) {
@@ -393,8 +476,7 @@ impl Endpoint {
         }
         let outside = self.layer.config.outside.contains(&method);
         if method != Method::Invite && !outside {
-            let bar = gate::method_not_taken(method, &gate::allow(&self.layer.config));
-            return self.bar(incoming, &bar);
+            return self.refuse_outside(incoming);
         }
         let Some(credentials) = self.admit(incoming, admission) else { return };
         if self.layer.is_merged(request) {
@@ -411,6 +493,30 @@ impl Endpoint {
         }
     }
 
+    /// A request that nobody takes outside dialogs.
+    fn refuse_outside(&mut self, incoming: Incoming<'_>) {
+        let Incoming { request, method, path, .. } = incoming;
+        let bar = match method {
+            // Of a dialog, a usage of one or a subscription that we do not have: they begin none.
+            Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify => {
+                self.layer.count(Counted::NoDialog);
+                return self.layer.answer_stateless(request, &path, Response::new(481));
+            }
+            Method::Subscribe => gate::Bar::with(489, Header::AllowEvents, gate::EVENTS),
+            // RFC 3515 2.4.4 would make a dialog of it; we put through who is in a call.
+            Method::Refer => gate::Bar::new(403),
+            Method::Invite
+            | Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Options
+            | Method::Message
+            | Method::Publish
+            | Method::Other => gate::method_not_taken(method, &gate::allow(&self.layer.config)),
+        };
+        self.bar(incoming, &bar);
+    }
+
     /// The credentials of a request that may pass; `None` when it was answered.
     fn admit<'a>(
         &mut self,
@@ -423,7 +529,8 @@ impl Endpoint {
             Admission::Prove(challenge) => (challenge, true),
             Admission::Open | Admission::Deny | Admission::Unready => return Some(None),
         };
-        match gate::credentials(request, challenge, &path, &self.layer.config, now) {
+        let realm = challenge.realm.as_bytes();
+        match gate::credentials(request, Some(realm), &path, &self.layer.config, now) {
             gate::Shown::Fresh(credentials) => Some(Some(credentials)),
             gate::Shown::Stale | gate::Shown::Nothing if is_silent => {
                 self.layer.count(Counted::Unchallenged);
@@ -459,9 +566,13 @@ impl Endpoint {
         keys: &mut dyn LegKeys,
     ) {
         let Incoming { request, path, now, .. } = incoming;
-        if let Err(bar) = gate::check_invite(request) {
-            return self.bar(incoming, &bar);
-        }
+        let replaces = gate::check_invite(request)
+            .and_then(|()| leg::too_short(request, SESSION_S_MIN))
+            .and_then(|()| self.check_replaces(request));
+        let replaces = match replaces {
+            Ok(replaces) => replaces,
+            Err(bar) => return self.bar(incoming, &bar),
+        };
         if self.legs.len() >= self.layer.config.legs_max {
             return self.refuse_full(incoming);
         }
@@ -474,8 +585,9 @@ impl Endpoint {
             keys.close(id);
             return self.refuse_full(incoming);
         };
-        let offer = offer::offer(request, &path, credentials);
-        let offering = Offering { id, token, path, request, tx, nated: offer.nated };
+        let holder = credentials.map(|credentials| Box::new(Holder::sender(&credentials)));
+        let offer = Offer { replaces, ..offer::offer(request, &path, credentials) };
+        let offering = Offering { id, token, path, request, tx, nated: offer.nated, holder };
         match Leg::offered(&offering, &mut self.layer, now) {
             Ok(leg) => {
                 leg.tell_offered(offer, &mut self.layer);
@@ -488,6 +600,26 @@ impl Endpoint {
                 self.layer.respond_plain(tx, 400, token.as_str().as_bytes(), now);
             }
         }
+    }
+
+    /// Whose place an INVITE wants to take (RFC 3891 3), if anybody's. Whether its sender may is
+    /// not decided here.
+    fn check_replaces(&self, request: Message<'_>) -> Result<Option<Box<Place>>, gate::Bar> {
+        let mut values = request.values(Header::Replaces);
+        let Some(value) = values.next() else { return Ok(None) };
+        // RFC 3911 section 4: an INVITE cannot join and replace.
+        let joins = request.value(Header::Join).is_some();
+        let replaces = Replaces::parse(value).filter(|_| values.next().is_none() && !joins);
+        let replaces = replaces.ok_or(gate::Bar::new(400))?;
+        let tags = [replaces.to_tag.as_slice(), replaces.from_tag.as_slice()];
+        let mut legs = tags.into_iter().filter_map(|tag| self.layer.leg_of(tag));
+        let found = legs.find_map(|id| {
+            let place = self.legs.get(&id)?.place(&replaces)?;
+            Some(place.map(|ringing| (id, ringing)))
+        });
+        let (leg, ringing) = found.unwrap_or(Err(481)).map_err(gate::Bar::new)?;
+        let named = String::from_utf8_lossy(value).into_owned();
+        Ok(Some(Box::new(Place { leg, ringing, named })))
     }
 
     /// The token of a leg that is not there yet.
@@ -506,10 +638,11 @@ impl Endpoint {
             return self.bar(incoming, &bar);
         }
         let allow = gate::allow(&self.layer.config);
-        let fields: [(&str, &[u8]); 3] = [
+        let fields: [(&str, &[u8]); 4] = [
             (Header::Allow.name(), allow.as_bytes()),
             (Header::Accept.name(), gate::ACCEPT),
-            (Header::Supported.name(), b""),
+            (Header::Supported.name(), gate::SUPPORTED_FIELD),
+            (Header::AllowEvents.name(), gate::EVENTS),
         ];
         let response = Response { fields: &fields, ..Response::new(200) };
         self.layer.answer_stateless(incoming.request, &incoming.path, response);
@@ -528,6 +661,10 @@ impl Endpoint {
         let response = Response { fields: &fields, ..Response::new(503) };
         self.layer.answer_stateless(incoming.request, &incoming.path, response);
     }
+}
+
+fn replaces(request: Message<'_>) -> bool {
+    request.value(Header::Replaces).is_some()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub(crate) use plain::{delta_seconds, is_call_id, is_warning, parameterized_numb
 pub use via::{MAGIC_COOKIE, PORT_DEFAULT, PORT_DEFAULT_TLS, Via, ViaHost};
 
 use crate::lex;
+use crate::word;
 
 /// The elements of a comma-separated value, without white space around them.
 ///
@@ -34,9 +35,11 @@ pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Offset of the first comma outside quotes and angle brackets, or the length.
 fn element_end(bytes: &[u8]) -> usize {
-    // Most values have no comma at all.
-    if memchr::memchr(b',', bytes).is_none() {
-        return bytes.len();
+    // Most values have no comma at all, and lists of words nothing that could hide one.
+    let Some(comma) = word::find(b',', bytes) else { return bytes.len() };
+    let before = bytes.get(..comma).unwrap_or_default();
+    if word::find2(b'"', b'<', before).is_none() {
+        return comma;
     }
     let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
     for (at, byte) in bytes.iter().enumerate() {

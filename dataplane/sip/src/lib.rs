@@ -19,6 +19,7 @@
 pub mod build;
 pub mod dialog;
 pub mod digest;
+mod digits;
 pub mod endpoint;
 pub mod field;
 pub mod header;
@@ -31,9 +32,12 @@ mod scan;
 pub mod status;
 pub mod transaction;
 pub mod uri;
+mod word;
 
 pub use header::Header;
 pub use message::{Index, Message, Refusal, StartLine};
 pub use method::Method;
-pub use scan::{Refusal as ScanRefusal, Scan, refuse, refused_tag, request_hash, scan};
+pub use scan::{
+    Refusal as ScanRefusal, Scan, refuse, refused_tag, replaced_tags, request_hash, scan,
+};
 pub use status::Status;

@@ -1,4 +1,22 @@
 //! Every bound of this crate, with its reason.
+//!
+//! What is beyond a bound is refused, not cut. A request's sender is told so:
+//!
+//! | beyond | refused by | answer |
+//! |---|---|---|
+//! | [`MESSAGE_MAX`] (or what a stream's framing takes) | index | 513 Message Too Large |
+//! | [`HEADERS_MAX`] | index | 400 Too Many Header Fields |
+//! | [`FOLDS_MAX`] | index | 400 Too Many Continuation Lines |
+//! | [`NAME_MAX`] | index | 400 Malformed Header Line |
+//! | [`URI_MAX`], as Request-URI | grammar | 414 Request-URI Too Long |
+//! | [`URI_MAX`], in another field | grammar | 400 Malformed, with the field's name |
+//! | a number's range: CSeq, Max-Forwards, ports | grammar | 400 Malformed, with the field's name |
+//! | `strowger_leg::BODY_MAX`, as session description | endpoint | 413 Request Entity Too Large |
+//! | [`DIGEST_VALUE_MAX`], [`DIGEST_PARAMS_MAX`] | endpoint | 401: such credentials are none |
+//! | [`LEADING_CRLF_MAX`] | index | none: the first line is empty |
+//!
+//! Expires and its kin have no bound: a larger number counts as 2^32 - 1 (RFC 3261 20.19).
+//! Responses and ACKs beyond a bound are dropped and counted.
 
 /// Bytes of one message. A UDP payload cannot be longer, and offsets into it fit in `u16`.
 pub const MESSAGE_MAX: usize = 65_535;
@@ -10,8 +28,6 @@ pub const FOLDS_MAX: usize = 64;
 pub const LEADING_CRLF_MAX: usize = 8;
 /// Bytes of a header field's name.
 pub const NAME_MAX: usize = 255;
-/// Lines that `scan` looks at before it gives up; an index would refuse such a message anyway.
-pub const SCAN_LINES_MAX: usize = HEADERS_MAX + FOLDS_MAX;
 /// Bytes of one quoted value in a digest challenge or in credentials.
 pub const DIGEST_VALUE_MAX: usize = 512;
 /// Parameters of one digest challenge or one set of credentials.
@@ -26,6 +42,8 @@ pub const FORKS_MAX: usize = 16;
 pub const STRAYS_MAX: usize = 8;
 /// Credentials shown to one peer at once: one for a server, the others for proxies before it.
 pub const SHOWN_MAX: usize = 4;
+/// Longest credentials or challenge that pass from one side to the other, bytes.
+pub const SHOWN_LEN_MAX: usize = 1_024;
 /// Times one request is sent again with credentials: for a proxy, for the server behind it, and
 /// once more for a nonce of each that is too old.
 pub const AUTH_TRIES_MAX: u8 = 4;
@@ -33,8 +51,18 @@ pub const AUTH_TRIES_MAX: u8 = 4;
 pub const CHALLENGES_MAX: usize = 2 * SHOWN_MAX;
 /// Times a re-INVITE is tried again after a 491.
 pub const GLARE_TRIES_MAX: u8 = 4;
+/// Times an INVITE is sent again because its session was too short (422).
+pub const SESSION_TRIES_MAX: u8 = 4;
+/// Reliable provisional responses of a leg that wait for the PRACK of the one before.
+pub const RELIABLE_WAITING_MAX: usize = 4;
+/// The largest RSeq that we begin with (RFC 3262 section 3: below 2^31).
+pub const RSEQ_FIRST_MAX: u32 = 0x7fff_0000;
 /// ACKs of 2xx that a leg keeps to send again: its INVITEs within a transaction's life.
 pub const ACKS_MAX: usize = 8;
+/// Bytes of a request that goes by UDP to a peer whose path MTU is not known (RFC 3261 18.1.1).
+pub const UDP_LEN_MAX: usize = 1_300;
+/// Peers at once that are known to take no connections.
+pub const NO_STREAM_MAX: usize = 4_096;
 /// Digits of one INFO.
 pub const DIGITS_MAX: usize = 32;
 /// Contacts of one REGISTER or one redirect that are looked at.

@@ -10,67 +10,59 @@
 //! Bytes above 127 pass untouched, and so does whatever no layer has to understand.
 
 mod check;
+pub(crate) mod line;
 mod refusal;
-mod start;
+pub(crate) mod start;
 
 pub use refusal::Refusal;
 pub use start::StartLine;
-pub(crate) use start::is_status_line;
 
 use crate::field::{self, CSeq, MediaType, NameAddr, Via};
 use crate::header::{self, Header};
 use crate::lex;
-use crate::limits::{FOLDS_MAX, HEADERS_MAX, LEADING_CRLF_MAX, MESSAGE_MAX, NAME_MAX};
+use crate::limits::{HEADERS_MAX, MESSAGE_MAX};
 use crate::method::Method;
 use crate::status::Status;
+use line::{Entry, Lines};
 
 /// Part of a message: offset and length, both in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-struct Span {
+pub(crate) struct Span {
     at: u16,
     len: u16,
 }
 
 impl Span {
+    const NONE: Span = Span { at: 0, len: 0 };
+
     /// Messages are at most [`MESSAGE_MAX`] bytes long, so nothing is cut here.
-    fn new(at: usize, len: usize) -> Span {
-        Span {
-            at: u16::try_from(at).unwrap_or(u16::MAX),
-            len: u16::try_from(len).unwrap_or(u16::MAX),
-        }
+    const fn new(at: usize, len: usize) -> Span {
+        debug_assert!(at <= MESSAGE_MAX && len <= MESSAGE_MAX);
+        Span { at: at as u16, len: len as u16 }
     }
 
-    fn end(self) -> usize {
-        usize::from(self.at) + usize::from(self.len)
+    const fn end(self) -> usize {
+        self.at as usize + self.len as usize
     }
 
-    fn of(self, bytes: &[u8]) -> &[u8] {
+    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(usize::from(self.at)..self.end()).unwrap_or_default()
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    header: Header,
-    name: Span,
-    value: Span,
-}
-
-impl Entry {
-    const NONE: Entry = Entry {
-        header: Header::Other,
-        name: Span { at: 0, len: 0 },
-        value: Span { at: 0, len: 0 },
-    };
 }
 
 /// Where everything stands in one message. Meant to be kept and used again for the next one.
 #[derive(Clone, Debug)]
 pub struct Index {
     start: start::Spans,
-    entries: [Entry; HEADERS_MAX],
+    /// For each header its first entry's place, counted from 1; 0 when it is not there.
+    first: [u8; header::COUNT],
+    /// The first field that may stand once and stands there again.
+    repeated: Option<Header>,
+    /// Whether any field has continuation lines.
+    folded: bool,
     count: usize,
     body: Span,
+    entries: [Entry; HEADERS_MAX],
 }
 
 impl Default for Index {
@@ -85,108 +77,81 @@ impl Index {
     pub const fn new() -> Index {
         Index {
             start: start::Spans::Nothing,
-            entries: [Entry::NONE; HEADERS_MAX],
+            first: [0; header::COUNT],
+            repeated: None,
+            folded: false,
             count: 0,
-            body: Span { at: 0, len: 0 },
+            body: Span::NONE,
+            entries: [Entry::NONE; HEADERS_MAX],
         }
     }
 
     /// Indexes `bytes`. After a refusal the index holds what could be found nevertheless.
     fn read(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.start = start::Spans::Nothing;
+        self.first = [0; header::COUNT];
+        self.repeated = None;
+        self.folded = false;
         self.count = 0;
-        self.body = Span::default();
+        self.body = Span::NONE;
         if bytes.is_empty() {
             return Err(Refusal::Empty);
         }
+        if line::skip_empty(bytes) == bytes.len() {
+            return Err(Refusal::KeepAlive);
+        }
+        // Whatever is wrong with it: it is answered by its head.
+        let head = bytes.get(..bytes.len().min(MESSAGE_MAX)).unwrap_or_default();
+        let body_at = self.read_head(head);
         if bytes.len() > MESSAGE_MAX {
             return Err(Refusal::TooLong);
         }
-        let at = skip_empty_lines(bytes);
-        if at == bytes.len() {
-            return Err(Refusal::KeepAlive);
-        }
-        let line = line(bytes, at)?;
+        self.frame_body(bytes, body_at?)
+    }
+
+    /// Start line and header fields; gives the offset of the body, or the first fault found.
+    fn read_head(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
+        let (line, fields_at) = line::start(bytes)?;
         let start = start::parse(bytes, line);
-        self.start = match start {
-            Ok(spans) => spans,
-            Err(_) => start::guess(bytes, line),
-        };
-        let fields = self.read_fields(bytes, line.end() + 2);
-        let body_at = match (start, fields) {
-            (Err(refusal), _) | (Ok(_), Err(refusal)) => return Err(refusal),
-            (Ok(_), Ok(body_at)) => body_at,
-        };
-        self.frame_body(bytes, body_at)
+        self.start = start.unwrap_or_else(|_| start::guess(bytes, line));
+        let body_at = self.read_fields(bytes, fields_at);
+        start.and(body_at)
     }
 
     /// Reads lines until the empty one; gives the offset behind it, or the first fault found.
     fn read_fields(&mut self, bytes: &[u8], mut at: usize) -> Result<usize, Refusal> {
         let mut fault = Ok(());
-        let mut folds = 0;
         loop {
-            let line = line(bytes, at)?;
-            at = line.end() + 2;
-            match line.of(bytes).first() {
-                None => return fault.map(|()| at),
-                Some(b' ' | b'\t') => {
-                    folds += 1;
-                    if folds > FOLDS_MAX {
-                        return Err(Refusal::FoldsTooMany);
-                    }
-                    fault = fault.and(self.fold(bytes, line));
-                }
-                Some(_) => {
-                    folds = 0;
-                    if self.count == HEADERS_MAX {
-                        return Err(Refusal::HeadersTooMany);
-                    }
-                    fault = fault.and(self.push(bytes, line));
-                }
+            let lines = Lines::read(bytes, at)?;
+            at = lines.next();
+            if lines.is_empty() {
+                return fault.map(|()| at);
+            }
+            if self.count == HEADERS_MAX {
+                return Err(Refusal::HeadersTooMany);
+            }
+            self.folded |= lines.is_folded();
+            match lines.entry(bytes) {
+                Some(entry) => self.push(entry),
+                None => fault = fault.and(Err(Refusal::HeaderLine)),
             }
         }
     }
 
-    fn push(&mut self, bytes: &[u8], line: Span) -> Result<(), Refusal> {
-        let text = line.of(bytes);
-        let colon = memchr::memchr(b':', text).ok_or(Refusal::HeaderLine)?;
-        let (name, value) = text.split_at_checked(colon).ok_or(Refusal::HeaderLine)?;
-        let name = lex::trim_end(name);
-        if name.len() > NAME_MAX || !header::is_name(name) {
-            return Err(Refusal::HeaderLine);
-        }
-        let before = colon + 1;
-        let value = value.get(1..).unwrap_or_default();
-        let trimmed = lex::trim_start(value);
-        let at = usize::from(line.at) + before + (value.len() - trimmed.len());
-        let entry = Entry {
-            header: Header::parse(name),
-            name: Span::new(usize::from(line.at), name.len()),
-            value: Span::new(at, lex::trim_end(trimmed).len()),
+    /// Keeps an entry; there is room.
+    fn push(&mut self, entry: Entry) {
+        let (Some(slot), Some(first)) =
+            (self.entries.get_mut(self.count), self.first.get_mut(entry.header as usize))
+        else {
+            return;
         };
-        let slot = self.entries.get_mut(self.count).ok_or(Refusal::HeadersTooMany)?;
         *slot = entry;
         self.count += 1;
-        Ok(())
-    }
-
-    //= rfc3261#section-7.3.1
-    //# Header fields can be
-    //# extended over multiple lines by preceding each extra line with at
-    //# least one SP or horizontal tab (HT).
-    fn fold(&mut self, bytes: &[u8], line: Span) -> Result<(), Refusal> {
-        let last = self.count.checked_sub(1).and_then(|last| self.entries.get_mut(last));
-        let entry = last.ok_or(Refusal::HeaderLine)?;
-        let text = line.of(bytes);
-        let trimmed = lex::trim_start(text);
-        let begin = usize::from(line.at) + (text.len() - trimmed.len());
-        let end = begin + lex::trim_end(trimmed).len();
-        if end == begin {
-            return Ok(());
+        if *first == 0 {
+            *first = self.count as u8;
+        } else if entry.header.is_single() {
+            self.repeated = self.repeated.or(Some(entry.header));
         }
-        let at = if entry.value.len == 0 { begin } else { usize::from(entry.value.at) };
-        entry.value = Span::new(at, end - at);
-        Ok(())
     }
 
     //= rfc3261#section-18.3
@@ -210,31 +175,15 @@ impl Index {
         self.entries.get(..self.count).unwrap_or_default()
     }
 
+    /// The entries from the first one called `header` on; none when there is none.
+    fn since_first(&self, header: Header) -> &[Entry] {
+        let place = self.first.get(header as usize).copied().unwrap_or(0);
+        let at = usize::from(place).checked_sub(1).unwrap_or(self.count);
+        self.entries.get(at..self.count).unwrap_or_default()
+    }
+
     fn first(&self, header: Header) -> Option<&Entry> {
-        self.entries().iter().find(|entry| entry.header == header)
-    }
-}
-
-//= rfc3261#section-7.5
-//# Implementations processing SIP messages over stream-oriented
-//# transports MUST ignore any CRLF appearing before the start-line [H4.1].
-fn skip_empty_lines(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while at < 2 * LEADING_CRLF_MAX && bytes.get(at..at + 2) == Some(b"\r\n".as_slice()) {
-        at += 2;
-    }
-    at
-}
-
-//= rfc3261#section-7
-//# The start-line, each message-header line, and the empty line MUST be
-//# terminated by a carriage-return line-feed sequence (CRLF).
-fn line(bytes: &[u8], at: usize) -> Result<Span, Refusal> {
-    let rest = bytes.get(at..).unwrap_or_default();
-    let end = memchr::memchr2(b'\r', b'\n', rest).ok_or(Refusal::Unterminated)?;
-    match rest.get(end..end + 2) {
-        Some(b"\r\n") => Ok(Span::new(at, end)),
-        Some(_) | None => Err(Refusal::LineEnd),
+        self.since_first(header).first()
     }
 }
 
@@ -276,6 +225,11 @@ impl<'a> Message<'a> {
     #[must_use]
     pub const fn bytes(self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// Whether a value may hold line breaks of folds; else none does.
+    pub(crate) const fn has_folds(self) -> bool {
+        self.index.folded
     }
 
     /// The start line; `None` only when salvaged.
@@ -328,7 +282,8 @@ impl<'a> Message<'a> {
 
     /// The values of all fields called `header`.
     pub fn values(self, header: Header) -> impl Iterator<Item = &'a [u8]> {
-        let matching = self.index.entries().iter().filter(move |entry| entry.header == header);
+        let since_first = self.index.since_first(header).iter();
+        let matching = since_first.filter(move |entry| entry.header == header);
         matching.map(move |entry| entry.value.of(self.bytes))
     }
 
@@ -354,8 +309,9 @@ impl<'a> Message<'a> {
     /// # Errors
     /// Missing or malformed.
     pub fn top_via(self) -> Result<Via<'a>, Refusal> {
-        let value = self.elements(Header::Via).next().ok_or(Refusal::Missing(Header::Via))?;
-        Via::parse(value).ok_or(Refusal::Field(Header::Via))
+        let value = self.value(Header::Via).ok_or(Refusal::Missing(Header::Via))?;
+        let first = field::elements(value).next();
+        first.and_then(Via::parse).ok_or(Refusal::Field(Header::Via))
     }
 
     /// From.
@@ -379,8 +335,9 @@ impl<'a> Message<'a> {
     /// # Errors
     /// Missing or malformed.
     pub fn name_addr(self, header: Header) -> Result<NameAddr<'a>, Refusal> {
-        let value = self.elements(header).next().ok_or(Refusal::Missing(header))?;
-        NameAddr::parse(value).ok_or(Refusal::Field(header))
+        let value = self.value(header).ok_or(Refusal::Missing(header))?;
+        let first = if header.is_single() { Some(value) } else { field::elements(value).next() };
+        first.and_then(NameAddr::parse).ok_or(Refusal::Field(header))
     }
 
     /// CSeq.

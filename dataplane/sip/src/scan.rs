@@ -1,14 +1,19 @@
 //! The few facts that find the owner of a datagram, without an index: for demultiplexing between
 //! shards and for shedding load before any work is done (0.1 to 0.2 us).
 //!
-//! A scan looks at the first field of each name, as the index does, and does not validate: what it
-//! cannot read it leaves out. Whoever owns the datagram parses it in full.
+//! It reads lines and names by the same code as the index ([`crate::message::line`]), looks at the
+//! first field of each name as the index does, and ends where that would give up. It does not
+//! validate: what it cannot read it leaves out. Whoever owns the datagram parses it in full.
 
-use crate::field::{Params, elements};
-use crate::lex::{self, Cursor};
-use crate::limits::{LEADING_CRLF_MAX, MESSAGE_MAX, SCAN_LINES_MAX};
-use crate::message;
+use crate::field::Params;
+use crate::header::{self, Header};
+use crate::lex::{Class, Cursor};
+use crate::limits::{HEADERS_MAX, MESSAGE_MAX};
+use crate::message::Refusal as Fault;
+use crate::message::line::{self, Lines};
+use crate::message::start::{self, Spans};
 use crate::method::Method;
+use crate::word;
 
 /// What a scan finds. Empty slices and `None` stand for what is missing or unreadable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,17 +79,57 @@ impl Scan<'_> {
 #[must_use]
 pub fn scan(bytes: &[u8]) -> Option<Scan<'_>> {
     let bytes = bytes.get(..bytes.len().min(MESSAGE_MAX))?;
-    let mut lines = Lines { rest: skip_empty_lines(bytes) };
-    let mut scan = start(lines.next()?)?;
-    let mut missing = All::ALL;
-    for _ in 0..SCAN_LINES_MAX {
-        let Some(line) = lines.next() else { break };
-        missing = missing.without(read(&mut scan, line, missing));
+    let (line, fields_at) = line::start(bytes).ok()?;
+    let spans = match start::split(bytes, line) {
+        Ok(spans) => spans,
+        Err(Fault::NotSip) => return None,
+        Err(_) => start::guess(bytes, line),
+    };
+    let mut scan = begun(bytes, spans)?;
+    let (mut missing, mut at) = (All::ALL, fields_at);
+    for _ in 0..HEADERS_MAX {
         if missing == All::NONE {
             break;
         }
+        let Ok(lines) = Lines::read(bytes, at) else { break };
+        if lines.is_empty() {
+            break;
+        }
+        // Cheap way out for the lines nobody asked for.
+        let initial = bytes.get(at).map(u8::to_ascii_lowercase);
+        if matches!(initial, Some(b'v' | b'f' | b't' | b'c' | b'i'))
+            && let Some(entry) = lines.entry(bytes)
+            && missing.has(All::of(entry.header))
+        {
+            read(&mut scan, All::of(entry.header), entry.value.of(bytes));
+            missing = missing.without(All::of(entry.header));
+        }
+        at = lines.next();
     }
     Some(scan)
+}
+
+/// The tags of the dialog that a request is to take the place of (Replaces, RFC 3891 section 3), as
+/// they stand there; none when it takes nobody's.
+#[must_use]
+pub fn replaced_tags(bytes: &[u8]) -> [Option<&[u8]>; 2] {
+    let bytes = bytes.get(..bytes.len().min(MESSAGE_MAX)).unwrap_or_default();
+    let Ok((_, fields_at)) = line::start(bytes) else { return [None; 2] };
+    let found = fields(bytes, fields_at).find(|(header, _)| *header == Header::Replaces);
+    let Some((_, value)) = found else { return [None; 2] };
+    let params = word::find(b';', value).and_then(|at| value.get(at..)).unwrap_or_default();
+    [b"to-tag".as_slice(), b"from-tag"].map(|name| Params::loose(params).value(name))
+}
+
+/// The fields that can be read, up to the end of the head or the first line that breaks it.
+fn fields(bytes: &[u8], mut at: usize) -> impl Iterator<Item = (Header, &[u8])> {
+    let next = move || {
+        let lines = Lines::read(bytes, at).ok().filter(|lines| !lines.is_empty())?;
+        at = lines.next();
+        let entry = lines.entry(bytes);
+        Some(entry.map_or((Header::Other, &[][..]), |e| (e.header, e.value.of(bytes))))
+    };
+    std::iter::from_fn(next).take(HEADERS_MAX)
 }
 
 /// A set of the five fields that are looked for.
@@ -100,6 +145,11 @@ impl All {
     const CSEQ: All = All(16);
     const ALL: All = All(31);
 
+    /// The set of one field, or of none.
+    const fn of(header: Header) -> All {
+        All(OF[header as usize])
+    }
+
     const fn without(self, other: All) -> All {
         All(self.0 & !other.0)
     }
@@ -109,125 +159,71 @@ impl All {
     }
 }
 
-/// Takes from one line what `missing` wants; gives the field it was.
-fn read<'a>(scan: &mut Scan<'a>, line: &'a [u8], missing: All) -> All {
-    // Cheap way out for the lines nobody asked for.
-    let Some(b'v' | b'V' | b'f' | b'F' | b't' | b'T' | b'c' | b'C' | b'i' | b'I') = line.first()
-    else {
-        return All::NONE;
-    };
-    let Some(colon) = memchr::memchr(b':', line) else { return All::NONE };
-    let name = lex::trim_end(line.get(..colon).unwrap_or_default());
-    let found = wanted(name);
-    if !missing.has(found) {
-        return All::NONE;
-    }
-    let value = lex::trim(line.get(colon + 1..).unwrap_or_default());
+/// The bit of each header field.
+const OF: [u8; header::COUNT] = {
+    let mut of = [0; header::COUNT];
+    of[Header::Via as usize] = All::VIA.0;
+    of[Header::From as usize] = All::FROM.0;
+    of[Header::To as usize] = All::TO.0;
+    of[Header::SipCallId as usize] = All::CALL_ID.0;
+    of[Header::CSeq as usize] = All::CSEQ.0;
+    of
+};
+
+/// Takes from the first of its fields what is wanted of it.
+fn read<'a>(scan: &mut Scan<'a>, found: All, value: &'a [u8]) {
     match found {
-        All::VIA => scan.branch = elements(value).next().and_then(branch),
+        All::VIA => scan.branch = branch(value),
         All::FROM => scan.from_tag = tag(value),
         All::TO => scan.to_tag = tag(value),
         All::CALL_ID => scan.call_id = value,
         _ => scan.cseq_method = cseq_method(value),
     }
-    found
 }
 
-fn wanted(name: &[u8]) -> All {
-    let is = |long: &str, short: &str| {
-        name.eq_ignore_ascii_case(long.as_bytes()) || name.eq_ignore_ascii_case(short.as_bytes())
-    };
-    match name.len() {
-        1..=4 if is("via", "v") => All::VIA,
-        1..=4 if is("from", "f") => All::FROM,
-        1..=4 if is("to", "t") => All::TO,
-        4 if is("cseq", "cseq") => All::CSEQ,
-        1..=7 if is("call-id", "i") => All::CALL_ID,
-        _ => All::NONE,
-    }
-}
-
-/// The branch of a Via, without a look at what stands before its parameters.
-fn branch(via: &[u8]) -> Option<&[u8]> {
-    let at = memchr::memchr(b';', via)?;
-    Params::loose(via.get(at..)?).value(b"branch")
+/// The branch of the first Via of a list, without a look at what stands before its parameters.
+fn branch(vias: &[u8]) -> Option<&[u8]> {
+    let at = word::find2(b';', b',', vias)?;
+    // No parameters before the comma, if there is one: nor is there a branch then.
+    Params::loose(vias.get(at..)?).value(b"branch")
 }
 
 /// The tag of a From or To, without a look at its address.
 fn tag(value: &[u8]) -> Option<&[u8]> {
+    params(value)?.value(b"tag")
+}
+
+/// The parameters of a From or To.
+fn params(value: &[u8]) -> Option<Params<'_>> {
     let mut cursor = Cursor::new(value);
     if cursor.peek() == Some(b'"') {
         cursor.quoted()?;
     }
     let rest = cursor.rest();
-    let at = memchr::memchr2(b'<', b';', rest)?;
+    let at = word::find2(b'<', b';', rest)?;
     let params = if rest.get(at) == Some(&b'<') {
-        rest.get(at + memchr::memchr(b'>', rest.get(at..)?)? + 1..)?
+        rest.get(at + word::find(b'>', rest.get(at..)?)? + 1..)?
     } else {
         rest.get(at..)?
     };
-    Params::loose(params).value(b"tag")
+    Some(Params::loose(params))
 }
 
 fn cseq_method(value: &[u8]) -> Option<Method> {
     let mut cursor = Cursor::new(value);
-    cursor.take_while(|b| b.is_ascii_digit());
+    cursor.take(Class::DIGIT);
     Some(Method::parse(cursor.skip_lws().token()?))
 }
 
-fn start(line: &[u8]) -> Option<Scan<'_>> {
-    let mut scan = Scan {
-        method: None,
-        code: None,
-        uri: b"",
-        branch: None,
-        call_id: b"",
-        from_tag: None,
-        to_tag: None,
-        cseq_method: None,
+/// What the start line says.
+fn begun(bytes: &[u8], spans: Spans) -> Option<Scan<'_>> {
+    let (method, code, uri) = match spans {
+        Spans::Request { method, uri, .. } => (Some(method), None, uri.of(bytes)),
+        Spans::Response { status, .. } => (None, Some(status.code()), &[][..]),
+        Spans::Nothing => return None,
     };
-    let space = memchr::memchr(b' ', line)?;
-    let word = line.get(..space)?;
-    if message::is_status_line(line) {
-        let code = line.get(space + 1..space + 4)?;
-        scan.code = lex::number(code, 699).and_then(|code| u16::try_from(code).ok());
-        scan.code?;
-    } else {
-        lex::all_token(word).then_some(())?;
-        scan.method = Some(Method::parse(word));
-        let rest = line.get(space + 1..)?;
-        scan.uri = rest.get(..memchr::memchr(b' ', rest).unwrap_or(rest.len()))?;
-    }
-    Some(scan)
-}
-
-fn skip_empty_lines(mut bytes: &[u8]) -> &[u8] {
-    for _ in 0..LEADING_CRLF_MAX {
-        match bytes.strip_prefix(b"\r\n") {
-            Some(rest) => bytes = rest,
-            None => break,
-        }
-    }
-    bytes
-}
-
-/// Logical lines, folds included, up to the empty line.
-struct Lines<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let mut end = memchr::memchr(b'\n', self.rest)?;
-        while let Some(b' ' | b'\t') = self.rest.get(end + 1) {
-            end += 1 + memchr::memchr(b'\n', self.rest.get(end + 1..)?)?;
-        }
-        let line = lex::trim_end(self.rest.get(..end)?);
-        self.rest = self.rest.get(end + 1..)?;
-        Some(line).filter(|line| !line.is_empty())
-    }
+    let (branch, from_tag, to_tag, cseq_method) = (None, None, None, None);
+    Some(Scan { method, code, uri, branch, call_id: b"", from_tag, to_tag, cseq_method })
 }
 
 mod refuse;

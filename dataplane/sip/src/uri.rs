@@ -9,8 +9,10 @@ pub use host::Host;
 
 use std::borrow::Cow;
 
-use crate::lex::{self, Cursor};
+use crate::digits;
+use crate::lex::{self, Class, Cursor};
 use crate::limits::URI_MAX;
+use crate::word;
 
 /// A URI, taken apart as far as its scheme is known.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +65,7 @@ impl<'a> Uri<'a> {
         if text.len() > URI_MAX {
             return None;
         }
-        let colon = memchr::memchr(b':', text)?;
+        let colon = word::find(b':', text)?;
         let (scheme, rest) = (text.get(..colon)?, text.get(colon + 1..)?);
         if scheme.eq_ignore_ascii_case(b"sip") {
             return SipUri::parse(rest, false).map(Uri::Sip);
@@ -76,7 +78,7 @@ impl<'a> Uri<'a> {
         }
         let named = scheme.first().is_some_and(u8::is_ascii_alphabetic)
             && scheme.iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b));
-        let visible = !rest.is_empty() && rest.iter().all(u8::is_ascii_graphic);
+        let visible = !rest.is_empty() && Class::VISIBLE.has_all(rest);
         (named && visible).then_some(Uri::Other { scheme, rest })
     }
 
@@ -110,18 +112,18 @@ impl<'a> SipUri<'a> {
     /// What stands behind `sip:` or `sips:`.
     fn parse(rest: &'a [u8], secure: bool) -> Option<SipUri<'a>> {
         let mut cursor = Cursor::new(rest);
-        let (user, password) = match memchr::memchr(b'@', rest) {
+        let (user, password) = match word::find(b'@', rest) {
             Some(_) => userinfo(cursor.until(b'@')?)?,
             None => (None, None),
         };
         let host = Host::take(&mut cursor)?;
         let port = if cursor.eat(b':') {
-            let digits = cursor.take_while(|b| b.is_ascii_digit());
+            let digits = cursor.take(Class::DIGIT);
             Some(u16::try_from(lex::number(digits, u64::from(u16::MAX))?).ok()?)
         } else {
             None
         };
-        let params = cursor.take_while(|b| b != b'?');
+        let params = cursor.take_before(b'?');
         is_params(params).then_some(())?;
         let headers = if cursor.eat(b'?') { Some(cursor.rest()) } else { None };
         headers.is_none_or(is_headers).then_some(())?;
@@ -171,7 +173,7 @@ impl<'a> SipUri<'a> {
         self.host.write(&mut out);
         if let Some(port) = self.port {
             out.push(b':');
-            out.extend_from_slice(port.to_string().as_bytes());
+            digits::decimal(&mut out, u32::from(port));
         }
         for (name, value) in self.params().filter(|(name, _)| !drop(name)) {
             out.push(b';');
@@ -193,7 +195,7 @@ impl<'a> SipUri<'a> {
 
 impl<'a> TelUri<'a> {
     fn parse(rest: &'a [u8]) -> Option<TelUri<'a>> {
-        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        let end = word::find(b';', rest).unwrap_or(rest.len());
         let (number, params) = rest.split_at_checked(end)?;
         let digits = number.strip_prefix(b"+").unwrap_or(number);
         let global = digits.len() != number.len();
@@ -228,10 +230,10 @@ impl<'a> TelUri<'a> {
 type Userinfo<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
 fn userinfo(text: &[u8]) -> Option<Userinfo<'_>> {
-    let colon = memchr::memchr(b':', text).unwrap_or(text.len());
+    let colon = word::find(b':', text).unwrap_or(text.len());
     let (user, password) = text.split_at_checked(colon)?;
     let password = password.get(1..);
-    let valid = |part: &[u8]| part.iter().all(|b| lex::is_user(*b)) && lex::escapes_whole(part);
+    let valid = |part: &[u8]| Class::USER.has_all(part) && lex::escapes_whole(part);
     let whole = !user.is_empty() && valid(user) && password.is_none_or(valid);
     whole.then_some((Some(user), password))
 }
@@ -239,7 +241,7 @@ fn userinfo(text: &[u8]) -> Option<Userinfo<'_>> {
 /// `*(";" pname ["=" pvalue])`.
 fn is_params(text: &[u8]) -> bool {
     let Some((first, rest)) = text.split_first() else { return true };
-    let part = |p: &[u8]| !p.is_empty() && p.iter().all(|b| lex::is_uri_param(*b));
+    let part = |p: &[u8]| !p.is_empty() && Class::URI_PARAM.has_all(p);
     *first == b';'
         && lex::escapes_whole(rest)
         && rest.split(|b| *b == b';').all(|param| {
@@ -250,7 +252,7 @@ fn is_params(text: &[u8]) -> bool {
 
 /// `hname "=" hvalue *("&" ...)`; any visible byte, since the value is never read as SIP here.
 fn is_headers(text: &[u8]) -> bool {
-    text.iter().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"'))
+    Class::URI.has_all(text)
         && lex::escapes_whole(text)
         && text.split(|b| *b == b'&').all(|header| header.iter().position(|b| *b == b'=') > Some(0))
 }
@@ -267,7 +269,7 @@ fn pairs(text: &[u8], separator: u8) -> impl Iterator<Item = (&[u8], Option<&[u8
 /// `text` with its `%HH` resolved; borrowed when it has none.
 #[must_use]
 pub fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'%', text).is_none() {
+    if word::find(b'%', text).is_none() {
         return Cow::Borrowed(text);
     }
     Cow::Owned(lex::unescape(text).map(|(byte, _)| byte).collect())

@@ -83,7 +83,7 @@ impl Bench {
                 Output::Transmit(sent) => answer = String::from_utf8(sent.bytes.to_vec()).unwrap(),
                 Output::Counted(what) => counted = Some(what),
                 Output::Event(..) | Output::Request(_) => asked = true,
-                Output::Upstream(_) => {}
+                Output::Upstream(_) | Output::Moved(..) => {}
             }
         }
         (answer, counted, asked)
@@ -108,8 +108,10 @@ fn strangers_are_answered_without_state() {
         ("INVITE", "401", Some(Counted::Challenged)),
         ("REGISTER", "401", Some(Counted::Challenged)),
         ("OPTIONS", "200", None),
-        ("SUBSCRIBE", "405", Some(Counted::Barred(405))),
-        ("MESSAGE", "405", Some(Counted::Barred(405))),
+        ("MESSAGE", "401", Some(Counted::Challenged)),
+        ("SUBSCRIBE", "489", Some(Counted::Barred(489))),
+        ("PUBLISH", "405", Some(Counted::Barred(405))),
+        ("NOTIFY", "481", Some(Counted::NoDialog)),
     ] {
         let request = bench.request(method, None);
         let (answer, what, asked) = bench.take(&request, PEER, NOW);

@@ -218,7 +218,8 @@ impl World {
                     self.throw(|| Packet::ToRegistrar(transmit.bytes.to_vec()));
                 }
                 Output::Upstream(state) => self.state = Some(state),
-                Output::Event(..) | Output::Request(_) | Output::Counted(_) => {}
+                Output::Event(..) | Output::Request(_) | Output::Moved(..) | Output::Counted(_) => {
+                }
             }
         }
     }

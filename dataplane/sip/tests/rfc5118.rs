@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use strowger_leg::Event;
 use strowger_link::{Key, LegId, SlotRef, Tick, Transport};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Admission, Config, Endpoint, LegKeys, Listener, Output, Path};
@@ -30,13 +31,18 @@ impl LegKeys for Slots {
     }
 }
 
-/// What an endpoint on `[2001:db8::1]` sends for `text`, with where to.
-fn answer(text: &str) -> (String, SocketAddr) {
+/// An endpoint on `[2001:db8::1]`.
+fn endpoint() -> Endpoint {
     let mut config = Config::new(Key([1; 16]), Key([2; 16]), Nonces::new(Key([3; 16]), 60));
     let local = "[2001:db8::1]:5060".parse().unwrap();
     config.listeners = vec![Listener { transport: Transport::Udp, local, advertised: local }];
-    let mut endpoint = Endpoint::new(config);
-    let peer = "[2001:db8::9:1]:5060".parse().unwrap();
+    Endpoint::new(config)
+}
+
+/// What it sends first for `text`, with where to.
+fn sent(endpoint: &mut Endpoint, text: &str) -> (String, SocketAddr) {
+    let (local, peer) = ("[2001:db8::1]:5060", "[2001:db8::9:1]:5060");
+    let (local, peer) = (local.parse().unwrap(), peer.parse().unwrap());
     let path = Path { listener: 0, transport: Transport::Udp, local, peer, flow: 0 };
     let bytes = text.replace('\n', "\r\n").into_bytes();
     endpoint.handle_datagram(&bytes, path, Tick(1), &mut Slots(0));
@@ -47,6 +53,10 @@ fn answer(text: &str) -> (String, SocketAddr) {
         }
     }
     panic!("no answer to\n{text}");
+}
+
+fn answer(text: &str) -> (String, SocketAddr) {
+    sent(&mut endpoint(), text)
 }
 
 fn options(uri: &str, via: &str) -> String {
@@ -104,6 +114,49 @@ fn section_4_5_received_is_read_with_brackets_and_without_and_written_without() 
     let (text, to) = answer(&options("sip:[2001:db8::10]", "[2001:db8::9:255]"));
     assert!(text.contains(";received=2001:db8::9:1\n"), "{text}");
     assert_eq!(to.ip(), "2001:db8::9:1".parse::<IpAddr>().unwrap());
+}
+
+/// What the descriptions of an INVITE say of their media, and what the call hears of them.
+fn offered(sdp: &str) -> Vec<SocketAddr> {
+    let length = sdp.len() + sdp.matches('\n').count();
+    let text = options("sip:user@[2001:db8::10]", "[2001:db8::9:1]")
+        .replace("OPTIONS", "INVITE")
+        .replace("Content-Length: 0", "Content-Type: application/sdp\nContent-Length: LEN");
+    let text = text.replace("LEN", &length.to_string()) + sdp;
+    let mut endpoint = endpoint();
+    let (answer, _) = sent(&mut endpoint, &text);
+    assert!(answer.starts_with("SIP/2.0 100 Trying\n"), "{answer}");
+    let mut events = std::iter::from_fn(|| endpoint.poll_output());
+    let body = events.find_map(|output| {
+        let Output::Event(_, Event::Offered(offer)) = output else { return None };
+        offer.body
+    });
+    let body = body.unwrap();
+    assert_eq!(*body.data, *sdp.replace('\n', "\r\n").into_bytes());
+    let description = strowger_sdp::Description::parse(&body.data).unwrap();
+    description.media().filter_map(|media| media.terms().rtp()).collect()
+}
+
+#[test]
+fn section_4_6_addresses_in_descriptions_have_no_brackets() {
+    let media = offered(
+        "v=0\no=assistant 971731711378798081 0 IN IP6 2001:db8::20\ns=Live video feed\n\
+         c=IN IP6 2001:db8::20\nt=3338481189 3370017201\nm=audio 6000 RTP/AVP 2\n\
+         a=rtpmap:2 G726-32/8000\nm=video 6024 RTP/AVP 107\na=rtpmap:107 H263-1998/90000\n",
+    );
+    let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+    assert_eq!(media, [at("[2001:db8::20]:6000"), at("[2001:db8::20]:6024")]);
+}
+
+#[test]
+fn section_4_8_each_medium_has_its_family() {
+    let media = offered(
+        "v=0\no=bob 280744730 28977631 IN IP4 host.example.com\ns=\nt=0 0\n\
+         m=audio 22334 RTP/AVP 0\nc=IN IP4 192.0.2.1\nm=video 6024 RTP/AVP 107\n\
+         c=IN IP6 2001:db8::1\na=rtpmap:107 H263-1998/90000\n",
+    );
+    let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+    assert_eq!(media, [at("192.0.2.1:22334"), at("[2001:db8::1]:6024")]);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! This process's place on its directories, and what a new supervisor finds there.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use strowger_port::eventfd::EventFd;
 use strowger_port::keep::{Claim, Offered};
 use strowger_port::mmsg::bind_sip;
@@ -13,61 +13,81 @@ use strowger_tuning::Config;
 const KIND: &str = "switchd";
 const ME: &str = concat!("strowger-switchd ", env!("CARGO_PKG_VERSION"));
 
+/// What the process was given, or bound.
+pub(crate) struct Sockets {
+    /// One for each UDP listener.
+    pub(crate) sip: Vec<UdpSocket>,
+    /// Those that listen for connections and that the supervisor keeps, in any order.
+    pub(crate) streams: Vec<TcpListener>,
+}
+
 /// Takes the place, before anything is read or written there (a second dataplane would take the
 /// first one's call table away), and the SIP sockets: those that the supervisor handed on, else
-/// bound here. Answers supervisors from now on, for the rest of the start may take long.
+/// bound here. Certificates are read after it: who finds no dataplane to be told of a new one need
+/// not tell it. Answers supervisors from now on, for the rest of the start may take long.
 ///
 /// # Errors
 /// One line for a person: another dataplane runs there.
-pub(crate) fn claim(config: &Config) -> Result<(Offered, Vec<UdpSocket>), String> {
+pub(crate) fn claim(config: &Config) -> Result<(Offered, Sockets), String> {
     let data = &config.node.data;
     let claim = Claim::take(data, &config.run_dir(), KIND, ME)
         .map_err(|e| format!("{}: no place for a dataplane: {e}", data.display()))?;
     let inherited = process::take_inherited("STROWGER_SIP_FDS").map_err(|e| e.to_string())?;
-    let sockets: Vec<UdpSocket> = if inherited.is_empty() {
+    let sip: Vec<UdpSocket> = if inherited.is_empty() {
         let bind = |a| bind_sip(a, false).map_err(|e| format!("sip.listen: {a}: {e}"));
         config.sip.listen.iter().copied().map(bind).collect::<Result<_, _>>()?
     } else {
         inherited.into_iter().map(UdpSocket::from).collect()
     };
-    let handles = sockets.iter().map(|socket| socket.try_clone().map(OwnedFd::from));
+    let streams = process::take_inherited("STROWGER_STREAM_FDS").map_err(|e| e.to_string())?;
+    let streams: Vec<TcpListener> = streams.into_iter().map(TcpListener::from).collect();
+    let handles = sip.iter().map(|socket| socket.try_clone().map(OwnedFd::from));
+    let handles = handles.chain(streams.iter().map(|s| s.try_clone().map(OwnedFd::from)));
     let offered = handles.collect::<Result<_, _>>().and_then(|handles| claim.offer(handles));
-    Ok((offered.map_err(|e| format!("keep: {e}"))?, sockets))
+    Ok((offered.map_err(|e| format!("keep: {e}"))?, Sockets { sip, streams }))
 }
 
-/// What the main thread and the shard's tell each other. The main thread sleeps without limit, so
-/// whatever it is told is followed by a ring.
+/// What the main thread and those of the shards tell each other. The main thread sleeps without
+/// limit, so whatever it is told is followed by a ring.
 pub(crate) struct Flags {
-    /// Calls can be placed.
-    pub(crate) ready: AtomicBool,
-    /// The shard is to end.
+    /// How many shards can take calls.
+    pub(crate) ready: AtomicUsize,
+    /// The shards are to end.
     pub(crate) end: AtomicBool,
-    /// The shard's thread has ended, in a panic too.
+    /// How many shards still have calls to end.
+    pub(crate) busy: AtomicUsize,
+    /// The thread of a shard has ended, in a panic too.
     pub(crate) ended: AtomicBool,
     /// Wakes the main thread.
     pub(crate) bell: EventFd,
 }
 
 impl Flags {
-    /// Nothing told.
+    /// Nothing told by any of so many shards.
     ///
     /// # Errors
     /// One line for a person: no bell.
-    pub(crate) fn new() -> Result<Arc<Flags>, String> {
+    pub(crate) fn new(shards: u8) -> Result<Arc<Flags>, String> {
         let bell = EventFd::new().map_err(|e| format!("eventfd: {e}"))?;
-        let [ready, end, ended] = [const { AtomicBool::new(false) }; 3];
-        Ok(Arc::new(Flags { ready, end, ended, bell }))
+        let [end, ended] = [const { AtomicBool::new(false) }; 2];
+        let (ready, busy) = (AtomicUsize::new(0), AtomicUsize::new(shards.into()));
+        Ok(Arc::new(Flags { ready, end, busy, ended, bell }))
     }
 
-    /// Tells whether calls can be placed.
-    pub(crate) fn set_ready(&self, ready: bool) {
-        if self.ready.swap(ready, Ordering::AcqRel) != ready {
-            self.bell.ring();
+    /// Tells whether a shard can take calls, if that is another word than its last one, `was`.
+    pub(crate) fn set_ready(&self, was: &mut bool, ready: bool) {
+        if std::mem::replace(was, ready) == ready {
+            return;
         }
+        match ready {
+            true => self.ready.fetch_add(1, Ordering::AcqRel),
+            false => self.ready.fetch_sub(1, Ordering::AcqRel),
+        };
+        self.bell.ring();
     }
 }
 
-/// Held by the shard's thread; its drop is the end of that thread.
+/// Held by a shard's thread; its drop is the end of that thread.
 pub(crate) struct AtEnd(pub(crate) Arc<Flags>);
 
 impl Drop for AtEnd {

@@ -2,14 +2,17 @@
 //!
 //! Reads the configuration, takes or binds its sockets, makes the call table, starts the journal
 //! and the shard's pinned thread, and keeps the link to the control plane. It runs until SIGTERM,
-//! then ends its calls in order and makes their records durable.
+//! then ends its calls in order and makes their records durable. On SIGHUP it reads
+//! certificates again.
 //!
 //! `strowger-switchd [--data DIR] [--config FILE]`; wrong words or configuration: one line that
 //! names them, exit code 2.
 
+mod certificate;
 mod keep;
 mod power;
 mod run;
+mod splice;
 mod state;
 
 use std::io::Write;
@@ -29,7 +32,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run::run(&config) {
+    let pages = strowger_port::process::keep_small_pages().map_err(|e| format!("pages: {e}"));
+    match pages.and_then(|()| run::run(&config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(wrong) => {
             complain(&wrong);

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strowger_link::codec::decode;
 use strowger_link::journal::{FrameKind, Position};
 use strowger_link::table::{Reader as TableReader, Setup, SlotState, Table, words_needed};
-use strowger_link::{CallFacts, Key, Reason, RecordId, SlotBody};
+use strowger_link::tape::{Tape, words_needed as words_of_tape};
+use strowger_link::{CallFacts, Key, Reason, RecordId, SHARDS_MAX, SlotBody};
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, list_segments};
 use strowger_port::process::boot_id;
 use strowger_port::rng;
@@ -58,14 +59,18 @@ pub(crate) fn next_epoch(dir: &Path) -> io::Result<u32> {
     Ok(next)
 }
 
-/// Makes the call table of this life.
+/// Makes the call table of one shard in this life; the key of its tokens is that of all.
 ///
 /// # Errors
-/// No room on the file system, or no randomness.
-pub(crate) fn call_table(file: &Path, node: u32, slots: u32, epoch: u32) -> io::Result<CallTable> {
-    let token_key = rng::random_u128()?;
+/// No room on the file system.
+pub(crate) fn call_table(
+    file: &Path,
+    (seg, node): (u8, u32),
+    slots: u32,
+    (epoch, token_key): (u32, u128),
+) -> io::Result<CallTable> {
     let chunks = slots.saturating_mul(CHUNKS_PER_SLOT);
-    let setup = Setup { seg: 0, node, boot_id: boot_id(), token_key, slots, chunks };
+    let setup = Setup { seg, node, boot_id: boot_id(), token_key, slots, chunks };
     let words = words_needed(slots, chunks).ok_or(io::ErrorKind::InvalidInput)?;
     match fs::remove_file(file) {
         Ok(()) => {}
@@ -80,18 +85,86 @@ pub(crate) fn call_table(file: &Path, node: u32, slots: u32, epoch: u32) -> io::
     Ok(CallTable { file: fd, memory, table, token_key, slots, records: BTreeSet::new() })
 }
 
-/// The call table that a former life of this boot and this node left, to be gone on with; `None`
-/// when there is none that this release can read. One without calls is made anew if the number of
-/// slots has changed.
+/// The file of a shard's call table.
+pub(crate) fn table_file(run_dir: &Path, shard: u8) -> PathBuf {
+    run_dir.join(format!("calls-{shard}.table"))
+}
+
+/// The call tables that a former life of this boot and this node left, to be gone on with; `None`
+/// when there are none that this release can read. Without calls in any they are made anew if the
+/// number of shards or slots has changed.
+///
+/// # Errors
+/// One line for a person: a file is there and cannot be mapped, or calls are up in other tables
+/// than those of so many shards.
+pub(crate) fn former_tables(
+    run_dir: &Path,
+    node: u32,
+    (shards, slots): (u8, u32),
+    epoch: u32,
+) -> Result<Option<Vec<CallTable>>, String> {
+    let mut found = Vec::new();
+    for seg in 0..SHARDS_MAX {
+        let file = table_file(run_dir, seg);
+        let table = former_table(&file, (seg, node), epoch);
+        if let Some(table) = table.map_err(|e| format!("{}: {e}", file.display()))? {
+            found.push((seg, table));
+        }
+    }
+    let calls = |(_, table): &(u8, CallTable)| !table.records.is_empty();
+    let up = found.iter().filter(|table| calls(table)).count();
+    let is_whole = found.iter().map(|(seg, _)| *seg).eq(0..shards)
+        && found
+            .iter()
+            .all(|(_, table)| Some(table.token_key) == found.first().map(|f| f.1.token_key));
+    let same_slots = found.iter().all(|(_, table)| table.slots == slots);
+    match (is_whole, up) {
+        (false, 0) => Ok(None),
+        (false, _) => Err(format!(
+            "cores.count: calls are up in {} call tables, this is to be {shards} shard(s): start \
+             with as many as before until they have ended",
+            found.len()
+        )),
+        (true, 0) if !same_slots => Ok(None),
+        (true, _) => {
+            if let Some((_, old)) = found.iter().find(|(_, table)| table.slots != slots) {
+                let old = old.slots;
+                complain(&format!("calls are up: the table keeps its {old} slots, not {slots}"));
+            }
+            Ok(Some(found.into_iter().map(|(_, table)| table).collect()))
+        }
+    }
+}
+
+/// Makes the call tables of this life, and removes those of shards that are no more.
+///
+/// # Errors
+/// One line for a person: no room on the file system, or no randomness.
+pub(crate) fn call_tables(
+    run_dir: &Path,
+    node: u32,
+    (shards, slots): (u8, u32),
+    epoch: u32,
+) -> Result<Vec<CallTable>, String> {
+    let token_key = rng::random_u128().map_err(|e| format!("randomness: {e}"))?;
+    for gone in shards..SHARDS_MAX {
+        // Most were never there.
+        let _none = fs::remove_file(table_file(run_dir, gone));
+    }
+    let make = |seg: u8| {
+        let file = table_file(run_dir, seg);
+        call_table(&file, (seg, node), slots, (epoch, token_key))
+            .map_err(|e| format!("{}: {e}", file.display()))
+    };
+    (0..shards).map(make).collect()
+}
+
+/// A call table that a former life of this boot and this node left; `None` when there is none that
+/// this release can read.
 ///
 /// # Errors
 /// The file is there and cannot be mapped.
-pub(crate) fn former_table(
-    file: &Path,
-    node: u32,
-    slots: u32,
-    epoch: u32,
-) -> io::Result<Option<CallTable>> {
+fn former_table(file: &Path, (seg, node): (u8, u32), epoch: u32) -> io::Result<Option<CallTable>> {
     let (fd, mapping) = match shm::open_file(file) {
         Ok(opened) => opened,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -104,7 +177,7 @@ pub(crate) fn former_table(
     let look = Window::new(&memory, 0, words).ok_or(io::ErrorKind::InvalidInput)?;
     let Ok(reader) = TableReader::attach(look) else { return Ok(None) };
     let found = *reader.setup();
-    if found.boot_id != boot_id() || found.node != node {
+    if found.boot_id != boot_id() || found.node != node || found.seg != seg {
         return Ok(None);
     }
     let Ok(table) = Table::adopt(window, epoch) else { return Ok(None) };
@@ -114,15 +187,35 @@ pub(crate) fn former_table(
         Some(head.record)
     };
     let records: BTreeSet<RecordId> = (0..found.slots).filter_map(&mut record).collect();
-    if found.slots != slots {
-        if records.is_empty() {
-            return Ok(None);
-        }
-        let (old, new) = (found.slots, slots);
-        complain(&format!("calls are up: the table keeps its {old} slots, not {new}"));
-    }
     let token_key = Key(found.token_key.to_le_bytes());
     Ok(Some(CallTable { file: fd, memory, table, token_key, slots: found.slots, records }))
+}
+
+/// The tape of messages, the one of the former life if it has the same length; `None` = of no
+/// length.
+///
+/// # Errors
+/// One line for a person: no room on the file system, or the file is another's.
+pub(crate) fn tape(file: &Path, mib: u32) -> Result<Option<Tape<Window>>, String> {
+    let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
+    let bytes = usize::try_from(u64::from(mib) << 20).map_err(|e| wrong(&e))?;
+    let words = if mib == 0 { 0 } else { words_of_tape(bytes) };
+    let former = shm::open_file(file).ok().filter(|(_, mapping)| mapping.words().len() == words);
+    let mapping = match former {
+        Some((_, mapping)) => mapping,
+        None => {
+            match fs::remove_file(file) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(wrong(&e)),
+                Ok(()) | Err(_) => {}
+            }
+            if words == 0 {
+                return Ok(None);
+            }
+            shm::create_file(file, words).map_err(|e| wrong(&e))?.1
+        }
+    };
+    let window = Window::new(&Arc::new(mapping), 0, words).ok_or_else(|| wrong(&"too short"))?;
+    Tape::open(window).map(Some).map_err(|_| wrong(&"no room for a tape"))
 }
 
 /// Calls in a call table that cannot be gone on with (another boot of the host), ended at its last
@@ -228,7 +321,7 @@ mod tests {
         fs::create_dir_all(&journal_dir).unwrap();
         let file = dir.join("calls.table");
         assert!(lost_calls(&file, &journal_dir).unwrap().is_empty());
-        let mut old = call_table(&file, 0, 16, 1).unwrap();
+        let mut old = call_table(&file, (0, 0), 16, (1, 7)).unwrap();
         for idx in 0..3 {
             let slot = SlotRef { seg: 0, idx, r#gen: 7 };
             let mut of_call = facts(idx.into(), slot);
@@ -257,6 +350,37 @@ mod tests {
         assert_eq!(lost[0].record, RecordId::new(1, 1).unwrap());
         let Some(Fact::Ended(end)) = lost[0].facts.last() else { panic!("{lost:?}") };
         assert_eq!((end.at, end.reason), (Tick(9_000), Reason::ProcessLost));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// Other numbers of shards or slots get new tables, unless calls are up.
+    #[test]
+    fn tables_of_other_shards_are_not_left_behind() {
+        let dir = std::env::temp_dir().join(format!("strowger-tables-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let there = || (0..4).filter(|n| table_file(&dir, *n).exists()).count();
+        let former = |shards, slots| former_tables(&dir, 0, (shards, slots), 2);
+        assert!(former(2, 16).unwrap().is_none());
+        let made = call_tables(&dir, 0, (3, 16), 1).unwrap();
+        assert!(made.iter().all(|table| table.token_key == made[0].token_key));
+        drop(made);
+        assert_eq!(former(3, 16).unwrap().map(|tables| tables.len()), Some(3));
+        assert!(former(3, 8).unwrap().is_none() && former(2, 16).unwrap().is_none());
+        let mut two = call_tables(&dir, 0, (2, 16), 1).unwrap();
+        assert_eq!(there(), 2);
+        let slot = SlotRef { seg: 1, idx: 3, r#gen: 7 };
+        let of_call = facts(1, slot);
+        let (record, ask) = (of_call.record, of_call.ask);
+        let body = SlotBody { facts: of_call, image: Octets::default() };
+        let body = strowger_link::codec::encode(&body);
+        two[1].table.open_at(slot, record, ask, &body, Tick(1)).unwrap();
+        drop(two);
+        for shards in [1, 3] {
+            let wrong = former(shards, 16).err().unwrap();
+            assert!(wrong.contains("calls are up in 2 call tables"), "{wrong}");
+        }
+        let kept = former(2, 8).unwrap().unwrap();
+        assert_eq!((kept[1].records.len(), kept[0].slots), (1, 16));
         fs::remove_dir_all(&dir).unwrap();
     }
 

@@ -3,8 +3,11 @@
 use crate::{Dice, Shape};
 
 mod datagram;
+mod deck;
+mod dialog;
 mod digest;
 mod endpoint;
+mod framing;
 mod journal;
 mod link;
 mod rtcp;
@@ -14,7 +17,9 @@ mod sip;
 mod table;
 mod thaw;
 mod token;
+mod transaction;
 mod uri;
+mod websocket;
 
 /// A reader under its laws.
 #[derive(Debug)]
@@ -44,6 +49,11 @@ pub static TARGETS: &[&Target] = &[
     &table::TARGET,
     &endpoint::TARGET,
     &thaw::TARGET,
+    &framing::TARGET,
+    &websocket::TARGET,
+    &transaction::TARGET,
+    &dialog::TARGET,
+    &deck::TARGET,
 ];
 
 /// Reads an input as choices, for laws that begin with a value: 0 when it is used up.

@@ -26,7 +26,10 @@ macro_rules! targets {
         const TESTED: &[&str] = &[$(stringify!($name)),*];
     };
 }
-targets!(sip uri digest sdp rtp rtcp datagram link token journal table endpoint thaw);
+targets!(
+    sip uri digest sdp rtp rtcp datagram link token journal table endpoint thaw framing websocket
+    transaction dialog deck
+);
 
 #[test]
 fn every_target_is_tested_and_every_folder_of_the_corpus_has_its_target() {

@@ -135,6 +135,14 @@ impl IncomingCall {
         self.0.act("answering", Engine::answer)
     }
 
+    /// Refuses with 302: the call is to go to these URIs, the first one first.
+    ///
+    /// # Errors
+    /// When the call is over or answered.
+    pub fn redirect(&self, contacts: &[&str]) -> Result<(), Failure> {
+        self.0.act("redirecting", |engine, id| engine.redirect(id, contacts))
+    }
+
     /// Refuses with a code of 300 to 699.
     ///
     /// # Errors
@@ -169,6 +177,18 @@ impl Call {
     #[must_use]
     pub fn sip_call_id(&self) -> String {
         self.read(|dialog| dialog.call_id.clone()).unwrap_or_default()
+    }
+
+    /// Our tag of this leg.
+    #[must_use]
+    pub fn own_tag(&self) -> String {
+        self.read(|dialog| dialog.local_tag.clone()).unwrap_or_default()
+    }
+
+    /// The other side's tag, once it has said one.
+    #[must_use]
+    pub fn remote_tag(&self) -> Option<String> {
+        self.read(|dialog| dialog.remote_tag.clone()).flatten()
     }
 
     /// How the call ended; `None` while it lives.
@@ -298,8 +318,21 @@ impl Call {
         method: &str,
         body: Option<(&str, &[u8])>,
     ) -> Result<Message, Failure> {
+        self.request_inside_with(method, &[], body)
+    }
+
+    /// As [`Call::request_inside`], with more headers.
+    ///
+    /// # Errors
+    /// With the code when it is not 2xx.
+    pub fn request_inside_with(
+        &self,
+        method: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, &[u8])>,
+    ) -> Result<Message, Failure> {
         let awaited = format!("the final response to {method} in the call");
-        let exchange = self.shared.lock().exchange_inside(self.id, method, body);
+        let exchange = self.shared.lock().exchange_inside(self.id, method, headers, body);
         let exchange = exchange.ok_or_else(|| self.failure(Cause::Misuse("no call"), &awaited))?;
         let limit = self.patience();
         self.shared.wait_exchange(exchange, Some(self.id), limit, &awaited).map(|(m, _)| m)

@@ -256,13 +256,26 @@ impl Phone {
         headers: &[(&str, &str)],
         offer: bool,
     ) -> Result<OutgoingCall, Failure> {
+        let uri = format!("sip:{number}@{}", self.shared.lock().domain());
+        self.invite_uri(&uri, headers, offer)
+    }
+
+    /// Calls a URI as it is, by way of the server.
+    ///
+    /// # Errors
+    /// When there is no port for media.
+    pub fn invite_uri(
+        &self,
+        uri: &str,
+        headers: &[(&str, &str)],
+        offer: bool,
+    ) -> Result<OutgoingCall, Failure> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let headers: Vec<(String, String)> = headers.iter().map(own).collect();
         let mut engine = self.shared.lock();
-        let uri = format!("sip:{number}@{}", engine.domain());
-        let id = engine.invite(&uri, &headers, offer);
+        let id = engine.invite(uri, &headers, offer);
         drop(engine);
-        let awaited = format!("a call to {number}");
+        let awaited = format!("a call to {uri}");
         let id = id.map_err(|e| self.shared.failure(None, Cause::Io(e.to_string()), &awaited))?;
         Ok(OutgoingCall::new(Arc::clone(&self.shared), id))
     }

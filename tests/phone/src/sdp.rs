@@ -93,6 +93,8 @@ impl Sdp {
                 "m" if audio.is_some() => break,
                 "m" => {
                     in_media = true;
+                    // What was said of a stream that is passed over holds for no other.
+                    (media_ip, media_way, rtcp, ptime_ms) = (None, None, None, None);
                     audio = parse_media(value);
                 }
                 "o" => origin = parse_origin(value),
@@ -166,7 +168,11 @@ fn parse_media(value: &str) -> Option<(u16, Vec<u8>)> {
         return None;
     }
     let port = words.next()?.split('/').next()?.parse().ok()?;
-    let formats = words.skip(1).filter_map(|word| word.parse().ok()).collect();
+    // What is encrypted this phone cannot take, and says so: an answer has the offer's transport.
+    if !matches!(words.next()?, "RTP/AVP" | "RTP/AVPF") {
+        return None;
+    }
+    let formats = words.filter_map(|word| word.parse().ok()).collect();
     Some((port, formats))
 }
 
@@ -211,6 +217,11 @@ mod tests {
         assert_eq!(sdp.rtcp_target(), "10.0.0.2:4001".parse().unwrap());
         assert_eq!(sdp.formats, vec![0, 101]);
         assert_eq!(sdp.direction, Direction::RecvOnly);
+        let encrypted = body.replace("audio 4000/1 RTP/AVP", "audio 4 RTP/SAVPF");
+        let second = Sdp::parse(encrypted.as_bytes()).unwrap();
+        assert_eq!(second.rtp, "10.0.0.3:5000".parse().unwrap());
+        assert_eq!(second.direction, Direction::Inactive);
+        assert_eq!(Sdp::parse(encrypted.replace("m=audio 5", "m=text 5").as_bytes()), None);
         assert_eq!(Sdp::parse(b"v=0\r\n"), None);
         assert_eq!(Sdp::parse(b"\xff"), None);
     }

@@ -14,21 +14,37 @@ mod rest;
 mod rows;
 #[path = "product/talk.rs"]
 mod talk;
+#[path = "product/tls.rs"]
+mod tls;
+#[path = "product/wire.rs"]
+mod wire;
 
 #[path = "product/algorithm.rs"]
 mod algorithm;
 #[path = "product/alone.rs"]
 mod alone;
+#[path = "product/ban.rs"]
+mod ban;
+#[path = "product/block.rs"]
+mod block;
 #[path = "product/bound.rs"]
 mod bound;
 #[path = "product/carrier.rs"]
 mod carrier;
+#[path = "product/certificate.rs"]
+mod certificate;
 #[path = "product/configure.rs"]
 mod configure;
 #[path = "product/crash.rs"]
 mod crash;
 #[path = "product/database.rs"]
 mod database;
+#[path = "product/deck.rs"]
+mod deck;
+#[path = "product/dialog.rs"]
+mod dialog;
+#[path = "product/direct.rs"]
+mod direct;
 #[path = "product/elsewhere.rs"]
 mod elsewhere;
 #[path = "product/family.rs"]
@@ -37,22 +53,54 @@ mod family;
 mod flood;
 #[path = "product/group.rs"]
 mod group;
+#[path = "product/header.rs"]
+mod header;
 #[path = "product/idle.rs"]
 mod idle;
 #[path = "product/keeper.rs"]
 mod keeper;
+#[path = "product/ladder.rs"]
+mod ladder;
+#[path = "product/mesh.rs"]
+mod mesh;
 #[path = "product/money.rs"]
 mod money;
+#[path = "product/name.rs"]
+mod name;
+#[path = "product/order.rs"]
+mod order;
+#[path = "product/pickup.rs"]
+mod pickup;
+#[path = "product/port_443.rs"]
+mod port_443;
+#[path = "product/redirect.rs"]
+mod redirect;
 #[path = "product/register.rs"]
 mod register;
+#[path = "product/registrar.rs"]
+mod registrar;
+#[path = "product/rerate.rs"]
+mod rerate;
 #[path = "product/restore.rs"]
 mod restore;
+#[path = "product/rule.rs"]
+mod rule;
 #[path = "product/settings.rs"]
 mod settings;
 #[path = "product/standing.rs"]
 mod standing;
+#[path = "product/statistic.rs"]
+mod statistic;
+#[path = "product/stun.rs"]
+mod stun;
 #[path = "product/tariff.rs"]
 mod tariff;
+#[path = "product/tls_call.rs"]
+mod tls_call;
+#[path = "product/torture.rs"]
+mod torture;
+#[path = "product/transfer.rs"]
+mod transfer;
 #[path = "product/usage.rs"]
 mod usage;
 #[path = "product/why.rs"]

@@ -114,17 +114,34 @@ fn the_phone_calls_sipp_and_sipp_calls_the_carrier_scenario() {
     }
 }
 
+/// All but `early`, which asks for session timers: the toy passes requests on and keeps no timer.
+const FOR_THE_TOY: [&str; 9] = [
+    "register",
+    "register_wrong",
+    "call",
+    "busy",
+    "cancel",
+    "noanswer",
+    "wrong_number",
+    "hold",
+    "carrier",
+];
+
 #[test]
-fn all_scenarios_pass_on_the_toy() {
+fn the_scenarios_pass_on_the_toy() {
     if !sipp_is_here() {
         return;
     }
     let rules = Rules { algorithms: vec![Algorithm::Md5], ..Rules::default() };
-    let (output, _) = run_sh(rules, 15_200, &[]);
+    let (output, _) = run_sh(rules, 15_200, &FOR_THE_TOY);
     let (text, errors) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}\n{errors}");
-    assert_eq!(text.lines().filter(|line| line.starts_with("passed ")).count(), 9, "{text}");
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("passed ")).count(),
+        FOR_THE_TOY.len(),
+        "{text}"
+    );
 }
 
 #[test]

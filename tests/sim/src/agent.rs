@@ -2,21 +2,31 @@
 //! by plans, in virtual time. They share no code with the dataplane; messages, digest and session
 //! descriptions are those of the independent test phone.
 //!
+//! Each speaks UDP or, after [`Agent::speak_tcp`], TCP over connections (`agent/line.rs`).
+//!
 //! An agent also judges what it sees: two final responses of one INVITE, a BYE that comes twice, a
 //! final response that nobody acknowledges, media of another call. See [`Agent::breaches`].
 
 mod call;
 mod dialog;
 mod fork;
+mod line;
+mod manner;
 mod media;
+mod refer;
 mod transaction;
 
 pub use call::{After, Call, CallState, Callee, Caller, Reply};
+pub use line::Out;
+pub use manner::{Manner, Word};
+pub use refer::Put;
 
 use crate::dice::Dice;
 use crate::net::Datagram;
 use crate::plan::switch_for;
 use fork::Fork;
+use line::Lines;
+use manner::Reliable;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use strowger_link::Tick;
@@ -53,11 +63,25 @@ pub struct Agent {
     answering: VecDeque<Callee>,
     /// Other phones behind the same proxy that answered as well.
     forks: Vec<Fork>,
+    /// Provisional responses that wait for their PRACK.
+    reliables: Vec<Reliable>,
+    /// How it signals.
+    pub manner: Manner,
+    /// What was said inside dialogs.
+    words_said: u32,
+    /// INFOs and MESSAGEs that came, by their bodies.
+    pub words_heard: Vec<String>,
+    /// Answers to what it said, by method and code.
+    pub words_answered: BTreeMap<(&'static str, u16), u32>,
+    /// PRACKs that it sent.
+    pub pracks: u32,
     /// Branches of INVITEs that it does not hear.
     deaf: BTreeSet<String>,
     /// What becomes of a call that no plan waits for.
     pub otherwise: Callee,
-    out: Vec<Datagram>,
+    out: Vec<Out>,
+    /// Its connections, when it speaks TCP.
+    lines: Option<Lines>,
     /// What must not happen and did.
     pub breaches: Vec<String>,
     /// When the switch died: what a dead life may have sent, the next one sends again.
@@ -70,6 +94,10 @@ pub struct Agent {
     pub registered: bool,
     /// Final responses to its INVITEs, by code.
     pub finals: BTreeMap<u16, u32>,
+    /// Answers to its REFERs, by code.
+    pub refers: BTreeMap<u16, u32>,
+    /// Somebody may be put through: who is heard may change with a re-INVITE.
+    pub transfers: bool,
     /// Requests of its own that were never answered.
     pub unanswered: u32,
     /// RTP packets that were verified.
@@ -99,15 +127,24 @@ impl Agent {
             servers: Vec::new(),
             answering: VecDeque::new(),
             forks: Vec::new(),
+            reliables: Vec::new(),
+            manner: Manner::default(),
+            words_said: 0,
+            words_heard: Vec::new(),
+            words_answered: BTreeMap::new(),
+            pracks: 0,
             deaf: BTreeSet::new(),
             otherwise: Callee::answering(1_000, After::talk(5_000)),
             out: Vec::new(),
+            lines: None,
             breaches: Vec::new(),
             switch_died: Vec::new(),
             sent_at: Tick::default(),
             ladder: VecDeque::new(),
             registered: false,
             finals: BTreeMap::new(),
+            refers: BTreeMap::new(),
+            transfers: false,
             unanswered: 0,
             media_heard: 0,
             serial: 0,
@@ -138,11 +175,18 @@ impl Agent {
             Err(e) => return self.breach(now, &format!("cannot be read: {e:?}")),
         };
         self.sent_at = datagram.sent_at;
-        self.note("<", &message, now);
+        if self.is_reliable() {
+            return self.breach(now, "a datagram to a party that speaks TCP");
+        }
+        self.handle_message(&message, now);
+    }
+
+    fn handle_message(&mut self, message: &Message, now: Tick) {
+        self.note("<", message, now);
         if message.code().is_some() {
-            self.handle_response(&message, now);
+            self.handle_response(message, now);
         } else {
-            self.handle_request(&message, now);
+            self.handle_request(message, now);
         }
     }
 
@@ -151,6 +195,8 @@ impl Agent {
         self.resend_clients(now);
         self.resend_servers(now);
         self.resend_forks(now);
+        self.resend_reliables(now);
+        self.lines_timeout(now);
         self.follow_plans(now);
     }
 
@@ -161,11 +207,13 @@ impl Agent {
         let servers = self.servers.iter().map(Server::next);
         let calls = self.calls.values().filter_map(Call::next);
         let forks = self.forks.iter().filter_map(Fork::next);
-        clients.chain(servers).chain(calls).chain(forks).min()
+        let reliables = self.reliables.iter().map(Reliable::next);
+        let own = forks.chain(reliables).chain(self.lines_due());
+        clients.chain(servers).chain(calls).chain(own).min()
     }
 
-    /// The next datagram to send.
-    pub fn poll_output(&mut self) -> Option<Datagram> {
+    /// The next thing to put on the network.
+    pub fn poll_output(&mut self) -> Option<Out> {
         if self.out.is_empty() { None } else { Some(self.out.remove(0)) }
     }
 
@@ -175,6 +223,10 @@ impl Agent {
         self.servers.clear();
         self.answering.clear();
         self.forks.clear();
+        self.reliables.clear();
+        if self.is_reliable() {
+            self.speak_tcp();
+        }
         let keys: Vec<u32> = self.calls.keys().copied().collect();
         for key in keys {
             self.over(key, now);
@@ -206,9 +258,10 @@ impl Agent {
         self.calls.values().filter(settled).map(|call| call.id.as_str())
     }
 
-    /// Call-IDs of calls that are up, and the ports of the switch that their audio goes to.
+    /// Call-IDs of calls that are up, and the ports of the switch that their audio goes to; without
+    /// those that wait to be replaced.
     pub fn sends_to(&self) -> impl Iterator<Item = (&str, u16)> {
-        let up = self.calls.values().filter(|call| call.state == CallState::Up);
+        let up = self.calls.values().filter(|call| call.state == CallState::Up && !call.refers);
         up.filter_map(|call| Some((call.id.as_str(), call.rtp_to?.port())))
     }
 
@@ -236,7 +289,7 @@ impl Agent {
         request.push("To", &own);
         request.push("Call-ID", &format!("reg-{}@{}", self.index, self.addr.ip()));
         request.push("CSeq", &format!("{} REGISTER", self.cseq));
-        request.push("Contact", &format!("<sip:{user}@{}>", self.addr));
+        request.push("Contact", &self.contact());
         request.push("Expires", &expires_s.to_string());
         self.begin(request, Purpose::Register { expires_s, shown: false }, now);
     }
@@ -258,11 +311,8 @@ impl Agent {
     }
 
     fn send(&mut self, bytes: Vec<u8>, now: Tick) {
-        if let Ok(message) = Message::parse(&bytes) {
-            self.note(">", &message, now);
-        }
-        let to = switch_for(self.addr);
-        self.out.push(Datagram { sent_at: now, from: self.addr, to, data: bytes });
+        let line = self.lines.as_ref().and_then(|lines| lines.hand);
+        self.send_by(line, bytes, now);
     }
 
     fn new_branch(&mut self) -> String {
@@ -271,6 +321,7 @@ impl Agent {
     }
 
     fn via(&self, branch: &str) -> String {
-        format!("SIP/2.0/UDP {};branch={branch};rport", self.addr)
+        let transport = if self.is_reliable() { "TCP" } else { "UDP" };
+        format!("SIP/2.0/{transport} {};branch={branch};rport", self.addr)
     }
 }

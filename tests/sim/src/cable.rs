@@ -21,9 +21,12 @@ pub struct Cable {
     session: Option<u32>,
     sessions: u32,
     up: VecDeque<Vec<u8>>,
-    down: VecDeque<Vec<u8>>,
+    /// For each shard.
+    down: Vec<VecDeque<Vec<u8>>>,
     /// Grants that the dataplane took from the ring.
     pub granted: BTreeSet<AskId>,
+    /// Questions where a redirect leads: what they grant is their call's.
+    pub redirects: BTreeSet<AskId>,
     /// Grants that it gave back, and how often.
     pub abandoned: BTreeMap<AskId, u32>,
     /// The planted fault.
@@ -49,7 +52,7 @@ impl Cable {
     pub fn cut(&mut self) {
         self.session = None;
         self.up.clear();
-        self.down.clear();
+        self.down.iter_mut().for_each(VecDeque::clear);
     }
 
     /// The living session.
@@ -67,13 +70,33 @@ impl Cable {
     /// Frames wait for the dataplane.
     #[must_use]
     pub fn has_down(&self) -> bool {
-        !self.down.is_empty()
+        self.down.iter().any(|down| !down.is_empty())
+    }
+
+    /// Frames wait for this shard.
+    #[must_use]
+    pub fn has_down_for(&self, shard: usize) -> bool {
+        self.down.get(shard).is_some_and(|down| !down.is_empty())
+    }
+
+    /// A dataplane of so many shards is plugged in.
+    pub fn set_shards(&mut self, shards: u8) {
+        self.down.resize_with(shards.into(), VecDeque::new);
     }
 
     /// The control plane sends.
     pub fn send_down(&mut self, down: &Down) {
-        if self.session.is_some() && self.down.len() < RING_FRAMES {
-            self.down.push_back(down.to_bytes());
+        match down.shard() {
+            Some(shard) => self.send_to(shard, down),
+            None => (0..).take(self.down.len()).for_each(|shard| self.send_to(shard, down)),
+        }
+    }
+
+    /// The control plane sends to one shard.
+    pub fn send_to(&mut self, shard: u8, down: &Down) {
+        let ring = self.down.get_mut(usize::from(shard)).filter(|ring| ring.len() < RING_FRAMES);
+        if let Some(ring) = ring.filter(|_| self.session.is_some()) {
+            ring.push_back(down.to_bytes());
         }
     }
 
@@ -104,11 +127,17 @@ impl Cable {
         if let Ok(Up::Abandoned(ask)) = Up::from_bytes(frame) {
             *self.abandoned.entry(ask).or_default() += 1;
         }
+        if let Ok(Up::Ask(ask)) = Up::from_bytes(frame)
+            && let AskBody::Redirected(_) = ask.body
+        {
+            self.redirects.insert(ask.id);
+        }
     }
 
     fn note_down(&mut self, frame: &[u8]) {
         if let Ok(Down::Answer(answer)) = Down::from_bytes(frame)
             && let AnswerBody::Go(_) = answer.body
+            && !self.redirects.contains(&answer.ask)
         {
             self.granted.insert(answer.ask);
         }
@@ -117,15 +146,17 @@ impl Cable {
 
 /// A shard's end.
 pub struct SimLink {
+    shard: usize,
     cable: Rc<RefCell<Cable>>,
     probe: SharedProbe,
 }
 
 impl SimLink {
-    /// The end of a switch that is plugged in so.
+    /// The end of a shard of a switch that is plugged in so.
     #[must_use]
-    pub fn new(plugs: &Plugs) -> SimLink {
-        SimLink { cable: Rc::clone(&plugs.cable), probe: Rc::clone(&plugs.probe) }
+    pub fn new(plugs: &Plugs, shard: u8) -> SimLink {
+        let shard = shard.into();
+        SimLink { shard, cable: Rc::clone(&plugs.cable), probe: Rc::clone(&plugs.probe) }
     }
 }
 
@@ -151,7 +182,9 @@ fn step_up(up: &Up) -> Option<Step> {
         | Up::Turned(_)
         | Up::Counters(_)
         | Up::Listeners(_)
-        | Up::Upstream(_) => None,
+        | Up::Upstream(_)
+        | Up::FlowFailed(_)
+        | Up::FlowEpoch(_) => None,
     }
 }
 
@@ -197,7 +230,8 @@ impl PlaneLink for SimLink {
             return Err(LinkError::Down);
         }
         let mut probe = self.probe.borrow_mut();
-        let Some(next) = cable.down.front().filter(|_| probe.effect(Place::Link)) else {
+        let next = cable.down.get(self.shard).and_then(VecDeque::front);
+        let Some(next) = next.filter(|_| probe.effect(Place::Link)) else {
             return Ok(false);
         };
         let step = Down::from_bytes(next).ok().and_then(|down| step_down(&down));
@@ -205,14 +239,16 @@ impl PlaneLink for SimLink {
             return Ok(false);
         }
         frame.extend_from_slice(next);
-        cable.down.pop_front();
+        if let Some(down) = cable.down.get_mut(self.shard) {
+            down.pop_front();
+        }
         cable.note_down(frame);
         step.into_iter().for_each(|step| probe.done(step));
         Ok(true)
     }
 
     fn prepare_sleep(&mut self) -> bool {
-        !self.cable.borrow().has_down()
+        !self.cable.borrow().has_down_for(self.shard)
     }
 
     fn finish_sleep(&mut self) {}

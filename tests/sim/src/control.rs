@@ -21,9 +21,9 @@ use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader, SlotHead, SlotState};
 use strowger_link::{
-    AnswerBody, AskBody, COUNTERS, CallFacts, Down, Hello, MS, SlotBody, Tick, Up,
+    AnswerBody, AskBody, COUNTERS, CallFacts, DOOR, Down, Hello, MS, SlotBody, Tick, Up,
 };
-use strowger_model::{Account, Amount, Cdr};
+use strowger_model::{Account, Amount, BINDING_GRACE_US, Cdr};
 use strowger_office::{Office, Output};
 use strowger_routing::{EdgeSettings, Holder, Output as Written, World, edge};
 use strowger_store::{Life, MemoryStore, Position};
@@ -45,8 +45,8 @@ pub struct Control {
     disk: Rc<RefCell<Disk>>,
     cable: Rc<RefCell<Cable>>,
     probe: SharedProbe,
-    /// The call table's file and the life that it is of; a power cut takes it.
-    pub table: Option<(Words, u32)>,
+    /// The files of the call tables and the life that they are of; a power cut takes them.
+    pub table: Option<(Vec<Words>, u32)>,
     process: Option<Process>,
     dice: Dice,
     plant: Option<Plant>,
@@ -60,9 +60,10 @@ pub struct Control {
     pub crashes: u32,
     /// Outcomes of verbs, as text.
     pub verbs: Vec<String>,
-    /// The shard's last counters.
+    /// The last counters of all shards, summed.
     pub counters: Vec<u64>,
-    /// Turns between its last two reports.
+    of_shards: BTreeMap<u8, Vec<u64>>,
+    /// Turns of the first one between its last two reports.
     pub turns_per_report: Option<u64>,
 }
 
@@ -130,6 +131,7 @@ impl Control {
             crashes: 0,
             verbs: Vec::new(),
             counters: Vec::new(),
+            of_shards: BTreeMap::new(),
             turns_per_report: None,
         }
     }
@@ -152,9 +154,9 @@ impl Control {
             let used_ms = used.get(&allowance.id).copied().unwrap_or_default();
             office.load_allowance(allowance, used_ms, now);
         }
-        let bindings = self.store.bindings(wall).into_iter();
+        let bindings = self.store.bindings(wall - BINDING_GRACE_US).into_iter();
         let bindings = bindings.map(|b| (Holder::Subscriber(b.subscriber), b));
-        let of_trunks = self.store.trunk_bindings(wall).into_iter();
+        let of_trunks = self.store.trunk_bindings(wall - BINDING_GRACE_US).into_iter();
         let of_trunks = of_trunks.map(|(id, b)| (Holder::Trunk(id), b));
         office.load_bindings(bindings.chain(of_trunks).collect(), now, wall);
         let cursors = self.store.cursors();
@@ -180,21 +182,14 @@ impl Control {
         p.office.replay(records, now);
         self.done(Step::Replayed)?;
         self.begin(Step::TakenUp)?;
-        for facts in self.table_calls() {
+        for facts in self.tables().iter().flat_map(table_calls) {
             p.office.adopt_running(&facts, now);
         }
         self.done(Step::TakenUp)
     }
 
-    /// Calls of the table, as `controld` takes them up: those that ring, speak, or wait for their
-    /// record to be durable.
-    fn table_calls(&self) -> Vec<CallFacts> {
-        let Some((words, _)) = &self.table else { return Vec::new() };
-        let known = slots(words).into_iter().filter(|(state, _)| match state {
-            SlotState::Ringing | SlotState::Answered | SlotState::Ended => true,
-            SlotState::Free | SlotState::Asked | SlotState::Leaving => false,
-        });
-        known.map(|(_, facts)| facts).collect()
+    fn tables(&self) -> &[Words] {
+        self.table.as_ref().map_or(&[], |(tables, _)| tables)
     }
 
     /// The process dies now, and what the database has not committed is gone.
@@ -307,7 +302,9 @@ impl Control {
             | Up::Turned(_)
             | Up::Counters(_)
             | Up::Listeners(_)
-            | Up::Upstream(_) => None,
+            | Up::Upstream(_)
+            | Up::FlowFailed(_)
+            | Up::FlowEpoch(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         let started = if let Up::Started(started) = &up { Some(started.ask) } else { None };
@@ -373,11 +370,14 @@ impl Control {
         self.begin(Step::Linked)?;
         p.session = Some(self.cable.borrow_mut().connect());
         self.done(Step::Linked)?;
-        let life = Life { node: NODE, shard: 0, boot: 1, epoch };
-        let Some(origin) = self.store.origin(&life) else { return Ok(()) };
-        self.begin(Step::HelloSent)?;
-        self.send(&Down::Hello(Hello { origin, node: NODE }));
-        self.done(Step::HelloSent)?;
+        for (shard, _) in (0..).zip(self.tables().to_vec()) {
+            let life = Life { node: NODE, shard, boot: 1, epoch };
+            let Some(origin) = self.store.origin(&life) else { return Ok(()) };
+            self.begin(Step::HelloSent)?;
+            let hello = Down::Hello(Hello { origin, node: NODE });
+            self.cable.borrow_mut().send_to(shard, &hello);
+            self.done(Step::HelloSent)?;
+        }
         p.edges += 1;
         let settings = EdgeSettings {
             version: p.edges,
@@ -389,7 +389,9 @@ impl Control {
             self.send(&Down::Edge(Box::new(edge)));
         }
         if p.last_life.replace(epoch).is_some_and(|last| last != epoch) {
-            p.office.dataplane_restarted(0, &self.table_calls(), now);
+            for (shard, words) in (0..).zip(self.tables()) {
+                p.office.dataplane_restarted(shard, &table_calls(words), now);
+            }
             if self.plant == Some(Plant::AdoptedHoldVoided) {
                 p.office.dataplane_restarted(0, &[], now);
                 p.office.journal_read(now);
@@ -407,19 +409,37 @@ impl Control {
                 Output::Alarm(alarm) => self.alarms.push(format!("{alarm:?}")),
                 Output::Verb(result) => self.verbs.push(format!("{:?}", result.outcome)),
                 Output::Counters(counters) => {
-                    let at = COUNTERS.iter().position(|name| *name == "turns");
-                    let turns = |values: &[u64]| values.get(at?).copied();
-                    let (old, new) = (turns(&self.counters), turns(&counters.values));
-                    self.turns_per_report = old.zip(new).map(|(old, new)| new.saturating_sub(old));
-                    self.counters = counters.values;
+                    self.count(counters.shard, counters.values);
                 }
                 Output::Doorbell(_)
                 | Output::Turned(_)
+                | Output::Ban(_)
+                | Output::Block(_)
+                | Output::Crowded(_)
                 | Output::Listeners(_)
                 | Output::Trace(_) => {}
             }
         }
+        while p.session.is_some()
+            && let Some(order) = p.office.next_keep(now)
+        {
+            self.send(&Down::Keep(Box::new(order)));
+        }
         Ok(())
+    }
+
+    fn count(&mut self, shard: u8, values: Vec<u64>) {
+        let at = COUNTERS.iter().position(|name| *name == "turns");
+        let turns = |values: &Vec<u64>| values.get(at?).copied();
+        let (new, last) = (turns(&values), self.of_shards.insert(shard, values));
+        if shard == DOOR {
+            let old = last.as_ref().and_then(turns);
+            self.turns_per_report = old.zip(new).map(|(old, new)| new.saturating_sub(old));
+        }
+        self.counters = vec![0; COUNTERS.len()];
+        for values in self.of_shards.values() {
+            self.counters.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
     }
 
     fn send_down(&mut self, down: Down) -> Result<(), Died> {
@@ -440,7 +460,9 @@ impl Control {
             | Down::Edge(_)
             | Down::Stored(_)
             | Down::Lengthen(_)
-            | Down::Upstream(_) => None,
+            | Down::Upstream(_)
+            | Down::Keep(_)
+            | Down::EdgePage(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         self.send(&down);
@@ -570,6 +592,16 @@ impl Control {
         p.at = to;
         self.done(Step::CommittedTold)
     }
+}
+
+/// Calls of a table, as `controld` takes them up: those that ring, speak, or wait for their record
+/// to be durable.
+fn table_calls(words: &Words) -> Vec<CallFacts> {
+    let known = slots(words).into_iter().filter(|(state, _)| match state {
+        SlotState::Ringing | SlotState::Answered | SlotState::Ended => true,
+        SlotState::Free | SlotState::Asked | SlotState::Leaving => false,
+    });
+    known.map(|(_, facts)| facts).collect()
 }
 
 /// What a call table tells the control plane.

@@ -37,6 +37,8 @@ pub struct Frame {
     pub payload: Vec<u8>,
     /// Life of the dataplane that wrote it.
     pub epoch: u32,
+    /// Its shard.
+    pub shard: u8,
 }
 
 /// The file of one life.
@@ -195,7 +197,7 @@ impl Disk {
         let seq = self.frames.len() as u64 + 1;
         let Some(segment) = self.segments.last_mut() else { return };
         let (kind, salt) = (frame.kind, segment.header.salt);
-        let encoded = Encoded { kind, shard: 0, seq, payload: &frame.payload };
+        let encoded = Encoded { kind, shard: frame.shard, seq, payload: &frame.payload };
         if encoded.encode_into(salt, &mut segment.bytes).is_err() {
             self.breaches.push(format!("a frame of {} bytes", frame.payload.len()));
         }
@@ -258,6 +260,7 @@ impl Disk {
                         kind: frame.kind,
                         payload: frame.payload.to_vec(),
                         epoch: segment.header.epoch,
+                        shard: frame.shard,
                     }),
                     Scanned::Damaged { .. } => {}
                     Scanned::End { .. } => break,
@@ -349,17 +352,18 @@ pub struct SimJournal {
     clock: Clock,
     probe: SharedProbe,
     epoch: u32,
+    shard: u8,
     /// Frames that stood in the log before this life.
     base: usize,
 }
 
 impl SimJournal {
-    /// The handle of the dataplane's life `epoch`.
+    /// The handle of a shard of the dataplane's life `epoch`. Shards count their frames together.
     #[must_use]
-    pub fn new(plugs: &Plugs, epoch: u32) -> SimJournal {
+    pub fn new(plugs: &Plugs, epoch: u32, shard: u8) -> SimJournal {
         let (disk, clock) = (Rc::clone(&plugs.disk), Rc::clone(&plugs.clock));
         let base = disk.borrow().count();
-        SimJournal { disk, clock, probe: Rc::clone(&plugs.probe), epoch, base }
+        SimJournal { disk, clock, probe: Rc::clone(&plugs.probe), epoch, shard, base }
     }
 
     /// Writes the ends of these calls and waits until they are durable.
@@ -388,7 +392,7 @@ impl JournalSink for SimJournal {
         if !alive || !step.is_none_or(|step| probe.begin(step)) {
             return Err(JournalFull);
         }
-        let frame = Frame { kind, payload: payload.to_vec(), epoch: self.epoch };
+        let frame = Frame { kind, payload: payload.to_vec(), epoch: self.epoch, shard: self.shard };
         let mut disk = self.disk.borrow_mut();
         // A fault writes at once, and the journal's thread takes its own steps then.
         drop(probe);

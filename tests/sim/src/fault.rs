@@ -77,14 +77,23 @@ pub enum Plant {
     InDialogShed,
     /// A limit on strangers hits carriers (operating system).
     TrunkLimited,
+    /// The switch says BYE twice over a connection, as it would by datagrams (connections).
+    StreamRepeats,
+    /// Some octets that the switch wrote are lost on their connection (connections).
+    StreamOctetLost,
+    /// An INVITE is sent again before its time (datagrams).
+    EagerTimer,
 }
 
 impl Plant {
     /// Those that only a storm of requests can show: [`crate::storm::storm`].
     pub const STORM: [Plant; 3] = [Plant::DelayUnseen, Plant::InDialogShed, Plant::TrunkLimited];
 
+    /// Those that only connections can show: [`crate::script::streams`].
+    pub const STREAM: [Plant; 2] = [Plant::StreamRepeats, Plant::StreamOctetLost];
+
     /// All that scripts of calls and crashes can show.
-    pub const ALL: [Plant; 31] = [
+    pub const ALL: [Plant; 32] = [
         Plant::LostAckOfFailure,
         Plant::LostAckOfSuccess,
         Plant::DoubleBye,
@@ -116,5 +125,6 @@ impl Plant {
         Plant::LastWordsForgotten,
         Plant::FormerFailureUnheard,
         Plant::FormerForkForgotten,
+        Plant::EagerTimer,
     ];
 }

@@ -1,18 +1,21 @@
 //! The operating system of a simulated switch: [`SimIo`] over queues and virtual time.
 
+use crate::dice::Dice;
 use crate::fault::Plant;
 use crate::net::Datagram;
 use crate::probe::{Place, SharedProbe};
 use crate::step::{Plane, Step};
+use crate::stream::Sockets;
 use crate::switch::Plugs;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use strowger_link::{MS, SECOND, Tick};
+use strowger_link::{DOOR, MS, SECOND, Tick};
 use strowger_port::net::{
-    Io, MediaBurst, MediaPort, OpenError, SIP_BURST_MAX, SIP_DATAGRAM_BYTES_MAX, SendResult,
-    SipDatagram, SipFailure, SipPath, Woke,
+    ConnId, ConnectError, Io, MESH_BURST_MAX, MediaBurst, MediaPort, MeshFull, OpenError,
+    SIP_BURST_MAX, SIP_DATAGRAM_BYTES_MAX, SendResult, SipDatagram, SipFailure, SipPath,
+    StreamEvent, Woke,
 };
 
 /// Wall clock at tick 0, microseconds: 2026-01-01.
@@ -50,8 +53,12 @@ pub struct Machine {
     pub sip_burst: usize,
     /// Datagrams of carriers handed out in the second that it counts, for a planted limit.
     carriers: (u64, u32),
+    /// Connections; their listeners stand behind those of datagrams, at the same addresses.
+    pub sockets: Sockets,
     /// Media that waits.
     pub media_in: VecDeque<(MediaPort, SocketAddr, Vec<u8>)>,
+    /// Words that wait for each shard, with who sent them.
+    pub mesh: Vec<VecDeque<(u8, Vec<u8>)>>,
     /// What leaves.
     pub out: Vec<Datagram>,
     /// Media ports open.
@@ -68,13 +75,15 @@ pub struct Machine {
 impl Machine {
     /// A machine with these listeners, nothing open.
     #[must_use]
-    pub fn new(listeners: [SocketAddr; 2], plant: Option<Plant>) -> Machine {
+    pub fn new(listeners: [SocketAddr; 2], dice: Dice, plant: Option<Plant>) -> Machine {
         Machine {
             listeners,
+            sockets: Sockets::new(dice),
             sip_in: VecDeque::new(),
             sip_burst: SIP_BURST_MAX,
             carriers: (0, 0),
             media_in: VecDeque::new(),
+            mesh: Vec::new(),
             out: Vec::new(),
             open: BTreeSet::new(),
             breaches: Vec::new(),
@@ -136,27 +145,49 @@ impl Machine {
     }
 }
 
+/// The address of a listener for connections: they stand behind those for datagrams.
+#[must_use]
+pub fn stream_listener(listener: u8, listeners: &[SocketAddr; 2]) -> Option<SocketAddr> {
+    listeners.get(usize::from(listener).checked_sub(listeners.len())?).copied()
+}
+
 fn has_to_tag(data: &[u8]) -> bool {
     let text = String::from_utf8_lossy(data);
     text.lines().any(|line| line.starts_with("To:") && line.contains(";tag="))
 }
 
-/// [`Io`] over a [`Machine`].
+/// Words that a shard may be behind: few, so that some find no room.
+const MESH_WORDS_MAX: usize = 24;
+
+/// [`Io`] of one shard over a [`Machine`].
 pub struct SimIo {
     machine: Rc<RefCell<Machine>>,
+    /// The shard.
+    number: u8,
+    /// Media ports that are its.
+    own: BTreeSet<MediaPort>,
     clock: Clock,
     probe: SharedProbe,
 }
 
 impl SimIo {
-    /// The operating system of a switch that is plugged in so.
+    /// The operating system of a shard of a switch that is plugged in so.
     #[must_use]
-    pub fn new(plugs: &Plugs) -> SimIo {
+    pub fn new(plugs: &Plugs, number: u8) -> SimIo {
+        plugs.machine.borrow_mut().sockets.hold(false);
         SimIo {
             machine: Rc::clone(&plugs.machine),
+            number,
+            own: BTreeSet::new(),
             clock: Rc::clone(&plugs.clock),
             probe: Rc::clone(&plugs.probe),
         }
+    }
+}
+
+impl SimIo {
+    fn is_door(&self) -> bool {
+        self.number == DOOR
     }
 }
 
@@ -175,7 +206,7 @@ impl Io for SimIo {
 
     fn recv_sip(&mut self, mut sink: impl FnMut(SipDatagram<'_>)) -> usize {
         let mut taken = 0;
-        let most = self.machine.borrow().sip_burst;
+        let most = if self.is_door() { self.machine.borrow().sip_burst } else { 0 };
         while taken < most {
             let mut machine = self.machine.borrow_mut();
             let Some(waiting) = machine.sip_in.pop_front() else { break };
@@ -214,11 +245,80 @@ impl Io for SimIo {
         SendResult::Queued
     }
 
+    fn recv_streams(&mut self, sink: impl FnMut(StreamEvent<'_>)) -> usize {
+        if self.is_door() { self.machine.borrow_mut().sockets.recv(sink) } else { 0 }
+    }
+
+    fn hold_streams(&mut self, held: bool) {
+        if self.is_door() {
+            self.machine.borrow_mut().sockets.hold(held);
+        }
+    }
+
+    fn send_mesh(&mut self, to: u8, message: &[u8]) -> Result<(), MeshFull> {
+        if !self.probe.borrow_mut().effect(Place::Link) {
+            // What a dead process does has no effect, and it does not see that either.
+            return Ok(());
+        }
+        let mut machine = self.machine.borrow_mut();
+        let inlet = machine.mesh.get_mut(usize::from(to)).ok_or(MeshFull)?;
+        if inlet.len() >= MESH_WORDS_MAX {
+            return Err(MeshFull);
+        }
+        inlet.push_back((self.number, message.to_vec()));
+        Ok(())
+    }
+
+    fn recv_mesh(&mut self, mut sink: impl FnMut(u8, &[u8])) -> usize {
+        let mut taken = 0;
+        while taken < MESH_BURST_MAX {
+            let mut machine = self.machine.borrow_mut();
+            let inlet = machine.mesh.get_mut(usize::from(self.number));
+            let Some((from, word)) = inlet.and_then(VecDeque::pop_front) else { break };
+            drop(machine);
+            sink(from, &word);
+            taken += 1;
+        }
+        taken
+    }
+
+    fn open_stream(&mut self, listener: u8, peer: SocketAddr) -> Result<ConnId, ConnectError> {
+        let mut machine = self.machine.borrow_mut();
+        let own = stream_listener(listener, &machine.listeners);
+        let Some(own) = own.filter(|own| own.is_ipv6() == peer.is_ipv6()) else {
+            return Err(ConnectError::NoListener);
+        };
+        if own.ip() == peer.ip() {
+            machine.breaches.push(format!("a connection to ourselves, {peer}"));
+        }
+        Ok(machine.sockets.open(listener, peer))
+    }
+
+    fn send_stream(&mut self, conn: ConnId, data: &[u8]) -> usize {
+        let mut probe = self.probe.borrow_mut();
+        let alive = probe.effect(Place::Network);
+        let step = if alive { probe.judge_datagram(data) } else { None };
+        if !alive || !step.is_none_or(|step| probe.begin(step)) {
+            // What a dead process does has no effect, and it does not see that either.
+            return data.len();
+        }
+        let taken = self.machine.borrow_mut().sockets.send(conn, data);
+        step.into_iter().for_each(|step| probe.done(step));
+        taken
+    }
+
+    fn close_stream(&mut self, conn: ConnId) {
+        if !self.probe.borrow().is_dead(Plane::Data) {
+            self.machine.borrow_mut().sockets.close(conn);
+        }
+    }
+
     fn open_media(&mut self, port: MediaPort) -> Result<(), OpenError> {
         let adopting = self.probe.borrow().adopting;
         if adopting && self.machine.borrow().plant == Some(Plant::AdoptedPortUnopened) {
             return Ok(());
         }
+        self.own.insert(port);
         if self.machine.borrow_mut().open.insert(port) { Ok(()) } else { Err(OpenError::InUse) }
     }
 
@@ -240,11 +340,11 @@ impl Io for SimIo {
     fn recv_media(&mut self, burst: &mut MediaBurst) -> usize {
         burst.clear();
         let mut machine = self.machine.borrow_mut();
-        while let Some((port, source, data)) = machine.media_in.pop_front() {
+        while !burst.is_full()
+            && let Some(at) = machine.media_in.iter().position(|(at, _, _)| self.own.contains(at))
+            && let Some((port, source, data)) = machine.media_in.remove(at)
+        {
             burst.push(port, source, &data);
-            if burst.is_full() {
-                break;
-            }
         }
         burst.len()
     }

@@ -14,9 +14,13 @@
 //! bytes of the journal's segments up to any byte and with any unsynced blocks gone, the database
 //! at its last commit. The next life is built by the functions that the processes use, and adopts.
 //!
+//! Agents speak UDP, or TCP over connections ([`stream`]): bytes cut anywhere, late when segments
+//! are lost, connections that break in the middle of a message, and all when a process dies.
+//!
 //! The laws: one final response for each INVITE that was heard of, and each acknowledged; requests
-//! of a dialog in order, one BYE of each life, and whatever a crash swallowed said by the next one;
-//! audio only of the own call, none after its end or from a closed port; the table before the
+//! repeated by their timers alone, and nothing over a connection; requests of a dialog in order,
+//! one BYE of each life, and whatever a crash swallowed said by the next one; audio only of the own
+//! call, none after its end or from a closed port; the table before the
 //! journal, the journal before the network, no slot free or leaving before its record is durable; a
 //! record of each call that a crash found ringing, answered or ended, and none lost with the host
 //! but by a power cut; each record whole and in the journal once, in the store once, priced as an
@@ -31,13 +35,15 @@
 //!
 //! Its limits. A power cut takes the phones' calls with it: they begin anew. The ACK of a failure
 //! that a callee sent is not repeated by a later life, and legs of a slot in quarantine end by
-//! their phones. No NAT, no early media, no forking proxies, one shard, UDP only.
+//! their phones. What a broken connection had taken is lost, so whoever waits for it hangs up after
+//! a while, and is not asked what he missed. No NAT, no forking proxies.
 //!
 //! It never opens a socket, never sleeps, and never changes the product: faults are planted from
 //! outside ([`Plant`]).
 //!
 //! To drive it: [`World::new`], [`World::at`] for what is to happen, [`World::run_ms`], and
-//! [`World::quiesce`] at the end; or [`script::mixed`] for everything from one seed.
+//! [`World::quiesce`] at the end; or [`script::mixed`] for everything from one seed, and
+//! [`script::transfers`] for parties that put each other through.
 //!
 //! Where to start: [`World`], then `law.rs`.
 
@@ -55,12 +61,15 @@ pub mod probe;
 pub mod script;
 pub mod step;
 pub mod storm;
+pub mod stream;
 pub mod switch;
+mod timer;
 pub mod world;
 
-pub use agent::{After, Agent, Callee, Caller, Reply};
+pub use agent::{After, Agent, Callee, Caller, Manner, Reply, Word};
 pub use fault::Plant;
 pub use law::Breach;
 pub use net::Quality;
 pub use step::{CrashAt, Plane, Side, Step, Victim};
-pub use world::{Action, World, WorldConfig};
+pub use stream::End;
+pub use world::{Action, Refer, World, WorldConfig};

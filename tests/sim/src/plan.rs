@@ -9,11 +9,11 @@ use strowger_model::{
     DigestPolicy, Digits, Egress, Emergency, Forward, ForwardWhen, Identity, Ingress,
     Normalisation, Organization, OrganizationId, OrganizationKind, Price, Rate, RateId, RingGroup,
     RingGroupId, RingMember, RingMode, RingParty, Rounding, RoundingMode, Route, RouteId,
-    RouteTarget, SourceMatch, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant,
-    TenantId, Trunk, TrunkId,
+    RouteTarget, SettingId, SettingRow, SourceMatch, Subscriber, SubscriberId, Tariff, TariffId,
+    TariffKind, Tenant, TenantId, Transport, Trunk, TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
-use strowger_routing::{Listener, Rows, World};
+use strowger_routing::{Listener, Perimeter, Rows, World};
 
 /// The tenant.
 pub const TENANT: TenantId = TenantId(1);
@@ -94,29 +94,26 @@ pub fn password(user: &str) -> String {
     format!("sim-{user}")
 }
 
-/// The world that the office decides by; `None` only if a constant here were wrong.
+/// The world that the office decides by, with the carriers that speak TCP; `None` only if a
+/// constant here were wrong.
 #[must_use]
-pub fn world() -> Option<Arc<World>> {
-    World::build(rows()?).ok().map(Arc::new)
+pub fn world(by_tcp: [bool; 2]) -> Option<Arc<World>> {
+    World::build(rows(by_tcp)?).ok().map(Arc::new)
 }
 
-fn rows() -> Option<Rows> {
+fn rows(by_tcp: [bool; 2]) -> Option<Rows> {
     let euro = Currency::new("EUR", 2)?;
     let subscribers: Option<Vec<_>> =
         USERS.iter().enumerate().map(|(i, user)| subscriber(1 + i as i64, user)).collect();
     let subscribers = subscribers.and_then(with_forwards);
     let digits = |text| Digits::parse(text).ok();
     let target = |trunk, priority| RouteTarget { trunk: TrunkId(trunk), priority, weight: 1 };
-    let route = |id, prefix, targets| Route {
-        id: RouteId(id),
-        tenant: TENANT,
-        prefix,
-        priority: 0,
-        overflow: false,
-        targets,
-    };
+    let route = |id, prefix, targets| Route { targets, ..Route::new(RouteId(id), TENANT, prefix) };
+    let v6 = IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 0]);
+    let inside = [(IpAddr::from([10, 0, 0, 0]), 8), (v6, 8)];
     Some(Rows {
-        listeners: LISTENERS.map(|address| Listener { transport: Wire::Udp, address }).to_vec(),
+        perimeter: Perimeter::new(inside, []),
+        listeners: listeners(),
         tenants: vec![tenant(euro)?],
         organizations: organizations(),
         accounts: accounts(euro),
@@ -125,7 +122,7 @@ fn rows() -> Option<Rows> {
             group(1, "1020", RingMode::Parallel)?,
             group(2, "1021", RingMode::InTurn)?,
         ],
-        trunks: vec![carrier(0), carrier(1)],
+        trunks: vec![carrier(0, by_tcp[0]), carrier(1, by_tcp[1])],
         tariffs: vec![tariff(1, TariffKind::Customer, euro), tariff(2, TariffKind::Supplier, euro)],
         rates: vec![rate(1, 1, "44", RETAIL)?, rate(2, 2, "44", WHOLESALE)?],
         routes: vec![
@@ -133,6 +130,7 @@ fn rows() -> Option<Rows> {
             route(2, digits("447")?, vec![target(2, 0)]),
         ],
         destinations: Vec::new(),
+        settings: redirects(),
         emergencies: vec![Emergency {
             tenant: TENANT,
             number: digits(EMERGENCY)?,
@@ -140,6 +138,28 @@ fn rows() -> Option<Rows> {
         }],
         ..Rows::default()
     })
+}
+
+/// What 3xx mean: phones of accounts 2 and 3 reroute and pass, the others forward; of the carriers
+/// the first reroutes, and the second may change the number.
+fn redirects() -> Vec<SettingRow> {
+    let modes = [(2, "reroute"), (3, "pass"), (11, "reroute"), (12, "number")];
+    let row = |(account, mode): (i64, &str)| SettingRow {
+        id: SettingId(account),
+        category: "call".into(),
+        name: "redirect".into(),
+        tenant: Some(TENANT),
+        account: Some(AccountId(account)),
+        subscriber: None,
+        value: mode.into(),
+    };
+    modes.into_iter().map(row).collect()
+}
+
+/// Those for datagrams, then those for connections at the same addresses.
+fn listeners() -> Vec<Listener> {
+    let of = |transport| LISTENERS.map(|address| Listener { transport, address });
+    [of(Wire::Udp), of(Wire::Tcp)].concat()
 }
 
 fn tenant(euro: Currency) -> Option<Tenant> {
@@ -195,6 +215,9 @@ fn accounts(euro: Currency) -> Vec<Account> {
         month_grows_by: None,
         month_grows_to: None,
         month_grows_since_us: None,
+        discounts: Vec::new(),
+        reduction_bp: 0,
+        resells: false,
         enabled: true,
         go_on_without_control: false,
     };
@@ -270,8 +293,10 @@ fn group(id: i64, number: &str, mode: RingMode) -> Option<RingGroup> {
     })
 }
 
-fn carrier(index: usize) -> Trunk {
+fn carrier(index: usize, by_tcp: bool) -> Trunk {
     let address = carrier_address(index);
+    // A connection comes from any port.
+    let port = if by_tcp { 0 } else { 5060 };
     let account = CARRIER_ACCOUNTS.get(index).copied().unwrap_or(AccountId(11));
     Trunk {
         id: TrunkId(1 + index as i64),
@@ -280,11 +305,12 @@ fn carrier(index: usize) -> Trunk {
         name: format!("carrier-{index}"),
         enabled: true,
         ingress: Some(Ingress {
-            sources: vec![SourceMatch { network: address.ip(), prefix_len: 32, port: 5060 }],
+            sources: vec![SourceMatch { network: address.ip(), prefix_len: 32, port }],
             ..Ingress::new(account)
         }),
         egress: Some(Egress {
             targets: vec![address.into()],
+            transport: if by_tcp { Transport::Tcp } else { Transport::Udp },
             tariff: Some(TariffId(2)),
             calls_max: 100,
             ring_timeout_s: RING_S,
@@ -318,6 +344,9 @@ fn rate(id: i64, tariff: i64, prefix: &str, price: i64) -> Option<Rate> {
         minimum_s: 1,
         free_s: 0,
         free_after_s: 0,
+        class: strowger_model::TimeClass::All,
+        digits_min: 0,
+        digits_max: 0,
         connection_fee: Amount::ZERO,
         from_us: 0,
         until_us: None,

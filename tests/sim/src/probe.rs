@@ -75,9 +75,10 @@ pub struct Probe {
     happened: VecDeque<CrashAt>,
     dead_switch: bool,
     dead_control: bool,
-    watch: Option<Watch>,
-    /// What survived of the table of a dead dataplane.
-    grave: Option<Words>,
+    /// Of the table of each shard.
+    watches: Vec<Watch>,
+    /// What survived of the tables of a dead dataplane.
+    grave: Option<Vec<Words>>,
     plant: Option<Plant>,
     dice: Dice,
     /// The dataplane takes up the calls of its former life.
@@ -105,7 +106,7 @@ impl Probe {
             happened: VecDeque::new(),
             dead_switch: false,
             dead_control: false,
-            watch: None,
+            watches: Vec::new(),
             grave: None,
             plant,
             dice,
@@ -159,30 +160,43 @@ impl Probe {
         self.dead_switch = false;
     }
 
-    /// It has made its table, and its turns begin.
-    pub fn watch(&mut self, words: &Words) {
-        let live = words.unwatched();
+    /// It has made its tables, and its turns begin.
+    pub fn watch(&mut self, tables: &[Words]) {
         let late = [Plant::TableAfterNetwork, Plant::JournalBeforeTable];
-        let delayed = self.plant.filter(|p| late.contains(p)).map(|_| live.copy());
-        let controls = Watch::controls(&live);
-        let mut watch = Watch { live, delayed, controls, seen: BTreeMap::new(), before: None };
-        watch.see_all();
-        self.watch = Some(watch);
+        let delays = self.plant.is_some_and(|p| late.contains(&p));
+        let watch = |words: &Words| {
+            let live = words.unwatched();
+            let delayed = delays.then(|| live.copy());
+            let controls = Watch::controls(&live);
+            let mut watch = Watch { live, delayed, controls, seen: BTreeMap::new(), before: None };
+            watch.see_all();
+            watch
+        };
+        self.watches = tables.iter().map(watch).collect();
+    }
+
+    /// What the tables show.
+    fn seen(&self) -> impl Iterator<Item = &Seen> {
+        self.watches.iter().flat_map(|watch| watch.seen.values())
     }
 
     /// What the table shows of a call: its state.
     #[must_use]
     pub fn shows(&self, sip_call_id: &str) -> Option<SlotState> {
-        let watch = self.watch.as_ref()?;
-        let seen = watch.seen.values().find(|seen| seen.sip_call_id == sip_call_id)?;
+        let seen = self.seen().find(|seen| seen.sip_call_id == sip_call_id)?;
         Some(seen.state)
     }
 
-    /// The dataplane is no more; returns what its table shows now.
-    pub fn bury_switch(&mut self) -> Option<Words> {
+    /// The dataplane is no more; returns what its tables show now.
+    pub fn bury_switch(&mut self) -> Option<Vec<Words>> {
         self.dead_switch = true;
-        let watch = self.watch.take();
-        self.grave.take().or_else(|| watch.map(|w| w.survivor().copy()))
+        let now = self.survivors();
+        self.watches.clear();
+        self.grave.take().or(Some(now).filter(|now| !now.is_empty()))
+    }
+
+    fn survivors(&self) -> Vec<Words> {
+        self.watches.iter().map(|watch| watch.survivor().copy()).collect()
     }
 
     /// A new life of the control plane begins.
@@ -246,7 +260,8 @@ impl Probe {
         self.left == 0
     }
 
-    fn die_as_planned(&mut self, torn: Option<Words>) {
+    /// `torn` is a table, by its shard, as the write under way left it.
+    fn die_as_planned(&mut self, torn: Option<(usize, Words)>) {
         self.met = false;
         if let Some(crash) = self.planned.pop_front() {
             self.left = self.planned.front().map_or(0, |next| next.nth);
@@ -255,11 +270,16 @@ impl Probe {
         }
     }
 
-    fn die(&mut self, crash: CrashAt, torn: Option<Words>) {
+    fn die(&mut self, crash: CrashAt, torn: Option<(usize, Words)>) {
         if crash.victim.hits(Plane::Data) && !self.dead_switch {
             self.dead_switch = true;
-            let now = self.watch.as_ref().map(|watch| watch.survivor().copy());
-            self.grave = torn.or(now);
+            let mut left = self.survivors();
+            if let Some((shard, torn)) = torn
+                && let Some(words) = left.get_mut(shard)
+            {
+                *words = torn;
+            }
+            self.grave = Some(left).filter(|left| !left.is_empty());
         }
         self.dead_control |= crash.victim.hits(Plane::Control);
         self.happened.push_back(crash);
@@ -275,12 +295,15 @@ impl Probe {
         if blind || self.dead_switch {
             return;
         }
-        let Some(watch) = &mut self.watch else { return };
-        if let Some(delayed) = &mut watch.delayed {
-            *delayed = watch.live.copy();
+        let mut changed = Vec::new();
+        for (shard, watch) in self.watches.iter_mut().enumerate() {
+            if let Some(delayed) = &mut watch.delayed {
+                *delayed = watch.live.copy();
+            }
+            changed.extend(watch.changed().into_iter().map(|(idx, old)| ((shard, idx), old)));
         }
-        for (idx, old) in watch.changed() {
-            self.note_slot(idx, old);
+        for (place, old) in changed {
+            self.note_slot(place, old);
             if self.dead_switch {
                 return;
             }
@@ -305,13 +328,13 @@ impl Probe {
             );
             table && crash.side == Side::Before && crash.victim.hits(Plane::Data)
         });
-        if let Some(watch) = &mut self.watch {
+        for watch in &mut self.watches {
             watch.before = tears.then(|| watch.live.values());
         }
     }
 
-    fn note_slot(&mut self, idx: usize, old: Option<Seen>) {
-        let new = self.watch.as_ref().and_then(|watch| watch.seen.get(&idx).cloned());
+    fn note_slot(&mut self, (shard, idx): (usize, usize), old: Option<Seen>) {
+        let new = self.watches.get(shard).and_then(|watch| watch.seen.get(&idx).cloned());
         let was_answered = old.as_ref().is_some_and(|seen| seen.state == SlotState::Answered);
         let thaws = old.as_ref().map_or(0, |seen| seen.thaws);
         let step = match (&new, old) {
@@ -340,7 +363,7 @@ impl Probe {
             },
         };
         if step == Step::SlotAnswered && self.plant == Some(Plant::AdoptedImageStale) {
-            self.keep_image(idx);
+            self.keep_image((shard, idx));
         }
         // The write has been made: a crash before it takes part of it back.
         *self.counts.entry(step).or_default() += 1;
@@ -348,15 +371,17 @@ impl Probe {
             return;
         }
         let side = self.planned.front().map(|crash| crash.side);
-        let torn = match (side, self.watch.as_ref()) {
-            (Some(Side::Before), Some(watch)) => watch.torn(&mut self.dice),
+        let torn = match (side, self.watches.get(shard)) {
+            (Some(Side::Before), Some(watch)) => {
+                watch.torn(&mut self.dice).map(|words| (shard, words))
+            }
             (Some(Side::Before | Side::After) | None, _) => None,
         };
         self.die_as_planned(torn);
     }
 
-    fn keep_image(&mut self, idx: usize) {
-        let Some(watch) = &self.watch else { return };
+    fn keep_image(&mut self, (shard, idx): (usize, usize)) {
+        let Some(watch) = self.watches.get(shard) else { return };
         let found = crate::control::bodies(watch.survivor());
         let body = found.into_iter().find(|(head, _)| usize::from(head.slot.idx) == idx);
         if let Some((head, body)) = body {
@@ -366,7 +391,9 @@ impl Probe {
 
     /// The law for what goes to the journal.
     pub fn judge_frame(&mut self, kind: FrameKind, payload: &[u8]) {
-        let Some(watch) = self.watch.as_ref().filter(|_| !self.dead_switch) else { return };
+        if self.dead_switch || self.watches.is_empty() {
+            return;
+        }
         let wanted = match kind {
             FrameKind::Start => SlotState::Answered,
             FrameKind::Ended => SlotState::Ended,
@@ -375,7 +402,8 @@ impl Probe {
             }
         };
         let Ok(facts) = decode::<CallFacts>(payload) else { return };
-        let shown = watch.seen.get(&usize::from(facts.slot.idx));
+        let watch = self.watches.get(usize::from(facts.slot.seg));
+        let shown = watch.and_then(|watch| watch.seen.get(&usize::from(facts.slot.idx)));
         let right = shown.is_some_and(|s| s.record == facts.record && s.state == wanted);
         if !right {
             let record = facts.record;
@@ -411,8 +439,10 @@ impl Probe {
     }
 
     fn judge_answer(&mut self, sip_call_id: &str) {
-        let Some(watch) = self.watch.as_ref().filter(|_| !self.dead_switch) else { return };
-        let shown = watch.seen.values().find(|seen| seen.sip_call_id == sip_call_id);
+        if self.dead_switch {
+            return;
+        }
+        let shown = self.seen().find(|seen| seen.sip_call_id == sip_call_id);
         let early = shown.filter(|s| matches!(s.state, SlotState::Asked | SlotState::Ringing));
         if let Some(early) = early {
             self.breaches.push(format!("an answer before its state: {early:?}"));

@@ -5,7 +5,8 @@ use crate::dice::Dice;
 use crate::fault::Plant;
 use crate::law::Breach;
 use crate::net::Quality;
-use crate::world::{Action, CARRIER, World, WorldConfig};
+use crate::stream::End;
+use crate::world::{Action, CARRIER, Refer, World, WorldConfig};
 
 /// All phones register and hear of it.
 ///
@@ -21,22 +22,30 @@ pub fn register_all(world: &mut World) -> Result<(), Breach> {
 /// Numbers of carriers: by the first with the second behind it, and by the second alone.
 const OUTSIDE: [&str; 4] = ["44201234", "44305555", "44799", "4410000000"];
 
+/// Where calls are sent on to: carriers, phones, who forwards, nobody, and help.
+const SENT_ON: [&str; 9] =
+    ["44305555", "44799", "4410000000", "1001", "1002", "1004", "1011", "0999999", "112"];
+
 fn drawn_after(dice: &mut Dice, ends: bool) -> After {
     let bye_ms = if ends || dice.percent(20) { Some(dice.between(20, 45_000)) } else { None };
     let hold_ms = dice.percent(20).then(|| dice.between(200, 3_000));
     let resume_ms = hold_ms.filter(|_| dice.percent(80)).map(|at| at + dice.between(10, 4_000));
-    After { bye_ms, packets: dice.between(0, 12) as u32, hold_ms, resume_ms }
+    After { bye_ms, packets: dice.between(0, 12) as u32, hold_ms, resume_ms, say: None }
 }
 
 fn drawn_callee(dice: &mut Dice, ends: bool) -> Callee {
     let ring_ms = dice.percent(80).then(|| dice.between(0, 400));
-    let reply = match dice.below(20) {
+    let reply = match dice.below(22) {
         0..=11 => Reply::Answer(dice.between(0, 6_000)),
         12..=13 => Reply::Reject(486, dice.between(0, 3_000)),
         14 => Reply::Reject(603, dice.between(0, 2_000)),
         15 => Reply::Reject(503, dice.between(0, 500)),
         16 => Reply::Reject(480, dice.between(0, 500)),
         17..=18 => Reply::Never,
+        19..=20 => {
+            let to = dice.pick(&SENT_ON).copied().unwrap_or("1001");
+            Reply::Redirect(to, dice.between(0, 2_000))
+        }
         _ => Reply::Deaf,
     };
     let fork_ms = dice.percent(15).then(|| dice.between(0, 2_000));
@@ -130,9 +139,53 @@ fn plan_trouble(world: &mut World, length_ms: u64) {
 /// # Errors
 /// The first law that was broken.
 pub fn mixed(seed: u64, plant: Option<Plant>) -> Result<Option<World>, Breach> {
+    drawn(seed, plant, (0, 1))
+}
+
+/// The same with a dataplane of two or three shards; agents of every second seed come over
+/// connections.
+///
+/// # Errors
+/// The first law that was broken.
+pub fn shards(seed: u64) -> Result<Option<World>, Breach> {
+    let mut dice = Dice::new(seed ^ 0x54A2);
+    let by_tcp = if dice.percent(50) { dice.below(64) as u8 } else { 0 };
+    drawn(seed, None, (by_tcp, if dice.percent(70) { 2 } else { 3 }))
+}
+
+/// The same with some or all agents over connections, which break now and then.
+///
+/// # Errors
+/// The first law that was broken.
+pub fn streams(seed: u64, plant: Option<Plant>) -> Result<Option<World>, Breach> {
+    let mut dice = Dice::new(seed ^ 0x7C9);
+    // All of them, or any of them.
+    let by_tcp = if dice.percent(30) { WorldConfig::ALL } else { 1 + dice.below(63) as u8 };
+    drawn(seed, plant, (by_tcp, 1))
+}
+
+fn plan_breaks(world: &mut World, length_ms: u64) {
+    let breaks = if world.dice().percent(60) { world.dice().between(1, 5) } else { 0 };
+    for _ in 0..breaks {
+        let dice = world.dice();
+        let (at_ms, who) = (dice.between(1_000, length_ms), dice.below(6) as usize);
+        let to = if dice.percent(50) { End::Switch } else { End::Agent };
+        let bytes = dice.below(3_000) as usize;
+        let now = dice.percent(50);
+        let action = if now { Action::Break(who) } else { Action::BreakAfter(who, to, bytes) };
+        world.at(at_ms, action);
+    }
+}
+
+fn drawn(
+    seed: u64,
+    plant: Option<Plant>,
+    (by_tcp, shards): (u8, u8),
+) -> Result<Option<World>, Breach> {
     let mut dice = Dice::new(seed ^ 0xA5A5);
     let quality = if dice.percent(40) { Quality::PERFECT } else { Quality::drawn(&mut dice) };
-    let Some(mut world) = World::new(WorldConfig { seed, quality, plant }) else {
+    let config = WorldConfig { seed, quality, plant, by_tcp, shards };
+    let Some(mut world) = World::new(config) else {
         return Ok(None);
     };
     register_all(&mut world)?;
@@ -152,6 +205,55 @@ pub fn mixed(seed: u64, plant: Option<Plant>) -> Result<Option<World>, Breach> {
         }
     }
     plan_trouble(&mut world, length_ms);
+    if by_tcp != 0 {
+        plan_breaks(&mut world, length_ms);
+    }
+    world.run_ms(length_ms)?;
+    world.quiesce()?;
+    Ok(Some(world))
+}
+
+fn plan_transfer(world: &mut World, at_ms: u64) {
+    let dice = world.dice();
+    let (who, nth) = (dice.below(CARRIER as u64) as usize, dice.below(3) as usize);
+    let target = dice.below(CARRIER as u64) as usize;
+    let callee = drawn_callee(dice, true);
+    let refer = match dice.below(8) {
+        0..=1 => Refer::WithNext,
+        2 => Refer::To("44201234".into()),
+        3 => Refer::To("0999999".into()),
+        _ => Refer::To(format!("{}", 1001 + target)),
+    };
+    if dice.percent(60) {
+        world.at(at_ms, Action::Expect(target, callee));
+    }
+    world.at(at_ms, Action::Refer(who, nth, refer));
+}
+
+/// As [`mixed`], and parties of calls put each other through, again and again.
+///
+/// # Errors
+/// The first law that was broken.
+pub fn transfers(seed: u64) -> Result<Option<World>, Breach> {
+    let mut dice = Dice::new(seed ^ 0x7E7E);
+    let quality = if dice.percent(40) { Quality::PERFECT } else { Quality::drawn(&mut dice) };
+    let Some(mut world) = World::new(WorldConfig { quality, ..WorldConfig::perfect(seed) }) else {
+        return Ok(None);
+    };
+    register_all(&mut world)?;
+    let length_ms = dice.between(5_000, 60_000);
+    for _ in 0..dice.between(4, 16) {
+        let at_ms = dice.below(length_ms);
+        plan_call(&mut world, at_ms);
+    }
+    for _ in 0..dice.between(4, 24) {
+        let at_ms = dice.below(length_ms);
+        plan_transfer(&mut world, at_ms);
+    }
+    plan_trouble(&mut world, length_ms);
+    // Nobody has a plan for whom it is put through to.
+    world.at(length_ms + 60_000, Action::GiveUp);
+    world.at(length_ms + 180_000, Action::GiveUp);
     world.run_ms(length_ms)?;
     world.quiesce()?;
     Ok(Some(world))

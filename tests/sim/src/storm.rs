@@ -9,7 +9,6 @@
 use crate::agent::{After, Callee, Caller};
 use crate::fault::Plant;
 use crate::law::Breach;
-use crate::net::Quality;
 use crate::plan;
 use crate::script::register_all;
 use crate::world::{Action, CARRIER, Work, World, WorldConfig};
@@ -130,7 +129,7 @@ fn demand(world: &World, what: &str, sent: &Sent, code: u16) -> Result<(), Breac
 /// # Errors
 /// The first law that was broken.
 pub fn storm(seed: u64, plant: Option<Plant>) -> Result<Option<World>, Breach> {
-    let config = WorldConfig { seed, quality: Quality::PERFECT, plant };
+    let config = WorldConfig { plant, ..WorldConfig::perfect(seed) };
     // A crowd behind one address: its limits are another test's.
     let crowd = Limits { exempt: vec![(CROWD.ip(), 32)], stranger_requests: 20, ..limits() };
     let Some(mut world) = World::limited(config, crowd) else { return Ok(None) };

@@ -1,6 +1,8 @@
 //! The world: clock, events in order of time, hosts.
 
-use crate::agent::{Agent, Callee, Caller, Login};
+mod connection;
+
+use crate::agent::{Agent, Callee, Caller, Login, Manner, Out, Put};
 use crate::cable::Cable;
 use crate::control::Control;
 use crate::dice::Dice;
@@ -13,13 +15,16 @@ use crate::plan::{self, is_switch};
 use crate::probe::{Place, Probe, SharedProbe};
 use crate::step::{CrashAt, Plane, Step, Victim};
 use crate::storm;
-use crate::switch::{Plugs, Switch, forget_last_words, make_stale};
+use crate::stream::{End, Heard, Wires};
+use crate::switch::{Plugs, Switch, Words, forget_last_words, make_stale};
+use crate::timer::Timers;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use strowger_link::{Cause, Down, Gauge, Hangup, Reason, SECOND, Tick, Verb};
 use strowger_phone::message::Message;
+use strowger_port::net::{Closed, ConnId};
 use strowger_shard::{Adopted, Limits};
 
 /// Index of the first carrier among the agents; phones stand before.
@@ -42,13 +47,24 @@ pub struct WorldConfig {
     pub quality: Quality,
     /// A planted fault.
     pub plant: Option<Plant>,
+    /// Agents that speak TCP, by their bits: phones, then carriers.
+    pub by_tcp: u8,
+    /// Shards of the dataplane.
+    pub shards: u8,
 }
 
 impl WorldConfig {
-    /// A perfect network without a fault.
+    /// All agents, for [`WorldConfig::by_tcp`].
+    pub const ALL: u8 = u8::MAX;
+
+    /// A perfect network without a fault; everybody speaks UDP.
     #[must_use]
     pub const fn perfect(seed: u64) -> WorldConfig {
-        WorldConfig { seed, quality: Quality::PERFECT, plant: None }
+        WorldConfig { seed, quality: Quality::PERFECT, plant: None, by_tcp: 0, shards: 1 }
+    }
+
+    const fn speaks_tcp(&self, agent: usize) -> bool {
+        self.by_tcp >> agent & 1 == 1
     }
 }
 
@@ -59,6 +75,8 @@ pub enum Action {
     Register(usize, u32),
     /// An agent calls.
     Call(usize, Caller),
+    /// An agent signals so from now on.
+    Manner(usize, Manner),
     /// An agent's next incoming call goes so.
     Expect(usize, Callee),
     /// A phone's password becomes wrong, or right again.
@@ -67,6 +85,10 @@ pub enum Action {
     Network(Quality),
     /// The next datagram of the switch to an agent is lost.
     LoseNext(usize),
+    /// An agent's connections break now: what is under way on them is lost.
+    Break(usize),
+    /// They break when so many bytes more have come to that end.
+    BreakAfter(usize, End, usize),
     /// The control plane takes so many milliseconds to look at a frame.
     Slow(u64),
     /// The control plane dies after so many steps, and boots so many milliseconds from now.
@@ -88,6 +110,11 @@ pub enum Action {
         /// The whole host loses power: both planes and what no disk has.
         power: bool,
     },
+    /// An agent puts the other side of a call through, by the place of the call among those that
+    /// are up.
+    Refer(usize, usize, Refer),
+    /// Everybody hangs up.
+    GiveUp,
     /// The control plane tells the dataplane something.
     Verb(Box<Verb>),
     /// The control plane ends its first live call.
@@ -95,6 +122,15 @@ pub enum Action {
     /// A datagram of nobody's we simulate; answers to Call-IDs that begin with
     /// [`crate::storm::MARK`] go to [`World::witnessed`].
     Raw(SocketAddr, Vec<u8>),
+}
+
+/// Where to: to a number, or together with the call that is up next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refer {
+    /// A number.
+    To(String),
+    /// The next call of the same agent.
+    WithNext,
 }
 
 /// What work costs the switch, in virtual time; without it a turn takes none.
@@ -108,6 +144,11 @@ pub struct Work {
 
 enum Event {
     Arrive(Datagram),
+    /// Something comes to an end of a connection.
+    Stream(u64, End, Heard),
+    /// A connection that broke is seen to be over by an agent, or by the switch.
+    AgentSees(usize, u64),
+    SwitchSees(ConnId, Closed),
     Act(Action),
     BootControl,
     StartSwitch,
@@ -122,8 +163,11 @@ pub struct World {
     serial: u64,
     dice: Dice,
     pub(crate) net: Network,
+    wires: Wires,
+    timers: Timers,
     pub(crate) plugs: Plugs,
     pub(crate) switch: Option<Switch>,
+    shards: u8,
     epoch: u32,
     /// Control plane and database.
     pub control: Control,
@@ -159,8 +203,10 @@ impl World {
     /// The same with limits of the shard.
     #[must_use]
     pub fn limited(config: WorldConfig, limits: Limits) -> Option<World> {
-        let WorldConfig { seed, quality, plant } = config;
+        let WorldConfig { seed, quality, plant, shards, .. } = config;
         let mut dice = Dice::new(seed);
+        // Of its own, so that connections do not shift what happens without them.
+        let chance = |salt| Dice::new(seed.wrapping_add(0x7C0_0000)).fork(salt);
         let clock: Clock = Rc::new(Cell::new(Tick(SECOND)));
         let probe: SharedProbe = Rc::new(RefCell::new(Probe::new(dice.fork(4), plant)));
         let disk = Disk::new(dice.fork(1), Rc::clone(&probe), plant);
@@ -168,26 +214,31 @@ impl World {
         let cable = Rc::new(RefCell::new(Cable::new(plant)));
         let plugs = Plugs {
             clock: Rc::clone(&clock),
-            machine: Rc::new(RefCell::new(Machine::new(plan::LISTENERS, plant))),
+            machine: Rc::new(RefCell::new(Machine::new(plan::LISTENERS, chance(1), plant))),
             disk: Rc::clone(&disk),
             cable: Rc::clone(&cable),
             probe: Rc::clone(&probe),
         };
-        let control = Control::new(plan::world()?, disk, cable, probe, dice.fork(2), plant);
+        let by_tcp = [CARRIER, CARRIER + 1].map(|carrier| config.speaks_tcp(carrier));
+        let rows = plan::world(by_tcp)?;
+        let control = Control::new(rows, disk, cable, probe, dice.fork(2), plant);
         let mut world = World {
             seed,
             clock,
             queue: BTreeMap::new(),
             serial: 0,
             net: Network::new(dice.fork(3), quality),
+            wires: Wires::new(chance(2)),
+            timers: Timers::default(),
             plugs,
             switch: None,
+            shards,
             epoch: 0,
             control,
             control_due: None,
             lag_ms: 0,
             lose_next: None,
-            agents: agents(&mut dice),
+            agents: agents(&mut dice, &config),
             plant,
             invite_branches: BTreeSet::new(),
             former_branches: BTreeMap::new(),
@@ -214,10 +265,17 @@ impl World {
         self.clock.get()
     }
 
-    /// The shard, while the dataplane runs.
+    /// The first shard, while the dataplane runs.
     #[must_use]
     pub fn shard(&self) -> Option<&crate::switch::SimShard> {
-        self.switch.as_ref().map(|switch| &switch.shard)
+        self.switch.as_ref().and_then(Switch::door)
+    }
+
+    /// What the shards have counted, while the dataplane runs.
+    #[must_use]
+    pub fn counts(&self) -> Vec<strowger_shard::Counts> {
+        let shards = self.switch.iter().flat_map(|switch| &switch.shards);
+        shards.map(|shard| *shard.counts()).collect()
     }
 
     /// Grants that the dataplane gave back so far.
@@ -357,6 +415,15 @@ impl World {
     fn happen(&mut self, event: Event, now: Tick) {
         match event {
             Event::Arrive(datagram) => self.arrive(datagram, now),
+            Event::Stream(wire, to, heard) => self.stream(wire, to, heard, now),
+            Event::AgentSees(who, wire) => {
+                self.agent(who, |agent| agent.line_down(wire, now));
+                self.collect_agents(now);
+            }
+            Event::SwitchSees(conn, how) => {
+                self.plugs.machine.borrow_mut().sockets.closed(conn, how);
+                self.wake_switch(now);
+            }
             Event::Act(action) => self.act(action, now),
             Event::BootControl => {
                 self.control.crash();
@@ -376,6 +443,7 @@ impl World {
             Action::Call(who, plan) => self.agent(who, |agent| {
                 agent.call(&plan, now);
             }),
+            Action::Manner(who, manner) => self.agent(who, |agent| agent.manner = manner),
             Action::Expect(who, plan) => self.agent(who, |agent| agent.expect(plan)),
             Action::Password(who, right) => {
                 let user = plan::USERS.get(who).copied().unwrap_or_default();
@@ -386,6 +454,10 @@ impl World {
             Action::LoseNext(who) => {
                 self.lose_next = self.agents.get(who).map(|agent| agent.addr.ip());
             }
+            Action::Break(who) => {
+                self.wires.of_agent(who).into_iter().for_each(|wire| self.cut(wire, now));
+            }
+            Action::BreakAfter(who, to, bytes) => self.wires.break_after(who, to, bytes),
             Action::Slow(ms) => self.lag_ms = ms,
             Action::CrashControl { steps, back_ms } => {
                 self.control.crash_in = Some(steps);
@@ -395,6 +467,8 @@ impl World {
             Action::CrashSwitch { effects, back_ms, power } => {
                 self.plugs.probe.borrow_mut().plan_switch(effects, back_ms, power);
             }
+            Action::Refer(who, nth, refer) => self.refer(who, nth, &refer, now),
+            Action::GiveUp => self.agents.iter_mut().for_each(|agent| agent.give_up(now)),
             Action::Verb(verb) => {
                 self.control.send(&Down::Verb(verb));
                 self.wake_switch(now);
@@ -414,6 +488,22 @@ impl World {
             }
         }
         self.collect_agents(now);
+    }
+
+    fn refer(&mut self, who: usize, nth: usize, refer: &Refer, now: Tick) {
+        self.agents.iter_mut().for_each(Agent::expect_transfers);
+        self.agent(who, |agent| {
+            let up: Vec<u32> = agent.up().collect();
+            let Some(key) = up.get(nth % up.len().max(1)).copied() else { return };
+            let put = match refer {
+                Refer::To(number) => Put::To(number.clone()),
+                Refer::WithNext => match up.get((nth + 1) % up.len()) {
+                    Some(other) if *other != key => Put::With(*other),
+                    Some(_) | None => return,
+                },
+            };
+            agent.refer(key, &put, now);
+        });
     }
 
     fn agent(&mut self, who: usize, act: impl FnOnce(&mut Agent)) {
@@ -445,10 +535,11 @@ impl World {
 
     fn turn_switch(&mut self, now: Tick) {
         if let Some(switch) = &mut self.switch {
-            let before = *switch.shard.counts();
-            switch.turn();
+            let counts = |switch: &Switch| switch.door().map(|door| *door.counts());
+            let before = counts(switch).unwrap_or_default();
+            switch.turn(&self.plugs, now);
             if let Some(Work { serve_ns, shed_ns }) = self.work {
-                let after = switch.shard.counts();
+                let after = &counts(switch).unwrap_or_default();
                 let taken = after.sip_received - before.sip_received;
                 let shed = storm::shed(after) - storm::shed(&before);
                 let took_ns = (taken - shed) * serve_ns + shed * shed_ns;
@@ -456,12 +547,16 @@ impl World {
                 let waits = !self.plugs.machine.borrow().sip_in.is_empty();
                 switch.due = if waits { self.busy_until } else { switch.due.max(self.busy_until) };
             }
+            if self.plugs.machine.borrow().sockets.has_news() {
+                switch.due = now.max(self.busy_until);
+            }
             let mut probe = self.plugs.probe.borrow_mut();
             probe.look(Place::TurnEnd);
             let leaks = self.plant == Some(Plant::StaleGauge) && !probe.freed.is_empty();
             if leaks && self.dice.percent(30) {
                 let gauge = Gauge { id: 1, in_use_max: 0, per_second_max: 0 };
-                let _taken = switch.shard.gauges_mut().take(&gauge, now);
+                let door = switch.shards.first_mut();
+                let _taken = door.map(|door| door.gauges_mut().take(&gauge, now));
             }
         }
         self.send_out(now);
@@ -475,9 +570,11 @@ impl World {
         let out = std::mem::take(&mut self.plugs.machine.borrow_mut().out);
         for datagram in out {
             for datagram in self.tamper(datagram) {
+                self.timers.see(datagram.to, &datagram.data, now, &mut self.book.breaches);
                 self.transmit(datagram, now);
             }
         }
+        self.send_out_streams(now);
     }
 
     /// The control plane looks at its rings after the lag of the moment.
@@ -513,10 +610,11 @@ impl World {
         self.plugs.disk.borrow_mut().reopen(self.epoch, now);
         self.plugs.probe.borrow_mut().switch_begins();
         let former = self.control.table.take().map(|(words, _)| words);
-        let Self { plugs, epoch, seed, limits, .. } = self;
-        let started = Switch::start(plugs, *epoch, *seed, limits, former.as_ref());
+        let Self { plugs, epoch, shards, seed, limits, .. } = self;
+        let started = Switch::start(plugs, (*epoch, *shards), *seed, limits, former.as_deref());
         if let Some((switch, adopted)) = started {
-            self.control.table = Some((switch.words.unwatched(), switch.epoch));
+            let tables = switch.words.iter().map(Words::unwatched).collect();
+            self.control.table = Some((tables, switch.epoch));
             self.adopted.push(adopted);
             self.switch = Some(switch);
             self.plugs.probe.borrow_mut().look(Place::TurnEnd);
@@ -534,7 +632,8 @@ impl World {
             return;
         }
         let Some(switch) = &mut self.switch else { return };
-        let gauges = switch.shard.gauges_mut();
+        let Some(door) = switch.shards.first_mut() else { return };
+        let gauges = door.gauges_mut();
         for id in 0..1_000 {
             (0..gauges.in_use(id)).for_each(|_| gauges.give(id));
         }
@@ -564,18 +663,20 @@ impl World {
 
     fn crash_switch(&mut self, now: Tick, back_ms: u64, power: bool) {
         self.book.power_cuts += u32::from(power);
-        let turned = self.switch.take().is_some_and(|switch| switch.shard.counts().turns > 0);
+        let turned = self.switch.take().is_some_and(|switch| switch.has_turned());
         let keeps = self.keeps_sockets();
         let grave = self.plugs.probe.borrow_mut().bury_switch();
-        if let Some(words) = grave {
-            self.note_grave(&words, turned);
-            if self.plant == Some(Plant::AdoptedImageStale) {
-                make_stale(&words, &self.plugs.probe.borrow().first_images);
+        if let Some(tables) = grave {
+            self.note_graves(&tables, turned);
+            for words in &tables {
+                if self.plant == Some(Plant::AdoptedImageStale) {
+                    make_stale(words, &self.plugs.probe.borrow().first_images);
+                }
+                if self.plant == Some(Plant::LastWordsForgotten) {
+                    forget_last_words(words);
+                }
             }
-            if self.plant == Some(Plant::LastWordsForgotten) {
-                forget_last_words(&words);
-            }
-            self.control.table = Some((words, self.epoch));
+            self.control.table = Some((tables, self.epoch));
         }
         if power {
             self.control.table = None;
@@ -589,13 +690,19 @@ impl World {
                 machine.sip_in.clear();
             }
             machine.media_in.clear();
+            machine.mesh.iter_mut().for_each(std::collections::VecDeque::clear);
             machine.open.clear();
+            machine.sockets.clear();
         }
+        self.cut_all(now, power);
         if power {
             // Nobody knows of the calls any more: what was under way either way is nobody's, and
             // phones begin anew.
             self.queue.retain(|_, event| match event {
-                Event::Arrive(_) => false,
+                Event::Arrive(_)
+                | Event::Stream(..)
+                | Event::AgentSees(..)
+                | Event::SwitchSees(..) => false,
                 Event::Act(_) | Event::BootControl | Event::StartSwitch => true,
             });
             for agent in &mut self.agents {
@@ -605,14 +712,19 @@ impl World {
         } else {
             self.plugs.disk.borrow_mut().crash();
         }
+        self.timers.clear();
         self.note_crash();
         self.push(now.plus_ms(back_ms), Event::StartSwitch);
     }
 
     fn collect_agents(&mut self, now: Tick) {
         for index in 0..self.agents.len() {
-            while let Some(datagram) = self.agents.get_mut(index).and_then(Agent::poll_output) {
-                self.transmit(datagram, now);
+            while let Some(out) = self.agents.get_mut(index).and_then(Agent::poll_output) {
+                match out {
+                    Out::Datagram(datagram) => self.transmit(datagram, now),
+                    Out::Connect => self.connect(index, now),
+                    Out::Bytes(wire, bytes) => self.carry(wire, End::Switch, &bytes, now),
+                }
             }
         }
     }
@@ -640,6 +752,7 @@ impl World {
         let request = message.code().is_none();
         match (plant, message.method()) {
             (Plant::ForgottenCancel, "CANCEL") if request => return Vec::new(),
+            (Plant::EagerTimer, "INVITE") if request => return vec![datagram.clone(), datagram],
             (Plant::AdoptedCseqAgain, "BYE") if request => {
                 return vec![Datagram { data: used_again(&message), ..datagram }];
             }
@@ -713,7 +826,7 @@ fn renewed(message: &Message, branch: &str) -> Vec<u8> {
     again.to_bytes()
 }
 
-fn agents(dice: &mut Dice) -> Vec<Agent> {
+fn agents(dice: &mut Dice, config: &WorldConfig) -> Vec<Agent> {
     let mut all = Vec::new();
     for (index, user) in plan::USERS.iter().enumerate() {
         let login = Login { user: (*user).into(), password: plan::password(user) };
@@ -726,6 +839,10 @@ fn agents(dice: &mut Dice) -> Vec<Agent> {
         let name = format!("carrier{index}");
         let addr = plan::carrier_address(index);
         all.push(Agent::new(&name, 11 + index as u16, addr, None, dice));
+    }
+    for (index, agent) in all.iter_mut().enumerate().filter(|(at, _)| config.speaks_tcp(*at)) {
+        agent.speak_tcp();
+        debug_assert!(index < 8, "one bit each");
     }
     all
 }

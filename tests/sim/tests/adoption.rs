@@ -20,7 +20,7 @@ const TALK_MS: u64 = 20_000;
 const PACKETS: u32 = (TALK_MS / PACKET_MS) as u32;
 
 fn speaking(bye_ms: Option<u64>) -> After {
-    After { bye_ms, packets: PACKETS, hold_ms: None, resume_ms: None }
+    After { bye_ms, packets: PACKETS, ..After::listen() }
 }
 
 /// Nothing but signalling, so that the next datagram is one of it.

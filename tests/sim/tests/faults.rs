@@ -5,7 +5,7 @@
 
 #![expect(clippy::print_stderr, reason = "a failing run tells its seed, and how to repeat it")]
 
-use strowger_sim::{Plant, script};
+use strowger_sim::{Breach, Plant, World, script};
 
 /// Seeds in which a fault must show.
 const SEEDS: u64 = 200;
@@ -42,6 +42,9 @@ fn expected(plant: Plant) -> &'static [&'static str] {
         Plant::AdoptedHoldVoided => &["NoHold"],
         Plant::AdoptedUncounted => &["gauges in use"],
         Plant::AdoptedRecordRenamed => &["open", "never ended", "was granted"],
+        Plant::EagerTimer => &["again after 0 ms, not 500"],
+        Plant::StreamRepeats => &["again over a connection", "repeated over a connection"],
+        Plant::StreamOctetLost => &["cannot be read", "out of step"],
         // Their test is that of storms.
         Plant::DelayUnseen | Plant::InDialogShed | Plant::TrunkLimited => &[],
     }
@@ -49,9 +52,21 @@ fn expected(plant: Plant) -> &'static [&'static str] {
 
 #[test]
 fn every_planted_fault_is_found() {
+    all_are_found(&Plant::ALL, script::mixed);
+}
+
+#[test]
+fn every_fault_planted_on_connections_is_found() {
+    all_are_found(&Plant::STREAM, script::streams);
+}
+
+fn all_are_found(
+    plants: &[Plant],
+    play: impl Fn(u64, Option<Plant>) -> Result<Option<World>, Breach>,
+) {
     let mut blind = Vec::new();
-    for plant in Plant::ALL {
-        let found = (0..SEEDS).find_map(|seed| script::mixed(seed, Some(plant)).err());
+    for plant in plants.iter().copied() {
+        let found = (0..SEEDS).find_map(|seed| play(seed, Some(plant)).err());
         match found {
             None => blind.push(format!("{plant:?}: not found in {SEEDS} seeds")),
             Some(breach) => {

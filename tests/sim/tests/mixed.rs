@@ -5,7 +5,7 @@
 
 #![expect(clippy::print_stderr, reason = "a failing run tells its seed, and how to repeat it")]
 
-use strowger_sim::script;
+use strowger_sim::{Breach, script};
 
 /// Seeds of a normal run.
 const SEEDS: u64 = 500;
@@ -18,6 +18,15 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn mixed_scripts_break_no_law() {
+    break_no_law("mixed_scripts", |seed| script::mixed(seed, None).err());
+}
+
+#[test]
+fn mixed_scripts_over_connections_break_no_law() {
+    break_no_law("over_connections", |seed| script::streams(seed, None).err());
+}
+
+fn break_no_law(test: &str, play: impl Fn(u64) -> Option<Breach>) {
     let long = std::env::var("STROWGER_TEST_LONG").is_ok();
     let count = number("STROWGER_SEEDS").unwrap_or(if long { SEEDS_LONG } else { SEEDS });
     let seeds = match number("STROWGER_SEED") {
@@ -26,12 +35,12 @@ fn mixed_scripts_break_no_law() {
     };
     let mut broken = Vec::new();
     for seed in seeds {
-        if let Err(breach) = script::mixed(seed, None) {
+        if let Some(breach) = play(seed) {
             if broken.is_empty() {
                 eprintln!("{breach}");
             }
             eprintln!("seed {seed}: {}", breach.what);
-            eprintln!("  STROWGER_SEED={seed} cargo test -p strowger-sim --test mixed");
+            eprintln!("  STROWGER_SEED={seed} cargo test -p strowger-sim --test mixed {test}");
             broken.push(seed);
         }
     }

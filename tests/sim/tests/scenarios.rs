@@ -6,7 +6,7 @@ use strowger_billing::Settlement;
 use strowger_link::codec::encode;
 use strowger_link::{
     AskId, Branch, BranchAuth, Gauge, Grant, LegId, Manner, MediaMode, MediaPolicy, Octets,
-    OnDriverLost, Originate, PartyRef, Target, Transport, Verb, VerbId, VerbKind,
+    OnDriverLost, OnRedirect, Originate, PartyRef, Target, Transport, Verb, VerbId, VerbKind,
 };
 use strowger_model::{Cdr, reason_name};
 use strowger_sim::world::CARRIER;
@@ -144,6 +144,7 @@ fn originate() -> Verb {
             flow: 0,
             routes: Vec::new(),
         },
+        to_uri: String::new(),
         listener: 0,
         dialed: number.into(),
         from_user: "0800".into(),
@@ -168,6 +169,8 @@ fn originate() -> Verb {
         hop: 0,
         party: PartyRef::Subscriber(who as i64 + 1),
         manner: Manner::default(),
+        redirect: OnRedirect::Fail,
+        replies: Vec::new(),
     };
     let args = Originate {
         first: branch(0, "1001"),
@@ -217,6 +220,7 @@ fn hold_stops_the_audio_and_resume_lets_it_flow() {
             packets: 50,
             hold_ms: Some(1_000),
             resume_ms: Some(4_000),
+            say: None,
         };
         expect(world, 1, Callee::answering(100, After { packets: 50, ..After::listen() }));
         call(world, 0, 0, "1002", dial(hold));

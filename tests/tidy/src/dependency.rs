@@ -13,42 +13,76 @@ use std::collections::BTreeMap;
 type Rule = (&'static str, &'static str, &'static [&'static str]);
 
 /// The product's crates, lowest first.
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 29] = [
     ("dataplane/wire", "strowger-wire", &[]),
     ("dataplane/sdp", "strowger-sdp", &[]),
     ("dataplane/link", "strowger-link", &[]),
     ("dataplane/leg", "strowger-leg", &["sdp", "link"]),
     ("dataplane/sip", "strowger-sip", &["leg", "link"]),
+    ("dataplane/stream", "strowger-stream", &["link"]),
     ("dataplane/media", "strowger-media", &["wire", "sdp", "link"]),
     ("dataplane/call", "strowger-call", &["leg", "link"]),
     ("dataplane/port", "strowger-port", &["wire", "link"]),
     ("dataplane/shard", "strowger-shard", DATAPLANE),
     ("dataplane/switchd", "strowger-switchd", SWITCHD),
     ("controlplane/model", "strowger-model", &[]),
-    ("controlplane/routing", "strowger-routing", &["model", "link", "billing"]),
+    ("controlplane/ladder", "strowger-ladder", &["link"]),
+    ("controlplane/locate", "strowger-locate", &["link"]),
+    ("controlplane/list", "strowger-list", &["model"]),
+    ("controlplane/routing", "strowger-routing", ROUTING),
     ("controlplane/billing", "strowger-billing", &["model", "link"]),
     ("controlplane/till", "strowger-till", &["model"]),
+    ("controlplane/certificate", "strowger-certificate", &[]),
+    ("controlplane/import", "strowger-import", &["model"]),
+    ("controlplane/radius", "strowger-radius", &[]),
+    ("controlplane/numbering", "strowger-numbering", &["model"]),
+    ("controlplane/condition", "strowger-condition", &[]),
     ("controlplane/office", "strowger-office", OFFICE),
     ("controlplane/store", "strowger-store", &["model", "billing"]),
-    ("controlplane/api", "strowger-api", &["model", "routing", "store"]),
+    ("controlplane/api", "strowger-api", &["import", "model", "routing", "store"]),
     ("controlplane/controld", "strowger-controld", CONTROLD),
-    ("controlplane/strowger", "strowger-cli", &["api", "link", "port", "store", "tuning"]),
+    (
+        "controlplane/strowger",
+        "strowger-cli",
+        &["api", "certificate", "link", "port", "store", "tuning"],
+    ),
     ("tuning", "strowger-tuning", &[]),
 ];
-const DATAPLANE: &[&str] = &["wire", "sdp", "link", "leg", "sip", "media", "call", "port"];
+const DATAPLANE: &[&str] =
+    &["wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port"];
 const SWITCHD: &[&str] =
-    &["shard", "wire", "sdp", "link", "leg", "sip", "media", "call", "port", "tuning"];
+    &["shard", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port", "tuning"];
+const ROUTING: &[&str] = &["model", "link", "locate", "billing", "numbering", "condition"];
 const OFFICE: &[&str] = &["model", "routing", "billing", "till", "link"];
-const CONTROLD: &[&str] =
-    &["model", "routing", "billing", "till", "office", "store", "api", "link", "port", "tuning"];
+const CONTROLD: &[&str] = &[
+    "model",
+    "locate",
+    "certificate",
+    "routing",
+    "billing",
+    "till",
+    "office",
+    "store",
+    "api",
+    "ladder",
+    "link",
+    "port",
+    "tuning",
+    "numbering",
+];
 
 /// Evidence: what it tests it may use. The phone shares no code with what it judges.
-const EVIDENCE: [(&str, &str); 9] = [
+const EVIDENCE: [(&str, &str); 14] = [
     ("bench/cdr", "strowger-bench-cdr"),
     ("bench/count", "strowger-bench-count"),
     ("bench/decide", "strowger-bench-decide"),
     ("bench/link", "strowger-bench-link"),
     ("bench/load", "strowger-bench-load"),
+    ("bench/parse", "strowger-bench-parse"),
+    ("bench/rate", "strowger-bench-rate"),
+    ("bench/round", "strowger-bench-round"),
+    ("bench/route", "strowger-bench-route"),
+    ("bench/statistics", "strowger-bench-statistics"),
     ("tests/sim", "strowger-sim"),
     ("tests/fuzz", "strowger-fuzz"),
     ("tests/phone", "strowger-phone"),
@@ -72,7 +106,12 @@ const RESERVED: [(&str, &[&str]); 12] = [
     ("glommio", &[]),
 ];
 /// The command line asks REST as everybody else does.
-const HTTP: &[&str] = &["controlplane/api", "controlplane/controld", "controlplane/strowger"];
+const HTTP: &[&str] = &[
+    "controlplane/api",
+    "controlplane/certificate",
+    "controlplane/controld",
+    "controlplane/strowger",
+];
 const BINARIES: &[&str] = &[
     "dataplane/switchd",
     "controlplane/controld",
@@ -82,6 +121,8 @@ const BINARIES: &[&str] = &[
     "bench/decide",
     "bench/link",
     "bench/load",
+    "bench/route",
+    "bench/statistics",
 ];
 const SYSTEM: &[&str] = &[
     "dataplane/port",
@@ -93,9 +134,11 @@ const SYSTEM: &[&str] = &[
 const ASYNC: &[&str] = &[
     "controlplane/store",
     "controlplane/api",
+    "controlplane/certificate",
     "controlplane/controld",
     "controlplane/strowger",
     "bench/cdr",
+    "bench/statistics",
 ];
 
 #[derive(Deserialize, Default)]

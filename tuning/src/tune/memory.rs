@@ -76,7 +76,7 @@ impl Check<'_> {
             self.report.note(
                 "memory.huge",
                 format!("{} MiB are set aside as huge pages", self.host.memory.huge / MIB),
-                "This release uses none: they are lost to it.",
+                "The heaps of both planes take them first, 1 GiB at a time: none is needed.",
                 super::network::setting("vm.nr_hugepages", 0),
             );
         }

@@ -21,7 +21,7 @@ impl Check<'_> {
             format!("media ports for {calls} calls, slots for {slots}"),
             "Calls beyond the ports get 503; the slots beyond them are memory for nothing.",
             vec![
-                format!("[cores] slots = {calls}"),
+                format!("[cores] slots = {}", calls / u64::from(self.config.shards()).max(1)),
                 format!(
                     "[media] addresses = a further address, or {} ports",
                     slots * PORTS_PER_CALL
@@ -38,7 +38,7 @@ impl Check<'_> {
         };
         let reserved = host.reserved.clone().unwrap_or_default();
         let media = (self.config.media.port_min, self.config.media.port_max);
-        let listeners = self.config.sip.listen.iter().chain([&self.config.admin.listen]);
+        let listeners = self.config.listen_addresses();
         let mut own: Vec<PortRange> = listeners.map(|at| (at.port(), at.port())).collect();
         own.push(media);
         let open: Vec<PortRange> =
@@ -65,7 +65,7 @@ impl Check<'_> {
 
     fn low_ports(&mut self) {
         let first = self.host.setting("net.ipv4.ip_unprivileged_port_start").unwrap_or(1_024);
-        let listeners = self.config.sip.listen.iter().chain([&self.config.admin.listen]);
+        let listeners = self.config.listen_addresses();
         let low = listeners.map(|at| at.port()).find(|port| *port > 0 && u64::from(*port) < first);
         let known = self.host.process.capabilities.is_some();
         let Some(port) =

@@ -31,7 +31,7 @@ pub(super) fn rating() -> Option<Turn> {
 
 /// A call takes its money, is answered, and is settled.
 pub(super) fn till() -> Option<Turn> {
-    let (mut till, bound) = (Till::new(), terms()?.bound()?);
+    let (mut till, bound) = (Till::new(), terms()?.bound(0, 0)?);
     let key = |account| AccountKey { node: 1, account: AccountId(account) };
     for account in 1..=100 {
         till.handle(
@@ -44,6 +44,8 @@ pub(super) fn till() -> Option<Turn> {
                 tenant: TenantId(1),
                 spend_max: [None; PERIODS],
                 growth: None,
+                learning: None,
+                counts: false,
             }),
             Ms(1),
         );

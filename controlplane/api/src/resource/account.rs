@@ -2,7 +2,7 @@
 
 use super::tenant::decimal;
 use super::{Draft, Later, Resource};
-use crate::codec::{Flag, Ident, Int, Iso4217, LIMIT, Moment, NAME, Opt};
+use crate::codec::{Flag, Ident, Int, Iso4217, LIMIT, List, Moment, NAME, Opt, PREFIX};
 use crate::dispatch::Context;
 use crate::field::{Codec, Object, Shaped, Use, Wrong, nullable, object};
 use crate::live::AccountBalance;
@@ -12,7 +12,10 @@ use crate::shape::Components;
 use crate::value::money_shape;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use strowger_model::{Account, AccountId, Amount, Currency, OrganizationId, TenantId};
+use strowger_model::{
+    Account, AccountId, Amount, Currency, Digits, Discount, OrganizationId, TenantId, WHOLE,
+};
+use strowger_routing::limits::DISCOUNTS_MAX;
 use strowger_routing::{Change, RowName, World};
 
 /// An account with its balance.
@@ -57,6 +60,13 @@ object! {
     month_grows_to: Free Money::GROWS_TO => self;
     /// From the month of this time on; the time of the request where a limit that grows names none.
     month_grows_since: Free Opt(Moment) => account.month_grows_since_us;
+    /// What is taken off its tariff's prices by called prefix; the longest counts.
+    discounts: Free List(&DISCOUNT, DISCOUNTS_MAX) => account.discounts;
+    /// What is taken off all of them besides, hundredths of a percent.
+    reduction_bp: Free Int(0, WHOLE as i64) => account.reduction_bp;
+    /// It pays for the calls of the accounts of its organization and those below too, at its own
+    /// tariff. One account of an organization at most.
+    resells: Free Flag => account.resells;
     /// May call.
     enabled: Free Flag => account.enabled;
     /// Calls go on at the end of what was granted while the control plane is gone.
@@ -81,6 +91,19 @@ object! {
     month_limit: Shown Money::live(|b| b.most[1]) => self;
 }
 
+object! {
+    /// A part of the price that is not charged.
+    DISCOUNT: Discount as "Discount", no_discount();
+    /// Called numbers it is for; empty is all.
+    prefix: Need PREFIX => prefix;
+    /// The part, hundredths of a percent.
+    share_bp: Need Int(0, WHOLE as i64) => share_bp;
+}
+
+const fn no_discount() -> Discount {
+    Discount { prefix: Digits::EMPTY, share_bp: 0 }
+}
+
 fn blank() -> Paying {
     let account = Account {
         id: AccountId(0),
@@ -98,6 +121,9 @@ fn blank() -> Paying {
         month_grows_by: None,
         month_grows_to: None,
         month_grows_since_us: None,
+        discounts: Vec::new(),
+        reduction_bp: 0,
+        resells: false,
         enabled: true,
         go_on_without_control: false,
     };

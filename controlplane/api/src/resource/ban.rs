@@ -1,7 +1,7 @@
 //! Bans: networks that we do not talk to.
 
 use super::{Draft, Resource};
-use crate::codec::{Ident, Moment, NO_NETWORK, Network, Opt, Text, parse_network, text};
+use crate::codec::{Flag, Ident, Moment, NO_NETWORK, Network, Opt, Text, parse_network, text};
 use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;
 use crate::shape::Components;
@@ -14,7 +14,7 @@ use strowger_routing::{Change, RowName};
 pub(crate) type BanSeen = Ban;
 
 object! {
-    /// A network that we do not talk to.
+    /// A network that we do not talk to, or one that is let through.
     BAN: Ban as "Ban", blank();
     /// Identity.
     id: Shown Ident => id;
@@ -26,6 +26,11 @@ object! {
     from: Shown Moment => from_us;
     /// When it ends; null is never.
     until: Free Opt(Moment) => until_us;
+    /// It is let through instead: an exception of wider bans, and of the setting
+    /// `guard.default_deny`.
+    allow: Free Flag => allow;
+    /// The switch made it by itself; it is forgotten some time after its end.
+    automatic: Shown Flag => automatic;
 }
 
 fn blank() -> Ban {
@@ -36,6 +41,8 @@ fn blank() -> Ban {
         reason: String::new(),
         from_us: 0,
         until_us: None,
+        automatic: false,
+        allow: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! DIDs: numbers of ours and where they lead.
 
 use super::{Draft, Resource};
-use crate::codec::{Flag, Ident, NUMBER, Opt};
+use crate::codec::{Flag, Ident, Moment, NUMBER, Opt};
 use crate::field::{Object, object};
 use crate::problem::Problem;
 use crate::query::Filter;
@@ -20,7 +20,8 @@ pub(crate) struct DidSeen {
 }
 
 object! {
-    /// A number of ours and where it leads: to one of subscriber, trunk, ring group.
+    /// A number of ours and where it leads: to one of subscriber, trunk, ring group. Without any of
+    /// them it is in the pool: it can be reserved for a while, and is taken by setting one.
     DID: DidSeen as "Did", blank();
     /// Identity.
     id: Shown Ident => did.id;
@@ -38,6 +39,8 @@ object! {
     ring_group: Free Opt(Ident) => ring_group;
     /// In use.
     enabled: Free Flag => did.enabled;
+    /// Somebody thinks about taking it until then; null again when it is taken.
+    reserved_until: Free Opt(Moment) => did.reserved_until_us;
 }
 
 fn blank() -> DidSeen {
@@ -46,8 +49,9 @@ fn blank() -> DidSeen {
         tenant: TenantId(0),
         organization: OrganizationId(0),
         number: Digits::EMPTY,
-        target: DidTarget::Subscriber(SubscriberId(0)),
+        target: DidTarget::Pool,
         enabled: true,
+        reserved_until_us: None,
     };
     DidSeen { did, subscriber: None, trunk: None, ring_group: None }
 }
@@ -75,6 +79,7 @@ impl Resource for DidSeen {
             DidTarget::Subscriber(id) => seen.subscriber = Some(id),
             DidTarget::Trunk(id) => seen.trunk = Some(id),
             DidTarget::RingGroup(id) => seen.ring_group = Some(id),
+            DidTarget::Pool => {}
         }
         seen
     }
@@ -95,15 +100,12 @@ impl Resource for DidSeen {
         Some(RowName::Did(self.did.id))
     }
 
-    fn prepare(&mut self, _draft: &Draft<'_, Self>) -> Result<(), Problem> {
+    fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
         self.did.target = match (self.subscriber, self.trunk, self.ring_group) {
             (Some(id), None, None) => DidTarget::Subscriber(id),
             (None, Some(id), None) => DidTarget::Trunk(id),
             (None, None, Some(id)) => DidTarget::RingGroup(id),
-            (None, None, None) => {
-                let detail = "is missing, and so are trunk and ring_group";
-                return Err(Problem::refused("subscriber", detail));
-            }
+            (None, None, None) => DidTarget::Pool,
             (_, Some(_), _) => {
                 return Err(Problem::refused("trunk", "stands beside another target"));
             }
@@ -111,6 +113,11 @@ impl Resource for DidSeen {
                 return Err(Problem::refused("ring_group", "stands beside another target"));
             }
         };
+        // Who takes a number thinks no more about it.
+        let was_free = draft.before.is_some_and(|before| before.did.target == DidTarget::Pool);
+        if was_free && self.did.target != DidTarget::Pool {
+            self.did.reserved_until_us = None;
+        }
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! Routes with their targets.
 
 use super::{Later, Resource};
-use crate::codec::{Flag, Ident, Int, List, PREFIX};
+use crate::codec::{Flag, Ident, Int, List, NUMBER, Opt, PREFIX, Set, words};
 use crate::field::{Object, object};
 use crate::query::Filter;
 use std::collections::BTreeSet;
-use strowger_model::{Digits, OrganizationId, Route, RouteId, RouteTarget, TenantId, TrunkId};
+use strowger_model::{
+    Digits, OrganizationId, Route, RouteId, RouteOrder, RouteTarget, TenantId, TrunkId,
+};
 use strowger_routing::{Change, RowName};
 use strowger_store::{ConfigRow, Writer};
 
@@ -34,23 +36,26 @@ object! {
     tenant: Fixed Ident => tenant;
     /// Called numbers it is for; empty is all.
     prefix: Need PREFIX => prefix;
+    /// Further called numbers it is for.
+    more_prefixes: Free Set(NUMBER, 0, 1_000) => more_prefixes;
+    /// Callers' numbers it is for, by their beginnings; none is all.
+    callers: Free Set(NUMBER, 0, 1_000) => callers;
+    /// Callers of this organization or of one below it; null is all.
+    organization: Free Opt(Ident) => organization;
     /// Larger wins.
     priority: Free PRIORITY => priority;
     /// When its targets are exhausted, the next matching route follows.
     overflow: Free Flag => overflow;
+    /// How targets of one priority follow each other: `weight` by the trunks' preference, then by
+    /// weight; `price` the cheapest for the call first; `quality` by price and quality together;
+    /// `rotation` the one called longest ago first; null as the setting `route.order` says.
+    order: Free Opt(words::<RouteOrder>()) => order;
     /// Where the call goes.
     targets: Free List(&TARGET, 64) => targets;
 }
 
 fn blank() -> Route {
-    Route {
-        id: RouteId(0),
-        tenant: TenantId(0),
-        prefix: Digits::EMPTY,
-        priority: 0,
-        overflow: false,
-        targets: Vec::new(),
-    }
+    Route::new(RouteId(0), TenantId(0), Digits::EMPTY)
 }
 
 /// The rows of each tenant that `rows` touch, as they will be.

@@ -6,21 +6,29 @@ use super::tenant::{PREFIX_EDIT, RING_MAX};
 use super::{Draft, Resource};
 use crate::codec::{
     AnyCause, AnyPort, Flag, Host, HostAndPort, Ident, Int, LIMIT, List, NAME, NUMBER, Network,
-    Opt, Seconds, Target, words,
+    Opt, Seconds, Set, Target, Text, words,
 };
-use crate::field::{Object, object};
+use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;
 use crate::query::Filter;
-use serde_json::Value;
+use crate::shape::Components;
+use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use strowger_model::{
-    AccountId, CauseMap, DigestPolicy, Egress, EgressTarget, IdentityHeader, Ingress,
-    OrganizationId, SourceMatch, TenantId, Transport, Trunk, TrunkCredentials, TrunkId,
+    AccountId, CalledFrom, CauseMap, DialogTerms, DigestPolicy, Egress, EgressTarget,
+    ForwardHeaders, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX, HEADER_RULES_MAX,
+    HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule, HeaderTest,
+    IdentityHeader, Ingress, MediaPath, Operation, OrganizationId, ReliableMode, SESSION_S_MAX,
+    SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode, Transport, Trunk, TrunkCredentials,
+    TrunkId,
 };
 use strowger_routing::{Change, RowName, World};
+use strowger_store::Scope;
 
 /// Most statuses or cause maps in one list.
 const STATUSES_MAX: usize = 300;
+/// Most listeners in a list; a process has no more.
+const LISTENERS_MAX: usize = 16;
 /// A final status that is no success.
 const STATUS: Int = Int(300, 699);
 
@@ -65,6 +73,109 @@ object! {
 }
 
 object! {
+    /// What must hold for a rule to work.
+    CONDITION: HeaderCondition as "HeaderCondition", no_condition();
+    /// The field that is looked at; of several of the name one is enough.
+    header: Need HeaderName => header;
+    /// `present`, `absent`; `equals` and `begins` compare with `value`, byte by byte.
+    test: Need words::<HeaderTest>() => test;
+    /// What it is compared with.
+    value: Free Text(0, HEADER_VALUE_MAX) => value;
+}
+
+fn no_condition() -> HeaderCondition {
+    HeaderCondition { header: String::new(), test: HeaderTest::Present, value: String::new() }
+}
+
+object! {
+    /// A rule about header fields of the INVITE or of its responses. Rules work in their order,
+    /// each on what those before it left. No rule writes a field that keeps the protocol right, or
+    /// one of those that say who called and who forwarded, which other members of the trunk decide.
+    HEADER_RULE: HeaderRule as "HeaderRule", no_rule();
+    /// All of them must hold; without any the rule always works.
+    when: Free List(&CONDITION, HEADER_CONDITIONS_MAX) => when;
+    /// `add` a field, `remove` all of the name, `rewrite` the value of each, or `copy` another
+    /// field's value in place of all of the name.
+    action: Need words::<HeaderAction>() => action;
+    /// The field that is written or taken off, its name in full.
+    header: Need HeaderName => header;
+    /// To add: the value. To rewrite: what stands for the part that is found, `${1}` being its
+    /// first group.
+    value: Free Text(0, HEADER_VALUE_MAX) => value;
+    /// To rewrite: the part to find, a regular expression without look-around and back-references;
+    /// null is the whole value.
+    pattern: Free Opt(Text(1, HEADER_PATTERN_MAX)) => pattern;
+    /// To copy: the field whose value is taken.
+    from: Free Opt(HeaderName) => from;
+    /// What the rule works on: the `request` that goes in the direction of its list, or each
+    /// `response` to it, which goes the other way. Those of responses have no pattern.
+    on: Free words::<HeaderOn>() => on;
+}
+
+fn no_rule() -> HeaderRule {
+    HeaderRule {
+        when: Vec::new(),
+        action: HeaderAction::Add,
+        header: String::new(),
+        value: String::new(),
+        pattern: None,
+        from: None,
+        on: HeaderOn::Request,
+    }
+}
+
+/// The name of a header field, written in full: a token of RFC 3261 25.1 of two characters or more.
+struct HeaderName;
+
+impl Shaped for HeaderName {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        let pattern = format!("^[A-Za-z0-9.!%*_+`'~-]{{2,{HEADER_NAME_MAX}}}$");
+        json!({"type": "string", "pattern": pattern})
+    }
+}
+
+impl Codec<String> for HeaderName {
+    fn show(&self, value: &String) -> Value {
+        json!(value)
+    }
+
+    fn take(&self, json: &Value, _: Option<&String>) -> Result<String, Wrong> {
+        let name = crate::codec::text(json)?;
+        let is_token = |b: u8| b.is_ascii_alphanumeric() || b".!%*_+`'~-".contains(&b);
+        let fits = (2..=HEADER_NAME_MAX).contains(&name.len()) && name.bytes().all(is_token);
+        let wrong = || Wrong::new("is no name of a header field, written in full");
+        fits.then(|| name.to_owned()).ok_or_else(wrong)
+    }
+}
+
+/// Listeners of a process, by their places in `sip.listen`.
+const LISTENER: Int = Int(0, 255);
+
+/// A session interval.
+const SESSION: Seconds = Seconds(SESSION_S_MIN, SESSION_S_MAX);
+
+object! {
+    /// How the dialogs of a trunk's calls are kept; what is null is as the settings of its account
+    /// say (category `session`).
+    DIALOG: DialogTerms as "DialogTerms", DialogTerms::default();
+    /// Whether sessions are refreshed (RFC 4028): `never`, `answer` when the peer asks, `ask` each
+    /// peer that knows timers, `force` in any case.
+    timer: Free Opt(words::<TimerMode>()) => timer;
+    /// The interval that we ask for.
+    session_ms: Free Opt(SESSION) => session_s;
+    /// The shortest that it may ask for.
+    session_ms_min: Free Opt(SESSION) => session_s_min;
+    /// The longest that it gets, unless it takes none as short.
+    session_ms_max: Free Opt(SESSION) => session_s_max;
+    /// Which provisional responses are acknowledged (RFC 3262): `never` any, those with early
+    /// `media`, `always` all, or `require` that it does.
+    reliable: Free Opt(words::<ReliableMode>()) => reliable;
+    /// Which way media goes: `relay` through us, `direct` between the parties where both sides are
+    /// set so; null goes by the setting `media.path`.
+    media: Free Opt(words::<MediaPath>()) => media;
+}
+
+object! {
     /// How a trunk sends us calls.
     INGRESS: Ingress as "Ingress", Ingress::new(AccountId(0));
     /// Where its requests come from.
@@ -91,6 +202,17 @@ object! {
     causes: Free List(&CAUSE, STATUSES_MAX) => causes;
     /// Our final answers to it carry a Reason header.
     reason: Free Flag => reason;
+    /// Listeners that its calls may come by, by their places in `sip.listen`; empty is any.
+    listeners: Free Set(LISTENER, 0, LISTENERS_MAX) => listeners;
+    /// Where its called number stands: `auto` is the Request-URI, or To where that has none.
+    called_from: Free words::<CalledFrom>() => called_from;
+    /// What is done to the header fields of its INVITEs before anything looks at them.
+    header_rules: Free List(&HEADER_RULE, HEADER_RULES_MAX) => header_rules;
+    /// How the dialogs of its calls are kept.
+    dialog: Free &DIALOG => dialog;
+    /// What becomes of its calls that have somewhere to go: `connect`, or `redirect`, which tells
+    /// it where to call instead (302); null goes by the setting `call.operation`.
+    operation: Free Opt(words::<Operation>()) => operation;
 }
 
 object! {
@@ -101,8 +223,11 @@ object! {
     targets: Need List(Target, 16) => targets;
     /// Transport to all of them.
     transport: Free words::<Transport>() => transport;
-    /// Listener to leave by, by its place in `sip.listen`; null is one of the right family.
-    listener: Free Opt(Int(0, 255)) => listener;
+    /// The only listener to leave by, by its place in `sip.listen`; null is one of the right family
+    /// and transport.
+    listener: Free Opt(LISTENER) => listener;
+    /// Its targets may lie in private networks; set by who runs the host.
+    allow_private: Free Flag => allow_private;
     /// The supplier's account.
     account: Need Ident => account;
     /// What the supplier charges us.
@@ -139,6 +264,23 @@ object! {
     causes: Free List(&CAUSE, STATUSES_MAX) => causes;
     /// Our CANCEL and BYE to it carry a Reason header.
     reason: Free Flag => reason;
+    /// How the calling number is changed for the identity header; null is as `caller`.
+    identity_number: Free Opt(&PREFIX_EDIT) => identity_number;
+    /// How it is told who forwarded a call: `as-set` goes by the setting `identity.diversion`.
+    forward_headers: Free words::<ForwardHeaders>() => forward_headers;
+    /// Which number stands in To: the `routed` one as in the Request-URI, the caller's called one
+    /// as `received`, or the user of his To.
+    sent_to: Free words::<SentTo>() => sent_to;
+    /// Unknown header fields of the caller go on to it, those that begin with `P-` only between
+    /// trusted trunks.
+    pass_headers: Free Flag => pass_headers;
+    /// What is done to the header fields of INVITEs to it, after all else.
+    header_rules: Free List(&HEADER_RULE, HEADER_RULES_MAX) => header_rules;
+    /// How the dialogs of its calls are kept.
+    dialog: Free &DIALOG => dialog;
+    /// The caller answers its challenges: Request-URI and credentials go there as they came, its
+    /// 401 and 407 come back. `auth-int` needs media that is `direct` on both sides as well.
+    pass_digest: Free Flag => pass_digest;
 }
 
 object! {
@@ -172,6 +314,27 @@ fn blank() -> Trunk {
     }
 }
 
+/// Nothing is sent to addresses that are off limits: what is written is looked at here, what a name
+/// server says when a call is decided.
+fn keep_out(row: &Trunk, draft: &Draft<'_, Trunk>) -> Result<(), Problem> {
+    let Some(egress) = &row.egress else { return Ok(()) };
+    let had = draft.before.and_then(|before| before.egress.as_ref());
+    let allowed = had.is_some_and(|before| before.allow_private);
+    // Whoever runs one tenant of several has no say about the host's own networks.
+    if egress.allow_private && !allowed && draft.scope != Scope::All {
+        let why = "is set by who runs the host";
+        return Err(Problem::refused("egress.allow_private", why));
+    }
+    for (place, target) in egress.targets.iter().enumerate() {
+        let EgressTarget::Address(address) = target else { continue };
+        if let Err(why) = draft.world.perimeter().check(*address, egress.allow_private) {
+            let field = format!("egress.targets[{place}]");
+            return Err(Problem::refused(&field, why.to_string()));
+        }
+    }
+    Ok(())
+}
+
 /// Credentials keep what is made of the password that was given; without one, what they had.
 fn keep_credentials(row: &mut Trunk, draft: &Draft<'_, Trunk>) -> Result<(), Problem> {
     let Some(credentials) = row.ingress.as_mut().and_then(|i| i.credentials.as_mut()) else {
@@ -194,6 +357,26 @@ fn keep_credentials(row: &mut Trunk, draft: &Draft<'_, Trunk>) -> Result<(), Pro
         (None, Some(_)) => Err(Problem::refused(field, "must be set with a new user name")),
         (None, None) => Err(Problem::refused(field, "is missing")),
     }
+}
+
+/// Listeners are those that the process has, and fit what goes by them.
+fn check_listeners(row: &Trunk, draft: &Draft<'_, Trunk>) -> Result<(), Problem> {
+    let all = draft.world.listeners();
+    let none = |place: u8| match all.get(usize::from(place)) {
+        Some(listener) => Ok(listener),
+        None => Err(format!("is none of the {} of sip.listen, counted from 0", all.len())),
+    };
+    for (at, place) in row.ingress.iter().flat_map(|ingress| &ingress.listeners).enumerate() {
+        let field = format!("ingress.listeners[{at}]");
+        none(*place).map_err(|why| Problem::refused(&field, why))?;
+    }
+    let Some(egress) = &row.egress else { return Ok(()) };
+    let Some(place) = egress.listener else { return Ok(()) };
+    let listener = none(place).map_err(|why| Problem::refused("egress.listener", why))?;
+    if !listener.carries(egress.transport) {
+        return Err(Problem::refused("egress.listener", "has another transport"));
+    }
+    Ok(())
 }
 
 impl Resource for Trunk {
@@ -232,6 +415,8 @@ impl Resource for Trunk {
 
     fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
         keep_credentials(self, draft)?;
+        check_listeners(self, draft)?;
+        keep_out(self, draft)?;
         let is_registered = self.ingress.as_ref().is_some_and(|i| i.credentials.is_some());
         let registered = |target: &EgressTarget| matches!(target, EgressTarget::Registered);
         let targets = self.egress.iter().flat_map(|egress| &egress.targets);

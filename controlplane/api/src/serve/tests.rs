@@ -2,9 +2,10 @@
 
 use crate::limits::{CONNECTION_MS_MAX, DRAIN_MS_MAX, HEAD_MS_MAX, READY_MS_MAX, REQUEST_MS_MAX};
 use crate::{
-    AccountBalance, AccountHold, AllowancePool, Api, CallId, HostStanding, Live, LiveCall,
-    LoginStanding, MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration,
-    RegistrationKey, Reply, RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
+    AccountBalance, AccountHold, AllowancePool, Api, CallId, CallMessages, CertificateStanding,
+    Contact, HostStanding, Live, LiveCall, LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder,
+    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, RouteRefusal, RouteTest,
+    RouteTested, Stranger, TraceOrder, TraceWords,
 };
 use std::future::pending;
 use std::net::SocketAddr;
@@ -32,7 +33,42 @@ impl Live for Mute {
         Box::pin(pending())
     }
 
+    fn trunk_contacts(&self, _: TrunkId) -> Reply<'_, Vec<Contact>> {
+        Box::pin(pending())
+    }
+
     fn hosts(&self, _: TrunkId) -> Reply<'_, Vec<HostStanding>> {
+        Box::pin(pending())
+    }
+
+    fn failures(&self, _: TrunkId) -> Reply<'_, Vec<crate::TrunkFailure>> {
+        Box::pin(pending())
+    }
+
+    fn restore(&self, _: TrunkId) -> Reply<'_, ()> {
+        Box::pin(pending())
+    }
+
+    fn ported(&self, _: Option<strowger_model::Digits>) -> Reply<'_, crate::PortedSeen> {
+        Box::pin(pending())
+    }
+
+    fn import_ported(&self, _: crate::PortedOrder) -> Reply<'_, Result<crate::PortedSeen, String>> {
+        Box::pin(pending())
+    }
+
+    fn begin_replay(
+        &self,
+        _: crate::ReplayOrder,
+    ) -> Reply<'_, Result<crate::ReplayStanding, crate::ReplayRefusal>> {
+        Box::pin(pending())
+    }
+
+    fn replays(&self) -> Reply<'_, Vec<crate::ReplayStanding>> {
+        Box::pin(pending())
+    }
+
+    fn end_replay(&self, _: u64) -> Reply<'_, bool> {
         Box::pin(pending())
     }
 
@@ -77,7 +113,15 @@ impl Live for Mute {
         Box::pin(pending())
     }
 
+    fn messages(&self, _: MessagesOrder) -> Reply<'_, CallMessages> {
+        Box::pin(pending())
+    }
+
     fn strangers(&self, _: usize) -> Reply<'_, Vec<Stranger>> {
+        Box::pin(pending())
+    }
+
+    fn certificates(&self) -> Reply<'_, Vec<CertificateStanding>> {
         Box::pin(pending())
     }
 
@@ -99,7 +143,8 @@ fn with_server<F: Future<Output = ()>>(name: &str, client: impl FnOnce(SocketAdd
         let at = listener.local_addr().unwrap();
         let sealer = Sealer::new(&[1; 32]).unwrap();
         let api = Api::new(store, Arc::new(Mute), sealer);
-        let server = tokio::spawn(crate::serve(listener, api, pending()));
+        let doors = crate::Doors { listener, relayed: None };
+        let server = tokio::spawn(crate::serve(doors, api, pending()));
         tokio::time::pause();
         client(at).await;
         server.abort();

@@ -8,7 +8,7 @@ use crate::reply::{Json, Page};
 use crate::shape::view;
 use crate::value::{Id, MoneyView, Time, Word, Worded, price};
 use std::collections::BTreeMap;
-use strowger_model::{Currency, Digits, Rate, RevisionState};
+use strowger_model::{Currency, Rate, RateKey, RevisionState};
 use strowger_store::RevisedRate;
 
 const LIST: &str = "differences";
@@ -46,6 +46,8 @@ view! {
         id: Id,
         /// Called numbers.
         prefix: String,
+        /// When it counts.
+        class: String,
         /// What becomes of them.
         difference: Word<Difference>,
         /// Price per minute before; null when there was none.
@@ -74,15 +76,11 @@ view! {
     }
 }
 
-/// The row in force for exactly this prefix at a moment.
-fn at<'a>(
-    below: &BTreeMap<Digits, Vec<&'a Rate>>,
-    prefix: &Digits,
-    at_us: i64,
-) -> Option<&'a Rate> {
+/// The row in force for exactly this prefix, class and length of numbers at a moment.
+fn at<'a>(below: &BTreeMap<RateKey, Vec<&'a Rate>>, key: &RateKey, at_us: i64) -> Option<&'a Rate> {
     let is_valid =
         |rate: &&&Rate| rate.from_us <= at_us && rate.until_us.is_none_or(|until| at_us < until);
-    below.get(prefix)?.iter().find(is_valid).copied()
+    below.get(key)?.iter().find(is_valid).copied()
 }
 
 /// Price and conditions, dates and names apart.
@@ -106,6 +104,7 @@ fn shown(row: &RevisedRate, old: Option<&Rate>, currency: Currency) -> Differenc
     DifferenceView {
         id: rate.id.into(),
         prefix: rate.prefix.as_str().to_owned(),
+        class: rate.class.to_string(),
         difference: Word(compared(row, old)),
         old_price: old.map(|old| price(old.price, currency)),
         new_price: (!row.removed).then(|| price(rate.price, currency)),
@@ -118,9 +117,9 @@ pub(crate) async fn differences(cx: Context) -> Result<Json<DifferencesView>, Pr
     let (tariff, revision) = revision(&cx).await?;
     let after: Option<i64> = cursor::decode(LIST, cx.query.next.as_deref())?;
     let (rows, below) = cx.api.reader.revision_and_below(tariff.id, revision.number).await?;
-    let mut prefixes: BTreeMap<Digits, Vec<&Rate>> = BTreeMap::new();
+    let mut keys: BTreeMap<RateKey, Vec<&Rate>> = BTreeMap::new();
     for rate in &below {
-        prefixes.entry(rate.prefix).or_default().push(rate);
+        keys.entry(rate.key()).or_default().push(rate);
     }
     let begin_us = match revision.state {
         RevisionState::Draft => cx.api.now_us(),
@@ -129,7 +128,7 @@ pub(crate) async fn differences(cx: Context) -> Result<Json<DifferencesView>, Pr
     let mut counts = [0u64; 4];
     let mut page = Vec::new();
     for row in &rows {
-        let old = at(&prefixes, &row.rate.prefix, begin_us.max(row.rate.from_us));
+        let old = at(&keys, &row.rate.key(), begin_us.max(row.rate.from_us));
         let difference = compared(row, old);
         if let Some(count) = counts.get_mut(difference as usize) {
             *count += 1;

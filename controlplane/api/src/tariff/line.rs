@@ -4,8 +4,11 @@ use crate::field::Wrong;
 use serde_json::{Map, Number, Value, json};
 
 /// Columns that a file may have, and what stands in them.
-const COLUMNS: [(&str, Cell); 10] = [
+const COLUMNS: [(&str, Cell); 13] = [
     ("prefix", Cell::Text),
+    ("class", Cell::Text),
+    ("digits_min", Cell::Number),
+    ("digits_max", Cell::Number),
     ("price", Cell::Money),
     ("step_ms", Cell::Number),
     ("minimum_ms", Cell::Number),
@@ -207,7 +210,7 @@ mod tests {
     fn errors_name_the_line_and_the_column() {
         for (text, line, part) in [
             ("", 1, "header"),
-            ("prefix,colour\n", 1, "none of prefix, price"),
+            ("prefix,colour\n", 1, "none of prefix, class"),
             ("prefix,prefix\n", 1, "twice"),
             ("prefix,price\n44,1\n45\n", 3, "1 cells"),
             ("prefix,price\n44,1,2\n", 2, "3 cells"),

@@ -20,6 +20,12 @@ view! {
         id: Id,
         /// Called numbers it is for; the longest wins.
         prefix: String,
+        /// When it counts: a class of times or a stretch; the narrowest wins.
+        class: String,
+        /// Fewest digits of numbers it is for.
+        digits_min: u8,
+        /// Most digits of numbers it is for; 0 is no limit.
+        digits_max: u8,
         /// The prefix has no price from then on.
         removed: bool,
         /// Price per minute; null when it is removed.
@@ -48,6 +54,12 @@ view! {
         id: Id,
         /// Called numbers it is for; the longest wins.
         prefix: String,
+        /// When it counts: a class of times or a stretch; the narrowest wins.
+        class: String,
+        /// Fewest digits of numbers it is for.
+        digits_min: u8,
+        /// Most digits of numbers it is for; 0 is no limit.
+        digits_max: u8,
         /// Price per minute.
         price: MoneyView,
         /// Billing step.
@@ -72,6 +84,9 @@ fn revised(row: &RevisedRate, currency: Currency) -> RevisedRateView {
     RevisedRateView {
         id: rate.id.into(),
         prefix: rate.prefix.as_str().to_owned(),
+        class: rate.class.to_string(),
+        digits_min: rate.digits_min,
+        digits_max: rate.digits_max,
         removed: row.removed,
         price: (!row.removed).then(|| price(rate.price, currency)),
         step_ms: ms(rate.step_s),
@@ -88,6 +103,9 @@ fn shown(rate: &Rate, currency: Currency) -> RateView {
     RateView {
         id: rate.id.into(),
         prefix: rate.prefix.as_str().to_owned(),
+        class: rate.class.to_string(),
+        digits_min: rate.digits_min,
+        digits_max: rate.digits_max,
         price: price(rate.price, currency),
         step_ms: ms(rate.step_s),
         minimum_ms: ms(rate.minimum_s),
@@ -110,7 +128,8 @@ pub(crate) async fn of_revision(cx: Context) -> Result<Json<Page<RevisedRateView
     Ok(Json(Page::cut(rows, cx.query.limit, view, key)))
 }
 
-/// `GET /tariffs/{id}/rates`: with `number` the one row that prices it, at the time `at` or now;
+/// `GET /tariffs/{id}/rates`: with `number` the rows that price it, one for each class of times, at
+/// the time `at` or now;
 /// without it all, by prefix, at any time or at `at`. The rows of one prefix stand on one page.
 pub(crate) async fn in_force(cx: Context) -> Result<Json<Page<RateView>>, Problem> {
     let tariff = tariff(&cx).await?;

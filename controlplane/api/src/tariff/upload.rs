@@ -1,8 +1,8 @@
 //! Rows for a draft: a list in JSON, or a file of comma-separated values; all or none.
 
-use super::{LOG, added, revision};
+use super::{LOG, added, of_import, revision};
 use crate::codec::ID;
-use crate::codec::{Flag, Moment, PREFIX, Seconds};
+use crate::codec::{Class, Flag, Int, Moment, PREFIX, Seconds, class_shape};
 use crate::dispatch::Context;
 use crate::field::{Codec, Why, Wrong};
 use crate::limits::RATES_ROWS_MAX;
@@ -18,11 +18,14 @@ use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use strowger_model::{
-    Amount, Currency, Digits, PRICE_DIGITS, Price, Rate, RateId, RevisionState, Tariff,
+    Amount, Currency, NUMBER_MAX, PRICE_DIGITS, Price, Rate, RateId, RateKey, RevisionState,
+    Tariff, TimeClass,
 };
 use strowger_routing::check_rate;
 use strowger_store::{Change, RevisedRate};
 
+/// How many digits a number may have.
+const DIGITS: Int = Int(0, NUMBER_MAX as i64);
 /// Longest duration of a row, seconds: milliseconds of it fit into 32 bits.
 const SECONDS_MAX: u32 = u32::MAX / 1000;
 
@@ -31,6 +34,9 @@ pub(crate) fn upload(cx: Context) -> Pending {
     Box::pin(async move {
         let (tariff, revision) = revision(&cx).await?;
         must_be_draft(revision.state)?;
+        if let Some(import) = cx.api.reader.import_of(tariff.id, revision.number).await? {
+            return Err(of_import(import));
+        }
         let is_csv = cx.media() == CSV;
         let (cx, tariff, rows) = tokio::task::spawn_blocking(move || {
             let rows =
@@ -72,8 +78,8 @@ fn must_be_draft(state: RevisionState) -> Result<(), Problem> {
 struct Taken<'a> {
     tariff: &'a Tariff,
     rows: Vec<RevisedRate>,
-    /// Two rows of one prefix with one beginning say two things.
-    seen: BTreeSet<(Digits, i64)>,
+    /// Two rows of one prefix, class and length of numbers with one beginning say two things.
+    seen: BTreeSet<(RateKey, i64)>,
 }
 
 impl<'a> Taken<'a> {
@@ -88,7 +94,7 @@ impl<'a> Taken<'a> {
         let row = row(given, self.tariff)?;
         let unfit = check_rate(self.tariff, &row.rate);
         unfit.map_err(|error| Wrong::unfit(error.problem.to_string()))?;
-        if !self.seen.insert((row.rate.prefix, row.rate.from_us)) {
+        if !self.seen.insert((row.rate.key(), row.rate.from_us)) {
             return Err(Wrong::unfit("stands twice with the same beginning").at("prefix"));
         }
         self.rows.push(row);
@@ -123,6 +129,9 @@ fn row(given: &Map<String, Value>, tariff: &Tariff) -> Result<RevisedRate, Wrong
         id: RateId(0),
         tariff: tariff.id,
         prefix,
+        class: member(given, "class", &Class, TimeClass::All)?,
+        digits_min: member(given, "digits_min", &DIGITS, 0)?,
+        digits_max: member(given, "digits_max", &DIGITS, 0)?,
         price: Price(price.unwrap_or(0)),
         step_s: seconds("step_ms", 1, 1)?,
         minimum_s: seconds("minimum_ms", 0, 0)?,
@@ -135,8 +144,11 @@ fn row(given: &Map<String, Value>, tariff: &Tariff) -> Result<RevisedRate, Wrong
     Ok(RevisedRate { rate, revision: 0, removed })
 }
 
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 13] = [
     "prefix",
+    "class",
+    "digits_min",
+    "digits_max",
     "price",
     "step_ms",
     "minimum_ms",
@@ -252,6 +264,10 @@ pub(crate) fn rows_form(_: &mut Components) -> Value {
         })
     };
     let time = |what: &str| json!({"type": "string", "format": "date-time", "description": what});
+    let digits = |what: &str| {
+        let most = NUMBER_MAX;
+        json!({"type": "integer", "minimum": 0, "maximum": most, "description": what})
+    };
     json!({
         "type": "array",
         "minItems": 1,
@@ -265,6 +281,9 @@ pub(crate) fn rows_form(_: &mut Components) -> Value {
                     "type": "string", "pattern": "^[0-9*#]{0,32}$",
                     "description": "Called numbers it is for; the longest wins.",
                 },
+                "class": class_shape(),
+                "digits_min": digits("Fewest digits of numbers it is for."),
+                "digits_max": digits("Most digits of numbers it is for; 0 is no limit."),
                 "price": money_shape(),
                 "step_ms": ms(1000, "Billing step."),
                 "minimum_ms": ms(0, "Minimum charged once answered."),

@@ -1,19 +1,23 @@
 //! A live side that says what the test put in.
 
 use crate::world::{NUMBERS, tenant_of};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_api::{
-    AccountBalance, AccountHold, AllowancePool, CallId, CallState, HostStanding, Live, LiveCall,
-    LoginCause, LoginPhase, LoginStanding, MetricsWriter, MoneyOrder, MoneyRefusal, Readiness,
-    Registration, RegistrationKey, Reply, RouteBranch, RoutePayer, RouteRefusal, RouteSender,
-    RouteTest, RouteTested, RouteVerdict, Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords,
+    AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallState,
+    CertificateStanding, Contact, HostStanding, Live, LiveCall, LoginCause, LoginPhase,
+    LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder, PortedSeen,
+    Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal, ReplayStanding,
+    ReplayState, Reply, RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested,
+    RouteVerdict, SipMessage, Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords, TrunkFailure,
     Unavailable,
 };
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, OrganizationId, Price,
-    RateId, SubscriberId, TenantId, Transport, TrunkId, TrunkLoginId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, Digits, OrganizationId,
+    Price, RateId, SubscriberId, TenantId, Transport, TrunkId, TrunkLoginId,
 };
+use strowger_routing::{ReplayLine, Replayed, Sides, Way};
 use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Owned, Scope};
 
 pub(crate) struct FakeLive {
@@ -61,10 +65,20 @@ fn registration(tenant: i64, uri: &str) -> Registration {
         source: "192.0.2.7:5062".parse().unwrap(),
         transport: Transport::Udp,
         flow: 0,
+        nated: true,
         refreshed_us: 1_700_000_000_000_000,
         expires_us: 1_700_000_060_000_000,
     };
-    Registration { tenant: TenantId(tenant), username: "1001".to_owned(), binding }
+    Registration {
+        tenant: TenantId(tenant),
+        username: "1001".to_owned(),
+        contact: contact(binding),
+    }
+}
+
+fn contact(binding: Binding) -> Contact {
+    let target = "192.0.2.8:5060".parse().unwrap();
+    Contact { binding, target, nated: true, kept_alive: false, lost: false }
 }
 
 /// Accounts and subscribers belong to the organization of their own number; organization 11 stands
@@ -95,7 +109,7 @@ impl FakeLive {
         };
         let contact = |number: i64| {
             let mut contact = registration(tenant_of(number).0, "sip:a@192.0.2.7");
-            contact.binding.subscriber = SubscriberId(number);
+            contact.contact.binding.subscriber = SubscriberId(number);
             contact
         };
         FakeLive {
@@ -122,6 +136,7 @@ impl FakeLive {
                 database: true,
                 world: true,
                 behind: None,
+                certificates: None,
             }),
             is_dead: AtomicBool::new(false),
             ended: Mutex::default(),
@@ -165,11 +180,11 @@ impl Live for FakeLive {
         limit: usize,
     ) -> Reply<'_, Vec<Registration>> {
         let owned = |r: &Registration| {
-            let subscriber = Some(r.binding.subscriber);
-            owned(Some(r.tenant), Some(AccountId(r.binding.subscriber.0)), subscriber)
+            let subscriber = Some(r.contact.binding.subscriber);
+            owned(Some(r.tenant), Some(AccountId(r.contact.binding.subscriber.0)), subscriber)
         };
         let seen = self.registrations.iter().filter(|r| scope.covers(&owned(r)));
-        let seen = seen.filter(|r| Some(RegistrationKey::of(&r.binding)) > after);
+        let seen = seen.filter(|r| Some(RegistrationKey::of(&r.contact.binding)) > after);
         self.say(seen.take(limit).cloned().collect())
     }
 
@@ -196,6 +211,12 @@ impl Live for FakeLive {
         self.say(if trunk == TrunkId(1) { vec![wrong, fine] } else { Vec::new() })
     }
 
+    fn trunk_contacts(&self, trunk: TrunkId) -> Reply<'_, Vec<Contact>> {
+        let Registration { contact, .. } = registration(0, "sip:pbx@192.0.2.7");
+        let lost = Contact { lost: true, ..contact };
+        self.say(if trunk == TrunkId(1) { vec![lost] } else { Vec::new() })
+    }
+
     fn hosts(&self, _: TrunkId) -> Reply<'_, Vec<HostStanding>> {
         self.say(vec![HostStanding {
             name: "sip.example".to_owned(),
@@ -203,6 +224,27 @@ impl Live for FakeLive {
             confirmed_us: Some(1_700_000_000_000_000),
             failure: Some("no such host".to_owned()),
         }])
+    }
+
+    fn failures(&self, _: TrunkId) -> Reply<'_, Vec<TrunkFailure>> {
+        let failures = 5;
+        let again_us = 1_700_000_000_000_000;
+        self.say(vec![TrunkFailure { direction: "4420".to_owned(), failures, tries: 2, again_us }])
+    }
+
+    fn ported(&self, number: Option<Digits>) -> Reply<'_, PortedSeen> {
+        let routed = number.filter(|number| number.as_str() == "40721000001");
+        self.say(PortedSeen { numbers: 1, bytes: 12, routed })
+    }
+
+    fn import_ported(&self, order: PortedOrder) -> Reply<'_, Result<PortedSeen, String>> {
+        let numbers = order.list.lines().count() as u64;
+        let seen = PortedSeen { numbers, bytes: 12 * numbers, routed: None };
+        self.say(if order.list == "bad" { Err("line 1: bad".to_owned()) } else { Ok(seen) })
+    }
+
+    fn restore(&self, _: TrunkId) -> Reply<'_, ()> {
+        self.say(())
     }
 
     fn balances(&self, accounts: Vec<AccountId>) -> Reply<'_, Vec<AccountBalance>> {
@@ -291,6 +333,36 @@ impl Live for FakeLive {
         self.say(TraceWords { decision, afterwards })
     }
 
+    /// One message that says whose it is.
+    fn messages(&self, order: MessagesOrder) -> Reply<'_, CallMessages> {
+        let id = order.sip_call_id.unwrap_or_else(|| format!("call {}", order.call.0));
+        let message = SipMessage {
+            at_us: order.from_us,
+            outgoing: false,
+            transport: "udp",
+            local: "192.0.2.1:5060".parse().unwrap(),
+            peer: "[2001:db8::7]:5062".parse().unwrap(),
+            bytes: format!("BYE sip:h SIP/2.0\r\nCall-ID: {id}\r\n\r\n").into_bytes(),
+            is_cut: false,
+        };
+        let capture = b"no more than a word".to_vec();
+        self.say(CallMessages { messages: vec![message], capture })
+    }
+
+    fn begin_replay(&self, order: ReplayOrder) -> Reply<'_, Result<ReplayStanding, ReplayRefusal>> {
+        let ReplayOrder { tenant, from_us, until_us, .. } = order;
+        self.say(Ok(ReplayStanding { tenant, from_us, until_us, ..replay() }))
+    }
+
+    fn replays(&self) -> Reply<'_, Vec<ReplayStanding>> {
+        let others = ReplayStanding { id: 9, tenant: TenantId(2), ..replay() };
+        self.say(vec![replay(), others, ReplayStanding { id: 10, ..replay() }])
+    }
+
+    fn end_replay(&self, id: u64) -> Reply<'_, bool> {
+        self.say([1, 10].contains(&id))
+    }
+
     /// Subscriber 1001 of tenant 1 and trunk 7 can call.
     fn test_route(&self, test: RouteTest) -> Reply<'_, Result<RouteTested, RouteRefusal>> {
         let known = match &test.sender {
@@ -319,6 +391,7 @@ impl Live for FakeLive {
             caller: test.caller.clone().unwrap_or_default(),
             asserted: None,
             anonymous: false,
+            headers: vec![("X-Route".to_owned(), "a".to_owned())],
             ring_ms: 60_000,
             price: Some((price, eur)),
             supplier: Some(AccountId(3)),
@@ -341,6 +414,7 @@ impl Live for FakeLive {
             stages: if goes { vec![vec![branch]] } else { Vec::new() },
             payers: if goes { vec![payer] } else { Vec::new() },
             steps: Vec::new(),
+            targets: Vec::new(),
         }))
     }
 
@@ -354,11 +428,49 @@ impl Live for FakeLive {
         self.say([stranger; 3].into_iter().take(limit).collect())
     }
 
+    fn certificates(&self) -> Reply<'_, Vec<CertificateStanding>> {
+        let problem = "the certificate has expired".to_owned();
+        self.say(vec![CertificateStanding {
+            file: "acme/certificate.pem".to_owned(),
+            obtained: true,
+            names: vec!["sip.example.com".to_owned()],
+            listeners: vec!["192.0.2.1:5061".parse().unwrap()],
+            valid_us: Some((0, 60_000_000)),
+            next_us: Some(90_000_000),
+            failures: 2,
+            failing: Some(Behind { since_us: 61_000_000, problem }),
+        }])
+    }
+
     fn readiness(&self) -> Reply<'_, Readiness> {
         self.say(self.readiness.lock().unwrap().clone())
     }
 
     fn metrics(&self, writer: &mut MetricsWriter) {
         writer.gauge("strowger_calls", "Running calls.").sample(&[("state", "speaking")], 1);
+    }
+}
+
+/// One of tenant 1 that found a call that moved.
+fn replay() -> ReplayStanding {
+    let eur = Currency::EUR;
+    let sides = |customer, supplier| BTreeMap::from([(eur, Sides { customer, supplier })]);
+    let line = ReplayLine {
+        calls: 2,
+        billable_ms: 60_000,
+        moved: 1,
+        refused: [0, 1],
+        recorded: sides(10, 4),
+        decided: [sides(10, 4), sides(5, 3)],
+    };
+    let moves = BTreeMap::from([((Way::Trunk(TrunkId(7)), Way::Refused), 1)]);
+    let lines = BTreeMap::from([(Digits::parse("44").unwrap(), line.clone())]);
+    ReplayStanding {
+        id: 1,
+        tenant: TenantId(1),
+        from_us: 1,
+        until_us: 2,
+        state: ReplayState::Done,
+        found: Replayed { lines, total: line, moves, unknown: 3 },
     }
 }

@@ -13,7 +13,7 @@ fn readiness_names_what_is_missing() {
     let server = Server::start();
     let ask = || server.ask("GET", "/readyz", None);
     assert_eq!(ask().status, 200);
-    let parts = Readiness { link: false, database: true, world: false, behind: None };
+    let parts = Readiness { database: true, ..Readiness::default() };
     *server.live.readiness.lock().unwrap() = parts;
     let response = ask();
     assert_eq!(response.status, 503);
@@ -21,20 +21,43 @@ fn readiness_names_what_is_missing() {
         "ready": false, "link": false, "database": true, "world": false,
         "missing": ["link", "world"],
         "current": true, "behind_since": null, "problem": null,
+        "certificates": true, "certificate_problem": null,
     });
     assert_eq!(response.json(), expect);
     // Calls go on by the configuration before the newest change.
     let behind = Behind { since_us: 1_000_000, problem: "route 7: trunk 9 does not exist".into() };
-    let all = Readiness { link: true, database: true, world: true, behind: Some(behind) };
+    let certificates = Some("acme/certificate.pem: the authority takes too long".to_owned());
+    let all = Readiness {
+        link: true,
+        database: true,
+        world: true,
+        behind: Some(behind),
+        certificates: certificates.clone(),
+    };
     *server.live.readiness.lock().unwrap() = all;
     let response = ask();
     assert_eq!((response.status, &response.json()["ready"]), (200, &json!(true)));
     let (current, since) = (&response.json()["current"], &response.json()["behind_since"]);
     assert_eq!((current, since), (&json!(false), &json!("1970-01-01T00:00:01.000000Z")));
     assert_eq!(response.json()["problem"], "route 7: trunk 9 does not exist");
+    assert_eq!(response.json()["certificates"], false);
+    assert_eq!(response.json()["certificate_problem"], json!(certificates));
     server.live.is_dead.store(true, Ordering::Relaxed);
     assert_eq!(ask().json()["missing"], json!(["link", "database", "world"]));
     assert_eq!(server.ask("GET", "/healthz", None).status, 200);
+}
+
+#[test]
+fn certificates_are_shown_as_they_stand() {
+    let server = Server::start();
+    let expect = json!({"next": null, "items": [{
+        "file": "acme/certificate.pem", "obtained": true, "names": ["sip.example.com"],
+        "listeners": ["192.0.2.1:5061"],
+        "valid_from": "1970-01-01T00:00:00.000000Z", "valid_until": "1970-01-01T00:01:00.000000Z",
+        "next_attempt": "1970-01-01T00:01:30.000000Z", "failures": 2,
+        "failing_since": "1970-01-01T00:01:01.000000Z", "problem": "the certificate has expired",
+    }]});
+    assert_eq!(server.get("/api/v1/certificates").json(), expect);
 }
 
 #[test]

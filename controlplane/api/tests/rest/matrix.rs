@@ -2,7 +2,7 @@
 //! tenant's. The table is `matrix.txt`; an endpoint without a line there fails.
 
 use crate::client::{Response, send};
-use crate::sample::{VERSION, body, name_of};
+use crate::sample::{VERSION, body, media, name_of};
 use crate::server::Server;
 use crate::world::{NUMBERS, World, token};
 use serde_json::Value;
@@ -36,7 +36,10 @@ fn resource(endpoint: &EndpointInfo) -> &'static str {
 fn ask(server: &Server, endpoint: &EndpointInfo, role: Role, place: usize) -> Response {
     let id = World::get().id(resource(endpoint), place).to_string();
     let target = endpoint.path.replace("{id}", &id).replace("{name}", name_of(endpoint.path));
-    let target = target.replace("{login}", &id).replace("{number}", "1");
+    let mut target = target.replace("{login}", &id).replace("{number}", "1");
+    if target.ends_with("/statistics") {
+        target.push_str("?by=account");
+    }
     let text = if endpoint.takes_body { body(endpoint, NUMBERS[place]) } else { String::new() };
     let mut headers = Vec::new();
     let key = format!("{} {place}", endpoint.path);
@@ -45,6 +48,9 @@ fn ask(server: &Server, endpoint: &EndpointInfo, role: Role, place: usize) -> Re
     }
     if endpoint.needs_version {
         headers.push(("If-Match", VERSION));
+    }
+    if let Some(media) = media(endpoint) {
+        headers.push(("Content-Type", media));
     }
     if endpoint.method == "PATCH" {
         headers.push(("Content-Type", "application/merge-patch+json"));
@@ -58,7 +64,7 @@ fn letter(endpoint: &EndpointInfo, response: &Response, place: usize) -> char {
         200 if has_things(endpoint) && !endpoint.path.contains("{id}") => {
             let id = World::get().id(resource(endpoint), place).to_string();
             let items = response.json()["items"].clone();
-            let names = ["seq", "id", "subscriber"];
+            let names = ["seq", "id", "subscriber", "account"];
             let is = |item: &Value| names.iter().find_map(|name| item[name].as_str()) == Some(&id);
             if items.as_array().unwrap().iter().any(is) { '+' } else { '-' }
         }

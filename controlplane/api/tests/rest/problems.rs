@@ -2,7 +2,7 @@
 
 use crate::client::{Response, connect, raw, send};
 use crate::rows::OWNER;
-use crate::sample::body;
+use crate::sample::{body, media};
 use crate::server::Server;
 
 #[test]
@@ -98,9 +98,11 @@ fn a_key_makes_a_request_count_once_at_every_endpoint_that_takes_one() {
         let target = endpoint.path.replace("{id}", "10");
         let text = body(&endpoint, 10);
         let owner = crate::world::token(strowger_model::Role::Owner);
-        let headers = [("Idempotency-Key", "once")];
-        let ask =
-            |headers| send((server.at, 1), endpoint.method, &target, Some(&owner), headers, &text);
+        let mut headers = vec![("Idempotency-Key", "once")];
+        headers.extend(media(&endpoint).map(|media| ("Content-Type", media)));
+        let ask = |headers: &[(&str, &str)]| {
+            send((server.at, 1), endpoint.method, &target, Some(&owner), headers, &text)
+        };
         let (first, again) = (ask(&headers), ask(&headers));
         assert_eq!(first.status, 201, "{what}: {first:?}");
         assert_eq!((again.status, &again.body), (201, &first.body), "{what}");

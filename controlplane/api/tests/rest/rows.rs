@@ -56,6 +56,9 @@ pub(crate) fn account(id: i64, tenant: i64) -> Account {
         month_grows_by: None,
         month_grows_to: None,
         month_grows_since_us: None,
+        discounts: Vec::new(),
+        reduction_bp: 0,
+        resells: false,
         enabled: true,
         go_on_without_control: false,
     }
@@ -84,6 +87,18 @@ pub(crate) fn subscriber(id: i64, tenant: i64) -> Subscriber {
         barring: Barring::default(),
         forwards: Vec::new(),
     }
+}
+
+/// The listeners of the process: two of UDP, one of TCP.
+pub(crate) fn listeners() -> Vec<strowger_routing::Listener> {
+    let listener = |transport, address: &str| {
+        strowger_routing::Listener::new(transport, address.parse().unwrap())
+    };
+    vec![
+        listener(Transport::Udp, "192.0.2.200:5060"),
+        listener(Transport::Udp, "[2001:db8::200]:5060"),
+        listener(Transport::Tcp, "192.0.2.200:5060"),
+    ]
 }
 
 pub(crate) fn trunk(id: i64, tenant: i64) -> Trunk {
@@ -272,6 +287,29 @@ pub(crate) async fn insert_tariff(w: &mut strowger_store::Writer<'_>, id: i64) {
     w.insert_tariff_revision(&draft(id, 1)).await.unwrap();
 }
 
+/// A file of prices for the tariff of the same number, which may be published.
+pub(crate) async fn insert_import(w: &mut strowger_store::Writer<'_>, id: i64) {
+    let import = Import {
+        id: ImportId(id),
+        tenant: TenantId(1),
+        tariff: TariffId(id),
+        file: "deck.csv".to_owned(),
+        bytes: 19,
+        sha256: "0508715dbdc4789d4cb12d73ec7f193a2cf9260a572eb796e730b48b59b7ec3b".to_owned(),
+        state: ImportState::Checked,
+        reading: "{}".to_owned(),
+        report: "{}".to_owned(),
+        revision: None,
+        effective_us: None,
+        rows: 0,
+        created_by: "ada".to_owned(),
+        created_us: 1,
+        changed_by: "ada".to_owned(),
+        changed_us: 1,
+    };
+    w.insert(&import).await.unwrap();
+}
+
 fn draft(tariff: i64, number: u32) -> TariffRevision {
     TariffRevision {
         tariff: TariffId(tariff),
@@ -296,6 +334,9 @@ async fn insert_bad_draft(w: &mut strowger_store::Writer<'_>) {
         minimum_s: 0,
         free_s: 0,
         free_after_s: 0,
+        class: strowger_model::TimeClass::All,
+        digits_min: 0,
+        digits_max: 0,
         connection_fee: Amount::ZERO,
         from_us: 0,
         until_us: None,
@@ -341,6 +382,7 @@ pub(crate) async fn write(store: &Store) {
     }
     insert_tariff(&mut w, 1).await;
     insert_bad_draft(&mut w).await;
+    insert_import(&mut w, 1).await;
     let hash = strowger_api::token_hash(OWNER);
     w.insert_host_token("admin", Role::Owner, &hash, 1).await.unwrap();
     let new = NewToken {

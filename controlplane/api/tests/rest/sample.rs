@@ -15,6 +15,11 @@ pub(crate) fn body(endpoint: &EndpointInfo, number: i64) -> String {
         ("POST", "accounts/{id}/payments" | "accounts/{id}/adjustments") => {
             r#"{"amount":"1.5","currency":"EUR","reason":"gift"}"#.to_owned()
         }
+        ("POST", "rerates") => {
+            let (from, until) = ("2020-01-01T00:00:00Z", "2020-02-01T00:00:00Z");
+            format!(r#"{{"tenant":"1","from":"{from}","until":"{until}","reason":"r"}}"#)
+        }
+        ("POST", "rerates/{id}/publish") => r#"{"mode":"money"}"#.to_owned(),
         ("POST", "sessions") => {
             format!(r#"{{"realm":"t1.example","name":"u10","password":"{PASSWORD}"}}"#)
         }
@@ -37,6 +42,8 @@ pub(crate) fn body(endpoint: &EndpointInfo, number: i64) -> String {
                 "subscriber":"{number}"}}"#
             )
         }
+        ("POST", "tariffs/{id}/imports") => DECK.to_owned(),
+        ("POST", "imports/{id}/mapping" | "imports/{id}/publish") => "{}".to_owned(),
         ("POST", "route-tests") => r#"{"username":"1001","called":"44123"}"#.to_owned(),
         ("PATCH", "users/{id}") => r#"{"display":"Zed"}"#.to_owned(),
         ("POST", "users/{id}/password") => r#"{"password":"battery staple"}"#.to_owned(),
@@ -67,6 +74,7 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "trunks") => with(json!({"name": format!("new{n}")})),
         ("POST", "trunks/{id}/logins") => json!({"username": "us", "password": "theirs"}),
         ("POST", "ring-groups") => with(json!({"account": n, "name": format!("new{n}")})),
+        ("POST", "dids/reserve") => json!({"organization": n}),
         ("POST", "dids") => with(json!({"number": format!("77{n}"), "subscriber": n})),
         ("POST", "routes") => json!({"tenant": "1", "prefix": "4"}),
         ("POST", "destinations") => json!({"tenant": "1", "prefix": "4", "name": "N"}),
@@ -83,6 +91,22 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "settings") => {
             json!({"tenant": "1", "category": "call", "name": "reasons", "value": "false"})
         }
+        ("POST", "holidays") => {
+            json!({"tenant": "1", "name": "N", "from": "2026-12-25", "until": "2026-12-26"})
+        }
+        ("POST", "exchange-rates") => json!({
+            "tenant": "1", "currency": "USD", "rate": "0.92", "from": "2026-01-01T00:00:00Z",
+        }),
+        ("POST", "ported-numbers/replace" | "ported-numbers/add") => {
+            return "40721000001,99\n".to_owned();
+        }
+        ("POST", "rules") => {
+            json!({"tenant": "1", "name": "R", "stage": "known", "condition": "account == 1"})
+        }
+        ("POST", "caller-rules") => json!({"tenant": "1", "prefix": "4477"}),
+        ("POST", "replays") => json!({
+            "tenant": "1", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z",
+        }),
         ("POST", "bans") => json!({"network": "203.0.113.0/24"}),
         (method, path) => panic!("no sample of a body for {method} {path}: write one here"),
     };
@@ -90,6 +114,16 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         true => json!({"name": "spring", "items": [body]}).to_string(),
         false => body.to_string(),
     }
+}
+
+/// A supplier's file.
+pub(crate) const DECK: &str = "code;price\n49;0,01\n";
+
+/// The media type of a body, where it is not the usual one of its method.
+pub(crate) fn media(endpoint: &EndpointInfo) -> Option<&'static str> {
+    let usual = ["application/json", "application/merge-patch+json"];
+    let is_usual = endpoint.media.iter().any(|media| usual.contains(media));
+    endpoint.media.first().copied().filter(|_| endpoint.takes_body && !is_usual)
 }
 
 /// The version of everything that the tests change first.

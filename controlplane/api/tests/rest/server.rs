@@ -3,7 +3,7 @@
 use crate::client::{Response, ask, send};
 use crate::fake_live::FakeLive;
 use crate::rows;
-use crate::sample::{VERSION, body, name_of};
+use crate::sample::{DECK, VERSION, body, media, name_of};
 use crate::world::{NOW_US, World};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -57,6 +57,11 @@ impl Server {
         if let Some(world) = world {
             std::fs::copy(&world.file, &file).unwrap();
         }
+        let imports = dir.join("imports");
+        std::fs::create_dir_all(&imports).unwrap();
+        for id in [1, 10] {
+            std::fs::write(imports.join(format!("{id}.deck")), DECK).unwrap();
+        }
         let thread = std::thread::spawn(move || {
             let mut builder = tokio::runtime::Builder::new_current_thread();
             builder.enable_all().build().unwrap().block_on(async {
@@ -66,12 +71,29 @@ impl Server {
                 }
                 let sealer = Sealer::new(&[0x5e; 32]).unwrap();
                 let api = Api::new(store.clone(), shared, sealer);
+                let api = api.with_listeners(rows::listeners()).with_imports(imports);
                 let api = api.with_clock(move || clock.load(Ordering::Relaxed));
                 let shutdown = async { drop(stopped.await) };
-                strowger_api::serve(listener, api, shutdown).await.unwrap();
+                let doors = strowger_api::Doors { listener, relayed: None };
+                strowger_api::serve(doors, api, shutdown).await.unwrap();
             });
         });
         Server { at, live, now_us, stop: Some(stop), thread: Some(thread), dir }
+    }
+
+    /// Works on the database beside the server.
+    pub(crate) fn beside<F: Future<Output = ()>>(&self, work: impl FnOnce(Store) -> F) {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap().block_on(async {
+            let store = Store::open(&self.dir.join("a.db")).await.unwrap();
+            work(store.clone()).await;
+            store.close().await;
+        });
+    }
+
+    /// Where it keeps the file of an import.
+    pub(crate) fn deck(&self, id: &str) -> PathBuf {
+        self.dir.join("imports").join(format!("{id}.deck"))
     }
 
     /// Gives a subscriber the number of another, as only somebody beside the server can.
@@ -114,6 +136,9 @@ impl Server {
         }
         if endpoint.needs_version {
             headers.push(("If-Match", VERSION));
+        }
+        if let Some(media) = media(endpoint) {
+            headers.push(("Content-Type", media));
         }
         if endpoint.method == "PATCH" {
             headers.push(("Content-Type", "application/merge-patch+json"));

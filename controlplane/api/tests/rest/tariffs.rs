@@ -248,3 +248,49 @@ fn changes_are_logged_and_what_was_charged_stays() {
     let missing = post(&server, &format!("{own}/revisions/9/publish"), &json!({}));
     assert_eq!(missing.status, 404);
 }
+
+#[test]
+fn a_prefix_has_a_price_for_each_class_of_times() {
+    let server = Server::start();
+    let own = published(&server);
+    begun(&server, &own, 2);
+    let rows = format!("{own}/revisions/2/rates");
+    let text = "prefix,class,digits_min,digits_max,price\n44,peak,,,0.09\n\
+        44,fri 18:00-mon 06:00,,,0.02\n44,,3,3,0.30\n";
+    let added = csv(&server, &rows, text);
+    assert_eq!((added.status, &added.json()["count"]), (201, &json!(3)), "{added:?}");
+    let wrong = |body: &str, expect: &str| {
+        let refused = csv(&server, &rows, body);
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert!(refused.body.contains(expect), "{refused:?}");
+    };
+    wrong("prefix,class,price\n44,lunch,1\n", "line 2.class");
+    wrong("prefix,class,price\n44,peak,1\n44,peak,2\n", "line 3.prefix");
+    wrong("prefix,digits_min,digits_max,price\n44,5,4,1\n", "digits_max");
+    let changes = get(&server, &format!("{own}/revisions/2/differences"));
+    assert_eq!((&changes["added"], &changes["changed"]), (&json!(3), &json!(0)));
+    let done = post(&server, &format!("{own}/revisions/2/publish"), &json!({}));
+    assert_eq!(done.status, 200, "{done:?}");
+    let prices = |number: &str| {
+        let found = get(&server, &format!("{own}/rates?number={number}"));
+        let row = |row: &Value| format!("{} {}", row["class"], row["price"]["amount"]);
+        let mut all: Vec<String> = found["items"].as_array().unwrap().iter().map(row).collect();
+        all.sort();
+        all
+    };
+    let of_any = [
+        r#""all" "0.050000000""#,
+        r#""fri 18:00-mon 06:00" "0.020000000""#,
+        r#""peak" "0.090000000""#,
+    ];
+    assert_eq!(prices("4420"), of_any);
+    assert_eq!(prices("442").len(), 4);
+    // One of them is taken away, the others stay.
+    begun(&server, &own, 3);
+    let gone =
+        csv(&server, &format!("{own}/revisions/3/rates"), "prefix,class,removed\n44,peak,1\n");
+    assert_eq!(gone.status, 201, "{gone:?}");
+    let done = post(&server, &format!("{own}/revisions/3/publish"), &json!({}));
+    assert_eq!(done.status, 200, "{done:?}");
+    assert_eq!(prices("4420"), of_any[..2]);
+}

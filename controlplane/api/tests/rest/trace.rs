@@ -65,7 +65,8 @@ fn a_dry_run_is_shown_whole() {
     let branch = json!({
         "trunk": "1", "subscriber": null, "name": "carrier", "dialled": "4420",
         "address": "192.0.2.1:5060", "caller": "33", "asserted": null, "anonymous": false,
-        "ring_ms": 60_000, "price": price, "supplier": "3",
+        "ring_ms": 60_000, "headers": [{"name": "X-Route", "value": "a"}], "price": price,
+        "supplier": "3",
     });
     let payer = json!({
         "account": "1", "name": "A1", "price": price, "tariff": null, "rate": "5",
@@ -74,7 +75,7 @@ fn a_dry_run_is_shown_whole() {
     let expect = json!({
         "at": "2026-01-02T03:04:05.000000Z", "covers": shown["covers"], "verdict": "go",
         "reason": null, "sip": null, "q850": null, "stages": [{"branches": [branch]}],
-        "payers": [payer], "decision": [],
+        "payers": [payer], "decision": [], "targets": [],
     });
     assert_eq!(shown, expect);
     assert!(shown["covers"].as_str().unwrap().contains("as it is now"));

@@ -59,6 +59,10 @@ fn a_subscriber_and_a_trunk_are_shown() {
             "add": add,
         })
     };
+    let dialog = json!({
+        "timer": null, "session_ms": null, "session_ms_min": null, "session_ms_max": null,
+        "reliable": null, "media": null,
+    });
     let trunk = json!({
         "id": "1", "tenant": "1", "organization": "1", "name": "carrier 1", "enabled": true,
         "ingress": {
@@ -68,16 +72,21 @@ fn a_subscriber_and_a_trunk_are_shown() {
             ],
             "hosts": [], "credentials": null, "account": "1", "tech_prefix": "123",
             "called": edit(""), "calls_max": 0, "cps_max": 0, "trusted": true,
-            "barring": open(), "causes": [], "reason": false,
+            "barring": open(), "causes": [], "reason": false, "listeners": [],
+            "called_from": "auto", "header_rules": [],
+            "dialog": dialog, "operation": null,
         },
         "egress": {
             "targets": ["192.0.2.1:5060", "[2001:db8::1]:5060"], "transport": "udp",
-            "listener": null, "account": "1", "tariff": null, "called": edit("9"),
+            "listener": null, "allow_private": false, "account": "1", "tariff": null,
+            "called": edit("9"),
             "caller": edit(""),
             "calls_max": 10, "cps_max": 5, "ring_timeout_ms": 30_000, "first_timeout_ms": 4000,
             "q": 1000, "identity": "asserted", "trusted": true, "caller_number": null,
             "from_host": null, "barring": open(), "continue_on": [], "stop_on": [], "causes": [],
-            "reason": false,
+            "reason": false, "identity_number": null, "forward_headers": "as-set",
+            "sent_to": "routed", "pass_headers": false, "header_rules": [],
+            "dialog": dialog, "pass_digest": false,
         },
     });
     assert_eq!(server.get("/api/v1/trunks/1").json(), trunk);
@@ -106,6 +115,8 @@ fn a_login_and_a_host_show_how_they_stand_in_words() {
         "failure": "no such host",
     }]);
     assert_eq!(server.get("/api/v1/trunks/1/hosts").json()["items"], expect);
+    let expect = json!([{"direction": "4420", "failures": 5, "tries": 2, "next_attempt": since}]);
+    assert_eq!(server.get("/api/v1/trunks/1/failures").json()["items"], expect);
     for none in ["/api/v1/trunks/99/registrations", "/api/v1/trunks/99/hosts"] {
         assert_eq!(server.get(none).status, 404, "{none}");
     }
@@ -132,6 +143,7 @@ fn an_account_shows_what_the_till_says() {
         "prepaid": true, "floor": eur("0.00000000"), "tariff": null, "calls_max": 2, "cps_max": 0,
         "day_max": null, "month_max": eur("50.00000000"),
         "month_grows_by": null, "month_grows_to": null, "month_grows_since": null,
+        "discounts": [], "reduction_bp": 0, "resells": false,
         "enabled": true, "go_on_without_control": false, "balance": eur("10.00000000"),
         "held": eur("0.00000250"), "available": eur("9.99999750"), "calls": 2,
         "day_spent": eur("0.00000007"), "month_spent": eur("0.00000070"),
@@ -174,8 +186,22 @@ fn a_registration_is_shown() {
         "tenant": "1", "subscriber": "1", "username": "1001", "contact": "sip:a@192.0.2.7",
         "instance": null, "reg_id": null, "sip_call_id": "c@phone", "cseq": 4, "q": 1000,
         "user_agent": "Phone/1", "path": ["<sip:edge;lr>"], "listener": 0,
-        "source": "192.0.2.7:5062", "transport": "udp",
+        "source": "192.0.2.7:5062", "transport": "udp", "target": "192.0.2.8:5060",
+        "nated": true, "kept_alive": false, "reachable": true,
         "refreshed": "2023-11-14T22:13:20.000000Z", "expires": "2023-11-14T22:14:20.000000Z",
     });
     assert_eq!(items[0], expect);
+}
+
+#[test]
+fn contacts_of_a_trunk_are_shown() {
+    let server = Server::start();
+    let expect = json!([{
+        "contact": "sip:pbx@192.0.2.7", "instance": null, "q": 1000, "user_agent": "Phone/1",
+        "path": ["<sip:edge;lr>"], "listener": 0, "source": "192.0.2.7:5062", "transport": "udp",
+        "target": "192.0.2.8:5060", "nated": true, "kept_alive": false, "reachable": false,
+        "refreshed": "2023-11-14T22:13:20.000000Z", "expires": "2023-11-14T22:14:20.000000Z",
+    }]);
+    assert_eq!(server.get("/api/v1/trunks/1/contacts").json()["items"], expect);
+    assert_eq!(server.get("/api/v1/trunks/99/contacts").status, 404);
 }

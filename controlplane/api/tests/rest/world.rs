@@ -89,6 +89,7 @@ async fn make(file: &Path) -> World {
     tenant_things(&mut w).await;
     let mut ids: BTreeMap<&'static str, Vec<i64>> = BTreeMap::new();
     ids.insert("tenants", NUMBERS.map(|number| tenant_of(number).0).to_vec());
+    ids.insert("rerates", vec![rerate(&mut w).await; NUMBERS.len()]);
     for number in NUMBERS {
         let scope = Scope::Subscriber(tenant_of(number), SubscriberId(number));
         let grant = Grant::new(Role::Subscriber, scope);
@@ -208,6 +209,7 @@ async fn feature_things(w: &mut Writer<'_>, number: i64) {
         organization,
         number: Digits::parse(&format!("88{number}")).unwrap(),
         target: DidTarget::RingGroup(RingGroupId(number)),
+        reserved_until_us: None,
         enabled: true,
     };
     w.insert_did(&did).await.unwrap();
@@ -217,14 +219,7 @@ async fn feature_things(w: &mut Writer<'_>, number: i64) {
 async fn tenant_things(w: &mut Writer<'_>) {
     let (id, tenant, prefix) = (10, TenantId(1), Digits::parse("49").unwrap());
     let trunks = vec![TrunkId(10)];
-    let route = Route {
-        id: RouteId(id),
-        tenant,
-        prefix,
-        priority: 0,
-        overflow: false,
-        targets: Vec::new(),
-    };
+    let route = Route::new(RouteId(id), tenant, prefix);
     w.insert_route(&route).await.unwrap();
     let row = SettingRow {
         id: SettingId(id),
@@ -247,9 +242,78 @@ async fn tenant_things(w: &mut Writer<'_>) {
         reason: String::new(),
         from_us: NOW_US,
         until_us: None,
+        automatic: false,
+        allow: false,
     };
     w.insert_ban(&ban).await.unwrap();
+    times_and_currencies(w, id, tenant).await;
+    let rule = CallerRule {
+        id: CallerRuleId(id),
+        tenant,
+        account: None,
+        prefix,
+        allow: false,
+        reason: String::new(),
+        from_us: NOW_US,
+        until_us: None,
+        automatic: false,
+    };
+    w.insert_caller_rule(&rule).await.unwrap();
+    let rule = Rule {
+        id: RuleId(id),
+        tenant,
+        name: "R".to_owned(),
+        stage: RuleStage::Routing,
+        position: 0,
+        condition: "called == '1'".to_owned(),
+        actions: Vec::new(),
+        last: false,
+        enabled: true,
+    };
+    w.insert_rule(&rule).await.unwrap();
     rows::insert_tariff(w, id).await;
+    rows::insert_import(w, id).await;
+}
+
+/// A run that rates records of tenant 1 again.
+async fn rerate(w: &mut Writer<'_>) -> i64 {
+    let new = NewRerate {
+        tenant: TenantId(1),
+        key: "k".to_owned(),
+        from_us: 0,
+        until_us: NOW_US,
+        account: None,
+        tariff: None,
+        trunk: None,
+        kind: None,
+        new_tariff: None,
+        prices_us: None,
+        reason: "r".to_owned(),
+        actor: "test".to_owned(),
+        at_us: NOW_US,
+    };
+    w.insert_rerate(&new).await.unwrap().id
+}
+
+async fn times_and_currencies(w: &mut Writer<'_>, id: i64, tenant: TenantId) {
+    let holiday = Holiday {
+        id: HolidayId(id),
+        tenant,
+        name: "Christmas".to_owned(),
+        from_day: 20_812,
+        until_day: 20_813,
+        working: false,
+        prefixes: Vec::new(),
+    };
+    w.insert_holiday(&holiday).await.unwrap();
+    let rate = ExchangeRate {
+        id: ExchangeRateId(id),
+        tenant,
+        currency: Currency::new("GBP", 2).unwrap(),
+        rate: 1_150_000_000,
+        from_us: NOW_US,
+    };
+    w.insert_exchange_rate(&rate).await.unwrap();
 }
 
 async fn user(w: &mut Writer<'_>, name: &str, grant: Grant, hash: Option<&str>) -> UserId {

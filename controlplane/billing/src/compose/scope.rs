@@ -1,7 +1,7 @@
 //! Which legs a record is about: all of a call, or those of one forward.
 
 use super::trace::{Call, Leg};
-use crate::{Forwarder, PriceRef, Settlement};
+use crate::{Forwarder, Part, PriceRef, Settlement};
 use strowger_link::{CallEnded, LegEnded, Tick};
 
 /// One part of a call. Without a settlement there are no parts and all legs are the caller's own.
@@ -20,13 +20,14 @@ impl<'s> Scope<'s> {
 
     /// The forwards of a call, in order.
     pub(super) fn forwards(settlement: Option<&'s Settlement>) -> impl Iterator<Item = Scope<'s>> {
-        let count = settlement.map_or(0, |settlement| settlement.parts.len());
-        (0u8..).take(count).map(move |part| Scope { settlement, part: Some(part) })
+        let parts = settlement.map(|settlement| settlement.parts.as_slice()).unwrap_or_default();
+        let own = (0u8..).zip(parts).filter(|(_, part)| !part.instead);
+        own.map(move |(part, _)| Scope { settlement, part: Some(part) })
     }
 
     /// The leg belongs to this part itself: it stands in its record and in no other.
     pub(super) fn owns(&self, leg: &Leg<'_>) -> bool {
-        self.settlement.is_none_or(|s| part_of(s, leg) == self.part)
+        self.settlement.is_none_or(|s| s.home(part_of(s, leg)) == self.part)
     }
 
     /// The leg belongs to this part or to a forward that follows from it.
@@ -48,8 +49,9 @@ impl<'s> Scope<'s> {
     pub(super) fn forwarder(&self, call: &Call<'_>) -> Option<Forwarder> {
         let settlement = self.settlement?;
         let answered = call.winner().and_then(|leg| part_of(settlement, leg));
-        let on_the_way = settlement.chain(answered).find(|(_, part)| part.parent == self.part);
-        let first = || settlement.parts.iter().find(|part| part.parent == self.part);
+        let is_out = |part: &Part| !part.instead && settlement.home(part.parent) == self.part;
+        let on_the_way = settlement.chain(answered).find(|(_, part)| is_out(part));
+        let first = || settlement.parts.iter().find(|part| is_out(part));
         on_the_way.map(|(_, part)| part).or_else(first).map(|part| part.by)
     }
 

@@ -214,6 +214,33 @@ fn an_originated_call_is_billed_from_the_second_answer() {
     );
 }
 
+/// The caller puts the other one through, which then puts through whom it has: who called pays to
+/// the end.
+#[test]
+fn a_call_whose_two_parties_were_put_through_lasts_to_its_end() {
+    check(
+        "10 began
+         10 in 0
+         40 out 1 user 1002 255 0.0
+         1000 answer 1
+         1000 answer 0
+         1000 join 0 1
+         5000 part 0 1
+         5000 end 0 0 normal
+         5000 join 1 2
+         9000 part 1 2
+         9000 end 1 0 normal
+         9000 out 3 user 1002 255 0.0
+         9000 answer 3
+         9000 join 2 3
+         20000 end 3 200 normal
+         20000 over 200 normal called",
+        "user 1002 start 10 ring None answer Some(1000) end 20000; \
+         setup 990 talk 19000 billable 19000 legs 4000 8000; 200 normal called
+           1 user 1002 price 255 at 0.0 9000 to 20000; 200 normal called",
+    );
+}
+
 #[test]
 fn a_cut_that_came_late_is_not_charged() {
     let cut = |grant: &str, end: u64, reason: &str| {

@@ -17,6 +17,9 @@ pub(super) struct Call<'a> {
     legs: Vec<Leg<'a>>,
     /// Place of the caller's leg in `legs`.
     caller: Option<usize>,
+    /// Who is joined in the caller's place, once it has put the other one through: half of another
+    /// call, and no leg of this one.
+    stands_in: Option<u8>,
 }
 
 /// One leg. An index may be used again after its leg ended, so legs are told apart by place.
@@ -39,6 +42,7 @@ impl<'a> Call<'a> {
             ended: None,
             legs: Vec::new(),
             caller: None,
+            stands_in: None,
         };
         for fact in &facts.facts {
             call.add(fact);
@@ -74,6 +78,10 @@ impl<'a> Call<'a> {
             Fact::Parted(_) => {}
             Fact::Granted(granted) => {
                 let lease = (granted.ms != u64::MAX).then_some(granted.ms);
+                // Before the answer a redirect may have made it less.
+                if self.winner().is_none() {
+                    (self.granted_ms, self.free_ms) = (lease, granted.free_ms);
+                }
                 self.granted_ms = self.granted_ms.max(lease);
                 self.free_ms = self.free_ms.max(granted.free_ms);
             }
@@ -104,6 +112,10 @@ impl<'a> Call<'a> {
 
     fn join(&mut self, a: u8, b: u8) {
         let caller = self.caller().filter(|leg| leg.ended.is_none()).map(|leg| leg.opened.leg);
+        if caller.is_none() && self.stands_in.is_none() {
+            self.stands_in = [a, b].into_iter().find(|index| self.leg(*index).is_none());
+        }
+        let caller = caller.or(self.stands_in);
         let other = match caller {
             Some(caller) if caller == a => b,
             Some(caller) if caller == b => a,

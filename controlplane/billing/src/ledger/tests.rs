@@ -119,7 +119,69 @@ fn a_sum_beyond_64_bits_becomes_several_transfers() {
     assert_eq!((transfers.len(), sum), (3, 3 * i128::from(i64::MAX - 1)));
 }
 
+fn corrected(kind: ChargeKind, was: (i64, i64), now: (i64, i64)) -> Correction {
+    let (was_net, was_gross) = (Amount(was.0), Amount(was.1));
+    Correction { was_net, was_gross, charge: charge(kind, now.0, now.1) }
+}
+
+#[test]
+fn corrections_move_what_changed_either_way() {
+    let lines = [
+        corrected(ChargeKind::Customer, (10, 12), (7, 8)),
+        corrected(ChargeKind::Customer, (10, 12), (10, 12)),
+        corrected(ChargeKind::Supplier, (5, 5), (9, 9)),
+    ];
+    let transfers = corrections(6, 9, TenantId(1), &lines);
+    assert_eq!(
+        print(&transfers),
+        [
+            "Rerate: Tenant Cost -> Account(AccountId(5)) Balance: 4",
+            "Rerate: Tenant Revenue -> Account(AccountId(5)) Balance: 3",
+            "Rerate: Tenant Vat -> Account(AccountId(5)) Balance: 1",
+        ]
+    );
+    assert!(transfers.iter().all(|t| t.cause() == Cause::Rerate(6) && t.at_us() == 9));
+    let far = [corrected(ChargeKind::Customer, (i64::MAX, i64::MAX), (0, 0)); 3];
+    let sum: i128 = corrections(1, 0, TenantId(1), &far)
+        .iter()
+        .map(|transfer| i128::from(transfer.amount().0))
+        .sum();
+    assert_eq!(sum, 3 * i128::from(i64::MAX));
+}
+
+const ANY_KIND: [ChargeKind; 3] =
+    [ChargeKind::Customer, ChargeKind::Reseller, ChargeKind::Supplier];
+
 proptest! {
+    /// What was booked for charges, and the corrections of all their later ratings, are what was
+    /// booked had they been rated last at once.
+    #[test]
+    fn corrections_lead_to_the_last_rating(
+        charges in proptest::collection::vec(
+            (0usize..3, proptest::collection::vec((0i64..1_000, 0i64..200), 1..5)), 1..8),
+    ) {
+        let mut changes: BTreeMap<LedgerAccount, i128> = BTreeMap::new();
+        let mut book = |transfers: &[Transfer], sign: i128| {
+            for transfer in transfers {
+                let amount = sign * i128::from(transfer.amount().0);
+                *changes.entry(transfer.debit()).or_default() -= amount;
+                *changes.entry(transfer.credit()).or_default() += amount;
+            }
+        };
+        for (kind, ratings) in &charges {
+            let kind = ANY_KIND[*kind];
+            let of = |(net, tax): (i64, i64)| (net, net + tax);
+            let (first, last) = (of(ratings[0]), of(ratings[ratings.len() - 1]));
+            book(&postings(1, 0, &[with(&[charge(kind, first.0, first.1)])]), 1);
+            for pair in ratings.windows(2) {
+                let line = corrected(kind, of(pair[0]), of(pair[1]));
+                book(&corrections(1, 0, TenantId(1), &[line]), 1);
+            }
+            book(&postings(2, 0, &[with(&[charge(kind, last.0, last.1)])]), -1);
+        }
+        prop_assert!(changes.values().all(|change| *change == 0), "{:?}", changes);
+    }
+
     /// What every balance changes by is what its charges say; all changes sum to zero.
     #[test]
     fn transfers_are_the_charges(list in proptest::collection::vec(settlements(), 1..5)) {

@@ -3,7 +3,9 @@ use crate::testing::{euro, facts, flat, settlements};
 use crate::{Caller, Hop};
 use proptest::prelude::*;
 use strowger_link::Octets;
-use strowger_model::{Amount, Digits, Price, SubscriberId, TenantId, TrunkId};
+use strowger_model::{
+    Amount, ClassRule, Digits, FOREVER_MS, Price, Prices, Segment, SubscriberId, TenantId, TrunkId,
+};
 
 /// Trunk 7 fails, trunk 9 carries a minute and a bit.
 const CALL: &str = "
@@ -72,6 +74,31 @@ fn lines(cdr: &Cdr) -> Vec<String> {
         format!("{:?} {} to {payee}: {} ms {gross}", charge.kind, charge.account, charge.charged_ms)
     };
     cdr.charges().map(line).collect()
+}
+
+#[test]
+fn a_record_is_priced_by_the_time_of_its_answer() {
+    // The call began half a minute before the price changes, and was answered two seconds later.
+    let first = Segment { until_ms: 30_000, price: Price(600_000_000) };
+    let then = Segment { until_ms: FOREVER_MS, price: Price(60_000_000) };
+    let mut settlement = chain();
+    settlement.began_us = 1_000_000_000;
+    settlement.levels[0].terms.pricing.prices = Prices::new(&[first, then]).unwrap();
+    settlement.levels[1].terms = settlement.levels[0].terms;
+    settlement.levels[1].terms.class_rule = ClassRule::Middle;
+    settlement.hops[1].terms = Some(settlement.levels[0].terms);
+    let cdr = priced(CALL, &settlement);
+    // 28 seconds at 0.60 and 33 at 0.06; by its middle all of it costs 0.06.
+    assert_eq!(
+        lines(&cdr),
+        [
+            "Customer 1 to 20: 61000 ms 0.31300000",
+            "Reseller 2 to 30: 61000 ms 0.06100000",
+            "Reseller 3 to tenant: 61000 ms 0.12200000",
+            "Supplier 900 to tenant: 61000 ms 0.31300000",
+        ]
+    );
+    assert_eq!(cdr.customer.unwrap().unit_price, Price(600_000_000));
 }
 
 #[test]
@@ -194,6 +221,7 @@ fn forward(parent: Option<u8>, by: i64, number: &str, account: i64, price: &str)
     Part {
         parent,
         by: Forwarder::Subscriber(SubscriberId(by)),
+        instead: false,
         number: Digits::parse(number).ok(),
         destination: None,
         level: level(account, price),
@@ -292,5 +320,44 @@ fn a_forward_that_came_to_nothing_has_a_record_and_costs_nothing() {
         unforwarded,
         &forwarding(),
         &["0: 1001 441632960001 -> user 1001 1001, 1 1 owed -, 60000 ms, hops [], 200 at 0"],
+    );
+}
+
+/// A phone says that the number is another one, which a carrier takes.
+const MOVED: &str = "
+    0 began
+    0 in 0
+    0 grant 90000
+    20 out 1 user 1001 15 0.0
+    100 end 1 302 redirected
+    110 grant 30000
+    110 out 2 trunk 9 17 1.0
+    2000 answer 2
+    2000 answer 0
+    2000 join 0 2
+    32500 end 2 200 normal
+    32500 over 200 credit-ended switch";
+
+#[test]
+fn another_number_is_paid_in_place_of_the_one_dialled() {
+    let moved = Part { instead: true, ..forward(None, 1001, "442079460000", 1, "0.30") };
+    let settlement = Settlement { parts: vec![moved], ..forwarding() };
+    // One record, of one payer, and what was granted last counts: the cut came late.
+    check_forward(
+        MOVED,
+        &settlement,
+        &["0: 1001 441632960001 -> trunk 9 442079460000, 1 15 owed 900 3, 30500 ms, hops [0], \
+           200 at 0"],
+    );
+    // The same by a forward: who was called pays, and the caller what it dialled.
+    let settlement =
+        Settlement { parts: vec![forward(None, 1001, "442079460000", 2, "0.30")], ..forwarding() };
+    check_forward(
+        MOVED,
+        &settlement,
+        &[
+            "0: 1001 441632960001 -> user 1001 1001, 1 0 owed -, 30500 ms, hops [0], 200 at 0",
+            "1: 1001 1001 -> trunk 9 442079460000, 2 15 owed 900 3, 30500 ms, hops [], 200 at 110",
+        ],
     );
 }

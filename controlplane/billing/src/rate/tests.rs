@@ -2,7 +2,8 @@ use super::*;
 use crate::testing::{euro, flat, terms};
 use proptest::prelude::*;
 use strowger_model::{
-    Amount, Exchange, FOREVER_MS, Measure, Prices, Pricing, RAW_DIGITS, Rounding, Segment,
+    Amount, ClassRule, Exchange, FOREVER_MS, Measure, Prices, Pricing, RAW_DIGITS, Rounding,
+    Segment,
 };
 
 /// An exact fraction, the arithmetic of the reference: no scale, no order but that of the spec.
@@ -83,7 +84,18 @@ fn reference(terms: &Terms, billable_ms: u64, covered_ms: u64) -> (i128, i128) {
     let end = begin + reference_charged(measure, billable_ms);
     let mut cost = Exact(0, 1);
     let mut from = 0;
-    for segment in prices.as_slice() {
+    let only;
+    let segments = match terms.class_rule {
+        ClassRule::Split => prices.as_slice(),
+        ClassRule::Middle => {
+            let in_it =
+                |s: &&Segment| s.until_ms == FOREVER_MS || billable_ms / 2 < u64::from(s.until_ms);
+            let price = prices.as_slice().iter().find(in_it).unwrap().price;
+            only = [Segment { until_ms: FOREVER_MS, price }];
+            &only
+        }
+    };
+    for segment in segments {
         let until = match segment.until_ms {
             FOREVER_MS => u64::MAX,
             ms => ms.into(),
@@ -261,6 +273,7 @@ proptest! {
         b in prop_oneof![0..4_000_000_u64, 0..2_000_u64],
         covered in covered(),
     ) {
+        let terms = Terms { class_rule: ClassRule::Split, ..terms };
         let rated = |ms| rate(&terms, Some(ms), covered).unwrap();
         let (short, long) = (rated(a), rated(a + b));
         prop_assert!(short.gross <= long.gross && short.net <= long.net);
@@ -269,11 +282,36 @@ proptest! {
 
     #[test]
     fn never_above_its_bound(terms in terms(), ms in 0..4_000_000_u64, covered in covered()) {
-        let bound = terms.bound().unwrap().behind(covered);
+        let bound = terms.bound(0, 0).unwrap().behind(covered);
         let mut up = terms;
         up.rounding.mode = RoundingMode::Up;
         prop_assert!(rate(&terms, Some(ms), covered).unwrap().gross <= bound.cost_up(ms));
-        prop_assert_eq!(rate(&up, Some(ms), covered).unwrap().gross, bound.cost_up(ms));
+        if terms.class_rule == ClassRule::Split {
+            prop_assert_eq!(rate(&up, Some(ms), covered).unwrap().gross, bound.cost_up(ms));
+        }
+    }
+
+    #[test]
+    fn never_above_its_bound_whenever_it_is_answered(
+        terms in terms(),
+        (least, more) in (0..700_000_u64, 0..400_000_u64),
+        wait in 0..400_000_u64,
+        ms in 0..4_000_000_u64,
+        covered in covered(),
+    ) {
+        let bound = terms.bound(least, least + more).unwrap().behind(covered);
+        let answered = terms.answered_after(least + wait % (more + 1));
+        prop_assert!(rate(&answered, Some(ms), covered).unwrap().gross <= bound.cost_up(ms));
+    }
+
+    #[test]
+    fn prices_count_from_the_beginning_of_the_call(
+        terms in terms(),
+        wait in 0..700_000_u64,
+        at in 0..700_000_u64,
+    ) {
+        let prices = terms.pricing.prices;
+        prop_assert_eq!(terms.answered_after(wait).pricing.prices.at(at), prices.at(wait + at));
     }
 
     #[test]
@@ -282,7 +320,7 @@ proptest! {
         balance in 0..5_000_000_000_i64,
         covered in covered(),
     ) {
-        if let Some(ms) = terms.bound().unwrap().behind(covered).ms_for(Amount(balance)) {
+        if let Some(ms) = terms.bound(0, 0).unwrap().behind(covered).ms_for(Amount(balance)) {
             prop_assert!(rate(&terms, Some(ms.min(1 << 39)), covered).unwrap().gross.0 <= balance);
         }
     }

@@ -1,8 +1,9 @@
-//! The bytes of a settlement, version 5.
+//! The bytes of a settlement, version 6.
 //!
 //! Version byte, tenant, hold, snapshot, beginning and longest duration (not in version 1),
 //! allowance (not in versions 1 and 2), number, destination, caller (who hides only since version
-//! 5), levels, hops, parts (not before version 4). Ids are signed, the rest unsigned varints; an
+//! 5), levels, hops, parts (not before version 4). Terms have a class rule only since version 6;
+//! before it prices did not change during a call. Ids are signed, the rest unsigned varints; an
 //! optional value is announced by a bit of a flags byte before it.
 
 use super::{CALLER_NUMBER_MAX, Caller, Hop, Level};
@@ -10,9 +11,9 @@ use crate::compact::{Form, Reader, Writer};
 use crate::{BadSettlement, BadTerms, Terms};
 use core::num::NonZeroU32;
 use strowger_model::{
-    AccountId, AllowanceId, Amount, Currency, Digits, Exchange, FOREVER_MS, Measure, NUMBER_MAX,
-    OrganizationId, Price, Prices, Pricing, RateId, Rounding, RoundingMode, SEGMENTS_MAX, Segment,
-    SubscriberId, TariffId, TrunkId,
+    AccountId, AllowanceId, Amount, ClassRule, Currency, Digits, Exchange, FOREVER_MS, Measure,
+    NUMBER_MAX, OrganizationId, Price, Prices, Pricing, RateId, Rounding, RoundingMode,
+    SEGMENTS_MAX, Segment, SubscriberId, TariffId, TrunkId,
 };
 
 /// One bit of a flags byte.
@@ -151,6 +152,7 @@ impl Form for Terms {
             fee.0 != 0,
             ledger != *currency,
             self.vat_included,
+            self.class_rule == ClassRule::Middle,
         ]));
         out.byte(flags(optional.map(|value| value != 0)));
         if let Some(tariff) = self.tariff {
@@ -174,7 +176,7 @@ impl Form for Terms {
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, BadSettlement> {
-        let has = known(input.byte()?, 6)?;
+        let has = known(input.byte()?, 7)?;
         let optional = known(input.byte()?, 5)?;
         let tariff = when(flag(has, 0), || input.signed().map(TariffId))?;
         let rate = when(flag(has, 1), || input.signed().map(RateId))?;
@@ -197,7 +199,9 @@ impl Form for Terms {
         let discount = discount.map_err(|_| BadTerms::FeeOrDiscount)?;
         let pricing = Pricing { measure, prices, fee, currency, discount };
         let vat_included = flag(has, 5);
-        let terms = Terms { tariff, rate, pricing, rounding, exchange, vat_ppm, vat_included };
+        let class_rule = if flag(has, 6) { ClassRule::Middle } else { ClassRule::Split };
+        let terms =
+            Terms { tariff, rate, pricing, class_rule, rounding, exchange, vat_ppm, vat_included };
         Ok(terms.checked()?)
     }
 }

@@ -3,11 +3,15 @@
 //! A call is a tree of parts. Its root is what the caller dialled and pays for; each forward is a
 //! part below the one whose callee forwards, paid for by who forwards. A branch belongs to one part
 //! and costs, once it is answered, all the parts above it, each its own payer.
+//!
+//! A part may also stand **instead** of the one above it: a called party said that the number is
+//! another one, and whoever pays for the way there pays the new price in place of the old one. Such
+//! a part is nobody's forward and has no record of its own.
 
 use super::{BadSettlement, Level, Settlement};
 use crate::compact::{Form, Reader, Writer};
 use strowger_link::HOPS_MAX;
-use strowger_model::{AccountId, CostBound, Digits, RingGroupId, SubscriberId};
+use strowger_model::{AccountId, CostBound, Digits, RingGroupId, SubscriberId, TrunkId};
 
 /// Most forwards of one call.
 pub const FORWARDS_MAX: usize = 5;
@@ -17,8 +21,10 @@ pub const FORWARDS_MAX: usize = 5;
 pub struct Part {
     /// The forward that it follows from, an earlier one; `None` = the caller's own call.
     pub parent: Option<u8>,
-    /// Who forwards.
+    /// Who forwards, or said that the number is another one.
     pub by: Forwarder,
+    /// It is paid instead of what it follows from, by who pays for that.
+    pub instead: bool,
     /// Where to, in canonical form, if it has one.
     pub number: Option<Digits>,
     /// Prefix of the destination it belongs to.
@@ -34,6 +40,8 @@ pub enum Forwarder {
     Subscriber(SubscriberId),
     /// A ring group, to a member outside.
     RingGroup(RingGroupId),
+    /// A trunk, by a redirect.
+    Trunk(TrunkId),
 }
 
 /// What a branch costs: `hop` of [`strowger_link::Branch`], read.
@@ -47,6 +55,9 @@ pub struct PriceRef {
 
 /// Low half of the byte of a branch without a supplier.
 const NO_HOP: u8 = 0x0f;
+
+/// Bit of the kind of a part that stands instead of another.
+const INSTEAD: u8 = 0x80;
 
 const _: () = assert!(HOPS_MAX < NO_HOP as usize && FORWARDS_MAX < 0x0f);
 
@@ -82,29 +93,100 @@ impl Settlement {
         core::iter::successors(first, move |(_, part)| part.parent.and_then(at))
     }
 
-    /// Who may have to pay and the bound of it, each account once: of a branch that was answered,
-    /// or before that of whichever will be. `None` when a bound cannot be made.
+    /// The forward whose record a branch of a part stands in: parts that stand instead of others
+    /// have none.
     #[must_use]
-    pub fn payers(&self, answered: Option<PriceRef>) -> Option<Vec<(AccountId, CostBound)>> {
-        let mut payers = Payers::default();
+    pub fn home(&self, part: Option<u8>) -> Option<u8> {
+        self.chain(part).find(|(_, part)| !part.instead).map(|(index, _)| index)
+    }
+
+    /// What is paid in the record of the forward `home` (`None` = the caller's) in place of its own
+    /// price, when a branch of `answered` answered.
+    #[must_use]
+    pub fn instead(&self, home: Option<u8>, answered: Option<u8>) -> Option<&Part> {
+        let mut chain = self.chain(answered);
+        chain.find(|(index, part)| part.instead && self.home(Some(*index)) == home).map(|(_, p)| p)
+    }
+
+    /// The parts that a branch costs, the last one first, and whether the caller's own price is
+    /// among what it costs.
+    fn costs(&self, end: Option<u8>) -> (Vec<&Part>, bool) {
+        let (mut costs, mut is_replaced) = (Vec::new(), false);
+        for (_, part) in self.chain(end) {
+            if !is_replaced {
+                costs.push(part);
+            }
+            is_replaced = part.instead;
+        }
+        (costs, !is_replaced)
+    }
+
+    /// Who may have to pay and the bound of it, each account once: of a branch that was answered,
+    /// or before that of whichever will be; `wait` is how long after its beginning the call is
+    /// answered. `None` when a bound cannot be made.
+    #[must_use]
+    pub fn payers(
+        &self,
+        answered: Option<PriceRef>,
+        wait: Wait,
+    ) -> Option<Vec<(AccountId, CostBound)>> {
+        let bound = |level: &Level| level.terms.bound(wait.least_ms, wait.most_ms);
+        let mut own = Payers::default();
         for level in &self.levels {
-            payers.join(level.account, level.terms.bound()?, CostBound::both)?;
+            own.join(level.account, bound(level)?, CostBound::both)?;
         }
         let ends: Vec<Option<u8>> = match answered {
             Some(price) => vec![price.part],
             None => (0u8..).take(self.parts.len()).map(Some).collect(),
         };
-        let own = payers.clone();
+        let mut payers = if answered.is_none() { own.clone() } else { Payers::default() };
         for end in ends {
-            let mut way = own.clone();
-            for (_, part) in self.chain(end) {
-                way.join(part.level.account, part.level.terms.bound()?, CostBound::both)?;
+            let (parts, is_own) = self.costs(end);
+            let mut way = if is_own { own.clone() } else { Payers::default() };
+            for part in parts {
+                way.join(part.level.account, bound(&part.level)?, CostBound::both)?;
             }
             for (account, bound) in way.0 {
                 payers.join(account, bound, CostBound::either)?;
             }
         }
         Some(payers.0)
+    }
+}
+
+/// How long after its beginning a call is answered, as far as is known, milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wait {
+    /// Not before.
+    pub least_ms: u64,
+    /// Not after.
+    pub most_ms: u64,
+}
+
+/// The longest that a call waits for its answer: more than its stages can ring.
+const WAIT_MS_MAX: u64 = 4 * 3_600_000;
+/// By how much the clocks of two sides may tell a moment apart.
+const CLOCKS_MS: u64 = 2_000;
+
+impl Wait {
+    /// Nobody has answered yet.
+    pub const UNKNOWN: Wait = Wait { least_ms: 0, most_ms: WAIT_MS_MAX };
+
+    /// It was answered after so long, as one of two clocks saw it.
+    #[must_use]
+    pub const fn about(ms: u64) -> Wait {
+        Wait { least_ms: ms.saturating_sub(CLOCKS_MS), most_ms: ms.saturating_add(CLOCKS_MS) }
+    }
+}
+
+impl Settlement {
+    /// A price of it changes during the call, so that what it can cost depends on when it is
+    /// answered.
+    #[must_use]
+    pub fn has_time_classes(&self) -> bool {
+        let parts = self.parts.iter().map(|part| &part.level);
+        let mut levels = self.levels.iter().chain(parts);
+        levels.any(|level| level.terms.pricing.prices.as_slice().len() > 1)
     }
 }
 
@@ -140,7 +222,9 @@ impl Form for Part {
         let (kind, id) = match self.by {
             Forwarder::Subscriber(id) => (0, id.0),
             Forwarder::RingGroup(id) => (1, id.0),
+            Forwarder::Trunk(id) => (2, id.0),
         };
+        let kind = if self.instead { kind | INSTEAD } else { kind };
         out.byte(self.parent.map_or(0, |parent| parent.saturating_add(1)));
         out.byte(kind);
         out.signed(id);
@@ -155,10 +239,12 @@ impl Form for Part {
         let id = input.signed()?;
         Ok(Part {
             parent,
-            by: match kind {
+            instead: kind & INSTEAD != 0,
+            by: match kind & !INSTEAD {
                 0 => Forwarder::Subscriber(SubscriberId(id)),
                 1 => Forwarder::RingGroup(RingGroupId(id)),
-                2..=u8::MAX => return Err(BadSettlement::Malformed),
+                2 => Forwarder::Trunk(TrunkId(id)),
+                3..=u8::MAX => return Err(BadSettlement::Malformed),
             },
             number: Form::read(input)?,
             destination: Form::read(input)?,
@@ -198,12 +284,12 @@ mod tests {
     fn part(parent: Option<u8>, account: i64, price: i64) -> Part {
         let by = Forwarder::Subscriber(SubscriberId(1));
         let level = level(account, price);
-        Part { parent, by, number: None, destination: None, level }
+        Part { parent, by, instead: false, number: None, destination: None, level }
     }
 
     /// What each payer pays for a minute, at 1e-9, to whole thousandths.
     fn minute(settlement: &Settlement, answered: Option<PriceRef>) -> Vec<(i64, i64)> {
-        let payers = settlement.payers(answered).unwrap();
+        let payers = settlement.payers(answered, Wait::UNKNOWN).unwrap();
         payers.iter().map(|(id, bound)| (id.0, bound.cost_up(60_000).0 / 100_000)).collect()
     }
 
@@ -227,5 +313,38 @@ mod tests {
         assert_eq!(minute(&settlement, answered(Some(0))), [(1, 210)]);
         assert_eq!(minute(&settlement, None), [(1, 210)]);
         assert_eq!(minute(&settlement, answered(None)), [(1, 10)]);
+    }
+
+    #[test]
+    fn another_number_is_paid_instead() {
+        let mut settlement = Settlement::free(TenantId(1));
+        settlement.levels = vec![level(1, 10_000_000)];
+        let instead =
+            |parent, account, price| Part { instead: true, ..part(parent, account, price) };
+        // What was dialled is another number, whose callee forwards to one that is another again.
+        settlement.parts = vec![
+            instead(None, 1, 30_000_000),
+            part(Some(0), 2, 200_000_000),
+            instead(Some(1), 2, 500_000_000),
+            instead(Some(0), 1, 40_000_000),
+        ];
+        let answered = |part| Some(PriceRef { hop: None, part });
+        assert_eq!(minute(&settlement, answered(None)), [(1, 10)]);
+        assert_eq!(minute(&settlement, answered(Some(0))), [(1, 30)]);
+        assert_eq!(minute(&settlement, answered(Some(1))), [(2, 200), (1, 30)]);
+        assert_eq!(minute(&settlement, answered(Some(2))), [(2, 500), (1, 30)]);
+        assert_eq!(minute(&settlement, answered(Some(3))), [(1, 40)]);
+        // Whichever it will be: the dearest of each.
+        assert_eq!(minute(&settlement, None), [(1, 40), (2, 500)]);
+        let home = |part| settlement.home(Some(part));
+        assert_eq!([home(0), home(1), home(2), home(3)], [None, Some(1), Some(1), None]);
+        let paid = |home, part| settlement.instead(home, part).map(|p| p.level.terms.pricing);
+        let price = |index: usize| Some(settlement.parts[index].level.terms.pricing);
+        assert_eq!(paid(None, None), None);
+        assert_eq!((paid(None, Some(2)), paid(Some(1), Some(2))), (price(0), price(2)));
+        assert_eq!((paid(None, Some(1)), paid(Some(1), Some(1))), (price(0), None));
+        assert_eq!(paid(None, Some(3)), price(3));
+        let bytes = settlement.encode().unwrap();
+        assert_eq!(Settlement::decode(&bytes), Ok(settlement));
     }
 }

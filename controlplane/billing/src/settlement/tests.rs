@@ -3,8 +3,8 @@ use crate::testing::{euro, flat, settlements};
 use proptest::prelude::*;
 use std::num::NonZeroU32;
 use strowger_model::{
-    Amount, Currency, Exchange, FOREVER_MS, Measure, Price, Prices, Pricing, RateId, Rounding,
-    RoundingMode, Segment, TariffId,
+    Amount, ClassRule, Currency, Exchange, FOREVER_MS, Measure, Price, Prices, Pricing, RateId,
+    Rounding, RoundingMode, SEGMENTS_MAX, Segment, TariffId,
 };
 
 /// Terms with everything in them that a real tariff has.
@@ -29,6 +29,7 @@ fn rich(prices: usize) -> Terms {
             currency: Currency::new("USD", 2).unwrap(),
             discount: 250,
         },
+        class_rule: ClassRule::Split,
         rounding: Rounding { digits: 6, mode: RoundingMode::HalfEven },
         exchange: Exchange::new(923_456_789, euro()).unwrap(),
         vat_ppm: 190_000,
@@ -79,9 +80,18 @@ const REST: &str = concat!(
 fn golden_bytes() {
     let bytes = small().encode().unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let golden = format!("0502878080808080808001ac028080f2818389850680bab7030142{REST}00");
+    let golden = format!("0602878080808080808001ac028080f2818389850680bab7030142{REST}00");
     assert_eq!(hex, golden);
     assert_eq!(Settlement::decode(&bytes), Ok(small()));
+    // The class rule of terms is one bit.
+    let mut middle = small();
+    if let Some(terms) = &mut middle.hops[1].terms {
+        terms.class_rule = ClassRule::Middle;
+    }
+    let other = middle.encode().unwrap();
+    let differ = bytes.iter().zip(&other).filter(|(one, other)| one != other);
+    assert_eq!(differ.map(|(one, other)| one ^ other).collect::<Vec<_>>(), [1 << 6]);
+    assert_eq!(Settlement::decode(&other), Ok(middle));
     // Who hides is one bit of the caller's.
     let mut hidden = small();
     hidden.caller.hidden = true;
@@ -94,6 +104,7 @@ fn golden_bytes() {
 #[test]
 fn the_versions_before_are_still_read() {
     let fourth = format!("0402878080808080808001ac028080f2818389850680bab7030142{REST}00");
+    let fifth = format!("0502878080808080808001ac028080f2818389850680bab7030142{REST}00");
     let (third, second) = (small(), Settlement { allowance: None, ..small() });
     let first = Settlement { began_us: 0, ms_max: 0, ..second.clone() };
     for (hex, expect) in [
@@ -101,6 +112,7 @@ fn the_versions_before_are_still_read() {
         (format!("0202878080808080808001ac028080f2818389850680bab703{REST}"), second),
         (format!("0302878080808080808001ac028080f2818389850680bab7030142{REST}"), third),
         (fourth, small()),
+        (fifth, small()),
     ] {
         let pairs = hex.as_bytes().chunks(2);
         let byte =
@@ -116,8 +128,9 @@ fn the_versions_before_are_still_read() {
 #[test]
 fn all_levels_and_hops_of_real_tariffs_fit() {
     let mut full = small();
-    full.levels = (0..16).map(|n| level(1_000_000 + n, rich(2))).collect();
-    full.hops = (0..8).map(|n| hop(1_000_000 + n, Some(rich(2)))).collect();
+    let priced = |n: i64| rich(if n < 8 { SEGMENTS_MAX } else { 2 });
+    full.levels = (0..16).map(|n| level(1_000_000 + n, priced(n))).collect();
+    full.hops = (0..8).map(|n| hop(1_000_000 + n, Some(priced(n)))).collect();
     let bytes = full.encode().unwrap();
     assert!(bytes.len() <= SETTLEMENT_MAX, "{}", bytes.len());
     assert_eq!(Settlement::decode(&bytes), Ok(full));

@@ -256,6 +256,49 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_bound_over_tariffs_of_other_currencies_covers_them(
+        a in bounds(),
+        b in bounds(),
+        (fx_a, fx_b) in (1_000..30_000_000_000_i64, 1_000..30_000_000_000_i64),
+        ms in 0..4_000_000_u64,
+    ) {
+        let ledger = Currency::new("USD", 2).unwrap();
+        let with = |bound: CostBound, fx| {
+            CostBound { exchange: Exchange::new(fx, ledger).unwrap(), ..bound }
+        };
+        let (a, b) = (with(a, fx_a), with(b, fx_b));
+        let (both, either) = (a.both(b).unwrap(), a.either(b).unwrap());
+        for ms in [0, 1, ms, ms / 60_000 * 60_000] {
+            let (a, b) = (a.cost_up(ms).0, b.cost_up(ms).0);
+            prop_assert!(both.cost_up(ms).0 >= a + b, "{} < {a} + {b} at {ms}", both.cost_up(ms).0);
+            prop_assert!(either.cost_up(ms).0 >= a.max(b), "at {ms}");
+        }
+    }
+
+    #[test]
+    fn the_dearest_prices_are_those_of_every_answer(
+        prices in segments(),
+        (least, more) in (0..700_000_u64, 0..300_000_u64),
+        at in 0..900_000_u64,
+    ) {
+        let dearest = prices.dearest(least, least + more);
+        // The highest of the stretch: at its ends, and where a price begins within it.
+        let begins = prices.as_slice().iter().map(|s| u64::from(s.until_ms));
+        let within = begins.filter(|b| (at + least..=at + least + more).contains(b));
+        let looked = within.chain([at + least, at + least + more]).map(|ms| prices.at(ms));
+        let highest = looked.max().unwrap();
+        prop_assert!(dearest.at(at) >= highest);
+        // Nothing is dearer than it must be, unless there was no room for all prices.
+        if dearest.as_slice().len() < SEGMENTS_MAX {
+            prop_assert_eq!(dearest.at(at), highest);
+        }
+    }
+}
+
 #[test]
 fn a_bound_over_a_free_one_is_the_other() {
     let currency = Currency::new("EUR", 2).unwrap();

@@ -1,8 +1,9 @@
 //! How a trunk sends us calls and takes them from us.
 
 use crate::{
-    AccountId, BanId, Barring, DigestPolicy, Digits, Ha1, PrefixEdit, TariffId, TenantId,
-    Transport, TrunkId, TrunkLoginId,
+    AccountId, BanId, Barring, CalledFrom, CallerRuleId, DialogTerms, DigestPolicy, Digits,
+    ForwardHeaders, Ha1, HeaderRule, Operation, PrefixEdit, SentTo, TariffId, TenantId, Transport,
+    TrunkId, TrunkLoginId,
 };
 use core::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +35,16 @@ pub struct Ingress {
     pub causes: Vec<CauseMap>,
     /// Our final answers to it carry a Reason header (RFC 3326, RFC 6432).
     pub reason: bool,
+    /// Listeners that its calls may come by, by their places in `sip.listen`; empty = any.
+    pub listeners: Vec<u8>,
+    /// Where its called number stands.
+    pub called_from: CalledFrom,
+    /// What is done to the header fields of its INVITEs, in order, before anything looks at them.
+    pub header_rules: Vec<HeaderRule>,
+    /// How the dialogs of its calls are kept.
+    pub dialog: DialogTerms,
+    /// What becomes of its calls; `None` = as is set for the account.
+    pub operation: Option<Operation>,
 }
 
 impl Ingress {
@@ -53,6 +64,11 @@ impl Ingress {
             barring: Barring::default(),
             causes: Vec::new(),
             reason: false,
+            listeners: Vec::new(),
+            called_from: CalledFrom::Auto,
+            header_rules: Vec::new(),
+            dialog: DialogTerms::default(),
+            operation: None,
         }
     }
 }
@@ -120,6 +136,8 @@ pub struct Egress {
     pub transport: Transport,
     /// Listener to leave by, by its place in `sip.listen`; `None` = one of the right family.
     pub listener: Option<u8>,
+    /// Its targets may lie in private networks.
+    pub allow_private: bool,
     /// The supplier's account, which we owe.
     pub account: AccountId,
     /// What it charges us; without one its hops cost nothing.
@@ -157,6 +175,20 @@ pub struct Egress {
     pub causes: Vec<CauseMap>,
     /// Our CANCEL and BYE to it carry a Reason header (RFC 3326).
     pub reason: bool,
+    /// How the calling number looks in the identity header; `None` = as `caller` says.
+    pub identity_number: Option<PrefixEdit>,
+    /// How it is told who forwarded a call.
+    pub forward_headers: ForwardHeaders,
+    /// Which number it gets in To.
+    pub sent_to: SentTo,
+    /// Header fields of the caller that we do not know go on to it; else they stay here.
+    pub pass_headers: bool,
+    /// What is done to the header fields of INVITEs to it, in order, after all else.
+    pub header_rules: Vec<HeaderRule>,
+    /// How the dialogs of calls to it are kept.
+    pub dialog: DialogTerms,
+    /// The caller answers its challenges: Request-URI and credentials go there as they came.
+    pub pass_digest: bool,
 }
 
 impl Egress {
@@ -167,6 +199,7 @@ impl Egress {
             targets: Vec::new(),
             transport: Transport::Udp,
             listener: None,
+            allow_private: false,
             account,
             tariff: None,
             called: PrefixEdit::default(),
@@ -185,6 +218,13 @@ impl Egress {
             stop_on: Vec::new(),
             causes: Vec::new(),
             reason: false,
+            identity_number: None,
+            forward_headers: ForwardHeaders::AsSet,
+            sent_to: SentTo::Routed,
+            pass_headers: false,
+            header_rules: Vec::new(),
+            dialog: DialogTerms::default(),
+            pass_digest: false,
         }
     }
 }
@@ -284,7 +324,7 @@ impl fmt::Debug for Sealed {
     }
 }
 
-/// A network that we do not talk to.
+/// A network that we do not talk to, or one that we talk to whatever wider one we do not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ban {
     /// Identity.
@@ -299,6 +339,34 @@ pub struct Ban {
     pub from_us: i64,
     /// When it ends; `None` = never.
     pub until_us: Option<i64>,
+    /// The switch made it by itself.
+    pub automatic: bool,
+    /// It is let through: an exception of wider bans, and of `guard.default_deny`.
+    pub allow: bool,
+}
+
+/// Callers that may not call, or that may whatever others may not. It says whose calls it is about:
+/// of one account, of numbers that begin so, or both.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallerRule {
+    /// Identity.
+    pub id: CallerRuleId,
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Only calls that this account pays for; `None` = of all accounts.
+    pub account: Option<AccountId>,
+    /// Only callers whose number begins so, canonical; empty = all, those without a number too.
+    pub prefix: Digits,
+    /// They may call; else they may not.
+    pub allow: bool,
+    /// Why, for people.
+    pub reason: String,
+    /// When it was made.
+    pub from_us: i64,
+    /// When it ends; `None` = never.
+    pub until_us: Option<i64>,
+    /// The switch made it by itself.
+    pub automatic: bool,
 }
 
 #[cfg(test)]

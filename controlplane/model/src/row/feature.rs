@@ -159,6 +159,17 @@ pub struct Did {
     pub target: DidTarget,
     /// `false` = as if deleted.
     pub enabled: bool,
+    /// Somebody thinks about taking it until then, microseconds; a number of the pool only
+    /// (source: `lockeddt`).
+    pub reserved_until_us: Option<i64>,
+}
+
+impl Did {
+    /// Whether it is in the pool and nobody thinks about it.
+    #[must_use]
+    pub fn is_free(&self, at_us: i64) -> bool {
+        self.target == DidTarget::Pool && self.reserved_until_us.is_none_or(|until| until <= at_us)
+    }
 }
 
 /// Where a DID leads.
@@ -170,6 +181,8 @@ pub enum DidTarget {
     Trunk(TrunkId),
     /// To a group.
     RingGroup(RingGroupId),
+    /// Nowhere: it is in the pool of numbers that can be taken, and as if deleted for calls.
+    Pool,
 }
 
 #[cfg(test)]

@@ -4,8 +4,16 @@
 //! fail until one of them shows that it changes something.
 
 use super::SettingKind as Kind;
-use super::{CLI_WORDS, Depth, NAT_WORDS, Nat, Setting, SettingReader, Typed};
-use crate::{Cli, Digits, Price};
+use super::{
+    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FORK_WORDS, FULL_WORDS, Fork,
+    KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, Nat, OPERATION_WORDS, ORDER_WORDS,
+    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
+    SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed,
+};
+use crate::{
+    Cli, Digits, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
+    SESSION_S_MIN, TimerMode,
+};
 
 /// The longest time of a setting: 30 days.
 const LONG: i64 = 30 * 86_400_000;
@@ -15,6 +23,9 @@ const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
 const MINUTE: i64 = 60_000;
 const LIMIT: Kind = Kind::Whole(0, u32::MAX as i64);
+/// Sessions (RFC 4028): never under 90 seconds.
+const SESSION: Kind =
+    Kind::Millis(SESSION_S_MIN as i64 * 1_000, SESSION_S_MAX as i64 * 1_000, 1_000);
 
 /// Rows: `name: type = default, kind, depth, reader, [names of the source];`.
 macro_rules! settings {
@@ -95,6 +106,13 @@ settings! {
         ring_ms: Option<u32> = None, Kind::Millis(1_000, RING, 1_000), Account, Routing, [];
         /// Most forwards that one call follows.
         forwards_max: u8 = 5, Kind::Whole(0, 5), Account, Routing, [];
+        /// What a called party's 3xx means: `fail` a failure like any other, `pass` the caller is
+        /// told it with its contacts, `number` another number there is called, `domain` the same
+        /// number at another address is called, `reroute` the call is routed anew, `forward` it is
+        /// a forward, paid for by who was called. For trunks that of the account that is paid for
+        /// them; `auto` is `fail` for trunks and `forward` for subscribers.
+        redirect: Option<Redirect> = None, Kind::Word(REDIRECT_WORDS), Subscriber, Routing,
+            ["canmove"];
         /// Most addresses of carriers that are tried for one call; 1 is no second try.
         hops_max: u8 = 8, Kind::Whole(1, 8), Account, Routing, ["maxreroute", "allowreroute"];
         /// Who is refused because of a limit is asked to wait so long (`Retry-After`); 0 is not.
@@ -103,10 +121,27 @@ settings! {
         local_numbers: bool = true, Kind::Flag, Account, Routing, ["checklocalnumbers"];
         /// A call may go out by the trunk that it came in by.
         send_back: bool = false, Kind::Flag, Account, Routing, ["allownumbersendback"];
+        /// A subscriber may call itself; otherwise such a call is refused.
+        self_call: bool = false, Kind::Flag, Subscriber, Routing, [];
+        /// A call that leaves us at a higher price per minute is refused, and no forward follows
+        /// one; by the price of the tariff, in the currency of who pays; `auto` is no limit. Set
+        /// for one account or subscriber it lets those call what others may not.
+        price_max: Option<Price> = None, Kind::Price, Subscriber, Routing, [];
         /// A subscriber who is not registered may call.
         unregistered: bool = true, Kind::Flag, Subscriber, Routing, ["allowcallunregistered"];
+        /// Who is not let through by a row of `caller-rules` may not call; emergency numbers
+        /// apart.
+        callers_default_deny: bool = false, Kind::Flag, Account, Routing, [];
         /// Our final answers to a subscriber carry a Reason header.
         reasons: bool = true, Kind::Flag, Subscriber, Routing, [];
+        /// What becomes of a subscriber's or a trunk's calls that have somewhere to go: `connect`,
+        /// or `redirect`, which tells the caller where to call instead (302) and costs nothing.
+        operation: Operation = Operation::Connect, Kind::Word(OPERATION_WORDS), Subscriber,
+            Routing, [];
+        /// Who may take a subscriber's place in a call that runs or rings, by INVITE with
+        /// Replaces: `never` nobody, `group` who is of one account or one ring group with it,
+        /// `tenant` every subscriber of its tenant.
+        pickup: Pickup = Pickup::Group, Kind::Word(PICKUP_WORDS), Subscriber, Routing, [];
     }
 
     /// When the next hop is tried.
@@ -120,8 +155,61 @@ settings! {
         first_ms: u32 = 0, Kind::Millis(0, MINUTE, 1_000), Account, Routing, [];
     }
 
-    /// How many calls at once and per second.
+    /// Which of several trunks takes a call.
+    route: RouteSettings {
+        /// How targets of one priority follow each other in routes that do not say: `weight` by
+        /// the trunks' preference, then by weight; `price` the cheapest for the call first;
+        /// `quality` by price and quality together; `rotation` the one called longest ago first.
+        order: RouteOrder = RouteOrder::Weight, Kind::Word(ORDER_WORDS), Account, Routing,
+            ["brs_lcr"];
+        /// The call that prices are compared for lasts so long.
+        price_ms: u64 = 135_000, Kind::Millis(1_000, HOUR, 1_000), Account, Routing, [];
+        /// The share of quality beside price in the order `quality`; 0 is price alone.
+        quality_percent: u8 = 50, Kind::Whole(0, 100), Account, Routing, [];
+        /// How finely the order `quality` tells targets apart: the smaller the rougher.
+        accuracy_percent: u8 = 30, Kind::Whole(1, 100), Account, Routing, [];
+        /// Trunks are used that take more for the call than its caller pays.
+        loss: bool = false, Kind::Flag, Account, Routing, ["blocknotprofitablecalls"];
+        /// Trunks that failed lately are tried behind all others of their tier.
+        failover: bool = true, Kind::Flag, Account, Routing, [];
+        /// So many calls one after the other that a trunk fails make it one that failed lately,
+        /// and as many to numbers of one beginning make it one for them; 0 never.
+        failures_max: u16 = 5, Kind::Whole(0, 1_000), System, Control, [];
+        /// Less than this share of its calls answered makes a trunk one that failed lately; 0 is
+        /// no measure.
+        asr_percent_min: u8 = 0, Kind::Whole(0, 100), System, Control, [];
+        /// Shorter calls on average make a trunk one that failed lately; 0 is no measure.
+        acd_ms_min: u32 = 0, Kind::Millis(0, HOUR, 1_000), System, Control, [];
+        /// Shares and averages count from so many calls on.
+        calls_min: u32 = 50, Kind::Whole(1, 1_000_000), System, Control, [];
+        /// A trunk that failed is tried again so long after; each further failure doubles it.
+        retry_ms: u64 = 60_000, Kind::Millis(1_000, DAY, 1_000), System, Control, [];
+        /// The longest that it waits.
+        retry_ms_max: u64 = 86_400_000, Kind::Millis(1_000, LONG, 1_000), System, Control, [];
+    }
+
+    /// How many calls at once and per second, and what they may cost.
     limit: LimitSettings {
+        /// Most calls at once of the whole switch; 0 is no limit. Calls that began before it was
+        /// set are not counted.
+        calls_max: u32 = 0, LIMIT, System, Routing, [];
+        /// Most calls per second of the whole switch; 0 is no limit.
+        cps_max: u32 = 0, LIMIT, System, Routing, [];
+        /// From so many calls at once of the whole switch on, the log warns; 0 never.
+        calls_warn: u32 = 0, LIMIT, System, Routing, ["maxccalls"];
+        /// From so many calls at once of a tenant on, the log warns; 0 never.
+        tenant_calls_warn: u32 = 0, LIMIT, Tenant, Routing, [];
+        /// Most that the calls of one day may cost all accounts of a tenant together, but for those
+        /// that resell; for accounts in the tenant's currency; `auto` is no limit.
+        tenant_day_max: Option<Sum> = None, Kind::Sum, Tenant, Control, [];
+        /// The same of one month; `auto` is no limit.
+        tenant_month_max: Option<Sum> = None, Kind::Sum, Tenant, Control, [];
+        /// The calls of one day may cost an account so many times what those of its dearest day
+        /// cost within the last 30; 0 is no such limit. A day that came within a tenth of its limit
+        /// raises no other's.
+        learnt_day_times: u32 = 0, Kind::Whole(0, 1_000), Account, Control, [];
+        /// What that leaves an account at least, in its currency.
+        learnt_day_min: Sum = Sum(10_000_000_000), Kind::Sum, Account, Control, [];
         /// Most calls at once of a tenant; 0 is no limit. Calls that began before it was set are
         /// not counted.
         tenant_calls_max: u32 = 0, LIMIT, Tenant, Routing, ["maxccallsblock"];
@@ -133,6 +221,10 @@ settings! {
 
     /// Media of calls.
     media: MediaSettings {
+        /// Which way media goes: `relay` through us, `direct` between the parties where both sides
+        /// are set so and nothing asks for our hand in it. Nothing but a session timer then tells
+        /// of a party that is gone.
+        path: MediaPath = MediaPath::Relay, Kind::Word(MEDIA_PATH_WORDS), Subscriber, Routing, [];
         /// Whether a phone's media is taken to come through a NAT.
         nat: Nat = Nat::Auto, Kind::Word(NAT_WORDS), Subscriber, Routing, [];
         /// A call ends when no media came so long after answer, 0 never; `auto` is the tenant's
@@ -142,6 +234,27 @@ settings! {
         /// `media_timeout_ms`.
         timeout_ms: Option<u32> = None, Kind::Millis(0, DAY, 1_000), Subscriber, Routing,
             ["checknomedia"];
+    }
+
+    /// Dialogs of calls: session timers (RFC 4028) and reliable provisional responses (RFC 3262).
+    /// What a trunk says of its own stands before them.
+    session: SessionSettings {
+        /// Whether sessions are refreshed: `never`, whoever asks; `answer` for a peer that asks;
+        /// `ask` for each peer that knows timers; `force` for all, and where the peer knows none
+        /// we see by ourselves whether it is there.
+        timer: TimerMode = TimerMode::Answer, Kind::Word(TIMER_WORDS), Subscriber, Routing,
+            ["sessiontimer", "sesskeepalive"];
+        /// The interval that we ask for.
+        expires_ms: u32 = 1_800_000, SESSION, Subscriber, Routing, ["def_mid_sessiontimer"];
+        /// The shortest interval that a peer may ask for; who asks for less is answered 422.
+        expires_ms_min: u32 = 90_000, SESSION, Subscriber, Routing, ["def_min_sessiontimer"];
+        /// The longest interval that a peer gets, unless it takes none as short.
+        expires_ms_max: u32 = 86_400_000, SESSION, Subscriber, Routing, ["def_max_sessiontimer"];
+        /// Which provisional responses are acknowledged: `never` any, but for a peer that requires
+        /// it; those with early `media` when the peer supports it; `always` all when it does;
+        /// `require` as that, and our INVITEs require it.
+        reliable: ReliableMode = ReliableMode::Media, Kind::Word(RELIABLE_WORDS), Subscriber,
+            Routing, [];
     }
 
     /// What called parties see of a caller.
@@ -175,6 +288,39 @@ settings! {
             [];
         /// Most contacts of a trunk that registers with us.
         trunk_contacts_max: u8 = 8, Kind::Whole(1, 16), Account, Routing, [];
+        /// What a contact more than allowed does: `replace` takes the place of the one refreshed
+        /// longest ago, `refuse` is refused.
+        contacts_full: ContactsFull = ContactsFull::Replace, Kind::Word(FULL_WORDS), Account,
+            Routing, [];
+        /// Lifetimes of more than ten minutes are granted shorter by up to so many percent, each
+        /// contact by its own share, so that phones that registered together come back apart.
+        spread_percent: u8 = 10, Kind::Whole(0, 50), Account, Routing, [];
+        /// How the contacts of a subscriber ring: `parallel` all together, `by-q` those of the
+        /// highest preference first, then the next.
+        fork: Fork = Fork::Parallel, Kind::Word(FORK_WORDS), Account, Routing, [];
+        /// Registrations through proxies that want to stay on the way (`Path`): `accept` takes
+        /// them, `require` only from phones that know of it, `refuse` none.
+        path: PathPolicy = PathPolicy::Accept, Kind::Word(PATH_WORDS), Account, Routing, [];
+        /// Who registers is told to send requests here (`Service-Route`).
+        service_route: bool = false, Kind::Flag, Account, Routing, [];
+        /// Devices that ask for it get addresses of their own (GRUU).
+        gruu: bool = true, Kind::Flag, Account, Routing, [];
+        /// Devices that keep a connection are told how often they must send something over it; 0
+        /// is not.
+        flow_timer_ms: u32 = 0, Kind::Millis(0, HOUR, 1_000), Account, Routing, [];
+    }
+
+    /// Phones behind NATs.
+    nat: NatSettings {
+        /// Where requests to a contact are sent: `by-contact` to the address in it if its
+        /// registration came from there, else to where that came from; `source` always to where
+        /// that came from; `contact` always to the address in it, if there is one.
+        send_to: SendTo = SendTo::ByContact, Kind::Word(SEND_TO_WORDS), Subscriber, Routing, [];
+        /// What is sent to contacts behind a NAT so that it stays open.
+        keep_alive: KeepAlive = KeepAlive::Crlf, Kind::Word(KEEP_ALIVE_WORDS), Subscriber,
+            Routing, ["udpkeepalive"];
+        /// How often that is sent.
+        keep_alive_ms: u32 = 25_000, Kind::Millis(5_000, HOUR, 1_000), Subscriber, Routing, [];
     }
 
     /// Credentials that others show us.
@@ -203,8 +349,41 @@ settings! {
         /// trunk over.
         supplier_default: Option<Price> = None, Kind::Price, Account, Routing,
             ["defaultproviderprice"];
+        /// Called numbers of at most so many digits cost the tenant's internal price; 0 is none.
+        short_digits: u32 = 0, Kind::Whole(0, 32), Account, Routing, ["billshortnumlength"];
+        /// Called numbers of exactly so many digits cost nothing; 0 is none. A supplier who takes
+        /// money for them is passed over as a loss, unless `route.loss` says otherwise.
+        free_digits: u32 = 0, Kind::Whole(0, 32), Account, Routing, ["freenumlen"];
+        /// Value added tax of what an account pays by its tariff, millionths, for one that owes
+        /// another tax than its tariff says, or none. Prices that contain tax stay what they are.
+        /// `auto` is the tariff's.
+        vat_ppm: Option<u32> = None, Kind::Whole(0, 10_000_000), Account, Routing, [];
         /// Trunks without a tariff are used.
         unpriced_trunks: bool = true, Kind::Flag, Account, Routing, [];
+    }
+
+    /// Which times of the day and the week prices tell apart, by the tenant's time zone.
+    calendar: CalendarSettings {
+        /// Peak hours begin so long after midnight; the night ends.
+        peak_from_ms: u32 = 32_400_000, Kind::Millis(0, DAY, MINUTE), Tenant, Routing,
+            ["peaktimebegin"];
+        /// Peak hours end; not behind their beginning is a day without any.
+        peak_until_ms: u32 = 68_400_000, Kind::Millis(0, DAY, MINUTE), Tenant, Routing,
+            ["peaktimeend"];
+        /// The evening begins; it ends where the night begins.
+        evening_from_ms: u32 = 68_400_000, Kind::Millis(0, DAY, MINUTE), Tenant, Routing,
+            ["eveningbegin"];
+        /// The night begins; it ends where peak hours begin.
+        night_from_ms: u32 = 79_200_000, Kind::Millis(0, DAY, MINUTE), Tenant, Routing,
+            ["nightbegin"];
+        /// Saturdays and Sundays have peak hours too.
+        weekend_is_peak: bool = false, Kind::Flag, Tenant, Routing, ["weekendispeak"];
+        /// A holiday is as a Sunday; otherwise it counts for prices of holidays alone.
+        holiday_is_weekend: bool = false, Kind::Flag, Tenant, Routing, ["autoholiday"];
+        /// A call over whose talk another class of times begins: `split` gives each stretch its own
+        /// price, `middle` all of it the price of the middle of the talk.
+        class_rule: ClassRule = ClassRule::Split, Kind::Word(CLASS_RULE_WORDS), Tenant, Routing,
+            [];
     }
 
     /// Logins of people and programs.
@@ -243,13 +422,59 @@ settings! {
 
     /// Look-ups of host names.
     resolver: ResolverSettings {
-        /// How long addresses are believed without asking again.
+        /// The longest that addresses are believed without asking again, however long their
+        /// records are good.
         refresh_ms: u64 = 60_000, Kind::Millis(5_000, DAY, 1), System, Control,
             ["RELOADPROXYLISTIVAL"];
+        /// The shortest that they are believed, however short their records are good.
+        refresh_ms_min: u64 = 5_000, Kind::Millis(1_000, HOUR, 1), System, Control, [];
         /// How long a name without any address waits for the next look-up.
         retry_ms: u64 = 5_000, Kind::Millis(1_000, HOUR, 1), System, Control, [];
         /// The longest a look-up may take.
         timeout_ms: u64 = 5_000, Kind::Millis(100, MINUTE, 1), System, Control, [];
+    }
+
+    /// Bans that are made by themselves. What counts is the source; trusted trunks and where
+    /// somebody is registered are never banned.
+    guard: GuardSettings {
+        /// Who is no trunk, and in no network that a row of `bans` lets through, is not answered.
+        default_deny: bool = false, Kind::Flag, System, Control, ["enablefirewall"];
+        /// Offences are counted within so long.
+        window_ms: u64 = 3_600_000, Kind::Millis(MINUTE, DAY, 1_000), System, Control,
+            ["MAXSUBMSGPERIOD"];
+        /// How long a ban lasts.
+        ban_ms: u64 = 21_600_000, Kind::Millis(1_000, LONG, 1_000), System, Control, [];
+        /// So many wrong credentials of one source make a ban; 0 never.
+        wrong_credentials_max: u32 = 100, LIMIT, System, Control, [];
+        /// So many requests that were asked for credentials and brought none, from a source that
+        /// never brought right ones; 0 never.
+        unproven_max: u32 = 3_000, LIMIT, System, Control, [];
+        /// So many messages that cannot be read; 0 never.
+        malformed_max: u32 = 4_000, LIMIT, System, Control, ["MAXWRONGMSGALLOWED"];
+        /// So many requests of a program on the list of scanners; 0 never.
+        scanner_max: u32 = 1, LIMIT, System, Control, [];
+        /// So many calls to a number that nobody is called at; 0 never.
+        lured_max: u32 = 1, LIMIT, System, Control, [];
+        /// How long a caller may not call who is blocked by itself (`caller-rules`). Trusted trunks
+        /// never are.
+        caller_ban_ms: u64 = 86_400_000, Kind::Millis(MINUTE, LONG, 1_000), System, Control,
+            ["smartblacklist_blockperiod"];
+        /// A call that nobody answered, or that talked shorter than this, came to nothing.
+        fruitless_ms: u64 = 5_000, Kind::Millis(0, HOUR, 1), System, Control,
+            ["smartblacklist_callduration"];
+        /// So many calls of one caller that came to nothing within `window_ms`, each to a
+        /// neighbour of a number called shortly before (less than 30 apart, or one digit changed),
+        /// block him: he seeks numbers. The very next number counts three times; 0 never.
+        scan_max: u32 = 45, LIMIT, System, Control, ["blockscanning_treshold"];
+        /// So many calls of one caller to different numbers one after the other that came to
+        /// nothing block him; 0 never.
+        fruitless_max: u32 = 0, LIMIT, System, Control, ["smartblacklist_blockafter"];
+        /// A caller is judged by his last so many calls that left us; 0 never.
+        judged_calls: u32 = 0, Kind::Whole(0, 10_000), System, Control, [];
+        /// Fewer answered of them block him.
+        judged_asr_percent_min: u8 = 10, Kind::Whole(0, 100), System, Control, [];
+        /// Shorter calls on average block him.
+        judged_acd_ms_min: u32 = 15_000, Kind::Millis(0, HOUR, 1), System, Control, [];
     }
 
     /// The books.

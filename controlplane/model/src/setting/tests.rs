@@ -79,7 +79,11 @@ fn every_row_of_the_table_is_whole() {
 /// A value of the kind that is not the default.
 fn another(setting: &Setting) -> SettingValue {
     let numbers = ["1", "7", "8", "32", "60000", "120000", "600000"];
-    let tries = ["true", "false", "always", "hide", "44", "486", "1.5"];
+    let words = [
+        "always", "price", "hide", "refuse", "by-q", "source", "options", "middle", "never",
+        "direct", "redirect",
+    ];
+    let tries = ["true", "false", "44", "486", "1.5", "pass"].into_iter().chain(words);
     let mut values =
         numbers.into_iter().chain(tries).filter_map(|text| setting.parse(text).ok().flatten());
     values.find(|value| Some(value) != setting.default().as_ref()).unwrap()
@@ -105,7 +109,8 @@ fn a_value_reaches_its_field_and_no_other() {
             | SettingKind::Word(_)
             | SettingKind::Number
             | SettingKind::Statuses
-            | SettingKind::Price => SettingValue::Flag(true),
+            | SettingKind::Price
+            | SettingKind::Sum => SettingValue::Flag(true),
         };
         assert!(!setting.put(&mut profile, Some(&wrong)), "{}", setting.path());
         assert_eq!(profile, before);

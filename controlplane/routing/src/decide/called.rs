@@ -2,14 +2,15 @@
 
 use super::sender::{Sender, Who};
 use super::{Attempt, Stop};
+use crate::gruu::{self, Gruu};
 use crate::limits::CALLED_MAX;
 use crate::prefix::Chain;
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::world::Holder;
 use strowger_model::{
-    BadNumber, DidId, DidTarget, Digits, OrganizationId, RingGroup, Subscriber, Tenant, TenantId,
-    Trunk, TrunkId,
+    BadNumber, CalledFrom, DidId, DidTarget, Digits, OrganizationId, RingGroup, Subscriber, Tenant,
+    TenantId, Trunk, TrunkId,
 };
 
 /// The called party in its forms.
@@ -44,7 +45,10 @@ impl Party<'_> {
 impl<'a> Attempt<'a> {
     /// Step 10: before anything is looked up.
     pub(super) fn check_length(&mut self) -> Result<(), Stop> {
-        let len = self.call.called.len();
+        let call = self.call;
+        // A Request-URI without a user may leave the number to To.
+        let said = if call.called.is_empty() { &call.to_user } else { &call.called };
+        let len = said.len();
         let bad = match len {
             0 => BadNumber::Empty,
             1..=CALLED_MAX => return Ok(()),
@@ -57,31 +61,73 @@ impl<'a> Attempt<'a> {
     /// Steps 14 and 16: tech prefix off, the trunk's own edit, then the canonical form. A text that
     /// is no number may still be a user name.
     pub(super) fn normalise(&mut self, sender: &Sender<'a>) -> Result<Called, Stop> {
-        let received = self.world.received(self.ask.hints.source, self.call);
-        let received = received.split(';').next().unwrap_or_default();
-        let text = match sender.who {
-            Who::Subscriber(_) => received.to_owned(),
-            Who::Trunk(trunk, ingress) => {
-                let own = match &ingress.tech_prefix {
-                    Some(prefix) => received.strip_prefix(prefix.as_str()).ok_or_else(|| {
-                        let step = Step::NoTechPrefix { trunk: trunk.id.0 };
-                        self.refuse_for(Refusal::Denied, step)
-                    })?,
-                    None => received,
-                };
-                ingress.called.apply(own)
-            }
+        let received = self.received(sender);
+        let Some(text) = self.own_text(sender, &received) else {
+            let trunk = match sender.who {
+                Who::Trunk(trunk, _) => trunk.id.0,
+                Who::Subscriber(_) => 0,
+            };
+            return Err(self.refuse_for(Refusal::Denied, Step::NoTechPrefix { trunk }));
         };
         let called = self.called_of(sender.tenant, text);
+        self.note_called(sender, &called);
+        Ok(called)
+    }
+
+    /// From here on this number is called.
+    pub(super) fn note_called(&mut self, sender: &Sender<'a>, called: &Called) {
         if let Ok(digits) = called.number {
             self.note(Step::Number(digits));
-            let destination = self.destination_of(sender.tenant.id, &called);
+            self.known_called(sender, called);
+        }
+    }
+
+    /// The number that a refusal's record and prices go by.
+    pub(super) fn known_called(&mut self, sender: &Sender<'a>, called: &Called) {
+        if let Ok(digits) = called.number {
+            let destination = self.destination_of(sender.tenant.id, called);
             if let Some(known) = &mut self.known {
                 known.number = Some(digits);
                 known.destination = destination;
             }
         }
-        Ok(called)
+    }
+
+    /// A received text without parameters and the sender's tech prefix, edited as its row says;
+    /// `None` when the tech prefix is missing.
+    pub(super) fn own_text(&self, sender: &Sender<'a>, received: &str) -> Option<String> {
+        let received = received.split(';').next().unwrap_or_default();
+        match sender.who {
+            Who::Subscriber(_) => Some(received.to_owned()),
+            Who::Trunk(_, ingress) => {
+                let own = match &ingress.tech_prefix {
+                    Some(prefix) => received.strip_prefix(prefix.as_str())?,
+                    None => received,
+                };
+                Some(ingress.called.apply(own))
+            }
+        }
+    }
+
+    /// The called number as the sender's row says where it stands (spec SIP-URI-01), or as rules
+    /// left it.
+    pub(super) fn received(&self, sender: &Sender<'a>) -> String {
+        if let Some(called) = &self.called {
+            return called.clone();
+        }
+        let call = self.call;
+        let from = match sender.who {
+            Who::Subscriber(_) => CalledFrom::Auto,
+            Who::Trunk(_, ingress) => ingress.called_from,
+        };
+        let world = self.world;
+        let text: &str = match from {
+            CalledFrom::Auto if call.called.is_empty() => &call.to_user,
+            CalledFrom::Auto => world.received(self.ask.hints.source, call),
+            CalledFrom::RequestUri => &call.called,
+            CalledFrom::To => &call.to_user,
+        };
+        text.to_owned()
     }
 
     /// What a text means to a tenant.
@@ -103,6 +149,35 @@ impl<'a> Attempt<'a> {
         let raw = Digits::parse(&called.text).ok();
         let numbers = [raw, called.number.ok()];
         numbers.into_iter().flatten().find_map(|number| self.world.emergency(tenant, number))
+    }
+
+    /// Whom of ours the caller means: a device by its GRUU (RFC 5627), else a party.
+    pub(super) fn find_party(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called,
+        looks: bool,
+    ) -> Result<Option<Party<'a>>, Stop> {
+        let tenant = sender.tenant.id;
+        match gruu::read(&self.call.request_uri, self.locations.key()) {
+            None => Ok(self.find_local(tenant, sender.scope(), called, looks)),
+            Some(Gruu::Public(device)) => {
+                let party = self.find_local(tenant, sender.scope(), called, looks);
+                let is_subscriber = matches!(party, Some(Party::Subscriber(_)));
+                self.device = Some(device).filter(|_| is_subscriber);
+                Ok(party)
+            }
+            Some(Gruu::Temporary(id, device)) => {
+                self.device = Some(device);
+                let own = self.world.subscriber(id).filter(|row| row.tenant == tenant);
+                let party = own.and_then(|row| {
+                    let step = |subscriber| Step::CalleeByName { subscriber };
+                    self.party(Holder::Subscriber(row.id), step)
+                });
+                party.map(Some).ok_or(Stop::Refuse(Refusal::UnknownUser))
+            }
+            Some(Gruu::Unknown) => Err(Stop::Refuse(Refusal::UnknownUser)),
+        }
     }
 
     /// Step 22: user name, number or short number of a party who is not switched off.
@@ -166,6 +241,11 @@ impl<'a> Attempt<'a> {
             DidTarget::RingGroup(id) => {
                 self.party(Holder::RingGroup(id), |subscriber| Step::CalleeByNumber { subscriber })
             }
+            // As if deleted: the number may still have a route.
+            DidTarget::Pool => {
+                self.note(Step::DidInPool { did: id.0 });
+                None
+            }
             DidTarget::Trunk(id) => {
                 self.note(Step::DidTrunk { trunk: id.0 });
                 self.world.trunk(id).map(Party::Trunk)
@@ -180,7 +260,9 @@ impl<'a> Attempt<'a> {
         party: &Party<'a>,
     ) -> Result<(), Stop> {
         match (sender.who, party) {
-            (Who::Subscriber(caller), Party::Subscriber(callee)) if caller.id == callee.id => {
+            (Who::Subscriber(caller), Party::Subscriber(callee))
+                if caller.id == callee.id && !sender.settings.call.self_call =>
+            {
                 let step = Step::SelfCall { subscriber: caller.id.0 };
                 Err(self.refuse_for(Refusal::Denied, step))
             }

@@ -2,14 +2,16 @@
 
 use super::Attempt;
 use super::called::Called;
+use super::plan::is_dear;
 use super::sender::Sender;
 use super::way::{Diversion, Place, Way};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::world::Holder;
 use strowger_billing::{FORWARDS_MAX, Forwarder, Level, Part, Terms};
+use strowger_link::DivertReason;
 use strowger_model::{
-    Account, AccountId, Barring, Cli, Exchange, ForwardWhen, OrganizationId, RingGroup, Subscriber,
+    Account, AccountId, Barring, Cli, ForwardWhen, OrganizationId, Price, RingGroup, Subscriber,
     Tenant,
 };
 
@@ -23,7 +25,7 @@ pub(super) struct Onward<'a> {
 }
 
 /// Why a forward is not followed; said in the trace, nothing else comes of it.
-struct NotFollowed(Step);
+pub(super) struct NotFollowed(pub(super) Step);
 
 impl<'a> Onward<'a> {
     fn of(callee: &'a Subscriber, when: ForwardWhen) -> Onward<'a> {
@@ -36,18 +38,26 @@ impl<'a> Onward<'a> {
             diversion: Diversion {
                 user: number.unwrap_or_else(|| callee.username.clone()),
                 reason: match when {
-                    ForwardWhen::Always => "unconditional",
-                    ForwardWhen::Busy => "user-busy",
-                    ForwardWhen::NoAnswer => "no-answer",
-                    ForwardWhen::Offline => "unavailable",
+                    ForwardWhen::Always => DivertReason::Unconditional,
+                    ForwardWhen::Busy => DivertReason::Busy,
+                    ForwardWhen::NoAnswer => DivertReason::NoAnswer,
+                    ForwardWhen::Offline => DivertReason::Unavailable,
                 },
+                count: 1,
                 hidden: matches!(callee.identity.cli, Cli::Hide | Cli::HideAll),
             },
         }
     }
 
+    /// It answered that the call is to go elsewhere.
+    pub(super) fn redirecting(callee: &'a Subscriber) -> Onward<'a> {
+        let mut onward = Onward::of(callee, ForwardWhen::Always);
+        onward.diversion.reason = DivertReason::Deflection;
+        onward
+    }
+
     /// A group calls a member outside, or overflows.
-    pub(super) fn of_group(group: &RingGroup, reason: &'static str) -> Onward<'a> {
+    pub(super) fn of_group(group: &RingGroup, reason: DivertReason) -> Onward<'a> {
         let number = group.numbers.first().map(ToString::to_string);
         Onward {
             by: Forwarder::RingGroup(group.id),
@@ -57,6 +67,7 @@ impl<'a> Onward<'a> {
             diversion: Diversion {
                 user: number.unwrap_or_else(|| group.name.clone()),
                 reason,
+                count: 1,
                 hidden: false,
             },
         }
@@ -105,7 +116,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn try_send_on(
+    pub(super) fn try_send_on(
         &mut self,
         sender: &Sender<'a>,
         who: &Onward<'a>,
@@ -145,6 +156,7 @@ impl<'a> Attempt<'a> {
         if who.barring.is_some_and(bars) {
             return Err(NotFollowed(Step::ForwardBarred {}));
         }
+        let called = if party.is_some() { called } else { self.ported(called) };
         let terms = self.onward_terms(sender.tenant, account, &called, party.is_some())?;
         let onward = self.new_place(who, account, &called, terms, place, (sender.tenant, way));
         let led = match party {
@@ -168,6 +180,7 @@ impl<'a> Attempt<'a> {
         way.parts.push(Part {
             parent: place.part,
             by: who.by,
+            instead: false,
             number: called.number.ok(),
             destination: self.destination_of(tenant.id, called),
             level: Level {
@@ -183,7 +196,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// What who forwards pays: inside the internal price, outside its own tariff's.
-    fn onward_terms(
+    pub(super) fn onward_terms(
         &mut self,
         tenant: &Tenant,
         account: &Account,
@@ -196,16 +209,41 @@ impl<'a> Attempt<'a> {
             return terms.map_err(|_| NotFollowed(Step::ForwardNowhere {}));
         }
         let none = || NotFollowed(Step::NoPrice { account: account.id.0 });
-        let terms = self.paid_terms(account, called).map_err(|_| none())?;
-        terms.ok_or_else(none)
+        let terms = self.paid_terms(account, called).map_err(|_| none())?.ok_or_else(none)?;
+        if is_dear(&terms, self.world.account_settings(account.id)) {
+            return Err(NotFollowed(Step::PriceAbove { account: account.id.0 }));
+        }
+        Ok(terms)
     }
 
-    /// A price of an account's own tariff, or the one that is set for what has none there.
+    /// What an account pays for numbers as short as this: nothing, or the internal price. `None`
+    /// when its length says nothing.
+    fn short_price(&self, account: &Account, called: &Called) -> Option<Price> {
+        let digits = called.number.as_ref().ok()?.len();
+        let own = &self.world.account_settings(account.id).price;
+        let is = |length: u32| length > 0 && usize::try_from(length) == Ok(digits);
+        let is_short = usize::try_from(own.short_digits).is_ok_and(|most| digits <= most);
+        if is(own.free_digits) {
+            Some(Price(0))
+        } else if is_short && digits > 0 {
+            Some(self.world.tenant(account.tenant)?.internal_price)
+        } else {
+            None
+        }
+    }
+
+    /// A price by the length of the number, else one of an account's own tariff, or the one that is
+    /// set for what has none there.
     pub(super) fn paid_terms(
         &mut self,
         account: &Account,
         called: &Called,
     ) -> Result<Option<Terms>, Refusal> {
+        if let Some(price) = self.short_price(account, called) {
+            self.note(Step::LengthPrice { account: account.id.0 });
+            let terms = Terms::flat(price, account.currency);
+            return terms.map(Some).map_err(|_| Refusal::Internal);
+        }
         if let Some(terms) = self.tariff_terms(account, called) {
             return Ok(Some(terms));
         }
@@ -217,16 +255,14 @@ impl<'a> Attempt<'a> {
     /// A price of an account's own tariff.
     pub(super) fn tariff_terms(&mut self, account: &Account, called: &Called) -> Option<Terms> {
         let deck = self.world.tariff(account.tariff?)?;
-        let chain = called.chain.as_ref()?;
-        let rate = deck.find(chain, self.wall_us, self.world.dictionary())?;
-        let exchange = Exchange::same(account.currency);
-        let terms = Terms::of(deck.tariff(), &rate, 0, exchange).ok()?;
-        self.note(Step::Price { account: account.id.0, rate: rate.id.0 });
+        let terms = self.terms(deck, called, account)?;
+        let rate = terms.rate.map_or(0, |rate| rate.0);
+        self.note(Step::Price { account: account.id.0, rate });
         Some(terms)
     }
 }
 
-const fn loop_step(holder: Holder) -> Step {
+pub(super) const fn loop_step(holder: Holder) -> Step {
     match holder {
         Holder::Subscriber(id) => Step::ForwardLoop { subscriber: id.0 },
         Holder::RingGroup(id) => Step::ForwardLoopGroup { group: id.0 },

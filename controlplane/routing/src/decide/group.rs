@@ -9,7 +9,7 @@ use super::sender::Sender;
 use super::way::{Place, Way};
 use crate::refusal::Refusal;
 use crate::trace::Step;
-use strowger_link::{ANY_STATUS, BRANCHES_MAX, Branch, Next};
+use strowger_link::{ANY_STATUS, BRANCHES_MAX, Branch, DivertReason, Next};
 use strowger_model::{RingGroup, RingMember, RingMode, RingParty};
 
 impl<'a> Attempt<'a> {
@@ -37,7 +37,7 @@ impl<'a> Attempt<'a> {
         let behind = way.end();
         let overflow = group.overflow.as_ref().and_then(|to| {
             self.note(Step::GroupOverflow { group: group.id.0 });
-            let who = Onward::of_group(group, "no-answer");
+            let who = Onward::of_group(group, DivertReason::NoAnswer);
             self.send_on(sender, &who, to, place, way)
         });
         for stage in way.stages.get_mut(usize::from(first)..usize::from(behind)).unwrap_or_default()
@@ -107,7 +107,7 @@ impl<'a> Attempt<'a> {
     ) -> Vec<Branch> {
         let RingParty::Number(number) = member.party else { return Vec::new() };
         self.note(Step::GroupOutside { group: group.id.0 });
-        let who = Onward::of_group(group, "follow-me");
+        let who = Onward::of_group(group, DivertReason::FollowMe);
         let before = way.stages.len();
         let Some(first) = self.send_on(sender, &who, number.as_str(), place, way) else {
             return Vec::new();
@@ -173,7 +173,7 @@ impl<'a> Attempt<'a> {
                 }
                 RingParty::Number(number) => {
                     self.note(Step::GroupOutside { group: group.id.0 });
-                    let who = Onward::of_group(group, "follow-me");
+                    let who = Onward::of_group(group, DivertReason::FollowMe);
                     if self.send_on(sender, &who, number.as_str(), place, way).is_none() {
                         continue;
                     }

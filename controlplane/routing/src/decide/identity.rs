@@ -49,12 +49,14 @@ impl Shown {
     }
 }
 
-/// What a caller asks for in Privacy (RFC 3323 4.2, RFC 3325 9.3).
+/// What a caller asks for in Privacy (RFC 3323 4.2, RFC 3325 9.3, RFC 7044 10.1). `session` needs
+/// no place here: all media goes through us.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct Asked {
     id: bool,
     user: bool,
     header: bool,
+    history: bool,
     critical: bool,
     none: bool,
 }
@@ -68,6 +70,7 @@ impl Asked {
             id: has("id"),
             user: has("user"),
             header: has("header"),
+            history: has("history"),
             critical: has("critical"),
             none: has("none"),
         }
@@ -82,11 +85,17 @@ impl Asked {
     fn value(self, hidden: bool) -> String {
         if !hidden {
             // RFC 3323 4.2: nobody on the way may change the word `none`.
-            return if self.none { "none".to_owned() } else { String::new() };
+            let word = match (self.none, self.history) {
+                (true, _) => "none",
+                (false, true) => "history",
+                (false, false) => "",
+            };
+            return word.to_owned();
         }
         let words = [
             (self.header, "header"),
             (self.user, "user"),
+            (self.history, "history"),
             (true, "id"),
             (self.critical, "critical"),
         ];
@@ -142,9 +151,17 @@ impl<'a> Attempt<'a> {
 
     /// Towards a carrier: the caller's number as the carrier wants it.
     pub(super) fn shown_outside(&self, sender: &Sender<'a>, egress: &Egress) -> Shown {
-        let number = match &egress.caller_number {
+        let own = match &egress.caller_number {
             Some(number) => number.to_string(),
-            None => egress.caller.apply(&self.number_outside(sender)),
+            None => self.number_outside(sender),
+        };
+        let number = match &egress.caller_number {
+            Some(_) => own.clone(),
+            None => egress.caller.apply(&own),
+        };
+        let asserted_number = match &egress.identity_number {
+            Some(edit) => edit.apply(&own),
+            None => number.clone(),
         };
         let Visible { hidden, asserted } = self.visible_to(sender, egress.trusted);
         let header = match egress.identity {
@@ -156,7 +173,7 @@ impl<'a> Attempt<'a> {
         // We assert only what we know: our own row, or the word of who is trusted.
         let vouched = egress.caller_number.is_some() || is_vouched(sender);
         let is_sent = header.is_some() && asserted && vouched && !number.is_empty();
-        let mut shown = self.shown(sender, number.clone(), is_sent.then_some(number), hidden);
+        let mut shown = self.shown(sender, number, is_sent.then_some(asserted_number), hidden);
         shown.header = header.unwrap_or(IdentityHeader::Asserted);
         shown.from_host = egress.from_host.clone().unwrap_or_default();
         shown
@@ -193,6 +210,12 @@ impl<'a> Attempt<'a> {
         Asked::parse(&self.call.caller.privacy)
     }
 
+    /// The caller wants nothing said of the call's way (RFC 7044 10.1; `header` covers it too).
+    pub(super) fn hides_way(&self) -> bool {
+        let asked = self.asked();
+        (asked.history || asked.header) && !self.is_emergency
+    }
+
     /// By Privacy, or by having hidden in From already.
     fn asks_to_hide(&self) -> bool {
         let caller = &self.call.caller;
@@ -221,7 +244,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// The caller's number by the precedence of this module; canonical when it is a number.
-    fn number_of(&self, sender: &Sender<'a>) -> String {
+    pub(super) fn number_of(&self, sender: &Sender<'a>) -> String {
+        // A rule's word counts.
+        if let Some(number) = &self.caller {
+            return number.clone();
+        }
         let said = &self.call.caller;
         let canonical = |text: &str| sender.tenant.normalisation.normalise(text).ok();
         match sender.who {
@@ -254,7 +281,7 @@ impl<'a> Attempt<'a> {
         match (sender.who, sender.settings.identity.number) {
             // Help must be able to call back.
             (Who::Subscriber(row), Some(number))
-                if row.identity.number.is_none() && !self.is_emergency =>
+                if row.identity.number.is_none() && !self.is_emergency && self.caller.is_none() =>
             {
                 number.to_string()
             }
@@ -330,6 +357,9 @@ mod tests {
         check("ID ; User", true, "user;id");
         check("user, header;critical", true, "header;user;id;critical");
         check("critical;none", false, "none");
+        check("history", false, "history");
+        check("id;history", true, "history;id");
+        check("session", false, "");
         // Who must be shown is shown, whatever was asked for.
         check("id", false, "");
         assert!(Asked::parse("header").hides() && Asked::parse("user").hides());

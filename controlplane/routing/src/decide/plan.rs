@@ -1,6 +1,8 @@
 //! From a way to an answer: prices, what the till must grant, and the frame itself.
 
 use super::called::Called;
+use super::manner::{speak, terms_of};
+use super::order::exchanged;
 use super::ring::{media_policy, subscriber_calls_max};
 use super::route::swap;
 use super::sender::{Sender, Who};
@@ -8,12 +10,12 @@ use super::way::Way;
 use super::{Attempt, Stop};
 use crate::refusal::Refusal;
 use crate::trace::Step;
-use strowger_billing::{Level, PriceRef, Settlement, Terms};
+use strowger_billing::{Level, PriceRef, Settlement, Terms, Wait};
 use strowger_link::{
     Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, Manner, MediaPolicy, Octets,
-    PartyRef, Refuse, Target,
+    OnRedirect, PartyRef, Refuse, Target,
 };
-use strowger_model::{AccountId, CostBound, SubscriberId, TenantId, TrunkId};
+use strowger_model::{AccountId, CostBound, Profile, SubscriberId, TenantId, TrunkId};
 
 /// A plan that waits for the till.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,6 +64,8 @@ pub struct Limit {
     pub calls_max: u32,
     /// Most attempts per second, 0 = no limit.
     pub cps_max: u32,
+    /// From so many calls at once on a warning is due, 0 = never.
+    pub warn: u32,
 }
 
 /// Whose calls are limited.
@@ -73,6 +77,8 @@ pub enum LimitOf {
     Trunk(TrunkId),
     /// A tenant's.
     Tenant(TenantId),
+    /// All of the switch.
+    Switch,
 }
 
 /// Talk time that was granted.
@@ -123,6 +129,15 @@ pub(super) struct Costs {
     levels: Vec<Level>,
 }
 
+/// Whether a minute costs more than is set; whichever class of times is the dearest.
+pub(super) fn is_dear(terms: &Terms, settings: &Profile) -> bool {
+    settings.call.price_max.is_some_and(|most| {
+        let prices = terms.pricing.prices.as_slice();
+        let highest = prices.iter().map(|segment| segment.price.0).max().unwrap_or_default();
+        exchanged(i128::from(highest), terms.exchange) > i128::from(most.0)
+    })
+}
+
 impl<'a> Attempt<'a> {
     /// The caller's price by the longest prefix of its tariff, or the internal price.
     ///
@@ -141,6 +156,10 @@ impl<'a> Attempt<'a> {
             (false, _) => self.paid_terms(sender.account, called)?,
         };
         let terms = match own {
+            Some(terms) if !way.inside && is_dear(&terms, sender.settings) => {
+                let step = Step::PriceAbove { account: account.id.0 };
+                return Err(self.refuse_for(Refusal::Denied, step));
+            }
             Some(terms) => terms,
             None if way.inside => {
                 self.note(Step::InternalPrice { account: account.id.0 });
@@ -158,7 +177,11 @@ impl<'a> Attempt<'a> {
             prepaid: account.prepaid,
             terms,
         };
-        Ok(Costs { levels: vec![level] })
+        let mut levels = vec![level];
+        if !way.inside {
+            self.add_resellers(account, called, &mut levels)?;
+        }
+        Ok(Costs { levels })
     }
 
     /// Step 18 and the credit check, as a request to the till.
@@ -167,28 +190,37 @@ impl<'a> Attempt<'a> {
         sender: &Sender<'a>,
         settlement: &Settlement,
     ) -> Result<Option<AdmitPlan>, Stop> {
-        let payers = settlement.payers(None).ok_or(Refusal::Internal)?;
+        let payers = settlement.payers(None, Wait::UNKNOWN).ok_or(Refusal::Internal)?;
         let own = match sender.who {
             Who::Subscriber(row) => Limit {
                 of: LimitOf::Subscriber(row.id),
                 calls_max: subscriber_calls_max(row, sender.settings),
                 cps_max: 0,
+                warn: 0,
             },
             Who::Trunk(row, ingress) => Limit {
                 of: LimitOf::Trunk(row.id),
                 calls_max: ingress.calls_max,
                 cps_max: ingress.cps_max,
+                warn: 0,
             },
         };
         let all = Limit {
             of: LimitOf::Tenant(sender.tenant.id),
             calls_max: sender.settings.limit.tenant_calls_max,
             cps_max: sender.settings.limit.tenant_cps_max,
+            warn: sender.settings.limit.tenant_calls_warn,
         };
-        let is_limited = |limit: &Limit| limit.calls_max > 0 || limit.cps_max > 0;
+        let switch = Limit {
+            of: LimitOf::Switch,
+            calls_max: sender.settings.limit.calls_max,
+            cps_max: sender.settings.limit.cps_max,
+            warn: sender.settings.limit.calls_warn,
+        };
+        let is_limited = |l: &Limit| l.calls_max > 0 || l.cps_max > 0 || l.warn > 0;
         Ok(Some(AdmitPlan {
             levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
-            limits: [own, all].into_iter().filter(is_limited).collect(),
+            limits: [own, all, switch].into_iter().filter(is_limited).collect(),
             ms_min: sender.settings.call.talk_ms_min,
             ms_max: talk_ms_max(sender),
         }))
@@ -220,7 +252,7 @@ impl<'a> Attempt<'a> {
             Who::Subscriber(caller) => self.caller_is_nated(caller),
             Who::Trunk(..) => false,
         };
-        let go = Go {
+        let mut go = Go {
             prelude: None,
             stages: way.stages,
             on_exhausted: exhausted(way.on_exhausted),
@@ -230,6 +262,9 @@ impl<'a> Attempt<'a> {
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
             manner: sender_manner(sender),
         };
+        self.choose_paths(sender, &mut go);
+        self.rule_replies(&mut go.stages);
+        go.on_exhausted.headers.extend(self.own_reply());
         let go_on = sender.account.go_on_without_control;
         let retry_after_s = sender.settings.call.retry_after_ms / 1_000;
         let retry_after_s = u16::try_from(retry_after_s).unwrap_or(u16::MAX);
@@ -239,14 +274,16 @@ impl<'a> Attempt<'a> {
 
 /// How the caller is spoken to: a trunk as its row says, a phone with all reasons.
 pub(super) fn sender_manner(sender: &Sender<'_>) -> Manner {
-    match sender.who {
+    let mut manner = match sender.who {
         Who::Subscriber(_) => Manner { explain: sender.settings.call.reasons, ..Manner::default() },
         Who::Trunk(_, ingress) => Manner {
             explain: ingress.reason,
             causes: ingress.causes.iter().map(swap).collect(),
             ..Manner::default()
         },
-    }
+    };
+    speak(&mut manner, sender.settings, terms_of(sender));
+    manner
 }
 
 /// A refusal as a caller of this manner is told it.
@@ -268,6 +305,7 @@ fn talk_ms_max(sender: &Sender<'_>) -> u64 {
 pub(crate) fn blank_branch(target: Target, listener: u8, media: MediaPolicy) -> Branch {
     Branch {
         target,
+        to_uri: String::new(),
         listener,
         dialed: String::new(),
         from_user: String::new(),
@@ -287,5 +325,7 @@ pub(crate) fn blank_branch(target: Target, listener: u8, media: MediaPolicy) -> 
         hop: PriceRef::default().byte(),
         party: PartyRef::Unknown,
         manner: Manner::default(),
+        redirect: OnRedirect::Fail,
+        replies: Vec::new(),
     }
 }

@@ -2,7 +2,9 @@
 
 use super::Attempt;
 use super::called::Called;
+use super::manner::{path, speak};
 use super::plan::blank_branch;
+use super::redirect;
 use super::sender::Sender;
 use super::way::{Place, Way};
 use crate::location::{reach, wire_transport};
@@ -10,7 +12,9 @@ use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_billing::PriceRef;
 use strowger_link::{BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target};
-use strowger_model::{Binding, ForwardWhen, Nat, Profile, Subscriber, Tenant};
+use strowger_model::{
+    Binding, Fork as ForkMode, Forward, ForwardWhen, Nat, Profile, SendTo, Subscriber, Tenant,
+};
 
 impl<'a> Attempt<'a> {
     /// Leads to a party of ours: the index of its first stage.
@@ -32,7 +36,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Forward always, else one stage with all contacts and the forwards behind it.
+    /// Forward always, else its contacts and the forwards behind them.
     fn ring_subscriber(
         &mut self,
         sender: &Sender<'a>,
@@ -40,33 +44,88 @@ impl<'a> Attempt<'a> {
         place: &Place,
         way: &mut Way,
     ) -> Result<u8, Refusal> {
+        if self.device.is_some() {
+            return self.ring_device(sender, callee, place, way);
+        }
         if let Some(first) = self.follow(sender, callee, ForwardWhen::Always, place, way) {
             return Ok(first);
         }
-        let branches = self.contact_branches(sender, callee, place, 0);
-        if branches.is_empty() {
+        let fork = self.fork(sender, callee, place);
+        if fork.groups.is_empty() {
             self.note(self.why_no_contact(callee));
             let first = self.follow(sender, callee, ForwardWhen::Offline, place, way);
             return first.ok_or(Refusal::Offline);
         }
-        self.note(Step::Contacts { count: i64::try_from(branches.len()).unwrap_or_default() });
-        let stage = way.push(branches).ok_or(Refusal::Exhausted)?;
+        self.note(fork.step());
+        let (stages, spare) = fork.push(way)?;
         let busy = self.follow(sender, callee, ForwardWhen::Busy, place, way);
         let no_answer = self.follow(sender, callee, ForwardWhen::NoAnswer, place, way);
         let offline = self.follow(sender, callee, ForwardWhen::Offline, place, way);
         // A phone that is registered and says nothing at all does not answer either.
-        let next = Next { failed: None, busy, no_answer, unreachable: offline.or(no_answer) };
-        if next.on(StageEnd::NoAnswer).is_some() {
-            let after = callee.forwards.iter().find(|forward| {
-                forward.enabled && forward.when == ForwardWhen::NoAnswer && forward.after_s > 0
-            });
-            if let (Some(after), Some(stage)) = (after, way.stages.get_mut(usize::from(stage))) {
-                let ring_ms = after.after_s.saturating_mul(1_000);
-                stage.branches.iter_mut().for_each(|branch| branch.ring_ms = ring_ms);
+        let last = Next { failed: None, busy, no_answer, unreachable: offline.or(no_answer) };
+        if last.on(StageEnd::NoAnswer).is_some() {
+            ring_before_forward(callee, &stages, way);
+        }
+        Ok(lead_through(&stages, spare, last, way))
+    }
+
+    /// The one device that is called (RFC 5627). It has no forwards: those are its user's.
+    fn ring_device(
+        &mut self,
+        sender: &Sender<'a>,
+        callee: &'a Subscriber,
+        place: &Place,
+        way: &mut Way,
+    ) -> Result<u8, Refusal> {
+        let fork = self.fork(sender, callee, place);
+        if fork.groups.is_empty() {
+            self.note(Step::Offline { subscriber: callee.id.0 });
+            return Err(Refusal::Offline);
+        }
+        self.note(fork.step());
+        let (stages, spare) = fork.push(way)?;
+        Ok(lead_through(&stages, spare, Next::default(), way))
+    }
+
+    /// The contacts of a callee in the order in which they ring.
+    fn fork(&self, sender: &Sender<'a>, callee: &'a Subscriber, place: &Place) -> Fork {
+        let (first, spare) = self.flows_of(callee);
+        let by_q = self.world.subscriber_settings(callee.id).registration.fork == ForkMode::ByQ;
+        let branch = self.brancher(sender, callee, place, 0);
+        let mut groups: Vec<Vec<Branch>> = Vec::new();
+        let mut last_q = None;
+        for binding in first.into_iter().take(BRANCHES_MAX) {
+            let Some(branch) = branch(binding) else { continue };
+            let together = !by_q || last_q == Some(binding.q);
+            last_q = Some(binding.q);
+            match groups.last_mut().filter(|_| together) {
+                Some(group) => group.push(branch),
+                None => groups.push(vec![branch]),
             }
         }
-        way.lead(stage, next);
-        Ok(stage)
+        let spare = spare.into_iter().take(BRANCHES_MAX).filter_map(branch).collect();
+        Fork { groups, spare }
+    }
+
+    /// The contacts to ring, best first, and other flows of the same devices: of several flows of
+    /// one instance only one is used at a time (RFC 5626 section 7).
+    fn flows_of(&self, callee: &Subscriber) -> (Vec<&'a Binding>, Vec<&'a Binding>) {
+        let locations = self.locations;
+        let is_meant = |binding: &&Binding| {
+            self.device.as_ref().is_none_or(|device| device.is(binding, locations.key()))
+        };
+        let mut first: Vec<&Binding> = Vec::new();
+        let mut spare = Vec::new();
+        for binding in locations.contacts(callee.id, self.now).into_iter().filter(is_meant) {
+            let is_same = |other: &&Binding| {
+                binding.reg_id != 0 && other.reg_id != 0 && other.instance == binding.instance
+            };
+            match first.iter().any(is_same) {
+                true => spare.push(binding),
+                false => first.push(binding),
+            }
+        }
+        (first, spare)
     }
 
     /// A branch for each contact, best first, at most [`BRANCHES_MAX`].
@@ -77,20 +136,32 @@ impl<'a> Attempt<'a> {
         place: &Place,
         ring_s: u32,
     ) -> Vec<Branch> {
-        let contacts = self.locations.contacts(callee.id, self.now);
+        let (first, _) = self.flows_of(callee);
+        let branch = self.brancher(sender, callee, place, ring_s);
+        first.into_iter().take(BRANCHES_MAX).filter_map(branch).collect()
+    }
+
+    /// Makes branches to contacts of a callee.
+    fn brancher(
+        &self,
+        sender: &Sender<'a>,
+        callee: &'a Subscriber,
+        place: &Place,
+        ring_s: u32,
+    ) -> impl Fn(&Binding) -> Option<Branch> {
         let own_s = if ring_s == 0 { callee.ring_timeout_s } else { ring_s };
         let settings = self.world.subscriber_settings(callee.id);
         let ring_ms = match settings.call.ring_ms.filter(|_| own_s == 0) {
             Some(ms) => ms,
             None => ring_ms(sender.tenant, own_s),
         };
-        let branch = |binding| {
+        let hop = PriceRef { hop: None, part: place.part }.byte();
+        move |binding| {
             let mut branch = self.contact_branch(sender, (callee, settings), binding)?;
             branch.ring_ms = ring_ms;
-            branch.hop = PriceRef { hop: None, part: place.part }.byte();
+            branch.hop = hop;
             Some(branch)
-        };
-        contacts.into_iter().take(BRANCHES_MAX).filter_map(branch).collect()
+        }
     }
 
     /// It has no contact, or we have no way to any of them.
@@ -110,30 +181,105 @@ impl<'a> Attempt<'a> {
         (callee, settings): (&Subscriber, &Profile),
         binding: &Binding,
     ) -> Option<Branch> {
-        let target = contact_target(binding);
+        let target = contact_target(binding, settings.nat.send_to);
+        // A phone is where it is, in whatever network; but nobody may register ourselves.
+        if self.world.perimeter().is_own(target.address) {
+            return None;
+        }
         let (transport, asked) = (target.transport, binding.listener);
         let listener = self.world.listener(asked, transport, target.address)?;
-        let nated = is_nated(settings, reach(binding).nated);
-        let media = media_policy(sender, nated);
+        let nated = is_nated(settings, reach(binding, settings.nat.send_to).nated);
+        Some(self.callee_branch(sender, (callee, settings), (target, listener), nated))
+    }
+
+    /// The branch to a place where a callee is.
+    pub(super) fn callee_branch(
+        &self,
+        sender: &Sender<'a>,
+        (callee, settings): (&Subscriber, &Profile),
+        (target, listener): (Target, u8),
+        nated: bool,
+    ) -> Branch {
+        let media = MediaPolicy { mode: path(settings, None), ..media_policy(sender, nated) };
         let mut branch = blank_branch(target, listener, media);
         branch.dialed = callee.username.clone();
         branch.party = PartyRef::Subscriber(callee.id.0);
         branch.gauges = callee_gauge(callee, settings).into_iter().collect();
+        branch.headers = self.headers_inside();
+        branch.redirect = redirect::manner(redirect::of_subscriber(settings));
         self.shown_inside(sender).onto(&mut branch);
-        Some(branch)
+        speak(&mut branch.manner, settings, None);
+        branch
     }
 
     /// Whether the caller's media comes through a NAT: by its contact, if the request came from
     /// where the contact is; a subscriber without one is taken to be behind a NAT.
     pub(super) fn caller_is_nated(&self, caller: &Subscriber) -> bool {
         let source = self.ask.hints.source;
+        let settings = self.world.subscriber_settings(caller.id);
         let by_contact = self
             .locations
             .contacts(caller.id, self.now)
             .iter()
             .find(|binding| binding.source.ip() == source.ip())
-            .is_none_or(|binding| reach(binding).nated);
-        is_nated(self.world.subscriber_settings(caller.id), by_contact)
+            .is_none_or(|binding| reach(binding, settings.nat.send_to).nated);
+        is_nated(settings, by_contact)
+    }
+}
+
+/// How the contacts of a callee are tried.
+struct Fork {
+    /// Those of a group ring together, the groups one after the other.
+    groups: Vec<Vec<Branch>>,
+    /// Other flows of the same devices, when none of the last group is reached.
+    spare: Vec<Branch>,
+}
+
+impl Fork {
+    fn step(&self) -> Step {
+        let count = self.groups.iter().map(Vec::len).sum::<usize>();
+        Step::Contacts { count: i64::try_from(count).unwrap_or_default() }
+    }
+
+    /// The stages of the groups, and that of the spare flows. Groups that find no room are left
+    /// out.
+    fn push(self, way: &mut Way) -> Result<(Vec<u8>, Option<u8>), Refusal> {
+        let stages: Vec<u8> = self.groups.into_iter().map_while(|group| way.push(group)).collect();
+        if stages.is_empty() {
+            return Err(Refusal::Exhausted);
+        }
+        let spare = (!self.spare.is_empty()).then_some(self.spare);
+        Ok((stages, spare.and_then(|spare| way.push(spare))))
+    }
+}
+
+/// One stage leads to the next whatever came of it, the last one to `last`; spare flows are tried
+/// when it reached nobody. Where it begins.
+fn lead_through(stages: &[u8], spare: Option<u8>, last: Next, way: &mut Way) -> u8 {
+    for (stage, next) in stages.iter().zip(stages.iter().skip(1)) {
+        way.lead(*stage, Next::always(*next));
+    }
+    if let Some(end) = stages.last() {
+        let unreachable = spare.or(last.unreachable);
+        way.lead(*end, Next { unreachable, ..last });
+    }
+    if let Some(spare) = spare {
+        way.lead(spare, last);
+    }
+    stages.first().copied().unwrap_or_default()
+}
+
+/// Lets contacts ring only so long as their user's forward on no answer wants.
+fn ring_before_forward(callee: &Subscriber, stages: &[u8], way: &mut Way) {
+    let is_wanted = |forward: &&Forward| {
+        forward.enabled && forward.when == ForwardWhen::NoAnswer && forward.after_s > 0
+    };
+    let Some(after) = callee.forwards.iter().find(is_wanted) else { return };
+    let ring_ms = after.after_s.saturating_mul(1_000);
+    for stage in stages {
+        if let Some(stage) = way.stages.get_mut(usize::from(*stage)) {
+            stage.branches.iter_mut().for_each(|branch| branch.ring_ms = ring_ms);
+        }
     }
 }
 
@@ -178,10 +324,10 @@ pub(super) fn tenant_media(tenant: &Tenant, nated: bool) -> MediaPolicy {
 }
 
 /// Where a registered contact is reached.
-pub(super) fn contact_target(binding: &Binding) -> Target {
+pub(super) fn contact_target(binding: &Binding, send_to: SendTo) -> Target {
     Target {
         uri: binding.uri.clone(),
-        address: reach(binding).address,
+        address: reach(binding, send_to).address,
         transport: wire_transport(binding.transport),
         flow: binding.flow,
         routes: binding.path.clone(),

@@ -1,30 +1,32 @@
 //! A number of the outside: routes to trunks to hops (spec ROUTE-PAT-01, ROUTE-PRIO-01).
 
 use super::called::Called;
+use super::diverted::Teller;
+use super::manner::{path, speak};
 use super::plan::blank_branch;
 use super::ring::{contact_target, media_policy, ring_ms, tenant_media};
 use super::sender::{Sender, Who};
-use super::way::{Diversion, Place, Way};
-use super::{Attempt, Stop};
+use super::way::{Place as InTree, Way};
+use super::{Attempt, Sent, Stop, order};
+use crate::deck::Place;
+use crate::limits::ORGANIZATION_DEPTH_MAX;
 use crate::location::wire_transport;
 use crate::refusal::Refusal;
+use crate::standing::Direction;
+use crate::tariff::{Taken, TariffDeck, Wanted};
 use crate::trace::Step;
 use crate::uri::escape_user;
 use crate::world::World;
 use std::net::SocketAddr;
 use strowger_billing::{Hop, PriceRef, Terms};
-use strowger_link::siphash::{Key, siphash24};
 use strowger_link::{
-    ANY_STATUS, AskId, Branch, Cause, CauseSwap, Gauge, HOPS_MAX, HeaderField, Next, Octets,
-    PartyRef, STAGES_MAX, Target, Transport,
+    ANY_STATUS, AskId, Branch, Cause, CauseSwap, Gauge, HOPS_MAX, Next, OnRedirect, PartyRef,
+    STAGES_MAX, Target, Transport,
 };
 use strowger_model::{
-    Binding, CauseMap, Digits, Egress, EgressTarget, Exchange, Profile, Route, RouteTarget, Tenant,
-    Trunk, TrunkId,
+    Account, Binding, CauseMap, Currency, Digits, Egress, EgressTarget, Exchange, OrganizationId,
+    Profile, Route, RouteOrder, RouteTarget, SentTo, Tenant, Trunk, TrunkId,
 };
-
-/// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
-const TIER: i32 = 100;
 
 impl<'a> Attempt<'a> {
     /// Steps 24 and 25: the best route, its targets in order, each address one hop. The index of
@@ -33,24 +35,36 @@ impl<'a> Attempt<'a> {
         &mut self,
         sender: &Sender<'a>,
         called: &Called,
-        place: &Place,
+        place: &InTree,
         way: &mut Way,
     ) -> Result<u8, Refusal> {
         let (Ok(number), Some(chain)) = (called.number, &called.chain) else {
             return Err(self.not_a_number(called));
         };
-        let routes = self.world.routes(sender.tenant.id, chain);
+        let mut routes = self.world.routes(sender.tenant.id, chain);
+        routes.retain(|route| self.is_for(route, sender));
         if routes.is_empty() {
             self.note(Step::NoRoute {});
             return Err(Refusal::UnknownNumber);
         }
         let first = way.end();
-        let mut hops = Hops { place, number, own_from: way.hops.len() };
+        let mut hops = Hops { place, number, own_from: way.hops.len(), probes: false };
         for route in routes {
             let prefix_digits = i64::try_from(route.prefix.len()).unwrap_or_default();
             self.note(Step::Route { route: route.id.0, prefix_digits });
-            for trunk in self.order(route) {
-                self.add_trunk(sender, &mut hops, called, trunk, way);
+            for candidate in self.candidates(sender, &hops, called, route, way) {
+                let Candidate { trunk, egress, probes, .. } = candidate;
+                if self.is_full(sender, way) {
+                    self.note(Step::HopBeyond { trunk: trunk.id.0 });
+                    break;
+                }
+                let terms = self.supplier_terms(trunk, egress, called);
+                let terms = terms.unwrap_or_else(|step| {
+                    self.note(step);
+                    None
+                });
+                hops.probes = probes;
+                self.add_hops(sender, &hops, (trunk, egress), terms, way);
             }
             if !route.overflow {
                 break;
@@ -59,13 +73,49 @@ impl<'a> Attempt<'a> {
         self.chain_hops(first, way)
     }
 
+    /// A trunk and no other, with a number that it named itself.
+    pub(super) fn route_by(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called,
+        trunk: TrunkId,
+        place: &InTree,
+        way: &mut Way,
+    ) -> Result<u8, Refusal> {
+        let Ok(number) = called.number else { return Err(self.not_a_number(called)) };
+        let first = way.end();
+        let hops = Hops { place, number, own_from: way.hops.len(), probes: false };
+        let target = RouteTarget { trunk, priority: 0, weight: 0 };
+        match self.candidate(sender, &hops, target, way).map(Option::into_iter) {
+            Ok(found) => found.for_each(|found| self.add_only(sender, &hops, called, found, way)),
+            Err(step) => self.note(step),
+        }
+        self.chain_hops(first, way)
+    }
+
+    /// Adds the hops of a trunk that has no other beside it, if it has a price.
+    fn add_only(
+        &mut self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        called: &Called,
+        only: Candidate<'a>,
+        way: &mut Way,
+    ) {
+        let Candidate { trunk, egress, .. } = only;
+        match self.supplier_terms(trunk, egress, called) {
+            Ok(terms) => self.add_hops(sender, hops, (trunk, egress), terms, way),
+            Err(step) => self.note(step),
+        }
+    }
+
     /// A DID leads to a customer's switch: its number as the customer wants to see it.
     pub(super) fn ring_trunk(
         &mut self,
         sender: &Sender<'a>,
         called: &Called,
         trunk: &'a Trunk,
-        place: &Place,
+        place: &InTree,
         way: &mut Way,
     ) -> Result<u8, Refusal> {
         let egress = trunk.egress.as_ref().filter(|_| trunk.enabled);
@@ -74,7 +124,7 @@ impl<'a> Attempt<'a> {
             return Err(Refusal::Offline);
         };
         let first = way.end();
-        let hops = Hops { place, number, own_from: way.hops.len() };
+        let hops = Hops { place, number, own_from: way.hops.len(), probes: false };
         let terms = self.supplier_terms(trunk, egress, called).unwrap_or_else(|step| {
             self.note(step);
             None
@@ -93,8 +143,8 @@ impl<'a> Attempt<'a> {
         let number = Digits::parse(&called.text).or(called.number);
         let Ok(number) = number else { return Err(self.not_a_number(called).into()) };
         let mut way = Way::outside();
-        let place = Place::caller(Vec::new());
-        let hops = Hops { place: &place, number, own_from: 0 };
+        let place = InTree::caller(Vec::new(), self.diverted_before(sender));
+        let hops = Hops { place: &place, number, own_from: 0, probes: false };
         for hop in emergency_trunks(self.world, trunks) {
             self.add_hops(sender, &hops, hop, None, &mut way);
         }
@@ -103,6 +153,7 @@ impl<'a> Attempt<'a> {
             branch.gauges.clear();
             branch.continue_on = vec![ANY_STATUS];
             branch.stop_on = Vec::new();
+            branch.redirect = OnRedirect::Fail;
         }
         self.chain_hops(0, &mut way)?;
         Ok(way)
@@ -130,60 +181,249 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The targets of a route in the order to try: tier, priority, the trunk's own preference, then
-    /// by weight. The draw is keyed by the ask, so asking again gives the same order.
-    fn order(&self, route: &Route) -> Vec<TrunkId> {
-        let key = |target: &RouteTarget| {
-            let trunk = self.world.trunk(target.trunk);
-            let q = trunk.and_then(|t| t.egress.as_ref()).map_or(0, |egress| egress.q);
-            let tier = target.priority.div_euclid(TIER);
-            core::cmp::Reverse((tier, target.priority, q, target.weight > 0))
+    /// Whether a route is for calls of this sender.
+    fn is_for(&mut self, route: &Route, sender: &Sender<'a>) -> bool {
+        let begins = |number: Digits| route.callers.iter().any(|prefix| number.has_prefix(prefix));
+        let by_number = || {
+            let caller = self.known.as_ref().map(|known| known.caller.number.as_str());
+            let number = sender.tenant.normalisation.normalise(caller.unwrap_or_default());
+            number.is_ok_and(begins)
         };
-        let mut sorted: Vec<RouteTarget> = route.targets.clone();
-        sorted.sort_by_key(key);
-        let seed = self.ask.id.0 ^ route.id.0.cast_unsigned().rotate_left(32);
-        sorted
-            .chunk_by(|a, b| key(a) == key(b))
-            .flat_map(|equals| shuffle_by_weight(equals, seed))
-            .collect()
+        let is_for = (route.callers.is_empty() || by_number())
+            && route.organization.is_none_or(|wanted| self.is_within(sender, wanted));
+        if !is_for {
+            self.note(Step::RouteOfOthers { route: route.id.0 });
+        }
+        is_for
     }
 
-    /// Checks a target (spec 19.2) and adds its hops with the supplier's price.
-    fn add_trunk(
+    /// Whether a sender belongs to an organization, or to one below it.
+    fn is_within(&self, sender: &Sender<'a>, wanted: OrganizationId) -> bool {
+        let own = match sender.who {
+            Who::Subscriber(row) => row.organization,
+            Who::Trunk(row, _) => row.organization,
+        };
+        let parent = |id: &OrganizationId| self.world.organization(*id)?.parent;
+        let line = core::iter::successors(Some(own), parent).take(ORGANIZATION_DEPTH_MAX + 1);
+        line.into_iter().any(|id| id == wanted)
+    }
+
+    /// The targets of a route that can take the call, in the order to try (spec 19.2, 19.3).
+    fn candidates(
         &mut self,
         sender: &Sender<'a>,
-        hops: &mut Hops<'_>,
+        hops: &Hops<'_>,
         called: &Called,
-        id: TrunkId,
-        way: &mut Way,
-    ) {
+        route: &'a Route,
+        way: &Way,
+    ) -> Vec<Candidate<'a>> {
+        let facts = self.facts;
+        let view = facts.standing.view(&hops.number, self.wall_us);
+        let how = self.way_of(route.order, sender, route.id.0);
+        let sale = self.sale(sender, hops, called);
+        let mut all = self.usable(sender, hops, route, way);
+        // All are looked up before any is looked at: the waits for memory overlap.
+        if let Some(chain) = &called.chain {
+            for candidate in &mut all {
+                candidate.place = candidate.deck.and_then(|deck| deck.place(chain));
+            }
+            for candidate in &mut all {
+                let place = candidate.deck.zip(candidate.place);
+                candidate.taken = place.and_then(|(deck, place)| deck.take(place));
+            }
+        }
+        let mut known = Vec::with_capacity(all.len());
+        all.retain_mut(|candidate| {
+            let price = match self.find_price(candidate, sender.tenant, called, how.set.price_ms) {
+                Ok(price) => price,
+                Err(step) => {
+                    self.note(step);
+                    return false;
+                }
+            };
+            let (cost, currency) = price;
+            let is_loss = sale.is_some_and(|(sale, paid_in)| currency == paid_in && cost > sale);
+            if is_loss {
+                self.note(Step::HopLoss { trunk: candidate.trunk.id.0 });
+                return false;
+            }
+            let (target, preference) = (candidate.target, candidate.egress.q);
+            let mut own = order::known_of(target, preference, &view, how.order);
+            let is_own = currency == sender.tenant.currency;
+            own.cost = is_own.then(|| order::compared(cost));
+            self.note_standing(target.trunk, own.failed, how.set.failover);
+            known.push((own, price));
+            true
+        });
+        self.note_order(how.order, known.len());
+        let sorted = order::sorted(known.iter().map(|(own, _)| own), &how);
+        let in_order = sorted.into_iter().filter_map(|(at, rank, probes)| {
+            if facts.explain {
+                let (own, price) = known.get(at)?;
+                self.places.push(order::place(own, rank, probes, *price));
+            }
+            Some(Candidate { probes, ..*all.get(at)? })
+        });
+        in_order.collect()
+    }
+
+    /// The targets of a route that may be called with this number, whatever they take.
+    fn usable(
+        &mut self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        route: &'a Route,
+        way: &Way,
+    ) -> Vec<Candidate<'a>> {
+        let mut all = Vec::with_capacity(route.targets.len());
+        for target in &route.targets {
+            match self.candidate(sender, hops, *target, way) {
+                Ok(candidate) => all.extend(candidate),
+                Err(step) => self.note(step),
+            }
+        }
+        all
+    }
+
+    fn note_standing(&mut self, trunk: TrunkId, (whole, here): (bool, bool), counts: bool) {
+        let trunk = trunk.0;
+        if whole && counts {
+            self.note(Step::HopFailed { trunk });
+        } else if here && counts {
+            self.note(Step::HopFailedHere { trunk });
+        }
+    }
+
+    fn note_order(&mut self, order: RouteOrder, targets: usize) {
+        let targets = i64::try_from(targets).unwrap_or(i64::MAX);
+        match order {
+            RouteOrder::Weight => {}
+            RouteOrder::Price => self.note(Step::ByPrice { targets }),
+            RouteOrder::Quality => self.note(Step::ByQuality { targets }),
+            RouteOrder::Rotation => self.note(Step::ByRotation { targets }),
+        }
+    }
+
+    /// What the caller pays for the call of comparison, without tax; `None` when that is not the
+    /// caller's tariff's word.
+    fn sale(
+        &self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        called: &Called,
+    ) -> Option<(i128, Currency)> {
+        // Who forwards pays for a forward.
+        if hops.place.part.is_some() || sender.settings.route.loss {
+            return None;
+        }
+        let deck = self.world.tariff(sender.account.tariff?)?;
+        let terms = self.priced(deck, called, sender.account).ok()?;
+        Some(self.compared_cost(sender.tenant, &terms, sender.settings.route.price_ms))
+    }
+
+    /// Checks a target (spec 19.2); `None` for one that stands in a better route already.
+    fn candidate(
+        &self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        target: RouteTarget,
+        way: &Way,
+    ) -> Result<Option<Candidate<'a>>, Step> {
+        let (id, number) = (target.trunk, target.trunk.0);
         let trunk = self.world.trunk(id).filter(|trunk| trunk.enabled);
-        let Some((trunk, egress)) = trunk.and_then(|t| Some((t, t.egress.as_ref()?))) else {
-            return self.note(Step::HopClosed { trunk: id.0 });
-        };
+        let found = trunk.and_then(|trunk| Some((trunk, trunk.egress.as_ref()?)));
+        let (trunk, egress) = found.ok_or(Step::HopClosed { trunk: number })?;
         // A forward may well go out where its call came in.
         if let Who::Trunk(from, _) = sender.who
             && from.id == id
             && hops.place.part.is_none()
             && !sender.settings.call.send_back
         {
-            return self.note(Step::HopSender { trunk: id.0 });
+            return Err(Step::HopSender { trunk: number });
         }
         let own = way.hops.get(hops.own_from..).unwrap_or_default();
         if own.iter().any(|hop| hop.trunk == id) {
-            // It stands in a better route already.
-            return;
+            return Ok(None);
         }
         if egress.barring.bars(&hops.number) {
-            return self.note(Step::HopBarred { trunk: id.0 });
+            return Err(Step::HopBarred { trunk: number });
         }
-        if egress.tariff.is_none() && !sender.settings.price.unpriced_trunks {
-            return self.note(Step::NoSupplierPrice { trunk: trunk.id.0 });
+        let deck = match egress.tariff {
+            Some(tariff) => self.world.tariff(tariff),
+            None if sender.settings.price.unpriced_trunks => None,
+            None => return Err(Step::NoSupplierPrice { trunk: number }),
+        };
+        let (place, taken) = (None, None);
+        Ok(Some(Candidate { target, trunk, egress, deck, place, taken, probes: false }))
+    }
+
+    /// What a target takes for the call of comparison, without tax.
+    fn find_price(
+        &mut self,
+        candidate: &Candidate<'a>,
+        tenant: &Tenant,
+        called: &Called,
+        ms: u64,
+    ) -> Result<(i128, Currency), Step> {
+        let Candidate { trunk, egress, .. } = *candidate;
+        // It takes nothing at all.
+        if egress.tariff.is_none() {
+            return Ok((0, tenant.currency));
         }
-        match self.supplier_terms(trunk, egress, called) {
-            Ok(terms) => self.add_hops(sender, hops, (trunk, egress), terms, way),
-            Err(step) => self.note(step),
+        let none = Step::NoSupplierPrice { trunk: trunk.id.0 };
+        let deck = candidate.deck.ok_or(none)?;
+        let account = self.world.account(egress.account).ok_or(none)?;
+        let priced = match deck.is_timed() || deck.tariff().currency != account.currency {
+            true => self.priced(deck, called, account),
+            false => self.plainly_priced(candidate.taken, deck, called, account).ok_or(None),
+        };
+        let terms = match priced {
+            Ok(terms) => terms,
+            Err(why) => match self.default_terms(account) {
+                Some(terms) => terms,
+                None => {
+                    why.into_iter().for_each(|step| self.note(step));
+                    return Err(none);
+                }
+            },
+        };
+        Ok(self.compared_cost(tenant, &terms, ms))
+    }
+
+    /// The terms of a price that is the same at all times, from the line that was taken out of its
+    /// deck, without a look at any other.
+    fn plainly_priced(
+        &self,
+        taken: Option<Taken>,
+        deck: &TariffDeck,
+        called: &Called,
+        account: &Account,
+    ) -> Option<Terms> {
+        let (chain, number) = (called.chain.as_ref()?, called.number.as_ref().ok()?);
+        let wanted = Wanted { wall_us: self.began_us, digits: number.len() };
+        let rate = deck.located(taken?, chain, wanted)?.terms();
+        let exchange = Exchange::same(deck.tariff().currency);
+        Terms::of(deck.tariff(), &rate, account.discount_bp(number), exchange).ok()
+    }
+
+    /// What a call of comparison costs in the tenant's currency; in the tariff's, when nobody knows
+    /// what that is worth.
+    fn compared_cost(&self, tenant: &Tenant, terms: &Terms, ms: u64) -> (i128, Currency) {
+        let (from, to) = (terms.pricing.currency, tenant.currency);
+        let cost = order::net_cost(terms, ms);
+        if from == to {
+            return (cost, to);
         }
+        match self.world.exchange(tenant, from, to, self.began_us) {
+            Some(exchange) => (order::exchanged(cost, exchange), to),
+            None => (cost, from),
+        }
+    }
+
+    /// Whether no more hops fit into the plan.
+    fn is_full(&self, sender: &Sender<'a>, way: &Way) -> bool {
+        let end = usize::from(way.end());
+        way.hops.len() >= hops_max(sender, self.is_emergency) || end >= STAGES_MAX
     }
 
     fn add_hops(
@@ -202,14 +442,23 @@ impl<'a> Attempt<'a> {
         if targets.is_empty() && egress.targets.contains(&EgressTarget::Registered) {
             self.note(Step::TrunkOffline { trunk: trunk.id.0 });
         }
+        let headers = self.headers_to(sender, trunk, egress);
+        let all_hidden = self.hides_way();
+        let teller = Teller::new(egress, sender.tenant, sender.settings, all_hidden);
         for (address, (target, listener)) in (0i64..).zip(targets) {
-            let end = usize::from(way.end());
-            if way.hops.len() >= hops_max(sender, self.is_emergency) || end >= STAGES_MAX {
+            if self.is_full(sender, way) {
                 return self.note(Step::HopBeyond { trunk: trunk.id.0 });
             }
-            let Some(listener) = listener else {
-                self.note(Step::HopUnreachable { trunk: trunk.id.0, address });
-                continue;
+            let listener = match listener {
+                Exit::By(listener) => listener,
+                Exit::None => {
+                    self.note(Step::HopUnreachable { trunk: trunk.id.0, address });
+                    continue;
+                }
+                Exit::OffLimits => {
+                    self.note(Step::HopOffLimits { trunk: trunk.id.0, address });
+                    continue;
+                }
             };
             self.note(Step::Hop { trunk: trunk.id.0, address });
             let hop = u8::try_from(way.hops.len()).ok();
@@ -218,78 +467,119 @@ impl<'a> Attempt<'a> {
                 hop_branch((trunk, egress), target, listener, sender.tenant, hops.number);
             branch.media = media_policy(sender, false);
             by_settings(&mut branch, egress, sender.settings);
+            branch.redirect = self.on_redirect_of(egress);
+            let own = self.world.account_settings(egress.account);
+            speak(&mut branch.manner, own, Some(&egress.dialog));
+            branch.media.mode = path(own, Some(&egress.dialog));
             branch.hop = PriceRef { hop, part: hops.place.part }.byte();
             self.shown_outside(sender, egress).onto(&mut branch);
             if let Some(login) = self.world.login(trunk.id, self.ask.id) {
                 login.onto(&mut branch);
             }
-            if sender.settings.identity.diversion {
-                branch.headers.extend(diversions(hops.place, sender.tenant, egress));
+            if egress.pass_digest && hops.place.part.is_none() {
+                self.pass_digest(&mut branch, trunk);
+            }
+            branch.to_uri = self.to_uri(egress, &branch.target.uri);
+            branch.headers = teller.fields(hops.place, &branch.target.uri);
+            branch.headers.extend(headers.iter().cloned());
+            if !self.rules_routed(sender, (trunk.id, &hops.number), &mut branch) {
+                way.hops.pop();
+                continue;
+            }
+            if way.end() == 0 {
+                let (direction, probes) = (Direction::of(&hops.number), hops.probes);
+                self.sent = Some(Sent { trunk: trunk.id, direction, probes });
             }
             way.push(vec![branch]);
         }
     }
 
-    /// Where a trunk takes calls, with the listener to leave by, if one fits: its addresses, those
-    /// of its names and the contacts it registered, in the row's order.
-    fn targets(
-        &self,
-        trunk: &Trunk,
-        egress: &Egress,
-        number: &Digits,
-    ) -> Vec<(Target, Option<u8>)> {
+    /// The URI of To, where it is not that of the target (spec SIP-URI-02).
+    fn to_uri(&self, egress: &Egress, target: &str) -> String {
+        let user = match egress.sent_to {
+            SentTo::Routed => "",
+            SentTo::Received => self.call.called.as_str(),
+            SentTo::ReceivedTo => self.call.to_user.as_str(),
+        };
+        let bare = target.split(';').next().unwrap_or_default();
+        if user.is_empty() { String::new() } else { with_user(bare, user) }
+    }
+
+    /// Where a trunk takes calls, with the listener to leave by: its addresses, those of its names
+    /// and the contacts it registered, in the row's order.
+    fn targets(&self, trunk: &Trunk, egress: &Egress, number: &Digits) -> Vec<(Target, Exit)> {
+        let perimeter = self.world.perimeter();
         let mut targets = Vec::new();
         for target in &egress.targets {
             if matches!(target, EgressTarget::Registered) {
                 let contacts = self.locations.contacts(trunk.id, self.now);
+                let settings = self.world.account_settings(egress.account);
+                let send_to = settings.nat.send_to;
                 let registered = |binding: &Binding| {
-                    let mut target = contact_target(binding);
+                    let mut target = contact_target(binding, send_to);
                     target.uri = with_user(&target.uri, &egress.called.apply(number.as_str()));
                     let (asked, transport) = (binding.listener, target.transport);
                     let listener = self.world.listener(asked, transport, target.address);
-                    (target, listener)
+                    // Like a phone it is where it is, in whatever network.
+                    let exit = match perimeter.is_own(target.address) {
+                        true => Exit::OffLimits,
+                        false => listener.map_or(Exit::None, Exit::By),
+                    };
+                    (target, exit)
                 };
                 targets.extend(contacts.into_iter().map(registered));
                 continue;
             }
-            for (address, host) in self.world.target_addresses(target) {
+            let chance = self.ask.id.0;
+            for (address, host) in self.world.target_addresses(egress, target, chance) {
                 let asked = self.ask.hints.listener;
                 let listener = listener_to(self.world, egress, asked, address);
-                targets.push((address_target(egress, (address, &host), number), listener));
+                let exit = match perimeter.check(address, egress.allow_private) {
+                    Ok(()) => listener.map_or(Exit::None, Exit::By),
+                    Err(_) => Exit::OffLimits,
+                };
+                targets.push((address_target(egress, (address, &host), number), exit));
             }
         }
         targets
     }
+}
 
-    /// What the supplier charges for this number: `Ok(None)` when it charges nothing at all.
-    fn supplier_terms(
-        &mut self,
-        trunk: &Trunk,
-        egress: &Egress,
-        called: &Called,
-    ) -> Result<Option<Terms>, Step> {
-        let Some(id) = egress.tariff else { return Ok(None) };
-        let none = Step::NoSupplierPrice { trunk: trunk.id.0 };
-        let deck = self.world.tariff(id).ok_or(none)?;
-        let chain = called.chain.as_ref().ok_or(none)?;
-        let Some(rate) = deck.find(chain, self.wall_us, self.world.dictionary()) else {
-            let price = self.world.account_settings(egress.account).price.supplier_default;
-            let terms = Terms::flat(price.ok_or(none)?, deck.tariff().currency);
-            return terms.map(Some).map_err(|_| none);
-        };
-        let exchange = Exchange::same(deck.tariff().currency);
-        let terms = Terms::of(deck.tariff(), &rate, 0, exchange).map_err(|_| none)?;
-        self.note(Step::SupplierPrice { trunk: trunk.id.0, rate: rate.id.0 });
-        Ok(Some(terms))
-    }
+/// A target that can take the call.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    target: RouteTarget,
+    trunk: &'a Trunk,
+    egress: &'a Egress,
+    /// Its price list; `None` also when it is gone.
+    deck: Option<&'a TariffDeck>,
+    /// Where the line of the number lies in it.
+    place: Option<Place>,
+    /// That line.
+    taken: Option<Taken>,
+    /// It is there to see how good it is.
+    probes: bool,
+}
+
+/// How a call leaves us towards a target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Exit {
+    /// By this listener.
+    By(u8),
+    /// No listener fits.
+    None,
+    /// Nothing is sent there.
+    OffLimits,
 }
 
 /// Hops of one place in the tree of forwards, to one number.
 struct Hops<'p> {
-    place: &'p Place,
+    place: &'p InTree,
     number: Digits,
     /// Hops before this one are of other routes.
     own_from: usize,
+    /// The next one is there to see how good it is.
+    probes: bool,
 }
 
 /// A branch to one target of a trunk, with no caller yet.
@@ -350,32 +640,19 @@ fn address_target(egress: &Egress, (address, host): (SocketAddr, &str), number: 
 
 /// A contact's URI with the number in place of its user: a customer's switch wants to know which of
 /// its numbers was called.
-fn with_user(uri: &str, number: &str) -> String {
+pub(super) fn with_user(uri: &str, number: &str) -> String {
     let user = escape_user(number);
     let Some((scheme, rest)) = uri.split_once(':') else { return uri.to_owned() };
     let host = rest.split_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}:{user}@{host}")
 }
 
-/// The listener by which a trunk is called: its row's, the one asked on, or another that fits.
+/// The listener by which a trunk is called: its row's and no other, or else the one asked on, or
+/// another that fits.
 fn listener_to(world: &World, egress: &Egress, asked: u8, address: SocketAddr) -> Option<u8> {
-    let asked = egress.listener.unwrap_or(asked);
-    world.listener(asked, wire_transport(egress.transport), address)
-}
-
-/// Who diverted the call, for a carrier (RFC 5806): the last first.
-fn diversions(place: &Place, tenant: &Tenant, egress: &Egress) -> Vec<HeaderField> {
-    let host = egress.from_host.as_deref().unwrap_or(&tenant.realm);
-    let field = |diversion: &Diversion| {
-        let user = escape_user(&egress.caller.apply(&diversion.user));
-        let privacy = if diversion.hidden { ";privacy=full" } else { "" };
-        let reason = diversion.reason;
-        let value = format!("<sip:{user}@{host}>;reason={reason};counter=1{privacy}");
-        HeaderField { name: "Diversion".to_owned(), value: Octets(value.into_bytes()) }
-    };
-    // Untrusted peers are not told of who hides.
-    let shown = place.diversions.iter().filter(|d| egress.trusted || !d.hidden);
-    shown.map(field).collect()
+    let transport = wire_transport(egress.transport);
+    let found = world.listener(egress.listener.unwrap_or(asked), transport, address);
+    found.filter(|found| egress.listener.is_none_or(|wanted| wanted == *found))
 }
 
 /// The trunks of an emergency number: in order, those that are switched off last.
@@ -397,6 +674,7 @@ pub(crate) fn emergency_branches(
 ) -> Vec<Branch> {
     let hops = emergency_trunks(world, trunks).into_iter().flat_map(|(trunk, egress)| {
         world.egress_addresses(egress).into_iter().filter_map(move |target| {
+            world.perimeter().check(target.0, egress.allow_private).ok()?;
             let listener = listener_to(world, egress, 0, target.0)?;
             Some(((trunk, egress), target, listener))
         })
@@ -406,6 +684,8 @@ pub(crate) fn emergency_branches(
             let target = address_target(hop.1, (address, &host), &number);
             let mut branch = hop_branch(hop, target, listener, tenant, number);
             branch.gauges.clear();
+            let own = world.account_settings(hop.1.account);
+            speak(&mut branch.manner, own, Some(&hop.1.dialog));
             if let Some(login) = world.login(hop.0.id, AskId(0)) {
                 login.onto(&mut branch);
             }
@@ -426,49 +706,5 @@ const fn parameter(transport: Transport) -> &'static str {
         Transport::Tcp => ";transport=tcp",
         Transport::Tls => ";transport=tls",
         Transport::Ws | Transport::Wss => ";transport=ws",
-    }
-}
-
-/// Draws without putting back, each with a chance by its weight; weights of 0 keep their order.
-fn shuffle_by_weight(equals: &[RouteTarget], seed: u64) -> Vec<TrunkId> {
-    let mut left = equals.to_vec();
-    let mut drawn = Vec::with_capacity(left.len());
-    while !left.is_empty() {
-        let total: u64 = left.iter().map(|t| u64::from(t.weight)).sum();
-        let round = (drawn.len() as u64).to_le_bytes();
-        let dice = siphash24(&Key(*b"weights of route"), &[seed.to_le_bytes(), round].concat());
-        let mut rest = if total == 0 { 0 } else { dice % total };
-        let at = left.iter().position(|target| {
-            let weight = u64::from(target.weight);
-            let hit = total == 0 || rest < weight;
-            rest = rest.saturating_sub(weight);
-            hit
-        });
-        drawn.push(left.remove(at.unwrap_or(0)).trunk);
-    }
-    drawn
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weights_are_shares() {
-        let target = |trunk, weight| RouteTarget { trunk: TrunkId(trunk), priority: 0, weight };
-        let equals = [target(1, 70), target(2, 30), target(3, 0)];
-        let first = |seed| shuffle_by_weight(&equals, seed).first().map_or(0, |t| t.0);
-        let ones = (0..10_000).filter(|seed| first(*seed) == 1).count();
-        let twos = (0..10_000).filter(|seed| first(*seed) == 2).count();
-        assert!((6800..7200).contains(&ones), "{ones}");
-        assert_eq!(ones + twos, 10_000, "weight 0 is never first");
-        for seed in 0..100 {
-            let mut all = shuffle_by_weight(&equals, seed);
-            assert_eq!(all.last(), Some(&TrunkId(3)));
-            all.sort();
-            assert_eq!(all, [TrunkId(1), TrunkId(2), TrunkId(3)]);
-        }
-        let none = [target(5, 0), target(4, 0)];
-        assert_eq!(shuffle_by_weight(&none, 9), [TrunkId(5), TrunkId(4)]);
     }
 }

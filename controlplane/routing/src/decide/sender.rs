@@ -9,8 +9,8 @@ use crate::trace::Step;
 use crate::world::{Holder, World};
 use strowger_link::{Challenge, Credentials};
 use strowger_model::{
-    Account, Barring, DigestPolicy, Ingress, OrganizationId, Profile, Subscriber, Tenant, TenantId,
-    Trunk, TrunkCredentials, TrunkId,
+    Account, Barring, DigestPolicy, Digits, Ingress, OrganizationId, Profile, Subscriber, Tenant,
+    TenantId, Trunk, TrunkCredentials, TrunkId,
 };
 
 /// A sender who is known, and who pays.
@@ -57,8 +57,17 @@ impl<'a> Sender<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// Step 13: a trunk that sends from its own address, else right credentials, else a challenge.
+    /// Step 13: who transfers a running call, a trunk that sends from its own address, else right
+    /// credentials, else a challenge.
     pub(super) fn authenticate(&mut self) -> Result<Sender<'a>, Stop> {
+        if let Some(row) = self.facts.sender.map(|id| self.world.subscriber(id)) {
+            let row = row.ok_or(Refusal::Denied)?;
+            self.note(Step::SenderSubscriber { subscriber: row.id.0 });
+            let tenant = self.world.tenant(row.tenant).ok_or(Refusal::Internal)?;
+            let account = self.world.account(row.account).ok_or(Refusal::Internal)?;
+            let settings = self.world.subscriber_settings(row.id);
+            return Ok(Sender { tenant, account, who: Who::Subscriber(row), settings });
+        }
         if let Some(id) = self.ask.hints.trunk
             && let Some(sender) = self.trunk_sender(TrunkId(id))?
         {
@@ -96,11 +105,19 @@ impl<'a> Attempt<'a> {
 
     /// The trunk that the edge named. The edge may be older than the world, so its word is checked.
     fn trunk_sender(&mut self, id: TrunkId) -> Result<Option<Sender<'a>>, Stop> {
-        let trunk = self.world.sending_trunk(id, self.ask.hints.source, &self.call.called);
+        let called = self.called.as_deref().unwrap_or(&self.call.called);
+        let trunk = self.world.sending_trunk(id, self.ask.hints.source, called);
         let Some((trunk, ingress)) = trunk.and_then(|t| Some((t, t.ingress.as_ref()?))) else {
             self.note(Step::NotItsSource { trunk: id.0 });
             return Ok(None);
         };
+        let listener = self.ask.hints.listener;
+        if !ingress.listeners.is_empty() && !ingress.listeners.contains(&listener) {
+            // As good as an unknown source: it may show credentials.
+            let (trunk, listener) = (trunk.id.0, listener.into());
+            self.note(Step::NotItsListener { trunk, listener });
+            return Ok(None);
+        }
         self.note(Step::SenderTrunk { trunk: trunk.id.0 });
         let tenant = self.world.tenant(trunk.tenant).ok_or(Refusal::Internal)?;
         let account = self.world.account(ingress.account).ok_or(Refusal::Internal)?;
@@ -112,6 +129,28 @@ impl<'a> Attempt<'a> {
         match challenge_stranger(self.world, self.ask) {
             Some(challenge) => Stop::Challenge(challenge),
             None => Stop::Refuse(Refusal::Denied),
+        }
+    }
+
+    /// The firewall by caller. It sees the caller that the far side would see and the record shows:
+    /// a number, or none.
+    pub(super) fn check_caller(&mut self, sender: &Sender<'a>) -> Result<(), Stop> {
+        let number = Digits::parse(&self.number_of(sender)).unwrap_or(Digits::EMPTY);
+        let callers = self.world.callers();
+        let (tenant, account) = (sender.tenant.id, sender.account.id);
+        match callers.deciding(tenant, account, number, self.wall_us) {
+            Some(rule) if rule.allow => {
+                self.note(Step::CallerAllowed { rule: rule.id.0 });
+                Ok(())
+            }
+            Some(rule) => {
+                let step = Step::CallerDenied { rule: rule.id.0 };
+                Err(self.refuse_for(Refusal::Denied, step))
+            }
+            None if sender.settings.call.callers_default_deny => {
+                Err(self.refuse_for(Refusal::Denied, Step::CallerUnlisted {}))
+            }
+            None => Ok(()),
         }
     }
 

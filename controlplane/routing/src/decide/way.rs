@@ -3,7 +3,7 @@
 use crate::refusal::Refusal;
 use crate::world::Holder;
 use strowger_billing::{Hop, Part};
-use strowger_link::{Branch, Next, STAGES_MAX, Stage};
+use strowger_link::{Branch, DivertReason, Next, STAGES_MAX, Stage};
 
 /// The stages of a plan while they are put together.
 pub(super) struct Way {
@@ -84,18 +84,21 @@ pub(super) struct Place {
     pub(super) diversions: Vec<Diversion>,
 }
 
-/// A diversion, as carriers are told (RFC 5806).
+/// A diversion, as carriers are told (RFC 5806, RFC 7044).
 #[derive(Clone)]
 pub(super) struct Diversion {
     /// Number or name of who diverted.
     pub(super) user: String,
-    pub(super) reason: &'static str,
+    pub(super) reason: DivertReason,
+    /// How often.
+    pub(super) count: u8,
     /// Who diverted is not shown.
     pub(super) hidden: bool,
 }
 
 impl Place {
-    pub(super) const fn caller(chain: Vec<Holder>) -> Place {
-        Place { part: None, chain, diversions: Vec::new() }
+    /// The caller's own call, with what was told of its way to us.
+    pub(super) const fn caller(chain: Vec<Holder>, diversions: Vec<Diversion>) -> Place {
+        Place { part: None, chain, diversions }
     }
 }

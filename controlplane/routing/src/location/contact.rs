@@ -1,12 +1,14 @@
 //! One contact: from the request to a binding, and from a binding to an address.
 
-use super::{RegisterError, Request};
+use super::RegisterError;
+use super::request::Request;
 use crate::limits::{CONTACT_TEXT_MAX, CONTACT_URI_MAX, PATHS_MAX};
 use crate::uri::{SipUri, parameter};
 use crate::world::Holder;
 use std::net::SocketAddr;
-use strowger_link::{ContactAsk, Transport as Wire};
-use strowger_model::{Binding, SubscriberId, Transport};
+use strowger_link::siphash::siphash24;
+use strowger_link::{ContactAsk, Key, Transport as Wire};
+use strowger_model::{Binding, SendTo, SubscriberId, Transport};
 
 /// A contact of the request, checked.
 pub(super) struct Wish<'a> {
@@ -27,16 +29,19 @@ impl<'a> Wish<'a> {
         let instance = parameter(&contact.params, "+sip.instance").unwrap_or_default();
         let reg_id = parameter(&contact.params, "reg-id").unwrap_or("0");
         let reg_id = reg_id.parse().map_err(|_| RegisterError::Contact)?;
+        // A reg-id alone says nothing (RFC 5626 section 6).
+        let counts = request.registrant.outbound && !instance.is_empty();
+        let reg_id = if counts { reg_id } else { 0 };
         let ask = request.ask;
         let fits = contact.uri.len() <= CONTACT_URI_MAX
-            && instance.len() <= CONTACT_TEXT_MAX
+            && is_instance(instance)
             && ask.sip_call_id.len() <= CONTACT_TEXT_MAX
             && ask.path.len() <= PATHS_MAX
             && ask.path.iter().all(|p| p.len() <= CONTACT_URI_MAX);
         if !fits {
             return Err(RegisterError::Contact);
         }
-        let expires_s = granted_s(contact.expires_s, request)?;
+        let expires_s = granted_s(contact, request)?;
         Ok(Wish { contact, expires_s, uri, instance, reg_id })
     }
 
@@ -71,6 +76,7 @@ impl<'a> Wish<'a> {
             source: hints.source,
             transport: from_wire(hints.transport),
             flow: ask.flow,
+            nated: ask.nated,
             refreshed_us: request.wall_us,
             expires_us: request.wall_us.saturating_add(lifetime_us),
         }
@@ -83,12 +89,30 @@ impl<'a> Wish<'a> {
 //# less than a registrar-configured minimum, the registrar MAY
 //# reject the registration with a response of 423 (Interval Too
 //# Brief).
-fn granted_s(wanted_s: u32, request: &Request<'_>) -> Result<u32, RegisterError> {
-    let min_s = request.registrant.expires_s_min.min(crate::limits::EXPIRES_MIN_S_MAX);
+fn granted_s(contact: &ContactAsk, request: &Request<'_>) -> Result<u32, RegisterError> {
+    let wanted_s = contact.expires_s;
+    let registrant = &request.registrant;
+    let min_s = registrant.expires_s_min.min(crate::limits::EXPIRES_MIN_S_MAX);
     if wanted_s > 0 && wanted_s < min_s {
         return Err(RegisterError::TooBrief { min_s });
     }
-    Ok(wanted_s.min(request.registrant.expires_s_max.max(1)))
+    let granted_s = wanted_s.min(registrant.expires_s_max.max(1));
+    if granted_s <= SPREAD_FROM_S {
+        return Ok(granted_s);
+    }
+    let most_s = u64::from(granted_s) * u64::from(registrant.spread_percent.min(100)) / 100;
+    let share = siphash24(&Key([0; 16]), contact.uri.as_bytes()) % (most_s + 1);
+    let spread_s = granted_s - u32::try_from(share).unwrap_or(0);
+    Ok(spread_s.max(min_s).max(SPREAD_FROM_S))
+}
+
+/// The longest lifetime that is granted as it is wanted, seconds.
+const SPREAD_FROM_S: u32 = 600;
+
+/// Whether a text can be repeated between quotes as the instance that it is.
+fn is_instance(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    text.len() <= CONTACT_TEXT_MAX && text.bytes().all(plain)
 }
 
 /// Where requests for a binding are sent.
@@ -96,25 +120,43 @@ fn granted_s(wanted_s: u32, request: &Request<'_>) -> Result<u32, RegisterError>
 pub struct Reach {
     /// Address.
     pub address: SocketAddr,
-    /// The contact's own address is not the one it came from: a NAT lies between.
+    /// It is behind a NAT: the contact's own address, or that of its Via, is not the one it came
+    /// from.
     pub nated: bool,
 }
 
 /// The way to a binding (spec SIP-NAT-01, SIP-NAT-02).
 ///
-/// A contact that names the address it came from is taken at its word, port included: it may listen
-/// elsewhere than it sends from. Any other contact is behind a NAT, or a name, or behind a proxy of
-/// its own, and is reached where its REGISTER came from.
+/// By default a contact that names the address it came from is taken at its word, port included:
+/// it may listen elsewhere than it sends from. Any other contact is behind a NAT, or a name, and is
+/// reached where its REGISTER came from. With a Path requests go to the first proxy of it (RFC 3327
+/// 5.4), or where the REGISTER came from when that is a name.
 #[must_use]
-pub fn reach(binding: &Binding) -> Reach {
-    let named = SipUri::parse(&binding.uri).and_then(|uri| uri.address());
-    match named {
-        Some(address) if address.ip() == binding.source.ip() && binding.path.is_empty() => {
-            Reach { address, nated: false }
-        }
-        Some(_) => Reach { address: binding.source, nated: binding.path.is_empty() },
-        None => Reach { address: binding.source, nated: false },
+pub fn reach(binding: &Binding, send_to: SendTo) -> Reach {
+    let source = binding.source;
+    let address = |uri: &str| SipUri::parse(uri).and_then(|uri| uri.address());
+    if let Some(first) = binding.path.first() {
+        let proxy = match send_to {
+            SendTo::ByContact | SendTo::Contact => address(bare(first)),
+            SendTo::Source => None,
+        };
+        return Reach { address: proxy.unwrap_or(source), nated: false };
     }
+    let named = address(&binding.uri);
+    let is_near = named.is_none_or(|named| named.ip() == source.ip());
+    let nated = binding.nated || !is_near;
+    let own = match send_to {
+        SendTo::ByContact => named.filter(|_| !nated),
+        SendTo::Source => None,
+        SendTo::Contact => named,
+    };
+    Reach { address: own.unwrap_or(source), nated }
+}
+
+/// The URI of a Path value.
+pub(crate) fn bare(value: &str) -> &str {
+    let inner = value.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inner.map_or(value, |(uri, _)| uri).trim()
 }
 
 const fn from_wire(transport: Wire) -> Transport {

@@ -1,7 +1,10 @@
 use super::*;
 use crate::testing;
 use proptest::prelude::*;
-use strowger_link::{Algorithm, ContactAsk, Credentials};
+use strowger_link::{
+    Algorithm, ContactAsk, Credentials, FlowEpoch, FlowToken, Transport as WireTransport,
+};
+use strowger_model::{ContactsFull, SendTo, Subscriber};
 
 const WALL: i64 = 1_700_000_000_000_000;
 
@@ -78,6 +81,9 @@ fn ask(call: &str, contacts: &[&str]) -> RegisterAsk {
         user_agent: "test".into(),
         path: Vec::new(),
         flow: 0,
+        supported: Vec::new(),
+        direct: true,
+        nated: false,
     }
 }
 
@@ -227,10 +233,10 @@ fn one_turn_ends_a_bounded_number() {
         (Holder::Subscriber(subscriber), Binding { subscriber, ..template.clone() })
     });
     locations.load(rows, Tick(0), WALL);
-    locations.handle_timeout(Tick::default().plus_ms(60_000));
+    locations.handle_timeout(Tick::default().plus_ms(120_000));
     assert_eq!(locations.len(), 5);
     assert!(locations.poll_timeout().is_some());
-    locations.handle_timeout(Tick::default().plus_ms(60_000));
+    locations.handle_timeout(Tick::default().plus_ms(120_000));
     assert!(locations.is_empty());
 }
 
@@ -245,15 +251,16 @@ fn loads_what_was_saved() {
             Output::Remove { .. } => panic!("nothing was removed"),
         }
     }
-    // Another boot: its tick starts elsewhere, the wall clock went on by 100 s.
+    // Another boot: its tick starts elsewhere, the wall clock went on by 121 s. Each is given a
+    // grace of 60 s.
     let mut loaded = Desk::new();
     loaded.now_s = 5;
-    loaded.locations.load(rows, loaded.now(), WALL + 100_000_000);
+    loaded.locations.load(rows, loaded.now(), WALL + 121_000_000);
     assert_eq!(loaded.uris(), [B]);
     assert_eq!(loaded.output(), [format!("remove {A}")]);
     let old = loaded.register("a 6", &[&format!("{B} 60")]);
     assert_eq!(old, Err(RegisterError::OutOfOrder), "order is kept through a restart");
-    assert_eq!(loaded.locations.poll_timeout(), Some(Tick::default().plus_ms(505_000)));
+    assert_eq!(loaded.locations.poll_timeout(), Some(Tick::default().plus_ms(544_000)));
 }
 
 #[test]
@@ -274,11 +281,185 @@ fn lists_pages() {
 }
 
 fn way(source: &str, uri: &str) -> (String, bool) {
-    let mut desk = Desk::new();
-    desk.register_from(source, "a 1", &[&format!("{uri} 60")]).unwrap();
-    let contacts = desk.locations.contacts(SubscriberId(1), Tick(0));
-    let reach = reach(contacts.first().unwrap());
+    way_by(SendTo::ByContact, source, uri, false, &[])
+}
+
+fn way_by(send_to: SendTo, source: &str, uri: &str, nated: bool, path: &[&str]) -> (String, bool) {
+    let path = path.iter().map(|value| (*value).to_owned()).collect();
+    let binding = Binding { nated, path, ..testing::binding(uri, source) };
+    let reach = reach(&binding, send_to);
     (reach.address.to_string(), reach.nated)
+}
+
+#[test]
+fn the_way_to_a_contact_by_mode() {
+    let public = "203.0.113.5:4001";
+    let (source, contact) = ((public.to_owned(), true), ("10.0.0.1:5060".to_owned(), true));
+    assert_eq!(way_by(SendTo::Source, public, A, false, &[]), source);
+    assert_eq!(way_by(SendTo::Contact, public, A, false, &[]), contact);
+    let name = "sip:1001@phone.example";
+    let at_source = (public.to_owned(), false);
+    assert_eq!(way_by(SendTo::Contact, public, name, false, &[]), at_source, "no address in it");
+    let near = ("10.0.0.1:61000".to_owned(), false);
+    assert_eq!(way_by(SendTo::Source, "10.0.0.1:61000", A, false, &[]), near);
+    // A device that found out its public address, and says by its Via that it has another one.
+    let learned = "sip:1001@203.0.113.5:5060";
+    assert_eq!(way_by(SendTo::ByContact, public, learned, true, &[]), source);
+    // Proxies of its own are asked first, and have no NAT that is ours to open.
+    let path = ["<sip:192.0.2.77:5080;lr>", "<sip:10.9.9.9;lr>"];
+    let proxy = ("192.0.2.77:5080".to_owned(), false);
+    assert_eq!(way_by(SendTo::ByContact, "192.0.2.7:5060", A, false, &path), proxy);
+    let by_source = ("192.0.2.7:5060".to_owned(), false);
+    assert_eq!(way_by(SendTo::Source, "192.0.2.7:5060", A, false, &path), by_source);
+    let named = ["<sip:edge.example;lr>"];
+    assert_eq!(way_by(SendTo::ByContact, "192.0.2.7:5060", A, false, &named), by_source);
+}
+
+#[test]
+fn one_more_than_allowed_is_refused_if_so_set() {
+    let mut desk = Desk::new();
+    let registrant = |desk: &Desk| Registrant {
+        contacts_max: 1,
+        full: ContactsFull::Refuse,
+        ..Registrant::from(&desk.subscriber)
+    };
+    let hints = testing::hints("10.0.0.1:5060");
+    let mut register = |call: &str, contact: &str| {
+        let ask = ask(call, &[contact]);
+        let registrant = registrant(&desk);
+        desk.locations.register(registrant, &ask, &hints, Tick(0), WALL).map(|bound| bound.len())
+    };
+    assert_eq!(register("a 1", &format!("{A} 60")), Ok(1));
+    assert_eq!(register("b 1", &format!("{B} 60")), Err(RegisterError::TooMany));
+    assert_eq!(register("a 2", &format!("{A} 60")), Ok(1), "its own again");
+    assert_eq!(register("a 3", &format!("{A} 0")), Ok(0));
+    assert_eq!(register("b 2", &format!("{B} 60")), Ok(1));
+}
+
+#[test]
+fn long_lifetimes_are_spread() {
+    let granted = |percent, wanted: u32| -> Vec<u32> {
+        (0..200)
+            .map(|n| {
+                let mut locations = Locations::default();
+                let subscriber = testing::subscriber(1, "1001");
+                let registrant =
+                    Registrant { spread_percent: percent, ..Registrant::from(&subscriber) };
+                let ask = ask("a 1", &[&format!("sip:1001@10.0.{n}.1 {wanted}")]);
+                let hints = testing::hints("10.0.0.1:5060");
+                let bound = locations.register(registrant, &ask, &hints, Tick(0), WALL).unwrap();
+                bound[0].expires_s
+            })
+            .collect()
+    };
+    assert!(granted(0, 3_600).iter().all(|s| *s == 3_600));
+    assert!(granted(50, 600).iter().all(|s| *s == 600), "short ones are granted as wanted");
+    let spread = granted(10, 3_600);
+    assert!(spread.iter().all(|s| (3_240..=3_600).contains(s)), "{spread:?}");
+    let distinct: BTreeSet<&u32> = spread.iter().collect();
+    assert!(distinct.len() > 100, "{distinct:?}");
+    assert!(granted(50, 700).iter().all(|s| *s >= 600), "not below what is granted as wanted");
+}
+
+#[test]
+fn a_refresh_is_written_when_the_store_is_behind_by_more_than_the_grace() {
+    let mut desk = Desk::new();
+    let refresh = |desk: &mut Desk, cseq: u32| {
+        desk.register(&format!("a {cseq}"), &[&format!("{A} 60")]).unwrap();
+        desk.output().len()
+    };
+    assert_eq!(refresh(&mut desk, 1), 1);
+    let mut written = Vec::new();
+    for cseq in 2..=9 {
+        desk.now_s += 25;
+        written.push(refresh(&mut desk, cseq));
+    }
+    assert_eq!(written, [0, 0, 1, 0, 0, 1, 0, 0], "once in 75 s");
+    // Anything else that changes is written at once.
+    desk.register("a 10", &[&format!("{A} 60 ;+sip.instance=\"<urn:x>\"")]).unwrap();
+    assert_eq!(desk.output(), [format!("save {A}")]);
+    desk.register_from("10.0.0.1:7000", "a 11", &[&format!("{A} 60")]).unwrap();
+    assert_eq!(desk.output(), [format!("save {A}")]);
+    desk.register("b 1", &[&format!("{A} 60")]).unwrap();
+    assert_eq!(desk.output(), [format!("save {A}")]);
+}
+
+#[test]
+fn answers_say_what_a_contact_said_of_itself() {
+    let mut desk = Desk::new();
+    let hints = testing::hints("10.0.0.1:5060");
+    let mut ask = ask("a 1", &[&format!("{A} 60 ;+sip.instance=\"<urn:x:1>\";reg-id=3")]);
+    ask.contacts[0].q = 250;
+    let registrant =
+        Registrant { aor: Some("1001@demo.example".into()), ..Registrant::from(&desk.subscriber) };
+    let bound = desk.locations.register(registrant, &ask, &hints, Tick(0), WALL).unwrap();
+    let (told, temporary) = bound[0].params.split_once(";temp-gruu=").unwrap();
+    let expect = ";q=0.250;+sip.instance=\"<urn:x:1>\";reg-id=3;\
+                  pub-gruu=\"sip:1001@demo.example;gr=urn:x:1\"";
+    assert_eq!(told, expect);
+    assert!(temporary.starts_with("\"sip:tgruu."), "{temporary}");
+    // Who did not ask for them gets none; what could break a line is refused.
+    let plain = desk.locations.register(&desk.subscriber, &ask, &hints, Tick(0), WALL);
+    assert!(!plain.unwrap()[0].params.contains("gruu"));
+    for bad in ["a b", "a\u{e4}", "a\\b"] {
+        let text = format!("{B} 60 ;+sip.instance=\"{bad}\"").replacen(' ', "\t", 0);
+        let mut ask = super::tests::ask("z 1", &[&format!("{B} 60")]);
+        ask.contacts[0].params = text.split_once(" ;").map(|(_, p)| format!(";{p}")).unwrap();
+        let refused = desk.locations.register(&desk.subscriber, &ask, &hints, Tick(0), WALL);
+        assert_eq!(refused, Err(RegisterError::Contact), "{bad}");
+    }
+}
+
+#[test]
+fn a_lost_connection_takes_its_contact_until_it_registers_again() {
+    let mut desk = Desk::new();
+    let hints = testing::hints("10.0.0.1:5060");
+    let by_flow = |desk: &mut Desk, call: &str, uri: &str, flow: u64| {
+        let ask = RegisterAsk { flow, ..ask(call, &[&format!("{uri} 60")]) };
+        desk.locations.register(&desk.subscriber, &ask, &hints, Tick(0), WALL).unwrap();
+    };
+    let token = |epoch, life| FlowToken { epoch, shard: 2, place: 1, life }.to_word().unwrap();
+    by_flow(&mut desk, "a 1", A, token(5, 7));
+    by_flow(&mut desk, "b 1", B, 0);
+    while desk.locations.poll_touched().is_some() {}
+    assert_eq!(desk.locations.lose_flow(token(5, 8)), 0);
+    assert_eq!(desk.locations.lose_flow(token(5, 7)), 1);
+    assert_eq!(desk.locations.lose_flow(token(5, 7)), 0, "said again");
+    assert_eq!(desk.locations.poll_touched().map(|(_, uri)| uri).as_deref(), Some(A));
+    assert_eq!(desk.uris(), [B]);
+    assert!(desk.locations.is_lost(SubscriberId(1), A));
+    by_flow(&mut desk, "a 2", A, token(5, 9));
+    assert_eq!(desk.uris().len(), 2);
+    let epoch = |shard, epoch| FlowEpoch { shard, epoch };
+    assert_eq!(desk.locations.lose_flows(epoch(2, 5)), 0, "the life that it belongs to");
+    assert_eq!(desk.locations.lose_flows(epoch(1, 6)), 0, "another shard's");
+    assert_eq!(desk.locations.lose_flows(epoch(2, 6)), 1, "a new life of the shard");
+    assert_eq!(desk.uris(), [B]);
+    // A REGISTER is what brings it back.
+    by_flow(&mut desk, "a 3", A, token(6, 1));
+    assert_eq!(desk.uris().len(), 2);
+}
+
+#[test]
+fn a_contact_that_listens_outlives_its_connection() {
+    let token = FlowToken { epoch: 5, shard: 2, place: 1, life: 7 }.to_word().unwrap();
+    // What was asked to be kept as a flow, what a NAT hides, and what no TCP is, is lost with it.
+    for (transport, source, params, lives) in [
+        (WireTransport::Tcp, "10.0.0.1:40000", "", true),
+        (WireTransport::Tls, "10.0.0.1:40000", "", true),
+        (WireTransport::Tcp, "203.0.113.5:40000", "", false),
+        (WireTransport::Ws, "10.0.0.1:40000", "", false),
+    ] {
+        let mut desk = Desk::new();
+        let hints = Hints { transport, ..testing::hints(source) };
+        let ask = RegisterAsk { flow: token, ..ask("a 1", &[&format!("{A} 60{params}")]) };
+        desk.locations.register(&desk.subscriber, &ask, &hints, Tick(0), WALL).unwrap();
+        assert_eq!(desk.locations.lose_flow(token), u64::from(!lives), "{transport:?} {source}");
+        assert_eq!(desk.uris().len(), usize::from(lives), "{transport:?} {source}");
+        assert_eq!(desk.locations.is_lost(SubscriberId(1), A), !lives);
+        // It is called by a new connection, so a second loss takes nothing.
+        assert_eq!(desk.locations.lose_flow(token), 0);
+    }
 }
 
 #[test]
@@ -308,6 +489,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             |(wait_s, call, cseq, contacts, timer)| Step { wait_s, call, cseq, contacts, timer },
         );
     prop::collection::vec(step, 1..40)
+}
+
+/// Whether the store knows a binding, but for refreshes within the grace.
+fn is_near(stored: &Binding, binding: &Binding) -> bool {
+    let behind_us = binding.expires_us - stored.expires_us;
+    let Binding { cseq, refreshed_us, expires_us, .. } = *binding;
+    let same = Binding { cseq, refreshed_us, expires_us, ..stored.clone() };
+    same == *binding && (0..=BINDING_GRACE_US).contains(&behind_us)
 }
 
 proptest! {
@@ -355,7 +544,7 @@ proptest! {
                     Output::Remove { uri, .. } => { stored.remove(&uri); }
                 }
             }
-            prop_assert!(alive.iter().all(|b| stored.get(&b.uri) == Some(b)));
+            prop_assert!(alive.iter().all(|b| stored.get(&b.uri).is_some_and(|s| is_near(s, b))));
             if step.timer {
                 prop_assert_eq!(stored.len(), alive.len(), "and nothing else");
             }

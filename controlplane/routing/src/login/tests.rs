@@ -63,6 +63,9 @@ fn call(called: &str) -> CallAsk {
         user_agent: String::new(),
         has_offer: true,
         emergency: false,
+        headers: Vec::new(),
+        diverted: Vec::new(),
+        session_s: 0,
     }
 }
 
@@ -178,7 +181,11 @@ fn what_is_registered_and_where() {
         ]
     );
     assert_eq!(left_out, 0);
-    assert_eq!(named_hosts(&world), ["reg.example", "sip.example"]);
+    let named =
+        |name: &str, services, addresses| NamedHost { name: name.into(), services, addresses };
+    let udp = vec![strowger_link::Transport::Udp];
+    let expect = [named("reg.example", Vec::new(), true), named("sip.example", udp, false)];
+    assert_eq!(named_hosts(&world), expect);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing;
 use crate::world::Rows;
-use strowger_link::{AskId, ContactAsk, LegId};
+use strowger_link::{AskId, ContactAsk, HeaderField, LegId};
 
 const WALL: i64 = 1_700_000_000_000_000;
 
@@ -15,6 +15,7 @@ fn world() -> World {
         organizations: vec![testing::organization(1, None)],
         accounts: vec![testing::account(1, None)],
         subscribers: vec![numbered, disabled],
+        listeners: vec![testing::listener("192.0.2.1:5060")],
         ..Rows::default()
     })
     .unwrap()
@@ -44,6 +45,9 @@ fn ask(user: &str, password: &str, expires_s: u32) -> Ask {
             user_agent: String::new(),
             path: Vec::new(),
             flow: 0,
+            supported: Vec::new(),
+            direct: true,
+            nated: false,
         })),
     }
 }
@@ -72,12 +76,125 @@ fn words(verdict: &Verdict) -> String {
         }
         Verdict::Challenge(c) => format!("challenge {} stale {}", c.realm, c.stale),
         Verdict::Respond(r) => {
-            let header = r.headers.first().unwrap();
-            let value = String::from_utf8(header.value.0.clone()).unwrap();
-            format!("{} {}: {value}", r.status, header.name)
+            let fields = fields(&r.headers);
+            format!("{} {}", r.status, if fields.is_empty() { &r.phrase } else { &fields })
         }
         Verdict::Go(_) | Verdict::Need(_) => panic!("{verdict:?}"),
     }
+}
+
+fn fields(headers: &[HeaderField]) -> String {
+    let text = |field: &HeaderField| {
+        format!("{}: {}", field.name, String::from_utf8(field.value.0.clone()).unwrap())
+    };
+    headers.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// The fields of the 200 to a REGISTER after `change`, or what else came.
+fn answer(settings: &[(&str, &str)], change: impl Fn(&mut RegisterAsk)) -> String {
+    let mut ask = ask("1001", "demo1001", 600);
+    let AskBody::Register(request) = &mut ask.body else { panic!() };
+    change(request);
+    let row = |(path, value): &(&str, &str)| {
+        let (category, name) = path.split_once('.').unwrap();
+        strowger_model::SettingRow {
+            id: strowger_model::SettingId(1),
+            category: category.to_owned(),
+            name: name.to_owned(),
+            tenant: None,
+            account: None,
+            subscriber: None,
+            value: (*value).to_owned(),
+        }
+    };
+    let world = settings
+        .iter()
+        .map(row)
+        .fold(world(), |world, row| world.changed(crate::world::Change::Setting(row)).unwrap());
+    let decision = register(&world, &mut Locations::default(), &ask, Tick(0), WALL);
+    if let Verdict::Registered(registered) = &decision.verdict {
+        return fields(&registered.headers);
+    }
+    words(&decision.verdict)
+}
+
+const DATE: &str = "Date: Tue, 14 Nov 2023 22:13:20 GMT";
+const FLOW: &str = ";+sip.instance=\"<urn:uuid:1>\";reg-id=1";
+
+fn through(path: &str) -> impl Fn(&mut RegisterAsk) {
+    let path = vec!["<sip:core.example;lr>".to_owned(), path.to_owned()];
+    move |request| (request.direct, request.path) = (false, path.clone())
+}
+
+#[test]
+fn a_path_is_kept_and_repeated_as_the_policy_says() {
+    assert_eq!(answer(&[], |_| {}), DATE);
+    let proxied = through("<sip:edge.example;lr>");
+    let supported = |request: &mut RegisterAsk| {
+        through("<sip:edge.example;lr>")(request);
+        request.supported = vec!["Path".into()];
+    };
+    let echo = format!("Path: <sip:core.example;lr>, Path: <sip:edge.example;lr>, {DATE}");
+    assert_eq!(answer(&[], &proxied), DATE, "who does not know of it is not told");
+    assert_eq!(answer(&[], supported), echo);
+    let require = [("registration.path", "require")];
+    assert_eq!(answer(&require, &proxied), "421 Require: path");
+    assert_eq!(answer(&require, supported), echo);
+    assert_eq!(answer(&require, |_| {}), DATE, "there is none");
+    let refuse = [("registration.path", "refuse")];
+    assert_eq!(answer(&refuse, supported), "420 Unsupported: path");
+    assert_eq!(answer(&refuse, |_| {}), DATE);
+}
+
+#[test]
+fn outbound_needs_a_first_hop_that_keeps_flows() {
+    let flow = |request: &mut RegisterAsk| {
+        request.contacts[0].params = FLOW.into();
+        request.supported = vec!["outbound".into()];
+    };
+    let kept = format!("Require: outbound, {DATE}");
+    assert_eq!(answer(&[], flow), kept, "we are the first hop");
+    let timed = format!("Require: outbound, Flow-Timer: 120, {DATE}");
+    assert_eq!(answer(&[("registration.flow_timer_ms", "120000")], flow), timed);
+    let by = |path: &'static str, tag: &'static str| {
+        move |request: &mut RegisterAsk| {
+            flow(request);
+            through(path)(request);
+            request.supported = vec![tag.into()];
+        }
+    };
+    assert_eq!(answer(&[], by("<sip:edge.example;lr;ob>", "outbound")), kept);
+    let lacks = "439 First Hop Lacks Outbound Support";
+    assert_eq!(answer(&[], by("<sip:edge.example;lr>", "outbound")), lacks);
+    // A client that does not say it knows of 439 is registered without its flow.
+    assert_eq!(answer(&[], by("<sip:edge.example;lr>", "gruu")), DATE);
+    // Neither half of it is a flow, and a removal is none.
+    let half = |params: &'static str, expires_s: u32| {
+        move |request: &mut RegisterAsk| {
+            by("<sip:edge.example;lr>", "outbound")(request);
+            request.contacts[0].params = params.into();
+            request.contacts[0].expires_s = expires_s;
+        }
+    };
+    assert_eq!(answer(&[], half(";reg-id=1", 600)), DATE);
+    assert_eq!(answer(&[], half(";+sip.instance=\"<urn:uuid:1>\"", 600)), DATE);
+    assert_eq!(answer(&[], half(FLOW, 0)), DATE);
+}
+
+#[test]
+fn a_service_route_names_the_listener() {
+    let on = [("registration.service_route", "true")];
+    assert_eq!(answer(&on, |_| {}), format!("Service-Route: <sip:192.0.2.1:5060;lr>, {DATE}"));
+}
+
+#[test]
+fn push_parameters_are_kept_as_they_are() {
+    let uri = "sip:1001@10.0.0.1;pn-provider=fcm;pn-param=proj;pn-prid=dev:1-a%3B";
+    check(
+        ask("1001", "demo1001", 600),
+        |_, r| r.contacts[0].uri = uri.into(),
+        &format!("bound {uri} 600"),
+    );
 }
 
 #[test]

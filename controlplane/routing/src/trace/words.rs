@@ -17,6 +17,8 @@ pub enum Thing {
     Rate,
     /// Free time of an account.
     Allowance,
+    /// A rule about calls.
+    Rule,
 }
 
 impl Thing {
@@ -31,6 +33,7 @@ impl Thing {
             "route" => Thing::Route,
             "rate" => Thing::Rate,
             "allowance" => Thing::Allowance,
+            "call_rule" => Thing::Rule,
             _ => return None,
         })
     }

@@ -2,16 +2,19 @@
 
 use super::{BuildError, Listener, Placed, Problem, RowName, World};
 use crate::deck::Deck;
+use crate::header::TrunkRules;
+use crate::perimeter::Perimeter;
 use crate::prefix::PrefixId;
+use crate::rule::Rules;
 use crate::settings::Settings;
 use crate::tariff::TariffDeck;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use strowger_model::{
-    Account, Ban, Destination, Did, DidId, Digits, Emergency, Organization, Rate, RingGroup,
-    RingGroupId, Route, SettingId, SettingRow, Subscriber, Tariff, TariffId, Tenant, TenantId,
-    Trunk, TrunkId,
+    Account, Ban, CallerRule, Destination, Did, DidId, Digits, Emergency, ExchangeRate, Holiday,
+    Organization, Rate, RingGroup, RingGroupId, Route, Rule, SettingId, SettingRow, Subscriber,
+    Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 
 /// All rows that decisions depend on.
@@ -19,6 +22,8 @@ use strowger_model::{
 pub struct Rows {
     /// The process's listeners, by index.
     pub listeners: Vec<Listener>,
+    /// Which addresses calls may be sent to.
+    pub perimeter: Perimeter,
     /// Tenants.
     pub tenants: Vec<Tenant>,
     /// Organizations.
@@ -45,8 +50,18 @@ pub struct Rows {
     pub dids: Vec<Did>,
     /// Networks that we do not talk to.
     pub bans: Vec<Ban>,
+    /// Rules about callers.
+    pub caller_rules: Vec<CallerRule>,
+    /// Rules about calls.
+    pub rules: Vec<Rule>,
     /// Settings, wherever they are set.
     pub settings: Vec<SettingRow>,
+    /// Holidays.
+    pub holidays: Vec<Holiday>,
+    /// Exchange rates.
+    pub exchange_rates: Vec<ExchangeRate>,
+    /// Time zones of tenants by name, as far as the host knows them; the others are as UTC.
+    pub zones: BTreeMap<String, Zone>,
     /// Addresses of the names in trunks, lower case, as far as they are resolved.
     pub names: BTreeMap<String, Vec<IpAddr>>,
 }
@@ -81,7 +96,15 @@ pub enum Change {
     /// All bans.
     Bans(Vec<Ban>),
     /// Inserted or replaced.
+    CallerRule(CallerRule),
+    /// Inserted or replaced.
+    Rule(Box<Rule>),
+    /// Inserted or replaced.
     Setting(SettingRow),
+    /// All holidays of a tenant.
+    Holidays(TenantId, Vec<Holiday>),
+    /// All exchange rates of a tenant.
+    ExchangeRates(TenantId, Vec<ExchangeRate>),
     /// Deleted. What still refers to it is refused when it is used; rates, routes, destinations and
     /// emergency numbers are changed as whole lists and not here.
     Remove(RowName),
@@ -109,7 +132,9 @@ impl World {
             decks.insert(*id, Arc::clone(self.tariffs.get(id).ok_or_else(missing)?));
         }
         let dictionary = Arc::clone(&self.dictionary);
-        World { version: self.version + 1, dictionary, ..World::default() }.filled(rows, &decks)
+        let ported = Arc::clone(&self.ported);
+        World { version: self.version + 1, dictionary, ported, ..World::default() }
+            .filled(rows, &decks)
     }
 
     /// All tariffs in order of ids.
@@ -122,15 +147,23 @@ impl World {
         rows: Rows,
         kept: &BTreeMap<TariffId, Arc<TariffDeck>>,
     ) -> Result<World, BuildError> {
+        self.perimeter = Arc::new(rows.perimeter.with_listeners(&rows.listeners));
         self.listeners = rows.listeners.into();
         self.names = Arc::new(rows.names.into());
+        self.zones = Arc::new(rows.zones);
         self.settings = Arc::new(Settings::build(rows.settings));
         let mut world = self;
         world.intern(rows.rates.iter().map(|r| (RowName::Rate(r.id), r.prefix)))?;
-        world.intern(rows.routes.iter().map(|r| (RowName::Route(r.id), r.prefix)))?;
+        world.intern(prefixes_of(&rows.routes))?;
         world.intern(rows.destinations.iter().map(|d| (destination_name(d), d.prefix)))?;
         rows.tenants.into_iter().try_for_each(|row| world.put_tenant(row))?;
         world.put_organizations(rows.organizations)?;
+        for (tenant, list) in by_key(rows.holidays, |holiday| holiday.tenant) {
+            world.put_holidays(tenant, &list)?;
+        }
+        for (tenant, list) in by_key(rows.exchange_rates, |rate| rate.tenant) {
+            world.put_exchange_rates(tenant, list)?;
+        }
         let mut rates = by_key(rows.rates, |rate| rate.tariff);
         for tariff in rows.tariffs {
             if let Some(deck) = kept.get(&tariff.id) {
@@ -150,6 +183,8 @@ impl World {
         rows.ring_groups.into_iter().try_for_each(|row| world.put_ring_group(row))?;
         rows.dids.into_iter().try_for_each(|row| world.put_did(row))?;
         world.put_bans(rows.bans)?;
+        rows.caller_rules.into_iter().try_for_each(|row| world.put_caller_rule(row))?;
+        world.put_rules(&rows.rules)?;
         for (tenant, routes) in by_key(rows.routes, |route| route.tenant) {
             world.put_routes(tenant, routes)?;
         }
@@ -171,6 +206,7 @@ impl World {
     pub fn changed(&self, change: Change) -> Result<World, BuildError> {
         let mut next = self.clone();
         next.version += 1;
+        let moves_sources = matches!(change, Change::Trunk(_) | Change::Remove(_));
         match change {
             Change::Tenant(row) => next.put_tenant(*row)?,
             Change::Organization(row) => {
@@ -185,7 +221,7 @@ impl World {
                 next.put_tariff(row, &rates)?;
             }
             Change::Routes(tenant, routes) => {
-                next.intern(routes.iter().map(|r| (RowName::Route(r.id), r.prefix)))?;
+                next.intern(prefixes_of(&routes))?;
                 next.put_routes(tenant, routes)?;
             }
             Change::Destinations(tenant, list) => {
@@ -202,10 +238,16 @@ impl World {
                 next.put_bans(all)?;
             }
             Change::Bans(list) => next.put_bans(list)?,
+            Change::CallerRule(row) => next.put_caller_rule(row)?,
+            Change::Rule(row) => next.put_rules(&[*row])?,
             Change::Setting(row) => next.put_setting(row)?,
+            Change::Holidays(tenant, list) => next.put_holidays(tenant, &list)?,
+            Change::ExchangeRates(tenant, list) => next.put_exchange_rates(tenant, list)?,
             Change::Remove(row) => next.remove(row),
         }
-        next.resolve_sources();
+        if moves_sources {
+            next.resolve_sources();
+        }
         Ok(next)
     }
 
@@ -274,6 +316,7 @@ impl World {
 
     fn put_account(&mut self, row: Account) -> Result<(), BuildError> {
         self.check_account(&row)?;
+        self.put_reseller(&row);
         let profile = self.settings.account(row.tenant, row.id);
         let (id, row) = (row.id, Arc::new(row));
         Arc::make_mut(&mut self.accounts).insert(id, Placed { row, profile });
@@ -379,8 +422,36 @@ impl World {
         Ok(())
     }
 
+    fn put_caller_rule(&mut self, row: CallerRule) -> Result<(), BuildError> {
+        self.check_caller_rule(&row)?;
+        Arc::make_mut(&mut self.callers).put(row);
+        Ok(())
+    }
+
+    fn put_rules(&mut self, rows: &[Rule]) -> Result<(), BuildError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut rules = Rules::clone(&self.rules);
+        let mut tenants = BTreeSet::new();
+        for row in rows {
+            let name = RowName::Rule(row.id);
+            self.check_same_tenant(name, row.tenant, row.tenant)?;
+            let wrong = |bad| BuildError { row: name, problem: Problem::Rule(bad) };
+            rules.put(row).map_err(wrong)?;
+            tenants.insert(row.tenant);
+        }
+        tenants.into_iter().for_each(|tenant| rules.index(tenant));
+        self.rules = Arc::new(rules);
+        Ok(())
+    }
+
     fn put_trunk(&mut self, row: Trunk) -> Result<(), BuildError> {
         self.check_trunk(&row)?;
+        let rules = TrunkRules::of(&row).map_err(|(at, wrong)| {
+            let problem = Problem::HeaderRule { at, wrong };
+            BuildError { row: RowName::Trunk(row.id), problem }
+        })?;
         let claims = World::claims_of_trunk(&row);
         self.check_claims(&claims)?;
         self.remove_trunk(row.id);
@@ -389,12 +460,18 @@ impl World {
         for source in super::check::sources(&row) {
             sources.insert(source, row.id);
         }
+        if let Some(rules) = rules {
+            Arc::make_mut(&mut self.header_rules).insert(row.id, Arc::new(rules));
+        }
         Arc::make_mut(&mut self.trunks).insert(row.id, Arc::new(row));
         Ok(())
     }
 
     fn remove_trunk(&mut self, id: TrunkId) {
         let Some(old) = Arc::make_mut(&mut self.trunks).remove(&id) else { return };
+        if self.header_rules.contains_key(&id) {
+            Arc::make_mut(&mut self.header_rules).remove(&id);
+        }
         self.give_up(&World::claims_of_trunk(&old));
         let own = super::check::sources(&old);
         let sources = Arc::make_mut(&mut self.sources);
@@ -407,14 +484,16 @@ impl World {
 
     fn put_routes(&mut self, tenant: TenantId, rows: Vec<Route>) -> Result<(), BuildError> {
         rows.iter().try_for_each(|row| self.check_route(tenant, row))?;
-        let mut grouped: BTreeMap<PrefixId, Vec<Route>> = BTreeMap::new();
-        for row in rows {
-            if let Some(prefix) = self.dictionary.id(&row.prefix) {
-                grouped.entry(prefix).or_default().push(row);
+        let mut grouped: BTreeMap<PrefixId, Vec<Arc<Route>>> = BTreeMap::new();
+        for row in rows.into_iter().map(Arc::new) {
+            let prefixes = [&row.prefix].into_iter().chain(&row.more_prefixes);
+            for prefix in prefixes.filter_map(|prefix| self.dictionary.id(prefix)) {
+                grouped.entry(prefix).or_default().push(Arc::clone(&row));
             }
         }
         for list in grouped.values_mut() {
             list.sort_by_key(|route| (core::cmp::Reverse(route.priority), route.id));
+            list.dedup_by_key(|route| route.id);
         }
         let deck = Arc::new(Deck::build(grouped));
         Arc::make_mut(&mut self.routes).insert(tenant, deck);
@@ -450,12 +529,15 @@ impl World {
                 Arc::make_mut(&mut self.tenants).remove(&id);
                 Arc::make_mut(&mut self.routes).remove(&id);
                 Arc::make_mut(&mut self.destinations).remove(&id);
+                Arc::make_mut(&mut self.holidays).remove(&id);
+                Arc::make_mut(&mut self.exchange_rates).remove(&id);
                 Arc::make_mut(&mut self.emergencies).retain(|(tenant, _), _| *tenant != id);
             }
             RowName::Organization(id) => {
                 Arc::make_mut(&mut self.organizations).remove(&id);
             }
             RowName::Account(id) => {
+                self.remove_reseller(id);
                 Arc::make_mut(&mut self.accounts).remove(&id);
             }
             RowName::Subscriber(id) => self.remove_subscriber(id),
@@ -468,8 +550,12 @@ impl World {
             RowName::Ban(id) => {
                 self.bans = self.bans.iter().filter(|ban| ban.id != id).cloned().collect();
             }
+            RowName::CallerRule(id) => Arc::make_mut(&mut self.callers).remove(id),
+            RowName::Rule(id) => Arc::make_mut(&mut self.rules).remove(id),
             RowName::Setting(id) => self.remove_setting(id),
             RowName::Rate(_)
+            | RowName::Holiday(_)
+            | RowName::ExchangeRate(_)
             | RowName::Route(_)
             | RowName::Destination(..)
             | RowName::Emergency(..) => {}
@@ -479,6 +565,13 @@ impl World {
 
 pub(super) const fn destination_name(row: &Destination) -> RowName {
     RowName::Destination(row.tenant, row.prefix)
+}
+
+fn prefixes_of(routes: &[Route]) -> impl Iterator<Item = (RowName, Digits)> + Clone {
+    routes.iter().flat_map(|route| {
+        let all = [&route.prefix].into_iter().chain(&route.more_prefixes);
+        all.map(|prefix| (RowName::Route(route.id), *prefix))
+    })
 }
 
 fn by_key<K: Ord, T>(rows: Vec<T>, key: impl Fn(&T) -> K) -> BTreeMap<K, Vec<T>> {

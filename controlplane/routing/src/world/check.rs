@@ -2,16 +2,17 @@
 
 use super::{BuildError, Problem, RowName, Source, World};
 use crate::limits::{
-    BARRING_MAX, CALLED_MAX, CONTACTS_MAX, EXPIRES_MIN_S_MAX, GROUP_MEMBERS_MAX,
-    ORGANIZATION_DEPTH_MAX, ROUTE_TARGETS_MAX, STATUSES_MAX, SUBSCRIBER_FORWARDS_MAX,
-    SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX, TRUNK_TARGETS_MAX, USERNAME_MAX,
+    BARRING_MAX, CALLED_MAX, CONTACTS_MAX, DISCOUNTS_MAX, EXPIRES_MIN_S_MAX, GROUP_MEMBERS_MAX,
+    ORGANIZATION_DEPTH_MAX, ROUTE_PREFIXES_MAX, ROUTE_TARGETS_MAX, STATUSES_MAX,
+    SUBSCRIBER_FORWARDS_MAX, SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX, TRUNK_TARGETS_MAX,
+    USERNAME_MAX,
 };
 use strowger_billing::Terms;
 use strowger_model::{
-    Account, AccountId, Ban, Barring, CauseMap, Did, DidTarget, EDIT_PREFIXES_MAX, Egress,
-    EgressTarget, Emergency, Exchange, Ingress, NUMBER_MAX, Organization, OrganizationId,
+    Account, AccountId, Ban, Barring, CallerRule, CauseMap, Did, DidTarget, EDIT_PREFIXES_MAX,
+    Egress, EgressTarget, Emergency, Exchange, Ingress, NUMBER_MAX, Organization, OrganizationId,
     PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
-    TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId, WHOLE,
 };
 
 type Checked = Result<(), BuildError>;
@@ -90,6 +91,10 @@ pub fn check_rate(row: &Tariff, rate: &Rate) -> Result<(), BuildError> {
         return Err(wrong(line, Problem::Mismatch { field: "tariff", other }));
     }
     range(line, "until_us", rate.until_us.is_none_or(|until| until > rate.from_us))?;
+    let is_long = |digits: u8| usize::from(digits) <= NUMBER_MAX;
+    range(line, "digits_min", is_long(rate.digits_min))?;
+    let is_above = rate.digits_max == 0 || rate.digits_max >= rate.digits_min;
+    range(line, "digits_max", is_long(rate.digits_max) && is_above)?;
     let terms = Terms::of(row, rate, 0, Exchange::same(row.currency));
     terms.map(|_| ()).map_err(|bad| wrong(line, Problem::Terms(bad)))
 }
@@ -98,6 +103,7 @@ impl World {
     pub(super) fn check_tenant(&self, row: &Tenant) -> Checked {
         let name = RowName::Tenant(row.id);
         range(name, "realm", !row.realm.is_empty())?;
+        self.check_own_currency(row)?;
         range(name, "algorithms", !row.algorithms.is_empty())?;
         range(name, "internal_price", row.internal_price.0 >= 0)?;
         range(name, "talk_s_max", row.talk_s_max > 0)?;
@@ -135,6 +141,11 @@ impl World {
         let name = RowName::Account(row.id);
         let tenant = self.check_tenant_exists(name, row.tenant)?;
         self.check_organization_of(name, row.tenant, row.organization)?;
+        self.check_reseller(row)?;
+        count(name, "discounts", row.discounts.len(), DISCOUNTS_MAX)?;
+        let shares = row.discounts.iter().map(|discount| discount.share_bp);
+        range(name, "discounts", shares.clone().all(|share_bp| share_bp <= WHOLE))?;
+        range(name, "reduction", row.reduction_bp <= WHOLE)?;
         // Internal prices are in the tenant's currency and are not converted.
         if tenant.internal_price.0 != 0 && tenant.currency != row.currency {
             let other = RowName::Tenant(tenant.id);
@@ -191,9 +202,12 @@ impl World {
         self.check_tenant_exists(name, row.tenant)?;
         self.check_organization_of(name, row.tenant, row.organization)?;
         range(name, "number", !row.number.is_empty())?;
+        let reserves = row.reserved_until_us.is_none() || row.target == DidTarget::Pool;
+        range(name, "reserved_until", reserves)?;
         match row.target {
             DidTarget::Subscriber(id) => self.check_subscriber_of(name, row.tenant, id),
             DidTarget::Trunk(id) => self.check_trunk_of(name, row.tenant, id),
+            DidTarget::Pool => Ok(()),
             DidTarget::RingGroup(id) => {
                 let other = RowName::RingGroup(id);
                 let found = self.ring_group(id).ok_or(wrong(name, Problem::Missing(other)))?;
@@ -267,6 +281,11 @@ impl World {
         let name = RowName::Route(row.id);
         self.check_same_tenant(name, tenant, row.tenant)?;
         count(name, "targets", row.targets.len(), ROUTE_TARGETS_MAX)?;
+        count(name, "more_prefixes", row.more_prefixes.len(), ROUTE_PREFIXES_MAX)?;
+        count(name, "callers", row.callers.len(), ROUTE_PREFIXES_MAX)?;
+        if let Some(organization) = row.organization {
+            self.check_organization_of(name, tenant, organization)?;
+        }
         row.targets.iter().try_for_each(|t| self.check_trunk_of(name, tenant, t.trunk))
     }
 
@@ -280,6 +299,18 @@ impl World {
     }
 
     /// The rows of settings fit the others; each place has a setting once.
+    pub(super) fn check_caller_rule(&self, row: &CallerRule) -> Checked {
+        let name = RowName::CallerRule(row.id);
+        self.check_tenant_exists(name, row.tenant)?;
+        if let Some(account) = row.account {
+            self.check_account_of(name, row.tenant, account)?;
+        }
+        // Everybody is the setting's to say.
+        range(name, "prefix", row.account.is_some() || !row.prefix.is_empty())?;
+        range(name, "until", row.until_us.is_none_or(|until| until > row.from_us))?;
+        free(name, "prefix", self.callers.holder(row).map(RowName::CallerRule))
+    }
+
     pub(super) fn check_settings(&self) -> Checked {
         let mut seen = std::collections::BTreeMap::new();
         for row in self.settings.rows() {
@@ -364,8 +395,9 @@ impl World {
         same_tenant(row, other, tenant, found.tenant)
     }
 
-    /// A tariff fits an account: same tenant and currency, and it is of the right kind.
-    fn check_tariff_for(
+    /// A tariff fits an account: same tenant, it is of the right kind, and its currency is the
+    /// account's or can be exchanged.
+    pub(super) fn check_tariff_for(
         &self,
         row: RowName,
         account: &Account,
@@ -375,7 +407,11 @@ impl World {
         let other = RowName::Tariff(id);
         let found = self.tariff(id).ok_or(wrong(row, Problem::Missing(other)))?.tariff();
         same_tenant(row, other, account.tenant, found.tenant)?;
-        if found.kind != kind || found.currency != account.currency {
+        let tenant = self.check_tenant_exists(row, account.tenant)?;
+        let known = |currency| self.has_worth(tenant, currency);
+        let fits =
+            found.currency == account.currency || known(found.currency) && known(account.currency);
+        if found.kind != kind || !fits {
             return Err(wrong(row, Problem::Mismatch { field: "tariff", other }));
         }
         Ok(())

@@ -95,6 +95,11 @@ impl World {
         self.dids.get(&id).map(Arc::as_ref)
     }
 
+    /// All DIDs in order of ids.
+    pub fn dids(&self) -> impl Iterator<Item = &Did> {
+        self.dids.iter().map(|(_, row)| row.as_ref())
+    }
+
     /// Where short numbers of an organization are known: in the nearest company above it or
     /// itself, else in itself alone.
     #[must_use]

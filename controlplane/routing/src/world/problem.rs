@@ -2,8 +2,8 @@
 
 use core::fmt;
 use strowger_model::{
-    AccountId, BanId, DidId, Digits, OrganizationId, RateId, RingGroupId, RouteId, SettingId,
-    SubscriberId, TariffId, TenantId, TrunkId,
+    AccountId, BanId, CallerRuleId, DidId, Digits, ExchangeRateId, HolidayId, OrganizationId,
+    RateId, RingGroupId, RouteId, RuleId, SettingId, SubscriberId, TariffId, TenantId, TrunkId,
 };
 
 /// A row and what is wrong with it.
@@ -45,8 +45,16 @@ pub enum RowName {
     Did(DidId),
     /// A banned network.
     Ban(BanId),
+    /// A rule about callers.
+    CallerRule(CallerRuleId),
+    /// A rule about calls.
+    Rule(RuleId),
     /// A setting at one place.
     Setting(SettingId),
+    /// Days that are holidays.
+    Holiday(HolidayId),
+    /// What a currency is worth.
+    ExchangeRate(ExchangeRateId),
 }
 
 impl fmt::Display for RowName {
@@ -69,7 +77,11 @@ impl fmt::Display for RowName {
             RowName::RingGroup(id) => write!(f, "ring group {id}"),
             RowName::Did(id) => write!(f, "DID {id}"),
             RowName::Ban(id) => write!(f, "ban {id}"),
+            RowName::CallerRule(id) => write!(f, "caller rule {id}"),
+            RowName::Rule(id) => write!(f, "rule {id}"),
             RowName::Setting(id) => write!(f, "setting {id}"),
+            RowName::Holiday(id) => write!(f, "holiday {id}"),
+            RowName::ExchangeRate(id) => write!(f, "exchange rate {id}"),
         }
     }
 }
@@ -119,6 +131,17 @@ pub enum Problem {
     /// The price cannot be rated.
     #[error("{0}")]
     Terms(strowger_billing::BadTerms),
+    /// A rule about header fields.
+    #[error("its {at}: {wrong}")]
+    HeaderRule {
+        /// The rule, for example `egress.header_rules[2]`.
+        at: String,
+        /// What is wrong with it.
+        wrong: crate::header::BadHeaderRule,
+    },
+    /// A rule about calls.
+    #[error("its {}: {}", .0.at, .0.why)]
+    Rule(crate::rule::BadRule),
     /// No room for another prefix.
     #[error("the dictionary of prefixes is full")]
     DictionaryFull,

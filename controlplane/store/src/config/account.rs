@@ -1,8 +1,10 @@
 //! Accounts.
 
+use super::{json_text, list};
 use crate::column::Columns;
+use crate::json::DiscountJson;
 use crate::{Cell, ConfigRow, StoreError};
-use strowger_model::{Account, AccountId, Amount, OrganizationId, TariffId, TenantId};
+use strowger_model::{Account, AccountId, Amount, Discount, OrganizationId, TariffId, TenantId};
 
 impl ConfigRow for Account {
     const TABLE: &'static str = "accounts";
@@ -25,6 +27,9 @@ impl ConfigRow for Account {
         "month_grows_by",
         "month_grows_to",
         "month_grows_since_us",
+        "discounts",
+        "reduction_bp",
+        "resells",
     ];
 
     fn id(&self) -> i64 {
@@ -51,6 +56,9 @@ impl ConfigRow for Account {
             self.month_grows_by.map(|m| m.0).into(),
             self.month_grows_to.map(|m| m.0).into(),
             self.month_grows_since_us.into(),
+            json_text(&self.discounts.iter().map(DiscountJson::from).collect::<Vec<_>>()).into(),
+            self.reduction_bp.into(),
+            self.resells.into(),
         ]
     }
 
@@ -71,6 +79,9 @@ impl ConfigRow for Account {
             month_grows_by: c.int_or_null("month_grows_by")?.map(Amount),
             month_grows_to: c.int_or_null("month_grows_to")?.map(Amount),
             month_grows_since_us: c.int_or_null("month_grows_since_us")?,
+            discounts: list::<DiscountJson, Discount>(c, "discounts")?,
+            reduction_bp: c.small("reduction_bp")?,
+            resells: c.flag("resells")?,
             enabled: c.flag("enabled")?,
             go_on_without_control: c.flag("go_on_without_control")?,
         })

@@ -28,7 +28,11 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("route", "routes", "tenant_id"),
             ("destination", "destinations", "tenant_id"),
             ("emergency number", "emergencies", "tenant_id"),
+            ("caller rule", "caller_rules", "tenant_id"),
+            ("rule", "rules", "tenant_id"),
             ("setting", "settings", "tenant_id"),
+            ("holiday", "holidays", "tenant_id"),
+            ("exchange rate", "exchange_rates", "tenant_id"),
         ],
         "organizations" => &[
             ("organization", "organizations", "parent_id"),
@@ -37,12 +41,14 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("trunk", "trunks", "organization_id"),
             ("ring group", "ring_groups", "organization_id"),
             ("DID", "dids", "organization_id"),
+            ("route", "routes", "organization_id"),
         ],
         "accounts" => &[
             ("subscriber", "subscribers", "account_id"),
             ("ring group", "ring_groups", "account_id"),
             ("payment or adjustment", "money_requests", "account_id"),
             ("allowance", "allowances", "account_id"),
+            ("caller rule", "caller_rules", "account_id"),
             ("setting", "settings", "account_id"),
         ],
         "subscribers" => {

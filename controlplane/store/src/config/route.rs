@@ -1,13 +1,26 @@
 //! Routes with their targets, names of directions, emergency numbers.
 
-use super::json_text;
+use super::{json_text, prefixes, strings};
 use crate::column::Columns;
 use crate::{Cell, ConfigRow, Parts, StoreError};
-use strowger_model::{Destination, Emergency, Route, RouteId, RouteTarget, TenantId, TrunkId};
+use strowger_model::{
+    Destination, Emergency, OrganizationId, Route, RouteId, RouteOrder, RouteTarget, TenantId,
+    TrunkId,
+};
 
 impl ConfigRow for Route {
     const TABLE: &'static str = "routes";
-    const COLUMNS: &'static [&'static str] = &["id", "tenant_id", "prefix", "priority", "overflow"];
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "tenant_id",
+        "prefix",
+        "priority",
+        "overflow",
+        "more_prefixes",
+        "callers",
+        "organization_id",
+        "target_order",
+    ];
     const PARTS: Option<Parts> = Some(Parts {
         table: "route_targets",
         owner: "route_id",
@@ -25,6 +38,10 @@ impl ConfigRow for Route {
             self.prefix.as_str().into(),
             self.priority.into(),
             self.overflow.into(),
+            json_text(&strings(&self.more_prefixes)).into(),
+            json_text(&strings(&self.callers)).into(),
+            self.organization.map(|id| id.0).into(),
+            self.order.map(|order| order.name().to_owned()).into(),
         ]
     }
 
@@ -35,6 +52,10 @@ impl ConfigRow for Route {
             prefix: c.digits("prefix")?,
             priority: c.small("priority")?,
             overflow: c.flag("overflow")?,
+            more_prefixes: prefixes(c, "more_prefixes")?,
+            callers: prefixes(c, "callers")?,
+            organization: c.int_or_null("organization_id")?.map(OrganizationId),
+            order: order(c)?,
             targets: Vec::new(),
         })
     }
@@ -52,6 +73,11 @@ impl ConfigRow for Route {
         });
         Ok(())
     }
+}
+
+fn order(c: &Columns<'_>) -> Result<Option<RouteOrder>, StoreError> {
+    let Some(word) = c.text_or_null("target_order")? else { return Ok(None) };
+    RouteOrder::of(&word).map(Some).ok_or_else(|| c.unfit("target_order", "an order"))
 }
 
 /// A row whose type has no number of its own, with the number that it has in the database.

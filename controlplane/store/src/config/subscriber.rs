@@ -169,6 +169,7 @@ impl ConfigRow for Did {
         "trunk_id",
         "ring_group_id",
         "enabled",
+        "reserved_until_us",
     ];
 
     fn id(&self) -> i64 {
@@ -180,6 +181,7 @@ impl ConfigRow for Did {
             DidTarget::Subscriber(id) => (Some(id.0), None, None),
             DidTarget::Trunk(id) => (None, Some(id.0), None),
             DidTarget::RingGroup(id) => (None, None, Some(id.0)),
+            DidTarget::Pool => (None, None, None),
         };
         vec![
             self.id.0.into(),
@@ -190,6 +192,7 @@ impl ConfigRow for Did {
             trunk.into(),
             group.into(),
             self.enabled.into(),
+            self.reserved_until_us.into(),
         ]
     }
 
@@ -200,7 +203,8 @@ impl ConfigRow for Did {
             [Ok(Some(id)), Ok(None), Ok(None)] => DidTarget::Subscriber(SubscriberId(id)),
             [Ok(None), Ok(Some(id)), Ok(None)] => DidTarget::Trunk(TrunkId(id)),
             [Ok(None), Ok(None), Ok(Some(id))] => DidTarget::RingGroup(RingGroupId(id)),
-            _ => return Err(c.unfit("subscriber_id", "one target of three")),
+            [Ok(None), Ok(None), Ok(None)] => DidTarget::Pool,
+            _ => return Err(c.unfit("subscriber_id", "at most one target of three")),
         };
         Ok(Did {
             id: DidId(c.int("id")?),
@@ -209,6 +213,7 @@ impl ConfigRow for Did {
             number: c.digits("number")?,
             target,
             enabled: c.flag("enabled")?,
+            reserved_until_us: c.int_or_null("reserved_until_us")?,
         })
     }
 }

@@ -1,9 +1,11 @@
-//! Tariffs and their price lines.
+//! Tariffs and their price lines, holidays, exchange rates.
 
+use super::{json_text, prefixes, strings};
 use crate::column::{Columns, word_of};
 use crate::{Cell, ConfigRow, StoreError};
 use strowger_model::{
-    Amount, Price, Rate, RateId, Rounding, RoundingMode, Tariff, TariffId, TariffKind, TenantId,
+    Amount, ExchangeRate, ExchangeRateId, Holiday, HolidayId, Price, Rate, RateId, Rounding,
+    RoundingMode, Tariff, TariffId, TariffKind, TenantId,
 };
 
 const TARIFF_KINDS: [(&str, TariffKind); 2] =
@@ -72,6 +74,9 @@ impl ConfigRow for Rate {
         "id",
         "tariff_id",
         "prefix",
+        "class",
+        "digits_min",
+        "digits_max",
         "price",
         "step_s",
         "minimum_s",
@@ -91,6 +96,9 @@ impl ConfigRow for Rate {
             self.id.0.into(),
             self.tariff.0.into(),
             self.prefix.as_str().into(),
+            self.class.to_string().into(),
+            self.digits_min.into(),
+            self.digits_max.into(),
             self.price.0.into(),
             self.step_s.into(),
             self.minimum_s.into(),
@@ -107,6 +115,9 @@ impl ConfigRow for Rate {
             id: RateId(c.int("id")?),
             tariff: TariffId(c.int("tariff_id")?),
             prefix: c.digits("prefix")?,
+            class: c.parsed("class", "class of times")?,
+            digits_min: c.small("digits_min")?,
+            digits_max: c.small("digits_max")?,
             price: Price(c.int("price")?),
             step_s: c.small("step_s")?,
             minimum_s: c.small("minimum_s")?,
@@ -115,6 +126,71 @@ impl ConfigRow for Rate {
             connection_fee: Amount(c.int("connection_fee")?),
             from_us: c.int("from_us")?,
             until_us: c.int_or_null("until_us")?,
+        })
+    }
+}
+
+impl ConfigRow for Holiday {
+    const TABLE: &'static str = "holidays";
+    const COLUMNS: &'static [&'static str] =
+        &["id", "tenant_id", "name", "from_day", "until_day", "working", "prefixes"];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![
+            self.id.0.into(),
+            self.tenant.0.into(),
+            self.name.as_str().into(),
+            self.from_day.into(),
+            self.until_day.into(),
+            self.working.into(),
+            json_text(&strings(&self.prefixes)).into(),
+        ]
+    }
+
+    fn read(c: &Columns<'_>) -> Result<Holiday, StoreError> {
+        Ok(Holiday {
+            id: HolidayId(c.int("id")?),
+            tenant: TenantId(c.int("tenant_id")?),
+            name: c.text("name")?,
+            from_day: c.small("from_day")?,
+            until_day: c.small("until_day")?,
+            working: c.flag("working")?,
+            prefixes: prefixes(c, "prefixes")?,
+        })
+    }
+}
+
+impl ConfigRow for ExchangeRate {
+    const TABLE: &'static str = "exchange_rates";
+    const COLUMNS: &'static [&'static str] =
+        &["id", "tenant_id", "currency", "minor_digits", "rate", "from_us"];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![
+            self.id.0.into(),
+            self.tenant.0.into(),
+            self.currency.code().into(),
+            self.currency.minor_digits().into(),
+            self.rate.into(),
+            self.from_us.into(),
+        ]
+    }
+
+    fn read(c: &Columns<'_>) -> Result<ExchangeRate, StoreError> {
+        Ok(ExchangeRate {
+            id: ExchangeRateId(c.int("id")?),
+            tenant: TenantId(c.int("tenant_id")?),
+            currency: c.currency()?,
+            rate: c.int("rate")?,
+            from_us: c.int("from_us")?,
         })
     }
 }

@@ -5,8 +5,8 @@ use crate::column::Columns;
 use crate::json::{EgressJson, IngressJson, bytes_of, hex_of};
 use crate::{Cell, ConfigRow, StoreError};
 use strowger_model::{
-    Ban, BanId, HostPort, OrganizationId, Sealed, TenantId, Trunk, TrunkId, TrunkLogin,
-    TrunkLoginId,
+    AccountId, Ban, BanId, CallerRule, CallerRuleId, HostPort, OrganizationId, Sealed, TenantId,
+    Trunk, TrunkId, TrunkLogin, TrunkLoginId,
 };
 
 impl ConfigRow for Trunk {
@@ -119,7 +119,7 @@ impl ConfigRow for TrunkLogin {
 impl ConfigRow for Ban {
     const TABLE: &'static str = "bans";
     const COLUMNS: &'static [&'static str] =
-        &["id", "network", "prefix_len", "reason", "from_us", "until_us"];
+        &["id", "network", "prefix_len", "reason", "from_us", "until_us", "automatic", "allow"];
 
     fn id(&self) -> i64 {
         self.id.0
@@ -133,6 +133,8 @@ impl ConfigRow for Ban {
             self.reason.as_str().into(),
             self.from_us.into(),
             self.until_us.into(),
+            self.automatic.into(),
+            self.allow.into(),
         ]
     }
 
@@ -144,6 +146,55 @@ impl ConfigRow for Ban {
             reason: c.text("reason")?,
             from_us: c.int("from_us")?,
             until_us: c.int_or_null("until_us")?,
+            automatic: c.flag("automatic")?,
+            allow: c.flag("allow")?,
+        })
+    }
+}
+
+impl ConfigRow for CallerRule {
+    const TABLE: &'static str = "caller_rules";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "tenant_id",
+        "account_id",
+        "prefix",
+        "allow",
+        "reason",
+        "from_us",
+        "until_us",
+        "automatic",
+    ];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![
+            self.id.0.into(),
+            self.tenant.0.into(),
+            self.account.map(|id| id.0).into(),
+            self.prefix.as_str().into(),
+            self.allow.into(),
+            self.reason.as_str().into(),
+            self.from_us.into(),
+            self.until_us.into(),
+            self.automatic.into(),
+        ]
+    }
+
+    fn read(c: &Columns<'_>) -> Result<CallerRule, StoreError> {
+        Ok(CallerRule {
+            id: CallerRuleId(c.int("id")?),
+            tenant: TenantId(c.int("tenant_id")?),
+            account: c.int_or_null("account_id")?.map(AccountId),
+            prefix: c.digits("prefix")?,
+            allow: c.flag("allow")?,
+            reason: c.text("reason")?,
+            from_us: c.int("from_us")?,
+            until_us: c.int_or_null("until_us")?,
+            automatic: c.flag("automatic")?,
         })
     }
 }

@@ -4,7 +4,7 @@ use super::{BadJson, digits, numbers, texts, word};
 use crate::column::word_of;
 use serde::{Deserialize, Serialize};
 use strowger_model::{
-    Barring, Cli, Forward, ForwardWhen, Identity, RingMember, RingParty, SubscriberId,
+    Barring, Cli, Discount, Forward, ForwardWhen, Identity, RingMember, RingParty, SubscriberId,
 };
 
 const CLIS: [(&str, Cli); 6] = [
@@ -22,6 +22,26 @@ const WHENS: [(&str, ForwardWhen); 4] = [
     ("no-answer", ForwardWhen::NoAnswer),
     ("offline", ForwardWhen::Offline),
 ];
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DiscountJson {
+    prefix: String,
+    share_bp: u16,
+}
+
+impl From<&Discount> for DiscountJson {
+    fn from(discount: &Discount) -> Self {
+        let Discount { prefix, share_bp } = *discount;
+        DiscountJson { prefix: prefix.as_str().to_owned(), share_bp }
+    }
+}
+
+impl TryFrom<DiscountJson> for Discount {
+    type Error = BadJson;
+    fn try_from(json: DiscountJson) -> Result<Self, BadJson> {
+        Ok(Discount { prefix: digits(&json.prefix)?, share_bp: json.share_bp })
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct IdentityJson {

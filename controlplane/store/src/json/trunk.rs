@@ -1,13 +1,16 @@
 //! The facets of a trunk. What an older release did not write has the default of `new`.
 
+use super::dialog::{DialogJson, OPERATIONS};
 use super::feature::BarringJson;
+use super::header::{CALLED_FROM, FORWARD_HEADERS, HeaderRuleJson, SENT_TO, rules, rules_json};
 use super::{BadJson, DIGESTS, PrefixEditJson, digits, ha1_of, hex_of, word};
 use crate::column::word_of;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
-    AccountId, CauseMap, Egress, EgressTarget, HostPort, IdentityHeader, Ingress, PrefixEdit,
-    SourceMatch, TariffId, Transport, TrunkCredentials,
+    AccountId, CalledFrom, CauseMap, Egress, EgressTarget, ForwardHeaders, HostPort,
+    IdentityHeader, Ingress, PrefixEdit, SentTo, SourceMatch, TariffId, Transport,
+    TrunkCredentials,
 };
 
 /// Transports by their word.
@@ -99,6 +102,14 @@ pub(crate) struct IngressJson {
     causes: Vec<CauseJson>,
     #[serde(default)]
     reason: bool,
+    #[serde(default)]
+    listeners: Vec<u8>,
+    called_from: Option<String>,
+    #[serde(default)]
+    header_rules: Vec<HeaderRuleJson>,
+    #[serde(default)]
+    dialog: DialogJson,
+    operation: Option<String>,
 }
 
 const fn yes() -> bool {
@@ -150,6 +161,11 @@ impl From<&Ingress> for IngressJson {
             barring: (&ingress.barring).into(),
             causes: causes_json(&ingress.causes),
             reason: ingress.reason,
+            listeners: ingress.listeners.clone(),
+            called_from: Some(word_of(&CALLED_FROM, ingress.called_from).to_owned()),
+            header_rules: rules_json(&ingress.header_rules),
+            dialog: (&ingress.dialog).into(),
+            operation: ingress.operation.map(|what| word_of(&OPERATIONS, what).to_owned()),
         }
     }
 }
@@ -162,6 +178,8 @@ impl TryFrom<IngressJson> for Ingress {
             prefix_len: s.prefix_len,
             port: s.port,
         });
+        let operation = json.operation.as_deref().map(|text| word(&OPERATIONS, text));
+        let called_from = json.called_from.as_deref().map(|text| word(&CALLED_FROM, text));
         Ok(Ingress {
             sources: sources.collect(),
             hosts: json.hosts.into_iter().map(HostPort::from).collect(),
@@ -175,6 +193,11 @@ impl TryFrom<IngressJson> for Ingress {
             barring: json.barring.try_into()?,
             causes: causes(json.causes),
             reason: json.reason,
+            listeners: json.listeners,
+            called_from: called_from.transpose()?.unwrap_or(CalledFrom::Auto),
+            header_rules: rules(json.header_rules)?,
+            dialog: json.dialog.try_into()?,
+            operation: operation.transpose()?,
         })
     }
 }
@@ -215,6 +238,8 @@ pub(crate) struct EgressJson {
     targets: Vec<TargetJson>,
     transport: String,
     listener: Option<u8>,
+    #[serde(default)]
+    allow_private: bool,
     account: i64,
     tariff: Option<i64>,
     called: PrefixEditJson,
@@ -239,6 +264,17 @@ pub(crate) struct EgressJson {
     causes: Vec<CauseJson>,
     #[serde(default)]
     reason: bool,
+    identity_number: Option<PrefixEditJson>,
+    forward_headers: Option<String>,
+    sent_to: Option<String>,
+    #[serde(default)]
+    pass_headers: bool,
+    #[serde(default)]
+    header_rules: Vec<HeaderRuleJson>,
+    #[serde(default)]
+    dialog: DialogJson,
+    #[serde(default)]
+    pass_digest: bool,
 }
 
 impl From<&Egress> for EgressJson {
@@ -247,6 +283,7 @@ impl From<&Egress> for EgressJson {
             targets: egress.targets.iter().map(TargetJson::from).collect(),
             transport: word_of(&TRANSPORTS, egress.transport).to_owned(),
             listener: egress.listener,
+            allow_private: egress.allow_private,
             account: egress.account.0,
             tariff: egress.tariff.map(|t| t.0),
             called: (&egress.called).into(),
@@ -265,6 +302,13 @@ impl From<&Egress> for EgressJson {
             stop_on: egress.stop_on.clone(),
             causes: causes_json(&egress.causes),
             reason: egress.reason,
+            identity_number: egress.identity_number.as_ref().map(PrefixEditJson::from),
+            forward_headers: Some(word_of(&FORWARD_HEADERS, egress.forward_headers).to_owned()),
+            sent_to: Some(word_of(&SENT_TO, egress.sent_to).to_owned()),
+            pass_headers: egress.pass_headers,
+            header_rules: rules_json(&egress.header_rules),
+            dialog: (&egress.dialog).into(),
+            pass_digest: egress.pass_digest,
         }
     }
 }
@@ -273,10 +317,14 @@ impl TryFrom<EgressJson> for Egress {
     type Error = BadJson;
     fn try_from(json: EgressJson) -> Result<Self, BadJson> {
         let identity = json.identity.as_deref().map(|text| word(&IDENTITY_HEADERS, text));
+        let forward_headers =
+            json.forward_headers.as_deref().map(|text| word(&FORWARD_HEADERS, text));
+        let sent_to = json.sent_to.as_deref().map(|text| word(&SENT_TO, text));
         Ok(Egress {
             targets: json.targets.into_iter().map(EgressTarget::from).collect(),
             transport: word(&TRANSPORTS, &json.transport)?,
             listener: json.listener,
+            allow_private: json.allow_private,
             account: AccountId(json.account),
             tariff: json.tariff.map(TariffId),
             called: json.called.into(),
@@ -295,6 +343,13 @@ impl TryFrom<EgressJson> for Egress {
             stop_on: json.stop_on,
             causes: causes(json.causes),
             reason: json.reason,
+            identity_number: json.identity_number.map(PrefixEdit::from),
+            forward_headers: forward_headers.transpose()?.unwrap_or(ForwardHeaders::AsSet),
+            sent_to: sent_to.transpose()?.unwrap_or(SentTo::Routed),
+            pass_headers: json.pass_headers,
+            header_rules: rules(json.header_rules)?,
+            dialog: json.dialog.try_into()?,
+            pass_digest: json.pass_digest,
         })
     }
 }

@@ -49,6 +49,9 @@ fn tell((id, row): (i64, &RevisedRate), (of, number): (TariffId, u32), sink: &mu
     sink.int("revision", number.into());
     sink.int("removed", row.removed.into());
     sink.text("prefix", rate.prefix.as_str());
+    sink.text("class", &rate.class.to_string());
+    sink.int("digits_min", rate.digits_min.into());
+    sink.int("digits_max", rate.digits_max.into());
     sink.int("price", rate.price.0);
     sink.int("step_s", rate.step_s.into());
     sink.int("minimum_s", rate.minimum_s.into());

@@ -5,7 +5,7 @@ use crate::column::Columns;
 use crate::{Reader, StoreError, Tried};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
-use strowger_billing::RevisedRate;
+use strowger_billing::{RevisedRate, in_force};
 use strowger_model::{Digits, Rate, TariffId};
 
 /// Prices in force of a stretch of prefixes.
@@ -61,7 +61,8 @@ impl Reader {
         Ok(PricesAt { rates: cut(&rows)?, next: next.transpose()? })
     }
 
-    /// The price of a number at a moment: the row of the longest prefix that is in force.
+    /// The prices of a number at a moment: the rows in force of the longest prefix, one for each
+    /// class of times; those for numbers of another length apart.
     ///
     /// # Errors
     /// [`StoreError`], naming the row that cannot be read.
@@ -70,7 +71,7 @@ impl Reader {
         of: TariffId,
         number: &Digits,
         at_us: i64,
-    ) -> Result<Option<Rate>, StoreError> {
+    ) -> Result<Vec<Rate>, StoreError> {
         // Its prefixes one by one, each of which the index knows.
         let prefixes = (0..=number.len()).filter_map(|len| number.as_str().get(..len));
         let places: Vec<String> = (2..=number.len() + 2).map(|at| format!("${at}")).collect();
@@ -82,8 +83,22 @@ impl Reader {
         let is_valid = |rate: &Rate| {
             rate.from_us <= at_us && rate.until_us.is_none_or(|until_us| at_us < until_us)
         };
-        let valid = cut(&rows)?.into_iter().filter(is_valid);
-        Ok(valid.max_by_key(|rate| rate.prefix.len()))
+        let mut valid: Vec<Rate> = cut(&rows)?.into_iter().filter(is_valid).collect();
+        valid.retain(|rate| rate.takes_digits(number.len()));
+        let longest = valid.iter().map(|rate| rate.prefix.len()).max();
+        valid.retain(|rate| Some(rate.prefix.len()) == longest);
+        Ok(valid)
+    }
+
+    /// The prices of a tariff as they would be if a revision counted from the beginning of time,
+    /// over what is published below it.
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn rates_with(&self, of: TariffId, number: u32) -> Result<Vec<Rate>, StoreError> {
+        let (own, below) = self.revision_and_below(of, number).await?;
+        let below = below.into_iter().map(|rate| RevisedRate { rate, revision: 0, removed: false });
+        Ok(in_force(below.chain(own).collect()))
     }
 
     /// All rows of a revision, by id, and what is in force of the published revisions below it.

@@ -123,6 +123,7 @@ async fn give_again(db: &Db) -> (AllowanceId, AllowanceId) {
     let second = first.next(90).unwrap();
     assert_eq!((second.from_us, second.until_us, second.renewal), (60, 90, renewal));
     let second = give(new(&second, Some(first.id))).await.unwrap();
+    assert_eq!(second.id, first.id.renewed());
     assert!(give(new(&second, Some(first.id))).await.is_err(), "each has one next");
     assert_eq!((due(59).await, due(60).await), (vec![], vec![second.clone()]));
     // The last one ends where all of it ends.

@@ -8,6 +8,8 @@ mod engine;
 mod ingest;
 mod migration;
 mod money;
+mod rerate;
+mod rollup;
 mod roundtrip;
 mod rows;
 mod sample;

@@ -64,6 +64,7 @@ async fn bindings_are_refreshed_and_end(db: &Db) {
         source: "192.0.2.7:5060".parse().unwrap(),
         transport: Transport::Udp,
         flow: u64::MAX,
+        nated: true,
         refreshed_us: 1,
         expires_us: 100,
     };

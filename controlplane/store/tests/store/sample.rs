@@ -24,6 +24,9 @@ fn account(tenant: TenantId, organization: OrganizationId, currency: Currency) -
         month_grows_by: Some(Amount(3)),
         month_grows_to: Some(Amount(1_000)),
         month_grows_since_us: Some(5),
+        discounts: vec![Discount { prefix: digits("44"), share_bp: 250 }],
+        reduction_bp: 125,
+        resells: true,
         enabled: true,
         go_on_without_control: false,
     }
@@ -132,38 +135,48 @@ pub(crate) fn sample() -> ConfigRows {
             vat_ppm: 190_000,
             vat_included: true,
         }],
-        rates: vec![Rate {
-            id: RateId(1),
-            tariff: TariffId(1),
-            prefix: digits("44"),
-            price: Price(50_000_000),
-            step_s: 1,
-            minimum_s: 2,
-            free_s: 3,
-            free_after_s: 4,
-            connection_fee: Amount(5),
-            from_us: 7,
-            until_us: Some(i64::MAX),
-        }],
-        routes: vec![Route {
-            id: RouteId(1),
-            tenant,
-            prefix: digits("44"),
-            priority: -7,
-            overflow: true,
-            targets: vec![
-                RouteTarget { trunk: TrunkId(1), priority: 200, weight: 2 },
-                RouteTarget { trunk: TrunkId(1), priority: 100, weight: 0 },
-            ],
-        }],
+        rates: rates(),
+        routes: routes(tenant, owner),
         destinations: vec![Destination { tenant, prefix: digits("44"), name: "UK".into() }],
         emergencies: vec![Emergency { tenant, number: digits("112"), trunks: vec![TrunkId(1)] }],
         ring_groups: ring_groups(tenant, owner),
         dids: dids(tenant, owner),
         trunk_logins: trunk_logins(tenant),
         bans: bans(),
+        caller_rules: caller_rules(),
+        rules: rules(),
         settings: settings(),
+        holidays: holidays(tenant),
+        exchange_rates: exchange_rates(tenant),
     }
+}
+
+fn exchange_rates(tenant: TenantId) -> Vec<ExchangeRate> {
+    vec![ExchangeRate {
+        id: ExchangeRateId(1),
+        tenant,
+        currency: Currency::new("USD", 2).unwrap(),
+        rate: 920_000_000,
+        from_us: 9,
+    }]
+}
+
+fn routes(tenant: TenantId, owner: OrganizationId) -> Vec<Route> {
+    vec![Route {
+        id: RouteId(1),
+        tenant,
+        prefix: digits("44"),
+        more_prefixes: vec![digits("33"), digits("49")],
+        callers: vec![digits("4420")],
+        organization: Some(owner),
+        priority: -7,
+        overflow: true,
+        order: Some(RouteOrder::Quality),
+        targets: vec![
+            RouteTarget { trunk: TrunkId(1), priority: 200, weight: 2 },
+            RouteTarget { trunk: TrunkId(1), priority: 100, weight: 0 },
+        ],
+    }]
 }
 
 fn ingress(edit: PrefixEdit) -> Ingress {
@@ -189,6 +202,41 @@ fn ingress(edit: PrefixEdit) -> Ingress {
         barring: Barring { all: true, ..Barring::default() },
         causes: vec![CauseMap { status: 404, to_status: 503, to_q850: 34 }],
         reason: true,
+        listeners: vec![0, 2],
+        called_from: CalledFrom::To,
+        header_rules: vec![
+            HeaderRule {
+                when: vec![HeaderCondition {
+                    header: "User-Agent".into(),
+                    test: HeaderTest::Begins,
+                    value: "Pbx".into(),
+                }],
+                action: HeaderAction::Copy,
+                header: "X-Line".into(),
+                value: String::new(),
+                pattern: None,
+                from: Some("Subject".into()),
+                on: HeaderOn::Response,
+            },
+            HeaderRule {
+                when: Vec::new(),
+                action: HeaderAction::Rewrite,
+                header: "X-Line".into(),
+                value: "line-$1".into(),
+                pattern: Some("^([0-9]+)".into()),
+                from: None,
+                on: HeaderOn::Request,
+            },
+        ],
+        dialog: DialogTerms {
+            timer: Some(TimerMode::Force),
+            session_s: Some(600),
+            session_s_min: Some(120),
+            session_s_max: Some(3_600),
+            reliable: Some(ReliableMode::Never),
+            media: Some(MediaPath::Direct),
+        },
+        operation: Some(Operation::Redirect),
     }
 }
 
@@ -202,6 +250,7 @@ fn egress(edit: PrefixEdit) -> Egress {
         ],
         transport: Transport::Udp,
         listener: Some(1),
+        allow_private: true,
         account: AccountId(1),
         tariff: None,
         called: edit,
@@ -220,6 +269,13 @@ fn egress(edit: PrefixEdit) -> Egress {
         stop_on: vec![603],
         causes: vec![CauseMap { status: 500, to_status: 480, to_q850: 0 }],
         reason: true,
+        identity_number: Some(PrefixEdit { add: "+".into(), ..PrefixEdit::default() }),
+        forward_headers: ForwardHeaders::HistoryInfo,
+        sent_to: SentTo::ReceivedTo,
+        pass_headers: true,
+        header_rules: Vec::new(),
+        dialog: DialogTerms::default(),
+        pass_digest: true,
     }
 }
 
@@ -247,6 +303,7 @@ fn dids(tenant: TenantId, owner: OrganizationId) -> Vec<Did> {
         DidTarget::Subscriber(SubscriberId(1)),
         DidTarget::Trunk(TrunkId(1)),
         DidTarget::RingGroup(RingGroupId(1)),
+        DidTarget::Pool,
     ]
     .into_iter()
     .zip(1..)
@@ -257,6 +314,7 @@ fn dids(tenant: TenantId, owner: OrganizationId) -> Vec<Did> {
         number: digits(&format!("49200{id}")),
         target,
         enabled: id != 2,
+        reserved_until_us: (id == 4).then_some(77),
     })
     .collect()
 }
@@ -298,6 +356,37 @@ fn settings() -> Vec<SettingRow> {
     ]
 }
 
+fn rates() -> Vec<Rate> {
+    vec![Rate {
+        id: RateId(1),
+        tariff: TariffId(1),
+        prefix: digits("44"),
+        class: "fri 18:00-mon 06:30".parse().unwrap(),
+        digits_min: 5,
+        digits_max: 15,
+        price: Price(50_000_000),
+        step_s: 1,
+        minimum_s: 2,
+        free_s: 3,
+        free_after_s: 4,
+        connection_fee: Amount(5),
+        from_us: 7,
+        until_us: Some(i64::MAX),
+    }]
+}
+
+fn holidays(tenant: TenantId) -> Vec<Holiday> {
+    vec![Holiday {
+        id: HolidayId(1),
+        tenant,
+        name: "Christmas".into(),
+        from_day: 20_812,
+        until_day: 20_813,
+        working: true,
+        prefixes: vec![digits("49"), digits("43")],
+    }]
+}
+
 fn bans() -> Vec<Ban> {
     vec![Ban {
         id: BanId(1),
@@ -306,7 +395,52 @@ fn bans() -> Vec<Ban> {
         reason: "scanner".into(),
         from_us: 5,
         until_us: Some(6),
+        automatic: true,
+        allow: true,
     }]
+}
+
+fn caller_rules() -> Vec<CallerRule> {
+    let row = |id, account: Option<i64>, prefix: &str, allow| CallerRule {
+        id: CallerRuleId(id),
+        tenant: TenantId(1),
+        account: account.map(AccountId),
+        prefix: Digits::parse(prefix).unwrap_or(Digits::EMPTY),
+        allow,
+        reason: "nuisance".into(),
+        from_us: 5,
+        until_us: account.map(|_| 6),
+        automatic: account.is_some(),
+    };
+    vec![row(1, None, "4477", false), row(2, Some(1), "", true)]
+}
+
+fn rules() -> Vec<Rule> {
+    let action = |does, value: &str, status| RuleAction { does, value: value.into(), status };
+    let row = |id, stage, actions| Rule {
+        id: RuleId(id),
+        tenant: TenantId(1),
+        name: format!("Rule {id}"),
+        stage,
+        position: -5,
+        condition: "called.startsWith('44')".into(),
+        actions,
+        last: id == 1,
+        enabled: id == 2,
+    };
+    let first =
+        vec![action(RuleDeed::SetCalled, "'0' + called", 0), action(RuleDeed::Refuse, "", 603)];
+    let second = vec![
+        action(RuleDeed::SetDialled, "dialled", 0),
+        action(RuleDeed::SetCaller, "caller", 0),
+        action(RuleDeed::Skip, "", 0),
+    ];
+    vec![
+        row(1, RuleStage::Known, first),
+        row(2, RuleStage::Routed, second),
+        row(3, RuleStage::Received, Vec::new()),
+        row(4, RuleStage::Routing, Vec::new()),
+    ]
 }
 
 /// The revision of the only rate, published and counting from the beginning.
@@ -343,9 +477,17 @@ pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
     }
     w.insert_trunk_login(&rows.trunk_logins[0]).await.unwrap();
     w.insert_ban(&rows.bans[0]).await.unwrap();
+    for row in &rows.caller_rules {
+        w.insert_caller_rule(row).await.unwrap();
+    }
+    for row in &rows.rules {
+        w.insert_rule(row).await.unwrap();
+    }
     for row in &rows.settings {
         w.insert_setting(row).await.unwrap();
     }
+    w.insert_holiday(&rows.holidays[0]).await.unwrap();
+    w.insert_exchange_rate(&rows.exchange_rates[0]).await.unwrap();
     w.log_change(Some(1), "test", "all", "created", 7).await.unwrap();
     w.commit().await.unwrap();
 }

@@ -39,6 +39,15 @@ async fn a_trace_is_found_by_its_call(db: &Db) {
     assert_eq!(find(first, 8, None).await.as_ref(), Some(&all[1]));
     assert_eq!(find(first, 8, Some(DAY_US)).await, None);
     assert_eq!(find(None, 9, None).await, None);
+    // What a call was led to while it rang stands behind its own steps, if it is of the same form.
+    let minute = |n: i64| DAY_US * 9 + n * 60_000_000;
+    let other = CallTrace { steps: vec![2, 9].into(), ..trace(5, minute(2), 1) };
+    write(db, &[trace(5, minute(0), 1), trace(5, minute(1), 1), other, trace(5, minute(99), 1)])
+        .await;
+    let steps = |found: Option<CallTrace>| found.map(|t| (t.at_us, t.steps.to_vec()));
+    let both = Some((minute(0), vec![1, 0, 255, 1, 0, 255, 1]));
+    assert_eq!(steps(find(None, 5, Some(minute(0) + 9)).await), both);
+    assert_eq!(steps(find(None, 5, None).await), Some((minute(99), vec![1, 0, 255, 1])));
     // More than one statement takes.
     let many: Vec<CallTrace> = (100..1_700).map(|call| trace(call, 5, 1)).collect();
     write(db, &many).await;

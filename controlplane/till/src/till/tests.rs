@@ -1,9 +1,10 @@
 mod free;
 mod law;
 mod period;
+mod whole;
 
 use super::*;
-use crate::{Bounds, DAY, Growth, LimitAsk, MONTH, PERIODS};
+use crate::{Bounds, DAY, Growth, Learning, LimitAsk, MONTH, PERIODS};
 use std::num::NonZeroU32;
 use strowger_model::{
     AccountId, AllowanceId, CostBound, Currency, Exchange, Measure, Price, Prices, Pricing,
@@ -61,6 +62,8 @@ impl Desk {
             tenant: TenantId(1),
             spend_max: [None; PERIODS],
             growth: None,
+            learning: None,
+            counts: false,
         };
         assert_eq!(self.tell(Event::Load(load)), "");
     }
@@ -152,6 +155,7 @@ fn print(output: Output) -> String {
 fn print_refusal(why: Refusal) -> String {
     match why {
         Refusal::NoCredit(key) => format!("no credit of {}", key.account),
+        Refusal::TenantSpent(tenant) => format!("tenant {tenant} has spent"),
         Refusal::AccountLimit(key) => format!("limit of {}", key.account),
         Refusal::Limit(key) => format!("limit {key:?}"),
         Refusal::UnknownAccount(key) => format!("no account {}", key.account),
@@ -367,6 +371,8 @@ fn limits_of_accounts_and_others() {
         tenant: TenantId(1),
         spend_max: [None; PERIODS],
         growth: None,
+        learning: None,
+        counts: false,
     };
     desk.tell(Event::Load(limited));
     assert_eq!(desk.admit(1, &[5]), "admitted 1 3600000 ms");
@@ -616,10 +622,18 @@ fn money_that_others_leave_lengthens() {
     assert_eq!(desk.tell(pay(9, 1, EURO)), "adjusted to 100000000");
     let floor = Some(Amount(-EURO));
     let (calls_max, per_second_max) = (0, 0);
-    let (tenant, spend_max, growth) = (TenantId(1), [None; PERIODS], None);
-    let posted = Amount(0);
-    let load =
-        Load { key: key(3), posted, floor, calls_max, per_second_max, tenant, spend_max, growth };
+    let load = Load {
+        key: key(3),
+        posted: Amount(0),
+        floor,
+        calls_max,
+        per_second_max,
+        tenant: TenantId(1),
+        spend_max: [None; PERIODS],
+        growth: None,
+        learning: None,
+        counts: false,
+    };
     assert_eq!(desk.tell(Event::Load(load)), "lengthened 2 159000 ms");
     assert_eq!(desk.till.drift(), 0);
 }
@@ -651,6 +665,34 @@ fn a_recharge_is_shared_by_the_calls_that_wait() {
     };
     assert_eq!(desk.tell(Event::Adopt(adopt)), "");
     assert_eq!(desk.tell(pay(1, 3, EURO)), "adjusted to 101000000; lengthened 5 81000 ms");
+}
+
+/// A question about a call that rings may be heard after its record, which gave its hold back.
+#[test]
+fn what_was_given_back_is_not_taken_up_as_ringing() {
+    let adopt = |hold, started| Adopt {
+        hold: HoldId(hold),
+        levels: ask(hold, &[3]).levels,
+        free: None,
+        free_ms: 0,
+        limits: Vec::new(),
+        granted_ms: 6_000,
+        last: false,
+        ms_max: 0,
+        started,
+        at_us: 0,
+    };
+    let mut desk = Desk::open(0);
+    desk.load(3, 100_000_000, Some(0));
+    desk.tell(Event::Void(HoldId(5)));
+    desk.tell(Event::Adopt(adopt(5, false)));
+    assert_eq!(desk.purse(3).2, 0);
+    desk.tell(Event::Adopt(adopt(6, false)));
+    let one = desk.purse(3).2;
+    assert!(one > 0);
+    // It was answered after all: it talks, and pays.
+    desk.tell(Event::Adopt(adopt(5, true)));
+    assert_eq!(desk.purse(3).2, 2 * one);
 }
 
 #[test]

@@ -6,34 +6,46 @@ use super::leg::Leg;
 use super::{Call, FactLog, State, clip, micros};
 use crate::desk::{AskKind, Cx, Link, retry_after_s};
 use crate::limits::EMERGENCY_ASK_MS;
-use strowger_leg::{Body, Event, Offer};
+use std::sync::Arc;
+use strowger_leg::{Body, Command, Event, Offer, Replaces};
 use strowger_link::table::SlotState;
 use strowger_link::{
     ANY_STATUS, AnswerBody, Ask, AskBody, Began, Branch, CallAsk, Cause, Direction, Fact, Gauge,
-    Go, Grant, Hints, LegOpened, LiveState, Manner, Octets, Party, PartyRef, Reason, Refuse,
-    SETTLEMENT_MAX, STAGES_MAX, SlotRef, Stage, Tick,
+    Go, Grant, HeaderField, Hints, LegId, LegOpened, LiveState, Manner, Octets, Party, PartyRef,
+    PickupAsk, Reason, Refuse, SETTLEMENT_MAX, STAGES_MAX, SlotRef, Stage, Tick,
 };
 
 /// An attempt that waits for its answer.
 #[derive(Debug)]
 pub(crate) struct Asked {
     /// Kept whole, to be asked again.
-    ask: Box<Ask>,
+    ask: Arc<Ask>,
     /// The caller's session description.
     offer: Option<Body>,
+    /// The caller's credentials for somebody beyond us.
+    shown: Vec<HeaderField>,
     /// Where an emergency call goes without an answer; empty for all others.
     emergency: Vec<Branch>,
+    /// Whose place the caller wants, and whether that only rings.
+    replaces: Option<(LegId, bool)>,
 }
 
 /// A new INVITE and where it begins.
 pub(crate) struct Attempt {
     pub(crate) slot: SlotRef,
     pub(crate) offer: Offer,
+    /// Whose place the caller wants to take, and the settlement of that call.
+    pub(crate) place: Option<(PartyRef, Octets)>,
     pub(crate) wall_us: i64,
 }
 
 impl Asked {
-    pub(crate) fn ask(&self) -> &Ask {
+    /// One that no emergency table helps.
+    pub(crate) fn new(ask: Arc<Ask>, offer: Option<Body>) -> Asked {
+        Asked { ask, offer, shown: Vec::new(), emergency: Vec::new(), replaces: None }
+    }
+
+    pub(crate) fn ask(&self) -> &Arc<Ask> {
         &self.ask
     }
 
@@ -46,10 +58,11 @@ impl Call {
     /// Begins the call of an INVITE. `None` before the control plane's first greeting: without an
     /// origin there is no record.
     pub(crate) fn begin(attempt: Attempt, cx: &mut Cx<'_>) -> Option<Call> {
-        let Attempt { slot, offer, wall_us } = attempt;
+        let Attempt { slot, offer, place, wall_us } = attempt;
         let record = cx.desk.record()?;
         let id = cx.desk.ask_id();
-        let emergency = cx.desk.emergency(&offer.called).map(<[Branch]>::to_vec);
+        let emergency = cx.desk.emergency(&offer.called).filter(|_| place.is_none());
+        let emergency = emergency.map(<[Branch]>::to_vec);
         let mut facts = FactLog::default();
         facts.push(Fact::Began(began(&offer, cx.now)));
         facts.push(Fact::LegOpened(opened(&offer, cx.now)));
@@ -68,25 +81,39 @@ impl Call {
             state: State::default(),
         };
         call.live(0, LiveState::Dialing, cx);
-        call.state = call.ask_for(offer, emergency, cx);
+        call.state = call.ask_for(offer, place, emergency, cx);
         Some(call)
     }
 
-    fn ask_for(&mut self, offer: Offer, table: Option<Vec<Branch>>, cx: &mut Cx<'_>) -> State {
+    fn ask_for(
+        &mut self,
+        mut offer: Offer,
+        place: Option<(PartyRef, Octets)>,
+        table: Option<Vec<Branch>>,
+        cx: &mut Cx<'_>,
+    ) -> State {
         let usual_ms = u64::from(cx.desk.config.ask_timeout_ms);
         let wait_ms = if table.is_some() { usual_ms.min(EMERGENCY_ASK_MS) } else { usual_ms };
         let is_emergency = table.is_some();
-        let (body, question) = question(offer, is_emergency);
-        let ask = Box::new(Ask {
+        let shown = std::mem::take(&mut offer.shown);
+        let replaces = offer.replaces.take();
+        let (offered, question) = question(offer, is_emergency);
+        let body = match (place, &replaces) {
+            (Some(place), Some(replaces)) => pick_up(question, replaces, place),
+            (None | Some(_), _) => AskBody::Call(Box::new(question)),
+        };
+        let ask = Arc::new(Ask {
             id: self.ask,
             parent: None,
             leg: self.leg_id(0),
             hints: self.hints.clone(),
             deadline: cx.now.plus_ms(wait_ms),
             wall_us: self.wall_us(cx.now),
-            body: AskBody::Call(Box::new(question)),
+            body,
         });
-        let asked = Box::new(Asked { ask, offer: body, emergency: table.unwrap_or_default() });
+        let emergency = table.unwrap_or_default();
+        let replaces = replaces.map(|replaces| (replaces.leg, replaces.ringing));
+        let asked = Box::new(Asked { ask, offer: offered, shown, emergency, replaces });
         // Nobody is there to answer: an emergency call does not wait for that to change.
         if cx.desk.link == Link::Lost && !asked.emergency.is_empty() {
             return self.go_by_table(*asked, cx);
@@ -109,12 +136,17 @@ impl Call {
             Event::Offered(_)
             | Event::Progress { .. }
             | Event::Answered { .. }
+            | Event::Fields(_)
             | Event::Confirmed { .. }
             | Event::Reoffer { .. }
+            | Event::Update { .. }
+            | Event::Refreshed { .. }
             | Event::ReofferAnswered { .. }
             | Event::ReofferRefused { .. }
             | Event::Digits { .. }
-            | Event::Info { .. } => {
+            | Event::Info { .. }
+            | Event::Message { .. }
+            | Event::Transfer(_) => {
                 Call::misplaced(cx);
                 State::Asked(asked)
             }
@@ -147,7 +179,11 @@ impl Call {
             AnswerBody::Go(go) => {
                 cx.desk.grant_once(self.ask);
                 self.granted = true;
-                self.go(*go, asked.offer, cx)
+                if let Some(place) = asked.replaces {
+                    return self.pick_up(*go, place, asked.offer, cx);
+                }
+                let question = asked_for(Arc::unwrap_or_clone(asked.ask).body);
+                self.go(*go, (asked.offer, asked.shown, question), cx)
             }
             AnswerBody::Refuse(refuse) if overruled(refuse.reason) && asked.has_table() => {
                 self.go_by_table(asked, cx)
@@ -198,19 +234,31 @@ impl Call {
     /// An emergency call goes by the table that every shard has.
     fn go_by_table(&mut self, asked: Asked, cx: &mut Cx<'_>) -> State {
         let go = emergency_go(asked.emergency, self.legs.first().map(|leg| leg.policy));
-        self.go(go, asked.offer, cx)
+        self.go(go, (asked.offer, asked.shown, None), cx)
     }
 
     /// Carries out a plan.
-    fn go(&mut self, go: Go, offer: Option<Body>, cx: &mut Cx<'_>) -> State {
+    fn go(
+        &mut self,
+        go: Go,
+        (offer, shown, question): (Option<Body>, Vec<HeaderField>, Option<CallAsk>),
+        cx: &mut Cx<'_>,
+    ) -> State {
         self.settlement = clip_settlement(go.settlement.clone());
         if let Some(caller) = self.leg_mut(0) {
             caller.policy = go.media;
             caller.manner = go.manner.clone();
         }
+        if !go.manner.is_usual() {
+            self.command(0, Command::Speak(Box::new(go.manner.clone())), cx);
+        }
         self.facts.grant(go.grant, cx.now);
         self.write_slot(SlotState::Ringing, cx);
-        self.hunt(Box::new(Hunt::new(go, offer)), cx)
+        if self.leg(0).is_some_and(|caller| caller.mesh.is_some()) {
+            // Whoever asked for this transfer is told that it is tried.
+            self.command(0, Command::Progress { status: 100, body: None }, cx);
+        }
+        self.hunt(Box::new(Hunt::new(go, (offer, shown), question)), cx)
     }
 }
 
@@ -243,6 +291,7 @@ pub(crate) fn refusal(refuse: &Refuse) -> End {
         reason: refuse.reason,
         phrase: clip(&refuse.phrase).into(),
         retry_after_s: refuse.retry_after_s,
+        headers: refuse.headers.clone(),
     }
 }
 
@@ -292,6 +341,34 @@ fn hints(offer: &Offer) -> Hints {
     }
 }
 
+/// What a caller asked for; nobody redirects the call of a transfer.
+fn asked_for(body: AskBody) -> Option<CallAsk> {
+    match body {
+        AskBody::Call(call) => Some(*call),
+        AskBody::Redirected(_)
+        | AskBody::Transfer(_)
+        | AskBody::Pickup(_)
+        | AskBody::Extend(_)
+        | AskBody::Register(_)
+        | AskBody::Request(_)
+        | AskBody::Resolve(_)
+        | AskBody::App(_) => None,
+    }
+}
+
+/// The question of a caller who wants to take somebody's place.
+fn pick_up(call: CallAsk, replaces: &Replaces, place: (PartyRef, Octets)) -> AskBody {
+    AskBody::Pickup(Box::new(PickupAsk {
+        target: clip(&replaces.named),
+        credentials: call.credentials,
+        called: call.called,
+        caller: call.caller,
+        party: place.0,
+        settlement: place.1,
+        ringing: replaces.ringing,
+    }))
+}
+
 fn question(offer: Offer, emergency: bool) -> (Option<Body>, CallAsk) {
     let ask = CallAsk {
         request_uri: offer.request_uri,
@@ -303,6 +380,9 @@ fn question(offer: Offer, emergency: bool) -> (Option<Body>, CallAsk) {
         user_agent: offer.user_agent,
         has_offer: offer.body.is_some(),
         emergency,
+        headers: offer.headers,
+        diverted: offer.diverted,
+        session_s: offer.session_s,
     };
     (offer.body, ask)
 }
@@ -332,6 +412,7 @@ fn emergency_go(branches: Vec<Branch>, caller: Option<strowger_link::MediaPolicy
             record: true,
             settlement: Octets::default(),
             explain: true,
+            headers: Vec::new(),
         },
         grant: Grant { ms: u64::MAX, free_ms: 0, last: true, go_on: true },
         max_ms: 0,

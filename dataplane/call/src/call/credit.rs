@@ -1,6 +1,7 @@
 //! Leased talk time of an answered call (design of calls, section 4).
 
 use crate::limits::EXTEND_MS_MIN;
+use std::sync::Arc;
 use strowger_link::{Ask, Grant, MS, Tick};
 
 /// Talk time of one call. All times run from its answer.
@@ -19,7 +20,7 @@ enum Asking {
     /// It will be asked then.
     At(Tick),
     /// It has been asked.
-    Waiting(Box<Ask>),
+    Waiting(Arc<Ask>),
     /// Nothing will be added.
     Done,
 }
@@ -86,7 +87,7 @@ impl Credit {
         }
     }
 
-    pub(crate) fn ask_under_way(&self) -> Option<&Ask> {
+    pub(crate) fn ask_under_way(&self) -> Option<&Arc<Ask>> {
         match &self.asking {
             Asking::Waiting(ask) => Some(ask),
             Asking::At(_) | Asking::Done => None,
@@ -98,7 +99,7 @@ impl Credit {
         match &mut self.asking {
             Asking::Waiting(ask) if ended && self.grant.go_on => {
                 self.end_at = Tick::NEVER;
-                ask.deadline = Tick::NEVER;
+                Arc::make_mut(ask).deadline = Tick::NEVER;
                 Due::AskAgain
             }
             Asking::At(_) | Asking::Waiting(_) | Asking::Done if ended => Due::Cut,
@@ -107,7 +108,7 @@ impl Credit {
         }
     }
 
-    pub(crate) fn asked(&mut self, ask: Box<Ask>) {
+    pub(crate) fn asked(&mut self, ask: Arc<Ask>) {
         self.asking = Asking::Waiting(ask);
     }
 

@@ -7,7 +7,9 @@ use crate::desk::Cx;
 use crate::limits::LINGER_MS;
 use strowger_leg::Command;
 use strowger_link::table::SlotState;
-use strowger_link::{CallEnded, Cause, Challenge, Fact, Gauge, LegEnded, LiveState, Party, Reason};
+use strowger_link::{
+    CallEnded, Cause, Challenge, Fact, Gauge, HeaderField, LegEnded, LiveState, Party, Reason,
+};
 
 /// What a closed call still waits for, besides its legs' last words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,11 +39,13 @@ pub(crate) struct End {
     pub(crate) phrase: Box<str>,
     /// Retry-After for an unanswered caller.
     pub(crate) retry_after_s: u16,
+    /// Further fields for an unanswered caller.
+    pub(crate) headers: Vec<HeaderField>,
 }
 
 impl End {
     pub(crate) fn new(cause: Cause, by: Party, reason: Reason) -> End {
-        End { cause, by, reason, phrase: "".into(), retry_after_s: 0 }
+        End { cause, by, reason, phrase: "".into(), retry_after_s: 0, headers: Vec::new() }
     }
 
     /// By this switch.
@@ -56,6 +60,8 @@ pub(crate) enum Farewell {
     Hangup,
     /// It is to show credentials.
     Challenge(Challenge),
+    /// It is told where else to call.
+    Redirect { status: u16, contacts: Vec<String> },
     /// Nothing: it has ended by itself, or was never tried.
     None,
 }
@@ -74,10 +80,14 @@ impl Call {
         let Some(known) = self.leg_mut(leg).filter(|l| !l.is_over()) else { return };
         let unanswered_caller = matches!(known.state, LegState::Offered);
         let told = told_cause(end.cause, known.manner.explain, unanswered_caller);
+        let redirected = unanswered_caller && end.reason == Reason::Redirected;
+        let told = if redirected { Cause { sip: end.cause.sip, ..told } } else { told };
         let cancelled = known.trying().map(|_| told);
         known.state = match farewell {
             Farewell::None => LegState::Gone,
-            Farewell::Hangup | Farewell::Challenge(_) => LegState::Closing { until, cancelled },
+            Farewell::Hangup | Farewell::Challenge(_) | Farewell::Redirect { .. } => {
+                LegState::Closing { until, cancelled }
+            }
         };
         for gauge in std::mem::take(&mut known.gauges) {
             // A callee is counted until the last of its contacts is given up.
@@ -86,15 +96,25 @@ impl Call {
             }
         }
         self.part_from(leg, cx);
-        let media = cx.res.release(id);
+        let is_mesh = self.is_mesh(leg);
+        let media = if is_mesh { None } else { cx.res.release(id) };
         let ended =
             LegEnded { leg, at: cx.now, cause: end.cause, by: end.by, reason: end.reason, media };
-        self.facts.push(Fact::LegEnded(Box::new(ended)));
-        self.live(leg, LiveState::Ended, cx);
+        // A mesh leg stands in the facts only where a record needs it.
+        if !is_mesh || self.facts.opened(leg).is_some() {
+            self.facts.push(Fact::LegEnded(Box::new(ended)));
+            self.live(leg, LiveState::Ended, cx);
+        }
         match farewell {
             Farewell::None => {}
             Farewell::Challenge(challenge) => self.command(leg, Command::Challenge(challenge), cx),
+            Farewell::Redirect { status, contacts } => {
+                self.command(leg, Command::Redirect { status, contacts }, cx);
+            }
             Farewell::Hangup if unanswered_caller => {
+                if !end.headers.is_empty() {
+                    self.command(leg, Command::Fields(end.headers.clone()), cx);
+                }
                 let command = Command::Hangup {
                     cause: told,
                     phrase: end.phrase.clone(),
@@ -159,26 +179,40 @@ impl Call {
             State::Closed(Closed::Recorded | Closed::Settled { .. })
             | State::Asked(_)
             | State::Hunting(_)
+            | State::Picking(_)
             | State::Setup(_)
             | State::Talking(_) => None,
         }
     }
 
-    /// Joins the media of two legs, unless early media has done so. Whoever was joined before has
-    /// ended by now, and was parted by that.
+    /// Joins the media of two legs of this call, unless early media has done so. Whoever was joined
+    /// before has ended by now, and was parted by that. Media of a mesh leg is joined by whoever
+    /// puts a party through (`join_across`).
     pub(crate) fn join(&mut self, a: u8, b: u8, cx: &mut Cx<'_>) {
-        if self.joined.is_none() {
+        if self.joined.is_none() && !self.is_mesh(a) && !self.is_mesh(b) {
             self.joined = Some((a, b));
             cx.res.join(self.leg_id(a), self.leg_id(b));
         }
     }
 
-    fn part_from(&mut self, leg: u8, cx: &mut Cx<'_>) {
-        if let Some((a, b)) = self.joined
-            && (a == leg || b == leg)
-        {
-            self.joined = None;
-            cx.res.part(self.leg_id(a), self.leg_id(b));
+    /// Joins the media of the two parties at the ends of a chain of calls.
+    pub(crate) fn join_across(&self, a: u8, b: u8, cx: &mut Cx<'_>) {
+        if let (Some((one, _)), Some((other, _))) = (self.speaker(a), self.speaker(b)) {
+            cx.desk.join((one, other), cx.res);
+        }
+    }
+
+    pub(crate) fn is_mesh(&self, leg: u8) -> bool {
+        self.leg(leg).is_some_and(|leg| leg.mesh.is_some())
+    }
+
+    pub(super) fn part_from(&mut self, leg: u8, cx: &mut Cx<'_>) {
+        if let Some((a, b)) = self.joined.take_if(|(a, b)| *a == leg || *b == leg) {
+            return cx.res.part(self.leg_id(a), self.leg_id(b));
+        }
+        // Of a chain of calls, the one that has a party at its end parts it.
+        if !self.is_mesh(leg) {
+            cx.desk.part(self.leg_id(leg), cx.res);
         }
     }
 }

@@ -25,6 +25,14 @@ pub(crate) enum Exchange {
     Asking { leg: u8 },
     /// The other leg owes the answer to `leg`'s offer, which gets it with our confirmation.
     Offered { leg: u8 },
+    /// After a transfer we offered `leg` what the other leg has said already.
+    Shown { leg: u8 },
+    /// Two calls became one bridge: `leg` was offered what the other leg said last, which gets the
+    /// answer as an offer then.
+    Bridging { leg: u8 },
+    /// Somebody wants to take a place: `kept`, who stays, was offered what the newcomer behind
+    /// `mesh` offers, or asked for an offer (`late`).
+    Picking { mesh: u8, kept: u8, late: bool },
 }
 
 impl Call {
@@ -36,24 +44,10 @@ impl Call {
         body: Option<Body>,
         cx: &mut Cx<'_>,
     ) {
-        let to = talk.other(from);
-        match talk.exchange {
-            Exchange::Idle => {}
-            Exchange::Passed { .. }
-            | Exchange::Late { .. }
-            | Exchange::Confirming { .. }
-            | Exchange::Asking { .. }
-            | Exchange::Offered { .. }
-            | Exchange::Ours => {
-                //= rfc3261#section-14.2
-                //# A UAS that receives an INVITE on a dialog while an INVITE it had sent
-                //# on that dialog is in progress MUST return a 491 (Request Pending)
-                //# response to the received INVITE.
-                let cause = Cause::from_sip(491);
-                self.command(from, Command::ReofferRefuse { cause }, cx);
-                return;
-            }
+        if self.is_pending(talk, from, cx) {
+            return;
         }
+        let to = talk.other(from);
         let Some(body) = body else {
             talk.exchange = Exchange::Late { from };
             self.command(to, Command::Reoffer { body: None }, cx);
@@ -65,6 +59,55 @@ impl Call {
                 self.command(to, Command::Reoffer { body: Some(body) }, cx);
             }
             Err(cause) => self.command(from, Command::ReofferRefuse { cause }, cx),
+        }
+    }
+
+    /// A leg wants a new session at once: passed on as such, so that the other leg asks nobody
+    /// either (RFC 3311 section 5.2). A party that knows no UPDATE hears a re-INVITE.
+    pub(crate) fn update(&mut self, talk: &mut Talk, from: u8, body: &Body, cx: &mut Cx<'_>) {
+        if self.is_pending(talk, from, cx) {
+            return;
+        }
+        let to = talk.other(from);
+        match self.describe(from, to, Role::Offer, body, cx) {
+            Ok(body) => {
+                talk.exchange = Exchange::Passed { from };
+                self.command(to, Command::Update { body }, cx);
+            }
+            Err(cause) => self.command(from, Command::ReofferRefuse { cause }, cx),
+        }
+    }
+
+    /// Whether an exchange is under way, so that another offer is refused.
+    fn is_pending(&self, talk: &Talk, from: u8, cx: &mut Cx<'_>) -> bool {
+        match talk.exchange {
+            Exchange::Idle if !self.is_over(talk.other(from)) => false,
+            Exchange::Idle
+            | Exchange::Passed { .. }
+            | Exchange::Late { .. }
+            | Exchange::Confirming { .. }
+            | Exchange::Asking { .. }
+            | Exchange::Offered { .. }
+            | Exchange::Shown { .. }
+            | Exchange::Bridging { .. }
+            | Exchange::Picking { .. }
+            | Exchange::Ours => {
+                //= rfc3261#section-14.2
+                //# A UAS that receives an INVITE on a dialog while an INVITE it had sent
+                //# on that dialog is in progress MUST return a 491 (Request Pending)
+                //# response to the received INVITE.
+                let cause = Cause::from_sip(491);
+                self.command(from, Command::ReofferRefuse { cause }, cx);
+                true
+            }
+        }
+    }
+
+    /// A leg answered what we repeated by ourselves: media learns of it, nobody waits for it. An
+    /// answer that cannot be used leaves the session as it is.
+    pub(crate) fn refreshed(&mut self, talk: &Talk, leg: u8, body: Option<&Body>, cx: &mut Cx<'_>) {
+        if let (Some(body), Exchange::Idle) = (body, talk.exchange) {
+            drop(self.describe(leg, talk.other(leg), Role::Answer, body, cx));
         }
     }
 
@@ -105,6 +148,12 @@ impl Call {
                 }
                 Ok(())
             }
+            Exchange::Shown { leg: own } | Exchange::Bridging { leg: own } if own == leg => {
+                self.shown_answered(talk, leg, body, cx)
+            }
+            Exchange::Picking { mesh, kept, late } if kept == leg => {
+                self.place_accepted(talk, (mesh, kept, late), body, cx)
+            }
             Exchange::Asking { leg: asked } if asked == leg => {
                 let to = talk.other(leg);
                 let offer = self.describe(leg, to, Role::Offer, &body?, cx)?;
@@ -124,6 +173,9 @@ impl Call {
             | Exchange::Confirming { .. }
             | Exchange::Asking { .. }
             | Exchange::Offered { .. }
+            | Exchange::Shown { .. }
+            | Exchange::Bridging { .. }
+            | Exchange::Picking { .. }
             | Exchange::Ours => {
                 Call::misplaced(cx);
                 Ok(())
@@ -151,6 +203,14 @@ impl Call {
                 talk.exchange = Exchange::Idle;
                 Ok(())
             }
+            Exchange::Shown { leg: own } | Exchange::Bridging { leg: own } if own == leg => {
+                talk.exchange = Exchange::Idle;
+                Ok(())
+            }
+            Exchange::Picking { mesh, kept, .. } if kept == leg => {
+                self.place_refused(talk, mesh, cause, cx);
+                Ok(())
+            }
             // It has an exchange of its own in mind, which brings both together as well.
             Exchange::Asking { leg: asked } if asked == leg => {
                 talk.exchange = Exchange::Idle;
@@ -163,6 +223,9 @@ impl Call {
             | Exchange::Confirming { .. }
             | Exchange::Asking { .. }
             | Exchange::Offered { .. }
+            | Exchange::Shown { .. }
+            | Exchange::Bridging { .. }
+            | Exchange::Picking { .. }
             | Exchange::Ours => {
                 Call::misplaced(cx);
                 Ok(())
@@ -193,6 +256,9 @@ impl Call {
             | Exchange::Confirming { .. }
             | Exchange::Asking { .. }
             | Exchange::Offered { .. }
+            | Exchange::Shown { .. }
+            | Exchange::Bridging { .. }
+            | Exchange::Picking { .. }
             | Exchange::Ours => Ok(()),
         }
     }

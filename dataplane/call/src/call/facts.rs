@@ -1,7 +1,7 @@
 //! The facts of one call, bounded.
 
 use crate::limits::{DETAIL_MAX, FACTS_RESERVED, TEXT_MAX};
-use strowger_link::{FACTS_MAX, Fact, Grant, Granted, Tick};
+use strowger_link::{FACTS_MAX, Fact, Grant, Granted, LegOpened, PartyRef, Tick};
 
 /// Facts in order of time. Details are kept while there is room for everything that a record needs;
 /// what does not fit is counted.
@@ -61,8 +61,33 @@ impl FactLog {
         }
     }
 
+    /// How a leg began.
+    pub(crate) fn opened(&self, leg: u8) -> Option<LegOpened> {
+        self.facts.iter().rev().find_map(|fact| match fact {
+            Fact::LegOpened(opened) if opened.leg == leg => Some(opened.clone()),
+            Fact::LegOpened(_)
+            | Fact::Began(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Granted(_)
+            | Fact::Ended(_) => None,
+        })
+    }
+
+    /// Who is at the far end of a leg.
+    pub(crate) fn party_of(&self, leg: u8) -> PartyRef {
+        self.opened(leg).map_or(PartyRef::Unknown, |opened| opened.party)
+    }
+
     pub(crate) fn dropped(&self) -> u32 {
         self.dropped
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Fact] {
+        &self.facts
     }
 
     pub(crate) fn to_vec(&self) -> Vec<Fact> {

@@ -7,6 +7,8 @@ use strowger_link::{ANY_STATUS, Cause, Party, Reason, StageEnd};
 pub(crate) enum FailureKind {
     /// The peer refused.
     Refused,
+    /// The peer asks the caller for credentials, who is told so and calls again.
+    Challenged,
     /// Nothing at all was heard: time-out, transport error, first-answer timer.
     Silent,
     /// It rang until the ring time was over.
@@ -15,6 +17,8 @@ pub(crate) enum FailureKind {
     Unusable,
     /// It was never tried, or we ended it alone; for this reason.
     Skipped(Reason),
+    /// The peer said where else to call, and the caller may be told so.
+    Moved,
 }
 
 /// One branch's end without an answer.
@@ -53,7 +57,11 @@ impl Failure {
         match self.kind {
             FailureKind::Refused => matches!(self.status(), 486 | 600),
             FailureKind::Skipped(reason) => reason == Reason::Busy,
-            FailureKind::Silent | FailureKind::RungOut | FailureKind::Unusable => false,
+            FailureKind::Silent
+            | FailureKind::Challenged
+            | FailureKind::RungOut
+            | FailureKind::Unusable
+            | FailureKind::Moved => false,
         }
     }
 
@@ -61,7 +69,11 @@ impl Failure {
         match self.kind {
             FailureKind::RungOut => true,
             FailureKind::Refused => matches!(self.status(), 408 | 480),
-            FailureKind::Silent | FailureKind::Unusable | FailureKind::Skipped(_) => false,
+            FailureKind::Silent
+            | FailureKind::Challenged
+            | FailureKind::Unusable
+            | FailureKind::Skipped(_)
+            | FailureKind::Moved => false,
         }
     }
 
@@ -70,7 +82,11 @@ impl Failure {
         match self.kind {
             FailureKind::Silent => true,
             FailureKind::Refused => matches!(self.status(), 404 | 410 | 500..=599),
-            FailureKind::RungOut | FailureKind::Unusable | FailureKind::Skipped(_) => false,
+            FailureKind::RungOut
+            | FailureKind::Challenged
+            | FailureKind::Unusable
+            | FailureKind::Skipped(_)
+            | FailureKind::Moved => false,
         }
     }
 
@@ -87,9 +103,11 @@ impl Failure {
     fn named_in(&self, list: &[u16]) -> bool {
         match self.kind {
             FailureKind::RungOut => list.contains(&408) || list.contains(&480),
-            FailureKind::Refused | FailureKind::Silent | FailureKind::Unusable => {
-                list.contains(&self.status())
-            }
+            FailureKind::Refused
+            | FailureKind::Challenged
+            | FailureKind::Silent
+            | FailureKind::Unusable
+            | FailureKind::Moved => list.contains(&self.status()),
             FailureKind::Skipped(_) => false,
         }
     }
@@ -98,9 +116,14 @@ impl Failure {
         let goes_on = !self.named_in(stop_on)
             && match self.kind {
                 FailureKind::Skipped(_) | FailureKind::Silent => true,
+                // Nobody else can answer it: the caller calls again, with credentials for this one.
+                FailureKind::Challenged => false,
                 // A challenge that we cannot answer is between the peer and us, whatever the list.
                 FailureKind::Refused if matches!(self.status(), 401 | 407) => true,
-                FailureKind::Refused | FailureKind::RungOut | FailureKind::Unusable => {
+                FailureKind::Refused
+                | FailureKind::RungOut
+                | FailureKind::Unusable
+                | FailureKind::Moved => {
                     if continue_on.is_empty() {
                         self.goes_on_by_default()
                     } else {
@@ -126,7 +149,7 @@ impl Failure {
     /// nobody came" stop.
     fn goes_on_by_default(&self) -> bool {
         match self.kind {
-            FailureKind::RungOut => false,
+            FailureKind::RungOut | FailureKind::Challenged | FailureKind::Moved => false,
             FailureKind::Refused
             | FailureKind::Silent
             | FailureKind::Unusable
@@ -139,8 +162,14 @@ impl Failure {
     /// Order of choice, lowest first; `None` when it is no response worth passing on.
     fn rank(&self) -> Option<u8> {
         match self.kind {
-            FailureKind::Skipped(Reason::Busy) => Some(2),
+            FailureKind::Skipped(Reason::Busy) => Some(3),
+            //= rfc3261#section-16.7
+            //# If no 6xx class responses are present, the proxy SHOULD choose
+            //# from the lowest response class stored in the response context.
+            FailureKind::Challenged => Some(2),
             FailureKind::Silent | FailureKind::Skipped(_) => None,
+            // The lowest class that was heard, and its contacts can be told.
+            FailureKind::Moved => Some(1),
             FailureKind::Refused | FailureKind::RungOut | FailureKind::Unusable => {
                 Some(match self.status() {
                     //= rfc3261#section-16.7
@@ -149,12 +178,12 @@ impl Failure {
                     600..=699 => 0,
                     // They affect resubmission. 401 and 407 do not here: the caller never sees
                     // the peer's challenge, so they are a fault between the peer and us.
-                    415 | 420 | 484 => 1,
-                    404 | 410 | 480 | 485 | 486 => 2,
-                    401 | 407 => 6,
-                    400..=499 => 3,
-                    500..=599 => 4,
-                    0..=399 | 700..=u16::MAX => 5,
+                    415 | 420 | 484 => 2,
+                    404 | 410 | 480 | 485 | 486 => 3,
+                    401 | 407 => 7,
+                    400..=499 => 4,
+                    500..=599 => 5,
+                    0..=399 | 700..=u16::MAX => 6,
                 })
             }
         }
@@ -164,12 +193,13 @@ impl Failure {
     pub(crate) fn told(&self) -> Cause {
         let status = match (self.kind, self.status()) {
             (FailureKind::RungOut, _) => 480,
+            (FailureKind::Challenged | FailureKind::Moved, status) => status,
             //= rfc3261#section-16.7
             //# If the only
             //# response that was received is a 503, the proxy SHOULD generate
             //# a 500 response and forward that upstream.
             (_, 503 | 401 | 407) => 500,
-            // Contacts are not passed on, and a 3xx without them says nothing.
+            // Its contacts are not told, and a 3xx without them says nothing.
             (_, 300..=399) => 480,
             (_, status) => status,
         };
@@ -178,7 +208,7 @@ impl Failure {
 
     pub(crate) fn by(&self) -> Party {
         match self.kind {
-            FailureKind::Refused => Party::Called,
+            FailureKind::Refused | FailureKind::Challenged | FailureKind::Moved => Party::Called,
             FailureKind::Silent
             | FailureKind::RungOut
             | FailureKind::Unusable
@@ -191,8 +221,11 @@ impl Failure {
             FailureKind::Silent => Reason::PeerSilent,
             FailureKind::RungOut => Reason::NoAnswer,
             FailureKind::Unusable => Reason::BadMedia,
+            FailureKind::Challenged => Reason::Rejected,
             FailureKind::Skipped(reason) => reason,
+            FailureKind::Moved => Reason::Redirected,
             FailureKind::Refused => match self.status() {
+                300..=399 => Reason::Redirected,
                 486 | 600 => Reason::Busy,
                 408 | 480 => Reason::NoAnswer,
                 403 | 603 | 607 => Reason::Rejected,
@@ -206,9 +239,11 @@ impl Failure {
 
 /// The failure that the caller is told, of all that were heard (RFC 3261 16.7 step 6); `None` when
 /// nobody said anything.
-pub(crate) fn best(failures: &[Failure]) -> Option<Failure> {
-    let ranked = failures.iter().filter_map(|f| f.rank().map(|rank| (rank, f)));
-    ranked.min_by_key(|(rank, _)| *rank).map(|(_, f)| *f)
+///
+/// Each stands with the leg that said it.
+pub(crate) fn best(failures: &[(u8, Failure)]) -> Option<(u8, Failure)> {
+    let ranked = failures.iter().filter_map(|said| said.1.rank().map(|rank| (rank, said)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, said)| *said)
 }
 
 /// How a stage ended, by its branches' failures. A phone that rang in vain says more than a busy
@@ -303,14 +338,14 @@ mod tests {
         for (failures, end) in table {
             assert_eq!(stage_end(failures), *end, "{failures:?}");
         }
-        assert_eq!(best(&[full]).unwrap().told(), Cause::new(486, 17));
+        assert_eq!(best(&[(1, full)]).unwrap().1.told(), Cause::new(486, 17));
     }
 
     #[test]
     fn the_best_of_what_was_heard() {
         let best_of = |list: &[u16]| {
-            let failures: Vec<Failure> = list.iter().map(|s| refused(*s)).collect();
-            best(&failures).map(|f| f.told().sip)
+            let failures: Vec<(u8, Failure)> = list.iter().map(|s| (1, refused(*s))).collect();
+            best(&failures).map(|(_, f)| f.told().sip)
         };
         assert_eq!(best_of(&[]), None);
         assert_eq!(best_of(&[486, 603]), Some(603));
@@ -323,9 +358,12 @@ mod tests {
         assert_eq!(best_of(&[302]), Some(480));
         assert_eq!(best_of(&[408, 503]), Some(408));
         let silent = Failure::new(FailureKind::Silent, Cause::from_sip(408));
-        assert_eq!(best(&[silent]), None);
+        assert_eq!(best(&[(1, silent)]), None);
         let rung_out = Failure::new(FailureKind::RungOut, Cause::new(408, 19));
-        assert_eq!(best(&[silent, rung_out]).unwrap().told(), Cause::new(480, 19));
+        assert_eq!(
+            best(&[(1, silent), (2, rung_out)]).map(|(leg, f)| (leg, f.told())),
+            Some((2, Cause::new(480, 19)))
+        );
     }
 
     #[test]

@@ -4,25 +4,26 @@ use super::credit::Credit;
 use super::end::{Closed, Farewell, told_cause};
 use super::exchange::Exchange;
 use super::facts::FactLog;
-use super::leg::{Leg, LegState, unknown_policy};
+use super::leg::{Leg, LegState, Mesh, unknown_policy};
 use super::talk::Talk;
+use super::transfer::Transfer;
 use super::{Call, State};
 use crate::Entry;
 use crate::desk::{Cx, retry_after_s};
 use crate::limits::LINGER_MS;
 use strowger_leg::Command;
-use strowger_link::codec::{decode, encode};
+use strowger_link::codec::{Wire, decode};
 use strowger_link::table::SlotState;
 use strowger_link::wire_struct;
 use strowger_link::{
-    CallFacts, Cause, FACTS_MAX, Fact, Grant, Hints, LEGS_MAX, Manner, MediaPolicy, Reason,
-    SlotRef, Tick,
+    AskId, CallFacts, CallFactsRef, Cause, FACTS_MAX, Fact, Grant, Hints, LEGS_MAX, LegId, Manner,
+    MediaPolicy, OnRedirect, Reason, RecordId, SlotRef, Tick,
 };
 
 /// Version of the image. That of the release before is read as well; any other is not taken up.
-const VERSION: u8 = 2;
-/// The form of the release before, which knew answered calls only and no wishes of their parties.
-const VERSION_BEFORE: u8 = 1;
+const VERSION: u8 = 3;
+/// The form of the release before, which knew no transfers.
+const VERSION_BEFORE: u8 = 2;
 
 /// Q.850 41, temporary failure. 503 for a caller who waits: this node as a whole could not.
 const LOST: Cause = Cause::new(503, 41);
@@ -48,6 +49,32 @@ wire_struct! {
         pub gauges: Vec<u32>,
         /// Its party is told why it ends.
         pub explain: bool,
+        /// It is the half of another call.
+        pub mesh: Option<FrozenMesh>,
+    }
+}
+
+wire_struct! {
+    /// The half of another call. Whose party it stands for says that call.
+    pub struct FrozenMesh {
+        /// The other half.
+        pub far: LegId,
+        /// The leg of the other call whose place that half takes, of two calls of one party.
+        pub instead: Option<u8>,
+    }
+}
+
+wire_struct! {
+    /// A transfer that is tried.
+    pub struct FrozenTransfer {
+        /// Who asked.
+        pub by: u8,
+        /// Who asked has hung up, and the other one waits.
+        pub alone: bool,
+        /// The half of the call to the target.
+        pub mesh: u8,
+        /// The target was offered nothing.
+        pub late: bool,
     }
 }
 
@@ -62,7 +89,7 @@ wire_struct! {
         pub hints: Hints,
         /// Facts dropped so far.
         pub facts_dropped: u32,
-        /// The bridge is leg 0 and this one.
+        /// The bridge is leg 0 and this one, or who stands in their places.
         pub peer: u8,
         /// From when talk time counts.
         pub answered_at: Tick,
@@ -72,57 +99,77 @@ wire_struct! {
         pub max_at: Tick,
         /// An exchange of descriptions was under way: the legs may have different sessions.
         pub unsure: bool,
+        /// The other leg of the bridge.
+        pub first: u8,
+        /// One of both wants the other to be put through.
+        pub transfer: Option<FrozenTransfer>,
     }
 }
 
 wire_struct! {
-    /// The form of version 1, to be read.
+    /// The form of version 2, to be read.
     pub struct FrozenBefore {
         /// [`VERSION_BEFORE`].
         pub version: u8,
-        /// As in [`FrozenTalk`].
-        pub granted: bool,
-        /// As in [`FrozenTalk`].
-        pub hops_left: u8,
-        /// As in [`FrozenTalk`].
-        pub hints: Hints,
-        /// As in [`FrozenTalk`].
-        pub facts_dropped: u32,
         /// By leg number.
         pub legs: Vec<FrozenLegBefore>,
-        /// As in [`FrozenTalk`].
-        pub peer: u8,
-        /// As in [`FrozenTalk`].
-        pub answered_at: Tick,
-        /// As in [`FrozenTalk`].
-        pub grant: Grant,
-        /// As in [`FrozenTalk`].
-        pub max_at: Tick,
-        /// As in [`FrozenTalk`].
-        pub unsure: bool,
+        /// As in [`Frozen`].
+        pub talk: Option<FrozenTalkBefore>,
     }
 }
 
 wire_struct! {
-    /// A leg of version 1.
+    /// A leg of version 2.
     pub struct FrozenLegBefore {
         /// Media policy.
         pub policy: MediaPolicy,
         /// Gauges it holds.
         pub gauges: Vec<u32>,
+        /// Its party is told why it ends.
+        pub explain: bool,
+    }
+}
+
+wire_struct! {
+    /// An answered call of version 2, all of it as in [`FrozenTalk`].
+    pub struct FrozenTalkBefore {
+        /// The control plane granted it.
+        pub granted: bool,
+        /// What is left of Max-Forwards.
+        pub hops_left: u8,
+        /// Where it came in.
+        pub hints: Hints,
+        /// Facts dropped so far.
+        pub facts_dropped: u32,
+        /// The bridge is leg 0 and this one.
+        pub peer: u8,
+        /// From when talk time counts.
+        pub answered_at: Tick,
+        /// Talk time.
+        pub grant: Grant,
+        /// Longest duration.
+        pub max_at: Tick,
+        /// An exchange of descriptions was under way.
+        pub unsure: bool,
     }
 }
 
 impl From<FrozenBefore> for Frozen {
     fn from(before: FrozenBefore) -> Frozen {
-        let FrozenBefore { granted, hops_left, hints, facts_dropped, legs, .. } = before;
-        let FrozenBefore { peer, answered_at, grant, max_at, unsure, .. } = before;
         let leg = |leg: FrozenLegBefore| {
-            let FrozenLegBefore { policy, gauges } = leg;
-            FrozenLeg { policy, gauges, explain: true }
+            let FrozenLegBefore { policy, gauges, explain } = leg;
+            FrozenLeg { policy, gauges, explain, mesh: None }
         };
-        let legs = legs.into_iter().map(leg).collect();
-        let talk = FrozenTalk {
+        let legs = before.legs.into_iter().map(leg).collect();
+        Frozen { version: VERSION, legs, talk: before.talk.map(FrozenTalk::from) }
+    }
+}
+
+impl From<FrozenTalkBefore> for FrozenTalk {
+    fn from(before: FrozenTalkBefore) -> FrozenTalk {
+        let FrozenTalkBefore { granted, hops_left, hints, facts_dropped, .. } = before;
+        let FrozenTalkBefore { peer, answered_at, grant, max_at, unsure, .. } = before;
+        FrozenTalk {
             granted,
             hops_left,
             hints,
@@ -132,9 +179,74 @@ impl From<FrozenBefore> for Frozen {
             grant,
             max_at,
             unsure,
-        };
-        Frozen { version: VERSION, legs, talk: Some(talk) }
+            first: 0,
+            transfer: None,
+        }
     }
+}
+
+impl FrozenTransfer {
+    fn of(transfer: &Transfer, alone: bool) -> FrozenTransfer {
+        let Transfer { by, mesh, late, .. } = *transfer;
+        FrozenTransfer { by, alone, mesh, late }
+    }
+
+    /// Its asker's subscription ended with the former process: nobody is told any more, and a
+    /// progress that nobody hears is nothing.
+    fn thawed(&self) -> Box<Transfer> {
+        let FrozenTransfer { by, mesh, late, .. } = *self;
+        Box::new(Transfer { by, mesh, late, accepted: true, answer: None, picked: false })
+    }
+}
+
+impl Frozen {
+    /// The legs of the bridge whose party is there.
+    fn parties(&self) -> Option<impl Iterator<Item = u8> + '_> {
+        let talk = self.talk.as_ref()?;
+        let waits_without = talk.transfer.as_ref().filter(|transfer| transfer.alone);
+        let gone = waits_without.map(|transfer| transfer.by);
+        let is_mesh =
+            |leg: u8| self.legs.get(usize::from(leg)).is_some_and(|known| known.mesh.is_some());
+        let bridge = [talk.first, talk.peer].into_iter();
+        Some(bridge.filter(move |leg| Some(*leg) != gone && !is_mesh(*leg)))
+    }
+
+    /// How a leg stands after a thaw.
+    fn state_of(&self, leg: usize) -> LegState {
+        let Some(talk) = &self.talk else { return LegState::Gone };
+        let is = |number: u8| usize::from(number) == leg;
+        match &talk.transfer {
+            Some(transfer) if is(transfer.mesh) => LegState::Offered,
+            Some(transfer) if is(transfer.by) && transfer.alone => LegState::Gone,
+            Some(_) | None if is(talk.first) || is(talk.peer) => LegState::Answered,
+            Some(_) | None => LegState::Gone,
+        }
+    }
+
+    /// Whether its numbers are those of its legs.
+    fn holds_together(&self) -> bool {
+        let Some(talk) = &self.talk else { return false };
+        let known = |leg: u8| usize::from(leg) < self.legs.len();
+        let waits = talk.transfer.as_ref().is_none_or(|transfer| {
+            let FrozenTransfer { by, mesh, .. } = *transfer;
+            let on_bridge = |leg| leg == talk.first || leg == talk.peer;
+            let half = self.legs.get(usize::from(mesh)).is_some_and(|leg| leg.mesh.is_some());
+            on_bridge(by) && !on_bridge(mesh) && half
+        });
+        let bridge = talk.first != talk.peer && known(talk.first) && known(talk.peer);
+        bridge && waits && self.legs.len() <= usize::from(LEGS_MAX)
+    }
+}
+
+/// What the call table names beside the body of a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// State of the slot.
+    pub state: SlotState,
+    /// The call's record.
+    pub record: RecordId,
+    /// The ask that it runs under.
+    pub ask: AskId,
 }
 
 /// Why a call was not taken up.
@@ -182,11 +294,41 @@ impl Call {
         Some((self.slot_state()?, self.call_facts()))
     }
 
+    /// Appends the facts of a snapshot as bytes; `None`, and nothing appended, where there is none.
+    pub(crate) fn put_facts(&self, out: &mut Vec<u8>) -> Option<Shown> {
+        let state = self.slot_state()?;
+        let facts = CallFactsRef {
+            record: self.record,
+            ask: self.ask,
+            slot: self.slot,
+            anchor_us: self.anchor_us,
+            settlement: &self.settlement,
+            facts: self.facts.as_slice(),
+        };
+        facts.put(out);
+        Some(Shown { state, record: self.record, ask: self.ask })
+    }
+
+    /// The legs that its facts know, in their order.
+    pub(crate) fn legs_opened(&self) -> impl Iterator<Item = u8> + '_ {
+        self.facts.as_slice().iter().filter_map(|fact| match fact {
+            Fact::LegOpened(opened) => Some(opened.leg),
+            Fact::Began(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Granted(_)
+            | Fact::Ended(_) => None,
+        })
+    }
+
     /// The state alone.
     pub(crate) fn slot_state(&self) -> Option<SlotState> {
         match &self.state {
             State::Asked(_) => Some(SlotState::Asked),
-            State::Hunting(_) | State::Setup(_) => Some(SlotState::Ringing),
+            State::Hunting(_) | State::Picking(_) | State::Setup(_) => Some(SlotState::Ringing),
             State::Talking(_) => Some(SlotState::Answered),
             State::Closed(Closed::Recorded) => Some(SlotState::Ended),
             State::Closed(Closed::Settled { .. }) => None,
@@ -194,23 +336,27 @@ impl Call {
         }
     }
 
-    /// The image of a call that goes on, or that tries to; `None` once it is over.
-    pub(crate) fn freeze(&self) -> Option<Vec<u8>> {
+    /// Appends the image of a call that goes on, or that tries to; `false` once it is over.
+    pub(crate) fn freeze(&self, out: &mut Vec<u8>) -> bool {
         let talk = match &self.state {
             State::Talking(talk) => Some(self.freeze_talk(talk)),
-            State::Asked(_) | State::Hunting(_) | State::Setup(_) => None,
-            State::Closed(_) => return None,
+            State::Asked(_) | State::Hunting(_) | State::Picking(_) | State::Setup(_) => None,
+            State::Closed(_) => return false,
         };
+        let mesh = |mesh: &Mesh| FrozenMesh { far: mesh.far, instead: mesh.instead };
         let leg = |leg: &Leg| FrozenLeg {
             policy: leg.policy,
             gauges: leg.gauges.clone(),
             explain: leg.manner.explain,
+            mesh: leg.mesh.as_deref().map(mesh),
         };
         let legs = self.legs.iter().map(leg).collect();
-        Some(encode(&Frozen { version: VERSION, legs, talk }))
+        Frozen { version: VERSION, legs, talk }.put(out);
+        true
     }
 
     fn freeze_talk(&self, talk: &Talk) -> FrozenTalk {
+        let transfer = talk.transfer.as_deref();
         FrozenTalk {
             granted: self.granted,
             hops_left: self.hops_left,
@@ -221,33 +367,28 @@ impl Call {
             grant: talk.credit.grant(),
             max_at: talk.max_at,
             unsure: talk.exchange != Exchange::Idle,
+            first: talk.first,
+            transfer: transfer.map(|tried| FrozenTransfer::of(tried, self.is_over(tried.by))),
         }
     }
 
-    /// Takes an answered call up whose legs and media have been taken back.
+    /// Takes an answered call up whose legs and media have been taken back. One with mesh legs has
+    /// its other parties by [`crate::Calls::rejoin`].
     pub(crate) fn thaw(
         slot: SlotRef,
         facts: CallFacts,
         image: &[u8],
         cx: &mut Cx<'_>,
     ) -> Result<Call, NotThawed> {
-        let Frozen { version: _, legs, talk } = frozen(image)?;
-        let talk = talk.ok_or(NotThawed::Malformed)?;
-        let peer_fits = talk.peer != 0 && usize::from(talk.peer) < legs.len();
+        let frozen = frozen(image)?;
         let facts_fit = facts.slot == slot && !facts.is_ended() && facts.facts.len() <= FACTS_MAX;
-        if !peer_fits || !facts_fit || legs.len() > usize::from(LEGS_MAX) {
+        if !frozen.holds_together() || !facts_fit {
             return Err(NotThawed::Malformed);
         }
-        let speaks = |leg: usize| leg == 0 || leg == usize::from(talk.peer);
-        let legs = legs.into_iter().enumerate().map(|(number, leg)| Leg {
-            policy: leg.policy,
-            continue_on: Vec::new(),
-            stop_on: Vec::new(),
-            gauges: leg.gauges,
-            manner: Manner { explain: leg.explain, ..Manner::default() },
-            hop: 0,
-            state: if speaks(number) { LegState::Answered } else { LegState::Gone },
-        });
+        let states: Vec<LegState> =
+            (0..frozen.legs.len()).map(|leg| frozen.state_of(leg)).collect();
+        let talk = frozen.talk.ok_or(NotThawed::Malformed)?;
+        let legs = frozen.legs.into_iter().zip(states).map(|(leg, state)| thawed_leg(leg, state));
         let mut call = Call {
             slot,
             ask: facts.ask,
@@ -265,15 +406,24 @@ impl Call {
         for id in call.legs.iter().flat_map(|leg| &leg.gauges) {
             cx.res.retake(*id);
         }
-        call.join(0, talk.peer, cx);
+        let (first, peer) = (talk.first, talk.peer);
+        let both = !call.is_over(first) && !call.is_over(peer);
+        if both {
+            call.join(first, peer, cx);
+        }
+        let unsure = talk.unsure && both;
+        let meshed = call.is_mesh(first) || call.is_mesh(peer);
         call.state = State::Talking(Box::new(Talk {
-            peer: talk.peer,
+            first,
+            peer,
+            transfer: talk.transfer.as_ref().map(FrozenTransfer::thawed),
             credit: Credit::resume(talk.grant, talk.answered_at, cx.now),
             max_at: talk.max_at,
-            exchange: if talk.unsure { Exchange::Asking { leg: 0 } } else { Exchange::Idle },
+            exchange: if unsure { Exchange::Asking { leg: first } } else { Exchange::Idle },
         }));
-        if talk.unsure {
-            call.command(0, Command::Reoffer { body: None }, cx);
+        // Of a chain one call asks for all.
+        if unsure && !meshed {
+            call.command(first, Command::Reoffer { body: None }, cx);
         }
         Ok(call)
     }
@@ -348,11 +498,35 @@ impl Call {
     }
 }
 
-/// The two legs of an image's bridge; `None` for an image that cannot be read, or that of a call
-/// without one.
+fn thawed_leg(leg: FrozenLeg, state: LegState) -> Leg {
+    let FrozenLeg { policy, gauges, explain, mesh } = leg;
+    let half = |FrozenMesh { far, instead }| Box::new(Mesh { far, beyond: None, instead });
+    Leg {
+        policy,
+        continue_on: Vec::new(),
+        stop_on: Vec::new(),
+        gauges,
+        manner: Manner { explain, ..Manner::default() },
+        hop: 0,
+        redirect: OnRedirect::Fail,
+        way: 0,
+        state,
+        mesh: mesh.map(half),
+    }
+}
+
+/// The legs of an image's bridge that have a party, none in the middle of a chain of calls; `None`
+/// for an image that cannot be read, or that of a call without a bridge.
 #[must_use]
-pub fn bridged(image: &[u8]) -> Option<[u8; 2]> {
-    frozen(image).ok()?.talk.map(|talk| [0, talk.peer])
+pub fn bridged(image: &[u8]) -> Option<Vec<u8>> {
+    Some(frozen(image).ok()?.parties()?.collect())
+}
+
+/// Whether a call has halves of other calls: it is whole when all of them are taken up.
+#[must_use]
+pub fn is_meshed(image: &[u8]) -> bool {
+    let legs = frozen(image).map(|frozen| frozen.legs).unwrap_or_default();
+    legs.iter().any(|leg| leg.mesh.is_some())
 }
 
 /// Whether a party is told why its leg ends; as usual when the image does not say.
@@ -389,6 +563,7 @@ fn nowhere() -> Hints {
 mod tests {
     use super::*;
     use std::fmt::Write as _;
+    use strowger_link::codec::encode;
 
     fn talk() -> FrozenTalk {
         FrozenTalk {
@@ -401,6 +576,8 @@ mod tests {
             grant: Grant { ms: 60_000, free_ms: 1, last: true, go_on: false },
             max_at: Tick(7),
             unsure: false,
+            first: 0,
+            transfer: None,
         }
     }
 
@@ -409,6 +586,7 @@ mod tests {
             policy: unknown_policy(true),
             gauges: vec![gauge],
             explain,
+            mesh: None,
         };
         explain.into_iter().zip([3, 4]).map(leg).collect()
     }
@@ -425,25 +603,24 @@ mod tests {
         (0..hex.len()).step_by(2).map(byte).collect()
     }
 
-    /// As version 1 wrote it.
+    /// As version 2 wrote it.
     const BEFORE: &str = "\
-        01014500040000000000000400000000000000000000000200000002000001000000000000000001\
-        00030000000001000000000000000001000400000001050000000000000060ea0000000000000100\
-        0000000000000100070000000000000000";
-    /// As this version writes it.
-    const NOW: &str = "\
         02020000010000000000000000010003000000010001000000000000000001000400000000010145\
         00040000000000000400000000000000000000000200000001050000000000000060ea0000000000\
         0001000000000000000100070000000000000000";
+    /// As this version writes it.
+    const NOW: &str = "\
+        03020000010000000000000000010003000000010000010000000000000000010004000000000001\
+        014500040000000000000400000000000000000000000200000001050000000000000060ea000000\
+        000000010000000000000001000700000000000000000000";
 
     #[test]
     fn the_form_is_written_as_ever_and_that_of_the_release_before_is_read() {
         let now = Frozen { version: VERSION, legs: legs([true, false]), talk: Some(talk()) };
         assert_eq!(hex(&encode(&now)), NOW);
-        assert_eq!(frozen(&bytes(NOW)), Ok(now));
-        let before = Frozen { version: VERSION, legs: legs([true, true]), talk: Some(talk()) };
-        assert_eq!(frozen(&bytes(BEFORE)), Ok(before));
-        assert_eq!(frozen(&[3, 0]), Err(NotThawed::Version));
+        assert_eq!(frozen(&bytes(NOW)), Ok(now.clone()));
+        assert_eq!(frozen(&bytes(BEFORE)), Ok(now));
+        assert_eq!(frozen(&[4, 0]), Err(NotThawed::Version));
         assert_eq!(frozen(&[]), Err(NotThawed::Version));
         assert_eq!(frozen(&bytes(NOW)[..20]), Err(NotThawed::Malformed));
     }
@@ -454,6 +631,7 @@ mod tests {
         assert_eq!([0, 1, 2].map(|leg| explained(&image, leg)), [false, true, true]);
         assert!(explained(&[], 0));
         assert_eq!(bridged(&image), None);
-        assert_eq!(bridged(&bytes(NOW)), Some([0, 1]));
+        assert_eq!(bridged(&bytes(NOW)), Some(vec![0, 1]));
+        assert!(!is_meshed(&image));
     }
 }

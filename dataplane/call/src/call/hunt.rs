@@ -2,37 +2,57 @@
 
 use super::end::{End, Farewell};
 use super::exchange::Exchange;
-use super::failure::{Failure, FailureKind, Verdict, best, stage_end};
+use super::failure::{Failure, FailureKind, Verdict, best};
 use super::leg::{Expiry, Leg, LegState};
+use super::redirect::Redirects;
+use super::way::Ways;
 use super::{Call, State, clip};
 use crate::Role;
 use crate::desk::Cx;
 use crate::limits::ATTEMPTS_MAX;
+use std::sync::Arc;
 use strowger_leg::{Body, Command, Event, Invite};
 use strowger_link::{
-    BRANCHES_MAX, Branch, Cause, Direction, Fact, GAUGES_MAX, Gauge, Go, Grant, LegAnswered,
-    LegOpened, LiveState, Next, Reason, Refuse, STAGES_MAX, Stage, Tick,
+    Ask, BRANCHES_MAX, Branch, BranchAuth, CallAsk, Cause, Direction, Fact, GAUGES_MAX, Gauge, Go,
+    Grant, HeaderField, LegAnswered, LegOpened, LiveState, OnRedirect, Party, Reason, Refuse,
+    Stage, Tick,
 };
 
 /// The rest of a plan that is carried out for an unanswered caller.
 #[derive(Debug)]
 pub(crate) struct Hunt {
-    stages: Vec<Stage>,
-    /// The stage under way and what may follow it; `None` before the first.
-    stage: Option<(u8, Next)>,
-    /// Failures before this one are those of earlier stages.
-    since: usize,
+    pub(super) ways: Ways,
+    pub(super) redirects: Redirects,
     on_exhausted: Refuse,
     grant: Grant,
     max_ms: u64,
     /// The caller's session description; `None` = it wants ours (late offer).
     offer: Option<Body>,
-    failures: Vec<Failure>,
-    /// The stage's branches do not let the hunt go on.
+    /// The caller's credentials for somebody beyond us.
+    shown: Box<[HeaderField]>,
+    /// Fields of what legs said last, for the caller.
+    fields: Option<Box<Said>>,
+    failures: Vec<(u8, Failure)>,
+    /// Somebody said that nobody is to be tried any more (6xx).
     stopped: bool,
-    /// The leg whose early media the caller hears, and the description that the caller was given.
-    early: Option<(u8, Body)>,
+    early: Option<Early>,
     told: Told,
+}
+
+/// Fields of what each leg said last.
+#[derive(Debug, Default)]
+struct Said(Vec<(u8, Vec<HeaderField>)>);
+
+/// Whose early media the caller hears.
+#[derive(Debug)]
+struct Early {
+    leg: u8,
+    /// Which of the early dialogs of that leg.
+    fork: u8,
+    /// The description that the caller was given, or that it gave last.
+    body: Body,
+    /// The leg (or 0, the caller) whose new offer the other one has not answered.
+    pending: Option<u8>,
 }
 
 /// How much of the callee's progress the caller has been told; only more is told again.
@@ -71,15 +91,23 @@ impl Hunt {
         is_longer
     }
 
-    pub(crate) fn new(go: Go, offer: Option<Body>) -> Hunt {
+    /// `question` is what the caller asked for, when it is known.
+    pub(crate) fn new(
+        go: Go,
+        (offer, shown): (Option<Body>, Vec<HeaderField>),
+        question: Option<CallAsk>,
+    ) -> Hunt {
+        let asks = |stage: &Stage| stage.branches.iter().any(|b| b.redirect == OnRedirect::Ask);
+        let question = question.filter(|_| go.stages.iter().any(asks));
         Hunt {
-            stages: go.stages,
-            stage: None,
-            since: 0,
+            ways: Ways::new(go.stages),
+            redirects: question.map(Redirects::of).unwrap_or_default(),
             on_exhausted: go.on_exhausted,
             grant: go.grant,
             max_ms: go.max_ms,
             offer,
+            shown: shown.into(),
+            fields: None,
             failures: Vec::new(),
             stopped: false,
             early: None,
@@ -87,30 +115,92 @@ impl Hunt {
         }
     }
 
-    /// The next stage and its index, unless the hunt is over.
-    fn next_stage(&mut self) -> Option<(u8, Stage)> {
-        let index = match self.stage {
-            None => 0,
-            Some((index, next)) => self.follower(index, &next)?,
-        };
-        let stage = self.stages.get_mut(usize::from(index)).filter(|_| index < STAGES_MAX as u8)?;
-        let branches = std::mem::take(&mut stage.branches);
-        self.stage = Some((index, stage.next));
-        self.since = self.failures.len();
-        self.stopped = false;
-        Some((index, Stage { branches, next: stage.next }))
+    /// The grant that the call has from now on.
+    pub(super) fn set_grant(&mut self, grant: Grant) {
+        self.grant = grant;
     }
 
-    /// What follows a stage by how it ended; always a later one.
-    fn follower(&self, index: u8, next: &Next) -> Option<u8> {
-        let end = stage_end(self.failures.get(self.since..).unwrap_or_default());
-        let failed = next.failed.filter(|_| !self.stopped);
-        next.on(end).or(failed).filter(|to| *to > index)
+    /// Nobody may be tried any more.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// What the caller offered; `None` = it wants ours.
+    pub(super) fn offer(&self) -> Option<&Body> {
+        self.offer.as_ref()
+    }
+
+    /// How long who answers may talk: the lease, and the longest duration.
+    pub(super) fn terms(&self) -> (Grant, u64) {
+        (self.grant, self.max_ms)
+    }
+
+    pub(crate) fn ask_under_way(&self) -> Option<&Arc<Ask>> {
+        self.redirects.ask_under_way()
+    }
+
+    pub(crate) fn deadline(&self) -> Tick {
+        self.redirects.deadline()
+    }
+
+    /// The other side of an offer before the answer; the error is the status that refuses it.
+    pub(crate) fn early_with(&self, from: u8) -> Result<u8, u16> {
+        match &self.early {
+            Some(Early { pending: Some(_), .. }) => Err(491),
+            Some(early) if from == 0 => Ok(early.leg),
+            Some(early) if from == early.leg => Ok(0),
+            Some(_) | None => Err(488),
+        }
+    }
+
+    /// `from` offered `body`, and the other side was told `told`.
+    pub(crate) fn begin_early(&mut self, from: u8, body: Body, told: &Body) {
+        let Some(early) = &mut self.early else { return };
+        early.pending = Some(from);
+        if from == 0 {
+            // Later stages are offered what counts now.
+            self.offer = Some(body);
+        } else {
+            early.body = told.clone();
+        }
+    }
+
+    /// `leg` said what becomes of the offer; gives whose it was.
+    pub(crate) fn end_early(&mut self, leg: u8) -> Option<u8> {
+        let early = self.early.as_mut()?;
+        let from = early.pending?;
+        let to = if from == 0 { early.leg } else { 0 };
+        if to != leg {
+            return None;
+        }
+        early.pending = None;
+        Some(from)
+    }
+
+    /// The offer of `from` was answered by `told`.
+    pub(crate) fn answered_early(&mut self, from: u8, told: &Body) {
+        if let Some(early) = self.early.as_mut().filter(|_| from == 0) {
+            early.body = told.clone();
+        }
+    }
+
+    /// What `leg` says from now on has these fields.
+    fn note_fields(&mut self, leg: u8, fields: Vec<HeaderField>) {
+        let said = self.fields.get_or_insert_default();
+        // One entry a leg, and a call has few.
+        said.0.retain(|(of, _)| *of != leg);
+        said.0.push((leg, fields));
+    }
+
+    /// The fields of what `leg` said last.
+    fn fields_of(&self, leg: u8) -> Option<&[HeaderField]> {
+        let mut all = self.fields.as_deref()?.0.iter();
+        all.find(|(of, _)| *of == leg).map(|(_, fields)| fields.as_slice())
     }
 
     /// The caller hears nothing of `leg` any more.
     fn forget_early(&mut self, leg: u8) {
-        if self.early.as_ref().is_some_and(|(early, _)| *early == leg) {
+        if self.early.as_ref().is_some_and(|early| early.leg == leg) {
             self.early = None;
             self.told = Told::Nothing;
         }
@@ -120,23 +210,40 @@ impl Hunt {
 impl Call {
     /// Tries stages until a branch is under way, or nothing is left to try.
     pub(crate) fn hunt(&mut self, mut hunt: Box<Hunt>, cx: &mut Cx<'_>) -> State {
-        while !self.is_trying() {
-            let Some((index, stage)) = hunt.next_stage() else {
-                return self.exhausted(&hunt, cx);
-            };
+        while let Some(way) = self.idle_way(&hunt) {
+            let Some((index, stage)) = hunt.ways.next_stage(way) else { continue };
             for (nth, branch) in (0u8..).zip(stage.branches.into_iter().take(BRANCHES_MAX)) {
-                self.try_branch(&mut hunt, (index, nth), branch, cx);
+                self.try_branch(&mut hunt, (way, index, nth), branch, cx);
             }
+        }
+        if hunt.ways.is_over() {
+            return self.exhausted(&mut hunt, cx);
         }
         State::Hunting(hunt)
     }
 
-    fn is_trying(&self) -> bool {
-        self.legs.iter().any(|leg| leg.trying().is_some())
+    /// A list of stages that nothing holds back: none of its branches rings or was redirected to
+    /// where nobody knows yet, and nothing that follows from it is under way.
+    fn idle_way(&self, hunt: &Hunt) -> Option<u8> {
+        let rings = |way: u8| self.legs.iter().any(|l| l.way == way && l.trying().is_some());
+        let is_of = |way: u8| move |leg: u8| self.leg(leg).is_some_and(|leg| leg.way == way);
+        hunt.ways.open().find(|way| {
+            !rings(*way) && !hunt.redirects.any_of(is_of(*way)) && !hunt.ways.is_followed(*way)
+        })
     }
 
-    fn try_branch(&mut self, hunt: &mut Hunt, at: (u8, u8), branch: Branch, cx: &mut Cx<'_>) {
-        let Some(leg) = self.open_leg(at, &branch, cx) else { return };
+    fn try_branch(
+        &mut self,
+        hunt: &mut Hunt,
+        (way, stage, nth): (u8, u8, u8),
+        branch: Branch,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(leg) = self.open_leg((stage, nth), &branch, cx) else { return };
+        if let Some(known) = self.leg_mut(leg) {
+            known.way = way;
+        }
+        hunt.redirects.note_target(&branch.target.uri);
         let body = match (self.admit(leg, &branch, cx), &hunt.offer) {
             (Err(failure), _) => Err(failure),
             (Ok(()), None) => Ok(None),
@@ -146,7 +253,13 @@ impl Call {
                 .map_err(|cause| Failure::new(FailureKind::Unusable, cause)),
         };
         match body {
-            Ok(body) => self.invite(leg, branch, body, cx),
+            Ok(body) => {
+                let shown = match branch.auth {
+                    BranchAuth::Pass => hunt.shown.to_vec(),
+                    BranchAuth::Ours | BranchAuth::Mapped(_) => Vec::new(),
+                };
+                self.invite(leg, branch, (body, shown), cx);
+            }
             Err(failure) => self.branch_failed(hunt, leg, failure, Farewell::None, cx),
         }
     }
@@ -209,9 +322,15 @@ impl Call {
         self.legs.iter().any(|leg| leg.gauges.contains(&id))
     }
 
-    pub(crate) fn invite(&mut self, leg: u8, branch: Branch, body: Option<Body>, cx: &mut Cx<'_>) {
+    pub(crate) fn invite(
+        &mut self,
+        leg: u8,
+        branch: Branch,
+        (body, shown): (Option<Body>, Vec<HeaderField>),
+        cx: &mut Cx<'_>,
+    ) {
         let hops_left = self.hops_left.saturating_sub(1);
-        let invite = Invite { branch, hops_left, body };
+        let invite = Invite { branch, hops_left, body, shown };
         self.command(leg, Command::Invite(Box::new(invite)), cx);
     }
 
@@ -224,9 +343,13 @@ impl Call {
         cx: &mut Cx<'_>,
     ) -> Result<Body, Cause> {
         let gone = Cause::new(481, 41);
-        let ours = self.leg(from).ok_or(gone)?.policy;
-        let theirs = self.leg(to).ok_or(gone)?.policy;
-        cx.res.describe(self.leg_id(from), self.leg_id(to), role, body, (&ours, &theirs))
+        let theirs = self.leg(to).ok_or(gone)?;
+        if theirs.mesh.is_some() {
+            // The other call describes it for its own party.
+            return Ok(body.clone());
+        }
+        let (from, ours) = self.speaker(from).ok_or(gone)?;
+        cx.res.describe(from, self.leg_id(to), role, body, (&ours, &theirs.policy))
     }
 
     /// Ends a branch that came to nothing and draws the conclusion for the hunt.
@@ -238,19 +361,56 @@ impl Call {
         farewell: Farewell,
         cx: &mut Cx<'_>,
     ) {
-        let Some(known) = self.leg(leg).filter(|known| !known.is_over()) else { return };
-        let verdict = failure.verdict(&known.continue_on, &known.stop_on);
+        if self.is_over(leg) {
+            return;
+        }
         let end = End::new(failure.cause, failure.by(), failure.reason());
-        self.end_leg(leg, &end, farewell, cx);
+        self.end_branch_leg(hunt, leg, &end, farewell, cx);
+        self.branch_came_to_nothing(hunt, leg, failure, cx);
+    }
+
+    fn end_branch_leg(
+        &mut self,
+        hunt: &mut Hunt,
+        leg: u8,
+        end: &End,
+        farewell: Farewell,
+        cx: &mut Cx<'_>,
+    ) {
+        self.end_leg(leg, end, farewell, cx);
+        self.close_early(hunt, leg, cx);
         hunt.forget_early(leg);
-        hunt.failures.push(failure);
-        match verdict {
-            Verdict::Continue => {}
-            Verdict::Stop => hunt.stopped = true,
-            Verdict::StopAll => {
-                hunt.stopped = true;
-                self.end_trying(hunt, Cause::new(487, 16), cx);
-            }
+    }
+
+    /// Ends a branch that said that the call is to go elsewhere.
+    pub(super) fn end_redirected(
+        &mut self,
+        hunt: &mut Hunt,
+        leg: u8,
+        cause: Cause,
+        cx: &mut Cx<'_>,
+    ) {
+        let end = End::new(cause, Party::Called, Reason::Redirected);
+        self.end_branch_leg(hunt, leg, &end, Farewell::None, cx);
+    }
+
+    /// Draws the conclusion of a branch that is over.
+    pub(super) fn branch_came_to_nothing(
+        &mut self,
+        hunt: &mut Hunt,
+        leg: u8,
+        failure: Failure,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(known) = self.leg(leg) else { return };
+        let (way, verdict) = (known.way, failure.verdict(&known.continue_on, &known.stop_on));
+        hunt.failures.push((leg, failure));
+        hunt.ways.failed(way, failure, verdict != Verdict::Continue);
+        if verdict == Verdict::StopAll {
+            hunt.stopped = true;
+            hunt.ways.stop();
+            hunt.redirects.give_up(cx);
+            self.end_trying(hunt, Cause::new(487, 16), cx);
         }
     }
 
@@ -266,18 +426,55 @@ impl Call {
     }
 
     /// Nothing is left to try: the best failure that was heard, or what the plan says.
-    fn exhausted(&mut self, hunt: &Hunt, cx: &mut Cx<'_>) -> State {
+    fn exhausted(&mut self, hunt: &mut Hunt, cx: &mut Cx<'_>) -> State {
         let mut end = match best(&hunt.failures) {
-            Some(failure) => End::new(failure.told(), failure.by(), failure.reason()),
+            Some((leg, failure)) => {
+                let end = End::new(failure.told(), failure.by(), failure.reason());
+                let headers = hunt.fields_of(leg).map(<[_]>::to_vec).unwrap_or_default();
+                End { headers, ..end }
+            }
             None => super::ask::refusal(&hunt.on_exhausted),
         };
         end.cause = self.read_cause(0, end.cause);
+        if end.headers.is_empty() && hunt.fields.is_some() {
+            // Those of a progress are not those of its end.
+            self.command(0, Command::Fields(Vec::new()), cx);
+        }
+        if let (300..=399, Some((status, contacts))) = (end.cause.sip, hunt.redirects.take_passed())
+        {
+            self.end_leg(0, &end, Farewell::Redirect { status, contacts }, cx);
+        }
         self.close(&end, cx)
     }
 
     /// What a cause means that a leg said, or what the caller is told instead of it.
     fn read_cause(&self, leg: u8, cause: Cause) -> Cause {
         self.leg(leg).map_or(cause, |leg| leg.manner.read(cause))
+    }
+
+    /// A branch was refused: it has failed, or leads elsewhere.
+    fn branch_refused(
+        &mut self,
+        hunt: &mut Hunt,
+        leg: u8,
+        (cause, silent): (Cause, bool),
+        contacts: Vec<String>,
+        cx: &mut Cx<'_>,
+    ) {
+        let challenges = hunt.fields_of(leg).is_some_and(|fields| fields.iter().any(is_challenge));
+        let failed = match silent {
+            true => Err(Failure::new(FailureKind::Silent, cause)),
+            false if challenges && matches!(cause.sip, 401 | 407) => {
+                Err(Failure::new(FailureKind::Challenged, cause))
+            }
+            false => {
+                let cause = self.read_cause(leg, cause);
+                self.redirected(hunt, (leg, cause), contacts, cx)
+            }
+        };
+        if let Err(failure) = failed {
+            self.branch_failed(hunt, leg, failure, Farewell::None, cx);
+        }
     }
 
     pub(crate) fn hunting_leg(
@@ -288,20 +485,38 @@ impl Call {
         cx: &mut Cx<'_>,
     ) -> State {
         match (event, leg) {
-            (Event::Ended { cause, by_party }, 0) => self.caller_gave_up(cause, by_party, cx),
-            (Event::Refused { cause, .. }, 0) => self.caller_gave_up(cause, true, cx),
-            (Event::Progress { status, body, fork: _ }, 1..) => {
-                self.branch_progress(&mut hunt, leg, status, body, cx);
+            (Event::Ended { cause, by_party }, 0) => {
+                hunt.redirects.give_up(cx);
+                self.caller_gave_up(cause, by_party, cx)
+            }
+            (Event::Refused { cause, .. }, 0) => {
+                hunt.redirects.give_up(cx);
+                self.caller_gave_up(cause, true, cx)
+            }
+            (Event::Progress { status, body, fork }, 1..) => {
+                self.branch_progress(&mut hunt, leg, status, body.map(|b| (b, fork)), cx);
+                State::Hunting(hunt)
+            }
+            (Event::Update { body }, leg) => {
+                self.early_update(&mut hunt, leg, body, cx);
+                State::Hunting(hunt)
+            }
+            (Event::ReofferAnswered { body }, leg) => {
+                self.early_answered(&mut hunt, leg, body, cx);
+                State::Hunting(hunt)
+            }
+            (Event::ReofferRefused { cause }, leg) => {
+                self.early_refused(&mut hunt, leg, cause, cx);
                 State::Hunting(hunt)
             }
             (Event::Answered { body }, 1..) => self.branch_answered(hunt, leg, body, cx),
-            (Event::Refused { cause, silent, contacts: _ }, 1..) => {
-                let failure = match silent {
-                    true => Failure::new(FailureKind::Silent, cause),
-                    false => Failure::new(FailureKind::Refused, self.read_cause(leg, cause)),
-                };
-                self.branch_failed(&mut hunt, leg, failure, Farewell::None, cx);
+            (Event::Refused { cause, silent, contacts }, 1..) => {
+                self.branch_refused(&mut hunt, leg, (cause, silent), contacts, cx);
                 self.hunt(hunt, cx)
+            }
+            (Event::Fields(fields), 1..) => {
+                hunt.note_fields(leg, fields);
+                State::Hunting(hunt)
             }
             (Event::Ended { cause, by_party }, 1..) => {
                 let kind = if by_party { FailureKind::Refused } else { FailureKind::Silent };
@@ -311,14 +526,16 @@ impl Call {
             }
             (
                 Event::Offered(_)
+                | Event::Fields(_)
                 | Event::Progress { .. }
                 | Event::Answered { .. }
                 | Event::Confirmed { .. }
                 | Event::Reoffer { .. }
-                | Event::ReofferAnswered { .. }
-                | Event::ReofferRefused { .. }
+                | Event::Refreshed { .. }
                 | Event::Digits { .. }
-                | Event::Info { .. },
+                | Event::Info { .. }
+                | Event::Message { .. }
+                | Event::Transfer(_),
                 _,
             ) => {
                 Call::misplaced(cx);
@@ -332,29 +549,52 @@ impl Call {
         hunt: &mut Hunt,
         leg: u8,
         status: u16,
-        body: Option<Body>,
+        body: Option<(Body, u8)>,
         cx: &mut Cx<'_>,
     ) {
         if !self.note_progress(leg, status, cx) || status == 199 {
             return;
         }
-        let media = match (&hunt.offer, &hunt.early, body) {
-            // One early stream is heard: the first. A body to a late offer would itself be an
-            // offer, which only a reliable provisional answer may make.
-            (Some(_), None, Some(body)) => self.describe(leg, 0, Role::Answer, &body, cx).ok(),
+        let media = match (&hunt.offer, &mut hunt.early, body) {
+            // One early stream is heard: of the first leg that has one. A body to a late offer
+            // would itself be an offer, which only a reliable provisional answer may make.
+            (Some(_), None, Some((body, fork))) => {
+                self.describe(leg, 0, Role::Answer, &body, cx).ok().map(|body| (body, fork))
+            }
+            // Another fork behind that leg: the newest is heard. Media follows it; the caller has
+            // its answer already, and our address and ports stay what they are.
+            (Some(_), Some(early), Some((body, fork)))
+                if early.leg == leg && early.fork != fork && early.pending.is_none() =>
+            {
+                if self.describe(leg, 0, Role::Answer, &body, cx).is_ok() {
+                    early.fork = fork;
+                }
+                None
+            }
             (Some(_) | None, _, _) => None,
         };
-        if let Some(body) = media {
-            hunt.early = Some((leg, body.clone()));
+        if let Some((body, fork)) = media {
+            hunt.early = Some(Early { leg, fork, body: body.clone(), pending: None });
             hunt.told = Told::Media;
             self.join(0, leg, cx);
+            self.tell_fields(hunt, leg, cx);
             self.command(0, Command::Progress { status, body: Some(body) }, cx);
             return;
         }
         let news = Told::by_status(status);
         if news > hunt.told {
             hunt.told = news;
+            self.tell_fields(hunt, leg, cx);
             self.command(0, Command::Progress { status, body: None }, cx);
+        }
+    }
+
+    /// The caller is told `leg`'s words with the fields that rules gave them. A leg without rules
+    /// says nothing of fields, and nothing is left of another one's.
+    fn tell_fields(&self, hunt: &Hunt, leg: u8, cx: &mut Cx<'_>) {
+        if hunt.fields.is_some() {
+            let fields = hunt.fields_of(leg).unwrap_or_default();
+            self.command(0, Command::Fields(fields.to_vec()), cx);
         }
     }
 
@@ -383,15 +623,22 @@ impl Call {
         if let Some(caller) = self.leg_mut(0) {
             caller.state = LegState::Answered;
         }
-        // Q.850 26: answered elsewhere (the phone shows no missed call, RFC 3326).
-        self.end_trying(&mut hunt, Cause::new(200, 26), cx);
+        self.stop_hunting(&mut hunt, cx);
         self.facts.push(Fact::LegAnswered(LegAnswered { leg: 0, at: cx.now }));
+        self.tell_fields(&hunt, leg, cx);
         self.command(0, Command::Answer { body: Some(told) }, cx);
         let exchange = match hunt.offer {
             Some(_) => Exchange::Idle,
             None => Exchange::Confirming { from: 0, to: leg },
         };
         self.talk(leg, (hunt.grant, hunt.max_ms), exchange, cx)
+    }
+
+    /// Somebody has answered: nobody else is to.
+    pub(super) fn stop_hunting(&mut self, hunt: &mut Hunt, cx: &mut Cx<'_>) {
+        hunt.redirects.give_up(cx);
+        // Q.850 26: answered elsewhere (the phone shows no missed call, RFC 3326).
+        self.end_trying(hunt, Cause::new(200, 26), cx);
     }
 
     /// The description that answers the caller, or that it is to answer after a late offer.
@@ -406,7 +653,7 @@ impl Call {
             (Some(_), Some(body), _) => self.describe(leg, 0, Role::Answer, body, cx),
             (None, Some(body), _) => self.describe(leg, 0, Role::Offer, body, cx),
             // Its early description was the answer.
-            (Some(_), None, Some((early, told))) if *early == leg => Ok(told.clone()),
+            (Some(_), None, Some(early)) if early.leg == leg => Ok(early.body.clone()),
             (Some(_) | None, None, _) => Err(Cause::from_sip(488)),
         }
     }
@@ -417,6 +664,7 @@ impl Call {
                 self.branch_failed(&mut hunt, leg, failure, Farewell::Hangup, cx);
             }
         }
+        self.redirect_timeout(&mut hunt, cx);
         self.hunt(hunt, cx)
     }
 
@@ -441,4 +689,10 @@ impl Call {
         self.branch_failed(&mut hunt, leg, failure, Farewell::Hangup, cx);
         self.hunt(hunt, cx)
     }
+}
+
+/// Whether a field is a challenge (RFC 3261 22).
+fn is_challenge(field: &HeaderField) -> bool {
+    let names = ["WWW-Authenticate", "Proxy-Authenticate"];
+    names.iter().any(|name| field.name.eq_ignore_ascii_case(name))
 }

@@ -1,6 +1,6 @@
 //! One leg as its call sees it.
 
-use strowger_link::{Branch, Cause, Manner, MediaMode, MediaPolicy, Tick};
+use strowger_link::{Branch, Cause, LegId, Manner, MediaMode, MediaPolicy, OnRedirect, Tick};
 
 /// One leg of a call.
 #[derive(Debug)]
@@ -15,7 +15,32 @@ pub(crate) struct Leg {
     pub(crate) manner: Manner,
     /// Price of the branch, for the control plane.
     pub(crate) hop: u8,
+    /// What its 3xx means.
+    pub(crate) redirect: OnRedirect,
+    /// The list of stages that it is a branch of.
+    pub(crate) way: u8,
     pub(crate) state: LegState,
+    /// It is no party, but the half of another call.
+    pub(crate) mesh: Option<Box<Mesh>>,
+}
+
+/// The half of another call.
+#[derive(Debug)]
+pub(crate) struct Mesh {
+    /// Its mesh leg.
+    pub(crate) far: LegId,
+    /// The party at the end of all calls behind it, once it is known.
+    pub(crate) beyond: Option<(LegId, MediaPolicy)>,
+    /// Of two calls of one party: the leg of the other call whose place `far` takes. After a crash
+    /// that call may not know of it.
+    pub(crate) instead: Option<u8>,
+}
+
+impl Mesh {
+    /// The other call is not there yet.
+    pub(crate) fn waiting() -> Mesh {
+        Mesh { far: LegId::default(), beyond: None, instead: None }
+    }
 }
 
 /// Where a leg stands.
@@ -70,8 +95,15 @@ impl Leg {
             gauges: Vec::new(),
             manner: Manner::default(),
             hop: 0,
+            redirect: OnRedirect::Fail,
+            way: 0,
             state: LegState::Offered,
+            mesh: None,
         }
+    }
+
+    pub(crate) fn mesh(mesh: Mesh) -> Leg {
+        Leg { mesh: Some(Box::new(mesh)), ..Leg::inbound(false) }
     }
 
     pub(crate) fn outbound(branch: &Branch, now: Tick) -> Leg {
@@ -82,7 +114,10 @@ impl Leg {
             gauges: Vec::new(),
             manner: branch.manner.clone(),
             hop: branch.hop,
+            redirect: branch.redirect,
+            way: 0,
             state: LegState::Trying(Trying::new(branch, now)),
+            mesh: None,
         }
     }
 

@@ -30,7 +30,11 @@ impl Call {
                 cx.desk.take(self.ask);
                 self.close(&end, cx)
             }
-            (State::Hunting(_) | State::Setup(_), _) => self.close(&end, cx),
+            (State::Hunting(mut hunt), _) => {
+                hunt.redirects.give_up(cx);
+                self.close(&end, cx)
+            }
+            (State::Picking(_) | State::Setup(_), _) => self.close(&end, cx),
             (State::Closed(closed), _) => State::Closed(closed),
         };
         VerbOutcome::Done

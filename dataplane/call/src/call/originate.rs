@@ -93,7 +93,7 @@ impl Call {
         }
         match cx.res.compose(self.leg_id(leg), &first.media) {
             Ok(offer) => {
-                self.invite(leg, first, Some(offer), cx);
+                self.invite(leg, first, (Some(offer), Vec::new()), cx);
                 let step = Step::First { second: Box::new(second) };
                 State::Setup(Box::new(Setup { grant, deadline, step }))
             }
@@ -130,10 +130,22 @@ impl Call {
                 self.command(leg, Command::ReofferRefuse { cause }, cx);
                 State::Setup(setup)
             }
-            Event::Confirmed { .. } | Event::Digits { .. } | Event::Info { .. } => {
+            Event::Update { .. } => {
+                let cause = Cause::from_sip(491);
+                self.command(leg, Command::ReofferRefuse { cause }, cx);
                 State::Setup(setup)
             }
+            Event::Transfer(_) => {
+                self.refuse_transfer(leg, Cause::from_sip(491), cx);
+                State::Setup(setup)
+            }
+            Event::Confirmed { .. }
+            | Event::Refreshed { .. }
+            | Event::Digits { .. }
+            | Event::Info { .. }
+            | Event::Message { .. } => State::Setup(setup),
             Event::Offered(_)
+            | Event::Fields(_)
             | Event::Reoffer { .. }
             | Event::ReofferAnswered { .. }
             | Event::ReofferRefused { .. } => {
@@ -184,7 +196,7 @@ impl Call {
         });
         match offer {
             Ok(offer) => {
-                self.invite(leg, second, Some(offer), cx);
+                self.invite(leg, second, (Some(offer), Vec::new()), cx);
                 State::Setup(Box::new(Setup { grant, deadline, step: Step::Second }))
             }
             Err(failure) => self.setup_failed(leg, &failure, Farewell::None, cx),

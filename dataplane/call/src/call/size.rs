@@ -6,10 +6,10 @@ use super::{Call, Fact, Hunt, Leg, Talk};
 fn sizes_are_known() {
     let known = [
         ("a call", size_of::<Call>(), 272),
-        ("a leg of it", size_of::<Leg>(), 192),
+        ("a leg of it", size_of::<Leg>(), 216),
         ("a fact of it", size_of::<Fact>(), 168),
-        ("hunting", size_of::<Hunt>(), 264),
-        ("talking", size_of::<Talk>(), 72),
+        ("hunting", size_of::<Hunt>(), 432),
+        ("talking", size_of::<Talk>(), 80),
     ];
     let grown = known.into_iter().filter(|(_, bytes, golden)| bytes != golden);
     assert_eq!(grown.collect::<Vec<_>>(), [], "name, bytes now, bytes in this table");

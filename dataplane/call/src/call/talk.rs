@@ -3,10 +3,12 @@
 use super::credit::{Credit, Due};
 use super::end::{End, Farewell};
 use super::exchange::Exchange;
+use super::transfer::Transfer;
 use super::{Call, State};
 use crate::Entry;
 use crate::desk::{AskKind, Cx};
 use crate::limits::DIGITS_MAX;
+use std::sync::Arc;
 use strowger_leg::{Body, Command, Event};
 use strowger_link::table::SlotState;
 use strowger_link::{
@@ -14,11 +16,15 @@ use strowger_link::{
     Started, Tick, Up,
 };
 
-/// The bridge of a call: its first leg and the one that answered.
+/// The bridge of a call: its first leg and the one that answered, or who is there after a transfer.
 #[derive(Debug)]
 pub(crate) struct Talk {
-    /// The other leg is 0.
+    /// Leg 0, unless that was put through to somebody else.
+    pub(crate) first: u8,
+    /// The other one.
     pub(crate) peer: u8,
+    /// One of both wants the other to be put through.
+    pub(crate) transfer: Option<Box<Transfer>>,
     pub(crate) credit: Credit,
     /// Longest duration; [`Tick::NEVER`] = no limit.
     pub(crate) max_at: Tick,
@@ -30,19 +36,19 @@ const TIME_IS_UP: Cause = Cause::new(0, 31);
 
 impl Talk {
     pub(crate) fn has(&self, leg: u8) -> bool {
-        leg == 0 || leg == self.peer
+        leg == self.first || leg == self.peer
     }
 
     /// The leg at the other end of the bridge.
     pub(crate) fn other(&self, leg: u8) -> u8 {
-        if leg == 0 { self.peer } else { 0 }
+        if leg == self.first { self.peer } else { self.first }
     }
 
     pub(crate) fn next_at(&self) -> Tick {
         self.credit.next_at().min(self.max_at)
     }
 
-    pub(crate) fn ask_under_way(&self) -> Option<&Ask> {
+    pub(crate) fn ask_under_way(&self) -> Option<&Arc<Ask>> {
         self.credit.ask_under_way()
     }
 }
@@ -77,16 +83,20 @@ impl Call {
             ms => cx.now.plus_ms(ms),
         };
         let credit = Credit::new(grant, cx.now);
-        State::Talking(Box::new(Talk { peer, credit, max_at, exchange }))
+        State::Talking(Box::new(Talk { first: 0, peer, transfer: None, credit, max_at, exchange }))
     }
 
     pub(crate) fn talking_leg(
         &mut self,
-        mut talk: Box<Talk>,
+        talk: Box<Talk>,
         leg: u8,
         event: Event,
         cx: &mut Cx<'_>,
     ) -> State {
+        let (mut talk, event) = match self.transferring_leg(talk, leg, event, cx) {
+            Ok(state) => return state,
+            Err(rest) => rest,
+        };
         let outcome = match event {
             Event::Ended { cause, by_party } => {
                 return self.talking_leg_ended(*talk, leg, ended(leg, cause, by_party), cx);
@@ -98,9 +108,23 @@ impl Call {
                 self.reoffer(&mut talk, leg, body, cx);
                 Ok(())
             }
+            Event::Update { body } => {
+                self.update(&mut talk, leg, &body, cx);
+                Ok(())
+            }
+            Event::Refreshed { body } => {
+                self.refreshed(&talk, leg, body.as_ref(), cx);
+                Ok(())
+            }
             Event::ReofferAnswered { body } => self.reoffer_answered(&mut talk, leg, body, cx),
             Event::ReofferRefused { cause } => self.reoffer_refused(&mut talk, leg, cause, cx),
             Event::Confirmed { body } => self.confirmed(&mut talk, leg, body, cx),
+            // The other one has gone, and a target takes its place or nobody does.
+            Event::Digits { .. } | Event::Info { .. } | Event::Message { .. }
+                if self.is_over(talk.other(leg)) =>
+            {
+                Ok(())
+            }
             Event::Digits { digits, duration_ms } => {
                 self.pass_digits(talk.other(leg), &digits, duration_ms, cx);
                 Ok(())
@@ -109,13 +133,24 @@ impl Call {
                 self.command(talk.other(leg), Command::Info { body }, cx);
                 Ok(())
             }
-            Event::Offered(_) | Event::Progress { .. } | Event::Answered { .. } => {
+            Event::Message { body } => {
+                self.command(talk.other(leg), Command::Message { body }, cx);
+                Ok(())
+            }
+            Event::Transfer(wish) => {
+                self.transfer(&mut talk, leg, *wish, cx);
+                Ok(())
+            }
+            Event::Offered(_)
+            | Event::Fields(_)
+            | Event::Progress { .. }
+            | Event::Answered { .. } => {
                 Call::misplaced(cx);
                 Ok(())
             }
         };
         match outcome {
-            Ok(()) => State::Talking(talk),
+            Ok(()) => self.put_through(talk, cx),
             Err(cause) => self.close_talk(*talk, End::ours(cause, Reason::BadMedia), cx),
         }
     }
@@ -126,7 +161,8 @@ impl Call {
     }
 
     /// Ends a call that was answered; its ask, if one is under way, waits no longer.
-    pub(crate) fn close_talk(&mut self, talk: Talk, end: End, cx: &mut Cx<'_>) -> State {
+    pub(crate) fn close_talk(&mut self, mut talk: Talk, end: End, cx: &mut Cx<'_>) -> State {
+        self.give_up_transfer(&mut talk, cx);
         if let Some(ask) = talk.ask_under_way() {
             cx.desk.take(ask.id);
         }
@@ -174,7 +210,7 @@ impl Call {
             free_ms: talk.credit.free_ms(),
             settlement: self.settlement.clone(),
         };
-        let ask = Box::new(Ask {
+        let ask = Arc::new(Ask {
             id: cx.desk.ask_id(),
             parent: Some(self.ask),
             leg: self.leg_id(0),

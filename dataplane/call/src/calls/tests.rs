@@ -3,9 +3,11 @@
 mod edge;
 mod law;
 mod media;
+mod pickup;
 mod script;
 mod scripts;
 mod states;
 mod storm;
 mod text;
+mod transfer;
 mod world;

@@ -1,12 +1,16 @@
 //! Where things stand in a segment.
 
+use super::check::Check;
 use crate::crc::Crc32c;
 use crate::sync::{AtomicU64, Ordering};
 
 /// First word of a segment: "STRWTABL".
 pub const MAGIC: u64 = u64::from_le_bytes(*b"STRWTABL");
 /// Version of the layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+/// The layout of the release before, whose versions had a CRC-32C. Its segments are gone on with as
+/// they are: the calls in them outlive the change of releases.
+pub const VERSION_BEFORE: u32 = 2;
 /// Words before the first slot: one page.
 pub const HEADER_WORDS: usize = 512;
 /// Words of a slot: 1 KiB.
@@ -164,6 +168,8 @@ pub(super) struct SlotWords<'a> {
 pub(super) struct Words<'a> {
     slots: &'a [AtomicU64],
     chunks: &'a [AtomicU64],
+    /// How versions are checked.
+    pub(super) check: Check,
 }
 
 impl<'a> Words<'a> {
@@ -171,7 +177,9 @@ impl<'a> Words<'a> {
         let body = words.get(HEADER_WORDS..).unwrap_or_default();
         let slot_words = usize::try_from(setup.slots).unwrap_or(0) * SLOT_WORDS;
         let (slots, chunks) = body.split_at_checked(slot_words).unwrap_or_default();
-        Words { slots, chunks }
+        // Another layout would not have been attached; if it has changed since, nothing fits.
+        let check = Check::of_layout(layout_of(words)).unwrap_or(Check::Lanes);
+        Words { slots, chunks, check }
     }
 
     pub(super) fn slot(&self, idx: usize) -> Option<SlotWords<'a>> {
@@ -197,13 +205,18 @@ impl<'a> Words<'a> {
     }
 }
 
+/// The layout that a header names.
+fn layout_of(words: &[AtomicU64]) -> u32 {
+    load(words, 1, Ordering::Relaxed) as u32
+}
+
 /// Zeroes a segment and writes its header, the magic last.
-pub(super) fn format(words: &[AtomicU64], setup: &Setup) -> Result<(), TableError> {
+pub(super) fn format(words: &[AtomicU64], setup: &Setup, version: u32) -> Result<(), TableError> {
     if words_needed(setup.slots, setup.chunks) != Some(words.len()) {
         return Err(TableError::Size);
     }
     words.iter().for_each(|word| word.store(0, Ordering::Relaxed));
-    let fixed = fixed_words(setup);
+    let fixed = fixed_words(setup, version);
     words.iter().zip(fixed).skip(1).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
     store(words, 0, MAGIC, Ordering::Release);
     Ok(())
@@ -220,8 +233,9 @@ pub(super) fn check(words: &[AtomicU64]) -> Result<Setup, TableError> {
         let [low, high] = [at, at + 1].map(|at| u128::from(load(words, at, Ordering::Relaxed)));
         high << 64 | low
     };
-    if low(1) != VERSION {
-        return Err(TableError::Version(low(1)));
+    let version = layout_of(words);
+    if Check::of_layout(version).is_none() {
+        return Err(TableError::Version(version));
     }
     let setup = Setup {
         seg: high(4) as u8,
@@ -231,7 +245,7 @@ pub(super) fn check(words: &[AtomicU64]) -> Result<Setup, TableError> {
         slots: low(2),
         chunks: low(3),
     };
-    let expected = fixed_words(&setup);
+    let expected = fixed_words(&setup, version);
     let found = words.iter().take(FIXED_WORDS).map(|word| word.load(Ordering::Relaxed));
     if !found.eq(expected) {
         return Err(TableError::Check);
@@ -242,11 +256,11 @@ pub(super) fn check(words: &[AtomicU64]) -> Result<Setup, TableError> {
     Ok(setup)
 }
 
-fn fixed_words(setup: &Setup) -> [u64; FIXED_WORDS] {
+fn fixed_words(setup: &Setup, version: u32) -> [u64; FIXED_WORDS] {
     let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
     let mut fixed = [
         MAGIC,
-        pair(HEADER_WORDS as u32, VERSION),
+        pair(HEADER_WORDS as u32, version),
         pair(SLOT_WORDS as u32, setup.slots),
         pair(CHUNK_WORDS as u32, setup.chunks),
         pair(u32::from(setup.seg), setup.node),

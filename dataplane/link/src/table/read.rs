@@ -4,7 +4,6 @@ use super::layout::{
     self, CHUNK_BYTES, Control, DURABLE_WORD, EPOCH_WORD, HALF_BYTES, HEARTBEAT_TICK_WORD,
     HEARTBEAT_WALL_WORD, Setup, SlotState, SlotWords, TableError, Words, load,
 };
-use crate::crc::Crc32c;
 use crate::journal::Position;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::{AskId, RecordId, SlotRef, Tick};
@@ -157,8 +156,8 @@ fn copy(
         }
     }
     body.truncate(len);
-    (check_of(version.opened, version.record, version.ask, body) == descriptor as u32)
-        .then_some(version)
+    let check = words.check.over(version.opened, version.record, version.ask, body);
+    (check == descriptor as u32).then_some(version)
 }
 
 /// Numbers of the chunks of a body of `len` bytes, more than a half holds; `None` = too long.
@@ -168,9 +167,4 @@ pub(super) fn chunk_numbers(half: &[AtomicU64], len: usize) -> Option<impl Itera
         let words = half.iter().map(|word| word.load(Ordering::Relaxed));
         words.flat_map(|word| [word as u32, (word >> 32) as u32]).take(count)
     })
-}
-
-pub(super) fn check_of(opened: u64, record: u64, ask: u64, body: &[u8]) -> u32 {
-    let head = [opened, record, ask].into_iter();
-    head.fold(Crc32c::new(), |crc, word| crc.update(&word.to_le_bytes())).update(body).finish()
 }

@@ -51,7 +51,7 @@ fn golden_words_of_header_and_slot() {
         values(&words),
         [
             (0, 0x4c42_4154_5752_5453),
-            (1, 0x0000_0200_0000_0002),
+            (1, 0x0000_0200_0000_0003),
             (2, 0x0000_0080_0000_0004),
             (3, 0x0000_0080_0000_000c),
             (4, 0x0000_0003_0a0b_0c0d),
@@ -59,7 +59,7 @@ fn golden_words_of_header_and_slot() {
             (6, 0x0102_0304_0506_0708),
             (7, 0x7060_5040_3020_1000),
             (8, 0xf0e0_d0c0_b0a0_9080),
-            (9, 0x95a1_0db2),
+            (9, 0xe1af_e2b0),
             (16, 77),
             (17, 0x0006_0a24_181e_4000),
             (18, 1),
@@ -69,14 +69,35 @@ fn golden_words_of_header_and_slot() {
             (514, 0xaa),
             (515, 0xcc),
             (516, 0xbb),
-            (517, 0x0000_0011_e301_a22e),
-            (518, 0x0000_0006_6e86_c013),
+            (517, 0x0000_0011_b69b_10b4),
+            (518, 0x0000_0006_8e35_d85e),
             (520, 0x6120_6567_7261_6863),
             (521, 0x726f_6365_7220_646e),
             (522, 0x64),
             (576, 0x0000_6567_7261_6863),
         ]
     );
+}
+
+/// The calls of a release before go on in their segment, under its checks.
+#[test]
+fn a_segment_of_the_layout_before_is_gone_on_with() {
+    let words = words(&SETUP);
+    layout::format(&words, &SETUP, VERSION_BEFORE).unwrap();
+    let mut before = Table::adopt(&words[..], 1).unwrap();
+    let at = before.open(RecordId(0xAA), AskId(0xBB), b"charge", NOW).unwrap();
+    before.write(at, SlotState::Answered, AskId(0x00CC), b"charge and record").unwrap();
+    // As that release wrote them: lengths and CRC-32C.
+    let descriptor = |at: usize| words[512 + at].load(Ordering::Relaxed);
+    assert_eq!([descriptor(5), descriptor(6)], [0x0000_0011_e301_a22e, 0x0000_0006_6e86_c013]);
+    let mut after = Table::adopt(&words[..], 2).unwrap();
+    let (head, body) = read(&words, at.idx).unwrap().unwrap();
+    assert_eq!(
+        (head.slot, head.state, body.as_slice()),
+        (at, SlotState::Answered, &b"charge and record"[..])
+    );
+    after.write(at, SlotState::Ended, AskId(0x00CC), &[7; 2_000]).unwrap();
+    assert_eq!(read(&words, at.idx).unwrap().unwrap().1, [7; 2_000]);
 }
 
 #[test]
@@ -89,7 +110,10 @@ fn attach_refuses_what_is_not_our_segment() {
         assert_eq!(Table::adopt(&words[..], 2).err(), Some(expected), "word {at}");
     };
     check(0, 1, TableError::Magic);
-    check(1, 3, TableError::Version(3));
+    check(1, 1, TableError::Version(1));
+    check(1, 4, TableError::Version(4));
+    // Its header has another check.
+    check(1, 2, TableError::Check);
     for at in 2..10 {
         check(at, 9, TableError::Check);
     }

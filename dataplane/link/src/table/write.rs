@@ -8,7 +8,7 @@ use super::layout::{
     Words, load, store,
 };
 use super::pool::ChunkPool;
-use super::read::{ReadError, SlotHead, check_of, chunk_numbers, read_slot};
+use super::read::{ReadError, SlotHead, chunk_numbers, read_slot};
 use crate::journal::Position;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::{AskId, RecordId, SlotRef, Tick};
@@ -52,7 +52,7 @@ impl<W: AsRef<[AtomicU64]>> Table<W> {
     /// # Errors
     /// [`TableError::Size`].
     pub fn create(words: W, setup: &Setup, epoch: u32) -> Result<Table<W>, TableError> {
-        layout::format(words.as_ref(), setup)?;
+        layout::format(words.as_ref(), setup, layout::VERSION)?;
         Table::adopt(words, epoch)
     }
 
@@ -313,7 +313,7 @@ fn put(
     ask_word.store(ask.0, Ordering::Relaxed);
     let (opened, record) =
         (slot.opened.load(Ordering::Relaxed), slot.record.load(Ordering::Relaxed));
-    let check = check_of(opened, record, ask.0, body);
+    let check = words.check.over(opened, record, ask.0, body);
     descriptor.store((body.len() as u64) << 32 | u64::from(check), Ordering::Relaxed);
     slot.control.store(flipped.to_word(), Ordering::Release);
     Ok(())
@@ -347,8 +347,11 @@ fn put_body(
 }
 
 fn store_bytes(words: &[AtomicU64], bytes: &[u8]) {
-    for (word, chunk) in words.iter().zip(bytes.chunks(8)) {
-        let value = chunk.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let whole = words.iter().zip(eights);
+    whole.for_each(|(word, eight)| word.store(u64::from_le_bytes(*eight), Ordering::Relaxed));
+    if let (Some(word), false) = (words.get(eights.len()), rest.is_empty()) {
+        let value = rest.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
         word.store(value, Ordering::Relaxed);
     }
 }

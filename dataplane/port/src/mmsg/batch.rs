@@ -143,6 +143,29 @@ impl Batch {
         to: usize,
     ) -> io::Result<usize> {
         let Some(headers) = self.headers.get_mut(from..to) else { return Ok(0) };
+        if let [only] = headers
+            && only.msg_hdr.msg_controllen == 0
+            && let Some(data) = self.iovecs.get(from)
+        {
+            let to = &only.msg_hdr;
+            return retry(|| {
+                // SAFETY: by this function's contract the vector points at live data of its length;
+                // the name is in our boxes, with its length.
+                // JUSTIFICATION: sendto(2) of std takes a SocketAddr and writes it anew; this is
+                // written already. For one message the kernel copies neither header nor vector.
+                let sent = unsafe {
+                    libc::sendto(
+                        fd.as_raw_fd(),
+                        data.iov_base,
+                        data.iov_len,
+                        libc::MSG_DONTWAIT,
+                        to.msg_name.cast(),
+                        to.msg_namelen,
+                    )
+                };
+                if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(1) }
+            });
+        }
         let count = libc::c_uint::try_from(headers.len()).unwrap_or(0);
         let sent = retry(|| {
             // SAFETY: `count` headers follow the pointer; by this function's contract each points

@@ -200,11 +200,15 @@ impl MediaSockets {
         let Some(socket) = self.socket_mut(slot) else { return };
         match &mut socket.use_ {
             Use::Rests { strays } => {
-                *strays += throw_away(&socket.socket);
-                let is_flooded = *strays >= STRAYS_MAX;
-                if is_flooded {
-                    self.drop_at(slot);
+                // To the end: what stays is not told again.
+                while *strays < STRAYS_MAX {
+                    let came = throw_away(&socket.socket);
+                    *strays += came;
+                    if came < MEDIA_PER_SOCKET_MAX {
+                        return;
+                    }
                 }
+                self.drop_at(slot);
             }
             Use::Open if socket.is_ready => {}
             Use::Open => {

@@ -1,11 +1,13 @@
 //! Socket options.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::stream::BACKLOG_MAX;
 use crate::sys::check;
 
 /// Opens a SIP socket: bound, nothing else set. `shared` = other shards bind the same address, the
@@ -18,6 +20,56 @@ pub fn bind_sip(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     socket.set_reuse_port(shared)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+/// Opens a socket that listens for connections. IPv6 for IPv6 alone, as of SIP sockets; the
+/// connections of a former life that linger do not hold the address.
+///
+/// # Errors
+/// The system's.
+pub fn bind_stream(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = open_stream(address)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG_MAX)?;
+    Ok(socket.into())
+}
+
+/// Begins a connection from `local`, any port, to `peer`.
+pub(super) fn begin_stream(local: IpAddr, peer: SocketAddr) -> io::Result<TcpStream> {
+    let socket = open_stream(peer)?;
+    if !local.is_unspecified() {
+        socket.bind(&SocketAddr::new(local, 0).into())?;
+    }
+    match socket.connect(&peer.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(socket.into())
+}
+
+/// Sets what a connection of SIP needs: small messages leave at once, and a peer that is silent to
+/// what we send is given up.
+pub(super) fn prepare_stream(
+    stream: &TcpStream,
+    local: IpAddr,
+    (dscp, unacked_ms): (u8, u32),
+) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    set_dscp(&socket, local, dscp)?;
+    socket.set_tcp_user_timeout(Some(Duration::from_millis(unacked_ms.into())))
+}
+
+fn open_stream(address: SocketAddr) -> io::Result<Socket> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
 }
 
 /// Opens a media socket: bound, with its options.

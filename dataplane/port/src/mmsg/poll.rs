@@ -1,6 +1,6 @@
 //! HOT PATH
 //!
-//! epoll(7), level-triggered.
+//! epoll(7), level-triggered but for media.
 
 mod setup;
 
@@ -15,6 +15,8 @@ const KIND_SHIFT: u32 = 32;
 const KIND_WAKER: u64 = 0;
 const KIND_SIP: u64 = 1;
 const KIND_MEDIA: u64 = 2;
+const KIND_ACCEPT: u64 = 3;
+const KIND_STREAM: u64 = 4;
 
 /// What a descriptor is to us; travels through the kernel as a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,14 +24,39 @@ pub(super) enum Ready {
     Waker,
     Sip(u8),
     Media(u32),
+    /// A listener for connections, by its place.
+    Accept(u8),
+    /// A connection, by its place.
+    Stream(u32),
 }
 
 /// One descriptor is ready.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
     pub(super) ready: Ready,
+    events: u32,
+}
+
+impl Event {
     /// An error waits on it.
-    pub(super) error: bool,
+    pub(super) const fn error(self) -> bool {
+        self.events & libc::EPOLLERR as u32 != 0
+    }
+
+    /// There is something to read, or an end to be read.
+    pub(super) const fn readable(self) -> bool {
+        self.events & (libc::EPOLLIN as u32) != 0 || self.ended()
+    }
+
+    /// It is a connection, and has room to write, has come up, or has failed.
+    pub(super) const fn writable(self) -> bool {
+        self.events & (libc::EPOLLOUT | libc::EPOLLERR | libc::EPOLLHUP) as u32 != 0
+    }
+
+    /// It is a connection, and its peer sends no more, or it is broken.
+    pub(super) const fn ended(self) -> bool {
+        self.events & (libc::EPOLLRDHUP | libc::EPOLLERR | libc::EPOLLHUP) as u32 != 0
+    }
 }
 
 pub(super) struct Poller {
@@ -39,10 +66,32 @@ pub(super) struct Poller {
 
 impl Poller {
     /// The descriptor leaves with its end, as long as there is no clone of it.
+    ///
+    /// Media is told once for what comes (edge-triggered), which spares the kernel to look at each
+    /// socket again in the next wait: whoever is told reads until less comes than was asked for.
     pub(super) fn add(&self, fd: BorrowedFd<'_>, ready: Ready) -> io::Result<()> {
-        let events = libc::EPOLLIN as u32;
+        let edge = match ready {
+            Ready::Media(_) => libc::EPOLLET,
+            Ready::Waker | Ready::Sip(_) | Ready::Accept(_) | Ready::Stream(_) => 0,
+        };
+        self.add_for((libc::EPOLLIN | edge) as u32, fd, ready)
+    }
+
+    /// As [`Poller::add`], for a connection: it is told once that there is something to read, room
+    /// to write, or an end, and then not before that is new.
+    pub(super) fn add_stream(&self, fd: BorrowedFd<'_>, ready: Ready) -> io::Result<()> {
+        let events = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
+        self.add_for(events as u32, fd, ready)
+    }
+
+    fn add_for(&self, events: u32, fd: BorrowedFd<'_>, ready: Ready) -> io::Result<()> {
         let mut event = libc::epoll_event { events, u64: ready.to_number() };
         self.control(libc::EPOLL_CTL_ADD, fd, &raw mut event)
+    }
+
+    /// One that lives on elsewhere is not told of any more.
+    pub(super) fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, std::ptr::null_mut())
     }
 
     fn control(
@@ -84,8 +133,7 @@ impl Poller {
         let count = usize::try_from(count).unwrap_or(0);
         self.events.iter().take(count).filter_map(|event| {
             let (number, events) = (event.u64, event.events);
-            let error = events & libc::EPOLLERR as u32 != 0;
-            Some(Event { ready: Ready::from_number(number)?, error })
+            Some(Event { ready: Ready::from_number(number)?, events })
         })
     }
 }
@@ -96,6 +144,8 @@ impl Ready {
             Ready::Waker => KIND_WAKER << KIND_SHIFT,
             Ready::Sip(listener) => KIND_SIP << KIND_SHIFT | u64::from(listener),
             Ready::Media(slot) => KIND_MEDIA << KIND_SHIFT | u64::from(slot),
+            Ready::Accept(place) => KIND_ACCEPT << KIND_SHIFT | u64::from(place),
+            Ready::Stream(place) => KIND_STREAM << KIND_SHIFT | u64::from(place),
         }
     }
 
@@ -104,6 +154,8 @@ impl Ready {
             KIND_WAKER => Some(Ready::Waker),
             KIND_SIP => Some(Ready::Sip(number as u8)),
             KIND_MEDIA => Some(Ready::Media(number as u32)),
+            KIND_ACCEPT => Some(Ready::Accept(number as u8)),
+            KIND_STREAM => Some(Ready::Stream(number as u32)),
             _ => None,
         }
     }

@@ -83,6 +83,15 @@ impl SipSockets {
         })
     }
 
+    /// Receives nothing from now on: another thread reads these sockets.
+    pub(super) fn only_send(&mut self, poller: &Poller) -> io::Result<()> {
+        for listener in &mut self.listeners {
+            poller.remove(listener.socket.as_fd())?;
+            listener.is_ready = false;
+        }
+        Ok(())
+    }
+
     pub(super) fn set_rcvbuf(&self, bytes: usize) -> io::Result<()> {
         self.listeners.iter().try_for_each(|listener| set_rcvbuf(listener.socket.as_fd(), bytes))
     }

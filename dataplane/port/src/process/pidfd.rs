@@ -54,6 +54,14 @@ impl Process {
         self.signal(libc::SIGTERM)
     }
 
+    /// Tells it that what it read at its start has changed (SIGHUP).
+    ///
+    /// # Errors
+    /// As [`Process::terminate`].
+    pub fn hang_up(&self) -> io::Result<()> {
+        self.signal(libc::SIGHUP)
+    }
+
     /// Ends it (SIGKILL).
     ///
     /// # Errors

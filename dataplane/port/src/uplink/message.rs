@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use crate::seqpacket::SeqPacket;
 
 /// Version of the handshake and of the rings' arrangement.
-pub const LINK_VERSION: u32 = 1;
+pub const LINK_VERSION: u32 = 2;
 /// Most tables one switchd offers: its own segments and those of a former life.
 pub const TABLES_MAX: usize = 256;
 /// Bytes of each message.

@@ -220,9 +220,11 @@ impl Uplink {
         };
         welcome.send(socket, &[])?;
         let mut all = Vec::with_capacity(self.shards.len());
+        // One bell for all lanes: one thread of the peer's serves them.
+        let bell = EventFd::new()?;
         for (number, seat) in (0u32..).zip(&self.shards) {
             let capacities = self.config.rings.to_array();
-            let (memfd, rings) = new_rings(epoch, capacities)?;
+            let (memfd, rings) = new_rings(epoch, capacities, &bell)?;
             let fds = [
                 memfd.as_fd(),
                 seat.waker.as_fd(),
@@ -242,7 +244,11 @@ impl Uplink {
 }
 
 /// Makes one shard's rings for one session.
-fn new_rings(epoch: u32, capacities: [u32; 4]) -> io::Result<(OwnedFd, ShardRings)> {
+fn new_rings(
+    epoch: u32,
+    capacities: [u32; 4],
+    bell: &EventFd,
+) -> io::Result<(OwnedFd, ShardRings)> {
     let (memfd, mapping) = create_memfd(c"strowger-rings", words_of(capacities)?)?;
     let [down, calls, registrations, bulk] = windows(&Arc::new(mapping), capacities)?;
     for window in [&down, &calls, &registrations, &bulk] {
@@ -250,7 +256,7 @@ fn new_rings(epoch: u32, capacities: [u32; 4]) -> io::Result<(OwnedFd, ShardRing
     }
     let end = |window| {
         let producer = Producer::attach(window).map_err(|_| io::ErrorKind::InvalidInput)?;
-        io::Result::Ok(UpEnd { producer, bell: EventFd::new()? })
+        io::Result::Ok(UpEnd { producer, bell: bell.try_clone()? })
     };
     let rings = ShardRings {
         epoch,

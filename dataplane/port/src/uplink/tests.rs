@@ -132,7 +132,7 @@ fn other_versions_second_planes_and_strangers_are_refused() {
     let mut bench = bench(1);
     let (event, refused) = connect(&mut bench.uplink, CONTRACT + 1);
     assert_eq!(event.unwrap(), UplinkEvent::Refused);
-    let expected = "the dataplane speaks link version 1 with frames of version 11";
+    let expected = "the dataplane speaks link version 2 with frames of version 11";
     assert_eq!(refused.err().unwrap().to_string(), expected);
     let downlink = session(&mut bench.uplink);
     let (event, refused) = connect(&mut bench.uplink, CONTRACT);

@@ -5,9 +5,9 @@
 //! say has to be remembered twice. What packets taught (latched sources, counts) is not kept: it is
 //! learned again from the next packet by the same rules.
 
-use super::{Desk, LegMedia, Line, MediaDesk, NO_PORTS};
+use super::{Desk, LegMedia, Line, MediaDesk, NO_PORTS, terms_of};
 use std::net::IpAddr;
-use strowger_link::codec::Octets;
+use strowger_link::codec::{Octets, Wire, put_list_of, put_octets_of};
 use strowger_link::{Cause, LegId, MediaPolicy, wire_struct};
 use strowger_media::ports::PortPair;
 use strowger_port::net::Io;
@@ -43,25 +43,26 @@ impl MediaDesk {
         self.touched.pop_first()
     }
 
-    /// The image of a leg's media; `None` when it has none, or too much to keep.
-    pub(crate) fn freeze(&self, leg: LegId) -> Option<FrozenMedia> {
-        let media = self.legs.get(&leg)?;
-        if media.said.len() > SAID_MAX {
-            return None;
-        }
+    /// Appends the image of a leg's media, as an `Option<FrozenMedia>`: none when it has none, or
+    /// too much to keep.
+    pub(crate) fn freeze(&self, leg: LegId, out: &mut Vec<u8>) {
+        let media = self.legs.get(&leg).filter(|media| media.said.len() <= SAID_MAX);
+        media.is_some().put(out);
+        let Some(media) = media else { return };
         let port = |line: &Line| {
             let (_, port) = self.space().place(line.ports?.rtp)?;
             Some(port)
         };
-        Some(FrozenMedia {
-            session: media.session.id(),
-            version: media.session.version(),
-            address: media.address,
-            signalling: media.signalling,
-            policy: media.policy,
-            said: Octets(media.said.clone()),
-            ports: media.lines.iter().map(port).collect(),
-        })
+        media.session.id().put(out);
+        media.session.version().put(out);
+        media.address.put(out);
+        media.signalling.put(out);
+        media.policy.put(out);
+        put_octets_of(out, |out| out.extend_from_slice(&media.said));
+        put_list_of(out, |out| {
+            media.lines.iter().for_each(|line| port(line).put(out));
+            media.lines.len()
+        });
     }
 
     /// The pair of an RTP port of ours.
@@ -103,7 +104,7 @@ impl<I: Io> Desk<'_, I> {
             }
         }
         if let (Ok(theirs), Some(policy)) = (Description::parse(&said.0), policy) {
-            self.media.learn(leg, &theirs, policy);
+            self.media.learn(leg, (&theirs, &terms_of(&theirs)), policy);
             self.media.keep_said(leg, &said.0);
         }
         Ok(())

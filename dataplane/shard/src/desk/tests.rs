@@ -3,6 +3,7 @@
 use super::*;
 use strowger_call::{Resources, Role};
 use strowger_link::SlotRef;
+use strowger_link::codec::decode;
 use strowger_port::net::{
     MediaBurst, OpenError, SendResult, SipDatagram, SipFailure, SipPath, Woke,
 };
@@ -120,6 +121,64 @@ fn told(caller: [&str; 4], called: [&str; 4]) -> [String; 2] {
     desk.release(CALLED);
     assert!(io.0.is_empty() && media.ports_in_use() == 0);
     told
+}
+
+/// An image is written where it belongs, in the form that is read.
+#[test]
+fn what_is_frozen_reads_as_what_it_was() {
+    let (mut media, mut io) = (desk(), Opened::default());
+    let mut desk = Desk { media: &mut media, io: &mut io, now: Tick(0) };
+    desk.begin(CALLER, 0, "198.51.100.7:5060".parse().unwrap());
+    desk.begin(CALLED, 0, "198.51.100.8:5060".parse().unwrap());
+    let offer = sdp("IP4", "198.51.100.7");
+    let _told = desk.describe(CALLER, CALLED, Role::Offer, &offer, (&POLICY, &POLICY)).unwrap();
+    let frozen = |desk: &Desk<'_, Opened>, leg| {
+        let mut bytes = Vec::new();
+        desk.media.freeze(leg, &mut bytes);
+        decode::<Option<FrozenMedia>>(&bytes).unwrap()
+    };
+    let caller = frozen(&desk, CALLER).unwrap();
+    assert_eq!((caller.said.0.as_slice(), caller.ports), (&*offer.data, vec![None]));
+    assert_eq!((caller.policy, caller.address), (Some(POLICY), 1));
+    assert_eq!(caller.signalling, Some("198.51.100.7".parse().unwrap()));
+    let called = frozen(&desk, CALLED).unwrap();
+    let opened = desk.io.0.iter().map(|port| port.port).min();
+    assert_eq!((called.said.0.as_slice(), called.ports), (&[][..], vec![opened]));
+    let told = desk.media.legs.get(&CALLED).unwrap().session.clone();
+    assert_eq!((called.session, called.version), (told.id(), told.version()));
+    assert_eq!(frozen(&desk, LegId { leg: 9, ..CALLER }), None);
+    desk.media.leg(CALLED).said = vec![b'x'; super::frozen::SAID_MAX + 1];
+    assert_eq!(frozen(&desk, CALLED), None, "too much to keep");
+}
+
+/// What a browser offers, DTLS-SRTP, is answered in kind or not at all, also by a phone that does
+/// not know better.
+#[test]
+fn an_answer_by_another_transport_than_was_offered_is_not_passed() {
+    let (mut media, mut io) = (desk(), Opened::default());
+    let mut desk = Desk { media: &mut media, io: &mut io, now: Tick(0) };
+    for leg in [CALLER, CALLED] {
+        desk.begin(leg, 0, "198.51.100.7:5060".parse().unwrap());
+    }
+    let by = |transport: &str| {
+        let text = String::from_utf8(sdp("IP4", "198.51.100.7").data.to_vec()).unwrap();
+        Body::sdp(text.replace("RTP/AVP", transport).into_bytes())
+    };
+    let both = (&POLICY, &POLICY);
+    for (offered, answered, passes) in [
+        ("UDP/TLS/RTP/SAVPF", "RTP/AVP", false),
+        ("RTP/AVP", "RTP/SAVP", false),
+        ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", true),
+        ("RTP/AVP", "RTP/AVPF", true),
+    ] {
+        let _told = desk.describe(CALLER, CALLED, Role::Offer, &by(offered), both).unwrap();
+        let told = desk.describe(CALLED, CALLER, Role::Answer, &by(answered), both);
+        assert_eq!(told.is_ok(), passes, "{offered} {answered}");
+        assert!(passes || told == Err(NOT_ACCEPTABLE));
+    }
+    // Who was offered nothing is not judged.
+    desk.release(CALLER);
+    assert!(desk.describe(CALLED, CALLER, Role::Answer, &by("RTP/SAVP"), both).is_ok());
 }
 
 #[test]

@@ -36,19 +36,22 @@ impl Bench {
             let at: SocketAddr = text.parse().unwrap();
             EdgeSource { network: at.ip(), prefix_len: 32, port: 0, action }
         };
-        let sources = Sources::compile(&Edge {
-            version: 1,
-            realm: "r".into(),
-            algorithms: vec![],
-            nonce_key: [0; 16],
-            nonce_valid_s: 60,
-            sources: vec![
-                source(TRUNK, SourceAction::Trunk(1)),
-                source(CALLED, SourceAction::Target(1)),
-                source(BANNED, SourceAction::Deny),
-            ],
-            emergency: vec![],
-        });
+        let sources = Sources::compile(
+            &Edge {
+                version: 1,
+                realm: "r".into(),
+                algorithms: vec![],
+                nonce_key: [0; 16],
+                nonce_valid_s: 60,
+                sources: vec![
+                    source(TRUNK, SourceAction::Trunk(1)),
+                    source(CALLED, SourceAction::Target(1)),
+                    source(BANNED, SourceAction::Deny),
+                ],
+                emergency: vec![],
+            },
+            &[],
+        );
         let mut front = Front::new(&limits, Key([5; 16]));
         front.set_emergencies(["112", "110"].into_iter());
         Bench { front, sources, counts: Counts::default(), branches: 0 }
@@ -68,7 +71,7 @@ impl Bench {
 
     fn take(&mut self, data: &[u8], from: &str, queued_ms: u64, at: Tick) -> Fate {
         let path = SipPath { listener: 0, local: None, peer: from.parse().unwrap() };
-        let arrival = Arrival { path: &path, data, queued_ns: queued_ms * MS };
+        let arrival = Arrival { path: &path, data, queued_ns: queued_ms * MS, flow: 0 };
         self.front.handle(arrival, &self.sources, &mut self.counts, at)
     }
 
@@ -122,7 +125,7 @@ fn overload_refuses_what_begins_something_and_nothing_else() {
         for from in [TRUNK, STRANGER] {
             let sent = Sent { to_tag, user, ..bench.sent(method, from, 60, LATE) };
             let peer = from.parse().unwrap();
-            let expected = if refused { Fate::Refuse(peer) } else { PASS };
+            let expected = if refused { Fate::Answer(peer) } else { PASS };
             assert_eq!(bench.send(sent), expected, "{method} {to_tag} {user}");
         }
     }
@@ -168,13 +171,13 @@ fn copies_that_waited_are_dropped_and_later_ones_answered() {
     let mut bench = Bench::new(Limits::default());
     bench.overload();
     let first = bench.sent("INVITE", TRUNK, 150, LATE);
-    assert!(matches!(bench.send(first), Fate::Refuse(_)));
+    assert!(matches!(bench.send(first), Fate::Answer(_)));
     // Sent 100 ms after the first one, before its answer.
     let copy = Sent { queued_ms: 100, at: LATE.plus_ms(50), ..first };
     assert_eq!(bench.send(copy), Fate::Drop);
     // Sent after the answer: that was lost.
     let again = Sent { queued_ms: 60, at: LATE.plus_ms(500), ..first };
-    assert!(matches!(bench.send(again), Fate::Refuse(_)));
+    assert!(matches!(bench.send(again), Fate::Answer(_)));
     assert_eq!((bench.counts.shed_repeats, bench.counts.shed_refused), (1, 2));
 }
 
@@ -199,7 +202,7 @@ fn listeners_are_late_each_by_itself() {
     bench.overload();
     let path = SipPath { listener: 1, local: None, peer: TRUNK.parse().unwrap() };
     let data = wire("INVITE", "1", 900, "");
-    let arrival = Arrival { path: &path, data: &data, queued_ns: 60 * MS };
+    let arrival = Arrival { path: &path, data: &data, queued_ns: 60 * MS, flow: 0 };
     assert_eq!(bench.front.handle(arrival, &bench.sources, &mut bench.counts, LATE), PASS);
     bench.front.idle(LATE);
     assert_eq!(bench.front.report().0, 0);
@@ -273,6 +276,51 @@ fn who_is_challenged_too_often_has_to_prove_itself() {
     assert_eq!(bench.send(later), PASS);
 }
 
+/// A STUN binding request.
+const BINDING: [u8; 20] = {
+    let mut bytes = [7; 20];
+    let head = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    let mut at = 0;
+    while at < head.len() {
+        bytes[at] = head[at];
+        at += 1;
+    }
+    bytes
+};
+
+/// It shares the allowance of challenges: neither can be had by whoever shows nothing more often.
+#[test]
+fn stun_is_answered_as_often_as_a_source_may_be_challenged() {
+    for (from, answers) in [(TRUNK, 100), (EXEMPT, 100), (STRANGER, 10), (BANNED, 0)] {
+        let mut bench = Bench::new(tight());
+        let fates: Vec<Fate> = (0..100).map(|_| bench.take(&BINDING, from, 0, NOW)).collect();
+        let to = Fate::Answer(from.parse().unwrap());
+        assert_eq!(fates.iter().filter(|fate| **fate == to).count(), answers, "{from}");
+        let counted = (bench.counts.stun_answered, bench.counts.stun_dropped);
+        let dropped = if from == STRANGER { 90 } else { 0 };
+        assert_eq!(counted, (answers as u64, dropped), "{from}");
+        assert_eq!(bench.counts.sip_denied, if from == BANNED { 100 } else { 0 });
+        if answers > 0 {
+            assert_eq!(bench.front.answer()[..8], [1, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42]);
+        }
+    }
+    let mut bench = Bench::new(tight());
+    for _ in 0..10 {
+        assert!(matches!(bench.take(&BINDING, STRANGER, 0, NOW), Fate::Answer(_)));
+    }
+    let sent = bench.sent("INVITE", STRANGER, 0, NOW);
+    assert_eq!(bench.send(sent), Fate::Pass { may_challenge: false });
+    // By a connection it is no STUN: there the framing has said what it is.
+    let path = SipPath { listener: 0, local: None, peer: EXEMPT.parse().unwrap() };
+    let arrival = Arrival { path: &path, data: &BINDING, queued_ns: 0, flow: 9 };
+    assert_eq!(bench.front.handle(arrival, &bench.sources, &mut bench.counts, NOW), PASS);
+    // Who is not served with SIP is not served with STUN.
+    bench.overload();
+    assert_eq!(bench.take(&BINDING, EXEMPT, 300, LATE), Fate::Drop);
+    bench.front = Front::new(&tight(), Key([5; 16]));
+    assert_eq!(bench.take(&BINDING, EXEMPT, 0, NOW), Fate::Drop, "before the edge snapshot");
+}
+
 #[test]
 fn the_banned_begin_nothing() {
     let mut bench = Bench::new(Limits::default());
@@ -286,6 +334,37 @@ fn the_banned_begin_nothing() {
         assert_eq!(bench.send(sent), fate, "{method}");
     }
     assert_eq!(bench.counts, Counts { sip_denied: 2, ..Counts::default() });
+}
+
+/// Strangers only, and what begins something only: a trunk may use what programs it likes, and help
+/// is for everybody.
+#[test]
+fn scanners_and_who_is_lured_get_no_answer() {
+    let limits = Limits {
+        agents: vec!["friendly-scanner".into()],
+        honeypots: vec!["9009".into()],
+        exempt: vec![("203.0.113.0".parse().unwrap(), 24)],
+        ..Limits::default()
+    };
+    let mut bench = Bench::new(limits);
+    let wire = |method: &str, user: &str, tag: &str| {
+        let text = String::from_utf8(wire(method, user, 1, tag)).unwrap();
+        text.replacen("\r\n", "\r\nUser-Agent: friendly-scanner\r\n", 1).into_bytes()
+    };
+    for (method, user, from, tag, fate) in [
+        ("OPTIONS", "100", STRANGER, "", Fate::Drop),
+        ("REGISTER", "100", STRANGER, "", Fate::Drop),
+        ("INVITE", "9009725", STRANGER, "", Fate::Drop),
+        ("INVITE", "112", STRANGER, "", PASS),
+        ("OPTIONS", "100", STRANGER, ";tag=t", PASS),
+        ("BYE", "100", STRANGER, "", PASS),
+        ("OPTIONS", "100", TRUNK, "", PASS),
+        ("INVITE", "9009725", CALLED, "", PASS),
+        ("OPTIONS", "100", EXEMPT, "", PASS),
+    ] {
+        assert_eq!(bench.take(&wire(method, user, tag), from, 0, NOW), fate, "{method} {from}");
+    }
+    assert_eq!(bench.counts, Counts { sip_scanners: 2, sip_lured: 1, ..Counts::default() });
 }
 
 /// Junk never panics and is the endpoint's to count.

@@ -28,6 +28,36 @@ fn respond(text: &str, reply: Reply<'_>) -> String {
     String::from_utf8(out).unwrap().replace("\r\n", "\n")
 }
 
+/// What is written once for all responses gives each of them as it is written from the request.
+#[test]
+fn a_head_of_replies_gives_the_responses_of_its_request() {
+    let tagged = REQUEST.replacen("t: <sip:b@h>", "t: <sip:b@h>;tag=old", 1);
+    let without_to = REQUEST.replacen("t: <sip:b@h>\n", "", 1);
+    let bare = REQUEST.replacen("Timestamp: 54\n", "", 1);
+    for (text, code) in [REQUEST, &tagged, &without_to, &bare]
+        .into_iter()
+        .flat_map(|text| [100, 180, 200, 486].map(|code| (text, code)))
+    {
+        let bytes = text.replace('\n', "\r\n").into_bytes();
+        let mut index = Index::new();
+        let request = Message::parse(&bytes, &mut index).unwrap();
+        let Reply { status, to_tag, source, .. } = reply(code, "192.0.2.9:6000");
+        let head = ReplyHead::of(request, source).unwrap();
+        for dialog in [true, false] {
+            let mut wanted = Vec::new();
+            let mut writer = Writer::response(&mut wanted, request, reply(code, "192.0.2.9:6000"));
+            if dialog {
+                writer.copy(request, Header::RecordRoute);
+            }
+            writer.finish(None).unwrap();
+            let mut out = Vec::new();
+            let writer = Writer::reply(&mut out, &head, (status, &[]), to_tag, dialog);
+            writer.finish(None).unwrap();
+            assert_eq!(out.escape_ascii().to_string(), wanted.escape_ascii().to_string());
+        }
+    }
+}
+
 fn reply(code: u16, source: &str) -> Reply<'static> {
     Reply {
         status: Status::of(code),
@@ -53,6 +83,31 @@ fn a_response_copies_what_the_request_says() {
          Content-Length: 0\n\n"
     );
     assert!(respond(REQUEST, reply(100, "192.0.2.9:6000")).contains("\nTimestamp: 54\n"));
+}
+
+/// Whatever a peer writes above 127 goes back as it came, UTF-8 or not.
+#[test]
+fn bytes_above_127_go_back_untouched() {
+    let all: Vec<u8> = (0x80..=0xff).collect();
+    let mut bytes = b"OPTIONS sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa;x=".to_vec();
+    bytes.extend_from_slice(&all);
+    bytes.extend_from_slice(b"\r\nf: \"");
+    bytes.extend_from_slice(&all);
+    bytes.extend_from_slice(b"\" <sip:a@h>;tag=1\r\nt: ");
+    bytes.extend_from_slice(&all);
+    bytes.extend_from_slice(b" <sip:b@h>\r\ni: c\r\nCSeq: 1 OPTIONS\r\nTimestamp: 1\r\n\r\n");
+    let mut index = Index::new();
+    let request = Message::parse(&bytes, &mut index).unwrap();
+    request.validate().unwrap();
+    let mut out = Vec::new();
+    Writer::response(&mut out, request, reply(200, "192.0.2.9:6000")).finish(None).unwrap();
+    let mut again = Index::new();
+    let response = Message::parse(&out, &mut again).unwrap();
+    response.validate().unwrap();
+    assert_eq!(response.value(Header::From), request.value(Header::From));
+    assert_eq!(response.to().unwrap().display, request.to().unwrap().display);
+    let x = |message: Message<'_>| message.top_via().unwrap().params.value(b"x").unwrap().to_vec();
+    assert_eq!((x(response), x(request)), (all.clone(), all));
 }
 
 #[test]

@@ -159,3 +159,24 @@ fn an_endless_route_set_is_refused() {
     let refused = with(&text, |m| Dialog::of_request(m, b"bt", false));
     assert_eq!(refused, Err(Refusal::Field(Header::RecordRoute)));
 }
+
+/// RFC 3261 19.1.1, table 1: what may stand in a Contact may not stand in a request line.
+#[test]
+fn a_target_is_a_uri_that_requests_can_go_to() {
+    let of = |contact: &str, from: &str| {
+        let text = INVITE
+            .replace("Contact: <sips:alice@192.0.2.4:5071>\n", contact)
+            .replace("<sips:alice@atlanta.example.com;x=y>", from);
+        with(&text, |m| Dialog::of_request(m, b"bt", false)).map(|dialog| dialog.target)
+    };
+    let from = "<sips:alice@atlanta.example.com;x=y>";
+    let contact = "Contact: <sip:a@h;method=INVITE;x=1?Subject=s&Route=%3Csip:evil%3E>\n";
+    assert_eq!(of(contact, from).as_deref(), Ok(b"sip:a@h;x=1".as_slice()));
+    assert_eq!(of("", "<sip:a@h?x=y>").as_deref(), Ok(b"sip:a@h".as_slice()));
+    assert_eq!(
+        of("Contact: <tel:+1>\n", from).as_deref(),
+        Ok(from.trim_matches(['<', '>']).as_bytes())
+    );
+    assert_eq!(of("", "<tel:+1>"), Err(Refusal::Missing(Header::Contact)));
+    assert_eq!(of("Contact: *\n", "<urn:a:b>"), Err(Refusal::Missing(Header::Contact)));
+}

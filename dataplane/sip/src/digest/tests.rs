@@ -238,7 +238,11 @@ fn nonces_judge_themselves() {
         changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
         assert_eq!(judge(&changed, here, 100), Verdict::Forged, "{at}");
     }
-    for bad in [b"".as_slice(), b"x", &nonce[..27], &[nonce.as_slice(), b"0"].concat()] {
+    // Two in the same millisecond are two.
+    let another = nonces.issue(here, issued);
+    assert_ne!(nonce, another);
+    assert_eq!(judge(&another, here, 130), Verdict::Fresh);
+    for bad in [b"".as_slice(), b"x", &nonce[..NONCE_LEN - 1], &[nonce.as_slice(), b"0"].concat()] {
         assert_eq!(judge(bad, here, 100), Verdict::Forged);
     }
 }

@@ -27,7 +27,10 @@ pub(super) fn session(message: Message<'_>) -> Result<Option<Body>, Bar> {
     let found = if kind.is("application", "sdp") {
         Some(bytes)
     } else if kind.kind.eq_ignore_ascii_case(b"multipart") {
-        kind.params.value(b"boundary").and_then(|boundary| sdp_part(bytes, boundary))
+        match kind.params.value(b"boundary") {
+            Some(boundary) => sdp_part(bytes, boundary)?,
+            None => None,
+        }
     } else {
         None
     };
@@ -41,49 +44,83 @@ pub(super) fn session(message: Message<'_>) -> Result<Option<Body>, Bar> {
 
 /// Whether Content-Disposition lets us pass over the body (RFC 3261 20.11).
 fn is_optional(message: Message<'_>) -> bool {
-    let value = message.value(Header::ContentDisposition).unwrap_or_default();
+    handling_is(message.value(Header::ContentDisposition).unwrap_or_default(), b"optional")
+}
+
+/// Whether a Content-Disposition says this of a body that is not understood.
+fn handling_is(value: &[u8], wanted: &[u8]) -> bool {
     let at = memchr::memchr(b';', value).unwrap_or(value.len());
     let params = crate::field::Params::parse(value.get(at..).unwrap_or_default());
     let handling = params.and_then(|params| params.value(b"handling"));
-    handling.is_some_and(|handling| handling.eq_ignore_ascii_case(b"optional"))
+    handling.is_some_and(|handling| handling.eq_ignore_ascii_case(wanted))
 }
 
 /// The first `application/sdp` part of a multipart body (RFC 2046 5.1).
-fn sdp_part<'a>(body: &'a [u8], boundary: &[u8]) -> Option<&'a [u8]> {
+///
+/// # Errors
+/// Another part says that it must be understood (RFC 5621 section 9.1): 415. One that says nothing
+/// is passed over: carriers send ISUP beside the description and mean it for whoever reads it.
+fn sdp_part<'a>(body: &'a [u8], boundary: &[u8]) -> Result<Option<&'a [u8]>, Bar> {
     let delimiter = [b"--", boundary].concat();
     let finder = memchr::memmem::Finder::new(&delimiter);
-    let mut rest = body.get(finder.find(body)? + delimiter.len()..)?;
+    let mut rest = finder.find(body).and_then(|at| body.get(at + delimiter.len()..));
+    let mut found = None;
     for _ in 0..PARTS_MAX {
-        if rest.starts_with(b"--") {
-            return None;
+        let Some((whole, behind)) = rest.and_then(|rest| next_part(rest, &finder)) else { break };
+        match content_of(whole) {
+            Some(Content::Session(content)) => found = found.or(Some(content)),
+            Some(Content::Needed) => {
+                return Err(Bar::with(415, Header::Accept, super::gate::ACCEPT));
+            }
+            Some(Content::Other) | None => {}
         }
-        let part = rest.get(memchr::memchr(b'\n', rest)? + 1..)?;
-        let end = finder.find(part)?;
-        let whole = part.get(..end)?;
-        if let Some(content) = sdp_content(whole) {
-            return Some(content);
-        }
-        rest = part.get(end + delimiter.len()..)?;
+        rest = behind.get(delimiter.len()..);
     }
-    None
+    Ok(found)
 }
 
-/// The content of one body part, when its Content-Type says `application/sdp`.
-fn sdp_content(part: &[u8]) -> Option<&[u8]> {
-    let (head, content) = match memchr::memmem::find(part, b"\r\n\r\n") {
-        Some(at) => (part.get(..at)?, part.get(at + 4..)?),
-        None => return None,
+/// The part behind a delimiter, and what begins with the next one; `None` behind the last.
+fn next_part<'a>(
+    rest: &'a [u8],
+    finder: &memchr::memmem::Finder<'_>,
+) -> Option<(&'a [u8], &'a [u8])> {
+    if rest.starts_with(b"--") {
+        return None;
+    }
+    let part = rest.get(memchr::memchr(b'\n', rest)? + 1..)?;
+    part.split_at_checked(finder.find(part)?)
+}
+
+/// What a body part is to us.
+enum Content<'a> {
+    /// A session description.
+    Session(&'a [u8]),
+    /// Nothing that we know, and it must be known.
+    Needed,
+    /// Nothing that we know.
+    Other,
+}
+
+/// What a body part says of itself.
+fn content_of(part: &[u8]) -> Option<Content<'_>> {
+    let at = memchr::memmem::find(part, b"\r\n\r\n")?;
+    let (head, content) = (part.get(..at)?, part.get(at + 4..)?);
+    let value_of = |header: Header| {
+        head.split(|b| *b == b'\n').map(lex::trim).find_map(|line| {
+            let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
+            let named = Header::parse(lex::trim(name)) == header;
+            named.then(|| lex::trim(value.get(1..).unwrap_or_default()))
+        })
     };
-    let is_sdp = |line: &[u8]| {
-        let Some(colon) = memchr::memchr(b':', line) else { return false };
-        let (name, value) = line.split_at(colon);
-        Header::parse(lex::trim(name)) == Header::ContentType
-            && MediaType::parse(lex::trim(value.get(1..).unwrap_or_default()))
-                .is_some_and(|kind| kind.is("application", "sdp"))
-    };
-    let named = head.split(|b| *b == b'\n').any(|line| is_sdp(lex::trim(line)));
-    // The line end in front of the delimiter belongs to the delimiter.
-    named.then(|| content.strip_suffix(b"\r\n").unwrap_or(content))
+    let kind = value_of(Header::ContentType).and_then(MediaType::parse);
+    Some(if kind.is_some_and(|kind| kind.is("application", "sdp")) {
+        // The line end in front of the delimiter belongs to the delimiter.
+        Content::Session(content.strip_suffix(b"\r\n").unwrap_or(content))
+    } else if value_of(Header::ContentDisposition).is_some_and(|v| handling_is(v, b"required")) {
+        Content::Needed
+    } else {
+        Content::Other
+    })
 }
 
 /// Digits of an INFO, and how long, in milliseconds.
@@ -179,6 +216,14 @@ mod tests {
         assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", body), Ok(Some("v=0\no=x".into())));
         assert_eq!(sdp("c: multipart/mixed;boundary=b2\n", body), Err(415));
         assert_eq!(sdp("c: multipart/mixed\n", body), Err(415));
+        // What must be understood is not passed over, wherever it stands.
+        let first = body.replace("isup\n", "isup\nContent-Disposition: signal;handling=required\n");
+        assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &first), Err(415));
+        let optional = first.replace("required", "optional");
+        assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &optional).unwrap().unwrap().len(), 7);
+        let last =
+            body.replace("--b1--", "--b1\nContent-Disposition: x;handling=REQUIRED\n\nhi\n--b1--");
+        assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &last), Err(415));
         let without = body.replace("application/sdp", "text/plain");
         assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &without), Err(415));
     }

@@ -6,6 +6,7 @@ use strowger_link::siphash::siphash24;
 use strowger_link::{Key, Transport, UPSTREAMS_MAX};
 
 use crate::digest::Nonces;
+use crate::limits::UDP_LEN_MAX;
 use crate::method::Method;
 use crate::transaction::{Reliability, Timers};
 
@@ -29,6 +30,9 @@ pub struct Config {
     pub outside: Vec<Method>,
     /// Transactions at once, of each side; a quarter is kept for requests inside dialogs.
     pub transactions_max: usize,
+    /// The longest request that goes by UDP when the peer may take connections as well, bytes (RFC
+    /// 3261 18.1.1).
+    pub udp_len_max: usize,
     /// Legs at once, those included whose last transactions still run.
     pub legs_max: usize,
     /// Registrations of ours at once, those not counted that take their leave.
@@ -36,7 +40,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// A configuration with the usual bounds: REGISTER is handed up, timers as RFC 3261 has them.
+    /// A configuration with the usual bounds: REGISTER and MESSAGE are handed up,
+    /// timers as RFC 3261 has them.
     #[must_use]
     pub fn new(token_key: Key, chance_key: Key, nonces: Nonces) -> Config {
         Config {
@@ -46,8 +51,9 @@ impl Config {
             timers: Timers::DEFAULT,
             product: "Strowger".into(),
             listeners: Vec::new(),
-            outside: vec![Method::Register],
+            outside: vec![Method::Register, Method::Message],
             transactions_max: 131_072,
+            udp_len_max: UDP_LEN_MAX,
             legs_max: 32_768,
             upstreams_max: UPSTREAMS_MAX,
         }

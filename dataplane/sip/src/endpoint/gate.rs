@@ -12,9 +12,21 @@ use crate::message::Message;
 use crate::method::Method;
 
 /// The methods that dialogs take, for Allow.
-pub(super) const ALLOW_IN_DIALOG: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+pub(super) const ALLOW_IN_DIALOG: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, SUBSCRIBE, MESSAGE";
+/// The extensions that INVITEs and their answers tell of (RFC 3262, RFC 4028).
+pub(super) const SUPPORTED: &str = "100rel, timer";
+/// Extensions that we speak, by their option tags.
+const KNOWN: [&[u8]; 4] = [b"100rel", b"timer", b"norefersub", b"replaces"];
+/// The same, for Supported.
+pub(super) const SUPPORTED_FIELD: &[u8] = b"100rel, timer, norefersub, replaces";
+/// Subscriptions that we take, for Allow-Events: those that REFER makes.
+pub(super) const EVENTS: &[u8] = b"refer";
 /// What INVITE may bring, for Accept.
 pub(super) const ACCEPT: &[u8] = b"application/sdp";
+
+/// Longest MESSAGE outside a dialog that comes as a datagram, bytes (RFC 3428 8).
+const MESSAGE_LEN_MAX: usize = 1_300;
 
 /// A request that is refused for what it is or brings: a status, and the field that explains it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,7 +55,8 @@ impl Bar {
 /// The value of Allow outside dialogs.
 pub(super) fn allow(config: &Config) -> String {
     let mut allow = ALLOW_IN_DIALOG.to_string();
-    for method in &config.outside {
+    let inside = |name: &str| ALLOW_IN_DIALOG.split(", ").any(|known| known == name);
+    for method in config.outside.iter().filter(|method| !inside(method.name())) {
         allow.push_str(", ");
         allow.push_str(method.name());
     }
@@ -62,10 +75,19 @@ pub(super) fn method_not_taken(method: Method, allow: &str) -> Bar {
 //# status code 420 (Bad Extension).  The UAS MUST add an Unsupported
 //# header field, and list in it those options it does not understand
 //# amongst those in the Require header field of the request.
-/// We speak no extension that has an option tag.
+/// Refuses what we do not speak.
 pub(super) fn check_require(request: Message<'_>) -> Result<(), Bar> {
+    check_require_but(request, &[])
+}
+
+/// The same for a request with which these extensions are spoken.
+pub(super) fn check_require_but(request: Message<'_>, known: &[&str]) -> Result<(), Bar> {
     let mut unsupported = Vec::new();
-    for option in request.elements(Header::Require) {
+    let is_known = |option: &&[u8]| {
+        let more = known.iter().any(|known| option.eq_ignore_ascii_case(known.as_bytes()));
+        more || KNOWN.iter().any(|own| own.eq_ignore_ascii_case(option))
+    };
+    for option in request.elements(Header::Require).filter(|option| !is_known(option)) {
         if !unsupported.is_empty() {
             unsupported.extend_from_slice(b", ");
         }
@@ -114,17 +136,30 @@ pub(super) enum Shown<'a> {
     Nothing,
 }
 
-/// The credentials for `challenge`'s realm, by any algorithm that we speak: which of them an
-/// account may use is the control plane's to know, the challenge's list is where strangers begin.
+/// A MESSAGE outside a dialog may go no further, or is too long for its way.
+///
+/// RFC 3428 8: without a transport that heeds congestion a MESSAGE is at most 1,300 bytes.
+pub(super) fn check_message(request: Message<'_>, path: &Path) -> Result<(), Bar> {
+    if request.number(Header::MaxForwards) == Ok(Some(0)) {
+        return Err(Bar::new(483));
+    }
+    let is_datagram = path.transport == strowger_link::Transport::Udp;
+    if is_datagram && request.bytes().len() > MESSAGE_LEN_MAX {
+        return Err(Bar::new(413));
+    }
+    Ok(())
+}
+
+/// The credentials for `realm`, or for any, by any algorithm that we speak: which of them an
+/// account may use is the control plane's to know, a challenge's list is where strangers begin.
 pub(super) fn credentials<'a>(
     request: Message<'a>,
-    challenge: &Challenge,
+    realm: Option<&[u8]>,
     path: &Path,
     config: &Config,
     now: Tick,
 ) -> Shown<'a> {
-    let realm = challenge.realm.as_bytes();
-    let wanted = |credentials: &Credentials<'_>| credentials.realm == realm;
+    let wanted = |credentials: &Credentials<'_>| realm.is_none_or(|r| credentials.realm == r);
     let mut all = request.values(Header::Authorization).filter_map(Credentials::parse);
     let Some(credentials) = all.find(wanted) else { return Shown::Nothing };
     match config.nonces.judge(credentials.nonce, path.peer.ip(), now) {

@@ -23,6 +23,8 @@
 //! 8 refusal    our failure of the peer's INVITE, without its ACK
 //! 9 asked      number of an INVITE of ours inside the dialog, without its final answer
 //! 10 strays    dialogs of other forks that answered, whose BYEs have no answer
+//! 11 terms     what the peer takes, the session's timer, our description for its refresh
+//! 14 holder    whose leg it is, for requests from elsewhere
 //! and then one of
 //! 0 Offered    head of the INVITE
 //! 1 Calling    standing, branch, number, address in Via, whether the offer is late
@@ -34,22 +36,25 @@
 //! standing = caller, dialog, wallet, credentials of the last INVITE
 //! ```
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use strowger_leg::Body;
 use strowger_link::codec::{Malformed, Reader, Wire};
 use strowger_link::token::{TOKEN_LEN, Token};
-use strowger_link::{Cause, Octets, Transport};
+use strowger_link::{Cause, Transport};
 
 use super::config::Path;
+use super::leg::Kept;
+use super::proof::Holder;
 use super::wallet::{Line, Wallet};
 use crate::dialog::{Dialog, End};
 use crate::header::Header;
 use crate::limits::{IMAGE_LEN_MAX, ROUTES_MAX, SHOWN_MAX, STRAYS_MAX};
 
 /// The form that this release writes.
-pub(super) const VERSION: u8 = 3;
-/// The form of the release before, which had no strays; it is read as well.
+pub(super) const VERSION: u8 = 4;
+/// The forms of releases before, which had no strays (2) or no terms (3); they are read as well.
 const VERSION_BEFORE: u8 = 2;
 
 /// What may stand in front of the shape, by the code in front of it.
@@ -57,6 +62,8 @@ const FRONT_TOLD: u8 = 7;
 const FRONT_REFUSAL: u8 = 8;
 const FRONT_ASKED: u8 = 9;
 const FRONT_STRAYS: u8 = 10;
+const FRONT_TERMS: u8 = 11;
+const FRONT_HOLDER: u8 = 14;
 
 /// Why an image was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -96,20 +103,24 @@ pub enum Thawed {
     Leaving,
 }
 
-/// A leg in values.
+/// A leg in values: those of the leg itself when it is written, its own when it was read.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Image {
+pub(super) struct Image<'a> {
     pub(super) nated: bool,
     pub(super) path: Path,
+    /// Whose leg it is.
+    pub(super) holder: Option<Cow<'a, Holder>>,
     /// Why its call let go of it, if it has.
     pub(super) told: Option<Cause>,
     /// Our failure of the peer's newest INVITE, until its ACK.
-    pub(super) refusal: Option<Answer>,
+    pub(super) refusal: Option<Answer<'a>>,
     /// The number of an INVITE of ours inside the dialog that may still be answered.
     pub(super) asked: Option<u32>,
     /// Other forks that answered and have not heard the end; none of a leg without a dialog.
     pub(super) strays: Strays,
-    pub(super) shape: Shape,
+    /// None of a leg that has agreed on nothing.
+    pub(super) terms: Option<Kept<'a>>,
+    pub(super) shape: Shape<'a>,
 }
 
 /// Other forks of one INVITE, at most [`STRAYS_MAX`].
@@ -131,28 +142,28 @@ pub(super) struct Stray {
 
 /// How far it came.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) enum Shape {
+pub(super) enum Shape<'a> {
     /// Inbound, without a final response.
     Offered {
         /// The INVITE up to its body, as far as our responses need it.
-        head: Octets,
+        head: Cow<'a, [u8]>,
     },
     /// Outbound, without a final response.
-    Calling { standing: Box<Standing>, invite: Invite },
+    Calling { standing: Standing<'a>, invite: Invite<'a> },
     /// Outbound, answered; the ACK waits for a description of ours.
-    Held { standing: Box<Standing>, cseq: u32 },
+    Held { standing: Standing<'a>, cseq: u32 },
     /// Inbound, answered; the ACK has not come.
     Answered {
-        standing: Box<Standing>,
+        standing: Standing<'a>,
         /// `None` when it was too long to be kept.
-        answer: Option<Answer>,
+        answer: Option<Answer<'a>>,
     },
     /// Confirmed.
-    Confirmed { standing: Box<Standing>, ack: Option<Ack>, pending: Option<Pending> },
+    Confirmed { standing: Standing<'a>, ack: Option<Ack<'a>>, pending: Option<Pending<'a>> },
     /// Ended.
     Over {
-        standing: Box<Standing>,
-        ack: Option<Ack>,
+        standing: Standing<'a>,
+        ack: Option<Ack<'a>>,
         /// Our BYE has no answer.
         bye: bool,
     },
@@ -162,35 +173,35 @@ pub(super) enum Shape {
 
 /// An INVITE of the peer inside the dialog that is not over.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Pending {
+pub(super) enum Pending<'a> {
     /// It waits for the call's answer: its head, and the way it came.
-    Offer { head: Octets, path: Path },
+    Offer { head: Cow<'a, [u8]>, path: Path },
     /// It is answered and waits for the ACK.
-    Answered(Answer),
+    Answered(Answer<'a>),
 }
 
 /// A final response of ours to an INVITE, without its ACK.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Answer {
-    pub(super) bytes: Octets,
+pub(super) struct Answer<'a> {
+    pub(super) bytes: Cow<'a, [u8]>,
     /// The way it went.
     pub(super) reply: Path,
 }
 
 /// What all legs have that have a dialog of their own making.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Standing {
+pub(super) struct Standing<'a> {
     pub(super) caller: bool,
-    pub(super) dialog: Dialog,
-    pub(super) wallet: Wallet,
+    pub(super) dialog: Cow<'a, Dialog>,
+    pub(super) wallet: Cow<'a, Wallet>,
     /// The credentials of our last INVITE; none when no ACK may need them any more.
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Cow<'a, [Line]>,
 }
 
 /// Our INVITE, to be written again as it was.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Invite {
-    pub(super) branch: Octets,
+pub(super) struct Invite<'a> {
+    pub(super) branch: Cow<'a, [u8]>,
     pub(super) cseq: u32,
     /// What its Via names as sender: another one would make its CANCEL a stranger.
     pub(super) sent_by: SocketAddr,
@@ -200,35 +211,42 @@ pub(super) struct Invite {
 
 /// An ACK of ours, to be written again.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Ack {
+pub(super) struct Ack<'a> {
     pub(super) cseq: u32,
-    pub(super) body: Option<Body>,
+    pub(super) body: Option<Cow<'a, Body>>,
 }
 
-impl Image {
-    /// The bytes; `None` when there would be more than an image may have.
-    pub(super) fn encode(&self, token: &Token) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(512);
+impl<'a> Image<'a> {
+    /// Appends the bytes; `false`, and nothing appended, when there would be more than an image may
+    /// have.
+    pub(super) fn encode(&self, token: &Token, out: &mut Vec<u8>) -> bool {
+        let begin = out.len();
         out.push(VERSION);
         out.extend_from_slice(token.as_str().as_bytes());
-        self.nated.put(&mut out);
-        put_path(&self.path, &mut out);
-        put_front(FRONT_TOLD, self.told.as_ref(), &mut out);
-        put_front(FRONT_REFUSAL, self.refusal.as_ref(), &mut out);
-        put_front(FRONT_ASKED, self.asked.as_ref(), &mut out);
+        self.nated.put(out);
+        put_path(&self.path, out);
+        put_front(FRONT_TOLD, self.told.as_ref(), out);
+        put_front(FRONT_REFUSAL, self.refusal.as_ref(), out);
+        put_front(FRONT_ASKED, self.asked.as_ref(), out);
         let strays = Some(&self.strays).filter(|strays| !strays.0.is_empty());
-        put_front(FRONT_STRAYS, strays, &mut out);
-        self.shape.put(&mut out);
-        (out.len() <= IMAGE_LEN_MAX).then_some(out)
+        put_front(FRONT_STRAYS, strays, out);
+        put_front(FRONT_TERMS, self.terms.as_ref(), out);
+        put_front(FRONT_HOLDER, self.holder.as_deref(), out);
+        self.shape.put(out);
+        let fits = out.len() - begin <= IMAGE_LEN_MAX;
+        if !fits {
+            out.truncate(begin);
+        }
+        fits
     }
 
     /// Reads the bytes of the leg that has `token`.
-    pub(super) fn decode(bytes: &[u8], token: &Token) -> Result<Image, ThawError> {
+    pub(super) fn decode(bytes: &[u8], token: &Token) -> Result<Image<'a>, ThawError> {
         if bytes.len() > IMAGE_LEN_MAX {
             return Err(ThawError::Malformed);
         }
         let mut input = Reader::new(bytes);
-        if !matches!(u8::take(&mut input)?, VERSION | VERSION_BEFORE) {
+        if !(VERSION_BEFORE..=VERSION).contains(&u8::take(&mut input)?) {
             return Err(ThawError::Version);
         }
         if input.bytes(TOKEN_LEN)? != token.as_str().as_bytes() {
@@ -241,9 +259,11 @@ impl Image {
         let refusal = take_front(FRONT_REFUSAL, &mut code, &mut input)?;
         let asked = take_front(FRONT_ASKED, &mut code, &mut input)?;
         let strays = take_front(FRONT_STRAYS, &mut code, &mut input)?.unwrap_or_default();
+        let terms = take_front(FRONT_TERMS, &mut code, &mut input)?;
+        let holder = take_front(FRONT_HOLDER, &mut code, &mut input)?.map(Cow::Owned);
         let shape = Shape::take(code, &mut input, token)?;
         match input.left() {
-            0 => Ok(Image { nated, path, told, refusal, asked, strays, shape }),
+            0 => Ok(Image { nated, path, holder, told, refusal, asked, strays, terms, shape }),
             _ => Err(ThawError::Malformed),
         }
     }
@@ -270,17 +290,17 @@ fn take_front<T: Wire>(
     Ok(Some(value))
 }
 
-impl Shape {
+impl<'a> Shape<'a> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
             Shape::Offered { head } => {
                 out.push(0);
-                head.put(out);
+                put_bytes(head, out);
             }
             Shape::Calling { standing, invite } => {
                 out.push(1);
                 standing.put(out);
-                invite.branch.put(out);
+                put_bytes(&invite.branch, out);
                 invite.cseq.put(out);
                 invite.sent_by.put(out);
                 invite.late.put(out);
@@ -311,13 +331,13 @@ impl Shape {
         }
     }
 
-    fn take(code: u8, input: &mut Reader<'_>, token: &Token) -> Result<Shape, Malformed> {
+    fn take(code: u8, input: &mut Reader<'_>, token: &Token) -> Result<Shape<'a>, Malformed> {
         Ok(match code {
-            0 => Shape::Offered { head: Octets::take(input)? },
+            0 => Shape::Offered { head: take_vec(input)? },
             1 => Shape::Calling {
                 standing: Standing::take(input, token)?,
                 invite: Invite {
-                    branch: Octets::take(input)?,
+                    branch: take_vec(input)?,
                     cseq: u32::take(input)?,
                     sent_by: SocketAddr::take(input)?,
                     late: bool::take(input)?,
@@ -345,8 +365,8 @@ impl Shape {
 }
 
 #[cfg(test)]
-impl Shape {
-    pub(super) fn standing_mut(&mut self) -> Option<&mut Standing> {
+impl<'a> Shape<'a> {
+    pub(super) fn standing_mut(&mut self) -> Option<&mut Standing<'a>> {
         match self {
             Shape::Offered { .. } | Shape::Refused => None,
             Shape::Calling { standing, .. }
@@ -358,7 +378,7 @@ impl Shape {
     }
 }
 
-impl Standing {
+impl<'a> Standing<'a> {
     fn put(&self, out: &mut Vec<u8>) {
         self.caller.put(out);
         put_dialog(&self.dialog, out);
@@ -366,13 +386,13 @@ impl Standing {
         put_lines(&self.lines, out);
     }
 
-    fn take(input: &mut Reader<'_>, token: &Token) -> Result<Box<Standing>, Malformed> {
-        Ok(Box::new(Standing {
+    fn take(input: &mut Reader<'_>, token: &Token) -> Result<Standing<'a>, Malformed> {
+        Ok(Standing {
             caller: bool::take(input)?,
-            dialog: take_dialog(input, token)?,
-            wallet: Wallet::take(input)?,
-            lines: take_lines(input)?,
-        }))
+            dialog: Cow::Owned(take_dialog(input, token)?),
+            wallet: Cow::Owned(Wallet::take(input)?),
+            lines: Cow::Owned(take_lines(input)?),
+        })
     }
 }
 
@@ -402,12 +422,12 @@ impl Wire for Strays {
     }
 }
 
-impl Wire for Pending {
+impl Wire for Pending<'_> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
             Pending::Offer { head, path } => {
                 out.push(0);
-                head.put(out);
+                put_bytes(head, out);
                 put_path(path, out);
             }
             Pending::Answered(answer) => {
@@ -417,46 +437,51 @@ impl Wire for Pending {
         }
     }
 
-    fn take(input: &mut Reader<'_>) -> Result<Pending, Malformed> {
+    fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(match u8::take(input)? {
-            0 => Pending::Offer { head: Octets::take(input)?, path: take_path(input)? },
+            0 => Pending::Offer { head: take_vec(input)?, path: take_path(input)? },
             1 => Pending::Answered(Answer::take(input)?),
             2..=u8::MAX => return Err(Malformed),
         })
     }
 }
 
-impl Wire for Answer {
+impl Wire for Answer<'_> {
     fn put(&self, out: &mut Vec<u8>) {
-        self.bytes.put(out);
+        put_bytes(&self.bytes, out);
         put_path(&self.reply, out);
     }
 
-    fn take(input: &mut Reader<'_>) -> Result<Answer, Malformed> {
-        Ok(Answer { bytes: Octets::take(input)?, reply: take_path(input)? })
+    fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Answer { bytes: take_vec(input)?, reply: take_path(input)? })
     }
 }
 
-impl Wire for Ack {
+impl Wire for Ack<'_> {
     fn put(&self, out: &mut Vec<u8>) {
         self.cseq.put(out);
-        self.body.is_some().put(out);
-        if let Some(body) = &self.body {
-            put_bytes(body.content_type.as_bytes(), out);
-            put_bytes(&body.data, out);
-        }
+        put_body(self.body.as_deref(), out);
     }
 
-    fn take(input: &mut Reader<'_>) -> Result<Ack, Malformed> {
-        let cseq = u32::take(input)?;
-        let body = if bool::take(input)? {
-            let content_type = String::take(input)?.into();
-            Some(Body { content_type, data: take_bytes(input)? })
-        } else {
-            None
-        };
-        Ok(Ack { cseq, body })
+    fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Ack { cseq: u32::take(input)?, body: take_body(input)?.map(Cow::Owned) })
     }
+}
+
+pub(super) fn put_body(body: Option<&Body>, out: &mut Vec<u8>) {
+    body.is_some().put(out);
+    if let Some(body) = body {
+        put_bytes(body.content_type.as_bytes(), out);
+        put_bytes(&body.data, out);
+    }
+}
+
+pub(super) fn take_body(input: &mut Reader<'_>) -> Result<Option<Body>, Malformed> {
+    if !bool::take(input)? {
+        return Ok(None);
+    }
+    let content_type = String::take(input)?.into();
+    Ok(Some(Body { content_type, data: take_bytes(input)? }))
 }
 
 /// Bytes behind their length. Those that a length cannot tell are over [`IMAGE_LEN_MAX`] as well.
@@ -468,6 +493,11 @@ pub(super) fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 pub(super) fn take_bytes(input: &mut Reader<'_>) -> Result<Box<[u8]>, Malformed> {
     let len = usize::from(u16::take(input)?);
     Ok(input.bytes(len)?.into())
+}
+
+/// Bytes behind their length, to be lent or owned.
+fn take_vec<'a>(input: &mut Reader<'_>) -> Result<Cow<'a, [u8]>, Malformed> {
+    Ok(Cow::Owned(take_bytes(input)?.into_vec()))
 }
 
 /// A list of at most `len_max` things.

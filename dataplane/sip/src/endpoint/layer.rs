@@ -1,7 +1,9 @@
 //! The transactions of an endpoint: tables, alarms, the queue of outputs, and all that is answered
 //! without state. Below the legs, above the machines of [`crate::transaction`].
 
+mod carrier;
 mod client;
+mod linger;
 mod response;
 mod server;
 #[cfg(test)]
@@ -12,18 +14,22 @@ pub(super) use response::Response;
 pub(super) use server::{Arrived, Owner, Server};
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, Hasher as _};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
 
 use strowger_leg::Event;
-use strowger_link::token::{self, Token};
+use strowger_link::token::{self, TOKEN_LEN, Token};
 use strowger_link::{Key, LegId, Tick};
+
+use linger::Lingering;
 
 use super::alarm::{Alarms, Sleeper};
 use super::config::{Chance, Config, Listener, Path};
 use super::output::{Bytes, Counted, Output, Transmit};
 use super::slab::{Id, Slab};
 use crate::build::OwnVia;
+use crate::digits;
 use crate::field::MAGIC_COOKIE;
 use crate::header::Header;
 use crate::message::Message;
@@ -43,6 +49,56 @@ impl BuildHasher for Keyed {
     }
 }
 
+/// A hasher of numbers that we give ourselves: whoever names a leg has shown its keyed token, and
+/// the hash of a merge is keyed already, so nobody can aim at one bucket.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Numbered;
+
+/// See [`Numbered`].
+#[derive(Default)]
+pub(super) struct Mixer(u64);
+
+impl BuildHasher for Numbered {
+    type Hasher = Mixer;
+
+    fn build_hasher(&self) -> Mixer {
+        Mixer(0)
+    }
+}
+
+impl Mixer {
+    const fn mix(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio: odd, and its bits have no pattern.
+        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.mix(u64::from(*byte)));
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.mix(number.into());
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.mix(number.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.mix(number);
+    }
+
+    fn finish(&self) -> u64 {
+        // A table takes the lowest bits, and a product's best ones are the highest.
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+/// Bytes of a branch of ours: cookie, token, dot and 16 digits.
+const BRANCH_LEN_MAX: usize = MAGIC_COOKIE.len() + TOKEN_LEN + 1 + 16;
+
 /// See the module.
 pub(super) struct Layer {
     pub(super) config: Config,
@@ -50,15 +106,21 @@ pub(super) struct Layer {
     pub(super) alarms: Alarms,
     out: VecDeque<Output>,
     servers: Slab<Server>,
+    servers_lingering: Lingering,
     server_ids: HashMap<ServerKey, Id, Keyed>,
     /// Initial requests by From tag, Call-ID and CSeq (hashed under our key): merged requests.
-    merges: HashMap<u64, Id, Keyed>,
+    merges: HashMap<u64, Id, Numbered>,
     /// Failures of INVITEs that have no ACK: the newest one of each leg.
-    refusals: HashMap<LegId, Id, Keyed>,
+    refusals: HashMap<LegId, Id, Numbered>,
     /// Legs whose refusal was acknowledged, or given up.
     heeded: VecDeque<LegId>,
     clients: Slab<Client>,
+    clients_lingering: Lingering,
     client_ids: HashMap<ClientKey, Id, Keyed>,
+    /// Requests without a final response, by where they went: what an unreachable peer fails.
+    underway: BTreeSet<(SocketAddr, Id)>,
+    /// Peers that took no connection for a long request, and until when they are not asked again.
+    no_stream: BTreeMap<SocketAddr, Tick>,
 }
 
 impl Layer {
@@ -69,12 +131,16 @@ impl Layer {
             alarms: Alarms::default(),
             out: VecDeque::new(),
             servers: Slab::new(config.transactions_max),
+            servers_lingering: Lingering::default(),
             server_ids: HashMap::with_hasher(keyed.clone()),
-            merges: HashMap::with_hasher(keyed.clone()),
-            refusals: HashMap::with_hasher(keyed.clone()),
+            merges: HashMap::with_hasher(Numbered),
+            refusals: HashMap::with_hasher(Numbered),
             heeded: VecDeque::new(),
             clients: Slab::new(config.transactions_max),
+            clients_lingering: Lingering::default(),
             client_ids: HashMap::with_hasher(keyed),
+            underway: BTreeSet::new(),
+            no_stream: BTreeMap::new(),
             config,
         }
     }
@@ -104,11 +170,22 @@ impl Layer {
         self.servers.len() + self.clients.len()
     }
 
+    /// Of these, those that have said their last word and only wait for copies of the peer's.
+    pub(super) const fn lingering(&self) -> usize {
+        self.servers_lingering.len() + self.clients_lingering.len()
+    }
+
+    /// Most transactions of either side that may linger: half of the table is for those that work.
+    const fn lingering_max(&self) -> usize {
+        self.config.transactions_max / 2
+    }
+
     /// Whether each key leads to a transaction and each transaction has its key.
     #[cfg(test)]
     pub(super) fn is_consistent(&self) -> bool {
         self.server_ids.len() == self.servers.len()
             && self.client_ids.len() == self.clients.len()
+            && self.underway.len() <= self.clients.len()
             && self.merges.len() <= self.servers.len()
             && self.refusals.len() <= self.servers.len()
     }
@@ -125,8 +202,12 @@ impl Layer {
 
     /// A new branch that names `token`'s leg.
     pub(super) fn branch(&mut self, token: &Token) -> Vec<u8> {
-        let unique = format!("{}.{:x}", token.as_str(), self.chance.next());
-        [MAGIC_COOKIE, unique.as_bytes()].concat()
+        let mut branch = Vec::with_capacity(BRANCH_LEN_MAX);
+        branch.extend_from_slice(MAGIC_COOKIE);
+        branch.extend_from_slice(token.as_str().as_bytes());
+        branch.push(b'.');
+        digits::hexadecimal(&mut branch, self.chance.next());
+        branch
     }
 
     /// A new branch that names no leg.

@@ -4,12 +4,18 @@
 //! transactions of its own still need it: a 2xx that comes again wants its ACK again, a challenged
 //! BYE its credentials. One that was taken back lingers for the transactions of the life before.
 
+mod assured;
+mod early;
 mod inbound;
 mod outbound;
+mod refer;
 mod reoffer;
 mod request;
 mod revival;
 mod session;
+mod terms;
+mod timer;
+mod update;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -19,15 +25,17 @@ use strowger_link::token::Token;
 use strowger_link::{Cause, LegId, Tick};
 
 use super::LegKeys;
-use super::alarm::Sleeper;
+use super::alarm::{Sleeper, forgotten_at};
 use super::config::Path;
 use super::layer::{self, Failure, Heard, Layer, Role, Way, Whose};
 use super::output::{Bytes, Counted};
+use super::proof::Holder;
 use super::slab::Id;
 use super::wallet::{Line, Wallet};
 use super::{body, gate};
 use crate::build;
 use crate::dialog::{Dialog, MAX_FORWARDS};
+use crate::digits;
 use crate::field::Reason;
 use crate::header::Header;
 use crate::limits::{ACKS_MAX, SEQ_TOUCH};
@@ -35,11 +43,15 @@ use crate::message::{Index, Message};
 use crate::method::Method;
 
 pub(super) use inbound::Offering;
+pub(super) use refer::{Replaced, Replaces};
 pub(super) use revival::kept;
+pub(super) use terms::{Kept, asked_session, too_short};
 
 use inbound::Offered;
 use outbound::Calling;
+use refer::Refer;
 use session::Session;
+use terms::Terms;
 
 /// See the module.
 pub(super) struct Leg {
@@ -52,8 +64,17 @@ pub(super) struct Leg {
     /// Whether we sent the INVITE, and so own the Call-ID.
     caller: bool,
     dialog: Dialog,
+    /// Who it belongs to, if that can be proved.
+    pub(super) holder: Option<Box<Holder>>,
+    /// A request from elsewhere that waits for the proof of its sender.
+    pub(super) proving: Option<Id>,
+    /// A REFER of the peer, and the subscription that it made.
+    refer: Option<Box<Refer>>,
+    /// REFERs whose last word was said.
+    refers: u32,
     state: State,
     wallet: Wallet,
+    terms: Terms,
     /// The credentials of our last INVITE, for its ACK.
     invite_lines: Vec<Line>,
     /// The ACKs of our last INVITEs that were answered, the newest last: a 2xx whose ACK was lost
@@ -95,6 +116,8 @@ struct Acked {
     tag: Option<Box<[u8]>>,
     path: Path,
     bytes: Bytes,
+    /// Its description, if it has one.
+    body: Option<Body>,
 }
 
 /// Another fork that answered: its dialog has nothing but a BYE.
@@ -136,7 +159,10 @@ impl Stray {
 impl Leg {
     /// Whether nothing needs it any more.
     pub(super) fn is_gone(&self) -> bool {
-        matches!(self.state, State::Over) && self.clients.is_empty() && self.lingers.is_none()
+        matches!(self.state, State::Over)
+            && self.clients.is_empty()
+            && self.lingers.is_none()
+            && self.refer.is_none()
     }
 
     /// Whether its peer is owed a word that a later life could say: the leg goes on, or its CANCEL
@@ -172,7 +198,7 @@ impl Leg {
     }
 
     pub(super) fn owns_request(&self, request: Message<'_>) -> bool {
-        self.dialog.owns_request(request)
+        self.dialog.owns_request(request) || self.early_of(request).is_some()
     }
 
     /// Whether a request that came by `path` can be its party's: from where the leg began, from
@@ -184,6 +210,21 @@ impl Leg {
             || (self.path.flow != 0 && self.path.flow == path.flow)
             || self.dialog.names(source.ip())
             || keys.is_one_party(own, source)
+    }
+
+    /// Its party came by another connection: a phone whose network changed, or that connected again
+    /// after a restart of ours. From now on that one leads to it.
+    pub(super) fn follow(&mut self, path: &Path) {
+        if self.path.flow != 0 && path.flow != 0 && self.path.flow != path.flow {
+            self.path = *path;
+            self.touched = true;
+        }
+    }
+
+    /// The party has proved that it sends by `path` now: our requests go there as well.
+    pub(super) fn moved(&mut self, path: Path, nated: bool) {
+        (self.path, self.nated) = (path, nated);
+        self.touched = true;
     }
 
     pub(super) fn tag(&self) -> &[u8] {
@@ -199,11 +240,21 @@ impl Leg {
             Command::Hangup { cause, phrase, retry_after_s } => {
                 self.hangup(cause, &phrase, retry_after_s, layer, now);
             }
+            Command::Fields(fields) => self.keep_fields(fields, layer),
             Command::Challenge(challenge) => self.challenge(&challenge, layer, now),
+            Command::Redirect { status, contacts } => {
+                self.redirect(status, &contacts, layer, now);
+            }
             Command::Reoffer { body } => self.reoffer(body, layer, now),
             Command::ReofferAnswer { body } => self.reoffer_answer(body, layer, now),
             Command::ReofferRefuse { cause } => self.reoffer_refuse(cause, layer, now),
             Command::Info { body } => self.info(&body, layer, now),
+            Command::Update { body } => self.update(body, layer, now),
+            Command::Speak(manner) => self.speak(&manner),
+            Command::Message { body } => self.message(&body, layer, now),
+            Command::TransferAccept => self.transfer_accept(layer, now),
+            Command::TransferRefuse { cause } => self.transfer_refuse(cause, layer, now),
+            Command::TransferProgress { status } => self.transfer_progress(status, layer, now),
         }
     }
 
@@ -243,6 +294,7 @@ impl Leg {
             self.handle_response(heard, role, response, layer, now);
         }
         if let Some(failure) = heard.failure {
+            self.notified(heard.id, false, layer, now);
             self.handle_failure(role, failure, layer, now);
         }
         if heard.closed {
@@ -266,15 +318,29 @@ impl Leg {
             Role::Invite if status.is_success() => self.accepted(response, layer, now),
             Role::Invite if status.is_provisional() => self.progressed(response, layer, now),
             Role::Invite => self.refused(heard.id, response, layer, now),
-            Role::Reinvite if status.is_success() => self.reoffer_accepted(response, layer),
+            Role::Reinvite if status.is_success() => self.reoffer_accepted(response, layer, now),
             Role::Reinvite if status.is_provisional() => {}
             Role::Reinvite => self.reoffer_refused(heard.id, response, layer, now),
             Role::Info(_) if matches!(status.code(), 408 | 481) => {
                 self.lost(Cause::from_sip(status.code()), layer, now);
             }
-            Role::Bye(tries) | Role::StrayBye(tries) | Role::Info(tries) => {
+            Role::Notify(tries) => {
+                if self.wallet.learn(response, status.code(), tries) {
+                    self.send_again(heard, role, layer, now);
+                } else if status.is_final() {
+                    self.notified(heard.id, status.is_success(), layer, now);
+                }
+            }
+            Role::Bye(tries) | Role::StrayBye(tries) | Role::Info(tries) | Role::Message(tries) => {
                 let is_bye = matches!(role, Role::Bye(_) | Role::StrayBye(_));
                 self.touched |= is_bye && status.is_final();
+                if self.wallet.learn(response, status.code(), tries) {
+                    self.send_again(heard, role, layer, now);
+                }
+            }
+            Role::Refresh(tries) => self.refresh_heard(heard, tries, response, layer, now),
+            Role::Update => self.update_heard(response, layer, now),
+            Role::Prack(tries) => {
                 if self.wallet.learn(response, status.code(), tries) {
                     self.send_again(heard, role, layer, now);
                 }
@@ -290,13 +356,20 @@ impl Leg {
             Role::Bye(tries) => (Role::Bye(tries.saturating_add(1)), false),
             Role::StrayBye(tries) => (Role::StrayBye(tries.saturating_add(1)), true),
             Role::Info(tries) => (Role::Info(tries.saturating_add(1)), false),
-            Role::Invite | Role::Reinvite | Role::Cancel => return,
+            Role::Refresh(tries) => (Role::Refresh(tries.saturating_add(1)), false),
+            Role::Prack(tries) => (Role::Prack(tries.saturating_add(1)), false),
+            Role::Message(tries) => (Role::Message(tries.saturating_add(1)), false),
+            Role::Notify(tries) => (Role::Notify(tries.saturating_add(1)), false),
+            Role::Invite | Role::Reinvite | Role::Update | Role::Cancel => return,
         };
         let mut index = Index::new();
         let Ok(sent) = Message::parse(&heard.request, &mut index) else { return };
         let (Some(uri), Ok(cseq)) = (sent.request_uri(), sent.cseq()) else { return };
         // The dialog of a stray has no other requests than its BYE.
         let cseq = if stray { cseq.number.saturating_add(1) } else { self.dialog.next_seq() };
+        if let Role::Prack(_) = role {
+            self.terms.early_seq = cseq;
+        }
         // The wallet has changed.
         self.touched = true;
         let lines = self.lines(role, uri, layer);
@@ -309,6 +382,7 @@ impl Leg {
         let way = Way { path, branch: &branch, whose: Whose::Leg(self.id, role) };
         let id = layer.start(way, bytes, now);
         self.clients.extend(id);
+        self.notify_again(heard.id, id);
         let challenged = self.strays.iter_mut().find(|s| stray && s.bye == Some(heard.id));
         if let Some(challenged) = challenged {
             (challenged.bye, challenged.dialog.local_seq) = (id, cseq);
@@ -321,7 +395,7 @@ impl Leg {
             Failure::Unreachable => Cause::from_sip(503),
         };
         match role {
-            Role::Invite => self.silent(cause, layer),
+            Role::Invite => self.silent(cause, layer, now),
             //= rfc3261#section-12.2.1.2
             //# A UAC SHOULD also terminate a dialog if
             //# no response at all is received for the request (the client
@@ -330,14 +404,18 @@ impl Leg {
                 self.answered_last();
                 self.lost(cause, layer, now);
             }
-            Role::Info(_) => self.lost(cause, layer, now),
+            Role::Info(_) | Role::Refresh(_) => self.lost(cause, layer, now),
+            Role::Update => self.update_unheard(cause, layer, now),
+            // The peer sees by itself that its response was not heard, and refuses the INVITE.
+            Role::Prack(_) => {}
             Role::Bye(_) | Role::StrayBye(_) => self.touched = true,
-            Role::Cancel => {}
+            Role::Cancel | Role::Notify(_) | Role::Message(_) => {}
         }
     }
 
     /// Fires what is due.
     pub(super) fn handle_timeout(&mut self, layer: &mut Layer, now: Tick) {
+        self.refer_timeout(layer, now);
         match &self.state {
             State::Offered(_) => self.offered_timeout(layer, now),
             State::Calling(_) => self.calling_timeout(layer, now),
@@ -368,9 +446,13 @@ impl Leg {
         let wanted = match &self.state {
             State::Offered(offered) => Some(offered.deadline()),
             State::Calling(calling) => calling.deadline(),
-            State::Up(session) => session.deadline(),
-            State::Over => self.lingers,
+            State::Up(session) => {
+                let timer = self.terms.timer.map(|timer| timer.deadline());
+                timer.into_iter().chain(session.deadline()).min()
+            }
+            State::Over => self.lingers.map(forgotten_at),
         };
+        let wanted = [wanted, self.refer_until()].into_iter().flatten().min();
         layer.alarms.set(Sleeper::Leg(self.id), &mut self.armed, wanted);
     }
 
@@ -454,7 +536,8 @@ impl Leg {
             layer.count(Counted::Unbuildable);
             return None;
         }
-        Some(Acked { cseq, tag: dialog.remote.tag.clone(), path, bytes: out.into() })
+        let (tag, body) = (dialog.remote.tag.clone(), answer.cloned());
+        Some(Acked { cseq, tag, path, bytes: out.into(), body })
     }
 
     /// Writes and sends the ACK for a 2xx; to be kept for when the 2xx comes again.
@@ -500,19 +583,22 @@ impl Leg {
     /// Where requests of `dialog` go.
     ///
     /// To the first route or the target when that is an address in numbers that we can mean; else
-    /// to where the leg began: a name would have to be looked up, a connection is the way itself,
-    /// and behind a NAT the peer's own addresses lead nowhere.
+    /// to where the leg began: a name would have to be looked up, and behind a NAT the peer's own
+    /// addresses lead nowhere. A connection is the way itself as long as the next hop is the host
+    /// at its other end. A GRUU (RFC 5627) leads to its registrar, which is us for a phone of ours:
+    /// the device itself is where it speaks from.
     fn request_path(&self, dialog: &Dialog) -> Path {
         let mut path = self.path;
-        let direct = self.nated && dialog.route_set.is_empty();
-        if path.flow != 0 || direct {
+        let direct = dialog.route_set.is_empty() && (self.nated || dialog.is_to_gruu());
+        if direct {
             return path;
         }
         if let Some(hop) = dialog.next_hop()
             && hop.is_ipv4() == path.peer.is_ipv4()
             && (is_private(hop.ip()) <= is_private(path.peer.ip()))
+            && (path.flow == 0 || hop.ip() != path.peer.ip())
         {
-            path.peer = hop;
+            (path.peer, path.flow) = (hop, 0);
         }
         path
     }
@@ -520,11 +606,25 @@ impl Leg {
     /// The value of our Contact.
     fn contact(&self, layer: &Layer) -> Vec<u8> {
         let address = layer.listener(self.path.listener).map_or(self.path.local, |l| l.advertised);
-        let scheme = if self.dialog.secure { "sips" } else { "sip" };
-        let param = if self.dialog.secure { "" } else { self.path.contact_param() };
-        format!("<{scheme}:{}@{address}{param}>", self.token.as_str()).into_bytes()
+        let (scheme, param) = match self.dialog.secure {
+            true => ("sips", ""),
+            false => ("sip", self.path.contact_param()),
+        };
+        let mut contact = Vec::with_capacity(CONTACT_LEN);
+        contact.push(b'<');
+        contact.extend_from_slice(scheme.as_bytes());
+        contact.push(b':');
+        contact.extend_from_slice(self.token.as_str().as_bytes());
+        contact.push(b'@');
+        digits::socket(&mut contact, address);
+        contact.extend_from_slice(param.as_bytes());
+        contact.push(b'>');
+        contact
     }
 }
+
+/// Bytes that most Contacts of ours fit in.
+const CONTACT_LEN: usize = 80;
 
 /// What a request has beside its dialog.
 struct Head<'a> {
@@ -546,7 +646,7 @@ fn write(
     let mut out = Vec::with_capacity(1_024);
     let via = layer.via(head.path, head.branch);
     let mut writer = dialog.request(&mut out, method, head.cseq, outgoing.hops, via);
-    if method == Method::Invite {
+    if matches!(method, Method::Invite | Method::Update) {
         writer.field(Header::Contact, head.contact);
         writer.field(Header::Allow, gate::ALLOW_IN_DIALOG.as_bytes());
     }
@@ -556,7 +656,11 @@ fn write(
     for (name, value) in outgoing.fields {
         writer.named(name.as_bytes(), &[value]);
     }
-    writer.field(Header::UserAgent, layer.config.product.as_bytes());
+    // A rule may say who we are in our place.
+    let named = |name: &str| name.eq_ignore_ascii_case(Header::UserAgent.name());
+    if !outgoing.fields.iter().any(|(name, _)| named(name)) {
+        writer.field(Header::UserAgent, layer.config.product.as_bytes());
+    }
     writer.finish(outgoing.body.map(body_of)).ok()?;
     Some(out.into())
 }
@@ -571,11 +675,20 @@ const fn method_of(role: Role) -> Method {
         Role::Cancel => Method::Cancel,
         Role::Bye(_) | Role::StrayBye(_) => Method::Bye,
         Role::Info(_) => Method::Info,
+        Role::Refresh(_) | Role::Update => Method::Update,
+        Role::Prack(_) => Method::Prack,
+        Role::Message(_) => Method::Message,
+        Role::Notify(_) => Method::Notify,
     }
 }
 
+/// Lines as fields are handed on.
+fn fields(lines: &[Line]) -> Vec<(&'static str, &[u8])> {
+    lines.iter().map(|(header, value)| (header.name(), value.as_slice())).collect()
+}
+
 /// An address of a private network (RFC 1918, RFC 6598, RFC 4193) or of this host.
-fn is_private(address: std::net::IpAddr) -> bool {
+pub(super) fn is_private(address: std::net::IpAddr) -> bool {
     match address.to_canonical() {
         std::net::IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();

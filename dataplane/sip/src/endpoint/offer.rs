@@ -4,17 +4,20 @@ use std::net::IpAddr;
 
 use strowger_leg::Offer;
 use strowger_link::{
-    CallerIdentity, ContactAsk, Credentials, HeaderField, Octets, RegisterAsk, RequestAsk,
+    CallerIdentity, ContactAsk, Credentials, FIELDS_UP_LEN_MAX, HeaderField, Octets, PartyRef,
+    RegisterAsk, RequestAsk,
 };
 
 use super::body;
 use super::config::Path;
+use super::diverted;
 use super::gate::link_algorithm;
+use super::leg;
 use crate::digest;
 use crate::field::{Contacts, NameAddr};
 use crate::header::Header;
 use crate::lex;
-use crate::limits::{CONTACTS_MAX, FIELDS_UP_MAX};
+use crate::limits::{CONTACTS_MAX, FIELDS_UP_MAX, SHOWN_LEN_MAX, SHOWN_MAX};
 use crate::message::{Message, StartLine};
 use crate::method::Method;
 use crate::uri::{Host, Uri};
@@ -25,6 +28,8 @@ const EXPIRES_S: u32 = 3_600;
 const HOPS: u32 = 70;
 /// P-Asserted-Identity values that are read (RFC 3325 9.1: one SIP, one tel).
 const ASSERTED_MAX: usize = 2;
+/// Option tags of Supported that are read.
+const OPTIONS_MAX: usize = 32;
 
 /// An initial INVITE as a call sees it.
 pub(super) fn offer(
@@ -44,13 +49,100 @@ pub(super) fn offer(
         host: host_of(uri),
         to_user: request.to().map(|to| user_of(to.uri)).unwrap_or_default(),
         caller: caller(request),
-        credentials: credentials.map(|credentials| link_credentials(credentials, request)),
+        credentials: credentials.as_ref().map(|own| link_credentials(*own, request)),
         sip_call_id: text(request.value(Header::SipCallId).unwrap_or_default()),
         user_agent: text(request.value(Header::UserAgent).unwrap_or_default()),
         body: body::session(request).ok().flatten(),
         nated: is_nated(request, path.peer.ip()),
         hops_left: u8::try_from(hops).unwrap_or(u8::MAX),
+        headers: headers_up(request),
+        diverted: diverted::diverted(request),
+        session_s: leg::asked_session(request),
+        shown: shown(request, credentials.as_ref()),
+        replaces: None,
     }
+}
+
+/// The credentials of a request that are not for us: those that answer no nonce of ours. What is
+/// too long goes nowhere, and its sender is challenged again by whom it was for.
+fn shown(request: Message<'_>, own: Option<&digest::Credentials<'_>>) -> Vec<HeaderField> {
+    let is_ours = |value: &[u8]| {
+        let parsed = digest::Credentials::parse(value);
+        parsed.is_some_and(|shown| own.is_some_and(|own| own.nonce == shown.nonce))
+    };
+    let of = |header: Header| {
+        let values = request.values(header).filter(move |value| !is_ours(value));
+        let short = values.filter(|value| value.len() <= SHOWN_LEN_MAX);
+        short.map(move |value| HeaderField {
+            name: header.name().to_string(),
+            value: Octets(one_line(value)),
+        })
+    };
+    let all = of(Header::Authorization).chain(of(Header::ProxyAuthorization));
+    all.take(SHOWN_MAX).collect()
+}
+
+/// The fields of a message that may go on beyond us, or that rules look at.
+pub(super) fn headers_up(request: Message<'_>) -> Vec<HeaderField> {
+    let mut room = FIELDS_UP_LEN_MAX;
+    let fields = request.fields().filter(|field| is_told(field.header));
+    let fitting = fields.filter_map(|field| {
+        let known = field.header.name().as_bytes();
+        let name = if known.is_empty() { field.name } else { known };
+        let value = one_line(field.value);
+        room = room.checked_sub(name.len().checked_add(value.len())?)?;
+        Some(HeaderField { name: text(name), value: Octets(value) })
+    });
+    fitting.take(strowger_link::FIELDS_UP_MAX).collect()
+}
+
+/// A value whose folds are one space each (RFC 3261 7.3.1), the bytes else as they are.
+fn one_line(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
+        let (text, tail) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        out.extend_from_slice(lex::trim_end(text));
+        out.push(b' ');
+        rest = lex::trim_start(tail);
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Whether a field of an INVITE or its response means something beyond this hop and this dialog.
+fn is_told(header: Header) -> bool {
+    matches!(
+        header,
+        Header::From
+            | Header::To
+            | Header::UserAgent
+            | Header::Other
+            | Header::AcceptLanguage
+            | Header::AcceptContact
+            | Header::RejectContact
+            | Header::RequestDisposition
+            | Header::AlertInfo
+            | Header::CallInfo
+            | Header::InReplyTo
+            | Header::Organization
+            | Header::Priority
+            | Header::ReplyTo
+            | Header::Subject
+            | Header::UserToUser
+            | Header::SessionId
+            | Header::Reason
+            | Header::PAssertedIdentity
+            | Header::PPreferredIdentity
+            | Header::PAccessNetworkInfo
+            | Header::PCalledPartyId
+            | Header::PChargingVector
+            | Header::PEarlyMedia
+            | Header::RemotePartyId
+            | Header::Privacy
+            | Header::Diversion
+            | Header::HistoryInfo
+    )
 }
 
 /// A REGISTER; `None` when a contact is no URI, or there are too many.
@@ -60,6 +152,7 @@ pub(super) fn register(
     credentials: digest::Credentials<'_>,
 ) -> Option<RegisterAsk> {
     let to = request.to().ok()?.uri;
+    let direct = request.elements(Header::Via).nth(1).is_none();
     Some(RegisterAsk {
         user: user_of(to),
         host: host_of(to),
@@ -70,6 +163,9 @@ pub(super) fn register(
         user_agent: text(request.value(Header::UserAgent).unwrap_or_default()),
         path: request.elements(Header::Path).take(CONTACTS_MAX).map(text).collect(),
         flow: path.flow,
+        supported: request.elements(Header::Supported).take(OPTIONS_MAX).map(text).collect(),
+        direct,
+        nated: direct && is_via_nated(request, path.peer.ip()),
     })
 }
 
@@ -104,6 +200,7 @@ pub(super) fn request(
             })
             .collect(),
         body: Octets(request.body().to_vec()),
+        party: PartyRef::Unknown,
     }
 }
 
@@ -135,11 +232,13 @@ fn contacts(request: Message<'_>) -> Option<Vec<ContactAsk>> {
     (asks.len() <= CONTACTS_MAX).then_some(asks)
 }
 
+//= rfc3261#section-10.2
+//# Malformed values SHOULD be treated as equivalent to 3600.
 fn contact(contact: NameAddr<'_>, expires: u32) -> ContactAsk {
-    let own = contact.params.value(b"expires").and_then(lex::number_saturating);
+    let own = contact.params.value(b"expires");
     ContactAsk {
         uri: text(contact.uri),
-        expires_s: own.unwrap_or(expires),
+        expires_s: own.map_or(expires, |own| lex::number_saturating(own).unwrap_or(EXPIRES_S)),
         q: contact.params.value(b"q").map_or(1_000, thousandths),
         params: text(contact.params.text()),
     }
@@ -199,18 +298,24 @@ fn method_name(request: Message<'_>) -> String {
 }
 
 /// Whether the peer is behind a NAT: Via or Contact name another address than the packet's.
-fn is_nated(request: Message<'_>, source: IpAddr) -> bool {
-    let differs = |host: Host<'_>| {
-        host.address().is_some_and(|address| address.to_canonical() != source.to_canonical())
-    };
-    let via = request.elements(Header::Via).count() == 1
-        && request.top_via().is_ok_and(|via| differs(via.sent_by.host));
+pub(super) fn is_nated(request: Message<'_>, source: IpAddr) -> bool {
+    let via = request.elements(Header::Via).count() == 1 && is_via_nated(request, source);
     let contact = request.name_addr(Header::Contact).ok().and_then(NameAddr::parsed_uri);
     let routed = request.value(Header::RecordRoute).is_some();
-    via || (!routed && contact.and_then(Uri::sip).is_some_and(|uri| differs(uri.host)))
+    let contact = contact.and_then(Uri::sip);
+    via || (!routed && contact.is_some_and(|uri| is_elsewhere(uri.host, source)))
 }
 
-fn user_of(uri: &[u8]) -> String {
+/// Whether the topmost Via names another address than the packet's.
+fn is_via_nated(request: Message<'_>, source: IpAddr) -> bool {
+    request.top_via().is_ok_and(|via| is_elsewhere(via.sent_by.host, source))
+}
+
+fn is_elsewhere(host: Host<'_>, source: IpAddr) -> bool {
+    host.address().is_some_and(|address| address.to_canonical() != source.to_canonical())
+}
+
+pub(super) fn user_of(uri: &[u8]) -> String {
     match Uri::parse(uri) {
         Some(Uri::Tel(tel)) => tel.digits().map(char::from).collect(),
         Some(uri @ (Uri::Sip(_) | Uri::Other { .. })) => {
@@ -236,6 +341,59 @@ fn text(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Index;
+
+    /// What of these fields is handed up, the fields of every request apart.
+    fn up(fields: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let head = "INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nf: <sip:a@h>;\
+                    tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n";
+        let bytes = [head.as_bytes(), fields, b"\r\n"].concat();
+        let mut index = Index::new();
+        let all = headers_up(Message::parse(&bytes, &mut index).unwrap());
+        assert_eq!(all.iter().map(|f| f.name.as_str()).take(2).collect::<Vec<_>>(), ["From", "To"]);
+        all.into_iter().skip(2).map(|field| (field.name, field.value.0)).collect()
+    }
+
+    #[test]
+    fn fields_are_handed_up_whole_or_not_at_all() {
+        let pair = |name: &str, value: &[u8]| (name.to_string(), value.to_vec());
+        let came =
+            b"X-Own: \xff\xc3\x28\r\ns: in short\r\nX-Fold: a\r\n\t b\r\nContact: <sip:a@h>\r\n\
+                     Authorization: Digest x\r\nSupported: 100rel\r\n";
+        let wanted =
+            [pair("X-Own", b"\xff\xc3\x28"), pair("Subject", b"in short"), pair("X-Fold", b"a b")];
+        assert_eq!(up(came), wanted);
+        // The long one does not fit, those behind it do.
+        let long = [b"X-A: ", vec![b'a'; 5_000].as_slice(), b"\r\nX-B: b\r\n"].concat();
+        assert_eq!(up(&long), [pair("X-B", b"b")]);
+        assert_eq!(up(&b"X-C: c\r\n".repeat(60)).len(), strowger_link::FIELDS_UP_MAX - 2);
+    }
+
+    #[test]
+    fn credentials_for_others_are_told_as_they_came() {
+        let head = "INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nf: <sip:a@h>;\
+                    tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n";
+        let ours = "Digest username=\"a\", realm=\"us\", nonce=\"mine\", uri=\"sip:b@h\", \
+                    response=\"00000000000000000000000000000000\"";
+        let theirs = ours.replace("us", "far").replace("mine", "n");
+        let long = format!("Digest realm=\"{}\"", "x".repeat(SHOWN_LEN_MAX));
+        let text = format!(
+            "{head}Authorization: {ours}\r\nAuthorization: {theirs}\r\n\
+             Proxy-Authorization: Basic\r\n x\r\nAuthorization: {long}\r\n\r\n"
+        );
+        let mut index = Index::new();
+        let request = Message::parse(text.as_bytes(), &mut index).unwrap();
+        let own = digest::Credentials::parse(ours.as_bytes()).unwrap();
+        let told: Vec<(String, Vec<u8>)> =
+            shown(request, Some(&own)).into_iter().map(|f| (f.name, f.value.0)).collect();
+        assert_eq!(
+            told,
+            [
+                ("Authorization".to_string(), theirs.into_bytes()),
+                ("Proxy-Authorization".to_string(), b"Basic x".to_vec()),
+            ]
+        );
+    }
 
     #[test]
     fn q_values() {

@@ -1,5 +1,6 @@
 //! What an endpoint gives back.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use strowger_leg::Event;
@@ -19,6 +20,8 @@ pub enum Output {
     Transmit(Transmit),
     /// A leg has something to say.
     Event(LegId, Event),
+    /// The party of a leg sends from this address now.
+    Moved(LegId, SocketAddr),
     /// A request outside calls wants an answer: `respond`, `registered`, `challenge` or `refuse`.
     Request(Outside),
     /// A registration of ours stands otherwise than before.
@@ -60,6 +63,10 @@ pub enum OutsideBody {
     Register(Box<RegisterAsk>),
     /// Any other method of `Config::outside`.
     Other(Box<RequestAsk>),
+    /// A request of this leg's dialog from an address that is none of its party's, with credentials
+    /// whose nonce is ours and fresh. `respond` by 200 says that they are the party's: the request
+    /// is carried out then, and the leg has moved to that address.
+    Proof(LegId, Box<RequestAsk>),
 }
 
 /// Why something was dropped or refused without a call hearing of it.
@@ -75,8 +82,8 @@ pub enum Counted {
     StrayAck,
     /// A request of a dialog that we do not have: 481.
     NoDialog,
-    /// A request of a dialog, or its CANCEL, from an address that is none of its party's: 481, an
-    /// ACK is dropped.
+    /// A request of a dialog, or its CANCEL, from an address that is none of its party's: who could
+    /// prove to be the party is challenged, all others get 481, an ACK is dropped.
     Elsewhere,
     /// A CANCEL of nothing: 481.
     NoTransaction,

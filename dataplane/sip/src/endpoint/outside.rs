@@ -1,6 +1,6 @@
 //! Requests outside calls: handed up, and answered when the answer comes.
 
-use strowger_link::{Challenge, Refuse, Registered, Respond, Tick};
+use strowger_link::{BoundContact, Challenge, HeaderField, Refuse, Registered, Respond, Tick};
 
 use super::layer::{Owner, Response};
 use super::output::{Counted, Output, Outside, OutsideBody, RequestId};
@@ -13,6 +13,8 @@ use crate::transaction::key::ServerKey;
 
 /// How long a request waits for its answer: as long as its client does (timer F).
 const ANSWER_MS: u64 = 32_000;
+/// Extensions that a REGISTER may require: Path (RFC 3327), Outbound (5626), GRUU (5627).
+const OF_REGISTER: &[&str] = &["path", "outbound", "gruu"];
 
 impl Endpoint {
     pub(super) fn handle_outside(
@@ -22,7 +24,13 @@ impl Endpoint {
         credentials: Option<Credentials<'_>>,
     ) {
         let Incoming { request, method, path, now } = incoming;
-        if let Err(bar) = gate::check_require(request) {
+        let known = if method == Method::Register { OF_REGISTER } else { &[] };
+        if let Err(bar) = gate::check_require_but(request, known) {
+            return self.bar(incoming, &bar);
+        }
+        if method == Method::Message
+            && let Err(bar) = gate::check_message(request, &path)
+        {
             return self.bar(incoming, &bar);
         }
         let body = if method == Method::Register {
@@ -48,12 +56,10 @@ impl Endpoint {
 
     /// Answers a request outside calls.
     pub fn respond(&mut self, id: RequestId, respond: &Respond, now: Tick) {
-        let fields: Vec<(&str, &[u8])> = respond
-            .headers
-            .iter()
-            .map(|field| (field.name.as_str(), field.value.0.as_slice()))
-            .filter(|(name, _)| !is_ours(name))
-            .collect();
+        if let Some(leg) = self.layer.proof_of(id.0).filter(|_| respond.status == 200) {
+            return self.carry_out(id, leg, now);
+        }
+        let fields: Vec<(&str, &[u8])> = free_fields(&respond.headers).collect();
         let kind = respond.headers.iter().find(|f| f.name.eq_ignore_ascii_case("Content-Type"));
         let body = kind.map(|kind| strowger_leg::Body {
             content_type: String::from_utf8_lossy(&kind.value.0).into(),
@@ -74,13 +80,14 @@ impl Endpoint {
     //# all current bindings.
     /// Answers a REGISTER by the bindings that now are.
     pub fn registered(&mut self, id: RequestId, registered: &Registered, now: Tick) {
-        let contacts: Vec<Vec<u8>> = registered
-            .contacts
-            .iter()
-            .map(|contact| format!("<{}>;expires={}", contact.uri, contact.expires_s).into_bytes())
-            .collect();
+        let contact = |contact: &BoundContact| {
+            let BoundContact { uri, expires_s, params } = contact;
+            format!("<{uri}>;expires={expires_s}{params}").into_bytes()
+        };
+        let contacts: Vec<Vec<u8>> = registered.contacts.iter().map(contact).collect();
         let name = Header::Contact.name();
-        let fields: Vec<(&str, &[u8])> = contacts.iter().map(|c| (name, c.as_slice())).collect();
+        let contacts = contacts.iter().map(|contact| (name, contact.as_slice()));
+        let fields: Vec<(&str, &[u8])> = contacts.chain(free_fields(&registered.headers)).collect();
         self.answer(id, Response { fields: &fields, ..Response::new(200) }, now);
     }
 
@@ -120,6 +127,12 @@ impl Endpoint {
             self.layer.count(Counted::Misuse);
         }
     }
+}
+
+/// Fields that an answer brings, but for those that are ours.
+fn free_fields(headers: &[HeaderField]) -> impl Iterator<Item = (&str, &[u8])> {
+    let fields = headers.iter().map(|field| (field.name.as_str(), field.value.0.as_slice()));
+    fields.filter(|(name, _)| !is_ours(name))
 }
 
 /// Fields of a response that are written from the request or by the writer.

@@ -53,23 +53,32 @@ impl Endpoint {
     /// process.
     #[must_use]
     pub fn freeze(&self, leg: LegId) -> Option<Vec<u8>> {
-        let image = self.legs.get(&leg).and_then(|leg| leg.freeze(&self.layer));
-        image.or_else(|| self.freeze_refusal(leg))
+        let mut image = Vec::with_capacity(512);
+        self.freeze_into(leg, &mut image).then_some(image)
+    }
+
+    /// As [`Endpoint::freeze`], appended to `out`; `false`, and nothing appended, where that is
+    /// `None`.
+    pub fn freeze_into(&self, leg: LegId, out: &mut Vec<u8>) -> bool {
+        self.legs.get(&leg).is_some_and(|leg| leg.freeze(&self.layer, out))
+            || self.freeze_refusal(leg, out).is_some()
     }
 
     /// The image of a leg of which nothing is left but a refusal.
-    fn freeze_refusal(&self, leg: LegId) -> Option<Vec<u8>> {
+    fn freeze_refusal(&self, leg: LegId, out: &mut Vec<u8>) -> Option<()> {
         let (path, bytes, reply) = self.layer.refusal_of(leg)?;
         let image = Image {
             nated: false,
             path,
+            holder: None,
             told: None,
             refusal: Some(kept(&bytes, reply)?),
             asked: None,
             strays: Strays::default(),
+            terms: None,
             shape: Shape::Refused,
         };
-        image.encode(&token::seal(&self.layer.config.token_key, leg)?)
+        image.encode(&token::seal(&self.layer.config.token_key, leg)?, out).then_some(())
     }
 
     /// Takes back a leg of a former process, whose endpoint had the same token key and another
@@ -105,12 +114,12 @@ impl Endpoint {
     fn thaw_refusal(
         &mut self,
         leg: LegId,
-        refusal: Option<&Answer>,
+        refusal: Option<&Answer<'_>>,
         path: &Path,
         now: Tick,
     ) -> Result<(), ThawError> {
         let Answer { bytes, reply } = refusal.ok_or(ThawError::Malformed)?;
-        let answer = (&bytes.0.as_slice().into(), ResponseClass::Failure);
+        let answer = (&(**bytes).into(), ResponseClass::Failure);
         self.layer.resume_answered(answer, (path, *reply), leg, now)
     }
 

@@ -7,6 +7,13 @@ pub(super) struct Id {
     life: u32,
 }
 
+impl Id {
+    /// Below all others.
+    pub(super) const FIRST: Id = Id { at: 0, life: 0 };
+    /// Above all others.
+    pub(super) const LAST: Id = Id { at: u32::MAX, life: u32::MAX };
+}
+
 #[derive(Debug)]
 struct Place<T> {
     life: u32,
@@ -65,14 +72,6 @@ impl<T> Slab<T> {
         self.free.push(id.at);
         Some(value)
     }
-
-    /// The numbers of all objects that `wanted` accepts, in the order of their places.
-    pub(super) fn find(&self, wanted: impl Fn(&T) -> bool) -> Vec<Id> {
-        let ids = (0u32..).zip(&self.places);
-        ids.filter(|(_, place)| place.value.as_ref().is_some_and(&wanted))
-            .map(|(at, place)| Id { at, life: place.life })
-            .collect()
-    }
 }
 
 #[cfg(test)]
@@ -88,6 +87,6 @@ mod tests {
         let c = slab.insert('c').unwrap();
         assert_eq!(slab.get_mut(a), None);
         assert_eq!(slab.get_mut(c), Some(&mut 'c'));
-        assert_eq!(slab.find(|value| *value == 'b'), [b]);
+        assert_eq!(slab.get(b), Some(&'b'));
     }
 }

@@ -1,8 +1,9 @@
 //! `name-addr` and `addr-spec` with parameters: From, To, Contact, Route and their kin.
 
 use super::{Params, elements};
-use crate::lex::{self, Cursor};
+use crate::lex::{self, Class, Cursor};
 use crate::uri::Uri;
+use crate::word;
 
 /// An address with perhaps a display name, and the parameters behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +29,9 @@ impl<'a> NameAddr<'a> {
             cursor.quoted()?;
             let len = begin.len() - cursor.rest().len();
             return bracketed(cursor, begin.get(..len)?);
+        }
+        if cursor.peek() == Some(b'<') {
+            return bracketed(cursor, b"");
         }
         match memchr::memchr3(b'<', b';', b'"', cursor.rest()) {
             Some(at) if cursor.rest().get(at) == Some(&b'<') => {
@@ -72,11 +76,10 @@ impl<'a> NameAddr<'a> {
 /// `LAQUOT addr-spec RAQUOT *(SEMI param)`; white space inside the brackets is not allowed.
 fn bracketed<'a>(mut cursor: Cursor<'a>, display: &'a [u8]) -> Option<NameAddr<'a>> {
     cursor.skip_lws().eat(b'<').then_some(())?;
-    let uri = cursor.until(b'>')?;
-    if uri.is_empty() || uri.iter().any(|b| lex::is_lws(*b)) {
-        return None;
-    }
-    let params = Params::parse(cursor.rest())?;
+    let text = cursor.rest();
+    let (uri, rest) = text.split_at_checked(word::find_or_space(b'>', text)?)?;
+    let rest = rest.strip_prefix(b">").filter(|_| !uri.is_empty())?;
+    let params = Params::parse(rest)?;
     Some(NameAddr { display, uri, bracketed: true, params })
 }
 
@@ -85,10 +88,11 @@ fn bracketed<'a>(mut cursor: Cursor<'a>, display: &'a [u8]) -> Option<NameAddr<'
 //# used if the "addr-spec" contains a comma, semicolon, or question
 //# mark.
 fn bare(mut cursor: Cursor<'_>) -> Option<NameAddr<'_>> {
-    let uri = cursor.take_while(|b| b != b';' && !lex::is_lws(b));
-    if uri.is_empty() || uri.iter().any(|b| matches!(b, b',' | b'?' | b'<' | b'>' | b'"')) {
+    let uri = cursor.take(Class::BARE);
+    if uri.is_empty() {
         return None;
     }
+    // What else ended it does not begin a parameter.
     let params = Params::parse(cursor.rest())?;
     Some(NameAddr { display: b"", uri, bracketed: false, params })
 }

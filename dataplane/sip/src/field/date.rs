@@ -1,6 +1,6 @@
 //! Date (RFC 3261 20.17): `Sat, 13 Nov 2010 23:29:00 GMT`, and GMT only.
 
-use crate::lex::{self, Cursor};
+use crate::lex::{self, Class, Cursor};
 
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
@@ -54,7 +54,7 @@ impl Date {
 }
 
 fn digits(cursor: &mut Cursor<'_>, len: usize, max: u64) -> Option<u16> {
-    let digits = cursor.skip_lws().take_while(|b| b.is_ascii_digit());
+    let digits = cursor.skip_lws().take(Class::DIGIT);
     if digits.len() != len {
         return None;
     }

@@ -1,6 +1,6 @@
 //! Parameters behind a header field's value: `;name=value;flag;name="quoted"`.
 
-use crate::lex::{self, Cursor};
+use crate::lex::{Class, Cursor};
 
 /// One parameter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,6 +11,8 @@ pub struct Param<'a> {
     pub value: Option<&'a [u8]>,
     /// Whether the value stands in quotes.
     pub quoted: bool,
+    /// All of it as written, from its semicolon on; may hold folds.
+    pub text: &'a [u8],
 }
 
 /// Well-formed parameters, in their order.
@@ -64,18 +66,22 @@ impl<'a> Params<'a> {
 }
 
 fn next<'a>(cursor: &mut Cursor<'a>) -> Option<Param<'a>> {
+    let begin = cursor.skip_lws().rest();
     if !cursor.eat_separator(b';') {
         return None;
     }
     let name = cursor.token()?;
-    if !cursor.eat_separator(b'=') {
-        return Some(Param { name, value: None, quoted: false });
+    let until = |cursor: &Cursor<'a>| begin.get(..begin.len() - cursor.rest().len());
+    // Nearly always the name ends there or goes on with its value.
+    let ends = matches!(cursor.peek(), None | Some(b';'));
+    if ends || !cursor.eat_separator(b'=') {
+        return Some(Param { name, value: None, quoted: false, text: until(cursor)? });
     }
     let quoted = cursor.peek() == Some(b'"');
     let value = if quoted {
         cursor.quoted()
     } else {
-        Some(cursor.take_while(lex::is_param_value)).filter(|v| !v.is_empty())
+        Some(cursor.take(Class::VALUE)).filter(|v| !v.is_empty())
     };
-    Some(Param { name, value: Some(value?), quoted })
+    Some(Param { name, value: Some(value?), quoted, text: until(cursor)? })
 }

@@ -1,7 +1,7 @@
 //! Header fields of a few words or numbers.
 
 use super::Params;
-use crate::lex::{self, Cursor};
+use crate::lex::{self, Class, Cursor};
 use crate::method::Method;
 
 //= rfc3261#section-8.1.1.5
@@ -96,14 +96,14 @@ pub(crate) fn delta_seconds(value: &[u8]) -> Option<u32> {
 /// A number with parameters: Session-Expires, Min-SE (RFC 4028).
 pub(crate) fn parameterized_number(value: &[u8]) -> Option<(u32, Params<'_>)> {
     let mut cursor = Cursor::new(value);
-    let digits = cursor.skip_lws().take_while(|b| b.is_ascii_digit());
+    let digits = cursor.skip_lws().take(Class::DIGIT);
     Some((delta_seconds(digits)?, Params::parse(cursor.rest())?))
 }
 
 /// Retry-After: seconds, perhaps a comment, parameters; no longer than 2^32 - 1 s.
 pub(crate) fn retry_after(value: &[u8]) -> Option<u32> {
     let mut cursor = Cursor::new(value);
-    let digits = cursor.skip_lws().take_while(|b| b.is_ascii_digit());
+    let digits = cursor.skip_lws().take(Class::DIGIT);
     let seconds = u32::try_from(lex::number(digits, u64::from(u32::MAX))?).ok()?;
     if cursor.skip_lws().peek() == Some(b'(') {
         let close = memchr::memrchr(b')', cursor.rest())?;
@@ -116,7 +116,7 @@ pub(crate) fn retry_after(value: &[u8]) -> Option<u32> {
 /// One element of Warning: `3DIGIT SP agent SP quoted-string`.
 pub(crate) fn is_warning(value: &[u8]) -> bool {
     let mut cursor = Cursor::new(value);
-    let code = cursor.skip_lws().take_while(|b| b.is_ascii_digit());
+    let code = cursor.skip_lws().take(Class::DIGIT);
     let spaced = cursor.peek().is_some_and(lex::is_lws);
     let agent = cursor.skip_lws().take_while(|b| !lex::is_lws(b) && b != b'"');
     let text = cursor.skip_lws().quoted();
@@ -126,5 +126,5 @@ pub(crate) fn is_warning(value: &[u8]) -> bool {
 /// `word ["@" word]`, or any other visible text: Call-IDs are only ever compared byte by byte, and
 /// some phones put base64 with its `=` into them.
 pub(crate) fn is_call_id(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(u8::is_ascii_graphic)
+    !value.is_empty() && Class::VISIBLE.has_all(value)
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Params;
-use crate::lex::{self, Cursor};
+use crate::lex::{self, Class, Cursor};
 use crate::uri::Host;
 
 /// What a branch of RFC 3261 begins with (8.1.1.7).
@@ -40,17 +40,13 @@ impl<'a> Via<'a> {
     /// All of `value`.
     #[must_use]
     pub fn parse(value: &'a [u8]) -> Option<Via<'a>> {
-        let mut cursor = Cursor::new(value);
-        let _protocol = cursor.skip_lws().token()?;
-        cursor.eat_separator(b'/').then_some(())?;
-        let _version = cursor.token()?;
-        cursor.eat_separator(b'/').then_some(())?;
+        let mut cursor = after_protocol(value)?;
         let transport = cursor.token()?;
         cursor.peek().filter(|b| lex::is_lws(*b))?;
         let begin = cursor.skip_lws().rest();
         let host = Host::take(&mut cursor)?;
         let port = if cursor.eat_separator(b':') {
-            let digits = cursor.take_while(|b| b.is_ascii_digit());
+            let digits = cursor.take(Class::DIGIT);
             Some(u16::try_from(lex::number(digits, u64::from(u16::MAX))?).ok()?)
         } else {
             None
@@ -112,4 +108,19 @@ impl<'a> Via<'a> {
             Host::Name(_) => false,
         }
     }
+}
+
+/// What stands behind `protocol-name SLASH protocol-version SLASH`.
+fn after_protocol(value: &[u8]) -> Option<Cursor<'_>> {
+    if let Some(rest) = value.strip_prefix(b"SIP/2.0/") {
+        let mut cursor = Cursor::new(rest);
+        cursor.skip_lws();
+        return Some(cursor);
+    }
+    let mut cursor = Cursor::new(value);
+    let _protocol = cursor.skip_lws().token()?;
+    cursor.eat_separator(b'/').then_some(())?;
+    let _version = cursor.token()?;
+    cursor.eat_separator(b'/').then_some(())?;
+    Some(cursor)
 }

@@ -1,9 +1,10 @@
 //! The two layers above the index: grammar of known fields, and what a message must have.
 
 use super::{Message, Refusal, StartLine};
-use crate::field::{self, CSeq, Contacts, Date, MediaType, NameAddr, Via};
+use crate::field::{self, CSeq, Contacts, Date, MediaType, NameAddr, Param, Via};
 use crate::header::Header;
 use crate::lex;
+use crate::limits::URI_MAX;
 use crate::method::Method;
 use crate::uri::Uri;
 
@@ -39,7 +40,8 @@ impl<'a> Message<'a> {
 
     /// Whether the message has what it must have, nothing twice, and a scheme that we speak.
     ///
-    /// Max-Forwards, a branch and a From tag may be missing: RFC 2543 did not have them.
+    /// Max-Forwards, a branch and a From tag may be missing: RFC 2543 did not have them. Of URIs
+    /// only the scheme is looked at: their grammar was `check_syntax`'s to see to.
     ///
     /// # Errors
     /// `Repeated`, `Missing` or `UriScheme`.
@@ -62,34 +64,36 @@ impl<'a> Message<'a> {
     }
 
     fn check_repeated(self) -> Result<(), Refusal> {
-        let mut seen = 0u128;
-        for field in self.fields().filter(|field| field.header.is_single()) {
-            let bit = 1u128.checked_shl(u32::from(field.header as u8)).unwrap_or(0);
-            if seen & bit != 0 {
-                return Err(Refusal::Repeated(field.header));
-            }
-            seen |= bit;
+        match self.index.repeated {
+            Some(header) => Err(Refusal::Repeated(header)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// REGISTER's To names an address of record, which must be one of ours (RFC 4475 3.3.4).
     fn check_scheme(self, uri: &[u8]) -> Result<(), Refusal> {
-        let spoken = |uri: &[u8]| match Uri::parse(uri) {
-            Some(Uri::Sip(_) | Uri::Tel(_)) => true,
-            Some(Uri::Other { .. }) | None => false,
-        };
         let register = self.method() == Some(Method::Register);
-        if spoken(uri) && (!register || spoken(self.to()?.uri)) {
+        if is_spoken(uri) && (!register || is_spoken(self.to()?.uri)) {
             return Ok(());
         }
         Err(Refusal::UriScheme)
     }
 }
 
-const _: () = assert!((Header::Other as usize) < 128, "check_repeated keeps one bit a header");
+/// Whether a URI that obeys its grammar is of a scheme that calls can go to.
+fn is_spoken(uri: &[u8]) -> bool {
+    let colon = memchr::memchr(b':', uri).unwrap_or(0);
+    let scheme = uri.get(..colon).unwrap_or_default();
+    [b"sip".as_slice(), b"sips", b"tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
 
 fn check_request_uri(uri: &[u8]) -> Result<(), Refusal> {
+    //= rfc3261#section-21.4.12
+    //# The server is refusing to service the request because the Request-URI
+    //# is longer than the server is willing to interpret.
+    if uri.len() > URI_MAX {
+        return Err(Refusal::UriTooLong);
+    }
     match Uri::parse(uri) {
         // Table 1 of RFC 3261 19.1.1 does not allow header fields in a Request-URI.
         Some(Uri::Sip(sip)) if sip.has_headers() => Err(Refusal::RequestUri),
@@ -111,8 +115,8 @@ const fn grammars() -> [Grammar; Header::Other as usize + 1] {
     let mut table: [Grammar; Header::Other as usize + 1] = [anything; _];
     let known: &[(Header, Grammar)] = &[
         (Header::Via, |v| all(v, |element| Via::parse(element).is_some())),
-        (Header::From, is_name_addr),
-        (Header::To, is_name_addr),
+        (Header::From, is_party),
+        (Header::To, is_party),
         (Header::ReplyTo, is_name_addr),
         (Header::ReferTo, is_name_addr),
         (Header::ReferredBy, is_name_addr),
@@ -165,6 +169,16 @@ fn all(value: &[u8], obeys: impl Fn(&[u8]) -> bool) -> bool {
 
 fn is_name_addr(value: &[u8]) -> bool {
     NameAddr::parse(value).is_some_and(|address| Uri::parse(address.uri).is_some())
+}
+
+/// An address whose tag, if it has one, is one and has a value (RFC 3261 25.1 `tag-param`). One
+/// without a value would be no tag to us and a tag to whoever gets it back.
+fn is_party(value: &[u8]) -> bool {
+    let Some(address) = NameAddr::parse(value) else { return false };
+    let is_tag = |param: &Param<'_>| param.name.eq_ignore_ascii_case(b"tag");
+    let mut tags = address.params.iter().filter(is_tag);
+    let is_good = tags.next().is_none_or(|tag| tag.value.is_some() && !tag.quoted);
+    is_good && tags.next().is_none() && Uri::parse(address.uri).is_some()
 }
 
 /// Route and its kin must have the angle brackets (RFC 3261 25.1 `route-param`).

@@ -32,6 +32,8 @@ pub enum Refusal {
     Version,
     /// A Request-URI that breaks its grammar or carries header fields.
     RequestUri,
+    /// A Request-URI of more than `URI_MAX` bytes.
+    UriTooLong,
     /// Content-Length is not a number.
     ContentLength,
     /// Content-Length says more than there is.
@@ -55,11 +57,12 @@ impl Refusal {
     #[must_use]
     pub const fn answer(self) -> Option<Status> {
         match self {
-            Refusal::Empty
-            | Refusal::KeepAlive
-            | Refusal::TooLong
-            | Refusal::NotSip
-            | Refusal::StatusLine => None,
+            Refusal::Empty | Refusal::KeepAlive | Refusal::NotSip | Refusal::StatusLine => None,
+            //= rfc3261#section-21.5.7
+            //# The server was unable to process the request since the message length
+            //# exceeded its capabilities.
+            Refusal::TooLong => Some(Status::of(513)),
+            Refusal::UriTooLong => Some(Status::of(414)),
             Refusal::Version => Some(Status::of(505)),
             Refusal::UriScheme => Some(Status::of(416)),
             Refusal::LineEnd
@@ -88,7 +91,8 @@ impl Refusal {
             Refusal::Missing(header) => ("Missing ", header.name()),
             Refusal::Repeated(header) => ("Repeated ", header.name()),
             Refusal::Empty | Refusal::KeepAlive | Refusal::NotSip => ("Bad Request", ""),
-            Refusal::TooLong => ("Message Too Large", ""),
+            Refusal::TooLong => (Status::of(513).phrase(), ""),
+            Refusal::UriTooLong => (Status::of(414).phrase(), ""),
             Refusal::LineEnd => ("Lines Must End With CRLF", ""),
             Refusal::Unterminated => ("Header Without End", ""),
             Refusal::HeaderLine => ("Malformed Header Line", ""),

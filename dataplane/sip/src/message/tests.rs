@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::{FOLDS_MAX, NAME_MAX, URI_MAX};
 
 /// A request that nobody can complain about.
 const INVITE: &str = "\
@@ -140,7 +141,7 @@ fn what_is_no_message_is_dropped() {
     assert_eq!(verdict(b""), Err(Refusal::Empty));
     assert_eq!(verdict(b"\r\n\r\n"), Err(Refusal::KeepAlive));
     assert_eq!(verdict(&vec![b'a'; MESSAGE_MAX + 1]), Err(Refusal::TooLong));
-    for refusal in [Refusal::Empty, Refusal::KeepAlive, Refusal::TooLong, Refusal::NotSip] {
+    for refusal in [Refusal::Empty, Refusal::KeepAlive, Refusal::NotSip] {
         assert_eq!(refusal.answer(), None);
     }
     let mut padded = b"\r\n\r\n".to_vec();
@@ -207,6 +208,13 @@ fn fields_out_of_grammar_or_range_are_refused() {
     bad(to, "To: <sip:bob@biloxi.example.com>;;tag=1", Header::To);
     bad(to, "To: <sip:bob@biloxi.example.com>;tag=", Header::To);
     bad(to, "To:", Header::To);
+    bad(to, "To: <sip:bob@biloxi.example.com>;tag", Header::To);
+    bad(to, "To: <sip:bob@biloxi.example.com> ; TAG ;x=y", Header::To);
+    bad(to, "To: sip:bob@biloxi.example.com;tag", Header::To);
+    bad(to, "To: <sip:bob@biloxi.example.com>;tag=1;tag=2", Header::To);
+    bad(to, "To: <sip:bob@biloxi.example.com>;tag;tag=2", Header::To);
+    bad(to, "To: <sip:bob@biloxi.example.com>;tag=\"a b\"", Header::To);
+    bad(";tag=1928301774", ";tag", Header::From);
     let cseq = "CSeq: 314159 INVITE";
     bad(cseq, "CSeq: 2147483648 INVITE", Header::CSeq);
     bad(cseq, "CSeq: 36893488147419103232 INVITE", Header::CSeq);
@@ -247,6 +255,8 @@ fn unusual_but_legal_fields_pass() {
     good("Max-Forwards: 70", "X-Odd: ;;,,;;,;\u{fffd}");
     good("Max-Forwards: 70", "C%6Fntact: <sip:alias2@host2.example.com>");
     good("Call-ID: a84b4c76e66710@", "Call-ID: 3d94+/==@");
+    good("To: Bob <sip:bob@biloxi.example.com>", "To: <sip:b@h;tag>;tags;x=\";tag\"");
+    good(";tag=1928301774", ";x=\"tag\";Tag = 1@2;tagged");
     good(";branch=z9hG4bKnashds8", ";branch=z9hG4bK@{odd}=");
     good("Contact: <", "Contact: \"a,b\" <sip:a@b;x=y?h=v>;q=0.3, <");
 }
@@ -279,6 +289,100 @@ fn limits_refuse_and_do_not_cut() {
     let name = |len| invite_with("Max-Forwards", &"a".repeat(len));
     check(&name(NAME_MAX), Ok(()));
     check(&name(NAME_MAX + 1), Err(Refusal::HeaderLine));
+}
+
+#[test]
+fn what_is_too_long_is_told_by_name() {
+    let line = "INVITE sip:bob@biloxi.example.com SIP/2.0";
+    let uri = |len: usize| format!("INVITE sip:{}@h SIP/2.0", "a".repeat(len - "sip:@h".len()));
+    check_line(line, &uri(URI_MAX), Ok(()));
+    check_line(line, &uri(URI_MAX + 1), Err(Refusal::UriTooLong));
+    assert_eq!(Refusal::UriTooLong.answer(), Some(Status::of(414)));
+    let to = format!("To: <sip:{}@h>", "a".repeat(URI_MAX));
+    let bob = "To: Bob <sip:bob@biloxi.example.com>";
+    check_line(bob, &to, Err(Refusal::Field(Header::To)));
+    // Longer than any datagram: a stream's, which is still answered by its head.
+    let long = |len: usize| {
+        let body = len - wire(&invite_with("Content-Length: 4\n", "")).len();
+        [wire(&invite_with("Content-Length: 4\n", "")), vec![b'x'; body]].concat()
+    };
+    assert_eq!(verdict(&long(MESSAGE_MAX)), Ok(()));
+    assert_eq!(verdict(&long(MESSAGE_MAX + 1)), Err(Refusal::TooLong));
+    assert_eq!(Refusal::TooLong.answer(), Some(Status::of(513)));
+    let (bytes, mut index) = (long(MESSAGE_MAX + 1), Index::new());
+    assert!(Message::parse(&bytes, &mut index).is_err());
+    let message = Message::salvage(&bytes, &index);
+    assert!(message.method() == Some(Method::Invite) && message.top_via().is_ok());
+    let endless = [b"INVITE sip:h SIP/2.0\r\n".to_vec(), b"X: y\r\n".repeat(12_000)].concat();
+    assert_eq!(verdict(&endless), Err(Refusal::TooLong));
+}
+
+/// RFC 3261 7.3.1 and 7.3.3: the forms of one field are one field.
+#[test]
+fn names_are_read_in_every_form() {
+    for (forms, header) in [
+        (["Via", "vIA", "v", "V"], Header::Via),
+        (["Call-ID", "CALL-ID", "i", "I"], Header::SipCallId),
+        (["From", "fROM", "f", "F"], Header::From),
+        (["Content-Length", "content-LENGTH", "l", "L"], Header::ContentLength),
+        (["Session-Expires", "SESSION-expires", "x", "X"], Header::SessionExpires),
+        (
+            [
+                "P-Asserted-Identity",
+                "p-asserted-identity",
+                "P-ASSERTED-IDENTITY",
+                "p-Asserted-iDENTITY",
+            ],
+            Header::PAssertedIdentity,
+        ),
+    ] {
+        for form in forms {
+            for colon in [":", ": ", " : ", "\t :\t ", ":\n ", ":\n\t \n "] {
+                let bytes =
+                    wire(&format!("OPTIONS sip:a SIP/2.0\n{form}{colon}7 \nOdd: y\n\n1234567"));
+                let mut index = Index::new();
+                let message = Message::parse(&bytes, &mut index).unwrap();
+                assert_eq!(message.value(header), Some(b"7".as_slice()), "{form}{colon:?}");
+                assert_eq!(message.value(Header::Other), Some(b"y".as_slice()));
+            }
+        }
+    }
+}
+
+/// RFC 3261 7.3.1: lists may stand in one field or in several, and none is cut in a wrong place.
+#[test]
+fn lists_are_one_list() {
+    let text = "OPTIONS sip:a SIP/2.0\nRoute: <sip:a;lr>, \"x, \\\"y\" <sip:b,c>\nSubject: s\n\
+                Route:\n <sip:d>\nSupported: a,b , c\nk: d\nX: ,\n\n";
+    let bytes = wire(text);
+    let mut index = Index::new();
+    let message = Message::parse(&bytes, &mut index).unwrap();
+    let list = |header: Header| -> Vec<_> {
+        message.elements(header).map(|e| String::from_utf8_lossy(e).into_owned()).collect()
+    };
+    assert_eq!(list(Header::Route), ["<sip:a;lr>", "\"x, \\\"y\" <sip:b,c>", "<sip:d>"]);
+    assert_eq!(list(Header::Supported), ["a", "b", "c", "d"]);
+    assert!(message.lists(Header::Supported, b"D") && !message.lists(Header::Supported, b"a,b"));
+    assert_eq!(list(Header::RecordRoute), Vec::<String>::new());
+}
+
+#[test]
+fn folds_belong_to_the_line_they_follow() {
+    let bytes = wire(&invite_with(
+        "Max-Forwards: 70",
+        "X-A:\n one\n\t \n  two \nBad line\n of two\nX-B : \n \nX-C: c",
+    ));
+    let mut index = Index::new();
+    assert!(Message::parse(&bytes, &mut index).is_err_and(|e| e == Refusal::HeaderLine));
+    let message = Message::salvage(&bytes, &index);
+    let odd: Vec<_> = message.fields().filter(|field| field.header == Header::Other).collect();
+    let texts: Vec<_> = odd.iter().map(|f| (f.name, f.value)).collect();
+    let two = b"one\r\n\t \r\n  two".as_slice();
+    assert_eq!(texts, [(b"X-A".as_slice(), two), (b"X-B", b""), (b"X-C", b"c")]);
+    // No body before a head has ended, whatever the body begins with.
+    let bytes = wire("OPTIONS sip:a SIP/2.0\nTo: <sip:a>\n\n  \nFrom: <sip:b>\n\n");
+    let message = Message::parse(&bytes, &mut index).unwrap();
+    assert_eq!((message.fields().count(), message.value(Header::From)), (1, None));
 }
 
 #[test]

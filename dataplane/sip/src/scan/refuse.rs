@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use strowger_link::Key;
 use strowger_link::siphash::siphash24;
 
-use super::{All, Lines, Scan, skip_empty_lines, wanted};
+use super::{All, Scan, fields, line, params};
 use crate::build::Writer;
 use crate::field::{Via, elements};
 use crate::header::Header;
-use crate::lex;
-use crate::limits::{MESSAGE_MAX, SCAN_LINES_MAX};
+use crate::limits::MESSAGE_MAX;
 use crate::status::Status;
 
 /// Hexadecimal digits of the tag of a refusal.
@@ -70,23 +69,19 @@ pub fn refuse(
 ) -> Option<SocketAddr> {
     out.clear();
     let bytes = bytes.get(..bytes.len().min(MESSAGE_MAX))?;
+    let (_, fields_at) = line::start(bytes).ok()?;
     let mut writer = Writer::status(out, Status::of(503), &[]);
     let (mut missing, mut reply) = (All::ALL, None);
-    let mut lines = Lines { rest: skip_empty_lines(bytes) };
-    let _start_line = lines.next();
-    for line in lines.take(SCAN_LINES_MAX) {
-        let Some(colon) = memchr::memchr(b':', line) else { continue };
-        let found = wanted(lex::trim_end(line.get(..colon).unwrap_or_default()));
-        let value = lex::trim(line.get(colon + 1..).unwrap_or_default());
+    for (header, value) in fields(bytes, fields_at) {
+        let found = All::of(header);
         if found == All::VIA {
             vias(&mut writer, value, refusal.source, &mut reply);
         } else if missing.has(found) {
-            once(&mut writer, found, value, refused_tag(scan, refusal.key));
+            once(&mut writer, header, value, refused_tag(scan, refusal.key));
         }
         missing = missing.without(found);
     }
-    let mut digits = [0; 10];
-    writer.put(b"Retry-After: ").put(decimal(refusal.retry_after_s, &mut digits)).put(b"\r\n");
+    writer.number(Header::RetryAfter, refusal.retry_after_s);
     writer.finish(None).ok()?;
     let to = reply.filter(|_| missing == All::NONE);
     if to.is_none() {
@@ -96,24 +91,20 @@ pub fn refuse(
 }
 
 /// A field that a request has once.
-fn once(writer: &mut Writer<'_>, found: All, value: &[u8], tag: [u8; TAG_LEN]) {
-    let header = match found {
-        All::FROM => Header::From,
-        All::TO => Header::To,
-        All::CALL_ID => Header::SipCallId,
-        _ => Header::CSeq,
-    };
-    writer.put(header.name().as_bytes()).put(b": ").unfolded(value);
-    if found == All::TO {
+fn once(writer: &mut Writer<'_>, header: Header, value: &[u8], tag: [u8; TAG_LEN]) {
+    writer.label(header).unfolded(value);
+    // One without a value stays alone: two would be worse.
+    let has_tag = || params(value).is_some_and(|params| params.find(b"tag").is_some());
+    if header == Header::To && !has_tag() {
         writer.put(b";tag=").put(&tag);
     }
-    writer.put(b"\r\n");
+    writer.end();
 }
 
 /// All values of one Via field, in order; the topmost one of all says where the answer goes.
 fn vias(writer: &mut Writer<'_>, value: &[u8], source: SocketAddr, reply: &mut Option<SocketAddr>) {
     for value in elements(value) {
-        writer.put(b"Via: ");
+        writer.label(Header::Via);
         match Via::parse(value).filter(|_| reply.is_none()) {
             Some(via) => {
                 *reply = Some(via.reply_to(source));
@@ -123,23 +114,7 @@ fn vias(writer: &mut Writer<'_>, value: &[u8], source: SocketAddr, reply: &mut O
                 writer.unfolded(value);
             }
         }
-        writer.put(b"\r\n");
-    }
-}
-
-/// A number in decimal digits, without allocation.
-fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
-    let mut from = digits.len();
-    loop {
-        from = from.saturating_sub(1);
-        if let Some(digit) = digits.get_mut(from) {
-            // Below ten.
-            *digit = b'0' + (number % 10) as u8;
-        }
-        number /= 10;
-        if number == 0 || from == 0 {
-            return digits.get(from..).unwrap_or_default();
-        }
+        writer.end();
     }
 }
 
@@ -203,6 +178,13 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_without_a_value_gets_no_second_one() {
+        let asked = INVITE.replace("TO: <sip:b@h>", "TO: <sip:b@h>; Tag ;x");
+        let (text, _) = check(&asked, "192.0.2.7:4000").unwrap();
+        assert!(text.contains("\r\nTo: <sip:b@h>; Tag ;x\r\n"), "{text}");
+    }
+
+    #[test]
     fn without_rport_the_answer_goes_where_via_says() {
         let request = INVITE.replace(";rport", "");
         assert_eq!(check(&request, "10.0.0.9:999").unwrap().1, "10.0.0.9:5070".parse().unwrap());
@@ -231,13 +213,6 @@ mod tests {
         ] {
             let bytes = format!("INVITE {uri} SIP/2.0\r\n\r\n").into_bytes();
             assert_eq!(scan(&bytes).unwrap().called_user(), user.as_bytes(), "{uri}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_written_as_they_are() {
-        for number in [0, 7, 10, 4_294_967_295] {
-            assert_eq!(decimal(number, &mut [0; 10]), number.to_string().as_bytes());
         }
     }
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::limits::FOLDS_MAX;
+use crate::message::{Index, Message};
 
 fn wire(text: &str) -> Vec<u8> {
     text.replace('\n', "\r\n").into_bytes()
@@ -58,4 +60,24 @@ fn what_is_no_message_has_no_facts() {
     {
         assert_eq!(scan(&wire(text)), None, "{text}");
     }
+}
+
+#[test]
+fn a_body_that_begins_with_white_space_is_no_fold_of_the_empty_line() {
+    let bytes = wire("OPTIONS sip:a SIP/2.0\nVia: SIP/2.0/UDP h\n\n \nCall-ID: evil\n\n");
+    assert_eq!(scan(&bytes).unwrap().call_id, b"");
+}
+
+#[test]
+fn a_scan_ends_where_the_index_gives_up() {
+    let head = "OPTIONS sip:a SIP/2.0\nVia: SIP/2.0/UDP h\n";
+    for broken in ["X: y\rz\n".to_string(), format!("X: y{}\n", "\n z".repeat(FOLDS_MAX + 1))] {
+        let bytes = wire(&format!("{head}{broken}Call-ID: behind\n\n"));
+        assert_eq!(scan(&bytes).unwrap().call_id, b"", "{broken:?}");
+        let mut index = Index::new();
+        assert!(Message::parse(&bytes, &mut index).is_err(), "{broken:?}");
+        assert_eq!(Message::salvage(&bytes, &index).value(Header::SipCallId), None);
+    }
+    let many = wire(&format!("{head}{}Call-ID: behind\n\n", "X: y\n".repeat(HEADERS_MAX - 1)));
+    assert_eq!(scan(&many).unwrap().call_id, b"");
 }

@@ -178,6 +178,15 @@ impl<M: Clone> ClientInvite<M> {
         }
     }
 
+    /// Whether the last word is said, and only copies of the peer's are waited for.
+    #[must_use]
+    pub const fn is_lingering(&self) -> bool {
+        match &self.state {
+            State::Completed { .. } | State::Accepted { .. } => true,
+            State::Calling { .. } | State::Proceeding { .. } | State::Terminated => false,
+        }
+    }
+
     /// Whether the transaction is over.
     #[must_use]
     pub fn is_terminated(&self) -> bool {

@@ -219,6 +219,18 @@ impl<M: Clone> ServerInvite<M> {
         }
     }
 
+    /// Whether the last word is said, and only copies of the peer's are waited for.
+    #[must_use]
+    pub const fn is_lingering(&self) -> bool {
+        match &self.state {
+            State::Confirmed { .. } | State::Accepted { .. } => true,
+            State::Waiting { .. }
+            | State::Proceeding { .. }
+            | State::Completed { .. }
+            | State::Terminated => false,
+        }
+    }
+
     /// Whether the transaction is over.
     #[must_use]
     pub fn is_terminated(&self) -> bool {

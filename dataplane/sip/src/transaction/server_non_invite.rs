@@ -130,6 +130,15 @@ impl<M: Clone> ServerNonInvite<M> {
         }
     }
 
+    /// Whether the last word is said, and only copies of the peer's are waited for.
+    #[must_use]
+    pub const fn is_lingering(&self) -> bool {
+        match &self.state {
+            State::Completed { .. } => true,
+            State::Trying | State::Proceeding { .. } | State::Terminated => false,
+        }
+    }
+
     /// Whether the transaction is over.
     #[must_use]
     pub fn is_terminated(&self) -> bool {

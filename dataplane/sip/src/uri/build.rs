@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Host, Uri};
-use crate::lex;
+use crate::lex::Class;
 use crate::limits::URI_MAX;
 
 /// A SIP, SIPS or tel URI in the making. Text that cannot stand there makes `finish` fail.
@@ -40,7 +40,7 @@ impl UriBuilder {
     /// The user part, any bytes; what the grammar does not allow is escaped. Empty: none.
     #[must_use]
     pub fn user(mut self, user: &[u8]) -> UriBuilder {
-        let allowed = |byte: u8| lex::is_user(byte) && !matches!(byte, b'%' | b'#');
+        let allowed = |byte: u8| Class::USER.has(byte) && !matches!(byte, b'%' | b'#');
         escape_into(&mut self.text, user, allowed);
         if !user.is_empty() {
             self.text.push(b'@');
@@ -82,7 +82,7 @@ impl UriBuilder {
     pub fn param(mut self, name: &str, value: &[u8]) -> UriBuilder {
         self = self.flag(name);
         self.text.push(b'=');
-        let allowed = |byte: u8| lex::is_uri_param(byte) && byte != b'%';
+        let allowed = |byte: u8| Class::URI_PARAM.has(byte) && byte != b'%';
         escape_into(&mut self.text, value, allowed);
         self
     }

@@ -220,7 +220,7 @@ impl Bench {
         branch.headers.truncate(usize::from(seed & 2));
         branch.listener = 0;
         let body = (seed & 4 == 0).then(|| Body::sdp(SDP));
-        let invite = Invite { branch, hops_left: 70, body };
+        let invite = Invite { branch, hops_left: 70, body, shown: Vec::new() };
         self.endpoint.handle_command(id, Command::Invite(Box::new(invite)), self.now);
     }
 
@@ -257,6 +257,7 @@ impl Bench {
                         self.over.insert(id);
                     }
                 }
+                Some(Output::Moved(..)) => {}
                 Some(Output::Request(outside)) => {
                     self.shape.kind("request", &outside.body);
                 }

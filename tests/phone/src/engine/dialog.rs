@@ -304,6 +304,22 @@ impl Engine {
         Ok(())
     }
 
+    /// Refuses with 302 and these contacts, those in front preferred.
+    pub(crate) fn redirect(&mut self, id: u64, contacts: &[&str]) -> Result<(), Cause> {
+        let dialog = self.dialogs.get_mut(&id).ok_or(Cause::Misuse("no such call"))?;
+        if !matches!(dialog.state, State::Offered | State::Ringing) {
+            return Err(dialog.misused("redirect: the call is not waiting for an answer"));
+        }
+        let key = dialog.invite_key.clone().ok_or(Cause::Misuse("no INVITE to answer"))?;
+        let mut response = Message::response(302, &dialog.invite, Some(&dialog.local_tag));
+        for (place, uri) in (1..10).rev().zip(contacts) {
+            response.push("Contact", &format!("<{uri}>;q=0.{place}"));
+        }
+        self.respond(&key, response);
+        self.end_dialog(id, EndedBy::Rejected(302));
+        Ok(())
+    }
+
     /// Sends CANCEL, now or with the first provisional response.
     pub(crate) fn cancel(&mut self, id: u64) -> Result<(), Cause> {
         let dialog = self.dialogs.get_mut(&id).ok_or(Cause::Misuse("no such call"))?;
@@ -352,9 +368,13 @@ impl Engine {
         &mut self,
         id: u64,
         method: &str,
+        headers: &[(&str, &str)],
         body: Option<(&str, &[u8])>,
     ) -> Option<u64> {
         let (mut request, to) = self.request_inside(id, method, None)?;
+        for (name, value) in headers {
+            request.push(name, value);
+        }
         if let Some((kind, bytes)) = body {
             request.set_body(kind, bytes);
         }
@@ -472,7 +492,7 @@ impl Engine {
         request.push("To", &dialog.remote_line);
         request.push("Call-ID", &dialog.call_id);
         request.push("CSeq", &format!("{number} {method}"));
-        if matches!(method, "INVITE" | "UPDATE") {
+        if matches!(method, "INVITE" | "UPDATE" | "REFER") {
             request.push("Contact", &contact);
         }
         request.push("User-Agent", "strowger-phone");

@@ -188,7 +188,7 @@ impl Engine {
         }
         match method {
             "INVITE" => self.on_offered(key, request),
-            "OPTIONS" => self.respond_plain(key, request, 200),
+            "OPTIONS" | "MESSAGE" => self.respond_plain(key, request, 200),
             "BYE" | "INFO" | "UPDATE" => self.respond_plain(key, request, 481),
             _ => self.respond_plain(key, request, 405),
         }
@@ -210,7 +210,7 @@ impl Engine {
                 self.respond_plain(key, request, 200);
                 self.on_remote_bye(id);
             }
-            "OPTIONS" | "INFO" => self.respond_plain(key, request, 200),
+            "OPTIONS" | "INFO" | "NOTIFY" | "MESSAGE" => self.respond_plain(key, request, 200),
             _ => self.respond_plain(key, request, 405),
         }
     }

@@ -115,7 +115,11 @@ impl Demo {
     fn spawn(home: &Home, config: &str, errors: Stdio) -> Demo {
         let (data, config_file, log) =
             (home.join("data"), home.join("strowger.toml"), home.join("log"));
-        fs::write(&config_file, config).unwrap();
+        // Any test can be run on several shards.
+        let shards = std::env::var("STROWGER_TEST_SHARDS").ok();
+        let shards = shards.filter(|_| !config.contains("cores.count"));
+        let shards = shards.map_or_else(String::new, |count| format!("cores.count = {count}\n"));
+        fs::write(&config_file, shards + config).unwrap();
         let mut child = Command::new(program("strowger"))
             .args(["up", "--demo", "--data"])
             .arg(&data)

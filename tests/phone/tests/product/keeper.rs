@@ -1,17 +1,21 @@
 //! The supervisor dies, alone or with everything: what goes on, and what the next one finds.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use strowger_phone::EndedBy;
 use strowger_phone::carrier::Carrier;
 use strowger_phone::flows::{ALICE, BOB};
+use strowger_phone::message::Message;
 
 use crate::assert_tidy;
 use crate::demo::{CARRIER, Demo, Home, carrier_turn, eventually, kill, program};
 use crate::rest::{money, text};
 use crate::talk::{SOON, Talk, desk};
+use crate::tls::free_port;
 
 /// Runs a program on the demo's directories until it ends by itself; one that does not is ended.
 fn run(home: &Home, name: &str, words: &[&str]) -> Output {
@@ -311,4 +315,61 @@ fn records_arrive_once_when_all_three_are_killed() {
 #[test]
 fn a_power_cut_leaves_records_up_to_the_last_mark() {
     everything_dies(Cut::Power);
+}
+
+/// What a peer says by TCP, and the first answer.
+fn ask(stream: &mut TcpStream, number: u32) -> Option<u16> {
+    let request = format!(
+        "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\n\
+         Via: SIP/2.0/TCP {};branch=z9hG4bKk{number}\r\n\
+         From: <sip:a@b>;tag=1\r\nTo: <sip:x@127.0.0.1>\r\nCall-ID: k{number}\r\n\
+         CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+        stream.local_addr().unwrap()
+    );
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut buffer = [0; 4_096];
+    let got = stream.read(&mut buffer).ok().filter(|got| *got > 0)?;
+    Message::parse(&buffer[..got]).ok()?.code()
+}
+
+fn connect(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+/// Nobody is refused while the dataplane is away: who connects waits, with what he said.
+#[test]
+fn connections_wait_in_the_gap() {
+    let home = Home::new();
+    let further = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let config = format!("[[sip.stream]]\nlisten = \"{further}\"\ntransport = \"tcp\"\n");
+    let mut demo = Demo::start_with(&home, &config);
+    for round in 0..2 {
+        let listeners = [demo.sip, further];
+        for at in listeners {
+            assert!(ask(&mut connect(at), round).is_some());
+        }
+        let killed = demo.planes().switchd;
+        demo.signal("STOP", demo.supervisor());
+        demo.signal("KILL", killed);
+        eventually("it is dead", || {
+            let path = format!("/proc/{killed}/stat");
+            let stat = fs::read_to_string(path).unwrap_or_default();
+            (!stat.contains(") R") && !stat.contains(") S")).then_some(())
+        });
+        let waiting =
+            listeners.map(|at| std::thread::spawn(move || ask(&mut connect(at), 100 + round)));
+        // Long enough to be refused.
+        std::thread::sleep(Duration::from_millis(300));
+        demo.signal("CONT", demo.supervisor());
+        for waits in waiting {
+            assert!(waits.join().unwrap().is_some(), "{}", demo.log());
+        }
+        demo.await_replaced(killed);
+        // Once more, by a supervisor that has the sockets from the planes.
+        demo.orphan();
+        demo = Demo::start_with(&home, &config);
+    }
+    demo.stop();
 }

@@ -76,13 +76,10 @@ fn write(demo: &Demo, target: EgressTarget, logins: Vec<(TrunkLogin, String)>) {
         let mut w = store.write().await.unwrap();
         if !known {
             w.insert_trunk(&trunk).await.unwrap();
+            let tenant = strowger_model::TenantId(TENANT);
             w.insert_route(&Route {
-                id: RouteId(2),
-                tenant: strowger_model::TenantId(TENANT),
-                prefix: Digits::parse(PREFIX).unwrap(),
-                priority: 0,
-                overflow: false,
                 targets: vec![RouteTarget { trunk: TrunkId(TRUNK), priority: 0, weight: 1 }],
+                ..Route::new(RouteId(2), tenant, Digits::parse(PREFIX).unwrap())
             })
             .await
             .unwrap();
@@ -206,6 +203,8 @@ fn a_carrier_calls_the_contact_and_names_the_number_in_to() {
     write(&demo, address(&carrier), vec![login(1, "pw")]);
     await_state(&demo, 0, "registered");
     let ada = desk(&demo, flows::ALICE);
+    // The edge learns of the carrier's address a moment after the registrar's answer.
+    std::thread::sleep(Duration::from_millis(400));
     // To the number in To, and to nobody when the contact is not ours.
     let call = carrier.phone().invite_with("us", &[("To", "<sip:1001@carrier.test>")], true);
     let call = call.unwrap();

@@ -35,6 +35,11 @@ impl Rest {
         Rest::new(self.at, token)
     }
 
+    /// Where it is.
+    pub(crate) fn at(&self) -> SocketAddr {
+        self.at
+    }
+
     /// Status and body; `None` when no answer came, as while the control plane is down.
     pub(crate) fn try_ask(&self, method: &str, path: &str) -> Option<(u16, String)> {
         self.try_send(method, path, "", "")
@@ -93,6 +98,13 @@ impl Rest {
         };
         let json = format!("{key}Content-Type: application/json\r\n");
         let said = self.try_send("POST", path, &json, body);
+        let (status, body) = said.unwrap_or_else(|| panic!("{path}: no answer"));
+        (status, serde_json::from_str(&body).unwrap())
+    }
+
+    /// Sends a list of comma-separated values; status and answer.
+    pub(crate) fn csv(&self, path: &str, body: &str) -> (u16, Value) {
+        let said = self.try_send("POST", path, "Content-Type: text/csv\r\n", body);
         let (status, body) = said.unwrap_or_else(|| panic!("{path}: no answer"));
         (status, serde_json::from_str(&body).unwrap())
     }
@@ -174,16 +186,26 @@ impl Rest {
         Some(value.parse().unwrap())
     }
 
-    /// A counter of the first shard. It tells them once a second, the first time soon.
+    /// A counter, of all shards together. They tell them once a second, the first time soon.
     pub(crate) fn shard(&self, name: &str) -> u64 {
-        let sample = format!("strowger_shard{{shard=\"0\",name=\"{name}\"}}");
-        eventually("the shard tells its counters", || self.try_metric(&sample))
+        let first = eventually("the shards tell their counters", || self.try_shard(0, name));
+        first + (1..).map_while(|shard| self.try_shard(shard, name)).sum::<u64>()
     }
 
-    /// Waits until the shard has told its counters once more.
+    /// A counter of one shard, if there is such a one and it has told.
+    pub(crate) fn try_shard(&self, shard: u8, name: &str) -> Option<u64> {
+        self.try_metric(&format!("strowger_shard{{shard=\"{shard}\",name=\"{name}\"}}"))
+    }
+
+    /// Waits until each shard has told its counters once more.
     pub(crate) fn fresh_counters(&self) {
-        let last = self.shard("turns");
-        eventually("the shard counts on", || (self.shard("turns") != last).then_some(()));
+        eventually("the shards tell their counters", || self.try_shard(0, "turns"));
+        for shard in 0u8.. {
+            let Some(last) = self.try_shard(shard, "turns") else { break };
+            eventually("a shard counts on", || {
+                (self.try_shard(shard, "turns") != Some(last)).then_some(())
+            });
+        }
     }
 }
 

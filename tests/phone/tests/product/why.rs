@@ -35,7 +35,7 @@ fn sentences(trace: &Value, part: &str) -> Vec<String> {
 }
 
 /// The trace of a record, once it is written.
-fn trace_of(demo: &Demo, cdr: &Value) -> Value {
+pub(crate) fn trace_of(demo: &Demo, cdr: &Value) -> Value {
     let path = format!("/api/v1/cdrs/{}/trace", text(cdr, "id"));
     eventually("the trace is written", || {
         Some(demo.rest.get(&path)).filter(|trace| !trace["decided"].is_null())

@@ -1,5 +1,7 @@
 //! Calls of an agent and the plans they follow.
 
+use super::manner::Word;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use strowger_link::Tick;
 
@@ -14,19 +16,21 @@ pub struct After {
     pub hold_ms: Option<u64>,
     /// It resumes.
     pub resume_ms: Option<u64>,
+    /// It says something.
+    pub say: Option<(u64, Word)>,
 }
 
 impl After {
     /// Some audio, then BYE.
     #[must_use]
     pub const fn talk(bye_ms: u64) -> After {
-        After { bye_ms: Some(bye_ms), packets: 8, hold_ms: None, resume_ms: None }
+        After { bye_ms: Some(bye_ms), ..After::listen() }
     }
 
     /// Some audio, and the other side ends it.
     #[must_use]
     pub const fn listen() -> After {
-        After { bye_ms: None, packets: 8, hold_ms: None, resume_ms: None }
+        After { bye_ms: None, packets: 8, hold_ms: None, resume_ms: None, say: None }
     }
 }
 
@@ -48,6 +52,8 @@ pub enum Reply {
     Answer(u64),
     /// A failure after so many milliseconds.
     Reject(u16, u64),
+    /// 302 with a contact of this user after so many milliseconds.
+    Redirect(&'static str, u64),
     /// It rings until it is cancelled.
     Never,
     /// It hears nothing at all.
@@ -78,8 +84,16 @@ impl Callee {
     /// Rejects at once.
     #[must_use]
     pub const fn rejecting(code: u16) -> Callee {
-        let after = After { bye_ms: None, packets: 0, hold_ms: None, resume_ms: None };
+        let after = After { packets: 0, ..After::listen() };
         Callee { ring_ms: None, reply: Reply::Reject(code, 30), fork_ms: None, after }
+    }
+}
+
+impl Callee {
+    /// Sends the call on at once.
+    #[must_use]
+    pub const fn redirecting(to: &'static str) -> Callee {
+        Callee { reply: Reply::Redirect(to, 30), ..Callee::rejecting(302) }
     }
 }
 
@@ -89,12 +103,14 @@ pub(super) enum Do {
     Ring,
     Answer,
     Reject(u16),
+    Redirect(&'static str),
     Cancel,
     Bye,
     Hold,
     Resume,
     Audio,
     Fork,
+    Say(Word),
 }
 
 /// Where a call stands.
@@ -135,6 +151,12 @@ pub struct Call {
     pub sent: u32,
     /// The other end hears us: agent and call, by the audio.
     pub speaker: Option<(u16, u32)>,
+    /// How often who is heard may change still.
+    pub(super) changes: u32,
+    /// It asked for a transfer, by which it may go at any time.
+    pub(super) refers: bool,
+    /// The last status that a NOTIFY told.
+    pub referred: Option<u16>,
     /// The other side holds us.
     pub held: bool,
     pub(super) local: String,
@@ -151,6 +173,8 @@ pub struct Call {
     pub(super) holding: bool,
     /// Life of the switch that sent BYE.
     pub(super) bye_seen: Option<usize>,
+    /// Numbers of reliable provisional responses that were acknowledged, by their tags.
+    pub(super) early_heard: BTreeMap<String, u32>,
 }
 
 impl Call {
@@ -164,6 +188,9 @@ impl Call {
             heard: 0,
             sent: 0,
             speaker: None,
+            changes: 0,
+            refers: false,
+            referred: None,
             held: false,
             local: String::new(),
             remote: String::new(),
@@ -178,6 +205,7 @@ impl Call {
             sdp_version: 1,
             holding: false,
             bye_seen: None,
+            early_heard: BTreeMap::new(),
         }
     }
 
@@ -204,11 +232,14 @@ impl Call {
     /// Both have answered: the rest of the plan begins.
     pub(super) fn plan_talk(&mut self, now: Tick) {
         self.answered_at.get_or_insert(now);
-        let After { bye_ms, packets, hold_ms, resume_ms } = self.after;
+        let After { bye_ms, packets, hold_ms, resume_ms, say } = self.after;
         for (ms, step) in [(bye_ms, Do::Bye), (hold_ms, Do::Hold), (resume_ms, Do::Resume)] {
             if let Some(ms) = ms {
                 self.plan(now.plus_ms(ms), step);
             }
+        }
+        if let Some((ms, word)) = say {
+            self.plan(now.plus_ms(ms), Do::Say(word));
         }
         for n in 0..packets {
             self.plan(now.plus_ms(u64::from(n) * 100 + 10), Do::Audio);

@@ -2,6 +2,7 @@
 
 use super::call::Do;
 use super::media::PORT_FIRST;
+use super::refer::CHANGES;
 use super::transaction::Purpose;
 use super::{Agent, Call, CallState, Callee, Caller, Reply};
 use crate::plan::{REALM, switch_for};
@@ -39,9 +40,11 @@ impl Agent {
     }
 
     /// A request of a call, with our description when it is INVITE.
-    fn in_call(&mut self, key: u32, method: &str) -> Option<Message> {
+    pub(super) fn in_call(&mut self, key: u32, method: &str) -> Option<Message> {
         let contact = self.contact();
-        let offer = if method == "INVITE" { self.describe(key) } else { None };
+        let begins = self.calls.get(&key).is_some_and(|call| call.answered_at.is_none());
+        let late = self.manner.late_offer && begins;
+        let offer = if method == "INVITE" && !late { self.describe(key) } else { None };
         let call = self.calls.get_mut(&key)?;
         call.cseq += 1;
         let mut request = Message::request(method, &call.target);
@@ -50,6 +53,9 @@ impl Agent {
         request.push("Call-ID", &call.id);
         request.push("CSeq", &format!("{} {method}", call.cseq));
         request.push("Contact", &contact);
+        if method == "INVITE" {
+            self.say_manner(&mut request);
+        }
         if let Some(offer) = offer {
             request.set_body("application/sdp", offer.as_bytes());
         }
@@ -58,7 +64,8 @@ impl Agent {
 
     pub(super) fn contact(&self) -> String {
         let user = self.login.as_ref().map_or("carrier", |login| login.user.as_str());
-        format!("<sip:{user}@{}>", self.addr)
+        let transport = if self.is_reliable() { ";transport=tcp" } else { "" };
+        format!("<sip:{user}@{}{transport}>", self.addr)
     }
 
     pub(super) fn describe(&self, key: u32) -> Option<String> {
@@ -75,7 +82,7 @@ impl Agent {
         Some(sdp.to_text())
     }
 
-    fn learn(&mut self, key: u32, message: &Message) {
+    pub(super) fn learn(&mut self, key: u32, message: &Message) {
         let (Some(call), Some(sdp)) = (self.calls.get_mut(&key), Sdp::parse(&message.body)) else {
             return;
         };
@@ -84,7 +91,11 @@ impl Agent {
     }
 
     /// A provisional response.
-    pub(super) fn progress(&mut self, _purpose: Purpose, _response: &Message, _now: Tick) {}
+    pub(super) fn progress(&mut self, purpose: Purpose, response: &Message, now: Tick) {
+        if let Purpose::Invite(key) = purpose {
+            self.acknowledge_early(key, response, now);
+        }
+    }
 
     /// The final word on a request of ours; none for one that was never answered.
     pub(super) fn conclude(
@@ -101,7 +112,9 @@ impl Agent {
             Purpose::Invite(key) => self.invited(key, code, response, now),
             Purpose::Reinvite(key) => self.reinvited(key, code, response, now),
             Purpose::Bye(key) => self.over(key, now),
-            Purpose::Cancel => {}
+            Purpose::Word(key, word) => self.word_answered(key, word, code, response, now),
+            Purpose::Refer(key) => self.referred(key, code),
+            Purpose::Cancel | Purpose::Prack => {}
         }
     }
 
@@ -167,12 +180,16 @@ impl Agent {
         match request.method() {
             "ACK" => {
                 if let Some(key) = self.handle_ack(request) {
+                    // The answer to an offer that came late.
+                    self.learn(key, request);
                     self.confirmed(key, now);
                 }
             }
             "INVITE" => self.handle_invite(request, now),
             "BYE" => self.handle_bye(request, now),
             "CANCEL" => self.handle_cancel(request, now),
+            "UPDATE" | "PRACK" | "INFO" | "MESSAGE" => self.hear_word(request, now),
+            "NOTIFY" => self.handle_notify(request, now),
             method => {
                 let method = method.to_owned();
                 if let Some(branch) = self.serve(request, now) {
@@ -191,7 +208,7 @@ impl Agent {
         }
     }
 
-    fn key_of(&self, request: &Message) -> Option<u32> {
+    pub(super) fn key_of(&self, request: &Message) -> Option<u32> {
         let id = request.header("Call-ID")?;
         let tag = request.tag("To")?;
         let own = |call: &Call| call.id == id && call.local.ends_with(&format!(";tag={tag}"));
@@ -240,6 +257,7 @@ impl Agent {
                 }
             }
             Reply::Reject(code, ms) => call.plan(now.plus_ms(ms), Do::Reject(code)),
+            Reply::Redirect(to, ms) => call.plan(now.plus_ms(ms), Do::Redirect(to)),
             Reply::Never | Reply::Deaf => {}
         }
         self.calls.insert(key, call);
@@ -264,7 +282,17 @@ impl Agent {
         if let Some(answer) = answer {
             response.set_body("application/sdp", answer.as_bytes());
         }
+        self.say_allowed(&mut response);
         debug_assert!(local.contains(&tag));
+        self.respond(branch, "INVITE", &response, now);
+    }
+
+    /// 302: the call is to go to another user of ours.
+    fn redirect(&mut self, key: u32, branch: &str, to: &str, now: Tick) {
+        let tag = format!("t{}x{key}", self.index);
+        let Some(server) = self.server(branch, "INVITE") else { return };
+        let mut response = Message::response(302, &server.request, Some(&tag));
+        response.push("Contact", &format!("<sip:{to}@{}>", crate::plan::REALM));
         self.respond(branch, "INVITE", &response, now);
     }
 
@@ -285,14 +313,16 @@ impl Agent {
             return self.reply(key, &branch, 481, now);
         }
         self.learn(key, request);
+        let changes = if self.transfers { CHANGES } else { 0 };
         if let Some(call) = self.calls.get_mut(&key) {
             call.sdp_version += 1;
+            call.changes = changes;
         }
         self.reply(key, &branch, 200, now);
     }
 
     /// Requests of a dialog count upwards (RFC 3261 12.2.2).
-    fn check_order(&mut self, key: u32, request: &Message, now: Tick) {
+    pub(super) fn check_order(&mut self, key: u32, request: &Message, now: Tick) {
         let number = request.cseq().map_or(0, |(number, _)| number);
         let Some(call) = self.calls.get_mut(&key) else { return };
         let before = std::mem::replace(&mut call.remote_cseq, number);
@@ -356,16 +386,29 @@ impl Agent {
     }
 
     fn act(&mut self, key: u32, step: Do, now: Tick) {
+        let unheard = self.is_ringing_unheard(key);
         let Some(call) = self.calls.get_mut(&key) else { return };
         let branch = call.branch.clone();
         match (step, call.state) {
-            (Do::Ring, CallState::Incoming) => self.reply(key, &branch, 180, now),
+            (Do::Ring, CallState::Incoming) => {
+                if !self.ring_reliably(key, &branch, now) {
+                    self.reply(key, &branch, 180, now);
+                }
+            }
+            // Not before what describes it is acknowledged (RFC 3262 3).
+            (Do::Answer, CallState::Incoming) if unheard => {
+                call.plan(now.plus_ms(50), Do::Answer);
+            }
             (Do::Answer, CallState::Incoming) => {
                 call.state = CallState::Answered;
                 self.reply(key, &branch, 200, now);
             }
             (Do::Reject(code), CallState::Incoming) => {
                 self.reply(key, &branch, code, now);
+                self.over(key, now);
+            }
+            (Do::Redirect(to), CallState::Incoming) => {
+                self.redirect(key, &branch, to, now);
                 self.over(key, now);
             }
             (Do::Cancel, CallState::Calling) => self.cancel(key, now),
@@ -380,6 +423,7 @@ impl Agent {
                 }
             }
             (Do::Audio, CallState::Up) => self.send_audio(key, now),
+            (Do::Say(word), CallState::Up) => self.say_word(key, word, now),
             (Do::Fork, CallState::Answered | CallState::Up) => {
                 self.answer_fork(key, &branch, now);
             }
@@ -388,11 +432,13 @@ impl Agent {
                 Do::Ring
                 | Do::Answer
                 | Do::Reject(_)
+                | Do::Redirect(_)
                 | Do::Cancel
                 | Do::Bye
                 | Do::Hold
                 | Do::Resume
                 | Do::Audio
+                | Do::Say(_)
                 | Do::Fork,
                 _,
             ) => {}

@@ -52,6 +52,14 @@ impl Fork {
         }
     }
 
+    /// What was on its way to it may be lost: it waits for nothing any more.
+    pub(super) fn give_up(&mut self) {
+        match self.state {
+            State::Answered { .. } | State::Up => self.state = State::GivenUp,
+            State::Ended | State::GivenUp => {}
+        }
+    }
+
     fn is_meant_by(&self, request: &Message) -> bool {
         request.header("Call-ID") == Some(self.id.as_str())
             && request.tag("To") == Some(self.tag.as_str())

@@ -1,6 +1,6 @@
 //! Audio whose every packet says who sent it.
 
-use super::{Agent, Call, CallState};
+use super::{Agent, Call, CallState, Out};
 use crate::net::Datagram;
 use std::net::SocketAddr;
 use strowger_link::Tick;
@@ -52,7 +52,8 @@ impl Agent {
             payload: &payload(agent, key, call.sent),
         };
         let from = SocketAddr::new(self.addr.ip(), call.rtp_port);
-        self.out.push(Datagram { sent_at: now, from, to, data: packet.to_bytes() });
+        let data = packet.to_bytes();
+        self.out.push(Out::Datagram(Datagram { sent_at: now, from, to, data }));
     }
 
     pub(super) fn handle_media(&mut self, datagram: &Datagram) {
@@ -83,8 +84,8 @@ fn judge(call: &mut Call, speaker: (u16, u32), sent_at: Tick) -> Result<(), &'st
     {
         return Err("audio left the switch after the call's end");
     }
-    if *call.speaker.get_or_insert(speaker) != speaker {
-        return Err("audio of another call");
+    if call.speaker.replace(speaker).is_some_and(|before| before != speaker) {
+        call.changes = call.changes.checked_sub(1).ok_or("audio of another call")?;
     }
     call.heard += 1;
     Ok(())

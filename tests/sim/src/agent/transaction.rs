@@ -1,5 +1,7 @@
-//! Transactions of an agent (RFC 3261 17), kept simple: unreliable transport only.
+//! Transactions of an agent (RFC 3261 17), kept simple. Over TCP nothing is repeated but a 2xx of
+//! INVITE, and the switch must not repeat anything else either.
 
+use super::manner::Word;
 use super::{Agent, Call};
 use strowger_link::Tick;
 use strowger_phone::digest::{Challenge, Secret, Use};
@@ -26,8 +28,14 @@ pub(super) enum Purpose {
     Reinvite(u32),
     /// BYE.
     Bye(u32),
+    /// REFER.
+    Refer(u32),
     /// CANCEL.
     Cancel,
+    /// Of a provisional response.
+    Prack,
+    /// Something said inside a call.
+    Word(u32, Word),
 }
 
 /// A request of ours.
@@ -37,6 +45,9 @@ pub(super) struct Client {
     pub(super) purpose: Purpose,
     pub(super) request: Message,
     bytes: Vec<u8>,
+    begun: Tick,
+    /// Something was heard of it.
+    heard: bool,
     resend: Option<Tick>,
     gap_ms: u64,
     end: Tick,
@@ -53,6 +64,11 @@ pub(super) struct Server {
     pub(super) call: Option<u32>,
     last: Option<Vec<u8>>,
     pub(super) code: u16,
+    begun: Tick,
+    /// The connection that it came by.
+    pub(super) line: Option<u64>,
+    /// A final response to INVITE waits for its ACK.
+    unacknowledged: bool,
     resend: Option<Tick>,
     gap_ms: u64,
     end: Tick,
@@ -72,11 +88,6 @@ impl Server {
     pub(super) fn next(&self) -> Tick {
         self.resend.map_or(self.end, |at| at.min(self.end))
     }
-
-    /// A final response to INVITE waits for its ACK.
-    fn is_unacknowledged(&self) -> bool {
-        self.resend.is_some()
-    }
 }
 
 impl Agent {
@@ -88,6 +99,9 @@ impl Agent {
             Purpose::Register { .. }
             | Purpose::Invite(_)
             | Purpose::Reinvite(_)
+            | Purpose::Prack
+            | Purpose::Word(..)
+            | Purpose::Refer(_)
             | Purpose::Bye(_) => {
                 let branch = self.new_branch();
                 request.headers.insert(0, ("Via".into(), self.via(&branch)));
@@ -102,7 +116,9 @@ impl Agent {
             purpose,
             request,
             bytes,
-            resend: Some(now.plus_ms(T1_MS)),
+            begun: now,
+            heard: false,
+            resend: (!self.is_reliable()).then(|| now.plus_ms(T1_MS)),
             gap_ms: T1_MS,
             end: now.plus_ms(GIVE_UP_MS),
             outcome: None,
@@ -118,8 +134,8 @@ impl Agent {
                 if client.outcome.is_none() {
                     // Something was heard of it: it was under way, and has no end. A BYE ends one
                     // inside the dialog as well.
-                    let hung = client.is_invite() && client.resend.is_none();
-                    gone.push((client.purpose, client.request.summary(), hung));
+                    let hung = client.is_invite() && client.heard;
+                    gone.push((client.purpose, client.request.summary(), hung, client.begun));
                 }
                 return false;
             }
@@ -136,15 +152,20 @@ impl Agent {
         for bytes in sends {
             self.send(bytes, now);
         }
-        for (purpose, what, hung) in gone {
+        for (purpose, what, hung, begun) in gone {
             self.unanswered += 1;
             let over = match purpose {
                 Purpose::Invite(key) | Purpose::Reinvite(key) => {
                     self.calls.get(&key).is_none_or(Call::is_over)
                 }
-                Purpose::Register { .. } | Purpose::Bye(_) | Purpose::Cancel => true,
+                Purpose::Register { .. }
+                | Purpose::Bye(_)
+                | Purpose::Prack
+                | Purpose::Word(..)
+                | Purpose::Refer(_)
+                | Purpose::Cancel => true,
             };
-            if hung && !over {
+            if hung && !over && !self.lost_since(begun) {
                 self.breach(now, &format!("no final response ever: {what}"));
             }
             self.conclude(purpose, 408, None, now);
@@ -159,6 +180,7 @@ impl Agent {
         let Some(client) = found else { return };
         if code < 200 {
             if client.outcome.is_none() && client.is_invite() {
+                client.heard = true;
                 client.resend = None;
                 client.end = now.plus_ms(PROCEEDING_MS);
                 let purpose = client.purpose;
@@ -170,6 +192,11 @@ impl Agent {
         if let Some(before) = &client.outcome {
             let same = *before == outcome;
             let before = before.0;
+            let begun = client.begun;
+            if self.is_reliable() && same && code >= 300 && !self.lost_since(begun) {
+                return self.breach(now, &format!("{code} of {method} again over a connection"));
+            }
+            let Some(client) = self.client(branch, method) else { return };
             if let Some(ack) = client.ack.clone() {
                 self.send(ack, now);
             }
@@ -183,7 +210,7 @@ impl Agent {
         client.end = now.plus_ms(WATCH_MS);
         let (purpose, request) = (client.purpose, client.request.clone());
         if client.is_invite() {
-            self.acknowledge(&request, response, branch, now);
+            self.acknowledge((purpose, &request), response, branch, now);
             *self.finals.entry(code).or_default() += 1;
         }
         if matches!(code, 401 | 407) && self.show_credentials(purpose, &request, response, now) {
@@ -193,7 +220,22 @@ impl Agent {
     }
 
     /// ACK of a final response: in the transaction for a failure, outside it for a success.
-    fn acknowledge(&mut self, request: &Message, response: &Message, branch: &str, now: Tick) {
+    fn acknowledge(
+        &mut self,
+        (purpose, request): (Purpose, &Message),
+        response: &Message,
+        branch: &str,
+        now: Tick,
+    ) {
+        let call = match purpose {
+            Purpose::Invite(key) | Purpose::Reinvite(key) => Some(key),
+            Purpose::Register { .. }
+            | Purpose::Bye(_)
+            | Purpose::Prack
+            | Purpose::Refer(_)
+            | Purpose::Word(..)
+            | Purpose::Cancel => None,
+        };
         let success = response.code().is_some_and(|code| code < 300);
         let uri = match response.header("Contact") {
             Some(contact) if success => strowger_phone::message::address_uri(contact).to_owned(),
@@ -209,6 +251,10 @@ impl Agent {
         ack.push("To", response.header("To").unwrap_or_default());
         let number = request.cseq().map_or(0, |(number, _)| number);
         ack.push("CSeq", &format!("{number} ACK"));
+        let late = request.body.is_empty() && !response.body.is_empty() && success;
+        if let Some(answer) = call.filter(|_| late).and_then(|key| self.describe(key)) {
+            ack.set_body("application/sdp", answer.as_bytes());
+        }
         let bytes = ack.to_bytes();
         if let Some(client) =
             self.clients.iter_mut().find(|c| c.branch == branch && c.request.method() == "INVITE")
@@ -237,6 +283,9 @@ impl Agent {
             | Purpose::Invite(_)
             | Purpose::Reinvite(_)
             | Purpose::Bye(_)
+            | Purpose::Prack
+            | Purpose::Word(..)
+            | Purpose::Refer(_)
             | Purpose::Cancel => return false,
         };
         let Some(challenge) = response.header("WWW-Authenticate").and_then(Challenge::parse) else {
@@ -251,7 +300,13 @@ impl Agent {
         again.set("Authorization", &challenge.authorization(secret, used));
         let number = match purpose {
             Purpose::Invite(key) => self.next_cseq(key),
-            Purpose::Register { .. } | Purpose::Reinvite(_) | Purpose::Bye(_) | Purpose::Cancel => {
+            Purpose::Register { .. }
+            | Purpose::Reinvite(_)
+            | Purpose::Bye(_)
+            | Purpose::Prack
+            | Purpose::Word(..)
+            | Purpose::Refer(_)
+            | Purpose::Cancel => {
                 self.cseq += 1;
                 self.cseq
             }
@@ -269,17 +324,24 @@ impl Agent {
             .iter()
             .find(|s| s.branch == branch && s.request.method() == request.method());
         if let Some(server) = known {
-            if let Some(last) = server.last.clone() {
+            let (last, begun) = (server.last.clone(), server.begun);
+            if self.is_reliable() && !self.lost_since(begun) {
+                self.breach(now, &format!("{} again over a connection", request.summary()));
+            } else if let Some(last) = last {
                 self.send(last, now);
             }
             return None;
         }
+        let line = self.lines.as_ref().and_then(|lines| lines.hand);
         self.servers.push(Server {
             branch: branch.clone(),
             request: request.clone(),
             call: None,
             last: None,
             code: 0,
+            begun: now,
+            line,
+            unacknowledged: false,
             resend: None,
             gap_ms: T1_MS,
             end: now.plus_ms(PROCEEDING_MS),
@@ -294,27 +356,39 @@ impl Agent {
     /// The INVITE of a call, to be cancelled, and whether anything was heard of it.
     pub(super) fn invite_under_way(&self, key: u32) -> Option<(&Message, bool)> {
         let wanted = |c: &&Client| c.purpose == Purpose::Invite(key) && c.outcome.is_none();
-        self.clients.iter().find(wanted).map(|c| (&c.request, c.resend.is_none()))
+        self.clients.iter().find(wanted).map(|c| (&c.request, c.heard))
     }
 
     /// A re-INVITE of ours waits for its answer.
     pub(super) fn reinvite_under_way(&self, key: u32) -> bool {
-        self.clients.iter().any(|c| c.purpose == Purpose::Reinvite(key) && c.outcome.is_none())
+        let changes = |purpose| {
+            let update = Purpose::Word(key, Word::Update);
+            purpose == Purpose::Reinvite(key) || purpose == update
+        };
+        self.clients.iter().any(|c| changes(c.purpose) && c.outcome.is_none())
     }
 
     /// Answers a request. Final responses to INVITE are repeated until their ACK.
     pub(super) fn respond(&mut self, branch: &str, method: &str, response: &Message, now: Tick) {
         let bytes = response.to_bytes();
         let code = response.code().unwrap_or_default();
+        let reliable = self.is_reliable();
         let Some(server) = self.server(branch, method) else { return };
         server.last = Some(bytes.clone());
         server.code = code;
+        if code >= 200 && method == "INVITE" {
+            self.stop_ringing(branch);
+        }
+        let Some(server) = self.server(branch, method) else { return };
         if code >= 200 {
             server.end = now.plus_ms(GIVE_UP_MS);
-            server.resend = (method == "INVITE").then_some(now.plus_ms(T1_MS));
+            server.unacknowledged = method == "INVITE";
+            let repeats = server.unacknowledged && (code < 300 || !reliable);
+            server.resend = repeats.then_some(now.plus_ms(T1_MS));
             server.gap_ms = T1_MS;
         }
-        self.send(bytes, now);
+        let line = server.line;
+        self.send_by(line, bytes, now);
     }
 
     pub(super) fn resend_servers(&mut self, now: Tick) {
@@ -322,23 +396,27 @@ impl Agent {
         let mut deaf = Vec::new();
         self.servers.retain_mut(|server| {
             if server.end <= now {
-                if server.is_unacknowledged() {
-                    deaf.push(server.code);
+                if server.unacknowledged {
+                    deaf.push((server.code, server.begun, server.call));
                 }
                 return false;
             }
             if server.resend.is_some_and(|at| at <= now) {
                 server.gap_ms = (server.gap_ms * 2).min(T2_MS);
                 server.resend = Some(now.plus_ms(server.gap_ms));
-                sends.extend(server.last.clone());
+                sends.extend(server.last.clone().map(|last| (server.line, last)));
             }
             true
         });
-        for bytes in sends {
-            self.send(bytes, now);
+        for (line, bytes) in sends {
+            self.send_by(line, bytes, now);
         }
-        for code in deaf {
-            self.breach(now, &format!("nobody acknowledged {code} of INVITE"));
+        for (code, begun, call) in deaf {
+            if !self.lost_since(begun) {
+                self.breach(now, &format!("nobody acknowledged {code} of INVITE"));
+            } else if let Some(key) = call.filter(|_| code < 300) {
+                self.unheard(key, now);
+            }
         }
     }
 
@@ -353,6 +431,7 @@ impl Agent {
             s.request.method() == "INVITE" && if s.code < 300 { same } else { s.branch == branch }
         })?;
         server.resend = None;
+        server.unacknowledged = false;
         server.call
     }
 
@@ -360,6 +439,35 @@ impl Agent {
     pub(super) fn stop_answering(&mut self, key: u32) {
         for server in self.servers.iter_mut().filter(|s| s.call == Some(key) && s.code < 300) {
             server.resend = None;
+            server.unacknowledged = false;
         }
+    }
+
+    fn client(&mut self, branch: &str, method: &str) -> Option<&mut Client> {
+        self.clients.iter_mut().find(|c| c.branch == branch && c.request.method() == method)
+    }
+
+    /// Registrations that have no answer are given up; whether there were any.
+    pub(super) fn fail_registers(&mut self) -> bool {
+        let before = self.clients.len();
+        self.clients.retain(|client| {
+            let open = client.outcome.is_none();
+            !(open && matches!(client.purpose, Purpose::Register { expires_s: 1.., .. }))
+        });
+        self.clients.len() < before
+    }
+
+    /// BYEs that have no answer are given up; the calls that they were to end.
+    pub(super) fn fail_byes(&mut self) -> Vec<u32> {
+        let mut calls = Vec::new();
+        self.clients.retain(|client| {
+            let Purpose::Bye(key) = client.purpose else { return true };
+            let open = client.outcome.is_none();
+            if open {
+                calls.push(key);
+            }
+            !open
+        });
+        calls
     }
 }

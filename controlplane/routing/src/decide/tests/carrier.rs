@@ -100,7 +100,7 @@ fn limits_of_who_calls_and_of_who_is_called() {
     let mut switch = Switch::new(rows);
     let Verdict::Go(plan) = switch.decide("trunk 8 dials 1002").verdict else { panic!() };
     let of = LimitOf::Trunk(TrunkId(8));
-    assert_eq!(plan.admit.unwrap().limits, [Limit { of, calls_max: 30, cps_max: 4 }]);
+    assert_eq!(plan.admit.unwrap().limits, [Limit { of, calls_max: 30, cps_max: 4, warn: 0 }]);
     let gauge = Gauge { id: Gauge::CALLEE | 2, in_use_max: 2, per_second_max: 0 };
     assert_eq!(plan.go.stages[0].branches[0].gauges, [gauge]);
     let go = switch.go("trunk 8 dials 4420");
@@ -155,9 +155,9 @@ fn a_name_is_as_many_hops_as_it_has_addresses() {
             let host = |name: &str, port| EgressTarget::Host(HostPort { name: name.into(), port });
             egress.targets = vec![host("a.example", 0), host("b.example", 5080)];
         }
-        r.names.insert("a.example".into(), vec!["192.0.2.1".parse().unwrap()]);
+        r.names.insert("a.example".into(), vec!["192.0.2.71".parse().unwrap()]);
     };
-    let one = "4420 to trunk 7 at 192.0.2.1:5060; account 1 pays 0.01";
+    let one = "4420 to trunk 7 at 192.0.2.71:5060; account 1 pays 0.01";
     check_with(named, "1001 dials 4420", one);
     let both = |r: &mut Rows| {
         named(r);
@@ -167,7 +167,7 @@ fn a_name_is_as_many_hops_as_it_has_addresses() {
     check_with(
         both,
         "1001 dials 4420",
-        "4420 to trunk 7 at 192.0.2.1:5060, then 4420 to trunk 7 at 192.0.2.2:5080, then \
+        "4420 to trunk 7 at 192.0.2.71:5060, then 4420 to trunk 7 at 192.0.2.2:5080, then \
          4420 to trunk 7 at [2001:db8::2]:5080; account 1 pays 0.01",
     );
     let unknown = |r: &mut Rows| {
@@ -218,6 +218,9 @@ fn a_trunk_registers_with_us_and_calls_by_its_credentials() {
         user_agent: String::new(),
         path: Vec::new(),
         flow: 0,
+        supported: Vec::new(),
+        direct: true,
+        nated: false,
     };
     let mut ask = switch.ask.clone();
     ask.hints = testing::hints("10.0.0.7:5060");
@@ -250,6 +253,7 @@ fn numbers_names_and_shorts_have_one_holder() {
         number: testing::digits(number),
         target: strowger_model::DidTarget::Trunk(TrunkId(7)),
         enabled: true,
+        reserved_until_us: None,
     };
     let refused = |change: Change| world.changed(change).unwrap_err().to_string();
     let taken = "DID 3: its numbers is taken by subscriber 1";
@@ -277,4 +281,50 @@ fn numbers_names_and_shorts_have_one_holder() {
     assert!(good.numbered(TenantId(1), testing::digits("4499")).is_some());
     let gone = good.changed(Change::Remove(crate::world::RowName::Did(strowger_model::DidId(3))));
     assert!(gone.unwrap().numbered(TenantId(1), testing::digits("4499")).is_none());
+}
+
+/// A row or a name server may say what it likes: the call does not go there, and the next hop has
+/// it.
+#[test]
+fn nothing_is_sent_to_addresses_that_are_off_limits() {
+    let with = |targets: &'static [&'static str], allow_private| {
+        move |r: &mut Rows| {
+            let mut trunk = testing::egress_trunk(7, targets);
+            trunk.egress.as_mut().unwrap().allow_private = allow_private;
+            r.trunks[0] = trunk;
+        }
+    };
+    let none = "404 NoRoute cause 3";
+    let to = |address: &str| format!("4420 to trunk 7 at {address}; account 1 pays 0.01");
+    for address in ["127.0.0.1:5060", "10.0.0.9:5060", "192.0.2.1:5060", "224.0.0.1:5060"] {
+        let one: &'static [&'static str] = Vec::leak(vec![address]);
+        check_with(with(one, false), "1001 dials 4420", none);
+    }
+    check_with(with(&["10.0.0.9:5060"], true), "1001 dials 4420", &to("10.0.0.9:5060"));
+    check_with(with(&["127.0.0.1:5090"], true), "1001 dials 4420", none);
+    let two = &["127.0.0.1:5090", "192.0.2.7:5060"];
+    check_with(with(two, false), "1001 dials 4420", &to("192.0.2.7:5060"));
+    // What a name server says.
+    let named = |address: &'static str| {
+        move |r: &mut Rows| {
+            let host = HostPort { name: "sip.carrier.example".into(), port: 5060 };
+            r.trunks[0].egress.as_mut().unwrap().targets = vec![EgressTarget::Host(host)];
+            let addresses = vec![address.parse().unwrap(), "192.0.2.7".parse().unwrap()];
+            r.names.insert("sip.carrier.example".into(), addresses);
+        }
+    };
+    check_with(named("127.0.0.1"), "1001 dials 4420", &to("192.0.2.7:5060"));
+    let mut rows = rows();
+    named("192.0.2.1")(&mut rows);
+    let go = Switch::new(rows).go("1001 dials 4420");
+    let addresses: Vec<_> = go.stages.iter().map(|s| s.branches[0].target.address).collect();
+    assert_eq!(addresses, ["192.0.2.7:5060".parse().unwrap()], "our own listener is left out");
+}
+
+/// A contact that names ourselves would be a call to us again.
+#[test]
+fn no_contact_is_our_own_listener() {
+    let mut switch = Switch::new(rows());
+    switch.register(3, "sip:1003@192.0.2.1:5060", "192.0.2.1:9999");
+    assert_eq!(switch.say("1001 dials 1003"), "480 Offline cause 20");
 }

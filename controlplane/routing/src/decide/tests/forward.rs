@@ -9,7 +9,7 @@ use strowger_model::{
 };
 
 /// 1001 calls; 1002 and 1003 are registered; 1004 is on account 2, without prices.
-fn switch(change: impl Fn(&mut Rows)) -> Switch {
+pub(super) fn switch(change: impl Fn(&mut Rows)) -> Switch {
     let mut rows = rows();
     rows.tenants[0].internal_price = Price(20_000_000);
     change(&mut rows);
@@ -19,7 +19,7 @@ fn switch(change: impl Fn(&mut Rows)) -> Switch {
 }
 
 /// Subscriber `index` of the rows forwards.
-fn forward(rows: &mut Rows, index: usize, when: ForwardWhen, to: &str) {
+pub(super) fn forward(rows: &mut Rows, index: usize, when: ForwardWhen, to: &str) {
     let forward = Forward { when, to: to.into(), after_s: 0, enabled: true };
     rows.subscribers[index].forwards.push(forward);
 }
@@ -64,7 +64,7 @@ fn plan(switch: &mut Switch, line: &str) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-fn payers(settlement: &Settlement, hop: u8) -> String {
+pub(super) fn payers(settlement: &Settlement, hop: u8) -> String {
     let price = PriceRef::of(hop);
     let chain = settlement.chain(price.part).map(|(_, part)| paid(part)).collect::<Vec<_>>();
     if chain.is_empty() { String::new() } else { format!(" [{}]", chain.join(" < ")) }
@@ -75,7 +75,7 @@ fn paid(part: &Part) -> String {
     format!("{}@{price}", part.level.account)
 }
 
-fn next_words(next: &Next) -> String {
+pub(super) fn next_words(next: &Next) -> String {
     let words = [
         ("failed", next.failed),
         ("busy", next.busy),
@@ -369,6 +369,7 @@ fn dids_lead_to_a_subscriber_a_group_or_a_customers_switch() {
                 number: testing::digits("44207199"),
                 target,
                 enabled: true,
+                reserved_until_us: None,
             });
         }
     };
@@ -385,6 +386,8 @@ fn dids_lead_to_a_subscriber_a_group_or_a_customers_switch() {
         r.dids[0].enabled = false;
     };
     check(off, line, &["0 44207199 to trunk 7 at 192.0.2.7:5060"]);
+    // A number of the pool leads nowhere, as if there were none.
+    check(did(DidTarget::Pool), line, &["0 44207199 to trunk 7 at 192.0.2.7:5060"]);
     // A DID's forwarding subscriber pays, the caller its own price.
     let onward = |r: &mut Rows| {
         did(DidTarget::Subscriber(SubscriberId(2)))(r);

@@ -1,13 +1,17 @@
 //! Every setting that decisions read, by name: what is seen without it, and with it at each place
 //! where it may be set.
 
+use super::order::{one_loss, six_fails, six_is_good, two_prices, well};
 use super::*;
 use crate::edge::{EdgeSettings, edge};
 use crate::register::register;
+use crate::world::Holder;
+use strowger_billing::Level;
 use strowger_link::ContactAsk;
 use strowger_model::{
-    Depth, Forward, ForwardWhen, OrganizationId, RingGroup, RingGroupId, RingMember, RingMode,
-    RingParty, SETTINGS, Setting, SettingId, SettingReader, SettingRow, TrunkCredentials,
+    Depth, FOREVER_MS, Forward, ForwardWhen, Holiday, HolidayId, OrganizationId, Rate, RingGroup,
+    RingGroupId, RingMember, RingMode, RingParty, RouteOrder, SETTINGS, Setting, SettingId,
+    SettingReader, SettingRow, TrunkCredentials, day_of,
 };
 
 /// A setting, a value, the account or subscriber of the narrowest place, what is looked at, and
@@ -23,6 +27,7 @@ const CASES: &[Case] = &[
     ("call.ring_ms", "15000", 1, |r| ring_ms(r, "1001 dials 1003"), "60000", "15000"),
     ("call.forwards_max", "0", 1, |r| say(forwarding(r, "1003"), "1001 dials 1002"),
         "ring 10.0.0.3:5060; account 1 pays 0", "ring 10.0.0.2:5060; account 1 pays 0"),
+    ("call.redirect", "pass", 4, redirects, "Ask", "Pass"),
     ("call.hops_max", "1", 1, |r| go(two_carriers(r), "1001 dials 447").stages.len().to_string(),
         "3", "1"),
     ("call.retry_after_ms", "7000", 1, retry_after, "0", "7"),
@@ -31,35 +36,80 @@ const CASES: &[Case] = &[
         "442071002 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
     ("call.send_back", "true", 1, |r| say(to_the_sender(r), "trunk 8 dials 4420"),
         "404 NoRoute cause 3", "4420 to trunk 8 at 192.0.2.8:5060; account 1 pays 0.01"),
+    ("call.self_call", "true", 1, |r| say(r, "1001 dials 1001"),
+        "403 Denied cause 21", "ring 10.0.0.1:5060; account 1 pays 0"),
+    ("call.price_max", "0.009", 1, |r| say(r, OUTSIDE),
+        "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "403 Denied cause 21"),
     ("call.unregistered", "false", 4, |r| say(r, "1004 dials 1002"),
         "ring 10.0.0.2:5060; account 2 pays 0", "403 Denied cause 21"),
+    ("call.callers_default_deny", "true", 1, |r| say(r, "1001 dials 1002"),
+        "ring 10.0.0.2:5060; account 1 pays 0", "403 Denied cause 21"),
     ("call.reasons", "false", 1, |r| go(r, OUTSIDE).manner.explain.to_string(), "true", "false"),
+    ("call.operation", "redirect", 1, |r| say(r, OUTSIDE),
+        "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "302 Redirected cause 23"),
+    ("call.pickup", "never", 1, picks, "go", "no"),
     ("failover.continue_on", "486,600", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[486, 600]"),
     ("failover.stop_on", "503", 1, |r| format!("{:?}", branch(r, OUTSIDE).stop_on), "[]", "[503]"),
     ("failover.first_ms", "3000", 1, |r| branch(patient(r), OUTSIDE).first_ms.to_string(),
         "0", "3000"),
+    ("route.order", "price", 1, |r| first(two_prices(r, None), well()), "6", "7"),
+    ("route.price_ms", "1000", 1,
+        |r| first(two_prices(r, Some(RouteOrder::Price)), well()), "7", "6"),
+    ("route.quality_percent", "0", 1,
+        |r| first(two_prices(r, Some(RouteOrder::Quality)), six_is_good()), "6", "7"),
+    ("route.accuracy_percent", "1", 1,
+        |r| first(two_prices(r, Some(RouteOrder::Quality)), six_is_good()), "6", "7"),
+    ("route.loss", "true", 1, |r| say(one_loss(r), "1001 dials 447"),
+        "404 NoRoute cause 3", "447 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05"),
+    ("route.failover", "false", 1, |r| first(two_prices(r, None), six_fails()), "7", "6"),
+    ("limit.calls_max", "7", 1, limits, "", "Switch 7 0"),
+    ("limit.cps_max", "6", 1, limits, "", "Switch 0 6"),
+    ("limit.calls_warn", "5", 1, limits, "", "Switch 0 0 warn 5"),
+    ("limit.tenant_calls_warn", "4", 1, limits, "", "Tenant(TenantId(1)) 0 0 warn 4"),
     ("limit.tenant_calls_max", "9", 1, limits, "", "Tenant(TenantId(1)) 9 0"),
     ("limit.tenant_cps_max", "8", 1, limits, "", "Tenant(TenantId(1)) 0 8"),
     ("limit.subscriber_calls_max", "2", 1, limits, "", "Subscriber(SubscriberId(1)) 2 0"),
+    ("media.path", "direct", 1,
+        |r| format!("{:?}", branch(past_us(r), OUTSIDE).media.mode), "Relay", "Direct"),
     ("media.nat", "always", 1, |r| go(r, OUTSIDE).media.nated.to_string(), "false", "true"),
     ("media.start_timeout_ms", "5000", 1,
         |r| go(r, OUTSIDE).media.start_timeout_ms.to_string(), "30000", "5000"),
     ("media.timeout_ms", "0", 1, |r| branch(r, OUTSIDE).media.timeout_ms.to_string(),
         "20000", "0"),
+    ("session.timer", "force", 1, timer, "Answer", "Force(1800)"),
+    ("session.expires_ms", "600000", 1, |r| timer(asking(r)), "Ask(1800)", "Ask(600)"),
+    ("session.expires_ms_min", "300000", 1, |r| format!("{:?}", sessions(r)),
+        "(90, 86400)", "(300, 86400)"),
+    ("session.expires_ms_max", "3600000", 1, |r| format!("{:?}", sessions(r)),
+        "(90, 86400)", "(90, 3600)"),
+    ("session.reliable", "require", 1, |r| format!("{:?}", go(r, OUTSIDE).manner.reliable),
+        "Media", "Require"),
     ("identity.cli", "hide", 1, |r| branch(r, OUTSIDE).from_user, "442071001", "anonymous"),
     ("identity.number", "4499", 1, |r| branch(r, OUTSIDE).from_user, "442071001", "4499"),
     ("identity.display", "false", 1, |r| branch(r, OUTSIDE).display, "Phone 1001", ""),
     ("identity.diversion", "false", 1, diversions, "Diversion", ""),
     ("registration.expires_ms_min", "300000", 1, |r| registers(r, "1001", &[60]), "60", "423"),
-    ("registration.expires_ms_max", "120000", 1, |r| registers(r, "1001", &[3600]), "3600", "120"),
+    ("registration.expires_ms_max", "120000", 1, |r| registers(r, "1001", &[600]), "600", "120"),
     ("registration.contacts_max", "1", 1, |r| registers(r, "1001", &[60, 60]), "60 60", "403"),
     ("registration.trunk_expires_ms_min", "300000", 1, |r| registers(r, "peer", &[60]),
         "60", "423"),
-    ("registration.trunk_expires_ms_max", "120000", 1, |r| registers(r, "peer", &[9000]),
-        "3600", "120"),
+    ("registration.trunk_expires_ms_max", "120000", 1, |r| registers(r, "peer", &[600]),
+        "600", "120"),
     ("registration.trunk_contacts_max", "1", 1, |r| registers(r, "peer", &[60, 60]),
         "60 60", "403"),
+    ("registration.contacts_full", "refuse", 1, crowded, "60 60", "403"),
+    ("registration.spread_percent", "0", 1, |r| registers(r, "1001", &[1800]), "1743", "1800"),
+    ("registration.fork", "by-q", 1, forks, "1 stage", "2 stages"),
+    ("registration.path", "refuse", 1, by_path, "60", "420"),
+    ("registration.service_route", "true", 1, |r| headers(r, "Service-Route"),
+        "", "<sip:192.0.2.1:5060;lr>"),
+    ("registration.gruu", "false", 1, gruus, "pub temp", ""),
+    ("registration.flow_timer_ms", "120000", 1, |r| headers(r, "Flow-Timer"), "", "120"),
+    ("nat.send_to", "contact", 1, nated_address,
+        "203.0.113.5:4001", "10.0.0.9:5060"),
+    ("nat.keep_alive", "options", 1, keeps, "Crlf 25000", "Options 25000"),
+    ("nat.keep_alive_ms", "60000", 1, keeps, "Crlf 25000", "Crlf 60000"),
     ("digest.nonce_ms", "60000", 1, nonce_s, "300", "60"),
     ("digest.strong", "true", 1, |r| say(r, "1001 dials 1002"),
         "ring 10.0.0.2:5060; account 1 pays 0", "challenge demo.example [Sha256]"),
@@ -69,10 +119,53 @@ const CASES: &[Case] = &[
         "22000", "9000"),
     ("price.customer_default", "0.5", 2, |r| say(r, "1004 dials 4420"),
         "403 NoPrice cause 21", "4420 to trunk 7 at 192.0.2.7:5060; account 2 pays 0.5"),
-    ("price.supplier_default", "0.02", 9, supplier_price, "404 NoRoute cause 3", "0.02"),
+    ("price.supplier_default", "0.005", 9, supplier_price, "404 NoRoute cause 3", "0.005"),
+    ("price.short_digits", "4", 1, |r| say(internal(r), OUTSIDE),
+        "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01",
+        "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.02"),
+    ("price.free_digits", "4", 1, |r| say(internal(r), OUTSIDE),
+        "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01",
+        "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0"),
+    ("price.vat_ppm", "70000", 1, tax, "0", "70000"),
     ("price.unpriced_trunks", "false", 1, |r| say(r, OUTSIDE),
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "404 NoRoute cause 3"),
+    ("calendar.peak_from_ms", "3600000", 1, |r| timed(r, "night"), "0.5", "0.5 10000 0.01"),
+    ("calendar.peak_until_ms", "84600000", 1, |r| timed(r, "peak"), "0.01", "0.5 4600 0.01"),
+    ("calendar.evening_from_ms", "82800000", 1, |r| timed(r, "evening"), "0.01", "0.01 2800 0.5"),
+    ("calendar.night_from_ms", "82800000", 1, |r| timed(r, "night"), "0.5", "0.01 2800 0.5"),
+    ("calendar.weekend_is_peak", "true", 1, peak_of_a_holiday, "0.01", "0.5 4600 0.01"),
+    ("calendar.holiday_is_weekend", "true", 1, |r| timed(with_holiday(r), "weekend"),
+        "0.01", "0.5 6400 0.01"),
+    ("calendar.class_rule", "middle", 1, class_rule, "Split", "Middle"),
 ];
+
+/// With a price of internal calls.
+fn internal(mut rows: Rows) -> Rows {
+    rows.tenants[0].internal_price = Price(20_000_000);
+    rows
+}
+
+/// The tax that the caller's account pays, millionths.
+fn tax(rows: Rows) -> String {
+    let settlement = Settlement::decode(&go(rows, OUTSIDE).settlement.0).unwrap();
+    settlement.levels[0].terms.vat_ppm.to_string()
+}
+
+/// The trunk that is called first, when trunks stand so.
+fn first(rows: Rows, standing: Standing) -> String {
+    let mut switch = switch(rows);
+    switch.standing = Arc::new(standing);
+    match switch.go("1001 dials 447").stages[0].branches[0].party {
+        PartyRef::Trunk(id) => id.to_string(),
+        PartyRef::Unknown | PartyRef::Subscriber(_) => String::new(),
+    }
+}
+
+/// Whether 1002 may take the place of 1001, who calls.
+fn picks(rows: Rows) -> String {
+    let decision = switch(rows).pick_up("1001 dials 4420", PartyRef::Unknown, "1002");
+    if matches!(decision.verdict, Verdict::Go(_)) { "go" } else { "no" }.to_owned()
+}
 
 fn say(rows: Rows, line: &str) -> String {
     switch(rows).say(line)
@@ -107,7 +200,10 @@ fn admit(rows: Rows) -> AdmitPlan {
 
 fn limits(rows: Rows) -> String {
     let all = admit(rows).limits;
-    let words = all.iter().map(|l| format!("{:?} {} {}", l.of, l.calls_max, l.cps_max));
+    let words = all.iter().map(|l| {
+        let warn = if l.warn > 0 { format!(" warn {}", l.warn) } else { String::new() };
+        format!("{:?} {} {}{warn}", l.of, l.calls_max, l.cps_max)
+    });
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -125,6 +221,13 @@ fn forwarding(mut rows: Rows, to: &str) -> Rows {
     let forward = Forward { when: ForwardWhen::Always, to: to.into(), after_s: 0, enabled: true };
     rows.subscribers[1].forwards.push(forward);
     rows
+}
+
+/// What a 3xx of 1004's phone means.
+fn redirects(rows: Rows) -> String {
+    let mut switch = switch(rows);
+    switch.register(4, "sip:1004@10.0.0.4:5060", "10.0.0.4:5060");
+    format!("{:?}", switch.go("1001 dials 1004").stages[0].branches[0].redirect)
 }
 
 fn two_carriers(mut rows: Rows) -> Rows {
@@ -148,6 +251,37 @@ fn patient(mut rows: Rows) -> Rows {
 fn diversions(rows: Rows) -> String {
     let branch = branch(forwarding(rows, "447700900123"), "1001 dials 1002");
     branch.headers.iter().map(|field| field.name.clone()).collect()
+}
+
+/// Media of trunk 7 may go past us.
+fn past_us(mut rows: Rows) -> Rows {
+    rows.trunks[0].egress.as_mut().unwrap().dialog.media = Some(strowger_model::MediaPath::Direct);
+    rows
+}
+
+/// The caller's session timer.
+fn timer(rows: Rows) -> String {
+    format!("{:?}", go(rows, OUTSIDE).manner.timer)
+}
+
+/// Timers are asked for everywhere.
+fn asking(mut rows: Rows) -> Rows {
+    rows.settings.push(SettingRow {
+        id: SettingId(900),
+        category: "session".into(),
+        name: "timer".into(),
+        tenant: None,
+        account: None,
+        subscriber: None,
+        value: "ask".into(),
+    });
+    rows
+}
+
+/// The shortest and the longest session of the caller.
+fn sessions(rows: Rows) -> (u32, u32) {
+    let manner = go(rows, OUTSIDE).manner;
+    (manner.session_s_min, manner.session_s_max)
 }
 
 fn with_group(mut rows: Rows) -> Rows {
@@ -187,6 +321,53 @@ fn supplier_price(mut rows: Rows) -> String {
     print_price(settlement.hops[0].terms.as_ref().unwrap().pricing.prices.at(0))
 }
 
+/// Prices over the time of a call at 22:13:20 on a Tuesday, with the seconds between them, when
+/// the price for 4420 of a class is 0.5.
+fn timed(mut rows: Rows, class: &str) -> String {
+    let class = class.parse().unwrap();
+    rows.rates.push(Rate { class, ..testing::rate(20, 1, "4420", "0.5") });
+    let segments = level(rows).terms.pricing.prices.as_slice().to_vec();
+    let words = segments.iter().map(|segment| match segment.until_ms {
+        FOREVER_MS => print_price(segment.price),
+        ms => format!("{} {}", print_price(segment.price), ms / 1_000),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// What the caller of a call outside pays.
+fn level(rows: Rows) -> Level {
+    Settlement::decode(&go(rows, OUTSIDE).settlement.0).unwrap().levels[0]
+}
+
+fn class_rule(rows: Rows) -> String {
+    format!("{:?}", level(rows).terms.class_rule)
+}
+
+fn with_holiday(mut rows: Rows) -> Rows {
+    let day = day_of(2023, 11, 14).unwrap();
+    rows.holidays.push(Holiday {
+        id: HolidayId(1),
+        tenant: TenantId(1),
+        name: "today".into(),
+        from_day: day,
+        until_day: day,
+        working: false,
+        prefixes: Vec::new(),
+    });
+    rows
+}
+
+/// A holiday is a Sunday, and peak hours last to 23:30.
+fn peak_of_a_holiday(rows: Rows) -> String {
+    let mut rows = with_holiday(rows);
+    let sets = [("calendar.holiday_is_weekend", "true"), ("calendar.peak_until_ms", "84600000")];
+    for ((path, value), id) in sets.into_iter().zip(50..) {
+        let row = setting_row(path, value, Depth::System, 0);
+        rows.settings.push(SettingRow { id: SettingId(id), ..row });
+    }
+    timed(rows, "peak")
+}
+
 fn nonce_s(rows: Rows) -> String {
     let settings =
         EdgeSettings { version: 1, tenant: TenantId(1), nonce_key: [7; 16], denied: Vec::new() };
@@ -196,34 +377,12 @@ fn nonce_s(rows: Rows) -> String {
 
 /// What somebody's REGISTER with contacts of these lifetimes is answered: those granted, or a
 /// status. `peer` is trunk 8.
-fn registers(mut rows: Rows, username: &str, lifetimes_s: &[u32]) -> String {
-    let ha1_md5 = Some(crate::digest::ha1_md5("peer", testing::REALM, "demopeer"));
-    rows.trunks[2].ingress.as_mut().unwrap().credentials = Some(TrunkCredentials {
-        username: "peer".into(),
-        ha1_md5,
-        ha1_sha256: None,
-        digest: strowger_model::DigestPolicy::Md5Only,
-    });
-    let contact = |(n, expires_s): (usize, &u32)| ContactAsk {
-        uri: format!("sip:{username}@10.0.0.{}", n + 20),
-        expires_s: *expires_s,
-        q: 1000,
-        params: String::new(),
-    };
-    let request = RegisterAsk {
-        user: username.into(),
-        host: testing::REALM.into(),
-        credentials: testing::credentials(username, "REGISTER", &format!("demo{username}")),
-        contacts: lifetimes_s.iter().enumerate().map(contact).collect(),
-        sip_call_id: "c".into(),
-        cseq: 1,
-        user_agent: String::new(),
-        path: Vec::new(),
-        flow: 0,
-    };
-    let ask = Ask { body: AskBody::Register(Box::new(request)), ..ask("1001", "") };
-    let world = World::build(rows).unwrap();
-    match register(&world, &mut Locations::default(), &ask, Tick(0), WALL).verdict {
+fn registers(rows: Rows, username: &str, lifetimes_s: &[u32]) -> String {
+    granted(&registered(rows, username, lifetimes_s, |_| {}))
+}
+
+fn granted(verdict: &Verdict) -> String {
+    match verdict {
         Verdict::Registered(bound) => {
             let granted = bound.contacts.iter().map(|c| c.expires_s.to_string());
             granted.collect::<Vec<_>>().join(" ")
@@ -234,6 +393,123 @@ fn registers(mut rows: Rows, username: &str, lifetimes_s: &[u32]) -> String {
             panic!("{other:?}")
         }
     }
+}
+
+fn registered(
+    mut rows: Rows,
+    username: &str,
+    lifetimes_s: &[u32],
+    change: impl Fn(&mut RegisterAsk),
+) -> Verdict {
+    let ha1_md5 = Some(crate::digest::ha1_md5("peer", testing::REALM, "demopeer"));
+    rows.trunks[2].ingress.as_mut().unwrap().credentials = Some(TrunkCredentials {
+        username: "peer".into(),
+        ha1_md5,
+        ha1_sha256: None,
+        digest: strowger_model::DigestPolicy::Md5Only,
+    });
+    let (world, request) = (World::build(rows).unwrap(), registration(username, lifetimes_s));
+    register_at(&world, &mut Locations::default(), request, change)
+}
+
+fn registration(username: &str, lifetimes_s: &[u32]) -> RegisterAsk {
+    let contact = |(n, expires_s): (usize, &u32)| ContactAsk {
+        uri: format!("sip:{username}@10.0.0.{}", n + 20),
+        expires_s: *expires_s,
+        q: 1000,
+        params: ";+sip.instance=\"<urn:x:1>\";reg-id=1".into(),
+    };
+    let mut contacts: Vec<ContactAsk> = lifetimes_s.iter().enumerate().map(contact).collect();
+    // Several of one device would be one.
+    contacts.iter_mut().skip(1).for_each(|contact| contact.params.clear());
+    RegisterAsk {
+        user: username.into(),
+        host: testing::REALM.into(),
+        credentials: testing::credentials(username, "REGISTER", &format!("demo{username}")),
+        contacts,
+        sip_call_id: "c".into(),
+        cseq: 1,
+        user_agent: String::new(),
+        path: Vec::new(),
+        flow: 0,
+        supported: vec!["gruu".into()],
+        direct: true,
+        nated: false,
+    }
+}
+
+fn register_at(
+    world: &World,
+    locations: &mut Locations,
+    mut request: RegisterAsk,
+    change: impl Fn(&mut RegisterAsk),
+) -> Verdict {
+    change(&mut request);
+    let ask = Ask { body: AskBody::Register(Box::new(request)), ..ask("1001", "") };
+    register(world, locations, &ask, Tick(0), WALL).verdict
+}
+
+/// A third contact where two are allowed.
+fn crowded(mut rows: Rows) -> String {
+    rows.subscribers[0].contacts_max = 2;
+    let (world, mut locations) = (World::build(rows).unwrap(), Locations::default());
+    register_at(&world, &mut locations, registration("1001", &[60, 60]), |_| {});
+    let third = register_at(&world, &mut locations, registration("1001", &[60]), |request| {
+        request.contacts[0].uri = "sip:1001@10.0.0.30".into();
+        request.contacts[0].params.clear();
+        request.sip_call_id = "d".into();
+        request.credentials.nonce = "another".into();
+        let ha1 = crate::digest::ha1_md5("1001", testing::REALM, "demo1001");
+        request.credentials.response = crate::digest::response_md5(&request.credentials, &ha1);
+    });
+    granted(&third)
+}
+
+fn forks(rows: Rows) -> String {
+    let mut switch = switch(rows);
+    switch.bind(2, "sip:1002@10.0.0.22", "10.0.0.22:5060", |ask| ask.contacts[0].q = 500);
+    let count = switch.go("1001 dials 1002").stages.len();
+    format!("{count} stage{}", if count == 1 { "" } else { "s" })
+}
+
+fn by_path(rows: Rows) -> String {
+    granted(&registered(rows, "1001", &[60], |request| {
+        (request.direct, request.path) = (false, vec!["<sip:10.0.0.9;lr>".into()]);
+    }))
+}
+
+/// The value of a field of the answer.
+fn headers(rows: Rows, name: &str) -> String {
+    let Verdict::Registered(bound) = registered(rows, "1001", &[60], |_| {}) else {
+        panic!("not registered")
+    };
+    let field = bound.headers.into_iter().find(|field| field.name == name);
+    field.map(|field| String::from_utf8(field.value.0).unwrap()).unwrap_or_default()
+}
+
+fn gruus(rows: Rows) -> String {
+    let Verdict::Registered(bound) = registered(rows, "1001", &[60], |_| {}) else {
+        panic!("not registered")
+    };
+    let params = &bound.contacts[0].params;
+    let seen = ["pub", "temp"].into_iter().filter(|kind| params.contains(&format!(";{kind}-gruu")));
+    seen.collect::<Vec<_>>().join(" ")
+}
+
+/// Where a contact of 1001 behind a NAT is called.
+fn nated_address(rows: Rows) -> String {
+    let mut switch = switch(rows);
+    switch.register(1, "sip:1001@10.0.0.9:5060", "203.0.113.5:4001");
+    let stages = switch.go("1003 dials 1001").stages;
+    let branch = stages[0].branches.iter().find(|branch| branch.target.uri.contains("10.0.0.9"));
+    branch.unwrap().target.address.to_string()
+}
+
+fn keeps(rows: Rows) -> String {
+    let binding = testing::binding("sip:1001@10.0.0.9:5060", "203.0.113.5:4001");
+    let (world, who) = (World::build(rows).unwrap(), Holder::Subscriber(SubscriberId(1)));
+    let kept = crate::keep::kept(&world, who, &binding, Tick(0), Tick(1)).unwrap();
+    format!("{:?} {}", kept.how, kept.every_ms)
 }
 
 /// A row of a setting at a place; `id` is the account or subscriber there.

@@ -21,6 +21,13 @@ enum Step {
         free: bool,
     },
     Started(u64),
+    /// Payers of a call that rings, and their price.
+    Widen {
+        hold: u64,
+        levels: Vec<i64>,
+        price: usize,
+        ms_min: u64,
+    },
     Extend(u64),
     /// Settles after a part of the granted time, thousandths.
     Settle(u64, u64),
@@ -72,12 +79,17 @@ const LIMIT_PER_SECOND: u32 = 2;
 fn steps() -> impl Strategy<Value = Step> {
     let hold = || (0..8_u64, 0..2_u64).prop_map(|(id, shard)| shard << 56 | id);
     let levels = proptest::sample::subsequence(vec![1_i64, 2, 3, 4], 0..4).prop_shuffle();
+    let more = proptest::sample::subsequence(vec![1_i64, 2, 3, 4], 1..4).prop_shuffle();
+    let more = (hold(), more, 0..PRICES.len(), 0..100_000_u64);
     let ms_max = prop_oneof![Just(0_u64), 1..500_000_u64];
     let flags = any::<(bool, bool)>();
     let admit = (hold(), levels, 0..PRICES.len(), 0..100_000_u64, ms_max, flags);
     prop_oneof![
         6 => admit.prop_map(|(hold, levels, price, ms_min, ms_max, (limit, free))| Step::Admit {
             hold, levels, price, ms_min, ms_max, limit, free
+        }),
+        3 => more.prop_map(|(hold, levels, price, ms_min)| Step::Widen {
+            hold, levels, price, ms_min
         }),
         3 => hold().prop_map(Step::Started),
         4 => hold().prop_map(Step::Extend),
@@ -154,6 +166,8 @@ impl Reference {
                 tenant: TenantId(1),
                 spend_max: spend_max(account),
                 growth: growth(account),
+                learning: None,
+                counts: false,
             }));
             let (allowance, key) = (AllowanceId(account), key(account));
             let (granted_ms, used_ms) = (POOLS[slot(account)], 0);
@@ -308,6 +322,9 @@ impl Reference {
                     None => assert_eq!(said, [Output::Unknown(HoldId(hold))]),
                 }
             }
+            Step::Widen { hold, levels, price, ms_min } => {
+                self.widen(hold, &levels, PRICES[price], ms_min);
+            }
             Step::Extend(hold) => self.extend(hold),
             Step::Settle(hold, part) => self.settle(hold, part),
             Step::Void(hold) => {
@@ -407,6 +424,45 @@ impl Reference {
                 self.calls.insert(hold, known);
             }
             (said, refusals) => panic!("{said:?} but {refusals:?}"),
+        }
+    }
+
+    /// Who pays for a call that rings is more, or pays another price: all of it or nothing.
+    fn widen(
+        &mut self,
+        hold: u64,
+        accounts: &[i64],
+        (price, step_ms, fee): (i64, u32, i64),
+        ms_min: u64,
+    ) {
+        let bound = priced(price, step_ms, fee);
+        let levels = accounts.iter().map(|a| Payer { key: key(*a), bound }).collect();
+        // A day is shorter here than a call may ring: calendars know the day before, no older one.
+        let day = self.periods()[DAY];
+        if self.calls.get(&hold).is_some_and(|call| call.periods[DAY] < day - 1) {
+            return;
+        }
+        let began = self.calls.get(&hold).map_or(self.desk.now, |call| call.since);
+        let at_us = i64::try_from(began.0).unwrap() * 1_000;
+        let said = self.next(Event::Widen { hold: HoldId(hold), levels, ms_min, at_us });
+        let Some(call) = self.calls.get_mut(&hold) else {
+            return assert_eq!(said, [Output::Unknown(HoldId(hold))]);
+        };
+        match said.as_slice() {
+            // All is as before, which the sums tell.
+            [Output::Refused { .. }] => {}
+            [Output::Admitted(granted)] => {
+                assert!(!call.talking && granted.ms > 0);
+                assert!(call.ms_max == 0 || granted.ms <= call.ms_max || granted.ms == u64::MAX);
+                for account in accounts {
+                    match call.levels.iter_mut().find(|(known, _)| known == account) {
+                        Some((_, known)) => *known = bound,
+                        None => call.levels.push((*account, bound)),
+                    }
+                }
+                call.granted = *granted;
+            }
+            said => panic!("{said:?}"),
         }
     }
 

@@ -40,6 +40,8 @@ impl Desk {
             tenant: TenantId(1),
             spend_max: [most(day), most(month)],
             growth,
+            learning: None,
+            counts: false,
         }))
     }
 
@@ -211,6 +213,82 @@ fn a_limit_that_has_grown_before_a_restart_grows_on() {
     assert_eq!(desk.tell(desk_spent(99_000_000)), "");
     assert_eq!(desk.admit_at(1, TODAY_US + 2), "refused 1: no credit of 7");
     assert_eq!(month_max(&desk, 10), 20);
+}
+
+impl Desk {
+    /// Account 7 may spend seven times its dearest day, and no less than `least` EUR; behind
+    /// `peak`, which is what the database knows of the days before yesterday.
+    fn learning(least: i64, peak: Option<i64>) -> Desk {
+        let mut desk = Desk::limited(None, None);
+        let learning = Some(Learning { times: 7, least: Amount(least * EURO) });
+        let load = Load {
+            key: key(7),
+            posted: Amount(0),
+            floor: None,
+            calls_max: 0,
+            per_second_max: 0,
+            tenant: TenantId(1),
+            spend_max: [None; PERIODS],
+            growth: None,
+            learning,
+            counts: false,
+        };
+        assert_eq!(desk.tell(Event::Load(load)), "");
+        if let Some(peak) = peak {
+            let (before_us, peak) = (TODAY_US - DAY_US, Amount(peak * EURO));
+            assert_eq!(desk.tell(Event::Learnt { key: key(7), before_us, peak }), "");
+        }
+        desk
+    }
+
+    fn day_max(&self, days: i64) -> Option<i64> {
+        let most = self.till.most_at(key(7), TODAY_US + days * DAY_US)[DAY];
+        most.map(|most| most.0 / EURO)
+    }
+
+    /// Calls of one day cost so much more; the limit of that day.
+    fn spend(&mut self, days: i64, euros: i64) -> Option<i64> {
+        self.tell(calendar(TODAY_US + days * DAY_US));
+        let (at_us, charge) = (TODAY_US + days * DAY_US, Amount(euros * EURO));
+        self.tell(Event::Spent { key: key(7), at_us, charge });
+        self.day_max(days)
+    }
+}
+
+#[test]
+fn the_limit_of_a_day_is_learnt_from_the_days_before_it() {
+    // The spec's week: Monday 10, Tuesday 0, Wednesday 5, Thursday 30, Friday stopped at 210.
+    let mut desk = Desk::learning(30, Some(0));
+    assert_eq!(desk.spend(0, 10), Some(30), "what is spent today raises tomorrow");
+    assert_eq!(desk.spend(1, 0), Some(70));
+    assert_eq!(desk.spend(2, 5), Some(70));
+    assert_eq!(desk.spend(3, 30), Some(70));
+    assert_eq!(desk.spend(4, 209), Some(210));
+    assert_eq!(desk.admit_at(1, TODAY_US + 4 * DAY_US + 1), "admitted 1 75000 ms");
+    assert_eq!(desk.spend(4, 1), Some(210));
+    assert_eq!(desk.admit_at(2, TODAY_US + 4 * DAY_US + 2), "refused 2: no credit of 7");
+    // A day that was stopped teaches nothing, or the limit would be seven times as high each day.
+    assert_eq!(desk.spend(5, 1), Some(210));
+    assert_eq!(desk.till.drift(), 0);
+}
+
+#[test]
+fn what_was_learnt_before_a_restart_counts_and_until_it_is_told_nothing_is_limited() {
+    let mut desk = Desk::learning(1, None);
+    assert_eq!(desk.spend(0, 50), None);
+    assert_eq!(desk.admit_at(1, TODAY_US), "admitted 1 all");
+    let mut desk = Desk::learning(1, Some(3));
+    assert_eq!(desk.day_max(0), Some(21));
+    // Yesterday, as the database tells it at boot, counts for today.
+    let yesterday = Event::Spent { key: key(7), at_us: TODAY_US - 9, charge: Amount(5 * EURO) };
+    desk.tell(yesterday);
+    assert_eq!((desk.day_max(-1), desk.day_max(0)), (Some(21), Some(35)));
+    // Counted again by the database, a day later.
+    desk.tell(calendar(TODAY_US + DAY_US));
+    desk.tell(Event::Learnt { key: key(7), before_us: TODAY_US, peak: Amount(5 * EURO) });
+    assert_eq!(desk.day_max(0), Some(35));
+    assert_eq!(desk.spend(0, 20), Some(35));
+    assert_eq!(desk.day_max(1), Some(140));
 }
 
 #[test]

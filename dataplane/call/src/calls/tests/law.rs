@@ -13,9 +13,14 @@ const OUTPUTS_PER_EVENT_MAX: usize = 160;
 struct LegLaw {
     inbound: bool,
     answered: bool,
+    fields: bool,
     hung_up: bool,
     /// It answered after our hang-up, so one more hang-up is right.
     answered_late: bool,
+    /// It made an offer that wants its answer at once.
+    updates: bool,
+    /// A description came from it or went to it before the answer.
+    described: bool,
     ended: bool,
     live_ended: bool,
 }
@@ -29,6 +34,8 @@ pub(super) struct Laws {
     freed: BTreeSet<SlotRef>,
     /// Grants sent down, and how often each was balanced.
     grants: BTreeMap<AskId, u32>,
+    /// Those of redirects, and whether they were given back.
+    redirects: BTreeMap<AskId, bool>,
 }
 
 impl Laws {
@@ -39,6 +46,11 @@ impl Laws {
     /// A plan was sent down under `ask`, perhaps not for the first time.
     pub(super) fn granted(&mut self, ask: AskId) {
         self.grants.entry(ask).or_insert(0);
+    }
+
+    /// Where a redirect leads was sent down, perhaps not for the first time.
+    pub(super) fn redirect_granted(&mut self, ask: AskId) {
+        self.redirects.entry(ask).or_insert(false);
     }
 
     /// A grant was refused by the outcome of its verb.
@@ -55,14 +67,19 @@ impl Laws {
                 law.answered_late = !law.inbound && !law.answered;
             }
             Event::Answered { .. } => law.answered |= !law.inbound,
+            Event::Update { .. } => law.updates = true,
+            Event::Progress { body, .. } => law.described |= body.is_some(),
             Event::Offered(_)
-            | Event::Progress { .. }
+            | Event::Fields(_)
             | Event::Confirmed { .. }
             | Event::Reoffer { .. }
+            | Event::Refreshed { .. }
             | Event::ReofferAnswered { .. }
             | Event::ReofferRefused { .. }
             | Event::Digits { .. }
-            | Event::Info { .. } => {}
+            | Event::Info { .. }
+            | Event::Message { .. }
+            | Event::Transfer(_) => {}
         }
     }
 
@@ -118,6 +135,9 @@ impl Laws {
                 assert!(!self.freed.contains(slot), "a free slot is done");
             }
             Output::Free { slot } => assert!(self.freed.insert(*slot), "freed twice"),
+            Output::Up(Up::Abandoned(ask)) if self.redirects.contains_key(ask) => {
+                assert_eq!(self.redirects.insert(*ask, true), Some(false), "given back twice");
+            }
             Output::Up(Up::Abandoned(ask)) => {
                 *self.grants.entry(*ask).or_insert(0) += 1;
             }
@@ -130,7 +150,9 @@ impl Laws {
                 law.live_ended = live.state == LiveState::Ended;
             }
             Output::Up(Up::Ask(_)) => panic!("asks have their own output"),
-            Output::Up(Up::Upstream(_)) => panic!("registrations are no call's"),
+            Output::Up(Up::Upstream(_) | Up::FlowFailed(_) | Up::FlowEpoch(_)) => {
+                panic!("registrations are no call's")
+            }
             Output::Up(
                 Up::Journal(_) | Up::Verb(_) | Up::Turned(_) | Up::Counters(_) | Up::Listeners(_),
             )
@@ -149,29 +171,60 @@ impl Laws {
 
     fn command(&mut self, leg: LegId, command: &Command) {
         let law = self.legs.entry(leg).or_default();
+        if let Command::TransferProgress { .. } | Command::TransferRefuse { .. } = command {
+            // The subscription outlives the leg.
+            assert!(law.answered, "{leg:?} is told {command:?} early");
+            return;
+        }
         assert!(!law.ended, "{leg:?} is told {command:?} after its end");
         match command {
             Command::Hangup { cause, .. } => {
                 assert!(!law.hung_up || law.answered_late, "{leg:?} is hung up twice");
                 if law.inbound && !law.answered {
-                    assert!((400..700).contains(&cause.sip), "no final status: {cause:?}");
+                    // A redirect says where to.
+                    let least = if law.fields { 300 } else { 400 };
+                    assert!((least..700).contains(&cause.sip), "no final status: {cause:?}");
                 }
                 law.hung_up = true;
                 law.answered_late = false;
                 return;
             }
             Command::Invite(_) => assert!(!law.inbound && !law.answered),
-            Command::Progress { .. } => assert!(law.inbound && !law.answered),
+            Command::Progress { body, .. } => {
+                assert!(law.inbound && !law.answered);
+                law.described |= body.is_some();
+            }
             Command::Answer { .. } => {
                 assert!(law.inbound && !law.answered, "answered twice");
                 law.answered = true;
             }
             Command::Challenge(_) => assert!(law.inbound && !law.answered),
+            Command::Redirect { status, contacts } => {
+                assert!(law.inbound && !law.answered && !law.hung_up);
+                assert!((300..400).contains(status) && !contacts.is_empty());
+                law.hung_up = true;
+                return;
+            }
+            Command::Speak(_) => assert!(law.inbound && !law.answered),
+            Command::Fields(_) => {
+                assert!(law.inbound && !law.answered && !law.hung_up, "nothing follows");
+                // Those of a refusal come with it, when the call has closed.
+                law.fields = true;
+                return;
+            }
+            Command::Update { .. } => assert!(law.answered || law.described, "an early offer"),
+            Command::ReofferAnswer { .. } | Command::ReofferRefuse { .. } => {
+                assert!(law.answered || law.updates, "{leg:?} is told {command:?} unasked");
+            }
             Command::Confirm { .. }
             | Command::Reoffer { .. }
-            | Command::ReofferAnswer { .. }
-            | Command::ReofferRefuse { .. }
-            | Command::Info { .. } => assert!(law.answered, "{leg:?} is told {command:?} early"),
+            | Command::Info { .. }
+            | Command::Message { .. }
+            | Command::TransferAccept
+            | Command::TransferProgress { .. }
+            | Command::TransferRefuse { .. } => {
+                assert!(law.answered, "{leg:?} is told {command:?} early")
+            }
         }
         assert!(!law.hung_up, "{leg:?} is told {command:?} after its hang-up");
         assert!(!self.ended.contains(&leg.slot), "a closed call speaks: {command:?}");

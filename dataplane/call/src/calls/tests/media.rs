@@ -18,6 +18,9 @@ pub(super) struct Media {
     pub(super) in_use: BTreeMap<u32, u32>,
     pub(super) joined: BTreeSet<(LegId, LegId)>,
     released: BTreeSet<LegId>,
+    /// The newest description from one leg to another.
+    pub(super) told: BTreeMap<(u8, u8), String>,
+    said: BTreeMap<LegId, String>,
 }
 
 pub(super) fn letter(leg: u8) -> char {
@@ -25,9 +28,10 @@ pub(super) fn letter(leg: u8) -> char {
 }
 
 impl Media {
-    /// Of the same world, with nothing open.
+    /// Of the same world, with nothing open; what legs said stands in their images.
     pub(super) fn after_restart(&self) -> Media {
-        Media { deaf: self.deaf.clone(), full: self.full.clone(), ..Media::default() }
+        let (deaf, full, said) = (self.deaf.clone(), self.full.clone(), self.said.clone());
+        Media { deaf, full, said, ..Media::default() }
     }
 
     fn alive(&self, leg: LegId) {
@@ -50,8 +54,7 @@ impl Resources for Media {
     ) -> Result<Body, Cause> {
         self.alive(from);
         self.alive(to);
-        assert_eq!(from.slot, to.slot);
-        assert_ne!(from.leg, to.leg);
+        assert_ne!(from, to);
         if self.deaf.contains(&from.leg) || self.deaf.contains(&to.leg) {
             return Err(Cause::from_sip(488));
         }
@@ -60,7 +63,10 @@ impl Resources for Media {
             Role::Answer => "answer",
         };
         let text = String::from_utf8_lossy(&body.data);
-        Ok(Body::sdp(format!("{role}({text})").into_bytes()))
+        let told = format!("{role}({text})");
+        self.told.insert((from.leg, to.leg), told.clone());
+        self.said.insert(from, text.clone().into_owned());
+        Ok(Body::sdp(told.into_bytes()))
     }
 
     fn compose(&mut self, to: LegId, _policy: &MediaPolicy) -> Result<Body, Cause> {
@@ -69,6 +75,12 @@ impl Resources for Media {
             return Err(Cause::new(0, 34));
         }
         Ok(Body::sdp(*b"ours"))
+    }
+
+    fn said(&self, leg: LegId) -> Option<Body> {
+        self.alive(leg);
+        let text = self.said.get(&leg)?;
+        Some(Body::sdp(text.clone().into_bytes()))
     }
 
     fn join(&mut self, a: LegId, b: LegId) {

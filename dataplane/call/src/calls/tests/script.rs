@@ -10,8 +10,8 @@ use crate::Output;
 use strowger_leg::{Body, Event};
 use strowger_link::codec::encode;
 use strowger_link::{
-    AnswerBody, AskId, Branch, Cause, CauseSwap, Extended, Gauge, Grant, Hangup, LegId, Octets,
-    Originate, Reason, Stage, VerbKind,
+    AnswerBody, AskId, Branch, BranchAuth, Cause, CauseSwap, Extended, Gauge, Grant, Hangup,
+    HeaderField, LegId, Octets, OnRedirect, Originate, Reason, Stage, VerbKind,
 };
 
 /// Indentation of scripts inside a test.
@@ -83,6 +83,10 @@ fn act(world: &mut World, input: &str, outputs: &mut Vec<Output>) -> Vec<String>
     match words.as_slice() {
         ["go", plan @ ..] => go_line(world, plan),
         ["refuse", status, rest @ ..] => refuse_line(world, status, rest),
+        ["refuse-redirect"] => {
+            let no = AnswerBody::Refuse(refuse(402, Reason::NoCredit));
+            world.answer(world.redirect_ask, no);
+        }
         ["challenge"] => world.answer(world.call_ask, challenge()),
         ["nonsense"] => {
             let extended = Extended { grant: grant("60s", &[]) };
@@ -122,6 +126,9 @@ fn act(world: &mut World, input: &str, outputs: &mut Vec<Output>) -> Vec<String>
         ["record"] => {
             return world.record.as_ref().unwrap().facts.iter().map(fact_text).collect();
         }
+        ["media", from, to] => {
+            return vec![world.media.told[&(leg_of(from), leg_of(to))].clone()];
+        }
         ["show", "live"] => {}
         other => panic!("not understood: {other:?}"),
     }
@@ -141,11 +148,27 @@ fn event_of(words: &[&str]) -> Event {
     let body = |rest: &[&str]| rest.first().map(|text| sdp(text));
     let status = |text: &str| Cause::from_sip(text.parse().unwrap());
     match words {
+        ["progress", code, rest @ .., "fork", fork] => Event::Progress {
+            status: code.parse().unwrap(),
+            body: body(rest),
+            fork: fork.parse().unwrap(),
+        },
         ["progress", code, rest @ ..] => {
             Event::Progress { status: code.parse().unwrap(), body: body(rest), fork: 0 }
         }
+        ["update", text] => Event::Update { body: sdp(text) },
+        ["refreshed", rest @ ..] => Event::Refreshed { body: body(rest) },
         ["answered", rest @ ..] => Event::Answered { body: body(rest) },
         ["confirmed", rest @ ..] => Event::Confirmed { body: body(rest) },
+        ["redirected", code, contacts @ ..] => Event::Refused {
+            cause: status(code),
+            contacts: contacts.iter().map(|uri| (*uri).to_owned()).collect(),
+            silent: false,
+        },
+        ["challenges", value] => Event::Fields(vec![HeaderField {
+            name: "WWW-Authenticate".to_owned(),
+            value: Octets(value.as_bytes().to_vec()),
+        }]),
         ["refused", code] => {
             Event::Refused { cause: status(code), contacts: Vec::new(), silent: false }
         }
@@ -194,6 +217,7 @@ fn go_line(world: &mut World, words: &[&str]) {
             ["grant", ms, flags @ ..] => the_grant = grant(ms, flags),
             ["max", time] => max_ms = ms(time),
             ["for-extend"] => ask = world.extend_ask,
+            ["for-redirect"] => ask = world.redirect_ask,
             ["for-ask", id] => ask = AskId(id.parse().unwrap()),
             other => panic!("not understood: {other:?}"),
         }
@@ -233,7 +257,11 @@ fn branch_of(text: &str) -> Branch {
                 let swap = CauseSwap { status: from.parse().unwrap(), instead };
                 branch.manner.causes.push(swap);
             }
+            Some(("pass", _)) => branch.auth = BranchAuth::Pass,
             Some(("mute", _)) => branch.manner.explain = false,
+            Some(("redirect", "ask")) => branch.redirect = OnRedirect::Ask,
+            Some(("redirect", "pass")) => branch.redirect = OnRedirect::Pass,
+            Some(("hop", hop)) => branch.hop = hop.parse().unwrap(),
             Some(("app", app)) => branch.app = Some(app.to_owned()),
             other => panic!("not understood: {other:?}"),
         }
@@ -246,6 +274,11 @@ fn refuse_line(world: &mut World, status: &str, rest: &[&str]) {
     let reason = if rest.contains(&"credit") { Reason::NoCredit } else { Reason::Denied };
     let mut no = refuse(status.parse().unwrap(), reason);
     no.record = rest.contains(&"record");
+    if rest.contains(&"redirected") {
+        (no.reason, no.explain) = (Reason::Redirected, false);
+        let value = Octets(b"<sip:b@h>".to_vec());
+        no.headers.push(HeaderField { name: "Contact".to_owned(), value });
+    }
     if rest.contains(&"phrase") {
         no.phrase = "Sorry".to_owned();
         no.retry_after_s = 2;

@@ -3,6 +3,7 @@
 mod asking;
 mod hunting;
 mod originating;
+mod redirecting;
 mod restart;
 mod talking;
 mod time;

@@ -8,6 +8,8 @@ const STATES: &[(&str, &str, char)] = &[
     ("asked", "a> offered 1002", 'a'),
     ("hunting", "a> offered 1002\ngo b c | d", 'a'),
     ("hunting", "a> offered 1002\ngo b c | d", 'b'),
+    ("hunting, b redirected", REDIRECTED, 'a'),
+    ("hunting, b redirected", REDIRECTED, 'b'),
     ("hunting for a late offer", "a> offered 1002 late\ngo b", 'b'),
     ("setup of the first", "originate a b", 'a'),
     ("setup of the second", "originate a b\na> answered a1", 'a'),
@@ -24,6 +26,7 @@ const STATES: &[(&str, &str, char)] = &[
     ("closed, leg is gone", "TALKING\nb> bye", 'b'),
 ];
 
+const REDIRECTED: &str = "a> offered 1002\ngo b{redirect=ask} | d\nb> redirected 302 sip:x@y";
 const TALKING: &str = "a> offered 1002\ngo b ; grant 60s\nb> answered b1";
 
 const EVENTS: &[&str] = &[
@@ -39,6 +42,8 @@ const EVENTS: &[&str] = &[
     "silent",
     "reoffer x1",
     "reoffer",
+    "update x1",
+    "refreshed x1",
     "reoffer-answered x1",
     "reoffer-answered",
     "reoffer-refused 488",
@@ -51,6 +56,8 @@ const EVENTS: &[&str] = &[
 /// What comes from elsewhere.
 const INPUTS: &[&str] = &[
     "go b",
+    "go x ; for-redirect",
+    "refuse-redirect",
     "refuse 404 record",
     "challenge",
     "extended 90s last",

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use strowger_leg::Event;
 use strowger_link::codec::encode;
 use strowger_link::{
-    AnswerBody, AskId, Branch, Cause, Extended, Grant, Hangup, LegId, Octets, Originate, Reason,
-    SlotRef, VerbKind,
+    AnswerBody, AskId, Branch, Cause, Extended, Grant, Hangup, LegId, Octets, OnRedirect,
+    Originate, Reason, SlotRef, VerbKind,
 };
 
 const SLOTS: u32 = 3;
@@ -198,12 +198,17 @@ fn event_of(event: u8, detail: u8) -> Event {
     match event % 16 {
         0..=2 => {
             let status = 180 + u16::from(detail % 4);
-            Event::Progress { status, body, fork: 0 }
+            Event::Progress { status, body, fork: detail >> 7 }
         }
         3..=6 => Event::Answered { body },
         7 => Event::Confirmed { body },
-        8 | 9 => Event::Refused { cause, contacts: Vec::new(), silent: detail & 0x80 != 0 },
+        8 | 9 => {
+            let contacts = (0..detail >> 5 & 3).map(|n| format!("sip:{}@x", n ^ detail)).collect();
+            Event::Refused { cause, contacts, silent: detail & 0x80 != 0 }
+        }
+        10 if detail & 1 == 0 => Event::Update { body: sdp("u") },
         10 => Event::Reoffer { body },
+        11 if detail & 3 == 3 => Event::Refreshed { body },
         11 => Event::ReofferAnswered { body },
         12 => Event::ReofferRefused { cause },
         13 => Event::Digits { digits: "12".into(), duration_ms: 100 },
@@ -219,6 +224,11 @@ fn branch_of(shape: u8) -> Branch {
     let mut branch = branch("b");
     branch.ring_ms = 1000 * u32::from(shape % 30);
     branch.first_ms = 500 * u32::from(shape >> 5);
+    branch.redirect = match shape % 4 {
+        0 | 1 => OnRedirect::Ask,
+        2 => OnRedirect::Pass,
+        _ => OnRedirect::Fail,
+    };
     branch.gauges = (0..shape % 3).map(|id| gauge(id.into())).collect();
     if shape & 0x10 != 0 {
         branch.continue_on = vec![486, 408, 600];

@@ -3,7 +3,7 @@
 use super::media::letter;
 use crate::{Entry, Output};
 use strowger_leg::{Body, Command};
-use strowger_link::{Ask, AskBody, CallFacts, Cause, Fact, Up};
+use strowger_link::{Ask, AskBody, CallFacts, Cause, Fact, HeaderField, Up};
 
 /// One output; `None` for what a transcript does not show.
 pub(super) fn output_text(output: &Output, show_live: bool) -> Option<String> {
@@ -26,7 +26,9 @@ pub(super) fn output_text(output: &Output, show_live: bool) -> Option<String> {
             | Up::Turned(_)
             | Up::Counters(_)
             | Up::Listeners(_)
-            | Up::Upstream(_),
+            | Up::Upstream(_)
+            | Up::FlowFailed(_)
+            | Up::FlowEpoch(_),
         ) => panic!("{output:?}"),
         Output::Ask(ask) => ask_text(ask),
         Output::Leg { leg, command } => format!("{}< {}", letter(leg.leg), command_text(command)),
@@ -47,13 +49,17 @@ fn ask_text(ask: &Ask) -> String {
         AskBody::Call(call) if call.emergency => "ask call emergency".to_owned(),
         AskBody::Call(_) => "ask call".to_owned(),
         AskBody::Extend(e) => format!("ask extend {}ms of {}ms", e.used_ms, e.granted_ms),
-        AskBody::Redirected(_)
-        | AskBody::Transfer(_)
-        | AskBody::Pickup(_)
-        | AskBody::Register(_)
-        | AskBody::Request(_)
-        | AskBody::Resolve(_)
-        | AskBody::App(_) => panic!("{ask:?}"),
+        AskBody::Transfer(transfer) => format!("ask transfer {}", transfer.called),
+        AskBody::Redirected(r) => {
+            format!("ask redirected {} {} by {:#x}", r.status, r.contacts.join(" "), r.hop)
+        }
+        AskBody::Pickup(pickup) => {
+            let rings = if pickup.ringing { " ringing" } else { "" };
+            format!("ask pickup {} of {:?}{rings}", pickup.called, pickup.party)
+        }
+        AskBody::Register(_) | AskBody::Request(_) | AskBody::Resolve(_) | AskBody::App(_) => {
+            panic!("{ask:?}")
+        }
     }
 }
 
@@ -71,7 +77,7 @@ fn with_body(word: &str, body: Option<&Body>) -> String {
     }
 }
 
-fn command_text(command: &Command) -> String {
+pub(super) fn command_text(command: &Command) -> String {
     match command {
         Command::Invite(invite) => with_body("invite", invite.body.as_ref()),
         Command::Progress { status, body } => {
@@ -89,11 +95,25 @@ fn command_text(command: &Command) -> String {
             }
             text
         }
+        Command::Fields(fields) => {
+            let said =
+                |f: &HeaderField| format!(" {}: {}", f.name, String::from_utf8_lossy(&f.value.0));
+            format!("fields{}", fields.iter().map(said).collect::<String>())
+        }
         Command::Challenge(challenge) => format!("challenge {}", challenge.realm),
+        Command::Redirect { status, contacts } => {
+            format!("redirect {status} {}", contacts.join(" "))
+        }
         Command::Reoffer { body } => with_body("reoffer", body.as_ref()),
+        Command::Update { body } => with_body("update", Some(body)),
+        Command::Speak(manner) => format!("speak {:?} {:?}", manner.timer, manner.reliable),
         Command::ReofferAnswer { body } => with_body("reoffer-answer", body.as_ref()),
         Command::ReofferRefuse { cause } => format!("reoffer-refuse {}", cause_text(*cause)),
         Command::Info { body } => with_body("info", Some(body)),
+        Command::Message { body } => with_body("message", Some(body)),
+        Command::TransferAccept => "transfer-accept".to_owned(),
+        Command::TransferRefuse { cause } => format!("transfer-refuse {}", cause_text(*cause)),
+        Command::TransferProgress { status } => format!("transfer-progress {status}"),
     }
 }
 

@@ -3,15 +3,19 @@
 use super::law::Laws;
 use super::media::Media;
 use crate::{Calls, CallsConfig, Entry, Lost, Output};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use strowger_leg::{Body, Event, Offer};
 use strowger_link::table::SlotState;
 use strowger_link::{
-    Answer, AnswerBody, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
+    Answer, AnswerBody, Ask, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
     Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, Manner, MediaMode,
-    MediaPolicy, Octets, OnDriverLost, PartyRef, Reason, Refuse, SlotRef, Stage, Target, Tick,
-    Transport, Up, Verb, VerbId, VerbKind, VerbOutcome,
+    MediaPolicy, Octets, OnDriverLost, OnRedirect, PartyRef, Reason, Refuse, SlotRef, Stage,
+    Target, Tick, Transport, Up, Verb, VerbId, VerbKind, VerbOutcome,
 };
+
+/// A slot, what it shows, and the image in it.
+pub(super) type Left = (SlotRef, (SlotState, Box<CallFacts>), Option<Vec<u8>>);
 
 /// Wall clock at tick 0, microseconds.
 pub(super) const WALL_US: i64 = 1_800_000_000_000_000;
@@ -26,6 +30,9 @@ pub(super) struct World {
     /// Latest asks.
     pub(super) call_ask: AskId,
     pub(super) extend_ask: AskId,
+    pub(super) redirect_ask: AskId,
+    /// The calls that redirects belong to.
+    redirected: BTreeMap<AskId, AskId>,
     /// All asks that were put, for late and repeated answers.
     pub(super) asks: Vec<AskId>,
     /// The latest record, and how far the journal is written.
@@ -51,6 +58,8 @@ impl World {
             slot: SlotRef::default(),
             call_ask: AskId(0),
             extend_ask: AskId(0),
+            redirect_ask: AskId(0),
+            redirected: BTreeMap::new(),
             asks: Vec::new(),
             record: None,
             seq: 0,
@@ -78,7 +87,7 @@ impl World {
         self.laws.observe_all(&outputs, self.calls.in_use() + 1);
         for output in &outputs {
             match output {
-                Output::Ask(ask) => self.note_ask(ask.id, &ask.body),
+                Output::Ask(ask) => self.note_ask(ask),
                 Output::Journal { entry: Entry::Start, .. } => self.seq += 1,
                 Output::Journal { entry: Entry::Ended, slot, facts } => {
                     self.seq += 1;
@@ -107,14 +116,26 @@ impl World {
         outputs
     }
 
-    /// The process dies and its next life takes up what its call table shows.
-    pub(super) fn restart(&mut self) -> Vec<Output> {
-        let mut outputs = Vec::new();
+    /// What the call table shows once every slot is written.
+    pub(super) fn left(&self) -> Vec<Left> {
         let slots = u32::try_from(self.calls.slab.len()).unwrap();
-        let left: Vec<_> = (0..slots)
+        (0..slots)
             .filter_map(|idx| self.calls.slab.current(u16::try_from(idx).unwrap()))
             .filter_map(|slot| Some((slot, self.calls.snapshot(slot)?, self.calls.freeze(slot))))
-            .collect();
+            .collect()
+    }
+
+    /// The process dies and its next life takes up what its call table shows.
+    pub(super) fn restart(&mut self) -> Vec<Output> {
+        let left = self.left();
+        self.restart_with(left)
+    }
+
+    /// The process dies while it writes its table, before anybody has heard of what it did last.
+    pub(super) fn restart_with(&mut self, left: Vec<Left>) -> Vec<Output> {
+        while self.calls.poll_output().is_some() {}
+        let mut outputs = Vec::new();
+        let slots = u32::try_from(self.calls.slab.len()).unwrap();
         self.lives += 1;
         let lives = self.lives;
         self.calls = Calls::new(CallsConfig {
@@ -147,20 +168,25 @@ impl World {
             }
             outputs.extend(self.drain());
         }
+        self.calls.rejoin(self.now, self.now, &mut self.media);
+        outputs.extend(self.drain());
         outputs
     }
 
-    fn note_ask(&mut self, id: AskId, body: &AskBody) {
-        match body {
-            AskBody::Call(_) => (self.call_ask, self.originated) = (id, None),
+    fn note_ask(&mut self, ask: &Ask) {
+        let id = ask.id;
+        match &ask.body {
+            AskBody::Call(_) | AskBody::Transfer(_) | AskBody::Pickup(_) => {
+                (self.call_ask, self.originated) = (id, None)
+            }
             AskBody::Extend(_) => self.extend_ask = id,
-            AskBody::Redirected(_)
-            | AskBody::Transfer(_)
-            | AskBody::Pickup(_)
-            | AskBody::Register(_)
-            | AskBody::Request(_)
-            | AskBody::Resolve(_)
-            | AskBody::App(_) => panic!("calls do not ask this"),
+            AskBody::Redirected(_) => {
+                self.redirect_ask = id;
+                self.redirected.insert(id, ask.parent.expect("a call's"));
+            }
+            AskBody::Register(_) | AskBody::Request(_) | AskBody::Resolve(_) | AskBody::App(_) => {
+                panic!("calls do not ask this")
+            }
         }
         self.asks.push(id);
     }
@@ -184,9 +210,16 @@ impl World {
         self.calls.handle_leg(leg, event, self.now, wall_us, &mut self.media);
     }
 
-    pub(super) fn answer(&mut self, ask: AskId, body: AnswerBody) {
-        if matches!(body, AnswerBody::Go(_)) {
-            self.laws.granted(ask);
+    pub(super) fn answer(&mut self, ask: AskId, mut body: AnswerBody) {
+        if let AnswerBody::Go(go) = &mut body {
+            match self.redirected.get(&ask) {
+                // What a redirect is granted is settled by the record of its call.
+                Some(call) => {
+                    go.settlement = Octets(call.0.to_le_bytes().to_vec());
+                    self.laws.redirect_granted(ask);
+                }
+                None => self.laws.granted(ask),
+            }
         }
         self.calls.handle_answer(Answer { ask, body }, self.now, &mut self.media);
     }
@@ -267,6 +300,11 @@ pub(super) fn offer(called: &str, body: Option<&str>) -> Offer {
         body: body.map(sdp),
         nated: false,
         hops_left: 70,
+        headers: Vec::new(),
+        diverted: Vec::new(),
+        session_s: 0,
+        shown: Vec::new(),
+        replaces: None,
     }
 }
 
@@ -287,6 +325,7 @@ pub(super) fn branch(dialed: &str) -> Branch {
             flow: 0,
             routes: Vec::new(),
         },
+        to_uri: String::new(),
         listener: 0,
         dialed: dialed.to_owned(),
         from_user: "1001".to_owned(),
@@ -306,6 +345,8 @@ pub(super) fn branch(dialed: &str) -> Branch {
         hop: 0,
         party: PartyRef::Unknown,
         manner: Manner::default(),
+        redirect: OnRedirect::Fail,
+        replies: Vec::new(),
     }
 }
 
@@ -341,6 +382,7 @@ pub(super) fn refuse(status: u16, reason: Reason) -> Refuse {
         record: false,
         settlement: Octets::default(),
         explain: true,
+        headers: Vec::new(),
     }
 }
 

@@ -1,13 +1,16 @@
 //! Client transactions: our requests and the peers' answers.
 
+use std::net::SocketAddr;
+
 use strowger_link::{LegId, Tick};
 
-use super::super::alarm::Sleeper;
+use super::super::alarm::{Sleeper, forgotten_at};
 use super::super::config::Path;
 use super::super::image::ThawError;
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
 use super::Layer;
+use super::carrier::{Carried, PlanB};
 use crate::build::{Body, OwnVia, Writer};
 use crate::header::Header;
 use crate::limits::REINVITE_MS_MAX;
@@ -23,17 +26,46 @@ pub(in super::super) struct Client {
     machine: Machine,
     path: Path,
     whose: Whose,
-    /// The request as it was sent, to be sent again with credentials.
+    /// The request as it was sent, to be sent again with credentials; gone when it has its answer.
     request: Bytes,
+    /// Another way for it, as long as nothing has come of this one.
+    plan_b: Option<Box<PlanB>>,
     /// When an INVITE inside the dialog fails that has provisional responses only: its machine has
     /// no timer then, and no ringing callee is behind it.
     until: Option<Tick>,
     /// Its final response came.
     answered: bool,
     armed: Option<Tick>,
+    /// It is counted among those that linger.
+    lingers: bool,
+    /// It lingers no longer: its place is wanted.
+    hurried: bool,
 }
 
 impl Client {
+    const fn new(
+        key: ClientKey,
+        machine: Machine,
+        (path, whose): (Path, Whose),
+        request: Bytes,
+        until: Option<Tick>,
+    ) -> Client {
+        let (answered, armed, lingers, hurried) = (false, None, false, false);
+        Client {
+            key,
+            machine,
+            path,
+            whose,
+            request,
+            plan_b: None,
+            until,
+            answered,
+            armed,
+            lingers,
+            hurried,
+        }
+    }
+
     /// Nothing so far.
     fn heard(&self, id: Id) -> Heard {
         let Client { path, whose, request, .. } = self;
@@ -62,6 +94,16 @@ pub(in super::super) enum Role {
     StrayBye(u8),
     /// INFO; how often it was challenged.
     Info(u8),
+    /// UPDATE without a description; how often it was challenged.
+    Refresh(u8),
+    /// UPDATE with an offer.
+    Update,
+    /// PRACK; how often it was challenged.
+    Prack(u8),
+    /// MESSAGE; how often it was challenged.
+    Message(u8),
+    /// NOTIFY of a REFER; how often it was challenged.
+    Notify(u8),
 }
 
 impl Role {
@@ -71,6 +113,10 @@ impl Role {
             Role::Cancel => Method::Cancel,
             Role::Bye(_) | Role::StrayBye(_) => Method::Bye,
             Role::Info(_) => Method::Info,
+            Role::Refresh(_) | Role::Update => Method::Update,
+            Role::Prack(_) => Method::Prack,
+            Role::Message(_) => Method::Message,
+            Role::Notify(_) => Method::Notify,
         }
     }
 }
@@ -82,6 +128,8 @@ pub(in super::super) enum Whose {
     Leg(LegId, Role),
     /// The REGISTER of a registration, by its number.
     Upstream(u64),
+    /// A MESSAGE that goes on, by the transaction that it came with.
+    Page(Id),
 }
 
 impl Whose {
@@ -89,6 +137,7 @@ impl Whose {
         match self {
             Whose::Leg(_, role) => role.method(),
             Whose::Upstream(_) => Method::Register,
+            Whose::Page(_) => Method::Message,
         }
     }
 
@@ -145,6 +194,13 @@ impl Machine {
             Machine::Other(machine) => machine.poll_timeout(),
         }
     }
+
+    const fn is_lingering(&self) -> bool {
+        match self {
+            Machine::Invite(machine) => machine.is_lingering(),
+            Machine::Other(machine) => machine.is_lingering(),
+        }
+    }
 }
 
 /// Why a request has no answer.
@@ -179,25 +235,31 @@ impl Layer {
         request: Bytes,
         now: Tick,
     ) -> Option<Id> {
-        let method = way.whose.method();
-        let key = ClientKey::new(way.branch, method.name().as_bytes()).ok()?;
-        let (timers, reliability) = (self.config.timers, way.path.reliability());
-        let machine = if method == Method::Invite {
-            Machine::Invite(ClientInvite::new(request.clone(), reliability, timers, now))
-        } else {
-            Machine::Other(ClientNonInvite::new(request.clone(), reliability, timers, now))
-        };
-        let Way { path, whose, branch: _ } = way;
+        let Way { path, whose, branch } = way;
+        let key = ClientKey::new(branch, whose.method().name().as_bytes()).ok()?;
+        let Carried { path, request, plan_b } = self.carry(path, whose, request, now);
+        let machine = self.machine(&path, whose, &request, now);
         let until = whose.is_reinvite().then(|| now.plus_ms(REINVITE_MS_MAX));
-        let (key_again, answered) = (key.clone(), false);
-        let client = Client { key, machine, path, whose, request, until, answered, armed: None };
+        let key_again = key.clone();
+        let client = Client::new(key, machine, (path, whose), request, until);
+        let client = Client { plan_b, ..client };
         let Some(id) = self.clients.insert(client) else {
             self.count(Counted::Full);
             return None;
         };
         self.client_ids.insert(key_again, id);
+        self.underway.insert((path.peer, id));
         self.settle_client(id, None);
         Some(id)
+    }
+
+    fn machine(&self, path: &Path, whose: Whose, request: &Bytes, now: Tick) -> Machine {
+        let (timers, reliability) = (self.config.timers, path.reliability());
+        if whose.method() == Method::Invite {
+            Machine::Invite(ClientInvite::new(request.clone(), reliability, timers, now))
+        } else {
+            Machine::Other(ClientNonInvite::new(request.clone(), reliability, timers, now))
+        }
     }
 
     /// Takes up the transaction of an INVITE that a former process sent. It is not sent again.
@@ -218,10 +280,10 @@ impl Layer {
         let machine = ClientInvite::proceeding(invite.clone(), reliability, self.config.timers);
         let machine = Machine::Invite(machine);
         let (key_again, Way { path, whose, branch: _ }) = (key.clone(), way);
-        let (until, answered, request) = (None, false, invite);
-        let client = Client { key, machine, path, whose, request, until, answered, armed: None };
+        let client = Client::new(key, machine, (path, whose), invite, None);
         let id = self.clients.insert(client).ok_or(ThawError::Full)?;
         self.client_ids.insert(key_again, id);
+        self.underway.insert((path.peer, id));
         Ok(id)
     }
 
@@ -237,7 +299,10 @@ impl Layer {
         let id = *self.client_ids.get(&key)?;
         let class = ResponseClass::of(status.code())?;
         let client = self.clients.get_mut(id)?;
-        client.answered |= status.is_final();
+        if status.is_final() && !core::mem::replace(&mut client.answered, true) {
+            self.underway.remove(&(client.path.peer, id));
+        }
+        client.plan_b = None;
         client.machine.handle_response(class, now);
         self.settle_client(id, Some(response))
     }
@@ -263,18 +328,49 @@ impl Layer {
     /// Forgets a client transaction: nothing more is heard of it.
     pub(in super::super) fn abandon(&mut self, id: Id) {
         let Some(mut client) = self.clients.remove(id) else { return };
+        if client.lingers {
+            self.clients_lingering.leave();
+        }
         self.alarms.set(Sleeper::Client(id), &mut client.armed, None);
         self.client_ids.remove(&client.key);
+        if !client.answered {
+            self.underway.remove(&(client.path.peer, id));
+        }
     }
 
-    /// The transactions whose requests go to `peer`.
-    pub(in super::super) fn clients_to(&self, peer: std::net::SocketAddr) -> Vec<Id> {
-        self.clients.find(|client| client.path.peer == peer)
+    /// The transactions whose requests went by a way that is `wanted`, to `peer` if one is named,
+    /// and have no final response.
+    pub(in super::super) fn clients_by(
+        &self,
+        peer: Option<SocketAddr>,
+        wanted: impl Fn(&Path) -> bool,
+    ) -> Vec<Id> {
+        let is = |id: Id| self.clients.get(id).is_some_and(|client| wanted(&client.path));
+        let ids = |at: &(SocketAddr, Id)| Some(at.1).filter(|id| is(*id));
+        match peer {
+            Some(peer) => {
+                let (first, last) = ((peer, Id::FIRST), (peer, Id::LAST));
+                self.underway.range(first..=last).filter_map(ids).collect()
+            }
+            None => self.underway.iter().filter_map(ids).collect(),
+        }
     }
 
-    /// The transport could not deliver.
-    pub(in super::super) fn fail_client(&mut self, id: Id) -> Option<Heard> {
-        self.clients.get_mut(id)?.machine.handle_transport_error();
+    /// The transport could not deliver. A request that has another way takes that.
+    pub(in super::super) fn fail_client(&mut self, id: Id, now: Tick) -> Option<Heard> {
+        let client = self.clients.get_mut(id)?;
+        let Some(plan_b) = client.plan_b.take() else {
+            client.machine.handle_transport_error();
+            return self.settle_client(id, None);
+        };
+        let PlanB { path, request } = *plan_b;
+        let whose = client.whose;
+        self.refuses_streams(path.peer, now);
+        let machine = self.machine(&path, whose, &request, now);
+        let client = self.clients.get_mut(id)?;
+        self.underway.remove(&(client.path.peer, id));
+        self.underway.insert((path.peer, id));
+        (client.machine, client.path, client.request) = (machine, path, request);
         self.settle_client(id, None)
     }
 
@@ -283,6 +379,11 @@ impl Layer {
         if client.is_stalled(now) {
             let failure = Some(Failure::TimedOut);
             let heard = Heard { failure, closed: true, ..client.heard(id) };
+            self.abandon(id);
+            return Some(heard);
+        }
+        if client.hurried {
+            let heard = Heard { closed: true, ..client.heard(id) };
             self.abandon(id);
             return Some(heard);
         }
@@ -315,9 +416,29 @@ impl Layer {
             }
         }
         let client = self.clients.get_mut(id)?;
-        let wanted = client.machine.poll_timeout().or(client.until);
+        let mut wanted = client.machine.poll_timeout().or(client.until);
+        if client.machine.is_lingering() {
+            wanted = wanted.map(forgotten_at);
+        }
         self.alarms.set(Sleeper::Client(id), &mut client.armed, wanted);
+        if client.machine.is_lingering() && !core::mem::replace(&mut client.lingers, true) {
+            // Nobody sends it again; whoever is told of this response has it.
+            client.request = Bytes::default();
+            self.linger_client(id);
+        }
         Some(heard)
+    }
+
+    /// One more lingers; if that is one too many, the oldest goes in the next turn.
+    fn linger_client(&mut self, id: Id) {
+        let max = self.lingering_max();
+        let Layer { clients, clients_lingering: lingering, alarms, .. } = self;
+        lingering.enter(id, |id| clients.get(id).is_some());
+        let Some(oldest) = lingering.beyond(max, |id| clients.get(id).is_some()) else { return };
+        if let Some(client) = clients.get_mut(oldest) {
+            client.hurried = true;
+            alarms.set(Sleeper::Client(oldest), &mut client.armed, Some(Tick::default()));
+        }
     }
 }
 

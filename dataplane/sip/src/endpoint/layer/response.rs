@@ -6,7 +6,7 @@ use strowger_leg::Body;
 
 use super::super::config::Config;
 use super::super::output::Bytes;
-use crate::build::{self, Reply, Writer};
+use crate::build::{self, Reply, ReplyHead, Writer};
 use crate::header::Header;
 use crate::message::Message;
 use crate::status::Status;
@@ -45,24 +45,45 @@ impl<'a> Response<'a> {
         request: Message<'_>,
         source: SocketAddr,
     ) -> Option<Bytes> {
-        let mut out = Vec::with_capacity(512);
-        let Response { status, phrase, tag, fields, dialog, body } = self;
-        // RFC 3261 8.2.6.1: a 100 may go without; the tag of the dialog comes with the next one.
-        let to_tag = tag.filter(|_| status != Status::of(100));
-        let mut writer =
-            Writer::response(&mut out, request, Reply { status, phrase, to_tag, source });
+        let mut out = Vec::with_capacity(self.room());
+        let Response { status, phrase, dialog, .. } = self;
+        let reply = Reply { status, phrase, to_tag: self.tag_of_to(), source };
+        let mut writer = Writer::response(&mut out, request, reply);
         if dialog {
             writer.copy(request, Header::RecordRoute);
         }
-        for (name, value) in fields {
+        self.finish(config, writer)?;
+        Some(out.into())
+    }
+
+    /// As [`Response::build`], to the request that `head` was made of.
+    pub(super) fn build_on(self, config: &Config, head: &ReplyHead) -> Option<Bytes> {
+        let mut out = Vec::with_capacity(self.room());
+        let Response { status, phrase, dialog, .. } = self;
+        let writer = Writer::reply(&mut out, head, (status, phrase), self.tag_of_to(), dialog);
+        self.finish(config, writer)?;
+        Some(out.into())
+    }
+
+    // RFC 3261 8.2.6.1: a 100 may go without; the tag of the dialog comes with the next one.
+    fn tag_of_to(&self) -> Option<&'a [u8]> {
+        self.tag.filter(|_| self.status != Status::of(100))
+    }
+
+    /// Bytes that most responses of this kind fit in.
+    fn room(&self) -> usize {
+        512 + self.body.map_or(0, |body| 512 + body.data.len())
+    }
+
+    fn finish(self, config: &Config, mut writer: Writer<'_>) -> Option<()> {
+        for (name, value) in self.fields {
             writer.named(name.as_bytes(), &[value]);
         }
         writer.field(Header::Server, config.product.as_bytes());
-        let body = body.map(|body| build::Body {
+        let body = self.body.map(|body| build::Body {
             content_type: body.content_type.as_bytes(),
             bytes: &body.data,
         });
-        writer.finish(body).ok()?;
-        Some(out.into())
+        writer.finish(body).ok()
     }
 }

@@ -2,12 +2,13 @@
 
 use strowger_link::{LegId, Tick};
 
-use super::super::alarm::Sleeper;
+use super::super::alarm::{Sleeper, forgotten_at};
 use super::super::config::Path;
 use super::super::image::ThawError;
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
 use super::{Layer, Response, reply_path};
+use crate::build::ReplyHead;
 use crate::field::MAGIC_COOKIE;
 use crate::header::Header;
 use crate::message::{Index, Message};
@@ -20,7 +21,9 @@ pub(in super::super) struct Server {
     key: ServerKey,
     merge: Option<u64>,
     machine: Machine,
-    /// The request, to build responses from; gone once the final one is out.
+    /// What our responses have of the request; gone once the final one is out.
+    head: Option<Box<ReplyHead>>,
+    /// The request, for whoever may want to read it again; gone with the head.
     request: Option<Bytes>,
     /// Our failure of an INVITE, until its ACK.
     refusal: Option<Bytes>,
@@ -31,6 +34,10 @@ pub(in super::super) struct Server {
     /// The To tag of our responses, to compare with the ACK of an RFC 2543 client.
     tag: Option<Box<[u8]>>,
     armed: Option<Tick>,
+    /// It is counted among those that linger.
+    lingers: bool,
+    /// It lingers no longer: its place is wanted.
+    hurried: bool,
 }
 
 /// Who answers a request.
@@ -40,6 +47,18 @@ pub(in super::super) enum Owner {
     Leg(LegId),
     /// Whoever is asked above us, until this time.
     Outside(Tick),
+    /// Whoever is asked above us whether the sender is this leg's party, until this time.
+    Proof(LegId, Tick),
+}
+
+impl Owner {
+    /// Until when somebody above us may answer.
+    const fn deadline(self) -> Option<Tick> {
+        match self {
+            Owner::Leg(_) => None,
+            Owner::Outside(at) | Owner::Proof(_, at) => Some(at),
+        }
+    }
 }
 
 enum Machine {
@@ -73,6 +92,13 @@ impl Machine {
         match self {
             Machine::Invite(machine) => machine.poll_timeout(),
             Machine::Other(machine) => machine.poll_timeout(),
+        }
+    }
+
+    const fn is_lingering(&self) -> bool {
+        match self {
+            Machine::Invite(machine) => machine.is_lingering(),
+            Machine::Other(machine) => machine.is_lingering(),
         }
     }
 }
@@ -124,7 +150,7 @@ impl Layer {
         let delivered = self.settle_server(id);
         Ok(match owner {
             Owner::Leg(leg) if delivered => Arrived::Ack(leg),
-            Owner::Leg(_) | Owner::Outside(_) => Arrived::Absorbed,
+            Owner::Leg(_) | Owner::Outside(_) | Owner::Proof(..) => Arrived::Absorbed,
         })
     }
 
@@ -137,7 +163,7 @@ impl Layer {
         let server = self.servers.get(id)?;
         match server.owner {
             Owner::Leg(leg) => Some((leg, server.tag.clone())),
-            Owner::Outside(_) => None,
+            Owner::Outside(_) | Owner::Proof(..) => None,
         }
     }
 
@@ -191,6 +217,7 @@ impl Layer {
             key,
             merge: self.merge_key(response),
             machine: Machine::Invite(machine),
+            head: None,
             request: None,
             refusal: refused.then(|| bytes.clone()),
             path: *path,
@@ -198,6 +225,8 @@ impl Layer {
             owner: Owner::Leg(leg),
             tag: response.to().ok().and_then(|to| to.tag()).map(Into::into),
             armed: None,
+            lingers: false,
+            hurried: false,
         };
         let id = self.insert_server(server).ok_or(ThawError::Full)?;
         if refused {
@@ -251,17 +280,22 @@ impl Layer {
         };
         let initial = request.to().is_ok_and(|to| to.tag().is_none());
         let merge = if initial { self.merge_key(request) } else { None };
+        // Of the INVITE that begins a leg the leg has all that it needs.
+        let is_kept = !initial || !matches!(owner, Owner::Leg(_));
         self.insert_server(Server {
             key,
             merge,
             machine,
-            request: Some(request.bytes().into()),
+            head: Some(Box::new(ReplyHead::of(request, path.peer).ok()?)),
+            request: is_kept.then(|| request.bytes().into()),
             refusal: None,
             path: *path,
             reply: reply_path(request, path),
             owner,
             tag: None,
             armed: None,
+            lingers: false,
+            hurried: false,
         })
     }
 
@@ -284,10 +318,8 @@ impl Layer {
         now: Tick,
     ) -> Option<(Bytes, Path)> {
         let server = self.servers.get_mut(id)?;
-        let request = server.request.clone()?;
-        let mut index = Index::new();
-        let message = Message::parse(&request, &mut index).ok()?;
-        let Some(bytes) = response.build(&self.config, message, server.path.peer) else {
+        let head = server.head.as_deref()?;
+        let Some(bytes) = response.build_on(&self.config, head) else {
             self.count(Counted::Unbuildable);
             return None;
         };
@@ -296,7 +328,7 @@ impl Layer {
             server.tag = Some(tag.into());
         }
         if response.status.is_final() {
-            server.request = None;
+            (server.head, server.request) = (None, None);
         }
         let reply = server.reply;
         server.machine.respond(class, bytes.clone(), now);
@@ -315,15 +347,33 @@ impl Layer {
         self.respond(id, Response { tag: Some(tag), ..Response::new(status) }, now);
     }
 
-    /// The request of a transaction that has no final response yet.
+    /// The request of a transaction that has no final response yet; not that of an INVITE which
+    /// begins a leg.
     pub(in super::super) fn request_of(&self, id: Id) -> Option<Bytes> {
         self.servers.get(id)?.request.clone()
+    }
+
+    /// The leg whose party is to be proved the sender of a request that waits for that.
+    pub(in super::super) fn proof_of(&self, id: Id) -> Option<LegId> {
+        let server = self.servers.get(id).filter(|server| server.head.is_some())?;
+        match server.owner {
+            Owner::Proof(leg, _) => Some(leg),
+            Owner::Leg(_) | Owner::Outside(_) => None,
+        }
+    }
+
+    /// A request is its leg's from now on.
+    pub(in super::super) fn hand_over(&mut self, id: Id, leg: LegId) {
+        if let Some(server) = self.servers.get_mut(id) {
+            server.owner = Owner::Leg(leg);
+            self.settle_server(id);
+        }
     }
 
     /// The way a request came, while it has no final response.
     pub(in super::super) fn path_of_request(&self, id: Id) -> Option<Path> {
         let server = self.servers.get(id)?;
-        server.request.as_ref().map(|_| server.path)
+        server.head.as_ref().map(|_| server.path)
     }
 
     /// Sends the last provisional response again, to keep proxies from giving up (RFC 3261
@@ -337,16 +387,16 @@ impl Layer {
 
     pub(super) fn wake_server(&mut self, id: Id, now: Tick) {
         let Some(server) = self.servers.get_mut(id) else { return };
-        match server.owner {
-            Owner::Outside(deadline) if server.request.is_some() && deadline <= now => {
-                self.count(Counted::Unanswered);
-                self.drop_server(id);
-            }
-            Owner::Outside(_) | Owner::Leg(_) => {
-                server.machine.handle_timeout(now);
-                self.settle_server(id);
-            }
+        let waits = server.owner.deadline().filter(|_| server.head.is_some());
+        if waits.is_some_and(|deadline| deadline <= now) {
+            self.count(Counted::Unanswered);
+            return self.drop_server(id);
         }
+        if server.hurried {
+            return self.drop_server(id);
+        }
+        server.machine.handle_timeout(now);
+        self.settle_server(id);
     }
 
     /// Carries out what the machine asks for; whether an ACK is to be delivered.
@@ -369,16 +419,33 @@ impl Layer {
                 None => break,
             }
         }
-        if let Some(server) = self.servers.get_mut(id) {
-            let wanted = server.wanted_alarm();
-            self.alarms.set(Sleeper::Server(id), &mut server.armed, wanted);
+        let Some(server) = self.servers.get_mut(id) else { return delivered };
+        let wanted = server.wanted_alarm();
+        self.alarms.set(Sleeper::Server(id), &mut server.armed, wanted);
+        if server.machine.is_lingering() && !core::mem::replace(&mut server.lingers, true) {
+            self.linger_server(id);
         }
         delivered
+    }
+
+    /// One more lingers; if that is one too many, the oldest goes in the next turn.
+    fn linger_server(&mut self, id: Id) {
+        let max = self.lingering_max();
+        let Layer { servers, servers_lingering: lingering, alarms, .. } = self;
+        lingering.enter(id, |id| servers.get(id).is_some());
+        let Some(oldest) = lingering.beyond(max, |id| servers.get(id).is_some()) else { return };
+        if let Some(server) = servers.get_mut(oldest) {
+            server.hurried = true;
+            alarms.set(Sleeper::Server(oldest), &mut server.armed, Some(Tick::default()));
+        }
     }
 
     fn drop_server(&mut self, id: Id) {
         self.heed(id);
         let Some(mut server) = self.servers.remove(id) else { return };
+        if server.lingers {
+            self.servers_lingering.leave();
+        }
         self.alarms.set(Sleeper::Server(id), &mut server.armed, None);
         self.server_ids.remove(&server.key);
         if let Some(merge) = server.merge.filter(|merge| self.merges.get(merge) == Some(&id)) {
@@ -399,10 +466,10 @@ impl Server {
     }
 
     fn wanted_alarm(&self) -> Option<Tick> {
-        let deadline = match self.owner {
-            Owner::Outside(deadline) if self.request.is_some() => Some(deadline),
-            Owner::Outside(_) | Owner::Leg(_) => None,
-        };
+        let deadline = self.owner.deadline().filter(|_| self.head.is_some());
+        if self.machine.is_lingering() && deadline.is_none() {
+            return self.machine.poll_timeout().map(forgotten_at);
+        }
         match (self.machine.poll_timeout(), deadline) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

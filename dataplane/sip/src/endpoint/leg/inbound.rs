@@ -5,16 +5,21 @@ use std::mem;
 
 use strowger_leg::{Body, Event};
 use strowger_link::token::Token;
-use strowger_link::{Cause, Challenge, LegId, Tick};
+use strowger_link::{Cause, Challenge, HeaderField, LegId, Tick};
 
 use super::super::config::Path;
 use super::super::gate;
 use super::super::layer::{Layer, Response};
 use super::super::output::Counted;
+use super::super::proof::Holder;
 use super::super::slab::Id;
-use super::super::wallet::Wallet;
-use super::session::{AckOf, AwaitAck, Session};
-use super::{Leg, State, cause_of};
+use super::super::wallet::{Line, Wallet};
+use super::assured::{Assured, Ready};
+use super::session::{AckOf, AwaitAck, Session, Wanted};
+use super::terms::Terms;
+use super::timer::Said;
+use super::update::Pending;
+use super::{Leg, State, cause_of, revival};
 use crate::dialog::Dialog;
 use crate::header::Header;
 use crate::message::{Message, Refusal};
@@ -26,15 +31,29 @@ const REFRESH_MS: u64 = 60_000;
 /// An INVITE without a final response.
 pub(super) struct Offered {
     pub(super) tx: Id,
-    cseq: u32,
+    pub(super) cseq: u32,
     refresh: Tick,
     /// When the INVITE's Expires runs out.
     expires: Tick,
+    pub(super) assured: Assured,
+    /// An offer in progress beside the INVITE's.
+    pub(super) pending: Pending,
+    /// Fields of the call's for responses.
+    fields: Box<[HeaderField]>,
+    /// What it says of the session's timer.
+    said: Said,
+    /// What its image keeps of the INVITE; empty when that would be too long.
+    head: Box<[u8]>,
 }
 
 impl Offered {
+    /// What its image keeps of the INVITE.
+    pub(super) fn head(&self) -> Option<&[u8]> {
+        Some(&*self.head).filter(|head| !head.is_empty())
+    }
+
     pub(super) fn deadline(&self) -> Tick {
-        self.refresh.min(self.expires)
+        self.refresh.min(self.expires).min(self.assured.deadline())
     }
 }
 
@@ -46,6 +65,7 @@ pub(in super::super) struct Offering<'a> {
     pub(in super::super) request: Message<'a>,
     pub(in super::super) tx: Id,
     pub(in super::super) nated: bool,
+    pub(in super::super) holder: Option<Box<Holder>>,
 }
 
 impl Leg {
@@ -55,7 +75,7 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) -> Result<Leg, Refusal> {
-        let Offering { id, token, path, request, tx, nated } = *offering;
+        let Offering { id, token, path, request, tx, nated, ref holder } = *offering;
         let tag = token.as_str().as_bytes();
         let dialog = Dialog::of_request(request, tag, path.is_tls())?;
         let expires = request.number(Header::Expires)?;
@@ -65,6 +85,11 @@ impl Leg {
             cseq: request.cseq()?.number,
             refresh: now.plus_ms(REFRESH_MS),
             expires: expires.map_or(Tick::NEVER, |s| now.plus_ms(u64::from(s) * 1_000)),
+            assured: Assured::new(request),
+            pending: Pending::None,
+            fields: Box::default(),
+            said: Said::of(request),
+            head: revival::head(request).unwrap_or_default().into(),
         };
         Ok(Leg {
             id,
@@ -73,8 +98,13 @@ impl Leg {
             nated,
             caller: false,
             dialog,
+            holder: holder.clone(),
+            proving: None,
+            refer: None,
+            refers: 0,
             state: State::Offered(offered),
             wallet: Wallet::default(),
+            terms: Terms::of(request),
             invite_lines: Vec::new(),
             acks: VecDeque::new(),
             strays: Vec::new(),
@@ -87,6 +117,14 @@ impl Leg {
             former: None,
             touched: true,
         })
+    }
+
+    /// The call says more than the protocol does.
+    pub(super) fn keep_fields(&mut self, fields: Vec<HeaderField>, layer: &mut Layer) {
+        match &mut self.state {
+            State::Offered(offered) => offered.fields = fields.into(),
+            State::Calling(_) | State::Up(_) | State::Over => layer.count(Counted::Misuse),
+        }
     }
 
     pub(super) fn progress(
@@ -104,8 +142,7 @@ impl Leg {
             return layer.count(Counted::Misuse);
         }
         offered.refresh = now.plus_ms(REFRESH_MS);
-        let tx = offered.tx;
-        self.respond_in_dialog(tx, status, body.as_ref(), layer, now);
+        self.say((status, body), layer, now);
     }
 
     //= rfc3261#section-13.3.1.4
@@ -114,10 +151,21 @@ impl Leg {
     //# retransmission until it reaches T2 seconds (T1 and T2 are defined in
     //# Section 17).
     pub(super) fn answer(&mut self, body: Option<Body>, layer: &mut Layer, now: Tick) {
-        let State::Offered(Offered { tx, cseq, .. }) = self.state else {
+        let State::Offered(Offered { tx, cseq, assured, pending, said, .. }) = &mut self.state
+        else {
             return layer.count(Counted::Misuse);
         };
-        let Some((ok, path)) = self.respond_in_dialog(tx, 200, body.as_ref(), layer, now) else {
+        let (body, later) = match assured.ready(body) {
+            Ready::Waits => return,
+            Ready::Now(body) => (body, None),
+            Ready::Later(body) => (None, Some(body)),
+        };
+        let (tx, cseq, pending, said) = (*tx, *cseq, *pending, *said);
+        self.close_pending(pending, layer, now);
+        let lines = self.settle_timer(said, now);
+        self.terms.keep_told(later.as_ref().or(body.as_ref()));
+        let ok = self.respond_in_dialog(tx, 200, (&lines, body.as_ref()), layer, now);
+        let Some((ok, path)) = ok else {
             // An answer that cannot be written: the caller must not wait for it.
             layer.respond_plain(tx, 500, self.tag(), now);
             self.state = State::Over;
@@ -125,7 +173,10 @@ impl Leg {
         };
         let timers = layer.config.timers;
         let wait = AwaitAck::new(cseq, ok, path, AckOf::First, timers, now);
-        self.state = State::Up(Box::new(Session::awaiting(wait)));
+        let mut session = Session::awaiting(wait);
+        // What the call answered is not what the caller was told before: it is told now.
+        session.wanted = later.map(|body| Wanted::refresh(body, now));
+        self.state = State::Up(Box::new(session));
         self.touched = true;
     }
 
@@ -134,15 +185,19 @@ impl Leg {
         &self,
         tx: Id,
         status: u16,
-        body: Option<&Body>,
+        (lines, body): (&[Line], Option<&Body>),
         layer: &mut Layer,
         now: Tick,
     ) -> Option<(super::Bytes, Path)> {
         let contact = self.contact(layer);
-        let fields: [(&str, &[u8]); 2] = [
+        let mut fields: Vec<(&str, &[u8])> = vec![
             (Header::Contact.name(), &contact),
             (Header::Allow.name(), gate::ALLOW_IN_DIALOG.as_bytes()),
         ];
+        fields.extend(super::fields(lines));
+        if let State::Offered(offered) = &self.state {
+            fields.extend(said(&offered.fields).filter(|(name, _)| makes_no_dialog(name)));
+        }
         let response = Response {
             tag: Some(self.tag()),
             fields: &fields,
@@ -163,6 +218,7 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) {
+        self.end_pending_of(offered.pending, layer, now);
         let status = match cause.sip {
             300..=699 => cause.sip,
             _ => Cause::sip_from_q850(cause.q850),
@@ -176,6 +232,7 @@ impl Leg {
         for reason in &reasons {
             fields.push((Header::Reason.name(), reason));
         }
+        fields.extend(said(&offered.fields));
         let phrases = [phrase];
         let response = Response {
             phrase: if phrase.is_empty() { &[] } else { &phrases },
@@ -192,10 +249,11 @@ impl Leg {
 
     /// Refuses the INVITE with 401.
     pub(super) fn challenge(&mut self, challenge: &Challenge, layer: &mut Layer, now: Tick) {
-        let State::Offered(Offered { tx, .. }) = self.state else {
+        let State::Offered(Offered { tx, .. }) = &self.state else {
             return layer.count(Counted::Misuse);
         };
-        let path = self.path;
+        let (tx, path) = (*tx, self.path);
+        self.refuse_early(487, layer, now);
         let values = gate::challenges(challenge, challenge.stale, &path, &layer.config, now);
         let name = Header::WwwAuthenticate.name();
         let fields: Vec<(&str, &[u8])> = values.iter().map(|v| (name, v.as_slice())).collect();
@@ -203,6 +261,33 @@ impl Leg {
         layer.respond(tx, response, now);
         self.state = State::Over;
         self.tell_ended(Cause::from_sip(401), false, layer);
+    }
+
+    /// Refuses the INVITE by telling where else to call (RFC 3261 21.3). A contact that cannot
+    /// stand in a header field is left out; without any left nobody is redirected.
+    pub(super) fn redirect(
+        &mut self,
+        status: u16,
+        contacts: &[String],
+        layer: &mut Layer,
+        now: Tick,
+    ) {
+        let State::Offered(Offered { tx, .. }) = &self.state else {
+            return layer.count(Counted::Misuse);
+        };
+        let tx = *tx;
+        self.refuse_early(487, layer, now);
+        let values: Vec<Vec<u8>> = contacts.iter().filter_map(|uri| name_addr(uri)).collect();
+        let name = Header::Contact.name();
+        let fields: Vec<(&str, &[u8])> = values.iter().map(|v| (name, v.as_slice())).collect();
+        let status = if fields.is_empty() { 480 } else { status.clamp(300, 399) };
+        let tag = Some(self.tag());
+        let response = Response { tag, fields: &fields, ..Response::new(status) };
+        if layer.respond(tx, response, now).is_none() {
+            layer.respond_plain(tx, 480, self.tag(), now);
+        }
+        self.state = State::Over;
+        self.tell_ended(Cause::from_sip(status), false, layer);
     }
 
     //= rfc3261#section-9.2
@@ -217,13 +302,14 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) {
-        if let State::Offered(Offered { tx, .. }) = self.state {
-            let cause = cause_of(cancel, Cause::new(487, 16));
+        if let State::Offered(Offered { tx, .. }) = &self.state {
+            let (tx, cause) = (*tx, cause_of(cancel, Cause::new(487, 16)));
             self.end_offered(tx, cause, layer, now);
         }
     }
 
     pub(super) fn end_offered(&mut self, tx: Id, cause: Cause, layer: &mut Layer, now: Tick) {
+        self.refuse_early(487, layer, now);
         layer.respond_plain(tx, 487, self.tag(), now);
         self.state = State::Over;
         self.tell_ended(cause, true, layer);
@@ -235,6 +321,10 @@ impl Leg {
         if offered.expires <= now {
             return self.end_offered(tx, Cause::new(487, 19), layer, now);
         }
+        if self.assured_timeout(layer, now) {
+            return;
+        }
+        let State::Offered(offered) = &mut self.state else { return };
         if offered.refresh <= now {
             offered.refresh = now.plus_ms(REFRESH_MS);
             layer.repeat(tx);
@@ -258,4 +348,45 @@ impl Leg {
     pub(in super::super) fn tell_offered(&self, offer: strowger_leg::Offer, layer: &mut Layer) {
         self.tell(Event::Offered(Box::new(offer)), layer);
     }
+}
+
+/// A URI as a name-addr; `None` for what would end it early.
+fn name_addr(uri: &str) -> Option<Vec<u8>> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"<>\"".contains(&byte);
+    let fits = !uri.is_empty() && uri.bytes().all(is_plain);
+    fits.then(|| format!("<{uri}>").into_bytes())
+}
+
+/// Fields of the call's, without those that are ours in every response.
+fn said(fields: &[HeaderField]) -> impl Iterator<Item = (&str, &[u8])> {
+    let may_be = |field: &&HeaderField| {
+        !matches!(
+            Header::parse(field.name.as_bytes()),
+            Header::Via
+                | Header::From
+                | Header::To
+                | Header::SipCallId
+                | Header::CSeq
+                | Header::RecordRoute
+                | Header::ContentType
+                | Header::ContentLength
+                | Header::RetryAfter
+        )
+    };
+    let fields = fields.iter().filter(may_be);
+    fields.map(|field| (field.name.as_str(), field.value.0.as_slice()))
+}
+
+/// Whether a field says nothing that the dialog is made of.
+fn makes_no_dialog(name: &str) -> bool {
+    !matches!(
+        Header::parse(name.as_bytes()),
+        Header::Contact
+            | Header::Allow
+            | Header::Supported
+            | Header::Require
+            | Header::RSeq
+            | Header::SessionExpires
+            | Header::MinSe
+    )
 }

@@ -1,24 +1,30 @@
 //! A leg that we begin, up to the peer's final response (RFC 3261 13.2), CANCEL included (9.1).
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use strowger_leg::{Body, Event, Invite};
 use strowger_link::token::Token;
-use strowger_link::{BranchAuth, Cause, IdentityHeader, LegId, Octets, Tick};
+use strowger_link::{BranchAuth, Cause, HeaderField, IdentityHeader, LegId, Octets, Tick, ruled};
 
 use super::super::config::Path;
 use super::super::image;
 use super::super::layer::{self, Layer, Role, Way, Whose};
+use super::super::offer::headers_up;
 use super::super::output::{Bytes, Counted};
+use super::super::proof::Holder;
 use super::super::slab::Id;
 use super::super::wallet::Wallet;
+use super::early::Early;
 use super::session::Session;
+use super::terms::Terms;
 use super::{Acked, Head, Leg, Outgoing, State, Stray, body, cause_of, reasons};
 use crate::dialog::{Dialog, End};
 use crate::field::{Contacts, NameAddr};
 use crate::header::Header;
-use crate::limits::{CONTACTS_MAX, FORKS_MAX, STRAYS_MAX};
+use crate::lex;
+use crate::limits::{CHALLENGES_MAX, CONTACTS_MAX, SESSION_TRIES_MAX, SHOWN_LEN_MAX, STRAYS_MAX};
 use crate::message::Message;
 use crate::uri::{Uri, UriBuilder};
 
@@ -36,13 +42,21 @@ pub(super) struct Calling {
     late: bool,
     /// The order, to send it again with credentials; gone with the life that began the leg.
     order: Option<Box<Invite>>,
-    /// How often it was challenged.
-    tries: u8,
+    tries: Tries,
     /// Whether any response came.
     heard: bool,
-    /// To tags of the early dialogs, by their number.
-    forks: Vec<Box<[u8]>>,
+    /// The early dialogs, by their number.
+    pub(super) forks: Vec<Early>,
     cancel: Cancel,
+}
+
+/// How often an INVITE was sent again, by reason.
+#[derive(Clone, Copy, Default)]
+struct Tries {
+    /// It was challenged.
+    challenged: u8,
+    /// Its session was too short.
+    short: u8,
 }
 
 /// Whether the call has given up.
@@ -103,8 +117,13 @@ impl Leg {
             nated: order.branch.media.nated,
             caller: true,
             dialog: first_dialog(&order, &token, &path, layer),
+            holder: Holder::called(&order.branch.party),
+            proving: None,
+            refer: None,
+            refers: 0,
             state: State::Over,
             wallet: Wallet::new(secret),
+            terms: Terms::new(&order.branch.manner),
             invite_lines: Vec::new(),
             acks: VecDeque::new(),
             strays: Vec::new(),
@@ -121,16 +140,19 @@ impl Leg {
             layer.count(Counted::Misuse);
             leg.unsendable(layer);
         } else {
-            leg.send_invite(order, 0, layer, now);
+            leg.send_invite(order, Tries::default(), layer, now);
         }
         leg
     }
 
-    fn send_invite(&mut self, order: Box<Invite>, tries: u8, layer: &mut Layer, now: Tick) {
-        let lines = identity_lines(&order, &self.path, layer);
+    fn send_invite(&mut self, order: Box<Invite>, tries: Tries, layer: &mut Layer, now: Tick) {
+        let mut lines = identity_lines(&order, &self.path, layer);
+        lines.extend(self.terms.of_first(order.body.is_none()));
         let mut fields: Vec<(&str, &[u8])> =
             lines.iter().map(|(header, value)| (header.name(), value.as_slice())).collect();
         let extra = order.branch.headers.iter().filter(|field| may_be_added(&field.name));
+        let shown = order.shown.iter();
+        let extra = extra.chain(shown);
         fields.extend(extra.map(|field| (field.name.as_str(), field.value.0.as_slice())));
         let outgoing = Outgoing {
             role: Role::Invite,
@@ -169,14 +191,24 @@ impl Leg {
     pub(super) fn progressed(&mut self, response: Message<'_>, layer: &mut Layer, now: Tick) {
         let State::Calling(calling) = &mut self.state else { return };
         calling.heard = true;
-        let fork = calling.fork_of(response);
         if let Cancel::Wanted(_) = calling.cancel {
-            return self.send_cancel(layer, now);
+            self.send_cancel(layer, now);
         }
         let Some(status) = response.status().filter(|status| status.code() > 100) else { return };
-        // A body that we cannot use is no reason to lose the call.
-        let body = body::session(response).ok().flatten();
-        self.tell(Event::Progress { status: status.code(), body, fork }, layer);
+        self.tell_fields(response, layer);
+        self.early_heard(status.code(), response, layer, now);
+    }
+
+    /// The fields of a response that rules of its branch let the caller hear. Empty ones are told
+    /// as well: they take the place of those before.
+    fn tell_fields(&self, response: Message<'_>, layer: &mut Layer) {
+        let State::Calling(calling) = &self.state else { return };
+        if !matches!(calling.cancel, Cancel::No) {
+            return;
+        }
+        let rules = calling.order.as_ref().map(|order| order.branch.replies.as_slice());
+        let Some(rules) = rules.filter(|rules| !rules.is_empty()) else { return };
+        self.tell(Event::Fields(ruled(rules, headers_up(response))), layer);
     }
 
     /// A 2xx, the first one or another.
@@ -184,14 +216,27 @@ impl Leg {
         if self.acknowledge_again(response, layer) {
             return;
         }
+        self.tell_fields(response, layer);
         match self.take_state() {
             State::Calling(calling) => {
+                let mut forks = calling.forks.iter();
+                let early = forks.find(|early| early.dialog.owns_response(response));
+                let before = self.dialog.target.clone();
+                if let Some(early) = early {
+                    // What its provisional responses and UPDATEs said still counts.
+                    self.dialog.target = early.dialog.target.clone();
+                }
                 if self.dialog.establish(response).is_err() {
+                    self.dialog.target = before;
                     self.state = State::Calling(calling);
                     return layer.count(Counted::Unbuildable);
                 }
+                if let Some(early) = early {
+                    self.dialog.remote_seq = early.dialog.remote_seq;
+                }
+                self.leave_early(&calling, layer, now);
                 match calling.cancel {
-                    Cancel::No => self.answered(&calling, response, layer),
+                    Cancel::No => self.answered(&calling, response, layer, now),
                     // It crossed our CANCEL: take it and end it.
                     Cancel::Wanted(_) | Cancel::Sent { .. } => {
                         self.keep_ack(self.acknowledge_response(response, None, layer));
@@ -210,9 +255,19 @@ impl Leg {
         }
     }
 
-    fn answered(&mut self, calling: &Calling, response: Message<'_>, layer: &mut Layer) {
+    fn answered(&mut self, calling: &Calling, response: Message<'_>, layer: &mut Layer, now: Tick) {
         let body = body::session(response).ok().flatten();
+        //= rfc3261#section-13.2.1
+        //# The UAC MUST treat the first session description it receives as
+        //# the answer, and MUST ignore any session descriptions in
+        //# subsequent responses to the initial INVITE.
+        // That is: the first that came reliably, or what UPDATEs made of it.
+        let mut forks = calling.forks.iter();
+        let early = forks.find(|early| early.dialog.owns_response(response));
+        let body = early.and_then(|early| early.said.clone()).or(body);
         self.tell(Event::Answered { body }, layer);
+        self.terms.heed(response, now);
+        self.terms.keep_told(calling.order.as_ref().and_then(|order| order.body.as_ref()));
         // Without an offer of ours the body is one, and the ACK waits for its answer.
         self.touched = true;
         if calling.late {
@@ -246,7 +301,7 @@ impl Leg {
         if self.strays.len() >= STRAYS_MAX || dialog.establish(response).is_err() {
             return layer.count(Counted::StrayResponse);
         }
-        dialog.local_seq = cseq.number;
+        dialog.local_seq = cseq.number.max(self.terms.early_seq);
         let Some(acked) = self.acknowledge(&dialog, cseq.number, None, layer) else { return };
         let bye = self.send_stray_bye(&mut dialog, layer, now);
         self.strays.push(Stray { acked, dialog, bye });
@@ -279,24 +334,65 @@ impl Leg {
     /// A response of 300 to 699.
     pub(super) fn refused(&mut self, tx: Id, response: Message<'_>, layer: &mut Layer, now: Tick) {
         self.forget(tx);
-        let State::Calling(_) = &self.state else { return };
+        let State::Calling(calling) = &self.state else { return };
+        let rules = calling.order.as_ref().map(|order| order.branch.replies.as_slice());
+        let mut fields = match rules {
+            None | Some([]) => Vec::new(),
+            Some(rules) => ruled(rules, headers_up(response)),
+        };
         let State::Calling(calling) = self.take_state() else { return };
         let Some(status) = response.status() else { return };
+        self.leave_early(&calling, layer, now);
+        let passes =
+            calling.order.as_ref().is_some_and(|order| order.branch.auth == BranchAuth::Pass);
         if let (Cancel::No, Some(order)) = (&calling.cancel, calling.order)
-            && self.wallet.learn(response, status.code(), calling.tries)
+            && let Some(tries) = self.next_try(response, status.code(), calling.tries)
         {
-            return self.send_invite(order, calling.tries.saturating_add(1), layer, now);
+            return self.send_invite(order, tries, layer, now);
         }
         let cause = cause_of(response, Cause::from_sip(status.code()));
         let redirects = (300..400).contains(&status.code());
         let contacts = if redirects { contacts_of(response) } else { Vec::new() };
+        if passes && matches!(status.code(), 401 | 407) {
+            fields.extend(challenges_of(response));
+        }
+        if !fields.is_empty() {
+            self.tell(Event::Fields(fields), layer);
+        }
         self.tell_refused(Event::Refused { cause, contacts, silent: false }, layer);
     }
 
+    /// Whether the INVITE is to be sent again: with credentials, or for a longer session.
+    fn next_try(&mut self, response: Message<'_>, status: u16, tries: Tries) -> Option<Tries> {
+        if status == 422 {
+            let asked = self.terms.own_s().is_some() && tries.short < SESSION_TRIES_MAX;
+            let longer = self.lengthen(response) && asked;
+            return longer.then(|| Tries { short: tries.short.saturating_add(1), ..tries });
+        }
+        let learned = self.wallet.learn(response, status, tries.challenged);
+        learned.then(|| Tries { challenged: tries.challenged.saturating_add(1), ..tries })
+    }
+
+    /// The early dialogs end, or one of them is answered: their offers come to nothing.
+    fn leave_early(&mut self, calling: &Calling, layer: &mut Layer, now: Tick) {
+        for early in &calling.forks {
+            self.close_pending(early.pending, layer, now);
+        }
+    }
+
+    /// The early dialogs end with the leg.
+    fn end_early(&self, layer: &mut Layer, now: Tick) {
+        let State::Calling(calling) = &self.state else { return };
+        for early in &calling.forks {
+            self.end_pending_of(early.pending, layer, now);
+        }
+    }
+
     /// Nothing came, or nothing could be sent.
-    pub(super) fn silent(&mut self, cause: Cause, layer: &mut Layer) {
+    pub(super) fn silent(&mut self, cause: Cause, layer: &mut Layer, now: Tick) {
         if let State::Calling(calling) = &self.state {
             let silent = !calling.heard;
+            self.end_early(layer, now);
             self.state = State::Over;
             self.tell_refused(Event::Refused { cause, contacts: Vec::new(), silent }, layer);
         }
@@ -341,6 +437,7 @@ impl Leg {
             let tx = calling.tx;
             layer.abandon(tx);
             self.forget(tx);
+            self.end_early(layer, now);
             self.state = State::Over;
         }
     }
@@ -348,8 +445,8 @@ impl Leg {
 
 impl Calling {
     /// What a later process needs to cancel it, or to take its answer.
-    pub(super) fn image(&self) -> image::Invite {
-        let branch = Octets(self.branch.clone());
+    pub(super) fn image(&self) -> image::Invite<'_> {
+        let branch = Cow::Borrowed(self.branch.as_slice());
         image::Invite { branch, cseq: self.cseq, sent_by: self.sent_by, late: self.late }
     }
 
@@ -361,39 +458,35 @@ impl Calling {
     /// any more, as it is not sent again; so it counts as heard, and its CANCEL goes out at once.
     /// The rule is there so that a CANCEL does not overtake its INVITE. This one is at least a
     /// restart behind; a peer that never got the INVITE answers 481, and nothing is lost.
-    pub(super) fn resumed(tx: Id, request: Bytes, invite: &image::Invite) -> Calling {
+    pub(super) fn resumed(tx: Id, request: Bytes, invite: &image::Invite<'_>) -> Calling {
         Calling {
             tx,
             request,
-            branch: invite.branch.0.clone(),
+            branch: invite.branch.to_vec(),
             sent_by: invite.sent_by,
             cseq: invite.cseq,
             late: invite.late,
             order: None,
-            tries: 0,
+            tries: Tries::default(),
             heard: true,
             forks: Vec::new(),
             cancel: Cancel::No,
         }
     }
 
-    /// The number of the early dialog that a response belongs to.
-    fn fork_of(&mut self, response: Message<'_>) -> u8 {
-        let Some(tag) = response.to().ok().and_then(|to| to.tag()) else { return 0 };
-        let known = self.forks.iter().position(|fork| **fork == *tag);
-        let number = known.unwrap_or_else(|| {
-            if self.forks.len() < FORKS_MAX {
-                self.forks.push(tag.into());
-            }
-            self.forks.len() - 1
-        });
-        u8::try_from(number).unwrap_or(u8::MAX)
+    /// Whether it had no offer.
+    pub(super) const fn is_late(&self) -> bool {
+        self.late
     }
 }
 
 /// The dialog before its first response.
 fn first_dialog(order: &Invite, token: &Token, path: &Path, layer: &mut Layer) -> Dialog {
     let branch = &order.branch;
+    let target = &branch.target.uri;
+    // What is no URI would make an INVITE that nobody reads.
+    let is_uri = |uri: &str| Uri::parse(uri.as_bytes()).is_some();
+    let to = if is_uri(&branch.to_uri) { &branch.to_uri } else { target };
     let tag = token.as_str().as_bytes();
     let call_id = format!("{}-{:016x}", token.as_str(), layer.chance.next());
     let routes = branch
@@ -404,7 +497,7 @@ fn first_dialog(order: &Invite, token: &Token, path: &Path, layer: &mut Layer) -
     Dialog {
         call_id: call_id.into_bytes().into(),
         local: End { address: from_of(order, path, layer).into(), tag: Some(tag.into()) },
-        remote: End { address: format!("<{}>", branch.target.uri).into_bytes().into(), tag: None },
+        remote: End { address: format!("<{to}>").into_bytes().into(), tag: None },
         local_seq: 0,
         remote_seq: None,
         target: branch.target.uri.as_bytes().into(),
@@ -504,6 +597,19 @@ fn may_be_added(name: &str) -> bool {
             | Header::Authorization
             | Header::ProxyAuthorization
     )
+}
+
+/// The challenges of a response, for somebody else to answer.
+fn challenges_of(response: Message<'_>) -> Vec<HeaderField> {
+    let of = |header: Header| {
+        let values = response.values(header).filter(|value| value.len() <= SHOWN_LEN_MAX);
+        values.map(move |value| HeaderField {
+            name: header.name().to_string(),
+            value: Octets(lex::unfolded(value).into_owned()),
+        })
+    };
+    let all = of(Header::WwwAuthenticate).chain(of(Header::ProxyAuthenticate));
+    all.take(CHALLENGES_MAX).collect()
 }
 
 /// The contacts of a redirect in the order of their q.

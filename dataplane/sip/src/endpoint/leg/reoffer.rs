@@ -8,26 +8,34 @@ use super::super::gate::Bar;
 use super::super::layer::{Layer, Response, Role};
 use super::super::output::Counted;
 use super::super::slab::Id;
-use super::session::{AckOf, AwaitAck, OfferOut, Phase, Wanted};
-use super::{Leg, Outgoing};
+use super::session::{AckOf, AwaitAck, By, OfferOut, Phase, Wanted};
+use super::terms::retry_after;
+use super::{Leg, Outgoing, State};
 use crate::header::Header;
-use crate::limits::GLARE_TRIES_MAX;
-use crate::message::{Index, Message};
+use crate::limits::{GLARE_TRIES_MAX, SESSION_TRIES_MAX};
+use crate::message::Message;
+
+/// The longest that we wait with an offer because the peer asks for it, in milliseconds (RFC 3261
+/// 14.2: at most 10 s).
+const RETRY_MS_MAX: u64 = 10_000;
 
 impl Leg {
     /// The call wants a new description of the peer.
     pub(super) fn reoffer(&mut self, body: Option<Body>, layer: &mut Layer, now: Tick) {
         let told = self.told;
+        if matches!(self.state, State::Offered(_)) && !told {
+            // Its answer waits for the PRACK of a description.
+            return self.tell_refused_offer(491, layer);
+        }
         let Some(session) = self.session().filter(|_| !told) else {
             return layer.count(Counted::Misuse);
         };
-        let ours = matches!(session.phase, Phase::OfferOut(_) | Phase::HoldAck { .. });
-        if ours || session.wanted.is_some() {
+        if session.is_asking() {
             // One at a time: the call must hear of the first one before it wants a second.
             layer.count(Counted::Misuse);
-            return self.tell(Event::ReofferRefused { cause: Cause::from_sip(491) }, layer);
+            return self.tell_refused_offer(491, layer);
         }
-        session.wanted = Some(Wanted { body, at: now, glares: 0 });
+        session.wanted = Some(Wanted::new(body, By::Invite, now));
         self.start_wanted(layer, now);
     }
 
@@ -42,23 +50,38 @@ impl Leg {
             return;
         }
         if let Some(wanted) = session.wanted.take_if(|wanted| wanted.at <= now) {
-            let out = OfferOut { body: wanted.body, glares: wanted.glares, tries: 0 };
-            self.send_reoffer(out, layer, now);
+            let Wanted { body, at: _, glares, by, refresh } = wanted;
+            self.send_reoffer(OfferOut { body, glares, tries: 0, by, refresh }, layer, now);
         }
     }
 
-    fn send_reoffer(&mut self, out: OfferOut, layer: &mut Layer, now: Tick) {
-        let outgoing = Outgoing { body: out.body.as_ref(), ..Outgoing::new(Role::Reinvite) };
+    pub(super) fn send_reoffer(&mut self, out: OfferOut, layer: &mut Layer, now: Tick) {
+        let role = match out.by {
+            By::Invite => Role::Reinvite,
+            By::Update => Role::Update,
+        };
+        let lines = self.terms.of_refresh();
+        let fields = super::fields(&lines);
+        let outgoing = Outgoing { fields: &fields, body: out.body.as_ref(), ..Outgoing::new(role) };
         if self.send(outgoing, layer, now).is_some() {
             self.enter(Phase::OfferOut(Box::new(out)));
         } else {
             self.enter(Phase::Stable);
-            self.tell(Event::ReofferRefused { cause: Cause::from_sip(500) }, layer);
+            self.refused_offer(out.refresh, Cause::from_sip(500), layer, now);
+        }
+    }
+
+    /// Our offer came to nothing; the call hears of its own.
+    fn refused_offer(&mut self, refresh: bool, cause: Cause, layer: &mut Layer, now: Tick) {
+        if refresh {
+            self.put_off(None, now);
+        } else {
+            self.tell(Event::ReofferRefused { cause }, layer);
         }
     }
 
     /// A 2xx to our re-INVITE.
-    pub(super) fn reoffer_accepted(&mut self, response: Message<'_>, layer: &mut Layer) {
+    pub(super) fn reoffer_accepted(&mut self, response: Message<'_>, layer: &mut Layer, now: Tick) {
         if self.acknowledge_again(response, layer) {
             return;
         }
@@ -71,6 +94,8 @@ impl Leg {
                 //# MUST replace the dialog's remote target URI with the URI from the
                 //# Contact header field in that response, if present.
                 self.dialog.refresh(response);
+                self.terms.heed(response, now);
+                self.terms.keep_told(out.body.as_ref());
                 let body = body::session(response).ok().flatten();
                 if out.body.is_none() {
                     self.enter(Phase::HoldAck { cseq: cseq.number, first: false });
@@ -78,7 +103,12 @@ impl Leg {
                     self.answered_last();
                     self.keep_ack(self.acknowledge(&self.dialog, cseq.number, None, layer));
                 }
-                self.tell(Event::ReofferAnswered { body }, layer);
+                if out.refresh {
+                    self.tell_refreshed(body, layer);
+                    self.start_wanted(layer, now);
+                } else {
+                    self.tell(Event::ReofferAnswered { body }, layer);
+                }
             }
             // The ACK is held: the 2xx came again too early.
             Some(held @ Phase::HoldAck { .. }) => {
@@ -106,6 +136,7 @@ impl Leg {
         };
         let Some((cseq, first)) = held else { return layer.count(Counted::Misuse) };
         self.answered_last();
+        self.terms.keep_told(body);
         self.keep_ack(self.acknowledge(&self.dialog, cseq, body, layer));
         self.enter(Phase::Stable);
         if first {
@@ -124,6 +155,11 @@ impl Leg {
     ) {
         self.forget(tx);
         self.answered_last();
+        self.offer_refused(response, layer, now);
+    }
+
+    /// A response of 300 to 699 to an offer of ours.
+    pub(super) fn offer_refused(&mut self, response: Message<'_>, layer: &mut Layer, now: Tick) {
         let Some(status) = response.status().map(|status| status.code()) else { return };
         let cause = super::cause_of(response, Cause::from_sip(status));
         let out = match self.enter(Phase::Stable) {
@@ -140,6 +176,19 @@ impl Leg {
                 let tries = out.tries.saturating_add(1);
                 self.send_reoffer(OfferOut { tries, ..out }, layer, now);
             }
+            422 if out.tries < SESSION_TRIES_MAX && self.lengthen(response) => {
+                let tries = out.tries.saturating_add(1);
+                self.send_reoffer(OfferOut { tries, ..out }, layer, now);
+            }
+            // The peer has an offer of its own in mind, which has its answer soon (14.2).
+            500 if out.glares < GLARE_TRIES_MAX && retry_after(response).is_some() => {
+                let wait_ms = 1_000 * u64::from(retry_after(response).unwrap_or(0));
+                self.want_again(out, now.plus_ms(wait_ms.min(RETRY_MS_MAX)));
+            }
+            405 | 501 if out.by == By::Update => {
+                self.terms.peer.update = false;
+                self.send_reoffer(OfferOut { by: By::Invite, ..out }, layer, now);
+            }
             //= rfc3261#section-14.1
             //# Note that, as stated in Section 12.2.1.2, if the non-2xx final
             //# response is a 481 (Call/Transaction Does Not Exist), or a 408
@@ -148,7 +197,7 @@ impl Leg {
             //# transaction), the UAC will terminate the dialog.
             408 | 481 => self.lost(cause, layer, now),
             _ => {
-                self.tell(Event::ReofferRefused { cause }, layer);
+                self.refused_offer(out.refresh, cause, layer, now);
                 self.start_wanted(layer, now);
             }
         }
@@ -168,10 +217,15 @@ impl Leg {
         } else {
             10 * layer.chance.up_to(200)
         };
-        let at = now.plus_ms(wait_ms.into());
-        if let Some(session) = self.session() {
-            session.wanted = Some(Wanted { body: out.body, at, glares: out.glares + 1 });
-        }
+        self.want_again(out, now.plus_ms(wait_ms.into()));
+    }
+
+    /// Offers the same again at `at`, unless the call wants something else by now.
+    fn want_again(&mut self, out: OfferOut, at: Tick) {
+        let OfferOut { body, glares, by, refresh, tries: _ } = out;
+        let Some(session) = self.session() else { return };
+        let glares = glares.saturating_add(1);
+        session.wanted.get_or_insert(Wanted { body, at, glares, by, refresh });
     }
 
     /// The peer wants a new description of us.
@@ -182,7 +236,11 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) {
+        self.learn(request);
         let tag = self.tag().to_vec();
+        if self.refuse_too_short(request, tx, layer, now) {
+            return;
+        }
         let Some(session) = self.session() else {
             return self.postpone(tx, layer, now);
         };
@@ -201,7 +259,8 @@ impl Leg {
         match super::super::gate::check_accept(request).and_then(|()| body::session(request)) {
             Ok(body) => {
                 let late = body.is_none();
-                session.phase = Phase::OfferIn { tx, cseq: cseq.number, late };
+                let (by, cseq) = (By::Invite, cseq.number);
+                session.phase = Phase::OfferIn { tx, cseq, late, by };
                 layer.respond_plain(tx, 100, &tag, now);
                 self.tell(Event::Reoffer { body }, layer);
             }
@@ -229,14 +288,22 @@ impl Leg {
 
     /// The call accepts the peer's offer.
     pub(super) fn reoffer_answer(&mut self, body: Option<Body>, layer: &mut Layer, now: Tick) {
-        let Some((tx, cseq, late)) = self.offer_in() else { return layer.count(Counted::Misuse) };
-        if let Some(bytes) = layer.request_of(tx) {
-            let mut index = Index::new();
-            if let Ok(request) = Message::parse(&bytes, &mut index) {
-                self.dialog.refresh(request);
-            }
+        if self.answer_early(body.as_ref(), layer, now) {
+            return;
         }
-        let Some((ok, path)) = self.respond_in_dialog(tx, 200, body.as_ref(), layer, now) else {
+        let Some((tx, cseq, late, by)) = self.offer_in() else {
+            return layer.count(Counted::Misuse);
+        };
+        if by == By::Update {
+            self.accept_update(tx, body.as_ref(), layer, now);
+            self.enter(Phase::Stable);
+            return self.start_wanted(layer, now);
+        }
+        self.refresh_target(tx, layer);
+        let lines = self.settle_timer_of(tx, layer, now);
+        self.terms.keep_told(body.as_ref());
+        let ok = self.respond_in_dialog(tx, 200, (&lines, body.as_ref()), layer, now);
+        let Some((ok, path)) = ok else {
             layer.respond_plain(tx, 500, self.tag(), now);
             self.enter(Phase::Stable);
             return self.start_wanted(layer, now);
@@ -248,19 +315,22 @@ impl Leg {
 
     /// The call refuses the peer's offer.
     pub(super) fn reoffer_refuse(&mut self, cause: Cause, layer: &mut Layer, now: Tick) {
-        let Some((tx, ..)) = self.offer_in() else { return layer.count(Counted::Misuse) };
         let status = match cause.sip {
             300..=699 => cause.sip,
             _ => 488,
         };
+        if self.refuse_early(status, layer, now) {
+            return;
+        }
+        let Some((tx, ..)) = self.offer_in() else { return layer.count(Counted::Misuse) };
         layer.respond_plain(tx, status, self.tag(), now);
         self.enter(Phase::Stable);
         self.start_wanted(layer, now);
     }
 
-    fn offer_in(&mut self) -> Option<(Id, u32, bool)> {
+    fn offer_in(&mut self) -> Option<(Id, u32, bool, By)> {
         match self.session()?.phase {
-            Phase::OfferIn { tx, cseq, late } => Some((tx, cseq, late)),
+            Phase::OfferIn { tx, cseq, late, by } => Some((tx, cseq, late, by)),
             Phase::Stable | Phase::AwaitAck(_) | Phase::OfferOut(_) | Phase::HoldAck { .. } => None,
         }
     }

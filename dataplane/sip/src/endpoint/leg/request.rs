@@ -8,7 +8,7 @@ use super::super::gate::{self, Bar};
 use super::super::layer::{Layer, Response};
 use super::super::output::Counted;
 use super::super::slab::Id;
-use super::{Leg, State, cause_of};
+use super::{Leg, Replaced, State, cause_of};
 use crate::dialog::Order;
 use crate::header::Header;
 use crate::lex;
@@ -22,10 +22,14 @@ impl Leg {
         request: Message<'_>,
         method: Method,
         tx: Id,
+        replaced: Replaced,
         layer: &mut Layer,
         now: Tick,
     ) {
         let Ok(cseq) = request.cseq() else { return };
+        if matches!(self.state, State::Calling(_)) {
+            return self.handle_early(request, method, tx, layer, now);
+        }
         if self.dialog.order(cseq.number) == Order::TooLate {
             self.touched |= method == Method::Invite;
             layer.count(Counted::OutOfOrder);
@@ -37,24 +41,28 @@ impl Leg {
         }
         match method {
             // The call has heard the last of it; only a BYE still means something.
-            Method::Invite | Method::Info if self.told => {
+            Method::Invite
+            | Method::Info
+            | Method::Update
+            | Method::Prack
+            | Method::Refer
+            | Method::Message
+                if self.told =>
+            {
                 layer.respond_plain(tx, 481, self.tag(), now);
             }
             Method::Invite => self.handle_reinvite(request, tx, layer, now),
             Method::Bye => self.handle_bye(request, tx, layer, now),
             Method::Info => self.handle_info(request, tx, layer, now),
             Method::Options => self.handle_options(tx, layer, now),
-            Method::Ack
-            | Method::Cancel
-            | Method::Register
-            | Method::Prack
-            | Method::Update
-            | Method::Refer
-            | Method::Notify
-            | Method::Subscribe
-            | Method::Message
-            | Method::Publish
-            | Method::Other => {
+            Method::Update => self.handle_update(request, tx, layer, now),
+            Method::Prack => self.handle_prack(request, tx, layer, now),
+            Method::Refer => self.handle_refer(request, tx, replaced, layer, now),
+            Method::Message => self.handle_message(request, tx, layer, now),
+            Method::Subscribe => self.handle_subscribe(request, tx, layer, now),
+            // We have subscribed to nothing (RFC 6665 4.1.3).
+            Method::Notify => layer.respond_plain(tx, 481, self.tag(), now),
+            Method::Ack | Method::Cancel | Method::Register | Method::Publish | Method::Other => {
                 let bar = gate::method_not_taken(method, gate::ALLOW_IN_DIALOG);
                 self.bar(tx, &bar, layer, now);
             }
@@ -97,11 +105,24 @@ impl Leg {
         }
     }
 
+    /// A word of the party, for the other one (RFC 3428). Whatever its type: we only pass it on.
+    fn handle_message(&self, request: Message<'_>, tx: Id, layer: &mut Layer, now: Tick) {
+        let bytes = request.body();
+        if bytes.len() > BODY_MAX {
+            return self.bar(tx, &Bar::new(413), layer, now);
+        }
+        layer.respond_plain(tx, 200, self.tag(), now);
+        let kind = request.value(Header::ContentType).unwrap_or(b"text/plain");
+        let content_type = String::from_utf8_lossy(&lex::unfolded(kind)).into();
+        self.tell(Event::Message { body: Body { content_type, data: bytes.into() } }, layer);
+    }
+
     fn handle_options(&self, tx: Id, layer: &mut Layer, now: Tick) {
-        let fields: [(&str, &[u8]); 3] = [
+        let fields: [(&str, &[u8]); 4] = [
             (Header::Allow.name(), gate::ALLOW_IN_DIALOG.as_bytes()),
             (Header::Accept.name(), gate::ACCEPT),
-            (Header::Supported.name(), b""),
+            (Header::Supported.name(), gate::SUPPORTED_FIELD),
+            (Header::AllowEvents.name(), gate::EVENTS),
         ];
         let response = Response { tag: Some(self.tag()), fields: &fields, ..Response::new(200) };
         layer.respond(tx, response, now);

@@ -21,10 +21,9 @@
 //! of other forks that answered are kept beside the leg's own until their BYEs have answers, and
 //! are sent another one.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use strowger_leg::Body;
-use strowger_link::codec::Octets;
 use strowger_link::token::Token;
 use strowger_link::{Cause, LegId, Tick};
 
@@ -34,7 +33,8 @@ use super::super::image::{
 };
 use super::super::layer::{self, Layer, Owner, Role, Way, Whose};
 use super::outbound::Calling;
-use super::session::{AckOf, AwaitAck, Phase, Session};
+use super::session::{AckOf, AwaitAck, By, Phase, Session};
+use super::terms::{Kept, Terms};
 use super::{Acked, Head, Leg, Offering, Outgoing, State, Stray};
 use crate::build::Writer;
 use crate::dialog::{Dialog, MAX_FORWARDS};
@@ -61,16 +61,37 @@ const HEAD: [Header; 9] = [
 ];
 
 impl Leg {
-    /// Its image; `None` when its peer is owed nothing by it any more, or when there is too much of
-    /// it.
-    pub(in super::super) fn freeze(&self, layer: &Layer) -> Option<Vec<u8>> {
+    /// Appends its image; `false` when its peer is owed nothing by it any more, or when there is
+    /// too much of it.
+    pub(in super::super) fn freeze(&self, layer: &Layer, out: &mut Vec<u8>) -> bool {
         if self.told && !self.owes(layer) {
-            return None;
+            return false;
         }
-        let shape = match &self.state {
-            State::Offered(offered) => {
-                Shape::Offered { head: head_of(&layer.request_of(offered.tx)?)? }
-            }
+        let Some(shape) = self.shape(layer) else { return false };
+        let refusal = layer.refusal_of(self.id);
+        let refusal = refusal.as_ref().and_then(|(_, bytes, reply)| kept(bytes, *reply));
+        let mut image = Image {
+            nated: self.nated,
+            path: self.path,
+            holder: self.holder.as_deref().map(Cow::Borrowed),
+            told: self.told.then_some(self.farewell),
+            refusal,
+            asked: self.asked,
+            strays: self.strays_left(layer),
+            terms: self.terms.image(),
+            shape,
+        };
+        if image.encode(&self.token, out) {
+            return true;
+        }
+        // Without our description the session is refreshed by UPDATE, or not at all.
+        image.terms = image.terms.map(Kept::without_told);
+        image.encode(&self.token, out)
+    }
+
+    fn shape(&self, layer: &Layer) -> Option<Shape<'_>> {
+        Some(match &self.state {
+            State::Offered(offered) => Shape::Offered { head: Cow::Borrowed(offered.head()?) },
             State::Calling(calling) => Shape::Calling {
                 standing: self.standing(self.dialog.remote_seq, true),
                 invite: calling.image(),
@@ -81,17 +102,7 @@ impl Leg {
                 let standing = self.standing(self.dialog.remote_seq, ack.is_some());
                 Shape::Over { standing, ack, bye: self.is_leaving(layer) }
             }
-        };
-        let image = Image {
-            nated: self.nated,
-            path: self.path,
-            told: self.told.then_some(self.farewell),
-            refusal: layer.refusal_of(self.id).and_then(|(_, bytes, reply)| kept(&bytes, reply)),
-            asked: self.asked,
-            strays: self.strays_left(layer),
-            shape,
-        };
-        image.encode(&self.token)
+        })
     }
 
     /// The other forks whose BYEs have no answer.
@@ -107,7 +118,7 @@ impl Leg {
         Strays(left.map(image).collect())
     }
 
-    fn freeze_session(&self, session: &Session, layer: &Layer) -> Shape {
+    fn freeze_session<'a>(&'a self, session: &'a Session, layer: &Layer) -> Shape<'a> {
         let seq = self.dialog.remote_seq;
         match &session.phase {
             Phase::HoldAck { cseq, first: true } => {
@@ -117,8 +128,11 @@ impl Leg {
                 Shape::Answered { standing: self.standing(seq, false), answer: wait.image() }
             }
             Phase::AwaitAck(wait) => self.confirmed(wait.cseq, wait.image().map(Pending::Answered)),
+            // It comes again by itself, and is taken anew then.
+            Phase::OfferIn { cseq, by: By::Update, .. } => self.confirmed(*cseq, None),
             Phase::OfferIn { tx, cseq, .. } => {
                 let head = layer.request_of(*tx).and_then(|request| head_of(&request));
+                let head = head.map(Cow::Owned);
                 let both = head.zip(layer.path_of_request(*tx));
                 self.confirmed(*cseq, both.map(|(head, path)| Pending::Offer { head, path }))
             }
@@ -134,7 +148,7 @@ impl Leg {
 
     /// A leg with an INVITE of the peer in progress. One that is too long to be kept is not seen
     /// yet: the peer may send it again, and then it must be taken anew.
-    fn confirmed(&self, cseq: u32, pending: Option<Pending>) -> Shape {
+    fn confirmed<'a>(&'a self, cseq: u32, pending: Option<Pending<'a>>) -> Shape<'a> {
         let seen = match &pending {
             Some(_) => self.dialog.remote_seq,
             None => cseq.checked_sub(1),
@@ -144,27 +158,33 @@ impl Leg {
         Shape::Confirmed { standing, ack, pending }
     }
 
-    fn standing(&self, remote_seq: Option<u32>, ack_to_come: bool) -> Box<Standing> {
-        Box::new(Standing {
+    fn standing(&self, remote_seq: Option<u32>, ack_to_come: bool) -> Standing<'_> {
+        let dialog = if remote_seq == self.dialog.remote_seq {
+            Cow::Borrowed(&self.dialog)
+        } else {
+            Cow::Owned(Dialog { remote_seq, ..self.dialog.clone() })
+        };
+        Standing {
             caller: self.caller,
-            dialog: Dialog { remote_seq, ..self.dialog.clone() },
-            wallet: self.wallet.clone(),
-            lines: if ack_to_come { self.invite_lines.clone() } else { Vec::new() },
-        })
+            dialog,
+            wallet: Cow::Borrowed(&self.wallet),
+            lines: Cow::Borrowed(if ack_to_come { &self.invite_lines } else { &[] }),
+        }
     }
 
     /// Takes a leg back; what its transactions send at once is among the outputs.
     pub(in super::super) fn thaw(
         id: LegId,
         token: Token,
-        image: Image,
+        image: Image<'_>,
         layer: &mut Layer,
         now: Tick,
     ) -> Result<(Leg, Thawed), ThawError> {
-        let Image { nated, path, told, asked, strays, shape, refusal: _ } = image;
+        let Image { nated, path, holder, told, asked, strays, terms, shape, refusal: _ } = image;
         let (standing, rest) = match shape {
             Shape::Offered { head } => {
-                let leg = thaw_offered(id, token, (path, nated), &head.0, layer, now)?;
+                let mut leg = thaw_offered(id, token, (path, nated), &head, layer, now)?;
+                leg.holder = holder.map(|holder| Box::new(holder.into_owned()));
                 return Ok(leg.take_leave(Thawed::Early, told, layer, now));
             }
             Shape::Refused => return Err(ThawError::Malformed),
@@ -177,11 +197,17 @@ impl Leg {
                 (standing, Rest::Confirmed(ack, pending))
             }
         };
-        let mut leg = Leg::standing_up(id, token, *standing, path, nated);
+        let mut leg = Leg::standing_up(id, token, standing, path, nated);
+        leg.terms = Terms::thaw(terms, now);
+        if leg.caller {
+            // Whether other forks had PRACKs is not kept: their numbers go on behind all.
+            leg.terms.early_seq = leg.dialog.local_seq;
+        }
         if !leg.can_speak(layer) {
             return Err(ThawError::Malformed);
         }
         leg.asked = asked;
+        leg.holder = holder.map(|holder| Box::new(holder.into_owned()));
         // What was answered just before the crash may want its ACK again.
         leg.lingers = Some(now.plus_ms(layer.config.timers.give_up_ms().into()));
         let thawed = match rest {
@@ -240,8 +266,15 @@ impl Leg {
     /// used twice would be refused as out of order. Contiguous numbers, as 12.2.1.1 wants them from
     /// us, would cost an image for each request; the gap is one that requests lost on the way (or
     /// challenged by a proxy) leave as well, and every peer has to take it.
-    fn standing_up(id: LegId, token: Token, standing: Standing, path: Path, nated: bool) -> Leg {
-        let Standing { caller, mut dialog, mut wallet, lines } = standing;
+    fn standing_up(
+        id: LegId,
+        token: Token,
+        standing: Standing<'_>,
+        path: Path,
+        nated: bool,
+    ) -> Leg {
+        let Standing { caller, dialog, wallet, lines } = standing;
+        let (mut dialog, mut wallet) = (dialog.into_owned(), wallet.into_owned());
         let former = dialog.local_seq.saturating_add(SEQ_STEP);
         dialog.local_seq = former;
         wallet.skip(SEQ_STEP);
@@ -252,9 +285,15 @@ impl Leg {
             nated,
             caller,
             dialog,
+            holder: None,
+            proving: None,
+            refer: None,
+            // The life before may have had one: every later REFER's number is told.
+            refers: 1,
             state: State::Over,
             wallet,
-            invite_lines: lines,
+            terms: Terms::default(),
+            invite_lines: lines.into_owned(),
             acks: VecDeque::new(),
             strays: Vec::new(),
             clients: Vec::new(),
@@ -290,8 +329,8 @@ impl Leg {
 
     fn thaw_confirmed(
         &mut self,
-        ack: Option<Ack>,
-        pending: Option<Pending>,
+        ack: Option<Ack<'_>>,
+        pending: Option<Pending<'_>>,
         layer: &mut Layer,
         now: Tick,
     ) -> Result<Thawed, ThawError> {
@@ -301,7 +340,7 @@ impl Leg {
                 self.thaw_answer(answer, AckOf::Reoffer, layer, now)?
             }
             Some(Pending::Offer { head, path }) => {
-                self.thaw_offer(&head.0, path, layer, now)?;
+                self.thaw_offer(&head, path, layer, now)?;
                 Session::stable()
             }
             None => Session::stable(),
@@ -310,9 +349,9 @@ impl Leg {
         Ok(Thawed::Confirmed)
     }
 
-    fn thaw_ack(&mut self, ack: Option<Ack>, layer: &mut Layer) -> Result<(), ThawError> {
+    fn thaw_ack(&mut self, ack: Option<Ack<'_>>, layer: &mut Layer) -> Result<(), ThawError> {
         let Some(Ack { cseq, body }) = ack else { return Ok(()) };
-        let acked = self.write_ack(&self.dialog, cseq, body.as_ref(), layer);
+        let acked = self.write_ack(&self.dialog, cseq, body.as_deref(), layer);
         self.acks.push_back(acked.ok_or(ThawError::Malformed)?);
         Ok(())
     }
@@ -345,7 +384,7 @@ impl Leg {
 
     fn thaw_answered(
         &mut self,
-        answer: Option<Answer>,
+        answer: Option<Answer<'_>>,
         layer: &mut Layer,
         now: Tick,
     ) -> Result<Thawed, ThawError> {
@@ -361,14 +400,14 @@ impl Leg {
     /// A 2xx goes out again at once: its ACK may have come while nobody listened.
     fn thaw_answer(
         &self,
-        answer: Answer,
+        answer: Answer<'_>,
         of: AckOf,
         layer: &mut Layer,
         now: Tick,
     ) -> Result<Session, ThawError> {
         let Answer { bytes: ok, reply } = answer;
-        let cseq = self.cseq_of_ok(&ok.0).ok_or(ThawError::Malformed)?;
-        let ok = ok.0.into();
+        let cseq = self.cseq_of_ok(&ok).ok_or(ThawError::Malformed)?;
+        let ok = (*ok).into();
         let class = ResponseClass::Success;
         layer.resume_answered((&ok, class), (&self.path, reply), self.id, now)?;
         let timers = layer.config.timers;
@@ -389,11 +428,15 @@ impl Leg {
         cseq.filter(|_| ours).map(|cseq| cseq.number)
     }
 
-    fn thaw_calling(&mut self, invite: &Invite, layer: &mut Layer) -> Result<Thawed, ThawError> {
+    fn thaw_calling(
+        &mut self,
+        invite: &Invite<'_>,
+        layer: &mut Layer,
+    ) -> Result<Thawed, ThawError> {
         let request = self.write_head(invite).ok_or(ThawError::Malformed)?;
         let way = Way {
             path: self.path,
-            branch: &invite.branch.0,
+            branch: &invite.branch,
             whose: Whose::Leg(self.id, Role::Invite),
         };
         let tx = layer.resume_proceeding(way, request.clone())?;
@@ -403,11 +446,11 @@ impl Leg {
     }
 
     /// Our INVITE without its body, as it was sent: what its ACK and its CANCEL are made of.
-    fn write_head(&self, invite: &Invite) -> Option<super::Bytes> {
+    fn write_head(&self, invite: &Invite<'_>) -> Option<super::Bytes> {
         let mut out = Vec::with_capacity(512);
         let transport = self.path.via_name();
         let Invite { branch, cseq, sent_by, .. } = invite;
-        let via = crate::build::OwnVia { transport, sent_by: *sent_by, branch: &branch.0 };
+        let via = crate::build::OwnVia { transport, sent_by: *sent_by, branch };
         let dialog = &self.dialog;
         let mut writer = dialog.request(&mut out, Method::Invite, *cseq, MAX_FORWARDS, via);
         for (header, value) in &self.invite_lines {
@@ -416,7 +459,7 @@ impl Leg {
         writer.finish(None).ok()?;
         let mut index = Index::new();
         let message = Message::parse(&out, &mut index).ok()?;
-        let branched = message.top_via().ok()?.branch() == Some(&*branch.0);
+        let branched = message.top_via().ok()?.branch() == Some(&**branch);
         // What cannot be cancelled would never end.
         let cancelled = layer::cancel(&out, &[]).is_some();
         (branched && cancelled).then(|| out.into())
@@ -484,52 +527,50 @@ impl Leg {
 }
 
 /// What a leg's image has beside the standing.
-enum Rest {
-    Calling(Invite),
+enum Rest<'a> {
+    Calling(Invite<'a>),
     Held(u32),
-    Answered(Option<Answer>),
-    Confirmed(Option<Ack>, Option<Pending>),
-    Over(Option<Ack>, bool),
+    Answered(Option<Answer<'a>>),
+    Confirmed(Option<Ack<'a>>, Option<Pending<'a>>),
+    Over(Option<Ack<'a>>, bool),
 }
 
 /// A final response of ours; `None` when it is too long to be kept.
-pub(in super::super) fn kept(bytes: &[u8], reply: Path) -> Option<Answer> {
+pub(in super::super) fn kept(bytes: &[u8], reply: Path) -> Option<Answer<'_>> {
     let fits = bytes.len() <= IMAGE_OK_LEN_MAX;
-    fits.then(|| Answer { bytes: Octets(bytes.to_vec()), reply })
+    fits.then_some(Answer { bytes: Cow::Borrowed(bytes), reply })
 }
 
 impl AwaitAck {
-    fn image(&self) -> Option<Answer> {
+    fn image(&self) -> Option<Answer<'_>> {
         kept(&self.ok, self.path)
     }
 }
 
 impl Acked {
     /// What it is written from; `None` for a body that is too long to be kept.
-    fn image(&self) -> Option<Ack> {
-        let mut index = Index::new();
-        let ack = Message::parse(&self.bytes, &mut index).ok()?;
-        let content_type = ack.value(Header::ContentType).unwrap_or_default();
-        let body = (!ack.body().is_empty()).then(|| Body {
-            content_type: String::from_utf8_lossy(content_type).into(),
-            data: ack.body().into(),
-        });
-        let fits = body.as_ref().is_none_or(|body| body.data.len() <= IMAGE_BODY_LEN_MAX);
-        fits.then_some(Ack { cseq: self.cseq, body })
+    fn image(&self) -> Option<Ack<'_>> {
+        let body = self.body.as_ref();
+        let fits = body.is_none_or(|body| body.data.len() <= IMAGE_BODY_LEN_MAX);
+        fits.then_some(Ack { cseq: self.cseq, body: body.map(Cow::Borrowed) })
     }
 }
 
 /// The head of an INVITE as far as it is needed; `None` when that is too long.
-fn head_of(invite: &[u8]) -> Option<Octets> {
+fn head_of(invite: &[u8]) -> Option<Vec<u8>> {
     let mut index = Index::new();
-    let invite = Message::parse(invite, &mut index).ok()?;
+    head(Message::parse(invite, &mut index).ok()?)
+}
+
+/// As [`head_of`], of an INVITE that is read already.
+pub(super) fn head(invite: Message<'_>) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(512);
     let mut writer = Writer::request(&mut out, Method::Invite.name(), invite.request_uri()?);
     for header in HEAD {
         writer.copy(invite, header);
     }
     writer.finish(None).ok()?;
-    (out.len() <= IMAGE_HEAD_LEN_MAX).then_some(Octets(out))
+    (out.len() <= IMAGE_HEAD_LEN_MAX).then_some(out)
 }
 
 fn thaw_offered(
@@ -552,9 +593,12 @@ fn thaw_offered(
     }
     let key = layer.free_key(request)?;
     let tx = layer.serve(key, request, &path, Owner::Leg(id), now).ok_or(ThawError::Full)?;
-    let offering = Offering { id, token, path, request, tx, nated };
-    Leg::offered(&offering, layer, now).map_err(|_| {
+    let offering = Offering { id, token, path, request, tx, nated, holder: None };
+    let mut leg = Leg::offered(&offering, layer, now).map_err(|_| {
         layer.respond_plain(tx, 400, tag, now);
         ThawError::Malformed
-    })
+    })?;
+    // It may have sent an UPDATE before.
+    leg.dialog.local_seq = SEQ_STEP;
+    Ok(leg)
 }

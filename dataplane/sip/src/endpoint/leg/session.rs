@@ -31,7 +31,7 @@ pub(super) enum Phase {
     /// The peer's is answered by us, and its ACK has not come.
     AwaitAck(Box<AwaitAck>),
     /// The peer's waits for the call's answer.
-    OfferIn { tx: Id, cseq: u32, late: bool },
+    OfferIn { tx: Id, cseq: u32, late: bool, by: By },
     /// Ours is out.
     OfferOut(Box<OfferOut>),
     /// Ours is answered by an offer: its ACK waits for the call's answer.
@@ -60,20 +60,51 @@ pub(super) enum AckOf {
     LateReoffer,
 }
 
-/// A re-INVITE of ours.
+/// The request that an offer comes in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum By {
+    Invite,
+    Update,
+}
+
+/// A re-INVITE of ours, or an UPDATE with an offer.
 pub(super) struct OfferOut {
     pub(super) body: Option<Body>,
     /// How often it met one of the peer's.
     pub(super) glares: u8,
-    /// How often it was challenged.
+    /// How often it was challenged, or its session too short.
     pub(super) tries: u8,
+    pub(super) by: By,
+    /// It is our own and the call does not wait for its answer.
+    pub(super) refresh: bool,
 }
 
-/// A re-INVITE that waits for its time.
+impl OfferOut {
+    /// An INVITE that repeats our last description.
+    pub(super) const fn refresh(body: Body) -> OfferOut {
+        OfferOut { body: Some(body), glares: 0, tries: 0, by: By::Invite, refresh: true }
+    }
+}
+
+/// An offer that waits for its time.
 pub(super) struct Wanted {
     pub(super) body: Option<Body>,
     pub(super) at: Tick,
     pub(super) glares: u8,
+    pub(super) by: By,
+    pub(super) refresh: bool,
+}
+
+impl Wanted {
+    /// An offer of the call's.
+    pub(super) const fn new(body: Option<Body>, by: By, at: Tick) -> Wanted {
+        Wanted { body, at, glares: 0, by, refresh: false }
+    }
+
+    /// One of our own: the call does not wait for its answer.
+    pub(super) const fn refresh(body: Body, at: Tick) -> Wanted {
+        Wanted { body: Some(body), at, glares: 0, by: By::Invite, refresh: true }
+    }
 }
 
 impl AwaitAck {
@@ -119,6 +150,16 @@ impl Session {
 
     pub(super) const fn holding(cseq: u32) -> Session {
         Session::of(Phase::HoldAck { cseq, first: true })
+    }
+
+    /// Whether an offer of the call's is in progress or waits.
+    pub(super) fn is_asking(&self) -> bool {
+        let out = match &self.phase {
+            Phase::OfferOut(out) => !out.refresh,
+            Phase::HoldAck { .. } => true,
+            Phase::Stable | Phase::AwaitAck(_) | Phase::OfferIn { .. } => false,
+        };
+        out || self.wanted.is_some()
     }
 
     pub(super) fn deadline(&self) -> Option<Tick> {
@@ -184,6 +225,7 @@ impl Leg {
             }
         }
         self.start_wanted(layer, now);
+        self.timer_timeout(layer, now);
     }
 
     //= rfc3261#section-13.3.1.4
@@ -254,6 +296,14 @@ impl Leg {
             return layer.count(Counted::Misuse);
         }
         self.send(Outgoing { body: Some(body), ..Outgoing::new(Role::Info(0)) }, layer, now);
+    }
+
+    /// Sends a word of the other party (RFC 3428).
+    pub(super) fn message(&mut self, body: &Body, layer: &mut Layer, now: Tick) {
+        if self.session().is_none() || self.told {
+            return layer.count(Counted::Misuse);
+        }
+        self.send(Outgoing { body: Some(body), ..Outgoing::new(Role::Message(0)) }, layer, now);
     }
 
     /// Replaces the phase of a session; gives the one before.

@@ -1,18 +1,23 @@
 //! Images as bytes: their form, their size, and what is refused.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use strowger_leg::Body;
-use strowger_link::codec::{decode, encode};
+use strowger_link::codec::{Wire as _, decode, encode};
 use strowger_link::siphash::siphash24;
 use strowger_link::token::{self, Token};
-use strowger_link::{Cause, Key, LegId, Octets, Secret, Tick, Transport};
+use strowger_link::{Cause, Key, LegId, Secret, Tick, Transport};
 
 use super::revival::{CHALLENGE, IN, OUT};
 use super::script::{Bench, TOKEN_KEY, config, leg_id};
 use crate::dialog::{Dialog, End};
 use crate::endpoint::config::Chance;
-use crate::endpoint::image::{Ack, Answer, Image, Invite, Pending, Shape, Standing, Stray, Strays};
+use crate::endpoint::image::{
+    Ack, Answer, Image, Invite, Pending, Shape, Standing, Stray, Strays, put_body,
+};
+use crate::endpoint::leg::Kept;
+use crate::endpoint::proof::Holder;
 use crate::endpoint::wallet::Wallet;
 use crate::endpoint::{Config, Endpoint, Path, ThawError, Thawed};
 use crate::header::Header;
@@ -127,12 +132,12 @@ const GOLDEN_HASHES: [u64; 15] = [
     0x711b_8651_5824_85fe,
     0x133a_baf3_421b_1dea,
     0x3e70_c784_d48a_2f89,
-    0xf94e_646d_2b0b_5acf,
+    0xef0e_3006_8a4f_2d91,
     0xdeb3_f2ed_91b5_faa4,
     0xa7e1_0e55_0384_a246,
     0x6d44_aad8_cb5b_0dc3,
     0xb9a5_2f1a_ca6d_f6bd,
-    0xfb3d_14a7_7974_5788,
+    0x1443_af9c_cf07_7b82,
     0x0ba9_2f20_ed20_bf74,
     0xa30d_6a52_c6d3_e72c,
     0xf024_c07d_5c1f_3459,
@@ -141,7 +146,7 @@ const GOLDEN_HASHES: [u64; 15] = [
 ];
 
 #[test]
-fn the_form_is_that_of_version_2_where_there_are_no_strays() {
+fn the_form_is_that_of_version_2_where_there_are_no_strays_and_terms() {
     let key = Key([0; 16]);
     let images = images();
     let before: Vec<(Thawed, Vec<u8>)> =
@@ -149,7 +154,7 @@ fn the_form_is_that_of_version_2_where_there_are_no_strays() {
     let hashes: Vec<_> = before.iter().map(|(_, image)| siphash24(&key, image)).collect();
     let hex: String = before[5].1.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, GOLDEN, "{hashes:#x?}");
-    assert!(images.iter().all(|(_, image)| image[0] == 3));
+    assert!(images.iter().all(|(_, image)| image[0] == 4));
     assert_eq!(hashes, GOLDEN_HASHES, "{hashes:#x?}");
     let golden: Vec<u8> = (0..GOLDEN.len() / 2)
         .map(|at| u8::from_str_radix(&GOLDEN[2 * at..2 * at + 2], 16).unwrap())
@@ -237,7 +242,7 @@ fn any_option<T>(chance: &mut Chance, some: impl FnOnce(&mut Chance) -> T) -> Op
     (chance.up_to(1) == 0).then(|| some(chance))
 }
 
-fn any_standing(chance: &mut Chance, token: &Token) -> Box<Standing> {
+fn any_standing(chance: &mut Chance, token: &Token) -> Standing<'static> {
     let bracketed =
         |chance: &mut Chance| -> Box<[u8]> { [b"<", &*any_uri(chance), b";lr>"].concat().into() };
     let dialog = Dialog {
@@ -267,13 +272,14 @@ fn any_standing(chance: &mut Chance, token: &Token) -> Box<Standing> {
         wallet = decode(&encode(&wallet)).unwrap();
     }
     let lines = any_option(chance, |chance| (Header::Authorization, any_text(chance, 90).into()));
-    let lines = lines.into_iter().collect();
-    Box::new(Standing { caller: chance.up_to(1) == 0, dialog, wallet, lines })
+    let lines = Cow::Owned(lines.into_iter().collect());
+    let (dialog, wallet) = (Cow::Owned(dialog), Cow::Owned(wallet));
+    Standing { caller: chance.up_to(1) == 0, dialog, wallet, lines }
 }
 
 /// A message of the peer's INVITE, or our answer to it, in the dialog of `standing`.
-fn of_invite(start: &str, chance: &mut Chance, standing: &Standing) -> Octets {
-    let Dialog { call_id, local, remote, .. } = &standing.dialog;
+fn of_invite(start: &str, chance: &mut Chance, standing: &Standing<'_>) -> Cow<'static, [u8]> {
+    let Dialog { call_id, local, remote, .. } = &*standing.dialog;
     let tag = |end: &End| match &end.tag {
         Some(tag) => [b";tag=", &**tag].concat(),
         None => Vec::new(),
@@ -295,22 +301,33 @@ fn of_invite(start: &str, chance: &mut Chance, standing: &Standing) -> Octets {
         &*any_uri(chance),
         b">\r\nContent-Length: 0\r\n\r\n",
     ];
-    Octets(text.concat())
+    Cow::Owned(text.concat())
 }
 
-fn any_answer(chance: &mut Chance, standing: &Standing) -> Answer {
+fn any_answer(chance: &mut Chance, standing: &Standing<'_>) -> Answer<'static> {
     let bytes = of_invite("SIP/2.0 200 OK", chance, standing);
     Answer { bytes, reply: any_path(chance) }
 }
 
-fn any_refusal(chance: &mut Chance, token: &Token) -> Answer {
+fn any_refusal(chance: &mut Chance, token: &Token) -> Answer<'static> {
     let standing = any_standing(chance, token);
     let bytes = of_invite("SIP/2.0 486 Busy Here", chance, &standing);
     Answer { bytes, reply: any_path(chance) }
 }
 
+fn any_holder(chance: &mut Chance) -> Option<Cow<'static, Holder>> {
+    match chance.up_to(2) {
+        0 => None,
+        1 => Some(Cow::Owned(Holder::Subscriber(chance.up_to(1_000).into()))),
+        _ => {
+            let (username, realm) = (any_text(chance, 20), any_text(chance, 20));
+            Some(Cow::Owned(Holder::Sender { username, realm }))
+        }
+    }
+}
+
 /// An image that a leg may have: only one that still owes something is told.
-fn any_image(chance: &mut Chance, token: &Token) -> Image {
+fn any_image(chance: &mut Chance, token: &Token) -> Image<'static> {
     let shape = any_shape(chance, token);
     let cause = any_option(chance, |_| Cause::new(480, 31));
     let (refusal, asked) = (
@@ -331,11 +348,34 @@ fn any_image(chance: &mut Chance, token: &Token) -> Image {
     let (path, nated) = (any_path(chance), chance.up_to(1) == 0);
     let nated = nated && shape != Shape::Refused;
     let strays = any_strays(chance, &shape);
-    Image { nated, path, told, refusal, asked, strays, shape }
+    let terms = any_terms(chance, &shape);
+    // Nothing is left of a refused one but the refusal.
+    let holder = any_holder(chance).filter(|_| shape != Shape::Refused);
+    Image { nated, path, holder, told, refusal, asked, strays, terms, shape }
+}
+
+/// What a leg that has a dialog of its own making may have agreed on with its peer.
+fn any_terms(chance: &mut Chance, shape: &Shape<'_>) -> Option<Kept<'static>> {
+    if matches!(shape, Shape::Offered { .. } | Shape::Refused) || chance.up_to(1) == 0 {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    (chance.up_to(1) == 0).put(&mut bytes);
+    (91 + chance.up_to(1_000)).put(&mut bytes);
+    let timer = chance.up_to(1) == 0;
+    timer.put(&mut bytes);
+    if timer {
+        (90 + chance.up_to(7_200)).put(&mut bytes);
+        (chance.up_to(1) == 0).put(&mut bytes);
+        Tick(chance.next() >> 8).put(&mut bytes);
+    }
+    let told = any_option(chance, |chance| Body::sdp(any_text(chance, 90)));
+    put_body(told.as_ref(), &mut bytes);
+    Some(decode(&bytes).unwrap())
 }
 
 /// Forks beside a dialog of ours.
-fn any_strays(chance: &mut Chance, shape: &Shape) -> Strays {
+fn any_strays(chance: &mut Chance, shape: &Shape<'_>) -> Strays {
     let (Shape::Confirmed { .. } | Shape::Over { .. }) = shape else { return Strays::default() };
     let stray = |chance: &mut Chance| Stray {
         tag: any_option(chance, |chance| any_text(chance, 30)),
@@ -349,16 +389,16 @@ fn any_strays(chance: &mut Chance, shape: &Shape) -> Strays {
     Strays((0..chance.up_to(2)).map(|_| stray(chance)).collect())
 }
 
-fn any_shape(chance: &mut Chance, token: &Token) -> Shape {
+fn any_shape(chance: &mut Chance, token: &Token) -> Shape<'static> {
     let mut standing = any_standing(chance, token);
     match chance.up_to(7) {
         0 => {
-            standing.dialog.local.tag = None;
+            standing.dialog.to_mut().local.tag = None;
             Shape::Offered { head: of_invite("INVITE sip:x@y SIP/2.0", chance, &standing) }
         }
         1 => Shape::Calling {
             invite: Invite {
-                branch: Octets([b"z9hG4bK", &*any_text(chance, 40)].concat()),
+                branch: Cow::Owned([b"z9hG4bK", &*any_text(chance, 40)].concat()),
                 cseq: chance.up_to(1_000),
                 sent_by: any_address(chance),
                 late: chance.up_to(1) == 0,
@@ -368,7 +408,7 @@ fn any_shape(chance: &mut Chance, token: &Token) -> Shape {
         2 => Shape::Held { standing, cseq: chance.up_to(1_000) },
         3 => {
             // Ours is not to be acknowledged by us.
-            standing.lines.clear();
+            standing.lines.to_mut().clear();
             Shape::Answered {
                 answer: any_option(chance, |chance| any_answer(chance, &standing)),
                 standing,
@@ -377,9 +417,10 @@ fn any_shape(chance: &mut Chance, token: &Token) -> Shape {
         4 => Shape::Refused,
         other => {
             let body = any_option(chance, |chance| Body::sdp(any_text(chance, 300)));
+            let body = body.map(Cow::Owned);
             let ack = any_option(chance, |chance| Ack { cseq: chance.up_to(1_000), body });
             // Lines are kept for the ACK.
-            standing.lines.retain(|_| ack.is_some());
+            standing.lines.to_mut().retain(|_| ack.is_some());
             if other == 5 {
                 return Shape::Over { standing, ack, bye: chance.up_to(1) == 0 };
             }
@@ -399,7 +440,8 @@ fn what_is_thawed_freezes_to_the_same() {
         let mut chance =
             Chance::new(Key([seed.to_le_bytes(); 8].as_flattened().try_into().unwrap()));
         let image = any_image(&mut chance, &token);
-        let bytes = image.encode(&token).expect("fits");
+        let mut bytes = Vec::new();
+        assert!(image.encode(&token, &mut bytes), "fits");
         assert_eq!(Image::decode(&bytes, &token).as_ref(), Ok(&image), "seed {seed}");
         let mut endpoint = fresh();
         let thawed = endpoint.thaw(leg, &bytes, Tick(5));
@@ -413,8 +455,8 @@ fn what_is_thawed_freezes_to_the_same() {
         }
         let sent = own + u32::try_from(expected.strays.0.len()).unwrap();
         if let Some(standing) = expected.shape.standing_mut() {
-            standing.dialog.local_seq += SEQ_STEP + own;
-            standing.wallet.skip(SEQ_STEP + sent);
+            standing.dialog.to_mut().local_seq += SEQ_STEP + own;
+            standing.wallet.to_mut().skip(SEQ_STEP + sent);
         }
         assert_eq!(Image::decode(&again, &token), Ok(expected), "seed {seed}");
     }

@@ -20,7 +20,8 @@ fn a_call_comes_in_and_the_caller_ends_it() {
         call> Progress 180
         peer< 180 INVITE | Server: Strowger
         call> Progress 183 sdp
-        peer< 183 INVITE sdp | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO
+        peer< 183 INVITE sdp | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, \
+            REFER, SUBSCRIBE, MESSAGE
         call> Answer sdp
         peer< 200 INVITE sdp
         peer> ACK
@@ -67,6 +68,30 @@ fn an_invite_that_comes_again_gets_the_last_response_again() {
 }
 
 #[test]
+fn a_caller_is_told_where_else_to_call() {
+    let opened = "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp";
+    check(&format!(
+        "{opened}
+        call> Redirect 302 sip:a@192.0.2.9 sip:b@192.0.2.8>,<x \"sip:c@h\" sip:d@h;user=phone
+        peer< 302 INVITE | Contact: <sip:a@192.0.2.9> | Contact: <sip:d@h;user=phone>
+        call< Ended 302/23
+        peer> ACK same
+        call> Redirect 302 sip:a@192.0.2.9
+        count< Misuse"
+    ));
+    // With nothing to tell nobody is redirected.
+    check(&format!(
+        "{opened}
+        call> Redirect 302 <sip:a@h>
+        peer< 480 INVITE
+        call< Ended 480/18
+        peer> ACK same"
+    ));
+}
+
+#[test]
 fn a_refusal_is_sent_until_it_is_acknowledged() {
     check(
         "peer> INVITE
@@ -81,6 +106,22 @@ fn a_refusal_is_sent_until_it_is_acknowledged() {
         peer< 480 INVITE
         peer> ACK same
         wait 40000",
+    );
+}
+
+#[test]
+fn what_the_call_says_more_stands_in_every_response_but_breaks_no_dialog() {
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Fields | X-Own: 1 | Contact: <sip:4420@h> | Via: SIP/2.0/UDP h | Require: x
+        call> Progress 180
+        peer< 180 INVITE | X-Own: 1 | Contact: <sip:acaabaaaqlixtdo7x@192.0.2.1:5060>
+        call> Hangup 302/23
+        peer< 302 INVITE | X-Own: 1 | Contact: <sip:4420@h>
+        call< Ended 302/23
+        peer> ACK same",
     );
 }
 

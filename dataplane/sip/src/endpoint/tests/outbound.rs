@@ -577,6 +577,19 @@ fn who_calls_is_told_as_the_branch_says() {
 }
 
 #[test]
+fn to_and_user_agent_are_those_of_the_branch() {
+    let mut bench = Bench::new();
+    bench.run_open("call> Invite to=sip:desk@192.0.2.10 | User-Agent: Pbx/9 | X-A: 1 | X-A: 2");
+    let invite = bench.messages().remove(0);
+    assert_eq!(invite.lines().next(), Some("INVITE sip:4420@192.0.2.10 SIP/2.0"));
+    assert_eq!(field(&invite, Header::To), Some("<sip:desk@192.0.2.10>"));
+    let agents = invite.lines().filter(|line| line.starts_with("User-Agent"));
+    assert_eq!(agents.collect::<Vec<_>>(), ["User-Agent: Pbx/9"]);
+    let own = invite.lines().filter(|line| line.starts_with("X-A"));
+    assert_eq!(own.collect::<Vec<_>>(), ["X-A: 1", "X-A: 2"]);
+}
+
+#[test]
 fn what_would_break_the_message_is_refused() {
     check(
         "call> Invite | X-A: b\\r\\nEvil: c
@@ -618,6 +631,24 @@ fn a_name_as_target_goes_to_the_address_that_was_resolved() {
         call< Answered sdp
         peer< ACK to=192.0.2.50:5080
         call< Confirmed",
+    );
+}
+
+/// RFC 5627: the contact of a phone may be its GRUU, whose host is the registrar: us. Its requests
+/// go to the phone all the same, and name the GRUU.
+#[test]
+fn a_gruu_as_target_is_reached_where_its_device_speaks_from() {
+    check(
+        "call> Invite uri=sip:1002@192.0.2.50:5080 peer=192.0.2.50:5080
+        peer< INVITE sdp to=192.0.2.50:5080
+        peer> 200 INVITE sdp | Contact: <sip:1002@192.0.2.1;gr=urn:uuid:7>
+        call< Answered sdp
+        peer< ACK to=192.0.2.50:5080 | ACK sip:1002@192.0.2.1;gr=urn:uuid:7 SIP/2.0
+        call< Confirmed
+        call> Hangup 0/16
+        peer< BYE to=192.0.2.50:5080
+        call< Ended 0/16
+        peer> 200 BYE",
     );
 }
 
@@ -690,4 +721,56 @@ fn another_algorithm_is_a_further_challenge() {
         peer< ACK
         call< Refused 401/21"
     ));
+}
+
+#[test]
+fn a_challenge_that_is_the_callers_goes_to_the_caller() {
+    check(
+        "call> Invite pass uri=sip:44@pbx.example
+        peer< INVITE sdp | INVITE sip:44@pbx.example SIP/2.0 | Authorization: Digest realm=\"far\"
+        peer> 401 INVITE | WWW-Authenticate: Digest realm=\"far\", nonce=\"n\" | Server: x
+        peer< ACK
+        call< Fields WWW-Authenticate: Digest realm=\"far\", nonce=\"n\"
+        call< Refused 401/21",
+    );
+    // Without the branch's leave it is between the peer and us.
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 407 INVITE | Proxy-Authenticate: Digest realm=\"far\", nonce=\"n\"
+        peer< ACK
+        call< Refused 407/21",
+    );
+}
+
+/// Rules about responses: what they write is told before the words that it belongs to.
+#[test]
+fn fields_of_responses_are_ruled() {
+    use strowger_link::{FieldAction, FieldRule, FieldTest, FieldTestKind, Octets};
+    let mut bench = Bench::new();
+    let copy = |when: &str, from: &str, to: &str| FieldRule {
+        when: vec![FieldTest {
+            name: when.into(),
+            test: FieldTestKind::Present,
+            value: Octets::default(),
+        }],
+        action: FieldAction::Copy,
+        name: to.into(),
+        text: Octets(from.as_bytes().to_vec()),
+    };
+    bench.replies = vec![copy("X-Line", "X-Line", "X-Port"), copy("Warning", "Subject", "X-Why")];
+    bench.run(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 180 INVITE totag=t | X-Line: 7 | X-Own: 1
+        call< Fields X-Port: 7
+        call< Progress 180 fork 0
+        peer> 183 INVITE totag=t
+        call< Fields
+        call< Progress 183 fork 0
+        peer> 486 INVITE totag=t | Subject: no | X-Line: 8
+        peer< ACK
+        call< Fields X-Port: 8
+        call< Refused 486/17",
+    );
 }

@@ -21,9 +21,30 @@ fn registering() -> Bench {
     bench.run_open(&format!(
         "peer> REGISTER cseq=8 branch=z9hG4bKr | Expires: 600 | Authorization: {answer} \
          | Contact: <sip:1001@10.0.0.5:5062>;q=0.5, \
-         <sip:1001@10.0.0.6>;expires=60;+sip.instance=\"<urn:x>\""
+         <sip:1001@10.0.0.6>;expires=60;+sip.instance=\"<urn:x>\" \
+         | Require: path, gruu | Supported: path, outbound | Supported: gruu \
+         | Path: <sip:edge.example;lr;ob>, <sip:core.example;lr>"
     ));
     bench
+}
+
+fn field(name: &str, value: &str) -> HeaderField {
+    HeaderField { name: name.into(), value: Octets(value.as_bytes().to_vec()) }
+}
+
+#[test]
+fn a_register_may_require_what_registrars_speak_and_nothing_else() {
+    super::check(
+        "peer> REGISTER | Require: path, foo
+        count< Barred(420)
+        peer< 420 REGISTER | Unsupported: foo
+        peer> REGISTER | Require: Path, outbound | Require: gruu
+        count< Barred(403)
+        peer< 403 REGISTER
+        peer> INVITE | Require: path
+        count< Barred(420)
+        peer< 420 INVITE | Unsupported: path",
+    );
 }
 
 #[test]
@@ -42,6 +63,9 @@ fn a_register_is_handed_up_whole() {
         "cseq: 8",
         "nonce_count: \"00000001\"",
         "algorithm: Sha256",
+        "\"<sip:edge.example;lr;ob>\",\n        \"<sip:core.example;lr>\"",
+        "\"path\",\n        \"outbound\",\n        \"gruu\"",
+        "direct: true",
     ] {
         assert!(ask.contains(part), "no {part} in {ask}");
     }
@@ -51,11 +75,17 @@ fn a_register_is_handed_up_whole() {
 fn bindings_are_the_answer_and_it_is_kept_for_retransmissions() {
     let mut bench = registering();
     bench.texts();
-    let contacts = vec![BoundContact { uri: "sip:1001@10.0.0.5:5062".into(), expires_s: 600 }];
+    let params = ";q=0.5;reg-id=1".into();
+    let uri = "sip:1001@10.0.0.5:5062".into();
+    let contacts = vec![BoundContact { uri, expires_s: 600, params }];
+    let headers = vec![field("Path", "<sip:p;lr>"), field("To", "<sip:evil@example.com>")];
     let id = bench.requests[0];
-    bench.endpoint.registered(id, &Registered { contacts }, bench.now);
+    bench.endpoint.registered(id, &Registered { contacts, headers }, bench.now);
     bench.drain();
-    bench.run("peer< 200 REGISTER | Contact: <sip:1001@10.0.0.5:5062>;expires=600");
+    bench.run(
+        "peer< 200 REGISTER | Contact: <sip:1001@10.0.0.5:5062>;expires=600;q=0.5;reg-id=1 \
+         | Path: <sip:p;lr>",
+    );
     bench.run("peer> REGISTER cseq=8 branch=z9hG4bKr\npeer< 200 REGISTER\nwait 32000");
     assert_eq!((bench.endpoint.transactions(), bench.endpoint.alarms()), (0, 0));
 }
@@ -68,7 +98,7 @@ fn an_answer_comes_once() {
     bench.endpoint.challenge_request(id, &realm(), now);
     bench.drain();
     bench.run("peer< 401 REGISTER");
-    bench.endpoint.registered(id, &Registered { contacts: Vec::new() }, now);
+    bench.endpoint.registered(id, &Registered { contacts: Vec::new(), headers: Vec::new() }, now);
     bench.drain();
     bench.run("count< Misuse");
 }
@@ -86,6 +116,7 @@ fn refusals_and_free_answers() {
         record: false,
         settlement: Octets::default(),
         explain: true,
+        headers: Vec::new(),
     };
     bench.endpoint.refuse_request(bench.requests[0], &refuse, bench.now);
     bench.drain();
@@ -93,10 +124,6 @@ fn refusals_and_free_answers() {
 
     let mut bench = registering();
     bench.texts();
-    let field = |name: &str, value: &str| HeaderField {
-        name: name.into(),
-        value: Octets(value.as_bytes().to_vec()),
-    };
     let respond = Respond {
         status: 423,
         phrase: String::new(),
@@ -125,11 +152,11 @@ fn a_register_without_credentials_never_passes() {
 fn other_methods_are_handed_up_when_configured() {
     let mut bench = Bench::new();
     let mut config = super::script::config();
-    config.outside.push(Method::Message);
+    config.outside.push(Method::Publish);
     bench.endpoint = crate::endpoint::Endpoint::new(config);
-    bench.run_open("peer> MESSAGE outside sdp | Subject: x");
+    bench.run_open("peer> PUBLISH outside sdp | Subject: x");
     let ask = bench.messages().remove(0);
-    assert!(ask.contains("method: \"MESSAGE\"") && ask.contains("\"Subject\""), "{ask}");
+    assert!(ask.contains("method: \"PUBLISH\"") && ask.contains("\"Subject\""), "{ask}");
     let accepted = Respond {
         status: 202,
         phrase: "Fine".into(),
@@ -138,5 +165,85 @@ fn other_methods_are_handed_up_when_configured() {
     };
     bench.endpoint.respond(bench.requests[0], &accepted, bench.now);
     bench.drain();
-    bench.run("peer< 202 MESSAGE | SIP/2.0 202 Fine");
+    bench.run("peer< 202 PUBLISH | SIP/2.0 202 Fine");
+}
+
+/// A MESSAGE goes on to a target, and what that says is the answer.
+mod page {
+    use super::*;
+    use strowger_link::{Forward, Target, Transport};
+
+    fn forward() -> Forward {
+        Forward {
+            target: Target {
+                uri: "sip:1002@192.0.2.20:5070".into(),
+                address: "192.0.2.20:5070".parse().unwrap(),
+                transport: Transport::Udp,
+                flow: 0,
+                routes: vec!["<sip:192.0.2.30;lr>".into()],
+            },
+            listener: 0,
+            from_user: "1001".into(),
+        }
+    }
+
+    /// It has come, and the control plane has said where it goes.
+    fn passed_on() -> Bench {
+        let mut bench = Bench::new();
+        bench.run_open("peer> MESSAGE outside sdp | Content-Type: text/plain | Max-Forwards: 10");
+        bench.texts();
+        let (id, now) = (bench.requests[0], bench.now);
+        bench.endpoint.forward_request(id, &forward(), now);
+        bench.drain();
+        bench.run(
+            "peer< MESSAGE sdp to=192.0.2.20:5070 | MESSAGE sip:1002@192.0.2.20:5070 SIP/2.0 \
+                | To: <sip:1002@192.0.2.20:5070> | Max-Forwards: 9 | Route: <sip:192.0.2.30;lr> \
+                | Content-Type: text/plain | CSeq: 1 MESSAGE",
+        );
+        bench
+    }
+
+    #[test]
+    fn what_the_target_says_is_the_answer() {
+        for (said, told) in [(200, 200), (202, 202), (486, 486), (503, 500), (401, 480), (302, 480)]
+        {
+            let mut bench = passed_on();
+            bench.run(&format!(
+                "peer> {said} MESSAGE
+                peer< {told} MESSAGE to=192.0.2.10:5060
+                wait 64000"
+            ));
+            assert_eq!((bench.endpoint.transactions(), bench.endpoint.alarms()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_target_that_cannot_be_had() {
+        passed_on().run(
+            "unreachable 192.0.2.20:5070
+            peer< 480 MESSAGE to=192.0.2.10:5060",
+        );
+        // No listener of its family.
+        let mut bench = Bench::new();
+        bench.run_open("peer> MESSAGE outside sdp");
+        bench.texts();
+        let mut wrong = forward();
+        wrong.listener = 1;
+        bench.endpoint.forward_request(bench.requests[0], &wrong, bench.now);
+        bench.drain();
+        bench.run("peer< 480 MESSAGE");
+    }
+
+    #[test]
+    fn a_word_too_long_for_a_datagram_or_without_hops() {
+        let long = "x".repeat(1_300);
+        super::super::check(&format!(
+            "peer> MESSAGE outside | Subject: {long}
+            count< Barred(413)
+            peer< 413 MESSAGE
+            peer> MESSAGE outside | Max-Forwards: 0
+            count< Barred(483)
+            peer< 483 MESSAGE"
+        ));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use strowger_leg::{Body, Command, Event, Invite};
-use strowger_link::{Cause, Key, LegId, Tick, Transport};
+use strowger_link::{Cause, Key, LegId, SessionTimer, Tick, Transport};
 
 use super::script::{TOKEN_KEY, config, event_text, leg_id, stable};
 use crate::endpoint::config::Chance;
@@ -176,7 +176,7 @@ impl Net {
                     }
                 }
                 Output::Event(leg, event) => self.sides[side].events.push((leg, event)),
-                Output::Request(_) => panic!("nobody registers here"),
+                Output::Request(_) | Output::Moved(..) => panic!("nobody registers or moves here"),
                 Output::Counted(_) | Output::Upstream(_) => {}
             }
         }
@@ -256,7 +256,12 @@ fn sdp() -> Option<Body> {
 }
 
 fn order(to: SocketAddr) -> Command {
+    timed_order(to, SessionTimer::Answer)
+}
+
+fn timed_order(to: SocketAddr, timer: SessionTimer) -> Command {
     let mut order: Invite = super::script::order();
+    order.branch.manner.timer = timer;
     order.branch.target.uri = format!("sip:4420@{to}");
     order.branch.target.address = to;
     Command::Invite(Box::new(order))
@@ -394,7 +399,7 @@ fn offers_that_meet_are_both_answered_in_the_end() {
 /// Any command at any time, in place or not.
 fn any_command(net: &mut Net) -> Command {
     let body = if net.chance.up_to(3) == 0 { None } else { sdp() };
-    match net.chance.up_to(9) {
+    match net.chance.up_to(11) {
         0 => Command::Progress { status: 180, body },
         1 | 2 => Command::Answer { body },
         3 => Command::Confirm { body },
@@ -402,6 +407,8 @@ fn any_command(net: &mut Net) -> Command {
         5 | 6 => Command::ReofferAnswer { body },
         7 => Command::ReofferRefuse { cause: Cause::from_sip(488) },
         8 => Command::Info { body: Body::sdp(*b"x") },
+        9 => Command::Progress { status: 183, body: sdp() },
+        10 => Command::Update { body: Body::sdp(*b"u") },
         _ => hangup(),
     }
 }
@@ -437,7 +444,8 @@ fn anything_goes(seed: u8, mortal: bool) -> BTreeMap<String, u32> {
         let side = usize::from(step % 2);
         if step % 12 < 2 {
             let (id, to) = (leg_id(10_000 + step), net.sides[1 - side].address);
-            net.command(side, id, order(to));
+            let timer = SessionTimer::Force(90 * u32::from(1 + step % 5));
+            net.command(side, id, timed_order(to, timer));
             legs.push((side, id));
         }
         let known = net.sides.iter().enumerate();
@@ -489,6 +497,61 @@ fn wind_up(net: &mut Net, seed: u8, legs: &mut Vec<(usize, LegId)>) {
         let last = net.last(*side, *id);
         assert!(last.starts_with("Ended") || last.starts_with("Refused"), "{seed}: {last}");
     }
+}
+
+/// Early media told reliably, a new offer before the answer, a session that both keep up for ten
+/// of its intervals: through a network that loses a fifth of everything.
+#[test]
+fn early_offers_and_refreshes_come_through() {
+    for seed in 0..30u8 {
+        let mut net = Net::new(seed, 20);
+        let (ours, theirs) = (leg_id(900), leg_id(1));
+        let to = net.sides[1].address;
+        net.command(0, ours, timed_order(to, SessionTimer::Ask(120)));
+        let until = |net: &mut Net, side: usize, leg: LegId, wanted: &str| {
+            let end = net.now.plus_ms(33 * SECONDS);
+            let came = net.run(end, |net| net.last(side, leg).starts_with(wanted));
+            assert!(came, "seed {seed}: no {wanted}, but {}", net.last(side, leg));
+        };
+        until(&mut net, 1, theirs, "Offered");
+        net.command(1, theirs, Command::Progress { status: 183, body: sdp() });
+        until(&mut net, 0, ours, "Progress 183 fork 0 sdp");
+        // The callee knows that its description came through when PRACK does.
+        let end = net.now.plus_ms(3 * SECONDS);
+        net.run(end, |_| false);
+        net.command(0, ours, Command::Update { body: Body::sdp(*b"v=1") });
+        until(&mut net, 1, theirs, "Update sdp");
+        net.command(1, theirs, Command::ReofferAnswer { body: sdp() });
+        until(&mut net, 0, ours, "ReofferAnswered sdp");
+        net.command(1, theirs, Command::Answer { body: sdp() });
+        until(&mut net, 1, theirs, "Confirmed");
+        let end = net.now.plus_ms(1_200 * SECONDS);
+        net.run(end, |_| false);
+        assert_eq!((net.ends(0, ours), net.ends(1, theirs)), (0, 0), "seed {seed}");
+        let mut legs = vec![(0, ours), (1, theirs)];
+        wind_up(&mut net, seed, &mut legs);
+    }
+}
+
+/// The same session, and the network takes nothing any more: each side ends it by itself.
+#[test]
+fn a_session_that_nobody_hears_of_ends_on_both_sides() {
+    let mut net = Net::new(3, 0);
+    let (ours, theirs) = (leg_id(900), leg_id(1));
+    let to = net.sides[1].address;
+    net.command(0, ours, timed_order(to, SessionTimer::Ask(120)));
+    let end = net.now.plus_ms(SECONDS);
+    assert!(net.run(end, |net| net.last(1, theirs).starts_with("Offered")));
+    net.command(1, theirs, Command::Answer { body: sdp() });
+    assert!(net.run(end, |net| net.last(1, theirs).starts_with("Confirmed")));
+    net.lost_percent = 100;
+    let end = net.now.plus_ms(121 * SECONDS);
+    net.run(end, |_| false);
+    for (side, leg) in [(0, ours), (1, theirs)] {
+        assert_eq!(net.last(side, leg), "Ended 408/102", "side {side}");
+    }
+    let end = net.now.plus_ms(100 * SECONDS);
+    assert!(net.run(end, Net::is_empty));
 }
 
 /// What the two calls of an exam do: the side, when, and the command.
@@ -575,17 +638,21 @@ impl Exam {
                         self.plan(200, side, Command::Progress { status: 180, body: None });
                         self.plan(600, side, Command::Answer { body: sdp() });
                     }
-                    Event::Reoffer { .. } => {
+                    Event::Reoffer { .. } | Event::Update { .. } => {
                         self.plan(100, side, Command::ReofferAnswer { body: sdp() });
                     }
                     Event::Progress { .. }
+                    | Event::Fields(_)
                     | Event::Answered { .. }
                     | Event::Confirmed { .. }
                     | Event::Refused { .. }
                     | Event::ReofferAnswered { .. }
                     | Event::ReofferRefused { .. }
+                    | Event::Refreshed { .. }
                     | Event::Digits { .. }
                     | Event::Info { .. }
+                    | Event::Message { .. }
+                    | Event::Transfer(_)
                     | Event::Ended { .. } => {}
                 }
             }

@@ -15,7 +15,7 @@ fn an_invite_is_refused_for_what_it_is_or_brings() {
         ));
     };
     refused("| Max-Forwards: 0", 483, "");
-    refused("| Require: 100rel", 420, "| Unsupported: 100rel");
+    refused("| Require: 100rel, precondition", 420, "| Unsupported: precondition");
     refused("| Require: a | Require: b", 420, "| Unsupported: a, b");
     refused("| Content-Type: text/plain", 415, "| Accept: application/sdp");
     refused(
@@ -49,6 +49,29 @@ fn malformed_requests_are_told_why() {
     );
 }
 
+/// It is no request of a dialog, and none that begins one either.
+#[test]
+fn a_tag_without_a_value_is_malformed_and_gets_no_second_one() {
+    let mut bench = Bench::new();
+    let source = "192.0.2.9:5060".parse().unwrap();
+    for to in ["<sip:a@192.0.2.1>;tag", "<sip:a@192.0.2.1>;Tag ;x=y", "sip:a@192.0.2.1;tag"] {
+        let head = format!(
+            "INVITE sip:a@192.0.2.1 SIP/2.0\r\n\
+            Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKx\r\n\
+            From: <sip:b@192.0.2.9>;tag=1\r\nTo: {to}\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
+        );
+        bench.throw(head.as_bytes(), source);
+        let mut told = std::iter::from_fn(|| bench.endpoint.poll_output());
+        let sent = told.find_map(|output| {
+            let Output::Transmit(sent) = output else { return None };
+            Some(sent)
+        });
+        let text = String::from_utf8_lossy(&sent.unwrap().bytes).into_owned();
+        assert!(text.starts_with("SIP/2.0 400 Malformed To\r\n"), "{text}");
+        assert!(text.contains(&format!("\r\nTo: {to}\r\n")), "{text}");
+    }
+}
+
 #[test]
 fn a_request_without_cseq_is_dropped() {
     let mut bench = Bench::new();
@@ -69,12 +92,19 @@ fn unknown_methods_and_those_not_taken() {
         "peer> FROB outside
         count< Barred(501)
         peer< 501 FROB
-        peer> SUBSCRIBE outside
+        peer> PUBLISH outside
         count< Barred(405)
-        peer< 405 SUBSCRIBE | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER
+        peer< 405 PUBLISH | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, \
+            SUBSCRIBE, MESSAGE, REGISTER
+        peer> SUBSCRIBE outside | Event: presence
+        count< Barred(489)
+        peer< 489 SUBSCRIBE | Allow-Events: refer
         peer> BYE outside
-        count< Barred(405)
-        peer< 405 BYE",
+        count< NoDialog
+        peer< 481 BYE
+        peer> NOTIFY outside
+        count< NoDialog
+        peer< 481 NOTIFY",
     );
 }
 
@@ -82,8 +112,9 @@ fn unknown_methods_and_those_not_taken() {
 fn options_show_what_we_speak() {
     check(
         "peer> OPTIONS outside | Max-Forwards: 0
-        peer< 200 OPTIONS | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER \
-            | Accept: application/sdp
+        peer< 200 OPTIONS | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, \
+            SUBSCRIBE, MESSAGE, REGISTER | Accept: application/sdp \
+            | Supported: 100rel, timer, norefersub, replaces | Allow-Events: refer
         peer> OPTIONS outside | Require: foo
         count< Barred(420)
         peer< 420 OPTIONS | Unsupported: foo",
@@ -146,6 +177,33 @@ fn full_tables_still_take_what_ends_calls() {
         peer< 200 BYE
         call< Ended 0/16 party",
     );
+}
+
+#[test]
+fn what_only_lingers_makes_room() {
+    let mut bench = Bench::new();
+    let mut config = script::config();
+    config.transactions_max = 16;
+    bench.endpoint = crate::endpoint::Endpoint::new(config);
+    // Each call leaves an INVITE and a BYE that wait for copies for 64 T1.
+    for n in 0..40 {
+        bench.run(&format!(
+            "peer> INVITE callid=c{n}
+            peer< 100 INVITE
+            call< Offered 4420 sdp
+            call> Answer sdp
+            peer< 200 INVITE sdp
+            peer> ACK callid=c{n}
+            call< Confirmed
+            peer> BYE callid=c{n}
+            peer< 200 BYE
+            call< Ended 0/16 party"
+        ));
+        bench.run("wait 1");
+        let endpoint = &bench.endpoint;
+        assert!(endpoint.transactions() <= 8 + 1, "{}", endpoint.transactions());
+        assert_eq!(endpoint.transactions() - endpoint.lingering(), 0);
+    }
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn another_fork_that_answers_late_is_ended() {
         "{OUT}
         peer> 200 INVITE tag=c sdp | Contact: <sip:c@192.0.2.12>
         peer< ACK to=192.0.2.12:5060 | CSeq: 1 ACK
-        peer< BYE to=192.0.2.12:5060 | CSeq: 2 BYE
+        peer< BYE to=192.0.2.12:5060 | CSeq: 102 BYE
         peer> 200 BYE tag=c
         peer> 200 INVITE tag=c sdp | Contact: <sip:c@192.0.2.12>
         peer< ACK to=192.0.2.12:5060"

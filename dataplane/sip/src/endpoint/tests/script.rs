@@ -2,7 +2,7 @@
 //! `call`:
 //!
 //! ```text
-//! peer> INVITE nosdp cseq=3 from=192.0.2.77:5060 | Require: 100rel
+//! peer> INVITE nosdp cseq=3 from=192.0.2.77:5060 | Require: x
 //! peer> 200 INVITE tag=b sdp | Contact: <sip:b@192.0.2.10>
 //! call> Answer sdp
 //! wait 500
@@ -11,18 +11,21 @@
 //! and what must come then, all of it and in that order:
 //!
 //! ```text
-//! peer< 420 INVITE to=192.0.2.77:5060 | Unsupported: 100rel
+//! peer< 420 INVITE to=192.0.2.77:5060 | Unsupported: x
 //! peer< BYE | Reason: Q.850;cause=16
 //! call< Ended 487/16 party
 //! count< Barred(420)
 //! ```
 //!
-//! `wait` gives milliseconds; what fires on the way is told in its order. Fields behind `|` are
-//! added (`>`) or must stand in the message (`<`).
+//! `callid=OURS` is a request inside a dialog that we began. `RSEQ` in a field of the peer's is
+//! the RSeq of our newest reliable response, `RSEQ+1` the next. `wait` gives milliseconds; what
+//! fires on the way is told in its order. Fields behind `|` are added (`>`) or must stand in the
+//! message (`<`).
 //!
 //! `restart` drops the endpoint and gives the images that were stored last to a new one, which
 //! tells `thaw< Confirmed` and the like for each leg.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -30,8 +33,9 @@ use strowger_leg::{Body, Command, Event, Invite};
 use strowger_link::token;
 use strowger_link::{
     Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key, LegId,
-    Manner, MediaMode, MediaPolicy, Octets, PartyRef, Secret, SlotRef, Target, Tick, Transport,
-    Upstream, UpstreamCause, UpstreamOrder, UpstreamState,
+    Manner, MediaMode, MediaPolicy, Octets, PartyRef, Reliable, SESSION_S_MAX, SESSION_S_MIN,
+    Secret, SessionTimer, SlotRef, Target, Tick, Transport, Upstream, UpstreamCause, UpstreamOrder,
+    UpstreamState,
 };
 
 use crate::build::{Reply, Writer};
@@ -68,6 +72,8 @@ pub(super) struct Bench {
     /// What a shard would have stored.
     images: BTreeMap<LegId, Vec<u8>>,
     lives: u8,
+    /// Rules about responses to INVITEs of ours.
+    pub(super) replies: Vec<strowger_link::FieldRule>,
 }
 
 /// Slots and sources of the tests.
@@ -127,6 +133,8 @@ struct Peer {
     invite_branch: String,
     cseq: u32,
     branches: u32,
+    /// RSeq of our newest reliable response.
+    rseq: u32,
 }
 
 /// One thing the endpoint did.
@@ -172,6 +180,7 @@ impl Bench {
             leg: leg_id(1),
             images: BTreeMap::new(),
             lives: 1,
+            replies: Vec::new(),
         }
     }
 
@@ -227,7 +236,7 @@ impl Bench {
     pub(super) fn run_open(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (who, what) = line.split_once(' ').unwrap_or((line, ""));
-            if let "peer<" | "call<" | "count<" | "ask<" | "thaw<" | "login<" = who {
+            if let "peer<" | "call<" | "count<" | "ask<" | "thaw<" | "login<" | "moved<" = who {
                 self.expect(line);
                 continue;
             }
@@ -321,12 +330,14 @@ impl Bench {
                 }
                 Output::Upstream(state) => plain(format!("login< {}", state_text(&state))),
                 Output::Counted(counted) => plain(format!("count< {counted:?}")),
+                Output::Moved(_, to) => plain(format!("moved< {to}")),
                 Output::Request(outside) => {
                     self.requests.push(outside.id);
                     let mut told = plain(format!("ask< {}", outside.host));
                     told.message = match outside.body {
                         OutsideBody::Register(ask) => format!("{ask:#?}"),
                         OutsideBody::Other(ask) => format!("{ask:#?}"),
+                        OutsideBody::Proof(_, ask) => format!("{ask:#?}"),
                     };
                     told
                 }
@@ -359,6 +370,9 @@ impl Bench {
                 if let Some(tag) = message.to().unwrap().tag().filter(|_| name == "INVITE") {
                     self.peer.to_tag = Some(String::from_utf8_lossy(tag).into_owned());
                 }
+                if let Some(rseq) = message.number(Header::RSeq).unwrap() {
+                    self.peer.rseq = rseq;
+                }
                 format!("peer< {} {name}{sdp}", status.unwrap().code())
             }
         };
@@ -369,7 +383,12 @@ impl Bench {
     fn peer(&mut self, what: &str) {
         let mut parts = what.split(" | ");
         let words: Vec<&str> = parts.next().unwrap().split_whitespace().collect();
-        let fields: Vec<&str> = parts.collect();
+        let rseq = self.peer.rseq;
+        let fields: Vec<String> = parts
+            .map(|field| field.replace("RSEQ+1", &(rseq + 1).to_string()))
+            .map(|field| field.replace("RSEQ", &rseq.to_string()))
+            .collect();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let source = option(&words, "from").unwrap_or(PEER).parse().unwrap();
         let bytes = if words[0].starts_with(|c: char| c.is_ascii_digit()) {
             self.response(&words, &fields)
@@ -384,6 +403,9 @@ impl Bench {
             Some(method) => (method, true),
             None => (words[0], !matches!(words[0], "INVITE" | "CANCEL" | "REGISTER")),
         };
+        let in_ours = option(words, "callid") == Some("OURS");
+        let ours_tag = in_ours.then(|| self.our_tag());
+        let ours_call_id = in_ours.then(|| self.our_call_id());
         let peer = &mut self.peer;
         match option(words, "cseq") {
             Some(cseq) => peer.cseq = cseq.parse().unwrap(),
@@ -402,11 +424,13 @@ impl Bench {
         if method == "INVITE" {
             peer.invite_branch.clone_from(&branch);
         }
-        let to_tag = option(words, "totag").map(str::to_string).or(peer.to_tag.clone());
+        let to_tag = option(words, "totag").map(str::to_string);
+        let to_tag = to_tag.or(ours_tag).or(peer.to_tag.clone());
         let to_tag = to_tag.filter(|_| inside && !words.contains(&"outside"));
         let to_tag = to_tag.map_or(String::new(), |tag| format!(";tag={tag}"));
         let from_tag = option(words, "fromtag").unwrap_or("p");
-        let call_id = option(words, "callid").unwrap_or("call@peer");
+        let call_id = option(words, "callid").filter(|_| !in_ours).unwrap_or("call@peer");
+        let call_id = ours_call_id.as_deref().unwrap_or(call_id);
         let uri = option(words, "uri").unwrap_or("sip:4420@pbx.example.com");
         let via = option(words, "via").unwrap_or(PEER);
         let sdp = match method {
@@ -470,8 +494,9 @@ impl Bench {
         let words: Vec<&str> = parts.next().unwrap().split_whitespace().collect();
         let fields: Vec<&str> = parts.collect();
         let body = words.contains(&"sdp").then(|| Body::sdp(SDP.as_bytes()));
+        let body = body.or(words.contains(&"other").then(|| Body::sdp(*b"v=1")));
         let number = || words.get(1).and_then(|w| w.parse().ok()).unwrap_or(0);
-        let command = match words[0] {
+        let mut command = match words[0] {
             "Invite" => Command::Invite(Box::new(invite(&words, &fields))),
             "Progress" => Command::Progress { status: number(), body },
             "Answer" => Command::Answer { body },
@@ -481,15 +506,31 @@ impl Bench {
                 phrase: option(&words, "phrase").unwrap_or("").into(),
                 retry_after_s: option(&words, "retry").map_or(0, |s| s.parse().unwrap()),
             },
+            "Fields" => Command::Fields(fields.iter().map(field_of).collect()),
             "Challenge" => Command::Challenge(realm()),
+            "Redirect" => Command::Redirect {
+                status: number(),
+                contacts: words.iter().skip(2).map(|uri| (*uri).to_owned()).collect(),
+            },
             "Reoffer" => Command::Reoffer { body },
             "ReofferAnswer" => Command::ReofferAnswer { body },
+            "Update" => Command::Update { body: Body::sdp(SDP.as_bytes()) },
+            "Speak" => Command::Speak(Box::new(manner(&words))),
             "ReofferRefuse" => Command::ReofferRefuse { cause: cause(words[1]) },
             "Info" => Command::Info {
                 body: Body { content_type: "text/plain".into(), data: (*b"hi").into() },
             },
+            "Message" => Command::Message {
+                body: Body { content_type: "text/plain".into(), data: (*b"hi").into() },
+            },
+            "TransferAccept" => Command::TransferAccept,
+            "TransferRefuse" => Command::TransferRefuse { cause: cause(words[1]) },
+            "TransferProgress" => Command::TransferProgress { status: number() },
             other => panic!("what is {other}?"),
         };
+        if let Command::Invite(order) = &mut command {
+            order.branch.replies.clone_from(&self.replies);
+        }
         if words[0] == "Invite" {
             self.keys.next += 1;
             self.leg = leg_id(self.keys.next);
@@ -542,10 +583,6 @@ pub(super) fn order() -> Invite {
 /// An order for an outbound leg: to the peer, as `1001`.
 fn invite(words: &[&str], fields: &[&str]) -> Invite {
     let has = |word: &str| words.contains(&word);
-    let header = |field: &&str| {
-        let (name, value) = field.split_once(": ").unwrap();
-        HeaderField { name: name.into(), value: Octets(value.replace("\\r\\n", "\r\n").into()) }
-    };
     Invite {
         branch: Branch {
             target: Target {
@@ -555,13 +592,14 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
                 flow: 0,
                 routes: option(words, "route").map(str::to_string).into_iter().collect(),
             },
+            to_uri: option(words, "to").unwrap_or_default().into(),
             listener: option(words, "listener").map_or(0, |l| l.parse().unwrap()),
             dialed: "4420".into(),
             from_user: "1001".into(),
             display: option(words, "display").unwrap_or("").into(),
             asserted: has("asserted").then(|| "1001".into()),
             anonymous: has("anonymous"),
-            headers: fields.iter().map(header).collect(),
+            headers: fields.iter().map(field_of).collect(),
             media: MediaPolicy {
                 mode: MediaMode::Relay,
                 nated: has("nated"),
@@ -578,6 +616,8 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
                     password: "pw".into(),
                     realm: option(words, "realm").unwrap_or("").into(),
                 })
+            } else if has("pass") {
+                BranchAuth::Pass
             } else {
                 BranchAuth::Ours
             },
@@ -585,15 +625,29 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
             continue_on: Vec::new(),
             stop_on: Vec::new(),
             hop: 0,
-            party: PartyRef::Unknown,
+            party: match option(words, "subscriber") {
+                Some(id) => PartyRef::Subscriber(id.parse().unwrap()),
+                None => PartyRef::Unknown,
+            },
             manner: manner(words),
+            redirect: strowger_link::OnRedirect::Fail,
+            replies: Vec::new(),
         },
         hops_left: 68,
         body: (!has("nosdp")).then(|| Body::sdp(SDP.as_bytes())),
+        shown: match has("pass") {
+            true => vec![field_of(&"Authorization: Digest realm=\"far\"")],
+            false => Vec::new(),
+        },
     }
 }
 
-/// `identity=preferred host=sip.example privacy=user;id`
+fn field_of(field: &&str) -> HeaderField {
+    let (name, value) = field.split_once(": ").unwrap();
+    HeaderField { name: name.into(), value: Octets(value.replace("\\r\\n", "\r\n").into()) }
+}
+
+/// `identity=preferred host=sip.example privacy=user;id timer=ask:1800 least=90 most=3600`
 fn manner(words: &[&str]) -> Manner {
     Manner {
         identity: match option(words, "identity") {
@@ -603,17 +657,44 @@ fn manner(words: &[&str]) -> Manner {
         },
         from_host: option(words, "host").unwrap_or_default().into(),
         privacy: option(words, "privacy").unwrap_or_default().into(),
+        timer: timer(option(words, "timer").unwrap_or("answer")),
+        reliable: reliable(option(words, "reliable").unwrap_or("media")),
+        session_s_min: option(words, "least").map_or(SESSION_S_MIN, |s| s.parse().unwrap()),
+        session_s_max: option(words, "most").map_or(SESSION_S_MAX, |s| s.parse().unwrap()),
         ..Manner::default()
     }
 }
 
+/// `never`, `answer`, `ask:1800`, `force:1800`
+fn timer(text: &str) -> SessionTimer {
+    let (word, seconds) = text.split_once(':').unwrap_or((text, "0"));
+    let seconds = seconds.parse().unwrap();
+    match word {
+        "never" => SessionTimer::Never,
+        "answer" => SessionTimer::Answer,
+        "ask" => SessionTimer::Ask(seconds),
+        "force" => SessionTimer::Force(seconds),
+        other => panic!("what is {other}?"),
+    }
+}
+
+fn reliable(word: &str) -> Reliable {
+    match word {
+        "never" => Reliable::Never,
+        "media" => Reliable::Media,
+        "always" => Reliable::Always,
+        "require" => Reliable::Require,
+        other => panic!("what is {other}?"),
+    }
+}
+
 /// An image without what moves between two of them.
-pub(super) fn stable(leg: LegId, image: &[u8]) -> Image {
+pub(super) fn stable(leg: LegId, image: &[u8]) -> Image<'static> {
     let token = token::seal(&TOKEN_KEY, leg).unwrap();
     let mut image = Image::decode(image, &token).expect("reads its own image");
     if let Some(standing) = image.shape.standing_mut() {
-        standing.dialog.local_seq = 0;
-        standing.wallet = standing.wallet.without_counts();
+        standing.dialog.to_mut().local_seq = 0;
+        standing.wallet = Cow::Owned(standing.wallet.without_counts());
     }
     image
 }
@@ -652,21 +733,41 @@ pub(super) fn event_text(event: &Event) -> String {
     let sdp = |body: &Option<Body>| if body.is_some() { " sdp" } else { "" };
     let cause = |cause: &Cause| format!("{}/{}", cause.sip, cause.q850);
     match event {
-        Event::Offered(offer) => format!("Offered {}{}", offer.called, sdp(&offer.body)),
+        Event::Offered(offer) => {
+            let replaces = match &offer.replaces {
+                None => "",
+                Some(replaces) if replaces.ringing => " replaces ringing",
+                Some(_) => " replaces",
+            };
+            format!("Offered {}{}{replaces}", offer.called, sdp(&offer.body))
+        }
         Event::Progress { status, body, fork } => {
             format!("Progress {status} fork {fork}{}", sdp(body))
         }
         Event::Answered { body } => format!("Answered{}", sdp(body)),
+        Event::Fields(fields) => {
+            let said =
+                |f: &HeaderField| format!(" {}: {}", f.name, String::from_utf8_lossy(&f.value.0));
+            format!("Fields{}", fields.iter().map(said).collect::<String>())
+        }
         Event::Confirmed { body } => format!("Confirmed{}", sdp(body)),
         Event::Refused { cause: why, contacts, silent } => {
             let contacts: String = contacts.iter().map(|contact| format!(" {contact}")).collect();
             format!("Refused {}{}{contacts}", cause(why), if *silent { " silent" } else { "" })
         }
         Event::Reoffer { body } => format!("Reoffer{}", sdp(body)),
+        Event::Update { body: _ } => "Update sdp".into(),
+        Event::Refreshed { body } => format!("Refreshed{}", sdp(body)),
         Event::ReofferAnswered { body } => format!("ReofferAnswered{}", sdp(body)),
         Event::ReofferRefused { cause: why } => format!("ReofferRefused {}", cause(why)),
         Event::Digits { digits, duration_ms } => format!("Digits {digits} {duration_ms}"),
         Event::Info { body } => format!("Info {}", body.content_type),
+        Event::Message { body } => format!("Message {}", body.content_type),
+        Event::Transfer(wish) => {
+            let by = wish.referred_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            let replaces = if wish.replaces.is_some() { " replaces" } else { "" };
+            format!("Transfer {}@{}{by}{replaces}", wish.user, wish.host)
+        }
         Event::Ended { cause: why, by_party } => {
             format!("Ended {}{}", cause(why), if *by_party { " party" } else { "" })
         }

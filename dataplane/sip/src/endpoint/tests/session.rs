@@ -352,9 +352,10 @@ fn requests_come_in_order_and_options_are_answered() {
         peer> OPTIONS cseq=25 | Require: x, y
         count< Barred(420)
         peer< 420 OPTIONS | Unsupported: x, y
-        peer> REFER cseq=26
+        peer> PUBLISH cseq=26
         count< Barred(405)
-        peer< 405 REFER | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO
+        peer< 405 PUBLISH | Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, \
+            SUBSCRIBE, MESSAGE
         peer> FROB cseq=27
         count< Barred(501)
         peer< 501 FROB

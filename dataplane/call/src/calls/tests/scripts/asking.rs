@@ -3,6 +3,22 @@
 use super::super::script::check;
 
 #[test]
+fn a_caller_is_told_where_else_to_call() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        refuse 302 record redirected
+          table ended
+          journal ended 302/23 Switch Redirected
+          a< fields Contact: <sip:b@h>
+          a< hangup 302/0
+        "#,
+    );
+}
+
+#[test]
 fn refusals() {
     check(
         r#"

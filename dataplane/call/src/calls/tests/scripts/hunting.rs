@@ -90,6 +90,90 @@ fn progress_is_told_once_and_only_when_it_is_more() {
 }
 
 #[test]
+fn the_newest_fork_behind_a_leg_is_heard() {
+    check(
+        "
+        a> offered 1002
+          table asked
+          ask call
+        go b c
+          table ringing
+          b< invite offer(a1)
+          c< invite offer(a1)
+        b> progress 183 b1
+          join a b
+          a< progress 183 answer(b1)
+        c> progress 183 c1
+        media b a
+          answer(b1)
+        b> progress 183 b2 fork 1
+        media b a
+          answer(b2)
+        b> progress 180 fork 2
+        ",
+    );
+}
+
+#[test]
+fn a_new_offer_before_the_answer_goes_to_the_other_side_as_such() {
+    check(
+        "
+        a> offered 1002
+          table asked
+          ask call
+        go b | c
+          table ringing
+          b< invite offer(a1)
+        a> update a2
+          a< reoffer-refuse 488/65
+        b> progress 183 b1
+          join a b
+          a< progress 183 answer(b1)
+        a> update a2
+          b< update offer(a2)
+        b> update b2
+          b< reoffer-refuse 491/31
+        b> reoffer-answered b2
+          a< reoffer-answer answer(b2)
+        b> update b3
+          a< update offer(b3)
+        a> reoffer-refused 488
+          b< reoffer-refuse 488/65
+        a> update a3
+          b< update offer(a3)
+        b> refused 503
+          part a b
+          a< reoffer-refuse 488/65
+          c< invite offer(a3)
+        ",
+    );
+}
+
+#[test]
+fn the_offer_of_a_caller_for_whom_several_ring_does_not_change() {
+    check(
+        "
+        a> offered 1002
+          table asked
+          ask call
+        go b c
+          table ringing
+          b< invite offer(a1)
+          c< invite offer(a1)
+        b> progress 183 b1
+          join a b
+          a< progress 183 answer(b1)
+        a> update a2
+          a< reoffer-refuse 488/65
+        b> update b2
+          a< update offer(b2)
+        a> reoffer-answered a2
+          b< reoffer-answer answer(a2)
+        ",
+    );
+}
+
+#[test]
 fn early_media_ends_with_its_branch_and_ringing_is_told_again() {
     check(
         r#"
@@ -737,6 +821,43 @@ fn a_peer_that_wants_no_reasons_hears_none() {
           started
           b< hangup 0/0
           a< answer answer(c1)
+        "#,
+    );
+}
+
+#[test]
+fn a_challenge_for_the_caller_ends_the_hunt_and_is_told_as_it_came() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b{pass=1,continue=401} | c
+          table ringing
+          b< invite offer(a1)
+        b> challenges n1
+        b> refused 401
+          table ended
+          journal ended 401/21 Called Rejected
+          a< fields WWW-Authenticate: n1
+          a< hangup 401/21
+        "#,
+    );
+    // A challenge that is nobody's to answer is the peer's fault: the next one is tried.
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        go b | c
+          table ringing
+          b< invite offer(a1)
+        b> refused 401
+          c< invite offer(a1)
+        c> refused 401
+          table ended
+          journal ended 500/21 Called PeerError
+          a< hangup 500/21
         "#,
     );
 }

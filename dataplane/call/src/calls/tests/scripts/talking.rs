@@ -56,6 +56,43 @@ fn a_call_from_invite_to_free_slot() {
 }
 
 #[test]
+fn an_offer_that_wants_its_answer_at_once_goes_on_as_such() {
+    check(
+        "
+        answered go b
+        a> update a2
+          b< update offer(a2)
+        b> update b2
+          b< reoffer-refuse 491/31
+        b> reoffer-answered b2
+          a< reoffer-answer answer(b2)
+        b> update b3
+          a< update offer(b3)
+        a> reoffer-refused 488
+          b< reoffer-refuse 488/65
+        ",
+    );
+}
+
+#[test]
+fn what_a_leg_refreshed_by_itself_only_media_learns() {
+    check(
+        "
+        answered go b
+        b> refreshed b2
+        media b a
+          answer(b2)
+        b> refreshed
+        a> reoffer a2
+          b< reoffer offer(a2)
+        a> refreshed a3
+        b> reoffer-answered b3
+          a< reoffer-answer answer(b3)
+        ",
+    );
+}
+
+#[test]
 fn the_caller_hangs_up() {
     check(
         r#"

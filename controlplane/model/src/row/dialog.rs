@@ -1,0 +1,74 @@
+//! How dialogs are kept: session timers and reliable provisional responses (spec C-REG-02), and
+//! which part of a call is ours: its media (spec MEDIA-ROUTE-01), or not even its signalling (spec
+//! SIP-ROLE-01).
+
+/// The shortest session that may be asked for, seconds (RFC 4028 section 4).
+pub const SESSION_S_MIN: u32 = 90;
+/// The longest session that can be set, seconds.
+pub const SESSION_S_MAX: u32 = 86_400;
+
+/// Whether sessions are refreshed (RFC 4028; source: `sessiontimer`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum TimerMode {
+    /// Never, whoever asks (source: -1).
+    Never,
+    /// When the peer asks (source: 0, and RFC 4028 wants no less of who supports timers).
+    #[default]
+    Answer,
+    /// We ask; a peer that knows no timers gets none (source: 2).
+    Ask,
+    /// We ask, and refresh by ourselves where the peer knows no timers (source: 3).
+    Force,
+}
+
+/// Which provisional responses are acknowledged (RFC 3262).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum ReliableMode {
+    /// None, but for a peer that requires it.
+    Never,
+    /// Those with early media, when the peer supports it.
+    #[default]
+    Media,
+    /// All, when the peer supports it.
+    Always,
+    /// All; INVITEs of ours require it.
+    Require,
+}
+
+/// Which way the media of a call goes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum MediaPath {
+    /// Through us.
+    #[default]
+    Relay,
+    /// Between the parties: their descriptions pass as they are.
+    Direct,
+}
+
+/// What becomes of a call that has somewhere to go.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Operation {
+    /// It is connected.
+    #[default]
+    Connect,
+    /// The caller is told where to call instead (302).
+    Redirect,
+}
+
+/// What a trunk says of its dialogs itself; `None` = as is set for the account that pays, or that
+/// is owed.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct DialogTerms {
+    /// Whether sessions are refreshed.
+    pub timer: Option<TimerMode>,
+    /// The interval that we ask for, seconds.
+    pub session_s: Option<u32>,
+    /// The shortest that it may ask for, seconds.
+    pub session_s_min: Option<u32>,
+    /// The longest that it gets, seconds.
+    pub session_s_max: Option<u32>,
+    /// Which provisional responses are acknowledged.
+    pub reliable: Option<ReliableMode>,
+    /// Which way media goes.
+    pub media: Option<MediaPath>,
+}

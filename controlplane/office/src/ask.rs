@@ -1,0 +1,264 @@
+//! Questions of the dataplane: decided by `routing`, granted by the till, answered in one step.
+
+use super::{Office, Output, TillRefusal, ms, pays_for_forwards};
+use crate::page::is_page;
+use crate::{money, trace};
+use std::sync::Arc;
+use strowger_billing::FORWARDS_MAX;
+use strowger_link::{
+    Answer, AnswerBody, Ask, AskBody, AskId, Down, Extended, Grant, Octets, Tick, TransferAsk,
+};
+use strowger_model::{AccountId, AllowanceId, Amount, RingGroupId, SubscriberId};
+use strowger_routing::{
+    AdmitPlan, Decision, Facts, NO_LEASE, NonceUse, Plan, Refusal, TalkTime, Verdict, decide,
+    finish, picked_up, register, reject, request, transferred,
+};
+use strowger_till::Output as Said;
+use strowger_till::{Event, HoldId};
+
+impl Office {
+    pub(crate) fn handle_ask(&mut self, ask: &Ask, now: Tick, wall_us: i64) {
+        if ask.deadline <= now {
+            self.counts.expired += 1;
+            return;
+        }
+        let answer = match &ask.body {
+            AskBody::Call(_) => {
+                self.counts.calls += 1;
+                self.decide_call(ask, None, (now, wall_us))
+            }
+            AskBody::Transfer(transfer) => {
+                self.counts.calls += 1;
+                self.decide_transfer(ask, transfer, (now, wall_us))
+            }
+            AskBody::Register(_) => {
+                self.counts.registrations += 1;
+                let decision = register(&self.world, &mut self.locations, ask, now, wall_us);
+                self.drain_locations();
+                match decision.tenant {
+                    Some(_) => self.guard.forgive(ask.hints.source.ip()),
+                    None => self.note_stranger(ask, &decision.verdict, (now, wall_us)),
+                }
+                decision.verdict.into_answer(ask.id)
+            }
+            AskBody::Extend(extend) => {
+                self.counts.extensions += 1;
+                self.extend(ask.id, extend, now)
+            }
+            AskBody::Request(page) if is_page(ask, page) => {
+                self.counts.requests += 1;
+                self.answer_page(ask, page, (now, wall_us))
+            }
+            AskBody::Request(_) => {
+                self.counts.requests += 1;
+                let decision = request(&self.world, &self.locations, ask);
+                self.take_decision(decision.nonce, None);
+                if decision.tenant.is_none() {
+                    self.note_stranger(ask, &decision.verdict, (now, wall_us));
+                }
+                decision.verdict.into_answer(ask.id)
+            }
+            AskBody::Redirected(asked) => {
+                self.counts.redirects += 1;
+                Some(self.decide_redirect(ask, asked, (now, wall_us)))
+            }
+            AskBody::Pickup(pickup) => {
+                self.counts.calls += 1;
+                let times = (now, wall_us);
+                let decision = picked_up(&self.world, &self.locations, (ask, pickup), times);
+                // It costs nothing, so there is nobody to be left out.
+                self.carry_out(ask, decision, false, times).unwrap_or(None)
+            }
+            AskBody::Resolve(_) | AskBody::App(_) => {
+                self.counts.others += 1;
+                let refuse = Refusal::NotSupported.refuse(false, Octets::default());
+                Some(Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) })
+            }
+        };
+        if let Some(answer) = answer {
+            self.out.push_back(Output::Down(Down::Answer(Box::new(answer))));
+        }
+    }
+
+    /// A subscriber puts the other party of its call through: a call of its own, at its cost.
+    pub(crate) fn decide_transfer(
+        &mut self,
+        ask: &Ask,
+        transfer: &TransferAsk,
+        times: (Tick, i64),
+    ) -> Option<Answer> {
+        match transferred(&self.world, ask, transfer) {
+            Ok((call, by)) => self.decide_call(&call, Some(by), times),
+            Err(refusal) => {
+                self.counts.refused += 1;
+                let refuse = refusal.refuse(false, Octets::default());
+                Some(Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) })
+            }
+        }
+    }
+
+    /// Decides on a call of `sender`, or of whoever shows to be who it is.
+    pub(crate) fn decide_call(
+        &mut self,
+        ask: &Ask,
+        sender: Option<SubscriberId>,
+        (now, wall_us): (Tick, i64),
+    ) -> Option<Answer> {
+        let mut unable = Vec::new();
+        loop {
+            let standing = Arc::clone(&self.standing);
+            let facts = Facts { sender, unable, standing, ..Facts::default() };
+            let decision = decide(&self.world, &self.locations, ask, &facts, now, wall_us);
+            // Given up before it is changed, so that nothing is copied.
+            unable = facts.unable;
+            drop(facts.standing);
+            // Each round leaves one payer of forwards out.
+            let may_again = unable.len() < FORWARDS_MAX;
+            match self.carry_out(ask, decision, may_again, (now, wall_us)) {
+                Ok(answer) => return answer,
+                Err(payer) => unable.push(payer),
+            }
+        }
+    }
+
+    /// Takes a decision; `Err` when one who would have to pay for forwards only cannot: decide
+    /// again without them.
+    pub(crate) fn carry_out(
+        &mut self,
+        ask: &Ask,
+        decision: Decision,
+        may_again: bool,
+        (now, wall_us): (Tick, i64),
+    ) -> Result<Option<Answer>, AccountId> {
+        let Decision { verdict, nonce, turn, mut trace, tenant, sent, places: _ } = decision;
+        let Verdict::Go(plan) = verdict else {
+            self.take_decision(nonce, turn);
+            self.counts.refused += 1;
+            match tenant {
+                Some(tenant) => self.keep_trace(ask, tenant, &trace),
+                None => self.note_stranger(ask, &verdict, (now, wall_us)),
+            }
+            return Ok(verdict.into_answer(ask.id));
+        };
+        let mut plan = *plan;
+        let free = self.choose_allowance(&mut plan);
+        let granted = match &plan.admit {
+            None => Ok(NO_LEASE),
+            Some(admit) => self.admit(ask, admit, free, now),
+        };
+        if let Err(why) = granted
+            && let Some(payer) = money::refused_payer(why)
+            && may_again
+            && pays_for_forwards(&plan, payer)
+        {
+            return Err(payer);
+        }
+        trace::note_granted(&mut trace, &granted, free);
+        let payer = plan.admit.as_ref().and_then(|admit| admit.levels.first()).map(|p| p.account);
+        let granted = granted.map_err(|why| trace::note_refused(&mut trace, why, payer));
+        if let Some(tenant) = tenant {
+            self.keep_trace(ask, tenant, &trace);
+        }
+        self.take_decision(nonce, turn);
+        Ok(Some(match granted {
+            Ok(granted) => {
+                self.counts.admitted += 1;
+                if let Some(admit) = &plan.admit {
+                    self.note_crowd(admit, now);
+                }
+                self.note_sent(sent, wall_us);
+                self.note_live(ask, &plan, wall_us);
+                finish(plan, granted)
+            }
+            Err(refusal) => {
+                self.counts.refused += 1;
+                reject(&plan, refusal)
+            }
+        }))
+    }
+
+    pub(crate) fn take_decision(&mut self, nonce: Option<NonceUse>, turn: Option<RingGroupId>) {
+        if let Some(nonce) = nonce {
+            self.locations.nonces_mut().spend(nonce);
+        }
+        if let Some(group) = turn {
+            self.locations.take_turn(group);
+        }
+    }
+
+    /// The allowance that a call takes before money, which its settlement names then.
+    pub(crate) fn choose_allowance(&self, plan: &mut Plan) -> Option<AllowanceId> {
+        let payer = plan.admit.as_ref()?.levels.first()?;
+        let mut settlement = self.allowances.settlement_of(plan, payer.account)?;
+        // What costs nothing anyway takes nothing away.
+        if payer.bound.most() == Some(Amount::ZERO) {
+            return None;
+        }
+        let has_time =
+            |id: &AllowanceId| self.till.pool(*id).is_some_and(|pool| pool.left_ms() > 0);
+        let found = self.allowances.matching(payer.account, &settlement).find(has_time)?;
+        settlement.allowance = Some(found);
+        plan.go.settlement = Octets(settlement.encode().ok()?);
+        Some(found)
+    }
+
+    pub(crate) fn admit(
+        &mut self,
+        ask: &Ask,
+        plan: &AdmitPlan,
+        free: Option<AllowanceId>,
+        now: Tick,
+    ) -> Result<TalkTime, TillRefusal> {
+        let event = Event::Admit(money::admit(self.node, ask.id, plan, free, ask.wall_us));
+        self.till.handle(event, ms(now));
+        let mut outcome = Err(TillRefusal::Malformed);
+        while let Some(output) = self.till.poll_output() {
+            if let Said::Admitted(granted) = output {
+                outcome = Ok(money::talk_time(granted));
+            } else if let Said::Refused { why, .. } = output {
+                outcome = Err(why);
+            } else {
+                self.pass(output);
+            }
+        }
+        outcome
+    }
+
+    pub(crate) fn extend(
+        &mut self,
+        id: AskId,
+        extend: &strowger_link::ExtendAsk,
+        now: Tick,
+    ) -> Option<Answer> {
+        let hold = HoldId(extend.call.0);
+        let (granted_ms, free_ms) = (extend.granted_ms, extend.free_ms);
+        let event = Event::Extend { hold, granted_ms, free_ms };
+        let granted = match self.ask_extend(event.clone(), now) {
+            Some(granted) => Some(granted),
+            // This process never saw the call: take it up from its settlement, then ask again.
+            None => {
+                let granted = TalkTime { ms: granted_ms, free_ms, last: false };
+                // Who forwarded is not known here: all are held for, as before the answer.
+                self.adopt_talking(extend.call, &extend.settlement, granted, now);
+                self.ask_extend(event, now)
+            }
+        }?;
+        let go_on = self.live.get(&extend.call).is_some_and(|call| call.go_on);
+        let TalkTime { ms, free_ms, last } = granted;
+        let grant = Grant { ms, free_ms, last, go_on };
+        Some(Answer { ask: id, body: AnswerBody::Extended(Extended { grant }) })
+    }
+
+    pub(crate) fn ask_extend(&mut self, event: Event, now: Tick) -> Option<TalkTime> {
+        self.till.handle(event, ms(now));
+        let mut granted = None;
+        while let Some(output) = self.till.poll_output() {
+            if let Said::Extended(more) = output {
+                granted = Some(money::talk_time(more));
+            } else {
+                self.pass(output);
+            }
+        }
+        granted
+    }
+}

@@ -1,0 +1,157 @@
+//! How a party is spoken to as far as settings and its trunk say: session timer and reliable
+//! provisional responses (spec C-REG-02, SIP-TIMER-01), whether its media is ours, and whether its
+//! calls are (spec SIP-ROLE-01).
+
+use super::sender::{Sender, Who};
+use super::way::Way;
+use super::{Attempt, Stop};
+use crate::refusal::Refusal;
+use crate::trace::Step;
+use strowger_link::{
+    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, Octets, Reliable, STAGES_MAX,
+    SessionTimer,
+};
+use strowger_model::{DialogTerms, MediaPath, Operation, Profile, ReliableMode, TimerMode, Trunk};
+
+/// The preference of the first contact of a redirect, thousandths (RFC 3261 25.1, qvalue).
+const Q_MAX: u16 = 1_000;
+/// How much less each further stage is preferred.
+const Q_STEP: u16 = 60;
+const _: () = assert!(Q_STEP as usize * (STAGES_MAX - 1) < Q_MAX as usize);
+
+impl Attempt<'_> {
+    /// A session that is shorter than the caller may ask for is refused with the least that it may
+    /// (RFC 4028 section 9), before anything is looked for. Nothing holds back a call for help.
+    pub(super) fn check_session(&mut self) -> Result<(), Refusal> {
+        let (asked_s, least_s) = (self.call.session_s, self.manner.session_s_min);
+        if asked_s == 0 || asked_s >= least_s {
+            return Ok(());
+        }
+        self.note(Step::SessionShort { asked_s: asked_s.into(), least_s: least_s.into() });
+        Err(Refusal::SessionTooShort(least_s))
+    }
+}
+
+/// What the caller's own trunk says of its dialogs.
+pub(super) fn terms_of<'a>(sender: &Sender<'a>) -> Option<&'a DialogTerms> {
+    match sender.who {
+        Who::Subscriber(_) => None,
+        Who::Trunk(_, ingress) => Some(&ingress.dialog),
+    }
+}
+
+/// Puts into a manner what is set for a party, and what its trunk says before that.
+pub(super) fn speak(manner: &mut Manner, profile: &Profile, own: Option<&DialogTerms>) {
+    let set = &profile.session;
+    let least = own.and_then(|own| own.session_s_min).unwrap_or(set.expires_ms_min / 1_000);
+    let most = own.and_then(|own| own.session_s_max).unwrap_or(set.expires_ms_max / 1_000);
+    let asked = own.and_then(|own| own.session_s).unwrap_or(set.expires_ms / 1_000);
+    // Rows of different places may disagree: the least counts.
+    let most = most.max(least);
+    let asked = asked.clamp(least, most);
+    manner.session_s_min = least;
+    manner.session_s_max = most;
+    manner.timer = match own.and_then(|own| own.timer).unwrap_or(set.timer) {
+        TimerMode::Never => SessionTimer::Never,
+        TimerMode::Answer => SessionTimer::Answer,
+        TimerMode::Ask => SessionTimer::Ask(asked),
+        TimerMode::Force => SessionTimer::Force(asked),
+    };
+    manner.reliable = match own.and_then(|own| own.reliable).unwrap_or(set.reliable) {
+        ReliableMode::Never => Reliable::Never,
+        ReliableMode::Media => Reliable::Media,
+        ReliableMode::Always => Reliable::Always,
+        ReliableMode::Require => Reliable::Require,
+    };
+}
+
+/// Which way media of a party may go, by what its trunk says or else by what is set.
+pub(super) fn path(profile: &Profile, own: Option<&DialogTerms>) -> MediaMode {
+    match own.and_then(|own| own.media).unwrap_or(profile.media.path) {
+        MediaPath::Relay => MediaMode::Relay,
+        MediaPath::Direct => MediaMode::Direct,
+    }
+}
+
+impl<'a> Attempt<'a> {
+    /// Media goes past us where both sides are set so and nothing asks for our hand in it: a party
+    /// behind a NAT cannot be reached by what it describes, one that hides does not show where it
+    /// is, and a call for help depends on nobody's network but ours.
+    pub(super) fn choose_paths(&mut self, sender: &Sender<'a>, go: &mut Go) {
+        let own = path(sender.settings, terms_of(sender)) == MediaMode::Direct;
+        let may = own && !go.media.nated && !self.is_emergency && !self.hides_address();
+        let own_family = self.ask.hints.source.is_ipv4();
+        let mut count = 0i64;
+        for branch in go.stages.iter_mut().flat_map(|stage| &mut stage.branches) {
+            let far = branch.media.mode == MediaMode::Direct && !branch.media.nated;
+            let plain = !branch.anonymous && !branch.record && branch.app.is_none();
+            let one_family = branch.target.address.is_ipv4() == own_family;
+            branch.media.mode = match may && far && plain && one_family {
+                true => MediaMode::Direct,
+                false => MediaMode::Relay,
+            };
+            count += i64::from(branch.media.mode == MediaMode::Direct);
+        }
+        if count > 0 {
+            go.media.mode = MediaMode::Direct;
+            self.note(Step::MediaDirect { branches: count });
+        }
+    }
+
+    /// The caller answers the challenges of a branch: it goes where it was to go, and is sent what
+    /// the caller's credentials were made for.
+    pub(super) fn pass_digest(&mut self, branch: &mut Branch, trunk: &Trunk) {
+        branch.auth = BranchAuth::Pass;
+        branch.target.uri.clone_from(&self.call.request_uri);
+        self.note(Step::DigestPasses { trunk: trunk.id.0 });
+    }
+
+    /// The caller wants its session to say nothing of it (RFC 3323 section 4.2).
+    fn hides_address(&self) -> bool {
+        let words = ["session", "user", "header", "id"];
+        let mut asked = self.call.caller.privacy.split([';', ',']).map(str::trim);
+        asked.any(|value| words.iter().any(|word| value.eq_ignore_ascii_case(word)))
+    }
+
+    /// Where the caller is to call instead, if its calls are not ours to connect (spec
+    /// SIP-ROLE-01): what would have been tried, the first the best.
+    pub(super) fn send_elsewhere(&mut self, sender: &Sender<'a>, way: &Way) -> Result<(), Stop> {
+        let own = match sender.who {
+            Who::Subscriber(_) => None,
+            Who::Trunk(_, ingress) => ingress.operation,
+        };
+        match own.unwrap_or(sender.settings.call.operation) {
+            Operation::Connect => return Ok(()),
+            Operation::Redirect => {}
+        }
+        let contacts = contacts(way);
+        if contacts.is_empty() {
+            return Err(way.on_exhausted.into());
+        }
+        self.note(Step::RedirectedCaller {
+            contacts: i64::try_from(contacts.len()).unwrap_or_default(),
+        });
+        Err(Stop::Redirect(contacts))
+    }
+}
+
+/// A Contact for each target, best first. Those that only a route or a connection of ours leads to
+/// are nothing to anybody else.
+fn contacts(way: &Way) -> Vec<HeaderField> {
+    let mut seen = Vec::new();
+    let mut fields = Vec::new();
+    for (place, stage) in (0u16..).zip(&way.stages) {
+        let q = Q_MAX.saturating_sub(place.saturating_mul(Q_STEP));
+        for target in stage.branches.iter().map(|branch| &branch.target) {
+            let is_ours = !target.routes.is_empty() || target.flow != 0;
+            if is_ours || seen.contains(&target.uri.as_str()) {
+                continue;
+            }
+            seen.push(target.uri.as_str());
+            let value = format!("<{}>;q={}.{:03}", target.uri, q / 1_000, q % 1_000);
+            let value = Octets(value.into_bytes());
+            fields.push(HeaderField { name: "Contact".to_owned(), value });
+        }
+    }
+    fields
+}

@@ -1,0 +1,332 @@
+//! In which order the targets of a route are tried (spec 19.3), as one number each that is sorted.
+//!
+//! What the spec's list says of trunks, from the most significant on: tier of the priority (12),
+//! not failed (13), not failed for this number (14), priority within the tier (18), then what the
+//! route's order asks for (price, quality and price, last call, or nothing), the trunk's own
+//! preference (25), and a weight above 0. Equals are drawn by weight. A pattern's own priority (2)
+//! and its match (3) have decided before; emergency numbers (1) go another way.
+
+use super::Attempt;
+use super::sender::Sender;
+use crate::standing::{Figures, View};
+use strowger_billing::Terms;
+use strowger_link::siphash::{Key, siphash24};
+use strowger_model::{
+    Amount, ClassRule, Currency, Exchange, FX_ONE, PPM, RouteOrder, RouteSettings, RouteTarget,
+    TrunkId, raw_scale,
+};
+
+/// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
+const TIER: i32 = 100;
+/// Bits of a cost that is too fine to tell two targets apart.
+const COST_SHIFT: u32 = 24;
+const COST_BITS: u32 = 48;
+const COST_MAX: u64 = (1 << COST_BITS) - 1;
+/// Bits of the cost that the quality takes the place of.
+const QUALITY_BITS: u32 = 7;
+/// Of a hundred calls so many go to a target of which too little is known, if there is one.
+const PROBES_PERCENT: u64 = 10;
+
+/// Shares of answered calls that are worth nothing and all (spec BRS-03: the source's sample).
+const ASR_PERCENT: (u64, u64) = (20, 70);
+/// The same of average talk, milliseconds.
+const ACD_MS: (u64, u64) = (35_000, 240_000);
+
+/// What is known of a target when its place is found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) target: RouteTarget,
+    /// The trunk's own preference, thousandths.
+    pub(super) preference: u16,
+    /// Failed lately: as a whole, and for this number.
+    pub(super) failed: (bool, bool),
+    /// What the call of comparison costs us; `None` = that is not known.
+    pub(super) cost: Option<u64>,
+    pub(super) figures: Option<Figures>,
+    /// Too little is known of it.
+    pub(super) wants_probe: bool,
+    /// Place of its last call among all.
+    pub(super) last_call: u64,
+}
+
+/// How targets are compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way<'a> {
+    pub(super) order: RouteOrder,
+    pub(super) set: &'a RouteSettings,
+    /// Chance: the same for the same ask.
+    pub(super) seed: u64,
+}
+
+/// Where a target stands, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Trunk.
+    pub trunk: TrunkId,
+    /// Tier of its priority: hundreds.
+    pub tier: i32,
+    /// Its priority.
+    pub priority: i32,
+    /// It failed lately.
+    pub failed: bool,
+    /// It failed lately for numbers like this.
+    pub failed_here: bool,
+    /// It comes first to see how good it is.
+    pub probes: bool,
+    /// Price and quality together, 0 to 100 by the accuracy; `None` in other orders.
+    pub rank: Option<u8>,
+    /// Its share of answered calls, percent, of today and yesterday.
+    pub asr_percent: Option<u32>,
+    /// Its average talk in that time, milliseconds.
+    pub acd_ms: Option<u64>,
+    /// What the call of comparison costs us.
+    pub cost: Amount,
+    /// Currency of the cost.
+    pub currency: Currency,
+    /// The trunk's own preference, thousandths.
+    pub preference: u16,
+    /// Share among equals.
+    pub weight: u16,
+}
+
+/// A place in the order; the smaller is tried earlier.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Rank(u128);
+
+/// A number of so many bits put behind those before.
+const fn pack(rank: u128, bits: u32, value: u64) -> u128 {
+    rank << bits | value as u128
+}
+
+impl Rank {
+    fn of(known: &Known, way: &Way<'_>, probes: bool, value: u64) -> Rank {
+        let RouteTarget { priority, weight, .. } = known.target;
+        let (tier, rest) = (priority.div_euclid(TIER), priority.rem_euclid(TIER));
+        // The larger is earlier: counted from above.
+        let down = |value: i32, most: i32| u64::from(most.abs_diff(value));
+        let (whole, here) = known.failed;
+        let failed = |is: bool| u64::from(is && way.set.failover);
+        let fields = [
+            (26, down(tier, i32::MAX / TIER)),
+            (1, failed(whole)),
+            (1, failed(here)),
+            (7, down(rest, TIER - 1)),
+            (1, u64::from(!probes)),
+            (COST_BITS, value.min(COST_MAX)),
+            (16, u64::from(u16::MAX - known.preference)),
+            (1, u64::from(weight == 0)),
+        ];
+        Rank(fields.into_iter().fold(0, |rank, (bits, value)| pack(rank, bits, value)))
+    }
+}
+
+/// The order of targets: indices into `all`, with the value of quality that was compared and
+/// whether it is there to be tried.
+pub(super) fn sorted<'k>(
+    all: impl Iterator<Item = &'k Known> + Clone,
+    way: &Way<'_>,
+) -> Vec<(usize, Option<u8>, bool)> {
+    let dearest = all.clone().filter_map(|known| known.cost).max().unwrap_or_default();
+    let by_quality = way.order == RouteOrder::Quality;
+    let probing = by_quality && chance(way.seed, b"probes of routes") % 100 < PROBES_PERCENT;
+    let ranked = (0..).zip(all).map(|(index, known)| {
+        let quality = by_quality.then(|| quality(known, dearest, way.set));
+        let probes = probing && known.wants_probe;
+        let rank = Rank::of(known, way, probes, value(known, way.order, quality));
+        Ranked { rank, index, quality, probes, weight: known.target.weight }
+    });
+    let mut ranked: Vec<Ranked> = ranked.collect();
+    ranked.sort_unstable_by_key(|ranked| (ranked.rank, ranked.index));
+    let mut order = Vec::with_capacity(ranked.len());
+    let bare = |ranked: &Ranked| (ranked.index, ranked.quality, ranked.probes);
+    for equals in ranked.chunk_by(|a, b| a.rank == b.rank) {
+        if equals.len() == 1 {
+            order.extend(equals.iter().map(bare));
+            continue;
+        }
+        let weights: Vec<u16> = equals.iter().map(|ranked| ranked.weight).collect();
+        let drawn = drawn_by_weight(&weights, way.seed);
+        order.extend(drawn.into_iter().filter_map(|at| equals.get(at)).map(bare));
+    }
+    order
+}
+
+/// A target while it is sorted.
+struct Ranked {
+    rank: Rank,
+    index: usize,
+    quality: Option<u8>,
+    probes: bool,
+    weight: u16,
+}
+
+/// What the order asks for; less is earlier.
+fn value(known: &Known, order: RouteOrder, quality: Option<u8>) -> u64 {
+    let cost = known.cost.unwrap_or(COST_MAX);
+    match (order, quality) {
+        (RouteOrder::Weight, _) => 0,
+        (RouteOrder::Price, _) => cost,
+        (RouteOrder::Rotation, _) => known.last_call,
+        (RouteOrder::Quality, rank) => {
+            let behind = u64::from(100 - rank.unwrap_or_default().min(100));
+            behind << (COST_BITS - QUALITY_BITS) | cost >> QUALITY_BITS
+        }
+    }
+}
+
+/// The source's priority of a route by price and quality, 0 to 100 (spec BRS-03). Who has no
+/// figures has those of the middle, so that it is neither first nor last by what nobody knows.
+fn quality(known: &Known, dearest: u64, set: &RouteSettings) -> u8 {
+    let cost = known.cost.unwrap_or(dearest).min(dearest);
+    let cheap = u128::from(dearest - cost) * 100;
+    let price = cheap.checked_div(dearest.into()).map_or(100, |percent| percent as u64);
+    let own = known.figures.map_or(50, |figures| auto_quality(&figures));
+    auto_priority(price, own, set.quality_percent, set.accuracy_percent)
+}
+
+/// The mean of how good four figures are, percent.
+fn auto_quality(figures: &Figures) -> u64 {
+    let Figures { day, month } = figures;
+    let asr = |counts: &crate::standing::Counts| counts.asr_percent().map(u64::from);
+    let parts = [
+        asr(day).map(|asr| scaled(asr, ASR_PERCENT)),
+        asr(month).map(|asr| scaled(asr, ASR_PERCENT)),
+        day.acd_ms().map(|ms| scaled(ms, ACD_MS)),
+        month.acd_ms().map(|ms| scaled(ms, ACD_MS)),
+    ];
+    let sum: u64 = parts.iter().flatten().sum();
+    sum / parts.len() as u64
+}
+
+/// How far a value is on the way from the worst to the best, percent.
+fn scaled(value: u64, (worst, best): (u64, u64)) -> u64 {
+    (value.clamp(worst, best) - worst) * 100 / (best - worst)
+}
+
+/// Price and quality joined, and made as rough as the accuracy says.
+fn auto_priority(price: u64, quality: u64, quality_percent: u8, accuracy_percent: u8) -> u8 {
+    let share = u64::from(quality_percent.min(100));
+    let mix = (price * (100 - share) + quality * share) / 100;
+    let bucket = 100 / u64::from(accuracy_percent.clamp(1, 100));
+    u8::try_from(mix / bucket).unwrap_or(u8::MAX)
+}
+
+fn chance(seed: u64, what: &[u8; 16]) -> u64 {
+    siphash24(&Key(*what), &seed.to_le_bytes())
+}
+
+/// Draws without putting back, each with a chance by its weight; weights of 0 keep their order. The
+/// draw is keyed, so asking again gives the same order.
+fn drawn_by_weight(weights: &[u16], seed: u64) -> Vec<usize> {
+    let mut left: Vec<(usize, u64)> =
+        weights.iter().enumerate().map(|(at, weight)| (at, u64::from(*weight))).collect();
+    let mut drawn = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let total: u64 = left.iter().map(|(_, weight)| weight).sum();
+        let round = (drawn.len() as u64).to_le_bytes();
+        let dice = siphash24(&Key(*b"weights of route"), &[seed.to_le_bytes(), round].concat());
+        let mut rest = dice.checked_rem(total).unwrap_or_default();
+        let at = left.iter().position(|(_, weight)| {
+            let hit = total == 0 || rest < *weight;
+            rest = rest.saturating_sub(*weight);
+            hit
+        });
+        drawn.push(left.remove(at.unwrap_or(0)).0);
+    }
+    drawn
+}
+
+/// What a call of `ms` costs under these terms without tax, before any rounding, in units that are
+/// the same for all terms of one currency.
+pub(super) fn net_cost(terms: &Terms, ms: u64) -> i128 {
+    let mut pricing = terms.pricing;
+    if terms.class_rule == ClassRule::Middle {
+        pricing.prices = pricing.prices.only_at(ms / 2);
+    }
+    let raw = pricing.raw(pricing.measure.charged_ms(ms));
+    match terms.vat_included {
+        true => raw / (PPM + i128::from(terms.vat_ppm)) * PPM,
+        false => raw,
+    }
+}
+
+/// A cost in another currency, rounded down.
+pub(super) fn exchanged(net: i128, exchange: Exchange) -> i128 {
+    let (rate, one) = (i128::from(exchange.rate()), i128::from(FX_ONE));
+    (net / one).saturating_mul(rate).saturating_add(net % one * rate / one)
+}
+
+/// A cost as it is compared: finer differences than some 1e-12 of the currency are none.
+pub(super) fn compared(net: i128) -> u64 {
+    u64::try_from(net >> COST_SHIFT).unwrap_or(COST_MAX).min(COST_MAX)
+}
+
+/// A cost as people read it.
+pub(super) fn amount(net: i128, currency: Currency) -> Amount {
+    let amount = net / raw_scale(currency.ledger_digits());
+    Amount(i64::try_from(amount).unwrap_or(i64::MAX))
+}
+
+/// What is known of a target beside its price; of what the order does not ask for, nothing.
+pub(super) fn known_of(
+    target: RouteTarget,
+    preference: u16,
+    view: &View<'_>,
+    order: RouteOrder,
+) -> Known {
+    let trunk = target.trunk;
+    let by_quality = order == RouteOrder::Quality;
+    let by_rotation = order == RouteOrder::Rotation;
+    Known {
+        target,
+        preference,
+        failed: view.is_failed(trunk),
+        cost: None,
+        figures: if by_quality { view.figures(trunk) } else { None },
+        wants_probe: by_quality && view.wants_probe(trunk),
+        last_call: if by_rotation { view.last_call(trunk) } else { 0 },
+    }
+}
+
+/// The place of a target in words of its own.
+pub(super) fn place(
+    known: &Known,
+    rank: Option<u8>,
+    probes: bool,
+    (cost, currency): (i128, Currency),
+) -> Place {
+    let RouteTarget { trunk, priority, weight } = known.target;
+    let day = known.figures.map(|figures| figures.day);
+    Place {
+        trunk,
+        tier: priority.div_euclid(TIER),
+        priority,
+        failed: known.failed.0,
+        failed_here: known.failed.1,
+        probes,
+        rank,
+        asr_percent: day.and_then(|day| day.asr_percent()),
+        acd_ms: day.and_then(|day| day.acd_ms()),
+        cost: amount(cost, currency),
+        currency,
+        preference: known.preference,
+        weight,
+    }
+}
+
+impl<'a> Attempt<'a> {
+    /// How the targets of a route are compared.
+    pub(super) fn way_of(
+        &self,
+        order: Option<RouteOrder>,
+        sender: &Sender<'a>,
+        of: i64,
+    ) -> Way<'a> {
+        let set = &sender.settings.route;
+        let seed = self.ask.id.0 ^ of.cast_unsigned().rotate_left(32);
+        Way { order: order.unwrap_or(set.order), set, seed }
+    }
+}
+
+#[cfg(test)]
+mod tests;

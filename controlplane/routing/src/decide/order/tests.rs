@@ -1,0 +1,252 @@
+use super::*;
+use crate::standing::Counts;
+use crate::testing;
+use core::cmp::{Ordering, Reverse};
+use proptest::prelude::*;
+
+fn usual() -> RouteSettings {
+    RouteSettings::default()
+}
+
+fn known(trunk: i64, priority: i32, weight: u16) -> Known {
+    Known {
+        target: RouteTarget { trunk: TrunkId(trunk), priority, weight },
+        preference: 500,
+        failed: (false, false),
+        cost: Some(1_000),
+        figures: None,
+        wants_probe: false,
+        last_call: 0,
+    }
+}
+
+fn ids(all: &[Known], way: &Way<'_>) -> Vec<i64> {
+    sorted(all.iter(), way).into_iter().map(|(at, ..)| all[at].target.trunk.0).collect()
+}
+
+fn order_of(all: &[Known], order: RouteOrder, set: &RouteSettings, seed: u64) -> Vec<i64> {
+    ids(all, &Way { order, set, seed })
+}
+
+#[test]
+fn weights_are_shares() {
+    let set = RouteSettings::default();
+    let equals = [known(1, 0, 70), known(2, 0, 30), known(3, 0, 0)];
+    let all = |seed| order_of(&equals, RouteOrder::Weight, &set, seed);
+    let ones = (0..10_000).filter(|seed| all(*seed)[0] == 1).count();
+    let twos = (0..10_000).filter(|seed| all(*seed)[0] == 2).count();
+    assert!((6800..7200).contains(&ones), "{ones}");
+    assert_eq!(ones + twos, 10_000, "weight 0 is never first");
+    for seed in 0..100 {
+        let mut order = all(seed);
+        assert_eq!(order.last(), Some(&3));
+        order.sort_unstable();
+        assert_eq!(order, [1, 2, 3]);
+    }
+    let none = [known(5, 0, 0), known(4, 0, 0)];
+    assert_eq!(order_of(&none, RouteOrder::Weight, &set, 9), [5, 4]);
+}
+
+/// What stands before what, one key after the other.
+#[test]
+fn each_key_decides_before_those_behind_it() {
+    let set = RouteSettings::default();
+    let base = || known(1, 0, 1);
+    let first = Known { last_call: 9, ..base() };
+    // From the least significant key on, each better than `first` by its own key and worse by all
+    // before.
+    let steps: [(RouteOrder, Known, Known); 7] = [
+        (RouteOrder::Weight, known(1, 0, 0), known(2, 0, 1)),
+        (RouteOrder::Price, first, Known { preference: 600, ..known(2, 0, 0) }),
+        (
+            RouteOrder::Price,
+            Known { preference: 600, ..base() },
+            Known { cost: Some(999), ..known(2, 0, 0) },
+        ),
+        (
+            RouteOrder::Rotation,
+            Known { cost: Some(1), last_call: 8, ..base() },
+            Known { last_call: 7, ..known(2, 0, 0) },
+        ),
+        (RouteOrder::Price, Known { cost: Some(1), ..base() }, known(2, 1, 0)),
+        (
+            RouteOrder::Price,
+            Known { failed: (false, true), ..known(1, 99, 1) },
+            Known { cost: None, ..known(2, 0, 0) },
+        ),
+        (
+            RouteOrder::Price,
+            Known { failed: (true, false), ..known(1, 99, 1) },
+            Known { failed: (false, true), ..known(2, 0, 1) },
+        ),
+    ];
+    for (order, behind, before) in steps {
+        let all = [behind, before];
+        assert_eq!(order_of(&all, order, &set, 1), [2, 1], "{before:?} before {behind:?}");
+    }
+    // A tier stands before all, unless its trunks are not there.
+    let failed = Known { failed: (true, true), cost: None, ..known(2, 100, 0) };
+    assert_eq!(order_of(&[known(1, 99, 1), failed], RouteOrder::Price, &set, 1), [2, 1]);
+    // Below zero tiers go on: -1 lies in the tier under that of 0.
+    let all = [known(1, -1, 1), Known { failed: (true, true), ..known(2, 0, 1) }];
+    assert_eq!(order_of(&all, RouteOrder::Weight, &set, 1), [2, 1]);
+    // Without failover nobody sinks.
+    let set = RouteSettings { failover: false, ..set };
+    let all = [known(1, 0, 1), Known { failed: (true, true), ..known(2, 1, 1) }];
+    assert_eq!(order_of(&all, RouteOrder::Weight, &set, 1), [2, 1]);
+}
+
+/// The sample of spec BRS-03 as far as it can be reconstructed: quality 47, and 18 of price 66.
+#[test]
+fn quality_is_that_of_the_sample() {
+    let counts = |asr: u32, acd_s: u64| Counts {
+        calls: 100,
+        answered: asr,
+        talk_ms: u64::from(asr) * acd_s * 1_000,
+    };
+    let figures = Figures { day: counts(30, 100), month: counts(50, 200) };
+    assert_eq!(auto_quality(&figures), 47);
+    assert_eq!(auto_priority(66, 47, 50, 30), 18);
+    // Price alone, quality alone.
+    assert_eq!(auto_priority(66, 47, 0, 100), 66);
+    assert_eq!(auto_priority(66, 47, 100, 100), 47);
+    // Beyond its bounds a figure is as good as them.
+    let best = Figures { day: counts(90, 900), month: counts(71, 241) };
+    assert_eq!(auto_quality(&best), 100);
+    let worst = Figures { day: counts(1, 1), month: counts(20, 35) };
+    assert_eq!(auto_quality(&worst), 0);
+}
+
+#[test]
+fn quality_beats_a_small_difference_of_price() {
+    let set = RouteSettings::default();
+    let of = |asr: u32| Counts { calls: 100, answered: asr, talk_ms: u64::from(asr) * 180_000 };
+    let good = |trunk, cost, asr| Known {
+        cost: Some(cost),
+        figures: Some(Figures { day: of(asr), month: of(asr) }),
+        ..known(trunk, 0, 1)
+    };
+    let all = [good(1, 900, 25), good(2, 1_000, 65), good(3, 4_000, 70)];
+    assert_eq!(order_of(&all, RouteOrder::Price, &set, 1), [1, 2, 3]);
+    assert_eq!(order_of(&all, RouteOrder::Quality, &set, 1), [2, 1, 3]);
+    let price_alone = RouteSettings { quality_percent: 0, accuracy_percent: 100, ..set.clone() };
+    assert_eq!(order_of(&all, RouteOrder::Quality, &price_alone, 1), [1, 2, 3]);
+    let quality_alone = RouteSettings { quality_percent: 100, accuracy_percent: 100, ..set };
+    assert_eq!(order_of(&all, RouteOrder::Quality, &quality_alone, 1), [3, 2, 1]);
+}
+
+#[test]
+fn who_is_not_known_is_tried_now_and_then() {
+    let set = RouteSettings::default();
+    let all = [
+        Known { cost: Some(1), ..known(1, 0, 1) },
+        Known { cost: Some(900), wants_probe: true, ..known(2, 0, 1) },
+    ];
+    let first = |order, seed| order_of(&all, order, &set, seed)[0];
+    let probed = (0..1_000).filter(|seed| first(RouteOrder::Quality, *seed) == 2).count();
+    assert!((60..150).contains(&probed), "{probed}");
+    assert!((0..1_000).all(|seed| first(RouteOrder::Price, seed) == 1));
+    let told = |seed| sorted(all.iter(), &Way { order: RouteOrder::Quality, set: &set, seed });
+    assert!((0..1_000).all(|seed| told(seed)[0].2 == (told(seed)[0].0 == 1)));
+}
+
+#[test]
+fn costs_are_compared_finely_and_told_in_money() {
+    let rate = testing::rate(1, 1, "44", "0.0123");
+    let same = strowger_model::Exchange::same(testing::eur());
+    let terms = |vat_ppm, vat_included| {
+        let tariff = strowger_model::Tariff { vat_ppm, vat_included, ..testing::tariff(1) };
+        Terms::of(&tariff, &rate, 0, same).unwrap()
+    };
+    let net = net_cost(&terms(0, false), 135_000);
+    // 0.0123 a minute for 135 s.
+    assert_eq!(amount(net, testing::eur()), Amount::parse("0.027675", testing::eur()).unwrap());
+    assert_eq!(net_cost(&terms(190_000, false), 135_000), net);
+    let less = net_cost(&terms(190_000, true), 135_000);
+    let gross = less * 1_190_000 / 1_000_000;
+    assert!((net - 2_000_000..=net).contains(&gross), "{gross} {net}");
+    // A billionth a minute tells two prices apart.
+    let dearer = testing::rate(1, 1, "44", "0.012300001");
+    let dearer = Terms::of(&testing::tariff(1), &dearer, 0, same).unwrap();
+    assert!(compared(net_cost(&dearer, 60_000)) > compared(net_cost(&terms(0, false), 60_000)));
+    assert_eq!(compared(i128::MAX), COST_MAX);
+}
+
+/// The comparison key by key that the packed numbers stand for.
+fn oracle(a: &Known, b: &Known, way: &Way<'_>, dearest: u64) -> Ordering {
+    let tier = |known: &Known| known.target.priority.div_euclid(100);
+    let failed =
+        |known: &Known| (way.set.failover && known.failed.0, way.set.failover && known.failed.1);
+    let cost = |known: &Known| known.cost.unwrap_or(COST_MAX);
+    let asked = match way.order {
+        RouteOrder::Weight => Ordering::Equal,
+        RouteOrder::Price => cost(a).cmp(&cost(b)),
+        RouteOrder::Rotation => a.last_call.cmp(&b.last_call),
+        RouteOrder::Quality => {
+            let rank = |known: &Known| Reverse(quality(known, dearest, way.set));
+            let fine = |known: &Known| cost(known) >> QUALITY_BITS;
+            rank(a).cmp(&rank(b)).then(fine(a).cmp(&fine(b)))
+        }
+    };
+    tier(b)
+        .cmp(&tier(a))
+        .then(failed(a).0.cmp(&failed(b).0))
+        .then(failed(a).1.cmp(&failed(b).1))
+        .then(b.target.priority.cmp(&a.target.priority))
+        .then(asked)
+        .then(b.preference.cmp(&a.preference))
+        .then((a.target.weight == 0).cmp(&(b.target.weight == 0)))
+}
+
+fn any_known() -> impl Strategy<Value = Known> {
+    let priorities = prop_oneof![-250i32..250, Just(i32::MIN), Just(i32::MAX)];
+    let costs = prop::option::of(prop_oneof![0u64..2_000, Just(COST_MAX), 0..COST_MAX]);
+    let counts = (0u32..100, 0u32..100, 0u64..400).prop_map(|(a, b, acd_s)| Counts {
+        calls: a.max(b),
+        answered: a.min(b),
+        talk_ms: u64::from(a.min(b)) * acd_s * 1_000,
+    });
+    let figures = prop::option::of((counts.clone(), counts));
+    let failed = (any::<bool>(), any::<bool>());
+    (priorities, 0u16..3, 0u16..3, failed, costs, figures, 0u64..4).prop_map(
+        |(priority, weight, preference, failed, cost, figures, last_call)| Known {
+            target: RouteTarget { trunk: TrunkId(0), priority, weight },
+            preference,
+            failed,
+            cost,
+            figures: figures.map(|(day, month)| Figures { day, month }),
+            wants_probe: false,
+            last_call,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// The order is that of the comparison key by key; it has each target once, and is the same
+    /// for the same seed.
+    #[test]
+    fn packed_keys_sort_as_the_comparison_does(
+        all in prop::collection::vec(any_known(), 0..20),
+        order in 0usize..4,
+        seed in any::<u64>(),
+        failover in any::<bool>(),
+        quality_percent in 0u8..=100,
+        accuracy_percent in 1u8..=100,
+    ) {
+        let set = RouteSettings { failover, quality_percent, accuracy_percent, ..usual() };
+        let way = Way { order: RouteOrder::ALL[order], set: &set, seed };
+        let dearest = all.iter().filter_map(|known| known.cost).max().unwrap_or_default();
+        let found: Vec<usize> = sorted(all.iter(), &way).into_iter().map(|(at, ..)| at).collect();
+        let again: Vec<usize> = sorted(all.iter(), &way).into_iter().map(|(at, ..)| at).collect();
+        prop_assert_eq!(&found, &again);
+        let mut each = found.clone();
+        each.sort_unstable();
+        prop_assert_eq!(each, (0..all.len()).collect::<Vec<_>>());
+        for pair in found.windows(2) {
+            let order = oracle(&all[pair[0]], &all[pair[1]], &way, dearest);
+            prop_assert_ne!(order, Ordering::Greater, "{:?} {:?}", all[pair[0]], all[pair[1]]);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What one account pays for one number at the time of the call, and who pays beside it.
+
+use super::called::Called;
+use super::{Attempt, Stop};
+use crate::limits::ORGANIZATION_DEPTH_MAX;
+use crate::refusal::Refusal;
+use crate::tariff::TariffDeck;
+use crate::trace::Step;
+use crate::world::{NoTerms, Priced};
+use strowger_billing::{LEVELS_MAX, Level, Terms};
+use strowger_model::{Account, Egress, Trunk};
+
+/// How far ahead of the longest talk prices are looked at, for the time that the call rings,
+/// milliseconds.
+pub(crate) const RINGING_MS: u64 = 4 * 3_600_000;
+
+impl Attempt<'_> {
+    /// What `account` pays by a tariff for this call: prices over its time, its discount, and the
+    /// exchange rate of its beginning. `None` when the tariff has no price for
+    /// the number, or its currency no rate.
+    pub(super) fn terms(
+        &mut self,
+        deck: &TariffDeck,
+        called: &Called,
+        account: &Account,
+    ) -> Option<Terms> {
+        match self.priced(deck, called, account) {
+            Ok(terms) => Some(terms),
+            Err(why) => {
+                why.into_iter().for_each(|step| self.note(step));
+                None
+            }
+        }
+    }
+
+    /// [`Attempt::terms`] without a word in the trace; `Err` with what to say there, if anything.
+    pub(super) fn priced(
+        &self,
+        deck: &TariffDeck,
+        called: &Called,
+        account: &Account,
+    ) -> Result<Terms, Option<Step>> {
+        let tenant = self.world.tenant(account.tenant).ok_or(None)?;
+        let chain = called.chain.as_ref().ok_or(None)?;
+        let number = called.number.as_ref().map_err(|_| None)?;
+        let ms_max = u64::from(tenant.talk_s_max) * 1_000 + RINGING_MS;
+        let began_us = self.began_us;
+        let call = Priced { number, chain, began_us, ms_max, prices_us: began_us };
+        self.world.terms(deck, (tenant, account), call).map_err(|why| match why {
+            NoTerms::Price => None,
+            NoTerms::Exchange => {
+                Some(Step::NoExchangeRate { account: account.id.0, tariff: deck.tariff().id.0 })
+            }
+        })
+    }
+
+    /// What the supplier charges for this number: `Ok(None)` when it charges nothing at all.
+    pub(super) fn supplier_terms(
+        &mut self,
+        trunk: &Trunk,
+        egress: &Egress,
+        called: &Called,
+    ) -> Result<Option<Terms>, Step> {
+        let Some(id) = egress.tariff else { return Ok(None) };
+        let none = Step::NoSupplierPrice { trunk: trunk.id.0 };
+        let deck = self.world.tariff(id).ok_or(none)?;
+        let account = self.world.account(egress.account).ok_or(none)?;
+        let Some(terms) = self.terms(deck, called, account) else {
+            return self.default_terms(account).map(Some).ok_or(none);
+        };
+        let rate = terms.rate.map_or(0, |rate| rate.0);
+        self.note(Step::SupplierPrice { trunk: trunk.id.0, rate });
+        Ok(Some(terms))
+    }
+
+    /// What a supplier charges for numbers that its tariff has no price for.
+    pub(super) fn default_terms(&self, account: &Account) -> Option<Terms> {
+        let price = self.world.account_settings(account.id).price.supplier_default?;
+        Terms::flat(price, account.currency).ok()
+    }
+
+    /// The resellers above an account, each with the price of its own tariff; from below.
+    pub(super) fn add_resellers(
+        &mut self,
+        account: &Account,
+        called: &Called,
+        levels: &mut Vec<Level>,
+    ) -> Result<(), Stop> {
+        let world = self.world;
+        let mut at = world.organization(account.organization);
+        for _ in 0..=ORGANIZATION_DEPTH_MAX {
+            let Some(organization) = at else { return Ok(()) };
+            at = organization.parent.and_then(|parent| world.organization(parent));
+            let Some(reseller) = world.reseller(organization.id).filter(|r| r.id != account.id)
+            else {
+                continue;
+            };
+            let id = reseller.id.0;
+            if !reseller.enabled {
+                return Err(
+                    self.refuse_for(Refusal::Denied, Step::ResellerDisabled { account: id })
+                );
+            }
+            let Some(terms) = self.paid_terms(reseller, called)? else {
+                return Err(self.refuse_for(Refusal::NoPrice, Step::NoPrice { account: id }));
+            };
+            if levels.len() >= LEVELS_MAX {
+                let step = Step::TooManyResellers { account: id };
+                return Err(self.refuse_for(Refusal::Internal, step));
+            }
+            levels.push(Level {
+                account: reseller.id,
+                organization: reseller.organization,
+                prepaid: reseller.prepaid,
+                terms,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! What a trunk says of its dialogs, and the words for it.
+
+use super::{BadJson, word};
+use crate::column::word_of;
+use serde::{Deserialize, Serialize};
+use strowger_model::{DialogTerms, MediaPath, Operation, ReliableMode, TimerMode};
+
+const TIMERS: [(&str, TimerMode); 4] = [
+    ("never", TimerMode::Never),
+    ("answer", TimerMode::Answer),
+    ("ask", TimerMode::Ask),
+    ("force", TimerMode::Force),
+];
+
+const RELIABLES: [(&str, ReliableMode); 4] = [
+    ("never", ReliableMode::Never),
+    ("media", ReliableMode::Media),
+    ("always", ReliableMode::Always),
+    ("require", ReliableMode::Require),
+];
+
+const MEDIA_PATHS: [(&str, MediaPath); 2] =
+    [("relay", MediaPath::Relay), ("direct", MediaPath::Direct)];
+
+pub(super) const OPERATIONS: [(&str, Operation); 2] =
+    [("connect", Operation::Connect), ("redirect", Operation::Redirect)];
+
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct DialogJson {
+    timer: Option<String>,
+    session_s: Option<u32>,
+    session_s_min: Option<u32>,
+    session_s_max: Option<u32>,
+    reliable: Option<String>,
+    media: Option<String>,
+}
+
+impl From<&DialogTerms> for DialogJson {
+    fn from(terms: &DialogTerms) -> Self {
+        DialogJson {
+            timer: terms.timer.map(|mode| word_of(&TIMERS, mode).to_owned()),
+            session_s: terms.session_s,
+            session_s_min: terms.session_s_min,
+            session_s_max: terms.session_s_max,
+            reliable: terms.reliable.map(|mode| word_of(&RELIABLES, mode).to_owned()),
+            media: terms.media.map(|path| word_of(&MEDIA_PATHS, path).to_owned()),
+        }
+    }
+}
+
+impl TryFrom<DialogJson> for DialogTerms {
+    type Error = BadJson;
+    fn try_from(json: DialogJson) -> Result<Self, BadJson> {
+        Ok(DialogTerms {
+            timer: json.timer.as_deref().map(|text| word(&TIMERS, text)).transpose()?,
+            session_s: json.session_s,
+            session_s_min: json.session_s_min,
+            session_s_max: json.session_s_max,
+            reliable: json.reliable.as_deref().map(|text| word(&RELIABLES, text)).transpose()?,
+            media: json.media.as_deref().map(|text| word(&MEDIA_PATHS, text)).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! Bans that the product makes by itself: who earns one, who never does, how long it lasts, and
+//! that it is seen and removed by REST.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use strowger_phone::flows::{ALICE, BOB};
+use strowger_phone::raw::Raw;
+use strowger_phone::{Config, Phone};
+
+use crate::demo::{Demo, Home, eventually};
+use crate::rest::text;
+use crate::rows::{IN_FORCE, answered, lead_to, make, new_carrier, refused, set};
+use crate::talk::{SOON, desk};
+
+/// Nobody of the product's lives here.
+const STRANGER: [u8; 4] = [127, 0, 0, 66];
+const NETWORK: &str = "127.0.0.66/32";
+/// In which a request that is answered at all is answered.
+const ANSWER: Duration = Duration::from_millis(700);
+
+/// The demo, in which loopback is a network like all others, with these settings of bans.
+fn start(home: &Home, config: &str, settings: &[(&str, &str)]) -> Demo {
+    let demo = Demo::start_with(home, &format!("overload.exempt = []\n{config}"));
+    for (name, value) in settings {
+        let body = json!({"category": "guard", "name": name, "value": value});
+        make(&demo, "settings", &body);
+    }
+    std::thread::sleep(IN_FORCE);
+    demo
+}
+
+fn stranger(demo: &Demo) -> Raw {
+    Raw::new(SocketAddr::from((STRANGER, 0)), demo.sip).unwrap()
+}
+
+fn request(method: &str, user: &str, agent: &str, n: u32) -> Vec<u8> {
+    format!(
+        "{method} sip:{user}@127.0.0.1 SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 127.0.0.66;rport;branch=z9hG4bKban{n}\r\nMax-Forwards: 70\r\n\
+         From: <sip:x@127.0.0.66>;tag=f{n}\r\nTo: <sip:{user}@127.0.0.1>\r\n\
+         Call-ID: ban-{n}@127.0.0.66\r\nCSeq: 1 {method}\r\nContact: <sip:x@127.0.0.66>\r\n\
+         User-Agent: {agent}\r\nContent-Length: 0\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// Whether a plain request of the stranger is answered.
+fn is_heard(raw: &Raw, n: u32) -> bool {
+    raw.send(&request("REGISTER", "1001", "phone", n)).unwrap();
+    !raw.collect(ANSWER).unwrap().is_empty()
+}
+
+fn bans(demo: &Demo) -> Vec<Value> {
+    demo.rest.list("/api/v1/bans")
+}
+
+/// Waits for a ban of the stranger; what REST shows of it, and how long it took.
+fn await_ban(demo: &Demo) -> (Value, Duration) {
+    let began = Instant::now();
+    let ban = eventually("the stranger is banned", || {
+        bans(demo).into_iter().find(|ban| text(ban, "network") == NETWORK)
+    });
+    (ban, began.elapsed())
+}
+
+#[test]
+fn a_scanner_is_banned_and_an_operator_lifts_the_ban() {
+    let home = Home::new();
+    let demo = start(&home, "", &[]);
+    let raw = stranger(&demo);
+    assert!(is_heard(&raw, 1));
+    raw.send(&request("OPTIONS", "100", "friendly-scanner", 2)).unwrap();
+    assert!(raw.collect(ANSWER).unwrap().is_empty(), "a scanner gets no answer");
+    let (ban, took) = await_ban(&demo);
+    assert!(text(&ban, "reason").contains("scanner"), "{ban:#}");
+    assert_eq!(ban["automatic"], true);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    std::thread::sleep(IN_FORCE);
+    let denied = demo.rest.shard("sip_denied");
+    assert!(!is_heard(&raw, 3), "nor does anything else from there");
+    demo.rest.fresh_counters();
+    assert!(demo.rest.shard("sip_denied") > denied);
+    // Phones elsewhere are served.
+    let ada = desk(&demo, ALICE);
+    assert_eq!(demo.rest.delete(&format!("/api/v1/bans/{}", text(&ban, "id"))), 204);
+    std::thread::sleep(IN_FORCE);
+    assert!(is_heard(&raw, 4), "lifted by hand");
+    ada.unregister().unwrap();
+    demo.stop();
+}
+
+#[test]
+fn a_ban_ends_by_itself() {
+    let home = Home::new();
+    let config = "guard.honeypots = [\"9009\"]\n";
+    let demo = start(&home, config, &[("ban_ms", "4000")]);
+    let raw = stranger(&demo);
+    raw.send(&request("INVITE", "900972595", "phone", 1)).unwrap();
+    let (ban, _) = await_ban(&demo);
+    assert!(text(&ban, "reason").contains("nobody is called at"), "{ban:#}");
+    eventually("the ban is in force", || (!is_heard(&raw, 2)).then_some(()));
+    let began = Instant::now();
+    let mut n = 2;
+    eventually("the ban is over", || {
+        n += 1;
+        is_heard(&raw, n).then_some(())
+    });
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert_eq!(bans(&demo).len(), 1, "it is still to be seen");
+    demo.stop();
+}
+
+#[test]
+fn wrong_passwords_are_banned_but_never_where_somebody_is_registered() {
+    let home = Home::new();
+    let demo = start(&home, "", &[("wrong_credentials_max", "4")]);
+    // Ada's network has a phone with a wrong password, too.
+    let ada = desk(&demo, ALICE);
+    let guess = |bind: [u8; 4]| {
+        let config = Config::new("1002", "wrong", demo.sip);
+        let bind = SocketAddr::from((bind, 0));
+        let config = Config { bind, patience: Duration::from_secs(2), ..config };
+        let phone = Phone::new(config).unwrap();
+        for _ in 0..6 {
+            // Refused, and later not even that.
+            assert!(phone.register(60).is_err());
+        }
+    };
+    guess([127, 0, 0, 1]);
+    guess(STRANGER);
+    let (ban, _) = await_ban(&demo);
+    assert!(text(&ban, "reason").contains("wrong credentials"), "{ban:#}");
+    assert_eq!(bans(&demo).len(), 1, "{:#?}", bans(&demo));
+    std::thread::sleep(IN_FORCE);
+    assert!(!is_heard(&stranger(&demo), 1));
+    let out = ada.invite("1002").unwrap();
+    // Bob is nowhere, but Ada is heard.
+    out.wait_end(SOON).unwrap();
+    ada.unregister().unwrap();
+    demo.stop();
+}
+
+#[test]
+fn with_default_deny_only_who_is_let_through_is_answered() {
+    let home = Home::new();
+    let demo = start(&home, "", &[]);
+    let raw = stranger(&demo);
+    assert!(is_heard(&raw, 1));
+    let here = json!({"network": "127.0.0.1/32", "reason": "the office", "allow": true});
+    make(&demo, "bans", &here);
+    let deny = json!({"category": "guard", "name": "default_deny", "value": "true"});
+    make(&demo, "settings", &deny);
+    std::thread::sleep(IN_FORCE);
+    assert!(!is_heard(&raw, 2));
+    let ada = desk(&demo, ALICE);
+    make(&demo, "bans", &json!({"network": NETWORK, "allow": true}));
+    std::thread::sleep(IN_FORCE);
+    assert!(is_heard(&raw, 3));
+    ada.unregister().unwrap();
+    demo.stop();
+}
+
+#[test]
+fn junk_and_endless_requests_without_credentials_are_banned() {
+    let home = Home::new();
+    let settings = [("malformed_max", "30"), ("unproven_max", "40")];
+    let demo = start(&home, "", &settings);
+    let bind = |last: u8| Raw::new(SocketAddr::from(([127, 0, 0, last], 0)), demo.sip).unwrap();
+    let (junk, eager) = (bind(67), bind(68));
+    let banned = |network: &str| {
+        let found = bans(&demo).into_iter().find(|ban| text(ban, "network") == network);
+        found.map(|ban| text(&ban, "reason").to_owned())
+    };
+    for n in 0..29 {
+        junk.send(b"INVITE sip:100@x SIP/2.0\r\nVia: none\r\n\r\n").unwrap();
+        eager.send(&request("REGISTER", "1001", "phone", n)).unwrap();
+    }
+    // Offences are told once a second.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(bans(&demo).len(), 0, "fewer than the settings allow");
+    for n in 29..60 {
+        junk.send(b"INVITE sip:100@x SIP/2.0\r\nVia: none\r\n\r\n").unwrap();
+        eager.send(&request("REGISTER", "1001", "phone", n)).unwrap();
+    }
+    let why = eventually("junk is banned", || banned("127.0.0.67/32"));
+    assert!(why.contains("malformed"), "{why}");
+    let why = eventually("endless requests are banned", || banned("127.0.0.68/32"));
+    assert!(why.contains("without credentials"), "{why}");
+    assert_eq!(bans(&demo).len(), 2);
+    demo.stop();
+}
+
+/// The firewall by caller: by the number that a carrier shows, and by account; with default deny
+/// only who is let through calls.
+#[test]
+fn callers_are_turned_away_by_number_and_account() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    let ada = desk(&demo, ALICE);
+    answered(&ada.invite("44123").unwrap());
+    let rule = json!({"tenant": "1", "account": "1", "reason": "unpaid"});
+    let rule = make(&demo, "caller-rules", &rule);
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(refused(&ada, "44123"), 403);
+    let records = demo.rest.cdrs(2);
+    let record = records.iter().find(|cdr| text(cdr, "outcome.reason") == "denied").unwrap();
+    let why = demo.rest.get(&format!("/api/v1/cdrs/{}/trace", text(record, "id"))).to_string();
+    assert!(why.contains("caller-denied"), "{why}");
+    assert_eq!(demo.rest.delete(&format!("/api/v1/caller-rules/{rule}")), 204);
+    let number = json!({"tenant": "1", "prefix": "1001", "reason": "nuisance"});
+    let number = make(&demo, "caller-rules", &number);
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(refused(&ada, "44123"), 403, "by the number");
+    set(&demo, &format!("caller-rules/{number}"), &json!({"allow": true}));
+    let deny = json!({
+        "tenant": "1", "category": "call", "name": "callers_default_deny", "value": "true",
+    });
+    make(&demo, "settings", &deny);
+    std::thread::sleep(IN_FORCE);
+    answered(&ada.invite("44123").unwrap());
+    let bob = desk(&demo, BOB);
+    assert_eq!(refused(&bob, "44123"), 403, "nobody lets him through");
+    bob.unregister().unwrap();
+    ada.unregister().unwrap();
+    demo.stop();
+}

@@ -1,0 +1,43 @@
+//! Strangers that give themselves away.
+
+use serde::Deserialize;
+
+/// Most entries of a list.
+pub const UNWANTED_MAX: usize = 256;
+
+/// Programs that look for victims, by what they call themselves.
+const AGENTS: [&str; 14] = [
+    "friendly-scanner",
+    "friendly-request",
+    "sipvicious",
+    "sip-scan",
+    "sipscan",
+    "sipcli",
+    "sipsak",
+    "siparmyknife",
+    "sivus",
+    "sundayddr",
+    "vaxsipuseragent",
+    "pplsip",
+    "iwar",
+    "smap",
+];
+
+/// Strangers that give themselves away: who is no trunk, and in no network of `overload.exempt`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guard {
+    /// Requests of these programs are not answered, by what they call themselves in User-Agent, in
+    /// either case: the whole name below five characters, else a part of it (source `blockua`). At
+    /// most [`UNWANTED_MAX`].
+    pub agents: Vec<String>,
+    /// Beginnings of numbers that nobody is called at, as they are dialled: whoever calls one gets
+    /// no answer. At most [`UNWANTED_MAX`].
+    pub honeypots: Vec<String>,
+}
+
+impl Default for Guard {
+    fn default() -> Guard {
+        Guard { agents: AGENTS.map(str::to_owned).into(), honeypots: Vec::new() }
+    }
+}
