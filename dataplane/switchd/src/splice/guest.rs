@@ -42,6 +42,8 @@ pub(super) struct Spliced {
     /// The peer says no more, and REST was told.
     peer_ended: bool,
     rest_ended: bool,
+    /// REST said something, so the peer has an answer or a part of one.
+    is_answered: bool,
     /// REST takes no more: what the peer says goes nowhere.
     is_deaf: bool,
     active: Tick,
@@ -67,6 +69,7 @@ impl Spliced {
             up,
             peer_ended: false,
             rest_ended: false,
+            is_answered: false,
             is_deaf: false,
             active: now,
         };
@@ -158,13 +161,19 @@ impl Spliced {
         if from_rest && self.may_read_rest() {
             let Some(rest) = &mut self.rest else { return Ok(()) };
             match rest.read(&mut buffer) {
-                Ok(0) => self.rest_ended = true,
+                Ok(0) => self.end_of_rest(now),
                 Ok(got) => {
                     self.active = now;
+                    self.is_answered = true;
                     let sent = self.pipe.send(buffer.get(..got).unwrap_or_default(), now);
                     sent.map_err(|_| ErrorKind::ConnectionAborted)?;
                 }
-                Err(e) => passing(e)?,
+                // A control plane that was killed resets what it had not read.
+                Err(e) => {
+                    if passing(e).is_err() {
+                        self.end_of_rest(now);
+                    }
+                }
             }
         }
         Ok(())
@@ -219,6 +228,15 @@ impl Spliced {
             }
         }
         Ok(())
+    }
+
+    /// Who asked something and got no byte is told so: the control plane ended before it answered.
+    fn end_of_rest(&mut self, now: Tick) {
+        self.rest_ended = true;
+        if !std::mem::replace(&mut self.is_answered, true) {
+            // There is room: nothing was sent before. `step` closes behind it.
+            let _sent = self.pipe.send(AWAY, now);
+        }
     }
 
     /// A peer that says no more may still wait for its answer.

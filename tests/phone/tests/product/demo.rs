@@ -183,7 +183,8 @@ impl Demo {
     /// What a query of the database says, as text.
     pub(crate) fn rows(&self, sql: &str) -> String {
         let mut command = Command::new("sqlite3");
-        command.arg("-readonly").arg(self.file("strowger.db")).arg(sql);
+        // Who opens it behind a kill has it locked for a moment.
+        command.args(["-readonly", "-cmd", ".timeout 5000"]).arg(self.file("strowger.db")).arg(sql);
         let output = command.output().expect("sqlite3 is needed: scripts/test installs it");
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -116,6 +116,26 @@ fn what_rest_said_before_it_listened_no_more_comes_through() {
     assert!(answer[..got].starts_with(b"HTTP/1.1 413 "));
 }
 
+/// A control plane that is killed between the question and the answer.
+#[test]
+fn rest_that_ends_before_it_answered_is_an_answer() {
+    for is_read in [true, false] {
+        let mut rig = rig("gone", b"GET / HTTP/1.1\r\n\r\n");
+        turn(&mut rig.guest, NOW);
+        let (mut rest, _) = rig.door.accept().unwrap();
+        if is_read {
+            let mut heard = [0; 28 + 18];
+            rest.read_exact(&mut heard).unwrap();
+        }
+        // What was not read makes it a reset.
+        drop(rest);
+        while turn(&mut rig.guest, NOW) == Step::On {}
+        let mut answer = [0; 256];
+        let got = rig.peer.read(&mut answer).unwrap();
+        assert_eq!(&answer[..got], AWAY, "read: {is_read}");
+    }
+}
+
 /// Whoever does not read holds up his own bytes and is asked for no more.
 #[test]
 fn what_waits_is_bounded_on_both_sides() {
