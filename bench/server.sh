@@ -7,16 +7,17 @@
 # server, .5 its media: a port rests for a while after its call, so calls that last no time need many
 # of them. .2 and .3 are the near ends, .4 the far end.
 
-# server_config SLOTS >FILE
+# server_config DIR SLOTS >FILE
 server_config() {
     cat <<CONFIG
+node.run = "$run/run-${1##*/}"
 sip.listen = ["$net.1:5060"]
 media.addresses = ["$net.5"]
 media.port_min = 1026
 media.port_max = 65535
 cores.shards = "0"
 cores.control = "0"
-cores.slots = $1
+cores.slots = $2
 admin.listen = "$net.1:8080"
 log.level = "warn"
 ${server_more:-}
@@ -38,7 +39,7 @@ server_up() { # DIR: starts it and waits until calls can be placed
 server_start() {
     local dir=$1 slots=$2 users=$3
     mkdir -p "$dir"
-    server_config "$slots" >"$dir/strowger.toml"
+    server_config "$dir" "$slots" >"$dir/strowger.toml"
     place_group server
     server_cpu='' server_memory=''
     server_up "$dir"
