@@ -54,12 +54,13 @@ strowger: a softswitch
       decides the calls that ended on a day (of UTC) again, as things are and after a change: how
       many would go another way, and what they would earn; FILE is JSON, `rows` (resource, id and
       what of it to set) and `tariffs` (tariff and revision of a draft); nothing is changed
-  strowger list RESOURCE [parameter=value ...] [--all] [--json]
+  strowger list RESOURCE [parameter=value ...] [--all] [--json | --csv]
   strowger get RESOURCE [ID] [--json]
   strowger create RESOURCE [field=value ...] [--key KEY] [--json]
   strowger change RESOURCE ID field=value ... [--json]
   strowger delete RESOURCE ID
-      everything that REST has: `cdrs`, `accounts`, `accounts/1/entries`; fields by the types of the
+      everything that REST has: `cdrs`, `accounts`, `accounts/1/entries`; --csv prints all pages
+      for a spreadsheet, with the columns of the server's document; fields by the types of the
       server's document, `a.b=1` sets a field inside of another, `a:=JSON` takes JSON as it stands
       these ask a running server, by REST, and take
       --server ADDRESS:PORT  of this host (else STROWGER_SERVER, what DIR says, 127.0.0.1:8080)

@@ -2,6 +2,7 @@
 //!
 //! The commands know no resource by name, so that what a server gets is there at once.
 
+use crate::table;
 use serde_json::{Map, Value};
 
 /// Where all resources are.
@@ -65,6 +66,46 @@ impl Document {
 }
 
 impl Operation<'_> {
+    /// The columns of what it lists: identity and name first, each with the names that lead to it.
+    /// Where there are several views of one thing, it is the one that has the item's fields.
+    pub(crate) fn columns(&self, item: &Value) -> Vec<Vec<String>> {
+        let page = self.value.pointer("/responses/200/content/application~1json/schema");
+        let page = page.map(|schema| self.document.resolved(schema));
+        let Some(items) = page.and_then(|page| page.pointer("/properties/items")) else {
+            return Vec::new();
+        };
+        let Some(one) = self.document.resolved(items).get("items") else { return Vec::new() };
+        let mut columns = Vec::new();
+        self.walk(self.view(one, item), &mut Vec::new(), &mut columns);
+        columns
+    }
+
+    fn view<'a>(&'a self, schema: &'a Value, item: &Value) -> &'a Value {
+        let views = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+        let fits = |view: &&Value| {
+            let known = self.document.resolved(view).get("properties").and_then(Value::as_object);
+            let has = item.as_object();
+            known.zip(has).is_some_and(|(known, has)| {
+                known.len() == has.len() && has.keys().all(|name| known.contains_key(name))
+            })
+        };
+        views.into_iter().find(fits).unwrap_or(schema)
+    }
+
+    fn walk(&self, schema: &Value, path: &mut Vec<String>, columns: &mut Vec<Vec<String>>) {
+        let known = self.document.resolved(schema).get("properties").and_then(Value::as_object);
+        let Some(known) = known.filter(|_| path.len() < DEPTH_MAX) else {
+            return columns.push(path.clone());
+        };
+        let mut known: Vec<(&String, &Value)> = known.iter().collect();
+        known.sort_by_key(|(name, _)| table::order(name));
+        for (name, inner) in known {
+            path.push(name.clone());
+            self.walk(inner, path, columns);
+            path.pop();
+        }
+    }
+
     /// Whether it takes a header of this name.
     pub(crate) fn takes_header(&self, name: &str) -> bool {
         let parameters = self.value.get("parameters").and_then(Value::as_array);

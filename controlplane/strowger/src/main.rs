@@ -20,6 +20,7 @@ mod args;
 mod books;
 mod certificate;
 mod client;
+mod csv;
 mod deck;
 mod document;
 mod keeper;

@@ -61,6 +61,7 @@ struct Words {
     place: Place,
     is_json: bool,
     is_all: bool,
+    is_csv: bool,
     key: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -110,6 +111,7 @@ fn words(command: &str, rest: &[&str]) -> Result<Words, String> {
             "--data" => words.place.data = value()?.into(),
             "--json" => words.is_json = true,
             "--all" if command == "list" => words.is_all = true,
+            "--csv" if command == "list" => words.is_csv = true,
             "--key" if command == "create" => words.key = Some(value()?),
             "--from" if is_route => words.from = Some(value()?),
             "--to" if is_route => words.to = Some(value()?),
@@ -126,7 +128,10 @@ fn words(command: &str, rest: &[&str]) -> Result<Words, String> {
 }
 
 fn work(verb: Verb, command: &str, words: Words) -> Result<Remote, String> {
-    let Words { place, is_json, is_all, key, bare, .. } = words;
+    let Words { place, is_json, is_all, is_csv, key, bare, .. } = words;
+    if is_csv && is_json {
+        return Err("--csv and --json are two answers".to_owned());
+    }
     let mut bare = bare.into_iter();
     let resource = bare.next().filter(|word| !word.contains('='));
     let resource = resource.ok_or_else(|| format!("{command} needs a RESOURCE"))?;
@@ -145,7 +150,7 @@ fn work(verb: Verb, command: &str, words: Words) -> Result<Remote, String> {
         }
         (Verb::Get | Verb::List | Verb::Create | Verb::Change | Verb::Delete, _) => {}
     }
-    let what = What::Work(Work { verb, resource, id, fields, is_json, is_all, key });
+    let what = What::Work(Work { verb, resource, id, fields, is_json, is_all, is_csv, key });
     Ok(Remote { place, what })
 }
 
@@ -202,12 +207,15 @@ mod tests {
             fields: fields.iter().map(|field| (*field).to_owned()).collect(),
             is_json: false,
             is_all: false,
+            is_csv: false,
             key: None,
         };
         let get = work(Verb::Get, "accounts", Some("1"), &[]);
         assert_eq!(check("get accounts 1"), Ok(at(What::Work(get))));
         let list = Work { is_all: true, is_json: true, ..work(Verb::List, "cdrs", None, &["a=1"]) };
         assert_eq!(check("list cdrs a=1 --all --json"), Ok(at(What::Work(list))));
+        let csv = Work { is_csv: true, ..work(Verb::List, "cdrs", None, &[]) };
+        assert_eq!(check("list cdrs --csv"), Ok(at(What::Work(csv))));
         let key = Some("k".to_owned());
         let pay = Work { key, ..work(Verb::Create, "accounts/1/payments", None, &["amount=1"]) };
         let line = "create accounts/1/payments amount=1 --key k";
@@ -254,6 +262,8 @@ mod tests {
             ("get a=1", "get needs a RESOURCE"),
             ("get accounts 1 a=1", "get takes RESOURCE and ID only"),
             ("get accounts --all", "get knows no `--all`"),
+            ("get accounts --csv", "get knows no `--csv`"),
+            ("list cdrs --csv --json", "--csv and --json are two answers"),
             ("list accounts 1", "list takes no `1`"),
             ("create accounts 1 a=1", "create takes no `1`"),
             ("create accounts --key", "--key needs a value"),

@@ -1,6 +1,7 @@
 //! `strowger get|list|create|change|delete`: any resource that the server's document names.
 
 use crate::client::{Asked, Client, No, Place, Reply, encoded};
+use crate::csv::Columns;
 use crate::document::{Document, Operation, ROOT};
 use crate::{Failure, complain, say, table};
 use hyper::Method;
@@ -41,6 +42,8 @@ pub(crate) struct Work {
     pub(crate) is_json: bool,
     /// All pages of a list.
     pub(crate) is_all: bool,
+    /// All of a list as CSV.
+    pub(crate) is_csv: bool,
     /// The client's own key of a request that must count once.
     pub(crate) key: Option<String>,
 }
@@ -75,6 +78,7 @@ pub(crate) fn run(place: &Place, work: &Work) -> Result<(), Failure> {
     };
     match work.verb {
         Verb::Get => show(&client.get(&path)?, work.is_json),
+        Verb::List if work.is_csv => export(&client, &operation, &path, work),
         Verb::List => list(&client, &path, work),
         Verb::Create => create(&client, &operation, &path, work),
         Verb::Change => change(&client, &operation, &path, work),
@@ -99,29 +103,47 @@ fn show(reply: &Reply, is_json: bool) -> Result<(), Failure> {
     say(&table::lines(&reply.json()?))
 }
 
+/// The parameters of a list, as they stand in its query.
+fn parameters(fields: &[String]) -> Result<Vec<String>, Failure> {
+    let one = |field: &String| match field.split_once('=') {
+        Some((name, value)) => Ok(format!("{}={}", encoded(name), encoded(value))),
+        None => Err(Failure::Usage(format!("`{field}` is no parameter=value"))),
+    };
+    fields.iter().map(one).collect()
+}
+
+/// The page behind the cursor; its items, and the cursor of the next one. `None` = it is no list.
+#[expect(clippy::type_complexity, reason = "a name for it would say less")]
+fn page(
+    client: &Client,
+    path: &str,
+    parameters: &[String],
+    cursor: Option<&str>,
+) -> Result<(Reply, Option<(Vec<Value>, Option<String>)>), Failure> {
+    let next = cursor.map(|text| format!("next={}", encoded(text)));
+    let all: Vec<String> = parameters.iter().cloned().chain(next).collect();
+    let mark = if all.is_empty() { "" } else { "?" };
+    let reply = client.get(&format!("{path}{mark}{}", all.join("&")))?;
+    let mut page = reply.json()?;
+    let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+    let items = match page.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => Some((items, next)),
+        Some(_) | None => None,
+    };
+    Ok((reply, items))
+}
+
 fn list(client: &Client, path: &str, work: &Work) -> Result<(), Failure> {
-    let mut parameters = Vec::new();
-    for field in &work.fields {
-        let Some((name, value)) = field.split_once('=') else {
-            return Err(Failure::Usage(format!("`{field}` is no parameter=value")));
-        };
-        parameters.push(format!("{}={}", encoded(name), encoded(value)));
-    }
+    let parameters = parameters(&work.fields)?;
     let (mut items, mut cursor) = (Vec::new(), None);
     for _ in 0..PAGES_MAX {
-        let next = cursor.as_ref().map(|text: &String| format!("next={}", encoded(text)));
-        let all: Vec<String> = parameters.iter().cloned().chain(next).collect();
-        let mark = if all.is_empty() { "" } else { "?" };
-        let reply = client.get(&format!("{path}{mark}{}", all.join("&")))?;
+        let (reply, found) = page(client, path, &parameters, cursor.as_deref())?;
         if work.is_json && !work.is_all {
             return say(reply.text.trim_end());
         }
-        let mut page = reply.json()?;
-        match page.get_mut("items").map(Value::take) {
-            Some(Value::Array(more)) => items.extend(more),
-            Some(_) | None => return show(&reply, work.is_json),
-        }
-        cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        let Some((more, next)) = found else { return show(&reply, work.is_json) };
+        items.extend(more);
+        cursor = next;
         if cursor.is_none() || !work.is_all {
             break;
         }
@@ -133,6 +155,36 @@ fn list(client: &Client, path: &str, work: &Work) -> Result<(), Failure> {
         return say(&serde_json::json!({"items": items, "next": cursor}).to_string());
     }
     if items.is_empty() { Ok(()) } else { say(&table::table(&items)) }
+}
+
+/// All pages, each printed before the next one is asked for.
+fn export(
+    client: &Client,
+    operation: &Operation<'_>,
+    path: &str,
+    work: &Work,
+) -> Result<(), Failure> {
+    let parameters = parameters(&work.fields)?;
+    let (mut columns, mut cursor): (Option<Columns>, Option<String>) = (None, None);
+    loop {
+        let (_, found) = page(client, path, &parameters, cursor.as_deref())?;
+        let Some((items, next)) = found else {
+            return Err(Failure::Usage(format!("`{}` is no list", work.resource)));
+        };
+        // Without a row it is not known which columns there are: nothing is printed.
+        let Some(first) = items.first() else { return Ok(()) };
+        let is_first = columns.is_none();
+        let columns = columns.get_or_insert_with(|| Columns::of(operation, first));
+        let head = is_first.then(|| columns.head());
+        let rows = items.iter().map(|item| columns.row(item));
+        let lines: Vec<String> = head.into_iter().chain(rows).collect();
+        // RFC 4180 ends lines with both.
+        say(&format!("{}\r", lines.join("\r\n")))?;
+        if next.is_none() || next == cursor {
+            return Ok(());
+        }
+        cursor = next;
+    }
 }
 
 fn create(
@@ -217,6 +269,7 @@ mod tests {
             fields: Vec::new(),
             is_json: false,
             is_all: false,
+            is_csv: false,
             key: None,
         };
         assert_eq!(work("accounts", Some("1")).path(), "/api/v1/accounts/1");

@@ -32,7 +32,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The place of a column: identity and name first, all others by the alphabet.
-fn order(name: &str) -> (usize, &str) {
+pub(crate) fn order(name: &str) -> (usize, &str) {
     let first = ["id", "name", "username"];
     (first.iter().position(|known| *known == name).unwrap_or(first.len()), name)
 }

@@ -148,6 +148,12 @@ fn the_command_line_speaks_rest() {
     check(&["list", "accounts"], 0, "demo-carrier", "");
     check(&["list", "accounts", "limit=1"], 0, "1001", "there is more");
     check(&["list", "accounts", "--all", "--json", "limit=1"], 0, "demo-carrier", "");
+    let said = strowger(&demo, &["list", "accounts", "limit=1", "--csv"]);
+    let lines: Vec<&str> = said.out.split("\r\n").collect();
+    let all = demo.rest.list("/api/v1/accounts");
+    assert_eq!((lines.len(), lines.last()), (all.len() + 2, Some(&"")), "{}", said.out);
+    assert!(lines[0].starts_with("id,name,") && lines[0].contains(",balance.amount,"));
+    check(&["list", "accounts/1", "--csv"], 2, "", "`accounts/1` is no list");
     check(&["get", "accounts", "1"], 0, "balance                10.00000000 EUR", "");
     check(&["get", "accounts", "99"], 1, "", "GET /api/v1/accounts/99: (404 Not Found)");
     check(&["get", "nothing"], 2, "", "no resource `nothing` to get; there are: ");
