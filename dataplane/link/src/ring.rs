@@ -149,7 +149,7 @@ impl<W: AsRef<[AtomicU64]>> Producer<W> {
     }
 
     /// Writes one frame and publishes it, and lets a reader that sleeps sleep on: it finds the
-    /// frame when it wakes for something else, or looks by itself.
+    /// frame when it wakes for something else, looks by itself, or [`Producer::wake`] is asked.
     ///
     /// # Errors
     /// [`PushError`]; nothing was written then.
@@ -186,8 +186,13 @@ impl<W: AsRef<[AtomicU64]>> Producer<W> {
 
     /// Shows all staged frames to the reader.
     pub fn publish(&mut self) -> Wake {
+        store(self.words.as_ref(), HEAD_WORD, self.head, Ordering::Release);
+        self.wake()
+    }
+
+    /// Whether the reader must be woken for what was published before: one look for many frames.
+    pub fn wake(&mut self) -> Wake {
         let words = self.words.as_ref();
-        store(words, HEAD_WORD, self.head, Ordering::Release);
         fence(Ordering::SeqCst);
         if load(words, SLEEPING_WORD, Ordering::Relaxed) != ASLEEP {
             return Wake::NotNeeded;

@@ -280,6 +280,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.relay(now);
         self.beat(now);
         self.io.flush();
+        self.link.ring();
         self.next(now)
     }
 
@@ -294,11 +295,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.endpoint.leave_upstreams(now);
         self.settle(now);
         self.io.flush();
+        self.link.ring();
     }
 
     /// Sleeps until `until`, or until something can be received or the control plane or the journal
     /// rings.
     pub fn wait(&mut self, until: Tick) {
+        // Before the control plane hears that this shard sleeps: nobody rings who gathers.
+        self.io.gather(until);
         if self.link.prepare_sleep() {
             self.io.wait(until);
         }
