@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn each_ring_is_told_once_though_nobody_silences_the_bell() {
-        let (bells, [one, two]) = (Bells::new().unwrap(), [(); 2].map(|()| EventFd::new().unwrap()));
+        let (bells, [one, two]) =
+            (Bells::new().unwrap(), [(); 2].map(|()| EventFd::new().unwrap()));
         let (end, peer) = UnixStream::pair().unwrap();
         one.ring();
         for (number, fd) in (0..).zip([one.as_fd(), two.as_fd(), end.as_fd()]) {

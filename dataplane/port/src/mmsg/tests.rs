@@ -391,7 +391,7 @@ fn at_a_high_rate_packets_gather_and_no_deadline_is_missed_for_it() {
 fn signalling_gathers_at_a_high_rate_and_lone_messages_do_not() {
     let mut io = backend(&["127.0.0.1:0"]);
     let (to, phone) = (io.listener_address(0).unwrap(), peer("127.0.0.1:0"));
-    let mut slept = |io: &mut Mmsg, messages: u32| {
+    let slept = |io: &mut Mmsg, messages: u32| {
         let quiet = io.sample().plus_ms(6);
         io.wait(quiet);
         io.gather(io.now());
@@ -401,6 +401,8 @@ fn signalling_gathers_at_a_high_rate_and_lone_messages_do_not() {
             io.wait(io.now().plus_ms(1_000));
             got += io.recv_sip(|_| {});
         }
+        // What may wait is never slept over.
+        assert_eq!(io.recv_sip(|_| {}), 0);
         let before = clock::monotonic();
         io.gather(before.plus_ms(1_000));
         clock::monotonic().ns_since(before)

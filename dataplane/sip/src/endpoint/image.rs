@@ -40,9 +40,9 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use strowger_leg::Body;
+use strowger_link::Cause;
 use strowger_link::codec::{Malformed, Reader, Wire};
 use strowger_link::token::{TOKEN_LEN, Token};
-use strowger_link::Cause;
 
 use super::config::Path;
 use super::leg::Kept;

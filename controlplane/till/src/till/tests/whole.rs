@@ -245,6 +245,11 @@ impl World {
             Step::Widen(n, accounts) => {
                 let Some(id) = nth(n) else { return };
                 let call = &self.calls[&id];
+                // A call rings for half an hour: no payer comes to one of the day before yesterday,
+                // which the calendar knows no more.
+                if call.day + 1 < self.day {
+                    return;
+                }
                 let is_new = |a: &i64| call.levels.iter().all(|(known, _)| known != a);
                 let mut levels = call.levels.clone();
                 levels.extend(accounts.into_iter().filter(is_new).map(|account| (account, 0)));
