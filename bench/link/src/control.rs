@@ -31,6 +31,7 @@ pub(crate) fn run(socket: &Path, way: Way) -> Result<u64, String> {
             let Ok(Up::Ask(ask)) = Up::from_bytes(&frame) else { return Err("no ask".into()) };
             let down = Down::Answer(Box::new(answer(ask.id))).to_bytes();
             end.down.send(&down).map_err(|e| format!("ring: {e:?}"))?;
+            end.down.ring();
             empty = 0;
             continue;
         }

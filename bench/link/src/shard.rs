@@ -141,6 +141,7 @@ fn ask_all(way: Way, asks: u32, lane: &mut UplinkLane, waker: &EventFd) -> Resul
             begun.push(now);
             lane.send(Lane::Calls, &up).map_err(|e| format!("ring: {e:?}"))?;
         }
+        lane.ring();
         if lane.recv(&mut frame).map_err(|e| format!("ring: {e:?}"))? {
             let Ok(Down::Answer(answer)) = Down::from_bytes(&frame) else {
                 return Err("no answer".into());

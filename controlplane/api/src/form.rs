@@ -167,6 +167,22 @@ impl Members {
     }
 }
 
+/// Writes whole numbers with a fraction of zero without it: to JSON schema `1.0` is an integer.
+pub(crate) fn make_integers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 1e15);
+            if let Some(digits) = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok())
+            {
+                *number = digits.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_integers),
+        Value::Object(members) => members.values_mut().for_each(make_integers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
 /// A whole number above zero, without sign and without zeros before it.
 pub(crate) fn count(text: &str, digits_max: usize) -> Option<u32> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');

@@ -6,7 +6,7 @@
 
 use crate::codec::{ID, parse_id};
 use crate::dispatch::Context;
-use crate::form::{Form, Members, needed, object};
+use crate::form::{Form, Members, make_integers, needed, object};
 use crate::problem::Problem;
 use crate::reply::{Accepted, Done, Json, Page};
 use crate::resource::{Paying, Resource};
@@ -154,7 +154,7 @@ impl Form for ReplayForm {
             return Err(Problem::refused("until", "is not later than from, by at most 31 days"));
         }
         let rows = rows?.into_iter().map(row_change).collect::<Result<_, _>>()?;
-        let tariffs = tariffs?.iter().map(draft).collect::<Result<_, _>>()?;
+        let tariffs = tariffs?.into_iter().map(draft).collect::<Result<_, _>>()?;
         Ok(ReplayForm { tenant, from_us, until_us, rows, tariffs })
     }
 
@@ -197,13 +197,18 @@ fn row_change(item: Value) -> Result<RowChange, Problem> {
     }
 }
 
-fn draft(item: &Value) -> Result<(i64, u32), Problem> {
-    let wrong = || Problem::refused("tariffs", "has an item without tariff and revision");
-    let members = item.as_object().filter(|members| members.len() == 2).ok_or_else(wrong)?;
-    let tariff = members.get("tariff").and_then(Value::as_str).and_then(parse_id);
-    let revision = members.get("revision").and_then(Value::as_u64);
-    let revision = revision.and_then(|number| u32::try_from(number).ok());
-    tariff.zip(revision).ok_or_else(wrong)
+fn draft(mut item: Value) -> Result<(i64, u32), Problem> {
+    let wrong = || Problem::field("tariffs", "has an item without tariff and revision");
+    make_integers(&mut item);
+    let Value::Object(mut item) = item else { return Err(wrong()) };
+    match (item.remove("tariff"), item.remove("revision").as_ref().and_then(Value::as_u64)) {
+        (Some(Value::String(tariff)), Some(revision @ 1..)) if item.is_empty() => {
+            let tariff = parse_id(&tariff).ok_or_else(wrong)?;
+            let none = |_| Problem::refused("tariffs", "has a revision that is no draft");
+            Ok((tariff, u32::try_from(revision).map_err(none)?))
+        }
+        _ => Err(wrong()),
+    }
 }
 
 /// `POST /replays`

@@ -7,6 +7,7 @@ use crate::edge::EdgeSource;
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,9 +17,10 @@ use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Listeners, Tick, Up, U
 use strowger_model::Cdr;
 use strowger_office::{Crowd, Office, Output};
 use strowger_port::clock;
-use strowger_port::eventfd::{EventFd, wait_any};
+use strowger_port::eventfd::EventFd;
 use strowger_port::net::LinkError;
 use strowger_port::uplink::{ConnectError, DownEnd, Downlink, LaneEnd, ShardEnd};
+use strowger_port::watch::Bells;
 use strowger_routing::World;
 use tracing::{error, info, warn};
 
@@ -30,6 +32,12 @@ pub(crate) const ORDERS_MAX: usize = 4_096;
 const LANES: usize = 3;
 /// Frames taken from one lane before the others are looked at.
 const FRAMES_MAX: usize = 256;
+/// Frames taken before shards that sleep are rung for what was answered: some hundred microseconds.
+const UNRUNG_MAX: usize = 16;
+/// What a decider sleeps for beside the time, by its number among the bells.
+const ORDERED: u8 = 0;
+const FRAMES: u8 = 1;
+const ENDED: u8 = 2;
 /// Longest sleep, milliseconds.
 const SLEEP_MS_MAX: u32 = 50;
 /// How often counts and latency are published: they cost more than a decision.
@@ -168,6 +176,10 @@ struct Seat {
 
 struct Session {
     link: Downlink,
+    /// What ends a sleep: orders, frames of any shard, the session's end.
+    bells: Bells,
+    /// Something was said of the session's end.
+    may_have_ended: bool,
     /// By the shards' numbers; at least one.
     seats: Vec<Seat>,
     /// All shards have been greeted.
@@ -182,6 +194,40 @@ struct Session {
 }
 
 impl Session {
+    fn begin(mut link: Downlink, orders: &EventFd) -> Option<Session> {
+        let ends = core::mem::take(&mut link.shards).into_iter();
+        let tables = core::mem::take(&mut link.tables).into_iter();
+        let seat = |(end, (_, map)): (ShardEnd, (u8, _))| {
+            let ShardEnd { down, calls, registrations, bulk, .. } = end;
+            let table = TableReader::attach(map).ok()?;
+            let lanes = [calls, registrations, bulk];
+            Some(Seat { down, lanes, table, greeted: false })
+        };
+        let seats: Vec<Seat> = ends.zip(tables).map(seat).collect::<Option<_>>()?;
+        let bells = Bells::new().ok()?;
+        // All lanes of a session have one bell.
+        let lane = seats.first().and_then(|seat| seat.lanes.first())?;
+        let all = [(orders.as_fd(), ORDERED), (lane.bell().as_fd(), FRAMES), (link.as_fd(), ENDED)];
+        all.into_iter().try_for_each(|(fd, number)| bells.add(fd, number)).ok()?;
+        info!(epoch = link.epoch(), shards = seats.len(), "linked to the dataplane");
+        Some(Session {
+            link,
+            bells,
+            may_have_ended: false,
+            seats,
+            greeted: false,
+            edged: 0,
+            since: clock::monotonic(),
+            mark: None,
+            stored: None,
+        })
+    }
+
+    /// Rings the shards that sleep over what was sent.
+    fn ring(&mut self) {
+        self.seats.iter_mut().for_each(|seat| seat.down.ring());
+    }
+
     /// How far the journal is durable: each table says the same.
     fn durable(&self) -> u64 {
         self.seats.first().map_or(0, |seat| word(seat.table.durable()))
@@ -230,7 +276,9 @@ impl Decider {
         let mut latency = Histogram::<u64>::new_with_max(LATENCY_US_MAX, 2).ok();
         loop {
             let now = clock::monotonic();
-            if session.as_ref().is_some_and(|s| s.link.has_ended()) {
+            // A system call: it is asked when something was said of it, and from time to time.
+            let looks = |s: &Session| s.may_have_ended || now >= next_word;
+            if session.as_ref().is_some_and(|s| looks(s) && s.link.has_ended()) {
                 warn!("the dataplane is gone");
                 session = None;
                 self.office.dataplane_lost();
@@ -265,6 +313,9 @@ impl Decider {
                 self.office.handle_timeout(now);
             }
             self.carry_out(session.as_mut());
+            if let Some(session) = &mut session {
+                session.ring();
+            }
             self.write_behind();
             if now >= next_word {
                 next_word = now.plus_ms(PUBLISH_MS);
@@ -278,21 +329,7 @@ impl Decider {
 
     fn connect(&mut self) -> Option<Session> {
         match Downlink::connect(&self.socket, FRAME_VERSION.into()) {
-            Ok(mut link) => {
-                let ends = core::mem::take(&mut link.shards).into_iter();
-                let tables = core::mem::take(&mut link.tables).into_iter();
-                let seat = |(end, (_, map)): (ShardEnd, (u8, _))| {
-                    let ShardEnd { down, calls, registrations, bulk, .. } = end;
-                    let table = TableReader::attach(map).ok()?;
-                    let lanes = [calls, registrations, bulk];
-                    Some(Seat { down, lanes, table, greeted: false })
-                };
-                let seats: Vec<Seat> = ends.zip(tables).map(seat).collect::<Option<_>>()?;
-                info!(epoch = link.epoch(), shards = seats.len(), "linked to the dataplane");
-                let since = clock::monotonic();
-                let (greeted, edged, mark, stored) = (false, 0, None, None);
-                Some(Session { link, seats, greeted, edged, since, mark, stored })
-            }
+            Ok(link) => Session::begin(link, &self.bell),
             Err(ConnectError::Io(_)) => None,
             Err(e @ (ConnectError::Protocol | ConnectError::Refused { .. })) => {
                 warn!("{e}");
@@ -384,7 +421,7 @@ impl Decider {
         frame: &mut Vec<u8>,
         mut latency: Option<&mut Histogram<u64>>,
     ) -> bool {
-        for _ in 0..FRAMES_MAX {
+        for taken in 1..=FRAMES_MAX {
             let seat = session.seats.get_mut(shard);
             let Some(end) = seat.and_then(|seat| seat.lanes.get_mut(lane)) else { return false };
             match end.recv(frame) {
@@ -401,6 +438,9 @@ impl Decider {
             let is_ask = matches!(up, Up::Ask(_));
             self.office.handle_up(up, began, clock::wall_us());
             self.carry_out(Some(session));
+            if taken % UNRUNG_MAX == 0 {
+                session.ring();
+            }
             if let Some(latency) = latency.as_deref_mut().filter(|_| is_ask) {
                 let spent_us = clock::monotonic().ns_since(began) / 1_000;
                 latency.saturating_record(spent_us);
@@ -545,10 +585,8 @@ impl Decider {
             quiet &= lane.prepare_sleep();
         }
         if quiet {
-            // All lanes of a session have one bell.
-            let lane = session.seats.first().and_then(|seat| seat.lanes.first());
-            let bell = lane.map_or(&*self.bell, LaneEnd::bell);
-            let _woken = wait_any(&[&self.bell, bell], sleep_ms);
+            let rung = session.bells.wait(sleep_ms);
+            session.may_have_ended = rung.is_ok_and(|rung| rung.has(ENDED));
         }
         for lane in session.seats.iter_mut().flat_map(|seat| &mut seat.lanes) {
             lane.finish_sleep();

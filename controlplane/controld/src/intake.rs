@@ -27,6 +27,9 @@ const FRAMES_USUAL: usize = 500;
 /// Least time from the beginning of one transaction to that of the next, unless one is full:
 /// records are safe in the journal, and ten of them cost the database little more than one.
 const PACE: Duration = Duration::from_millis(100);
+/// Least time between two looks at a journal that grows, while a transaction is gathered: what came
+/// meanwhile is charged together, and the decider woken once for it.
+const CHARGE_PACE: Duration = Duration::from_millis(20);
 /// Longest that the database may take for one stretch.
 const STORE_MAX: Duration = Duration::from_secs(60);
 /// Longest sleep between looks at the journal, milliseconds.
@@ -192,6 +195,8 @@ impl Intake {
             let rest = until.saturating_duration_since(Instant::now());
             let Ok(rest_ms @ 1..) = u32::try_from(rest.as_millis()) else { break };
             let _rung = self.shared.journal.wait(Some(rest_ms));
+            let rest = until.saturating_duration_since(Instant::now());
+            std::thread::sleep(rest.min(CHARGE_PACE));
             if let Some(more) = self.read(to, room) {
                 self.charge(&more);
                 parts.push(more);

@@ -438,7 +438,7 @@ impl Live for View {
             write_office(writer, &counts);
         }
         if let Ok(listeners) = self.shared.listeners.lock() {
-            listeners.values().for_each(|listeners| write_listeners(writer, listeners));
+            write_listeners(writer, listeners.values());
         }
         let [written, dropped, waiting] = self.shared.traces.counts();
         let mut family = writer.counter("strowger_traces_total", "Traces, by what became of them.");
@@ -464,22 +464,29 @@ impl Live for View {
 }
 
 /// What the sockets of SIP counted, each listener by itself.
-fn write_listeners(writer: &mut MetricsWriter, of: &Listeners) {
+fn write_listeners<'a>(writer: &mut MetricsWriter, all: impl Iterator<Item = &'a Listeners>) {
     let help = "Datagrams of a SIP listener, by what became of them.";
+    let mut all = all.peekable();
+    if all.peek().is_none() {
+        return;
+    }
+    // Of all shards: a family may begin once.
     let mut family = writer.counter("strowger_sip_listener_total", help);
-    let shard = of.shard.to_string();
-    for (index, listener) in of.listeners.iter().enumerate() {
-        let (index, local) = (index.to_string(), listener.local.to_string());
-        let advertised = listener.advertised.to_string();
-        for (name, value) in LISTENER_COUNTERS.iter().zip(&listener.values) {
-            let labels = [
-                ("shard", shard.as_str()),
-                ("listener", &index),
-                ("local", &local),
-                ("advertised", &advertised),
-                ("name", name),
-            ];
-            family.sample(&labels, *value);
+    for of in all {
+        let shard = of.shard.to_string();
+        for (index, listener) in of.listeners.iter().enumerate() {
+            let (index, local) = (index.to_string(), listener.local.to_string());
+            let advertised = listener.advertised.to_string();
+            for (name, value) in LISTENER_COUNTERS.iter().zip(&listener.values) {
+                let labels = [
+                    ("shard", shard.as_str()),
+                    ("listener", &index),
+                    ("local", &local),
+                    ("advertised", &advertised),
+                    ("name", name),
+                ];
+                family.sample(&labels, *value);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 //! that may work on a call, so that thousands of rules do not cost each call thousands of looks.
 //! Carried out they are in `decide/rule.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strowger_condition::{BadExpression, Env, Expression, Field, Kind, Need, Schema, Trouble};
 use strowger_model::{
@@ -187,6 +187,8 @@ fn compile(row: &Rule) -> Result<Compiled, BadRule> {
 #[derive(Clone, Default, Debug)]
 pub struct Rules {
     all: BTreeMap<RuleId, Arc<Compiled>>,
+    /// How many each tenant has.
+    counts: BTreeMap<TenantId, usize>,
     stages: BTreeMap<(TenantId, RuleStage), Arc<Stage>>,
 }
 
@@ -210,9 +212,12 @@ impl Rules {
     /// Takes a rule in; [`Rules::index`] must follow for its tenant.
     pub(crate) fn put(&mut self, row: &Rule) -> Result<(), BadRule> {
         let compiled = compile(row)?;
-        self.all.insert(row.id, Arc::new(compiled));
-        let own = self.all.values().filter(|other| other.row.tenant == row.tenant);
-        if self.all.len() > RULES_MAX && own.count() > RULES_MAX {
+        if let Some(old) = self.all.insert(row.id, Arc::new(compiled)) {
+            self.uncount(old.row.tenant);
+        }
+        let count = self.counts.entry(row.tenant).or_default();
+        *count += 1;
+        if *count > RULES_MAX {
             return Err(bad("tenant", format!("has more than {RULES_MAX} rules")));
         }
         Ok(())
@@ -221,21 +226,30 @@ impl Rules {
     /// Takes a rule out, and it works no more.
     pub(crate) fn remove(&mut self, id: RuleId) {
         if let Some(old) = self.all.remove(&id) {
-            self.index(old.row.tenant);
+            self.uncount(old.row.tenant);
+            self.index(&BTreeSet::from([old.row.tenant]));
         }
     }
 
-    /// Makes the stages of a tenant again.
-    pub(crate) fn index(&mut self, tenant: TenantId) {
-        self.stages.retain(|(of, _), _| *of != tenant);
-        let mut stages: BTreeMap<RuleStage, Vec<Arc<Compiled>>> = BTreeMap::new();
-        let own = self.all.values().filter(|rule| rule.row.tenant == tenant && rule.row.enabled);
-        for rule in own {
-            stages.entry(rule.row.stage).or_default().push(Arc::clone(rule));
+    fn uncount(&mut self, tenant: TenantId) {
+        if let Some(count) = self.counts.get_mut(&tenant) {
+            *count = count.saturating_sub(1);
         }
-        for (stage, mut rules) in stages {
+    }
+
+    /// Makes the stages of these tenants again, all of them in one walk.
+    pub(crate) fn index(&mut self, tenants: &BTreeSet<TenantId>) {
+        self.stages.retain(|(of, _), _| !tenants.contains(of));
+        let mut stages: BTreeMap<(TenantId, RuleStage), Vec<Arc<Compiled>>> = BTreeMap::new();
+        for rule in self.all.values() {
+            let Rule { tenant, stage, enabled, .. } = rule.row;
+            if enabled && tenants.contains(&tenant) {
+                stages.entry((tenant, stage)).or_default().push(Arc::clone(rule));
+            }
+        }
+        for (place, mut rules) in stages {
             rules.sort_by_key(|rule| (rule.row.position, rule.row.id));
-            self.stages.insert((tenant, stage), Arc::new(Stage::of(rules)));
+            self.stages.insert(place, Arc::new(Stage::of(rules)));
         }
     }
 }

@@ -360,6 +360,17 @@ impl Spendings {
         }
     }
 
+    /// Adds what another has spent in its newest periods.
+    pub(crate) fn absorb_used(&mut self, other: &Spendings) {
+        for (spending, other) in self.0.iter_mut().zip(&other.0) {
+            for Period { begin_us, used, .. } in [other.before, other.now] {
+                if let Some(period) = spending.period_mut(begin_us).filter(|_| used != 0) {
+                    period.used += used;
+                }
+            }
+        }
+    }
+
     pub(crate) fn available(&self, since: Since, own: Amount) -> Option<i128> {
         let of_kind = |(spending, begin_us): (&Spending, i64)| spending.available(begin_us, own);
         self.0.iter().zip(since.0).filter_map(of_kind).min()

@@ -43,7 +43,7 @@ pub struct Till {
     limits: Limits,
     pools: Pools,
     calendars: BTreeMap<TenantId, Calendar>,
-    /// What accounts of a tenant spend together.
+    /// What accounts of a tenant spend together, where there is a limit of it.
     tenants: BTreeMap<TenantId, Spendings>,
     deadlines: BTreeSet<Deadline>,
     settled: Memory<HoldId>,

@@ -32,7 +32,7 @@
 //! Without both fences each side may read the other's old value: the lost wake-up. The loom model
 //! in `tests/loom_ring.rs` is of exactly this.
 
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence, load_bytes, store_bytes};
 
 /// First word of a ring: "STRWRING".
 pub const MAGIC: u64 = u64::from_le_bytes(*b"STRWRING");
@@ -149,7 +149,7 @@ impl<W: AsRef<[AtomicU64]>> Producer<W> {
     }
 
     /// Writes one frame and publishes it, and lets a reader that sleeps sleep on: it finds the
-    /// frame when it wakes for something else, or looks by itself.
+    /// frame when it wakes for something else, looks by itself, or [`Producer::wake`] is asked.
     ///
     /// # Errors
     /// [`PushError`]; nothing was written then.
@@ -175,19 +175,28 @@ impl<W: AsRef<[AtomicU64]>> Producer<W> {
                 return Err(PushError::Full);
             }
         }
-        let length = core::iter::once(frame.len() as u64);
-        let payload = frame.chunks(8).map(word_of);
-        span(self.words.as_ref(), self.head, self.capacity)
-            .zip(length.chain(payload))
-            .for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+        let words = self.words.as_ref();
+        let [length, _] = span(words, self.head, self.capacity);
+        if let Some(word) = length.first() {
+            word.store(frame.len() as u64, Ordering::Relaxed);
+        }
+        let [to_end, from_begin] = span(words, self.head + 1, self.capacity);
+        let (before, behind) = frame.split_at(frame.len().min(to_end.len() * 8));
+        store_bytes(to_end, before);
+        store_bytes(from_begin, behind);
         self.head += need;
         Ok(())
     }
 
     /// Shows all staged frames to the reader.
     pub fn publish(&mut self) -> Wake {
+        store(self.words.as_ref(), HEAD_WORD, self.head, Ordering::Release);
+        self.wake()
+    }
+
+    /// Whether the reader must be woken for what was published before: one look for many frames.
+    pub fn wake(&mut self) -> Wake {
         let words = self.words.as_ref();
-        store(words, HEAD_WORD, self.head, Ordering::Release);
         fence(Ordering::SeqCst);
         if load(words, SLEEPING_WORD, Ordering::Relaxed) != ASLEEP {
             return Wake::NotNeeded;
@@ -261,16 +270,18 @@ impl<W: AsRef<[AtomicU64]>> Consumer<W> {
             }
         }
         let words = self.words.as_ref();
-        let mut span = span(words, self.tail, self.capacity);
-        let length = span.next().ok_or(Corrupt)?.load(Ordering::Relaxed);
+        let [length, _] = span(words, self.tail, self.capacity);
+        let length = length.first().ok_or(Corrupt)?.load(Ordering::Relaxed);
         let bytes = usize::try_from(length).map_err(|_| Corrupt)?;
         let payload = bytes.div_ceil(8);
         if bytes > FRAME_BYTES_MAX || 1 + payload as u64 > self.head - self.tail {
             return Err(Corrupt);
         }
-        frame.reserve(payload * 8);
-        span.take(payload)
-            .for_each(|word| frame.extend(word.load(Ordering::Relaxed).to_le_bytes()));
+        frame.resize(payload * 8, 0);
+        let [to_end, from_begin] = span(words, self.tail + 1, self.capacity);
+        let (before, behind) = frame.split_at_mut((payload * 8).min(to_end.len() * 8));
+        load_bytes(to_end, before);
+        load_bytes(from_begin, behind);
         frame.truncate(bytes);
         self.tail += 1 + payload as u64;
         // Release: the copies above happen before the room is given back.
@@ -329,16 +340,13 @@ fn check(words: &[AtomicU64]) -> Result<u64, AttachError> {
     Ok(capacity)
 }
 
-/// The data words from position `at` on, once around the ring.
-fn span(words: &[AtomicU64], at: u64, capacity: u64) -> impl Iterator<Item = &AtomicU64> {
+/// The data words from position `at` on, once around the ring: those to its end, and those from its
+/// begin.
+fn span(words: &[AtomicU64], at: u64, capacity: u64) -> [&[AtomicU64]; 2] {
     let data = words.get(HEADER_WORDS..).unwrap_or_default();
     let start = usize::try_from(at & (capacity - 1)).unwrap_or(0);
     let (before, after) = data.split_at(start.min(data.len()));
-    after.iter().chain(before)
-}
-
-fn word_of(chunk: &[u8]) -> u64 {
-    chunk.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte))
+    [after, before]
 }
 
 /// Header words exist by `check`; a missing one reads as 0.

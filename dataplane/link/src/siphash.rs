@@ -51,11 +51,11 @@ pub fn siphash24(key: &Key, data: &[u8]) -> u64 {
         round(&mut v);
         v[0] ^= m;
     };
-    let mut chunks = data.chunks_exact(8);
-    for chunk in &mut chunks {
-        absorb(word(chunk));
+    let (eights, rest) = data.as_chunks::<8>();
+    for eight in eights {
+        absorb(u64::from_le_bytes(*eight));
     }
-    absorb(word(chunks.remainder()) | ((data.len() as u64) << 56));
+    absorb(word(rest) | ((data.len() as u64) << 56));
     v[2] ^= 0xff;
     for _ in 0..4 {
         round(&mut v);

@@ -18,7 +18,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use crate::Transport;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence, store_bytes};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"STRTAPE1");
 const MAGIC_WORD: usize = 0;
@@ -114,8 +114,7 @@ impl<W: AsRef<[AtomicU64]>> Tape<W> {
     /// Writes a message down.
     pub fn write(&mut self, said: &Said, message: &[u8]) {
         let kept = message.get(..MESSAGE_BYTES_MAX).unwrap_or(message);
-        let (eights, rest) = kept.as_chunks::<8>();
-        let size = FIXED_WORDS + eights.len() + usize::from(!rest.is_empty());
+        let size = FIXED_WORDS + kept.len().div_ceil(8);
         if self.place() % SEGMENT_WORDS + size > SEGMENT_WORDS {
             self.skip_to_segment();
         }
@@ -125,15 +124,10 @@ impl<W: AsRef<[AtomicU64]>> Tape<W> {
         fence(Ordering::Release);
         let from = HEADER_WORDS + self.place();
         let Some(entry) = all.get(from..from + size) else { return };
-        let fixed = fixed_of(said, kept.len());
-        let last = {
-            let mut tail = [0; 8];
-            tail.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            u64::from_le_bytes(tail)
-        };
-        let body = eights.iter().map(|eight| u64::from_le_bytes(*eight));
-        let values = fixed.into_iter().chain(body).chain(core::iter::once(last));
-        entry.iter().zip(values).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+        let Some((fixed, body)) = entry.split_at_checked(FIXED_WORDS) else { return };
+        let values = fixed.iter().zip(fixed_of(said, kept.len()));
+        values.for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+        store_bytes(body, kept);
         self.head = next;
         store(all, HEAD_WORD, next, Ordering::Release);
     }

@@ -23,9 +23,18 @@ impl AsRef<[AtomicU64]> for Shared {
     }
 }
 
+/// How the writer finds out whether to wake the reader.
+#[derive(Clone, Copy)]
+enum Look {
+    /// With each frame.
+    Each,
+    /// Once behind all of them, as a shard does at the end of its turn.
+    Last,
+}
+
 /// The writer pushes; the reader sleeps by `park` when it may. `unpark` before `park` is kept by
 /// loom (as by an eventfd), so a run that never ends is a lost wake-up; loom reports it.
-fn run(frames: u8, preemptions: Option<usize>) {
+fn run(frames: u8, look: Look, preemptions: Option<usize>) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = preemptions;
     model.check(move || {
@@ -36,7 +45,9 @@ fn run(frames: u8, preemptions: Option<usize>) {
             let mut producer = Producer::attach(Shared(words)).unwrap();
             let mut wakes = 0;
             for n in 0..frames {
-                if producer.try_push(&[n; 3]).unwrap() == Wake::Needed {
+                producer.leave(&[n; 3]).unwrap();
+                let looks = matches!(look, Look::Each) || n + 1 == frames;
+                if looks && producer.wake() == Wake::Needed {
                     wakes += 1;
                     reader.unpark();
                 }
@@ -65,10 +76,15 @@ fn run(frames: u8, preemptions: Option<usize>) {
 
 #[test]
 fn no_wake_up_is_lost_with_one_frame() {
-    run(1, None);
+    run(1, Look::Each, None);
 }
 
 #[test]
 fn no_wake_up_is_lost_with_two_frames() {
-    run(2, Some(3));
+    run(2, Look::Each, Some(3));
+}
+
+#[test]
+fn no_wake_up_is_lost_with_one_look_behind_two_frames() {
+    run(2, Look::Last, Some(3));
 }

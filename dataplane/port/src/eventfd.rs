@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use crate::sys::{check, wait_any_readable, wait_readable, wait_readable_of};
+use crate::sys::{check, wait_any_readable, wait_readable};
 
 /// A bell: rung by anyone who holds it, heard by one waiter. Rings before the waiter listens are
 /// kept, several become one.
@@ -77,23 +77,8 @@ impl From<EventFd> for OwnedFd {
     }
 }
 
-/// Most descriptors one [`wait_any`] listens to.
+/// Most descriptors one [`wait_any_fd`] listens to.
 pub const WAIT_ANY_MAX: usize = crate::sys::WAIT_ANY_MAX;
-
-/// Sleeps until one of `bells` has been rung, and silences those that were; `false` = the time is
-/// over. Bells beyond [`WAIT_ANY_MAX`] are not listened to.
-///
-/// # Errors
-/// The system's.
-pub fn wait_any(bells: &[&EventFd], timeout_ms: u32) -> io::Result<bool> {
-    let ready = wait_readable_of(bells.iter().map(|bell| bell.as_fd()), Some(timeout_ms))?;
-    for (bell, ready) in bells.iter().zip(ready) {
-        if ready {
-            bell.drain();
-        }
-    }
-    Ok(ready.contains(&true))
-}
 
 /// Waits until one of `fds` can be read or has hung up; `false` = the time is over, `None` = no
 /// limit. Descriptors beyond [`WAIT_ANY_MAX`] are not listened to. Nothing is read.

@@ -56,6 +56,11 @@ pub const GATHER_FROM_PPS: u64 = 20_000;
 /// How long they gather at most, nanoseconds: small beside the 20 ms between two packets of a flow.
 /// It pays on a core of its own; see [`Mmsg::set_gather_ns`].
 pub const GATHER_NS: u64 = 400_000;
+/// From this many messages of signalling a second on they gather as well: some 300 calls a second.
+pub const GATHER_FROM_MPS: u64 = 2_000;
+/// How long signalling gathers at most, nanoseconds: small beside the 20 ms that a phone notices.
+/// The control plane answers meanwhile, and needs not ring.
+pub const GATHER_SIGNALLING_NS: u64 = 300_000;
 
 /// So soon after epoll was asked it is not asked again for media, nanoseconds: [`Io::wait`], at the
 /// end of a turn that is no longer than that, does it anyhow.
@@ -75,11 +80,41 @@ pub struct MmsgConfig {
     pub media_dscp: u8,
 }
 
+/// How fast something comes, by a count of it.
+struct Pace {
+    /// What is high, a second.
+    high: u64,
+    since: Tick,
+    before: u64,
+    is_high: bool,
+}
+
+impl Pace {
+    /// It is judged anew after so long, or so many.
+    const WINDOW_NS: u64 = 5_000_000;
+    const WINDOW_COUNT: u64 = 64;
+
+    const fn new(high: u64, now: Tick) -> Pace {
+        Pace { high, since: now, before: 0, is_high: false }
+    }
+
+    fn is_high(&mut self, count: u64, now: Tick) -> bool {
+        let (came, took_ns) = (count.saturating_sub(self.before), now.ns_since(self.since));
+        if took_ns >= Pace::WINDOW_NS || came >= Pace::WINDOW_COUNT {
+            // came / took_ns >= high, without a division.
+            self.is_high = came.saturating_mul(SECOND) >= took_ns.saturating_mul(self.high);
+            (self.since, self.before) = (now, count);
+        }
+        self.is_high
+    }
+}
+
 /// One shard's sockets. See the module text.
 pub struct Mmsg {
     now: Tick,
     poller: Poller,
-    waker: EventFd,
+    /// As long as it lives, the poller hears it.
+    _waker: EventFd,
     sip: SipSockets,
     media: MediaSockets,
     streams: Streams,
@@ -90,8 +125,10 @@ pub struct Mmsg {
     asked: Tick,
     /// The waker was rung and heard, and `wait` has not told yet.
     rung: bool,
-    /// When the last `wait` returned, and how many media packets had been received by then.
-    woke: (Tick, u64),
+    /// Messages of signalling received.
+    signalled: u64,
+    /// How fast media comes, and signalling.
+    paces: [Pace; 2],
     gather_ns: u64,
 }
 
@@ -111,12 +148,12 @@ impl Mmsg {
         let sip = SipSockets::new(listeners, sip_dscp, &poller)?;
         let media = MediaSockets::new(&media_addresses, media_dscp);
         let now = clock::monotonic();
-        let (counters, woke, gather_ns) = (MediaCounters::default(), (now, 0), GATHER_NS);
+        let (counters, gather_ns) = (MediaCounters::default(), GATHER_NS);
         let streams = Streams::none();
         Ok(Mmsg {
             now,
             poller,
-            waker,
+            _waker: waker,
             sip,
             media,
             streams,
@@ -124,7 +161,8 @@ impl Mmsg {
             counters,
             asked: Tick::default(),
             rung: false,
-            woke,
+            signalled: 0,
+            paces: [Pace::new(GATHER_FROM_PPS, now), Pace::new(GATHER_FROM_MPS, now)],
             gather_ns,
         })
     }
@@ -158,8 +196,8 @@ impl Mmsg {
         self.streams.open_count()
     }
 
-    /// How long packets may gather at a high rate, nanoseconds, instead of [`GATHER_NS`]; 0 =
-    /// never.
+    /// How long packets may gather at a high rate, nanoseconds, instead of [`GATHER_NS`], and
+    /// signalling instead of [`GATHER_SIGNALLING_NS`] where that is longer; 0 = never.
     pub fn set_gather_ns(&mut self, gather_ns: u64) {
         self.gather_ns = gather_ns;
     }
@@ -188,21 +226,9 @@ impl Mmsg {
         self.media.open_count()
     }
 
-    /// At a high rate, sleeps a while whatever comes in.
-    fn gather(&self, until: Tick) {
-        let now = clock::monotonic();
-        let (since, before) = self.woke;
-        let packets = self.counters.received.saturating_sub(before);
-        // packets / (now - since) >= rate, without a division.
-        let due = now.ns_since(since).saturating_mul(GATHER_FROM_PPS) / SECOND;
-        if self.gather_ns > 0 && packets > 0 && packets >= due {
-            let pause_ns = self.gather_ns.min(until.ns_since(now));
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "this is the place where a shard sleeps"
-            )]
-            std::thread::sleep(Duration::from_nanos(pause_ns));
-        }
+    /// Something waits that is known of.
+    fn is_pending(&self) -> bool {
+        self.rung || self.media.is_ready() || self.sip.is_ready() || self.streams.is_ready()
     }
 
     /// Asks epoll, unless it was asked a moment ago; `true` = the waker was rung.
@@ -220,7 +246,7 @@ impl Mmsg {
         let mut rung = false;
         for event in self.poller.wait(timeout_ns) {
             match event.ready {
-                Ready::Waker => rung |= self.waker.drain(),
+                Ready::Waker => rung = true,
                 Ready::Sip(listener) => self.sip.mark_ready(listener, event.error()),
                 Ready::Media(slot) => self.media.mark_ready(slot),
                 Ready::Accept(place) => self.streams.mark_listener(place),
@@ -246,7 +272,9 @@ impl Io for Mmsg {
     }
 
     fn recv_sip(&mut self, sink: impl FnMut(SipDatagram<'_>)) -> usize {
-        self.sip.receive(sink)
+        let taken = self.sip.receive(sink);
+        self.signalled += taken as u64;
+        taken
     }
 
     fn recv_sip_errors(&mut self, sink: impl FnMut(SipFailure)) -> usize {
@@ -258,7 +286,9 @@ impl Io for Mmsg {
     }
 
     fn recv_streams(&mut self, sink: impl FnMut(StreamEvent<'_>)) -> usize {
-        self.streams.receive(&self.poller, sink)
+        let taken = self.streams.receive(&self.poller, sink);
+        self.signalled += taken as u64;
+        taken
     }
 
     fn hold_streams(&mut self, held: bool) {
@@ -286,7 +316,9 @@ impl Io for Mmsg {
     }
 
     fn recv_mesh(&mut self, sink: impl FnMut(u8, &[u8])) -> usize {
-        self.mesh.as_mut().map_or(0, |mesh| mesh.receive(sink))
+        let taken = self.mesh.as_mut().map_or(0, |mesh| mesh.receive(sink));
+        self.signalled += taken as u64;
+        taken
     }
 
     fn open_media(&mut self, port: MediaPort) -> Result<(), OpenError> {
@@ -313,13 +345,27 @@ impl Io for Mmsg {
         self.sip.flush();
     }
 
+    fn gather(&mut self, until: Tick) {
+        let now = clock::monotonic();
+        let [media, signalling] = &mut self.paces;
+        let media_ns = if media.is_high(self.counters.received, now) { self.gather_ns } else { 0 };
+        let signalling_ns = match signalling.is_high(self.signalled, now) {
+            true => self.gather_ns.min(GATHER_SIGNALLING_NS),
+            false => 0,
+        };
+        let pause_ns = media_ns.max(signalling_ns).min(until.ns_since(now));
+        if pause_ns > 0 && !self.is_pending() {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the place where a shard sleeps"
+            )]
+            std::thread::sleep(Duration::from_nanos(pause_ns));
+        }
+    }
+
     fn wait(&mut self, until: Tick) -> Woke {
         let is_quiet = self.mesh.as_mut().is_none_or(MeshEnd::prepare_sleep);
-        let ready = self.media.is_ready() || self.sip.is_ready() || self.streams.is_ready();
-        let pending = ready || self.rung || !is_quiet;
-        if !pending {
-            self.gather(until);
-        }
+        let pending = self.is_pending() || !is_quiet;
         let timeout_ns = if pending { 0 } else { until.ns_since(clock::monotonic()) };
         let waker = self.poll(timeout_ns) | std::mem::take(&mut self.rung);
         if let Some(mesh) = &mut self.mesh {
@@ -327,7 +373,6 @@ impl Io for Mmsg {
         }
         self.now = clock::monotonic();
         self.asked = self.now;
-        self.woke = (self.now, self.counters.received);
         let (media, sip) = (self.media.is_ready(), self.sip.is_ready());
         Woke { media, sip, streams: self.streams.is_ready(), waker }
     }

@@ -176,6 +176,10 @@ pub trait Io {
     /// Sends what is queued.
     fn flush(&mut self);
 
+    /// At a high rate, sleeps a while whatever comes in, but not beyond `until`: one wake-up then
+    /// serves many.
+    fn gather(&mut self, _until: Tick) {}
+
     /// Sleeps until something can be received, this shard's waker is rung, or `until`.
     fn wait(&mut self, until: Tick) -> Woke;
 
@@ -391,11 +395,14 @@ pub trait PlaneLink {
     /// Epoch of the living session; `None` while there is none. Looks for a new one.
     fn session(&mut self) -> Option<u32>;
 
-    /// Sends one frame and rings the peer if it sleeps.
+    /// Sends one frame. A peer that sleeps is rung by the next [`PlaneLink::ring`].
     ///
     /// # Errors
     /// [`LinkError`]; nothing was sent.
     fn send(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError>;
+
+    /// Rings the peer, if it sleeps over a frame that was sent: once for all of a turn.
+    fn ring(&mut self) {}
 
     /// Sends one frame that is in no hurry: a peer that sleeps is not woken for it, and finds it
     /// with the next one, or when it looks by itself (some tens of milliseconds).

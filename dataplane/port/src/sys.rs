@@ -48,14 +48,6 @@ pub(crate) fn wait_any_readable<'a>(
     fds: impl IntoIterator<Item = BorrowedFd<'a>>,
     timeout_ms: Option<u32>,
 ) -> io::Result<bool> {
-    wait_readable_of(fds, timeout_ms).map(|ready| ready.contains(&true))
-}
-
-/// As [`wait_any_readable`], and says which.
-pub(crate) fn wait_readable_of<'a>(
-    fds: impl IntoIterator<Item = BorrowedFd<'a>>,
-    timeout_ms: Option<u32>,
-) -> io::Result<[bool; WAIT_ANY_MAX]> {
     let timeout = timeout_ms.map_or(-1, |ms| libc::c_int::try_from(ms).unwrap_or(libc::c_int::MAX));
     let mut polls = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; WAIT_ANY_MAX];
     for (poll, fd) in polls.iter_mut().zip(fds) {
@@ -67,5 +59,5 @@ pub(crate) fn wait_readable_of<'a>(
         // JUSTIFICATION: poll(2) is not in std.
         check(unsafe { libc::poll(polls.as_mut_ptr(), WAIT_ANY_MAX as libc::nfds_t, timeout) })
     })?;
-    Ok(polls.map(|poll| poll.revents != 0))
+    Ok(polls.iter().any(|poll| poll.revents != 0))
 }

@@ -1,7 +1,8 @@
-//! Many descriptors at a time, for threads beside the shard: poll(2), level-triggered.
+//! Several descriptors at a time, for threads beside the shard: [`Watcher`] for many that come and
+//! go, poll(2), level-triggered; [`Bells`] for few that stay, epoll(7), edge-triggered.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::sys::{check, retry};
 
@@ -72,9 +73,93 @@ impl Watcher {
     }
 }
 
+/// Most numbers of [`Bells`].
+pub const BELLS_MAX: u8 = 32;
+
+/// Waits for the same few bells again and again. Each ring is told once, so that nobody has to
+/// silence a bell: a sleep costs one system call, whoever ends it.
+#[derive(Debug)]
+pub struct Bells(OwnedFd);
+
+/// Which bells have rung.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Rung(u32);
+
+impl Rung {
+    /// Whether this one has.
+    #[must_use]
+    pub const fn has(self, number: u8) -> bool {
+        number < BELLS_MAX && self.0 & (1 << number) != 0
+    }
+
+    /// Whether any has.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.0 != 0
+    }
+}
+
+impl Bells {
+    /// None to wait for yet.
+    ///
+    /// # Errors
+    /// No descriptors left.
+    pub fn new() -> io::Result<Bells> {
+        // SAFETY: no pointers; the result is checked before use.
+        // JUSTIFICATION: epoll is not in std.
+        let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+        // JUSTIFICATION: the only way to an OwnedFd.
+        Ok(Bells(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Waits for this one, too, as long as this value lives: a bell, or a socket whose end is to be
+    /// told. What it has to say already is told with the next wait.
+    ///
+    /// # Errors
+    /// `InvalidInput`: a number from [`BELLS_MAX`] on. Else the system's error.
+    pub fn add(&self, fd: BorrowedFd<'_>, number: u8) -> io::Result<()> {
+        if number >= BELLS_MAX {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let events = (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET) as u32;
+        let mut event = libc::epoll_event { events, u64: number.into() };
+        let (epoll, fd) = (self.0.as_raw_fd(), fd.as_raw_fd());
+        // SAFETY: `event` is of this frame and lives through the call.
+        // JUSTIFICATION: epoll is not in std.
+        check(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) })?;
+        Ok(())
+    }
+
+    /// Sleeps until one of them has rung since it was told last, at most `timeout_ms`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait(&self, timeout_ms: u32) -> io::Result<Rung> {
+        let timeout = libc::c_int::try_from(timeout_ms).unwrap_or(libc::c_int::MAX);
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BELLS_MAX as usize];
+        let count = retry(|| {
+            // SAFETY: pointer and count are of `events`, which lives through the call.
+            // JUSTIFICATION: epoll is not in std.
+            check(unsafe {
+                libc::epoll_wait(
+                    self.0.as_raw_fd(),
+                    events.as_mut_ptr(),
+                    libc::c_int::from(BELLS_MAX),
+                    timeout,
+                )
+            })
+        })?;
+        let count = usize::try_from(count).unwrap_or(0);
+        let numbers = events.iter().take(count).map(|event| event.u64);
+        Ok(Rung(numbers.fold(0, |rung, number| rung | 1 << (number % u64::from(BELLS_MAX)))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eventfd::EventFd;
     use std::io::Write;
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
@@ -100,5 +185,35 @@ mod tests {
         drop(b);
         let both = Interest { read: true, write: true };
         assert_eq!(look(Some(10_000)), [none, both, both, none], "an end is both");
+    }
+
+    #[test]
+    fn each_ring_is_told_once_though_nobody_silences_the_bell() {
+        let (bells, [one, two]) =
+            (Bells::new().unwrap(), [(); 2].map(|()| EventFd::new().unwrap()));
+        let (end, peer) = UnixStream::pair().unwrap();
+        one.ring();
+        for (number, fd) in (0..).zip([one.as_fd(), two.as_fd(), end.as_fd()]) {
+            bells.add(fd, number).unwrap();
+        }
+        assert!(bells.add(one.as_fd(), BELLS_MAX).is_err());
+        let wait = || {
+            let rung = bells.wait(0).unwrap();
+            [0, 1, 2].map(|number| rung.has(number))
+        };
+        assert_eq!(wait(), [true, false, false], "it had rung before");
+        assert_eq!(wait(), [false; 3]);
+        assert!(!bells.wait(1).unwrap().any());
+        one.ring();
+        two.ring();
+        two.ring();
+        assert_eq!(wait(), [true, true, false]);
+        assert_eq!(wait(), [false; 3]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| two.ring());
+            assert!(bells.wait(10_000).unwrap().has(1));
+        });
+        drop(peer);
+        assert_eq!(wait(), [false, false, true], "an end");
     }
 }

@@ -53,7 +53,10 @@ fn child_switchd_pushes() {
     let mut n = 0;
     loop {
         match lane.send(Lane::Calls, &frame_of(n)) {
-            Ok(()) => n += 1,
+            Ok(()) => {
+                lane.ring();
+                n += 1;
+            }
             Err(LinkError::Full) => std::thread::yield_now(),
             Err(error @ (LinkError::Down | LinkError::TooLong)) => panic!("{error:?}"),
         }
@@ -67,7 +70,10 @@ fn child_controld_pushes() {
     let mut n = 0;
     loop {
         match downlink.shards[0].down.send(&frame_of(n)) {
-            Ok(()) => n += 1,
+            Ok(()) => {
+                downlink.shards[0].down.ring();
+                n += 1;
+            }
             Err(LinkError::Full) => std::thread::yield_now(),
             Err(error @ (LinkError::Down | LinkError::TooLong)) => panic!("{error:?}"),
         }

@@ -369,8 +369,13 @@ impl<'d, 'a> Media<'d, 'a> {
     #[must_use]
     pub fn direction(&self) -> Direction {
         let stated = |attribute: Attribute<'_>| Direction::parse(attribute.name);
-        let own = self.attributes().find_map(stated);
-        own.or_else(|| self.description.attributes().find_map(stated)).unwrap_or_default()
+        self.attributes().find_map(stated).unwrap_or_else(|| self.session_direction())
+    }
+
+    /// The direction of a media line that says none.
+    pub(crate) fn session_direction(&self) -> Direction {
+        let stated = |attribute: Attribute<'_>| Direction::parse(attribute.name);
+        self.description.attributes().find_map(stated).unwrap_or_default()
     }
 
     /// Where RTCP goes, if it is said.

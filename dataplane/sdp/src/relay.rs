@@ -9,7 +9,7 @@ use crate::description::{Description, Media};
 use crate::line::Line;
 use crate::session::{LocalSession, Version, family, write_connection};
 use crate::terms::Target;
-use crate::text::{append, split_once};
+use crate::text::{append, decimal, split_once};
 use std::net::{IpAddr, SocketAddr};
 
 /// Where one media line of ours is.
@@ -164,7 +164,9 @@ fn write_media_line(out: &mut Vec<u8>, line: &Line<'_>, place: Option<Place>) {
     let rest = split_once(after_port, b' ').map_or(&b""[..], |(_, rest)| rest);
     out.extend_from_slice(b"m=");
     out.extend_from_slice(kind);
-    append(out, format_args!(" {port} "));
+    out.push(b' ');
+    decimal(out, port.into());
+    out.push(b' ');
     out.extend_from_slice(rest);
     out.extend_from_slice(b"\r\n");
 }

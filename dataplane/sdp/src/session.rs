@@ -1,6 +1,6 @@
 //! Our own side of a session on one leg: the number and version in the `o=` line.
 
-use crate::text::append;
+use crate::text;
 use std::net::IpAddr;
 
 /// Our session on one leg. Every body that we send on the leg comes from here, so that its `o=`
@@ -75,13 +75,28 @@ impl Version {
     /// Appends the `o=` line.
     pub(crate) fn write_origin(self, out: &mut Vec<u8>, address: IpAddr) {
         let Version { id, version } = self;
-        append(out, format_args!("o=- {id} {version} IN {} {address}\r\n", family(address)));
+        out.extend_from_slice(b"o=- ");
+        text::decimal(out, id);
+        out.push(b' ');
+        text::decimal(out, version);
+        out.push(b' ');
+        write_address(out, address);
     }
 }
 
 /// Appends a `c=` line.
 pub(crate) fn write_connection(out: &mut Vec<u8>, address: IpAddr) {
-    append(out, format_args!("c=IN {} {address}\r\n", family(address)));
+    out.extend_from_slice(b"c=");
+    write_address(out, address);
+}
+
+/// Appends network, family and address, and ends the line.
+fn write_address(out: &mut Vec<u8>, address: IpAddr) {
+    out.extend_from_slice(b"IN ");
+    out.extend_from_slice(family(address).as_bytes());
+    out.push(b' ');
+    text::address(out, address);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The address family as descriptions name it.

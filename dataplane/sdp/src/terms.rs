@@ -1,9 +1,11 @@
 //! What one party wants of one media line, as plain values.
 
-use crate::attribute::RtpMap;
+use crate::attribute::{Rtcp, RtpMap};
+use crate::codec::static_map;
 use crate::description::{Host, Media};
 use crate::direction::Direction;
 use crate::payload::PayloadTypes;
+use crate::text::number;
 use std::net::SocketAddr;
 
 /// What one party's description says of one media line.
@@ -140,37 +142,110 @@ impl Terms {
     }
 }
 
+/// What attributes of a media line say, found in one walk over them: the first of each name.
+#[derive(Default)]
+struct Stated<'a> {
+    rtpmaps: Vec<RtpMap<'a>>,
+    rtcp: Option<&'a [u8]>,
+    rtcp_mux: bool,
+    ptime: Option<&'a [u8]>,
+    direction: Option<Direction>,
+}
+
+impl<'a> Stated<'a> {
+    fn of(media: &Media<'_, 'a>) -> Stated<'a> {
+        let mut stated = Stated::default();
+        for attribute in media.attributes() {
+            if attribute.is("rtpmap") {
+                stated.rtpmaps.extend(attribute.value.and_then(RtpMap::parse));
+            } else if attribute.is("rtcp") {
+                stated.rtcp = stated.rtcp.or(attribute.value);
+            } else if attribute.is("ptime") {
+                stated.ptime = stated.ptime.or(attribute.value);
+            } else if attribute.is("rtcp-mux") {
+                stated.rtcp_mux = true;
+            } else if stated.direction.is_none() {
+                stated.direction = Direction::parse(attribute.name);
+            }
+        }
+        stated
+    }
+
+    /// As [`Media::rtpmap`].
+    fn rtpmap(&self, payload_type: u8) -> Option<RtpMap<'a>> {
+        let named = self.rtpmaps.iter().find(|map| map.payload_type == payload_type);
+        named.copied().or_else(|| static_map(payload_type))
+    }
+
+    fn rtcp_address(&self, target: Target) -> Option<SocketAddr> {
+        let Target::At(rtp) = target else { return None };
+        let Some(stated) = self.rtcp.and_then(Rtcp::parse) else {
+            return Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
+        };
+        match stated.host {
+            None => Some(SocketAddr::new(rtp.ip(), stated.port)),
+            Some(Host::Ip(ip)) if !ip.is_unspecified() => Some(SocketAddr::new(ip, stated.port)),
+            Some(Host::Ip(_) | Host::Name(_)) => None,
+        }
+    }
+
+    /// Whether a payload type carries sound or pictures, not events or comfort noise.
+    fn carries(&self, payload_type: u8) -> bool {
+        self.rtpmap(payload_type).is_none_or(|map| {
+            !map.is_telephone_event() && !map.encoding.eq_ignore_ascii_case(b"CN")
+        })
+    }
+
+    fn clock_hz(&self, kind: MediaKind, preferred: Option<u8>) -> u32 {
+        let map = preferred.and_then(|payload_type| self.rtpmap(payload_type));
+        map.map_or(if kind == MediaKind::Video { 90_000 } else { 8000 }, |map| map.clock_hz)
+    }
+
+    fn telephone_event(&self, listed: PayloadTypes, clock_hz: u32) -> Option<u8> {
+        let is_listed =
+            |map: &&RtpMap<'_>| map.is_telephone_event() && listed.contains(map.payload_type);
+        let events = || self.rtpmaps.iter().filter(is_listed);
+        let same_clock = events().find(|map| map.clock_hz == clock_hz);
+        same_clock.or_else(|| events().next()).map(|map| map.payload_type)
+    }
+}
+
 impl Media<'_, '_> {
     /// What the party wants of this media line.
     #[must_use]
     pub fn terms(&self) -> Terms {
+        let stated = Stated::of(self);
         let target = self.target();
         let transport = Transport::parse(self.protocol());
         let kind = MediaKind::parse(self.kind());
-        let preferred = self.preferred(transport);
-        let clock_hz = self.clock_hz(kind, preferred);
+        let is_rtp = transport.is_rtp();
+        let mut types = self.payload_types().filter(|_| is_rtp);
+        let preferred = types.find(|payload_type| stated.carries(*payload_type));
+        let clock_hz = stated.clock_hz(kind, preferred);
+        let payload_types: PayloadTypes = match is_rtp {
+            true => self.payload_types().collect(),
+            false => PayloadTypes::NONE,
+        };
+        let direction = || stated.direction.unwrap_or_else(|| self.session_direction());
         Terms {
             kind,
             transport,
             target,
-            rtcp: if transport.is_rtp() { self.rtcp_address(target) } else { None },
-            rtcp_mux: self.rtcp_mux(),
-            payload_types: match transport.is_rtp() {
-                true => self.payload_types().collect(),
-                false => PayloadTypes::NONE,
-            },
+            rtcp: if is_rtp { stated.rtcp_address(target) } else { None },
+            rtcp_mux: stated.rtcp_mux,
+            payload_types,
             preferred,
             clock_hz,
-            telephone_event: match transport.is_rtp() {
-                true => self.telephone_event(clock_hz),
+            telephone_event: match is_rtp {
+                true => stated.telephone_event(payload_types, clock_hz),
                 false => None,
             },
             direction: match target {
                 Target::Rejected => Direction::Inactive,
-                Target::Held => self.direction().and(Direction::SendOnly),
-                Target::At(_) | Target::Named { .. } => self.direction(),
+                Target::Held => direction().and(Direction::SendOnly),
+                Target::At(_) | Target::Named { .. } => direction(),
             },
-            ptime_ms: self.ptime_ms(),
+            ptime_ms: stated.ptime.and_then(|value| number(value.trim_ascii())),
         }
     }
 
@@ -183,44 +258,6 @@ impl Media<'_, '_> {
             (port, Some(Host::Ip(ip))) => Target::At(SocketAddr::new(ip, port)),
             (port, Some(Host::Name(_))) => Target::Named { port },
         }
-    }
-
-    fn rtcp_address(&self, target: Target) -> Option<SocketAddr> {
-        let Target::At(rtp) = target else { return None };
-        let Some(stated) = self.rtcp() else {
-            return Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
-        };
-        match stated.host {
-            None => Some(SocketAddr::new(rtp.ip(), stated.port)),
-            Some(Host::Ip(ip)) if !ip.is_unspecified() => Some(SocketAddr::new(ip, stated.port)),
-            Some(Host::Ip(_) | Host::Name(_)) => None,
-        }
-    }
-
-    /// The first payload type that carries sound or pictures, not events or comfort noise.
-    fn preferred(&self, transport: Transport) -> Option<u8> {
-        let carries = |payload_type: &u8| {
-            self.rtpmap(*payload_type).is_none_or(|map| {
-                !map.is_telephone_event() && !map.encoding.eq_ignore_ascii_case(b"CN")
-            })
-        };
-        self.payload_types().find(carries).filter(|_| transport.is_rtp())
-    }
-
-    fn clock_hz(&self, kind: MediaKind, preferred: Option<u8>) -> u32 {
-        let map = preferred.and_then(|payload_type| self.rtpmap(payload_type));
-        map.map_or(if kind == MediaKind::Video { 90_000 } else { 8000 }, |map| map.clock_hz)
-    }
-
-    fn telephone_event(&self, clock_hz: u32) -> Option<u8> {
-        let events = || {
-            let listed: PayloadTypes = self.payload_types().collect();
-            self.rtpmaps()
-                .filter(RtpMap::is_telephone_event)
-                .filter(move |map| listed.contains(map.payload_type))
-        };
-        let same_clock = events().find(|map| map.clock_hz == clock_hz);
-        same_clock.or_else(|| events().next()).map(|map| map.payload_type)
     }
 }
 

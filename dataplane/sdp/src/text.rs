@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::net::IpAddr;
 
 /// A decimal number: digits only, no sign, no space, within `T`.
 pub(crate) fn number<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
@@ -43,6 +44,34 @@ pub(crate) fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
+/// Appends a number in decimal, without the machinery of `format!`.
+pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
+    const DIGITS_MAX: usize = 20;
+    let (mut digits, mut at, mut rest) = ([b'0'; DIGITS_MAX], DIGITS_MAX, number);
+    loop {
+        at = at.saturating_sub(1);
+        if let Some(digit) = digits.get_mut(at) {
+            // Below ten.
+            *digit = b'0' + (rest % 10) as u8;
+        }
+        rest /= 10;
+        if rest == 0 {
+            return out.extend_from_slice(digits.get(at..).unwrap_or_default());
+        }
+    }
+}
+
+/// Appends an address.
+pub(crate) fn address(out: &mut Vec<u8>, address: IpAddr) {
+    let IpAddr::V4(address) = address else { return append(out, format_args!("{address}")) };
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            out.push(b'.');
+        }
+        decimal(out, octet.into());
+    }
+}
+
 /// Appends formatted text. Writing to a vector cannot fail.
 pub(crate) fn append(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     let written = out.write_fmt(text);
@@ -51,7 +80,22 @@ pub(crate) fn append(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{fields, find, number, split_once};
+    use super::{address, decimal, fields, find, number, split_once};
+
+    #[test]
+    fn numbers_and_addresses_are_written_as_the_standard_library_writes_them() {
+        for value in [0, 7, 10, 99, 100, 65_535, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            let mut out = Vec::new();
+            decimal(&mut out, value);
+            assert_eq!(out, value.to_string().into_bytes());
+        }
+        for text in ["0.0.0.0", "10.0.0.1", "203.0.113.99", "255.255.255.255", "::", "2001:db8::7"]
+        {
+            let mut out = Vec::new();
+            address(&mut out, text.parse().unwrap());
+            assert_eq!(out, text.as_bytes());
+        }
+    }
 
     #[test]
     fn numbers_are_digits_within_their_type() {

@@ -1,5 +1,6 @@
 //! What a shard counts.
 
+use crate::turned::{METS, Met};
 use strowger_media::Drop as MediaDrop;
 use strowger_port::net::SendResult;
 use strowger_sip::endpoint::Counted;
@@ -97,6 +98,17 @@ impl Counts {
             | MediaDrop::Held
             | MediaDrop::NoDestination => {}
         }
+    }
+
+    /// How often what met those who were turned away.
+    pub(crate) const fn turned(&self) -> [(Met, u64); METS] {
+        [
+            (Met::Challenged, self.sip_challenged),
+            (Met::Denied, self.sip_denied),
+            (Met::Scanner, self.sip_scanners),
+            (Met::Lured, self.sip_lured),
+            (Met::Malformed, self.sip_malformed),
+        ]
     }
 
     /// Counts what became of a SIP datagram of ours. What the system cannot take is lost as on any

@@ -106,32 +106,13 @@ const UNREACHABLE: u8 = 2;
 const GONE: u8 = 3;
 const CHALLENGED: u8 = 4;
 
-fn put_path(path: &Path, out: &mut Vec<u8>) {
-    let Path { listener, transport, local, peer, flow } = *path;
-    listener.put(out);
-    transport.put(out);
-    local.put(out);
-    peer.put(out);
-    flow.put(out);
-}
-
-fn take_path(input: &mut Reader<'_>) -> Result<Path, Malformed> {
-    Ok(Path {
-        listener: u8::take(input)?,
-        transport: Transport::take(input)?,
-        local: SocketAddr::take(input)?,
-        peer: SocketAddr::take(input)?,
-        flow: u64::take(input)?,
-    })
-}
-
 impl<'a> Word<'a> {
     fn write(&self, out: &mut Vec<u8>) {
         out.clear();
         match self {
             Word::Yours { path, queued_ns, at, may_challenge, data } => {
                 out.push(YOURS);
-                put_path(path, out);
+                path.put(out);
                 queued_ns.put(out);
                 at.put(out);
                 may_challenge.put(out);
@@ -139,7 +120,7 @@ impl<'a> Word<'a> {
             }
             Word::Carry { path, data } => {
                 out.push(CARRY);
-                put_path(path, out);
+                path.put(out);
                 out.extend_from_slice(data);
             }
             Word::Unreachable(peer) => {
@@ -163,14 +144,14 @@ impl<'a> Word<'a> {
         let mut input = Reader::new(bytes);
         match u8::take(&mut input)? {
             YOURS => Ok(Word::Yours {
-                path: take_path(&mut input)?,
+                path: Path::take(&mut input)?,
                 queued_ns: u64::take(&mut input)?,
                 at: Tick::take(&mut input)?,
                 may_challenge: bool::take(&mut input)?,
                 data: input.bytes(input.left())?,
             }),
             CARRY => {
-                Ok(Word::Carry { path: take_path(&mut input)?, data: input.bytes(input.left())? })
+                Ok(Word::Carry { path: Path::take(&mut input)?, data: input.bytes(input.left())? })
             }
             UNREACHABLE => Ok(Word::Unreachable(SocketAddr::take(&mut input)?)),
             GONE => Ok(Word::Gone {

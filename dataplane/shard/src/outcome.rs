@@ -107,11 +107,11 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         while let Some(leg) = self.media.poll_touched() {
             self.touch(leg.slot);
         }
-        let mut effects = core::mem::take(&mut self.effects);
-        if effects.is_empty() {
-            self.effects = effects;
+        // Nearly always: it is asked after each input.
+        if self.effects.is_empty() {
             return false;
         }
+        let mut effects = core::mem::take(&mut self.effects);
         effects.slots.arrange();
         while let Some(slot) = effects.slots.pop() {
             self.write_slot(slot);

@@ -11,7 +11,7 @@ use crate::gauge::Gauges;
 use crate::keep::Keeper;
 use crate::mesh::Mesh;
 use crate::outside::Outside;
-use crate::turned::{Met, TURNED_FRAMES_MAX, TurnedAway};
+use crate::turned::{METS, Met, TURNED_FRAMES_MAX, TurnedAway};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -280,6 +280,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.relay(now);
         self.beat(now);
         self.io.flush();
+        self.link.ring();
         self.next(now)
     }
 
@@ -294,11 +295,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.endpoint.leave_upstreams(now);
         self.settle(now);
         self.io.flush();
+        self.link.ring();
     }
 
     /// Sleeps until `until`, or until something can be received or the control plane or the journal
     /// rings.
     pub fn wait(&mut self, until: Tick) {
+        // Before the control plane hears that this shard sleeps: nobody rings who gathers.
+        self.io.gather(until);
         if self.link.prepare_sleep() {
             self.io.wait(until);
         }
@@ -557,7 +561,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn take_datagram(&mut self, arrival: Arrival<'_>, now: Tick) {
         self.counts.sip_received += 1;
-        let before = self.counts;
+        let (before, stun_before) = (self.counts.turned(), self.counts.stun_answered);
         let Shard { front, sources, counts, .. } = self;
         match front.handle(arrival, sources, counts, now) {
             Fate::Pass { .. } if self.keeper.is_sign(arrival.path, arrival.data, now) => {}
@@ -567,20 +571,20 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 }
             }
             Fate::Answer(peer) => {
-                if arrival.flow == 0 && counts.stun_answered > before.stun_answered {
+                if arrival.flow == 0 && counts.stun_answered > stun_before {
                     self.keeper.heard_from(arrival.path, now);
                 }
                 self.answer_from_front(arrival, peer, now);
             }
             Fate::Drop => {}
         }
-        self.note_turned(arrival.path.peer, &before);
+        self.note_turned(arrival.path.peer, before);
     }
 
     /// A message that the door has handed on: it may have waited on the way, so this shard's front
     /// looks at it too.
     pub(crate) fn take_handed(&mut self, arrival: Arrival<'_>, may_challenge: bool, now: Tick) {
-        let before = self.counts;
+        let before = self.counts.turned();
         let Shard { front, sources, counts, .. } = self;
         match front.handle(arrival, sources, counts, now) {
             Fate::Pass { may_challenge: may_here } => {
@@ -589,7 +593,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             Fate::Answer(peer) => self.answer_from_front(arrival, peer, now),
             Fate::Drop => {}
         }
-        self.note_turned(arrival.path.peer, &before);
+        self.note_turned(arrival.path.peer, before);
     }
 
     /// Sends what the front has written for this message.
@@ -612,16 +616,12 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 
     /// Who was turned away, by what a datagram has counted.
-    fn note_turned(&mut self, peer: SocketAddr, before: &Counts) {
-        let Shard { counts, turned, .. } = self;
-        for (met, now, before) in [
-            (Met::Challenged, counts.sip_challenged, before.sip_challenged),
-            (Met::Denied, counts.sip_denied, before.sip_denied),
-            (Met::Scanner, counts.sip_scanners, before.sip_scanners),
-            (Met::Lured, counts.sip_lured, before.sip_lured),
-            (Met::Malformed, counts.sip_malformed, before.sip_malformed),
-        ] {
-            turned.note(peer, met, now.saturating_sub(before));
+    fn note_turned(&mut self, peer: SocketAddr, before: [(Met, u64); METS]) {
+        let after = self.counts.turned();
+        if after != before {
+            for ((met, now), (_, before)) in after.into_iter().zip(before) {
+                self.turned.note(peer, met, now.saturating_sub(before));
+            }
         }
     }
 

@@ -29,6 +29,9 @@ pub(crate) enum Met {
     Malformed,
 }
 
+/// How many there are.
+pub(crate) const METS: usize = 5;
+
 impl Met {
     const fn reason(self) -> Reason {
         match self {

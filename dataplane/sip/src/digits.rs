@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// Digits of a `u32`, at most.
 const DECIMAL_LEN_MAX: usize = 10;
 
+/// Bytes that an IPv4 address fits in, and most others.
+const ADDRESS_LEN: usize = 16;
+
 /// Appends a number in decimal.
 pub(crate) fn decimal(out: &mut Vec<u8>, number: u32) {
     let (mut digits, mut at, mut rest) = ([b'0'; DECIMAL_LEN_MAX], DECIMAL_LEN_MAX, number);
@@ -92,6 +95,13 @@ pub(crate) fn ip(out: &mut Vec<u8>, address: IpAddr) {
         IpAddr::V4(address) => ipv4(out, address),
         IpAddr::V6(address) => ipv6(out, address),
     }
+}
+
+/// An address without brackets.
+pub(crate) fn text_of(address: IpAddr) -> String {
+    let mut out = Vec::with_capacity(ADDRESS_LEN);
+    ip(&mut out, address);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Appends address and port, IPv6 in brackets.

@@ -113,7 +113,10 @@ impl<'a> SipUri<'a> {
     fn parse(rest: &'a [u8], secure: bool) -> Option<SipUri<'a>> {
         let mut cursor = Cursor::new(rest);
         let (user, password) = match word::find(b'@', rest) {
-            Some(_) => userinfo(cursor.until(b'@')?)?,
+            Some(at) => {
+                cursor.skip(at + 1);
+                userinfo(rest.get(..at)?)?
+            }
             None => (None, None),
         };
         let host = Host::take(&mut cursor)?;
@@ -123,6 +126,9 @@ impl<'a> SipUri<'a> {
         } else {
             None
         };
+        if cursor.rest().is_empty() {
+            return Some(SipUri { secure, user, password, host, port, params: &[], headers: None });
+        }
         let params = cursor.take_before(b'?');
         is_params(params).then_some(())?;
         let headers = if cursor.eat(b'?') { Some(cursor.rest()) } else { None };
@@ -230,6 +236,11 @@ impl<'a> TelUri<'a> {
 type Userinfo<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
 fn userinfo(text: &[u8]) -> Option<Userinfo<'_>> {
+    // Most users are a plain number or name.
+    if word::find2(b':', b'%', text).is_none() {
+        let whole = !text.is_empty() && Class::USER.has_all(text);
+        return whole.then_some((Some(text), None));
+    }
     let colon = word::find(b':', text).unwrap_or(text.len());
     let (user, password) = text.split_at_checked(colon)?;
     let password = password.get(1..);

@@ -1,13 +1,13 @@
 //! How a file is read: what is remembered of one for the next.
 
 use crate::dispatch::Context;
-use crate::form::Form;
+use crate::form::{Form, make_integers};
 use crate::problem::Problem;
 use crate::shape::Components;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use strowger_import::limits::{COLUMNS_MAX, INTERVAL_S_MAX};
-use strowger_import::{Field, Mapping, Mode};
+use strowger_import::{Column, Field, Mapping, Mode};
 use strowger_model::Import;
 
 /// How the files of one list are read.
@@ -59,6 +59,14 @@ impl Form for Reading {
         let mut body: Value = serde_json::from_slice(cx.body()).map_err(wrong)?;
         make_integers(&mut body);
         let reading: Reading = serde_json::from_value(body).map_err(wrong)?;
+        let is_place = |column: &Column| match column {
+            Column::Place(place) => (1..=COLUMNS_MAX).contains(&(*place as usize)),
+            Column::Name(_) => true,
+        };
+        if !reading.mapping.columns.values().all(is_place) {
+            let what = format!("has a column that is none from 1 to {COLUMNS_MAX}");
+            return Err(Problem::field("mapping", what));
+        }
         let most_ms = INTERVAL_S_MAX.saturating_mul(1_000);
         let is_whole = |ms: u32| ms <= most_ms && ms.is_multiple_of(1_000);
         if !is_whole(reading.minimum_ms) {
@@ -99,22 +107,6 @@ impl Form for Reading {
                 "step_ms": ms(1_000, "Billing step where the file has none."),
             },
         })
-    }
-}
-
-/// Writes whole numbers with a fraction of zero without it: to JSON schema `1.0` is an integer.
-fn make_integers(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 1e15);
-            if let Some(digits) = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok())
-            {
-                *number = digits.into();
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(make_integers),
-        Value::Object(members) => members.values_mut().for_each(make_integers),
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 

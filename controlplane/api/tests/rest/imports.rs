@@ -222,6 +222,11 @@ fn a_mapping_is_told_once_and_remembered() {
     assert_eq!(server.get(&format!("/api/v1/{import}/differences")).status, 409);
     let wrong = post(&server, &format!("{import}/mapping"), &json!({"maping": {}}));
     assert_eq!(wrong.status, 400, "{wrong:?}");
+    for place in [0, 257] {
+        let nowhere = json!({"mapping": {"columns": {"code": place}}});
+        let wrong = post(&server, &format!("{import}/mapping"), &nowhere);
+        assert_eq!((wrong.status, wrong.field().as_str()), (400, "mapping"), "{wrong:?}");
+    }
     let reading = json!({
         "mapping": {"columns": {"code": "A", "price": 3}, "unit": "hundredth"},
         "mode": "partial", "minimum_ms": 30_000, "step_ms": 6_000,

@@ -402,6 +402,7 @@ impl<'a> Attempt<'a> {
         }
         let bearer = self.bearer(sender, turn).ok_or(nowhere)?;
         let party = self.check_instead(sender, turn, (contact, &called), &bearer, way)?;
+        let called = if party.is_some() { called } else { self.ported(called) };
         let level = self.instead_level(sender, turn, (&called, party.is_some()), &bearer)?;
         let place = Place { part: u8::try_from(way.parts.len()).ok(), ..turn.place.clone() };
         way.parts.push(Part {

@@ -106,7 +106,7 @@ fn rules_work_in_their_order_and_only_those_that_are_switched_on() {
     {
         rules.put(&row).unwrap();
     }
-    rules.index(TenantId(1));
+    rules.index(&BTreeSet::from([TenantId(1)]));
     let order = |rules: &Rules| {
         let stage = rules.stage(TenantId(1), RuleStage::Known).unwrap();
         let mut found = Vec::new();
@@ -118,9 +118,37 @@ fn rules_work_in_their_order_and_only_those_that_are_switched_on() {
     assert_eq!(order(&rules), [2, 1, 3]);
     rules.remove(RuleId(1));
     assert_eq!(order(&rules), [2, 3]);
+    // Another tenant's rules come and go, and these stay as they are.
+    let other = Rule { tenant: TenantId(3), ..position(5, 0, true) };
+    rules.put(&other).unwrap();
+    rules.index(&BTreeSet::from([TenantId(1), TenantId(3)]));
+    assert_eq!(order(&rules), [2, 3]);
+    assert_eq!(rules.stage(TenantId(3), RuleStage::Known).map(Stage::len), Some(1));
+    rules.remove(RuleId(5));
+    assert!(rules.stage(TenantId(3), RuleStage::Known).is_none());
     assert!(rules.stage(TenantId(2), RuleStage::Known).is_none());
     assert!(rules.stage(TenantId(1), RuleStage::Routed).is_none());
     assert_eq!(rules.get(RuleId(4)).map(|row| row.name.as_str()), Some("Rule 4"));
+}
+
+/// A rule that is written again counts once, one that was taken out no more.
+#[test]
+fn a_tenant_has_a_most_of_rules() {
+    let mut rules = Rules::default();
+    let put = |rules: &mut Rules, id| {
+        let row = rule(id, RuleStage::Known, "true", vec![]);
+        rules.put(&row).map_err(|bad| bad.why)
+    };
+    for id in 1..=RULES_MAX as i64 {
+        put(&mut rules, id).unwrap();
+    }
+    put(&mut rules, 1).unwrap();
+    rules.remove(RuleId(1));
+    put(&mut rules, 1).unwrap();
+    let other = Rule { tenant: TenantId(2), ..rule(-1, RuleStage::Known, "true", vec![]) };
+    rules.put(&other).unwrap();
+    let one_more = put(&mut rules, 1 + RULES_MAX as i64).unwrap_err();
+    assert_eq!(one_more, "has more than 10000 rules");
 }
 
 /// A rule that is about one account or prefix is not looked at for others.
@@ -133,7 +161,7 @@ fn an_index_leaves_out_what_cannot_work() {
         let condition = format!("called.startsWith('{}')", 100_000 + id);
         rules.put(&rule(1000 + id, RuleStage::Known, &condition, vec![])).unwrap();
     }
-    rules.index(TenantId(1));
+    rules.index(&BTreeSet::from([TenantId(1)]));
     let stage = rules.stage(TenantId(1), RuleStage::Known).unwrap();
     assert_eq!(stage.len(), 2000);
     let fields = CallFields { account: 7, called: "100009442".into(), ..CallFields::default() };
@@ -170,7 +198,7 @@ proptest! {
         for (id, condition) in (1i64..).zip(&conditions) {
             rules.put(&rule(id, RuleStage::Routing, condition, vec![])).unwrap();
         }
-        rules.index(TenantId(1));
+        rules.index(&BTreeSet::from([TenantId(1)]));
         let fields = CallFields { called, from, account, trunk, ..CallFields::default() };
         let works = |rule: &Compiled| rule.works(&fields) == Ok(true);
         let walked: Vec<i64> =

@@ -441,7 +441,7 @@ impl World {
             rules.put(row).map_err(wrong)?;
             tenants.insert(row.tenant);
         }
-        tenants.into_iter().for_each(|tenant| rules.index(tenant));
+        rules.index(&tenants);
         self.rules = Arc::new(rules);
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::layout::{
 use super::pool::ChunkPool;
 use super::read::{ReadError, SlotHead, chunk_numbers, read_slot};
 use crate::journal::Position;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence, store_bytes};
 use crate::{AskId, RecordId, SlotRef, Tick};
 
 /// Why a slot was not written.
@@ -344,16 +344,6 @@ fn put_body(
         word.store(u64::from(*high) << 32 | u64::from(*low), Ordering::Relaxed);
     }
     Ok(())
-}
-
-fn store_bytes(words: &[AtomicU64], bytes: &[u8]) {
-    let (eights, rest) = bytes.as_chunks::<8>();
-    let whole = words.iter().zip(eights);
-    whole.for_each(|(word, eight)| word.store(u64::from_le_bytes(*eight), Ordering::Relaxed));
-    if let (Some(word), false) = (words.get(eights.len()), rest.is_empty()) {
-        let value = rest.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
-        word.store(value, Ordering::Relaxed);
-    }
 }
 
 /// The chunks of the version in force. Only ours by right: numbers out of range are left out, and

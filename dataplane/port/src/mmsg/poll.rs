@@ -1,6 +1,6 @@
 //! HOT PATH
 //!
-//! epoll(7), level-triggered but for media.
+//! epoll(7), level-triggered but for media, connections and the shard's bell.
 
 mod setup;
 
@@ -68,11 +68,12 @@ impl Poller {
     /// The descriptor leaves with its end, as long as there is no clone of it.
     ///
     /// Media is told once for what comes (edge-triggered), which spares the kernel to look at each
-    /// socket again in the next wait: whoever is told reads until less comes than was asked for.
+    /// socket again in the next wait: whoever is told reads until less comes than was asked for. So
+    /// is the bell, once for each ring, which spares us to silence it.
     pub(super) fn add(&self, fd: BorrowedFd<'_>, ready: Ready) -> io::Result<()> {
         let edge = match ready {
-            Ready::Media(_) => libc::EPOLLET,
-            Ready::Waker | Ready::Sip(_) | Ready::Accept(_) | Ready::Stream(_) => 0,
+            Ready::Media(_) | Ready::Waker => libc::EPOLLET,
+            Ready::Sip(_) | Ready::Accept(_) | Ready::Stream(_) => 0,
         };
         self.add_for((libc::EPOLLIN | edge) as u32, fd, ready)
     }

@@ -228,12 +228,12 @@ fn the_waker_and_the_deadline_end_a_sleep() {
     let start = io.sample();
     assert_eq!(io.wait(start.plus_ms(30)), Woke::default());
     assert!((29..10_000).contains(&io.now().ms_since(start)));
-    io.waker.ring();
+    io._waker.ring();
     let woke = Woke { waker: true, ..Woke::default() };
     assert_eq!(io.wait(Tick::NEVER), woke);
     assert_eq!(io.wait(io.now()), Woke::default(), "the ring was taken");
     // A ring that a receive comes upon is kept.
-    io.waker.ring();
+    io._waker.ring();
     assert_eq!(io.recv_media(&mut MediaBurst::new()), 0);
     assert_eq!(io.wait(Tick::NEVER), woke);
 }
@@ -353,8 +353,14 @@ fn at_a_high_rate_packets_gather_and_no_deadline_is_missed_for_it() {
     let mut busy_wait = |io: &mut Mmsg, until: fn(Tick) -> Tick| {
         // A hundred packets in less than 5 ms are 20,000 a second; try until the machine keeps up.
         for _ in 0..1_000 {
-            io.wait(io.now());
-            let start = io.now();
+            let quiet = io.sample().plus_ms(6);
+            while io.sample() < quiet {
+                io.wait(quiet);
+                io.recv_media(&mut burst);
+            }
+            // The pace is judged anew.
+            io.gather(io.now());
+            let start = io.sample();
             for _ in 0..100 {
                 phone.send_to(&[1; 20], local).unwrap();
             }
@@ -365,6 +371,7 @@ fn at_a_high_rate_packets_gather_and_no_deadline_is_missed_for_it() {
             let rate_seen = clock::monotonic().ns_since(start) < 4 * MS;
             phone.send_to(&[2; 20], local).unwrap();
             let before = clock::monotonic();
+            io.gather(until(before));
             io.wait(until(before));
             if rate_seen {
                 return io.now().ns_since(before);
@@ -378,6 +385,33 @@ fn at_a_high_rate_packets_gather_and_no_deadline_is_missed_for_it() {
     io.set_gather_ns(0);
     let shortest = (0..50).map(|_| busy_wait(&mut io, |now| now.plus_ms(1_000))).min().unwrap();
     assert!(shortest < GATHER_NS, "{shortest} ns");
+}
+
+#[test]
+fn signalling_gathers_at_a_high_rate_and_lone_messages_do_not() {
+    let mut io = backend(&["127.0.0.1:0"]);
+    let (to, phone) = (io.listener_address(0).unwrap(), peer("127.0.0.1:0"));
+    let slept = |io: &mut Mmsg, messages: u32| {
+        let quiet = io.sample().plus_ms(6);
+        io.wait(quiet);
+        io.gather(io.now());
+        let mut got = 0;
+        (0..messages).for_each(|_| _ = phone.send_to(b"BYE", to).unwrap());
+        while got < messages as usize {
+            io.wait(io.now().plus_ms(1_000));
+            got += io.recv_sip(|_| {});
+        }
+        // What may wait is never slept over.
+        assert_eq!(io.recv_sip(|_| {}), 0);
+        let before = clock::monotonic();
+        io.gather(before.plus_ms(1_000));
+        clock::monotonic().ns_since(before)
+    };
+    let shortest = (0..50).map(|_| slept(&mut io, 1)).min().unwrap();
+    assert!(shortest < GATHER_SIGNALLING_NS, "{shortest} ns");
+    // Sixty-four in less than 30 ms; the machine may be late once.
+    let longest = (0..50).map(|_| slept(&mut io, 64)).max().unwrap();
+    assert!(longest >= GATHER_SIGNALLING_NS, "{longest} ns");
 }
 
 #[test]

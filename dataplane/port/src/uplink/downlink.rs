@@ -46,6 +46,8 @@ pub struct ShardEnd {
 pub struct DownEnd {
     producer: Producer<Window>,
     waker: EventFd,
+    /// Something was sent since the shard was looked at last.
+    is_pending: bool,
 }
 
 /// The reading end of one lane. One thread.
@@ -170,19 +172,25 @@ impl AsFd for Downlink {
 }
 
 impl DownEnd {
-    /// Sends one frame and rings the shard if it sleeps.
+    /// Sends one frame. A shard that sleeps is rung by the next [`DownEnd::ring`].
     ///
     /// # Errors
     /// [`LinkError`]; nothing was sent. `Down`: the ring is broken, end the session.
     pub fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
-        match self.producer.try_push(frame) {
-            Ok(Wake::Needed) => self.waker.ring(),
-            Ok(Wake::NotNeeded) => {}
+        match self.producer.leave(frame) {
+            Ok(()) => self.is_pending = true,
             Err(PushError::Full) => return Err(LinkError::Full),
             Err(PushError::TooLong) => return Err(LinkError::TooLong),
             Err(PushError::Corrupt) => return Err(LinkError::Down),
         }
         Ok(())
+    }
+
+    /// Rings the shard, if it sleeps over a frame that was sent: once for all of them.
+    pub fn ring(&mut self) {
+        if std::mem::take(&mut self.is_pending) && self.producer.wake() == Wake::Needed {
+            self.waker.ring();
+        }
     }
 }
 
@@ -246,6 +254,7 @@ fn receive_shard(socket: &SeqPacket) -> Result<ShardEnd, ConnectError> {
         down: DownEnd {
             producer: Producer::attach(down).map_err(|_| ConnectError::Protocol)?,
             waker: EventFd::from_fd(waker),
+            is_pending: false,
         },
         calls: lane(calls_ring, calls)?,
         registrations: lane(registrations_ring, registrations)?,

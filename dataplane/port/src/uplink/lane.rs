@@ -26,6 +26,17 @@ pub(super) struct ShardRings {
 pub(super) struct UpEnd {
     pub(super) producer: Producer<Window>,
     pub(super) bell: EventFd,
+    /// Something was sent since its reader was looked at last.
+    pub(super) is_pending: bool,
+}
+
+impl UpEnd {
+    /// Rings the reader, if something was sent that it sleeps over.
+    fn ring(&mut self) {
+        if std::mem::take(&mut self.is_pending) && self.producer.wake() == Wake::Needed {
+            self.bell.ring();
+        }
+    }
 }
 
 /// A shard's end of the link: [`PlaneLink`] over the living session's rings.
@@ -68,7 +79,10 @@ impl UplinkLane {
         })
     }
 
-    fn sent(&mut self, pushed: Result<(), PushError>) -> Result<(), LinkError> {
+    fn push(&mut self, lane: Lane, frame: &[u8], hurries: bool) -> Result<(), LinkError> {
+        let end = self.end(lane).ok_or(LinkError::Down)?;
+        let pushed = end.producer.leave(frame);
+        end.is_pending |= hurries && pushed.is_ok();
         pushed.map_err(|error| match error {
             PushError::Full => LinkError::Full,
             PushError::TooLong => LinkError::TooLong,
@@ -96,18 +110,18 @@ impl PlaneLink for UplinkLane {
     }
 
     fn send(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError> {
-        let end = self.end(lane).ok_or(LinkError::Down)?;
-        let pushed = end.producer.try_push(frame);
-        if pushed == Ok(Wake::Needed) {
-            end.bell.ring();
-        }
-        self.sent(pushed.map(|_| ()))
+        self.push(lane, frame, true)
+    }
+
+    fn ring(&mut self) {
+        let Some(ShardRings { calls, registrations, bulk, .. }) = &mut self.rings else { return };
+        calls.ring();
+        registrations.ring();
+        bulk.ring();
     }
 
     fn leave(&mut self, lane: Lane, frame: &[u8]) -> Result<(), LinkError> {
-        let end = self.end(lane).ok_or(LinkError::Down)?;
-        let left = end.producer.leave(frame);
-        self.sent(left)
+        self.push(lane, frame, false)
     }
 
     fn recv(&mut self, frame: &mut Vec<u8>) -> Result<bool, LinkError> {

@@ -256,7 +256,7 @@ fn new_rings(
     }
     let end = |window| {
         let producer = Producer::attach(window).map_err(|_| io::ErrorKind::InvalidInput)?;
-        io::Result::Ok(UpEnd { producer, bell: bell.try_clone()? })
+        io::Result::Ok(UpEnd { producer, bell: bell.try_clone()?, is_pending: false })
     };
     let rings = ShardRings {
         epoch,

@@ -94,7 +94,15 @@ fn sleepers_are_rung_and_a_full_lane_says_so() {
     assert!(!end.calls.bell().drain());
     end.down.send(b"answer").unwrap();
     lane.send(Lane::Calls, b"ask").unwrap();
+    assert!(!bench.wakers[0].drain() && !end.calls.bell().drain(), "rung when all is said");
+    for _ in 0..2 {
+        lane.ring();
+        end.down.ring();
+    }
     assert!(bench.wakers[0].drain() && end.calls.bell().drain());
+    lane.ring();
+    end.down.ring();
+    assert!(!bench.wakers[0].drain() && !end.calls.bell().drain(), "once");
     lane.finish_sleep();
     end.calls.finish_sleep();
     assert!(!lane.prepare_sleep() && !end.calls.prepare_sleep(), "frames wait");
@@ -102,6 +110,22 @@ fn sleepers_are_rung_and_a_full_lane_says_so() {
     assert_eq!(lane.send(Lane::Calls, b"more"), Err(LinkError::Full));
     assert_eq!(lane.send(Lane::Calls, &[0; 16 * 8]), Err(LinkError::TooLong));
     lane.send(Lane::Registrations, b"not behind it").unwrap();
+    lane.ring();
+    assert!(!end.calls.bell().drain(), "the reader is awake");
+}
+
+#[test]
+fn what_is_in_no_hurry_wakes_nobody() {
+    let mut bench = bench(1);
+    let mut downlink = session(&mut bench.uplink);
+    let (lane, end) = (&mut bench.lanes[0], &mut downlink.shards[0]);
+    assert!(lane.prepare_sleep() && end.calls.prepare_sleep() && end.registrations.prepare_sleep());
+    lane.leave(Lane::Calls, b"fact").unwrap();
+    lane.ring();
+    assert!(!end.calls.bell().drain());
+    lane.send(Lane::Registrations, b"register").unwrap();
+    lane.ring();
+    assert!(end.calls.bell().drain(), "one bell for all lanes");
 }
 
 #[test]

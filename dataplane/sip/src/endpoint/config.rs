@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use strowger_link::codec::{Malformed, Reader, Wire};
 use strowger_link::siphash::siphash24;
 use strowger_link::{Key, Transport, UPSTREAMS_MAX};
 
@@ -84,6 +85,28 @@ pub struct Path {
     pub peer: SocketAddr,
     /// Flow token of the connection, 0 for UDP.
     pub flow: u64,
+}
+
+/// As it stands in images of legs and goes from shard to shard.
+impl Wire for Path {
+    fn put(&self, out: &mut Vec<u8>) {
+        let Path { listener, transport, local, peer, flow } = self;
+        listener.put(out);
+        transport.put(out);
+        local.put(out);
+        peer.put(out);
+        flow.put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Path, Malformed> {
+        Ok(Path {
+            listener: u8::take(input)?,
+            transport: Transport::take(input)?,
+            local: SocketAddr::take(input)?,
+            peer: SocketAddr::take(input)?,
+            flow: u64::take(input)?,
+        })
+    }
 }
 
 impl Path {

@@ -40,9 +40,9 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use strowger_leg::Body;
+use strowger_link::Cause;
 use strowger_link::codec::{Malformed, Reader, Wire};
 use strowger_link::token::{TOKEN_LEN, Token};
-use strowger_link::{Cause, Transport};
 
 use super::config::Path;
 use super::leg::Kept;
@@ -224,7 +224,7 @@ impl<'a> Image<'a> {
         out.push(VERSION);
         out.extend_from_slice(token.as_str().as_bytes());
         self.nated.put(out);
-        put_path(&self.path, out);
+        self.path.put(out);
         put_front(FRONT_TOLD, self.told.as_ref(), out);
         put_front(FRONT_REFUSAL, self.refusal.as_ref(), out);
         put_front(FRONT_ASKED, self.asked.as_ref(), out);
@@ -253,7 +253,7 @@ impl<'a> Image<'a> {
             return Err(ThawError::Token);
         }
         let nated = bool::take(&mut input)?;
-        let path = take_path(&mut input)?;
+        let path = Path::take(&mut input)?;
         let mut code = u8::take(&mut input)?;
         let told = take_front(FRONT_TOLD, &mut code, &mut input)?;
         let refusal = take_front(FRONT_REFUSAL, &mut code, &mut input)?;
@@ -428,7 +428,7 @@ impl Wire for Pending<'_> {
             Pending::Offer { head, path } => {
                 out.push(0);
                 put_bytes(head, out);
-                put_path(path, out);
+                path.put(out);
             }
             Pending::Answered(answer) => {
                 out.push(1);
@@ -439,7 +439,7 @@ impl Wire for Pending<'_> {
 
     fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(match u8::take(input)? {
-            0 => Pending::Offer { head: take_vec(input)?, path: take_path(input)? },
+            0 => Pending::Offer { head: take_vec(input)?, path: Path::take(input)? },
             1 => Pending::Answered(Answer::take(input)?),
             2..=u8::MAX => return Err(Malformed),
         })
@@ -449,11 +449,11 @@ impl Wire for Pending<'_> {
 impl Wire for Answer<'_> {
     fn put(&self, out: &mut Vec<u8>) {
         put_bytes(&self.bytes, out);
-        put_path(&self.reply, out);
+        self.reply.put(out);
     }
 
     fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Answer { bytes: take_vec(input)?, reply: take_path(input)? })
+        Ok(Answer { bytes: take_vec(input)?, reply: Path::take(input)? })
     }
 }
 
@@ -516,24 +516,6 @@ pub(super) fn take_list<T>(
 /// The length of a list that [`take_list`] reads; its bound is that of the list.
 pub(super) fn put_len(len: usize, out: &mut Vec<u8>) {
     u8::try_from(len).unwrap_or(u8::MAX).put(out);
-}
-
-fn put_path(path: &Path, out: &mut Vec<u8>) {
-    path.listener.put(out);
-    path.transport.put(out);
-    path.local.put(out);
-    path.peer.put(out);
-    path.flow.put(out);
-}
-
-fn take_path(input: &mut Reader<'_>) -> Result<Path, Malformed> {
-    Ok(Path {
-        listener: u8::take(input)?,
-        transport: Transport::take(input)?,
-        local: SocketAddr::take(input)?,
-        peer: SocketAddr::take(input)?,
-        flow: u64::take(input)?,
-    })
 }
 
 /// Our tag is not written: it is the token.

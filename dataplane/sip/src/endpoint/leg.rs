@@ -100,8 +100,8 @@ pub(super) struct Leg {
 }
 
 enum State {
-    /// Inbound, without a final response.
-    Offered(Offered),
+    /// Inbound, without a final response: it is much, and gone with the answer.
+    Offered(Box<Offered>),
     /// Outbound, without a final response.
     Calling(Box<Calling>),
     /// Answered.

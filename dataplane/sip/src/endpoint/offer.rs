@@ -14,6 +14,7 @@ use super::diverted;
 use super::gate::link_algorithm;
 use super::leg;
 use crate::digest;
+use crate::digits;
 use crate::field::{Contacts, NameAddr};
 use crate::header::Header;
 use crate::lex;
@@ -328,14 +329,19 @@ pub(super) fn user_of(uri: &[u8]) -> String {
 fn host_of(uri: &[u8]) -> String {
     match Uri::parse(uri).and_then(Uri::sip).map(|uri| uri.host) {
         Some(Host::Name(name)) => text(name),
-        Some(Host::V4(address)) => address.to_string(),
-        Some(Host::V6(address)) => address.to_string(),
+        Some(Host::V4(address)) => digits::text_of(IpAddr::V4(address)),
+        Some(Host::V6(address)) => digits::text_of(IpAddr::V6(address)),
         None => String::new(),
     }
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&lex::unfolded(bytes)).into_owned()
+    let bytes = lex::unfolded(bytes);
+    // Looked at by words; the other way goes byte by byte, and nearly all is right.
+    match str::from_utf8(&bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(&bytes).into_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -175,10 +175,15 @@ fn is_name_addr(value: &[u8]) -> bool {
 /// without a value would be no tag to us and a tag to whoever gets it back.
 fn is_party(value: &[u8]) -> bool {
     let Some(address) = NameAddr::parse(value) else { return false };
-    let is_tag = |param: &Param<'_>| param.name.eq_ignore_ascii_case(b"tag");
-    let mut tags = address.params.iter().filter(is_tag);
-    let is_good = tags.next().is_none_or(|tag| tag.value.is_some() && !tag.quoted);
-    is_good && tags.next().is_none() && Uri::parse(address.uri).is_some()
+    if !address.params.text().is_empty() {
+        let is_tag = |param: &Param<'_>| param.name.eq_ignore_ascii_case(b"tag");
+        let mut tags = address.params.iter().filter(is_tag);
+        let is_good = tags.next().is_none_or(|tag| tag.value.is_some() && !tag.quoted);
+        if !is_good || tags.next().is_some() {
+            return false;
+        }
+    }
+    Uri::parse(address.uri).is_some()
 }
 
 /// Route and its kin must have the angle brackets (RFC 3261 25.1 `route-param`).

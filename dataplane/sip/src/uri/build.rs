@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Host, Uri};
+use crate::digits;
 use crate::lex::Class;
 use crate::limits::URI_MAX;
 
@@ -57,11 +58,16 @@ impl UriBuilder {
 
     /// The host as an address.
     #[must_use]
-    pub fn address(self, address: IpAddr) -> UriBuilder {
+    pub fn address(mut self, address: IpAddr) -> UriBuilder {
         match address {
-            IpAddr::V4(address) => self.host(&address.to_string()),
-            IpAddr::V6(address) => self.host(&format!("[{address}]")),
+            IpAddr::V4(address) => digits::ipv4(&mut self.text, address),
+            IpAddr::V6(address) => {
+                self.text.push(b'[');
+                digits::ipv6(&mut self.text, address);
+                self.text.push(b']');
+            }
         }
+        self
     }
 
     /// The host of another URI.
@@ -73,8 +79,10 @@ impl UriBuilder {
 
     /// The port.
     #[must_use]
-    pub fn port(self, port: u16) -> UriBuilder {
-        self.host(&format!(":{port}"))
+    pub fn port(mut self, port: u16) -> UriBuilder {
+        self.text.push(b':');
+        digits::decimal(&mut self.text, port.into());
+        self
     }
 
     /// A parameter with a value.

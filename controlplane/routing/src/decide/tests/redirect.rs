@@ -219,6 +219,17 @@ fn another_number_is_paid_by_who_paid_for_the_old_one() {
     assert!(told(&switch.redirected(asked)).ends_with("forwarder-unable"));
 }
 
+/// A number that moved to another operator is routed and priced by what that is reached by.
+#[test]
+fn a_redirect_to_a_ported_number_goes_by_its_operators() {
+    let mut switch = with("reroute", |_| {});
+    let mut gathering = strowger_numbering::Gathering::default();
+    gathering.add_line("442079460018,,447700900123").unwrap();
+    switch.world = switch.world.with_ported(std::sync::Arc::new(gathering.finish()));
+    let moved = switch.moved("1001 dials 1002", &["sip:442079460018@elsewhere.example"]);
+    assert_eq!(moved, "0 447700900123 to trunk 7 at 192.0.2.7:5060 [1@0.05]");
+}
+
 #[test]
 fn a_trunk_may_change_the_number_and_stays_the_trunk() {
     let number = |contact| with("number", |_| {}).moved("1001 dials 4420", &[contact]);

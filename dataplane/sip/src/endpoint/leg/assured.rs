@@ -133,7 +133,8 @@ impl Leg {
         now: Tick,
     ) {
         let (policy, speaks) = (self.terms.reliable, self.terms.peer.reliable);
-        let State::Offered(Offered { tx, assured, .. }) = &mut self.state else { return };
+        let State::Offered(offered) = &mut self.state else { return };
+        let Offered { tx, assured, .. } = &mut **offered;
         // A description that was told reliably is the answer; another would be a new offer.
         let body = body.filter(|_| assured.told.is_none());
         match assured.manner(policy, speaks, body.is_some()) {
@@ -153,7 +154,8 @@ impl Leg {
 
     /// Sends a provisional response until it is acknowledged.
     fn assure(&mut self, status: u16, body: Option<Body>, layer: &mut Layer, now: Tick) {
-        let State::Offered(Offered { tx, cseq, assured, .. }) = &mut self.state else { return };
+        let State::Offered(offered) = &mut self.state else { return };
+        let Offered { tx, cseq, assured, .. } = &mut **offered;
         // RFC 3262 section 3: chosen at random, then one higher each time.
         assured.rseq = match assured.rseq {
             0 => 1 + layer.chance.up_to(RSEQ_FIRST_MAX - 1),
@@ -163,7 +165,8 @@ impl Leg {
         let lines =
             [(Header::Require, b"100rel".to_vec()), (Header::RSeq, rseq.to_string().into_bytes())];
         let sent = self.respond_in_dialog(tx, status, (&lines, body.as_ref()), layer, now);
-        let State::Offered(Offered { assured, .. }) = &mut self.state else { return };
+        let State::Offered(offered) = &mut self.state else { return };
+        let assured = &mut offered.assured;
         let Some((bytes, path)) = sent else { return };
         let timers = layer.config.timers;
         assured.unheard = Some(Box::new(Unheard {
@@ -226,7 +229,8 @@ impl Leg {
 
     /// What waited for the PRACK.
     fn say_next(&mut self, layer: &mut Layer, now: Tick) {
-        let State::Offered(Offered { assured, .. }) = &mut self.state else { return };
+        let State::Offered(offered) = &mut self.state else { return };
+        let assured = &mut offered.assured;
         if let Some(body) = assured.answer.take() {
             self.answer(body, layer, now);
         } else if let Some((status, body)) = assured.waiting.pop_front() {
@@ -237,7 +241,8 @@ impl Leg {
 
     /// Sends again what has no PRACK; whether the leg ended because none came.
     pub(super) fn assured_timeout(&mut self, layer: &mut Layer, now: Tick) -> bool {
-        let State::Offered(Offered { tx, assured, .. }) = &mut self.state else { return false };
+        let State::Offered(offered) = &mut self.state else { return false };
+        let Offered { tx, assured, .. } = &mut **offered;
         let Some(unheard) = &mut assured.unheard else { return false };
         if unheard.give_up <= now {
             let tx = *tx;

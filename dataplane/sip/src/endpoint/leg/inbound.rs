@@ -102,7 +102,7 @@ impl Leg {
             proving: None,
             refer: None,
             refers: 0,
-            state: State::Offered(offered),
+            state: State::Offered(Box::new(offered)),
             wallet: Wallet::default(),
             terms: Terms::of(request),
             invite_lines: Vec::new(),
@@ -151,10 +151,10 @@ impl Leg {
     //# retransmission until it reaches T2 seconds (T1 and T2 are defined in
     //# Section 17).
     pub(super) fn answer(&mut self, body: Option<Body>, layer: &mut Layer, now: Tick) {
-        let State::Offered(Offered { tx, cseq, assured, pending, said, .. }) = &mut self.state
-        else {
+        let State::Offered(offered) = &mut self.state else {
             return layer.count(Counted::Misuse);
         };
+        let Offered { tx, cseq, assured, pending, said, .. } = &mut **offered;
         let (body, later) = match assured.ready(body) {
             Ready::Waits => return,
             Ready::Now(body) => (body, None),
@@ -249,10 +249,10 @@ impl Leg {
 
     /// Refuses the INVITE with 401.
     pub(super) fn challenge(&mut self, challenge: &Challenge, layer: &mut Layer, now: Tick) {
-        let State::Offered(Offered { tx, .. }) = &self.state else {
+        let State::Offered(offered) = &self.state else {
             return layer.count(Counted::Misuse);
         };
-        let (tx, path) = (*tx, self.path);
+        let (tx, path) = (offered.tx, self.path);
         self.refuse_early(487, layer, now);
         let values = gate::challenges(challenge, challenge.stale, &path, &layer.config, now);
         let name = Header::WwwAuthenticate.name();
@@ -272,10 +272,10 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) {
-        let State::Offered(Offered { tx, .. }) = &self.state else {
+        let State::Offered(offered) = &self.state else {
             return layer.count(Counted::Misuse);
         };
-        let tx = *tx;
+        let tx = offered.tx;
         self.refuse_early(487, layer, now);
         let values: Vec<Vec<u8>> = contacts.iter().filter_map(|uri| name_addr(uri)).collect();
         let name = Header::Contact.name();
@@ -302,8 +302,8 @@ impl Leg {
         layer: &mut Layer,
         now: Tick,
     ) {
-        if let State::Offered(Offered { tx, .. }) = &self.state {
-            let (tx, cause) = (*tx, cause_of(cancel, Cause::new(487, 16)));
+        if let State::Offered(offered) = &self.state {
+            let (tx, cause) = (offered.tx, cause_of(cancel, Cause::new(487, 16)));
             self.end_offered(tx, cause, layer, now);
         }
     }
