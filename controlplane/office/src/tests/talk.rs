@@ -59,7 +59,7 @@ fn minutes_are_counted_from_records_and_learnt_again() {
 
 /// The trunk that a call goes to first.
 fn first(go: &strowger_link::Go) -> PartyRef {
-    go.stages[0].branches[0].party
+    go.stages[0].branches[0].party.clone()
 }
 
 #[test]
