@@ -660,6 +660,8 @@ pub struct RouteTarget {
     pub asr_percent: Option<u32>,
     /// Average talk, milliseconds.
     pub acd_ms: Option<u64>,
+    /// What it talked today and this month, milliseconds; `None` when no minutes are agreed on.
+    pub talked_ms: Option<[u64; 2]>,
     /// What the call of comparison costs.
     pub cost: Option<(Amount, Currency)>,
     /// The trunk's own preference, thousandths.

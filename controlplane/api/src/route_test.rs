@@ -111,6 +111,10 @@ view! {
         asr_percent: Option<u32>,
         /// Their average talk.
         acd_ms: Option<u64>,
+        /// What it talked that day; null when no minutes are agreed on (`commitment`).
+        day_talk_ms: Option<u64>,
+        /// What it talked that month.
+        month_talk_ms: Option<u64>,
         /// What the call of comparison (`route.price_ms`) costs, without tax.
         cost: Option<MoneyView>,
         /// The trunk's own preference, thousandths.
@@ -322,6 +326,8 @@ fn target(target: &RouteTarget) -> RouteTargetPlaceView {
         rank: target.rank,
         asr_percent: target.asr_percent,
         acd_ms: target.acd_ms,
+        day_talk_ms: target.talked_ms.map(|[day, _]| day),
+        month_talk_ms: target.talked_ms.map(|[_, month]| month),
         cost: target.cost.map(|(amount, currency)| money(amount, currency)),
         preference: target.preference,
         weight: target.weight,

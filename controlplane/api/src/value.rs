@@ -201,6 +201,7 @@ words! {
         Price => "price",
         Quality => "quality",
         Rotation => "rotation",
+        Share => "share",
     }
     CallState {
         Dialing => "dialing",

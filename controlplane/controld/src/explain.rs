@@ -205,6 +205,7 @@ fn target(place: RoutePlace, names: &Known) -> RouteTarget {
         rank: place.rank,
         asr_percent: place.asr_percent,
         acd_ms: place.acd_ms,
+        talked_ms: place.talked.map(|talked| [talked.day_ms, talked.month_ms]),
         cost: Some((place.cost, place.currency)),
         preference: place.preference,
         weight: place.weight,

@@ -6,13 +6,16 @@ use std::time::Duration;
 use strowger_model::{TenantId, Zone};
 use strowger_office::{Office, PastLeg};
 use strowger_port::clock;
-use strowger_routing::{Counts, Direction, Recalled, World};
-use strowger_store::{LastLeg, Reader, Store, StoreError, TrunkCounts};
+use strowger_routing::{Counts, Direction, Recalled, TalkedDay, World};
+use strowger_store::{LastLeg, Reader, Store, StoreError, TrunkCounts, TrunkTalk};
 use tracing::{info, warn};
 
 /// How long ago attempts may have ended that a boot learns failures from, microseconds: longer than
 /// a trunk that failed is usually left alone.
 const LEGS_US: i64 = 86_400_000_000;
+/// Days whose talk a boot learns: a month, and a day that clocks are ahead or behind.
+const TALK_DAYS: i64 = 32;
+const DAY_US: i64 = 86_400_000_000;
 /// How often old cells are dropped.
 const DROP: Duration = Duration::from_secs(6 * 3_600);
 
@@ -35,6 +38,10 @@ pub(crate) async fn recall(
     reader: &Reader,
     now_us: i64,
 ) -> Result<(), StoreError> {
+    // The days of this month, wherever its first one began.
+    let from_day = now_us.div_euclid(DAY_US).saturating_sub(TALK_DAYS);
+    let talk = reader.trunk_talk(from_day).await?;
+    office.recall_talk(&talk.iter().filter_map(talked).collect::<Vec<TalkedDay>>());
     let legs = reader.last_legs(now_us.saturating_sub(LEGS_US)).await?;
     let counts = reader.trunk_counts(now_us).await?;
     if legs.is_empty() && counts.is_empty() {
@@ -50,6 +57,12 @@ pub(crate) async fn recall(
 fn past(leg: LastLeg) -> PastLeg {
     let LastLeg { trunk, number, is_first, started_us, ended_us, talk_ms, outcome } = leg;
     PastLeg { trunk, number, is_first, started_us, ended_us, talk_ms, outcome }
+}
+
+fn talked(known: &TrunkTalk) -> Option<TalkedDay> {
+    let day = i32::try_from(known.day).ok()?;
+    let ms = u64::try_from(known.talk_ms).ok()?;
+    Some(TalkedDay { trunk: known.trunk, day, ms })
 }
 
 fn recalled(known: &TrunkCounts) -> Recalled {

@@ -512,6 +512,12 @@ pub struct Route {
     pub callers: Vec<Digits>,
     /// Callers of this organization, or of one below it, only.
     pub organization: Option<OrganizationId>,
+    /// Times that it is for, by the tenant's clock; empty = always (spec ROUTE-PAT-01).
+    pub times: Vec<TimeClass>,
+    /// Times that it is not for, whatever `times` says.
+    pub except_times: Vec<TimeClass>,
+    /// Its calls may take the lines that trunks keep reserved ([`Egress::calls_reserved`]).
+    pub reserved: bool,
     /// Larger wins.
     pub priority: i32,
     /// When its targets are exhausted, the next matching route follows.
@@ -533,6 +539,9 @@ impl Route {
             more_prefixes: Vec::new(),
             callers: Vec::new(),
             organization: None,
+            times: Vec::new(),
+            except_times: Vec::new(),
+            reserved: false,
             priority: 0,
             overflow: false,
             order: None,
@@ -553,12 +562,19 @@ pub enum RouteOrder {
     Quality,
     /// The one that was called longest ago first.
     Rotation,
+    /// Each as often as its weight says, counted call by call.
+    Share,
 }
 
 impl RouteOrder {
     /// All.
-    pub const ALL: [RouteOrder; 4] =
-        [RouteOrder::Weight, RouteOrder::Price, RouteOrder::Quality, RouteOrder::Rotation];
+    pub const ALL: [RouteOrder; 5] = [
+        RouteOrder::Weight,
+        RouteOrder::Price,
+        RouteOrder::Quality,
+        RouteOrder::Rotation,
+        RouteOrder::Share,
+    ];
 
     /// Its word.
     #[must_use]
@@ -568,6 +584,7 @@ impl RouteOrder {
             RouteOrder::Price => "price",
             RouteOrder::Quality => "quality",
             RouteOrder::Rotation => "rotation",
+            RouteOrder::Share => "share",
         }
     }
 

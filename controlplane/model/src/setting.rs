@@ -449,6 +449,20 @@ pub enum Redirect {
     Forward,
 }
 
+/// After which failures of a trunk the next one is tried (spec FAIL-04, `rerouteon`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum FailoverMode {
+    /// What may be the trunk's own trouble.
+    #[default]
+    Usual,
+    /// It says nothing, or that somebody behind it does not.
+    Silence,
+    /// That, and all that it says is its own fault.
+    Fault,
+    /// Each.
+    All,
+}
+
 /// What keeps the NAT of a contact open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub enum KeepAlive {
@@ -603,7 +617,11 @@ worded! {
     PathPolicy PATH_WORDS { Accept => "accept", Require => "require", Refuse => "refuse" }
     SendTo SEND_TO_WORDS { ByContact => "by-contact", Source => "source", Contact => "contact" }
     RouteOrder ORDER_WORDS {
-        Weight => "weight", Price => "price", Quality => "quality", Rotation => "rotation"
+        Weight => "weight", Price => "price", Quality => "quality", Rotation => "rotation",
+        Share => "share"
+    }
+    FailoverMode FAILOVER_WORDS {
+        Usual => "usual", Silence => "silence", Fault => "fault", All => "all"
     }
     Redirect REDIRECT_WORDS {
         Fail => "fail", Pass => "pass", Number => "number", Domain => "domain",

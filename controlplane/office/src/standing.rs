@@ -3,8 +3,8 @@
 use super::Office;
 use std::sync::Arc;
 use strowger_link::Reason;
-use strowger_model::{Cdr, CdrOutcome, Digits, TrunkId};
-use strowger_routing::{Direction, Ended, Recalled, Sent, Standing};
+use strowger_model::{Cdr, CdrOutcome, Digits, TrunkId, Zone};
+use strowger_routing::{Direction, Ended, Recalled, Sent, Standing, TalkedDay, World, local_day};
 
 /// Statuses by which a trunk says that it does not do its work, whoever is called: it asks for
 /// credentials that we have not or refuses ours, or knows its own fault.
@@ -53,6 +53,11 @@ impl Office {
         standing.recall(counts);
     }
 
+    /// Learns again at boot how long trunks talked, as the database has counted it.
+    pub fn recall_talk(&mut self, days: &[TalkedDay]) {
+        Arc::make_mut(&mut self.standing).recall_talk(days);
+    }
+
     /// How trunks did lately.
     #[must_use]
     pub const fn standing(&self) -> &Arc<Standing> {
@@ -65,8 +70,12 @@ impl Office {
     }
 
     pub(crate) fn note_sent(&mut self, sent: Option<Sent>, now_us: i64) {
-        if let Some(Sent { trunk, direction, probes }) = sent {
-            Arc::make_mut(&mut self.standing).sent(trunk, direction, probes, now_us);
+        if let Some(Sent { trunk, direction, probes, turn }) = sent {
+            let standing = Arc::make_mut(&mut self.standing);
+            standing.sent(trunk, direction, probes, now_us);
+            if let Some(turn) = turn {
+                standing.took(&turn, trunk);
+            }
         }
     }
 
@@ -78,6 +87,9 @@ impl Office {
             let number = record.called.normalised.unwrap_or(Digits::EMPTY);
             let direction = Direction::of(&number);
             let answered = record.times.answered_us.is_some();
+            if let Some(talked) = talked(&self.world, record) {
+                Arc::make_mut(&mut self.standing).talked(talked);
+            }
             let called = record.called.trunk.map(|trunk| {
                 let talk_ms = answered.then_some(record.times.talk_ms);
                 (trunk, talk_ms, record.outcome, record.times.ended_us)
@@ -93,6 +105,22 @@ impl Office {
             }
         }
     }
+}
+
+/// Longest talk of one record that counts, milliseconds: what statistics count of it.
+const TALK_MS_MAX: u64 = 30 * 86_400_000;
+
+/// What a record adds to the talk of its trunk, on the day that the call began in where its tenant
+/// is; `None` when it adds nothing.
+fn talked(world: &World, record: &Cdr) -> Option<TalkedDay> {
+    let trunk = record.called.trunk?;
+    record.times.answered_us?;
+    let began_us = record.times.started_us;
+    let day = match record.tenant.and_then(|id| world.tenant(id)) {
+        Some(tenant) => local_day(world.zone(tenant), began_us),
+        None => local_day(&Zone::UTC, began_us),
+    };
+    Some(TalkedDay { trunk, day, ms: record.times.talk_ms.min(TALK_MS_MAX) })
 }
 
 /// Whether what went wrong is the trunk's: it is silent, or says so.

@@ -2,6 +2,7 @@
 
 mod limit;
 mod redirect;
+mod talk;
 
 use crate::*;
 use std::net::SocketAddr;

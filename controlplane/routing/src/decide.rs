@@ -4,6 +4,7 @@
 //! dry run, a replay and a test call this very function. The steps stand in [`Attempt::run`] in the
 //! order in which they are taken; each can end the attempt.
 
+mod agreed;
 mod called;
 mod diverted;
 mod forward;
@@ -11,6 +12,7 @@ mod group;
 mod header;
 mod identity;
 mod manner;
+mod open;
 mod order;
 mod pickup;
 mod plan;
@@ -41,7 +43,7 @@ use crate::header::{Fields, TrunkRules};
 use crate::location::Locations;
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
-use crate::standing::{Direction, Standing};
+use crate::standing::{Direction, Standing, Turn};
 use crate::trace::{Step, Trace};
 use crate::world::World;
 use plan::{sender_manner, spoken};
@@ -98,7 +100,7 @@ pub struct Decision {
 }
 
 /// A call that goes out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sent {
     /// By this trunk first.
     pub trunk: TrunkId,
@@ -106,6 +108,8 @@ pub struct Sent {
     pub direction: Direction,
     /// To see how good the trunk is.
     pub probes: bool,
+    /// The targets that it shares calls with, for [`Standing::took`].
+    pub turn: Option<Arc<Turn>>,
 }
 
 impl Decision {
@@ -193,6 +197,8 @@ struct Attempt<'a> {
     // How the caller is spoken to.
     manner: Manner,
     is_emergency: bool,
+    // It is there to try a trunk by hand.
+    is_test: bool,
     // What a refusal's record needs; `None` as long as the sender is a stranger.
     known: Option<Settlement>,
     // What rules made of the called text and of the caller's number.
@@ -245,6 +251,7 @@ impl<'a> Attempt<'a> {
             turn: None,
             manner: Manner::default(),
             is_emergency: false,
+            is_test: false,
             known: None,
             called: None,
             caller: None,
@@ -295,6 +302,9 @@ impl<'a> Attempt<'a> {
         self.check_enabled(&sender)?;
         self.check_caller(&sender)?;
         self.check_session()?;
+        if let Some((trunk, called)) = self.tested(&sender, &called) {
+            return self.try_trunk(&sender, trunk, &called);
+        }
         let looks = sender.settings.call.local_numbers;
         let party = self.find_party(&sender, &called, looks)?;
         let (called, party) = self.rules_routing(&sender, called, party)?;

@@ -16,7 +16,8 @@
 //! 4. A REGISTER: [`register`]; a request of a call whose sender has to prove to be its party:
 //!    [`request`]; a transfer: [`transferred`] and [`decide`]; then [`Verdict::into_answer`].
 //! 5. [`edge`] whenever trunks, bans or emergency numbers change; [`upstreams`] whenever logins do.
-//!    [`Standing::sent`] for each call that goes out, [`Standing::ended`] for each that has ended.
+//!    [`Standing::sent`] for each call that goes out ([`Standing::took`] for one that targets
+//!    share), [`Standing::ended`] and [`Standing::talked`] for each that has ended.
 //! 6. [`World::with_logins`], [`World::with_names`] and [`World::with_ported`] for what rows alone
 //!    do not say: passwords in clear, addresses of names ([`named_hosts`] says which), and ported
 //!    numbers.
@@ -84,7 +85,10 @@ pub use request::request;
 pub use rerate::{NotRerated, OtherPrices, rerate};
 pub use rule::{BadRule, Rules};
 pub use settings::{SETTING_ROWS_MAX, Settings};
-pub use standing::{Counts, Direction, Ended, Failing, Figures, Recalled, Standing, View};
+pub use standing::{
+    Counts, Direction, Due, Ended, Failing, Figures, Recalled, Standing, Talked, TalkedDay, Turn,
+    View, local_day,
+};
 pub use tariff::{Found, Taken, TariffDeck, Wanted};
 pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
 pub use uri::SipUri;

@@ -15,6 +15,8 @@ pub const CALLED_MAX: usize = 64;
 pub const ROUTE_TARGETS_MAX: usize = 64;
 /// Most prefixes of one route, called and calling each.
 pub const ROUTE_PREFIXES_MAX: usize = 1_000;
+/// Most classes of times in one list of a route.
+pub const ROUTE_TIMES_MAX: usize = 64;
 /// Most addresses of one trunk.
 pub const TRUNK_TARGETS_MAX: usize = 16;
 /// Most sources of one trunk.
@@ -64,6 +66,11 @@ pub const STANDING_TRUNKS_MAX: usize = 4_096;
 pub const DIRECTIONS_MAX: usize = 16_384;
 /// Most trunks that are judged for one of them: as many as a route has.
 pub const DIRECTION_TRUNKS_MAX: usize = ROUTE_TARGETS_MAX;
+
+/// Most days whose talk is remembered of a trunk: the month's, and some of the one before.
+pub const TALK_DAYS_MAX: usize = 40;
+/// Most sets of targets whose turns are remembered.
+pub const TURNS_MAX: usize = 4_096;
 
 /// Longest trace of one decision, bytes (design of control, 15).
 pub const TRACE_MAX: usize = 512;

@@ -1,7 +1,7 @@
 //! Calls of before decided again: on the world as it is, and on one that was changed.
 //!
 //! Each record becomes the call that it was, decided twice under the same conditions: nobody is
-//! registered, no trunk has failed. What differs is then the change's doing. A call to a subscriber
+//! registered, no trunk has failed, targets that share calls take turns. What differs is then the change's doing. A call to a subscriber
 //! stays inside whoever was registered. The first target that
 //! the decision names is taken to carry the call, and what it talked is priced by the terms that
 //! the decision left. Pure; bounded by the destinations and trunks of the worlds.
@@ -83,7 +83,8 @@ pub struct Replayed {
 pub struct Replay {
     worlds: [Arc<World>; 2],
     nobody: Locations,
-    standing: Arc<Standing>,
+    /// Of each world: whose turn it is there.
+    standing: [Arc<Standing>; 2],
     /// What it has found so far.
     pub found: Replayed,
 }
@@ -101,7 +102,7 @@ impl Replay {
         Replay {
             worlds,
             nobody: Locations::default(),
-            standing: Arc::default(),
+            standing: Default::default(),
             found: Replayed::default(),
         }
     }
@@ -114,8 +115,7 @@ impl Replay {
         };
         let at_us = record.times.started_us;
         let billable_ms = record.is_answered().then_some(record.times.billable_ms);
-        let [now, changed] =
-            self.worlds.each_ref().map(|world| self.decide(world, &run, at_us, billable_ms));
+        let [now, changed] = [0, 1].map(|side| self.decide(side, &run, at_us, billable_ms));
         let (Some(now), Some(changed)) = (now, changed) else {
             self.found.unknown += 1;
             return;
@@ -138,15 +138,21 @@ impl Replay {
         }
     }
 
+    /// Decides in the world of a side: 0 as it is, 1 as it was changed.
     fn decide(
-        &self,
-        world: &World,
+        &mut self,
+        side: usize,
         run: &DryRun,
         at_us: i64,
         billable_ms: Option<u64>,
     ) -> Option<Decided> {
         let times = (Tick::default(), at_us);
-        let decision = dry_run(world, &self.nobody, &self.standing, run, times).ok()?;
+        let (world, standing) = (self.worlds.get(side)?, self.standing.get_mut(side)?);
+        let decision = dry_run(world, &self.nobody, standing, run, times).ok()?;
+        if let Some((turn, sent)) = decision.sent.as_ref().and_then(|s| Some((s.turn.as_ref()?, s)))
+        {
+            Arc::make_mut(standing).took(turn, sent.trunk);
+        }
         let plan = match decision.verdict {
             Verdict::Go(plan) => plan,
             // Whoever was registered then: it is nobody's way out.

@@ -1,5 +1,5 @@
 //! How trunks did lately: who failed, how good their calls were, who was called last (spec
-//! FAIL-01, FAIL-02, BRS-01, BRS-02, ROUTE-LB-01).
+//! FAIL-01, FAIL-02, BRS-01, BRS-02, ROUTE-LB-01); how long they talked, and whose turn it is.
 //!
 //! A trunk is judged as a whole and for each beginning of called numbers, four digits long. One
 //! that fails so many calls in a row, or answers too few, sinks behind the others; after a while
@@ -8,9 +8,17 @@
 //! ([`Standing::ended`]), asked when a call is decided. Bounded: the beginning that nobody called
 //! for longest is forgotten first.
 
+mod talk;
+mod turn;
+
+pub use talk::{Talked, TalkedDay, local_day};
+pub use turn::{Due, Turn};
+
 use crate::limits::{DIRECTION_TRUNKS_MAX, DIRECTIONS_MAX, STANDING_TRUNKS_MAX};
 use std::collections::BTreeMap;
 use strowger_model::{Digits, RouteSettings, TrunkId};
+use talk::Talk;
+use turn::Turns;
 
 /// Digits of a called number that make a direction.
 const DIRECTION_DIGITS: usize = 4;
@@ -314,6 +322,8 @@ pub struct Standing {
     calls: u64,
     /// Something may have failed: as long as nothing has, nobody looks.
     is_any_failed: bool,
+    talk: Talk,
+    turns: Turns,
 }
 
 /// What a decision sees of all trunks for one number at one moment.
@@ -359,6 +369,27 @@ impl Standing {
             let is_any_failed = self.failing().next().is_some();
             self.is_any_failed = is_any_failed;
         }
+    }
+
+    /// A call that a set of targets shares goes to one of them.
+    pub fn took(&mut self, turn: &Turn, trunk: TrunkId) {
+        self.turns.took(turn, trunk);
+    }
+
+    /// A call to a trunk has talked.
+    pub fn talked(&mut self, one: TalkedDay) {
+        self.talk.add(one);
+    }
+
+    /// What a trunk talked on a day of its tenant's clock, and in the month of it.
+    #[must_use]
+    pub fn talk_of(&self, trunk: TrunkId, day: i32) -> Talked {
+        self.talk.of(trunk, day)
+    }
+
+    /// Takes talk from before in the place of all that is known.
+    pub fn recall_talk(&mut self, all: &[TalkedDay]) {
+        self.talk.recall(all);
     }
 
     /// By hand: a trunk is as good as new. Its figures stay.
@@ -464,6 +495,12 @@ impl View<'_> {
     #[must_use]
     pub fn wants_probe(&self, trunk: TrunkId) -> bool {
         self.part(trunk).is_none_or(|r| r.probe_calls > 0 || self.now_us >= r.probe_us)
+    }
+
+    /// How targets stand that share calls; `None` without any that has a weight.
+    #[must_use]
+    pub fn due(&self, turn: &Turn) -> Option<Due> {
+        self.standing.turns.due(turn)
     }
 
     /// Place of its last call among all; 0 = never.

@@ -359,6 +359,27 @@ steps! {
         "trunk {trunk} failed lately for such numbers and stands behind the others";
     /// A route that fits the number but not who calls.
     136 RouteOfOthers(route) "route {route} is not for this caller";
+    /// A route that fits the number but not the time.
+    208 RouteClosed(route, day, minute)
+        "route {route} is not for calls on day {day} of the week, {minute} minutes after midnight";
+    /// Targets share calls, and this one is due.
+    209 ShareTurn(trunk, weight, total, taken, calls)
+        "it is the turn of trunk {trunk}: {taken} of {calls} calls so far, {weight} of {total} due";
+    /// Before the others.
+    210 HopOwed(trunk, minutes)
+        "trunk {trunk} talked {minutes} minutes, less than is agreed on, and stands before others";
+    /// Behind the others.
+    211 HopSated(trunk, minutes)
+        "trunk {trunk} talked {minutes} minutes, all that is desired, and stands behind others";
+    /// Not a hop: it talked enough.
+    212 HopSpent(trunk, minutes, of_month)
+        "trunk {trunk} talked {minutes} minutes today, {of_month} this month: the most agreed on";
+    /// Lines that the call may not take.
+    213 HopReserved(trunk, lines) "trunk {trunk} keeps {lines} of its lines for other calls";
+    /// A trunk is tried by hand.
+    214 TestCall(trunk) "the number names trunk {trunk}, which is tried alone";
+    /// Not a hop: it is tried by hand only.
+    215 HopTestOnly(trunk) "trunk {trunk} takes calls by its test prefix alone";
 
     // Codes from 90 to 99 are the till's.
     /// The till granted talk time.

@@ -64,7 +64,8 @@ pub use place::{Place, Server};
 pub use request::AnsweredRequest;
 pub use rollup::{
     ASRB_S, DirectionCounts, LastLeg, Measures, Money, QUARTER_CELLS_DAYS, Statistic, StatisticBy,
-    StatisticQuestion, StatisticSubject, Statistics, TimeUnit, TrunkCounts, UnfitQuestion,
+    StatisticQuestion, StatisticSubject, Statistics, TimeUnit, TrunkCounts, TrunkTalk,
+    UnfitQuestion,
 };
 pub use scope::{Owned, Scope};
 pub use seal::{SealError, Sealed, Sealer, Secret};

@@ -233,6 +233,7 @@ impl Own {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn both_limits_hold() {
@@ -275,6 +276,118 @@ mod tests {
         assert!(one.take(&lines(7), Tick(0)));
         assert_eq!((one.in_use(7), other.in_use_total()), (2, 2));
         assert!(one.take(&lines(8), Tick(0)) && !other.take(&lines(9), Tick(0)));
+    }
+
+    /// Lines that are kept: whoever may not take them comes with a lower limit on the same gauge.
+    #[derive(Clone, Copy, Debug)]
+    enum Move {
+        Take { reserved: bool },
+        Give { at: usize },
+        Retake { reserved: bool },
+    }
+
+    fn any_move() -> impl Strategy<Value = Move> {
+        prop_oneof![
+            4 => any::<bool>().prop_map(|reserved| Move::Take { reserved }),
+            2 => any::<usize>().prop_map(|at| Move::Give { at }),
+            1 => any::<bool>().prop_map(|reserved| Move::Retake { reserved }),
+        ]
+    }
+
+    proptest! {
+        /// In whatever order calls come and go, on one shard or on two: a call is let in exactly
+        /// when its own limit has room, so no limit is passed and what is kept stays kept.
+        #[test]
+        fn lines_that_are_kept_are_never_taken_by_others(
+            most in 1u32..8,
+            kept in 0u32..8,
+            moves in prop::collection::vec((any_move(), any::<bool>()), 0..120),
+        ) {
+            let kept = kept.min(most - 1);
+            let lines = |reserved: bool| {
+                let in_use_max = if reserved { most } else { most - kept };
+                Gauge { id: 5, in_use_max, per_second_max: 0 }
+            };
+            let shared = SharedGauges::with_room(4);
+            let mut both = [Gauges::shared(&shared), Gauges::shared(&shared)];
+            let mut alone = Gauges::default();
+            // Calls that are up, and whether they may take what is kept.
+            let mut up: Vec<bool> = Vec::new();
+            for (one, by_second) in moves {
+                let gauges = &mut both[usize::from(by_second)];
+                match one {
+                    Move::Take { reserved } => {
+                        let room = up.len() < lines(reserved).in_use_max as usize;
+                        prop_assert_eq!(gauges.take(&lines(reserved), Tick(1)), room);
+                        prop_assert_eq!(alone.take(&lines(reserved), Tick(1)), room);
+                        up.extend(room.then_some(reserved));
+                    }
+                    // A call of a former process is there, whatever the limits; one that the
+                    // limits let in then fits them still.
+                    Move::Retake { reserved } if up.len() < lines(reserved).in_use_max as usize => {
+                        gauges.retake(5);
+                        alone.retake(5);
+                        up.push(reserved);
+                    }
+                    Move::Retake { .. } => {}
+                    Move::Give { at } if !up.is_empty() => {
+                        up.swap_remove(at % up.len());
+                        gauges.give(5);
+                        alone.give(5);
+                    }
+                    Move::Give { .. } => {}
+                }
+                let others = up.iter().filter(|reserved| !**reserved).count();
+                prop_assert!(up.len() <= most as usize && others <= (most - kept) as usize);
+                prop_assert_eq!(gauges.in_use(5), alone.in_use(5));
+                prop_assert_eq!(alone.in_use(5) as usize, up.len());
+            }
+        }
+    }
+
+    /// Threads of both kinds: what is kept stays kept.
+    #[test]
+    fn threads_never_take_what_is_kept() {
+        const TURNS: u32 = 5_000;
+        let shared = SharedGauges::with_room(16);
+        let (others, all) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (most_others, most_all) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for reserved in [true, false, true, false] {
+                let (shared, others, all) = (&shared, &others, &all);
+                let (most_others, most_all) = (&most_others, &most_all);
+                scope.spawn(move || {
+                    let mut gauges = Gauges::shared(shared);
+                    let in_use_max = if reserved { 3 } else { 2 };
+                    let lines = Gauge { id: 3, in_use_max, per_second_max: 0 };
+                    let mut held = 0u32;
+                    for turn in 0..TURNS {
+                        if gauges.take(&lines, Tick(1)) {
+                            held += 1;
+                            let now = all.fetch_add(1, Ordering::AcqRel) + 1;
+                            most_all.fetch_max(now, Ordering::AcqRel);
+                            if !reserved {
+                                let now = others.fetch_add(1, Ordering::AcqRel) + 1;
+                                most_others.fetch_max(now, Ordering::AcqRel);
+                            }
+                        }
+                        // One or two are held for a while, none at the end.
+                        let keeps = if turn + 1 == TURNS { 0 } else { turn % 3 };
+                        while held > keeps {
+                            held -= 1;
+                            if !reserved {
+                                others.fetch_sub(1, Ordering::AcqRel);
+                            }
+                            all.fetch_sub(1, Ordering::AcqRel);
+                            gauges.give(3);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(Gauges::shared(&shared).in_use_total(), 0);
+        assert!((1..=3).contains(&most_all.into_inner()));
+        assert!((1..=2).contains(&most_others.into_inner()));
     }
 
     /// Four threads take and give: never more than the limit, and nothing is left.

@@ -67,6 +67,8 @@ mod mesh;
 mod money;
 #[path = "product/name.rs"]
 mod name;
+#[path = "product/open.rs"]
+mod open;
 #[path = "product/order.rs"]
 mod order;
 #[path = "product/pickup.rs"]

@@ -1,15 +1,46 @@
 //! Routes with their targets.
 
 use super::{Later, Resource};
-use crate::codec::{Flag, Ident, Int, List, NUMBER, Opt, PREFIX, Set, words};
-use crate::field::{Object, object};
+use crate::codec::{Class, Flag, Ident, Int, List, NUMBER, Opt, PREFIX, Set, words};
+use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::query::Filter;
+use crate::shape::Components;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use strowger_model::{
-    Digits, OrganizationId, Route, RouteId, RouteOrder, RouteTarget, TenantId, TrunkId,
+    Digits, OrganizationId, Route, RouteId, RouteOrder, RouteTarget, TenantId, TimeClass, TrunkId,
 };
 use strowger_routing::{Change, RowName};
 use strowger_store::{ConfigRow, Writer};
+
+/// Most classes of times in one list.
+const TIMES_MAX: usize = 64;
+
+/// When a route is for calls.
+struct RouteTime;
+
+impl Shaped for RouteTime {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        json!({
+            "type": "string", "pattern": TimeClass::PATTERN,
+            "description": "A class of times, but for `rest`, or a stretch like `08:00-18:00` of \
+                every day or `fri 18:00-mon 06:00` of the week.",
+        })
+    }
+}
+
+impl Codec<TimeClass> for RouteTime {
+    fn show(&self, class: &TimeClass) -> Value {
+        Class.show(class)
+    }
+
+    fn take(&self, json: &Value, old: Option<&TimeClass>) -> Result<TimeClass, Wrong> {
+        match Class.take(json, old)? {
+            TimeClass::Rest => Err(Wrong::unfit("is for prices: a route has no rest of times")),
+            class => Ok(class),
+        }
+    }
+}
 
 /// Any priority.
 const PRIORITY: Int = Int(i32::MIN as i64, i32::MAX as i64);
@@ -42,13 +73,22 @@ object! {
     callers: Free Set(NUMBER, 0, 1_000) => callers;
     /// Callers of this organization or of one below it; null is all.
     organization: Free Opt(Ident) => organization;
+    /// When it is for calls, by the tenant's clock and holidays (settings `calendar`); none is
+    /// always.
+    times: Free Set(RouteTime, 0, TIMES_MAX) => times;
+    /// When it is not, whatever `times` says.
+    except_times: Free Set(RouteTime, 0, TIMES_MAX) => except_times;
+    /// Its calls may take the lines that trunks keep reserved (`calls_reserved`).
+    reserved: Free Flag => reserved;
     /// Larger wins.
     priority: Free PRIORITY => priority;
     /// When its targets are exhausted, the next matching route follows.
     overflow: Free Flag => overflow;
     /// How targets of one priority follow each other: `weight` by the trunks' preference, then by
     /// weight; `price` the cheapest for the call first; `quality` by price and quality together;
-    /// `rotation` the one called longest ago first; null as the setting `route.order` says.
+    /// `rotation` the one called longest ago first; `share` each as often as its weight says,
+    /// counted call by call, so that weights that sum to 100 are percent; null as the setting
+    /// `route.order` says.
     order: Free Opt(words::<RouteOrder>()) => order;
     /// Where the call goes.
     targets: Free List(&TARGET, 64) => targets;

@@ -15,12 +15,12 @@ use crate::shape::Components;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use strowger_model::{
-    AccountId, CalledFrom, CauseMap, DialogTerms, DigestPolicy, Egress, EgressTarget,
+    AccountId, CalledFrom, CauseMap, Commitment, DialogTerms, DigestPolicy, Egress, EgressTarget,
     ForwardHeaders, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX, HEADER_RULES_MAX,
     HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule, HeaderTest,
-    IdentityHeader, Ingress, MediaPath, Operation, OrganizationId, ReliableMode, SESSION_S_MAX,
-    SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode, Transport, Trunk, TrunkCredentials,
-    TrunkId,
+    IdentityHeader, Ingress, MediaPath, Minutes, Operation, OrganizationId, ReliableMode,
+    SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode, Transport, Trunk,
+    TrunkCredentials, TrunkId,
 };
 use strowger_routing::{Change, RowName, World};
 use strowger_store::Scope;
@@ -216,6 +216,27 @@ object! {
 }
 
 object! {
+    /// Minutes of one period; what is 0 is not agreed on. Each is at least what stands before it.
+    MINUTES: Minutes as "Minutes", Minutes::default();
+    /// Up to these the trunk stands before others of its priority.
+    minutes_min: Free LIMIT => minutes_min;
+    /// From these on it stands behind them.
+    minutes_desired: Free LIMIT => minutes_desired;
+    /// From these on it is not called. Calls that run are counted when they have ended.
+    minutes_max: Free LIMIT => minutes_max;
+}
+
+object! {
+    /// Minutes of talk that are agreed on with a supplier. A call counts in the day and the month
+    /// of the tenant's clock that it began in.
+    COMMITMENT: Commitment as "Commitment", Commitment::default();
+    /// Of each day.
+    day: Free &MINUTES => day;
+    /// Of each month.
+    month: Free &MINUTES => month;
+}
+
+object! {
     /// How a trunk takes calls.
     EGRESS: Egress as "Egress", Egress::new(AccountId(0));
     /// Tried in order: addresses with their port, host names, or `registered` for the contacts that
@@ -238,8 +259,18 @@ object! {
     caller: Free &PREFIX_EDIT => caller;
     /// Most concurrent calls; 0 is no limit.
     calls_max: Free LIMIT => calls_max;
+    /// Lines of `calls_max` that only calls may take by routes that say `reserved`, or whose callers
+    /// have the setting `route.reserved`.
+    calls_reserved: Free LIMIT => calls_reserved;
     /// Most attempts per second; 0 is no limit.
     cps_max: Free LIMIT => cps_max;
+    /// Minutes that are agreed on with the supplier.
+    commitment: Free &COMMITMENT => commitment;
+    /// A number that begins so goes to this trunk and no other, without the prefix, if its caller
+    /// has the setting `route.test_calls`; unique in the tenant.
+    test_prefix: Free Opt(NUMBER) => test_prefix;
+    /// It takes such calls alone.
+    test_only: Free Flag => test_only;
     /// Time to a final answer; 0 is the tenant's ring time.
     ring_timeout_ms: Free Seconds(0, RING_MAX) => ring_timeout_s;
     /// Time to the first provisional answer; 0 is the transaction's own.
@@ -379,6 +410,22 @@ fn check_listeners(row: &Trunk, draft: &Draft<'_, Trunk>) -> Result<(), Problem>
     Ok(())
 }
 
+/// Lines are kept of those that there are, and minutes rise.
+fn check_agreed(row: &Trunk) -> Result<(), Problem> {
+    let Some(egress) = &row.egress else { return Ok(()) };
+    if egress.calls_reserved > egress.calls_max {
+        return Err(Problem::refused("egress.calls_reserved", "is above calls_max"));
+    }
+    let Commitment { day, month } = egress.commitment;
+    for (period, minutes) in [("day", day), ("month", month)] {
+        if !minutes.is_rising() {
+            let why = "does not rise from minutes_min over minutes_desired to minutes_max";
+            return Err(Problem::refused(&format!("egress.commitment.{period}"), why));
+        }
+    }
+    Ok(())
+}
+
 impl Resource for Trunk {
     type Row = Trunk;
     const PATH: &'static str = "trunks";
@@ -417,6 +464,7 @@ impl Resource for Trunk {
         keep_credentials(self, draft)?;
         check_listeners(self, draft)?;
         keep_out(self, draft)?;
+        check_agreed(self)?;
         let is_registered = self.ingress.as_ref().is_some_and(|i| i.credentials.is_some());
         let registered = |target: &EgressTarget| matches!(target, EgressTarget::Registered);
         let targets = self.egress.iter().flat_map(|egress| &egress.targets);

@@ -182,7 +182,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
     match name {
         "realm" => return json!("other.example"),
         "timezone" => return json!("Europe/Berlin"),
-        "country_prefix" | "tech_prefix" => return json!("43"),
+        "country_prefix" | "tech_prefix" | "test_prefix" => return json!("43"),
         "short" | "number" | "prefix" | "caller_number" => return json!("4988"),
         "algorithms" => return json!(["MD5"]),
         "domains" => return json!(["sip.other.example"]),
@@ -199,6 +199,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "causes" => return json!([{"status": 503, "to_status": 486, "to_q850": 17}]),
         "continue_on" | "stop_on" => return json!([404, 480]),
         "listeners" => return json!([1, 0]),
+        "times" | "except_times" => return json!(["peak", "mon 08:00-tue 18:00"]),
         "header_rules" => return other_rule(),
         "until" => return json!("2200-01-01T00:00:00.000000Z"),
         "actions" => return json!([{"does": "refuse", "value": "", "status": 604}]),

@@ -63,6 +63,7 @@ fn a_subscriber_and_a_trunk_are_shown() {
         "timer": null, "session_ms": null, "session_ms_min": null, "session_ms_max": null,
         "reliable": null, "media": null,
     });
+    let none = json!({"minutes_min": 0, "minutes_desired": 0, "minutes_max": 0});
     let trunk = json!({
         "id": "1", "tenant": "1", "organization": "1", "name": "carrier 1", "enabled": true,
         "ingress": {
@@ -81,7 +82,9 @@ fn a_subscriber_and_a_trunk_are_shown() {
             "listener": null, "allow_private": false, "account": "1", "tariff": null,
             "called": edit("9"),
             "caller": edit(""),
-            "calls_max": 10, "cps_max": 5, "ring_timeout_ms": 30_000, "first_timeout_ms": 4000,
+            "calls_max": 10, "calls_reserved": 0, "cps_max": 5,
+            "commitment": {"day": none, "month": none}, "test_prefix": null, "test_only": false,
+            "ring_timeout_ms": 30_000, "first_timeout_ms": 4000,
             "q": 1000, "identity": "asserted", "trusted": true, "caller_number": null,
             "from_host": null, "barring": open(), "continue_on": [], "stop_on": [], "causes": [],
             "reason": false, "identity_number": null, "forward_headers": "as-set",

@@ -148,8 +148,18 @@ pub struct Egress {
     pub caller: PrefixEdit,
     /// Most concurrent calls, 0 = no limit.
     pub calls_max: u32,
+    /// Lines of `calls_max` that only calls may take to which they are open: by their route or by
+    /// the setting `route.reserved` (spec CHRES-01).
+    pub calls_reserved: u32,
     /// Most attempts per second, 0 = no limit.
     pub cps_max: u32,
+    /// Minutes that are agreed on with the supplier.
+    pub commitment: Commitment,
+    /// A number that begins so, dialled by who may (`route.test_calls`), goes to this trunk and no
+    /// other, without the prefix (spec C-RTE-02).
+    pub test_prefix: Option<Digits>,
+    /// It takes such calls alone.
+    pub test_only: bool,
     /// Time to a final answer, seconds; 0 = the tenant's ring time.
     pub ring_timeout_s: u32,
     /// Time to the first provisional answer, seconds; 0 = the transaction's own time-out.
@@ -205,7 +215,11 @@ impl Egress {
             called: PrefixEdit::default(),
             caller: PrefixEdit::default(),
             calls_max: 0,
+            calls_reserved: 0,
             cps_max: 0,
+            commitment: Commitment::default(),
+            test_prefix: None,
+            test_only: false,
             ring_timeout_s: 0,
             first_timeout_s: 0,
             q: 500,
@@ -226,6 +240,45 @@ impl Egress {
             dialog: DialogTerms::default(),
             pass_digest: false,
         }
+    }
+}
+
+/// Minutes of talk that are agreed on with a supplier, by the days and months of the tenant (spec
+/// 19.3, keys 27 to 30).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Commitment {
+    /// Of each day.
+    pub day: Minutes,
+    /// Of each month.
+    pub month: Minutes,
+}
+
+impl Commitment {
+    /// Nothing is agreed on.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Commitment::default()
+    }
+}
+
+/// Minutes of one period; what is 0 is not agreed on.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Minutes {
+    /// Up to these the trunk stands before others of its priority.
+    pub minutes_min: u32,
+    /// From these on it stands behind them.
+    pub minutes_desired: u32,
+    /// From these on it is not called.
+    pub minutes_max: u32,
+}
+
+impl Minutes {
+    /// Each is at least what stands before it.
+    #[must_use]
+    pub fn is_rising(&self) -> bool {
+        let Minutes { minutes_min, minutes_desired, minutes_max } = *self;
+        let said = [minutes_min, minutes_desired, minutes_max].into_iter().filter(|one| *one > 0);
+        said.is_sorted()
     }
 }
 

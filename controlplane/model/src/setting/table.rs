@@ -5,10 +5,11 @@
 
 use super::SettingKind as Kind;
 use super::{
-    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FORK_WORDS, FULL_WORDS, Fork,
-    KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, Nat, OPERATION_WORDS, ORDER_WORDS,
-    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
-    SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed,
+    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FORK_WORDS,
+    FULL_WORDS, FailoverMode, Fork, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, Nat,
+    OPERATION_WORDS, ORDER_WORDS, PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS,
+    RELIABLE_WORDS, Redirect, SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS,
+    Typed,
 };
 use crate::{
     Cli, Digits, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -146,6 +147,12 @@ settings! {
 
     /// When the next hop is tried.
     failover: FailoverSettings {
+        /// After which failures the next hop is tried where no list says: `usual` after what may
+        /// be the trunk's own trouble; `silence` when it says nothing, or that somebody behind it
+        /// says nothing (504); `fault` after that and every 5xx; `all` after each. A list of
+        /// statuses, the trunk's or `continue_on`, stands in its place; `call.hops_max` 1 is never.
+        mode: FailoverMode = FailoverMode::Usual, Kind::Word(FAILOVER_WORDS), Account, Routing,
+            ["rerouteon"];
         /// Statuses after which the next hop is tried, for trunks that name none.
         continue_on: Vec<u16> = Vec::new(), Kind::Statuses, Account, Routing,
             ["reroutedisccodes"];
@@ -159,7 +166,8 @@ settings! {
     route: RouteSettings {
         /// How targets of one priority follow each other in routes that do not say: `weight` by
         /// the trunks' preference, then by weight; `price` the cheapest for the call first;
-        /// `quality` by price and quality together; `rotation` the one called longest ago first.
+        /// `quality` by price and quality together; `rotation` the one called longest ago first;
+        /// `share` each as often as its weight says, counted call by call.
         order: RouteOrder = RouteOrder::Weight, Kind::Word(ORDER_WORDS), Account, Routing,
             ["brs_lcr"];
         /// The call that prices are compared for lasts so long.
@@ -170,6 +178,10 @@ settings! {
         accuracy_percent: u8 = 30, Kind::Whole(1, 100), Account, Routing, [];
         /// Trunks are used that take more for the call than its caller pays.
         loss: bool = false, Kind::Flag, Account, Routing, ["blocknotprofitablecalls"];
+        /// Calls may take the lines that trunks keep reserved (`calls_reserved`).
+        reserved: bool = false, Kind::Flag, Subscriber, Routing, [];
+        /// A number behind the `test_prefix` of a trunk goes to that trunk and no other.
+        test_calls: bool = false, Kind::Flag, Subscriber, Routing, [];
         /// Trunks that failed lately are tried behind all others of their tier.
         failover: bool = true, Kind::Flag, Account, Routing, [];
         /// So many calls one after the other that a trunk fails make it one that failed lately,

@@ -1,19 +1,22 @@
 //! In which order the targets of a route are tried (spec 19.3), as one number each that is sorted.
 //!
 //! What the spec's list says of trunks, from the most significant on: tier of the priority (12),
-//! not failed (13), not failed for this number (14), priority within the tier (18), then what the
-//! route's order asks for (price, quality and price, last call, or nothing), the trunk's own
-//! preference (25), and a weight above 0. Equals are drawn by weight. A pattern's own priority (2)
+//! not failed (13), not failed for this number (14), priority within the tier (18), agreed minutes
+//! (27 to 30), then what the route's order asks for (price, quality and price, last call, or
+//! nothing), the trunk's own preference (25; not where calls are shared), and a weight above 0.
+//! Equals are drawn by weight, or take turns where calls are shared. A pattern's own priority (2)
 //! and its match (3) have decided before; emergency numbers (1) go another way.
 
 use super::Attempt;
+use super::agreed::Agreed;
 use super::sender::Sender;
-use crate::standing::{Figures, View};
+use crate::standing::{Figures, Talked, Turn, View};
+use std::sync::Arc;
 use strowger_billing::Terms;
 use strowger_link::siphash::{Key, siphash24};
 use strowger_model::{
-    Amount, ClassRule, Currency, Exchange, FX_ONE, PPM, RouteOrder, RouteSettings, RouteTarget,
-    TrunkId, raw_scale,
+    Amount, ClassRule, Currency, Exchange, FX_ONE, PPM, Route, RouteId, RouteOrder, RouteSettings,
+    RouteTarget, TrunkId, raw_scale,
 };
 
 /// Distance of route target priorities that belong to one tier (spec ROUTE-PRIO-01).
@@ -40,6 +43,8 @@ pub(super) struct Known {
     pub(super) preference: u16,
     /// Failed lately: as a whole, and for this number.
     pub(super) failed: (bool, bool),
+    /// Minutes that are agreed on.
+    pub(super) agreed: Agreed,
     /// What the call of comparison costs us; `None` = that is not known.
     pub(super) cost: Option<u64>,
     pub(super) figures: Option<Figures>,
@@ -56,6 +61,22 @@ pub(super) struct Way<'a> {
     pub(super) set: &'a RouteSettings,
     /// Chance: the same for the same ask.
     pub(super) seed: u64,
+    /// Whose targets they are, and how turns stand.
+    pub(super) route: RouteId,
+    pub(super) view: View<'a>,
+}
+
+/// A target in its place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Placed {
+    /// Its place among all that were given.
+    pub(super) at: usize,
+    /// The value of quality that was compared.
+    pub(super) rank: Option<u8>,
+    /// It is there to be tried.
+    pub(super) probes: bool,
+    /// Those that it shares calls with.
+    pub(super) turn: Option<Arc<Turn>>,
 }
 
 /// Where a target stands, and why.
@@ -79,6 +100,8 @@ pub struct Place {
     pub asr_percent: Option<u32>,
     /// Its average talk in that time, milliseconds.
     pub acd_ms: Option<u64>,
+    /// What it talked; `None` when no minutes are agreed on.
+    pub talked: Option<Talked>,
     /// What the call of comparison costs us.
     pub cost: Amount,
     /// Currency of the cost.
@@ -106,26 +129,33 @@ impl Rank {
         let down = |value: i32, most: i32| u64::from(most.abs_diff(value));
         let (whole, here) = known.failed;
         let failed = |is: bool| u64::from(is && way.set.failover);
+        let preference = match way.order {
+            // Shares are among all of one priority.
+            RouteOrder::Share => 0,
+            RouteOrder::Weight | RouteOrder::Price | RouteOrder::Quality | RouteOrder::Rotation => {
+                u16::MAX - known.preference
+            }
+        };
         let fields = [
             (26, down(tier, i32::MAX / TIER)),
             (1, failed(whole)),
             (1, failed(here)),
             (7, down(rest, TIER - 1)),
+            (4, known.agreed.key()),
             (1, u64::from(!probes)),
             (COST_BITS, value.min(COST_MAX)),
-            (16, u64::from(u16::MAX - known.preference)),
+            (16, u64::from(preference)),
             (1, u64::from(weight == 0)),
         ];
         Rank(fields.into_iter().fold(0, |rank, (bits, value)| pack(rank, bits, value)))
     }
 }
 
-/// The order of targets: indices into `all`, with the value of quality that was compared and
-/// whether it is there to be tried.
+/// The targets in order.
 pub(super) fn sorted<'k>(
     all: impl Iterator<Item = &'k Known> + Clone,
     way: &Way<'_>,
-) -> Vec<(usize, Option<u8>, bool)> {
+) -> Vec<Placed> {
     let dearest = all.clone().filter_map(|known| known.cost).max().unwrap_or_default();
     let by_quality = way.order == RouteOrder::Quality;
     let probing = by_quality && chance(way.seed, b"probes of routes") % 100 < PROBES_PERCENT;
@@ -133,22 +163,36 @@ pub(super) fn sorted<'k>(
         let quality = by_quality.then(|| quality(known, dearest, way.set));
         let probes = probing && known.wants_probe;
         let rank = Rank::of(known, way, probes, value(known, way.order, quality));
-        Ranked { rank, index, quality, probes, weight: known.target.weight }
+        Ranked { rank, index, quality, probes, target: known.target }
     });
     let mut ranked: Vec<Ranked> = ranked.collect();
     ranked.sort_unstable_by_key(|ranked| (ranked.rank, ranked.index));
     let mut order = Vec::with_capacity(ranked.len());
-    let bare = |ranked: &Ranked| (ranked.index, ranked.quality, ranked.probes);
     for equals in ranked.chunk_by(|a, b| a.rank == b.rank) {
         if equals.len() == 1 {
-            order.extend(equals.iter().map(bare));
+            order.extend(equals.iter().map(|ranked| ranked.placed(None)));
             continue;
         }
-        let weights: Vec<u16> = equals.iter().map(|ranked| ranked.weight).collect();
+        if way.order == RouteOrder::Share && in_turn(equals, way, &mut order) {
+            continue;
+        }
+        let weights: Vec<u16> = equals.iter().map(|ranked| ranked.target.weight).collect();
         let drawn = drawn_by_weight(&weights, way.seed);
-        order.extend(drawn.into_iter().filter_map(|at| equals.get(at)).map(bare));
+        let drawn = drawn.into_iter().filter_map(|at| equals.get(at));
+        order.extend(drawn.map(|ranked| ranked.placed(None)));
     }
     order
+}
+
+/// Puts targets that share calls in their order; `false` when none has a weight.
+fn in_turn(equals: &[Ranked], way: &Way<'_>, order: &mut Vec<Placed>) -> bool {
+    let targets = equals.iter().map(|ranked| (ranked.target.trunk, ranked.target.weight));
+    let turn = Arc::new(Turn::of(way.route, targets));
+    let Some(due) = way.view.due(&turn) else { return false };
+    let of = |trunk: &TrunkId| equals.iter().find(|ranked| ranked.target.trunk == *trunk);
+    let placed = |ranked: &Ranked| ranked.placed(Some(Arc::clone(&turn)));
+    order.extend(due.order.iter().filter_map(of).map(placed));
+    true
 }
 
 /// A target while it is sorted.
@@ -157,14 +201,20 @@ struct Ranked {
     index: usize,
     quality: Option<u8>,
     probes: bool,
-    weight: u16,
+    target: RouteTarget,
+}
+
+impl Ranked {
+    fn placed(&self, turn: Option<Arc<Turn>>) -> Placed {
+        Placed { at: self.index, rank: self.quality, probes: self.probes, turn }
+    }
 }
 
 /// What the order asks for; less is earlier.
 fn value(known: &Known, order: RouteOrder, quality: Option<u8>) -> u64 {
     let cost = known.cost.unwrap_or(COST_MAX);
     match (order, quality) {
-        (RouteOrder::Weight, _) => 0,
+        (RouteOrder::Weight | RouteOrder::Share, _) => 0,
         (RouteOrder::Price, _) => cost,
         (RouteOrder::Rotation, _) => known.last_call,
         (RouteOrder::Quality, rank) => {
@@ -270,7 +320,7 @@ pub(super) fn amount(net: i128, currency: Currency) -> Amount {
 /// What is known of a target beside its price; of what the order does not ask for, nothing.
 pub(super) fn known_of(
     target: RouteTarget,
-    preference: u16,
+    (preference, agreed): (u16, Agreed),
     view: &View<'_>,
     order: RouteOrder,
 ) -> Known {
@@ -281,6 +331,7 @@ pub(super) fn known_of(
         target,
         preference,
         failed: view.is_failed(trunk),
+        agreed,
         cost: None,
         figures: if by_quality { view.figures(trunk) } else { None },
         wants_probe: by_quality && view.wants_probe(trunk),
@@ -307,6 +358,7 @@ pub(super) fn place(
         rank,
         asr_percent: day.and_then(|day| day.asr_percent()),
         acd_ms: day.and_then(|day| day.acd_ms()),
+        talked: known.agreed.talked(),
         cost: amount(cost, currency),
         currency,
         preference: known.preference,
@@ -316,15 +368,11 @@ pub(super) fn place(
 
 impl<'a> Attempt<'a> {
     /// How the targets of a route are compared.
-    pub(super) fn way_of(
-        &self,
-        order: Option<RouteOrder>,
-        sender: &Sender<'a>,
-        of: i64,
-    ) -> Way<'a> {
+    pub(super) fn way_of(&self, route: &Route, sender: &Sender<'a>, view: View<'a>) -> Way<'a> {
         let set = &sender.settings.route;
-        let seed = self.ask.id.0 ^ of.cast_unsigned().rotate_left(32);
-        Way { order: order.unwrap_or(set.order), set, seed }
+        let seed = self.ask.id.0 ^ route.id.0.cast_unsigned().rotate_left(32);
+        let order = route.order.unwrap_or(set.order);
+        Way { order, set, seed, route: route.id, view }
     }
 }
 

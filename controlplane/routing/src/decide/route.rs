@@ -1,5 +1,6 @@
 //! A number of the outside: routes to trunks to hops (spec ROUTE-PAT-01, ROUTE-PRIO-01).
 
+use super::agreed::Agreed;
 use super::called::Called;
 use super::diverted::Teller;
 use super::manner::{path, speak};
@@ -12,20 +13,21 @@ use crate::deck::Place;
 use crate::limits::ORGANIZATION_DEPTH_MAX;
 use crate::location::wire_transport;
 use crate::refusal::Refusal;
-use crate::standing::Direction;
+use crate::standing::{Direction, Turn};
 use crate::tariff::{Taken, TariffDeck, Wanted};
 use crate::trace::Step;
 use crate::uri::escape_user;
 use crate::world::World;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use strowger_billing::{Hop, PriceRef, Terms};
 use strowger_link::{
     ANY_STATUS, AskId, Branch, Cause, CauseSwap, Gauge, HOPS_MAX, Next, OnRedirect, PartyRef,
     STAGES_MAX, Target, Transport,
 };
 use strowger_model::{
-    Account, Binding, CauseMap, Currency, Digits, Egress, EgressTarget, Exchange, OrganizationId,
-    Profile, Route, RouteOrder, RouteTarget, SentTo, Tenant, Trunk, TrunkId,
+    Account, Binding, CauseMap, Currency, Digits, Egress, EgressTarget, Exchange, FailoverMode,
+    OrganizationId, Profile, Route, RouteOrder, RouteTarget, SentTo, Tenant, Trunk, TrunkId,
 };
 
 impl<'a> Attempt<'a> {
@@ -42,17 +44,20 @@ impl<'a> Attempt<'a> {
             return Err(self.not_a_number(called));
         };
         let mut routes = self.world.routes(sender.tenant.id, chain);
-        routes.retain(|route| self.is_for(route, sender));
+        routes.retain(|route| {
+            self.is_for(route, sender) && self.is_open(route, sender.tenant, &number)
+        });
         if routes.is_empty() {
             self.note(Step::NoRoute {});
             return Err(Refusal::UnknownNumber);
         }
         let first = way.end();
-        let mut hops = Hops { place, number, own_from: way.hops.len(), probes: false };
+        let mut hops = Hops::new(place, number, way, sender.settings.route.reserved);
         for route in routes {
             let prefix_digits = i64::try_from(route.prefix.len()).unwrap_or_default();
             self.note(Step::Route { route: route.id.0, prefix_digits });
-            for candidate in self.candidates(sender, &hops, called, route, way) {
+            hops.reserved = route.reserved || sender.settings.route.reserved;
+            for (candidate, turn) in self.candidates(sender, &hops, called, route, way) {
                 let Candidate { trunk, egress, probes, .. } = candidate;
                 if self.is_full(sender, way) {
                     self.note(Step::HopBeyond { trunk: trunk.id.0 });
@@ -63,7 +68,7 @@ impl<'a> Attempt<'a> {
                     self.note(step);
                     None
                 });
-                hops.probes = probes;
+                (hops.probes, hops.turn) = (probes, turn);
                 self.add_hops(sender, &hops, (trunk, egress), terms, way);
             }
             if !route.overflow {
@@ -84,7 +89,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<u8, Refusal> {
         let Ok(number) = called.number else { return Err(self.not_a_number(called)) };
         let first = way.end();
-        let hops = Hops { place, number, own_from: way.hops.len(), probes: false };
+        let hops = Hops::new(place, number, way, sender.settings.route.reserved);
         let target = RouteTarget { trunk, priority: 0, weight: 0 };
         match self.candidate(sender, &hops, target, way).map(Option::into_iter) {
             Ok(found) => found.for_each(|found| self.add_only(sender, &hops, called, found, way)),
@@ -124,7 +129,7 @@ impl<'a> Attempt<'a> {
             return Err(Refusal::Offline);
         };
         let first = way.end();
-        let hops = Hops { place, number, own_from: way.hops.len(), probes: false };
+        let hops = Hops::new(place, number, way, sender.settings.route.reserved);
         let terms = self.supplier_terms(trunk, egress, called).unwrap_or_else(|step| {
             self.note(step);
             None
@@ -144,7 +149,8 @@ impl<'a> Attempt<'a> {
         let Ok(number) = number else { return Err(self.not_a_number(called).into()) };
         let mut way = Way::outside();
         let place = InTree::caller(Vec::new(), self.diverted_before(sender));
-        let hops = Hops { place: &place, number, own_from: 0, probes: false };
+        // Nothing is kept from it.
+        let hops = Hops::new(&place, number, &way, true);
         for hop in emergency_trunks(self.world, trunks) {
             self.add_hops(sender, &hops, hop, None, &mut way);
         }
@@ -216,10 +222,10 @@ impl<'a> Attempt<'a> {
         called: &Called,
         route: &'a Route,
         way: &Way,
-    ) -> Vec<Candidate<'a>> {
+    ) -> Vec<(Candidate<'a>, Option<Arc<Turn>>)> {
         let facts = self.facts;
         let view = facts.standing.view(&hops.number, self.wall_us);
-        let how = self.way_of(route.order, sender, route.id.0);
+        let how = self.way_of(route, sender, view);
         let sale = self.sale(sender, hops, called);
         let mut all = self.usable(sender, hops, route, way);
         // All are looked up before any is looked at: the waits for memory overlap.
@@ -248,21 +254,25 @@ impl<'a> Attempt<'a> {
                 return false;
             }
             let (target, preference) = (candidate.target, candidate.egress.q);
-            let mut own = order::known_of(target, preference, &view, how.order);
+            let agreed = candidate.agreed;
+            let mut own = order::known_of(target, (preference, agreed), &view, how.order);
             let is_own = currency == sender.tenant.currency;
             own.cost = is_own.then(|| order::compared(cost));
             self.note_standing(target.trunk, own.failed, how.set.failover);
+            agreed.step(target.trunk.0).into_iter().for_each(|step| self.note(step));
             known.push((own, price));
             true
         });
         self.note_order(how.order, known.len());
         let sorted = order::sorted(known.iter().map(|(own, _)| own), &how);
-        let in_order = sorted.into_iter().filter_map(|(at, rank, probes)| {
+        self.note_turns(&sorted, &view);
+        let in_order = sorted.into_iter().filter_map(|placed| {
+            let order::Placed { at, rank, probes, turn } = placed;
             if facts.explain {
                 let (own, price) = known.get(at)?;
                 self.places.push(order::place(own, rank, probes, *price));
             }
-            Some(Candidate { probes, ..*all.get(at)? })
+            Some((Candidate { probes, ..*all.get(at)? }, turn))
         });
         in_order.collect()
     }
@@ -297,7 +307,7 @@ impl<'a> Attempt<'a> {
     fn note_order(&mut self, order: RouteOrder, targets: usize) {
         let targets = i64::try_from(targets).unwrap_or(i64::MAX);
         match order {
-            RouteOrder::Weight => {}
+            RouteOrder::Weight | RouteOrder::Share => {}
             RouteOrder::Price => self.note(Step::ByPrice { targets }),
             RouteOrder::Quality => self.note(Step::ByQuality { targets }),
             RouteOrder::Rotation => self.note(Step::ByRotation { targets }),
@@ -348,13 +358,17 @@ impl<'a> Attempt<'a> {
         if egress.barring.bars(&hops.number) {
             return Err(Step::HopBarred { trunk: number });
         }
+        if egress.test_only && !self.is_test {
+            return Err(Step::HopTestOnly { trunk: number });
+        }
+        let agreed = self.agreed(sender.tenant, trunk, egress)?;
         let deck = match egress.tariff {
             Some(tariff) => self.world.tariff(tariff),
             None if sender.settings.price.unpriced_trunks => None,
             None => return Err(Step::NoSupplierPrice { trunk: number }),
         };
         let (place, taken) = (None, None);
-        Ok(Some(Candidate { target, trunk, egress, deck, place, taken, probes: false }))
+        Ok(Some(Candidate { target, trunk, egress, deck, place, taken, agreed, probes: false }))
     }
 
     /// What a target takes for the call of comparison, without tax.
@@ -442,6 +456,7 @@ impl<'a> Attempt<'a> {
         if targets.is_empty() && egress.targets.contains(&EgressTarget::Registered) {
             self.note(Step::TrunkOffline { trunk: trunk.id.0 });
         }
+        let Some(lines) = self.lines(trunk, egress, hops.reserved) else { return };
         let headers = self.headers_to(sender, trunk, egress);
         let all_hidden = self.hides_way();
         let teller = Teller::new(egress, sender.tenant, sender.settings, all_hidden);
@@ -465,6 +480,7 @@ impl<'a> Attempt<'a> {
             way.hops.push(Hop { trunk: trunk.id, account: egress.account, organization, terms });
             let mut branch =
                 hop_branch((trunk, egress), target, listener, sender.tenant, hops.number);
+            branch.gauges.iter_mut().for_each(|gauge| gauge.in_use_max = lines);
             branch.media = media_policy(sender, false);
             by_settings(&mut branch, egress, sender.settings);
             branch.redirect = self.on_redirect_of(egress);
@@ -488,7 +504,8 @@ impl<'a> Attempt<'a> {
             }
             if way.end() == 0 {
                 let (direction, probes) = (Direction::of(&hops.number), hops.probes);
-                self.sent = Some(Sent { trunk: trunk.id, direction, probes });
+                let turn = hops.turn.clone();
+                self.sent = Some(Sent { trunk: trunk.id, direction, probes, turn });
             }
             way.push(vec![branch]);
         }
@@ -557,6 +574,8 @@ struct Candidate<'a> {
     place: Option<Place>,
     /// That line.
     taken: Option<Taken>,
+    /// Minutes that are agreed on.
+    agreed: Agreed,
     /// It is there to see how good it is.
     probes: bool,
 }
@@ -580,6 +599,16 @@ struct Hops<'p> {
     own_from: usize,
     /// The next one is there to see how good it is.
     probes: bool,
+    /// Those that the next one shares calls with.
+    turn: Option<Arc<Turn>>,
+    /// The call may take lines that trunks keep reserved.
+    reserved: bool,
+}
+
+impl<'p> Hops<'p> {
+    fn new(place: &'p InTree, number: Digits, way: &Way, reserved: bool) -> Hops<'p> {
+        Hops { place, number, own_from: way.hops.len(), probes: false, turn: None, reserved }
+    }
 }
 
 /// A branch to one target of a trunk, with no caller yet.
@@ -610,12 +639,28 @@ fn by_settings(branch: &mut Branch, egress: &Egress, settings: &Profile) {
         branch.first_ms = failover.first_ms;
     }
     if egress.continue_on.is_empty() {
-        branch.continue_on.clone_from(&failover.continue_on);
+        match failover.continue_on.is_empty() {
+            true => branch.continue_on = named_by(failover.mode),
+            false => branch.continue_on.clone_from(&failover.continue_on),
+        }
     }
     if egress.stop_on.is_empty() {
         branch.stop_on.clone_from(&failover.stop_on);
     }
 }
+
+/// The statuses of a mode; none is the dataplane's own set. Silence goes on whatever is named.
+fn named_by(mode: FailoverMode) -> Vec<u16> {
+    match mode {
+        FailoverMode::Usual => Vec::new(),
+        FailoverMode::Silence => vec![504],
+        FailoverMode::Fault => FAULTS.to_vec(),
+        FailoverMode::All => vec![ANY_STATUS],
+    }
+}
+
+/// The statuses of 5xx that are registered for SIP.
+const FAULTS: [u16; 9] = [500, 501, 502, 503, 504, 505, 513, 555, 580];
 
 /// Most addresses of carriers to try; for help, as many as there is room for.
 fn hops_max(sender: &Sender<'_>, is_emergency: bool) -> usize {

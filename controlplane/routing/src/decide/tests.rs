@@ -7,6 +7,7 @@ mod dialog;
 mod forward;
 mod header;
 mod identity;
+mod open;
 mod order;
 mod pickup;
 mod price;

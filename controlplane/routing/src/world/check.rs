@@ -3,16 +3,17 @@
 use super::{BuildError, Problem, RowName, Source, World};
 use crate::limits::{
     BARRING_MAX, CALLED_MAX, CONTACTS_MAX, DISCOUNTS_MAX, EXPIRES_MIN_S_MAX, GROUP_MEMBERS_MAX,
-    ORGANIZATION_DEPTH_MAX, ROUTE_PREFIXES_MAX, ROUTE_TARGETS_MAX, STATUSES_MAX,
+    ORGANIZATION_DEPTH_MAX, ROUTE_PREFIXES_MAX, ROUTE_TARGETS_MAX, ROUTE_TIMES_MAX, STATUSES_MAX,
     SUBSCRIBER_FORWARDS_MAX, SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX, TRUNK_TARGETS_MAX,
     USERNAME_MAX,
 };
 use strowger_billing::Terms;
 use strowger_model::{
-    Account, AccountId, Ban, Barring, CallerRule, CauseMap, Did, DidTarget, EDIT_PREFIXES_MAX,
-    Egress, EgressTarget, Emergency, Exchange, Ingress, NUMBER_MAX, Organization, OrganizationId,
-    PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
-    TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId, WHOLE,
+    Account, AccountId, Ban, Barring, CallerRule, CauseMap, Commitment, Did, DidTarget,
+    EDIT_PREFIXES_MAX, Egress, EgressTarget, Emergency, Exchange, Ingress, NUMBER_MAX,
+    Organization, OrganizationId, PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow,
+    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, TimeClass, Trunk,
+    TrunkId, WHOLE,
 };
 
 type Checked = Result<(), BuildError>;
@@ -266,6 +267,14 @@ impl World {
             count(name, field, list.len(), STATUSES_MAX)?;
             range(name, field, list.iter().all(is_failure))?;
         }
+        // Without a limit there are no lines to keep.
+        range(name, "calls_reserved", egress.calls_reserved <= egress.calls_max)?;
+        let Commitment { day, month } = egress.commitment;
+        range(name, "commitment", day.is_rising() && month.is_rising())?;
+        if let Some(prefix) = &egress.test_prefix {
+            range(name, "test_prefix", !prefix.is_empty())?;
+            free(name, "test_prefix", self.tested_by(row.tenant, prefix).map(RowName::Trunk))?;
+        }
         let credentials = row.ingress.as_ref().and_then(|ingress| ingress.credentials.as_ref());
         let registers = egress.targets.contains(&EgressTarget::Registered);
         range(name, "targets", !registers || credentials.is_some())?;
@@ -283,6 +292,11 @@ impl World {
         count(name, "targets", row.targets.len(), ROUTE_TARGETS_MAX)?;
         count(name, "more_prefixes", row.more_prefixes.len(), ROUTE_PREFIXES_MAX)?;
         count(name, "callers", row.callers.len(), ROUTE_PREFIXES_MAX)?;
+        for (field, times) in [("times", &row.times), ("except_times", &row.except_times)] {
+            count(name, field, times.len(), ROUTE_TIMES_MAX)?;
+            // Prices have a rest of times, a route has none.
+            range(name, field, !times.contains(&TimeClass::Rest))?;
+        }
         if let Some(organization) = row.organization {
             self.check_organization_of(name, tenant, organization)?;
         }

@@ -83,6 +83,28 @@ impl World {
         }
     }
 
+    /// The trunks of a tenant that have a test prefix.
+    fn tested(&self, tenant: TenantId) -> impl Iterator<Item = (Digits, TrunkId)> {
+        let own = self.trunks().filter(move |trunk| trunk.tenant == tenant);
+        own.filter_map(|trunk| Some((trunk.egress.as_ref()?.test_prefix?, trunk.id)))
+    }
+
+    /// The trunk of this very test prefix.
+    pub(super) fn tested_by(&self, tenant: TenantId, prefix: &Digits) -> Option<TrunkId> {
+        self.tested(tenant).find(|(known, _)| known == prefix).map(|(_, trunk)| trunk)
+    }
+
+    /// The trunk whose test prefix a dialled text begins with, the longest, and what stands behind
+    /// it. All trunks are looked at: few may ask.
+    #[must_use]
+    pub fn test_trunk<'t>(&self, tenant: TenantId, text: &'t str) -> Option<(TrunkId, &'t str)> {
+        let fitting = self.tested(tenant).filter_map(|(prefix, trunk)| {
+            let rest = text.strip_prefix(prefix.as_str()).filter(|rest| !rest.is_empty())?;
+            Some((trunk, rest))
+        });
+        fitting.min_by_key(|(_, rest)| rest.len())
+    }
+
     /// A ring group.
     #[must_use]
     pub fn ring_group(&self, id: RingGroupId) -> Option<&RingGroup> {

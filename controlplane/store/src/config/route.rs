@@ -5,7 +5,7 @@ use crate::column::Columns;
 use crate::{Cell, ConfigRow, Parts, StoreError};
 use strowger_model::{
     Destination, Emergency, OrganizationId, Route, RouteId, RouteOrder, RouteTarget, TenantId,
-    TrunkId,
+    TimeClass, TrunkId,
 };
 
 impl ConfigRow for Route {
@@ -20,6 +20,9 @@ impl ConfigRow for Route {
         "callers",
         "organization_id",
         "target_order",
+        "times",
+        "except_times",
+        "reserved",
     ];
     const PARTS: Option<Parts> = Some(Parts {
         table: "route_targets",
@@ -42,6 +45,9 @@ impl ConfigRow for Route {
             json_text(&strings(&self.callers)).into(),
             self.organization.map(|id| id.0).into(),
             self.order.map(|order| order.name().to_owned()).into(),
+            json_text(&words(&self.times)).into(),
+            json_text(&words(&self.except_times)).into(),
+            self.reserved.into(),
         ]
     }
 
@@ -55,6 +61,9 @@ impl ConfigRow for Route {
             more_prefixes: prefixes(c, "more_prefixes")?,
             callers: prefixes(c, "callers")?,
             organization: c.int_or_null("organization_id")?.map(OrganizationId),
+            times: times(c, "times")?,
+            except_times: times(c, "except_times")?,
+            reserved: c.flag("reserved")?,
             order: order(c)?,
             targets: Vec::new(),
         })
@@ -73,6 +82,16 @@ impl ConfigRow for Route {
         });
         Ok(())
     }
+}
+
+fn words(times: &[TimeClass]) -> Vec<String> {
+    times.iter().map(TimeClass::to_string).collect()
+}
+
+fn times(c: &Columns<'_>, column: &'static str) -> Result<Vec<TimeClass>, StoreError> {
+    let words: Vec<String> = c.json(column)?;
+    let times: Result<Vec<TimeClass>, _> = words.iter().map(|word| word.parse()).collect();
+    times.map_err(|_| c.unfit(column, "classes of times"))
 }
 
 fn order(c: &Columns<'_>) -> Result<Option<RouteOrder>, StoreError> {

@@ -8,8 +8,8 @@ use crate::column::word_of;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
-    AccountId, CalledFrom, CauseMap, Egress, EgressTarget, ForwardHeaders, HostPort,
-    IdentityHeader, Ingress, PrefixEdit, SentTo, SourceMatch, TariffId, Transport,
+    AccountId, CalledFrom, CauseMap, Commitment, Egress, EgressTarget, ForwardHeaders, HostPort,
+    IdentityHeader, Ingress, Minutes, PrefixEdit, SentTo, SourceMatch, TariffId, Transport,
     TrunkCredentials,
 };
 
@@ -233,6 +233,41 @@ impl From<TargetJson> for EgressTarget {
     }
 }
 
+#[derive(Serialize, Deserialize, Default)]
+struct CommitmentJson {
+    day: MinutesJson,
+    month: MinutesJson,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+struct MinutesJson {
+    min: u32,
+    desired: u32,
+    max: u32,
+}
+
+impl From<&Commitment> for CommitmentJson {
+    fn from(commitment: &Commitment) -> Self {
+        let json = |minutes: Minutes| MinutesJson {
+            min: minutes.minutes_min,
+            desired: minutes.minutes_desired,
+            max: minutes.minutes_max,
+        };
+        CommitmentJson { day: json(commitment.day), month: json(commitment.month) }
+    }
+}
+
+impl From<CommitmentJson> for Commitment {
+    fn from(json: CommitmentJson) -> Self {
+        let minutes = |json: MinutesJson| Minutes {
+            minutes_min: json.min,
+            minutes_desired: json.desired,
+            minutes_max: json.max,
+        };
+        Commitment { day: minutes(json.day), month: minutes(json.month) }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 pub(crate) struct EgressJson {
     targets: Vec<TargetJson>,
@@ -245,7 +280,14 @@ pub(crate) struct EgressJson {
     called: PrefixEditJson,
     caller: PrefixEditJson,
     calls_max: u32,
+    #[serde(default)]
+    calls_reserved: u32,
     cps_max: u32,
+    #[serde(default)]
+    commitment: CommitmentJson,
+    test_prefix: Option<String>,
+    #[serde(default)]
+    test_only: bool,
     ring_timeout_s: u32,
     first_timeout_s: u32,
     q: u16,
@@ -289,7 +331,11 @@ impl From<&Egress> for EgressJson {
             called: (&egress.called).into(),
             caller: (&egress.caller).into(),
             calls_max: egress.calls_max,
+            calls_reserved: egress.calls_reserved,
             cps_max: egress.cps_max,
+            commitment: (&egress.commitment).into(),
+            test_prefix: egress.test_prefix.map(|prefix| prefix.as_str().to_owned()),
+            test_only: egress.test_only,
             ring_timeout_s: egress.ring_timeout_s,
             first_timeout_s: egress.first_timeout_s,
             q: egress.q,
@@ -330,7 +376,11 @@ impl TryFrom<EgressJson> for Egress {
             called: json.called.into(),
             caller: json.caller.into(),
             calls_max: json.calls_max,
+            calls_reserved: json.calls_reserved,
             cps_max: json.cps_max,
+            commitment: json.commitment.into(),
+            test_prefix: json.test_prefix.as_deref().map(digits).transpose()?,
+            test_only: json.test_only,
             ring_timeout_s: json.ring_timeout_s,
             first_timeout_s: json.first_timeout_s,
             q: json.q,

@@ -38,6 +38,17 @@ pub struct TrunkCounts {
     pub counts: DirectionCounts,
 }
 
+/// What a trunk talked on one day of its tenant's clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TrunkTalk {
+    /// Trunk.
+    pub trunk: TrunkId,
+    /// Day, counted from 1 January 1970.
+    pub day: i64,
+    /// Talk of calls that began on it, milliseconds.
+    pub talk_ms: i64,
+}
+
 /// One attempt at a trunk.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LastLeg {
@@ -93,6 +104,25 @@ impl Reader {
             }
         }
         Ok(all)
+    }
+
+    /// What trunks talked from a day on, by the days of their tenants' clocks, as far as the records
+    /// in the database say; at most 500,000 sums.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn trunk_talk(&self, from_day: i64) -> Result<Vec<TrunkTalk>, StoreError> {
+        let sql = "SELECT slot, subject_id, CAST(SUM(talk_ms) AS BIGINT) AS talk_ms \
+             FROM statistic_cells WHERE cube = $1 AND slot >= $2 \
+             GROUP BY slot, subject_id ORDER BY slot, subject_id LIMIT $3";
+        let query = sqlx::query(sql).bind(Cube::EgressDay as i64).bind(from_day).bind(COUNTS_MAX);
+        let rows = query.fetch_all(&self.pool).await.tried("read what trunks talked")?;
+        let talk = |row| {
+            let c = Columns::new("statistic_cells", row);
+            let trunk = TrunkId(c.int("subject_id")?);
+            Ok(TrunkTalk { trunk, day: c.int("slot")?, talk_ms: c.int("talk_ms")? })
+        };
+        rows.iter().map(talk).collect()
     }
 
     /// The attempts at trunks of the last records, at most 20,000 records, that ended at `from_us`

@@ -16,6 +16,7 @@ on_both! {
     a_correction_is_another_summand
     who_buys_sees_his_accounts
     trunks_are_known_again
+    talk_is_known_again_by_the_tenants_day
     old_quarters_go
 }
 
@@ -253,6 +254,31 @@ async fn trunks_are_known_again(db: &Db) {
     let lost = legs.iter().find(|leg| leg.trunk == TrunkId(9)).unwrap();
     assert_eq!((lost.outcome, lost.talk_ms), (failed, None));
     assert_eq!(reader.last_legs(4 * DAY_US).await.unwrap(), []);
+}
+
+async fn talk_is_known_again_by_the_tenants_day(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let ahead_us = 5 * HOUR_US + HOUR_US / 2;
+    let zone = Zone::new(5 * 3_600 + 1_800, Vec::new()).unwrap();
+    db.store.set_zones(BTreeMap::from([(TENANT, zone)]));
+    let records = calls(300);
+    db.store.ingest(0, at(0), at(150), &records[..150], 1).await.unwrap();
+    db.store.ingest(0, at(150), at(300), &records[150..], 1).await.unwrap();
+    let mut expect: BTreeMap<(i64, TrunkId), i64> = BTreeMap::new();
+    for record in &records {
+        let day = (record.times.started_us + ahead_us).div_euclid(DAY_US);
+        let talk_ms = i64::try_from(record.times.talk_ms).unwrap();
+        *expect.entry((day, record.called.trunk.unwrap())).or_default() += talk_ms;
+    }
+    for from_day in [0, 2, 9] {
+        let told = db.store.reader().trunk_talk(from_day).await.unwrap();
+        let told = told.into_iter().map(|talk| ((talk.day, talk.trunk), talk.talk_ms));
+        let of_days = expect.iter().filter(|((day, _), _)| *day >= from_day);
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            of_days.map(|(key, ms)| (*key, *ms)).collect::<Vec<_>>()
+        );
+    }
 }
 
 async fn old_quarters_go(db: &Db) {

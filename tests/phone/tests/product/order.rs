@@ -17,7 +17,7 @@ use crate::talk::desk;
 const RETRY_MS: u64 = 3_000;
 
 /// A supplier with a tariff of its own: its trunk.
-fn supplier(demo: &Demo, name: &str, price: &str, carrier: &Carrier) -> String {
+pub(crate) fn supplier(demo: &Demo, name: &str, price: &str, carrier: &Carrier) -> String {
     let tariff = json!({"tenant": "1", "name": name, "currency": "EUR", "kind": "supplier"});
     let tariff = make(demo, "tariffs", &tariff);
     let send = |path: &str, body: &Value, status: u16| {
@@ -43,7 +43,7 @@ fn turn(demo: &Demo, name: &str, value: &str) {
 }
 
 /// The targets of a call to 44123, in the order to try.
-fn targets(demo: &Demo, at: Option<&str>) -> Vec<Value> {
+pub(crate) fn targets(demo: &Demo, at: Option<&str>) -> Vec<Value> {
     let mut test = json!({"username": "1001", "called": "44123"});
     if let Some(at) = at {
         test["at"] = json!(at);
@@ -53,7 +53,7 @@ fn targets(demo: &Demo, at: Option<&str>) -> Vec<Value> {
     told["targets"].as_array().unwrap().clone()
 }
 
-fn names(targets: &[Value]) -> Vec<&str> {
+pub(crate) fn names(targets: &[Value]) -> Vec<&str> {
     targets.iter().map(|target| text(target, "name")).collect()
 }
 
@@ -72,7 +72,7 @@ fn called(ada: &Phone) {
 }
 
 /// A demo with three suppliers at `home`, and a route to all of them.
-fn three(home: &Home) -> (Demo, [Carrier; 3], [String; 3]) {
+pub(crate) fn three(home: &Home) -> (Demo, [Carrier; 3], [String; 3]) {
     let demo = Demo::start(home);
     let carriers = [new_carrier(&demo), new_carrier(&demo), new_carrier(&demo)];
     let [dear, cheap, middle] = &carriers;
@@ -86,7 +86,7 @@ fn three(home: &Home) -> (Demo, [Carrier; 3], [String; 3]) {
     (demo, carriers, trunks)
 }
 
-fn asked(carriers: &[Carrier; 3]) -> [usize; 3] {
+pub(crate) fn asked(carriers: &[Carrier; 3]) -> [usize; 3] {
     carriers.each_ref().map(|carrier| carrier.seen().len())
 }
 

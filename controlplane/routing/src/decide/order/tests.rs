@@ -1,8 +1,9 @@
 use super::*;
-use crate::standing::Counts;
+use crate::standing::{Counts, Standing};
 use crate::testing;
 use core::cmp::{Ordering, Reverse};
 use proptest::prelude::*;
+use strowger_model::{Commitment, Minutes};
 
 fn usual() -> RouteSettings {
     RouteSettings::default()
@@ -13,6 +14,7 @@ fn known(trunk: i64, priority: i32, weight: u16) -> Known {
         target: RouteTarget { trunk: TrunkId(trunk), priority, weight },
         preference: 500,
         failed: (false, false),
+        agreed: Agreed::default(),
         cost: Some(1_000),
         figures: None,
         wants_probe: false,
@@ -21,11 +23,66 @@ fn known(trunk: i64, priority: i32, weight: u16) -> Known {
 }
 
 fn ids(all: &[Known], way: &Way<'_>) -> Vec<i64> {
-    sorted(all.iter(), way).into_iter().map(|(at, ..)| all[at].target.trunk.0).collect()
+    sorted(all.iter(), way).into_iter().map(|placed| all[placed.at].target.trunk.0).collect()
+}
+
+fn way<'a>(
+    order: RouteOrder,
+    set: &'a RouteSettings,
+    seed: u64,
+    standing: &'a Standing,
+) -> Way<'a> {
+    let view = standing.view(&testing::digits("44"), 0);
+    Way { order, set, seed, route: RouteId(1), view }
 }
 
 fn order_of(all: &[Known], order: RouteOrder, set: &RouteSettings, seed: u64) -> Vec<i64> {
-    ids(all, &Way { order, set, seed })
+    ids(all, &way(order, set, seed, &Standing::default()))
+}
+
+/// What a trunk with a least of 10 minutes and 20 desired a day talked.
+fn agreed(minutes: u64) -> Agreed {
+    let day = Minutes { minutes_min: 10, minutes_desired: 20, minutes_max: 0 };
+    let talked = Talked { day_ms: minutes * 60_000, month_ms: 0 };
+    Agreed::of(Commitment { day, ..Commitment::default() }, talked).unwrap()
+}
+
+#[test]
+fn minutes_stand_behind_priorities_and_before_prices() {
+    let set = RouteSettings::default();
+    let dear = |minutes| Known { agreed: agreed(minutes), cost: None, ..known(1, 0, 1) };
+    let order = |first: Known, second: Known| {
+        order_of(&[first, second], RouteOrder::Price, &set, 1) == [1, 2]
+    };
+    assert!(order(dear(9), known(2, 0, 1)), "owed");
+    assert!(!order(dear(10), known(2, 0, 1)), "as usual: by price");
+    assert!(!order(dear(9), known(2, 1, 1)), "a priority counts before");
+    let cheap = |minutes| Known { agreed: agreed(minutes), cost: Some(0), ..known(1, 0, 1) };
+    assert!(order(cheap(19), known(2, 0, 1)) && !order(cheap(20), known(2, 0, 1)), "sated");
+    assert!(order(cheap(20), known(2, -1, 1)));
+}
+
+#[test]
+fn who_shares_takes_turns_whatever_its_preference() {
+    let set = RouteSettings::default();
+    let all = [
+        Known { preference: 900, ..known(1, 0, 1) },
+        known(2, 0, 3),
+        known(3, 0, 0),
+        known(4, -1, 9),
+    ];
+    let mut standing = Standing::default();
+    let mut firsts = Vec::new();
+    for seed in 0..8 {
+        let order = sorted(all.iter(), &way(RouteOrder::Share, &set, seed, &standing));
+        let ids: Vec<i64> = order.iter().map(|placed| all[placed.at].target.trunk.0).collect();
+        assert_eq!((ids[2], ids[3]), (3, 4), "{ids:?}");
+        let turn = order[0].turn.clone().unwrap();
+        assert_eq!((&order[1].turn, &order[2].turn), (&Some(Arc::clone(&turn)), &None));
+        standing.took(&turn, TrunkId(ids[0]));
+        firsts.push(ids[0]);
+    }
+    assert_eq!(firsts, [2, 1, 2, 2, 2, 1, 2, 2]);
 }
 
 #[test]
@@ -146,8 +203,9 @@ fn who_is_not_known_is_tried_now_and_then() {
     let probed = (0..1_000).filter(|seed| first(RouteOrder::Quality, *seed) == 2).count();
     assert!((60..150).contains(&probed), "{probed}");
     assert!((0..1_000).all(|seed| first(RouteOrder::Price, seed) == 1));
-    let told = |seed| sorted(all.iter(), &Way { order: RouteOrder::Quality, set: &set, seed });
-    assert!((0..1_000).all(|seed| told(seed)[0].2 == (told(seed)[0].0 == 1)));
+    let standing = Standing::default();
+    let told = |seed| sorted(all.iter(), &way(RouteOrder::Quality, &set, seed, &standing));
+    assert!((0..1_000).all(|seed| told(seed)[0].probes == (told(seed)[0].at == 1)));
 }
 
 #[test]
@@ -179,7 +237,7 @@ fn oracle(a: &Known, b: &Known, way: &Way<'_>, dearest: u64) -> Ordering {
         |known: &Known| (way.set.failover && known.failed.0, way.set.failover && known.failed.1);
     let cost = |known: &Known| known.cost.unwrap_or(COST_MAX);
     let asked = match way.order {
-        RouteOrder::Weight => Ordering::Equal,
+        RouteOrder::Weight | RouteOrder::Share => Ordering::Equal,
         RouteOrder::Price => cost(a).cmp(&cost(b)),
         RouteOrder::Rotation => a.last_call.cmp(&b.last_call),
         RouteOrder::Quality => {
@@ -193,8 +251,14 @@ fn oracle(a: &Known, b: &Known, way: &Way<'_>, dearest: u64) -> Ordering {
         .then(failed(a).0.cmp(&failed(b).0))
         .then(failed(a).1.cmp(&failed(b).1))
         .then(b.target.priority.cmp(&a.target.priority))
+        .then(a.agreed.key().cmp(&b.agreed.key()))
         .then(asked)
-        .then(b.preference.cmp(&a.preference))
+        .then(match way.order {
+            RouteOrder::Share => Ordering::Equal,
+            RouteOrder::Weight | RouteOrder::Price | RouteOrder::Quality | RouteOrder::Rotation => {
+                b.preference.cmp(&a.preference)
+            }
+        })
         .then((a.target.weight == 0).cmp(&(b.target.weight == 0)))
 }
 
@@ -208,11 +272,13 @@ fn any_known() -> impl Strategy<Value = Known> {
     });
     let figures = prop::option::of((counts.clone(), counts));
     let failed = (any::<bool>(), any::<bool>());
-    (priorities, 0u16..3, 0u16..3, failed, costs, figures, 0u64..4).prop_map(
-        |(priority, weight, preference, failed, cost, figures, last_call)| Known {
+    let talk = prop_oneof![Just(None), (0u64..30).prop_map(Some)];
+    (priorities, 0u16..3, 0u16..3, failed, costs, figures, 0u64..4, talk).prop_map(
+        |(priority, weight, preference, failed, cost, figures, last_call, talk)| Known {
             target: RouteTarget { trunk: TrunkId(0), priority, weight },
             preference,
             failed,
+            agreed: talk.map(agreed).unwrap_or_default(),
             cost,
             figures: figures.map(|(day, month)| Figures { day, month }),
             wants_probe: false,
@@ -229,17 +295,22 @@ proptest! {
     #[test]
     fn packed_keys_sort_as_the_comparison_does(
         all in prop::collection::vec(any_known(), 0..20),
-        order in 0usize..4,
+        order in 0usize..5,
         seed in any::<u64>(),
         failover in any::<bool>(),
         quality_percent in 0u8..=100,
         accuracy_percent in 1u8..=100,
     ) {
         let set = RouteSettings { failover, quality_percent, accuracy_percent, ..usual() };
-        let way = Way { order: RouteOrder::ALL[order], set: &set, seed };
+        let mut all = all;
+        for (known, id) in all.iter_mut().zip(1..) {
+            known.target.trunk = TrunkId(id);
+        }
+        let standing = Standing::default();
+        let way = way(RouteOrder::ALL[order], &set, seed, &standing);
         let dearest = all.iter().filter_map(|known| known.cost).max().unwrap_or_default();
-        let found: Vec<usize> = sorted(all.iter(), &way).into_iter().map(|(at, ..)| at).collect();
-        let again: Vec<usize> = sorted(all.iter(), &way).into_iter().map(|(at, ..)| at).collect();
+        let found: Vec<usize> = sorted(all.iter(), &way).into_iter().map(|placed| placed.at).collect();
+        let again: Vec<usize> = sorted(all.iter(), &way).into_iter().map(|placed| placed.at).collect();
         prop_assert_eq!(&found, &again);
         let mut each = found.clone();
         each.sort_unstable();

@@ -48,6 +48,8 @@ const CASES: &[Case] = &[
     ("call.operation", "redirect", 1, |r| say(r, OUTSIDE),
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "302 Redirected cause 23"),
     ("call.pickup", "never", 1, picks, "go", "no"),
+    ("failover.mode", "silence", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
+        "[]", "[504]"),
     ("failover.continue_on", "486,600", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[486, 600]"),
     ("failover.stop_on", "503", 1, |r| format!("{:?}", branch(r, OUTSIDE).stop_on), "[]", "[503]"),
@@ -62,6 +64,9 @@ const CASES: &[Case] = &[
         |r| first(two_prices(r, Some(RouteOrder::Quality)), six_is_good()), "6", "7"),
     ("route.loss", "true", 1, |r| say(one_loss(r), "1001 dials 447"),
         "404 NoRoute cause 3", "447 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05"),
+    ("route.reserved", "true", 1, lines, "26", "30"),
+    ("route.test_calls", "true", 1, |r| say(with_test_prefix(r), "1001 dials *7447"),
+        "404 UnknownNumber cause 1", "447 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05"),
     ("route.failover", "false", 1, |r| first(two_prices(r, None), six_fails()), "7", "6"),
     ("limit.calls_max", "7", 1, limits, "", "Switch 7 0"),
     ("limit.cps_max", "6", 1, limits, "", "Switch 0 6"),
@@ -159,6 +164,18 @@ fn first(rows: Rows, standing: Standing) -> String {
         PartyRef::Trunk(id) => id.to_string(),
         PartyRef::Unknown | PartyRef::Subscriber(_) => String::new(),
     }
+}
+
+/// How many lines of trunk 7, which keeps four, a call may take.
+fn lines(mut rows: Rows) -> String {
+    rows.trunks[0].egress.as_mut().unwrap().calls_reserved = 4;
+    branch(rows, OUTSIDE).gauges[0].in_use_max.to_string()
+}
+
+/// Trunk 7 is tried by `*7` in front of a number.
+fn with_test_prefix(mut rows: Rows) -> Rows {
+    rows.trunks[0].egress.as_mut().unwrap().test_prefix = Some(testing::digits("*7"));
+    rows
 }
 
 /// Whether 1002 may take the place of 1001, who calls.
