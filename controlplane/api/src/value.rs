@@ -318,7 +318,15 @@ words! {
         Both => "both",
     }
     CalledFrom { Auto => "auto", RequestUri => "request-uri", To => "to" }
-    MediaPath { Relay => "relay", Direct => "direct" }
+    MediaPath {
+        Peer => "peer", Direct => "direct", Fixed => "fixed", BothNated => "both-nated",
+        CallerNated => "caller-nated", CalledNated => "called-nated",
+        EitherNated => "either-nated", Relay => "relay"
+    }
+    Audio {
+        None => "none", CallerOnly => "caller-only", CalledOnly => "called-only", Bad => "bad",
+        Fair => "fair", Good => "good"
+    }
     Operation { Connect => "connect", Redirect => "redirect" }
     TimerMode { Never => "never", Answer => "answer", Ask => "ask", Force => "force" }
     ReliableMode {

@@ -609,7 +609,11 @@ worded! {
         Fail => "fail", Pass => "pass", Number => "number", Domain => "domain",
         Reroute => "reroute", Forward => "forward"
     }
-    MediaPath MEDIA_PATH_WORDS { Relay => "relay", Direct => "direct" }
+    MediaPath MEDIA_PATH_WORDS {
+        Peer => "peer", Direct => "direct", Fixed => "fixed", BothNated => "both-nated",
+        CallerNated => "caller-nated", CalledNated => "called-nated",
+        EitherNated => "either-nated", Relay => "relay"
+    }
     Pickup PICKUP_WORDS { Never => "never", Group => "group", Tenant => "tenant" }
     Operation OPERATION_WORDS { Connect => "connect", Redirect => "redirect" }
     TimerMode TIMER_WORDS {

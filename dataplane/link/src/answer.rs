@@ -574,6 +574,9 @@ wire_code! {
         Relay = 0,
         /// Session descriptions untouched, media direct.
         Direct = 1,
+        /// Media direct; an address in a description that means nothing outside its own network
+        /// becomes the one that the description came from.
+        Fixed = 2,
     }
 }
 

@@ -430,6 +430,13 @@ fn facts() -> CallFacts {
                     remote: None,
                     first_at: Some(at),
                     last_at: None,
+                    heard: Some(Heard {
+                        reports: 10,
+                        lost: 11,
+                        jitter_us: 12,
+                        round_trip_us: Some(13),
+                        round_trip_us_max: 14,
+                    }),
                 }),
             })),
             Fact::Ended(CallEnded {

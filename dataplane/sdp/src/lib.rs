@@ -25,6 +25,7 @@ mod line;
 mod negotiation;
 mod own;
 mod payload;
+mod reach;
 mod relay;
 mod session;
 mod terms;

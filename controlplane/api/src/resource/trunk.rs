@@ -170,8 +170,7 @@ object! {
     /// Which provisional responses are acknowledged (RFC 3262): `never` any, those with early
     /// `media`, `always` all, or `require` that it does.
     reliable: Free Opt(words::<ReliableMode>()) => reliable;
-    /// Which way media goes: `relay` through us, `direct` between the parties where both sides are
-    /// set so; null goes by the setting `media.path`.
+    /// Which way media goes, in the words of the setting `media.path`; null goes by that.
     media: Free Opt(words::<MediaPath>()) => media;
 }
 

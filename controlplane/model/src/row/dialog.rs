@@ -35,14 +35,28 @@ pub enum ReliableMode {
     Require,
 }
 
-/// Which way the media of a call goes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+/// Which way the media of a call goes (spec MEDIA-ROUTE-01), in the order of the source's numbers,
+/// the stricter behind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub enum MediaPath {
-    /// Through us.
+    /// As the other party is set (source: 0).
+    Peer,
+    /// Between the parties: their descriptions pass as they are (source: 1).
+    Direct,
+    /// Between the parties, addresses of private networks replaced (source: 2).
+    Fixed,
+    /// Through us when both are behind NATs (source: 3); the same applies to the next three, that
+    /// it goes between the parties as `Fixed` otherwise, and inside when both are behind one.
+    BothNated,
+    /// Through us when the caller is behind a NAT (source: 4).
+    CallerNated,
+    /// Through us when the called party is (source: 5).
+    CalledNated,
+    /// Through us when one of them is (source: 6).
+    EitherNated,
+    /// Through us (source: 7).
     #[default]
     Relay,
-    /// Between the parties: their descriptions pass as they are.
-    Direct,
 }
 
 /// What becomes of a call that has somewhere to go.

@@ -221,9 +221,12 @@ settings! {
 
     /// Media of calls.
     media: MediaSettings {
-        /// Which way media goes: `relay` through us, `direct` between the parties where both sides
-        /// are set so and nothing asks for our hand in it. Nothing but a session timer then tells
-        /// of a party that is gone.
+        /// Which way media goes: `relay` through us; `direct` between the parties, who are told
+        /// each other's words; `fixed` the same, with addresses of private networks replaced by
+        /// where the party is seen; `both-nated`, `caller-nated`, `called-nated` and
+        /// `either-nated` through us when these are behind NATs, else as `fixed`; `peer` as the
+        /// other side. Of two sides `relay` wins, then `direct`, then the stricter. Past us nothing
+        /// but a session timer tells of a party that is gone.
         path: MediaPath = MediaPath::Relay, Kind::Word(MEDIA_PATH_WORDS), Subscriber, Routing, [];
         /// Whether a phone's media is taken to come through a NAT.
         nat: Nat = Nat::Auto, Kind::Word(NAT_WORDS), Subscriber, Routing, [];

@@ -2,7 +2,7 @@
 
 use super::Attempt;
 use super::called::Called;
-use super::manner::{path, speak};
+use super::manner::speak;
 use super::plan::blank_branch;
 use super::redirect;
 use super::sender::Sender;
@@ -200,8 +200,7 @@ impl<'a> Attempt<'a> {
         (target, listener): (Target, u8),
         nated: bool,
     ) -> Branch {
-        let media = MediaPolicy { mode: path(settings, None), ..media_policy(sender, nated) };
-        let mut branch = blank_branch(target, listener, media);
+        let mut branch = blank_branch(target, listener, media_policy(sender, nated));
         branch.dialed = callee.username.clone();
         branch.party = PartyRef::Subscriber(callee.id.0);
         branch.gauges = callee_gauge(callee, settings).into_iter().collect();

@@ -19,8 +19,16 @@ const RELIABLES: [(&str, ReliableMode); 4] = [
     ("require", ReliableMode::Require),
 ];
 
-const MEDIA_PATHS: [(&str, MediaPath); 2] =
-    [("relay", MediaPath::Relay), ("direct", MediaPath::Direct)];
+const MEDIA_PATHS: [(&str, MediaPath); 8] = [
+    ("peer", MediaPath::Peer),
+    ("direct", MediaPath::Direct),
+    ("fixed", MediaPath::Fixed),
+    ("both-nated", MediaPath::BothNated),
+    ("caller-nated", MediaPath::CallerNated),
+    ("called-nated", MediaPath::CalledNated),
+    ("either-nated", MediaPath::EitherNated),
+    ("relay", MediaPath::Relay),
+];
 
 pub(super) const OPERATIONS: [(&str, Operation); 2] =
     [("connect", Operation::Connect), ("redirect", Operation::Redirect)];

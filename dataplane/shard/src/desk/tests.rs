@@ -151,6 +151,36 @@ fn what_is_frozen_reads_as_what_it_was() {
     assert_eq!(frozen(&desk, CALLED), None, "too much to keep");
 }
 
+/// Past us, a description is passed byte by byte but for what nobody outside could reach.
+#[test]
+fn what_goes_past_us_is_fixed_where_a_side_is_set_so() {
+    let (mut media, mut io) = (desk(), Opened::default());
+    let mut desk = Desk { media: &mut media, io: &mut io, now: Tick(0) };
+    desk.begin(CALLER, 0, "198.51.100.7:5060".parse().unwrap());
+    desk.begin(CALLED, 0, "10.0.0.8:5060".parse().unwrap());
+    let (inner, outer) = (sdp("IP4", "10.0.0.5"), sdp("IP4", "198.51.100.9"));
+    let seen = String::from_utf8(inner.data.to_vec()).unwrap();
+    let seen = seen.replace("c=IN IP4 10.0.0.5", "c=IN IP4 198.51.100.7");
+    let seen = seen.replace("a=rtcp:4001 IN IP4 10.0.0.5", "a=rtcp:4001 IN IP4 198.51.100.7");
+    let by = |mode| MediaPolicy { mode, ..POLICY };
+    let (direct, fixed) = (by(MediaMode::Direct), by(MediaMode::Fixed));
+    let mut told = |from, to, body: &Body, one, other| {
+        let told = desk.describe(from, to, Role::Offer, body, (one, other)).unwrap();
+        String::from_utf8(told.data.to_vec()).unwrap()
+    };
+    let text = |body: &Body| String::from_utf8(body.data.to_vec()).unwrap();
+    assert_eq!(told(CALLER, CALLED, &inner, &direct, &fixed), seen);
+    assert_eq!(told(CALLER, CALLED, &inner, &fixed, &direct), seen);
+    assert_eq!(told(CALLER, CALLED, &inner, &direct, &direct), text(&inner));
+    assert_eq!(told(CALLER, CALLED, &outer, &fixed, &fixed), text(&outer));
+    // Who signals from the same network is where it says.
+    assert_eq!(told(CALLED, CALLER, &inner, &fixed, &direct), text(&inner));
+    // What cannot be read is not ours to judge.
+    let odd = Body::sdp(b"v=1".to_vec());
+    assert_eq!(told(CALLER, CALLED, &odd, &fixed, &fixed), "v=1");
+    assert!(io.0.is_empty(), "no port is taken");
+}
+
 /// What a browser offers, DTLS-SRTP, is answered in kind or not at all, also by a phone that does
 /// not know better.
 #[test]

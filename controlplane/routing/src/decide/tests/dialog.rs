@@ -155,6 +155,72 @@ fn media_goes_past_us_only_where_both_sides_may_and_nothing_asks_for_our_hand() 
     assert_eq!(paths(help, "trunk 8 dials 112", ""), [Relay, Relay]);
 }
 
+/// Where media goes of 1001, who is set to `own`, calling 1002, who is set to `far`; who of both is
+/// behind a NAT.
+fn between(own: &str, far: &str, (caller, called): (bool, bool)) -> MediaMode {
+    let nat = |is: bool| if is { "always" } else { "never" };
+    let rows = |rows: &mut Rows| {
+        let set = [(1, "path", own), (1, "nat", nat(caller))];
+        let set = set.into_iter().chain([(2, "path", far), (2, "nat", nat(called))]);
+        for (id, (subscriber, name, value)) in (1i64..).zip(set) {
+            rows.settings.push(SettingRow {
+                id: SettingId(id),
+                category: "media".into(),
+                name: name.into(),
+                tenant: Some(TenantId(1)),
+                account: None,
+                subscriber: Some(SubscriberId(subscriber)),
+                value: value.into(),
+            });
+        }
+    };
+    paths(rows, "1001 dials 1002", "")[1]
+}
+
+/// The merge of the spec (C-MED-02), and what it leaves open: 1 against 7 and 0 on both sides.
+#[test]
+fn of_two_sides_relay_wins_then_past_us_then_the_stricter() {
+    use MediaMode::{Direct, Fixed, Relay};
+    let none = (false, false);
+    for (one, other, expected) in [
+        ("relay", "direct", Relay),
+        ("relay", "peer", Relay),
+        ("relay", "fixed", Relay),
+        ("peer", "peer", Relay),
+        ("peer", "direct", Direct),
+        ("peer", "fixed", Fixed),
+        ("direct", "fixed", Direct),
+        ("direct", "either-nated", Direct),
+        ("fixed", "fixed", Fixed),
+        ("fixed", "both-nated", Fixed),
+    ] {
+        assert_eq!(between(one, other, none), expected, "{one} {other}");
+        assert_eq!(between(other, one, none), expected, "{other} {one}");
+    }
+    // The stricter of both, whichever side says it.
+    let called = (false, true);
+    assert_eq!(between("caller-nated", "called-nated", called), Relay);
+    assert_eq!(between("called-nated", "caller-nated", called), Relay);
+    assert_eq!(between("caller-nated", "both-nated", called), Fixed);
+}
+
+#[test]
+fn nats_decide_where_a_side_wants_it_so() {
+    use MediaMode::{Direct, Fixed, Relay};
+    // Nobody, the caller, the called party, and both behind NATs.
+    let all = [(false, false), (true, false), (false, true), (true, true)];
+    for (path, expected) in [
+        ("fixed", [Fixed, Fixed, Fixed, Fixed]),
+        ("both-nated", [Fixed, Fixed, Fixed, Relay]),
+        ("caller-nated", [Fixed, Relay, Fixed, Relay]),
+        ("called-nated", [Fixed, Fixed, Relay, Relay]),
+        ("either-nated", [Fixed, Relay, Relay, Relay]),
+        ("direct", [Direct, Relay, Relay, Relay]),
+    ] {
+        assert_eq!(all.map(|nats| between(path, path, nats)), expected, "{path}");
+    }
+}
+
 #[test]
 fn who_is_redirected_is_told_all_targets_in_their_order_and_pays_nothing() {
     let mut all = rows();
