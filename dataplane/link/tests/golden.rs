@@ -223,7 +223,13 @@ fn contact() -> ContactAsk {
 }
 
 fn media() -> MediaPolicy {
-    MediaPolicy { mode: MediaMode::Relay, nated: true, start_timeout_ms: 1, timeout_ms: 2 }
+    MediaPolicy {
+        mode: MediaMode::Relay,
+        nated: true,
+        start_timeout_ms: 1,
+        timeout_ms: 2,
+        voices: Voices::ALL,
+    }
 }
 
 fn branch() -> Branch {

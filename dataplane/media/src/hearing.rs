@@ -157,7 +157,7 @@ mod tests {
         let mut buffer = [0; 64];
         let mut builder = Builder::new(&mut buffer);
         let info = SenderInfo { ntp, rtp_timestamp: 0, packets: 1, octets: 160 };
-        builder.sender_report(7, &info, &[]).unwrap();
+        builder.sender_report(7, info, &[]).unwrap();
         builder.finish().to_vec()
     }
 

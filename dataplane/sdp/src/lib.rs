@@ -30,6 +30,7 @@ mod relay;
 mod session;
 mod terms;
 mod text;
+mod voice;
 
 pub mod limits;
 
@@ -44,3 +45,4 @@ pub use payload::PayloadTypes;
 pub use relay::{Place, Policy, RelayError, RelayPlan};
 pub use session::LocalSession;
 pub use terms::{MediaKind, Target, Terms, Transport};
+pub use voice::{NoVoice, Plain, VoiceRule};

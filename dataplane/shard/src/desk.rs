@@ -21,7 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use strowger_call::{Resources, Role};
 use strowger_leg::Body;
-use strowger_link::{Cause, Gauge, LegId, MediaMode, MediaPolicy, MediaReport, Tick};
+use strowger_link::{
+    Cause, Gauge, LegId, MediaMode, MediaPolicy, MediaReport, Plain, Tick, Voices,
+};
 use strowger_media::ports::{PortPair, PortSpace, Ports};
 use strowger_media::{
     Carried, Endpoint, MediaEvent, PairId, PairSpec, Peer, Relay, RelayConfig, Side, Silence,
@@ -30,7 +32,7 @@ use strowger_port::net::{Io, MediaPort};
 use strowger_sdp::limits::MEDIA_MAX;
 use strowger_sdp::{
     Codec, Description, Direction, LocalSession, OwnMedia, Place, Policy, RelayPlan, Terms,
-    Transport, transports_fit,
+    Transport, VoiceRule, transports_fit,
 };
 
 /// How many other ports are tried when the system refuses one.
@@ -502,6 +504,23 @@ impl<I: Io> Desk<'_, I> {
     }
 }
 
+/// A description without the voice codecs that a party may not speak; `None` when it stays.
+fn voiced(body: &Body, voices: &Voices) -> Result<Option<Body>, Cause> {
+    if *voices == Voices::ALL {
+        return Ok(None);
+    }
+    let order: Vec<&str> = voices.names().collect();
+    let plain = match voices.plain {
+        Plain::Kept => strowger_sdp::Plain::Kept,
+        Plain::Spare => strowger_sdp::Plain::Spare,
+        Plain::Barred => strowger_sdp::Plain::Barred,
+    };
+    let rule = VoiceRule { order: &order, single: voices.single, plain };
+    let theirs = Description::parse(&body.data).map_err(|_| NOT_ACCEPTABLE)?;
+    let told = theirs.with_voices(&rule).map_err(|_| NOT_ACCEPTABLE)?;
+    Ok(told.map(Body::sdp))
+}
+
 /// A description as its party would make it if it were not on hold, nor held.
 fn off_hold(said: &[u8]) -> Vec<u8> {
     const HELD: [&[u8]; 3] = [b"a=sendonly", b"a=recvonly", b"a=inactive"];
@@ -531,10 +550,13 @@ impl<I: Io> Resources for Desk<'_, I> {
         if !body.is_sdp() {
             return Ok(body.clone());
         }
+        let own = voiced(body, &policy.0.voices)?;
+        let both = voiced(own.as_ref().unwrap_or(body), &policy.1.voices)?;
+        let (said, body) = (body, both.as_ref().or(own.as_ref()).unwrap_or(body));
         let modes = [policy.0.mode, policy.1.mode];
         if !modes.contains(&MediaMode::Relay) {
             // A transfer offers it to somebody else.
-            self.media.keep_said(from, &body.data);
+            self.media.keep_said(from, &said.data);
             let is_fixed = modes.contains(&MediaMode::Fixed);
             let fixed = if is_fixed { self.media.reachable(from, body) } else { None };
             return Ok(fixed.unwrap_or_else(|| body.clone()));
@@ -545,7 +567,7 @@ impl<I: Io> Resources for Desk<'_, I> {
             return Err(NOT_ACCEPTABLE);
         }
         self.media.learn(from, (&theirs, &terms), policy.0);
-        self.media.keep_said(from, &body.data);
+        self.media.keep_said(from, &said.data);
         self.media.leg(to).policy = Some(*policy.1);
         let is_wanted = |terms: &Terms| !terms.is_rejected() && carried(terms).is_some();
         let wanted: Vec<bool> = terms.iter().map(is_wanted).collect();

@@ -8,11 +8,11 @@ use super::{Attempt, Stop};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_link::{
-    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, Octets, PartyRef, Reliable, STAGES_MAX,
-    SessionTimer,
+    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, Octets, PartyRef, Plain, Reliable,
+    STAGES_MAX, SessionTimer, VOICES_MAX, Voices,
 };
 use strowger_model::{
-    DialogTerms, MediaPath, Operation, Profile, ReliableMode, SubscriberId, TimerMode, Trunk,
+    DialogTerms, G711, MediaPath, Operation, Profile, ReliableMode, SubscriberId, TimerMode, Trunk,
     TrunkId,
 };
 
@@ -71,6 +71,22 @@ pub(super) fn speak(manner: &mut Manner, profile: &Profile, own: Option<&DialogT
 /// Which way media of a party shall go, by what its trunk says or else by what is set.
 fn path(profile: &Profile, own: Option<&DialogTerms>) -> MediaPath {
     own.and_then(|own| own.media).unwrap_or(profile.media.path)
+}
+
+/// Which voice codecs may be spoken with a party, by the same.
+pub(super) fn voices(profile: &Profile, own: Option<&DialogTerms>) -> Voices {
+    let set = &profile.media;
+    let codecs = own.and_then(|own| own.codecs.as_deref()).or(set.codecs.as_deref());
+    let mut order = [0; VOICES_MAX];
+    for (place, codec) in order.iter_mut().zip(codecs.unwrap_or_default()) {
+        *place = Voices::place(codec.name()).unwrap_or_default();
+    }
+    let plain = match own.and_then(|own| own.g711).unwrap_or(set.g711) {
+        G711::Keep => Plain::Kept,
+        G711::Spare => Plain::Spare,
+        G711::Bar => Plain::Barred,
+    };
+    Voices { order, single: own.and_then(|own| own.one_codec).unwrap_or(set.one_codec), plain }
 }
 
 /// What the paths of two parties make together (spec C-MED-02). Relayed wins over all else, and

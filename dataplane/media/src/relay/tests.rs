@@ -214,7 +214,7 @@ fn told(script: &mut Script, at: &str, from: &str, said: Result<u64, (i32, u32)>
     match said {
         Ok(ntp) => {
             let info = rtcp::SenderInfo { ntp, ..Default::default() };
-            builder.sender_report(7, &info, &[]).unwrap();
+            builder.sender_report(7, info, &[]).unwrap();
         }
         Err((cumulative_lost, held_ms)) => {
             let block = rtcp::ReportBlock {

@@ -9,6 +9,7 @@ use strowger_phone::message::Message;
 use crate::assert_tidy;
 use crate::demo::{Demo, Home};
 use crate::dialog::{answer, hang_up, peers};
+use crate::rows::set;
 use crate::talk::SOON;
 
 /// The sockets of one side, one for each of its lines.
@@ -121,6 +122,49 @@ fn every_line_goes_its_own_way_and_a_call_turns_into_a_fax() {
     hang_up((&edge, &far), &call, &ok);
     let cdrs = demo.rest.cdrs(1);
     assert_eq!(cdrs[0]["caller_media"]["codec"], json!("PCMA"), "{:#}", cdrs[0]);
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+#[test]
+fn codecs_are_those_that_a_trunk_may_be_spoken_to_in() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (edge, far, trunk) = peers(&demo);
+    let side = Side::new(1);
+    let call = edge.invite("44700", &[]);
+    let invite = far.expect("INVITE");
+    let ok = answer((&edge, &far), (&call, &invite), &[]);
+    hang_up((&edge, &far), &call, &ok);
+    let offered = "audio PORT RTP/AVP 0 8 18 101";
+    let events = "a=fmtp:18 annexb=no\r\na=rtpmap:101 telephone-event/8000\r\n";
+    // The formats that the far side is offered in a call; none when it is never called.
+    let formats = |dialog: &serde_json::Value| {
+        set(&demo, "trunks/1", &json!({"egress": {"dialog": dialog}}));
+        let body = side.describe(&[(offered, Some(0), events)]);
+        let call = edge.invite_with("44700", &body);
+        let invite = far.expect("INVITE");
+        let text = String::from_utf8(invite.body.clone()).unwrap();
+        let line = text.lines().find(|line| line.starts_with("m=audio")).unwrap().to_owned();
+        far.respond(&invite, 486, &[], None);
+        far.expect("ACK");
+        let busy = edge.expect("486 INVITE");
+        edge.within(&call, &busy, "ACK", &[]);
+        line.split("RTP/AVP ").nth(1).unwrap().to_owned()
+    };
+    let set_to = |codecs: serde_json::Value, one: bool, g711: &str| {
+        formats(&json!({"codecs": codecs, "one_codec": one, "g711": g711}))
+    };
+    assert_eq!(formats(&json!({"codecs": null})), "0 8 18 101");
+    assert_eq!(set_to(json!(["G729", "PCMA"]), false, "keep"), "18 8 101");
+    assert_eq!(set_to(json!(["PCMA", "G729"]), true, "keep"), "8 101");
+    assert_eq!(set_to(json!(null), false, "spare"), "18 101");
+    assert_eq!(set_to(json!(null), false, "bar"), "18 101");
+    // Who has nothing that may be spoken hears it at once.
+    set(&demo, &trunk, &json!({"ingress": {"dialog": {"codecs": ["opus"]}}}));
+    let call = edge.invite_with("44700", &side.describe(&[(offered, Some(0), events)]));
+    let refused = edge.expect("488 INVITE");
+    edge.within(&call, &refused, "ACK", &[]);
     assert_tidy(&demo);
     demo.stop();
 }

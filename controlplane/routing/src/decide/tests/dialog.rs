@@ -2,9 +2,10 @@
 //! what trunks say themselves.
 
 use super::*;
-use strowger_link::{MediaMode, Reliable, SessionTimer};
+use strowger_link::{MediaMode, MediaPolicy, Plain, Reliable, SessionTimer, Voices};
 use strowger_model::{
-    DialogTerms, MediaPath, Operation, ReliableMode, SettingId, SettingRow, TimerMode,
+    DialogTerms, G711, MediaPath, Operation, ReliableMode, SettingId, SettingRow, SubscriberId,
+    TimerMode, VoiceCodec,
 };
 
 fn set(rows: &mut Rows, name: &str, value: &str, subscriber: Option<i64>) {
@@ -153,6 +154,38 @@ fn media_goes_past_us_only_where_both_sides_may_and_nothing_asks_for_our_hand() 
         rows.emergencies = vec![Emergency { tenant, number, trunks: vec![TrunkId(7)] }];
     };
     assert_eq!(paths(help, "trunk 8 dials 112", ""), [Relay, Relay]);
+}
+
+/// A trunk's own word stands before what is set for its account, and both sides have theirs.
+#[test]
+fn codecs_are_those_of_each_side() {
+    let mut all = rows();
+    for (id, name, value) in [(1, "codecs", "opus"), (2, "one_codec", "true")] {
+        all.settings.push(SettingRow {
+            id: SettingId(id),
+            category: "media".into(),
+            name: name.into(),
+            tenant: None,
+            account: None,
+            subscriber: None,
+            value: value.into(),
+        });
+    }
+    let egress = all.trunks[0].egress.as_mut().unwrap();
+    egress.dialog.codecs = Some(vec![VoiceCodec::G729, VoiceCodec::Pcma]);
+    egress.dialog.one_codec = Some(false);
+    egress.dialog.g711 = Some(G711::Bar);
+    let go = Switch::new(all).go("1001 dials 4420");
+    let voices = |media: &MediaPolicy| {
+        let Voices { single, plain, .. } = media.voices;
+        (media.voices.names().collect::<Vec<_>>(), single, plain)
+    };
+    assert_eq!(voices(&go.media), (vec!["opus"], true, Plain::Kept));
+    let trunk = &go.stages[0].branches[0].media;
+    assert_eq!(voices(trunk), (vec!["G729", "PCMA"], false, Plain::Barred));
+    for (name, codec) in VoiceCodec::ALL {
+        assert!(Voices::place(name).is_some() && codec.name() == name, "{name}");
+    }
 }
 
 /// Where media goes of 1001, who is set to `own`, calling 1002, who is set to `far`; who of both is
