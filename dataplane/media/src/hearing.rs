@@ -1,7 +1,7 @@
 //! HOT PATH
 //!
-//! What a party says by RTCP of the stream that it is sent: packets lost, jitter, and, by the sender
-//! reports that were passed on to it, the round trip between it and us (RFC 3550 6.4.1).
+//! What a party says by RTCP of the stream that it is sent: packets lost, jitter, and, by the
+//! sender reports that were passed on to it, the round trip between it and us (RFC 3550 6.4.1).
 //!
 //! Reports go on to the other side as they came; they are only read. A report is one in some
 //! hundred packets, and what is kept of it has a place beside the flows, so that packets of media
@@ -15,6 +15,8 @@ use strowger_wire::rtcp::{Compound, Packet, ReportBlock};
 const STAMPS: usize = 2;
 /// A round trip beyond this is no measurement but a clock that was set, microseconds.
 const ROUND_TRIP_US_MAX: u64 = 30_000_000;
+/// What a time in 1/65536 s may be off by, microseconds.
+const STEP_US: u64 = 16;
 /// Of a new round trip one part of so many is taken over, as RFC 6298 does.
 const SMOOTHING: u32 = 8;
 
@@ -125,7 +127,7 @@ impl Hearing {
         let stamp = self.stamps.iter().find(known)?;
         let away_us = now.0.checked_sub(stamp.at.0)? / 1_000;
         let held_us = u64::from(block.delay_since_last_sr) * 1_000_000 >> 16;
-        let us = away_us.checked_sub(held_us).filter(|us| *us <= ROUND_TRIP_US_MAX)?;
+        let us = (away_us + STEP_US).checked_sub(held_us).filter(|us| *us <= ROUND_TRIP_US_MAX)?;
         // A round trip of nothing is one that was measured.
         u32::try_from(us.max(1)).ok()
     }
@@ -191,7 +193,7 @@ mod tests {
             let block = ReportBlock { ssrc: 7, last_sr, delay_since_last_sr, ..Default::default() };
             b.read(&report(block), (Some(7), &a), at(ms));
             let heard = b.heard(VOICE).unwrap();
-            let near = |us: Option<u32>| us.map(|us| us.next_multiple_of(100));
+            let near = |us: Option<u32>| us.map(|us| (us + 500) / 1_000);
             assert_eq!(near(heard.round_trip_us), near(expected), "{ms} {last_sr:x}");
             assert_eq!(a.heard(VOICE), None, "it has reported nothing");
         }

@@ -87,7 +87,8 @@ mod tests {
             format!(
                 "v=0\no=alice 12 34 IN IP4 10.0.0.5\ns=-\nc=IN IP4 {own}\nt=0 0\nx=what?\n\
                  m=audio 4000 RTP/SAVP 8 101\nc=IN IP4 {own}\na=rtcp:4009 IN IP4 {own}\n\
-                 a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\na=candidate:1 1 UDP 1 10.0.0.5 4000\n\
+                 a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\n\
+                 a=candidate:1 1 UDP 1 10.0.0.5 4000\n\
                  m=video 4002 RTP/AVP 96\nc=IN IP4 {other}\na=rtcp:4010\na=unknown\n\n"
             )
         };
