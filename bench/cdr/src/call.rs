@@ -176,6 +176,7 @@ fn media(talk_ms: u64) -> MediaReport {
         remote: Some(([203, 0, 113, 9], 20_000).into()),
         first_at: None,
         last_at: None,
+        heard: None,
     }
 }
 

@@ -6,7 +6,7 @@ use strowger_link::codec::Octets;
 use strowger_link::{
     Algorithm, Answer, AnswerBody, Ask, AskBody, AskId, Branch, BranchAuth, CallAsk,
     CallerIdentity, Cause, Credentials, Gauge, Go, Grant, Hints, LegId, Manner, MediaMode,
-    MediaPolicy, OnRedirect, PartyRef, Reason, Refuse, Stage, Target, Tick, Transport,
+    MediaPolicy, OnRedirect, PartyRef, Reason, Refuse, Stage, Target, Tick, Transport, Voices,
 };
 
 /// Bytes of a settlement: a rate, its account and the supplier's.
@@ -79,8 +79,13 @@ pub(crate) fn answer(ask: AskId) -> Answer {
     Answer { ask, body: AnswerBody::Go(Box::new(go)) }
 }
 
-const MEDIA: MediaPolicy =
-    MediaPolicy { mode: MediaMode::Relay, nated: false, start_timeout_ms: 0, timeout_ms: 300_000 };
+const MEDIA: MediaPolicy = MediaPolicy {
+    mode: MediaMode::Relay,
+    nated: false,
+    start_timeout_ms: 0,
+    timeout_ms: 300_000,
+    voices: Voices::ALL,
+};
 
 fn branch() -> Branch {
     Branch {

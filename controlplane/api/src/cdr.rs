@@ -12,8 +12,8 @@ use crate::reply::{Json, Page};
 use crate::shape::{shown, view};
 use crate::value::{Id, MoneyView, Named, Time, Word, money, price};
 use strowger_model::{
-    AccountId, Audience, Cdr, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge, ChargeKind, Digits,
-    party_name, reason_name,
+    AccountId, Audience, Audio, Cdr, CdrHeard, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge,
+    ChargeKind, Digits, audio, party_name, reason_name,
 };
 use strowger_store::{CdrFilter, CdrKey};
 
@@ -60,6 +60,10 @@ view! {
         caller_media: Option<CdrMediaView>,
         /// Media of the called leg; null when not relayed.
         called_media: Option<CdrMediaView>,
+        /// What the call was like to hear: `none` nothing came from either side, `caller-only` and
+        /// `called-only` one side was not heard, `bad`, `fair`, `good` by the worst score; null
+        /// when not answered, not relayed or too short to tell.
+        audio: Option<Word<Audio>>,
         /// What the caller's account pays.
         customer: Option<CdrChargeView>,
         /// What the resellers above it pay, bottom up.
@@ -166,6 +170,29 @@ view! {
         codec: String,
         /// Address that its media came from.
         remote: Option<String>,
+        /// Mean opinion score of what came from the leg, where it reached us: hundredths, 100 to
+        /// 450; null of no audio.
+        mos_hundredths: Option<u16>,
+        /// What the leg told by RTCP of what it was sent; null when it told nothing.
+        heard: Option<CdrHeardView>,
+    }
+}
+
+view! {
+    /// How a leg heard the other one, by its own word.
+    CdrHeardView {
+        /// Reports that told it.
+        reports: u32,
+        /// Packets that it missed.
+        lost: u32,
+        /// Interarrival jitter where it is, microseconds.
+        jitter_us: u32,
+        /// Round trip between it and us, microseconds; null when nothing measured it.
+        round_trip_us: Option<u32>,
+        /// The longest, microseconds.
+        round_trip_us_max: Option<u32>,
+        /// Mean opinion score of what it heard: hundredths, 100 to 450.
+        mos_hundredths: Option<u16>,
     }
 }
 
@@ -300,6 +327,7 @@ fn view(cdr: &Cdr) -> CdrView {
         outcome: outcome(cdr.outcome),
         caller_media: cdr.caller_media.as_ref().map(media),
         called_media: cdr.called_media.as_ref().map(media),
+        audio: audio(cdr).map(Word),
         customer: cdr.customer.as_ref().map(charge),
         levels: cdr.levels.iter().map(charge).collect(),
         supplier: cdr.supplier.as_ref().map(charge),
@@ -367,6 +395,19 @@ fn media(media: &CdrMedia) -> CdrMediaView {
         payload_type: media.payload_type,
         codec: media.codec.clone(),
         remote: media.remote.map(|remote| remote.to_string()),
+        mos_hundredths: media.mos,
+        heard: media.heard.as_ref().map(heard),
+    }
+}
+
+fn heard(told: &CdrHeard) -> CdrHeardView {
+    CdrHeardView {
+        reports: told.reports,
+        lost: told.lost,
+        jitter_us: told.jitter_us,
+        round_trip_us: told.round_trip_us,
+        round_trip_us_max: told.round_trip_us_max,
+        mos_hundredths: told.mos,
     }
 }
 

@@ -169,7 +169,8 @@ fn bounds(kind: SettingKind) -> (Option<u64>, Option<u64>, Vec<&'static str>) {
         | SettingKind::Number
         | SettingKind::Statuses
         | SettingKind::Price
-        | SettingKind::Sum => (None, None, Vec::new()),
+        | SettingKind::Sum
+        | SettingKind::Codecs => (None, None, Vec::new()),
     }
 }
 

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
-    AccountId, AllowanceId, Amount, CalledFrom, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
-    DigestPolicy, ForwardHeaders, ForwardWhen, HeaderAction, HeaderOn, HeaderTest, IdentityHeader,
-    MediaPath, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RateId,
-    ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo,
-    SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport,
-    TrunkId, TrunkLoginId, UserId, print_decimal,
+    AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
+    DigestAlgorithm, DigestPolicy, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn,
+    HeaderTest, IdentityHeader, MediaPath, Operation, OrganizationId, OrganizationKind,
+    PRICE_DIGITS, Price, RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder,
+    RuleDeed, RuleStage, SentTo, SessionId, SubscriberId, TariffId, TariffKind, TenantId,
+    TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -319,7 +319,22 @@ words! {
         Both => "both",
     }
     CalledFrom { Auto => "auto", RequestUri => "request-uri", To => "to" }
-    MediaPath { Relay => "relay", Direct => "direct" }
+    MediaPath {
+        Peer => "peer", Direct => "direct", Fixed => "fixed", BothNated => "both-nated",
+        CallerNated => "caller-nated", CalledNated => "called-nated",
+        EitherNated => "either-nated", Relay => "relay"
+    }
+    VoiceCodec {
+        Pcmu => "PCMU", Pcma => "PCMA", G722 => "G722", G729 => "G729", G723 => "G723",
+        G728 => "G728", Gsm => "GSM", Ilbc => "iLBC", Speex => "speex", Opus => "opus",
+        Amr => "AMR", AmrWb => "AMR-WB", G726At16 => "G726-16", G726At24 => "G726-24",
+        G726At32 => "G726-32", G726At40 => "G726-40", Evs => "EVS", L16 => "L16"
+    }
+    G711 { Keep => "keep", Spare => "spare", Bar => "bar" }
+    Audio {
+        None => "none", CallerOnly => "caller-only", CalledOnly => "called-only", Bad => "bad",
+        Fair => "fair", Good => "good"
+    }
     Operation { Connect => "connect", Redirect => "redirect" }
     TimerMode { Never => "never", Answer => "answer", Ask => "ask", Force => "force" }
     ReliableMode {

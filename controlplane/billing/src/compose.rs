@@ -12,10 +12,12 @@ mod trace;
 
 use crate::{Forwarder, Settlement};
 use scope::Scope;
-use strowger_link::{CallEnded, CallFacts, Cause, MediaReport, Party, PartyRef, Reason, Tick};
+use strowger_link::{
+    CallEnded, CallFacts, Cause, Heard, MediaReport, Party, PartyRef, Reason, Tick,
+};
 use strowger_model::{
-    CDR_HOPS_MAX, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome, CdrTimes,
-    SubscriberId, TrunkId,
+    CDR_HOPS_MAX, Cdr, CdrCalled, CdrCaller, CdrHeard, CdrHop, CdrId, CdrMedia, CdrOutcome,
+    CdrTimes, Speech, SubscriberId, TrunkId, mos,
 };
 use trace::{Call, Leg};
 
@@ -102,6 +104,7 @@ fn draft(call: &Call<'_>, ended: &CallEnded, mode: Mode, scope: Scope<'_>) -> Cd
         .collect();
     let kept = failed.iter().take(CDR_HOPS_MAX);
     let is_first = scope.part.is_none();
+    let (a, b) = (call.caller().and_then(Leg::media), called.and_then(Leg::media));
     let cdr = Cdr {
         id: CdrId(call.facts.record.0),
         part: scope.part.map_or(0, |part| part.saturating_add(1)),
@@ -115,8 +118,8 @@ fn draft(call: &Call<'_>, ended: &CallEnded, mode: Mode, scope: Scope<'_>) -> Cd
             Some(end) => outcome(end.cause, end.by, end.reason),
             None => outcome(ended.cause, ended.by, ended.reason),
         },
-        caller_media: call.caller().filter(|_| is_first).and_then(Leg::media).map(media),
-        called_media: called.and_then(Leg::media).map(media),
+        caller_media: a.filter(|_| is_first).map(|report| media(report, b)),
+        called_media: b.map(|report| media(report, a)),
         customer: None,
         levels: Vec::new(),
         supplier: None,
@@ -241,7 +244,20 @@ const fn outcome(cause: Cause, by: Party, reason: Reason) -> CdrOutcome {
     CdrOutcome { party: by as u8, reason: reason as u8, sip: cause.sip, q850: cause.q850 }
 }
 
-fn media(report: &MediaReport) -> CdrMedia {
+/// Media of a leg, and how it sounded; `other` is that of the leg it talked with.
+fn media(report: &MediaReport, other: Option<&MediaReport>) -> CdrMedia {
+    let half = |report: &MediaReport| {
+        report.heard.and_then(|heard| heard.round_trip_us).unwrap_or_default() / 2
+    };
+    // All of the way between the parties, as far as it was measured.
+    let delay_us = half(report).saturating_add(other.map_or(0, half));
+    let speech = Speech {
+        codec: &report.codec,
+        received: report.received,
+        lost: report.lost,
+        jitter_us: report.jitter_us,
+        delay_us,
+    };
     CdrMedia {
         received: report.received,
         received_octets: report.received_octets,
@@ -254,6 +270,28 @@ fn media(report: &MediaReport) -> CdrMedia {
         payload_type: (report.payload_type != u8::MAX).then_some(report.payload_type),
         codec: report.codec.clone(),
         remote: report.remote.map(|remote| remote.ip()),
+        mos: mos(&speech),
+        heard: report.heard.map(|told| heard(&told, report.sent, speech)),
+    }
+}
+
+/// What a leg told of the `sent` packets that went to it, and how that sounded: in the codec that
+/// it speaks itself, at the delay of `own`.
+fn heard(told: &Heard, sent: u64, own: Speech<'_>) -> CdrHeard {
+    let Heard { reports, lost, jitter_us, round_trip_us, round_trip_us_max } = *told;
+    let speech = Speech {
+        received: sent.saturating_sub(lost.into()),
+        lost: u64::from(lost).min(sent),
+        jitter_us,
+        ..own
+    };
+    CdrHeard {
+        reports,
+        lost,
+        jitter_us,
+        round_trip_us,
+        round_trip_us_max: round_trip_us.map(|_| round_trip_us_max),
+        mos: mos(&speech),
     }
 }
 

@@ -289,5 +289,6 @@ fn report(leg: u8) -> MediaReport {
         remote: Some("198.51.100.7:40000".parse().unwrap()),
         first_at: None,
         last_at: None,
+        heard: None,
     }
 }

@@ -7,6 +7,7 @@ mod cost;
 mod id;
 mod money;
 mod number;
+mod quality;
 mod record;
 mod row;
 mod setting;
@@ -20,6 +21,10 @@ pub use money::{
     print_decimal,
 };
 pub use number::{BadNumber, Digits, EDIT_PREFIXES_MAX, NUMBER_MAX, Normalisation, PrefixEdit};
+pub use quality::{
+    Audio, MOS_FAIR_MIN, MOS_GOOD_MIN, MOS_MAX, MOS_MIN, PACKETS_MIN, Speech, TALK_MS_MIN, audio,
+    mos,
+};
 pub use record::*;
 pub use row::*;
 pub use setting::*;

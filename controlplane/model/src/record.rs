@@ -168,6 +168,28 @@ pub struct CdrMedia {
     pub codec: String,
     /// Where its media came from.
     pub remote: Option<IpAddr>,
+    /// Mean opinion score of what came from the leg, where it reached us, hundredths; `None` of no
+    /// audio.
+    pub mos: Option<u16>,
+    /// What the leg told by RTCP of what it was sent.
+    pub heard: Option<CdrHeard>,
+}
+
+/// What a leg told of how it heard the other one (RFC 3550 6.4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CdrHeard {
+    /// Reports that told it.
+    pub reports: u32,
+    /// Packets that it missed.
+    pub lost: u32,
+    /// Interarrival jitter where it is, microseconds.
+    pub jitter_us: u32,
+    /// Round trip between it and us, microseconds; `None` when nothing measured it.
+    pub round_trip_us: Option<u32>,
+    /// The longest, microseconds; `None` likewise.
+    pub round_trip_us_max: Option<u32>,
+    /// Mean opinion score of what it heard, hundredths.
+    pub mos: Option<u16>,
 }
 
 /// A branch that is not the called leg of its record: it failed, or another one won.

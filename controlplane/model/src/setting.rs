@@ -23,9 +23,9 @@ pub use table::{
 };
 
 use crate::{
-    AccountId, Amount, Cli, Currency, DAY_MIN, DayParts, Digits, MediaPath, Operation,
-    PRICE_DIGITS, Price, ReliableMode, RouteOrder, SettingId, SubscriberId, TenantId, TimerMode,
-    parse_decimal, print_decimal,
+    AccountId, Amount, CODECS_MAX, Cli, Currency, DAY_MIN, DayParts, Digits, G711, MediaPath,
+    Operation, PRICE_DIGITS, Price, ReliableMode, RouteOrder, SettingId, SubscriberId, TenantId,
+    TimerMode, VoiceCodec, parse_decimal, print_decimal,
 };
 use core::fmt;
 
@@ -119,6 +119,8 @@ pub enum SettingKind {
     Price,
     /// A sum of money, in the currency of whom it is about.
     Sum,
+    /// Names of voice codecs with commas between, none of them twice.
+    Codecs,
 }
 
 impl SettingKind {
@@ -134,6 +136,7 @@ impl SettingKind {
             SettingKind::Statuses => "statuses",
             SettingKind::Price => "price",
             SettingKind::Sum => "sum",
+            SettingKind::Codecs => "codecs",
         }
     }
 
@@ -162,6 +165,7 @@ impl SettingKind {
                 let sum = parse_decimal(text, PRICE_DIGITS).ok().filter(|sum| *sum >= 0);
                 sum.map(|sum| SettingValue::Sum(Sum(sum)))
             }
+            SettingKind::Codecs => codecs(text).map(SettingValue::Codecs),
         }
     }
 }
@@ -182,6 +186,7 @@ impl fmt::Display for SettingKind {
             }
             SettingKind::Price => f.write_str("a price per minute like 0.05"),
             SettingKind::Sum => f.write_str("a sum of money like 250 or 9.50"),
+            SettingKind::Codecs => f.write_str("1 to 8 voice codecs like G729,PCMA"),
         }
     }
 }
@@ -206,6 +211,18 @@ fn statuses(text: &str) -> Option<Vec<u16>> {
     (all.len() <= SETTING_STATUSES_MAX).then_some(all)
 }
 
+fn codecs(text: &str) -> Option<Vec<VoiceCodec>> {
+    let mut all = Vec::new();
+    for name in text.split(',') {
+        let (_, codec) = VoiceCodec::ALL.iter().find(|(known, _)| *known == name.trim())?;
+        if all.contains(codec) || all.len() == CODECS_MAX {
+            return None;
+        }
+        all.push(*codec);
+    }
+    Some(all)
+}
+
 /// A value of a setting.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SettingValue {
@@ -223,6 +240,8 @@ pub enum SettingValue {
     Price(Price),
     /// A sum of money.
     Sum(Sum),
+    /// Voice codecs, the best first.
+    Codecs(Vec<VoiceCodec>),
 }
 
 /// A sum of money in whichever currency it is about, 1e-9 of its unit: a setting may be for
@@ -253,6 +272,10 @@ impl fmt::Display for SettingValue {
             }
             SettingValue::Price(price) => f.write_str(&print_decimal(price.0, PRICE_DIGITS)),
             SettingValue::Sum(sum) => f.write_str(&print_decimal(sum.0, PRICE_DIGITS)),
+            SettingValue::Codecs(list) => {
+                let names: Vec<&str> = list.iter().map(|codec| codec.name()).collect();
+                f.write_str(&names.join(","))
+            }
         }
     }
 }
@@ -532,7 +555,8 @@ macro_rules! counts {
                         | SettingValue::Number(_)
                         | SettingValue::Statuses(_)
                         | SettingValue::Price(_)
-                        | SettingValue::Sum(_),
+                        | SettingValue::Sum(_)
+                        | SettingValue::Codecs(_),
                     )
                     | None => None,
                 }
@@ -587,6 +611,16 @@ impl Typed for Vec<u16> {
     }
 }
 
+impl Typed for Vec<VoiceCodec> {
+    fn of(value: Option<&SettingValue>) -> Option<Vec<VoiceCodec>> {
+        if let Some(SettingValue::Codecs(list)) = value { Some(list.clone()) } else { None }
+    }
+
+    fn value(&self) -> Option<SettingValue> {
+        Some(SettingValue::Codecs(self.clone()))
+    }
+}
+
 /// An enumeration by its words.
 macro_rules! worded {
     ($($type:ident $words:ident { $($value:ident => $word:literal),+ })+) => {$(
@@ -627,7 +661,12 @@ worded! {
         Fail => "fail", Pass => "pass", Number => "number", Domain => "domain",
         Reroute => "reroute", Forward => "forward"
     }
-    MediaPath MEDIA_PATH_WORDS { Relay => "relay", Direct => "direct" }
+    MediaPath MEDIA_PATH_WORDS {
+        Peer => "peer", Direct => "direct", Fixed => "fixed", BothNated => "both-nated",
+        CallerNated => "caller-nated", CalledNated => "called-nated",
+        EitherNated => "either-nated", Relay => "relay"
+    }
+    G711 G711_WORDS { Keep => "keep", Spare => "spare", Bar => "bar" }
     Pickup PICKUP_WORDS { Never => "never", Group => "group", Tenant => "tenant" }
     Operation OPERATION_WORDS { Connect => "connect", Redirect => "redirect" }
     TimerMode TIMER_WORDS {

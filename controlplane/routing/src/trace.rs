@@ -342,6 +342,12 @@ steps! {
     117 RedirectedCaller(contacts) "the caller is told {contacts} addresses to call instead";
     /// Media of these branches goes past us.
     118 MediaDirect(branches) "media goes between the parties on {branches} branches, not by us";
+    /// The same, with addresses of private networks replaced.
+    222 MediaFixed(branches)
+        "media goes between the parties on {branches} branches, at addresses that are reached";
+    /// It might have gone past us, and something asks for our hand.
+    223 MediaRelayed(branches)
+        "media goes through us on {branches} branches: a NAT, another family or a wish for it";
     /// The caller answers a trunk's challenges.
     119 DigestPasses(trunk) "the caller's credentials go to trunk {trunk}, challenges come back";
     /// How the targets of a route follow each other.
@@ -435,7 +441,7 @@ const OPEN: &[u8] = &[
     CUT, NUMBER, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24,
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
     91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
-    163, 165, 168, 169, 170, 171, 172, 173, 181,
+    163, 165, 168, 169, 170, 171, 172, 173, 181, 222, 223,
 ];
 
 impl Default for Trace {

@@ -14,9 +14,9 @@ use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use strowger_model::{
-    AccountId, AllowanceId, Amount, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome,
-    CdrTimes, Charge, ChargeKind, Currency, Digits, OrganizationId, Price, RateId, SubscriberId,
-    TariffId, TenantId, TrunkId,
+    AccountId, AllowanceId, Amount, Cdr, CdrCalled, CdrCaller, CdrHeard, CdrHop, CdrId, CdrMedia,
+    CdrOutcome, CdrTimes, Charge, ChargeKind, Currency, Digits, OrganizationId, Price, RateId,
+    SubscriberId, TariffId, TenantId, TrunkId,
 };
 
 /// Counters never reach 2^63; a value that did would be the largest that fits.
@@ -42,6 +42,16 @@ macro_rules! tell_media {
         to.text_or_null(concat!($prefix, "_codec"), m.map(|m| m.codec.as_str()));
         let remote = m.and_then(|m| m.remote).map(|remote| remote.to_string());
         to.text_or_null(concat!($prefix, "_media_remote"), remote.as_deref());
+        let score = |mos: Option<u16>| mos.and_then(|mos| i16::try_from(mos).ok());
+        to.small_or_null(concat!($prefix, "_mos"), score(m.and_then(|m| m.mos)));
+        let heard = m.and_then(|m| m.heard.as_ref());
+        let told = |f: fn(&CdrHeard) -> Option<u32>| heard.and_then(f).map(i64::from);
+        to.int_or_null(concat!($prefix, "_heard_reports"), told(|h| Some(h.reports)));
+        to.int_or_null(concat!($prefix, "_heard_lost"), told(|h| Some(h.lost)));
+        to.int_or_null(concat!($prefix, "_heard_jitter_us"), told(|h| Some(h.jitter_us)));
+        to.small_or_null(concat!($prefix, "_heard_mos"), score(heard.and_then(|h| h.mos)));
+        to.int_or_null(concat!($prefix, "_round_trip_us"), told(|h| h.round_trip_us));
+        to.int_or_null(concat!($prefix, "_round_trip_us_max"), told(|h| h.round_trip_us_max));
     }};
 }
 
@@ -62,6 +72,19 @@ macro_rules! media_of {
                 payload_type: c.small_or_null(concat!($prefix, "_payload_type"))?,
                 codec: c.text(concat!($prefix, "_codec"))?,
                 remote: c.parsed_or_null(concat!($prefix, "_media_remote"), "address")?,
+                mos: c.small_or_null(concat!($prefix, "_mos"))?,
+                heard: match c.small_or_null(concat!($prefix, "_heard_reports"))? {
+                    None => None,
+                    Some(reports) => Some(CdrHeard {
+                        reports,
+                        lost: c.small(concat!($prefix, "_heard_lost"))?,
+                        jitter_us: c.small(concat!($prefix, "_heard_jitter_us"))?,
+                        round_trip_us: c.small_or_null(concat!($prefix, "_round_trip_us"))?,
+                        round_trip_us_max: c
+                            .small_or_null(concat!($prefix, "_round_trip_us_max"))?,
+                        mos: c.small_or_null(concat!($prefix, "_heard_mos"))?,
+                    }),
+                },
             }),
         }
     }};

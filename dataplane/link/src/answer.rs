@@ -1,6 +1,6 @@
 //! Answers of the control plane (design of calls, section 3).
 
-use crate::codec::{Octets, wire_code, wire_enum, wire_struct};
+use crate::codec::{Malformed, Octets, Reader, Wire, wire_code, wire_enum, wire_struct};
 use crate::{Algorithm, AskId, Cause, HeaderField, Reason, Transport};
 use std::net::SocketAddr;
 
@@ -574,21 +574,107 @@ wire_code! {
         Relay = 0,
         /// Session descriptions untouched, media direct.
         Direct = 1,
+        /// Media direct; an address in a description that means nothing outside its own network
+        /// becomes the one that the description came from.
+        Fixed = 2,
     }
 }
 
+/// Media policy of one leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MediaPolicy {
+    /// Path of media.
+    pub mode: MediaMode,
+    /// The party is behind a NAT: its media source is learned, on the signalling's address.
+    pub nated: bool,
+    /// No media after answer for so long ends the call, milliseconds; 0 = never.
+    pub start_timeout_ms: u32,
+    /// Media gone for so long ends the call, milliseconds; 0 = never.
+    pub timeout_ms: u32,
+    /// Voice codecs that may be spoken with the party.
+    pub voices: Voices,
+}
+
+/// Added to the mode of a policy whose voices follow: those of all others take no room.
+const VOICES_FOLLOW: u8 = 0x80;
+
+impl Wire for MediaPolicy {
+    fn put(&self, out: &mut Vec<u8>) {
+        let MediaPolicy { mode, nated, start_timeout_ms, timeout_ms, voices } = self;
+        let follow = *voices != Voices::ALL;
+        out.push(*mode as u8 | if follow { VOICES_FOLLOW } else { 0 });
+        nated.put(out);
+        start_timeout_ms.put(out);
+        timeout_ms.put(out);
+        if follow {
+            voices.put(out);
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mode = u8::take(input)?;
+        Ok(MediaPolicy {
+            mode: MediaMode::from_code(mode & !VOICES_FOLLOW).ok_or(Malformed)?,
+            nated: bool::take(input)?,
+            start_timeout_ms: u32::take(input)?,
+            timeout_ms: u32::take(input)?,
+            voices: match mode & VOICES_FOLLOW {
+                0 => Voices::ALL,
+                _ => Voices::take(input)?,
+            },
+        })
+    }
+}
+
+/// Names of voice codecs as descriptions have them; [`Voices::order`] names them by their places
+/// here, from 1. Places never change their meaning.
+pub const VOICE_NAMES: [&str; 18] = [
+    "PCMU", "PCMA", "G722", "G729", "G723", "G728", "GSM", "iLBC", "speex", "opus", "AMR",
+    "AMR-WB", "G726-16", "G726-24", "G726-32", "G726-40", "EVS", "L16",
+];
+/// Most voice codecs that one party is limited to.
+pub const VOICES_MAX: usize = 8;
+
 wire_struct! {
-    /// Media policy of one leg.
+    /// Voice codecs that may be spoken with a party (spec MEDIA-CODEC-03, -04).
     #[derive(Copy)]
-    pub struct MediaPolicy {
-        /// Path of media.
-        pub mode: MediaMode,
-        /// The party is behind a NAT: its media source is learned, on the signalling's address.
-        pub nated: bool,
-        /// No media after answer for so long ends the call, milliseconds; 0 = never.
-        pub start_timeout_ms: u32,
-        /// Media gone for so long ends the call, milliseconds; 0 = never.
-        pub timeout_ms: u32,
+    pub struct Voices {
+        /// Places in [`VOICE_NAMES`] from 1, the best first, then 0; all 0 = whatever it wants.
+        pub order: [u8; VOICES_MAX],
+        /// Only the first of them.
+        pub single: bool,
+        /// What becomes of G.711.
+        pub plain: Plain,
+    }
+}
+
+wire_code! {
+    /// What becomes of G.711 in a description.
+    pub enum Plain {
+        /// It stays.
+        Kept = 0,
+        /// It goes where there is another voice.
+        Spare = 1,
+        /// It goes.
+        Barred = 2,
+    }
+}
+
+impl Voices {
+    /// Whatever the party wants.
+    pub const ALL: Voices = Voices { order: [0; VOICES_MAX], single: false, plain: Plain::Kept };
+
+    /// The place of a name in [`VOICE_NAMES`] from 1; `None` of a name that is not there.
+    #[must_use]
+    pub fn place(name: &str) -> Option<u8> {
+        let at = VOICE_NAMES.iter().position(|known| *known == name)?;
+        u8::try_from(at.checked_add(1)?).ok()
+    }
+
+    /// The names of the order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let name = |place: u8| VOICE_NAMES.get(usize::from(place).checked_sub(1)?).copied();
+        self.order.into_iter().map_while(name)
     }
 }
 

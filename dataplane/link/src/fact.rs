@@ -308,6 +308,25 @@ wire_struct! {
         pub first_at: Option<Tick>,
         /// Last packet, if any.
         pub last_at: Option<Tick>,
+        /// What the party itself told by RTCP, if it told anything.
+        pub heard: Option<Heard>,
+    }
+}
+
+wire_struct! {
+    /// What a party told of the stream that we sent it (RFC 3550 6.4.1).
+    #[derive(Copy)]
+    pub struct Heard {
+        /// Reports that told it.
+        pub reports: u32,
+        /// Packets that it misses.
+        pub lost: u32,
+        /// Interarrival jitter where it is, microseconds.
+        pub jitter_us: u32,
+        /// Round trip between it and us, microseconds, if anything measured it.
+        pub round_trip_us: Option<u32>,
+        /// The longest, microseconds; 0 when none was measured.
+        pub round_trip_us_max: u32,
     }
 }
 

@@ -223,7 +223,13 @@ fn contact() -> ContactAsk {
 }
 
 fn media() -> MediaPolicy {
-    MediaPolicy { mode: MediaMode::Relay, nated: true, start_timeout_ms: 1, timeout_ms: 2 }
+    MediaPolicy {
+        mode: MediaMode::Relay,
+        nated: true,
+        start_timeout_ms: 1,
+        timeout_ms: 2,
+        voices: Voices::ALL,
+    }
 }
 
 fn branch() -> Branch {
@@ -430,6 +436,13 @@ fn facts() -> CallFacts {
                     remote: None,
                     first_at: Some(at),
                     last_at: None,
+                    heard: Some(Heard {
+                        reports: 10,
+                        lost: 11,
+                        jitter_us: 12,
+                        round_trip_us: Some(13),
+                        round_trip_us_max: 14,
+                    }),
                 }),
             })),
             Fact::Ended(CallEnded {
@@ -441,6 +454,25 @@ fn facts() -> CallFacts {
             }),
         ],
     }
+}
+
+/// A policy that limits voices says so by a bit of its mode; all others are as they always were,
+/// and so images of the release before are read.
+#[test]
+fn voices_stand_behind_a_policy_that_limits_them() {
+    let policy = media();
+    check("policy", &encode(&policy));
+    let mut order = [0; VOICES_MAX];
+    order[0] = Voices::place("opus").unwrap();
+    let voices = Voices { order, single: true, plain: Plain::Barred };
+    let limited = MediaPolicy { mode: MediaMode::Fixed, voices, ..policy };
+    let golden = check("policy.voices", &encode(&limited));
+    assert_eq!(decode::<MediaPolicy>(&golden), Ok(limited));
+    assert_eq!(limited.voices.names().collect::<Vec<_>>(), ["opus"]);
+    for cut in 0..golden.len() {
+        assert_eq!(decode::<MediaPolicy>(&golden[..cut]), Err(Malformed), "cut at {cut}");
+    }
+    assert_eq!(decode::<MediaPolicy>(&[&[3], &golden[1..]].concat()), Err(Malformed));
 }
 
 /// What stands elsewhere is written as what was copied.

@@ -33,8 +33,8 @@ pub struct Flow {
 pub(crate) enum Format {
     /// RTP or SRTP of these payload types; packets of `event` are telephone-event.
     Rtp { payload_types: PayloadTypes, event: Option<u8> },
-    /// RTCP or SRTCP.
-    Rtcp,
+    /// RTCP, or SRTCP, of which only the head can be read.
+    Rtcp { is_clear: bool },
     /// Datagrams that are not looked at: UDPTL.
     Opaque,
 }
@@ -71,7 +71,7 @@ impl Flow {
                 if self.is_open { Ok(()) } else { Err(Drop::Held) }
             }
             // RTCP goes on while media is on hold (RFC 3264 section 5.1).
-            Format::Rtcp => {
+            Format::Rtcp { .. } => {
                 let ssrc = read_rtcp(octets)?;
                 self.admit(from, |reception| {
                     reception.is_continued_by_source(ssrc, RTCP_RELATCH_SILENCE_MS, now)
@@ -97,14 +97,14 @@ impl Flow {
     pub(crate) fn lost(&self) -> u64 {
         match self.format {
             Format::Rtp { .. } => self.reception.lost(),
-            Format::Rtcp | Format::Opaque => 0,
+            Format::Rtcp { .. } | Format::Opaque => 0,
         }
     }
 
     /// The SSRC last received.
     pub(crate) fn ssrc(&self) -> Option<u32> {
         match self.format {
-            Format::Rtp { .. } | Format::Rtcp => self.reception.ssrc(),
+            Format::Rtp { .. } | Format::Rtcp { .. } => self.reception.ssrc(),
             Format::Opaque => None,
         }
     }

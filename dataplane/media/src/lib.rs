@@ -4,8 +4,8 @@
 //! port: **the local port is the identity of a flow**, never the remote address or the SSRC.
 //! A pair joins two sides, each with an RTP and an RTCP port; what arrives at a port of one side
 //! leaves from the port of the other to that side's address. The relay learns addresses behind
-//! NATs (latching), refuses strangers, keeps to holds, counts loss and jitter by RFC 3550 and
-//! notices silence. [`ports::Ports`] hands the port numbers out.
+//! NATs (latching), refuses strangers, keeps to holds, counts loss and jitter by RFC 3550, reads
+//! what RTCP tells, and notices silence. [`ports::Ports`] hands the port numbers out.
 //!
 //! *What it never does:* open sockets, read a clock, know SIP or calls, resolve names, change a
 //! packet of a plain relay. The packet path (files marked `HOT PATH`) does not allocate, lock,
@@ -21,6 +21,7 @@
 
 mod datagram;
 mod flow;
+mod hearing;
 pub mod limits;
 pub mod ports;
 mod reception;
@@ -31,6 +32,7 @@ mod wheel;
 
 pub use datagram::{Datagram, Drop, Drops, Verdict};
 pub use flow::Flow;
+pub use hearing::Heard;
 pub use ports::LocalPort;
 pub use relay::{
     Carried, Endpoint, MediaEvent, NoSuchPair, OpenError, PairId, PairSpec, Peer, Relay,

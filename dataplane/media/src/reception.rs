@@ -144,6 +144,11 @@ impl Reception {
         }
     }
 
+    /// The clock of its timestamps.
+    pub(crate) const fn clock_hz(&self) -> NonZeroU32 {
+        self.clock_hz
+    }
+
     /// Packets received.
     pub(crate) const fn packets(&self) -> u64 {
         self.packets

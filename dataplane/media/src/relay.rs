@@ -1,6 +1,7 @@
 //! Pairs of sides, and the flows between them.
 
 use crate::flow::{Flow, Format};
+use crate::hearing::Hearing;
 use crate::limits::{EVENTS_MAX, PAIRS_MAX, SILENCE_RUNNING_MS, SILENCE_START_MS};
 use crate::ports::{LocalPort, PortSpace};
 use crate::remote::Remote;
@@ -47,8 +48,10 @@ impl RelayConfig {
 /// What a pair carries. It comes from the session descriptions, never from packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Carried {
-    /// RTP or SRTP, and RTCP or SRTCP.
+    /// RTP and RTCP.
     Rtp,
+    /// SRTP and SRTCP: as RTP, but for what RTCP tells.
+    Srtp,
     /// UDPTL or the like: datagrams that are not looked at.
     Opaque,
 }
@@ -139,7 +142,7 @@ impl Peer {
 
     fn format(&self, carried: Carried) -> Format {
         match carried {
-            Carried::Rtp => {
+            Carried::Rtp | Carried::Srtp => {
                 Format::Rtp { payload_types: self.payload_types, event: self.telephone_event }
             }
             Carried::Opaque => Format::Opaque,
@@ -187,6 +190,8 @@ pub enum MediaEvent {
 pub struct Relay {
     /// One slot for each local port.
     slots: Box<[Slot]>,
+    /// What came by RTCP to each local port.
+    hearings: Box<[Hearing]>,
     pairs: Box<[PairSlot]>,
     first_free: Option<u32>,
     open_count: usize,
@@ -241,6 +246,7 @@ impl Relay {
         };
         Relay {
             slots: vec![Slot::Closed; config.space.len()].into_boxed_slice(),
+            hearings: vec![Hearing::default(); config.space.len()].into_boxed_slice(),
             pairs: (0..pairs_max).map(place).collect(),
             first_free: (pairs_max > 0).then_some(0),
             open_count: 0,
@@ -338,12 +344,16 @@ impl Relay {
     #[must_use]
     pub fn report(&self, id: PairId, now: Tick) -> Option<MediaReport> {
         let Pair { opened, a, b, .. } = *self.pair(id)?;
-        let side = |end: &End| {
+        let side = |end: &End, other: &End| {
             let media = FlowReport::new(self.flow(end.rtp)?);
-            let rtcp = end.rtcp.and_then(|port| self.flow(port)).map(RtcpReport::new);
+            let clock_hz = self.flow(other.rtp)?.reception.clock_hz();
+            let rtcp = end.rtcp.and_then(|port| {
+                let heard = self.hearings.get(port.index())?.heard(clock_hz);
+                Some(RtcpReport::new(self.flow(port)?, heard))
+            });
             Some(SideReport { media, rtcp })
         };
-        Some(MediaReport { opened, closed: now, a: side(&a)?, b: side(&b)? })
+        Some(MediaReport { opened, closed: now, a: side(&a, &b)?, b: side(&b, &a)? })
     }
 
     /// Pairs open.
@@ -382,8 +392,12 @@ impl Relay {
             Flow::new(own.peer.format(carried), Some(other.rtp), Remote::new(remote, nat), clock);
         self.set_slot(own.rtp, Slot::Open(media));
         if let Some(port) = own.rtcp {
-            let rtcp = Flow::new(Format::Rtcp, other.rtcp, Remote::new(rtcp_remote, nat), clock);
+            let format = Format::Rtcp { is_clear: carried == Carried::Rtp };
+            let rtcp = Flow::new(format, other.rtcp, Remote::new(rtcp_remote, nat), clock);
             self.set_slot(port, Slot::Open(rtcp));
+            if let Some(hearing) = self.hearings.get_mut(port.index()) {
+                *hearing = Hearing::default();
+            }
         }
     }
 

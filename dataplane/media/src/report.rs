@@ -2,6 +2,7 @@
 
 use crate::datagram::Drops;
 use crate::flow::Flow;
+use crate::hearing::Heard;
 use core::net::SocketAddr;
 use strowger_link::Tick;
 
@@ -63,6 +64,8 @@ pub struct RtcpReport {
     pub drops: Drops,
     /// Where they came from.
     pub latched: Option<SocketAddr>,
+    /// What they tell of the stream that the side is sent.
+    pub heard: Option<Heard>,
 }
 
 impl FlowReport {
@@ -85,11 +88,12 @@ impl FlowReport {
 }
 
 impl RtcpReport {
-    pub(crate) fn new(flow: &Flow) -> RtcpReport {
+    pub(crate) fn new(flow: &Flow, heard: Option<Heard>) -> RtcpReport {
         RtcpReport {
             packets: flow.reception.packets(),
             drops: flow.drops,
             latched: flow.remote.latched(),
+            heard,
         }
     }
 }

@@ -148,6 +148,11 @@ impl<'a> Description<'a> {
         body
     }
 
+    /// The empty lines behind the last one.
+    pub(crate) fn tail(&self) -> &'a [u8] {
+        self.tail
+    }
+
     /// The `o=` line.
     #[must_use]
     pub fn origin(&self) -> Origin<'a> {

@@ -25,10 +25,12 @@ mod line;
 mod negotiation;
 mod own;
 mod payload;
+mod reach;
 mod relay;
 mod session;
 mod terms;
 mod text;
+mod voice;
 
 pub mod limits;
 
@@ -43,3 +45,4 @@ pub use payload::PayloadTypes;
 pub use relay::{Place, Policy, RelayError, RelayPlan};
 pub use session::LocalSession;
 pub use terms::{MediaKind, Target, Terms, Transport};
+pub use voice::{NoVoice, Plain, VoiceRule};

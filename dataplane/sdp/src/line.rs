@@ -29,6 +29,11 @@ impl<'a> Line<'a> {
         self.raw
     }
 
+    /// The end of the line, empty where the body ends without one.
+    pub(crate) fn end(&self) -> &'a [u8] {
+        self.raw.get(without_end(self.raw).len()..).unwrap_or(&[])
+    }
+
     fn parse(raw: &'a [u8]) -> Result<Line<'a>, Reason> {
         let text = without_end(raw);
         match text {

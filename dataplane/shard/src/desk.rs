@@ -11,6 +11,7 @@
 //! need not be of one family; the relay goes between them.
 
 mod frozen;
+mod report;
 #[cfg(test)]
 mod size;
 
@@ -20,17 +21,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use strowger_call::{Resources, Role};
 use strowger_leg::Body;
-use strowger_link::{Cause, Gauge, LegId, MediaMode, MediaPolicy, MediaReport, Tick};
+use strowger_link::{
+    Cause, Gauge, LegId, MediaMode, MediaPolicy, MediaReport, Plain, Tick, Voices,
+};
 use strowger_media::ports::{PortPair, PortSpace, Ports};
 use strowger_media::{
-    Carried, Drop, Endpoint, FlowReport, MediaEvent, PairId, PairSpec, Peer, Relay, RelayConfig,
-    Side, Silence,
+    Carried, Endpoint, MediaEvent, PairId, PairSpec, Peer, Relay, RelayConfig, Side, Silence,
 };
 use strowger_port::net::{Io, MediaPort};
 use strowger_sdp::limits::MEDIA_MAX;
 use strowger_sdp::{
     Codec, Description, Direction, LocalSession, OwnMedia, Place, Policy, RelayPlan, Terms,
-    Transport, transports_fit,
+    Transport, VoiceRule, transports_fit,
 };
 
 /// How many other ports are tried when the system refuses one.
@@ -116,6 +118,7 @@ impl Line {
 struct Joint {
     a: LegId,
     b: LegId,
+    carried: Carried,
 }
 
 /// [`MediaDesk`] with the system and the time of this turn: what calls are handed.
@@ -257,11 +260,14 @@ impl MediaDesk {
         grow(&mut media.lines, terms.len());
         let described = theirs.media().zip(terms);
         for (line, (described, terms)) in media.lines.iter_mut().zip(described) {
-            line.codec = terms
-                .preferred
-                .and_then(|pt| described.rtpmap(pt))
-                .map(|map| String::from_utf8_lossy(map.encoding).into_owned())
-                .unwrap_or_default();
+            // A line that turns into fax is remembered for what was spoken on it.
+            if terms.transport.is_rtp() {
+                line.codec = terms
+                    .preferred
+                    .and_then(|pt| described.rtpmap(pt))
+                    .map(|map| String::from_utf8_lossy(map.encoding).into_owned())
+                    .unwrap_or_default();
+            }
             line.terms = Some(*terms);
         }
     }
@@ -273,6 +279,16 @@ impl MediaDesk {
         let Some(media) = self.legs.get(&offerer) else { return true };
         let offer: Vec<Terms> = media.lines.iter().filter_map(|line| line.terms).collect();
         transports_fit(&offer, answer)
+    }
+
+    /// A description whose addresses mean something where it goes: one of the party's own network
+    /// is replaced by the address that its signalling comes from. `None` when nothing is to be
+    /// changed; what cannot be read is not ours to judge.
+    fn reachable(&self, from: LegId, body: &Body) -> Option<Body> {
+        let public = self.legs.get(&from)?.signalling.filter(|ip| !is_private(*ip))?;
+        let theirs = Description::parse(&body.data).ok()?;
+        let is_lost = |ip: IpAddr| is_private(ip) && ip.is_ipv6() == public.is_ipv6();
+        theirs.with_address(public, is_lost).map(Body::sdp)
     }
 
     /// Keeps a leg's description as it was said.
@@ -329,7 +345,8 @@ impl LegMedia {
 
 fn carried(terms: &Terms) -> Option<Carried> {
     match terms.transport {
-        Transport::Rtp | Transport::Srtp | Transport::DtlsSrtp => Some(Carried::Rtp),
+        Transport::Rtp => Some(Carried::Rtp),
+        Transport::Srtp | Transport::DtlsSrtp => Some(Carried::Srtp),
         Transport::Udptl => Some(Carried::Opaque),
         Transport::Other => None,
     }
@@ -433,7 +450,20 @@ impl<I: Io> Desk<'_, I> {
             Some((endpoint, carried(&terms)?))
         };
         let pair = self.media.legs.get(&a).and_then(|m| m.lines.get(index)).and_then(|l| l.pair);
-        match (side(a), side(b), pair) {
+        let (near, far) = (side(a), side(b));
+        // A line may turn into fax, or into SRTP, where it stands: its packets are read anew once
+        // both sides say so. Until then it goes on as it is, for the other side may refuse.
+        let was = pair.and_then(|pair| Some(self.media.joints.get(&pair)?.carried));
+        let agreed = near.filter(|(_, one)| far.is_none_or(|(_, other)| *one == other));
+        let pair = match (pair, was, agreed) {
+            (Some(_), _, None) if near.is_some() => return,
+            (Some(pair), Some(was), Some((_, carried))) if was != carried && far.is_some() => {
+                self.close_pair(pair, index);
+                None
+            }
+            (pair, _, _) => pair,
+        };
+        match (near, far, pair) {
             (Some((ea, _)), Some((eb, _)), Some(pair)) => {
                 let swapped = self.media.joints.get(&pair).is_some_and(|j| j.a != a);
                 let (first, second) = if swapped { (eb, ea) } else { (ea, eb) };
@@ -443,7 +473,7 @@ impl<I: Io> Desk<'_, I> {
             (Some((ea, carried)), Some((eb, _)), None) => {
                 let spec = PairSpec { carried, a: ea, b: eb };
                 if let Ok(pair) = self.media.relay.open(&spec, self.now) {
-                    self.media.joints.insert(pair, Joint { a, b });
+                    self.media.joints.insert(pair, Joint { a, b, carried });
                     self.set_pair(a, index, Some(pair));
                     self.set_pair(b, index, Some(pair));
                 }
@@ -469,38 +499,26 @@ impl<I: Io> Desk<'_, I> {
             let (from, to) =
                 if leg == joint.a { (report.a, report.b) } else { (report.b, report.a) };
             let _ = other;
-            self.add_report(leg, index, &from.media, &to.media);
+            self.media.add_report(leg, index, &from, &to);
         }
     }
+}
 
-    /// Adds what a closed pair carried to the leg's report. The record shows the first line that
-    /// carried anything, mostly the only audio.
-    fn add_report(&mut self, leg: LegId, index: usize, from: &FlowReport, to: &FlowReport) {
-        let Some(media) = self.media.legs.get_mut(&leg) else { return };
-        let codec = media.lines.get(index).map(|l| l.codec.clone()).unwrap_or_default();
-        let held = u64::from(to.drops.of(Drop::Held)) + u64::from(to.drops.of(Drop::NoDestination));
-        let strangers = u64::from(from.drops.of(Drop::Stranger));
-        let new = MediaReport {
-            received: from.packets,
-            received_octets: from.octets,
-            sent: to.packets.saturating_sub(held),
-            sent_octets: to.octets,
-            lost: from.lost,
-            jitter_us: from.jitter_us,
-            jitter_us_max: from.jitter_us_max,
-            strangers,
-            dropped: from.drops.total().saturating_sub(strangers),
-            payload_type: from.payload_type.unwrap_or(u8::MAX),
-            codec,
-            remote: from.latched,
-            first_at: from.span.map(|s| s.0),
-            last_at: from.span.map(|s| s.1),
-        };
-        media.report = Some(match media.report.take() {
-            None => new,
-            Some(old) => merge(old, new),
-        });
+/// A description without the voice codecs that a party may not speak; `None` when it stays.
+fn voiced(body: &Body, voices: &Voices) -> Result<Option<Body>, Cause> {
+    if *voices == Voices::ALL {
+        return Ok(None);
     }
+    let order: Vec<&str> = voices.names().collect();
+    let plain = match voices.plain {
+        Plain::Kept => strowger_sdp::Plain::Kept,
+        Plain::Spare => strowger_sdp::Plain::Spare,
+        Plain::Barred => strowger_sdp::Plain::Barred,
+    };
+    let rule = VoiceRule { order: &order, single: voices.single, plain };
+    let theirs = Description::parse(&body.data).map_err(|_| NOT_ACCEPTABLE)?;
+    let told = theirs.with_voices(&rule).map_err(|_| NOT_ACCEPTABLE)?;
+    Ok(told.map(Body::sdp))
 }
 
 /// A description as its party would make it if it were not on hold, nor held.
@@ -514,26 +532,6 @@ fn off_hold(said: &[u8]) -> Vec<u8> {
         out.extend_from_slice(end);
     }
     out
-}
-
-fn merge(old: MediaReport, new: MediaReport) -> MediaReport {
-    let heard = new.first_at.is_some();
-    MediaReport {
-        received: old.received.saturating_add(new.received),
-        received_octets: old.received_octets.saturating_add(new.received_octets),
-        sent: old.sent.saturating_add(new.sent),
-        sent_octets: old.sent_octets.saturating_add(new.sent_octets),
-        lost: old.lost.saturating_add(new.lost),
-        jitter_us: if heard { new.jitter_us } else { old.jitter_us },
-        jitter_us_max: old.jitter_us_max.max(new.jitter_us_max),
-        strangers: old.strangers.saturating_add(new.strangers),
-        dropped: old.dropped.saturating_add(new.dropped),
-        payload_type: if heard { new.payload_type } else { old.payload_type },
-        codec: if heard { new.codec } else { old.codec },
-        remote: new.remote.or(old.remote),
-        first_at: old.first_at.or(new.first_at),
-        last_at: new.last_at.or(old.last_at),
-    }
 }
 
 impl<I: Io> Resources for Desk<'_, I> {
@@ -552,10 +550,16 @@ impl<I: Io> Resources for Desk<'_, I> {
         if !body.is_sdp() {
             return Ok(body.clone());
         }
-        if policy.0.mode == MediaMode::Direct && policy.1.mode == MediaMode::Direct {
+        let own = voiced(body, &policy.0.voices)?;
+        let both = voiced(own.as_ref().unwrap_or(body), &policy.1.voices)?;
+        let (said, body) = (body, both.as_ref().or(own.as_ref()).unwrap_or(body));
+        let modes = [policy.0.mode, policy.1.mode];
+        if !modes.contains(&MediaMode::Relay) {
             // A transfer offers it to somebody else.
-            self.media.keep_said(from, &body.data);
-            return Ok(body.clone());
+            self.media.keep_said(from, &said.data);
+            let is_fixed = modes.contains(&MediaMode::Fixed);
+            let fixed = if is_fixed { self.media.reachable(from, body) } else { None };
+            return Ok(fixed.unwrap_or_else(|| body.clone()));
         }
         let theirs = Description::parse(&body.data).map_err(|_| NOT_ACCEPTABLE)?;
         let terms = terms_of(&theirs);
@@ -563,7 +567,7 @@ impl<I: Io> Resources for Desk<'_, I> {
             return Err(NOT_ACCEPTABLE);
         }
         self.media.learn(from, (&theirs, &terms), policy.0);
-        self.media.keep_said(from, &body.data);
+        self.media.keep_said(from, &said.data);
         self.media.leg(to).policy = Some(*policy.1);
         let is_wanted = |terms: &Terms| !terms.is_rejected() && carried(terms).is_some();
         let wanted: Vec<bool> = terms.iter().map(is_wanted).collect();

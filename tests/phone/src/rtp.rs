@@ -173,6 +173,10 @@ pub struct ReportBlock {
     pub highest: u32,
     /// Jitter, in timestamp units.
     pub jitter: u32,
+    /// The middle of the NTP time of the last sender report; 0 for none.
+    pub last_sr: u32,
+    /// Time since that report, in 1/65536 s.
+    pub delay: u32,
 }
 
 /// A compound packet: SR when `sender` is given, else RR; then SDES with `cname`; BYE if `bye`.
@@ -193,7 +197,8 @@ pub fn rtcp_compound(
     }
     if let Some(block) = block {
         let lost = u32::from(block.fraction_lost) << 24 | block.lost & 0x00FF_FFFF;
-        for value in [block.ssrc, lost, block.highest, block.jitter, 0, 0] {
+        let ReportBlock { ssrc, highest, jitter, last_sr, delay, .. } = block;
+        for value in [ssrc, lost, highest, jitter, last_sr, delay] {
             body.extend_from_slice(&value.to_be_bytes());
         }
     }
@@ -219,6 +224,8 @@ pub struct Compound {
     pub kinds: Vec<u8>,
     /// All report blocks.
     pub blocks: Vec<ReportBlock>,
+    /// The middle of the NTP time of its sender report.
+    pub sent: Option<u32>,
 }
 
 /// Reads a compound packet; `None` when its lengths do not fit the datagram.
@@ -239,14 +246,26 @@ pub fn parse_rtcp(bytes: &[u8]) -> Option<Compound> {
             201 => 8,
             _ => continue,
         };
+        if kind == 200 {
+            let middle = packet.get(10..14)?.try_into().ok()?;
+            compound.sent = Some(u32::from_be_bytes(middle));
+        }
         for n in 0..usize::from(first & 0x1F) {
             let block = packet.get(blocks_at + n * 24..blocks_at + (n + 1) * 24)?;
             let field =
                 |at: usize| Some(u32::from_be_bytes(block.get(at..at + 4)?.try_into().ok()?));
             let [fraction_lost, ..] = field(4)?.to_be_bytes();
             let (lost, highest, jitter) = (field(4)? & 0x00FF_FFFF, field(8)?, field(12)?);
-            let ssrc = field(0)?;
-            compound.blocks.push(ReportBlock { ssrc, fraction_lost, lost, highest, jitter });
+            let (ssrc, last_sr, delay) = (field(0)?, field(16)?, field(20)?);
+            compound.blocks.push(ReportBlock {
+                ssrc,
+                fraction_lost,
+                lost,
+                highest,
+                jitter,
+                last_sr,
+                delay,
+            });
         }
     }
     (!compound.kinds.is_empty()).then_some(compound)
@@ -329,8 +348,15 @@ mod tests {
 
     #[test]
     fn rtcp_reads_back_and_cut_rtcp_is_refused() {
-        let block =
-            ReportBlock { ssrc: 3, fraction_lost: 64, lost: 1_000, highest: 70_000, jitter: 5 };
+        let block = ReportBlock {
+            ssrc: 3,
+            fraction_lost: 64,
+            lost: 1_000,
+            highest: 70_000,
+            jitter: 5,
+            last_sr: 6,
+            delay: 7,
+        };
         let sender = SenderInfo { timestamp: 1, packets: 2, bytes: 3 };
         let bytes = rtcp_compound(9, Some(sender), Some(block), "phone@test", true);
         let compound = parse_rtcp(&bytes).unwrap();

@@ -61,6 +61,8 @@ mod idle;
 mod keeper;
 #[path = "product/ladder.rs"]
 mod ladder;
+#[path = "product/line.rs"]
+mod line;
 #[path = "product/mesh.rs"]
 mod mesh;
 #[path = "product/money.rs"]
@@ -89,6 +91,8 @@ mod restore;
 mod rule;
 #[path = "product/settings.rs"]
 mod settings;
+#[path = "product/sound.rs"]
+mod sound;
 #[path = "product/standing.rs"]
 mod standing;
 #[path = "product/statistic.rs"]

@@ -157,6 +157,7 @@ fn originate() -> Verb {
             nated: false,
             start_timeout_ms: 0,
             timeout_ms: 0,
+            voices: Voices::ALL,
         },
         ring_ms: 20_000,
         first_ms: 0,

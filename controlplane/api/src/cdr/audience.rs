@@ -11,9 +11,11 @@ use super::{
 use crate::dispatch::Context;
 use crate::problem::Problem;
 use crate::shape::view as declare;
-use crate::value::{Id, MoneyView, Time, money};
+use crate::value::{Id, MoneyView, Time, Word, money};
 use std::collections::BTreeSet;
-use strowger_model::{AccountId, Audience, Cdr, CdrHop, Charge, OrganizationId, SubscriberId};
+use strowger_model::{
+    AccountId, Audience, Audio, Cdr, CdrHop, Charge, OrganizationId, SubscriberId, audio,
+};
 use strowger_store::Scope;
 
 declare! {
@@ -37,6 +39,10 @@ declare! {
         outcome: CdrOutcomeView,
         /// Media of the caller's leg; null when not relayed.
         caller_media: Option<CdrMediaView>,
+        /// What the call was like to hear: `none` nothing came from either side, `caller-only` and
+        /// `called-only` one side was not heard, `bad`, `fair`, `good` by the worst score; null
+        /// when not answered, not relayed or too short to tell.
+        audio: Option<Word<Audio>>,
         /// What the caller's account pays.
         customer: Option<CdrChargeView>,
         /// What he and the resellers below him pay, bottom up.
@@ -65,6 +71,10 @@ declare! {
         outcome: CdrOutcomeView,
         /// Media of the caller's leg; null when not relayed.
         caller_media: Option<CdrMediaView>,
+        /// What the call was like to hear: `none` nothing came from either side, `caller-only` and
+        /// `called-only` one side was not heard, `bad`, `fair`, `good` by the worst score; null
+        /// when not answered, not relayed or too short to tell.
+        audio: Option<Word<Audio>>,
         /// What he pays.
         customer: Option<CdrChargeView>,
     }
@@ -255,6 +265,7 @@ fn for_reseller(cdr: &Cdr, below: &BTreeSet<OrganizationId>) -> ResellerCdrView 
         called,
         outcome,
         caller_media: cdr.caller_media.as_ref().map(media),
+        audio: audio(cdr).map(Word),
         customer: cdr.customer.as_ref().filter(is_his).map(charge),
         levels: cdr.levels.iter().filter(is_his).map(charge).collect(),
     }
@@ -276,6 +287,7 @@ fn for_customer(cdr: &Cdr) -> CustomerCdrView {
         },
         outcome: outcome(cdr.outcome),
         caller_media: cdr.caller_media.as_ref().map(media),
+        audio: audio(cdr).map(Word),
         customer: cdr.customer.as_ref().map(charge),
     }
 }

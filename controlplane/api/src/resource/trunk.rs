@@ -15,12 +15,12 @@ use crate::shape::Components;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use strowger_model::{
-    AccountId, CalledFrom, CauseMap, Commitment, DialogTerms, DigestPolicy, Egress, EgressTarget,
-    ForwardHeaders, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX, HEADER_RULES_MAX,
-    HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule, HeaderTest,
-    IdentityHeader, Ingress, MediaPath, Minutes, Operation, OrganizationId, ReliableMode,
-    SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode, Transport, Trunk,
-    TrunkCredentials, TrunkId,
+    AccountId, CODECS_MAX, CalledFrom, CauseMap, Commitment, DialogTerms, DigestPolicy, Egress,
+    EgressTarget, ForwardHeaders, G711, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX,
+    HEADER_RULES_MAX, HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule,
+    HeaderTest, IdentityHeader, Ingress, MediaPath, Minutes, Operation, OrganizationId,
+    ReliableMode, SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode,
+    Transport, Trunk, TrunkCredentials, TrunkId, VoiceCodec,
 };
 use strowger_routing::{Change, RowName, World};
 use strowger_store::Scope;
@@ -170,9 +170,14 @@ object! {
     /// Which provisional responses are acknowledged (RFC 3262): `never` any, those with early
     /// `media`, `always` all, or `require` that it does.
     reliable: Free Opt(words::<ReliableMode>()) => reliable;
-    /// Which way media goes: `relay` through us, `direct` between the parties where both sides are
-    /// set so; null goes by the setting `media.path`.
+    /// Which way media goes, in the words of the setting `media.path`; null goes by that.
     media: Free Opt(words::<MediaPath>()) => media;
+    /// Voice codecs that may be spoken with it, the best first; null goes by `media.codecs`.
+    codecs: Free Opt(Set(words::<VoiceCodec>(), 1, CODECS_MAX)) => codecs;
+    /// Only the first of them stays; null goes by `media.one_codec`.
+    one_codec: Free Opt(Flag) => one_codec;
+    /// What becomes of G.711: `keep`, `spare`, `bar`; null goes by `media.g711`.
+    g711: Free Opt(words::<G711>()) => g711;
 }
 
 object! {

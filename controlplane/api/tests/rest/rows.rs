@@ -174,6 +174,15 @@ fn media() -> CdrMedia {
         payload_type: Some(8),
         codec: "PCMA".to_owned(),
         remote: Some("192.0.2.7".parse().unwrap()),
+        mos: Some(436),
+        heard: Some(CdrHeard {
+            reports: 3,
+            lost: 2,
+            jitter_us: 900,
+            round_trip_us: Some(41_000),
+            round_trip_us_max: Some(52_000),
+            mos: Some(431),
+        }),
     }
 }
 

@@ -35,14 +35,114 @@ pub enum ReliableMode {
     Require,
 }
 
-/// Which way the media of a call goes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+/// Which way the media of a call goes (spec MEDIA-ROUTE-01), in the order of the source's numbers,
+/// the stricter behind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub enum MediaPath {
-    /// Through us.
+    /// As the other party is set (source: 0).
+    Peer,
+    /// Between the parties: their descriptions pass as they are (source: 1).
+    Direct,
+    /// Between the parties, addresses of private networks replaced (source: 2).
+    Fixed,
+    /// Through us when both are behind NATs (source: 3); the same applies to the next three, that
+    /// it goes between the parties as `Fixed` otherwise, and inside when both are behind one.
+    BothNated,
+    /// Through us when the caller is behind a NAT (source: 4).
+    CallerNated,
+    /// Through us when the called party is (source: 5).
+    CalledNated,
+    /// Through us when one of them is (source: 6).
+    EitherNated,
+    /// Through us (source: 7).
     #[default]
     Relay,
-    /// Between the parties: their descriptions pass as they are.
-    Direct,
+}
+
+/// Most voice codecs that a party is limited to.
+pub const CODECS_MAX: usize = 8;
+
+/// A voice codec.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum VoiceCodec {
+    /// G.711 u-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+    /// G.722.
+    G722,
+    /// G.729, with and without its annexes.
+    G729,
+    /// G.723.1.
+    G723,
+    /// G.728.
+    G728,
+    /// GSM full rate.
+    Gsm,
+    /// iLBC.
+    Ilbc,
+    /// Speex, narrow, wide and wider.
+    Speex,
+    /// Opus.
+    Opus,
+    /// AMR.
+    Amr,
+    /// AMR wideband.
+    AmrWb,
+    /// G.726 at 16 kbit/s.
+    G726At16,
+    /// G.726 at 24 kbit/s.
+    G726At24,
+    /// G.726 at 32 kbit/s.
+    G726At32,
+    /// G.726 at 40 kbit/s.
+    G726At40,
+    /// EVS.
+    Evs,
+    /// Samples of 16 bits.
+    L16,
+}
+
+impl VoiceCodec {
+    /// All, with their names in descriptions.
+    pub const ALL: [(&'static str, VoiceCodec); 18] = [
+        ("PCMU", VoiceCodec::Pcmu),
+        ("PCMA", VoiceCodec::Pcma),
+        ("G722", VoiceCodec::G722),
+        ("G729", VoiceCodec::G729),
+        ("G723", VoiceCodec::G723),
+        ("G728", VoiceCodec::G728),
+        ("GSM", VoiceCodec::Gsm),
+        ("iLBC", VoiceCodec::Ilbc),
+        ("speex", VoiceCodec::Speex),
+        ("opus", VoiceCodec::Opus),
+        ("AMR", VoiceCodec::Amr),
+        ("AMR-WB", VoiceCodec::AmrWb),
+        ("G726-16", VoiceCodec::G726At16),
+        ("G726-24", VoiceCodec::G726At24),
+        ("G726-32", VoiceCodec::G726At32),
+        ("G726-40", VoiceCodec::G726At40),
+        ("EVS", VoiceCodec::Evs),
+        ("L16", VoiceCodec::L16),
+    ];
+
+    /// Its name in descriptions.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        VoiceCodec::ALL.iter().find(|(_, codec)| *codec == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// What becomes of G.711 in descriptions (source: `cutg711`, `block711`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum G711 {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It goes where there is another voice.
+    Spare,
+    /// It goes.
+    Bar,
 }
 
 /// What becomes of a call that has somewhere to go.
@@ -71,4 +171,10 @@ pub struct DialogTerms {
     pub reliable: Option<ReliableMode>,
     /// Which way media goes.
     pub media: Option<MediaPath>,
+    /// Voice codecs, the best first.
+    pub codecs: Option<Vec<VoiceCodec>>,
+    /// Only the first voice codec stays.
+    pub one_codec: Option<bool>,
+    /// What becomes of G.711.
+    pub g711: Option<G711>,
 }

@@ -6,14 +6,14 @@
 use super::SettingKind as Kind;
 use super::{
     CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FORK_WORDS,
-    FULL_WORDS, FailoverMode, Fork, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, Nat,
-    OPERATION_WORDS, ORDER_WORDS, PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS,
-    RELIABLE_WORDS, Redirect, SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS,
-    Typed,
+    FULL_WORDS, FailoverMode, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS,
+    NAT_WORDS, Nat, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup,
+    REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum,
+    TIMER_WORDS, Typed,
 };
 use crate::{
-    Cli, Digits, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
-    SESSION_S_MIN, TimerMode,
+    Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
+    SESSION_S_MIN, TimerMode, VoiceCodec,
 };
 
 /// The longest time of a setting: 30 days.
@@ -233,10 +233,22 @@ settings! {
 
     /// Media of calls.
     media: MediaSettings {
-        /// Which way media goes: `relay` through us, `direct` between the parties where both sides
-        /// are set so and nothing asks for our hand in it. Nothing but a session timer then tells
-        /// of a party that is gone.
+        /// Which way media goes: `relay` through us; `direct` between the parties, who are told
+        /// each other's words; `fixed` the same, with addresses of private networks replaced by
+        /// where the party is seen; `both-nated`, `caller-nated`, `called-nated` and
+        /// `either-nated` through us when these are behind NATs, else as `fixed`; `peer` as the
+        /// other side. Of two sides `relay` wins, then `direct`, then the stricter. Past us nothing
+        /// but a session timer tells of a party that is gone.
         path: MediaPath = MediaPath::Relay, Kind::Word(MEDIA_PATH_WORDS), Subscriber, Routing, [];
+        /// Voice codecs that may be spoken with a party, the best first, like `G729,PCMA`: others
+        /// are taken out of descriptions; `auto` is whatever the parties want. A call that is left
+        /// without a voice is refused with 488.
+        codecs: Option<Vec<VoiceCodec>> = None, Kind::Codecs, Subscriber, Routing, [];
+        /// Only the first voice codec stays in descriptions, for peers that answer with several.
+        one_codec: bool = false, Kind::Flag, Subscriber, Routing, [];
+        /// What becomes of G.711 in descriptions: `keep`, `spare` takes it out where there is
+        /// another voice codec, `bar` always, which keeps fax out.
+        g711: G711 = G711::Keep, Kind::Word(G711_WORDS), Subscriber, Routing, ["cfg_block711"];
         /// Whether a phone's media is taken to come through a NAT.
         nat: Nat = Nat::Auto, Kind::Word(NAT_WORDS), Subscriber, Routing, [];
         /// A call ends when no media came so long after answer, 0 never; `auto` is the tenant's

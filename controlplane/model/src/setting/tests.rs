@@ -32,6 +32,10 @@ fn values_have_one_text() {
             "299",
             Err("is not SIP statuses of 300 to 699 like 486,603, or none"),
         ),
+        ("media.codecs", "G729, opus", Ok("G729,opus")),
+        ("media.codecs", "G729,G729", Err("is not 1 to 8 voice codecs like G729,PCMA, nor auto")),
+        ("media.codecs", "g729", Err("is not 1 to 8 voice codecs like G729,PCMA, nor auto")),
+        ("media.codecs", "", Err("is not 1 to 8 voice codecs like G729,PCMA, nor auto")),
         ("media.nat", "always", Ok("always")),
         ("media.nat", "Always", Err("is not one of by-contact, always, never")),
         ("identity.number", "4420*1", Ok("4420*1")),
@@ -81,7 +85,7 @@ fn another(setting: &Setting) -> SettingValue {
     let numbers = ["1", "7", "8", "32", "60000", "120000", "600000"];
     let words = [
         "always", "price", "hide", "refuse", "by-q", "source", "options", "middle", "never",
-        "direct", "redirect", "fault",
+        "direct", "redirect", "fault", "PCMA", "spare",
     ];
     let tries = ["true", "false", "44", "486", "1.5", "pass"].into_iter().chain(words);
     let mut values =
@@ -110,7 +114,8 @@ fn a_value_reaches_its_field_and_no_other() {
             | SettingKind::Number
             | SettingKind::Statuses
             | SettingKind::Price
-            | SettingKind::Sum => SettingValue::Flag(true),
+            | SettingKind::Sum
+            | SettingKind::Codecs => SettingValue::Flag(true),
         };
         assert!(!setting.put(&mut profile, Some(&wrong)), "{}", setting.path());
         assert_eq!(profile, before);

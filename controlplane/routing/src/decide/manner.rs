@@ -8,10 +8,13 @@ use super::{Attempt, Stop};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_link::{
-    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, Octets, Reliable, STAGES_MAX,
-    SessionTimer,
+    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, Octets, PartyRef, Plain, Reliable,
+    STAGES_MAX, SessionTimer, VOICES_MAX, Voices,
 };
-use strowger_model::{DialogTerms, MediaPath, Operation, Profile, ReliableMode, TimerMode, Trunk};
+use strowger_model::{
+    DialogTerms, G711, MediaPath, Operation, Profile, ReliableMode, SubscriberId, TimerMode, Trunk,
+    TrunkId,
+};
 
 /// The preference of the first contact of a redirect, thousandths (RFC 3261 25.1, qvalue).
 const Q_MAX: u16 = 1_000;
@@ -65,36 +68,130 @@ pub(super) fn speak(manner: &mut Manner, profile: &Profile, own: Option<&DialogT
     };
 }
 
-/// Which way media of a party may go, by what its trunk says or else by what is set.
-pub(super) fn path(profile: &Profile, own: Option<&DialogTerms>) -> MediaMode {
-    match own.and_then(|own| own.media).unwrap_or(profile.media.path) {
-        MediaPath::Relay => MediaMode::Relay,
-        MediaPath::Direct => MediaMode::Direct,
+/// Which way media of a party shall go, by what its trunk says or else by what is set.
+fn path(profile: &Profile, own: Option<&DialogTerms>) -> MediaPath {
+    own.and_then(|own| own.media).unwrap_or(profile.media.path)
+}
+
+/// Which voice codecs may be spoken with a party, by the same.
+pub(super) fn voices(profile: &Profile, own: Option<&DialogTerms>) -> Voices {
+    let set = &profile.media;
+    let codecs = own.and_then(|own| own.codecs.as_deref()).or(set.codecs.as_deref());
+    let mut order = [0; VOICES_MAX];
+    for (place, codec) in order.iter_mut().zip(codecs.unwrap_or_default()) {
+        *place = Voices::place(codec.name()).unwrap_or_default();
+    }
+    let plain = match own.and_then(|own| own.g711).unwrap_or(set.g711) {
+        G711::Keep => Plain::Kept,
+        G711::Spare => Plain::Spare,
+        G711::Bar => Plain::Barred,
+    };
+    Voices { order, single: own.and_then(|own| own.one_codec).unwrap_or(set.one_codec), plain }
+}
+
+/// What the paths of two parties make together (spec C-MED-02). Relayed wins over all else, and
+/// with nothing said by either; past us wins over the rest, of which the stricter counts.
+fn merged(one: MediaPath, other: MediaPath) -> MediaPath {
+    match (one, other) {
+        (MediaPath::Peer, MediaPath::Peer) => MediaPath::Relay,
+        (MediaPath::Peer, said) | (said, MediaPath::Peer) => said,
+        (MediaPath::Relay, _) | (_, MediaPath::Relay) => MediaPath::Relay,
+        (MediaPath::Direct, _) | (_, MediaPath::Direct) => MediaPath::Direct,
+        (one, other) => one.max(other),
+    }
+}
+
+/// Who of a call is behind a NAT.
+#[derive(Clone, Copy)]
+struct Nats {
+    caller: bool,
+    called: bool,
+    /// Both come from one address: they reach each other inside.
+    one: bool,
+}
+
+/// Where media goes by a path.
+const fn mode(path: MediaPath, nats: Nats) -> MediaMode {
+    let Nats { caller, called, one } = nats;
+    let is_relayed = match path {
+        // A party behind a NAT cannot be reached by what it describes.
+        MediaPath::Direct if caller || called => return MediaMode::Relay,
+        MediaPath::Direct => return MediaMode::Direct,
+        MediaPath::Peer | MediaPath::Relay => return MediaMode::Relay,
+        MediaPath::Fixed => return MediaMode::Fixed,
+        MediaPath::BothNated => caller && called,
+        MediaPath::CallerNated => caller,
+        MediaPath::CalledNated => called,
+        MediaPath::EitherNated => caller || called,
+    };
+    match (is_relayed, caller && called && one) {
+        (_, true) => MediaMode::Direct,
+        (true, false) => MediaMode::Relay,
+        (false, false) => MediaMode::Fixed,
     }
 }
 
 impl<'a> Attempt<'a> {
-    /// Media goes past us where both sides are set so and nothing asks for our hand in it: a party
-    /// behind a NAT cannot be reached by what it describes, one that hides does not show where it
-    /// is, and a call for help depends on nobody's network but ours.
+    /// Media goes by what both sides are set to (spec MEDIA-ROUTE-01), unless something asks for
+    /// our hand in it: one that hides does not show where it is, a call for help depends on
+    /// nobody's network but ours, and two families of addresses do not reach each other.
     pub(super) fn choose_paths(&mut self, sender: &Sender<'a>, go: &mut Go) {
-        let own = path(sender.settings, terms_of(sender)) == MediaMode::Direct;
-        let may = own && !go.media.nated && !self.is_emergency && !self.hides_address();
-        let own_family = self.ask.hints.source.is_ipv4();
-        let mut count = 0i64;
-        for branch in go.stages.iter_mut().flat_map(|stage| &mut stage.branches) {
-            let far = branch.media.mode == MediaMode::Direct && !branch.media.nated;
-            let plain = !branch.anonymous && !branch.record && branch.app.is_none();
-            let one_family = branch.target.address.is_ipv4() == own_family;
-            branch.media.mode = match may && far && plain && one_family {
-                true => MediaMode::Direct,
-                false => MediaMode::Relay,
-            };
-            count += i64::from(branch.media.mode == MediaMode::Direct);
+        let own = path(sender.settings, terms_of(sender));
+        if own == MediaPath::Relay {
+            return;
         }
-        if count > 0 {
+        let may = !self.is_emergency && !self.hides_address();
+        let source = self.ask.hints.source;
+        let (mut direct, mut fixed, mut relayed) = (0i64, 0i64, 0i64);
+        for branch in go.stages.iter_mut().flat_map(|stage| &mut stage.branches) {
+            let path = merged(own, self.far_path(branch));
+            if path == MediaPath::Relay {
+                continue;
+            }
+            let nats = Nats {
+                caller: go.media.nated,
+                called: branch.media.nated,
+                one: branch.target.address.ip() == source.ip(),
+            };
+            let plain = !branch.anonymous && !branch.record && branch.app.is_none();
+            let one_family = branch.target.address.is_ipv4() == source.is_ipv4();
+            if may && plain && one_family {
+                branch.media.mode = mode(path, nats);
+            }
+            match branch.media.mode {
+                MediaMode::Relay => relayed += 1,
+                MediaMode::Direct => direct += 1,
+                MediaMode::Fixed => fixed += 1,
+            }
+        }
+        // The branch says which of both; the caller's side has nothing against either.
+        if direct + fixed > 0 {
             go.media.mode = MediaMode::Direct;
-            self.note(Step::MediaDirect { branches: count });
+        }
+        for (branches, step) in [
+            (direct, Step::MediaDirect { branches: direct }),
+            (fixed, Step::MediaFixed { branches: fixed }),
+            (relayed, Step::MediaRelayed { branches: relayed }),
+        ] {
+            if branches > 0 {
+                self.note(step);
+            }
+        }
+    }
+
+    /// The path of who is called.
+    fn far_path(&self, branch: &Branch) -> MediaPath {
+        match branch.party {
+            PartyRef::Unknown => MediaPath::Relay,
+            PartyRef::Subscriber(id) => {
+                path(self.world.subscriber_settings(SubscriberId(id)), None)
+            }
+            PartyRef::Trunk(id) => {
+                let egress = self.world.trunk(TrunkId(id)).and_then(|row| row.egress.as_ref());
+                egress.map_or(MediaPath::Relay, |egress| {
+                    path(self.world.account_settings(egress.account), Some(&egress.dialog))
+                })
+            }
         }
     }
 

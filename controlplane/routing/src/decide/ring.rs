@@ -2,7 +2,7 @@
 
 use super::Attempt;
 use super::called::Called;
-use super::manner::{path, speak};
+use super::manner::{speak, voices};
 use super::plan::blank_branch;
 use super::redirect;
 use super::sender::Sender;
@@ -11,7 +11,9 @@ use crate::location::{reach, wire_transport};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_billing::PriceRef;
-use strowger_link::{BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target};
+use strowger_link::{
+    BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target, Voices,
+};
 use strowger_model::{
     Binding, Fork as ForkMode, Forward, ForwardWhen, Nat, Profile, SendTo, Subscriber, Tenant,
 };
@@ -200,7 +202,7 @@ impl<'a> Attempt<'a> {
         (target, listener): (Target, u8),
         nated: bool,
     ) -> Branch {
-        let media = MediaPolicy { mode: path(settings, None), ..media_policy(sender, nated) };
+        let media = MediaPolicy { voices: voices(settings, None), ..media_policy(sender, nated) };
         let mut branch = blank_branch(target, listener, media);
         branch.dialed = callee.username.clone();
         branch.party = PartyRef::Subscriber(callee.id.0);
@@ -320,6 +322,7 @@ pub(super) fn tenant_media(tenant: &Tenant, nated: bool) -> MediaPolicy {
         nated,
         start_timeout_ms: tenant.media_start_timeout_s.saturating_mul(1000),
         timeout_ms: tenant.media_timeout_s.saturating_mul(1000),
+        voices: Voices::ALL,
     }
 }
 

@@ -33,6 +33,7 @@ fn branch() -> Branch {
         nated: false,
         start_timeout_ms: 0,
         timeout_ms: 0,
+        voices: strowger_link::Voices::ALL,
     };
     let target = strowger_link::Target {
         uri: "sip:1@h".into(),

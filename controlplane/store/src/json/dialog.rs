@@ -3,7 +3,9 @@
 use super::{BadJson, word};
 use crate::column::word_of;
 use serde::{Deserialize, Serialize};
-use strowger_model::{DialogTerms, MediaPath, Operation, ReliableMode, TimerMode};
+use strowger_model::{
+    DialogTerms, G711, MediaPath, Operation, ReliableMode, TimerMode, VoiceCodec,
+};
 
 const TIMERS: [(&str, TimerMode); 4] = [
     ("never", TimerMode::Never),
@@ -19,8 +21,18 @@ const RELIABLES: [(&str, ReliableMode); 4] = [
     ("require", ReliableMode::Require),
 ];
 
-const MEDIA_PATHS: [(&str, MediaPath); 2] =
-    [("relay", MediaPath::Relay), ("direct", MediaPath::Direct)];
+const MEDIA_PATHS: [(&str, MediaPath); 8] = [
+    ("peer", MediaPath::Peer),
+    ("direct", MediaPath::Direct),
+    ("fixed", MediaPath::Fixed),
+    ("both-nated", MediaPath::BothNated),
+    ("caller-nated", MediaPath::CallerNated),
+    ("called-nated", MediaPath::CalledNated),
+    ("either-nated", MediaPath::EitherNated),
+    ("relay", MediaPath::Relay),
+];
+
+const G711S: [(&str, G711); 3] = [("keep", G711::Keep), ("spare", G711::Spare), ("bar", G711::Bar)];
 
 pub(super) const OPERATIONS: [(&str, Operation); 2] =
     [("connect", Operation::Connect), ("redirect", Operation::Redirect)];
@@ -33,6 +45,12 @@ pub(super) struct DialogJson {
     session_s_max: Option<u32>,
     reliable: Option<String>,
     media: Option<String>,
+    #[serde(default)]
+    codecs: Option<Vec<String>>,
+    #[serde(default)]
+    one_codec: Option<bool>,
+    #[serde(default)]
+    g711: Option<String>,
 }
 
 impl From<&DialogTerms> for DialogJson {
@@ -44,6 +62,12 @@ impl From<&DialogTerms> for DialogJson {
             session_s_max: terms.session_s_max,
             reliable: terms.reliable.map(|mode| word_of(&RELIABLES, mode).to_owned()),
             media: terms.media.map(|path| word_of(&MEDIA_PATHS, path).to_owned()),
+            codecs: terms
+                .codecs
+                .as_ref()
+                .map(|list| list.iter().map(|codec| codec.name().to_owned()).collect()),
+            one_codec: terms.one_codec,
+            g711: terms.g711.map(|plain| word_of(&G711S, plain).to_owned()),
         }
     }
 }
@@ -58,6 +82,15 @@ impl TryFrom<DialogJson> for DialogTerms {
             session_s_max: json.session_s_max,
             reliable: json.reliable.as_deref().map(|text| word(&RELIABLES, text)).transpose()?,
             media: json.media.as_deref().map(|text| word(&MEDIA_PATHS, text)).transpose()?,
+            codecs: match json.codecs {
+                None => None,
+                Some(names) => {
+                    let codecs = names.iter().map(|name| word(&VoiceCodec::ALL, name));
+                    Some(codecs.collect::<Result<_, _>>()?)
+                }
+            },
+            one_codec: json.one_codec,
+            g711: json.g711.as_deref().map(|text| word(&G711S, text)).transpose()?,
         })
     }
 }

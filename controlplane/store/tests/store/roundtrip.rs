@@ -95,6 +95,15 @@ impl Dice {
             payload_type: self.maybe(|d| d.next() as u8),
             codec: self.text(),
             remote: self.maybe(|d| d.address().ip()),
+            mos: self.maybe(|d| (d.next() % 451) as u16),
+            heard: self.maybe(|d| CdrHeard {
+                reports: d.next() as u32,
+                lost: u32::MAX,
+                jitter_us: d.next() as u32,
+                round_trip_us: d.maybe(|d| d.next() as u32),
+                round_trip_us_max: d.maybe(|d| d.next() as u32),
+                mos: d.maybe(|d| (d.next() % 451) as u16),
+            }),
         }
     }
 

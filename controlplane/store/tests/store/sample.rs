@@ -238,6 +238,9 @@ fn ingress(edit: PrefixEdit) -> Ingress {
             session_s_max: Some(3_600),
             reliable: Some(ReliableMode::Never),
             media: Some(MediaPath::Direct),
+            codecs: Some(vec![VoiceCodec::G729, VoiceCodec::Pcma]),
+            one_codec: Some(true),
+            g711: Some(G711::Spare),
         },
         operation: Some(Operation::Redirect),
     }

@@ -1,6 +1,8 @@
 //! One leg as its call sees it.
 
-use strowger_link::{Branch, Cause, LegId, Manner, MediaMode, MediaPolicy, OnRedirect, Tick};
+use strowger_link::{
+    Branch, Cause, LegId, Manner, MediaMode, MediaPolicy, OnRedirect, Tick, Voices,
+};
 
 /// One leg of a call.
 #[derive(Debug)]
@@ -83,7 +85,13 @@ pub(crate) enum Expiry {
 
 /// Media policy of a party of which nothing is known yet.
 pub(crate) const fn unknown_policy(nated: bool) -> MediaPolicy {
-    MediaPolicy { mode: MediaMode::Relay, nated, start_timeout_ms: 0, timeout_ms: 0 }
+    MediaPolicy {
+        mode: MediaMode::Relay,
+        nated,
+        start_timeout_ms: 0,
+        timeout_ms: 0,
+        voices: Voices::ALL,
+    }
 }
 
 impl Leg {

@@ -4,6 +4,8 @@
 
 use super::{Relay, Slot};
 use crate::datagram::{Datagram, Drop, Verdict};
+use crate::flow::{Flow, Format};
+use crate::ports::LocalPort;
 use strowger_link::Tick;
 
 impl Relay {
@@ -34,12 +36,28 @@ impl Relay {
             return Err(reason);
         }
         let out = flow.out;
+        if flow.format == (Format::Rtcp { is_clear: true }) {
+            self.hear(datagram, out, now);
+        }
         match out.and_then(|from| Some((from, self.slots.get(from.index())?))) {
             Some((from, Slot::Open(other))) => match other.remote.destination() {
                 Some(to) => Ok(Verdict::Send { from, to }),
                 None => Err(self.count_drop(datagram, Drop::NoDestination)),
             },
             Some((_, Slot::Closed)) | None => Err(self.count_drop(datagram, Drop::NoDestination)),
+        }
+    }
+
+    /// Reads what a party tells by RTCP of the stream that the other one sends it.
+    fn hear(&mut self, datagram: &Datagram<'_>, out: Option<LocalPort>, now: Tick) {
+        let Some(out) = out else { return };
+        let stream = match self.slots.get(out.index()) {
+            Some(Slot::Open(other)) => Flow::ssrc(other),
+            Some(Slot::Closed) | None => None,
+        };
+        let Some(other) = self.hearings.get(out.index()).copied() else { return };
+        if let Some(hearing) = self.hearings.get_mut(datagram.at.index()) {
+            hearing.read(datagram.octets, (stream, &other), now);
         }
     }
 

@@ -2,12 +2,14 @@
 
 use super::{PairSlot, Slot};
 use crate::Flow;
+use crate::hearing::Hearing;
 
 #[test]
 fn sizes_are_known() {
     let known = [
         ("a flow", size_of::<Flow>(), 256),
         ("a port", size_of::<Slot>(), 256),
+        ("what RTCP tells at a port", size_of::<Hearing>(), 64),
         ("a pair", size_of::<PairSlot>(), 96),
     ];
     let grown = known.into_iter().filter(|(_, bytes, golden)| bytes != golden);

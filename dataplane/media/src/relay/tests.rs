@@ -207,6 +207,65 @@ fn what_arrives_on_one_side_leaves_from_the_other() {
     assert_eq!((report.b.media.packets, report.b.media.drops.total()), (1, 0));
 }
 
+/// A sender report, or a report of `lost` packets of stream 7 that answers it after `held_ms`.
+fn told(script: &mut Script, at: &str, from: &str, said: Result<u64, (i32, u32)>) {
+    let mut buffer = [0; 64];
+    let mut builder = rtcp::Builder::new(&mut buffer);
+    match said {
+        Ok(ntp) => {
+            let info = rtcp::SenderInfo { ntp, ..Default::default() };
+            builder.sender_report(7, info, &[]).unwrap();
+        }
+        Err((cumulative_lost, held_ms)) => {
+            let block = rtcp::ReportBlock {
+                ssrc: 7,
+                cumulative_lost,
+                jitter: 40,
+                last_sr: 0x5678_9abc,
+                delay_since_last_sr: (held_ms << 16) / 1_000,
+                ..Default::default()
+            };
+            builder.receiver_report(9, &[block]).unwrap();
+        }
+    }
+    let mut octets = builder.finish().to_vec();
+    let before = octets.clone();
+    let mut burst = [Datagram::new(named_port(at), from.parse().unwrap(), &mut octets)];
+    script.relay.handle_burst(&mut burst, script.now);
+    assert!(matches!(burst[0].verdict, Verdict::Send { .. }), "reports go on");
+    assert_eq!(octets, before, "as they came");
+}
+
+#[test]
+fn a_report_tells_loss_jitter_and_the_round_trip_of_who_heard() {
+    let mut script = Script::run("0 open a.remote=192.0.2.1:4000 b.remote=198.51.100.2:5000");
+    let (a, b) = (("a.rtcp", "192.0.2.1:4001"), ("b.rtcp", "198.51.100.2:5001"));
+    told(&mut script, a.0, a.1, Ok(0x1234_5678_9abc_def0));
+    script.now = script.now.plus_ms(1_080);
+    told(&mut script, b.0, b.1, Err((11, 1_000)));
+    let report = script.report();
+    let heard = report.b.rtcp.unwrap().heard.unwrap();
+    assert_eq!((heard.reports, heard.lost, heard.jitter_us), (1, 11, 5_000));
+    assert_eq!(heard.round_trip_us.map(|us| us / 1_000), Some(80));
+    assert_eq!(report.a.rtcp.unwrap().heard, None, "it has reported nothing");
+    // A pair that has the ports after it knows nothing of that.
+    script.close();
+    script.open(&["a.remote=192.0.2.1:4000", "b.remote=198.51.100.2:5000"]);
+    assert_eq!(script.report().b.rtcp.unwrap().heard, None);
+}
+
+#[test]
+fn nothing_is_read_of_rtcp_that_is_encrypted() {
+    let mut script = Script::run("0 open a.remote=192.0.2.1:4000 b.remote=198.51.100.2:5000");
+    script.close();
+    let mut spec = spec(script.peers[0], script.peers[1], Carried::Rtp);
+    spec.carried = Carried::Srtp;
+    script.pair = Some(script.relay.open(&spec, script.now).unwrap());
+    told(&mut script, "b.rtcp", "198.51.100.2:5001", Err((11, 0)));
+    let rtcp = script.report().b.rtcp.unwrap();
+    assert_eq!((rtcp.packets, rtcp.heard), (1, None));
+}
+
 #[test]
 fn the_signalled_address_is_used_at_once_and_others_are_strangers() {
     let script = Script::run(
@@ -564,7 +623,7 @@ fn sizes_are_what_was_decided() {
         ("MediaReport", size_of::<MediaReport>()),
     ];
     let expected =
-        [("Flow", 256), ("Slot", 256), ("PairSlot", 96), ("Datagram", 96), ("MediaReport", 416)];
+        [("Flow", 256), ("Slot", 256), ("PairSlot", 96), ("Datagram", 96), ("MediaReport", 464)];
     assert_eq!(sizes, expected);
 }
 

@@ -62,8 +62,13 @@ impl Io for Opened {
 const CALLER: LegId = LegId { slot: SlotRef { seg: 0, idx: 1, r#gen: 1 }, leg: 0 };
 const CALLED: LegId = LegId { leg: 1, ..CALLER };
 
-const POLICY: MediaPolicy =
-    MediaPolicy { mode: MediaMode::Relay, nated: false, start_timeout_ms: 0, timeout_ms: 0 };
+const POLICY: MediaPolicy = MediaPolicy {
+    mode: MediaMode::Relay,
+    nated: false,
+    start_timeout_ms: 0,
+    timeout_ms: 0,
+    voices: Voices::ALL,
+};
 
 fn desk() -> MediaDesk {
     let address = |local: &str, advertised: &str| MediaAddress {
@@ -149,6 +154,73 @@ fn what_is_frozen_reads_as_what_it_was() {
     assert_eq!(frozen(&desk, LegId { leg: 9, ..CALLER }), None);
     desk.media.leg(CALLED).said = vec![b'x'; super::frozen::SAID_MAX + 1];
     assert_eq!(frozen(&desk, CALLED), None, "too much to keep");
+}
+
+/// Past us, a description is passed byte by byte but for what nobody outside could reach.
+#[test]
+fn what_goes_past_us_is_fixed_where_a_side_is_set_so() {
+    let (mut media, mut io) = (desk(), Opened::default());
+    let mut desk = Desk { media: &mut media, io: &mut io, now: Tick(0) };
+    desk.begin(CALLER, 0, "198.51.100.7:5060".parse().unwrap());
+    desk.begin(CALLED, 0, "10.0.0.8:5060".parse().unwrap());
+    let (inner, outer) = (sdp("IP4", "10.0.0.5"), sdp("IP4", "198.51.100.9"));
+    let seen = String::from_utf8(inner.data.to_vec()).unwrap();
+    let seen = seen.replace("c=IN IP4 10.0.0.5", "c=IN IP4 198.51.100.7");
+    let seen = seen.replace("a=rtcp:4001 IN IP4 10.0.0.5", "a=rtcp:4001 IN IP4 198.51.100.7");
+    let by = |mode| MediaPolicy { mode, ..POLICY };
+    let (direct, fixed) = (by(MediaMode::Direct), by(MediaMode::Fixed));
+    let mut told = |from, to, body: &Body, one, other| {
+        let told = desk.describe(from, to, Role::Offer, body, (one, other)).unwrap();
+        String::from_utf8(told.data.to_vec()).unwrap()
+    };
+    let text = |body: &Body| String::from_utf8(body.data.to_vec()).unwrap();
+    assert_eq!(told(CALLER, CALLED, &inner, &direct, &fixed), seen);
+    assert_eq!(told(CALLER, CALLED, &inner, &fixed, &direct), seen);
+    assert_eq!(told(CALLER, CALLED, &inner, &direct, &direct), text(&inner));
+    assert_eq!(told(CALLER, CALLED, &outer, &fixed, &fixed), text(&outer));
+    // Who signals from the same network is where it says.
+    assert_eq!(told(CALLED, CALLER, &inner, &fixed, &direct), text(&inner));
+    // What cannot be read is not ours to judge.
+    let odd = Body::sdp(b"v=1".to_vec());
+    assert_eq!(told(CALLER, CALLED, &odd, &fixed, &fixed), "v=1");
+    assert!(io.0.is_empty(), "no port is taken");
+}
+
+/// Codecs that one side may not speak are taken out of what the other says, whoever relays.
+#[test]
+fn codecs_are_those_that_both_sides_may_speak() {
+    let (mut media, mut io) = (desk(), Opened::default());
+    let mut desk = Desk { media: &mut media, io: &mut io, now: Tick(0) };
+    for leg in [CALLER, CALLED] {
+        desk.begin(leg, 0, "198.51.100.7:5060".parse().unwrap());
+    }
+    let text = String::from_utf8(sdp("IP4", "198.51.100.9").data.to_vec()).unwrap();
+    let offer = Body::sdp(text.replace("RTP/AVP 0", "RTP/AVP 0 8 18").into_bytes());
+    let may = |order: [u8; 2], plain| {
+        let [first, second] = order;
+        let order = [first, second, 0, 0, 0, 0, 0, 0];
+        MediaPolicy { voices: Voices { order, single: false, plain }, ..POLICY }
+    };
+    let [pcma, g729] = ["PCMA", "G729"].map(|name| Voices::place(name).unwrap());
+    for (caller, called, expected) in [
+        (POLICY, POLICY, Ok("0 8 18")),
+        (may([g729, pcma], Plain::Kept), POLICY, Ok("18 8")),
+        (may([g729, pcma], Plain::Kept), may([pcma, 0], Plain::Kept), Ok("8")),
+        (POLICY, may([0, 0], Plain::Barred), Ok("18")),
+        (may([pcma, 0], Plain::Kept), may([g729, 0], Plain::Kept), Err(NOT_ACCEPTABLE)),
+    ] {
+        for mode in [MediaMode::Relay, MediaMode::Direct] {
+            let policies = [caller, called].map(|policy| MediaPolicy { mode, ..policy });
+            let told =
+                desk.describe(CALLER, CALLED, Role::Offer, &offer, (&policies[0], &policies[1]));
+            let told = told.map(|body| String::from_utf8(body.data.to_vec()).unwrap());
+            let line = told.as_ref().map(|text| text.lines().find(|line| line.starts_with('m')));
+            let formats = line.map(|line| line.unwrap().split("RTP/AVP ").nth(1).unwrap());
+            assert_eq!(formats, expected.as_ref().copied(), "{mode:?}");
+        }
+    }
+    // What the party said is kept as it said it: somebody else may speak more.
+    assert_eq!(desk.said(CALLER).unwrap().data, offer.data);
 }
 
 /// What a browser offers, DTLS-SRTP, is answered in kind or not at all, also by a phone that does

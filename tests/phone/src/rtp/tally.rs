@@ -153,6 +153,8 @@ pub(crate) struct Tally {
     last_ssrc: Option<u32>,
     last_source: Option<SocketAddr>,
     last_arrival_ns: Option<u64>,
+    /// The last sender report that came: the middle of its NTP time, and when.
+    last_sr: Option<(u32, u64)>,
     delay_us: Option<Histogram<u64>>,
     gap_us: Option<Histogram<u64>>,
 }
@@ -181,6 +183,7 @@ impl Tally {
             last_ssrc: None,
             last_source: None,
             last_arrival_ns: None,
+            last_sr: None,
             delay_us: histogram(),
             gap_us: histogram(),
         }
@@ -246,6 +249,9 @@ impl Tally {
             rtcp.malformed += 1;
             return;
         };
+        if let Some(sent) = compound.sent {
+            self.last_sr = Some((sent, clock_ns()));
+        }
         for kind in compound.kinds {
             match kind {
                 200 => rtcp.sr += 1,
@@ -274,6 +280,12 @@ impl Tally {
             lost,
             highest: heard.highest,
             jitter,
+            last_sr: self.last_sr.map_or(0, |(sent, _)| sent),
+            delay: self.last_sr.map_or(0, |(_, at_ns)| {
+                let held_ns = clock_ns().saturating_sub(at_ns);
+                let units = (u128::from(held_ns) << 16) / 1_000_000_000;
+                u32::try_from(units).unwrap_or(u32::MAX)
+            }),
         })
     }
 

@@ -60,6 +60,49 @@ fn media_goes_past_us_where_both_trunks_are_set_so() {
     demo.stop();
 }
 
+/// A description with an address that means nothing outside its own network.
+fn inside(at: std::net::SocketAddr) -> String {
+    sdp(at).replace("c=IN IP4 127.0.0.1", "c=IN IP4 10.9.8.7")
+}
+
+#[test]
+fn an_address_that_nobody_reaches_is_replaced_where_a_side_is_set_so() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (edge, far, trunk) = peers(&demo);
+    let both = (&edge, &far);
+    set(&demo, &trunk, &json!({"ingress": {"dialog": {"media": "fixed"}}}));
+    set(&demo, "trunks/1", &json!({"egress": {"dialog": {"media": "peer"}}}));
+    let call = edge.invite("44700", &[]);
+    let invite = far.expect("INVITE");
+    assert_eq!(body(&invite), sdp(edge.addr()), "byte by byte");
+    let ok = answer(both, (&call, &invite), &[]);
+    assert_eq!(body(&ok), sdp(far.addr()));
+    edge.within_with(&call, &ok, "INVITE", &[], &inside(edge.addr()));
+    let again = far.expect("INVITE");
+    assert_eq!(body(&again), sdp(edge.addr()), "where it is seen");
+    far.respond(&again, 200, &[], Some(&inside(far.addr())));
+    let moved = edge.expect("200 INVITE");
+    assert_eq!(body(&moved), sdp(far.addr()));
+    edge.within(&call, &moved, "ACK", &[]);
+    far.expect("ACK");
+    demo.rest.fresh_counters();
+    assert_eq!(demo.rest.shard("media_ports_in_use"), 0);
+    hang_up(both, &call, &ok);
+    // The other side may want it relayed, and that wins.
+    set(&demo, "trunks/1", &json!({"egress": {"dialog": {"media": "relay"}}}));
+    let call = edge.invite("44700", &[]);
+    let invite = far.expect("INVITE");
+    assert_ne!(body(&invite), sdp(edge.addr()));
+    let ok = answer(both, (&call, &invite), &[]);
+    hang_up(both, &call, &ok);
+    let cdrs = demo.rest.cdrs(2);
+    let why = trace_of(&demo, &cdrs[0]).to_string() + &trace_of(&demo, &cdrs[1]).to_string();
+    assert!(why.contains("at addresses that are reached"), "{why}");
+    assert_tidy(&demo);
+    demo.stop();
+}
+
 #[test]
 fn a_redirected_trunk_is_told_where_to_call_and_pays_nothing() {
     let home = Home::new();

@@ -64,8 +64,17 @@ impl Wire {
         self.invite_uri(&format!("sip:{user}@{}", self.server), fields)
     }
 
+    /// Calls `user` with a description of the test's own.
+    pub(crate) fn invite_with(&self, user: &str, body: &str) -> Dialing {
+        self.invite_uri_with(&format!("sip:{user}@{}", self.server), &[], body)
+    }
+
     /// Calls a whole URI.
     pub(crate) fn invite_uri(&self, uri: &str, fields: &[(&str, &str)]) -> Dialing {
+        self.invite_uri_with(uri, fields, &sdp(self.addr()))
+    }
+
+    fn invite_uri_with(&self, uri: &str, fields: &[(&str, &str)], body: &str) -> Dialing {
         let at = self.addr();
         let mut invite = Message::request("INVITE", uri);
         invite.push("Via", &self.via());
@@ -78,7 +87,7 @@ impl Wire {
         for (name, value) in fields {
             invite.push(name, value);
         }
-        invite.set_body("application/sdp", sdp(at).as_bytes());
+        invite.set_body("application/sdp", body.as_bytes());
         self.send(&invite);
         Dialing { invite, cseq: Cell::new(1) }
     }

@@ -2,9 +2,10 @@
 //! what trunks say themselves.
 
 use super::*;
-use strowger_link::{MediaMode, Reliable, SessionTimer};
+use strowger_link::{MediaMode, MediaPolicy, Plain, Reliable, SessionTimer, Voices};
 use strowger_model::{
-    DialogTerms, MediaPath, Operation, ReliableMode, SettingId, SettingRow, TimerMode,
+    DialogTerms, G711, MediaPath, Operation, ReliableMode, SettingId, SettingRow, SubscriberId,
+    TimerMode, VoiceCodec,
 };
 
 fn set(rows: &mut Rows, name: &str, value: &str, subscriber: Option<i64>) {
@@ -153,6 +154,104 @@ fn media_goes_past_us_only_where_both_sides_may_and_nothing_asks_for_our_hand() 
         rows.emergencies = vec![Emergency { tenant, number, trunks: vec![TrunkId(7)] }];
     };
     assert_eq!(paths(help, "trunk 8 dials 112", ""), [Relay, Relay]);
+}
+
+/// A trunk's own word stands before what is set for its account, and both sides have theirs.
+#[test]
+fn codecs_are_those_of_each_side() {
+    let mut all = rows();
+    for (id, name, value) in [(1, "codecs", "opus"), (2, "one_codec", "true")] {
+        all.settings.push(SettingRow {
+            id: SettingId(id),
+            category: "media".into(),
+            name: name.into(),
+            tenant: None,
+            account: None,
+            subscriber: None,
+            value: value.into(),
+        });
+    }
+    let egress = all.trunks[0].egress.as_mut().unwrap();
+    egress.dialog.codecs = Some(vec![VoiceCodec::G729, VoiceCodec::Pcma]);
+    egress.dialog.one_codec = Some(false);
+    egress.dialog.g711 = Some(G711::Bar);
+    let go = Switch::new(all).go("1001 dials 4420");
+    let voices = |media: &MediaPolicy| {
+        let Voices { single, plain, .. } = media.voices;
+        (media.voices.names().collect::<Vec<_>>(), single, plain)
+    };
+    assert_eq!(voices(&go.media), (vec!["opus"], true, Plain::Kept));
+    let trunk = &go.stages[0].branches[0].media;
+    assert_eq!(voices(trunk), (vec!["G729", "PCMA"], false, Plain::Barred));
+    for (name, codec) in VoiceCodec::ALL {
+        assert!(Voices::place(name).is_some() && codec.name() == name, "{name}");
+    }
+}
+
+/// Where media goes of 1001, who is set to `own`, calling 1002, who is set to `far`; who of both is
+/// behind a NAT.
+fn between(own: &str, far: &str, (caller, called): (bool, bool)) -> MediaMode {
+    let nat = |is: bool| if is { "always" } else { "never" };
+    let rows = |rows: &mut Rows| {
+        let set = [(1, "path", own), (1, "nat", nat(caller))];
+        let set = set.into_iter().chain([(2, "path", far), (2, "nat", nat(called))]);
+        for (id, (subscriber, name, value)) in (1i64..).zip(set) {
+            rows.settings.push(SettingRow {
+                id: SettingId(id),
+                category: "media".into(),
+                name: name.into(),
+                tenant: Some(TenantId(1)),
+                account: None,
+                subscriber: Some(SubscriberId(subscriber)),
+                value: value.into(),
+            });
+        }
+    };
+    paths(rows, "1001 dials 1002", "")[1]
+}
+
+/// The merge of the spec (C-MED-02), and what it leaves open: 1 against 7 and 0 on both sides.
+#[test]
+fn of_two_sides_relay_wins_then_past_us_then_the_stricter() {
+    use MediaMode::{Direct, Fixed, Relay};
+    let none = (false, false);
+    for (one, other, expected) in [
+        ("relay", "direct", Relay),
+        ("relay", "peer", Relay),
+        ("relay", "fixed", Relay),
+        ("peer", "peer", Relay),
+        ("peer", "direct", Direct),
+        ("peer", "fixed", Fixed),
+        ("direct", "fixed", Direct),
+        ("direct", "either-nated", Direct),
+        ("fixed", "fixed", Fixed),
+        ("fixed", "both-nated", Fixed),
+    ] {
+        assert_eq!(between(one, other, none), expected, "{one} {other}");
+        assert_eq!(between(other, one, none), expected, "{other} {one}");
+    }
+    // The stricter of both, whichever side says it.
+    let called = (false, true);
+    assert_eq!(between("caller-nated", "called-nated", called), Relay);
+    assert_eq!(between("called-nated", "caller-nated", called), Relay);
+    assert_eq!(between("caller-nated", "both-nated", called), Fixed);
+}
+
+#[test]
+fn nats_decide_where_a_side_wants_it_so() {
+    use MediaMode::{Direct, Fixed, Relay};
+    // Nobody, the caller, the called party, and both behind NATs.
+    let all = [(false, false), (true, false), (false, true), (true, true)];
+    for (path, expected) in [
+        ("fixed", [Fixed, Fixed, Fixed, Fixed]),
+        ("both-nated", [Fixed, Fixed, Fixed, Relay]),
+        ("caller-nated", [Fixed, Relay, Fixed, Relay]),
+        ("called-nated", [Fixed, Fixed, Relay, Relay]),
+        ("either-nated", [Fixed, Relay, Relay, Relay]),
+        ("direct", [Direct, Relay, Relay, Relay]),
+    ] {
+        assert_eq!(all.map(|nats| between(path, path, nats)), expected, "{path}");
+    }
 }
 
 #[test]

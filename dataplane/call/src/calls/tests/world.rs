@@ -11,7 +11,7 @@ use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
     Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, Manner, MediaMode,
     MediaPolicy, Octets, OnDriverLost, OnRedirect, PartyRef, Reason, Refuse, SlotRef, Stage,
-    Target, Tick, Transport, Up, Verb, VerbId, VerbKind, VerbOutcome,
+    Target, Tick, Transport, Up, Verb, VerbId, VerbKind, VerbOutcome, Voices,
 };
 
 /// A slot, what it shows, and the image in it.
@@ -355,7 +355,13 @@ pub(super) fn gauge(id: u32) -> Gauge {
 }
 
 fn policy() -> MediaPolicy {
-    MediaPolicy { mode: MediaMode::Relay, nated: false, start_timeout_ms: 0, timeout_ms: 0 }
+    MediaPolicy {
+        mode: MediaMode::Relay,
+        nated: false,
+        start_timeout_ms: 0,
+        timeout_ms: 0,
+        voices: Voices::ALL,
+    }
 }
 
 /// A plan; its settlement names the ask, so that the laws can tell whose record it is.

@@ -35,7 +35,7 @@ use strowger_link::{
     Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key, LegId,
     Manner, MediaMode, MediaPolicy, Octets, PartyRef, Reliable, SESSION_S_MAX, SESSION_S_MIN,
     Secret, SessionTimer, SlotRef, Target, Tick, Transport, Upstream, UpstreamCause, UpstreamOrder,
-    UpstreamState,
+    UpstreamState, Voices,
 };
 
 use crate::build::{Reply, Writer};
@@ -605,6 +605,7 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
                 nated: has("nated"),
                 start_timeout_ms: 0,
                 timeout_ms: 0,
+                voices: Voices::ALL,
             },
             ring_ms: 0,
             first_ms: 0,

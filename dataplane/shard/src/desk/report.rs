@@ -1,0 +1,84 @@
+//! What the media of a leg carried, for its record.
+
+use super::MediaDesk;
+use strowger_link::{Heard, LegId, MediaReport};
+use strowger_media::{Drop, SideReport};
+
+impl MediaDesk {
+    /// Adds what a closed pair carried to the leg's report. The record shows the first line that
+    /// carried anything, mostly the only audio.
+    pub(super) fn add_report(
+        &mut self,
+        leg: LegId,
+        index: usize,
+        from: &SideReport,
+        to: &SideReport,
+    ) {
+        let Some(media) = self.legs.get_mut(&leg) else { return };
+        let heard = from.rtcp.and_then(|rtcp| rtcp.heard).map(heard);
+        let (from, to) = (&from.media, &to.media);
+        let codec = media.lines.get(index).map(|l| l.codec.clone()).unwrap_or_default();
+        let held = u64::from(to.drops.of(Drop::Held)) + u64::from(to.drops.of(Drop::NoDestination));
+        let strangers = u64::from(from.drops.of(Drop::Stranger));
+        let new = MediaReport {
+            received: from.packets,
+            received_octets: from.octets,
+            sent: to.packets.saturating_sub(held),
+            sent_octets: to.octets,
+            lost: from.lost,
+            jitter_us: from.jitter_us,
+            jitter_us_max: from.jitter_us_max,
+            strangers,
+            dropped: from.drops.total().saturating_sub(strangers),
+            payload_type: from.payload_type.unwrap_or(u8::MAX),
+            codec,
+            remote: from.latched,
+            first_at: from.span.map(|s| s.0),
+            last_at: from.span.map(|s| s.1),
+            heard,
+        };
+        media.report = Some(match media.report.take() {
+            None => new,
+            Some(old) => merge(old, new),
+        });
+    }
+}
+
+fn merge(old: MediaReport, new: MediaReport) -> MediaReport {
+    let heard = new.first_at.is_some();
+    MediaReport {
+        received: old.received.saturating_add(new.received),
+        received_octets: old.received_octets.saturating_add(new.received_octets),
+        sent: old.sent.saturating_add(new.sent),
+        sent_octets: old.sent_octets.saturating_add(new.sent_octets),
+        lost: old.lost.saturating_add(new.lost),
+        jitter_us: if heard { new.jitter_us } else { old.jitter_us },
+        jitter_us_max: old.jitter_us_max.max(new.jitter_us_max),
+        strangers: old.strangers.saturating_add(new.strangers),
+        dropped: old.dropped.saturating_add(new.dropped),
+        payload_type: if heard { new.payload_type } else { old.payload_type },
+        codec: if heard { new.codec } else { old.codec },
+        remote: new.remote.or(old.remote),
+        first_at: old.first_at.or(new.first_at),
+        last_at: new.last_at.or(old.last_at),
+        heard: match (old.heard, new.heard) {
+            (Some(old), Some(new)) => Some(merge_heard(&old, &new)),
+            (old, new) => new.or(old),
+        },
+    }
+}
+
+fn merge_heard(old: &Heard, new: &Heard) -> Heard {
+    Heard {
+        reports: old.reports.saturating_add(new.reports),
+        lost: old.lost.saturating_add(new.lost),
+        jitter_us: new.jitter_us,
+        round_trip_us: new.round_trip_us.or(old.round_trip_us),
+        round_trip_us_max: old.round_trip_us_max.max(new.round_trip_us_max),
+    }
+}
+
+const fn heard(told: strowger_media::Heard) -> Heard {
+    let strowger_media::Heard { reports, lost, jitter_us, round_trip_us, round_trip_us_max } = told;
+    Heard { reports, lost, jitter_us, round_trip_us, round_trip_us_max }
+}
