@@ -317,6 +317,7 @@ words! {
         HistoryInfo => "history-info",
         Both => "both",
     }
+    IngressAuth { Either => "either", Both => "both", Nobody => "nobody" }
     CalledFrom { Auto => "auto", RequestUri => "request-uri", To => "to" }
     MediaPath { Relay => "relay", Direct => "direct" }
     Operation { Connect => "connect", Redirect => "redirect" }
