@@ -130,7 +130,8 @@ impl Office {
         may_again: bool,
         (now, wall_us): (Tick, i64),
     ) -> Result<Option<Answer>, AccountId> {
-        let Decision { verdict, nonce, turn, mut trace, tenant, sent, shared, places: _ } = decision;
+        let Decision { verdict, nonce, turn, mut trace, tenant, sent, shared, places: _ } =
+            decision;
         let Verdict::Go(plan) = verdict else {
             self.take_decision(nonce, turn);
             self.counts.refused += 1;

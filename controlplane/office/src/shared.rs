@@ -30,9 +30,11 @@ impl Office {
             let Some(row) = world.subscriber(call.by) else { continue };
             let Some(tenant) = world.tenant(row.tenant) else { continue };
             let canonical = |text: &str| tenant.normalisation.normalise(text).ok();
-            let said = || [&call.received, &call.from_user].into_iter().find_map(|text| {
-                world.shared_did(tenant.id, canonical(text)?)
-            });
+            let said = || {
+                [&call.received, &call.from_user]
+                    .into_iter()
+                    .find_map(|text| world.shared_did(tenant.id, canonical(text)?))
+            };
             let own = row.identity.number.and_then(|number| world.shared_did(tenant.id, number));
             let number = world.contact_number(tenant.id, call.number.as_str());
             if let (Some(did), Some(number)) = (own.or_else(said), number) {

@@ -2,6 +2,7 @@
 
 mod limit;
 mod redirect;
+mod shared;
 
 use crate::*;
 use std::net::SocketAddr;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use strowger_model::{DidId, Digits, SubscriberId};
 
 /// The first of both spans in which a call back is for who called: two hours, microseconds.
-pub const CALLED_BACK_SOON_US: i64 = 2 * 3_600 * 1_000_000;
+pub(crate) const CALLED_BACK_SOON_US: i64 = 2 * 3_600 * 1_000_000;
 /// The second: a day.
 pub const CALLED_BACK_US: i64 = 86_400 * 1_000_000;
 

@@ -28,20 +28,20 @@ use crate::names::Names;
 use crate::page::PageMap;
 use crate::perimeter::Perimeter;
 use crate::prefix::{Chain, Dictionary};
-use shared::Phonebook;
 use crate::rule::Rules;
 use crate::settings::{ProfileId, Settings};
 use crate::tariff::TariffDeck;
 use crate::trace::{RowNames, Thing};
 use core::cmp::Reverse;
+use shared::Phonebook;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
     Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Guests, Holidays,
-    IngressAuth, Organization, OrganizationId, Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber,
-    SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    IngressAuth, Organization, OrganizationId, Profile, RingGroup, RingGroupId, Route, RuleId,
+    SourceMatch, Subscriber, SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 use strowger_numbering::Ported;
 

@@ -18,9 +18,9 @@ use strowger_model::{
     AccountId, CalledFrom, CauseMap, DialogTerms, DigestPolicy, Egress, EgressTarget,
     ForwardHeaders, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX, HEADER_RULES_MAX,
     HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule, HeaderTest,
-    IdentityHeader, Ingress, IngressAuth, MediaPath, Operation, OrganizationId, ReliableMode, SESSION_S_MAX,
-    SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode, Transport, Trunk, TrunkCredentials,
-    TrunkId,
+    IdentityHeader, Ingress, IngressAuth, MediaPath, Operation, OrganizationId, ReliableMode,
+    SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode, Transport, Trunk,
+    TrunkCredentials, TrunkId,
 };
 use strowger_routing::limits::PARTNERS_MAX;
 use strowger_routing::{Change, RowName, World};

@@ -2,8 +2,8 @@
 
 use crate::{
     AccountId, BanId, Barring, CalledFrom, CallerRuleId, DialogTerms, DigestPolicy, Digits,
-    ForwardHeaders, Ha1, HeaderRule, Operation, OrganizationId, PrefixEdit, SentTo, TariffId, TenantId, Transport,
-    TrunkId, TrunkLoginId,
+    ForwardHeaders, Ha1, HeaderRule, Operation, OrganizationId, PrefixEdit, SentTo, TariffId,
+    TenantId, Transport, TrunkId, TrunkLoginId,
 };
 use core::fmt;
 use std::net::{IpAddr, SocketAddr};

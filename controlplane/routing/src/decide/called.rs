@@ -9,8 +9,8 @@ use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::world::Holder;
 use strowger_model::{
-    BadNumber, Barring, CalledFrom, DidId, DidTarget, Digits, OrganizationId, RingGroup, Subscriber, Tenant,
-    TenantId, Trunk, TrunkId,
+    BadNumber, Barring, CalledFrom, DidId, DidTarget, Digits, OrganizationId, RingGroup,
+    Subscriber, Tenant, TenantId, Trunk, TrunkId,
 };
 
 /// The called party in its forms.

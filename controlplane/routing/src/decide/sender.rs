@@ -13,8 +13,8 @@ use crate::world::{Holder, World};
 use std::net::SocketAddr;
 use strowger_link::{Challenge, Credentials};
 use strowger_model::{
-    Account, Barring, DigestPolicy, Digits, Guests, Ingress, IngressAuth, OrganizationId, Profile, Subscriber, Tenant,
-    TenantId, Trunk, TrunkCredentials, TrunkId,
+    Account, Barring, DigestPolicy, Digits, Guests, Ingress, IngressAuth, OrganizationId, Profile,
+    Subscriber, Tenant, TenantId, Trunk, TrunkCredentials, TrunkId,
 };
 
 /// A sender who is known, and who pays.

@@ -80,8 +80,10 @@ impl<'a> Attempt<'a> {
             return Shared::Nobody;
         };
         let kept = || world.contacts_with(sender.tenant.id, caller).take(LOOKED_UP_MAX);
-        let given: Vec<SubscriberId> =
-            kept().filter(|entry| entry.did == Some(did.id)).map(|entry| entry.subscriber).collect();
+        let given: Vec<SubscriberId> = kept()
+            .filter(|entry| entry.did == Some(did.id))
+            .map(|entry| entry.subscriber)
+            .collect();
         let known: Vec<SubscriberId> = kept().map(|entry| entry.subscriber).collect();
         let last = |within_us| {
             let calls = &self.facts.shared;

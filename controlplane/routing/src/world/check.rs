@@ -3,16 +3,17 @@
 use super::{BuildError, Problem, RowName, Source, World};
 use crate::limits::{
     BARRING_MAX, CALLED_MAX, CONTACTS_MAX, DISCOUNTS_MAX, EXPIRES_MIN_S_MAX, GROUP_MEMBERS_MAX,
-    ORGANIZATION_DEPTH_MAX, PARTNERS_MAX, PHONEBOOK_MAX, ROUTE_PREFIXES_MAX, ROUTE_TARGETS_MAX, STATUSES_MAX,
-    SUBSCRIBER_FORWARDS_MAX, SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX, TRUNK_TARGETS_MAX,
-    TRUNK_USERS_MAX, USERNAME_MAX,
+    ORGANIZATION_DEPTH_MAX, PARTNERS_MAX, PHONEBOOK_MAX, ROUTE_PREFIXES_MAX, ROUTE_TARGETS_MAX,
+    STATUSES_MAX, SUBSCRIBER_FORWARDS_MAX, SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX,
+    TRUNK_TARGETS_MAX, TRUNK_USERS_MAX, USERNAME_MAX,
 };
 use strowger_billing::Terms;
 use strowger_model::{
     Account, AccountId, Ban, Barring, CallerRule, CauseMap, Did, DidTarget, EDIT_PREFIXES_MAX,
     Egress, EgressTarget, Emergency, Exchange, Ingress, IngressAuth, NUMBER_MAX, Organization,
-    OrganizationId, PhonebookEntry, PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
-    TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId, WHOLE,
+    OrganizationId, PhonebookEntry, PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow,
+    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    WHOLE,
 };
 
 type Checked = Result<(), BuildError>;

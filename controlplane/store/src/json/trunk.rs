@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, CalledFrom, CauseMap, Egress, EgressTarget, ForwardHeaders, HostPort,
-    IdentityHeader, Ingress, IngressAuth, OrganizationId, PrefixEdit, SentTo, SourceMatch, TariffId, Transport,
-    TrunkCredentials,
+    IdentityHeader, Ingress, IngressAuth, OrganizationId, PrefixEdit, SentTo, SourceMatch,
+    TariffId, Transport, TrunkCredentials,
 };
 
 /// Transports by their word.

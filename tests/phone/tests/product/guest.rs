@@ -191,9 +191,11 @@ fn calls_to_oneself_and_to_our_own_go_where_is_set() {
     make(&demo, "settings", &row);
     let route = json!({"tenant": "1", "prefix": "1002", "targets": [{"trunk": "1"}]});
     make(&demo, "routes", &route);
-    let price = json!({"tenant": "1", "category": "price", "name": "customer_default", "value": "0"});
+    let price =
+        json!({"tenant": "1", "category": "price", "name": "customer_default", "value": "0"});
     make(&demo, "settings", &price);
-    let price = json!({"tenant": "1", "category": "price", "name": "supplier_default", "value": "0"});
+    let price =
+        json!({"tenant": "1", "category": "price", "name": "supplier_default", "value": "0"});
     make(&demo, "settings", &price);
     std::thread::sleep(IN_FORCE);
     answered(&ada.invite("1002").unwrap());

@@ -34,12 +34,15 @@ fn a_shared_did_is_whose_the_five_look_ups_say() {
         let config = Config { patience: SOON, ..Config::new(number, "", demo.sip) };
         Phone::new(config).unwrap()
     });
-    let source =
-        |phone: &Phone| json!({"network": "127.0.0.1/32", "port": phone.addr().port()});
+    let source = |phone: &Phone| json!({"network": "127.0.0.1/32", "port": phone.addr().port()});
     let sources: Vec<_> = outside.iter().map(source).collect();
-    set(&demo, "trunks/1", &json!({
-        "ingress": {"sources": sources}, "egress": {"targets": [carrier.addr().to_string()]},
-    }));
+    set(
+        &demo,
+        "trunks/1",
+        &json!({
+            "ingress": {"sources": sources}, "egress": {"targets": [carrier.addr().to_string()]},
+        }),
+    );
     let did = json!({"tenant": "1", "organization": "2", "number": DID, "shared": true});
     let did = make(&demo, "dids", &did);
     let entry = |subscriber: &str, number: &str, did: Option<&str>| {

@@ -5,7 +5,7 @@ use super::*;
 use crate::digest;
 use strowger_model::{
     Did, DidId, DidTarget, DigestPolicy, Forward, ForwardWhen, Guests, Ingress, IngressAuth,
-    OrganizationId, SourceMatch, TrunkCredentials,
+    OrganizationId, SourceMatch, Trunk, TrunkCredentials,
 };
 
 const OUTSIDE: &str = "442079460018";
@@ -23,8 +23,7 @@ struct Try {
     listener: u8,
 }
 
-const HERE: Try =
-    Try { source: HOME, from: "pbx", called: OUTSIDE, password: None, listener: 0 };
+const HERE: Try = Try { source: HOME, from: "pbx", called: OUTSIDE, password: None, listener: 0 };
 
 fn at(network: &str, prefix_len: u8, port: u16) -> Vec<SourceMatch> {
     vec![SourceMatch { network: network.parse().unwrap(), prefix_len, port }]
@@ -73,9 +72,10 @@ fn tried(switch: &mut Switch, with: Try) -> String {
         shown
     });
     let decision = switch.again();
-    let is_its = decision.trace.steps().any(|step| {
-        matches!(step, Step::SenderTrunk { trunk: 8 } | Step::Guest { trunk: 8, .. })
-    });
+    let is_its = decision
+        .trace
+        .steps()
+        .any(|step| matches!(step, Step::SenderTrunk { trunk: 8 } | Step::Guest { trunk: 8, .. }));
     let said = words(&decision);
     if is_its && matches!(decision.verdict, Verdict::Go(_)) { "trunk 8".to_owned() } else { said }
 }
@@ -97,40 +97,63 @@ fn modes() -> Vec<Mode> {
     let away = Try { password: Some("secret"), ..anywhere };
     let host = || at("192.0.2.8", 32, 0);
     let both = |sources| Ingress {
-        auth: IngressAuth::Both, sources, credentials: credentials(), ..ingress()
+        auth: IngressAuth::Both,
+        sources,
+        credentials: credentials(),
+        ..ingress()
     };
     vec![
         (0, "none", guests(), anywhere, Try { listener: 1, ..anywhere }, challenge),
         (1, "IP", Ingress { sources: host(), ..ingress() }, HERE, anywhere, challenge),
         (
-            2, "tech prefix", Ingress { tech_prefix: prefix, ..guests() },
-            Try { called: prefixed, ..anywhere }, anywhere, challenge,
+            2,
+            "tech prefix",
+            Ingress { tech_prefix: prefix, ..guests() },
+            Try { called: prefixed, ..anywhere },
+            anywhere,
+            challenge,
         ),
         (
-            3, "tech prefix+IP",
+            3,
+            "tech prefix+IP",
             Ingress { tech_prefix: prefix, sources: host(), ..ingress() },
-            Try { called: prefixed, ..HERE }, HERE, denied,
+            Try { called: prefixed, ..HERE },
+            HERE,
+            denied,
         ),
         (
-            4, "user+password", Ingress { credentials: credentials(), ..ingress() },
-            away, wrong, failed,
+            4,
+            "user+password",
+            Ingress { credentials: credentials(), ..ingress() },
+            away,
+            wrong,
+            failed,
         ),
         (
-            5, "username/A-number", Ingress { users: number, ..guests() },
-            Try { from: "+447700900555", ..anywhere }, anywhere, challenge,
+            5,
+            "username/A-number",
+            Ingress { users: number, ..guests() },
+            Try { from: "+447700900555", ..anywhere },
+            anywhere,
+            challenge,
         ),
         (
-            6, "IP+port", Ingress { sources: at("192.0.2.8", 32, 5060), ..ingress() },
-            HERE, Try { source: "192.0.2.8:5061", ..HERE }, challenge,
+            6,
+            "IP+port",
+            Ingress { sources: at("192.0.2.8", 32, 5060), ..ingress() },
+            HERE,
+            Try { source: "192.0.2.8:5061", ..HERE },
+            challenge,
         ),
-        (
-            7, "IP+username", Ingress { users, sources: host(), ..ingress() },
-            HERE, other, challenge,
-        ),
+        (7, "IP+username", Ingress { users, sources: host(), ..ingress() }, HERE, other, challenge),
         (8, "IP+user+password", both(host()), shown, away, failed),
         (
-            9, "IP range", Ingress { sources: at("192.0.2.0", 28, 0), ..ingress() },
-            HERE, Try { source: "192.0.2.16:5060", ..HERE }, challenge,
+            9,
+            "IP range",
+            Ingress { sources: at("192.0.2.0", 28, 0), ..ingress() },
+            HERE,
+            Try { source: "192.0.2.16:5060", ..HERE },
+            challenge,
         ),
         (10, "IP range+user+password", both(at("192.0.2.0", 28, 0)), shown, HERE, challenge),
     ]
@@ -221,7 +244,8 @@ fn of_several_trunks_for_guests_the_one_that_wants_most_is_asked_first() {
     rows.listeners[0].guests = Guests::Account;
     let plain = &mut rows.trunks[2];
     plain.ingress = Some(guests());
-    let more = |id, row| Trunk { ingress: Some(row), ..testing::egress_trunk(id, &["192.0.2.9:5060"]) };
+    let more =
+        |id, row| Trunk { ingress: Some(row), ..testing::egress_trunk(id, &["192.0.2.9:5060"]) };
     let users = vec!["ann".to_owned()];
     rows.trunks.push(more(30, Ingress { users, ..guests() }));
     let tech_prefix = Some(testing::digits("77"));
@@ -270,10 +294,8 @@ fn rows_of_trunks_have_what_their_mode_needs() {
 fn trunks_and_callers_that_are_no_partners_do_not_meet() {
     let org = |id| vec![OrganizationId(id)];
     let line = "1001 dials 442079460018";
-    let (taken, no) = (
-        "442079460018 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01",
-        "404 NoRoute cause 3",
-    );
+    let (taken, no) =
+        ("442079460018 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "404 NoRoute cause 3");
     // Organization 2 stands below 1.
     type Case<'a> = (i64, &'a [i64], i64, &'a [i64], &'a str);
     let cases: [Case<'_>; 8] = [
@@ -307,7 +329,11 @@ fn trunks_and_callers_that_are_no_partners_do_not_meet() {
             enabled: true,
         }];
     };
-    check_with(forward, "1001 dials 1002", &taken.replace("account 1 pays 0.01", "account 1 pays 0"));
+    check_with(
+        forward,
+        "1001 dials 1002",
+        &taken.replace("account 1 pays 0.01", "account 1 pays 0"),
+    );
     let closed = |r: &mut Rows| {
         forward(r);
         r.accounts[1].partners = org(2);

@@ -33,8 +33,7 @@ fn share(rows: &mut Rows) {
         reserved_until_us: None,
         shared: true,
     }];
-    rows.phonebook =
-        vec![entry(1, 1, "447700900111", Some(1)), entry(2, 2, "7700900222", None)];
+    rows.phonebook = vec![entry(1, 1, "447700900111", Some(1)), entry(2, 2, "7700900222", None)];
 }
 
 /// Who gets a call of trunk 8 from `caller`, and by which look-up. 1001 called `called` by the DID
@@ -149,10 +148,7 @@ fn rows_of_phonebooks_fit_shared_dids_of_the_tenant() {
             &|r| r.phonebook.push(entry(3, 1, "44", Some(1))),
             "phonebook entry 3: its did is taken by phonebook entry 1",
         ),
-        (
-            &|r| r.dids[0].reserved_until_us = Some(5),
-            "DID 1: its reserved_until is out of range",
-        ),
+        (&|r| r.dids[0].reserved_until_us = Some(5), "DID 1: its reserved_until is out of range"),
     ];
     for (change, expect) in cases {
         assert_eq!(build(change), Err(expect.to_owned()));
@@ -167,9 +163,8 @@ fn rows_that_come_and_go_leave_nothing() {
     let entries = std::mem::take(&mut rows.phonebook);
     let mut world = World::build(rows).unwrap();
     let numbers = ["7700900111", "7700900222"].map(|n| testing::digits(n));
-    let known = |world: &World| {
-        numbers.map(|number| world.contacts_with(TenantId(1), number).count())
-    };
+    let known =
+        |world: &World| numbers.map(|number| world.contacts_with(TenantId(1), number).count());
     for entry in &entries {
         world = world.changed(Change::PhonebookEntry(entry.clone())).unwrap();
     }
