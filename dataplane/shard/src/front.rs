@@ -64,19 +64,19 @@ pub struct Limits {
     pub streams: Streams,
     /// What becomes of strangers who show no credentials, by listener; beyond the list they are
     /// challenged.
-    pub guests: Vec<Guests>,
+    pub unproven: Vec<Unproven>,
 }
 
 /// What becomes of strangers who show no credentials.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Guests {
+pub enum Unproven {
     /// They are challenged.
     #[default]
     Challenge,
     /// They are refused, whatever they show.
     Refuse,
     /// Their INVITEs are asked about.
-    Take,
+    Ask,
 }
 
 impl Default for Limits {
@@ -96,7 +96,7 @@ impl Default for Limits {
             ask_away_ms: 3_000,
             media_late_ms: 100,
             streams: Streams::default(),
-            guests: Vec::new(),
+            unproven: Vec::new(),
         }
     }
 }
