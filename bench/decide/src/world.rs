@@ -221,6 +221,8 @@ fn account(id: AccountId, prepaid: bool, currency: Currency) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        partners: Vec::new(),
+        barring: Barring::default(),
         enabled: true,
         go_on_without_control: false,
     }

@@ -177,6 +177,8 @@ fn account(id: i64, prepaid: bool, currency: Currency) -> Account {
         month_grows_by: None,
         month_grows_to: None,
         month_grows_since_us: None,
+        partners: Vec::new(),
+        barring: strowger_model::Barring::default(),
         enabled: true,
         go_on_without_control: false,
     }

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
     DigestAlgorithm, DigestPolicy, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn,
-    HeaderTest, IdentityHeader, MediaPath, Operation, OrganizationId, OrganizationKind,
-    PRICE_DIGITS, Price, RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder,
-    RuleDeed, RuleStage, SentTo, SessionId, SubscriberId, TariffId, TariffKind, TenantId,
-    TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
+    HeaderTest, IdentityHeader, IngressAuth, MediaPath, Operation, OrganizationId,
+    OrganizationKind, PRICE_DIGITS, Price, RateId, ReliableMode, RevisionState, RingMode,
+    RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SubscriberId, TariffId,
+    TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec,
+    print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -318,6 +319,7 @@ words! {
         HistoryInfo => "history-info",
         Both => "both",
     }
+    IngressAuth { Either => "either", Both => "both", Nobody => "nobody" }
     CalledFrom { Auto => "auto", RequestUri => "request-uri", To => "to" }
     MediaPath {
         Peer => "peer", Direct => "direct", Fixed => "fixed", BothNated => "both-nated",

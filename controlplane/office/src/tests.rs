@@ -2,6 +2,7 @@
 
 mod limit;
 mod redirect;
+mod shared;
 mod talk;
 
 use crate::*;
@@ -43,6 +44,8 @@ fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        partners: Vec::new(),
+        barring: strowger_model::Barring::default(),
         enabled: true,
         go_on_without_control: false,
     }
@@ -100,6 +103,7 @@ fn rows() -> Rows {
         listeners: vec![Listener {
             transport: Transport::Udp,
             address: "192.0.2.1:5060".parse().unwrap(),
+            guests: strowger_model::Guests::Challenge,
         }],
         tenants: vec![tenant()],
         organizations: vec![Organization {

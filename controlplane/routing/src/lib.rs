@@ -51,6 +51,7 @@ mod request;
 mod rerate;
 mod rule;
 mod settings;
+mod shared_call;
 mod standing;
 mod tariff;
 #[cfg(test)]
@@ -85,6 +86,7 @@ pub use request::request;
 pub use rerate::{NotRerated, OtherPrices, rerate};
 pub use rule::{BadRule, Rules};
 pub use settings::{SETTING_ROWS_MAX, Settings};
+pub use shared_call::{CALLED_BACK_US, SharedCall, SharedCalls};
 pub use standing::{
     Counts, Direction, Due, Ended, Failing, Figures, Recalled, Standing, Talked, TalkedDay, Turn,
     View, local_day,

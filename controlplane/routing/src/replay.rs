@@ -9,6 +9,7 @@
 use crate::decide::Verdict;
 use crate::dry_run::{Caller, DryRun, dry_run};
 use crate::location::Locations;
+use crate::shared_call::SharedCalls;
 use crate::standing::Standing;
 use crate::world::World;
 use std::collections::BTreeMap;
@@ -85,6 +86,7 @@ pub struct Replay {
     nobody: Locations,
     /// Of each world: whose turn it is there.
     standing: [Arc<Standing>; 2],
+    shared: Arc<SharedCalls>,
     /// What it has found so far.
     pub found: Replayed,
 }
@@ -103,6 +105,7 @@ impl Replay {
             worlds,
             nobody: Locations::default(),
             standing: Default::default(),
+            shared: Arc::default(),
             found: Replayed::default(),
         }
     }
@@ -148,7 +151,7 @@ impl Replay {
     ) -> Option<Decided> {
         let times = (Tick::default(), at_us);
         let (world, standing) = (self.worlds.get(side)?, self.standing.get_mut(side)?);
-        let decision = dry_run(world, &self.nobody, standing, run, times).ok()?;
+        let decision = dry_run(world, &self.nobody, (&*standing, &self.shared), run, times).ok()?;
         if let Some((turn, sent)) = decision.sent.as_ref().and_then(|s| Some((s.turn.as_ref()?, s)))
         {
             Arc::make_mut(standing).took(turn, sent.trunk);

@@ -63,8 +63,8 @@ pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
 pub use request::AnsweredRequest;
 pub use rollup::{
-    ASRB_S, DirectionCounts, LastLeg, Measures, Money, QUARTER_CELLS_DAYS, Statistic, StatisticBy,
-    StatisticQuestion, StatisticSubject, Statistics, TimeUnit, TrunkCounts, TrunkTalk,
+    ASRB_S, DirectionCounts, LastCall, LastLeg, Measures, Money, QUARTER_CELLS_DAYS, Statistic,
+    StatisticBy, StatisticQuestion, StatisticSubject, Statistics, TimeUnit, TrunkCounts, TrunkTalk,
     UnfitQuestion,
 };
 pub use scope::{Owned, Scope};

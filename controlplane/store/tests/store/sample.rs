@@ -27,6 +27,8 @@ fn account(tenant: TenantId, organization: OrganizationId, currency: Currency) -
         discounts: vec![Discount { prefix: digits("44"), share_bp: 250 }],
         reduction_bp: 125,
         resells: true,
+        partners: vec![OrganizationId(1)],
+        barring: Barring { all: false, allowed: vec![digits("44")], blocked: Vec::new() },
         enabled: true,
         go_on_without_control: false,
     }
@@ -141,6 +143,7 @@ pub(crate) fn sample() -> ConfigRows {
         emergencies: vec![Emergency { tenant, number: digits("112"), trunks: vec![TrunkId(1)] }],
         ring_groups: ring_groups(tenant, owner),
         dids: dids(tenant, owner),
+        phonebook: phonebook(tenant),
         trunk_logins: trunk_logins(tenant),
         bans: bans(),
         caller_rules: caller_rules(),
@@ -328,8 +331,21 @@ fn dids(tenant: TenantId, owner: OrganizationId) -> Vec<Did> {
         target,
         enabled: id != 2,
         reserved_until_us: (id == 4).then_some(77),
+        shared: id == 1,
     })
     .collect()
+}
+
+fn phonebook(tenant: TenantId) -> Vec<PhonebookEntry> {
+    let row = |id, did: Option<i64>| PhonebookEntry {
+        id: PhonebookEntryId(id),
+        tenant,
+        subscriber: SubscriberId(1),
+        number: digits("447700900123"),
+        name: "Ann".into(),
+        did: did.map(DidId),
+    };
+    vec![row(1, Some(1)), row(2, None)]
 }
 
 fn trunk_logins(tenant: TenantId) -> Vec<TrunkLogin> {
@@ -487,6 +503,9 @@ pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
     w.insert_ring_group(&rows.ring_groups[0]).await.unwrap();
     for did in &rows.dids {
         w.insert_did(did).await.unwrap();
+    }
+    for row in &rows.phonebook {
+        w.insert_phonebook_entry(row).await.unwrap();
     }
     w.insert_trunk_login(&rows.trunk_logins[0]).await.unwrap();
     w.insert_ban(&rows.bans[0]).await.unwrap();
