@@ -37,6 +37,8 @@ pub struct CallsConfig {
     pub first_gen: u16,
     /// How long a call waits for its answer, milliseconds (default 3000).
     pub ask_timeout_ms: u32,
+    /// Longest call from its first INVITE to its end, milliseconds; 0 = no such limit.
+    pub call_ms_max: u64,
 }
 
 impl Default for CallsConfig {
@@ -48,6 +50,7 @@ impl Default for CallsConfig {
             ask_base: 0,
             first_gen: 0,
             ask_timeout_ms: 3000,
+            call_ms_max: 0,
         }
     }
 }
@@ -274,7 +277,10 @@ impl Calls {
             let Some(slot) = self.slab.current(idx) else { continue };
             match self.slab.life(slot) {
                 Some(Life::Call(_)) => {
-                    self.with(slot, now, res, |call, cx| call.handle_timeout(cx));
+                    self.with(slot, now, res, |call, cx| {
+                        call.expire(cx);
+                        call.handle_timeout(cx);
+                    });
                 }
                 Some(Life::Turned { until }) if *until <= now => {
                     self.desk.counters.legs_lost += 1;
@@ -635,7 +641,7 @@ impl Calls {
             self.alarms.cancel(slot.idx);
             self.desk.out.done(slot, shown);
         } else {
-            let next_at = call.next_at();
+            let next_at = call.next_at().min(call.expires_at(self.desk.config.call_ms_max));
             self.alarms.arm(slot.idx, next_at);
         }
     }

@@ -436,8 +436,8 @@ impl Leg {
     /// The dialog is over; an INVITE of a former life may still be answered.
     fn linger(&mut self, layer: &Layer, now: Tick) {
         if self.asked.is_some() && self.former.is_some() {
-            let give_up_ms = layer.config.timers.give_up_ms();
-            self.lingers = Some(now.plus_ms(give_up_ms.into()));
+            let linger_ms = layer.config.timers.linger_ms();
+            self.lingers = Some(now.plus_ms(linger_ms.into()));
         }
     }
 

@@ -116,7 +116,7 @@ impl Scene {
         self.texts(&outputs)
     }
 
-    fn texts(&mut self, outputs: &[Output]) -> Vec<String> {
+    pub(super) fn texts(&mut self, outputs: &[Output]) -> Vec<String> {
         let mut texts = std::mem::take(&mut self.world.media.lines);
         for output in outputs {
             if let Output::Ask(ask) = output {
