@@ -125,10 +125,22 @@ impl Calls {
         }
     }
 
+    /// A leg for the INVITE of another shard, whose party wants the place of `leg`. `Offered` must
+    /// follow, or [`Calls::unreserve`].
+    ///
+    /// # Errors
+    /// Why that place cannot be had.
+    pub fn reserve_beside(&mut self, leg: LegId) -> Result<LegId, Cause> {
+        let call = self.slab.call(leg.slot).ok_or(Cause::from_sip(481))?;
+        call.open_beside(leg.leg).map(|number| LegId { leg: number, ..leg })
+    }
+
     /// Gives back a leg that was reserved and never offered.
     pub fn unreserve(&mut self, leg: LegId) {
-        if let Some(Life::Reserved) = self.slab.life(leg.slot) {
-            self.slab.close(leg.slot);
+        match self.slab.life(leg.slot) {
+            Some(Life::Reserved) => self.slab.close(leg.slot),
+            Some(Life::Call(call)) => call.close_beside(leg.leg),
+            Some(Life::Free | Life::Turned { .. }) | None => {}
         }
     }
 
@@ -358,9 +370,11 @@ impl Calls {
         self.slab.peek(slot)?.put_facts(out)
     }
 
-    /// The legs of a slot's call, those that have ended included, in the order of its facts.
+    /// The legs of a slot's call, those that have ended included, in the order of its facts; ties
+    /// that no fact names come last.
     pub fn legs(&self, slot: SlotRef) -> impl Iterator<Item = u8> + '_ {
-        self.slab.peek(slot).into_iter().flat_map(Call::legs_opened)
+        let call = self.slab.peek(slot).into_iter();
+        call.flat_map(|call| call.legs_opened().chain(call.ties()))
     }
 
     /// The state alone.

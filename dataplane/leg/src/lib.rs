@@ -90,6 +90,8 @@ pub struct Offer {
     pub shown: Vec<HeaderField>,
     /// Whose place the caller wants to take (RFC 3891).
     pub replaces: Option<Box<Replaces>>,
+    /// The name that it asked for in its TLS handshake; the shard knows it.
+    pub server_name: Option<String>,
 }
 
 /// A party whose place another one wants to take.
@@ -299,6 +301,8 @@ pub struct TransferWish {
     pub referred_by: Option<String>,
     /// Another leg of the same party, whose other side it wants the two of them joined with.
     pub replaces: Option<LegId>,
+    /// That leg is another shard's: what its INVITE there has to say.
+    pub abroad: Vec<HeaderField>,
 }
 
 /// The beginning of an outbound leg: a branch of the answer, and a body.
@@ -310,6 +314,7 @@ pub struct Invite {
     pub hops_left: u8,
     /// Session description, absent for a late offer.
     pub body: Option<Body>,
-    /// The caller's credentials, for a branch that lets them pass.
+    /// The caller's credentials, for a branch that lets them pass; to another shard, whose place is
+    /// wanted.
     pub shown: Vec<HeaderField>,
 }

@@ -60,6 +60,7 @@ pub(super) fn offer(
         session_s: leg::asked_session(request),
         shown: shown(request, credentials.as_ref()),
         replaces: None,
+        server_name: None,
     }
 }
 

@@ -19,6 +19,7 @@ fn wish(replaces: Option<LegId>) -> Event {
         host: "host".into(),
         referred_by: None,
         replaces,
+        abroad: Vec::new(),
     }))
 }
 

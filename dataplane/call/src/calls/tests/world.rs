@@ -307,6 +307,7 @@ pub(super) fn offer(called: &str, body: Option<&str>) -> Offer {
         session_s: 0,
         shown: Vec::new(),
         replaces: None,
+        server_name: None,
     }
 }
 
