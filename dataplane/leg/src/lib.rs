@@ -131,7 +131,8 @@ pub enum Event {
     },
     /// Fields of what the far end says from now on, in place of those before: what rules about its
     /// responses wrote (`Branch::replies`), and a challenge that is the caller's to answer
-    /// (`BranchAuth::Pass`).
+    /// (`BranchAuth::Pass`). Of an answered leg: a challenge of what comes next, a refusal, or
+    /// credentials for what comes next, a re-offer.
     Fields(Vec<HeaderField>),
     /// An outbound leg came to nothing.
     Refused {
@@ -230,7 +231,8 @@ pub enum Command {
         retry_after_s: u16,
     },
     /// Fields of what an unanswered inbound leg is told from now on, in place of those said
-    /// before; those that keep the protocol right are left out.
+    /// before; those that keep the protocol right are left out. Of an answered leg: what the other
+    /// one said of digests (`Event::Fields`).
     Fields(Vec<HeaderField>),
     /// Refuse an unanswered inbound leg with a challenge.
     Challenge(strowger_link::Challenge),

@@ -63,6 +63,8 @@ pub(super) struct Leg {
     nated: bool,
     /// Whether we sent the INVITE, and so own the Call-ID.
     caller: bool,
+    /// The other side answers what this one challenges; in the life that began it.
+    passes: bool,
     dialog: Dialog,
     /// Who it belongs to, if that can be proved.
     pub(super) holder: Option<Box<Holder>>,

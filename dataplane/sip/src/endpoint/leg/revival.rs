@@ -284,6 +284,8 @@ impl Leg {
             path,
             nated,
             caller,
+            // Credentials that were shown before are nobody's any more.
+            passes: false,
             dialog,
             holder: None,
             proving: None,
