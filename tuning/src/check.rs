@@ -307,6 +307,15 @@ impl Config {
         }
         self.check_streams()?;
         within("sip.t1_ms", self.sip.t1_ms, 10, 10_000)?;
+        within("sip.t2_ms", self.sip.t2_ms, 10, 60_000)?;
+        if self.sip.give_up_ms > 0 {
+            // At least something is sent again.
+            let least = self.sip.t1_ms.saturating_mul(2);
+            within("sip.give_up_ms", self.sip.give_up_ms, least, 640_000)?;
+        }
+        if self.sip.call_s_max > 0 {
+            within("sip.call_s_max", self.sip.call_s_max, 60, 2_592_000)?;
+        }
         within("sip.ask_timeout_ms", self.sip.ask_timeout_ms, 100, 30_000)
     }
 

@@ -116,6 +116,15 @@ pub struct Sip {
     pub stream: Vec<StreamListener>,
     /// T1, milliseconds (RFC 3261 17.1.1.1; source `MINRESENDIVAL`).
     pub t1_ms: u32,
+    /// T2, milliseconds: the longest pause before something is sent again (17.1.2.1; source
+    /// `sipmsgresendival`). Never below T1.
+    pub t2_ms: u32,
+    /// How long a request or answer is sent again until it is given up, milliseconds (timers B, F
+    /// and H; in place of a number of times, source `sipmsgresendcount`); 0 = 64 T1.
+    pub give_up_ms: u32,
+    /// Longest call from its first INVITE to its end, talking or not, seconds (source
+    /// `ABSOLUTETIMEOUT`); 0 = no limit but those of ringing and talking.
+    pub call_s_max: u32,
     /// How long an ask may wait for the control plane, milliseconds.
     pub ask_timeout_ms: u32,
 }
@@ -241,6 +250,9 @@ impl Default for Sip {
             guests: Vec::new(),
             stream: Vec::new(),
             t1_ms: 500,
+            t2_ms: 4_000,
+            give_up_ms: 0,
+            call_s_max: 0,
             ask_timeout_ms: 3000,
         }
     }
@@ -423,6 +435,9 @@ mod tests {
             "sip.guests = [\"dids\"]",
             "[[sip.stream]]\nlisten = \"127.0.0.1:5070\"\ntransport = \"tcp\"",
             "sip.t1_ms = 250",
+            "sip.t2_ms = 2000",
+            "sip.give_up_ms = 8000",
+            "sip.call_s_max = 7200",
             "sip.ask_timeout_ms = 1000",
             "media.addresses = [\"10.0.0.1\"]",
             "media.advertise = [\"192.0.2.1\"]",
@@ -511,6 +526,13 @@ mod tests {
             ),
             ("sip.listen = []", "sip.listen: at least one address is needed"),
             ("sip.t1_ms = 0", "sip.t1_ms: must be 10 to 10000, is 0"),
+            ("sip.t2_ms = 5", "sip.t2_ms: must be 10 to 60000, is 5"),
+            ("sip.give_up_ms = 999", "sip.give_up_ms: must be 1000 to 640000, is 999"),
+            (
+                "sip.t1_ms = 2000\nsip.give_up_ms = 3000",
+                "sip.give_up_ms: must be 4000 to 640000, is 3000",
+            ),
+            ("sip.call_s_max = 59", "sip.call_s_max: must be 60 to 2592000, is 59"),
             ("media.port_min = 16385", "media.port_min: must be even, is 16385"),
             (
                 "media.port_max = 100",

@@ -230,6 +230,7 @@ fn setup(place: Place) -> Option<Setup> {
             ask_base: 1,
             first_gen: 1,
             ask_timeout_ms: 3_000,
+            call_ms_max: 0,
         },
         media: MediaConfig {
             addresses: vec![MediaAddress { local: at.ip(), advertised: at.ip() }],

@@ -56,7 +56,7 @@ use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, HeaderField, Manner, Octets,
     Refuse, Registered, Respond, Tick,
 };
-use strowger_model::{AccountId, DidId, RingGroupId, SubscriberId, TenantId, TrunkId};
+use strowger_model::{AccountId, DidId, RingGroupId, SubscriberId, Tenant, TenantId, TrunkId};
 use way::{Place, Way};
 
 /// What was found out for earlier [`Query`]s of the same ask.
@@ -383,11 +383,16 @@ impl<'a> Attempt<'a> {
 
 /// The challenge for somebody we do not know, by the host that the request was sent to.
 pub(crate) fn challenge_stranger(world: &World, ask: &Ask) -> Option<Challenge> {
-    let by_host = || world.tenant_of_host(&ask.hints.host);
-    let by_name = ask.hints.sni.as_deref().and_then(|sni| world.tenant_of_host(sni));
-    let tenant = by_name.or_else(by_host).or_else(|| world.tenants().next())?;
+    let tenant = tenant_named(world, ask).or_else(|| world.tenants().next())?;
     let algorithms = tenant.algorithms.iter().map(|a| crate::digest::algorithm(*a)).collect();
     Some(Challenge { realm: tenant.realm.clone(), algorithms, stale: false })
+}
+
+/// The tenant that a request names: by the name that its sender asked for by TLS, else by the host
+/// of its Request-URI.
+pub(crate) fn tenant_named<'a>(world: &'a World, ask: &Ask) -> Option<&'a Tenant> {
+    let by_name = ask.hints.sni.as_deref().and_then(|sni| world.tenant_of_host(sni));
+    by_name.or_else(|| world.tenant_of_host(&ask.hints.host))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod rejoin;
 #[cfg(test)]
 mod size;
 mod talk;
+mod tie;
 mod transfer;
 mod way;
 

@@ -37,6 +37,8 @@ pub struct CallsConfig {
     pub first_gen: u16,
     /// How long a call waits for its answer, milliseconds (default 3000).
     pub ask_timeout_ms: u32,
+    /// Longest call from its first INVITE to its end, milliseconds; 0 = no such limit.
+    pub call_ms_max: u64,
 }
 
 impl Default for CallsConfig {
@@ -48,6 +50,7 @@ impl Default for CallsConfig {
             ask_base: 0,
             first_gen: 0,
             ask_timeout_ms: 3000,
+            call_ms_max: 0,
         }
     }
 }
@@ -122,10 +125,22 @@ impl Calls {
         }
     }
 
+    /// A leg for the INVITE of another shard, whose party wants the place of `leg`. `Offered` must
+    /// follow, or [`Calls::unreserve`].
+    ///
+    /// # Errors
+    /// Why that place cannot be had.
+    pub fn reserve_beside(&mut self, leg: LegId) -> Result<LegId, Cause> {
+        let call = self.slab.call(leg.slot).ok_or(Cause::from_sip(481))?;
+        call.open_beside(leg.leg).map(|number| LegId { leg: number, ..leg })
+    }
+
     /// Gives back a leg that was reserved and never offered.
     pub fn unreserve(&mut self, leg: LegId) {
-        if let Some(Life::Reserved) = self.slab.life(leg.slot) {
-            self.slab.close(leg.slot);
+        match self.slab.life(leg.slot) {
+            Some(Life::Reserved) => self.slab.close(leg.slot),
+            Some(Life::Call(call)) => call.close_beside(leg.leg),
+            Some(Life::Free | Life::Turned { .. }) | None => {}
         }
     }
 
@@ -274,7 +289,10 @@ impl Calls {
             let Some(slot) = self.slab.current(idx) else { continue };
             match self.slab.life(slot) {
                 Some(Life::Call(_)) => {
-                    self.with(slot, now, res, |call, cx| call.handle_timeout(cx));
+                    self.with(slot, now, res, |call, cx| {
+                        call.expire(cx);
+                        call.handle_timeout(cx);
+                    });
                 }
                 Some(Life::Turned { until }) if *until <= now => {
                     self.desk.counters.legs_lost += 1;
@@ -352,9 +370,11 @@ impl Calls {
         self.slab.peek(slot)?.put_facts(out)
     }
 
-    /// The legs of a slot's call, those that have ended included, in the order of its facts.
+    /// The legs of a slot's call, those that have ended included, in the order of its facts; ties
+    /// that no fact names come last.
     pub fn legs(&self, slot: SlotRef) -> impl Iterator<Item = u8> + '_ {
-        self.slab.peek(slot).into_iter().flat_map(Call::legs_opened)
+        let call = self.slab.peek(slot).into_iter();
+        call.flat_map(|call| call.legs_opened().chain(call.ties()))
     }
 
     /// The state alone.
@@ -635,7 +655,7 @@ impl Calls {
             self.alarms.cancel(slot.idx);
             self.desk.out.done(slot, shown);
         } else {
-            let next_at = call.next_at();
+            let next_at = call.next_at().min(call.expires_at(self.desk.config.call_ms_max));
             self.alarms.arm(slot.idx, next_at);
         }
     }

@@ -42,8 +42,8 @@ pub enum Output {
     },
     /// Tell the control plane: Started, Abandoned, Live, Verb; never an ask.
     Up(Up),
-    /// Ask the control plane. Trunk and TLS name in the hints are for the shard to fill in: the
-    /// edge snapshot and the connection are not known here.
+    /// Ask the control plane. The trunk in the hints is for the shard to fill in: the edge snapshot
+    /// is not known here.
     Ask(Arc<Ask>),
     /// Tell a leg.
     Leg {

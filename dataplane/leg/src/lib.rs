@@ -90,6 +90,8 @@ pub struct Offer {
     pub shown: Vec<HeaderField>,
     /// Whose place the caller wants to take (RFC 3891).
     pub replaces: Option<Box<Replaces>>,
+    /// The name that it asked for in its TLS handshake; the shard knows it.
+    pub server_name: Option<String>,
 }
 
 /// A party whose place another one wants to take.
@@ -129,7 +131,8 @@ pub enum Event {
     },
     /// Fields of what the far end says from now on, in place of those before: what rules about its
     /// responses wrote (`Branch::replies`), and a challenge that is the caller's to answer
-    /// (`BranchAuth::Pass`).
+    /// (`BranchAuth::Pass`). Of an answered leg: a challenge of what comes next, a refusal, or
+    /// credentials for what comes next, a re-offer.
     Fields(Vec<HeaderField>),
     /// An outbound leg came to nothing.
     Refused {
@@ -228,7 +231,8 @@ pub enum Command {
         retry_after_s: u16,
     },
     /// Fields of what an unanswered inbound leg is told from now on, in place of those said
-    /// before; those that keep the protocol right are left out.
+    /// before; those that keep the protocol right are left out. Of an answered leg: what the other
+    /// one said of digests (`Event::Fields`).
     Fields(Vec<HeaderField>),
     /// Refuse an unanswered inbound leg with a challenge.
     Challenge(strowger_link::Challenge),
@@ -299,6 +303,8 @@ pub struct TransferWish {
     pub referred_by: Option<String>,
     /// Another leg of the same party, whose other side it wants the two of them joined with.
     pub replaces: Option<LegId>,
+    /// That leg is another shard's: what its INVITE there has to say.
+    pub abroad: Vec<HeaderField>,
 }
 
 /// The beginning of an outbound leg: a branch of the answer, and a body.
@@ -310,6 +316,7 @@ pub struct Invite {
     pub hops_left: u8,
     /// Session description, absent for a late offer.
     pub body: Option<Body>,
-    /// The caller's credentials, for a branch that lets them pass.
+    /// The caller's credentials, for a branch that lets them pass; to another shard, whose place is
+    /// wanted.
     pub shown: Vec<HeaderField>,
 }

@@ -55,6 +55,24 @@ impl FlowToken {
     }
 }
 
+/// What marks the way to another shard in the place of a flow.
+const SHARD_WAY: u64 = 1 << 63;
+const SHARD_SHIFT: u32 = PLACE_BITS + LIFE_BITS;
+
+/// The way to another shard of the same process, as a word in the place of a flow. It has no life,
+/// so it names no connection.
+#[must_use]
+pub fn way_to_shard(shard: u8) -> u64 {
+    SHARD_WAY | u64::from(shard) << SHARD_SHIFT
+}
+
+/// The shard that a word is the way to; `None` for any other word.
+#[must_use]
+pub fn shard_of_way(word: u64) -> Option<u8> {
+    let shard = u8::try_from(word >> SHARD_SHIFT & 0xff).ok()?;
+    (way_to_shard(shard) == word).then_some(shard)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +97,18 @@ mod tests {
             assert_eq!(token.to_word(), Some(word), "{token:?}");
             assert_eq!(FlowToken::from_word(word), Some(token));
         }
+    }
+
+    #[test]
+    fn the_way_to_a_shard_is_no_connection() {
+        for shard in [0, 1, 31, u8::MAX] {
+            let word = way_to_shard(shard);
+            assert_eq!((shard_of_way(word), FlowToken::from_word(word)), (Some(shard), None));
+            for other in [word | 1, word ^ 1 << 62, word ^ SHARD_WAY, word | 1 << 20] {
+                assert_eq!(shard_of_way(other), None, "{other:#x}");
+            }
+        }
+        assert_eq!(shard_of_way(0), None);
     }
 
     #[test]

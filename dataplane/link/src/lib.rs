@@ -38,7 +38,7 @@ pub use cause::{Cause, Party, Reason};
 pub use codec::{Malformed, Octets};
 pub use edge::*;
 pub use fact::*;
-pub use flow::{CONNECTIONS_MAX, FlowToken};
+pub use flow::{CONNECTIONS_MAX, FlowToken, shard_of_way, way_to_shard};
 pub use frame::*;
 pub use ids::{
     AskId, DOOR, LEGS_MAX, LegId, RECORD_SEQ_BITS, RecordId, SHARDS_MAX, SlotRef, VerbId,

@@ -298,6 +298,12 @@ impl Connections {
         }
     }
 
+    /// The name that a peer asked for in its TLS handshake with us.
+    pub(crate) fn server_name(&self, transport: Transport, peer: SocketAddr) -> Option<&str> {
+        let conn = self.to_peer.get(&(transport, peer))?;
+        self.places.get(*conn)?.pipe.server_name()
+    }
+
     /// The first message of a connection whose peer may offer it for requests to it (RFC 5923): a
     /// trunk, by the parameter `alias` of its Via, at the port that it listens on. Anybody else
     /// could draw to itself what is meant for another program of its host.

@@ -87,7 +87,7 @@ struct LegMedia {
     session: LocalSession,
     /// Index of our address.
     address: u8,
-    /// Where its signalling comes from.
+    /// Where its signalling comes from; no address at all (`0.0.0.0`, `::`) = another shard.
     signalling: Option<IpAddr>,
     policy: Option<MediaPolicy>,
     lines: Vec<Line>,
@@ -324,10 +324,19 @@ fn is_private(ip: IpAddr) -> bool {
 }
 
 impl LegMedia {
+    /// Whether its other end is a port of another shard: no network is between, and no address that
+    /// a network would know reaches it.
+    fn is_inside(&self) -> bool {
+        self.signalling.is_some_and(|ip| ip.is_unspecified())
+    }
+
     /// What the relay is told of the party on one line. Our port reaches one family: an address of
     /// the other is none, and the party is heard of when it sends.
     fn peer_of(&self, terms: &Terms, is_ipv6: bool) -> Peer {
         let signalled = terms.rtp().map(|a| a.ip());
+        if self.is_inside() {
+            return Peer::from_terms(terms, None);
+        }
         let behind_nat = self.policy.is_some_and(|p| p.nated)
             || signalled.is_some_and(|ip| {
                 is_private(ip) && self.signalling.is_some_and(|s| s != ip && !is_private(s))
@@ -401,7 +410,7 @@ impl<I: Io> Desk<'_, I> {
     /// Our places on `leg`, one for each wanted line; opens what is not open yet.
     fn places(&mut self, leg: LegId, wanted: &[bool]) -> Result<Vec<Option<Place>>, Cause> {
         let address = self.media.address_of(leg);
-        let told = self.media.addresses.get(usize::from(address)).ok_or(NO_PORTS)?.advertised;
+        let told = self.told_address(leg)?;
         let mut places = Vec::with_capacity(wanted.len());
         for (index, wanted) in wanted.iter().enumerate() {
             let lines = &mut self.media.leg(leg).lines;
@@ -422,9 +431,11 @@ impl<I: Io> Desk<'_, I> {
     }
 
     fn told_address(&mut self, leg: LegId) -> Result<IpAddr, Cause> {
-        let address = self.media.leg(leg).address;
+        let media = self.media.leg(leg);
+        let (address, inside) = (media.address, media.is_inside());
         let found = self.media.addresses.get(usize::from(address));
-        found.map(|a| a.advertised).ok_or(NO_PORTS)
+        let told = |a: &MediaAddress| if inside { a.local } else { a.advertised };
+        found.map(told).ok_or(NO_PORTS)
     }
 
     /// Opens, updates and closes relay pairs so that they fit what both legs said last.

@@ -52,6 +52,8 @@ pub(crate) struct Mesh {
     /// INVITEs that went to the shard of the dialog that they replace: hash of their Call-ID, and
     /// that shard. The newest last.
     moved: VecDeque<(u64, u8)>,
+    /// What the sender of the message in hand, which the door handed on, calls us by TLS.
+    named: Option<(SocketAddr, String)>,
     /// The message that is being written.
     out: Vec<u8>,
     inbox: Inbox,
@@ -89,7 +91,15 @@ impl Inbox {
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Word<'a> {
     /// From the door: a message of yours, and how long it had waited when it was handed on.
-    Yours { path: Path, queued_ns: u64, at: Tick, may_challenge: bool, data: &'a [u8] },
+    Yours {
+        path: Path,
+        queued_ns: u64,
+        at: Tick,
+        may_challenge: bool,
+        /// The name that its sender asked for in its TLS handshake.
+        name: Option<String>,
+        data: &'a [u8],
+    },
     /// To the door: send this by a connection.
     Carry { path: Path, data: &'a [u8] },
     /// To all: the network says that datagrams do not reach this peer.
@@ -98,6 +108,8 @@ enum Word<'a> {
     Gone { transport: Transport, peer: SocketAddr, flows: Vec<u64> },
     /// To the door: this source was challenged.
     Challenged(SocketAddr),
+    /// A message of a dialog between this shard and the sender.
+    Tied { from: u8, listener: u8, local: SocketAddr, data: &'a [u8] },
 }
 
 const YOURS: u8 = 0;
@@ -105,17 +117,19 @@ const CARRY: u8 = 1;
 const UNREACHABLE: u8 = 2;
 const GONE: u8 = 3;
 const CHALLENGED: u8 = 4;
+const TIED: u8 = 5;
 
 impl<'a> Word<'a> {
     fn write(&self, out: &mut Vec<u8>) {
         out.clear();
         match self {
-            Word::Yours { path, queued_ns, at, may_challenge, data } => {
+            Word::Yours { path, queued_ns, at, may_challenge, name, data } => {
                 out.push(YOURS);
                 path.put(out);
                 queued_ns.put(out);
                 at.put(out);
                 may_challenge.put(out);
+                name.put(out);
                 out.extend_from_slice(data);
             }
             Word::Carry { path, data } => {
@@ -137,6 +151,13 @@ impl<'a> Word<'a> {
                 out.push(CHALLENGED);
                 peer.put(out);
             }
+            Word::Tied { from, listener, local, data } => {
+                out.push(TIED);
+                from.put(out);
+                listener.put(out);
+                local.put(out);
+                out.extend_from_slice(data);
+            }
         }
     }
 
@@ -148,6 +169,7 @@ impl<'a> Word<'a> {
                 queued_ns: u64::take(&mut input)?,
                 at: Tick::take(&mut input)?,
                 may_challenge: bool::take(&mut input)?,
+                name: <Option<String> as Wire>::take(&mut input)?,
                 data: input.bytes(input.left())?,
             }),
             CARRY => {
@@ -160,6 +182,12 @@ impl<'a> Word<'a> {
                 flows: Vec::take(&mut input)?,
             }),
             CHALLENGED => Ok(Word::Challenged(SocketAddr::take(&mut input)?)),
+            TIED => Ok(Word::Tied {
+                from: u8::take(&mut input)?,
+                listener: u8::take(&mut input)?,
+                local: SocketAddr::take(&mut input)?,
+                data: input.bytes(input.left())?,
+            }),
             _ => Err(Malformed),
         }
     }
@@ -175,6 +203,7 @@ impl Mesh {
             held: VecDeque::new(),
             lost: VecDeque::new(),
             moved: VecDeque::new(),
+            named: None,
             out: Vec::new(),
             inbox: Inbox::default(),
         })
@@ -263,6 +292,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     pub fn join(&mut self, config: &MeshConfig) -> bool {
         self.mesh = Mesh::new(self.number, config).map(Box::new);
         self.media.gauges = Gauges::shared(&config.gauges);
+        self.endpoint.join_shards(self.number, config.shards);
         self.mesh.is_some()
     }
 
@@ -306,7 +336,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
         let Some(path) = crate::shard::path_of(&self.listeners, &arrival) else { return true };
         let Arrival { data, queued_ns, .. } = arrival;
-        let word = Word::Yours { path, queued_ns, at: now, may_challenge, data };
+        let name = self.name_at(path.transport, path.peer).map(str::to_owned);
+        let word = Word::Yours { path, queued_ns, at: now, may_challenge, name, data };
         if !self.say(owner, &word)
             && scan.begins_something()
             && let Fate::Answer(peer) = self.front.refuse_full(arrival, &scan)
@@ -330,6 +361,26 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             mesh.lose(Lost { transport, peer, flows: vec![flow] });
         }
         true
+    }
+
+    /// The name that the sender of a request asked for in its TLS handshake, which says whom it
+    /// means where several tenants share an address.
+    pub(crate) fn name_at(&self, transport: Transport, peer: SocketAddr) -> Option<&str> {
+        match transport {
+            Transport::Udp | Transport::Tcp | Transport::Ws => return None,
+            Transport::Tls | Transport::Wss => {}
+        }
+        let handed = self.mesh.as_ref().and_then(|mesh| mesh.named.as_ref());
+        let handed = handed.filter(|(of, _)| *of == peer).map(|(_, name)| name.as_str());
+        handed.or_else(|| self.connections.server_name(transport, peer))
+    }
+
+    /// Sends a message of a dialog between two shards. One without room is lost as a datagram is: its
+    /// transaction says it again.
+    pub(crate) fn tie(&mut self, to: u8, transmit: &Transmit) {
+        let Transmit { path: Path { listener, local, .. }, bytes } = transmit;
+        let (from, listener, local) = (self.number, *listener, *local);
+        self.say(to, &Word::Tied { from, listener, local, data: bytes });
     }
 
     /// The network does not reach a peer: whoever has sent there hears of it.
@@ -398,11 +449,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                     mesh.held.push_back(message.into());
                 }
             }
-            Word::Yours { path, queued_ns, at, may_challenge, data } => {
+            Word::Yours { path, queued_ns, at, may_challenge, name, data } => {
                 let Path { listener, local, peer, flow, .. } = path;
                 let way = SipPath { listener, local: Some(local.ip()), peer };
                 let queued_ns = queued_ns.saturating_add(now.ns_since(at));
                 let arrival = Arrival { path: &way, data, queued_ns, flow };
+                if let Some(mesh) = &mut self.mesh {
+                    mesh.named = name.map(|name| (peer, name));
+                }
                 self.take_handed(arrival, may_challenge, now);
             }
             Word::Carry { path, data } => {
@@ -415,6 +469,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 if let Some(mesh) = &mut self.mesh {
                     mesh.lose(Lost { transport, peer, flows });
                 }
+            }
+            Word::Tied { from, listener, local, data } => {
+                self.serve_by(&Path::to_shard(from, listener, local), data, false, now);
             }
             Word::Challenged(source) => self.front.challenged(source, &self.sources, now),
         }

@@ -190,8 +190,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
-    fn hear(&mut self, leg: LegId, event: Event, now: Tick) {
-        if let Event::Offered(offer) = &event {
+    fn hear(&mut self, leg: LegId, mut event: Event, now: Tick) {
+        if let Event::Offered(offer) = &mut event {
+            offer.server_name = self.name_at(offer.transport, offer.source).map(str::to_owned);
             self.media.begin(leg, offer.listener, offer.source.ip());
         }
         let wall_us = self.io.wall_us();
@@ -215,6 +216,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn transmit(&mut self, transmit: &Transmit, now: Tick) {
         self.write_down(&transmit.path, true, &transmit.bytes);
+        if let Some(shard) = transmit.path.shard() {
+            return self.tie(shard, transmit);
+        }
         if transmit.path.transport != Transport::Udp {
             if self.mesh.is_some() && self.carry(transmit) {
                 return;

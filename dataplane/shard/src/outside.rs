@@ -90,7 +90,13 @@ impl Outside {
         None
     }
 
-    fn admit(&mut self, request: Request, now: Tick, wall_us: i64) -> Result<Arc<Ask>, RequestId> {
+    fn admit(
+        &mut self,
+        request: Request,
+        sni: Option<String>,
+        now: Tick,
+        wall_us: i64,
+    ) -> Result<Arc<Ask>, RequestId> {
         if self.waiting.len() >= WAITING_MAX {
             return Err(request.id);
         }
@@ -103,7 +109,7 @@ impl Outside {
             source: request.path.peer,
             transport: request.path.transport,
             host: request.host,
-            sni: None,
+            sni,
             trunk: None,
         };
         let leg = match &request.body {
@@ -130,7 +136,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         if let OutsideBody::Register(_) = request.body {
             self.connections.registered(request.path.flow);
         }
-        match self.outside.admit(request, now, self.io.wall_us()) {
+        let name = self.name_at(request.path.transport, request.path.peer).map(str::to_owned);
+        match self.outside.admit(request, name, now, self.io.wall_us()) {
             Ok(ask) => self.send_outside(&ask, now),
             Err(request) => self.endpoint.refuse_request(request, &unavailable(), now),
         }

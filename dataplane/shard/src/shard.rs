@@ -20,7 +20,7 @@ use strowger_link::siphash::siphash24;
 use strowger_link::table::Table;
 use strowger_link::tape::{Said, Tape};
 use strowger_link::{
-    COUNTERS, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
+    COUNTERS, Cause, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
     Listeners, MS, SECOND, Tick, Up, UpstreamState,
 };
 use strowger_media::{Datagram, Verdict as MediaVerdict};
@@ -628,11 +628,16 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 
     fn serve(&mut self, arrival: Arrival<'_>, may_challenge: bool, now: Tick) {
-        let (peer, data) = (arrival.path.peer, arrival.data);
+        let Some(path) = path_of(&self.listeners, &arrival) else { return };
+        self.serve_by(&path, arrival.data, may_challenge, now);
+    }
+
+    /// Serves a message that came by `path`.
+    pub(crate) fn serve_by(&mut self, path: &Path, data: &[u8], may_challenge: bool, now: Tick) {
+        let (path, peer) = (*path, path.peer);
         let born = *self.born.get_or_insert(now);
         let may_wait = now.ms_since(born) < UNGREETED_MS_MAX;
         let over_budget = self.is_over_budget();
-        let Some(path) = path_of(&self.listeners, &arrival) else { return };
         self.write_down(&path, false, data);
         let Shard { endpoint, calls, sources, challenge, journal, .. } = self;
         let Shard { backlogs: [backlog, _], front, counts, .. } = self;
@@ -850,6 +855,10 @@ impl LegKeys for Keys<'_> {
             }
         }
         self.calls.reserve()
+    }
+
+    fn open_beside(&mut self, leg: LegId) -> Result<LegId, Cause> {
+        self.calls.reserve_beside(leg)
     }
 
     fn close(&mut self, leg: LegId) {

@@ -41,6 +41,7 @@ mod pager;
 mod proof;
 mod revival;
 mod slab;
+mod tie;
 mod upstream;
 pub(crate) mod wallet;
 
@@ -76,6 +77,17 @@ const RETRY_AFTER_S_MAX: u32 = 3;
 pub trait LegKeys {
     /// The identity of a new inbound leg; `None` when no slot is free: 503.
     fn open(&mut self) -> Option<LegId>;
+
+    /// The identity of a new inbound leg of the call that has `leg`, which another shard's party
+    /// takes the place of.
+    ///
+    /// # Errors
+    /// Why it cannot: 481 when there is no such place, 491 while something else is under way. So it
+    /// is with whoever knows one shard only.
+    fn open_beside(&mut self, leg: LegId) -> Result<LegId, Cause> {
+        let _of_no_other_shard = leg;
+        Err(Cause::from_sip(481))
+    }
 
     /// The leg just opened came to nothing: no call will hear of it.
     fn close(&mut self, leg: LegId);
@@ -116,6 +128,8 @@ pub struct Endpoint {
     /// Legs whose peers are owed nothing any more.
     let_go: BTreeSet<LegId>,
     upstreams: Upstreams,
+    /// The shards of this process, if it has several.
+    shards: Option<tie::Shards>,
 }
 
 /// A valid request with the way it came.
@@ -134,7 +148,7 @@ impl Endpoint {
         let legs = HashMap::with_hasher(Numbered);
         let (touched, let_go) = (BTreeSet::new(), BTreeSet::new());
         let upstreams = Upstreams::default();
-        Endpoint { layer: Layer::new(config), legs, touched, let_go, upstreams }
+        Endpoint { layer: Layer::new(config), legs, touched, let_go, upstreams, shards: None }
     }
 
     /// Nonces are made and judged under another key from now on: the edge snapshot's.
@@ -463,11 +477,17 @@ impl Endpoint {
             let leg = self.legs.get(id);
             leg.is_some_and(|leg| leg.is_meant(&replaces) && leg.is_party(&path, keys))
         });
-        found.map_or(Replaced::Unknown, Replaced::Leg)
+        match found {
+            Some(leg) => Replaced::Leg(leg),
+            None => self.replaced_abroad(&replaces, &path),
+        }
     }
 
     fn handle_initial(&mut self, incoming: Incoming<'_>, key: ServerKey, keys: &mut dyn LegKeys) {
         let Incoming { request, method, path, .. } = incoming;
+        if path.shard().is_some() {
+            return self.handle_tie(incoming, key, keys);
+        }
         let admission = keys.admission(&path, method);
         if admission == Admission::Unready {
             return self.refuse_full(incoming);

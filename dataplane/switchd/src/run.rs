@@ -31,13 +31,12 @@ use strowger_shard::{
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 use strowger_sip::transaction::Timers;
-use strowger_tuning::{Config, Listener as Place, Transport as Spoken};
+use strowger_tuning::{Config, Listener as Place, Sip, Transport as Spoken};
 
 /// DSCP of signalling (CS3) and media (EF), RFC 4594.
 const SIP_DSCP: u8 = 24;
 const MEDIA_DSCP: u8 = 46;
-/// T2 and T4 (RFC 3261 table 4).
-const T2_MS: u32 = 4_000;
+/// T4 (RFC 3261 table 4).
 const T4_MS: u32 = 5_000;
 /// How often the main thread looks whether the shard's thread has ended its calls.
 const LOOK_MS: u32 = 50;
@@ -438,10 +437,7 @@ fn setup(
     let unproven = listeners.iter().map(|place| unproven(place.guests)).collect();
     sip.listeners = listeners.into_iter().map(listener).collect();
     sip.udp_len_max = usize::try_from(config.streams.udp_bytes_max).unwrap_or(usize::MAX);
-    let t1_ms = config.sip.t1_ms;
-    // T2 is never below T1 (RFC 3261 table 4).
-    sip.timers = Timers::new(t1_ms, T2_MS.max(t1_ms), T4_MS)
-        .map_err(|_| format!("sip.t1_ms: {t1_ms} is out of range"))?;
+    sip.timers = timers(&config.sip)?;
     let told =
         |index: usize, local: IpAddr| config.media.advertise.get(index).copied().unwrap_or(local);
     let addresses: Vec<MediaAddress> = config
@@ -463,6 +459,7 @@ fn setup(
             // Generations of one life do not meet those of the next.
             first_gen: (epoch as u16).wrapping_mul(257),
             ask_timeout_ms: config.sip.ask_timeout_ms,
+            call_ms_max: u64::from(config.sip.call_s_max) * 1_000,
         },
         media: MediaConfig {
             pairs_max: ports * addresses.len() / 4,
@@ -475,6 +472,19 @@ fn setup(
         ask_timeout_ms: config.sip.ask_timeout_ms,
         limits: Limits { streams: streams(config, epoch), unproven, ..limits(config) },
     })
+}
+
+/// T1, T2 and when transactions give up. T2 is never below T1 (RFC 3261 table 4).
+fn timers(sip: &Sip) -> Result<Timers, String> {
+    let t1_ms = sip.t1_ms;
+    let timers = Timers::new(t1_ms, sip.t2_ms.max(t1_ms), T4_MS)
+        .map_err(|_| format!("sip.t1_ms: {t1_ms} is out of range"))?;
+    match sip.give_up_ms {
+        0 => Ok(timers),
+        ms => {
+            timers.giving_up_after(ms).map_err(|_| format!("sip.give_up_ms: {ms} is out of range"))
+        }
+    }
 }
 
 /// What the shard takes on.

@@ -293,6 +293,7 @@ fn setup(token_key: Key, epoch: u32, seed: u64, now: Tick, (shard, of): (u8, u8)
             ask_base: now.0 / 1_000,
             first_gen: (epoch as u16).wrapping_mul(257),
             ask_timeout_ms: ASK_TIMEOUT_MS,
+            call_ms_max: 0,
         },
         media: MediaConfig {
             addresses: LISTENERS.map(address).to_vec(),

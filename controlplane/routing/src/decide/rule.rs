@@ -6,7 +6,7 @@
 
 use super::called::{Called, Party};
 use super::sender::{Sender, Who};
-use super::{Attempt, Stop};
+use super::{Attempt, Stop, tenant_named};
 use crate::limits::CALLED_MAX;
 use crate::refusal::Refusal;
 use crate::rule::{CallFields, Deed};
@@ -145,7 +145,7 @@ impl<'a> Attempt<'a> {
         let of_trunk = trunk.and_then(|trunk| world.tenant(trunk.tenant));
         let realm = self.call.credentials.as_ref().map(|shown| shown.realm.as_str());
         let of_realm = || realm.and_then(|realm| world.tenant_of_realm(realm));
-        of_trunk.or_else(of_realm).or_else(|| world.tenant_of_host(&self.ask.hints.host))
+        of_trunk.or_else(of_realm).or_else(|| tenant_named(world, self.ask))
     }
 
     /// What a trunk's text is without its tech prefix, if it sends one.

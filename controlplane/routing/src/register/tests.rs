@@ -222,6 +222,16 @@ fn registrations() {
         },
         by_host,
     );
+    // Whoever comes by TLS says it before: several tenants may share an address.
+    check(
+        good(),
+        |a, r| {
+            a.hints.sni = Some("Other.Example".into());
+            a.hints.host = "demo.example".into();
+            r.credentials.realm = "nobody.example".into();
+        },
+        by_host,
+    );
 }
 
 #[test]

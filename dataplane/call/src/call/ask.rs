@@ -336,7 +336,7 @@ fn hints(offer: &Offer) -> Hints {
         source: offer.source,
         transport: offer.transport,
         host: offer.host.clone(),
-        sni: None,
+        sni: offer.server_name.clone(),
         trunk: None,
     }
 }

@@ -100,8 +100,8 @@ impl Call {
         let media = if is_mesh { None } else { cx.res.release(id) };
         let ended =
             LegEnded { leg, at: cx.now, cause: end.cause, by: end.by, reason: end.reason, media };
-        // A mesh leg stands in the facts only where a record needs it.
-        if !is_mesh || self.facts.opened(leg).is_some() {
+        // A mesh leg or a tie stands in the facts only where a record needs it.
+        if !(is_mesh || self.is_tie(leg)) || self.facts.opened(leg).is_some() {
             self.facts.push(Fact::LegEnded(Box::new(ended)));
             self.live(leg, LiveState::Ended, cx);
         }

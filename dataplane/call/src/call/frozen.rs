@@ -368,7 +368,10 @@ impl Call {
             max_at: talk.max_at,
             unsure: talk.exchange != Exchange::Idle,
             first: talk.first,
-            transfer: transfer.map(|tried| FrozenTransfer::of(tried, self.is_over(tried.by))),
+            // What is tried at another shard ends with the process.
+            transfer: transfer
+                .filter(|tried| !self.is_tie(tried.mesh))
+                .map(|tried| FrozenTransfer::of(tried, self.is_over(tried.by))),
         }
     }
 
@@ -407,6 +410,13 @@ impl Call {
             cx.res.retake(*id);
         }
         let (first, peer) = (talk.first, talk.peer);
+        // Of who is no half, only a tie is on a bridge without a fact of its own.
+        for leg in [first, peer] {
+            let tie = !call.is_mesh(leg) && call.facts.opened(leg).is_none();
+            if let Some(known) = call.leg_mut(leg) {
+                known.tie = tie;
+            }
+        }
         let both = !call.is_over(first) && !call.is_over(peer);
         if both {
             call.join(first, peer, cx);
@@ -512,6 +522,7 @@ fn thawed_leg(leg: FrozenLeg, state: LegState) -> Leg {
         way: 0,
         state,
         mesh: mesh.map(half),
+        tie: false,
     }
 }
 

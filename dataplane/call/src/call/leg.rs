@@ -24,6 +24,8 @@ pub(crate) struct Leg {
     pub(crate) state: LegState,
     /// It is no party, but the half of another call.
     pub(crate) mesh: Option<Box<Mesh>>,
+    /// It is no party, but leads to a call of another shard.
+    pub(crate) tie: bool,
 }
 
 /// The half of another call.
@@ -107,6 +109,7 @@ impl Leg {
             way: 0,
             state: LegState::Offered,
             mesh: None,
+            tie: false,
         }
     }
 
@@ -126,6 +129,7 @@ impl Leg {
             way: 0,
             state: LegState::Trying(Trying::new(branch, now)),
             mesh: None,
+            tie: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::end::{End, Farewell};
 use super::{Call, State};
 use crate::desk::Cx;
-use strowger_link::{Hangup, VerbOutcome};
+use strowger_link::{Cause, Fact, Hangup, Reason, Tick, VerbOutcome};
 
 impl Call {
     /// Ends the call, or one branch of a hunt. A leg of a bridge, the caller, or a leg of an
@@ -38,5 +38,37 @@ impl Call {
             (State::Closed(closed), _) => State::Closed(closed),
         };
         VerbOutcome::Done
+    }
+
+    /// When a call that goes on has lasted as long as any may, from its first INVITE: through a
+    /// crash as well, for its first fact says when that was. `ms_max` 0 = never.
+    pub(crate) fn expires_at(&self, ms_max: u64) -> Tick {
+        if ms_max == 0 || self.is_closed() {
+            return Tick::NEVER;
+        }
+        match self.facts.as_slice().first() {
+            Some(Fact::Began(began)) => began.at.plus_ms(ms_max),
+            Some(
+                Fact::LegOpened(_)
+                | Fact::LegProgress(_)
+                | Fact::LegAnswered(_)
+                | Fact::LegEnded(_)
+                | Fact::Joined(_)
+                | Fact::Parted(_)
+                | Fact::Granted(_)
+                | Fact::Ended(_),
+            )
+            | None => Tick::NEVER,
+        }
+    }
+
+    /// Ends a call that has lasted as long as any may, ringing or talking.
+    pub(crate) fn expire(&mut self, cx: &mut Cx<'_>) {
+        if self.expires_at(cx.desk.config.call_ms_max) <= cx.now {
+            // Q.850 102: recovery on timer expiry. 480 tells an unanswered caller.
+            let cause = Cause::new(480, 102);
+            let verb = Hangup { leg: None, cause, reason: Reason::MaxDuration };
+            let _it_goes_on_no_longer = self.handle_hangup(&verb, cx);
+        }
     }
 }

@@ -120,7 +120,10 @@ impl Call {
             Event::ReofferRefused { cause } => self.reoffer_refused(&mut talk, leg, cause, cx),
             Event::Confirmed { body } => self.confirmed(&mut talk, leg, body, cx),
             // The other one has gone, and a target takes its place or nobody does.
-            Event::Digits { .. } | Event::Info { .. } | Event::Message { .. }
+            Event::Digits { .. }
+            | Event::Info { .. }
+            | Event::Message { .. }
+            | Event::Fields(_)
                 if self.is_over(talk.other(leg)) =>
             {
                 Ok(())
@@ -141,10 +144,16 @@ impl Call {
                 self.transfer(&mut talk, leg, *wish, cx);
                 Ok(())
             }
-            Event::Offered(_)
-            | Event::Fields(_)
-            | Event::Progress { .. }
-            | Event::Answered { .. } => {
+            Event::Offered(offer) => {
+                self.tie_offered(&mut talk, leg, *offer, cx);
+                Ok(())
+            }
+            // Digests of both sides, where they are not ours: the protocol knows where.
+            Event::Fields(fields) => {
+                self.command(talk.other(leg), Command::Fields(fields), cx);
+                Ok(())
+            }
+            Event::Progress { .. } | Event::Answered { .. } => {
                 Call::misplaced(cx);
                 Ok(())
             }
@@ -199,7 +208,7 @@ impl Call {
                 }
             }
         }
-        State::Talking(talk)
+        self.tie_timeout(talk, cx)
     }
 
     fn ask_for_more(&mut self, talk: &mut Talk, cx: &mut Cx<'_>) {

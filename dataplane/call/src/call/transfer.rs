@@ -143,6 +143,9 @@ impl Call {
         if talk.transfer.is_some() || self.is_over(kept) || busy {
             return self.refuse_transfer(by, Cause::from_sip(491), cx);
         }
+        if let Some(far) = wish.replaces.filter(|far| far.slot.seg != self.slot.seg) {
+            return self.tie(talk, by, (far, wish), cx);
+        }
         let Some(beyond) = self.speaker(kept) else {
             return self.refuse_transfer(by, Cause::from_sip(480), cx);
         };
@@ -324,7 +327,9 @@ impl Call {
                 State::Talking(talk)
             }
             Event::Answered { body: Some(body) } => {
+                let mesh = transfer.mesh;
                 transfer.answer = Some(body);
+                self.tie_answered(mesh);
                 self.put_through(talk, cx)
             }
             Event::Answered { body: None } => {
@@ -337,16 +342,16 @@ impl Call {
                 self.transfer_failed(talk, cause, cx)
             }
             // Before it is put through it has the description of who is, and no other.
-            Event::Update { .. } => {
+            Event::Update { .. } | Event::Reoffer { .. } => {
                 let mesh = transfer.mesh;
                 self.command(mesh, Command::ReofferRefuse { cause: Cause::from_sip(491) }, cx);
                 State::Talking(talk)
             }
+            // Of an answer that waits for an exchange to end.
+            Event::Confirmed { .. } => State::Talking(talk),
             Event::Offered(_)
             | Event::Fields(_)
-            | Event::Confirmed { .. }
             | Event::Refreshed { .. }
-            | Event::Reoffer { .. }
             | Event::ReofferAnswered { .. }
             | Event::ReofferRefused { .. }
             | Event::Digits { .. }
@@ -370,9 +375,11 @@ impl Call {
         let offer = transfer.answer.take().ok_or(Cause::from_sip(488));
         match offer.and_then(|body| self.describe(mesh, kept, Role::Offer, &body, cx)) {
             Ok(offer) => {
-                talk.exchange = match transfer.late {
-                    true => Exchange::Offered { leg: mesh },
-                    false => Exchange::Shown { leg: kept },
+                talk.exchange = match (transfer.late, self.is_tie(mesh)) {
+                    (true, _) => Exchange::Offered { leg: mesh },
+                    // It chose from what it said before: now from what the other one answers.
+                    (false, true) => Exchange::Bridging { leg: kept },
+                    (false, false) => Exchange::Shown { leg: kept },
                 };
                 self.take_place(&mut talk, &transfer, cx);
                 self.command(kept, Command::Reoffer { body: Some(offer) }, cx);
@@ -396,7 +403,7 @@ impl Call {
         self.join_across(talk.first, talk.peer, cx);
     }
 
-    fn replace_by(&mut self, talk: &mut Talk, gone: u8, mesh: u8, cx: &mut Cx<'_>) {
+    pub(super) fn replace_by(&mut self, talk: &mut Talk, gone: u8, mesh: u8, cx: &mut Cx<'_>) {
         let (kept, at) = (talk.other(gone), cx.now);
         self.facts.push(Fact::Parted(Pair { a: gone, b: kept, at }));
         // Q.850 16: normal clearing.
@@ -419,7 +426,12 @@ impl Call {
     }
 
     /// The target cannot be had: all is as before.
-    fn transfer_failed(&mut self, mut talk: Box<Talk>, cause: Cause, cx: &mut Cx<'_>) -> State {
+    pub(super) fn transfer_failed(
+        &mut self,
+        mut talk: Box<Talk>,
+        cause: Cause,
+        cx: &mut Cx<'_>,
+    ) -> State {
         let Some(transfer) = talk.transfer.take() else { return State::Talking(talk) };
         let Transfer { by, mesh, accepted, picked, .. } = *transfer;
         let end = End::new(final_cause(cause), Party::Called, Reason::PeerError);

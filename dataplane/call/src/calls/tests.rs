@@ -9,5 +9,6 @@ mod scripts;
 mod states;
 mod storm;
 mod text;
+mod tie;
 mod transfer;
 mod world;

@@ -106,11 +106,19 @@ fn words_are_read_as_they_were_written() {
     let (local, peer) = (at("192.0.2.9:5060"), at("[2001:db8::1]:5061"));
     let path = Path { listener: 3, transport: Transport::Wss, local, peer, flow: 77 };
     let words = [
-        Word::Yours { path, queued_ns: 5, at: Tick(9), may_challenge: true, data: b"INVITE" },
+        Word::Yours {
+            path,
+            queued_ns: 5,
+            at: Tick(9),
+            may_challenge: true,
+            name: Some("sip.example".into()),
+            data: b"INVITE",
+        },
         Word::Carry { path, data: b"" },
         Word::Unreachable(peer),
         Word::Gone { transport: Transport::Tcp, peer, flows: vec![1, 2] },
         Word::Challenged(local),
+        Word::Tied { from: 2, listener: 1, local, data: b"BYE" },
     ];
     let mut out = Vec::new();
     for word in words {
@@ -119,7 +127,9 @@ fn words_are_read_as_they_were_written() {
         for len in 0..out.len() {
             // Cut anywhere it is no other word; the bytes of a message may be any.
             match Word::read(&out[..len]) {
-                Ok(Word::Yours { data, .. } | Word::Carry { data, .. }) => {
+                Ok(
+                    Word::Yours { data, .. } | Word::Carry { data, .. } | Word::Tied { data, .. },
+                ) => {
                     assert!(data.len() + (out.len() - len) <= 6, "{word:?} at {len}");
                 }
                 Ok(other) => panic!("{other:?}"),

@@ -1,10 +1,10 @@
 //! What an endpoint is told once: addresses, keys, timers, bounds.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use strowger_link::codec::{Malformed, Reader, Wire};
 use strowger_link::siphash::siphash24;
-use strowger_link::{Key, Transport, UPSTREAMS_MAX};
+use strowger_link::{Key, Transport, UPSTREAMS_MAX, shard_of_way, way_to_shard};
 
 use crate::digest::Nonces;
 use crate::limits::UDP_LEN_MAX;
@@ -83,7 +83,8 @@ pub struct Path {
     pub local: SocketAddr,
     /// The peer's address.
     pub peer: SocketAddr,
-    /// Flow token of the connection, 0 for UDP.
+    /// Flow token of the connection, 0 for UDP; of a way to another shard of this process its word
+    /// ([`way_to_shard`]).
     pub flow: u64,
 }
 
@@ -110,6 +111,25 @@ impl Wire for Path {
 }
 
 impl Path {
+    /// The way to another shard of this process: datagrams that no network sees.
+    #[must_use]
+    pub fn to_shard(shard: u8, listener: u8, local: SocketAddr) -> Path {
+        let peer = match local {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        let flow = way_to_shard(shard);
+        Path { listener, transport: Transport::Udp, local, peer, flow }
+    }
+
+    /// The shard of this process that it leads to; `None` = it leads to a peer. No datagram of the
+    /// network has a flow, and no connection is UDP's, so nobody else comes by such a way.
+    #[must_use]
+    pub fn shard(&self) -> Option<u8> {
+        let by_datagram = self.transport == Transport::Udp && self.flow != 0;
+        by_datagram.then(|| shard_of_way(self.flow)).flatten()
+    }
+
     /// What the transport promises.
     #[must_use]
     pub const fn reliability(&self) -> Reliability {

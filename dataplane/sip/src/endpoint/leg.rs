@@ -63,6 +63,8 @@ pub(super) struct Leg {
     nated: bool,
     /// Whether we sent the INVITE, and so own the Call-ID.
     caller: bool,
+    /// The other side answers what this one challenges; in the life that began it.
+    passes: bool,
     dialog: Dialog,
     /// Who it belongs to, if that can be proved.
     pub(super) holder: Option<Box<Holder>>,
@@ -205,6 +207,9 @@ impl Leg {
     /// another address of the same party, or from an address that the dialog's own route set or
     /// target names. The port says nothing: a NAT may have changed it.
     pub(super) fn is_party(&self, path: &Path, keys: &dyn LegKeys) -> bool {
+        if self.path.shard().is_some() || path.shard().is_some() {
+            return self.path.flow == path.flow;
+        }
         let (own, source) = (self.path.peer, path.peer);
         own.ip() == source.ip()
             || (self.path.flow != 0 && self.path.flow == path.flow)
@@ -436,8 +441,8 @@ impl Leg {
     /// The dialog is over; an INVITE of a former life may still be answered.
     fn linger(&mut self, layer: &Layer, now: Tick) {
         if self.asked.is_some() && self.former.is_some() {
-            let give_up_ms = layer.config.timers.give_up_ms();
-            self.lingers = Some(now.plus_ms(give_up_ms.into()));
+            let linger_ms = layer.config.timers.linger_ms();
+            self.lingers = Some(now.plus_ms(linger_ms.into()));
         }
     }
 
@@ -586,11 +591,11 @@ impl Leg {
     /// to where the leg began: a name would have to be looked up, and behind a NAT the peer's own
     /// addresses lead nowhere. A connection is the way itself as long as the next hop is the host
     /// at its other end. A GRUU (RFC 5627) leads to its registrar, which is us for a phone of ours:
-    /// the device itself is where it speaks from.
+    /// the device itself is where it speaks from. Another shard of ours is reached as it is.
     fn request_path(&self, dialog: &Dialog) -> Path {
         let mut path = self.path;
         let direct = dialog.route_set.is_empty() && (self.nated || dialog.is_to_gruu());
-        if direct {
+        if direct || path.shard().is_some() {
             return path;
         }
         if let Some(hop) = dialog.next_hop()

@@ -61,12 +61,16 @@ pub(super) fn offer(
         session_s: leg::asked_session(request),
         shown: shown(request, credentials.as_ref()),
         replaces: None,
+        server_name: None,
     }
 }
 
 /// The credentials of a request that are not for us: those that answer no nonce of ours. What is
 /// too long goes nowhere, and its sender is challenged again by whom it was for.
-fn shown(request: Message<'_>, own: Option<&digest::Credentials<'_>>) -> Vec<HeaderField> {
+pub(super) fn shown(
+    request: Message<'_>,
+    own: Option<&digest::Credentials<'_>>,
+) -> Vec<HeaderField> {
     let is_ours = |value: &[u8]| {
         let parsed = digest::Credentials::parse(value);
         parsed.is_some_and(|shown| own.is_some_and(|own| own.nonce == shown.nonce))

@@ -88,7 +88,7 @@ impl<M: Clone> ClientInvite<M> {
             // retransmissions and those of other forks find their way to the user.
             (Calling { .. } | Proceeding { .. }, Success) => {
                 self.out.push(ClientOutput::Deliver);
-                Accepted { linger: now.plus_ms(self.timers.give_up_ms().into()) }
+                Accepted { linger: now.plus_ms(self.timers.linger_ms().into()) }
             }
             (state @ Accepted { .. }, Success) => {
                 self.out.push(ClientOutput::Deliver);

@@ -128,7 +128,7 @@ impl<M: Clone> ServerInvite<M> {
             (Waiting { .. } | Proceeding { .. }, Success) => {
                 self.out.push(ServerOutput::Send(response));
                 // RFC 6026 section 7.1: Accepted instead of Terminated, timer L on any transport.
-                Accepted { linger: now.plus_ms(self.timers.give_up_ms().into()) }
+                Accepted { linger: now.plus_ms(self.timers.linger_ms().into()) }
             }
             //= rfc3261#section-17.2.1
             //# It is not

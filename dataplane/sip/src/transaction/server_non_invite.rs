@@ -158,7 +158,7 @@ impl<M: Clone> ServerNonInvite<M> {
         self.out.push(ServerOutput::Send(response.clone()));
         match self.reliability {
             Reliability::Unreliable => {
-                let linger = now.plus_ms(self.timers.give_up_ms().into());
+                let linger = now.plus_ms(self.timers.linger_ms().into());
                 State::Completed { response, linger }
             }
             Reliability::Reliable => self.terminate(),

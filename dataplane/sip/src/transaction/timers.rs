@@ -11,7 +11,8 @@ pub const TIMER_MS_MAX: u32 = 60_000;
 //# of 32s is used instead of basing Timer D on T1.
 const D_MS_MIN: u32 = 32_000;
 
-/// The number of T1 after which a transaction gives up (timers B, F, H, J, L and M).
+/// The number of T1 after which a transaction gives up unless told otherwise (timers B, F and H),
+/// and for which an ended one waits for copies (J, L and M).
 const GIVE_UP_T1S: u32 = 64;
 
 const _: () = assert!(TIMER_MS_MAX <= u32::MAX / GIVE_UP_T1S);
@@ -24,6 +25,7 @@ pub struct Timers {
     t1_ms: u32,
     t2_ms: u32,
     t4_ms: u32,
+    give_up_ms: u32,
 }
 
 /// Why a set of base values was refused.
@@ -35,6 +37,9 @@ pub enum TimersError {
     T2,
     /// T4 is above [`TIMER_MS_MAX`].
     T4,
+    /// A transaction would give up before anything is sent again, or after more than 64 of the
+    /// greatest T1.
+    GiveUp,
 }
 
 impl Timers {
@@ -45,7 +50,8 @@ impl Timers {
     //# The default value of T2 is 4s,
     //= rfc3261#section-17.1.2.2
     //# The default value of T4 is 5s.
-    pub const DEFAULT: Timers = Timers { t1_ms: 500, t2_ms: 4_000, t4_ms: 5_000 };
+    pub const DEFAULT: Timers =
+        Timers { t1_ms: 500, t2_ms: 4_000, t4_ms: 5_000, give_up_ms: 500 * GIVE_UP_T1S };
 
     /// Base values in milliseconds: the round-trip estimate T1, the greatest interval T2 of
     /// retransmissions (INVITE requests excepted), the lifetime T4 of a message in the network.
@@ -62,7 +68,20 @@ impl Timers {
         if t4_ms > TIMER_MS_MAX {
             return Err(TimersError::T4);
         }
-        Ok(Timers { t1_ms, t2_ms, t4_ms })
+        Ok(Timers { t1_ms, t2_ms, t4_ms, give_up_ms: t1_ms.saturating_mul(GIVE_UP_T1S) })
+    }
+
+    /// The same, but what nobody answers or acknowledges is given up after so long, and so it is
+    /// settled how often it is sent again. Ended transactions wait for copies of a peer whose timers
+    /// are the usual ones, however short this is.
+    ///
+    /// # Errors
+    /// [`TimersError::GiveUp`].
+    pub const fn giving_up_after(self, give_up_ms: u32) -> Result<Timers, TimersError> {
+        if give_up_ms <= self.t1_ms || give_up_ms > TIMER_MS_MAX * GIVE_UP_T1S {
+            return Err(TimersError::GiveUp);
+        }
+        Ok(Timers { give_up_ms, ..self })
     }
 
     /// First interval of timers A, E and G.
@@ -80,9 +99,14 @@ impl Timers {
         self.t4_ms
     }
 
-    /// Timers B, F, H, J, L and M: 64*T1.
+    /// Timers B, F and H: 64*T1, or as set.
     pub(crate) const fn give_up_ms(self) -> u32 {
-        self.t1_ms.saturating_mul(GIVE_UP_T1S)
+        self.give_up_ms
+    }
+
+    /// Timers J, L and M: 64*T1, and no shorter than we send by ourselves.
+    pub(crate) fn linger_ms(self) -> u32 {
+        self.t1_ms.saturating_mul(GIVE_UP_T1S).max(self.give_up_ms)
     }
 
     /// Timer D on unreliable transports: as long as the peer may be in Completed, were its T1
@@ -123,5 +147,16 @@ mod tests {
         assert_eq!(Timers::new(500, 60_001, 5_000), Err(TimersError::T2));
         assert_eq!(Timers::new(500, 4_000, 60_001), Err(TimersError::T4));
         assert!(Timers::new(10, 10, 0).is_ok());
+    }
+
+    #[test]
+    fn giving_up_is_set_by_itself_and_copies_are_waited_for_all_the_same() {
+        let of = |ms| Timers::DEFAULT.giving_up_after(ms);
+        let short = of(4_000).unwrap();
+        assert_eq!((short.give_up_ms(), short.linger_ms(), short.d_ms()), (4_000, 32_000, 32_000));
+        let long = of(90_000).unwrap();
+        assert_eq!((long.give_up_ms(), long.linger_ms(), long.d_ms()), (90_000, 90_000, 90_000));
+        assert_eq!(of(500), Err(TimersError::GiveUp));
+        assert_eq!(of(TIMER_MS_MAX * GIVE_UP_T1S + 1), Err(TimersError::GiveUp));
     }
 }

@@ -157,6 +157,22 @@ fn a_caller_answers_the_challenge_of_the_far_side_itself() {
     assert_eq!(invite.lines("Proxy-Authorization"), [shown.as_str()]);
     assert_eq!((invite.uri(), body(&invite)), (uri.as_str(), sdp(edge.addr())));
     let ok = answer(both, (&call, &invite), &[]);
+    // Within the call as well.
+    edge.within_with(&call, &ok, "INVITE", &[], &sdp(far.addr()));
+    let again = far.expect("INVITE");
+    far.respond(&again, 407, &[("Proxy-Authenticate", asked)], None);
+    far.expect("ACK");
+    let challenge = edge.expect("407 INVITE");
+    assert_eq!(challenge.lines("Proxy-Authenticate"), [asked]);
+    edge.within(&call, &challenge, "ACK", &[]);
+    let answers = [("Proxy-Authorization", shown.as_str())];
+    edge.within_with(&call, &ok, "INVITE", &answers, &sdp(far.addr()));
+    let again = far.expect("INVITE");
+    assert_eq!(again.lines("Proxy-Authorization"), [shown.as_str()]);
+    far.respond(&again, 200, &[], Some(&sdp(edge.addr())));
+    let moved = edge.expect("200 INVITE");
+    edge.within(&call, &moved, "ACK", &[]);
+    far.expect("ACK");
     hang_up(both, &call, &ok);
 
     // By default nobody's credentials go anywhere, and a challenge is a fault of ours.
@@ -168,6 +184,18 @@ fn a_caller_answers_the_challenge_of_the_far_side_itself() {
     let refused = edge.expect("500 INVITE");
     assert_eq!(refused.lines("Proxy-Authenticate"), [""; 0]);
     edge.within(&call, &refused, "ACK", &[]);
+    let call = edge.invite("44700", &[]);
+    let invite = far.expect("INVITE");
+    let ok = answer(both, (&call, &invite), &[]);
+    edge.within_with(&call, &ok, "INVITE", &answers, &sdp(far.addr()));
+    let again = far.expect("INVITE");
+    assert_eq!(again.lines("Proxy-Authorization"), [""; 0]);
+    far.respond(&again, 407, &[("Proxy-Authenticate", asked)], None);
+    far.expect("ACK");
+    let refused = edge.expect("500 INVITE");
+    assert_eq!(refused.lines("Proxy-Authenticate"), [""; 0]);
+    edge.within(&call, &refused, "ACK", &[]);
+    hang_up(both, &call, &ok);
     assert_tidy(&demo);
     demo.stop();
 }

@@ -12,8 +12,10 @@ use strowger_phone::message::Message;
 use crate::assert_tidy;
 use crate::demo::{Demo, Home, eventually};
 use crate::rest::text;
+use crate::rows::new_cleo;
 use crate::talk::{SOON, Talk, desk};
 use crate::tls::next_message;
+use crate::transfer::{hear_each_other, join_calls};
 
 const TWO: &str = "cores.count = 2\nlog.level = \"info\"\n";
 /// Calls after which both shards have had some: of so many, all fall to one in 1 of 8,000 runs.
@@ -264,5 +266,58 @@ fn another_number_of_shards_waits_until_calls_have_ended() {
     let demo = Demo::start_with(&home, TWO);
     assert_eq!(demo.rest.cdrs(3).len(), 3);
     eventually("both shards are there", || demo.rest.try_shard(1, "turns"));
+    demo.stop();
+}
+
+/// Nothing but a dialog between the shards makes one that is not the door speak to it here.
+fn ties(demo: &Demo) -> u64 {
+    demo.rest.fresh_counters();
+    let [_, back] = each(demo, "mesh_sent");
+    back
+}
+
+/// Two calls of one asker become one, whichever shards they are on, and stay it through a crash.
+#[test]
+fn an_attended_transfer_joins_calls_of_two_shards() {
+    let home = Home::new();
+    let demo = Demo::start_with(&home, TWO);
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let (_, cleo) = new_cleo(&demo);
+    let (mut tied, mut before, mut calls) = (0, 0, 0);
+    while tied < 2 && calls < 2 * CALLS_MAX {
+        let talk = Talk::new(&ada, "1002", &bob);
+        talk.out.hold().unwrap();
+        talk.inc.wait_held(SOON).unwrap();
+        let second = Talk::new(&ada, "1003", &cleo);
+        calls += 2;
+        join_calls(&talk.out, &second.out);
+        hear_each_other(&talk.inc, &second.inc);
+        talk.inc.hold().unwrap();
+        second.inc.wait_held(SOON).unwrap();
+        talk.inc.resume().unwrap();
+        hear_each_other(&talk.inc, &second.inc);
+        let now = ties(&demo);
+        let is_tied = now > before;
+        before = now;
+        if is_tied && tied == 0 {
+            demo.replace(demo.planes().switchd);
+            hear_each_other(&talk.inc, &second.inc);
+            second.inc.hold().unwrap();
+            talk.inc.wait_held(SOON).unwrap();
+            second.inc.resume().unwrap();
+            hear_each_other(&talk.inc, &second.inc);
+            before = ties(&demo);
+        }
+        tied += usize::from(is_tied);
+        let [one, other] = if tied == 1 { [&talk, &second] } else { [&second, &talk] };
+        assert_eq!(one.inc.bye().unwrap(), EndedBy::LocalBye);
+        assert_eq!(other.inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    }
+    assert_eq!(tied, 2, "of {calls} calls none were on two shards");
+    for cdr in demo.rest.cdrs(calls) {
+        assert_eq!(text(&cdr, "caller.number"), "1001", "{cdr:#}");
+        assert_eq!(text(&cdr, "outcome.reason"), "normal", "{cdr:#}");
+    }
+    assert_tidy(&demo);
     demo.stop();
 }

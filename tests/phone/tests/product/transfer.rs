@@ -43,6 +43,17 @@ fn refer(call: &Call, to: &str) -> Result<Option<u16>, Option<u16>> {
     }
 }
 
+/// Whoever has both calls has their other sides joined, and is hung up in both.
+pub(crate) fn join_calls(first: &Call, second: &Call) {
+    let escaped = second.sip_call_id().replace('@', "%40");
+    let (to, from) = (second.remote_tag().unwrap(), second.own_tag());
+    let replaces = format!("{escaped}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}");
+    let target = format!("<sip:1003@127.0.0.1?Replaces={replaces}>");
+    assert_eq!(refer(first, &target), Ok(Some(202)));
+    assert_eq!(first.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    assert_eq!(second.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+}
+
 /// `from` puts its other side through to `number`, whose `phone` answers and speaks.
 fn put_through(from: &Call, number: &str, phone: &Phone) -> IncomingCall {
     assert_eq!(refer(from, &format!("<sip:{number}@127.0.0.1>")), Ok(Some(202)));
@@ -143,13 +154,7 @@ fn an_attended_transfer_joins_the_two_others() {
     let talk = Talk::new(&ada, "1002", &bob);
     talk.out.hold().unwrap();
     let second = Talk::new(&ada, "1003", &cleo);
-    let escaped = second.out.sip_call_id().replace('@', "%40");
-    let (to, from) = (second.out.remote_tag().unwrap(), second.out.own_tag());
-    let replaces = format!("{escaped}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}");
-    let target = format!("<sip:1003@127.0.0.1?Replaces={replaces}>");
-    assert_eq!(refer(&talk.out, &target), Ok(Some(202)));
-    assert_eq!(talk.out.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
-    assert_eq!(second.out.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    join_calls(&talk.out, &second.out);
     hear_each_other(&talk.inc, &second.inc);
     assert_eq!(talk.inc.bye().unwrap(), EndedBy::LocalBye);
     assert_eq!(second.inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);

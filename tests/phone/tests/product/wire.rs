@@ -130,7 +130,7 @@ impl Wire {
         let mut request = Message::request(method, &target);
         // The ACK of a refusal belongs to the INVITE's own transaction.
         let refused = response.code().is_some_and(|code| code >= 300);
-        let via = match dialing.invite.via() {
+        let via = match response.via() {
             Some(via) if method == "ACK" && refused => via.to_owned(),
             Some(_) | None => self.via(),
         };

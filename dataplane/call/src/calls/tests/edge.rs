@@ -1,8 +1,9 @@
 //! Bounds, ids, anchors: what a script cannot say.
 
+use super::transfer::Scene;
 use super::world::{WALL_US, World, branch, go, offer, refuse, sdp};
 use crate::limits::{ATTEMPTS_MAX, DETAIL_MAX, LINGER_MS, RETRY_AFTER_S_MAX};
-use crate::{Calls, CallsConfig, Output};
+use crate::{Calls, CallsConfig, Entry, Output};
 use strowger_leg::{Command, Event};
 use strowger_link::table::SlotState;
 use strowger_link::{
@@ -248,4 +249,36 @@ fn a_last_word_costs_no_call() {
     assert_eq!(world.calls.reserve().map(|leg| leg.slot.idx), Some(second.slot.idx));
     assert_eq!(world.calls.reserve(), None);
     assert_eq!(world.calls.leaving(), 0);
+}
+
+/// Ringing, talking and in a later process: it counts from the first INVITE.
+#[test]
+fn no_call_lasts_longer_than_any_may() {
+    let ended = |outputs: &[Output]| {
+        let is_end = |output: &&Output| {
+            matches!(output, Output::Journal { entry, .. }
+            if *entry == Entry::Ended)
+        };
+        outputs.iter().filter(is_end).count()
+    };
+    for (answers, restarts) in [(false, false), (true, false), (true, true)] {
+        let mut scene = Scene::empty(2);
+        scene.world.calls.desk.config.call_ms_max = 50_000;
+        if answers {
+            scene.call("1002");
+        } else {
+            scene.world.offer(offer("1002", Some("a"))).unwrap();
+            scene.told();
+            scene.go("1002");
+        }
+        assert_eq!(ended(&scene.world.wait(30_000)), 0);
+        if restarts {
+            scene.restart();
+        }
+        assert_eq!(ended(&scene.world.wait(19_999)), 0);
+        assert_eq!(ended(&scene.world.wait(1)), 1, "answered {answers} restarted {restarts}");
+        let facts = &scene.world.record.as_ref().unwrap().facts;
+        let Some(Fact::Ended(end)) = facts.last() else { panic!("{facts:?}") };
+        assert_eq!(end.reason, Reason::MaxDuration);
+    }
 }

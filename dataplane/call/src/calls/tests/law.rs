@@ -206,6 +206,8 @@ impl Laws {
                 return;
             }
             Command::Speak(_) => assert!(law.inbound && !law.answered),
+            // Digests of an answered leg go on.
+            Command::Fields(_) if law.answered => return,
             Command::Fields(_) => {
                 assert!(law.inbound && !law.answered && !law.hung_up, "nothing follows");
                 // Those of a refusal come with it, when the call has closed.

@@ -255,6 +255,7 @@ fn a_place_that_was_taken_is_one_like_any_other() {
         host: "host".into(),
         referred_by: None,
         replaces: None,
+        abroad: Vec::new(),
     };
     scene.event(2, 0, Event::Transfer(Box::new(wish)));
     scene.go("1003");

@@ -19,6 +19,7 @@ fn wish(replaces: Option<LegId>) -> Event {
         host: "host".into(),
         referred_by: None,
         replaces,
+        abroad: Vec::new(),
     }))
 }
 
@@ -116,7 +117,7 @@ impl Scene {
         self.texts(&outputs)
     }
 
-    fn texts(&mut self, outputs: &[Output]) -> Vec<String> {
+    pub(super) fn texts(&mut self, outputs: &[Output]) -> Vec<String> {
         let mut texts = std::mem::take(&mut self.world.media.lines);
         for output in outputs {
             if let Output::Ask(ask) = output {

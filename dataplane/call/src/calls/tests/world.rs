@@ -138,8 +138,10 @@ impl World {
         let slots = u32::try_from(self.calls.slab.len()).unwrap();
         self.lives += 1;
         let lives = self.lives;
+        let call_ms_max = self.calls.desk.config.call_ms_max;
         self.calls = Calls::new(CallsConfig {
             slots,
+            call_ms_max,
             shard: 1,
             ask_base: u64::from(lives) << 32,
             first_gen: lives * 4096,
@@ -305,6 +307,7 @@ pub(super) fn offer(called: &str, body: Option<&str>) -> Offer {
         session_s: 0,
         shown: Vec::new(),
         replaces: None,
+        server_name: None,
     }
 }
 

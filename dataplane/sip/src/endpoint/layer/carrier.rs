@@ -31,7 +31,10 @@ impl Layer {
     /// Chooses the transport of a request.
     pub(super) fn carry(&mut self, path: Path, whose: Whose, request: Bytes, now: Tick) -> Carried {
         let is_long = path.transport == Transport::Udp && request.len() > self.config.udp_len_max;
-        if is_long && let Some(carried) = self.carry_by_stream(path, &request, now) {
+        if is_long
+            && path.shard().is_none()
+            && let Some(carried) = self.carry_by_stream(path, &request, now)
+        {
             return carried;
         }
         // A CANCEL repeats the Via of its INVITE as it was written, not as it was sent.

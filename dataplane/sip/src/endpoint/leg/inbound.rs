@@ -97,6 +97,7 @@ impl Leg {
             path,
             nated,
             caller: false,
+            passes: false,
             dialog,
             holder: holder.clone(),
             proving: None,
@@ -123,7 +124,10 @@ impl Leg {
     pub(super) fn keep_fields(&mut self, fields: Vec<HeaderField>, layer: &mut Layer) {
         match &mut self.state {
             State::Offered(offered) => offered.fields = fields.into(),
-            State::Calling(_) | State::Up(_) | State::Over => layer.count(Counted::Misuse),
+            State::Up(session) => session.passed = Some(Box::new(fields)),
+            // It ended in the same moment.
+            State::Over => {}
+            State::Calling(_) => layer.count(Counted::Misuse),
         }
     }
 

@@ -116,6 +116,7 @@ impl Leg {
             path,
             nated: order.branch.media.nated,
             caller: true,
+            passes: order.branch.auth == BranchAuth::Pass,
             dialog: first_dialog(&order, &token, &path, layer),
             holder: Holder::called(&order.branch.party),
             proving: None,
@@ -600,7 +601,7 @@ fn may_be_added(name: &str) -> bool {
 }
 
 /// The challenges of a response, for somebody else to answer.
-fn challenges_of(response: Message<'_>) -> Vec<HeaderField> {
+pub(super) fn challenges_of(response: Message<'_>) -> Vec<HeaderField> {
     let of = |header: Header| {
         let values = response.values(header).filter(|value| value.len() <= SHOWN_LEN_MAX);
         values.map(move |value| HeaderField {

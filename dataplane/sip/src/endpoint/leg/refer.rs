@@ -10,7 +10,7 @@
 //! an end of its own, and it does not outlive the process.
 
 use strowger_leg::{Body, Event, LegId, TransferWish};
-use strowger_link::{Cause, Tick};
+use strowger_link::{Cause, HeaderField, Tick};
 
 use super::super::gate::Bar;
 use super::super::layer::{Layer, Response, Role};
@@ -60,12 +60,14 @@ enum Stage {
 }
 
 /// Which other dialog a REFER wants replaced (RFC 3891).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super) enum Replaced {
     /// None.
     None,
     /// One of the same party.
     Leg(LegId),
+    /// One of another shard, and what that one must be told to know whose it is.
+    Abroad(LegId, Vec<HeaderField>),
     /// One that is not there, or somebody else's.
     Unknown,
 }
@@ -87,6 +89,13 @@ impl Replaces {
         let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case(b"Replaces"))?;
         let value = unescaped(value.unwrap_or_default());
         Some(Replaces::parse(&value).ok_or(()))
+    }
+
+    /// As it stands in a header field.
+    pub(in super::super) fn value(&self) -> Vec<u8> {
+        let Replaces { call_id, to_tag, from_tag, early_only } = self;
+        let early: &[u8] = if *early_only { b";early-only" } else { b"" };
+        [call_id, b";to-tag=".as_slice(), to_tag, b";from-tag=", from_tag, early].concat()
     }
 
     /// `callid *(SEMI replaces-param)`, with exactly one of each tag.
@@ -175,16 +184,17 @@ impl Leg {
         let stage = Stage::Asked { tx };
         let until = now.plus_ms(ANSWER_MS);
         self.refer = Some(Box::new(Refer { cseq, quiet: is_quiet(request), stage, until }));
-        let replaces = match replaced {
-            Replaced::None => None,
-            Replaced::Leg(leg) => Some(leg),
+        let (replaces, abroad) = match replaced {
+            Replaced::None => (None, Vec::new()),
+            Replaced::Leg(leg) => (Some(leg), Vec::new()),
+            Replaced::Abroad(leg, fields) => (Some(leg), fields),
             // Not a 481 to the REFER itself, which would end this dialog instead of that one.
             Replaced::Unknown => {
                 self.transfer_accept(layer, now);
                 return self.transfer_progress(481, layer, now);
             }
         };
-        self.tell(Event::Transfer(Box::new(TransferWish { replaces, ..wish })), layer);
+        self.tell(Event::Transfer(Box::new(TransferWish { replaces, abroad, ..wish })), layer);
     }
 
     /// The call tries it.
@@ -400,5 +410,6 @@ fn wish_of(request: Message<'_>) -> Result<TransferWish, Bar> {
         host: text(&host),
         referred_by: request.value(Header::ReferredBy).map(|value| text(&lex::unfolded(value))),
         replaces: None,
+        abroad: Vec::new(),
     })
 }

@@ -1,13 +1,15 @@
 //! INVITEs inside the dialog, of both sides (RFC 3261 14).
 
 use strowger_leg::{Body, Event};
-use strowger_link::{Cause, Tick};
+use strowger_link::{Cause, HeaderField, Tick};
 
 use super::super::body;
 use super::super::gate::Bar;
 use super::super::layer::{Layer, Response, Role};
+use super::super::offer::shown;
 use super::super::output::Counted;
 use super::super::slab::Id;
+use super::outbound::challenges_of;
 use super::session::{AckOf, AwaitAck, By, OfferOut, Phase, Wanted};
 use super::terms::retry_after;
 use super::{Leg, Outgoing, State};
@@ -61,7 +63,9 @@ impl Leg {
             By::Update => Role::Update,
         };
         let lines = self.terms.of_refresh();
-        let fields = super::fields(&lines);
+        let mut fields: Vec<(&str, &[u8])> = super::fields(&lines);
+        let shown = if out.refresh { Vec::new() } else { self.shown_by_other() };
+        fields.extend(shown.iter().map(|field| (field.name.as_str(), field.value.0.as_slice())));
         let outgoing = Outgoing { fields: &fields, body: out.body.as_ref(), ..Outgoing::new(role) };
         if self.send(outgoing, layer, now).is_some() {
             self.enter(Phase::OfferOut(Box::new(out)));
@@ -197,6 +201,9 @@ impl Leg {
             //# transaction), the UAC will terminate the dialog.
             408 | 481 => self.lost(cause, layer, now),
             _ => {
+                if self.passes && matches!(status, 401 | 407) && !out.refresh {
+                    self.tell(Event::Fields(challenges_of(response)), layer);
+                }
                 self.refused_offer(out.refresh, cause, layer, now);
                 self.start_wanted(layer, now);
             }
@@ -262,6 +269,7 @@ impl Leg {
                 let (by, cseq) = (By::Invite, cseq.number);
                 session.phase = Phase::OfferIn { tx, cseq, late, by };
                 layer.respond_plain(tx, 100, &tag, now);
+                self.tell_shown(request, layer);
                 self.tell(Event::Reoffer { body }, layer);
             }
             Err(bar) => self.bar(tx, &bar, layer, now),
@@ -323,9 +331,53 @@ impl Leg {
             return;
         }
         let Some((tx, ..)) = self.offer_in() else { return layer.count(Counted::Misuse) };
-        layer.respond_plain(tx, status, self.tag(), now);
+        self.refuse_offer(tx, status, layer, now);
         self.enter(Phase::Stable);
         self.start_wanted(layer, now);
+    }
+
+    /// A challenge without the challenge means nothing: without one to pass on, that the other side
+    /// wants digests which nobody has is a fault of ours.
+    fn refuse_offer(&mut self, tx: Id, status: u16, layer: &mut Layer, now: Tick) {
+        if !matches!(status, 401 | 407) {
+            return layer.respond_plain(tx, status, self.tag(), now);
+        }
+        let challenges = self
+            .passed(|header| matches!(header, Header::WwwAuthenticate | Header::ProxyAuthenticate));
+        if challenges.is_empty() {
+            return layer.respond_plain(tx, 500, self.tag(), now);
+        }
+        let fields: Vec<(&str, &[u8])> =
+            challenges.iter().map(|f| (f.name.as_str(), f.value.0.as_slice())).collect();
+        let tag = Some(self.tag());
+        layer.respond(tx, Response { tag, fields: &fields, ..Response::new(status) }, now);
+    }
+
+    /// The other side's credentials, for a peer that is challenging it.
+    fn shown_by_other(&mut self) -> Vec<HeaderField> {
+        if !self.passes {
+            return Vec::new();
+        }
+        self.passed(|header| matches!(header, Header::Authorization | Header::ProxyAuthorization))
+    }
+
+    /// What the other side has said of digests, once.
+    fn passed(&mut self, wanted: impl Fn(Header) -> bool) -> Vec<HeaderField> {
+        let passed = self.session().and_then(|session| session.passed.take());
+        let mut fields = passed.map(|fields| *fields).unwrap_or_default();
+        fields.retain(|field| wanted(Header::parse(field.name.as_bytes())));
+        fields
+    }
+
+    /// The call hears of credentials that a caller shows to somebody beyond us.
+    pub(super) fn tell_shown(&self, request: Message<'_>, layer: &mut Layer) {
+        if self.caller || !matches!(self.state, State::Up(_)) {
+            return;
+        }
+        let shown = shown(request, None);
+        if !shown.is_empty() {
+            self.tell(Event::Fields(shown), layer);
+        }
     }
 
     fn offer_in(&mut self) -> Option<(Id, u32, bool, By)> {

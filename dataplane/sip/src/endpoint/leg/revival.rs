@@ -209,7 +209,7 @@ impl Leg {
         leg.asked = asked;
         leg.holder = holder.map(|holder| Box::new(holder.into_owned()));
         // What was answered just before the crash may want its ACK again.
-        leg.lingers = Some(now.plus_ms(layer.config.timers.give_up_ms().into()));
+        leg.lingers = Some(now.plus_ms(layer.config.timers.linger_ms().into()));
         let thawed = match rest {
             Rest::Calling(invite) => leg.thaw_calling(&invite, layer)?,
             Rest::Held(cseq) => leg.thaw_held(cseq),
@@ -284,6 +284,8 @@ impl Leg {
             path,
             nated,
             caller,
+            // Credentials that were shown before are nobody's any more.
+            passes: false,
             dialog,
             holder: None,
             proving: None,

@@ -3,7 +3,7 @@
 use std::mem;
 
 use strowger_leg::{Body, Event};
-use strowger_link::{Cause, Tick};
+use strowger_link::{Cause, HeaderField, Tick};
 
 use super::super::config::Path;
 use super::super::layer::{Layer, Role};
@@ -20,6 +20,9 @@ pub(super) struct Session {
     pub(super) wanted: Option<Wanted>,
     /// Whether our first 2xx is without its ACK, and was too long to be kept over a restart.
     pub(super) unconfirmed: bool,
+    /// What the other side has said of digests: credentials for our next INVITE or UPDATE, or a
+    /// challenge for our refusal of the peer's.
+    pub(super) passed: Option<Box<Vec<HeaderField>>>,
     /// The call has hung up; the BYE waits for the ACK of our 2xx.
     hangup: Option<Cause>,
 }
@@ -130,7 +133,7 @@ impl AwaitAck {
 
 impl Session {
     const fn of(phase: Phase) -> Session {
-        Session { phase, wanted: None, unconfirmed: false, hangup: None }
+        Session { phase, wanted: None, unconfirmed: false, passed: None, hangup: None }
     }
 
     pub(super) const fn stable() -> Session {

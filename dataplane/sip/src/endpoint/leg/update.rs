@@ -94,7 +94,10 @@ impl Leg {
             State::Over => Judged::Glare,
         };
         match judged {
-            Judged::Taken => self.tell(Event::Update { body }, layer),
+            Judged::Taken => {
+                self.tell_shown(request, layer);
+                self.tell(Event::Update { body }, layer);
+            }
             Judged::Glare => layer.respond_plain(tx, 491, self.tag(), now),
             Judged::TooSoon => self.postpone(tx, layer, now),
         }

@@ -743,6 +743,41 @@ fn a_challenge_that_is_the_callers_goes_to_the_caller() {
     );
 }
 
+/// Of an offer within the call too: what the caller shows goes with it, the challenge comes back.
+#[test]
+fn within_the_call_a_challenge_is_the_callers_as_well() {
+    let up = |auth: &str| {
+        format!(
+            "call> Invite {auth}
+            peer< INVITE sdp
+            peer> 200 INVITE sdp
+            call< Answered sdp
+            peer< ACK
+            call< Confirmed
+            call> Fields | Authorization: Digest realm=\"far\" | Server: x
+            call> Reoffer sdp"
+        )
+    };
+    check(&format!(
+        "{}
+        peer< INVITE sdp | Authorization: Digest realm=\"far\"
+        peer> 407 INVITE | Proxy-Authenticate: Digest realm=\"far\", nonce=\"n\"
+        peer< ACK
+        call< Fields Proxy-Authenticate: Digest realm=\"far\", nonce=\"n\"
+        call< ReofferRefused 407/21",
+        up("pass")
+    ));
+    let mut bench = Bench::new();
+    bench.run_open(&up(""));
+    let invite = bench.messages().remove(0);
+    assert_eq!(field(&invite, Header::Authorization), None, "{invite}");
+    bench.run(
+        "peer> 407 INVITE | Proxy-Authenticate: Digest realm=\"far\", nonce=\"n\"
+        peer< ACK
+        call< ReofferRefused 407/21",
+    );
+}
+
 /// Rules about responses: what they write is told before the words that it belongs to.
 #[test]
 fn fields_of_responses_are_ruled() {

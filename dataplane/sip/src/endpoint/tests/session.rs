@@ -397,3 +397,25 @@ fn commands_out_of_place_are_counted() {
         count< Misuse"
     ));
 }
+
+#[test]
+fn a_caller_within_its_call_hears_a_challenge_or_of_a_fault() {
+    let asked = "Proxy-Authenticate: Digest realm=\"far\", nonce=\"n\"";
+    check(&format!(
+        "{IN}
+        peer> re-INVITE | Authorization: Digest realm=\"far\"
+        peer< 100 INVITE
+        call< Fields Authorization: Digest realm=\"far\"
+        call< Reoffer sdp
+        call> Fields | {asked} | Authorization: Digest realm=\"x\"
+        call> ReofferRefuse 407/21
+        peer< 407 INVITE | {asked}
+        peer> ACK same
+        peer> re-INVITE
+        peer< 100 INVITE
+        call< Reoffer sdp
+        call> ReofferRefuse 407/21
+        peer< 500 INVITE
+        peer> ACK same"
+    ));
+}
