@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, BanId, CallerRuleId, CauseMap, Currency, DidId, Digits, EgressTarget,
-    ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, OrganizationId, PRICE_DIGITS,
+    ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, NumberListId, OrganizationId, PRICE_DIGITS,
     PhonebookEntryId, RateId, RingGroupId, RouteId, RuleId, SettingId, SourceMatch, SubscriberId,
     TariffId, TenantId, TimeClass, TrunkId, TrunkLoginId, date_of, day_of, parse_decimal,
     print_decimal,
@@ -259,8 +259,9 @@ macro_rules! known {
 }
 
 known! {
-    AccountId BanId CallerRuleId DidId ExchangeRateId HolidayId OrganizationId RateId
-    PhonebookEntryId RingGroupId RouteId RuleId SettingId SubscriberId TariffId TenantId TrunkId TrunkLoginId
+    AccountId BanId CallerRuleId DidId ExchangeRateId HolidayId NumberListId OrganizationId
+    PhonebookEntryId RateId RingGroupId RouteId RuleId SettingId SubscriberId TariffId TenantId
+    TrunkId TrunkLoginId
 }
 
 impl Known for i64 {

@@ -51,6 +51,7 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
         phonebook: rows.phonebook,
         bans: rows.bans,
         caller_rules: rows.caller_rules,
+        number_lists: rows.number_lists,
         rules: rows.rules,
         settings: rows.settings,
         holidays: rows.holidays,

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
     DigestAlgorithm, DigestPolicy, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn,
-    HeaderTest, IdentityHeader, IngressAuth, MediaPath, Operation, OrganizationId,
-    OrganizationKind, PRICE_DIGITS, Price, RateId, ReliableMode, RevisionState, RingMode,
-    RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SubscriberId, TariffId,
-    TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec,
-    print_decimal,
+    HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide, Operation,
+    OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RateId, ReliableMode, RevisionState,
+    RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SubscriberId,
+    TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId,
+    VoiceCodec, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -299,6 +299,8 @@ words! {
         Equals => "equals",
         Begins => "begins",
     }
+    NumberSide { Called => "called", Caller => "caller" }
+    ListEffect { Deny => "deny", Allow => "allow", Only => "only" }
     RuleStage {
         Received => "received",
         Known => "known",

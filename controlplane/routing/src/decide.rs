@@ -11,6 +11,7 @@ mod forward;
 mod group;
 mod header;
 mod identity;
+mod list;
 mod manner;
 mod open;
 mod order;

@@ -65,6 +65,8 @@ mod keeper;
 mod ladder;
 #[path = "product/line.rs"]
 mod line;
+#[path = "product/list.rs"]
+mod list;
 #[path = "product/mesh.rs"]
 mod mesh;
 #[path = "product/money.rs"]

@@ -269,6 +269,17 @@ async fn tenant_things(w: &mut Writer<'_>) {
         did: None,
     };
     w.insert_phonebook_entry(&entry).await.unwrap();
+    let list = NumberList {
+        id: NumberListId(id),
+        tenant: Some(tenant),
+        account: None,
+        trunk: None,
+        name: "L".to_owned(),
+        side: NumberSide::Called,
+        effect: ListEffect::Deny,
+        enabled: true,
+    };
+    w.insert_number_list(&list).await.unwrap();
     let rule = Rule {
         id: RuleId(id),
         tenant,

@@ -7,9 +7,9 @@ use super::SettingKind as Kind;
 use super::{
     CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FORK_WORDS,
     FULL_WORDS, FailoverMode, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS,
-    NAT_WORDS, Nat, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup,
-    REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum,
-    TIMER_WORDS, Typed,
+    NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS,
+    PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS,
+    SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -131,6 +131,11 @@ settings! {
         /// one; by the price of the tariff, in the currency of who pays; `auto` is no limit. Set
         /// for one account or subscriber it lets those call what others may not.
         price_max: Option<Price> = None, Kind::Price, Subscriber, Routing, [];
+        /// Kinds of numbers that are not called and to which no forward leads, by the ranges that
+        /// are shipped: for example `premium,satellite`. Set for one account or subscriber it says
+        /// all of them for those.
+        kinds_denied: NumberKinds = NumberKinds::default(), Kind::Words(NUMBER_KINDS), Subscriber,
+            Routing, ["blocksatellitecalls", "blockpremiumnumbers"];
         /// A subscriber who is not registered may call.
         unregistered: bool = true, Kind::Flag, Subscriber, Routing, ["allowcallunregistered"];
         /// Who is not let through by a row of `caller-rules` may not call; emergency numbers

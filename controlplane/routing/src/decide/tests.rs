@@ -8,6 +8,7 @@ mod dialog;
 mod forward;
 mod header;
 mod identity;
+mod list;
 mod open;
 mod order;
 mod pickup;

@@ -2,9 +2,9 @@
 
 use core::fmt;
 use strowger_model::{
-    AccountId, BanId, CallerRuleId, DidId, Digits, ExchangeRateId, HolidayId, OrganizationId,
-    PhonebookEntryId, RateId, RingGroupId, RouteId, RuleId, SettingId, SubscriberId, TariffId,
-    TenantId, TrunkId,
+    AccountId, BanId, CallerRuleId, DidId, Digits, ExchangeRateId, HolidayId, NumberListId,
+    OrganizationId, PhonebookEntryId, RateId, RingGroupId, RouteId, RuleId, SettingId,
+    SubscriberId, TariffId, TenantId, TrunkId,
 };
 
 /// A row and what is wrong with it.
@@ -50,6 +50,8 @@ pub enum RowName {
     Ban(BanId),
     /// A rule about callers.
     CallerRule(CallerRuleId),
+    /// A list of numbers.
+    NumberList(NumberListId),
     /// A rule about calls.
     Rule(RuleId),
     /// A setting at one place.
@@ -82,6 +84,7 @@ impl fmt::Display for RowName {
             RowName::PhonebookEntry(id) => write!(f, "phonebook entry {id}"),
             RowName::Ban(id) => write!(f, "ban {id}"),
             RowName::CallerRule(id) => write!(f, "caller rule {id}"),
+            RowName::NumberList(id) => write!(f, "number list {id}"),
             RowName::Rule(id) => write!(f, "rule {id}"),
             RowName::Setting(id) => write!(f, "setting {id}"),
             RowName::Holiday(id) => write!(f, "holiday {id}"),

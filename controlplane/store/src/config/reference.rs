@@ -29,6 +29,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("destination", "destinations", "tenant_id"),
             ("emergency number", "emergencies", "tenant_id"),
             ("caller rule", "caller_rules", "tenant_id"),
+            ("number list", "number_lists", "tenant_id"),
             ("rule", "rules", "tenant_id"),
             ("setting", "settings", "tenant_id"),
             ("holiday", "holidays", "tenant_id"),
@@ -50,6 +51,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("payment or adjustment", "money_requests", "account_id"),
             ("allowance", "allowances", "account_id"),
             ("caller rule", "caller_rules", "account_id"),
+            ("number list", "number_lists", "account_id"),
             ("setting", "settings", "account_id"),
         ],
         "subscribers" => &[
@@ -58,7 +60,11 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("phonebook entry", "phonebook_entries", "subscriber_id"),
         ],
         "dids" => &[("phonebook entry", "phonebook_entries", "did_id")],
-        "trunks" => &[("DID", "dids", "trunk_id"), ("login", "trunk_logins", "trunk_id")],
+        "trunks" => &[
+            ("DID", "dids", "trunk_id"),
+            ("login", "trunk_logins", "trunk_id"),
+            ("number list", "number_lists", "trunk_id"),
+        ],
         "ring_groups" => &[("DID", "dids", "ring_group_id")],
         "tariffs" => &[("account", "accounts", "tariff_id")],
         _ => &[],
