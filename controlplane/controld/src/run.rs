@@ -10,7 +10,7 @@ use crate::trace::Traces;
 use crate::view::View;
 use crate::world::{self, Compiled, Site};
 use crate::{
-    books, boot, calendar, certificate, demo, guard, perimeter, ported, renewal, rerate, resolver,
+    books, boot, calendar, certificate, demo, fact, guard, perimeter, ported, renewal, rerate, resolver,
     secret, statistic,
 };
 use std::collections::BTreeMap;
@@ -299,6 +299,7 @@ impl Plant {
         let (bindings, written_behind) = channel(crate::decider::BINDINGS_MAX);
         let (bans, blocks) = guard::begin(&self.store, config, handle);
         let intake = self.intake(config, handle, &orders, &shared);
+        let facts = fact::begin(fact::Sources::of(config)?, orders.clone(), handle);
         let decider = Decider {
             office: self.office,
             edge: EdgeSource::new(self.nonce_key),
@@ -310,6 +311,7 @@ impl Plant {
             unwritten: crate::decider::Unwritten::new(),
             bans,
             blocks,
+            facts: facts.clone(),
             shared: Arc::clone(&shared),
             last_life: None,
             unread: None,
@@ -339,7 +341,8 @@ impl Plant {
         let tracer = begin_traces(handle, &shared.traces, &self.store, config);
         begin_hep(config, &Until(stopped.clone()))?;
         let ladders = Ladders::new(config);
-        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, ladders, self.ported);
+        let own = (self.ported, facts);
+        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, ladders, own);
         let api = Api::new(self.store.clone(), Arc::new(view), self.sealer);
         let api = with_files(api.with_perimeter(perimeter).with_listeners(listeners), config);
         let doors = Doors { listener: admin, relayed: relayed(config)? };

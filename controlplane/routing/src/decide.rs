@@ -6,15 +6,18 @@
 
 mod called;
 mod diverted;
+mod fact;
 mod forward;
 mod group;
 mod header;
+mod hook;
 mod identity;
 mod manner;
 mod order;
 mod pickup;
 mod plan;
 mod ported;
+mod reached;
 mod redirect;
 mod ring;
 mod route;
@@ -36,6 +39,7 @@ pub(crate) use route::emergency_branches;
 pub(crate) use sender::{Identity, Known, identify};
 pub use transfer::transferred;
 
+use crate::fact::{Fact, Query};
 use crate::gruu::Device;
 use crate::header::{Fields, TrunkRules};
 use crate::location::Locations;
@@ -58,8 +62,8 @@ use way::{Place, Way};
 /// What was found out for earlier [`Query`]s of the same ask.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Facts {
-    /// Questions and what came of them; a time-out is an answer too.
-    pub known: Vec<Query>,
+    /// Questions to the outside and what came of them; `None` = nobody is asked anything.
+    pub known: Option<Vec<Fact>>,
     /// Accounts that the till refused as payers of forwards: theirs are not followed.
     pub unable: Vec<AccountId>,
     /// Who calls is known: a subscriber who transfers a call that runs.
@@ -69,12 +73,6 @@ pub struct Facts {
     /// The place of each target of a route is told, with its reasons.
     pub explain: bool,
 }
-
-/// A question that only the outside can answer: RADIUS, a portability dip, ENUM.
-///
-/// None of them exists yet, so there is no value of this type and no decision waits for one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Query {}
 
 /// A decision, why it is so, and what it used up.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -144,7 +142,7 @@ impl Verdict {
             Verdict::Challenge(challenge) => AnswerBody::Challenge(challenge),
             Verdict::Registered(registered) => AnswerBody::Registered(registered),
             Verdict::Respond(respond) => AnswerBody::Respond(respond),
-            Verdict::Need(query) => match query {},
+            Verdict::Need(_) => return None,
         };
         Some(Answer { ask, body })
     }
@@ -208,6 +206,8 @@ struct Attempt<'a> {
     sent: Option<Sent>,
     // What is told of targets, if somebody asked.
     places: Vec<RoutePlace>,
+    // What has to be found out before any of this counts.
+    need: Option<Query>,
 }
 
 /// Why the steps end before a plan.
@@ -253,10 +253,15 @@ impl<'a> Attempt<'a> {
             replies: None,
             sent: None,
             places: Vec::new(),
+            need: None,
         }
     }
 
     fn decided(mut self, outcome: Result<Plan, Stop>) -> Decision {
+        if let Some(query) = self.need.take() {
+            let tenant = self.known.as_ref().map(|known| known.tenant);
+            return Decision::of(Verdict::Need(query), self.trace, tenant);
+        }
         let verdict = match outcome {
             Ok(plan) => {
                 let stages = plan.go.stages.len();
@@ -298,10 +303,11 @@ impl<'a> Attempt<'a> {
         let looks = sender.settings.call.local_numbers;
         let party = self.find_party(&sender, &called, looks)?;
         let (called, party) = self.rules_routing(&sender, called, party)?;
+        let (called, party) = self.hook(&sender, called, party)?;
         self.check_barring(&sender, &called, party.is_some())?;
         let called = match party {
             Some(_) => called,
-            None => self.ported_away(&sender, called),
+            None => self.ported_away(&sender, called)?,
         };
         let diverted = self.diverted_before(&sender);
         let place = Place::caller(sender.holder().into_iter().collect(), diverted);
@@ -311,7 +317,7 @@ impl<'a> Attempt<'a> {
                 self.check_self_call(&sender, &party)?;
                 self.lead(&sender, &called, party, &place, &mut way)?
             }
-            None => self.route(&sender, &called, &place, &mut way)?,
+            None => self.lead_out(&sender, &called, &place, &mut way)?,
         };
         self.note_hidden(&sender);
         self.send_elsewhere(&sender, &way)?;

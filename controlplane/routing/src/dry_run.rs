@@ -6,6 +6,7 @@
 
 use crate::decide::{Decision, Facts, decide};
 use crate::digest;
+use crate::fact::Fact;
 use crate::location::Locations;
 use crate::standing::Standing;
 use crate::world::World;
@@ -31,6 +32,8 @@ pub struct DryRun {
     pub caller: Option<String>,
     /// Tells equal targets of a route apart, as the id of an ask does.
     pub draw: u64,
+    /// What the outside said of it; `None` = nobody is asked anything.
+    pub known: Option<Vec<Fact>>,
 }
 
 /// Who calls.
@@ -74,7 +77,8 @@ pub fn dry_run(
         }
     };
     let ask = Ask { deadline: Tick::NEVER, wall_us, ..ask };
-    let facts = Facts { standing: Arc::clone(standing), explain: true, ..Facts::default() };
+    let (known, standing) = (run.known.clone(), Arc::clone(standing));
+    let facts = Facts { known, standing, explain: true, ..Facts::default() };
     let decision = decide(world, locations, &ask, &facts, now, wall_us);
     Ok(Decision { nonce: None, ..decision })
 }

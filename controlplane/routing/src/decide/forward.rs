@@ -156,7 +156,14 @@ impl<'a> Attempt<'a> {
         if who.barring.is_some_and(bars) {
             return Err(NotFollowed(Step::ForwardBarred {}));
         }
-        let called = if party.is_some() { called } else { self.ported(called) };
+        let called = match party {
+            Some(_) => called,
+            None => {
+                let set = &self.world.account_settings(account.id).fact;
+                let ported = self.ported(called, set);
+                ported.map_err(|_| NotFollowed(Step::ForwardNowhere {}))?
+            }
+        };
         let terms = self.onward_terms(sender.tenant, account, &called, party.is_some())?;
         let onward = self.new_place(who, account, &called, terms, place, (sender.tenant, way));
         let led = match party {

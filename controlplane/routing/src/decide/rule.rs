@@ -243,7 +243,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// From here on the caller has another number.
-    fn call_as(&mut self, sender: &Sender<'a>, number: Option<String>) {
+    pub(super) fn call_as(&mut self, sender: &Sender<'a>, number: Option<String>) {
         if number.is_none() {
             return;
         }
@@ -294,6 +294,6 @@ fn range_of(fields: &mut CallFields, number: Option<Digits>) {
 }
 
 /// What may stand in a URI's user, and is no longer than a called text may be.
-fn fits(text: &str) -> bool {
+pub(super) fn fits(text: &str) -> bool {
     (1..=CALLED_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
