@@ -511,9 +511,8 @@ mod tests {
     #[test]
     fn who_is_asked_about_calls_is_checked() {
         let url = |url: &str| format!("facts.dip.url = \"{url}\"");
-        let with_token = |url: &str| {
-            format!("[facts.dip]\nurl = \"{url}\"\ntoken_file = \"dip.token\"")
-        };
+        let with_token =
+            |url: &str| format!("[facts.dip]\nurl = \"{url}\"\ntoken_file = \"dip.token\"");
         for (text, says) in [
             (url("ftp://a/{number}"), "facts.dip.url: must begin with `https://` or `http://`"),
             (url("http://a/"), "facts.dip.url: must have one `{number}`"),

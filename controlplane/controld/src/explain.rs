@@ -12,8 +12,8 @@ use strowger_link::{Branch, Go, PartyRef, Tick};
 use strowger_model::{PRICE_DIGITS, RateId, SubscriberId, TenantId, TrunkId, print_decimal};
 use strowger_office::Office;
 use strowger_routing::{
-    Audience, Caller, Decision, DryRun, Fact, NoDryRun, Query, RoutePlace, RowNames, Said, Thing, Trace,
-    Verdict, World, aftermath, dry_run,
+    Audience, Caller, Decision, DryRun, Fact, NoDryRun, Query, RoutePlace, RowNames, Said, Thing,
+    Trace, Verdict, World, aftermath, dry_run,
 };
 use strowger_store::{Owned, Scope, Store};
 
@@ -196,10 +196,9 @@ pub(crate) async fn tell(tried: Tried, store: &Store, at_us: i64, eyes: TraceEye
             (verdict, Vec::new(), Vec::new())
         }
         // A call is answered by no other of them.
-        Verdict::Challenge(_)
-        | Verdict::Registered(_)
-        | Verdict::Respond(_)
-        | Verdict::Need(_) => (RouteVerdict::Challenge, Vec::new(), Vec::new()),
+        Verdict::Challenge(_) | Verdict::Registered(_) | Verdict::Respond(_) | Verdict::Need(_) => {
+            (RouteVerdict::Challenge, Vec::new(), Vec::new())
+        }
     };
     // Which trunks there are, and what they take, is the operator's.
     let places = if eyes == TraceEyes::Operator { decision.places } else { Vec::new() };

@@ -137,9 +137,8 @@ impl Sources {
     /// One line that names the key.
     pub(crate) fn of(config: &Config) -> Result<Sources, String> {
         let (facts, data) = (&config.facts, &config.node.data);
-        let is_secure = [&facts.dip.url, &facts.hook.url]
-            .into_iter()
-            .any(|url| url.starts_with("https://"));
+        let is_secure =
+            [&facts.dip.url, &facts.hook.url].into_iter().any(|url| url.starts_with("https://"));
         let trust = is_secure.then(|| trust(&data.join(&facts.trust))).transpose()?;
         let client = Client::new(trust.as_deref()).map_err(|e| format!("facts.trust: {e}"))?;
         let dip = match facts.dip.url.is_empty() {

@@ -10,8 +10,8 @@ use crate::trace::Traces;
 use crate::view::View;
 use crate::world::{self, Compiled, Site};
 use crate::{
-    books, boot, calendar, certificate, demo, fact, guard, perimeter, ported, renewal, rerate, resolver,
-    secret, statistic,
+    books, boot, calendar, certificate, demo, fact, guard, perimeter, ported, renewal, rerate,
+    resolver, secret, statistic,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

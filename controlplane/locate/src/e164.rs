@@ -166,9 +166,10 @@ mod tests {
     fn expressions_make_uris() {
         check("!^.*$!sip:info@example.com!", Some("sip:info@example.com"));
         check(r"!^\+44(.*)$!sip:0\1@pbx.example!", Some("sip:02079460018@pbx.example"));
-        check(r"/^\+(.*)$/sips:\1@a.example;user=phone/", Some(
-            "sips:442079460018@a.example;user=phone",
-        ));
+        check(
+            r"/^\+(.*)$/sips:\1@a.example;user=phone/",
+            Some("sips:442079460018@a.example;user=phone"),
+        );
         check(r"!^\+(44)(20)(.*)$!sip:\3.\2.\1@a!", Some("sip:79460018.20.44@a"));
         check(r"!(^\+44|^\+49)(.*)$!sip:\2@a!i", Some("sip:2079460018@a"));
         check(r"!^.*$!sip:a\!b@a!", Some("sip:a!b@a"));

@@ -17,9 +17,9 @@ mod table;
 pub use source::{Disposition, SourceName, SourceTarget, source_names};
 pub use table::{
     BooksSettings, CalendarSettings, CallSettings, DigestSettings, FactSettings, FailoverSettings,
-    GuardSettings, IdentitySettings, LimitSettings, LoginSettings, MediaSettings, NatSettings, PriceSettings,
-    Profile, RegistrationSettings, ResolverSettings, RingGroupSettings, RouteSettings, SETTINGS,
-    SessionSettings, SubscriberSettings,
+    GuardSettings, IdentitySettings, LimitSettings, LoginSettings, MediaSettings, NatSettings,
+    PriceSettings, Profile, RegistrationSettings, ResolverSettings, RingGroupSettings,
+    RouteSettings, SETTINGS, SessionSettings, SubscriberSettings,
 };
 
 use crate::{

@@ -6,7 +6,7 @@
 //!
 //! | state | event | next |
 //! |---|---|---|
-//! | asked | its decision needs a fact, there is room and time | waits for turn n, a question goes out |
+//! | asked | its decision needs a fact, there is room and time | waits for turn n, a search |
 //! | asked | the same, no room or no time | decided with the fact "unknown" |
 //! | waits for turn n | the answer of turn n, or the time is over | decided with one fact more |
 //! | waits for turn n | an answer of another turn | nothing |
@@ -56,7 +56,7 @@ pub(crate) struct SoFar {
     /// Who cannot pay for forwards.
     pub(crate) unable: Vec<AccountId>,
     /// When it has waited enough; `None` = it has not waited yet.
-    until: Option<Tick>,
+    pub(crate) until: Option<Tick>,
 }
 
 /// An ask that waits.

@@ -2,8 +2,8 @@
 //! 13).
 //!
 //! A decision that wants to know such a thing says [`Verdict::Need`](crate::Verdict::Need); who
-//! decides finds it out, or not, and decides again with one [`Fact`] more. That nobody answered is a
-//! fact, too. So the same facts give the same decision, and a decision waits for nobody.
+//! decides finds it out, or not, and decides again with one [`Fact`] more. That nobody answered is
+//! a fact, too. So the same facts give the same decision, and a decision waits for nobody.
 
 use std::net::{IpAddr, SocketAddr};
 use strowger_link::Transport;

@@ -99,9 +99,12 @@ fn a_call_that_must_not_go_on_without_is_refused() {
 
 #[test]
 fn how_long_a_call_waits_is_set_and_ends_before_its_ask_does() {
-    for (wait_ms, left_ms, expect_ms) in
-        [("300", 3_000, Some(300)), ("900", 3_000, Some(900)), ("900", 500, Some(400)), ("300", 90, None)]
-    {
+    for (wait_ms, left_ms, expect_ms) in [
+        ("300", 3_000, Some(300)),
+        ("900", 3_000, Some(900)),
+        ("900", 500, Some(400)),
+        ("300", 90, None),
+    ] {
         let mut office = asking(&[setting(2, "wait_ms", wait_ms)]);
         let asked = Ask { deadline: NOW.plus_ms(left_ms), ..ask(7, "44123") };
         let (searches, answers) = put(&mut office, asked);

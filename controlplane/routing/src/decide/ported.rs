@@ -1,4 +1,5 @@
-//! Numbers that moved to another operator (spec NP-01, NP-02): what a call that leaves us is routed by.
+//! Numbers that moved to another operator (spec NP-01, NP-02): what a call that leaves us is routed
+//! by.
 //!
 //! The host's own table first. What it does not know is asked of the portability service, if
 //! settings of who pays want that.

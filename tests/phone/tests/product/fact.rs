@@ -196,8 +196,7 @@ const NAPTR: u16 = 35;
 #[test]
 fn a_number_of_enum_is_called_where_its_uri_leads_and_by_routes_when_that_fails() {
     let (home, names) = (Home::new(), NameServer::start());
-    let config =
-        format!("dns.servers = [\"{}\"]\nfacts.enum_suffix = \"e164.test\"\n", names.at);
+    let config = format!("dns.servers = [\"{}\"]\nfacts.enum_suffix = \"e164.test\"\n", names.at);
     let demo = Demo::start_with(&home, &config);
     let (usual, direct) = (new_carrier(&demo), new_carrier(&demo));
     lead_to(&demo, usual.addr());

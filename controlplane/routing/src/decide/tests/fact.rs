@@ -174,9 +174,8 @@ fn what_enum_has_is_no_way_into_this_host_nor_out_by_a_trunk_of_others() {
     }
     let (said, _) = said_of(with_enum(), reached("tel:+447911", &["198.51.100.5:5070"]));
     assert_eq!(said, ROUTED);
-    let nothing = |finding| {
-        vec![Fact { query: Query::Reached(testing::digits("447911")), finding }]
-    };
+    let nothing =
+        |finding| vec![Fact { query: Query::Reached(testing::digits("447911")), finding }];
     for finding in [Finding::Reached(None), Finding::Unknown(Lack::Late), Finding::Ported(None)] {
         assert_eq!(said_of(with_enum(), nothing(finding)).0, ROUTED);
     }
