@@ -318,7 +318,6 @@ impl Plant {
         };
         let (stop, stopped) = watch::channel(false);
         let (until, store) = (Until(stopped.clone()), self.store.clone());
-        let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
         let (names, wanted, resolving) =
             resolve(&self.compiled.world, &config.dns.servers, &shared, handle);
         let Site { listeners, perimeter } = self.site.clone();
@@ -330,19 +329,16 @@ impl Plant {
             ported: self.ported.watch(),
             wanted,
             resolving,
-            sealer,
+            sealer: secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?,
             orders: orders.clone(),
             shared: Arc::clone(&shared),
             until: until.clone(),
         };
         let cashier = keep_till(handle, &orders, &store, &until);
         let keepers = vec![handle.spawn(reconciler.run()), handle.spawn(books::keep(store, until))];
-        let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
-        let tracer = begin_traces(handle, &shared.traces, &self.store, config);
         begin_hep(config, &Until(stopped.clone()))?;
-        let ladders = Ladders::new(config);
-        let own = (self.ported, facts);
-        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, ladders, own);
+        let own = (Ladders::new(config), self.ported, facts);
+        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, own);
         let api = Api::new(self.store.clone(), Arc::new(view), self.sealer);
         let api = with_files(api.with_perimeter(perimeter).with_listeners(listeners), config);
         let doors = Doors { listener: admin, relayed: relayed(config)? };
@@ -353,8 +349,8 @@ impl Plant {
             decider: seat.sit(move || decider.run()),
             intake: thread("intake", move || intake.run())?,
             rest: handle.spawn(crate::view::serve(doors, api, stopped)),
-            writer,
-            tracer,
+            writer: handle.spawn(write_bindings(self.store.clone(), written_behind)),
+            tracer: begin_traces(handle, &shared.traces, &self.store, config),
             keepers,
             store: self.store,
         })

@@ -52,8 +52,7 @@ impl View {
         orders: Orders,
         shared: Arc<Shared>,
         cashier: Cashier,
-        ladders: Ladders,
-        (ported, facts): (Table, Desk),
+        (ladders, ported, facts): (Ladders, Table, Desk),
     ) -> View {
         let store = cashier.store().clone();
         let replays = Replays::default();

@@ -144,7 +144,7 @@ const CASES: &[Case] = &[
     ("fact.portability_unknown", "refuse", 1, |r| unanswered(with_dips(r), OUTSIDE),
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "480 NoRoute cause 41"),
     ("fact.enum_trunk", "6", 1, |r| asks(r, OUTSIDE), "nobody", "Reached(4420)"),
-    ("fact.hook", "true", 1, |r| asks(r, OUTSIDE).chars().take(4).collect(), "nobo", "Hook"),
+    ("fact.hook", "true", 1, |r| asks(r, OUTSIDE), "nobody", "Hook(4420)"),
     ("fact.hook_unknown", "refuse", 1, |r| unanswered(with_hook(r), OUTSIDE),
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "480 NoRoute cause 41"),
 ];
@@ -168,7 +168,9 @@ pub(super) fn asks(rows: Rows, line: &str) -> String {
     let mut switch = switch(rows);
     switch.known = Some(Vec::new());
     match switch.decide(line).verdict {
-        Verdict::Need(query) => format!("{query:?}"),
+        Verdict::Need(Query::Ported(number)) => format!("Ported({number})"),
+        Verdict::Need(Query::Reached(number)) => format!("Reached({number})"),
+        Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
         Verdict::Go(_)
         | Verdict::Refuse(_)
         | Verdict::Challenge(_)
