@@ -128,10 +128,10 @@ impl<'a> Attempt<'a> {
             Ok(None) => return,
             Err(step) => return self.note(step),
         };
-        let terms = self.supplier_terms(trunk, egress, called).unwrap_or_else(|step| {
-            self.note(step);
-            None
-        });
+        let terms = match self.supplier_terms(trunk, egress, called) {
+            Ok(terms) => terms,
+            Err(step) => return self.note(step),
+        };
         let (world, asked) = (self.world, self.ask.hints.listener);
         let target = |(transport, address): &(Transport, SocketAddr)| {
             let (transport, address) = (*transport, *address);
