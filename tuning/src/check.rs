@@ -227,6 +227,7 @@ impl Config {
             let what = format!("at most {NAME_SERVERS_MAX} addresses, {servers} given");
             return Err(Problem::at("dns.servers", what));
         }
+        self.facts.check()?;
         let allowed = self.targets.allowed.len();
         if allowed > ALLOWED_MAX {
             let what = format!("at most {ALLOWED_MAX} networks, {allowed} given");

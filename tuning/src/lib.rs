@@ -11,6 +11,7 @@
 mod acme;
 mod check;
 mod cores;
+mod facts;
 mod guard;
 mod guests;
 pub mod host;
@@ -23,6 +24,7 @@ mod words;
 pub use acme::{ACME_FILE, ACME_NAMES_MAX, Acme};
 pub use check::Problem;
 pub use cores::{CoreList, parse_cores};
+pub use facts::{Dip, FACT_KEEP_S_MAX, FACT_URL_MAX, Facts, Hook, NUMBER_PLACE};
 pub use guard::{Guard, UNWANTED_MAX};
 pub use guests::Guests;
 pub use listener::Listener;
@@ -83,6 +85,8 @@ pub struct Config {
     pub dns: Dns,
     /// Certificates that an authority gives.
     pub acme: Acme,
+    /// Who is asked what only the outside knows of a call.
+    pub facts: Facts,
 }
 
 /// This node.
@@ -505,6 +509,65 @@ mod tests {
             "acme.listen = \"127.0.0.1:8081\"",
         ] {
             assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_facts_changes_something() {
+        for line in [
+            "facts.trust = \"roots.pem\"",
+            "facts.dip.url = \"https://np.example/{number}\"",
+            "facts.dip.token_file = \"dip.token\"",
+            "facts.dip.pointer = \"/a/0\"",
+            "facts.dip.gives = \"number\"",
+            "facts.dip.keep_s = 0",
+            "facts.dip.keep_nothing_s = 60",
+            "facts.enum_suffix = \"e164.arpa\"",
+            "facts.hook.url = \"https://app.example/call\"",
+            "facts.hook.token_file = \"hook.token\"",
+        ] {
+            assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
+        }
+    }
+
+    #[test]
+    fn who_is_asked_about_calls_is_checked() {
+        let url = |url: &str| format!("facts.dip.url = \"{url}\"");
+        let with_token =
+            |url: &str| format!("[facts.dip]\nurl = \"{url}\"\ntoken_file = \"dip.token\"");
+        for (text, says) in [
+            (url("ftp://a/{number}"), "facts.dip.url: must begin with `https://` or `http://`"),
+            (url("http://a/"), "facts.dip.url: must have one `{number}`"),
+            (url("http://a/{number}{number}"), "facts.dip.url: must have one `{number}`"),
+            (url("http://u:p@a/{number}"), "facts.dip.url: must hold no user and no password"),
+            (url("http:///{number}"), "facts.dip.url: names no host"),
+            (url("http://{number}.a/"), "facts.dip.url: names no host"),
+            (url("http://a/ {number}"), "facts.dip.url: has a character that no URL has"),
+            (
+                with_token("http://np.example/{number}"),
+                "facts.dip.url: must begin with `https://`, a token does not travel in clear text",
+            ),
+            ("facts.hook.url = \"app\"".into(), "facts.hook.url: must begin with `https://`"),
+            ("facts.dip.pointer = \"a\"".into(), "facts.dip.pointer: must begin with `/`"),
+            (
+                "facts.dip.gives = \"both\"".into(),
+                "facts.dip.gives: must be prefix or number, is `both`",
+            ),
+            (
+                "facts.dip.keep_s = 2592001".into(),
+                "facts.dip.keep_s: at most 2592000, 2592001 given",
+            ),
+            (
+                "facts.enum_suffix = \".e164.arpa\"".into(),
+                "facts.enum_suffix: `.e164.arpa` is no domain name",
+            ),
+        ] {
+            let said = Config::parse(&text).unwrap_err().to_string();
+            assert!(said.contains(says), "{text}: {said}");
+        }
+        for url in ["http://127.0.0.1:8000/{number}", "http://[::1]/{number}", "https://a/{number}"]
+        {
+            Config::parse(&with_token(url)).unwrap();
         }
     }
 

@@ -4,6 +4,7 @@
 //! threads want of the office comes as an [`Order`]; nothing here waits for a database.
 
 use crate::edge::EdgeSource;
+use crate::fact::Desk;
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -15,13 +16,13 @@ use strowger_link::journal::Position;
 use strowger_link::table::Reader as TableReader;
 use strowger_link::{Counters, Down, FRAME_VERSION, Hello, Listeners, Tick, Up, UpstreamState};
 use strowger_model::Cdr;
-use strowger_office::{Crowd, Office, Output};
+use strowger_office::{Crowd, Office, Output, Ticket};
 use strowger_port::clock;
 use strowger_port::eventfd::EventFd;
 use strowger_port::net::LinkError;
 use strowger_port::uplink::{ConnectError, DownEnd, Downlink, LaneEnd, ShardEnd};
 use strowger_port::watch::Bells;
-use strowger_routing::World;
+use strowger_routing::{Finding, Lack, World};
 use tracing::{error, info, warn};
 
 /// How often room is looked for while an edge snapshot is on its way, milliseconds.
@@ -58,6 +59,8 @@ pub(crate) enum Order {
     Committed(u64, Arc<[Cdr]>),
     /// Another world is in force.
     World(Arc<World>),
+    /// What the outside said, or did not.
+    Found(Ticket, Finding),
     /// Ask it something; the closure sends its answer itself.
     Query(Box<dyn FnOnce(&mut Office) + Send>),
     /// End.
@@ -75,6 +78,13 @@ impl Orders {
     /// Gives an order; `false` when the decider is gone.
     pub(crate) fn give(&self, order: Order) -> bool {
         let given = self.sender.send(order).is_ok();
+        self.bell.ring();
+        given
+    }
+
+    /// Gives an order if there is room for it; never waits.
+    pub(crate) fn offer(&self, order: Order) -> bool {
+        let given = self.sender.try_send(order).is_ok();
         self.bell.ring();
         given
     }
@@ -138,6 +148,8 @@ pub(crate) struct Decider {
     pub(crate) bans: tokio::sync::mpsc::Sender<strowger_office::NewBan>,
     /// Callers that are to be blocked.
     pub(crate) blocks: tokio::sync::mpsc::Sender<strowger_office::NewBlock>,
+    /// Who finds out what only the outside knows.
+    pub(crate) facts: Desk,
     /// For the others.
     pub(crate) shared: Arc<Shared>,
     /// Boot and epoch of the dataplane's life that was greeted last.
@@ -405,6 +417,9 @@ impl Decider {
                     self.office.set_world(world, now);
                     self.edge.changed();
                 }
+                Ok(Order::Found(ticket, finding)) => {
+                    self.office.found(ticket, finding, now, clock::wall_us());
+                }
                 Ok(Order::Query(query)) => query(&mut self.office),
                 Ok(Order::End) | Err(TryRecvError::Disconnected) => {
                     self.write_all_behind();
@@ -471,6 +486,12 @@ impl Decider {
                     // an answer that is lost is asked for again.
                     if !session.send(&down) {
                         warn!("an answer found the ring full");
+                    }
+                }
+                Output::Find(search) => {
+                    if let Err(ticket) = self.facts.put(*search) {
+                        let (now, wall_us) = (clock::monotonic(), clock::wall_us());
+                        self.office.found(ticket, Finding::Unknown(Lack::Full), now, wall_us);
                     }
                 }
                 Output::Binding(binding) => {
@@ -558,7 +579,7 @@ impl Decider {
 
     fn publish_latency(&self, latency: Option<&Histogram<u64>>) {
         if let Ok(mut counts) = self.shared.counts.lock() {
-            *counts = *self.office.counts();
+            *counts = self.office.counts();
         }
         let open = u64::try_from(self.office.world().open_trunks().count()).unwrap_or(u64::MAX);
         self.shared.open_trunks.store(open, Ordering::Relaxed);

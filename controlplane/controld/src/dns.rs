@@ -82,6 +82,7 @@ async fn naptr(servers: &TokioResolver, name: &str) -> Said {
             preference: naptr.preference,
             flags: text(&naptr.flags),
             service: text(&naptr.services),
+            regexp: text(&naptr.regexp),
             replacement: naptr.replacement.to_ascii(),
         })
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use strowger_api::{
     RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTarget, RouteTest, RouteTested,
     RouteVerdict, TraceEyes, TraceOrder, TraceStep, TraceWords,
@@ -11,8 +12,8 @@ use strowger_link::{Branch, Go, PartyRef, Tick};
 use strowger_model::{PRICE_DIGITS, RateId, SubscriberId, TenantId, TrunkId, print_decimal};
 use strowger_office::Office;
 use strowger_routing::{
-    Audience, Caller, Decision, DryRun, NoDryRun, RoutePlace, RowNames, Said, Thing, Trace,
-    Verdict, World, aftermath, dry_run,
+    Audience, Caller, Decision, DryRun, Fact, NoDryRun, Query, RoutePlace, RowNames, Said, Thing,
+    Trace, Verdict, World, aftermath, dry_run,
 };
 use strowger_store::{Owned, Scope, Store};
 
@@ -99,6 +100,15 @@ pub(crate) struct Tried {
     world: Arc<World>,
 }
 
+impl Tried {
+    /// What has to be found out first, and how long that may take.
+    pub(crate) fn wanted(&self) -> Option<(Query, Duration)> {
+        let Verdict::Need(query) = &self.decision.verdict else { return None };
+        let wait_ms = self.world.settings().system().fact.wait_ms;
+        Some((query.clone(), Duration::from_millis(wait_ms.into())))
+    }
+}
+
 /// Decides, on the decider's thread.
 ///
 /// # Errors
@@ -106,6 +116,7 @@ pub(crate) struct Tried {
 pub(crate) fn decide(
     office: &Office,
     test: &RouteTest,
+    known: Vec<Fact>,
     now: Tick,
     at_us: i64,
 ) -> Result<Tried, RouteRefusal> {
@@ -116,6 +127,7 @@ pub(crate) fn decide(
         called: test.called.clone(),
         caller: test.caller.clone(),
         draw: at_us.cast_unsigned(),
+        known: Some(known),
     };
     let known = (office.standing(), office.shared_calls());
     let decision = dry_run(world, office.locations(), known, &run, (now, at_us));
@@ -187,10 +199,9 @@ pub(crate) async fn tell(tried: Tried, store: &Store, at_us: i64, eyes: TraceEye
             (verdict, Vec::new(), Vec::new())
         }
         // A call is answered by no other of them.
-        Verdict::Challenge(_) | Verdict::Registered(_) | Verdict::Respond(_) => {
+        Verdict::Challenge(_) | Verdict::Registered(_) | Verdict::Respond(_) | Verdict::Need(_) => {
             (RouteVerdict::Challenge, Vec::new(), Vec::new())
         }
-        Verdict::Need(query) => match query {},
     };
     // Which trunks there are, and what they take, is the operator's.
     let places = if eyes == TraceEyes::Operator { decision.places } else { Vec::new() };

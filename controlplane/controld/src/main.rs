@@ -16,6 +16,7 @@ mod demo;
 mod dns;
 mod edge;
 mod explain;
+mod fact;
 mod guard;
 mod intake;
 mod ladder;

@@ -189,6 +189,14 @@ async fn one(resolver: &impl Resolve, host: &NamedHost) -> Result<Found, Failure
     }
 }
 
+/// Where requests to a host go.
+pub(crate) async fn located(
+    resolver: &impl Resolve,
+    wanted: &Wanted,
+) -> Result<strowger_locate::Located, String> {
+    ask_all(resolver, wanted).await.map_err(|failure| failure.why)
+}
+
 /// Asks until all is known of where requests go.
 async fn ask_all(
     resolver: &impl Resolve,
@@ -524,6 +532,9 @@ mod tests {
             "retry_ms_max",
         ];
         let route = route.map(|name| format!("route.{name}"));
+        // How long a call waits for the outside: in the office.
+        let fact = ["fact.wait_ms".to_owned()];
+        let limit = limit.into_iter().chain(fact);
         let rest = tested.into_iter().chain(guard).chain([books]);
         let tested: Vec<String> = route.into_iter().chain(limit).chain(rest).collect();
         assert_eq!(paths, tested);

@@ -10,8 +10,8 @@ use crate::trace::Traces;
 use crate::view::View;
 use crate::world::{self, Compiled, Site};
 use crate::{
-    books, boot, calendar, certificate, demo, guard, list, perimeter, ported, renewal, rerate,
-    resolver, secret, statistic,
+    books, boot, calendar, certificate, demo, fact, guard, list, perimeter, ported, renewal,
+    rerate, resolver, secret, statistic,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -315,6 +315,7 @@ impl Plant {
         let (bindings, written_behind) = channel(crate::decider::BINDINGS_MAX);
         let (bans, blocks) = guard::begin(&self.store, config, handle);
         let intake = self.intake(config, handle, &orders, &shared);
+        let facts = fact::begin(fact::Sources::of(config)?, orders.clone(), handle);
         let decider = Decider {
             office: self.office,
             edge: EdgeSource::new(self.nonce_key),
@@ -326,13 +327,13 @@ impl Plant {
             unwritten: crate::decider::Unwritten::new(),
             bans,
             blocks,
+            facts: facts.clone(),
             shared: Arc::clone(&shared),
             last_life: None,
             unread: None,
         };
         let (stop, stopped) = watch::channel(false);
         let (until, store) = (Until(stopped.clone()), self.store.clone());
-        let sealer = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
         let (names, wanted, resolving) =
             resolve(&self.compiled.world, &config.dns.servers, &shared, handle);
         let Site { listeners, perimeter } = self.site.clone();
@@ -344,17 +345,15 @@ impl Plant {
             tables: Tables::of(&self.ported, &self.lists),
             wanted,
             resolving,
-            sealer,
+            sealer: secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?,
             orders: orders.clone(),
             shared: Arc::clone(&shared),
             until: until.clone(),
         };
         let cashier = keep_till(handle, &orders, &store, &until);
         let keepers = vec![handle.spawn(reconciler.run()), handle.spawn(books::keep(store, until))];
-        let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
-        let tracer = begin_traces(handle, &shared.traces, &self.store, config);
         begin_hep(config, &Until(stopped.clone()))?;
-        let files = (Ladders::new(config), self.ported, self.lists);
+        let files = (Ladders::new(config), self.ported, self.lists, facts);
         let view = View::new(orders.clone(), Arc::clone(&shared), cashier, files);
         let api = Api::new(self.store.clone(), Arc::new(view), self.sealer);
         let api = with_files(api.with_perimeter(perimeter).with_listeners(listeners), config);
@@ -366,8 +365,8 @@ impl Plant {
             decider: seat.sit(move || decider.run()),
             intake: thread("intake", move || intake.run())?,
             rest: handle.spawn(crate::view::serve(doors, api, stopped)),
-            writer,
-            tracer,
+            writer: handle.spawn(write_bindings(self.store.clone(), written_behind)),
+            tracer: begin_traces(handle, &shared.traces, &self.store, config),
             keepers,
             store: self.store,
         })

@@ -18,6 +18,32 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Longest token that we show, bytes.
+const SHOWN_TOKEN_BYTES_MAX: u64 = 4_096;
+
+/// A token that we show others: the first line of a file for its owner alone.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) fn shown_token(file: &Path) -> Result<String, String> {
+    use std::io::Read;
+    use std::os::unix::fs::PermissionsExt;
+    let wrong = |what: &dyn std::fmt::Display| format!("{}: {what}", file.display());
+    let open = std::fs::File::open(file).map_err(|e| wrong(&e))?;
+    let about = open.metadata().map_err(|e| wrong(&e))?;
+    if about.permissions().mode() & 0o077 != 0 {
+        return Err(wrong(&"others than its owner may use it; chmod 600"));
+    }
+    let mut text = String::new();
+    open.take(SHOWN_TOKEN_BYTES_MAX).read_to_string(&mut text).map_err(|e| wrong(&e))?;
+    match text.lines().next() {
+        Some(line) if line.bytes().all(|byte| byte.is_ascii_graphic()) && !line.is_empty() => {
+            Ok(line.to_owned())
+        }
+        Some(_) | None => Err(wrong(&"its first line is empty, or no token")),
+    }
+}
+
 /// Why a secret could not be made or kept.
 pub(crate) enum SecretError {
     /// The database.

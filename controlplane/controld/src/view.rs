@@ -2,6 +2,7 @@
 
 use crate::decider::{Order, Orders, Shared};
 use crate::explain;
+use crate::fact::Desk;
 use crate::ladder::Ladders;
 use crate::list::Lists;
 use crate::money::Cashier;
@@ -28,7 +29,7 @@ use strowger_model::{
 use strowger_numbering::Ported;
 use strowger_office::{Counts, LiveCall as OfficeCall, Office, Pool};
 use strowger_port::clock;
-use strowger_routing::{Holder, kept, way};
+use strowger_routing::{Fact, Holder, kept, way};
 use strowger_store::{MoneyRequest, NewAllowance, Owned, Scope, Store};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
@@ -46,6 +47,7 @@ pub(crate) struct View {
     replays: Replays,
     ported: Table,
     lists: Lists,
+    facts: Desk,
 }
 
 impl View {
@@ -53,10 +55,11 @@ impl View {
         orders: Orders,
         shared: Arc<Shared>,
         cashier: Cashier,
-        (ladders, ported, lists): (Ladders, Table, Lists),
+        (ladders, ported, lists, facts): (Ladders, Table, Lists, Desk),
     ) -> View {
         let store = cashier.store().clone();
-        View { orders, shared, store, cashier, ladders, replays: Replays::default(), ported, lists }
+        let replays = Replays::default();
+        View { orders, shared, store, cashier, ladders, replays, ported, lists, facts }
     }
 
     /// Whether the newest configuration is in force.
@@ -92,6 +95,29 @@ impl View {
             let mut family = writer.gauge("strowger_host_names", "Host names, by last look-up.");
             family.sample(&[("state", "resolved")], (names.len() - failed) as u64);
             family.sample(&[("state", "failed")], failed as u64);
+        }
+    }
+
+    /// Decides on a call that nobody makes, with what the outside says of it.
+    async fn try_route(
+        &self,
+        test: RouteTest,
+        at_us: i64,
+    ) -> Result<Result<explain::Tried, RouteRefusal>, Unavailable> {
+        let mut known = Vec::new();
+        loop {
+            let (test, so_far) = (test.clone(), known.clone());
+            let tried = self.ask(move |office| {
+                explain::decide(office, &test, so_far, clock::monotonic(), at_us)
+            });
+            let tried = match tried.await? {
+                Ok(tried) => tried,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let Some((query, wait)) = tried.wanted() else { return Ok(Ok(tried)) };
+            let finding = self.facts.find(query.clone(), wait).await;
+            // Each round knows a fact more, until no more are asked for.
+            known.push(Fact { query, finding });
         }
     }
 
@@ -366,10 +392,7 @@ impl Live for View {
         Box::pin(async move {
             let eyes = test.eyes;
             let at_us = test.at_us.unwrap_or_else(strowger_port::clock::wall_us);
-            let tried = self.ask(move |office| {
-                explain::decide(office, &test, strowger_port::clock::monotonic(), at_us)
-            });
-            match tried.await? {
+            match self.try_route(test, at_us).await? {
                 Ok(tried) => Ok(Ok(explain::tell(tried, &self.store, at_us, eyes).await)),
                 Err(refusal) => Ok(Err(refusal)),
             }
@@ -472,6 +495,7 @@ impl Live for View {
         let waits = "Traces that wait for the database.";
         writer.gauge("strowger_traces_waiting", waits).sample(&[], waiting);
         self.write_carriers(writer);
+        self.facts.write(writer);
         self.shared.certificates.write(writer, clock::wall_us());
         let Ok(counters) = self.shared.counters.lock() else { return };
         if counters.is_empty() {
@@ -531,6 +555,10 @@ fn write_office(writer: &mut MetricsWriter, counts: &Counts) {
     let mut calls = writer.counter("strowger_calls_total", "Attempts, by what became of them.");
     calls.sample(&[("verdict", "admitted")], counts.admitted);
     calls.sample(&[("verdict", "refused")], counts.refused);
+    let missing = "Facts that a call was decided without, because nobody said them in time.";
+    writer.counter("strowger_facts_missing_total", missing).sample(&[], counts.facts_missing);
+    let waiting = "Calls that wait for the outside.";
+    writer.gauge("strowger_asks_waiting", waiting).sample(&[], counts.waiting);
     let lengthened = "Calls lengthened unasked, because money came in.";
     writer.counter("strowger_lengthened_total", lengthened).sample(&[], counts.lengthened);
     writer.counter("strowger_records_total", "Records settled.").sample(&[], counts.settled);

@@ -14,11 +14,15 @@
 //! RFC 7984 (both families at once), and the services of RFC 7118: no server is called over
 //! WebSocket.
 //!
+//! ENUM stands beside it: [`enum_name`] and [`enum_uri`], from a number to a URI (RFC 6116).
+//!
 //! Start reading at [`locate`].
 
 mod draw;
+mod e164;
 mod place;
 
+pub use e164::{enum_name, enum_uri};
 pub use place::{Located, Place, draw};
 
 use std::collections::BTreeMap;
@@ -74,6 +78,8 @@ pub struct Naptr {
     pub flags: String,
     /// Service, such as `SIP+D2U`, in either case.
     pub service: String,
+    /// Substitution, of records that have one in place of a replacement.
+    pub regexp: String,
     /// Name.
     pub replacement: String,
 }

@@ -30,6 +30,7 @@ impl Zone {
                         preference: number(&d[1]),
                         flags: d[2].clone(),
                         service: d[3].clone(),
+                        regexp: String::new(),
                         replacement: d[4].clone(),
                     })
                     .collect(),

@@ -16,10 +16,10 @@ mod table;
 
 pub use source::{Disposition, SourceName, SourceTarget, source_names};
 pub use table::{
-    BooksSettings, CalendarSettings, CallSettings, DigestSettings, FailoverSettings, GuardSettings,
-    IdentitySettings, LimitSettings, LoginSettings, MediaSettings, NatSettings, PriceSettings,
-    Profile, RegistrationSettings, ResolverSettings, RingGroupSettings, RouteSettings, SETTINGS,
-    SessionSettings, SubscriberSettings,
+    BooksSettings, CalendarSettings, CallSettings, DigestSettings, FactSettings, FailoverSettings,
+    GuardSettings, IdentitySettings, LimitSettings, LoginSettings, MediaSettings, NatSettings,
+    PriceSettings, Profile, RegistrationSettings, ResolverSettings, RingGroupSettings,
+    RouteSettings, SETTINGS, SessionSettings, SubscriberSettings,
 };
 
 use crate::{
@@ -545,6 +545,16 @@ pub enum ClassRule {
     Middle,
 }
 
+/// What becomes of a call when somebody outside does not say what he was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Unknown {
+    /// It goes on as if nobody had been asked.
+    #[default]
+    Continue,
+    /// It is refused.
+    Refuse,
+}
+
 /// A type of a field of a profile.
 trait Typed: Sized {
     /// It may be `auto`.
@@ -745,6 +755,7 @@ worded! {
         Never => "never", Media => "media", Always => "always", Require => "require"
     }
     KeepAlive KEEP_ALIVE_WORDS { Crlf => "crlf", Options => "options", None => "none" }
+    Unknown UNKNOWN_WORDS { Continue => "continue", Refuse => "refuse" }
     ClassRule CLASS_RULE_WORDS { Split => "split", Middle => "middle" }
     Cli CLI_WORDS {
         Always => "always", Normal => "normal", Asserted => "asserted",

@@ -14,5 +14,5 @@
 mod ported;
 mod range;
 
-pub use ported::{BadImage, BadLine, Gathering, PORTED_MAX, Ported, TARGETS_MAX, Target};
+pub use ported::{BadImage, BadLine, Gathering, PORTED_MAX, Ported, TARGETS_MAX, Target, is_e164};
 pub use range::{Class, Country, Ranges};

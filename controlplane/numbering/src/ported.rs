@@ -128,6 +128,12 @@ fn guess(above: u64, range: u64, width: usize) -> usize {
     }
 }
 
+/// Whether a canonical number is one of E.164, so that an operator has it.
+#[must_use]
+pub fn is_e164(number: &Digits) -> bool {
+    key(number).is_some()
+}
+
 /// A number as an integer; `None` for what is no number of E.164.
 fn key(number: &Digits) -> Option<u64> {
     let text = number.as_str();

@@ -1,8 +1,10 @@
 //! Questions of the dataplane: decided by `routing`, granted by the till, answered in one step.
 
 use super::{Office, Output, TillRefusal, ms, pays_for_forwards};
+use crate::fact::SoFar;
 use crate::page::is_page;
 use crate::{money, trace};
+use core::mem::take;
 use std::sync::Arc;
 use strowger_billing::FORWARDS_MAX;
 use strowger_link::{
@@ -97,26 +99,49 @@ impl Office {
         }
     }
 
-    /// Decides on a call of `sender`, or of whoever shows to be who it is.
+    /// Decides on a call of `sender`, or of whoever shows to be who it is; `None` while it waits
+    /// for somebody outside.
     pub(crate) fn decide_call(
         &mut self,
         ask: &Ask,
         sender: Option<SubscriberId>,
+        times: (Tick, i64),
+    ) -> Option<Answer> {
+        // Asked again: it is answered once.
+        if self.waiting.contains(ask.id) {
+            return None;
+        }
+        self.consider(ask, SoFar { sender, ..SoFar::default() }, times)
+    }
+
+    /// The same, with what it has come to so far.
+    pub(crate) fn consider(
+        &mut self,
+        ask: &Ask,
+        mut so_far: SoFar,
         (now, wall_us): (Tick, i64),
     ) -> Option<Answer> {
-        let mut unable = Vec::new();
         loop {
             let (standing, shared) = (Arc::clone(&self.standing), Arc::clone(&self.shared));
-            let facts = Facts { sender, unable, standing, shared, ..Facts::default() };
+            let (known, unable) = (take(&mut so_far.known), take(&mut so_far.unable));
+            let sender = so_far.sender;
+            let known = Some(known);
+            let facts = Facts { known, sender, unable, standing, shared, ..Facts::default() };
             let decision = decide(&self.world, &self.locations, ask, &facts, now, wall_us);
             // Given up before it is changed, so that nothing is copied.
-            unable = facts.unable;
             drop((facts.standing, facts.shared));
+            so_far.known = facts.known.unwrap_or_default();
+            so_far.unable = facts.unable;
+            if let Verdict::Need(query) = decision.verdict {
+                // Each round knows a fact more, until no more are asked for.
+                so_far = self.park(ask, so_far, query, (now, wall_us))?;
+                continue;
+            }
             // Each round leaves one payer of forwards out.
-            let may_again = unable.len() < FORWARDS_MAX;
+            let may_again = so_far.unable.len() < FORWARDS_MAX;
             match self.carry_out(ask, decision, may_again, (now, wall_us)) {
                 Ok(answer) => return answer,
-                Err(payer) => unable.push(payer),
+                Err(payer) => so_far.unable.push(payer),
             }
         }
     }

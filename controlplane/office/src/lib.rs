@@ -14,6 +14,7 @@
 mod allowance;
 mod ask;
 mod caller;
+mod fact;
 mod guard;
 mod keep;
 mod limit;
@@ -29,6 +30,8 @@ mod upstream;
 
 use allowance::Allowances;
 pub use caller::{CALLERS_MAX, Caller, Callers, Heard, NewBlock, Nuisance};
+use fact::WaitingAsks;
+pub use fact::{Search, Ticket, WAITING_MAX};
 pub use guard::{Guard, NewBan, OFFENDERS_MAX, Offence};
 use keep::Keeps;
 pub use limit::Crowd;
@@ -70,6 +73,8 @@ pub const FORGOTTEN_PER_STEP: usize = 1_024;
 pub enum Output {
     /// Send to the dataplane.
     Down(Down),
+    /// Find this out, and say what came of it by [`Office::found`].
+    Find(Box<Search>),
     /// Write behind: a registration changed.
     Binding(strowger_routing::Output),
     /// The journal has grown: read it.
@@ -123,6 +128,10 @@ pub struct Counts {
     pub alarms: u64,
     /// Contacts whose connections were lost.
     pub flows_lost: u64,
+    /// Facts that an ask was decided without.
+    pub facts_missing: u64,
+    /// Asks that wait for the outside now.
+    pub waiting: u64,
 }
 
 /// The machine.
@@ -136,6 +145,7 @@ pub struct Office {
     /// Accounts that trunks call on.
     senders: BTreeSet<AccountId>,
     live: BTreeMap<AskId, LiveCall>,
+    waiting: WaitingAsks,
     upstreams: Upstreams,
     keeps: Keeps,
     next_verb: u64,
@@ -235,6 +245,7 @@ impl Office {
             allowances: Allowances::default(),
             senders,
             live: BTreeMap::new(),
+            waiting: WaitingAsks::default(),
             upstreams: wanted,
             keeps: Keeps::default(),
             next_verb: 0,
@@ -356,6 +367,7 @@ impl Office {
             Up::Abandoned(ask) => {
                 self.till.handle(Event::Void(HoldId(ask.0)), ms(now));
                 self.live.remove(&ask);
+                self.waiting.forget(ask);
                 self.drain_till();
             }
             Up::Journal(seq) => self.out.push_back(Output::Doorbell(seq)),
@@ -525,6 +537,7 @@ impl Office {
     /// such even if their `Started` was lost. A hold of any other call stands until
     /// [`Office::journal_read`]: its record may be on its way, and its money is spent.
     pub fn dataplane_restarted(&mut self, shard: u8, table: &[CallFacts], now: Tick) {
+        self.waiting.forget_shard(shard);
         for facts in table {
             self.adopt_running(facts, now);
         }
@@ -606,6 +619,7 @@ impl Office {
         self.drain_locations();
         self.till.handle_timeout(ms(now));
         self.drain_till();
+        self.end_waits(now);
     }
 
     /// When [`Office::handle_timeout`] is due.
@@ -613,7 +627,8 @@ impl Office {
     pub fn poll_timeout(&self) -> Option<Tick> {
         // The till counts whole milliseconds of the same clock.
         let till = self.till.poll_timeout().map(|at| Tick(at.0.saturating_mul(MS)));
-        [self.locations.poll_timeout(), till].into_iter().flatten().min()
+        let waits = self.waiting.poll_timeout();
+        [self.locations.poll_timeout(), till, waits].into_iter().flatten().min()
     }
 
     /// The next thing to do.
@@ -703,8 +718,8 @@ impl Office {
 
     /// Counts since the start.
     #[must_use]
-    pub const fn counts(&self) -> &Counts {
-        &self.counts
+    pub fn counts(&self) -> Counts {
+        Counts { waiting: self.waiting.len() as u64, ..self.counts }
     }
 
     /// The record of a running call, once it is answered.

@@ -1,5 +1,6 @@
 //! The office by its own words: a trunk calls through another one, on a prepaid account.
 
+mod fact;
 mod limit;
 mod redirect;
 mod shared;

@@ -7,9 +7,11 @@
 mod agreed;
 mod called;
 mod diverted;
+mod fact;
 mod forward;
 mod group;
 mod header;
+mod hook;
 mod identity;
 mod list;
 mod manner;
@@ -18,6 +20,7 @@ mod order;
 mod pickup;
 mod plan;
 mod ported;
+mod reached;
 mod redirect;
 mod ring;
 mod route;
@@ -40,6 +43,7 @@ pub(crate) use route::emergency_branches;
 pub(crate) use sender::{Identity, Known, identify, is_home};
 pub use transfer::transferred;
 
+use crate::fact::{Fact, Query};
 use crate::gruu::Device;
 use crate::header::{Fields, TrunkRules};
 use crate::location::Locations;
@@ -63,8 +67,8 @@ use way::{Place, Way};
 /// What was found out for earlier [`Query`]s of the same ask.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Facts {
-    /// Questions and what came of them; a time-out is an answer too.
-    pub known: Vec<Query>,
+    /// Questions to the outside and what came of them; `None` = nobody is asked anything.
+    pub known: Option<Vec<Fact>>,
     /// Accounts that the till refused as payers of forwards: theirs are not followed.
     pub unable: Vec<AccountId>,
     /// Who calls is known: a subscriber who transfers a call that runs.
@@ -76,12 +80,6 @@ pub struct Facts {
     /// The place of each target of a route is told, with its reasons.
     pub explain: bool,
 }
-
-/// A question that only the outside can answer: RADIUS, a portability dip, ENUM.
-///
-/// None of them exists yet, so there is no value of this type and no decision waits for one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Query {}
 
 /// A decision, why it is so, and what it used up.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -157,7 +155,7 @@ impl Verdict {
             Verdict::Challenge(challenge) => AnswerBody::Challenge(challenge),
             Verdict::Registered(registered) => AnswerBody::Registered(registered),
             Verdict::Respond(respond) => AnswerBody::Respond(respond),
-            Verdict::Need(query) => match query {},
+            Verdict::Need(_) => return None,
         };
         Some(Answer { ask, body })
     }
@@ -227,6 +225,8 @@ struct Attempt<'a> {
     shared_call: Option<SharedCall>,
     // What is told of targets, if somebody asked.
     places: Vec<RoutePlace>,
+    // What has to be found out before any of this counts.
+    need: Option<Query>,
 }
 
 /// Why the steps end before a plan.
@@ -275,10 +275,15 @@ impl<'a> Attempt<'a> {
             via: None,
             shared_call: None,
             places: Vec::new(),
+            need: None,
         }
     }
 
     fn decided(mut self, outcome: Result<Plan, Stop>) -> Decision {
+        if let Some(query) = self.need.take() {
+            let tenant = self.known.as_ref().map(|known| known.tenant);
+            return Decision::of(Verdict::Need(query), self.trace, tenant);
+        }
         let verdict = match outcome {
             Ok(plan) => {
                 let stages = plan.go.stages.len();
@@ -328,11 +333,12 @@ impl<'a> Attempt<'a> {
             None => self.find_party(&sender, &called, looks)?,
         };
         let (called, party) = self.rules_routing(&sender, called, party)?;
+        let (called, party) = self.hook(&sender, called, party)?;
         let (called, party) = self.forward_to_self(&sender, called, party);
         self.check_barring(&sender, &called, party.is_some())?;
         let called = match party {
             Some(_) => called,
-            None => self.ported_away(&sender, called),
+            None => self.ported_away(&sender, called)?,
         };
         let diverted = self.diverted_before(&sender);
         let place = Place::caller(sender.holder().into_iter().collect(), diverted);
@@ -344,7 +350,7 @@ impl<'a> Attempt<'a> {
             }
             None => {
                 self.remember_shared(&sender, &called);
-                self.route(&sender, &called, &place, &mut way)?
+                self.lead_out(&sender, &called, &place, &mut way)?
             }
         };
         self.note_hidden(&sender);

@@ -6,6 +6,7 @@
 
 use crate::decide::{Decision, Facts, decide};
 use crate::digest;
+use crate::fact::Fact;
 use crate::location::Locations;
 use crate::shared_call::SharedCalls;
 use crate::standing::Standing;
@@ -32,6 +33,8 @@ pub struct DryRun {
     pub caller: Option<String>,
     /// Tells equal targets of a route apart, as the id of an ask does.
     pub draw: u64,
+    /// What the outside said of it; `None` = nobody is asked anything.
+    pub known: Option<Vec<Fact>>,
 }
 
 /// Who calls.
@@ -76,7 +79,8 @@ pub fn dry_run(
     };
     let ask = Ask { deadline: Tick::NEVER, wall_us, ..ask };
     let (standing, shared) = (Arc::clone(standing), Arc::clone(shared));
-    let facts = Facts { standing, shared, explain: true, ..Facts::default() };
+    let known = run.known.clone();
+    let facts = Facts { known, standing, shared, explain: true, ..Facts::default() };
     let decision = decide(world, locations, &ask, &facts, now, wall_us);
     Ok(Decision { nonce: None, ..decision })
 }

@@ -33,6 +33,7 @@ mod deck;
 pub mod digest;
 mod dry_run;
 mod edge;
+mod fact;
 mod gruu;
 mod header;
 mod keep;
@@ -63,12 +64,13 @@ mod world;
 
 pub use caller::CallerRules;
 pub use decide::{
-    AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, Query, RoutePlace, Sent,
-    TalkTime, Verdict, decide, finish, picked_up, redirected, reject, transferred,
+    AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, RoutePlace, Sent, TalkTime,
+    Verdict, decide, finish, picked_up, redirected, reject, transferred,
 };
 pub use deck::{Deck, Place};
 pub use dry_run::{Caller, DryRun, NoDryRun, dry_run};
 pub use edge::{EdgeSettings, bans_end, denied, edge};
+pub use fact::{FACTS_MAX, Fact, Finding, HookCall, HookSays, Lack, Query, Reached};
 pub use header::{BadHeaderRule, GUARDED, OWNED};
 pub use keep::{keep_id, kept, way};
 pub use list::{ListEntries, NumberLists};

@@ -32,6 +32,8 @@ pub enum Refusal {
     SessionTooShort(u32),
     /// A rule refuses the call with this status, 400 to 699.
     Rule(u16),
+    /// Somebody outside did not say what has to be known of the call.
+    Unknown,
     /// The caller is to call elsewhere, and is told where.
     Redirected,
     /// The request is malformed.
@@ -60,6 +62,7 @@ impl Refusal {
             // Never 503: a peer would stop sending everything (design of calls, 7).
             Refusal::Limit | Refusal::Exhausted => Cause::new(480, 34),
             Refusal::NoAnswer => Cause::new(480, 19),
+            Refusal::Unknown => Cause::new(480, 41),
             Refusal::SessionTooShort(_) => Cause::new(422, 127),
             Refusal::Rule(status) => Cause::from_sip(status),
             Refusal::Redirected => Cause::new(302, 23),
@@ -82,7 +85,7 @@ impl Refusal {
             | Refusal::NotSupported => Reason::BadRequest,
             Refusal::UnknownNumber | Refusal::UnknownUser => Reason::UnknownNumber,
             Refusal::Offline => Reason::Offline,
-            Refusal::NoRoute => Reason::NoRoute,
+            Refusal::NoRoute | Refusal::Unknown => Reason::NoRoute,
             Refusal::NoPrice => Reason::NoPrice,
             Refusal::NoCredit => Reason::NoCredit,
             Refusal::Limit => Reason::Limit,
@@ -127,6 +130,7 @@ impl Refusal {
             | Refusal::Limit
             | Refusal::Exhausted
             | Refusal::NoAnswer
+            | Refusal::Unknown
             | Refusal::Rule(_)
             | Refusal::Redirected
             | Refusal::BadRequest

@@ -165,10 +165,11 @@ impl Replay {
             Verdict::Refuse(_)
             | Verdict::Challenge(_)
             | Verdict::Registered(_)
-            | Verdict::Respond(_) => {
+            | Verdict::Respond(_)
+            // Nobody outside is asked again.
+            | Verdict::Need(_) => {
                 return Some(Decided { way: Way::Refused, sums: Sums::new() });
             }
-            Verdict::Need(query) => match query {},
         };
         let first = plan.go.stages.first().and_then(|stage| stage.branches.first());
         let way = match first.map(|branch| &branch.party) {
@@ -234,6 +235,7 @@ fn again(record: &Cdr) -> Option<DryRun> {
         called: record.called.received.clone(),
         caller: (!caller.from_user.is_empty()).then(|| caller.from_user.clone()),
         draw: record.ask,
+        known: None,
     })
 }
 

@@ -333,6 +333,22 @@ steps! {
     168 Ported() "the called number was ported and is routed by another";
     /// The same, and what it is routed by would be too long.
     169 PortedTooLong() "the called number was ported, and what it is routed by is too long";
+    /// The outside says how the number is routed.
+    182 DipPorted() "the portability service says another number to route by";
+    /// It says that the number is where it was.
+    183 DipNothing() "the portability service says that the number was not ported";
+    /// Somebody outside did not say what he was asked.
+    184 FactUnknown(outsider, lack) "{outsider} says nothing: {lack}";
+    /// The policy for that.
+    185 WithoutFact() "the call goes on without that answer";
+    /// The same.
+    186 NotWithoutFact() "the call does not go on without that answer";
+    /// Where ENUM leads; no address where it has nothing.
+    187 EnumSays(addresses, trunk) "ENUM leads to {addresses} addresses, called by trunk {trunk}";
+    /// The operator's own program refuses.
+    188 HookRefuses(sip) "the hook refuses the call with {sip}";
+    /// It changes numbers.
+    189 HookChanges() "the hook changes who is called or who calls";
     /// A number that nobody has taken.
     170 DidInPool(did) "DID {did} is in the pool and leads nowhere";
     /// The caller asked for a session too short.
@@ -469,7 +485,8 @@ const OPEN: &[u8] = &[
     CUT, NUMBER, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24,
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
     91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
-    163, 165, 168, 169, 170, 171, 172, 173, 181, 190, 191, 192, 193, 194, 195, 197, 201, 222, 223,
+    163, 165, 168, 169, 170, 171, 172, 173, 181, 182, 183, 184, 185, 186, 188, 189, 190, 191, 192,
+    193, 194, 195, 197, 201, 222, 223,
 ];
 
 impl Default for Trace {

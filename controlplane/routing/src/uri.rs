@@ -58,18 +58,21 @@ impl SipUri {
     }
 
     /// It asks for TLS on the whole way (RFC 3261 26.2.2).
-    pub(crate) const fn is_secure(&self) -> bool {
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
         self.secure
     }
 
     /// The host and its port, 0 when none is named.
-    pub(crate) fn host_port(&self) -> HostPort {
+    #[must_use]
+    pub fn host_port(&self) -> HostPort {
         HostPort { name: self.host.clone(), port: self.port.unwrap_or_default() }
     }
 
     /// Its text as it may stand in a Request-URI: without method and header fields, which ask for
     /// more than where to call (RFC 3261 8.1.3.4, 19.1.5).
-    pub(crate) fn without_headers(&self, text: &str) -> String {
+    #[must_use]
+    pub fn without_headers(&self, text: &str) -> String {
         let bare = text.split('?').next().unwrap_or_default();
         let is_method = |part: &&str| {
             part.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("method"))

@@ -47,6 +47,8 @@ mod dialog;
 mod direct;
 #[path = "product/elsewhere.rs"]
 mod elsewhere;
+#[path = "product/fact.rs"]
+mod fact;
 #[path = "product/family.rs"]
 mod family;
 #[path = "product/flood.rs"]

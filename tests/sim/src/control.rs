@@ -11,7 +11,7 @@ use crate::probe::SharedProbe;
 use crate::step::{Plane, Step};
 use crate::switch::Words;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use strowger_billing::{
@@ -24,8 +24,8 @@ use strowger_link::{
     AnswerBody, AskBody, COUNTERS, CallFacts, DOOR, Down, Hello, MS, SlotBody, Tick, Up,
 };
 use strowger_model::{Account, Amount, BINDING_GRACE_US, Cdr};
-use strowger_office::{Office, Output};
-use strowger_routing::{EdgeSettings, Holder, Output as Written, World, edge};
+use strowger_office::{Office, Output, Ticket};
+use strowger_routing::{EdgeSettings, Finding, Holder, Lack, Output as Written, World, edge};
 use strowger_store::{Life, MemoryStore, Position};
 
 /// This node.
@@ -80,6 +80,8 @@ struct Process {
     behind: Option<Tick>,
     /// Sequence that the journal must be read to before what has no record came to nothing.
     unread: Option<u64>,
+    /// What the outside will say, and when.
+    outside: BTreeSet<(Tick, Ticket, bool)>,
 }
 
 /// Where the intake stands.
@@ -167,8 +169,9 @@ impl Control {
         let records = self.read_from(from, whole, usize::MAX).0;
         let intake = Intake::Idle;
         let (edges, last_life, behind, unread) = (0, None, None, None);
+        let (session, outside) = (None, BTreeSet::new());
         let process =
-            Process { office, at, intake, session: None, edges, last_life, behind, unread };
+            Process { office, at, intake, session, edges, last_life, behind, unread, outside };
         self.process = Some(process);
         self.run(|control, process| {
             control.take_up(process, &records, now)?;
@@ -231,7 +234,8 @@ impl Control {
             Intake::Idle => None,
             Intake::Committing { until, .. } => Some(*until),
         };
-        [p.office.poll_timeout(), intake, p.behind].into_iter().flatten().min()
+        let outside = p.outside.first().map(|(at, ..)| *at);
+        [p.office.poll_timeout(), intake, p.behind, outside].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -275,10 +279,41 @@ impl Control {
             self.step()?;
             self.carry_out(p, now)?;
         }
+        self.hear_outside(p, now)?;
         if p.office.poll_timeout().is_some_and(|at| at <= now) {
             p.office.handle_timeout(now);
         }
         self.carry_out(p, now)
+    }
+
+    /// What the outside says by now.
+    fn hear_outside(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
+        while p.outside.first().is_some_and(|(at, ..)| *at <= now) {
+            let Some((_, ticket, is_known)) = p.outside.pop_first() else { break };
+            self.step()?;
+            let finding =
+                if is_known { Finding::Ported(None) } else { Finding::Unknown(Lack::Failed) };
+            p.office.found(ticket, finding, now, wall_us(now));
+            self.step()?;
+            self.carry_out(p, now)?;
+        }
+        Ok(())
+    }
+
+    /// The outside answers soon, too late, or never; once in a while twice.
+    fn ask_outside(&mut self, p: &mut Process, ticket: Ticket, now: Tick) {
+        let soon = self.dice.between(1, 250);
+        let late = self.dice.between(290, 900);
+        let at_ms = match self.dice.below(10) {
+            0..=5 => soon,
+            6..=7 => late,
+            _ => return,
+        };
+        let is_known = self.dice.percent(85);
+        p.outside.insert((now.plus_ms(at_ms), ticket, is_known));
+        if self.dice.percent(10) {
+            p.outside.insert((now.plus_ms(at_ms + late), ticket, true));
+        }
     }
 
     fn take_frame(&mut self, p: &mut Process, up: Up, now: Tick) -> Result<(), Died> {
@@ -405,6 +440,7 @@ impl Control {
         while let Some(output) = p.office.poll_output() {
             match output {
                 Output::Down(down) => self.send_down(down)?,
+                Output::Find(search) => self.ask_outside(p, search.ticket, now),
                 Output::Binding(change) => self.write_binding(p, change, now)?,
                 Output::Alarm(alarm) => self.alarms.push(format!("{alarm:?}")),
                 Output::Verb(result) => self.verbs.push(format!("{:?}", result.outcome)),

@@ -97,11 +97,11 @@ pub fn password(user: &str) -> String {
 /// The world that the office decides by, with the carriers that speak TCP; `None` only if a
 /// constant here were wrong.
 #[must_use]
-pub fn world(by_tcp: [bool; 2]) -> Option<Arc<World>> {
-    World::build(rows(by_tcp)?).ok().map(Arc::new)
+pub fn world(by_tcp: [bool; 2], asks_outside: bool) -> Option<Arc<World>> {
+    World::build(rows(by_tcp, asks_outside)?).ok().map(Arc::new)
 }
 
-fn rows(by_tcp: [bool; 2]) -> Option<Rows> {
+fn rows(by_tcp: [bool; 2], asks_outside: bool) -> Option<Rows> {
     let euro = Currency::new("EUR", 2)?;
     let subscribers: Option<Vec<_>> =
         USERS.iter().enumerate().map(|(i, user)| subscriber(1 + i as i64, user)).collect();
@@ -130,7 +130,7 @@ fn rows(by_tcp: [bool; 2]) -> Option<Rows> {
             route(2, digits("447")?, vec![target(2, 0)]),
         ],
         destinations: Vec::new(),
-        settings: redirects(),
+        settings: redirects().into_iter().chain(asks_outside.then(asks)).collect(),
         emergencies: vec![Emergency {
             tenant: TENANT,
             number: digits(EMERGENCY)?,
@@ -154,6 +154,19 @@ fn redirects() -> Vec<SettingRow> {
         value: mode.into(),
     };
     modes.into_iter().map(row).collect()
+}
+
+/// Numbers that leave are asked about outside.
+fn asks() -> SettingRow {
+    SettingRow {
+        id: SettingId(100),
+        category: "fact".into(),
+        name: "portability".into(),
+        tenant: None,
+        account: None,
+        subscriber: None,
+        value: "true".into(),
+    }
 }
 
 /// Those for datagrams, then those for connections at the same addresses.

@@ -139,7 +139,7 @@ fn plan_trouble(world: &mut World, length_ms: u64) {
 /// # Errors
 /// The first law that was broken.
 pub fn mixed(seed: u64, plant: Option<Plant>) -> Result<Option<World>, Breach> {
-    drawn(seed, plant, (0, 1))
+    drawn(seed, plant, (0, 1), false)
 }
 
 /// The same with a dataplane of two or three shards; agents of every second seed come over
@@ -150,7 +150,7 @@ pub fn mixed(seed: u64, plant: Option<Plant>) -> Result<Option<World>, Breach> {
 pub fn shards(seed: u64) -> Result<Option<World>, Breach> {
     let mut dice = Dice::new(seed ^ 0x54A2);
     let by_tcp = if dice.percent(50) { dice.below(64) as u8 } else { 0 };
-    drawn(seed, None, (by_tcp, if dice.percent(70) { 2 } else { 3 }))
+    drawn(seed, None, (by_tcp, if dice.percent(70) { 2 } else { 3 }), false)
 }
 
 /// The same with some or all agents over connections, which break now and then.
@@ -161,7 +161,7 @@ pub fn streams(seed: u64, plant: Option<Plant>) -> Result<Option<World>, Breach>
     let mut dice = Dice::new(seed ^ 0x7C9);
     // All of them, or any of them.
     let by_tcp = if dice.percent(30) { WorldConfig::ALL } else { 1 + dice.below(63) as u8 };
-    drawn(seed, plant, (by_tcp, 1))
+    drawn(seed, plant, (by_tcp, 1), false)
 }
 
 fn plan_breaks(world: &mut World, length_ms: u64) {
@@ -181,10 +181,11 @@ fn drawn(
     seed: u64,
     plant: Option<Plant>,
     (by_tcp, shards): (u8, u8),
+    asks_outside: bool,
 ) -> Result<Option<World>, Breach> {
     let mut dice = Dice::new(seed ^ 0xA5A5);
     let quality = if dice.percent(40) { Quality::PERFECT } else { Quality::drawn(&mut dice) };
-    let config = WorldConfig { seed, quality, plant, by_tcp, shards };
+    let config = WorldConfig { seed, quality, plant, by_tcp, shards, asks_outside };
     let Some(mut world) = World::new(config) else {
         return Ok(None);
     };
@@ -211,6 +212,15 @@ fn drawn(
     world.run_ms(length_ms)?;
     world.quiesce()?;
     Ok(Some(world))
+}
+
+/// As [`mixed`], and numbers that leave are asked about outside, which answers early, late, never
+/// or twice.
+///
+/// # Errors
+/// The first law that was broken.
+pub fn outside(seed: u64) -> Result<Option<World>, Breach> {
+    drawn(seed, None, (0, 1), true)
 }
 
 fn plan_transfer(world: &mut World, at_ms: u64) {

@@ -51,6 +51,8 @@ pub struct WorldConfig {
     pub by_tcp: u8,
     /// Shards of the dataplane.
     pub shards: u8,
+    /// Numbers that leave are asked about outside, which answers early, late or never.
+    pub asks_outside: bool,
 }
 
 impl WorldConfig {
@@ -60,7 +62,8 @@ impl WorldConfig {
     /// A perfect network without a fault; everybody speaks UDP.
     #[must_use]
     pub const fn perfect(seed: u64) -> WorldConfig {
-        WorldConfig { seed, quality: Quality::PERFECT, plant: None, by_tcp: 0, shards: 1 }
+        let quality = Quality::PERFECT;
+        WorldConfig { seed, quality, plant: None, by_tcp: 0, shards: 1, asks_outside: false }
     }
 
     const fn speaks_tcp(&self, agent: usize) -> bool {
@@ -220,7 +223,7 @@ impl World {
             probe: Rc::clone(&probe),
         };
         let by_tcp = [CARRIER, CARRIER + 1].map(|carrier| config.speaks_tcp(carrier));
-        let rows = plan::world(by_tcp)?;
+        let rows = plan::world(by_tcp, config.asks_outside)?;
         let control = Control::new(rows, disk, cable, probe, dice.fork(2), plant);
         let mut world = World {
             seed,

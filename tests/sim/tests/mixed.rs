@@ -26,6 +26,25 @@ fn mixed_scripts_over_connections_break_no_law() {
     break_no_law("over_connections", |seed| script::streams(seed, None).err());
 }
 
+#[test]
+fn mixed_scripts_that_ask_outside_break_no_law() {
+    break_no_law("ask_outside", |seed| script::outside(seed).err());
+}
+
+/// The outside answers some, and some are decided without it.
+#[test]
+fn the_outside_is_asked_and_is_late() {
+    let mut counts = (0, 0);
+    for seed in 0..8 {
+        let world = script::outside(seed).ok().flatten().expect("a world");
+        let office = world.control.office().expect("a control plane");
+        let of = office.counts();
+        counts = (counts.0 + of.admitted, counts.1 + of.facts_missing);
+        assert_eq!(office.waiting(), 0, "seed {seed}");
+    }
+    assert!(counts.0 > counts.1 && counts.1 > 0, "{counts:?}");
+}
+
 fn break_no_law(test: &str, play: impl Fn(u64) -> Option<Breach>) {
     let long = std::env::var("STROWGER_TEST_LONG").is_ok();
     let count = number("STROWGER_SEEDS").unwrap_or(if long { SEEDS_LONG } else { SEEDS });

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 type Rule = (&'static str, &'static str, &'static [&'static str]);
 
 /// The product's crates, lowest first.
-const RULES: [Rule; 29] = [
+const RULES: [Rule; 30] = [
     ("dataplane/wire", "strowger-wire", &[]),
     ("dataplane/sdp", "strowger-sdp", &[]),
     ("dataplane/link", "strowger-link", &[]),
@@ -32,7 +32,8 @@ const RULES: [Rule; 29] = [
     ("controlplane/routing", "strowger-routing", ROUTING),
     ("controlplane/billing", "strowger-billing", &["model", "link"]),
     ("controlplane/till", "strowger-till", &["model"]),
-    ("controlplane/certificate", "strowger-certificate", &[]),
+    ("controlplane/fetch", "strowger-fetch", &[]),
+    ("controlplane/certificate", "strowger-certificate", &["fetch"]),
     ("controlplane/import", "strowger-import", &["model"]),
     ("controlplane/radius", "strowger-radius", &[]),
     ("controlplane/numbering", "strowger-numbering", &["model"]),
@@ -58,6 +59,7 @@ const CONTROLD: &[&str] = &[
     "model",
     "locate",
     "certificate",
+    "fetch",
     "routing",
     "billing",
     "till",
@@ -112,6 +114,7 @@ const HTTP: &[&str] = &[
     "controlplane/api",
     "controlplane/certificate",
     "controlplane/controld",
+    "controlplane/fetch",
     "controlplane/strowger",
 ];
 const BINARIES: &[&str] = &[
@@ -138,6 +141,7 @@ const ASYNC: &[&str] = &[
     "controlplane/api",
     "controlplane/certificate",
     "controlplane/controld",
+    "controlplane/fetch",
     "controlplane/strowger",
     "bench/cdr",
     "bench/statistics",

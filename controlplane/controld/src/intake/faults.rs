@@ -181,7 +181,9 @@ impl Rig {
                         *self.stored.entry(record.id.0).or_default() += 1;
                     }
                 }
-                Order::World(_) | Order::Query(_) | Order::End => panic!("not from the intake"),
+                Order::World(_) | Order::Found(..) | Order::Query(_) | Order::End => {
+                    panic!("not from the intake")
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{
     FULL_WORDS, FailoverMode, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS,
     NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS,
     PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS,
-    SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed,
+    SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -415,6 +415,34 @@ settings! {
         /// A call over whose talk another class of times begins: `split` gives each stretch its own
         /// price, `middle` all of it the price of the middle of the talk.
         class_rule: ClassRule = ClassRule::Split, Kind::Word(CLASS_RULE_WORDS), Tenant, Routing,
+            [];
+    }
+
+    /// What only somebody outside knows of a call, asked while the call waits.
+    fact: FactSettings {
+        /// The longest that a call waits for all answers together; what comes later is for the
+        /// calls after it. Longer than `overload.ask_ms` of the configuration file, silence of who
+        /// is asked counts as overload.
+        wait_ms: u32 = 300, Kind::Millis(20, 5_000, 1), System, Control, [];
+        /// Numbers that leave us and are not in the table of ported numbers are asked about at
+        /// the service of `facts.dip` in the configuration file.
+        portability: bool = false, Kind::Flag, Account, Routing, ["checknumport"];
+        /// Only numbers that begin so are asked about there; `auto` is all.
+        portability_prefix: Option<Digits> = None, Kind::Number, Account, Routing,
+            ["checknumportpx"];
+        /// What becomes of a call when the service does not say: `continue` it is routed as it was
+        /// dialled, `refuse` it is refused.
+        portability_unknown: Unknown = Unknown::Continue, Kind::Word(UNKNOWN_WORDS), Account,
+            Routing, [];
+        /// The trunk, by its id, that calls what ENUM has for a number that leaves us (RFC 6116,
+        /// below `facts.enum_suffix` of the configuration file), before the routes are tried; one
+        /// of the tenant's own. `auto` is that nothing is looked up.
+        enum_trunk: Option<u64> = None, Kind::Whole(1, i64::MAX), Account, Routing, [];
+        /// The operator's own program, at `facts.hook.url` of the configuration file, is asked
+        /// what is to be done with a call before it is routed; emergency calls apart.
+        hook: bool = false, Kind::Flag, Account, Routing, [];
+        /// What becomes of a call when the program does not say: `continue` or `refuse`.
+        hook_unknown: Unknown = Unknown::Continue, Kind::Word(UNKNOWN_WORDS), Account, Routing,
             [];
     }
 

@@ -157,11 +157,16 @@ impl<'a> Attempt<'a> {
         if who.barring.is_some_and(bars) || bars(&account.barring) {
             return Err(NotFollowed(Step::ForwardBarred {}));
         }
-        if party.is_none() {
-            let denied = self.denied_called(&Gate::of(self.world, account), &called);
-            denied.map_or(Ok(()), |step| Err(NotFollowed(step)))?;
-        }
-        let called = if party.is_some() { called } else { self.ported(called) };
+        let called = match party {
+            Some(_) => called,
+            None => {
+                let denied = self.denied_called(&Gate::of(self.world, account), &called);
+                denied.map_or(Ok(()), |step| Err(NotFollowed(step)))?;
+                let set = &self.world.account_settings(account.id).fact;
+                let ported = self.ported(called, set);
+                ported.map_err(|_| NotFollowed(Step::ForwardNowhere {}))?
+            }
+        };
         let terms = self.onward_terms(sender.tenant, account, &called, party.is_some())?;
         let onward = self.new_place(who, account, &called, terms, place, (sender.tenant, way));
         let led = match party {

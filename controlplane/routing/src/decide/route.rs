@@ -10,6 +10,8 @@ use super::sender::{Sender, Who};
 use super::way::{Place as InTree, Way};
 use super::{Attempt, Sent, Stop, order};
 use crate::deck::Place;
+use crate::fact::Reached;
+use crate::limits::ORGANIZATION_DEPTH_MAX;
 use crate::location::wire_transport;
 use crate::refusal::Refusal;
 use crate::standing::{Direction, Turn};
@@ -111,6 +113,58 @@ impl<'a> Attempt<'a> {
             Ok(terms) => self.add_hops(sender, hops, (trunk, egress), terms, way),
             Err(step) => self.note(step),
         }
+    }
+
+    /// What ENUM has for the number, before the routes (spec ENUM-01): by a trunk of the tenant, to
+    /// where the URI leads.
+    pub(super) fn route_reached(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called,
+        trunk: TrunkId,
+        reached: &Reached,
+        (place, way): (&InTree, &mut Way),
+    ) {
+        let Ok(number) = called.number else { return };
+        let hops = Hops { place, number, own_from: way.hops.len(), probes: false };
+        let only = RouteTarget { trunk, priority: 0, weight: 0 };
+        let (trunk, egress) = match self.candidate(sender, &hops, only, way) {
+            Ok(Some(Candidate { trunk, egress, .. })) => (trunk, egress),
+            Ok(None) => return,
+            Err(step) => return self.note(step),
+        };
+        let terms = match self.supplier_terms(trunk, egress, called) {
+            Ok(terms) => terms,
+            Err(step) => return self.note(step),
+        };
+        let (world, asked) = (self.world, self.ask.hints.listener);
+        let target = |(transport, address): &(Transport, SocketAddr)| {
+            let (transport, address) = (*transport, *address);
+            let exit = match world.perimeter().check(address, egress.allow_private) {
+                Ok(()) => {
+                    let wanted = egress.listener.unwrap_or(asked);
+                    world.listener(wanted, transport, address).map_or(Exit::None, Exit::By)
+                }
+                Err(_) => Exit::OffLimits,
+            };
+            let uri = reached.uri.clone();
+            (Target { uri, address, transport, flow: 0, routes: Vec::new() }, exit)
+        };
+        let targets = reached.addresses.iter().map(target).collect();
+        self.add_targets(sender, &hops, ((trunk, egress), terms), targets, way);
+    }
+
+    /// The routes behind what stands in the way already; all are tried in order.
+    pub(super) fn route_behind(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called,
+        place: &InTree,
+        way: &mut Way,
+    ) -> Result<u8, Refusal> {
+        let before = way.end();
+        let routed = self.route(sender, called, place, way);
+        if before == 0 { routed } else { self.chain_hops(0, way) }
     }
 
     /// A DID leads to a customer's switch: its number as the customer wants to see it.
@@ -465,14 +519,26 @@ impl<'a> Attempt<'a> {
         terms: Option<Terms>,
         way: &mut Way,
     ) {
-        let account = self.world.account(egress.account);
-        let Some(organization) = account.map(|account| account.organization) else {
-            return self.note(Step::HopClosed { trunk: trunk.id.0 });
-        };
         let targets = self.targets(trunk, egress, &hops.number);
         if targets.is_empty() && egress.targets.contains(&EgressTarget::Registered) {
             self.note(Step::TrunkOffline { trunk: trunk.id.0 });
         }
+        self.add_targets(sender, hops, ((trunk, egress), terms), targets, way);
+    }
+
+    /// Adds hops of a trunk to these places.
+    fn add_targets(
+        &mut self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        ((trunk, egress), terms): ((&'a Trunk, &'a Egress), Option<Terms>),
+        targets: Vec<(Target, Exit)>,
+        way: &mut Way,
+    ) {
+        let account = self.world.account(egress.account);
+        let Some(organization) = account.map(|account| account.organization) else {
+            return self.note(Step::HopClosed { trunk: trunk.id.0 });
+        };
         let Some(lines) = self.lines(trunk, egress, hops.reserved) else { return };
         let headers = self.headers_to(sender, trunk, egress);
         let all_hidden = self.hides_way();

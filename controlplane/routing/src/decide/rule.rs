@@ -294,6 +294,6 @@ fn range_of(fields: &mut CallFields, number: Option<Digits>) {
 }
 
 /// What may stand in a URI's user, and is no longer than a called text may be.
-fn fits(text: &str) -> bool {
+pub(super) fn fits(text: &str) -> bool {
     (1..=CALLED_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

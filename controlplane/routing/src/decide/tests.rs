@@ -5,6 +5,7 @@ mod caller;
 mod carrier;
 mod device;
 mod dialog;
+mod fact;
 mod forward;
 mod header;
 mod identity;
@@ -534,7 +535,7 @@ fn a_dry_run_decides_as_the_call_does_and_changes_nothing() {
             }
         };
         let caller = sender.starts_with('t').then(|| "+33123".to_owned());
-        let run = crate::DryRun { from, called: called.into(), caller, draw: 77 };
+        let run = crate::DryRun { from, called: called.into(), caller, draw: 77, known: None };
         let (world, locations) = (&switch.world, &switch.locations);
         let dry = crate::dry_run(
             world,
@@ -551,7 +552,7 @@ fn a_dry_run_decides_as_the_call_does_and_changes_nothing() {
     }
     let elsewhere = Some("192.0.2.99:5060".parse().unwrap());
     let from = crate::Caller::Trunk(TrunkId(8), elsewhere);
-    let run = crate::DryRun { from, called: "1002".into(), caller: None, draw: 0 };
+    let run = crate::DryRun { from, called: "1002".into(), caller: None, draw: 0, known: None };
     let (world, locations) = (&switch.world, &switch.locations);
     let dry =
         crate::dry_run(world, locations, (&Arc::default(), &Arc::default()), &run, (Tick(0), WALL))
@@ -563,7 +564,7 @@ fn a_dry_run_decides_as_the_call_does_and_changes_nothing() {
         (crate::Caller::Trunk(TrunkId(99), None), crate::NoDryRun::NoTrunk),
         (crate::Caller::Trunk(TrunkId(7), None), crate::NoDryRun::NoSource),
     ] {
-        let run = crate::DryRun { from, called: "1".into(), caller: None, draw: 0 };
+        let run = crate::DryRun { from, called: "1".into(), caller: None, draw: 0, known: None };
         let dry = crate::dry_run(
             world,
             locations,

@@ -1,5 +1,6 @@
 //! What words of a trace need beside its codes: names, and who reads.
 
+use crate::fact::{lack_word, outsider_word};
 use core::fmt;
 
 /// What a number of a step may be the id of.
@@ -84,17 +85,26 @@ pub struct Said {
 pub(super) struct Shown {
     value: i64,
     name: Option<String>,
+    word: Option<&'static str>,
 }
 
 impl Shown {
     pub(super) fn of(parameter: &str, value: i64, names: &dyn RowNames) -> Shown {
         let name = Thing::of(parameter).and_then(|thing| names.name(thing, value));
-        Shown { value, name: name.filter(|name| !name.is_empty()) }
+        let word = match parameter {
+            "outsider" => outsider_word(value),
+            "lack" => lack_word(value),
+            _ => None,
+        };
+        Shown { value, name: name.filter(|name| !name.is_empty()), word }
     }
 }
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(word) = self.word {
+            return f.write_str(word);
+        }
         match &self.name {
             Some(name) => write!(f, "{} ({name})", self.value),
             None => write!(f, "{}", self.value),

@@ -55,7 +55,7 @@ impl NameServer {
         NameServer { at, zone, end, thread: Some(thread) }
     }
 
-    fn put(&self, name: &str, kind: u16, records: Vec<Vec<u8>>) {
+    pub(crate) fn put(&self, name: &str, kind: u16, records: Vec<Vec<u8>>) {
         self.zone.lock().unwrap().insert((name.to_owned(), kind), records);
     }
 

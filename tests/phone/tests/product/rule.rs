@@ -10,7 +10,7 @@ use crate::rows::{IN_FORCE, TALK, answered, lead_to, make, new_carrier, refused,
 use crate::talk::{Talk, desk};
 
 /// The sentences of what a call to `number` would be decided as.
-fn told(demo: &Demo, number: &str) -> String {
+pub(crate) fn told(demo: &Demo, number: &str) -> String {
     let test = json!({"username": "1001", "called": number}).to_string();
     let (status, answer) = demo.rest.post("/api/v1/route-tests", "", &test);
     assert_eq!(status, 200, "{answer:#}");

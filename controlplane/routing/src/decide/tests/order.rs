@@ -157,7 +157,7 @@ fn a_dry_run_tells_the_place_of_each_target() {
     let mut switch = Switch::new(two_prices(rows(), Some(RouteOrder::Quality)));
     switch.standing = Arc::new(six_is_good());
     let from = crate::Caller::Subscriber(SubscriberId(1));
-    let run = crate::DryRun { from, called: "447".into(), caller: None, draw: 1 };
+    let run = crate::DryRun { from, called: "447".into(), caller: None, draw: 1, known: None };
     let Switch { world, locations, standing, .. } = &switch;
     let told = crate::dry_run(world, locations, (standing, &Arc::default()), &run, (Tick(0), WALL))
         .unwrap()

@@ -4,6 +4,7 @@
 use super::order::{one_loss, six_fails, six_is_good, two_prices, well};
 use super::*;
 use crate::edge::{EdgeSettings, edge};
+use crate::fact::{Finding, Lack};
 use crate::register::register;
 use crate::world::Holder;
 use strowger_billing::Level;
@@ -152,7 +153,57 @@ const CASES: &[Case] = &[
     ("calendar.holiday_is_weekend", "true", 1, |r| timed(with_holiday(r), "weekend"),
         "0.01", "0.5 6400 0.01"),
     ("calendar.class_rule", "middle", 1, class_rule, "Split", "Middle"),
+    ("fact.portability", "true", 1, |r| asks(r, OUTSIDE), "nobody", "Ported(4420)"),
+    ("fact.portability_prefix", "447", 1, |r| asks(with_dips(r), OUTSIDE),
+        "Ported(4420)", "nobody"),
+    ("fact.portability_unknown", "refuse", 1, |r| unanswered(with_dips(r), OUTSIDE),
+        "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "480 NoRoute cause 41"),
+    ("fact.enum_trunk", "6", 1, |r| asks(r, OUTSIDE), "nobody", "Reached(4420)"),
+    ("fact.hook", "true", 1, |r| asks(r, OUTSIDE), "nobody", "Hook(4420)"),
+    ("fact.hook_unknown", "refuse", 1, |r| unanswered(with_hook(r), OUTSIDE),
+        "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "480 NoRoute cause 41"),
 ];
+
+/// The operator's program is asked about every call.
+pub(super) fn with_hook(mut rows: Rows) -> Rows {
+    let row = setting_row("fact.hook", "true", Depth::System, 0);
+    rows.settings.push(SettingRow { id: SettingId(2), ..row });
+    rows
+}
+
+/// Numbers that leave us are asked about.
+pub(super) fn with_dips(mut rows: Rows) -> Rows {
+    let row = setting_row("fact.portability", "true", Depth::System, 0);
+    rows.settings.push(SettingRow { id: SettingId(2), ..row });
+    rows
+}
+
+/// What the outside is asked for a call.
+pub(super) fn asks(rows: Rows, line: &str) -> String {
+    let mut switch = switch(rows);
+    switch.known = Some(Vec::new());
+    match switch.decide(line).verdict {
+        Verdict::Need(Query::Ported(number)) => format!("Ported({number})"),
+        Verdict::Need(Query::Reached(number)) => format!("Reached({number})"),
+        Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
+        Verdict::Go(_)
+        | Verdict::Refuse(_)
+        | Verdict::Challenge(_)
+        | Verdict::Registered(_)
+        | Verdict::Respond(_) => "nobody".to_owned(),
+    }
+}
+
+/// What becomes of a call about which nobody says anything.
+fn unanswered(rows: Rows, line: &str) -> String {
+    let mut switch = switch(rows);
+    switch.known = Some(Vec::new());
+    while let Verdict::Need(query) = switch.decide(line).verdict {
+        let finding = Finding::Unknown(Lack::Late);
+        switch.known.as_mut().unwrap().push(Fact { query, finding });
+    }
+    switch.say(line)
+}
 
 /// With a price of internal calls.
 fn internal(mut rows: Rows) -> Rows {

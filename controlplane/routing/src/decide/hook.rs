@@ -1,0 +1,77 @@
+//! What the operator's own program wants done with a call before it is routed (spec NUM-DIAL-01).
+//!
+//! It stands behind the rules of the stage `routing`, so it sees what they made of the call, and
+//! before barring, ported numbers and routes, which see what it made. Emergency calls never come
+//! here. What it may do is closed: let it go on, with other numbers or not, or refuse.
+
+use super::called::{Called, Party};
+use super::rule::fits;
+use super::sender::{Sender, Who};
+use super::{Attempt, Stop};
+use crate::fact::{Finding, HookCall, HookSays, Outsider, Query};
+use crate::refusal::Refusal;
+use crate::trace::Step;
+use strowger_model::Digits;
+
+impl<'a> Attempt<'a> {
+    /// Asks what is to be done, and does it. A number that was changed is looked up again.
+    pub(super) fn hook(
+        &mut self,
+        sender: &Sender<'a>,
+        called: Called,
+        party: Option<Party<'a>>,
+    ) -> Result<(Called, Option<Party<'a>>), Stop> {
+        let set = &sender.settings.fact;
+        if !set.hook {
+            return Ok((called, party));
+        }
+        let query = Query::Hook(Box::new(self.hook_call(sender, &called, party.is_some())));
+        let (number, caller) = match self.find_out(query) {
+            None => return Ok((called, party)),
+            Some(Finding::Hook(HookSays::Continue { called, caller })) => (called, caller),
+            Some(Finding::Hook(HookSays::Refuse(status))) => {
+                self.note(Step::HookRefuses { sip: status.into() });
+                return Err(Stop::Refuse(Refusal::Rule(status)));
+            }
+            Some(Finding::Unknown(lack)) => {
+                self.without(Outsider::Hook, lack, set.hook_unknown)?;
+                return Ok((called, party));
+            }
+            // No answer to this question.
+            Some(Finding::Ported(_) | Finding::Reached(_)) => return Ok((called, party)),
+        };
+        let (number, caller) = (number.filter(|text| fits(text)), caller.filter(|text| fits(text)));
+        if number.is_some() || caller.is_some() {
+            self.note(Step::HookChanges {});
+        }
+        self.call_as(sender, caller);
+        let Some(text) = number else { return Ok((called, party)) };
+        let called = self.called_of(sender.tenant, text);
+        self.note_called(sender, &called);
+        let looks = sender.settings.call.local_numbers;
+        let party = self.find_local(sender.tenant.id, sender.scope(), &called, looks);
+        Ok((called, party))
+    }
+
+    fn hook_call(&self, sender: &Sender<'a>, called: &Called, local: bool) -> HookCall {
+        let (organization, subscriber, trunk) = match sender.who {
+            Who::Subscriber(row) => (row.organization, Some(row.id), None),
+            Who::Trunk(row, _) => (row.organization, None, Some(row.id)),
+        };
+        let number = called.number.as_ref().map_or(called.text.as_str(), Digits::as_str);
+        HookCall {
+            sip_call_id: self.call.sip_call_id.clone(),
+            tenant: sender.tenant.id,
+            account: sender.account.id,
+            organization,
+            subscriber,
+            trunk,
+            called: number.to_owned(),
+            received: self.call.called.clone(),
+            caller: self.number_of(sender),
+            from: self.call.caller.from_user.clone(),
+            source: self.ask.hints.source.ip().to_canonical(),
+            local,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What only somebody outside knows of a call: questions, and what came of them (design of control,
+//! 13).
+//!
+//! A decision that wants to know such a thing says [`Verdict::Need`](crate::Verdict::Need); who
+//! decides finds it out, or not, and decides again with one [`Fact`] more. That nobody answered is
+//! a fact, too. So the same facts give the same decision, and a decision waits for nobody.
+
+use std::net::{IpAddr, SocketAddr};
+use strowger_link::Transport;
+use strowger_model::{AccountId, Digits, OrganizationId, SubscriberId, TenantId, TrunkId};
+use strowger_numbering::Target;
+
+/// Most questions that one decision puts to the outside, one after the other; whatever it wants to
+/// know beyond them is unknown.
+pub const FACTS_MAX: usize = 8;
+
+/// A question that only the outside can answer.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Query {
+    /// Where a number was ported to (spec NP-02).
+    Ported(Digits),
+    /// Where a number is reached over the network (spec ENUM-01).
+    Reached(Digits),
+    /// What the operator's own program wants done with a call (spec NUM-DIAL-01).
+    Hook(Box<HookCall>),
+}
+
+/// A call before it is routed, as the operator's program sees it. It has no time in it: the same
+/// call is the same question.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HookCall {
+    /// Its Call-ID: two calls are two questions, however alike.
+    pub sip_call_id: String,
+    /// Whose call.
+    pub tenant: TenantId,
+    /// Who pays.
+    pub account: AccountId,
+    /// Whose the caller is.
+    pub organization: OrganizationId,
+    /// The caller, if a subscriber.
+    pub subscriber: Option<SubscriberId>,
+    /// The trunk that it came by, else.
+    pub trunk: Option<TrunkId>,
+    /// The called number, canonical if it is one.
+    pub called: String,
+    /// As it was received.
+    pub received: String,
+    /// The caller's number, which the record shows.
+    pub caller: String,
+    /// The user of From.
+    pub from: String,
+    /// Where it came from.
+    pub source: IpAddr,
+    /// Who is called is ours.
+    pub local: bool,
+}
+
+/// What the operator's program wants done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HookSays {
+    /// It goes on, with these numbers in place of its own.
+    Continue {
+        /// Who is called.
+        called: Option<String>,
+        /// Who calls.
+        caller: Option<String>,
+    },
+    /// It is refused with this status, 400 to 699.
+    Refuse(u16),
+}
+
+/// What came of a question.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// How a number is routed; `None` = it was not ported.
+    Ported(Option<Target>),
+    /// The URI that a number is reached at; `None` = the domain name system has none.
+    Reached(Option<Box<Reached>>),
+    /// What is to be done with a call.
+    Hook(HookSays),
+    /// Nobody said.
+    Unknown(Lack),
+}
+
+/// Where a number is reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reached {
+    /// A SIP URI.
+    pub uri: String,
+    /// Where requests to it go, in the order to try.
+    pub addresses: Vec<(Transport, SocketAddr)>,
+}
+
+/// Why nobody said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lack {
+    /// No answer in time.
+    Late,
+    /// Who was asked is not there, or said what cannot be understood.
+    Failed,
+    /// Too much is asked already.
+    Full,
+}
+
+/// A question with what came of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fact {
+    /// The question.
+    pub query: Query,
+    /// What came of it.
+    pub finding: Finding,
+}
+
+impl Lack {
+    /// Its number in traces.
+    pub(crate) const fn number(self) -> i64 {
+        match self {
+            Lack::Late => 1,
+            Lack::Failed => 2,
+            Lack::Full => 3,
+        }
+    }
+}
+
+/// The words of [`Lack::number`].
+pub(crate) const fn lack_word(number: i64) -> Option<&'static str> {
+    match number {
+        1 => Some("no answer in time"),
+        2 => Some("it failed"),
+        3 => Some("too much is asked already"),
+        _ => None,
+    }
+}
+
+/// Who is asked, as traces name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outsider {
+    /// The service for ported numbers.
+    Portability,
+    /// The domain name system.
+    Enum,
+    /// The operator's own program.
+    Hook,
+}
+
+impl Outsider {
+    pub(crate) const fn number(self) -> i64 {
+        match self {
+            Outsider::Portability => 1,
+            Outsider::Enum => 2,
+            Outsider::Hook => 3,
+        }
+    }
+}
+
+/// The words of [`Outsider::number`].
+pub(crate) const fn outsider_word(number: i64) -> Option<&'static str> {
+    match number {
+        1 => Some("the portability service"),
+        2 => Some("ENUM"),
+        3 => Some("the hook"),
+        _ => None,
+    }
+}
