@@ -221,6 +221,7 @@ fn account(id: AccountId, prepaid: bool, currency: Currency) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        resells_early: false,
         enabled: true,
         go_on_without_control: false,
     }

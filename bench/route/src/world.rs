@@ -170,6 +170,7 @@ fn account(id: i64, prepaid: bool, currency: Currency) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        resells_early: false,
         calls_max: 0,
         cps_max: 0,
         day_max: None,

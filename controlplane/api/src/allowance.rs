@@ -3,6 +3,7 @@
 use crate::codec::SAYING;
 use crate::cursor;
 use crate::dispatch::{Context, KEY};
+use crate::edit::seen;
 use crate::form::{Form, count, texts};
 use crate::limits::NAME_CHARS_MAX;
 use crate::live::{AllowancePool, MoneyRefusal};
@@ -13,7 +14,7 @@ use crate::shape::{Components, view};
 use crate::value::{Id, Time, parse_time};
 use serde_json::{Value, json};
 use strowger_model::{Account, Allowance, AllowanceId, Digits, NUMBER_MAX, Renewal};
-use strowger_store::{GivenAllowance, NewAllowance};
+use strowger_store::{GivenAllowance, NewAllowance, Scope};
 
 const LIST: &str = "allowances";
 
@@ -183,6 +184,7 @@ pub(crate) async fn give(
     cx: Context,
 ) -> Result<Created<AllowanceView>, Problem> {
     let row = credited(&cx).await?;
+    unless_early(&cx).await?;
     let new = NewAllowance {
         allowance: form.of(&row),
         key: cx.key()?.to_owned(),
@@ -199,9 +201,22 @@ pub(crate) async fn give(
         Err(MoneyRefusal::OtherRequest) => {
             Err(Problem::refused(KEY, "another request of this account has had this key"))
         }
-        Err(MoneyRefusal::UnknownAccount | MoneyRefusal::Floor) => {
-            Err(Problem::unavailable("the till does not know the account yet; it"))
-        }
+        Err(
+            MoneyRefusal::UnknownAccount
+            | MoneyRefusal::Floor
+            | MoneyRefusal::ResellerFloor
+            | MoneyRefusal::ResellerCurrency,
+        ) => Err(Problem::unavailable("the till does not know the account yet; it")),
+    }
+}
+
+/// Nobody pays for free time below who resells and pays early: he does not give it.
+async fn unless_early(cx: &Context) -> Result<(), Problem> {
+    let Scope::Organization(_, own) = cx.caller.scope else { return Ok(()) };
+    let world = seen(&cx.api).await?;
+    match world.reseller(own).filter(|reseller| world.is_early(reseller)) {
+        Some(_) => Err(Problem::denied("not by an account that pays when it hands credit out")),
+        None => Ok(()),
     }
 }
 

@@ -81,6 +81,8 @@ view! {
         account: Id,
         /// Which of the two.
         kind: Word<MoneyKind>,
+        /// The account that it was taken from, which resells and pays early; null is none.
+        from: Option<Id>,
         /// What the balance changed by.
         amount: MoneyView,
         /// Why, in words.
@@ -280,6 +282,14 @@ async fn move_money(
             "amount",
             "the balance, less what calls hold, would pass its floor",
         )),
+        Err(MoneyRefusal::ResellerFloor) => Err(Problem::refused(
+            "amount",
+            "the balance of the account that resells, less what calls hold, would pass its floor",
+        )),
+        Err(MoneyRefusal::ResellerCurrency) => {
+            let detail = "the account that resells, which pays for it, is kept in another one";
+            Err(Problem::refused("currency", detail))
+        }
         Err(MoneyRefusal::UnknownAccount) => {
             Err(Problem::unavailable("the till does not know the account yet; it"))
         }
@@ -312,6 +322,7 @@ fn shown(request: &MoneyRequest) -> MoneyRequestView {
         id: request.id.into(),
         account: money_of.account.into(),
         kind: Word(money_of.kind),
+        from: money_of.from.map(Id::from),
         amount: money(money_of.amount, money_of.currency),
         reason: money_of.reason.clone(),
         at: Time(money_of.at_us),

@@ -89,6 +89,7 @@ fn payment(account: &Account, now_us: i64) -> Option<NewMoney> {
         account: account.id,
         key: "demo".into(),
         kind: MoneyKind::Payment,
+        from: None,
         amount: Amount::parse(CREDIT, account.currency).ok()?,
         currency: account.currency,
         reason: "credit of the demo".into(),
@@ -181,6 +182,7 @@ fn accounts(euro: Currency) -> Vec<Account> {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        resells_early: false,
         enabled: true,
         go_on_without_control: false,
     };

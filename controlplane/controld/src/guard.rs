@@ -259,6 +259,7 @@ mod tests {
             discounts: Vec::new(),
             reduction_bp: 0,
             resells: false,
+            resells_early: false,
             enabled: true,
             go_on_without_control: false,
         };

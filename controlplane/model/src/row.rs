@@ -145,6 +145,8 @@ pub struct Account {
     pub reduction_bp: u16,
     /// It pays for the calls of accounts of organizations below its own too, at its own tariff.
     pub resells: bool,
+    /// Who resells pays when he hands credit out, and not call by call (source: `stage` 9).
+    pub resells_early: bool,
     /// May call.
     pub enabled: bool,
     /// With the control plane gone a call goes on at the end of its slice instead of being cut.
@@ -161,6 +163,19 @@ pub struct Discount {
 }
 
 impl Account {
+    /// The balance never passes below this; `None` = no floor. A prepaid account without a floor of
+    /// its own must not pass zero.
+    #[must_use]
+    pub fn least(&self) -> Option<Amount> {
+        self.floor.or(self.prepaid.then_some(Amount::ZERO))
+    }
+
+    /// It may spend more than it was given.
+    #[must_use]
+    pub fn may_owe(&self) -> bool {
+        self.least().is_none_or(|least| least < Amount::ZERO)
+    }
+
     /// What is taken off the price of a call to `number`, 1e-4: its discount and the reduction
     /// together, at most all of it.
     #[must_use]

@@ -26,12 +26,10 @@ pub(crate) struct Limits {
 /// An account as the till needs it.
 pub(crate) fn load(node: u32, account: &Account, limits: Limits, posted: Amount) -> Load {
     let Limits { day_max, learning, counts } = limits;
-    // A prepaid account without a floor of its own must not pass zero.
-    let floor = account.floor.or(account.prepaid.then_some(Amount::ZERO));
     Load {
         key: key(node, account.id),
         posted,
-        floor,
+        floor: account.least(),
         calls_max: account.calls_max,
         per_second_max: account.cps_max,
         tenant: account.tenant,

@@ -42,6 +42,7 @@ fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        resells_early: false,
         enabled: true,
         go_on_without_control: false,
     }

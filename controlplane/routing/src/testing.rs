@@ -157,6 +157,7 @@ pub(crate) fn account(id: i64, tariff: Option<i64>) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        resells_early: false,
         enabled: true,
         go_on_without_control: false,
     }

@@ -402,6 +402,8 @@ steps! {
     153 PickUp(subscriber) "takes the place of subscriber {subscriber}";
     /// The same.
     154 PickUpDenied() "may not take that place";
+    /// A reseller above the caller has paid already.
+    202 PaidEarly(account) "account {account}, which resells, has paid for the credit below it";
     /// More resellers than a call can have.
     152 TooManyResellers(account) "account {account} is one reseller too many";
     /// A short or free number.

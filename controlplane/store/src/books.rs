@@ -563,7 +563,8 @@ impl Reader {
         Ok(())
     }
 
-    /// What was paid or adjusted moved exactly its account's balance, once.
+    /// What was paid or adjusted moved exactly its account's balance, once, and that of the account
+    /// which it was taken from.
     async fn check_requests(&self, report: &mut BooksReport) -> Result<(), StoreError> {
         // One statement sees a request and its transfer, or neither.
         let sql = "SELECT id, amount, moved FROM (SELECT m.id AS id, m.amount AS amount, \
@@ -572,7 +573,15 @@ impl Reader {
              ON l.id IN (t.debit_id, t.credit_id) AND l.owner_kind = 'account' \
              AND l.owner_id = m.account_id AND l.kind = 'balance' \
              WHERE t.cause_kind = 'request' AND t.cause_id = m.id) AS BIGINT) AS moved \
-             FROM money_requests m) s WHERE amount <> moved ORDER BY id LIMIT $1";
+             FROM money_requests m UNION ALL \
+             SELECT m.id, -m.amount, \
+             CAST((SELECT COALESCE(SUM(CASE WHEN l.id = t.credit_id THEN t.amount \
+             ELSE -t.amount END), 0) FROM transfers t JOIN ledger_accounts l \
+             ON l.id IN (t.debit_id, t.credit_id) AND l.owner_kind = 'account' \
+             AND l.owner_id = m.from_account_id AND l.kind = 'balance' \
+             WHERE t.cause_kind = 'request' AND t.cause_id = m.id) AS BIGINT) \
+             FROM money_requests m WHERE m.from_account_id IS NOT NULL) s \
+             WHERE amount <> moved ORDER BY id LIMIT $1";
         let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
         let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
         for row in &rows.tried("look through the payments")? {

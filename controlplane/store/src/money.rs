@@ -36,9 +36,11 @@ pub struct NewMoney {
     pub key: String,
     /// Why.
     pub kind: MoneyKind,
+    /// The account that it is taken from: who resells and pays early. `None` = money from outside.
+    pub from: Option<AccountId>,
     /// Added to the balance; negative takes away. Not zero.
     pub amount: Amount,
-    /// Currency of the account.
+    /// Currency of the account, and of that it is taken from.
     pub currency: Currency,
     /// Why, in words.
     pub reason: String,
@@ -90,7 +92,10 @@ impl MoneyKind {
             MoneyKind::Payment => (LedgerKind::Cash, TransferKind::Payment),
             MoneyKind::Adjustment => (LedgerKind::Adjustment, TransferKind::Adjustment),
         };
-        let other = side(Owner::Tenant, other);
+        let other = match money.from {
+            Some(from) => side(Owner::Account(from), LedgerKind::Balance),
+            None => side(Owner::Tenant, other),
+        };
         let (debit, credit) = if money.amount.0 < 0 { (balance, other) } else { (other, balance) };
         let amount = Amount(money.amount.0.saturating_abs());
         Transfer::new(money.at_us, debit, credit, amount, kind, Cause::Request(id))
@@ -110,8 +115,8 @@ impl Writer<'_> {
             ..new.clone()
         };
         let sql = "INSERT INTO money_requests (tenant_id, account_id, key, kind, amount, currency, \
-             minor_digits, reason, actor, at_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id";
+             minor_digits, reason, actor, at_us, from_account_id) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id";
         let query = sqlx::query(sql)
             .bind(money.tenant.0)
             .bind(money.account.0)
@@ -122,7 +127,8 @@ impl Writer<'_> {
             .bind(i64::from(money.currency.minor_digits()))
             .bind(&money.reason)
             .bind(&money.actor)
-            .bind(money.at_us);
+            .bind(money.at_us)
+            .bind(money.from.map(|from| from.0));
         let row = query.fetch_one(&mut *self.tx).await.tried("write a payment")?;
         let id = Columns::new("money_requests", &row).int("id")?;
         let (table, column, wanted) = ("money_requests", "amount", "amount to move");
@@ -141,6 +147,7 @@ fn request(c: &Columns<'_>) -> Result<MoneyRequest, StoreError> {
             account: AccountId(c.int("account_id")?),
             key: c.text("key")?,
             kind: c.word("kind", &MONEY_KINDS)?,
+            from: c.int_or_null("from_account_id")?.map(AccountId),
             amount: Amount(c.int("amount")?),
             currency: c.currency()?,
             reason: c.text("reason")?,

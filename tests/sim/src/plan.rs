@@ -218,6 +218,7 @@ fn accounts(euro: Currency) -> Vec<Account> {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        resells_early: false,
         enabled: true,
         go_on_without_control: false,
     };

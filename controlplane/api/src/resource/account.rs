@@ -17,6 +17,7 @@ use strowger_model::{
 };
 use strowger_routing::limits::DISCOUNTS_MAX;
 use strowger_routing::{Change, RowName, World};
+use strowger_store::Scope;
 
 /// An account with its balance.
 #[derive(Clone)]
@@ -67,6 +68,10 @@ object! {
     /// It pays for the calls of the accounts of its organization and those below too, at its own
     /// tariff. One account of an organization at most.
     resells: Free Flag => account.resells;
+    /// Where it resells: what is paid into accounts below it is taken from it, and their calls cost
+    /// it nothing more. Accounts that resell below it pay so too. What they have when it is set was
+    /// not paid for.
+    resells_early: Free Flag => account.resells_early;
     /// May call.
     enabled: Free Flag => account.enabled;
     /// Calls go on at the end of what was granted while the control plane is gone.
@@ -124,6 +129,7 @@ fn blank() -> Paying {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        resells_early: false,
         enabled: true,
         go_on_without_control: false,
     };
@@ -227,6 +233,56 @@ impl Codec<Paying> for Calls {
     }
 }
 
+/// Whether a field of an account is what it was.
+type Same = (&'static str, fn(&Account, &Account) -> bool);
+
+/// What an account that resells owes who is above it is decided by these.
+const OWED_BY: [Same; 8] = [
+    ("organization", |a, b| a.organization == b.organization),
+    ("prepaid", |a, b| a.prepaid == b.prepaid),
+    ("floor", |a, b| a.floor == b.floor),
+    ("tariff", |a, b| a.tariff == b.tariff),
+    ("discounts", |a, b| a.discounts == b.discounts),
+    ("reduction_bp", |a, b| a.reduction_bp == b.reduction_bp),
+    ("resells", |a, b| a.resells == b.resells),
+    ("resells_early", |a, b| a.resells_early == b.resells_early),
+];
+
+impl Paying {
+    /// Who resells does not decide what he owes himself. Where he has paid for the credit below
+    /// when he handed it out, he does not either decide what it is worth: accounts below have his
+    /// own prices.
+    fn check_reseller(&self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        let Scope::Organization(_, own) = draft.scope else { return Ok(()) };
+        let Some(reseller) = draft.world.reseller(own) else { return Ok(()) };
+        let (now, was) = (&self.account, draft.before.map(|before| &before.account));
+        if let Some(was) = was.filter(|was| was.id == reseller.id) {
+            return match OWED_BY.iter().find(|(_, is_same)| !is_same(now, was)) {
+                None => Ok(()),
+                Some((name, _)) => Err(Problem::refused(name, "is for who is above to change")),
+            };
+        }
+        if !draft.world.is_early(reseller) {
+            return Ok(());
+        }
+        let blank = blank().account;
+        let was = was.unwrap_or(&blank);
+        let has_own = now.tariff.is_none() || now.tariff == reseller.tariff;
+        let bounds = [
+            ("tariff", has_own || now.tariff == was.tariff),
+            ("discounts", now.discounts.is_empty() || now.discounts == was.discounts),
+            ("reduction_bp", now.reduction_bp == 0 || now.reduction_bp == was.reduction_bp),
+        ];
+        match bounds.iter().find(|(_, fits)| !fits) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let what = "is not that of the account that resells, which has paid for the credit";
+                Err(Problem::refused(name, what))
+            }
+        }
+    }
+}
+
 impl Resource for Paying {
     type Row = Account;
     const PATH: &'static str = "accounts";
@@ -264,12 +320,16 @@ impl Resource for Paying {
     }
 
     fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        self.check_reseller(draft)?;
         let is_new = draft.before.is_none();
         if is_new && self.account.prepaid && !draft.given.contains_key("floor") {
             self.account.floor = Some(Amount::ZERO);
         }
         if self.account.prepaid && self.account.floor.is_none() {
             return Err(Problem::refused("floor", "must be there for an account that is prepaid"));
+        }
+        if self.account.resells_early && !self.account.resells {
+            return Err(Problem::refused("resells_early", "is for an account that resells"));
         }
         let since_us = &mut self.account.month_grows_since_us;
         if since_us.is_some_and(|since_us| since_us > draft.at_us) {

@@ -15,7 +15,7 @@ fn a_key_counts_once_and_is_answered_as_the_first_time() {
     let first = server.pay(PAYMENTS, "k-1", body);
     assert_eq!(first.status, 201, "{first:?}");
     let expect = json!({
-        "id": "1", "account": "1", "kind": "payment", "reason": "",
+        "id": "1", "account": "1", "kind": "payment", "from": null, "reason": "",
         "amount": {"amount": "12.34000000", "currency": "EUR"},
         "at": "2023-11-14T22:13:20.000000Z",
     });

@@ -59,6 +59,7 @@ pub(crate) fn account(id: i64, tenant: i64) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        resells_early: false,
         enabled: true,
         go_on_without_control: false,
     }

@@ -143,7 +143,7 @@ fn an_account_shows_what_the_till_says() {
         "prepaid": true, "floor": eur("0.00000000"), "tariff": null, "calls_max": 2, "cps_max": 0,
         "day_max": null, "month_max": eur("50.00000000"),
         "month_grows_by": null, "month_grows_to": null, "month_grows_since": null,
-        "discounts": [], "reduction_bp": 0, "resells": false,
+        "discounts": [], "reduction_bp": 0, "resells": false, "resells_early": false,
         "enabled": true, "go_on_without_control": false, "balance": eur("10.00000000"),
         "held": eur("0.00000250"), "available": eur("9.99999750"), "calls": 2,
         "day_spent": eur("0.00000007"), "month_spent": eur("0.00000070"),

@@ -2,7 +2,6 @@
 
 use super::called::Called;
 use super::{Attempt, Stop};
-use crate::limits::ORGANIZATION_DEPTH_MAX;
 use crate::refusal::Refusal;
 use crate::tariff::TariffDeck;
 use crate::trace::Step;
@@ -79,7 +78,9 @@ impl Attempt<'_> {
         Terms::flat(price, account.currency).ok()
     }
 
-    /// The resellers above an account, each with the price of its own tariff; from below.
+    /// The resellers above an account, each with the price of its own tariff; from below. Who has
+    /// paid for the credit of the account below him when he handed it out pays nothing again, as
+    /// long as that account cannot spend more than it was given.
     pub(super) fn add_resellers(
         &mut self,
         account: &Account,
@@ -87,19 +88,19 @@ impl Attempt<'_> {
         levels: &mut Vec<Level>,
     ) -> Result<(), Stop> {
         let world = self.world;
-        let mut at = world.organization(account.organization);
-        for _ in 0..=ORGANIZATION_DEPTH_MAX {
-            let Some(organization) = at else { return Ok(()) };
-            at = organization.parent.and_then(|parent| world.organization(parent));
-            let Some(reseller) = world.reseller(organization.id).filter(|r| r.id != account.id)
-            else {
-                continue;
-            };
+        let mut below = account;
+        for reseller in world.resellers_above(account) {
             let id = reseller.id.0;
+            let has_paid = world.is_early(reseller) && !below.may_owe();
+            below = reseller;
             if !reseller.enabled {
                 return Err(
                     self.refuse_for(Refusal::Denied, Step::ResellerDisabled { account: id })
                 );
+            }
+            if has_paid {
+                self.note(Step::PaidEarly { account: id });
+                continue;
             }
             let Some(terms) = self.paid_terms(reseller, called)? else {
                 return Err(self.refuse_for(Refusal::NoPrice, Step::NoPrice { account: id }));

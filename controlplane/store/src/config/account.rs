@@ -30,6 +30,7 @@ impl ConfigRow for Account {
         "discounts",
         "reduction_bp",
         "resells",
+        "resells_early",
     ];
 
     fn id(&self) -> i64 {
@@ -59,6 +60,7 @@ impl ConfigRow for Account {
             json_text(&self.discounts.iter().map(DiscountJson::from).collect::<Vec<_>>()).into(),
             self.reduction_bp.into(),
             self.resells.into(),
+            self.resells_early.into(),
         ]
     }
 
@@ -82,6 +84,7 @@ impl ConfigRow for Account {
             discounts: list::<DiscountJson, Discount>(c, "discounts")?,
             reduction_bp: c.small("reduction_bp")?,
             resells: c.flag("resells")?,
+            resells_early: c.flag("resells_early")?,
             enabled: c.flag("enabled")?,
             go_on_without_control: c.flag("go_on_without_control")?,
         })

@@ -27,6 +27,7 @@ fn account(tenant: TenantId, organization: OrganizationId, currency: Currency) -
         discounts: vec![Discount { prefix: digits("44"), share_bp: 250 }],
         reduction_bp: 125,
         resells: true,
+        resells_early: true,
         enabled: true,
         go_on_without_control: false,
     }
