@@ -219,13 +219,25 @@ fn accounts(euro: Currency) -> Vec<Account> {
         reduction_bp: 0,
         resells: false,
         resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     };
     let mut all: Vec<Account> = USERS
         .iter()
         .enumerate()
-        .map(|(i, user)| row(AccountId(1 + i as i64), CUSTOMER, user, true))
+        .map(|(i, user)| {
+            // Every other one was brought by somebody, who earns of what it pays or leaves.
+            let agent = CARRIER_ACCOUNTS.first().copied().filter(|_| i % 2 == 0);
+            Account {
+                agent,
+                commission_bp: 700,
+                commission_of_profit: i % 4 == 0,
+                ..row(AccountId(1 + i as i64), CUSTOMER, user, true)
+            }
+        })
         .collect();
     all.extend(CARRIER_ACCOUNTS.map(|id| row(id, SUPPLIER, "carrier", false)));
     all

@@ -65,6 +65,7 @@ fn charge(kind: ChargeKind, net: i64, gross: i64) -> Charge {
         organization: OrganizationId(6),
         prepaid: true,
         terms: crate::testing::flat("1"),
+        commission: None,
     });
     let charge = record(&settlement).customer.unwrap();
     Charge { kind, net: Amount(net), gross: Amount(gross), ..charge }
