@@ -128,6 +128,14 @@ fn earns(id: i64) -> Option<crate::Commission> {
     (id % 3 != 0).then_some(crate::Commission { agent, organization, share_bp, of_profit })
 }
 
+/// Some have rates.
+fn worth(seed: u64) -> Vec<(Currency, Exchange)> {
+    let dollars = Currency::new("USD", 2).unwrap();
+    let rate = i64::try_from(seed % 1_000_000_007).unwrap() + 1;
+    let one = (dollars, Exchange::new(rate, euro()).unwrap());
+    vec![one; usize::try_from(seed % 3).unwrap()]
+}
+
 pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
     let caller = (any::<[Option<i64>; 4]>(), ".{0,16}", any::<bool>());
     let caller = caller.prop_map(|(ids, number, hidden)| Caller {
@@ -180,6 +188,7 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
             levels,
             hops,
             parts,
+            exchanges: worth(hold),
         },
     )
 }

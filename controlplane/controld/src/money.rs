@@ -20,7 +20,9 @@ use strowger_billing::{LedgerKind, Owner, Transfer};
 use strowger_model::{AccountId, Allowance, Amount};
 use strowger_office::{Office, Stage, TillRefusal};
 use strowger_port::clock;
-use strowger_store::{MoneyKind, MoneyRequest, NewAllowance, NewMoney, Rerate, Scope, Store, StoreError};
+use strowger_store::{
+    MoneyKind, MoneyRequest, NewAllowance, NewMoney, Rerate, Scope, Store, StoreError,
+};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
@@ -488,7 +490,8 @@ mod tests {
         let store = store(&dir).await;
         let orders = early(&store, 100).await;
         let cashier = Cashier::new(orders.clone(), store.clone());
-        let pays = |key: &str, amount| MoneyOrder { kind: MoneyKind::Payment, ..order(key, amount) };
+        let pays =
+            |key: &str, amount| MoneyOrder { kind: MoneyKind::Payment, ..order(key, amount) };
         let has = async |id| {
             let balance = ask(&orders, move |office| office.balance(id)).await.unwrap().unwrap();
             (balance.posted.0, balance.uncommitted.0)

@@ -229,12 +229,11 @@ fn accounts(euro: Currency) -> Vec<Account> {
         .iter()
         .enumerate()
         .map(|(i, user)| {
-            // Every other one was brought by somebody, who earns of what it pays or leaves.
-            let agent = CARRIER_ACCOUNTS.first().copied().filter(|_| i % 2 == 0);
+            let agent = agent_of(AccountId(1 + i as i64));
             Account {
-                agent,
-                commission_bp: 700,
-                commission_of_profit: i % 4 == 0,
+                agent: agent.map(|(agent, _)| agent),
+                commission_bp: COMMISSION_BP,
+                commission_of_profit: agent.is_some_and(|(_, of_profit)| of_profit),
                 ..row(AccountId(1 + i as i64), CUSTOMER, user, true)
             }
         })
@@ -403,7 +402,8 @@ pub fn free_used<'a>(cdrs: impl IntoIterator<Item = &'a Cdr>) -> BTreeMap<Allowa
     used
 }
 
-/// What each account pays for a record by the arithmetic of this file; suppliers are paid.
+/// What each account pays for a record by the arithmetic of this file; suppliers and agents are
+/// paid.
 #[must_use]
 pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
     let Some(trunk) = cdr.called.trunk.filter(|_| cdr.is_answered()) else { return Vec::new() };
@@ -424,5 +424,20 @@ pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
         0 => 0,
         paid => cost(RETAIL, paid * 1_000),
     };
-    vec![(payer, retail), (carrier, -cost(WHOLESALE, cdr.times.called_ms))]
+    let wholesale = cost(WHOLESALE, cdr.times.called_ms);
+    let mut all = vec![(payer, retail), (carrier, -wholesale)];
+    if let Some((agent, of_profit)) = agent_of(payer) {
+        let base = retail - if of_profit { wholesale } else { 0 };
+        all.push((agent, -(base.max(0) * i64::from(COMMISSION_BP) / 10_000)));
+    }
+    all
 }
+
+/// Every other user was brought by somebody, who earns of what it pays, or of what is left of that.
+fn agent_of(payer: AccountId) -> Option<(AccountId, bool)> {
+    let agent = CARRIER_ACCOUNTS.first().copied().filter(|_| payer.0 % 2 == 1)?;
+    Some((agent, payer.0 % 4 == 1))
+}
+
+/// An agent's part, 1e-4.
+const COMMISSION_BP: u16 = 700;

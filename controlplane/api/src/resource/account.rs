@@ -380,6 +380,15 @@ impl Resource for Paying {
         Ok(())
     }
 
+    /// Without the account that resells nobody would pay for the calls below but their callers.
+    fn check_removal(&self, scope: Scope, world: &World) -> Result<(), Problem> {
+        let Scope::Organization(_, own) = scope else { return Ok(()) };
+        match world.reseller(own).filter(|reseller| reseller.id == self.account.id) {
+            Some(_) => Err(Problem::denied("the account that resells is for who is above")),
+            None => Ok(()),
+        }
+    }
+
     fn change(&self) -> Option<Change> {
         Some(Change::Account(self.account.clone()))
     }

@@ -273,6 +273,10 @@ fn who_resells_decides_neither_what_he_owes_nor_what_credit_is_worth() {
         assert_eq!(as_reseller(own, json!({name: value})), refused(name));
     }
     assert_eq!(as_reseller(own, json!({"name": "mine"})), done());
+    let reseller = token(Role::Reseller);
+    let seen = send((server.at, 1), "GET", own, Some(&reseller), &[], "");
+    let headers = [("If-Match", seen.header("etag").unwrap())];
+    assert_eq!(send((server.at, 1), "DELETE", own, Some(&reseller), &headers, "").status, 403);
     // Late, all below is his to set: he pays by the call.
     assert_eq!(as_reseller(below, json!({"reduction_bp": 500})), done());
     assert_eq!(as_reseller(below, agent()), done());
