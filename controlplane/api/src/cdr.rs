@@ -13,8 +13,7 @@ use crate::shape::{shown, view};
 use crate::value::{Id, MoneyView, Named, Time, Word, money, price};
 use strowger_model::{
     AccountId, Amount, Audience, Cdr, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge, ChargeKind,
-    Currency, Digits,
-    party_name, reason_name,
+    Currency, Digits, party_name, reason_name,
 };
 use strowger_store::{CdrFilter, CdrKey};
 

@@ -459,7 +459,10 @@ mod tests {
         let view = costs(eur, &Money { customer: 0, ..paid }, 0, true);
         assert_eq!(view.profit.amount, "-6.00000000");
         let sold = costs(eur, &Money { sales: 100_000_000, ..paid }, 0, true);
-        assert_eq!((sold.sales.amount.as_str(), sold.profit.amount.as_str()), ("1.00000000", "2.00000000"));
+        assert_eq!(
+            (sold.sales.amount.as_str(), sold.profit.amount.as_str()),
+            ("1.00000000", "2.00000000")
+        );
         assert!(view.profit_ppm.is_none() && view.customer_price.is_none());
         assert!(costs(eur, &paid, 120_000, false).customer_price.is_none());
         let dinar = Currency::new("KWD", 3).unwrap();

@@ -2,7 +2,9 @@
 //! tax, or of what is left of that when the call itself is paid. Who sold to the account owes it.
 
 use crate::settlement::{Level, Settlement};
-use strowger_model::{AccountId, Amount, Charge, ChargeKind, Currency, OrganizationId, Price, WHOLE};
+use strowger_model::{
+    AccountId, Amount, Charge, ChargeKind, Currency, OrganizationId, Price, WHOLE,
+};
 
 /// An agent's part, by value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

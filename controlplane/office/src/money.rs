@@ -164,7 +164,9 @@ pub(crate) fn lines(node: u32, record: &Cdr) -> Vec<Line> {
             key: key(node, charge.account),
             charge: match charge.kind {
                 ChargeKind::Customer | ChargeKind::Reseller => charge.gross,
-                ChargeKind::Supplier | ChargeKind::Commission => Amount(charge.gross.0.saturating_neg()),
+                ChargeKind::Supplier | ChargeKind::Commission => {
+                    Amount(charge.gross.0.saturating_neg())
+                }
             },
         })
         .collect()

@@ -131,8 +131,7 @@ fn the_books_move_it_from_who_sold() {
         .filter(|t| t.kind() == crate::TransferKind::Commission)
         .map(|t| format!("{} -> {}: {}", side(t.debit()), side(t.credit()), t.amount().0))
         .collect();
-    let expect =
-        "Organization(OrganizationId(20)) Cost -> Account(AccountId(70)) Balance: 6000000";
+    let expect = "Organization(OrganizationId(20)) Cost -> Account(AccountId(70)) Balance: 6000000";
     assert_eq!(moved, [expect]);
     // The five costs. What is the reseller's to pay is not the tenant's.
     let costs = cdr.costs();

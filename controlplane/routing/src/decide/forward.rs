@@ -8,7 +8,7 @@ use super::way::{Diversion, Place, Way};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::world::Holder;
-use strowger_billing::{FORWARDS_MAX, Forwarder, Level, Part, Terms};
+use strowger_billing::{FORWARDS_MAX, Forwarder, Part, Terms};
 use strowger_link::DivertReason;
 use strowger_model::{
     Account, AccountId, Barring, Cli, ForwardWhen, OrganizationId, Price, RingGroup, Subscriber,

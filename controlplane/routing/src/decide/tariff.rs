@@ -129,7 +129,10 @@ impl Attempt<'_> {
         let found = self.world.account(agent);
         let found = found.filter(|agent| agent.currency == account.currency);
         let Some(agent) = found.filter(|_| account.commission_bp > 0) else { return None };
-        self.note(Step::Commission { account: account.id.0, share_bp: account.commission_bp.into() });
+        self.note(Step::Commission {
+            account: account.id.0,
+            share_bp: account.commission_bp.into(),
+        });
         Some(Commission {
             agent: agent.id,
             organization: agent.organization,
