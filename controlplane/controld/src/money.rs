@@ -105,7 +105,8 @@ impl Cashier {
         Ok(Ok(done))
     }
 
-    /// Gives free time: durable first, in the till after. To be run to its end, whatever becomes of
+    /// Gives free time: durable first, in the till after; what it costs is asked in the till before
+    /// that. To be run to its end, whatever becomes of
     /// the asker.
     ///
     /// # Errors
@@ -115,11 +116,18 @@ impl Cashier {
         self,
         new: NewAllowance,
     ) -> Result<Result<Allowance, MoneyRefusal>, Unavailable> {
-        let _turn = self.last.lock().await;
+        let mut last = self.last.lock().await;
         let (account, key) = (new.allowance.account, new.key.clone());
         let found = self.store.reader().allowance_with_key(account, &key).await;
         let given = match found.map_err(|e| unavailable(&e))? {
             Some(done) => done,
+            None if new.allowance.price > Amount::ZERO => {
+                *last = last.saturating_add(1);
+                match self.sell(*last, &new).await? {
+                    Ok(done) => done,
+                    Err(refusal) => return Ok(Err(refusal)),
+                }
+            }
             None => self.write_allowance(&new).await.map_err(|e| unavailable(&e))?,
         };
         if given != (Allowance { id: given.id, ..new.allowance }) {
@@ -130,6 +138,53 @@ impl Cashier {
         ask(&self.orders, move |office| office.load_allowance(told, 0, clock::monotonic())).await?;
         info!(allowance = given.id.0, account = account.0, actor = new.actor, "free time given");
         Ok(Ok(given))
+    }
+
+    /// Free time that is paid for: asked in the till first, written with what it costs after.
+    async fn sell(
+        &self,
+        id: u64,
+        new: &NewAllowance,
+    ) -> Result<Result<Allowance, MoneyRefusal>, Unavailable> {
+        let account = new.allowance.account;
+        let goes = (account, Amount(new.allowance.price.0.saturating_neg()));
+        let seller = ask(&self.orders, move |office| {
+            let world = office.world();
+            let nearest = world.account(account).and_then(|of| world.resellers_above(of).next());
+            // Who has paid for the credit already is not paid with it.
+            nearest.filter(|seller| !world.is_early(seller)).map(|seller| seller.organization)
+        });
+        let new = NewAllowance { payee: seller.await?, ..new.clone() };
+        match self.tell(id, goes, Stage::Asked).await? {
+            Some(Ok(_)) => {}
+            Some(Err(TillRefusal::NoCredit(_))) => return Ok(Err(MoneyRefusal::Floor)),
+            Some(Err(_)) | None => return Ok(Err(MoneyRefusal::UnknownAccount)),
+        }
+        let done = match self.write_allowance(&new).await {
+            Ok(done) => Some(done),
+            Err(e) => {
+                warn!("free time that is paid for was not written: {}", chain(&e));
+                self.look_for_allowance(&new).await
+            }
+        };
+        let stage = if done.is_some() { Stage::Durable } else { Stage::Dropped };
+        self.tell(id, goes, stage).await?;
+        done.map(Ok).ok_or(Unavailable)
+    }
+
+    /// As [`Cashier::look`].
+    async fn look_for_allowance(&self, new: &NewAllowance) -> Option<Allowance> {
+        loop {
+            if let Ok(w) = self.store.write().await {
+                let account = new.allowance.account;
+                let found = self.store.reader().allowance_with_key(account, &new.key).await;
+                drop(w);
+                if let Ok(found) = found {
+                    return found;
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     /// Books the next lines of a re-rating that is published with money, durable first, in the till
@@ -547,9 +602,12 @@ mod tests {
                 from_us: 0,
                 until_us: 1,
                 renewal: None,
+                price: Amount::ZERO,
+                vat_ppm: 0,
             },
             key: key.into(),
             renews: None,
+            payee: None,
             actor: "admin".into(),
             at_us: 0,
         };
@@ -562,6 +620,66 @@ mod tests {
         assert_eq!((pool.granted_ms, pool.used_ms, pool.reserved_ms), (600_000, 0, 0));
         let booked = store.reader().allowances(0).await.unwrap();
         assert_eq!(booked.iter().map(|one| &one.allowance).collect::<Vec<_>>(), [&given]);
+        store.close().await;
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn bought_time_is_paid_for_once_and_never_beyond_the_balance() {
+        let dir = std::env::temp_dir().join(format!("strowger-bought-{}", std::process::id()));
+        let store = store(&dir).await;
+        let orders = decider(Amount::ZERO);
+        let cashier = Cashier::new(orders.clone(), store.clone());
+        assert!(cashier.clone().move_money(order("start", 100)).await.unwrap().is_ok());
+        let packet = |key: &str, price| NewAllowance {
+            allowance: Allowance {
+                id: AllowanceId(0),
+                tenant: TenantId(1),
+                account: ACCOUNT,
+                name: "packet".into(),
+                prefix: None,
+                seconds: 600,
+                from_us: 0,
+                until_us: 1,
+                renewal: None,
+                price: Amount(price),
+                vat_ppm: 190_000,
+            },
+            key: key.into(),
+            renews: None,
+            payee: None,
+            actor: "admin".into(),
+            at_us: 0,
+        };
+        // All at once: three fit, and the same key counts once.
+        let keys = ["a", "b", "c", "d", "a", "b", "c", "d"];
+        let all = keys.map(|key| tokio::spawn(cashier.clone().give(packet(key, 30))));
+        let mut refused = 0;
+        for one in all {
+            if let Err(refusal) = one.await.unwrap().unwrap() {
+                assert_eq!(refusal, MoneyRefusal::Floor);
+                refused += 1;
+            }
+        }
+        assert_eq!((refused, till(&orders).await), (2, (10, 0)));
+        let given = store.reader().allowances(0).await.unwrap();
+        assert_eq!(given.len(), 3);
+        for one in &given {
+            let id = one.allowance.id;
+            let pool = ask(&orders, move |office| office.till().pool(id)).await.unwrap().unwrap();
+            assert_eq!(pool.granted_ms, 600_000);
+        }
+        // One that cannot be written leaves the balance as it is.
+        let mut wrong = packet("wrong", 5);
+        wrong.allowance.tenant = TenantId(2);
+        assert_eq!(cashier.clone().give(wrong).await, Err(Unavailable));
+        assert_eq!(till(&orders).await, (10, 0));
+        let books = store.reader().balances().await.unwrap();
+        assert_eq!(books.iter().map(|b| b.balance.0).collect::<Vec<_>>(), [10]);
+        let entries = store.reader().entries(TenantId(1), ACCOUNT, None, 9).await.unwrap();
+        let named = entries.iter().filter(|entry| entry.reason.as_deref() == Some("packet"));
+        assert_eq!(named.filter_map(|entry| entry.allowance).count(), 6, "price and tax");
+        assert_eq!(store.reader().books_check().await.unwrap().findings, []);
         store.close().await;
         std::fs::remove_dir_all(&dir).unwrap();
     }

@@ -15,6 +15,7 @@ on_both! {
     a_planted_charge_is_found
     a_planted_commission_is_found
     a_payment_out_of_another_account_is_found_out
+    a_price_that_was_not_paid_is_found
     a_planted_transfer_is_found
     a_planted_checkpoint_is_found
     a_lost_batch_is_found
@@ -45,9 +46,12 @@ async fn free_time_is_counted_with_the_records(db: &Db) {
             from_us: 5,
             until_us: 50,
             renewal: None,
+            price: Amount::ZERO,
+            vat_ppm: 0,
         },
         key: key.into(),
         renews: None,
+        payee: None,
         actor: "admin".into(),
         at_us: 7,
     };
@@ -225,6 +229,42 @@ async fn a_planted_commission_is_found(db: &Db) {
     assert_eq!(*charged, moved + 1);
     let words = found[0].to_string();
     assert!(words.contains("its records say commission"), "{words}");
+}
+
+async fn a_price_that_was_not_paid_is_found(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let new = NewAllowance {
+        allowance: Allowance {
+            id: AllowanceId(0),
+            tenant: TenantId(1),
+            account: AccountId(1),
+            name: "packet".into(),
+            prefix: None,
+            seconds: 60,
+            from_us: 0,
+            until_us: 1,
+            renewal: None,
+            price: Amount(119),
+            vat_ppm: 190_000,
+        },
+        key: "p".into(),
+        renews: None,
+        payee: None,
+        actor: "admin".into(),
+        at_us: 7,
+    };
+    let mut w = db.store.write().await.unwrap();
+    let given = w.insert_allowance(&new).await.unwrap();
+    w.commit().await.unwrap();
+    let read = db.store.reader().allowance_with_key(AccountId(1), "p").await.unwrap();
+    assert_eq!(read, Some(given));
+    let balances = db.store.reader().balances().await.unwrap();
+    assert_eq!(balances.iter().map(|b| b.balance.0).collect::<Vec<_>>(), [-119]);
+    assert_eq!(findings(db).await, []);
+    db.execute("UPDATE allowances SET price = 120").await.unwrap();
+    let found = findings(db).await;
+    let words: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(words, ["allowance 1: its price is 120, its transfers moved 119"]);
 }
 
 async fn a_payment_out_of_another_account_is_found_out(db: &Db) {
