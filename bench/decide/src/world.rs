@@ -223,6 +223,10 @@ fn account(id: AccountId, prepaid: bool, currency: Currency) -> Account {
         resells: false,
         partners: Vec::new(),
         barring: Barring::default(),
+        resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     }

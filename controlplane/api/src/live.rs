@@ -504,6 +504,10 @@ pub enum MoneyRefusal {
     OtherRequest,
     /// The balance would pass its floor.
     Floor,
+    /// That of the account which pays early for what is paid in below it would.
+    ResellerFloor,
+    /// That account is kept in another currency.
+    ResellerCurrency,
     /// The till does not know the account.
     UnknownAccount,
 }

@@ -67,6 +67,8 @@ view! {
         request: Option<Id>,
         /// The re-rating.
         rerate: Option<Id>,
+        /// The free time that was bought.
+        allowance: Option<Id>,
         /// The words beside that.
         reason: Option<String>,
     }
@@ -81,6 +83,8 @@ view! {
         account: Id,
         /// Which of the two.
         kind: Word<MoneyKind>,
+        /// The account that it was taken from, which resells and pays early; null is none.
+        from: Option<Id>,
         /// What the balance changed by.
         amount: MoneyView,
         /// Why, in words.
@@ -229,6 +233,7 @@ pub(crate) async fn entries(cx: Context) -> Result<Json<Page<EntryView>>, Proble
         batch: entry.batch.map(Id::from),
         request: entry.request.map(Id::from),
         rerate: entry.rerate.map(Id::from),
+        allowance: entry.allowance.map(Id::from),
         reason: entry.reason.clone(),
     };
     let key = |entry: &LedgerEntry| cursor::encode(ENTRIES, entry.id);
@@ -266,7 +271,7 @@ async fn move_money(
         account: row.id,
         key: cx.key()?.to_owned(),
         kind,
-        amount: amount(&form.amount, kind, &row)?,
+        amount: amount("amount", &form.amount, kind, &row)?,
         currency: row.currency,
         reason: form.reason,
         actor: cx.caller.name.clone(),
@@ -280,16 +285,30 @@ async fn move_money(
             "amount",
             "the balance, less what calls hold, would pass its floor",
         )),
+        Err(MoneyRefusal::ResellerFloor) => Err(Problem::refused(
+            "amount",
+            "the balance of the account that resells, less what calls hold, would pass its floor",
+        )),
+        Err(MoneyRefusal::ResellerCurrency) => {
+            let detail = "the account that resells, which pays for it, is kept in another one";
+            Err(Problem::refused("currency", detail))
+        }
         Err(MoneyRefusal::UnknownAccount) => {
             Err(Problem::unavailable("the till does not know the account yet; it"))
         }
     }
 }
 
-fn amount(text: &str, kind: MoneyKind, row: &Account) -> Result<Amount, Problem> {
+/// An amount in the account's currency that a client sent as `name`.
+pub(crate) fn amount(
+    name: &str,
+    text: &str,
+    kind: MoneyKind,
+    row: &Account,
+) -> Result<Amount, Problem> {
     let is_signed = text.starts_with('-') && kind == MoneyKind::Payment;
     if !is_decimal(text) || is_signed {
-        return Err(Problem::field("amount", "is no decimal number"));
+        return Err(Problem::field(name, "is no decimal number"));
     }
     let parsed = Amount::parse(text, row.currency).ok();
     // The smallest number has no opposite.
@@ -297,11 +316,11 @@ fn amount(text: &str, kind: MoneyKind, row: &Account) -> Result<Amount, Problem>
     let digits = row.currency.ledger_digits();
     let amount = parsed.ok_or_else(|| {
         let what = format!("is no decimal number of at most {digits} digits behind the point");
-        Problem::refused("amount", what)
+        Problem::refused(name, what)
     })?;
     match (kind, amount.0) {
-        (MoneyKind::Payment, ..=0) => Err(Problem::refused("amount", "is not above zero")),
-        (MoneyKind::Adjustment, 0) => Err(Problem::refused("amount", "is zero")),
+        (MoneyKind::Payment, ..=0) => Err(Problem::refused(name, "is not above zero")),
+        (MoneyKind::Adjustment, 0) => Err(Problem::refused(name, "is zero")),
         (MoneyKind::Payment | MoneyKind::Adjustment, _) => Ok(amount),
     }
 }
@@ -312,6 +331,7 @@ fn shown(request: &MoneyRequest) -> MoneyRequestView {
         id: request.id.into(),
         account: money_of.account.into(),
         kind: Word(money_of.kind),
+        from: money_of.from.map(Id::from),
         amount: money(money_of.amount, money_of.currency),
         reason: money_of.reason.clone(),
         at: Time(money_of.at_us),

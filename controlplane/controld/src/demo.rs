@@ -89,6 +89,7 @@ fn payment(account: &Account, now_us: i64) -> Option<NewMoney> {
         account: account.id,
         key: "demo".into(),
         kind: MoneyKind::Payment,
+        from: None,
         amount: Amount::parse(CREDIT, account.currency).ok()?,
         currency: account.currency,
         reason: "credit of the demo".into(),
@@ -183,6 +184,10 @@ fn accounts(euro: Currency) -> Vec<Account> {
         resells: false,
         partners: Vec::new(),
         barring: Barring::default(),
+        resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     };

@@ -261,6 +261,10 @@ mod tests {
             resells: false,
             partners: Vec::new(),
             barring: strowger_model::Barring::default(),
+            resells_early: false,
+            agent: None,
+            commission_bp: 0,
+            commission_of_profit: false,
             enabled: true,
             go_on_without_control: false,
         };

@@ -5,6 +5,9 @@
 //! take back. What goes out is asked in the till first and written after, so that no two spend the
 //! same money. A crash between the two steps leaves either nothing, or what the next boot reads in
 //! the books; a client that heard nothing sends the same key again and finds what was done.
+//!
+//! What is paid into an account below one that resells and pays early goes out of that one: asked
+//! there first, written as one transfer between the two, and told to the account behind that.
 
 use crate::decider::Orders;
 use crate::run::chain;
@@ -17,7 +20,9 @@ use strowger_billing::{LedgerKind, Owner, Transfer};
 use strowger_model::{AccountId, Allowance, Amount};
 use strowger_office::{Office, Stage, TillRefusal};
 use strowger_port::clock;
-use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Rerate, Scope, Store, StoreError};
+use strowger_store::{
+    MoneyKind, MoneyRequest, NewAllowance, NewMoney, Rerate, Scope, Store, StoreError,
+};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
@@ -60,30 +65,48 @@ impl Cashier {
         if ask(&self.orders, move |office| office.balance(account)).await?.is_none() {
             return Ok(Err(MoneyRefusal::UnknownAccount));
         }
-        *last = last.saturating_add(1);
-        let id = *last;
-        if order.amount < Amount::ZERO {
-            match self.tell(id, &order, Stage::Asked).await? {
+        let from = match self.source(&order).await? {
+            Ok(from) => from,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        *last = last.saturating_add(2);
+        // What goes out of an account, if anything does, and what comes into one.
+        let (out, comes) = (*last - 1, *last);
+        let goes = match from {
+            Some(from) => Some((from, Amount(order.amount.0.saturating_neg()))),
+            None => (order.amount < Amount::ZERO).then_some((account, order.amount)),
+        };
+        if let Some(goes) = goes {
+            match self.tell(out, goes, Stage::Asked).await? {
                 Some(Ok(_)) => {}
+                Some(Err(TillRefusal::NoCredit(_))) if from.is_some() => {
+                    return Ok(Err(MoneyRefusal::ResellerFloor));
+                }
                 Some(Err(TillRefusal::NoCredit(_))) => return Ok(Err(MoneyRefusal::Floor)),
                 Some(Err(_)) | None => return Ok(Err(MoneyRefusal::UnknownAccount)),
             }
         }
-        let done = match self.write(&order).await {
+        let done = match self.write(&order, from).await {
             Ok(done) => Some(done),
             Err(e) => {
                 warn!("a payment or adjustment was not written: {}", chain(&e));
                 self.look(&order).await
             }
         };
-        let stage = if done.is_some() { Stage::Durable } else { Stage::Dropped };
-        self.tell(id, &order, stage).await?;
+        if let Some(goes) = goes {
+            let stage = if done.is_some() { Stage::Durable } else { Stage::Dropped };
+            self.tell(out, goes, stage).await?;
+        }
+        if done.is_some() && order.amount > Amount::ZERO {
+            self.tell(comes, (account, order.amount), Stage::Durable).await?;
+        }
         let Some(done) = done else { return Err(Unavailable) };
         info!(request = done.id, account = account.0, actor = order.actor, "money moved");
         Ok(Ok(done))
     }
 
-    /// Gives free time: durable first, in the till after. To be run to its end, whatever becomes of
+    /// Gives free time: durable first, in the till after; what it costs is asked in the till before
+    /// that. To be run to its end, whatever becomes of
     /// the asker.
     ///
     /// # Errors
@@ -93,11 +116,18 @@ impl Cashier {
         self,
         new: NewAllowance,
     ) -> Result<Result<Allowance, MoneyRefusal>, Unavailable> {
-        let _turn = self.last.lock().await;
+        let mut last = self.last.lock().await;
         let (account, key) = (new.allowance.account, new.key.clone());
         let found = self.store.reader().allowance_with_key(account, &key).await;
         let given = match found.map_err(|e| unavailable(&e))? {
             Some(done) => done,
+            None if new.allowance.price > Amount::ZERO => {
+                *last = last.saturating_add(1);
+                match self.sell(*last, &new).await? {
+                    Ok(done) => done,
+                    Err(refusal) => return Ok(Err(refusal)),
+                }
+            }
             None => self.write_allowance(&new).await.map_err(|e| unavailable(&e))?,
         };
         if given != (Allowance { id: given.id, ..new.allowance }) {
@@ -108,6 +138,53 @@ impl Cashier {
         ask(&self.orders, move |office| office.load_allowance(told, 0, clock::monotonic())).await?;
         info!(allowance = given.id.0, account = account.0, actor = new.actor, "free time given");
         Ok(Ok(given))
+    }
+
+    /// Free time that is paid for: asked in the till first, written with what it costs after.
+    async fn sell(
+        &self,
+        id: u64,
+        new: &NewAllowance,
+    ) -> Result<Result<Allowance, MoneyRefusal>, Unavailable> {
+        let account = new.allowance.account;
+        let goes = (account, Amount(new.allowance.price.0.saturating_neg()));
+        let seller = ask(&self.orders, move |office| {
+            let world = office.world();
+            let nearest = world.account(account).and_then(|of| world.resellers_above(of).next());
+            // Who has paid for the credit already is not paid with it.
+            nearest.filter(|seller| !world.is_early(seller)).map(|seller| seller.organization)
+        });
+        let new = NewAllowance { payee: seller.await?, ..new.clone() };
+        match self.tell(id, goes, Stage::Asked).await? {
+            Some(Ok(_)) => {}
+            Some(Err(TillRefusal::NoCredit(_))) => return Ok(Err(MoneyRefusal::Floor)),
+            Some(Err(_)) | None => return Ok(Err(MoneyRefusal::UnknownAccount)),
+        }
+        let done = match self.write_allowance(&new).await {
+            Ok(done) => Some(done),
+            Err(e) => {
+                warn!("free time that is paid for was not written: {}", chain(&e));
+                self.look_for_allowance(&new).await
+            }
+        };
+        let stage = if done.is_some() { Stage::Durable } else { Stage::Dropped };
+        self.tell(id, goes, stage).await?;
+        done.map(Ok).ok_or(Unavailable)
+    }
+
+    /// As [`Cashier::look`].
+    async fn look_for_allowance(&self, new: &NewAllowance) -> Option<Allowance> {
+        loop {
+            if let Ok(w) = self.store.write().await {
+                let account = new.allowance.account;
+                let found = self.store.reader().allowance_with_key(account, &new.key).await;
+                drop(w);
+                if let Ok(found) = found {
+                    return found;
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     /// Books the next lines of a re-rating that is published with money, durable first, in the till
@@ -169,26 +246,50 @@ impl Cashier {
         Ok(given)
     }
 
+    /// The account that pays for what is paid in: the nearest above that resells, if it pays early.
+    /// What is given or taken by hand is the operator's.
+    async fn source(
+        &self,
+        order: &MoneyOrder,
+    ) -> Result<Result<Option<AccountId>, MoneyRefusal>, Unavailable> {
+        if order.kind != MoneyKind::Payment {
+            return Ok(Ok(None));
+        }
+        let account = order.account;
+        let source = ask(&self.orders, move |office| {
+            office.world().credit_source(account).map(|source| (source.id, source.currency))
+        });
+        Ok(match source.await? {
+            None => Ok(None),
+            Some((id, currency)) if currency == order.currency => Ok(Some(id)),
+            Some(_) => Err(MoneyRefusal::ResellerCurrency),
+        })
+    }
+
     async fn tell(
         &self,
         id: u64,
-        order: &MoneyOrder,
+        (account, amount): (AccountId, Amount),
         stage: Stage,
     ) -> Result<Option<Result<Amount, TillRefusal>>, Unavailable> {
-        let (account, amount) = (order.account, order.amount);
         ask(&self.orders, move |office| {
             office.adjust(id, account, amount, stage, clock::monotonic())
         })
         .await
     }
 
-    async fn write(&self, order: &MoneyOrder) -> Result<MoneyRequest, StoreError> {
+    async fn write(
+        &self,
+        order: &MoneyOrder,
+        from: Option<AccountId>,
+    ) -> Result<MoneyRequest, StoreError> {
         let mut w = self.store.write().await?;
         let new = NewMoney {
             tenant: order.tenant,
             account: order.account,
             key: order.key.clone(),
             kind: order.kind,
+            from,
             amount: order.amount,
             currency: order.currency,
             reason: order.reason.clone(),
@@ -249,9 +350,9 @@ mod tests {
     };
     use strowger_port::eventfd::EventFd;
     use strowger_routing::{Rows, World};
-    use strowger_store::MoneyKind;
 
     const ACCOUNT: AccountId = AccountId(1);
+    const RESELLER: AccountId = AccountId(2);
 
     fn eur() -> Currency {
         Currency::new("EUR", 2).unwrap()
@@ -279,6 +380,10 @@ mod tests {
             resells: false,
             partners: Vec::new(),
             barring: strowger_model::Barring::default(),
+            resells_early: false,
+            agent: None,
+            commission_bp: 0,
+            commission_of_profit: false,
             enabled: true,
             go_on_without_control: false,
         }
@@ -318,10 +423,17 @@ mod tests {
 
     /// A decider that only answers questions; its till knows the account with what is booked.
     fn decider(posted: Amount) -> Orders {
+        decider_of(World::build(Rows::default()).unwrap(), vec![(account(), posted)])
+    }
+
+    /// The same with a world, and with these accounts.
+    fn decider_of(world: World, accounts: Vec<(Account, Amount)>) -> Orders {
         let (orders, inbox) = orders(&Arc::new(EventFd::new().unwrap()));
         std::thread::spawn(move || {
-            let mut office = Office::new(0, Arc::new(World::build(Rows::default()).unwrap()));
-            office.load(&account(), posted, Tick(0));
+            let mut office = Office::new(0, Arc::new(world));
+            for (account, posted) in &accounts {
+                office.load(account, *posted, Tick(0));
+            }
             while let Ok(order) = inbox.recv() {
                 if let Order::Query(query) = order {
                     query(&mut office);
@@ -389,6 +501,92 @@ mod tests {
         std::fs::remove_dir_all(&dir).unwrap();
     }
 
+    /// A reseller (account 2) above the account, which pays early, with what it has.
+    async fn early(store: &Store, has: i64) -> Orders {
+        let kind = OrganizationKind::Reseller;
+        let (id, tenant) = (OrganizationId(2), TenantId(1));
+        let above = Organization { id, tenant, parent: None, kind, name: "r".into() };
+        let reseller = Account {
+            id: RESELLER,
+            organization: id,
+            name: "r".into(),
+            resells: true,
+            resells_early: true,
+            ..account()
+        };
+        let mut w = store.write().await.unwrap();
+        w.insert_organization(&above).await.unwrap();
+        w.insert_account(&reseller).await.unwrap();
+        w.commit().await.unwrap();
+        let mut rows = strowger_api::world_rows(store.reader().config().await.unwrap());
+        for organization in rows.organizations.iter_mut().filter(|o| o.id == OrganizationId(1)) {
+            organization.parent = Some(id);
+        }
+        let world = World::build(rows).unwrap();
+        let start = NewMoney {
+            tenant,
+            account: RESELLER,
+            key: "start".into(),
+            kind: MoneyKind::Payment,
+            from: None,
+            amount: Amount(has),
+            currency: eur(),
+            reason: String::new(),
+            actor: "admin".into(),
+            at_us: 0,
+        };
+        let mut w = store.write().await.unwrap();
+        w.insert_money(&start).await.unwrap();
+        w.commit().await.unwrap();
+        decider_of(world, vec![(account(), Amount::ZERO), (reseller, Amount(has))])
+    }
+
+    #[tokio::test]
+    async fn credit_below_a_reseller_who_pays_early_comes_out_of_his_own() {
+        let dir = std::env::temp_dir().join(format!("strowger-early-{}", std::process::id()));
+        let store = store(&dir).await;
+        let orders = early(&store, 100).await;
+        let cashier = Cashier::new(orders.clone(), store.clone());
+        let pays =
+            |key: &str, amount| MoneyOrder { kind: MoneyKind::Payment, ..order(key, amount) };
+        let has = async |id| {
+            let balance = ask(&orders, move |office| office.balance(id)).await.unwrap().unwrap();
+            (balance.posted.0, balance.uncommitted.0)
+        };
+        // All at once: three fit, whoever comes first, and the same key counts once.
+        let keys = ["a", "b", "c", "d", "a", "b", "c", "d"];
+        let all = keys.map(|key| tokio::spawn(cashier.clone().move_money(pays(key, 30))));
+        let mut refused = 0;
+        for one in all {
+            match one.await.unwrap().unwrap() {
+                Ok(done) => assert_eq!(done.money.from, Some(RESELLER)),
+                Err(refusal) => {
+                    assert_eq!(refusal, MoneyRefusal::ResellerFloor);
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!((refused, has(ACCOUNT).await, has(RESELLER).await), (2, (90, 0), (10, 0)));
+        // What the operator gives by hand is the operator's; what he pays in above is from outside.
+        assert!(cashier.clone().move_money(order("hand", 500)).await.unwrap().is_ok());
+        let above = MoneyOrder { account: RESELLER, ..pays("above", 20) };
+        assert_eq!(cashier.clone().move_money(above).await.unwrap().unwrap().money.from, None);
+        assert_eq!((has(ACCOUNT).await, has(RESELLER).await), ((590, 0), (30, 0)));
+        // One that cannot be written leaves both as they are.
+        let wrong = MoneyOrder { tenant: TenantId(2), ..pays("wrong", 30) };
+        assert_eq!(cashier.clone().move_money(wrong).await, Err(Unavailable));
+        assert_eq!((has(ACCOUNT).await, has(RESELLER).await), ((590, 0), (30, 0)));
+        let dollars = Currency::new("USD", 2).unwrap();
+        let other = MoneyOrder { currency: dollars, ..pays("other", 1) };
+        let said = cashier.clone().move_money(other).await;
+        assert_eq!(said, Ok(Err(MoneyRefusal::ResellerCurrency)));
+        let books = store.reader().balances().await.unwrap();
+        assert_eq!(books.iter().map(|b| b.balance.0).collect::<Vec<_>>(), [590, 30]);
+        assert_eq!(store.reader().books_check().await.unwrap().findings, []);
+        store.close().await;
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
     #[tokio::test]
     async fn free_time_is_given_once_and_known_again() {
         let dir = std::env::temp_dir().join(format!("strowger-given-{}", std::process::id()));
@@ -406,9 +604,12 @@ mod tests {
                 from_us: 0,
                 until_us: 1,
                 renewal: None,
+                price: Amount::ZERO,
+                vat_ppm: 0,
             },
             key: key.into(),
             renews: None,
+            payee: None,
             actor: "admin".into(),
             at_us: 0,
         };
@@ -421,6 +622,66 @@ mod tests {
         assert_eq!((pool.granted_ms, pool.used_ms, pool.reserved_ms), (600_000, 0, 0));
         let booked = store.reader().allowances(0).await.unwrap();
         assert_eq!(booked.iter().map(|one| &one.allowance).collect::<Vec<_>>(), [&given]);
+        store.close().await;
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn bought_time_is_paid_for_once_and_never_beyond_the_balance() {
+        let dir = std::env::temp_dir().join(format!("strowger-bought-{}", std::process::id()));
+        let store = store(&dir).await;
+        let orders = decider(Amount::ZERO);
+        let cashier = Cashier::new(orders.clone(), store.clone());
+        assert!(cashier.clone().move_money(order("start", 100)).await.unwrap().is_ok());
+        let packet = |key: &str, price| NewAllowance {
+            allowance: Allowance {
+                id: AllowanceId(0),
+                tenant: TenantId(1),
+                account: ACCOUNT,
+                name: "packet".into(),
+                prefix: None,
+                seconds: 600,
+                from_us: 0,
+                until_us: 1,
+                renewal: None,
+                price: Amount(price),
+                vat_ppm: 190_000,
+            },
+            key: key.into(),
+            renews: None,
+            payee: None,
+            actor: "admin".into(),
+            at_us: 0,
+        };
+        // All at once: three fit, and the same key counts once.
+        let keys = ["a", "b", "c", "d", "a", "b", "c", "d"];
+        let all = keys.map(|key| tokio::spawn(cashier.clone().give(packet(key, 30))));
+        let mut refused = 0;
+        for one in all {
+            if let Err(refusal) = one.await.unwrap().unwrap() {
+                assert_eq!(refusal, MoneyRefusal::Floor);
+                refused += 1;
+            }
+        }
+        assert_eq!((refused, till(&orders).await), (2, (10, 0)));
+        let given = store.reader().allowances(0).await.unwrap();
+        assert_eq!(given.len(), 3);
+        for one in &given {
+            let id = one.allowance.id;
+            let pool = ask(&orders, move |office| office.till().pool(id)).await.unwrap().unwrap();
+            assert_eq!(pool.granted_ms, 600_000);
+        }
+        // One that cannot be written leaves the balance as it is.
+        let mut wrong = packet("wrong", 5);
+        wrong.allowance.tenant = TenantId(2);
+        assert_eq!(cashier.clone().give(wrong).await, Err(Unavailable));
+        assert_eq!(till(&orders).await, (10, 0));
+        let books = store.reader().balances().await.unwrap();
+        assert_eq!(books.iter().map(|b| b.balance.0).collect::<Vec<_>>(), [10]);
+        let entries = store.reader().entries(TenantId(1), ACCOUNT, None, 9).await.unwrap();
+        let named = entries.iter().filter(|entry| entry.reason.as_deref() == Some("packet"));
+        assert_eq!(named.filter_map(|entry| entry.allowance).count(), 6, "price and tax");
+        assert_eq!(store.reader().books_check().await.unwrap().findings, []);
         store.close().await;
         std::fs::remove_dir_all(&dir).unwrap();
     }

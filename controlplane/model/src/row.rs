@@ -152,6 +152,16 @@ pub struct Account {
     pub partners: Vec<OrganizationId>,
     /// What its calls may be for, whoever makes them (source: `Enabledprefixes`, `BlockPrefixes`).
     pub barring: Barring,
+    /// Who resells pays when he hands credit out, and not call by call (source: `stage` 9).
+    pub resells_early: bool,
+    /// Who brought it earns a commission on what it pays: an account of the same currency (source:
+    /// `AddedBy`).
+    pub agent: Option<AccountId>,
+    /// What of it, 1e-4 (source: `Commission`).
+    pub commission_bp: u16,
+    /// The commission is a part of what is left of it when the call itself is paid, and not of all
+    /// of it (source: `salescomissionfromprofit`).
+    pub commission_of_profit: bool,
     /// May call.
     pub enabled: bool,
     /// With the control plane gone a call goes on at the end of its slice instead of being cut.
@@ -168,6 +178,19 @@ pub struct Discount {
 }
 
 impl Account {
+    /// The balance never passes below this; `None` = no floor. A prepaid account without a floor of
+    /// its own must not pass zero.
+    #[must_use]
+    pub fn least(&self) -> Option<Amount> {
+        self.floor.or(self.prepaid.then_some(Amount::ZERO))
+    }
+
+    /// It may spend more than it was given.
+    #[must_use]
+    pub fn may_owe(&self) -> bool {
+        self.least().is_none_or(|least| least < Amount::ZERO)
+    }
+
     /// What is taken off the price of a call to `number`, 1e-4: its discount and the reduction
     /// together, at most all of it.
     #[must_use]
@@ -200,6 +223,11 @@ pub struct Allowance {
     pub until_us: i64,
     /// It is given again when it ends; `None` = once (source: `freedays`).
     pub renewal: Option<Renewal>,
+    /// What the account pays for it, with tax, out of its balance when it is given; 0 = nothing. What
+    /// is paid for is not given again by itself.
+    pub price: Amount,
+    /// Tax in that, millionths.
+    pub vat_ppm: u32,
 }
 
 /// How free time is given again: what is left of it ends, and as much begins.

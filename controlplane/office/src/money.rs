@@ -26,12 +26,10 @@ pub(crate) struct Limits {
 /// An account as the till needs it.
 pub(crate) fn load(node: u32, account: &Account, limits: Limits, posted: Amount) -> Load {
     let Limits { day_max, learning, counts } = limits;
-    // A prepaid account without a floor of its own must not pass zero.
-    let floor = account.floor.or(account.prepaid.then_some(Amount::ZERO));
     Load {
         key: key(node, account.id),
         posted,
-        floor,
+        floor: account.least(),
         calls_max: account.calls_max,
         per_second_max: account.cps_max,
         tenant: account.tenant,
@@ -157,7 +155,8 @@ pub(crate) fn attempts(records: &[Cdr]) -> impl Iterator<Item = (&Cdr, &[Cdr])> 
     records.chunk_by(|a, b| a.id == b.id).filter_map(|parts| Some((parts.first()?, parts)))
 }
 
-/// What each account pays for a record; what we owe a supplier is paid to its account.
+/// What each account pays for a record; what we owe a supplier or an agent is paid to
+/// its account.
 pub(crate) fn lines(node: u32, record: &Cdr) -> Vec<Line> {
     let charges = record.charges().filter(|charge| charge.gross != Amount::ZERO);
     charges
@@ -165,7 +164,9 @@ pub(crate) fn lines(node: u32, record: &Cdr) -> Vec<Line> {
             key: key(node, charge.account),
             charge: match charge.kind {
                 ChargeKind::Customer | ChargeKind::Reseller => charge.gross,
-                ChargeKind::Supplier => Amount(charge.gross.0.saturating_neg()),
+                ChargeKind::Supplier | ChargeKind::Commission => {
+                    Amount(charge.gross.0.saturating_neg())
+                }
             },
         })
         .collect()

@@ -47,6 +47,10 @@ fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
         resells: false,
         partners: Vec::new(),
         barring: strowger_model::Barring::default(),
+        resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     }
@@ -688,6 +692,8 @@ fn allowance(id: i64, prefix: &str, seconds: u32) -> Allowance {
         from_us: WALL_US,
         until_us: WALL_US + 1,
         renewal: None,
+        price: Amount::ZERO,
+        vat_ppm: 0,
     }
 }
 

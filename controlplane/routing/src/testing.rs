@@ -159,6 +159,10 @@ pub(crate) fn account(id: i64, tariff: Option<i64>) -> Account {
         resells: false,
         partners: Vec::new(),
         barring: Barring::default(),
+        resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     }

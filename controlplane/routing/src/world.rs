@@ -35,7 +35,7 @@ use crate::tariff::TariffDeck;
 use crate::trace::{RowNames, Thing};
 use core::cmp::Reverse;
 use shared::Phonebook;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport;
@@ -92,6 +92,8 @@ pub struct World {
     exchange_rates: Arc<BTreeMap<TenantId, Vec<ExchangeRate>>>,
     /// The account that pays for the calls of an organization and those below it.
     resellers: Arc<BTreeMap<OrganizationId, AccountId>>,
+    /// Those of them that pay when they hand credit out.
+    early: Arc<BTreeSet<AccountId>>,
     logins: Arc<Logins>,
     names: Arc<Names>,
     /// What tells senders apart beside `sources`: addresses of names, and of registrars that we are

@@ -106,6 +106,15 @@ pub enum Finding {
         /// What was moved.
         moved: i128,
     },
+    /// What free time cost is not what was moved for it.
+    Bought {
+        /// Allowance.
+        allowance: i64,
+        /// Its price.
+        price: i64,
+        /// What was moved.
+        moved: i128,
+    },
     /// The count of what calls of an account cost is not what their records say.
     Usage {
         /// Account.
@@ -220,6 +229,12 @@ impl Display for Finding {
             Finding::Free { allowance, used, counted } => {
                 write!(f, "allowance {allowance}: records used {used} ms, counted are {counted}")
             }
+            Finding::Bought { allowance, price, moved } => {
+                write!(
+                    f,
+                    "allowance {allowance}: its price is {price}, its transfers moved {moved}"
+                )
+            }
             Finding::Renewal { allowance, renews } => {
                 write!(f, "allowance {allowance}: does not go on where {renews} ended")
             }
@@ -291,14 +306,16 @@ fn unit(c: &Columns<'_>, code: &'static str, minor: &'static str) -> Result<Unit
     }
 }
 
-/// The charges of all records: columns of the record, and the levels of resellers between.
+/// The charges of all records: columns of the record, and the levels of resellers and what
+/// agents earn (from the place `COMMISSIONS_FROM` on) between.
 macro_rules! charges {
     () => {
         concat!(
             charges!("customer"),
             " UNION ALL ",
             charges!("supplier"),
-            " UNION ALL SELECT d.batch, d.tenant_id, d.started_us, 'reseller', l.account_id, \
+            " UNION ALL SELECT d.batch, d.tenant_id, d.started_us, \
+             CASE WHEN l.position < 64 THEN 'reseller' ELSE 'commission' END, l.account_id, \
              l.organization_id, l.payee_id, l.currency, l.minor_digits, l.net, l.gross, \
              l.free_ms, l.allowance_id FROM cdr_levels l \
              JOIN cdrs d ON d.id = l.cdr_id AND d.part = l.part"
@@ -333,10 +350,11 @@ macro_rules! charges {
     };
 }
 
-const CHARGE_KINDS: [(&str, ChargeKind); 3] = [
+const CHARGE_KINDS: [(&str, ChargeKind); 4] = [
     ("customer", ChargeKind::Customer),
     ("reseller", ChargeKind::Reseller),
     ("supplier", ChargeKind::Supplier),
+    ("commission", ChargeKind::Commission),
 ];
 
 const CHARGED: &str = concat!(
@@ -473,6 +491,7 @@ impl Reader {
         self.check_transfers(newest, &mut report).await?;
         self.check_references(&mut report).await?;
         self.check_requests(&mut report).await?;
+        self.check_bought(&mut report).await?;
         self.check_rerates(&mut report).await?;
         self.check_stretches(last, &mut report).await?;
         self.check_balances(&mut report).await?;
@@ -563,7 +582,8 @@ impl Reader {
         Ok(())
     }
 
-    /// What was paid or adjusted moved exactly its account's balance, once.
+    /// What was paid or adjusted moved exactly its account's balance, once, and that of the account
+    /// which it was taken from.
     async fn check_requests(&self, report: &mut BooksReport) -> Result<(), StoreError> {
         // One statement sees a request and its transfer, or neither.
         let sql = "SELECT id, amount, moved FROM (SELECT m.id AS id, m.amount AS amount, \
@@ -572,13 +592,38 @@ impl Reader {
              ON l.id IN (t.debit_id, t.credit_id) AND l.owner_kind = 'account' \
              AND l.owner_id = m.account_id AND l.kind = 'balance' \
              WHERE t.cause_kind = 'request' AND t.cause_id = m.id) AS BIGINT) AS moved \
-             FROM money_requests m) s WHERE amount <> moved ORDER BY id LIMIT $1";
+             FROM money_requests m UNION ALL \
+             SELECT m.id, -m.amount, \
+             CAST((SELECT COALESCE(SUM(CASE WHEN l.id = t.credit_id THEN t.amount \
+             ELSE -t.amount END), 0) FROM transfers t JOIN ledger_accounts l \
+             ON l.id IN (t.debit_id, t.credit_id) AND l.owner_kind = 'account' \
+             AND l.owner_id = m.from_account_id AND l.kind = 'balance' \
+             WHERE t.cause_kind = 'request' AND t.cause_id = m.id) AS BIGINT) \
+             FROM money_requests m WHERE m.from_account_id IS NOT NULL) s \
+             WHERE amount <> moved ORDER BY id LIMIT $1";
         let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
         let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
         for row in &rows.tried("look through the payments")? {
             let c = Columns::new("money_requests", row);
             let (request, amount, moved) = (c.int("id")?, c.int("amount")?, c.int("moved")?);
             report.add(Finding::Request { request, amount, moved: moved.into() });
+        }
+        Ok(())
+    }
+
+    /// What free time cost went out of its account's balance, once.
+    async fn check_bought(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        let sql = "SELECT id, price, moved FROM (SELECT a.id AS id, a.price AS price, \
+             CAST((SELECT COALESCE(SUM(t.amount), 0) FROM transfers t JOIN ledger_accounts l \
+             ON l.id = t.debit_id AND l.owner_kind = 'account' AND l.owner_id = a.account_id \
+             AND l.kind = 'balance' WHERE t.cause_kind = 'allowance' AND t.cause_id = a.id) \
+             AS BIGINT) AS moved FROM allowances a) s WHERE price <> moved ORDER BY id LIMIT $1";
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+        for row in &rows.tried("look through what free time cost")? {
+            let c = Columns::new("allowances", row);
+            let (allowance, price, moved) = (c.int("id")?, c.int("price")?, c.int("moved")?);
+            report.add(Finding::Bought { allowance, price, moved: moved.into() });
         }
         Ok(())
     }

@@ -36,9 +36,11 @@ pub struct NewMoney {
     pub key: String,
     /// Why.
     pub kind: MoneyKind,
+    /// The account that it is taken from: who resells and pays early. `None` = money from outside.
+    pub from: Option<AccountId>,
     /// Added to the balance; negative takes away. Not zero.
     pub amount: Amount,
-    /// Currency of the account.
+    /// Currency of the account, and of that it is taken from.
     pub currency: Currency,
     /// Why, in words.
     pub reason: String,
@@ -76,7 +78,9 @@ pub struct LedgerEntry {
     pub request: Option<i64>,
     /// The re-rating it came from.
     pub rerate: Option<i64>,
-    /// The reason of the request or of the re-rating.
+    /// The free time that was bought.
+    pub allowance: Option<i64>,
+    /// The reason of the request or of the re-rating, or the name of the free time.
     pub reason: Option<String>,
 }
 
@@ -90,7 +94,10 @@ impl MoneyKind {
             MoneyKind::Payment => (LedgerKind::Cash, TransferKind::Payment),
             MoneyKind::Adjustment => (LedgerKind::Adjustment, TransferKind::Adjustment),
         };
-        let other = side(Owner::Tenant, other);
+        let other = match money.from {
+            Some(from) => side(Owner::Account(from), LedgerKind::Balance),
+            None => side(Owner::Tenant, other),
+        };
         let (debit, credit) = if money.amount.0 < 0 { (balance, other) } else { (other, balance) };
         let amount = Amount(money.amount.0.saturating_abs());
         Transfer::new(money.at_us, debit, credit, amount, kind, Cause::Request(id))
@@ -110,8 +117,8 @@ impl Writer<'_> {
             ..new.clone()
         };
         let sql = "INSERT INTO money_requests (tenant_id, account_id, key, kind, amount, currency, \
-             minor_digits, reason, actor, at_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id";
+             minor_digits, reason, actor, at_us, from_account_id) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id";
         let query = sqlx::query(sql)
             .bind(money.tenant.0)
             .bind(money.account.0)
@@ -122,7 +129,8 @@ impl Writer<'_> {
             .bind(i64::from(money.currency.minor_digits()))
             .bind(&money.reason)
             .bind(&money.actor)
-            .bind(money.at_us);
+            .bind(money.at_us)
+            .bind(money.from.map(|from| from.0));
         let row = query.fetch_one(&mut *self.tx).await.tried("write a payment")?;
         let id = Columns::new("money_requests", &row).int("id")?;
         let (table, column, wanted) = ("money_requests", "amount", "amount to move");
@@ -141,6 +149,7 @@ fn request(c: &Columns<'_>) -> Result<MoneyRequest, StoreError> {
             account: AccountId(c.int("account_id")?),
             key: c.text("key")?,
             kind: c.word("kind", &MONEY_KINDS)?,
+            from: c.int_or_null("from_account_id")?.map(AccountId),
             amount: Amount(c.int("amount")?),
             currency: c.currency()?,
             reason: c.text("reason")?,
@@ -198,12 +207,13 @@ impl Reader {
         let sql = concat!(
             "SELECT s.id AS id, s.at_us AS at_us, s.amount AS amount, s.currency AS currency, \
              s.minor_digits AS minor_digits, s.kind AS kind, s.cause_kind AS cause_kind, \
-             s.cause_id AS cause_id, COALESCE(m.reason, r.reason) AS reason FROM (",
+             s.cause_id AS cause_id, COALESCE(m.reason, r.reason, a.name) AS reason FROM (",
             entries_of!("debit", "-"),
             " UNION ALL ",
             entries_of!("credit", ""),
             ") s LEFT JOIN money_requests m ON s.cause_kind = 'request' AND m.id = s.cause_id \
              LEFT JOIN rerates r ON s.cause_kind = 'rerate' AND r.id = s.cause_id \
+             LEFT JOIN allowances a ON s.cause_kind = 'allowance' AND a.id = s.cause_id \
              ORDER BY s.id DESC LIMIT $4"
         );
         let query = sqlx::query(sql)
@@ -228,6 +238,7 @@ fn entry(c: &Columns<'_>) -> Result<LedgerEntry, StoreError> {
         batch: of("batch"),
         request: of("request"),
         rerate: of("rerate"),
+        allowance: of("allowance"),
         reason: c.text_or_null("reason")?,
     })
 }

@@ -19,6 +19,7 @@ use strowger_model::{
 };
 use strowger_routing::limits::{DISCOUNTS_MAX, PARTNERS_MAX};
 use strowger_routing::{Change, RowName, World};
+use strowger_store::Scope;
 
 /// An account with its balance.
 #[derive(Clone)]
@@ -76,6 +77,17 @@ object! {
     /// What its calls may be for, whoever makes them: beside what subscribers and trunks may call
     /// themselves.
     barring: Free &BARRING => account.barring;
+    /// Where it resells: what is paid into accounts below it is taken from it, and their calls cost
+    /// it nothing more. Accounts that resell below it pay so too. What they have when it is set was
+    /// not paid for.
+    resells_early: Free Flag => account.resells_early;
+    /// The account of who brought it, in the same currency: it earns a part of what this one pays
+    /// for calls, which who sells to this one pays.
+    agent: Free Opt(Ident) => account.agent;
+    /// The part, hundredths of a percent.
+    commission_bp: Free Int(0, WHOLE as i64) => account.commission_bp;
+    /// It is a part of what is left of that when who sells has paid for the call, and not of all.
+    commission_of_profit: Free Flag => account.commission_of_profit;
     /// May call.
     enabled: Free Flag => account.enabled;
     /// Calls go on at the end of what was granted while the control plane is gone.
@@ -135,6 +147,10 @@ fn blank() -> Paying {
         resells: false,
         partners: Vec::new(),
         barring: Barring::default(),
+        resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     };
@@ -238,6 +254,84 @@ impl Codec<Paying> for Calls {
     }
 }
 
+/// Whether a field of an account is what it was.
+type Same = (&'static str, fn(&Account, &Account) -> bool);
+
+/// What an account that resells owes who is above it is decided by these.
+const OWED_BY: [Same; 11] = [
+    ("organization", |a, b| a.organization == b.organization),
+    ("prepaid", |a, b| a.prepaid == b.prepaid),
+    ("floor", |a, b| a.floor == b.floor),
+    ("tariff", |a, b| a.tariff == b.tariff),
+    ("discounts", |a, b| a.discounts == b.discounts),
+    ("reduction_bp", |a, b| a.reduction_bp == b.reduction_bp),
+    ("resells", |a, b| a.resells == b.resells),
+    ("resells_early", |a, b| a.resells_early == b.resells_early),
+    ("agent", |a, b| a.agent == b.agent),
+    ("commission_bp", |a, b| a.commission_bp == b.commission_bp),
+    ("commission_of_profit", |a, b| a.commission_of_profit == b.commission_of_profit),
+];
+
+/// It has no agent, or the one that it had, who earns what he did.
+fn keeps_agent(now: &Account, was: Option<&Account>) -> bool {
+    let terms = |of: &Account| (of.agent, of.commission_bp, of.commission_of_profit);
+    now.agent.is_none() || was.is_some_and(|was| terms(now) == terms(was))
+}
+
+impl Paying {
+    /// Who resells does not decide what he owes himself. Where he has paid for the credit below
+    /// when he handed it out, he does not either decide what it is worth: accounts below have his
+    /// own prices.
+    fn check_reseller(&self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        let Scope::Organization(_, own) = draft.scope else { return Ok(()) };
+        let (now, was) = (&self.account, draft.before.map(|before| &before.account));
+        let reseller = draft.world.reseller(own);
+        let is_early = reseller.is_some_and(|reseller| draft.world.is_early(reseller));
+        // Who sells to accounts below pays their agents: without a late reseller it is not him.
+        if (reseller.is_none() || is_early) && !keeps_agent(now, was) {
+            return Err(Problem::refused("agent", "is named by who pays for it"));
+        }
+        let Some(reseller) = reseller else { return Ok(()) };
+        if let Some(was) = was.filter(|was| was.id == reseller.id) {
+            return match OWED_BY.iter().find(|(_, is_same)| !is_same(now, was)) {
+                None => Ok(()),
+                Some((name, _)) => Err(Problem::refused(name, "is for who is above to change")),
+            };
+        }
+        if !is_early {
+            return Ok(());
+        }
+        let blank = blank().account;
+        let was = was.unwrap_or(&blank);
+        let has_own = now.tariff.is_none() || now.tariff == reseller.tariff;
+        let bounds = [
+            ("tariff", has_own || now.tariff == was.tariff),
+            ("discounts", now.discounts.is_empty() || now.discounts == was.discounts),
+            ("reduction_bp", now.reduction_bp == 0 || now.reduction_bp == was.reduction_bp),
+        ];
+        match bounds.iter().find(|(_, fits)| !fits) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let what = "is not that of the account that resells, which has paid for the credit";
+                Err(Problem::refused(name, what))
+            }
+        }
+    }
+
+    /// An agent is another account of the tenant, kept in the same currency.
+    fn check_agent(&self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        let Some(agent) = self.account.agent else { return Ok(()) };
+        let row = draft.world.account(agent).filter(|row| row.tenant == self.account.tenant);
+        let Some(row) = row.filter(|_| agent != self.account.id) else {
+            return Err(Problem::refused("agent", "is no other account of the tenant"));
+        };
+        if row.currency != self.account.currency {
+            return Err(Problem::refused("agent", "is kept in another currency"));
+        }
+        Ok(())
+    }
+}
+
 impl Resource for Paying {
     type Row = Account;
     const PATH: &'static str = "accounts";
@@ -275,6 +369,7 @@ impl Resource for Paying {
     }
 
     fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        self.check_reseller(draft)?;
         let is_new = draft.before.is_none();
         if is_new && self.account.prepaid && !draft.given.contains_key("floor") {
             self.account.floor = Some(Amount::ZERO);
@@ -284,6 +379,10 @@ impl Resource for Paying {
         }
         let before = draft.before.map(|before| before.account.partners.as_slice());
         check_partners(draft, (self.account.tenant, &self.account.partners), before, "partners")?;
+        self.check_agent(draft)?;
+        if self.account.resells_early && !self.account.resells {
+            return Err(Problem::refused("resells_early", "is for an account that resells"));
+        }
         let since_us = &mut self.account.month_grows_since_us;
         if since_us.is_some_and(|since_us| since_us > draft.at_us) {
             return Err(Problem::refused("month_grows_since", "is later than now"));
@@ -292,6 +391,15 @@ impl Resource for Paying {
             *since_us = Some(draft.at_us);
         }
         Ok(())
+    }
+
+    /// Without the account that resells nobody would pay for the calls below but their callers.
+    fn check_removal(&self, scope: Scope, world: &World) -> Result<(), Problem> {
+        let Scope::Organization(_, own) = scope else { return Ok(()) };
+        match world.reseller(own).filter(|reseller| reseller.id == self.account.id) {
+            Some(_) => Err(Problem::denied("the account that resells is for who is above")),
+            None => Ok(()),
+        }
     }
 
     fn change(&self) -> Option<Change> {

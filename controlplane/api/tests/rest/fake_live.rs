@@ -305,7 +305,10 @@ impl Live for FakeLive {
         }
         let MoneyOrder { tenant, account, key, kind, amount, currency, reason, actor } = order;
         let at_us = 1_700_000_000_000_000;
-        let money = NewMoney { tenant, account, key, kind, amount, currency, reason, actor, at_us };
+        // Nobody above pays.
+        let from = None;
+        let money =
+            NewMoney { tenant, account, key, kind, from, amount, currency, reason, actor, at_us };
         let done = MoneyRequest { id: i64::try_from(moved.len()).unwrap() + 1, money };
         moved.push(done.clone());
         self.say(Ok(done))

@@ -61,6 +61,10 @@ pub(crate) fn account(id: i64, tenant: i64) -> Account {
         resells: false,
         partners: Vec::new(),
         barring: Barring::default(),
+        resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     }
@@ -237,6 +241,7 @@ pub(crate) fn rich_cdr() -> Cdr {
         customer: Some(charge(ChargeKind::Customer, 1)),
         levels: vec![charge(ChargeKind::Reseller, 4)],
         supplier: Some(charge(ChargeKind::Supplier, 3)),
+        commissions: Vec::new(),
         hops: vec![CdrHop {
             index: 0,
             stage: 0,
@@ -275,6 +280,7 @@ fn poor_cdr(id: i64, tenant: Option<i64>, account: i64, ended_us: i64) -> Cdr {
         customer: None,
         levels: Vec::new(),
         supplier: None,
+        commissions: Vec::new(),
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,
@@ -386,9 +392,11 @@ pub(crate) async fn write(store: &Store) {
             from_us: 0,
             until_us: 1_700_000_000_000_000,
             renewal: None,
+            price: Amount::ZERO,
+            vat_ppm: 0,
         };
         let (key, actor) = (key.to_owned(), "admin".to_owned());
-        let new = NewAllowance { allowance, key, renews: None, actor, at_us: 1 };
+        let new = NewAllowance { allowance, key, renews: None, payee: None, actor, at_us: 1 };
         w.insert_allowance(&new).await.unwrap();
     }
     insert_tariff(&mut w, 1).await;

@@ -2,13 +2,12 @@
 
 use super::called::Called;
 use super::{Attempt, Stop};
-use crate::limits::ORGANIZATION_DEPTH_MAX;
 use crate::refusal::Refusal;
 use crate::tariff::TariffDeck;
 use crate::trace::Step;
 use crate::world::{NoTerms, Priced};
-use strowger_billing::{LEVELS_MAX, Level, Terms};
-use strowger_model::{Account, Egress, Trunk};
+use strowger_billing::{Commission, EXCHANGES_MAX, LEVELS_MAX, Level, Settlement, Terms};
+use strowger_model::{Account, AccountId, Currency, Egress, Tenant, Trunk};
 
 /// How far ahead of the longest talk prices are looked at, for the time that the call rings,
 /// milliseconds.
@@ -79,7 +78,9 @@ impl Attempt<'_> {
         Terms::flat(price, account.currency).ok()
     }
 
-    /// The resellers above an account, each with the price of its own tariff; from below.
+    /// The resellers above an account, each with the price of its own tariff; from below. Who has
+    /// paid for the credit of the account below him when he handed it out pays nothing again, as
+    /// long as that account cannot spend more than it was given.
     pub(super) fn add_resellers(
         &mut self,
         account: &Account,
@@ -87,19 +88,19 @@ impl Attempt<'_> {
         levels: &mut Vec<Level>,
     ) -> Result<(), Stop> {
         let world = self.world;
-        let mut at = world.organization(account.organization);
-        for _ in 0..=ORGANIZATION_DEPTH_MAX {
-            let Some(organization) = at else { return Ok(()) };
-            at = organization.parent.and_then(|parent| world.organization(parent));
-            let Some(reseller) = world.reseller(organization.id).filter(|r| r.id != account.id)
-            else {
-                continue;
-            };
+        let mut below = account;
+        for reseller in world.resellers_above(account) {
             let id = reseller.id.0;
+            let has_paid = world.is_early(reseller) && !below.may_owe();
+            below = reseller;
             if !reseller.enabled {
                 return Err(
                     self.refuse_for(Refusal::Denied, Step::ResellerDisabled { account: id })
                 );
+            }
+            if has_paid {
+                self.note(Step::PaidEarly { account: id });
+                continue;
             }
             let Some(terms) = self.paid_terms(reseller, called)? else {
                 return Err(self.refuse_for(Refusal::NoPrice, Step::NoPrice { account: id }));
@@ -108,13 +109,60 @@ impl Attempt<'_> {
                 let step = Step::TooManyResellers { account: id };
                 return Err(self.refuse_for(Refusal::Internal, step));
             }
-            levels.push(Level {
-                account: reseller.id,
-                organization: reseller.organization,
-                prepaid: reseller.prepaid,
-                terms,
-            });
+            levels.push(self.level(reseller, terms));
         }
         Ok(())
+    }
+
+    /// A payer with its price, and what its agent earns of it.
+    pub(super) fn level(&mut self, account: &Account, terms: Terms) -> Level {
+        Level {
+            account: account.id,
+            organization: account.organization,
+            prepaid: account.prepaid,
+            terms,
+            commission: account.agent.and_then(|agent| self.commission(account, agent)),
+        }
+    }
+
+    fn commission(&mut self, account: &Account, agent: AccountId) -> Option<Commission> {
+        let found = self.world.account(agent);
+        let found = found.filter(|agent| agent.currency == account.currency);
+        let Some(agent) = found.filter(|_| account.commission_bp > 0) else { return None };
+        self.note(Step::Commission {
+            account: account.id.0,
+            share_bp: account.commission_bp.into(),
+        });
+        Some(Commission {
+            agent: agent.id,
+            organization: agent.organization,
+            share_bp: account.commission_bp,
+            of_profit: account.commission_of_profit,
+        })
+    }
+
+    /// Adds what the costs of a call are worth to payers whose agents earn a part of the profit.
+    /// Of a cost in a currency that nobody knows the worth of they earn nothing.
+    pub(super) fn exchange_costs(&mut self, tenant: &Tenant, settlement: &mut Settlement) {
+        let payers = settlement.levels.iter().chain(settlement.parts.iter().map(|p| &p.level));
+        let earning = payers.filter(|level| level.commission.is_some_and(|c| c.of_profit));
+        let wanted: Vec<Currency> = earning.map(|level| level.terms.exchange.ledger()).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let suppliers = settlement.hops.iter().filter_map(|hop| hop.terms.as_ref());
+        let costs = settlement.levels.iter().map(|level| &level.terms).chain(suppliers);
+        let costs: Vec<Currency> = costs.map(|terms| terms.exchange.ledger()).collect();
+        for (from, to) in costs.iter().flat_map(|from| wanted.iter().map(move |to| (*from, *to))) {
+            if from == to || settlement.exchange(from, to).is_some() {
+                continue;
+            }
+            match self.world.exchange(tenant, from, to, self.began_us) {
+                Some(exchange) if settlement.exchanges.len() < EXCHANGES_MAX => {
+                    settlement.exchanges.push((from, exchange));
+                }
+                Some(_) | None => self.note(Step::ProfitUnknown {}),
+            }
+        }
     }
 }

@@ -557,7 +557,7 @@ impl World {
                 Arc::make_mut(&mut self.organizations).remove(&id);
             }
             RowName::Account(id) => {
-                self.remove_reseller(id);
+                self.forget_reseller(id);
                 Arc::make_mut(&mut self.accounts).remove(&id);
             }
             RowName::Subscriber(id) => self.remove_subscriber(id),

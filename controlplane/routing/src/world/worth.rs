@@ -1,6 +1,7 @@
 //! What times and currencies mean to a tenant, what a call costs by a tariff, and who resells.
 
 use super::{BuildError, Problem, RowName, World};
+use crate::limits::ORGANIZATION_DEPTH_MAX;
 use crate::prefix::Chain;
 use crate::tariff::TariffDeck;
 use std::collections::BTreeMap;
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use strowger_billing::Terms;
 use strowger_model::{
     Account, AccountId, Clock, Currency, DayParts, Digits, Exchange, ExchangeRate, FX_ONE,
-    HOLIDAY_DAYS_MAX, Holiday, Holidays, OrganizationId, TariffKind, Tenant, TenantId, Zone,
+    HOLIDAY_DAYS_MAX, Holiday, Holidays, Organization, OrganizationId, TariffKind, Tenant,
+    TenantId, Zone,
 };
 
 /// Most rows of holidays, and of exchange rates, of one tenant.
@@ -131,6 +133,34 @@ impl World {
         self.account(*self.resellers.get(&id)?)
     }
 
+    /// The accounts that resell above an account, from below upwards.
+    pub fn resellers_above(&self, account: &Account) -> impl Iterator<Item = &Account> {
+        let own = account.id;
+        let first = self.organization(account.organization);
+        let above = |of: &&Organization| of.parent.and_then(|parent| self.organization(parent));
+        let line = core::iter::successors(first, above).take(ORGANIZATION_DEPTH_MAX + 1);
+        line.filter_map(|of| self.reseller(of.id)).filter(move |reseller| reseller.id != own)
+    }
+
+    /// Whether who resells pays when he hands credit out, and not call by call: so he is set, or
+    /// somebody above him is, for then all credit below that one was paid for.
+    #[must_use]
+    pub fn is_early(&self, reseller: &Account) -> bool {
+        if self.early.is_empty() {
+            return false;
+        }
+        let is_set = |account: &Account| self.early.contains(&account.id);
+        is_set(reseller) || self.resellers_above(reseller).any(is_set)
+    }
+
+    /// The account that pays for what is paid into `account`: the nearest that resells above it, if
+    /// that one pays early.
+    #[must_use]
+    pub fn credit_source(&self, account: AccountId) -> Option<&Account> {
+        let nearest = self.resellers_above(self.account(account)?).next()?;
+        self.is_early(nearest).then_some(nearest)
+    }
+
     /// An organization has one account that resells at most.
     pub(super) fn check_reseller(&self, row: &Account) -> Result<(), BuildError> {
         let by = self.resellers.get(&row.organization).filter(|_| row.resells);
@@ -144,6 +174,15 @@ impl World {
     }
 
     pub(super) fn put_reseller(&mut self, row: &Account) {
+        let is_early = row.resells && row.resells_early;
+        if is_early != self.early.contains(&row.id) {
+            let early = Arc::make_mut(&mut self.early);
+            if is_early {
+                early.insert(row.id)
+            } else {
+                early.remove(&row.id)
+            };
+        }
         let was = self.resellers.get(&row.organization) == Some(&row.id);
         if was && row.resells {
             return;
@@ -154,9 +193,16 @@ impl World {
         }
     }
 
-    pub(super) fn remove_reseller(&mut self, id: AccountId) {
+    fn remove_reseller(&mut self, id: AccountId) {
         if self.resellers.values().any(|account| *account == id) {
             Arc::make_mut(&mut self.resellers).retain(|_, account| *account != id);
+        }
+    }
+
+    pub(super) fn forget_reseller(&mut self, id: AccountId) {
+        self.remove_reseller(id);
+        if self.early.contains(&id) {
+            Arc::make_mut(&mut self.early).remove(&id);
         }
     }
 

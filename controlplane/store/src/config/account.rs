@@ -32,6 +32,10 @@ impl ConfigRow for Account {
         "resells",
         "partners",
         "barring",
+        "resells_early",
+        "agent_id",
+        "commission_bp",
+        "commission_of_profit",
     ];
 
     fn id(&self) -> i64 {
@@ -63,6 +67,10 @@ impl ConfigRow for Account {
             self.resells.into(),
             json_text(&self.partners.iter().map(|id| id.0).collect::<Vec<_>>()).into(),
             json_text(&BarringJson::from(&self.barring)).into(),
+            self.resells_early.into(),
+            self.agent.map(|id| id.0).into(),
+            self.commission_bp.into(),
+            self.commission_of_profit.into(),
         ]
     }
 
@@ -88,6 +96,10 @@ impl ConfigRow for Account {
             resells: c.flag("resells")?,
             partners: c.json::<Vec<i64>>("partners")?.into_iter().map(OrganizationId).collect(),
             barring: stored::<BarringJson, _>(c, "barring")?,
+            resells_early: c.flag("resells_early")?,
+            agent: c.int_or_null("agent_id")?.map(AccountId),
+            commission_bp: c.small("commission_bp")?,
+            commission_of_profit: c.flag("commission_of_profit")?,
             enabled: c.flag("enabled")?,
             go_on_without_control: c.flag("go_on_without_control")?,
         })

@@ -52,6 +52,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("allowance", "allowances", "account_id"),
             ("caller rule", "caller_rules", "account_id"),
             ("number list", "number_lists", "account_id"),
+            ("account that it is the agent of", "accounts", "agent_id"),
             ("setting", "settings", "account_id"),
         ],
         "subscribers" => &[

@@ -20,6 +20,7 @@ fn money(key: &str, kind: MoneyKind, amount: i64) -> NewMoney {
         account: AccountId(1),
         key: key.into(),
         kind,
+        from: None,
         amount: Amount(amount),
         currency: Currency::new("EUR", 2).unwrap(),
         reason: format!("because of {key}"),

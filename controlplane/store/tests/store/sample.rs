@@ -29,6 +29,10 @@ fn account(tenant: TenantId, organization: OrganizationId, currency: Currency) -
         resells: true,
         partners: vec![OrganizationId(1)],
         barring: Barring { all: false, allowed: vec![digits("44")], blocked: Vec::new() },
+        resells_early: true,
+        agent: Some(AccountId(77)),
+        commission_bp: 750,
+        commission_of_profit: true,
         enabled: true,
         go_on_without_control: false,
     }
@@ -602,6 +606,7 @@ pub(crate) fn record(id: i64, part: u8, ended_us: i64, tenant: Option<i64>, acco
         customer: Some(charge(ChargeKind::Customer)),
         levels: vec![charge(ChargeKind::Reseller), charge(ChargeKind::Reseller)],
         supplier: None,
+        commissions: Vec::new(),
         hops: vec![hop(0), hop(1)],
         hops_dropped: 0,
         facts_dropped: 0,

@@ -168,6 +168,116 @@ fn every_reseller_above_pays_its_own_price() {
     assert_eq!(Switch::new(unpriced).say(OUT), "403 NoPrice cause 21");
 }
 
+/// Who pays for a call of account 1 below resellers 10 to 12, of which `early` are set so.
+fn payers_below(early: &[i64], change: impl Fn(&mut Account)) -> Vec<i64> {
+    let mut rows = chain(3);
+    for account in &mut rows.accounts {
+        account.floor = Some(Amount::ZERO);
+        account.resells_early = early.contains(&account.id.0);
+        change(account);
+    }
+    settlement(rows).levels.iter().map(|level| level.account.0).collect()
+}
+
+#[test]
+fn who_has_paid_for_credit_pays_for_no_call() {
+    let as_is = |_: &mut Account| {};
+    for (early, payers) in [
+        (&[][..], &[1, 12, 11, 10][..]),
+        (&[12], &[1, 11, 10]),
+        // All credit below one that pays early was paid for.
+        (&[11], &[1, 10]),
+        (&[10], &[1]),
+        (&[10, 12], &[1]),
+        // Says nothing of an account that does not resell.
+        (&[1], &[1, 12, 11, 10]),
+    ] {
+        assert_eq!(payers_below(early, as_is), payers, "{early:?}");
+    }
+    // Nobody has paid for what may be owed: who stands above it does, by the call.
+    let owes = |id: i64| {
+        move |account: &mut Account| {
+            if account.id.0 == id {
+                account.floor = Some(Amount(-1));
+            }
+        }
+    };
+    assert_eq!(payers_below(&[10], owes(1)), [1, 12]);
+    assert_eq!(payers_below(&[10], owes(12)), [1, 11]);
+    assert_eq!(payers_below(&[10], owes(10)), [1]);
+    let postpaid = |account: &mut Account| (account.prepaid, account.floor) = (false, None);
+    assert_eq!(payers_below(&[10], postpaid), [1, 12, 11, 10]);
+    // The trace says so.
+    let mut rows = chain(1);
+    rows.accounts[0].floor = Some(Amount::ZERO);
+    if let Some(reseller) = rows.accounts.last_mut() {
+        reseller.resells_early = true;
+    }
+    let decision = Switch::new(rows.clone()).decide(OUT);
+    assert!(decision.trace.steps().any(|step| step == Step::PaidEarly { account: 10 }));
+    // It may still stop the calls below it.
+    if let Some(reseller) = rows.accounts.last_mut() {
+        reseller.enabled = false;
+    }
+    assert_eq!(Switch::new(rows).say(OUT), "403 Denied cause 21");
+}
+
+#[test]
+fn credit_comes_from_the_nearest_that_resells() {
+    let mut rows = chain(3);
+    let of = |rows: &Rows, id| {
+        let world = crate::World::build(rows.clone()).unwrap();
+        world.credit_source(AccountId(id)).map(|source| source.id.0)
+    };
+    assert_eq!([1, 12, 11, 10].map(|id| of(&rows, id)), [None; 4]);
+    let at = rows.accounts.iter().position(|account| account.id.0 == 11).unwrap();
+    rows.accounts[at].resells_early = true;
+    assert_eq!([1, 12, 11, 10].map(|id| of(&rows, id)), [Some(12), Some(11), None, None]);
+    // It ceases, and is gone.
+    let world = crate::World::build(rows.clone()).unwrap();
+    let late = Account { resells_early: false, ..rows.accounts[at].clone() };
+    let world = world.changed(Change::Account(late)).unwrap();
+    assert_eq!(world.credit_source(AccountId(1)), None);
+    rows.accounts[at].resells = false;
+    assert_eq!(of(&rows, 1), None);
+}
+
+#[test]
+fn an_agent_earns_a_part_of_what_is_paid() {
+    let mut rows = chain(1);
+    rows.routes[0] = testing::route(1, "44", &[(6, 0, 1)]);
+    dollars(&mut rows, 500_000_000);
+    rows.tariffs[0].currency = testing::eur();
+    rows.tariffs[1].currency = Currency::new("USD", 2).unwrap();
+    rows.rates.push(testing::rate(30, 2, "44", "0.001"));
+    // The supplier is owed dollars.
+    let supplier = rows.accounts.iter_mut().find(|account| account.id.0 == 9).unwrap();
+    supplier.currency = Currency::new("USD", 2).unwrap();
+    rows.accounts.push(testing::account(90, None));
+    rows.accounts[0].agent = Some(AccountId(90));
+    let earns = |rows: &Rows| settlement(rows.clone()).levels[0].commission;
+    let notes = |rows: &Rows, step| {
+        Switch::new(rows.clone()).decide(OUT).trace.steps().any(|noted| noted == step)
+    };
+    assert_eq!(earns(&rows), None, "without a part of it");
+    rows.accounts[0].commission_bp = 250;
+    let found = earns(&rows).unwrap();
+    assert_eq!((found.agent, found.share_bp, found.of_profit), (AccountId(90), 250, false));
+    assert!(notes(&rows, Step::Commission { account: 1, share_bp: 250 }));
+    assert!(settlement(rows.clone()).exchanges.is_empty());
+    // Of a profit, what the supplier's dollars are worth goes along.
+    rows.accounts[0].commission_of_profit = true;
+    let said = settlement(rows.clone());
+    let worth = said.exchange(Currency::new("USD", 2).unwrap(), testing::eur());
+    assert_eq!(worth.map(strowger_model::Exchange::rate), Some(500_000_000));
+    // An agent whose account is kept in other money, or is gone, earns nothing.
+    let last = rows.accounts.len() - 1;
+    rows.accounts[last].currency = Currency::new("USD", 2).unwrap();
+    assert_eq!(earns(&rows), None);
+    rows.accounts.pop();
+    assert_eq!(earns(&rows), None);
+}
+
 #[test]
 fn resellers_are_of_any_depth_up_to_sixteen_levels() {
     let most = i64::try_from(LEVELS_MAX).unwrap() - 1;
