@@ -92,7 +92,8 @@ impl Facts {
             (1..=63).contains(&label.len()) && label.bytes().all(plain)
         };
         let suffix = &self.enum_suffix;
-        if !suffix.is_empty() && !(suffix.len() <= SUFFIX_MAX && suffix.split('.').all(is_label)) {
+        let is_name = suffix.len() <= SUFFIX_MAX && suffix.split('.').all(is_label);
+        if !(suffix.is_empty() || is_name) {
             return Err(Problem::at("facts.enum_suffix", format!("`{suffix}` is no domain name")));
         }
         let hook = &self.hook;
