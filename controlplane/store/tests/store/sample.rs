@@ -122,15 +122,7 @@ pub(crate) fn sample() -> ConfigRows {
                 enabled: false,
             }],
         }],
-        trunks: vec![Trunk {
-            id: TrunkId(1),
-            tenant,
-            organization: OrganizationId(2),
-            name: "carrier".into(),
-            enabled: true,
-            ingress: Some(ingress(edit.clone())),
-            egress: Some(egress(edit)),
-        }],
+        trunks: vec![trunk(tenant, edit)],
         tariffs: vec![tariff(tenant, eur)],
         rates: rates(),
         routes: routes(tenant, owner),
@@ -438,6 +430,18 @@ fn caller_rules() -> Vec<CallerRule> {
         automatic: account.is_some(),
     };
     vec![row(1, None, "4477", false), row(2, Some(1), "", true)]
+}
+
+fn trunk(tenant: TenantId, edit: PrefixEdit) -> Trunk {
+    Trunk {
+        id: TrunkId(1),
+        tenant,
+        organization: OrganizationId(2),
+        name: "carrier".into(),
+        enabled: true,
+        ingress: Some(ingress(edit.clone())),
+        egress: Some(egress(edit)),
+    }
 }
 
 fn tariff(tenant: TenantId, currency: Currency) -> Tariff {
