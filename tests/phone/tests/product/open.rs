@@ -24,7 +24,7 @@ fn tried(demo: &Demo, at: &str) -> Value {
 
 /// The first supplier of a dry run, and whether this step is among its reasons.
 fn first(told: &Value, step: &str) -> (String, bool) {
-    let said = told["decision"].as_array().unwrap().iter().any(|one| text(one, "code") == step);
+    let said = told["decision"].as_array().unwrap().iter().any(|one| text(one, "step") == step);
     (text(&told["targets"][0], "name").to_owned(), said)
 }
 
@@ -125,7 +125,9 @@ fn talk(demo: &Demo, lines: usize, time: Duration) {
     let calls: Vec<_> = (0..lines).map(|_| ada.invite("44123").unwrap()).collect();
     calls.iter().for_each(|call| call.wait_answer(SOON).unwrap());
     std::thread::sleep(time);
-    calls.iter().for_each(|call| drop(call.bye().unwrap()));
+    for call in &calls {
+        call.bye().unwrap();
+    }
 }
 
 #[test]
@@ -195,7 +197,8 @@ fn lines_are_kept_for_who_may_take_them() {
     set(&demo, "routes/1", &json!({"reserved": true}));
     let (first, second) = (up(&ada), up(&ada));
     assert_eq!(refused(&ada, "44123"), 480);
-    drop((first.bye().unwrap(), second.bye().unwrap()));
+    first.bye().unwrap();
+    second.bye().unwrap();
     assert_eq!(asked(&carriers), [6, 0, 0]);
     assert_tidy(&demo);
     demo.stop();
