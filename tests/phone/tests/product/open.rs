@@ -50,23 +50,23 @@ fn a_route_is_for_its_times_on_the_tenants_clock() {
     });
     let route = make(&demo, "routes", &day);
     let easter = json!({
-        "tenant": "1", "name": "Good Friday", "from": "2026-04-03", "until": "2026-04-03",
+        "tenant": "1", "name": "Good Friday", "from": "2027-03-26", "until": "2027-03-26",
     });
     make(&demo, "holidays", &easter);
     std::thread::sleep(IN_FORCE);
     for (at, supplier) in [
-        // Friday before the clocks change: Berlin is an hour ahead.
-        ("2026-03-27T06:59:59Z", "dear"),
-        ("2026-03-27T07:00:00Z", "cheap"),
-        ("2026-03-27T16:59:59Z", "cheap"),
-        ("2026-03-27T17:00:00Z", "dear"),
-        ("2026-03-28T12:00:00Z", "dear"),
+        // Thursday before the clocks change: Berlin is an hour ahead.
+        ("2027-03-25T06:59:59Z", "dear"),
+        ("2027-03-25T07:00:00Z", "cheap"),
+        ("2027-03-25T16:59:59Z", "cheap"),
+        ("2027-03-25T17:00:00Z", "dear"),
+        ("2027-03-27T12:00:00Z", "dear"),
         // Monday after: two hours.
-        ("2026-03-30T05:59:59Z", "dear"),
-        ("2026-03-30T06:00:00Z", "cheap"),
-        ("2026-03-30T16:00:00Z", "dear"),
-        ("2026-04-02T12:00:00Z", "cheap"),
-        ("2026-04-03T12:00:00Z", "dear"),
+        ("2027-03-29T05:59:59Z", "dear"),
+        ("2027-03-29T06:00:00Z", "cheap"),
+        ("2027-03-29T16:00:00Z", "dear"),
+        ("2027-04-01T12:00:00Z", "cheap"),
+        ("2027-03-26T12:00:00Z", "dear"),
     ] {
         let told = tried(&demo, at);
         assert_eq!(first(&told, "route-closed"), (supplier.to_owned(), supplier == "dear"), "{at}");
