@@ -1,10 +1,10 @@
 //! Calls of before decided again: on the world as it is, and on one that was changed.
 //!
 //! Each record becomes the call that it was, decided twice under the same conditions: nobody is
-//! registered, no trunk has failed, targets that share calls take turns. What differs is then the change's doing. A call to a subscriber
-//! stays inside whoever was registered. The first target that
-//! the decision names is taken to carry the call, and what it talked is priced by the terms that
-//! the decision left. Pure; bounded by the destinations and trunks of the worlds.
+//! registered, no trunk has failed, targets that share calls take turns. What differs is then the
+//! change's doing. A call to a subscriber stays inside whoever was registered. The first target
+//! that the decision names is taken to carry the call, and what it talked is priced by the terms
+//! that the decision left. Pure; bounded by the destinations and trunks of the worlds.
 
 use crate::decide::Verdict;
 use crate::dry_run::{Caller, DryRun, dry_run};

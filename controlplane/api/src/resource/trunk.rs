@@ -273,8 +273,8 @@ object! {
     caller: Free &PREFIX_EDIT => caller;
     /// Most concurrent calls; 0 is no limit.
     calls_max: Free LIMIT => calls_max;
-    /// Lines of `calls_max` that only calls may take by routes that say `reserved`, or whose callers
-    /// have the setting `route.reserved`.
+    /// Lines of `calls_max` that only calls may take by routes that say `reserved`, or of callers
+    /// who have the setting `route.reserved`.
     calls_reserved: Free LIMIT => calls_reserved;
     /// Most attempts per second; 0 is no limit.
     cps_max: Free LIMIT => cps_max;

@@ -125,8 +125,8 @@ mod tests {
     }
 
     proptest! {
-        /// In whatever order records come: a month has what was talked in it, and to learn all of it
-        /// again is the same.
+        /// In whatever order records come: a month has what was talked in it, and to learn all of
+        /// it again is the same.
         #[test]
         fn sums_are_those_of_a_list(
             calls in prop::collection::vec((0i64..3, 19_700i32..19_740, 0u64..1_000), 0..200),

@@ -1,11 +1,11 @@
 //! Whose turn it is among targets that share calls by weight (order `share`).
 //!
 //! Each set of targets that can take a call has counts of its own. The next call goes to a target
-//! that is behind its share, of those to the one whose share runs out first (Tijdeman's rule for the
-//! chairman of an assembly): so after every call each target of a set has had its share of the
-//! set's calls, give or take less than one, and exactly its share when a window is full, which is as
-//! many calls as the weights sum to. What cannot take a call is not in its set; others share that
-//! call by their weights, and nothing is made up for later.
+//! that is behind its share, of those to the one whose share runs out first (Tijdeman's rule for
+//! the chairman of an assembly): so after every call each target of a set has had its share of the
+//! set's calls, give or take less than one, and exactly its share when a window is full, which is
+//! as many calls as the weights sum to. What cannot take a call is not in its set; others share
+//! that call by their weights, and nothing is made up for later.
 
 use crate::limits::{ROUTE_TARGETS_MAX, TURNS_MAX};
 use std::collections::BTreeMap;

@@ -146,8 +146,8 @@ impl Reader {
         Ok(all)
     }
 
-    /// What trunks talked from a day on, by the days of their tenants' clocks, as far as the records
-    /// in the database say; at most 500,000 sums.
+    /// What trunks talked from a day on, by the days of their tenants' clocks, as far as the
+    /// records in the database say; at most 500,000 sums.
     ///
     /// # Errors
     /// [`StoreError`].

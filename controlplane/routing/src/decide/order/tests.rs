@@ -309,8 +309,8 @@ proptest! {
         let standing = Standing::default();
         let way = way(RouteOrder::ALL[order], &set, seed, &standing);
         let dearest = all.iter().filter_map(|known| known.cost).max().unwrap_or_default();
-        let found: Vec<usize> = sorted(all.iter(), &way).into_iter().map(|placed| placed.at).collect();
-        let again: Vec<usize> = sorted(all.iter(), &way).into_iter().map(|placed| placed.at).collect();
+        let order = || sorted(all.iter(), &way).into_iter().map(|placed| placed.at);
+        let (found, again): (Vec<usize>, Vec<usize>) = (order().collect(), order().collect());
         prop_assert_eq!(&found, &again);
         let mut each = found.clone();
         each.sort_unstable();
