@@ -130,8 +130,11 @@ pub enum Audio {
 /// short to tell.
 #[must_use]
 pub fn audio(cdr: &Cdr) -> Option<Audio> {
-    let (caller, called) = (cdr.caller_media.as_ref()?, cdr.called_media.as_ref()?);
-    if cdr.times.talk_ms < TALK_MS_MIN {
+    judge(cdr.times.talk_ms, cdr.caller_media.as_ref()?, cdr.called_media.as_ref()?)
+}
+
+fn judge(talk_ms: u64, caller: &CdrMedia, called: &CdrMedia) -> Option<Audio> {
+    if talk_ms < TALK_MS_MIN {
         return None;
     }
     let (from_caller, from_called) = (caller.received, called.received);
@@ -159,7 +162,8 @@ pub fn audio(cdr: &Cdr) -> Option<Audio> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOS_MAX, MOS_MIN, Speech, mos, score};
+    use super::{Audio, MOS_MAX, MOS_MIN, Speech, judge, mos, score};
+    use crate::{CdrHeard, CdrMedia};
 
     fn check(codec: &str, lost: u64, jitter_us: u32, delay_us: u32, expected: u16) {
         let speech = Speech { codec, received: 1_000 - lost, lost, jitter_us, delay_us };
@@ -192,6 +196,53 @@ mod tests {
         assert!(scores.iter().all(|score| (MOS_MIN..=MOS_MAX).contains(score)));
         assert!(scores.windows(2).all(|pair| pair[0] <= pair[1]), "{scores:?}");
         assert_eq!((score(0), score(100_000), score(93_200)), (100, 450, 441));
+    }
+
+    /// Media of a leg that sent so many packets, with these scores of its own and of what it heard.
+    fn leg(received: u64, mos: Option<u16>, heard: Option<u16>) -> CdrMedia {
+        let told = |mos| CdrHeard {
+            reports: 1,
+            lost: 0,
+            jitter_us: 0,
+            round_trip_us: None,
+            round_trip_us_max: None,
+            mos: Some(mos),
+        };
+        CdrMedia {
+            received,
+            received_octets: 0,
+            sent: 0,
+            sent_octets: 0,
+            lost: 0,
+            jitter_us: 0,
+            jitter_us_max: 0,
+            dropped: 0,
+            payload_type: None,
+            codec: String::new(),
+            remote: None,
+            mos,
+            heard: heard.map(told),
+        }
+    }
+
+    #[test]
+    fn a_call_is_as_good_as_the_worst_that_anybody_heard() {
+        let good = || leg(300, Some(439), None);
+        for (talk_ms, caller, called, expected) in [
+            (6_000, good(), good(), Some(Audio::Good)),
+            (4_999, good(), good(), None),
+            (6_000, leg(0, None, None), leg(0, None, None), Some(Audio::None)),
+            (6_000, good(), leg(0, None, None), Some(Audio::CallerOnly)),
+            (6_000, leg(33, Some(439), None), good(), Some(Audio::CalledOnly)),
+            (6_000, leg(34, Some(439), None), good(), Some(Audio::Good)),
+            (6_000, leg(99, Some(439), None), leg(0, None, None), None),
+            (6_000, good(), leg(300, Some(359), None), Some(Audio::Fair)),
+            (6_000, leg(300, Some(309), None), good(), Some(Audio::Bad)),
+            (6_000, leg(300, Some(439), Some(200)), good(), Some(Audio::Bad)),
+            (6_000, good(), leg(300, Some(439), Some(360)), Some(Audio::Good)),
+        ] {
+            assert_eq!(judge(talk_ms, &caller, &called), expected, "{caller:?} {called:?}");
+        }
     }
 
     #[test]
