@@ -16,15 +16,17 @@ const D_MS_MIN: u32 = 32_000;
 const GIVE_UP_T1S: u32 = 64;
 
 const _: () = assert!(TIMER_MS_MAX <= u32::MAX / GIVE_UP_T1S);
+const _: () = assert!(TIMER_MS_MAX <= u16::MAX as u32);
 
 /// The base values of RFC 3261 section 17 (its table 4), in milliseconds.
 ///
 /// One value per transaction, so that a trunk's settings can differ from another's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timers {
-    t1_ms: u32,
-    t2_ms: u32,
-    t4_ms: u32,
+    // Every transaction has a copy, so they are as short as TIMER_MS_MAX allows.
+    t1_ms: u16,
+    t2_ms: u16,
+    t4_ms: u16,
     give_up_ms: u32,
 }
 
@@ -68,7 +70,13 @@ impl Timers {
         if t4_ms > TIMER_MS_MAX {
             return Err(TimersError::T4);
         }
-        Ok(Timers { t1_ms, t2_ms, t4_ms, give_up_ms: t1_ms.saturating_mul(GIVE_UP_T1S) })
+        // None is above TIMER_MS_MAX, so the casts keep the values.
+        Ok(Timers {
+            t1_ms: t1_ms as u16,
+            t2_ms: t2_ms as u16,
+            t4_ms: t4_ms as u16,
+            give_up_ms: t1_ms.saturating_mul(GIVE_UP_T1S),
+        })
     }
 
     /// The same, but what nobody answers or acknowledges is given up after so long, and so it is
@@ -78,7 +86,7 @@ impl Timers {
     /// # Errors
     /// [`TimersError::GiveUp`].
     pub const fn giving_up_after(self, give_up_ms: u32) -> Result<Timers, TimersError> {
-        if give_up_ms <= self.t1_ms || give_up_ms > TIMER_MS_MAX * GIVE_UP_T1S {
+        if give_up_ms <= self.t1_ms() || give_up_ms > TIMER_MS_MAX * GIVE_UP_T1S {
             return Err(TimersError::GiveUp);
         }
         Ok(Timers { give_up_ms, ..self })
@@ -86,17 +94,17 @@ impl Timers {
 
     /// First interval of timers A, E and G.
     pub(crate) const fn t1_ms(self) -> u32 {
-        self.t1_ms
+        self.t1_ms as u32
     }
 
     /// Greatest interval of timers E and G.
     pub(crate) const fn t2_ms(self) -> u32 {
-        self.t2_ms
+        self.t2_ms as u32
     }
 
     /// Timers I and K on unreliable transports.
     pub(super) const fn t4_ms(self) -> u32 {
-        self.t4_ms
+        self.t4_ms as u32
     }
 
     /// Timers B, F and H: 64*T1, or as set.
@@ -106,7 +114,7 @@ impl Timers {
 
     /// Timers J, L and M: 64*T1, and no shorter than we send by ourselves.
     pub(crate) fn linger_ms(self) -> u32 {
-        self.t1_ms.saturating_mul(GIVE_UP_T1S).max(self.give_up_ms)
+        self.t1_ms().saturating_mul(GIVE_UP_T1S).max(self.give_up_ms)
     }
 
     /// Timer D on unreliable transports: as long as the peer may be in Completed, were its T1

@@ -124,7 +124,7 @@ impl Leg {
     pub(super) fn keep_fields(&mut self, fields: Vec<HeaderField>, layer: &mut Layer) {
         match &mut self.state {
             State::Offered(offered) => offered.fields = fields.into(),
-            State::Up(session) => session.passed = Some(Box::new(fields)),
+            State::Up(session) => session.passed = Some(fields.into()),
             // It ended in the same moment.
             State::Over => {}
             State::Calling(_) => layer.count(Counted::Misuse),

@@ -364,7 +364,7 @@ impl Leg {
     /// What the other side has said of digests, once.
     fn passed(&mut self, wanted: impl Fn(Header) -> bool) -> Vec<HeaderField> {
         let passed = self.session().and_then(|session| session.passed.take());
-        let mut fields = passed.map(|fields| *fields).unwrap_or_default();
+        let mut fields = passed.map(<[HeaderField]>::into_vec).unwrap_or_default();
         fields.retain(|field| wanted(Header::parse(field.name.as_bytes())));
         fields
     }

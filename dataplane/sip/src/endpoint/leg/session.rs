@@ -22,7 +22,7 @@ pub(super) struct Session {
     pub(super) unconfirmed: bool,
     /// What the other side has said of digests: credentials for our next INVITE or UPDATE, or a
     /// challenge for our refusal of the peer's.
-    pub(super) passed: Option<Box<Vec<HeaderField>>>,
+    pub(super) passed: Option<Box<[HeaderField]>>,
     /// The call has hung up; the BYE waits for the ACK of our 2xx.
     hangup: Option<Cause>,
 }
