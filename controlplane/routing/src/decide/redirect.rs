@@ -399,14 +399,20 @@ impl<'a> Attempt<'a> {
         contact: &Contact,
         way: &mut Way,
     ) -> Result<u8, NotFollowed> {
-        let nowhere = NotFollowed(Step::RedirectNowhere { contact: contact.nth });
+        let nowhere = || NotFollowed(Step::RedirectNowhere { contact: contact.nth });
         let called = self.named_by(sender, contact)?;
         if let Ok(number) = called.number {
             self.note(Step::Number(number));
         }
-        let bearer = self.bearer(sender, turn).ok_or(nowhere)?;
+        let bearer = self.bearer(sender, turn).ok_or_else(nowhere)?;
         let party = self.check_instead(sender, turn, (contact, &called), &bearer, way)?;
-        let called = if party.is_some() { called } else { self.ported(called) };
+        let called = match party {
+            Some(_) => called,
+            None => {
+                let set = &self.world.account_settings(bearer.account.id).fact;
+                self.ported(called, set).map_err(|_| nowhere())?
+            }
+        };
         let level = self.instead_level(sender, turn, (&called, party.is_some()), &bearer)?;
         let place = Place { part: u8::try_from(way.parts.len()).ok(), ..turn.place.clone() };
         way.parts.push(Part {

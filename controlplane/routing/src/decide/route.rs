@@ -11,7 +11,6 @@ use super::way::{Place as InTree, Way};
 use super::{Attempt, Sent, Stop, order};
 use crate::deck::Place;
 use crate::fact::Reached;
-use crate::limits::ORGANIZATION_DEPTH_MAX;
 use crate::location::wire_transport;
 use crate::refusal::Refusal;
 use crate::standing::{Direction, Turn};
@@ -126,7 +125,7 @@ impl<'a> Attempt<'a> {
         (place, way): (&InTree, &mut Way),
     ) {
         let Ok(number) = called.number else { return };
-        let hops = Hops { place, number, own_from: way.hops.len(), probes: false };
+        let hops = Hops::new(place, number, way, sender.settings.route.reserved);
         let only = RouteTarget { trunk, priority: 0, weight: 0 };
         let (trunk, egress) = match self.candidate(sender, &hops, only, way) {
             Ok(Some(Candidate { trunk, egress, .. })) => (trunk, egress),
