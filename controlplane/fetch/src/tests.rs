@@ -19,8 +19,7 @@ async fn server(answers: Vec<&'static str>) -> (SocketAddr, UnboundedReceiver<(u
         for nth in 0.. {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut buffer = [0; 4_096];
-            loop {
-                let Ok(len @ 1..) = stream.read(&mut buffer).await else { break };
+            while let Ok(len @ 1..) = stream.read(&mut buffer).await {
                 heard.send((nth, String::from_utf8_lossy(&buffer[..len]).into_owned())).unwrap();
                 let Some(answer) = answers.next() else {
                     // Silent from here on.
