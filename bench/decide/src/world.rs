@@ -159,7 +159,11 @@ fn rows(more_rates: u64) -> Option<Rows> {
         rates.extend([rate(id, 1, &prefix, 90_000_000)?, rate(id + 1, 2, &prefix, 20_000_000)?]);
     }
     Some(Rows {
-        listeners: vec![Listener { transport: Transport::Udp, address: listener() }],
+        listeners: vec![Listener {
+            transport: Transport::Udp,
+            address: listener(),
+            guests: strowger_model::Guests::Challenge,
+        }],
         tenants: vec![tenant(euro)?],
         organizations: vec![organization(1, None), organization(2, Some(OrganizationId(1)))],
         accounts: vec![account(CUSTOMER, true, euro), account(SUPPLIER, false, euro)],

@@ -32,7 +32,11 @@ pub(crate) fn rows(options: Options) -> Option<Rows> {
     let suppliers = 0..i64::from(options.suppliers);
     let customers = CUSTOMER..CUSTOMER + i64::from(options.accounts);
     let mut rows = Rows {
-        listeners: vec![Listener { transport: Transport::Udp, address: listener() }],
+        listeners: vec![Listener {
+            transport: Transport::Udp,
+            address: listener(),
+            guests: strowger_model::Guests::Challenge,
+        }],
         tenants: vec![tenant(euro)?],
         organizations: vec![organization()],
         tariffs: vec![tariff(CUSTOMERS, TariffKind::Customer, euro)],

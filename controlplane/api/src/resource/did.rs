@@ -21,8 +21,8 @@ pub(crate) struct DidSeen {
 
 object! {
     /// A number of ours and where it leads: to one of subscriber, trunk, ring group. Without any of
-    /// them it is in the pool: it can be reserved for a while, and is taken by setting one. A shared
-    /// one is never in the pool: who calls says whose call it is (`phonebook`).
+    /// them it is in the pool: it can be reserved for a while, and is taken by setting one. One
+    /// that is shared is never in the pool: who calls says whose call it is (`phonebook`).
     DID: DidSeen as "Did", blank();
     /// Identity.
     id: Shown Ident => did.id;

@@ -42,10 +42,7 @@ fn resources() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("dids", json!({"tenant": "1", "organization": "1", "number": "4999", "subscriber": "1"})),
-        (
-            "phonebook",
-            json!({"tenant": "1", "subscriber": "1", "number": "447700900123", "name": "Ann"}),
-        ),
+        ("phonebook", json!({"tenant": "1", "subscriber": "1", "number": "4477", "name": "Ann"})),
         (
             "routes",
             json!({"tenant": "1", "prefix": "44", "targets": [{"trunk": "1", "weight": 5}]}),

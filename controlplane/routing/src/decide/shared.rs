@@ -10,8 +10,8 @@
 //! | 5 | any | who called the caller last by the DID, within a day | the same |
 //!
 //! Numbers are compared with and without the tenant's country prefix. A subscriber who is switched
-//! off is passed over. What none decides goes where the DID itself leads, if anywhere. Only the number that is
-//! dialled is looked up so: a forward to a shared DID goes where the DID leads.
+//! off is passed over. What none decides goes where the DID itself leads, if anywhere. Only the
+//! number that is dialled is looked up so: a forward to a shared DID goes where the DID leads.
 
 use super::called::{Called, Party};
 use super::sender::{Sender, Who};

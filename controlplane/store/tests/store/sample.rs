@@ -110,11 +110,7 @@ pub(crate) fn sample() -> ConfigRows {
                 number: Some(digits("49100")),
                 any_number: true,
             },
-            barring: Barring {
-                all: false,
-                allowed: vec![digits("4")],
-                blocked: vec![digits("44")],
-            },
+            barring: barring("4", "44"),
             forwards: vec![Forward {
                 when: ForwardWhen::NoAnswer,
                 to: "1002".into(),
@@ -140,6 +136,10 @@ pub(crate) fn sample() -> ConfigRows {
         holidays: holidays(tenant),
         exchange_rates: exchange_rates(tenant),
     }
+}
+
+fn barring(allowed: &str, blocked: &str) -> Barring {
+    Barring { all: false, allowed: vec![digits(allowed)], blocked: vec![digits(blocked)] }
 }
 
 fn exchange_rates(tenant: TenantId) -> Vec<ExchangeRate> {
@@ -187,6 +187,8 @@ fn ingress(edit: PrefixEdit) -> Ingress {
             ha1_sha256: Some(Ha1([0xcd; 32])),
             digest: DigestPolicy::Sha256Only,
         }),
+        auth: IngressAuth::Both,
+        users: vec!["pbx".into()],
         account: AccountId(1),
         tech_prefix: Some(digits("123")),
         called: edit,
@@ -268,6 +270,7 @@ fn egress(edit: PrefixEdit) -> Egress {
         trusted: false,
         caller_number: Some(digits("4930")),
         from_host: Some("from.example".into()),
+        partners: vec![OrganizationId(2)],
         barring: Barring { all: false, allowed: vec![], blocked: vec![digits("1900")] },
         continue_on: vec![404, 486],
         stop_on: vec![603],

@@ -38,21 +38,22 @@ fn guests_of_a_listener_for_dids_reach_dids_and_nothing_else() {
     let carrier = new_carrier(&demo);
     lead_to(&demo, carrier.addr());
     let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
-    let guest = phone(&demo, "jo", "none");
+    // A phone that was asked for credentials shows them ever after: each guest calls once.
+    let guest = || phone(&demo, "jo", "none");
     let did = json!({
         "tenant": "1", "organization": "2", "number": "44999", "subscriber": "2",
     });
     make(&demo, "dids", &did);
     std::thread::sleep(IN_FORCE);
-    turned_away(&guest, "44999");
+    turned_away(&guest(), "44999");
     let ingress = json!({"account": "3", "auth": "nobody", "trusted": false});
     let id = make(&demo, "trunks", &trunk("guests", &ingress));
     std::thread::sleep(IN_FORCE);
-    Talk::new(&guest, "44999", &bob).end_after(TALK);
+    Talk::new(&guest(), "44999", &bob).end_after(TALK);
     let record = demo.rest.cdrs(1).remove(0);
     assert_eq!(record["caller"]["trunk"], json!(id), "{record:#}");
     for number in ["1002", "44123"] {
-        turned_away(&guest, number);
+        turned_away(&guest(), number);
     }
     // A phone of ours is itself at the same listener, and nobody else is taken for it.
     answered(&ada.invite("44123").unwrap());
@@ -67,19 +68,19 @@ fn a_trunk_that_takes_everybody_is_loud() {
     let demo = start(&home, "account");
     let carrier = new_carrier(&demo);
     lead_to(&demo, carrier.addr());
-    let guest = phone(&demo, "jo", "none");
-    turned_away(&guest, "44123");
+    let guest = || phone(&demo, "jo", "none");
+    turned_away(&guest(), "44123");
     let ingress = json!({
         "account": "3", "auth": "nobody", "trusted": false, "tech_prefix": "77",
     });
     let id = make(&demo, "trunks", &trunk("prefix", &ingress));
     std::thread::sleep(IN_FORCE);
-    turned_away(&guest, "44123");
-    answered(&guest.invite("7744123").unwrap());
+    turned_away(&guest(), "44123");
+    answered(&guest().invite("7744123").unwrap());
     let ready = || demo.rest.get("/readyz");
     assert_eq!(ready()["authenticated"], true, "a tech prefix is wanted");
     set(&demo, &format!("trunks/{id}"), &json!({"ingress": {"tech_prefix": null}}));
-    answered(&guest.invite("44123").unwrap());
+    answered(&guest().invite("44123").unwrap());
     let said = ready();
     assert_eq!(said["authenticated"], false, "{said:#}");
     assert_eq!(said["open_trunks"], json!(format!("trunk {id}")), "{said:#}");
@@ -87,7 +88,7 @@ fn a_trunk_that_takes_everybody_is_loud() {
     assert_eq!(demo.rest.metric("strowger_open_trunks"), 1);
     assert!(demo.log().contains("everybody may call out by a trunk"), "{}", demo.log());
     set(&demo, &format!("trunks/{id}"), &json!({"ingress": {"users": ["ann"]}}));
-    turned_away(&guest, "44123");
+    turned_away(&guest(), "44123");
     answered(&phone(&demo, "ann", "none").invite("44123").unwrap());
     assert_eq!(ready()["authenticated"], true);
     assert_tidy(&demo);

@@ -43,6 +43,11 @@ fn guests() -> Ingress {
     Ingress { auth: IngressAuth::Nobody, trusted: false, ..ingress() }
 }
 
+/// Credentials from one of these.
+fn both(sources: Vec<SourceMatch>) -> Ingress {
+    Ingress { auth: IngressAuth::Both, sources, credentials: credentials(), ..ingress() }
+}
+
 /// Trunk 8 calls so; listener 0 takes guests of every kind, listener 1 challenges.
 fn switch(ingress: Ingress, policy: Guests) -> Switch {
     let mut rows = rows();
@@ -96,12 +101,6 @@ fn modes() -> Vec<Mode> {
     let other = Try { from: "other", ..HERE };
     let away = Try { password: Some("secret"), ..anywhere };
     let host = || at("192.0.2.8", 32, 0);
-    let both = |sources| Ingress {
-        auth: IngressAuth::Both,
-        sources,
-        credentials: credentials(),
-        ..ingress()
-    };
     vec![
         (0, "none", guests(), anywhere, Try { listener: 1, ..anywhere }, challenge),
         (1, "IP", Ingress { sources: host(), ..ingress() }, HERE, anywhere, challenge),
