@@ -22,7 +22,8 @@ pub struct NewAllowance {
     pub key: String,
     /// It is the next one of this.
     pub renews: Option<AllowanceId>,
-    /// Who is paid for it, if it costs something: the organization of a reseller; `None` = the tenant.
+    /// Who is paid for it, if it costs something: the organization of a reseller; `None` = the
+    /// tenant.
     pub payee: Option<OrganizationId>,
     /// Who asked.
     pub actor: String,
@@ -127,7 +128,8 @@ macro_rules! select {
             "SELECT a.id AS id, a.tenant_id AS tenant_id, a.account_id AS account_id, \
              a.name AS name, a.prefix AS prefix, a.seconds AS seconds, a.from_us AS from_us, \
              a.until_us AS until_us, a.renew_days AS renew_days, \
-             a.renew_until_us AS renew_until_us, a.price AS price, a.vat_ppm AS vat_ppm, CAST(COALESCE(u.used_ms, 0) AS BIGINT) AS used_ms \
+             a.renew_until_us AS renew_until_us, a.price AS price, a.vat_ppm AS vat_ppm, \
+             CAST(COALESCE(u.used_ms, 0) AS BIGINT) AS used_ms \
              FROM allowances a LEFT JOIN allowance_usage u ON u.allowance_id = a.id ",
             $rest
         )

@@ -200,7 +200,8 @@ proptest! {
                 let owner = Owner::Account(charge.account);
                 let (kind, unit) = (LedgerKind::Balance, Unit::Money(charge.currency));
                 let key = LedgerAccount { tenant: record.tenant.unwrap(), owner, kind, unit };
-                let sign = if charge.kind == ChargeKind::Supplier { 1 } else { -1 };
+                let is_owed = [ChargeKind::Supplier, ChargeKind::Commission].contains(&charge.kind);
+                let sign = if is_owed { 1 } else { -1 };
                 *expected.entry(key).or_default() += sign * i128::from(charge.gross.0);
             }
         }

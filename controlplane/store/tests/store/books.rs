@@ -26,22 +26,15 @@ on_both! {
     a_reader_creates_nothing
 }
 
-/// What the first record used of an allowance, and the second of another.
-async fn free_time_is_counted_with_the_records(db: &Db) {
-    write_all(&db.store, &sample()).await;
-    let free = |id, allowance, free_ms| {
-        let mut record = record(id, 0, 100, Some(1), 1);
-        let customer = record.customer.as_mut().unwrap();
-        (customer.allowance, customer.free_ms) = (Some(AllowanceId(allowance)), free_ms);
-        record
-    };
-    let new = |key: &str, prefix: Option<&str>| NewAllowance {
+/// Free time of account 1 by this key and name.
+fn free_time(key: &str) -> NewAllowance {
+    NewAllowance {
         allowance: Allowance {
             id: AllowanceId(0),
             tenant: TenantId(1),
             account: AccountId(1),
-            name: "n\0".into(),
-            prefix: prefix.map(|text| Digits::parse(text).unwrap()),
+            name: key.into(),
+            prefix: None,
             seconds: 600,
             from_us: 5,
             until_us: 50,
@@ -54,6 +47,24 @@ async fn free_time_is_counted_with_the_records(db: &Db) {
         payee: None,
         actor: "admin".into(),
         at_us: 7,
+    }
+}
+
+/// What the first record used of an allowance, and the second of another.
+async fn free_time_is_counted_with_the_records(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let free = |id, allowance, free_ms| {
+        let mut record = record(id, 0, 100, Some(1), 1);
+        let customer = record.customer.as_mut().unwrap();
+        (customer.allowance, customer.free_ms) = (Some(AllowanceId(allowance)), free_ms);
+        record
+    };
+    let new = |key: &str, prefix: Option<&str>| NewAllowance {
+        allowance: Allowance {
+            prefix: prefix.map(|text| Digits::parse(text).unwrap()),
+            ..free_time("n\0").allowance
+        },
+        ..free_time(key)
     };
     let mut ids = Vec::new();
     for new in [new("a", None), new("b", Some("44"))] {
@@ -112,11 +123,14 @@ async fn give_again(db: &Db) -> (AllowanceId, AllowanceId) {
         from_us: 20,
         until_us: 60,
         renewal,
+        price: Amount::ZERO,
+        vat_ppm: 0,
     };
     let new = |allowance: &Allowance, renews| NewAllowance {
         allowance: allowance.clone(),
         key: "r".into(),
         renews,
+        payee: None,
         actor: "admin".into(),
         at_us: 7,
     };
@@ -233,30 +247,12 @@ async fn a_planted_commission_is_found(db: &Db) {
 
 async fn a_price_that_was_not_paid_is_found(db: &Db) {
     write_all(&db.store, &sample()).await;
-    let new = NewAllowance {
-        allowance: Allowance {
-            id: AllowanceId(0),
-            tenant: TenantId(1),
-            account: AccountId(1),
-            name: "packet".into(),
-            prefix: None,
-            seconds: 60,
-            from_us: 0,
-            until_us: 1,
-            renewal: None,
-            price: Amount(119),
-            vat_ppm: 190_000,
-        },
-        key: "p".into(),
-        renews: None,
-        payee: None,
-        actor: "admin".into(),
-        at_us: 7,
-    };
+    let mut new = free_time("packet");
+    (new.allowance.price, new.allowance.vat_ppm) = (Amount(119), 190_000);
     let mut w = db.store.write().await.unwrap();
     let given = w.insert_allowance(&new).await.unwrap();
     w.commit().await.unwrap();
-    let read = db.store.reader().allowance_with_key(AccountId(1), "p").await.unwrap();
+    let read = db.store.reader().allowance_with_key(AccountId(1), "packet").await.unwrap();
     assert_eq!(read, Some(given));
     let balances = db.store.reader().balances().await.unwrap();
     assert_eq!(balances.iter().map(|b| b.balance.0).collect::<Vec<_>>(), [-119]);
