@@ -80,6 +80,7 @@ fn settlement(seq: u64) -> Option<Settlement> {
             organization: OrganizationId(customer),
             prepaid: seq.is_multiple_of(2),
             terms: terms(price, 1)?,
+            commission: None,
         }],
         hops: vec![hop(carrier)?, hop(carrier % 20 + 1)?],
         ..Settlement::free(TenantId(1))

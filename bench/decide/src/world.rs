@@ -222,6 +222,9 @@ fn account(id: AccountId, prepaid: bool, currency: Currency) -> Account {
         reduction_bp: 0,
         resells: false,
         resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     }

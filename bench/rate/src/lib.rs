@@ -149,6 +149,7 @@ fn settlement(terms: Terms) -> Settlement {
         organization: OrganizationId(account),
         prepaid: true,
         terms,
+        commission: None,
     };
     let hop = Hop {
         trunk: TrunkId(1),

@@ -110,6 +110,7 @@ pub(crate) fn record(seq: u64, all: u64) -> Option<Cdr> {
         customer: Some(charge(ChargeKind::Customer, id(account), 900_000)),
         levels: Vec::new(),
         supplier: Some(charge(ChargeKind::Supplier, 100_000 + id(egress), 700_000)),
+        commissions: Vec::new(),
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,

@@ -12,8 +12,8 @@ use crate::reply::{Json, Page};
 use crate::shape::{shown, view};
 use crate::value::{Id, MoneyView, Named, Time, Word, money, price};
 use strowger_model::{
-    AccountId, Audience, Cdr, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge, ChargeKind, Digits,
-    party_name, reason_name,
+    AccountId, Amount, Audience, Cdr, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge, ChargeKind,
+    Currency, Digits, party_name, reason_name,
 };
 use strowger_store::{CdrFilter, CdrKey};
 
@@ -66,6 +66,10 @@ view! {
         levels: Vec<CdrChargeView>,
         /// What the supplier of the called leg is owed.
         supplier: Option<CdrChargeView>,
+        /// What agents earn of what `customer` and `levels` pay.
+        commissions: Vec<CdrChargeView>,
+        /// The five costs by the names of the source.
+        costs: CdrCostsView,
         /// Branches other than the called leg.
         hops: Vec<CdrHopView>,
         /// Branches that were not kept.
@@ -172,11 +176,12 @@ view! {
 view! {
     /// What one account pays for a record, or is owed.
     CdrChargeView {
-        /// Account that pays; of a supplier's charge the one that is owed.
+        /// Account that pays; of a supplier's charge and of a commission the one that is owed.
         account: Id,
         /// Organization of the account.
         organization: Id,
-        /// Reseller that receives it; null for the tenant itself and for suppliers.
+        /// Reseller that receives it, or pays a commission; null for the tenant itself and for
+        /// suppliers.
         payee: Option<Id>,
         /// Whose charge.
         kind: Word<ChargeKind>,
@@ -202,6 +207,23 @@ view! {
         tariff: Option<Id>,
         /// Price line.
         rate: Option<Id>,
+    }
+}
+
+view! {
+    /// What a record costs whom, without tax; null where nobody pays it, and where it would add up
+    /// currencies.
+    CdrCostsView {
+        /// What the caller's account pays.
+        enduser: Option<MoneyView>,
+        /// What the supplier is owed.
+        provider: Option<MoneyView>,
+        /// What agents earn.
+        sales: Option<MoneyView>,
+        /// What is left to the tenant: what it is paid less what it owes supplier and agents.
+        company: Option<MoneyView>,
+        /// What the topmost reseller pays.
+        other: Option<MoneyView>,
     }
 }
 
@@ -303,6 +325,8 @@ fn view(cdr: &Cdr) -> CdrView {
         customer: cdr.customer.as_ref().map(charge),
         levels: cdr.levels.iter().map(charge).collect(),
         supplier: cdr.supplier.as_ref().map(charge),
+        commissions: cdr.commissions.iter().map(charge).collect(),
+        costs: costs(cdr),
         hops: cdr.hops.iter().map(hop).collect(),
         hops_dropped: cdr.hops_dropped,
         facts_dropped: cdr.facts_dropped,
@@ -387,6 +411,18 @@ fn charge(charge: &Charge) -> CdrChargeView {
         unit_price: price(charge.unit_price, charge.price_currency),
         tariff: charge.tariff.map(Id::from),
         rate: charge.rate.map(Id::from),
+    }
+}
+
+fn costs(cdr: &Cdr) -> CdrCostsView {
+    let costs = cdr.costs();
+    let shown = |cost: Option<(Amount, Currency)>| cost.map(|(amount, of)| money(amount, of));
+    CdrCostsView {
+        enduser: shown(costs.enduser),
+        provider: shown(costs.provider),
+        sales: shown(costs.sales),
+        company: shown(costs.company),
+        other: shown(costs.other),
     }
 }
 

@@ -266,7 +266,7 @@ pub(crate) fn references(document: &Value) -> Vec<(String, &'static str, i64)> {
         let kind = match name {
             "tenant" => "tenant",
             "organization" | "parent" => "organization",
-            "account" => "account",
+            "account" | "agent" => "account",
             "subscriber" => "subscriber",
             "trunk" | "trunks" => "trunk",
             "ring_group" => "ring group",

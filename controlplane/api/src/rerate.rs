@@ -206,6 +206,14 @@ fn time(name: &str, text: Option<String>) -> Result<Option<i64>, Problem> {
     text.map(read).transpose()
 }
 
+/// What agents earned has no price to be rated by.
+fn kind(wanted: Option<ChargeKind>) -> Result<Option<ChargeKind>, Problem> {
+    match wanted {
+        Some(ChargeKind::Commission) => Err(Problem::field("kind", "cannot be rated again")),
+        Some(_) | None => Ok(wanted),
+    }
+}
+
 fn word<T: Spelled>(name: &str, text: Option<String>) -> Result<Option<T>, Problem> {
     let read = |text: String| {
         let wrong = || Problem::field(name, format!("is none of {}", T::WORDS.join(", ")));
@@ -226,7 +234,7 @@ impl Form for RerateForm {
             account: m.id("account")?.flatten(),
             tariff: m.id("tariff")?.flatten(),
             trunk: m.id("trunk")?.flatten(),
-            kind: word("kind", m.text("kind")?)?,
+            kind: kind(word("kind", m.text("kind")?)?)?,
             new_tariff: m.id("new_tariff")?.flatten(),
             prices_us: time("prices_at", m.text("prices_at")?)?,
             reason: needed("reason", m.saying("reason", REASON_CHARS_MAX)?)?,
@@ -245,7 +253,8 @@ impl Form for RerateForm {
 
     fn describe(_: &mut Components) -> Value {
         let time = || json!({"type": "string", "format": "date-time"});
-        let kind = json!({"type": "string", "enum": ChargeKind::WORDS});
+        let kinds = ChargeKind::WORDS.iter().filter(|word| **word != ChargeKind::Commission.word());
+        let kind = json!({"type": "string", "enum": kinds.collect::<Vec<_>>()});
         object(&[
             ("tenant", id_shape(), "Tenant; that of the token where it has one.", false),
             ("from", time(), "Records that ended then or later.", true),

@@ -112,6 +112,14 @@ pub(crate) trait Resource: Clone + Send + Sync + Sized + 'static {
         Ok(())
     }
 
+    /// Whether who has this scope may delete it.
+    ///
+    /// # Errors
+    /// A problem that says why not.
+    fn check_removal(&self, _scope: Scope, _world: &World) -> Result<(), Problem> {
+        Ok(())
+    }
+
     /// Other rows of the world that a change of this one may break.
     fn dependents(&self, _world: &World) -> Vec<Change> {
         Vec::new()
@@ -407,6 +415,7 @@ pub(crate) fn remove<R: Resource>(cx: Context) -> Pending {
         let parent = R::parent(&cx).await?;
         let mut edit = Edit::begin(&cx.api).await?;
         let row = meant::<R>(&cx, &mut edit, parent).await?;
+        row.check_removal(cx.caller.scope, &edit.world)?;
         let id = row.row().id();
         if let Some(other) = edit.w.referrer::<R::Row>(id).await? {
             let detail = format!("{} {} refers to it", other.kind, other.id);

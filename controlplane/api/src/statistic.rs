@@ -96,7 +96,9 @@ view! {
         reseller: MoneyView,
         /// What suppliers are owed (PC).
         supplier: MoneyView,
-        /// What customers pay less what suppliers are owed in this currency (PF).
+        /// What agents earn (SC).
+        sales: MoneyView,
+        /// What customers pay less what suppliers are owed and agents earn in this currency (PF).
         profit: MoneyView,
         /// The same as a share of what customers pay, millionths (PR); null when they pay nothing.
         profit_ppm: Option<i32>,
@@ -393,7 +395,7 @@ impl Shown<'_> {
 }
 
 fn costs(of: Currency, paid: &Money, talk_ms: i64, is_one: bool) -> StatisticMoneyView {
-    let profit = paid.customer.saturating_sub(paid.supplier);
+    let profit = paid.customer.saturating_sub(paid.supplier).saturating_sub(paid.sales);
     let profit_ppm = (i128::from(profit) * PPM).checked_div(paid.customer.into());
     let clamped = |ppm: i128| ppm.clamp(i32::MIN.into(), i32::MAX.into());
     let a_minute = |amount: i64| {
@@ -407,6 +409,7 @@ fn costs(of: Currency, paid: &Money, talk_ms: i64, is_one: bool) -> StatisticMon
         customer: money(Amount(paid.customer), of),
         reseller: money(Amount(paid.reseller), of),
         supplier: money(Amount(paid.supplier), of),
+        sales: money(Amount(paid.sales), of),
         profit: money(Amount(profit), of),
         profit_ppm: profit_ppm.and_then(|ppm| i32::try_from(clamped(ppm)).ok()),
         customer_price: a_minute(paid.customer),
@@ -447,7 +450,7 @@ mod tests {
     #[test]
     fn profit_and_mean_prices() {
         let eur = Currency::EUR;
-        let paid = Money { customer: 900_000_000, reseller: 0, supplier: 600_000_000 };
+        let paid = Money { customer: 900_000_000, supplier: 600_000_000, ..Money::default() };
         let view = costs(eur, &paid, 120_000, true);
         assert_eq!(view.profit.amount, "3.00000000");
         assert_eq!(view.profit_ppm, Some(333_333));
@@ -455,6 +458,11 @@ mod tests {
         assert_eq!(view.supplier_price.unwrap().amount, "3.000000000");
         let view = costs(eur, &Money { customer: 0, ..paid }, 0, true);
         assert_eq!(view.profit.amount, "-6.00000000");
+        let sold = costs(eur, &Money { sales: 100_000_000, ..paid }, 0, true);
+        assert_eq!(
+            (sold.sales.amount.as_str(), sold.profit.amount.as_str()),
+            ("1.00000000", "2.00000000")
+        );
         assert!(view.profit_ppm.is_none() && view.customer_price.is_none());
         assert!(costs(eur, &paid, 120_000, false).customer_price.is_none());
         let dinar = Currency::new("KWD", 3).unwrap();

@@ -229,7 +229,12 @@ words! {
         Unwritable => "unwritable",
         Full => "full",
     }
-    ChargeKind { Customer => "customer", Reseller => "reseller", Supplier => "supplier" }
+    ChargeKind {
+        Customer => "customer",
+        Reseller => "reseller",
+        Supplier => "supplier",
+        Commission => "commission",
+    }
     MoneyKind { Payment => "payment", Adjustment => "adjustment" }
     RerateState {
         Preparing => "preparing",
@@ -249,6 +254,7 @@ words! {
         Adjustment => "adjustment",
         Rerate => "rerate",
         Exchange => "exchange",
+        Commission => "commission",
         Reversal => "reversal",
     }
     DigestPolicy { Both => "both", Sha256Only => "sha256-only", Md5Only => "md5-only" }

@@ -27,7 +27,7 @@ pub enum LedgerKind {
     Balance,
     /// Sold, without tax.
     Revenue,
-    /// Bought, without tax.
+    /// Bought, and earned by agents, without tax.
     Cost,
     /// Tax received less tax paid.
     Vat,
@@ -85,6 +85,8 @@ pub enum TransferKind {
     Rerate,
     /// One half of an exchange.
     Exchange,
+    /// What agents earn of calls.
+    Commission,
     /// Undoes another transfer.
     Reversal,
 }
@@ -338,6 +340,10 @@ pub fn sides(
         ChargeKind::Supplier => [
             (account(Owner::Tenant, LedgerKind::Cost), balance, TransferKind::Cost),
             (account(Owner::Tenant, LedgerKind::Vat), balance, TransferKind::Vat),
+        ],
+        ChargeKind::Commission => [
+            (account(seller, LedgerKind::Cost), balance, TransferKind::Commission),
+            (account(seller, LedgerKind::Vat), balance, TransferKind::Vat),
         ],
     }
 }

@@ -18,6 +18,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod commission;
 mod compact;
 mod compose;
 mod ledger;
@@ -29,6 +30,7 @@ mod terms;
 #[cfg(test)]
 mod testing;
 
+pub use commission::Commission;
 pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose};
 pub use ledger::{
     BadTransfer, Cause, Correction, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit,
@@ -38,7 +40,7 @@ pub use price::{price, records};
 pub use rate::{Overflow, Rated, rate};
 pub use revision::{RevisedRate, in_force};
 pub use settlement::{
-    BadSettlement, CALLER_NUMBER_MAX, Caller, FORWARDS_MAX, Forwarder, Hop, LEVELS_MAX, Level,
-    Part, PriceRef, SETTLEMENT_VERSION, Settlement, Wait,
+    BadSettlement, CALLER_NUMBER_MAX, Caller, EXCHANGES_MAX, FORWARDS_MAX, Forwarder, Hop,
+    LEVELS_MAX, Level, Part, PriceRef, SETTLEMENT_VERSION, Settlement, Wait,
 };
 pub use terms::{BadTerms, Terms, VAT_PPM_MAX};

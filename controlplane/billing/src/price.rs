@@ -1,5 +1,6 @@
 //! From a draft and its settlement to a record with its money.
 
+use crate::commission::earned;
 use crate::compose::drafts;
 use crate::{CdrDraft, Forwarder, Level, Mode, Overflow, Part, PriceRef, Settlement, Terms, rate};
 use strowger_link::CallFacts;
@@ -27,6 +28,8 @@ pub fn records(facts: &CallFacts, mode: Mode) -> Vec<Cdr> {
 /// granted to pay is taken off the first level's time. A forward has one level: who forwards
 /// pays. Where a called party named another number, its price counts instead
 /// ([`Settlement::instead`]).
+///
+/// Agents earn their part of what levels pay, at the end ([`crate::Commission`]).
 ///
 /// An amount beyond the ledger's range leaves its charge out and marks [`Cdr::unpriced`].
 #[must_use]
@@ -82,7 +85,29 @@ pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
             Err(Overflow) => cdr.unpriced = true,
         }
     }
+    cdr.commissions = commissions(&cdr, levels, settlement);
     cdr
+}
+
+/// What agents earn: who sells to a level pays the level above, the last one the supplier.
+fn commissions(cdr: &Cdr, levels: &[Level], settlement: &Settlement) -> Vec<Charge> {
+    if levels.iter().all(|level| level.commission.is_none()) {
+        return Vec::new();
+    }
+    let paid = |level: &Level| {
+        let mut charges = cdr.customer.iter().chain(&cdr.levels);
+        charges.find(|charge| charge.account == level.account)
+    };
+    let mut all = Vec::new();
+    for (index, level) in levels.iter().enumerate() {
+        let cost = match levels.get(index + 1) {
+            Some(above) => paid(above),
+            None => cdr.supplier.as_ref(),
+        };
+        let charge = paid(level);
+        all.extend(charge.and_then(|charge| earned(level, charge, cost, settlement)));
+    }
+    all
 }
 
 /// From the moment from which a settlement's prices count to answer, milliseconds.

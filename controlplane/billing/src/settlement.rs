@@ -6,15 +6,18 @@ mod part;
 pub use part::{FORWARDS_MAX, Forwarder, Part, PriceRef, Wait};
 
 use crate::compact::{Form, Reader, Writer};
-use crate::{BadTerms, Terms};
+use crate::{BadTerms, Commission, Terms};
 use std::collections::BTreeSet;
 use strowger_link::{HOPS_MAX, SETTLEMENT_MAX};
 use strowger_model::{
-    AccountId, AllowanceId, Digits, OrganizationId, SubscriberId, TenantId, TrunkId,
+    AccountId, AllowanceId, Currency, Digits, Exchange, OrganizationId, SubscriberId, TenantId,
+    TrunkId, WHOLE,
 };
 
 /// Version of the form; the first byte.
-pub const SETTLEMENT_VERSION: u8 = 6;
+pub const SETTLEMENT_VERSION: u8 = 7;
+/// The one before, which knew no commissions; still read.
+const SETTLEMENT_VERSION_6: u8 = 6;
 // The version before (5) had no class rule and is read as it is.
 /// An earlier one, which did not say whether the caller hides; still read.
 const SETTLEMENT_VERSION_4: u8 = 4;
@@ -26,6 +29,9 @@ const SETTLEMENT_VERSION_2: u8 = 2;
 const SETTLEMENT_VERSION_1: u8 = 1;
 /// Most levels of payers.
 pub const LEVELS_MAX: usize = 16;
+/// Most exchange rates: of what each level and each hop may cost, for each payer of another
+/// currency; a call in more currencies than this pays no commissions of profit.
+pub const EXCHANGES_MAX: usize = 16;
 /// Most characters kept of the caller's number.
 pub const CALLER_NUMBER_MAX: usize = 64;
 
@@ -59,6 +65,9 @@ pub struct Settlement {
     pub hops: Vec<Hop>,
     /// Forwards, by [`PriceRef::part`]; at most [`FORWARDS_MAX`].
     pub parts: Vec<Part>,
+    /// What costs in other currencies are worth to payers whose agents earn a part of the profit:
+    /// currency of the cost, and into which; at most [`EXCHANGES_MAX`].
+    pub exchanges: Vec<(Currency, Exchange)>,
 }
 
 /// Who called.
@@ -89,6 +98,8 @@ pub struct Level {
     pub prepaid: bool,
     /// Its terms.
     pub terms: Terms,
+    /// What who brought it earns of it.
+    pub commission: Option<Commission>,
 }
 
 /// One supplier's price.
@@ -119,6 +130,12 @@ pub enum BadSettlement {
     /// More than [`FORWARDS_MAX`] forwards, or one that follows from a later one.
     #[error("the settlement has too many forwards, or they are out of order")]
     Parts,
+    /// More than [`EXCHANGES_MAX`] exchange rates.
+    #[error("the settlement has too many exchange rates")]
+    Exchanges,
+    /// A commission of more than all of it.
+    #[error("a commission is more than all of what is paid")]
+    Commission,
     /// An account stands on two levels.
     #[error("an account pays on two levels")]
     SamePayer,
@@ -147,7 +164,15 @@ impl Settlement {
             levels: Vec::new(),
             hops: Vec::new(),
             parts: Vec::new(),
+            exchanges: Vec::new(),
         }
+    }
+
+    /// From one currency to another, where a commission needs it.
+    #[must_use]
+    pub fn exchange(&self, from: Currency, to: Currency) -> Option<Exchange> {
+        let known = self.exchanges.iter().find(|(of, into)| *of == from && into.ledger() == to);
+        known.map(|(_, exchange)| *exchange)
     }
 
     /// Its bytes for an answer, at most [`SETTLEMENT_MAX`].
@@ -170,6 +195,7 @@ impl Settlement {
         out.list(&self.levels);
         out.list(&self.hops);
         out.list(&self.parts);
+        out.list(&self.exchanges);
         if out.0.len() > SETTLEMENT_MAX { Err(BadSettlement::TooLong) } else { Ok(out.0) }
     }
 
@@ -188,6 +214,7 @@ impl Settlement {
         let has_times = version >= SETTLEMENT_VERSION_2;
         let has_allowance = version >= SETTLEMENT_VERSION_3;
         let has_parts = version >= SETTLEMENT_VERSION_4;
+        let has_exchanges = version > SETTLEMENT_VERSION_6;
         let settlement = Settlement {
             tenant: TenantId(input.signed()?),
             hold: input.unsigned()?,
@@ -202,6 +229,10 @@ impl Settlement {
             hops: input.list(HOPS_MAX, BadSettlement::Hops)?,
             parts: match has_parts {
                 true => input.list(FORWARDS_MAX, BadSettlement::Parts)?,
+                false => Vec::new(),
+            },
+            exchanges: match has_exchanges {
+                true => input.list(EXCHANGES_MAX, BadSettlement::Exchanges)?,
                 false => Vec::new(),
             },
         };
@@ -223,9 +254,15 @@ impl Settlement {
         if !part::are_in_order(&self.parts) {
             return Err(BadSettlement::Parts);
         }
+        if self.exchanges.len() > EXCHANGES_MAX {
+            return Err(BadSettlement::Exchanges);
+        }
+        let payers = || self.levels.iter().chain(self.parts.iter().map(|part| &part.level));
+        if payers().filter_map(|level| level.commission).any(|c| c.share_bp > WHOLE) {
+            return Err(BadSettlement::Commission);
+        }
         let hops = self.hops.iter().filter_map(|hop| hop.terms.as_ref());
-        let parts = self.parts.iter().map(|part| &part.level.terms);
-        for terms in self.levels.iter().map(|level| &level.terms).chain(hops).chain(parts) {
+        for terms in payers().map(|level| &level.terms).chain(hops) {
             terms.checked()?;
         }
         Ok(())

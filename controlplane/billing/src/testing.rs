@@ -113,10 +113,27 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
                 organization: OrganizationId(id),
                 prepaid: is_group,
                 terms,
+                commission: earns(id),
             },
         };
         parts.map(part).collect()
     })
+}
+
+/// Some have an agent.
+fn earns(id: i64) -> Option<crate::Commission> {
+    let share_bp = u16::try_from(id.rem_euclid(10_001)).ok()?;
+    let (agent, organization) = (AccountId(id), OrganizationId(id));
+    let of_profit = id % 2 == 0;
+    (id % 3 != 0).then_some(crate::Commission { agent, organization, share_bp, of_profit })
+}
+
+/// Some have rates.
+fn worth(seed: u64) -> Vec<(Currency, Exchange)> {
+    let dollars = Currency::new("USD", 2).unwrap();
+    let rate = i64::try_from(seed % 1_000_000_007).unwrap() + 1;
+    let one = (dollars, Exchange::new(rate, euro()).unwrap());
+    vec![one; usize::try_from(seed % 3).unwrap()]
 }
 
 pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
@@ -137,6 +154,7 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
             organization: OrganizationId(organization),
             prepaid,
             terms,
+            commission: earns(organization),
         };
         levels.map(level).collect()
     });
@@ -170,6 +188,7 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
             levels,
             hops,
             parts,
+            exchanges: worth(hold),
         },
     )
 }

@@ -183,6 +183,9 @@ fn accounts(euro: Currency) -> Vec<Account> {
         reduction_bp: 0,
         resells: false,
         resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     };

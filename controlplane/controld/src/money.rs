@@ -20,7 +20,9 @@ use strowger_billing::{LedgerKind, Owner, Transfer};
 use strowger_model::{AccountId, Allowance, Amount};
 use strowger_office::{Office, Stage, TillRefusal};
 use strowger_port::clock;
-use strowger_store::{MoneyKind, MoneyRequest, NewAllowance, NewMoney, Rerate, Scope, Store, StoreError};
+use strowger_store::{
+    MoneyKind, MoneyRequest, NewAllowance, NewMoney, Rerate, Scope, Store, StoreError,
+};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
@@ -322,6 +324,9 @@ mod tests {
             reduction_bp: 0,
             resells: false,
             resells_early: false,
+            agent: None,
+            commission_bp: 0,
+            commission_of_profit: false,
             enabled: true,
             go_on_without_control: false,
         }
@@ -342,9 +347,9 @@ mod tests {
             normalisation: Normalisation::default(),
             internal_price: Price(0),
             ring_timeout_s: 60,
-            talk_s_max: 0,
-            media_start_timeout_s: 0,
-            media_timeout_s: 0,
+            talk_s_max: 7_200,
+            media_start_timeout_s: 30,
+            media_timeout_s: 60,
             subscriber_day_max: None,
             trunk_day_max: None,
         };
@@ -485,7 +490,8 @@ mod tests {
         let store = store(&dir).await;
         let orders = early(&store, 100).await;
         let cashier = Cashier::new(orders.clone(), store.clone());
-        let pays = |key: &str, amount| MoneyOrder { kind: MoneyKind::Payment, ..order(key, amount) };
+        let pays =
+            |key: &str, amount| MoneyOrder { kind: MoneyKind::Payment, ..order(key, amount) };
         let has = async |id| {
             let balance = ask(&orders, move |office| office.balance(id)).await.unwrap().unwrap();
             (balance.posted.0, balance.uncommitted.0)

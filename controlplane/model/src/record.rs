@@ -48,6 +48,8 @@ pub struct Cdr {
     pub levels: Vec<Charge>,
     /// What we owe the supplier of the called leg.
     pub supplier: Option<Charge>,
+    /// What agents earn, each of a payer of `customer` and `levels`, in their order.
+    pub commissions: Vec<Charge>,
     /// Branches other than the called leg. A supplier's attempts are the records with its trunk as
     /// [`CdrCalled::trunk`] plus its rows here: each leg stands in exactly one place.
     pub hops: Vec<CdrHop>,
@@ -210,16 +212,19 @@ pub enum ChargeKind {
     Reseller,
     /// We owe a supplier.
     Supplier,
+    /// Who sold owes an agent.
+    Commission,
 }
 
 /// What one account pays for one record, or is paid: [`Charge::kind`] tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Charge {
-    /// Payer, or for a supplier the payee.
+    /// Payer, or for a supplier or an agent the payee.
     pub account: AccountId,
     /// Organization of the account.
     pub organization: OrganizationId,
-    /// Who receives it: the reseller above; `None` = the tenant itself. For a supplier `None`.
+    /// Who receives it, or for an agent who pays it: the reseller above; `None` = the tenant
+    /// itself. For a supplier `None`.
     pub payee: Option<OrganizationId>,
     /// Whose charge.
     pub kind: ChargeKind,
@@ -251,16 +256,70 @@ pub struct Charge {
     pub rate: Option<RateId>,
 }
 
+/// The five costs of a record, without tax (spec BILL-COST-01); of each `None` where nobody pays or
+/// is owed it, or where it would add up currencies.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Costs {
+    /// What the caller's account pays (source: `costenduser`).
+    pub enduser: Option<(Amount, Currency)>,
+    /// What the supplier is owed (source: `costprovider`).
+    pub provider: Option<(Amount, Currency)>,
+    /// What agents earn (source: `costsales`).
+    pub sales: Option<(Amount, Currency)>,
+    /// What is left to the tenant: what it is paid by the topmost reseller, or without one by the
+    /// caller's account, less what it owes the supplier and its own agents (source: `costcompany`).
+    pub company: Option<(Amount, Currency)>,
+    /// What the topmost reseller pays (source: `othercost`).
+    pub other: Option<(Amount, Currency)>,
+}
+
+/// The sum of charges without tax; `None` of none, in several currencies, or too large.
+fn total<'a>(charges: impl Iterator<Item = &'a Charge>) -> Option<(Amount, Currency)> {
+    let mut sum: Option<(Amount, Currency)> = None;
+    for charge in charges {
+        let (before, currency) = sum.unwrap_or((Amount::ZERO, charge.currency));
+        if currency != charge.currency {
+            return None;
+        }
+        sum = Some((Amount(before.0.checked_add(charge.net.0)?), currency));
+    }
+    sum
+}
+
 impl Cdr {
+    /// Its five costs.
+    #[must_use]
+    pub fn costs(&self) -> Costs {
+        let paid = self.levels.last().or(self.customer.as_ref());
+        let agents = self.commissions.iter().filter(|charge| charge.payee.is_none());
+        let owed: Vec<&Charge> = self.supplier.iter().chain(agents).collect();
+        let company = paid.and_then(|paid| {
+            let owed = match owed.is_empty() {
+                true => (Amount::ZERO, paid.currency),
+                false => total(owed.into_iter())?,
+            };
+            let left = paid.net.0.checked_sub(owed.0.0)?;
+            (owed.1 == paid.currency).then_some((Amount(left), paid.currency))
+        });
+        Costs {
+            enduser: total(self.customer.iter()),
+            provider: total(self.supplier.iter()),
+            sales: total(self.commissions.iter()),
+            company,
+            other: total(self.levels.last().into_iter()),
+        }
+    }
+
     /// Somebody answered.
     #[must_use]
     pub const fn is_answered(&self) -> bool {
         self.times.answered_us.is_some()
     }
 
-    /// All charges: customer, resellers bottom up, supplier.
+    /// All charges: customer, resellers bottom up, supplier, agents.
     pub fn charges(&self) -> impl Iterator<Item = &Charge> {
-        self.customer.iter().chain(&self.levels).chain(&self.supplier)
+        let owed = self.supplier.iter().chain(&self.commissions);
+        self.customer.iter().chain(&self.levels).chain(owed)
     }
 }
 

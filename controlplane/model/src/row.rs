@@ -147,6 +147,14 @@ pub struct Account {
     pub resells: bool,
     /// Who resells pays when he hands credit out, and not call by call (source: `stage` 9).
     pub resells_early: bool,
+    /// Who brought it earns a commission on what it pays: an account of the same currency (source:
+    /// `AddedBy`).
+    pub agent: Option<AccountId>,
+    /// What of it, 1e-4 (source: `Commission`).
+    pub commission_bp: u16,
+    /// The commission is a part of what is left of it when the call itself is paid, and not of all
+    /// of it (source: `salescomissionfromprofit`).
+    pub commission_of_profit: bool,
     /// May call.
     pub enabled: bool,
     /// With the control plane gone a call goes on at the end of its slice instead of being cut.

@@ -155,7 +155,8 @@ pub(crate) fn attempts(records: &[Cdr]) -> impl Iterator<Item = (&Cdr, &[Cdr])> 
     records.chunk_by(|a, b| a.id == b.id).filter_map(|parts| Some((parts.first()?, parts)))
 }
 
-/// What each account pays for a record; what we owe a supplier is paid to its account.
+/// What each account pays for a record; what we owe a supplier or an agent is paid to
+/// its account.
 pub(crate) fn lines(node: u32, record: &Cdr) -> Vec<Line> {
     let charges = record.charges().filter(|charge| charge.gross != Amount::ZERO);
     charges
@@ -163,7 +164,9 @@ pub(crate) fn lines(node: u32, record: &Cdr) -> Vec<Line> {
             key: key(node, charge.account),
             charge: match charge.kind {
                 ChargeKind::Customer | ChargeKind::Reseller => charge.gross,
-                ChargeKind::Supplier => Amount(charge.gross.0.saturating_neg()),
+                ChargeKind::Supplier | ChargeKind::Commission => {
+                    Amount(charge.gross.0.saturating_neg())
+                }
             },
         })
         .collect()

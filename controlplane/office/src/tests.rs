@@ -43,6 +43,9 @@ fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
         reduction_bp: 0,
         resells: false,
         resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     }

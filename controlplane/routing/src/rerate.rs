@@ -63,7 +63,8 @@ fn priced(world: &World, cdr: &Cdr, charge: &Charge, by: OtherPrices) -> Option<
     let terms = world.terms(deck, (tenant, account), call).ok()?;
     let terms = terms.answered_after(span_ms(began_us, times.answered_us.unwrap_or(began_us)));
     let talked_ms = match charge.kind {
-        ChargeKind::Customer | ChargeKind::Reseller => times.billable_ms,
+        // What agents earned has no tariff, and stays.
+        ChargeKind::Customer | ChargeKind::Reseller | ChargeKind::Commission => times.billable_ms,
         ChargeKind::Supplier => times.called_ms,
     };
     let talked_ms = cdr.is_answered().then_some(talked_ms);

@@ -158,6 +158,9 @@ pub(crate) fn account(id: i64, tariff: Option<i64>) -> Account {
         reduction_bp: 0,
         resells: false,
         resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     }

@@ -404,6 +404,11 @@ steps! {
     154 PickUpDenied() "may not take that place";
     /// A reseller above the caller has paid already.
     202 PaidEarly(account) "account {account}, which resells, has paid for the credit below it";
+    /// Who brought the account earns of the call.
+    203 Commission(account, share_bp)
+        "{share_bp} hundredths of a percent of what account {account} pays go to its agent";
+    /// A cost in a currency that is worth nothing now, or one too many.
+    204 ProfitUnknown() "no commission where what the call costs has no exchange rate";
     /// More resellers than a call can have.
     152 TooManyResellers(account) "account {account} is one reseller too many";
     /// A short or free number.

@@ -291,14 +291,16 @@ fn unit(c: &Columns<'_>, code: &'static str, minor: &'static str) -> Result<Unit
     }
 }
 
-/// The charges of all records: columns of the record, and the levels of resellers between.
+/// The charges of all records: columns of the record, and the levels of resellers and what
+/// agents earn (from the place `COMMISSIONS_FROM` on) between.
 macro_rules! charges {
     () => {
         concat!(
             charges!("customer"),
             " UNION ALL ",
             charges!("supplier"),
-            " UNION ALL SELECT d.batch, d.tenant_id, d.started_us, 'reseller', l.account_id, \
+            " UNION ALL SELECT d.batch, d.tenant_id, d.started_us, \
+             CASE WHEN l.position < 64 THEN 'reseller' ELSE 'commission' END, l.account_id, \
              l.organization_id, l.payee_id, l.currency, l.minor_digits, l.net, l.gross, \
              l.free_ms, l.allowance_id FROM cdr_levels l \
              JOIN cdrs d ON d.id = l.cdr_id AND d.part = l.part"
@@ -333,10 +335,11 @@ macro_rules! charges {
     };
 }
 
-const CHARGE_KINDS: [(&str, ChargeKind); 3] = [
+const CHARGE_KINDS: [(&str, ChargeKind); 4] = [
     ("customer", ChargeKind::Customer),
     ("reseller", ChargeKind::Reseller),
     ("supplier", ChargeKind::Supplier),
+    ("commission", ChargeKind::Commission),
 ];
 
 const CHARGED: &str = concat!(

@@ -13,11 +13,16 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use strowger_billing::LEVELS_MAX;
 use strowger_model::{
     AccountId, AllowanceId, Amount, Cdr, CdrCalled, CdrCaller, CdrHop, CdrId, CdrMedia, CdrOutcome,
     CdrTimes, Charge, ChargeKind, Currency, Digits, OrganizationId, Price, RateId, SubscriberId,
     TariffId, TenantId, TrunkId,
 };
+
+/// First place of what agents earn among the levels of a record; a payer has at most one.
+pub(crate) const COMMISSIONS_FROM: i16 = 64;
+const _: () = assert!(LEVELS_MAX < COMMISSIONS_FROM as usize);
 
 /// Counters never reach 2^63; a value that did would be the largest that fits.
 fn count(value: u64) -> i64 {
@@ -236,7 +241,9 @@ impl Bulk {
         records.sort_unstable_by_key(|cdr| (cdr.times.ended_us, cdr.id, cdr.part));
         self.append("cdrs", &records, |cdr, to| tell_cdr(cdr, batch, to)).await?;
         let levels = cdrs.iter().flat_map(|cdr| {
-            (1i16..).zip(&cdr.levels).map(move |(position, charge)| (cdr, position, charge))
+            let paid = (1i16..COMMISSIONS_FROM).zip(&cdr.levels);
+            let earned = (COMMISSIONS_FROM..).zip(&cdr.commissions);
+            paid.chain(earned).map(move |(position, charge)| (cdr, position, charge))
         });
         let levels: Vec<(&Cdr, i16, &Charge)> = levels.collect();
         let tell = |(cdr, position, charge), to: &mut dyn Sink| {
@@ -345,7 +352,11 @@ impl Reader {
             let c = Columns::new("cdr_levels", row);
             let place = places.get(&owner(&c)?);
             let Some(cdr) = place.and_then(|place| cdrs.get_mut(*place)) else { continue };
-            cdr.levels.extend(charge_of!(&c, "", ChargeKind::Reseller));
+            if c.int("position")? < COMMISSIONS_FROM.into() {
+                cdr.levels.extend(charge_of!(&c, "", ChargeKind::Reseller));
+            } else {
+                cdr.commissions.extend(charge_of!(&c, "", ChargeKind::Commission));
+            }
         }
         for row in &self.rows_of(&cdrs, "cdr_hops").await? {
             let c = Columns::new("cdr_hops", row);
@@ -404,6 +415,7 @@ fn cdr(c: &Columns<'_>) -> Result<Cdr, StoreError> {
         customer: charge_of!(c, "customer_", ChargeKind::Customer),
         levels: Vec::new(),
         supplier: charge_of!(c, "supplier_", ChargeKind::Supplier),
+        commissions: Vec::new(),
         hops: Vec::new(),
         unpriced: c.flag("unpriced")?,
         hops_dropped: c.small("hops_dropped")?,

@@ -17,7 +17,7 @@ pub(crate) const KINDS: [(&str, LedgerKind); 7] = [
     ("adjustment", LedgerKind::Adjustment),
     ("position", LedgerKind::Position),
 ];
-pub(crate) const TRANSFER_KINDS: [(&str, TransferKind); 10] = [
+pub(crate) const TRANSFER_KINDS: [(&str, TransferKind); 11] = [
     ("charge", TransferKind::Charge),
     ("cost", TransferKind::Cost),
     ("vat", TransferKind::Vat),
@@ -27,6 +27,7 @@ pub(crate) const TRANSFER_KINDS: [(&str, TransferKind); 10] = [
     ("adjustment", TransferKind::Adjustment),
     ("rerate", TransferKind::Rerate),
     ("exchange", TransferKind::Exchange),
+    ("commission", TransferKind::Commission),
     ("reversal", TransferKind::Reversal),
 ];
 

@@ -81,6 +81,8 @@ mod register;
 mod registrar;
 #[path = "product/rerate.rs"]
 mod rerate;
+#[path = "product/reseller.rs"]
+mod reseller;
 #[path = "product/restore.rs"]
 mod restore;
 #[path = "product/rule.rs"]

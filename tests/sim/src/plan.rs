@@ -219,13 +219,24 @@ fn accounts(euro: Currency) -> Vec<Account> {
         reduction_bp: 0,
         resells: false,
         resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     };
     let mut all: Vec<Account> = USERS
         .iter()
         .enumerate()
-        .map(|(i, user)| row(AccountId(1 + i as i64), CUSTOMER, user, true))
+        .map(|(i, user)| {
+            let agent = agent_of(AccountId(1 + i as i64));
+            Account {
+                agent: agent.map(|(agent, _)| agent),
+                commission_bp: COMMISSION_BP,
+                commission_of_profit: agent.is_some_and(|(_, of_profit)| of_profit),
+                ..row(AccountId(1 + i as i64), CUSTOMER, user, true)
+            }
+        })
         .collect();
     all.extend(CARRIER_ACCOUNTS.map(|id| row(id, SUPPLIER, "carrier", false)));
     all
@@ -391,7 +402,8 @@ pub fn free_used<'a>(cdrs: impl IntoIterator<Item = &'a Cdr>) -> BTreeMap<Allowa
     used
 }
 
-/// What each account pays for a record by the arithmetic of this file; suppliers are paid.
+/// What each account pays for a record by the arithmetic of this file; suppliers and agents are
+/// paid.
 #[must_use]
 pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
     let Some(trunk) = cdr.called.trunk.filter(|_| cdr.is_answered()) else { return Vec::new() };
@@ -412,5 +424,20 @@ pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
         0 => 0,
         paid => cost(RETAIL, paid * 1_000),
     };
-    vec![(payer, retail), (carrier, -cost(WHOLESALE, cdr.times.called_ms))]
+    let wholesale = cost(WHOLESALE, cdr.times.called_ms);
+    let mut all = vec![(payer, retail), (carrier, -wholesale)];
+    if let Some((agent, of_profit)) = agent_of(payer) {
+        let base = retail - if of_profit { wholesale } else { 0 };
+        all.push((agent, -(base.max(0) * i64::from(COMMISSION_BP) / 10_000)));
+    }
+    all
 }
+
+/// Every other user was brought by somebody, who earns of what it pays, or of what is left of that.
+fn agent_of(payer: AccountId) -> Option<(AccountId, bool)> {
+    let agent = CARRIER_ACCOUNTS.first().copied().filter(|_| payer.0 % 2 == 1)?;
+    Some((agent, payer.0 % 4 == 1))
+}
+
+/// An agent's part, 1e-4.
+const COMMISSION_BP: u16 = 700;

@@ -41,6 +41,8 @@ declare! {
         customer: Option<CdrChargeView>,
         /// What he and the resellers below him pay, bottom up.
         levels: Vec<CdrChargeView>,
+        /// What agents earn that he or a reseller below him pays, and what his own earn.
+        commissions: Vec<CdrChargeView>,
     }
 }
 
@@ -243,6 +245,9 @@ impl Eye {
 
 fn for_reseller(cdr: &Cdr, below: &BTreeSet<OrganizationId>) -> ResellerCdrView {
     let is_his = |charge: &&Charge| below.contains(&charge.organization);
+    let concerns = |charge: &&Charge| {
+        is_his(charge) || charge.payee.is_some_and(|payee| below.contains(&payee))
+    };
     let CustomerCdrView { id, part, tenant, call, times, caller, called, outcome, .. } =
         for_customer(cdr);
     ResellerCdrView {
@@ -257,6 +262,7 @@ fn for_reseller(cdr: &Cdr, below: &BTreeSet<OrganizationId>) -> ResellerCdrView 
         caller_media: cdr.caller_media.as_ref().map(media),
         customer: cdr.customer.as_ref().filter(is_his).map(charge),
         levels: cdr.levels.iter().filter(is_his).map(charge).collect(),
+        commissions: cdr.commissions.iter().filter(concerns).map(charge).collect(),
     }
 }
 
@@ -396,6 +402,7 @@ mod tests {
             customer: None,
             levels: Vec::new(),
             supplier: None,
+            commissions: Vec::new(),
             hops: Vec::new(),
             hops_dropped: 0,
             facts_dropped: 0,

@@ -72,6 +72,13 @@ object! {
     /// it nothing more. Accounts that resell below it pay so too. What they have when it is set was
     /// not paid for.
     resells_early: Free Flag => account.resells_early;
+    /// The account of who brought it, in the same currency: it earns a part of what this one pays
+    /// for calls, which who sells to this one pays.
+    agent: Free Opt(Ident) => account.agent;
+    /// The part, hundredths of a percent.
+    commission_bp: Free Int(0, WHOLE as i64) => account.commission_bp;
+    /// It is a part of what is left of that when who sells has paid for the call, and not of all.
+    commission_of_profit: Free Flag => account.commission_of_profit;
     /// May call.
     enabled: Free Flag => account.enabled;
     /// Calls go on at the end of what was granted while the control plane is gone.
@@ -130,6 +137,9 @@ fn blank() -> Paying {
         reduction_bp: 0,
         resells: false,
         resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     };
@@ -237,7 +247,7 @@ impl Codec<Paying> for Calls {
 type Same = (&'static str, fn(&Account, &Account) -> bool);
 
 /// What an account that resells owes who is above it is decided by these.
-const OWED_BY: [Same; 8] = [
+const OWED_BY: [Same; 11] = [
     ("organization", |a, b| a.organization == b.organization),
     ("prepaid", |a, b| a.prepaid == b.prepaid),
     ("floor", |a, b| a.floor == b.floor),
@@ -246,7 +256,16 @@ const OWED_BY: [Same; 8] = [
     ("reduction_bp", |a, b| a.reduction_bp == b.reduction_bp),
     ("resells", |a, b| a.resells == b.resells),
     ("resells_early", |a, b| a.resells_early == b.resells_early),
+    ("agent", |a, b| a.agent == b.agent),
+    ("commission_bp", |a, b| a.commission_bp == b.commission_bp),
+    ("commission_of_profit", |a, b| a.commission_of_profit == b.commission_of_profit),
 ];
+
+/// It has no agent, or the one that it had, who earns what he did.
+fn keeps_agent(now: &Account, was: Option<&Account>) -> bool {
+    let terms = |of: &Account| (of.agent, of.commission_bp, of.commission_of_profit);
+    now.agent.is_none() || was.is_some_and(|was| terms(now) == terms(was))
+}
 
 impl Paying {
     /// Who resells does not decide what he owes himself. Where he has paid for the credit below
@@ -254,15 +273,21 @@ impl Paying {
     /// own prices.
     fn check_reseller(&self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
         let Scope::Organization(_, own) = draft.scope else { return Ok(()) };
-        let Some(reseller) = draft.world.reseller(own) else { return Ok(()) };
         let (now, was) = (&self.account, draft.before.map(|before| &before.account));
+        let reseller = draft.world.reseller(own);
+        let is_early = reseller.is_some_and(|reseller| draft.world.is_early(reseller));
+        // Who sells to accounts below pays their agents: without a late reseller it is not him.
+        if (reseller.is_none() || is_early) && !keeps_agent(now, was) {
+            return Err(Problem::refused("agent", "is named by who pays for it"));
+        }
+        let Some(reseller) = reseller else { return Ok(()) };
         if let Some(was) = was.filter(|was| was.id == reseller.id) {
             return match OWED_BY.iter().find(|(_, is_same)| !is_same(now, was)) {
                 None => Ok(()),
                 Some((name, _)) => Err(Problem::refused(name, "is for who is above to change")),
             };
         }
-        if !draft.world.is_early(reseller) {
+        if !is_early {
             return Ok(());
         }
         let blank = blank().account;
@@ -280,6 +305,19 @@ impl Paying {
                 Err(Problem::refused(name, what))
             }
         }
+    }
+
+    /// An agent is another account of the tenant, kept in the same currency.
+    fn check_agent(&self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        let Some(agent) = self.account.agent else { return Ok(()) };
+        let row = draft.world.account(agent).filter(|row| row.tenant == self.account.tenant);
+        let Some(row) = row.filter(|_| agent != self.account.id) else {
+            return Err(Problem::refused("agent", "is no other account of the tenant"));
+        };
+        if row.currency != self.account.currency {
+            return Err(Problem::refused("agent", "is kept in another currency"));
+        }
+        Ok(())
     }
 }
 
@@ -328,6 +366,7 @@ impl Resource for Paying {
         if self.account.prepaid && self.account.floor.is_none() {
             return Err(Problem::refused("floor", "must be there for an account that is prepaid"));
         }
+        self.check_agent(draft)?;
         if self.account.resells_early && !self.account.resells {
             return Err(Problem::refused("resells_early", "is for an account that resells"));
         }
@@ -339,6 +378,15 @@ impl Resource for Paying {
             *since_us = Some(draft.at_us);
         }
         Ok(())
+    }
+
+    /// Without the account that resells nobody would pay for the calls below but their callers.
+    fn check_removal(&self, scope: Scope, world: &World) -> Result<(), Problem> {
+        let Scope::Organization(_, own) = scope else { return Ok(()) };
+        match world.reseller(own).filter(|reseller| reseller.id == self.account.id) {
+            Some(_) => Err(Problem::denied("the account that resells is for who is above")),
+            None => Ok(()),
+        }
     }
 
     fn change(&self) -> Option<Change> {

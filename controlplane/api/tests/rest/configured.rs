@@ -224,7 +224,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "length_min" => return json!(2),
         "length_max" => return json!(20),
         "credentials" => return json!({"username": "pbx", "digest": "md5-only"}),
-        "account" | "organization" | "tariff" | "subscriber" | "trunk" | "ring_group"
+        "account" | "agent" | "organization" | "tariff" | "subscriber" | "trunk" | "ring_group"
         | "parent" | "listener" => {
             return Value::Null;
         }

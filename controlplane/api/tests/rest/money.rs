@@ -3,7 +3,9 @@
 use crate::client::send;
 use crate::rows::OWNER;
 use crate::server::Server;
-use serde_json::json;
+use crate::world::token;
+use serde_json::{Value, json};
+use strowger_model::Role;
 
 const PAYMENTS: &str = "/api/v1/accounts/1/payments";
 const ADJUSTMENTS: &str = "/api/v1/accounts/1/adjustments";
@@ -226,4 +228,71 @@ fn free_time_that_renews_says_how_often_and_how_long() {
     assert_eq!(given.status, 201);
     let (days, until) = (&given.json()["renew_days"], &given.json()["renew_until"]);
     assert_eq!((days, until), (&json!(30), &json!("2024-12-14T22:13:20.000000Z")));
+}
+
+/// Changes a row with the session of a role.
+fn change(server: &Server, role: Role, target: &str, body: &Value) -> (u16, String) {
+    let (token, from) = (token(role), (server.at, 1));
+    let seen = send(from, "GET", target, Some(&token), &[], "");
+    let version = seen.header("etag").unwrap().to_owned();
+    let headers = [("If-Match", version.as_str())];
+    let said = send(from, "PATCH", target, Some(&token), &headers, &body.to_string());
+    let is_done = said.status == 200;
+    (said.status, if is_done { String::new() } else { said.field() })
+}
+
+#[test]
+fn who_resells_decides_neither_what_he_owes_nor_what_credit_is_worth() {
+    let server = Server::start_in_world("127.0.0.1:0");
+    let (own, below) = ("/api/v1/accounts/10", "/api/v1/accounts/11");
+    let done = || (200, String::new());
+    let refused = |field: &str| (422, field.to_owned());
+    let as_admin = |target: &str, body: Value| change(&server, Role::Admin, target, &body);
+    let as_reseller = |target: &str, body: Value| change(&server, Role::Reseller, target, &body);
+    let agent = || json!({"agent": "10", "commission_bp": 100});
+    let free = json!({
+        "name": "free", "seconds": "60", "from": "2020-01-01T00:00:00Z",
+        "until": "2100-01-01T00:00:00Z",
+    });
+    let give = |key: &str| {
+        let headers = [("Idempotency-Key", key)];
+        let (token, target) = (token(Role::Reseller), format!("{below}/allowances"));
+        send((server.at, 1), "POST", &target, Some(&token), &headers, &free.to_string()).status
+    };
+    // Without an account that resells it is the tenant who would pay an agent.
+    assert_eq!(as_reseller(below, agent()), refused("agent"));
+    assert_eq!(as_admin(own, json!({"resells": true})), done());
+    for (name, value) in [
+        ("resells", json!(false)),
+        ("resells_early", json!(true)),
+        ("reduction_bp", json!(10_000)),
+        ("discounts", json!([{"prefix": "", "share_bp": 10_000}])),
+        ("floor", json!({"amount": "-1000", "currency": "EUR"})),
+        ("agent", json!("11")),
+    ] {
+        assert_eq!(as_reseller(own, json!({name: value})), refused(name));
+    }
+    assert_eq!(as_reseller(own, json!({"name": "mine"})), done());
+    let reseller = token(Role::Reseller);
+    let seen = send((server.at, 1), "GET", own, Some(&reseller), &[], "");
+    let headers = [("If-Match", seen.header("etag").unwrap())];
+    assert_eq!(send((server.at, 1), "DELETE", own, Some(&reseller), &headers, "").status, 403);
+    // Late, all below is his to set: he pays by the call.
+    assert_eq!(as_reseller(below, json!({"reduction_bp": 500})), done());
+    assert_eq!(as_reseller(below, agent()), done());
+    assert_eq!(give("a"), 201);
+    // Early, he has paid for credit and not for what would make it more.
+    assert_eq!(as_admin(own, json!({"resells_early": true})), done());
+    assert_eq!(as_reseller(below, json!({"reduction_bp": 600})), refused("reduction_bp"));
+    let discounts = json!([{"prefix": "", "share_bp": 10_000}]);
+    assert_eq!(as_reseller(below, json!({"discounts": discounts})), refused("discounts"));
+    assert_eq!(as_reseller(below, json!({"commission_bp": 200})), refused("agent"));
+    assert_eq!(as_reseller(below, json!({"name": "his", "reduction_bp": 0})), done());
+    assert_eq!(give("b"), 403);
+    assert_eq!(as_admin(below, json!({"reduction_bp": 600})), done());
+    // What cannot be.
+    assert_eq!(as_admin(below, json!({"resells_early": true})), refused("resells_early"));
+    for wrong in ["11", "30", "77777"] {
+        assert_eq!(as_admin(below, json!({"agent": wrong})), refused("agent"), "{wrong}");
+    }
 }

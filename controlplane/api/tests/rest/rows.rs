@@ -60,6 +60,9 @@ pub(crate) fn account(id: i64, tenant: i64) -> Account {
         reduction_bp: 0,
         resells: false,
         resells_early: false,
+        agent: None,
+        commission_bp: 0,
+        commission_of_profit: false,
         enabled: true,
         go_on_without_control: false,
     }
@@ -227,6 +230,7 @@ pub(crate) fn rich_cdr() -> Cdr {
         customer: Some(charge(ChargeKind::Customer, 1)),
         levels: vec![charge(ChargeKind::Reseller, 4)],
         supplier: Some(charge(ChargeKind::Supplier, 3)),
+        commissions: Vec::new(),
         hops: vec![CdrHop {
             index: 0,
             stage: 0,
@@ -265,6 +269,7 @@ fn poor_cdr(id: i64, tenant: Option<i64>, account: i64, ended_us: i64) -> Cdr {
         customer: None,
         levels: Vec::new(),
         supplier: None,
+        commissions: Vec::new(),
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,

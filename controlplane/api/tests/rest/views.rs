@@ -144,6 +144,7 @@ fn an_account_shows_what_the_till_says() {
         "day_max": null, "month_max": eur("50.00000000"),
         "month_grows_by": null, "month_grows_to": null, "month_grows_since": null,
         "discounts": [], "reduction_bp": 0, "resells": false, "resells_early": false,
+        "agent": null, "commission_bp": 0, "commission_of_profit": false,
         "enabled": true, "go_on_without_control": false, "balance": eur("10.00000000"),
         "held": eur("0.00000250"), "available": eur("9.99999750"), "calls": 2,
         "day_spent": eur("0.00000007"), "month_spent": eur("0.00000070"),

@@ -65,6 +65,7 @@ fn charge(kind: ChargeKind, net: i64, gross: i64) -> Charge {
         organization: OrganizationId(6),
         prepaid: true,
         terms: crate::testing::flat("1"),
+        commission: None,
     });
     let charge = record(&settlement).customer.unwrap();
     Charge { kind, net: Amount(net), gross: Amount(gross), ..charge }
@@ -199,7 +200,8 @@ proptest! {
                 let owner = Owner::Account(charge.account);
                 let (kind, unit) = (LedgerKind::Balance, Unit::Money(charge.currency));
                 let key = LedgerAccount { tenant: record.tenant.unwrap(), owner, kind, unit };
-                let sign = if charge.kind == ChargeKind::Supplier { 1 } else { -1 };
+                let is_owed = [ChargeKind::Supplier, ChargeKind::Commission].contains(&charge.kind);
+                let sign = if is_owed { 1 } else { -1 };
                 *expected.entry(key).or_default() += sign * i128::from(charge.gross.0);
             }
         }

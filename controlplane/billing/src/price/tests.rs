@@ -33,6 +33,7 @@ fn level(account: i64, price: &str) -> Level {
         organization: OrganizationId(account * 10),
         prepaid: account == 1,
         terms: flat(price),
+        commission: None,
     }
 }
 

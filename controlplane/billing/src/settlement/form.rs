@@ -1,14 +1,15 @@
-//! The bytes of a settlement, version 6.
+//! The bytes of a settlement, version 7.
 //!
 //! Version byte, tenant, hold, snapshot, beginning and longest duration (not in version 1),
 //! allowance (not in versions 1 and 2), number, destination, caller (who hides only since version
-//! 5), levels, hops, parts (not before version 4). Terms have a class rule only since version 6;
+//! 5), levels, hops, parts (not before version 4), exchange rates (version 7; so do commissions of
+//! levels, which a bit announces). Terms have a class rule only since version 6;
 //! before it prices did not change during a call. Ids are signed, the rest unsigned varints; an
 //! optional value is announced by a bit of a flags byte before it.
 
 use super::{CALLER_NUMBER_MAX, Caller, Hop, Level};
 use crate::compact::{Form, Reader, Writer};
-use crate::{BadSettlement, BadTerms, Terms};
+use crate::{BadSettlement, BadTerms, Commission, Terms};
 use core::num::NonZeroU32;
 use strowger_model::{
     AccountId, AllowanceId, Amount, ClassRule, Currency, Digits, Exchange, FOREVER_MS, Measure,
@@ -94,20 +95,57 @@ impl Form for Caller {
 
 impl Form for Level {
     fn write(&self, out: &mut Writer) {
-        out.byte(flags([self.prepaid]));
+        out.byte(flags([self.prepaid, self.commission.is_some()]));
         out.signed(self.account.0);
         out.signed(self.organization.0);
         self.terms.write(out);
+        if let Some(commission) = &self.commission {
+            commission.write(out);
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, BadSettlement> {
-        let has = known(input.byte()?, 1)?;
+        let has = known(input.byte()?, 2)?;
         Ok(Level {
             prepaid: flag(has, 0),
             account: AccountId(input.signed()?),
             organization: OrganizationId(input.signed()?),
             terms: Terms::read(input)?,
+            commission: when(flag(has, 1), || Commission::read(input))?,
         })
+    }
+}
+
+impl Form for Commission {
+    fn write(&self, out: &mut Writer) {
+        out.byte(flags([self.of_profit]));
+        out.signed(self.agent.0);
+        out.signed(self.organization.0);
+        out.unsigned(self.share_bp.into());
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, BadSettlement> {
+        let has = known(input.byte()?, 1)?;
+        Ok(Commission {
+            of_profit: flag(has, 0),
+            agent: AccountId(input.signed()?),
+            organization: OrganizationId(input.signed()?),
+            share_bp: input.narrow()?,
+        })
+    }
+}
+
+impl Form for (Currency, Exchange) {
+    fn write(&self, out: &mut Writer) {
+        self.0.write(out);
+        self.1.ledger().write(out);
+        out.signed(self.1.rate());
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, BadSettlement> {
+        let (from, to) = (Currency::read(input)?, Currency::read(input)?);
+        let exchange = Exchange::new(input.signed()?, to).ok_or(BadSettlement::Malformed)?;
+        Ok((from, exchange))
     }
 }
 

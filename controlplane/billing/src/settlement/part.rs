@@ -278,6 +278,7 @@ mod tests {
             organization: OrganizationId(1),
             prepaid: true,
             terms: Terms::flat(Price(price), currency).unwrap(),
+            commission: None,
         }
     }
 

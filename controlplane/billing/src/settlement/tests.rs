@@ -39,7 +39,7 @@ fn rich(prices: usize) -> Terms {
 
 fn level(account: i64, terms: Terms) -> Level {
     let (account, organization) = (AccountId(account), OrganizationId(account + 1));
-    Level { account, organization, prepaid: true, terms }
+    Level { account, organization, prepaid: true, terms, commission: None }
 }
 
 fn hop(trunk: i64, terms: Option<Terms>) -> Hop {
@@ -80,7 +80,7 @@ const REST: &str = concat!(
 fn golden_bytes() {
     let bytes = small().encode().unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let golden = format!("0602878080808080808001ac028080f2818389850680bab7030142{REST}00");
+    let golden = format!("0702878080808080808001ac028080f2818389850680bab7030142{REST}0000");
     assert_eq!(hex, golden);
     assert_eq!(Settlement::decode(&bytes), Ok(small()));
     // The class rule of terms is one bit.
@@ -105,6 +105,7 @@ fn golden_bytes() {
 fn the_versions_before_are_still_read() {
     let fourth = format!("0402878080808080808001ac028080f2818389850680bab7030142{REST}00");
     let fifth = format!("0502878080808080808001ac028080f2818389850680bab7030142{REST}00");
+    let sixth = format!("0602878080808080808001ac028080f2818389850680bab7030142{REST}00");
     let (third, second) = (small(), Settlement { allowance: None, ..small() });
     let first = Settlement { began_us: 0, ms_max: 0, ..second.clone() };
     for (hex, expect) in [
@@ -113,6 +114,7 @@ fn the_versions_before_are_still_read() {
         (format!("0302878080808080808001ac028080f2818389850680bab7030142{REST}"), third),
         (fourth, small()),
         (fifth, small()),
+        (sixth, small()),
     ] {
         let pairs = hex.as_bytes().chunks(2);
         let byte =

@@ -303,6 +303,7 @@ fn call(seq: u64) -> Vec<u8> {
             organization: OrganizationId(2),
             prepaid: true,
             terms: terms.unwrap(),
+            commission: None,
         }],
         ..strowger_billing::Settlement::free(TenantId(1))
     };

@@ -73,6 +73,7 @@ fn record(number: i64) -> Cdr {
         customer: Some(charge),
         levels: Vec::new(),
         supplier: None,
+        commissions: Vec::new(),
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,

@@ -8,7 +8,7 @@ use super::way::{Diversion, Place, Way};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::world::Holder;
-use strowger_billing::{FORWARDS_MAX, Forwarder, Level, Part, Terms};
+use strowger_billing::{FORWARDS_MAX, Forwarder, Part, Terms};
 use strowger_link::DivertReason;
 use strowger_model::{
     Account, AccountId, Barring, Cli, ForwardWhen, OrganizationId, Price, RingGroup, Subscriber,
@@ -177,18 +177,14 @@ impl<'a> Attempt<'a> {
         (tenant, way): (&Tenant, &mut Way),
     ) -> Place {
         let part = u8::try_from(way.parts.len()).ok();
+        let level = self.level(account, terms);
         way.parts.push(Part {
             parent: place.part,
             by: who.by,
             instead: false,
             number: called.number.ok(),
             destination: self.destination_of(tenant.id, called),
-            level: Level {
-                account: account.id,
-                organization: account.organization,
-                prepaid: account.prepaid,
-                terms,
-            },
+            level,
         });
         let mut diversions = vec![who.diversion.clone()];
         diversions.extend(place.diversions.iter().cloned());

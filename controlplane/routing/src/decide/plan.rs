@@ -171,13 +171,7 @@ impl<'a> Attempt<'a> {
                 return Err(self.refuse_for(Refusal::NoPrice, step));
             }
         };
-        let level = Level {
-            account: account.id,
-            organization: account.organization,
-            prepaid: account.prepaid,
-            terms,
-        };
-        let mut levels = vec![level];
+        let mut levels = vec![self.level(account, terms)];
         if !way.inside {
             self.add_resellers(account, called, &mut levels)?;
         }
@@ -245,6 +239,7 @@ impl<'a> Attempt<'a> {
             Some(costs) => {
                 settlement.hold = self.ask.id.0;
                 settlement.levels = costs.levels;
+                self.exchange_costs(sender.tenant, &mut settlement);
                 self.admit(sender, &settlement)?
             }
         };

@@ -490,12 +490,7 @@ impl<'a> Attempt<'a> {
             None => self.onward_terms(sender.tenant, account, called, is_local)?,
         };
         self.note(Step::RedirectInstead { account: account.id.0 });
-        Ok(Level {
-            account: account.id,
-            organization: account.organization,
-            prepaid: account.prepaid,
-            terms,
-        })
+        Ok(self.level(account, terms))
     }
 
     /// The same number at another address, at the same price.
@@ -555,7 +550,8 @@ impl<'a> Attempt<'a> {
         before: Settlement,
         way: Way,
     ) -> Result<Plan, Stop> {
-        let settlement = Settlement { hops: way.hops, parts: way.parts, ..before };
+        let mut settlement = Settlement { hops: way.hops, parts: way.parts, ..before };
+        self.exchange_costs(sender.tenant, &mut settlement);
         let payers = settlement.payers(None, Wait::UNKNOWN).ok_or(Refusal::Internal)?;
         let ms_max = settlement.ms_max;
         let admit = AdmitPlan {

@@ -6,8 +6,8 @@ use crate::refusal::Refusal;
 use crate::tariff::TariffDeck;
 use crate::trace::Step;
 use crate::world::{NoTerms, Priced};
-use strowger_billing::{LEVELS_MAX, Level, Terms};
-use strowger_model::{Account, Egress, Trunk};
+use strowger_billing::{Commission, EXCHANGES_MAX, LEVELS_MAX, Level, Settlement, Terms};
+use strowger_model::{Account, AccountId, Currency, Egress, Tenant, Trunk};
 
 /// How far ahead of the longest talk prices are looked at, for the time that the call rings,
 /// milliseconds.
@@ -109,13 +109,60 @@ impl Attempt<'_> {
                 let step = Step::TooManyResellers { account: id };
                 return Err(self.refuse_for(Refusal::Internal, step));
             }
-            levels.push(Level {
-                account: reseller.id,
-                organization: reseller.organization,
-                prepaid: reseller.prepaid,
-                terms,
-            });
+            levels.push(self.level(reseller, terms));
         }
         Ok(())
+    }
+
+    /// A payer with its price, and what its agent earns of it.
+    pub(super) fn level(&mut self, account: &Account, terms: Terms) -> Level {
+        Level {
+            account: account.id,
+            organization: account.organization,
+            prepaid: account.prepaid,
+            terms,
+            commission: account.agent.and_then(|agent| self.commission(account, agent)),
+        }
+    }
+
+    fn commission(&mut self, account: &Account, agent: AccountId) -> Option<Commission> {
+        let found = self.world.account(agent);
+        let found = found.filter(|agent| agent.currency == account.currency);
+        let Some(agent) = found.filter(|_| account.commission_bp > 0) else { return None };
+        self.note(Step::Commission {
+            account: account.id.0,
+            share_bp: account.commission_bp.into(),
+        });
+        Some(Commission {
+            agent: agent.id,
+            organization: agent.organization,
+            share_bp: account.commission_bp,
+            of_profit: account.commission_of_profit,
+        })
+    }
+
+    /// Adds what the costs of a call are worth to payers whose agents earn a part of the profit.
+    /// Of a cost in a currency that nobody knows the worth of they earn nothing.
+    pub(super) fn exchange_costs(&mut self, tenant: &Tenant, settlement: &mut Settlement) {
+        let payers = settlement.levels.iter().chain(settlement.parts.iter().map(|p| &p.level));
+        let earning = payers.filter(|level| level.commission.is_some_and(|c| c.of_profit));
+        let wanted: Vec<Currency> = earning.map(|level| level.terms.exchange.ledger()).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let suppliers = settlement.hops.iter().filter_map(|hop| hop.terms.as_ref());
+        let costs = settlement.levels.iter().map(|level| &level.terms).chain(suppliers);
+        let costs: Vec<Currency> = costs.map(|terms| terms.exchange.ledger()).collect();
+        for (from, to) in costs.iter().flat_map(|from| wanted.iter().map(move |to| (*from, *to))) {
+            if from == to || settlement.exchange(from, to).is_some() {
+                continue;
+            }
+            match self.world.exchange(tenant, from, to, self.began_us) {
+                Some(exchange) if settlement.exchanges.len() < EXCHANGES_MAX => {
+                    settlement.exchanges.push((from, exchange));
+                }
+                Some(_) | None => self.note(Step::ProfitUnknown {}),
+            }
+        }
     }
 }

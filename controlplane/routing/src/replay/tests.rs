@@ -70,6 +70,7 @@ fn record(id: i64, answered: bool) -> Cdr {
         customer: None,
         levels: Vec::new(),
         supplier: None,
+        commissions: Vec::new(),
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,

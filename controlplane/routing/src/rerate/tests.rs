@@ -83,6 +83,7 @@ fn record(talk_ms: u64) -> Cdr {
         customer: Some(charge(ChargeKind::Customer, Some(1))),
         levels: Vec::new(),
         supplier: None,
+        commissions: Vec::new(),
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,

@@ -165,6 +165,7 @@ fn cdr(hops: Vec<CdrHop>, answered: bool, outcome: CdrOutcome) -> Cdr {
         customer: None,
         levels: Vec::new(),
         supplier: None,
+        commissions: Vec::new(),
         hops,
         hops_dropped: 0,
         facts_dropped: 0,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use strowger_billing::Terms;
 use strowger_model::{
     Account, AccountId, Clock, Currency, DayParts, Digits, Exchange, ExchangeRate, FX_ONE,
-    HOLIDAY_DAYS_MAX, Holiday, Holidays, Organization, OrganizationId, TariffKind, Tenant, TenantId, Zone,
+    HOLIDAY_DAYS_MAX, Holiday, Holidays, Organization, OrganizationId, TariffKind, Tenant,
+    TenantId, Zone,
 };
 
 /// Most rows of holidays, and of exchange rates, of one tenant.
@@ -176,7 +177,11 @@ impl World {
         let is_early = row.resells && row.resells_early;
         if is_early != self.early.contains(&row.id) {
             let early = Arc::make_mut(&mut self.early);
-            if is_early { early.insert(row.id) } else { early.remove(&row.id) };
+            if is_early {
+                early.insert(row.id)
+            } else {
+                early.remove(&row.id)
+            };
         }
         let was = self.resellers.get(&row.organization) == Some(&row.id);
         if was && row.resells {

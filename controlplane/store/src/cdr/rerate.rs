@@ -533,7 +533,7 @@ impl Reader {
                 sql,
                 " AND (customer_account_id = ${place} OR supplier_account_id = ${place} \
                  OR EXISTS (SELECT 1 FROM cdr_levels l WHERE l.cdr_id = cdrs.id \
-                 AND l.part = cdrs.part AND l.account_id = ${place}))"
+                 AND l.part = cdrs.part AND l.account_id = ${place} AND l.position < 64))"
             );
         }
         if let Some(trunk) = of.wanted.trunk {

@@ -31,6 +31,9 @@ impl ConfigRow for Account {
         "reduction_bp",
         "resells",
         "resells_early",
+        "agent_id",
+        "commission_bp",
+        "commission_of_profit",
     ];
 
     fn id(&self) -> i64 {
@@ -61,6 +64,9 @@ impl ConfigRow for Account {
             self.reduction_bp.into(),
             self.resells.into(),
             self.resells_early.into(),
+            self.agent.map(|id| id.0).into(),
+            self.commission_bp.into(),
+            self.commission_of_profit.into(),
         ]
     }
 
@@ -85,6 +91,9 @@ impl ConfigRow for Account {
             reduction_bp: c.small("reduction_bp")?,
             resells: c.flag("resells")?,
             resells_early: c.flag("resells_early")?,
+            agent: c.int_or_null("agent_id")?.map(AccountId),
+            commission_bp: c.small("commission_bp")?,
+            commission_of_profit: c.flag("commission_of_profit")?,
             enabled: c.flag("enabled")?,
             go_on_without_control: c.flag("go_on_without_control")?,
         })

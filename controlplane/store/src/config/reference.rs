@@ -49,6 +49,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("payment or adjustment", "money_requests", "account_id"),
             ("allowance", "allowances", "account_id"),
             ("caller rule", "caller_rules", "account_id"),
+            ("account that it is the agent of", "accounts", "agent_id"),
             ("setting", "settings", "account_id"),
         ],
         "subscribers" => {

@@ -31,7 +31,7 @@ const EFFECTIVE: [&str; 4] = ["busy", "no-answer", "rejected", "offline"];
 /// Columns that say which cell.
 pub(super) const KEYS: [&str; 6] = ["cube", "slot", "tenant_id", "subject_id", "class", "currency"];
 /// Columns that are summed.
-pub(super) const MEASURES: [&str; 19] = [
+pub(super) const MEASURES: [&str; 20] = [
     "calls",
     "answered",
     "effective",
@@ -51,8 +51,9 @@ pub(super) const MEASURES: [&str; 19] = [
     "customer",
     "reseller",
     "supplier",
+    "sales",
 ];
-const COUNTS: usize = MEASURES.len() - 3;
+const COUNTS: usize = MEASURES.len() - 4;
 
 /// What is summed of calls: counts and milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -149,6 +150,8 @@ pub struct Money {
     pub reseller: i64,
     /// What suppliers are owed (PC).
     pub supplier: i64,
+    /// What agents earn (SC).
+    pub sales: i64,
 }
 
 impl Money {
@@ -158,6 +161,7 @@ impl Money {
         self.customer = sum(self.customer, other.customer);
         self.reseller = sum(self.reseller, other.reseller);
         self.supplier = sum(self.supplier, other.supplier);
+        self.sales = sum(self.sales, other.sales);
     }
 }
 
@@ -331,7 +335,7 @@ fn row(key: Key, measures: &Measures, money: &Money) -> [i64; KEYS.len() + MEASU
     let Key { cube, slot, tenant, subject, class, currency } = key;
     let mut row = [0; KEYS.len() + MEASURES.len()];
     let keys = [cube as i64, slot, tenant, subject, class, currency];
-    let paid = [money.customer, money.reseller, money.supplier];
+    let paid = [money.customer, money.reseller, money.supplier, money.sales];
     let values = keys.into_iter().chain(measures.values()).chain(paid);
     for (to, value) in row.iter_mut().zip(values) {
         *to = value;
@@ -424,6 +428,9 @@ fn money_of(record: &Cdr) -> Vec<(i64, Money)> {
     }
     if let Some(charge) = &record.supplier {
         put(charge, Money { supplier: net(charge), ..Money::default() });
+    }
+    for charge in &record.commissions {
+        put(charge, Money { sales: net(charge), ..Money::default() });
     }
     all
 }

@@ -297,9 +297,12 @@ impl Reader {
             let class = by.destination.then(|| c.int("class")).transpose()?;
             let (measures, money) = lines.entry((time, subject, class)).or_default();
             measures.add(&Measures::read(|name| c.int(name))?, 1);
-            let [customer, reseller, supplier] =
-                [c.int("customer")?, c.int("reseller")?, c.int("supplier")?];
-            let paid = Money { customer, reseller, supplier };
+            let paid = Money {
+                customer: c.int("customer")?,
+                reseller: c.int("reseller")?,
+                supplier: c.int("supplier")?,
+                sales: c.int("sales")?,
+            };
             let currency = c.int("currency")?;
             if currency != 0 {
                 money.entry(currency).or_default().add(&paid, 1);

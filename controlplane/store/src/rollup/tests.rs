@@ -74,6 +74,7 @@ fn record() -> Cdr {
             charge(ChargeKind::Reseller, 700, "EUR"),
         ],
         supplier: Some(charge(ChargeKind::Supplier, 500, "USD")),
+        commissions: vec![charge(ChargeKind::Commission, 30, "EUR")],
         hops: vec![CdrHop {
             index: 0,
             stage: 0,
@@ -138,11 +139,11 @@ fn a_record_has_its_cells() {
     assert_eq!(busy[6..15], [1, 0, 1, 0, 0, 0, 0, 0, 1_000]);
     // What the caller pays stands beside the counts, another currency in a row of its own.
     assert_eq!(currency_of(tenant[5]).unwrap().code(), "EUR");
-    assert_eq!(tenant[22..], [900, 700, 0][..]);
+    assert_eq!(tenant[22..], [900, 700, 0, 30][..]);
     let dollars = &rows[1];
     assert_eq!(dollars[..5], [0, 4, 1, 0, 0]);
     assert_eq!(currency_of(dollars[5]).unwrap().code(), "USD");
-    assert_eq!((&dollars[6..22], &dollars[22..]), (&[0; 16][..], &[0, 0, 500][..]));
+    assert_eq!((&dollars[6..22], &dollars[22..]), (&[0; 16][..], &[0, 0, 500, 0][..]));
 }
 
 #[test]

@@ -3,13 +3,18 @@
 use crate::engine::{Db, on_both};
 use crate::sample::{record, sample, write_all};
 use sqlx::Row;
-use strowger_model::{AccountId, Allowance, AllowanceId, Cdr, Digits, Renewal, TenantId};
-use strowger_store::{Finding, NewAllowance, Position, Reader};
+use strowger_model::{
+    AccountId, Allowance, AllowanceId, Amount, Cdr, Charge, ChargeKind, Currency, Digits, Renewal,
+    TenantId,
+};
+use strowger_store::{Finding, MoneyKind, NewAllowance, NewMoney, Position, Reader};
 
 on_both! {
     sound_books_have_no_finding
     a_checkpoint_covers_what_moved_since
     a_planted_charge_is_found
+    a_planted_commission_is_found
+    a_payment_out_of_another_account_is_found_out
     a_planted_transfer_is_found
     a_planted_checkpoint_is_found
     a_lost_batch_is_found
@@ -196,6 +201,60 @@ async fn a_checkpoint_covers_what_moved_since(db: &Db) {
     db.store.ingest(0, at(30), at(31), &more, 1).await.unwrap();
     assert!(db.store.checkpoint(10).await.unwrap());
     assert_eq!(findings(db).await, []);
+}
+
+async fn a_planted_commission_is_found(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let mut cdr = record(1, 0, 100, Some(1), 1);
+    let paid = cdr.levels[0];
+    let agent = |account| Charge {
+        kind: ChargeKind::Commission,
+        account: AccountId(account),
+        payee: None,
+        ..paid
+    };
+    cdr.commissions = vec![agent(2), agent(1)];
+    let at = |seq| Position { seq, ..Position::default() };
+    db.store.ingest(0, at(0), at(1), std::slice::from_ref(&cdr), 1).await.unwrap();
+    assert_eq!(findings(db).await, []);
+    db.execute("UPDATE cdr_levels SET net = net + 1, gross = gross + 1 WHERE position = 65")
+        .await
+        .unwrap();
+    let found = findings(db).await;
+    let [Finding::Batch { charged, moved, .. }] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(*charged, moved + 1);
+    let words = found[0].to_string();
+    assert!(words.contains("its records say commission"), "{words}");
+}
+
+async fn a_payment_out_of_another_account_is_found_out(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let new = NewMoney {
+        tenant: TenantId(1),
+        account: AccountId(1),
+        key: "k".into(),
+        kind: MoneyKind::Payment,
+        from: Some(AccountId(2)),
+        amount: Amount(50),
+        currency: Currency::new("EUR", 2).unwrap(),
+        reason: "handed out".into(),
+        actor: "admin".into(),
+        at_us: 7,
+    };
+    let mut w = db.store.write().await.unwrap();
+    let done = w.insert_money(&new).await.unwrap();
+    w.commit().await.unwrap();
+    assert_eq!(done.money.from, Some(AccountId(2)));
+    let read = db.store.reader().money_request(AccountId(1), "k").await.unwrap();
+    assert_eq!(read, Some(done));
+    let balances = db.store.reader().balances().await.unwrap();
+    let balances: Vec<(i64, i64)> = balances.iter().map(|b| (b.account.0, b.balance.0)).collect();
+    assert_eq!(balances, [(1, 50), (2, -50)]);
+    assert_eq!(findings(db).await, []);
+    // It says that it came from elsewhere.
+    db.execute("UPDATE money_requests SET from_account_id = 1").await.unwrap();
+    let found = findings(db).await;
+    assert!(matches!(found.as_slice(), [Finding::Request { request: 1, .. }]), "{found:?}");
 }
 
 async fn a_planted_charge_is_found(db: &Db) {

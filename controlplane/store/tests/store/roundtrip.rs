@@ -196,6 +196,8 @@ impl Dice {
         let levels = self.next() % 3;
         cdr.levels = (0..levels).map(|_| self.charge(ChargeKind::Reseller)).collect();
         cdr.supplier = self.maybe(|d| d.charge(ChargeKind::Supplier));
+        let agents = self.next() % 3;
+        cdr.commissions = (0..agents).map(|_| self.charge(ChargeKind::Commission)).collect();
         let hops = self.next() as u8 % 4;
         cdr.hops = (0..hops).map(|index| self.hop(index)).collect();
         cdr.hops_dropped = self.next() as u32;

@@ -28,6 +28,9 @@ fn account(tenant: TenantId, organization: OrganizationId, currency: Currency) -
         reduction_bp: 125,
         resells: true,
         resells_early: true,
+        agent: Some(AccountId(77)),
+        commission_bp: 750,
+        commission_of_profit: true,
         enabled: true,
         go_on_without_control: false,
     }
@@ -545,6 +548,7 @@ pub(crate) fn record(id: i64, part: u8, ended_us: i64, tenant: Option<i64>, acco
         customer: Some(charge(ChargeKind::Customer)),
         levels: vec![charge(ChargeKind::Reseller), charge(ChargeKind::Reseller)],
         supplier: None,
+        commissions: Vec::new(),
         hops: vec![hop(0), hop(1)],
         hops_dropped: 0,
         facts_dropped: 0,

@@ -36,6 +36,7 @@ fn priced() -> Cdr {
     cdr.customer = Some(net(1_234_567_890, yen, ChargeKind::Customer));
     cdr.levels = vec![net(-5, euro, ChargeKind::Reseller)];
     cdr.supplier = Some(net(100_000_000, euro, ChargeKind::Supplier));
+    cdr.commissions = vec![net(7, euro, ChargeKind::Commission)];
     cdr
 }
 
@@ -56,6 +57,7 @@ async fn money_is_shown_as_decimals(db: &Db) {
     let charges = [
         "customer JPY 1234.567890 1234.567890 0.012000001 EUR",
         "reseller EUR -0.00000005 -0.00000005 0.012000001 EUR",
+        "commission EUR 0.00000007 0.00000007 0.012000001 EUR",
         "supplier EUR 1.00000000 1.00000000 0.012000001 EUR",
     ];
     assert_eq!(texts(db, sql).await, charges);

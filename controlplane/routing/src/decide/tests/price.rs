@@ -243,6 +243,42 @@ fn credit_comes_from_the_nearest_that_resells() {
 }
 
 #[test]
+fn an_agent_earns_a_part_of_what_is_paid() {
+    let mut rows = chain(1);
+    rows.routes[0] = testing::route(1, "44", &[(6, 0, 1)]);
+    dollars(&mut rows, 500_000_000);
+    rows.tariffs[0].currency = testing::eur();
+    rows.tariffs[1].currency = Currency::new("USD", 2).unwrap();
+    rows.rates.push(testing::rate(30, 2, "44", "0.001"));
+    // The supplier is owed dollars.
+    let supplier = rows.accounts.iter_mut().find(|account| account.id.0 == 9).unwrap();
+    supplier.currency = Currency::new("USD", 2).unwrap();
+    rows.accounts.push(testing::account(90, None));
+    rows.accounts[0].agent = Some(AccountId(90));
+    let earns = |rows: &Rows| settlement(rows.clone()).levels[0].commission;
+    let notes = |rows: &Rows, step| {
+        Switch::new(rows.clone()).decide(OUT).trace.steps().any(|noted| noted == step)
+    };
+    assert_eq!(earns(&rows), None, "without a part of it");
+    rows.accounts[0].commission_bp = 250;
+    let found = earns(&rows).unwrap();
+    assert_eq!((found.agent, found.share_bp, found.of_profit), (AccountId(90), 250, false));
+    assert!(notes(&rows, Step::Commission { account: 1, share_bp: 250 }));
+    assert!(settlement(rows.clone()).exchanges.is_empty());
+    // Of a profit, what the supplier's dollars are worth goes along.
+    rows.accounts[0].commission_of_profit = true;
+    let said = settlement(rows.clone());
+    let worth = said.exchange(Currency::new("USD", 2).unwrap(), testing::eur());
+    assert_eq!(worth.map(strowger_model::Exchange::rate), Some(500_000_000));
+    // An agent whose account is kept in other money, or is gone, earns nothing.
+    let last = rows.accounts.len() - 1;
+    rows.accounts[last].currency = Currency::new("USD", 2).unwrap();
+    assert_eq!(earns(&rows), None);
+    rows.accounts.pop();
+    assert_eq!(earns(&rows), None);
+}
+
+#[test]
 fn resellers_are_of_any_depth_up_to_sixteen_levels() {
     let most = i64::try_from(LEVELS_MAX).unwrap() - 1;
     let all = chain(most);

@@ -1,0 +1,134 @@
+//! Who resells, and who sells for somebody: when they pay, and what they earn.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use strowger_phone::EndedBy;
+use strowger_phone::carrier::Carrier;
+use strowger_phone::flows::ALICE;
+
+use crate::assert_tidy;
+use crate::demo::{CARRIER, Demo, Home, carrier_turn};
+use crate::rest::{money, text};
+use crate::talk::{SOON, desk};
+
+/// A change is in force within this time.
+const IN_FORCE: Duration = Duration::from_secs(1);
+/// The demo's customer, who belongs to the organization of the accounts that are made here.
+const CUSTOMER: &str = "/api/v1/accounts/1";
+/// One unit of the currency in those of the ledger.
+const ONE: i64 = 100_000_000;
+
+/// Another account of the customer's organization; its number.
+fn account(demo: &Demo, name: &str, more: &Value) -> u32 {
+    let mut body = json!({
+        "tenant": "1", "organization": demo.rest.get(CUSTOMER)["organization"], "name": name,
+        "currency": "EUR", "prepaid": true, "tariff": "1",
+    });
+    for (member, value) in more.as_object().unwrap() {
+        body[member] = value.clone();
+    }
+    let (status, said) = demo.rest.post("/api/v1/accounts", "", &body.to_string());
+    assert_eq!(status, 201, "{said}");
+    text(&said, "id").parse().unwrap()
+}
+
+fn change(demo: &Demo, path: &str, body: &Value) {
+    let (status, said) = demo.rest.patch(path, &body.to_string());
+    assert_eq!(status, 200, "{path}: {said}");
+    std::thread::sleep(IN_FORCE);
+}
+
+#[test]
+fn a_reseller_pays_when_he_hands_credit_out_or_by_the_call() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let reseller = account(&demo, "reseller", &json!({"resells": true, "resells_early": true}));
+    let path = format!("/api/v1/accounts/{reseller}");
+    std::thread::sleep(IN_FORCE);
+    let call = || {
+        let call = ada.invite("44123").unwrap();
+        call.wait_answer(SOON).unwrap();
+        assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
+    };
+    let before = demo.rest.balance(1);
+    // He has nothing yet: nothing can be handed out.
+    let (status, said) = demo.rest.pay(1, "payments", "a", "5");
+    assert_eq!((status, text(&said, "field")), (422, "amount"), "{said}");
+    assert_eq!(demo.rest.pay(reseller, "payments", "b", "8").1["from"], Value::Null);
+    let (status, said) = demo.rest.pay(1, "payments", "a", "5");
+    assert_eq!((status, text(&said, "from")), (201, reseller.to_string().as_str()), "{said}");
+    assert_eq!((demo.rest.balance(1) - before, demo.rest.balance(reseller)), (5 * ONE, 3 * ONE));
+    assert_eq!(demo.rest.pay(1, "payments", "c", "3.00000001").0, 422);
+    // The call is paid for already.
+    call();
+    let paid = demo.rest.cdrs(1).remove(0);
+    assert_eq!(paid["levels"], json!([]), "{paid:#}");
+    assert_eq!(demo.rest.balance(reseller), 3 * ONE);
+    let trace = demo.rest.get(&format!("/api/v1/cdrs/{}/trace", text(&paid, "id")));
+    assert!(trace.to_string().contains("paid-early"), "{trace:#}");
+    // Late, he pays by the call, and what is paid in below comes from outside.
+    change(&demo, &path, &json!({"resells_early": false}));
+    assert_eq!(demo.rest.pay(1, "payments", "d", "4").1["from"], Value::Null);
+    call();
+    let level = demo.rest.cdrs(2).remove(1)["levels"][0].clone();
+    assert_eq!(text(&level, "account"), reseller.to_string());
+    let due = money(&level["gross"]);
+    assert!(due > 0);
+    assert_eq!(demo.rest.balance(reseller), 3 * ONE - due);
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+}
+
+#[test]
+fn an_agent_earns_a_part_of_what_his_customer_pays() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let agent = account(&demo, "agent", &json!({}));
+    let talk = |time: Duration| {
+        let call = ada.invite("44123").unwrap();
+        call.wait_answer(SOON).unwrap();
+        std::thread::sleep(time);
+        assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
+    };
+    let part = json!({"agent": agent.to_string(), "commission_bp": 1_000});
+    change(&demo, CUSTOMER, &part);
+    talk(Duration::from_millis(1_200));
+    change(&demo, CUSTOMER, &json!({"commission_of_profit": true}));
+    talk(Duration::from_millis(1_200));
+    let cdrs = demo.rest.cdrs(2);
+    let mut earned = 0;
+    for (cdr, of_profit) in cdrs.iter().zip([false, true]) {
+        let (paid, cost) = (money(&cdr["customer"]["net"]), money(&cdr["supplier"]["net"]));
+        let base = if of_profit { paid - cost } else { paid };
+        let commission = &cdr["commissions"][0];
+        assert_eq!(text(commission, "kind"), "commission");
+        assert_eq!(text(commission, "account"), agent.to_string());
+        assert_eq!(money(&commission["gross"]), base / 10, "{cdr:#}");
+        earned += base / 10;
+        // The five costs.
+        let costs = &cdr["costs"];
+        let shown = ["enduser", "provider", "sales", "company"].map(|name| money(&costs[name]));
+        assert_eq!(shown, [paid, cost, base / 10, paid - cost - base / 10], "{costs:#}");
+        assert_eq!(costs["other"], Value::Null);
+    }
+    assert!(earned > 0);
+    assert_eq!(demo.rest.balance(agent), earned);
+    let entries = demo.rest.list(&format!("/api/v1/accounts/{agent}/entries"));
+    let booked: i64 = entries.iter().map(|entry| money(&entry["amount"])).sum();
+    assert_eq!(booked, earned, "{entries:#?}");
+    assert!(entries.iter().all(|entry| entry["kind"] == "commission"), "{entries:#?}");
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+    // The books say the same to the next life.
+    let demo = Demo::start(&home);
+    assert_eq!(demo.rest.balance(agent), earned);
+    demo.stop();
+}
