@@ -4,17 +4,19 @@ use crate::codec::SAYING;
 use crate::cursor;
 use crate::dispatch::{Context, KEY};
 use crate::edit::seen;
-use crate::form::{Form, count, texts};
+use crate::form::{Form, count, pattern_shape, texts};
 use crate::limits::NAME_CHARS_MAX;
 use crate::live::{AllowancePool, MoneyRefusal};
-use crate::money::{account, credited};
+use crate::money::{account, amount, credited};
 use crate::problem::Problem;
 use crate::reply::{Created, Json, Page};
 use crate::shape::{Components, view};
-use crate::value::{Id, Time, parse_time};
+use crate::value::{Id, MoneyView, Time, UNSIGNED, money, parse_time};
 use serde_json::{Value, json};
-use strowger_model::{Account, Allowance, AllowanceId, Digits, NUMBER_MAX, Renewal};
-use strowger_store::{GivenAllowance, NewAllowance, Scope};
+use strowger_model::{
+    Account, Allowance, AllowanceId, Amount, Currency, Digits, NUMBER_MAX, Renewal,
+};
+use strowger_store::{GivenAllowance, MoneyKind, NewAllowance, Scope};
 
 const LIST: &str = "allowances";
 
@@ -43,11 +45,15 @@ view! {
         renew_days: u32,
         /// The last of it ends then; null where it is not given again.
         renew_until: Option<Time>,
+        /// What the account paid for it, with tax; null where it was given.
+        price: Option<MoneyView>,
+        /// Tax in that, millionths.
+        vat_ppm: u32,
     }
 }
 
 /// What a body has, and whether it must.
-const MEMBERS: [(&str, bool); 7] = [
+const MEMBERS: [(&str, bool); 9] = [
     ("name", true),
     ("prefix", false),
     ("seconds", true),
@@ -55,6 +61,8 @@ const MEMBERS: [(&str, bool); 7] = [
     ("until", true),
     ("renew_days", false),
     ("renew_until", false),
+    ("price", false),
+    ("vat_ppm", false),
 ];
 /// Longest time after which free time is given again, days.
 const RENEW_DAYS_MAX: u32 = 366;
@@ -101,16 +109,36 @@ pub(crate) struct AllowanceForm {
     from_us: i64,
     until_us: i64,
     renewal: Option<Renewal>,
+    price: String,
+    vat_ppm: u32,
 }
+
+/// Digits of the tax in a price, and the most of it: all of it again.
+const VAT_DIGITS: usize = 7;
+const VAT_PPM_MAX: u32 = 1_000_000;
 
 /// Most digits of its seconds: more than thirty years.
 const SECONDS_DIGITS: usize = 9;
+
+/// The tax in a price; 0 where none is named.
+fn vat_ppm(text: &str, has_price: bool) -> Result<u32, Problem> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    let ppm = whole("vat_ppm", text, VAT_DIGITS)?;
+    match (has_price, ppm) {
+        (false, _) => Err(Problem::refused("vat_ppm", "is missing its price")),
+        (true, 1..=VAT_PPM_MAX) => Ok(ppm),
+        (true, _) => Err(Problem::refused("vat_ppm", format!("is above {VAT_PPM_MAX}"))),
+    }
+}
 
 impl Form for AllowanceForm {
     const NEEDS_KEY: bool = true;
 
     fn read(cx: &Context) -> Result<Self, Problem> {
-        let [name, prefix, seconds, from, until, days, last] = texts(cx.body(), MEMBERS)?;
+        let [name, prefix, seconds, from, until, days, last, price, vat] =
+            texts(cx.body(), MEMBERS)?;
         if name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
             let what = format!("has at most {NAME_CHARS_MAX} characters and no control characters");
             return Err(Problem::field("name", what));
@@ -127,7 +155,11 @@ impl Form for AllowanceForm {
         }
         let prefix = (!prefix.is_empty()).then_some(prefix);
         let renewal = renewal(&days, &last, until_us)?;
-        Ok(AllowanceForm { name, prefix, seconds, from_us, until_us, renewal })
+        if !price.is_empty() && renewal.is_some() {
+            return Err(Problem::refused("price", "is not for what is given again"));
+        }
+        let vat_ppm = vat_ppm(&vat, !price.is_empty())?;
+        Ok(AllowanceForm { name, prefix, seconds, from_us, until_us, renewal, price, vat_ppm })
     }
 
     fn describe(_: &mut Components) -> Value {
@@ -144,6 +176,9 @@ impl Form for AllowanceForm {
             tenant's time zone: a whole number up to 366. Without it, once.";
         let time =
             |what: &str| json!({"type": "string", "format": "date-time", "description": what});
+        let vat = format!("^[1-9][0-9]{{0,{}}}$", VAT_DIGITS - 1);
+        let mut price = pattern_shape(UNSIGNED);
+        price["description"] = json!("What the account pays for it, with tax, in its currency.");
         json!({
             "type": "object",
             "additionalProperties": false,
@@ -156,6 +191,8 @@ impl Form for AllowanceForm {
                 "until": time("For calls that begin before then."),
                 "renew_days": text(&renew, RENEW_DIGITS, again),
                 "renew_until": time("The last of it ends then; beside `renew_days`."),
+                "price": price,
+                "vat_ppm": text(&vat, VAT_DIGITS, "Tax in the price, millionths."),
             },
         })
     }
@@ -172,7 +209,7 @@ pub(crate) async fn list(cx: Context) -> Result<Json<Page<AllowanceView>>, Probl
         let pool = pools.iter().find(|pool| pool.allowance == id).copied();
         // One that ended long ago is in the books only.
         let booked = AllowancePool { allowance: id, used_ms: given.used_ms, reserved_ms: 0 };
-        shown(&given.allowance, pool.unwrap_or(booked))
+        shown(&given.allowance, pool.unwrap_or(booked), row.currency)
     };
     let key = |given: &GivenAllowance| cursor::encode(LIST, given.allowance.id.0);
     Ok(Json(Page::cut(given, cx.query.limit, view, key)))
@@ -186,9 +223,10 @@ pub(crate) async fn give(
     let row = credited(&cx).await?;
     unless_early(&cx).await?;
     let new = NewAllowance {
-        allowance: form.of(&row),
+        allowance: form.of(&row)?,
         key: cx.key()?.to_owned(),
         renews: None,
+        payee: None,
         actor: cx.caller.name.clone(),
         at_us: 0,
     };
@@ -196,14 +234,17 @@ pub(crate) async fn give(
         // As it was given: the same again for the same key.
         Ok(given) => {
             let unused = AllowancePool { allowance: given.id, used_ms: 0, reserved_ms: 0 };
-            Ok(Created(shown(&given, unused)))
+            Ok(Created(shown(&given, unused, row.currency)))
         }
         Err(MoneyRefusal::OtherRequest) => {
             Err(Problem::refused(KEY, "another request of this account has had this key"))
         }
+        Err(MoneyRefusal::Floor) => Err(Problem::refused(
+            "price",
+            "the balance, less what calls hold, would pass its floor",
+        )),
         Err(
             MoneyRefusal::UnknownAccount
-            | MoneyRefusal::Floor
             | MoneyRefusal::ResellerFloor
             | MoneyRefusal::ResellerCurrency,
         ) => Err(Problem::unavailable("the till does not know the account yet; it")),
@@ -221,14 +262,28 @@ async fn unless_early(cx: &Context) -> Result<(), Problem> {
 }
 
 impl AllowanceForm {
-    fn of(self, row: &Account) -> Allowance {
-        let AllowanceForm { name, prefix, seconds, from_us, until_us, renewal } = self;
-        let (id, tenant, account) = (AllowanceId(0), row.tenant, row.id);
-        Allowance { id, tenant, account, name, prefix, seconds, from_us, until_us, renewal }
+    fn of(self, row: &Account) -> Result<Allowance, Problem> {
+        let price = match self.price.as_str() {
+            "" => Amount::ZERO,
+            text => amount("price", text, MoneyKind::Payment, row)?,
+        };
+        Ok(Allowance {
+            id: AllowanceId(0),
+            tenant: row.tenant,
+            account: row.id,
+            name: self.name,
+            prefix: self.prefix,
+            seconds: self.seconds,
+            from_us: self.from_us,
+            until_us: self.until_us,
+            renewal: self.renewal,
+            price,
+            vat_ppm: self.vat_ppm,
+        })
     }
 }
 
-fn shown(allowance: &Allowance, pool: AllowancePool) -> AllowanceView {
+fn shown(allowance: &Allowance, pool: AllowancePool, currency: Currency) -> AllowanceView {
     let prefix = allowance.prefix.as_ref().map_or("", Digits::as_str);
     AllowanceView {
         id: allowance.id.into(),
@@ -242,5 +297,7 @@ fn shown(allowance: &Allowance, pool: AllowancePool) -> AllowanceView {
         until: Time(allowance.until_us),
         renew_days: allowance.renewal.map_or(0, |renewal| renewal.days),
         renew_until: allowance.renewal.map(|renewal| Time(renewal.until_us)),
+        price: (allowance.price > Amount::ZERO).then(|| money(allowance.price, currency)),
+        vat_ppm: allowance.vat_ppm,
     }
 }

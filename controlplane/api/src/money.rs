@@ -67,6 +67,8 @@ view! {
         request: Option<Id>,
         /// The re-rating.
         rerate: Option<Id>,
+        /// The free time that was bought.
+        allowance: Option<Id>,
         /// The words beside that.
         reason: Option<String>,
     }
@@ -231,6 +233,7 @@ pub(crate) async fn entries(cx: Context) -> Result<Json<Page<EntryView>>, Proble
         batch: entry.batch.map(Id::from),
         request: entry.request.map(Id::from),
         rerate: entry.rerate.map(Id::from),
+        allowance: entry.allowance.map(Id::from),
         reason: entry.reason.clone(),
     };
     let key = |entry: &LedgerEntry| cursor::encode(ENTRIES, entry.id);
@@ -268,7 +271,7 @@ async fn move_money(
         account: row.id,
         key: cx.key()?.to_owned(),
         kind,
-        amount: amount(&form.amount, kind, &row)?,
+        amount: amount("amount", &form.amount, kind, &row)?,
         currency: row.currency,
         reason: form.reason,
         actor: cx.caller.name.clone(),
@@ -296,10 +299,16 @@ async fn move_money(
     }
 }
 
-fn amount(text: &str, kind: MoneyKind, row: &Account) -> Result<Amount, Problem> {
+/// An amount in the account's currency that a client sent as `name`.
+pub(crate) fn amount(
+    name: &str,
+    text: &str,
+    kind: MoneyKind,
+    row: &Account,
+) -> Result<Amount, Problem> {
     let is_signed = text.starts_with('-') && kind == MoneyKind::Payment;
     if !is_decimal(text) || is_signed {
-        return Err(Problem::field("amount", "is no decimal number"));
+        return Err(Problem::field(name, "is no decimal number"));
     }
     let parsed = Amount::parse(text, row.currency).ok();
     // The smallest number has no opposite.
@@ -307,11 +316,11 @@ fn amount(text: &str, kind: MoneyKind, row: &Account) -> Result<Amount, Problem>
     let digits = row.currency.ledger_digits();
     let amount = parsed.ok_or_else(|| {
         let what = format!("is no decimal number of at most {digits} digits behind the point");
-        Problem::refused("amount", what)
+        Problem::refused(name, what)
     })?;
     match (kind, amount.0) {
-        (MoneyKind::Payment, ..=0) => Err(Problem::refused("amount", "is not above zero")),
-        (MoneyKind::Adjustment, 0) => Err(Problem::refused("amount", "is zero")),
+        (MoneyKind::Payment, ..=0) => Err(Problem::refused(name, "is not above zero")),
+        (MoneyKind::Adjustment, 0) => Err(Problem::refused(name, "is zero")),
         (MoneyKind::Payment | MoneyKind::Adjustment, _) => Ok(amount),
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use strowger_model::{
-    AccountId, Amount, Cdr, Charge, ChargeKind, Currency, OrganizationId, TenantId,
+    AccountId, Allowance, Amount, Cdr, Charge, ChargeKind, Currency, OrganizationId, PPM, TenantId,
 };
 
 /// Whose books.
@@ -100,6 +100,8 @@ pub enum Cause {
     Request(i64),
     /// Another transfer.
     Transfer(i64),
+    /// Free time that was paid for.
+    Allowance(i64),
     /// A re-rating: each of its lines names the record, so every unit is traceable both ways.
     Rerate(i64),
 }
@@ -289,6 +291,30 @@ pub fn corrections(
         of.move_all(debit, credit, TransferKind::Rerate, sum.saturating_abs())
     };
     sums.into_iter().flat_map(moved).collect()
+}
+
+/// The transfers of free time that was bought, `allowance` with the account's currency: what it
+/// costs without tax to who sells it, and the tax in it. None for what is given.
+#[must_use]
+pub fn bought(
+    allowance: &Allowance,
+    currency: Currency,
+    payee: Option<OrganizationId>,
+    at_us: i64,
+) -> Vec<Transfer> {
+    let unit = Unit::Money(currency);
+    let account = |owner, kind| LedgerAccount { tenant: allowance.tenant, owner, kind, unit };
+    let balance = account(Owner::Account(allowance.account), LedgerKind::Balance);
+    let seller = payee.map_or(Owner::Tenant, Owner::Organization);
+    let (gross, with_tax) =
+        (i128::from(allowance.price.0.max(0)), PPM + i128::from(allowance.vat_ppm));
+    // Rounded half up: the tax is what is left of the price.
+    let net = (gross * PPM * 2 + with_tax) / (with_tax * 2);
+    let of = Booking { at_us, cause: Cause::Allowance(allowance.id.0) };
+    let (revenue, vat) = (account(seller, LedgerKind::Revenue), account(seller, LedgerKind::Vat));
+    let mut all = of.move_all(balance, revenue, TransferKind::Fee, net);
+    all.extend(of.move_all(balance, vat, TransferKind::Vat, gross - net));
+    all
 }
 
 /// What transfers that are booked together have in common.

@@ -34,7 +34,7 @@ pub use commission::Commission;
 pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose};
 pub use ledger::{
     BadTransfer, Cause, Correction, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit,
-    corrections, postings, sides,
+    bought, corrections, postings, sides,
 };
 pub use price::{price, records};
 pub use rate::{Overflow, Rated, rate};

@@ -57,6 +57,7 @@ fn next_of(old: &Allowance, world: &World, now_us: i64) -> Option<NewAllowance> 
         allowance: old.next(end_us)?,
         key: String::new(),
         renews: Some(old.id),
+        payee: None,
         actor: ACTOR.to_owned(),
         at_us: now_us,
     })
@@ -90,7 +91,7 @@ pub(crate) async fn keep(orders: Orders, store: Store, mut until: Until) {
 mod tests {
     use super::*;
     use crate::demo;
-    use strowger_model::{AccountId, AllowanceId, Renewal, TenantId};
+    use strowger_model::{AccountId, AllowanceId, Amount, Renewal, TenantId};
     use strowger_routing::Rows;
 
     const DAY_US: i64 = 86_400_000_000;
@@ -106,12 +107,14 @@ mod tests {
             from_us: 10 * DAY_US,
             until_us: 13 * DAY_US,
             renewal: Some(Renewal { days: 2, until_us: 18 * DAY_US }),
+            price: Amount::ZERO,
+            vat_ppm: 0,
         }
     }
 
     async fn give(store: &Store, allowance: Allowance, key: &str) {
         let (key, actor) = (key.to_owned(), "admin".to_owned());
-        let new = NewAllowance { allowance, key, renews: None, actor, at_us: 0 };
+        let new = NewAllowance { allowance, key, renews: None, payee: None, actor, at_us: 0 };
         let mut w = store.write().await.unwrap();
         w.insert_allowance(&new).await.unwrap();
         w.commit().await.unwrap();

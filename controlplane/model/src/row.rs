@@ -216,6 +216,11 @@ pub struct Allowance {
     pub until_us: i64,
     /// It is given again when it ends; `None` = once (source: `freedays`).
     pub renewal: Option<Renewal>,
+    /// What the account pays for it, with tax, out of its balance when it is given; 0 = nothing.
+    /// What is paid for is not given again by itself.
+    pub price: Amount,
+    /// Tax in that, millionths.
+    pub vat_ppm: u32,
 }
 
 /// How free time is given again: what is left of it ends, and as much begins.

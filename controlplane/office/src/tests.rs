@@ -686,6 +686,8 @@ fn allowance(id: i64, prefix: &str, seconds: u32) -> Allowance {
         from_us: WALL_US,
         until_us: WALL_US + 1,
         renewal: None,
+        price: Amount::ZERO,
+        vat_ppm: 0,
     }
 }
 

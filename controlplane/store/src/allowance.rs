@@ -8,7 +8,10 @@ use crate::column::{Columns, clean};
 use crate::list::LIST_MAX;
 use crate::{Reader, StoreError, Tried, Writer};
 use std::collections::BTreeMap;
-use strowger_model::{AccountId, Allowance, AllowanceId, Cdr, Renewal, TenantId};
+use strowger_billing::bought;
+use strowger_model::{
+    AccountId, Allowance, AllowanceId, Amount, Cdr, Currency, OrganizationId, Renewal, TenantId,
+};
 
 /// Free time that is to be given.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +22,9 @@ pub struct NewAllowance {
     pub key: String,
     /// It is the next one of this.
     pub renews: Option<AllowanceId>,
+    /// Who is paid for it, if it costs something: the organization of a reseller; `None` = the
+    /// tenant.
+    pub payee: Option<OrganizationId>,
     /// Who asked.
     pub actor: String,
     /// When, microseconds since 1970 UTC.
@@ -57,9 +63,10 @@ macro_rules! insert {
     ($id:literal, $place:literal) => {
         concat!(
             "INSERT INTO allowances (tenant_id, account_id, key, name, prefix, seconds, \
-             from_us, until_us, actor, at_us, renew_days, renew_until_us, renews_id",
+             from_us, until_us, actor, at_us, renew_days, renew_until_us, renews_id, \
+             price, vat_ppm",
             $id,
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13",
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15",
             $place,
             ") RETURNING id"
         )
@@ -67,7 +74,7 @@ macro_rules! insert {
 }
 
 impl Writer<'_> {
-    /// Gives free time; returns it with its id.
+    /// Gives free time, and moves what it costs; returns it with its id.
     ///
     /// # Errors
     /// [`StoreError::Database`], also when the account has had this key.
@@ -77,7 +84,7 @@ impl Writer<'_> {
         // No key of a client has a control character.
         let (sql, key) = match new.renews {
             None => (insert!("", ""), clean(&new.key).into_owned()),
-            Some(renewed) => (insert!(", id", ", $14"), format!("\u{1}{}", renewed.0)),
+            Some(renewed) => (insert!(", id", ", $16"), format!("\u{1}{}", renewed.0)),
         };
         let query = sqlx::query(sql)
             .bind(a.tenant.0)
@@ -92,11 +99,26 @@ impl Writer<'_> {
             .bind(new.at_us)
             .bind(a.renewal.map(|renewal| i64::from(renewal.days)))
             .bind(a.renewal.map(|renewal| renewal.until_us))
-            .bind(new.renews.map(|renewed| renewed.0));
+            .bind(new.renews.map(|renewed| renewed.0))
+            .bind(a.price.0)
+            .bind(i64::from(a.vat_ppm));
         let query = if new.renews.is_some() { query.bind(a.id.0) } else { query };
         let row = query.fetch_one(&mut *self.tx).await.tried("give free time")?;
         let id = AllowanceId(Columns::new("allowances", &row).int("id")?);
-        Ok(Allowance { id, ..a })
+        let given = Allowance { id, ..a };
+        if given.price > Amount::ZERO {
+            let currency = self.currency_of(given.account).await?;
+            for transfer in bought(&given, currency, new.payee, new.at_us) {
+                self.insert_transfer(&transfer).await?;
+            }
+        }
+        Ok(given)
+    }
+
+    async fn currency_of(&mut self, account: AccountId) -> Result<Currency, StoreError> {
+        let query = sqlx::query("SELECT currency, minor_digits FROM accounts WHERE id = $1");
+        let row = query.bind(account.0).fetch_one(&mut *self.tx).await;
+        Columns::new("accounts", &row.tried("look for the currency of an account")?).currency()
     }
 }
 
@@ -106,7 +128,8 @@ macro_rules! select {
             "SELECT a.id AS id, a.tenant_id AS tenant_id, a.account_id AS account_id, \
              a.name AS name, a.prefix AS prefix, a.seconds AS seconds, a.from_us AS from_us, \
              a.until_us AS until_us, a.renew_days AS renew_days, \
-             a.renew_until_us AS renew_until_us, CAST(COALESCE(u.used_ms, 0) AS BIGINT) AS used_ms \
+             a.renew_until_us AS renew_until_us, a.price AS price, a.vat_ppm AS vat_ppm, \
+             CAST(COALESCE(u.used_ms, 0) AS BIGINT) AS used_ms \
              FROM allowances a LEFT JOIN allowance_usage u ON u.allowance_id = a.id ",
             $rest
         )
@@ -131,6 +154,8 @@ fn given(c: &Columns<'_>) -> Result<GivenAllowance, StoreError> {
                     until_us: c.int("renew_until_us")?,
                 }),
             },
+            price: Amount(c.int("price")?),
+            vat_ppm: c.small("vat_ppm")?,
         },
         used_ms: c.small("used_ms")?,
     })

@@ -106,6 +106,15 @@ pub enum Finding {
         /// What was moved.
         moved: i128,
     },
+    /// What free time cost is not what was moved for it.
+    Bought {
+        /// Allowance.
+        allowance: i64,
+        /// Its price.
+        price: i64,
+        /// What was moved.
+        moved: i128,
+    },
     /// The count of what calls of an account cost is not what their records say.
     Usage {
         /// Account.
@@ -219,6 +228,12 @@ impl Display for Finding {
             }
             Finding::Free { allowance, used, counted } => {
                 write!(f, "allowance {allowance}: records used {used} ms, counted are {counted}")
+            }
+            Finding::Bought { allowance, price, moved } => {
+                write!(
+                    f,
+                    "allowance {allowance}: its price is {price}, its transfers moved {moved}"
+                )
             }
             Finding::Renewal { allowance, renews } => {
                 write!(f, "allowance {allowance}: does not go on where {renews} ended")
@@ -476,6 +491,7 @@ impl Reader {
         self.check_transfers(newest, &mut report).await?;
         self.check_references(&mut report).await?;
         self.check_requests(&mut report).await?;
+        self.check_bought(&mut report).await?;
         self.check_rerates(&mut report).await?;
         self.check_stretches(last, &mut report).await?;
         self.check_balances(&mut report).await?;
@@ -591,6 +607,23 @@ impl Reader {
             let c = Columns::new("money_requests", row);
             let (request, amount, moved) = (c.int("id")?, c.int("amount")?, c.int("moved")?);
             report.add(Finding::Request { request, amount, moved: moved.into() });
+        }
+        Ok(())
+    }
+
+    /// What free time cost went out of its account's balance, once.
+    async fn check_bought(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        let sql = "SELECT id, price, moved FROM (SELECT a.id AS id, a.price AS price, \
+             CAST((SELECT COALESCE(SUM(t.amount), 0) FROM transfers t JOIN ledger_accounts l \
+             ON l.id = t.debit_id AND l.owner_kind = 'account' AND l.owner_id = a.account_id \
+             AND l.kind = 'balance' WHERE t.cause_kind = 'allowance' AND t.cause_id = a.id) \
+             AS BIGINT) AS moved FROM allowances a) s WHERE price <> moved ORDER BY id LIMIT $1";
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+        for row in &rows.tried("look through what free time cost")? {
+            let c = Columns::new("allowances", row);
+            let (allowance, price, moved) = (c.int("id")?, c.int("price")?, c.int("moved")?);
+            report.add(Finding::Bought { allowance, price, moved: moved.into() });
         }
         Ok(())
     }

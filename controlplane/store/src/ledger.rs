@@ -64,6 +64,7 @@ const fn cause(cause: Cause) -> (&'static str, i64) {
         Cause::Request(id) => ("request", id),
         Cause::Transfer(id) => ("transfer", id),
         Cause::Rerate(id) => ("rerate", id),
+        Cause::Allowance(id) => ("allowance", id),
     }
 }
 

@@ -78,7 +78,9 @@ pub struct LedgerEntry {
     pub request: Option<i64>,
     /// The re-rating it came from.
     pub rerate: Option<i64>,
-    /// The reason of the request or of the re-rating.
+    /// The free time that was bought.
+    pub allowance: Option<i64>,
+    /// The reason of the request or of the re-rating, or the name of the free time.
     pub reason: Option<String>,
 }
 
@@ -205,12 +207,13 @@ impl Reader {
         let sql = concat!(
             "SELECT s.id AS id, s.at_us AS at_us, s.amount AS amount, s.currency AS currency, \
              s.minor_digits AS minor_digits, s.kind AS kind, s.cause_kind AS cause_kind, \
-             s.cause_id AS cause_id, COALESCE(m.reason, r.reason) AS reason FROM (",
+             s.cause_id AS cause_id, COALESCE(m.reason, r.reason, a.name) AS reason FROM (",
             entries_of!("debit", "-"),
             " UNION ALL ",
             entries_of!("credit", ""),
             ") s LEFT JOIN money_requests m ON s.cause_kind = 'request' AND m.id = s.cause_id \
              LEFT JOIN rerates r ON s.cause_kind = 'rerate' AND r.id = s.cause_id \
+             LEFT JOIN allowances a ON s.cause_kind = 'allowance' AND a.id = s.cause_id \
              ORDER BY s.id DESC LIMIT $4"
         );
         let query = sqlx::query(sql)
@@ -235,6 +238,7 @@ fn entry(c: &Columns<'_>) -> Result<LedgerEntry, StoreError> {
         batch: of("batch"),
         request: of("request"),
         rerate: of("rerate"),
+        allowance: of("allowance"),
         reason: c.text_or_null("reason")?,
     })
 }

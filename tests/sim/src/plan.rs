@@ -388,6 +388,8 @@ pub fn allowances() -> impl Iterator<Item = Allowance> {
         from_us: i64::MIN,
         until_us: i64::MAX,
         renewal: None,
+        price: Amount::ZERO,
+        vat_ppm: 0,
     })
 }
 

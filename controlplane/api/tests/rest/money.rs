@@ -161,7 +161,7 @@ fn free_time_is_given_once_for_each_key_and_listed() {
         "id": "1", "account": "1", "name": "Bundle", "prefix": "44",
         "granted_ms": 600_000, "used_ms": 0, "reserved_ms": 0,
         "from": "2023-11-14T22:13:20.000000Z", "until": "2023-12-14T22:13:20.000000Z",
-        "renew_days": 0, "renew_until": null,
+        "renew_days": 0, "renew_until": null, "price": null, "vat_ppm": 0,
     });
     assert_eq!((first.status, first.json()), (201, expect.clone()));
     assert_eq!(server.pay(target, "k", &usual).json(), expect);
@@ -192,7 +192,7 @@ fn free_time_is_given_once_for_each_key_and_listed() {
         "id": "1", "account": "1", "name": "A", "prefix": "",
         "granted_ms": 120_000, "used_ms": 1_500, "reserved_ms": 60_000,
         "from": "1970-01-01T00:00:00.000000Z", "until": "2023-11-14T22:13:20.000000Z",
-        "renew_days": 0, "renew_until": null,
+        "renew_days": 0, "renew_until": null, "price": null, "vat_ppm": 0,
     }]);
     assert_eq!(page["items"], expect, "{page:#}");
     let next = page["next"].as_str().unwrap();
@@ -228,6 +228,44 @@ fn free_time_that_renews_says_how_often_and_how_long() {
     assert_eq!(given.status, 201);
     let (days, until) = (&given.json()["renew_days"], &given.json()["renew_until"]);
     assert_eq!((days, until), (&json!(30), &json!("2024-12-14T22:13:20.000000Z")));
+}
+
+#[test]
+fn free_time_is_bought_once() {
+    let server = Server::start();
+    let target = "/api/v1/accounts/1/allowances";
+    let bought = |more: Value| {
+        let mut members = json!({
+            "name": "Packet", "seconds": "600", "from": "2023-11-14T22:13:20Z",
+            "until": "2023-12-14T22:13:20Z",
+        });
+        for (name, value) in more.as_object().unwrap() {
+            members[name] = value.clone();
+        }
+        members.to_string()
+    };
+    let again = json!({"renew_days": "30", "renew_until": "2024-12-14T22:13:20Z", "price": "1"});
+    for (status, field, more) in [
+        (400, "price", json!({"price": "-1"})),
+        (400, "price", json!({"price": "1,5"})),
+        (422, "price", json!({"price": "0"})),
+        (422, "price", json!({"price": "0.000000001"})),
+        (422, "price", again),
+        (422, "vat_ppm", json!({"vat_ppm": "190000"})),
+        (400, "vat_ppm", json!({"price": "1", "vat_ppm": "0"})),
+        (422, "vat_ppm", json!({"price": "1", "vat_ppm": "1000001"})),
+    ] {
+        let response = server.pay(target, "p", &bought(more.clone()));
+        assert_eq!((response.status, response.field().as_str()), (status, field), "{more}");
+    }
+    let packet = bought(json!({"price": "11.9", "vat_ppm": "190000"}));
+    let first = server.pay(target, "p", &packet);
+    assert_eq!(first.status, 201, "{first:?}");
+    let price = json!({"amount": "11.90000000", "currency": "EUR"});
+    assert_eq!((&first.json()["price"], &first.json()["vat_ppm"]), (&price, &json!(190_000)));
+    assert_eq!(server.pay(target, "p", &packet).json(), first.json());
+    let other = server.pay(target, "p", &bought(json!({"price": "11.8", "vat_ppm": "190000"})));
+    assert_eq!((other.status, other.field().as_str()), (422, "Idempotency-Key"));
 }
 
 /// Changes a row with the session of a role.

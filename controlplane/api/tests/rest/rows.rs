@@ -381,9 +381,11 @@ pub(crate) async fn write(store: &Store) {
             from_us: 0,
             until_us: 1_700_000_000_000_000,
             renewal: None,
+            price: Amount::ZERO,
+            vat_ppm: 0,
         };
         let (key, actor) = (key.to_owned(), "admin".to_owned());
-        let new = NewAllowance { allowance, key, renews: None, actor, at_us: 1 };
+        let new = NewAllowance { allowance, key, renews: None, payee: None, actor, at_us: 1 };
         w.insert_allowance(&new).await.unwrap();
     }
     insert_tariff(&mut w, 1).await;

@@ -210,3 +210,53 @@ proptest! {
         }
     }
 }
+
+fn packet(price: i64, vat_ppm: u32) -> strowger_model::Allowance {
+    strowger_model::Allowance {
+        id: strowger_model::AllowanceId(8),
+        tenant: TenantId(1),
+        account: AccountId(5),
+        name: "packet".into(),
+        prefix: None,
+        seconds: 60,
+        from_us: 0,
+        until_us: 1,
+        renewal: None,
+        price: Amount(price),
+        vat_ppm,
+    }
+}
+
+#[test]
+fn free_time_that_is_bought_moves_its_price_and_the_tax_in_it() {
+    let euro = crate::testing::euro();
+    let moved = |price, vat_ppm, payee| print(&bought(&packet(price, vat_ppm), euro, payee, 9));
+    assert_eq!(
+        moved(1_190, 190_000, None),
+        [
+            "Fee: Account(AccountId(5)) Balance -> Tenant Revenue: 1000",
+            "Vat: Account(AccountId(5)) Balance -> Tenant Vat: 190",
+        ]
+    );
+    let reseller = "Fee: Account(AccountId(5)) Balance -> \
+        Organization(OrganizationId(8)) Revenue: 7";
+    assert_eq!(moved(7, 0, Some(OrganizationId(8))), [reseller]);
+    assert_eq!(moved(0, 190_000, None), Vec::<String>::new());
+}
+
+proptest! {
+    /// Against exact fractions: the whole price moves, and what is without tax is the nearest.
+    #[test]
+    fn a_price_is_parted_exactly(price in 1..i64::MAX, vat_ppm in 0..=1_000_000u32) {
+        let all = bought(&packet(price, vat_ppm), crate::testing::euro(), None, 9);
+        let sum = |kind| -> i128 {
+            let of = all.iter().filter(|t| t.kind() == kind);
+            of.map(|t| i128::from(t.amount().0)).sum()
+        };
+        let (net, vat) = (sum(TransferKind::Fee), sum(TransferKind::Vat));
+        prop_assert_eq!(net + vat, i128::from(price));
+        let with_tax = 1_000_000 + i128::from(vat_ppm);
+        let off = (net * with_tax - i128::from(price) * 1_000_000).abs();
+        prop_assert!(off * 2 <= with_tax, "{off}");
+    }
+}

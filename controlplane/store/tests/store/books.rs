@@ -15,6 +15,7 @@ on_both! {
     a_planted_charge_is_found
     a_planted_commission_is_found
     a_payment_out_of_another_account_is_found_out
+    a_price_that_was_not_paid_is_found
     a_planted_transfer_is_found
     a_planted_checkpoint_is_found
     a_lost_batch_is_found
@@ -23,6 +24,30 @@ on_both! {
     usage_is_counted_with_the_records
     free_time_is_counted_with_the_records
     a_reader_creates_nothing
+}
+
+/// Free time of account 1 by this key and name.
+fn free_time(key: &str) -> NewAllowance {
+    NewAllowance {
+        allowance: Allowance {
+            id: AllowanceId(0),
+            tenant: TenantId(1),
+            account: AccountId(1),
+            name: key.into(),
+            prefix: None,
+            seconds: 600,
+            from_us: 5,
+            until_us: 50,
+            renewal: None,
+            price: Amount::ZERO,
+            vat_ppm: 0,
+        },
+        key: key.into(),
+        renews: None,
+        payee: None,
+        actor: "admin".into(),
+        at_us: 7,
+    }
 }
 
 /// What the first record used of an allowance, and the second of another.
@@ -36,20 +61,10 @@ async fn free_time_is_counted_with_the_records(db: &Db) {
     };
     let new = |key: &str, prefix: Option<&str>| NewAllowance {
         allowance: Allowance {
-            id: AllowanceId(0),
-            tenant: TenantId(1),
-            account: AccountId(1),
-            name: "n\0".into(),
             prefix: prefix.map(|text| Digits::parse(text).unwrap()),
-            seconds: 600,
-            from_us: 5,
-            until_us: 50,
-            renewal: None,
+            ..free_time("n\0").allowance
         },
-        key: key.into(),
-        renews: None,
-        actor: "admin".into(),
-        at_us: 7,
+        ..free_time(key)
     };
     let mut ids = Vec::new();
     for new in [new("a", None), new("b", Some("44"))] {
@@ -108,11 +123,14 @@ async fn give_again(db: &Db) -> (AllowanceId, AllowanceId) {
         from_us: 20,
         until_us: 60,
         renewal,
+        price: Amount::ZERO,
+        vat_ppm: 0,
     };
     let new = |allowance: &Allowance, renews| NewAllowance {
         allowance: allowance.clone(),
         key: "r".into(),
         renews,
+        payee: None,
         actor: "admin".into(),
         at_us: 7,
     };
@@ -225,6 +243,24 @@ async fn a_planted_commission_is_found(db: &Db) {
     assert_eq!(*charged, moved + 1);
     let words = found[0].to_string();
     assert!(words.contains("its records say commission"), "{words}");
+}
+
+async fn a_price_that_was_not_paid_is_found(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let mut new = free_time("packet");
+    (new.allowance.price, new.allowance.vat_ppm) = (Amount(119), 190_000);
+    let mut w = db.store.write().await.unwrap();
+    let given = w.insert_allowance(&new).await.unwrap();
+    w.commit().await.unwrap();
+    let read = db.store.reader().allowance_with_key(AccountId(1), "packet").await.unwrap();
+    assert_eq!(read, Some(given));
+    let balances = db.store.reader().balances().await.unwrap();
+    assert_eq!(balances.iter().map(|b| b.balance.0).collect::<Vec<_>>(), [-119]);
+    assert_eq!(findings(db).await, []);
+    db.execute("UPDATE allowances SET price = 120").await.unwrap();
+    let found = findings(db).await;
+    let words: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(words, ["allowance 1: its price is 120, its transfers moved 119"]);
 }
 
 async fn a_payment_out_of_another_account_is_found_out(db: &Db) {

@@ -1,4 +1,4 @@
-//! Who resells, and who sells for somebody: when they pay, and what they earn.
+//! Who resells, who sells for somebody, and who buys ahead: when they pay, and what they earn.
 
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -130,5 +130,45 @@ fn an_agent_earns_a_part_of_what_his_customer_pays() {
     // The books say the same to the next life.
     let demo = Demo::start(&home);
     assert_eq!(demo.rest.balance(agent), earned);
+    demo.stop();
+}
+
+#[test]
+fn bought_time_is_paid_for_when_it_is_bought_and_talked_for_nothing() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let before = demo.rest.balance(1);
+    let buy = |key: &str, price: &str| {
+        let body = json!({
+            "name": "packet", "prefix": "44", "seconds": "600", "from": "2020-01-01T00:00:00Z",
+            "until": "2100-01-01T00:00:00Z", "price": price, "vat_ppm": "190000",
+        });
+        demo.rest.post("/api/v1/accounts/1/allowances", key, &body.to_string())
+    };
+    // More than there is.
+    let (status, said) = buy("a", "1000000");
+    assert_eq!((status, text(&said, "field")), (422, "price"), "{said}");
+    let (status, first) = buy("b", "1.19");
+    assert_eq!((status, money(&first["price"])), (201, 119_000_000), "{first}");
+    assert_eq!(buy("b", "1.19"), (201, first));
+    assert_eq!(demo.rest.balance(1), before - 119_000_000);
+    let call = ada.invite("44123").unwrap();
+    call.wait_answer(SOON).unwrap();
+    assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
+    let cdr = demo.rest.cdrs(1).remove(0);
+    assert_eq!(money(&cdr["customer"]["gross"]), 0, "{cdr:#}");
+    assert!(cdr["customer"]["free_ms"].as_u64().unwrap() > 0, "{cdr:#}");
+    assert_eq!(demo.rest.balance(1), before - 119_000_000);
+    let entries = demo.rest.list("/api/v1/accounts/1/entries");
+    let of = |kind: &str| -> i64 {
+        let of = entries.iter().filter(|e| e["kind"] == kind && e["reason"] == "packet");
+        of.map(|entry| money(&entry["amount"])).sum()
+    };
+    assert_eq!((of("fee"), of("vat")), (-ONE, -19_000_000), "{entries:#?}");
+    assert_tidy(&demo);
+    drop(carrier);
     demo.stop();
 }
