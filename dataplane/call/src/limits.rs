@@ -27,8 +27,8 @@ pub const ERRANDS_MAX: usize = 12 * CHAIN_MAX;
 /// How long a newcomer waits for the other party of the call it takes over, milliseconds: above
 /// timer B of the re-INVITE and a second try after glare.
 pub const PICK_MS: u64 = 40_000;
-/// How long another shard may take to answer for a call of its own, milliseconds: no longer than its
-/// words may be lost and sent again.
+/// How long another shard may take to answer for a call of its own, milliseconds: no longer than
+/// its words may be lost and sent again.
 pub const TIE_MS: u32 = 10_000;
 /// Most redirects that one call follows: as many as a call has payers beside the caller.
 pub const REDIRECTS_MAX: usize = 5;

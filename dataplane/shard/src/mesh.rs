@@ -375,8 +375,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         handed.or_else(|| self.connections.server_name(transport, peer))
     }
 
-    /// Sends a message of a dialog between two shards. One without room is lost as a datagram is: its
-    /// transaction says it again.
+    /// Sends a message of a dialog between two shards. One without room is lost as a datagram is:
+    /// its transaction says it again.
     pub(crate) fn tie(&mut self, to: u8, transmit: &Transmit) {
         let Transmit { path: Path { listener, local, .. }, bytes } = transmit;
         let (from, listener, local) = (self.number, *listener, *local);

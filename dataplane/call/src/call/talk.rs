@@ -132,14 +132,8 @@ impl Call {
                 self.pass_digits(talk.other(leg), &digits, duration_ms, cx);
                 Ok(())
             }
-            Event::Info { body } => {
-                self.command(talk.other(leg), Command::Info { body }, cx);
-                Ok(())
-            }
-            Event::Message { body } => {
-                self.command(talk.other(leg), Command::Message { body }, cx);
-                Ok(())
-            }
+            Event::Info { body } => self.pass(talk.other(leg), Command::Info { body }, cx),
+            Event::Message { body } => self.pass(talk.other(leg), Command::Message { body }, cx),
             Event::Transfer(wish) => {
                 self.transfer(&mut talk, leg, *wish, cx);
                 Ok(())
@@ -149,10 +143,7 @@ impl Call {
                 Ok(())
             }
             // Digests of both sides, where they are not ours: the protocol knows where.
-            Event::Fields(fields) => {
-                self.command(talk.other(leg), Command::Fields(fields), cx);
-                Ok(())
-            }
+            Event::Fields(fields) => self.pass(talk.other(leg), Command::Fields(fields), cx),
             Event::Progress { .. } | Event::Answered { .. } => {
                 Call::misplaced(cx);
                 Ok(())
@@ -162,6 +153,12 @@ impl Call {
             Ok(()) => self.put_through(talk, cx),
             Err(cause) => self.close_talk(*talk, End::ours(cause, Reason::BadMedia), cx),
         }
+    }
+
+    /// What one leg says to the other goes on as it is; nothing comes of it for the bridge.
+    fn pass(&self, to: u8, command: Command, cx: &mut Cx<'_>) -> Result<(), Cause> {
+        self.command(to, command, cx);
+        Ok(())
     }
 
     fn talking_leg_ended(&mut self, talk: Talk, leg: u8, end: End, cx: &mut Cx<'_>) -> State {

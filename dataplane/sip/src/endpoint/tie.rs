@@ -2,9 +2,9 @@
 //! that another shard has (`dataplane/adr/0146-calls-of-two-shards-are-tied-by-a-dialog.md`).
 //!
 //! A tie is a dialog as any other, but no network carries it: its way is [`Path::to_shard`]. Its
-//! INVITE names the dialog whose place is wanted, in Replaces, and from where its sender spoke, in a
-//! field that is read on such a way alone. Here it is judged as a REFER of one's own shard is: the
-//! dialog must be there, be answered, and belong to where the asker speaks from.
+//! INVITE names the dialog whose place is wanted, in Replaces, and from where its sender spoke, in
+//! a field that is read on such a way alone. Here it is judged as a REFER of one's own shard is:
+//! the dialog must be there, be answered, and belong to where the asker speaks from.
 
 use std::net::SocketAddr;
 

@@ -80,8 +80,8 @@ impl Timers {
     }
 
     /// The same, but what nobody answers or acknowledges is given up after so long, and so it is
-    /// settled how often it is sent again. Ended transactions wait for copies of a peer whose timers
-    /// are the usual ones, however short this is.
+    /// settled how often it is sent again. Ended transactions wait for copies of a peer whose
+    /// timers are the usual ones, however short this is.
     ///
     /// # Errors
     /// [`TimersError::GiveUp`].

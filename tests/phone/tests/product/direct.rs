@@ -9,7 +9,7 @@ use crate::dialog::{answer, hang_up, peers};
 use crate::rest::text;
 use crate::rows::set;
 use crate::why::trace_of;
-use crate::wire::sdp;
+use crate::wire::{Dialing, Wire, sdp};
 
 fn body(message: &Message) -> String {
     String::from_utf8(message.body.clone()).unwrap()
@@ -127,6 +127,29 @@ fn a_redirected_trunk_is_told_where_to_call_and_pays_nothing() {
     demo.stop();
 }
 
+/// Within the call as well a challenge is the caller's to answer.
+fn offer_again(
+    (edge, far): (&Wire, &Wire),
+    (call, ok): (&Dialing, &Message),
+    (asked, shown): (&str, &str),
+) {
+    edge.within_with(call, ok, "INVITE", &[], &sdp(far.addr()));
+    let again = far.expect("INVITE");
+    far.respond(&again, 407, &[("Proxy-Authenticate", asked)], None);
+    far.expect("ACK");
+    let challenge = edge.expect("407 INVITE");
+    assert_eq!(challenge.lines("Proxy-Authenticate"), [asked]);
+    edge.within(call, &challenge, "ACK", &[]);
+    let answers = [("Proxy-Authorization", shown)];
+    edge.within_with(call, ok, "INVITE", &answers, &sdp(far.addr()));
+    let again = far.expect("INVITE");
+    assert_eq!(again.lines("Proxy-Authorization"), [shown]);
+    far.respond(&again, 200, &[], Some(&sdp(edge.addr())));
+    let moved = edge.expect("200 INVITE");
+    edge.within(call, &moved, "ACK", &[]);
+    far.expect("ACK");
+}
+
 #[test]
 fn a_caller_answers_the_challenge_of_the_far_side_itself() {
     let home = Home::new();
@@ -157,22 +180,7 @@ fn a_caller_answers_the_challenge_of_the_far_side_itself() {
     assert_eq!(invite.lines("Proxy-Authorization"), [shown.as_str()]);
     assert_eq!((invite.uri(), body(&invite)), (uri.as_str(), sdp(edge.addr())));
     let ok = answer(both, (&call, &invite), &[]);
-    // Within the call as well.
-    edge.within_with(&call, &ok, "INVITE", &[], &sdp(far.addr()));
-    let again = far.expect("INVITE");
-    far.respond(&again, 407, &[("Proxy-Authenticate", asked)], None);
-    far.expect("ACK");
-    let challenge = edge.expect("407 INVITE");
-    assert_eq!(challenge.lines("Proxy-Authenticate"), [asked]);
-    edge.within(&call, &challenge, "ACK", &[]);
-    let answers = [("Proxy-Authorization", shown.as_str())];
-    edge.within_with(&call, &ok, "INVITE", &answers, &sdp(far.addr()));
-    let again = far.expect("INVITE");
-    assert_eq!(again.lines("Proxy-Authorization"), [shown.as_str()]);
-    far.respond(&again, 200, &[], Some(&sdp(edge.addr())));
-    let moved = edge.expect("200 INVITE");
-    edge.within(&call, &moved, "ACK", &[]);
-    far.expect("ACK");
+    offer_again(both, (&call, &ok), (asked, &shown));
     hang_up(both, &call, &ok);
 
     // By default nobody's credentials go anywhere, and a challenge is a fault of ours.
@@ -187,6 +195,7 @@ fn a_caller_answers_the_challenge_of_the_far_side_itself() {
     let call = edge.invite("44700", &[]);
     let invite = far.expect("INVITE");
     let ok = answer(both, (&call, &invite), &[]);
+    let answers = [("Proxy-Authorization", shown.as_str())];
     edge.within_with(&call, &ok, "INVITE", &answers, &sdp(far.addr()));
     let again = far.expect("INVITE");
     assert_eq!(again.lines("Proxy-Authorization"), [""; 0]);

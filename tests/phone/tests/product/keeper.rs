@@ -245,11 +245,7 @@ fn everything_dies(cut: Cut) {
     demo.crash();
     let crashed = speaking.lasted_at_most();
     if cut == Cut::Power {
-        // The tables of all shards go with the host's memory.
-        let shards = std::env::var("STROWGER_TEST_SHARDS").map_or(1, |n| n.parse().unwrap());
-        for shard in 0..shards {
-            fs::remove_file(home.join(&format!("data/run/calls-{shard}.table"))).unwrap();
-        }
+        lose_tables(&home);
     }
     let demo = Demo::start(&home);
     // A call may have been taken up again.
@@ -291,6 +287,14 @@ fn everything_dies(cut: Cut) {
     assert_settled(&demo);
     assert_eq!((demo.rest.list("/api/v1/cdrs"), demo.rest.balance(1)), (all, balance));
     demo.stop();
+}
+
+/// The tables of all shards go with the host's memory.
+fn lose_tables(home: &Home) {
+    let shards = std::env::var("STROWGER_TEST_SHARDS").map_or(1, |n| n.parse().unwrap());
+    for shard in 0..shards {
+        fs::remove_file(home.join(&format!("data/run/calls-{shard}.table"))).unwrap();
+    }
 }
 
 /// The record's time is within bounds (ms), and its price is that of its time.
