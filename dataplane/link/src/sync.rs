@@ -1,4 +1,5 @@
-//! The atomics of this crate: the real ones, or loom's under `--cfg loom`; and bytes in shared words.
+//! The atomics of this crate: the real ones, or loom's under `--cfg loom`; and bytes in words that
+//! are shared.
 
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU64, Ordering, fence};

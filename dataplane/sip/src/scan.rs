@@ -182,7 +182,7 @@ fn read<'a>(scan: &mut Scan<'a>, found: All, value: &'a [u8]) {
 }
 
 /// The branch of the first Via of a list, without a look at what stands before its parameters.
-pub(crate) fn branch(vias: &[u8]) -> Option<&[u8]> {
+fn branch(vias: &[u8]) -> Option<&[u8]> {
     let at = word::find2(b';', b',', vias)?;
     // No parameters before the comma, if there is one: nor is there a branch then.
     Params::loose(vias.get(at..)?).value(b"branch")

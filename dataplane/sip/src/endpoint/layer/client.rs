@@ -294,8 +294,7 @@ impl Layer {
         status: Status,
         now: Tick,
     ) -> Option<Heard> {
-        // Its grammar was looked at when it came.
-        let branch = crate::scan::branch(response.value(Header::Via)?)?;
+        let branch = response.top_via().ok()?.branch()?;
         let key = ClientKey::new(branch, response.cseq().ok()?.name).ok()?;
         let id = *self.client_ids.get(&key)?;
         let class = ResponseClass::of(status.code())?;
