@@ -222,6 +222,10 @@ fn contact() -> ContactAsk {
     }
 }
 
+fn heard() -> Heard {
+    Heard { reports: 10, lost: 11, jitter_us: 12, round_trip_us: Some(13), round_trip_us_max: 14 }
+}
+
 fn media() -> MediaPolicy {
     MediaPolicy {
         mode: MediaMode::Relay,
@@ -436,13 +440,7 @@ fn facts() -> CallFacts {
                     remote: None,
                     first_at: Some(at),
                     last_at: None,
-                    heard: Some(Heard {
-                        reports: 10,
-                        lost: 11,
-                        jitter_us: 12,
-                        round_trip_us: Some(13),
-                        round_trip_us_max: 14,
-                    }),
+                    heard: Some(heard()),
                 }),
             })),
             Fact::Ended(CallEnded {
