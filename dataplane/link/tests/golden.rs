@@ -222,6 +222,30 @@ fn contact() -> ContactAsk {
     }
 }
 
+fn heard() -> Heard {
+    Heard { reports: 10, lost: 11, jitter_us: 12, round_trip_us: Some(13), round_trip_us_max: 14 }
+}
+
+fn report(at: Tick) -> MediaReport {
+    MediaReport {
+        received: 1,
+        received_octets: 2,
+        sent: 3,
+        sent_octets: 4,
+        lost: 5,
+        jitter_us: 6,
+        jitter_us_max: 7,
+        strangers: 8,
+        dropped: 9,
+        payload_type: 0,
+        codec: "PCMU".into(),
+        remote: None,
+        first_at: Some(at),
+        last_at: None,
+        heard: Some(heard()),
+    }
+}
+
 fn media() -> MediaPolicy {
     MediaPolicy {
         mode: MediaMode::Relay,
@@ -421,29 +445,7 @@ fn facts() -> CallFacts {
                 cause: Cause::new(0, 16),
                 by: Party::Caller,
                 reason: Reason::Normal,
-                media: Some(MediaReport {
-                    received: 1,
-                    received_octets: 2,
-                    sent: 3,
-                    sent_octets: 4,
-                    lost: 5,
-                    jitter_us: 6,
-                    jitter_us_max: 7,
-                    strangers: 8,
-                    dropped: 9,
-                    payload_type: 0,
-                    codec: "PCMU".into(),
-                    remote: None,
-                    first_at: Some(at),
-                    last_at: None,
-                    heard: Some(Heard {
-                        reports: 10,
-                        lost: 11,
-                        jitter_us: 12,
-                        round_trip_us: Some(13),
-                        round_trip_us_max: 14,
-                    }),
-                }),
+                media: Some(report(at)),
             })),
             Fact::Ended(CallEnded {
                 at,

@@ -126,7 +126,7 @@ impl Hearing {
         let known = |stamp: &&Stamp| stamp.ntp != 0 && stamp.ntp == block.last_sr;
         let stamp = self.stamps.iter().find(known)?;
         let away_us = now.0.checked_sub(stamp.at.0)? / 1_000;
-        let held_us = u64::from(block.delay_since_last_sr) * 1_000_000 >> 16;
+        let held_us = (u64::from(block.delay_since_last_sr) * 1_000_000) >> 16;
         let us = (away_us + STEP_US).checked_sub(held_us).filter(|us| *us <= ROUND_TRIP_US_MAX)?;
         // A round trip of nothing is one that was measured.
         u32::try_from(us.max(1)).ok()

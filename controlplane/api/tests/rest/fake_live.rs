@@ -14,8 +14,8 @@ use strowger_api::{
     TraceWords, TrunkFailure, Unavailable,
 };
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, Digits, OrganizationId,
-    Price, RateId, SubscriberId, TenantId, Transport, TrunkId, TrunkLoginId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, Digits, NumberListId,
+    OrganizationId, Price, RateId, SubscriberId, TenantId, Transport, TrunkId, TrunkLoginId,
 };
 use strowger_routing::{ReplayLine, Replayed, Sides, Way};
 use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Owned, Scope};
