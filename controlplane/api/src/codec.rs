@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, BanId, CallerRuleId, CauseMap, Currency, DidId, Digits, EgressTarget,
-    ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, OrganizationId, PRICE_DIGITS, RateId,
-    RingGroupId, RouteId, RuleId, SettingId, SourceMatch, SubscriberId, TariffId, TenantId,
+    ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, NumberListId, OrganizationId, PRICE_DIGITS,
+    RateId, RingGroupId, RouteId, RuleId, SettingId, SourceMatch, SubscriberId, TariffId, TenantId,
     TimeClass, TrunkId, TrunkLoginId, date_of, day_of, parse_decimal, print_decimal,
 };
 
@@ -258,7 +258,7 @@ macro_rules! known {
 }
 
 known! {
-    AccountId BanId CallerRuleId DidId ExchangeRateId HolidayId OrganizationId RateId
+    AccountId BanId CallerRuleId DidId ExchangeRateId HolidayId NumberListId OrganizationId RateId
     RingGroupId RouteId RuleId SettingId SubscriberId TariffId TenantId TrunkId TrunkLoginId
 }
 

@@ -50,6 +50,7 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
         dids: rows.dids,
         bans: rows.bans,
         caller_rules: rows.caller_rules,
+        number_lists: rows.number_lists,
         rules: rows.rules,
         settings: rows.settings,
         holidays: rows.holidays,

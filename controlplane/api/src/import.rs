@@ -31,6 +31,7 @@ use crate::value::{Id, Time, Word, Worded};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use file::Received;
 use serde_json::{Value, json};
+use strowger_import::limits::FILE_LEN_MAX;
 use strowger_model::{Import, ImportId, ImportState, Tariff};
 use strowger_store::{Actor, AnsweredRequest, Cell, Change, Scope, Writer};
 
@@ -286,7 +287,7 @@ pub(crate) fn upload(cx: Context) -> Pending {
         let tariff = cx.api.reader.row::<Tariff>(cx.caller.scope, cx.id()?).await?;
         let tariff = tariff.ok_or_else(Problem::not_found)?;
         let name = file_name(&cx)?;
-        let received = cx.api.decks.receive(&cx).await?;
+        let received = cx.api.decks.receive(&cx, FILE_LEN_MAX).await?;
         let before = cx.api.reader.import_before(tariff.id).await?;
         let asked = format!("{}?file={name} {}", cx.target, received.sha256);
         let mut w = cx.api.store.write().await?;

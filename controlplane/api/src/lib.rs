@@ -75,6 +75,7 @@ mod me;
 mod message;
 mod metrics;
 mod money;
+mod number_list;
 mod openapi;
 mod password;
 mod permission;
@@ -111,10 +112,10 @@ pub use limits::{
 };
 pub use live::{
     AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallState,
-    CertificateStanding, Contact, HostStanding, Live, LiveCall, LoginCause, LoginPhase,
-    LoginStanding, MessagesOrder, MoneyOrder, MoneyRefusal, PortedOrder, PortedSeen, Readiness,
-    Registration, RegistrationKey, ReplayOrder, ReplayRefusal, ReplayStanding, ReplayState, Reply,
-    Unavailable,
+    CertificateStanding, Contact, HostStanding, ListDeed, ListOrder, ListSeen, Live, LiveCall,
+    LoginCause, LoginPhase, LoginStanding, MessagesOrder, MoneyOrder, MoneyRefusal, PortedOrder,
+    PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal,
+    ReplayStanding, ReplayState, Reply, Unavailable,
 };
 pub use live::{
     RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTarget, RouteTest, RouteTested,

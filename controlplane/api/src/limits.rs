@@ -15,6 +15,8 @@ pub(crate) const URI_BYTES_MAX: usize = 4096;
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Largest list of ported numbers in one request, octets: a million lines.
 pub(crate) const PORTED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Largest file of entries of a list of numbers, octets: twenty million lines.
+pub(crate) const LIST_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Most rows of one import.
 pub const BULK_ROWS_MAX: usize = 10_000;
 /// Largest body of an import, octets.

@@ -2,13 +2,14 @@
 
 use crate::MetricsWriter;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::Pin;
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, CdrId, Currency, Digits, Price,
-    RateId, SubscriberId, TariffId, TenantId, TrunkId, TrunkLoginId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, CdrId, Currency, Digits, NumberListId,
+    Price, RateId, SubscriberId, TariffId, TenantId, TrunkId, TrunkLoginId,
 };
 use strowger_routing::{Change, Replayed};
-use strowger_store::{MoneyKind, MoneyRequest, NewAllowance, Scope};
+use strowger_store::{Actor, MoneyKind, MoneyRequest, NewAllowance, Scope};
 
 /// A reply that takes time.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
@@ -38,6 +39,61 @@ pub struct PortedOrder {
     pub adds: bool,
     /// Who brings it, for the log.
     pub actor: String,
+}
+
+/// What stands on a list of numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ListSeen {
+    /// How many entries it has.
+    pub entries: u64,
+    /// Memory that they take, bytes.
+    pub bytes: u64,
+    /// Changes that lie over them.
+    pub changes: u64,
+    /// Digits of the longest entry that the number which was asked for begins with.
+    pub digits: Option<usize>,
+}
+
+/// What becomes of a list of numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ListDeed {
+    /// The lines are its entries.
+    Replace,
+    /// The lines are added.
+    Add,
+    /// The lines are taken away.
+    Remove,
+}
+
+impl ListDeed {
+    /// Its word in the change log.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            ListDeed::Replace => "replace",
+            ListDeed::Add => "add",
+            ListDeed::Remove => "remove",
+        }
+    }
+}
+
+/// Lines for a list of numbers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListOrder {
+    /// The list.
+    pub list: NumberListId,
+    /// Its tenant.
+    pub tenant: Option<TenantId>,
+    /// Where the lines lie until this was answered.
+    pub file: PathBuf,
+    /// SHA-256 of them, hexadecimal.
+    pub sha256: String,
+    /// What is done with them.
+    pub deed: ListDeed,
+    /// Who does it, for the change log.
+    pub actor: Actor,
+    /// When.
+    pub at_us: i64,
 }
 
 /// What runs now. `controld` implements it over the decider's thread.
@@ -117,6 +173,13 @@ pub trait Live: Send + Sync + 'static {
     /// Takes a list of ported numbers in, all of it or nothing. The error is a sentence that names
     /// the line.
     fn import_ported(&self, order: PortedOrder) -> Reply<'_, Result<PortedSeen, String>>;
+
+    /// What stands on a list of numbers, and what it says of one.
+    fn list_entries(&self, list: NumberListId, number: Option<Digits>) -> Reply<'_, ListSeen>;
+
+    /// Changes what stands on a list of numbers, by all lines or none. The error is a sentence that
+    /// names the line.
+    fn change_list(&self, order: ListOrder) -> Reply<'_, Result<ListSeen, String>>;
 
     /// Decides on a call that nobody makes, by the configuration and the registrations in force.
     /// Nothing is changed, no money is asked for.

@@ -45,6 +45,8 @@ const ROUTING: &[&str] = &[
     "bans:write",
     "caller-rules:read",
     "caller-rules:write",
+    "number-lists:read",
+    "number-lists:write",
     "rules:read",
     "rules:write",
 ];
@@ -80,7 +82,7 @@ const SUPPORT: &[&[&str]] = &[
     LOOK,
     SETUP,
     &["tariffs:read", "routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
-    &["caller-rules:read", "rules:read"],
+    &["caller-rules:read", "number-lists:read", "rules:read"],
     &["settings:read", "rerates:read"],
     &["calls:hangup", "metrics:read", "route-tests:write", "messages:read"],
     &["statistics:read", "replays:read", "replays:write"],

@@ -10,6 +10,7 @@ mod did;
 mod did_pool;
 mod direction;
 mod login;
+mod number_list;
 mod organization;
 mod password;
 mod ring_group;

@@ -164,7 +164,7 @@ fn bounds(kind: SettingKind) -> (Option<u64>, Option<u64>, Vec<&'static str>) {
         SettingKind::Whole(least, most) | SettingKind::Millis(least, most, _) => {
             (u64::try_from(least).ok(), u64::try_from(most).ok(), Vec::new())
         }
-        SettingKind::Word(words) => (None, None, words.to_vec()),
+        SettingKind::Word(words) | SettingKind::Words(words) => (None, None, words.to_vec()),
         SettingKind::Flag
         | SettingKind::Number
         | SettingKind::Statuses

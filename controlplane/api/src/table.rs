@@ -3,7 +3,8 @@
 use crate::dispatch::{Context, PATCH, Visit};
 use crate::form::Form;
 use crate::limits::{
-    BODY_BYTES_MAX, BULK_BYTES_MAX, LONG_MS_MAX, PORTED_BYTES_MAX, RATES_BYTES_MAX, REQUEST_MS_MAX,
+    BODY_BYTES_MAX, BULK_BYTES_MAX, LIST_BYTES_MAX, LONG_MS_MAX, PORTED_BYTES_MAX, RATES_BYTES_MAX,
+    REQUEST_MS_MAX,
 };
 use crate::permission::Permission;
 use crate::problem::Problem;
@@ -22,15 +23,15 @@ use crate::resource::{
 use crate::shape::Components;
 use crate::{
     allowance, api_token, call, cdr, certificate, change, comparison, health, import, me, message,
-    money, ported, registration, replay, rerate, role, route_test, session, setting, statistic,
-    stranger, tariff, trace, upstream, user,
+    money, number_list, ported, registration, replay, rerate, role, route_test, session, setting,
+    statistic, stranger, tariff, trace, upstream, user,
 };
 use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
 use strowger_model::{
-    CallerRule, Destination, Emergency, ExchangeRate, Holiday, Organization, RingGroup, Route,
-    Rule as CallRule, SettingRow, Subscriber, Tariff, Tenant, Trunk,
+    CallerRule, Destination, Emergency, ExchangeRate, Holiday, NumberList, Organization, RingGroup,
+    Route, Rule as CallRule, SettingRow, Subscriber, Tariff, Tenant, Trunk,
 };
 use strowger_store::{Numbered, Scope};
 
@@ -204,6 +205,7 @@ impl Endpoint {
     pub(crate) fn ms_max(&self) -> u64 {
         match self.name.split_once('.') {
             Some(("import" | "comparison", _)) => LONG_MS_MAX,
+            Some(_) | None if self.is_stream => LONG_MS_MAX,
             Some(_) | None => REQUEST_MS_MAX,
         }
     }
@@ -371,6 +373,9 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("routes:read", Host) Get "/api/v1/ported-numbers" [Number]
         ported::look -> Json<ported::PortedView>,
         "How many numbers moved to other operators, and what one is routed by.";
+    Token("number-lists:read", Tenant) Get "/api/v1/number-lists/{id}/entries" [Number]
+        number_list::look -> Json<number_list::NumberListEntriesView>,
+        "How many entries a list of numbers has, and which of them a number begins with.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/balances" []
         money::balances -> Json<Page<money::BalanceView>>, "What an account has, in each unit.";
     Token("accounts:read") Get "/api/v1/accounts/{id}/holds" [Limit, Next]
@@ -631,9 +636,35 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
     BanSeen as "ban", "bans" Host / Host, "bans", "bans/{id}";
     CallerRule as "caller_rule", "caller-rules" Tenant / Tenant,
         "caller-rules", "caller-rules/{id}", "caller-rules/bulk";
+    NumberList as "number_list", "number-lists" Tenant / Tenant,
+        "number-lists", "number-lists/{id}";
     CallRule as "rule", "rules" Tenant / Tenant, "rules", "rules/{id}", "rules/bulk";
     SettingRow as "setting", "settings" Tenant / Tenant, "settings", "settings/{id}";
 };
+
+/// An endpoint that takes lines for a list of numbers.
+macro_rules! list_lines {
+    ($path:literal, $function:literal, $run:expr, $summary:literal) => {
+        Endpoint {
+            body: Some(number_list::lines_form),
+            media: &[CSV, FILE],
+            body_max: LIST_BYTES_MAX,
+            is_stream: true,
+            ..configured_one!(
+                Post,
+                "number-lists",
+                "write",
+                Tenant,
+                $path,
+                "number_list",
+                $function,
+                $summary,
+                $run,
+                number_list::lines_responses
+            )
+        }
+    };
+}
 
 /// What stands beside them.
 static BESIDE: &[Endpoint] = &[
@@ -738,6 +769,24 @@ static BESIDE: &[Endpoint] = &[
             ported::list_responses
         )
     },
+    list_lines!(
+        "number-lists/{id}/replace",
+        "replace",
+        number_list::replace,
+        "Replaces what stands on a list of numbers, by a file of a line for each."
+    ),
+    list_lines!(
+        "number-lists/{id}/add",
+        "add",
+        number_list::add,
+        "Adds lines to what stands on a list of numbers."
+    ),
+    list_lines!(
+        "number-lists/{id}/remove",
+        "remove",
+        number_list::remove,
+        "Takes lines off a list of numbers; what is not on it does no harm."
+    ),
 ];
 
 /// Every endpoint there is.

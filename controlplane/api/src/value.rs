@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, CalledFrom, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
     DigestPolicy, ForwardHeaders, ForwardWhen, HeaderAction, HeaderOn, HeaderTest, IdentityHeader,
-    MediaPath, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RateId,
-    ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo,
-    SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport,
-    TrunkId, TrunkLoginId, UserId, print_decimal,
+    ListEffect, MediaPath, NumberSide, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS,
+    Price, RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed,
+    RuleStage, SentTo, SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId,
+    Transport, TrunkId, TrunkLoginId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -297,6 +297,8 @@ words! {
         Equals => "equals",
         Begins => "begins",
     }
+    NumberSide { Called => "called", Caller => "caller" }
+    ListEffect { Deny => "deny", Allow => "allow", Only => "only" }
     RuleStage {
         Received => "received",
         Known => "known",

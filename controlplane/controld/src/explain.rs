@@ -31,6 +31,8 @@ impl RowNames for Known {
             | Thing::Account
             | Thing::Route
             | Thing::Rule
+            | Thing::NumberList
+            | Thing::NumberKind
             | Thing::Allowance => self.world.name(thing, id),
         }
     }

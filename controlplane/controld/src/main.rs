@@ -19,6 +19,7 @@ mod explain;
 mod guard;
 mod intake;
 mod ladder;
+mod list;
 mod money;
 mod perimeter;
 mod ported;

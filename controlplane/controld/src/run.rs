@@ -10,8 +10,8 @@ use crate::trace::Traces;
 use crate::view::View;
 use crate::world::{self, Compiled, Site};
 use crate::{
-    books, boot, calendar, certificate, demo, guard, perimeter, ported, renewal, rerate, resolver,
-    secret, statistic,
+    books, boot, calendar, certificate, demo, guard, list, perimeter, ported, renewal, rerate,
+    resolver, secret, statistic,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -29,6 +29,7 @@ use strowger_api::{Api, Behind, Doors};
 use strowger_link::Transport;
 use strowger_model::Amount;
 use strowger_model::BINDING_GRACE_US;
+use strowger_model::NumberListId;
 use strowger_model::ResolverSettings;
 use strowger_numbering::Ported;
 use strowger_office::Office;
@@ -36,7 +37,9 @@ use strowger_port::eventfd::EventFd;
 use strowger_port::keep::Claim;
 use strowger_port::signals::{HangUp, Signals};
 use strowger_port::{clock, pin, process};
-use strowger_routing::{Holder, Listener, NamedHost, Names, Output as Binding, World, named_hosts};
+use strowger_routing::{
+    Holder, ListEntries, Listener, NamedHost, Names, Output as Binding, World, named_hosts,
+};
 use strowger_store::{Life, Place, Position, Sealer, Store};
 use strowger_tuning::{Config, parse_cores};
 use tokio::runtime::{Handle, Runtime};
@@ -193,6 +196,7 @@ struct Plant {
     store: Store,
     compiled: Compiled,
     ported: ported::Table,
+    lists: list::Lists,
     site: Site,
     office: Office,
     nonce_key: [u8; 16],
@@ -221,7 +225,9 @@ impl Plant {
         let reader = store.reader();
         let mut compiled = world::compile(&reader, &site, &sealer).await.map_err(|e| said(&e))?;
         let ported = ported::Table::open(&config.node.data);
-        compiled.world = Arc::new(compiled.world.with_ported(ported.now()));
+        let lists = list::Lists::open(&config.node.data, store.clone(), compiled.world.lists());
+        let world = compiled.world.with_ported(ported.now()).with_list_entries(lists.now());
+        compiled.world = Arc::new(world);
         let node = config.node.number;
         let mut office = Office::new(node, Arc::clone(&compiled.world));
         let now = clock::monotonic();
@@ -262,7 +268,7 @@ impl Plant {
         for (life, origin) in boot::take_up(&mut office, config, at) {
             store.learn_origin(&life, origin).await.map_err(|e| chain(&e))?;
         }
-        Ok(Plant { store, compiled, ported, site, office, nonce_key, sealer, at })
+        Ok(Plant { store, compiled, ported, lists, site, office, nonce_key, sealer, at })
     }
 
     fn intake(
@@ -325,7 +331,7 @@ impl Plant {
             compiled: self.compiled,
             site: self.site,
             names,
-            ported: self.ported.watch(),
+            tables: Tables::of(&self.ported, &self.lists),
             wanted,
             resolving,
             sealer,
@@ -338,8 +344,8 @@ impl Plant {
         let writer = handle.spawn(write_bindings(self.store.clone(), written_behind));
         let tracer = begin_traces(handle, &shared.traces, &self.store, config);
         begin_hep(config, &Until(stopped.clone()))?;
-        let ladders = Ladders::new(config);
-        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, ladders, self.ported);
+        let files = (Ladders::new(config), self.ported, self.lists);
+        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, files);
         let api = Api::new(self.store.clone(), Arc::new(view), self.sealer);
         let api = with_files(api.with_perimeter(perimeter).with_listeners(listeners), config);
         let doors = Doors { listener: admin, relayed: relayed(config)? };
@@ -544,6 +550,29 @@ fn keep_till(handle: &Handle, orders: &Orders, store: &Store, until: &Until) -> 
     cashier
 }
 
+/// What a world has from files beside the rows.
+struct Tables {
+    ported: watch::Receiver<Arc<Ported>>,
+    entries: watch::Receiver<Arc<ListEntries>>,
+    lists: list::Lists,
+}
+
+impl Tables {
+    fn of(ported: &ported::Table, lists: &list::Lists) -> Tables {
+        Tables { ported: ported.watch(), entries: lists.watch(), lists: lists.clone() }
+    }
+
+    fn have_changed(&self) -> bool {
+        self.ported.has_changed().unwrap_or(false) || self.entries.has_changed().unwrap_or(false)
+    }
+
+    fn put_into(&mut self, world: &World) -> World {
+        let ported = Arc::clone(&self.ported.borrow_and_update());
+        let entries = Arc::clone(&self.entries.borrow_and_update());
+        world.with_ported(ported).with_list_entries(entries)
+    }
+}
+
 /// Puts a new world in force when a row or the address of a name was changed.
 struct Reconciler {
     store: Store,
@@ -551,7 +580,7 @@ struct Reconciler {
     site: Site,
     sealer: Sealer,
     names: watch::Receiver<Arc<Names>>,
-    ported: watch::Receiver<Arc<Ported>>,
+    tables: Tables,
     /// Names that the rows mention.
     wanted: watch::Sender<Vec<NamedHost>>,
     /// How they are looked up.
@@ -566,8 +595,7 @@ impl Reconciler {
     async fn run(mut self) {
         let reader = self.store.reader();
         while self.until.sleep(world::LOOK).await {
-            let named = self.names.has_changed().unwrap_or(false)
-                || self.ported.has_changed().unwrap_or(false);
+            let named = self.names.has_changed().unwrap_or(false) || self.tables.have_changed();
             let changed = match reader.newest_change().await {
                 Ok(change) if change == self.compiled.change => {
                     self.stand(None);
@@ -582,7 +610,10 @@ impl Reconciler {
             if changed {
                 let (old, site) = (&self.compiled, &self.site);
                 match world::caught_up(old, &reader, site, &self.sealer).await {
-                    Ok(new) => self.compiled = new,
+                    Ok(new) => {
+                        self.tables.lists.forget(gone(&old.world, &new.world)).await;
+                        self.compiled = new;
+                    }
                     Err(e) => {
                         error!("the changed configuration is not in force: {e}");
                         self.stand(Some(e.to_string()));
@@ -611,8 +642,7 @@ impl Reconciler {
     /// `false` when the decider is gone.
     fn put_in_force(&mut self, changed: bool) -> bool {
         let names = Arc::clone(&self.names.borrow_and_update());
-        let ported = Arc::clone(&self.ported.borrow_and_update());
-        let world = self.compiled.world.with_names(names).with_ported(ported);
+        let world = self.tables.put_into(&self.compiled.world.with_names(names));
         self.compiled.world = Arc::new(world);
         let set = &self.compiled.world.settings().system().resolver;
         self.resolving.send_if_modified(|old| {
@@ -630,6 +660,12 @@ impl Reconciler {
         // A new tenant's days begin with it.
         self.orders.give(world) && (!changed || self.orders.give(calendar::order()))
     }
+}
+
+/// Lists of numbers that a world had and the next one has not.
+fn gone(old: &World, new: &World) -> Vec<NumberListId> {
+    let ids = old.lists().iter().map(|row| row.id);
+    ids.filter(|id| new.lists().get(*id).is_none()).collect()
 }
 
 /// Writes registrations behind the registrar's memory, several in a transaction.

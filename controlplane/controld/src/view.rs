@@ -3,6 +3,7 @@
 use crate::decider::{Order, Orders, Shared};
 use crate::explain;
 use crate::ladder::Ladders;
+use crate::list::Lists;
 use crate::money::Cashier;
 use crate::ported::Table;
 use crate::replay::Replays;
@@ -11,17 +12,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strowger_api::{
     AccountBalance, AccountHold, AllowancePool, Api, Behind, CallId, CallMessages, CallState,
-    CertificateStanding, Contact, Doors, HostStanding, Live, LiveCall, LoginStanding,
-    MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder, PortedSeen, Readiness,
-    Registration, RegistrationKey, ReplayOrder, ReplayRefusal, ReplayStanding, Reply, RouteRefusal,
-    RouteTest, RouteTested, Stranger, TraceOrder, TraceWords, TrunkFailure, Unavailable,
+    CertificateStanding, Contact, Doors, HostStanding, ListOrder, ListSeen, Live, LiveCall,
+    LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder, PortedSeen,
+    Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal, ReplayStanding, Reply,
+    RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords, TrunkFailure,
+    Unavailable,
 };
 use strowger_link::{
     AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason, UpstreamPhase,
 };
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Binding, CdrId, Digits, OrganizationId, SubscriberId,
-    TenantId, TrunkId,
+    AccountId, Allowance, AllowanceId, Binding, CdrId, Digits, NumberListId, OrganizationId,
+    SubscriberId, TenantId, TrunkId,
 };
 use strowger_numbering::Ported;
 use strowger_office::{Counts, LiveCall as OfficeCall, Office, Pool};
@@ -43,6 +45,7 @@ pub(crate) struct View {
     ladders: Ladders,
     replays: Replays,
     ported: Table,
+    lists: Lists,
 }
 
 impl View {
@@ -50,11 +53,10 @@ impl View {
         orders: Orders,
         shared: Arc<Shared>,
         cashier: Cashier,
-        ladders: Ladders,
-        ported: Table,
+        (ladders, ported, lists): (Ladders, Table, Lists),
     ) -> View {
         let store = cashier.store().clone();
-        View { orders, shared, store, cashier, ladders, replays: Replays::default(), ported }
+        View { orders, shared, store, cashier, ladders, replays: Replays::default(), ported, lists }
     }
 
     /// Whether the newest configuration is in force.
@@ -406,6 +408,19 @@ impl Live for View {
             let task = tokio::task::spawn_blocking(move || table.take(&list, adds, &actor));
             let taken = task.await.map_err(|_| Unavailable)?;
             Ok(taken.map(|table| ported_seen(&table, None)))
+        })
+    }
+
+    fn list_entries(&self, list: NumberListId, number: Option<Digits>) -> Reply<'_, ListSeen> {
+        Box::pin(async move { Ok(self.lists.seen(list, number)) })
+    }
+
+    fn change_list(&self, order: ListOrder) -> Reply<'_, Result<ListSeen, String>> {
+        // A task of its own: it goes to its end when the asker goes away.
+        let task = tokio::spawn(self.lists.clone().change(order));
+        Box::pin(async {
+            let changed = task.await.map_err(|_| Unavailable)?;
+            changed.map_err(|()| Unavailable)
         })
     }
 

@@ -3,15 +3,24 @@
 //! An entry is a beginning: `4420` is all of London's numbers, a whole number is a long one. The
 //! longest entry that a number begins with is what a list says of it (spec ACL-BL-03).
 //!
-//! A [`Numbers`] is immutable and cheap to clone. Its bulk is packed ([`Packed`]): 8 bytes an
-//! entry in a table that is at most half full, without pointers, so a look costs one place of
+//! A [`Numbers`] is immutable and cheap to clone. Its bulk is packed ([`Packed`]): 12 bytes an
+//! entry, 8 in a table that is two thirds full, without pointers, so a look costs one place of
 //! memory for each length that entries have. A few changes lie over it ([`Numbers::changed`])
 //! until somebody packs both again; so one entry more costs what it is, not what the list is.
+//!
+//! A list lies in two files, whose bytes are made and read here: its image ([`Packed::image`]) and
+//! a tail of the changes over it ([`Tail`]). Files are read and written by others.
 //!
 //! It never knows why a number is on a list, whose list it is, or what follows from it. Bounded:
 //! [`ENTRIES_MAX`], [`CHANGES_MAX`], [`ENTRY_DIGITS_MAX`].
 //!
-//! Where to start: [`Numbers::find`].
+//! Where to start: [`Numbers::find`]; [`Gathering`] reads lines.
+
+mod gather;
+mod image;
+
+pub use gather::{BadLine, Gathering, LINE_BYTES_MAX};
+pub use image::{BadImage, IMAGE_HEAD, Tail};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +29,7 @@ use strowger_model::Digits;
 /// Longest entry, digits: a number of E.164 has 15.
 pub const ENTRY_DIGITS_MAX: usize = 16;
 /// Most entries of one list.
-pub const ENTRIES_MAX: usize = 50_000_000;
+pub const ENTRIES_MAX: usize = 20_000_000;
 /// Most changes that lie over a packed list.
 pub const CHANGES_MAX: usize = 65_536;
 
@@ -50,27 +59,16 @@ const fn nibble(digit: u8) -> Option<u64> {
     })
 }
 
-fn text(key: Key) -> Option<Digits> {
-    let length = (u64::BITS - key.leading_zeros()).div_ceil(DIGIT_BITS);
-    let digit = |at: u32| match key >> (at * DIGIT_BITS) & 15 {
-        value @ 1..=10 => char::from(b'0' + u8::try_from(value - 1).unwrap_or_default()),
-        11 => '*',
-        _ => '#',
-    };
-    let text: String = (0..length).rev().map(digit).collect();
-    Digits::parse(&text).ok().filter(|digits| !digits.is_empty())
-}
-
 /// Whether a text can be an entry.
 #[must_use]
 pub fn is_entry(digits: &Digits) -> bool {
     key(digits.as_bytes()).is_some()
 }
 
-/// Entries in one table: open addressing, never more than half full.
+/// Entries in one table: open addressing, at most two thirds full.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Packed {
-    /// A power of two of places; 0 is a free one.
+    /// 0 is a free place.
     places: Box<[Key]>,
     /// Bit n: some entry has n digits.
     lengths: u32,
@@ -87,10 +85,14 @@ impl Packed {
     }
 
     fn of_keys(keys: Vec<Key>) -> Packed {
-        let room = if keys.is_empty() { 0 } else { (keys.len() * 2).next_power_of_two() };
-        let mut packed = Packed { places: vec![0; room].into(), lengths: 0, count: 0 };
+        let mut packed = Packed::with_room(keys.len());
         keys.into_iter().for_each(|key| packed.put(key));
         packed
+    }
+
+    fn with_room(keys: usize) -> Packed {
+        let places = if keys == 0 { 0 } else { keys + keys / 2 + 1 };
+        Packed { places: vec![0; places].into(), lengths: 0, count: 0 }
     }
 
     fn put(&mut self, key: Key) {
@@ -105,13 +107,17 @@ impl Packed {
 
     /// Where a key stands or would stand; `None` in a table without places.
     fn place(&self, key: Key) -> Option<usize> {
-        let mask = self.places.len().checked_sub(1)?;
-        let first = usize::try_from(mixed(key)).unwrap_or_default() & mask;
-        // A free place is met at the latest behind all others.
-        (0..self.places.len()).map(|step| (first + step) & mask).find(|at| {
-            let held = self.places.get(*at).copied().unwrap_or_default();
-            held == key || held == 0
-        })
+        let first = self.first(key);
+        let fits = |held: &Key| *held == key || *held == 0;
+        let behind = self.places.get(first..)?.iter().position(fits);
+        // Around the end; there are more places than keys, so a free one is met.
+        let before = || self.places.get(..first)?.iter().position(fits);
+        behind.map(|step| first + step).or_else(before)
+    }
+
+    /// The place that a key wants, as far down the table as its mixed bits are of their range.
+    fn first(&self, key: Key) -> usize {
+        ((mixed(key) as u128 * self.places.len() as u128) >> u64::BITS) as usize
     }
 
     fn contains(&self, key: Key) -> bool {
@@ -148,7 +154,7 @@ const fn length(key: Key) -> u32 {
 /// Spreads keys that differ in their last digits only.
 const fn mixed(key: Key) -> u64 {
     let key = (key ^ key >> 32).wrapping_mul(MIX);
-    (key ^ key >> 29).wrapping_mul(MIX) >> 16
+    (key ^ key >> 29).wrapping_mul(MIX)
 }
 
 /// A list and the changes that lie over it.
@@ -169,18 +175,18 @@ impl Numbers {
         Numbers { packed: Arc::new(packed), changes: Arc::default(), lengths }
     }
 
-    /// The longest entry that the number begins with. At most one look for each length of entries.
+    /// How many digits the longest entry has that the number begins with. At most one look for
+    /// each length of entries.
     #[must_use]
-    pub fn find(&self, number: &Digits) -> Option<Digits> {
+    pub fn find(&self, number: &Digits) -> Option<usize> {
         let digits = number.as_bytes();
         let whole = key(digits.get(..ENTRY_DIGITS_MAX).unwrap_or(digits))?;
         let longest = length(whole);
         (1..=longest)
             .rev()
             .filter(|length| self.lengths & 1 << length != 0)
-            .map(|length| whole >> ((longest - length) * DIGIT_BITS))
-            .find(|key| self.holds(*key))
-            .and_then(text)
+            .find(|length| self.holds(whole >> ((longest - length) * DIGIT_BITS)))
+            .map(|length| length as usize)
     }
 
     fn holds(&self, key: Key) -> bool {
@@ -196,10 +202,20 @@ impl Numbers {
     /// on an entry counts. What is no entry is left out. Packed anew when there are too many.
     #[must_use]
     pub fn changed(&self, changes: impl IntoIterator<Item = (Digits, bool)>) -> Numbers {
+        let keys = changes.into_iter().filter_map(|(entry, on)| Some((key(entry.as_bytes())?, on)));
+        self.with_changes(keys)
+    }
+
+    /// The list after lines were added to it, or taken from it.
+    #[must_use]
+    pub fn with(&self, lines: &Gathering, stand: bool) -> Numbers {
+        self.with_changes(lines.keys().iter().map(|key| (*key, stand)))
+    }
+
+    fn with_changes(&self, changes: impl IntoIterator<Item = (Key, bool)>) -> Numbers {
         let mut all = BTreeMap::clone(&self.changes);
         let mut lengths = self.lengths;
-        for (entry, stands) in changes {
-            let Some(key) = key(entry.as_bytes()) else { continue };
+        for (key, stands) in changes {
             all.insert(key, stands);
             lengths |= 1 << length(key);
         }
@@ -244,6 +260,12 @@ impl Numbers {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.packed.bytes()
+    }
+
+    /// The table under the changes.
+    #[must_use]
+    pub fn packed(&self) -> &Packed {
+        &self.packed
     }
 }
 

@@ -43,6 +43,8 @@ ids! {
     BanId
     /// A rule about callers.
     CallerRuleId
+    /// A list of numbers.
+    NumberListId
     /// A rule about calls.
     RuleId
     /// A setting that is set at one place.

@@ -11,6 +11,7 @@ mod dialog;
 mod feature;
 mod header;
 mod import;
+mod list;
 mod rule;
 
 pub use carrier::*;
@@ -18,6 +19,7 @@ pub use dialog::*;
 pub use feature::*;
 pub use header::*;
 pub use import::*;
+pub use list::*;
 pub use rule::*;
 
 use crate::{

@@ -115,6 +115,8 @@ pub enum SettingKind {
     Number,
     /// SIP statuses of 300 to 699, with commas between; none is `none`.
     Statuses,
+    /// Some of these words, with commas between; none is `none`.
+    Words(&'static [&'static str]),
     /// A price per minute, in the currency of who pays.
     Price,
     /// A sum of money, in the currency of whom it is about.
@@ -132,6 +134,7 @@ impl SettingKind {
             SettingKind::Word(_) => "word",
             SettingKind::Number => "number",
             SettingKind::Statuses => "statuses",
+            SettingKind::Words(_) => "words",
             SettingKind::Price => "price",
             SettingKind::Sum => "sum",
         }
@@ -154,6 +157,7 @@ impl SettingKind {
                 number.map(SettingValue::Number)
             }
             SettingKind::Statuses => statuses(text).map(SettingValue::Statuses),
+            SettingKind::Words(known) => some_words(known, text).map(SettingValue::Words),
             SettingKind::Price => {
                 let price = parse_decimal(text, PRICE_DIGITS).ok().filter(|price| *price >= 0);
                 price.map(|price| SettingValue::Price(Price(price)))
@@ -180,6 +184,7 @@ impl fmt::Display for SettingKind {
             SettingKind::Statuses => {
                 f.write_str("SIP statuses of 300 to 699 like 486,603, or none")
             }
+            SettingKind::Words(words) => write!(f, "some of {}, or none", words.join(",")),
             SettingKind::Price => f.write_str("a price per minute like 0.05"),
             SettingKind::Sum => f.write_str("a sum of money like 250 or 9.50"),
         }
@@ -206,6 +211,17 @@ fn statuses(text: &str) -> Option<Vec<u16>> {
     (all.len() <= SETTING_STATUSES_MAX).then_some(all)
 }
 
+/// The words in the order in which they are known, each once.
+fn some_words(known: &'static [&'static str], text: &str) -> Option<Vec<&'static str>> {
+    if text == "none" {
+        return Some(Vec::new());
+    }
+    let place = |part: &str| known.iter().position(|word| *word == part.trim());
+    let places: std::collections::BTreeSet<usize> =
+        text.split(',').map(place).collect::<Option<_>>()?;
+    Some(places.into_iter().filter_map(|place| known.get(place).copied()).collect())
+}
+
 /// A value of a setting.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SettingValue {
@@ -219,6 +235,8 @@ pub enum SettingValue {
     Number(Digits),
     /// SIP statuses.
     Statuses(Vec<u16>),
+    /// Words.
+    Words(Vec<&'static str>),
     /// A price per minute.
     Price(Price),
     /// A sum of money.
@@ -247,6 +265,8 @@ impl fmt::Display for SettingValue {
             SettingValue::Word(word) => f.write_str(word),
             SettingValue::Number(number) => number.fmt(f),
             SettingValue::Statuses(list) if list.is_empty() => f.write_str("none"),
+            SettingValue::Words(list) if list.is_empty() => f.write_str("none"),
+            SettingValue::Words(list) => f.write_str(&list.join(",")),
             SettingValue::Statuses(list) => {
                 let texts: Vec<String> = list.iter().map(u16::to_string).collect();
                 f.write_str(&texts.join(","))
@@ -517,6 +537,7 @@ macro_rules! counts {
                         | SettingValue::Word(_)
                         | SettingValue::Number(_)
                         | SettingValue::Statuses(_)
+                        | SettingValue::Words(_)
                         | SettingValue::Price(_)
                         | SettingValue::Sum(_),
                     )
@@ -570,6 +591,54 @@ impl Typed for Vec<u16> {
 
     fn value(&self) -> Option<SettingValue> {
         Some(SettingValue::Statuses(self.clone()))
+    }
+}
+
+/// Kinds of numbers, one bit each, in the order of [`NUMBER_KINDS`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct NumberKinds(u16);
+
+/// The kinds of numbers that the shipped ranges tell apart, by their words.
+pub const NUMBER_KINDS: &[&str] = &[
+    "ordinary",
+    "mobile",
+    "satellite",
+    "premium",
+    "free",
+    "shared",
+    "personal",
+    "pager",
+    "network",
+];
+
+// Each has its bit.
+const _: () = assert!(NUMBER_KINDS.len() <= u16::BITS as usize);
+
+impl NumberKinds {
+    /// It has no kind.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// It has the kind at this place of [`NUMBER_KINDS`].
+    #[must_use]
+    pub const fn has(self, place: usize) -> bool {
+        place < NUMBER_KINDS.len() && self.0 >> place & 1 == 1
+    }
+}
+
+impl Typed for NumberKinds {
+    fn of(value: Option<&SettingValue>) -> Option<NumberKinds> {
+        let Some(SettingValue::Words(list)) = value else { return None };
+        let place = |word: &&str| NUMBER_KINDS.iter().position(|known| known == word);
+        let bit = |kinds: u16, word| place(word).map(|place| kinds | 1 << place);
+        list.iter().try_fold(0, bit).map(NumberKinds)
+    }
+
+    fn value(&self) -> Option<SettingValue> {
+        let words = NUMBER_KINDS.iter().enumerate().filter(|(place, _)| self.has(*place));
+        Some(SettingValue::Words(words.map(|(_, word)| *word).collect()))
     }
 }
 

@@ -10,6 +10,7 @@ mod forward;
 mod group;
 mod header;
 mod identity;
+mod list;
 mod manner;
 mod order;
 mod pickup;

@@ -404,6 +404,16 @@ steps! {
     154 PickUpDenied() "may not take that place";
     /// More resellers than a call can have.
     152 TooManyResellers(account) "account {account} is one reseller too many";
+    /// A list denies the number.
+    198 ListDenied(number_list, digits)
+        "list {number_list} denies the number by its first {digits} digits";
+    /// Only what stands on lists is let through.
+    199 ListLacks(number_list) "the number is not on list {number_list}, and only such may pass";
+    /// A list lets the number through.
+    200 ListAllowed(number_list, digits)
+        "list {number_list} lets the number through by its first {digits} digits";
+    /// A kind of number that is not called.
+    201 KindDenied(number_kind) "numbers of kind {number_kind} are not called";
     /// A short or free number.
     181 LengthPrice(account) "account {account} pays by the length of the number, not by a tariff";
 }
@@ -414,7 +424,7 @@ const OPEN: &[u8] = &[
     CUT, NUMBER, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24,
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
     91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
-    163, 165, 168, 169, 170, 171, 172, 173, 181,
+    163, 165, 168, 169, 170, 171, 172, 173, 181, 201,
 ];
 
 impl Default for Trace {

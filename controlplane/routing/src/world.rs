@@ -20,6 +20,7 @@ pub(crate) use worth::{NoTerms, Priced};
 use crate::caller::CallerRules;
 use crate::deck::Deck;
 use crate::header::TrunkRules;
+use crate::list::{ListEntries, NumberLists};
 use crate::login::Logins;
 use crate::names::Names;
 use crate::page::PageMap;
@@ -34,9 +35,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
-    Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Holidays, Organization,
-    OrganizationId, Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber,
-    SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Holidays, NUMBER_KINDS,
+    NumberListId, Organization, OrganizationId, Profile, RingGroup, RingGroupId, Route, RuleId,
+    SourceMatch, Subscriber, SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 use strowger_numbering::Ported;
 
@@ -69,6 +70,8 @@ pub struct World {
     callers: Arc<CallerRules>,
     rules: Arc<Rules>,
     ported: Arc<Ported>,
+    lists: Arc<NumberLists>,
+    entries: Arc<ListEntries>,
     dictionary: Arc<Dictionary>,
     tariffs: Arc<BTreeMap<TariffId, Arc<TariffDeck>>>,
     routes: Arc<BTreeMap<TenantId, Arc<RouteDeck>>>,
@@ -355,6 +358,25 @@ impl World {
         next
     }
 
+    /// Lists of numbers.
+    #[must_use]
+    pub fn lists(&self) -> &NumberLists {
+        &self.lists
+    }
+
+    /// What stands on them.
+    pub(crate) fn list_entries(&self) -> &ListEntries {
+        &self.entries
+    }
+
+    /// This world with other entries of lists.
+    #[must_use]
+    pub fn with_list_entries(&self, entries: Arc<ListEntries>) -> World {
+        let mut next = World { entries, ..self.clone() };
+        next.version += 1;
+        next
+    }
+
     /// The dictionary of all prefixes.
     #[must_use]
     pub fn dictionary(&self) -> &Dictionary {
@@ -466,6 +488,11 @@ impl RowNames for World {
             Thing::Subscriber => self.subscriber(SubscriberId(id)).map(|row| row.username.clone()),
             Thing::Account => self.account(AccountId(id)).map(|row| row.name.clone()),
             Thing::Rule => self.rules.get(RuleId(id)).map(|row| row.name.clone()),
+            Thing::NumberList => self.lists.get(NumberListId(id)).map(|row| row.name.clone()),
+            Thing::NumberKind => {
+                let place = usize::try_from(id).ok()?;
+                NUMBER_KINDS.get(place).map(|word| (*word).to_owned())
+            }
             Thing::Route | Thing::Rate | Thing::Allowance => None,
         }
     }

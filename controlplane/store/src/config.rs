@@ -1,6 +1,7 @@
 //! Configuration rows: read whole for a `World`; one by one written, changed, deleted, listed.
 
 mod account;
+mod list;
 mod reference;
 mod route;
 mod row;
@@ -24,8 +25,8 @@ use sqlx::{Any, AssertSqlSafe, Transaction};
 use std::collections::BTreeSet;
 use strowger_model::{
     Account, Ban, CallerRule, Destination, Did, Digits, Emergency, ExchangeRate, Holiday,
-    Organization, Rate, RingGroup, Route, Rule, SettingRow, Subscriber, Tariff, TariffId, Tenant,
-    Trunk, TrunkLogin,
+    NumberList, Organization, Rate, RingGroup, Route, Rule, SettingRow, Subscriber, Tariff,
+    TariffId, Tenant, Trunk, TrunkLogin,
 };
 
 /// Every configuration row, in order of id.
@@ -61,6 +62,8 @@ pub struct ConfigRows {
     pub bans: Vec<Ban>,
     /// Rules about callers.
     pub caller_rules: Vec<CallerRule>,
+    /// Lists of numbers.
+    pub number_lists: Vec<NumberList>,
     /// Rules about calls.
     pub rules: Vec<Rule>,
     /// Settings, wherever they are set.
@@ -130,6 +133,7 @@ impl Reader {
             trunk_logins: all!(TrunkLogin, "id"),
             bans: all!(Ban, "id"),
             caller_rules: all!(CallerRule, "id"),
+            number_lists: all!(NumberList, "id"),
             rules: all!(Rule, "id"),
             settings: all!(SettingRow, "id"),
             holidays: all!(Holiday, "id"),
@@ -216,6 +220,7 @@ inserts! {
     insert_trunk_login, TrunkLogin, "login at a carrier";
     insert_ban, Ban, "ban";
     insert_caller_rule, CallerRule, "rule about callers";
+    insert_number_list, NumberList, "list of numbers";
     insert_rule, Rule, "rule about calls";
     insert_setting, SettingRow, "setting at one place";
     insert_holiday, Holiday, "holiday";

@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 use crate::deck::Deck;
+use crate::numbers::Numbers;
 use crate::remote::{self, Remote};
 use crate::tune::Tune;
 use std::path::PathBuf;
@@ -50,6 +51,11 @@ strowger: a softswitch
       puts the prices in force again that were before; files are undone newest first
   strowger deck compare --reference ID [--prefix DIGITS] [--at TIME] [--json]
       what each supplier asks for what a price list sells: cheapest, second, gaps
+  strowger numbers look ID [--number NUMBER] [--json]
+      what stands on a list of numbers (number-lists), and which entry a number begins with
+  strowger numbers replace ID FILE | add ID FILE | remove ID FILE [--json]
+  strowger numbers add ID --number NUMBER | remove ID --number NUMBER [--json]
+      changes it by a file of a line for each number or beginning of numbers, all or none, or by one
   strowger replay --day DATE | --from TIME --until TIME [--with FILE] [--tenant ID] [--json]
       decides the calls that ended on a day (of UTC) again, as things are and after a change: how
       many would go another way, and what they would earn; FILE is JSON, `rows` (resource, id and
@@ -81,6 +87,8 @@ pub(crate) enum Command {
     Remote(Remote),
     /// Something about files of prices.
     Deck(Deck),
+    /// Something about lists of numbers.
+    Numbers(Numbers),
     /// Judge the host.
     Tune(Tune),
     /// Check a file.
@@ -114,6 +122,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
             None => Err("tune needs `check`; see `strowger help`".into()),
         },
         Some("deck") => Deck::parse(&words.collect::<Vec<_>>()).map(Command::Deck),
+        Some("numbers") => Numbers::parse(&words.collect::<Vec<_>>()).map(Command::Numbers),
         Some("check-config") => match (words.next(), words.next()) {
             (Some(file), None) if !file.starts_with('-') => Ok(Command::CheckConfig(file.into())),
             (Some(_) | None, _) => Err("check-config takes one FILE".into()),

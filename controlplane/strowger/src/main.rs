@@ -9,6 +9,7 @@
 //!   server by REST, as everybody else does: they know resources by its OpenAPI document only.
 //! - `strowger deck` sends suppliers' files of prices in, shows what they change, publishes and
 //!   undoes them, and compares suppliers.
+//! - `strowger numbers` says and changes what stands on a list of numbers.
 //! - `strowger tune check` says what the host lacks, why it matters and what mends it.
 //! - `strowger check-config FILE` says what is wrong with a configuration, and until when its
 //!   certificates are valid.
@@ -23,6 +24,7 @@ mod client;
 mod deck;
 mod document;
 mod keeper;
+mod numbers;
 mod plane;
 mod remote;
 mod replay;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Ok(args::Command::Backup(file, words)) => books::back_up(&file, &words),
         Ok(args::Command::Remote(remote)) => remote.run(),
         Ok(args::Command::Deck(deck)) => deck.run(),
+        Ok(args::Command::Numbers(numbers)) => numbers.run(),
         Ok(args::Command::Tune(words)) => tune::check(&words),
         Ok(args::Command::Up(words)) => up::run(&words),
         Err(wrong) => Err(Failure::Usage(wrong)),

@@ -61,6 +61,8 @@ mod idle;
 mod keeper;
 #[path = "product/ladder.rs"]
 mod ladder;
+#[path = "product/list.rs"]
+mod list;
 #[path = "product/mesh.rs"]
 mod mesh;
 #[path = "product/money.rs"]

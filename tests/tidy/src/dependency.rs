@@ -52,7 +52,7 @@ const DATAPLANE: &[&str] =
     &["wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port"];
 const SWITCHD: &[&str] =
     &["shard", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port", "tuning"];
-const ROUTING: &[&str] = &["model", "link", "locate", "billing", "numbering", "condition"];
+const ROUTING: &[&str] = &["model", "link", "locate", "billing", "numbering", "condition", "list"];
 const OFFICE: &[&str] = &["model", "routing", "billing", "till", "link"];
 const CONTROLD: &[&str] = &[
     "model",
@@ -69,14 +69,16 @@ const CONTROLD: &[&str] = &[
     "port",
     "tuning",
     "numbering",
+    "list",
 ];
 
 /// Evidence: what it tests it may use. The phone shares no code with what it judges.
-const EVIDENCE: [(&str, &str); 14] = [
+const EVIDENCE: [(&str, &str); 15] = [
     ("bench/cdr", "strowger-bench-cdr"),
     ("bench/count", "strowger-bench-count"),
     ("bench/decide", "strowger-bench-decide"),
     ("bench/link", "strowger-bench-link"),
+    ("bench/list", "strowger-bench-list"),
     ("bench/load", "strowger-bench-load"),
     ("bench/parse", "strowger-bench-parse"),
     ("bench/rate", "strowger-bench-rate"),

@@ -1,5 +1,5 @@
-//! Where files of prices lie: one for each row, under its number, for the owner of the process
-//! alone.
+//! Where files that are sent in lie: those of prices one for each row, under its number, for the
+//! owner of the process alone; others until they were read.
 
 use crate::dispatch::{Context, piece};
 use crate::limits::FILE_CHUNK_BYTES;
@@ -34,6 +34,13 @@ pub(crate) struct Received {
     pub(crate) sha256: String,
 }
 
+impl Received {
+    /// Where it lies, as long as this is there.
+    pub(crate) fn path(&self) -> &Path {
+        &self.part
+    }
+}
+
 impl Drop for Received {
     fn drop(&mut self) {
         // It has a place by now, under another name, or nobody wants it.
@@ -61,7 +68,11 @@ impl Decks {
     }
 
     /// Takes the body of a request in, piece by piece, onto the disk.
-    pub(crate) async fn receive(&self, cx: &Context) -> Result<Received, Problem> {
+    pub(crate) async fn receive(
+        &self,
+        cx: &Context,
+        bytes_max: usize,
+    ) -> Result<Received, Problem> {
         let dir = self.dir()?;
         let mut body = cx.stream().ok_or_else(Problem::internal)?;
         let number = self.parts.fetch_add(1, Ordering::Relaxed);
@@ -73,8 +84,8 @@ impl Decks {
         let (mut hash, mut waiting, mut len) = (Hash::new(&SHA256), Vec::new(), 0usize);
         while let Some(data) = piece(&mut body).await? {
             len = len.saturating_add(data.len());
-            if len > FILE_LEN_MAX {
-                return Err(Problem::body_too_large(FILE_LEN_MAX));
+            if len > bytes_max {
+                return Err(Problem::body_too_large(bytes_max));
             }
             hash.update(&data);
             waiting.extend_from_slice(&data);

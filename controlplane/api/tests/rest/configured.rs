@@ -68,6 +68,7 @@ fn resources() -> Vec<(&'static str, Value)> {
         ),
         ("bans", json!({"network": "203.0.113.0/24"})),
         ("caller-rules", json!({"tenant": "1", "account": "1", "prefix": "4477"})),
+        ("number-lists", json!({"tenant": "1", "account": "1", "name": "L", "effect": "only"})),
         ("rules", rule()),
         (
             "settings",
@@ -597,6 +598,11 @@ fn around_carriers() -> Vec<Unfit> {
         ("caller-rules", json!({"until": "1999-01-01T00:00:00Z"}), 422, "until"),
         ("caller-rules", json!({"account": null, "prefix": ""}), 422, "prefix"),
         ("caller-rules", json!({"account": "99"}), 422, "account"),
+        ("number-lists", json!({"account": "99"}), 422, "account"),
+        ("number-lists", json!({"account": "1", "trunk": "1"}), 422, "trunk"),
+        ("number-lists", json!({"tenant": null}), 422, "tenant"),
+        ("number-lists", json!({"side": "both"}), 400, "side"),
+        ("number-lists", json!({"name": ""}), 400, "name"),
     ]
 }
 

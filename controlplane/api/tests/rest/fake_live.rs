@@ -6,16 +6,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_api::{
     AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallState,
-    CertificateStanding, Contact, HostStanding, Live, LiveCall, LoginCause, LoginPhase,
-    LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder, PortedSeen,
-    Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal, ReplayStanding,
-    ReplayState, Reply, RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTest, RouteTested,
-    RouteVerdict, SipMessage, Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords, TrunkFailure,
-    Unavailable,
+    CertificateStanding, Contact, HostStanding, ListOrder, ListSeen, Live, LiveCall, LoginCause,
+    LoginPhase, LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder,
+    PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal,
+    ReplayStanding, ReplayState, Reply, RouteBranch, RoutePayer, RouteRefusal, RouteSender,
+    RouteTest, RouteTested, RouteVerdict, SipMessage, Stranger, TraceEyes, TraceOrder, TraceStep,
+    TraceWords, TrunkFailure, Unavailable,
 };
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, Digits, OrganizationId,
-    Price, RateId, SubscriberId, TenantId, Transport, TrunkId, TrunkLoginId,
+    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, Digits, NumberListId,
+    OrganizationId, Price, RateId, SubscriberId, TenantId, Transport, TrunkId, TrunkLoginId,
 };
 use strowger_routing::{ReplayLine, Replayed, Sides, Way};
 use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Owned, Scope};
@@ -241,6 +241,19 @@ impl Live for FakeLive {
         let numbers = order.list.lines().count() as u64;
         let seen = PortedSeen { numbers, bytes: 12 * numbers, routed: None };
         self.say(if order.list == "bad" { Err("line 1: bad".to_owned()) } else { Ok(seen) })
+    }
+
+    fn list_entries(&self, list: NumberListId, number: Option<Digits>) -> Reply<'_, ListSeen> {
+        let digits = number.filter(|number| number.as_str().starts_with("4420")).map(|_| 4);
+        let entries = u64::try_from(list.0).unwrap();
+        self.say(ListSeen { entries, bytes: 20, changes: 0, digits })
+    }
+
+    fn change_list(&self, order: ListOrder) -> Reply<'_, Result<ListSeen, String>> {
+        let text = std::fs::read_to_string(&order.file).unwrap();
+        let entries = text.lines().count() as u64;
+        let seen = ListSeen { entries, bytes: 20, changes: 0, digits: None };
+        self.say(if text == "bad" { Err("line 1: bad".to_owned()) } else { Ok(seen) })
     }
 
     fn restore(&self, _: TrunkId) -> Reply<'_, ()> {

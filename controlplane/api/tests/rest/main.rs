@@ -14,6 +14,7 @@ mod lists;
 mod login;
 mod matrix;
 mod money;
+mod number_lists;
 mod problems;
 mod rerates;
 mod rows;

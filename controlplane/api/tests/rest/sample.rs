@@ -100,6 +100,13 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "ported-numbers/replace" | "ported-numbers/add") => {
             return "40721000001,99\n".to_owned();
         }
+        (
+            "POST",
+            "number-lists/{id}/replace" | "number-lists/{id}/add" | "number-lists/{id}/remove",
+        ) => return "4420\n".to_owned(),
+        ("POST", "number-lists") => {
+            json!({"tenant": "1", "name": "L", "side": "called", "effect": "deny"})
+        }
         ("POST", "rules") => {
             json!({"tenant": "1", "name": "R", "stage": "known", "condition": "account == 1"})
         }

@@ -259,6 +259,17 @@ async fn tenant_things(w: &mut Writer<'_>) {
         automatic: false,
     };
     w.insert_caller_rule(&rule).await.unwrap();
+    let list = NumberList {
+        id: NumberListId(id),
+        tenant: Some(tenant),
+        account: None,
+        trunk: None,
+        name: "L".to_owned(),
+        side: NumberSide::Called,
+        effect: ListEffect::Deny,
+        enabled: true,
+    };
+    w.insert_number_list(&list).await.unwrap();
     let rule = Rule {
         id: RuleId(id),
         tenant,

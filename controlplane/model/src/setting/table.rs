@@ -6,9 +6,10 @@
 use super::SettingKind as Kind;
 use super::{
     CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FORK_WORDS, FULL_WORDS, Fork,
-    KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, Nat, OPERATION_WORDS, ORDER_WORDS,
-    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
-    SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed,
+    KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds,
+    OPERATION_WORDS, ORDER_WORDS, PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS,
+    RELIABLE_WORDS, Redirect, SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS,
+    Typed,
 };
 use crate::{
     Cli, Digits, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -127,6 +128,11 @@ settings! {
         /// one; by the price of the tariff, in the currency of who pays; `auto` is no limit. Set
         /// for one account or subscriber it lets those call what others may not.
         price_max: Option<Price> = None, Kind::Price, Subscriber, Routing, [];
+        /// Kinds of numbers that are not called and to which no forward leads, by the ranges that
+        /// are shipped: for example `premium,satellite`. Set for one account or subscriber it says
+        /// all of them for those.
+        kinds_denied: NumberKinds = NumberKinds::default(), Kind::Words(NUMBER_KINDS), Subscriber,
+            Routing, ["blocksatellitecalls", "blockpremiumnumbers"];
         /// A subscriber who is not registered may call.
         unregistered: bool = true, Kind::Flag, Subscriber, Routing, ["allowcallunregistered"];
         /// Who is not let through by a row of `caller-rules` may not call; emergency numbers

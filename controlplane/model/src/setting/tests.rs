@@ -32,6 +32,14 @@ fn values_have_one_text() {
             "299",
             Err("is not SIP statuses of 300 to 699 like 486,603, or none"),
         ),
+        ("call.kinds_denied", "premium, satellite,premium", Ok("satellite,premium")),
+        ("call.kinds_denied", "none", Ok("none")),
+        (
+            "call.kinds_denied",
+            "premium,dear",
+            Err("is not some of ordinary,mobile,satellite,premium,free,shared,personal,pager,\
+                 network, or none"),
+        ),
         ("media.nat", "always", Ok("always")),
         ("media.nat", "Always", Err("is not one of by-contact, always, never")),
         ("identity.number", "4420*1", Ok("4420*1")),
@@ -81,7 +89,7 @@ fn another(setting: &Setting) -> SettingValue {
     let numbers = ["1", "7", "8", "32", "60000", "120000", "600000"];
     let words = [
         "always", "price", "hide", "refuse", "by-q", "source", "options", "middle", "never",
-        "direct", "redirect",
+        "direct", "redirect", "premium",
     ];
     let tries = ["true", "false", "44", "486", "1.5", "pass"].into_iter().chain(words);
     let mut values =
@@ -109,6 +117,7 @@ fn a_value_reaches_its_field_and_no_other() {
             | SettingKind::Word(_)
             | SettingKind::Number
             | SettingKind::Statuses
+            | SettingKind::Words(_)
             | SettingKind::Price
             | SettingKind::Sum => SettingValue::Flag(true),
         };

@@ -287,6 +287,10 @@ impl<'a> Attempt<'a> {
         if barring.all || (!is_local && by_prefix()) {
             return Err(self.refuse_for(Refusal::Denied, Step::Barred {}));
         }
-        Ok(())
+        let denied = match is_local {
+            true => None,
+            false => self.denied_called(&sender.gate(), called),
+        };
+        denied.map_or(Ok(()), |step| Err(self.refuse_for(Refusal::Denied, step)))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Attempt;
 use super::called::Called;
+use super::list::Gate;
 use super::plan::is_dear;
 use super::sender::Sender;
 use super::way::{Diversion, Place, Way};
@@ -155,6 +156,10 @@ impl<'a> Attempt<'a> {
         };
         if who.barring.is_some_and(bars) {
             return Err(NotFollowed(Step::ForwardBarred {}));
+        }
+        if party.is_none() {
+            let denied = self.denied_called(&Gate::of(self.world, account), &called);
+            denied.map_or(Ok(()), |step| Err(NotFollowed(step)))?;
         }
         let called = if party.is_some() { called } else { self.ported(called) };
         let terms = self.onward_terms(sender.tenant, account, &called, party.is_some())?;

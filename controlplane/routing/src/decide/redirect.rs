@@ -15,6 +15,7 @@
 
 use super::called::{Called, Party};
 use super::forward::{NotFollowed, Onward, loop_step};
+use super::list::Gate;
 use super::plan::{AdmitPlan, Payer, Plan, sender_manner};
 use super::sender::{Sender, Who};
 use super::way::{Diversion, Place, Way};
@@ -119,6 +120,7 @@ struct Bearer<'a> {
     account: &'a Account,
     barring: Option<&'a Barring>,
     scope: Option<OrganizationId>,
+    gate: Gate<'a>,
 }
 
 impl Contact {
@@ -375,7 +377,8 @@ impl<'a> Attempt<'a> {
         let home = turn.before.home(turn.place.part).and_then(|home| turn.before.part(home));
         let Some(part) = home else {
             let (account, barring) = (sender.account, Some(sender.barring()));
-            return Some(Bearer { account, barring, scope: sender.scope() });
+            let (scope, gate) = (sender.scope(), sender.gate());
+            return Some(Bearer { account, barring, scope, gate });
         };
         let barring = match part.by {
             Forwarder::Subscriber(id) => Some(&world.subscriber(id)?.barring),
@@ -383,7 +386,8 @@ impl<'a> Attempt<'a> {
             Forwarder::Trunk(id) => world.trunk(id)?.ingress.as_ref().map(|i| &i.barring),
         };
         let account = world.account(part.level.account)?;
-        Some(Bearer { account, barring, scope: Some(part.level.organization) })
+        let gate = Gate::of(world, account);
+        Some(Bearer { account, barring, scope: Some(part.level.organization), gate })
     }
 
     /// Another number in place of the old one, at the cost of who paid for that.
@@ -467,6 +471,10 @@ impl<'a> Attempt<'a> {
         };
         if bearer.barring.is_some_and(bars) {
             return Err(NotFollowed(Step::ForwardBarred {}));
+        }
+        if party.is_none() {
+            let denied = self.denied_called(&bearer.gate, called);
+            denied.map_or(Ok(()), |step| Err(NotFollowed(step)))?;
         }
         Ok(party)
     }

@@ -1,5 +1,6 @@
 //! Who calls: a trunk by its address, or a subscriber by credentials (spec AUTH-MODE-01).
 
+use super::list::Gate;
 use super::{Attempt, Stop, challenge_stranger};
 use crate::digest::{self, Secrets, Verdict};
 use crate::location::Locations;
@@ -37,6 +38,16 @@ impl<'a> Sender<'a> {
             Who::Subscriber(row) => &row.barring,
             Who::Trunk(_, ingress) => &ingress.barring,
         }
+    }
+
+    /// Whose lists and settings say which numbers are called.
+    pub(super) fn gate(&self) -> Gate<'a> {
+        let trunk = match self.who {
+            Who::Subscriber(_) => None,
+            Who::Trunk(row, _) => Some(row.id),
+        };
+        let (tenant, account) = (self.tenant.id, self.account.id);
+        Gate { tenant, account, trunk, settings: self.settings }
     }
 
     /// The caller in the chain of parties: a subscriber is not called back by a forward.
@@ -138,20 +149,17 @@ impl<'a> Attempt<'a> {
         let number = Digits::parse(&self.number_of(sender)).unwrap_or(Digits::EMPTY);
         let callers = self.world.callers();
         let (tenant, account) = (sender.tenant.id, sender.account.id);
-        match callers.deciding(tenant, account, number, self.wall_us) {
+        let denied = match callers.deciding(tenant, account, number, self.wall_us) {
             Some(rule) if rule.allow => {
                 self.note(Step::CallerAllowed { rule: rule.id.0 });
-                Ok(())
+                None
             }
-            Some(rule) => {
-                let step = Step::CallerDenied { rule: rule.id.0 };
-                Err(self.refuse_for(Refusal::Denied, step))
-            }
-            None if sender.settings.call.callers_default_deny => {
-                Err(self.refuse_for(Refusal::Denied, Step::CallerUnlisted {}))
-            }
-            None => Ok(()),
-        }
+            Some(rule) => Some(Step::CallerDenied { rule: rule.id.0 }),
+            None if sender.settings.call.callers_default_deny => Some(Step::CallerUnlisted {}),
+            None => None,
+        };
+        let denied = denied.or_else(|| self.denied_caller(&sender.gate(), number));
+        denied.map_or(Ok(()), |step| Err(self.refuse_for(Refusal::Denied, step)))
     }
 
     /// Capability checks of the caller (spec 19.2): nothing switched off may call.

@@ -7,6 +7,7 @@ mod dialog;
 mod forward;
 mod header;
 mod identity;
+mod list;
 mod order;
 mod pickup;
 mod price;

@@ -19,6 +19,10 @@ pub enum Thing {
     Allowance,
     /// A rule about calls.
     Rule,
+    /// A list of numbers.
+    NumberList,
+    /// A kind of number, by its place.
+    NumberKind,
 }
 
 impl Thing {
@@ -34,6 +38,8 @@ impl Thing {
             "rate" => Thing::Rate,
             "allowance" => Thing::Allowance,
             "call_rule" => Thing::Rule,
+            "number_list" => Thing::NumberList,
+            "number_kind" => Thing::NumberKind,
             _ => return None,
         })
     }

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use strowger_model::{
     Account, Ban, CallerRule, Destination, Did, DidId, Digits, Emergency, ExchangeRate, Holiday,
-    Organization, Rate, RingGroup, RingGroupId, Route, Rule, SettingId, SettingRow, Subscriber,
-    Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    NumberList, Organization, Rate, RingGroup, RingGroupId, Route, Rule, SettingId, SettingRow,
+    Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 
 /// All rows that decisions depend on.
@@ -52,6 +52,8 @@ pub struct Rows {
     pub bans: Vec<Ban>,
     /// Rules about callers.
     pub caller_rules: Vec<CallerRule>,
+    /// Lists of numbers.
+    pub number_lists: Vec<NumberList>,
     /// Rules about calls.
     pub rules: Vec<Rule>,
     /// Settings, wherever they are set.
@@ -98,6 +100,8 @@ pub enum Change {
     /// Inserted or replaced.
     CallerRule(CallerRule),
     /// Inserted or replaced.
+    NumberList(NumberList),
+    /// Inserted or replaced.
     Rule(Box<Rule>),
     /// Inserted or replaced.
     Setting(SettingRow),
@@ -132,8 +136,8 @@ impl World {
             decks.insert(*id, Arc::clone(self.tariffs.get(id).ok_or_else(missing)?));
         }
         let dictionary = Arc::clone(&self.dictionary);
-        let ported = Arc::clone(&self.ported);
-        World { version: self.version + 1, dictionary, ported, ..World::default() }
+        let (ported, entries) = (Arc::clone(&self.ported), Arc::clone(&self.entries));
+        World { version: self.version + 1, dictionary, ported, entries, ..World::default() }
             .filled(rows, &decks)
     }
 
@@ -184,6 +188,7 @@ impl World {
         rows.dids.into_iter().try_for_each(|row| world.put_did(row))?;
         world.put_bans(rows.bans)?;
         rows.caller_rules.into_iter().try_for_each(|row| world.put_caller_rule(row))?;
+        rows.number_lists.into_iter().try_for_each(|row| world.put_number_list(row))?;
         world.put_rules(&rows.rules)?;
         for (tenant, routes) in by_key(rows.routes, |route| route.tenant) {
             world.put_routes(tenant, routes)?;
@@ -239,6 +244,7 @@ impl World {
             }
             Change::Bans(list) => next.put_bans(list)?,
             Change::CallerRule(row) => next.put_caller_rule(row)?,
+            Change::NumberList(row) => next.put_number_list(row)?,
             Change::Rule(row) => next.put_rules(&[*row])?,
             Change::Setting(row) => next.put_setting(row)?,
             Change::Holidays(tenant, list) => next.put_holidays(tenant, &list)?,
@@ -428,6 +434,12 @@ impl World {
         Ok(())
     }
 
+    fn put_number_list(&mut self, row: NumberList) -> Result<(), BuildError> {
+        self.check_number_list(&row)?;
+        Arc::make_mut(&mut self.lists).put(row);
+        Ok(())
+    }
+
     fn put_rules(&mut self, rows: &[Rule]) -> Result<(), BuildError> {
         if rows.is_empty() {
             return Ok(());
@@ -551,6 +563,7 @@ impl World {
                 self.bans = self.bans.iter().filter(|ban| ban.id != id).cloned().collect();
             }
             RowName::CallerRule(id) => Arc::make_mut(&mut self.callers).remove(id),
+            RowName::NumberList(id) => Arc::make_mut(&mut self.lists).remove(id),
             RowName::Rule(id) => Arc::make_mut(&mut self.rules).remove(id),
             RowName::Setting(id) => self.remove_setting(id),
             RowName::Rate(_)

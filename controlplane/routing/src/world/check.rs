@@ -10,9 +10,10 @@ use crate::limits::{
 use strowger_billing::Terms;
 use strowger_model::{
     Account, AccountId, Ban, Barring, CallerRule, CauseMap, Did, DidTarget, EDIT_PREFIXES_MAX,
-    Egress, EgressTarget, Emergency, Exchange, Ingress, NUMBER_MAX, Organization, OrganizationId,
-    PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
-    TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId, WHOLE,
+    Egress, EgressTarget, Emergency, Exchange, Ingress, NUMBER_LISTS_MAX, NUMBER_LISTS_PLACE_MAX,
+    NUMBER_MAX, NumberList, Organization, OrganizationId, PrefixEdit, Rate, RingGroup, RingParty,
+    Route, SettingRow, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId,
+    Trunk, TrunkId, WHOLE,
 };
 
 type Checked = Result<(), BuildError>;
@@ -309,6 +310,24 @@ impl World {
         range(name, "prefix", row.account.is_some() || !row.prefix.is_empty())?;
         range(name, "until", row.until_us.is_none_or(|until| until > row.from_us))?;
         free(name, "prefix", self.callers.holder(row).map(RowName::CallerRule))
+    }
+
+    pub(super) fn check_number_list(&self, row: &NumberList) -> Checked {
+        let name = RowName::NumberList(row.id);
+        range(name, "trunk", row.account.is_none() || row.trunk.is_none())?;
+        let is_narrow = row.account.is_some() || row.trunk.is_some();
+        range(name, "tenant", row.tenant.is_some() || !is_narrow)?;
+        if let Some(tenant) = row.tenant {
+            self.check_tenant_exists(name, tenant)?;
+            if let Some(account) = row.account {
+                self.check_account_of(name, tenant, account)?;
+            }
+            if let Some(trunk) = row.trunk {
+                self.check_trunk_of(name, tenant, trunk)?;
+            }
+        }
+        count(name, "name", self.lists.len_with(row), NUMBER_LISTS_MAX)?;
+        count(name, "side", self.lists.place_len_with(row), NUMBER_LISTS_PLACE_MAX)
     }
 
     pub(super) fn check_settings(&self) -> Checked {

@@ -2,8 +2,9 @@
 
 use core::fmt;
 use strowger_model::{
-    AccountId, BanId, CallerRuleId, DidId, Digits, ExchangeRateId, HolidayId, OrganizationId,
-    RateId, RingGroupId, RouteId, RuleId, SettingId, SubscriberId, TariffId, TenantId, TrunkId,
+    AccountId, BanId, CallerRuleId, DidId, Digits, ExchangeRateId, HolidayId, NumberListId,
+    OrganizationId, RateId, RingGroupId, RouteId, RuleId, SettingId, SubscriberId, TariffId,
+    TenantId, TrunkId,
 };
 
 /// A row and what is wrong with it.
@@ -47,6 +48,8 @@ pub enum RowName {
     Ban(BanId),
     /// A rule about callers.
     CallerRule(CallerRuleId),
+    /// A list of numbers.
+    NumberList(NumberListId),
     /// A rule about calls.
     Rule(RuleId),
     /// A setting at one place.
@@ -78,6 +81,7 @@ impl fmt::Display for RowName {
             RowName::Did(id) => write!(f, "DID {id}"),
             RowName::Ban(id) => write!(f, "ban {id}"),
             RowName::CallerRule(id) => write!(f, "caller rule {id}"),
+            RowName::NumberList(id) => write!(f, "number list {id}"),
             RowName::Rule(id) => write!(f, "rule {id}"),
             RowName::Setting(id) => write!(f, "setting {id}"),
             RowName::Holiday(id) => write!(f, "holiday {id}"),

@@ -29,6 +29,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("destination", "destinations", "tenant_id"),
             ("emergency number", "emergencies", "tenant_id"),
             ("caller rule", "caller_rules", "tenant_id"),
+            ("number list", "number_lists", "tenant_id"),
             ("rule", "rules", "tenant_id"),
             ("setting", "settings", "tenant_id"),
             ("holiday", "holidays", "tenant_id"),
@@ -49,12 +50,17 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("payment or adjustment", "money_requests", "account_id"),
             ("allowance", "allowances", "account_id"),
             ("caller rule", "caller_rules", "account_id"),
+            ("number list", "number_lists", "account_id"),
             ("setting", "settings", "account_id"),
         ],
         "subscribers" => {
             &[("DID", "dids", "subscriber_id"), ("setting", "settings", "subscriber_id")]
         }
-        "trunks" => &[("DID", "dids", "trunk_id"), ("login", "trunk_logins", "trunk_id")],
+        "trunks" => &[
+            ("DID", "dids", "trunk_id"),
+            ("login", "trunk_logins", "trunk_id"),
+            ("number list", "number_lists", "trunk_id"),
+        ],
         "ring_groups" => &[("DID", "dids", "ring_group_id")],
         "tariffs" => &[("account", "accounts", "tariff_id")],
         _ => &[],

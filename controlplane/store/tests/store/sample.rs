@@ -116,25 +116,8 @@ pub(crate) fn sample() -> ConfigRows {
                 enabled: false,
             }],
         }],
-        trunks: vec![Trunk {
-            id: TrunkId(1),
-            tenant,
-            organization: OrganizationId(2),
-            name: "carrier".into(),
-            enabled: true,
-            ingress: Some(ingress(edit.clone())),
-            egress: Some(egress(edit)),
-        }],
-        tariffs: vec![Tariff {
-            id: TariffId(1),
-            tenant,
-            name: "retail".into(),
-            currency: eur,
-            kind: TariffKind::Customer,
-            rounding: Rounding { digits: 6, mode: RoundingMode::HalfEven },
-            vat_ppm: 190_000,
-            vat_included: true,
-        }],
+        trunks: vec![trunk(tenant, edit)],
+        tariffs: vec![tariff(tenant, eur)],
         rates: rates(),
         routes: routes(tenant, owner),
         destinations: vec![Destination { tenant, prefix: digits("44"), name: "UK".into() }],
@@ -144,6 +127,7 @@ pub(crate) fn sample() -> ConfigRows {
         trunk_logins: trunk_logins(tenant),
         bans: bans(),
         caller_rules: caller_rules(),
+        number_lists: number_lists(),
         rules: rules(),
         settings: settings(),
         holidays: holidays(tenant),
@@ -415,6 +399,49 @@ fn caller_rules() -> Vec<CallerRule> {
     vec![row(1, None, "4477", false), row(2, Some(1), "", true)]
 }
 
+fn trunk(tenant: TenantId, edit: PrefixEdit) -> Trunk {
+    Trunk {
+        id: TrunkId(1),
+        tenant,
+        organization: OrganizationId(2),
+        name: "carrier".into(),
+        enabled: true,
+        ingress: Some(ingress(edit.clone())),
+        egress: Some(egress(edit)),
+    }
+}
+
+fn tariff(tenant: TenantId, currency: Currency) -> Tariff {
+    Tariff {
+        id: TariffId(1),
+        tenant,
+        name: "retail".into(),
+        currency,
+        kind: TariffKind::Customer,
+        rounding: Rounding { digits: 6, mode: RoundingMode::HalfEven },
+        vat_ppm: 190_000,
+        vat_included: true,
+    }
+}
+
+fn number_lists() -> Vec<NumberList> {
+    let row = |id, tenant: Option<i64>, account: Option<i64>, trunk: Option<i64>| NumberList {
+        id: NumberListId(id),
+        tenant: tenant.map(TenantId),
+        account: account.map(AccountId),
+        trunk: trunk.map(TrunkId),
+        name: "fraud".into(),
+        side: if tenant.is_none() { NumberSide::Caller } else { NumberSide::Called },
+        effect: match (account, trunk) {
+            (Some(_), _) => ListEffect::Only,
+            (None, Some(_)) => ListEffect::Allow,
+            (None, None) => ListEffect::Deny,
+        },
+        enabled: account.is_none(),
+    };
+    vec![row(1, None, None, None), row(2, Some(1), Some(1), None), row(3, Some(1), None, Some(1))]
+}
+
 fn rules() -> Vec<Rule> {
     let action = |does, value: &str, status| RuleAction { does, value: value.into(), status };
     let row = |id, stage, actions| Rule {
@@ -479,6 +506,9 @@ pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
     w.insert_ban(&rows.bans[0]).await.unwrap();
     for row in &rows.caller_rules {
         w.insert_caller_rule(row).await.unwrap();
+    }
+    for row in &rows.number_lists {
+        w.insert_number_list(row).await.unwrap();
     }
     for row in &rows.rules {
         w.insert_rule(row).await.unwrap();

@@ -40,6 +40,8 @@ const CASES: &[Case] = &[
         "403 Denied cause 21", "ring 10.0.0.1:5060; account 1 pays 0"),
     ("call.price_max", "0.009", 1, |r| say(r, OUTSIDE),
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "403 Denied cause 21"),
+    ("call.kinds_denied", "ordinary,premium", 1, |r| say(r, OUTSIDE),
+        "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "403 Denied cause 21"),
     ("call.unregistered", "false", 4, |r| say(r, "1004 dials 1002"),
         "ring 10.0.0.2:5060; account 2 pays 0", "403 Denied cause 21"),
     ("call.callers_default_deny", "true", 1, |r| say(r, "1001 dials 1002"),
