@@ -180,7 +180,7 @@ fn a_caller_answers_the_challenge_of_the_far_side_itself() {
     assert_eq!(invite.lines("Proxy-Authorization"), [shown.as_str()]);
     assert_eq!((invite.uri(), body(&invite)), (uri.as_str(), sdp(edge.addr())));
     let ok = answer(both, (&call, &invite), &[]);
-    offer_again(both, (&call, &ok), (asked, &shown));
+    offer_again(both, (&call, &ok), (asked, shown.as_str()));
     hang_up(both, &call, &ok);
 
     // By default nobody's credentials go anywhere, and a challenge is a fault of ours.
