@@ -59,7 +59,9 @@ fn own_ask() -> Ask {
         nonce_count: "00000001".into(),
         response: String::new(),
     };
-    shown.response = digest::response_md5(&shown, &digest::ha1_md5("50", "r", "secret"));
+    let world = world();
+    let row = world.subscriber(SubscriberId(5)).unwrap();
+    shown.response = digest::response(&shown, row).unwrap();
     let AskBody::Call(call) = &mut ask.body else { panic!("a call") };
     call.credentials = Some(shown);
     ask
