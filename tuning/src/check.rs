@@ -290,6 +290,11 @@ impl Config {
         count("sip.listen", self.sip.listen.len(), UDP_LISTENERS_MAX)?;
         let (given, wanted) = (self.sip.advertise.len(), self.sip.listen.len());
         same_count("sip.advertise", "sip.listen", given, wanted)?;
+        let given = self.sip.guests.len();
+        if given != 0 && given != wanted {
+            let what = format!("one for each of sip.listen, {wanted} wanted, {given} given");
+            return Err(Problem::at("sip.guests", what));
+        }
         for (index, at) in self.sip.listen.iter().enumerate() {
             usable("sip.listen", at.ip())?;
             let before = self.sip.listen.get(..index).unwrap_or_default();

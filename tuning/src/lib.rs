@@ -12,6 +12,7 @@ mod acme;
 mod check;
 mod cores;
 mod guard;
+mod guests;
 pub mod host;
 mod listener;
 mod overload;
@@ -23,6 +24,7 @@ pub use acme::{ACME_FILE, ACME_NAMES_MAX, Acme};
 pub use check::Problem;
 pub use cores::{CoreList, parse_cores};
 pub use guard::{Guard, UNWANTED_MAX};
+pub use guests::Guests;
 pub use listener::Listener;
 pub use overload::{EXEMPT_MAX, Network, Overload};
 pub use stream::{Certificate, Clients, StreamListener, Streams, Transport};
@@ -107,6 +109,9 @@ pub struct Sip {
     pub advertise: Vec<SocketAddr>,
     /// Listen for TCP at each of the UDP addresses as well (RFC 3261 18.2.1 wants it).
     pub tcp: bool,
+    /// What becomes of calls of strangers without credentials, for each listener in order: one of
+    /// `challenge`, `refuse`, `dids`, `account`; empty = `challenge` everywhere.
+    pub guests: Vec<Guests>,
     /// Further listeners, for connections: all together at most [`LISTENERS_MAX`].
     pub stream: Vec<StreamListener>,
     /// T1, milliseconds (RFC 3261 17.1.1.1; source `MINRESENDIVAL`).
@@ -233,6 +238,7 @@ impl Default for Sip {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 5060))],
             advertise: Vec::new(),
             tcp: true,
+            guests: Vec::new(),
             stream: Vec::new(),
             t1_ms: 500,
             ask_timeout_ms: 3000,
@@ -414,6 +420,7 @@ mod tests {
             "sip.listen = [\"[::1]:5060\"]\nmedia.addresses = [\"::1\"]",
             "sip.advertise = [\"192.0.2.1:5060\"]",
             "sip.tcp = false",
+            "sip.guests = [\"dids\"]",
             "[[sip.stream]]\nlisten = \"127.0.0.1:5070\"\ntransport = \"tcp\"",
             "sip.t1_ms = 250",
             "sip.ask_timeout_ms = 1000",
@@ -497,6 +504,11 @@ mod tests {
             ("[phones]\n", "line 1: phones: unknown field `phones`"),
             ("sip = \n", "line 1: sip: "),
             ("= 5", "line 1: "),
+            ("sip.guests = [\"all\"]", "line 1: sip.guests: unknown variant `all`"),
+            (
+                "sip.guests = [\"dids\", \"refuse\"]",
+                "sip.guests: one for each of sip.listen, 1 wanted, 2 given",
+            ),
             ("sip.listen = []", "sip.listen: at least one address is needed"),
             ("sip.t1_ms = 0", "sip.t1_ms: must be 10 to 10000, is 0"),
             ("media.port_min = 16385", "media.port_min: must be even, is 16385"),

@@ -1,6 +1,6 @@
 //! The one rule of which address belongs to which listener.
 
-use crate::{Config, Problem, Transport};
+use crate::{Config, Guests, Problem, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 /// One SIP listener with all that belongs to it.
@@ -16,6 +16,8 @@ pub struct Listener {
     pub transport: Transport,
     /// Its place in `sip.stream`, if that names it.
     pub stream: Option<u8>,
+    /// What becomes of calls of strangers without credentials.
+    pub guests: Guests,
 }
 
 impl Config {
@@ -39,7 +41,8 @@ impl Config {
             let place = before.iter().filter(|a| a.is_ipv6() == local.is_ipv6()).count();
             let media = self.media_of("sip.listen", *local, place)?;
             let transport = Transport::Udp;
-            all.push(Listener { local: *local, advertised, media, transport, stream: None });
+            let (local, guests) = (*local, self.guests(index, *local));
+            all.push(Listener { local, advertised, media, transport, stream: None, guests });
         }
         if self.sip.tcp {
             let transport = Transport::Tcp;
@@ -57,16 +60,27 @@ impl Config {
                 return Err(Problem::at("sip.stream", format!("{what} told another one")));
             }
             let media = self.media_of("sip.stream", local, 0)?;
-            all.push(Listener { local, advertised, media, transport, stream });
+            let guests = one.guests;
+            all.push(Listener { local, advertised, media, transport, stream, guests });
         }
         Ok(all)
     }
 
-    fn advertised(&self, index: usize, local: SocketAddr) -> Result<SocketAddr, Problem> {
+    /// The place in `sip.listen` of a socket, which may be older than the configuration.
+    fn entry(&self, index: usize, local: SocketAddr) -> Option<usize> {
         let is = |at: usize| self.sip.listen.get(at).is_some_and(|a| a.ip() == local.ip());
         let exact = || self.sip.listen.iter().position(|a| *a == local);
         let same_ip = || (0..self.sip.listen.len()).find(|at| is(*at));
-        let entry = Some(index).filter(|at| is(*at)).or_else(exact).or_else(same_ip);
+        Some(index).filter(|at| is(*at)).or_else(exact).or_else(same_ip)
+    }
+
+    fn guests(&self, index: usize, local: SocketAddr) -> Guests {
+        let entry = self.entry(index, local);
+        entry.and_then(|at| self.sip.guests.get(at)).copied().unwrap_or_default()
+    }
+
+    fn advertised(&self, index: usize, local: SocketAddr) -> Result<SocketAddr, Problem> {
+        let entry = self.entry(index, local);
         let told = entry.and_then(|at| self.sip.advertise.get(at)).copied();
         let mut told = told.unwrap_or(local);
         if told.port() == 0 {
@@ -173,6 +187,23 @@ mod tests {
         assert_eq!(plan(&config), [udp_1, udp_2, tcp_1, tcp_2, ws]);
         let without = Config::parse(&format!("sip.tcp = false\n{text}")).unwrap();
         assert_eq!(plan(&without), [udp_1, udp_2, ws]);
+    }
+
+    /// One policy for each listener, of datagrams and of connections at the same address.
+    #[test]
+    fn each_listener_has_its_policy_for_guests() {
+        let of = |toml: &str| -> Vec<Guests> {
+            let config = Config::parse(toml).unwrap();
+            let bound: Vec<SocketAddr> = config.sip.listen.iter().rev().copied().collect();
+            config.listeners(&bound).unwrap().iter().map(|l| l.guests).collect()
+        };
+        let (challenge, dids) = (Guests::Challenge, Guests::Dids);
+        assert_eq!(of(""), [challenge, challenge]);
+        let text = "sip.listen = [\"10.0.0.1:5060\", \"10.0.0.2:5060\"]\n\
+             sip.guests = [\"dids\", \"refuse\"]\nmedia.addresses = [\"10.0.0.1\"]\n\
+             [[sip.stream]]\nlisten = \"10.0.0.3:80\"\ntransport = \"ws\"\nguests = \"account\"";
+        let refuse = Guests::Refuse;
+        assert_eq!(of(text), [refuse, dids, refuse, dids, Guests::Account]);
     }
 
     /// The supervisor's sockets may be older than the configuration.

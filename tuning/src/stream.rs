@@ -1,5 +1,6 @@
 //! Connections: where they are listened for, how many there may be, how long they may take.
 
+use crate::Guests;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ pub struct StreamListener {
     /// every one.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// What becomes of calls of strangers without credentials: see `sip.guests`.
+    #[serde(default)]
+    pub guests: Guests,
     /// For `wss`: HTTP that is no SIP over WebSocket is REST's. It comes to the control plane with
     /// the address of its sender; without this, its connection is closed.
     #[serde(default)]

@@ -159,7 +159,11 @@ fn rows(more_rates: u64) -> Option<Rows> {
         rates.extend([rate(id, 1, &prefix, 90_000_000)?, rate(id + 1, 2, &prefix, 20_000_000)?]);
     }
     Some(Rows {
-        listeners: vec![Listener { transport: Transport::Udp, address: listener() }],
+        listeners: vec![Listener {
+            transport: Transport::Udp,
+            address: listener(),
+            guests: strowger_model::Guests::Challenge,
+        }],
         tenants: vec![tenant(euro)?],
         organizations: vec![organization(1, None), organization(2, Some(OrganizationId(1)))],
         accounts: vec![account(CUSTOMER, true, euro), account(SUPPLIER, false, euro)],
@@ -221,6 +225,8 @@ fn account(id: AccountId, prepaid: bool, currency: Currency) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        partners: Vec::new(),
+        barring: Barring::default(),
         enabled: true,
         go_on_without_control: false,
     }

@@ -32,7 +32,11 @@ pub(crate) fn rows(options: Options) -> Option<Rows> {
     let suppliers = 0..i64::from(options.suppliers);
     let customers = CUSTOMER..CUSTOMER + i64::from(options.accounts);
     let mut rows = Rows {
-        listeners: vec![Listener { transport: Transport::Udp, address: listener() }],
+        listeners: vec![Listener {
+            transport: Transport::Udp,
+            address: listener(),
+            guests: strowger_model::Guests::Challenge,
+        }],
         tenants: vec![tenant(euro)?],
         organizations: vec![organization()],
         tariffs: vec![tariff(CUSTOMERS, TariffKind::Customer, euro)],
@@ -177,6 +181,8 @@ fn account(id: i64, prepaid: bool, currency: Currency) -> Account {
         month_grows_by: None,
         month_grows_to: None,
         month_grows_since_us: None,
+        partners: Vec::new(),
+        barring: strowger_model::Barring::default(),
         enabled: true,
         go_on_without_control: false,
     }

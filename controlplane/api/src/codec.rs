@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, BanId, CallerRuleId, CauseMap, Currency, DidId, Digits, EgressTarget,
-    ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, OrganizationId, PRICE_DIGITS, RateId,
-    RingGroupId, RouteId, RuleId, SettingId, SourceMatch, SubscriberId, TariffId, TenantId,
-    TimeClass, TrunkId, TrunkLoginId, date_of, day_of, parse_decimal, print_decimal,
+    ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, OrganizationId, PRICE_DIGITS,
+    PhonebookEntryId, RateId, RingGroupId, RouteId, RuleId, SettingId, SourceMatch, SubscriberId,
+    TariffId, TenantId, TimeClass, TrunkId, TrunkLoginId, date_of, day_of, parse_decimal,
+    print_decimal,
 };
 
 /// Longest host name (RFC 1035 section 2.3.4).
@@ -259,7 +260,8 @@ macro_rules! known {
 
 known! {
     AccountId BanId CallerRuleId DidId ExchangeRateId HolidayId OrganizationId RateId
-    RingGroupId RouteId RuleId SettingId SubscriberId TariffId TenantId TrunkId TrunkLoginId
+    PhonebookEntryId RingGroupId RouteId RuleId SettingId SubscriberId TariffId TenantId TrunkId
+    TrunkLoginId
 }
 
 impl Known for i64 {

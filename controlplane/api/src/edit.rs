@@ -48,6 +48,7 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
         emergencies: rows.emergencies,
         ring_groups: rows.ring_groups,
         dids: rows.dids,
+        phonebook: rows.phonebook,
         bans: rows.bans,
         caller_rules: rows.caller_rules,
         rules: rows.rules,
@@ -271,6 +272,7 @@ pub(crate) fn references(document: &Value) -> Vec<(String, &'static str, i64)> {
             "trunk" | "trunks" => "trunk",
             "ring_group" => "ring group",
             "tariff" => "tariff",
+            "did" => "DID",
             _ => return,
         };
         if let Some(id) = value.as_str().and_then(|text| text.parse().ok()) {

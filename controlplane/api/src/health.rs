@@ -43,6 +43,10 @@ view! {
         certificates: bool,
         /// What is wrong with one. Null when nothing is, and to whom asks from outside of the host.
         certificate_problem: Option<String>,
+        /// Who calls out shows who he is: no trunk takes the calls of everybody.
+        authenticated: bool,
+        /// The trunks that do. Null when none does, and to whom asks from outside of the host.
+        open_trunks: Option<String>,
     }
 }
 
@@ -58,7 +62,7 @@ pub(crate) async fn ready(Visit { api, is_local }: Visit) -> Result<Health<Ready
         Ok(Ok(parts)) => parts,
         Ok(Err(crate::Unavailable)) | Err(_) => Readiness::default(),
     };
-    let Readiness { link, database, world, behind, certificates } = parts;
+    let Readiness { link, database, world, behind, certificates, open } = parts;
     let named = [("link", link), ("database", database), ("world", world)];
     let missing: Vec<_> = named.iter().filter(|(_, works)| !works).map(|(name, _)| *name).collect();
     let is_well = missing.is_empty();
@@ -73,6 +77,8 @@ pub(crate) async fn ready(Visit { api, is_local }: Visit) -> Result<Health<Ready
         problem: behind.filter(|_| is_local).map(|behind| behind.problem),
         certificates: certificates.is_none(),
         certificate_problem: certificates.filter(|_| is_local),
+        authenticated: open.is_none(),
+        open_trunks: open.filter(|_| is_local),
     };
     Ok(Health { is_well, view })
 }

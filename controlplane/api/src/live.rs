@@ -459,6 +459,8 @@ pub struct Readiness {
     /// What is wrong with certificates of listeners; `None` when nothing is. Calls by other
     /// listeners go on, and by connections that are there.
     pub certificates: Option<String>,
+    /// Trunks by which everybody may call; `None` when there is none.
+    pub open: Option<String>,
 }
 
 /// A certificate that listeners show.

@@ -47,6 +47,8 @@ const ROUTING: &[&str] = &[
     "caller-rules:write",
     "rules:read",
     "rules:write",
+    "phonebook:read",
+    "phonebook:write",
 ];
 
 /// What is set.
@@ -80,7 +82,7 @@ const SUPPORT: &[&[&str]] = &[
     LOOK,
     SETUP,
     &["tariffs:read", "routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
-    &["caller-rules:read", "rules:read"],
+    &["caller-rules:read", "rules:read", "phonebook:read"],
     &["settings:read", "rerates:read"],
     &["calls:hangup", "metrics:read", "route-tests:write", "messages:read"],
     &["statistics:read", "replays:read", "replays:write"],

@@ -12,6 +12,7 @@ mod direction;
 mod login;
 mod organization;
 mod password;
+mod phonebook;
 mod ring_group;
 mod route;
 mod rule;
@@ -162,6 +163,29 @@ pub(crate) struct Draft<'a, R> {
     pub(crate) sealer: &'a strowger_store::Sealer,
     /// When.
     pub(crate) at_us: i64,
+}
+
+/// Partners are organizations of the tenant, and the tenant's to say: who sees one organization of
+/// it must not widen whom it reaches.
+fn check_partners<R>(
+    draft: &Draft<'_, R>,
+    (tenant, partners): (TenantId, &[OrganizationId]),
+    before: Option<&[OrganizationId]>,
+    field: &str,
+) -> Result<(), Problem> {
+    if partners == before.unwrap_or_default() {
+        return Ok(());
+    }
+    if !matches!(draft.scope, Scope::All | Scope::Tenant(_)) {
+        return Err(Problem::refused(field, "is set by who sees the whole tenant"));
+    }
+    for (place, id) in partners.iter().enumerate() {
+        if draft.world.organization(*id).is_none_or(|row| row.tenant != tenant) {
+            let path = format!("{field}[{place}]");
+            return Err(Problem::refused(&path, format!("organization {id} does not exist")));
+        }
+    }
+    Ok(())
 }
 
 /// The version of a row: what a client can set of it, as a hash. Secrets are left out of it: from

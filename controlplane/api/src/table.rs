@@ -29,8 +29,8 @@ use axum::http::Method;
 use serde_json::Value;
 use std::pin::Pin;
 use strowger_model::{
-    CallerRule, Destination, Emergency, ExchangeRate, Holiday, Organization, RingGroup, Route,
-    Rule as CallRule, SettingRow, Subscriber, Tariff, Tenant, Trunk,
+    CallerRule, Destination, Emergency, ExchangeRate, Holiday, Organization, PhonebookEntry,
+    RingGroup, Route, Rule as CallRule, SettingRow, Subscriber, Tariff, Tenant, Trunk,
 };
 use strowger_store::{Numbered, Scope};
 
@@ -619,6 +619,8 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
     Login as "login", "trunks" Rows / Rows, "trunks/{id}/logins", "trunks/{id}/logins/{login}";
     RingGroup as "ring_group", "ring-groups" Rows / Rows, "ring-groups", "ring-groups/{id}";
     DidSeen as "did", "dids" Rows / Rows, "dids", "dids/{id}", "dids/bulk";
+    PhonebookEntry as "phonebook_entry", "phonebook" Tenant / Tenant,
+        "phonebook", "phonebook/{id}", "phonebook/bulk";
     Route as "route", "routes" Tenant / Tenant, "routes", "routes/{id}", "routes/bulk";
     Tariff as "tariff", "tariffs" Tenant / Tenant, "tariffs", "tariffs/{id}";
     Numbered<Destination> as "destination", "destinations" Tenant / Tenant,

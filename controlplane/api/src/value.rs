@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, CalledFrom, CdrId, ChargeKind, Cli, Currency, DigestAlgorithm,
     DigestPolicy, ForwardHeaders, ForwardWhen, HeaderAction, HeaderOn, HeaderTest, IdentityHeader,
-    MediaPath, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RateId,
-    ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo,
-    SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport,
+    IngressAuth, MediaPath, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price,
+    RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage,
+    SentTo, SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport,
     TrunkId, TrunkLoginId, UserId, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
@@ -317,6 +317,7 @@ words! {
         HistoryInfo => "history-info",
         Both => "both",
     }
+    IngressAuth { Either => "either", Both => "both", Nobody => "nobody" }
     CalledFrom { Auto => "auto", RequestUri => "request-uri", To => "to" }
     MediaPath { Relay => "relay", Direct => "direct" }
     Operation { Connect => "connect", Redirect => "redirect" }

@@ -87,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) counters: std::sync::Mutex<BTreeMap<u8, Counters>>,
     /// The last counters of the listeners of each shard.
     pub(crate) listeners: std::sync::Mutex<BTreeMap<u8, Listeners>>,
+    /// Trunks by which everybody may call out.
+    pub(crate) open_trunks: AtomicU64,
     /// Counts of the office.
     pub(crate) counts: std::sync::Mutex<strowger_office::Counts>,
     /// Why the newest change of the configuration is not in force; `None` when it is.
@@ -518,6 +520,8 @@ impl Decider {
         if let Ok(mut counts) = self.shared.counts.lock() {
             *counts = *self.office.counts();
         }
+        let open = u64::try_from(self.office.world().open_trunks().count()).unwrap_or(u64::MAX);
+        self.shared.open_trunks.store(open, Ordering::Relaxed);
         if let Ok(mut states) = self.shared.upstreams.lock()
             && *states != *self.office.upstream_states()
         {

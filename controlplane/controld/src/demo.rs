@@ -181,6 +181,8 @@ fn accounts(euro: Currency) -> Vec<Account> {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        partners: Vec::new(),
+        barring: Barring::default(),
         enabled: true,
         go_on_without_control: false,
     };
@@ -286,7 +288,8 @@ mod tests {
             assert!(payment(account, 0).is_some());
         }
         let address = "127.0.0.1:5060".parse().unwrap();
-        let listener = strowger_routing::Listener { transport: Wire::Udp, address };
+        let guests = strowger_model::Guests::Challenge;
+        let listener = strowger_routing::Listener { transport: Wire::Udp, address, guests };
         let site = crate::world::Site { listeners: vec![listener], ..Default::default() };
         let world = World::build(crate::world::routing_rows(rows, &site)).unwrap();
         assert_eq!(world.subscriber_named(TENANT, "1001").unwrap().id, SubscriberId(1));

@@ -115,7 +115,8 @@ pub(crate) fn decide(
         caller: test.caller.clone(),
         draw: at_us.cast_unsigned(),
     };
-    let decision = dry_run(world, office.locations(), office.standing(), &run, (now, at_us));
+    let known = (office.standing(), office.shared_calls());
+    let decision = dry_run(world, office.locations(), known, &run, (now, at_us));
     let decision = decision.map_err(|why| match why {
         NoDryRun::NoSubscriber | NoDryRun::NoTrunk => RouteRefusal::NoSender,
         NoDryRun::NoSource => RouteRefusal::NoSource,

@@ -277,6 +277,8 @@ mod tests {
             discounts: Vec::new(),
             reduction_bp: 0,
             resells: false,
+            partners: Vec::new(),
+            barring: strowger_model::Barring::default(),
             enabled: true,
             go_on_without_control: false,
         }

@@ -29,7 +29,7 @@ use strowger_api::{Api, Behind, Doors};
 use strowger_link::Transport;
 use strowger_model::Amount;
 use strowger_model::BINDING_GRACE_US;
-use strowger_model::ResolverSettings;
+use strowger_model::{Guests, ResolverSettings};
 use strowger_numbering::Ported;
 use strowger_office::Office;
 use strowger_port::eventfd::EventFd;
@@ -178,6 +178,15 @@ fn await_database(
     }
 }
 
+const fn guests(guests: strowger_tuning::Guests) -> Guests {
+    match guests {
+        strowger_tuning::Guests::Challenge => Guests::Challenge,
+        strowger_tuning::Guests::Refuse => Guests::Refuse,
+        strowger_tuning::Guests::Dids => Guests::Dids,
+        strowger_tuning::Guests::Account => Guests::Account,
+    }
+}
+
 const fn transport(spoken: strowger_tuning::Transport) -> Transport {
     match spoken {
         strowger_tuning::Transport::Udp => Transport::Udp,
@@ -215,6 +224,7 @@ impl Plant {
         let listener = |place: &strowger_tuning::Listener| Listener {
             transport: transport(place.transport),
             address: place.advertised,
+            guests: guests(place.guests),
         };
         let listeners: Vec<Listener> = places.iter().map(listener).collect();
         let site = Site { listeners, perimeter: perimeter::of(config, &places, demo) };
@@ -230,6 +240,7 @@ impl Plant {
         office.set_calendars(&calendars, now);
         statistic::set_zones(&store, &compiled.world);
         statistic::recall(&mut office, &reader, now_us).await.map_err(|e| chain(&e))?;
+        statistic::recall_shared(&mut office, &reader, now_us).await.map_err(|e| chain(&e))?;
         let posted = reader.balances().await.map_err(|e| chain(&e))?;
         for account in compiled.world.accounts() {
             let balance = posted.iter().find(|p| p.account == account.id);
@@ -414,6 +425,7 @@ fn shared(at: Position, journal: EventFd, certificates: certificate::Standings) 
         read: AtomicU64::new(0),
         counters: Mutex::default(),
         listeners: Mutex::default(),
+        open_trunks: AtomicU64::new(0),
         counts: Mutex::default(),
         behind: Mutex::default(),
         upstreams: Mutex::default(),

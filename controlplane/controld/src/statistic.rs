@@ -4,10 +4,10 @@ use crate::run::{Until, chain};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use strowger_model::{TenantId, Zone};
-use strowger_office::{Office, PastLeg};
+use strowger_office::{Office, PastCall, PastLeg};
 use strowger_port::clock;
-use strowger_routing::{Counts, Direction, Recalled, World};
-use strowger_store::{LastLeg, Reader, Store, StoreError, TrunkCounts};
+use strowger_routing::{CALLED_BACK_US, Counts, Direction, Recalled, World};
+use strowger_store::{LastCall, LastLeg, Reader, Store, StoreError, TrunkCounts};
 use tracing::{info, warn};
 
 /// How long ago attempts may have ended that a boot learns failures from, microseconds: longer than
@@ -44,6 +44,28 @@ pub(crate) async fn recall(
     let legs: Vec<PastLeg> = legs.into_iter().map(past).collect();
     let counts: Vec<Recalled> = counts.iter().map(recalled).collect();
     office.recall_trunks(&legs, &counts);
+    Ok(())
+}
+
+/// Learns at boot who called whom by shared DIDs, if there are any.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn recall_shared(
+    office: &mut Office,
+    reader: &Reader,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    if !office.world().has_shared_dids() {
+        return Ok(());
+    }
+    let calls = reader.last_calls(now_us.saturating_sub(CALLED_BACK_US)).await?;
+    let past = |call: LastCall| {
+        let LastCall { by, number, received, from_user, started_us } = call;
+        PastCall { by, number, received, from_user, started_us }
+    };
+    let calls: Vec<PastCall> = calls.into_iter().map(past).collect();
+    office.recall_shared(&calls);
     Ok(())
 }
 

@@ -411,13 +411,20 @@ impl Live for View {
 
     fn readiness(&self) -> Reply<'_, Readiness> {
         Box::pin(async {
-            let world = self.ask(|office| office.world().tenants().next().is_some()).await;
+            let known = |office: &mut Office| {
+                let world = office.world();
+                let open: Vec<String> =
+                    world.open_trunks().map(|trunk| format!("trunk {}", trunk.id)).collect();
+                (world.tenants().next().is_some(), open)
+            };
+            let (world, open) = self.ask(known).await.unwrap_or_default();
             Ok(Readiness {
                 link: self.shared.linked.load(Ordering::Acquire),
                 database: self.store.ping().await.is_ok(),
-                world: world.unwrap_or(false),
+                world,
                 behind: self.shared.behind.lock().map_or(None, |behind| behind.clone()),
                 certificates: self.shared.certificates.problem(clock::wall_us()),
+                open: (!open.is_empty()).then(|| open.join(", ")),
             })
         })
     }
@@ -426,6 +433,9 @@ impl Live for View {
         let linked = u64::from(self.shared.linked.load(Ordering::Acquire));
         writer.gauge("strowger_linked", "The planes are linked.").sample(&[], linked);
         self.write_world(writer);
+        let open = self.shared.open_trunks.load(Ordering::Relaxed);
+        let help = "Trunks by which everybody may call out.";
+        writer.gauge("strowger_open_trunks", help).sample(&[], open);
         let latency = &self.shared.latency_us;
         let mut family = writer.gauge(
             "strowger_decision_seconds",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_api::world_rows;
-use strowger_model::TrunkLogin;
+use strowger_model::{TrunkId, TrunkLogin};
 use strowger_routing::{BuildError, Listener, Logins, Perimeter, Rows, World};
 use strowger_store::{ConfigRows, Reader, Sealed, Sealer, StoreError};
 use tracing::{error, warn};
@@ -75,6 +75,7 @@ pub(crate) async fn compile(
     let (rows, logins) = opened(newer.rows, site, sealer);
     let world = World::build(rows).map_err(CompileError::Build)?.with_logins(logins);
     warn_unread(&world);
+    warn_open(&world, &BTreeSet::new());
     Ok(Compiled { world: Arc::new(world), change: newer.change })
 }
 
@@ -95,6 +96,7 @@ pub(crate) async fn caught_up(
     match old.world.rebuilt(rows, &newer.kept) {
         Ok(world) => {
             warn_unread(&world);
+            warn_open(&world, &old.world.open_trunks().map(|trunk| trunk.id).collect());
             Ok(Compiled { world: Arc::new(world.with_logins(logins)), change: newer.change })
         }
         // Rows that were written by hand, without the change log, or a dictionary that is full of
@@ -110,6 +112,14 @@ fn warn_unread(world: &World) {
             let (setting, category, name) = (id.0, &row.category, &row.name);
             warn!(setting, category, name, "a setting is not known here and does not count");
         }
+    }
+}
+
+/// By these trunks everybody may call; of those that are new somebody must know.
+fn warn_open(world: &World, known: &BTreeSet<TrunkId>) {
+    for trunk in world.open_trunks().filter(|trunk| !known.contains(&trunk.id)) {
+        let (id, name) = (trunk.id.0, &trunk.name);
+        warn!(trunk = id, name, "everybody may call out by a trunk: it asks for no authentication");
     }
 }
 

@@ -37,6 +37,8 @@ ids! {
     RingGroupId
     /// A number of ours and where it leads.
     DidId
+    /// A contact that a subscriber keeps.
+    PhonebookEntryId
     /// Credentials that we show to a carrier.
     TrunkLoginId
     /// A network that we do not talk to.

@@ -145,6 +145,11 @@ pub struct Account {
     pub reduction_bp: u16,
     /// It pays for the calls of accounts of organizations below its own too, at its own tariff.
     pub resells: bool,
+    /// Whose trunks take its calls: those of these organizations and below; empty = everybody's
+    /// (source: `AllowedPartners` of a sender).
+    pub partners: Vec<OrganizationId>,
+    /// What its calls may be for, whoever makes them (source: `Enabledprefixes`, `BlockPrefixes`).
+    pub barring: Barring,
     /// May call.
     pub enabled: bool,
     /// With the control plane gone a call goes on at the end of its slice instead of being cut.

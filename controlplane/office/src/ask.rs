@@ -106,12 +106,12 @@ impl Office {
     ) -> Option<Answer> {
         let mut unable = Vec::new();
         loop {
-            let standing = Arc::clone(&self.standing);
-            let facts = Facts { sender, unable, standing, ..Facts::default() };
+            let (standing, shared) = (Arc::clone(&self.standing), Arc::clone(&self.shared));
+            let facts = Facts { sender, unable, standing, shared, ..Facts::default() };
             let decision = decide(&self.world, &self.locations, ask, &facts, now, wall_us);
             // Given up before it is changed, so that nothing is copied.
             unable = facts.unable;
-            drop(facts.standing);
+            drop((facts.standing, facts.shared));
             // Each round leaves one payer of forwards out.
             let may_again = unable.len() < FORWARDS_MAX;
             match self.carry_out(ask, decision, may_again, (now, wall_us)) {
@@ -130,7 +130,8 @@ impl Office {
         may_again: bool,
         (now, wall_us): (Tick, i64),
     ) -> Result<Option<Answer>, AccountId> {
-        let Decision { verdict, nonce, turn, mut trace, tenant, sent, places: _ } = decision;
+        let Decision { verdict, nonce, turn, mut trace, tenant, sent, shared, places: _ } =
+            decision;
         let Verdict::Go(plan) = verdict else {
             self.take_decision(nonce, turn);
             self.counts.refused += 1;
@@ -167,6 +168,7 @@ impl Office {
                     self.note_crowd(admit, now);
                 }
                 self.note_sent(sent, wall_us);
+                self.note_shared(shared, wall_us);
                 self.note_live(ask, &plan, wall_us);
                 finish(plan, granted)
             }

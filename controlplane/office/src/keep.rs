@@ -104,10 +104,8 @@ mod tests {
 
     #[test]
     fn only_what_is_behind_a_nat_is_told_and_taken_back() {
-        let listener = strowger_routing::Listener {
-            transport: strowger_link::Transport::Udp,
-            address: "192.0.2.1:5060".parse().unwrap(),
-        };
+        let address = "192.0.2.1:5060".parse().unwrap();
+        let listener = strowger_routing::Listener::new(strowger_model::Transport::Udp, address);
         let rows = strowger_routing::Rows { listeners: vec![listener], ..Default::default() };
         let world = World::build(rows).unwrap();
         let mut locations = Locations::default();

@@ -21,6 +21,7 @@ mod live;
 mod money;
 mod page;
 mod redirect;
+mod shared;
 mod standing;
 mod stranger;
 mod trace;
@@ -32,6 +33,7 @@ pub use guard::{Guard, NewBan, OFFENDERS_MAX, Offence};
 use keep::Keeps;
 pub use limit::Crowd;
 pub use live::{LIVE_MAX, LiveCall};
+pub use shared::PastCall;
 pub use standing::PastLeg;
 pub use stranger::{Attempts, STRANGER_MINUTES_MAX, STRANGERS_MAX, Strangers};
 pub use strowger_till::{
@@ -53,7 +55,7 @@ use strowger_model::{
     Account, AccountId, Allowance, Amount, Binding, Cdr, SourceMatch, TenantId, TrunkId,
 };
 use strowger_routing::{
-    Holder, Locations, Plan, Standing, TalkTime, Trace, Verdict, World, upstreams,
+    Holder, Locations, Plan, SharedCalls, Standing, TalkTime, Trace, Verdict, World, upstreams,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -148,6 +150,8 @@ pub struct Office {
     crowded: BTreeMap<Option<TenantId>, Tick>,
     /// How trunks did lately; shared with a decision only while that is made.
     standing: Arc<Standing>,
+    /// Who called whom by shared DIDs lately; shared likewise.
+    shared: Arc<SharedCalls>,
 }
 
 /// What the records of an attempt do to the till. Records that charge nobody only give its hold
@@ -242,6 +246,7 @@ impl Office {
             callers: Callers::default(),
             crowded: BTreeMap::new(),
             standing: Arc::default(),
+            shared: Arc::default(),
         };
         office.limit_tenants(Tick(0));
         office

@@ -40,7 +40,8 @@ impl Office {
         decision: Decision,
         (may_again, now): (bool, Tick),
     ) -> Result<Answer, AccountId> {
-        let Decision { verdict, nonce, turn, mut trace, tenant, sent: _, places: _ } = decision;
+        let Decision { verdict, nonce, turn, mut trace, tenant, sent: _, shared: _, places: _ } =
+            decision;
         self.take_decision(nonce, turn);
         let plan = match verdict {
             Verdict::Go(plan) => *plan,

@@ -2,6 +2,7 @@
 
 mod limit;
 mod redirect;
+mod shared;
 
 use crate::*;
 use std::net::SocketAddr;
@@ -42,6 +43,8 @@ fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        partners: Vec::new(),
+        barring: strowger_model::Barring::default(),
         enabled: true,
         go_on_without_control: false,
     }
@@ -99,6 +102,7 @@ fn rows() -> Rows {
         listeners: vec![Listener {
             transport: Transport::Udp,
             address: "192.0.2.1:5060".parse().unwrap(),
+            guests: strowger_model::Guests::Challenge,
         }],
         tenants: vec![tenant()],
         organizations: vec![Organization {

@@ -20,6 +20,7 @@ mod ring;
 mod route;
 mod rule;
 mod sender;
+mod shared;
 mod tariff;
 mod transfer;
 mod way;
@@ -33,7 +34,7 @@ pub(crate) use plan::blank_branch;
 pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
 pub use redirect::redirected;
 pub(crate) use route::emergency_branches;
-pub(crate) use sender::{Identity, Known, identify};
+pub(crate) use sender::{Identity, Known, identify, is_home};
 pub use transfer::transferred;
 
 use crate::gruu::Device;
@@ -41,6 +42,7 @@ use crate::header::{Fields, TrunkRules};
 use crate::location::Locations;
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
+use crate::shared_call::{SharedCall, SharedCalls};
 use crate::standing::{Direction, Standing};
 use crate::trace::{Step, Trace};
 use crate::world::World;
@@ -52,7 +54,7 @@ use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, HeaderField, Manner, Octets,
     Refuse, Registered, Respond, Tick,
 };
-use strowger_model::{AccountId, RingGroupId, SubscriberId, TenantId, TrunkId};
+use strowger_model::{AccountId, DidId, RingGroupId, SubscriberId, TenantId, TrunkId};
 use way::{Place, Way};
 
 /// What was found out for earlier [`Query`]s of the same ask.
@@ -66,6 +68,8 @@ pub struct Facts {
     pub sender: Option<SubscriberId>,
     /// How trunks did lately.
     pub standing: Arc<Standing>,
+    /// Who called whom by shared DIDs lately.
+    pub shared: Arc<SharedCalls>,
     /// The place of each target of a route is told, with its reasons.
     pub explain: bool,
 }
@@ -93,6 +97,9 @@ pub struct Decision {
     pub turn: Option<RingGroupId>,
     /// The trunk that is called first, for [`Standing::sent`] when the decision is taken.
     pub sent: Option<Sent>,
+    /// A shared DID that the called number sees, for [`SharedCalls::note`] when the decision is
+    /// taken.
+    pub shared: Option<SharedCall>,
     /// Targets of routes in the order to try; empty unless [`Facts::explain`] asked.
     pub places: Vec<RoutePlace>,
 }
@@ -113,7 +120,8 @@ impl Decision {
     #[must_use]
     pub const fn of(verdict: Verdict, trace: Trace, tenant: Option<TenantId>) -> Decision {
         let places = Vec::new();
-        Decision { verdict, trace, tenant, nonce: None, turn: None, sent: None, places }
+        let (nonce, turn, sent, shared) = (None, None, None, None);
+        Decision { verdict, trace, tenant, nonce, turn, sent, shared, places }
     }
 }
 
@@ -206,6 +214,10 @@ struct Attempt<'a> {
     replies: Option<&'a TrunkRules>,
     // The trunk that is called first.
     sent: Option<Sent>,
+    // The shared DID that the caller dialled to reach its contact.
+    via: Option<DidId>,
+    // What is remembered of a call by a shared DID.
+    shared_call: Option<SharedCall>,
     // What is told of targets, if somebody asked.
     places: Vec<RoutePlace>,
 }
@@ -252,6 +264,8 @@ impl<'a> Attempt<'a> {
             fields: None,
             replies: None,
             sent: None,
+            via: None,
+            shared_call: None,
             places: Vec::new(),
         }
     }
@@ -273,8 +287,8 @@ impl<'a> Attempt<'a> {
             }
         };
         let tenant = self.known.as_ref().map(|known| known.tenant);
-        let Attempt { trace, nonce, turn, sent, places, .. } = self;
-        Decision { verdict, trace, tenant, nonce, turn, sent, places }
+        let Attempt { trace, nonce, turn, sent, shared_call: shared, places, .. } = self;
+        Decision { verdict, trace, tenant, nonce, turn, sent, shared, places }
     }
 
     /// The pipeline of spec 19.1 as far as it is built; cheap drops come first.
@@ -286,6 +300,7 @@ impl<'a> Attempt<'a> {
         self.receive_headers(&sender);
         self.rules_known(&sender)?;
         let called = self.normalise(&sender)?;
+        self.check_guest(&sender, &called)?;
         if let Some(trunks) = self.emergency_of(sender.tenant.id, &called) {
             self.note(Step::Emergency {});
             self.is_emergency = true;
@@ -296,8 +311,13 @@ impl<'a> Attempt<'a> {
         self.check_caller(&sender)?;
         self.check_session()?;
         let looks = sender.settings.call.local_numbers;
-        let party = self.find_party(&sender, &called, looks)?;
+        let (called, shared) = self.share(&sender, called)?;
+        let party = match shared {
+            Some(party) => Some(party),
+            None => self.find_party(&sender, &called, looks)?,
+        };
         let (called, party) = self.rules_routing(&sender, called, party)?;
+        let (called, party) = self.forward_to_self(&sender, called, party);
         self.check_barring(&sender, &called, party.is_some())?;
         let called = match party {
             Some(_) => called,
@@ -311,7 +331,10 @@ impl<'a> Attempt<'a> {
                 self.check_self_call(&sender, &party)?;
                 self.lead(&sender, &called, party, &place, &mut way)?
             }
-            None => self.route(&sender, &called, &place, &mut way)?,
+            None => {
+                self.remember_shared(&sender, &called);
+                self.route(&sender, &called, &place, &mut way)?
+            }
         };
         self.note_hidden(&sender);
         self.send_elsewhere(&sender, &way)?;

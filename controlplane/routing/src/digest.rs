@@ -169,7 +169,8 @@ fn request_digest(
 
 /// What the subscriber's phone would answer to the challenge in `credentials`; `None` without a
 /// secret for its algorithm. For dry runs, which go the way of every call.
-pub(crate) fn response(credentials: &Credentials, subscriber: &Subscriber) -> Option<String> {
+#[must_use]
+pub fn response(credentials: &Credentials, subscriber: &Subscriber) -> Option<String> {
     let Credentials { method, uri, .. } = credentials;
     match credentials.algorithm {
         Algorithm::Md5 | Algorithm::Md5Session => {

@@ -7,6 +7,7 @@
 use crate::decide::{Decision, Facts, decide};
 use crate::digest;
 use crate::location::Locations;
+use crate::shared_call::SharedCalls;
 use crate::standing::Standing;
 use crate::world::World;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,7 +16,7 @@ use strowger_link::{
     Ask, AskBody, AskId, CallAsk, CallerIdentity, Credentials, HeaderField, Hints, LegId, Octets,
     Tick, Transport,
 };
-use strowger_model::{Subscriber, SubscriberId, Trunk, TrunkId};
+use strowger_model::{IngressAuth, Subscriber, SubscriberId, Trunk, TrunkId};
 
 /// Port of a source that may have any.
 const SIP_PORT: u16 = 5060;
@@ -54,14 +55,14 @@ pub enum NoDryRun {
 }
 
 /// Decides on a call that nobody makes: contacts as of `now`, prices as of `wall_us`, trunks as
-/// `standing` says. The places of a route's targets are told.
+/// `standing` says, calls back as `shared` says. The places of a route's targets are told.
 ///
 /// # Errors
 /// [`NoDryRun`] when nobody could make it.
 pub fn dry_run(
     world: &World,
     locations: &Locations,
-    standing: &Arc<Standing>,
+    (standing, shared): (&Arc<Standing>, &Arc<SharedCalls>),
     run: &DryRun,
     (now, wall_us): (Tick, i64),
 ) -> Result<Decision, NoDryRun> {
@@ -74,7 +75,8 @@ pub fn dry_run(
         }
     };
     let ask = Ask { deadline: Tick::NEVER, wall_us, ..ask };
-    let facts = Facts { standing: Arc::clone(standing), explain: true, ..Facts::default() };
+    let (standing, shared) = (Arc::clone(standing), Arc::clone(shared));
+    let facts = Facts { standing, shared, explain: true, ..Facts::default() };
     let decision = decide(world, locations, &ask, &facts, now, wall_us);
     Ok(Decision { nonce: None, ..decision })
 }
@@ -111,6 +113,15 @@ fn of_trunk(run: &DryRun, trunk: &Trunk, source: Option<SocketAddr>) -> Result<A
         let port = if first.port == 0 { SIP_PORT } else { first.port };
         Some(SocketAddr::from((first.network, port)))
     };
+    // Guests come from anywhere, by a listener that the trunk takes them at.
+    let guests = trunk.ingress.as_ref().filter(|ingress| ingress.auth == IngressAuth::Nobody);
+    if let Some(ingress) = guests {
+        let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, SIP_PORT));
+        let source = source.unwrap_or(anywhere);
+        let mut ask = ask(run, "", &source.ip().to_string(), source, None, None);
+        ask.hints.listener = ingress.listeners.first().copied().unwrap_or_default();
+        return Ok(ask);
+    }
     let source = source.or_else(own).ok_or(NoDryRun::NoSource)?;
     let host = source.ip().to_string();
     Ok(ask(run, "", &host, source, Some(trunk.id), None))

@@ -50,6 +50,7 @@ mod request;
 mod rerate;
 mod rule;
 mod settings;
+mod shared_call;
 mod standing;
 mod tariff;
 #[cfg(test)]
@@ -84,6 +85,7 @@ pub use request::request;
 pub use rerate::{NotRerated, OtherPrices, rerate};
 pub use rule::{BadRule, Rules};
 pub use settings::{SETTING_ROWS_MAX, Settings};
+pub use shared_call::{CALLED_BACK_US, SharedCall, SharedCalls};
 pub use standing::{Counts, Direction, Ended, Failing, Figures, Recalled, Standing, View};
 pub use tariff::{Found, Taken, TariffDeck, Wanted};
 pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};

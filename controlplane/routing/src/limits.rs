@@ -19,8 +19,17 @@ pub const ROUTE_PREFIXES_MAX: usize = 1_000;
 pub const TRUNK_TARGETS_MAX: usize = 16;
 /// Most sources of one trunk.
 pub const TRUNK_SOURCES_MAX: usize = 256;
+/// Most users that From of one trunk's calls may name.
+pub const TRUNK_USERS_MAX: usize = 256;
+/// Most trunks that take calls of guests.
+pub const GUEST_TRUNKS_MAX: usize = 256;
 /// Most numbers of one subscriber.
 pub const SUBSCRIBER_NUMBERS_MAX: usize = 64;
+
+/// Most contacts that one subscriber keeps.
+pub const PHONEBOOK_MAX: usize = 1_000;
+/// Most calls by shared DIDs that are remembered.
+pub const SHARED_CALLS_MAX: usize = 65_536;
 
 /// Most forwards of one subscriber.
 pub const SUBSCRIBER_FORWARDS_MAX: usize = 16;
@@ -35,6 +44,8 @@ pub const STATUSES_MAX: usize = 64;
 pub const IDENTITY_MAX: usize = 64;
 /// Longest user name, bytes.
 pub const USERNAME_MAX: usize = 64;
+/// Most organizations that an account or a trunk has as partners.
+pub const PARTNERS_MAX: usize = 256;
 /// Most discounts of one account.
 pub const DISCOUNTS_MAX: usize = 16;
 /// Deepest tree of organizations.

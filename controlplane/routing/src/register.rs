@@ -4,7 +4,7 @@ mod date;
 mod extension;
 
 use crate::decide::{
-    Decision, Identity, Known, Verdict, challenge_stranger, identify, not_supported,
+    Decision, Identity, Known, Verdict, challenge_stranger, identify, is_home, not_supported,
 };
 use crate::location::{Locations, RegisterError, Registrant};
 use crate::nonce::NonceUse;
@@ -75,6 +75,12 @@ fn admitted<'a>(
     trace.note(known.step());
     if let Some(step) = known.disabled() {
         return Err(refused(Refusal::Denied, step, trace));
+    }
+    if let Known::Trunk(row, ..) = known
+        && !is_home(world, known, ask.hints.source)
+    {
+        let step = Step::NotItsAddress { trunk: row.id.0 };
+        return Err(refused(Refusal::AuthFailed, step, trace));
     }
     //= rfc3261#section-10.3
     //# If the authenticated user is

@@ -9,6 +9,7 @@
 use crate::decide::Verdict;
 use crate::dry_run::{Caller, DryRun, dry_run};
 use crate::location::Locations;
+use crate::shared_call::SharedCalls;
 use crate::standing::Standing;
 use crate::world::World;
 use std::collections::BTreeMap;
@@ -84,6 +85,7 @@ pub struct Replay {
     worlds: [Arc<World>; 2],
     nobody: Locations,
     standing: Arc<Standing>,
+    shared: Arc<SharedCalls>,
     /// What it has found so far.
     pub found: Replayed,
 }
@@ -102,6 +104,7 @@ impl Replay {
             worlds,
             nobody: Locations::default(),
             standing: Arc::default(),
+            shared: Arc::default(),
             found: Replayed::default(),
         }
     }
@@ -146,7 +149,8 @@ impl Replay {
         billable_ms: Option<u64>,
     ) -> Option<Decided> {
         let times = (Tick::default(), at_us);
-        let decision = dry_run(world, &self.nobody, &self.standing, run, times).ok()?;
+        let known = (&self.standing, &self.shared);
+        let decision = dry_run(world, &self.nobody, known, run, times).ok()?;
         let plan = match decision.verdict {
             Verdict::Go(plan) => plan,
             // Whoever was registered then: it is nobody's way out.

@@ -13,7 +13,7 @@ use strowger_model::{
 
 /// A UDP listener.
 pub(crate) fn listener(address: &str) -> Listener {
-    Listener { transport: Transport::Udp, address: address.parse().unwrap() }
+    Listener::new(strowger_model::Transport::Udp, address.parse().unwrap())
 }
 
 pub(crate) const REALM: &str = "demo.example";
@@ -157,6 +157,8 @@ pub(crate) fn account(id: i64, tariff: Option<i64>) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        partners: Vec::new(),
+        barring: Barring::default(),
         enabled: true,
         go_on_without_control: false,
     }

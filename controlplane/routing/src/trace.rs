@@ -406,6 +406,24 @@ steps! {
     152 TooManyResellers(account) "account {account} is one reseller too many";
     /// A short or free number.
     181 LengthPrice(account) "account {account} pays by the length of the number, not by a tariff";
+    /// A shared DID: the first look-up.
+    190 SharedOwn(did, entry)
+        "shared DID {did}, look-up 1: the caller gave it to the contact of phonebook entry {entry}";
+    /// The same: the others.
+    191 Shared(did, look_up, subscriber)
+        "shared DID {did}, look-up {look_up}: the call is for subscriber {subscriber}";
+    /// The same: none of them.
+    192 SharedNobody(did) "shared DID {did}: no look-up says whose call it is";
+    /// No credentials, and a listener that takes guests.
+    193 Guest(trunk, listener) "nobody we know: a guest of trunk {trunk} by listener {listener}";
+    /// A guest who calls what guests may not.
+    194 GuestBeyond(listener) "guests of listener {listener} may call DIDs only";
+    /// Right credentials from another address.
+    195 NotItsAddress(trunk) "trunk {trunk} shows its credentials from an address that is not its";
+    /// Not a hop: not for this caller.
+    196 NotPartner(trunk) "trunk {trunk} and the caller are no partners";
+    /// From names nobody of the trunk.
+    197 NotItsUser(trunk) "From names no user of trunk {trunk}";
 }
 
 /// Steps that anybody may read whom the call concerns: nothing of routes, suppliers and what they
@@ -414,7 +432,7 @@ const OPEN: &[u8] = &[
     CUT, NUMBER, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24,
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
     91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
-    163, 165, 168, 169, 170, 171, 172, 173, 181,
+    163, 165, 168, 169, 170, 171, 172, 173, 181, 190, 191, 192, 193, 194, 195, 197,
 ];
 
 impl Default for Trace {

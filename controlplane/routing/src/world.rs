@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod number;
 mod problem;
+mod shared;
 mod worth;
 
 pub use number::Holder;
@@ -15,11 +16,13 @@ pub use number::Holder;
 pub use build::{Change, Rows};
 pub use check::check_rate;
 pub use problem::{BuildError, Problem, RowName};
+pub(crate) use shared::LOOKED_UP_MAX;
 pub(crate) use worth::{NoTerms, Priced};
 
 use crate::caller::CallerRules;
 use crate::deck::Deck;
 use crate::header::TrunkRules;
+use crate::limits::{GUEST_TRUNKS_MAX, ORGANIZATION_DEPTH_MAX};
 use crate::login::Logins;
 use crate::names::Names;
 use crate::page::PageMap;
@@ -29,14 +32,16 @@ use crate::rule::Rules;
 use crate::settings::{ProfileId, Settings};
 use crate::tariff::TariffDeck;
 use crate::trace::{RowNames, Thing};
+use core::cmp::Reverse;
+use shared::Phonebook;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
-    Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Holidays, Organization,
-    OrganizationId, Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber,
-    SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Guests, Holidays,
+    IngressAuth, Organization, OrganizationId, Profile, RingGroup, RingGroupId, Route, RuleId,
+    SourceMatch, Subscriber, SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 use strowger_numbering::Ported;
 
@@ -58,6 +63,8 @@ pub struct World {
     settings: Arc<Settings>,
     groups: Arc<PageMap<RingGroupId, Arc<RingGroup>>>,
     dids: Arc<PageMap<DidId, Arc<Did>>>,
+    /// Shared DIDs, and contacts of subscribers.
+    phonebook: Arc<Phonebook>,
     usernames: Arc<PageMap<(TenantId, String), Holder>>,
     numbers: Arc<PageMap<(TenantId, Digits), Holder>>,
     shorts: Arc<PageMap<(OrganizationId, Digits), Holder>>,
@@ -88,6 +95,9 @@ pub struct World {
     resolved: Arc<BTreeMap<Source, TrunkId>>,
     /// Bit n: some trunk has a tech prefix of n digits.
     tech_prefixes: u64,
+    /// Trunks that guests call as, those with the longest tech prefix first, then those that want
+    /// certain users.
+    guests: Arc<[TrunkId]>,
 }
 
 /// A row with the number of the profile that its settings make.
@@ -104,13 +114,16 @@ pub struct Listener {
     pub transport: Transport,
     /// The address that peers are told; its own is of the same family.
     pub address: SocketAddr,
+    /// What becomes there of calls of strangers without credentials.
+    pub guests: Guests,
 }
 
 impl Listener {
     /// A listener of this transport that peers are told this address of.
     #[must_use]
     pub fn new(transport: strowger_model::Transport, address: SocketAddr) -> Listener {
-        Listener { transport: crate::location::wire_transport(transport), address }
+        let transport = crate::location::wire_transport(transport);
+        Listener { transport, address, guests: Guests::Challenge }
     }
 
     /// Whether calls of this transport go by it.
@@ -163,6 +176,14 @@ impl World {
     #[must_use]
     pub fn organization(&self, id: OrganizationId) -> Option<&Organization> {
         self.organizations.get(&id)
+    }
+
+    /// Whether an organization is another one, or one below it.
+    #[must_use]
+    pub fn is_within(&self, own: OrganizationId, wanted: OrganizationId) -> bool {
+        let parent = |id: &OrganizationId| self.organization(*id)?.parent;
+        let line = core::iter::successors(Some(own), parent).take(ORGANIZATION_DEPTH_MAX + 1);
+        line.into_iter().any(|id| id == wanted)
     }
 
     /// An account.
@@ -257,6 +278,26 @@ impl World {
         self.trunk(*id)
     }
 
+    /// Trunks that take calls of guests, those that are asked first in front.
+    pub fn guest_trunks(&self) -> impl Iterator<Item = &Trunk> {
+        self.guests.iter().filter_map(|id| self.trunk(*id))
+    }
+
+    /// Trunks by which everybody may call more than DIDs, with neither address, credentials, tech
+    /// prefix nor user: where a listener takes such calls (the source's mode 0).
+    pub fn open_trunks(&self) -> impl Iterator<Item = &Trunk> {
+        self.guest_trunks().filter(|trunk| {
+            let Some(ingress) = &trunk.ingress else { return false };
+            let is_named = ingress.tech_prefix.is_some() || !ingress.users.is_empty();
+            let comes = |at: usize| {
+                let at = u8::try_from(at).unwrap_or(u8::MAX);
+                ingress.listeners.is_empty() || ingress.listeners.contains(&at)
+            };
+            let mut listeners = self.listeners.iter().enumerate();
+            !is_named && listeners.any(|(at, one)| one.guests == Guests::Account && comes(at))
+        })
+    }
+
     /// Where calls of a trunk come from: its sources, the addresses of its hosts, and those of the
     /// registrars where we are registered for it.
     #[must_use]
@@ -309,8 +350,13 @@ impl World {
     fn resolve_sources(&mut self) {
         let mut resolved = BTreeMap::new();
         let mut tech_prefixes = 0;
+        let mut guests = Vec::new();
         for trunk in self.trunks() {
             let Some(ingress) = &trunk.ingress else { continue };
+            if ingress.auth == IngressAuth::Nobody && trunk.enabled {
+                let digits = ingress.tech_prefix.map_or(0, |prefix| prefix.len());
+                guests.push((Reverse(digits), ingress.users.is_empty(), trunk.id));
+            }
             tech_prefixes |= ingress.tech_prefix.map_or(0, |prefix| 1u64 << prefix.len());
             for m in self.trunk_sources(trunk) {
                 let key = (m.network.to_canonical(), m.prefix_len, m.port, ingress.tech_prefix);
@@ -321,6 +367,8 @@ impl World {
         }
         self.resolved = Arc::new(resolved);
         self.tech_prefixes = tech_prefixes;
+        guests.sort_unstable();
+        self.guests = guests.into_iter().map(|(.., id)| id).take(GUEST_TRUNKS_MAX).collect();
     }
 
     /// All bans, as they were made.
@@ -399,7 +447,7 @@ impl World {
             }
         }
         // Routes come longest prefix first; a stable sort keeps that among equals.
-        found.sort_by_key(|route| core::cmp::Reverse(route.priority));
+        found.sort_by_key(|route| Reverse(route.priority));
         found
     }
 

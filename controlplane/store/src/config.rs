@@ -24,8 +24,8 @@ use sqlx::{Any, AssertSqlSafe, Transaction};
 use std::collections::BTreeSet;
 use strowger_model::{
     Account, Ban, CallerRule, Destination, Did, Digits, Emergency, ExchangeRate, Holiday,
-    Organization, Rate, RingGroup, Route, Rule, SettingRow, Subscriber, Tariff, TariffId, Tenant,
-    Trunk, TrunkLogin,
+    Organization, PhonebookEntry, Rate, RingGroup, Route, Rule, SettingRow, Subscriber, Tariff,
+    TariffId, Tenant, Trunk, TrunkLogin,
 };
 
 /// Every configuration row, in order of id.
@@ -55,6 +55,8 @@ pub struct ConfigRows {
     pub ring_groups: Vec<RingGroup>,
     /// Numbers of ours.
     pub dids: Vec<Did>,
+    /// Contacts of subscribers.
+    pub phonebook: Vec<PhonebookEntry>,
     /// Credentials that we show to carriers.
     pub trunk_logins: Vec<TrunkLogin>,
     /// Networks that we do not talk to.
@@ -127,6 +129,7 @@ impl Reader {
             emergencies: unnumbered(all!(Numbered<Emergency>, "tenant_id, number")),
             ring_groups: all!(RingGroup, "id"),
             dids: all!(Did, "id"),
+            phonebook: all!(PhonebookEntry, "id"),
             trunk_logins: all!(TrunkLogin, "id"),
             bans: all!(Ban, "id"),
             caller_rules: all!(CallerRule, "id"),
@@ -213,6 +216,7 @@ inserts! {
     insert_route, Route, "route with its targets";
     insert_ring_group, RingGroup, "ring group";
     insert_did, Did, "number of ours";
+    insert_phonebook_entry, PhonebookEntry, "contact of a subscriber";
     insert_trunk_login, TrunkLogin, "login at a carrier";
     insert_ban, Ban, "ban";
     insert_caller_rule, CallerRule, "rule about callers";

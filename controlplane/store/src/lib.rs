@@ -63,8 +63,9 @@ pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
 pub use request::AnsweredRequest;
 pub use rollup::{
-    ASRB_S, DirectionCounts, LastLeg, Measures, Money, QUARTER_CELLS_DAYS, Statistic, StatisticBy,
-    StatisticQuestion, StatisticSubject, Statistics, TimeUnit, TrunkCounts, UnfitQuestion,
+    ASRB_S, DirectionCounts, LastCall, LastLeg, Measures, Money, QUARTER_CELLS_DAYS, Statistic,
+    StatisticBy, StatisticQuestion, StatisticSubject, Statistics, TimeUnit, TrunkCounts,
+    UnfitQuestion,
 };
 pub use scope::{Owned, Scope};
 pub use seal::{SealError, Sealed, Sealer, Secret};

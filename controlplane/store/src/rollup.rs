@@ -18,7 +18,7 @@ pub use question::{
     Statistic, StatisticBy, StatisticQuestion, StatisticSubject, Statistics, TimeUnit,
     UnfitQuestion,
 };
-pub use standing::{DirectionCounts, LastLeg, TrunkCounts};
+pub use standing::{DirectionCounts, LastCall, LastLeg, TrunkCounts};
 
 use crate::bulk::Bulk;
 use crate::{Store, StoreError, Tried, Writer};

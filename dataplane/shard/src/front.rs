@@ -62,6 +62,21 @@ pub struct Limits {
     pub media_late_ms: u32,
     /// Connections.
     pub streams: Streams,
+    /// What becomes of strangers who show no credentials, by listener; beyond the list they are
+    /// challenged.
+    pub unproven: Vec<Unproven>,
+}
+
+/// What becomes of strangers who show no credentials.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Unproven {
+    /// They are challenged.
+    #[default]
+    Challenge,
+    /// They are refused, whatever they show.
+    Refuse,
+    /// Their INVITEs are asked about.
+    Ask,
 }
 
 impl Default for Limits {
@@ -81,6 +96,7 @@ impl Default for Limits {
             ask_away_ms: 3_000,
             media_late_ms: 100,
             streams: Streams::default(),
+            unproven: Vec::new(),
         }
     }
 }

@@ -37,7 +37,7 @@ pub use connection::{Guest, Guests, Streams, Tls};
 pub use count::Counts;
 pub use desk::{MediaAddress, MediaConfig};
 pub use edge::{NETWORKS_MAX, Sources, Verdict};
-pub use front::{EXEMPT_MAX, Limits, UNWANTED_MAX};
+pub use front::{EXEMPT_MAX, Limits, UNWANTED_MAX, Unproven};
 pub use gauge::{GAUGES_MAX, Gauges, SharedGauges};
 pub use mesh::MeshConfig;
 pub use shard::{Setup, Shard};

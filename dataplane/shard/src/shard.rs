@@ -6,7 +6,7 @@ use crate::cost::Load;
 use crate::count::Counts;
 use crate::desk::{Desk, MediaConfig, MediaDesk};
 use crate::edge::{Draft, Sources, Verdict};
-use crate::front::{Arrival, Fate, Front, Limits};
+use crate::front::{Arrival, Fate, Front, Limits, Unproven};
 use crate::gauge::Gauges;
 use crate::keep::Keeper;
 use crate::mesh::Mesh;
@@ -174,6 +174,8 @@ pub(crate) struct Keys<'a> {
     /// The datagram in hand.
     pub(crate) data: &'a [u8],
     pub(crate) counts: &'a mut Counts,
+    /// What becomes of strangers at the listener.
+    pub(crate) unproven: Unproven,
     pub(crate) now: Tick,
 }
 
@@ -638,6 +640,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let unrecorded = calls.in_use().saturating_sub(calls.leaving());
         let room = journal.admit(unrecorded.saturating_add(1));
         self.challenges_before = counts.sip_challenged;
+        let unproven = self.limits.unproven.get(usize::from(path.listener)).copied();
         let mut keys = Keys {
             may_wait,
             calls,
@@ -650,6 +653,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             front,
             data,
             counts,
+            unproven: unproven.unwrap_or_default(),
             now,
         };
         endpoint.handle_datagram(data, path, now, &mut keys);
@@ -861,6 +865,10 @@ impl LegKeys for Keys<'_> {
         match self.sources.verdict(path.peer) {
             Verdict::Deny => Admission::Deny,
             Verdict::Trunk(_) if method == Method::Invite => Admission::Open,
+            Verdict::Stranger if self.unproven == Unproven::Refuse => Admission::Refuse,
+            Verdict::Stranger if self.unproven == Unproven::Ask && method == Method::Invite => {
+                Admission::Guest(challenge)
+            }
             Verdict::Trunk(_) | Verdict::Stranger if self.may_challenge => {
                 Admission::Challenge(challenge)
             }

@@ -97,6 +97,10 @@ pub enum Admission<'a> {
     Challenge(&'a Challenge),
     /// As `Challenge`, but whoever shows none is not answered: it was challenged too often.
     Prove(&'a Challenge),
+    /// As `Challenge`, but who shows no credentials passes without: a guest.
+    Guest(&'a Challenge),
+    /// It is refused, whatever it shows: 403.
+    Refuse,
     /// It is not answered.
     Deny,
     /// Nobody can be received now: 503 with Retry-After.
@@ -471,6 +475,9 @@ impl Endpoint {
         if admission == Admission::Deny {
             return self.layer.count(Counted::Denied);
         }
+        if admission == Admission::Refuse {
+            return self.bar(incoming, &gate::Bar::new(403));
+        }
         if method == Method::Options {
             return self.answer_options(incoming);
         }
@@ -527,7 +534,19 @@ impl Endpoint {
         let (challenge, is_silent) = match admission {
             Admission::Challenge(challenge) => (challenge, false),
             Admission::Prove(challenge) => (challenge, true),
-            Admission::Open | Admission::Deny | Admission::Unready => return Some(None),
+            Admission::Guest(challenge) => {
+                let realm = Some(challenge.realm.as_bytes());
+                return self.admit_guest(incoming, challenge, realm);
+            }
+            // A trunk may have to show credentials beside its address.
+            Admission::Open if request.value(Header::Authorization).is_some() => {
+                let shown = gate::credentials(request, None, &path, &self.layer.config, now);
+                let gate::Shown::Fresh(credentials) = shown else { return Some(None) };
+                return Some(Some(credentials));
+            }
+            Admission::Open | Admission::Refuse | Admission::Deny | Admission::Unready => {
+                return Some(None);
+            }
         };
         let realm = challenge.realm.as_bytes();
         match gate::credentials(request, Some(realm), &path, &self.layer.config, now) {
@@ -544,6 +563,25 @@ impl Endpoint {
             gate::Shown::Nothing => {
                 self.layer.count(Counted::Challenged);
                 self.challenge(incoming, challenge, false);
+                None
+            }
+        }
+    }
+
+    /// Right credentials are taken, none are none; a nonce that is too old is worth another.
+    fn admit_guest<'a>(
+        &mut self,
+        incoming: Incoming<'a>,
+        challenge: &Challenge,
+        realm: Option<&[u8]>,
+    ) -> Option<Option<Credentials<'a>>> {
+        let Incoming { request, path, now, .. } = incoming;
+        match gate::credentials(request, realm, &path, &self.layer.config, now) {
+            gate::Shown::Fresh(credentials) => Some(Some(credentials)),
+            gate::Shown::Nothing => Some(None),
+            gate::Shown::Stale => {
+                self.layer.count(Counted::Stale);
+                self.challenge(incoming, challenge, true);
                 None
             }
         }

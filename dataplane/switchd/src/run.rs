@@ -26,7 +26,7 @@ use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, Uplink
 use strowger_port::{clock, pin, process, rng};
 use strowger_shard::{
     Adopted, Limits, MediaAddress, MediaConfig, MeshConfig, Setup, Shard, SharedGauges, Streams,
-    Times,
+    Times, Unproven,
 };
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
@@ -435,6 +435,7 @@ fn setup(
         local,
         advertised,
     };
+    let unproven = listeners.iter().map(|place| unproven(place.guests)).collect();
     sip.listeners = listeners.into_iter().map(listener).collect();
     sip.udp_len_max = usize::try_from(config.streams.udp_bytes_max).unwrap_or(usize::MAX);
     let t1_ms = config.sip.t1_ms;
@@ -472,7 +473,7 @@ fn setup(
             seed: rng::random_u64().map_err(|e| format!("randomness: {e}"))?,
         },
         ask_timeout_ms: config.sip.ask_timeout_ms,
-        limits: Limits { streams: streams(config, epoch), ..limits(config) },
+        limits: Limits { streams: streams(config, epoch), unproven, ..limits(config) },
     })
 }
 
@@ -494,6 +495,16 @@ fn limits(config: &Config) -> Limits {
         ask_away_ms: overload.ask_restart_ms,
         media_late_ms: overload.media_late_ms,
         streams: Streams::default(),
+        unproven: Vec::new(),
+    }
+}
+
+/// Which guests a listener takes is the control plane's to know.
+const fn unproven(guests: strowger_tuning::Guests) -> Unproven {
+    match guests {
+        strowger_tuning::Guests::Challenge => Unproven::Challenge,
+        strowger_tuning::Guests::Refuse => Unproven::Refuse,
+        strowger_tuning::Guests::Dids | strowger_tuning::Guests::Account => Unproven::Ask,
     }
 }
 

@@ -53,6 +53,8 @@ mod family;
 mod flood;
 #[path = "product/group.rs"]
 mod group;
+#[path = "product/guest.rs"]
+mod guest;
 #[path = "product/header.rs"]
 mod header;
 #[path = "product/idle.rs"]
@@ -87,6 +89,8 @@ mod restore;
 mod rule;
 #[path = "product/settings.rs"]
 mod settings;
+#[path = "product/shared.rs"]
+mod shared;
 #[path = "product/standing.rs"]
 mod standing;
 #[path = "product/statistic.rs"]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use strowger_link::Transport as Wire;
 use strowger_model::{
     Account, AccountId, Allowance, AllowanceId, Amount, Barring, Cdr, Currency, DigestAlgorithm,
-    DigestPolicy, Digits, Egress, Emergency, Forward, ForwardWhen, Identity, Ingress,
+    DigestPolicy, Digits, Egress, Emergency, Forward, ForwardWhen, Guests, Identity, Ingress,
     Normalisation, Organization, OrganizationId, OrganizationKind, Price, Rate, RateId, RingGroup,
     RingGroupId, RingMember, RingMode, RingParty, Rounding, RoundingMode, Route, RouteId,
     RouteTarget, SettingId, SettingRow, SourceMatch, Subscriber, SubscriberId, Tariff, TariffId,
@@ -158,7 +158,9 @@ fn redirects() -> Vec<SettingRow> {
 
 /// Those for datagrams, then those for connections at the same addresses.
 fn listeners() -> Vec<Listener> {
-    let of = |transport| LISTENERS.map(|address| Listener { transport, address });
+    let of = |transport| {
+        LISTENERS.map(|address| Listener { transport, address, guests: Guests::Challenge })
+    };
     [of(Wire::Udp), of(Wire::Tcp)].concat()
 }
 
@@ -218,6 +220,8 @@ fn accounts(euro: Currency) -> Vec<Account> {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        partners: Vec::new(),
+        barring: Barring::default(),
         enabled: true,
         go_on_without_control: false,
     };

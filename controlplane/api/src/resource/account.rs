@@ -1,7 +1,8 @@
 //! Accounts: who pays, and what the till says of them.
 
+use super::subscriber::BARRING;
 use super::tenant::decimal;
-use super::{Draft, Later, Resource};
+use super::{Draft, Later, Resource, check_partners};
 use crate::codec::{Flag, Ident, Int, Iso4217, LIMIT, List, Moment, NAME, Opt, PREFIX};
 use crate::dispatch::Context;
 use crate::field::{Codec, Object, Shaped, Use, Wrong, nullable, object};
@@ -13,9 +14,10 @@ use crate::value::money_shape;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use strowger_model::{
-    Account, AccountId, Amount, Currency, Digits, Discount, OrganizationId, TenantId, WHOLE,
+    Account, AccountId, Amount, Barring, Currency, Digits, Discount, OrganizationId, TenantId,
+    WHOLE,
 };
-use strowger_routing::limits::DISCOUNTS_MAX;
+use strowger_routing::limits::{DISCOUNTS_MAX, PARTNERS_MAX};
 use strowger_routing::{Change, RowName, World};
 
 /// An account with its balance.
@@ -67,6 +69,13 @@ object! {
     /// It pays for the calls of the accounts of its organization and those below too, at its own
     /// tariff. One account of an organization at most.
     resells: Free Flag => account.resells;
+    /// Organizations whose trunks, and those of organizations below them, take its calls; empty is
+    /// everybody's. Set by who sees the whole tenant. DIDs and emergency numbers are reached all
+    /// the same.
+    partners: Free List(Ident, PARTNERS_MAX) => account.partners;
+    /// What its calls may be for, whoever makes them: beside what subscribers and trunks may call
+    /// themselves.
+    barring: Free &BARRING => account.barring;
     /// May call.
     enabled: Free Flag => account.enabled;
     /// Calls go on at the end of what was granted while the control plane is gone.
@@ -124,6 +133,8 @@ fn blank() -> Paying {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        partners: Vec::new(),
+        barring: Barring::default(),
         enabled: true,
         go_on_without_control: false,
     };
@@ -271,6 +282,8 @@ impl Resource for Paying {
         if self.account.prepaid && self.account.floor.is_none() {
             return Err(Problem::refused("floor", "must be there for an account that is prepaid"));
         }
+        let before = draft.before.map(|before| before.account.partners.as_slice());
+        check_partners(draft, (self.account.tenant, &self.account.partners), before, "partners")?;
         let since_us = &mut self.account.month_grows_since_us;
         if since_us.is_some_and(|since_us| since_us > draft.at_us) {
             return Err(Problem::refused("month_grows_since", "is later than now"));

@@ -21,7 +21,8 @@ pub(crate) struct DidSeen {
 
 object! {
     /// A number of ours and where it leads: to one of subscriber, trunk, ring group. Without any of
-    /// them it is in the pool: it can be reserved for a while, and is taken by setting one.
+    /// them it is in the pool: it can be reserved for a while, and is taken by setting one. One
+    /// that is shared is never in the pool: who calls says whose call it is (`phonebook`).
     DID: DidSeen as "Did", blank();
     /// Identity.
     id: Shown Ident => did.id;
@@ -41,6 +42,10 @@ object! {
     enabled: Free Flag => did.enabled;
     /// Somebody thinks about taking it until then; null again when it is taken.
     reserved_until: Free Opt(Moment) => did.reserved_until_us;
+    /// Many subscribers have it: five look-ups say who gets a call, by who calls. Subscriber,
+    /// trunk or ring group then have the calls that none of them decides; without one those are
+    /// refused as to a number that nobody has.
+    shared: Free Flag => did.shared;
 }
 
 fn blank() -> DidSeen {
@@ -52,6 +57,7 @@ fn blank() -> DidSeen {
         target: DidTarget::Pool,
         enabled: true,
         reserved_until_us: None,
+        shared: false,
     };
     DidSeen { did, subscriber: None, trunk: None, ring_group: None }
 }
@@ -67,6 +73,7 @@ impl Resource for DidSeen {
         Filter::id("trunk", "trunk_id"),
         Filter::id("ring_group", "ring_group_id"),
         Filter::flag("enabled"),
+        Filter::flag("shared"),
     ];
 
     fn object() -> &'static Object<Self> {
@@ -115,7 +122,7 @@ impl Resource for DidSeen {
         };
         // Who takes a number thinks no more about it.
         let was_free = draft.before.is_some_and(|before| before.did.target == DidTarget::Pool);
-        if was_free && self.did.target != DidTarget::Pool {
+        if was_free && (self.did.target != DidTarget::Pool || self.did.shared) {
             self.did.reserved_until_us = None;
         }
         Ok(())

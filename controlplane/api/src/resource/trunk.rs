@@ -3,7 +3,7 @@
 use super::password::{self, Password};
 use super::subscriber::{BARRING, USERNAME};
 use super::tenant::{PREFIX_EDIT, RING_MAX};
-use super::{Draft, Resource};
+use super::{Draft, Resource, check_partners};
 use crate::codec::{
     AnyCause, AnyPort, Flag, Host, HostAndPort, Ident, Int, LIMIT, List, NAME, NUMBER, Network,
     Opt, Seconds, Set, Target, Text, words,
@@ -18,10 +18,11 @@ use strowger_model::{
     AccountId, CalledFrom, CauseMap, DialogTerms, DigestPolicy, Egress, EgressTarget,
     ForwardHeaders, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX, HEADER_RULES_MAX,
     HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule, HeaderTest,
-    IdentityHeader, Ingress, MediaPath, Operation, OrganizationId, ReliableMode, SESSION_S_MAX,
-    SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode, Transport, Trunk, TrunkCredentials,
-    TrunkId,
+    IdentityHeader, Ingress, IngressAuth, MediaPath, Operation, OrganizationId, ReliableMode,
+    SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode, Transport, Trunk,
+    TrunkCredentials, TrunkId,
 };
+use strowger_routing::limits::PARTNERS_MAX;
 use strowger_routing::{Change, RowName, World};
 use strowger_store::Scope;
 
@@ -29,6 +30,8 @@ use strowger_store::Scope;
 const STATUSES_MAX: usize = 300;
 /// Most listeners in a list; a process has no more.
 const LISTENERS_MAX: usize = 16;
+/// Most users in a list.
+const TRUNK_USERS_MAX: usize = 256;
 /// A final status that is no success.
 const STATUS: Int = Int(300, 699);
 
@@ -184,6 +187,12 @@ object! {
     hosts: Free List(HostAndPort, 64) => hosts;
     /// It registers with us, or shows these credentials with each call; null is neither.
     credentials: Free Opt(&CREDENTIALS) => credentials;
+    /// What its calls must show: `either` one of its addresses or its credentials; `both` its
+    /// credentials, from one of its addresses; `nobody` neither, and it has neither: it is
+    /// everybody without credentials who comes by a listener that takes guests (`sip.guests`).
+    auth: Free words::<IngressAuth>() => auth;
+    /// Users that From must name, numbers in any form; empty is any. No proof by itself.
+    users: Free List(Text(1, 64), TRUNK_USERS_MAX) => users;
     /// Account that pays.
     account: Need Ident => account;
     /// Prefix that its called numbers carry and that is taken off.
@@ -256,6 +265,9 @@ object! {
     from_host: Free Opt(Host) => from_host;
     /// What it may be sent.
     barring: Free &BARRING => barring;
+    /// Organizations whose calls, and those of organizations below them, it takes by routes; empty
+    /// is everybody's. Set by who sees the whole tenant.
+    partners: Free List(Ident, PARTNERS_MAX) => partners;
     /// Statuses after which the next hop is tried; empty is the default set.
     continue_on: Free List(STATUS, STATUSES_MAX) => continue_on;
     /// Statuses that end the hunt.
@@ -379,6 +391,31 @@ fn check_listeners(row: &Trunk, draft: &Draft<'_, Trunk>) -> Result<(), Problem>
     Ok(())
 }
 
+/// Everybody is no address: who takes everybody's calls says so, and at which listeners.
+fn check_auth(row: &Trunk) -> Result<(), Problem> {
+    let Some(ingress) = &row.ingress else { return Ok(()) };
+    for (place, source) in ingress.sources.iter().enumerate() {
+        if source.prefix_len == 0 {
+            let field = format!("ingress.sources[{place}].network");
+            return Err(Problem::refused(&field, "is everybody: that is auth nobody"));
+        }
+    }
+    let has_address = !ingress.sources.is_empty() || !ingress.hosts.is_empty();
+    let why = match ingress.auth {
+        IngressAuth::Either => return Ok(()),
+        IngressAuth::Both if ingress.credentials.is_none() => "both needs credentials",
+        IngressAuth::Both if !has_address => "both needs sources or hosts",
+        IngressAuth::Both => return Ok(()),
+        IngressAuth::Nobody if has_address => "nobody has no sources and no hosts",
+        IngressAuth::Nobody if ingress.credentials.is_some() => "nobody has no credentials",
+        IngressAuth::Nobody if ingress.trusted => {
+            return Err(Problem::refused("ingress.trusted", "guests are not believed"));
+        }
+        IngressAuth::Nobody => return Ok(()),
+    };
+    Err(Problem::refused("ingress.auth", why))
+}
+
 impl Resource for Trunk {
     type Row = Trunk;
     const PATH: &'static str = "trunks";
@@ -415,6 +452,11 @@ impl Resource for Trunk {
 
     fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
         keep_credentials(self, draft)?;
+        check_auth(self)?;
+        let partners = |row: &Trunk| row.egress.as_ref().map(|egress| egress.partners.clone());
+        let (now, before) = (partners(self), draft.before.and_then(partners));
+        let now = (self.tenant, now.as_deref().unwrap_or_default());
+        check_partners(draft, now, before.as_deref(), "egress.partners")?;
         check_listeners(self, draft)?;
         keep_out(self, draft)?;
         let is_registered = self.ingress.as_ref().is_some_and(|i| i.credentials.is_some());

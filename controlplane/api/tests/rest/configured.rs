@@ -42,6 +42,7 @@ fn resources() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("dids", json!({"tenant": "1", "organization": "1", "number": "4999", "subscriber": "1"})),
+        ("phonebook", json!({"tenant": "1", "subscriber": "1", "number": "4477", "name": "Ann"})),
         (
             "routes",
             json!({"tenant": "1", "prefix": "44", "targets": [{"trunk": "1", "weight": 5}]}),
@@ -195,6 +196,8 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         }
         "targets" => return json!(["sip.example.com", "[2001:db8::9]:5060"]),
         "members" => return json!([{"number": "4421"}]),
+        "users" => return json!(["4930", "alice"]),
+        "partners" => return json!(["1"]),
         "trunks" => return json!(["3", "1"]),
         "causes" => return json!([{"status": 503, "to_status": 486, "to_q850": 17}]),
         "continue_on" | "stop_on" => return json!([404, 480]),
@@ -225,7 +228,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "length_max" => return json!(20),
         "credentials" => return json!({"username": "pbx", "digest": "md5-only"}),
         "account" | "organization" | "tariff" | "subscriber" | "trunk" | "ring_group"
-        | "parent" | "listener" => {
+        | "parent" | "listener" | "did" => {
             return Value::Null;
         }
         _ => {}
@@ -566,6 +569,24 @@ fn carriers() -> Vec<Unfit> {
     ]
 }
 
+/// What a trunk's calls must show goes with what it has.
+fn authentication() -> Vec<Unfit> {
+    let of = |more: Value| {
+        let mut ingress = json!({"account": "1", "credentials": null, "sources": []});
+        ingress.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"ingress": ingress})
+    };
+    let everybody = json!([{"network": "0.0.0.0/0"}]);
+    let somebody = json!([{"network": "192.0.2.7/32"}]);
+    vec![
+        ("trunks", of(json!({"sources": everybody})), 422, "ingress.sources[0].network"),
+        ("trunks", of(json!({"auth": "both", "sources": somebody})), 422, "ingress.auth"),
+        ("trunks", of(json!({"auth": "nobody", "sources": somebody})), 422, "ingress.auth"),
+        ("trunks", of(json!({"auth": "nobody"})), 422, "ingress.trusted"),
+        ("trunks", of(json!({"auth": "all"})), 400, "ingress.auth"),
+    ]
+}
+
 fn around_carriers() -> Vec<Unfit> {
     vec![
         ("trunks/1/logins", json!({"password": null}), 400, "password"),
@@ -579,6 +600,16 @@ fn around_carriers() -> Vec<Unfit> {
         ),
         ("dids", json!({"trunk": "1"}), 422, "trunk"),
         ("dids", json!({"reserved_until": "2030-01-01T00:00:00Z"}), 422, "reserved_until"),
+        ("phonebook", json!({"subscriber": "99"}), 422, "subscriber"),
+        ("phonebook", json!({"did": "99"}), 422, "did"),
+        ("accounts", json!({"partners": ["99"]}), 422, "partners[0]"),
+        (
+            "trunks",
+            json!({"egress": {"account": "1", "targets": ["198.51.100.1:5060"],
+            "partners": ["99"]}}),
+            422,
+            "egress.partners[0]",
+        ),
         ("routes", json!({"targets": [{"trunk": "2"}]}), 422, "targets[0].trunk"),
         ("routes", json!({"prefix": "4 4"}), 400, "prefix"),
         ("emergency-numbers", json!({"trunks": []}), 400, "trunks"),
@@ -606,7 +637,7 @@ fn what_does_not_fit_is_refused_by_its_field() {
     let all = resources();
     let of = |path: &str| all.iter().find(|(known, _)| *known == path).unwrap().1.clone();
     let unfit = subjects().into_iter().chain(carriers());
-    let unfit = unfit.chain(around_carriers()).chain(header_rules());
+    let unfit = unfit.chain(around_carriers()).chain(authentication()).chain(header_rules());
     for (path, change, status, field) in unfit {
         check(&server, path, &with(&of(path), &change), status, field);
     }

@@ -137,6 +137,7 @@ impl FakeLive {
                 world: true,
                 behind: None,
                 certificates: None,
+                open: None,
             }),
             is_dead: AtomicBool::new(false),
             ended: Mutex::default(),

@@ -22,6 +22,7 @@ fn readiness_names_what_is_missing() {
         "missing": ["link", "world"],
         "current": true, "behind_since": null, "problem": null,
         "certificates": true, "certificate_problem": null,
+        "authenticated": true, "open_trunks": null,
     });
     assert_eq!(response.json(), expect);
     // Calls go on by the configuration before the newest change.
@@ -33,6 +34,7 @@ fn readiness_names_what_is_missing() {
         world: true,
         behind: Some(behind),
         certificates: certificates.clone(),
+        open: Some("trunk 7".to_owned()),
     };
     *server.live.readiness.lock().unwrap() = all;
     let response = ask();
@@ -42,6 +44,8 @@ fn readiness_names_what_is_missing() {
     assert_eq!(response.json()["problem"], "route 7: trunk 9 does not exist");
     assert_eq!(response.json()["certificates"], false);
     assert_eq!(response.json()["certificate_problem"], json!(certificates));
+    assert_eq!(response.json()["authenticated"], false);
+    assert_eq!(response.json()["open_trunks"], "trunk 7");
     server.live.is_dead.store(true, Ordering::Relaxed);
     assert_eq!(ask().json()["missing"], json!(["link", "database", "world"]));
     assert_eq!(server.ask("GET", "/healthz", None).status, 200);

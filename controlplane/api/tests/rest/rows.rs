@@ -59,6 +59,8 @@ pub(crate) fn account(id: i64, tenant: i64) -> Account {
         discounts: Vec::new(),
         reduction_bp: 0,
         resells: false,
+        partners: Vec::new(),
+        barring: Barring::default(),
         enabled: true,
         go_on_without_control: false,
     }

@@ -211,6 +211,7 @@ async fn feature_things(w: &mut Writer<'_>, number: i64) {
         target: DidTarget::RingGroup(RingGroupId(number)),
         reserved_until_us: None,
         enabled: true,
+        shared: false,
     };
     w.insert_did(&did).await.unwrap();
 }
@@ -259,6 +260,15 @@ async fn tenant_things(w: &mut Writer<'_>) {
         automatic: false,
     };
     w.insert_caller_rule(&rule).await.unwrap();
+    let entry = PhonebookEntry {
+        id: PhonebookEntryId(id),
+        tenant,
+        subscriber: SubscriberId(id),
+        number: prefix,
+        name: String::new(),
+        did: None,
+    };
+    w.insert_phonebook_entry(&entry).await.unwrap();
     let rule = Rule {
         id: RuleId(id),
         tenant,

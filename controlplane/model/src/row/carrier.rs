@@ -2,8 +2,8 @@
 
 use crate::{
     AccountId, BanId, Barring, CalledFrom, CallerRuleId, DialogTerms, DigestPolicy, Digits,
-    ForwardHeaders, Ha1, HeaderRule, Operation, PrefixEdit, SentTo, TariffId, TenantId, Transport,
-    TrunkId, TrunkLoginId,
+    ForwardHeaders, Ha1, HeaderRule, Operation, OrganizationId, PrefixEdit, SentTo, TariffId,
+    TenantId, Transport, TrunkId, TrunkLoginId,
 };
 use core::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +17,11 @@ pub struct Ingress {
     pub hosts: Vec<HostPort>,
     /// It registers with us, or shows these credentials with each call.
     pub credentials: Option<TrunkCredentials>,
+    /// What of it its calls must show (source: `NeedAuth`).
+    pub auth: IngressAuth,
+    /// Users that From must name, numbers in any form; empty = any. No proof by itself (source:
+    /// `NeedAuth` 5 and 7).
+    pub users: Vec<String>,
     /// Who pays for them.
     pub account: AccountId,
     /// Prefix that its called numbers carry and that is taken off; a call without it is refused.
@@ -55,6 +60,8 @@ impl Ingress {
             sources: Vec::new(),
             hosts: Vec::new(),
             credentials: None,
+            auth: IngressAuth::Either,
+            users: Vec::new(),
             account,
             tech_prefix: None,
             called: PrefixEdit::default(),
@@ -71,6 +78,35 @@ impl Ingress {
             operation: None,
         }
     }
+}
+
+/// What calls of a trunk must show (spec AUTH-MODE-01). With `tech_prefix`, `users` and what
+/// `sources` say (an address, one with its port, a network) these are the eleven modes of the
+/// source: `controlplane/adr/0131-eleven-modes-are-three-words-and-four-fields.md`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum IngressAuth {
+    /// One of its addresses, or its credentials.
+    #[default]
+    Either,
+    /// Its credentials, and from one of its addresses.
+    Both,
+    /// Nothing: it is everybody who comes by a listener that takes guests. It has neither addresses
+    /// nor credentials.
+    Nobody,
+}
+
+/// What becomes of calls of strangers without credentials at a listener.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Guests {
+    /// They are asked for credentials.
+    #[default]
+    Challenge,
+    /// They are refused, and so is whoever else has no address of a trunk.
+    Refuse,
+    /// They may call numbers of `dids`, as a trunk for guests.
+    Dids,
+    /// They may call what a trunk for guests may.
+    Account,
 }
 
 /// Credentials that a trunk shows us.
@@ -166,6 +202,9 @@ pub struct Egress {
     pub from_host: Option<String>,
     /// What it may be sent.
     pub barring: Barring,
+    /// Whose calls it takes: those of these organizations and below; empty = everybody's (source:
+    /// `AllowedPartners` of a gateway).
+    pub partners: Vec<OrganizationId>,
     /// Statuses after which the next hop is tried; empty = the default set (source:
     /// `reroutedisccodes`).
     pub continue_on: Vec<u16>,
@@ -214,6 +253,7 @@ impl Egress {
             caller_number: None,
             from_host: None,
             barring: Barring::default(),
+            partners: Vec::new(),
             continue_on: Vec::new(),
             stop_on: Vec::new(),
             causes: Vec::new(),

@@ -1,7 +1,9 @@
-//! What subscribers have beside a password: identity, barring, forwarding; ring groups and DIDs.
+//! What subscribers have beside a password: identity, barring, forwarding, a phonebook; ring groups
+//! and DIDs.
 
 use crate::{
-    AccountId, DidId, Digits, OrganizationId, RingGroupId, SubscriberId, TenantId, TrunkId,
+    AccountId, DidId, Digits, OrganizationId, PhonebookEntryId, RingGroupId, SubscriberId,
+    TenantId, TrunkId,
 };
 
 /// What called parties see of a subscriber (spec CLI-02, CLI-04, CLI-07).
@@ -162,14 +164,36 @@ pub struct Did {
     /// Somebody thinks about taking it until then, microseconds; a number of the pool only
     /// (source: `lockeddt`).
     pub reserved_until_us: Option<i64>,
+    /// Many subscribers have it: who calls says whose call it is, and `target` has the calls that
+    /// nobody is found for (source: `ispublic` 4, `didhandleruser`).
+    pub shared: bool,
 }
 
 impl Did {
     /// Whether it is in the pool and nobody thinks about it.
     #[must_use]
     pub fn is_free(&self, at_us: i64) -> bool {
-        self.target == DidTarget::Pool && self.reserved_until_us.is_none_or(|until| until <= at_us)
+        let is_in_pool = self.target == DidTarget::Pool && !self.shared;
+        is_in_pool && self.reserved_until_us.is_none_or(|until| until <= at_us)
     }
+}
+
+/// A contact that a subscriber keeps (spec DID-CONTACT-01; source: `tb_speedial`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PhonebookEntry {
+    /// Identity.
+    pub id: PhonebookEntryId,
+    /// Tenant of the subscriber.
+    pub tenant: TenantId,
+    /// Whose contact.
+    pub subscriber: SubscriberId,
+    /// The contact's number, as it is dialled.
+    pub number: Digits,
+    /// Shown name.
+    pub name: String,
+    /// The shared DID between the two: who dials it reaches the other. A subscriber gives one to
+    /// one contact at most (source: `udid`).
+    pub did: Option<DidId>,
 }
 
 /// Where a DID leads.

@@ -123,6 +123,9 @@ settings! {
         send_back: bool = false, Kind::Flag, Account, Routing, ["allownumbersendback"];
         /// A subscriber may call itself; otherwise such a call is refused.
         self_call: bool = false, Kind::Flag, Subscriber, Routing, [];
+        /// A subscriber that calls itself calls this number instead, its voicemail for example;
+        /// `auto` is none: such a call is refused, or allowed by `self_call`.
+        self_forward: Option<Digits> = None, Kind::Number, Subscriber, Routing, [];
         /// A call that leaves us at a higher price per minute is refused, and no forward follows
         /// one; by the price of the tariff, in the currency of who pays; `auto` is no limit. Set
         /// for one account or subscriber it lets those call what others may not.

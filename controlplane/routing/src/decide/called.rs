@@ -9,8 +9,8 @@ use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::world::Holder;
 use strowger_model::{
-    BadNumber, CalledFrom, DidId, DidTarget, Digits, OrganizationId, RingGroup, Subscriber, Tenant,
-    TenantId, Trunk, TrunkId,
+    BadNumber, Barring, CalledFrom, DidId, DidTarget, Digits, OrganizationId, RingGroup,
+    Subscriber, Tenant, TenantId, Trunk, TrunkId,
 };
 
 /// The called party in its forms.
@@ -243,7 +243,9 @@ impl<'a> Attempt<'a> {
             }
             // As if deleted: the number may still have a route.
             DidTarget::Pool => {
-                self.note(Step::DidInPool { did: id.0 });
+                if !did.shared {
+                    self.note(Step::DidInPool { did: id.0 });
+                }
                 None
             }
             DidTarget::Trunk(id) => {
@@ -251,6 +253,29 @@ impl<'a> Attempt<'a> {
                 self.world.trunk(id).map(Party::Trunk)
             }
         }
+    }
+
+    /// Who calls itself calls another number instead, if one is set (spec C-CALL-05).
+    pub(super) fn forward_to_self(
+        &mut self,
+        sender: &Sender<'a>,
+        called: Called,
+        party: Option<Party<'a>>,
+    ) -> (Called, Option<Party<'a>>) {
+        let (Who::Subscriber(caller), Some(Party::Subscriber(callee))) = (sender.who, &party)
+        else {
+            return (called, party);
+        };
+        let set = &sender.settings.call;
+        let Some(instead) = set.self_forward.filter(|_| caller.id == callee.id && !set.self_call)
+        else {
+            return (called, party);
+        };
+        self.note(Step::SelfCall { subscriber: caller.id.0 });
+        let called = self.called_of(sender.tenant, instead.to_string());
+        self.note_called(sender, &called);
+        let party = self.find_local(sender.tenant.id, sender.scope(), &called, set.local_numbers);
+        (called, party)
     }
 
     /// Step 21: a phone that calls itself would ring itself busy.
@@ -282,9 +307,11 @@ impl<'a> Attempt<'a> {
         called: &Called,
         is_local: bool,
     ) -> Result<(), Stop> {
-        let barring = sender.barring();
-        let by_prefix = || called.number.is_ok_and(|number| barring.bars(&number));
-        if barring.all || (!is_local && by_prefix()) {
+        let bars = |barring: &Barring| {
+            let by_prefix = || called.number.is_ok_and(|number| barring.bars(&number));
+            barring.all || (!is_local && by_prefix())
+        };
+        if bars(sender.barring()) || bars(&sender.account.barring) {
             return Err(self.refuse_for(Refusal::Denied, Step::Barred {}));
         }
         Ok(())

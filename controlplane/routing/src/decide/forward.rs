@@ -153,7 +153,7 @@ impl<'a> Attempt<'a> {
             let by_prefix = || called.number.is_ok_and(|number| barring.bars(&number));
             barring.all || (party.is_none() && by_prefix())
         };
-        if who.barring.is_some_and(bars) {
+        if who.barring.is_some_and(bars) || bars(&account.barring) {
             return Err(NotFollowed(Step::ForwardBarred {}));
         }
         let called = if party.is_some() { called } else { self.ported(called) };

@@ -277,7 +277,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The same towards carriers, who may be shown one number of all.
-    fn number_outside(&self, sender: &Sender<'a>) -> String {
+    pub(super) fn number_outside(&self, sender: &Sender<'a>) -> String {
         match (sender.who, sender.settings.identity.number) {
             // Help must be able to call back.
             (Who::Subscriber(row), Some(number))

@@ -465,7 +465,7 @@ impl<'a> Attempt<'a> {
             let by_prefix = || called.number.is_ok_and(|number| barring.bars(&number));
             barring.all || (party.is_none() && by_prefix())
         };
-        if bearer.barring.is_some_and(bars) {
+        if bearer.barring.is_some_and(bars) || bars(&account.barring) {
             return Err(NotFollowed(Step::ForwardBarred {}));
         }
         Ok(party)

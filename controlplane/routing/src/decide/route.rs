@@ -9,7 +9,6 @@ use super::sender::{Sender, Who};
 use super::way::{Place as InTree, Way};
 use super::{Attempt, Sent, Stop, order};
 use crate::deck::Place;
-use crate::limits::ORGANIZATION_DEPTH_MAX;
 use crate::location::wire_transport;
 use crate::refusal::Refusal;
 use crate::standing::Direction;
@@ -199,13 +198,28 @@ impl<'a> Attempt<'a> {
 
     /// Whether a sender belongs to an organization, or to one below it.
     fn is_within(&self, sender: &Sender<'a>, wanted: OrganizationId) -> bool {
-        let own = match sender.who {
-            Who::Subscriber(row) => row.organization,
-            Who::Trunk(row, _) => row.organization,
+        self.world.is_within(sender.organization(), wanted)
+    }
+
+    /// Whether who pays for a hop may use a trunk, and the trunk takes its calls (spec
+    /// USER-RESTR-03): who forwards for a forward, the caller otherwise.
+    fn is_partner(
+        &self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        (trunk, egress): (&Trunk, &Egress),
+        way: &Way,
+    ) -> bool {
+        let part = hops.place.part.and_then(|part| way.parts.get(usize::from(part)));
+        let (account, organization) = match part {
+            Some(part) => (self.world.account(part.level.account), part.level.organization),
+            None => (Some(sender.account), sender.organization()),
         };
-        let parent = |id: &OrganizationId| self.world.organization(*id)?.parent;
-        let line = core::iter::successors(Some(own), parent).take(ORGANIZATION_DEPTH_MAX + 1);
-        line.into_iter().any(|id| id == wanted)
+        let takes = |partners: &[OrganizationId], own| {
+            partners.is_empty() || partners.iter().any(|wanted| self.world.is_within(own, *wanted))
+        };
+        account.is_some_and(|account| takes(&account.partners, trunk.organization))
+            && takes(&egress.partners, organization)
     }
 
     /// The targets of a route that can take the call, in the order to try (spec 19.2, 19.3).
@@ -347,6 +361,9 @@ impl<'a> Attempt<'a> {
         }
         if egress.barring.bars(&hops.number) {
             return Err(Step::HopBarred { trunk: number });
+        }
+        if !self.is_partner(sender, hops, (trunk, egress), way) {
+            return Err(Step::NotPartner { trunk: number });
         }
         let deck = match egress.tariff {
             Some(tariff) => self.world.tariff(tariff),

@@ -243,7 +243,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// From here on the caller has another number.
-    fn call_as(&mut self, sender: &Sender<'a>, number: Option<String>) {
+    pub(super) fn call_as(&mut self, sender: &Sender<'a>, number: Option<String>) {
         if number.is_none() {
             return;
         }

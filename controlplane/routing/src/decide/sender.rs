@@ -1,16 +1,20 @@
-//! Who calls: a trunk by its address, or a subscriber by credentials (spec AUTH-MODE-01).
+//! Who calls: a trunk by its address, a subscriber or trunk by credentials, or a guest (spec
+//! AUTH-MODE-01).
 
+use super::called::Called;
 use super::{Attempt, Stop, challenge_stranger};
 use crate::digest::{self, Secrets, Verdict};
 use crate::location::Locations;
+use crate::names::literal;
 use crate::nonce::NonceUse;
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::world::{Holder, World};
+use std::net::SocketAddr;
 use strowger_link::{Challenge, Credentials};
 use strowger_model::{
-    Account, Barring, DigestPolicy, Digits, Ingress, OrganizationId, Profile, Subscriber, Tenant,
-    TenantId, Trunk, TrunkCredentials, TrunkId,
+    Account, Barring, DigestPolicy, Digits, Guests, Ingress, IngressAuth, OrganizationId, Profile,
+    Subscriber, Tenant, TenantId, Trunk, TrunkCredentials, TrunkId,
 };
 
 /// A sender who is known, and who pays.
@@ -47,6 +51,14 @@ impl<'a> Sender<'a> {
         }
     }
 
+    /// Where it belongs.
+    pub(super) const fn organization(&self) -> OrganizationId {
+        match self.who {
+            Who::Subscriber(row) => row.organization,
+            Who::Trunk(row, _) => row.organization,
+        }
+    }
+
     /// Where its short numbers are known; trunks have none.
     pub(super) const fn scope(&self) -> Option<OrganizationId> {
         match self.who {
@@ -74,6 +86,9 @@ impl<'a> Attempt<'a> {
             return Ok(sender);
         }
         let Some(credentials) = &self.call.credentials else {
+            if let Some(sender) = self.guest()? {
+                return Ok(sender);
+            }
             self.note(Step::Stranger {});
             return Err(self.challenge());
         };
@@ -91,6 +106,7 @@ impl<'a> Attempt<'a> {
         };
         self.nonce = nonce;
         self.note(known.step());
+        self.check_home(known)?;
         let (tenant, account, who) = match known {
             Known::Subscriber(row) => (row.tenant, row.account, Who::Subscriber(row)),
             Known::Trunk(row, ingress, _) => {
@@ -118,11 +134,105 @@ impl<'a> Attempt<'a> {
             self.note(Step::NotItsListener { trunk, listener });
             return Ok(None);
         }
+        // The address alone is not enough.
+        if ingress.auth == IngressAuth::Both {
+            return Ok(None);
+        }
+        if !self.names_user(trunk, ingress) {
+            self.note(Step::NotItsUser { trunk: trunk.id.0 });
+            return Ok(None);
+        }
         self.note(Step::SenderTrunk { trunk: trunk.id.0 });
+        self.sender_of(trunk, ingress).map(Some)
+    }
+
+    fn sender_of(&self, trunk: &'a Trunk, ingress: &'a Ingress) -> Result<Sender<'a>, Stop> {
         let tenant = self.world.tenant(trunk.tenant).ok_or(Refusal::Internal)?;
         let account = self.world.account(ingress.account).ok_or(Refusal::Internal)?;
         let settings = self.world.account_settings(account.id);
-        Ok(Some(Sender { tenant, account, who: Who::Trunk(trunk, ingress), settings }))
+        Ok(Sender { tenant, account, who: Who::Trunk(trunk, ingress), settings })
+    }
+
+    /// Whether From names a user that a trunk's row wants, if it wants some.
+    fn names_user(&self, trunk: &Trunk, ingress: &Ingress) -> bool {
+        if ingress.users.is_empty() {
+            return true;
+        }
+        let said = self.call.caller.from_user.as_str();
+        let tenant = self.world.tenant(trunk.tenant);
+        let number = |text: &str| tenant.and_then(|t| t.normalisation.normalise(text).ok());
+        let own = number(said);
+        ingress.users.iter().any(|user| user == said || (own.is_some() && number(user) == own))
+    }
+
+    /// A trunk's credentials are shown from one of its addresses and by one of its users, where its
+    /// row wants that.
+    fn check_home(&mut self, known: Known<'a>) -> Result<(), Stop> {
+        let Known::Trunk(row, ingress, _) = known else { return Ok(()) };
+        if !is_home(self.world, known, self.ask.hints.source) {
+            let step = Step::NotItsAddress { trunk: row.id.0 };
+            return Err(self.refuse_for(Refusal::AuthFailed, step));
+        }
+        if !self.names_user(row, ingress) {
+            let step = Step::NotItsUser { trunk: row.id.0 };
+            return Err(self.refuse_for(Refusal::AuthFailed, step));
+        }
+        Ok(())
+    }
+
+    /// Who shows nothing, at a listener that takes guests: the trunk that guests call as. Who
+    /// calls himself by a name of ours has to prove it.
+    fn guest(&mut self) -> Result<Option<Sender<'a>>, Stop> {
+        let world = self.world;
+        let hints = &self.ask.hints;
+        let policy = world.listener_at(hints.listener).map(|listener| listener.guests);
+        if !matches!(policy, Some(Guests::Dids | Guests::Account)) {
+            return Ok(None);
+        }
+        let asked = world.tenant_of_host(&hints.host);
+        let called = self.called.as_deref().unwrap_or(&self.call.called);
+        let fits = |trunk: &&Trunk| {
+            let Some(ingress) = &trunk.ingress else { return false };
+            let prefix = ingress.tech_prefix.as_ref();
+            asked.is_none_or(|tenant| tenant.id == trunk.tenant)
+                && (ingress.listeners.is_empty() || ingress.listeners.contains(&hints.listener))
+                && prefix.is_none_or(|prefix| called.starts_with(prefix.as_str()))
+                && self.names_user(trunk, ingress)
+        };
+        let found = world.guest_trunks().find(fits);
+        let Some((trunk, ingress)) = found.and_then(|t| Some((t, t.ingress.as_ref()?))) else {
+            return Ok(None);
+        };
+        let caller = &self.call.caller;
+        let host = caller.from_host.as_str();
+        // Only a domain that is not ours has names of its own.
+        let is_ours = world.tenant_of_host(host).is_some()
+            || host.eq_ignore_ascii_case(&hints.host)
+            || literal(host).is_some();
+        let is_named = world.named(trunk.tenant, &caller.from_user).is_some();
+        if is_named && is_ours && ingress.users.is_empty() {
+            return Ok(None);
+        }
+        let (trunk_id, listener) = (trunk.id.0, i64::from(hints.listener));
+        self.note(Step::Guest { trunk: trunk_id, listener });
+        self.sender_of(trunk, ingress).map(Some)
+    }
+
+    /// A guest calls what its listener's policy allows; who may more can still show credentials.
+    pub(super) fn check_guest(&mut self, sender: &Sender<'a>, called: &Called) -> Result<(), Stop> {
+        let Who::Trunk(_, ingress) = sender.who else { return Ok(()) };
+        if ingress.auth != IngressAuth::Nobody {
+            return Ok(());
+        }
+        let listener = self.ask.hints.listener;
+        let policy = self.world.listener_at(listener).map_or(Guests::Refuse, |one| one.guests);
+        let holder = called.number.ok().and_then(|n| self.world.numbered(sender.tenant.id, n));
+        let is_did = matches!(holder, Some(Holder::Did(_)));
+        if policy == Guests::Account || (policy == Guests::Dids && is_did) {
+            return Ok(());
+        }
+        self.note(Step::GuestBeyond { listener: listener.into() });
+        Err(self.challenge())
     }
 
     fn challenge(&self) -> Stop {
@@ -170,6 +280,16 @@ impl<'a> Attempt<'a> {
     fn may_call(&self, sender: &Sender<'a>, caller: &Subscriber) -> bool {
         sender.settings.call.unregistered
             || !self.locations.contacts(caller.id, self.now).is_empty()
+    }
+}
+
+/// Whether credentials are shown from where their row wants them to be.
+pub(crate) fn is_home(world: &World, known: Known<'_>, source: SocketAddr) -> bool {
+    match known {
+        Known::Trunk(row, ingress, _) if ingress.auth == IngressAuth::Both => {
+            world.trunk_sources(row).iter().any(|m| m.matches(source))
+        }
+        Known::Trunk(..) | Known::Subscriber(_) => true,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Calls in the language of the trade: `1001 dials 1002`, and what becomes of it.
 
+mod auth;
 mod caller;
 mod carrier;
 mod device;
@@ -13,6 +14,7 @@ mod price;
 mod redirect;
 mod rule;
 pub(crate) mod setting;
+mod shared;
 mod switch;
 mod transfer;
 
@@ -532,7 +534,14 @@ fn a_dry_run_decides_as_the_call_does_and_changes_nothing() {
         let caller = sender.starts_with('t').then(|| "+33123".to_owned());
         let run = crate::DryRun { from, called: called.into(), caller, draw: 77 };
         let (world, locations) = (&switch.world, &switch.locations);
-        let dry = crate::dry_run(world, locations, &Arc::default(), &run, (Tick(0), WALL)).unwrap();
+        let dry = crate::dry_run(
+            world,
+            locations,
+            (&Arc::default(), &Arc::default()),
+            &run,
+            (Tick(0), WALL),
+        )
+        .unwrap();
         assert_eq!(words(&dry), words(&real), "{line}");
         assert_eq!(dry.trace, real.trace, "{line}");
         assert_eq!(dry.tenant, Some(TenantId(1)), "{line}");
@@ -542,7 +551,9 @@ fn a_dry_run_decides_as_the_call_does_and_changes_nothing() {
     let from = crate::Caller::Trunk(TrunkId(8), elsewhere);
     let run = crate::DryRun { from, called: "1002".into(), caller: None, draw: 0 };
     let (world, locations) = (&switch.world, &switch.locations);
-    let dry = crate::dry_run(world, locations, &Arc::default(), &run, (Tick(0), WALL)).unwrap();
+    let dry =
+        crate::dry_run(world, locations, (&Arc::default(), &Arc::default()), &run, (Tick(0), WALL))
+            .unwrap();
     assert_eq!(words(&dry), "challenge demo.example [Sha256, Md5]");
     assert_eq!(dry.tenant, None);
     for (from, why) in [
@@ -551,7 +562,13 @@ fn a_dry_run_decides_as_the_call_does_and_changes_nothing() {
         (crate::Caller::Trunk(TrunkId(7), None), crate::NoDryRun::NoSource),
     ] {
         let run = crate::DryRun { from, called: "1".into(), caller: None, draw: 0 };
-        let dry = crate::dry_run(world, locations, &Arc::default(), &run, (Tick(0), WALL));
+        let dry = crate::dry_run(
+            world,
+            locations,
+            (&Arc::default(), &Arc::default()),
+            &run,
+            (Tick(0), WALL),
+        );
         assert_eq!(dry, Err(why));
     }
 }

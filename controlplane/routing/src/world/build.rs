@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use strowger_model::{
     Account, Ban, CallerRule, Destination, Did, DidId, Digits, Emergency, ExchangeRate, Holiday,
-    Organization, Rate, RingGroup, RingGroupId, Route, Rule, SettingId, SettingRow, Subscriber,
-    Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    Organization, PhonebookEntry, Rate, RingGroup, RingGroupId, Route, Rule, SettingId, SettingRow,
+    Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 
 /// All rows that decisions depend on.
@@ -48,6 +48,8 @@ pub struct Rows {
     pub ring_groups: Vec<RingGroup>,
     /// Numbers of ours and where they lead.
     pub dids: Vec<Did>,
+    /// Contacts of subscribers.
+    pub phonebook: Vec<PhonebookEntry>,
     /// Networks that we do not talk to.
     pub bans: Vec<Ban>,
     /// Rules about callers.
@@ -91,6 +93,8 @@ pub enum Change {
     RingGroup(Box<RingGroup>),
     /// Inserted or replaced.
     Did(Did),
+    /// Inserted or replaced.
+    PhonebookEntry(PhonebookEntry),
     /// Inserted or replaced.
     Ban(Ban),
     /// All bans.
@@ -182,6 +186,7 @@ impl World {
         rows.trunks.into_iter().try_for_each(|row| world.put_trunk(row))?;
         rows.ring_groups.into_iter().try_for_each(|row| world.put_ring_group(row))?;
         rows.dids.into_iter().try_for_each(|row| world.put_did(row))?;
+        rows.phonebook.into_iter().try_for_each(|row| world.put_phonebook_entry(row))?;
         world.put_bans(rows.bans)?;
         rows.caller_rules.into_iter().try_for_each(|row| world.put_caller_rule(row))?;
         world.put_rules(&rows.rules)?;
@@ -231,6 +236,7 @@ impl World {
             Change::Emergencies(tenant, list) => next.put_emergencies(tenant, list)?,
             Change::RingGroup(row) => next.put_ring_group(*row)?,
             Change::Did(row) => next.put_did(row)?,
+            Change::PhonebookEntry(row) => next.put_phonebook_entry(row)?,
             Change::Ban(row) => {
                 let mut all = next.bans.to_vec();
                 all.retain(|ban| ban.id != row.id);
@@ -406,6 +412,7 @@ impl World {
         self.check_claims(&claims)?;
         self.remove_did(row.id);
         self.claim(claims);
+        self.share(&row);
         Arc::make_mut(&mut self.dids).insert(row.id, Arc::new(row));
         Ok(())
     }
@@ -413,6 +420,7 @@ impl World {
     fn remove_did(&mut self, id: DidId) {
         let Some(old) = self.dids.get(&id).cloned() else { return };
         self.give_up(&World::claims_of_did(&old));
+        self.unshare(&old);
         Arc::make_mut(&mut self.dids).remove(&id);
     }
 
@@ -547,6 +555,7 @@ impl World {
             }
             RowName::RingGroup(id) => self.remove_ring_group(id),
             RowName::Did(id) => self.remove_did(id),
+            RowName::PhonebookEntry(id) => self.remove_phonebook_entry(id),
             RowName::Ban(id) => {
                 self.bans = self.bans.iter().filter(|ban| ban.id != id).cloned().collect();
             }

@@ -3,16 +3,17 @@
 use super::{BuildError, Problem, RowName, Source, World};
 use crate::limits::{
     BARRING_MAX, CALLED_MAX, CONTACTS_MAX, DISCOUNTS_MAX, EXPIRES_MIN_S_MAX, GROUP_MEMBERS_MAX,
-    ORGANIZATION_DEPTH_MAX, ROUTE_PREFIXES_MAX, ROUTE_TARGETS_MAX, STATUSES_MAX,
-    SUBSCRIBER_FORWARDS_MAX, SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX, TRUNK_TARGETS_MAX,
-    USERNAME_MAX,
+    ORGANIZATION_DEPTH_MAX, PARTNERS_MAX, PHONEBOOK_MAX, ROUTE_PREFIXES_MAX, ROUTE_TARGETS_MAX,
+    STATUSES_MAX, SUBSCRIBER_FORWARDS_MAX, SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX,
+    TRUNK_TARGETS_MAX, TRUNK_USERS_MAX, USERNAME_MAX,
 };
 use strowger_billing::Terms;
 use strowger_model::{
     Account, AccountId, Ban, Barring, CallerRule, CauseMap, Did, DidTarget, EDIT_PREFIXES_MAX,
-    Egress, EgressTarget, Emergency, Exchange, Ingress, NUMBER_MAX, Organization, OrganizationId,
-    PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
-    TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId, WHOLE,
+    Egress, EgressTarget, Emergency, Exchange, Ingress, IngressAuth, NUMBER_MAX, Organization,
+    OrganizationId, PhonebookEntry, PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow,
+    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk, TrunkId,
+    WHOLE,
 };
 
 type Checked = Result<(), BuildError>;
@@ -146,6 +147,8 @@ impl World {
         let shares = row.discounts.iter().map(|discount| discount.share_bp);
         range(name, "discounts", shares.clone().all(|share_bp| share_bp <= WHOLE))?;
         range(name, "reduction", row.reduction_bp <= WHOLE)?;
+        count(name, "partners", row.partners.len(), PARTNERS_MAX)?;
+        barring(name, &row.barring)?;
         // Internal prices are in the tenant's currency and are not converted.
         if tenant.internal_price.0 != 0 && tenant.currency != row.currency {
             let other = RowName::Tenant(tenant.id);
@@ -202,7 +205,8 @@ impl World {
         self.check_tenant_exists(name, row.tenant)?;
         self.check_organization_of(name, row.tenant, row.organization)?;
         range(name, "number", !row.number.is_empty())?;
-        let reserves = row.reserved_until_us.is_none() || row.target == DidTarget::Pool;
+        let is_in_pool = row.target == DidTarget::Pool && !row.shared;
+        let reserves = row.reserved_until_us.is_none() || is_in_pool;
         range(name, "reserved_until", reserves)?;
         match row.target {
             DidTarget::Subscriber(id) => self.check_subscriber_of(name, row.tenant, id),
@@ -214,6 +218,24 @@ impl World {
                 same_tenant(name, other, row.tenant, found.tenant)
             }
         }
+    }
+
+    pub(super) fn check_phonebook_entry(&self, row: &PhonebookEntry) -> Checked {
+        let name = RowName::PhonebookEntry(row.id);
+        self.check_tenant_exists(name, row.tenant)?;
+        self.check_subscriber_of(name, row.tenant, row.subscriber)?;
+        range(name, "number", !row.number.is_empty())?;
+        let others = self.phonebook.count_of(row.subscriber, row.id);
+        count(name, "number", others + 1, PHONEBOOK_MAX)?;
+        let Some(id) = row.did else { return Ok(()) };
+        let other = RowName::Did(id);
+        let did = self.did(id).ok_or(wrong(name, Problem::Missing(other)))?;
+        same_tenant(name, other, row.tenant, did.tenant)?;
+        if !did.shared {
+            return Err(wrong(name, Problem::Mismatch { field: "did", other }));
+        }
+        let by = self.phonebook.own(row.subscriber, id).map(|entry| entry.id);
+        free(name, "did", by.map(RowName::PhonebookEntry))
     }
 
     pub(super) fn check_trunk(&self, row: &Trunk) -> Checked {
@@ -240,6 +262,15 @@ impl World {
         edit(name, "called", &ingress.called)?;
         barring(name, &ingress.barring)?;
         causes(name, &ingress.causes)?;
+        count(name, "users", ingress.users.len(), TRUNK_USERS_MAX)?;
+        let has_address = !ingress.sources.is_empty() || !ingress.hosts.is_empty();
+        let fits = match ingress.auth {
+            IngressAuth::Either => true,
+            IngressAuth::Both => has_address && ingress.credentials.is_some(),
+            IngressAuth::Nobody => !has_address && ingress.credentials.is_none(),
+        };
+        range(name, "auth", fits)?;
+        range(name, "trusted", ingress.auth != IngressAuth::Nobody || !ingress.trusted)?;
         if let Some(credentials) = &ingress.credentials {
             let length = credentials.username.len();
             range(name, "username", (1..=USERNAME_MAX).contains(&length))?;
@@ -259,6 +290,7 @@ impl World {
         count(name, "targets", egress.targets.len(), TRUNK_TARGETS_MAX)?;
         edit(name, "called", &egress.called)?;
         edit(name, "caller", &egress.caller)?;
+        count(name, "partners", egress.partners.len(), PARTNERS_MAX)?;
         barring(name, &egress.barring)?;
         causes(name, &egress.causes)?;
         let is_failure = |status: &u16| (300..700).contains(status);

@@ -3,7 +3,8 @@
 use core::fmt;
 use strowger_model::{
     AccountId, BanId, CallerRuleId, DidId, Digits, ExchangeRateId, HolidayId, OrganizationId,
-    RateId, RingGroupId, RouteId, RuleId, SettingId, SubscriberId, TariffId, TenantId, TrunkId,
+    PhonebookEntryId, RateId, RingGroupId, RouteId, RuleId, SettingId, SubscriberId, TariffId,
+    TenantId, TrunkId,
 };
 
 /// A row and what is wrong with it.
@@ -43,6 +44,8 @@ pub enum RowName {
     RingGroup(RingGroupId),
     /// A number of ours.
     Did(DidId),
+    /// A contact of a subscriber.
+    PhonebookEntry(PhonebookEntryId),
     /// A banned network.
     Ban(BanId),
     /// A rule about callers.
@@ -76,6 +79,7 @@ impl fmt::Display for RowName {
             }
             RowName::RingGroup(id) => write!(f, "ring group {id}"),
             RowName::Did(id) => write!(f, "DID {id}"),
+            RowName::PhonebookEntry(id) => write!(f, "phonebook entry {id}"),
             RowName::Ban(id) => write!(f, "ban {id}"),
             RowName::CallerRule(id) => write!(f, "caller rule {id}"),
             RowName::Rule(id) => write!(f, "rule {id}"),

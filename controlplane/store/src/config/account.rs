@@ -1,8 +1,8 @@
 //! Accounts.
 
-use super::{json_text, list};
+use super::{json_text, list, stored};
 use crate::column::Columns;
-use crate::json::DiscountJson;
+use crate::json::{BarringJson, DiscountJson};
 use crate::{Cell, ConfigRow, StoreError};
 use strowger_model::{Account, AccountId, Amount, Discount, OrganizationId, TariffId, TenantId};
 
@@ -30,6 +30,8 @@ impl ConfigRow for Account {
         "discounts",
         "reduction_bp",
         "resells",
+        "partners",
+        "barring",
     ];
 
     fn id(&self) -> i64 {
@@ -59,6 +61,8 @@ impl ConfigRow for Account {
             json_text(&self.discounts.iter().map(DiscountJson::from).collect::<Vec<_>>()).into(),
             self.reduction_bp.into(),
             self.resells.into(),
+            json_text(&self.partners.iter().map(|id| id.0).collect::<Vec<_>>()).into(),
+            json_text(&BarringJson::from(&self.barring)).into(),
         ]
     }
 
@@ -82,6 +86,8 @@ impl ConfigRow for Account {
             discounts: list::<DiscountJson, Discount>(c, "discounts")?,
             reduction_bp: c.small("reduction_bp")?,
             resells: c.flag("resells")?,
+            partners: c.json::<Vec<i64>>("partners")?.into_iter().map(OrganizationId).collect(),
+            barring: stored::<BarringJson, _>(c, "barring")?,
             enabled: c.flag("enabled")?,
             go_on_without_control: c.flag("go_on_without_control")?,
         })

@@ -33,6 +33,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("setting", "settings", "tenant_id"),
             ("holiday", "holidays", "tenant_id"),
             ("exchange rate", "exchange_rates", "tenant_id"),
+            ("phonebook entry", "phonebook_entries", "tenant_id"),
         ],
         "organizations" => &[
             ("organization", "organizations", "parent_id"),
@@ -51,9 +52,12 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("caller rule", "caller_rules", "account_id"),
             ("setting", "settings", "account_id"),
         ],
-        "subscribers" => {
-            &[("DID", "dids", "subscriber_id"), ("setting", "settings", "subscriber_id")]
-        }
+        "subscribers" => &[
+            ("DID", "dids", "subscriber_id"),
+            ("setting", "settings", "subscriber_id"),
+            ("phonebook entry", "phonebook_entries", "subscriber_id"),
+        ],
+        "dids" => &[("phonebook entry", "phonebook_entries", "did_id")],
         "trunks" => &[("DID", "dids", "trunk_id"), ("login", "trunk_logins", "trunk_id")],
         "ring_groups" => &[("DID", "dids", "ring_group_id")],
         "tariffs" => &[("account", "accounts", "tariff_id")],

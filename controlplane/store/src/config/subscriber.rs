@@ -1,12 +1,12 @@
-//! Subscribers, ring groups and DIDs: who is reached by which number.
+//! Subscribers with their phonebooks, ring groups and DIDs: who is reached by which number.
 
 use super::{json_text, list, numbers, stored, strings};
 use crate::column::{Columns, word_of};
 use crate::json::{BarringJson, DIGESTS, ForwardJson, IdentityJson, MemberJson, ha1_of, hex_of};
 use crate::{Cell, ConfigRow, StoreError};
 use strowger_model::{
-    AccountId, Did, DidId, DidTarget, Ha1, OrganizationId, RingGroup, RingGroupId, RingMode,
-    Subscriber, SubscriberId, TenantId, TrunkId,
+    AccountId, Did, DidId, DidTarget, Ha1, OrganizationId, PhonebookEntry, PhonebookEntryId,
+    RingGroup, RingGroupId, RingMode, Subscriber, SubscriberId, TenantId, TrunkId,
 };
 
 const RING_MODES: [(&str, RingMode); 3] = [
@@ -170,6 +170,7 @@ impl ConfigRow for Did {
         "ring_group_id",
         "enabled",
         "reserved_until_us",
+        "shared",
     ];
 
     fn id(&self) -> i64 {
@@ -193,6 +194,7 @@ impl ConfigRow for Did {
             group.into(),
             self.enabled.into(),
             self.reserved_until_us.into(),
+            self.shared.into(),
         ]
     }
 
@@ -214,6 +216,39 @@ impl ConfigRow for Did {
             target,
             enabled: c.flag("enabled")?,
             reserved_until_us: c.int_or_null("reserved_until_us")?,
+            shared: c.flag("shared")?,
+        })
+    }
+}
+
+impl ConfigRow for PhonebookEntry {
+    const TABLE: &'static str = "phonebook_entries";
+    const COLUMNS: &'static [&'static str] =
+        &["id", "tenant_id", "subscriber_id", "number", "name", "did_id"];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![
+            self.id.0.into(),
+            self.tenant.0.into(),
+            self.subscriber.0.into(),
+            self.number.as_str().into(),
+            self.name.as_str().into(),
+            self.did.map(|id| id.0).into(),
+        ]
+    }
+
+    fn read(c: &Columns<'_>) -> Result<PhonebookEntry, StoreError> {
+        Ok(PhonebookEntry {
+            id: PhonebookEntryId(c.int("id")?),
+            tenant: TenantId(c.int("tenant_id")?),
+            subscriber: SubscriberId(c.int("subscriber_id")?),
+            number: c.digits("number")?,
+            name: c.text("name")?,
+            did: c.int_or_null("did_id")?.map(DidId),
         })
     }
 }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, CalledFrom, CauseMap, Egress, EgressTarget, ForwardHeaders, HostPort,
-    IdentityHeader, Ingress, PrefixEdit, SentTo, SourceMatch, TariffId, Transport,
-    TrunkCredentials,
+    IdentityHeader, Ingress, IngressAuth, OrganizationId, PrefixEdit, SentTo, SourceMatch,
+    TariffId, Transport, TrunkCredentials,
 };
 
 /// Transports by their word.
@@ -28,6 +28,9 @@ const IDENTITY_HEADERS: [(&str, IdentityHeader); 4] = [
     ("preferred", IdentityHeader::Preferred),
     ("remote-party", IdentityHeader::RemoteParty),
 ];
+
+const AUTHS: [(&str, IngressAuth); 3] =
+    [("either", IngressAuth::Either), ("both", IngressAuth::Both), ("nobody", IngressAuth::Nobody)];
 
 #[derive(Serialize, Deserialize)]
 struct SourceJson {
@@ -87,6 +90,9 @@ pub(crate) struct IngressJson {
     #[serde(default)]
     hosts: Vec<HostJson>,
     credentials: Option<CredentialsJson>,
+    auth: Option<String>,
+    #[serde(default)]
+    users: Vec<String>,
     account: i64,
     tech_prefix: Option<String>,
     called: Option<PrefixEditJson>,
@@ -152,6 +158,8 @@ impl From<&Ingress> for IngressJson {
             sources: sources.collect(),
             hosts: ingress.hosts.iter().map(HostJson::from).collect(),
             credentials: ingress.credentials.as_ref().map(CredentialsJson::from),
+            auth: Some(word_of(&AUTHS, ingress.auth).to_owned()),
+            users: ingress.users.clone(),
             account: ingress.account.0,
             tech_prefix: ingress.tech_prefix.map(|p| p.as_str().to_owned()),
             called: Some((&ingress.called).into()),
@@ -180,10 +188,13 @@ impl TryFrom<IngressJson> for Ingress {
         });
         let operation = json.operation.as_deref().map(|text| word(&OPERATIONS, text));
         let called_from = json.called_from.as_deref().map(|text| word(&CALLED_FROM, text));
+        let auth = json.auth.as_deref().map(|text| word(&AUTHS, text));
         Ok(Ingress {
             sources: sources.collect(),
             hosts: json.hosts.into_iter().map(HostPort::from).collect(),
             credentials: json.credentials.map(TrunkCredentials::try_from).transpose()?,
+            auth: auth.transpose()?.unwrap_or_default(),
+            users: json.users,
             account: AccountId(json.account),
             tech_prefix: json.tech_prefix.as_deref().map(digits).transpose()?,
             called: json.called.map(PrefixEdit::from).unwrap_or_default(),
@@ -257,6 +268,8 @@ pub(crate) struct EgressJson {
     #[serde(default)]
     barring: BarringJson,
     #[serde(default)]
+    partners: Vec<i64>,
+    #[serde(default)]
     continue_on: Vec<u16>,
     #[serde(default)]
     stop_on: Vec<u16>,
@@ -298,6 +311,7 @@ impl From<&Egress> for EgressJson {
             caller_number: egress.caller_number.map(|n| n.as_str().to_owned()),
             from_host: egress.from_host.clone(),
             barring: (&egress.barring).into(),
+            partners: egress.partners.iter().map(|id| id.0).collect(),
             continue_on: egress.continue_on.clone(),
             stop_on: egress.stop_on.clone(),
             causes: causes_json(&egress.causes),
@@ -339,6 +353,7 @@ impl TryFrom<EgressJson> for Egress {
             caller_number: json.caller_number.as_deref().map(digits).transpose()?,
             from_host: json.from_host,
             barring: json.barring.try_into()?,
+            partners: json.partners.into_iter().map(OrganizationId).collect(),
             continue_on: json.continue_on,
             stop_on: json.stop_on,
             causes: causes(json.causes),

@@ -5,7 +5,7 @@ use super::{Cube, DAY_US, MONTH_DAYS};
 use crate::column::Columns;
 use crate::{Reader, StoreError, Tried};
 use std::collections::BTreeSet;
-use strowger_model::{CdrOutcome, Digits, TrunkId};
+use strowger_model::{CdrOutcome, Digits, SubscriberId, TrunkId};
 
 /// Most counts of days, and as many of months, that are read.
 const COUNTS_MAX: i64 = 500_000;
@@ -58,7 +58,47 @@ pub struct LastLeg {
     pub outcome: CdrOutcome,
 }
 
+/// A call of a subscriber that left us.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LastCall {
+    /// Who called.
+    pub by: SubscriberId,
+    /// The number that was called.
+    pub number: Digits,
+    /// The called number as it was dialled.
+    pub received: String,
+    /// What stood in From.
+    pub from_user: String,
+    /// When it began, microseconds since 1970 UTC.
+    pub started_us: i64,
+}
+
 impl Reader {
+    /// The calls of subscribers to numbers outside among the last 20,000 records that ended at
+    /// `from_us` or later, the last first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_calls(&self, from_us: i64) -> Result<Vec<LastCall>, StoreError> {
+        let sql = "SELECT caller_subscriber_id, normalised, received, from_user, started_us \
+             FROM cdrs WHERE ended_us >= $1 AND part = 0 AND caller_subscriber_id IS NOT NULL \
+             AND called_subscriber_id IS NULL AND normalised IS NOT NULL \
+             ORDER BY ended_us DESC, id DESC LIMIT $2";
+        let query = sqlx::query(sql).bind(from_us).bind(RECORDS_MAX);
+        let rows = query.fetch_all(&self.pool).await.tried("read the last calls")?;
+        let read = |row| {
+            let c = Columns::new("cdrs", row);
+            Ok(LastCall {
+                by: SubscriberId(c.int("caller_subscriber_id")?),
+                number: c.digits("normalised")?,
+                received: c.text("received")?,
+                from_user: c.text("from_user")?,
+                started_us: c.int("started_us")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// What trunks did by direction today and yesterday, in these 30 days and the 30 before, as far
     /// as the records in the database say, oldest first; at most 500,000 of each.
     ///

@@ -27,6 +27,8 @@ fn account(tenant: TenantId, organization: OrganizationId, currency: Currency) -
         discounts: vec![Discount { prefix: digits("44"), share_bp: 250 }],
         reduction_bp: 125,
         resells: true,
+        partners: vec![OrganizationId(1)],
+        barring: Barring { all: false, allowed: vec![digits("44")], blocked: Vec::new() },
         enabled: true,
         go_on_without_control: false,
     }
@@ -104,11 +106,7 @@ pub(crate) fn sample() -> ConfigRows {
                 number: Some(digits("49100")),
                 any_number: true,
             },
-            barring: Barring {
-                all: false,
-                allowed: vec![digits("4")],
-                blocked: vec![digits("44")],
-            },
+            barring: barring("4", "44"),
             forwards: vec![Forward {
                 when: ForwardWhen::NoAnswer,
                 to: "1002".into(),
@@ -141,6 +139,7 @@ pub(crate) fn sample() -> ConfigRows {
         emergencies: vec![Emergency { tenant, number: digits("112"), trunks: vec![TrunkId(1)] }],
         ring_groups: ring_groups(tenant, owner),
         dids: dids(tenant, owner),
+        phonebook: phonebook(tenant),
         trunk_logins: trunk_logins(tenant),
         bans: bans(),
         caller_rules: caller_rules(),
@@ -149,6 +148,10 @@ pub(crate) fn sample() -> ConfigRows {
         holidays: holidays(tenant),
         exchange_rates: exchange_rates(tenant),
     }
+}
+
+fn barring(allowed: &str, blocked: &str) -> Barring {
+    Barring { all: false, allowed: vec![digits(allowed)], blocked: vec![digits(blocked)] }
 }
 
 fn exchange_rates(tenant: TenantId) -> Vec<ExchangeRate> {
@@ -193,6 +196,8 @@ fn ingress(edit: PrefixEdit) -> Ingress {
             ha1_sha256: Some(Ha1([0xcd; 32])),
             digest: DigestPolicy::Sha256Only,
         }),
+        auth: IngressAuth::Both,
+        users: vec!["pbx".into()],
         account: AccountId(1),
         tech_prefix: Some(digits("123")),
         called: edit,
@@ -264,6 +269,7 @@ fn egress(edit: PrefixEdit) -> Egress {
         trusted: false,
         caller_number: Some(digits("4930")),
         from_host: Some("from.example".into()),
+        partners: vec![OrganizationId(2)],
         barring: Barring { all: false, allowed: vec![], blocked: vec![digits("1900")] },
         continue_on: vec![404, 486],
         stop_on: vec![603],
@@ -315,8 +321,21 @@ fn dids(tenant: TenantId, owner: OrganizationId) -> Vec<Did> {
         target,
         enabled: id != 2,
         reserved_until_us: (id == 4).then_some(77),
+        shared: id == 1,
     })
     .collect()
+}
+
+fn phonebook(tenant: TenantId) -> Vec<PhonebookEntry> {
+    let row = |id, did: Option<i64>| PhonebookEntry {
+        id: PhonebookEntryId(id),
+        tenant,
+        subscriber: SubscriberId(1),
+        number: digits("447700900123"),
+        name: "Ann".into(),
+        did: did.map(DidId),
+    };
+    vec![row(1, Some(1)), row(2, None)]
 }
 
 fn trunk_logins(tenant: TenantId) -> Vec<TrunkLogin> {
@@ -474,6 +493,9 @@ pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
     w.insert_ring_group(&rows.ring_groups[0]).await.unwrap();
     for did in &rows.dids {
         w.insert_did(did).await.unwrap();
+    }
+    for row in &rows.phonebook {
+        w.insert_phonebook_entry(row).await.unwrap();
     }
     w.insert_trunk_login(&rows.trunk_logins[0]).await.unwrap();
     w.insert_ban(&rows.bans[0]).await.unwrap();

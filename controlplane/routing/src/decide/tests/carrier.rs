@@ -254,6 +254,7 @@ fn numbers_names_and_shorts_have_one_holder() {
         target: strowger_model::DidTarget::Trunk(TrunkId(7)),
         enabled: true,
         reserved_until_us: None,
+        shared: false,
     };
     let refused = |change: Change| world.changed(change).unwrap_err().to_string();
     let taken = "DID 3: its numbers is taken by subscriber 1";

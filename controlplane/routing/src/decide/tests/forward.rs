@@ -370,6 +370,7 @@ fn dids_lead_to_a_subscriber_a_group_or_a_customers_switch() {
                 target,
                 enabled: true,
                 reserved_until_us: None,
+                shared: false,
             });
         }
     };

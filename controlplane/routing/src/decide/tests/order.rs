@@ -159,7 +159,9 @@ fn a_dry_run_tells_the_place_of_each_target() {
     let from = crate::Caller::Subscriber(SubscriberId(1));
     let run = crate::DryRun { from, called: "447".into(), caller: None, draw: 1 };
     let Switch { world, locations, standing, .. } = &switch;
-    let told = crate::dry_run(world, locations, standing, &run, (Tick(0), WALL)).unwrap().places;
+    let told = crate::dry_run(world, locations, (standing, &Arc::default()), &run, (Tick(0), WALL))
+        .unwrap()
+        .places;
     let [six, seven] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((six.trunk, seven.trunk), (TrunkId(6), TrunkId(7)));
     assert_eq!((six.asr_percent, six.acd_ms), (Some(100), Some(300_000)));

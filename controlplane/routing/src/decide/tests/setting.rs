@@ -38,6 +38,8 @@ const CASES: &[Case] = &[
         "404 NoRoute cause 3", "4420 to trunk 8 at 192.0.2.8:5060; account 1 pays 0.01"),
     ("call.self_call", "true", 1, |r| say(r, "1001 dials 1001"),
         "403 Denied cause 21", "ring 10.0.0.1:5060; account 1 pays 0"),
+    ("call.self_forward", "442071002", 1, |r| say(r, "1001 dials 1001"),
+        "403 Denied cause 21", "ring 10.0.0.2:5060; account 1 pays 0"),
     ("call.price_max", "0.009", 1, |r| say(r, OUTSIDE),
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "403 Denied cause 21"),
     ("call.unregistered", "false", 4, |r| say(r, "1004 dials 1002"),

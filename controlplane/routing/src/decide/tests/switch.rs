@@ -18,6 +18,7 @@ pub(in crate::decide) struct Switch {
     pub(in crate::decide) count: u32,
     pub(in crate::decide) unable: Vec<AccountId>,
     pub(in crate::decide) standing: Arc<Standing>,
+    pub(in crate::decide) shared: Arc<SharedCalls>,
 }
 
 pub(in crate::decide) fn rows() -> Rows {
@@ -75,8 +76,8 @@ impl Switch {
         let ask = ask("1001", "1002");
         let locations = Locations::default();
         let world = World::build(rows).unwrap();
-        let (unable, standing) = (Vec::new(), Arc::default());
-        let mut switch = Switch { world, locations, ask, count: 0, unable, standing };
+        let (unable, standing, shared) = (Vec::new(), Arc::default(), Arc::default());
+        let mut switch = Switch { world, locations, ask, count: 0, unable, standing, shared };
         switch.register(1, "sip:1001@10.0.0.1:5060", "10.0.0.1:5060");
         switch.register(2, "sip:1002@10.0.0.2:5060", "10.0.0.2:5060");
         switch
@@ -155,7 +156,8 @@ impl Switch {
     /// The last ask as it stands, decided again.
     pub(in crate::decide) fn again(&mut self) -> Decision {
         let (unable, standing) = (self.unable.clone(), Arc::clone(&self.standing));
-        let facts = Facts { unable, standing, ..Facts::default() };
+        let shared = Arc::clone(&self.shared);
+        let facts = Facts { unable, standing, shared, ..Facts::default() };
         let decision = decide(&self.world, &self.locations, &self.ask, &facts, Tick(0), WALL);
         if let Some(used) = decision.nonce.clone() {
             self.locations.nonces_mut().spend(used);
