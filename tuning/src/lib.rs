@@ -613,6 +613,19 @@ mod tests {
             ("log.level = \"loud\"", "log.level: must be error, warn, info or debug, is `loud`"),
             ("database.trace_days = 0", "database.trace_days: must be 1 to 3650, is 0"),
             (
+                "sip.advertise = [\"1.2.3.4:1\", \"1.2.3.4:2\"]",
+                "sip.advertise: one address for each of sip.listen, 1 wanted, 2 given",
+            ),
+        ] {
+            let said = problem(text);
+            assert!(said.starts_with(says), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn errors_of_the_database_name_the_key_and_no_password() {
+        for (text, says) in [
+            (
                 "database.url = \"mysql:x\"",
                 "database.url: must begin with `sqlite:`, `postgres://` or `postgresql://`",
             ),
@@ -636,10 +649,6 @@ mod tests {
             (
                 "database.password_file = \"x\"",
                 "database.password_file: SQLite has no password, database.url names a file",
-            ),
-            (
-                "sip.advertise = [\"1.2.3.4:1\", \"1.2.3.4:2\"]",
-                "sip.advertise: one address for each of sip.listen, 1 wanted, 2 given",
             ),
         ] {
             let said = problem(text);

@@ -339,8 +339,11 @@ fn gather(path: &Path) -> Result<Gathering, Failed> {
     }
 }
 
+/// A list, and the tail that is written on, with its length.
+type Written = (Numbers, (Tail, u64));
+
 /// A list in its files; `None` when it has none.
-fn read(dir: &Path, list: NumberListId) -> Result<Option<(Numbers, (Tail, u64))>, String> {
+fn read(dir: &Path, list: NumberListId) -> Result<Option<Written>, String> {
     let Some(image) = bytes(&file(dir, list, "img"), IMAGE_BYTES_MAX)? else { return Ok(None) };
     let list_of = Packed::read(&image).map_err(|e| e.to_string())?;
     let (numbers, tail) = (Numbers::new(list_of), bytes(&file(dir, list, "tail"), TAIL_BYTES_MAX)?);

@@ -7,6 +7,7 @@ use strowger_link::codec::encode;
 use strowger_link::{
     AskId, Branch, BranchAuth, Gauge, Grant, LegId, Manner, MediaMode, MediaPolicy, Octets,
     OnDriverLost, OnRedirect, Originate, PartyRef, Target, Transport, Verb, VerbId, VerbKind,
+    Voices,
 };
 use strowger_model::{Cdr, reason_name};
 use strowger_sim::world::CARRIER;

@@ -58,7 +58,7 @@ fn ask(id: u64) -> Ask {
 
 /// Credentials of a REGISTER against the stored secret.
 pub(super) fn digest() -> Option<Turn> {
-    let world = plan::world([false; 2])?;
+    let world = plan::world([false; 2], false)?;
     Some(Box::new(move |meter| {
         let (Some(row), Some(tenant)) = (world.subscribers().next(), world.tenants().next()) else {
             return Err("no subscriber".into());
@@ -73,7 +73,7 @@ pub(super) fn digest() -> Option<Turn> {
 /// The decision by itself.
 pub(super) fn decision() -> Option<Turn> {
     let (world, locations, facts) =
-        (plan::world([false; 2])?, Locations::default(), Facts::default());
+        (plan::world([false; 2], false)?, Locations::default(), Facts::default());
     Some(Box::new(move |meter| {
         let ask = ask(1);
         let mut made = None;
@@ -88,7 +88,7 @@ pub(super) fn decision() -> Option<Turn> {
 /// All that the decider does for a call that comes to nothing: the ask is read, decided, admitted,
 /// answered, written; its end gives everything back.
 pub(super) fn office() -> Option<Turn> {
-    let world = plan::world([false; 2])?;
+    let world = plan::world([false; 2], false)?;
     let mut office = Office::new(1, Arc::clone(&world));
     for account in world.accounts() {
         office.load(account, Amount(100_000_000_000), Tick(0));

@@ -35,10 +35,11 @@ impl Codec<TimeClass> for RouteTime {
     }
 
     fn take(&self, json: &Value, old: Option<&TimeClass>) -> Result<TimeClass, Wrong> {
-        match Class.take(json, old)? {
-            TimeClass::Rest => Err(Wrong::unfit("is for prices: a route has no rest of times")),
-            class => Ok(class),
+        let class = Class.take(json, old)?;
+        if class == TimeClass::Rest {
+            return Err(Wrong::unfit("is for prices: a route has no rest of times"));
         }
+        Ok(class)
     }
 }
 

@@ -57,6 +57,18 @@ impl Live for Mute {
         Box::pin(pending())
     }
 
+    fn list_entries(
+        &self,
+        _: strowger_model::NumberListId,
+        _: Option<strowger_model::Digits>,
+    ) -> Reply<'_, crate::ListSeen> {
+        Box::pin(pending())
+    }
+
+    fn change_list(&self, _: crate::ListOrder) -> Reply<'_, Result<crate::ListSeen, String>> {
+        Box::pin(pending())
+    }
+
     fn begin_replay(
         &self,
         _: crate::ReplayOrder,

@@ -260,11 +260,30 @@ async fn tenant_things(w: &mut Writer<'_>) {
         automatic: false,
     };
     w.insert_caller_rule(&rule).await.unwrap();
+    numbers_known(w, id, tenant).await;
+    let rule = Rule {
+        id: RuleId(id),
+        tenant,
+        name: "R".to_owned(),
+        stage: RuleStage::Routing,
+        position: 0,
+        condition: "called == '1'".to_owned(),
+        actions: Vec::new(),
+        last: false,
+        enabled: true,
+    };
+    w.insert_rule(&rule).await.unwrap();
+    rows::insert_tariff(w, id).await;
+    rows::insert_import(w, id).await;
+}
+
+/// A phone book's entry, and a list of numbers.
+async fn numbers_known(w: &mut Writer<'_>, id: i64, tenant: TenantId) {
     let entry = PhonebookEntry {
         id: PhonebookEntryId(id),
         tenant,
         subscriber: SubscriberId(id),
-        number: prefix,
+        number: Digits::parse("49").unwrap(),
         name: String::new(),
         did: None,
     };
@@ -280,20 +299,6 @@ async fn tenant_things(w: &mut Writer<'_>) {
         enabled: true,
     };
     w.insert_number_list(&list).await.unwrap();
-    let rule = Rule {
-        id: RuleId(id),
-        tenant,
-        name: "R".to_owned(),
-        stage: RuleStage::Routing,
-        position: 0,
-        condition: "called == '1'".to_owned(),
-        actions: Vec::new(),
-        last: false,
-        enabled: true,
-    };
-    w.insert_rule(&rule).await.unwrap();
-    rows::insert_tariff(w, id).await;
-    rows::insert_import(w, id).await;
 }
 
 /// A run that rates records of tenant 1 again.

@@ -119,6 +119,7 @@ impl Rig {
             orders: given,
             shared: Arc::new(Shared {
                 linked: AtomicBool::new(true),
+                open_trunks: AtomicU64::new(0),
                 durable: AtomicU64::new(0),
                 stored: AtomicU64::new(0),
                 read: AtomicU64::new(0),

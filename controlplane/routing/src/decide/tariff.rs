@@ -128,7 +128,7 @@ impl Attempt<'_> {
     fn commission(&mut self, account: &Account, agent: AccountId) -> Option<Commission> {
         let found = self.world.account(agent);
         let found = found.filter(|agent| agent.currency == account.currency);
-        let Some(agent) = found.filter(|_| account.commission_bp > 0) else { return None };
+        let agent = found.filter(|_| account.commission_bp > 0)?;
         self.note(Step::Commission {
             account: account.id.0,
             share_bp: account.commission_bp.into(),

@@ -78,7 +78,6 @@ fn organizations(tenant: TenantId, owner: OrganizationId) -> Vec<Organization> {
     ]
 }
 
-#[expect(clippy::too_many_lines, reason = "one row of each table, told once")]
 pub(crate) fn sample() -> ConfigRows {
     let eur = Currency::new("EUR", 2).unwrap();
     let (tenant, owner) = (TenantId(1), OrganizationId(1));

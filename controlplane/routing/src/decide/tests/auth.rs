@@ -256,10 +256,10 @@ fn of_several_trunks_for_guests_the_one_that_wants_most_is_asked_first() {
         switch.ask.hints.trunk = None;
         switch.call().caller.from_user = from.to_owned();
         let decision = switch.again();
-        decision.trace.steps().find_map(|step| match step {
-            Step::Guest { trunk, .. } => Some(trunk),
-            _ => None,
-        })
+        decision
+            .trace
+            .steps()
+            .find_map(|step| if let Step::Guest { trunk, .. } = step { Some(trunk) } else { None })
     };
     assert_eq!(guest_of("jo", OUTSIDE), Some(8));
     assert_eq!(guest_of("ann", OUTSIDE), Some(30));

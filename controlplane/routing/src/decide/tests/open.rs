@@ -257,10 +257,11 @@ proptest! {
             called: "447".into(),
             caller: None,
             draw: 1,
+            known: None,
         };
-        let Switch { world, locations, standing, .. } = &switch;
+        let Switch { world, locations, standing, shared, .. } = &switch;
         let decision =
-            crate::dry_run(world, locations, standing, &run, (Tick(0), at_us)).unwrap();
+            crate::dry_run(world, locations, (standing, shared), &run, (Tick(0), at_us)).unwrap();
         prop_assert_eq!(decision.sent.unwrap().trunk.0, if is_open { 7 } else { 6 });
     }
 

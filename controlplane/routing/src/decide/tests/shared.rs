@@ -52,9 +52,8 @@ fn found(change: impl Fn(&mut Rows), caller: &str, called: Option<(&str, i64)>) 
     switch.call().caller.from_user = caller.to_owned();
     let decision = switch.again();
     let said = words(&decision);
-    let look_up = decision.trace.steps().find_map(|step| match step {
-        Step::Shared { look_up, .. } => Some(look_up),
-        _ => None,
+    let look_up = decision.trace.steps().find_map(|step| {
+        if let Step::Shared { look_up, .. } = step { Some(look_up) } else { None }
     });
     let first = said.split(';').next().unwrap_or_default().to_owned();
     look_up.map_or(first.clone(), |look_up| format!("{look_up}: {first}"))
@@ -137,7 +136,8 @@ fn rows_of_phonebooks_fit_shared_dids_of_the_tenant() {
         World::build(rows).map(|_| ()).map_err(|e| e.to_string())
     };
     assert_eq!(build(&|_| {}), Ok(()));
-    let cases: [(&dyn Fn(&mut Rows), &str); 5] = [
+    type Change<'a> = &'a dyn Fn(&mut Rows);
+    let cases: [(Change<'_>, &str); 5] = [
         (&|r| r.dids[0].shared = false, "phonebook entry 1: its did does not fit DID 1"),
         (&|r| r.phonebook[0].did = Some(DidId(9)), "phonebook entry 1: DID 9 does not exist"),
         (
@@ -162,7 +162,7 @@ fn rows_that_come_and_go_leave_nothing() {
     share(&mut rows);
     let entries = std::mem::take(&mut rows.phonebook);
     let mut world = World::build(rows).unwrap();
-    let numbers = ["7700900111", "7700900222"].map(|n| testing::digits(n));
+    let numbers = ["7700900111", "7700900222"].map(testing::digits);
     let known =
         |world: &World| numbers.map(|number| world.contacts_with(TenantId(1), number).count());
     for entry in &entries {
