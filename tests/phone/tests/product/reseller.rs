@@ -157,6 +157,8 @@ fn bought_time_is_paid_for_when_it_is_bought_and_talked_for_nothing() {
     assert_eq!(demo.rest.balance(1), before - 119_000_000);
     let call = ada.invite("44123").unwrap();
     call.wait_answer(SOON).unwrap();
+    // Long enough that something of it is charged.
+    std::thread::sleep(Duration::from_millis(1_200));
     assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
     let cdr = demo.rest.cdrs(1).remove(0);
     assert_eq!(money(&cdr["customer"]["gross"]), 0, "{cdr:#}");
