@@ -407,6 +407,8 @@ const _: () = assert!(KEY_BYTES_MAX == 128);
 fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
     let mut values = headers.get_all(KEY).iter();
     let key = values.next().and_then(|value| value.to_str().ok());
+    // A tab is no character of a key.
+    let key = key.filter(|key| key.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
     match (key, values.next()) {
         (Some(key), None) if !key.is_empty() && key.len() <= KEY_BYTES_MAX => Ok(key.to_owned()),
         (Some(_), None) => Err(Problem::field(KEY, format!("has 1 to {KEY_BYTES_MAX} characters"))),

@@ -55,17 +55,17 @@ pub(crate) async fn look(cx: Context) -> Result<Json<NumberListEntriesView>, Pro
 }
 
 /// `POST /number-lists/{id}/replace`
-pub(crate) fn replace(cx: Context) -> Pending {
+pub(crate) fn replace_lines(cx: Context) -> Pending {
     Box::pin(take(cx, ListDeed::Replace))
 }
 
 /// `POST /number-lists/{id}/add`
-pub(crate) fn add(cx: Context) -> Pending {
+pub(crate) fn add_lines(cx: Context) -> Pending {
     Box::pin(take(cx, ListDeed::Add))
 }
 
 /// `POST /number-lists/{id}/remove`
-pub(crate) fn remove(cx: Context) -> Pending {
+pub(crate) fn remove_lines(cx: Context) -> Pending {
     Box::pin(take(cx, ListDeed::Remove))
 }
 

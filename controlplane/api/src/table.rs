@@ -774,20 +774,20 @@ static BESIDE: &[Endpoint] = &[
     },
     list_lines!(
         "number-lists/{id}/replace",
-        "replace",
-        number_list::replace,
+        "replace_lines",
+        number_list::replace_lines,
         "Replaces what stands on a list of numbers, by a file of a line for each."
     ),
     list_lines!(
         "number-lists/{id}/add",
-        "add",
-        number_list::add,
+        "add_lines",
+        number_list::add_lines,
         "Adds lines to what stands on a list of numbers."
     ),
     list_lines!(
         "number-lists/{id}/remove",
-        "remove",
-        number_list::remove,
+        "remove_lines",
+        number_list::remove_lines,
         "Takes lines off a list of numbers; what is not on it does no harm."
     ),
 ];

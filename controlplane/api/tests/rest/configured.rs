@@ -198,6 +198,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "targets" => return json!(["sip.example.com", "[2001:db8::9]:5060"]),
         "members" => return json!([{"number": "4421"}]),
         "users" => return json!(["4930", "alice"]),
+        "codecs" => return json!(["G729", "PCMA"]),
         "partners" => return json!(["1"]),
         "trunks" => return json!(["3", "1"]),
         "causes" => return json!([{"status": 503, "to_status": 486, "to_q850": 17}]),
@@ -226,8 +227,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
             return json!({"amount": "7.00000000", "currency": "USD"});
         }
         n if n == "expires_ms_max" || n.starts_with("session_ms") => return json!(7_200_000),
-        "length_min" => return json!(2),
-        "length_max" => return json!(20),
+        "length_min" | "length_max" => return json!(if name == "length_min" { 2 } else { 20 }),
         "credentials" => return json!({"username": "pbx", "digest": "md5-only"}),
         "account" | "agent" | "organization" | "tariff" | "subscriber" | "trunk" | "ring_group"
         | "parent" | "listener" | "did" => {

@@ -76,9 +76,7 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "ring-groups") => with(json!({"account": n, "name": format!("new{n}")})),
         ("POST", "dids/reserve") => json!({"organization": n}),
         ("POST", "dids") => with(json!({"number": format!("77{n}"), "subscriber": n})),
-        ("POST", "phonebook") => {
-            json!({"tenant": "1", "subscriber": "10", "number": "447700900123"})
-        }
+        ("POST", "phonebook") => json!({"tenant": "1", "subscriber": "10", "number": "4477"}),
         ("POST", "routes") => json!({"tenant": "1", "prefix": "4"}),
         ("POST", "destinations") => json!({"tenant": "1", "prefix": "4", "name": "N"}),
         ("POST", "emergency-numbers") => {

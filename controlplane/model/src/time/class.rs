@@ -71,9 +71,10 @@ const WORDS: [(&str, TimeClass); 10] = [
 impl TimeClass {
     /// A regular expression of the texts of classes.
     pub const PATTERN: &'static str = "^(all|rest|weekday|weekend|off-peak-or-weekend|peak|\
-        off-peak|evening|night|holiday|([01][0-9]|2[0-4]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9]|\
-        (mon|tue|wed|thu|fri|sat|sun) ([01][0-9]|2[0-4]):[0-5][0-9]-\
-        (mon|tue|wed|thu|fri|sat|sun) ([01][0-9]|2[0-4]):[0-5][0-9])$";
+        off-peak|evening|night|holiday|(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)-\
+        (([01][0-9]|2[0-3]):[0-5][0-9]|24:00)|\
+        (mon|tue|wed|thu|fri|sat|sun) (([01][0-9]|2[0-3]):[0-5][0-9]|24:00)-\
+        (mon|tue|wed|thu|fri|sat|sun) (([01][0-9]|2[0-3]):[0-5][0-9]|24:00))$";
 
     /// What goes before what: the narrower the higher. [`TimeClass::Rest`] is the lowest.
     #[must_use]
