@@ -454,7 +454,8 @@ pub fn charges(cdr: &Cdr) -> Vec<(AccountId, i64)> {
 
 /// Every other user was brought by somebody, who earns of what it pays, or of what is left of that.
 fn agent_of(payer: AccountId) -> Option<(AccountId, bool)> {
-    let agent = CARRIER_ACCOUNTS.first().copied().filter(|_| payer.0 % 2 == 1)?;
+    let is_user = payer.0 <= USERS.len() as i64;
+    let agent = CARRIER_ACCOUNTS.first().copied().filter(|_| is_user && payer.0 % 2 == 1)?;
     Some((agent, payer.0 % 4 == 1))
 }
 
