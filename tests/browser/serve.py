@@ -9,8 +9,11 @@ say of modules that they are JavaScript, whatever the host's list of types says.
 import functools
 import http.server
 import sys
+import threading
 
 BODY_MAX = 65536
+# Reports come on threads of their own: a line is printed whole, or a step's end is not found.
+printing = threading.Lock()
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -21,7 +24,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def do_POST(self):
         """Prints a report."""
         length = min(int(self.headers.get("Content-Length", 0)), BODY_MAX)
-        print(self.rfile.read(length).decode(errors="replace"), flush=True)
+        line = self.rfile.read(length).decode(errors="replace")
+        with printing:
+            print(line, flush=True)
         self.send_response(204)
         self.end_headers()
 
