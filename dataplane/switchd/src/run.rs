@@ -427,7 +427,8 @@ fn setup(
     listeners: Vec<Place>,
 ) -> Result<Setup, String> {
     let nonces = Nonces::new(random_key()?, NONCE_S_BEFORE_EDGE);
-    let mut sip = SipConfig::new(token_key, random_key()?, nonces);
+    let calls_max = usize::try_from(slots).unwrap_or(usize::MAX);
+    let mut sip = SipConfig::new(token_key, random_key()?, nonces).with_calls(calls_max);
     let of_listener = listeners.iter().map(|place| place.media).collect();
     let listener = |Place { local, advertised, transport: spoken, .. }: Place| Listener {
         transport: transport(spoken),

@@ -34,13 +34,28 @@ pub struct Config {
     /// The longest request that goes by UDP when the peer may take connections as well, bytes (RFC
     /// 3261 18.1.1).
     pub udp_len_max: usize,
-    /// Legs at once, those included whose last transactions still run.
+    /// Legs at once, those included that are over and linger: beyond three quarters the oldest of
+    /// these go early.
     pub legs_max: usize,
     /// Registrations of ours at once, those not counted that take their leave.
     pub upstreams_max: usize,
 }
 
+/// Two that talk, and as many that linger or ring besides.
+const LEGS_PER_CALL: usize = 4;
+/// An INVITE and a BYE, half of the table being for what lingers.
+const TRANSACTIONS_PER_LEG: usize = 4;
+
 impl Config {
+    /// The bounds of a shard with that many calls at once: each has two legs and now and then
+    /// more, and as many again may linger.
+    #[must_use]
+    pub fn with_calls(self, calls_max: usize) -> Config {
+        let legs_max = calls_max.saturating_mul(LEGS_PER_CALL).max(self.legs_max);
+        let transactions_max = legs_max.saturating_mul(TRANSACTIONS_PER_LEG);
+        Config { legs_max, transactions_max, ..self }
+    }
+
     /// A configuration with the usual bounds: REGISTER and MESSAGE are handed up,
     /// timers as RFC 3261 has them.
     #[must_use]

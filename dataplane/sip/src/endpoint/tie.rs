@@ -94,11 +94,15 @@ impl Endpoint {
     ///
     /// # Errors
     /// The status that refuses the INVITE.
-    fn tied(&self, incoming: Incoming<'_>, keys: &mut dyn LegKeys) -> Result<(LegId, LegId), u16> {
+    fn tied(
+        &mut self,
+        incoming: Incoming<'_>,
+        keys: &mut dyn LegKeys,
+    ) -> Result<(LegId, LegId), u16> {
         let Incoming { request, path, .. } = incoming;
         let replaces = request.value(Header::Replaces).and_then(Replaces::parse).ok_or(400_u16)?;
         let asker = asker(request, &path).ok_or(400_u16)?;
-        if self.legs.len() >= self.layer.config.legs_max {
+        if !self.makes_room() {
             return Err(503);
         }
         let tags = [replaces.to_tag.as_slice(), replaces.from_tag.as_slice()];

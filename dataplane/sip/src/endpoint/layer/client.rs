@@ -432,8 +432,19 @@ impl Layer {
     /// One more lingers; if that is one too many, the oldest goes in the next turn.
     fn linger_client(&mut self, id: Id) {
         let max = self.lingering_max();
-        let Layer { clients, clients_lingering: lingering, alarms, .. } = self;
+        let Layer { clients, clients_lingering: lingering, .. } = self;
         lingering.enter(id, |id| clients.get(id).is_some());
+        self.hurry_beyond(max);
+    }
+
+    /// The one that has lingered for longest goes in the next turn, and with it the leg that is
+    /// over and has waited for nothing else.
+    pub(in super::super) fn hurry_client(&mut self) {
+        self.hurry_beyond(0);
+    }
+
+    fn hurry_beyond(&mut self, max: usize) {
+        let Layer { clients, clients_lingering: lingering, alarms, .. } = self;
         let Some(oldest) = lingering.beyond(max, |id| clients.get(id).is_some()) else { return };
         if let Some(client) = clients.get_mut(oldest) {
             client.hurried = true;

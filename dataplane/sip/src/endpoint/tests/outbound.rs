@@ -54,6 +54,23 @@ fn bye(bench: &Bench, tag: &str, cseq: u32) -> Vec<u8> {
 }
 
 #[test]
+fn legs_that_only_linger_make_room() {
+    let mut bench = Bench::new();
+    let mut config = script::config();
+    config.legs_max = 16;
+    bench.endpoint = crate::endpoint::Endpoint::new(config);
+    // Each leaves an INVITE that may be answered again for 64 T1: at some hundred calls a second
+    // they are more than a table holds.
+    for n in 0..100 {
+        bench.run(&format!("{UP}\ncall> Hangup 0/16\npeer< BYE\ncall< Ended 0/16\npeer> 200 BYE"));
+        bench.run("wait 1");
+        assert!(bench.endpoint.legs() <= 13, "call {n}: {} legs", bench.endpoint.legs());
+    }
+    bench.run("wait 40000");
+    assert_eq!((bench.endpoint.legs(), bench.endpoint.transactions()), (0, 0));
+}
+
+#[test]
 fn both_ends_hang_up_at_once() {
     let mut bench = Bench::new();
     bench.run(&format!("{UP}\ncall> Hangup 0/16\npeer< BYE\ncall< Ended 0/16"));
