@@ -19,7 +19,8 @@ impl Reader {
     pub async fn back_up(&self, file: &Path) -> Result<BooksReport, StoreError> {
         if self.engine == Engine::Postgres {
             let what = "PostgreSQL is backed up by its own tools: pg_dump --format=custom for a \
-                copy of one moment, pg_basebackup with archived WAL for all of them";
+                copy of one moment, pg_basebackup with archived WAL for all of them; copy lists, \
+                imports, ported.img and host.key of the data directory behind it";
             return Err(StoreError::Place(what.to_owned()));
         }
         let wrong = |e: std::io::Error| StoreError::Place(format!("{}: {e}", file.display()));

@@ -1,7 +1,8 @@
 //! `strowger books check`: the audit of the books, read from the database itself, so that it needs
-//! no running control plane and believes none. `strowger backup`: a copy, audited the same way.
+//! no running control plane and believes none. `strowger backup`: a copy, audited the same way, and
+//! the files that belong to it.
 
-use crate::{Failure, say};
+use crate::{Failure, beside, say};
 use std::path::Path;
 use strowger_store::{BooksReport, FINDINGS_MAX, Place, Reader, StoreError};
 use strowger_tuning::{Config, Words};
@@ -12,10 +13,20 @@ pub(crate) fn check(words: &Words) -> Result<(), Failure> {
     print(&drive(audit(&config)).map_err(|e| unchecked("books check", &e))?)
 }
 
-/// Copies the database into `file`, then audits the copy.
+/// Copies the database into `file`, audits the copy, and copies the files beside it.
 pub(crate) fn back_up(file: &Path, words: &Words) -> Result<(), Failure> {
     let config = words.load().map_err(Failure::Usage)?;
-    print(&drive(copy(&config, file)).map_err(|e| unchecked("backup", &e))?)
+    let folder = beside::folder_of(file);
+    if folder.exists() {
+        let is_there = format!("backup: {}: is there already", folder.display());
+        return Err(Failure::Unchecked(is_there));
+    }
+    let report = drive(copy(&config, file)).map_err(|e| unchecked("backup", &e))?;
+    let copied = beside::copy(&config.node.data, &folder);
+    let count = copied.map_err(|e| Failure::Unchecked(format!("backup: {e}")))?;
+    let audited = print(&report);
+    say(&format!("{}: {count} files beside the database", folder.display()))?;
+    audited
 }
 
 fn drive<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

@@ -4,7 +4,7 @@
 //!   planes with them, starts again whichever dies, and prints `ready {..}` when calls can be
 //!   placed. Planes that a killed supervisor left running are taken over with their sockets.
 //! - `strowger books check` audits the books, in the database itself.
-//! - `strowger backup FILE` copies the database while it runs.
+//! - `strowger backup FILE` copies the database while it runs, and the files beside it.
 //! - `strowger trace`, `route test`, `list`, `get`, `create`, `change`, `delete` ask a running
 //!   server by REST, as everybody else does: they know resources by its OpenAPI document only.
 //! - `strowger deck` sends suppliers' files of prices in, shows what they change, publishes and
@@ -18,6 +18,7 @@
 //! configuration: one line that names the word or key, exit code 2.
 
 mod args;
+mod beside;
 mod books;
 mod certificate;
 mod client;

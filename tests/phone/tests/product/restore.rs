@@ -29,6 +29,11 @@ fn strowger(words: &[&str], data: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Where a backup's files are.
+fn demo_files(copy: &Path) -> std::path::PathBuf {
+    copy.with_extension("db.files")
+}
+
 #[test]
 fn a_restored_backup_gets_the_rest_from_the_journal() {
     let _turn = carrier_turn();
@@ -38,6 +43,8 @@ fn a_restored_backup_gets_the_rest_from_the_journal() {
     let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
     call_abroad(&desk(&demo, ALICE));
     demo.rest.cdrs(1);
+    let list = demo.rest.csv("/api/v1/ported-numbers/replace", "33123456,44\n");
+    assert_eq!(list.0, 200, "{}", list.1);
     let said = strowger(&["backup", copy.to_str().unwrap()], &data);
     assert!(said.starts_with("the books are sound: 1 batches"), "{said}");
     // Behind the backup: more calls, and a life of the dataplane that the copy has not heard of.
@@ -54,9 +61,15 @@ fn a_restored_backup_gets_the_rest_from_the_journal() {
         let _not_there = fs::remove_file(gone);
     }
     fs::rename(&copy, data.join("strowger.db")).unwrap();
+    fs::remove_file(data.join("ported.img")).unwrap();
+    let beside = demo_files(&copy);
+    assert!(beside.join("host.key").exists());
+    fs::rename(beside.join("ported.img"), data.join("ported.img")).unwrap();
     let demo = Demo::start(&home);
     assert_eq!(demo.rest.cdrs(3), cdrs, "the same records with the same amounts");
     assert_eq!(demo.rest.balance(1), balance);
+    let ported = demo.rest.get("/api/v1/ported-numbers?number=33123456");
+    assert_eq!(ported["numbers"], 1, "{ported}");
     // A new life gets a number that none of the known lives has.
     let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
     call_abroad(&desk(&demo, ALICE));

@@ -71,6 +71,16 @@ fn legs_that_only_linger_make_room() {
 }
 
 #[test]
+fn a_shard_of_more_calls_has_more_of_what_they_need() {
+    let few = script::config().with_calls(100);
+    assert_eq!((few.legs_max, few.transactions_max), (32_768, 131_072), "never below the usual");
+    let many = script::config().with_calls(20_000);
+    // Two legs of each call, with what may linger still above them.
+    assert!(many.legs_max - many.legs_max / 4 >= 2 * 20_000, "{}", many.legs_max);
+    assert!(many.transactions_max >= 4 * many.legs_max);
+}
+
+#[test]
 fn both_ends_hang_up_at_once() {
     let mut bench = Bench::new();
     bench.run(&format!("{UP}\ncall> Hangup 0/16\npeer< BYE\ncall< Ended 0/16"));
