@@ -178,6 +178,44 @@ pub struct Discount {
 }
 
 impl Account {
+    /// A prepaid account with nothing else set: no name, no prices, no limits; it may call.
+    #[must_use]
+    pub fn new(
+        id: AccountId,
+        tenant: TenantId,
+        organization: OrganizationId,
+        currency: Currency,
+    ) -> Account {
+        Account {
+            id,
+            tenant,
+            organization,
+            name: String::new(),
+            currency,
+            prepaid: true,
+            floor: None,
+            tariff: None,
+            calls_max: 0,
+            cps_max: 0,
+            day_max: None,
+            month_max: None,
+            month_grows_by: None,
+            month_grows_to: None,
+            month_grows_since_us: None,
+            discounts: Vec::new(),
+            reduction_bp: 0,
+            resells: false,
+            partners: Vec::new(),
+            barring: Barring::default(),
+            resells_early: false,
+            agent: None,
+            commission_bp: 0,
+            commission_of_profit: false,
+            enabled: true,
+            go_on_without_control: false,
+        }
+    }
+
     /// The balance never passes below this; `None` = no floor. A prepaid account without a floor of
     /// its own must not pass zero.
     #[must_use]
