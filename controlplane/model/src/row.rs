@@ -12,6 +12,7 @@ mod feature;
 mod header;
 mod import;
 mod list;
+mod price;
 mod rule;
 
 pub use carrier::*;
@@ -20,6 +21,7 @@ pub use feature::*;
 pub use header::*;
 pub use import::*;
 pub use list::*;
+pub use price::*;
 pub use rule::*;
 
 use crate::{
@@ -123,7 +125,7 @@ pub struct Account {
     pub prepaid: bool,
     /// The balance never passes below this; for postpaid mostly negative, `None` = no floor.
     pub floor: Option<Amount>,
-    /// Its prices; without one only internal calls are possible.
+    /// Its prices; without one those that rules about prices give it ([`PriceRule`]).
     pub tariff: Option<TariffId>,
     /// Most concurrent calls, 0 = no limit (source: `MaxLines`).
     pub calls_max: u32,

@@ -380,8 +380,8 @@ const MOVED: &str = "SELECT s.batch AS batch, s.kind AS kind, s.amount AS amount
 
 /// What lines of re-ratings that moved money differ from what was booked before.
 const CORRECTED: &str = "SELECT l.rerate_id AS rerate_id, r.tenant_id AS tenant_id, \
-    CASE WHEN l.position = 0 THEN 'customer' WHEN l.position > 0 THEN 'reseller' \
-    ELSE 'supplier' END AS kind, l.account_id AS account_id, \
+    CASE WHEN l.position = 0 THEN 'customer' WHEN l.position < 0 THEN 'supplier' \
+    WHEN l.position < 64 THEN 'reseller' ELSE 'commission' END AS kind, l.account_id AS account_id, \
     l.organization_id AS organization_id, l.payee_id AS payee_id, l.currency AS currency, \
     l.minor_digits AS minor_digits, CAST(SUM(l.net - l.was_net) AS BIGINT) AS net, \
     CAST(SUM(l.gross - l.was_gross) AS BIGINT) AS gross \
