@@ -264,7 +264,7 @@ pub struct Allowance {
     /// It is given again when it ends; `None` = once (source: `freedays`).
     pub renewal: Option<Renewal>,
     /// What the account pays for it, with tax, out of its balance when it is given; 0 = nothing.
-    /// What is paid for is not given again by itself.
+    /// Where it is given again, it is bought again.
     pub price: Amount,
     /// Tax in that, millionths.
     pub vat_ppm: u32,
@@ -280,14 +280,15 @@ pub struct Renewal {
 }
 
 impl Allowance {
-    /// The next one, up to `end_us`, where the days of its renewal end; `None` behind the last.
+    /// The next one, from `from_us` up to `end_us`, where the days of its renewal end; `None` behind
+    /// the last.
     #[must_use]
-    pub fn next(&self, end_us: i64) -> Option<Allowance> {
+    pub fn next(&self, from_us: i64, end_us: i64) -> Option<Allowance> {
         let last_us = self.renewal?.until_us;
         let until_us = end_us.min(last_us);
-        (until_us > self.until_us).then(|| Allowance {
+        (until_us > from_us).then(|| Allowance {
             id: self.id.renewed(),
-            from_us: self.until_us,
+            from_us,
             until_us,
             ..self.clone()
         })

@@ -738,11 +738,13 @@ impl Reader {
         Ok(())
     }
 
-    /// What was given again is as much for the same account, from the end of the one before.
+    /// What was given again is as much for the same account, from the end of the one before; what
+    /// was bought again costs the same, and begins then or later.
     async fn check_renewals(&self, report: &mut BooksReport) -> Result<(), StoreError> {
         let sql = "SELECT n.id AS id, n.renews_id AS renews_id FROM allowances n \
              LEFT JOIN allowances a ON a.id = n.renews_id AND a.account_id = n.account_id \
-             AND a.seconds = n.seconds AND a.until_us = n.from_us \
+             AND a.seconds = n.seconds AND a.price = n.price AND (a.until_us = n.from_us \
+             OR a.price > 0 AND a.until_us < n.from_us) \
              WHERE n.renews_id IS NOT NULL AND a.id IS NULL ORDER BY n.id LIMIT $1";
         let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
         let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
