@@ -102,7 +102,9 @@ fn next_of(old: &Allowance, world: &World, (from_us, now_us): (i64, i64)) -> Opt
 
 /// Gives again and forgets what ended long ago, until the end.
 pub(crate) async fn keep(orders: Orders, store: Store, cashier: Cashier, mut until: Until) {
-    while until.sleep(LOOK).await {
+    let mut pause = Duration::ZERO;
+    while until.sleep(pause).await {
+        pause = LOOK;
         let Ok(world) = ask(&orders, |office| Arc::clone(office.world())).await else { return };
         let now_us = clock::wall_us();
         let given = renew(&store, &world, now_us).await.unwrap_or_else(|e| {
