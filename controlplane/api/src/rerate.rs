@@ -209,7 +209,9 @@ fn time(name: &str, text: Option<String>) -> Result<Option<i64>, Problem> {
 /// What agents earned has no price to be rated by.
 fn kind(wanted: Option<ChargeKind>) -> Result<Option<ChargeKind>, Problem> {
     match wanted {
-        Some(ChargeKind::Commission) => Err(Problem::field("kind", "is rated again with what it is a part of")),
+        Some(ChargeKind::Commission) => {
+            Err(Problem::field("kind", "is rated again with what it is a part of"))
+        }
         Some(_) | None => Ok(wanted),
     }
 }

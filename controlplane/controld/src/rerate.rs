@@ -16,8 +16,8 @@ use strowger_model::{Cdr, CdrId, Charge};
 use strowger_port::clock;
 use strowger_routing::{OtherPrices, World, recommission, rerate};
 use strowger_store::{
-    COMMISSIONS_FROM, CdrKey, NewRerate, RERATE_CHUNK, Rated, Rerate, RerateCounts, RerateLine, RerateState, Store,
-    StoreError,
+    COMMISSIONS_FROM, CdrKey, NewRerate, RERATE_CHUNK, Rated, Rerate, RerateCounts, RerateLine,
+    RerateState, Store, StoreError,
 };
 use tracing::{info, warn};
 

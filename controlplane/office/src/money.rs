@@ -199,10 +199,8 @@ mod tests {
 
     #[test]
     fn what_an_account_pays_and_is_paid_for_one_call_are_two_lines() {
-        let line = |account, charge| Line {
-            key: key(0, AccountId(account)),
-            charge: Amount(charge),
-        };
+        let line =
+            |account, charge| Line { key: key(0, AccountId(account)), charge: Amount(charge) };
         let lines = [line(1, 10), line(2, -4), line(1, -3), line(1, 5), line(2, 1)];
         let expect = [line(1, 15), line(2, -4), line(1, -3), line(2, 1)];
         assert_eq!(joined(lines.into_iter()), expect);

@@ -14,8 +14,7 @@ use crate::value::money_shape;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use strowger_model::{
-    Account, AccountId, Amount, Currency, Digits, Discount, OrganizationId, TenantId,
-    WHOLE,
+    Account, AccountId, Amount, Currency, Digits, Discount, OrganizationId, TenantId, WHOLE,
 };
 use strowger_routing::limits::{DISCOUNTS_MAX, PARTNERS_MAX};
 use strowger_routing::{Change, RowName, World};

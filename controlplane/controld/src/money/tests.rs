@@ -16,10 +16,7 @@ fn eur() -> Currency {
 }
 
 fn account() -> Account {
-    Account {
-        name: "a".into(),
-        ..Account::new(ACCOUNT, TenantId(1), OrganizationId(1), eur())
-    }
+    Account { name: "a".into(), ..Account::new(ACCOUNT, TenantId(1), OrganizationId(1), eur()) }
 }
 
 async fn store(dir: &std::path::Path) -> Store {

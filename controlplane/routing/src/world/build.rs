@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use strowger_model::{
     Account, Ban, CallerRule, Destination, Did, DidId, Digits, Emergency, ExchangeRate, Holiday,
-    NumberList, Organization, PhonebookEntry, PriceRule, Rate, RingGroup, RingGroupId, Route, Rule, SettingId,
-    SettingRow, Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    NumberList, Organization, PhonebookEntry, PriceRule, Rate, RingGroup, RingGroupId, Route, Rule,
+    SettingId, SettingRow, Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 
 /// All rows that decisions depend on.

@@ -13,8 +13,8 @@ use strowger_model::{
     EDIT_PREFIXES_MAX, Egress, EgressTarget, Emergency, Exchange, Ingress, IngressAuth,
     NUMBER_LISTS_MAX, NUMBER_LISTS_PLACE_MAX, NUMBER_MAX, NumberList, Organization, OrganizationId,
     PRICE_RULE_PREFIXES_MAX, PRICE_RULE_TIMES_MAX, PRICE_RULES_MAX, PhonebookEntry, PrefixEdit,
-    PriceRule, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber,
-    SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, TimeClass, Trunk, TrunkId, WHOLE,
+    PriceRule, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
+    TariffId, TariffKind, Tenant, TenantId, TimeClass, Trunk, TrunkId, WHOLE,
 };
 
 type Checked = Result<(), BuildError>;
@@ -361,9 +361,7 @@ impl World {
         same_tenant(name, other, tenant, found.tenant)?;
         match found.kind {
             TariffKind::Customer => Ok(()),
-            TariffKind::Supplier => {
-                Err(wrong(name, Problem::Mismatch { field: "tariff", other }))
-            }
+            TariffKind::Supplier => Err(wrong(name, Problem::Mismatch { field: "tariff", other })),
         }
     }
 

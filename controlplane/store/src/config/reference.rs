@@ -69,10 +69,9 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("number list", "number_lists", "trunk_id"),
         ],
         "ring_groups" => &[("DID", "dids", "ring_group_id")],
-        "tariffs" => &[
-            ("account", "accounts", "tariff_id"),
-            ("price rule", "price_rules", "tariff_id"),
-        ],
+        "tariffs" => {
+            &[("account", "accounts", "tariff_id"), ("price rule", "price_rules", "tariff_id")]
+        }
         _ => &[],
     }
 }

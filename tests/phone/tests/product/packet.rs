@@ -145,3 +145,31 @@ fn a_packet_is_bought_again_at_its_day_and_once_over_kills() {
     assert_tidy(&demo);
     demo.stop();
 }
+
+#[test]
+fn discounts_by_called_number_come_off_the_price() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let discounts = json!([
+        {"prefix": "44", "share_bp": 1_000},
+        {"prefix": "4412", "share_bp": 2_000},
+        {"prefix": "45", "share_bp": 9_000},
+    ]);
+    change(&demo, CUSTOMER, &json!({"discounts": discounts, "reduction_bp": 500}));
+    let call = ada.invite("44123").unwrap();
+    call.wait_answer(SOON).unwrap();
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
+    let cdr = demo.rest.cdrs(1).remove(0);
+    let charge = &cdr["customer"];
+    let seconds = i64::try_from(charge["charged_ms"].as_u64().unwrap()).unwrap() / 1_000;
+    // A quarter off 0.06 a minute, which is 0.001 a second.
+    assert!(seconds >= 1, "{cdr:#}");
+    assert_eq!(money(&charge["gross"]), seconds * 75_000, "{cdr:#}");
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+}

@@ -95,10 +95,13 @@ fn each_condition_of_a_rule_counts() {
     let fits = |change: &dyn Fn(&mut PriceRule), fits: bool| {
         let mut own = rule(1, Some(20));
         change(&mut own);
-        check(vec![own, PriceRule { priority: -1, ..rule(2, Some(21)) }], match fits {
-            true => Some("0.02"),
-            false => Some("0.03"),
-        });
+        check(
+            vec![own, PriceRule { priority: -1, ..rule(2, Some(21)) }],
+            match fits {
+                true => Some("0.02"),
+                false => Some("0.03"),
+            },
+        );
     };
     let digits = |list: &[&str]| list.iter().map(|text| testing::digits(text)).collect();
     for (organization, is) in [(10, true), (11, true), (12, false), (1, false)] {
