@@ -207,32 +207,11 @@ fn organization(id: i64, parent: Option<OrganizationId>) -> Organization {
 
 fn account(id: AccountId, prepaid: bool, currency: Currency) -> Account {
     Account {
-        id,
-        tenant: TENANT,
-        organization: OrganizationId(2),
         name: format!("a{}", id.0),
-        currency,
         prepaid,
         floor: prepaid.then_some(Amount::ZERO),
         tariff: Some(TariffId(1)),
-        calls_max: 0,
-        cps_max: 0,
-        day_max: None,
-        month_max: None,
-        month_grows_by: None,
-        month_grows_to: None,
-        month_grows_since_us: None,
-        discounts: Vec::new(),
-        reduction_bp: 0,
-        resells: false,
-        partners: Vec::new(),
-        barring: Barring::default(),
-        resells_early: false,
-        agent: None,
-        commission_bp: 0,
-        commission_of_profit: false,
-        enabled: true,
-        go_on_without_control: false,
+        ..Account::new(id, TENANT, OrganizationId(2), currency)
     }
 }
 

@@ -163,32 +163,11 @@ fn organization() -> Organization {
 
 fn account(id: i64, prepaid: bool, currency: Currency) -> Account {
     Account {
-        id: AccountId(id),
-        tenant: TENANT,
-        organization: OrganizationId(1),
         name: format!("a{id}"),
-        currency,
         prepaid,
         floor: prepaid.then_some(Amount::ZERO),
         tariff: prepaid.then_some(TariffId(CUSTOMERS)),
-        discounts: Vec::new(),
-        reduction_bp: 0,
-        resells: false,
-        resells_early: false,
-        agent: None,
-        commission_bp: 0,
-        commission_of_profit: false,
-        calls_max: 0,
-        cps_max: 0,
-        day_max: None,
-        month_max: None,
-        month_grows_by: None,
-        month_grows_to: None,
-        month_grows_since_us: None,
-        partners: Vec::new(),
-        barring: strowger_model::Barring::default(),
-        enabled: true,
-        go_on_without_control: false,
+        ..Account::new(AccountId(id), TENANT, OrganizationId(1), currency)
     }
 }
 

@@ -155,9 +155,6 @@ impl Form for AllowanceForm {
         }
         let prefix = (!prefix.is_empty()).then_some(prefix);
         let renewal = renewal(&days, &last, until_us)?;
-        if !price.is_empty() && renewal.is_some() {
-            return Err(Problem::refused("price", "is not for what is given again"));
-        }
         let vat_ppm = vat_ppm(&vat, !price.is_empty())?;
         Ok(AllowanceForm { name, prefix, seconds, from_us, until_us, renewal, price, vat_ppm })
     }
@@ -178,7 +175,11 @@ impl Form for AllowanceForm {
             |what: &str| json!({"type": "string", "format": "date-time", "description": what});
         let vat = format!("^[1-9][0-9]{{0,{}}}$", VAT_DIGITS - 1);
         let mut price = pattern_shape(UNSIGNED);
-        price["description"] = json!("What the account pays for it, with tax, in its currency.");
+        price["description"] = json!(
+            "What the account pays for it, with tax, in its currency. With `renew_days` it is \
+             bought again when it ends: where the balance does not allow it, each minute for as \
+             many days, and begins when it is paid."
+        );
         json!({
             "type": "object",
             "additionalProperties": false,

@@ -8,9 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, BanId, CallerRuleId, CauseMap, Currency, DidId, Digits, EgressTarget,
     ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, NumberListId, OrganizationId, PRICE_DIGITS,
-    PhonebookEntryId, RateId, RingGroupId, RouteId, RuleId, SettingId, SourceMatch, SubscriberId,
-    TariffId, TenantId, TimeClass, TrunkId, TrunkLoginId, date_of, day_of, parse_decimal,
-    print_decimal,
+    PhonebookEntryId, PriceRuleId, RateId, RingGroupId, RouteId, RuleId, SettingId, SourceMatch,
+    SubscriberId, TariffId, TenantId, TimeClass, TrunkId, TrunkLoginId, date_of, day_of,
+    parse_decimal, print_decimal,
 };
 
 /// Longest host name (RFC 1035 section 2.3.4).
@@ -260,8 +260,8 @@ macro_rules! known {
 
 known! {
     AccountId BanId CallerRuleId DidId ExchangeRateId HolidayId NumberListId OrganizationId
-    PhonebookEntryId RateId RingGroupId RouteId RuleId SettingId SubscriberId TariffId TenantId
-    TrunkId TrunkLoginId
+    PhonebookEntryId PriceRuleId RateId RingGroupId RouteId RuleId SettingId SubscriberId TariffId
+    TenantId TrunkId TrunkLoginId
 }
 
 impl Known for i64 {

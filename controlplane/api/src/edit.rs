@@ -56,6 +56,7 @@ pub fn world_rows(rows: ConfigRows) -> Rows {
         settings: rows.settings,
         holidays: rows.holidays,
         exchange_rates: rows.exchange_rates,
+        price_rules: rows.price_rules,
         ..Rows::default()
     }
 }

@@ -209,7 +209,9 @@ fn time(name: &str, text: Option<String>) -> Result<Option<i64>, Problem> {
 /// What agents earned has no price to be rated by.
 fn kind(wanted: Option<ChargeKind>) -> Result<Option<ChargeKind>, Problem> {
     match wanted {
-        Some(ChargeKind::Commission) => Err(Problem::field("kind", "cannot be rated again")),
+        Some(ChargeKind::Commission) => {
+            Err(Problem::field("kind", "is rated again with what it is a part of"))
+        }
         Some(_) | None => Ok(wanted),
     }
 }
@@ -373,7 +375,8 @@ fn sum(sum: &RerateSum) -> RerateSumView {
         kind: Word(match sum.key.kind {
             0 => ChargeKind::Customer,
             1 => ChargeKind::Reseller,
-            _ => ChargeKind::Supplier,
+            2 => ChargeKind::Supplier,
+            _ => ChargeKind::Commission,
         }),
         lines: u64::try_from(sum.lines).unwrap_or_default(),
         was: shown(was),

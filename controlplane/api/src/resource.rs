@@ -14,6 +14,7 @@ mod number_list;
 mod organization;
 mod password;
 mod phonebook;
+mod price_rule;
 mod ring_group;
 mod route;
 mod rule;

@@ -31,8 +31,8 @@ use serde_json::Value;
 use std::pin::Pin;
 use strowger_model::{
     CallerRule, Destination, Emergency, ExchangeRate, Holiday, NumberList, Organization,
-    PhonebookEntry, RingGroup, Route, Rule as CallRule, SettingRow, Subscriber, Tariff, Tenant,
-    Trunk,
+    PhonebookEntry, PriceRule, RingGroup, Route, Rule as CallRule, SettingRow, Subscriber, Tariff,
+    Tenant, Trunk,
 };
 use strowger_store::{Numbered, Scope};
 
@@ -636,6 +636,8 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
     Holiday as "holiday", "tariffs" Tenant / Tenant, "holidays", "holidays/{id}";
     ExchangeRate as "exchange_rate", "tariffs" Tenant / Tenant,
         "exchange-rates", "exchange-rates/{id}";
+    PriceRule as "price_rule", "tariffs" Tenant / Tenant,
+        "price-rules", "price-rules/{id}", "price-rules/bulk";
     BanSeen as "ban", "bans" Host / Host, "bans", "bans/{id}";
     CallerRule as "caller_rule", "caller-rules" Tenant / Tenant,
         "caller-rules", "caller-rules/{id}", "caller-rules/bulk";

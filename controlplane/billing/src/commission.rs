@@ -3,7 +3,7 @@
 
 use crate::settlement::{Level, Settlement};
 use strowger_model::{
-    AccountId, Amount, Charge, ChargeKind, Currency, OrganizationId, Price, WHOLE,
+    AccountId, Amount, Charge, ChargeKind, Currency, Exchange, OrganizationId, Price, WHOLE,
 };
 
 /// An agent's part, by value.
@@ -71,7 +71,12 @@ fn worth(settlement: &Settlement, charge: &Charge, wanted: Currency) -> Option<A
     if charge.currency == wanted {
         return Some(charge.net);
     }
-    let exchange = settlement.exchange(charge.currency, wanted)?;
+    in_currency(charge, &settlement.exchange(charge.currency, wanted)?)
+}
+
+/// What a charge without tax is worth by an exchange of its currency, rounded up.
+#[must_use]
+pub fn in_currency(charge: &Charge, exchange: &Exchange) -> Option<Amount> {
     let (multiplier, divisor) = exchange.ratio(charge.currency.ledger_digits());
     let exact = i128::from(charge.net.0).checked_mul(multiplier)?;
     let up = exact.div_euclid(divisor) + i128::from(exact.rem_euclid(divisor) > 0);

@@ -30,7 +30,7 @@ mod terms;
 #[cfg(test)]
 mod testing;
 
-pub use commission::Commission;
+pub use commission::{Commission, in_currency};
 pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose};
 pub use ledger::{
     BadTransfer, Cause, Correction, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit,

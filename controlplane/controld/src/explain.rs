@@ -33,6 +33,7 @@ impl RowNames for Known {
             | Thing::Route
             | Thing::Rule
             | Thing::NumberList
+            | Thing::PriceRule
             | Thing::NumberKind
             | Thing::Allowance => self.world.name(thing, id),
         }

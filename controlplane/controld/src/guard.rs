@@ -240,34 +240,7 @@ mod tests {
         };
         let (id, kind) = (OrganizationId(1), OrganizationKind::Owner);
         let organization = Organization { id, tenant, parent: None, kind, name: "o".into() };
-        let payer = Account {
-            id: account,
-            tenant,
-            organization: id,
-            name: "a".into(),
-            currency: Currency::EUR,
-            prepaid: true,
-            floor: None,
-            tariff: None,
-            calls_max: 0,
-            cps_max: 0,
-            day_max: None,
-            month_max: None,
-            month_grows_by: None,
-            month_grows_to: None,
-            month_grows_since_us: None,
-            discounts: Vec::new(),
-            reduction_bp: 0,
-            resells: false,
-            partners: Vec::new(),
-            barring: strowger_model::Barring::default(),
-            resells_early: false,
-            agent: None,
-            commission_bp: 0,
-            commission_of_profit: false,
-            enabled: true,
-            go_on_without_control: false,
-        };
+        let payer = Account::new(account, tenant, id, Currency::EUR);
         let mut w = store.write().await.unwrap();
         w.insert_tenant(&row).await.unwrap();
         w.insert_organization(&organization).await.unwrap();

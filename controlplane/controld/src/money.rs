@@ -140,6 +140,26 @@ impl Cashier {
         Ok(Ok(given))
     }
 
+    /// Buys free time again that has ended. To be run to its end, whatever becomes of the asker.
+    ///
+    /// # Errors
+    /// [`Unavailable`] as [`Cashier::give`].
+    pub(crate) async fn renew(
+        self,
+        new: NewAllowance,
+    ) -> Result<Result<Allowance, MoneyRefusal>, Unavailable> {
+        let mut last = self.last.lock().await;
+        *last = last.saturating_add(1);
+        let given = match self.sell(*last, &new).await? {
+            Ok(given) => given,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let told = given.clone();
+        ask(&self.orders, move |office| office.load_allowance(told, 0, clock::monotonic())).await?;
+        info!(allowance = given.id.0, account = given.account.0, "free time bought again");
+        Ok(Ok(given))
+    }
+
     /// Free time that is paid for: asked in the till first, written with what it costs after.
     async fn sell(
         &self,
@@ -176,8 +196,11 @@ impl Cashier {
     async fn look_for_allowance(&self, new: &NewAllowance) -> Option<Allowance> {
         loop {
             if let Ok(w) = self.store.write().await {
-                let account = new.allowance.account;
-                let found = self.store.reader().allowance_with_key(account, &new.key).await;
+                let (reader, account) = (self.store.reader(), new.allowance.account);
+                let found = match new.renews {
+                    Some(renewed) => reader.renewal_of(renewed).await,
+                    None => reader.allowance_with_key(account, &new.key).await,
+                };
                 drop(w);
                 if let Ok(found) = found {
                     return found;

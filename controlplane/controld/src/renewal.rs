@@ -1,20 +1,26 @@
 //! Free time that is given again: the next of it stands in the books, and in the till, as soon as
 //! the one before it has begun. So a database that is away for less than that changes nothing.
 //!
+//! What was bought is bought again at the day on which it ends, out of the balance: one after the
+//! other, asked in the till and written in one transaction with what it costs. Who cannot pay then
+//! is asked each minute, for as many days as it is for; what is paid late begins late.
+//!
 //! Reconciled, not planned: what is due is what the books say, each has one next, and boot and
 //! running take the same way.
 
 use crate::calendar::days_after;
 use crate::decider::Orders;
+use crate::money::Cashier;
 use crate::run::{ALLOWANCES_US, Until, chain};
 use crate::view::ask;
 use std::sync::Arc;
 use std::time::Duration;
+use strowger_api::Unavailable;
 use strowger_model::Allowance;
 use strowger_port::clock;
 use strowger_routing::World;
 use strowger_store::{NewAllowance, Store, StoreError};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// How often it is looked for what is due.
 const LOOK: Duration = Duration::from_secs(60);
@@ -22,6 +28,9 @@ const LOOK: Duration = Duration::from_secs(60);
 const AT_ONCE: u32 = 250;
 /// Most transactions of one look: after a long time away the rest waits for the next one.
 const ROUNDS_MAX: usize = 400;
+/// What is bought again so soon after the one before it ended begins where that ended,
+/// microseconds.
+const LATE_US: i64 = 3_600_000_000;
 /// Who gives it, as the books say.
 const ACTOR: &str = "renewal";
 
@@ -35,7 +44,7 @@ pub(crate) async fn renew(
     for _ in 0..ROUNDS_MAX {
         let due = store.reader().allowances_to_renew(now_us, AT_ONCE).await?;
         let next: Vec<NewAllowance> =
-            due.iter().filter_map(|old| next_of(old, world, now_us)).collect();
+            due.iter().filter_map(|old| next_of(old, world, (old.until_us, now_us))).collect();
         if next.is_empty() {
             break;
         }
@@ -50,11 +59,39 @@ pub(crate) async fn renew(
     Ok(given)
 }
 
-fn next_of(old: &Allowance, world: &World, now_us: i64) -> Option<NewAllowance> {
+/// Buys again what is due at `now_us`, as far as balances allow it; how much that was.
+pub(crate) async fn buy_again(
+    cashier: &Cashier,
+    world: &World,
+    now_us: i64,
+) -> Result<usize, StoreError> {
+    let (mut bought, mut after) = (0usize, None);
+    for _ in 0..ROUNDS_MAX {
+        let reader = cashier.store().reader();
+        let due = reader.allowances_to_buy_again(now_us, after, AT_ONCE).await?;
+        let Some(last) = due.last() else { break };
+        after = Some(last.id);
+        for old in &due {
+            let is_late = now_us.saturating_sub(old.until_us) > LATE_US;
+            let from_us = if is_late { now_us } else { old.until_us };
+            let Some(new) = next_of(old, world, (from_us, now_us)) else { continue };
+            match cashier.clone().renew(new).await {
+                Ok(Ok(_)) => bought = bought.saturating_add(1),
+                Ok(Err(_)) => {
+                    debug!(allowance = old.id.0, account = old.account.0, "not bought again yet");
+                }
+                Err(Unavailable) => return Ok(bought),
+            }
+        }
+    }
+    Ok(bought)
+}
+
+fn next_of(old: &Allowance, world: &World, (from_us, now_us): (i64, i64)) -> Option<NewAllowance> {
     let timezone = world.tenant(old.tenant).map_or("UTC", |tenant| tenant.timezone.as_str());
-    let end_us = days_after(timezone, old.until_us, old.renewal?.days);
+    let end_us = days_after(timezone, from_us, old.renewal?.days);
     Some(NewAllowance {
-        allowance: old.next(end_us)?,
+        allowance: old.next(from_us, end_us)?,
         key: String::new(),
         renews: Some(old.id),
         payee: None,
@@ -64,8 +101,10 @@ fn next_of(old: &Allowance, world: &World, now_us: i64) -> Option<NewAllowance> 
 }
 
 /// Gives again and forgets what ended long ago, until the end.
-pub(crate) async fn keep(orders: Orders, store: Store, mut until: Until) {
-    while until.sleep(LOOK).await {
+pub(crate) async fn keep(orders: Orders, store: Store, cashier: Cashier, mut until: Until) {
+    let mut pause = Duration::ZERO;
+    while until.sleep(pause).await {
+        pause = LOOK;
         let Ok(world) = ask(&orders, |office| Arc::clone(office.world())).await else { return };
         let now_us = clock::wall_us();
         let given = renew(&store, &world, now_us).await.unwrap_or_else(|e| {
@@ -74,6 +113,11 @@ pub(crate) async fn keep(orders: Orders, store: Store, mut until: Until) {
         });
         if !given.is_empty() {
             info!(count = given.len(), "free time given again");
+        }
+        match buy_again(&cashier, &world, now_us).await {
+            Ok(0) => {}
+            Ok(count) => info!(count, "free time bought again"),
+            Err(e) => warn!("free time is not bought again yet: {}", chain(&e)),
         }
         let tell = move |office: &mut strowger_office::Office| {
             for allowance in given {

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use strowger_model::{Cdr, CdrId, Charge};
 use strowger_port::clock;
-use strowger_routing::{NotRerated, OtherPrices, World, rerate};
+use strowger_routing::{OtherPrices, World, recommission, rerate};
 use strowger_store::{
-    CdrKey, NewRerate, RERATE_CHUNK, Rated, Rerate, RerateCounts, RerateLine, RerateState, Store,
-    StoreError,
+    COMMISSIONS_FROM, CdrKey, NewRerate, RERATE_CHUNK, Rated, Rerate, RerateCounts, RerateLine,
+    RerateState, Store, StoreError,
 };
 use tracing::{info, warn};
 
@@ -116,6 +116,30 @@ impl Known {
         }
         Known(known)
     }
+
+    /// A charge of a record, as it was booked last.
+    fn counted(&self, record: &Cdr, (position, charge): (i16, &Charge)) -> Counted {
+        let current = self.0.get(&(record.id, record.part, position));
+        Counted {
+            position,
+            charge: current.and_then(|current| current.booked).unwrap_or(*charge),
+            version: current.map_or(1, |current| current.version),
+            is_new: false,
+        }
+    }
+}
+
+/// A charge of a record as it counts.
+#[derive(Clone, Copy)]
+struct Counted {
+    /// Which of the record's charges it is.
+    position: i16,
+    /// What was booked last.
+    charge: Charge,
+    /// Its newest rating.
+    version: u32,
+    /// This run changes it.
+    is_new: bool,
 }
 
 /// What comes out for some records.
@@ -129,38 +153,80 @@ impl Found {
     fn add(&mut self, world: &World, wanted: &NewRerate, record: &Cdr, known: &Known) {
         self.counts.records = self.counts.records.saturating_add(1);
         let by = OtherPrices { tariff: wanted.new_tariff, at_us: wanted.prices_us };
-        let resellers = (1i16..).zip(&record.levels);
         let customer = record.customer.iter().map(|charge| (0, charge));
-        let supplier = record.supplier.iter().map(|charge| (-1, charge));
-        for (position, charge) in customer.chain(resellers).chain(supplier) {
-            let place = (record.id, record.part, position);
-            let current = known.0.get(&place).copied();
-            let charge = current.and_then(|current| current.booked).unwrap_or(*charge);
-            if !is_wanted(wanted, &charge) {
-                continue;
-            }
-            let now = match rerate(world, record, &charge, by) {
-                Ok(now) => now,
-                Err(NotRerated::NoTariff | NotRerated::NoPrice) => {
-                    self.counts.unpriced = self.counts.unpriced.saturating_add(1);
-                    continue;
-                }
-            };
-            if (now.net, now.gross) == (charge.net, charge.gross) {
-                self.counts.same = self.counts.same.saturating_add(1);
-                continue;
-            }
-            self.lines.push(RerateLine {
-                line: 0,
-                cdr: record.id,
-                part: record.part,
-                position,
-                version: current.map_or(1, |current| current.version).saturating_add(1),
-                was_net: charge.net,
-                was_gross: charge.gross,
-                charge: now,
-            });
+        let payers: Vec<Counted> = customer
+            .chain((1i16..).zip(&record.levels))
+            .map(|place| self.rated(world, (wanted, by), record, known.counted(record, place)))
+            .collect();
+        let supplier = record.supplier.as_ref().map(|charge| {
+            self.rated(world, (wanted, by), record, known.counted(record, (-1, charge)))
+        });
+        for place in (COMMISSIONS_FROM..).zip(&record.commissions) {
+            let earned = known.counted(record, place);
+            self.add_commission(world, record, earned, (&payers, supplier.as_ref()));
         }
+    }
+
+    /// A charge by other prices, or as it counts where it stays.
+    fn rated(
+        &mut self,
+        world: &World,
+        (wanted, by): (&NewRerate, OtherPrices),
+        record: &Cdr,
+        was: Counted,
+    ) -> Counted {
+        if !is_wanted(wanted, &was.charge) {
+            return was;
+        }
+        let now = rerate(world, record, &was.charge, by);
+        self.note(record, was, now.ok())
+    }
+
+    /// What an agent earns follows what it is a part of: it is rated again when that is.
+    fn add_commission(
+        &mut self,
+        world: &World,
+        record: &Cdr,
+        earned: Counted,
+        (payers, supplier): (&[Counted], Option<&Counted>),
+    ) {
+        // Whoever sells to a payer stands in its charge, and no two payers buy from the same.
+        let of = |payer: &Counted| {
+            let Charge { payee, currency, .. } = payer.charge;
+            (payee, currency) == (earned.charge.payee, earned.charge.currency)
+        };
+        let Some(at) = payers.iter().position(of) else { return };
+        let Some(paid) = payers.get(at) else { return };
+        let cost = payers.get(at.saturating_add(1)).or(supplier);
+        if !paid.is_new && !cost.is_some_and(|cost| cost.is_new) {
+            return;
+        }
+        let terms = (&paid.charge, cost.map(|cost| &cost.charge));
+        let now = recommission(world, record, &earned.charge, terms);
+        self.note(record, earned, now);
+    }
+
+    /// Writes down what a charge is now; `None` = nobody knows, it stays.
+    fn note(&mut self, record: &Cdr, was: Counted, now: Option<Charge>) -> Counted {
+        let Some(now) = now else {
+            self.counts.unpriced = self.counts.unpriced.saturating_add(1);
+            return was;
+        };
+        if (now.net, now.gross) == (was.charge.net, was.charge.gross) {
+            self.counts.same = self.counts.same.saturating_add(1);
+            return was;
+        }
+        self.lines.push(RerateLine {
+            line: 0,
+            cdr: record.id,
+            part: record.part,
+            position: was.position,
+            version: was.version.saturating_add(1),
+            was_net: was.charge.net,
+            was_gross: was.charge.gross,
+            charge: now,
+        });
+        Counted { charge: now, is_new: true, ..was }
     }
 }
 

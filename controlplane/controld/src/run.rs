@@ -552,10 +552,11 @@ impl Until {
 /// Keeps what the till knows of calendars, limits that grow, free time and re-ratings, and
 /// statistics small; returns who moves money.
 fn keep_till(handle: &Handle, orders: &Orders, store: &Store, until: &Until) -> Cashier {
-    handle.spawn(renewal::keep(orders.clone(), store.clone(), until.clone()));
     handle.spawn(calendar::keep(orders.clone(), store.reader()));
     handle.spawn(statistic::keep(store.clone(), until.clone()));
     let cashier = Cashier::new(orders.clone(), store.clone());
+    let seller = cashier.clone();
+    handle.spawn(renewal::keep(orders.clone(), store.clone(), seller, until.clone()));
     handle.spawn(rerate::keep(orders.clone(), store.clone(), cashier.clone(), until.clone()));
     cashier
 }

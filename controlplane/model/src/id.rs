@@ -57,6 +57,8 @@ ids! {
     HolidayId
     /// What a currency was worth from a time on.
     ExchangeRateId
+    /// A rule about prices.
+    PriceRuleId
     /// Who logs in.
     UserId
     /// A token of REST.

@@ -12,6 +12,7 @@ mod feature;
 mod header;
 mod import;
 mod list;
+mod price;
 mod rule;
 
 pub use carrier::*;
@@ -20,6 +21,7 @@ pub use feature::*;
 pub use header::*;
 pub use import::*;
 pub use list::*;
+pub use price::*;
 pub use rule::*;
 
 use crate::{
@@ -123,7 +125,7 @@ pub struct Account {
     pub prepaid: bool,
     /// The balance never passes below this; for postpaid mostly negative, `None` = no floor.
     pub floor: Option<Amount>,
-    /// Its prices; without one only internal calls are possible.
+    /// Its prices; without one those that rules about prices give it ([`PriceRule`]).
     pub tariff: Option<TariffId>,
     /// Most concurrent calls, 0 = no limit (source: `MaxLines`).
     pub calls_max: u32,
@@ -178,6 +180,44 @@ pub struct Discount {
 }
 
 impl Account {
+    /// A prepaid account with nothing else set: no name, no prices, no limits; it may call.
+    #[must_use]
+    pub fn new(
+        id: AccountId,
+        tenant: TenantId,
+        organization: OrganizationId,
+        currency: Currency,
+    ) -> Account {
+        Account {
+            id,
+            tenant,
+            organization,
+            name: String::new(),
+            currency,
+            prepaid: true,
+            floor: None,
+            tariff: None,
+            calls_max: 0,
+            cps_max: 0,
+            day_max: None,
+            month_max: None,
+            month_grows_by: None,
+            month_grows_to: None,
+            month_grows_since_us: None,
+            discounts: Vec::new(),
+            reduction_bp: 0,
+            resells: false,
+            partners: Vec::new(),
+            barring: Barring::default(),
+            resells_early: false,
+            agent: None,
+            commission_bp: 0,
+            commission_of_profit: false,
+            enabled: true,
+            go_on_without_control: false,
+        }
+    }
+
     /// The balance never passes below this; `None` = no floor. A prepaid account without a floor of
     /// its own must not pass zero.
     #[must_use]
@@ -224,7 +264,7 @@ pub struct Allowance {
     /// It is given again when it ends; `None` = once (source: `freedays`).
     pub renewal: Option<Renewal>,
     /// What the account pays for it, with tax, out of its balance when it is given; 0 = nothing.
-    /// What is paid for is not given again by itself.
+    /// Where it is given again, it is bought again.
     pub price: Amount,
     /// Tax in that, millionths.
     pub vat_ppm: u32,
@@ -240,14 +280,15 @@ pub struct Renewal {
 }
 
 impl Allowance {
-    /// The next one, up to `end_us`, where the days of its renewal end; `None` behind the last.
+    /// The next one, from `from_us` up to `end_us`, where the days of its renewal end; `None` behind
+    /// the last.
     #[must_use]
-    pub fn next(&self, end_us: i64) -> Option<Allowance> {
+    pub fn next(&self, from_us: i64, end_us: i64) -> Option<Allowance> {
         let last_us = self.renewal?.until_us;
         let until_us = end_us.min(last_us);
-        (until_us > self.until_us).then(|| Allowance {
+        (until_us > from_us).then(|| Allowance {
             id: self.id.renewed(),
-            from_us: self.until_us,
+            from_us,
             until_us,
             ..self.clone()
         })

@@ -138,11 +138,14 @@ pub(crate) const fn talk_time(granted: Granted) -> TalkTime {
     TalkTime { ms, free_ms, last }
 }
 
-/// One line for each account: the till compares what it pays with what was held of it.
+/// One line for what each account pays, which the till compares with what was held of it, and one
+/// for what it is paid: that is no less spending, neither here nor in the database.
 fn joined(lines: impl Iterator<Item = Line>) -> Vec<Line> {
     let mut joined: Vec<Line> = Vec::new();
     for line in lines {
-        match joined.iter_mut().find(|known| known.key == line.key) {
+        let is_same =
+            |known: &Line| known.key == line.key && (known.charge.0 < 0) == (line.charge.0 < 0);
+        match joined.iter_mut().find(|known| is_same(known)) {
             Some(known) => known.charge = Amount(known.charge.0.saturating_add(line.charge.0)),
             None => joined.push(line),
         }
@@ -187,5 +190,19 @@ pub(crate) const fn refusal(why: strowger_till::Refusal) -> Refusal {
         Why::NoCredit(_) => Refusal::NoCredit,
         Why::TenantSpent(_) | Why::AccountLimit(_) | Why::Limit(_) | Why::Full => Refusal::Limit,
         Why::UnknownAccount(_) | Why::Duplicate | Why::Malformed => Refusal::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_account_pays_and_is_paid_for_one_call_are_two_lines() {
+        let line =
+            |account, charge| Line { key: key(0, AccountId(account)), charge: Amount(charge) };
+        let lines = [line(1, 10), line(2, -4), line(1, -3), line(1, 5), line(2, 1)];
+        let expect = [line(1, 15), line(2, -4), line(1, -3), line(2, 1)];
+        assert_eq!(joined(lines.into_iter()), expect);
     }
 }

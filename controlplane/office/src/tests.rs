@@ -27,32 +27,10 @@ fn digits(text: &str) -> Digits {
 
 fn account(id: AccountId, prepaid: bool, tariff: Option<TariffId>) -> Account {
     Account {
-        id,
-        tenant: TenantId(1),
-        organization: OrganizationId(1),
         name: "a".into(),
-        currency: Currency::new("EUR", 2).unwrap(),
         prepaid,
-        floor: None,
         tariff,
-        calls_max: 0,
-        cps_max: 0,
-        day_max: None,
-        month_max: None,
-        month_grows_by: None,
-        month_grows_to: None,
-        month_grows_since_us: None,
-        discounts: Vec::new(),
-        reduction_bp: 0,
-        resells: false,
-        partners: Vec::new(),
-        barring: strowger_model::Barring::default(),
-        resells_early: false,
-        agent: None,
-        commission_bp: 0,
-        commission_of_profit: false,
-        enabled: true,
-        go_on_without_control: false,
+        ..Account::new(id, TenantId(1), OrganizationId(1), Currency::new("EUR", 2).unwrap())
     }
 }
 

@@ -20,6 +20,7 @@ mod order;
 mod pickup;
 mod plan;
 mod ported;
+mod price;
 mod reached;
 mod redirect;
 mod ring;

@@ -87,7 +87,7 @@ pub use replay::{
     REPLAY_DESTINATIONS_MAX, REPLAY_MOVES_MAX, Replay, ReplayLine, Replayed, Sides, Sums, Way,
 };
 pub use request::request;
-pub use rerate::{NotRerated, OtherPrices, rerate};
+pub use rerate::{NotRerated, OtherPrices, recommission, rerate};
 pub use rule::{BadRule, Rules};
 pub use settings::{SETTING_ROWS_MAX, Settings};
 pub use shared_call::{CALLED_BACK_US, SharedCall, SharedCalls};

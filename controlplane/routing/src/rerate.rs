@@ -6,8 +6,8 @@
 
 use crate::decide::RINGING_MS;
 use crate::world::{Priced, World};
-use strowger_billing::rate;
-use strowger_model::{Cdr, Charge, ChargeKind, TariffId};
+use strowger_billing::{Commission, in_currency, rate};
+use strowger_model::{Amount, Cdr, Charge, ChargeKind, TariffId};
 
 /// By which prices.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -63,7 +63,7 @@ fn priced(world: &World, cdr: &Cdr, charge: &Charge, by: OtherPrices) -> Option<
     let terms = world.terms(deck, (tenant, account), call).ok()?;
     let terms = terms.answered_after(span_ms(began_us, times.answered_us.unwrap_or(began_us)));
     let talked_ms = match charge.kind {
-        // What agents earned has no tariff, and stays.
+        // What agents earn has no tariff: see [`recommission`].
         ChargeKind::Customer | ChargeKind::Reseller | ChargeKind::Commission => times.billable_ms,
         ChargeKind::Supplier => times.called_ms,
     };
@@ -81,6 +81,37 @@ fn priced(world: &World, cdr: &Cdr, charge: &Charge, by: OtherPrices) -> Option<
         rate: terms.rate,
         ..*charge
     })
+}
+
+/// What an agent who earned `was` of a charge earns of it now that it is `paid`, and the call costs
+/// who sold it `cost`: the part that the payer's account names now, and the exchange rates of the
+/// call's beginning. `None` when the account is gone or names another agent, or nobody knows what
+/// the cost is worth: then it stays what it was.
+#[must_use]
+pub fn recommission(
+    world: &World,
+    cdr: &Cdr,
+    was: &Charge,
+    (paid, cost): (&Charge, Option<&Charge>),
+) -> Option<Charge> {
+    let tenant = world.tenant(cdr.tenant?)?;
+    let account = world.account(paid.account).filter(|of| of.agent == Some(was.account))?;
+    let part = Commission {
+        agent: was.account,
+        organization: was.organization,
+        share_bp: account.commission_bp,
+        of_profit: account.commission_of_profit,
+    };
+    let cost = match cost.filter(|_| part.of_profit) {
+        None => Amount::ZERO,
+        Some(cost) if cost.currency == paid.currency => cost.net,
+        Some(cost) => {
+            let began_us = cdr.times.started_us;
+            in_currency(cost, &world.exchange(tenant, cost.currency, paid.currency, began_us)?)?
+        }
+    };
+    let amount = part.of(paid.net, cost);
+    Some(Charge { net: amount, gross: amount, ..*was })
 }
 
 fn span_ms(from_us: i64, to_us: i64) -> u64 {

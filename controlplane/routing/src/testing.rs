@@ -139,32 +139,10 @@ pub(crate) fn organization(id: i64, parent: Option<i64>) -> Organization {
 
 pub(crate) fn account(id: i64, tariff: Option<i64>) -> Account {
     Account {
-        id: AccountId(id),
-        tenant: TenantId(1),
-        organization: OrganizationId(1),
         name: format!("Account {id}"),
-        currency: eur(),
-        prepaid: true,
         floor: Some(Amount(0)),
         tariff: tariff.map(TariffId),
-        calls_max: 0,
-        cps_max: 0,
-        day_max: None,
-        month_max: None,
-        month_grows_by: None,
-        month_grows_to: None,
-        month_grows_since_us: None,
-        discounts: Vec::new(),
-        reduction_bp: 0,
-        resells: false,
-        partners: Vec::new(),
-        barring: Barring::default(),
-        resells_early: false,
-        agent: None,
-        commission_bp: 0,
-        commission_of_profit: false,
-        enabled: true,
-        go_on_without_control: false,
+        ..Account::new(AccountId(id), TenantId(1), OrganizationId(1), eur())
     }
 }
 

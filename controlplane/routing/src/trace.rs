@@ -484,6 +484,11 @@ steps! {
     196 NotPartner(trunk) "trunk {trunk} and the caller are no partners";
     /// From names nobody of the trunk.
     197 NotItsUser(trunk) "From names no user of trunk {trunk}";
+    /// A rule gives an account its tariff.
+    232 PriceRule(account, price_rule) "account {account} pays as price rule {price_rule} says";
+    /// A rule gives it none.
+    233 PriceRuleRefuses(account, price_rule)
+        "account {account} has no price: price rule {price_rule} says so";
 }
 
 /// Steps that anybody may read whom the call concerns: nothing of routes, suppliers and what they

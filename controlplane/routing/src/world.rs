@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod number;
+mod price;
 mod problem;
 mod shared;
 mod worth;
@@ -41,9 +42,9 @@ use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
     Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Guests, Holidays,
-    IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, Profile, RingGroup,
-    RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId, TariffId, Tenant, TenantId,
-    Trunk, TrunkId, Zone,
+    IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, PriceRule, PriceRuleId,
+    Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId,
+    TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 use strowger_numbering::Ported;
 
@@ -90,6 +91,8 @@ pub struct World {
     holidays: Arc<BTreeMap<TenantId, Holidays>>,
     /// Of each tenant in order of currency and time.
     exchange_rates: Arc<BTreeMap<TenantId, Vec<ExchangeRate>>>,
+    /// Of each tenant in the order in which they are asked.
+    price_rules: Arc<BTreeMap<TenantId, Vec<PriceRule>>>,
     /// The account that pays for the calls of an organization and those below it.
     resellers: Arc<BTreeMap<OrganizationId, AccountId>>,
     /// Those of them that pay when they hand credit out.
@@ -540,6 +543,7 @@ impl RowNames for World {
             Thing::Account => self.account(AccountId(id)).map(|row| row.name.clone()),
             Thing::Rule => self.rules.get(RuleId(id)).map(|row| row.name.clone()),
             Thing::NumberList => self.lists.get(NumberListId(id)).map(|row| row.name.clone()),
+            Thing::PriceRule => self.price_rule_name(PriceRuleId(id)),
             Thing::NumberKind => {
                 let place = usize::try_from(id).ok()?;
                 NUMBER_KINDS.get(place).map(|word| (*word).to_owned())

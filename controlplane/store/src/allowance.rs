@@ -197,7 +197,8 @@ impl Reader {
         rows.iter().map(|row| given(&Columns::new("allowances", row))).collect()
     }
 
-    /// Free time that has begun at `at_us`, is given again and was not yet, at most `limit`.
+    /// Free time that costs nothing, has begun at `at_us`, is given again and was not yet, at most
+    /// `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -207,13 +208,51 @@ impl Reader {
         limit: u32,
     ) -> Result<Vec<Allowance>, StoreError> {
         let sql = select!(
-            "WHERE a.renew_days IS NOT NULL AND a.from_us <= $1 AND a.until_us < a.renew_until_us \
+            "WHERE a.renew_days IS NOT NULL AND a.price = 0 AND a.from_us <= $1 \
+             AND a.until_us < a.renew_until_us \
              AND NOT EXISTS (SELECT 1 FROM allowances n WHERE n.renews_id = a.id) \
              ORDER BY a.id LIMIT $2"
         );
         let query = sqlx::query(sql).bind(at_us).bind(i64::from(limit.min(LIST_MAX)));
         let rows = query.fetch_all(&self.pool).await.tried("look for free time to give again")?;
         rows.iter().map(|row| Ok(given(&Columns::new("allowances", row))?.allowance)).collect()
+    }
+
+    /// Free time that was bought, has ended at `at_us`, is bought again and was not yet, of ids above
+    /// `after`, at most `limit`. What could not be paid for as many days as it is for stays undone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn allowances_to_buy_again(
+        &self,
+        at_us: i64,
+        after: Option<AllowanceId>,
+        limit: u32,
+    ) -> Result<Vec<Allowance>, StoreError> {
+        let sql = select!(
+            "WHERE a.renew_days IS NOT NULL AND a.price > 0 AND a.until_us <= $1 \
+             AND a.until_us < a.renew_until_us AND a.until_us + a.renew_days * 86400000000 > $2 \
+             AND NOT EXISTS (SELECT 1 FROM allowances n WHERE n.renews_id = a.id) AND a.id > $3 \
+             ORDER BY a.id LIMIT $4"
+        );
+        let query = sqlx::query(sql)
+            .bind(at_us)
+            .bind(at_us)
+            .bind(after.map_or(i64::MIN, |id| id.0))
+            .bind(i64::from(limit.min(LIST_MAX)));
+        let rows = query.fetch_all(&self.pool).await.tried("look for free time to buy again")?;
+        rows.iter().map(|row| Ok(given(&Columns::new("allowances", row))?.allowance)).collect()
+    }
+
+    /// What was given when this ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn renewal_of(&self, renewed: AllowanceId) -> Result<Option<Allowance>, StoreError> {
+        let query = sqlx::query(select!("WHERE a.renews_id = $1")).bind(renewed.0);
+        let row = query.fetch_optional(&self.pool).await.tried("find free time")?;
+        let row = row.map(|row| given(&Columns::new("allowances", &row))).transpose()?;
+        Ok(row.map(|given| given.allowance))
     }
 
     /// All free time that calls can use which began at `at_us` or later.

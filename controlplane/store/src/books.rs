@@ -380,8 +380,8 @@ const MOVED: &str = "SELECT s.batch AS batch, s.kind AS kind, s.amount AS amount
 
 /// What lines of re-ratings that moved money differ from what was booked before.
 const CORRECTED: &str = "SELECT l.rerate_id AS rerate_id, r.tenant_id AS tenant_id, \
-    CASE WHEN l.position = 0 THEN 'customer' WHEN l.position > 0 THEN 'reseller' \
-    ELSE 'supplier' END AS kind, l.account_id AS account_id, \
+    CASE WHEN l.position = 0 THEN 'customer' WHEN l.position < 0 THEN 'supplier' \
+    WHEN l.position < 64 THEN 'reseller' ELSE 'commission' END AS kind, l.account_id AS account_id, \
     l.organization_id AS organization_id, l.payee_id AS payee_id, l.currency AS currency, \
     l.minor_digits AS minor_digits, CAST(SUM(l.net - l.was_net) AS BIGINT) AS net, \
     CAST(SUM(l.gross - l.was_gross) AS BIGINT) AS gross \
@@ -738,11 +738,13 @@ impl Reader {
         Ok(())
     }
 
-    /// What was given again is as much for the same account, from the end of the one before.
+    /// What was given again is as much for the same account, from the end of the one before; what
+    /// was bought again costs the same, and begins then or later.
     async fn check_renewals(&self, report: &mut BooksReport) -> Result<(), StoreError> {
         let sql = "SELECT n.id AS id, n.renews_id AS renews_id FROM allowances n \
              LEFT JOIN allowances a ON a.id = n.renews_id AND a.account_id = n.account_id \
-             AND a.seconds = n.seconds AND a.until_us = n.from_us \
+             AND a.seconds = n.seconds AND a.price = n.price AND (a.until_us = n.from_us \
+             OR a.price > 0 AND a.until_us < n.from_us) \
              WHERE n.renews_id IS NOT NULL AND a.id IS NULL ORDER BY n.id LIMIT $1";
         let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
         let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;

@@ -21,7 +21,7 @@ use strowger_model::{
 };
 
 /// First place of what agents earn among the levels of a record; a payer has at most one.
-pub(crate) const COMMISSIONS_FROM: i16 = 64;
+pub const COMMISSIONS_FROM: i16 = 64;
 const _: () = assert!(LEVELS_MAX < COMMISSIONS_FROM as usize);
 
 /// Counters never reach 2^63; a value that did would be the largest that fits.

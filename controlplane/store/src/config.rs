@@ -2,6 +2,7 @@
 
 mod account;
 mod list;
+mod price;
 mod reference;
 mod route;
 mod row;
@@ -25,8 +26,8 @@ use sqlx::{Any, AssertSqlSafe, Transaction};
 use std::collections::BTreeSet;
 use strowger_model::{
     Account, Ban, CallerRule, Destination, Did, Digits, Emergency, ExchangeRate, Holiday,
-    NumberList, Organization, PhonebookEntry, Rate, RingGroup, Route, Rule, SettingRow, Subscriber,
-    Tariff, TariffId, Tenant, Trunk, TrunkLogin,
+    NumberList, Organization, PhonebookEntry, PriceRule, Rate, RingGroup, Route, Rule, SettingRow,
+    Subscriber, Tariff, TariffId, Tenant, Trunk, TrunkLogin,
 };
 
 /// Every configuration row, in order of id.
@@ -74,6 +75,8 @@ pub struct ConfigRows {
     pub holidays: Vec<Holiday>,
     /// Exchange rates.
     pub exchange_rates: Vec<ExchangeRate>,
+    /// Rules about prices.
+    pub price_rules: Vec<PriceRule>,
 }
 
 /// The configuration after a change, without the price lines that a reader has already.
@@ -141,6 +144,7 @@ impl Reader {
             settings: all!(SettingRow, "id"),
             holidays: all!(Holiday, "id"),
             exchange_rates: all!(ExchangeRate, "id"),
+            price_rules: all!(PriceRule, "id"),
         };
         let sql = "SELECT * FROM route_targets ORDER BY route_id, position";
         let targets = sqlx::query(sql).fetch_all(&mut *tx).await.tried("read the configuration")?;
@@ -229,6 +233,7 @@ inserts! {
     insert_setting, SettingRow, "setting at one place";
     insert_holiday, Holiday, "holiday";
     insert_exchange_rate, ExchangeRate, "exchange rate";
+    insert_price_rule, PriceRule, "rule about prices";
 }
 
 impl Writer<'_> {

@@ -33,7 +33,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The beginning of the period of `at_us`; `i64::MIN` for all before the first known.
+    /// The beginning of the period of `at_us`; [`OLDER_US`] for all before the first known.
     const fn begin(&self, at_us: i64) -> i64 {
         if at_us >= self.next_us {
             self.next_us
@@ -42,7 +42,7 @@ impl Bounds {
         } else if at_us >= self.before_us {
             self.before_us
         } else {
-            i64::MIN
+            OLDER_US
         }
     }
 }
@@ -51,8 +51,12 @@ impl Bounds {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Calendar(pub [Bounds; PERIODS]);
 
-/// One without a calendar has one period that never ends.
-const NO_BOUNDS: Bounds = Bounds { before_us: i64::MIN, from_us: i64::MIN, next_us: i64::MAX };
+/// Where a period begins that is older than the calendar: nothing is counted in it, and who began a
+/// call there gets no more than is held for it.
+const OLDER_US: i64 = i64::MIN;
+/// Where the period of one without a calendar begins: it never ends.
+const ALWAYS_US: i64 = i64::MIN + 1;
+const NO_BOUNDS: Bounds = Bounds { before_us: ALWAYS_US, from_us: ALWAYS_US, next_us: i64::MAX };
 pub(crate) const NO_CALENDAR: Calendar = Calendar([NO_BOUNDS; PERIODS]);
 
 /// The periods that a call counts in, by their beginnings.
@@ -122,7 +126,7 @@ struct Learnt {
 
 impl Learnt {
     fn learn(&mut self, period: &Period) {
-        let teaches = |counted_us| period.begin_us > i64::MIN && period.begin_us >= counted_us;
+        let teaches = |counted_us| period.begin_us > ALWAYS_US && period.begin_us >= counted_us;
         if self.counted_us.is_some_and(teaches) {
             self.peak = self.learning.after(self.peak, crate::account::clamp(period.used));
         }
@@ -146,7 +150,7 @@ impl Growing {
     /// told from those that the database has counted.
     fn adds(&self, period: &Period) -> bool {
         period.used > 0
-            && period.begin_us > i64::MIN
+            && period.begin_us > ALWAYS_US
             && period.begin_us >= self.since_us.max(self.counted_us)
     }
 }
@@ -181,8 +185,8 @@ impl Spending {
         most: None,
         growing: None,
         learnt: None,
-        before: Period::new(i64::MIN),
-        now: Period::new(i64::MIN),
+        before: Period::new(OLDER_US),
+        now: Period::new(OLDER_US),
     };
 
     fn period_mut(&mut self, begin_us: i64) -> Option<&mut Period> {
@@ -195,7 +199,8 @@ impl Spending {
             self.leave(self.before);
             self.before = Period::new(begin_us);
         }
-        [&mut self.now, &mut self.before].into_iter().find(|p| p.begin_us == begin_us)
+        let found = [&mut self.now, &mut self.before].into_iter().find(|p| p.begin_us == begin_us);
+        found.filter(|_| begin_us > OLDER_US)
     }
 
     /// A period is no longer one of the newest two.
@@ -265,6 +270,9 @@ impl Spending {
     }
 
     fn period(&self, begin_us: i64) -> Option<Period> {
+        if begin_us == OLDER_US {
+            return None;
+        }
         let found = [self.now, self.before].into_iter().find(|p| p.begin_us == begin_us);
         found.or((begin_us > self.before.begin_us).then_some(Period::new(begin_us)))
     }

@@ -79,6 +79,8 @@ mod name;
 mod open;
 #[path = "product/order.rs"]
 mod order;
+#[path = "product/packet.rs"]
+mod packet;
 #[path = "product/pickup.rs"]
 mod pickup;
 #[path = "product/port_443.rs"]

@@ -215,32 +215,11 @@ fn organizations() -> Vec<Organization> {
 
 fn accounts(euro: Currency) -> Vec<Account> {
     let row = |id, organization, name: &str, prepaid: bool| Account {
-        id,
-        tenant: TENANT,
-        organization,
         name: name.into(),
-        currency: euro,
         prepaid,
         floor: prepaid.then_some(Amount::ZERO),
         tariff: Some(TariffId(1)),
-        calls_max: 0,
-        cps_max: 0,
-        day_max: None,
-        month_max: None,
-        month_grows_by: None,
-        month_grows_to: None,
-        month_grows_since_us: None,
-        discounts: Vec::new(),
-        reduction_bp: 0,
-        resells: false,
-        partners: Vec::new(),
-        barring: Barring::default(),
-        resells_early: false,
-        agent: None,
-        commission_bp: 0,
-        commission_of_profit: false,
-        enabled: true,
-        go_on_without_control: false,
+        ..Account::new(id, TENANT, organization, euro)
     };
     let mut all: Vec<Account> = USERS
         .iter()

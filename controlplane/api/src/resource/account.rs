@@ -14,8 +14,7 @@ use crate::value::money_shape;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use strowger_model::{
-    Account, AccountId, Amount, Barring, Currency, Digits, Discount, OrganizationId, TenantId,
-    WHOLE,
+    Account, AccountId, Amount, Currency, Digits, Discount, OrganizationId, TenantId, WHOLE,
 };
 use strowger_routing::limits::{DISCOUNTS_MAX, PARTNERS_MAX};
 use strowger_routing::{Change, RowName, World};
@@ -126,34 +125,8 @@ const fn no_discount() -> Discount {
 }
 
 fn blank() -> Paying {
-    let account = Account {
-        id: AccountId(0),
-        tenant: TenantId(0),
-        organization: OrganizationId(0),
-        name: String::new(),
-        currency: Currency::EUR,
-        prepaid: true,
-        floor: None,
-        tariff: None,
-        calls_max: 0,
-        cps_max: 0,
-        day_max: None,
-        month_max: None,
-        month_grows_by: None,
-        month_grows_to: None,
-        month_grows_since_us: None,
-        discounts: Vec::new(),
-        reduction_bp: 0,
-        resells: false,
-        partners: Vec::new(),
-        barring: Barring::default(),
-        resells_early: false,
-        agent: None,
-        commission_bp: 0,
-        commission_of_profit: false,
-        enabled: true,
-        go_on_without_control: false,
-    };
+    let (id, tenant, organization) = (AccountId(0), TenantId(0), OrganizationId(0));
+    let account = Account::new(id, tenant, organization, Currency::EUR);
     Paying { account, balance: None }
 }
 

@@ -14,10 +14,10 @@ use strowger_routing::{Change, RowName};
 use strowger_store::{ConfigRow, Writer};
 
 /// Most classes of times in one list.
-const TIMES_MAX: usize = 64;
+pub(super) const TIMES_MAX: usize = 64;
 
-/// When a route is for calls.
-struct RouteTime;
+/// When a route, or a rule about prices, is for calls.
+pub(super) struct RouteTime;
 
 impl Shaped for RouteTime {
     fn schema(&self, _: &mut Components, _: Use) -> Value {
@@ -37,14 +37,14 @@ impl Codec<TimeClass> for RouteTime {
     fn take(&self, json: &Value, old: Option<&TimeClass>) -> Result<TimeClass, Wrong> {
         let class = Class.take(json, old)?;
         if class == TimeClass::Rest {
-            return Err(Wrong::unfit("is for prices: a route has no rest of times"));
+            return Err(Wrong::unfit("is for price lines: a route or a rule has no rest of times"));
         }
         Ok(class)
     }
 }
 
 /// Any priority.
-const PRIORITY: Int = Int(i32::MIN as i64, i32::MAX as i64);
+pub(super) const PRIORITY: Int = Int(i32::MIN as i64, i32::MAX as i64);
 
 object! {
     /// One target of a route.

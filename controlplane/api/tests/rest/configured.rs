@@ -69,6 +69,15 @@ fn resources() -> Vec<(&'static str, Value)> {
                 "from": "2026-01-01T00:00:00.000000Z",
             }),
         ),
+        (
+            "price-rules",
+            json!({
+                "tenant": "1", "name": "evenings", "priority": -3, "organization": "1",
+                "callers": ["4420"], "called": ["33"], "times": ["18:00-08:00"],
+                "except_times": ["holiday"], "from": "2026-01-01T00:00:00.000000Z",
+                "until": "2027-01-01T00:00:00.000000Z",
+            }),
+        ),
         ("bans", json!({"network": "203.0.113.0/24"})),
         ("caller-rules", json!({"tenant": "1", "account": "1", "prefix": "4477"})),
         ("number-lists", json!({"tenant": "1", "account": "1", "name": "L", "effect": "only"})),

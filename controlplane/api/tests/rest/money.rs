@@ -244,13 +244,11 @@ fn free_time_is_bought_once() {
         }
         members.to_string()
     };
-    let again = json!({"renew_days": "30", "renew_until": "2024-12-14T22:13:20Z", "price": "1"});
     for (status, field, more) in [
         (400, "price", json!({"price": "-1"})),
         (400, "price", json!({"price": "1,5"})),
         (422, "price", json!({"price": "0"})),
         (422, "price", json!({"price": "0.000000001"})),
-        (422, "price", again),
         (422, "vat_ppm", json!({"vat_ppm": "190000"})),
         (400, "vat_ppm", json!({"price": "1", "vat_ppm": "0"})),
         (422, "vat_ppm", json!({"price": "1", "vat_ppm": "1000001"})),

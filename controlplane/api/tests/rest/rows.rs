@@ -41,32 +41,11 @@ pub(crate) fn tenant(id: i64) -> Tenant {
 
 pub(crate) fn account(id: i64, tenant: i64) -> Account {
     Account {
-        id: AccountId(id),
-        tenant: TenantId(tenant),
-        organization: OrganizationId(tenant),
         name: format!("A{id}"),
-        currency: eur(),
-        prepaid: true,
         floor: Some(Amount(0)),
-        tariff: None,
         calls_max: 2,
-        cps_max: 0,
-        day_max: None,
         month_max: Some(Amount(5_000_000_000)),
-        month_grows_by: None,
-        month_grows_to: None,
-        month_grows_since_us: None,
-        discounts: Vec::new(),
-        reduction_bp: 0,
-        resells: false,
-        partners: Vec::new(),
-        barring: Barring::default(),
-        resells_early: false,
-        agent: None,
-        commission_bp: 0,
-        commission_of_profit: false,
-        enabled: true,
-        go_on_without_control: false,
+        ..Account::new(AccountId(id), TenantId(tenant), OrganizationId(tenant), eur())
     }
 }
 

@@ -98,6 +98,7 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "exchange-rates") => json!({
             "tenant": "1", "currency": "USD", "rate": "0.92", "from": "2026-01-01T00:00:00Z",
         }),
+        ("POST", "price-rules") => json!({"tenant": "1", "name": "N", "called": ["44"]}),
         ("POST", "ported-numbers/replace" | "ported-numbers/add") => {
             return "40721000001,99\n".to_owned();
         }

@@ -340,6 +340,22 @@ async fn times_and_currencies(w: &mut Writer<'_>, id: i64, tenant: TenantId) {
         from_us: NOW_US,
     };
     w.insert_exchange_rate(&rate).await.unwrap();
+    let rule = PriceRule {
+        id: PriceRuleId(id),
+        tenant,
+        name: "evenings".to_owned(),
+        enabled: true,
+        priority: 0,
+        organization: None,
+        callers: Vec::new(),
+        called: Vec::new(),
+        times: Vec::new(),
+        except_times: Vec::new(),
+        from_us: None,
+        until_us: None,
+        tariff: None,
+    };
+    w.insert_price_rule(&rule).await.unwrap();
 }
 
 async fn user(w: &mut Writer<'_>, name: &str, grant: Grant, hash: Option<&str>) -> UserId {

@@ -3,7 +3,7 @@ use crate::decider::{Order, orders};
 use strowger_link::Tick;
 use strowger_model::{
     Account, AllowanceId, Currency, DigestAlgorithm, Normalisation, Organization, OrganizationId,
-    OrganizationKind, Price, Tenant, TenantId,
+    OrganizationKind, Price, Renewal, Tenant, TenantId,
 };
 use strowger_port::eventfd::EventFd;
 use strowger_routing::{Rows, World};
@@ -16,34 +16,7 @@ fn eur() -> Currency {
 }
 
 fn account() -> Account {
-    Account {
-        id: ACCOUNT,
-        tenant: TenantId(1),
-        organization: OrganizationId(1),
-        name: "a".into(),
-        currency: eur(),
-        prepaid: true,
-        floor: None,
-        tariff: None,
-        calls_max: 0,
-        cps_max: 0,
-        day_max: None,
-        month_max: None,
-        month_grows_by: None,
-        month_grows_to: None,
-        month_grows_since_us: None,
-        discounts: Vec::new(),
-        reduction_bp: 0,
-        resells: false,
-        partners: Vec::new(),
-        barring: strowger_model::Barring::default(),
-        resells_early: false,
-        agent: None,
-        commission_bp: 0,
-        commission_of_profit: false,
-        enabled: true,
-        go_on_without_control: false,
-    }
+    Account { name: "a".into(), ..Account::new(ACCOUNT, TenantId(1), OrganizationId(1), eur()) }
 }
 
 async fn store(dir: &std::path::Path) -> Store {
@@ -352,6 +325,163 @@ async fn a_withdrawal_that_cannot_be_written_is_dropped_in_the_till() {
     let wrong = MoneyOrder { tenant: TenantId(2), ..order("a", -300) };
     assert_eq!(cashier.clone().move_money(wrong).await, Err(Unavailable));
     assert_eq!(till(&orders).await, (1_000, 0));
+    store.close().await;
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+const DAY_US: i64 = 86_400_000_000;
+const HOUR_US: i64 = DAY_US / 24;
+
+/// A life of the process behind a kill: its till knows what the books say.
+async fn life(store: &Store) -> (Orders, Cashier) {
+    let books = store.reader().balances().await.unwrap();
+    let own = books.iter().find(|balance| balance.account == ACCOUNT);
+    let orders = decider(own.map_or(Amount::ZERO, |balance| balance.balance));
+    let cashier = Cashier::new(orders.clone(), store.clone());
+    (orders, cashier)
+}
+
+#[tokio::test]
+async fn a_packet_is_bought_again_at_its_day_once_and_never_beyond_the_balance() {
+    let dir = std::env::temp_dir().join(format!("strowger-packet-{}", std::process::id()));
+    let store = store(&dir).await;
+    let (orders, cashier) = life(&store).await;
+    assert!(cashier.clone().move_money(order("start", 100)).await.unwrap().is_ok());
+    let packet = NewAllowance {
+        allowance: Allowance {
+            id: AllowanceId(0),
+            tenant: TenantId(1),
+            account: ACCOUNT,
+            name: "packet".into(),
+            prefix: None,
+            seconds: 600,
+            from_us: 0,
+            until_us: DAY_US,
+            renewal: Some(Renewal { days: 1, until_us: 9 * DAY_US }),
+            price: Amount(30),
+            vat_ppm: 0,
+        },
+        key: "p".into(),
+        renews: None,
+        payee: None,
+        actor: "admin".into(),
+        at_us: 0,
+    };
+    assert!(cashier.clone().give(packet).await.unwrap().is_ok());
+    assert_eq!(till(&orders).await, (70, 0));
+    let world = World::default();
+    // Not before its day; then in each life that comes, once.
+    for (now_us, bought, left) in [
+        (DAY_US - 1, 0, 70),
+        (DAY_US, 1, 40),
+        (DAY_US, 0, 40),
+        (DAY_US + HOUR_US, 0, 40),
+        (2 * DAY_US + HOUR_US, 1, 10),
+        (3 * DAY_US, 0, 10),
+        (4 * DAY_US - 1, 0, 10),
+    ] {
+        let (orders, cashier) = life(&store).await;
+        let count = crate::renewal::buy_again(&cashier, &world, now_us).await.unwrap();
+        assert_eq!((count, till(&orders).await), (bought, (left, 0)), "{now_us}");
+    }
+    // Paid late it begins late; who does not pay for as long as it would be is not asked again.
+    let (orders, cashier) = life(&store).await;
+    assert!(cashier.clone().move_money(order("more", 50)).await.unwrap().is_ok());
+    let late_us = 3 * DAY_US + 2 * HOUR_US;
+    assert_eq!(crate::renewal::buy_again(&cashier, &world, late_us).await.unwrap(), 1);
+    assert_eq!(till(&orders).await, (30, 0));
+    let given = store.reader().allowances(0).await.unwrap();
+    let mut days: Vec<(i64, i64)> =
+        given.iter().map(|one| (one.allowance.from_us, one.allowance.until_us)).collect();
+    days.sort_unstable();
+    let ends = [DAY_US, 2 * DAY_US, 3 * DAY_US, late_us + DAY_US];
+    let begins = [0, DAY_US, 2 * DAY_US, late_us];
+    assert_eq!(days, begins.into_iter().zip(ends).collect::<Vec<_>>());
+    let gone_us = late_us + 2 * DAY_US;
+    assert_eq!(crate::renewal::buy_again(&cashier, &world, gone_us).await.unwrap(), 0);
+    let newest = given.iter().map(|one| one.allowance.id.0).min().unwrap();
+    let pool = ask(&orders, move |office| office.till().pool(AllowanceId(newest))).await.unwrap();
+    assert_eq!(pool.unwrap().granted_ms, 600_000, "the till knows it at once");
+    assert_eq!(store.reader().books_check().await.unwrap().findings, []);
+    store.close().await;
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Whatever is paid in and taken out between, and whenever the process is killed: books and till are
+/// what a purse would hold that buys each packet when it can.
+#[tokio::test]
+async fn packets_and_payments_in_any_order_leave_what_a_purse_would() {
+    for seed in 1..=24u64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut next = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            i64::try_from(state % below).unwrap()
+        };
+        let steps: Vec<(i64, i64)> = (0..20).map(|_| (next(4), 1 + next(59))).collect();
+        purse(seed, &steps).await;
+    }
+}
+
+async fn purse(seed: u64, steps: &[(i64, i64)]) {
+    let dir = std::env::temp_dir().join(format!("strowger-purse-{}-{seed}", std::process::id()));
+    let store = store(&dir).await;
+    let (mut orders, mut cashier) = life(&store).await;
+    assert!(cashier.clone().move_money(order("start", 100)).await.unwrap().is_ok());
+    let packet = NewAllowance {
+        allowance: Allowance {
+            id: AllowanceId(0),
+            tenant: TenantId(1),
+            account: ACCOUNT,
+            name: "packet".into(),
+            prefix: None,
+            seconds: 600,
+            from_us: 0,
+            until_us: DAY_US,
+            renewal: Some(Renewal { days: 1, until_us: 400 * DAY_US }),
+            price: Amount(30),
+            vat_ppm: 0,
+        },
+        key: "p".into(),
+        renews: None,
+        payee: None,
+        actor: "admin".into(),
+        at_us: 0,
+    };
+    assert!(cashier.clone().give(packet).await.unwrap().is_ok());
+    let world = World::default();
+    // What is left, and when the packet ends that was bought last.
+    let (mut left, mut end_us, mut now_us) = (70, DAY_US, 0);
+    for (at, &(step, size)) in steps.iter().enumerate() {
+        match step {
+            0 => {
+                assert!(cashier.clone().move_money(order(&format!("p{at}"), size)).await.is_ok());
+                left += size;
+            }
+            1 => {
+                let taken = cashier.clone().move_money(order(&format!("t{at}"), -size)).await;
+                assert_eq!(taken.unwrap().is_ok(), size <= left);
+                left -= if size <= left { size } else { 0 };
+            }
+            2 => (orders, cashier) = life(&store).await,
+            _ => {
+                now_us += size * HOUR_US;
+                let is_due = end_us <= now_us && now_us < end_us + DAY_US;
+                let is_bought = is_due && left >= 30;
+                let is_late = now_us - end_us > HOUR_US;
+                if is_bought {
+                    (left, end_us) = (left - 30, DAY_US + if is_late { now_us } else { end_us });
+                }
+                let count = crate::renewal::buy_again(&cashier, &world, now_us).await.unwrap();
+                assert_eq!(count, usize::from(is_bought), "seed {seed}, step {at}");
+            }
+        }
+        assert_eq!(till(&orders).await, (left, 0), "seed {seed}, step {at}");
+    }
+    let (orders, _) = life(&store).await;
+    assert_eq!(till(&orders).await, (left, 0), "the books say the same");
+    assert_eq!(store.reader().books_check().await.unwrap().findings, []);
     store.close().await;
     std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -15,6 +15,8 @@ use strowger_store::{Actor, Change, Position, Unpublished};
 /// Calls end a second apart from here on, microseconds since 1970 UTC.
 const FIRST_US: i64 = 1_700_000_000_000_000;
 const MINUTE_PRICE: i64 = 6_000_000;
+/// Who brought account 1, and earns a tenth of what it pays.
+const AGENT: AccountId = AccountId(2);
 
 struct Desk {
     dir: PathBuf,
@@ -84,11 +86,14 @@ fn record(number: i64) -> Cdr {
 impl Desk {
     /// The demo with `count` calls on its books, and 44 at `price` a minute since ever.
     async fn new(name: &str, count: i64, price: i64) -> Desk {
+        Desk::with(name, (1..=count).map(record).collect(), price).await
+    }
+
+    async fn with(name: &str, records: Vec<Cdr>, price: i64) -> Desk {
         let dir = std::env::temp_dir().join(format!("strowger-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let store = Store::open(&dir.join("a.db")).await.unwrap();
         demo::seed(&store, 0).await.unwrap();
-        let records: Vec<Cdr> = (1..=count).map(record).collect();
         let to = Position { seq: 1, ..Position::default() };
         store.ingest(1, Position::default(), to, &records, 1).await.unwrap();
         let mut desk = Desk::over(dir, store, price).await;
@@ -102,6 +107,7 @@ impl Desk {
         for rate in rows.rates.iter_mut().filter(|rate| rate.tariff == TariffId(1)) {
             (rate.price, rate.from_us) = (Price(price), 0);
         }
+        (rows.accounts[0].agent, rows.accounts[0].commission_bp) = (Some(AGENT), 1_000);
         let world = Arc::new(World::build(rows).unwrap());
         let (orders, inbox) = orders(&Arc::new(EventFd::new().unwrap()));
         let of = Arc::clone(&world);
@@ -125,8 +131,12 @@ impl Desk {
     }
 
     async fn booked(&self) -> Amount {
+        self.booked_of(AccountId(1)).await
+    }
+
+    async fn booked_of(&self, account: AccountId) -> Amount {
         let balances = self.store.reader().balances().await.unwrap();
-        balances.iter().find(|b| b.account == AccountId(1)).map_or(Amount::ZERO, |b| b.balance)
+        balances.iter().find(|b| b.account == account).map_or(Amount::ZERO, |b| b.balance)
     }
 
     async fn till(&self) -> Amount {
@@ -324,6 +334,52 @@ async fn statistics_move_no_money_and_money_moves_from_what_was_booked() {
     let ratings = desk.store.reader().ratings_of(&[CdrId(1)]).await.unwrap();
     let told = ratings.iter().map(|r| (r.line.version, r.with_money, r.line.charge.gross.0));
     assert_eq!(told.collect::<Vec<_>>(), [(2, false, 2_000_000), (3, true, 9_000_000)]);
+    desk.is_sound().await;
+    desk.end().await;
+}
+
+/// The same call, of which the agent has earned a tenth.
+fn sold(number: i64) -> Cdr {
+    let cdr = record(number);
+    let paid = cdr.customer.unwrap();
+    let earned = Charge {
+        account: AGENT,
+        kind: ChargeKind::Commission,
+        net: Amount(MINUTE_PRICE / 10),
+        gross: Amount(MINUTE_PRICE / 10),
+        tariff: None,
+        ..paid
+    };
+    Cdr { commissions: vec![earned], ..cdr }
+}
+
+#[tokio::test]
+async fn what_an_agent_earned_follows_what_it_is_a_part_of() {
+    let records = vec![sold(1), record(2), sold(3)];
+    let desk = Desk::with("rerated-agent", records, 20_000_000).await;
+    let before = desk.booked_of(AGENT).await;
+    let run = desk.begin("a").await;
+    desk.go_on(9).await;
+    let prepared = desk.run(run.id).await;
+    assert_eq!(prepared.lines, 5, "three charges, and what was earned of two");
+    let sums = desk.store.reader().rerate_sums(run.id, None, 9).await.unwrap();
+    let earned = sums.iter().find(|sum| sum.key.account == AGENT).unwrap();
+    assert_eq!((earned.key.kind, earned.lines), (3, 2));
+    assert_eq!((earned.was[1], earned.now[1]), (Amount(1_200_000), Amount(400_000)));
+    desk.publish(&prepared, true).await.unwrap();
+    desk.go_on(9).await;
+    assert_eq!(desk.booked_of(AGENT).await, Amount(before.0 - 800_000));
+    let ratings = desk.store.reader().ratings_of(&[CdrId(3)]).await.unwrap();
+    let kinds = ratings.iter().map(|r| (r.line.charge.kind, r.line.charge.net.0));
+    assert_eq!(
+        kinds.collect::<Vec<_>>(),
+        [(ChargeKind::Customer, 2_000_000), (ChargeKind::Commission, 200_000)]
+    );
+    // Again, nothing is new: what is earned is a part of what was booked last.
+    let again = desk.begin("b").await;
+    desk.go_on(9).await;
+    let again = desk.run(again.id).await;
+    assert_eq!((again.lines, again.counts.same), (0, 3));
     desk.is_sound().await;
     desk.end().await;
 }

@@ -250,21 +250,12 @@ impl<'a> Attempt<'a> {
             let terms = Terms::flat(price, account.currency);
             return terms.map(Some).map_err(|_| Refusal::Internal);
         }
-        if let Some(terms) = self.tariff_terms(account, called) {
+        if let Some(terms) = self.tariff_terms(account, called)? {
             return Ok(Some(terms));
         }
         let price = self.world.account_settings(account.id).price.customer_default;
         let Some(price) = price else { return Ok(None) };
         Terms::flat(price, account.currency).map(Some).map_err(|_| Refusal::Internal)
-    }
-
-    /// A price of an account's own tariff.
-    pub(super) fn tariff_terms(&mut self, account: &Account, called: &Called) -> Option<Terms> {
-        let deck = self.world.tariff(account.tariff?)?;
-        let terms = self.terms(deck, called, account)?;
-        let rate = terms.rate.map_or(0, |rate| rate.0);
-        self.note(Step::Price { account: account.id.0, rate });
-        Some(terms)
     }
 }
 

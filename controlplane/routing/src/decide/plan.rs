@@ -152,7 +152,7 @@ impl<'a> Attempt<'a> {
         let account = sender.account;
         let own = match (way.inside, sender.who) {
             (true, Who::Subscriber(_)) => None,
-            (true, Who::Trunk(..)) => self.tariff_terms(sender.account, called),
+            (true, Who::Trunk(..)) => self.tariff_terms(sender.account, called)?,
             (false, _) => self.paid_terms(sender.account, called)?,
         };
         let terms = match own {

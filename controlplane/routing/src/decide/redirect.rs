@@ -498,8 +498,9 @@ impl<'a> Attempt<'a> {
         let is_callers = turn.before.home(turn.place.part).is_none();
         let own = match (is_callers, is_local, sender.who) {
             (true, true, Who::Trunk(..)) => self.tariff_terms(account, called),
-            (true | false, true | false, Who::Trunk(..) | Who::Subscriber(_)) => None,
+            (true | false, true | false, Who::Trunk(..) | Who::Subscriber(_)) => Ok(None),
         };
+        let own = own.map_err(|_| NotFollowed(Step::NoPrice { account: account.id.0 }))?;
         let terms = match own {
             Some(terms) => terms,
             None => self.onward_terms(sender.tenant, account, called, is_local)?,

@@ -393,8 +393,7 @@ impl<'a> Attempt<'a> {
         if hops.place.part.is_some() || sender.settings.route.loss {
             return None;
         }
-        let deck = self.world.tariff(sender.account.tariff?)?;
-        let terms = self.priced(deck, called, sender.account).ok()?;
+        let terms = self.tariff_price(sender.account, called)?;
         Some(self.compared_cost(sender.tenant, &terms, sender.settings.route.price_ms))
     }
 

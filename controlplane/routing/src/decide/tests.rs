@@ -14,6 +14,7 @@ mod open;
 mod order;
 mod pickup;
 mod price;
+mod price_rule;
 mod redirect;
 mod rule;
 pub(crate) mod setting;

@@ -222,3 +222,74 @@ proptest! {
         prop_assert_eq!(is, Ok(expect));
     }
 }
+
+/// What account 9 earns of what account 1 pays, once that is `paid` and the call costs `cost`.
+fn earned(rows: Rows, paid: i64, cost: Option<(i64, Currency)>) -> Option<i64> {
+    let world = World::build(rows).unwrap();
+    let paid =
+        Charge { net: Amount(paid), gross: Amount(2 * paid), ..charge(ChargeKind::Customer, None) };
+    let cost = cost.map(|(net, currency)| Charge {
+        net: Amount(net),
+        currency,
+        ..charge(ChargeKind::Supplier, None)
+    });
+    let was = Charge { account: AccountId(9), ..charge(ChargeKind::Commission, None) };
+    let now = recommission(&world, &record(60_000), &was, (&paid, cost.as_ref()))?;
+    assert_eq!((now.net, now.account, now.kind), (now.gross, was.account, was.kind));
+    Some(now.net.0)
+}
+
+/// Account 1 with agent 9, who earns so many ten-thousandths.
+fn brought(share_bp: u16, of_profit: bool) -> Rows {
+    let mut rows = rows();
+    let account = &mut rows.accounts[0];
+    (account.agent, account.commission_bp) = (Some(AccountId(9)), share_bp);
+    account.commission_of_profit = of_profit;
+    rows
+}
+
+#[test]
+fn what_nobody_knows_of_a_commission_stays() {
+    let eur = testing::eur();
+    assert_eq!(earned(brought(1_000, false), 100, Some((40, eur))), Some(10));
+    assert_eq!(earned(brought(1_000, true), 100, Some((40, eur))), Some(6));
+    assert_eq!(earned(brought(1_000, true), 100, Some((400, eur))), Some(0), "of a loss nothing");
+    // Another agent by now, or none; and a cost that is worth nothing.
+    let mut other = brought(1_000, false);
+    other.accounts.push(testing::account(8, None));
+    other.accounts[0].agent = Some(AccountId(8));
+    assert_eq!(earned(other, 100, None), None);
+    assert_eq!(earned(rows(), 100, None), None);
+    let mut unknown = brought(1_000, true);
+    unknown.exchange_rates[0].from_us = BEGAN_US + 1;
+    unknown.tariffs.truncate(1);
+    unknown.rates.truncate(1);
+    assert_eq!(earned(unknown, 100, Some((40, usd()))), None);
+}
+
+proptest! {
+    /// Against fractions: a cost in dollars, at a rate in 1e-9, is rounded up to a unit of ours, and
+    /// the part rounded down.
+    #[test]
+    fn a_commission_is_what_fractions_say(
+        paid in 0i64..1_000_000_000_000,
+        cost in 0i64..1_000_000_000_000,
+        rate in 1i64..5_000_000_000,
+        share_bp in 0u16..=10_000,
+        (of_profit, is_foreign) in any::<(bool, bool)>(),
+    ) {
+        let mut rows = brought(share_bp, of_profit);
+        rows.exchange_rates[0].rate = rate;
+        let currency = if is_foreign { usd() } else { testing::eur() };
+        let wide = i128::from;
+        let unit = wide(1_000_000_000);
+        let worth = match is_foreign {
+            true => (wide(cost) * wide(rate) + unit - 1).div_euclid(unit),
+            false => wide(cost),
+        };
+        let base = if of_profit { (wide(paid) - worth).max(0) } else { wide(paid) };
+        let expect = base * i128::from(share_bp) / 10_000;
+        let is = earned(rows, paid, Some((cost, currency)));
+        prop_assert_eq!(is.map(i128::from), Some(expect));
+    }
+}

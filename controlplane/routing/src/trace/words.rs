@@ -22,6 +22,8 @@ pub enum Thing {
     Rule,
     /// A list of numbers.
     NumberList,
+    /// A rule about prices.
+    PriceRule,
     /// A kind of number, by its place.
     NumberKind,
 }
@@ -40,6 +42,7 @@ impl Thing {
             "allowance" => Thing::Allowance,
             "call_rule" => Thing::Rule,
             "number_list" => Thing::NumberList,
+            "price_rule" => Thing::PriceRule,
             "number_kind" => Thing::NumberKind,
             _ => return None,
         })

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use strowger_model::{
     Account, Ban, CallerRule, Destination, Did, DidId, Digits, Emergency, ExchangeRate, Holiday,
-    NumberList, Organization, PhonebookEntry, Rate, RingGroup, RingGroupId, Route, Rule, SettingId,
-    SettingRow, Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    NumberList, Organization, PhonebookEntry, PriceRule, Rate, RingGroup, RingGroupId, Route, Rule,
+    SettingId, SettingRow, Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 
 /// All rows that decisions depend on.
@@ -64,6 +64,8 @@ pub struct Rows {
     pub holidays: Vec<Holiday>,
     /// Exchange rates.
     pub exchange_rates: Vec<ExchangeRate>,
+    /// Rules about prices.
+    pub price_rules: Vec<PriceRule>,
     /// Time zones of tenants by name, as far as the host knows them; the others are as UTC.
     pub zones: BTreeMap<String, Zone>,
     /// Addresses of the names in trunks, lower case, as far as they are resolved.
@@ -113,6 +115,8 @@ pub enum Change {
     Holidays(TenantId, Vec<Holiday>),
     /// All exchange rates of a tenant.
     ExchangeRates(TenantId, Vec<ExchangeRate>),
+    /// All rules about prices of a tenant.
+    PriceRules(TenantId, Vec<PriceRule>),
     /// Deleted. What still refers to it is refused when it is used; rates, routes, destinations and
     /// emergency numbers are changed as whole lists and not here.
     Remove(RowName),
@@ -186,6 +190,9 @@ impl World {
             return Err(BuildError { row: RowName::Rate(orphan.id), problem });
         }
         rows.accounts.into_iter().try_for_each(|row| world.put_account(row))?;
+        for (tenant, list) in by_key(rows.price_rules, |rule| rule.tenant) {
+            world.put_price_rules(tenant, list)?;
+        }
         rows.subscribers.into_iter().try_for_each(|row| world.put_subscriber(row))?;
         rows.trunks.into_iter().try_for_each(|row| world.put_trunk(row))?;
         rows.ring_groups.into_iter().try_for_each(|row| world.put_ring_group(row))?;
@@ -255,6 +262,7 @@ impl World {
             Change::Setting(row) => next.put_setting(row)?,
             Change::Holidays(tenant, list) => next.put_holidays(tenant, &list)?,
             Change::ExchangeRates(tenant, list) => next.put_exchange_rates(tenant, list)?,
+            Change::PriceRules(tenant, list) => next.put_price_rules(tenant, list)?,
             Change::Remove(row) => next.remove(row),
         }
         if moves_sources {
@@ -551,6 +559,7 @@ impl World {
                 Arc::make_mut(&mut self.destinations).remove(&id);
                 Arc::make_mut(&mut self.holidays).remove(&id);
                 Arc::make_mut(&mut self.exchange_rates).remove(&id);
+                Arc::make_mut(&mut self.price_rules).remove(&id);
                 Arc::make_mut(&mut self.emergencies).retain(|(tenant, _), _| *tenant != id);
             }
             RowName::Organization(id) => {
@@ -578,6 +587,7 @@ impl World {
             RowName::Rate(_)
             | RowName::Holiday(_)
             | RowName::ExchangeRate(_)
+            | RowName::PriceRule(_)
             | RowName::Route(_)
             | RowName::Destination(..)
             | RowName::Emergency(..) => {}

@@ -12,8 +12,9 @@ use strowger_model::{
     Account, AccountId, Ban, Barring, CallerRule, CauseMap, Commitment, Did, DidTarget,
     EDIT_PREFIXES_MAX, Egress, EgressTarget, Emergency, Exchange, Ingress, IngressAuth,
     NUMBER_LISTS_MAX, NUMBER_LISTS_PLACE_MAX, NUMBER_MAX, NumberList, Organization, OrganizationId,
-    PhonebookEntry, PrefixEdit, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber,
-    SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, TimeClass, Trunk, TrunkId, WHOLE,
+    PRICE_RULE_PREFIXES_MAX, PRICE_RULE_TIMES_MAX, PRICE_RULES_MAX, PhonebookEntry, PrefixEdit,
+    PriceRule, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
+    TariffId, TariffKind, Tenant, TenantId, TimeClass, Trunk, TrunkId, WHOLE,
 };
 
 type Checked = Result<(), BuildError>;
@@ -28,6 +29,10 @@ fn range(row: RowName, field: &'static str, fine: bool) -> Checked {
 
 fn count(row: RowName, field: &'static str, len: usize, max: usize) -> Checked {
     if len <= max { Ok(()) } else { Err(wrong(row, Problem::TooMany { field, max })) }
+}
+
+pub(super) fn price_rule_count(last: RowName, len: usize) -> Checked {
+    count(last, "rows of the tenant", len, PRICE_RULES_MAX)
 }
 
 /// What a unique value is worth: nobody else has it.
@@ -332,6 +337,32 @@ impl World {
             self.check_organization_of(name, tenant, organization)?;
         }
         row.targets.iter().try_for_each(|t| self.check_trunk_of(name, tenant, t.trunk))
+    }
+
+    pub(super) fn check_price_rule(&self, tenant: TenantId, row: &PriceRule) -> Checked {
+        let name = RowName::PriceRule(row.id);
+        self.check_same_tenant(name, tenant, row.tenant)?;
+        for (field, list) in [("callers", &row.callers), ("called", &row.called)] {
+            count(name, field, list.len(), PRICE_RULE_PREFIXES_MAX)?;
+            range(name, field, list.iter().all(|prefix| !prefix.is_empty()))?;
+        }
+        for (field, times) in [("times", &row.times), ("except_times", &row.except_times)] {
+            count(name, field, times.len(), PRICE_RULE_TIMES_MAX)?;
+            range(name, field, !times.contains(&TimeClass::Rest))?;
+        }
+        let is_after = |until_us| row.from_us.is_none_or(|from_us| from_us < until_us);
+        range(name, "until", row.until_us.is_none_or(is_after))?;
+        if let Some(organization) = row.organization {
+            self.check_organization_of(name, tenant, organization)?;
+        }
+        let Some(id) = row.tariff else { return Ok(()) };
+        let other = RowName::Tariff(id);
+        let found = self.tariff(id).ok_or(wrong(name, Problem::Missing(other)))?.tariff();
+        same_tenant(name, other, tenant, found.tenant)?;
+        match found.kind {
+            TariffKind::Customer => Ok(()),
+            TariffKind::Supplier => Err(wrong(name, Problem::Mismatch { field: "tariff", other })),
+        }
     }
 
     pub(super) fn check_emergency(&self, tenant: TenantId, row: &Emergency) -> Checked {

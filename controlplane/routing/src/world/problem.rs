@@ -3,7 +3,7 @@
 use core::fmt;
 use strowger_model::{
     AccountId, BanId, CallerRuleId, DidId, Digits, ExchangeRateId, HolidayId, NumberListId,
-    OrganizationId, PhonebookEntryId, RateId, RingGroupId, RouteId, RuleId, SettingId,
+    OrganizationId, PhonebookEntryId, PriceRuleId, RateId, RingGroupId, RouteId, RuleId, SettingId,
     SubscriberId, TariffId, TenantId, TrunkId,
 };
 
@@ -60,6 +60,8 @@ pub enum RowName {
     Holiday(HolidayId),
     /// What a currency is worth.
     ExchangeRate(ExchangeRateId),
+    /// A rule about prices.
+    PriceRule(PriceRuleId),
 }
 
 impl fmt::Display for RowName {
@@ -89,6 +91,7 @@ impl fmt::Display for RowName {
             RowName::Setting(id) => write!(f, "setting {id}"),
             RowName::Holiday(id) => write!(f, "holiday {id}"),
             RowName::ExchangeRate(id) => write!(f, "exchange rate {id}"),
+            RowName::PriceRule(id) => write!(f, "price rule {id}"),
         }
     }
 }

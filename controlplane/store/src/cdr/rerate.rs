@@ -6,7 +6,7 @@
 //! the database says, and nothing is booked twice. Records are never touched: the lines are their
 //! later ratings.
 
-use super::{CdrKey, cdr, count};
+use super::{COMMISSIONS_FROM, CdrKey, cdr, count};
 use crate::bulk::{Bulk, Sink, Value};
 use crate::column::{Columns, clean, word_of};
 use crate::scope::OF_TENANT;
@@ -49,6 +49,7 @@ const STATES: [(&str, RerateState); 5] = [
     ("published", RerateState::Published),
     ("discarded", RerateState::Discarded),
 ];
+const _: () = assert!(COMMISSIONS_FROM == 64, "places in the statements below");
 const KINDS: [(&str, ChargeKind); 3] = [
     ("customer", ChargeKind::Customer),
     ("reseller", ChargeKind::Reseller),
@@ -131,7 +132,8 @@ pub struct RerateLine {
     pub cdr: CdrId,
     /// Its part.
     pub part: u8,
-    /// 0 is the customer, from 1 on the resellers, -1 the supplier.
+    /// 0 is the customer, from 1 on the resellers, -1 the supplier, from [`COMMISSIONS_FROM`] on
+    /// what agents earn.
     pub position: i16,
     /// Which rating of the charge this is; the record's own is 1.
     pub version: u32,
@@ -176,7 +178,7 @@ pub struct RerateSum {
 pub struct RerateSumKey {
     /// Account.
     pub account: AccountId,
-    /// 0 customer, 1 reseller, 2 supplier.
+    /// 0 customer, 1 reseller, 2 supplier, 3 agent.
     pub kind: i64,
 }
 
@@ -190,10 +192,12 @@ pub enum Unpublished {
 }
 
 const fn position_kind(position: i64) -> ChargeKind {
+    const EARNED: i64 = COMMISSIONS_FROM as i64;
     match position {
         0 => ChargeKind::Customer,
         ..0 => ChargeKind::Supplier,
-        1.. => ChargeKind::Reseller,
+        EARNED.. => ChargeKind::Commission,
+        1..EARNED => ChargeKind::Reseller,
     }
 }
 
@@ -654,7 +658,8 @@ impl Reader {
              CAST(COUNT(*) AS BIGINT) AS n, CAST(SUM(was_net) AS BIGINT) AS was_net, \
              CAST(SUM(was_gross) AS BIGINT) AS was_gross, CAST(SUM(net) AS BIGINT) AS net, \
              CAST(SUM(gross) AS BIGINT) AS gross FROM (SELECT l.*, CAST(CASE \
-             WHEN l.position = 0 THEN 0 WHEN l.position > 0 THEN 1 ELSE 2 END AS BIGINT) AS kind \
+             WHEN l.position = 0 THEN 0 WHEN l.position < 0 THEN 2 WHEN l.position < 64 THEN 1 \
+             ELSE 3 END AS BIGINT) AS kind \
              FROM rerate_lines l WHERE l.rerate_id = $1) s \
              WHERE (account_id, kind) > ($2, $3) \
              GROUP BY account_id, kind, currency, minor_digits \

@@ -34,6 +34,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("setting", "settings", "tenant_id"),
             ("holiday", "holidays", "tenant_id"),
             ("exchange rate", "exchange_rates", "tenant_id"),
+            ("price rule", "price_rules", "tenant_id"),
             ("phonebook entry", "phonebook_entries", "tenant_id"),
         ],
         "organizations" => &[
@@ -44,6 +45,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("ring group", "ring_groups", "organization_id"),
             ("DID", "dids", "organization_id"),
             ("route", "routes", "organization_id"),
+            ("price rule", "price_rules", "organization_id"),
         ],
         "accounts" => &[
             ("subscriber", "subscribers", "account_id"),
@@ -67,7 +69,9 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("number list", "number_lists", "trunk_id"),
         ],
         "ring_groups" => &[("DID", "dids", "ring_group_id")],
-        "tariffs" => &[("account", "accounts", "tariff_id")],
+        "tariffs" => {
+            &[("account", "accounts", "tariff_id"), ("price rule", "price_rules", "tariff_id")]
+        }
         _ => &[],
     }
 }

@@ -84,11 +84,11 @@ impl ConfigRow for Route {
     }
 }
 
-fn words(times: &[TimeClass]) -> Vec<String> {
+pub(super) fn words(times: &[TimeClass]) -> Vec<String> {
     times.iter().map(TimeClass::to_string).collect()
 }
 
-fn times(c: &Columns<'_>, column: &'static str) -> Result<Vec<TimeClass>, StoreError> {
+pub(super) fn times(c: &Columns<'_>, column: &'static str) -> Result<Vec<TimeClass>, StoreError> {
     let words: Vec<String> = c.json(column)?;
     let times: Result<Vec<TimeClass>, _> = words.iter().map(|word| word.parse()).collect();
     times.map_err(|_| c.unfit(column, "classes of times"))

@@ -134,6 +134,7 @@ pub(crate) fn sample() -> ConfigRows {
         settings: settings(),
         holidays: holidays(tenant),
         exchange_rates: exchange_rates(tenant),
+        price_rules: price_rules(tenant, owner),
     }
 }
 
@@ -148,6 +149,24 @@ fn exchange_rates(tenant: TenantId) -> Vec<ExchangeRate> {
         currency: Currency::new("USD", 2).unwrap(),
         rate: 920_000_000,
         from_us: 9,
+    }]
+}
+
+fn price_rules(tenant: TenantId, owner: OrganizationId) -> Vec<PriceRule> {
+    vec![PriceRule {
+        id: PriceRuleId(1),
+        tenant,
+        name: "evenings".into(),
+        enabled: true,
+        priority: -3,
+        organization: Some(owner),
+        callers: vec![digits("4420")],
+        called: vec![digits("33"), digits("49")],
+        times: vec!["18:00-08:00".parse().unwrap()],
+        except_times: vec![TimeClass::Holiday],
+        from_us: Some(5),
+        until_us: Some(9),
+        tariff: Some(TariffId(1)),
     }]
 }
 
@@ -556,6 +575,7 @@ pub(crate) async fn write_all(store: &Store, rows: &ConfigRows) {
     }
     w.insert_holiday(&rows.holidays[0]).await.unwrap();
     w.insert_exchange_rate(&rows.exchange_rates[0]).await.unwrap();
+    w.insert_price_rule(&rows.price_rules[0]).await.unwrap();
     w.log_change(Some(1), "test", "all", "created", 7).await.unwrap();
     w.commit().await.unwrap();
 }

@@ -57,7 +57,11 @@ impl Till {
         if !held.counts {
             return None;
         }
-        self.accounts.get(held.place).and_then(|account| account.tenant)
+        self.tenant_of(held.place)
+    }
+
+    pub(super) fn tenant_of(&self, place: Place) -> Option<TenantId> {
+        self.accounts.get(place).and_then(|account| account.tenant)
     }
 
     /// The same, where there is a limit of it.
@@ -74,7 +78,7 @@ impl Till {
         if self.tenants.is_empty() {
             return;
         }
-        let tenant = self.accounts.get(place).and_then(|account| account.tenant);
+        let tenant = self.tenant_of(place);
         if let Some(whole) = tenant.and_then(|tenant| self.tenants.get_mut(&tenant)) {
             whole.charge(since, charge);
         }

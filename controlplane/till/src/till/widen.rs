@@ -79,7 +79,13 @@ impl Till {
         }
         let is_new = |payer: &&Payer| !levels.iter().any(|held| held.payer.key == payer.key);
         let new: Vec<Payer> = payers.iter().filter(is_new).copied().collect();
-        let new = self.find_levels(&new, at_us)?;
+        let mut new = self.find_levels(&new, at_us)?;
+        // A call counts in one day, whoever pays; the calendar may not know that day any more.
+        for held in &mut new {
+            let tenant = self.tenant_of(held.place);
+            let known = levels.iter().find(|known| self.tenant_of(known.place) == tenant);
+            held.since = known.map_or(held.since, |known| known.since);
+        }
         self.check_limits(&new, &[], now)?;
         levels.extend(new);
         if levels.len() > crate::LEVELS_MAX {

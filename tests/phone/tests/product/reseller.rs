@@ -174,3 +174,36 @@ fn bought_time_is_paid_for_when_it_is_bought_and_talked_for_nothing() {
     drop(carrier);
     demo.stop();
 }
+
+#[test]
+fn every_reseller_above_pays_his_own_price() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let own = demo.rest.get(CUSTOMER)["organization"].clone();
+    let above = demo.rest.get(&format!("/api/v1/organizations/{}", own.as_str().unwrap()));
+    let resells = json!({"resells": true, "floor": {"amount": "-5", "currency": "EUR"}});
+    let near = account(&demo, "near", &resells);
+    let mut resells = resells;
+    resells["organization"] = above["parent"].clone();
+    resells["reduction_bp"] = json!(5_000);
+    let far = account(&demo, "far", &resells);
+    std::thread::sleep(IN_FORCE);
+    let call = ada.invite("44123").unwrap();
+    call.wait_answer(SOON).unwrap();
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
+    let cdr = demo.rest.cdrs(1).remove(0);
+    let paid = |charge: &Value| (text(charge, "account").to_owned(), money(&charge["gross"]));
+    let (_, price) = paid(&cdr["customer"]);
+    assert!(price > 0, "{cdr:#}");
+    let levels: Vec<(String, i64)> = cdr["levels"].as_array().unwrap().iter().map(paid).collect();
+    assert_eq!(levels, [(near.to_string(), price), (far.to_string(), price / 2)], "{cdr:#}");
+    assert_eq!(cdr["levels"][0]["payee"], above["parent"], "who sells to him");
+    assert_eq!([demo.rest.balance(near), demo.rest.balance(far)], [-price, -price / 2]);
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+}

@@ -111,6 +111,32 @@ fn a_call_counts_in_the_day_it_began_in() {
     assert_eq!(desk.till.drift(), 0);
 }
 
+/// After a restart the calendar knows yesterday at most: what of an older day's limit is left, nobody
+/// knows.
+#[test]
+fn a_call_older_than_the_calendar_gets_no_more_after_a_restart() {
+    let mut desk = Desk::limited(Some(1), None);
+    let adopted = Adopt {
+        hold: HoldId(1),
+        levels: ask(1, &[7]).levels,
+        free: None,
+        free_ms: 0,
+        limits: Vec::new(),
+        granted_ms: 75_000,
+        last: false,
+        ms_max: 0,
+        started: true,
+        at_us: TODAY_US - 3 * DAY_US,
+    };
+    assert_eq!(desk.tell(Event::Adopt(adopted)), "");
+    assert_eq!(desk.extend(1, 75_000), "extended 1 75000 ms last");
+    assert_eq!(desk.spent(DAY), (0, 0), "it stands in no day's way");
+    assert_eq!(desk.admit_at(2, TODAY_US), "admitted 2 75000 ms");
+    assert_eq!(desk.settle_7(1, 12_500_000), "");
+    assert_eq!(desk.spent(DAY), (0, 12_500_000));
+    assert_eq!(desk.till.drift(), 0);
+}
+
 #[test]
 fn ten_calls_share_what_is_left_of_the_month() {
     let mut desk = Desk::limited(None, Some(1));

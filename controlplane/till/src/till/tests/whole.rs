@@ -129,6 +129,34 @@ fn a_limit_counts_what_was_spent_and_held_before_it_was_set() {
     assert_eq!((month.used.0, desk.till.drift()), (73_000_000, 0));
 }
 
+/// Who comes to pay for a call of the day before yesterday pays of what that day left, and not of a
+/// day that nobody counts.
+#[test]
+fn a_payer_who_comes_days_later_counts_in_the_day_of_the_call() {
+    let mut desk = Desk::tenant(Some(EURO), None);
+    assert_eq!(desk.call(1, &[1], 0), "admitted 1 75000 ms");
+    desk.days(3);
+    let widen = |accounts: &[i64]| Event::Widen {
+        hold: HoldId(1),
+        levels: ask(1, accounts).levels,
+        ms_min: 1_000,
+        at_us: 1,
+    };
+    // Nothing was counted since: the day is still known, and both take from it.
+    assert_eq!(desk.tell(widen(&[1, 2])), "admitted 1 60000 ms");
+    assert_eq!(desk.whole(), (0, 20_000_000));
+    // Two more days in which calls cost something, and it is gone: who pays already goes on, and
+    // nobody comes to it.
+    for (hold, day) in [(2, 4), (3, 5)] {
+        desk.days(day);
+        assert!(desk.call(hold, &[2], day).starts_with("admitted"));
+    }
+    let said = desk.tell(widen(&[1, 2, 3]));
+    assert_eq!(said, "refused 1: tenant 1 has spent");
+    assert_eq!(desk.extend(1, 60_000), "extended 1 60000 ms last");
+    assert_eq!(desk.till.drift(), 0);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Admit(Vec<i64>, usize),
@@ -245,11 +273,6 @@ impl World {
             Step::Widen(n, accounts) => {
                 let Some(id) = nth(n) else { return };
                 let call = &self.calls[&id];
-                // A call rings for half an hour: no payer comes to one of the day before yesterday,
-                // which the calendar knows no more.
-                if call.day + 1 < self.day {
-                    return;
-                }
                 let is_new = |a: &i64| call.levels.iter().all(|(known, _)| known != a);
                 let mut levels = call.levels.clone();
                 levels.extend(accounts.into_iter().filter(is_new).map(|account| (account, 0)));
