@@ -6,12 +6,14 @@
 
 mod agreed;
 mod called;
+mod candidate;
 mod diverted;
 mod fact;
 mod forward;
 mod group;
 mod header;
 mod hook;
+mod hop;
 mod identity;
 mod list;
 mod manner;
@@ -31,6 +33,7 @@ mod tariff;
 mod transfer;
 mod way;
 
+pub(crate) use hop::emergency_branches;
 pub(crate) use tariff::RINGING_MS;
 
 pub use order::Place as RoutePlace;
@@ -39,7 +42,6 @@ pub use pickup::picked_up;
 pub(crate) use plan::blank_branch;
 pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
 pub use redirect::redirected;
-pub(crate) use route::emergency_branches;
 pub(crate) use sender::{Identity, Known, identify, is_home};
 pub use transfer::transferred;
 

@@ -1,10 +1,10 @@
 //! From a way to an answer: prices, what the till must grant, and the frame itself.
 
 use super::called::Called;
+use super::hop::swap;
 use super::manner::{speak, terms_of, voices};
 use super::order::exchanged;
 use super::ring::{media_policy, subscriber_calls_max};
-use super::route::swap;
 use super::sender::{Sender, Who};
 use super::way::Way;
 use super::{Attempt, Stop};

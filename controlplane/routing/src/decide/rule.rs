@@ -122,7 +122,7 @@ impl<'a> Attempt<'a> {
         fields.dialled.clone_from(&branch.dialed);
         let Ok(made) = self.work(tenant, RuleStage::Routed, &mut fields) else { return false };
         if let Some(dialled) = made.dialled {
-            branch.target.uri = super::route::with_user(&branch.target.uri, &dialled);
+            branch.target.uri = super::hop::with_user(&branch.target.uri, &dialled);
             branch.dialed = dialled;
         }
         if let Some(caller) = made.caller.filter(|_| !branch.anonymous) {
