@@ -122,12 +122,14 @@ async fn block_all(store: &Store, blocks: &[NewBlock]) -> Result<(), StoreError>
             break;
         }
         room -= 1;
-        let (caller, reason) = (block.caller, why(block));
+        let reason = why(block);
         let rule = CallerRule {
             id: CallerRuleId(0),
-            tenant: caller.tenant,
-            account: Some(caller.account),
-            prefix: caller.number,
+            tenant: block.tenant,
+            account: block.account,
+            prefix: block.number,
+            subscriber: None,
+            called: block.called,
             allow: false,
             reason: reason.clone(),
             from_us: block.from_us,
@@ -135,7 +137,8 @@ async fn block_all(store: &Store, blocks: &[NewBlock]) -> Result<(), StoreError>
             automatic: true,
         };
         if w.block_caller(&actor, &rule).await? {
-            info!(account = caller.account.0, reason, "caller blocked");
+            let account = block.account.map(|account| account.0);
+            info!(account, reason, "caller blocked");
         }
     }
     w.commit().await
@@ -149,6 +152,10 @@ fn why(block: &NewBlock) -> String {
         Nuisance::Fruitless => format!("{count} numbers called one after the other, and no talk"),
         Nuisance::Judged { asr_percent, acd_s } => {
             format!("of {count} calls {asr_percent} % answered, {acd_s} s of talk on average")
+        }
+        Nuisance::Unreached { asr_percent, acd_s } => {
+            let talk = format!("{asr_percent} % answered, {acd_s} s of talk on average");
+            format!("of {count} calls to the number {talk}")
         }
     }
 }
@@ -286,7 +293,10 @@ mod tests {
         let rules = async || store.reader().config().await.unwrap().caller_rules;
         let now_us = clock::wall_us();
         let block = |number: &str, until_us| NewBlock {
-            caller: strowger_office::Caller { tenant, account, number: digits(number) },
+            tenant,
+            account: Some(account),
+            number: digits(number),
+            called: Digits::EMPTY,
             why: Nuisance::Fruitless,
             count: 20,
             from_us: now_us,
@@ -318,6 +328,27 @@ mod tests {
         block_all(&store, &both).await.unwrap();
         let all = rules().await;
         assert_eq!((all.len(), all[0].allow, all[1].until_us), (2, true, by_hand.until_us));
+        // A number that nobody is reached at is a row of its own, for all or for one account.
+        let unreached = |account, until_us| NewBlock {
+            account,
+            called: digits("4490"),
+            why: Nuisance::Unreached { asr_percent: 2, acd_s: 3 },
+            ..block("", until_us)
+        };
+        let all = || unreached(None, now_us + 9);
+        block_all(&store, &[all(), unreached(Some(account), now_us + 9)]).await.unwrap();
+        block_all(&store, &[all(), unreached(None, now_us + 10)]).await.unwrap();
+        let made: Vec<CallerRule> = rules().await.into_iter().skip(2).collect();
+        let about: Vec<_> = made.iter().map(|r| (r.account, r.until_us, r.called)).collect();
+        let [four, ten] = [now_us + 9, now_us + 10];
+        assert_eq!(about[0], (None, Some(ten), digits("4490")));
+        assert_eq!(about[1..], [(Some(account), Some(four), digits("4490"))]);
+        assert!(made[0].reason.contains("calls to the number 2 % answered"), "{made:?}");
+        let mut w = store.write().await.unwrap();
+        for row in &made {
+            w.delete::<CallerRule>(row.id.0).await.unwrap();
+        }
+        w.commit().await.unwrap();
         // One whose time is over long ago goes with the next.
         block_all(&store, &[block("1003", now_us - KEEP_US - 1)]).await.unwrap();
         assert_eq!(rules().await.len(), 3);

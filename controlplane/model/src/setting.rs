@@ -18,12 +18,12 @@ pub use source::{Disposition, SourceName, SourceTarget, source_names};
 pub use table::{
     BooksSettings, CalendarSettings, CallSettings, DigestSettings, FactSettings, FailoverSettings,
     GuardSettings, IdentitySettings, LimitSettings, LoginSettings, MediaSettings, NatSettings,
-    PriceSettings, Profile, RegistrationSettings, ResolverSettings, RingGroupSettings,
-    RouteSettings, SETTINGS, SessionSettings, SubscriberSettings,
+    NumberSettings, PriceSettings, Profile, RegistrationSettings, ResolverSettings,
+    RingGroupSettings, RouteSettings, SETTINGS, SessionSettings, SubscriberSettings,
 };
 
 use crate::{
-    AccountId, Amount, CODECS_MAX, Cli, Currency, DAY_MIN, DayParts, Digits, G711, MediaPath,
+    AccountId, Amount, CODECS_MAX, Cli, Currency, DAY_MIN, DayParts, Digits, G711, Home, MediaPath,
     Operation, PRICE_DIGITS, Price, ReliableMode, RouteOrder, SettingId, SubscriberId, TenantId,
     TimerMode, VoiceCodec, parse_decimal, print_decimal,
 };
@@ -516,6 +516,15 @@ pub enum KeepAlive {
     Options,
     /// Nothing of ours.
     None,
+}
+
+impl NumberSettings {
+    /// The country in which somebody dials, if one is set.
+    #[must_use]
+    pub fn home(&self) -> Option<Home> {
+        let (prefix, digits_min) = (self.national_prefix, self.national_digits_min);
+        self.country.map(|country| Home { country, prefix, digits_min })
+    }
 }
 
 impl CalendarSettings {

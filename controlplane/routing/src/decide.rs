@@ -6,6 +6,7 @@
 
 mod agreed;
 mod called;
+mod callee;
 mod candidate;
 mod diverted;
 mod fact;
@@ -337,6 +338,7 @@ impl<'a> Attempt<'a> {
         let (called, party) = self.rules_routing(&sender, called, party)?;
         let (called, party) = self.hook(&sender, called, party)?;
         let (called, party) = self.forward_to_self(&sender, called, party);
+        let party = self.unless_offline(&called, party);
         self.check_barring(&sender, &called, party.is_some())?;
         let called = match party {
             Some(_) => called,
@@ -344,16 +346,14 @@ impl<'a> Attempt<'a> {
         };
         let diverted = self.diverted_before(&sender);
         let place = Place::caller(sender.holder().into_iter().collect(), diverted);
-        let mut way = if party.is_some() { Way::inside() } else { Way::outside() };
-        match party {
+        let (called, way) = match party {
             Some(party) => {
+                let mut way = Way::inside();
                 self.check_self_call(&sender, &party)?;
-                self.lead(&sender, &called, party, &place, &mut way)?
+                self.lead(&sender, &called, party, &place, &mut way)?;
+                (called, way)
             }
-            None => {
-                self.remember_shared(&sender, &called);
-                self.lead_out(&sender, &called, &place, &mut way)?
-            }
+            None => self.lead_beyond(&sender, called, &place)?,
         };
         self.note_hidden(&sender);
         self.send_elsewhere(&sender, &way)?;

@@ -398,6 +398,16 @@ steps! {
         "trunk {trunk} talked {minutes} minutes today, {of_month} this month: the most agreed on";
     /// Lines that the call may not take.
     213 HopReserved(trunk, lines) "trunk {trunk} keeps {lines} of its lines for other calls";
+    /// Users of two groups do not call each other.
+    238 OtherGroup(subscriber) "subscriber {subscriber} is of another user group";
+    /// A trunk's call is that of who has the number it shows.
+    239 BehalfOf(trunk, subscriber)
+        "trunk {trunk} shows a number of subscriber {subscriber}, whose call it is";
+    /// Another is called.
+    240 NobodyHas() "nobody has the number: who is set for such is called";
+    /// Behind the others.
+    241 SecondTry(trunk)
+        "trunk {trunk} had the caller's last call to the number and stands behind the others";
     /// A trunk is tried by hand.
     214 TestCall(trunk) "the number names trunk {trunk}, which is tried alone";
     /// Not a hop: it is tried by hand only.

@@ -13,8 +13,8 @@ use crate::trace::Step;
 use std::sync::Arc;
 use strowger_billing::Terms;
 use strowger_model::{
-    Account, Currency, Egress, Exchange, OrganizationId, Route, RouteOrder, RouteTarget, Tenant,
-    Trunk, TrunkId,
+    Account, Currency, Digits, Egress, Exchange, OrganizationId, Route, RouteOrder, RouteTarget,
+    Tenant, Trunk, TrunkId,
 };
 
 impl<'a> Attempt<'a> {
@@ -31,6 +31,7 @@ impl<'a> Attempt<'a> {
         let view = facts.standing.view(&hops.number, self.wall_us);
         let how = self.way_of(route, sender, view);
         let sale = self.sale(sender, hops, called);
+        let had = self.had_before(sender, hops, called);
         let mut all = self.usable(sender, hops, route, way);
         // All are looked up before any is looked at: the waits for memory overlap.
         if let Some(chain) = &called.chain {
@@ -62,6 +63,10 @@ impl<'a> Attempt<'a> {
             let mut own = order::known_of(target, (preference, agreed), &view, how.order);
             let is_own = currency == sender.tenant.currency;
             own.cost = is_own.then(|| order::compared(cost));
+            own.had = had == Some(target.trunk);
+            if own.had {
+                self.note(Step::SecondTry { trunk: target.trunk.0 });
+            }
             self.note_standing(target.trunk, own.failed, how.set.failover);
             agreed.step(target.trunk.0).into_iter().for_each(|step| self.note(step));
             known.push((own, price));
@@ -79,6 +84,18 @@ impl<'a> Attempt<'a> {
             Some((Candidate { probes, ..*all.get(at)? }, turn))
         });
         in_order.collect()
+    }
+
+    /// The trunk that had the caller's last, short talk with this number (spec FAIL-03).
+    fn had_before(&self, sender: &Sender<'a>, hops: &Hops<'_>, called: &Called) -> Option<TrunkId> {
+        if sender.settings.route.second_try_ms == 0 || hops.place.part.is_some() {
+            return None;
+        }
+        // Records know the caller by the number of its settlement.
+        let caller = self.known.as_ref()?.caller.number.as_str();
+        let caller = Digits::parse(caller).unwrap_or(Digits::EMPTY);
+        let pair = (sender.account.id, caller, called.number.ok()?);
+        self.facts.standing.second_try(&pair, self.wall_us)
     }
 
     /// The targets of a route that may be called with this number, whatever they take.

@@ -272,7 +272,10 @@ impl<'a> Attempt<'a> {
     fn fields_known(&self, sender: &Sender<'a>, called: &str) -> CallFields {
         let (organization, subscriber, trunk) = match sender.who {
             Who::Subscriber(row) => (row.organization, row.id.0, 0),
-            Who::Trunk(row, _) => (row.organization, 0, row.id.0),
+            Who::Trunk(row, _) => {
+                let subscriber = sender.behalf.map_or(0, |row| row.id.0);
+                (sender.organization(), subscriber, row.id.0)
+            }
         };
         CallFields {
             caller: self.number_of(sender),
