@@ -113,7 +113,7 @@ fn subscribers_of_two_groups_do_not_call_each_other() {
     assert_eq!(say(with(&[group_of(1, "7"), group_of(2, "8")]), "1001 dials 1002"), DENIED);
     // Numbers outside are everybody's, and who calls from outside is of no group.
     assert_eq!(say(with(&[group_of(1, "7")]), "1001 dials 4420"), OUTSIDE);
-    let inside = "ring 10.0.0.2:5060; account 1 pays 1";
+    let inside = "ring 10.0.0.2:5060; account 1 pays 0.01";
     assert_eq!(say(with(&[group_of(2, "7")]), "trunk 8 dials 442071002"), inside);
     let decision = Switch::new(with(&[group_of(1, "7")])).decide("1001 dials 1002");
     assert!(decision.trace.steps().any(|step| step == Step::OtherGroup { subscriber: 2 }));
@@ -200,9 +200,10 @@ fn somebody_is_called_in_place_of_nobody() {
         let settings = vec![set("call.unknown_to", to, Depth::Account, 1, 1)];
         Rows { settings, ..rows() }
     };
-    let rings = "ring 10.0.0.2:5060; account 1 pays 1";
-    assert_eq!(say(with("442071002"), "trunk 8 dials 33555"), rings);
-    assert_eq!(say(with("1002"), "trunk 8 dials nobody"), rings);
+    // At the trunk's price for who is called.
+    let rings = |price: &str| format!("ring 10.0.0.2:5060; account 1 pays {price}");
+    assert_eq!(say(with("442071002"), "trunk 8 dials 33555"), rings("0.01"));
+    assert_eq!(say(with("1002"), "trunk 8 dials nobody"), rings("1"));
     // What a route takes, and what somebody has, is theirs.
     let own = "442071009 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01";
     assert_eq!(say(with("442071002"), "1001 dials 442071009"), own);
