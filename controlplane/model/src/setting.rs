@@ -506,6 +506,21 @@ pub enum FailoverMode {
     All,
 }
 
+/// What becomes of a call whose request names a domain that is none of ours (spec C-RTE-03,
+/// `fwdtootherdomains`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Foreign {
+    /// The domain is not looked at.
+    #[default]
+    Ignore,
+    /// The same, and whom nobody here is meant by is called there.
+    Unknown,
+    /// It goes there.
+    Always,
+    /// The caller is told to call there himself.
+    Redirect,
+}
+
 /// What keeps the NAT of a contact open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub enum KeepAlive {
@@ -762,6 +777,9 @@ worded! {
     }
     ReliableMode RELIABLE_WORDS {
         Never => "never", Media => "media", Always => "always", Require => "require"
+    }
+    Foreign FOREIGN_WORDS {
+        Ignore => "ignore", Unknown => "unknown", Always => "always", Redirect => "redirect"
     }
     KeepAlive KEEP_ALIVE_WORDS { Crlf => "crlf", Options => "options", None => "none" }
     Unknown UNKNOWN_WORDS { Continue => "continue", Refuse => "refuse" }

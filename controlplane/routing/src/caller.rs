@@ -275,7 +275,7 @@ mod tests {
         assert_eq!((said(&rules, 7, 6, "4420"), said(&rules, 7, 5, "4420")), (2, 3));
         assert_eq!((said(&rules, 8, 6, "447712"), said(&rules, 8, 6, "4420")), (4, 0));
         assert_eq!(said(&rules, 9, 5, ""), 0, "what closes an account is the first gate's");
-        [2, 3, 4].map(|id| rules.remove(CallerRuleId(id)));
+        [2, 3, 4].into_iter().for_each(|id| rules.remove(CallerRuleId(id)));
         assert_eq!((rules.inside, said(&rules, 7, 6, "")), (0, 0));
     }
 
@@ -314,7 +314,7 @@ mod tests {
         // Changed, it is about all calls.
         rules.put(rule(2, 6, "", false));
         assert_eq!((said(&rules, 6, "1", "449022", 10), decides(&rules, 6, "1", 10)), (0, 2));
-        [1, 2, 3, 4].map(|id| rules.remove(CallerRuleId(id)));
+        [1, 2, 3, 4].into_iter().for_each(|id| rules.remove(CallerRuleId(id)));
         assert_eq!((rules.outside, rules.lengths), (0, [0; NUMBER_MAX]));
     }
 }

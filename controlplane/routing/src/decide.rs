@@ -10,6 +10,7 @@ mod callee;
 mod candidate;
 mod diverted;
 mod fact;
+mod foreign;
 mod forward;
 mod group;
 mod header;
@@ -337,6 +338,9 @@ impl<'a> Attempt<'a> {
         };
         let (called, party) = self.rules_routing(&sender, called, party)?;
         let (called, party) = self.hook(&sender, called, party)?;
+        if let Some(plan) = self.leave(&sender, &called)? {
+            return Ok(plan);
+        }
         let (called, party) = self.forward_to_self(&sender, called, party);
         let party = self.unless_offline(&called, party);
         self.check_barring(&sender, &called, party.is_some())?;

@@ -13,6 +13,7 @@ mod words;
 
 pub use aftermath::aftermath;
 pub use words::{Audience, RowNames, Said, Thing};
+pub(crate) use words::{TO_DOMAIN, TO_SUBSTITUTE};
 
 use crate::limits::TRACE_MAX;
 use core::fmt;
@@ -404,7 +405,7 @@ steps! {
     239 BehalfOf(trunk, subscriber)
         "trunk {trunk} shows a number of subscriber {subscriber}, whose call it is";
     /// Another is called.
-    240 NobodyHas() "nobody has the number: who is set for such is called";
+    240 Beyond(beyond) "the call goes to {beyond}";
     /// Behind the others.
     241 SecondTry(trunk)
         "trunk {trunk} had the caller's last call to the number and stands behind the others";

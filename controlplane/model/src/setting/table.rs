@@ -5,11 +5,11 @@
 
 use super::SettingKind as Kind;
 use super::{
-    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FORK_WORDS,
-    FULL_WORDS, FailoverMode, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS,
-    NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS,
-    PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS,
-    SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
+    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS,
+    FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive,
+    MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS,
+    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
+    SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -156,6 +156,15 @@ settings! {
         /// Calls to a number of a subscriber that is registered nowhere, and forwards nothing for
         /// that, go out by the routes, as if the number were none of ours.
         offline_outside: bool = false, Kind::Flag, Subscriber, Routing, ["configallowusertopstn"];
+        /// What becomes of a call whose request names a domain that is none of ours, and no
+        /// address: `ignore` its user is looked for here; `unknown` the same, and who is nobody
+        /// here is called there; `always` it goes there; `redirect` the caller is told to call
+        /// there himself (302), which costs nothing.
+        foreign: Foreign = Foreign::Ignore, Kind::Word(FOREIGN_WORDS), Subscriber, Routing,
+            ["fwdtootherdomains"];
+        /// The trunk, by its id, that calls other domains for us, at the tenant's internal price;
+        /// one of the tenant's own. `auto` is none: such calls are refused.
+        foreign_trunk: Option<u64> = None, Kind::Whole(1, i64::MAX), Account, Routing, [];
         /// Who may take a subscriber's place in a call that runs or rings, by INVITE with
         /// Replaces: `never` nobody, `group` who is of one account or one ring group with it,
         /// `tenant` every subscriber of its tenant.

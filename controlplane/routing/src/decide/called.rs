@@ -7,7 +7,7 @@ use crate::gruu::{self, Gruu};
 use crate::limits::CALLED_MAX;
 use crate::prefix::Chain;
 use crate::refusal::Refusal;
-use crate::trace::Step;
+use crate::trace::{Step, TO_SUBSTITUTE};
 use crate::world::Holder;
 use strowger_model::{
     BadNumber, Barring, CalledFrom, DidId, DidTarget, Digits, Forward, ForwardWhen, OrganizationId,
@@ -297,11 +297,16 @@ impl<'a> Attempt<'a> {
             Ok(_) => return Ok((called, way)),
             Err(refusal) => refusal,
         };
+        if refusal == Refusal::UnknownNumber
+            && let Some(way) = self.lead_to_domain(sender, &called, place)?
+        {
+            return Ok((called, way));
+        }
         let instead = sender.settings.call.unknown_to;
         let Some(instead) = instead.filter(|_| refusal == Refusal::UnknownNumber) else {
             return Err(refusal.into());
         };
-        self.note(Step::NobodyHas {});
+        self.note(Step::Beyond { beyond: TO_SUBSTITUTE });
         let called = self.called_of(sender.tenant, instead.to_string());
         self.note_called(sender, &called);
         let party = self.find_local(sender.tenant.id, sender.scope(), &called, true);

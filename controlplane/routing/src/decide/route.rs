@@ -107,7 +107,8 @@ impl<'a> Attempt<'a> {
         reached: &Reached,
         (place, way): (&InTree, &mut Way),
     ) {
-        let Ok(number) = called.number else { return };
+        // A user of another domain may have no number at all.
+        let number = called.number.unwrap_or(Digits::EMPTY);
         let hops = Hops::new(place, number, way, sender.settings.route.reserved);
         let only = RouteTarget { trunk, priority: 0, weight: 0 };
         let (trunk, egress) = match self.candidate(sender, &hops, only, way) {
@@ -134,6 +135,20 @@ impl<'a> Attempt<'a> {
         };
         let targets = reached.addresses.iter().map(target).collect();
         self.add_targets(sender, &hops, ((trunk, egress), terms), targets, way);
+    }
+
+    /// The same where nothing stands behind it.
+    pub(super) fn route_to(
+        &mut self,
+        sender: &Sender<'a>,
+        called: &Called,
+        trunk: TrunkId,
+        reached: &Reached,
+        (place, way): (&InTree, &mut Way),
+    ) -> Result<u8, Refusal> {
+        let first = way.end();
+        self.route_reached(sender, called, trunk, reached, (place, &mut *way));
+        self.chain_hops(first, way)
     }
 
     /// The routes behind what stands in the way already; all are tried in order.

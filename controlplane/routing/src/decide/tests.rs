@@ -7,6 +7,7 @@ mod carrier;
 mod device;
 mod dialog;
 mod fact;
+mod foreign;
 mod forward;
 mod header;
 mod identity;

@@ -11,6 +11,7 @@ use strowger_phone::{Config, EndedBy, Phone};
 
 use crate::assert_tidy;
 use crate::demo::{Demo, Home, eventually};
+use crate::name::NameServer;
 use crate::order::three;
 use crate::rest::text;
 use crate::rows::{IN_FORCE, TALK, answered, lead_to, make, new_carrier, refused, set};
@@ -136,7 +137,7 @@ fn somebody_is_called_in_place_of_nobody_and_who_is_away_outside() {
     assert_eq!(refused(&outside, "9999"), 404);
     turn(&demo, "call.unknown_to", "1002", json!({"tenant": "1"}));
     Talk::new(&outside, "9999", &bob).end_after(TALK);
-    assert!(why(&demo, 2).contains("nobody-has"));
+    assert!(why(&demo, 2).contains("beyond"));
     answered(&ada.invite("44123").unwrap());
     // Who is registered nowhere.
     set(&demo, "subscribers/2", &json!({"numbers": ["1002", "44555"]}));
@@ -241,6 +242,53 @@ fn who_calls_again_at_once_goes_by_another_supplier() {
     answered(&ada.invite("44123").unwrap());
     assert_eq!(asked(), [0, 3, 1]);
     assert!(why(&demo, 4).contains("second-try"));
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+#[test]
+fn users_of_another_domain_are_called_where_that_is_set() {
+    let (home, names) = (Home::new(), NameServer::start());
+    let demo = Demo::start_with(&home, &format!("dns.servers = [\"{}\"]\n", names.at));
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let there = new_carrier(&demo);
+    let at = format!("other.example:{}", there.addr().port());
+    names.address("other.example", [127, 0, 0, 1]);
+    let dial = |user: &str| ada.invite_uri(&format!("sip:{user}@{at}"), &[], true).unwrap();
+    let code = |user: &str| match dial(user).wait_end(2 * SOON).unwrap() {
+        EndedBy::Refused(code) => code,
+        other => panic!("{user}: {other:?}"),
+    };
+    // The domain is not looked at.
+    assert_eq!(code("jo"), 404);
+    let ours = dial("1002");
+    bob.wait_call(SOON).unwrap().answer().unwrap();
+    answered(&ours);
+    let trunk = json!({
+        "tenant": "1", "organization": "3", "name": "domains",
+        "egress": {"targets": ["192.0.2.1:5060"], "account": "3", "allow_private": true},
+    });
+    let trunk = make(&demo, "trunks", &trunk);
+    turn(&demo, "fact.wait_ms", "2000", json!({}));
+    turn(&demo, "call.foreign_trunk", &trunk, json!({"tenant": "1"}));
+    let mode = turn(&demo, "call.foreign", "always", of_subscriber("1"));
+    for user in ["jo", "1002"] {
+        answered(&dial(user));
+    }
+    let seen = there.wait_ended(2, SOON).unwrap();
+    let uris: Vec<&str> = seen.iter().map(|call| call.invite.uri()).collect();
+    assert_eq!(uris, [format!("sip:jo@{at}"), format!("sip:1002@{at}")]);
+    assert!(why(&demo, 4).contains("beyond"));
+    set(&demo, &format!("settings/{mode}"), &json!({"value": "redirect"}));
+    assert_eq!(code("jo"), 302);
+    // A name that is nowhere, and one that would lead into this host.
+    set(&demo, &format!("settings/{mode}"), &json!({"value": "always"}));
+    let lost = ada.invite_uri("sip:jo@nowhere.example", &[], true).unwrap();
+    assert!(matches!(lost.wait_end(2 * SOON).unwrap(), EndedBy::Refused(404 | 480)));
+    names.address("inside.example", [127, 0, 0, 1]);
+    let inside = format!("sip:jo@inside.example:{}", demo.sip.port());
+    let inside = ada.invite_uri(&inside, &[], true).unwrap();
+    assert_eq!(inside.wait_end(2 * SOON).unwrap(), EndedBy::Refused(404));
     assert_tidy(&demo);
     demo.stop();
 }

@@ -58,6 +58,11 @@ const CASES: &[Case] = &[
         "404 UnknownNumber cause 1", "ring 10.0.0.2:5060; account 1 pays 0"),
     ("call.offline_outside", "true", 4, |r| say(with_numbers(r), "1001 dials 442071004"),
         "480 Offline cause 20", "442071004 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
+    ("call.foreign", "redirect", 1, elsewhere,
+        "ring 10.0.0.2:5060; account 1 pays 0", "302 Redirected cause 23"),
+    ("call.foreign_trunk", "6", 1,
+        |r| elsewhere(with_setting(r, "call.foreign", "always", Depth::System, 0)),
+        "404 NoRoute cause 3", "Located(sip:1002@other.example)"),
     ("call.pickup", "never", 1, picks, "go", "no"),
     ("failover.mode", "silence", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[504]"),
@@ -206,6 +211,19 @@ fn with_numbers(mut rows: Rows) -> Rows {
     rows
 }
 
+/// What becomes of a call to 1002 of another domain.
+fn elsewhere(rows: Rows) -> String {
+    let mut switch = switch(rows);
+    switch.known = Some(Vec::new());
+    switch.prepare("1001 dials 1002");
+    switch.call().request_uri = "sip:1002@other.example".to_owned();
+    let decision = switch.again();
+    match &decision.verdict {
+        Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
+        _ => words(&decision),
+    }
+}
+
 /// The operator's program is asked about every call.
 pub(super) fn with_hook(mut rows: Rows) -> Rows {
     let row = setting_row("fact.hook", "true", Depth::System, 0);
@@ -228,6 +246,7 @@ pub(super) fn asks(rows: Rows, line: &str) -> String {
         Verdict::Need(Query::Ported(number)) => format!("Ported({number})"),
         Verdict::Need(Query::Reached(number)) => format!("Reached({number})"),
         Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
+        Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
         Verdict::Go(_)
         | Verdict::Refuse(_)
         | Verdict::Challenge(_)
