@@ -502,6 +502,7 @@ fn rules() -> Vec<Rule> {
         action(RuleDeed::SetDialled, "dialled", 0),
         action(RuleDeed::SetCaller, "caller", 0),
         action(RuleDeed::Skip, "", 0),
+        action(RuleDeed::Redirect, "'sip:' + called", 0),
     ];
     vec![
         row(1, RuleStage::Known, first),

@@ -293,6 +293,28 @@ fn users_of_another_domain_are_called_where_that_is_set() {
     demo.stop();
 }
 
+#[test]
+fn a_rule_tells_callers_where_to_call_before_anything_is_routed() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    let ada = desk(&demo, ALICE);
+    let uri = "'sip:' + called + '@198.51.100.7:5070'";
+    let rule = json!({
+        "tenant": "1", "name": "other site", "stage": "known",
+        "condition": "called.startsWith('447')",
+        "actions": [{"does": "redirect", "value": uri}],
+    });
+    make(&demo, "rules", &rule);
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(refused(&ada, "44777"), 302);
+    assert!(why(&demo, 1).contains("rule-refuses"));
+    answered(&ada.invite("44123").unwrap());
+    assert_tidy(&demo);
+    demo.stop();
+}
+
 /// A call that nobody hangs up: it is cut where nothing more may be spent.
 fn talk_until_cut(caller: &Phone) {
     let out = caller.invite("44123").unwrap();
