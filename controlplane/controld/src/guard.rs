@@ -328,33 +328,43 @@ mod tests {
         block_all(&store, &both).await.unwrap();
         let all = rules().await;
         assert_eq!((all.len(), all[0].allow, all[1].until_us), (2, true, by_hand.until_us));
-        // A number that nobody is reached at is a row of its own, for all or for one account.
-        let unreached = |account, until_us| NewBlock {
-            account,
-            called: digits("4490"),
-            why: Nuisance::Unreached { asr_percent: 2, acd_s: 3 },
-            ..block("", until_us)
-        };
-        let all = || unreached(None, now_us + 9);
-        block_all(&store, &[all(), unreached(Some(account), now_us + 9)]).await.unwrap();
-        block_all(&store, &[all(), unreached(None, now_us + 10)]).await.unwrap();
-        let made: Vec<CallerRule> = rules().await.into_iter().skip(2).collect();
-        let about: Vec<_> = made.iter().map(|r| (r.account, r.until_us, r.called)).collect();
-        let [four, ten] = [now_us + 9, now_us + 10];
-        assert_eq!(about[0], (None, Some(ten), digits("4490")));
-        assert_eq!(about[1..], [(Some(account), Some(four), digits("4490"))]);
-        assert!(made[0].reason.contains("calls to the number 2 % answered"), "{made:?}");
-        let mut w = store.write().await.unwrap();
-        for row in &made {
-            w.delete::<CallerRule>(row.id.0).await.unwrap();
-        }
-        w.commit().await.unwrap();
         // One whose time is over long ago goes with the next.
         block_all(&store, &[block("1003", now_us - KEEP_US - 1)]).await.unwrap();
         assert_eq!(rules().await.len(), 3);
         block_all(&store, &[block("1004", now_us + 1)]).await.unwrap();
         let left: Vec<String> = rules().await.iter().map(|r| r.prefix.to_string()).collect();
         assert_eq!(left, ["1001", "1002", "1004"]);
+        store.close().await;
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// For all or for one account, and each lasts as long as its last word says.
+    #[tokio::test]
+    async fn a_number_that_nobody_is_reached_at_is_a_row_of_its_own() {
+        use strowger_model::{AccountId, Digits, TenantId};
+        let dir = std::env::temp_dir().join(format!("strowger-target-{}", std::process::id()));
+        let store = store_at(&dir).await;
+        let digits = |text: &str| Digits::parse(text).unwrap();
+        let now_us = clock::wall_us();
+        let block = |account: Option<i64>, until_us| NewBlock {
+            tenant: TenantId(1),
+            account: account.map(AccountId),
+            number: Digits::EMPTY,
+            called: digits("4490"),
+            why: Nuisance::Unreached { asr_percent: 2, acd_s: 3 },
+            count: 20,
+            from_us: now_us,
+            until_us,
+        };
+        let all = [block(None, now_us + 9), block(Some(1), now_us + 9), block(None, now_us + 10)];
+        block_all(&store, &all).await.unwrap();
+        let rules = store.reader().config().await.unwrap().caller_rules;
+        let about: Vec<_> = rules.iter().map(|r| (r.account, r.until_us, r.called)).collect();
+        let (nine, ten) = (Some(now_us + 9), Some(now_us + 10));
+        let called = digits("4490");
+        assert_eq!(about, [(None, ten, called), (Some(AccountId(1)), nine, called)]);
+        let reason = "of 20 calls to the number 2 % answered, 3 s of talk on average";
+        assert!(rules.iter().all(|r| r.automatic && r.reason == reason), "{rules:?}");
         store.close().await;
         std::fs::remove_dir_all(&dir).unwrap();
     }

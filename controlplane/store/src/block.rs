@@ -111,6 +111,7 @@ impl Writer<'_> {
 fn shown(rule: &CallerRule) -> Value {
     json!({
         "account": rule.account.map(|account| account.0.to_string()),
-        "prefix": rule.prefix.as_str(), "called": rule.called.as_str(), "reason": rule.reason, "automatic": rule.automatic,
+        "prefix": rule.prefix.as_str(), "called": rule.called.as_str(), "reason": rule.reason,
+        "automatic": rule.automatic,
     })
 }

@@ -1,5 +1,5 @@
-//! Whom a subscriber takes calls from: those of its user group, and whom rules about its callers let
-//! through (spec USER-HIER-03, USER-RESTR-02).
+//! Whom a subscriber takes calls from: those of its user group, and whom rules about its callers
+//! let through (spec USER-HIER-03, USER-RESTR-02).
 //!
 //! It is asked of who leads to the callee: of a call the caller, of a forward who forwards. So whom
 //! an office lets through reaches the boss behind its forward, and nobody comes around a wall by a

@@ -1,7 +1,7 @@
 //! Calls to users of domains that are none of ours (spec SIP-DOMAIN-01, C-RTE-03).
 //!
-//! By default nobody leaves us so: the domain of a request is not looked at. Where it is, a trunk of
-//! the tenant stands for all that is called, as for ENUM: it says by which listener, how the far
+//! By default nobody leaves us so: the domain of a request is not looked at. Where it is, a trunk
+//! of the tenant stands for all that is called, as for ENUM: it says by which listener, how the far
 //! side is spoken to, how many calls there may be and what they cost us; name servers say where
 //! the domain is, and the perimeter keeps it from leading into this host or its networks. Rules of
 //! the tenant and its hook come before, barring holds, and the caller pays the internal price: no

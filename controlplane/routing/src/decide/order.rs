@@ -2,8 +2,9 @@
 //!
 //! What the spec's list says of trunks, from the most significant on: tier of the priority (12),
 //! not failed (13), not failed for this number (14), not the one that had a caller who tries again
-//! (spec FAIL-03), priority within the tier (18), agreed minutes (27 to 30), then what the route's order asks for (price, quality and price, last call, or
-//! nothing), the trunk's own preference (25; not where calls are shared), and a weight above 0.
+//! (spec FAIL-03), priority within the tier (18), agreed minutes (27 to 30), then what the route's
+//! order asks for (price, quality and price, last call, or nothing), the trunk's own preference
+//! (25; not where calls are shared), and a weight above 0.
 //! Equals are drawn by weight, or take turns where calls are shared. A pattern's own priority (2)
 //! and its match (3) have decided before; emergency numbers (1) go another way.
 

@@ -1,5 +1,5 @@
-//! Whom a subscriber takes calls from, which numbers are not called for a while, and who is called in
-//! place of nobody.
+//! Whom a subscriber takes calls from, which numbers are not called for a while, and who is called
+//! in place of nobody.
 
 use super::forward::forward;
 use super::setting::setting_row;
