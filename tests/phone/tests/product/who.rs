@@ -315,6 +315,29 @@ fn a_rule_tells_callers_where_to_call_before_anything_is_routed() {
     demo.stop();
 }
 
+#[test]
+fn what_carriers_see_of_callers_is_forced_for_a_tenant() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    let ada = desk(&demo, ALICE);
+    let shown = |nth: usize| {
+        answered(&ada.invite("44123").unwrap());
+        carrier.wait_ended(nth, SOON).unwrap()[nth - 1].from().to_owned()
+    };
+    assert_eq!(shown(1), "1001");
+    turn(&demo, "identity.number", "44990", json!({"tenant": "1"}));
+    assert_eq!(shown(2), "44990");
+    let cli = turn(&demo, "identity.cli", "hide-all", json!({"tenant": "1"}));
+    assert_eq!(shown(3), "anonymous");
+    assert_eq!(carrier.seen()[2].asserted(), None);
+    set(&demo, &format!("settings/{cli}"), &json!({"value": "always"}));
+    assert_eq!(shown(4), "44990");
+    assert_tidy(&demo);
+    demo.stop();
+}
+
 /// A call that nobody hangs up: it is cut where nothing more may be spent.
 fn talk_until_cut(caller: &Phone) {
     let out = caller.invite("44123").unwrap();
