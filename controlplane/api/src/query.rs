@@ -55,6 +55,7 @@ enum FilterKind {
     Flag,
     Number,
     Word(&'static [&'static str]),
+    Time,
 }
 
 impl Filter {
@@ -87,6 +88,24 @@ impl Filter {
         Filter { how: How::Lists, ..Filter::new(name, column, FilterKind::Number) }
     }
 
+    /// The beginning of a number.
+    pub(crate) const fn begins(name: &'static str) -> Filter {
+        Filter { how: How::Begins, ..Filter::new(name, name, FilterKind::Number) }
+    }
+
+    /// A time, from which on.
+    pub(crate) const fn since(name: &'static str, column: &'static str) -> Filter {
+        Filter { how: How::Since, ..Filter::new(name, column, FilterKind::Time) }
+    }
+
+    const fn description(&self) -> &'static str {
+        match self.how {
+            How::Equals | How::Lists => "Only rows whose member of this name is, or has, this.",
+            How::Begins => "Only rows whose member of this name begins so.",
+            How::Since => "Only rows whose member of this name is this time or later.",
+        }
+    }
+
     /// A word of an enumeration.
     pub(crate) const fn word(name: &'static str, words: &'static [&'static str]) -> Filter {
         Filter::new(name, name, FilterKind::Word(words))
@@ -99,6 +118,7 @@ impl Filter {
             FilterKind::Flag => json!({"type": "boolean"}),
             FilterKind::Number => json!({"type": "string", "pattern": "^[0-9*#]{0,32}$"}),
             FilterKind::Word(words) => json!({"type": "string", "enum": words}),
+            FilterKind::Time => json!({"type": "string", "format": "date-time"}),
         }
     }
 
@@ -118,6 +138,10 @@ impl Filter {
             FilterKind::Number => {
                 let digits = Digits::parse(&text).map_err(|e| e.to_string())?;
                 digits.as_str().into()
+            }
+            FilterKind::Time => {
+                let time = parse_time(&text);
+                time.ok_or("is not a time like 2026-01-31T12:00:00Z (RFC 3339)")?.into()
             }
             FilterKind::Word(words) if words.contains(&text.as_str()) => text.into(),
             FilterKind::Word(words) => return Err(format!("is none of {}", words.join(", "))),
@@ -162,7 +186,7 @@ impl Parameter {
             }
             Parameter::Limit => "Most rows of the page.",
             Parameter::Next => "The `next` of the page before.",
-            Parameter::Only(_) => "Only rows whose member of this name is, or has, this.",
+            Parameter::Only(filter) => filter.description(),
         }
     }
 

@@ -319,6 +319,7 @@ words! {
         SetDialled => "set-dialled",
         SetCaller => "set-caller",
         Skip => "skip",
+        Redirect => "redirect",
     }
     ForwardHeaders {
         AsSet => "as-set",

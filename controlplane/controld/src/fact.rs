@@ -17,7 +17,7 @@ use crate::decider::{Order, Orders};
 use crate::dns::NameServers;
 use crate::secret::shown_token;
 use dip::Dip;
-use enumeration::Enumeration;
+use enumeration::{Enumeration, locate};
 use hook::Hook;
 use kept::Kept;
 use std::collections::BTreeMap;
@@ -128,6 +128,7 @@ pub(crate) struct Sources {
     dip: Option<Arc<Dip>>,
     enumeration: Option<Arc<Enumeration<NameServers>>>,
     hook: Option<Arc<Hook>>,
+    names: Arc<NameServers>,
 }
 
 impl Sources {
@@ -159,7 +160,8 @@ impl Sources {
             let servers = NameServers::new(&config.dns.servers);
             Arc::new(Enumeration::new(servers, facts.enum_suffix.clone()))
         });
-        Ok(Sources { dip, enumeration, hook })
+        let names = Arc::new(NameServers::new(&config.dns.servers));
+        Ok(Sources { dip, enumeration, hook, names })
     }
 
     async fn ask(self, query: Query) -> Told {
@@ -176,6 +178,7 @@ impl Sources {
                 Some(hook) => hook.ask(&call).await,
                 None => Err("facts.hook.url is empty".to_owned()),
             },
+            Query::Located(uri) => locate(&*self.names, uri).await,
         }
     }
 }

@@ -122,12 +122,14 @@ async fn block_all(store: &Store, blocks: &[NewBlock]) -> Result<(), StoreError>
             break;
         }
         room -= 1;
-        let (caller, reason) = (block.caller, why(block));
+        let reason = why(block);
         let rule = CallerRule {
             id: CallerRuleId(0),
-            tenant: caller.tenant,
-            account: Some(caller.account),
-            prefix: caller.number,
+            tenant: block.tenant,
+            account: block.account,
+            prefix: block.number,
+            subscriber: None,
+            called: block.called,
             allow: false,
             reason: reason.clone(),
             from_us: block.from_us,
@@ -135,7 +137,8 @@ async fn block_all(store: &Store, blocks: &[NewBlock]) -> Result<(), StoreError>
             automatic: true,
         };
         if w.block_caller(&actor, &rule).await? {
-            info!(account = caller.account.0, reason, "caller blocked");
+            let account = block.account.map(|account| account.0);
+            info!(account, reason, "caller blocked");
         }
     }
     w.commit().await
@@ -149,6 +152,10 @@ fn why(block: &NewBlock) -> String {
         Nuisance::Fruitless => format!("{count} numbers called one after the other, and no talk"),
         Nuisance::Judged { asr_percent, acd_s } => {
             format!("of {count} calls {asr_percent} % answered, {acd_s} s of talk on average")
+        }
+        Nuisance::Unreached { asr_percent, acd_s } => {
+            let talk = format!("{asr_percent} % answered, {acd_s} s of talk on average");
+            format!("of {count} calls to the number {talk}")
         }
     }
 }
@@ -259,7 +266,10 @@ mod tests {
         let rules = async || store.reader().config().await.unwrap().caller_rules;
         let now_us = clock::wall_us();
         let block = |number: &str, until_us| NewBlock {
-            caller: strowger_office::Caller { tenant, account, number: digits(number) },
+            tenant,
+            account: Some(account),
+            number: digits(number),
+            called: Digits::EMPTY,
             why: Nuisance::Fruitless,
             count: 20,
             from_us: now_us,
@@ -297,6 +307,37 @@ mod tests {
         block_all(&store, &[block("1004", now_us + 1)]).await.unwrap();
         let left: Vec<String> = rules().await.iter().map(|r| r.prefix.to_string()).collect();
         assert_eq!(left, ["1001", "1002", "1004"]);
+        store.close().await;
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// For all or for one account, and each lasts as long as its last word says.
+    #[tokio::test]
+    async fn a_number_that_nobody_is_reached_at_is_a_row_of_its_own() {
+        use strowger_model::{AccountId, Digits, TenantId};
+        let dir = std::env::temp_dir().join(format!("strowger-target-{}", std::process::id()));
+        let store = store_at(&dir).await;
+        let digits = |text: &str| Digits::parse(text).unwrap();
+        let now_us = clock::wall_us();
+        let block = |account: Option<i64>, until_us| NewBlock {
+            tenant: TenantId(1),
+            account: account.map(AccountId),
+            number: Digits::EMPTY,
+            called: digits("4490"),
+            why: Nuisance::Unreached { asr_percent: 2, acd_s: 3 },
+            count: 20,
+            from_us: now_us,
+            until_us,
+        };
+        let all = [block(None, now_us + 9), block(Some(1), now_us + 9), block(None, now_us + 10)];
+        block_all(&store, &all).await.unwrap();
+        let rules = store.reader().config().await.unwrap().caller_rules;
+        let about: Vec<_> = rules.iter().map(|r| (r.account, r.until_us, r.called)).collect();
+        let (nine, ten) = (Some(now_us + 9), Some(now_us + 10));
+        let called = digits("4490");
+        assert_eq!(about, [(None, ten, called), (Some(AccountId(1)), nine, called)]);
+        let reason = "of 20 calls to the number 2 % answered, 3 s of talk on average";
+        assert!(rules.iter().all(|r| r.automatic && r.reason == reason), "{rules:?}");
         store.close().await;
         std::fs::remove_dir_all(&dir).unwrap();
     }

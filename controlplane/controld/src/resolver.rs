@@ -516,6 +516,10 @@ mod tests {
             "judged_calls",
             "judged_asr_percent_min",
             "judged_acd_ms_min",
+            "target_failures_max",
+            "target_asr_percent_min",
+            "target_acd_ms_min",
+            "target_ban_ms",
         ];
         // What a tenant's accounts may spend together, and what is learnt: in the office and till.
         let limit = ["tenant_day_max", "tenant_month_max", "learnt_day_times", "learnt_day_min"];

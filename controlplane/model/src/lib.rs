@@ -20,7 +20,9 @@ pub use money::{
     Amount, BadDecimal, Currency, LEDGER_EXTRA_DIGITS, PRICE_DIGITS, Price, parse_decimal,
     print_decimal,
 };
-pub use number::{BadNumber, Digits, EDIT_PREFIXES_MAX, NUMBER_MAX, Normalisation, PrefixEdit};
+pub use number::{
+    BadNumber, Digits, EDIT_PREFIXES_MAX, Home, NUMBER_MAX, Normalisation, PrefixEdit,
+};
 pub use quality::{
     Audio, MOS_FAIR_MIN, MOS_GOOD_MIN, MOS_MAX, MOS_MIN, PACKETS_MIN, Speech, TALK_MS_MIN, audio,
     mos,

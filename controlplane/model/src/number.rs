@@ -157,6 +157,14 @@ impl Normalisation {
     /// # Errors
     /// [`BadNumber`] says why it is none.
     pub fn normalise(&self, received: &str) -> Result<Digits, BadNumber> {
+        self.normalise_at(received, None)
+    }
+
+    /// The same for somebody who dials numbers of his own country as one does there.
+    ///
+    /// # Errors
+    /// [`BadNumber`] says why it is none.
+    pub fn normalise_at(&self, received: &str, home: Option<Home>) -> Result<Digits, BadNumber> {
         let number = received.split(';').next().unwrap_or_default();
         let mut text: String = number.chars().filter(|c| !is_blank(*c)).collect();
         if self.strip_trailing_hash && text.len() > 1 {
@@ -164,6 +172,8 @@ impl Normalisation {
         }
         if let Some(rest) = self.international.iter().find_map(|p| text.strip_prefix(p.as_str())) {
             text = rest.to_owned();
+        } else if let Some(home) = home {
+            text = home.national(text);
         }
         let digits = Digits::parse(&self.incoming.apply(&text))?;
         self.check_length(digits)
@@ -179,6 +189,32 @@ impl Normalisation {
         } else {
             Ok(digits)
         }
+    }
+}
+
+/// How numbers of a country are dialled inside of it (spec NUM-NORM-04).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Home {
+    /// Country code, without `+`.
+    pub country: Digits,
+    /// What is dialled in front of a number of the country, and is no part of it; `None` = nothing.
+    pub prefix: Option<Digits>,
+    /// Shorter numbers are none of the country: short numbers, services.
+    pub digits_min: u8,
+}
+
+impl Home {
+    /// A number that is not dialled as one of another country.
+    fn national(&self, text: String) -> String {
+        let is_long = text.len() >= usize::from(self.digits_min);
+        if !is_long || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text;
+        }
+        let own = match &self.prefix {
+            Some(prefix) => text.strip_prefix(prefix.as_str()).filter(|rest| !rest.is_empty()),
+            None => Some(text.as_str()),
+        };
+        own.map_or_else(|| text.clone(), |own| format!("{}{own}", self.country))
     }
 }
 
@@ -313,6 +349,38 @@ mod tests {
         check("++44", Err(BadNumber::Character));
         check("44+20", Err(BadNumber::Character));
         check("\u{661}\u{662}\u{663}", Err(BadNumber::Character));
+    }
+
+    #[test]
+    fn numbers_are_dialled_as_one_does_at_home() {
+        let digits = |text: &str| Digits::parse(text).unwrap();
+        let with = |country: &str, prefix: &str, received: &str| {
+            let prefix = (!prefix.is_empty()).then(|| digits(prefix));
+            let home = Home { country: digits(country), prefix, digits_min: 7 };
+            let number = Normalisation::default().normalise_at(received, Some(home)).unwrap();
+            number.to_string()
+        };
+        for (country, prefix, received, expect) in [
+            ("49", "0", "030 1234567", "49301234567"),
+            ("49", "0", "+44 20 7946 0018", "442079460018"),
+            ("49", "0", "0044 20 7946 0018", "442079460018"),
+            ("49", "0", "49301234567", "49301234567"),
+            ("49", "0", "0115", "0115"),
+            ("49", "0", "1001", "1001"),
+            ("36", "06", "06 1 234 5678", "3612345678"),
+            ("36", "06", "061234", "061234"),
+            ("45", "", "33 12 34 56", "4533123456"),
+            ("45", "", "112", "112"),
+            ("45", "", "*43#1234", "*43#1234"),
+        ] {
+            assert_eq!(with(country, prefix, received), expect, "{country} {prefix} {received}");
+        }
+        // The tenant's own edit comes after.
+        let edit = PrefixEdit { if_begins: words(&["0"]), add: "44".into(), ..Default::default() };
+        let tenant = Normalisation { incoming: edit, ..Normalisation::default() };
+        let home = Home { country: digits("49"), prefix: Some(digits("0")), digits_min: 7 };
+        let at = |home| tenant.normalise_at("0301234567", home).unwrap().to_string();
+        assert_eq!((at(Some(home)), at(None)), ("49301234567".into(), "440301234567".into()));
     }
 
     #[test]

@@ -18,12 +18,12 @@ pub use source::{Disposition, SourceName, SourceTarget, source_names};
 pub use table::{
     BooksSettings, CalendarSettings, CallSettings, DigestSettings, FactSettings, FailoverSettings,
     GuardSettings, IdentitySettings, LimitSettings, LoginSettings, MediaSettings, NatSettings,
-    PriceSettings, Profile, RegistrationSettings, ResolverSettings, RingGroupSettings,
-    RouteSettings, SETTINGS, SessionSettings, SubscriberSettings,
+    NumberSettings, PriceSettings, Profile, RegistrationSettings, ResolverSettings,
+    RingGroupSettings, RouteSettings, SETTINGS, SessionSettings, SubscriberSettings,
 };
 
 use crate::{
-    AccountId, Amount, CODECS_MAX, Cli, Currency, DAY_MIN, DayParts, Digits, G711, MediaPath,
+    AccountId, Amount, CODECS_MAX, Cli, Currency, DAY_MIN, DayParts, Digits, G711, Home, MediaPath,
     Operation, PRICE_DIGITS, Price, ReliableMode, RouteOrder, SettingId, SubscriberId, TenantId,
     TimerMode, VoiceCodec, parse_decimal, print_decimal,
 };
@@ -506,6 +506,21 @@ pub enum FailoverMode {
     All,
 }
 
+/// What becomes of a call whose request names a domain that is none of ours (spec C-RTE-03,
+/// `fwdtootherdomains`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Foreign {
+    /// The domain is not looked at.
+    #[default]
+    Ignore,
+    /// The same, and whom nobody here is meant by is called there.
+    Unknown,
+    /// It goes there.
+    Always,
+    /// The caller is told to call there himself.
+    Redirect,
+}
+
 /// What keeps the NAT of a contact open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub enum KeepAlive {
@@ -516,6 +531,15 @@ pub enum KeepAlive {
     Options,
     /// Nothing of ours.
     None,
+}
+
+impl NumberSettings {
+    /// The country in which somebody dials, if one is set.
+    #[must_use]
+    pub fn home(&self) -> Option<Home> {
+        let (prefix, digits_min) = (self.national_prefix, self.national_digits_min);
+        self.country.map(|country| Home { country, prefix, digits_min })
+    }
 }
 
 impl CalendarSettings {
@@ -753,6 +777,9 @@ worded! {
     }
     ReliableMode RELIABLE_WORDS {
         Never => "never", Media => "media", Always => "always", Require => "require"
+    }
+    Foreign FOREIGN_WORDS {
+        Ignore => "ignore", Unknown => "unknown", Always => "always", Redirect => "redirect"
     }
     KeepAlive KEEP_ALIVE_WORDS { Crlf => "crlf", Options => "options", None => "none" }
     Unknown UNKNOWN_WORDS { Continue => "continue", Refuse => "refuse" }

@@ -67,13 +67,26 @@ pub enum Nuisance {
         /// Seconds of talk on average.
         acd_s: u32,
     },
+    /// Calls to the number come to nothing, whoever makes them.
+    Unreached {
+        /// Answered of a hundred.
+        asr_percent: u8,
+        /// Seconds of talk on average.
+        acd_s: u32,
+    },
 }
 
-/// A rule to be made: this caller may not call.
+/// A rule to be made: this caller may not call, or this number is not called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NewBlock {
-    /// Who.
-    pub caller: Caller,
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Whose calls; `None` = everybody's.
+    pub account: Option<AccountId>,
+    /// The number that he calls with; empty = any, and none.
+    pub number: Digits,
+    /// Only calls that leave us to this number; empty = all.
+    pub called: Digits,
     /// Why.
     pub why: Nuisance,
     /// So many calls say so.
@@ -219,7 +232,7 @@ impl Callers {
             return None;
         }
         if self.known.len() >= CALLERS_MAX && !self.known.contains_key(&caller) {
-            self.forget_a_quiet_one();
+            forget_a_quiet_one(&mut self.known, &mut self.hand, |known| known.last_us);
         }
         let known = self.known.entry(caller).or_insert(Known::new(now_us));
         let (why, count) = known.hear(call, now_us, set)?;
@@ -227,7 +240,9 @@ impl Callers {
         self.known.remove(&caller);
         let ban_us = i64::try_from(set.caller_ban_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
         let until_us = now_us.saturating_add(ban_us);
-        Some(NewBlock { caller, why, count, from_us: now_us, until_us })
+        let Caller { tenant, account, number } = caller;
+        let (account, called) = (Some(account), Digits::EMPTY);
+        Some(NewBlock { tenant, account, number, called, why, count, from_us: now_us, until_us })
     }
 
     /// Callers that are watched.
@@ -241,18 +256,23 @@ impl Callers {
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
+}
 
-    /// The quietest of the next few: a flood of numbers costs no look at all of them.
-    fn forget_a_quiet_one(&mut self) {
-        let from = self.hand.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let next = self.known.range((from, std::ops::Bound::Unbounded));
-        let some: Vec<(Caller, i64)> =
-            next.chain(self.known.iter()).take(SAMPLE).map(|(c, k)| (*c, k.last_us)).collect();
-        self.hand = some.last().map(|(caller, _)| *caller);
-        let quietest = some.iter().min_by_key(|(_, last_us)| *last_us);
-        if let Some((caller, _)) = quietest {
-            self.known.remove(caller);
-        }
+/// Forgets the quietest of the next few behind `hand`, by the time it was last heard of: a flood of
+/// new ones costs no look at all of them.
+pub(crate) fn forget_a_quiet_one<K: Ord + Copy, V>(
+    known: &mut BTreeMap<K, V>,
+    hand: &mut Option<K>,
+    last_us: impl Fn(&V) -> i64,
+) {
+    let from = hand.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+    let next = known.range((from, std::ops::Bound::Unbounded));
+    let some = next.chain(known.iter()).take(SAMPLE);
+    let some: Vec<(K, i64)> = some.map(|(key, value)| (*key, last_us(value))).collect();
+    *hand = some.last().map(|(key, _)| *key);
+    let quietest = some.iter().min_by_key(|(_, last_us)| *last_us);
+    if let Some((key, _)) = quietest {
+        known.remove(key);
     }
 }
 

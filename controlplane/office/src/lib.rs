@@ -25,6 +25,7 @@ mod redirect;
 mod shared;
 mod standing;
 mod stranger;
+mod target;
 mod trace;
 mod upstream;
 
@@ -42,6 +43,7 @@ pub use stranger::{Attempts, STRANGER_MINUTES_MAX, STRANGERS_MAX, Strangers};
 pub use strowger_till::{
     Bounds, Calendar, DAY, Learning, MONTH, PERIODS, Pool, Refusal as TillRefusal, Spent, Stage,
 };
+pub use target::{TARGETS_MAX, Targets};
 pub use trace::Traced;
 use upstream::Upstreams;
 
@@ -156,6 +158,8 @@ pub struct Office {
     strangers: Strangers,
     guard: Guard,
     callers: Callers,
+    /// Called numbers at which calls come to nothing.
+    targets: Targets,
     /// When a warning of many calls was given last, by whose they are.
     crowded: BTreeMap<Option<TenantId>, Tick>,
     /// How trunks did lately; shared with a decision only while that is made.
@@ -255,6 +259,7 @@ impl Office {
             strangers: Strangers::default(),
             guard: Guard::default(),
             callers: Callers::default(),
+            targets: Targets::default(),
             crowded: BTreeMap::new(),
             standing: Arc::default(),
             shared: Arc::default(),

@@ -5,7 +5,7 @@ use super::{Office, Output, money, ms};
 use crate::caller::{Caller, Heard};
 use strowger_link::{Reason, Tick};
 use strowger_model::{Account, AccountId, Amount, Cdr, Digits, TenantId};
-use strowger_routing::{AdmitPlan, LimitOf};
+use strowger_routing::{AdmitPlan, CallerAt, LimitOf};
 use strowger_till::{AccountKey, Event, Learning, PERIODS, Spent};
 
 /// A warning of many calls is given once in so long, nanoseconds.
@@ -155,13 +155,7 @@ impl Office {
         let is_ours = OURS.iter().any(|reason| *reason as u8 == record.outcome.reason);
         // Who calls a colleague in vain seeks nobody.
         let talked = record.times.answered_us.is_some();
-        if record.called.subscriber.is_some() || (is_ours && !talked) || self.is_trusted(record) {
-            return;
-        }
-        let number = Digits::parse(&record.caller.number).unwrap_or(Digits::EMPTY);
-        // Whom a rule lets through is not blocked behind its maker's back.
-        let rule = self.world.callers().deciding(tenant, account, number, record.times.ended_us);
-        if rule.is_some_and(|rule| rule.allow) {
+        if record.called.subscriber.is_some() || (is_ours && !talked) {
             return;
         }
         let call = Heard {
@@ -169,9 +163,33 @@ impl Office {
             talk_ms: talked.then_some(record.times.talk_ms),
             left_us: record.called.trunk.is_some(),
         };
+        let number = Digits::parse(&record.caller.number).unwrap_or(Digits::EMPTY);
+        let at_us = record.times.ended_us;
+        let at = CallerAt { tenant, account, number, at_us };
+        self.note_target(at, &call);
+        // Whom a rule lets through is not blocked behind its maker's back.
+        let rule = self.world.callers().deciding(at);
+        if rule.is_some_and(|rule| rule.allow) || self.is_trusted(record) {
+            return;
+        }
         let set = &self.world.settings().system().guard;
         let caller = Caller { tenant, account, number };
-        if let Some(block) = self.callers.note(caller, &call, record.times.ended_us, set) {
+        if let Some(block) = self.callers.note(caller, &call, at_us, set) {
+            self.out.push_back(Output::Block(block));
+        }
+    }
+
+    /// What a call says of the number that it went to. One that a rule lets through stays open.
+    fn note_target(&mut self, at: CallerAt, call: &Heard) {
+        let set = &self.world.settings().system().guard;
+        if set.target_failures_max == 0 {
+            return;
+        }
+        let rule = self.world.callers().deciding_out(&call.called, at);
+        if rule.is_some_and(|rule| rule.allow) {
+            return;
+        }
+        if let Some(block) = self.targets.note((at.tenant, at.account), call, at.at_us, set) {
             self.out.push_back(Output::Block(block));
         }
     }

@@ -91,9 +91,11 @@ pub(crate) fn adopt(
     granted: TalkTime,
     answered: Option<PriceRef>,
 ) -> Adopt {
-    let by_subscriber = settlement.caller.subscriber.map(LimitKey::Subscriber);
-    let own = by_subscriber.or(settlement.caller.trunk.map(LimitKey::Trunk));
-    let limits = own.into_iter().chain([LimitKey::Tenant(settlement.tenant), LimitKey::Switch]);
+    // A trunk's call that is a subscriber's counts for both.
+    let own = settlement.caller.subscriber.map(LimitKey::Subscriber);
+    let sent = settlement.caller.trunk.map(LimitKey::Trunk);
+    let all = [LimitKey::Tenant(settlement.tenant), LimitKey::Switch];
+    let limits = own.into_iter().chain(sent).chain(all);
     Adopt {
         hold: HoldId(ask.0),
         levels: payers(node, settlement, answered, Wait::UNKNOWN),

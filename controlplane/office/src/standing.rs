@@ -4,7 +4,9 @@ use super::Office;
 use std::sync::Arc;
 use strowger_link::Reason;
 use strowger_model::{Cdr, CdrOutcome, Digits, TrunkId, Zone};
-use strowger_routing::{Direction, Ended, Recalled, Sent, Standing, TalkedDay, World, local_day};
+use strowger_routing::{
+    CallPair, Direction, Ended, Recalled, Sent, Standing, TalkedDay, World, local_day,
+};
 
 /// Statuses by which a trunk says that it does not do its work, whoever is called: it asks for
 /// credentials that we have not or refuses ours, or knows its own fault.
@@ -90,6 +92,10 @@ impl Office {
             if let Some(talked) = talked(&self.world, record) {
                 Arc::make_mut(&mut self.standing).talked(talked);
             }
+            if let Some((pair, trunk)) = short_talk(&self.world, record) {
+                let standing = Arc::make_mut(&mut self.standing);
+                standing.talked_shortly(pair, trunk, record.times.ended_us);
+            }
             let called = record.called.trunk.map(|trunk| {
                 let talk_ms = answered.then_some(record.times.talk_ms);
                 (trunk, talk_ms, record.outcome, record.times.ended_us)
@@ -121,6 +127,19 @@ fn talked(world: &World, record: &Cdr) -> Option<TalkedDay> {
         None => local_day(&Zone::UTC, began_us),
     };
     Some(TalkedDay { trunk, day, ms: record.times.talk_ms.min(TALK_MS_MAX) })
+}
+
+/// Whose talk was shorter than `route.second_try_ms`, and the trunk that had it; `None` for any
+/// other, and for who did not call himself.
+fn short_talk(world: &World, record: &Cdr) -> Option<(CallPair, TrunkId)> {
+    let account = record.caller.account.filter(|_| record.part == 0)?;
+    let short_ms = world.account_settings(account).route.second_try_ms;
+    record.times.answered_us?;
+    if record.times.talk_ms >= u64::from(short_ms) {
+        return None;
+    }
+    let caller = Digits::parse(&record.caller.number).unwrap_or(Digits::EMPTY);
+    Some(((account, caller, record.called.normalised?), record.called.trunk?))
 }
 
 /// Whether what went wrong is the trunk's: it is silent, or says so.

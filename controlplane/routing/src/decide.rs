@@ -6,12 +6,16 @@
 
 mod agreed;
 mod called;
+mod callee;
+mod candidate;
 mod diverted;
 mod fact;
+mod foreign;
 mod forward;
 mod group;
 mod header;
 mod hook;
+mod hop;
 mod identity;
 mod list;
 mod manner;
@@ -32,6 +36,7 @@ mod tariff;
 mod transfer;
 mod way;
 
+pub(crate) use hop::emergency_branches;
 pub(crate) use tariff::RINGING_MS;
 
 pub use order::Place as RoutePlace;
@@ -40,7 +45,6 @@ pub use pickup::picked_up;
 pub(crate) use plan::blank_branch;
 pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
 pub use redirect::redirected;
-pub(crate) use route::emergency_branches;
 pub(crate) use sender::{Identity, Known, identify, is_home};
 pub use transfer::transferred;
 
@@ -335,7 +339,11 @@ impl<'a> Attempt<'a> {
         };
         let (called, party) = self.rules_routing(&sender, called, party)?;
         let (called, party) = self.hook(&sender, called, party)?;
+        if let Some(plan) = self.leave(&sender, &called)? {
+            return Ok(plan);
+        }
         let (called, party) = self.forward_to_self(&sender, called, party);
+        let party = self.unless_offline(&called, party);
         self.check_barring(&sender, &called, party.is_some())?;
         let called = match party {
             Some(_) => called,
@@ -343,16 +351,14 @@ impl<'a> Attempt<'a> {
         };
         let diverted = self.diverted_before(&sender);
         let place = Place::caller(sender.holder().into_iter().collect(), diverted);
-        let mut way = if party.is_some() { Way::inside() } else { Way::outside() };
-        match party {
+        let (called, way) = match party {
             Some(party) => {
+                let mut way = Way::inside();
                 self.check_self_call(&sender, &party)?;
-                self.lead(&sender, &called, party, &place, &mut way)?
+                self.lead(&sender, &called, party, &place, &mut way)?;
+                (called, way)
             }
-            None => {
-                self.remember_shared(&sender, &called);
-                self.lead_out(&sender, &called, &place, &mut way)?
-            }
+            None => self.lead_beyond(&sender, called, &place)?,
         };
         self.note_hidden(&sender);
         self.send_elsewhere(&sender, &way)?;

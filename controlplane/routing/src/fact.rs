@@ -23,6 +23,8 @@ pub enum Query {
     Reached(Digits),
     /// What the operator's own program wants done with a call (spec NUM-DIAL-01).
     Hook(Box<HookCall>),
+    /// Where a SIP URI of another domain leads (spec SIP-DOMAIN-01), as [`Finding::Reached`].
+    Located(String),
 }
 
 /// A call before it is routed, as the operator's program sees it. It has no time in it: the same
@@ -141,6 +143,8 @@ pub(crate) enum Outsider {
     Enum,
     /// The operator's own program.
     Hook,
+    /// Name servers, about another domain.
+    Names,
 }
 
 impl Outsider {
@@ -149,6 +153,7 @@ impl Outsider {
             Outsider::Portability => 1,
             Outsider::Enum => 2,
             Outsider::Hook => 3,
+            Outsider::Names => 4,
         }
     }
 }
@@ -159,6 +164,7 @@ pub(crate) const fn outsider_word(number: i64) -> Option<&'static str> {
         1 => Some("the portability service"),
         2 => Some("ENUM"),
         3 => Some("the hook"),
+        4 => Some("the name server"),
         _ => None,
     }
 }

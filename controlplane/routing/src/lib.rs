@@ -62,7 +62,7 @@ mod trace;
 mod uri;
 mod world;
 
-pub use caller::CallerRules;
+pub use caller::{CallerAt, CallerRules};
 pub use decide::{
     AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, RoutePlace, Sent, TalkTime,
     Verdict, decide, finish, picked_up, redirected, reject, transferred,
@@ -92,8 +92,8 @@ pub use rule::{BadRule, Rules};
 pub use settings::{SETTING_ROWS_MAX, Settings};
 pub use shared_call::{CALLED_BACK_US, SharedCall, SharedCalls};
 pub use standing::{
-    Counts, Direction, Due, Ended, Failing, Figures, Recalled, Standing, Talked, TalkedDay, Turn,
-    View, local_day,
+    CallPair, Counts, Direction, Due, Ended, Failing, Figures, Recalled, SECOND_TRIES_MAX,
+    SECOND_TRY_US, Standing, Talked, TalkedDay, Turn, View, local_day,
 };
 pub use tariff::{Found, Taken, TariffDeck, Wanted};
 pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};

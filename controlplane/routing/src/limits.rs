@@ -83,6 +83,9 @@ pub const TALK_DAYS_MAX: usize = 40;
 /// Most sets of targets whose turns are remembered.
 pub const TURNS_MAX: usize = 4_096;
 
+/// Longest URI of another domain that is called, characters.
+pub const FOREIGN_URI_MAX: usize = 256;
+
 /// Longest trace of one decision, bytes (design of control, 15).
 pub const TRACE_MAX: usize = 512;
 

@@ -224,8 +224,8 @@ fn again(record: &Cdr) -> Option<DryRun> {
     let caller = &record.caller;
     let from = match (caller.subscriber, caller.trunk) {
         (Some(subscriber), None) => Caller::Subscriber(subscriber),
-        (None, Some(trunk)) => Caller::Trunk(trunk, caller.source),
-        (Some(_), Some(_)) | (None, None) => return None,
+        (Some(_) | None, Some(trunk)) => Caller::Trunk(trunk, caller.source),
+        (None, None) => return None,
     };
     if record.part != 0 || record.called.received.is_empty() {
         return None;

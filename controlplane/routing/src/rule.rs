@@ -109,6 +109,7 @@ pub(crate) enum Deed {
     SetDialled(Expression),
     SetCaller(Expression),
     Skip,
+    Redirect(Expression),
 }
 
 /// A rule ready to work.
@@ -158,7 +159,7 @@ fn compile(row: &Rule) -> Result<Compiled, BadRule> {
             RuleDeed::SetCalled => !is_routed,
             RuleDeed::SetDialled | RuleDeed::Skip => is_routed,
             RuleDeed::SetCaller => row.stage != RuleStage::Received,
-            RuleDeed::Refuse => !is_routed,
+            RuleDeed::Refuse | RuleDeed::Redirect => !is_routed,
         };
         if !fits {
             return Err(bad(at("does"), "cannot be done at this stage"));
@@ -177,6 +178,7 @@ fn compile(row: &Rule) -> Result<Compiled, BadRule> {
             RuleDeed::SetDialled => Deed::SetDialled(value()?),
             RuleDeed::SetCaller => Deed::SetCaller(value()?),
             RuleDeed::Skip => Deed::Skip,
+            RuleDeed::Redirect => Deed::Redirect(value()?),
         })
     };
     let deeds = row.actions.iter().enumerate().map(deed).collect::<Result<_, _>>()?;

@@ -6,15 +6,18 @@
 //! that doubles each time it is tried with one call, and comes back by the first that works.
 //! Sans-IO: told of calls that are sent ([`Standing::sent`]) and of how they ended
 //! ([`Standing::ended`]), asked when a call is decided. Bounded: the beginning that nobody called
-//! for longest is forgotten first.
+//! for longest is forgotten first. Short talks are remembered for the second try of their callers.
 
+mod second;
 mod talk;
 mod turn;
 
+pub use second::{CallPair, SECOND_TRIES_MAX, SECOND_TRY_US};
 pub use talk::{Talked, TalkedDay, local_day};
 pub use turn::{Due, Turn};
 
 use crate::limits::{DIRECTION_TRUNKS_MAX, DIRECTIONS_MAX, STANDING_TRUNKS_MAX};
+use second::ShortTalks;
 use std::collections::BTreeMap;
 use strowger_model::{Digits, RouteSettings, TrunkId};
 use talk::Talk;
@@ -324,6 +327,7 @@ pub struct Standing {
     is_any_failed: bool,
     talk: Talk,
     turns: Turns,
+    short: ShortTalks,
 }
 
 /// What a decision sees of all trunks for one number at one moment.
@@ -390,6 +394,17 @@ impl Standing {
     /// Takes talk from before in the place of all that is known.
     pub fn recall_talk(&mut self, all: &[TalkedDay]) {
         self.talk.recall(all);
+    }
+
+    /// Two talked shortly by a trunk.
+    pub fn talked_shortly(&mut self, pair: CallPair, trunk: TrunkId, at_us: i64) {
+        self.short.note(pair, trunk, at_us);
+    }
+
+    /// The trunk by which two talked shortly a moment ago: who calls now tries again.
+    #[must_use]
+    pub fn second_try(&self, pair: &CallPair, now_us: i64) -> Option<TrunkId> {
+        self.short.trunk(pair, now_us)
     }
 
     /// By hand: a trunk is as good as new. Its figures stay.

@@ -13,6 +13,7 @@ mod words;
 
 pub use aftermath::aftermath;
 pub use words::{Audience, RowNames, Said, Thing};
+pub(crate) use words::{TO_DOMAIN, TO_SUBSTITUTE};
 
 use crate::limits::TRACE_MAX;
 use core::fmt;
@@ -398,6 +399,16 @@ steps! {
         "trunk {trunk} talked {minutes} minutes today, {of_month} this month: the most agreed on";
     /// Lines that the call may not take.
     213 HopReserved(trunk, lines) "trunk {trunk} keeps {lines} of its lines for other calls";
+    /// Users of two groups do not call each other.
+    238 OtherGroup(subscriber) "subscriber {subscriber} is of another user group";
+    /// A trunk's call is that of who has the number it shows.
+    239 BehalfOf(trunk, subscriber)
+        "trunk {trunk} shows a number of subscriber {subscriber}, whose call it is";
+    /// Another is called.
+    240 Beyond(beyond) "the call goes to {beyond}";
+    /// Behind the others.
+    241 SecondTry(trunk)
+        "trunk {trunk} had the caller's last call to the number and stands behind the others";
     /// A trunk is tried by hand.
     214 TestCall(trunk) "the number names trunk {trunk}, which is tried alone";
     /// Not a hop: it is tried by hand only.
@@ -498,7 +509,7 @@ const OPEN: &[u8] = &[
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
     91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
     163, 165, 168, 169, 170, 171, 172, 173, 181, 182, 183, 184, 185, 186, 188, 189, 190, 191, 192,
-    193, 194, 195, 197, 201, 222, 223,
+    193, 194, 195, 197, 201, 222, 223, 238, 240,
 ];
 
 impl Default for Trace {

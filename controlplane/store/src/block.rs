@@ -54,12 +54,16 @@ impl Writer<'_> {
     }
 
     async fn rule_about(&mut self, rule: &CallerRule) -> Result<Option<CallerRule>, StoreError> {
-        let sql = "SELECT * FROM caller_rules WHERE tenant_id = $1 AND account_id = $2 \
-             AND prefix = $3";
+        // No id is 0.
+        let sql = "SELECT * FROM caller_rules WHERE tenant_id = $1 \
+             AND COALESCE(account_id, 0) = $2 AND prefix = $3 \
+             AND COALESCE(subscriber_id, 0) = $4 AND called = $5";
         let query = sqlx::query(sql)
             .bind(rule.tenant.0)
-            .bind(rule.account.map(|account| account.0))
-            .bind(rule.prefix.as_str().to_owned());
+            .bind(rule.account.map_or(0, |account| account.0))
+            .bind(rule.prefix.as_str().to_owned())
+            .bind(rule.subscriber.map_or(0, |subscriber| subscriber.0))
+            .bind(rule.called.as_str().to_owned());
         let row = query.fetch_optional(&mut *self.tx).await.tried("read a rule about callers")?;
         row.map(|row| CallerRule::read(&Columns::new(CallerRule::TABLE, &row))).transpose()
     }
@@ -107,6 +111,7 @@ impl Writer<'_> {
 fn shown(rule: &CallerRule) -> Value {
     json!({
         "account": rule.account.map(|account| account.0.to_string()),
-        "prefix": rule.prefix.as_str(), "reason": rule.reason, "automatic": rule.automatic,
+        "prefix": rule.prefix.as_str(), "called": rule.called.as_str(), "reason": rule.reason,
+        "automatic": rule.automatic,
     })
 }

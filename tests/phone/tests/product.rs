@@ -121,6 +121,8 @@ mod torture;
 mod transfer;
 #[path = "product/usage.rs"]
 mod usage;
+#[path = "product/who.rs"]
+mod who;
 #[path = "product/why.rs"]
 mod why;
 

@@ -10,9 +10,10 @@ use strowger_routing::{Change, RowName};
 
 object! {
     /// Callers that may not call, or that may whatever others may not: of an account, with numbers
-    /// that begin so, or both. Of the rules about a caller's account the one with the longest
-    /// prefix decides; without one, of the rules about all accounts. Emergency calls are never
-    /// turned away.
+    /// that begin so, or both. It is about all their calls, about those to one subscriber, or about
+    /// those that leave us to some numbers; each of the three is a gate that calls must pass. At
+    /// a gate, of the rules about a caller's account the one with the longest prefix decides;
+    /// without one, of the rules about all accounts. Emergency calls are never turned away.
     CALLER_RULE: CallerRule as "CallerRule", blank();
     /// Identity.
     id: Shown Ident => id;
@@ -21,8 +22,16 @@ object! {
     /// Only calls that this account pays for; null is of all accounts.
     account: Free Opt(Ident) => account;
     /// Only callers whose number begins so, canonical; empty is all numbers and callers without
-    /// one, and needs an account. Nobody else has the same account and prefix.
+    /// one, and needs an account, a subscriber or a called number. Nobody else has the same
+    /// account, prefix, subscriber and called number.
     prefix: Free PREFIX => prefix;
+    /// Only their calls to this subscriber, or to who forwards there: it is asked of who leads
+    /// to the subscriber. With an empty prefix and no account everybody is meant, so others that
+    /// allow some say who alone may call.
+    subscriber: Free Opt(Ident) => subscriber;
+    /// Only their calls that leave us to numbers that begin so, canonical; the longest that has a
+    /// rule counts. Empty is not about called numbers. Never together with a subscriber.
+    called: Free PREFIX => called;
     /// They may call, whatever wider rules and the setting `call.callers_default_deny` say; else
     /// they may not.
     allow: Free Flag => allow;
@@ -42,6 +51,8 @@ fn blank() -> CallerRule {
         tenant: TenantId(0),
         account: None,
         prefix: Digits::EMPTY,
+        subscriber: None,
+        called: Digits::EMPTY,
         allow: false,
         reason: String::new(),
         from_us: 0,
@@ -57,6 +68,9 @@ impl Resource for CallerRule {
         Filter::id("tenant", "tenant_id"),
         Filter::id("account", "account_id"),
         Filter::number("prefix"),
+        Filter::id("subscriber", "subscriber_id"),
+        Filter::begins("called"),
+        Filter::since("from", "from_us"),
         Filter::flag("allow"),
         Filter::flag("automatic"),
     ];

@@ -13,10 +13,11 @@ use strowger_routing::{Change, RowName};
 object! {
     /// What a rule does.
     ACTION: RuleAction as "RuleAction", no_action();
-    /// `refuse` the call; `set-called` for routing, prices and records; at the stage `routed`
-    /// `set-dialled`, which one trunk is sent and nothing else, and `skip` the trunk; `set-caller`.
+    /// `refuse` the call; `redirect` the caller to a SIP URI (302); `set-called` for routing,
+    /// prices and records; at the stage `routed` `set-dialled`, which one trunk is sent and nothing
+    /// else, and `skip` the trunk; `set-caller`.
     does: Need words::<RuleDeed>() => does;
-    /// To set: an expression in CEL that makes the text.
+    /// To set or redirect: an expression in CEL that makes the text or the URI.
     value: Free Text(0, RULE_TEXT_MAX) => value;
     /// To refuse: the SIP status; else 0.
     status: Free Int(0, 699) => status;

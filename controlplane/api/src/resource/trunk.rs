@@ -198,6 +198,10 @@ object! {
     auth: Free words::<IngressAuth>() => auth;
     /// Users that From must name, numbers in any form; empty is any. No proof by itself.
     users: Free List(Text(1, 64), TRUNK_USERS_MAX) => users;
+    /// A call that shows a number of a subscriber who has the setting `identity.by_number` is taken
+    /// for that subscriber's: its account pays, and what it may counts. The number is the one in
+    /// From, or what the trunk asserts if it is trusted; it proves nothing by itself.
+    by_number: Free Flag => by_number;
     /// Account that pays.
     account: Need Ident => account;
     /// Prefix that its called numbers carry and that is taken off.

@@ -395,6 +395,23 @@ fn what_does_not_fit_is_refused_by_its_field() {
     check(&server, "dids", &of("dids"), 409, "number");
 }
 
+/// Spec AUTH-MODE-02: so no call is ever of two senders.
+#[test]
+fn senders_that_cannot_be_told_apart_are_refused() {
+    let server = Server::start();
+    let sender = |network: &str, prefix: Value| {
+        json!({
+            "tenant": "1", "organization": "1", "name": "sender", "ingress": {
+                "account": "1", "sources": [{"network": network}], "tech_prefix": prefix,
+            },
+        })
+    };
+    made(&server, "trunks", &sender("198.51.100.0/24", json!("77")));
+    check(&server, "trunks", &sender("198.51.100.0/24", json!("77")), 409, "sources");
+    made(&server, "trunks", &sender("198.51.100.0/24", json!("78")));
+    made(&server, "trunks", &sender("198.51.101.0/24", json!("77")));
+}
+
 /// Numbers without a target are offered once, for a while; taken by a target, given back without.
 #[test]
 fn numbers_of_the_pool_are_reserved_taken_and_given_back() {

@@ -72,6 +72,7 @@ fn a_subscriber_and_a_trunk_are_shown() {
                 {"network": "2001:db8::1/128", "port": 5060},
             ],
             "hosts": [], "credentials": null, "auth": "either", "users": [],
+            "by_number": false,
             "account": "1", "tech_prefix": "123",
             "called": edit(""), "calls_max": 0, "cps_max": 0, "trusted": true,
             "barring": open(), "causes": [], "reason": false, "listeners": [],

@@ -253,6 +253,8 @@ async fn tenant_things(w: &mut Writer<'_>) {
         tenant,
         account: None,
         prefix,
+        subscriber: None,
+        called: Digits::EMPTY,
         allow: false,
         reason: String::new(),
         from_us: NOW_US,

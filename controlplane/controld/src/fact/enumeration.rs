@@ -46,6 +46,20 @@ impl<R: Resolve> Enumeration<R> {
     }
 }
 
+/// Where a URI of another domain leads.
+pub(super) async fn locate<R: Resolve>(resolver: &R, uri: String) -> Told {
+    let Some((uri, wanted)) = taken(uri) else {
+        return Ok((Finding::Reached(None), keep(KEEP_S.1)));
+    };
+    let located = located(resolver, &wanted).await;
+    let located = located.map_err(|e| format!("{}: {e}", wanted.host))?;
+    // The answer is kept for all calls there; which of equals comes first is the domain's own.
+    let chance = wanted.host.bytes().fold(0_u64, |sum, byte| sum << 1 ^ u64::from(byte));
+    let addresses = located.draw(chance).into_iter().take(ADDRESSES_MAX).collect();
+    let reached = Reached { uri, addresses };
+    Ok((Finding::Reached(Some(Box::new(reached))), keep(located.ttl_s())))
+}
+
 fn keep(ttl_s: u32) -> Duration {
     Duration::from_secs(ttl_s.clamp(KEEP_S.0, KEEP_S.1).into())
 }
@@ -112,6 +126,21 @@ mod tests {
         let reached = *reached?;
         let places = reached.addresses.iter().map(|(over, at)| format!("{over:?} {at}"));
         Some((reached.uri, places.collect()))
+    }
+
+    #[tokio::test]
+    async fn a_domain_is_where_its_records_say() {
+        let address = Records::Address(vec!["192.0.2.5".parse().unwrap()]);
+        let names = Fake(vec![(Question::Address("other.test".into()), address)]);
+        let told = |uri: &str| locate(&names, uri.to_owned());
+        let (finding, keep) = told("sip:bob@other.test:5080?Subject=x").await.unwrap();
+        let Finding::Reached(Some(reached)) = finding else { panic!("{finding:?}") };
+        assert_eq!((reached.uri.as_str(), keep.as_secs()), ("sip:bob@other.test:5080", 60));
+        assert_eq!(reached.addresses, [(Transport::Udp, "192.0.2.5:5080".parse().unwrap())]);
+        for none in ["tel:+44123", "sip:bob@other.test;transport=ws"] {
+            let (finding, _) = told(none).await.unwrap();
+            assert_eq!(finding, Finding::Reached(None), "{none}");
+        }
     }
 
     #[tokio::test]

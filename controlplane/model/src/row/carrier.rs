@@ -2,8 +2,8 @@
 
 use crate::{
     AccountId, BanId, Barring, CalledFrom, CallerRuleId, DialogTerms, DigestPolicy, Digits,
-    ForwardHeaders, Ha1, HeaderRule, Operation, OrganizationId, PrefixEdit, SentTo, TariffId,
-    TenantId, Transport, TrunkId, TrunkLoginId,
+    ForwardHeaders, Ha1, HeaderRule, Operation, OrganizationId, PrefixEdit, SentTo, SubscriberId,
+    TariffId, TenantId, Transport, TrunkId, TrunkLoginId,
 };
 use core::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +22,9 @@ pub struct Ingress {
     /// Users that From must name, numbers in any form; empty = any. No proof by itself (source:
     /// `NeedAuth` 5 and 7).
     pub users: Vec<String>,
+    /// A call that shows a number of a subscriber who has the setting `identity.by_number` is that
+    /// subscriber's: its account pays, and what it may counts (source: `anumberhandling`).
+    pub by_number: bool,
     /// Who pays for them.
     pub account: AccountId,
     /// Prefix that its called numbers carry and that is taken off; a call without it is refused.
@@ -62,6 +65,7 @@ impl Ingress {
             credentials: None,
             auth: IngressAuth::Either,
             users: Vec::new(),
+            by_number: false,
             account,
             tech_prefix: None,
             called: PrefixEdit::default(),
@@ -439,7 +443,8 @@ pub struct Ban {
 }
 
 /// Callers that may not call, or that may whatever others may not. It says whose calls it is about:
-/// of one account, of numbers that begin so, or both.
+/// of one account, of numbers that begin so, or both; and which of them: all, those to one
+/// subscriber (source: `Allowedusers`), or those that leave us to some numbers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallerRule {
     /// Identity.
@@ -450,6 +455,11 @@ pub struct CallerRule {
     pub account: Option<AccountId>,
     /// Only callers whose number begins so, canonical; empty = all, those without a number too.
     pub prefix: Digits,
+    /// Only their calls to this subscriber.
+    pub subscriber: Option<SubscriberId>,
+    /// Only their calls that leave us to numbers that begin so, canonical; empty = not about
+    /// called numbers. Never with `subscriber`.
+    pub called: Digits,
     /// They may call; else they may not.
     pub allow: bool,
     /// Why, for people.

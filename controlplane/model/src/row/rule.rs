@@ -69,4 +69,7 @@ pub enum RuleDeed {
     SetCaller,
     /// Leave this trunk out.
     Skip,
+    /// Tell the caller to call a URI instead (302), before anything is routed (source: `Forwardpx`
+    /// with `Forwardto`).
+    Redirect,
 }

@@ -5,11 +5,11 @@
 
 use super::SettingKind as Kind;
 use super::{
-    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FORK_WORDS,
-    FULL_WORDS, FailoverMode, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS,
-    NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS,
-    PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS,
-    SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
+    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS,
+    FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive,
+    MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS,
+    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
+    SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -147,6 +147,24 @@ settings! {
         /// or `redirect`, which tells the caller where to call instead (302) and costs nothing.
         operation: Operation = Operation::Connect, Kind::Word(OPERATION_WORDS), Subscriber,
             Routing, [];
+        /// Subscribers call each other only within one group, whose number this is: who has none
+        /// is of group 0. Who forwards counts, not who called him; calls of trunks are of no group.
+        group: u32 = 0, LIMIT, Subscriber, Routing, [];
+        /// The number of somebody of ours who is called in place of a number that nobody has and
+        /// that no route takes; `auto` is nobody: such a call is refused.
+        unknown_to: Option<Digits> = None, Kind::Number, Account, Routing, ["didhandleruser"];
+        /// Calls to a number of a subscriber that is registered nowhere, and forwards nothing for
+        /// that, go out by the routes, as if the number were none of ours.
+        offline_outside: bool = false, Kind::Flag, Subscriber, Routing, ["configallowusertopstn"];
+        /// What becomes of a call whose request names a domain that is none of ours, and no
+        /// address: `ignore` its user is looked for here; `unknown` the same, and who is nobody
+        /// here is called there; `always` it goes there; `redirect` the caller is told to call
+        /// there himself (302), which costs nothing.
+        foreign: Foreign = Foreign::Ignore, Kind::Word(FOREIGN_WORDS), Subscriber, Routing,
+            ["fwdtootherdomains"];
+        /// The trunk, by its id, that calls other domains for us, at the tenant's internal price;
+        /// one of the tenant's own. `auto` is none: such calls are refused.
+        foreign_trunk: Option<u64> = None, Kind::Whole(1, i64::MAX), Account, Routing, [];
         /// Who may take a subscriber's place in a call that runs or rings, by INVITE with
         /// Replaces: `never` nobody, `group` who is of one account or one ring group with it,
         /// `tenant` every subscriber of its tenant.
@@ -192,6 +210,9 @@ settings! {
         test_calls: bool = false, Kind::Flag, Subscriber, Routing, [];
         /// Trunks that failed lately are tried behind all others of their tier.
         failover: bool = true, Kind::Flag, Account, Routing, [];
+        /// Who talked shorter than this, and calls the same number again within two minutes, goes
+        /// by other trunks of the route before the one that had him; 0 is not.
+        second_try_ms: u32 = 0, Kind::Millis(0, HOUR, 1), Account, Routing, [];
         /// So many calls one after the other that a trunk fails make it one that failed lately,
         /// and as many to numbers of one beginning make it one for them; 0 never.
         failures_max: u16 = 5, Kind::Whole(0, 1_000), System, Control, [];
@@ -300,8 +321,23 @@ settings! {
         number: Option<Digits> = None, Kind::Number, Account, Routing, ["globaldidout"];
         /// Called parties see the caller's display name.
         display: bool = true, Kind::Flag, Subscriber, Routing, [];
+        /// A trunk with `by_number` that shows the subscriber's number sends calls of his, at the
+        /// cost of his account; set it for whom that may be said of.
+        by_number: bool = false, Kind::Flag, Subscriber, Routing, ["anumberhandling"];
         /// Carriers are told who diverted a call (`Diversion`).
         diversion: bool = true, Kind::Flag, Account, Routing, [];
+    }
+
+    /// How numbers of one country are dialled inside of it.
+    number: NumberSettings {
+        /// Country code of who dials, like 44: it is put before numbers that are not dialled with
+        /// an international prefix; `auto` is as the tenant's normalisation says.
+        country: Option<Digits> = None, Kind::Number, Subscriber, Routing, ["country"];
+        /// What stands before numbers of that country and is taken off, like 0; others are none of
+        /// the country. `auto` is nothing: all that are long enough are.
+        national_prefix: Option<Digits> = None, Kind::Number, Subscriber, Routing, [];
+        /// Numbers of fewer digits are none of the country.
+        national_digits_min: u8 = 7, Kind::Whole(1, 15), Subscriber, Routing, [];
     }
 
     /// Registrations with us.
@@ -535,6 +571,18 @@ settings! {
         judged_asr_percent_min: u8 = 10, Kind::Whole(0, 100), System, Control, [];
         /// Shorter calls on average block him.
         judged_acd_ms_min: u32 = 15_000, Kind::Millis(0, HOUR, 1), System, Control, [];
+        /// So many calls of a day to one number that came to nothing deny the number for a while
+        /// (`caller-rules`), if as good as none was answered; half as many of an hour do, and twice
+        /// as many of a week or five times of 30 days; 0 never.
+        target_failures_max: u32 = 0, LIMIT, System, Control, ["builddynamicblacklist"];
+        /// If fewer of them were answered.
+        target_asr_percent_min: u8 = 5, Kind::Whole(0, 100), System, Control,
+            ["blacklist_minasr"];
+        /// Or if they were shorter on average.
+        target_acd_ms_min: u32 = 10_000, Kind::Millis(0, HOUR, 1), System, Control,
+            ["blacklist_minacd"];
+        /// How long a number is denied then.
+        target_ban_ms: u64 = 86_400_000, Kind::Millis(MINUTE, LONG, 1_000), System, Control, [];
     }
 
     /// The books.

@@ -164,7 +164,7 @@ fn who_seeks_numbers_is_told_of_but_no_trusted_trunk() {
     let mut office = untrusted(&settings);
     let blocks = seek(&mut office, 44_100..44_120);
     assert_eq!(blocks[0].why, Nuisance::Scanning);
-    assert_eq!((blocks[0].count, blocks[0].caller.account), (9, PAYER));
+    assert_eq!((blocks[0].count, blocks[0].account), (9, Some(PAYER)));
     assert_eq!(blocks[0].until_us - blocks[0].from_us, 60_000_000);
     assert!(seek(&mut untrusted(&settings), [44_100; 50].into_iter()).is_empty());
     // Other measures by their settings.
@@ -182,6 +182,8 @@ fn who_seeks_numbers_is_told_of_but_no_trusted_trunk() {
         tenant: TenantId(1),
         account: None,
         prefix: digits("491"),
+        subscriber: None,
+        called: Digits::EMPTY,
         allow: true,
         reason: String::new(),
         from_us: 0,

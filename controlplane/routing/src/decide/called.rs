@@ -1,16 +1,17 @@
 //! What was dialled, and whether it is one of ours (spec NUM-NORM, ROUTE-LOCAL-01).
 
 use super::sender::{Sender, Who};
+use super::way::{Place, Way};
 use super::{Attempt, Stop};
 use crate::gruu::{self, Gruu};
 use crate::limits::CALLED_MAX;
 use crate::prefix::Chain;
 use crate::refusal::Refusal;
-use crate::trace::Step;
+use crate::trace::{Step, TO_SUBSTITUTE};
 use crate::world::Holder;
 use strowger_model::{
-    BadNumber, Barring, CalledFrom, DidId, DidTarget, Digits, OrganizationId, RingGroup,
-    Subscriber, Tenant, TenantId, Trunk, TrunkId,
+    BadNumber, Barring, CalledFrom, DidId, DidTarget, Digits, Forward, ForwardWhen, OrganizationId,
+    RingGroup, Subscriber, Tenant, TenantId, Trunk, TrunkId,
 };
 
 /// The called party in its forms.
@@ -69,7 +70,8 @@ impl<'a> Attempt<'a> {
             };
             return Err(self.refuse_for(Refusal::Denied, Step::NoTechPrefix { trunk }));
         };
-        let called = self.called_of(sender.tenant, text);
+        let number = sender.canonical(&text);
+        let called = self.called_as(text, number);
         self.note_called(sender, &called);
         Ok(called)
     }
@@ -133,6 +135,11 @@ impl<'a> Attempt<'a> {
     /// What a text means to a tenant.
     pub(super) fn called_of(&self, tenant: &Tenant, text: String) -> Called {
         let number = tenant.normalisation.normalise(&text);
+        self.called_as(text, number)
+    }
+
+    /// A text with what it means.
+    pub(super) fn called_as(&self, text: String, number: Result<Digits, BadNumber>) -> Called {
         let chain = number.ok().map(|digits| self.world.chain(&digits));
         Called { text, number, chain }
     }
@@ -255,6 +262,61 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// A subscriber that is registered nowhere and forwards nothing for that is as if its number
+    /// were none of ours, where that is set (spec DID-FALLBACK-01).
+    pub(super) fn unless_offline(
+        &mut self,
+        called: &Called,
+        party: Option<Party<'a>>,
+    ) -> Option<Party<'a>> {
+        let Some(Party::Subscriber(row)) = party else { return party };
+        let is_away = self.world.subscriber_settings(row.id).call.offline_outside
+            && called.number.is_ok_and(|number| row.numbers.contains(&number))
+            && self.locations.contacts(row.id, self.now).is_empty();
+        let is_offline = |forward: &Forward| {
+            forward.enabled && matches!(forward.when, ForwardWhen::Always | ForwardWhen::Offline)
+        };
+        if !is_away || row.forwards.iter().any(is_offline) {
+            return party;
+        }
+        self.note(Step::Offline { subscriber: row.id.0 });
+        None
+    }
+
+    /// A number that is none of ours: the routes, or who is called in place of a number that
+    /// nobody has (spec DID-FALLBACK-01).
+    pub(super) fn lead_beyond(
+        &mut self,
+        sender: &Sender<'a>,
+        called: Called,
+        place: &Place,
+    ) -> Result<(Called, Way), Stop> {
+        let mut way = Way::outside();
+        self.remember_shared(sender, &called);
+        let refusal = match self.lead_out(sender, &called, place, &mut way) {
+            Ok(_) => return Ok((called, way)),
+            Err(refusal) => refusal,
+        };
+        if refusal == Refusal::UnknownNumber
+            && let Some(way) = self.lead_to_domain(sender, &called, place)?
+        {
+            return Ok((called, way));
+        }
+        let instead = sender.settings.call.unknown_to;
+        let Some(instead) = instead.filter(|_| refusal == Refusal::UnknownNumber) else {
+            return Err(refusal.into());
+        };
+        self.note(Step::Beyond { beyond: TO_SUBSTITUTE });
+        let called = self.called_of(sender.tenant, instead.to_string());
+        self.note_called(sender, &called);
+        let party = self.find_local(sender.tenant.id, sender.scope(), &called, true);
+        let party = party.ok_or(refusal)?;
+        let mut way = Way::inside();
+        self.check_self_call(sender, &party)?;
+        self.lead(sender, &called, party, place, &mut way)?;
+        Ok((called, way))
+    }
+
     /// Who calls itself calls another number instead, if one is set (spec C-CALL-05).
     pub(super) fn forward_to_self(
         &mut self,
@@ -311,12 +373,17 @@ impl<'a> Attempt<'a> {
             let by_prefix = || called.number.is_ok_and(|number| barring.bars(&number));
             barring.all || (!is_local && by_prefix())
         };
-        if bars(sender.barring()) || bars(&sender.account.barring) {
+        let on_behalf = sender.behalf.is_some_and(|row| bars(&row.barring));
+        if on_behalf || bars(sender.barring()) || bars(&sender.account.barring) {
             return Err(self.refuse_for(Refusal::Denied, Step::Barred {}));
         }
         let denied = match is_local {
             true => None,
-            false => self.denied_called(&sender.gate(), called),
+            false => {
+                let gate = sender.gate();
+                let denied = self.denied_called(&gate, called);
+                denied.or_else(|| self.denied_out(&gate, |own| own.number_of(sender), called))
+            }
         };
         denied.map_or(Ok(()), |step| Err(self.refuse_for(Refusal::Denied, step)))
     }

@@ -135,7 +135,9 @@ impl<'a> Attempt<'a> {
         if way.parts.len() >= forwards_max.min(FORWARDS_MAX) {
             return Err(NotFollowed(Step::ForwardBeyond {}));
         }
-        let called = self.called_of(sender.tenant, to.to_owned());
+        let home = self.world.account_settings(account.id).number.home();
+        let number = sender.tenant.normalisation.normalise_at(to, home);
+        let called = self.called_as(to.to_owned(), number);
         if let Ok(number) = called.number {
             self.note(Step::Number(number));
         }
@@ -160,7 +162,10 @@ impl<'a> Attempt<'a> {
         let called = match party {
             Some(_) => called,
             None => {
-                let denied = self.denied_called(&Gate::of(self.world, account), &called);
+                let gate = Gate::of(self.world, account);
+                let own = who.diversion.user.clone();
+                let denied = self.denied_called(&gate, &called);
+                let denied = denied.or_else(|| self.denied_out(&gate, |_| own, &called));
                 denied.map_or(Ok(()), |step| Err(NotFollowed(step)))?;
                 let set = &self.world.account_settings(account.id).fact;
                 let ported = self.ported(called, set);

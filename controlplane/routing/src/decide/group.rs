@@ -74,7 +74,8 @@ impl<'a> Attempt<'a> {
         for member in &group.members {
             let mut own = match member.party {
                 RingParty::Subscriber(_) => {
-                    self.member_inside(sender, member, place, self.ring_s(group, member))
+                    let ring_s = self.ring_s(group, member);
+                    self.member_inside(sender, member, (place, &*way), ring_s)
                 }
                 RingParty::Number(_) => self.member_outside(sender, group, member, place, way),
             };
@@ -129,7 +130,7 @@ impl<'a> Attempt<'a> {
         &mut self,
         sender: &Sender<'a>,
         member: &RingMember,
-        place: &Place,
+        (place, way): (&Place, &Way),
         ring_s: u32,
     ) -> Vec<Branch> {
         let RingParty::Subscriber(id) = member.party else { return Vec::new() };
@@ -140,6 +141,10 @@ impl<'a> Attempt<'a> {
         // Who calls the group and belongs to it is not rung.
         if place.chain.contains(&id.into()) {
             self.note(Step::ForwardLoop { subscriber: id.0 });
+            return Vec::new();
+        }
+        // Who does not take the call is not rung; the others are.
+        if self.check_callee(sender, row, place, way).is_err() {
             return Vec::new();
         }
         let branches = self.contact_branches(sender, row, place, ring_s);
@@ -166,7 +171,7 @@ impl<'a> Attempt<'a> {
             match member.party {
                 RingParty::Subscriber(_) => {
                     let ring_s = self.ring_s(group, member);
-                    let branches = self.member_inside(sender, member, place, ring_s);
+                    let branches = self.member_inside(sender, member, (place, &*way), ring_s);
                     if branches.is_empty() || way.push(branches).is_none() {
                         continue;
                     }

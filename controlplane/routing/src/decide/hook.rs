@@ -56,7 +56,9 @@ impl<'a> Attempt<'a> {
     fn hook_call(&self, sender: &Sender<'a>, called: &Called, local: bool) -> HookCall {
         let (organization, subscriber, trunk) = match sender.who {
             Who::Subscriber(row) => (row.organization, Some(row.id), None),
-            Who::Trunk(row, _) => (row.organization, None, Some(row.id)),
+            Who::Trunk(row, _) => {
+                (sender.organization(), sender.behalf.map(|row| row.id), Some(row.id))
+            }
         };
         let number = called.number.as_ref().map_or(called.text.as_str(), Digits::as_str);
         HookCall {

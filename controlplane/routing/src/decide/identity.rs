@@ -22,7 +22,7 @@ use crate::limits::IDENTITY_MAX;
 use crate::trace::Step;
 use strowger_billing::Caller;
 use strowger_link::{Branch, IdentityHeader};
-use strowger_model::{Cli, Egress, IdentityHeader as RowHeader};
+use strowger_model::{Cli, Egress, IdentityHeader as RowHeader, Ingress};
 
 /// The caller's identity towards one branch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -200,8 +200,10 @@ impl<'a> Attempt<'a> {
         let cli = match sender.who {
             // Help must be able to call back.
             _ if self.is_emergency => Cli::Always,
-            Who::Subscriber(caller) => sender.settings.identity.cli.unwrap_or(caller.identity.cli),
-            Who::Trunk(..) => Cli::Normal,
+            Who::Subscriber(_) | Who::Trunk(..) => match sender.subscriber() {
+                Some(caller) => sender.settings.identity.cli.unwrap_or(caller.identity.cli),
+                None => Cli::Normal,
+            },
         };
         visible(cli, self.asks_to_hide(), trusted_peer)
     }
@@ -231,7 +233,9 @@ impl<'a> Attempt<'a> {
                 let number = caller.numbers.first().map(ToString::to_string);
                 (Some(caller.id), None, number.unwrap_or_else(|| caller.username.clone()))
             }
-            Who::Trunk(trunk, _) => (None, Some(trunk.id), self.number_of(sender)),
+            Who::Trunk(trunk, _) => {
+                (sender.behalf.map(|row| row.id), Some(trunk.id), self.number_of(sender))
+            }
         };
         Caller {
             account: Some(sender.account.id),
@@ -250,7 +254,7 @@ impl<'a> Attempt<'a> {
             return number.clone();
         }
         let said = &self.call.caller;
-        let canonical = |text: &str| sender.tenant.normalisation.normalise(text).ok();
+        let canonical = |text: &str| sender.canonical(text).ok();
         match sender.who {
             Who::Subscriber(row) => {
                 let claimed = || said.preferred.iter().chain([&said.from_user]);
@@ -269,11 +273,18 @@ impl<'a> Attempt<'a> {
                 number.map_or_else(|| row.username.clone(), |number| number.to_string())
             }
             Who::Trunk(_, ingress) => {
-                let asserted = said.asserted.first().or(said.remote_party.as_ref());
-                let text = asserted.filter(|_| ingress.trusted).unwrap_or(&said.from_user);
+                let text = self.said_by(ingress);
                 canonical(text).map_or_else(|| cut(text), |number| number.to_string())
             }
         }
+    }
+
+    /// What a trunk says the caller's number is: its word in P-Asserted-Identity and
+    /// Remote-Party-ID counts if it is trusted.
+    pub(super) fn said_by(&self, ingress: &Ingress) -> &'a str {
+        let said = &self.call.caller;
+        let asserted = said.asserted.first().or(said.remote_party.as_ref());
+        asserted.filter(|_| ingress.trusted).unwrap_or(&said.from_user)
     }
 
     /// The same towards carriers, who may be shown one number of all.

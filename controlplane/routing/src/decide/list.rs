@@ -3,6 +3,7 @@
 
 use super::Attempt;
 use super::called::Called;
+use crate::caller::CallerAt;
 use crate::list::{ListPlace, ListWord};
 use crate::trace::Step;
 use crate::world::World;
@@ -55,6 +56,25 @@ impl Attempt<'_> {
         }
         let number = called.number.unwrap_or(Digits::EMPTY);
         self.denied_by_lists(gate, NumberSide::Called, number)
+    }
+
+    /// Why a rule about callers keeps a call from leaving us to this number (spec ACL-BL-03);
+    /// `number` is that of who calls or forwards.
+    pub(super) fn denied_out(
+        &mut self,
+        gate: &Gate<'_>,
+        number: impl FnOnce(&Self) -> String,
+        called: &Called,
+    ) -> Option<Step> {
+        let callers = self.world.callers();
+        if !callers.has_called() {
+            return None;
+        }
+        let number = Digits::parse(&number(self)).unwrap_or(Digits::EMPTY);
+        let (tenant, account) = (gate.tenant, gate.account);
+        let caller = CallerAt { tenant, account, number, at_us: self.wall_us };
+        let rule = callers.deciding_out(called.number.as_ref().ok()?, caller)?;
+        self.turned_away(rule)
     }
 
     /// Why a caller with this number may not call; empty is one without a number.

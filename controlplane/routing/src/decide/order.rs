@@ -1,9 +1,10 @@
 //! In which order the targets of a route are tried (spec 19.3), as one number each that is sorted.
 //!
 //! What the spec's list says of trunks, from the most significant on: tier of the priority (12),
-//! not failed (13), not failed for this number (14), priority within the tier (18), agreed minutes
-//! (27 to 30), then what the route's order asks for (price, quality and price, last call, or
-//! nothing), the trunk's own preference (25; not where calls are shared), and a weight above 0.
+//! not failed (13), not failed for this number (14), not the one that had a caller who tries again
+//! (spec FAIL-03), priority within the tier (18), agreed minutes (27 to 30), then what the route's
+//! order asks for (price, quality and price, last call, or nothing), the trunk's own preference
+//! (25; not where calls are shared), and a weight above 0.
 //! Equals are drawn by weight, or take turns where calls are shared. A pattern's own priority (2)
 //! and its match (3) have decided before; emergency numbers (1) go another way.
 
@@ -43,6 +44,8 @@ pub(super) struct Known {
     pub(super) preference: u16,
     /// Failed lately: as a whole, and for this number.
     pub(super) failed: (bool, bool),
+    /// It had the caller's last, short talk with the number.
+    pub(super) had: bool,
     /// Minutes that are agreed on.
     pub(super) agreed: Agreed,
     /// What the call of comparison costs us; `None` = that is not known.
@@ -140,6 +143,7 @@ impl Rank {
             (26, down(tier, i32::MAX / TIER)),
             (1, failed(whole)),
             (1, failed(here)),
+            (1, u64::from(known.had)),
             (7, down(rest, TIER - 1)),
             (4, known.agreed.key()),
             (1, u64::from(!probes)),
@@ -331,6 +335,7 @@ pub(super) fn known_of(
         target,
         preference,
         failed: view.is_failed(trunk),
+        had: false,
         agreed,
         cost: None,
         figures: if by_quality { view.figures(trunk) } else { None },

@@ -1,10 +1,10 @@
 //! From a way to an answer: prices, what the till must grant, and the frame itself.
 
 use super::called::Called;
+use super::hop::swap;
 use super::manner::{speak, terms_of, voices};
 use super::order::exchanged;
 use super::ring::{media_policy, subscriber_calls_max};
-use super::route::swap;
 use super::sender::{Sender, Who};
 use super::way::Way;
 use super::{Attempt, Stop};
@@ -150,9 +150,9 @@ impl<'a> Attempt<'a> {
         way: &Way,
     ) -> Result<Costs, Stop> {
         let account = sender.account;
-        let own = match (way.inside, sender.who) {
-            (true, Who::Subscriber(_)) => None,
-            (true, Who::Trunk(..)) => self.tariff_terms(sender.account, called)?,
+        let own = match (way.inside, sender.subscriber()) {
+            (true, Some(_)) => None,
+            (true, None) => self.tariff_terms(sender.account, called)?,
             (false, _) => self.paid_terms(sender.account, called)?,
         };
         let terms = match own {
@@ -185,19 +185,20 @@ impl<'a> Attempt<'a> {
         settlement: &Settlement,
     ) -> Result<Option<AdmitPlan>, Stop> {
         let payers = settlement.payers(None, Wait::UNKNOWN).ok_or(Refusal::Internal)?;
-        let own = match sender.who {
-            Who::Subscriber(row) => Limit {
-                of: LimitOf::Subscriber(row.id),
-                calls_max: subscriber_calls_max(row, sender.settings),
-                cps_max: 0,
-                warn: 0,
-            },
-            Who::Trunk(row, ingress) => Limit {
+        let own = sender.subscriber().map(|row| Limit {
+            of: LimitOf::Subscriber(row.id),
+            calls_max: subscriber_calls_max(row, sender.settings),
+            cps_max: 0,
+            warn: 0,
+        });
+        let sent = match sender.who {
+            Who::Subscriber(_) => None,
+            Who::Trunk(row, ingress) => Some(Limit {
                 of: LimitOf::Trunk(row.id),
                 calls_max: ingress.calls_max,
                 cps_max: ingress.cps_max,
                 warn: 0,
-            },
+            }),
         };
         let all = Limit {
             of: LimitOf::Tenant(sender.tenant.id),
@@ -214,7 +215,7 @@ impl<'a> Attempt<'a> {
         let is_limited = |l: &Limit| l.calls_max > 0 || l.cps_max > 0 || l.warn > 0;
         Ok(Some(AdmitPlan {
             levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
-            limits: [own, all, switch].into_iter().filter(is_limited).collect(),
+            limits: own.into_iter().chain(sent).chain([all, switch]).filter(is_limited).collect(),
             ms_min: sender.settings.call.talk_ms_min,
             ms_max: talk_ms_max(sender),
         }))

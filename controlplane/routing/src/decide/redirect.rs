@@ -209,23 +209,32 @@ impl<'a> Attempt<'a> {
     /// Who called, as the settlement says.
     fn sender_before(&mut self, caller: &Caller) -> Result<Sender<'a>, Stop> {
         let world = self.world;
-        let (tenant, account, who, settings) = match (caller.subscriber, caller.trunk) {
-            (Some(id), _) => {
-                let row = world.subscriber(id).ok_or(Refusal::Denied)?;
-                let settings = world.subscriber_settings(row.id);
-                (row.tenant, row.account, Who::Subscriber(row), settings)
-            }
-            (None, Some(id)) => {
+        let subscriber = match caller.subscriber {
+            Some(id) => Some(world.subscriber(id).ok_or(Refusal::Denied)?),
+            None => None,
+        };
+        let trunk = match caller.trunk {
+            Some(id) => {
                 let row = world.trunk(id).ok_or(Refusal::Denied)?;
-                let ingress = row.ingress.as_ref().ok_or(Refusal::Denied)?;
-                let settings = world.account_settings(ingress.account);
-                (row.tenant, ingress.account, Who::Trunk(row, ingress), settings)
+                Some((row, row.ingress.as_ref().ok_or(Refusal::Denied)?))
             }
+            None => None,
+        };
+        let (tenant, account, settings) = match (subscriber, trunk) {
+            (Some(row), _) => (row.tenant, row.account, world.subscriber_settings(row.id)),
+            (None, Some((row, ingress))) => {
+                (row.tenant, ingress.account, world.account_settings(ingress.account))
+            }
+            (None, None) => return Err(Refusal::Denied.into()),
+        };
+        let (who, behalf) = match (subscriber, trunk) {
+            (_, Some((row, ingress))) => (Who::Trunk(row, ingress), subscriber),
+            (Some(row), None) => (Who::Subscriber(row), None),
             (None, None) => return Err(Refusal::Denied.into()),
         };
         let tenant = world.tenant(tenant).ok_or(Refusal::Internal)?;
         let account = world.account(account).ok_or(Refusal::Internal)?;
-        Ok(Sender { tenant, account, who, settings })
+        Ok(Sender { tenant, account, who, behalf, settings })
     }
 
     fn redirector(&mut self, asked: &RedirectedAsk) -> Option<By<'a>> {
@@ -480,7 +489,13 @@ impl<'a> Attempt<'a> {
             return Err(NotFollowed(Step::ForwardBarred {}));
         }
         if party.is_none() {
+            let is_callers = turn.before.home(turn.place.part).is_none();
+            let number = |own: &Self| match is_callers {
+                true => own.number_of(sender),
+                false => String::new(),
+            };
             let denied = self.denied_called(&bearer.gate, called);
+            let denied = denied.or_else(|| self.denied_out(&bearer.gate, number, called));
             denied.map_or(Ok(()), |step| Err(NotFollowed(step)))?;
         }
         Ok(party)
@@ -496,9 +511,9 @@ impl<'a> Attempt<'a> {
     ) -> Result<Level, NotFollowed> {
         let account = bearer.account;
         let is_callers = turn.before.home(turn.place.part).is_none();
-        let own = match (is_callers, is_local, sender.who) {
-            (true, true, Who::Trunk(..)) => self.tariff_terms(account, called),
-            (true | false, true | false, Who::Trunk(..) | Who::Subscriber(_)) => Ok(None),
+        let own = match (is_callers, is_local, sender.subscriber()) {
+            (true, true, None) => self.tariff_terms(account, called),
+            (true | false, true | false, Some(_) | None) => Ok(None),
         };
         let own = own.map_err(|_| NotFollowed(Step::NoPrice { account: account.id.0 }))?;
         let terms = match own {

@@ -46,6 +46,7 @@ impl<'a> Attempt<'a> {
         place: &Place,
         way: &mut Way,
     ) -> Result<u8, Refusal> {
+        self.check_callee(sender, callee, place, way)?;
         if self.device.is_some() {
             return self.ring_device(sender, callee, place, way);
         }

@@ -7,12 +7,13 @@
 use super::called::{Called, Party};
 use super::sender::{Sender, Who};
 use super::{Attempt, Stop, tenant_named};
-use crate::limits::CALLED_MAX;
+use crate::limits::{CALLED_MAX, FOREIGN_URI_MAX};
 use crate::refusal::Refusal;
 use crate::rule::{CallFields, Deed};
 use crate::trace::Step;
+use crate::uri::SipUri;
 use strowger_billing::Settlement;
-use strowger_link::Branch;
+use strowger_link::{Branch, HeaderField, Octets};
 use strowger_model::{Digits, RuleStage, Tenant, TenantId, TrunkId};
 use strowger_numbering::Ranges;
 
@@ -27,6 +28,7 @@ struct Made {
 /// Why rules end before a call.
 enum Ended {
     Refused(u16),
+    Redirected(String),
     Skipped,
 }
 
@@ -122,7 +124,7 @@ impl<'a> Attempt<'a> {
         fields.dialled.clone_from(&branch.dialed);
         let Ok(made) = self.work(tenant, RuleStage::Routed, &mut fields) else { return false };
         if let Some(dialled) = made.dialled {
-            branch.target.uri = super::route::with_user(&branch.target.uri, &dialled);
+            branch.target.uri = super::hop::with_user(&branch.target.uri, &dialled);
             branch.dialed = dialled;
         }
         if let Some(caller) = made.caller.filter(|_| !branch.anonymous) {
@@ -216,6 +218,15 @@ impl<'a> Attempt<'a> {
                 (value, Step::RuleDialled { call_rule, trunk: fields.to_trunk })
             }
             Deed::SetCaller(value) => (value, Step::RuleCaller { call_rule }),
+            Deed::Redirect(value) => {
+                let uri = value.text(fields).ok().filter(|uri| is_uri(uri));
+                let Some(uri) = uri else {
+                    self.note(Step::RuleUnable { call_rule });
+                    return Ok(());
+                };
+                self.note(Step::RuleRefuses { call_rule, sip: 302 });
+                return Err(Ended::Redirected(uri));
+            }
         };
         let text = value.text(fields).ok().filter(|text| fits(text));
         let Some(text) = text else {
@@ -227,7 +238,7 @@ impl<'a> Attempt<'a> {
             Deed::SetCalled(_) => (&mut fields.called, &mut made.called),
             Deed::SetDialled(_) => (&mut fields.dialled, &mut made.dialled),
             Deed::SetCaller(_) => (&mut fields.caller, &mut made.caller),
-            Deed::Refuse(_) | Deed::Skip => return Ok(()),
+            Deed::Refuse(_) | Deed::Skip | Deed::Redirect(_) => return Ok(()),
         };
         field.clone_from(&text);
         *kept = Some(text);
@@ -237,6 +248,10 @@ impl<'a> Attempt<'a> {
     fn ended(&mut self, ended: Ended) -> Stop {
         match ended {
             Ended::Refused(status) => Stop::Refuse(Refusal::Rule(status)),
+            Ended::Redirected(uri) => {
+                let value = Octets(format!("<{uri}>").into_bytes());
+                Stop::Redirect(vec![HeaderField { name: "Contact".to_owned(), value }])
+            }
             // Rules of one trunk alone leave it out.
             Ended::Skipped => Stop::Refuse(Refusal::Internal),
         }
@@ -272,7 +287,10 @@ impl<'a> Attempt<'a> {
     fn fields_known(&self, sender: &Sender<'a>, called: &str) -> CallFields {
         let (organization, subscriber, trunk) = match sender.who {
             Who::Subscriber(row) => (row.organization, row.id.0, 0),
-            Who::Trunk(row, _) => (row.organization, 0, row.id.0),
+            Who::Trunk(row, _) => {
+                let subscriber = sender.behalf.map_or(0, |row| row.id.0);
+                (sender.organization(), subscriber, row.id.0)
+            }
         };
         CallFields {
             caller: self.number_of(sender),
@@ -291,6 +309,12 @@ fn range_of(fields: &mut CallFields, number: Option<Digits>) {
     let ranges = Ranges::shipped();
     fields.class = ranges.class(&number).word();
     fields.country = ranges.country(&number).map_or(String::new(), |country| country.to_string());
+}
+
+/// A SIP URI that may stand in a Contact.
+fn is_uri(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"<>,\"".contains(&byte);
+    text.len() <= FOREIGN_URI_MAX && text.bytes().all(is_plain) && SipUri::parse(text).is_some()
 }
 
 /// What may stand in a URI's user, and is no longer than a called text may be.

@@ -4,6 +4,7 @@
 use super::called::Called;
 use super::list::Gate;
 use super::{Attempt, Stop, challenge_stranger};
+use crate::caller::CallerAt;
 use crate::digest::{self, Secrets, Verdict};
 use crate::location::Locations;
 use crate::names::literal;
@@ -14,8 +15,9 @@ use crate::world::{Holder, World};
 use std::net::SocketAddr;
 use strowger_link::{Challenge, Credentials};
 use strowger_model::{
-    Account, Barring, DigestPolicy, Digits, Guests, Ingress, IngressAuth, OrganizationId, Profile,
-    Subscriber, Tenant, TenantId, Trunk, TrunkCredentials, TrunkId,
+    Account, BadNumber, Barring, CallerRule, DidTarget, DigestPolicy, Digits, Guests, Ingress,
+    IngressAuth, OrganizationId, Profile, Subscriber, Tenant, TenantId, Trunk, TrunkCredentials,
+    TrunkId,
 };
 
 /// A sender who is known, and who pays.
@@ -24,6 +26,9 @@ pub(super) struct Sender<'a> {
     pub(super) tenant: &'a Tenant,
     pub(super) account: &'a Account,
     pub(super) who: Who<'a>,
+    /// Whose call it is that a trunk sends: it pays, and what it may counts beside what the trunk
+    /// may.
+    pub(super) behalf: Option<&'a Subscriber>,
     /// What is set for it.
     pub(super) settings: &'a Profile,
 }
@@ -54,28 +59,35 @@ impl<'a> Sender<'a> {
         Gate { tenant, account, trunk, settings: self.settings }
     }
 
-    /// The caller in the chain of parties: a subscriber is not called back by a forward.
-    pub(super) const fn holder(&self) -> Option<Holder> {
+    /// The subscriber whose call it is, by whatever way it came.
+    pub(super) const fn subscriber(&self) -> Option<&'a Subscriber> {
         match self.who {
-            Who::Subscriber(row) => Some(Holder::Subscriber(row.id)),
-            Who::Trunk(..) => None,
+            Who::Subscriber(row) => Some(row),
+            Who::Trunk(..) => self.behalf,
         }
     }
 
+    /// What a number means that it dials or shows.
+    pub(super) fn canonical(&self, text: &str) -> Result<Digits, BadNumber> {
+        self.tenant.normalisation.normalise_at(text, self.settings.number.home())
+    }
+
+    /// The caller in the chain of parties: a subscriber is not called back by a forward.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        self.subscriber().map(|row| Holder::Subscriber(row.id))
+    }
+
     /// Where it belongs.
-    pub(super) const fn organization(&self) -> OrganizationId {
-        match self.who {
-            Who::Subscriber(row) => row.organization,
-            Who::Trunk(row, _) => row.organization,
+    pub(super) fn organization(&self) -> OrganizationId {
+        match (self.subscriber(), self.who) {
+            (Some(row), _) | (None, Who::Subscriber(row)) => row.organization,
+            (None, Who::Trunk(row, _)) => row.organization,
         }
     }
 
     /// Where its short numbers are known; trunks have none.
-    pub(super) const fn scope(&self) -> Option<OrganizationId> {
-        match self.who {
-            Who::Subscriber(row) => Some(row.organization),
-            Who::Trunk(..) => None,
-        }
+    pub(super) fn scope(&self) -> Option<OrganizationId> {
+        self.subscriber().map(|row| row.organization)
     }
 }
 
@@ -89,7 +101,8 @@ impl<'a> Attempt<'a> {
             let tenant = self.world.tenant(row.tenant).ok_or(Refusal::Internal)?;
             let account = self.world.account(row.account).ok_or(Refusal::Internal)?;
             let settings = self.world.subscriber_settings(row.id);
-            return Ok(Sender { tenant, account, who: Who::Subscriber(row), settings });
+            let who = Who::Subscriber(row);
+            return Ok(Sender { tenant, account, who, behalf: None, settings });
         }
         if let Some(id) = self.ask.hints.trunk
             && let Some(sender) = self.trunk_sender(TrunkId(id))?
@@ -118,16 +131,15 @@ impl<'a> Attempt<'a> {
         self.nonce = nonce;
         self.note(known.step());
         self.check_home(known)?;
-        let (tenant, account, who) = match known {
-            Known::Subscriber(row) => (row.tenant, row.account, Who::Subscriber(row)),
-            Known::Trunk(row, ingress, _) => {
-                (row.tenant, ingress.account, Who::Trunk(row, ingress))
+        match known {
+            Known::Subscriber(row) => {
+                let tenant = self.world.tenant(row.tenant).ok_or(Refusal::Internal)?;
+                let account = self.world.account(row.account).ok_or(Refusal::Internal)?;
+                let (who, settings) = (Who::Subscriber(row), known.settings(self.world));
+                Ok(Sender { tenant, account, who, behalf: None, settings })
             }
-        };
-        let settings = known.settings(self.world);
-        let tenant = self.world.tenant(tenant).ok_or(Refusal::Internal)?;
-        let account = self.world.account(account).ok_or(Refusal::Internal)?;
-        Ok(Sender { tenant, account, who, settings })
+            Known::Trunk(row, ingress, _) => self.sender_of(row, ingress),
+        }
     }
 
     /// The trunk that the edge named. The edge may be older than the world, so its word is checked.
@@ -157,11 +169,39 @@ impl<'a> Attempt<'a> {
         self.sender_of(trunk, ingress).map(Some)
     }
 
-    fn sender_of(&self, trunk: &'a Trunk, ingress: &'a Ingress) -> Result<Sender<'a>, Stop> {
-        let tenant = self.world.tenant(trunk.tenant).ok_or(Refusal::Internal)?;
-        let account = self.world.account(ingress.account).ok_or(Refusal::Internal)?;
-        let settings = self.world.account_settings(account.id);
-        Ok(Sender { tenant, account, who: Who::Trunk(trunk, ingress), settings })
+    fn sender_of(&mut self, trunk: &'a Trunk, ingress: &'a Ingress) -> Result<Sender<'a>, Stop> {
+        let world = self.world;
+        let tenant = world.tenant(trunk.tenant).ok_or(Refusal::Internal)?;
+        let behalf = match ingress.by_number {
+            true => self.shown_subscriber(tenant, ingress),
+            false => None,
+        };
+        if let Some(row) = behalf {
+            self.note(Step::BehalfOf { trunk: trunk.id.0, subscriber: row.id.0 });
+        }
+        let account = behalf.map_or(ingress.account, |row| row.account);
+        let account = world.account(account).ok_or(Refusal::Internal)?;
+        let settings = match behalf {
+            Some(row) => world.subscriber_settings(row.id),
+            None => world.account_settings(account.id),
+        };
+        Ok(Sender { tenant, account, who: Who::Trunk(trunk, ingress), behalf, settings })
+    }
+
+    /// The subscriber whose number a trunk shows as the caller's (spec AUTH-ANI-01): one that may
+    /// be known so. One that is switched off is known too, and refused.
+    fn shown_subscriber(&self, tenant: &Tenant, ingress: &Ingress) -> Option<&'a Subscriber> {
+        let number = tenant.normalisation.normalise(self.said_by(ingress)).ok()?;
+        let id = match self.world.numbered(tenant.id, number)? {
+            Holder::Subscriber(id) => id,
+            Holder::Did(id) => match self.world.did(id).filter(|did| did.enabled)?.target {
+                DidTarget::Subscriber(id) => id,
+                DidTarget::Trunk(_) | DidTarget::RingGroup(_) | DidTarget::Pool => return None,
+            },
+            Holder::RingGroup(_) | Holder::Trunk(_) => return None,
+        };
+        let may = self.world.subscriber_settings(id).identity.by_number;
+        self.world.subscriber(id).filter(|_| may)
     }
 
     /// Whether From names a user that a trunk's row wants, if it wants some.
@@ -257,19 +297,29 @@ impl<'a> Attempt<'a> {
     /// a number, or none.
     pub(super) fn check_caller(&mut self, sender: &Sender<'a>) -> Result<(), Stop> {
         let number = Digits::parse(&self.number_of(sender)).unwrap_or(Digits::EMPTY);
-        let callers = self.world.callers();
-        let (tenant, account) = (sender.tenant.id, sender.account.id);
-        let denied = match callers.deciding(tenant, account, number, self.wall_us) {
-            Some(rule) if rule.allow => {
-                self.note(Step::CallerAllowed { rule: rule.id.0 });
-                None
-            }
-            Some(rule) => Some(Step::CallerDenied { rule: rule.id.0 }),
+        let rule = self.world.callers().deciding(self.caller_at(sender, number));
+        let denied = match rule {
+            Some(rule) => self.turned_away(rule),
             None if sender.settings.call.callers_default_deny => Some(Step::CallerUnlisted {}),
             None => None,
         };
         let denied = denied.or_else(|| self.denied_caller(&sender.gate(), number));
         denied.map_or(Ok(()), |step| Err(self.refuse_for(Refusal::Denied, step)))
+    }
+
+    /// A caller as rules about callers see him.
+    pub(super) fn caller_at(&self, sender: &Sender<'a>, number: Digits) -> CallerAt {
+        let (tenant, account) = (sender.tenant.id, sender.account.id);
+        CallerAt { tenant, account, number, at_us: self.wall_us }
+    }
+
+    /// What a rule says that decides on a caller: why he is turned away, or a step that he is not.
+    pub(super) fn turned_away(&mut self, rule: &CallerRule) -> Option<Step> {
+        let (id, allow) = (rule.id.0, rule.allow);
+        if allow {
+            self.note(Step::CallerAllowed { rule: id });
+        }
+        (!allow).then_some(Step::CallerDenied { rule: id })
     }
 
     /// Capability checks of the caller (spec 19.2): nothing switched off may call.
@@ -278,6 +328,10 @@ impl<'a> Attempt<'a> {
             _ if !sender.account.enabled => Step::AccountDisabled { account: sender.account.id.0 },
             Who::Subscriber(s) if !s.enabled => Step::SubscriberDisabled { subscriber: s.id.0 },
             Who::Trunk(t, _) if !t.enabled => Step::TrunkDisabled { trunk: t.id.0 },
+            Who::Trunk(..) if sender.behalf.is_some_and(|s| !s.enabled) => {
+                let subscriber = sender.behalf.map_or(0, |s| s.id.0);
+                Step::SubscriberDisabled { subscriber }
+            }
             Who::Subscriber(s) if !self.may_call(sender, s) => Step::Offline { subscriber: s.id.0 },
             Who::Subscriber(_) | Who::Trunk(..) => return Ok(()),
         };

@@ -69,7 +69,7 @@ impl<'a> Attempt<'a> {
     /// The five look-ups.
     fn look_up(&mut self, sender: &Sender<'a>, did: &'a Did) -> Shared<'a> {
         let world = self.world;
-        if let Who::Subscriber(row) = sender.who
+        if let Some(row) = sender.subscriber()
             && let Some(entry) = world.contact_by_did(row.id, did.id)
         {
             self.note(Step::SharedOwn { did: did.id.0, entry: entry.id.0 });

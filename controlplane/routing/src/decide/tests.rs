@@ -1,11 +1,13 @@
 //! Calls in the language of the trade: `1001 dials 1002`, and what becomes of it.
 
 mod auth;
+mod callee;
 mod caller;
 mod carrier;
 mod device;
 mod dialog;
 mod fact;
+mod foreign;
 mod forward;
 mod header;
 mod identity;

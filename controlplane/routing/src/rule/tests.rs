@@ -57,6 +57,12 @@ fn what_is_wrong_with_a_rule_is_said_with_its_place() {
             "actions[0].does: cannot be done at this stage",
         ),
         (
+            Routed,
+            "true",
+            vec![action(Redirect, "'sip:a@b'", 0)],
+            "actions[0].does: cannot be done at this stage",
+        ),
+        (
             Received,
             "true",
             vec![action(SetCaller, "'1'", 0)],

@@ -97,6 +97,7 @@ impl Shown {
         let word = match parameter {
             "outsider" => outsider_word(value),
             "lack" => lack_word(value),
+            "beyond" => beyond_word(value),
             _ => None,
         };
         Shown { value, name: name.filter(|name| !name.is_empty()), word }
@@ -112,6 +113,19 @@ impl fmt::Display for Shown {
             Some(name) => write!(f, "{} ({name})", self.value),
             None => write!(f, "{}", self.value),
         }
+    }
+}
+
+/// Where a call goes that nobody here and no route takes, or that another domain is for.
+pub(crate) const TO_SUBSTITUTE: i64 = 1;
+/// The same.
+pub(crate) const TO_DOMAIN: i64 = 2;
+
+const fn beyond_word(value: i64) -> Option<&'static str> {
+    match value {
+        TO_SUBSTITUTE => Some("who is called in place of nobody"),
+        TO_DOMAIN => Some("the domain that the request names"),
+        _ => None,
     }
 }
 

@@ -275,6 +275,7 @@ impl World {
             IngressAuth::Nobody => !has_address && ingress.credentials.is_none(),
         };
         range(name, "auth", fits)?;
+        range(name, "by_number", ingress.auth != IngressAuth::Nobody || !ingress.by_number)?;
         range(name, "trusted", ingress.auth != IngressAuth::Nobody || !ingress.trusted)?;
         if let Some(credentials) = &ingress.credentials {
             let length = credentials.username.len();
@@ -381,8 +382,13 @@ impl World {
         if let Some(account) = row.account {
             self.check_account_of(name, row.tenant, account)?;
         }
-        // Everybody is the setting's to say.
-        range(name, "prefix", row.account.is_some() || !row.prefix.is_empty())?;
+        if let Some(id) = row.subscriber {
+            self.check_subscriber_of(name, row.tenant, id)?;
+            range(name, "called", row.called.is_empty())?;
+        }
+        // Everybody, whomever he calls, is the setting's to say.
+        let is_about_some = row.subscriber.is_some() || !row.called.is_empty();
+        range(name, "prefix", is_about_some || row.account.is_some() || !row.prefix.is_empty())?;
         range(name, "until", row.until_us.is_none_or(|until| until > row.from_us))?;
         free(name, "prefix", self.callers.holder(row).map(RowName::CallerRule))
     }

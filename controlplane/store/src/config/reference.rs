@@ -61,6 +61,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("DID", "dids", "subscriber_id"),
             ("setting", "settings", "subscriber_id"),
             ("phonebook entry", "phonebook_entries", "subscriber_id"),
+            ("caller rule", "caller_rules", "subscriber_id"),
         ],
         "dids" => &[("phonebook entry", "phonebook_entries", "did_id")],
         "trunks" => &[

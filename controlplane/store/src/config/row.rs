@@ -106,6 +106,10 @@ pub enum How {
     Equals,
     /// It is a list in JSON that has the value, a text of digits.
     Lists,
+    /// It begins with the value, a text of digits.
+    Begins,
+    /// It is the value or more.
+    Since,
 }
 
 fn bind<'q>(query: AnyQuery<'q>, cell: Cell) -> AnyQuery<'q> {
@@ -285,7 +289,8 @@ impl Reader {
             // Writing to a String cannot fail.
             let _ok = match wanted.how {
                 How::Equals => write!(sql, " AND {column} = ${place}"),
-                How::Lists => write!(sql, " AND {column} LIKE ${place}"),
+                How::Lists | How::Begins => write!(sql, " AND {column} LIKE ${place}"),
+                How::Since => write!(sql, " AND {column} >= ${place}"),
             };
         }
         let last = first.saturating_add(wanted.len());
@@ -312,7 +317,8 @@ impl Reader {
 fn compared(wanted: &Wanted) -> Cell {
     match (wanted.how, &wanted.value) {
         (How::Lists, Cell::Text(Some(text))) => Cell::Text(Some(format!("%\"{text}\"%"))),
-        (How::Lists | How::Equals, value) => value.clone(),
+        (How::Begins, Cell::Text(Some(text))) => Cell::Text(Some(format!("{text}%"))),
+        (How::Lists | How::Begins | How::Equals | How::Since, value) => value.clone(),
     }
 }
 

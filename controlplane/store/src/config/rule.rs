@@ -14,12 +14,13 @@ const STAGES: [(&str, RuleStage); 4] = [
     ("routed", RuleStage::Routed),
 ];
 
-const DEEDS: [(&str, RuleDeed); 5] = [
+const DEEDS: [(&str, RuleDeed); 6] = [
     ("refuse", RuleDeed::Refuse),
     ("set-called", RuleDeed::SetCalled),
     ("set-dialled", RuleDeed::SetDialled),
     ("set-caller", RuleDeed::SetCaller),
     ("skip", RuleDeed::Skip),
+    ("redirect", RuleDeed::Redirect),
 ];
 
 #[derive(Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use crate::column::Columns;
 use crate::json::{EgressJson, IngressJson, bytes_of, hex_of};
 use crate::{Cell, ConfigRow, StoreError};
 use strowger_model::{
-    AccountId, Ban, BanId, CallerRule, CallerRuleId, HostPort, OrganizationId, Sealed, TenantId,
-    Trunk, TrunkId, TrunkLogin, TrunkLoginId,
+    AccountId, Ban, BanId, CallerRule, CallerRuleId, HostPort, OrganizationId, Sealed,
+    SubscriberId, TenantId, Trunk, TrunkId, TrunkLogin, TrunkLoginId,
 };
 
 impl ConfigRow for Trunk {
@@ -164,6 +164,8 @@ impl ConfigRow for CallerRule {
         "from_us",
         "until_us",
         "automatic",
+        "subscriber_id",
+        "called",
     ];
 
     fn id(&self) -> i64 {
@@ -181,6 +183,8 @@ impl ConfigRow for CallerRule {
             self.from_us.into(),
             self.until_us.into(),
             self.automatic.into(),
+            self.subscriber.map(|id| id.0).into(),
+            self.called.as_str().into(),
         ]
     }
 
@@ -195,6 +199,8 @@ impl ConfigRow for CallerRule {
             from_us: c.int("from_us")?,
             until_us: c.int_or_null("until_us")?,
             automatic: c.flag("automatic")?,
+            subscriber: c.int_or_null("subscriber_id")?.map(SubscriberId),
+            called: c.digits("called")?,
         })
     }
 }

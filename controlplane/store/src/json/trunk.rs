@@ -93,6 +93,8 @@ pub(crate) struct IngressJson {
     auth: Option<String>,
     #[serde(default)]
     users: Vec<String>,
+    #[serde(default)]
+    by_number: bool,
     account: i64,
     tech_prefix: Option<String>,
     called: Option<PrefixEditJson>,
@@ -160,6 +162,7 @@ impl From<&Ingress> for IngressJson {
             credentials: ingress.credentials.as_ref().map(CredentialsJson::from),
             auth: Some(word_of(&AUTHS, ingress.auth).to_owned()),
             users: ingress.users.clone(),
+            by_number: ingress.by_number,
             account: ingress.account.0,
             tech_prefix: ingress.tech_prefix.map(|p| p.as_str().to_owned()),
             called: Some((&ingress.called).into()),
@@ -195,6 +198,7 @@ impl TryFrom<IngressJson> for Ingress {
             credentials: json.credentials.map(TrunkCredentials::try_from).transpose()?,
             auth: auth.transpose()?.unwrap_or_default(),
             users: json.users,
+            by_number: json.by_number,
             account: AccountId(json.account),
             tech_prefix: json.tech_prefix.as_deref().map(digits).transpose()?,
             called: json.called.map(PrefixEdit::from).unwrap_or_default(),

@@ -207,6 +207,7 @@ fn ingress(edit: PrefixEdit) -> Ingress {
         }),
         auth: IngressAuth::Both,
         users: vec!["pbx".into()],
+        by_number: true,
         account: AccountId(1),
         tech_prefix: Some(digits("123")),
         called: edit,
@@ -444,13 +445,18 @@ fn caller_rules() -> Vec<CallerRule> {
         tenant: TenantId(1),
         account: account.map(AccountId),
         prefix: Digits::parse(prefix).unwrap_or(Digits::EMPTY),
+        subscriber: None,
+        called: Digits::EMPTY,
         allow,
         reason: "nuisance".into(),
         from_us: 5,
         until_us: account.map(|_| 6),
         automatic: account.is_some(),
     };
-    vec![row(1, None, "4477", false), row(2, Some(1), "", true)]
+    let to = CallerRule { subscriber: Some(SubscriberId(1)), ..row(3, None, "", false) };
+    let called = Digits::parse("4490").unwrap();
+    let out = CallerRule { called, ..row(4, Some(1), "4420", false) };
+    vec![row(1, None, "4477", false), row(2, Some(1), "", true), to, out]
 }
 
 fn trunk(tenant: TenantId, edit: PrefixEdit) -> Trunk {
@@ -515,6 +521,7 @@ fn rules() -> Vec<Rule> {
         action(RuleDeed::SetDialled, "dialled", 0),
         action(RuleDeed::SetCaller, "caller", 0),
         action(RuleDeed::Skip, "", 0),
+        action(RuleDeed::Redirect, "'sip:' + called", 0),
     ];
     vec![
         row(1, RuleStage::Known, first),

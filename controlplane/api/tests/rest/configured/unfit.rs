@@ -269,6 +269,8 @@ fn around_carriers() -> Vec<Unfit> {
         ("caller-rules", json!({"until": "1999-01-01T00:00:00Z"}), 422, "until"),
         ("caller-rules", json!({"account": null, "prefix": ""}), 422, "prefix"),
         ("caller-rules", json!({"account": "99"}), 422, "account"),
+        ("caller-rules", json!({"subscriber": "99"}), 422, "subscriber"),
+        ("caller-rules", json!({"subscriber": "1", "called": "44"}), 422, "called"),
         ("number-lists", json!({"account": "99"}), 422, "account"),
         ("number-lists", json!({"account": "1", "trunk": "1"}), 422, "trunk"),
         ("number-lists", json!({"tenant": null}), 422, "tenant"),

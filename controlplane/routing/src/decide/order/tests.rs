@@ -14,6 +14,7 @@ fn known(trunk: i64, priority: i32, weight: u16) -> Known {
         target: RouteTarget { trunk: TrunkId(trunk), priority, weight },
         preference: 500,
         failed: (false, false),
+        had: false,
         agreed: Agreed::default(),
         cost: Some(1_000),
         figures: None,
@@ -250,6 +251,7 @@ fn oracle(a: &Known, b: &Known, way: &Way<'_>, dearest: u64) -> Ordering {
         .cmp(&tier(a))
         .then(failed(a).0.cmp(&failed(b).0))
         .then(failed(a).1.cmp(&failed(b).1))
+        .then(a.had.cmp(&b.had))
         .then(b.target.priority.cmp(&a.target.priority))
         .then(a.agreed.key().cmp(&b.agreed.key()))
         .then(asked)
@@ -273,11 +275,13 @@ fn any_known() -> impl Strategy<Value = Known> {
     let figures = prop::option::of((counts.clone(), counts));
     let failed = (any::<bool>(), any::<bool>());
     let talk = prop_oneof![Just(None), (0u64..30).prop_map(Some)];
-    (priorities, 0u16..3, 0u16..3, failed, costs, figures, 0u64..4, talk).prop_map(
-        |(priority, weight, preference, failed, cost, figures, last_call, talk)| Known {
+    let had = any::<bool>();
+    (priorities, 0u16..3, 0u16..3, failed, had, costs, figures, 0u64..4, talk).prop_map(
+        |(priority, weight, preference, failed, had, cost, figures, last_call, talk)| Known {
             target: RouteTarget { trunk: TrunkId(0), priority, weight },
             preference,
             failed,
+            had,
             agreed: talk.map(agreed).unwrap_or_default(),
             cost,
             figures: figures.map(|(day, month)| Figures { day, month }),

@@ -9,6 +9,8 @@ fn rule(id: i64, account: Option<i64>, prefix: &str, allow: bool) -> CallerRule 
         tenant: TenantId(1),
         account: account.map(AccountId),
         prefix: if prefix.is_empty() { Digits::EMPTY } else { testing::digits(prefix) },
+        subscriber: None,
+        called: Digits::EMPTY,
         allow,
         reason: "nuisance".to_owned(),
         from_us: 0,

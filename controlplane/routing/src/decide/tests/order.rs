@@ -66,6 +66,14 @@ pub(super) fn six_fails() -> Standing {
     standing
 }
 
+/// 1001 talked with 447 by trunk 6, and not for long.
+pub(super) fn six_talked_shortly() -> Standing {
+    let mut standing = Standing::default();
+    let pair = (AccountId(1), testing::digits("442071001"), testing::digits("447"));
+    standing.talked_shortly(pair, TrunkId(6), WALL - 1);
+    standing
+}
+
 /// The trunks of a plan in order.
 fn trunks(switch: &mut Switch, line: &str) -> Vec<i64> {
     let branches = switch.go(line).stages.into_iter().flat_map(|stage| stage.branches);
@@ -97,6 +105,45 @@ fn who_failed_stands_behind_and_is_called_all_the_same() {
     let mut switch = Switch::new(rows);
     switch.standing = Arc::new(six_fails());
     assert_eq!(trunks(&mut switch, "1001 dials 447"), [6]);
+}
+
+/// Spec FAIL-03.
+#[test]
+fn who_tries_again_goes_by_another_trunk_within_its_tier() {
+    let row = |value: &str| {
+        let row = super::setting::setting_row(
+            "route.second_try_ms",
+            value,
+            strowger_model::Depth::Account,
+            1,
+        );
+        vec![row]
+    };
+    let order = |change: &dyn Fn(&mut Rows), standing: Standing| {
+        let mut rows = two_prices(rows(), None);
+        rows.settings = row("25000");
+        change(&mut rows);
+        let mut switch = Switch::new(rows);
+        switch.standing = Arc::new(standing);
+        let tried = steps(&switch.decide("1001 dials 447"));
+        (trunks(&mut switch, "1001 dials 447"), tried.contains(&Step::SecondTry { trunk: 6 }))
+    };
+    assert_eq!(order(&|_| {}, well()), (vec![6, 7], false));
+    assert_eq!(order(&|_| {}, six_talked_shortly()), (vec![7, 6], true));
+    assert_eq!(order(&|rows| rows.settings.clear(), six_talked_shortly()), (vec![6, 7], false));
+    // What failed stands behind all the same, and another tier too.
+    let both = |rows: &mut Rows| {
+        rows.routes = vec![testing::route(1, "44", &[(6, 100, 1), (7, 0, 1)])];
+    };
+    assert_eq!(order(&both, six_talked_shortly()), (vec![6, 7], true));
+    let mut seven_fails = six_talked_shortly();
+    ended(&mut seven_fails, 7, "447", None, 5);
+    assert_eq!(order(&|_| {}, seven_fails), (vec![6, 7], true));
+    // Another caller, and the only trunk.
+    let other = |rows: &mut Rows| rows.subscribers[0].numbers = vec![testing::digits("442071009")];
+    assert_eq!(order(&other, six_talked_shortly()), (vec![6, 7], false));
+    let only = |rows: &mut Rows| rows.routes = vec![testing::route(1, "44", &[(6, 0, 1)])];
+    assert_eq!(order(&only, six_talked_shortly()), (vec![6], true));
 }
 
 #[test]

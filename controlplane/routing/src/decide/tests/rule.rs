@@ -62,6 +62,28 @@ fn one_rule_sees_what_another_set_and_the_last_is_the_last() {
     check_rules(&[behind, second], "1001 dials 1", "404 UnknownNumber cause 1");
 }
 
+/// Spec C-RTE-04.
+#[test]
+fn a_rule_tells_the_caller_where_to_call_instead() {
+    let told = |stage, value: &str| {
+        let away = rule(1, stage, "called.startsWith('44')", &[(Redirect, value, 0)]);
+        let mut rows = rows();
+        rows.rules = vec![away];
+        let decision = Switch::new(rows).decide("1001 dials 442079460018");
+        let Verdict::Refuse(refuse) = decision.verdict else { return words(&decision) };
+        let contact = refuse.headers.iter().find(|field| field.name == "Contact").unwrap();
+        format!("{} {}", refuse.cause.sip, String::from_utf8_lossy(&contact.value.0))
+    };
+    for stage in [Received, Known, Routing] {
+        let there = told(stage, "'sip:' + called + '@198.51.100.7:5070'");
+        assert_eq!(there, "302 <sip:442079460018@198.51.100.7:5070>", "{stage:?}");
+    }
+    // What is no URI is told to nobody.
+    for value in ["called", "'sip:a@b>,<sip:' + called + '@c'", "'tel:' + called"] {
+        assert_eq!(told(Routing, value), CARRIER, "{value}");
+    }
+}
+
 #[test]
 fn a_rule_refuses_with_its_status() {
     for (stage, condition) in [

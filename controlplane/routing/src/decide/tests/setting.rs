@@ -1,7 +1,7 @@
 //! Every setting that decisions read, by name: what is seen without it, and with it at each place
 //! where it may be set.
 
-use super::order::{one_loss, six_fails, six_is_good, two_prices, well};
+use super::order::{one_loss, six_fails, six_is_good, six_talked_shortly, two_prices, well};
 use super::*;
 use crate::edge::{EdgeSettings, edge};
 use crate::fact::{Finding, Lack};
@@ -52,6 +52,17 @@ const CASES: &[Case] = &[
     ("call.reasons", "false", 1, |r| go(r, OUTSIDE).manner.explain.to_string(), "true", "false"),
     ("call.operation", "redirect", 1, |r| say(r, OUTSIDE),
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "302 Redirected cause 23"),
+    ("call.group", "7", 1, |r| say(in_no_group(r), "1001 dials 1002"),
+        "ring 10.0.0.2:5060; account 1 pays 0", "403 Denied cause 21"),
+    ("call.unknown_to", "442071002", 1, |r| say(r, "1001 dials 33123"),
+        "404 UnknownNumber cause 1", "ring 10.0.0.2:5060; account 1 pays 0"),
+    ("call.offline_outside", "true", 4, |r| say(with_numbers(r), "1001 dials 442071004"),
+        "480 Offline cause 20", "442071004 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
+    ("call.foreign", "redirect", 1, elsewhere,
+        "ring 10.0.0.2:5060; account 1 pays 0", "302 Redirected cause 23"),
+    ("call.foreign_trunk", "6", 1,
+        |r| elsewhere(with_setting(r, "call.foreign", "always", Depth::System, 0)),
+        "404 NoRoute cause 3", "Located(sip:1002@other.example)"),
     ("call.pickup", "never", 1, picks, "go", "no"),
     ("failover.mode", "silence", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[504]"),
@@ -73,6 +84,8 @@ const CASES: &[Case] = &[
     ("route.test_calls", "true", 1, |r| say(with_test_prefix(r), "1001 dials *7447"),
         "404 UnknownNumber cause 1", "447 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05"),
     ("route.failover", "false", 1, |r| first(two_prices(r, None), six_fails()), "7", "6"),
+    ("route.second_try_ms", "25000", 1, |r| first(two_prices(r, None), six_talked_shortly()),
+        "6", "7"),
     ("limit.calls_max", "7", 1, limits, "", "Switch 7 0"),
     ("limit.cps_max", "6", 1, limits, "", "Switch 0 6"),
     ("limit.calls_warn", "5", 1, limits, "", "Switch 0 0 warn 5"),
@@ -104,7 +117,18 @@ const CASES: &[Case] = &[
     ("identity.cli", "hide", 1, |r| branch(r, OUTSIDE).from_user, "442071001", "anonymous"),
     ("identity.number", "4499", 1, |r| branch(r, OUTSIDE).from_user, "442071001", "4499"),
     ("identity.display", "false", 1, |r| branch(r, OUTSIDE).display, "Phone 1001", ""),
+    ("identity.by_number", "true", 4, |r| say(with_numbers(r), "trunk 8 dials 1002"),
+        "ring 10.0.0.2:5060; account 1 pays 1", "ring 10.0.0.2:5060; account 2 pays 0"),
     ("identity.diversion", "false", 1, diversions, "Diversion", ""),
+    ("number.country", "44", 1, |r| say(r, "1001 dials 2079460018"),
+        "404 UnknownNumber cause 1",
+        "442079460018 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
+    ("number.national_prefix", "0", 1, |r| say(at_home(r), "1001 dials 2079460018"),
+        "442079460018 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01",
+        "404 UnknownNumber cause 1"),
+    ("number.national_digits_min", "11", 1, |r| say(at_home(r), "1001 dials 2079460018"),
+        "442079460018 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01",
+        "404 UnknownNumber cause 1"),
     ("registration.expires_ms_min", "300000", 1, |r| registers(r, "1001", &[60]), "60", "423"),
     ("registration.expires_ms_max", "120000", 1, |r| registers(r, "1001", &[600]), "600", "120"),
     ("registration.contacts_max", "1", 1, |r| registers(r, "1001", &[60, 60]), "60 60", "403"),
@@ -164,6 +188,42 @@ const CASES: &[Case] = &[
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "480 NoRoute cause 41"),
 ];
 
+fn with_setting(mut rows: Rows, path: &str, value: &str, depth: Depth, id: i64) -> Rows {
+    let row = setting_row(path, value, depth, id);
+    rows.settings.push(SettingRow { id: SettingId(900), ..row });
+    rows
+}
+
+/// 1002 is of group 0, whatever others are of.
+fn in_no_group(rows: Rows) -> Rows {
+    with_setting(rows, "call.group", "0", Depth::Subscriber, 2)
+}
+
+/// Numbers are dialled as in Britain.
+fn at_home(rows: Rows) -> Rows {
+    with_setting(rows, "number.country", "44", Depth::System, 0)
+}
+
+/// 1004 has numbers, one of which trunk 8 shows, whose word on that is taken.
+fn with_numbers(mut rows: Rows) -> Rows {
+    rows.subscribers[3].numbers = vec![testing::digits("442071004"), testing::digits("33123")];
+    rows.trunks[2].ingress.as_mut().unwrap().by_number = true;
+    rows
+}
+
+/// What becomes of a call to 1002 of another domain.
+fn elsewhere(rows: Rows) -> String {
+    let mut switch = switch(rows);
+    switch.known = Some(Vec::new());
+    switch.prepare("1001 dials 1002");
+    switch.call().request_uri = "sip:1002@other.example".to_owned();
+    let decision = switch.again();
+    match &decision.verdict {
+        Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
+        _ => words(&decision),
+    }
+}
+
 /// The operator's program is asked about every call.
 pub(super) fn with_hook(mut rows: Rows) -> Rows {
     let row = setting_row("fact.hook", "true", Depth::System, 0);
@@ -186,6 +246,7 @@ pub(super) fn asks(rows: Rows, line: &str) -> String {
         Verdict::Need(Query::Ported(number)) => format!("Ported({number})"),
         Verdict::Need(Query::Reached(number)) => format!("Reached({number})"),
         Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
+        Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
         Verdict::Go(_)
         | Verdict::Refuse(_)
         | Verdict::Challenge(_)

@@ -1,0 +1,298 @@
+//! Which targets of a route can take the call, and in which order they are tried (spec 19.2, 19.3).
+
+use super::agreed::Agreed;
+use super::called::Called;
+use super::hop::Hops;
+use super::sender::{Sender, Who};
+use super::way::Way;
+use super::{Attempt, order};
+use crate::deck::Place;
+use crate::standing::Turn;
+use crate::tariff::{Taken, TariffDeck, Wanted};
+use crate::trace::Step;
+use std::sync::Arc;
+use strowger_billing::Terms;
+use strowger_model::{
+    Account, Currency, Digits, Egress, Exchange, OrganizationId, Route, RouteOrder, RouteTarget,
+    Tenant, Trunk, TrunkId,
+};
+
+impl<'a> Attempt<'a> {
+    /// The targets of a route that can take the call, in the order to try (spec 19.2, 19.3).
+    pub(super) fn candidates(
+        &mut self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        called: &Called,
+        route: &'a Route,
+        way: &Way,
+    ) -> Vec<(Candidate<'a>, Option<Arc<Turn>>)> {
+        let facts = self.facts;
+        let view = facts.standing.view(&hops.number, self.wall_us);
+        let how = self.way_of(route, sender, view);
+        let sale = self.sale(sender, hops, called);
+        let had = self.had_before(sender, hops, called);
+        let mut all = self.usable(sender, hops, route, way);
+        // All are looked up before any is looked at: the waits for memory overlap.
+        if let Some(chain) = &called.chain {
+            for candidate in &mut all {
+                candidate.place = candidate.deck.and_then(|deck| deck.place(chain));
+            }
+            for candidate in &mut all {
+                let place = candidate.deck.zip(candidate.place);
+                candidate.taken = place.and_then(|(deck, place)| deck.take(place));
+            }
+        }
+        let mut known = Vec::with_capacity(all.len());
+        all.retain_mut(|candidate| {
+            let price = match self.find_price(candidate, sender.tenant, called, how.set.price_ms) {
+                Ok(price) => price,
+                Err(step) => {
+                    self.note(step);
+                    return false;
+                }
+            };
+            let (cost, currency) = price;
+            let is_loss = sale.is_some_and(|(sale, paid_in)| currency == paid_in && cost > sale);
+            if is_loss {
+                self.note(Step::HopLoss { trunk: candidate.trunk.id.0 });
+                return false;
+            }
+            let (target, preference) = (candidate.target, candidate.egress.q);
+            let agreed = candidate.agreed;
+            let mut own = order::known_of(target, (preference, agreed), &view, how.order);
+            let is_own = currency == sender.tenant.currency;
+            own.cost = is_own.then(|| order::compared(cost));
+            own.had = had == Some(target.trunk);
+            if own.had {
+                self.note(Step::SecondTry { trunk: target.trunk.0 });
+            }
+            self.note_standing(target.trunk, own.failed, how.set.failover);
+            agreed.step(target.trunk.0).into_iter().for_each(|step| self.note(step));
+            known.push((own, price));
+            true
+        });
+        self.note_order(how.order, known.len());
+        let sorted = order::sorted(known.iter().map(|(own, _)| own), &how);
+        self.note_turns(&sorted, &view);
+        let in_order = sorted.into_iter().filter_map(|placed| {
+            let order::Placed { at, rank, probes, turn } = placed;
+            if facts.explain {
+                let (own, price) = known.get(at)?;
+                self.places.push(order::place(own, rank, probes, *price));
+            }
+            Some((Candidate { probes, ..*all.get(at)? }, turn))
+        });
+        in_order.collect()
+    }
+
+    /// The trunk that had the caller's last, short talk with this number (spec FAIL-03).
+    fn had_before(&self, sender: &Sender<'a>, hops: &Hops<'_>, called: &Called) -> Option<TrunkId> {
+        if sender.settings.route.second_try_ms == 0 || hops.place.part.is_some() {
+            return None;
+        }
+        // Records know the caller by the number of its settlement.
+        let caller = self.known.as_ref()?.caller.number.as_str();
+        let caller = Digits::parse(caller).unwrap_or(Digits::EMPTY);
+        let pair = (sender.account.id, caller, called.number.ok()?);
+        self.facts.standing.second_try(&pair, self.wall_us)
+    }
+
+    /// The targets of a route that may be called with this number, whatever they take.
+    fn usable(
+        &mut self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        route: &'a Route,
+        way: &Way,
+    ) -> Vec<Candidate<'a>> {
+        let mut all = Vec::with_capacity(route.targets.len());
+        for target in &route.targets {
+            match self.candidate(sender, hops, *target, way) {
+                Ok(candidate) => all.extend(candidate),
+                Err(step) => self.note(step),
+            }
+        }
+        all
+    }
+
+    fn note_standing(&mut self, trunk: TrunkId, (whole, here): (bool, bool), counts: bool) {
+        let trunk = trunk.0;
+        if whole && counts {
+            self.note(Step::HopFailed { trunk });
+        } else if here && counts {
+            self.note(Step::HopFailedHere { trunk });
+        }
+    }
+
+    fn note_order(&mut self, order: RouteOrder, targets: usize) {
+        let targets = i64::try_from(targets).unwrap_or(i64::MAX);
+        match order {
+            RouteOrder::Weight | RouteOrder::Share => {}
+            RouteOrder::Price => self.note(Step::ByPrice { targets }),
+            RouteOrder::Quality => self.note(Step::ByQuality { targets }),
+            RouteOrder::Rotation => self.note(Step::ByRotation { targets }),
+        }
+    }
+
+    /// What the caller pays for the call of comparison, without tax; `None` when that is not the
+    /// caller's tariff's word.
+    fn sale(
+        &self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        called: &Called,
+    ) -> Option<(i128, Currency)> {
+        // Who forwards pays for a forward.
+        if hops.place.part.is_some() || sender.settings.route.loss {
+            return None;
+        }
+        let terms = self.tariff_price(sender.account, called)?;
+        Some(self.compared_cost(sender.tenant, &terms, sender.settings.route.price_ms))
+    }
+
+    /// Checks a target (spec 19.2); `None` for one that stands in a better route already.
+    pub(super) fn candidate(
+        &self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        target: RouteTarget,
+        way: &Way,
+    ) -> Result<Option<Candidate<'a>>, Step> {
+        let (id, number) = (target.trunk, target.trunk.0);
+        let trunk = self.world.trunk(id).filter(|trunk| trunk.enabled);
+        let found = trunk.and_then(|trunk| Some((trunk, trunk.egress.as_ref()?)));
+        let (trunk, egress) = found.ok_or(Step::HopClosed { trunk: number })?;
+        // A forward may well go out where its call came in.
+        if let Who::Trunk(from, _) = sender.who
+            && from.id == id
+            && hops.place.part.is_none()
+            && !sender.settings.call.send_back
+        {
+            return Err(Step::HopSender { trunk: number });
+        }
+        let own = way.hops.get(hops.own_from..).unwrap_or_default();
+        if own.iter().any(|hop| hop.trunk == id) {
+            return Ok(None);
+        }
+        if egress.barring.bars(&hops.number) {
+            return Err(Step::HopBarred { trunk: number });
+        }
+        if !self.is_partner(sender, hops, (trunk, egress), way) {
+            return Err(Step::NotPartner { trunk: number });
+        }
+        if egress.test_only && !self.is_test {
+            return Err(Step::HopTestOnly { trunk: number });
+        }
+        let agreed = self.agreed(sender.tenant, trunk, egress)?;
+        let deck = match egress.tariff {
+            Some(tariff) => self.world.tariff(tariff),
+            None if sender.settings.price.unpriced_trunks => None,
+            None => return Err(Step::NoSupplierPrice { trunk: number }),
+        };
+        let (place, taken) = (None, None);
+        Ok(Some(Candidate { target, trunk, egress, deck, place, taken, agreed, probes: false }))
+    }
+
+    /// What a target takes for the call of comparison, without tax.
+    fn find_price(
+        &mut self,
+        candidate: &Candidate<'a>,
+        tenant: &Tenant,
+        called: &Called,
+        ms: u64,
+    ) -> Result<(i128, Currency), Step> {
+        let Candidate { trunk, egress, .. } = *candidate;
+        // It takes nothing at all.
+        if egress.tariff.is_none() {
+            return Ok((0, tenant.currency));
+        }
+        let none = Step::NoSupplierPrice { trunk: trunk.id.0 };
+        let deck = candidate.deck.ok_or(none)?;
+        let account = self.world.account(egress.account).ok_or(none)?;
+        let priced = match deck.is_timed() || deck.tariff().currency != account.currency {
+            true => self.priced(deck, called, account),
+            false => self.plainly_priced(candidate.taken, deck, called, account).ok_or(None),
+        };
+        let terms = match priced {
+            Ok(terms) => terms,
+            Err(why) => match self.default_terms(account) {
+                Some(terms) => terms,
+                None => {
+                    why.into_iter().for_each(|step| self.note(step));
+                    return Err(none);
+                }
+            },
+        };
+        Ok(self.compared_cost(tenant, &terms, ms))
+    }
+
+    /// The terms of a price that is the same at all times, from the line that was taken out of its
+    /// deck, without a look at any other.
+    fn plainly_priced(
+        &self,
+        taken: Option<Taken>,
+        deck: &TariffDeck,
+        called: &Called,
+        account: &Account,
+    ) -> Option<Terms> {
+        let (chain, number) = (called.chain.as_ref()?, called.number.as_ref().ok()?);
+        let wanted = Wanted { wall_us: self.began_us, digits: number.len() };
+        let rate = deck.located(taken?, chain, wanted)?.terms();
+        let exchange = Exchange::same(deck.tariff().currency);
+        Terms::of(deck.tariff(), &rate, account.discount_bp(number), exchange).ok()
+    }
+
+    /// What a call of comparison costs in the tenant's currency; in the tariff's, when nobody knows
+    /// what that is worth.
+    fn compared_cost(&self, tenant: &Tenant, terms: &Terms, ms: u64) -> (i128, Currency) {
+        let (from, to) = (terms.pricing.currency, tenant.currency);
+        let cost = order::net_cost(terms, ms);
+        if from == to {
+            return (cost, to);
+        }
+        match self.world.exchange(tenant, from, to, self.began_us) {
+            Some(exchange) => (order::exchanged(cost, exchange), to),
+            None => (cost, from),
+        }
+    }
+
+    /// Whether who pays for a hop may use a trunk, and the trunk takes its calls (spec
+    /// USER-RESTR-03): who forwards for a forward, the caller otherwise.
+    fn is_partner(
+        &self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        (trunk, egress): (&Trunk, &Egress),
+        way: &Way,
+    ) -> bool {
+        let part = hops.place.part.and_then(|part| way.parts.get(usize::from(part)));
+        let (account, organization) = match part {
+            Some(part) => (self.world.account(part.level.account), part.level.organization),
+            None => (Some(sender.account), sender.organization()),
+        };
+        let takes = |partners: &[OrganizationId], own| {
+            partners.is_empty() || partners.iter().any(|wanted| self.world.is_within(own, *wanted))
+        };
+        account.is_some_and(|account| takes(&account.partners, trunk.organization))
+            && takes(&egress.partners, organization)
+    }
+}
+
+/// A target that can take the call.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    target: RouteTarget,
+    pub(super) trunk: &'a Trunk,
+    pub(super) egress: &'a Egress,
+    /// Its price list; `None` also when it is gone.
+    deck: Option<&'a TariffDeck>,
+    /// Where the line of the number lies in it.
+    place: Option<Place>,
+    /// That line.
+    taken: Option<Taken>,
+    /// Minutes that are agreed on.
+    agreed: Agreed,
+    /// It is there to see how good it is.
+    pub(super) probes: bool,
+}
