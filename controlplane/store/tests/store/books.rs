@@ -143,15 +143,15 @@ async fn give_again(db: &Db) -> (AllowanceId, AllowanceId) {
     let first = give(new(&first, None)).await.unwrap();
     assert_eq!(due(19).await, []);
     assert_eq!(due(20).await, std::slice::from_ref(&first));
-    let second = first.next(90).unwrap();
+    let second = first.next(60, 90).unwrap();
     assert_eq!((second.from_us, second.until_us, second.renewal), (60, 90, renewal));
     let second = give(new(&second, Some(first.id))).await.unwrap();
     assert_eq!(second.id, first.id.renewed());
     assert!(give(new(&second, Some(first.id))).await.is_err(), "each has one next");
     assert_eq!((due(59).await, due(60).await), (vec![], vec![second.clone()]));
     // The last one ends where all of it ends.
-    let third = second.next(120).unwrap();
-    assert_eq!((third.from_us, third.until_us, third.next(300)), (90, 100, None));
+    let third = second.next(90, 120).unwrap();
+    assert_eq!((third.from_us, third.until_us, third.next(100, 300)), (90, 100, None));
     give(new(&third, Some(second.id))).await.unwrap();
     assert_eq!(due(1_000).await, []);
     (first.id, second.id)
