@@ -12,6 +12,7 @@ mod feature;
 mod header;
 mod import;
 mod list;
+mod radius;
 mod rule;
 
 pub use carrier::*;
@@ -20,6 +21,7 @@ pub use feature::*;
 pub use header::*;
 pub use import::*;
 pub use list::*;
+pub use radius::*;
 pub use rule::*;
 
 use crate::{

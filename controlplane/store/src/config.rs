@@ -2,6 +2,7 @@
 
 mod account;
 mod list;
+mod radius;
 mod reference;
 mod route;
 mod row;
