@@ -22,13 +22,15 @@ pub enum Query {
     /// Where a number is reached over the network (spec ENUM-01).
     Reached(Digits),
     /// What the operator's own program wants done with a call (spec NUM-DIAL-01).
-    Hook(Box<HookCall>),
+    Hook(Box<AskedCall>),
+    /// Whether a call may be made, by RADIUS (spec RAD-01).
+    Radius(Box<AskedCall>),
 }
 
-/// A call before it is routed, as the operator's program sees it. It has no time in it: the same
-/// call is the same question.
+/// A call before it is routed, as those see it who are asked about it. It has no time in it: the
+/// same call is the same question.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct HookCall {
+pub struct AskedCall {
     /// Its Call-ID: two calls are two questions, however alike.
     pub sip_call_id: String,
     /// Whose call.
@@ -64,9 +66,23 @@ pub enum HookSays {
         called: Option<String>,
         /// Who calls.
         caller: Option<String>,
+        /// The longest talk, milliseconds.
+        talk_ms: Option<u64>,
     },
     /// It is refused with this status, 400 to 699.
     Refuse(u16),
+}
+
+/// What a RADIUS server says of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RadiusSays {
+    /// It may be made.
+    Accept {
+        /// And last so long, seconds.
+        talk_s: Option<u32>,
+    },
+    /// It is refused with this status, 400 to 699.
+    Reject(u16),
 }
 
 /// What came of a question.
@@ -78,6 +94,8 @@ pub enum Finding {
     Reached(Option<Box<Reached>>),
     /// What is to be done with a call.
     Hook(HookSays),
+    /// Whether a call may be made.
+    Radius(RadiusSays),
     /// Nobody said.
     Unknown(Lack),
 }
@@ -141,6 +159,8 @@ pub(crate) enum Outsider {
     Enum,
     /// The operator's own program.
     Hook,
+    /// The RADIUS servers.
+    Radius,
 }
 
 impl Outsider {
@@ -149,6 +169,7 @@ impl Outsider {
             Outsider::Portability => 1,
             Outsider::Enum => 2,
             Outsider::Hook => 3,
+            Outsider::Radius => 4,
         }
     }
 }
@@ -159,6 +180,7 @@ pub(crate) const fn outsider_word(number: i64) -> Option<&'static str> {
         1 => Some("the portability service"),
         2 => Some("ENUM"),
         3 => Some("the hook"),
+        4 => Some("RADIUS"),
         _ => None,
     }
 }

@@ -162,12 +162,22 @@ const CASES: &[Case] = &[
     ("fact.hook", "true", 1, |r| asks(r, OUTSIDE), "nobody", "Hook(4420)"),
     ("fact.hook_unknown", "refuse", 1, |r| unanswered(with_hook(r), OUTSIDE),
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "480 NoRoute cause 41"),
+    ("fact.radius", "true", 1, |r| asks(r, OUTSIDE), "nobody", "Radius(4420)"),
+    ("fact.radius_unknown", "continue", 1, |r| unanswered(with_radius(r), OUTSIDE),
+        "480 NoRoute cause 41", "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
 ];
 
 /// The operator's program is asked about every call.
 pub(super) fn with_hook(mut rows: Rows) -> Rows {
     let row = setting_row("fact.hook", "true", Depth::System, 0);
     rows.settings.push(SettingRow { id: SettingId(2), ..row });
+    rows
+}
+
+/// RADIUS is asked about every call.
+pub(super) fn with_radius(mut rows: Rows) -> Rows {
+    let row = setting_row("fact.radius", "true", Depth::System, 0);
+    rows.settings.push(SettingRow { id: SettingId(3), ..row });
     rows
 }
 
@@ -186,6 +196,7 @@ pub(super) fn asks(rows: Rows, line: &str) -> String {
         Verdict::Need(Query::Ported(number)) => format!("Ported({number})"),
         Verdict::Need(Query::Reached(number)) => format!("Reached({number})"),
         Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
+        Verdict::Need(Query::Radius(call)) => format!("Radius({})", call.called),
         Verdict::Go(_)
         | Verdict::Refuse(_)
         | Verdict::Challenge(_)
