@@ -15,6 +15,7 @@ mod kept;
 
 use crate::decider::{Order, Orders};
 use crate::dns::NameServers;
+use crate::radius::Radius;
 use crate::secret::shown_token;
 use dip::Dip;
 use enumeration::Enumeration;
@@ -128,6 +129,7 @@ pub(crate) struct Sources {
     dip: Option<Arc<Dip>>,
     enumeration: Option<Arc<Enumeration<NameServers>>>,
     hook: Option<Arc<Hook>>,
+    radius: Option<Radius>,
 }
 
 impl Sources {
@@ -159,7 +161,13 @@ impl Sources {
             let servers = NameServers::new(&config.dns.servers);
             Arc::new(Enumeration::new(servers, facts.enum_suffix.clone()))
         });
-        Ok(Sources { dip, enumeration, hook })
+        Ok(Sources { dip, enumeration, hook, radius: None })
+    }
+
+    /// With the servers of the rows.
+    pub(crate) fn with_radius(mut self, radius: Radius) -> Sources {
+        self.radius = Some(radius);
+        self
     }
 
     async fn ask(self, query: Query) -> Told {
@@ -175,6 +183,10 @@ impl Sources {
             Query::Hook(call) => match self.hook {
                 Some(hook) => hook.ask(&call).await,
                 None => Err("facts.hook.url is empty".to_owned()),
+            },
+            Query::Radius(call) => match self.radius {
+                Some(radius) => Ok((radius.ask(&call).await?, Duration::ZERO)),
+                None => Err("radius: no server for access".to_owned()),
             },
         }
     }
