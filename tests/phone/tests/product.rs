@@ -83,6 +83,8 @@ mod order;
 mod pickup;
 #[path = "product/port_443.rs"]
 mod port_443;
+#[path = "product/radius.rs"]
+mod radius;
 #[path = "product/redirect.rs"]
 mod redirect;
 #[path = "product/register.rs"]
