@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, BanId, CallerRuleId, CauseMap, Currency, DidId, Digits, EgressTarget,
     ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, NumberListId, OrganizationId, PRICE_DIGITS,
-    PhonebookEntryId, PriceRuleId, RateId, RingGroupId, RouteId, RuleId, SettingId, SourceMatch,
+    PhonebookEntryId, PriceRuleId, RadiusServerId, RateId, RingGroupId, RouteId, RuleId, SettingId, SourceMatch,
     SubscriberId, TariffId, TenantId, TimeClass, TrunkId, TrunkLoginId, date_of, day_of,
     parse_decimal, print_decimal,
 };
@@ -260,8 +260,8 @@ macro_rules! known {
 
 known! {
     AccountId BanId CallerRuleId DidId ExchangeRateId HolidayId NumberListId OrganizationId
-    PhonebookEntryId PriceRuleId RateId RingGroupId RouteId RuleId SettingId SubscriberId TariffId
-    TenantId TrunkId TrunkLoginId
+    PhonebookEntryId PriceRuleId RadiusServerId RateId RingGroupId RouteId RuleId SettingId
+    SubscriberId TariffId TenantId TrunkId TrunkLoginId
 }
 
 impl Known for i64 {
@@ -630,14 +630,36 @@ impl Codec<EgressTarget> for Target {
         if let Some(host) = parse_host(text) {
             return Ok(EgressTarget::Host(host));
         }
-        let port = text.rsplit_once(':').and_then(|(_, port)| parse_port(port));
-        let address = text.parse::<SocketAddr>().ok().filter(|_| port.is_some());
-        let address = address.filter(|a| !a.ip().is_unspecified() && !a.ip().is_multicast());
-        address.map(EgressTarget::Address).ok_or_else(|| {
+        Address.take(json, None).map(EgressTarget::Address).map_err(|_: Wrong| {
             // Not every text of digits and colons in brackets is an address, nor every address one
             // party's.
             Wrong::unfit("is no address with its port, no host name, and not `registered`")
         })
+    }
+}
+
+/// An address with its port, `192.0.2.1:1812` or `[2001:db8::1]:1812`; one party's.
+pub(crate) struct Address;
+
+impl Shaped for Address {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        let v6 = whole_text(&format!("\\[[0-9A-Fa-f:.]{{2,45}}\\]:{PORT}"), HOST_MAX);
+        let v4 = whole_text(&format!("{IPV4}:{PORT}"), HOST_MAX);
+        json!({"anyOf": [v4, v6]})
+    }
+}
+
+impl Codec<SocketAddr> for Address {
+    fn show(&self, value: &SocketAddr) -> Value {
+        json!(value.to_string())
+    }
+
+    fn take(&self, json: &Value, _: Option<&SocketAddr>) -> Result<SocketAddr, Wrong> {
+        let text = text(json)?;
+        let port = text.rsplit_once(':').and_then(|(_, port)| parse_port(port));
+        let address = text.parse::<SocketAddr>().ok().filter(|_| port.is_some());
+        let address = address.filter(|a| !a.ip().is_unspecified() && !a.ip().is_multicast());
+        address.ok_or_else(|| Wrong::unfit("is no address with its port"))
     }
 }
 

@@ -122,6 +122,7 @@ pub use live::{
     RouteVerdict, SipMessage, Stranger, TraceEyes, TraceOrder, TraceStep, TraceWords, TrunkFailure,
 };
 pub use metrics::{Family, MetricsWriter};
+pub use resource::radius_secret_place;
 pub use serve::{Doors, serve};
 pub use shared::Api;
 pub use table::{EndpointInfo, endpoints};

@@ -51,6 +51,8 @@ const ROUTING: &[&str] = &[
     "rules:write",
     "phonebook:read",
     "phonebook:write",
+    "radius-servers:read",
+    "radius-servers:write",
 ];
 
 /// What is set.
@@ -85,6 +87,7 @@ const SUPPORT: &[&[&str]] = &[
     SETUP,
     &["tariffs:read", "routes:read", "destinations:read", "emergency-numbers:read", "bans:read"],
     &["caller-rules:read", "number-lists:read", "rules:read", "phonebook:read"],
+    &["radius-servers:read"],
     &["settings:read", "rerates:read"],
     &["calls:hangup", "metrics:read", "route-tests:write", "messages:read"],
     &["statistics:read", "replays:read", "replays:write"],

@@ -15,6 +15,7 @@ mod organization;
 mod password;
 mod phonebook;
 mod price_rule;
+mod radius;
 mod ring_group;
 mod route;
 mod rule;
@@ -30,6 +31,7 @@ pub(crate) use ban::BanSeen;
 pub(crate) use did::DidSeen;
 pub(crate) use did_pool::{reserve, reserve_form, reserve_responses};
 pub(crate) use login::Login;
+pub use radius::radius_secret_place;
 pub(crate) use subscriber::{credentials, credentials_form, credentials_responses};
 pub(crate) use tenant::decimal;
 

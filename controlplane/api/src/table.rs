@@ -31,8 +31,8 @@ use serde_json::Value;
 use std::pin::Pin;
 use strowger_model::{
     CallerRule, Destination, Emergency, ExchangeRate, Holiday, NumberList, Organization,
-    PhonebookEntry, PriceRule, RingGroup, Route, Rule as CallRule, SettingRow, Subscriber, Tariff,
-    Tenant, Trunk,
+    PhonebookEntry, PriceRule, RadiusServer, RingGroup, Route, Rule as CallRule, SettingRow, Subscriber,
+    Tariff, Tenant, Trunk,
 };
 use strowger_store::{Numbered, Scope};
 
@@ -645,6 +645,8 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
         "number-lists", "number-lists/{id}";
     CallRule as "rule", "rules" Tenant / Tenant, "rules", "rules/{id}", "rules/bulk";
     SettingRow as "setting", "settings" Tenant / Tenant, "settings", "settings/{id}";
+    RadiusServer as "radius_server", "radius-servers" Host / Host,
+        "radius-servers", "radius-servers/{id}";
 };
 
 /// An endpoint that takes lines for a list of numbers.

@@ -11,10 +11,10 @@ use strowger_model::{
     AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
     DigestAlgorithm, DigestPolicy, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn,
     HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide, Operation,
-    OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RateId, ReliableMode, RevisionState,
-    RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SubscriberId,
-    TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId,
-    VoiceCodec, print_decimal,
+    OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RadiusPurpose, RadiusValue, RateId,
+    ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo,
+    SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport,
+    TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -307,6 +307,23 @@ words! {
     }
     NumberSide { Called => "called", Caller => "caller" }
     ListEffect { Deny => "deny", Allow => "allow", Only => "only" }
+    RadiusPurpose { Access => "access", Accounting => "accounting" }
+    RadiusValue {
+        CallId => "call-id",
+        Received => "received",
+        From => "from",
+        Source => "source",
+        Tenant => "tenant",
+        Account => "account",
+        Organization => "organization",
+        Subscriber => "subscriber",
+        Trunk => "trunk",
+        Cause => "cause",
+        Price => "price",
+        Currency => "currency",
+        TalkTime => "talk-time",
+        Status => "status",
+    }
     RuleStage {
         Received => "received",
         Known => "known",

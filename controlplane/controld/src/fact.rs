@@ -15,6 +15,7 @@ mod kept;
 
 use crate::decider::{Order, Orders};
 use crate::dns::NameServers;
+use crate::radius::Radius;
 use crate::secret::shown_token;
 use dip::Dip;
 use enumeration::{Enumeration, locate};
@@ -129,6 +130,7 @@ pub(crate) struct Sources {
     enumeration: Option<Arc<Enumeration<NameServers>>>,
     hook: Option<Arc<Hook>>,
     names: Arc<NameServers>,
+    radius: Option<Radius>,
 }
 
 impl Sources {
@@ -161,7 +163,13 @@ impl Sources {
             Arc::new(Enumeration::new(servers, facts.enum_suffix.clone()))
         });
         let names = Arc::new(NameServers::new(&config.dns.servers));
-        Ok(Sources { dip, enumeration, hook, names })
+        Ok(Sources { dip, enumeration, hook, names, radius: None })
+    }
+
+    /// With the servers of the rows.
+    pub(crate) fn with_radius(mut self, radius: Radius) -> Sources {
+        self.radius = Some(radius);
+        self
     }
 
     async fn ask(self, query: Query) -> Told {
@@ -179,6 +187,10 @@ impl Sources {
                 None => Err("facts.hook.url is empty".to_owned()),
             },
             Query::Located(uri) => locate(&*self.names, uri).await,
+            Query::Radius(call) => match self.radius {
+                Some(radius) => Ok((radius.ask(&call).await?, Duration::ZERO)),
+                None => Err("radius: no server for access".to_owned()),
+            },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The intake's thread: journal frames to records, charged at once, stored exactly once.
 
 use crate::decider::{Order, Orders, Shared, position, word};
+use crate::radius::Accounting;
 use crate::run::chain;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use strowger_link::journal::FrameKind;
 use strowger_model::Cdr;
 use strowger_port::clock;
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, sync_segments};
-use strowger_store::{Position as StoredPosition, Store, StoreError};
+use strowger_store::{Position as StoredPosition, RadiusEvent, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
@@ -55,6 +56,8 @@ pub(crate) struct Intake {
     pub(crate) orders: Orders,
     /// The decider's word on how far the journal is durable.
     pub(crate) shared: Arc<Shared>,
+    /// Who else is told of calls.
+    pub(crate) accounting: Accounting,
     /// End after what is there.
     pub(crate) end: Arc<AtomicBool>,
     /// The reader of the last stretch, when the next goes on behind it.
@@ -86,6 +89,8 @@ struct Stretch {
     charged: usize,
     /// Their charges.
     lines: usize,
+    /// What RADIUS servers are to be told.
+    events: Arc<[RadiusEvent]>,
     to: StoredPosition,
     /// The dataplane, which lives, says that it is durable.
     is_durable: bool,
@@ -107,9 +112,10 @@ fn joined(mut parts: Vec<Stretch>) -> Stretch {
     let lines = lines(&parts);
     let records = parts.iter().flat_map(|part| part.records.iter());
     let records = (parts.len() > 1).then(|| records.cloned().collect::<Arc<[Cdr]>>());
+    let events = parts.iter().flat_map(|part| part.events.iter()).cloned().collect();
     let last = parts.pop().unwrap_or_default();
     match records {
-        Some(records) => Stretch { charged: records.len(), records, lines, ..last },
+        Some(records) => Stretch { charged: records.len(), records, lines, events, ..last },
         None => last,
     }
 }
@@ -154,7 +160,8 @@ impl Intake {
                 std::thread::sleep(RETRY);
                 continue;
             }
-            let storing = self.begin_to_store(&stretch);
+            let kept = self.accounting.room(stretch.events.len());
+            let storing = self.begin_to_store(&stretch, kept);
             // Behind a full stretch the next one is read and rated while the database writes.
             let goes_on = is_full(std::slice::from_ref(&stretch), self.store.batch_usual());
             let read_ahead = goes_on.then(|| self.read(stretch.to, LINES_USUAL)).flatten();
@@ -165,6 +172,8 @@ impl Intake {
                 Outcome::Stored(batch) => {
                     self.at = stretch.to;
                     self.publish();
+                    let lost = stretch.events.len().saturating_sub(kept);
+                    self.accounting.queued(kept, lost);
                     let number = batch.unsigned_abs();
                     self.orders.give(Order::Committed(number, stretch.records));
                     next =
@@ -234,19 +243,23 @@ impl Intake {
     fn read(&mut self, from: StoredPosition, lines_usual: usize) -> Option<Stretch> {
         let kept = self.reader.take().filter(|reader| reader.cursor() == cursor(from));
         let mut reader = kept.unwrap_or_else(|| JournalReader::new(&self.directory, cursor(from)));
-        let mut records: Vec<Cdr> = Vec::new();
+        let (mut records, mut events) = (Vec::<Cdr>::new(), Vec::<RadiusEvent>::new());
         // While the dataplane lives, what is behind its durable mark could still be lost.
         let limit = position(self.shared.durable.load(Ordering::Acquire));
         let (mut lines, mut charged, mut frames, mut to) = (0, 0, 0usize, from);
-        while records.len() < self.store.batch_usual() && lines < lines_usual {
+        let most = self.store.batch_usual();
+        while records.len() < most && events.len() < most && lines < lines_usual {
             match reader.next(limit) {
                 Ok(Entry::Frame { frame, cursor, .. }) => {
                     frames += 1;
                     to = stored(cursor);
                     if frame.kind == FrameKind::Ended {
                         let new = compose(frame.payload);
+                        events.extend(self.accounting.stops(&new));
                         lines += new.iter().map(|cdr| cdr.charges().count()).sum::<usize>();
                         records.extend(new);
+                    } else if frame.kind == FrameKind::Start {
+                        events.extend(self.accounting.starts(frame.payload));
                     }
                     if to.seq <= self.charged.seq {
                         charged = records.len();
@@ -275,11 +288,13 @@ impl Intake {
             self.has_charged(to);
         }
         // Marks of life alone are worth a transaction only now and then.
-        let worth_it = !records.is_empty() || frames >= FRAMES_USUAL;
+        let has_news = !records.is_empty() || !events.is_empty();
+        let worth_it = has_news || frames >= FRAMES_USUAL;
         worth_it.then(|| Stretch {
             records: records.into(),
             charged,
             lines,
+            events: events.into(),
             to,
             is_durable: limit.is_some(),
         })
@@ -308,12 +323,19 @@ impl Intake {
         }
     }
 
-    /// Gives a stretch to the database, on the runtime's threads.
-    fn begin_to_store(&self, stretch: &Stretch) -> JoinHandle<Result<(i64, usize), StoreError>> {
+    /// Gives a stretch to the database, on the runtime's threads, with so many of its events.
+    fn begin_to_store(
+        &self,
+        stretch: &Stretch,
+        kept: usize,
+    ) -> JoinHandle<Result<(i64, usize), StoreError>> {
         let (store, node, from) = (self.store.clone(), self.node, self.at);
         let (records, to) = (Arc::clone(&stretch.records), stretch.to);
+        let events = Arc::clone(&stretch.events);
         self.runtime.spawn(async move {
-            let ingest = store.ingest(node, from, to, &records, clock::wall_us());
+            let events = events.get(..kept).unwrap_or(&events);
+            let told = (&records[..], events);
+            let ingest = store.ingest_telling(node, (from, to), told, clock::wall_us());
             ingest.await.map(|ingested| (ingested.batch, ingested.doubled))
         })
     }

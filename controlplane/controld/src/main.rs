@@ -24,6 +24,7 @@ mod list;
 mod money;
 mod perimeter;
 mod ported;
+mod radius;
 mod renewal;
 mod replay;
 mod rerate;

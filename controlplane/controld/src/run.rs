@@ -5,13 +5,14 @@ use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::ladder::{Ladders, send_on, tapes};
 use crate::money::Cashier;
+use crate::radius::Radius;
 use crate::seat::{Seat, be_patient};
 use crate::trace::Traces;
 use crate::view::View;
 use crate::world::{self, Compiled, Site};
 use crate::{
-    books, boot, calendar, certificate, demo, fact, guard, list, perimeter, ported, renewal,
-    rerate, resolver, secret, statistic,
+    books, boot, calendar, certificate, demo, fact, guard, list, perimeter, ported, radius,
+    renewal, rerate, resolver, secret, statistic,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -205,6 +206,7 @@ struct Plant {
     compiled: Compiled,
     ported: ported::Table,
     lists: list::Lists,
+    radius: Radius,
     site: Site,
     office: Office,
     nonce_key: [u8; 16],
@@ -232,6 +234,8 @@ impl Plant {
         let listeners: Vec<Listener> = places.iter().map(listener).collect();
         let site = Site { listeners, perimeter: perimeter::of(config, &places, demo) };
         let reader = store.reader();
+        let own = secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?;
+        let radius = Radius::open(&reader, own).await.map_err(|e| chain(&e))?;
         let mut compiled = world::compile(&reader, &site, &sealer).await.map_err(|e| said(&e))?;
         let ported = ported::Table::open(&config.node.data);
         let lists = list::Lists::open(&config.node.data, store.clone(), compiled.world.lists());
@@ -278,7 +282,7 @@ impl Plant {
         for (life, origin) in boot::take_up(&mut office, config, at) {
             store.learn_origin(&life, origin).await.map_err(|e| chain(&e))?;
         }
-        Ok(Plant { store, compiled, ported, lists, site, office, nonce_key, sealer, at })
+        Ok(Plant { store, compiled, ported, lists, radius, site, office, nonce_key, sealer, at })
     }
 
     fn intake(
@@ -297,6 +301,7 @@ impl Plant {
             runtime: runtime.clone(),
             orders: orders.clone(),
             shared: Arc::clone(shared),
+            accounting: self.radius.accounting().clone(),
             end: Arc::new(AtomicBool::new(false)),
             reader: None,
         }
@@ -315,7 +320,7 @@ impl Plant {
         let (bindings, written_behind) = channel(crate::decider::BINDINGS_MAX);
         let (bans, blocks) = guard::begin(&self.store, config, handle);
         let intake = self.intake(config, handle, &orders, &shared);
-        let facts = fact::begin(fact::Sources::of(config)?, orders.clone(), handle);
+        let facts = begin_facts(config, &self.radius, &orders, handle)?;
         let decider = Decider {
             office: self.office,
             edge: EdgeSource::new(self.nonce_key),
@@ -348,13 +353,16 @@ impl Plant {
             sealer: secret::sealer(&config.node.data).map_err(|e| format!("host.key: {e}"))?,
             orders: orders.clone(),
             shared: Arc::clone(&shared),
+            radius: self.radius.clone(),
             until: until.clone(),
         };
         let cashier = keep_till(handle, &orders, &store, &until);
-        let keepers = vec![handle.spawn(reconciler.run()), handle.spawn(books::keep(store, until))];
+        let accounting = self.radius.accounting().clone();
+        let keepers = keepers(handle, reconciler, store, self.radius);
         begin_hep(config, &Until(stopped.clone()))?;
-        let files = (Ladders::new(config), self.ported, self.lists, facts);
-        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, files);
+        let files = (Ladders::new(config), self.ported, self.lists);
+        let asked = (facts, accounting);
+        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, files, asked);
         let api = Api::new(self.store.clone(), Arc::new(view), self.sealer);
         let api = with_files(api.with_perimeter(perimeter).with_listeners(listeners), config);
         let doors = Doors { listener: admin, relayed: relayed(config)? };
@@ -386,6 +394,32 @@ fn relayed(config: &Config) -> Result<Option<UnixListener>, String> {
         Ok(()) | Err(_) => {}
     }
     UnixListener::bind(&path).map(Some).map_err(wrong)
+}
+
+/// Begins to ask the outside about calls.
+fn begin_facts(
+    config: &Config,
+    radius: &Radius,
+    orders: &Orders,
+    handle: &Handle,
+) -> Result<fact::Desk, String> {
+    let sources = fact::Sources::of(config)?.with_radius(radius.clone());
+    Ok(fact::begin(sources, orders.clone(), handle))
+}
+
+/// What looks after the world, the books, and what RADIUS servers are to be told.
+fn keepers(
+    handle: &Handle,
+    reconciler: Reconciler,
+    store: Store,
+    radius: Radius,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let until = reconciler.until.clone();
+    vec![
+        handle.spawn(reconciler.run()),
+        handle.spawn(radius::keep(store.clone(), radius, until.clone())),
+        handle.spawn(books::keep(store, until)),
+    ]
 }
 
 /// REST with a place for the files that are sent in.
@@ -598,6 +632,7 @@ struct Reconciler {
     resolving: watch::Sender<ResolverSettings>,
     orders: Orders,
     shared: Arc<Shared>,
+    radius: Radius,
     until: Until,
 }
 
@@ -619,6 +654,11 @@ impl Reconciler {
                 }
             };
             if changed {
+                if let Err(e) = radius::reload(&self.radius, &reader).await {
+                    error!("the changed configuration is not in force: {e}");
+                    self.stand(Some(e));
+                    continue;
+                }
                 let (old, site) = (&self.compiled, &self.site);
                 match world::caught_up(old, &reader, site, &self.sealer).await {
                     Ok(new) => {

@@ -7,6 +7,7 @@ use crate::ladder::Ladders;
 use crate::list::Lists;
 use crate::money::Cashier;
 use crate::ported::Table;
+use crate::radius::Accounting;
 use crate::replay::Replays;
 use crate::standing;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub(crate) struct View {
     ported: Table,
     lists: Lists,
     facts: Desk,
+    accounting: Accounting,
 }
 
 impl View {
@@ -55,11 +57,12 @@ impl View {
         orders: Orders,
         shared: Arc<Shared>,
         cashier: Cashier,
-        (ladders, ported, lists, facts): (Ladders, Table, Lists, Desk),
+        (ladders, ported, lists): (Ladders, Table, Lists),
+        (facts, accounting): (Desk, Accounting),
     ) -> View {
         let store = cashier.store().clone();
         let replays = Replays::default();
-        View { orders, shared, store, cashier, ladders, replays, ported, lists, facts }
+        View { orders, shared, store, cashier, ladders, replays, ported, lists, facts, accounting }
     }
 
     /// Whether the newest configuration is in force.
@@ -496,6 +499,7 @@ impl Live for View {
         writer.gauge("strowger_traces_waiting", waits).sample(&[], waiting);
         self.write_carriers(writer);
         self.facts.write(writer);
+        self.accounting.write(writer);
         self.shared.certificates.write(writer, clock::wall_us());
         let Ok(counters) = self.shared.counters.lock() else { return };
         if counters.is_empty() {

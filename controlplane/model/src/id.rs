@@ -43,6 +43,8 @@ ids! {
     TrunkLoginId
     /// A network that we do not talk to.
     BanId
+    /// A RADIUS server.
+    RadiusServerId
     /// A rule about callers.
     CallerRuleId
     /// A list of numbers.

@@ -13,6 +13,7 @@ mod header;
 mod import;
 mod list;
 mod price;
+mod radius;
 mod rule;
 
 pub use carrier::*;
@@ -22,6 +23,7 @@ pub use header::*;
 pub use import::*;
 pub use list::*;
 pub use price::*;
+pub use radius::*;
 pub use rule::*;
 
 use crate::{

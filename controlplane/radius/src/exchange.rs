@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 /// Most exchanges that wait for answers of one socket: an identifier has eight bits.
 pub const OPEN_MAX: usize = 256;
 /// Servers that are tried, one after the other.
-const SERVERS_MAX: usize = 4;
+pub const SERVERS_MAX: usize = 4;
 
 /// A server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,13 +20,15 @@ pub struct Server {
     pub again_ms: u64,
     /// How often it is asked before the next server is.
     pub tries: u8,
+    /// How long it is passed by once it was asked so often and said nothing, milliseconds.
+    pub dead_ms: u64,
 }
 
 /// How an exchange ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Ended {
-    /// A server answered.
-    Answered(Reply),
+    /// The server at this place answered.
+    Answered(usize, Reply),
     /// None did, or its time was over.
     Silent,
 }
@@ -40,10 +42,14 @@ pub enum Output {
     End(u64, Ended),
 }
 
+/// Number, place of the server, and what it answered.
+type Answer = (u64, usize, Reply);
+
 #[derive(Debug)]
 struct Open {
     number: u64,
-    request: Request,
+    // One for each server, in their order: what they are told may differ.
+    requests: Vec<Request>,
     authenticator: [u8; 16],
     packet: Vec<u8>,
     server: usize,
@@ -53,9 +59,15 @@ struct Open {
 }
 
 /// All exchanges of one socket, by identifier. Drain [`Exchanges::poll_output`] after each call.
+///
+/// An exchange begins at the first server that is not passed by. When all are, it begins at the one
+/// whose time is over first: somebody has to find out that it is there again. A server that answers
+/// is passed by no more.
 #[derive(Debug)]
 pub struct Exchanges {
     servers: Vec<Server>,
+    // Until when each is passed by.
+    dead_until_ms: Vec<u64>,
     open: BTreeMap<u8, Open>,
     next_id: u8,
     out: VecDeque<Output>,
@@ -68,16 +80,25 @@ impl Exchanges {
     #[must_use]
     pub fn new(mut servers: Vec<Server>) -> Exchanges {
         servers.truncate(SERVERS_MAX);
-        Exchanges { servers, open: BTreeMap::new(), next_id: 0, out: VecDeque::new(), dropped: 0 }
+        let dead_until_ms = vec![0; servers.len()];
+        let (open, out) = (BTreeMap::new(), VecDeque::new());
+        Exchanges { servers, dead_until_ms, open, next_id: 0, out, dropped: 0 }
     }
 
     /// Begins an exchange, which ends at the deadline at the latest; `false` when there is no
-    /// server, or no room for another one.
+    /// server, not a request for each, or no room for another exchange.
     #[must_use]
-    pub fn begin(&mut self, number: u64, request: Request, deadline_ms: u64, now_ms: u64) -> bool {
-        if self.open.len() >= OPEN_MAX || self.servers.is_empty() {
+    pub fn begin(
+        &mut self,
+        number: u64,
+        requests: Vec<Request>,
+        deadline_ms: u64,
+        now_ms: u64,
+    ) -> bool {
+        if self.open.len() >= OPEN_MAX || requests.len() != self.servers.len() {
             return false;
         }
+        let Some(server) = self.first(now_ms) else { return false };
         // Each is free again long before its turn comes: the one after the last is taken.
         while self.open.contains_key(&self.next_id) {
             self.next_id = self.next_id.wrapping_add(1);
@@ -86,10 +107,10 @@ impl Exchanges {
         self.next_id = id.wrapping_add(1);
         let open = Open {
             number,
-            request,
+            requests,
             authenticator: [0; 16],
             packet: Vec::new(),
-            server: 0,
+            server,
             tried: 0,
             next_ms: now_ms,
             deadline_ms,
@@ -102,23 +123,35 @@ impl Exchanges {
     /// A packet came. What is not the right answer to an open exchange from its server is dropped.
     pub fn handle_packet(&mut self, from: SocketAddr, packet: &[u8]) {
         match self.answer(from, packet) {
-            Ok((number, reply)) => self.out.push_back(Output::End(number, Ended::Answered(reply))),
+            Ok((number, server, reply)) => {
+                if let Some(until_ms) = self.dead_until_ms.get_mut(server) {
+                    *until_ms = 0;
+                }
+                self.out.push_back(Output::End(number, Ended::Answered(server, reply)));
+            }
             Err(_) => self.dropped = self.dropped.saturating_add(1),
         }
     }
 
-    fn answer(&mut self, from: SocketAddr, packet: &[u8]) -> Result<(u64, Reply), BadPacket> {
+    fn answer(&mut self, from: SocketAddr, packet: &[u8]) -> Result<Answer, BadPacket> {
         let id = id_of(packet).ok_or(BadPacket::Length)?;
         let open = self.open.get(&id).ok_or(BadPacket::Code)?;
         let server = self.servers.get(open.server).filter(|server| server.address == from);
         let secret = &server.ok_or(BadPacket::Authenticator)?.secret;
         let reply = Reply::read(packet, &open.authenticator, secret)?;
-        if !open.request.code().is_answered_by(reply.code) {
+        let request = open.requests.get(open.server).ok_or(BadPacket::Code)?;
+        if !request.code().is_answered_by(reply.code) {
             return Err(BadPacket::Code);
         }
-        let number = open.number;
+        let (number, server) = (open.number, open.server);
         self.open.remove(&id);
-        Ok((number, reply))
+        Ok((number, server, reply))
+    }
+
+    /// Whether no exchange waits for an answer.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// Time has passed.
@@ -141,13 +174,26 @@ impl Exchanges {
         self.out.pop_front()
     }
 
+    /// Where an exchange begins.
+    fn first(&self, now_ms: u64) -> Option<usize> {
+        let all = || self.dead_until_ms.iter().enumerate();
+        let alive = all().find(|(_, until_ms)| **until_ms <= now_ms);
+        alive.or_else(|| all().min_by_key(|(_, until_ms)| **until_ms)).map(|(place, _)| place)
+    }
+
     /// Sends once more, to the next server where one has been asked often enough, or ends it.
     fn step(&mut self, id: u8, now_ms: u64) {
         let Some(open) = self.open.get_mut(&id) else { return };
         if let Some(server) = self.servers.get(open.server)
             && open.tried >= server.tries.max(1)
+            && open.next_ms <= now_ms
         {
-            (open.server, open.tried) = (open.server + 1, 0);
+            let dead = self.dead_until_ms.get_mut(open.server);
+            dead.into_iter().for_each(|until| *until = now_ms.saturating_add(server.dead_ms));
+            let mut behind = self.dead_until_ms.iter().enumerate().skip(open.server + 1);
+            let next = behind.find(|(_, until_ms)| **until_ms <= now_ms);
+            open.server = next.map_or(self.servers.len(), |(place, _)| place);
+            open.tried = 0;
         }
         let server = self.servers.get(open.server).filter(|_| now_ms < open.deadline_ms);
         let Some(server) = server else {
@@ -156,10 +202,12 @@ impl Exchanges {
             self.out.push_back(Output::End(number, Ended::Silent));
             return;
         };
-        if open.tried == 0 {
-            // Hidden and signed by the secret of its server; sent again it is the same packet
-            // (RFC 2865 section 2.5).
-            (open.packet, open.authenticator) = open.request.build(id, &server.secret);
+        if open.tried == 0
+            && let Some(request) = open.requests.get(open.server)
+        {
+            // Signed by the secret of its server; sent again it is the same packet (RFC 2865
+            // section 2.5).
+            (open.packet, open.authenticator) = request.build(id, &server.secret);
         }
         open.tried += 1;
         open.next_ms = now_ms.saturating_add(server.again_ms.max(1));

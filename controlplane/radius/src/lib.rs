@@ -13,7 +13,7 @@
 mod exchange;
 mod packet;
 
-pub use exchange::{Ended, Exchanges, OPEN_MAX, Output, Server};
+pub use exchange::{Ended, Exchanges, OPEN_MAX, Output, SERVERS_MAX, Server};
 pub use packet::{
     ATTRIBUTE_MAX, Attribute, BadPacket, Code, PACKET_MAX, Reply, Request, Secret, kind,
 };

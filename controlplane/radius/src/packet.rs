@@ -22,6 +22,8 @@ pub mod kind {
     pub const USER_PASSWORD: u8 = 2;
     /// Who sends the request (5.4).
     pub const NAS_IP_ADDRESS: u8 = 4;
+    /// What for: a call that is to be checked is 10 (5.6).
+    pub const SERVICE_TYPE: u8 = 6;
     /// A word for a person (5.18).
     pub const REPLY_MESSAGE: u8 = 18;
     /// What belongs to a session and comes back with its accounting (5.25).
@@ -46,6 +48,12 @@ pub mod kind {
     pub const ACCT_SESSION_TIME: u8 = 46;
     /// Why it ended (5.10).
     pub const ACCT_TERMINATE_CAUSE: u8 = 49;
+    /// Which sessions belong together (5.11).
+    pub const ACCT_MULTI_SESSION_ID: u8 = 50;
+    /// When it happened, seconds since 1970 UTC (RFC 2869 section 5.3).
+    pub const EVENT_TIMESTAMP: u8 = 55;
+    /// By what the user comes: by no line is 5 (RFC 2865 section 5.41).
+    pub const NAS_PORT_TYPE: u8 = 61;
     /// HMAC-MD5 over the packet (RFC 3579 section 3.2).
     pub const MESSAGE_AUTHENTICATOR: u8 = 80;
 }
@@ -213,6 +221,16 @@ impl Request {
         self.put(kind, &value.to_be_bytes())
     }
 
+    /// Adds an attribute of a vendor (RFC 2865 section 5.26).
+    ///
+    /// # Errors
+    /// [`BadPacket::TooLong`].
+    pub fn put_vendor(&mut self, vendor: u32, kind: u8, value: &[u8]) -> Result<(), BadPacket> {
+        let length = u8::try_from(value.len().saturating_add(2)).map_err(|_| BadPacket::TooLong)?;
+        let whole = [&vendor.to_be_bytes()[..], &[kind, length], value].concat();
+        self.put(kind::VENDOR_SPECIFIC, &whole)
+    }
+
     /// Adds a password, hidden by the secret (RFC 2865 section 5.2).
     ///
     /// # Errors
@@ -354,6 +372,24 @@ impl Reply {
             rest = behind;
             Some(attribute)
         })
+    }
+
+    /// The values of a vendor's attribute of this type, in order; one may hold several (RFC 2865
+    /// section 5.26).
+    pub fn vendor_values(&self, vendor: u32, kind: u8) -> impl Iterator<Item = &[u8]> {
+        let own = self.attributes().filter(|one| one.kind == kind::VENDOR_SPECIFIC);
+        let held = own.filter_map(move |one| {
+            let (head, rest) = one.value.split_first_chunk::<4>()?;
+            (u32::from_be_bytes(*head) == vendor).then_some(rest)
+        });
+        let split_up = held.flat_map(|mut rest| {
+            core::iter::from_fn(move || {
+                let (attribute, behind) = split(rest)?;
+                rest = behind;
+                Some(attribute)
+            })
+        });
+        split_up.filter(move |one| one.kind == kind).map(|one| one.value)
     }
 
     /// The first number of this type.

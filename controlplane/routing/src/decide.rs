@@ -25,6 +25,7 @@ mod pickup;
 mod plan;
 mod ported;
 mod price;
+mod radius;
 mod reached;
 mod redirect;
 mod ring;
@@ -213,6 +214,8 @@ struct Attempt<'a> {
     is_test: bool,
     // What a refusal's record needs; `None` as long as the sender is a stranger.
     known: Option<Settlement>,
+    // The longest talk that those allow who were asked; `None` = they set no limit.
+    talk_ms: Option<u64>,
     // What rules made of the called text and of the caller's number.
     called: Option<String>,
     caller: Option<String>,
@@ -271,6 +274,7 @@ impl<'a> Attempt<'a> {
             is_emergency: false,
             is_test: false,
             known: None,
+            talk_ms: None,
             called: None,
             caller: None,
             device: None,
@@ -345,6 +349,7 @@ impl<'a> Attempt<'a> {
         let (called, party) = self.forward_to_self(&sender, called, party);
         let party = self.unless_offline(&called, party);
         self.check_barring(&sender, &called, party.is_some())?;
+        self.authorize(&sender, &called, party.is_some())?;
         let called = match party {
             Some(_) => called,
             None => self.ported_away(&sender, called)?,

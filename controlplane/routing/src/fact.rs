@@ -22,15 +22,17 @@ pub enum Query {
     /// Where a number is reached over the network (spec ENUM-01).
     Reached(Digits),
     /// What the operator's own program wants done with a call (spec NUM-DIAL-01).
-    Hook(Box<HookCall>),
+    Hook(Box<AskedCall>),
     /// Where a SIP URI of another domain leads (spec SIP-DOMAIN-01), as [`Finding::Reached`].
     Located(String),
+    /// Whether a call may be made, by RADIUS (spec RAD-01).
+    Radius(Box<AskedCall>),
 }
 
-/// A call before it is routed, as the operator's program sees it. It has no time in it: the same
-/// call is the same question.
+/// A call before it is routed, as those see it who are asked about it. It has no time in it: the
+/// same call is the same question.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct HookCall {
+pub struct AskedCall {
     /// Its Call-ID: two calls are two questions, however alike.
     pub sip_call_id: String,
     /// Whose call.
@@ -66,9 +68,23 @@ pub enum HookSays {
         called: Option<String>,
         /// Who calls.
         caller: Option<String>,
+        /// The longest talk, milliseconds.
+        talk_ms: Option<u64>,
     },
     /// It is refused with this status, 400 to 699.
     Refuse(u16),
+}
+
+/// What a RADIUS server says of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RadiusSays {
+    /// It may be made.
+    Accept {
+        /// And last so long, seconds.
+        talk_s: Option<u32>,
+    },
+    /// It is refused with this status, 400 to 699.
+    Reject(u16),
 }
 
 /// What came of a question.
@@ -80,6 +96,8 @@ pub enum Finding {
     Reached(Option<Box<Reached>>),
     /// What is to be done with a call.
     Hook(HookSays),
+    /// Whether a call may be made.
+    Radius(RadiusSays),
     /// Nobody said.
     Unknown(Lack),
 }
@@ -145,6 +163,8 @@ pub(crate) enum Outsider {
     Hook,
     /// Name servers, about another domain.
     Names,
+    /// The RADIUS servers.
+    Radius,
 }
 
 impl Outsider {
@@ -154,6 +174,7 @@ impl Outsider {
             Outsider::Enum => 2,
             Outsider::Hook => 3,
             Outsider::Names => 4,
+            Outsider::Radius => 5,
         }
     }
 }
@@ -165,6 +186,7 @@ pub(crate) const fn outsider_word(number: i64) -> Option<&'static str> {
         2 => Some("ENUM"),
         3 => Some("the hook"),
         4 => Some("the name server"),
+        5 => Some("RADIUS"),
         _ => None,
     }
 }

@@ -70,7 +70,7 @@ pub use decide::{
 pub use deck::{Deck, Place};
 pub use dry_run::{Caller, DryRun, NoDryRun, dry_run};
 pub use edge::{EdgeSettings, bans_end, denied, edge};
-pub use fact::{FACTS_MAX, Fact, Finding, HookCall, HookSays, Lack, Query, Reached};
+pub use fact::{AskedCall, FACTS_MAX, Fact, Finding, HookSays, Lack, Query, RadiusSays, Reached};
 pub use header::{BadHeaderRule, GUARDED, OWNED};
 pub use keep::{keep_id, kept, way};
 pub use list::{ListEntries, NumberLists};

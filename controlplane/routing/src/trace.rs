@@ -350,6 +350,16 @@ steps! {
     188 HookRefuses(sip) "the hook refuses the call with {sip}";
     /// It changes numbers.
     189 HookChanges() "the hook changes who is called or who calls";
+    /// It limits the talk.
+    230 HookLimits(seconds) "the hook limits the talk to {seconds} seconds";
+    /// A RADIUS server lets the call through.
+    226 RadiusAccepts() "RADIUS accepts the call";
+    /// The same, for so long.
+    227 RadiusAcceptsFor(seconds) "RADIUS accepts the call for {seconds} seconds at most";
+    /// It does not.
+    228 RadiusRejects(sip) "RADIUS rejects the call, which is refused with {sip}";
+    /// What those allow who were asked is no time left.
+    229 TalkTooShort() "what may be talked is less than the shortest call";
     /// A number that nobody has taken.
     170 DidInPool(did) "DID {did} is in the pool and leads nowhere";
     /// The caller asked for a session too short.
@@ -509,7 +519,7 @@ const OPEN: &[u8] = &[
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
     91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
     163, 165, 168, 169, 170, 171, 172, 173, 181, 182, 183, 184, 185, 186, 188, 189, 190, 191, 192,
-    193, 194, 195, 197, 201, 222, 223, 238, 240,
+    193, 194, 195, 197, 201, 222, 223, 226, 227, 228, 229, 230, 238, 240,
 ];
 
 impl Default for Trace {

@@ -3,6 +3,7 @@
 mod account;
 mod list;
 mod price;
+mod radius;
 mod reference;
 mod route;
 mod row;

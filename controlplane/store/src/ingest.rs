@@ -6,7 +6,7 @@
 use crate::bulk::Value;
 use crate::column::Columns;
 use crate::open::Engine;
-use crate::{Reader, Store, StoreError, Tried};
+use crate::{RadiusEvent, Reader, Store, StoreError, Tried};
 use std::collections::BTreeSet;
 use strowger_billing::{Transfer, postings};
 use strowger_model::Cdr;
@@ -77,7 +77,22 @@ impl Store {
         records: &[Cdr],
         at_us: i64,
     ) -> Result<Ingested, StoreError> {
-        let taken = self.take(origin, (from, to), records, at_us).await;
+        self.ingest_telling(origin, (from, to), (records, &[]), at_us).await
+    }
+
+    /// The same, with events for RADIUS servers, which are in the queue when the records are in
+    /// the books.
+    ///
+    /// # Errors
+    /// As [`Store::ingest`].
+    pub async fn ingest_telling(
+        &self,
+        origin: u32,
+        (from, to): (Position, Position),
+        (records, events): (&[Cdr], &[RadiusEvent]),
+        at_us: i64,
+    ) -> Result<Ingested, StoreError> {
+        let taken = self.take(origin, (from, to), (records, events), at_us).await;
         let Err(StoreError::Database { source: sqlx::Error::Database(why), .. }) = &taken else {
             return taken;
         };
@@ -89,7 +104,7 @@ impl Store {
         if doubled == 0 {
             return taken;
         }
-        let ingested = self.take(origin, (from, to), &new, at_us).await?;
+        let ingested = self.take(origin, (from, to), (&new, events), at_us).await?;
         Ok(Ingested { doubled, ..ingested })
     }
 
@@ -97,7 +112,7 @@ impl Store {
         &self,
         origin: u32,
         (from, to): (Position, Position),
-        records: &[Cdr],
+        (records, events): (&[Cdr], &[RadiusEvent]),
         at_us: i64,
     ) -> Result<Ingested, StoreError> {
         let mut bulk = self.bulk().await?;
@@ -118,6 +133,7 @@ impl Store {
         let batch = bulk.int("open a batch", sql, &values).await?;
         let batch = batch.ok_or(sqlx::Error::RowNotFound).tried("open a batch")?;
         bulk.append_cdrs(records, batch).await?;
+        bulk.append_radius_events(events).await?;
         bulk.count_usage(records).await?;
         bulk.count_free(records).await?;
         bulk.roll_up(records, &self.zones).await?;

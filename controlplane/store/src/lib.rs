@@ -33,6 +33,7 @@ mod money;
 mod number_list;
 mod open;
 mod place;
+mod radius;
 mod request;
 mod rollup;
 mod scope;
@@ -63,6 +64,7 @@ pub use money::{LedgerEntry, MoneyKind, MoneyRequest, NewMoney};
 pub use number_list::ListChange;
 pub use open::{Reader, Store, Writer};
 pub use place::{Place, Server};
+pub use radius::{RADIUS_EVENTS_READ_MAX, RadiusEvent};
 pub use request::AnsweredRequest;
 pub use rollup::{
     ASRB_S, DirectionCounts, LastCall, LastLeg, Measures, Money, QUARTER_CELLS_DAYS, Statistic,

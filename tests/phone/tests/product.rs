@@ -85,6 +85,8 @@ mod packet;
 mod pickup;
 #[path = "product/port_443.rs"]
 mod port_443;
+#[path = "product/radius.rs"]
+mod radius;
 #[path = "product/redirect.rs"]
 mod redirect;
 #[path = "product/register.rs"]

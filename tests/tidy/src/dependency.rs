@@ -60,6 +60,7 @@ const CONTROLD: &[&str] = &[
     "locate",
     "certificate",
     "fetch",
+    "radius",
     "routing",
     "billing",
     "till",

@@ -89,7 +89,17 @@ fn resources() -> Vec<(&'static str, Value)> {
                 "value": "5000",
             }),
         ),
+        ("radius-servers", radius_server()),
     ]
+}
+
+fn radius_server() -> Value {
+    json!({
+        "tenant": "1", "purpose": "access", "name": "AAA", "address": "192.0.2.9:1812",
+        "secret": "xyzzy5461", "attributes": [
+            {"vendor": 9, "number": 102, "label": "h323-credit-time", "holds": "talk-time"},
+        ],
+    })
 }
 
 fn rule() -> Value {
@@ -154,10 +164,14 @@ fn every_resource_is_made_read_changed_and_deleted() {
 }
 
 /// Everything that was sent is shown, secrets apart.
+fn is_secret(name: &str) -> bool {
+    ["password", "secret"].contains(&name)
+}
+
 fn shows(sent: &Value, shown: &Value, at: &str) {
     match sent {
         Value::Object(members) => {
-            for (name, value) in members.iter().filter(|(name, _)| *name != "password") {
+            for (name, value) in members.iter().filter(|(name, _)| !is_secret(name)) {
                 shows(value, &shown[name], &format!("{at}.{name}"));
             }
         }
@@ -201,6 +215,10 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "domains" => return json!(["sip.other.example"]),
         "numbers" => return json!(["4978", "4979"]),
         "network" => return json!("198.51.101.0/24"),
+        "address" => return json!("[2001:db8::9]:1645"),
+        "attributes" => {
+            return json!([{"vendor": 0, "number": 87, "label": "", "holds": "source"}]);
+        }
         "sources" => return json!([{"network": "198.51.102.7/32", "port": 5080}]),
         "hosts" => return json!(["peer.example.com:5070"]),
         "targets" if old.to_string().contains("trunk") || old == &json!([]) => {
@@ -313,7 +331,7 @@ fn each_field_changes_something_and_a_bad_value_names_it() {
                 }
             }
             let value = match name {
-                "password" => json!("battery staple"),
+                "password" | "secret" => json!("battery staple"),
                 // A subscriber has the usual one, and trunks share the names of the tenant.
                 "username" if path == "trunks" => json!("pbx-2"),
                 "name" if path == "ring-groups" => json!("group-2"),
@@ -344,7 +362,7 @@ fn each_field_changes_something_and_a_bad_value_names_it() {
             let changed = patch(&server, &target, &version, &change);
             assert_eq!(changed.status, 200, "{what} {value}: {changed:?}");
             let new = changed.json();
-            if name != "password" {
+            if !is_secret(name) {
                 shows(&value, at(&new, &member), &what);
                 assert_ne!(at(&new, &member), at(&row, &member), "{what}");
                 assert_ne!(changed.header("etag"), Some(version.as_str()), "{what}");
@@ -393,6 +411,13 @@ fn what_does_not_fit_is_refused_by_its_field() {
     check(&server, "caller-rules", &of("caller-rules"), 409, "prefix");
     made(&server, "dids", &of("dids"));
     check(&server, "dids", &of("dids"), 409, "number");
+    // Server 1 of the sample is for the same tenant and purpose.
+    for _ in 0..3 {
+        made(&server, "radius-servers", &of("radius-servers"));
+    }
+    check(&server, "radius-servers", &of("radius-servers"), 422, "enabled");
+    let idle = with(&of("radius-servers"), &json!({"enabled": false}));
+    made(&server, "radius-servers", &idle);
 }
 
 /// Spec AUTH-MODE-02: so no call is ever of two senders.

@@ -116,6 +116,9 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "replays") => json!({
             "tenant": "1", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z",
         }),
+        ("POST", "radius-servers") => json!({
+            "purpose": "accounting", "name": "AAA", "address": "192.0.2.9:1813", "secret": "s",
+        }),
         ("POST", "bans") => json!({"network": "203.0.113.0/24"}),
         (method, path) => panic!("no sample of a body for {method} {path}: write one here"),
     };

@@ -247,6 +247,7 @@ async fn tenant_things(w: &mut Writer<'_>) {
         allow: false,
     };
     w.insert_ban(&ban).await.unwrap();
+    w.insert(&radius_server(id, tenant)).await.unwrap();
     times_and_currencies(w, id, tenant).await;
     let rule = CallerRule {
         id: CallerRuleId(id),
@@ -277,6 +278,24 @@ async fn tenant_things(w: &mut Writer<'_>) {
     w.insert_rule(&rule).await.unwrap();
     rows::insert_tariff(w, id).await;
     rows::insert_import(w, id).await;
+}
+
+fn radius_server(id: i64, tenant: TenantId) -> RadiusServer {
+    RadiusServer {
+        id: RadiusServerId(id),
+        tenant: Some(tenant),
+        purpose: RadiusPurpose::Access,
+        name: "AAA".to_owned(),
+        address: "192.0.2.9:1812".parse().unwrap(),
+        secret: Sealed(b"1.00".to_vec()),
+        priority: 0,
+        again_ms: 100,
+        tries: 2,
+        dead_s: 30,
+        nas_identifier: "strowger".to_owned(),
+        attributes: Vec::new(),
+        enabled: true,
+    }
 }
 
 /// A phone book's entry, and a list of numbers.

@@ -4,7 +4,7 @@
 //! never lets a call through that was to be refused.
 //!
 //! ```json
-//! {"action": "continue", "called": "4420", "caller": "4477"}
+//! {"action": "continue", "called": "4420", "caller": "4477", "talk_ms": 60000}
 //! {"action": "refuse", "status": 603}
 //! ```
 
@@ -12,7 +12,7 @@ use super::Told;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use strowger_fetch::{Bounds, Client};
-use strowger_routing::{Finding, HookCall, HookSays};
+use strowger_routing::{AskedCall, Finding, HookSays};
 
 /// What an answer may cost.
 const BOUNDS: Bounds = Bounds { time: super::PATIENCE, bytes: 16_384 };
@@ -49,6 +49,8 @@ enum Answer {
         called: Option<String>,
         #[serde(default)]
         caller: Option<String>,
+        #[serde(default)]
+        talk_ms: Option<u64>,
     },
     Refuse {
         status: u16,
@@ -60,7 +62,7 @@ impl Hook {
         Hook { client, url: set.url.clone(), token }
     }
 
-    pub(super) async fn ask(&self, call: &HookCall) -> Told {
+    pub(super) async fn ask(&self, call: &AskedCall) -> Told {
         let json = serde_json::to_vec(&told(call)).map_err(|e| format!("hook: {e}"))?;
         let token = self.token.as_deref();
         let answer = self.client.post_json(&self.url, token, json.into(), BOUNDS).await;
@@ -71,7 +73,7 @@ impl Hook {
     }
 }
 
-fn told(call: &HookCall) -> CallTold<'_> {
+fn told(call: &AskedCall) -> CallTold<'_> {
     CallTold {
         call_id: &call.sip_call_id,
         tenant: call.tenant.0.to_string(),
@@ -93,7 +95,9 @@ fn read(status: u16, body: &[u8]) -> Result<HookSays, String> {
         return Err(format!("status {status}"));
     }
     match serde_json::from_slice(body).map_err(|e| e.to_string())? {
-        Answer::Continue { called, caller } => Ok(HookSays::Continue { called, caller }),
+        Answer::Continue { called, caller, talk_ms } => {
+            Ok(HookSays::Continue { called, caller, talk_ms })
+        }
         Answer::Refuse { status } if (400..700).contains(&status) => Ok(HookSays::Refuse(status)),
         Answer::Refuse { status } => Err(format!("status {status} is not one of 400 to 699")),
     }
@@ -106,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_call_as_it_is_told() {
-        let call = HookCall {
+        let call = AskedCall {
             sip_call_id: "a@b".into(),
             tenant: TenantId(1),
             account: AccountId(2),
@@ -132,14 +136,18 @@ mod tests {
 
     #[test]
     fn answers_are_read_strictly() {
-        let go = |called: Option<&str>, caller: Option<&str>| {
+        let says = |called: Option<&str>, caller: Option<&str>, talk_ms| {
             let [called, caller] = [called, caller].map(|text| text.map(str::to_owned));
-            Some(HookSays::Continue { called, caller })
+            Some(HookSays::Continue { called, caller, talk_ms })
         };
+        let go = |called, caller| says(called, caller, None);
         for (status, body, expect) in [
             (200, r#"{"action":"continue"}"#, go(None, None)),
             (200, r#"{"action":"continue","called":"44"}"#, go(Some("44"), None)),
             (200, r#"{"action":"continue","caller":"1","called":null}"#, go(None, Some("1"))),
+            (200, r#"{"action":"continue","talk_ms":60000}"#, says(None, None, Some(60_000))),
+            (200, r#"{"action":"continue","talk_ms":-1}"#, None),
+            (200, r#"{"action":"continue","talk_ms":"60000"}"#, None),
             (200, r#"{"action":"refuse","status":603}"#, Some(HookSays::Refuse(603))),
             (200, r#"{"action":"refuse","status":200}"#, None),
             (200, r#"{"action":"refuse"}"#, None),

@@ -117,6 +117,7 @@ impl Rig {
             store: store.clone(),
             runtime: runtime.handle().clone(),
             orders: given,
+            accounting: crate::radius::Accounting::default(),
             shared: Arc::new(Shared {
                 linked: AtomicBool::new(true),
                 open_trunks: AtomicU64::new(0),

@@ -480,6 +480,12 @@ settings! {
         /// What becomes of a call when the program does not say: `continue` or `refuse`.
         hook_unknown: Unknown = Unknown::Continue, Kind::Word(UNKNOWN_WORDS), Account, Routing,
             [];
+        /// RADIUS servers for `access` are asked whether a call may be made, and for how long;
+        /// emergency calls apart.
+        radius: bool = false, Kind::Flag, Account, Routing, [];
+        /// What becomes of a call when no server says: `continue` or `refuse`.
+        radius_unknown: Unknown = Unknown::Refuse, Kind::Word(UNKNOWN_WORDS), Account, Routing,
+            [];
     }
 
     /// Logins of people and programs.

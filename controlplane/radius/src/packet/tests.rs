@@ -145,3 +145,24 @@ fn what_does_not_fit_is_refused_and_any_octets_are_taken() {
     assert_eq!(Secret::new(b""), None);
     assert_eq!(format!("{:?}", secret()), "Secret(..)");
 }
+
+#[test]
+fn attributes_of_vendors() {
+    let mut request = Request::accounting();
+    request.put_vendor(9, 102, b"h323-credit-time=60").unwrap();
+    assert_eq!(request.attributes[..8], [26, 27, 0, 0, 0, 9, 102, 21]);
+    assert_eq!(request.put_vendor(9, 1, &[0; 248]), Err(BadPacket::TooLong));
+    // Two of ours in one, one of another vendor, one that is cut, and one with no vendor.
+    let attributes = [
+        &[26, 12, 0, 0, 0, 9, 1, 3, b'a', 1, 3, b'b'][..],
+        &[26, 9, 0, 0, 0, 8, 1, 3, b'c'],
+        &[26, 8, 0, 0, 0, 9, 1, 9],
+        &[26, 3, 0],
+        &[26, 9, 0, 0, 0, 9, 2, 3, b'd'],
+    ];
+    let packet = reply(2, 7, &REQUEST_AUTHENTICATOR, &attributes.concat(), true, b"xyzzy5461");
+    let read = Reply::read(&packet, &REQUEST_AUTHENTICATOR, &secret()).unwrap();
+    let values = |vendor, kind| read.vendor_values(vendor, kind).collect::<Vec<_>>();
+    assert_eq!(values(9, 1), [b"a", b"b"]);
+    assert_eq!((values(9, 2), values(9, 3)), (vec![&b"d"[..]], Vec::new()));
+}

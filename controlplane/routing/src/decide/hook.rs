@@ -2,16 +2,21 @@
 //!
 //! It stands behind the rules of the stage `routing`, so it sees what they made of the call, and
 //! before barring, ported numbers and routes, which see what it made. Emergency calls never come
-//! here. What it may do is closed: let it go on, with other numbers or not, or refuse.
+//! here. What it may do is closed: let it go on, with other numbers or not, for so long, or refuse.
 
 use super::called::{Called, Party};
 use super::rule::fits;
 use super::sender::{Sender, Who};
 use super::{Attempt, Stop};
-use crate::fact::{Finding, HookCall, HookSays, Outsider, Query};
+use crate::fact::{AskedCall, Finding, HookSays, Outsider, Query};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_model::Digits;
+
+/// Whole seconds, for a trace.
+fn seconds(ms: u64) -> i64 {
+    i64::try_from(ms / 1_000).unwrap_or(i64::MAX)
+}
 
 impl<'a> Attempt<'a> {
     /// Asks what is to be done, and does it. A number that was changed is looked up again.
@@ -25,10 +30,12 @@ impl<'a> Attempt<'a> {
         if !set.hook {
             return Ok((called, party));
         }
-        let query = Query::Hook(Box::new(self.hook_call(sender, &called, party.is_some())));
-        let (number, caller) = match self.find_out(query) {
+        let query = Query::Hook(Box::new(self.asked_call(sender, &called, party.is_some())));
+        let (number, caller, talk_ms) = match self.find_out(query) {
             None => return Ok((called, party)),
-            Some(Finding::Hook(HookSays::Continue { called, caller })) => (called, caller),
+            Some(Finding::Hook(HookSays::Continue { called, caller, talk_ms })) => {
+                (called, caller, talk_ms)
+            }
             Some(Finding::Hook(HookSays::Refuse(status))) => {
                 self.note(Step::HookRefuses { sip: status.into() });
                 return Err(Stop::Refuse(Refusal::Rule(status)));
@@ -38,8 +45,14 @@ impl<'a> Attempt<'a> {
                 return Ok((called, party));
             }
             // No answer to this question.
-            Some(Finding::Ported(_) | Finding::Reached(_)) => return Ok((called, party)),
+            Some(Finding::Ported(_) | Finding::Reached(_) | Finding::Radius(_)) => {
+                return Ok((called, party));
+            }
         };
+        if let Some(ms) = talk_ms {
+            self.note(Step::HookLimits { seconds: seconds(ms) });
+            self.limit_talk(sender, ms)?;
+        }
         let (number, caller) = (number.filter(|text| fits(text)), caller.filter(|text| fits(text)));
         if number.is_some() || caller.is_some() {
             self.note(Step::HookChanges {});
@@ -53,7 +66,13 @@ impl<'a> Attempt<'a> {
         Ok((called, party))
     }
 
-    fn hook_call(&self, sender: &Sender<'a>, called: &Called, local: bool) -> HookCall {
+    /// The call as those see it who are asked about it.
+    pub(super) fn asked_call(
+        &self,
+        sender: &Sender<'a>,
+        called: &Called,
+        local: bool,
+    ) -> AskedCall {
         let (organization, subscriber, trunk) = match sender.who {
             Who::Subscriber(row) => (row.organization, Some(row.id), None),
             Who::Trunk(row, _) => {
@@ -61,7 +80,7 @@ impl<'a> Attempt<'a> {
             }
         };
         let number = called.number.as_ref().map_or(called.text.as_str(), Digits::as_str);
-        HookCall {
+        AskedCall {
             sip_call_id: self.call.sip_call_id.clone(),
             tenant: sender.tenant.id,
             account: sender.account.id,

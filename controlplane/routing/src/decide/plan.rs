@@ -217,7 +217,7 @@ impl<'a> Attempt<'a> {
             levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
             limits: own.into_iter().chain(sent).chain([all, switch]).filter(is_limited).collect(),
             ms_min: sender.settings.call.talk_ms_min,
-            ms_max: talk_ms_max(sender),
+            ms_max: self.talk_ms_max(sender),
         }))
     }
 
@@ -231,7 +231,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<Plan, Stop> {
         let mut settlement = self.known.clone().ok_or(Refusal::Internal)?;
         settlement.began_us = self.ask.wall_us;
-        settlement.ms_max = talk_ms_max(sender);
+        settlement.ms_max = self.talk_ms_max(sender);
         settlement.number = called.number.ok();
         settlement.hops = way.hops;
         settlement.parts = way.parts;
@@ -253,7 +253,7 @@ impl<'a> Attempt<'a> {
             stages: way.stages,
             on_exhausted: exhausted(way.on_exhausted),
             grant: Grant { ms: 0, free_ms: 0, last: true, go_on: false },
-            max_ms: talk_ms_max(sender),
+            max_ms: self.talk_ms_max(sender),
             media: media_policy(sender, nated),
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
             manner: sender_manner(sender),
@@ -266,6 +266,13 @@ impl<'a> Attempt<'a> {
         let retry_after_s = sender.settings.call.retry_after_ms / 1_000;
         let retry_after_s = u16::try_from(retry_after_s).unwrap_or(u16::MAX);
         Ok(Plan { ask: self.ask.id, go, admit, go_on, retry_after_s })
+    }
+
+    /// The longest talk: of the tenant, of settings, of those who were asked.
+    fn talk_ms_max(&self, sender: &Sender<'_>) -> u64 {
+        let own = u64::from(sender.tenant.talk_s_max) * 1000;
+        let limits = [sender.settings.call.talk_ms_max, self.talk_ms];
+        limits.into_iter().flatten().fold(own, u64::min)
     }
 }
 
@@ -291,11 +298,6 @@ pub(super) fn spoken(refuse: Refuse, manner: &Manner) -> Refuse {
 /// Said at the end of the last stage; the call's own settlement is at hand then.
 fn exhausted(refusal: Refusal) -> Refuse {
     refusal.refuse(true, Octets::default())
-}
-
-fn talk_ms_max(sender: &Sender<'_>) -> u64 {
-    let own = u64::from(sender.tenant.talk_s_max) * 1000;
-    sender.settings.call.talk_ms_max.map_or(own, |ms| own.min(ms))
 }
 
 /// A branch to `target` with nothing else set.

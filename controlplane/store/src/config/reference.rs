@@ -36,6 +36,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("exchange rate", "exchange_rates", "tenant_id"),
             ("price rule", "price_rules", "tenant_id"),
             ("phonebook entry", "phonebook_entries", "tenant_id"),
+            ("RADIUS server", "radius_servers", "tenant_id"),
         ],
         "organizations" => &[
             ("organization", "organizations", "parent_id"),
@@ -137,7 +138,7 @@ impl Writer<'_> {
         &mut self,
         is_meant: impl Fn(&Trunk) -> bool,
     ) -> Result<Option<Referrer>, StoreError> {
-        let found = self.all::<Trunk>().await?.into_iter().find(is_meant);
+        let found = self.all_rows::<Trunk>().await?.into_iter().find(is_meant);
         Ok(found.map(|trunk| Referrer { kind: "trunk", id: trunk.id.0 }))
     }
 
@@ -146,7 +147,7 @@ impl Writer<'_> {
             let is_it = |party| matches!(party, RingParty::Subscriber(id) if id.0 == subscriber);
             group.members.iter().any(|member| is_it(member.party))
         };
-        let found = self.all::<RingGroup>().await?.into_iter().find(has);
+        let found = self.all_rows::<RingGroup>().await?.into_iter().find(has);
         Ok(found.map(|group| Referrer { kind: "ring group", id: group.id.0 }))
     }
 
@@ -156,16 +157,19 @@ impl Writer<'_> {
         if let Some(id) = self.first_id(sql.to_owned(), id).await? {
             return Ok(Some(Referrer { kind: "route", id }));
         }
-        let rows = self.all::<super::Numbered<strowger_model::Emergency>>().await?;
+        let rows = self.all_rows::<super::Numbered<strowger_model::Emergency>>().await?;
         let found = rows.into_iter().find(|e| e.row.trunks.iter().any(|trunk| trunk.0 == id));
         Ok(found.map(|e| Referrer { kind: "emergency number", id: e.id }))
     }
 
     /// Every row of a small table.
-    async fn all<R: ConfigRow>(&mut self) -> Result<Vec<R>, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`], naming the row that cannot be read.
+    pub async fn all_rows<R: ConfigRow>(&mut self) -> Result<Vec<R>, StoreError> {
         let sql = format!("SELECT * FROM {} ORDER BY id", R::TABLE);
         let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *self.tx).await;
-        let rows = rows.tried("look for referrers")?;
+        let rows = rows.tried("read a small table")?;
         rows.iter().map(|row| R::read(&Columns::new(R::TABLE, row))).collect()
     }
 }

@@ -343,9 +343,11 @@ fn taken<R: ConfigRow>(source: sqlx::Error) -> StoreError {
 /// A query for rows in `scope` under a condition with one value, and the values behind that.
 fn limited<R: ConfigRow>(scope: Scope, condition: &str) -> (String, Vec<i64>) {
     let Limits { text, ids } = match R::TABLE {
-        // Bans protect the host, so only who sees all sees them.
-        "bans" if scope == Scope::All => Limits { text: String::new(), ids: Vec::new() },
-        "bans" => Scope::Nothing.limits(&OF_TENANT, 2),
+        // Bans protect the host, and servers are reached from it: only who sees all sees them.
+        "bans" | "radius_servers" if scope == Scope::All => {
+            Limits { text: String::new(), ids: Vec::new() }
+        }
+        "bans" | "radius_servers" => Scope::Nothing.limits(&OF_TENANT, 2),
         table => scope.limits(owner_of(table), 2),
     };
     (format!("SELECT * FROM {} WHERE {condition}{text}", R::TABLE), ids)

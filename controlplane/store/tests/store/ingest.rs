@@ -5,13 +5,17 @@ use crate::sample::{record, sample, write_all};
 use sqlx::Row;
 use std::collections::BTreeMap;
 use strowger_billing::{LedgerKind, Owner, Transfer, postings};
-use strowger_model::{AccountId, Amount, Cdr, CdrId};
-use strowger_store::{Life, MemoryStore, Position, Posted, Scope, Store, StoreError, Taken};
+use strowger_model::{AccountId, Amount, Cdr, CdrId, TenantId};
+use strowger_store::{
+    Life, MemoryStore, Position, Posted, RADIUS_EVENTS_READ_MAX, RadiusEvent, Scope, Store,
+    StoreError, Taken,
+};
 
 on_both! {
     the_same_stretch_twice_writes_nothing
     a_record_that_comes_twice_stops_nobody
     of_two_writers_one_is_refused
+    events_for_radius_stand_with_the_records_until_they_are_told
     a_writer_waits_for_the_one_before
     a_broken_ingest_leaves_nothing
     a_dropped_transaction_leaves_nothing
@@ -73,6 +77,42 @@ async fn the_same_stretch_twice_writes_nothing(db: &Db) {
     assert_eq!(db.store.reader().cursors().await.unwrap(), [Taken { origin: 7, at: at(3) }]);
     db.store.ingest(7, at(3), at(5), &some(4..6), 2).await.unwrap();
     assert_eq!(db.store.reader().cdr_count().await.unwrap(), 5);
+}
+
+async fn events_for_radius_stand_with_the_records_until_they_are_told(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let event = |tenant, at_us| RadiusEvent {
+        id: 0,
+        tenant: TenantId(tenant),
+        at_us,
+        session: "7".into(),
+        body: "{\"from\":\"a\0b\"}".into(),
+    };
+    let reader = db.store.reader();
+    let events = [event(2, 5), event(1, 6), event(1, 7)];
+    let told = (&some(1..4)[..], &events[..]);
+    db.store.ingest_telling(7, (at(0), at(3)), told, 1).await.unwrap();
+    // The same stretch again writes neither.
+    let again = db.store.ingest_telling(7, (at(0), at(3)), told, 2).await;
+    assert!(matches!(again, Err(StoreError::Cursor { origin: 7 })), "{again:?}");
+    assert_eq!(reader.radius_tenants().await.unwrap(), [TenantId(1), TenantId(2)]);
+    assert_eq!(reader.count_radius_events().await.unwrap(), 3);
+    let mine = reader.radius_events(TenantId(1)).await.unwrap();
+    let times: Vec<i64> = mine.iter().map(|event| event.at_us).collect();
+    assert_eq!(times, [6, 7], "in the order in which they happened");
+    assert_eq!((mine[0].session.as_str(), mine[0].body.contains('\0')), ("7", false));
+    let mut w = db.store.write().await.unwrap();
+    assert!(w.remove_radius_event(mine[0].id).await.unwrap());
+    assert!(!w.remove_radius_event(mine[0].id).await.unwrap());
+    assert_eq!(w.forget_radius_events(6).await.unwrap(), 1, "the other tenant's");
+    w.commit().await.unwrap();
+    assert_eq!(reader.radius_events(TenantId(1)).await.unwrap(), mine[1..]);
+    // More than are read at a time.
+    let many: Vec<RadiusEvent> = (0..100).map(|n| event(3, n)).collect();
+    db.store.ingest_telling(7, (at(3), at(5)), (&[], &many), 3).await.unwrap();
+    let some = reader.radius_events(TenantId(3)).await.unwrap();
+    assert_eq!(u32::try_from(some.len()).unwrap(), RADIUS_EVENTS_READ_MAX);
+    assert_eq!(some[0].at_us, 0);
 }
 
 async fn of_two_writers_one_is_refused(db: &Db) {

@@ -8,6 +8,7 @@ use strowger_store::{CdrFilter, CdrKey, ConfigRows, Position, Scope, Store};
 on_both! {
     rows_come_back_as_written
     an_unfinished_write_leaves_nothing
+    radius_servers_come_back_as_written_to_who_sees_the_host
     references_stay_inside_the_tenant
     bindings_are_refreshed_and_end
     lists_go_on_behind_a_key_and_stay_in_their_scope
@@ -34,6 +35,55 @@ async fn an_unfinished_write_leaves_nothing(db: &Db) {
     w.insert_tenant(&sample().tenants[0]).await.unwrap();
     drop(w);
     assert!(store.reader().config().await.unwrap().tenants.is_empty());
+}
+
+async fn radius_servers_come_back_as_written_to_who_sees_the_host(db: &Db) {
+    let store = db.store.clone();
+    write_all(&store, &sample()).await;
+    let row = |id, tenant, purpose, holds| RadiusServer {
+        id: RadiusServerId(id),
+        tenant,
+        purpose,
+        name: "AAA".into(),
+        address: "[2001:db8::1]:1812".parse().unwrap(),
+        secret: Sealed(vec![1, 2, 0xff]),
+        priority: -3,
+        again_ms: 100,
+        tries: 2,
+        dead_s: 30,
+        nas_identifier: "gate".into(),
+        attributes: vec![RadiusAttribute {
+            vendor: 9,
+            number: 102,
+            label: "h323-credit-time".into(),
+            holds,
+        }],
+        enabled: false,
+    };
+    let (access, accounting) = (RadiusPurpose::Access, RadiusPurpose::Accounting);
+    let rows = [
+        row(1, Some(TenantId(1)), access, RadiusValue::TalkTime),
+        row(2, None, accounting, RadiusValue::Price),
+    ];
+    let mut w = store.write().await.unwrap();
+    for row in &rows {
+        w.insert(row).await.unwrap();
+    }
+    let stray = row(3, Some(TenantId(99)), access, RadiusValue::Status);
+    assert!(w.insert(&stray).await.is_err());
+    drop(w);
+    let mut w = store.write().await.unwrap();
+    for row in &rows {
+        w.insert(row).await.unwrap();
+    }
+    assert_eq!(w.all_rows::<RadiusServer>().await.unwrap(), rows);
+    let tenant = w.referrer::<Tenant>(1).await.unwrap();
+    assert!(tenant.is_some());
+    w.commit().await.unwrap();
+    let reader = store.reader();
+    assert_eq!(reader.rows::<RadiusServer>(Scope::All, &[], None, 9).await.unwrap(), rows);
+    let scope = Scope::Tenant(TenantId(1));
+    assert_eq!(reader.rows::<RadiusServer>(scope, &[], None, 9).await.unwrap(), []);
 }
 
 async fn references_stay_inside_the_tenant(db: &Db) {

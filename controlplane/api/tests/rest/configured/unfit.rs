@@ -7,7 +7,28 @@ pub(super) type Unfit = (&'static str, Value, u16, &'static str);
 
 pub(super) fn all() -> impl Iterator<Item = Unfit> {
     let places = subjects().into_iter().chain(carriers()).chain(around_carriers());
-    places.chain(authentication()).chain(header_rules())
+    places.chain(authentication()).chain(header_rules()).chain(radius_servers())
+}
+
+fn radius_servers() -> Vec<Unfit> {
+    let attribute = |holds: &str| json!({"attributes": [{"number": 1, "holds": holds}]});
+    let all = [
+        (json!({"tenant": "99"}), 422, "tenant"),
+        (json!({"purpose": "both"}), 400, "purpose"),
+        (json!({"address": "aaa.example:1812"}), 422, "address"),
+        (json!({"address": "0.0.0.0:1812"}), 422, "address"),
+        (json!({"address": "192.0.2.9"}), 422, "address"),
+        (json!({"secret": null}), 400, "secret"),
+        (json!({"secret": ""}), 400, "secret"),
+        (json!({"tries": 0}), 400, "tries"),
+        (json!({"again_ms": 1}), 400, "again_ms"),
+        (json!({"dead_ms": 500}), 400, "dead_ms"),
+        (json!({"nas_identifier": ""}), 400, "nas_identifier"),
+        (attribute("colour"), 400, "attributes[0].holds"),
+        (attribute("price"), 422, "attributes[0].holds"),
+    ];
+    let all = all.into_iter();
+    all.map(|(change, status, field)| ("radius-servers", change, status, field)).collect()
 }
 
 fn subjects() -> Vec<Unfit> {

@@ -2,7 +2,7 @@
 
 use super::setting::{asks, with_dips};
 use super::*;
-use crate::fact::{FACTS_MAX, Finding, HookSays, Lack};
+use crate::fact::{FACTS_MAX, Finding, HookSays, Lack, RadiusSays};
 use strowger_numbering::Target;
 
 const DIALS: &str = "1001 dials 33123";
@@ -187,19 +187,92 @@ fn what_enum_has_is_no_way_into_this_host_nor_out_by_a_trunk_of_others() {
     }
 }
 
-/// What becomes of a call of which the operator's program says this.
-fn hooked(line: &str, finding: &Finding) -> (String, String) {
-    let mut switch = Switch::new(super::setting::with_hook(rows()));
+/// The decision on a call of which the one who is asked first says this.
+fn told(rows: Rows, line: &str, finding: &Finding) -> Decision {
+    let mut switch = Switch::new(rows);
     switch.known = Some(Vec::new());
     let Verdict::Need(query) = switch.decide(line).verdict else { panic!("{line}: not asked") };
     switch.known = Some(vec![Fact { query, finding: finding.clone() }]);
-    let decision = switch.decide(line);
+    switch.decide(line)
+}
+
+/// What becomes of a call of which the operator's program says this.
+fn hooked(line: &str, finding: &Finding) -> (String, String) {
+    let decision = told(super::setting::with_hook(rows()), line, finding);
     (words(&decision), decision.trace.to_string())
+}
+
+/// The longest talk of a call that goes: of the frame, of the till, and of its record.
+fn longest(decision: &Decision) -> Option<[u64; 3]> {
+    let Verdict::Go(plan) = &decision.verdict else { return None };
+    let settlement = Settlement::decode(&plan.go.settlement.0).unwrap();
+    Some([plan.go.max_ms, plan.admit.as_ref().unwrap().ms_max, settlement.ms_max])
+}
+
+#[test]
+fn the_hook_limits_the_talk() {
+    let says = |talk_ms| {
+        Finding::Hook(HookSays::Continue { called: None, caller: None, talk_ms: Some(talk_ms) })
+    };
+    let decide = |ms| told(super::setting::with_hook(rows()), DIALS_UK, &says(ms));
+    let decision = decide(90_500);
+    assert_eq!(longest(&decision), Some([90_500; 3]));
+    let why = decision.trace.to_string();
+    assert!(why.contains("the hook limits the talk to 90 seconds"), "{why}");
+    assert_eq!(longest(&decide(u64::MAX)), Some([7_200_000; 3]), "the tenant's own is shorter");
+    assert_eq!(words(&decide(0)), "402 NoCredit cause 21");
+}
+
+const DIALS_UK: &str = "1001 dials 447911";
+
+#[test]
+fn radius_accepts_limits_or_rejects() {
+    let decide = |finding| told(super::setting::with_radius(rows()), DIALS_UK, &finding);
+    let accept = |talk_s| Finding::Radius(RadiusSays::Accept { talk_s });
+    let routed = "447911 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05";
+    let reject = Finding::Radius(RadiusSays::Reject(603));
+    for (finding, said, longest_ms, why) in [
+        (accept(None), routed, Some(7_200_000), "RADIUS accepts the call\n"),
+        (accept(Some(60)), routed, Some(60_000), "accepts the call for 60 seconds at most"),
+        (accept(Some(0)), "402 NoCredit cause 21", None, "less than the shortest call"),
+        (reject, "603 Denied cause 21", None, "RADIUS rejects the call, which is refused with 603"),
+        (Finding::Unknown(Lack::Late), "480 NoRoute cause 41", None, "does not go on without"),
+        (Finding::Ported(None), "480 NoRoute cause 41", None, "RADIUS says nothing: it failed"),
+    ] {
+        let decision = decide(finding.clone());
+        assert_eq!(words(&decision), said, "{finding:?}");
+        assert_eq!(longest(&decision), longest_ms.map(|ms| [ms; 3]), "{finding:?}");
+        let told = decision.trace.to_string();
+        assert!(told.contains(why), "{finding:?}: {told}");
+    }
+}
+
+#[test]
+fn radius_is_asked_of_what_the_hook_made_and_of_nothing_that_is_barred() {
+    let both = || super::setting::with_radius(super::setting::with_hook(rows()));
+    let mut switch = Switch::new(both());
+    switch.known = Some(Vec::new());
+    let Verdict::Need(query) = switch.decide("1001 dials 33").verdict else { panic!("not asked") };
+    let finding = changed(Some("447911"), None);
+    switch.known = Some(vec![Fact { query, finding }]);
+    let Verdict::Need(Query::Radius(call)) = switch.decide("1001 dials 33").verdict else {
+        panic!("not asked")
+    };
+    assert_eq!((call.called.as_str(), call.received.as_str()), ("447911", "33"));
+    let mut rows = super::setting::with_radius(rows());
+    rows.subscribers[0].barring.all = true;
+    assert_eq!(asks(rows.clone(), DIALS_UK), "nobody");
+    rows.emergencies.push(Emergency {
+        tenant: TenantId(1),
+        number: testing::digits("112"),
+        trunks: vec![TrunkId(7)],
+    });
+    assert_eq!(asks(rows, "1001 dials 112"), "nobody");
 }
 
 fn changed(called: Option<&str>, caller: Option<&str>) -> Finding {
     let [called, caller] = [called, caller].map(|text| text.map(str::to_owned));
-    Finding::Hook(HookSays::Continue { called, caller })
+    Finding::Hook(HookSays::Continue { called, caller, talk_ms: None })
 }
 
 #[test]

@@ -186,6 +186,9 @@ const CASES: &[Case] = &[
     ("fact.hook", "true", 1, |r| asks(r, OUTSIDE), "nobody", "Hook(4420)"),
     ("fact.hook_unknown", "refuse", 1, |r| unanswered(with_hook(r), OUTSIDE),
         "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01", "480 NoRoute cause 41"),
+    ("fact.radius", "true", 1, |r| asks(r, OUTSIDE), "nobody", "Radius(4420)"),
+    ("fact.radius_unknown", "continue", 1, |r| unanswered(with_radius(r), OUTSIDE),
+        "480 NoRoute cause 41", "4420 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
 ];
 
 fn with_setting(mut rows: Rows, path: &str, value: &str, depth: Depth, id: i64) -> Rows {
@@ -231,6 +234,13 @@ pub(super) fn with_hook(mut rows: Rows) -> Rows {
     rows
 }
 
+/// RADIUS is asked about every call.
+pub(super) fn with_radius(mut rows: Rows) -> Rows {
+    let row = setting_row("fact.radius", "true", Depth::System, 0);
+    rows.settings.push(SettingRow { id: SettingId(3), ..row });
+    rows
+}
+
 /// Numbers that leave us are asked about.
 pub(super) fn with_dips(mut rows: Rows) -> Rows {
     let row = setting_row("fact.portability", "true", Depth::System, 0);
@@ -247,6 +257,7 @@ pub(super) fn asks(rows: Rows, line: &str) -> String {
         Verdict::Need(Query::Reached(number)) => format!("Reached({number})"),
         Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
         Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
+        Verdict::Need(Query::Radius(call)) => format!("Radius({})", call.called),
         Verdict::Go(_)
         | Verdict::Refuse(_)
         | Verdict::Challenge(_)
