@@ -339,8 +339,8 @@ static TABLE: &[Endpoint] = endpoints! {
         "Lets a prepared run count, with money or for statistics only.";
     Token("rerates:write", Tenant) Post "/api/v1/rerates/{id}/discard" []
         rerate::discard -> Accepted<rerate::RerateView>, "Discards a run that is not published.";
-    Token("calls:read") Get "/api/v1/calls" [Limit, Next]
-        call::list -> Json<Page<call::CallView>>, "Running calls.";
+    Token("calls:read") Get "/api/v1/calls" [MosBelow, Limit, Next]
+        call::list -> Json<Page<call::CallView>>, "Running calls, and how they sound by now.";
     Token("calls:read") Get "/api/v1/calls/{id}" []
         call::one -> Json<call::CallView>, "One running call.";
     Token("calls:hangup") Post "/api/v1/calls/{id}/hangup" []

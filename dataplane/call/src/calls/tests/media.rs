@@ -92,6 +92,12 @@ impl Resources for Media {
         self.lines.push(format!("join {} {}", letter(a.leg), letter(b.leg)));
     }
 
+    fn answered(&mut self, a: LegId, b: LegId) {
+        let is_joined = self.joined.contains(&(a, b));
+        let is_meshed = self.joined.iter().all(|(x, y)| ![x, y].contains(&&a));
+        assert!(is_joined || is_meshed, "answered without being joined");
+    }
+
     fn part(&mut self, a: LegId, b: LegId) {
         self.alive(a);
         self.alive(b);
