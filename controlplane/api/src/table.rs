@@ -10,7 +10,7 @@ use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Filter;
 use crate::query::Parameter::{
-    self, Account, Actor, At, By, From, Id, Limit, Next, Number, Only, Resource, Until,
+    self, Account, Actor, At, By, From, Id, Limit, MosBelow, Next, Number, Only, Resource, Until,
 };
 use crate::reply::{
     Accepted, Answer, Created, Document, Done, Health, JSON, Json, Made, MetricsText, Page,
