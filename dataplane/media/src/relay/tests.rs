@@ -87,7 +87,7 @@ fn packet(text: &str) -> Vec<u8> {
         }
         [payload_type, sequence, ssrc] => {
             let sequence: u16 = sequence.parse().unwrap();
-            let mut octets = vec![0xd5; 172];
+            let mut octets = vec![0x2a; 172];
             let header = rtp::Header {
                 marker: false,
                 payload_type: payload_type.parse().unwrap(),
@@ -707,7 +707,7 @@ fn sizes_are_what_was_decided() {
         ("MediaReport", size_of::<MediaReport>()),
     ];
     let expected =
-        [("Flow", 256), ("Slot", 256), ("PairSlot", 96), ("Datagram", 96), ("MediaReport", 464)];
+        [("Flow", 272), ("Slot", 272), ("PairSlot", 96), ("Datagram", 96), ("MediaReport", 560)];
     assert_eq!(sizes, expected);
 }
 
