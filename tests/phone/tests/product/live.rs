@@ -16,7 +16,7 @@ use crate::dialog::{hang_up, peers};
 use crate::rest::text;
 use crate::rows::set;
 use crate::talk::{SOON, Talk, desk};
-use crate::why::strowger;
+use crate::why::{strowger, trace_of};
 use crate::wire::{Dialing, Wire, sdp};
 
 const PACKET: Duration = Duration::from_millis(20);
@@ -191,9 +191,9 @@ fn an_answer_that_is_false_is_named_and_ended_where_a_trunk_wants_it() {
     hang_up(both, &call.dialing, &call.ok);
     let cdr = demo.rest.cdrs(3)[2].clone();
     assert_eq!((&cdr["false_answer"], &cdr["audio"]), (&json!("silent"), &json!("caller-only")));
-    let why = strowger(&demo, &["why", text(&cdr, "id")]);
+    let why = trace_of(&demo, &cdr).to_string();
     for said in ["the answer was false: nothing came behind it", "nobody heard the called party"] {
-        assert!(why.out.contains(said), "{}", why.out);
+        assert!(why.contains(said), "{why}");
     }
 
     // A trunk whose false answers end calls.
