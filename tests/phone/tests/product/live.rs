@@ -143,9 +143,12 @@ fn a_running_call_says_how_it_sounds() {
     assert!(number(&bad, "/called_media/mos_hundredths") < 310, "{bad:#}");
     assert!(number(&bad, "/mos_hundredths") < 310, "{bad:#}");
     assert_eq!(bad["false_answer"], json!(null));
-    let worse = |below: u16| demo.rest.list(&format!("/api/v1/calls?mos_below={below}")).len();
+    let worse = |below: u16| {
+        let found = demo.rest.get(&format!("/api/v1/calls?mos_below={below}"));
+        found["items"].as_array().unwrap().len()
+    };
     assert_eq!((worse(400), worse(101)), (1, 0));
-    let shown = strowger(&demo, &["show", "calls", text(&bad, "id")]);
+    let shown = strowger(&demo, &["get", "calls", text(&bad, "id")]);
     assert!(shown.out.contains("called_media.mos_hundredths"), "{}", shown.out);
     let listed = strowger(&demo, &["list", "calls", "mos_below=400"]);
     assert!(listed.out.contains("MOS_HUNDREDTHS"), "{}", listed.out);
@@ -246,7 +249,8 @@ fn a_flow_that_floods_is_cut_and_harms_no_other() {
     let home = Home::new();
     let demo = Demo::start_with(&home, "log.level = \"info\"\nmedia.flow_packets_max = 200\n");
     let (edge, far, _) = peers(&demo);
-    let talk = Talk::new(&desk(&demo, ALICE), "1002", &desk(&demo, BOB));
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let talk = Talk::new(&ada, "1002", &bob);
     let call = Call::new((&edge, &far), None);
     // The party itself, and a stranger who found its port: 20 packets each, 150 times.
     let stranger = Side::new();
