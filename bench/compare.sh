@@ -145,6 +145,34 @@ measure_relay-paced() {
     fi
 }
 
+# What 1,000 calls lose while one port of a call is flooded: nothing. Beside the same without.
+measure_flood() {
+    local calls=1000 seconds rate=50000
+    flood_rate=100000
+    need_product
+    ulimit -n "$(ulimit -Hn)"
+    seconds=$(seconds 6)
+    [ "$smoke" = 0 ] || calls=20 rate=1000 flood_rate=5000
+    server_start "$work/server" "$((calls + 96))" 10
+    relay_words=(--standing "$calls" --packet-rate "$rate" --warm 1 --secs "$seconds"
+        --near-audio "$net.2:7000" --far-audio "$net.4:7000")
+    alternate flooded_ours relay_ours
+    must=media/lost=0,media/corrupt=0
+    [ "$smoke" = 0 ] || expect ours media/lost 0 media/corrupt 0
+    server_stop "$work/server"
+    summary flood media/parts/0/delay_ms/p99 10.00 "packets_per_s,flooded,media/sent,media/received,\
+media/parts/0/delay_ms/p50,media/parts/0/delay_ms/p99,server/core,generator/idle,stolen" \
+        "the same without a flood"
+    place_end
+}
+flooded_ours() {
+    relay_words+=(--flood "$flood_rate")
+    local told=0
+    relay_ours || told=$?
+    unset 'relay_words[-1]' 'relay_words[-1]'
+    return "$told"
+}
+
 # Calls of each side at shares of what the peer can do.
 # calls_bench NAME BAR MEDIA: MEDIA is 1 with audio.
 calls_bench() {

@@ -1,8 +1,9 @@
 //! What is wrong with a configuration, in one line that names the key.
 
 use crate::{
-    ALLOWED_MAX, Clients, Config, EXEMPT_MAX, LISTENERS_MAX, MEDIA_ADDRESSES_MAX, NAME_SERVERS_MAX,
-    SHARDS_MAX, SLOTS_MAX, StreamListener, Transport, UDP_LISTENERS_MAX, UNWANTED_MAX, parse_cores,
+    ALLOWED_MAX, Clients, Config, DSCP_MAX, EXEMPT_MAX, LISTENERS_MAX, MEDIA_ADDRESSES_MAX,
+    NAME_SERVERS_MAX, SHARDS_MAX, SLOTS_MAX, StreamListener, Transport, UDP_LISTENERS_MAX,
+    UNWANTED_MAX, parse_cores,
 };
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -101,6 +102,15 @@ fn same_count(key: &str, other: &str, given: usize, wanted: usize) -> Result<(),
     }
     let what = format!("one address for each of {other}, {wanted} wanted, {given} given");
     Err(Problem::at(key, what))
+}
+
+/// Marks of datagrams (RFC 2474): none, or one for each of `other`.
+fn each_dscp(key: &str, other: &str, given: &[u8], wanted: usize) -> Result<(), Problem> {
+    if !given.is_empty() && given.len() != wanted {
+        let what = format!("one for each of {other}, {wanted} wanted, {} given", given.len());
+        return Err(Problem::at(key, what));
+    }
+    given.iter().try_for_each(|dscp| within(key, u32::from(*dscp), 0, DSCP_MAX.into()))
 }
 
 fn count(key: &str, given: usize, max: usize) -> Result<(), Problem> {
@@ -296,6 +306,7 @@ impl Config {
             let what = format!("one for each of sip.listen, {wanted} wanted, {given} given");
             return Err(Problem::at("sip.guests", what));
         }
+        each_dscp("sip.dscp", "sip.listen", &self.sip.dscp, wanted)?;
         for (index, at) in self.sip.listen.iter().enumerate() {
             usable("sip.listen", at.ip())?;
             let before = self.sip.listen.get(..index).unwrap_or_default();
@@ -342,6 +353,7 @@ impl Config {
                 told(KEY, (advertised, at), |at| at.ip())?;
             }
             check_stream(one).map_err(|what| Problem::at(KEY, what))?;
+            within("sip.stream.dscp", u32::from(one.dscp), 0, DSCP_MAX.into())?;
             if one.obtained && !self.acme.is_wanted() {
                 let what = format!("{at} shows what is obtained, and acme.names is empty");
                 return Err(Problem::at(KEY, what));
@@ -371,6 +383,11 @@ impl Config {
         same_count("media.advertise", "media.addresses", given, wanted)?;
         for (advertised, own) in self.media.advertise.iter().zip(&self.media.addresses) {
             told("media.advertise", (*advertised, *own), |ip| ip)?;
+        }
+        each_dscp("media.dscp", "media.addresses", &self.media.dscp, wanted)?;
+        let packets_max = self.media.flow_packets_max;
+        if packets_max != 0 {
+            within("media.flow_packets_max", packets_max, 50, 1_000_000)?;
         }
         self.listeners(&self.sip.listen)?;
         let (min, max) = (self.media.port_min, self.media.port_max);

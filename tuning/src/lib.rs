@@ -42,6 +42,10 @@ pub const UDP_LISTENERS_MAX: usize = 8;
 pub const LISTENERS_MAX: usize = 16;
 /// Most local media addresses.
 pub const MEDIA_ADDRESSES_MAX: usize = 8;
+/// The largest mark of datagrams: it has six bits.
+pub const DSCP_MAX: u8 = 63;
+/// The usual mark of signalling: CS3 (RFC 4594).
+pub const SIP_DSCP: u8 = 24;
 /// Most name servers.
 pub const NAME_SERVERS_MAX: usize = 8;
 /// Most networks of [`Targets::allowed`].
@@ -116,6 +120,9 @@ pub struct Sip {
     /// What becomes of calls of strangers without credentials, for each listener in order: one of
     /// `challenge`, `refuse`, `dids`, `account`; empty = `challenge` everywhere.
     pub guests: Vec<Guests>,
+    /// DSCP of what is sent, for each listener in order, 0 to 63 (RFC 2474); empty = 24 (CS3)
+    /// everywhere. TCP beside a UDP listener has the same.
+    pub dscp: Vec<u8>,
     /// Further listeners, for connections: all together at most [`LISTENERS_MAX`].
     pub stream: Vec<StreamListener>,
     /// T1, milliseconds (RFC 3261 17.1.1.1; source `MINRESENDIVAL`).
@@ -147,6 +154,11 @@ pub struct Media {
     pub port_min: u16,
     /// Last port (source `MaxRTP`), odd.
     pub port_max: u16,
+    /// DSCP of media, for each media address in order, 0 to 63; empty = 46 (EF) everywhere.
+    pub dscp: Vec<u8>,
+    /// Packets that one party may send on one line in a second; what is beyond is dropped and
+    /// counted (`media_flooded`). 0 = as many as come.
+    pub flow_packets_max: u32,
 }
 
 /// Threads and cores.
@@ -252,6 +264,7 @@ impl Default for Sip {
             advertise: Vec::new(),
             tcp: true,
             guests: Vec::new(),
+            dscp: Vec::new(),
             stream: Vec::new(),
             t1_ms: 500,
             t2_ms: 4_000,
@@ -270,6 +283,8 @@ impl Default for Media {
             // Outside the ephemeral range, so that no resolver's port is ever taken for a flow's.
             port_min: 16_384,
             port_max: 32_767,
+            dscp: Vec::new(),
+            flow_packets_max: 2_000,
         }
     }
 }
@@ -437,6 +452,7 @@ mod tests {
             "sip.advertise = [\"192.0.2.1:5060\"]",
             "sip.tcp = false",
             "sip.guests = [\"dids\"]",
+            "sip.dscp = [26]",
             "[[sip.stream]]\nlisten = \"127.0.0.1:5070\"\ntransport = \"tcp\"",
             "sip.t1_ms = 250",
             "sip.t2_ms = 2000",
@@ -447,6 +463,8 @@ mod tests {
             "media.advertise = [\"192.0.2.1\"]",
             "media.port_min = 20000",
             "media.port_max = 20999",
+            "media.dscp = [34]",
+            "media.flow_packets_max = 0",
             "cores.shards = \"1\"",
             "cores.control = \"0\"",
             "cores.count = 2",
@@ -587,6 +605,11 @@ mod tests {
                 "sip.guests = [\"dids\", \"refuse\"]",
                 "sip.guests: one for each of sip.listen, 1 wanted, 2 given",
             ),
+            ("sip.dscp = [64]", "sip.dscp: must be 0 to 63, is 64"),
+            ("sip.dscp = [1, 2]", "sip.dscp: one for each of sip.listen, 1 wanted, 2 given"),
+            ("media.dscp = [255]", "media.dscp: must be 0 to 63, is 255"),
+            ("media.dscp = [0, 0]", "media.dscp: one for each of media.addresses, 1 wanted"),
+            ("media.flow_packets_max = 49", "media.flow_packets_max: must be 50 to 1000000, is 49"),
             ("sip.listen = []", "sip.listen: at least one address is needed"),
             ("sip.t1_ms = 0", "sip.t1_ms: must be 10 to 10000, is 0"),
             ("sip.t2_ms = 5", "sip.t2_ms: must be 10 to 60000, is 5"),

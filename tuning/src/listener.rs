@@ -1,6 +1,6 @@
 //! The one rule of which address belongs to which listener.
 
-use crate::{Config, Guests, Problem, Transport};
+use crate::{Config, Guests, Problem, SIP_DSCP, StreamListener, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 /// One SIP listener with all that belongs to it.
@@ -18,6 +18,8 @@ pub struct Listener {
     pub stream: Option<u8>,
     /// What becomes of calls of strangers without credentials.
     pub guests: Guests,
+    /// DSCP of what it sends.
+    pub dscp: u8,
 }
 
 impl Config {
@@ -42,7 +44,8 @@ impl Config {
             let media = self.media_of("sip.listen", *local, place)?;
             let transport = Transport::Udp;
             let (local, guests) = (*local, self.guests(index, *local));
-            all.push(Listener { local, advertised, media, transport, stream: None, guests });
+            let (stream, dscp) = (None, self.dscp(index, local));
+            all.push(Listener { local, advertised, media, transport, stream, guests, dscp });
         }
         if self.sip.tcp {
             let transport = Transport::Tcp;
@@ -60,8 +63,8 @@ impl Config {
                 return Err(Problem::at("sip.stream", format!("{what} told another one")));
             }
             let media = self.media_of("sip.stream", local, 0)?;
-            let guests = one.guests;
-            all.push(Listener { local, advertised, media, transport, stream, guests });
+            let StreamListener { guests, dscp, .. } = *one;
+            all.push(Listener { local, advertised, media, transport, stream, guests, dscp });
         }
         Ok(all)
     }
@@ -77,6 +80,13 @@ impl Config {
     fn guests(&self, index: usize, local: SocketAddr) -> Guests {
         let entry = self.entry(index, local);
         entry.and_then(|at| self.sip.guests.get(at)).copied().unwrap_or_default()
+    }
+
+    /// DSCP of the socket that is bound to `local`, the `index`-th.
+    #[must_use]
+    pub fn dscp(&self, index: usize, local: SocketAddr) -> u8 {
+        let entry = self.entry(index, local);
+        entry.and_then(|at| self.sip.dscp.get(at)).copied().unwrap_or(SIP_DSCP)
     }
 
     fn advertised(&self, index: usize, local: SocketAddr) -> Result<SocketAddr, Problem> {
@@ -204,6 +214,21 @@ mod tests {
              [[sip.stream]]\nlisten = \"10.0.0.3:80\"\ntransport = \"ws\"\nguests = \"account\"";
         let refuse = Guests::Refuse;
         assert_eq!(of(text), [refuse, dids, refuse, dids, Guests::Account]);
+    }
+
+    #[test]
+    fn each_listener_has_its_mark() {
+        let of = |toml: &str| -> Vec<u8> {
+            let config = Config::parse(toml).unwrap();
+            let bound: Vec<SocketAddr> = config.sip.listen.iter().rev().copied().collect();
+            config.listeners(&bound).unwrap().iter().map(|l| l.dscp).collect()
+        };
+        assert_eq!(of(""), [24, 24], "UDP and TCP");
+        let text = "sip.listen = [\"10.0.0.1:5060\", \"10.0.0.2:5060\"]\nsip.dscp = [26, 0]\n\
+             media.addresses = [\"10.0.0.1\"]\n\
+             [[sip.stream]]\nlisten = \"10.0.0.3:80\"\ntransport = \"ws\"\ndscp = 10\n\
+             [[sip.stream]]\nlisten = \"10.0.0.4:80\"\ntransport = \"ws\"";
+        assert_eq!(of(text), [0, 26, 0, 26, 10, 24]);
     }
 
     /// The supervisor's sockets may be older than the configuration.

@@ -1,6 +1,6 @@
 //! Connections: where they are listened for, how many there may be, how long they may take.
 
-use crate::Guests;
+use crate::{Guests, SIP_DSCP};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,10 +37,18 @@ pub struct StreamListener {
     /// What becomes of calls of strangers without credentials: see `sip.guests`.
     #[serde(default)]
     pub guests: Guests,
+    /// DSCP of what is sent, 0 to 63; 24 (CS3) if it is not said.
+    #[serde(default = "signalling")]
+    pub dscp: u8,
     /// For `wss`: HTTP that is no SIP over WebSocket is REST's. It comes to the control plane with
     /// the address of its sender; without this, its connection is closed.
     #[serde(default)]
     pub rest: bool,
+}
+
+/// The usual mark of signalling.
+const fn signalling() -> u8 {
+    SIP_DSCP
 }
 
 /// What a listener speaks.

@@ -178,6 +178,8 @@ fn media(talk_ms: u64) -> MediaReport {
         first_at: None,
         last_at: None,
         heard: None,
+        silent_ms: None,
+        rang_ms: 0,
     }
 }
 

@@ -238,6 +238,7 @@ fn setup(place: Place) -> Option<Setup> {
             port_min: 16_384,
             port_max: 32_767,
             pairs_max: 4_096,
+            flow_packets_max: 2_000,
             seed: place.seed,
         },
         ask_timeout_ms: 3_000,

@@ -57,8 +57,8 @@ fn rig(caller: &UdpSocket, called: &UdpSocket) -> (Rig<Mmsg>, SocketAddr) {
         listeners: vec![listener],
         media_addresses: vec![at.ip()],
         waker: EventFd::new().unwrap(),
-        sip_dscp: 24,
-        media_dscp: 46,
+        sip_dscp: Vec::new(),
+        media_dscp: Vec::new(),
     });
     let [caller, called] = [caller, called].map(|socket| socket.local_addr().unwrap());
     // Other tests on this host take their ports in another order.

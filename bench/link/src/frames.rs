@@ -85,6 +85,8 @@ const MEDIA: MediaPolicy = MediaPolicy {
     start_timeout_ms: 0,
     timeout_ms: 300_000,
     voices: Voices::ALL,
+    strict: false,
+    ends_false: false,
 };
 
 fn branch() -> Branch {

@@ -13,6 +13,7 @@
 mod calls;
 mod cpu;
 mod digest;
+mod flood;
 mod media;
 mod memory;
 mod message;

@@ -124,6 +124,11 @@ impl Media {
         }
     }
 
+    /// Where the first flow goes.
+    pub(crate) fn first(&self) -> Option<SocketAddr> {
+        self.tracks.iter().flatten().next().map(|track| track.flow.to)
+    }
+
     /// Pumps all flows there are, in turn.
     pub(crate) fn pump(&mut self, offer: Offer, now: Tick) {
         self.pumped = self.tracks.len();

@@ -57,8 +57,8 @@ impl Net {
             listeners,
             media_addresses: Vec::new(),
             waker,
-            sip_dscp: 0,
-            media_dscp: 0,
+            sip_dscp: Vec::new(),
+            media_dscp: Vec::new(),
         };
         let io = Mmsg::new(config).map_err(|error| error.to_string())?;
         let sockets = u8::try_from(addresses.len()).map_err(|error| error.to_string())?;

@@ -11,6 +11,7 @@
 //! `--rate N` or `--window N` say how calls are offered, `--register-rate`, `--register-window`
 //! and `--packet-rate`, `--packet-window` the others; `--parts NAME:RATE:SECONDS,...` gives calls
 //! several rates in turn, `--packet-parts` packets. `--warm S` goes before, `--secs S` is measured.
+//! `--flood N` sends that many packets a second at one port of a standing call, beside its audio.
 
 use std::net::SocketAddr;
 
@@ -19,6 +20,7 @@ use strowger_link::MS;
 
 use crate::calls::{Calls, Dial, Kind};
 use crate::cpu::{Meter, Server};
+use crate::flood::Flood;
 use crate::memory::Held;
 use crate::net::Net;
 use crate::pace::Offer;
@@ -56,6 +58,7 @@ pub(crate) fn run(words: &[String]) -> Result<Value, String> {
     }
     let parts = parts(&mut words, mode)?;
     let packets = setup.audio.is_some() && setup.standing > 0;
+    let flood: Option<f64> = words.value("flood")?;
     let seen = words.switch("register-first");
     words.done()?;
     if seen {
@@ -72,9 +75,20 @@ pub(crate) fn run(words: &[String]) -> Result<Value, String> {
             calls.ask_standing(setup.asks, now);
         }
     }
+    let flood = flood.map(|rate| begin_flood(&setup, rate)).transpose()?;
     let mut told = setup.load.run(&parts);
+    told["flooded"] = json!(flood.map(Flood::end));
     told["mode"] = json!(mode);
     Ok(told)
+}
+
+/// The port of RTCP beside the first flow's: a port of a call, at which no audio can be lost.
+fn begin_flood(setup: &Setup, rate: f64) -> Result<Flood, String> {
+    let (Some([(_, near), _]), Some(mut to)) = (setup.audio, setup.load.media.first()) else {
+        return Err("--flood needs standing calls with audio".into());
+    };
+    to.set_port(to.port().saturating_add(1));
+    Flood::begin(near.ip(), to, rate)
 }
 
 fn stand(setup: &mut Setup) -> Result<(), String> {

@@ -13,7 +13,7 @@ use crate::shape::{shown, view};
 use crate::value::{Id, MoneyView, Named, Time, Word, money, price};
 use strowger_model::{
     AccountId, Amount, Audience, Audio, Cdr, CdrHeard, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge,
-    ChargeKind, Currency, Digits, audio, party_name, reason_name,
+    ChargeKind, Currency, Digits, FalseAnswer, audio, false_answer, party_name, reason_name,
 };
 use strowger_store::{CdrFilter, CdrKey};
 
@@ -64,6 +64,9 @@ view! {
         /// `called-only` one side was not heard, `bad`, `fair`, `good` by the worst score; null
         /// when not answered, not relayed or too short to tell.
         audio: Option<Word<Audio>>,
+        /// Why the answer is taken for false: `rings-on` the called party sent on behind it what it
+        /// had sent before, `silent` it sent nothing although the caller spoke; null when it is not.
+        false_answer: Option<Word<FalseAnswer>>,
         /// What the caller's account pays.
         customer: Option<CdrChargeView>,
         /// What the resellers above it pay, bottom up.
@@ -179,6 +182,11 @@ view! {
         mos_hundredths: Option<u16>,
         /// What the leg told by RTCP of what it was sent; null when it told nothing.
         heard: Option<CdrHeardView>,
+        /// From the answer to its first packet behind it, or to the end if none came; null when not
+        /// answered, or not known.
+        silent_ms: Option<u32>,
+        /// For so long after the answer it sent the very sound that it had sent before.
+        rang_ms: u32,
     }
 }
 
@@ -350,6 +358,7 @@ fn view(cdr: &Cdr) -> CdrView {
         caller_media: cdr.caller_media.as_ref().map(media),
         called_media: cdr.called_media.as_ref().map(media),
         audio: audio(cdr).map(Word),
+        false_answer: answer_of(cdr).map(Word),
         customer: cdr.customer.as_ref().map(charge),
         levels: cdr.levels.iter().map(charge).collect(),
         supplier: cdr.supplier.as_ref().map(charge),
@@ -406,7 +415,13 @@ fn outcome(outcome: CdrOutcome) -> CdrOutcomeView {
     }
 }
 
-fn media(media: &CdrMedia) -> CdrMediaView {
+/// Whether the answer of a record was false.
+fn answer_of(cdr: &Cdr) -> Option<FalseAnswer> {
+    cdr.times.answered_us?;
+    false_answer(cdr.caller_media.as_ref()?, cdr.called_media.as_ref()?)
+}
+
+pub(crate) fn media(media: &CdrMedia) -> CdrMediaView {
     CdrMediaView {
         received: media.received,
         received_octets: media.received_octets,
@@ -421,6 +436,8 @@ fn media(media: &CdrMedia) -> CdrMediaView {
         remote: media.remote.map(|remote| remote.to_string()),
         mos_hundredths: media.mos,
         heard: media.heard.as_ref().map(heard),
+        silent_ms: media.silent_ms,
+        rang_ms: media.rang_ms,
     }
 }
 

@@ -111,7 +111,7 @@ pub use limits::{
     NAME_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, PASSWORD_CHARS_MAX, RATES_ROWS_MAX, REASON_CHARS_MAX,
 };
 pub use live::{
-    AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallState,
+    AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallSound, CallState,
     CertificateStanding, Contact, HostStanding, ListDeed, ListOrder, ListSeen, Live, LiveCall,
     LoginCause, LoginPhase, LoginStanding, MessagesOrder, MoneyOrder, MoneyRefusal, PortedOrder,
     PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal,

@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, Cdr, CdrId, Currency, Digits, NumberListId,
-    Price, RateId, SubscriberId, TariffId, TenantId, TrunkId, TrunkLoginId,
+    AccountId, Allowance, AllowanceId, Amount, Audio, Binding, Cdr, CdrId, CdrMedia, Currency,
+    Digits, FalseAnswer, NumberListId, Price, RateId, SubscriberId, TariffId, TenantId, TrunkId,
+    TrunkLoginId,
 };
 use strowger_routing::{Change, Replayed};
 use strowger_store::{Actor, MoneyKind, MoneyRequest, NewAllowance, Scope};
@@ -101,8 +102,14 @@ pub struct ListOrder {
 /// Every reply is dropped when the request's time is over. What is not in `scope` is as if it did
 /// not exist.
 pub trait Live: Send + Sync + 'static {
-    /// Running calls with an id above `after`, at most `limit`, in order of id.
-    fn calls(&self, scope: Scope, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<LiveCall>>;
+    /// Running calls with an id above the first of `page`, at most as many as the second says, in
+    /// order of id; of `mos_below`, only those with a score below it, hundredths.
+    fn calls(
+        &self,
+        scope: Scope,
+        page: (Option<CallId>, usize),
+        mos_below: Option<u16>,
+    ) -> Reply<'_, Vec<LiveCall>>;
 
     /// One running call.
     fn call(&self, scope: Scope, id: CallId) -> Reply<'_, Option<LiveCall>>;
@@ -271,6 +278,21 @@ pub struct LiveCall {
     pub started_us: i64,
     /// When it was answered.
     pub answered_us: Option<i64>,
+    /// How it sounds, when it is relayed and was heard.
+    pub sound: Option<Box<CallSound>>,
+}
+
+/// How a running call sounds by now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallSound {
+    /// What the caller's side carried.
+    pub caller: CdrMedia,
+    /// The called side.
+    pub called: CdrMedia,
+    /// What it is like to hear; `None` while it is too short to tell.
+    pub audio: Option<Audio>,
+    /// Why its answer is taken for false.
+    pub false_answer: Option<FalseAnswer>,
 }
 
 /// How far a call is: the furthest of its legs.

@@ -6,7 +6,7 @@ use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::problem::Problem;
 use crate::value::parse_time;
 use serde_json::{Value, json};
-use strowger_model::Digits;
+use strowger_model::{Digits, MOS_MAX, MOS_MIN};
 use strowger_store::{Cell, How, Wanted};
 
 /// A parameter of a query.
@@ -30,6 +30,8 @@ pub(crate) enum Parameter {
     Number,
     /// What has a line of its own.
     By,
+    /// A score below which.
+    MosBelow,
     /// Rows of a page.
     Limit,
     /// Cursor.
@@ -163,6 +165,7 @@ impl Parameter {
             Parameter::At => "at",
             Parameter::Number => "number",
             Parameter::By => "by",
+            Parameter::MosBelow => "mos_below",
             Parameter::Limit => "limit",
             Parameter::Next => "next",
             Parameter::Only(filter) => filter.name,
@@ -184,6 +187,9 @@ impl Parameter {
                 "What has a line of its own, with commas between: one of hour, day, week and \
                  month; one of account, ingress and egress; destination."
             }
+            Parameter::MosBelow => {
+                "Only calls with a direction that scores worse by now, hundredths."
+            }
             Parameter::Limit => "Most rows of the page.",
             Parameter::Next => "The `next` of the page before.",
             Parameter::Only(filter) => filter.description(),
@@ -203,6 +209,9 @@ impl Parameter {
             }
             Parameter::Resource | Parameter::Actor => {
                 json!({"type": "string", "pattern": SAYING})
+            }
+            Parameter::MosBelow => {
+                json!({"type": "integer", "minimum": MOS_MIN + 1, "maximum": MOS_MAX + 1})
             }
             Parameter::Limit => json!({
                 "type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT
@@ -225,6 +234,7 @@ pub(crate) struct Query {
     pub(crate) at_us: Option<i64>,
     pub(crate) number: Option<Digits>,
     pub(crate) by: Option<String>,
+    pub(crate) mos_below: Option<u16>,
     pub(crate) limit: u32,
     pub(crate) next: Option<String>,
     pub(crate) wanted: Vec<Wanted>,
@@ -242,6 +252,7 @@ impl Default for Query {
             at_us: None,
             number: None,
             by: None,
+            mos_below: None,
             limit: PAGE_DEFAULT,
             next: None,
             wanted: Vec::new(),
@@ -302,6 +313,12 @@ impl Query {
                 self.number = Some(number.ok_or("is no number of 0-9, * and #")?);
             }
             Parameter::By => self.by = Some(plain(value)?),
+            Parameter::MosBelow => {
+                let (from, to) = (MOS_MIN + 1, MOS_MAX + 1);
+                let score = value.parse().ok().filter(|score| (from..=to).contains(score));
+                self.mos_below =
+                    Some(score.ok_or(format!("is not a whole number from {from} to {to}"))?);
+            }
             Parameter::Limit => {
                 let limit = value.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
                 self.limit = limit.ok_or(format!("is not a whole number from 1 to {PAGE_MAX}"))?;
@@ -369,7 +386,7 @@ mod tests {
     use crate::reply::Answer;
     use proptest::prelude::*;
 
-    const ALL: [Parameter; 11] = [
+    const ALL: [Parameter; 12] = [
         Parameter::From,
         Parameter::Until,
         Parameter::Account,
@@ -379,6 +396,7 @@ mod tests {
         Parameter::At,
         Parameter::Number,
         Parameter::By,
+        Parameter::MosBelow,
         Parameter::Limit,
         Parameter::Next,
     ];
@@ -396,7 +414,7 @@ mod tests {
     fn every_parameter_is_read() {
         let text = "from=1970-01-01T00:00:01%2b00:00&until=1970-01-01T02:00:02+02:00&&account=-7\
             &limit=1000&next=a%5fB-9&resource=users&id=7&actor=ada%40x\
-            &at=1970-01-01T00:00:03Z&number=*44%23&by=day,egress";
+            &at=1970-01-01T00:00:03Z&number=*44%23&by=day,egress&mos_below=310";
         let expect = Query {
             from_us: Some(1_000_000),
             until_us: Some(2_000_000),
@@ -407,6 +425,7 @@ mod tests {
             at_us: Some(3_000_000),
             number: Digits::parse("*44#").ok(),
             by: Some("day,egress".to_owned()),
+            mos_below: Some(310),
             limit: 1000,
             next: Some("a_B-9".to_owned()),
             wanted: Vec::new(),
@@ -426,6 +445,9 @@ mod tests {
             ("actor=%00", "actor"),
             ("resource=%0a", "resource"),
             ("account=999999999999999999999", "account"),
+            ("mos_below=100", "mos_below"),
+            ("mos_below=452", "mos_below"),
+            ("mos_below=4.1", "mos_below"),
             ("limit=0", "limit"),
             ("limit=1001", "limit"),
             ("limit=-1", "limit"),
@@ -449,7 +471,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn any_text_is_taken(text: String, name in 0usize..11) {
+        fn any_text_is_taken(text: String, name in 0usize..12) {
             let query = format!("{}={text}", ALL[name].name());
             let _either = Query::parse(&query, &ALL, &[]);
             let _either = Query::parse(&text, &ALL, &[]);

@@ -10,7 +10,7 @@ use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::query::Filter;
 use crate::query::Parameter::{
-    self, Account, Actor, At, By, From, Id, Limit, Next, Number, Only, Resource, Until,
+    self, Account, Actor, At, By, From, Id, Limit, MosBelow, Next, Number, Only, Resource, Until,
 };
 use crate::reply::{
     Accepted, Answer, Created, Document, Done, Health, JSON, Json, Made, MetricsText, Page,
@@ -339,8 +339,8 @@ static TABLE: &[Endpoint] = endpoints! {
         "Lets a prepared run count, with money or for statistics only.";
     Token("rerates:write", Tenant) Post "/api/v1/rerates/{id}/discard" []
         rerate::discard -> Accepted<rerate::RerateView>, "Discards a run that is not published.";
-    Token("calls:read") Get "/api/v1/calls" [Limit, Next]
-        call::list -> Json<Page<call::CallView>>, "Running calls.";
+    Token("calls:read") Get "/api/v1/calls" [MosBelow, Limit, Next]
+        call::list -> Json<Page<call::CallView>>, "Running calls, and how they sound by now.";
     Token("calls:read") Get "/api/v1/calls/{id}" []
         call::one -> Json<call::CallView>, "One running call.";
     Token("calls:hangup") Post "/api/v1/calls/{id}/hangup" []

@@ -9,12 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
-    DigestAlgorithm, DigestPolicy, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn,
-    HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide, Operation,
-    OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RadiusPurpose, RadiusValue, RateId,
-    ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo,
-    SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport,
-    TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
+    DigestAlgorithm, DigestPolicy, FalseAnswer, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn, HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RadiusPurpose, RadiusValue, RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -363,6 +358,7 @@ words! {
         None => "none", CallerOnly => "caller-only", CalledOnly => "called-only", Bad => "bad",
         Fair => "fair", Good => "good"
     }
+    FalseAnswer { RingsOn => "rings-on", Silent => "silent" }
     Operation { Connect => "connect", Redirect => "redirect" }
     TimerMode { Never => "never", Answer => "answer", Ask => "ask", Force => "force" }
     ReliableMode {

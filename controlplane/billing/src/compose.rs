@@ -245,6 +245,18 @@ const fn outcome(cause: Cause, by: Party, reason: Reason) -> CdrOutcome {
     CdrOutcome { party: by as u8, reason: reason as u8, sip: cause.sip, q850: cause.q850 }
 }
 
+/// What both sides of a running call carried so far, the caller's first, and how that sounds: as
+/// its record will have it.
+#[must_use]
+pub fn sides_heard(caller: &MediaReport, called: &MediaReport) -> [CdrMedia; 2] {
+    [media(caller, Some(called)), media(called, Some(caller))]
+}
+
+/// Where a call is ended for a false answer and where its record names one, one rule counts.
+const _: () = assert!(strowger_link::FALSE_RANG_MS_MIN == strowger_model::RANG_MS_MIN);
+const _: () = assert!(strowger_link::FALSE_SILENT_MS_MIN == strowger_model::SILENT_MS_MIN);
+const _: () = assert!(strowger_link::FALSE_PACKETS_MIN == strowger_model::PACKETS_MIN);
+
 /// Media of a leg, and how it sounded; `other` is that of the leg it talked with.
 fn media(report: &MediaReport, other: Option<&MediaReport>) -> CdrMedia {
     let half = |report: &MediaReport| {
@@ -273,6 +285,8 @@ fn media(report: &MediaReport, other: Option<&MediaReport>) -> CdrMedia {
         remote: report.remote.map(|remote| remote.ip()),
         mos: mos(&speech),
         heard: report.heard.map(|told| heard(&told, report.sent, speech)),
+        silent_ms: report.silent_ms,
+        rang_ms: report.rang_ms,
     }
 }
 

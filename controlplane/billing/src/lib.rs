@@ -31,7 +31,7 @@ mod terms;
 mod testing;
 
 pub use commission::{Commission, in_currency};
-pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose};
+pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose, sides_heard};
 pub use ledger::{
     BadTransfer, Cause, Correction, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit,
     bought, corrections, postings, sides,

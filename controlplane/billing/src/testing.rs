@@ -309,5 +309,7 @@ fn report(leg: u8) -> MediaReport {
         first_at: None,
         last_at: None,
         heard: None,
+        silent_ms: None,
+        rang_ms: 0,
     }
 }

@@ -13,19 +13,19 @@ use crate::standing;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strowger_api::{
-    AccountBalance, AccountHold, AllowancePool, Api, Behind, CallId, CallMessages, CallState,
-    CertificateStanding, Contact, Doors, HostStanding, ListOrder, ListSeen, Live, LiveCall,
-    LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder, PortedSeen,
-    Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal, ReplayStanding, Reply,
-    RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords, TrunkFailure,
-    Unavailable,
+    AccountBalance, AccountHold, AllowancePool, Api, Behind, CallId, CallMessages, CallSound,
+    CallState, CertificateStanding, Contact, Doors, HostStanding, ListOrder, ListSeen, Live,
+    LiveCall, LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder,
+    PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal,
+    ReplayStanding, Reply, RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
+    TrunkFailure, Unavailable,
 };
 use strowger_link::{
     AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason, UpstreamPhase,
 };
 use strowger_model::{
     AccountId, Allowance, AllowanceId, Binding, CdrId, Digits, NumberListId, OrganizationId,
-    SubscriberId, TenantId, TrunkId,
+    SubscriberId, TenantId, TrunkId, audio_so_far, false_answer, worst_score,
 };
 use strowger_numbering::Ported;
 use strowger_office::{Counts, LiveCall as OfficeCall, Office, Pool};
@@ -151,6 +151,22 @@ pub(crate) async fn ask<T: Send + 'static>(
     answer.await.map_err(|_| Unavailable)
 }
 
+/// The worst score of a call so far.
+fn score(call: &OfficeCall) -> Option<u16> {
+    let [caller, called] = call.sound.as_deref()?;
+    worst_score(caller, called)
+}
+
+/// How a call sounds, for people.
+fn sound(call: &OfficeCall, now_us: i64) -> Option<Box<CallSound>> {
+    let [caller, called] = call.sound.as_deref()?.clone();
+    let talk_us = call.answered_us.map(|answered| now_us.saturating_sub(answered));
+    let talk_ms = talk_us.and_then(|us| u64::try_from(us / 1_000).ok());
+    let audio = talk_ms.and_then(|talk_ms| audio_so_far(talk_ms, &caller, &called));
+    let false_answer = talk_ms.and_then(|_| false_answer(&caller, &called));
+    Some(Box::new(CallSound { caller, called, audio, false_answer }))
+}
+
 fn live_call(call: &OfficeCall) -> LiveCall {
     LiveCall {
         id: CallId(call.ask.0),
@@ -170,6 +186,7 @@ fn live_call(call: &OfficeCall) -> LiveCall {
         called: call.called.clone(),
         started_us: call.started_us,
         answered_us: call.answered_us,
+        sound: sound(call, clock::wall_us()),
     }
 }
 
@@ -235,10 +252,18 @@ fn contact(office: &Office, who: Holder, binding: &Binding) -> Contact {
 }
 
 impl Live for View {
-    fn calls(&self, scope: Scope, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<LiveCall>> {
+    fn calls(
+        &self,
+        scope: Scope,
+        (after, limit): (Option<CallId>, usize),
+        mos_below: Option<u16>,
+    ) -> Reply<'_, Vec<LiveCall>> {
         Box::pin(self.ask(move |office| {
             let behind = |ask: &AskId| after.is_none_or(|after| ask.0 > after.0);
-            let calls = office.live().iter().filter(|(ask, _)| behind(ask));
+            let is_worse = |call: &OfficeCall| {
+                mos_below.is_none_or(|below| score(call).is_some_and(|score| score < below))
+            };
+            let calls = office.live().iter().filter(|(ask, call)| behind(ask) && is_worse(call));
             let seen = calls.filter(|(_, call)| is_call_seen(office, scope, call));
             seen.take(limit).map(|(_, call)| live_call(call)).collect()
         }))

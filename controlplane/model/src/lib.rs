@@ -24,8 +24,8 @@ pub use number::{
     BadNumber, Digits, EDIT_PREFIXES_MAX, Home, NUMBER_MAX, Normalisation, PrefixEdit,
 };
 pub use quality::{
-    Audio, MOS_FAIR_MIN, MOS_GOOD_MIN, MOS_MAX, MOS_MIN, PACKETS_MIN, Speech, TALK_MS_MIN, audio,
-    mos,
+    Audio, FalseAnswer, MOS_FAIR_MIN, MOS_GOOD_MIN, MOS_MAX, MOS_MIN, PACKETS_MIN, RANG_MS_MIN,
+    SILENT_MS_MIN, Speech, TALK_MS_MIN, audio, audio_so_far, false_answer, mos, worst_score,
 };
 pub use record::*;
 pub use row::*;

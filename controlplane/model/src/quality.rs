@@ -20,6 +20,11 @@ pub const MOS_FAIR_MIN: u16 = 310;
 pub const TALK_MS_MIN: u64 = 5_000;
 /// Fewer packets from both sides together say nothing of which side is silent.
 pub const PACKETS_MIN: u64 = 100;
+/// A sound that goes on so long behind the answer is one that rings on: what a gateway has on its
+/// way when it answers is shorter, milliseconds.
+pub const RANG_MS_MIN: u32 = 1_000;
+/// A called party that sends nothing for so long after its answer has not answered, milliseconds.
+pub const SILENT_MS_MIN: u32 = 5_000;
 /// A side is silent when the other sent so many times what it did.
 const ONE_WAY: u64 = 9;
 
@@ -133,6 +138,38 @@ pub fn audio(cdr: &Cdr) -> Option<Audio> {
     judge(cdr.times.talk_ms, cdr.caller_media.as_ref()?, cdr.called_media.as_ref()?)
 }
 
+/// What an answered call of two relayed legs is like to hear by now, as [`audio`] of a record.
+#[must_use]
+pub fn audio_so_far(talk_ms: u64, caller: &CdrMedia, called: &CdrMedia) -> Option<Audio> {
+    judge(talk_ms, caller, called)
+}
+
+/// The worst of the scores that are known of a call's four directions, hundredths.
+#[must_use]
+pub fn worst_score(caller: &CdrMedia, called: &CdrMedia) -> Option<u16> {
+    let heard = |media: &CdrMedia| media.heard.as_ref().and_then(|heard| heard.mos);
+    [caller.mos, called.mos, heard(caller), heard(called)].into_iter().flatten().min()
+}
+
+/// Why an answer is taken for false.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FalseAnswer {
+    /// The called party sent on behind it what it had sent before, bit by bit: it rings.
+    RingsOn,
+    /// The called party sent nothing behind it, although the caller spoke.
+    Silent,
+}
+
+/// Whether the answer of a call was false, as far as packets tell (ADR 0174).
+#[must_use]
+pub fn false_answer(caller: &CdrMedia, called: &CdrMedia) -> Option<FalseAnswer> {
+    if called.rang_ms >= RANG_MS_MIN {
+        return Some(FalseAnswer::RingsOn);
+    }
+    let is_silent = called.silent_ms.is_some_and(|ms| ms >= SILENT_MS_MIN);
+    (is_silent && caller.received >= PACKETS_MIN).then_some(FalseAnswer::Silent)
+}
+
 fn judge(talk_ms: u64, caller: &CdrMedia, called: &CdrMedia) -> Option<Audio> {
     if talk_ms < TALK_MS_MIN {
         return None;
@@ -150,10 +187,7 @@ fn judge(talk_ms: u64, caller: &CdrMedia, called: &CdrMedia) -> Option<Audio> {
     if from_caller.saturating_mul(ONE_WAY) < from_called {
         return Some(Audio::CalledOnly);
     }
-    let heard = |media: &CdrMedia| media.heard.as_ref().and_then(|heard| heard.mos);
-    let scores = [caller.mos, called.mos, heard(caller), heard(called)];
-    let worst = scores.into_iter().flatten().min()?;
-    Some(match worst {
+    Some(match worst_score(caller, called)? {
         MOS_GOOD_MIN.. => Audio::Good,
         MOS_FAIR_MIN..MOS_GOOD_MIN => Audio::Fair,
         _ => Audio::Bad,
@@ -162,7 +196,7 @@ fn judge(talk_ms: u64, caller: &CdrMedia, called: &CdrMedia) -> Option<Audio> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Audio, MOS_MAX, MOS_MIN, Speech, judge, mos, score};
+    use super::{Audio, FalseAnswer, MOS_MAX, MOS_MIN, Speech, false_answer, judge, mos, score};
     use crate::{CdrHeard, CdrMedia};
 
     fn check(codec: &str, lost: u64, jitter_us: u32, delay_us: u32, expected: u16) {
@@ -222,6 +256,26 @@ mod tests {
             remote: None,
             mos,
             heard: heard.map(told),
+            silent_ms: None,
+            rang_ms: 0,
+        }
+    }
+
+    #[test]
+    fn an_answer_is_false_when_it_rings_on_or_nothing_comes() {
+        let called = |rang_ms, silent_ms| CdrMedia { rang_ms, silent_ms, ..leg(300, None, None) };
+        for (caller, called, expected) in [
+            (leg(300, None, None), called(0, Some(80)), None),
+            (leg(300, None, None), called(999, Some(80)), None),
+            (leg(300, None, None), called(1_000, Some(80)), Some(FalseAnswer::RingsOn)),
+            (leg(0, None, None), called(8_000, Some(0)), Some(FalseAnswer::RingsOn)),
+            (leg(300, None, None), called(0, Some(4_999)), None),
+            (leg(300, None, None), called(0, Some(5_000)), Some(FalseAnswer::Silent)),
+            // Who is silent too may be one of two machines that wait.
+            (leg(99, None, None), called(0, Some(60_000)), None),
+            (leg(300, None, None), called(0, None), None),
+        ] {
+            assert_eq!(false_answer(&caller, &called), expected, "{called:?}");
         }
     }
 

@@ -175,6 +175,11 @@ pub struct CdrMedia {
     pub mos: Option<u16>,
     /// What the leg told by RTCP of what it was sent.
     pub heard: Option<CdrHeard>,
+    /// From the answer to its first packet behind it, or to the end if none came, milliseconds;
+    /// `None` when not answered, or not known.
+    pub silent_ms: Option<u32>,
+    /// For so long after the answer it sent the very sound that it had sent before, milliseconds.
+    pub rang_ms: u32,
 }
 
 /// What a leg told of how it heard the other one (RFC 3550 6.4.1).
@@ -402,7 +407,7 @@ const fn row(name: &'static str, sip: u16, q850: u8, source_q931: u8) -> ReasonR
 }
 
 /// In the order of the dataplane's codes; `billing` tests that none is missing.
-const REASONS: [ReasonRow; 28] = [
+const REASONS: [ReasonRow; 29] = [
     row("normal", 200, 16, 0),
     row("cancelled", 487, 16, 0),
     row("busy", 486, 17, 0),
@@ -431,6 +436,7 @@ const REASONS: [ReasonRow; 28] = [
     row("exhausted", 480, 34, 34),
     row("internal", 500, 41, 41),
     row("redirected", 302, 23, 0),
+    row("false-answer", 200, 31, 0),
 ];
 
 const PARTIES: [&str; 4] = ["unknown", "called", "caller", "switch"];

@@ -215,7 +215,8 @@ const fn offence_of(reason: Reason) -> Option<Offence> {
         | Reason::BadMedia
         | Reason::Exhausted
         | Reason::Internal
-        | Reason::Redirected => None,
+        | Reason::Redirected
+        | Reason::FalseAnswer => None,
     }
 }
 
@@ -378,6 +379,7 @@ impl Office {
             Up::Journal(seq) => self.out.push_back(Output::Doorbell(seq)),
             Up::Verb(result) => self.out.push_back(Output::Verb(result)),
             Up::Live(live) => live::update(&mut self.live, &live),
+            Up::Sounds(sounds) => live::hear(&mut self.live, &sounds),
             Up::Turned(turned) => self.handle_turned(turned, now, wall_us),
             Up::Upstream(state) => self.upstreams.note(state),
             Up::FlowFailed(flow) => {

@@ -1,9 +1,11 @@
 //! Calls that run now, for people to look at; nothing is decided by them (spec MON-CALLS-01).
 
 use std::collections::BTreeMap;
-use strowger_billing::Settlement;
-use strowger_link::{Ask, AskId, CallAsk, CallFacts, Fact, LegId, Live, LiveState, RecordId, Tick};
-use strowger_model::{AccountId, SubscriberId, TenantId, TrunkId};
+use strowger_billing::{Settlement, sides_heard};
+use strowger_link::{
+    Ask, AskId, CallAsk, CallFacts, Fact, LegId, Live, LiveState, RecordId, Sounds, Tick,
+};
+use strowger_model::{AccountId, CdrMedia, SubscriberId, TenantId, TrunkId};
 
 /// Most calls kept in the live view; those beyond run unseen.
 pub const LIVE_MAX: usize = 100_000;
@@ -37,6 +39,9 @@ pub struct LiveCall {
     pub answered_us: Option<i64>,
     /// The caller's account goes on without control.
     pub go_on: bool,
+    /// How it sounds by now, the caller's side first; `None` when it is not relayed, or was not
+    /// heard yet.
+    pub sound: Option<Box<[CdrMedia; 2]>>,
 }
 
 pub(crate) fn begin(
@@ -61,6 +66,7 @@ pub(crate) fn begin(
         started_us: wall_us,
         answered_us: None,
         go_on,
+        sound: None,
     }
 }
 
@@ -82,6 +88,7 @@ pub(crate) fn taken_up(facts: &CallFacts, settlement: Option<&Settlement>) -> Li
         started_us: facts.anchor_us,
         answered_us: None,
         go_on: false,
+        sound: None,
     };
     for fact in &facts.facts {
         if let Fact::Began(began) = fact {
@@ -95,6 +102,15 @@ pub(crate) fn taken_up(facts: &CallFacts, settlement: Option<&Settlement>) -> Li
         }
     }
     call
+}
+
+/// How some calls sound by now; the latest word on each counts.
+pub(crate) fn hear(calls: &mut BTreeMap<AskId, LiveCall>, sounds: &Sounds) {
+    for sound in &sounds.calls {
+        if let Some(call) = calls.get_mut(&sound.ask) {
+            call.sound = Some(Box::new(sides_heard(&sound.caller, &sound.called)));
+        }
+    }
 }
 
 /// A leg changed its state. A call is removed by its record, not by its last leg's end.

@@ -524,6 +524,45 @@ fn the_live_view_follows_and_an_operator_hangs_up() {
     assert_eq!(strowger_link::codec::decode::<Hangup>(&verb.args.0), Ok(args));
 }
 
+#[test]
+fn the_live_view_knows_how_calls_sound() {
+    let mut office = office("10");
+    go(&mut office, 7);
+    let side = |received, lost| strowger_link::MediaReport {
+        received,
+        received_octets: received * 172,
+        sent: 300,
+        sent_octets: 51_600,
+        lost,
+        jitter_us: 1_000,
+        jitter_us_max: 2_000,
+        strangers: 0,
+        dropped: 0,
+        payload_type: 8,
+        codec: "PCMA".into(),
+        remote: None,
+        first_at: None,
+        last_at: None,
+        heard: None,
+        silent_ms: Some(40),
+        rang_ms: 0,
+    };
+    let sound = |ask, lost| strowger_link::Sound {
+        ask: AskId(ask),
+        caller: side(300, 0),
+        called: side(200, lost),
+    };
+    assert_eq!(office.live()[&AskId(7)].sound, None);
+    for lost in [0, 100] {
+        let calls = vec![sound(7, lost), sound(9, lost)];
+        office.handle_up(Up::Sounds(strowger_link::Sounds { calls }), NOW, WALL_US);
+    }
+    assert_eq!(office.live().len(), 1, "none is made of a sound");
+    let [caller, called] = office.live()[&AskId(7)].sound.as_deref().unwrap();
+    assert_eq!((caller.lost, called.lost, called.silent_ms), (0, 100, Some(40)));
+    assert!(caller.mos > Some(MOS_GOOD_MIN) && called.mos < Some(MOS_FAIR_MIN), "{called:?}");
+}
+
 /// The office of [`office`], where the payer is billed later and may spend `most` EUR a month.
 fn limited_office(most: &str) -> Office {
     let euro = Currency::new("EUR", 2).unwrap();

@@ -57,6 +57,8 @@ macro_rules! tell_media {
         to.small_or_null(concat!($prefix, "_heard_mos"), score(heard.and_then(|h| h.mos)));
         to.int_or_null(concat!($prefix, "_round_trip_us"), told(|h| h.round_trip_us));
         to.int_or_null(concat!($prefix, "_round_trip_us_max"), told(|h| h.round_trip_us_max));
+        to.int_or_null(concat!($prefix, "_silent_ms"), m.and_then(|m| m.silent_ms).map(i64::from));
+        to.int_or_null(concat!($prefix, "_rang_ms"), counted(|m| m.rang_ms.into()));
     }};
 }
 
@@ -90,6 +92,8 @@ macro_rules! media_of {
                         mos: c.small_or_null(concat!($prefix, "_heard_mos"))?,
                     }),
                 },
+                silent_ms: c.small_or_null(concat!($prefix, "_silent_ms"))?,
+                rang_ms: c.small_or_null(concat!($prefix, "_rang_ms"))?.unwrap_or_default(),
             }),
         }
     }};

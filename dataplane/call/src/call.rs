@@ -146,14 +146,29 @@ impl Call {
         self.write_slot(state, cx);
     }
 
+    /// The ask that the call came from.
+    pub(crate) const fn ask_id(&self) -> AskId {
+        self.ask
+    }
+
     /// No media came from `leg` for as long as its policy allows.
     pub(crate) fn handle_silence(&mut self, leg: u8, cx: &mut Cx<'_>) {
+        // Q.850 102: recovery on timer expiry.
+        let end = End::ours(strowger_link::Cause::new(0, 102), Reason::NoMedia);
+        self.cut_talk(leg, end, cx);
+    }
+
+    /// The answer of `leg` was false, and its policy wants no such calls.
+    pub(crate) fn handle_false_answer(&mut self, leg: u8, cx: &mut Cx<'_>) {
+        // Q.850 31: normal, unspecified; it has no word for who did not answer.
+        let end = End::ours(strowger_link::Cause::new(0, 31), Reason::FalseAnswer);
+        self.cut_talk(leg, end, cx);
+    }
+
+    /// Ends the talk of `leg`, if it talks.
+    fn cut_talk(&mut self, leg: u8, end: End, cx: &mut Cx<'_>) {
         self.state = match mem::take(&mut self.state) {
-            State::Talking(talk) if talk.has(leg) => {
-                // Q.850 102: recovery on timer expiry.
-                let end = End::ours(strowger_link::Cause::new(0, 102), Reason::NoMedia);
-                self.close_talk(*talk, end, cx)
-            }
+            State::Talking(talk) if talk.has(leg) => self.close_talk(*talk, end, cx),
             state @ (State::Asked(_)
             | State::Hunting(_)
             | State::Picking(_)

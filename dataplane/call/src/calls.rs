@@ -258,6 +258,11 @@ impl Calls {
         self.with(leg.slot, now, res, |call, cx| call.handle_silence(leg.leg, cx));
     }
 
+    /// An answered leg had not answered, as its media tells, and its policy wants no such calls.
+    pub fn handle_false_answer(&mut self, leg: LegId, now: Tick, res: &mut impl Resources) {
+        self.with(leg.slot, now, res, |call, cx| call.handle_false_answer(leg.leg, cx));
+    }
+
     /// The control plane is gone. Asks under way wait for its return until their deadlines, and so
     /// do new ones.
     pub fn handle_control_lost(&mut self) {
@@ -375,6 +380,12 @@ impl Calls {
     pub fn legs(&self, slot: SlotRef) -> impl Iterator<Item = u8> + '_ {
         let call = self.slab.peek(slot).into_iter();
         call.flat_map(|call| call.legs_opened().chain(call.ties()))
+    }
+
+    /// The ask of a slot's call.
+    #[must_use]
+    pub fn ask_of(&self, slot: SlotRef) -> Option<AskId> {
+        self.slab.peek(slot).map(Call::ask_id)
     }
 
     /// The state alone.

@@ -53,6 +53,10 @@ pub trait Resources {
     /// Media flows between the two from now on.
     fn join(&mut self, a: LegId, b: LegId);
 
+    /// The call was answered, and these two talk: what they send from now on is told beside what
+    /// they sent before. Comes behind their join.
+    fn answered(&mut self, a: LegId, b: LegId);
+
     /// Media flows between the two no longer.
     fn part(&mut self, a: LegId, b: LegId);
 

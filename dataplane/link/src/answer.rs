@@ -593,16 +593,28 @@ pub struct MediaPolicy {
     pub timeout_ms: u32,
     /// Voice codecs that may be spoken with the party.
     pub voices: Voices,
+    /// Its media comes from the address that it describes, or from strangers.
+    pub strict: bool,
+    /// An answer of it that is false ends the call.
+    pub ends_false: bool,
 }
 
 /// Added to the mode of a policy whose voices follow: those of all others take no room.
 const VOICES_FOLLOW: u8 = 0x80;
+/// Added to the mode of a strict party, and of one whose false answers end calls.
+const STRICT: u8 = 0x20;
+const ENDS_FALSE: u8 = 0x10;
+const FLAGS: u8 = VOICES_FOLLOW | STRICT | ENDS_FALSE;
 
 impl Wire for MediaPolicy {
     fn put(&self, out: &mut Vec<u8>) {
-        let MediaPolicy { mode, nated, start_timeout_ms, timeout_ms, voices } = self;
+        let MediaPolicy { mode, nated, start_timeout_ms, timeout_ms, voices, .. } = self;
         let follow = *voices != Voices::ALL;
-        out.push(*mode as u8 | if follow { VOICES_FOLLOW } else { 0 });
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        let flags = flag(follow, VOICES_FOLLOW)
+            | flag(self.strict, STRICT)
+            | flag(self.ends_false, ENDS_FALSE);
+        out.push(*mode as u8 | flags);
         nated.put(out);
         start_timeout_ms.put(out);
         timeout_ms.put(out);
@@ -614,7 +626,7 @@ impl Wire for MediaPolicy {
     fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mode = u8::take(input)?;
         Ok(MediaPolicy {
-            mode: MediaMode::from_code(mode & !VOICES_FOLLOW).ok_or(Malformed)?,
+            mode: MediaMode::from_code(mode & !FLAGS).ok_or(Malformed)?,
             nated: bool::take(input)?,
             start_timeout_ms: u32::take(input)?,
             timeout_ms: u32::take(input)?,
@@ -622,6 +634,8 @@ impl Wire for MediaPolicy {
                 0 => Voices::ALL,
                 _ => Voices::take(input)?,
             },
+            strict: mode & STRICT != 0,
+            ends_false: mode & ENDS_FALSE != 0,
         })
     }
 }

@@ -86,6 +86,8 @@ wire_code! {
         Internal = 26,
         /// The party said that the call is to go elsewhere.
         Redirected = 27,
+        /// The called party's answer was false: it rang on behind it, or nothing came.
+        FalseAnswer = 28,
     }
 }
 

@@ -310,6 +310,28 @@ wire_struct! {
         pub last_at: Option<Tick>,
         /// What the party itself told by RTCP, if it told anything.
         pub heard: Option<Heard>,
+        /// From the answer to its first packet behind it, or to now if none came, milliseconds;
+        /// none while the call was not answered, or was with another party.
+        pub silent_ms: Option<u32>,
+        /// For so long after the answer it sent the very sound that it had sent before, ms.
+        pub rang_ms: u32,
+    }
+}
+
+/// A sound that goes on for so long behind an answer rings on, milliseconds.
+pub const FALSE_RANG_MS_MIN: u32 = 1_000;
+/// A called party that sends nothing for so long after its answer has not answered, milliseconds.
+pub const FALSE_SILENT_MS_MIN: u32 = 5_000;
+/// As long as the caller has not sent so many packets either, silence says nothing.
+pub const FALSE_PACKETS_MIN: u64 = 100;
+
+impl MediaReport {
+    /// Whether the answer of this party was false, as far as packets tell, by what came from its
+    /// caller.
+    #[must_use]
+    pub fn is_false_answer(&self, caller: &MediaReport) -> bool {
+        let is_silent = self.silent_ms.is_some_and(|ms| ms >= FALSE_SILENT_MS_MIN);
+        self.rang_ms >= FALSE_RANG_MS_MIN || is_silent && caller.received >= FALSE_PACKETS_MIN
     }
 }
 

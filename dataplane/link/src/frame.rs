@@ -2,13 +2,13 @@
 
 use crate::codec::{self, Malformed, Octets, Reader, Wire, wire_enum, wire_struct};
 use crate::{
-    Answer, Ask, AskId, DOOR, Edge, EdgePage, Grant, Hints, KeepOrder, LegId, Reason, RecordId,
-    Tick, UpstreamOrder, UpstreamState, Verb, VerbResult,
+    Answer, Ask, AskId, DOOR, Edge, EdgePage, Grant, Hints, KeepOrder, LegId, MediaReport, Reason,
+    RecordId, Tick, UpstreamOrder, UpstreamState, Verb, VerbResult,
 };
 
 /// Version of every frame in this file; both sides of a session have the same or part at the
 /// handshake.
-pub const FRAME_VERSION: u8 = 6;
+pub const FRAME_VERSION: u8 = 7;
 
 /// The tag of [`Up::Ask`].
 const UP_ASK: u8 = 0;
@@ -42,6 +42,8 @@ wire_enum! {
         10 => FlowFailed(u64),
         /// First word of a session: flow tokens of this shard with another epoch name nothing.
         11 => FlowEpoch(FlowEpoch),
+        /// How running calls sound by now: live view only, may be lost.
+        12 => Sounds(Sounds),
     }
 }
 
@@ -134,6 +136,29 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// How running calls sound by now, some of them in each frame.
+    pub struct Sounds {
+        /// At most [`SOUNDS_MAX`].
+        pub calls: Vec<Sound>,
+    }
+}
+
+/// Most calls of a frame: with the longest codec names a frame stays far below what a ring takes.
+pub const SOUNDS_MAX: usize = 64;
+
+wire_struct! {
+    /// One of them: what its media carried so far.
+    pub struct Sound {
+        /// The call's ask.
+        pub ask: AskId,
+        /// What the caller's side carried.
+        pub caller: MediaReport,
+        /// The other one's.
+        pub called: MediaReport,
+    }
+}
+
 codec::wire_code! {
     /// States of the live view (spec MON-CALLS-01, the ones a SIP call has).
     pub enum LiveState {
@@ -164,7 +189,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
 /// others only grow. New ones are appended.
-pub const COUNTERS: [&str; 55] = [
+pub const COUNTERS: [&str; 56] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -220,6 +245,7 @@ pub const COUNTERS: [&str; 55] = [
     "mesh_sent",
     "mesh_received",
     "mesh_full",
+    "media_flooded",
 ];
 
 wire_struct! {

@@ -243,6 +243,8 @@ fn report(at: Tick) -> MediaReport {
         first_at: Some(at),
         last_at: None,
         heard: Some(heard()),
+        silent_ms: Some(15),
+        rang_ms: 16,
     }
 }
 
@@ -253,6 +255,8 @@ fn media() -> MediaPolicy {
         start_timeout_ms: 1,
         timeout_ms: 2,
         voices: Voices::ALL,
+        strict: false,
+        ends_false: false,
     }
 }
 
@@ -477,6 +481,19 @@ fn voices_stand_behind_a_policy_that_limits_them() {
     assert_eq!(decode::<MediaPolicy>(&[&[3], &golden[1..]].concat()), Err(Malformed));
 }
 
+/// So do a strict party, and one whose false answers end calls; each bit is its own.
+#[test]
+fn flags_of_a_policy_are_bits_of_its_mode() {
+    let policy = media();
+    let of = |strict, ends_false| MediaPolicy { strict, ends_false, ..policy };
+    for (policy, bits) in [(of(true, false), 0x20), (of(false, true), 0x10), (of(true, true), 0x30)]
+    {
+        let bytes = encode(&policy);
+        assert_eq!(bytes[0], MediaMode::Relay as u8 | bits);
+        assert_eq!(decode::<MediaPolicy>(&bytes), Ok(policy));
+    }
+}
+
 /// What stands elsewhere is written as what was copied.
 #[test]
 fn what_is_written_where_it_stands_has_the_same_bytes() {
@@ -524,6 +541,8 @@ fn frames_up() {
     let live = Live { ask: AskId(6), leg: leg(), state: LiveState::Held, at: Tick(7) };
     up("live", &Up::Live(live));
     let source = address("198.51.100.1:9");
+    let sound = Sound { ask: AskId(6), caller: report(Tick(1)), called: report(Tick(2)) };
+    up("sounds", &Up::Sounds(Sounds { calls: vec![sound] }));
     up("turned", &Up::Turned(Turned { source, reason: Reason::AuthFailed, count: 2 }));
     let state = UpstreamState {
         id: 9,

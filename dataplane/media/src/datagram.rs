@@ -61,11 +61,13 @@ pub enum Drop {
     Held,
     /// The other side's address is not known.
     NoDestination,
+    /// More than a flow may send.
+    Flood,
 }
 
 impl Drop {
     /// All reasons.
-    pub const ALL: [Drop; 7] = [
+    pub const ALL: [Drop; 8] = [
         Drop::Closed,
         Drop::Truncated,
         Drop::Junk,
@@ -73,6 +75,7 @@ impl Drop {
         Drop::PayloadType,
         Drop::Held,
         Drop::NoDestination,
+        Drop::Flood,
     ];
 
     const fn index(self) -> usize {
@@ -84,6 +87,7 @@ impl Drop {
             Drop::PayloadType => 4,
             Drop::Held => 5,
             Drop::NoDestination => 6,
+            Drop::Flood => 7,
         }
     }
 }

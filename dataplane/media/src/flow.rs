@@ -3,7 +3,7 @@
 //! One flow: what arrives at one local port.
 
 use crate::datagram::{Drop, Drops};
-use crate::limits::{RELATCH_SILENCE_MS, RTCP_RELATCH_SILENCE_MS};
+use crate::limits::{FLOW_WINDOW_SHIFT, RELATCH_SILENCE_MS, RTCP_RELATCH_SILENCE_MS};
 use crate::ports::LocalPort;
 use crate::reception::{Arrival, Reception};
 use crate::remote::{Remote, Source};
@@ -21,11 +21,44 @@ pub struct Flow {
     pub(crate) format: Format,
     /// Whether packets go on; closed while on hold.
     pub(crate) is_open: bool,
+    /// Whether an ear listens to what it carries.
+    pub(crate) is_heard: bool,
+    pub(crate) rate: Rate,
     /// The port of the other side, where packets leave from; `None` when it has none for RTCP.
     pub(crate) out: Option<LocalPort>,
     pub(crate) remote: Remote,
     pub(crate) reception: Reception,
     pub(crate) drops: Drops,
+}
+
+/// How many packets a flow may send in a second: what is beyond is a flood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Rate {
+    packets_max: u32,
+    /// Packets left of the second.
+    left: u32,
+    /// The low bits of its number.
+    second: u16,
+}
+
+impl Rate {
+    /// 0 = as many as come.
+    pub(crate) const fn new(packets_max: u32) -> Rate {
+        Rate { packets_max, left: packets_max, second: 0 }
+    }
+
+    /// Counts a packet; `false` = it is too many.
+    fn admits(&mut self, now: Tick) -> bool {
+        let second = (now.0 >> FLOW_WINDOW_SHIFT) as u16;
+        if self.second != second {
+            (self.second, self.left) = (second, self.packets_max);
+        }
+        if self.left == 0 {
+            return self.packets_max == 0;
+        }
+        self.left -= 1;
+        true
+    }
 }
 
 /// What the packets of a flow are.
@@ -44,10 +77,10 @@ impl Flow {
         format: Format,
         out: Option<LocalPort>,
         remote: Remote,
-        clock_hz: NonZeroU32,
+        (clock_hz, rate): (NonZeroU32, Rate),
     ) -> Flow {
-        let reception = Reception::new(clock_hz);
-        Flow { format, is_open: true, out, remote, reception, drops: Drops::default() }
+        let (reception, drops) = (Reception::new(clock_hz), Drops::default());
+        Flow { format, is_open: true, is_heard: false, rate, out, remote, reception, drops }
     }
 
     /// Checks, latches and counts a packet; `Ok` when it may go on to the other side.
@@ -60,9 +93,10 @@ impl Flow {
         match self.format {
             Format::Rtp { payload_types, event } => {
                 let arrival = read_rtp(octets, event)?;
-                self.admit(from, |reception| {
+                let continues = |reception: &Reception| {
                     reception.is_continued_by(&arrival, RELATCH_SILENCE_MS, now)
-                })?;
+                };
+                self.admit(from, continues, now)?;
                 if !payload_types.contains(arrival.payload_type) {
                     return Err(Drop::PayloadType);
                 }
@@ -73,9 +107,10 @@ impl Flow {
             // RTCP goes on while media is on hold (RFC 3264 section 5.1).
             Format::Rtcp { .. } => {
                 let ssrc = read_rtcp(octets)?;
-                self.admit(from, |reception| {
+                let continues = |reception: &Reception| {
                     reception.is_continued_by_source(ssrc, RTCP_RELATCH_SILENCE_MS, now)
-                })?;
+                };
+                self.admit(from, continues, now)?;
                 self.reception.count_rtcp(ssrc, octets.len(), now);
                 self.remote.settle(from);
                 Ok(())
@@ -83,9 +118,10 @@ impl Flow {
             // Nothing in the datagram tells its stream: only behind a NAT it may move.
             Format::Opaque => {
                 let behind_nat = self.remote.is_behind_nat(from);
-                self.admit(from, |reception| {
+                let continues = |reception: &Reception| {
                     behind_nat && reception.is_silent(RELATCH_SILENCE_MS, now)
-                })?;
+                };
+                self.admit(from, continues, now)?;
                 self.reception.count(octets.len(), now);
                 self.remote.settle(from);
                 if self.is_open { Ok(()) } else { Err(Drop::Held) }
@@ -109,13 +145,16 @@ impl Flow {
         }
     }
 
+    /// Strangers do not use up what the party may send.
     fn admit(
-        &self,
+        &mut self,
         from: SocketAddr,
         continues: impl FnOnce(&Reception) -> bool,
+        now: Tick,
     ) -> Result<(), Drop> {
         match self.remote.judge(from, || continues(&self.reception)) {
-            Source::Latched | Source::New => Ok(()),
+            Source::Latched | Source::New if self.rate.admits(now) => Ok(()),
+            Source::Latched | Source::New => Err(Drop::Flood),
             Source::Stranger => Err(Drop::Stranger),
         }
     }

@@ -4,8 +4,8 @@
 //! port: **the local port is the identity of a flow**, never the remote address or the SSRC.
 //! A pair joins two sides, each with an RTP and an RTCP port; what arrives at a port of one side
 //! leaves from the port of the other to that side's address. The relay learns addresses behind
-//! NATs (latching), refuses strangers, keeps to holds, counts loss and jitter by RFC 3550, reads
-//! what RTCP tells, and notices silence. [`ports::Ports`] hands the port numbers out.
+//! NATs (latching), refuses strangers and floods, keeps to holds, counts loss and jitter by RFC
+//! 3550, reads what RTCP tells, listens for what rings on behind an answer, and notices silence. [`ports::Ports`] hands the port numbers out.
 //!
 //! *What it never does:* open sockets, read a clock, know SIP or calls, resolve names, change a
 //! packet of a plain relay. The packet path (files marked `HOT PATH`) does not allocate, lock,
@@ -20,6 +20,7 @@
 //! *Where to start:* [`Relay`], then `relay/burst.rs`.
 
 mod datagram;
+mod ear;
 mod flow;
 mod hearing;
 pub mod limits;
@@ -31,6 +32,7 @@ mod report;
 mod wheel;
 
 pub use datagram::{Datagram, Drop, Drops, Verdict};
+pub use ear::Answered;
 pub use flow::Flow;
 pub use hearing::Heard;
 pub use ports::LocalPort;

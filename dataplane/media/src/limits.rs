@@ -30,6 +30,19 @@ pub const SILENCE_START_MS: u32 = 30_000;
 /// Silence between packets, by default.
 pub const SILENCE_RUNNING_MS: u32 = 60_000;
 
+/// Packets that a flow may send in [`FLOW_WINDOW_SHIFT`]'s second, by default: a lossless picture at
+/// its peak sends half of it, speech fifty.
+pub const FLOW_PACKETS: u32 = 2_000;
+/// A second of a flow is 2^30 ns, some 1.07 s: the time to count in, without a division.
+pub const FLOW_WINDOW_SHIFT: u32 = 30;
+/// How long after an answer is listened for what rings on, milliseconds: two cadences of it.
+pub const LISTEN_MS: u64 = 10_000;
+/// How long is listened before an answer at most, milliseconds: nobody lets it ring so long, and a
+/// pair that was taken up from a former process has its answer behind it.
+pub const RINGING_MS_MAX: u64 = 180_000;
+/// Sounds before an answer that are remembered: a tone of whole hertz has at most so many payloads
+/// of 20 ms, but for those that are modulated.
+pub const EAR_SUMS: usize = 16;
 /// RFC 3550 A.1: a sequence number this far ahead is a restart, not loss.
 pub const DROPOUT_MAX: u16 = 3_000;
 /// RFC 3550 A.1: a sequence number this far behind is late, not a restart.
@@ -37,4 +50,5 @@ pub const MISORDER_MAX: u16 = 100;
 
 const _: () = assert!(ADDRESSES_MAX * 65_536 / 4 == PAIRS_MAX, "two ports a side, two sides");
 const _: () = assert!(ADDRESSES_MAX * 65_536 < u32::MAX as usize, "a local port is 32 bits");
+const _: () = assert!(EAR_SUMS <= 0xff, "a place is an octet");
 const _: () = assert!(EVENTS_MAX >= 2, "one pair raises two events at once");

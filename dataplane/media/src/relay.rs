@@ -1,8 +1,9 @@
 //! Pairs of sides, and the flows between them.
 
-use crate::flow::{Flow, Format};
+use crate::ear::Ear;
+use crate::flow::{Flow, Format, Rate};
 use crate::hearing::Hearing;
-use crate::limits::{EVENTS_MAX, PAIRS_MAX, SILENCE_RUNNING_MS, SILENCE_START_MS};
+use crate::limits::{EVENTS_MAX, FLOW_PACKETS, PAIRS_MAX, SILENCE_RUNNING_MS, SILENCE_START_MS};
 use crate::ports::{LocalPort, PortSpace};
 use crate::remote::Remote;
 use crate::report::{FlowReport, MediaReport, RtcpReport, SideReport};
@@ -35,13 +36,15 @@ pub struct RelayConfig {
     pub space: PortSpace,
     /// Pairs at most; cut to [`PAIRS_MAX`].
     pub pairs_max: usize,
+    /// Packets of a flow in a second; what is beyond is dropped. 0 = as many as come.
+    pub flow_packets_max: u32,
 }
 
 impl RelayConfig {
-    /// This many pairs on these ports.
+    /// This many pairs on these ports, with the usual limit of a flow.
     #[must_use]
     pub const fn new(space: PortSpace, pairs_max: usize) -> RelayConfig {
-        RelayConfig { space, pairs_max }
+        RelayConfig { space, pairs_max, flow_packets_max: FLOW_PACKETS }
     }
 }
 
@@ -109,6 +112,8 @@ pub struct Peer {
     /// The IP address its signalling comes from, if the party is behind a NAT: it signals a
     /// private address, or its Via differs from what it came from.
     pub nat: Option<IpAddr>,
+    /// Packets come from the address that it signals, or from strangers: nothing is learned.
+    pub strict: bool,
     /// What the party does.
     pub direction: Direction,
     /// Payload types accepted from it. Parties may number theirs differently, so this is the
@@ -128,6 +133,7 @@ impl Peer {
             remote: terms.rtp(),
             rtcp_remote: terms.rtcp,
             nat,
+            strict: false,
             direction: terms.direction,
             payload_types: PayloadTypes::ALL,
             telephone_event: terms.telephone_event,
@@ -192,6 +198,9 @@ pub struct Relay {
     slots: Box<[Slot]>,
     /// What came by RTCP to each local port.
     hearings: Box<[Hearing]>,
+    /// What each local port carried around an answer.
+    ears: Box<[Ear]>,
+    rate: Rate,
     pairs: Box<[PairSlot]>,
     first_free: Option<u32>,
     open_count: usize,
@@ -247,6 +256,8 @@ impl Relay {
         Relay {
             slots: vec![Slot::Closed; config.space.len()].into_boxed_slice(),
             hearings: vec![Hearing::default(); config.space.len()].into_boxed_slice(),
+            ears: vec![Ear::new(Tick(0)); config.space.len()].into_boxed_slice(),
+            rate: Rate::new(config.flow_packets_max),
             pairs: (0..pairs_max).map(place).collect(),
             first_free: (pairs_max > 0).then_some(0),
             open_count: 0,
@@ -276,8 +287,8 @@ impl Relay {
         *place = PairSlot::Open(Pair { generation, opened: now, carried: spec.carried, a, b });
         self.first_free = next;
         self.open_count += 1;
-        self.open_flows(&spec.a, &spec.b, spec.carried);
-        self.open_flows(&spec.b, &spec.a, spec.carried);
+        self.open_flows(&spec.a, &spec.b, spec.carried, now);
+        self.open_flows(&spec.b, &spec.a, spec.carried, now);
         self.apply_directions(&a, &b);
         self.watch(index, now);
         Ok(PairId { index, generation })
@@ -306,14 +317,29 @@ impl Relay {
         };
         if let Some(flow) = self.flow_mut(end.rtp) {
             flow.format = peer.format(carried);
-            flow.remote.update(peer.remote, peer.nat);
+            flow.remote.update(peer.remote, peer.nat, peer.strict);
             flow.reception.set_clock(peer.clock());
         }
         if let Some(flow) = end.rtcp.and_then(|port| self.flow_mut(port)) {
-            flow.remote.update(peer.rtcp_remote, peer.nat);
+            flow.remote.update(peer.rtcp_remote, peer.nat, peer.strict);
         }
         self.apply_directions(&a, &b);
         self.watch(id.index, now);
+        Ok(())
+    }
+
+    /// The call of a pair was answered: what its parties send from now on is told beside what they
+    /// sent before. Said again it changes nothing.
+    ///
+    /// # Errors
+    /// [`NoSuchPair`].
+    pub fn answer(&mut self, id: PairId, now: Tick) -> Result<(), NoSuchPair> {
+        let Pair { a, b, .. } = *self.pair(id).ok_or(NoSuchPair)?;
+        for port in [a.rtp, b.rtp] {
+            if let Some(ear) = self.ears.get_mut(port.index()) {
+                ear.answer(now);
+            }
+        }
         Ok(())
     }
 
@@ -345,7 +371,7 @@ impl Relay {
     pub fn report(&self, id: PairId, now: Tick) -> Option<MediaReport> {
         let Pair { opened, a, b, .. } = *self.pair(id)?;
         let side = |end: &End, other: &End| {
-            let media = FlowReport::new(self.flow(end.rtp)?);
+            let media = FlowReport::new(self.flow(end.rtp)?, self.ears.get(end.rtp.index())?);
             let clock_hz = self.flow(other.rtp)?.reception.clock_hz();
             let rtcp = end.rtcp.and_then(|port| {
                 let heard = self.hearings.get(port.index())?.heard(clock_hz);
@@ -385,15 +411,21 @@ impl Relay {
     }
 
     /// Opens the flows of what `own` sends, leaving by the ports of `other`.
-    fn open_flows(&mut self, own: &Endpoint, other: &Endpoint, carried: Carried) {
-        let Peer { remote, rtcp_remote, nat, .. } = own.peer;
-        let clock = own.peer.clock();
-        let media =
-            Flow::new(own.peer.format(carried), Some(other.rtp), Remote::new(remote, nat), clock);
+    fn open_flows(&mut self, own: &Endpoint, other: &Endpoint, carried: Carried, now: Tick) {
+        let Peer { remote, rtcp_remote, nat, strict, .. } = own.peer;
+        let (clock, rate) = (own.peer.clock(), self.rate);
+        let remote = Remote::new(remote, nat, strict);
+        let mut media = Flow::new(own.peer.format(carried), Some(other.rtp), remote, (clock, rate));
+        // What is encrypted, or no speech, is not listened to.
+        media.is_heard = carried == Carried::Rtp;
         self.set_slot(own.rtp, Slot::Open(media));
+        if let Some(ear) = self.ears.get_mut(own.rtp.index()) {
+            *ear = Ear::new(now);
+        }
         if let Some(port) = own.rtcp {
             let format = Format::Rtcp { is_clear: carried == Carried::Rtp };
-            let rtcp = Flow::new(format, other.rtcp, Remote::new(rtcp_remote, nat), clock);
+            let remote = Remote::new(rtcp_remote, nat, strict);
+            let rtcp = Flow::new(format, other.rtcp, remote, (clock, rate));
             self.set_slot(port, Slot::Open(rtcp));
             if let Some(hearing) = self.hearings.get_mut(port.index()) {
                 *hearing = Hearing::default();

@@ -5,7 +5,7 @@
 //! The signalled address is used at once. Before the first packet, another source is learned only
 //! if the leg is behind a NAT and the source has the IP address that its signalling comes from.
 //! Later another source is learned only when it continues the stream after silence. Anyone else
-//! is a stranger, whose packets change nothing.
+//! is a stranger, whose packets change nothing. Of a strict party only the signalled address sends.
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -18,6 +18,8 @@ pub(crate) struct Remote {
     is_unnamed: bool,
     /// Where the signalling comes from, if the leg is behind a NAT.
     nat: Option<IpAddr>,
+    /// Nothing is learned: packets come from the signalled address, or from strangers.
+    is_strict: bool,
     /// Where packets come from.
     latched: Option<SocketAddr>,
     moves: u16,
@@ -35,14 +37,25 @@ pub(crate) enum Source {
 }
 
 impl Remote {
-    pub(crate) const fn new(signalled: Option<SocketAddr>, nat: Option<IpAddr>) -> Remote {
-        Remote { signalled, is_unnamed: signalled.is_none(), nat, latched: None, moves: 0 }
+    pub(crate) const fn new(
+        signalled: Option<SocketAddr>,
+        nat: Option<IpAddr>,
+        is_strict: bool,
+    ) -> Remote {
+        let is_unnamed = signalled.is_none();
+        Remote { signalled, is_unnamed, nat, is_strict, latched: None, moves: 0 }
     }
 
     /// Takes over what new signalling says. The same address again keeps what was learned, and so
     /// does no address: a re-INVITE for hold must not tear a phone behind a NAT off.
-    pub(crate) fn update(&mut self, signalled: Option<SocketAddr>, nat: Option<IpAddr>) {
+    pub(crate) fn update(
+        &mut self,
+        signalled: Option<SocketAddr>,
+        nat: Option<IpAddr>,
+        is_strict: bool,
+    ) {
         self.nat = nat;
+        self.is_strict = is_strict;
         self.is_unnamed = signalled.is_none();
         if signalled.is_some() && signalled != self.signalled {
             self.signalled = signalled;
@@ -75,7 +88,7 @@ impl Remote {
     pub(crate) fn judge(&self, from: SocketAddr, continues: impl FnOnce() -> bool) -> Source {
         match self.latched {
             Some(latched) if is_same(latched, from) => Source::Latched,
-            Some(_) if continues() => Source::New,
+            Some(_) if !self.is_strict && continues() => Source::New,
             None if self.is_expected(from) => Source::New,
             Some(_) | None => Source::Stranger,
         }
@@ -97,7 +110,8 @@ impl Remote {
     }
 
     fn is_expected(&self, from: SocketAddr) -> bool {
-        self.signalled.is_some_and(|signalled| is_same(signalled, from)) || self.is_behind_nat(from)
+        self.signalled.is_some_and(|signalled| is_same(signalled, from))
+            || !self.is_strict && self.is_behind_nat(from)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a pair has carried.
 
 use crate::datagram::Drops;
+use crate::ear::{Answered, Ear};
 use crate::flow::Flow;
 use crate::hearing::Heard;
 use core::net::SocketAddr;
@@ -53,6 +54,8 @@ pub struct FlowReport {
     pub latched: Option<SocketAddr>,
     /// How often that moved without signalling.
     pub moves: u16,
+    /// What it sent after the call was answered; `None` before that.
+    pub answered: Option<Answered>,
 }
 
 /// RTCP from one side.
@@ -69,7 +72,7 @@ pub struct RtcpReport {
 }
 
 impl FlowReport {
-    pub(crate) fn new(flow: &Flow) -> FlowReport {
+    pub(crate) fn new(flow: &Flow, ear: &Ear) -> FlowReport {
         let (jitter_us, jitter_us_max) = flow.reception.jitter_us();
         FlowReport {
             packets: flow.reception.packets(),
@@ -83,6 +86,7 @@ impl FlowReport {
             ssrc: flow.ssrc(),
             latched: flow.remote.latched(),
             moves: flow.remote.moves(),
+            answered: ear.told(),
         }
     }
 }

@@ -17,6 +17,7 @@ fn peer(remote: SocketAddr) -> Peer {
         remote: Some(remote),
         rtcp_remote: Some(SocketAddr::new(remote.ip(), remote.port() + 1)),
         nat: None,
+        strict: false,
         direction: Direction::SendRecv,
         payload_types: PayloadTypes::ALL,
         telephone_event: Some(101),

@@ -108,6 +108,7 @@ impl Phone {
             remote: Some(self.signalled),
             rtcp_remote: None,
             nat: self.nat.then_some(self.address.ip()),
+            strict: false,
             direction: Direction::SendRecv,
             payload_types: PayloadTypes::ALL,
             telephone_event: None,

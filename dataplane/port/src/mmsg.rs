@@ -74,11 +74,16 @@ pub struct MmsgConfig {
     pub media_addresses: Vec<IpAddr>,
     /// The shard's bell: whoever has something for the shard rings a clone of it.
     pub waker: EventFd,
-    /// DSCP of SIP datagrams, 0 to 63; 24 (CS3) is usual.
-    pub sip_dscp: u8,
-    /// DSCP of media packets, 0 to 63; 46 (EF) is usual.
-    pub media_dscp: u8,
+    /// DSCP of SIP datagrams by each listener, 0 to 63; [`SIP_DSCP`] where none is said.
+    pub sip_dscp: Vec<u8>,
+    /// DSCP of media packets from each address, 0 to 63; [`MEDIA_DSCP`] where none is said.
+    pub media_dscp: Vec<u8>,
 }
+
+/// DSCP of signalling (CS3) and media (EF), RFC 4594.
+pub const SIP_DSCP: u8 = 24;
+/// See [`SIP_DSCP`].
+pub const MEDIA_DSCP: u8 = 46;
 
 /// How fast something comes, by a count of it.
 struct Pace {
@@ -145,8 +150,8 @@ impl Mmsg {
         }
         let poller = Poller::new()?;
         poller.add(waker.as_fd(), Ready::Waker)?;
-        let sip = SipSockets::new(listeners, sip_dscp, &poller)?;
-        let media = MediaSockets::new(&media_addresses, media_dscp);
+        let sip = SipSockets::new(listeners, &sip_dscp, &poller)?;
+        let media = MediaSockets::new(&media_addresses, &media_dscp);
         let now = clock::monotonic();
         let (counters, gather_ns) = (MediaCounters::default(), GATHER_NS);
         let streams = Streams::none();

@@ -45,8 +45,8 @@ fn ten_thousand_turns_allocate_nothing() {
         listeners: vec![bind_sip("127.0.0.1:0".parse().unwrap(), false).unwrap()],
         media_addresses: vec!["127.0.0.1".parse().unwrap()],
         waker: EventFd::new().unwrap(),
-        sip_dscp: 0,
-        media_dscp: 0,
+        sip_dscp: Vec::new(),
+        media_dscp: Vec::new(),
     })
     .unwrap();
     let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

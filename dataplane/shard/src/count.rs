@@ -42,6 +42,8 @@ pub struct Counts {
     pub media_malformed: u64,
     /// Of these, dropped: from a source that has no part in the call.
     pub media_stranger: u64,
+    /// Of these, dropped: more than their flow may send.
+    pub media_flooded: u64,
     /// Frames of the control plane that could not be read.
     pub frames_malformed: u64,
     /// Call table writes that found no room: the call is not recoverable.
@@ -93,6 +95,7 @@ impl Counts {
         match reason {
             MediaDrop::Junk | MediaDrop::Truncated => self.media_malformed += 1,
             MediaDrop::Stranger => self.media_stranger += 1,
+            MediaDrop::Flood => self.media_flooded += 1,
             MediaDrop::Closed
             | MediaDrop::PayloadType
             | MediaDrop::Held

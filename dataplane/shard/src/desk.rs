@@ -14,9 +14,12 @@ mod frozen;
 mod report;
 #[cfg(test)]
 mod size;
+mod sound;
 
 use crate::gauge::Gauges;
 pub(crate) use frozen::FrozenMedia;
+pub(crate) use sound::CallSound;
+use sound::Round;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use strowger_call::{Resources, Role};
@@ -53,6 +56,8 @@ pub struct MediaConfig {
     pub port_max: u16,
     /// Most joined pairs at once.
     pub pairs_max: usize,
+    /// Packets of a flow in a second; what is beyond is dropped. 0 = as many as come.
+    pub flow_packets_max: u32,
     /// From chance: in which order ports are used, and our session numbers.
     pub seed: u64,
 }
@@ -80,6 +85,8 @@ pub(crate) struct MediaDesk {
     pub(crate) gauges: Gauges,
     /// Legs whose image has changed.
     touched: BTreeSet<LegId>,
+    /// How calls sound, in turn.
+    round: Round,
 }
 
 #[derive(Debug)]
@@ -94,6 +101,8 @@ struct LegMedia {
     /// The party's last description, for the call table.
     said: Vec<u8>,
     peer: Option<LegId>,
+    /// Its call was answered in this life of the process.
+    answered: bool,
     report: Option<MediaReport>,
 }
 
@@ -140,7 +149,10 @@ impl MediaDesk {
         Some(MediaDesk {
             addresses: config.addresses.clone(),
             of_listener: config.of_listener.clone(),
-            relay: Relay::new(&RelayConfig::new(space, config.pairs_max)),
+            relay: Relay::new(&RelayConfig {
+                flow_packets_max: config.flow_packets_max,
+                ..RelayConfig::new(space, config.pairs_max)
+            }),
             ports: Ports::new(space, config.seed),
             legs: BTreeMap::new(),
             joints: BTreeMap::new(),
@@ -148,6 +160,7 @@ impl MediaDesk {
             next_session: config.seed >> 2,
             gauges: Gauges::default(),
             touched: BTreeSet::new(),
+            round: Round::default(),
         })
     }
 
@@ -222,6 +235,7 @@ impl MediaDesk {
                 lines: Vec::new(),
                 said: Vec::new(),
                 peer: None,
+                answered: false,
                 report: None,
             }
         })
@@ -337,12 +351,13 @@ impl LegMedia {
         if self.is_inside() {
             return Peer::from_terms(terms, None);
         }
+        let strict = self.policy.is_some_and(|policy| policy.strict);
         let behind_nat = self.policy.is_some_and(|p| p.nated)
             || signalled.is_some_and(|ip| {
                 is_private(ip) && self.signalling.is_some_and(|s| s != ip && !is_private(s))
             });
         let nat = self.signalling.filter(|ip| behind_nat && ip.is_ipv6() == is_ipv6);
-        let mut peer = Peer::from_terms(terms, nat);
+        let mut peer = Peer { strict, ..Peer::from_terms(terms, nat) };
         if nat.is_some() && signalled.is_some_and(is_private) {
             (peer.remote, peer.rtcp_remote) = (None, None);
         }
@@ -487,6 +502,9 @@ impl<I: Io> Desk<'_, I> {
                     self.media.joints.insert(pair, Joint { a, b, carried });
                     self.set_pair(a, index, Some(pair));
                     self.set_pair(b, index, Some(pair));
+                    if self.media.legs.get(&b).is_some_and(|media| media.answered) {
+                        let _open = self.media.relay.answer(pair, self.now);
+                    }
                 }
             }
             (None, _, Some(pair)) | (_, None, Some(pair)) => self.close_pair(pair, index),
@@ -504,13 +522,11 @@ impl<I: Io> Desk<'_, I> {
     fn close_pair(&mut self, pair: PairId, index: usize) {
         let Some(joint) = self.media.joints.remove(&pair) else { return };
         let report = self.media.relay.close(pair, self.now);
-        for (leg, other) in [(joint.a, joint.b), (joint.b, joint.a)] {
+        for leg in [joint.a, joint.b] {
             self.set_pair(leg, index, None);
-            let Ok(report) = &report else { continue };
-            let (from, to) =
-                if leg == joint.a { (report.a, report.b) } else { (report.b, report.a) };
-            let _ = other;
-            self.media.add_report(leg, index, &from, &to);
+            if let Ok(report) = &report {
+                self.media.add_report(leg, index, report, joint.a == leg);
+            }
         }
     }
 }
@@ -617,6 +633,17 @@ impl<I: Io> Resources for Desk<'_, I> {
         self.media.leg(a).peer = Some(b);
         self.media.leg(b).peer = Some(a);
         self.settle(a, b);
+    }
+
+    fn answered(&mut self, a: LegId, b: LegId) {
+        for leg in [a, b] {
+            let Some(media) = self.media.legs.get_mut(&leg) else { continue };
+            media.answered = true;
+            for pair in media.lines.iter().filter_map(|line| line.pair) {
+                // Said of both legs: the second time it changes nothing.
+                let _open = self.media.relay.answer(pair, self.now);
+            }
+        }
     }
 
     fn part(&mut self, a: LegId, b: LegId) {

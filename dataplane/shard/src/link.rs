@@ -172,7 +172,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             | Up::Listeners(_)
             | Up::Upstream(_)
             | Up::FlowFailed(_)
-            | Up::FlowEpoch(_) => self.link.send(Lane::Calls, &frame),
+            | Up::FlowEpoch(_)
+            | Up::Sounds(_) => self.link.send(Lane::Calls, &frame),
         };
         if told == Err(LinkError::Full) {
             self.counts.ring_full += 1;

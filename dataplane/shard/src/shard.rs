@@ -4,7 +4,7 @@ use crate::backlog::{Backlog, Turn};
 use crate::connection::{Connections, Read, Tls};
 use crate::cost::Load;
 use crate::count::Counts;
-use crate::desk::{Desk, MediaConfig, MediaDesk};
+use crate::desk::{CallSound, Desk, MediaConfig, MediaDesk};
 use crate::edge::{Draft, Sources, Verdict};
 use crate::front::{Arrival, Fate, Front, Limits, Unproven};
 use crate::gauge::Gauges;
@@ -21,7 +21,7 @@ use strowger_link::table::Table;
 use strowger_link::tape::{Said, Tape};
 use strowger_link::{
     COUNTERS, Cause, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
-    Listeners, MS, SECOND, Tick, Up, UpstreamState,
+    Listeners, MS, SECOND, Sound, Sounds, Tick, Up, UpstreamState,
 };
 use strowger_media::{Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{
@@ -689,6 +689,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         if now >= self.next_beat {
             self.next_beat = now.plus_ns(BEAT);
             self.table.beat(now, self.io.wall_us());
+            self.tell_sounds(now);
         }
         if now >= self.next_alive {
             // Once in each second, so that the one whose mark lists the calls is never missed.
@@ -696,6 +697,32 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             self.next_alive = Tick(now.0 - now.0 % ALIVE).plus_ns(ALIVE);
             self.mark_alive(now, is_first);
             self.report(now);
+        }
+    }
+
+    /// Tells how some of the calls sound by now, and ends those whose answer was false where their
+    /// trunk wants none such. A report that finds no room is left out: the next round has it.
+    fn tell_sounds(&mut self, now: Tick) {
+        let looked = self.media.sounds(now);
+        if looked.is_empty() {
+            return;
+        }
+        let (mut sounds, mut has_ended) = (Vec::with_capacity(looked.len()), false);
+        for CallSound { called, reports: [caller_side, called_side], ends_false } in looked {
+            if ends_false && called_side.is_false_answer(&caller_side) {
+                let Shard { io, calls, media, .. } = self;
+                calls.handle_false_answer(called, now, &mut Desk { media, io, now });
+                has_ended = true;
+            } else if let Some(ask) = self.calls.ask_of(called.slot) {
+                sounds.push(Sound { ask, caller: caller_side, called: called_side });
+            }
+        }
+        if has_ended {
+            self.settle(now);
+        }
+        if !sounds.is_empty() {
+            let frame = Up::Sounds(Sounds { calls: sounds });
+            let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());
         }
     }
 
@@ -763,6 +790,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.mesh_sent,
             c.mesh_received,
             c.mesh_full,
+            c.media_flooded,
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });

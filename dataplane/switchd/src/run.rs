@@ -33,9 +33,6 @@ use strowger_sip::endpoint::{Config as SipConfig, Listener};
 use strowger_sip::transaction::Timers;
 use strowger_tuning::{Config, Listener as Place, Sip, Transport as Spoken};
 
-/// DSCP of signalling (CS3) and media (EF), RFC 4594.
-const SIP_DSCP: u8 = 24;
-const MEDIA_DSCP: u8 = 46;
 /// T4 (RFC 3261 table 4).
 const T4_MS: u32 = 5_000;
 /// How often the main thread looks whether the shard's thread has ended its calls.
@@ -329,12 +326,14 @@ fn open_ios(
 
 /// Packet I/O over these sockets.
 fn packets(config: &Config, waker: EventFd, listeners: Vec<UdpSocket>) -> std::io::Result<Mmsg> {
+    let dscp = |(index, socket): (usize, &UdpSocket)| Ok(config.dscp(index, socket.local_addr()?));
+    let sip_dscp: std::io::Result<Vec<u8>> = listeners.iter().enumerate().map(dscp).collect();
     let mut io = Mmsg::new(MmsgConfig {
+        sip_dscp: sip_dscp?,
         listeners,
         media_addresses: config.media.addresses.clone(),
         waker,
-        sip_dscp: SIP_DSCP,
-        media_dscp: MEDIA_DSCP,
+        media_dscp: config.media.dscp.clone(),
     })?;
     let bytes = |kib: u32| usize::try_from(kib).unwrap_or(usize::MAX).saturating_mul(1024);
     let overload = &config.overload;
@@ -398,10 +397,10 @@ fn open_streams(
             }
             place.local = bound;
         }
-        all.push(StreamListener { number, local: place.local, socket });
+        all.push(StreamListener { number, local: place.local, socket, dscp: place.dscp });
     }
     let connections_max = config.streams.connections_max;
-    Ok(StreamsConfig { listeners: all, connections_max, dscp: SIP_DSCP })
+    Ok(StreamsConfig { listeners: all, connections_max })
 }
 
 const fn transport(spoken: Spoken) -> Transport {
@@ -464,6 +463,7 @@ fn setup(
         },
         media: MediaConfig {
             pairs_max: ports * addresses.len() / 4,
+            flow_packets_max: config.media.flow_packets_max,
             addresses,
             of_listener,
             port_min,

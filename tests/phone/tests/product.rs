@@ -69,6 +69,8 @@ mod ladder;
 mod line;
 #[path = "product/list.rs"]
 mod list;
+#[path = "product/live.rs"]
+mod live;
 #[path = "product/mesh.rs"]
 mod mesh;
 #[path = "product/money.rs"]

@@ -184,7 +184,8 @@ fn step_up(up: &Up) -> Option<Step> {
         | Up::Listeners(_)
         | Up::Upstream(_)
         | Up::FlowFailed(_)
-        | Up::FlowEpoch(_) => None,
+        | Up::FlowEpoch(_)
+        | Up::Sounds(_) => None,
     }
 }
 

@@ -339,7 +339,8 @@ impl Control {
             | Up::Listeners(_)
             | Up::Upstream(_)
             | Up::FlowFailed(_)
-            | Up::FlowEpoch(_) => None,
+            | Up::FlowEpoch(_)
+            | Up::Sounds(_) => None,
         };
         step.map_or(Ok(()), |step| self.begin(step))?;
         let started = if let Up::Started(started) = &up { Some(started.ask) } else { None };

@@ -301,6 +301,7 @@ fn setup(token_key: Key, epoch: u32, seed: u64, now: Tick, (shard, of): (u8, u8)
             port_min,
             port_max,
             pairs_max: usize::from(port_max - port_min).div_ceil(4),
+            flow_packets_max: 0,
             seed: seed ^ u64::from(shard) << 60,
         },
         ask_timeout_ms: ASK_TIMEOUT_MS,

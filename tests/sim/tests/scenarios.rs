@@ -159,6 +159,8 @@ fn originate() -> Verb {
             start_timeout_ms: 0,
             timeout_ms: 0,
             voices: Voices::ALL,
+            strict: false,
+            ends_false: false,
         },
         ring_ms: 20_000,
         first_ms: 0,

@@ -30,6 +30,7 @@ fn side(ports: PortPair, remote: SocketAddr) -> Endpoint {
             remote: Some(remote),
             rtcp_remote: Some(SocketAddr::new(remote.ip(), remote.port() + 1)),
             nat: None,
+            strict: false,
             direction: Direction::SendRecv,
             payload_types: PayloadTypes::ALL,
             telephone_event: Some(101),

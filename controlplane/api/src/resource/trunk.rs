@@ -181,6 +181,12 @@ object! {
     one_codec: Free Opt(Flag) => one_codec;
     /// What becomes of G.711: `keep`, `spare`, `bar`; null goes by `media.g711`.
     g711: Free Opt(words::<G711>()) => g711;
+    /// Its media is taken from the address that it describes, and from no other: nothing is
+    /// learned, whatever NAT it is behind.
+    strict_media: Free Flag => strict_media;
+    /// A call that it answered falsely is ended: it rang on for a second behind the answer, or sent
+    /// nothing for five. Where it is not set, the record says it (`false_answer`).
+    end_false_answer: Free Flag => end_false_answer;
 }
 
 object! {

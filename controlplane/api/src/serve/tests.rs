@@ -21,7 +21,12 @@ use tokio::time::{Instant, sleep};
 struct Mute;
 
 impl Live for Mute {
-    fn calls(&self, _: Scope, _: Option<CallId>, _: usize) -> Reply<'_, Vec<LiveCall>> {
+    fn calls(
+        &self,
+        _: Scope,
+        _: (Option<CallId>, usize),
+        _: Option<u16>,
+    ) -> Reply<'_, Vec<LiveCall>> {
         Box::pin(pending())
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_api::{
-    AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallState,
+    AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallSound, CallState,
     CertificateStanding, Contact, HostStanding, ListOrder, ListSeen, Live, LiveCall, LoginCause,
     LoginPhase, LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder,
     PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal,
@@ -14,8 +14,9 @@ use strowger_api::{
     TraceWords, TrunkFailure, Unavailable,
 };
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Binding, CdrId, Currency, Digits, NumberListId,
-    OrganizationId, Price, RateId, SubscriberId, TenantId, Transport, TrunkId, TrunkLoginId,
+    AccountId, Allowance, AllowanceId, Amount, Audio, Binding, CdrId, CdrMedia, Currency, Digits,
+    FalseAnswer, NumberListId, OrganizationId, Price, RateId, SubscriberId, TenantId, Transport,
+    TrunkId, TrunkLoginId, worst_score,
 };
 use strowger_routing::{ReplayLine, Replayed, Sides, Way};
 use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Owned, Scope};
@@ -47,6 +48,12 @@ fn call(id: u64, tenant: i64, state: CallState) -> LiveCall {
         called: "0044123".to_owned(),
         started_us: 1_700_000_000_000_001,
         answered_us: (state == CallState::Speaking).then_some(1_700_000_005_000_000),
+        sound: (state == CallState::Held).then(|| {
+            let (caller, called) =
+                (crate::rows::media(), CdrMedia { mos: Some(290), ..crate::rows::media() });
+            let (audio, false_answer) = (Some(Audio::Bad), Some(FalseAnswer::RingsOn));
+            Box::new(CallSound { caller, called, audio, false_answer })
+        }),
     }
 }
 
@@ -157,8 +164,20 @@ impl FakeLive {
 }
 
 impl Live for FakeLive {
-    fn calls(&self, scope: Scope, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<LiveCall>> {
-        let seen = self.calls.iter().filter(|c| is_seen(scope, c) && Some(c.id) > after);
+    fn calls(
+        &self,
+        scope: Scope,
+        (after, limit): (Option<CallId>, usize),
+        mos_below: Option<u16>,
+    ) -> Reply<'_, Vec<LiveCall>> {
+        let score = |c: &LiveCall| {
+            c.sound.as_ref().and_then(|sound| worst_score(&sound.caller, &sound.called))
+        };
+        let is_worse = |c: &LiveCall| {
+            mos_below.is_none_or(|below| score(c).is_some_and(|score| score < below))
+        };
+        let behind = self.calls.iter().filter(|c| Some(c.id) > after && is_worse(c));
+        let seen = behind.filter(|c| is_seen(scope, c));
         self.say(seen.take(limit).cloned().collect())
     }
 

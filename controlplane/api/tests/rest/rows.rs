@@ -146,7 +146,7 @@ fn charge(kind: ChargeKind, account: i64) -> Charge {
     }
 }
 
-fn media() -> CdrMedia {
+pub(crate) fn media() -> CdrMedia {
     CdrMedia {
         received: 50,
         received_octets: 8000,
@@ -168,6 +168,8 @@ fn media() -> CdrMedia {
             round_trip_us_max: Some(52_000),
             mos: Some(431),
         }),
+        silent_ms: Some(120),
+        rang_ms: 1_020,
     }
 }
 

@@ -62,6 +62,7 @@ fn a_subscriber_and_a_trunk_are_shown() {
     let dialog = json!({
         "timer": null, "session_ms": null, "session_ms_min": null, "session_ms_max": null,
         "reliable": null, "media": null, "codecs": null, "one_codec": null, "g711": null,
+        "strict_media": false, "end_false_answer": false,
     });
     let none = json!({"minutes_min": 0, "minutes_desired": 0, "minutes_max": 0});
     let trunk = json!({
@@ -178,12 +179,30 @@ fn a_call_is_shown_and_ended() {
         "id": "1", "cdr": "77", "tenant": "1", "state": "speaking", "account": "1",
         "subscriber": "1", "trunk": null, "caller": "491001", "called": "0044123",
         "started": "2023-11-14T22:13:20.000001Z", "answered": "2023-11-14T22:13:25.000000Z",
+        "caller_media": null, "called_media": null, "mos_hundredths": null, "audio": null,
+        "false_answer": null,
     });
     assert_eq!(server.get("/api/v1/calls/1").json(), expect);
     let hangup = server.ask("POST", "/api/v1/calls/1/hangup", Some(crate::rows::OWNER));
     assert_eq!((hangup.status, hangup.json()), (202, json!({"id": "1"})));
     let ended = server.live.ended.lock().unwrap().clone();
     assert_eq!(ended, [(CallId(1), "admin".to_owned())]);
+}
+
+#[test]
+fn how_a_call_sounds_is_shown_and_found() {
+    let server = Server::start();
+    let held = server.get("/api/v1/calls/18446744073709551615").json();
+    let record = server.get("/api/v1/cdrs/1").json();
+    assert_eq!(held["caller_media"], record["caller_media"], "as in the record");
+    assert_eq!(held["called_media"]["mos_hundredths"], 290);
+    assert_eq!((&held["mos_hundredths"], &held["audio"]), (&json!(290), &json!("bad")));
+    assert_eq!(held["false_answer"], "rings-on");
+    let worse = |below: u16| {
+        let answer = server.get(&format!("/api/v1/calls?mos_below={below}")).json();
+        answer["items"].as_array().unwrap().len()
+    };
+    assert_eq!((worse(291), worse(290)), (1, 0));
 }
 
 #[test]

@@ -177,4 +177,8 @@ pub struct DialogTerms {
     pub one_codec: Option<bool>,
     /// What becomes of G.711.
     pub g711: Option<G711>,
+    /// Its media comes from the address that it describes, or is not heard (spec SEC-DOS-05).
+    pub strict_media: bool,
+    /// A call whose answer was false is ended.
+    pub end_false_answer: bool,
 }

@@ -1,7 +1,7 @@
 //! Hops: a trunk's addresses as branches of the call, one after the other.
 
 use super::diverted::Teller;
-use super::manner::{speak, voices};
+use super::manner::{own_media, speak};
 use super::plan::blank_branch;
 use super::ring::{contact_target, media_policy, ring_ms, tenant_media};
 use super::sender::Sender;
@@ -89,7 +89,7 @@ impl<'a> Attempt<'a> {
             branch.redirect = self.on_redirect_of(egress);
             let own = self.world.account_settings(egress.account);
             speak(&mut branch.manner, own, Some(&egress.dialog));
-            branch.media.voices = voices(own, Some(&egress.dialog));
+            branch.media = own_media(branch.media, own, Some(&egress.dialog));
             branch.hop = PriceRef { hop, part: hops.place.part }.byte();
             self.shown_outside(sender, egress).onto(&mut branch);
             if let Some(login) = self.world.login(trunk.id, self.ask.id) {

@@ -8,8 +8,8 @@ use super::{Attempt, Stop};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_link::{
-    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, Octets, PartyRef, Plain, Reliable,
-    STAGES_MAX, SessionTimer, VOICES_MAX, Voices,
+    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, MediaPolicy, Octets, PartyRef, Plain,
+    Reliable, STAGES_MAX, SessionTimer, VOICES_MAX, Voices,
 };
 use strowger_model::{
     DialogTerms, G711, MediaPath, Operation, Profile, ReliableMode, SubscriberId, TimerMode, Trunk,
@@ -87,6 +87,20 @@ pub(super) fn voices(profile: &Profile, own: Option<&DialogTerms>) -> Voices {
         G711::Bar => Plain::Barred,
     };
     Voices { order, single: own.and_then(|own| own.one_codec).unwrap_or(set.one_codec), plain }
+}
+
+/// What a party's own terms add to the policy of its media: codecs, strict sources, false answers.
+pub(super) fn own_media(
+    media: MediaPolicy,
+    profile: &Profile,
+    own: Option<&DialogTerms>,
+) -> MediaPolicy {
+    MediaPolicy {
+        voices: voices(profile, own),
+        strict: own.is_some_and(|own| own.strict_media),
+        ends_false: own.is_some_and(|own| own.end_false_answer),
+        ..media
+    }
 }
 
 /// What the paths of two parties make together (spec C-MED-02). Relayed wins over all else, and

@@ -2,7 +2,7 @@
 
 use super::called::Called;
 use super::hop::swap;
-use super::manner::{speak, terms_of, voices};
+use super::manner::{own_media, speak, terms_of};
 use super::order::exchanged;
 use super::ring::{media_policy, subscriber_calls_max};
 use super::sender::{Sender, Who};
@@ -258,7 +258,7 @@ impl<'a> Attempt<'a> {
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
             manner: sender_manner(sender),
         };
-        go.media.voices = voices(sender.settings, terms_of(sender));
+        go.media = own_media(go.media, sender.settings, terms_of(sender));
         self.choose_paths(sender, &mut go);
         self.rule_replies(&mut go.stages);
         go.on_exhausted.headers.extend(self.own_reply());

@@ -324,6 +324,8 @@ pub(super) fn tenant_media(tenant: &Tenant, nated: bool) -> MediaPolicy {
         start_timeout_ms: tenant.media_start_timeout_s.saturating_mul(1000),
         timeout_ms: tenant.media_timeout_s.saturating_mul(1000),
         voices: Voices::ALL,
+        strict: false,
+        ends_false: false,
     }
 }
 

@@ -34,6 +34,8 @@ fn branch() -> Branch {
         start_timeout_ms: 0,
         timeout_ms: 0,
         voices: strowger_link::Voices::ALL,
+        strict: false,
+        ends_false: false,
     };
     let target = strowger_link::Target {
         uri: "sip:1@h".into(),

@@ -3,7 +3,10 @@
 use super::{Audience, RowNames, Said, Thing};
 use core::fmt::Write as _;
 use std::net::SocketAddr;
-use strowger_model::{Cdr, CdrHop, CdrOutcome, SubscriberId, TrunkId, party_name, reason_name};
+use strowger_model::{
+    Audio, Cdr, CdrHop, CdrOutcome, FalseAnswer, SubscriberId, TrunkId, audio, false_answer,
+    party_name, reason_name,
+};
 
 /// Milliseconds are said as such below this, as seconds from there on.
 const MS_SAID_MAX: u64 = 10_000;
@@ -31,6 +34,8 @@ pub fn aftermath(cdr: &Cdr, names: &dyn RowNames, audience: Audience) -> Vec<Sai
             sentence,
         });
     }
+    said.extend(teller.answer());
+    said.extend(teller.audio());
     said.push(teller.end());
     said
 }
@@ -133,6 +138,33 @@ impl Teller<'_> {
         }
         sentence.push(':');
         (sentence, parameters)
+    }
+
+    /// That the answer was false. How a supplier's callee behaves is the operator's to know.
+    fn answer(&self) -> Option<Said> {
+        let (caller, called) = (self.cdr.caller_media.as_ref()?, self.cdr.called_media.as_ref()?);
+        self.cdr.times.answered_us.filter(|_| self.audience == Audience::Operator)?;
+        let (why, ms) = match false_answer(caller, called)? {
+            FalseAnswer::RingsOn => ("what rang before it rang on behind it for", called.rang_ms),
+            FalseAnswer::Silent => ("nothing came behind it for", called.silent_ms?),
+        };
+        Some(Said {
+            code: "false-answer".into(),
+            parameters: vec![("ms", ms.to_string())],
+            sentence: format!("the answer was false: {why} {}", said_ms(ms.into())),
+        })
+    }
+
+    /// That somebody was not heard.
+    fn audio(&self) -> Option<Said> {
+        let sentence = match audio(self.cdr)? {
+            Audio::None => "one-way audio at its worst: nobody was heard",
+            Audio::CallerOnly => "one-way audio: nobody heard the called party",
+            Audio::CalledOnly => "one-way audio: nobody heard the caller",
+            Audio::Bad | Audio::Fair | Audio::Good => return None,
+        };
+        let (parameters, sentence) = (Vec::new(), sentence.to_owned());
+        Some(Said { code: "one-way-audio".into(), parameters, sentence })
     }
 
     fn end(&self) -> Said {

@@ -208,6 +208,44 @@ fn what_the_dataplane_did_follows_in_words() {
 }
 
 #[test]
+fn false_answers_and_one_way_audio_are_said() {
+    let side = |received, silent_ms, rang_ms| strowger_model::CdrMedia {
+        received,
+        received_octets: 0,
+        sent: 0,
+        sent_octets: 0,
+        lost: 0,
+        jitter_us: 0,
+        jitter_us_max: 0,
+        dropped: 0,
+        payload_type: None,
+        codec: String::new(),
+        remote: None,
+        mos: Some(439),
+        heard: None,
+        silent_ms,
+        rang_ms,
+    };
+    let said = |called, audience| {
+        let mut record = cdr(Vec::new(), true, outcome("normal", 2, 200, 16));
+        record.caller_media = Some(side(600, Some(0), 0));
+        record.called_media = Some(called);
+        let mut said = told(&record, audience);
+        assert_eq!(said.pop().unwrap(), "the caller ended the call after 12 s of talk: normal");
+        said
+    };
+    let (operator, party) = (Audience::Operator, Audience::Party);
+    assert_eq!(said(side(600, Some(20), 0), operator), [""; 0]);
+    let rings = said(side(600, Some(20), 2_100), operator);
+    assert_eq!(rings, ["the answer was false: what rang before it rang on behind it for 2100 ms"]);
+    assert_eq!(said(side(600, Some(20), 2_100), party), [""; 0]);
+    let one_way = "one-way audio: nobody heard the called party";
+    let silent = said(side(0, Some(12_000), 0), operator);
+    assert_eq!(silent, ["the answer was false: nothing came behind it for 12 s", one_way]);
+    assert_eq!(said(side(0, Some(12_000), 0), party), [one_way]);
+}
+
+#[test]
 fn a_refused_attempt_has_no_hop() {
     let record = cdr(Vec::new(), false, outcome("no-route", 3, 404, 3));
     assert_eq!(

@@ -51,6 +51,10 @@ pub(super) struct DialogJson {
     one_codec: Option<bool>,
     #[serde(default)]
     g711: Option<String>,
+    #[serde(default)]
+    strict_media: bool,
+    #[serde(default)]
+    end_false_answer: bool,
 }
 
 impl From<&DialogTerms> for DialogJson {
@@ -68,6 +72,8 @@ impl From<&DialogTerms> for DialogJson {
                 .map(|list| list.iter().map(|codec| codec.name().to_owned()).collect()),
             one_codec: terms.one_codec,
             g711: terms.g711.map(|plain| word_of(&G711S, plain).to_owned()),
+            strict_media: terms.strict_media,
+            end_false_answer: terms.end_false_answer,
         }
     }
 }
@@ -91,6 +97,8 @@ impl TryFrom<DialogJson> for DialogTerms {
             },
             one_codec: json.one_codec,
             g711: json.g711.as_deref().map(|text| word(&G711S, text)).transpose()?,
+            strict_media: json.strict_media,
+            end_false_answer: json.end_false_answer,
         })
     }
 }

@@ -104,6 +104,8 @@ impl Dice {
                 round_trip_us_max: d.maybe(|d| d.next() as u32),
                 mos: d.maybe(|d| (d.next() % 451) as u16),
             }),
+            silent_ms: self.maybe(|d| d.next() as u32),
+            rang_ms: self.next() as u32,
         }
     }
 

@@ -253,6 +253,8 @@ fn ingress(edit: PrefixEdit) -> Ingress {
             codecs: Some(vec![VoiceCodec::G729, VoiceCodec::Pcma]),
             one_codec: Some(true),
             g711: Some(G711::Spare),
+            strict_media: true,
+            end_false_answer: true,
         },
         operation: Some(Operation::Redirect),
     }

@@ -93,6 +93,8 @@ pub(crate) const fn unknown_policy(nated: bool) -> MediaPolicy {
         start_timeout_ms: 0,
         timeout_ms: 0,
         voices: Voices::ALL,
+        strict: false,
+        ends_false: false,
     }
 }
 

@@ -63,6 +63,7 @@ impl Call {
         cx: &mut Cx<'_>,
     ) -> State {
         self.join(0, peer, cx);
+        cx.res.answered(self.leg_id(0), self.leg_id(peer));
         self.facts.push(Fact::Joined(Pair { a: 0, b: peer, at: cx.now }));
         self.write_slot(SlotState::Answered, cx);
         cx.desk.out.journal(Entry::Start, self.slot, self.call_facts());

@@ -35,9 +35,12 @@ impl Relay {
             flow.drops.count(reason);
             return Err(reason);
         }
-        let out = flow.out;
+        let (out, is_heard) = (flow.out, flow.is_heard);
         if flow.format == (Format::Rtcp { is_clear: true }) {
             self.hear(datagram, out, now);
+        }
+        if is_heard {
+            self.listen(datagram, now);
         }
         match out.and_then(|from| Some((from, self.slots.get(from.index())?))) {
             Some((from, Slot::Open(other))) => match other.remote.destination() {
@@ -58,6 +61,15 @@ impl Relay {
         let Some(other) = self.hearings.get(out.index()).copied() else { return };
         if let Some(hearing) = self.hearings.get_mut(datagram.at.index()) {
             hearing.read(datagram.octets, (stream, &other), now);
+        }
+    }
+
+    /// Has the ear of the flow listen, until there is nothing more to hear.
+    fn listen(&mut self, datagram: &Datagram<'_>, now: Tick) {
+        let at = datagram.at.index();
+        let goes_on = self.ears.get_mut(at).is_some_and(|ear| ear.hear(datagram.octets, now));
+        if let (false, Some(Slot::Open(flow))) = (goes_on, self.slots.get_mut(at)) {
+            flow.is_heard = false;
         }
     }
 

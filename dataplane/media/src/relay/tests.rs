@@ -42,6 +42,7 @@ fn peer() -> Peer {
         remote: None,
         rtcp_remote: None,
         nat: None,
+        strict: false,
         direction: Direction::SendRecv,
         payload_types: PayloadTypes::ALL,
         telephone_event: Some(101),
@@ -65,6 +66,7 @@ fn set(peer: &mut Peer, key: &str, value: &str) {
             peer.rtcp_remote = peer.remote.map(rtcp);
         }
         "nat" => peer.nat = value.parse().ok(),
+        "strict" => peer.strict = value == "1",
         "dir" => peer.direction = Direction::parse(value.as_bytes()).unwrap(),
         "pt" => peer.payload_types = value.split(',').map(|pt| pt.parse().unwrap()).collect(),
         other => panic!("unknown key {other}"),
@@ -85,7 +87,7 @@ fn packet(text: &str) -> Vec<u8> {
         }
         [payload_type, sequence, ssrc] => {
             let sequence: u16 = sequence.parse().unwrap();
-            let mut octets = vec![0xd5; 172];
+            let mut octets = vec![0x2a; 172];
             let header = rtp::Header {
                 marker: false,
                 payload_type: payload_type.parse().unwrap(),
@@ -349,6 +351,88 @@ fn a_source_that_restarts_at_its_address_goes_on() {
     let media = script.report().a.media;
     assert_eq!((media.packets, media.lost), (4, 0));
     assert_eq!((media.ssrc, media.payload_type), (Some(8), Some(0)));
+}
+
+#[test]
+fn a_strict_party_sends_from_where_it_says_and_nowhere_else() {
+    let script = Script::run(
+        "   0 open a.remote=192.0.2.1:4000 a.nat=203.0.113.5 a.strict=1 b.remote=198.51.100.2:5000
+            0 a      203.0.113.5:61000 8/1/7   > Stranger
+           20 b      198.51.100.2:5000 8/1/9   > a 192.0.2.1:4000
+           40 a      192.0.2.1:4000    8/2/7   > b 198.51.100.2:5000
+         2040 a      192.0.2.1:61000   8/100/7 > Stranger
+         8040 a      203.0.113.5:61000 8/400/7 > Stranger
+         8040 a.rtcp 192.0.2.1:61001   rtcp/7  > Stranger
+         8040 a.rtcp 192.0.2.1:4001    rtcp/7  > b.rtcp 198.51.100.2:5001
+         8060 update a remote=192.0.2.9:4000
+         8060 a      192.0.2.9:4000    8/401/7 > b 198.51.100.2:5000
+         8080 update a strict=0
+        10060 a      203.0.113.5:61000 8/501/7 > b 198.51.100.2:5000",
+    );
+    let report = script.report();
+    assert_eq!(report.a.media.drops.of(Drop::Stranger), 3);
+    assert_eq!(report.a.media.moves, 1);
+}
+
+#[test]
+fn a_flow_sends_so_much_a_second_and_strangers_use_up_none_of_it() {
+    let config = RelayConfig { flow_packets_max: 3, ..RelayConfig::new(space(), 2) };
+    let mut script =
+        Script { relay: Relay::new(&config), pair: None, peers: [peer(); 2], now: Tick(0) };
+    script.open(&["a.remote=192.0.2.1:4000", "b.remote=198.51.100.2:5000"]);
+    let mut sent = |ms: u64, from: &str, sequence: u16| {
+        script.now = Tick(0).plus_ms(ms);
+        script.send("a", from, &format!("8/{sequence}/7"))
+    };
+    for sequence in 1..=3 {
+        assert_eq!(sent(10, "203.0.113.9:4000", sequence), "Stranger");
+        assert_eq!(sent(10, "192.0.2.1:4000", sequence), "b 198.51.100.2:5000");
+    }
+    assert_eq!(sent(11, "192.0.2.1:4000", 4), "Flood");
+    assert_eq!(sent(11, "203.0.113.9:4000", 4), "Stranger");
+    assert_eq!(sent(1_100, "192.0.2.1:4000", 5), "b 198.51.100.2:5000", "another second");
+    // The other direction has its own.
+    assert_eq!(script.send("b", "198.51.100.2:5000", "8/1/9"), "a 192.0.2.1:4000");
+    let drops = script.report().a.media.drops;
+    assert_eq!((drops.of(Drop::Flood), drops.of(Drop::Stranger)), (1, 4));
+}
+
+#[test]
+fn no_limit_is_no_limit() {
+    let config = RelayConfig { flow_packets_max: 0, ..RelayConfig::new(space(), 2) };
+    let mut script =
+        Script { relay: Relay::new(&config), pair: None, peers: [peer(); 2], now: Tick(0) };
+    script.open(&["a.remote=192.0.2.1:4000", "b.remote=198.51.100.2:5000"]);
+    for sequence in 0..5_000 {
+        let sent = script.send("a", "192.0.2.1:4000", &format!("8/{sequence}/7"));
+        assert_eq!(sent, "b 198.51.100.2:5000");
+    }
+}
+
+#[test]
+fn what_a_party_sends_on_behind_the_answer_is_told_of_its_flow() {
+    let mut script = Script::run(
+        "   0 open a.remote=192.0.2.1:4000 b.remote=198.51.100.2:5000
+            0 b 198.51.100.2:5000 8/1/9 > a 192.0.2.1:4000
+           20 b 198.51.100.2:5000 8/2/9 > a 192.0.2.1:4000",
+    );
+    assert_eq!(script.report().b.media.answered, None);
+    let answered = script.now.plus_ms(20);
+    script.relay.answer(script.pair.unwrap(), answered).unwrap();
+    // Packets of the script have one payload, and it is loud.
+    script.now = answered.plus_ms(1_500);
+    script.send("b", "198.51.100.2:5000", "8/3/9");
+    let told = script.report().b.media.answered.unwrap();
+    assert_eq!((told.at, told.spoke), (answered, Some(script.now)));
+    assert_eq!(told.rang, Some(script.now));
+    let silent = script.report().a.media.answered.unwrap();
+    assert_eq!((silent.spoke, silent.rang), (None, None));
+    let pair = script.pair.unwrap();
+    script.close();
+    assert_eq!(script.relay.answer(pair, script.now), Err(NoSuchPair));
+    // Who has the ports next has nothing of it.
+    script.open(&["a.remote=192.0.2.1:4000", "b.remote=198.51.100.2:5000"]);
+    assert_eq!(script.report().b.media.answered, None);
 }
 
 #[test]
@@ -623,7 +707,7 @@ fn sizes_are_what_was_decided() {
         ("MediaReport", size_of::<MediaReport>()),
     ];
     let expected =
-        [("Flow", 256), ("Slot", 256), ("PairSlot", 96), ("Datagram", 96), ("MediaReport", 464)];
+        [("Flow", 272), ("Slot", 272), ("PairSlot", 96), ("Datagram", 96), ("MediaReport", 560)];
     assert_eq!(sizes, expected);
 }
 

@@ -69,13 +69,13 @@ pub(super) struct MediaSockets {
     /// Packets to send: socket, place in the burst.
     order: Vec<(u32, u16)>,
     batch: Batch,
-    dscp: u8,
     rcvbuf: usize,
 }
 
 /// A local media address and its ports' sockets, plus one.
 struct Address {
     ip: IpAddr,
+    dscp: u8,
     sockets: Box<[u32]>,
 }
 
@@ -106,11 +106,11 @@ impl MediaSockets {
         if let Some(slot) = entry.checked_sub(1) {
             return self.wake(slot);
         }
-        let local = SocketAddr::new(address.ip, port.port);
+        let (local, dscp) = (SocketAddr::new(address.ip, port.port), address.dscp);
         if self.held() >= self.sockets_max {
             self.make_room();
         }
-        let socket = bind_media(local, self.dscp, self.rcvbuf).map_err(open_error)?;
+        let socket = bind_media(local, dscp, self.rcvbuf).map_err(open_error)?;
         let slot = match self.slots_free.last() {
             Some(slot) => *slot,
             None => u32::try_from(self.sockets.len()).map_err(|_| OpenError::NoDescriptors)?,

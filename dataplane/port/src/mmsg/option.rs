@@ -136,7 +136,7 @@ fn set_timestamps(fd: BorrowedFd<'_>) -> io::Result<()> {
     set_int(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
-fn set_int(
+pub(super) fn set_int(
     fd: BorrowedFd<'_>,
     level: libc::c_int,
     option: libc::c_int,

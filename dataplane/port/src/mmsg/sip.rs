@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
+use super::SIP_DSCP;
 use super::batch::{Batch, QueuedError, Received};
 use super::media::is_full;
 use super::option::{prepare_sip, set_rcvbuf};
@@ -60,11 +61,12 @@ pub(super) struct SipSockets {
 impl SipSockets {
     pub(super) fn new(
         sockets: Vec<UdpSocket>,
-        dscp: u8,
+        dscp: &[u8],
         poller: &Poller,
     ) -> io::Result<SipSockets> {
         let mut listeners = Vec::with_capacity(sockets.len());
         for (number, socket) in (0u8..).zip(sockets) {
+            let dscp = dscp.get(usize::from(number)).copied().unwrap_or(SIP_DSCP);
             let local = prepare_sip(&socket, dscp, SIP_RCVBUF_BYTES)?;
             poller.add(socket.as_fd(), Ready::Sip(number))?;
             // What came before we listened raised no event of ours: look once.

@@ -36,6 +36,8 @@ pub struct StreamListener {
     pub local: SocketAddr,
     /// The listening socket; `None` = connections of ours only.
     pub socket: Option<TcpListener>,
+    /// DSCP of its connections, 0 to 63.
+    pub dscp: u8,
 }
 
 /// What connections are made of.
@@ -45,14 +47,13 @@ pub struct StreamsConfig {
     pub listeners: Vec<StreamListener>,
     /// Most connections at once, at most [`CONNECTIONS_MAX`].
     pub connections_max: u32,
-    /// DSCP, 0 to 63.
-    pub dscp: u8,
 }
 
 struct Listener {
     number: u8,
     local: SocketAddr,
     socket: Option<TcpListener>,
+    dscp: u8,
     /// Connections may wait.
     is_ready: bool,
     counters: StreamCounters,
@@ -100,7 +101,6 @@ pub(super) struct Streams {
     held: bool,
     buffer: Box<[u8]>,
     connections_max: usize,
-    dscp: u8,
 }
 
 impl Streams {
@@ -114,27 +114,26 @@ impl Streams {
             held: false,
             buffer: Box::default(),
             connections_max: 0,
-            dscp: 0,
         }
     }
 
     pub(super) fn new(config: StreamsConfig, poller: &Poller) -> io::Result<Streams> {
-        let StreamsConfig { listeners, connections_max, dscp } = config;
+        let StreamsConfig { listeners, connections_max } = config;
         if listeners.len() > LISTENERS_MAX || connections_max > CONNECTIONS_MAX {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let mut all = Vec::with_capacity(listeners.len());
-        for (place, StreamListener { number, local, socket }) in (0u8..).zip(listeners) {
+        for (place, StreamListener { number, local, socket, dscp }) in (0u8..).zip(listeners) {
             if let Some(socket) = &socket {
                 socket.set_nonblocking(true)?;
                 poller.add_stream(socket.as_fd(), Ready::Accept(place))?;
             }
             let (is_ready, counters) = (socket.is_some(), StreamCounters::default());
-            all.push(Listener { number, local, socket, is_ready, counters });
+            all.push(Listener { number, local, socket, dscp, is_ready, counters });
         }
         let buffer = vec![0; STREAM_BYTES_MAX].into();
         let connections_max = usize::try_from(connections_max).unwrap_or(usize::MAX);
-        Ok(Streams { listeners: all, buffer, connections_max, dscp, ..Streams::none() })
+        Ok(Streams { listeners: all, buffer, connections_max, ..Streams::none() })
     }
 
     pub(super) fn open_count(&self) -> usize {
@@ -257,7 +256,8 @@ impl Streams {
         poller: &Poller,
     ) -> Option<(ConnId, SocketAddr)> {
         let local = stream.local_addr().ok()?;
-        prepare_stream(&stream, local.ip(), (self.dscp, UNACKED_MS_MAX)).ok()?;
+        let dscp = self.listeners.get(index)?.dscp;
+        prepare_stream(&stream, local.ip(), (dscp, UNACKED_MS_MAX)).ok()?;
         let id = self.insert(stream, index, State::Flows, poller)?;
         // What came before we listened raised no event of ours: look once.
         self.conn(id)?.readable = true;
@@ -406,15 +406,14 @@ impl Streams {
             listener.number == number && listener.local.is_ipv4() == peer.is_ipv4()
         });
         let index = index.ok_or(ConnectError::NoListener)?;
-        let Some(local) = self.listeners.get(index).map(|listener| listener.local.ip()) else {
-            return Err(ConnectError::NoListener);
-        };
+        let found = self.listeners.get(index).map(|listener| (listener.local.ip(), listener.dscp));
+        let (local, dscp) = found.ok_or(ConnectError::NoListener)?;
         if self.open_count() >= self.connections_max {
             return Err(ConnectError::Full);
         }
         let begun = begin_stream(local, peer);
         let prepared = begun.and_then(|stream| {
-            prepare_stream(&stream, local, (self.dscp, UNACKED_MS_MAX)).map(|()| stream)
+            prepare_stream(&stream, local, (dscp, UNACKED_MS_MAX)).map(|()| stream)
         });
         let failed = match prepared {
             Ok(stream) => match self.insert(stream, index, State::Opening, poller) {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::burst::MediaPacket;
 use crate::net::{SIP_BURST_MAX, SIP_DATAGRAM_BYTES_MAX, SipFailureReason};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 use strowger_link::{MS, SECOND};
 
@@ -12,8 +13,8 @@ fn backend(listeners: &[&str]) -> Mmsg {
     let listeners = listeners.iter().map(bind).collect();
     let media_addresses = vec![LOCALHOST, "127.0.0.2".parse().unwrap()];
     let waker = EventFd::new().unwrap();
-    Mmsg::new(MmsgConfig { listeners, media_addresses, waker, sip_dscp: 24, media_dscp: 46 })
-        .unwrap()
+    let (sip_dscp, media_dscp) = (Vec::new(), Vec::new());
+    Mmsg::new(MmsgConfig { listeners, media_addresses, waker, sip_dscp, media_dscp }).unwrap()
 }
 
 fn peer(address: &str) -> UdpSocket {
@@ -74,6 +75,77 @@ fn open(io: &mut Mmsg, address: u8) -> (MediaPort, SocketAddr) {
         }
     }
     panic!("no free port");
+}
+
+/// The mark of the next datagram that `socket` receives, its six bits.
+fn mark_of(socket: &UdpSocket) -> u8 {
+    let (level, kind) = match socket.local_addr().unwrap().ip() {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_TOS),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+    };
+    let (mut octets, mut control) = ([0u8; 64], [0u64; 8]);
+    let mut part = libc::iovec { iov_base: octets.as_mut_ptr().cast(), iov_len: octets.len() };
+    // JUSTIFICATION: recvmsg(2) with its control messages is not in std or socket2.
+    // SAFETY: a msghdr of zeros is a valid one; its pointers are set to live buffers below, whose
+    // lengths are theirs, and the control messages are walked by the macros of the system.
+    unsafe {
+        let mut message: libc::msghdr = core::mem::zeroed();
+        (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(&control);
+        assert!(libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) > 0);
+        let mut header = libc::CMSG_FIRSTHDR(&raw const message);
+        while !header.is_null() {
+            if ((*header).cmsg_level, (*header).cmsg_type) == (level, kind) {
+                return *libc::CMSG_DATA(header) >> 2;
+            }
+            header = libc::CMSG_NXTHDR(&raw const message, header);
+        }
+    }
+    panic!("no mark came along");
+}
+
+#[test]
+fn what_is_sent_has_the_mark_of_its_listener_or_address() {
+    for (ip, other) in [("127.0.0.1", "127.0.0.2"), ("::1", "::1")] {
+        let at = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 0);
+        let Ok(phone) = UdpSocket::bind(at(ip)) else { continue };
+        let peer = phone.local_addr().unwrap();
+        phone.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let (level, name) = match peer.ip() {
+            IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVTOS),
+            IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
+        };
+        option::set_int(phone.as_fd(), level, name, 1).unwrap();
+        let media_addresses = vec![ip.parse().unwrap(), other.parse().unwrap()];
+        let config = MmsgConfig {
+            listeners: vec![bind_sip(at(ip), false).unwrap(), bind_sip(at(ip), false).unwrap()],
+            media_addresses,
+            waker: EventFd::new().unwrap(),
+            sip_dscp: vec![26],
+            media_dscp: vec![34],
+        };
+        let mut io = Mmsg::new(config).unwrap();
+        // What is said, and what is usual where nothing is.
+        for (listener, mark) in [(0, 26), (1, SIP_DSCP)] {
+            let path = SipPath { listener, local: None, peer };
+            assert_eq!(io.send_sip(path, b"OPTIONS"), SendResult::Queued);
+            io.flush();
+            assert_eq!(mark_of(&phone), mark, "{ip} {listener}");
+        }
+        for (address, mark) in [(0, 34), (1, MEDIA_DSCP)] {
+            let own = at(if address == 0 { ip } else { other });
+            let local = UdpSocket::bind(own).unwrap().local_addr().unwrap();
+            let port = MediaPort { address, port: local.port() };
+            io.open_media(port).unwrap();
+            phone.send_to(b"rtp", local).unwrap();
+            let mut burst = MediaBurst::new();
+            assert_eq!(receive_media(&mut io, &mut burst), 1);
+            burst.packets_mut()[0].send_from(port, peer);
+            io.send_media(&mut burst);
+            assert_eq!(mark_of(&phone), mark, "{ip} {address}");
+        }
+    }
 }
 
 fn receive_media(io: &mut Mmsg, burst: &mut MediaBurst) -> usize {

@@ -92,6 +92,7 @@ impl<I: Io> Desk<'_, I> {
             lines: Vec::new(),
             said: Vec::new(),
             peer: None,
+            answered: false,
             report: None,
         };
         self.media.legs.insert(leg, media);

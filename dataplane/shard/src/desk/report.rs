@@ -1,26 +1,53 @@
 //! What the media of a leg carried, for its record.
 
-use super::MediaDesk;
-use strowger_link::{Heard, LegId, MediaReport};
-use strowger_media::{Drop, SideReport};
+use super::{LegMedia, MediaDesk};
+use strowger_link::{Heard, LegId, MediaReport, Tick};
+use strowger_media::{Drop, MediaReport as Pair, SideReport};
 
 impl MediaDesk {
     /// Adds what a closed pair carried to the leg's report. The record shows the first line that
-    /// carried anything, mostly the only audio.
-    pub(super) fn add_report(
-        &mut self,
-        leg: LegId,
-        index: usize,
-        from: &SideReport,
-        to: &SideReport,
-    ) {
+    /// carried anything, mostly the only audio. `is_a` = the leg is the pair's first side.
+    pub(super) fn add_report(&mut self, leg: LegId, index: usize, pair: &Pair, is_a: bool) {
         let Some(media) = self.legs.get_mut(&leg) else { return };
-        let heard = from.rtcp.and_then(|rtcp| rtcp.heard).map(heard);
-        let (from, to) = (&from.media, &to.media);
-        let codec = media.lines.get(index).map(|l| l.codec.clone()).unwrap_or_default();
+        let new = media.line_report(index, pair, is_a);
+        media.report = Some(match media.report.take() {
+            None => new,
+            Some(old) => merge(old, new),
+        });
+    }
+
+    /// What a leg carried so far, its closed pairs and the open ones together.
+    pub(super) fn so_far(&self, leg: LegId, now: Tick) -> Option<MediaReport> {
+        let media = self.legs.get(&leg)?;
+        let mut all = media.report.clone();
+        for (index, line) in media.lines.iter().enumerate() {
+            let Some((pair, joint)) = line.pair.and_then(|id| Some((id, self.joints.get(&id)?)))
+            else {
+                continue;
+            };
+            let Some(report) = self.relay.report(pair, now) else { continue };
+            let new = media.line_report(index, &report, joint.a == leg);
+            all = Some(match all {
+                None => new,
+                Some(old) => merge(old, new),
+            });
+        }
+        all
+    }
+}
+
+impl LegMedia {
+    /// What one line carried.
+    fn line_report(&self, index: usize, pair: &Pair, is_a: bool) -> MediaReport {
+        let (from, to) = if is_a { (&pair.a, &pair.b) } else { (&pair.b, &pair.a) };
+        let SideReport { media: from, rtcp } = from;
+        let to = &to.media;
+        let codec = self.lines.get(index).map(|line| line.codec.clone()).unwrap_or_default();
         let held = u64::from(to.drops.of(Drop::Held)) + u64::from(to.drops.of(Drop::NoDestination));
         let strangers = u64::from(from.drops.of(Drop::Stranger));
-        let new = MediaReport {
+        let ms = |from: Tick, to: Tick| u32::try_from(to.ms_since(from)).unwrap_or(u32::MAX);
+        let answered = from.answered;
+        MediaReport {
             received: from.packets,
             received_octets: from.octets,
             sent: to.packets.saturating_sub(held),
@@ -35,12 +62,10 @@ impl MediaDesk {
             remote: from.latched,
             first_at: from.span.map(|s| s.0),
             last_at: from.span.map(|s| s.1),
-            heard,
-        };
-        media.report = Some(match media.report.take() {
-            None => new,
-            Some(old) => merge(old, new),
-        });
+            heard: rtcp.and_then(|rtcp| rtcp.heard).map(heard),
+            silent_ms: answered.map(|told| ms(told.at, told.spoke.unwrap_or(pair.closed))),
+            rang_ms: answered.and_then(|told| Some(ms(told.at, told.rang?))).unwrap_or_default(),
+        }
     }
 }
 
@@ -65,6 +90,8 @@ fn merge(old: MediaReport, new: MediaReport) -> MediaReport {
             (Some(old), Some(new)) => Some(merge_heard(&old, &new)),
             (old, new) => new.or(old),
         },
+        silent_ms: old.silent_ms.or(new.silent_ms),
+        rang_ms: old.rang_ms.max(new.rang_ms),
     }
 }
 

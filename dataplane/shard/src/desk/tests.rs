@@ -68,6 +68,8 @@ const POLICY: MediaPolicy = MediaPolicy {
     start_timeout_ms: 0,
     timeout_ms: 0,
     voices: Voices::ALL,
+    strict: false,
+    ends_false: false,
 };
 
 fn desk() -> MediaDesk {
@@ -85,6 +87,7 @@ fn desk() -> MediaDesk {
         port_min: 16_384,
         port_max: 16_483,
         pairs_max: 10,
+        flow_packets_max: 0,
         seed: 7,
     })
     .unwrap()
@@ -251,6 +254,73 @@ fn an_answer_by_another_transport_than_was_offered_is_not_passed() {
     // Who was offered nothing is not judged.
     desk.release(CALLER);
     assert!(desk.describe(CALLED, CALLER, Role::Answer, &by("RTP/SAVP"), both).is_ok());
+}
+
+/// A packet of A-law as it comes to a port of ours.
+fn packet(desk: &mut Desk<'_, Opened>, leg: LegId, number: u16) {
+    let ports = desk.media.legs.get(&leg).unwrap().lines[0].ports.unwrap();
+    let mut octets = [0x2a; 172];
+    octets[..12].copy_from_slice(&[0x80, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
+    octets[2..4].copy_from_slice(&number.to_be_bytes());
+    let from = "198.51.100.7:4000".parse().unwrap();
+    let mut burst = [strowger_media::Datagram::new(ports.rtp, from, &mut octets)];
+    desk.media.relay_mut().handle_burst(&mut burst, desk.now);
+}
+
+/// Two joined legs of call `idx`, both at one address.
+fn joined(desk: &mut Desk<'_, Opened>, idx: u16, policy: &MediaPolicy) -> [LegId; 2] {
+    let slot = SlotRef { idx, ..CALLER.slot };
+    let legs = [LegId { slot, leg: 0 }, LegId { slot, leg: 1 }];
+    let both = (&POLICY, policy);
+    for leg in legs {
+        desk.begin(leg, 0, "198.51.100.7:5060".parse().unwrap());
+    }
+    let body = sdp("IP4", "198.51.100.7");
+    let _told = desk.describe(legs[0], legs[1], Role::Offer, &body, both).unwrap();
+    let back = (policy, &POLICY);
+    let _told = desk.describe(legs[1], legs[0], Role::Answer, &body, back).unwrap();
+    desk.join(legs[0], legs[1]);
+    legs
+}
+
+#[test]
+fn each_call_is_looked_at_once_in_a_round() {
+    let (mut media, mut io) = (desk(), Opened::default());
+    let second = |s: u64| Tick(s * strowger_link::SECOND);
+    let mut desk = Desk { media: &mut media, io: &mut io, now: second(5) };
+    assert!(desk.media.sounds(second(5)).is_empty(), "nobody talks");
+    let ends_false = MediaPolicy { ends_false: true, ..POLICY };
+    let [caller, called] = joined(&mut desk, 1, &ends_false);
+    let [other, _] = joined(&mut desk, 2, &POLICY);
+    // It rings, is answered, and rings on.
+    packet(&mut desk, called, 1);
+    desk.answered(caller, called);
+    desk.now = second(7);
+    packet(&mut desk, called, 2);
+    packet(&mut desk, caller, 1);
+    let sounds = desk.media.sounds(second(7));
+    let found: Vec<(LegId, bool)> =
+        sounds.iter().map(|sound| (sound.called, sound.ends_false)).collect();
+    assert_eq!(found, [(called, true), (LegId { leg: 1, ..other }, false)]);
+    let [from_caller, from_called] = &sounds[0].reports;
+    assert_eq!((from_caller.received, from_caller.silent_ms), (1, Some(2_000)));
+    assert_eq!((from_called.received, from_called.rang_ms), (2, 2_000));
+    assert!(from_called.is_false_answer(from_caller) && !from_caller.is_false_answer(from_called));
+    assert_eq!(sounds[1].reports[1].silent_ms, None, "not answered");
+    // The next round begins a second later, and has what a closed pair left as well.
+    assert!(desk.media.sounds(second(7)).is_empty());
+    desk.part(caller, called);
+    desk.join(caller, called);
+    packet(&mut desk, called, 3);
+    let sounds = desk.media.sounds(second(8));
+    let again = sounds.iter().find(|sound| sound.called == called).unwrap();
+    assert_eq!((again.reports[1].received, again.reports[1].rang_ms), (3, 2_000));
+    // Of two calls that were put together, neither has both sides.
+    let far = LegId { leg: 1, ..other };
+    desk.part(caller, called);
+    desk.part(other, far);
+    desk.join(caller, far);
+    assert_eq!((desk.media.pairs(), desk.media.sounds(second(9)).len()), (1, 0));
 }
 
 #[test]

@@ -14,14 +14,14 @@ use crate::rest::text;
 use crate::talk::{SOON, desk, phone};
 
 /// What the command line said.
-struct Said {
+pub(crate) struct Said {
     code: i32,
-    out: String,
+    pub(crate) out: String,
     err: String,
 }
 
 /// Runs `strowger` with these words, for the data of the demo.
-fn strowger(demo: &Demo, words: &[&str]) -> Said {
+pub(crate) fn strowger(demo: &Demo, words: &[&str]) -> Said {
     let mut command = Command::new(program("strowger"));
     command.args(words).arg("--data").arg(demo.file(""));
     let done = command.stdin(Stdio::null()).output().unwrap();

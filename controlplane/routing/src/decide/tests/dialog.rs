@@ -156,6 +156,28 @@ fn media_goes_past_us_only_where_both_sides_may_and_nothing_asks_for_our_hand() 
     assert_eq!(paths(help, "trunk 8 dials 112", ""), [Relay, Relay]);
 }
 
+#[test]
+fn a_trunk_is_strict_and_ends_false_answers_where_it_is_set_so() {
+    let flags = |media: &MediaPolicy| (media.strict, media.ends_false);
+    let go = Switch::new(rows()).go("1001 dials 4420");
+    let trunk = &go.stages[0].branches[0].media;
+    assert_eq!((flags(&go.media), flags(trunk)), ((false, false), (false, false)));
+    for (strict, ends_false) in [(true, false), (false, true)] {
+        let mut all = rows();
+        let egress = all.trunks[0].egress.as_mut().unwrap();
+        (egress.dialog.strict_media, egress.dialog.end_false_answer) = (strict, ends_false);
+        let go = Switch::new(all).go("1001 dials 4420");
+        let trunk = &go.stages[0].branches[0].media;
+        assert_eq!((flags(&go.media), flags(trunk)), ((false, false), (strict, ends_false)));
+    }
+    // Who sends us calls is held to his own words.
+    let mut all = rows();
+    let sender = all.trunks.iter_mut().find(|trunk| trunk.id == TrunkId(8)).unwrap();
+    sender.ingress.as_mut().unwrap().dialog.strict_media = true;
+    let go = Switch::new(all).go("trunk 8 dials 491001");
+    assert!(go.media.strict && !go.stages[0].branches[0].media.strict);
+}
+
 /// A trunk's own word stands before what is set for its account, and both sides have theirs.
 #[test]
 fn codecs_are_those_of_each_side() {

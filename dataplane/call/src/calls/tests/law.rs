@@ -150,7 +150,7 @@ impl Laws {
                 law.live_ended = live.state == LiveState::Ended;
             }
             Output::Up(Up::Ask(_)) => panic!("asks have their own output"),
-            Output::Up(Up::Upstream(_) | Up::FlowFailed(_) | Up::FlowEpoch(_)) => {
+            Output::Up(Up::Upstream(_) | Up::FlowFailed(_) | Up::FlowEpoch(_) | Up::Sounds(_)) => {
                 panic!("registrations are no call's")
             }
             Output::Up(

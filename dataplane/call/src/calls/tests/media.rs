@@ -92,6 +92,14 @@ impl Resources for Media {
         self.lines.push(format!("join {} {}", letter(a.leg), letter(b.leg)));
     }
 
+    fn answered(&mut self, a: LegId, b: LegId) {
+        self.alive(a);
+        self.alive(b);
+        let joined = |leg| self.joined.iter().any(|(x, y)| *x == leg || *y == leg);
+        // Across two calls each joins its own.
+        assert!(!joined(b) || self.joined.contains(&(a, b)), "answered by another");
+    }
+
     fn part(&mut self, a: LegId, b: LegId) {
         self.alive(a);
         self.alive(b);

@@ -28,7 +28,8 @@ pub(super) fn output_text(output: &Output, show_live: bool) -> Option<String> {
             | Up::Listeners(_)
             | Up::Upstream(_)
             | Up::FlowFailed(_)
-            | Up::FlowEpoch(_),
+            | Up::FlowEpoch(_)
+            | Up::Sounds(_),
         ) => panic!("{output:?}"),
         Output::Ask(ask) => ask_text(ask),
         Output::Leg { leg, command } => format!("{}< {}", letter(leg.leg), command_text(command)),

@@ -260,6 +260,10 @@ impl World {
         self.calls.handle_silence(leg, self.now, &mut self.media);
     }
 
+    pub(super) fn false_answer(&mut self, leg: LegId) {
+        self.calls.handle_false_answer(leg, self.now, &mut self.media);
+    }
+
     /// Lets `ms` pass; every timer fires at its own time.
     pub(super) fn wait(&mut self, ms: u64) -> Vec<Output> {
         let until = self.now.plus_ms(ms);
@@ -364,6 +368,8 @@ fn policy() -> MediaPolicy {
         start_timeout_ms: 0,
         timeout_ms: 0,
         voices: Voices::ALL,
+        strict: false,
+        ends_false: false,
     }
 }
 

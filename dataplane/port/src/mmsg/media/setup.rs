@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::{
     Address, BURST_MAX, Batch, CLOSED, DESCRIPTORS_SPARE, MEDIA_RCVBUF_BYTES, MediaSockets, PORTS,
 };
+use crate::mmsg::MEDIA_DSCP;
 use crate::sys::descriptors_max;
 
 /// How many sockets may be held.
@@ -14,10 +15,14 @@ fn sockets_max() -> usize {
 }
 
 impl MediaSockets {
-    pub(in crate::mmsg) fn new(addresses: &[IpAddr], dscp: u8) -> MediaSockets {
-        let address = |ip: &IpAddr| Address { ip: *ip, sockets: vec![CLOSED; PORTS].into() };
+    pub(in crate::mmsg) fn new(addresses: &[IpAddr], dscp: &[u8]) -> MediaSockets {
+        let address = |(place, ip): (usize, &IpAddr)| Address {
+            ip: *ip,
+            dscp: dscp.get(place).copied().unwrap_or(MEDIA_DSCP),
+            sockets: vec![CLOSED; PORTS].into(),
+        };
         MediaSockets {
-            addresses: addresses.iter().map(address).collect(),
+            addresses: addresses.iter().enumerate().map(address).collect(),
             sockets: Vec::new(),
             slots_free: Vec::new(),
             resting: 0,
@@ -26,7 +31,6 @@ impl MediaSockets {
             ready: VecDeque::new(),
             order: Vec::with_capacity(BURST_MAX),
             batch: Batch::new(BURST_MAX),
-            dscp,
             rcvbuf: MEDIA_RCVBUF_BYTES,
         }
     }

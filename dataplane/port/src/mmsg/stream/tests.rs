@@ -12,14 +12,14 @@ fn backend(connections_max: u32) -> (Mmsg, SocketAddr) {
         listeners: Vec::new(),
         media_addresses: Vec::new(),
         waker: EventFd::new().unwrap(),
-        sip_dscp: 24,
-        media_dscp: 46,
+        sip_dscp: Vec::new(),
+        media_dscp: Vec::new(),
     };
     let mut io = Mmsg::new(config).unwrap();
     let socket = bind_stream("127.0.0.1:0".parse().unwrap()).unwrap();
     let local = socket.local_addr().unwrap();
-    let listeners = vec![StreamListener { number: 3, local, socket: Some(socket) }];
-    io.add_streams(StreamsConfig { listeners, connections_max, dscp: 24 }).unwrap();
+    let listeners = vec![StreamListener { number: 3, local, socket: Some(socket), dscp: 24 }];
+    io.add_streams(StreamsConfig { listeners, connections_max }).unwrap();
     (io, local)
 }
 

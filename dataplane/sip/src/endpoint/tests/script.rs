@@ -606,6 +606,8 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
                 start_timeout_ms: 0,
                 timeout_ms: 0,
                 voices: Voices::ALL,
+                strict: false,
+                ends_false: false,
             },
             ring_ms: 0,
             first_ms: 0,

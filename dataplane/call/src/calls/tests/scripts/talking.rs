@@ -444,3 +444,34 @@ fn no_media() {
         "#,
     );
 }
+
+/// A false answer ends the talk of its leg, and what does not talk is left alone.
+#[test]
+fn an_answer_that_was_false() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        false b
+        go b
+          table ringing
+          b< invite offer(a1)
+        false b
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        false c
+        false b
+          part a b
+          table ended
+          journal ended 0/31 Switch FalseAnswer
+          a< hangup 0/31
+          b< hangup 0/31
+        false b
+        "#,
+    );
+}

@@ -1,0 +1,63 @@
+//! How calls sound while they talk: looked at in turn, some at each beat of the shard, each call once
+//! in a round. A round takes a second, or as long as the calls of the shard need.
+
+use super::{Joint, MediaDesk};
+use std::ops::Bound;
+use strowger_link::{LegId, MediaReport, SECOND, SOUNDS_MAX, Tick};
+use strowger_media::PairId;
+
+/// The shortest round.
+const ROUND: u64 = SECOND;
+
+/// Where a round is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Round {
+    /// The pair that was looked at last; `None` between two rounds.
+    last: Option<PairId>,
+    /// When the next one may begin.
+    due: Tick,
+}
+
+/// How a call sounds by now.
+#[derive(Debug)]
+pub(crate) struct CallSound {
+    /// The leg that was called.
+    pub(crate) called: LegId,
+    /// What both sides carried so far, the caller's first.
+    pub(crate) reports: [MediaReport; 2],
+    /// A false answer ends it.
+    pub(crate) ends_false: bool,
+}
+
+impl MediaDesk {
+    /// The next calls in turn, of at most [`SOUNDS_MAX`] pairs; none while a round is over and the
+    /// next one is not due.
+    pub(crate) fn sounds(&mut self, now: Tick) -> Vec<CallSound> {
+        let from = match self.round.last {
+            Some(last) => Bound::Excluded(last),
+            None if now < self.round.due => return Vec::new(),
+            None => {
+                self.round.due = now.plus_ns(ROUND);
+                Bound::Unbounded
+            }
+        };
+        let next = self.joints.range((from, Bound::Unbounded)).take(SOUNDS_MAX);
+        let looked: Vec<(PairId, Joint)> = next.map(|(pair, joint)| (*pair, *joint)).collect();
+        let is_cut = looked.len() == SOUNDS_MAX;
+        self.round.last = looked.last().map(|(pair, _)| *pair).filter(|_| is_cut);
+        looked.into_iter().filter_map(|(pair, joint)| self.sound(pair, joint, now)).collect()
+    }
+
+    /// The call of a pair, which is told by the first of its pairs. Of two calls that were put
+    /// together neither has both sides.
+    fn sound(&self, pair: PairId, Joint { a, b, .. }: Joint, now: Tick) -> Option<CallSound> {
+        let (caller, called) = if a.leg <= b.leg { (a, b) } else { (b, a) };
+        let first = self.legs.get(&caller)?.lines.iter().find_map(|line| line.pair);
+        if caller.slot != called.slot || first != Some(pair) {
+            return None;
+        }
+        let ends_false = self.legs.get(&called)?.policy.is_some_and(|policy| policy.ends_false);
+        let reports = [self.so_far(caller, now)?, self.so_far(called, now)?];
+        Some(CallSound { called, reports, ends_false })
+    }
+}
