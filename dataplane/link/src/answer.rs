@@ -593,28 +593,37 @@ pub struct MediaPolicy {
     pub timeout_ms: u32,
     /// Voice codecs that may be spoken with the party.
     pub voices: Voices,
+    /// Whether its media is encrypted.
+    pub srtp: Srtp,
 }
 
 /// Added to the mode of a policy whose voices follow: those of all others take no room.
 const VOICES_FOLLOW: u8 = 0x80;
+/// The same of a policy whose SRTP follows, behind the voices.
+const SRTP_FOLLOWS: u8 = 0x40;
 
 impl Wire for MediaPolicy {
     fn put(&self, out: &mut Vec<u8>) {
-        let MediaPolicy { mode, nated, start_timeout_ms, timeout_ms, voices } = self;
+        let MediaPolicy { mode, nated, start_timeout_ms, timeout_ms, voices, srtp } = self;
         let follow = *voices != Voices::ALL;
-        out.push(*mode as u8 | if follow { VOICES_FOLLOW } else { 0 });
+        let srtp_follows = *srtp != Srtp::Accept;
+        let bits = if follow { VOICES_FOLLOW } else { 0 };
+        out.push(*mode as u8 | bits | if srtp_follows { SRTP_FOLLOWS } else { 0 });
         nated.put(out);
         start_timeout_ms.put(out);
         timeout_ms.put(out);
         if follow {
             voices.put(out);
         }
+        if srtp_follows {
+            srtp.put(out);
+        }
     }
 
     fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mode = u8::take(input)?;
         Ok(MediaPolicy {
-            mode: MediaMode::from_code(mode & !VOICES_FOLLOW).ok_or(Malformed)?,
+            mode: MediaMode::from_code(mode & !(VOICES_FOLLOW | SRTP_FOLLOWS)).ok_or(Malformed)?,
             nated: bool::take(input)?,
             start_timeout_ms: u32::take(input)?,
             timeout_ms: u32::take(input)?,
@@ -622,7 +631,45 @@ impl Wire for MediaPolicy {
                 0 => Voices::ALL,
                 _ => Voices::take(input)?,
             },
+            srtp: match mode & SRTP_FOLLOWS {
+                0 => Srtp::Accept,
+                _ => Srtp::take(input)?,
+            },
         })
+    }
+}
+
+wire_code! {
+    /// Whether media between a party and us is encrypted, with keys in descriptions (RFC 4568; spec
+    /// C-MED-08, in our words).
+    pub enum Srtp {
+        /// Never: what it offers is refused, and it is offered none.
+        Off = 0,
+        /// It passes as it is between two parties that are both set so, or to end to end; with
+        /// others as [`Srtp::Accept`].
+        Pass = 1,
+        /// What it offers is taken. It is offered SRTP beside RTP where the other side speaks it.
+        Accept = 2,
+        /// It is offered SRTP beside RTP, whatever the other side speaks.
+        Offer = 3,
+        /// It is offered SRTP only, and RTP from it is refused.
+        Require = 4,
+        /// It passes as it is between both parties, and RTP from it is refused.
+        EndToEnd = 5,
+    }
+}
+
+impl Srtp {
+    /// Whether the party's own keys may go to the other side.
+    #[must_use]
+    pub const fn passes(self) -> bool {
+        matches!(self, Srtp::Pass | Srtp::EndToEnd)
+    }
+
+    /// Whether RTP in the clear is refused.
+    #[must_use]
+    pub const fn is_required(self) -> bool {
+        matches!(self, Srtp::Require | Srtp::EndToEnd)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One flow: what arrives at one local port.
 
-use crate::datagram::{Drop, Drops};
+use crate::datagram::{Datagram, Drop, Drops};
 use crate::limits::{RELATCH_SILENCE_MS, RTCP_RELATCH_SILENCE_MS};
 use crate::ports::LocalPort;
 use crate::reception::{Arrival, Reception};
@@ -21,6 +21,8 @@ pub struct Flow {
     pub(crate) format: Format,
     /// Whether packets go on; closed while on hold.
     pub(crate) is_open: bool,
+    /// Whether SRTP of the party ends at this port: what arrives is opened, what leaves is sealed.
+    pub(crate) is_guarded: bool,
     /// The port of the other side, where packets leave from; `None` when it has none for RTCP.
     pub(crate) out: Option<LocalPort>,
     pub(crate) remote: Remote,
@@ -47,36 +49,44 @@ impl Flow {
         clock_hz: NonZeroU32,
     ) -> Flow {
         let reception = Reception::new(clock_hz);
-        Flow { format, is_open: true, out, remote, reception, drops: Drops::default() }
+        let drops = Drops::default();
+        Flow { format, is_open: true, is_guarded: false, out, remote, reception, drops }
     }
 
-    /// Checks, latches and counts a packet; `Ok` when it may go on to the other side.
+    /// Checks, latches and counts a packet; `Ok` when it may go on to the other side. `prove` is
+    /// asked before anything is learned of it: whether it is by who it seems to be.
+    #[inline]
     pub(crate) fn accept(
         &mut self,
         from: SocketAddr,
-        octets: &[u8],
+        datagram: &mut Datagram<'_>,
         now: Tick,
+        prove: impl FnOnce(&mut Datagram<'_>) -> Result<(), Drop>,
     ) -> Result<(), Drop> {
         match self.format {
             Format::Rtp { payload_types, event } => {
-                let arrival = read_rtp(octets, event)?;
+                let arrival = read_rtp(datagram.octets(), event)?;
                 self.admit(from, |reception| {
                     reception.is_continued_by(&arrival, RELATCH_SILENCE_MS, now)
                 })?;
                 if !payload_types.contains(arrival.payload_type) {
                     return Err(Drop::PayloadType);
                 }
-                self.reception.count_rtp(&arrival, octets.len(), now);
+                let len = datagram.len;
+                prove(datagram)?;
+                self.reception.count_rtp(&arrival, len, now);
                 self.remote.settle(from);
                 if self.is_open { Ok(()) } else { Err(Drop::Held) }
             }
             // RTCP goes on while media is on hold (RFC 3264 section 5.1).
             Format::Rtcp { .. } => {
-                let ssrc = read_rtcp(octets)?;
+                let ssrc = read_rtcp(datagram.octets())?;
                 self.admit(from, |reception| {
                     reception.is_continued_by_source(ssrc, RTCP_RELATCH_SILENCE_MS, now)
                 })?;
-                self.reception.count_rtcp(ssrc, octets.len(), now);
+                let len = datagram.len;
+                prove(datagram)?;
+                self.reception.count_rtcp(ssrc, len, now);
                 self.remote.settle(from);
                 Ok(())
             }
@@ -86,7 +96,7 @@ impl Flow {
                 self.admit(from, |reception| {
                     behind_nat && reception.is_silent(RELATCH_SILENCE_MS, now)
                 })?;
-                self.reception.count(octets.len(), now);
+                self.reception.count(datagram.len, now);
                 self.remote.settle(from);
                 if self.is_open { Ok(()) } else { Err(Drop::Held) }
             }

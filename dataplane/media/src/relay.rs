@@ -1,12 +1,14 @@
 //! Pairs of sides, and the flows between them.
 
 use crate::flow::{Flow, Format};
+use crate::guard::{Guards, Use};
 use crate::hearing::Hearing;
 use crate::limits::{EVENTS_MAX, PAIRS_MAX, SILENCE_RUNNING_MS, SILENCE_START_MS};
 use crate::ports::{LocalPort, PortSpace};
 use crate::remote::Remote;
 use crate::report::{FlowReport, MediaReport, RtcpReport, SideReport};
 use crate::wheel::Wheel;
+use crate::{GuardMarks, Keys};
 use core::net::{IpAddr, SocketAddr};
 use core::num::NonZeroU32;
 use std::collections::VecDeque;
@@ -48,9 +50,9 @@ impl RelayConfig {
 /// What a pair carries. It comes from the session descriptions, never from packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Carried {
-    /// RTP and RTCP.
+    /// RTP and RTCP, also where SRTP of a party ends here.
     Rtp,
-    /// SRTP and SRTCP: as RTP, but for what RTCP tells.
+    /// SRTP and SRTCP that pass: as RTP, but for what RTCP tells.
     Srtp,
     /// UDPTL or the like: datagrams that are not looked at.
     Opaque,
@@ -192,6 +194,8 @@ pub struct Relay {
     slots: Box<[Slot]>,
     /// What came by RTCP to each local port.
     hearings: Box<[Hearing]>,
+    /// Keys of local ports.
+    guards: Guards,
     pairs: Box<[PairSlot]>,
     first_free: Option<u32>,
     open_count: usize,
@@ -247,6 +251,7 @@ impl Relay {
         Relay {
             slots: vec![Slot::Closed; config.space.len()].into_boxed_slice(),
             hearings: vec![Hearing::default(); config.space.len()].into_boxed_slice(),
+            guards: Guards::new(config.space.len()),
             pairs: (0..pairs_max).map(place).collect(),
             first_free: (pairs_max > 0).then_some(0),
             open_count: 0,
@@ -356,6 +361,35 @@ impl Relay {
         Some(MediaReport { opened, closed: now, a: side(&a, &b)?, b: side(&b, &a)? })
     }
 
+    /// Gives a party's ports, of RTP and of RTCP, the keys of its SRTP, or takes them; whether they
+    /// are in a pair or not. A key that they have already goes on where it is, so keys stay with
+    /// the ports until they are taken.
+    pub fn guard(&mut self, (rtp, rtcp): (LocalPort, LocalPort), keys: Option<&Keys>) {
+        for (port, of) in [(rtp, Use::Rtp), (rtcp, Use::Rtcp)] {
+            self.guards.set(port, of, keys);
+            let is_guarded = self.guards.has(port);
+            if let Some(flow) = self.flow_mut(port) {
+                flow.is_guarded = is_guarded && flow.format != Format::Opaque;
+            }
+        }
+    }
+
+    /// Where the streams of a party with keys are.
+    #[must_use]
+    pub fn marks(&self, (rtp, rtcp): (LocalPort, LocalPort)) -> GuardMarks {
+        self.guards.marks(rtp, rtcp)
+    }
+
+    /// Takes the streams of a party up where a former life left them, after [`Relay::guard`].
+    pub fn resume(&mut self, (rtp, rtcp): (LocalPort, LocalPort), marks: &GuardMarks) {
+        self.guards.resume(rtp, rtcp, marks);
+    }
+
+    /// A port whose marks have moved so far that they are to be kept anew; drain it to `None`.
+    pub fn poll_marked(&mut self) -> Option<LocalPort> {
+        self.guards.poll_due()
+    }
+
     /// Pairs open.
     #[must_use]
     pub const fn open_count(&self) -> usize {
@@ -388,12 +422,14 @@ impl Relay {
     fn open_flows(&mut self, own: &Endpoint, other: &Endpoint, carried: Carried) {
         let Peer { remote, rtcp_remote, nat, .. } = own.peer;
         let clock = own.peer.clock();
-        let media =
+        let mut media =
             Flow::new(own.peer.format(carried), Some(other.rtp), Remote::new(remote, nat), clock);
+        media.is_guarded = carried != Carried::Opaque && self.guards.has(own.rtp);
         self.set_slot(own.rtp, Slot::Open(media));
         if let Some(port) = own.rtcp {
             let format = Format::Rtcp { is_clear: carried == Carried::Rtp };
-            let rtcp = Flow::new(format, other.rtcp, Remote::new(rtcp_remote, nat), clock);
+            let mut rtcp = Flow::new(format, other.rtcp, Remote::new(rtcp_remote, nat), clock);
+            rtcp.is_guarded = self.guards.has(port);
             self.set_slot(port, Slot::Open(rtcp));
             if let Some(hearing) = self.hearings.get_mut(port.index()) {
                 *hearing = Hearing::default();

@@ -19,8 +19,8 @@ use strowger_model::{
     EgressTarget, ForwardHeaders, G711, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX,
     HEADER_RULES_MAX, HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule,
     HeaderTest, IdentityHeader, Ingress, IngressAuth, MediaPath, Minutes, Operation,
-    OrganizationId, ReliableMode, SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, TenantId,
-    TimerMode, Transport, Trunk, TrunkCredentials, TrunkId, VoiceCodec,
+    OrganizationId, ReliableMode, SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, SrtpUse,
+    TenantId, TimerMode, Transport, Trunk, TrunkCredentials, TrunkId, VoiceCodec,
 };
 use strowger_routing::limits::PARTNERS_MAX;
 use strowger_routing::{Change, RowName, World};
@@ -181,6 +181,8 @@ object! {
     one_codec: Free Opt(Flag) => one_codec;
     /// What becomes of G.711: `keep`, `spare`, `bar`; null goes by `media.g711`.
     g711: Free Opt(words::<G711>()) => g711;
+    /// Whether media with it is encrypted, in the words of `media.srtp`; null goes by that.
+    srtp: Free Opt(words::<SrtpUse>()) => srtp;
 }
 
 object! {

@@ -9,11 +9,11 @@ use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_link::{
     Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, Octets, PartyRef, Plain, Reliable,
-    STAGES_MAX, SessionTimer, VOICES_MAX, Voices,
+    STAGES_MAX, SessionTimer, Srtp, Transport, VOICES_MAX, Voices,
 };
 use strowger_model::{
-    DialogTerms, G711, MediaPath, Operation, Profile, ReliableMode, SubscriberId, TimerMode, Trunk,
-    TrunkId,
+    DialogTerms, G711, MediaPath, Operation, Profile, ReliableMode, SrtpUse, SubscriberId,
+    TimerMode, Trunk, TrunkId,
 };
 
 /// The preference of the first contact of a redirect, thousandths (RFC 3261 25.1, qvalue).
@@ -89,6 +89,31 @@ pub(super) fn voices(profile: &Profile, own: Option<&DialogTerms>) -> Voices {
     Voices { order, single: own.and_then(|own| own.one_codec).unwrap_or(set.one_codec), plain }
 }
 
+/// Whether media of a party is encrypted, by the same.
+pub(super) fn srtp(profile: &Profile, own: Option<&DialogTerms>) -> Srtp {
+    match own.and_then(|own| own.srtp).unwrap_or(profile.media.srtp) {
+        SrtpUse::Off => Srtp::Off,
+        SrtpUse::Pass => Srtp::Pass,
+        SrtpUse::Accept => Srtp::Accept,
+        SrtpUse::Offer => Srtp::Offer,
+        SrtpUse::Require => Srtp::Require,
+        SrtpUse::EndToEnd => Srtp::EndToEnd,
+    }
+}
+
+/// Whether what a party is sent is encrypted on its first hop.
+const fn is_secure(transport: Transport) -> bool {
+    match transport {
+        Transport::Tls | Transport::Wss => true,
+        Transport::Udp | Transport::Tcp | Transport::Ws => false,
+    }
+}
+
+/// Whether two parties need our hand in their keys: one is offered what the other does not say.
+const fn needs_keys(one: Srtp, other: Srtp) -> bool {
+    matches!(one, Srtp::Offer | Srtp::Require) || matches!(other, Srtp::Offer | Srtp::Require)
+}
+
 /// What the paths of two parties make together (spec C-MED-02). Relayed wins over all else, and
 /// with nothing said by either; past us wins over the rest, of which the stricter counts.
 fn merged(one: MediaPath, other: MediaPath) -> MediaPath {
@@ -132,6 +157,23 @@ const fn mode(path: MediaPath, nats: Nats) -> MediaMode {
 }
 
 impl<'a> Attempt<'a> {
+    /// Says who is offered SRTP, and whose keys everybody on the way can read.
+    pub(super) fn note_keys(&mut self, go: &Go) {
+        let branches = go.stages.iter().flat_map(|stage| &stage.branches);
+        let offered = branches.filter(|branch| needs_keys(branch.media.srtp, Srtp::Accept));
+        let (mut all, mut clear) = (0, 0);
+        for branch in offered {
+            all += 1;
+            clear += i64::from(!is_secure(branch.target.transport));
+        }
+        if all > 0 {
+            self.note(Step::KeysOffered { branches: all });
+        }
+        if clear > 0 {
+            self.note(Step::KeysInClear { branches: clear });
+        }
+    }
+
     /// Media goes by what both sides are set to (spec MEDIA-ROUTE-01), unless something asks for
     /// our hand in it: one that hides does not show where it is, a call for help depends on
     /// nobody's network but ours, and two families of addresses do not reach each other.
@@ -155,7 +197,8 @@ impl<'a> Attempt<'a> {
             };
             let plain = !branch.anonymous && !branch.record && branch.app.is_none();
             let one_family = branch.target.address.is_ipv4() == source.is_ipv4();
-            if may && plain && one_family {
+            let ours = needs_keys(go.media.srtp, branch.media.srtp);
+            if may && plain && one_family && !ours {
                 branch.media.mode = mode(path, nats);
             }
             match branch.media.mode {

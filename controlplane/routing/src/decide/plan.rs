@@ -1,7 +1,7 @@
 //! From a way to an answer: prices, what the till must grant, and the frame itself.
 
 use super::called::Called;
-use super::manner::{speak, terms_of, voices};
+use super::manner::{speak, srtp, terms_of, voices};
 use super::order::exchanged;
 use super::ring::{media_policy, subscriber_calls_max};
 use super::route::swap;
@@ -258,6 +258,8 @@ impl<'a> Attempt<'a> {
             manner: sender_manner(sender),
         };
         go.media.voices = voices(sender.settings, terms_of(sender));
+        go.media.srtp = srtp(sender.settings, terms_of(sender));
+        self.note_keys(&go);
         self.choose_paths(sender, &mut go);
         self.rule_replies(&mut go.stages);
         go.on_exhausted.headers.extend(self.own_reply());

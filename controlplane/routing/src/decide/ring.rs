@@ -2,7 +2,7 @@
 
 use super::Attempt;
 use super::called::Called;
-use super::manner::{speak, voices};
+use super::manner::{speak, srtp, voices};
 use super::plan::blank_branch;
 use super::redirect;
 use super::sender::Sender;
@@ -202,7 +202,8 @@ impl<'a> Attempt<'a> {
         (target, listener): (Target, u8),
         nated: bool,
     ) -> Branch {
-        let media = MediaPolicy { voices: voices(settings, None), ..media_policy(sender, nated) };
+        let (voices, srtp) = (voices(settings, None), srtp(settings, None));
+        let media = MediaPolicy { voices, srtp, ..media_policy(sender, nated) };
         let mut branch = blank_branch(target, listener, media);
         branch.dialed = callee.username.clone();
         branch.party = PartyRef::Subscriber(callee.id.0);
@@ -323,6 +324,7 @@ pub(super) fn tenant_media(tenant: &Tenant, nated: bool) -> MediaPolicy {
         start_timeout_ms: tenant.media_start_timeout_s.saturating_mul(1000),
         timeout_ms: tenant.media_timeout_s.saturating_mul(1000),
         voices: Voices::ALL,
+        srtp: strowger_link::Srtp::Accept,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::agreed::Agreed;
 use super::called::Called;
 use super::diverted::Teller;
-use super::manner::{speak, voices};
+use super::manner::{speak, srtp, voices};
 use super::plan::blank_branch;
 use super::ring::{contact_target, media_policy, ring_ms, tenant_media};
 use super::sender::{Sender, Who};
@@ -569,6 +569,7 @@ impl<'a> Attempt<'a> {
             let own = self.world.account_settings(egress.account);
             speak(&mut branch.manner, own, Some(&egress.dialog));
             branch.media.voices = voices(own, Some(&egress.dialog));
+            branch.media.srtp = srtp(own, Some(&egress.dialog));
             branch.hop = PriceRef { hop, part: hops.place.part }.byte();
             self.shown_outside(sender, egress).onto(&mut branch);
             if let Some(login) = self.world.login(trunk.id, self.ask.id) {

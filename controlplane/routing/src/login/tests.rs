@@ -34,6 +34,7 @@ fn branch() -> Branch {
         start_timeout_ms: 0,
         timeout_ms: 0,
         voices: strowger_link::Voices::ALL,
+        srtp: strowger_link::Srtp::Accept,
     };
     let target = strowger_link::Target {
         uri: "sip:1@h".into(),

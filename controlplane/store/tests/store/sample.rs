@@ -233,6 +233,7 @@ fn ingress(edit: PrefixEdit) -> Ingress {
             codecs: Some(vec![VoiceCodec::G729, VoiceCodec::Pcma]),
             one_codec: Some(true),
             g711: Some(G711::Spare),
+            srtp: Some(SrtpUse::EndToEnd),
         },
         operation: Some(Operation::Redirect),
     }

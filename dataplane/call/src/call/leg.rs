@@ -1,7 +1,7 @@
 //! One leg as its call sees it.
 
 use strowger_link::{
-    Branch, Cause, LegId, Manner, MediaMode, MediaPolicy, OnRedirect, Tick, Voices,
+    Branch, Cause, LegId, Manner, MediaMode, MediaPolicy, OnRedirect, Srtp, Tick, Voices,
 };
 
 /// One leg of a call.
@@ -93,6 +93,7 @@ pub(crate) const fn unknown_policy(nated: bool) -> MediaPolicy {
         start_timeout_ms: 0,
         timeout_ms: 0,
         voices: Voices::ALL,
+        srtp: Srtp::Accept,
     }
 }
 

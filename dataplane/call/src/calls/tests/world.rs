@@ -10,7 +10,7 @@ use strowger_link::table::SlotState;
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
     Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, Manner, MediaMode,
-    MediaPolicy, Octets, OnDriverLost, OnRedirect, PartyRef, Reason, Refuse, SlotRef, Stage,
+    MediaPolicy, Octets, OnDriverLost, OnRedirect, PartyRef, Reason, Refuse, SlotRef, Srtp, Stage,
     Target, Tick, Transport, Up, Verb, VerbId, VerbKind, VerbOutcome, Voices,
 };
 
@@ -364,6 +364,7 @@ fn policy() -> MediaPolicy {
         start_timeout_ms: 0,
         timeout_ms: 0,
         voices: Voices::ALL,
+        srtp: Srtp::Accept,
     }
 }
 

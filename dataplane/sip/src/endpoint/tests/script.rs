@@ -34,8 +34,8 @@ use strowger_link::token;
 use strowger_link::{
     Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key, LegId,
     Manner, MediaMode, MediaPolicy, Octets, PartyRef, Reliable, SESSION_S_MAX, SESSION_S_MIN,
-    Secret, SessionTimer, SlotRef, Target, Tick, Transport, Upstream, UpstreamCause, UpstreamOrder,
-    UpstreamState, Voices,
+    Secret, SessionTimer, SlotRef, Srtp, Target, Tick, Transport, Upstream, UpstreamCause,
+    UpstreamOrder, UpstreamState, Voices,
 };
 
 use crate::build::{Reply, Writer};
@@ -606,6 +606,7 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
                 start_timeout_ms: 0,
                 timeout_ms: 0,
                 voices: Voices::ALL,
+                srtp: Srtp::Accept,
             },
             ring_ms: 0,
             first_ms: 0,
