@@ -623,7 +623,7 @@ fn sizes_are_what_was_decided() {
         ("MediaReport", size_of::<MediaReport>()),
     ];
     let expected =
-        [("Flow", 256), ("Slot", 256), ("PairSlot", 96), ("Datagram", 96), ("MediaReport", 464)];
+        [("Flow", 256), ("Slot", 256), ("PairSlot", 96), ("Datagram", 104), ("MediaReport", 480)];
     assert_eq!(sizes, expected);
 }
 

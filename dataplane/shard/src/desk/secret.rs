@@ -13,7 +13,8 @@
 //! | `Beside` | as it is | ends here |
 //! | `Only` | not accepted | ends here |
 //!
-//! An offer changes no key; the answer to it does, on both sides at once.
+//! An offer changes no key; the answer to it does, on both sides at once. A line that is rejected or
+//! turns into fax keeps its keys for when it is audio again.
 
 use super::{Line, MediaDesk, NOT_ACCEPTABLE, grow};
 use core::fmt;
@@ -283,6 +284,17 @@ impl Line {
         self.secret.get_or_insert_default()
     }
 
+    /// What the party is told by a new offer of the other side: who has encrypted so far goes on,
+    /// whatever the other side speaks.
+    fn kept(&self, told: Told, far: Srtp) -> Told {
+        let is_open = matches!(told, Told::Plain | Told::Beside) && far != Srtp::Off;
+        match self.secret.as_deref().filter(|secret| is_open && secret.keys().is_some()) {
+            Some(Secret { is_savp: true, .. }) => Told::Only,
+            Some(_) => Told::Beside,
+            None => told,
+        }
+    }
+
     /// Notes what the party says, where that is anybody's business but the other party's.
     fn hear(&mut self, says: Says, is_ended: bool) {
         if is_ended || self.secret.is_some() {
@@ -340,6 +352,11 @@ impl MediaDesk {
         let told = says.iter().map(|says| tell(own, far, says)).collect::<Result<Vec<_>, _>>()?;
         let mut telling = Vec::with_capacity(told.len());
         for (index, (says, told)) in says.into_iter().zip(told).enumerate() {
+            if says == Says::Other {
+                telling.push((Told::Theirs, Vec::new()));
+                continue;
+            }
+            let told = self.line(to, index).map_or(told, |line| line.kept(told, far));
             let is_ended = told != Told::Theirs;
             // What is not to be spoken with it was not said.
             let says = if own == Srtp::Off && is_ended { Says::Plain } else { says };
@@ -381,6 +398,10 @@ impl MediaDesk {
         }
         let mut telling = Vec::with_capacity(says.len());
         for (index, says) in says.into_iter().enumerate() {
+            if says == Says::Other {
+                telling.push((Told::Theirs, Vec::new()));
+                continue;
+            }
             let is_ended = self.line(from, index).is_some_and(|line| line.ends_here());
             if let Some(line) = self.line(from, index) {
                 line.hear(says, is_ended);
@@ -444,13 +465,21 @@ impl MediaDesk {
         self.legs.get_mut(&leg)?.lines.get_mut(index)
     }
 
-    /// Gives the ports of a leg the keys that were agreed on.
+    /// Gives the ports of a leg the keys that were agreed on. A key of ours that is no longer used
+    /// never is again: where its indices were is forgotten with its guard.
     pub(super) fn guard(&mut self, leg: LegId) {
-        let Some(media) = self.legs.get(&leg) else { return };
-        for line in media.lines.iter().filter(|line| line.has_secret()) {
-            let Some(ports) = line.ports else { continue };
-            let keys = line.secret.as_ref().and_then(|secret| secret.keys());
+        let Some(media) = self.legs.get_mut(&leg) else { return };
+        for line in &mut media.lines {
+            let (Some(ports), Some(secret)) = (line.ports, line.secret.as_deref_mut()) else {
+                continue;
+            };
+            let keys = secret.keys();
             self.relay.guard((ports.rtp, ports.rtcp), keys.as_ref());
+            match &keys {
+                Some(keys) => secret.ours.retain(|ours| *ours == keys.ours),
+                None if self.guarded.contains_key(&ports.rtp) => secret.ours.clear(),
+                None => {}
+            }
             for port in [ports.rtp, ports.rtcp] {
                 match keys {
                     Some(_) => drop(self.guarded.insert(port, leg)),

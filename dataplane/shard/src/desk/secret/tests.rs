@@ -217,6 +217,68 @@ fn a_party_changes_its_key_by_a_new_offer() {
     }
 }
 
+/// Who speaks no SRTP holds who does: the keys of the one go on, the other hears of none.
+#[test]
+fn an_offer_in_the_clear_leaves_the_other_side_its_keys() {
+    let (mut media, mut io) = (desk(), Opened::default());
+    let mut ada = Party::new(CALLER, PORTS[0], Suite::AesCm128Sha80);
+    let bob = Party::new(CALLED, PORTS[1], Suite::AesCm128Sha80);
+    let (_, ours) = one_side(&mut media, &mut io, &ada, &bob);
+    let mut desk = Desk { media: &mut media, io: &mut io, now: Tick(2) };
+    let (own, far) = (with(Srtp::Accept), with(Srtp::Off));
+    let offer = bob.says("RTP/AVP", None);
+    let told = desk.describe(CALLED, CALLER, Role::Offer, &offer, (&far, &own)).unwrap();
+    assert_eq!(heard(&told), ("RTP/SAVP".to_owned(), Some((1, ours))));
+    let answer = ada.says("RTP/SAVP", Some(1));
+    let told = desk.describe(CALLER, CALLED, Role::Answer, &answer, (&own, &far)).unwrap();
+    assert_eq!(heard(&told), ("RTP/AVP".to_owned(), None));
+    let sealed = ada.rtp(1, true);
+    assert!(send(&mut media, &ada, &sealed, false).is_some());
+}
+
+/// Audio that turns into fax and back goes on under its keys; audio that was in the clear between
+/// gets another key of ours.
+#[test]
+fn a_key_is_never_used_from_the_beginning_again() {
+    let (mut media, mut io) = (desk(), Opened::default());
+    let mut ada = Party::new(CALLER, PORTS[0], Suite::AesCm128Sha80);
+    let mut bob = Party::new(CALLED, PORTS[1], Suite::AesCm128Sha80);
+    let (_, ours) = one_side(&mut media, &mut io, &ada, &bob);
+    let mut opener = RtpOpener::new(&ours).unwrap();
+    let (own, far) = (with(Srtp::Accept), with(Srtp::Off));
+    let mut exchange = |media: &mut MediaDesk, offer: &Body, answer: &Body| {
+        let mut desk = Desk { media, io: &mut io, now: Tick(2) };
+        let _told = desk.describe(CALLER, CALLED, Role::Offer, offer, (&own, &far)).unwrap();
+        let told = desk.describe(CALLED, CALLER, Role::Answer, answer, (&far, &own)).unwrap();
+        heard(&told)
+    };
+    let (secure, plain) = (ada.says("RTP/SAVP", Some(1)), bob.says("RTP/AVP", None));
+    let fax = |party: &Party| {
+        let text = String::from_utf8(party.says("udptl", None).data.to_vec()).unwrap();
+        Body::sdp(text.replace("m=audio", "m=image").replace("udptl 0", "udptl t38").into_bytes())
+    };
+    for (sequence, is_fax) in [(65_535, false), (0, true), (1, false)] {
+        if is_fax {
+            exchange(&mut media, &fax(&ada), &fax(&bob));
+            exchange(&mut media, &secure, &plain);
+        }
+        let said = bob.rtp(sequence, false);
+        let (mut arrived, _) = send(&mut media, &bob, &said, false).unwrap();
+        let len = opener.open(&mut arrived).expect("in the same count").len;
+        assert_eq!(arrived[..len], said);
+    }
+    let (_, none) = exchange(&mut media, &ada.says("RTP/AVP", None), &plain);
+    assert_eq!(none, None);
+    let clear = ada.rtp(5, false);
+    assert!(send(&mut media, &ada, &clear, false).is_some(), "in the clear");
+    let (_, again) = exchange(&mut media, &secure, &plain);
+    assert_ne!(again.unwrap().1, ours);
+    let clear = ada.rtp(6, false);
+    assert_eq!(send(&mut media, &ada, &clear, false), None);
+    let sealed = ada.rtp(6, true);
+    assert!(send(&mut media, &ada, &sealed, false).is_some());
+}
+
 /// Who says what, by which policies, and what the other side is told. `-` is a refusal.
 #[test]
 fn the_table_of_policies() {
@@ -287,7 +349,7 @@ fn answers_fit_what_was_told() {
         let expected = match far {
             Srtp::Require => ("RTP/SAVP", true),
             Srtp::Offer => ("RTP/AVP", true),
-            _ => ("RTP/AVP", false),
+            Srtp::Off | Srtp::Pass | Srtp::Accept | Srtp::EndToEnd => ("RTP/AVP", false),
         };
         assert_eq!((transport.as_str(), key.is_some()), expected);
         let answered = bob.says(answer.0, answer.1);
