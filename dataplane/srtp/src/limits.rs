@@ -9,7 +9,7 @@ pub const STREAMS_MAX: usize = 16;
 pub const WINDOW: u64 = 128;
 /// Octets that protection adds at most: a tag of 16 and, to SRTCP, an index of 4.
 pub const GROWTH_MAX: usize = 20;
-/// Octets of a packet: what fits a datagram that is not fragmented, and more than any buffer of ours.
+/// Octets of a packet: more than any buffer of ours.
 pub const PACKET_MAX: usize = 4096;
 
 /// Packets after which where a source is should be kept anew: a quarter of what may pass unseen

@@ -7,8 +7,8 @@
 //!
 //! Keys of ours stand in the image, the party's in its description. Where a stream was is marked
 //! each 16,384 packets, so what was sent since the last mark is less than half a round of sequence
-//! numbers: the next packet tells the rollover counter, and its index is a new one. The table lies
-//! in memory that only this user reads; it holds nothing that a process of his could not read of us.
+//! numbers: the next packet tells the rollover counter, and its index is a new one. The table is a
+//! file that only this user reads, who could read the keys in our memory as well.
 
 use super::secret::Told;
 use super::{Desk, LegMedia, Line, MediaDesk, NO_PORTS, terms_of};

@@ -13,8 +13,8 @@
 //! | `Beside` | as it is | ends here |
 //! | `Only` | not accepted | ends here |
 //!
-//! An offer changes no key; the answer to it does, on both sides at once. A line that is rejected or
-//! turns into fax keeps its keys for when it is audio again.
+//! An offer changes no key; the answer to it does, on both sides at once. A line that is rejected
+//! or turns into fax keeps its keys for when it is audio again.
 
 use super::{Line, MediaDesk, NOT_ACCEPTABLE, grow};
 use core::fmt;

@@ -1,5 +1,5 @@
-//! SRTP and SRTCP: what was sealed opens once and as it was; what was changed, or comes from nowhere,
-//! never.
+//! SRTP and SRTCP: what was sealed opens once and as it was; what was changed, or comes from
+//! nowhere, never.
 
 use strowger_srtp::limits::GROWTH_MAX;
 use strowger_srtp::{Fault, KeyMaker, Master, RtcpOpener, RtcpSealer, RtpOpener, RtpSealer, Suite};
