@@ -7,7 +7,8 @@ modules=/usr/lib/baresip/modules
 # launch SOURCE [COMMAND]: baresip with an account of 1002 and this source of audio, that does a
 # command first.
 launch() {
-    local folder=$work/baresip source=$1 command=${2:-}
+    local folder=$work/baresip source=$1 command=${2:-} media=""
+    [ -z "$encrypts" ] || media=";mediaenc=srtp-mand"
     rm -rf "$folder"
     mkdir "$folder" || return 1
     cat >"$folder/config" <<END
@@ -21,12 +22,13 @@ module_path $modules
 sip_cafile $chain
 sip_verify_server yes
 module g711.so
+module srtp.so
 module aubridge.so
 module aufile.so
 module_app account.so
 module_app menu.so
 END
-    echo "<sip:1002@$server;transport=$transport>;auth_user=1002;auth_pass=demo1002;answermode=auto;regint=60" \
+    echo "<sip:1002@$server;transport=$transport>;auth_user=1002;auth_pass=demo1002;answermode=auto;regint=60$media" \
         >"$folder/accounts"
     timeout -k 2 60 baresip -f "$folder" -v -t 50 ${command:+-e "$command"} >"$work/peer.log" 2>&1 </dev/null &
     peer_pid=$!
@@ -50,7 +52,10 @@ dial() { # URI
     launch "aufile,$work/noise.wav" "/dial $1"
 }
 
-await_talking() { await 15 'Call established' "$work/peer.log"; }
+await_talking() {
+    await 15 'Call established' "$work/peer.log" || return 1
+    [ -z "$encrypts" ] || await 5 'SRTP is Enabled' "$work/peer.log"
+}
 
 hang_up() { stop_peer; }
 

@@ -2,11 +2,12 @@
 # A third party's phone against the product, by one transport: it registers as 1002, our test phone
 # calls it as 1001 and it answers by itself; then it calls our test phone, and hangs up.
 #
-#   tests/sipp/peer.sh BIN_DIR baresip|linphone [udp|tcp|tls]
+#   tests/sipp/peer.sh BIN_DIR baresip|baresip-srtp|linphone [udp|tcp|tls]
 #
 # baresip plays back what it hears, so our phone verifies what returns packet by packet: it went
 # through the relay, baresip's decoder and encoder, and the relay again. linphone plays a file and
-# records another. The transport (udp) is the peer's alone; by TLS the peer verifies a certificate
+# records another. baresip-srtp takes and makes no call but by SRTP with keys in descriptions, while our
+# phone knows none: SRTP ends at the product. The transport (udp) is the peer's alone; by TLS the peer verifies a certificate
 # that was made for the test. BIN_DIR holds the product's programs and `phone`. Exit code 0 when
 # both calls went well and the demo ended well, 1 when not, 2 for wrong usage, 0 with a loud line
 # when a tool is not installed.
@@ -17,15 +18,17 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/product.sh"
 
 usage() {
-    echo "usage: tests/sipp/peer.sh BIN_DIR baresip|linphone [udp|tcp|tls]" >&2
+    echo "usage: tests/sipp/peer.sh BIN_DIR baresip|baresip-srtp|linphone [udp|tcp|tls]" >&2
     exit 2
 }
 
 [ $# = 2 ] || [ $# = 3 ] || usage
 bin=$1 peer=$2 transport=${3:-udp}
-# Of each peer: the tools it needs, and whether it must be offered MD5 alone.
+# Of each peer: the tools it needs, its script, whether it must be offered MD5 alone, and encrypts.
+script=$peer encrypts=""
 case $peer in
     baresip) tools=(baresip sqlite3) md5_only=1 ;;
+    baresip-srtp) tools=(baresip sqlite3) script=baresip md5_only=1 encrypts=1 ;;
     linphone) tools=(linphonec) md5_only="" ;;
     *) usage ;;
 esac
@@ -41,7 +44,7 @@ for tool in "${tools[@]}" openssl curl; do
 done
 # shellcheck source=tests/sipp/baresip.sh
 # shellcheck source=tests/sipp/linphone.sh
-. "$here/$peer.sh"
+. "$here/$script.sh"
 
 # Two seconds of audio each way. What is told of them may lack what was under way when they ended.
 sent=100 least=80
@@ -131,10 +134,20 @@ calling() {
     return 1
 }
 
+# require_srtp: 1002 is offered SRTP alone, in force within a second.
+require_srtp() {
+    "$bin/strowger" create settings --data "$work/data" category=media name=srtp tenant=1 \
+        subscriber=2 value=require >"$work/setting" 2>&1 && sleep 1 && return 0
+    cat "$work/setting" >&2
+    return 1
+}
+
 start_demo_by "$bin" "$transport"
 code=1
 if [ -n "$md5_only" ] && ! offer_md5_only; then
     echo "failed $peer by $transport: the demo's tenant could not be changed"
+elif [ -n "$encrypts" ] && ! require_srtp; then
+    echo "failed $peer by $transport: it could not be set to encrypt"
 elif ! register; then
     echo "failed $peer by $transport: it did not register"
 elif ! called; then

@@ -14,7 +14,7 @@ use strowger_link::{
     Transport, Up,
 };
 use strowger_port::net::{Io, JournalFull, JournalSink, Lane, LinkError, PlaneLink};
-use strowger_shard::{Limits, MediaAddress, MediaConfig, Setup, Shard};
+use strowger_shard::{KeySecret, Limits, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 use strowger_sip::transaction::Timers;
@@ -240,6 +240,7 @@ fn setup(place: Place) -> Option<Setup> {
             pairs_max: 4_096,
             flow_packets_max: 2_000,
             seed: place.seed,
+            secret: KeySecret([place.seed as u8; 32]),
         },
         ask_timeout_ms: 3_000,
     })

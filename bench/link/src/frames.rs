@@ -6,7 +6,8 @@ use strowger_link::codec::Octets;
 use strowger_link::{
     Algorithm, Answer, AnswerBody, Ask, AskBody, AskId, Branch, BranchAuth, CallAsk,
     CallerIdentity, Cause, Credentials, Gauge, Go, Grant, Hints, LegId, Manner, MediaMode,
-    MediaPolicy, OnRedirect, PartyRef, Reason, Refuse, Stage, Target, Tick, Transport, Voices,
+    MediaPolicy, OnRedirect, PartyRef, Reason, Refuse, Srtp, Stage, Target, Tick, Transport,
+    Voices,
 };
 
 /// Bytes of a settlement: a rate, its account and the supplier's.
@@ -87,6 +88,7 @@ const MEDIA: MediaPolicy = MediaPolicy {
     voices: Voices::ALL,
     strict: false,
     ends_false: false,
+    srtp: Srtp::Accept,
 };
 
 fn branch() -> Branch {

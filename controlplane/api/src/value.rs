@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
-    DigestAlgorithm, DigestPolicy, FalseAnswer, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn, HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RadiusPurpose, RadiusValue, RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
+    DigestAlgorithm, DigestPolicy, FalseAnswer, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn, HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RadiusPurpose, RadiusValue, RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SrtpUse, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -354,6 +354,10 @@ words! {
         G726At32 => "G726-32", G726At40 => "G726-40", Evs => "EVS", L16 => "L16"
     }
     G711 { Keep => "keep", Spare => "spare", Bar => "bar" }
+    SrtpUse {
+        Off => "off", Pass => "pass", Accept => "accept", Offer => "offer", Require => "require",
+        EndToEnd => "end-to-end"
+    }
     Audio {
         None => "none", CallerOnly => "caller-only", CalledOnly => "called-only", Bad => "bad",
         Fair => "fair", Good => "good"

@@ -23,9 +23,7 @@ pub use table::{
 };
 
 use crate::{
-    AccountId, Amount, CODECS_MAX, Cli, Currency, DAY_MIN, DayParts, Digits, G711, Home, MediaPath,
-    Operation, PRICE_DIGITS, Price, ReliableMode, RouteOrder, SettingId, SubscriberId, TenantId,
-    TimerMode, VoiceCodec, parse_decimal, print_decimal,
+    AccountId, Amount, CODECS_MAX, Cli, Currency, DAY_MIN, DayParts, Digits, G711, Home, MediaPath, Operation, PRICE_DIGITS, Price, ReliableMode, RouteOrder, SettingId, SrtpUse, SubscriberId, TenantId, TimerMode, VoiceCodec, parse_decimal, print_decimal,
 };
 use core::fmt;
 
@@ -770,6 +768,10 @@ worded! {
         EitherNated => "either-nated", Relay => "relay"
     }
     G711 G711_WORDS { Keep => "keep", Spare => "spare", Bar => "bar" }
+    SrtpUse SRTP_WORDS {
+        Off => "off", Pass => "pass", Accept => "accept", Offer => "offer", Require => "require",
+        EndToEnd => "end-to-end"
+    }
     Pickup PICKUP_WORDS { Never => "never", Group => "group", Tenant => "tenant" }
     Operation OPERATION_WORDS { Connect => "connect", Redirect => "redirect" }
     TimerMode TIMER_WORDS {

@@ -375,6 +375,11 @@ steps! {
     /// It might have gone past us, and something asks for our hand.
     223 MediaRelayed(branches)
         "media goes through us on {branches} branches: a NAT, another family or a wish for it";
+    /// Parties are offered SRTP, as is set for them.
+    248 KeysOffered(branches) "SRTP is offered on {branches} branches";
+    /// Of these, whose signalling is not by TLS.
+    249 KeysInClear(branches)
+        "on {branches} of them its keys go in the clear: the party is not called by TLS";
     /// The caller answers a trunk's challenges.
     119 DigestPasses(trunk) "the caller's credentials go to trunk {trunk}, challenges come back";
     /// How the targets of a route follow each other.

@@ -597,6 +597,8 @@ pub struct MediaPolicy {
     pub strict: bool,
     /// An answer of it that is false ends the call.
     pub ends_false: bool,
+    /// Whether its media is encrypted.
+    pub srtp: Srtp,
 }
 
 /// Added to the mode of a policy whose voices follow: those of all others take no room.
@@ -604,14 +606,18 @@ const VOICES_FOLLOW: u8 = 0x80;
 /// Added to the mode of a strict party, and of one whose false answers end calls.
 const STRICT: u8 = 0x20;
 const ENDS_FALSE: u8 = 0x10;
-const FLAGS: u8 = VOICES_FOLLOW | STRICT | ENDS_FALSE;
+/// The same of a policy whose SRTP follows, behind the voices.
+const SRTP_FOLLOWS: u8 = 0x40;
+const FLAGS: u8 = VOICES_FOLLOW | SRTP_FOLLOWS | STRICT | ENDS_FALSE;
 
 impl Wire for MediaPolicy {
     fn put(&self, out: &mut Vec<u8>) {
-        let MediaPolicy { mode, nated, start_timeout_ms, timeout_ms, voices, .. } = self;
+        let MediaPolicy { mode, nated, start_timeout_ms, timeout_ms, voices, srtp, .. } = self;
         let follow = *voices != Voices::ALL;
+        let srtp_follows = *srtp != Srtp::Accept;
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let flags = flag(follow, VOICES_FOLLOW)
+            | flag(srtp_follows, SRTP_FOLLOWS)
             | flag(self.strict, STRICT)
             | flag(self.ends_false, ENDS_FALSE);
         out.push(*mode as u8 | flags);
@@ -620,6 +626,9 @@ impl Wire for MediaPolicy {
         timeout_ms.put(out);
         if follow {
             voices.put(out);
+        }
+        if srtp_follows {
+            srtp.put(out);
         }
     }
 
@@ -636,7 +645,45 @@ impl Wire for MediaPolicy {
             },
             strict: mode & STRICT != 0,
             ends_false: mode & ENDS_FALSE != 0,
+            srtp: match mode & SRTP_FOLLOWS {
+                0 => Srtp::Accept,
+                _ => Srtp::take(input)?,
+            },
         })
+    }
+}
+
+wire_code! {
+    /// Whether media between a party and us is encrypted, with keys in descriptions (RFC 4568; spec
+    /// C-MED-08, in our words).
+    pub enum Srtp {
+        /// Never: what it offers is refused, and it is offered none.
+        Off = 0,
+        /// It passes as it is between two parties that are both set so, or to end to end; with
+        /// others as [`Srtp::Accept`].
+        Pass = 1,
+        /// What it offers is taken. It is offered SRTP beside RTP where the other side speaks it.
+        Accept = 2,
+        /// It is offered SRTP beside RTP, whatever the other side speaks.
+        Offer = 3,
+        /// It is offered SRTP only, and RTP from it is refused.
+        Require = 4,
+        /// It passes as it is between both parties, and RTP from it is refused.
+        EndToEnd = 5,
+    }
+}
+
+impl Srtp {
+    /// Whether the party's own keys may go to the other side.
+    #[must_use]
+    pub const fn passes(self) -> bool {
+        matches!(self, Srtp::Pass | Srtp::EndToEnd)
+    }
+
+    /// Whether RTP in the clear is refused.
+    #[must_use]
+    pub const fn is_required(self) -> bool {
+        matches!(self, Srtp::Require | Srtp::EndToEnd)
     }
 }
 

@@ -257,6 +257,7 @@ fn media() -> MediaPolicy {
         voices: Voices::ALL,
         strict: false,
         ends_false: false,
+        srtp: Srtp::Accept,
     }
 }
 
@@ -475,10 +476,25 @@ fn voices_stand_behind_a_policy_that_limits_them() {
     let golden = check("policy.voices", &encode(&limited));
     assert_eq!(decode::<MediaPolicy>(&golden), Ok(limited));
     assert_eq!(limited.voices.names().collect::<Vec<_>>(), ["opus"]);
+    for code in 0..=5 {
+        let srtp = Srtp::from_code(code).unwrap();
+        for voices in [voices, Voices::ALL] {
+            let policy = MediaPolicy { voices, srtp, ..policy };
+            let bytes = encode(&policy);
+            assert_eq!(decode::<MediaPolicy>(&bytes), Ok(policy));
+            let without = MediaPolicy { srtp: Srtp::Accept, ..policy };
+            let more = usize::from(srtp != Srtp::Accept);
+            assert_eq!(bytes.len(), encode(&without).len() + more, "{srtp:?} takes its room only");
+            assert!(more == 0 || decode::<MediaPolicy>(&bytes[..bytes.len() - 1]).is_err());
+        }
+    }
     for cut in 0..golden.len() {
         assert_eq!(decode::<MediaPolicy>(&golden[..cut]), Err(Malformed), "cut at {cut}");
     }
     assert_eq!(decode::<MediaPolicy>(&[&[3], &golden[1..]].concat()), Err(Malformed));
+    let mut wrong = encode(&MediaPolicy { srtp: Srtp::Off, ..policy });
+    *wrong.last_mut().unwrap() = 6;
+    assert_eq!(decode::<MediaPolicy>(&wrong), Err(Malformed));
 }
 
 /// So do a strict party, and one whose false answers end calls; each bit is its own.

@@ -12,8 +12,10 @@ pub struct Datagram<'b> {
     pub at: LocalPort,
     /// Its source. IPv4 addresses are given as such, not mapped into IPv6.
     pub from: SocketAddr,
-    /// Its octets: what is sent, should it be sent.
-    pub octets: &'b mut [u8],
+    /// The buffer that it lies in, from its first octet on. What SRTP adds needs room behind it.
+    pub room: &'b mut [u8],
+    /// Its length: what is sent of `room`, should it be sent.
+    pub len: usize,
     /// Whether the buffer was too small for it.
     pub truncated: bool,
     /// What becomes of it.
@@ -24,8 +26,26 @@ impl<'b> Datagram<'b> {
     /// A whole packet; nothing is sent before a relay has handled it.
     #[must_use]
     pub fn new(at: LocalPort, from: SocketAddr, octets: &'b mut [u8]) -> Datagram<'b> {
+        let len = octets.len();
+        Datagram::in_room(at, from, octets, len)
+    }
+
+    /// A packet of `len` octets in a buffer that may be longer.
+    #[must_use]
+    pub fn in_room(
+        at: LocalPort,
+        from: SocketAddr,
+        room: &'b mut [u8],
+        len: usize,
+    ) -> Datagram<'b> {
         let verdict = Verdict::Drop(Drop::Closed);
-        Datagram { at, from, octets, truncated: false, verdict }
+        Datagram { at, from, room, len, truncated: false, verdict }
+    }
+
+    /// Its octets.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        self.room.get(..self.len).unwrap_or_default()
     }
 }
 
@@ -63,11 +83,13 @@ pub enum Drop {
     NoDestination,
     /// More than a flow may send.
     Flood,
+    /// SRTP that is not by who has the key, or that came before; RTP that cannot be protected.
+    Unproven,
 }
 
 impl Drop {
     /// All reasons.
-    pub const ALL: [Drop; 8] = [
+    pub const ALL: [Drop; 9] = [
         Drop::Closed,
         Drop::Truncated,
         Drop::Junk,
@@ -76,6 +98,7 @@ impl Drop {
         Drop::Held,
         Drop::NoDestination,
         Drop::Flood,
+        Drop::Unproven,
     ];
 
     const fn index(self) -> usize {
@@ -88,6 +111,7 @@ impl Drop {
             Drop::Held => 5,
             Drop::NoDestination => 6,
             Drop::Flood => 7,
+            Drop::Unproven => 8,
         }
     }
 }

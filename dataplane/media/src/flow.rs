@@ -2,7 +2,7 @@
 //!
 //! One flow: what arrives at one local port.
 
-use crate::datagram::{Drop, Drops};
+use crate::datagram::{Datagram, Drop, Drops};
 use crate::limits::{FLOW_WINDOW_SHIFT, RELATCH_SILENCE_MS, RTCP_RELATCH_SILENCE_MS};
 use crate::ports::LocalPort;
 use crate::reception::{Arrival, Reception};
@@ -24,6 +24,8 @@ pub struct Flow {
     /// Whether an ear listens to what it carries.
     pub(crate) is_heard: bool,
     pub(crate) rate: Rate,
+    /// Whether SRTP of the party ends at this port: what arrives is opened, what leaves is sealed.
+    pub(crate) is_guarded: bool,
     /// The port of the other side, where packets leave from; `None` when it has none for RTCP.
     pub(crate) out: Option<LocalPort>,
     pub(crate) remote: Remote,
@@ -80,19 +82,23 @@ impl Flow {
         (clock_hz, rate): (NonZeroU32, Rate),
     ) -> Flow {
         let (reception, drops) = (Reception::new(clock_hz), Drops::default());
-        Flow { format, is_open: true, is_heard: false, rate, out, remote, reception, drops }
+        let (is_heard, is_guarded) = (false, false);
+        Flow { format, is_open: true, is_heard, rate, is_guarded, out, remote, reception, drops }
     }
 
-    /// Checks, latches and counts a packet; `Ok` when it may go on to the other side.
+    /// Checks, latches and counts a packet; `Ok` when it may go on to the other side. `prove` is
+    /// asked before anything is learned of it: whether it is by who it seems to be.
+    #[inline]
     pub(crate) fn accept(
         &mut self,
         from: SocketAddr,
-        octets: &[u8],
+        datagram: &mut Datagram<'_>,
         now: Tick,
+        prove: impl FnOnce(&mut Datagram<'_>) -> Result<(), Drop>,
     ) -> Result<(), Drop> {
         match self.format {
             Format::Rtp { payload_types, event } => {
-                let arrival = read_rtp(octets, event)?;
+                let arrival = read_rtp(datagram.octets(), event)?;
                 let continues = |reception: &Reception| {
                     reception.is_continued_by(&arrival, RELATCH_SILENCE_MS, now)
                 };
@@ -100,18 +106,22 @@ impl Flow {
                 if !payload_types.contains(arrival.payload_type) {
                     return Err(Drop::PayloadType);
                 }
-                self.reception.count_rtp(&arrival, octets.len(), now);
+                let len = datagram.len;
+                prove(datagram)?;
+                self.reception.count_rtp(&arrival, len, now);
                 self.remote.settle(from);
                 if self.is_open { Ok(()) } else { Err(Drop::Held) }
             }
             // RTCP goes on while media is on hold (RFC 3264 section 5.1).
             Format::Rtcp { .. } => {
-                let ssrc = read_rtcp(octets)?;
+                let ssrc = read_rtcp(datagram.octets())?;
                 let continues = |reception: &Reception| {
                     reception.is_continued_by_source(ssrc, RTCP_RELATCH_SILENCE_MS, now)
                 };
                 self.admit(from, continues, now)?;
-                self.reception.count_rtcp(ssrc, octets.len(), now);
+                let len = datagram.len;
+                prove(datagram)?;
+                self.reception.count_rtcp(ssrc, len, now);
                 self.remote.settle(from);
                 Ok(())
             }
@@ -122,7 +132,7 @@ impl Flow {
                     behind_nat && reception.is_silent(RELATCH_SILENCE_MS, now)
                 };
                 self.admit(from, continues, now)?;
-                self.reception.count(octets.len(), now);
+                self.reception.count(datagram.len, now);
                 self.remote.settle(from);
                 if self.is_open { Ok(()) } else { Err(Drop::Held) }
             }

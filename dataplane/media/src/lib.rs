@@ -5,10 +5,12 @@
 //! A pair joins two sides, each with an RTP and an RTCP port; what arrives at a port of one side
 //! leaves from the port of the other to that side's address. The relay learns addresses behind
 //! NATs (latching), refuses strangers and floods, keeps to holds, counts loss and jitter by RFC
-//! 3550, reads what RTCP tells, listens for what rings on behind an answer, and notices silence. [`ports::Ports`] hands the port numbers out.
+//! 3550, reads what RTCP tells, listens for what rings on behind an answer, and notices silence.
+//! SRTP ends here where [`Relay::guard`] gives a party's ports keys: each side of a pair is
+//! protected or not by itself. [`ports::Ports`] hands the port numbers out.
 //!
-//! *What it never does:* open sockets, read a clock, know SIP or calls, resolve names, change a
-//! packet of a plain relay. The packet path (files marked `HOT PATH`) does not allocate, lock,
+//! *What it never does:* open sockets, read a clock, know SIP or calls, resolve names, agree on
+//! keys, change a packet of a plain relay. The packet path (files marked `HOT PATH`) does not allocate, lock,
 //! hash, log or compute in floating point.
 //!
 //! *How to drive it:* [`Relay::open`] at the offer, [`Relay::update`] at answers and re-INVITEs,
@@ -22,6 +24,7 @@
 mod datagram;
 mod ear;
 mod flow;
+mod guard;
 mod hearing;
 pub mod limits;
 pub mod ports;
@@ -34,6 +37,7 @@ mod wheel;
 pub use datagram::{Datagram, Drop, Drops, Verdict};
 pub use ear::Answered;
 pub use flow::Flow;
+pub use guard::{GuardMarks, Keys};
 pub use hearing::Heard;
 pub use ports::LocalPort;
 pub use relay::{

@@ -6,6 +6,8 @@ pub const ADDRESSES_MAX: usize = 8;
 pub const PAIRS_MAX: usize = 131_072;
 /// Events waiting in `poll_output`; more wait in the wheel.
 pub const EVENTS_MAX: usize = 256;
+/// Ports waiting in `poll_marked`; one that finds no room comes again.
+pub const MARKS_DUE_MAX: usize = 1024;
 
 /// Default range of RTP and RTCP ports, outside the ephemeral range of Linux (32768-60999).
 pub const PORT_MIN: u16 = 16_384;

@@ -2,12 +2,14 @@
 
 use crate::ear::Ear;
 use crate::flow::{Flow, Format, Rate};
+use crate::guard::{Guards, Use};
 use crate::hearing::Hearing;
 use crate::limits::{EVENTS_MAX, FLOW_PACKETS, PAIRS_MAX, SILENCE_RUNNING_MS, SILENCE_START_MS};
 use crate::ports::{LocalPort, PortSpace};
 use crate::remote::Remote;
 use crate::report::{FlowReport, MediaReport, RtcpReport, SideReport};
 use crate::wheel::Wheel;
+use crate::{GuardMarks, Keys};
 use core::net::{IpAddr, SocketAddr};
 use core::num::NonZeroU32;
 use std::collections::VecDeque;
@@ -51,9 +53,9 @@ impl RelayConfig {
 /// What a pair carries. It comes from the session descriptions, never from packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Carried {
-    /// RTP and RTCP.
+    /// RTP and RTCP, also where SRTP of a party ends here.
     Rtp,
-    /// SRTP and SRTCP: as RTP, but for what RTCP tells.
+    /// SRTP and SRTCP that pass: as RTP, but for what RTCP tells.
     Srtp,
     /// UDPTL or the like: datagrams that are not looked at.
     Opaque,
@@ -201,6 +203,8 @@ pub struct Relay {
     /// What each local port carried around an answer.
     ears: Box<[Ear]>,
     rate: Rate,
+    /// Keys of local ports.
+    guards: Guards,
     pairs: Box<[PairSlot]>,
     first_free: Option<u32>,
     open_count: usize,
@@ -258,6 +262,7 @@ impl Relay {
             hearings: vec![Hearing::default(); config.space.len()].into_boxed_slice(),
             ears: vec![Ear::new(Tick(0)); config.space.len()].into_boxed_slice(),
             rate: Rate::new(config.flow_packets_max),
+            guards: Guards::new(config.space.len()),
             pairs: (0..pairs_max).map(place).collect(),
             first_free: (pairs_max > 0).then_some(0),
             open_count: 0,
@@ -382,6 +387,35 @@ impl Relay {
         Some(MediaReport { opened, closed: now, a: side(&a, &b)?, b: side(&b, &a)? })
     }
 
+    /// Gives a party's ports, of RTP and of RTCP, the keys of its SRTP, or takes them; whether they
+    /// are in a pair or not. A key that they have already goes on where it is, so keys stay with
+    /// the ports until they are taken.
+    pub fn guard(&mut self, (rtp, rtcp): (LocalPort, LocalPort), keys: Option<&Keys>) {
+        for (port, of) in [(rtp, Use::Rtp), (rtcp, Use::Rtcp)] {
+            self.guards.set(port, of, keys);
+            let is_guarded = self.guards.has(port);
+            if let Some(flow) = self.flow_mut(port) {
+                flow.is_guarded = is_guarded && flow.format != Format::Opaque;
+            }
+        }
+    }
+
+    /// Where the streams of a party with keys are.
+    #[must_use]
+    pub fn marks(&self, (rtp, rtcp): (LocalPort, LocalPort)) -> GuardMarks {
+        self.guards.marks(rtp, rtcp)
+    }
+
+    /// Takes the streams of a party up where a former life left them, after [`Relay::guard`].
+    pub fn resume(&mut self, (rtp, rtcp): (LocalPort, LocalPort), marks: &GuardMarks) {
+        self.guards.resume(rtp, rtcp, marks);
+    }
+
+    /// A port whose marks have moved so far that they are to be kept anew; drain it to `None`.
+    pub fn poll_marked(&mut self) -> Option<LocalPort> {
+        self.guards.poll_due()
+    }
+
     /// Pairs open.
     #[must_use]
     pub const fn open_count(&self) -> usize {
@@ -418,6 +452,7 @@ impl Relay {
         let mut media = Flow::new(own.peer.format(carried), Some(other.rtp), remote, (clock, rate));
         // What is encrypted, or no speech, is not listened to.
         media.is_heard = carried == Carried::Rtp;
+        media.is_guarded = carried != Carried::Opaque && self.guards.has(own.rtp);
         self.set_slot(own.rtp, Slot::Open(media));
         if let Some(ear) = self.ears.get_mut(own.rtp.index()) {
             *ear = Ear::new(now);
@@ -425,7 +460,8 @@ impl Relay {
         if let Some(port) = own.rtcp {
             let format = Format::Rtcp { is_clear: carried == Carried::Rtp };
             let remote = Remote::new(rtcp_remote, nat, strict);
-            let rtcp = Flow::new(format, other.rtcp, remote, (clock, rate));
+            let mut rtcp = Flow::new(format, other.rtcp, remote, (clock, rate));
+            rtcp.is_guarded = self.guards.has(port);
             self.set_slot(port, Slot::Open(rtcp));
             if let Some(hearing) = self.hearings.get_mut(port.index()) {
                 *hearing = Hearing::default();

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use strowger_link::Tick;
 use strowger_media::ports::{PortSpace, Ports};
 use strowger_media::{
-    Carried, Datagram, Endpoint, PairSpec, Peer, Relay, RelayConfig, Side, Silence, Verdict,
+    Carried, Datagram, Endpoint, Keys, PairSpec, Peer, Relay, RelayConfig, Side, Silence, Verdict,
 };
 use strowger_sdp::{Direction, PayloadTypes};
+use strowger_srtp::{KeyMaker, RtpOpener, RtpSealer, Suite};
 use strowger_wire::{rtcp, rtp};
 
 const BURST: usize = 32;
@@ -98,6 +99,55 @@ fn ten_thousand_bursts_allocate_nothing() {
         relay.open(&spec, Tick(3)).unwrap();
     });
     assert_eq!(counted.count_total, 0);
+}
+
+/// The same where SRTP of one side ends: what it sends is opened, what it is sent is sealed.
+#[test]
+fn ten_thousand_packets_under_keys_allocate_nothing() {
+    let mut ports = Ports::new(PortSpace::DEFAULT, 7);
+    let mut relay = Relay::new(&RelayConfig::new(PortSpace::DEFAULT, 100));
+    let (a, b) = ("192.0.2.1:4000".parse().unwrap(), "198.51.100.2:5000".parse().unwrap());
+    let (pair_a, pair_b) = (ports.take(0, Tick(0)).unwrap(), ports.take(0, Tick(0)).unwrap());
+    let side = |pair: strowger_media::ports::PortPair, at| Endpoint {
+        rtp: pair.rtp,
+        rtcp: Some(pair.rtcp),
+        peer: peer(at),
+        silence: Silence::DEFAULT,
+    };
+    let spec = PairSpec { carried: Carried::Rtp, a: side(pair_a, a), b: side(pair_b, b) };
+    relay.open(&spec, Tick(0)).unwrap();
+    let mut maker = KeyMaker::new(&[5; 32]).unwrap();
+    let mut key = || maker.make(Suite::AesCm128Sha80).unwrap();
+    let keys = Keys { ours: key(), theirs: key() };
+    relay.guard((pair_a.rtp, pair_a.rtcp), Some(&keys));
+    let mut sealer = RtpSealer::new(&keys.theirs).unwrap();
+    let mut opener = RtpOpener::new(&keys.ours).unwrap();
+    let mut room = [0u8; 220];
+    let forward = |relay: &mut Relay, at, from, room: &mut [u8], len| {
+        let mut one = [Datagram::in_room(at, from, room, len)];
+        relay.handle_burst(&mut one, Tick(1));
+        let [Datagram { verdict, len, .. }] = one;
+        matches!(verdict, Verdict::Send { .. }).then_some(len)
+    };
+    let counted = allocation_counter::measure(|| {
+        for sequence in 0..10_000u16 {
+            let header =
+                rtp::Header { marker: false, payload_type: 8, sequence, timestamp: 0, ssrc: 7 };
+            header.emit(&mut room[..172]).unwrap();
+            let len = sealer.seal(&mut room, 172).unwrap().len;
+            assert_eq!(forward(&mut relay, pair_a.rtp, a, &mut room, len), Some(172));
+            let len = forward(&mut relay, pair_b.rtp, b, &mut room, 172).unwrap();
+            assert_eq!(opener.open(&mut room[..len]).unwrap().len, 172);
+        }
+    });
+    assert_eq!((counted.count_total, counted.bytes_total), (0, 0));
+    // In the clear nothing passes, and what has no room for its tag does not go out.
+    assert_eq!(forward(&mut relay, pair_a.rtp, a, &mut room, 172), None);
+    room[3] = room[3].wrapping_add(1);
+    assert_eq!(forward(&mut relay, pair_b.rtp, b, &mut room[..175], 172), None);
+    // Without keys both sides are plain again.
+    relay.guard((pair_a.rtp, pair_a.rtcp), None);
+    assert_eq!(forward(&mut relay, pair_b.rtp, b, &mut room[..172], 172), Some(172));
 }
 
 #[test]

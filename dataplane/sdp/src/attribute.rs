@@ -131,6 +131,22 @@ impl<'a> Crypto<'a> {
         known.then_some(())?;
         Some(Crypto { tag: number(tag)?, suite, keys, parameters })
     }
+
+    /// The key with its salt, in base64. `None` of what we do not speak: several keys, key
+    /// identifiers in packets, and session parameters, which say less protection, but for the
+    /// hint of a window (RFC 4568 section 6.3). A lifetime is longer than any call.
+    #[must_use]
+    pub fn key(&self) -> Option<&'a [u8]> {
+        let mut parameters = fields(self.parameters);
+        if parameters.any(|parameter| !parameter.starts_with(b"WSH=")) {
+            return None;
+        }
+        let inline = self.keys.get(b"inline:".len()..)?;
+        let mut parts = inline.split(|octet| *octet == b'|');
+        let key = parts.next()?;
+        let is_plain = parts.all(|part| !part.contains(&b':')) && !inline.contains(&b';');
+        is_plain.then_some(key)
+    }
 }
 
 impl std::fmt::Debug for Crypto<'_> {
@@ -196,6 +212,19 @@ mod tests {
         assert_eq!((crypto.tag, crypto.suite), (1, &b"AES_CM_128_HMAC_SHA1_80"[..]));
         assert!(crypto.keys.ends_with(b"JSoj") && crypto.parameters.is_empty());
         assert_eq!(format!("{crypto:?}"), "Crypto { tag: 1, .. }");
+        for (text, key) in [
+            ("1 X inline:abc=", Some("abc=")),
+            ("1 X inline:abc|2^20", Some("abc")),
+            ("1 X inline:abc WSH=64", Some("abc")),
+            ("1 X inline:abc|2^20|1:4", None),
+            ("1 X inline:abc|1:4", None),
+            ("1 X inline:abc;inline:def", None),
+            ("1 X inline:abc UNENCRYPTED_SRTP", None),
+            ("1 X inline:abc WSH=64 KDR=1", None),
+        ] {
+            let crypto = Crypto::parse(text.as_bytes()).unwrap();
+            assert_eq!(crypto.key(), key.map(str::as_bytes), "{text}");
+        }
         let more = Crypto::parse(b"2 F8_128 inline:a|2^20|1:4 KDR=1 UNENCRYPTED_SRTCP").unwrap();
         assert_eq!(more.parameters, b"KDR=1 UNENCRYPTED_SRTCP");
         for bad in [&b""[..], b"1 X", b"x X inline:y", b"1 X uri:y"] {

@@ -14,7 +14,7 @@
 //! media line a [`Place`] of ours and call `LocalSession::relay`; after the answer, `agree`.
 //!
 //! *Where to start:* [`Description`]. RFC sections: 4566 5 and 9, 8866 5.14, 3264 5 to 8,
-//! 3605, 3551 6, 4733 2.4.
+//! 3605, 3551 6, 4733 2.4, 4568 6 and 9.
 
 pub mod attribute;
 mod codec;
@@ -42,7 +42,7 @@ pub use line::Line;
 pub use negotiation::{Agreed, Mismatch, Party, agree, check_reoffer, transports_fit};
 pub use own::{AnswerError, Answered, OwnMedia};
 pub use payload::PayloadTypes;
-pub use relay::{Place, Policy, RelayError, RelayPlan};
+pub use relay::{Keyed, Place, Policy, RelayError, RelayPlan};
 pub use session::LocalSession;
 pub use terms::{MediaKind, Target, Terms, Transport};
 pub use voice::{NoVoice, Plain, VoiceRule};

@@ -3,7 +3,7 @@
 use crate::codec::Codec;
 use crate::description::{Description, Media};
 use crate::direction::Direction;
-use crate::relay::Place;
+use crate::relay::{Keyed, Place};
 use crate::session::{LocalSession, Version, write_connection};
 use crate::terms::{MediaKind, Terms, Transport};
 use crate::text::append;
@@ -48,14 +48,15 @@ pub enum AnswerError {
 }
 
 impl LocalSession {
-    /// Our offer of one audio line: the body to send on this leg.
-    pub fn offer(&mut self, address: IpAddr, media: &OwnMedia<'_>) -> &[u8] {
+    /// Our offer of one audio line: the body to send on this leg. Of keys there is what `keyed`
+    /// says; without any it is in the clear.
+    pub fn offer(&mut self, address: IpAddr, media: &OwnMedia<'_>, keyed: Keyed<'_>) -> &[u8] {
         self.keep(|version| {
             let mut out = head(version, address);
             let formats = media.codecs.iter().map(|codec| codec.payload_type);
             write_media_line(
                 &mut out,
-                "RTP/AVP",
+                keyed.protocol(false).unwrap_or("RTP/AVP"),
                 media.place,
                 formats.chain(media.telephone_event),
             );
@@ -65,6 +66,7 @@ impl LocalSession {
             }
             let clock_hz = media.codecs.first().map_or(8000, |codec| codec.clock_hz);
             write_rest(&mut out, media, media.telephone_event, clock_hz, media.direction);
+            out.extend_from_slice(keyed.lines());
             out
         })
     }
@@ -210,7 +212,7 @@ fn write_rejected(out: &mut Vec<u8>, line: &Media<'_, '_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{AnswerError, OwnMedia};
+    use super::{AnswerError, Keyed, OwnMedia};
     use crate::{Codec, Description, Direction, LocalSession, Place};
 
     fn place(rtcp: u16) -> Place {
@@ -257,7 +259,7 @@ mod tests {
     fn an_offer_of_ours() {
         let mut session = LocalSession::new(9);
         let media = OwnMedia { place: place(20000), ..ours(&[Codec::PCMA, OPUS]) };
-        let body = session.offer("198.51.100.1".parse().unwrap(), &media);
+        let body = session.offer("198.51.100.1".parse().unwrap(), &media, Keyed::Plain);
         let expected = "v=0\n\
             o=- 9 9 IN IP4 198.51.100.1\n\
             s=-\n\
@@ -275,6 +277,11 @@ mod tests {
             a=rtcp:20000\n";
         assert_eq!(str::from_utf8(body).unwrap().replace("\r\n", "\n"), expected);
         assert!(Description::parse(body).is_ok());
+        let keyed = Keyed::Ours { lines: b"a=crypto:1 X inline:y\r\n", is_required: true };
+        let body = session.offer("198.51.100.1".parse().unwrap(), &media, keyed);
+        let keyed = expected.replace("RTP/AVP", "RTP/SAVP").replace("o=- 9 9", "o=- 9 10")
+            + "a=crypto:1 X inline:y\n";
+        assert_eq!(str::from_utf8(body).unwrap().replace("\r\n", "\n"), keyed);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::line::Line;
 use crate::session::{LocalSession, Version, family, write_connection};
 use crate::terms::Target;
 use crate::text::{append, decimal, split_once};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// Where one media line of ours is.
@@ -40,6 +41,64 @@ pub struct RelayPlan<'a> {
     pub places: &'a [Option<Place>],
     /// What passes.
     pub policy: Policy,
+    /// What each media line says of keys of SRTP, in their order; a line beyond these passes as it
+    /// is.
+    pub keys: &'a [Keyed<'a>],
+}
+
+/// What a media line says of keys of SRTP.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keyed<'a> {
+    /// What the other party says: the keys are theirs, and so is the transport.
+    #[default]
+    Theirs,
+    /// Nothing: RTP in the clear.
+    Plain,
+    /// Keys of ours.
+    Ours {
+        /// The lines `a=crypto`, with their ends. Secret.
+        lines: &'a [u8],
+        /// Whether the transport says that there is nothing else: `RTP/SAVP`. By `RTP/AVP` who
+        /// knows no SRTP answers in the clear.
+        is_required: bool,
+    },
+}
+
+impl Keyed<'_> {
+    /// The transport, with or without feedback (RFC 4585, RFC 5124); `None` = as it stands.
+    pub(crate) const fn protocol(self, has_feedback: bool) -> Option<&'static str> {
+        match (self, has_feedback) {
+            (Keyed::Theirs, _) => None,
+            (Keyed::Plain | Keyed::Ours { is_required: false, .. }, false) => Some("RTP/AVP"),
+            (Keyed::Plain | Keyed::Ours { is_required: false, .. }, true) => Some("RTP/AVPF"),
+            (Keyed::Ours { is_required: true, .. }, false) => Some("RTP/SAVP"),
+            (Keyed::Ours { is_required: true, .. }, true) => Some("RTP/SAVPF"),
+        }
+    }
+
+    /// The lines that it adds.
+    pub(crate) const fn lines(&self) -> &[u8] {
+        match self {
+            Keyed::Theirs | Keyed::Plain => &[],
+            Keyed::Ours { lines, .. } => lines,
+        }
+    }
+
+    /// Whether an attribute of theirs goes: keys, by description or by MIKEY (RFC 4567).
+    fn drops(&self, attribute: &Attribute<'_>) -> bool {
+        *self != Keyed::Theirs && (attribute.is("crypto") || attribute.is("key-mgmt"))
+    }
+}
+
+impl fmt::Debug for Keyed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Keyed::Theirs => "Theirs",
+            Keyed::Plain => "Plain",
+            Keyed::Ours { is_required: false, .. } => "Ours",
+            Keyed::Ours { is_required: true, .. } => "Ours (required)",
+        })
+    }
 }
 
 /// A plan that does not fit the description.
@@ -76,12 +135,14 @@ const GROWTH: usize = 256;
 fn write_body(theirs: &Description<'_>, plan: &RelayPlan<'_>, version: Version) -> Vec<u8> {
     let size: usize = theirs.session_lines().iter().map(|line| line.raw().len()).sum();
     let media: usize = theirs.media().flat_map(|m| m.lines()).map(|line| line.raw().len()).sum();
-    let growth = GROWTH * (theirs.media_count() + 1);
+    let keys: usize = plan.keys.iter().map(|keyed| keyed.lines().len()).sum();
+    let growth = GROWTH * (theirs.media_count() + 1) + keys;
     let mut out = Vec::with_capacity(size + media + growth);
     write_session(&mut out, theirs, plan, version);
-    for (media, place) in theirs.media().zip(plan.places) {
+    let keys = plan.keys.iter().copied().chain(std::iter::repeat(Keyed::Theirs));
+    for ((media, place), keyed) in theirs.media().zip(plan.places).zip(keys) {
         let place = place.filter(|_| media.target() != Target::Rejected);
-        write_media(&mut out, &media, place, plan);
+        write_media(&mut out, &media, (place, keyed), plan);
     }
     out
 }
@@ -105,7 +166,7 @@ fn write_session(
 fn write_media(
     out: &mut Vec<u8>,
     media: &Media<'_, '_>,
-    place: Option<Place>,
+    (place, keyed): (Option<Place>, Keyed<'_>),
     plan: &RelayPlan<'_>,
 ) {
     let address = place.map_or(plan.address, |place| place.rtp.ip());
@@ -113,14 +174,15 @@ fn write_media(
     let held = media.target() == Target::Held;
     for (index, line) in media.lines().iter().enumerate() {
         match line.kind() {
-            b'm' if index == 0 => write_media_line(out, line, place),
+            b'm' if index == 0 => write_media_line(out, line, (place, keyed)),
             b'i' => write_kept(out, line),
             b'c' => connection.write(out),
             kind => {
                 connection.write(out);
                 let attribute = Attribute::parse(line.value());
                 let replaced = held && crate::Direction::parse(attribute.name).is_some();
-                let dropped = replaced || is_dropped(&attribute, plan.policy);
+                let dropped =
+                    replaced || keyed.drops(&attribute) || is_dropped(&attribute, plan.policy);
                 if kind != b'a' || !dropped {
                     write_kept(out, line);
                 }
@@ -133,6 +195,7 @@ fn write_media(
     }
     if let Some(place) = place {
         write_rtcp(out, media, place);
+        out.extend_from_slice(keyed.lines());
     }
 }
 
@@ -155,9 +218,13 @@ impl Connection {
     }
 }
 
-/// The `m=` line with our port, or 0; kind, protocol and formats as they stand. A count of ports
-/// is left out: we relay one.
-fn write_media_line(out: &mut Vec<u8>, line: &Line<'_>, place: Option<Place>) {
+/// The `m=` line with our port, or 0, and our transport if keys are not theirs; kind and formats as
+/// they stand. A count of ports is left out: we relay one.
+fn write_media_line(
+    out: &mut Vec<u8>,
+    line: &Line<'_>,
+    (place, keyed): (Option<Place>, Keyed<'_>),
+) {
     let port = place.map_or(0, |place| place.rtp.port());
     let (kind, rest) = split_once(line.value(), b' ').unwrap_or((line.value(), b""));
     let after_port = rest.trim_ascii_start();
@@ -167,7 +234,16 @@ fn write_media_line(out: &mut Vec<u8>, line: &Line<'_>, place: Option<Place>) {
     out.push(b' ');
     decimal(out, port.into());
     out.push(b' ');
-    out.extend_from_slice(rest);
+    let (protocol, formats) = split_once(rest, b' ').unwrap_or((rest, b""));
+    let has_feedback = matches!(protocol, [.., b'F' | b'f']);
+    match keyed.protocol(has_feedback) {
+        None => out.extend_from_slice(rest),
+        Some(protocol) => {
+            out.extend_from_slice(protocol.as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(formats);
+        }
+    }
     out.extend_from_slice(b"\r\n");
 }
 

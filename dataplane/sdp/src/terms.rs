@@ -36,6 +36,8 @@ pub struct Terms {
     pub direction: Direction,
     /// Milliseconds of media in a packet that the party would like.
     pub ptime_ms: Option<u16>,
+    /// Whether it names keys of SRTP (RFC 4568), by whatever transport.
+    pub has_keys: bool,
 }
 
 /// The kind of a media line.
@@ -148,6 +150,7 @@ struct Stated<'a> {
     rtpmaps: Vec<RtpMap<'a>>,
     rtcp: Option<&'a [u8]>,
     rtcp_mux: bool,
+    has_keys: bool,
     ptime: Option<&'a [u8]>,
     direction: Option<Direction>,
 }
@@ -164,6 +167,8 @@ impl<'a> Stated<'a> {
                 stated.ptime = stated.ptime.or(attribute.value);
             } else if attribute.is("rtcp-mux") {
                 stated.rtcp_mux = true;
+            } else if attribute.is("crypto") {
+                stated.has_keys = true;
             } else if stated.direction.is_none() {
                 stated.direction = Direction::parse(attribute.name);
             }
@@ -246,6 +251,7 @@ impl Media<'_, '_> {
                 Target::At(_) | Target::Named { .. } => direction(),
             },
             ptime_ms: stated.ptime.and_then(|value| number(value.trim_ascii())),
+            has_keys: stated.has_keys,
         }
     }
 

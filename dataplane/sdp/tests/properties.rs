@@ -55,7 +55,7 @@ fn use_all(body: &[u8]) -> Result<(), TestCaseError> {
     let address = "203.0.113.1".parse().unwrap();
     let places = vec![Some(place()); description.media_count()];
     for policy in [Policy::Plain, Policy::Transparent] {
-        let plan = RelayPlan { address, places: &places, policy };
+        let plan = RelayPlan { address, places: &places, policy, keys: &[] };
         let mut session = LocalSession::new(1);
         let ours = session.relay(&description, &plan).unwrap().to_vec();
         let ours = Description::parse(&ours).unwrap();
@@ -124,7 +124,7 @@ proptest! {
         let body = body(&lines, "\r\n");
         let description = Description::parse(body.as_bytes()).unwrap();
         let address = "203.0.113.1".parse().unwrap();
-        let plan = RelayPlan { address, places: &[Some(place())], policy: Policy::Plain };
+        let plan = RelayPlan { address, places: &[Some(place())], policy: Policy::Plain, keys: &[] };
         let mut session = LocalSession::new(1);
         let ours = session.relay(&description, &plan).unwrap();
         let expected = body

@@ -40,7 +40,7 @@ pub struct Counts {
     pub media_sent: u64,
     /// Of these, dropped: no RTP at a port for RTP, no RTCP at one for RTCP, or cut.
     pub media_malformed: u64,
-    /// Of these, dropped: from a source that has no part in the call.
+    /// Of these, dropped: from a source that has no part in the call, by its address or by its key.
     pub media_stranger: u64,
     /// Of these, dropped: more than their flow may send.
     pub media_flooded: u64,
@@ -94,7 +94,7 @@ impl Counts {
     pub(crate) fn media_drop(&mut self, reason: MediaDrop) {
         match reason {
             MediaDrop::Junk | MediaDrop::Truncated => self.media_malformed += 1,
-            MediaDrop::Stranger => self.media_stranger += 1,
+            MediaDrop::Stranger | MediaDrop::Unproven => self.media_stranger += 1,
             MediaDrop::Flood => self.media_flooded += 1,
             MediaDrop::Closed
             | MediaDrop::PayloadType

@@ -12,12 +12,15 @@
 
 mod frozen;
 mod report;
+mod secret;
 #[cfg(test)]
 mod size;
 mod sound;
 
 use crate::gauge::Gauges;
+use core::fmt;
 pub(crate) use frozen::FrozenMedia;
+use secret::{Secret, Telling};
 pub(crate) use sound::CallSound;
 use sound::Round;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,18 +28,19 @@ use std::net::{IpAddr, SocketAddr};
 use strowger_call::{Resources, Role};
 use strowger_leg::Body;
 use strowger_link::{
-    Cause, Gauge, LegId, MediaMode, MediaPolicy, MediaReport, Plain, Tick, Voices,
+    Cause, Gauge, LegId, MediaMode, MediaPolicy, MediaReport, Plain, Srtp, Tick, Voices,
 };
-use strowger_media::ports::{PortPair, PortSpace, Ports};
+use strowger_media::ports::{LocalPort, PortPair, PortSpace, Ports};
 use strowger_media::{
     Carried, Endpoint, MediaEvent, PairId, PairSpec, Peer, Relay, RelayConfig, Side, Silence,
 };
 use strowger_port::net::{Io, MediaPort};
 use strowger_sdp::limits::MEDIA_MAX;
 use strowger_sdp::{
-    Codec, Description, Direction, LocalSession, OwnMedia, Place, Policy, RelayPlan, Terms,
+    Codec, Description, Direction, Keyed, LocalSession, OwnMedia, Place, Policy, RelayPlan, Terms,
     Transport, VoiceRule, transports_fit,
 };
+use strowger_srtp::KeyMaker;
 
 /// How many other ports are tried when the system refuses one.
 const OPEN_TRIES_MAX: u8 = 8;
@@ -60,6 +64,18 @@ pub struct MediaConfig {
     pub flow_packets_max: u32,
     /// From chance: in which order ports are used, and our session numbers.
     pub seed: u64,
+    /// From chance: what our keys of SRTP are made of.
+    pub secret: KeySecret,
+}
+
+/// Chance that keys are made of. Shows itself to no log.
+#[derive(Clone)]
+pub struct KeySecret(pub [u8; 32]);
+
+impl fmt::Debug for KeySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySecret")
+    }
 }
 
 /// One local media address.
@@ -87,6 +103,10 @@ pub(crate) struct MediaDesk {
     touched: BTreeSet<LegId>,
     /// How calls sound, in turn.
     round: Round,
+    /// Makes our keys of SRTP.
+    maker: KeyMaker,
+    /// Whose the ports with keys are.
+    guarded: BTreeMap<LocalPort, LegId>,
 }
 
 #[derive(Debug)]
@@ -112,6 +132,8 @@ struct Line {
     terms: Option<Terms>,
     codec: String,
     pair: Option<PairId>,
+    /// Its SRTP, where that is our business.
+    secret: Option<Box<Secret>>,
 }
 
 impl Line {
@@ -161,6 +183,8 @@ impl MediaDesk {
             gauges: Gauges::default(),
             touched: BTreeSet::new(),
             round: Round::default(),
+            maker: KeyMaker::new(&config.secret.0)?,
+            guarded: BTreeMap::new(),
         })
     }
 
@@ -287,7 +311,7 @@ impl MediaDesk {
     }
 
     /// Whether an answer is by the transports that the leg offered (RFC 3264 6): one in the clear
-    /// to an offer of SRTP, or the other way round, is a call in which nobody hears anybody. What
+    /// to an offer of SRTP that passes, or the other way round, is a call in which nobody hears anybody. What
     /// else may be odd about an answer the parties see for themselves.
     fn fits(&self, offerer: LegId, answer: &[Terms]) -> bool {
         let Some(media) = self.legs.get(&offerer) else { return true };
@@ -367,9 +391,11 @@ impl LegMedia {
     }
 }
 
-fn carried(terms: &Terms) -> Option<Carried> {
+/// What a line carries through the relay; SRTP that ends here is RTP there.
+fn carried(terms: &Terms, ends_here: bool) -> Option<Carried> {
     match terms.transport {
         Transport::Rtp => Some(Carried::Rtp),
+        Transport::Srtp if ends_here => Some(Carried::Rtp),
         Transport::Srtp | Transport::DtlsSrtp => Some(Carried::Srtp),
         Transport::Udptl => Some(Carried::Opaque),
         Transport::Other => None,
@@ -473,7 +499,7 @@ impl<I: Io> Desk<'_, I> {
                 running_ms: policy.timeout_ms,
             });
             let endpoint = Endpoint { rtp: ports.rtp, rtcp: Some(ports.rtcp), peer, silence };
-            Some((endpoint, carried(&terms)?))
+            Some((endpoint, carried(&terms, line.ends_here())?))
         };
         let pair = self.media.legs.get(&a).and_then(|m| m.lines.get(index)).and_then(|l| l.pair);
         let (near, far) = (side(a), side(b));
@@ -583,6 +609,11 @@ impl<I: Io> Resources for Desk<'_, I> {
         let modes = [policy.0.mode, policy.1.mode];
         if !modes.contains(&MediaMode::Relay) {
             // A transfer offers it to somebody else.
+            if (policy.0.srtp, policy.1.srtp) != (Srtp::Accept, Srtp::Accept) {
+                let theirs = Description::parse(&body.data).map_err(|_| NOT_ACCEPTABLE)?;
+                let srtp = (policy.0.srtp, policy.1.srtp);
+                MediaDesk::may_pass((&theirs, &terms_of(&theirs)), srtp)?;
+            }
             self.media.keep_said(from, &said.data);
             let is_fixed = modes.contains(&MediaMode::Fixed);
             let fixed = if is_fixed { self.media.reachable(from, body) } else { None };
@@ -590,19 +621,29 @@ impl<I: Io> Resources for Desk<'_, I> {
         }
         let theirs = Description::parse(&body.data).map_err(|_| NOT_ACCEPTABLE)?;
         let terms = terms_of(&theirs);
-        if role == Role::Answer && !self.media.fits(to, &terms) {
+        let telling = if self.media.concerns_keys((from, to), &terms, policy) {
+            Some(self.media.tell_keys((from, to), role, (&theirs, &terms), policy)?)
+        } else if role == Role::Answer && !self.media.fits(to, &terms) {
             return Err(NOT_ACCEPTABLE);
-        }
+        } else {
+            None
+        };
         self.media.learn(from, (&theirs, &terms), policy.0);
         self.media.keep_said(from, &said.data);
         self.media.leg(to).policy = Some(*policy.1);
-        let is_wanted = |terms: &Terms| !terms.is_rejected() && carried(terms).is_some();
+        let is_wanted = |terms: &Terms| !terms.is_rejected() && carried(terms, false).is_some();
         let wanted: Vec<bool> = terms.iter().map(is_wanted).collect();
         let places = self.places(to, &wanted)?;
         let address = self.told_address(to)?;
-        let plan = RelayPlan { address, places: &places, policy: Policy::Plain };
+        let keys = telling.as_ref().map(Telling::keyed).unwrap_or_default();
+        let plan = RelayPlan { address, places: &places, policy: Policy::Plain, keys: &keys };
         let session = &mut self.media.leg(to).session;
         let body = session.relay(&theirs, &plan).map_err(|_| NOT_ACCEPTABLE)?.to_vec();
+        if telling.is_some() && role == Role::Answer {
+            self.media.guard(from);
+            self.media.guard(to);
+            self.media.touched.insert(to);
+        }
         if self.media.legs.get(&from).is_some_and(|m| m.peer == Some(to)) {
             self.settle(from, to);
         }
@@ -620,8 +661,10 @@ impl<I: Io> Resources for Desk<'_, I> {
             ptime_ms: Some(20),
             direction: Direction::SendRecv,
         };
+        let telling = self.media.compose_keys(to, policy.srtp)?;
+        let keyed = telling.keyed().first().copied().unwrap_or(Keyed::Plain);
         let session = &mut self.media.leg(to).session;
-        Ok(Body::sdp(session.offer(address, &media).to_vec()))
+        Ok(Body::sdp(session.offer(address, &media, keyed).to_vec()))
     }
 
     fn said(&self, leg: LegId) -> Option<Body> {
@@ -669,6 +712,7 @@ impl<I: Io> Resources for Desk<'_, I> {
         }
         self.media.touched.remove(&leg);
         let media = self.media.legs.remove(&leg)?;
+        media.lines.iter().for_each(|line| self.media.unguard(line));
         for pair in media.lines.iter().filter_map(|line| line.ports) {
             self.close_ports(pair);
         }

@@ -412,9 +412,13 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 let MediaPort { address, port } = packet.local();
                 let Some(at) = space.local_port(address, port) else { continue };
                 let from = packet.source();
-                let mut one = [Datagram::new(at, from, packet.data_mut())];
+                let len = packet.len();
+                let mut one = [Datagram::in_room(at, from, packet.room_mut(), len)];
                 relay.handle_burst(&mut one, now);
-                let [Datagram { verdict, .. }] = one;
+                let [Datagram { verdict, len: left, .. }] = one;
+                if left != len {
+                    packet.set_len(left);
+                }
                 match verdict {
                     MediaVerdict::Drop(reason) => self.counts.media_drop(reason),
                     MediaVerdict::Send { from, to } => {

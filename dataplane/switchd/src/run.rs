@@ -25,8 +25,8 @@ use strowger_port::signals::{HangUp, Signal, Signals};
 use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
 use strowger_port::{clock, pin, process, rng};
 use strowger_shard::{
-    Adopted, Limits, MediaAddress, MediaConfig, MeshConfig, Setup, Shard, SharedGauges, Streams,
-    Times, Unproven,
+    Adopted, KeySecret, Limits, MediaAddress, MediaConfig, MeshConfig, Setup, Shard, SharedGauges,
+    Streams, Times, Unproven,
 };
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
@@ -413,6 +413,13 @@ const fn transport(spoken: Spoken) -> Transport {
     }
 }
 
+/// What keys of SRTP are made of: of this life and this shard alone.
+fn key_secret() -> Result<KeySecret, String> {
+    let mut octets = [0; 32];
+    rng::fill(&mut octets).map_err(|e| format!("randomness: {e}"))?;
+    Ok(KeySecret(octets))
+}
+
 fn random_key() -> Result<Key, String> {
     let bytes = rng::random_u128().map_err(|e| format!("randomness: {e}"))?;
     Ok(Key(bytes.to_le_bytes()))
@@ -469,6 +476,7 @@ fn setup(
             port_min,
             port_max,
             seed: rng::random_u64().map_err(|e| format!("randomness: {e}"))?,
+            secret: key_secret()?,
         },
         ask_timeout_ms: config.sip.ask_timeout_ms,
         limits: Limits { streams: streams(config, epoch), unproven, ..limits(config) },

@@ -14,6 +14,7 @@ mod rtcp;
 mod rtp;
 mod sdp;
 mod sip;
+mod srtp;
 mod table;
 mod thaw;
 mod token;
@@ -42,6 +43,7 @@ pub static TARGETS: &[&Target] = &[
     &sdp::TARGET,
     &rtp::TARGET,
     &rtcp::TARGET,
+    &srtp::TARGET,
     &datagram::TARGET,
     &link::TARGET,
     &token::TARGET,

@@ -27,7 +27,8 @@ macro_rules! targets {
     };
 }
 targets!(
-    sip uri digest sdp rtp rtcp datagram link token journal table endpoint thaw framing websocket
+    sip uri digest sdp rtp rtcp srtp datagram link token journal table endpoint thaw framing
+    websocket
     transaction dialog deck
 );
 

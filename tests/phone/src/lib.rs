@@ -34,6 +34,7 @@ pub mod random;
 pub mod raw;
 pub mod rtp;
 pub mod sdp;
+pub mod srtp;
 
 pub use call::{IncomingCall, OutgoingCall};
 pub use digest::Algorithm;
@@ -41,3 +42,4 @@ pub use failure::{Cause, EndedBy, Failure};
 pub use gate::{Bound, Gate};
 pub use media::Pattern;
 pub use phone::{Config, Phone, Registered};
+pub use srtp::Srtp;

@@ -13,6 +13,8 @@ use crate::limits::{DATAGRAM_BYTES_MAX, POLL, PORT_PAIRS_MAX};
 use crate::random::Random;
 use crate::rtp::tally::{MediaReport, Moment, Tally};
 use crate::rtp::{Packet, SenderInfo, marked_payload, rtcp_compound};
+use crate::sdp::{Key, Sdp};
+use crate::srtp::{Srtp, Vault, fresh_key};
 
 /// G.711 samples, and bytes, in a millisecond.
 const BYTES_PER_MS: u32 = 8;
@@ -41,11 +43,14 @@ pub(crate) struct MediaConfig {
     pub(crate) ptime_ms: u32,
     pub(crate) rtcp_interval: Duration,
     pub(crate) impairment: Option<Impairment>,
+    pub(crate) srtp: Srtp,
 }
 
 #[derive(Debug)]
 pub(crate) struct Media {
     shared: Arc<Shared>,
+    srtp: Srtp,
+    key: [u8; 30],
     forwarder: Option<Forwarder>,
     rtp: SocketAddr,
     rtcp: Option<SocketAddr>,
@@ -88,6 +93,7 @@ struct State {
     payload_bytes: u32,
     sent_since_report: bool,
     tally: Tally,
+    vault: Option<Vault>,
 }
 
 #[derive(Debug)]
@@ -131,6 +137,7 @@ impl Media {
             payload_bytes: 0,
             sent_since_report: false,
             tally: Tally::new(stream),
+            vault: None,
         };
         let shared = Arc::new(Shared {
             rtp,
@@ -148,7 +155,8 @@ impl Media {
             std::thread::spawn(move || pacer.pace()),
         ];
         let rtcp = door.map(|_| rtcp_addr);
-        Ok(Self { shared, forwarder, rtp: door.unwrap_or(rtp_addr), rtcp, threads })
+        let (srtp, rtp) = (config.srtp, door.unwrap_or(rtp_addr));
+        Ok(Self { shared, srtp, key: fresh_key(random), forwarder, rtp, rtcp, threads })
     }
 
     /// Addresses for the session description; RTCP only when it is not the next port.
@@ -166,6 +174,21 @@ impl Media {
         }
         self.shared.lock().remote = Some((rtp, rtcp));
         self.shared.changed.notify_all();
+    }
+
+    /// What our description says of keys.
+    pub(crate) fn say_key(&self, remote: Option<&Sdp>) -> Option<Key> {
+        self.srtp.say(&self.key, remote)
+    }
+
+    /// The other side's key is in force; none: media is in the clear.
+    pub(crate) fn set_key(&self, theirs: Option<&Key>) {
+        let vault = &mut self.shared.lock().vault;
+        match (theirs, vault.as_mut()) {
+            (None, _) => *vault = None,
+            (Some(theirs), Some(vault)) => vault.change(&theirs.text),
+            (Some(theirs), None) => *vault = Vault::new(&self.key, &theirs.text),
+        }
     }
 
     pub(crate) fn set_direction(&self, sends: bool, receives: bool) {
@@ -272,7 +295,15 @@ impl Shared {
             while let Ok((length, _)) = self.rtcp.recv_from(&mut buffer) {
                 let mut state = self.lock();
                 let ssrc = state.ssrc;
-                state.tally.handle_rtcp(buffer.get(..length).unwrap_or_default(), ssrc);
+                let bytes = buffer.get(..length).unwrap_or_default();
+                match &mut state.vault {
+                    None => state.tally.handle_rtcp(bytes, ssrc),
+                    Some(vault) => {
+                        if let Some(bytes) = vault.open_rtcp(bytes) {
+                            state.tally.handle_rtcp(&bytes, ssrc);
+                        }
+                    }
+                }
             }
         }
     }
@@ -284,6 +315,14 @@ impl Shared {
             (false, false) => Moment::Held,
             (false, true) => Moment::Live,
         };
+        let opened = match &mut state.vault {
+            None => None,
+            Some(vault) => match vault.open(bytes) {
+                Some(opened) => Some(opened),
+                None => return,
+            },
+        };
+        let bytes = opened.as_deref().unwrap_or(bytes);
         let Some(packet) = state.tally.handle_rtp(bytes, source, moment) else { return };
         if state.echo && state.sends && !state.ended {
             let back = Packet { ssrc: state.ssrc, ..packet };
@@ -368,7 +407,9 @@ impl Shared {
     fn send_rtp(&self, state: &mut State, bytes: &[u8]) -> bool {
         let Some((remote, _)) = state.remote else { return false };
         // An error is an ICMP message about an earlier packet: UDP tells nothing about this one.
-        let sent = self.rtp.send_to(bytes, self.detour.unwrap_or(remote)).is_ok();
+        let sealed = state.vault.as_mut().map(|vault| vault.seal(bytes));
+        let on_wire = sealed.as_deref().unwrap_or(bytes);
+        let sent = self.rtp.send_to(on_wire, self.detour.unwrap_or(remote)).is_ok();
         state.tally.counts().sent_packets += 1;
         let payload = u32::try_from(bytes.len()).unwrap_or(0).saturating_sub(12);
         state.payload_bytes = state.payload_bytes.wrapping_add(payload);
@@ -386,7 +427,8 @@ impl Shared {
         });
         let block = state.tally.report_block();
         let bytes = rtcp_compound(state.ssrc, sender, block, "phone@strowger.test", bye);
-        if self.rtcp.send_to(&bytes, remote).is_ok() {
+        let sealed = state.vault.as_mut().map(|vault| vault.seal_rtcp(&bytes));
+        if self.rtcp.send_to(sealed.as_deref().unwrap_or(&bytes), remote).is_ok() {
             let rtcp = &mut state.tally.counts().rtcp;
             match sender {
                 Some(_) => rtcp.sent_sr += 1,
@@ -416,7 +458,8 @@ mod tests {
     fn open(ptime_ms: u32, impairment: Option<Impairment>) -> Media {
         let bind = IpAddr::from([127, 0, 0, 1]);
         let rtcp_interval = Duration::from_millis(50);
-        let config = MediaConfig { bind, ptime_ms, rtcp_interval, impairment };
+        let srtp = Srtp::Off;
+        let config = MediaConfig { bind, ptime_ms, rtcp_interval, impairment, srtp };
         Media::open(&config, &mut Random::fresh()).unwrap()
     }
 

@@ -17,6 +17,7 @@ use crate::forwarder::Impairment;
 use crate::gate::{Bound, Gate, Guard};
 use crate::limits::{DATAGRAM_BYTES_MAX, POLL};
 use crate::message::{Message, address_uri, param, uri_socket};
+use crate::srtp::Srtp;
 
 /// What a phone is and how it behaves.
 #[derive(Debug, Clone)]
@@ -50,6 +51,8 @@ pub struct Config {
     pub rtcp_interval: Duration,
     /// Faults of the network before the RTP port, if any.
     pub media_impairment: Option<Impairment>,
+    /// Whether its media is encrypted.
+    pub srtp: Srtp,
 }
 
 impl Config {
@@ -71,6 +74,7 @@ impl Config {
             ptime_ms: 20,
             rtcp_interval: Duration::from_secs(1),
             media_impairment: None,
+            srtp: Srtp::Off,
         }
     }
 }

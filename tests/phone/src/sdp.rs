@@ -33,6 +33,19 @@ pub struct Sdp {
     pub ptime_ms: Option<u32>,
     /// Direction as the describer sees it.
     pub direction: Direction,
+    /// The describer's key, if there is one.
+    pub key: Option<Key>,
+}
+
+/// A key of SRTP in a description (RFC 4568).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its number.
+    pub tag: u32,
+    /// Whether the transport is `RTP/SAVP`; else the key stands beside `RTP/AVP`.
+    pub savp: bool,
+    /// The key with its salt, base64.
+    pub text: String,
 }
 
 impl Direction {
@@ -81,11 +94,21 @@ impl Sdp {
     /// Reads a body; the first audio stream counts. `None` when there is no usable one.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
+        Self::parse_as(body, false)
+    }
+
+    /// The same of a phone that knows SRTP by the suite of [`crate::srtp::SUITE`].
+    #[must_use]
+    pub fn parse_secure(body: &[u8]) -> Option<Self> {
+        Self::parse_as(body, true)
+    }
+
+    fn parse_as(body: &[u8], is_secure: bool) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
         let mut origin = None;
         let (mut session_ip, mut media_ip) = (None, None);
         let (mut session_way, mut media_way) = (Direction::SendRecv, None);
-        let (mut audio, mut rtcp, mut ptime_ms) = (None, None, None);
+        let (mut audio, mut rtcp, mut ptime_ms, mut key) = (None, None, None, None);
         let mut in_media = false;
         for line in text.lines() {
             let (kind, value) = line.trim_end().split_once('=')?;
@@ -95,7 +118,8 @@ impl Sdp {
                     in_media = true;
                     // What was said of a stream that is passed over holds for no other.
                     (media_ip, media_way, rtcp, ptime_ms) = (None, None, None, None);
-                    audio = parse_media(value);
+                    key = None;
+                    audio = parse_media(value, is_secure);
                 }
                 "o" => origin = parse_origin(value),
                 "c" if in_media => media_ip = parse_connection(value),
@@ -104,13 +128,18 @@ impl Sdp {
                     Some(way) if in_media => media_way = Some(way),
                     Some(way) => session_way = way,
                     None if value.starts_with("ptime:") => ptime_ms = value.get(6..)?.parse().ok(),
+                    None if value.starts_with("crypto:") => key = key.or(parse_key(value)),
                     None if value.starts_with("rtcp:") => rtcp = value.get(5..).map(str::to_owned),
                     None => {}
                 },
                 _ => {}
             }
         }
-        let (port, formats) = audio?;
+        let (port, savp, formats) = audio?;
+        let key = key.filter(|_| is_secure).map(|(tag, text)| Key { tag, savp, text });
+        if savp && key.is_none() {
+            return None;
+        }
         let ip = media_ip.or(session_ip)?;
         let (session, version) = origin?;
         Some(Self {
@@ -121,6 +150,7 @@ impl Sdp {
             formats,
             ptime_ms,
             direction: media_way.unwrap_or(session_way),
+            key,
         })
     }
 
@@ -132,9 +162,14 @@ impl Sdp {
         let formats = self.formats.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
         let mut text = format!(
             "v=0\r\no=phone {} {} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP {formats}\r\na=rtpmap:0 PCMU/8000\r\n",
-            self.session, self.version
+             m=audio {port} {} {formats}\r\na=rtpmap:0 PCMU/8000\r\n",
+            self.session,
+            self.version,
+            if self.key.as_ref().is_some_and(|key| key.savp) { "RTP/SAVP" } else { "RTP/AVP" },
         );
+        if let Some(Key { tag, text: key, .. }) = &self.key {
+            text.push_str(&format!("a=crypto:{tag} {} inline:{key}\r\n", crate::srtp::SUITE));
+        }
         if let Some(ptime) = self.ptime_ms {
             text.push_str(&format!("a=ptime:{ptime}\r\n"));
         }
@@ -162,18 +197,29 @@ fn parse_connection(value: &str) -> Option<IpAddr> {
     value.split(' ').nth(2)?.split('/').next()?.parse().ok()
 }
 
-fn parse_media(value: &str) -> Option<(u16, Vec<u8>)> {
+fn parse_media(value: &str, is_secure: bool) -> Option<(u16, bool, Vec<u8>)> {
     let mut words = value.split(' ');
     if words.next()? != "audio" {
         return None;
     }
     let port = words.next()?.split('/').next()?.parse().ok()?;
-    // What is encrypted this phone cannot take, and says so: an answer has the offer's transport.
-    if !matches!(words.next()?, "RTP/AVP" | "RTP/AVPF") {
-        return None;
-    }
+    // What is encrypted a phone without keys cannot take, and says so: an answer has the offer's
+    // transport.
+    let savp = match words.next()? {
+        "RTP/AVP" | "RTP/AVPF" => false,
+        "RTP/SAVP" | "RTP/SAVPF" if is_secure => true,
+        _ => return None,
+    };
     let formats = words.filter_map(|word| word.parse().ok()).collect();
-    Some((port, formats))
+    Some((port, savp, formats))
+}
+
+/// `crypto:TAG SUITE inline:KEY...`, of our suite.
+fn parse_key(value: &str) -> Option<(u32, String)> {
+    let mut words = value.strip_prefix("crypto:")?.split(' ');
+    let (tag, suite, key) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
+    let key = key.strip_prefix("inline:")?.split('|').next()?;
+    (suite == crate::srtp::SUITE).then(|| (tag, key.to_owned()))
 }
 
 fn parse_direction(value: &str) -> Option<Direction> {
@@ -203,8 +249,17 @@ mod tests {
             formats: vec![0, 8],
             ptime_ms: Some(30),
             direction: Direction::SendOnly,
+            key: None,
         };
-        assert_eq!(Sdp::parse(sdp.to_text().as_bytes()), Some(sdp));
+        assert_eq!(Sdp::parse(sdp.to_text().as_bytes()), Some(sdp.clone()));
+        for savp in [false, true] {
+            let key = Some(Key { tag: 4, savp, text: "abc+/".to_owned() });
+            let keyed = Sdp { key, ..sdp.clone() };
+            let text = keyed.to_text();
+            assert_eq!(Sdp::parse_secure(text.as_bytes()), Some(keyed));
+            let plain = Sdp::parse(text.as_bytes());
+            assert_eq!(plain, (!savp).then(|| sdp.clone()), "it knows no keys");
+        }
     }
 
     #[test]

@@ -103,6 +103,8 @@ mod reseller;
 mod restore;
 #[path = "product/rule.rs"]
 mod rule;
+#[path = "product/secure.rs"]
+mod secure;
 #[path = "product/settings.rs"]
 mod settings;
 #[path = "product/shared.rs"]

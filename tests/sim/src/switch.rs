@@ -16,7 +16,7 @@ use strowger_link::journal::{Frame as JournalFrame, FrameKind, Ledger};
 use strowger_link::table::{Setup as TableSetup, SlotState, Table, words_needed};
 use strowger_link::{CallFacts, Key, Octets, RecordId, SlotBody, Tick, Transport};
 use strowger_shard::{
-    Adopted, Limits, MediaAddress, MediaConfig, MeshConfig, Setup, Shard, SharedGauges,
+    Adopted, KeySecret, Limits, MediaAddress, MediaConfig, MeshConfig, Setup, Shard, SharedGauges,
 };
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
@@ -273,6 +273,14 @@ impl Switch {
     }
 }
 
+/// No two lives and no two shards make the same keys.
+fn key_secret(seed: u64, epoch: u32, shard: u8) -> KeySecret {
+    let mut octets = [shard; 32];
+    octets[..8].copy_from_slice(&seed.to_le_bytes());
+    octets[8..12].copy_from_slice(&epoch.to_le_bytes());
+    KeySecret(octets)
+}
+
 fn setup(token_key: Key, epoch: u32, seed: u64, now: Tick, (shard, of): (u8, u8)) -> Setup {
     let chance = u128::from(seed ^ 0x5EED) << 32 | u128::from(epoch);
     let chance = Key((chance | u128::from(shard) << 120).to_le_bytes());
@@ -303,6 +311,7 @@ fn setup(token_key: Key, epoch: u32, seed: u64, now: Tick, (shard, of): (u8, u8)
             pairs_max: usize::from(port_max - port_min).div_ceil(4),
             flow_packets_max: 0,
             seed: seed ^ u64::from(shard) << 60,
+            secret: key_secret(seed, epoch, shard),
         },
         ask_timeout_ms: ASK_TIMEOUT_MS,
         limits: Limits::default(),

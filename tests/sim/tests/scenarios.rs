@@ -6,7 +6,7 @@ use strowger_billing::Settlement;
 use strowger_link::codec::encode;
 use strowger_link::{
     AskId, Branch, BranchAuth, Gauge, Grant, LegId, Manner, MediaMode, MediaPolicy, Octets,
-    OnDriverLost, OnRedirect, Originate, PartyRef, Target, Transport, Verb, VerbId, VerbKind,
+    OnDriverLost, OnRedirect, Originate, PartyRef, Srtp, Target, Transport, Verb, VerbId, VerbKind,
     Voices,
 };
 use strowger_model::{Cdr, reason_name};
@@ -161,6 +161,7 @@ fn originate() -> Verb {
             voices: Voices::ALL,
             strict: false,
             ends_false: false,
+            srtp: Srtp::Accept,
         },
         ring_ms: 20_000,
         first_ms: 0,

@@ -13,14 +13,15 @@ use std::collections::BTreeMap;
 type Rule = (&'static str, &'static str, &'static [&'static str]);
 
 /// The product's crates, lowest first.
-const RULES: [Rule; 30] = [
+const RULES: [Rule; 31] = [
     ("dataplane/wire", "strowger-wire", &[]),
     ("dataplane/sdp", "strowger-sdp", &[]),
+    ("dataplane/srtp", "strowger-srtp", &[]),
     ("dataplane/link", "strowger-link", &[]),
     ("dataplane/leg", "strowger-leg", &["sdp", "link"]),
     ("dataplane/sip", "strowger-sip", &["leg", "link"]),
     ("dataplane/stream", "strowger-stream", &["link"]),
-    ("dataplane/media", "strowger-media", &["wire", "sdp", "link"]),
+    ("dataplane/media", "strowger-media", &["wire", "sdp", "srtp", "link"]),
     ("dataplane/call", "strowger-call", &["leg", "link"]),
     ("dataplane/port", "strowger-port", &["wire", "link"]),
     ("dataplane/shard", "strowger-shard", DATAPLANE),
@@ -50,7 +51,7 @@ const RULES: [Rule; 30] = [
     ("tuning", "strowger-tuning", &[]),
 ];
 const DATAPLANE: &[&str] =
-    &["wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port"];
+    &["wire", "sdp", "srtp", "link", "leg", "sip", "stream", "media", "call", "port"];
 const SWITCHD: &[&str] =
     &["shard", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port", "tuning"];
 const ROUTING: &[&str] = &["model", "link", "locate", "billing", "numbering", "condition", "list"];

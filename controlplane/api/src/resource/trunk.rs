@@ -19,8 +19,8 @@ use strowger_model::{
     EgressTarget, ForwardHeaders, G711, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX,
     HEADER_RULES_MAX, HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule,
     HeaderTest, IdentityHeader, Ingress, IngressAuth, MediaPath, Minutes, Operation,
-    OrganizationId, ReliableMode, SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, TenantId,
-    TimerMode, Transport, Trunk, TrunkCredentials, TrunkId, VoiceCodec,
+    OrganizationId, ReliableMode, SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, SrtpUse,
+    TenantId, TimerMode, Transport, Trunk, TrunkCredentials, TrunkId, VoiceCodec,
 };
 use strowger_routing::limits::PARTNERS_MAX;
 use strowger_routing::{Change, RowName, World};
@@ -187,6 +187,8 @@ object! {
     /// A call that it answered falsely is ended: it rang on for a second behind the answer, or sent
     /// nothing for five. Where it is not set, the record says it (`false_answer`).
     end_false_answer: Free Flag => end_false_answer;
+    /// Whether media with it is encrypted, in the words of `media.srtp`; null goes by that.
+    srtp: Free Opt(words::<SrtpUse>()) => srtp;
 }
 
 object! {

@@ -145,6 +145,24 @@ pub enum G711 {
     Bar,
 }
 
+/// Whether media between a party and us is encrypted, with keys in descriptions (source: `srtp`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum SrtpUse {
+    /// Never (-2, 0).
+    Off,
+    /// It passes as it is where the other side is set so too (1, -1).
+    Pass,
+    /// Where it or the other side speaks it (2).
+    #[default]
+    Accept,
+    /// It is always offered (3).
+    Offer,
+    /// RTP in the clear is refused (4).
+    Require,
+    /// It passes as it is, and RTP in the clear is refused (5).
+    EndToEnd,
+}
+
 /// What becomes of a call that has somewhere to go.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub enum Operation {
@@ -181,4 +199,6 @@ pub struct DialogTerms {
     pub strict_media: bool,
     /// A call whose answer was false is ended.
     pub end_false_answer: bool,
+    /// Whether media is encrypted.
+    pub srtp: Option<SrtpUse>,
 }

@@ -5,15 +5,11 @@
 
 use super::SettingKind as Kind;
 use super::{
-    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS,
-    FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive,
-    MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS,
-    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
-    SEND_TO_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
+    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS, FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS, SRTP_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
-    SESSION_S_MIN, TimerMode, VoiceCodec,
+    SESSION_S_MIN, SrtpUse, TimerMode, VoiceCodec,
 };
 
 /// The longest time of a setting: 30 days.
@@ -278,6 +274,11 @@ settings! {
         /// What becomes of G.711 in descriptions: `keep`, `spare` takes it out where there is
         /// another voice codec, `bar` always, which keeps fax out.
         g711: G711 = G711::Keep, Kind::Word(G711_WORDS), Subscriber, Routing, ["cfg_block711"];
+        /// Whether media with a party is encrypted, by keys in descriptions: `off` never; `pass`
+        /// as it is where the other side is set so too; `accept` where it or the other side speaks
+        /// SRTP; `offer` is always offered beside RTP; `require` refuses RTP with 488; `end-to-end`
+        /// passes as it is and refuses RTP. Keys travel in SIP: give such parties TLS.
+        srtp: SrtpUse = SrtpUse::Accept, Kind::Word(SRTP_WORDS), Subscriber, Routing, [];
         /// Whether a phone's media is taken to come through a NAT.
         nat: Nat = Nat::Auto, Kind::Word(NAT_WORDS), Subscriber, Routing, [];
         /// A call ends when no media came so long after answer, 0 never; `auto` is the tenant's

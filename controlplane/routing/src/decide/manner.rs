@@ -8,12 +8,11 @@ use super::{Attempt, Stop};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_link::{
-    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, MediaPolicy, Octets, PartyRef, Plain,
-    Reliable, STAGES_MAX, SessionTimer, VOICES_MAX, Voices,
+    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, MediaPolicy, Octets, PartyRef, Plain, Reliable, STAGES_MAX, SessionTimer, Srtp, Transport, VOICES_MAX, Voices,
 };
 use strowger_model::{
-    DialogTerms, G711, MediaPath, Operation, Profile, ReliableMode, SubscriberId, TimerMode, Trunk,
-    TrunkId,
+    DialogTerms, G711, MediaPath, Operation, Profile, ReliableMode, SrtpUse, SubscriberId,
+    TimerMode, Trunk, TrunkId,
 };
 
 /// The preference of the first contact of a redirect, thousandths (RFC 3261 25.1, qvalue).
@@ -89,7 +88,8 @@ pub(super) fn voices(profile: &Profile, own: Option<&DialogTerms>) -> Voices {
     Voices { order, single: own.and_then(|own| own.one_codec).unwrap_or(set.one_codec), plain }
 }
 
-/// What a party's own terms add to the policy of its media: codecs, strict sources, false answers.
+/// What a party's own terms add to the policy of its media: codecs, SRTP, strict sources,
+/// false answers.
 pub(super) fn own_media(
     media: MediaPolicy,
     profile: &Profile,
@@ -97,10 +97,36 @@ pub(super) fn own_media(
 ) -> MediaPolicy {
     MediaPolicy {
         voices: voices(profile, own),
+        srtp: srtp(profile, own),
         strict: own.is_some_and(|own| own.strict_media),
         ends_false: own.is_some_and(|own| own.end_false_answer),
         ..media
     }
+}
+
+/// Whether media of a party is encrypted, by the same.
+pub(super) fn srtp(profile: &Profile, own: Option<&DialogTerms>) -> Srtp {
+    match own.and_then(|own| own.srtp).unwrap_or(profile.media.srtp) {
+        SrtpUse::Off => Srtp::Off,
+        SrtpUse::Pass => Srtp::Pass,
+        SrtpUse::Accept => Srtp::Accept,
+        SrtpUse::Offer => Srtp::Offer,
+        SrtpUse::Require => Srtp::Require,
+        SrtpUse::EndToEnd => Srtp::EndToEnd,
+    }
+}
+
+/// Whether what a party is sent is encrypted on its first hop.
+const fn is_secure(transport: Transport) -> bool {
+    match transport {
+        Transport::Tls | Transport::Wss => true,
+        Transport::Udp | Transport::Tcp | Transport::Ws => false,
+    }
+}
+
+/// Whether two parties need our hand in their keys: one is offered what the other does not say.
+const fn needs_keys(one: Srtp, other: Srtp) -> bool {
+    matches!(one, Srtp::Offer | Srtp::Require) || matches!(other, Srtp::Offer | Srtp::Require)
 }
 
 /// What the paths of two parties make together (spec C-MED-02). Relayed wins over all else, and
@@ -146,6 +172,23 @@ const fn mode(path: MediaPath, nats: Nats) -> MediaMode {
 }
 
 impl<'a> Attempt<'a> {
+    /// Says who is offered SRTP, and whose keys everybody on the way can read.
+    pub(super) fn note_keys(&mut self, go: &Go) {
+        let branches = go.stages.iter().flat_map(|stage| &stage.branches);
+        let offered = branches.filter(|branch| needs_keys(branch.media.srtp, Srtp::Accept));
+        let (mut all, mut clear) = (0, 0);
+        for branch in offered {
+            all += 1;
+            clear += i64::from(!is_secure(branch.target.transport));
+        }
+        if all > 0 {
+            self.note(Step::KeysOffered { branches: all });
+        }
+        if clear > 0 {
+            self.note(Step::KeysInClear { branches: clear });
+        }
+    }
+
     /// Media goes by what both sides are set to (spec MEDIA-ROUTE-01), unless something asks for
     /// our hand in it: one that hides does not show where it is, a call for help depends on
     /// nobody's network but ours, and two families of addresses do not reach each other.
@@ -169,7 +212,8 @@ impl<'a> Attempt<'a> {
             };
             let plain = !branch.anonymous && !branch.record && branch.app.is_none();
             let one_family = branch.target.address.is_ipv4() == source.is_ipv4();
-            if may && plain && one_family {
+            let ours = needs_keys(go.media.srtp, branch.media.srtp);
+            if may && plain && one_family && !ours {
                 branch.media.mode = mode(path, nats);
             }
             match branch.media.mode {

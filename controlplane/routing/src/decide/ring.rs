@@ -2,7 +2,7 @@
 
 use super::Attempt;
 use super::called::Called;
-use super::manner::{speak, voices};
+use super::manner::{speak, srtp, voices};
 use super::plan::blank_branch;
 use super::redirect;
 use super::sender::Sender;
@@ -203,7 +203,8 @@ impl<'a> Attempt<'a> {
         (target, listener): (Target, u8),
         nated: bool,
     ) -> Branch {
-        let media = MediaPolicy { voices: voices(settings, None), ..media_policy(sender, nated) };
+        let (voices, srtp) = (voices(settings, None), srtp(settings, None));
+        let media = MediaPolicy { voices, srtp, ..media_policy(sender, nated) };
         let mut branch = blank_branch(target, listener, media);
         branch.dialed = callee.username.clone();
         branch.party = PartyRef::Subscriber(callee.id.0);
@@ -326,6 +327,7 @@ pub(super) fn tenant_media(tenant: &Tenant, nated: bool) -> MediaPolicy {
         voices: Voices::ALL,
         strict: false,
         ends_false: false,
+        srtp: strowger_link::Srtp::Accept,
     }
 }
 

@@ -4,7 +4,7 @@ use super::{BadJson, word};
 use crate::column::word_of;
 use serde::{Deserialize, Serialize};
 use strowger_model::{
-    DialogTerms, G711, MediaPath, Operation, ReliableMode, TimerMode, VoiceCodec,
+    DialogTerms, G711, MediaPath, Operation, ReliableMode, SrtpUse, TimerMode, VoiceCodec,
 };
 
 const TIMERS: [(&str, TimerMode); 4] = [
@@ -32,6 +32,15 @@ const MEDIA_PATHS: [(&str, MediaPath); 8] = [
     ("relay", MediaPath::Relay),
 ];
 
+const SRTPS: [(&str, SrtpUse); 6] = [
+    ("off", SrtpUse::Off),
+    ("pass", SrtpUse::Pass),
+    ("accept", SrtpUse::Accept),
+    ("offer", SrtpUse::Offer),
+    ("require", SrtpUse::Require),
+    ("end-to-end", SrtpUse::EndToEnd),
+];
+
 const G711S: [(&str, G711); 3] = [("keep", G711::Keep), ("spare", G711::Spare), ("bar", G711::Bar)];
 
 pub(super) const OPERATIONS: [(&str, Operation); 2] =
@@ -55,6 +64,7 @@ pub(super) struct DialogJson {
     strict_media: bool,
     #[serde(default)]
     end_false_answer: bool,
+    srtp: Option<String>,
 }
 
 impl From<&DialogTerms> for DialogJson {
@@ -74,6 +84,7 @@ impl From<&DialogTerms> for DialogJson {
             g711: terms.g711.map(|plain| word_of(&G711S, plain).to_owned()),
             strict_media: terms.strict_media,
             end_false_answer: terms.end_false_answer,
+            srtp: terms.srtp.map(|use_of| word_of(&SRTPS, use_of).to_owned()),
         }
     }
 }
@@ -99,6 +110,7 @@ impl TryFrom<DialogJson> for DialogTerms {
             g711: json.g711.as_deref().map(|text| word(&G711S, text)).transpose()?,
             strict_media: json.strict_media,
             end_false_answer: json.end_false_answer,
+            srtp: json.srtp.as_deref().map(|text| word(&SRTPS, text)).transpose()?,
         })
     }
 }

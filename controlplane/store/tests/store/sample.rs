@@ -255,6 +255,7 @@ fn ingress(edit: PrefixEdit) -> Ingress {
             g711: Some(G711::Spare),
             strict_media: true,
             end_false_answer: true,
+            srtp: Some(SrtpUse::EndToEnd),
         },
         operation: Some(Operation::Redirect),
     }

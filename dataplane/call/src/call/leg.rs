@@ -1,7 +1,7 @@
 //! One leg as its call sees it.
 
 use strowger_link::{
-    Branch, Cause, LegId, Manner, MediaMode, MediaPolicy, OnRedirect, Tick, Voices,
+    Branch, Cause, LegId, Manner, MediaMode, MediaPolicy, OnRedirect, Srtp, Tick, Voices,
 };
 
 /// One leg of a call.
@@ -95,6 +95,7 @@ pub(crate) const fn unknown_policy(nated: bool) -> MediaPolicy {
         voices: Voices::ALL,
         strict: false,
         ends_false: false,
+        srtp: Srtp::Accept,
     }
 }
 

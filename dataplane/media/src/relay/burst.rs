@@ -21,8 +21,9 @@ impl Relay {
     }
 
     /// The way of one packet: flow of its port, checks of the flow, port and address of the other
-    /// side.
-    fn forward(&mut self, datagram: &Datagram<'_>, now: Tick) -> Result<Verdict, Drop> {
+    /// side. Where SRTP ends at a side's port it is opened before anything is learned of it, and
+    /// sealed when it is known where it goes.
+    fn forward(&mut self, datagram: &mut Datagram<'_>, now: Tick) -> Result<Verdict, Drop> {
         let Some(Slot::Open(flow)) = self.slots.get_mut(datagram.at.index()) else {
             self.closed_drops = self.closed_drops.saturating_add(1);
             return Err(Drop::Closed);
@@ -31,7 +32,14 @@ impl Relay {
             flow.drops.count(Drop::Truncated);
             return Err(Drop::Truncated);
         }
-        if let Err(reason) = flow.accept(datagram.from, datagram.octets, now) {
+        let (is_guarded, guards) = (flow.is_guarded, &mut self.guards);
+        let prove = |datagram: &mut Datagram<'_>| {
+            if is_guarded {
+                datagram.len = guards.open(datagram.at, datagram.room, datagram.len)?;
+            }
+            Ok(())
+        };
+        if let Err(reason) = flow.accept(datagram.from, datagram, now, prove) {
             flow.drops.count(reason);
             return Err(reason);
         }
@@ -44,7 +52,14 @@ impl Relay {
         }
         match out.and_then(|from| Some((from, self.slots.get(from.index())?))) {
             Some((from, Slot::Open(other))) => match other.remote.destination() {
-                Some(to) => Ok(Verdict::Send { from, to }),
+                Some(to) if !other.is_guarded => Ok(Verdict::Send { from, to }),
+                Some(to) => match self.guards.seal(from, datagram.room, datagram.len) {
+                    Ok(len) => {
+                        datagram.len = len;
+                        Ok(Verdict::Send { from, to })
+                    }
+                    Err(reason) => Err(self.count_drop(datagram, reason)),
+                },
                 None => Err(self.count_drop(datagram, Drop::NoDestination)),
             },
             Some((_, Slot::Closed)) | None => Err(self.count_drop(datagram, Drop::NoDestination)),
@@ -60,14 +75,14 @@ impl Relay {
         };
         let Some(other) = self.hearings.get(out.index()).copied() else { return };
         if let Some(hearing) = self.hearings.get_mut(datagram.at.index()) {
-            hearing.read(datagram.octets, (stream, &other), now);
+            hearing.read(datagram.octets(), (stream, &other), now);
         }
     }
 
     /// Has the ear of the flow listen, until there is nothing more to hear.
     fn listen(&mut self, datagram: &Datagram<'_>, now: Tick) {
         let at = datagram.at.index();
-        let goes_on = self.ears.get_mut(at).is_some_and(|ear| ear.hear(datagram.octets, now));
+        let goes_on = self.ears.get_mut(at).is_some_and(|ear| ear.hear(datagram.octets(), now));
         if let (false, Some(Slot::Open(flow))) = (goes_on, self.slots.get_mut(at)) {
             flow.is_heard = false;
         }

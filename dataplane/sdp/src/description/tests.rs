@@ -52,6 +52,7 @@ fn a_phone_calls() {
             telephone_event: Some(101),
             direction: Direction::SendRecv,
             ptime_ms: Some(20),
+            has_keys: false,
         }
     );
 }

@@ -1,4 +1,4 @@
-use super::{Place, Policy, RelayError, RelayPlan};
+use super::{Keyed, Place, Policy, RelayError, RelayPlan};
 use crate::{Description, LocalSession};
 
 /// Our places: RTP ports 16384, 16388 ... on 203.0.113.1, RTCP one above.
@@ -12,7 +12,7 @@ fn places(count: usize) -> Vec<Option<Place>> {
 fn relay_to(body: &str, places: &[Option<Place>], policy: Policy) -> String {
     let body = body.replace('\n', "\r\n");
     let theirs = Description::parse(body.as_bytes()).unwrap();
-    let plan = RelayPlan { address: "203.0.113.1".parse().unwrap(), places, policy };
+    let plan = RelayPlan { address: "203.0.113.1".parse().unwrap(), places, policy, keys: &[] };
     let mut session = LocalSession::new(77);
     let ours = session.relay(&theirs, &plan).unwrap().to_vec();
     assert_eq!(Description::parse(&ours).unwrap().media_count(), theirs.media_count());
@@ -129,7 +129,7 @@ fn a_plan_names_a_place_for_every_media_line() {
     let body = b"v=0\r\no=- 1 1 IN IP4 10.0.0.5\r\nc=IN IP4 10.0.0.5\r\nm=audio 4 RTP/AVP 8\r\n";
     let theirs = Description::parse(body).unwrap();
     let address = "203.0.113.1".parse().unwrap();
-    let plan = RelayPlan { address, places: &[], policy: Policy::Plain };
+    let plan = RelayPlan { address, places: &[], policy: Policy::Plain, keys: &[] };
     let mut session = LocalSession::new(1);
     assert_eq!(session.relay(&theirs, &plan), Err(RelayError::Places));
     assert!(session.last().is_empty());
@@ -147,7 +147,7 @@ fn the_same_offer_again_keeps_its_version_whatever_theirs_is() {
     let mut version_after = |body: String| {
         let theirs = Description::parse(body.as_bytes()).unwrap();
         let address = "203.0.113.1".parse().unwrap();
-        let plan = RelayPlan { address, places: &places(1), policy: Policy::Plain };
+        let plan = RelayPlan { address, places: &places(1), policy: Policy::Plain, keys: &[] };
         session.relay(&theirs, &plan).unwrap();
         session.version()
     };
@@ -155,4 +155,50 @@ fn the_same_offer_again_keeps_its_version_whatever_theirs_is() {
     assert_eq!(version_after(body(2, "")), 5);
     assert_eq!(version_after(body(3, "a=sendonly\r\n")), 6);
     assert_eq!(version_after(body(3, "")), 7);
+}
+
+/// Keys are theirs, none, or ours; everything else of the line stays, and a rejected line names no
+/// key.
+#[test]
+fn keys_are_taken_out_and_put_in() {
+    let lines = "c=IN IP4 192.0.2.1\n\
+        m=audio 4000 RTP/SAVP 8 101\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:their\n\
+        a=x-vendor:kept\na=key-mgmt:mikey abc\n\
+        m=video 4002 RTP/SAVPF 96\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:their\n\
+        m=audio 0 RTP/SAVP 8\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:their\n";
+    let text = format!("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\n{lines}").replace('\n', "\r\n");
+    let theirs = Description::parse(text.as_bytes()).unwrap();
+    let ours = |is_required| Keyed::Ours { lines: b"a=crypto:7 X inline:our\r\n", is_required };
+    let told = |keys: [Keyed<'static>; 3]| {
+        let plan = RelayPlan {
+            address: "203.0.113.1".parse().unwrap(),
+            places: &places(3),
+            policy: Policy::Plain,
+            keys: &keys,
+        };
+        let mut session = LocalSession::new(9);
+        let body = String::from_utf8(session.relay(&theirs, &plan).unwrap().to_vec()).unwrap();
+        let is_told = |line: &&str| line.starts_with("m=") || line.contains("crypto");
+        let kept = body.contains("x-vendor:kept\r\n");
+        assert!(kept && (body.contains("mikey") == (keys[0] == Keyed::Theirs)), "{body}");
+        let words = body.lines().filter(is_told).map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            words[2].to_owned()
+        });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        told([Keyed::Theirs; 3]),
+        "RTP/SAVP inline:their RTP/SAVPF inline:their RTP/SAVP inline:their"
+    );
+    assert_eq!(told([Keyed::Plain; 3]), "RTP/AVP RTP/AVPF RTP/AVP");
+    assert_eq!(
+        told([ours(true), ours(false), ours(true)]),
+        "RTP/SAVP inline:our RTP/AVPF inline:our RTP/SAVP"
+    );
+    assert_eq!(
+        told([Keyed::Plain, ours(true), Keyed::Plain]),
+        "RTP/AVP RTP/SAVPF inline:our RTP/AVP"
+    );
+    assert_eq!(format!("{:?}", ours(true)), "Ours (required)", "no key in a log");
 }

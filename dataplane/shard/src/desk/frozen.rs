@@ -1,45 +1,155 @@
-//! Media of a leg across lives of the process: its ports, our session's number, and what its party
-//! said last.
+//! Media of a leg across lives of the process: its ports, our session's number, what its party said
+//! last, and its keys of SRTP with where their streams are.
 //!
 //! The party's description is kept as text and read again, so that nothing that a description can
 //! say has to be remembered twice. What packets taught (latched sources, counts) is not kept: it is
 //! learned again from the next packet by the same rules.
+//!
+//! Keys of ours stand in the image, the party's in its description. Where a stream was is marked
+//! each 16,384 packets, so what was sent since the last mark is less than half a round of sequence
+//! numbers: the next packet tells the rollover counter, and its index is a new one. The table is a
+//! file that only this user reads, who could read the keys in our memory as well.
 
+use super::secret::Told;
 use super::{Desk, LegMedia, Line, MediaDesk, NO_PORTS, terms_of};
+use core::fmt;
 use std::net::IpAddr;
-use strowger_link::codec::{Octets, Wire, put_list_of, put_octets_of};
+use strowger_link::codec::{Malformed, Octets, Reader, Wire, put_list_of, put_octets_of};
 use strowger_link::{Cause, LegId, MediaPolicy, wire_struct};
+use strowger_media::GuardMarks;
 use strowger_media::ports::PortPair;
 use strowger_port::net::Io;
 use strowger_sdp::limits::MEDIA_MAX;
 use strowger_sdp::{Description, LocalSession};
+use strowger_srtp::{Mark, Master, Suite};
 
 /// Longest description kept, bytes; a leg with a longer one cannot be taken up.
 pub(crate) const SAID_MAX: usize = 3 * 1024;
 
-wire_struct! {
-    /// Media of one leg.
-    pub struct FrozenMedia {
-        /// Number of our session.
-        pub session: u64,
-        /// Version of our last body.
-        pub version: u64,
-        /// Index of our address.
-        pub address: u8,
-        /// Where its signalling comes from.
-        pub signalling: Option<IpAddr>,
-        /// Its policy.
-        pub policy: Option<MediaPolicy>,
-        /// The party's last description.
-        pub said: Octets,
-        /// Our RTP port of each line.
-        pub ports: Vec<Option<u16>>,
+/// Media of one leg.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct FrozenMedia {
+    /// Number of our session.
+    pub session: u64,
+    /// Version of our last body.
+    pub version: u64,
+    /// Index of our address.
+    pub address: u8,
+    /// Where its signalling comes from.
+    pub signalling: Option<IpAddr>,
+    /// Its policy.
+    pub policy: Option<MediaPolicy>,
+    /// The party's last description.
+    pub said: Octets,
+    /// Our RTP port of each line.
+    pub ports: Vec<Option<u16>>,
+    /// SRTP of each line; nothing at all where no line has any.
+    pub secrets: Vec<Option<FrozenSecret>>,
+}
+
+/// Added to the address of a leg whose secrets follow: others take no room, and are as they were in
+/// the release before.
+const SECRETS_FOLLOW: u8 = 0x80;
+const _: () = assert!(strowger_media::limits::ADDRESSES_MAX < SECRETS_FOLLOW as usize);
+
+impl Wire for FrozenMedia {
+    fn put(&self, out: &mut Vec<u8>) {
+        let FrozenMedia { session, version, address, signalling, policy, said, ports, secrets } =
+            self;
+        session.put(out);
+        version.put(out);
+        out.push(*address | if secrets.is_empty() { 0 } else { SECRETS_FOLLOW });
+        signalling.put(out);
+        policy.put(out);
+        said.put(out);
+        ports.put(out);
+        if !secrets.is_empty() {
+            secrets.put(out);
+        }
     }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (session, version, address) =
+            (Wire::take(input)?, Wire::take(input)?, u8::take(input)?);
+        Ok(FrozenMedia {
+            session,
+            version,
+            address: address & !SECRETS_FOLLOW,
+            signalling: Wire::take(input)?,
+            policy: Wire::take(input)?,
+            said: Wire::take(input)?,
+            ports: Wire::take(input)?,
+            secrets: match address & SECRETS_FOLLOW {
+                0 => Vec::new(),
+                _ => Wire::take(input)?,
+            },
+        })
+    }
+}
+
+wire_struct! {
+    /// SRTP of one line.
+    pub struct FrozenSecret {
+        /// What the party was told.
+        pub told: u8,
+        /// Keys of ours.
+        pub ours: Vec<FrozenKey>,
+        /// RTP that the party sent.
+        pub opened: Vec<FrozenMark>,
+        /// RTP that it was sent.
+        pub sealed: Vec<FrozenMark>,
+        /// RTCP that it was sent.
+        pub rtcp_sealed: u32,
+    }
+}
+
+wire_struct! {
+    /// Where a stream was.
+    pub struct FrozenMark {
+        /// The source.
+        pub ssrc: u32,
+        /// Its highest index.
+        pub index: u64,
+    }
+}
+
+/// A key. Shows itself to no log.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct FrozenKey(pub(crate) Master);
+
+impl fmt::Debug for FrozenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Wire for FrozenKey {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(self.0.suite().code());
+        out.extend_from_slice(self.0.octets());
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let suite = Suite::from_code(u8::take(input)?).ok_or(Malformed)?;
+        let octets = input.bytes(suite.master_len())?;
+        Master::new(suite, octets).map(FrozenKey).ok_or(Malformed)
+    }
+}
+
+fn frozen(marks: &[Mark]) -> Vec<FrozenMark> {
+    marks.iter().map(|mark| FrozenMark { ssrc: mark.ssrc, index: mark.index }).collect()
+}
+
+fn thawed(marks: &[FrozenMark]) -> Vec<Mark> {
+    marks.iter().map(|mark| Mark { ssrc: mark.ssrc, index: mark.index }).collect()
 }
 
 impl MediaDesk {
     /// A leg whose image has changed; drain to `None`.
     pub(crate) fn poll_touched(&mut self) -> Option<LegId> {
+        while let Some(port) = self.relay.poll_marked() {
+            self.touched.extend(self.guarded.get(&port));
+        }
         self.touched.pop_first()
     }
 
@@ -55,7 +165,8 @@ impl MediaDesk {
         };
         media.session.id().put(out);
         media.session.version().put(out);
-        media.address.put(out);
+        let has_secrets = media.lines.iter().any(Line::has_secret);
+        out.push(media.address | if has_secrets { SECRETS_FOLLOW } else { 0 });
         media.signalling.put(out);
         media.policy.put(out);
         put_octets_of(out, |out| out.extend_from_slice(&media.said));
@@ -63,6 +174,23 @@ impl MediaDesk {
             media.lines.iter().for_each(|line| port(line).put(out));
             media.lines.len()
         });
+        if has_secrets {
+            let secrets = media.lines.iter().map(|line| self.freeze_secret(line));
+            secrets.collect::<Vec<_>>().put(out);
+        }
+    }
+
+    fn freeze_secret(&self, line: &Line) -> Option<FrozenSecret> {
+        let secret = line.secret.as_ref()?;
+        let marks = line.ports.map(|ports| self.relay.marks((ports.rtp, ports.rtcp)));
+        let GuardMarks { opened, sealed, rtcp_sealed } = marks.unwrap_or_default();
+        Some(FrozenSecret {
+            told: secret.told.code(),
+            ours: secret.ours.iter().cloned().map(FrozenKey).collect(),
+            opened: frozen(&opened),
+            sealed: frozen(&sealed),
+            rtcp_sealed,
+        })
     }
 
     /// The pair of an RTP port of ours.
@@ -80,7 +208,8 @@ impl<I: Io> Desk<'_, I> {
     /// # Errors
     /// A port that is not to be had; nothing stays open.
     pub(crate) fn thaw(&mut self, leg: LegId, frozen: &FrozenMedia) -> Result<(), Cause> {
-        let FrozenMedia { session, version, address, signalling, policy, said, ports } = frozen;
+        let FrozenMedia { session, version, address, signalling, policy, said, ports, secrets } =
+            frozen;
         if self.media.legs.contains_key(&leg) || ports.len() > MEDIA_MAX {
             return Err(NO_PORTS);
         }
@@ -107,8 +236,35 @@ impl<I: Io> Desk<'_, I> {
         if let (Ok(theirs), Some(policy)) = (Description::parse(&said.0), policy) {
             self.media.learn(leg, (&theirs, &terms_of(&theirs)), policy);
             self.media.keep_said(leg, &said.0);
+            self.thaw_secrets(leg, &theirs, secrets);
         }
         Ok(())
+    }
+
+    /// Takes a leg's keys back, and goes on behind all that may have been sent under them.
+    fn thaw_secrets(
+        &mut self,
+        leg: LegId,
+        theirs: &Description<'_>,
+        secrets: &[Option<FrozenSecret>],
+    ) {
+        for (index, (media, secret)) in theirs.media().zip(secrets).enumerate() {
+            let Some(secret) = secret else { continue };
+            let Some(told) = Told::from_code(secret.told) else { continue };
+            let ours = secret.ours.iter().map(|key| key.0.clone()).collect();
+            self.media.recall(leg, (index, &media), (told, ours));
+        }
+        self.media.guard(leg);
+        let lines = self.media.legs.get(&leg).map_or(&[][..], |media| &media.lines);
+        for (line, secret) in lines.iter().zip(secrets) {
+            let (Some(ports), Some(secret)) = (line.ports, secret) else { continue };
+            let marks = GuardMarks {
+                opened: thawed(&secret.opened),
+                sealed: thawed(&secret.sealed),
+                rtcp_sealed: secret.rtcp_sealed,
+            };
+            self.media.relay.resume((ports.rtp, ports.rtcp), &marks);
+        }
     }
 
     fn reopen(

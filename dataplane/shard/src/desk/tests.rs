@@ -10,7 +10,7 @@ use strowger_port::net::{
 
 /// A system that opens whatever it is asked to, and notes it.
 #[derive(Default)]
-struct Opened(BTreeSet<MediaPort>);
+pub(super) struct Opened(BTreeSet<MediaPort>);
 
 impl Io for Opened {
     fn now(&self) -> Tick {
@@ -59,10 +59,10 @@ impl Io for Opened {
     }
 }
 
-const CALLER: LegId = LegId { slot: SlotRef { seg: 0, idx: 1, r#gen: 1 }, leg: 0 };
-const CALLED: LegId = LegId { leg: 1, ..CALLER };
+pub(super) const CALLER: LegId = LegId { slot: SlotRef { seg: 0, idx: 1, r#gen: 1 }, leg: 0 };
+pub(super) const CALLED: LegId = LegId { leg: 1, ..CALLER };
 
-const POLICY: MediaPolicy = MediaPolicy {
+pub(super) const POLICY: MediaPolicy = MediaPolicy {
     mode: MediaMode::Relay,
     nated: false,
     start_timeout_ms: 0,
@@ -70,9 +70,10 @@ const POLICY: MediaPolicy = MediaPolicy {
     voices: Voices::ALL,
     strict: false,
     ends_false: false,
+    srtp: Srtp::Accept,
 };
 
-fn desk() -> MediaDesk {
+pub(super) fn desk() -> MediaDesk {
     let address = |local: &str, advertised: &str| MediaAddress {
         local: local.parse().unwrap(),
         advertised: advertised.parse().unwrap(),
@@ -89,6 +90,7 @@ fn desk() -> MediaDesk {
         pairs_max: 10,
         flow_packets_max: 0,
         seed: 7,
+        secret: KeySecret([7; 32]),
     })
     .unwrap()
 }

@@ -97,7 +97,7 @@ fn place(index: u16) -> Place {
 /// unchanged, it keeps its version.
 fn relay(theirs: &Description<'_>, policy: Policy) {
     let places: Vec<_> = (0..).map(|index| Some(place(index))).take(theirs.media_count()).collect();
-    let plan = RelayPlan { address: OURS, places: &places, policy };
+    let plan = RelayPlan { address: OURS, places: &places, policy, keys: &[] };
     let mut session = LocalSession::new(1);
     let body = session.relay(theirs, &plan).map(<[u8]>::to_vec).unwrap_or_default();
     let version = session.version();

@@ -217,7 +217,8 @@ impl Engine {
         if self.arrivals.len() >= ARRIVALS_MAX || self.dialogs.len() >= CALLS_MAX {
             return self.respond_plain(key, invite, 486);
         }
-        let offer = Sdp::parse(&invite.body).filter(|sdp| sdp.formats.contains(&0));
+        let offer = self.config.srtp.read(&invite.body);
+        let offer = offer.filter(|sdp| sdp.formats.contains(&0));
         if offer.is_none() && !invite.body.is_empty() {
             return self.respond_plain(key, invite, 488);
         }
@@ -231,6 +232,7 @@ impl Engine {
         let mut talk = Talk::new(self.random.bits() >> 12);
         if let Some(offer) = offer {
             media.set_remote(offer.rtp, offer.rtcp_target());
+            media.set_key(offer.key.as_ref());
             talk.remote = Some(offer);
         } else {
             talk.answer_in_ack = true;
@@ -385,7 +387,7 @@ impl Engine {
     }
 
     pub(super) fn on_progress(&mut self, id: u64, response: &Message) {
-        let (code, body) = (response.code().unwrap_or(0), Sdp::parse(&response.body));
+        let (code, body) = (response.code().unwrap_or(0), self.config.srtp.read(&response.body));
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         dialog.provisional = true;
         dialog.codes.push(code);
@@ -446,7 +448,7 @@ impl Engine {
     }
 
     pub(super) fn on_answer_acknowledged(&mut self, id: u64, ack: &Message) {
-        let body = Sdp::parse(&ack.body);
+        let body = self.config.srtp.read(&ack.body);
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         if dialog.state == State::Answered {
             dialog.state = State::Talking;

@@ -33,6 +33,7 @@ impl Talk {
     ) -> String {
         let (rtp, rtcp) = media.advertised();
         self.local = direction;
+        let key = media.say_key(self.remote.as_ref());
         let sdp = |version| Sdp {
             session: self.session,
             version,
@@ -41,6 +42,7 @@ impl Talk {
             formats: vec![0],
             ptime_ms: Some(ptime_ms),
             direction,
+            key: key.clone(),
         };
         let mut text = sdp(self.version).to_text();
         if text != self.last_text {
@@ -68,6 +70,7 @@ impl Dialog {
     pub(super) fn apply(&mut self, sdp: Sdp, local: Direction) {
         self.talk.local = local;
         self.media.set_remote(sdp.rtp, sdp.rtcp_target());
+        self.media.set_key(sdp.key.as_ref());
         self.talk.remote = Some(sdp);
         self.follow_directions();
     }
@@ -113,7 +116,7 @@ impl Engine {
             Reinvite::Pending { wish } => Some(wish),
             Reinvite::Idle | Reinvite::Waiting { .. } | Reinvite::Done(_) => None,
         };
-        let sdp = Sdp::parse(&response.body);
+        let sdp = self.config.srtp.read(&response.body);
         if let Some(wish) = wish {
             dialog.talk.wish = wish;
             dialog.reinvite = Reinvite::Done(match sdp {
@@ -213,7 +216,7 @@ impl Engine {
     fn answer_change(&mut self, id: u64, key: &Key, request: &Message, late_offer: bool) {
         let (ptime, contact) = (self.config.ptime_ms, self.contact());
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        let offer = Sdp::parse(&request.body);
+        let offer = self.config.srtp.read(&request.body);
         if offer.is_none() && !request.body.is_empty() {
             return self.respond_plain(key, request, 488);
         }

@@ -156,6 +156,7 @@ impl Leg {
             formats: vec![0],
             ptime_ms: Some(20),
             direction: way,
+            key: None,
         };
         sdp.to_text()
     }

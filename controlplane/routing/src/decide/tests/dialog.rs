@@ -2,10 +2,10 @@
 //! what trunks say themselves.
 
 use super::*;
-use strowger_link::{MediaMode, MediaPolicy, Plain, Reliable, SessionTimer, Voices};
+use strowger_link::{MediaMode, MediaPolicy, Plain, Reliable, SessionTimer, Srtp, Voices};
 use strowger_model::{
-    DialogTerms, G711, MediaPath, Operation, ReliableMode, SettingId, SettingRow, SubscriberId,
-    TimerMode, VoiceCodec,
+    DialogTerms, G711, MediaPath, Operation, ReliableMode, SettingId, SettingRow, SrtpUse,
+    SubscriberId, TimerMode, VoiceCodec,
 };
 
 fn set(rows: &mut Rows, name: &str, value: &str, subscriber: Option<i64>) {
@@ -207,6 +207,38 @@ fn codecs_are_those_of_each_side() {
     assert_eq!(voices(trunk), (vec!["G729", "PCMA"], false, Plain::Barred));
     for (name, codec) in VoiceCodec::ALL {
         assert!(Voices::place(name).is_some() && codec.name() == name, "{name}");
+    }
+}
+
+/// A trunk's own word stands before what is set; who offers keys says so, and has media relayed.
+#[test]
+fn srtp_is_that_of_each_side() {
+    let mut all = rows();
+    for (name, value) in [("path", "direct"), ("srtp", "pass")] {
+        set(&mut all, name, value, None);
+        all.settings.last_mut().unwrap().category = "media".into();
+    }
+    let plain = Switch::new(all.clone()).go("1001 dials 4420");
+    let branch = &plain.stages[0].branches[0];
+    assert_eq!((plain.media.srtp, branch.media.srtp), (Srtp::Pass, Srtp::Pass));
+    assert_eq!(branch.media.mode, MediaMode::Direct);
+    for (used, told) in [
+        (SrtpUse::Off, Srtp::Off),
+        (SrtpUse::Pass, Srtp::Pass),
+        (SrtpUse::Accept, Srtp::Accept),
+        (SrtpUse::Offer, Srtp::Offer),
+        (SrtpUse::Require, Srtp::Require),
+        (SrtpUse::EndToEnd, Srtp::EndToEnd),
+    ] {
+        let mut all = all.clone();
+        all.trunks[0].egress.as_mut().unwrap().dialog.srtp = Some(used);
+        let switch = Switch::new(all);
+        let go = switch.go("1001 dials 4420");
+        let media = go.stages[0].branches[0].media;
+        assert_eq!((go.media.srtp, media.srtp), (Srtp::Pass, told));
+        let needs_us = matches!(used, SrtpUse::Offer | SrtpUse::Require);
+        let mode = if needs_us { MediaMode::Relay } else { MediaMode::Direct };
+        assert_eq!(media.mode, mode, "{used:?}");
     }
 }
 

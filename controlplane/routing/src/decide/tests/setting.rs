@@ -101,6 +101,8 @@ const CASES: &[Case] = &[
         "false", "true"),
     ("media.g711", "spare", 1, |r| format!("{:?}", go(r, OUTSIDE).media.voices.plain),
         "Kept", "Spare"),
+    ("media.srtp", "require", 1, |r| format!("{:?}", go(r, OUTSIDE).media.srtp),
+        "Accept", "Require"),
     ("media.nat", "always", 1, |r| go(r, OUTSIDE).media.nated.to_string(), "false", "true"),
     ("media.start_timeout_ms", "5000", 1,
         |r| go(r, OUTSIDE).media.start_timeout_ms.to_string(), "30000", "5000"),

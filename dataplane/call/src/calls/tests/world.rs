@@ -10,7 +10,7 @@ use strowger_link::table::SlotState;
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, Branch, BranchAuth, CallFacts, CallerIdentity, Cause,
     Challenge, Emergency, FACTS_MAX, Gauge, Go, Grant, LegId, Lengthen, Manner, MediaMode,
-    MediaPolicy, Octets, OnDriverLost, OnRedirect, PartyRef, Reason, Refuse, SlotRef, Stage,
+    MediaPolicy, Octets, OnDriverLost, OnRedirect, PartyRef, Reason, Refuse, SlotRef, Srtp, Stage,
     Target, Tick, Transport, Up, Verb, VerbId, VerbKind, VerbOutcome, Voices,
 };
 
@@ -370,6 +370,7 @@ fn policy() -> MediaPolicy {
         voices: Voices::ALL,
         strict: false,
         ends_false: false,
+        srtp: Srtp::Accept,
     }
 }
 

@@ -34,8 +34,8 @@ use strowger_link::token;
 use strowger_link::{
     Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key, LegId,
     Manner, MediaMode, MediaPolicy, Octets, PartyRef, Reliable, SESSION_S_MAX, SESSION_S_MIN,
-    Secret, SessionTimer, SlotRef, Target, Tick, Transport, Upstream, UpstreamCause, UpstreamOrder,
-    UpstreamState, Voices,
+    Secret, SessionTimer, SlotRef, Srtp, Target, Tick, Transport, Upstream, UpstreamCause,
+    UpstreamOrder, UpstreamState, Voices,
 };
 
 use crate::build::{Reply, Writer};
@@ -608,6 +608,7 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
                 voices: Voices::ALL,
                 strict: false,
                 ends_false: false,
+                srtp: Srtp::Accept,
             },
             ring_ms: 0,
             first_ms: 0,
