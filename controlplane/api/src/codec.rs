@@ -8,9 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, BanId, CallerRuleId, CauseMap, Currency, DidId, Digits, EgressTarget,
     ExchangeRateId, HolidayId, HostPort, NUMBER_MAX, NumberListId, OrganizationId, PRICE_DIGITS,
-    PhonebookEntryId, PriceRuleId, RadiusServerId, RateId, RingGroupId, RouteId, RuleId, SettingId, SourceMatch,
-    SubscriberId, TariffId, TenantId, TimeClass, TrunkId, TrunkLoginId, date_of, day_of,
-    parse_decimal, print_decimal,
+    PhonebookEntryId, PriceRuleId, RadiusServerId, RateId, RingGroupId, RouteId, RuleId, SettingId,
+    SourceMatch, SubscriberId, TariffId, TenantId, TimeClass, TrunkId, TrunkLoginId, date_of,
+    day_of, parse_decimal, print_decimal,
 };
 
 /// Longest host name (RFC 1035 section 2.3.4).

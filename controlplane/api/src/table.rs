@@ -31,8 +31,8 @@ use serde_json::Value;
 use std::pin::Pin;
 use strowger_model::{
     CallerRule, Destination, Emergency, ExchangeRate, Holiday, NumberList, Organization,
-    PhonebookEntry, PriceRule, RadiusServer, RingGroup, Route, Rule as CallRule, SettingRow, Subscriber,
-    Tariff, Tenant, Trunk,
+    PhonebookEntry, PriceRule, RadiusServer, RingGroup, Route, Rule as CallRule, SettingRow,
+    Subscriber, Tariff, Tenant, Trunk,
 };
 use strowger_store::{Numbered, Scope};
 

@@ -9,7 +9,12 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strowger_model::{
     AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
-    DigestAlgorithm, DigestPolicy, FalseAnswer, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn, HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide, Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RadiusPurpose, RadiusValue, RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SrtpUse, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
+    DigestAlgorithm, DigestPolicy, FalseAnswer, ForwardHeaders, ForwardWhen, G711, HeaderAction,
+    HeaderOn, HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide,
+    Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RadiusPurpose, RadiusValue,
+    RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage,
+    SentTo, SessionId, SrtpUse, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId,
+    Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 

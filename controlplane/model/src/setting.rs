@@ -23,7 +23,9 @@ pub use table::{
 };
 
 use crate::{
-    AccountId, Amount, CODECS_MAX, Cli, Currency, DAY_MIN, DayParts, Digits, G711, Home, MediaPath, Operation, PRICE_DIGITS, Price, ReliableMode, RouteOrder, SettingId, SrtpUse, SubscriberId, TenantId, TimerMode, VoiceCodec, parse_decimal, print_decimal,
+    AccountId, Amount, CODECS_MAX, Cli, Currency, DAY_MIN, DayParts, Digits, G711, Home, MediaPath,
+    Operation, PRICE_DIGITS, Price, ReliableMode, RouteOrder, SettingId, SrtpUse, SubscriberId,
+    TenantId, TimerMode, VoiceCodec, parse_decimal, print_decimal,
 };
 use core::fmt;
 

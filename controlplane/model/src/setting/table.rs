@@ -5,7 +5,12 @@
 
 use super::SettingKind as Kind;
 use super::{
-    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS, FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS, SRTP_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
+    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS,
+    FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive,
+    MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS,
+    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
+    SEND_TO_WORDS, SRTP_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed,
+    UNKNOWN_WORDS, Unknown,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,

@@ -94,7 +94,10 @@ impl<'a> Attempt<'a> {
                 return Err(Refusal::NoRoute);
             }
             // It is nowhere, or nobody is asked.
-            Some(Finding::Reached(None) | Finding::Ported(_) | Finding::Hook(_)) | None => {
+            Some(
+                Finding::Reached(None) | Finding::Ported(_) | Finding::Hook(_) | Finding::Radius(_),
+            )
+            | None => {
                 self.note(Step::NoTarget {});
                 return Err(Refusal::NoRoute);
             }

@@ -8,7 +8,8 @@ use super::{Attempt, Stop};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_link::{
-    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, MediaPolicy, Octets, PartyRef, Plain, Reliable, STAGES_MAX, SessionTimer, Srtp, Transport, VOICES_MAX, Voices,
+    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, MediaPolicy, Octets, PartyRef, Plain,
+    Reliable, STAGES_MAX, SessionTimer, Srtp, Transport, VOICES_MAX, Voices,
 };
 use strowger_model::{
     DialogTerms, G711, MediaPath, Operation, Profile, ReliableMode, SrtpUse, SubscriberId,
