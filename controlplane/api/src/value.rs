@@ -11,10 +11,10 @@ use strowger_model::{
     AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
     DigestAlgorithm, DigestPolicy, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn,
     HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide, Operation,
-    OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RateId, ReliableMode, RevisionState,
+    OrganizationId, OrganizationKind, PRICE_DIGITS, Price, ProgressMode, RateId, ReliableMode, RevisionState,
     RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SubscriberId,
     TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId,
-    VoiceCodec, print_decimal,
+    UserPhone, VoiceCodec, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -341,6 +341,8 @@ words! {
         G726At32 => "G726-32", G726At40 => "G726-40", Evs => "EVS", L16 => "L16"
     }
     G711 { Keep => "keep", Spare => "spare", Bar => "bar" }
+    ProgressMode { Sent => "sent", Ringing => "ringing" }
+    UserPhone { Never => "never", Request => "request", To => "to" }
     Audio {
         None => "none", CallerOnly => "caller-only", CalledOnly => "called-only", Bad => "bad",
         Fair => "fair", Good => "good"

@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use strowger_link::Transport;
+use strowger_locate::{Place, Wanted};
 use strowger_model::{AccountId, Digits, OrganizationId, SubscriberId, TenantId, TrunkId};
 use strowger_numbering::Target;
 
@@ -23,6 +24,8 @@ pub enum Query {
     Reached(Digits),
     /// What the operator's own program wants done with a call (spec NUM-DIAL-01).
     Hook(Box<HookCall>),
+    /// Where requests to a host go (RFC 3263).
+    Place(Box<Wanted>),
 }
 
 /// A call before it is routed, as the operator's program sees it. It has no time in it: the same
@@ -78,6 +81,8 @@ pub enum Finding {
     Reached(Option<Box<Reached>>),
     /// What is to be done with a call.
     Hook(HookSays),
+    /// Where requests to a host go, better places first; none = it leads nowhere.
+    Placed(Vec<Place>),
     /// Nobody said.
     Unknown(Lack),
 }
@@ -141,6 +146,8 @@ pub(crate) enum Outsider {
     Enum,
     /// The operator's own program.
     Hook,
+    /// A name server.
+    Names,
 }
 
 impl Outsider {
@@ -149,6 +156,7 @@ impl Outsider {
             Outsider::Portability => 1,
             Outsider::Enum => 2,
             Outsider::Hook => 3,
+            Outsider::Names => 4,
         }
     }
 }
@@ -159,6 +167,7 @@ pub(crate) const fn outsider_word(number: i64) -> Option<&'static str> {
         1 => Some("the portability service"),
         2 => Some("ENUM"),
         3 => Some("the hook"),
+        4 => Some("the domain name system"),
         _ => None,
     }
 }

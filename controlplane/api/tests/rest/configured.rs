@@ -200,6 +200,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "targets" => return json!(["sip.example.com", "[2001:db8::9]:5060"]),
         "members" => return json!([{"number": "4421"}]),
         "users" => return json!(["4930", "alice"]),
+        "types" => return json!(["application/isup", "text/*"]),
         "codecs" => return json!(["G729", "PCMA"]),
         "partners" => return json!(["1"]),
         "trunks" => return json!(["3", "1"]),

@@ -62,6 +62,7 @@ fn a_subscriber_and_a_trunk_are_shown() {
     let dialog = json!({
         "timer": null, "session_ms": null, "session_ms_min": null, "session_ms_max": null,
         "reliable": null, "media": null, "codecs": null, "one_codec": null, "g711": null,
+        "progress": null, "bodies": null,
     });
     let none = json!({"minutes_min": 0, "minutes_desired": 0, "minutes_max": 0});
     let trunk = json!({
@@ -90,7 +91,8 @@ fn a_subscriber_and_a_trunk_are_shown() {
             "from_host": null, "barring": open(), "partners": [],
             "continue_on": [], "stop_on": [], "causes": [],
             "reason": false, "identity_number": null, "forward_headers": "as-set",
-            "sent_to": "routed", "pass_headers": false, "header_rules": [],
+            "sent_to": "routed", "sent_request": "routed", "user_phone": "never",
+            "pass_headers": false, "header_rules": [],
             "dialog": dialog, "pass_digest": false,
         },
     });

@@ -46,7 +46,8 @@ impl<R: Resolve> Enumeration<R> {
     }
 }
 
-fn keep(ttl_s: u32) -> Duration {
+/// How long an answer is kept.
+pub(super) fn keep(ttl_s: u32) -> Duration {
     Duration::from_secs(ttl_s.clamp(KEEP_S.0, KEEP_S.1).into())
 }
 
@@ -112,6 +113,25 @@ mod tests {
         let reached = *reached?;
         let places = reached.addresses.iter().map(|(over, at)| format!("{over:?} {at}"));
         Some((reached.uri, places.collect()))
+    }
+
+    #[tokio::test]
+    async fn a_host_has_its_places_for_as_long_as_they_are_good() {
+        let address = Records::Address(vec!["192.0.2.5".parse().unwrap()]);
+        let known = Fake(vec![(Question::Address("pbx.test".into()), address)]);
+        let wanted = |host: &str| Wanted {
+            host: host.into(),
+            port: 5070,
+            transport: Some(Transport::Tcp),
+            is_secure: false,
+        };
+        let (found, kept) = super::super::place(&known, &wanted("pbx.test")).await.unwrap();
+        let Finding::Placed(places) = found else { panic!("{found:?}") };
+        let shown: Vec<_> = places.iter().map(|p| (p.transport, p.addresses.clone())).collect();
+        assert_eq!(shown, [(Transport::Tcp, vec!["192.0.2.5:5070".parse().unwrap()])]);
+        assert_eq!(kept, Duration::from_secs(60));
+        let (nowhere, _) = super::super::place(&known, &wanted("gone.test")).await.unwrap();
+        assert_eq!(nowhere, Finding::Placed(Vec::new()));
     }
 
     #[tokio::test]

@@ -68,7 +68,7 @@ impl<'a> Attempt<'a> {
                 Ok(None)
             }
             // No answer to this question.
-            Some(Finding::Reached(_) | Finding::Hook(_)) => Ok(None),
+            Some(Finding::Reached(_) | Finding::Hook(_) | Finding::Placed(_)) => Ok(None),
         }
     }
 }

@@ -4,7 +4,8 @@ use super::{BadJson, word};
 use crate::column::word_of;
 use serde::{Deserialize, Serialize};
 use strowger_model::{
-    DialogTerms, G711, MediaPath, Operation, ReliableMode, TimerMode, VoiceCodec,
+    BodyTerms, DialogTerms, G711, MediaPath, Operation, ProgressMode, ReliableMode, TimerMode,
+    VoiceCodec,
 };
 
 const TIMERS: [(&str, TimerMode); 4] = [
@@ -34,6 +35,9 @@ const MEDIA_PATHS: [(&str, MediaPath); 8] = [
 
 const G711S: [(&str, G711); 3] = [("keep", G711::Keep), ("spare", G711::Spare), ("bar", G711::Bar)];
 
+const PROGRESSES: [(&str, ProgressMode); 2] =
+    [("sent", ProgressMode::Sent), ("ringing", ProgressMode::Ringing)];
+
 pub(super) const OPERATIONS: [(&str, Operation); 2] =
     [("connect", Operation::Connect), ("redirect", Operation::Redirect)];
 
@@ -51,6 +55,16 @@ pub(super) struct DialogJson {
     one_codec: Option<bool>,
     #[serde(default)]
     g711: Option<String>,
+    #[serde(default)]
+    progress: Option<String>,
+    #[serde(default)]
+    bodies: Option<BodiesJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BodiesJson {
+    types: Vec<String>,
+    len_max: u32,
 }
 
 impl From<&DialogTerms> for DialogJson {
@@ -68,6 +82,11 @@ impl From<&DialogTerms> for DialogJson {
                 .map(|list| list.iter().map(|codec| codec.name().to_owned()).collect()),
             one_codec: terms.one_codec,
             g711: terms.g711.map(|plain| word_of(&G711S, plain).to_owned()),
+            progress: terms.progress.map(|mode| word_of(&PROGRESSES, mode).to_owned()),
+            bodies: terms.bodies.as_ref().map(|bodies| BodiesJson {
+                types: bodies.types.clone(),
+                len_max: bodies.len_max,
+            }),
         }
     }
 }
@@ -91,6 +110,8 @@ impl TryFrom<DialogJson> for DialogTerms {
             },
             one_codec: json.one_codec,
             g711: json.g711.as_deref().map(|text| word(&G711S, text)).transpose()?,
+            progress: json.progress.as_deref().map(|text| word(&PROGRESSES, text)).transpose()?,
+            bodies: json.bodies.map(|BodiesJson { types, len_max }| BodyTerms { types, len_max }),
         })
     }
 }

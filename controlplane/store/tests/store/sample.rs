@@ -233,6 +233,8 @@ fn ingress(edit: PrefixEdit) -> Ingress {
             codecs: Some(vec![VoiceCodec::G729, VoiceCodec::Pcma]),
             one_codec: Some(true),
             g711: Some(G711::Spare),
+            progress: Some(ProgressMode::Ringing),
+            bodies: Some(BodyTerms { types: vec!["application/isup".into()], len_max: 2_048 }),
         },
         operation: Some(Operation::Redirect),
     }
@@ -278,6 +280,8 @@ fn egress(edit: PrefixEdit) -> Egress {
         identity_number: Some(PrefixEdit { add: "+".into(), ..PrefixEdit::default() }),
         forward_headers: ForwardHeaders::HistoryInfo,
         sent_to: SentTo::ReceivedTo,
+        sent_request: SentTo::Received,
+        user_phone: UserPhone::To,
         pass_headers: true,
         header_rules: Vec::new(),
         dialog: DialogTerms::default(),

@@ -3,7 +3,9 @@
 mod early;
 mod former;
 mod image;
+mod bodies;
 mod inbound;
+mod lead;
 mod outbound;
 mod outside;
 mod pair;
