@@ -11,10 +11,10 @@ use strowger_model::{
     AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
     DigestAlgorithm, DigestPolicy, ForwardHeaders, ForwardWhen, G711, HeaderAction, HeaderOn,
     HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide, Operation,
-    OrganizationId, OrganizationKind, PRICE_DIGITS, Price, ProgressMode, RateId, ReliableMode, RevisionState,
-    RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId, SubscriberId,
-    TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId,
-    UserPhone, VoiceCodec, print_decimal,
+    OrganizationId, OrganizationKind, PRICE_DIGITS, Price, ProgressMode, RateId, ReliableMode,
+    RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage, SentTo, SessionId,
+    SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId, Transport, TrunkId,
+    TrunkLoginId, UserId, UserPhone, VoiceCodec, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 

@@ -1,5 +1,5 @@
-//! Names of next hops: a party of a running dialog is reached by a host name, and the dataplane wants
-//! to know where that is.
+//! Names of next hops: a party of a running dialog is reached by a host name, and the dataplane
+//! wants to know where that is.
 //!
 //! Names of rows are known; for others somebody outside is asked, as for the facts of a call, and
 //! whatever is not said in time leads nowhere: the dialog goes on where it began.

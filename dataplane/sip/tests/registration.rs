@@ -222,8 +222,7 @@ impl World {
                 | Output::Request(_)
                 | Output::Moved(..)
                 | Output::Name(_)
-                | Output::Counted(_) => {
-                }
+                | Output::Counted(_) => {}
             }
         }
     }

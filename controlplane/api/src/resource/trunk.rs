@@ -15,12 +15,13 @@ use crate::shape::Components;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use strowger_model::{
-    AccountId, BODY_LEN_MAX, BODY_TYPE_LEN_MAX, BODY_TYPES_MAX, BodyTerms, CODECS_MAX, CalledFrom, CauseMap, Commitment, DialogTerms, DigestPolicy, Egress,
-    EgressTarget, ForwardHeaders, G711, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX,
-    HEADER_RULES_MAX, HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule,
-    HeaderTest, IdentityHeader, Ingress, IngressAuth, MediaPath, Minutes, Operation,
-    OrganizationId, ProgressMode, ReliableMode, SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, TenantId,
-    TimerMode, Transport, Trunk, TrunkCredentials, TrunkId, UserPhone, VoiceCodec, is_body_type,
+    AccountId, BODY_LEN_MAX, BODY_TYPE_LEN_MAX, BODY_TYPES_MAX, BodyTerms, CODECS_MAX, CalledFrom,
+    CauseMap, Commitment, DialogTerms, DigestPolicy, Egress, EgressTarget, ForwardHeaders, G711,
+    HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX, HEADER_RULES_MAX, HEADER_VALUE_MAX,
+    HeaderAction, HeaderCondition, HeaderOn, HeaderRule, HeaderTest, IdentityHeader, Ingress,
+    IngressAuth, MediaPath, Minutes, Operation, OrganizationId, ProgressMode, ReliableMode,
+    SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, TenantId, TimerMode, Transport, Trunk,
+    TrunkCredentials, TrunkId, UserPhone, VoiceCodec, is_body_type,
 };
 use strowger_routing::limits::PARTNERS_MAX;
 use strowger_routing::{Change, RowName, World};
@@ -360,8 +361,8 @@ object! {
     sent_to: Free words::<SentTo>() => sent_to;
     /// Which number stands in the Request-URI, in the same words.
     sent_request: Free words::<SentTo>() => sent_request;
-    /// Where a number says that it is one, by `user=phone`: `never`, in the Request-URI (`request`),
-    /// or in To as well (`to`).
+    /// Where a number says that it is one, by `user=phone`: `never`, in the Request-URI
+    /// (`request`), or in To as well (`to`).
     user_phone: Free words::<UserPhone>() => user_phone;
     /// Unknown header fields of the caller go on to it, those that begin with `P-` only between
     /// trusted trunks.

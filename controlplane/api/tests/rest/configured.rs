@@ -200,8 +200,8 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "targets" => return json!(["sip.example.com", "[2001:db8::9]:5060"]),
         "members" => return json!([{"number": "4421"}]),
         "users" => return json!(["4930", "alice"]),
-        "types" => return json!(["application/isup", "text/*"]),
         "codecs" => return json!(["G729", "PCMA"]),
+        "types" => return json!(["text/*"]),
         "partners" => return json!(["1"]),
         "trunks" => return json!(["3", "1"]),
         "causes" => return json!([{"status": 503, "to_status": 486, "to_q850": 17}]),
@@ -213,8 +213,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "actions" => return json!([{"does": "refuse", "value": "", "status": 604}]),
         "condition" => return json!("called == '1'"),
         "stage" => return json!("known"),
-        "from_host" => return json!("us.example.com"),
-        "registrar" => return json!("reg.example.com"),
+        "from_host" | "registrar" => return json!("us.example.com"),
         "forwards" => {
             return json!([{"when": "busy", "to": "1002", "after_ms": 0, "enabled": false}]);
         }

@@ -191,7 +191,8 @@ impl Default for BodyTerms {
 #[must_use]
 pub fn is_body_type(text: &str) -> bool {
     let is_token = |part: &str| {
-        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$&-^_.+".contains(&b);
+        let fits =
+            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$&-^_.+".contains(&b);
         !part.is_empty() && part.bytes().all(fits)
     };
     let parts = text.split_once('/').filter(|_| text.len() <= BODY_TYPE_LEN_MAX);

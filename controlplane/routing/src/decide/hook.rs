@@ -38,7 +38,9 @@ impl<'a> Attempt<'a> {
                 return Ok((called, party));
             }
             // No answer to this question.
-            Some(Finding::Ported(_) | Finding::Reached(_) | Finding::Placed(_)) => return Ok((called, party)),
+            Some(Finding::Ported(_) | Finding::Reached(_) | Finding::Placed(_)) => {
+                return Ok((called, party));
+            }
         };
         let (number, caller) = (number.filter(|text| fits(text)), caller.filter(|text| fits(text)));
         if number.is_some() || caller.is_some() {

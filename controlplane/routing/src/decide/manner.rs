@@ -8,8 +8,8 @@ use super::{Attempt, Stop};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_link::{
-    Bodies, Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, Octets, PartyRef, Plain, Reliable,
-    STAGES_MAX, SessionTimer, VOICES_MAX, Voices,
+    Bodies, Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, Octets, PartyRef, Plain,
+    Reliable, STAGES_MAX, SessionTimer, VOICES_MAX, Voices,
 };
 use strowger_model::{
     BodyTerms, DialogTerms, G711, MediaPath, Operation, Profile, ProgressMode, ReliableMode,

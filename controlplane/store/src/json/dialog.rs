@@ -83,10 +83,10 @@ impl From<&DialogTerms> for DialogJson {
             one_codec: terms.one_codec,
             g711: terms.g711.map(|plain| word_of(&G711S, plain).to_owned()),
             progress: terms.progress.map(|mode| word_of(&PROGRESSES, mode).to_owned()),
-            bodies: terms.bodies.as_ref().map(|bodies| BodiesJson {
-                types: bodies.types.clone(),
-                len_max: bodies.len_max,
-            }),
+            bodies: terms
+                .bodies
+                .as_ref()
+                .map(|bodies| BodiesJson { types: bodies.types.clone(), len_max: bodies.len_max }),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The caller waits: asking, answers, defaults.
 
-use super::end::{End, Farewell};
 use super::brought::{Brought, parts_for};
+use super::end::{End, Farewell};
 use super::hunt::Hunt;
 use super::leg::Leg;
 use super::{Call, FactLog, State, clip, micros};

@@ -95,11 +95,7 @@ impl Hunt {
     }
 
     /// `question` is what the caller asked for, when it is known.
-    pub(crate) fn new(
-        go: Go,
-        brought: Brought,
-        question: Option<CallAsk>,
-    ) -> Hunt {
+    pub(crate) fn new(go: Go, brought: Brought, question: Option<CallAsk>) -> Hunt {
         let Brought { offer, shown, parts } = brought;
         let asks = |stage: &Stage| stage.branches.iter().any(|b| b.redirect == OnRedirect::Ask);
         let question = question.filter(|_| go.stages.iter().any(asks));
@@ -334,13 +330,7 @@ impl Call {
         self.legs.iter().any(|leg| leg.gauges.contains(&id))
     }
 
-    pub(crate) fn invite(
-        &mut self,
-        leg: u8,
-        branch: Branch,
-        brought: Brought,
-        cx: &mut Cx<'_>,
-    ) {
+    pub(crate) fn invite(&mut self, leg: u8, branch: Branch, brought: Brought, cx: &mut Cx<'_>) {
         let Brought { offer: body, shown, parts } = brought;
         let hops_left = self.hops_left.saturating_sub(1);
         let invite = Invite { branch, hops_left, body, parts, shown };

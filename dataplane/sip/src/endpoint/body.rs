@@ -307,8 +307,7 @@ mod tests {
         let body = "--b1\nContent-Type: application/sdp\n\nv=0\n\n--b1\nContent-Type: \
                     application/ISUP;version=itu-t92+\nContent-Disposition: \
                     signal;handling=required\n\n\u{1}\u{11}\n--b1\n\nplain\n--b1--\n";
-        let text =
-            format!("INVITE sip:a SIP/2.0\nc: multipart/mixed;boundary=\"b1\"\n\n{body}");
+        let text = format!("INVITE sip:a SIP/2.0\nc: multipart/mixed;boundary=\"b1\"\n\n{body}");
         let of = |text: &str| with(text, |message| contents(message).unwrap());
         let Contents { session, parts } = of(&text);
         assert_eq!(*session.clone().unwrap().data, *b"v=0\r\n");

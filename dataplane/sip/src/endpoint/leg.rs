@@ -560,8 +560,8 @@ impl Leg {
         Some(Acked { cseq, tag, path, bytes: out.into(), body, waits: false })
     }
 
-    /// Writes and sends the ACK for a 2xx; to be kept for when the 2xx comes again. One whose target
-    /// is being looked up goes out when that is done.
+    /// Writes and sends the ACK for a 2xx; to be kept for when the 2xx comes again. One whose
+    /// target is being looked up goes out when that is done.
     fn acknowledge(
         &self,
         dialog: &Dialog,
@@ -608,8 +608,8 @@ impl Leg {
 
     /// Where requests of `dialog` go.
     ///
-    /// To the first route or the target when that is an address that we can mean, in numbers or by a
-    /// name that was looked up (`lead`); else to where the leg began: behind a NAT the peer's own
+    /// To the first route or the target when that is an address that we can mean, in numbers or by
+    /// a name that was looked up (`lead`); else to where the leg began: behind a NAT the peer's own
     /// addresses lead nowhere. A connection is the way itself as long as the next hop is the host
     /// at its other end. A GRUU (RFC 5627) leads to its registrar, which is us for a phone of ours:
     /// the device itself is where it speaks from. Another shard of ours is reached as it is.

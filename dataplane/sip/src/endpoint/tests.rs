@@ -1,9 +1,9 @@
 //! Scripts of what peer and call do, and what the endpoint does then. See `script` for the words.
 
+mod bodies;
 mod early;
 mod former;
 mod image;
-mod bodies;
 mod inbound;
 mod lead;
 mod outbound;

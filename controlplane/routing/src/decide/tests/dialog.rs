@@ -207,7 +207,8 @@ fn bodies_and_progress_are_each_trunks_own() {
         };
         [words(&go.manner), words(&go.stages[0].branches[0].manner)]
     };
-    let (isup, text) = (("application/isup 512".to_owned(), false), ("text/* 512".to_owned(), true));
+    let (isup, text) =
+        (("application/isup 512".to_owned(), false), ("text/* 512".to_owned(), true));
     assert_eq!(said("trunk 8 dials 4420"), [isup, text.clone()]);
     assert_eq!(said("1001 dials 4420"), [(String::new(), false), text]);
     assert_eq!(said("1001 dials 1002"), [(String::new(), false), (String::new(), false)]);

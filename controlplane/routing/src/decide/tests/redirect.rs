@@ -3,10 +3,10 @@
 use super::forward::{forward, next_words, payers, switch};
 use super::setting::setting_row;
 use super::*;
-use strowger_billing::{Forwarder, PriceRef};
-use strowger_link::{OnRedirect, RedirectedAsk};
 use crate::fact::{Fact, Finding, Lack, Query};
+use strowger_billing::{Forwarder, PriceRef};
 use strowger_link::Transport::Udp as UDP;
+use strowger_link::{OnRedirect, RedirectedAsk};
 use strowger_locate::Place;
 use strowger_model::{Barring, Depth, ForwardWhen};
 

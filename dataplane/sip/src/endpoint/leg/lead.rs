@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | no name | the next hop is a name | asked: [`Output::Name`] |
 //! | asked | it leads to addresses | led: ACKs that waited go out there |
-//! | asked | it leads nowhere, or nobody says in time | lost: ACKs that waited go where the leg began |
+//! | asked | it leads nowhere, or nobody says in time | lost: they go where the leg began |
 //! | led, at address n | a request there gets no answer | led, at n + 1: the request goes there |
 //! | led, at the last one | the same | led, at the first; the request has failed |
 //! | any | the next hop changes | as from the beginning; ACKs that waited go out |
@@ -182,12 +182,18 @@ impl Leg {
         }
         match role {
             Role::Reinvite => self.reoffer_elsewhere(heard.id, layer, now),
-            Role::Bye(_) | Role::Info(_) | Role::Refresh(_) | Role::Message(_) | Role::Notify(_) => {
+            Role::Bye(_)
+            | Role::Info(_)
+            | Role::Refresh(_)
+            | Role::Message(_)
+            | Role::Notify(_) => {
                 let path = self.request_path(&self.dialog);
                 self.send_again(heard, (role, path), layer, now);
                 true
             }
-            Role::Invite | Role::StrayBye(_) | Role::Update | Role::Prack(_) | Role::Cancel => false,
+            Role::Invite | Role::StrayBye(_) | Role::Update | Role::Prack(_) | Role::Cancel => {
+                false
+            }
         }
     }
 

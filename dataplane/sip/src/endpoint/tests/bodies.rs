@@ -76,7 +76,8 @@ fn what_stands_beside_a_description_goes_out_in_parts() {
     let mut bench = Bench::new();
     let mut order = order();
     let body = Body { content_type: "application/isup".into(), data: (*b"\x01\x02").into() };
-    order.parts = vec![Part { body, disposition: "signal;handling=required".into(), required: true }];
+    order.parts =
+        vec![Part { body, disposition: "signal;handling=required".into(), required: true }];
     let id = super::script::leg_id(1);
     bench.endpoint.handle_command(id, Command::Invite(Box::new(order)), bench.now);
     bench.drain();

@@ -32,10 +32,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use strowger_leg::{Body, Command, Event, Invite};
 use strowger_link::token;
 use strowger_link::{
-    Algorithm, Bodies, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key, LegId,
-    Manner, MediaMode, MediaPolicy, Octets, PartyRef, Reliable, SESSION_S_MAX, SESSION_S_MIN,
-    Secret, SessionTimer, SlotRef, Target, Tick, Transport, Upstream, UpstreamCause, UpstreamOrder,
-    UpstreamState, Voices,
+    Algorithm, Bodies, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key,
+    LegId, Manner, MediaMode, MediaPolicy, Octets, PartyRef, Reliable, SESSION_S_MAX,
+    SESSION_S_MIN, Secret, SessionTimer, SlotRef, Target, Tick, Transport, Upstream, UpstreamCause,
+    UpstreamOrder, UpstreamState, Voices,
 };
 
 use crate::build::{Reply, Writer};
@@ -237,7 +237,8 @@ impl Bench {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (who, what) = line.split_once(' ').unwrap_or((line, ""));
             if let "peer<" | "call<" | "count<" | "ask<" | "thaw<" | "login<" | "moved<" | "name<" =
-                who {
+                who
+            {
                 self.expect(line);
                 continue;
             }
