@@ -11,10 +11,10 @@ use strowger_model::{
     AccountId, AllowanceId, Amount, Audio, CalledFrom, CdrId, ChargeKind, Cli, Currency,
     DigestAlgorithm, DigestPolicy, FalseAnswer, ForwardHeaders, ForwardWhen, G711, HeaderAction,
     HeaderOn, HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide,
-    Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, RadiusPurpose, RadiusValue,
-    RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed, RuleStage,
-    SentTo, SessionId, SrtpUse, SubscriberId, TariffId, TariffKind, TenantId, TimerMode, TokenId,
-    Transport, TrunkId, TrunkLoginId, UserId, VoiceCodec, print_decimal,
+    Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, ProgressMode, RadiusPurpose,
+    RadiusValue, RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed,
+    RuleStage, SentTo, SessionId, SrtpUse, SubscriberId, TariffId, TariffKind, TenantId, TimerMode,
+    TokenId, Transport, TrunkId, TrunkLoginId, UserId, UserPhone, VoiceCodec, print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -363,6 +363,8 @@ words! {
         Off => "off", Pass => "pass", Accept => "accept", Offer => "offer", Require => "require",
         EndToEnd => "end-to-end"
     }
+    ProgressMode { Sent => "sent", Ringing => "ringing" }
+    UserPhone { Never => "never", Request => "request", To => "to" }
     Audio {
         None => "none", CallerOnly => "caller-only", CalledOnly => "called-only", Bad => "bad",
         Fair => "fair", Good => "good"

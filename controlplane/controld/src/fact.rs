@@ -16,9 +16,10 @@ mod kept;
 use crate::decider::{Order, Orders};
 use crate::dns::NameServers;
 use crate::radius::Radius;
+use crate::resolver::{Resolve, located};
 use crate::secret::shown_token;
 use dip::Dip;
-use enumeration::{Enumeration, locate};
+use enumeration::{Enumeration, keep, locate};
 use hook::Hook;
 use kept::Kept;
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use strowger_api::MetricsWriter;
 use strowger_fetch::Client;
+use strowger_locate::Wanted;
 use strowger_office::{Search, Ticket};
 use strowger_routing::{Finding, Lack, Query};
 use strowger_tuning::Config;
@@ -126,10 +128,10 @@ impl Desk {
 /// Who is asked.
 #[derive(Clone)]
 pub(crate) struct Sources {
+    names: NameServers,
     dip: Option<Arc<Dip>>,
     enumeration: Option<Arc<Enumeration<NameServers>>>,
     hook: Option<Arc<Hook>>,
-    names: Arc<NameServers>,
     radius: Option<Radius>,
 }
 
@@ -158,12 +160,10 @@ impl Sources {
                 Some(Arc::new(Hook::new(&facts.hook, client, token)))
             }
         };
-        let enumeration = (!facts.enum_suffix.is_empty()).then(|| {
-            let servers = NameServers::new(&config.dns.servers);
-            Arc::new(Enumeration::new(servers, facts.enum_suffix.clone()))
-        });
-        let names = Arc::new(NameServers::new(&config.dns.servers));
-        Ok(Sources { dip, enumeration, hook, names, radius: None })
+        let names = NameServers::new(&config.dns.servers);
+        let enumeration = (!facts.enum_suffix.is_empty())
+            .then(|| Arc::new(Enumeration::new(names.clone(), facts.enum_suffix.clone())));
+        Ok(Sources { names, dip, enumeration, hook, radius: None })
     }
 
     /// With the servers of the rows.
@@ -186,13 +186,20 @@ impl Sources {
                 Some(hook) => hook.ask(&call).await,
                 None => Err("facts.hook.url is empty".to_owned()),
             },
-            Query::Located(uri) => locate(&*self.names, uri).await,
+            Query::Located(uri) => locate(&self.names, uri).await,
+            Query::Place(wanted) => place(&self.names, &wanted).await,
             Query::Radius(call) => match self.radius {
                 Some(radius) => Ok((radius.ask(&call).await?, Duration::ZERO)),
                 None => Err("radius: no server for access".to_owned()),
             },
         }
     }
+}
+
+/// Where requests to a host go.
+async fn place(names: &impl Resolve, wanted: &Wanted) -> Told {
+    let located = located(names, wanted).await?;
+    Ok((Finding::Placed(located.places().to_vec()), keep(located.ttl_s())))
 }
 
 fn trust(file: &Path) -> Result<String, String> {

@@ -576,6 +576,7 @@ fn write_office(writer: &mut MetricsWriter, counts: &Counts) {
         ("register", counts.registrations),
         ("extend", counts.extensions),
         ("redirect", counts.redirects),
+        ("name", counts.names),
         ("other", counts.others),
         ("expired", counts.expired),
     ] {

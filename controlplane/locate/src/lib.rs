@@ -44,7 +44,7 @@ pub const PORT: u16 = 5060;
 pub const PORT_TLS: u16 = 5061;
 
 /// What a URI says of where its requests go.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Wanted {
     /// A host name in lower case, or an address.
     pub host: String,

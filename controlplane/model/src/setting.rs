@@ -473,6 +473,8 @@ pub enum SendTo {
     Source,
     /// To the address in it.
     Contact,
+    /// As by default, and to the other one of both when nobody answers there.
+    Both,
 }
 
 /// What a called party's 3xx means (spec SIP-REDIR-01).
@@ -752,7 +754,9 @@ worded! {
     ContactsFull FULL_WORDS { Replace => "replace", Refuse => "refuse" }
     Fork FORK_WORDS { Parallel => "parallel", ByQ => "by-q" }
     PathPolicy PATH_WORDS { Accept => "accept", Require => "require", Refuse => "refuse" }
-    SendTo SEND_TO_WORDS { ByContact => "by-contact", Source => "source", Contact => "contact" }
+    SendTo SEND_TO_WORDS {
+        ByContact => "by-contact", Source => "source", Contact => "contact", Both => "both"
+    }
     RouteOrder ORDER_WORDS {
         Weight => "weight", Price => "price", Quality => "quality", Rotation => "rotation",
         Share => "share"

@@ -62,7 +62,9 @@ impl Office {
             }
             AskBody::Redirected(asked) => {
                 self.counts.redirects += 1;
-                Some(self.decide_redirect(ask, asked, (now, wall_us)))
+                self.answer_once(ask, |office| {
+                    office.decide_redirect(ask, asked, SoFar::default(), (now, wall_us))
+                })
             }
             AskBody::Pickup(pickup) => {
                 self.counts.calls += 1;
@@ -71,7 +73,13 @@ impl Office {
                 // It costs nothing, so there is nobody to be left out.
                 self.carry_out(ask, decision, false, times).unwrap_or(None)
             }
-            AskBody::Resolve(_) | AskBody::App(_) => {
+            AskBody::Resolve(asked) => {
+                self.counts.names += 1;
+                self.answer_once(ask, |office| {
+                    office.resolve(ask, asked, SoFar::default(), (now, wall_us))
+                })
+            }
+            AskBody::App(_) => {
                 self.counts.others += 1;
                 let refuse = Refusal::NotSupported.refuse(false, Octets::default());
                 Some(Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) })
@@ -80,6 +88,15 @@ impl Office {
         if let Some(answer) = answer {
             self.out.push_back(Output::Down(Down::Answer(Box::new(answer))));
         }
+    }
+
+    /// Asked again while it waits, it is answered once.
+    fn answer_once(
+        &mut self,
+        ask: &Ask,
+        answer: impl FnOnce(&mut Office) -> Option<Answer>,
+    ) -> Option<Answer> {
+        if self.waiting.contains(ask.id) { None } else { answer(self) }
     }
 
     /// A subscriber puts the other party of its call through: a call of its own, at its cost.
@@ -107,11 +124,8 @@ impl Office {
         sender: Option<SubscriberId>,
         times: (Tick, i64),
     ) -> Option<Answer> {
-        // Asked again: it is answered once.
-        if self.waiting.contains(ask.id) {
-            return None;
-        }
-        self.consider(ask, SoFar { sender, ..SoFar::default() }, times)
+        let so_far = SoFar { sender, ..SoFar::default() };
+        self.answer_once(ask, |office| office.consider(ask, so_far, times))
     }
 
     /// The same, with what it has come to so far.

@@ -21,7 +21,7 @@
 
 use super::{Office, Output};
 use std::collections::{BTreeMap, BTreeSet};
-use strowger_link::{Ask, AskId, Down, MS, Tick};
+use strowger_link::{Ask, AskBody, AskId, Down, MS, Tick};
 use strowger_model::{AccountId, SubscriberId};
 use strowger_routing::{Fact, Finding, Lack, Query};
 
@@ -190,7 +190,18 @@ impl Office {
         let Waiting { ask, mut so_far, query, .. } = waiting;
         self.counts.facts_missing += u64::from(matches!(finding, Finding::Unknown(_)));
         so_far.known.push(Fact { query, finding });
-        if let Some(answer) = self.consider(&ask, so_far, times) {
+        let answer = match &ask.body {
+            AskBody::Resolve(asked) => self.resolve(&ask, asked, so_far, times),
+            AskBody::Redirected(asked) => self.decide_redirect(&ask, asked, so_far, times),
+            AskBody::Call(_)
+            | AskBody::Transfer(_)
+            | AskBody::Pickup(_)
+            | AskBody::Extend(_)
+            | AskBody::Register(_)
+            | AskBody::Request(_)
+            | AskBody::App(_) => self.consider(&ask, so_far, times),
+        };
+        if let Some(answer) = answer {
             self.out.push_back(Output::Down(Down::Answer(Box::new(answer))));
         }
     }

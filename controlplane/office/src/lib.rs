@@ -22,6 +22,7 @@ mod live;
 mod money;
 mod page;
 mod redirect;
+mod resolve;
 mod shared;
 mod standing;
 mod stranger;
@@ -116,6 +117,8 @@ pub struct Counts {
     pub lengthened: u64,
     /// Redirects of calls under way.
     pub redirects: u64,
+    /// Names of next hops.
+    pub names: u64,
     /// Other kinds: not supported.
     pub others: u64,
     /// Asks that came after their deadline, dropped.

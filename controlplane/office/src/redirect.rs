@@ -1,7 +1,9 @@
 //! Redirects of calls under way: decided by `routing`, paid for under the call's own hold.
 
 use super::{Office, TillRefusal, ms, pays_for_forwards};
+use crate::fact::SoFar;
 use crate::{money, trace};
+use core::mem::take;
 use strowger_billing::{FORWARDS_MAX, Settlement};
 use strowger_link::{Answer, AnswerBody, Ask, AskId, Octets, RedirectedAsk, Tick};
 use strowger_model::AccountId;
@@ -12,22 +14,31 @@ use strowger_till::Output as Said;
 use strowger_till::{Event, HoldId};
 
 impl Office {
-    /// Where a redirect leads. A refusal costs the call nothing: it goes on as if the branch had
-    /// failed.
+    /// Where a redirect leads; `None` while it waits for somebody outside. A refusal costs the call
+    /// nothing: it goes on as if the branch had failed.
     pub(crate) fn decide_redirect(
         &mut self,
         ask: &Ask,
         asked: &RedirectedAsk,
+        mut so_far: SoFar,
         (now, wall_us): (Tick, i64),
-    ) -> Answer {
-        let mut facts = Facts::default();
+    ) -> Option<Answer> {
         loop {
             let places = (&*self.world, &self.locations);
+            let (known, unable) = (take(&mut so_far.known), take(&mut so_far.unable));
+            let facts = Facts { known: Some(known), unable, ..Facts::default() };
             let decision = redirected(places, ask, asked, &facts, now, wall_us);
-            let may_again = facts.unable.len() < FORWARDS_MAX;
+            so_far.known = facts.known.unwrap_or_default();
+            so_far.unable = facts.unable;
+            if let Verdict::Need(query) = decision.verdict {
+                // Each round knows a fact more, until no more are asked for.
+                so_far = self.park(ask, so_far, query, (now, wall_us))?;
+                continue;
+            }
+            let may_again = so_far.unable.len() < FORWARDS_MAX;
             match self.carry_out_redirect(ask, asked, decision, (may_again, now)) {
-                Ok(answer) => return answer,
-                Err(unable) => facts.unable.push(unable),
+                Ok(answer) => return Some(answer),
+                Err(unable) => so_far.unable.push(unable),
             }
         }
     }

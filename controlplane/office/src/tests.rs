@@ -3,6 +3,7 @@
 mod fact;
 mod limit;
 mod redirect;
+mod resolve;
 mod shared;
 mod talk;
 

@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use strowger_link::Transport;
+use strowger_locate::{Place, Wanted};
 use strowger_model::{AccountId, Digits, OrganizationId, SubscriberId, TenantId, TrunkId};
 use strowger_numbering::Target;
 
@@ -27,6 +28,8 @@ pub enum Query {
     Located(String),
     /// Whether a call may be made, by RADIUS (spec RAD-01).
     Radius(Box<AskedCall>),
+    /// Where requests to a host go (RFC 3263).
+    Place(Box<Wanted>),
 }
 
 /// A call before it is routed, as those see it who are asked about it. It has no time in it: the
@@ -98,6 +101,8 @@ pub enum Finding {
     Hook(HookSays),
     /// Whether a call may be made.
     Radius(RadiusSays),
+    /// Where requests to a host go, better places first; none = it leads nowhere.
+    Placed(Vec<Place>),
     /// Nobody said.
     Unknown(Lack),
 }
@@ -161,7 +166,7 @@ pub(crate) enum Outsider {
     Enum,
     /// The operator's own program.
     Hook,
-    /// Name servers, about another domain.
+    /// Name servers.
     Names,
     /// The RADIUS servers.
     Radius,

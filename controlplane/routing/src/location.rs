@@ -10,7 +10,7 @@ mod registrant;
 mod request;
 
 pub use contact::{Reach, reach};
-pub(crate) use contact::{bare, wire_transport};
+pub(crate) use contact::{bare, elsewhere, wire_transport};
 pub use output::Output;
 pub use registrant::Registrant;
 

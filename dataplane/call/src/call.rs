@@ -1,6 +1,7 @@
 //! One call: its state, and which state hears which event.
 
 mod ask;
+mod brought;
 mod credit;
 mod early;
 mod end;

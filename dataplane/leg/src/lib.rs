@@ -24,6 +24,9 @@ use strowger_link::{Branch, CallerIdentity, Credentials, Diverted, HeaderField, 
 /// Longest body carried between legs, bytes.
 pub const BODY_MAX: usize = 16 * 1024;
 
+/// Media types of digits (RFC 6086 knows packages of them; these came before).
+pub const DIGITS: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
+
 /// An opaque body, mostly a session description.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Body {
@@ -45,6 +48,23 @@ impl Body {
     pub fn is_sdp(&self) -> bool {
         self.content_type.eq_ignore_ascii_case("application/sdp")
     }
+
+    /// Whether this is digits.
+    #[must_use]
+    pub fn is_digits(&self) -> bool {
+        DIGITS.iter().any(|kind| self.content_type.eq_ignore_ascii_case(kind))
+    }
+}
+
+/// A body that stands beside the session description of an initial request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// The body.
+    pub body: Body,
+    /// What it is for, as written (Content-Disposition); empty when nothing says.
+    pub disposition: Box<str>,
+    /// Who does not understand it must refuse the request.
+    pub required: bool,
 }
 
 /// An initial request of a party.
@@ -76,6 +96,8 @@ pub struct Offer {
     pub user_agent: String,
     /// Session description, absent for a late offer.
     pub body: Option<Body>,
+    /// What stands beside it, together at most [`BODY_MAX`] bytes.
+    pub parts: Vec<Part>,
     /// The signalling shows a NAT: source differs from Via or Contact.
     pub nated: bool,
     /// Hops left as received (Max-Forwards), 70 when the request names none.
@@ -316,6 +338,8 @@ pub struct Invite {
     pub hops_left: u8,
     /// Session description, absent for a late offer.
     pub body: Option<Body>,
+    /// What stands beside it.
+    pub parts: Vec<Part>,
     /// The caller's credentials, for a branch that lets them pass; to another shard, whose place is
     /// wanted.
     pub shown: Vec<HeaderField>,

@@ -285,6 +285,38 @@ wire_struct! {
         pub session_s_min: u32,
         /// Longest session that it gets, seconds, unless it takes none as short.
         pub session_s_max: u32,
+        /// A 183 goes from and to it as a 180, without its description.
+        pub ringing: bool,
+        /// Bodies beside session descriptions that it may send and be sent; `None` = those within
+        /// its calls pass whatever they are, and those of an INVITE stay here.
+        pub bodies: Option<Box<Bodies>>,
+    }
+}
+
+/// Most media types of [`Bodies`].
+pub const BODY_TYPES_MAX: usize = 16;
+
+wire_struct! {
+    /// Which bodies pass.
+    pub struct Bodies {
+        /// Media types without parameters, lower case; `type/*` is all of a type. At most
+        /// [`BODY_TYPES_MAX`].
+        pub types: Vec<String>,
+        /// The longest of them, bytes.
+        pub len_max: u32,
+    }
+}
+
+impl Bodies {
+    /// Whether a body of this media type, with or without parameters, and this length passes.
+    #[must_use]
+    pub fn takes(&self, kind: &str, len: usize) -> bool {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let is = |known: &String| match known.strip_suffix("/*") {
+            Some(of) => kind.split('/').next().is_some_and(|main| main.eq_ignore_ascii_case(of)),
+            None => known.eq_ignore_ascii_case(kind),
+        };
+        u32::try_from(len).is_ok_and(|len| len <= self.len_max) && self.types.iter().any(is)
     }
 }
 
@@ -307,17 +339,21 @@ impl Default for Manner {
             reliable: Reliable::Media,
             session_s_min: SESSION_S_MIN,
             session_s_max: SESSION_S_MAX,
+            ringing: false,
+            bodies: None,
         }
     }
 }
 
 impl Manner {
-    /// Whether a caller's leg needs to be told of it: session timer and reliable responses are as
-    /// by default.
+    /// Whether a caller's leg needs not to be told of it: session timer, provisional responses and
+    /// bodies are as by default.
     #[must_use]
     pub fn is_usual(&self) -> bool {
         let usual = Manner::default();
         (self.timer, self.reliable) == (usual.timer, usual.reliable)
+            && !self.ringing
+            && self.bodies.is_none()
             && (self.session_s_min, self.session_s_max)
                 == (usual.session_s_min, usual.session_s_max)
     }
@@ -792,5 +828,37 @@ wire_struct! {
         pub transports: Vec<Transport>,
         /// Validity, seconds.
         pub ttl_s: u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_pass_by_type_and_length() {
+        let types = ["application/isup", "text/*"].map(str::to_owned).into();
+        let bodies = Bodies { types, len_max: 4 };
+        for (kind, len, expect) in [
+            ("application/isup", 4, true),
+            ("Application/ISUP;version=itu-t92+", 0, true),
+            ("application/isup", 5, false),
+            ("application/isup-x", 1, false),
+            ("text/plain", 1, true),
+            ("TEXT/html ; charset=utf-8", 1, true),
+            ("texts/plain", 1, false),
+            ("text", 1, true),
+            ("", 1, false),
+        ] {
+            assert_eq!(bodies.takes(kind, len), expect, "{kind} {len}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_for_bodies_or_progress_is_told_a_callers_leg() {
+        assert!(Manner::default().is_usual());
+        assert!(!Manner { ringing: true, ..Manner::default() }.is_usual());
+        let bodies = Some(Box::new(Bodies { types: Vec::new(), len_max: 1 }));
+        assert!(!Manner { bodies, ..Manner::default() }.is_usual());
     }
 }

@@ -299,6 +299,8 @@ fn branch() -> Branch {
             reliable: Reliable::Require,
             session_s_min: 120,
             session_s_max: 7_200,
+            ringing: true,
+            bodies: Some(Box::new(Bodies { types: vec!["text/*".into()], len_max: 512 })),
         },
         redirect: OnRedirect::Ask,
         replies: vec![FieldRule {

@@ -141,7 +141,9 @@ impl Counts {
             | Counted::NoDialog
             | Counted::NoTransaction => &mut self.sip_stray,
             Counted::Elsewhere => &mut self.sip_elsewhere,
-            Counted::OutOfOrder | Counted::Merged | Counted::Barred(_) => &mut self.sip_refused,
+            Counted::OutOfOrder | Counted::Merged | Counted::Barred(_) | Counted::Withheld => {
+                &mut self.sip_refused
+            }
             Counted::Denied => &mut self.sip_denied,
             Counted::Challenged | Counted::Stale => &mut self.sip_challenged,
             Counted::Unchallenged => &mut self.limited_challenges,

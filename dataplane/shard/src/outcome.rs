@@ -183,6 +183,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             SipOutput::Event(leg, event) => self.hear(leg, event, now),
             SipOutput::Moved(leg, to) => self.media.moved(leg, to.ip()),
             SipOutput::Request(outside) => self.ask_outside(outside, now),
+            SipOutput::Name(name) => self.ask_name(name, now),
             SipOutput::Upstream(state) => {
                 self.upstreams.insert(state.id, state);
             }

@@ -1,4 +1,4 @@
-//! Requests outside calls: asked, waited for, answered once.
+//! Requests outside calls, and names of next hops: asked, waited for, answered once.
 
 use crate::Shard;
 use crate::backlog::Turn;
@@ -7,13 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, Cause, Hints, LegId, Octets, Reason, Refuse, Tick,
+    Answer, AnswerBody, Ask, AskBody, AskId, Cause, Hints, LegId, Octets, Reason, Refuse,
+    ResolveAsk, Tick,
 };
 use strowger_port::net::{Io, JournalSink, Lane, PlaneLink};
-use strowger_sip::endpoint::{Endpoint, Outside as Request, OutsideBody, RequestId};
+use strowger_sip::endpoint::{Endpoint, Lookup, Outside as Request, OutsideBody, RequestId};
 
-/// Most requests that wait at once; those beyond get 503 at once.
+/// Most requests that wait at once; those beyond get 503 at once, names beyond lead nowhere.
 const WAITING_MAX: usize = 16_384;
+/// How long a name is waited for, milliseconds: an ACK may wait for it, and its 2xx comes again
+/// after half a second.
+const NAME_MS: u32 = 1_000;
 /// Asks of this kind have this bit, so that their ids never meet those of calls.
 const OUTSIDE_BIT: u64 = 1 << 55;
 const SHARD_SHIFT: u32 = 56;
@@ -30,9 +34,28 @@ pub(crate) struct Outside {
 
 #[derive(Debug)]
 struct Waiting {
-    request: RequestId,
+    whose: Whose,
     /// Kept to be asked again of a restarted control plane.
     ask: Arc<Ask>,
+}
+
+/// Who waits for an answer.
+#[derive(Debug)]
+enum Whose {
+    /// A request.
+    Request(RequestId),
+    /// The dialog of a leg, for its next hop.
+    Name(Box<Lookup>),
+}
+
+impl Whose {
+    /// There is no answer.
+    fn unanswered(self, endpoint: &mut Endpoint, now: Tick) {
+        match self {
+            Whose::Request(id) => endpoint.refuse_request(id, &unavailable(), now),
+            Whose::Name(name) => endpoint.located(name.leg, (&name.host, name.port), &[]),
+        }
+    }
 }
 
 impl Outside {
@@ -56,7 +79,7 @@ impl Outside {
         while let Some(&(at, ask)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, ask));
             if let Some(waiting) = self.waiting.remove(&ask) {
-                endpoint.refuse_request(waiting.request, &unavailable(), now);
+                waiting.whose.unanswered(endpoint, now);
             }
         }
     }
@@ -74,7 +97,18 @@ impl Outside {
         // An answer that came too late is for nobody.
         let waiting = self.waiting.remove(&answer.ask)?;
         self.deadlines.remove(&(waiting.ask.deadline, answer.ask));
-        let request = waiting.request;
+        let request = match waiting.whose {
+            Whose::Request(request) => request,
+            Whose::Name(name) => {
+                let addresses = if let AnswerBody::Resolved(resolved) = answer.body {
+                    resolved.addresses
+                } else {
+                    Vec::new()
+                };
+                endpoint.located(name.leg, (&name.host, name.port), &addresses);
+                return None;
+            }
+        };
         match answer.body {
             AnswerBody::Refuse(refuse) => endpoint.refuse_request(request, &refuse, now),
             AnswerBody::Challenge(challenge) => {
@@ -100,9 +134,6 @@ impl Outside {
         if self.waiting.len() >= WAITING_MAX {
             return Err(request.id);
         }
-        self.next = self.next.wrapping_add(1) & (OUTSIDE_BIT - 1);
-        let id = AskId(u64::from(self.shard) << SHARD_SHIFT | OUTSIDE_BIT | self.next);
-        let deadline = now.plus_ms(self.timeout_ms.into());
         let hints = Hints {
             listener: request.path.listener,
             local: request.path.local,
@@ -120,10 +151,43 @@ impl Outside {
             OutsideBody::Register(register) => AskBody::Register(register),
             OutsideBody::Other(other) | OutsideBody::Proof(_, other) => AskBody::Request(other),
         };
-        let ask = Arc::new(Ask { id, parent: None, leg, hints, deadline, wall_us, body });
-        self.waiting.insert(id, Waiting { request: request.id, ask: Arc::clone(&ask) });
-        self.deadlines.insert((deadline, id));
-        Ok(ask)
+        let deadline = now.plus_ms(self.timeout_ms.into());
+        let id = AskId::default();
+        let ask = Ask { id, parent: None, leg, hints, deadline, wall_us, body };
+        Ok(self.wait(Whose::Request(request.id), ask))
+    }
+
+    fn admit_name(&mut self, name: Box<Lookup>, now: Tick, wall_us: i64) -> Option<Arc<Ask>> {
+        if self.waiting.len() >= WAITING_MAX {
+            return None;
+        }
+        let Lookup { leg, path, ref host, port } = *name;
+        let hints = Hints {
+            listener: path.listener,
+            local: path.local,
+            source: path.peer,
+            transport: path.transport,
+            host: String::new(),
+            sni: None,
+            trunk: None,
+        };
+        let deadline = now.plus_ms(self.timeout_ms.min(NAME_MS).into());
+        let host = host.to_ascii_lowercase();
+        let resolve = ResolveAsk { host, port, transport: Some(path.transport) };
+        let body = AskBody::Resolve(resolve);
+        let id = AskId::default();
+        let ask = Ask { id, parent: None, leg, hints, deadline, wall_us, body };
+        Some(self.wait(Whose::Name(name), ask))
+    }
+
+    /// Numbers an ask, and waits for its answer.
+    fn wait(&mut self, whose: Whose, ask: Ask) -> Arc<Ask> {
+        self.next = self.next.wrapping_add(1) & (OUTSIDE_BIT - 1);
+        let id = AskId(u64::from(self.shard) << SHARD_SHIFT | OUTSIDE_BIT | self.next);
+        let ask = Arc::new(Ask { id, ..ask });
+        self.deadlines.insert((ask.deadline, id));
+        self.waiting.insert(id, Waiting { whose, ask: Arc::clone(&ask) });
+        ask
     }
 }
 
@@ -140,6 +204,16 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         match self.outside.admit(request, name, now, self.io.wall_us()) {
             Ok(ask) => self.send_outside(&ask, now),
             Err(request) => self.endpoint.refuse_request(request, &unavailable(), now),
+        }
+    }
+
+    /// Asks where the name of a next hop leads. What runs already is not held up by what is new: a
+    /// name is asked for whatever is under way, and leads nowhere where there is no room.
+    pub(crate) fn ask_name(&mut self, name: Box<Lookup>, now: Tick) {
+        let (leg, host, port) = (name.leg, name.host.clone(), name.port);
+        match self.outside.admit_name(name, now, self.io.wall_us()) {
+            Some(ask) => self.send_outside(&ask, now),
+            None => self.endpoint.located(leg, (&host, port), &[]),
         }
     }
 
@@ -174,8 +248,11 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     /// What does not go now is asked again with the next session, or answered at its deadline.
     fn send_outside(&mut self, ask: &Ask, now: Tick) {
-        let [_, backlog] = &mut self.backlogs;
-        backlog.sent(ask.id, now);
+        // A name server's slowness is not the control plane's.
+        if !matches!(ask.body, AskBody::Resolve(_)) {
+            let [_, backlog] = &mut self.backlogs;
+            backlog.sent(ask.id, now);
+        }
         let frame = ask.to_frame(self.trunk_of(ask));
         if self.link.send(Lane::Registrations, &frame).is_err() {
             self.counts.ring_full += 1;

@@ -21,7 +21,7 @@ use strowger_link::table::Table;
 use strowger_link::tape::{Said, Tape};
 use strowger_link::{
     COUNTERS, Cause, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
-    Listeners, MS, SECOND, Sound, Sounds, Tick, Up, UpstreamState,
+    Listeners, MS, SECOND, Sound, Sounds, Tick, Transport, Up, UpstreamState,
 };
 use strowger_media::{Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{
@@ -640,7 +640,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     pub(crate) fn serve_by(&mut self, path: &Path, data: &[u8], may_challenge: bool, now: Tick) {
         let (path, peer) = (*path, path.peer);
         let born = *self.born.get_or_insert(now);
-        let may_wait = now.ms_since(born) < UNGREETED_MS_MAX;
+        // What came by a connection has waited there (`holds_streams`), and is not said again.
+        let by_datagram = path.transport == Transport::Udp;
+        let may_wait = by_datagram && now.ms_since(born) < UNGREETED_MS_MAX;
         let over_budget = self.is_over_budget();
         self.write_down(&path, false, data);
         let Shard { endpoint, calls, sources, challenge, journal, .. } = self;

@@ -10,10 +10,10 @@ use crate::build::{OwnVia, Writer};
 use crate::field::{NameAddr, PORT_DEFAULT, PORT_DEFAULT_TLS, elements};
 use crate::header::Header;
 use crate::lex;
-use crate::limits::ROUTES_MAX;
+use crate::limits::{HOST_LEN_MAX, ROUTES_MAX};
 use crate::message::{Message, Refusal};
 use crate::method::Method;
-use crate::uri::{SipUri, Uri};
+use crate::uri::{Host, SipUri, Uri};
 
 /// Max-Forwards of requests that begin with us (RFC 3261 8.1.1.6).
 pub const MAX_FORWARDS: u32 = 70;
@@ -202,6 +202,18 @@ impl Dialog {
         next_hop(self.route_set.first().map(AsRef::as_ref), &self.target)
     }
 
+    /// Host and port of what a request goes to when that is a name, which has to be looked up; port
+    /// 0 = none is said. What RFC 2606 keeps for names of nothing is none.
+    #[must_use]
+    pub fn next_name(&self) -> Option<(&str, u16)> {
+        let (uri, host) = hop(self.route_set.first().map(AsRef::as_ref), &self.target)?;
+        let Host::Name(name) = host else { return None };
+        let name = str::from_utf8(name).ok()?.trim_end_matches('.');
+        let top = name.rsplit('.').next().unwrap_or_default();
+        let is_none = name.is_empty() || top.eq_ignore_ascii_case("invalid");
+        (!is_none && name.len() <= HOST_LEN_MAX).then_some((name, uri.port.unwrap_or(0)))
+    }
+
     /// Whether the target is a GRUU (RFC 5627): the address of a device at its registrar.
     #[must_use]
     pub fn is_to_gruu(&self) -> bool {
@@ -235,16 +247,22 @@ pub(crate) fn is_gruu(uri: &[u8]) -> bool {
 
 /// The address of `route`, or of `target` when there is none, if it stands in numbers.
 pub(crate) fn next_hop(route: Option<&[u8]>, target: &[u8]) -> Option<SocketAddr> {
+    let (uri, host) = hop(route, target)?;
+    let port = uri.port.unwrap_or(if uri.secure { PORT_DEFAULT_TLS } else { PORT_DEFAULT });
+    Some(SocketAddr::new(host.address()?.to_canonical(), port))
+}
+
+/// The URI of `route`, or of `target` when there is none, and the host that it leads to.
+fn hop<'a>(route: Option<&'a [u8]>, target: &'a [u8]) -> Option<(SipUri<'a>, Host<'a>)> {
     let uri = match route {
         Some(route) => NameAddr::parse(route)?.parsed_uri()?.sip()?,
         None => Uri::parse(target)?.sip()?,
     };
-    let maddr = match uri.param(b"maddr") {
-        Some(Some(text)) => crate::uri::Host::parse(text)?,
+    let host = match uri.param(b"maddr") {
+        Some(Some(text)) => Host::parse(text)?,
         Some(None) | None => uri.host,
     };
-    let port = uri.port.unwrap_or(if uri.secure { PORT_DEFAULT_TLS } else { PORT_DEFAULT });
-    Some(SocketAddr::new(maddr.address()?.to_canonical(), port))
+    Some((uri, host))
 }
 
 /// `[display] <uri>` of a From or To, without tag and other parameters.

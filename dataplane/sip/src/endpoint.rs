@@ -14,7 +14,8 @@
 //! handle_timeout(now)                         Request   REGISTER and such, to be answered
 //! handle_unreachable(peer, now)               Upstream  how our registrations stand
 //! handle_disconnected(..)
-//! handle_upstream(order, now)                 Counted   for the counters
+//! handle_upstream(order, now)                 Name      a host name, to be looked up
+//! located(leg, name, addresses)               Counted   for the counters
 //! ```
 //!
 //! To outlive its process, drain `poll_touched` as well and keep what `freeze` gives for each leg
@@ -48,7 +49,7 @@ pub(crate) mod wallet;
 pub use config::{Config, Listener, Path};
 pub use elsewhere::{alias, elsewhere, next_host};
 pub use image::{ThawError, Thawed};
-pub use output::{Bytes, Counted, Output, Outside, OutsideBody, RequestId, Transmit};
+pub use output::{Bytes, Counted, Lookup, Output, Outside, OutsideBody, RequestId, Transmit};
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -210,6 +211,14 @@ impl Endpoint {
             // It ended in the same moment.
             None => self.layer.count(Counted::Misuse),
         }
+        self.settle(id);
+    }
+
+    /// Where a name of [`Output::Name`] leads, in the order to try; nowhere without addresses.
+    pub fn located(&mut self, id: LegId, (host, port): (&str, u16), addresses: &[SocketAddr]) {
+        // A leg that is gone needs nothing any more.
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.led((host, port), addresses, &mut self.layer);
         self.settle(id);
     }
 

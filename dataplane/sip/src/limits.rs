@@ -36,6 +36,10 @@ pub const DIGEST_PARAMS_MAX: usize = 32;
 pub const URI_MAX: usize = 4_096;
 /// Routes of one dialog. More hops than a request may make are of no use.
 pub const ROUTES_MAX: usize = 70;
+/// Bytes of a host name that is looked up (RFC 1035 2.3.4).
+pub const HOST_LEN_MAX: usize = 253;
+/// Addresses of a name that the requests of a dialog are tried at.
+pub const HOP_ADDRESSES_MAX: usize = 8;
 /// Early dialogs of one INVITE that are told apart; further forks share the last number.
 pub const FORKS_MAX: usize = 16;
 /// Extra 2xx responses of a forked INVITE that are acknowledged and ended.

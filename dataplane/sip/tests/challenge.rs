@@ -83,7 +83,7 @@ impl Bench {
                 Output::Transmit(sent) => answer = String::from_utf8(sent.bytes.to_vec()).unwrap(),
                 Output::Counted(what) => counted = Some(what),
                 Output::Event(..) | Output::Request(_) => asked = true,
-                Output::Upstream(_) | Output::Moved(..) => {}
+                Output::Upstream(_) | Output::Moved(..) | Output::Name(_) => {}
             }
         }
         (answer, counted, asked)

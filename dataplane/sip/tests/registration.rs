@@ -218,8 +218,11 @@ impl World {
                     self.throw(|| Packet::ToRegistrar(transmit.bytes.to_vec()));
                 }
                 Output::Upstream(state) => self.state = Some(state),
-                Output::Event(..) | Output::Request(_) | Output::Moved(..) | Output::Counted(_) => {
-                }
+                Output::Event(..)
+                | Output::Request(_)
+                | Output::Moved(..)
+                | Output::Name(_)
+                | Output::Counted(_) => {}
             }
         }
     }

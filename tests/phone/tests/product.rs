@@ -27,6 +27,8 @@ mod alone;
 mod ban;
 #[path = "product/block.rs"]
 mod block;
+#[path = "product/body.rs"]
+mod body;
 #[path = "product/bound.rs"]
 mod bound;
 #[path = "product/carrier.rs"]

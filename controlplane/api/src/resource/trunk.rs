@@ -15,12 +15,13 @@ use crate::shape::Components;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use strowger_model::{
-    AccountId, CODECS_MAX, CalledFrom, CauseMap, Commitment, DialogTerms, DigestPolicy, Egress,
-    EgressTarget, ForwardHeaders, G711, HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX,
-    HEADER_RULES_MAX, HEADER_VALUE_MAX, HeaderAction, HeaderCondition, HeaderOn, HeaderRule,
-    HeaderTest, IdentityHeader, Ingress, IngressAuth, MediaPath, Minutes, Operation,
-    OrganizationId, ReliableMode, SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, SrtpUse,
-    TenantId, TimerMode, Transport, Trunk, TrunkCredentials, TrunkId, VoiceCodec,
+    AccountId, BODY_LEN_MAX, BODY_TYPE_LEN_MAX, BODY_TYPES_MAX, BodyTerms, CODECS_MAX, CalledFrom,
+    CauseMap, Commitment, DialogTerms, DigestPolicy, Egress, EgressTarget, ForwardHeaders, G711,
+    HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX, HEADER_RULES_MAX, HEADER_VALUE_MAX,
+    HeaderAction, HeaderCondition, HeaderOn, HeaderRule, HeaderTest, IdentityHeader, Ingress,
+    IngressAuth, MediaPath, Minutes, Operation, OrganizationId, ProgressMode, ReliableMode,
+    SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, SrtpUse, TenantId, TimerMode, Transport,
+    Trunk, TrunkCredentials, TrunkId, UserPhone, VoiceCodec, is_body_type,
 };
 use strowger_routing::limits::PARTNERS_MAX;
 use strowger_routing::{Change, RowName, World};
@@ -189,6 +190,45 @@ object! {
     end_false_answer: Free Flag => end_false_answer;
     /// Whether media with it is encrypted, in the words of `media.srtp`; null goes by that.
     srtp: Free Opt(words::<SrtpUse>()) => srtp;
+    /// How progress is told, to it and from it: as it was `sent`, or a 183 as a 180 without its
+    /// description (`ringing`), so that nobody hears early media; null is `sent`.
+    progress: Free Opt(words::<ProgressMode>()) => progress;
+    /// Which bodies beside session descriptions pass: in its INVITEs on to the trunks that take
+    /// them as well, and in INFO and MESSAGE within its calls. Others are refused with 415 and what
+    /// is taken. Null: those within its calls pass, those of an INVITE stay here.
+    bodies: Free Opt(&BODIES) => bodies;
+}
+
+object! {
+    /// Which bodies pass.
+    BODIES: BodyTerms as "BodyTerms", BodyTerms::default();
+    /// Media types without parameters; `type/*` is all of a type.
+    types: Need List(BodyType, BODY_TYPES_MAX) => types;
+    /// Longest body, bytes.
+    len_max: Free Int(1, BODY_LEN_MAX as i64) => len_max;
+}
+
+/// A media type without parameters, in lower case.
+struct BodyType;
+
+impl Shaped for BodyType {
+    fn schema(&self, _: &mut Components, _: Use) -> Value {
+        let token = "[a-z0-9!#$&^_.+-]+";
+        let pattern = format!("^{token}/([*]|{token})$");
+        json!({"type": "string", "pattern": pattern, "maxLength": BODY_TYPE_LEN_MAX})
+    }
+}
+
+impl Codec<String> for BodyType {
+    fn show(&self, value: &String) -> Value {
+        json!(value)
+    }
+
+    fn take(&self, json: &Value, _: Option<&String>) -> Result<String, Wrong> {
+        let kind = crate::codec::text(json)?;
+        let wrong = || Wrong::new("is no media type without parameters, in lower case");
+        is_body_type(kind).then(|| kind.to_owned()).ok_or_else(wrong)
+    }
 }
 
 object! {
@@ -328,9 +368,14 @@ object! {
     identity_number: Free Opt(&PREFIX_EDIT) => identity_number;
     /// How it is told who forwarded a call: `as-set` goes by the setting `identity.diversion`.
     forward_headers: Free words::<ForwardHeaders>() => forward_headers;
-    /// Which number stands in To: the `routed` one as in the Request-URI, the caller's called one
-    /// as `received`, or the user of his To.
+    /// Which number stands in To: the `routed` one, the caller's called one as `received`, or the
+    /// user of his To (`received-to`).
     sent_to: Free words::<SentTo>() => sent_to;
+    /// Which number stands in the Request-URI, in the same words.
+    sent_request: Free words::<SentTo>() => sent_request;
+    /// Where a number says that it is one, by `user=phone`: `never`, in the Request-URI
+    /// (`request`), or in To as well (`to`).
+    user_phone: Free words::<UserPhone>() => user_phone;
     /// Unknown header fields of the caller go on to it, those that begin with `P-` only between
     /// trusted trunks.
     pass_headers: Free Flag => pass_headers;

@@ -228,6 +228,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "members" => return json!([{"number": "4421"}]),
         "users" => return json!(["4930", "alice"]),
         "codecs" => return json!(["G729", "PCMA"]),
+        "types" => return json!(["text/*"]),
         "partners" => return json!(["1"]),
         "trunks" => return json!(["3", "1"]),
         "causes" => return json!([{"status": 503, "to_status": 486, "to_q850": 17}]),
@@ -239,8 +240,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "actions" => return json!([{"does": "refuse", "value": "", "status": 604}]),
         "condition" => return json!("called == '1'"),
         "stage" => return json!("known"),
-        "from_host" => return json!("us.example.com"),
-        "registrar" => return json!("reg.example.com"),
+        "from_host" | "registrar" => return json!("us.example.com"),
         "forwards" => {
             return json!([{"when": "busy", "to": "1002", "after_ms": 0, "enabled": false}]);
         }

@@ -62,9 +62,25 @@ fn a_subscriber_and_a_trunk_are_shown() {
     let dialog = json!({
         "timer": null, "session_ms": null, "session_ms_min": null, "session_ms_max": null,
         "reliable": null, "media": null, "codecs": null, "one_codec": null, "g711": null, "srtp": null,
-        "strict_media": false, "end_false_answer": false,
+        "strict_media": false, "end_false_answer": false, "progress": null, "bodies": null,
     });
     let none = json!({"minutes_min": 0, "minutes_desired": 0, "minutes_max": 0});
+    let egress = json!({
+        "targets": ["192.0.2.1:5060", "[2001:db8::1]:5060"], "transport": "udp",
+        "listener": null, "allow_private": false, "account": "1", "tariff": null,
+        "called": edit("9"),
+        "caller": edit(""),
+        "calls_max": 10, "calls_reserved": 0, "cps_max": 5,
+        "commitment": {"day": none, "month": none}, "test_prefix": null, "test_only": false,
+        "ring_timeout_ms": 30_000, "first_timeout_ms": 4000,
+        "q": 1000, "identity": "asserted", "trusted": true, "caller_number": null,
+        "from_host": null, "barring": open(), "partners": [],
+        "continue_on": [], "stop_on": [], "causes": [],
+        "reason": false, "identity_number": null, "forward_headers": "as-set",
+        "sent_to": "routed", "sent_request": "routed", "user_phone": "never",
+        "pass_headers": false, "header_rules": [],
+        "dialog": dialog, "pass_digest": false,
+    });
     let trunk = json!({
         "id": "1", "tenant": "1", "organization": "1", "name": "carrier 1", "enabled": true,
         "ingress": {
@@ -80,21 +96,7 @@ fn a_subscriber_and_a_trunk_are_shown() {
             "called_from": "auto", "header_rules": [],
             "dialog": dialog, "operation": null,
         },
-        "egress": {
-            "targets": ["192.0.2.1:5060", "[2001:db8::1]:5060"], "transport": "udp",
-            "listener": null, "allow_private": false, "account": "1", "tariff": null,
-            "called": edit("9"),
-            "caller": edit(""),
-            "calls_max": 10, "calls_reserved": 0, "cps_max": 5,
-            "commitment": {"day": none, "month": none}, "test_prefix": null, "test_only": false,
-            "ring_timeout_ms": 30_000, "first_timeout_ms": 4000,
-            "q": 1000, "identity": "asserted", "trusted": true, "caller_number": null,
-            "from_host": null, "barring": open(), "partners": [],
-            "continue_on": [], "stop_on": [], "causes": [],
-            "reason": false, "identity_number": null, "forward_headers": "as-set",
-            "sent_to": "routed", "pass_headers": false, "header_rules": [],
-            "dialog": dialog, "pass_digest": false,
-        },
+        "egress": egress,
     });
     assert_eq!(server.get("/api/v1/trunks/1").json(), trunk);
 }

@@ -60,7 +60,8 @@ pub(super) async fn locate<R: Resolve>(resolver: &R, uri: String) -> Told {
     Ok((Finding::Reached(Some(Box::new(reached))), keep(located.ttl_s())))
 }
 
-fn keep(ttl_s: u32) -> Duration {
+/// How long an answer is kept.
+pub(super) fn keep(ttl_s: u32) -> Duration {
     Duration::from_secs(ttl_s.clamp(KEEP_S.0, KEEP_S.1).into())
 }
 
@@ -141,6 +142,25 @@ mod tests {
             let (finding, _) = told(none).await.unwrap();
             assert_eq!(finding, Finding::Reached(None), "{none}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_host_has_its_places_for_as_long_as_they_are_good() {
+        let address = Records::Address(vec!["192.0.2.5".parse().unwrap()]);
+        let known = Fake(vec![(Question::Address("pbx.test".into()), address)]);
+        let wanted = |host: &str| Wanted {
+            host: host.into(),
+            port: 5070,
+            transport: Some(Transport::Tcp),
+            is_secure: false,
+        };
+        let (found, kept) = super::super::place(&known, &wanted("pbx.test")).await.unwrap();
+        let Finding::Placed(places) = found else { panic!("{found:?}") };
+        let shown: Vec<_> = places.iter().map(|p| (p.transport, p.addresses.clone())).collect();
+        assert_eq!(shown, [(Transport::Tcp, vec!["192.0.2.5:5070".parse().unwrap()])]);
+        assert_eq!(kept, Duration::from_secs(60));
+        let (nowhere, _) = super::super::place(&known, &wanted("gone.test")).await.unwrap();
+        assert_eq!(nowhere, Finding::Placed(Vec::new()));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::{
     AccountId, BanId, Barring, CalledFrom, CallerRuleId, DialogTerms, DigestPolicy, Digits,
     ForwardHeaders, Ha1, HeaderRule, Operation, OrganizationId, PrefixEdit, SentTo, SubscriberId,
-    TariffId, TenantId, Transport, TrunkId, TrunkLoginId,
+    TariffId, TenantId, Transport, TrunkId, TrunkLoginId, UserPhone,
 };
 use core::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -234,6 +234,10 @@ pub struct Egress {
     pub forward_headers: ForwardHeaders,
     /// Which number it gets in To.
     pub sent_to: SentTo,
+    /// Which number stands in the Request-URI.
+    pub sent_request: SentTo,
+    /// Where numbers say that they are numbers (`user=phone`).
+    pub user_phone: UserPhone,
     /// Header fields of the caller that we do not know go on to it; else they stay here.
     pub pass_headers: bool,
     /// What is done to the header fields of INVITEs to it, in order, after all else.
@@ -279,6 +283,8 @@ impl Egress {
             identity_number: None,
             forward_headers: ForwardHeaders::AsSet,
             sent_to: SentTo::Routed,
+            sent_request: SentTo::Routed,
+            user_phone: UserPhone::Never,
             pass_headers: false,
             header_rules: Vec::new(),
             dialog: DialogTerms::default(),

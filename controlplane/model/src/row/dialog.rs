@@ -173,6 +173,50 @@ pub enum Operation {
     Redirect,
 }
 
+/// How far side's progress is told (source: `changesptoring`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum ProgressMode {
+    /// As it is.
+    #[default]
+    Sent,
+    /// A 183 as a 180, without its description: early media is left out.
+    Ringing,
+}
+
+/// Most media types of [`BodyTerms`].
+pub const BODY_TYPES_MAX: usize = 16;
+/// Longest media type.
+pub const BODY_TYPE_LEN_MAX: usize = 100;
+/// Most bytes of the bodies that pass.
+pub const BODY_LEN_MAX: u32 = 16_384;
+
+/// Which bodies beside session descriptions pass, from a trunk and to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BodyTerms {
+    /// Media types without parameters, in lower case; `type/*` is all of a type.
+    pub types: Vec<String>,
+    /// Longest body, bytes.
+    pub len_max: u32,
+}
+
+impl Default for BodyTerms {
+    fn default() -> BodyTerms {
+        BodyTerms { types: Vec::new(), len_max: BODY_LEN_MAX }
+    }
+}
+
+/// Whether this is a media type as [`BodyTerms`] has them.
+#[must_use]
+pub fn is_body_type(text: &str) -> bool {
+    let is_token = |part: &str| {
+        let fits =
+            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$&-^_.+".contains(&b);
+        !part.is_empty() && part.bytes().all(fits)
+    };
+    let parts = text.split_once('/').filter(|_| text.len() <= BODY_TYPE_LEN_MAX);
+    parts.is_some_and(|(kind, of)| is_token(kind) && (of == "*" || is_token(of)))
+}
+
 /// What a trunk says of its dialogs itself; `None` = as is set for the account that pays, or that
 /// is owed.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -201,4 +245,9 @@ pub struct DialogTerms {
     pub end_false_answer: bool,
     /// Whether media is encrypted.
     pub srtp: Option<SrtpUse>,
+    /// How progress of its calls is told, to it and from it; `None` = as it is.
+    pub progress: Option<ProgressMode>,
+    /// Which bodies beside session descriptions pass; `None` = those within its calls, and none of
+    /// an INVITE.
+    pub bodies: Option<BodyTerms>,
 }

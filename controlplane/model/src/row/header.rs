@@ -106,10 +106,22 @@ pub enum CalledFrom {
     To,
 }
 
-/// Which number goes to a trunk in To (spec SIP-URI-02); the Request-URI has the routed one.
+/// Where a URI with a number says that it is one, by `user=phone` (spec C-NUM-11).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum UserPhone {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// In the Request-URI.
+    Request,
+    /// In To as well.
+    To,
+}
+
+/// Which number goes to a trunk in its Request-URI or in To (spec SIP-URI-02).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub enum SentTo {
-    /// The number that is called there, as in the Request-URI.
+    /// The number that is called there.
     #[default]
     Routed,
     /// The caller's called number as it was received.

@@ -388,7 +388,8 @@ settings! {
     nat: NatSettings {
         /// Where requests to a contact are sent: `by-contact` to the address in it if its
         /// registration came from there, else to where that came from; `source` always to where
-        /// that came from; `contact` always to the address in it, if there is one.
+        /// that came from; `contact` always to the address in it, if there is one; `both` as
+        /// `by-contact`, and to the other one of both when nobody answers there within 3 s.
         send_to: SendTo = SendTo::ByContact, Kind::Word(SEND_TO_WORDS), Subscriber, Routing, [];
         /// What is sent to contacts behind a NAT so that it stays open.
         keep_alive: KeepAlive = KeepAlive::Crlf, Kind::Word(KEEP_ALIVE_WORDS), Subscriber,

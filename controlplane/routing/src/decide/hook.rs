@@ -45,7 +45,9 @@ impl<'a> Attempt<'a> {
                 return Ok((called, party));
             }
             // No answer to this question.
-            Some(Finding::Ported(_) | Finding::Reached(_) | Finding::Radius(_)) => {
+            Some(
+                Finding::Ported(_) | Finding::Reached(_) | Finding::Radius(_) | Finding::Placed(_),
+            ) => {
                 return Ok((called, party));
             }
         };

@@ -16,12 +16,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use strowger_billing::{Hop, PriceRef, Terms};
 use strowger_link::{
-    ANY_STATUS, AskId, Branch, Cause, CauseSwap, Gauge, HOPS_MAX, PartyRef, STAGES_MAX, Target,
-    Transport,
+    ANY_STATUS, AskId, Branch, BranchAuth, Cause, CauseSwap, Gauge, HOPS_MAX, PartyRef, STAGES_MAX,
+    Target, Transport,
 };
 use strowger_model::{
     Binding, CauseMap, Digits, Egress, EgressTarget, FailoverMode, Profile, SentTo, Tenant, Trunk,
-    TrunkId,
+    TrunkId, UserPhone,
 };
 
 impl<'a> Attempt<'a> {
@@ -98,7 +98,7 @@ impl<'a> Attempt<'a> {
             if egress.pass_digest && hops.place.part.is_none() {
                 self.pass_digest(&mut branch, trunk);
             }
-            branch.to_uri = self.to_uri(egress, &branch.target.uri);
+            self.write_uris(egress, &mut branch);
             branch.headers = teller.fields(hops.place, &branch.target.uri);
             branch.headers.extend(headers.iter().cloned());
             if !self.rules_routed(sender, (trunk.id, &hops.number), &mut branch) {
@@ -114,15 +114,38 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The URI of To, where it is not that of the target (spec SIP-URI-02).
-    fn to_uri(&self, egress: &Egress, target: &str) -> String {
-        let user = match egress.sent_to {
+    /// Request-URI and To as the trunk wants to see them (spec SIP-URI-02, C-NUM-11). A caller's
+    /// digest is made over the Request-URI, which then stays as it is.
+    fn write_uris(&self, egress: &Egress, branch: &mut Branch) {
+        let passes = branch.auth == BranchAuth::Pass;
+        let user = self.sent_user(egress.sent_request);
+        if !user.is_empty() && !passes {
+            branch.target.uri = with_user(&branch.target.uri, user);
+        }
+        let target = branch.target.uri.as_str();
+        let user = self.sent_user(egress.sent_to);
+        if !user.is_empty() {
+            branch.to_uri = with_user(target.split(';').next().unwrap_or_default(), user);
+        }
+        match egress.user_phone {
+            UserPhone::Never => return,
+            // Without a URI of its own To is the Request-URI's.
+            UserPhone::Request if branch.to_uri.is_empty() => target.clone_into(&mut branch.to_uri),
+            UserPhone::Request => {}
+            UserPhone::To => branch.to_uri = as_phone(&branch.to_uri),
+        }
+        if !passes {
+            branch.target.uri = as_phone(&branch.target.uri);
+        }
+    }
+
+    /// The user that a trunk is sent; empty for the routed number.
+    fn sent_user(&self, which: SentTo) -> &str {
+        match which {
             SentTo::Routed => "",
             SentTo::Received => self.call.called.as_str(),
             SentTo::ReceivedTo => self.call.to_user.as_str(),
-        };
-        let bare = target.split(';').next().unwrap_or_default();
-        if user.is_empty() { String::new() } else { with_user(bare, user) }
+        }
     }
 
     /// Where a trunk takes calls, with the listener to leave by: its addresses, those of its names
@@ -275,6 +298,21 @@ pub(super) fn with_user(uri: &str, number: &str) -> String {
     let Some((scheme, rest)) = uri.split_once(':') else { return uri.to_owned() };
     let host = rest.split_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}:{user}@{host}")
+}
+
+/// A URI that says that its user is a number, if it is (RFC 3261 19.1.1).
+fn as_phone(uri: &str) -> String {
+    let user = uri.split_once('@').and_then(|(head, _)| head.split_once(':')).map(|(_, user)| user);
+    let is_digit = |b: u8| b.is_ascii_digit() || b"*#".contains(&b);
+    let is_number = user.is_some_and(|user| {
+        let user = user.replace("%23", "#");
+        let digits = user.strip_prefix('+').unwrap_or(&user);
+        !digits.is_empty() && digits.bytes().all(is_digit)
+    });
+    match is_number && !uri.contains(";user=") {
+        true => format!("{uri};user=phone"),
+        false => uri.to_owned(),
+    }
 }
 
 /// The listener by which a trunk is called: its row's and no other, or else the one asked on, or

@@ -8,12 +8,12 @@ use super::{Attempt, Stop};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_link::{
-    Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, MediaPolicy, Octets, PartyRef, Plain,
-    Reliable, STAGES_MAX, SessionTimer, Srtp, Transport, VOICES_MAX, Voices,
+    Bodies, Branch, BranchAuth, Go, HeaderField, Manner, MediaMode, MediaPolicy, Octets, PartyRef,
+    Plain, Reliable, STAGES_MAX, SessionTimer, Srtp, Transport, VOICES_MAX, Voices,
 };
 use strowger_model::{
-    DialogTerms, G711, MediaPath, Operation, Profile, ReliableMode, SrtpUse, SubscriberId,
-    TimerMode, Trunk, TrunkId,
+    BodyTerms, DialogTerms, G711, MediaPath, Operation, Profile, ProgressMode, ReliableMode,
+    SrtpUse, SubscriberId, TimerMode, Trunk, TrunkId,
 };
 
 /// The preference of the first contact of a redirect, thousandths (RFC 3261 25.1, qvalue).
@@ -66,6 +66,11 @@ pub(super) fn speak(manner: &mut Manner, profile: &Profile, own: Option<&DialogT
         ReliableMode::Always => Reliable::Always,
         ReliableMode::Require => Reliable::Require,
     };
+    manner.ringing = own.and_then(|own| own.progress) == Some(ProgressMode::Ringing);
+    manner.bodies = own.and_then(|own| own.bodies.as_ref()).map(|bodies| {
+        let BodyTerms { types, len_max } = bodies.clone();
+        Box::new(Bodies { types, len_max })
+    });
 }
 
 /// Which way media of a party shall go, by what its trunk says or else by what is set.

@@ -68,7 +68,9 @@ impl<'a> Attempt<'a> {
                 Ok(None)
             }
             // No answer to this question.
-            Some(Finding::Reached(_) | Finding::Hook(_) | Finding::Radius(_)) => Ok(None),
+            Some(
+                Finding::Reached(_) | Finding::Hook(_) | Finding::Radius(_) | Finding::Placed(_),
+            ) => Ok(None),
         }
     }
 }

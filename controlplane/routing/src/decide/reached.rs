@@ -62,7 +62,7 @@ impl<'a> Attempt<'a> {
                 None
             }
             // No answer to this question.
-            Finding::Ported(_) | Finding::Hook(_) | Finding::Radius(_) => None,
+            Finding::Ported(_) | Finding::Hook(_) | Finding::Radius(_) | Finding::Placed(_) => None,
         }
     }
 }

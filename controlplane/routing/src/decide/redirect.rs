@@ -20,11 +20,14 @@ use super::plan::{AdmitPlan, Payer, Plan, sender_manner};
 use super::sender::{Sender, Who};
 use super::way::{Diversion, Place, Way};
 use super::{Attempt, Decision, Facts, Stop};
+use crate::fact::{Finding, Outsider};
 use crate::location::Locations;
+use crate::place::{drawn, place_of};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::uri::SipUri;
 use crate::world::{Holder, World};
+use std::net::SocketAddr;
 use strowger_billing::{Caller, Forwarder, Level, Part, PriceRef, Settlement, Wait};
 use strowger_link::{
     Ask, DivertReason, Go, Grant, Next, Octets, OnRedirect, PartyRef, RedirectedAsk, Target, Tick,
@@ -32,6 +35,7 @@ use strowger_link::{
 };
 use strowger_model::{
     Account, Barring, Egress, HostPort, OrganizationId, Profile, Redirect, Subscriber, Trunk,
+    Unknown,
 };
 
 /// Most contacts of one redirect that are followed.
@@ -544,15 +548,15 @@ impl<'a> Attempt<'a> {
             return Err(unfit);
         }
         let (host, transport) = (contact.host.as_ref().ok_or(unfit)?, contact.transport);
-        let address = self.world.names().targets(host, transport, self.ask.id.0).into_iter().next();
-        let address = address.ok_or(nowhere)?;
         let (asked, allow_private) = match turn.by {
             By::Subscriber(_) => (self.ask.hints.listener, false),
             By::Trunk(_, egress) => {
                 (egress.listener.unwrap_or(self.ask.hints.listener), egress.allow_private)
             }
         };
-        self.world.perimeter().check(address, allow_private).map_err(|_| nowhere)?;
+        let perimeter = self.world.perimeter();
+        let may = |address: &SocketAddr| perimeter.check(*address, allow_private).is_ok();
+        let address = self.addresses_of(host, transport).into_iter().find(may).ok_or(nowhere)?;
         let listener = self.world.listener(asked, transport, address).ok_or(nowhere)?;
         let uri = contact.uri.clone();
         let target = Target { uri, address, transport, flow: 0, routes: Vec::new() };
@@ -572,6 +576,24 @@ impl<'a> Attempt<'a> {
         };
         (branch.target, branch.listener, branch.hop) = (target, listener, turn.hop);
         way.push(vec![branch]).ok_or(nowhere)
+    }
+
+    /// The addresses of a host: those of a name that rows know, or what a name server says.
+    fn addresses_of(&mut self, host: &HostPort, transport: Transport) -> Vec<SocketAddr> {
+        let chance = self.ask.id.0;
+        let known = self.world.names().targets(host, transport, chance);
+        if !known.is_empty() {
+            return known;
+        }
+        match self.find_out(place_of(host, transport)) {
+            Some(Finding::Unknown(lack)) => {
+                // Nobody says: it leads nowhere, whatever is set for a call's numbers.
+                let _goes_on = self.without(Outsider::Names, lack, Unknown::Continue);
+                Vec::new()
+            }
+            Some(finding) => drawn(&finding, transport, chance),
+            None => Vec::new(),
+        }
     }
 
     /// The stages of a redirect with what the whole call costs from now on.

@@ -7,7 +7,7 @@ use super::plan::blank_branch;
 use super::redirect;
 use super::sender::Sender;
 use super::way::{Place, Way};
-use crate::location::{reach, wire_transport};
+use crate::location::{elsewhere, reach, wire_transport};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_billing::PriceRef;
@@ -17,6 +17,9 @@ use strowger_link::{
 use strowger_model::{
     Binding, Fork as ForkMode, Forward, ForwardWhen, Nat, Profile, SendTo, Subscriber, Tenant,
 };
+
+/// How long a device is waited for at its first address when there is a second one, milliseconds.
+const ELSEWHERE_MS: u32 = 3_000;
 
 impl<'a> Attempt<'a> {
     /// Leads to a party of ours: the index of its first stage.
@@ -97,7 +100,7 @@ impl<'a> Attempt<'a> {
         let branch = self.brancher(sender, callee, place, 0);
         let mut groups: Vec<Vec<Branch>> = Vec::new();
         let mut last_q = None;
-        for binding in first.into_iter().take(BRANCHES_MAX) {
+        for binding in first.iter().take(BRANCHES_MAX) {
             let Some(branch) = branch(binding) else { continue };
             let together = !by_q || last_q == Some(binding.q);
             last_q = Some(binding.q);
@@ -106,8 +109,35 @@ impl<'a> Attempt<'a> {
                 None => groups.push(vec![branch]),
             }
         }
-        let spare = spare.into_iter().take(BRANCHES_MAX).filter_map(branch).collect();
+        let mut spare: Vec<Branch> =
+            spare.into_iter().take(BRANCHES_MAX).filter_map(&branch).collect();
+        if self.world.subscriber_settings(callee.id).nat.send_to == SendTo::Both {
+            spare.extend(self.elsewhere(&first, &branch, &mut groups));
+            spare.truncate(BRANCHES_MAX);
+        }
         Fork { groups, spare }
+    }
+
+    /// Branches to where contacts may be beside where they are called first, which gets less time
+    /// to say a first word then (spec SIP-NAT-02).
+    fn elsewhere(
+        &self,
+        first: &[&Binding],
+        branch: &impl Fn(&Binding) -> Option<Branch>,
+        groups: &mut [Vec<Branch>],
+    ) -> Vec<Branch> {
+        let mut others = Vec::new();
+        for binding in first.iter().take(BRANCHES_MAX) {
+            let other = elsewhere(binding).filter(|at| !self.world.perimeter().is_own(*at));
+            let (Some(address), Some(mut other)) = (other, branch(binding)) else { continue };
+            let mut all = groups.iter_mut().flatten();
+            if let Some(own) = all.find(|own| own.target == other.target) {
+                own.first_ms = ELSEWHERE_MS;
+            }
+            other.target.address = address;
+            others.push(other);
+        }
+        others
     }
 
     /// The contacts to ring, best first, and other flows of the same devices: of several flows of

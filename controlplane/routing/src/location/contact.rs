@@ -137,7 +137,7 @@ pub fn reach(binding: &Binding, send_to: SendTo) -> Reach {
     let address = |uri: &str| SipUri::parse(uri).and_then(|uri| uri.address());
     if let Some(first) = binding.path.first() {
         let proxy = match send_to {
-            SendTo::ByContact | SendTo::Contact => address(bare(first)),
+            SendTo::ByContact | SendTo::Contact | SendTo::Both => address(bare(first)),
             SendTo::Source => None,
         };
         return Reach { address: proxy.unwrap_or(source), nated: false };
@@ -146,11 +146,24 @@ pub fn reach(binding: &Binding, send_to: SendTo) -> Reach {
     let is_near = named.is_none_or(|named| named.ip() == source.ip());
     let nated = binding.nated || !is_near;
     let own = match send_to {
-        SendTo::ByContact => named.filter(|_| !nated),
+        SendTo::ByContact | SendTo::Both => named.filter(|_| !nated),
         SendTo::Source => None,
         SendTo::Contact => named,
     };
     Reach { address: own.unwrap_or(source), nated }
+}
+
+/// Where else a contact may be: the one of its address and its source that [`reach`] does not name.
+/// One that a connection or a proxy leads to is nowhere else.
+#[must_use]
+pub(crate) fn elsewhere(binding: &Binding) -> Option<SocketAddr> {
+    if binding.flow != 0 || !binding.path.is_empty() {
+        return None;
+    }
+    let first = reach(binding, SendTo::Both).address;
+    let named = SipUri::parse(&binding.uri).and_then(|uri| uri.address());
+    let fits = |other: &SocketAddr| *other != first && other.is_ipv4() == first.is_ipv4();
+    [Some(binding.source), named].into_iter().flatten().find(fits)
 }
 
 /// The URI of a Path value.

@@ -4,7 +4,8 @@ use super::{BadJson, word};
 use crate::column::word_of;
 use serde::{Deserialize, Serialize};
 use strowger_model::{
-    DialogTerms, G711, MediaPath, Operation, ReliableMode, SrtpUse, TimerMode, VoiceCodec,
+    BodyTerms, DialogTerms, G711, MediaPath, Operation, ProgressMode, ReliableMode, SrtpUse,
+    TimerMode, VoiceCodec,
 };
 
 const TIMERS: [(&str, TimerMode); 4] = [
@@ -43,6 +44,9 @@ const SRTPS: [(&str, SrtpUse); 6] = [
 
 const G711S: [(&str, G711); 3] = [("keep", G711::Keep), ("spare", G711::Spare), ("bar", G711::Bar)];
 
+const PROGRESSES: [(&str, ProgressMode); 2] =
+    [("sent", ProgressMode::Sent), ("ringing", ProgressMode::Ringing)];
+
 pub(super) const OPERATIONS: [(&str, Operation); 2] =
     [("connect", Operation::Connect), ("redirect", Operation::Redirect)];
 
@@ -64,7 +68,18 @@ pub(super) struct DialogJson {
     strict_media: bool,
     #[serde(default)]
     end_false_answer: bool,
+    #[serde(default)]
     srtp: Option<String>,
+    #[serde(default)]
+    progress: Option<String>,
+    #[serde(default)]
+    bodies: Option<BodiesJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BodiesJson {
+    types: Vec<String>,
+    len_max: u32,
 }
 
 impl From<&DialogTerms> for DialogJson {
@@ -85,6 +100,11 @@ impl From<&DialogTerms> for DialogJson {
             strict_media: terms.strict_media,
             end_false_answer: terms.end_false_answer,
             srtp: terms.srtp.map(|use_of| word_of(&SRTPS, use_of).to_owned()),
+            progress: terms.progress.map(|mode| word_of(&PROGRESSES, mode).to_owned()),
+            bodies: terms
+                .bodies
+                .as_ref()
+                .map(|bodies| BodiesJson { types: bodies.types.clone(), len_max: bodies.len_max }),
         }
     }
 }
@@ -111,6 +131,8 @@ impl TryFrom<DialogJson> for DialogTerms {
             strict_media: json.strict_media,
             end_false_answer: json.end_false_answer,
             srtp: json.srtp.as_deref().map(|text| word(&SRTPS, text)).transpose()?,
+            progress: json.progress.as_deref().map(|text| word(&PROGRESSES, text)).transpose()?,
+            bodies: json.bodies.map(|BodiesJson { types, len_max }| BodyTerms { types, len_max }),
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::column::word_of;
 use serde::{Deserialize, Serialize};
 use strowger_model::{
     CalledFrom, ForwardHeaders, HeaderAction, HeaderCondition, HeaderOn, HeaderRule, HeaderTest,
-    SentTo,
+    SentTo, UserPhone,
 };
 
 pub(super) const CALLED_FROM: [(&str, CalledFrom); 3] =
@@ -18,6 +18,9 @@ pub(super) const FORWARD_HEADERS: [(&str, ForwardHeaders); 5] = [
     ("history-info", ForwardHeaders::HistoryInfo),
     ("both", ForwardHeaders::Both),
 ];
+
+pub(super) const USER_PHONES: [(&str, UserPhone); 3] =
+    [("never", UserPhone::Never), ("request", UserPhone::Request), ("to", UserPhone::To)];
 
 pub(super) const SENT_TO: [(&str, SentTo); 3] = [
     ("routed", SentTo::Routed),

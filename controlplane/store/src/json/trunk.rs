@@ -2,7 +2,9 @@
 
 use super::dialog::{DialogJson, OPERATIONS};
 use super::feature::BarringJson;
-use super::header::{CALLED_FROM, FORWARD_HEADERS, HeaderRuleJson, SENT_TO, rules, rules_json};
+use super::header::{
+    CALLED_FROM, FORWARD_HEADERS, HeaderRuleJson, SENT_TO, USER_PHONES, rules, rules_json,
+};
 use super::{BadJson, DIGESTS, PrefixEditJson, digits, ha1_of, hex_of, word};
 use crate::column::word_of;
 use serde::{Deserialize, Serialize};
@@ -10,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
     AccountId, CalledFrom, CauseMap, Commitment, Egress, EgressTarget, ForwardHeaders, HostPort,
     IdentityHeader, Ingress, IngressAuth, Minutes, OrganizationId, PrefixEdit, SentTo, SourceMatch,
-    TariffId, Transport, TrunkCredentials,
+    TariffId, Transport, TrunkCredentials, UserPhone,
 };
 
 /// Transports by their word.
@@ -327,6 +329,10 @@ pub(crate) struct EgressJson {
     forward_headers: Option<String>,
     sent_to: Option<String>,
     #[serde(default)]
+    sent_request: Option<String>,
+    #[serde(default)]
+    user_phone: Option<String>,
+    #[serde(default)]
     pass_headers: bool,
     #[serde(default)]
     header_rules: Vec<HeaderRuleJson>,
@@ -369,6 +375,8 @@ impl From<&Egress> for EgressJson {
             identity_number: egress.identity_number.as_ref().map(PrefixEditJson::from),
             forward_headers: Some(word_of(&FORWARD_HEADERS, egress.forward_headers).to_owned()),
             sent_to: Some(word_of(&SENT_TO, egress.sent_to).to_owned()),
+            sent_request: Some(word_of(&SENT_TO, egress.sent_request).to_owned()),
+            user_phone: Some(word_of(&USER_PHONES, egress.user_phone).to_owned()),
             pass_headers: egress.pass_headers,
             header_rules: rules_json(&egress.header_rules),
             dialog: (&egress.dialog).into(),
@@ -384,6 +392,8 @@ impl TryFrom<EgressJson> for Egress {
         let forward_headers =
             json.forward_headers.as_deref().map(|text| word(&FORWARD_HEADERS, text));
         let sent_to = json.sent_to.as_deref().map(|text| word(&SENT_TO, text));
+        let sent_request = json.sent_request.as_deref().map(|text| word(&SENT_TO, text));
+        let user_phone = json.user_phone.as_deref().map(|text| word(&USER_PHONES, text));
         Ok(Egress {
             targets: json.targets.into_iter().map(EgressTarget::from).collect(),
             transport: word(&TRANSPORTS, &json.transport)?,
@@ -415,6 +425,8 @@ impl TryFrom<EgressJson> for Egress {
             identity_number: json.identity_number.map(PrefixEdit::from),
             forward_headers: forward_headers.transpose()?.unwrap_or(ForwardHeaders::AsSet),
             sent_to: sent_to.transpose()?.unwrap_or(SentTo::Routed),
+            sent_request: sent_request.transpose()?.unwrap_or(SentTo::Routed),
+            user_phone: user_phone.transpose()?.unwrap_or(UserPhone::Never),
             pass_headers: json.pass_headers,
             header_rules: rules(json.header_rules)?,
             dialog: json.dialog.try_into()?,

@@ -256,6 +256,8 @@ fn ingress(edit: PrefixEdit) -> Ingress {
             strict_media: true,
             end_false_answer: true,
             srtp: Some(SrtpUse::EndToEnd),
+            progress: Some(ProgressMode::Ringing),
+            bodies: Some(BodyTerms { types: vec!["application/isup".into()], len_max: 2_048 }),
         },
         operation: Some(Operation::Redirect),
     }
@@ -301,6 +303,8 @@ fn egress(edit: PrefixEdit) -> Egress {
         identity_number: Some(PrefixEdit { add: "+".into(), ..PrefixEdit::default() }),
         forward_headers: ForwardHeaders::HistoryInfo,
         sent_to: SentTo::ReceivedTo,
+        sent_request: SentTo::Received,
+        user_phone: UserPhone::To,
         pass_headers: true,
         header_rules: Vec::new(),
         dialog: DialogTerms::default(),

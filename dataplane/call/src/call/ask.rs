@@ -1,11 +1,13 @@
 //! The caller waits: asking, answers, defaults.
 
+use super::brought::{Brought, parts_for};
 use super::end::{End, Farewell};
 use super::hunt::Hunt;
 use super::leg::Leg;
 use super::{Call, FactLog, State, clip, micros};
 use crate::desk::{AskKind, Cx, Link, retry_after_s};
 use crate::limits::EMERGENCY_ASK_MS;
+use std::mem::take;
 use std::sync::Arc;
 use strowger_leg::{Body, Command, Event, Offer, Replaces};
 use strowger_link::table::SlotState;
@@ -20,10 +22,8 @@ use strowger_link::{
 pub(crate) struct Asked {
     /// Kept whole, to be asked again.
     ask: Arc<Ask>,
-    /// The caller's session description.
-    offer: Option<Body>,
-    /// The caller's credentials for somebody beyond us.
-    shown: Vec<HeaderField>,
+    /// What the caller's INVITE brought.
+    brought: Brought,
     /// Where an emergency call goes without an answer; empty for all others.
     emergency: Vec<Branch>,
     /// Whose place the caller wants, and whether that only rings.
@@ -42,7 +42,8 @@ pub(crate) struct Attempt {
 impl Asked {
     /// One that no emergency table helps.
     pub(crate) fn new(ask: Arc<Ask>, offer: Option<Body>) -> Asked {
-        Asked { ask, offer, shown: Vec::new(), emergency: Vec::new(), replaces: None }
+        let brought = Brought::offer(offer);
+        Asked { ask, brought, emergency: Vec::new(), replaces: None }
     }
 
     pub(crate) fn ask(&self) -> &Arc<Ask> {
@@ -95,7 +96,7 @@ impl Call {
         let usual_ms = u64::from(cx.desk.config.ask_timeout_ms);
         let wait_ms = if table.is_some() { usual_ms.min(EMERGENCY_ASK_MS) } else { usual_ms };
         let is_emergency = table.is_some();
-        let shown = std::mem::take(&mut offer.shown);
+        let (shown, parts) = (take(&mut offer.shown), take(&mut offer.parts));
         let replaces = offer.replaces.take();
         let (offered, question) = question(offer, is_emergency);
         let body = match (place, &replaces) {
@@ -113,7 +114,8 @@ impl Call {
         });
         let emergency = table.unwrap_or_default();
         let replaces = replaces.map(|replaces| (replaces.leg, replaces.ringing));
-        let asked = Box::new(Asked { ask, offer: offered, shown, emergency, replaces });
+        let brought = Brought { offer: offered, shown, parts };
+        let asked = Box::new(Asked { ask, brought, emergency, replaces });
         // Nobody is there to answer: an emergency call does not wait for that to change.
         if cx.desk.link == Link::Lost && !asked.emergency.is_empty() {
             return self.go_by_table(*asked, cx);
@@ -180,10 +182,15 @@ impl Call {
                 cx.desk.grant_once(self.ask);
                 self.granted = true;
                 if let Some(place) = asked.replaces {
-                    return self.pick_up(*go, place, asked.offer, cx);
+                    return self.pick_up(*go, place, asked.brought.offer, cx);
                 }
-                let question = asked_for(Arc::unwrap_or_clone(asked.ask).body);
-                self.go(*go, (asked.offer, asked.shown, question), cx)
+                let Asked { ask, mut brought, emergency, .. } = asked;
+                // Nothing holds back a call for help.
+                if !emergency.is_empty() {
+                    brought.parts = parts_for(&brought.parts, &go.manner).unwrap_or_default();
+                }
+                let question = asked_for(Arc::unwrap_or_clone(ask).body);
+                self.go(*go, (brought, question), cx)
             }
             AnswerBody::Refuse(refuse) if overruled(refuse.reason) && asked.has_table() => {
                 self.go_by_table(asked, cx)
@@ -234,14 +241,15 @@ impl Call {
     /// An emergency call goes by the table that every shard has.
     fn go_by_table(&mut self, asked: Asked, cx: &mut Cx<'_>) -> State {
         let go = emergency_go(asked.emergency, self.legs.first().map(|leg| leg.policy));
-        self.go(go, (asked.offer, asked.shown, None), cx)
+        let brought = Brought { parts: Vec::new(), ..asked.brought };
+        self.go(go, (brought, None), cx)
     }
 
     /// Carries out a plan.
     fn go(
         &mut self,
         go: Go,
-        (offer, shown, question): (Option<Body>, Vec<HeaderField>, Option<CallAsk>),
+        (mut brought, question): (Brought, Option<CallAsk>),
         cx: &mut Cx<'_>,
     ) -> State {
         self.settlement = clip_settlement(go.settlement.clone());
@@ -249,6 +257,10 @@ impl Call {
             caller.policy = go.media;
             caller.manner = go.manner.clone();
         }
+        brought.parts = match parts_for(&brought.parts, &go.manner) {
+            Some(parts) => parts,
+            None => return self.close(&not_taken(&go.manner), cx),
+        };
         if !go.manner.is_usual() {
             self.command(0, Command::Speak(Box::new(go.manner.clone())), cx);
         }
@@ -258,7 +270,7 @@ impl Call {
             // Whoever asked for this transfer is told that it is tried.
             self.command(0, Command::Progress { status: 100, body: None }, cx);
         }
-        self.hunt(Box::new(Hunt::new(go, (offer, shown), question)), cx)
+        self.hunt(Box::new(Hunt::new(go, brought, question)), cx)
     }
 }
 
@@ -292,6 +304,17 @@ pub(crate) fn refusal(refuse: &Refuse) -> End {
         phrase: clip(&refuse.phrase).into(),
         retry_after_s: refuse.retry_after_s,
         headers: refuse.headers.clone(),
+    }
+}
+
+/// The caller sends what must be understood and does not pass: it is told what does.
+fn not_taken(manner: &Manner) -> End {
+    let types = manner.bodies.iter().flat_map(|bodies| &bodies.types);
+    let all: Vec<&str> = ["application/sdp"].into_iter().chain(types.map(String::as_str)).collect();
+    let value = Octets(all.join(", ").into_bytes());
+    End {
+        headers: vec![HeaderField { name: "Accept".to_owned(), value }],
+        ..End::ours(Cause::from_sip(415), Reason::BadMedia)
     }
 }
 

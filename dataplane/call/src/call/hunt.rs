@@ -1,5 +1,6 @@
 //! Stages of branches: ringing together, one after the other, until one answers.
 
+use super::brought::{Brought, parts_for};
 use super::end::{End, Farewell};
 use super::exchange::Exchange;
 use super::failure::{Failure, FailureKind, Verdict, best};
@@ -11,7 +12,7 @@ use crate::Role;
 use crate::desk::Cx;
 use crate::limits::ATTEMPTS_MAX;
 use std::sync::Arc;
-use strowger_leg::{Body, Command, Event, Invite};
+use strowger_leg::{Body, Command, Event, Invite, Part};
 use strowger_link::{
     Ask, BRANCHES_MAX, Branch, BranchAuth, CallAsk, Cause, Direction, Fact, GAUGES_MAX, Gauge, Go,
     Grant, HeaderField, LegAnswered, LegOpened, LiveState, OnRedirect, Party, Reason, Refuse,
@@ -30,6 +31,8 @@ pub(crate) struct Hunt {
     offer: Option<Body>,
     /// The caller's credentials for somebody beyond us.
     shown: Box<[HeaderField]>,
+    /// What stands beside the caller's description and passes its own side.
+    parts: Box<[Part]>,
     /// Fields of what legs said last, for the caller.
     fields: Option<Box<Said>>,
     failures: Vec<(u8, Failure)>,
@@ -92,11 +95,8 @@ impl Hunt {
     }
 
     /// `question` is what the caller asked for, when it is known.
-    pub(crate) fn new(
-        go: Go,
-        (offer, shown): (Option<Body>, Vec<HeaderField>),
-        question: Option<CallAsk>,
-    ) -> Hunt {
+    pub(crate) fn new(go: Go, brought: Brought, question: Option<CallAsk>) -> Hunt {
+        let Brought { offer, shown, parts } = brought;
         let asks = |stage: &Stage| stage.branches.iter().any(|b| b.redirect == OnRedirect::Ask);
         let question = question.filter(|_| go.stages.iter().any(asks));
         Hunt {
@@ -107,6 +107,7 @@ impl Hunt {
             max_ms: go.max_ms,
             offer,
             shown: shown.into(),
+            parts: parts.into(),
             fields: None,
             failures: Vec::new(),
             stopped: false,
@@ -244,8 +245,14 @@ impl Call {
             known.way = way;
         }
         hunt.redirects.note_target(&branch.target.uri);
+        let parts = parts_for(&hunt.parts, &branch.manner);
         let body = match (self.admit(leg, &branch, cx), &hunt.offer) {
             (Err(failure), _) => Err(failure),
+            // Somebody is to understand what this branch is not sent.
+            (Ok(()), _) if parts.is_none() => {
+                let kind = FailureKind::Skipped(Reason::BadMedia);
+                Err(Failure::new(kind, Cause::from_sip(415)))
+            }
             (Ok(()), None) => Ok(None),
             (Ok(()), Some(offer)) => self
                 .describe(0, leg, Role::Offer, offer, cx)
@@ -258,7 +265,8 @@ impl Call {
                     BranchAuth::Pass => hunt.shown.to_vec(),
                     BranchAuth::Ours | BranchAuth::Mapped(_) => Vec::new(),
                 };
-                self.invite(leg, branch, (body, shown), cx);
+                let parts = parts.unwrap_or_default();
+                self.invite(leg, branch, Brought { offer: body, shown, parts }, cx);
             }
             Err(failure) => self.branch_failed(hunt, leg, failure, Farewell::None, cx),
         }
@@ -322,15 +330,10 @@ impl Call {
         self.legs.iter().any(|leg| leg.gauges.contains(&id))
     }
 
-    pub(crate) fn invite(
-        &mut self,
-        leg: u8,
-        branch: Branch,
-        (body, shown): (Option<Body>, Vec<HeaderField>),
-        cx: &mut Cx<'_>,
-    ) {
+    pub(crate) fn invite(&mut self, leg: u8, branch: Branch, brought: Brought, cx: &mut Cx<'_>) {
+        let Brought { offer: body, shown, parts } = brought;
         let hops_left = self.hops_left.saturating_sub(1);
-        let invite = Invite { branch, hops_left, body, shown };
+        let invite = Invite { branch, hops_left, body, parts, shown };
         self.command(leg, Command::Invite(Box::new(invite)), cx);
     }
 

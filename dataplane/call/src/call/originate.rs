@@ -1,6 +1,7 @@
 //! Calls that begin here: the first leg is called, then the second, then they are joined.
 
 use super::ask::clip_settlement;
+use super::brought::Brought;
 use super::end::{End, Farewell};
 use super::exchange::Exchange;
 use super::failure::{Failure, FailureKind};
@@ -93,7 +94,7 @@ impl Call {
         }
         match cx.res.compose(self.leg_id(leg), &first.media) {
             Ok(offer) => {
-                self.invite(leg, first, (Some(offer), Vec::new()), cx);
+                self.invite(leg, first, Brought::offer(Some(offer)), cx);
                 let step = Step::First { second: Box::new(second) };
                 State::Setup(Box::new(Setup { grant, deadline, step }))
             }
@@ -196,7 +197,7 @@ impl Call {
         });
         match offer {
             Ok(offer) => {
-                self.invite(leg, second, (Some(offer), Vec::new()), cx);
+                self.invite(leg, second, Brought::offer(Some(offer)), cx);
                 State::Setup(Box::new(Setup { grant, deadline, step: Step::Second }))
             }
             Err(failure) => self.setup_failed(leg, &failure, Farewell::None, cx),

@@ -15,6 +15,7 @@
 //! as it was. The first one then offers b what c takes and, by the tie, c what b answers: the order
 //! of two calls of one shard.
 
+use super::brought::Brought;
 use super::end::{End, Farewell};
 use super::exchange::Exchange;
 use super::leg::{Leg, LegState, Trying, unknown_policy};
@@ -63,7 +64,9 @@ impl Call {
                 };
                 talk.transfer = Some(Box::new(transfer));
                 self.command(by, Command::TransferAccept, cx);
-                self.invite(leg, branch, (Some(offer), wish.abroad), cx);
+                let shown = wish.abroad;
+                let brought = Brought { shown, ..Brought::offer(Some(offer)) };
+                self.invite(leg, branch, brought, cx);
                 // A later life ends what is tried.
                 self.write_slot(SlotState::Answered, cx);
             }

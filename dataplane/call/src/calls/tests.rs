@@ -3,6 +3,7 @@
 mod edge;
 mod law;
 mod media;
+mod parts;
 mod pickup;
 mod script;
 mod scripts;

@@ -1,6 +1,6 @@
 //! Bodies: which ones a session takes, and digits in INFO.
 
-use strowger_leg::{BODY_MAX, Body};
+use strowger_leg::{BODY_MAX, Body, Part};
 
 use super::gate::Bar;
 use crate::field::MediaType;
@@ -9,14 +9,37 @@ use crate::lex;
 use crate::limits::{DIGITS_MAX, PARTS_MAX};
 use crate::message::Message;
 
+/// What a message brings.
+#[derive(Default)]
+pub(super) struct Contents {
+    /// The session description.
+    pub(super) session: Option<Body>,
+    /// What stands beside it in a multipart body.
+    pub(super) parts: Vec<Part>,
+}
+
 /// The session description of an INVITE, its ACK or its response; `None` when there is none.
 ///
 /// # Errors
-/// A body that is no session description, and is not marked as optional: 415 (or 413, 400).
+/// A body that is no session description, or a part beside one that must be understood: 415 (or
+/// 413, 400).
 pub(super) fn session(message: Message<'_>) -> Result<Option<Body>, Bar> {
+    let Contents { session, parts } = contents(message)?;
+    if parts.iter().any(|part| part.required) {
+        return Err(Bar::with(415, Header::Accept, super::gate::ACCEPT));
+    }
+    Ok(session)
+}
+
+/// The same of an INVITE that begins a call, with what stands beside the description: whether that
+/// passes, its plan says.
+///
+/// # Errors
+/// A body that is no session description and has none among its parts: 415 (or 413, 400).
+pub(super) fn contents(message: Message<'_>) -> Result<Contents, Bar> {
     let bytes = message.body();
     if bytes.is_empty() {
-        return Ok(None);
+        return Ok(Contents::default());
     }
     let encoding = message.value(Header::ContentEncoding);
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
@@ -24,11 +47,12 @@ pub(super) fn session(message: Message<'_>) -> Result<Option<Body>, Bar> {
     }
     // RFC 3261 7.4.1: the header field must be there when a body is.
     let Some(kind) = message.content_type() else { return Err(Bar::new(400)) };
+    let mut parts = Vec::new();
     let found = if kind.is("application", "sdp") {
         Some(bytes)
     } else if kind.kind.eq_ignore_ascii_case(b"multipart") {
         match kind.params.value(b"boundary") {
-            Some(boundary) => sdp_part(bytes, boundary)?,
+            Some(boundary) => sdp_part(bytes, boundary, &mut parts)?,
             None => None,
         }
     } else {
@@ -36,8 +60,8 @@ pub(super) fn session(message: Message<'_>) -> Result<Option<Body>, Bar> {
     };
     match found {
         Some(bytes) if bytes.len() > BODY_MAX => Err(Bar::new(413)),
-        Some(bytes) => Ok(Some(Body::sdp(bytes))),
-        None if is_optional(message) => Ok(None),
+        Some(bytes) => Ok(Contents { session: Some(Body::sdp(bytes)), parts }),
+        None if is_optional(message) => Ok(Contents::default()),
         None => Err(Bar::with(415, Header::Accept, super::gate::ACCEPT)),
     }
 }
@@ -55,24 +79,35 @@ fn handling_is(value: &[u8], wanted: &[u8]) -> bool {
     handling.is_some_and(|handling| handling.eq_ignore_ascii_case(wanted))
 }
 
-/// The first `application/sdp` part of a multipart body (RFC 2046 5.1).
+/// The first `application/sdp` part of a multipart body (RFC 2046 5.1), and the others.
+///
+/// A part that says nothing of its handling is one that may be passed over, whatever RFC 5621
+/// section 9.1 has it mean: carriers send ISUP beside the description for whoever reads it.
 ///
 /// # Errors
-/// Another part says that it must be understood (RFC 5621 section 9.1): 415. One that says nothing
-/// is passed over: carriers send ISUP beside the description and mean it for whoever reads it.
-fn sdp_part<'a>(body: &'a [u8], boundary: &[u8]) -> Result<Option<&'a [u8]>, Bar> {
+/// One that must be understood is longer than what is carried: 413.
+fn sdp_part<'a>(
+    body: &'a [u8],
+    boundary: &[u8],
+    parts: &mut Vec<Part>,
+) -> Result<Option<&'a [u8]>, Bar> {
     let delimiter = [b"--", boundary].concat();
     let finder = memchr::memmem::Finder::new(&delimiter);
     let mut rest = finder.find(body).and_then(|at| body.get(at + delimiter.len()..));
-    let mut found = None;
+    let (mut found, mut left) = (None, BODY_MAX);
     for _ in 0..PARTS_MAX {
         let Some((whole, behind)) = rest.and_then(|rest| next_part(rest, &finder)) else { break };
         match content_of(whole) {
             Some(Content::Session(content)) => found = found.or(Some(content)),
-            Some(Content::Needed) => {
-                return Err(Bar::with(415, Header::Accept, super::gate::ACCEPT));
-            }
-            Some(Content::Other) | None => {}
+            Some(Content::Other(part)) => match left.checked_sub(part.body.data.len()) {
+                Some(less) => {
+                    left = less;
+                    parts.push(part);
+                }
+                None if part.required => return Err(Bar::new(413)),
+                None => {}
+            },
+            None => {}
         }
         rest = behind.get(delimiter.len()..);
     }
@@ -95,16 +130,20 @@ fn next_part<'a>(
 enum Content<'a> {
     /// A session description.
     Session(&'a [u8]),
-    /// Nothing that we know, and it must be known.
-    Needed,
     /// Nothing that we know.
-    Other,
+    Other(Part),
 }
 
 /// What a body part says of itself.
 fn content_of(part: &[u8]) -> Option<Content<'_>> {
-    let at = memchr::memmem::find(part, b"\r\n\r\n")?;
-    let (head, content) = (part.get(..at)?, part.get(at + 4..)?);
+    let (head, content) = match part.strip_prefix(b"\r\n") {
+        // It says nothing of itself.
+        Some(content) => (part.get(..0)?, content),
+        None => {
+            let at = memchr::memmem::find(part, b"\r\n\r\n")?;
+            (part.get(..at)?, part.get(at + 4..)?)
+        }
+    };
     let value_of = |header: Header| {
         head.split(|b| *b == b'\n').map(lex::trim).find_map(|line| {
             let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
@@ -112,15 +151,50 @@ fn content_of(part: &[u8]) -> Option<Content<'_>> {
             named.then(|| lex::trim(value.get(1..).unwrap_or_default()))
         })
     };
-    let kind = value_of(Header::ContentType).and_then(MediaType::parse);
-    Some(if kind.is_some_and(|kind| kind.is("application", "sdp")) {
-        // The line end in front of the delimiter belongs to the delimiter.
-        Content::Session(content.strip_suffix(b"\r\n").unwrap_or(content))
-    } else if value_of(Header::ContentDisposition).is_some_and(|v| handling_is(v, b"required")) {
-        Content::Needed
-    } else {
-        Content::Other
-    })
+    let kind = value_of(Header::ContentType);
+    // The line end in front of the delimiter belongs to the delimiter.
+    let content = content.strip_suffix(b"\r\n").unwrap_or(content);
+    if kind.and_then(MediaType::parse).is_some_and(|kind| kind.is("application", "sdp")) {
+        return Some(Content::Session(content));
+    }
+    let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into();
+    let disposition = value_of(Header::ContentDisposition);
+    Some(Content::Other(Part {
+        // RFC 2046 5.1: what says nothing is plain text.
+        body: Body { content_type: text(kind.or(Some(b"text/plain"))), data: content.into() },
+        required: handling_is(disposition.unwrap_or_default(), b"required"),
+        disposition: text(disposition),
+    }))
+}
+
+/// A session description and what stands beside it in one body, parted by a boundary that stands in
+/// none of them.
+pub(super) fn multipart(session: Option<&Body>, parts: &[Part], boundary: &str) -> Body {
+    let mut data = Vec::with_capacity(2_048);
+    let mut put = |kind: &str, disposition: &str, content: &[u8]| {
+        for piece in ["--", boundary, "\r\nContent-Type: ", kind, "\r\n"] {
+            data.extend_from_slice(piece.as_bytes());
+        }
+        if !disposition.is_empty() {
+            for piece in ["Content-Disposition: ", disposition, "\r\n"] {
+                data.extend_from_slice(piece.as_bytes());
+            }
+        }
+        data.extend_from_slice(b"\r\n");
+        data.extend_from_slice(content);
+        data.extend_from_slice(b"\r\n");
+    };
+    if let Some(session) = session {
+        put(&session.content_type, "", &session.data);
+    }
+    for part in parts {
+        put(&part.body.content_type, &part.disposition, &part.body.data);
+    }
+    for piece in ["--", boundary, "--\r\n"] {
+        data.extend_from_slice(piece.as_bytes());
+    }
+    let content_type = format!("multipart/mixed;boundary={boundary}").into();
+    Body { content_type, data: data.into() }
 }
 
 /// Digits of an INFO, and how long, in milliseconds.
@@ -226,6 +300,47 @@ mod tests {
         assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &last), Err(415));
         let without = body.replace("application/sdp", "text/plain");
         assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &without), Err(415));
+    }
+
+    #[test]
+    fn what_stands_beside_a_description_goes_on_as_it_came() {
+        let body = "--b1\nContent-Type: application/sdp\n\nv=0\n\n--b1\nContent-Type: \
+                    application/ISUP;version=itu-t92+\nContent-Disposition: \
+                    signal;handling=required\n\n\u{1}\u{11}\n--b1\n\nplain\n--b1--\n";
+        let text = format!("INVITE sip:a SIP/2.0\nc: multipart/mixed;boundary=\"b1\"\n\n{body}");
+        let of = |text: &str| with(text, |message| contents(message).unwrap());
+        let Contents { session, parts } = of(&text);
+        assert_eq!(*session.clone().unwrap().data, *b"v=0\r\n");
+        let shown: Vec<_> = parts
+            .iter()
+            .map(|p| (&*p.body.content_type, &*p.disposition, p.required, p.body.data.len()))
+            .collect();
+        let isup = "application/ISUP;version=itu-t92+";
+        let expect = [(isup, "signal;handling=required", true, 2), ("text/plain", "", false, 5)];
+        assert_eq!(shown, expect);
+        // Written again it reads the same.
+        let written = multipart(session.as_ref(), &parts, "b2");
+        let data = String::from_utf8(written.data.to_vec()).unwrap().replace("\r\n", "\n");
+        let kind = written.content_type;
+        let again = of(&format!("INVITE sip:a SIP/2.0\nc: {kind}\n\n{data}"));
+        assert_eq!((again.session, again.parts), (session, parts));
+    }
+
+    #[test]
+    fn parts_that_are_too_long_are_left_out_or_refused() {
+        let body = |handling: &str| {
+            let long = "x".repeat(BODY_MAX);
+            let head = format!("Content-Disposition: signal;handling={handling}");
+            let sdp = "--b\nContent-Type: application/sdp\n\nv=0\n";
+            format!("{sdp}--b\n{head}\n\n{long}\n--b\n{head}\n\ny\n--b--\n")
+        };
+        let read = |handling: &str| {
+            let body = body(handling);
+            let text = format!("INVITE sip:a SIP/2.0\nc: multipart/mixed;boundary=b\n\n{body}");
+            with(&text, |message| contents(message).map(|c| c.parts.len()).map_err(|b| b.status))
+        };
+        assert_eq!(read("optional"), Ok(1));
+        assert_eq!(read("required"), Err(413));
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub(super) fn check_invite(request: Message<'_>) -> Result<(), Bar> {
     }
     check_require(request)?;
     check_accept(request)?;
-    body::session(request).map(|_| ())
+    body::contents(request).map(|_| ())
 }
 
 /// 406 when the answer would be of a type that the peer does not accept (RFC 3261 21.4.7).

@@ -7,6 +7,7 @@
 mod assured;
 mod early;
 mod inbound;
+mod lead;
 mod outbound;
 mod refer;
 mod reoffer;
@@ -19,6 +20,7 @@ mod update;
 
 use std::collections::VecDeque;
 use std::mem;
+use std::net::SocketAddr;
 
 use strowger_leg::{Body, Command, Event};
 use strowger_link::token::Token;
@@ -48,6 +50,7 @@ pub(super) use revival::kept;
 pub(super) use terms::{Kept, asked_session, too_short};
 
 use inbound::Offered;
+use lead::Lead;
 use outbound::Calling;
 use refer::Refer;
 use session::Session;
@@ -66,6 +69,8 @@ pub(super) struct Leg {
     /// The other side answers what this one challenges; in the life that began it.
     passes: bool,
     dialog: Dialog,
+    /// Where its next hop is, when that is a name.
+    lead: Option<Box<Lead>>,
     /// Who it belongs to, if that can be proved.
     pub(super) holder: Option<Box<Holder>>,
     /// A request from elsewhere that waits for the proof of its sender.
@@ -120,6 +125,8 @@ struct Acked {
     bytes: Bytes,
     /// Its description, if it has one.
     body: Option<Body>,
+    /// It has not gone out yet: the name of its target is being looked up.
+    waits: bool,
 }
 
 /// Another fork that answered: its dialog has nothing but a BYE.
@@ -214,6 +221,7 @@ impl Leg {
         own.ip() == source.ip()
             || (self.path.flow != 0 && self.path.flow == path.flow)
             || self.dialog.names(source.ip())
+            || self.leads_to(source)
             || keys.is_one_party(own, source)
     }
 
@@ -298,7 +306,9 @@ impl Leg {
         if let Some(response) = response.filter(|_| heard.response) {
             self.handle_response(heard, role, response, layer, now);
         }
-        if let Some(failure) = heard.failure {
+        if let Some(failure) = heard.failure
+            && !self.sends_elsewhere(heard, role, layer, now)
+        {
             self.notified(heard.id, false, layer, now);
             self.handle_failure(role, failure, layer, now);
         }
@@ -331,7 +341,7 @@ impl Leg {
             }
             Role::Notify(tries) => {
                 if self.wallet.learn(response, status.code(), tries) {
-                    self.send_again(heard, role, layer, now);
+                    self.send_again(heard, (role, heard.path), layer, now);
                 } else if status.is_final() {
                     self.notified(heard.id, status.is_success(), layer, now);
                 }
@@ -340,14 +350,14 @@ impl Leg {
                 let is_bye = matches!(role, Role::Bye(_) | Role::StrayBye(_));
                 self.touched |= is_bye && status.is_final();
                 if self.wallet.learn(response, status.code(), tries) {
-                    self.send_again(heard, role, layer, now);
+                    self.send_again(heard, (role, heard.path), layer, now);
                 }
             }
             Role::Refresh(tries) => self.refresh_heard(heard, tries, response, layer, now),
             Role::Update => self.update_heard(response, layer, now),
             Role::Prack(tries) => {
                 if self.wallet.learn(response, status.code(), tries) {
-                    self.send_again(heard, role, layer, now);
+                    self.send_again(heard, (role, heard.path), layer, now);
                 }
             }
             // It has the credentials of its INVITE, and cannot be challenged (22.1).
@@ -355,8 +365,14 @@ impl Leg {
         }
     }
 
-    /// Sends a request again that was challenged and is no INVITE.
-    fn send_again(&mut self, heard: &Heard, role: Role, layer: &mut Layer, now: Tick) {
+    /// Sends a request again that is no INVITE: it was challenged, or goes by another way.
+    fn send_again(
+        &mut self,
+        heard: &Heard,
+        (role, path): (Role, Path),
+        layer: &mut Layer,
+        now: Tick,
+    ) {
         let (role, stray) = match role {
             Role::Bye(tries) => (Role::Bye(tries.saturating_add(1)), false),
             Role::StrayBye(tries) => (Role::StrayBye(tries.saturating_add(1)), true),
@@ -378,7 +394,6 @@ impl Leg {
         // The wallet has changed.
         self.touched = true;
         let lines = self.lines(role, uri, layer);
-        let path = heard.path;
         let branch = layer.branch(&self.token);
         let via = layer.via(&path, &branch);
         let Some(bytes) = layer::again(&heard.request, via, cseq, &lines) else {
@@ -542,10 +557,11 @@ impl Leg {
             return None;
         }
         let (tag, body) = (dialog.remote.tag.clone(), answer.cloned());
-        Some(Acked { cseq, tag, path, bytes: out.into(), body })
+        Some(Acked { cseq, tag, path, bytes: out.into(), body, waits: false })
     }
 
-    /// Writes and sends the ACK for a 2xx; to be kept for when the 2xx comes again.
+    /// Writes and sends the ACK for a 2xx; to be kept for when the 2xx comes again. One whose
+    /// target is being looked up goes out when that is done.
     fn acknowledge(
         &self,
         dialog: &Dialog,
@@ -553,8 +569,11 @@ impl Leg {
         answer: Option<&Body>,
         layer: &mut Layer,
     ) -> Option<Acked> {
-        let acked = self.write_ack(dialog, cseq, answer, layer)?;
-        layer.transmit(acked.path, acked.bytes.clone());
+        let mut acked = self.write_ack(dialog, cseq, answer, layer)?;
+        acked.waits = self.is_looking(dialog);
+        if !acked.waits {
+            layer.transmit(acked.path, acked.bytes.clone());
+        }
         Some(acked)
     }
 
@@ -578,7 +597,9 @@ impl Leg {
         let mut all = self.acks.iter().chain(self.strays.iter().map(|stray| &stray.acked));
         match all.find(|acked| acked.cseq == cseq.number && acked.tag.as_deref() == to.tag()) {
             Some(acked) => {
-                layer.transmit(acked.path, acked.bytes.clone());
+                if !acked.waits {
+                    layer.transmit(acked.path, acked.bytes.clone());
+                }
                 true
             }
             None => false,
@@ -587,25 +608,29 @@ impl Leg {
 
     /// Where requests of `dialog` go.
     ///
-    /// To the first route or the target when that is an address in numbers that we can mean; else
-    /// to where the leg began: a name would have to be looked up, and behind a NAT the peer's own
+    /// To the first route or the target when that is an address that we can mean, in numbers or by
+    /// a name that was looked up (`lead`); else to where the leg began: behind a NAT the peer's own
     /// addresses lead nowhere. A connection is the way itself as long as the next hop is the host
     /// at its other end. A GRUU (RFC 5627) leads to its registrar, which is us for a phone of ours:
     /// the device itself is where it speaks from. Another shard of ours is reached as it is.
     fn request_path(&self, dialog: &Dialog) -> Path {
         let mut path = self.path;
-        let direct = dialog.route_set.is_empty() && (self.nated || dialog.is_to_gruu());
-        if direct || path.shard().is_some() {
+        if self.is_direct(dialog) {
             return path;
         }
-        if let Some(hop) = dialog.next_hop()
-            && hop.is_ipv4() == path.peer.is_ipv4()
-            && (is_private(hop.ip()) <= is_private(path.peer.ip()))
+        if let Some(hop) = dialog.next_hop().or_else(|| self.led_to(dialog))
+            && is_reached(path.peer, hop)
             && (path.flow == 0 || hop.ip() != path.peer.ip())
         {
             (path.peer, path.flow) = (hop, 0);
         }
         path
+    }
+
+    /// Whether only the way on which the leg began leads to the peer.
+    fn is_direct(&self, dialog: &Dialog) -> bool {
+        let direct = dialog.route_set.is_empty() && (self.nated || dialog.is_to_gruu());
+        direct || self.path.shard().is_some()
     }
 
     /// The value of our Contact.
@@ -626,6 +651,12 @@ impl Leg {
         contact.push(b'>');
         contact
     }
+}
+
+/// Whether a hop is reached from where a leg began at `own`: by the same listener, and no private
+/// network is meant by somebody who is in none.
+fn is_reached(own: SocketAddr, hop: SocketAddr) -> bool {
+    hop.is_ipv4() == own.is_ipv4() && is_private(hop.ip()) <= is_private(own.ip())
 }
 
 /// Bytes that most Contacts of ours fit in.

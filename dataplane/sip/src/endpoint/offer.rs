@@ -8,7 +8,7 @@ use strowger_link::{
     RegisterAsk, RequestAsk,
 };
 
-use super::body;
+use super::body::{self, Contents};
 use super::config::Path;
 use super::diverted;
 use super::gate::link_algorithm;
@@ -40,6 +40,7 @@ pub(super) fn offer(
 ) -> Offer {
     let uri = request.request_uri().unwrap_or_default();
     let hops = request.number(Header::MaxForwards).ok().flatten().unwrap_or(HOPS);
+    let Contents { session, parts } = body::contents(request).unwrap_or_default();
     Offer {
         listener: path.listener,
         local: path.local,
@@ -53,7 +54,8 @@ pub(super) fn offer(
         credentials: credentials.as_ref().map(|own| link_credentials(*own, request)),
         sip_call_id: text(request.value(Header::SipCallId).unwrap_or_default()),
         user_agent: text(request.value(Header::UserAgent).unwrap_or_default()),
-        body: body::session(request).ok().flatten(),
+        body: session,
+        parts,
         nated: is_nated(request, path.peer.ip()),
         hops_left: u8::try_from(hops).unwrap_or(u8::MAX),
         headers: headers_up(request),

@@ -24,6 +24,9 @@ pub enum Output {
     Moved(LegId, SocketAddr),
     /// A request outside calls wants an answer: `respond`, `registered`, `challenge` or `refuse`.
     Request(Outside),
+    /// A dialog's next hop is a name: `located` says where it leads, or that it leads nowhere. An
+    /// ACK may wait for it.
+    Name(Box<Lookup>),
     /// A registration of ours stands otherwise than before.
     Upstream(UpstreamState),
     /// Something to be counted; nothing else happened, or a refusal was sent.
@@ -37,6 +40,19 @@ pub struct Transmit {
     pub path: Path,
     /// One whole message.
     pub bytes: Bytes,
+}
+
+/// A host name to be looked up (RFC 3263) for the transport of a way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lookup {
+    /// Whose next hop it is.
+    pub leg: LegId,
+    /// The way on which the leg began.
+    pub path: Path,
+    /// The name, as written.
+    pub host: String,
+    /// Port; 0 = none is said.
+    pub port: u16,
 }
 
 /// The number of a request outside calls, for its answer.
@@ -105,6 +121,8 @@ pub enum Counted {
     Full,
     /// A request outside calls that nobody answered in time.
     Unanswered,
+    /// A body for a party that is not sent such; left out.
+    Withheld,
     /// A command that the leg's state does not allow.
     Misuse,
     /// A message that could not be built from what a command brought.

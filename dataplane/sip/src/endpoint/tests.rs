@@ -1,9 +1,11 @@
 //! Scripts of what peer and call do, and what the endpoint does then. See `script` for the words.
 
+mod bodies;
 mod early;
 mod former;
 mod image;
 mod inbound;
+mod lead;
 mod outbound;
 mod outside;
 mod pair;

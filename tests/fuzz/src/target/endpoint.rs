@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use strowger_leg::{Body, Command, Event, Invite};
+use strowger_leg::{Body, Command, Event, Invite, Part};
 use strowger_link::codec::decode;
 use strowger_link::{Branch, Cause, Key, LegId, SECOND, SlotRef, Tick, Transport};
 use strowger_sip::build::{Reply, Writer};
@@ -38,6 +38,7 @@ pub(super) const WORDS: &[&[u8]] = &[
     b"\x1e~u",
     b"\x1e~s100",
     b"\x1e~s180",
+    b"\x1e~s200@+",
     b"\x1e~s183+",
     b"\x1e~s200+",
     b"\x1e~s200",
@@ -177,7 +178,7 @@ impl Bench {
         out
     }
 
-    /// The peer answers our last request; `+` brings a description.
+    /// The peer answers our last request; `@` is a Contact by name, `+` brings a description.
     fn answer(&mut self, code: u16, rest: &[u8]) {
         let Some(bytes) = self.request.clone() else { return };
         let mut index = Index::new();
@@ -190,7 +191,11 @@ impl Bench {
         };
         let mut out = Vec::new();
         let mut writer = Writer::response(&mut out, request, reply);
-        writer.field(Header::Contact, b"<sip:b@192.0.2.10>");
+        let (contact, rest): (&[u8], _) = match rest {
+            [b'@', more @ ..] => (b"<sip:b@node.example.com>", more),
+            more => (b"<sip:b@192.0.2.10>", more),
+        };
+        writer.field(Header::Contact, contact);
         let realm = b"Digest realm=\"r\",nonce=\"n\",qop=\"auth\"";
         if code == 401 {
             writer.field(Header::WwwAuthenticate, realm);
@@ -220,7 +225,12 @@ impl Bench {
         branch.headers.truncate(usize::from(seed & 2));
         branch.listener = 0;
         let body = (seed & 4 == 0).then(|| Body::sdp(SDP));
-        let invite = Invite { branch, hops_left: 70, body, shown: Vec::new() };
+        let part = || {
+            let body = Body { content_type: "application/isup".into(), data: (*b"12").into() };
+            Part { body, disposition: "signal".into(), required: seed & 16 == 0 }
+        };
+        let parts = (seed & 8 != 0).then(part).into_iter().collect();
+        let invite = Invite { branch, hops_left: 70, body, parts, shown: Vec::new() };
         self.endpoint.handle_command(id, Command::Invite(Box::new(invite)), self.now);
     }
 
@@ -258,6 +268,15 @@ impl Bench {
                     }
                 }
                 Some(Output::Moved(..)) => {}
+                Some(Output::Name(name)) => {
+                    // To nobody, to us and another host, or never said.
+                    let known = [self.path.peer, SocketAddr::from(([192, 0, 2, 77], 5060))];
+                    let found = usize::try_from(self.now.0 / 1_000_000 % 4).unwrap_or(0);
+                    if let Some(addresses) = known.get(..found) {
+                        let at = (name.host.as_str(), name.port);
+                        self.endpoint.located(name.leg, at, addresses);
+                    }
+                }
                 Some(Output::Request(outside)) => {
                     self.shape.kind("request", &outside.body);
                 }
@@ -370,6 +389,7 @@ pub(super) fn seeds(_: &mut Dice) -> Vec<Vec<u8>> {
         &["~i\u{4}", "~w\u{7f}", "~w\u{7f}", "~w\u{7f}", "~w\u{7f}"],
         &["~i\u{0}", "~s401", "~s302", "~i\u{3}", "~u", "~s486"],
         &["~i\u{0}", "~s200+", "~o+", "~s183"],
+        &["~i\u{8}", "~s200@+", "~w\u{1}", "~o+", "~u", "~s200@+", "~h", "~u"],
         &[&options, &register, &info, &bye, "~w\u{7f}"],
     ];
     let separator = char::from(STEP_END).to_string();

@@ -346,6 +346,27 @@ fn connect(to: SocketAddr) -> TcpStream {
     stream
 }
 
+/// A control plane that says nothing to a new dataplane: who connects waits for it as long as may
+/// be, and is answered then, for he does not say it again.
+#[test]
+fn who_connects_is_answered_though_nobody_is_known() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    assert_eq!(ask(&mut connect(demo.sip), 1), Some(200));
+    let planes = demo.planes();
+    demo.signal("STOP", planes.controld);
+    demo.signal("KILL", planes.switchd);
+    eventually("another dataplane runs", || {
+        let now = demo.planes().switchd;
+        (now != planes.switchd && now != 0).then_some(())
+    });
+    assert_eq!(ask(&mut connect(demo.sip), 2), Some(503));
+    demo.signal("CONT", planes.controld);
+    demo.await_replaced(planes.switchd);
+    assert_eq!(ask(&mut connect(demo.sip), 3), Some(200));
+    demo.stop();
+}
+
 /// Nobody is refused while the dataplane is away: who connects waits, with what he said.
 #[test]
 fn connections_wait_in_the_gap() {

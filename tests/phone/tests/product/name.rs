@@ -13,10 +13,11 @@ use strowger_phone::carrier::{Carrier, Script};
 use strowger_phone::flows::ALICE;
 
 use crate::assert_tidy;
+use crate::body::Line;
 use crate::demo::{Demo, Home, eventually};
 use crate::rest::text;
-use crate::rows::{answered, make, new_carrier, refused, set};
-use crate::talk::desk;
+use crate::rows::{answered, lead_to, make, new_carrier, refused, set};
+use crate::talk::{SOON, desk};
 
 /// How long records are good, seconds: the product asks again when it is over.
 const TTL_S: u32 = 1;
@@ -177,6 +178,51 @@ fn calls_fail_over_to_the_second_server_of_a_name() {
         (first.seen().len() == before).then_some(())
     });
     assert_tidy(&demo);
+    demo.stop();
+}
+
+/// A Contact by name: the call goes on with the host that it leads to, and with the next one when
+/// that is gone.
+#[test]
+fn a_call_goes_on_where_the_name_of_a_contact_leads() {
+    let (home, names) = (Home::new(), NameServer::start());
+    let demo = start(&home, &names);
+    let (proxy, node) = (Line::new(), Line::new());
+    lead_to(&demo, proxy.at());
+    names.address("node7.carrier.test", LOOPBACK);
+    let ada = desk(&demo, ALICE);
+    let out = ada.invite("44123").unwrap();
+    proxy.take(&format!("node7.carrier.test:{}", node.at().port()));
+    let (ack, _) = node.request("ACK");
+    assert!(ack.uri().starts_with("sip:line@node7.carrier.test:"), "{}", ack.uri());
+    out.wait_answer(SOON).unwrap();
+    let ended = std::thread::spawn(move || out.bye());
+    node.agree("BYE");
+    assert!(ended.join().unwrap().is_ok());
+
+    // Two servers, the first of which is not there.
+    let gone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let servers = [
+        (10, 0, gone.port(), "node7.carrier.test"),
+        (20, 0, node.at().port(), "node7.carrier.test"),
+    ];
+    names.servers("pool.carrier.test", &servers);
+    let out = ada.invite("44123").unwrap();
+    proxy.take("pool.carrier.test");
+    out.wait_answer(SOON).unwrap();
+    let ended = std::thread::spawn(move || out.bye());
+    let bye = node.agree("BYE");
+    assert_eq!(bye.uri(), "sip:line@pool.carrier.test");
+    assert!(ended.join().unwrap().is_ok());
+    // A name of nobody: the call goes on where it began.
+    let out = ada.invite("44123").unwrap();
+    proxy.take("nobody.carrier.test");
+    proxy.request("ACK");
+    out.wait_answer(SOON).unwrap();
+    let ended = std::thread::spawn(move || out.bye());
+    proxy.agree("BYE");
+    assert!(ended.join().unwrap().is_ok());
+    assert!(demo.rest.metric("strowger_facts_total{outcome=\"told\"}") >= 3);
     demo.stop();
 }
 

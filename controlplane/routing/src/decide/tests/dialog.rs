@@ -2,10 +2,10 @@
 //! what trunks say themselves.
 
 use super::*;
-use strowger_link::{MediaMode, MediaPolicy, Plain, Reliable, SessionTimer, Srtp, Voices};
+use strowger_link::{Manner, MediaMode, MediaPolicy, Plain, Reliable, SessionTimer, Srtp, Voices};
 use strowger_model::{
-    DialogTerms, G711, MediaPath, Operation, ReliableMode, SettingId, SettingRow, SrtpUse,
-    SubscriberId, TimerMode, VoiceCodec,
+    BodyTerms, DialogTerms, G711, MediaPath, Operation, ProgressMode, ReliableMode, SettingId,
+    SettingRow, SrtpUse, SubscriberId, TimerMode, VoiceCodec,
 };
 
 fn set(rows: &mut Rows, name: &str, value: &str, subscriber: Option<i64>) {
@@ -240,6 +240,32 @@ fn srtp_is_that_of_each_side() {
         let mode = if needs_us { MediaMode::Relay } else { MediaMode::Direct };
         assert_eq!(media.mode, mode, "{used:?}");
     }
+}
+
+/// Bodies and progress of each side are what its own trunk says, and nothing of a subscriber's.
+#[test]
+fn bodies_and_progress_are_each_trunks_own() {
+    let mut all = rows();
+    let bodies = |kind: &str| Some(BodyTerms { types: vec![kind.to_owned()], len_max: 512 });
+    let egress = all.trunks[0].egress.as_mut().unwrap();
+    (egress.dialog.bodies, egress.dialog.progress) =
+        (bodies("text/*"), Some(ProgressMode::Ringing));
+    let ingress = all.trunks[2].ingress.as_mut().unwrap();
+    ingress.dialog.bodies = bodies("application/isup");
+    let said = |line: &str| {
+        let go = Switch::new(all.clone()).go(line);
+        let words = |manner: &Manner| {
+            let bodies = manner.bodies.as_ref();
+            let bodies = bodies.map(|b| format!("{} {}", b.types.join(","), b.len_max));
+            (bodies.unwrap_or_default(), manner.ringing)
+        };
+        [words(&go.manner), words(&go.stages[0].branches[0].manner)]
+    };
+    let (isup, text) =
+        (("application/isup 512".to_owned(), false), ("text/* 512".to_owned(), true));
+    assert_eq!(said("trunk 8 dials 4420"), [isup, text.clone()]);
+    assert_eq!(said("1001 dials 4420"), [(String::new(), false), text]);
+    assert_eq!(said("1001 dials 1002"), [(String::new(), false), (String::new(), false)]);
 }
 
 /// Where media goes of 1001, who is set to `own`, calling 1002, who is set to `far`; who of both is

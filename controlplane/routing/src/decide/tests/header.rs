@@ -4,7 +4,7 @@ use super::*;
 use strowger_link::{DivertReason, Diverted, HeaderField, Octets};
 use strowger_model::{
     CalledFrom, Egress, ForwardHeaders, HeaderAction, HeaderCondition, HeaderOn, HeaderRule,
-    HeaderTest, Ingress, SentTo,
+    HeaderTest, Ingress, SentTo, UserPhone,
 };
 
 fn ingress(rows: &mut Rows) -> &mut Ingress {
@@ -214,6 +214,36 @@ fn to_has_the_number_that_the_row_says() {
     assert_eq!(to(SentTo::Routed), "");
     assert_eq!(to(SentTo::Received), "sip:994420@192.0.2.7:5060");
     assert_eq!(to(SentTo::ReceivedTo), "sip:desk@192.0.2.7:5060");
+}
+
+/// Request-URI and To as the trunk wants to see them: each form, in both.
+#[test]
+fn request_uri_and_to_are_written_as_the_row_says() {
+    let uris = |request: SentTo, to: SentTo, phone: UserPhone| {
+        let change = |rows: &mut Rows| {
+            ingress(rows).called.remove = vec!["99".to_owned()];
+            egress(rows).called.add = "+".to_owned();
+            (egress(rows).sent_request, egress(rows).sent_to) = (request, to);
+            egress(rows).user_phone = phone;
+        };
+        let said = |_: &mut Ask, call: &mut CallAsk| call.to_user = "desk".to_owned();
+        let (decision, _) = planned(change, "994420", said);
+        let Verdict::Go(plan) = decision.verdict else { panic!("{}", words(&decision)) };
+        let branch = plan.go.stages[0].branches[0].clone();
+        [branch.target.uri, branch.to_uri].map(|uri| uri.replace("192.0.2.7:5060", "h"))
+    };
+    use SentTo::{Received, ReceivedTo, Routed};
+    let of = |request, to| uris(request, to, UserPhone::Never);
+    assert_eq!(of(Received, Routed), ["sip:994420@h", ""]);
+    assert_eq!(of(ReceivedTo, Received), ["sip:desk@h", "sip:994420@h"]);
+    let phone = |to, phone| uris(Routed, to, phone);
+    let request = ["sip:+4420@h;user=phone", "sip:+4420@h"];
+    assert_eq!(phone(Routed, UserPhone::Request), request);
+    assert_eq!(phone(Routed, UserPhone::To), ["sip:+4420@h;user=phone", ""]);
+    let both = ["sip:+4420@h;user=phone", "sip:994420@h;user=phone"];
+    assert_eq!(phone(Received, UserPhone::To), both);
+    // A name is no number.
+    assert_eq!(phone(ReceivedTo, UserPhone::To), ["sip:+4420@h;user=phone", "sip:desk@h"]);
 }
 
 #[test]

@@ -3,8 +3,11 @@
 use super::forward::{forward, next_words, payers, switch};
 use super::setting::setting_row;
 use super::*;
+use crate::fact::{Fact, Finding, Lack, Query};
 use strowger_billing::{Forwarder, PriceRef};
+use strowger_link::Transport::Udp as UDP;
 use strowger_link::{OnRedirect, RedirectedAsk};
+use strowger_locate::Place;
 use strowger_model::{Barring, Depth, ForwardWhen};
 
 /// The switch where 3xx of subscribers and of trunk 7 mean `mode`.
@@ -54,7 +57,8 @@ impl Switch {
         let AskBody::Call(call) = &self.ask.body else { panic!("a call") };
         question.call = call.clone();
         let asked = Ask { id: AskId(78), parent: Some(self.ask.id), ..self.ask.clone() };
-        let facts = Facts { unable: self.unable.clone(), ..Facts::default() };
+        let (known, unable) = (self.known.clone(), self.unable.clone());
+        let facts = Facts { known, unable, ..Facts::default() };
         let places = (&self.world, &self.locations);
         redirected(places, &asked, &question, &facts, Tick(0), WALL)
     }
@@ -276,6 +280,34 @@ fn a_trunk_may_change_the_place_and_the_price_stays() {
     }
     let phone = with("domain", |_| {}).moved("1001 dials 1002", &["sip:1002@198.51.100.8"]);
     assert_eq!(phone, "0 ring 198.51.100.8:5060");
+}
+
+/// A contact by a name that no row has: asked for first, then called where it leads, if it may be.
+#[test]
+fn a_contact_by_name_is_looked_up() {
+    let contact = "sip:4420@node7.example.com";
+    let mut switch = with("domain", |_| {});
+    let go = switch.go("1001 dials 4420");
+    switch.known = Some(Vec::new());
+    let Verdict::Need(query) = switch.redirected(question(&go, 0, &[contact])).verdict else {
+        panic!("nobody is asked")
+    };
+    let Query::Place(wanted) = &query else { panic!("{query:?}") };
+    assert_eq!((wanted.host.as_str(), wanted.transport), ("node7.example.com", Some(UDP)));
+    let mut said = |finding: Finding| {
+        switch.known = Some(vec![Fact { query: query.clone(), finding }]);
+        told(&switch.redirected(question(&go, 0, &[contact])))
+    };
+    let place = |addresses: &[&str]| {
+        let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
+        Finding::Placed(vec![Place { rank: 0, transport: UDP, priority: 0, weight: 0, addresses }])
+    };
+    let allowed = place(&["10.1.2.3:5060", "198.51.100.8:5070"]);
+    assert_eq!(said(allowed), "0 4420 to trunk 7 at 198.51.100.8:5070");
+    let nowhere = "404 NoRoute cause 3 redirect-nowhere";
+    assert_eq!(said(place(&["127.0.0.1:5060"])), nowhere);
+    assert_eq!(said(place(&[])), nowhere);
+    assert_eq!(said(Finding::Unknown(Lack::Late)), nowhere);
 }
 
 #[test]

@@ -260,6 +260,7 @@ pub(super) fn asks(rows: Rows, line: &str) -> String {
         Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
         Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
         Verdict::Need(Query::Radius(call)) => format!("Radius({})", call.called),
+        Verdict::Need(Query::Place(wanted)) => format!("Place({})", wanted.host),
         Verdict::Go(_)
         | Verdict::Refuse(_)
         | Verdict::Challenge(_)
@@ -655,6 +656,28 @@ fn nated_address(rows: Rows) -> String {
     let stages = switch.go("1003 dials 1001").stages;
     let branch = stages[0].branches.iter().find(|branch| branch.target.uri.contains("10.0.0.9"));
     branch.unwrap().target.address.to_string()
+}
+
+/// Where else a device may be: its address and its source, one after the other, if it is set so.
+#[test]
+fn the_second_address_of_a_device_is_tried_when_nobody_answers_at_the_first() {
+    let places = |value: &str| {
+        let mut switch = super::forward::switch(|rows| {
+            rows.settings.push(setting_row("nat.send_to", value, Depth::Account, 1));
+        });
+        switch.register(1, "sip:1001@10.0.0.9:5060", "203.0.113.5:4001");
+        let stages = switch.go("1002 dials 1001").stages;
+        let numbered = (0..).zip(&stages);
+        let all = numbered.flat_map(|(at, stage)| stage.branches.iter().map(move |b| (at, b)));
+        let ours = all.filter(|(_, branch)| branch.target.uri.contains("10.0.0.9"));
+        let shown = |(at, branch): (i32, &Branch)| {
+            format!("{at} {} {}", branch.target.address, branch.first_ms)
+        };
+        (ours.map(shown).collect::<Vec<_>>(), stages[0].next.unreachable)
+    };
+    assert_eq!(places("by-contact"), (vec!["0 203.0.113.5:4001 0".to_owned()], None));
+    let both = ["0 203.0.113.5:4001 3000", "1 10.0.0.9:5060 0"].map(str::to_owned);
+    assert_eq!(places("both"), (both.to_vec(), Some(1)));
 }
 
 fn keeps(rows: Rows) -> String {

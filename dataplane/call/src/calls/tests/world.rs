@@ -310,6 +310,7 @@ pub(super) fn offer(called: &str, body: Option<&str>) -> Offer {
         diverted: Vec::new(),
         session_s: 0,
         shown: Vec::new(),
+        parts: Vec::new(),
         replaces: None,
         server_name: None,
     }

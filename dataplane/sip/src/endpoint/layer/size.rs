@@ -6,7 +6,7 @@ use super::{Client, Server};
 #[test]
 fn sizes_are_known() {
     let known = [
-        ("a leg", size_of::<Leg>(), 648),
+        ("a leg", size_of::<Leg>(), 664),
         ("a server transaction", size_of::<Server>(), 424),
         ("a client transaction", size_of::<Client>(), 328),
     ];

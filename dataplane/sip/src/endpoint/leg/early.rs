@@ -53,6 +53,7 @@ impl Leg {
         let State::Calling(calling) = &mut self.state else { return };
         // A body that we cannot use is no reason to lose the call.
         let mut body = body::session(response).ok().flatten();
+        let before = calling.forks.len();
         let at = calling.fork_of(response, &self.dialog);
         let late = calling.is_late();
         if let Some(early) = at.and_then(|at| calling.forks.get_mut(at)) {
@@ -72,8 +73,19 @@ impl Leg {
                 Rank::Plain => body = body.filter(|_| early.said.is_none()),
             }
         }
+        self.look_new(before, layer);
         let fork = at.and_then(|at| u8::try_from(at).ok()).unwrap_or(0);
+        let (status, body) = self.terms.told_as(status, body);
         self.tell(Event::Progress { status, body, fork }, layer);
+    }
+
+    /// A new early dialog may have a name as its next hop: its ACK wants to know where that is.
+    fn look_new(&mut self, before: usize, layer: &mut Layer) {
+        let State::Calling(calling) = &self.state else { return };
+        if let Some(early) = calling.forks.get(before) {
+            let dialog = early.dialog.clone();
+            self.look_early(&dialog, layer);
+        }
     }
 
     /// Sends PRACK.

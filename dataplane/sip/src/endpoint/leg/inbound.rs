@@ -99,6 +99,7 @@ impl Leg {
             caller: false,
             passes: false,
             dialog,
+            lead: None,
             holder: holder.clone(),
             proving: None,
             refer: None,
@@ -146,7 +147,8 @@ impl Leg {
             return layer.count(Counted::Misuse);
         }
         offered.refresh = now.plus_ms(REFRESH_MS);
-        self.say((status, body), layer, now);
+        let said = self.terms.told_as(status, body);
+        self.say(said, layer, now);
     }
 
     //= rfc3261#section-13.3.1.4
@@ -182,6 +184,8 @@ impl Leg {
         session.wanted = later.map(|body| Wanted::refresh(body, now));
         self.state = State::Up(Box::new(session));
         self.touched = true;
+        // Not before: whoever is refused has nothing looked up.
+        self.look(layer);
     }
 
     /// Sends a response that makes or keeps the dialog: Contact, Record-Route, our tag.

@@ -118,6 +118,7 @@ impl Leg {
             caller: true,
             passes: order.branch.auth == BranchAuth::Pass,
             dialog: first_dialog(&order, &token, &path, layer),
+            lead: None,
             holder: Holder::called(&order.branch.party),
             proving: None,
             refer: None,
@@ -155,11 +156,19 @@ impl Leg {
         let shown = order.shown.iter();
         let extra = extra.chain(shown);
         fields.extend(extra.map(|field| (field.name.as_str(), field.value.0.as_slice())));
+        let whole = (!order.parts.is_empty()).then(|| {
+            // Nobody who wrote a part can know it.
+            let boundary = format!("{:016x}", layer.chance.next());
+            body::multipart(order.body.as_ref(), &order.parts, &boundary)
+        });
+        if whole.is_some() {
+            fields.push(("MIME-Version", b"1.0"));
+        }
         let outgoing = Outgoing {
             role: Role::Invite,
             hops: order.hops_left.into(),
             fields: &fields,
-            body: order.body.as_ref(),
+            body: whole.as_ref().or(order.body.as_ref()),
         };
         let Some(sent) = self.send(outgoing, layer, now) else {
             return self.unsendable(layer);
@@ -235,6 +244,7 @@ impl Leg {
                 if let Some(early) = early {
                     self.dialog.remote_seq = early.dialog.remote_seq;
                 }
+                self.look(layer);
                 self.leave_early(&calling, layer, now);
                 match calling.cancel {
                     Cancel::No => self.answered(&calling, response, layer, now),

@@ -75,6 +75,23 @@ impl Leg {
         }
     }
 
+    /// Our re-INVITE had no answer: it is sent anew, where the dialog goes now. Whether it was.
+    pub(super) fn reoffer_elsewhere(&mut self, tx: Id, layer: &mut Layer, now: Tick) -> bool {
+        match self.enter(Phase::Stable) {
+            Some(Phase::OfferOut(out)) => {
+                self.forget(tx);
+                self.answered_last();
+                self.send_reoffer(*out, layer, now);
+                true
+            }
+            Some(other) => {
+                self.enter(other);
+                false
+            }
+            None => false,
+        }
+    }
+
     /// Our offer came to nothing; the call hears of its own.
     fn refused_offer(&mut self, refresh: bool, cause: Cause, layer: &mut Layer, now: Tick) {
         if refresh {
@@ -97,7 +114,7 @@ impl Leg {
                 //# When a UAC receives a 2xx response to a target refresh request, it
                 //# MUST replace the dialog's remote target URI with the URI from the
                 //# Contact header field in that response, if present.
-                self.dialog.refresh(response);
+                self.retarget(response, layer);
                 self.terms.heed(response, now);
                 self.terms.keep_told(out.body.as_ref());
                 let body = body::session(response).ok().flatten();

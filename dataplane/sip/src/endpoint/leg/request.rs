@@ -94,27 +94,40 @@ impl Leg {
         if bytes.len() > BODY_MAX {
             return self.bar(tx, &Bar::new(413), layer, now);
         }
+        let digits = body::digits(request);
+        let kind = request.value(Header::ContentType).filter(|_| !bytes.is_empty());
+        let body = kind.filter(|_| digits.is_none()).map(|kind| body_of(kind, bytes));
+        if body.as_ref().is_some_and(|body| !self.terms.passes(body)) {
+            return self.bar(tx, &self.not_taken(), layer, now);
+        }
         layer.respond_plain(tx, 200, self.tag(), now);
-        if let Some(digits) = body::digits(request) {
+        if let Some(digits) = digits {
             let body::Digits { digits, duration_ms } = digits;
             self.tell(Event::Digits { digits, duration_ms }, layer);
-        } else if let Some(kind) = request.value(Header::ContentType).filter(|_| !bytes.is_empty())
-        {
-            let content_type = String::from_utf8_lossy(&lex::unfolded(kind)).into();
-            self.tell(Event::Info { body: Body { content_type, data: bytes.into() } }, layer);
+        } else if let Some(body) = body {
+            self.tell(Event::Info { body }, layer);
         }
     }
 
-    /// A word of the party, for the other one (RFC 3428). Whatever its type: we only pass it on.
+    /// A body that does not pass: what does.
+    fn not_taken(&self) -> Bar {
+        Bar::with(415, Header::Accept, &self.terms.accepts())
+    }
+
+    /// A word of the party, for the other one (RFC 3428). Whatever its type, unless its trunk says
+    /// what passes: we only pass it on.
     fn handle_message(&self, request: Message<'_>, tx: Id, layer: &mut Layer, now: Tick) {
         let bytes = request.body();
         if bytes.len() > BODY_MAX {
             return self.bar(tx, &Bar::new(413), layer, now);
         }
-        layer.respond_plain(tx, 200, self.tag(), now);
         let kind = request.value(Header::ContentType).unwrap_or(b"text/plain");
-        let content_type = String::from_utf8_lossy(&lex::unfolded(kind)).into();
-        self.tell(Event::Message { body: Body { content_type, data: bytes.into() } }, layer);
+        let body = body_of(kind, bytes);
+        if !self.terms.passes(&body) {
+            return self.bar(tx, &self.not_taken(), layer, now);
+        }
+        layer.respond_plain(tx, 200, self.tag(), now);
+        self.tell(Event::Message { body }, layer);
     }
 
     fn handle_options(&self, tx: Id, layer: &mut Layer, now: Tick) {
@@ -127,4 +140,9 @@ impl Leg {
         let response = Response { tag: Some(self.tag()), fields: &fields, ..Response::new(200) };
         layer.respond(tx, response, now);
     }
+}
+
+fn body_of(kind: &[u8], bytes: &[u8]) -> Body {
+    let content_type = String::from_utf8_lossy(&lex::unfolded(kind)).into();
+    Body { content_type, data: bytes.into() }
 }

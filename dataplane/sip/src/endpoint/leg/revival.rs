@@ -226,6 +226,7 @@ impl Leg {
             }
         };
         strays.0.into_iter().for_each(|stray| leg.thaw_stray(stray, layer, now));
+        leg.look(layer);
         Ok(leg.take_leave(thawed, told, layer, now))
     }
 
@@ -287,6 +288,7 @@ impl Leg {
             // Credentials that were shown before are nobody's any more.
             passes: false,
             dialog,
+            lead: None,
             holder: None,
             proving: None,
             refer: None,

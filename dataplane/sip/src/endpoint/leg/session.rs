@@ -293,10 +293,13 @@ impl Leg {
         self.send(Outgoing { fields: &fields, ..Outgoing::new(Role::Bye(0)) }, layer, now);
     }
 
-    /// Sends a body that is no session description.
+    /// Sends a body that is no session description, if the peer is sent such.
     pub(super) fn info(&mut self, body: &Body, layer: &mut Layer, now: Tick) {
         if self.session().is_none() || self.told {
             return layer.count(Counted::Misuse);
+        }
+        if !self.terms.passes(body) {
+            return layer.count(Counted::Withheld);
         }
         self.send(Outgoing { body: Some(body), ..Outgoing::new(Role::Info(0)) }, layer, now);
     }
@@ -305,6 +308,9 @@ impl Leg {
     pub(super) fn message(&mut self, body: &Body, layer: &mut Layer, now: Tick) {
         if self.session().is_none() || self.told {
             return layer.count(Counted::Misuse);
+        }
+        if !self.terms.passes(body) {
+            return layer.count(Counted::Withheld);
         }
         self.send(Outgoing { body: Some(body), ..Outgoing::new(Role::Message(0)) }, layer, now);
     }

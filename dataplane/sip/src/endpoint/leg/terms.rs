@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use strowger_leg::{Body, Event};
+use strowger_leg::{Body, DIGITS, Event};
 use strowger_link::codec::{Malformed, Reader, Wire};
-use strowger_link::{Cause, Manner, Reliable, SESSION_S_MIN, SessionTimer, Tick};
+use strowger_link::{Bodies, Cause, Manner, Reliable, SESSION_S_MIN, SessionTimer, Tick};
 
 use super::super::gate::{self, Bar};
 use super::super::image::{put_body, take_body};
@@ -28,6 +28,10 @@ pub(super) struct Terms {
     pub(super) reliable: Reliable,
     /// Shortest and longest session that we take, seconds.
     pub(super) bounds: Bounds,
+    /// A 183 is told as a 180, one way and the other.
+    pub(super) ringing: bool,
+    /// Which bodies beside descriptions pass; `None` = all of them.
+    pub(super) bodies: Option<Box<Bodies>>,
     pub(super) peer: Ability,
     /// The largest Min-SE heard, or our own, seconds (RFC 4028 section 6).
     pub(super) min_s: u32,
@@ -83,6 +87,8 @@ impl Terms {
             policy: manner.timer,
             reliable: manner.reliable,
             bounds,
+            ringing: manner.ringing,
+            bodies: manner.bodies.clone(),
             peer: Ability { update: false, reliable: false },
             min_s: bounds.least_s,
             timer: None,
@@ -90,6 +96,29 @@ impl Terms {
             early_seq: 0,
             assured: None,
         }
+    }
+
+    /// A provisional response as it is told.
+    pub(super) fn told_as(&self, status: u16, body: Option<Body>) -> (u16, Option<Body>) {
+        if self.ringing && status == 183 { (180, None) } else { (status, body) }
+    }
+
+    /// Whether a body within the call passes, to the peer or from it. Digits always do.
+    pub(super) fn passes(&self, body: &Body) -> bool {
+        let bodies = self.bodies.as_deref();
+        bodies.is_none_or(|bodies| bodies.takes(&body.content_type, body.data.len()))
+            || body.is_digits()
+    }
+
+    /// What is taken within the call: the value of Accept beside a refusal.
+    pub(super) fn accepts(&self) -> Vec<u8> {
+        let mut accepts = gate::ACCEPT.to_vec();
+        let types = self.bodies.iter().flat_map(|bodies| &bodies.types);
+        for kind in types.map(String::as_str).chain(DIGITS) {
+            accepts.extend_from_slice(b", ");
+            accepts.extend_from_slice(kind.as_bytes());
+        }
+        accepts
     }
 
     /// Those of a peer's INVITE.
@@ -184,6 +213,8 @@ impl Leg {
     pub(super) fn speak(&mut self, manner: &Manner) {
         (self.terms.policy, self.terms.reliable) = (manner.timer, manner.reliable);
         self.terms.bounds = Bounds::of(manner);
+        self.terms.ringing = manner.ringing;
+        self.terms.bodies.clone_from(&manner.bodies);
         let least_s = self.terms.bounds.least_s;
         self.touched |= least_s > self.terms.min_s;
         self.terms.min_s = self.terms.min_s.max(least_s);
@@ -309,12 +340,12 @@ impl Leg {
         }
         match status.code() {
             200..=299 => {
-                self.dialog.refresh(response);
+                self.retarget(response, layer);
                 self.terms.heed(response, now);
                 self.touched = true;
             }
             401 | 407 if self.wallet.learn(response, status.code(), tries) => {
-                self.send_again(heard, Role::Refresh(tries), layer, now);
+                self.send_again(heard, (Role::Refresh(tries), heard.path), layer, now);
             }
             422 if self.lengthen(response) => self.put_off(Some(0), now),
             code @ (408 | 481) => self.lost(Cause::from_sip(code), layer, now),

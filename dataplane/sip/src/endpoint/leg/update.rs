@@ -129,7 +129,7 @@ impl Leg {
     }
 
     /// Takes the target that a request names which we accept.
-    pub(super) fn refresh_target(&mut self, tx: Id, layer: &Layer) {
+    pub(super) fn refresh_target(&mut self, tx: Id, layer: &mut Layer) {
         let Some(bytes) = layer.request_of(tx) else { return };
         let mut index = Index::new();
         let Ok(request) = Message::parse(&bytes, &mut index) else { return };
@@ -140,7 +140,7 @@ impl Leg {
                     early.said = body::session(request).ok().flatten().or(early.said.take());
                 }
             }
-            State::Offered(_) | State::Up(_) | State::Over => self.dialog.refresh(request),
+            State::Offered(_) | State::Up(_) | State::Over => self.retarget(request, layer),
         }
     }
 
@@ -227,7 +227,7 @@ impl Leg {
         }
         match self.enter(Phase::Stable) {
             Some(Phase::OfferOut(out)) if out.by == By::Update => {
-                self.dialog.refresh(response);
+                self.retarget(response, layer);
                 self.terms.heed(response, now);
                 self.terms.keep_told(out.body.as_ref());
                 let body = body::session(response).ok().flatten();

@@ -649,18 +649,6 @@ fn preloaded_routes_lead_the_invite() {
     );
 }
 
-#[test]
-fn a_name_as_target_goes_to_the_address_that_was_resolved() {
-    check(
-        "call> Invite uri=sip:4420@carrier.example.com peer=192.0.2.50:5080
-        peer< INVITE sdp to=192.0.2.50:5080
-        peer> 200 INVITE sdp | Contact: <sip:x@node7.carrier.example.com>
-        call< Answered sdp
-        peer< ACK to=192.0.2.50:5080
-        call< Confirmed",
-    );
-}
-
 /// RFC 5627: the contact of a phone may be its GRUU, whose host is the registrar: us. Its requests
 /// go to the phone all the same, and name the GRUU.
 #[test]

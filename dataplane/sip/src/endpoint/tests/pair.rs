@@ -177,7 +177,7 @@ impl Net {
                 }
                 Output::Event(leg, event) => self.sides[side].events.push((leg, event)),
                 Output::Request(_) | Output::Moved(..) => panic!("nobody registers or moves here"),
-                Output::Counted(_) | Output::Upstream(_) => {}
+                Output::Counted(_) | Output::Upstream(_) | Output::Name(_) => {}
             }
         }
     }

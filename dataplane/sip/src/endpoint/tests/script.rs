@@ -32,10 +32,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use strowger_leg::{Body, Command, Event, Invite};
 use strowger_link::token;
 use strowger_link::{
-    Algorithm, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key, LegId,
-    Manner, MediaMode, MediaPolicy, Octets, PartyRef, Reliable, SESSION_S_MAX, SESSION_S_MIN,
-    Secret, SessionTimer, SlotRef, Srtp, Target, Tick, Transport, Upstream, UpstreamCause,
-    UpstreamOrder, UpstreamState, Voices,
+    Algorithm, Bodies, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key,
+    LegId, Manner, MediaMode, MediaPolicy, Octets, PartyRef, Reliable, SESSION_S_MAX,
+    SESSION_S_MIN, Secret, SessionTimer, SlotRef, Srtp, Target, Tick, Transport, Upstream,
+    UpstreamCause, UpstreamOrder, UpstreamState, Voices,
 };
 
 use crate::build::{Reply, Writer};
@@ -236,7 +236,9 @@ impl Bench {
     pub(super) fn run_open(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (who, what) = line.split_once(' ').unwrap_or((line, ""));
-            if let "peer<" | "call<" | "count<" | "ask<" | "thaw<" | "login<" | "moved<" = who {
+            if let "peer<" | "call<" | "count<" | "ask<" | "thaw<" | "login<" | "moved<" | "name<" =
+                who
+            {
                 self.expect(line);
                 continue;
             }
@@ -247,6 +249,16 @@ impl Bench {
                 "restart" => self.restart(),
                 "login>" => self.login(what),
                 "wait" => self.wait(what.parse().unwrap()),
+                // `HOST:PORT ADDRESS...`
+                "located" => {
+                    let mut words = what.split_whitespace();
+                    let name = words.next().unwrap();
+                    let (host, port) = name.rsplit_once(':').unwrap();
+                    let addresses: Vec<SocketAddr> = words.map(|w| w.parse().unwrap()).collect();
+                    let name = (host, port.parse().unwrap());
+                    self.endpoint.located(self.leg, name, &addresses);
+                    self.drain();
+                }
                 "unreachable" => {
                     self.endpoint.handle_unreachable(what.parse().unwrap(), self.now);
                     self.drain();
@@ -331,6 +343,7 @@ impl Bench {
                 Output::Upstream(state) => plain(format!("login< {}", state_text(&state))),
                 Output::Counted(counted) => plain(format!("count< {counted:?}")),
                 Output::Moved(_, to) => plain(format!("moved< {to}")),
+                Output::Name(name) => plain(format!("name< {}:{}", name.host, name.port)),
                 Output::Request(outside) => {
                     self.requests.push(outside.id);
                     let mut told = plain(format!("ask< {}", outside.host));
@@ -639,6 +652,7 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
         },
         hops_left: 68,
         body: (!has("nosdp")).then(|| Body::sdp(SDP.as_bytes())),
+        parts: Vec::new(),
         shown: match has("pass") {
             true => vec![field_of(&"Authorization: Digest realm=\"far\"")],
             false => Vec::new(),
@@ -665,6 +679,9 @@ fn manner(words: &[&str]) -> Manner {
         reliable: reliable(option(words, "reliable").unwrap_or("media")),
         session_s_min: option(words, "least").map_or(SESSION_S_MIN, |s| s.parse().unwrap()),
         session_s_max: option(words, "most").map_or(SESSION_S_MAX, |s| s.parse().unwrap()),
+        ringing: words.contains(&"ringing"),
+        bodies: option(words, "bodies")
+            .map(|kind| Box::new(Bodies { types: vec![kind.into()], len_max: 3 })),
         ..Manner::default()
     }
 }

@@ -1,0 +1,77 @@
+//! What stands beside a caller's description: who is sent it, and what becomes of the call.
+
+use super::text::command_text;
+use super::world::{World, branch, go, offer};
+use crate::Output;
+use strowger_leg::{Body, Command, Part};
+use strowger_link::{AnswerBody, Bodies, Grant, Manner, Stage};
+
+fn part(kind: &str, required: bool) -> Part {
+    let body = Body { content_type: kind.into(), data: (*b"12345").into() };
+    Part { body, disposition: "signal".into(), required }
+}
+
+fn takes(manner: &mut Manner, kind: &str) {
+    let types = kind.split('+').filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
+    manner.bodies = Some(Box::new(Bodies { types, len_max: 5 }));
+}
+
+/// A call with these parts whose caller takes some types, and whose branches, one after the other,
+/// take others: what the legs are told, with the parts of each INVITE.
+fn told(parts: &[Part], caller: &str, branches: &[&str]) -> Vec<String> {
+    let mut world = World::new(4);
+    let mut asked = offer("1002", Some("a1"));
+    asked.parts = parts.to_vec();
+    world.offer(asked).unwrap();
+    world.drain();
+    let listed = branches.iter().map(|kinds| {
+        let mut branch = branch("b");
+        takes(&mut branch.manner, kinds);
+        vec![branch]
+    });
+    let grant = Grant { ms: u64::MAX, free_ms: 0, last: true, go_on: false };
+    let mut plan = go(world.call_ask, Vec::new(), grant, 0);
+    plan.stages = Stage::in_turn(listed.collect());
+    takes(&mut plan.manner, caller);
+    world.answer(world.call_ask, AnswerBody::Go(Box::new(plan)));
+    let text = |output: &Output| {
+        let Output::Leg { command, .. } = output else { return None };
+        match command {
+            Command::Invite(invite) => {
+                let kinds: Vec<&str> = invite.parts.iter().map(|p| &*p.body.content_type).collect();
+                Some(format!("invite {}", kinds.join(" ")))
+            }
+            Command::Speak(_) => None,
+            command => Some(command_text(command)),
+        }
+    };
+    world.drain().iter().filter_map(text).collect()
+}
+
+#[test]
+fn parts_go_on_where_both_sides_take_them() {
+    let both = [part("application/isup", false), part("text/xml", false)];
+    assert_eq!(told(&both, "text/*+application/isup", &["text/xml"]), ["invite text/xml"]);
+    assert_eq!(told(&both, "text/xml", &["application/isup+text/*"]), ["invite text/xml"]);
+    assert_eq!(told(&both, "", &["text/xml"]), ["invite "]);
+    assert_eq!(told(&both, "text/xml", &[""]), ["invite "]);
+    let body = Body { data: (*b"123456").into(), ..both[1].body.clone() };
+    let long = Part { body, ..part("", false) };
+    assert_eq!(told(&[long], "text/xml", &["text/xml"]), ["invite "]);
+}
+
+#[test]
+fn who_sends_what_must_be_understood_is_told_what_is_taken() {
+    let parts = [part("application/isup", true)];
+    assert_eq!(
+        told(&parts, "text/xml+image/*", &["application/isup"]),
+        ["fields Accept: application/sdp, text/xml, image/*", "hangup 415/79"]
+    );
+}
+
+#[test]
+fn a_branch_that_would_miss_what_must_be_understood_is_not_tried() {
+    let parts = [part("application/isup", true)];
+    let next = told(&parts, "application/isup", &["text/xml", "application/isup"]);
+    assert_eq!(next, ["invite application/isup"]);
+}

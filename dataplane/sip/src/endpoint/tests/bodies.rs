@@ -1,0 +1,95 @@
+//! Bodies within a call, and progress, as a leg's manner has them.
+
+use super::script::{Bench, check, order};
+use strowger_leg::{Body, Command, Part};
+
+/// An answered leg of ours that is spoken to so.
+fn up(manner: &str, rest: &str) {
+    check(&format!(
+        "call> Invite {manner}
+        peer< INVITE sdp
+        peer> 200 INVITE sdp
+        call< Answered sdp
+        peer< ACK
+        call< Confirmed
+        {rest}"
+    ));
+}
+
+#[test]
+fn bodies_within_a_call_pass_as_is_set() {
+    let accept = "application/sdp, text/xml, application/dtmf-relay, application/dtmf";
+    up(
+        "bodies=text/xml",
+        &format!(
+            "peer> INFO sdp fromtag=b cseq=1 callid=OURS | Content-Type: text/plain
+            count< Barred(415)
+            peer< 415 INFO | Accept: {accept}
+            peer> MESSAGE sdp fromtag=b cseq=2 callid=OURS | Content-Type: text/plain
+            count< Barred(415)
+            peer< 415 MESSAGE | Accept: {accept}
+            peer> INFO sdp fromtag=b cseq=3 callid=OURS | Content-Type: TEXT/xml;charset=utf-8
+            peer< 200 INFO
+            call< Info TEXT/xml;charset=utf-8
+            call> Info
+            count< Withheld
+            call> Message
+            count< Withheld"
+        ),
+    );
+    // Unless something is set all of them pass.
+    up(
+        "",
+        "peer> INFO sdp fromtag=b cseq=1 callid=OURS | Content-Type: text/plain
+        peer< 200 INFO
+        call< Info text/plain
+        call> Info
+        peer< INFO sdp
+        peer> 200 INFO",
+    );
+}
+
+#[test]
+fn a_183_is_a_180_one_way_and_the_other() {
+    check(
+        "call> Invite ringing
+        peer< INVITE sdp
+        peer> 183 INVITE sdp
+        call< Progress 180 fork 0
+        peer> 182 INVITE
+        call< Progress 182 fork 0",
+    );
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Speak ringing
+        call> Progress 183 sdp
+        peer< 180 INVITE
+        call> Progress 181
+        peer< 181 INVITE",
+    );
+}
+
+#[test]
+fn what_stands_beside_a_description_goes_out_in_parts() {
+    let mut bench = Bench::new();
+    let mut order = order();
+    let body = Body { content_type: "application/isup".into(), data: (*b"\x01\x02").into() };
+    order.parts =
+        vec![Part { body, disposition: "signal;handling=required".into(), required: true }];
+    let id = super::script::leg_id(1);
+    bench.endpoint.handle_command(id, Command::Invite(Box::new(order)), bench.now);
+    bench.drain();
+    let messages = bench.messages();
+    let (head, body) = messages[0].split_once("\n\n").unwrap();
+    assert!(head.contains("\nMIME-Version: 1.0"), "{head}");
+    let kind = head.lines().find_map(|l| l.strip_prefix("Content-Type: ")).unwrap();
+    let boundary = kind.strip_prefix("multipart/mixed;boundary=").unwrap();
+    let expect = format!(
+        "--{boundary}\nContent-Type: application/sdp\n\nv=0\n\
+         --{boundary}\nContent-Type: application/isup\n\
+         Content-Disposition: signal;handling=required\n\n\u{1}\u{2}\n--{boundary}--\n"
+    );
+    assert_eq!(body, expect);
+}
