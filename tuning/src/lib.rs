@@ -9,6 +9,7 @@
 //! Start at [`Config::parse`].
 
 mod acme;
+mod backend;
 mod check;
 mod cores;
 mod facts;
@@ -22,6 +23,7 @@ pub mod tune;
 mod words;
 
 pub use acme::{ACME_FILE, ACME_NAMES_MAX, Acme};
+pub use backend::Backend;
 pub use check::Problem;
 pub use cores::{CoreList, parse_cores};
 pub use facts::{Dip, FACT_KEEP_S_MAX, FACT_URL_MAX, Facts, Hook, NUMBER_PLACE};
@@ -147,6 +149,8 @@ pub struct Media {
     pub port_min: u16,
     /// Last port (source `MaxRTP`), odd.
     pub port_max: u16,
+    /// What packets come in and go out by: `sockets`, `lookup` or `auto`.
+    pub backend: Backend,
 }
 
 /// Threads and cores.
@@ -270,6 +274,7 @@ impl Default for Media {
             // Outside the ephemeral range, so that no resolver's port is ever taken for a flow's.
             port_min: 16_384,
             port_max: 32_767,
+            backend: Backend::Sockets,
         }
     }
 }
@@ -447,6 +452,7 @@ mod tests {
             "media.advertise = [\"192.0.2.1\"]",
             "media.port_min = 20000",
             "media.port_max = 20999",
+            "media.backend = \"auto\"",
             "cores.shards = \"1\"",
             "cores.control = \"0\"",
             "cores.count = 2",
@@ -595,6 +601,7 @@ mod tests {
                 "sip.give_up_ms: must be 4000 to 640000, is 3000",
             ),
             ("sip.call_s_max = 59", "sip.call_s_max: must be 60 to 2592000, is 59"),
+            ("media.backend = \"xdp\"", "line 1: media.backend: unknown variant `xdp`"),
             ("media.port_min = 16385", "media.port_min: must be even, is 16385"),
             (
                 "media.port_max = 100",

@@ -8,7 +8,7 @@
 mod memory;
 mod network;
 mod packet;
-mod port;
+pub(crate) mod port;
 mod process;
 mod processor;
 mod report;
@@ -17,10 +17,13 @@ pub use packet::{OtherPath, PacketPath};
 pub use report::{Finding, Report, Weight};
 
 use crate::host::Host;
-use crate::{Config, CoreList, parse_cores};
+use crate::{Backend, Config, CoreList, parse_cores};
 
 /// Descriptors of the dataplane that are no media sockets: listeners, rings, journal, table.
 pub const DESCRIPTORS_BESIDE_MEDIA: u64 = 100;
+/// Descriptors of one socket for all media ports, with 32 shards, eight addresses and two copies of
+/// each (`path::HANDLES_MAX`).
+pub const DESCRIPTORS_OF_LOOKUP: u64 = 228;
 /// Media sockets of a call: RTP and RTCP towards each of two parties.
 pub const PORTS_PER_CALL: u64 = 4;
 /// Receive buffer that a listener asks for, bytes (`port::mmsg::SIP_RCVBUF_BYTES`).
@@ -82,7 +85,10 @@ impl Needs {
             calls,
             slots,
             ports_for,
-            descriptors: descriptors(calls),
+            descriptors: match config.media.backend {
+                Backend::Lookup => descriptors(0) + DESCRIPTORS_OF_LOOKUP,
+                Backend::Sockets | Backend::Auto => descriptors(calls),
+            },
             table_bytes,
             memory_bytes: IDLE_BYTES + table_bytes + calls * CALL_BYTES_MAX,
             backlog: backlog.clamp(BACKLOG_MIN, BACKLOG_MAX),
@@ -112,7 +118,7 @@ struct Check<'a> {
 pub fn check(host: &Host, config: &Config) -> Report {
     let needs = Needs::of(config);
     let shard = shard_core(host, config);
-    let report = Report::new(packet::path(host));
+    let report = Report::new(packet::path(host, config));
     let mut check = Check { host, config, needs, shard, report };
     for line in &host.garbled {
         check.report.note("host.unreadable", line.clone(), "It is left out of the check.", vec![]);
@@ -123,6 +129,7 @@ pub fn check(host: &Host, config: &Config) -> Report {
     check.queues();
     check.settings();
     check.ports();
+    check.path();
     check.process();
     check.memory();
     check.report.sort();

@@ -164,7 +164,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
 /// others only grow. New ones are appended.
-pub const COUNTERS: [&str; 55] = [
+pub const COUNTERS: [&str; 57] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -220,6 +220,8 @@ pub const COUNTERS: [&str; 55] = [
     "mesh_sent",
     "mesh_received",
     "mesh_full",
+    "media_limited",
+    "media_lookup_now",
 ];
 
 wire_struct! {

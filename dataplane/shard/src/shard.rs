@@ -763,6 +763,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.mesh_sent,
             c.mesh_received,
             c.mesh_full,
+            socket.limited,
+            u64::from(socket.is_steered),
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });

@@ -69,6 +69,8 @@ mod ladder;
 mod line;
 #[path = "product/list.rs"]
 mod list;
+#[path = "product/lookup.rs"]
+mod lookup;
 #[path = "product/mesh.rs"]
 mod mesh;
 #[path = "product/money.rs"]

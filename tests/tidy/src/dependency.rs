@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 type Rule = (&'static str, &'static str, &'static [&'static str]);
 
 /// The product's crates, lowest first.
-const RULES: [Rule; 30] = [
+const RULES: [Rule; 31] = [
     ("dataplane/wire", "strowger-wire", &[]),
     ("dataplane/sdp", "strowger-sdp", &[]),
     ("dataplane/link", "strowger-link", &[]),
@@ -23,6 +23,7 @@ const RULES: [Rule; 30] = [
     ("dataplane/media", "strowger-media", &["wire", "sdp", "link"]),
     ("dataplane/call", "strowger-call", &["leg", "link"]),
     ("dataplane/port", "strowger-port", &["wire", "link"]),
+    ("dataplane/path", "strowger-path", &["port", "link", "tuning"]),
     ("dataplane/shard", "strowger-shard", DATAPLANE),
     ("dataplane/switchd", "strowger-switchd", SWITCHD),
     ("controlplane/model", "strowger-model", &[]),
@@ -45,14 +46,16 @@ const RULES: [Rule; 30] = [
     (
         "controlplane/strowger",
         "strowger-cli",
-        &["api", "certificate", "link", "port", "store", "tuning"],
+        &["api", "certificate", "link", "path", "port", "store", "tuning"],
     ),
     ("tuning", "strowger-tuning", &[]),
 ];
 const DATAPLANE: &[&str] =
     &["wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port"];
-const SWITCHD: &[&str] =
-    &["shard", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port", "tuning"];
+const SWITCHD: &[&str] = &[
+    "shard", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port", "path",
+    "tuning",
+];
 const ROUTING: &[&str] = &["model", "link", "locate", "billing", "numbering", "condition", "list"];
 const OFFICE: &[&str] = &["model", "routing", "billing", "till", "link"];
 const CONTROLD: &[&str] = &[

@@ -1,0 +1,56 @@
+//! Making the tables: once, outside of the packet path.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use super::{Address, Batch, FAMILIES, Shared, Steered, Steering};
+use crate::burst::BURST_MAX;
+use crate::mmsg::poll::{Poller, Ready};
+
+impl Steered {
+    /// # Errors
+    /// `InvalidInput`: not one raw socket for each address, or an address of a family that has no
+    /// socket. Else the system's.
+    pub(in crate::mmsg) fn new(
+        steering: Steering,
+        dscp: u8,
+        poller: &Poller,
+    ) -> io::Result<Steered> {
+        let Steering { shard, sockets, raws, flows } = steering;
+        let ips = &flows.space().addresses;
+        if ips.len() != raws.len() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut shared = [const { None }; FAMILIES];
+        for socket in sockets {
+            let family = usize::from(socket.local_addr()?.is_ipv6());
+            socket.set_nonblocking(true)?;
+            poller.add(socket.as_fd(), Ready::Media(family as u32))?;
+            if let Some(place) = shared.get_mut(family) {
+                // Whatever waits there was told to a former life.
+                *place = Some(Shared { socket, is_ready: true });
+            }
+        }
+        let has_socket = |ip: &std::net::IpAddr| {
+            shared.get(usize::from(ip.is_ipv6())).is_some_and(Option::is_some)
+        };
+        if !ips.iter().all(has_socket) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let ports = flows.space().entries() as usize;
+        let addresses = ips.iter().zip(raws).map(|(ip, raw)| Address { ip: *ip, raw }).collect();
+        Ok(Steered {
+            shard,
+            addresses,
+            shared,
+            first: 0,
+            open: vec![false; ports].into(),
+            open_count: 0,
+            order: vec![(0, 0); BURST_MAX].into(),
+            batch: Batch::new(BURST_MAX),
+            dscp,
+            ident: 0,
+            flows,
+        })
+    }
+}
