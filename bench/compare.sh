@@ -137,7 +137,7 @@ measure_relay-4000() {
 # The same by one socket for all ports; it takes root. Its range ends where the kernel's own begins,
 # as the program of the kernel takes what comes there.
 measure_relay-lookup() {
-    local server_last=32767 server_more='media.backend = "lookup"'
+    local server_first=16384 server_last=32767 server_more='media.backend = "lookup"'
     if [ "$(id -u)" != 0 ]; then
         echo "SKIPPED: relay-lookup needs root, for a program of the kernel" >&2
         return 0

@@ -130,8 +130,8 @@ impl Host {
     }
 }
 
-/// Whether the kernel of the host at `root` gives one of these ports to whoever asks for any; `None`
-/// = it does not tell.
+/// Whether the kernel of the host at `root` gives one of these ports to whoever asks for any;
+/// `None` = it does not tell.
 #[must_use]
 pub fn is_given_to_others(root: &Path, own: PortRange) -> Option<bool> {
     let mut files = Files::new(root);

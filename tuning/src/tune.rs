@@ -21,9 +21,6 @@ use crate::{Backend, Config, CoreList, parse_cores};
 
 /// Descriptors of the dataplane that are no media sockets: listeners, rings, journal, table.
 pub const DESCRIPTORS_BESIDE_MEDIA: u64 = 100;
-/// Descriptors of one socket for all media ports, with 32 shards, eight addresses and two copies of
-/// each (`path::HANDLES_MAX`).
-pub const DESCRIPTORS_OF_LOOKUP: u64 = 228;
 /// Media sockets of a call: RTP and RTCP towards each of two parties.
 pub const PORTS_PER_CALL: u64 = 4;
 /// Receive buffer that a listener asks for, bytes (`port::mmsg::SIP_RCVBUF_BYTES`).
@@ -86,7 +83,7 @@ impl Needs {
             slots,
             ports_for,
             descriptors: match config.media.backend {
-                Backend::Lookup => descriptors(0) + DESCRIPTORS_OF_LOOKUP,
+                Backend::Lookup => descriptors(0) + of_lookup(config),
                 Backend::Sockets | Backend::Auto => descriptors(calls),
             },
             table_bytes,
@@ -101,6 +98,13 @@ impl Needs {
 #[must_use]
 pub const fn descriptors(calls: u64) -> u64 {
     calls * PORTS_PER_CALL + DESCRIPTORS_BESIDE_MEDIA
+}
+
+/// Descriptors of one socket for all media ports: what is kept, with a copy for the next
+/// supervisor, and each shard's own (`path::Steering`).
+fn of_lookup(config: &Config) -> u64 {
+    let (shards, addresses) = (u64::from(config.shards()), config.media.addresses.len() as u64);
+    2 * (4 + 2 * shards + addresses) + shards * (2 + addresses)
 }
 
 /// What all parts of the check look at.

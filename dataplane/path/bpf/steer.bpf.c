@@ -6,7 +6,7 @@
 // it gets: refusing here would answer with an ICMP error, and so would a port without a socket.
 //
 // What one port may take is bounded, as all of them share a queue: by the cell rate algorithm, in
-// time. The layouts are those of `port/src/flows.rs` and `path/src/program.rs`.
+// time. A shard that has not shown for ten seconds that it lives gets nothing. The layouts are those of `port/src/flows.rs` and `path/src/program.rs`.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -48,6 +48,8 @@ static long (*bpf_sk_assign)(void *ctx, void *sock, u64 flags) = (void *)124;
 // 10,000 packets a second of a port, 512 of them at once.
 #define COST_NS 100000ULL
 #define BURST_NS (512 * COST_NS)
+// A shard says each second that it lives.
+#define DEAD_NS 10000000000ULL
 
 struct place {
     u32 family;
@@ -64,8 +66,13 @@ struct places {
 
 struct flow {
     u64 owner;  // 0 = no call has the port, else the shard, plus one; written by the shard
-    u64 due_ns; // when its last packet would have come at the highest rate; of a shard: how many
-                // packets of its ports came too fast
+    u64 due_ns; // when its last packet would have come at the highest rate; written here
+};
+
+// The entries before those of ports.
+struct shard {
+    u64 alive_ns; // when it last showed that it lives; written by the shard
+    u64 limited;  // how many packets of its ports came too fast; written here
 };
 
 // The loader makes the maps and puts them in.
@@ -81,13 +88,16 @@ static inline __attribute__((always_inline)) u32 slot_of(u32 index, u32 is_ipv6)
     u64 owner = READ(flow->owner);
     if (owner == 0 || owner > SHARDS_MAX)
         return blackhole;
+    u32 of = owner;
+    struct shard *shard = bpf_map_lookup_elem(&flows, &of);
+    if (!shard)
+        return blackhole;
     u64 now = bpf_ktime_get_ns();
+    if (now > READ(shard->alive_ns) + DEAD_NS)
+        return blackhole;
     u64 due = READ(flow->due_ns);
     if (due > now + BURST_NS) {
-        u32 of = owner;
-        struct flow *shard = bpf_map_lookup_elem(&flows, &of);
-        if (shard)
-            __sync_fetch_and_add(&shard->due_ns, 1);
+        __sync_fetch_and_add(&shard->limited, 1);
         return blackhole;
     }
     READ(flow->due_ns) = (due > now ? due : now) + COST_NS;

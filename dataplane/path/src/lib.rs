@@ -4,8 +4,8 @@
 //! does nothing. With `lookup` a program of the kernel (`bpf/steer.bpf.c`) hands the packets of all
 //! open ports to one socket of each shard and family, and raw sockets send from any port.
 //!
-//! *What lives how long.* [`Steering`] is descriptors: the program's link to this network namespace,
-//! the array of ports, the sockets. The supervisor opens them and hands them on, as it does with
+//! *What lives how long.* [`Steering`] is descriptors: the program's link to this network's
+//! namespace, the array of ports, the sockets. The supervisor opens them and hands them on, as it does with
 //! the sockets of SIP, so they outlive a kill of the dataplane: packets wait in the sockets until
 //! its next life has adopted the calls. When the last process that holds them ends, the link is
 //! gone and ports are as before. After the start nobody needs a right.
@@ -37,7 +37,8 @@ pub use program::{OBJECT, PROGRAM};
 pub use steering::{HANDLES_MAX, Refusal, Steering};
 
 /// Opens what the configuration wants, or takes what was handed on; `None` = a socket for each
-/// port. `tell` hears one line when it is not what was wanted.
+/// port. What was handed on and is not taken ends, whoever holds it: its program would keep the
+/// packets from our sockets. `tell` hears one line when it is not what was wanted.
 ///
 /// # Errors
 /// One line for a person: `lookup` is wanted and cannot be had.
@@ -47,14 +48,16 @@ pub fn choose(
     mut tell: impl FnMut(&str),
 ) -> Result<Option<Steering>, String> {
     let wanted = config.media.backend;
-    if wanted == Backend::Sockets {
-        return Ok(None);
-    }
-    if !handed.is_empty() {
+    let link = steering::link_of(&handed);
+    if link.is_some() && wanted != Backend::Sockets {
         match Steering::take(config, handed) {
             Ok(steering) => return Ok(Some(steering)),
             Err(refusal) => tell(&format!("media.backend: what was handed on: {refusal}")),
         }
+    }
+    steering::end(link);
+    if wanted == Backend::Sockets {
+        return Ok(None);
     }
     let opened = may_begin(config, wanted).and_then(|()| Steering::open(config));
     match opened {

@@ -37,7 +37,7 @@ pub enum Refusal {
     Occupied(SocketAddr),
     /// Another program chooses sockets in this network namespace.
     Another,
-    /// What was handed on is for other addresses, ports or shards, or broken.
+    /// What was handed on is for other addresses, ports or shards, or its program was ended.
     Changed,
     /// The program in our own file cannot be read.
     Object(ObjectError),
@@ -59,7 +59,7 @@ impl fmt::Display for Refusal {
             Refusal::Another => {
                 write!(f, "another program chooses sockets in this network namespace")
             }
-            Refusal::Changed => write!(f, "it is for other addresses, ports or shards"),
+            Refusal::Changed => write!(f, "it is for other addresses, ports or shards, or over"),
             Refusal::Object(error) => write!(f, "the program for the kernel is {error}"),
             Refusal::System(what, error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 write!(f, "{what} needs CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW ({error})")
@@ -88,6 +88,17 @@ pub struct Steering {
 pub(crate) fn programs() -> Result<u32, Refusal> {
     let namespace = File::open(NAMESPACE).map_err(system("the network namespace"))?;
     bpf::attached(namespace.as_fd()).map_err(system("choosing sockets by a program"))
+}
+
+/// The program's link, of what was handed on.
+pub(crate) fn link_of(handed: &[OwnedFd]) -> Option<OwnedFd> {
+    handed.first()?.try_clone().ok()
+}
+
+/// Has a program run no more.
+pub(crate) fn end(link: Option<OwnedFd>) {
+    // What is no link needs no end.
+    let _ended = link.map(|link| bpf::detach(link.as_fd()));
 }
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> Refusal {
@@ -160,6 +171,9 @@ impl Steering {
         }
         let mut all = handed.into_iter();
         let (link, map) = all.next().zip(all.next()).ok_or(Refusal::Changed)?;
+        if !bpf::is_attached(link.as_fd()) {
+            return Err(Refusal::Changed);
+        }
         let flows = Flows::open(space, map.as_fd()).map_err(|_| Refusal::Changed)?;
         let blackholes = all.by_ref().take(of_each).map(UdpSocket::from).collect();
         let shared = all.by_ref().take(of_each * shards).map(UdpSocket::from).collect();

@@ -10,6 +10,7 @@ mod scene;
 use std::net::{SocketAddr, UdpSocket};
 
 use scene::{Capture, World, at, config, inside, phone, silent};
+use strowger_link::{SECOND, Tick};
 use strowger_path::{Refusal, Steering, choose};
 use strowger_port::clock;
 use strowger_port::net::{Io, MediaPort, OpenError};
@@ -17,7 +18,7 @@ use strowger_port::net::{Io, MediaPort, OpenError};
 const A: MediaPort = MediaPort { address: 0, port: 16_384 };
 const A_RTCP: MediaPort = MediaPort { address: 0, port: 16_385 };
 const B: MediaPort = MediaPort { address: 0, port: 16_386 };
-const SECOND: MediaPort = MediaPort { address: 1, port: 16_384 };
+const OTHER: MediaPort = MediaPort { address: 1, port: 16_384 };
 const V6: MediaPort = MediaPort { address: 2, port: 16_384 };
 const V6_LAST: MediaPort = MediaPort { address: 2, port: 32_767 };
 
@@ -27,7 +28,7 @@ type Heard = Vec<(&'static str, SocketAddr, Vec<u8>)>;
 /// A script: who sends what to which of our ports, and by which port it goes on to whom.
 fn relayed(world: &mut World) -> Heard {
     let (ada, bob, carol) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"), phone("[::1]:0"));
-    for port in [A, A_RTCP, B, SECOND, V6, V6_LAST] {
+    for port in [A, A_RTCP, B, OTHER, V6, V6_LAST] {
         world.io.open_media(port).unwrap();
     }
     assert_eq!(world.io.open_media(A), Err(OpenError::InUse));
@@ -36,8 +37,8 @@ fn relayed(world: &mut World) -> Heard {
     let script: [(&UdpSocket, MediaPort, MediaPort, &'static str, &UdpSocket); 7] = [
         (&ada, A, B, "bob", &bob),
         (&bob, B, A, "ada", &ada),
-        (&ada, A_RTCP, SECOND, "bob", &bob),
-        (&bob, SECOND, V6, "carol", &carol),
+        (&ada, A_RTCP, OTHER, "bob", &bob),
+        (&bob, OTHER, V6, "carol", &carol),
         (&carol, V6, V6_LAST, "carol", &carol),
         (&carol, V6_LAST, A, "ada", &ada),
         (&ada, A, V6, "carol", &carol),
@@ -176,6 +177,34 @@ fn a_flooded_port_is_bounded_and_the_others_lose_nothing() {
     assert_eq!(came[0] + limited, 20_000);
 }
 
+/// A shard that hangs gets nothing any more, until it turns again.
+#[test]
+fn a_shard_that_does_not_turn_gets_nothing() {
+    if !inside("a_shard_that_does_not_turn_gets_nothing") {
+        return;
+    }
+    let steering = Steering::open(&config("lookup")).unwrap();
+    let mut world = World::steered(&steering);
+    world.io.open_media(A).unwrap();
+    let (ada, bob) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"));
+    let to = bob.local_addr().unwrap();
+    ada.connect(at(A)).unwrap();
+    ada.send(b"1").unwrap();
+    assert_eq!(world.relay_one(A, to).2, b"1");
+    let flows = steering.of_shard(0).unwrap().flows;
+    flows.stamp(0, Tick(clock::monotonic().0 - 11 * SECOND));
+    ada.send(b"2").unwrap();
+    assert!(silent(&ada));
+    assert!(world.nothing_comes());
+    // It turns on, and says so within a second.
+    let began = clock::monotonic();
+    while clock::monotonic().ns_since(began) < 2 * SECOND {
+        assert!(world.nothing_comes());
+    }
+    ada.send(b"3").unwrap();
+    assert_eq!(world.relay_one(A, to).2, b"3");
+}
+
 /// A kill of the dataplane, as its sockets see it.
 #[test]
 fn what_is_handed_on_waits_for_the_next_life() {
@@ -210,8 +239,29 @@ fn what_is_handed_on_waits_for_the_next_life() {
         assert_eq!((port, data), (A, vec![number]));
         assert_eq!(bob.recv_from(&mut [0; 8]).unwrap().1, at(B));
     }
-    // The last holder's end is the end of it.
-    drop((second, again, handed));
+    // Who is to have a socket for each port ends it, though others hold it; it is not taken again.
+    let held = copies();
+    assert!(choose(&scene::config("sockets"), copies(), |_| ()).unwrap().is_none());
+    ada.send(b"x").unwrap();
+    let refused = ada.recv(&mut [0; 8]).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(matches!(Steering::take(&config, held), Err(Refusal::Changed)));
+}
+
+/// The last holder's end is the end of it.
+#[test]
+fn nothing_stays_behind() {
+    if !inside("nothing_stays_behind") {
+        return;
+    }
+    let steering = Steering::open(&config("lookup")).unwrap();
+    let copies = steering.copies().unwrap();
+    let ada = phone("127.0.0.1:0");
+    ada.connect(at(A)).unwrap();
+    drop(steering);
+    ada.send(b"x").unwrap();
+    assert!(silent(&ada), "somebody holds it");
+    drop(copies);
     ada.send(b"x").unwrap();
     let refused = ada.recv(&mut [0; 8]).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
@@ -262,6 +312,7 @@ fn bursts_go_out_whole() {
     let steering = Steering::open(&config("lookup")).unwrap();
     let mut world = World::steered(&steering);
     let (ada, bob) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"));
+    socket2::SockRef::from(&bob).set_recv_buffer_size(1 << 20).unwrap();
     let to = bob.local_addr().unwrap();
     let ports: Vec<u16> = (0..260).map(|at| 20_000 + 2 * at).collect();
     for port in &ports {

@@ -27,6 +27,7 @@ const PROG_LOAD: libc::c_int = 5;
 const INFO_BY_FD: libc::c_int = 15;
 const PROG_QUERY: libc::c_int = 16;
 const LINK_CREATE: libc::c_int = 28;
+const LINK_DETACH: libc::c_int = 34;
 
 const TYPE_ARRAY: u32 = 2;
 const TYPE_SOCKMAP: u32 = 15;
@@ -275,6 +276,31 @@ pub fn attach(program: &Program, namespace: BorrowedFd<'_>) -> io::Result<OwnedF
     // SAFETY: this command takes no addresses.
     // JUSTIFICATION: see `bpf`.
     unsafe { bpf(LINK_CREATE, &mut attributes) }.map(owned)
+}
+
+/// Whether what [`attach`] gave still has its program run somewhere.
+#[must_use]
+pub fn is_attached(link: BorrowedFd<'_>) -> bool {
+    let mut info = [0; 32];
+    let attributes = Attributes::new().descriptor(0, link).number(4, 32);
+    let mut attributes = attributes.room(8, &mut info);
+    // SAFETY: the room is as long as was told.
+    // JUSTIFICATION: see `bpf`.
+    let told = unsafe { bpf(INFO_BY_FD, &mut attributes) };
+    // The number of the namespace, 0 once it is gone from there.
+    told.is_ok() && info.get(16..20).is_some_and(|number| number != [0; 4])
+}
+
+/// Ends what [`attach`] began, whoever else has the descriptor.
+///
+/// # Errors
+/// The system's: it is no such descriptor.
+pub fn detach(link: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attributes = Attributes::new().descriptor(0, link);
+    // SAFETY: this command takes no addresses.
+    // JUSTIFICATION: see `bpf`.
+    unsafe { bpf(LINK_DETACH, &mut attributes) }?;
+    Ok(())
 }
 
 /// How many programs that choose sockets a network namespace has.

@@ -6,12 +6,15 @@
 //! | entry | first word | second word |
 //! |--:|---|---|
 //! | 0 | what the array was made for, [`FlowSpace::mark`] | 0 |
-//! | 1 to [`SHARDS_MAX`] | 0 | of a shard: packets dropped as their port had too many |
+//! | 1 to [`SHARDS_MAX`] | when a shard showed that it lives | its packets that were too many |
 //! | from [`FLOWS_FROM`] on | of a port: 0 = closed, else its shard, plus one | the program's own |
 //!
-//! The port's entry is [`FLOWS_FROM`] + address x ports + port - first port. Only the shard that has
-//! a port writes its first word, only the program the second one of an open port. A word is read and
-//! written whole, and nothing else hangs on it, so no order between them is needed.
+//! The port's entry is [`FLOWS_FROM`] + address x ports + port - first port. Only the shard that
+//! has a port writes its first word, only the program the second one of an open port. A word is
+//! read and written whole, and nothing else hangs on it, so no order between them is needed.
+//!
+//! The array outlives its shards. One that has not shown for ten seconds that it lives
+//! ([`Flows::stamp`]) gets nothing: packets do not pile up for somebody who may never come.
 
 use std::io;
 use std::net::IpAddr;
@@ -19,7 +22,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use strowger_link::SHARDS_MAX;
+use strowger_link::{SHARDS_MAX, Tick};
 
 use crate::bpf::Map;
 use crate::net::{MEDIA_ADDRESSES_MAX, MediaPort};
@@ -177,6 +180,12 @@ impl Flows {
         u8::try_from(owner.checked_sub(1)?).ok()
     }
 
+    /// This shard lives.
+    pub fn stamp(&self, shard: u8, now: Tick) {
+        let alive = self.word(1 + usize::from(shard), 0);
+        alive.into_iter().for_each(|word| word.store(now.0, Ordering::Relaxed));
+    }
+
     /// How many packets to ports of this shard were dropped, as one port had too many.
     #[must_use]
     pub fn limited(&self, shard: u8) -> u64 {
@@ -213,6 +222,48 @@ mod tests {
         for (address, port) in [(2, 16_384), (0, 16_383), (0, 16_388), (255, 0)] {
             assert_eq!(entry(address, port), None);
         }
+    }
+
+    /// Over memory of our own, which is what the array is once it is mapped.
+    fn flows(space: FlowSpace) -> Flows {
+        let words = space.entries() as usize * WORDS;
+        let (_fd, mapping) = crate::shm::create_memfd(c"flows", words).unwrap();
+        Flows { space: Arc::new(space), words: Arc::new(mapping) }
+    }
+
+    /// Whatever is opened and closed, ours or not.
+    #[test]
+    fn exactly_the_open_ports_have_owners() {
+        let (first, last) = (16_384, 16_415);
+        let addresses = &["192.0.2.1", "2001:db8::1"];
+        let flows = flows(FlowSpace { shards: 4, ..space(addresses, first, last) });
+        let mut model = std::collections::BTreeMap::new();
+        let mut chance = 7u64;
+        for _ in 0..20_000 {
+            chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            let draw = chance >> 33;
+            let port = 16_380 + (draw / 3 % 40) as u16;
+            let port = MediaPort { address: (draw % 3) as u8, port };
+            let known = port.address < 2 && (first..=last).contains(&port.port);
+            let shard = (draw / 256 % 4) as u8;
+            if draw / 128 % 2 == 0 {
+                assert_eq!(flows.give(port, shard), known, "{port:?}");
+                model.extend(known.then_some((port, shard)));
+            } else {
+                flows.close(port);
+                model.remove(&port);
+            }
+        }
+        let all = || {
+            let ports = first - 9..=last + 9;
+            ports.flat_map(|port| (0..4).map(move |address| MediaPort { address, port }))
+        };
+        assert!(model.len() > 10);
+        assert!(all().all(|port| flows.owner(port) == model.get(&port).copied()));
+        let others = &flows.words.words()[..FLOWS_FROM as usize * WORDS];
+        assert!(others.iter().all(|word| word.load(Ordering::Relaxed) == 0));
+        flows.close_all();
+        assert!(all().all(|port| flows.owner(port).is_none()));
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //!   when the listener is bound to `0.0.0.0` or `::`. `SO_TIMESTAMPNS` tells the queue delay.
 //!   `IP_RECVERR`: an ICMP port unreachable is a transport error now, not a time-out later.
 //! - Media sockets without `IP_RECVERR`: a stranger's ICMP stops nothing.
-//! - Or, with [`Mmsg::steer`], one socket of each family for all media ports and raw sockets to send
-//!   by, which needs rights to open.
+//! - Or, with [`Mmsg::steer`], one socket of each family for all media ports, and raw sockets to
+//!   send by, which need rights to open.
 //! - Connections, if [`Mmsg::add_streams`] gave it any to listen for: read in turn, bounded bytes
 //!   of each, and told of once by the kernel, so that thousands that are idle cost nothing.
 //! - What cannot be sent at once is dropped and counted, never queued: late media is worthless, SIP
@@ -437,6 +437,9 @@ impl Io for Mmsg {
         }
         self.now = clock::monotonic();
         self.asked = self.now;
+        if let Media::Steered(steered) = &mut self.media {
+            steered.stamp(self.now);
+        }
         let (media, sip) = (self.media.is_ready(), self.sip.is_ready());
         Woke { media, sip, streams: self.streams.is_ready(), waker }
     }

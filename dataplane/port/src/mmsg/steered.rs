@@ -5,8 +5,8 @@
 //! A program of the kernel gives these sockets the packets of all ports that are open
 //! ([`crate::flows`]), and each packet brings the port it was sent to. What is sent gets its IP and
 //! UDP headers here, in front of the payload, so that it leaves from any port. Nothing else differs
-//! from a socket for each port: the same addresses, ports, bytes and class of service; a packet that
-//! is longer than the device takes is dropped and counted, not cut into fragments.
+//! from a socket for each port: the same addresses, ports, bytes and class of service; a packet
+//! that is longer than the device takes is dropped and counted, not cut into fragments.
 
 mod setup;
 
@@ -21,6 +21,7 @@ use crate::burst::{MediaBurst, MediaPacket, Target};
 use crate::clock;
 use crate::flows::Flows;
 use crate::net::{MediaCounters, MediaPort, OpenError};
+use strowger_link::{SECOND, Tick};
 
 /// Families.
 const FAMILIES: usize = 2;
@@ -74,6 +75,8 @@ pub(super) struct Steered {
     order: Box<[(u32, u16)]>,
     batch: Batch,
     dscp: u8,
+    /// When the kernel's program was last told that we live.
+    stamped: Tick,
     /// Of the next IPv4 packet; never 0, for which the kernel would look for one.
     ident: u16,
 }
@@ -115,6 +118,14 @@ impl Steered {
         let shared = self.shared.iter_mut().zip(0u32..).find(|(_, number)| *number == family);
         if let Some((Some(shared), _)) = shared {
             shared.is_ready = true;
+        }
+    }
+
+    /// Shows the kernel's program that we live, each second.
+    pub(super) fn stamp(&mut self, now: Tick) {
+        if now.ns_since(self.stamped) >= SECOND {
+            self.stamped = now;
+            self.flows.stamp(self.shard, now);
         }
     }
 

@@ -39,6 +39,8 @@ impl Steered {
         }
         let ports = flows.space().entries() as usize;
         let addresses = ips.iter().zip(raws).map(|(ip, raw)| Address { ip: *ip, raw }).collect();
+        let now = crate::clock::monotonic();
+        flows.stamp(shard, now);
         Ok(Steered {
             shard,
             addresses,
@@ -49,6 +51,7 @@ impl Steered {
             order: vec![(0, 0); BURST_MAX].into(),
             batch: Batch::new(BURST_MAX),
             dscp,
+            stamped: now,
             ident: 0,
             flows,
         })
