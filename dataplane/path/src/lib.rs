@@ -34,7 +34,7 @@ use strowger_tuning::{Backend, Config};
 
 pub use object::{Object, ObjectError};
 pub use program::{OBJECT, PROGRAM};
-pub use steering::{HANDLES_MAX, Refusal, Steering};
+pub use steering::{Refusal, Steering};
 
 /// Opens what the configuration wants, or takes what was handed on; `None` = a socket for each
 /// port. What was handed on and is not taken ends, whoever holds it: its program would keep the

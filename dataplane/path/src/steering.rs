@@ -9,15 +9,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use strowger_link::SHARDS_MAX;
 use strowger_port::bpf::{self, Map, Program};
 use strowger_port::flows::{FLOW_BYTES, FlowSpace, Flows};
+use strowger_port::keep::SOCKETS_MAX;
 use strowger_port::mmsg::{Steering as OfShard, bind_blackhole, bind_raw, bind_shared};
-use strowger_port::net::MEDIA_ADDRESSES_MAX;
+use strowger_port::net::{LISTENERS_MAX, MEDIA_ADDRESSES_MAX};
 use strowger_tuning::Config;
 
 use crate::object::{Object, ObjectError};
 use crate::program::{OBJECT, PLACES_BYTES, PROGRAM, places};
 
 /// Most descriptors of a [`Steering`].
-pub const HANDLES_MAX: usize = 2 + 2 + 2 * SHARDS_MAX as usize + MEDIA_ADDRESSES_MAX;
+const HANDLES_MAX: usize = 2 + 2 + 2 * SHARDS_MAX as usize + MEDIA_ADDRESSES_MAX;
+
+/// A dataplane offers all of them beside its sockets of signalling.
+const _: () = assert!(HANDLES_MAX + 2 * LISTENERS_MAX <= SOCKETS_MAX);
 
 /// DSCP of media packets (EF, RFC 4594).
 const MEDIA_DSCP: u8 = 46;

@@ -174,8 +174,8 @@ impl Flows {
     }
 
     /// The shard that has a port.
-    #[must_use]
-    pub fn owner(&self, port: MediaPort) -> Option<u8> {
+    #[cfg(test)]
+    fn owner(&self, port: MediaPort) -> Option<u8> {
         let owner = self.word(self.space.entry(port)?, 0)?.load(Ordering::Relaxed);
         u8::try_from(owner.checked_sub(1)?).ok()
     }
