@@ -68,7 +68,7 @@ fn a_call_outlives_the_dataplane_without_a_socket_of_its_own() {
     let talk = Talk::new(&ada, "1002", &bob);
     talk.heard(50);
     assert_eq!(media_sockets(), 0, "no port of the call is a socket");
-    assert_eq!(demo.rest.shard("media_lookup_now"), 1);
+    assert!(demo.rest.shard("media_lookup_now") >= 1, "each shard says so");
     let killed = demo.planes().switchd;
     demo.signal("KILL", killed);
     demo.await_replaced(killed);
