@@ -452,7 +452,6 @@ mod tests {
             "media.advertise = [\"192.0.2.1\"]",
             "media.port_min = 20000",
             "media.port_max = 20999",
-            "media.backend = \"auto\"",
             "cores.shards = \"1\"",
             "cores.control = \"0\"",
             "cores.count = 2",
@@ -502,6 +501,14 @@ mod tests {
         ] {
             assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
         }
+    }
+
+    #[test]
+    fn media_goes_by_sockets_unless_told_otherwise() {
+        let of = |text: &str| Config::parse(text).unwrap().media.backend;
+        assert_eq!(of(""), Backend::Sockets);
+        assert_eq!(of("media.backend = \"lookup\""), Backend::Lookup);
+        assert_eq!(of("media.backend = \"auto\""), Backend::Auto);
     }
 
     #[test]

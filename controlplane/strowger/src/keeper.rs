@@ -149,8 +149,8 @@ fn fits(wanted: SocketAddr, kept: SocketAddr, ports: Ports) -> bool {
     port && wanted.ip() == kept.ip()
 }
 
-/// The dataplane's sockets: datagrams, connections, and what steers media, which begins with what is
-/// no socket.
+/// The dataplane's sockets: datagrams, connections, and what steers media, which begins with what
+/// is no socket.
 pub(crate) fn apart(mut all: Vec<OwnedFd>) -> (Vec<UdpSocket>, Vec<TcpListener>, Vec<OwnedFd>) {
     let sockets = all.iter().take_while(|fd| is_socket(fd.as_fd())).count();
     let media = all.split_off(sockets);

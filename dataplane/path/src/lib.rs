@@ -5,8 +5,8 @@
 //! open ports to one socket of each shard and family, and raw sockets send from any port.
 //!
 //! *What lives how long.* [`Steering`] is descriptors: the program's link to this network's
-//! namespace, the array of ports, the sockets. The supervisor opens them and hands them on, as it does with
-//! the sockets of SIP, so they outlive a kill of the dataplane: packets wait in the sockets until
+//! namespace, the array of ports, the sockets. The supervisor opens them and hands them on, as it
+//! does with the sockets of SIP, so they outlive a kill of the dataplane: packets wait in the sockets until
 //! its next life has adopted the calls. When the last process that holds them ends, the link is
 //! gone and ports are as before. After the start nobody needs a right.
 //!

@@ -28,7 +28,8 @@ pub(crate) struct Sockets {
 /// Takes the place, before anything is read or written there (a second dataplane would take the
 /// first one's call table away), and the SIP sockets: those that the supervisor handed on, else
 /// bound here. Certificates are read after it: who finds no dataplane to be told of a new one need
-/// not tell it. So is what steers media. Answers supervisors from now on, for the rest of the start may take long.
+/// not tell it. So is what steers media. Answers supervisors from now on, for the rest of the start
+/// may take long.
 ///
 /// # Errors
 /// One line for a person: another dataplane runs there.
