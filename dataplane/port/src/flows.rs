@@ -246,7 +246,7 @@ mod tests {
             let port = MediaPort { address: (draw % 3) as u8, port };
             let known = port.address < 2 && (first..=last).contains(&port.port);
             let shard = (draw / 256 % 4) as u8;
-            if draw / 128 % 2 == 0 {
+            if (draw / 128).is_multiple_of(2) {
                 assert_eq!(flows.give(port, shard), known, "{port:?}");
                 model.extend(known.then_some((port, shard)));
             } else {
