@@ -6,9 +6,9 @@
 //!
 //! *What lives how long.* [`Steering`] is descriptors: the program's link to this network's
 //! namespace, the array of ports, the sockets. The supervisor opens them and hands them on, as it
-//! does with the sockets of SIP, so they outlive a kill of the dataplane: packets wait in the sockets until
-//! its next life has adopted the calls. When the last process that holds them ends, the link is
-//! gone and ports are as before. After the start nobody needs a right.
+//! does with the sockets of SIP, so they outlive a kill of the dataplane: packets wait in the
+//! sockets until its next life has adopted the calls. When the last process that holds them ends,
+//! the link is gone and ports are as before. After the start nobody needs a right.
 //!
 //! *Four traps, and what is done about each.*
 //! 1. A program of this kind takes packets from sockets that others have bound in the range, and
