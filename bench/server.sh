@@ -13,8 +13,8 @@ server_config() {
 node.run = "$run/run-${1##*/}"
 sip.listen = ["$net.1:5060"]
 media.addresses = ["$net.5"]
-media.port_min = 1026
-media.port_max = 65535
+media.port_min = ${server_first:-1026}
+media.port_max = ${server_last:-65535}
 cores.shards = "0"
 cores.control = "0"
 cores.slots = $2

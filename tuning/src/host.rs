@@ -130,6 +130,16 @@ impl Host {
     }
 }
 
+/// Whether the kernel of the host at `root` gives one of these ports to whoever asks for any;
+/// `None` = it does not tell.
+#[must_use]
+pub fn is_given_to_others(root: &Path, own: PortRange) -> Option<bool> {
+    let mut files = Files::new(root);
+    let (ephemeral, reserved) = (ephemeral(&mut files), reserved(&mut files));
+    let host = Host { ephemeral, reserved, ..Host::default() };
+    crate::tune::port::is_given_to_others(&host, own)
+}
+
 fn kernel(files: &mut Files<'_>) -> Option<(u32, u32)> {
     let path = "proc/sys/kernel/osrelease";
     let text = files.text(path)?;

@@ -9,6 +9,7 @@
 //! Start at [`Config::parse`].
 
 mod acme;
+mod backend;
 mod check;
 mod cores;
 mod facts;
@@ -22,6 +23,7 @@ pub mod tune;
 mod words;
 
 pub use acme::{ACME_FILE, ACME_NAMES_MAX, Acme};
+pub use backend::Backend;
 pub use check::Problem;
 pub use cores::{CoreList, parse_cores};
 pub use facts::{Dip, FACT_KEEP_S_MAX, FACT_URL_MAX, Facts, Hook, NUMBER_PLACE};
@@ -159,6 +161,8 @@ pub struct Media {
     /// Packets that one party may send on one line in a second; what is beyond is dropped and
     /// counted (`media_flooded`). 0 = as many as come.
     pub flow_packets_max: u32,
+    /// What packets come in and go out by: `sockets`, `lookup` or `auto`.
+    pub backend: Backend,
 }
 
 /// Threads and cores.
@@ -285,6 +289,7 @@ impl Default for Media {
             port_max: 32_767,
             dscp: Vec::new(),
             flow_packets_max: 2_000,
+            backend: Backend::Sockets,
         }
     }
 }
@@ -517,6 +522,14 @@ mod tests {
     }
 
     #[test]
+    fn media_goes_by_sockets_unless_told_otherwise() {
+        let of = |text: &str| Config::parse(text).unwrap().media.backend;
+        assert_eq!(of(""), Backend::Sockets);
+        assert_eq!(of("media.backend = \"lookup\""), Backend::Lookup);
+        assert_eq!(of("media.backend = \"auto\""), Backend::Auto);
+    }
+
+    #[test]
     fn every_key_of_certificates_changes_something() {
         for line in [
             "acme.names = [\"sip.example.com\"]\nacme.terms_agreed = true",
@@ -618,6 +631,7 @@ mod tests {
                 "sip.give_up_ms: must be 4000 to 640000, is 3000",
             ),
             ("sip.call_s_max = 59", "sip.call_s_max: must be 60 to 2592000, is 59"),
+            ("media.backend = \"xdp\"", "line 1: media.backend: unknown variant `xdp`"),
             ("media.port_min = 16385", "media.port_min: must be even, is 16385"),
             (
                 "media.port_max = 100",

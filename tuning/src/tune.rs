@@ -8,7 +8,7 @@
 mod memory;
 mod network;
 mod packet;
-mod port;
+pub(crate) mod port;
 mod process;
 mod processor;
 mod report;
@@ -17,7 +17,7 @@ pub use packet::{OtherPath, PacketPath};
 pub use report::{Finding, Report, Weight};
 
 use crate::host::Host;
-use crate::{Config, CoreList, parse_cores};
+use crate::{Backend, Config, CoreList, parse_cores};
 
 /// Descriptors of the dataplane that are no media sockets: listeners, rings, journal, table.
 pub const DESCRIPTORS_BESIDE_MEDIA: u64 = 100;
@@ -82,7 +82,10 @@ impl Needs {
             calls,
             slots,
             ports_for,
-            descriptors: descriptors(calls),
+            descriptors: match config.media.backend {
+                Backend::Lookup => descriptors(0) + of_lookup(config),
+                Backend::Sockets | Backend::Auto => descriptors(calls),
+            },
             table_bytes,
             memory_bytes: IDLE_BYTES + table_bytes + calls * CALL_BYTES_MAX,
             backlog: backlog.clamp(BACKLOG_MIN, BACKLOG_MAX),
@@ -95,6 +98,13 @@ impl Needs {
 #[must_use]
 pub const fn descriptors(calls: u64) -> u64 {
     calls * PORTS_PER_CALL + DESCRIPTORS_BESIDE_MEDIA
+}
+
+/// Descriptors of one socket for all media ports: what is kept, with a copy for the next
+/// supervisor, and each shard's own (`path::Steering`).
+fn of_lookup(config: &Config) -> u64 {
+    let (shards, addresses) = (u64::from(config.shards()), config.media.addresses.len() as u64);
+    2 * (4 + 2 * shards + addresses) + shards * (2 + addresses)
 }
 
 /// What all parts of the check look at.
@@ -112,7 +122,7 @@ struct Check<'a> {
 pub fn check(host: &Host, config: &Config) -> Report {
     let needs = Needs::of(config);
     let shard = shard_core(host, config);
-    let report = Report::new(packet::path(host));
+    let report = Report::new(packet::path(host, config));
     let mut check = Check { host, config, needs, shard, report };
     for line in &host.garbled {
         check.report.note("host.unreadable", line.clone(), "It is left out of the check.", vec![]);
@@ -123,6 +133,7 @@ pub fn check(host: &Host, config: &Config) -> Report {
     check.queues();
     check.settings();
     check.ports();
+    check.path();
     check.process();
     check.memory();
     check.report.sort();

@@ -497,3 +497,32 @@ fn the_unit_gives_what_the_check_wants() {
     let run = value("RuntimeDirectory").unwrap();
     assert_eq!(profile("vm-2-core.toml").run_dir(), Path::new("/run").join(run));
 }
+
+/// What the configured way of packets lacks is said as heavily as it weighs.
+#[test]
+fn the_way_of_packets_is_told_with_what_it_lacks() {
+    let with = |backend: &str| Config::parse(&format!("media.backend = \"{backend}\"")).unwrap();
+    let weight = |tree: &Tree, backend: &str| {
+        let report = report(tree, &with(backend));
+        let found = report.findings.iter().find(|finding| finding.id == "path.lookup");
+        (report.packet_path.name, found.map(|finding| finding.weight))
+    };
+    let tree = Tree::of_2_cores();
+    assert_eq!(weight(&tree, "sockets"), ("mmsg", None));
+    assert_eq!(weight(&tree, "auto"), ("mmsg", Some(Weight::Note)));
+    assert_eq!(weight(&tree, "lookup"), ("mmsg", Some(Weight::Stops)));
+    // CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF.
+    tree.write("proc/self/status", "CapEff:\t0000008000003000\nSeccomp:\t0\n");
+    assert_eq!(weight(&tree, "sockets"), ("mmsg", None));
+    for backend in ["auto", "lookup"] {
+        assert_eq!(weight(&tree, backend), ("sk_lookup", None), "{backend}");
+    }
+    let others = report(&tree, &with("lookup")).packet_path.others;
+    assert!(others.iter().any(|other| other.name == "mmsg" && other.built));
+    assert!(Needs::of(&with("lookup")).descriptors < Needs::of(&with("auto")).descriptors);
+    // Rights are not all: nobody may be given our ports.
+    tree.set("net.ipv4.ip_local_port_range", "1024 65000");
+    assert_eq!(weight(&tree, "lookup"), ("mmsg", Some(Weight::Stops)));
+    tree.set("net.ipv4.ip_local_reserved_ports", "16384-32767");
+    assert_eq!(weight(&tree, "lookup"), ("sk_lookup", None));
+}

@@ -5,12 +5,14 @@
 //! supervisor that takes living planes over gets the sockets back from them; what nobody holds any
 //! more is bound anew, at the address it had before where the configuration leaves a choice.
 
+use crate::complain;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use strowger_path::Steering;
 use strowger_port::mmsg::{bind_sip, bind_stream};
-use strowger_port::process::is_listener;
+use strowger_port::process::{is_listener, is_socket};
 use strowger_tuning::Config;
 
 /// How many ports above the wanted one a demo tries.
@@ -24,6 +26,8 @@ pub(crate) struct Kept {
     pub(crate) sip: Vec<UdpSocket>,
     /// Sockets that listen for connections: beside those of SIP, and those of `sip.stream`.
     pub(crate) streams: Vec<TcpListener>,
+    /// What steers media to the dataplane, in the order of [`Steering::take`]; empty = nothing.
+    pub(crate) media: Vec<OwnedFd>,
     /// The REST endpoint's socket.
     pub(crate) admin: TcpListener,
 }
@@ -63,8 +67,12 @@ impl Kept {
         handed: Handed,
         before: Option<&Addresses>,
     ) -> Result<Kept, String> {
-        let (mut sip, mut streams) = apart(handed.sip);
+        let (mut sip, mut streams, mut media) = apart(handed.sip);
         if sip.is_empty() {
+            // Before the sockets of SIP: whoever finds those finds everything. A dataplane that
+            // lives keeps the way that its media has.
+            let opened = strowger_path::choose(config, Vec::new(), complain)?;
+            media = opened.map_or(Vec::new(), Steering::into_handles);
             for (index, &address) in config.sip.listen.iter().enumerate() {
                 let last = before.and_then(|before| before.sip.get(index).copied());
                 sip.push(bind("sip.listen", address, last, ports, open_sip)?);
@@ -80,7 +88,7 @@ impl Kept {
                 bind("admin.listen", config.admin.listen, last, ports, TcpListener::bind)?
             }
         };
-        Ok(Kept { sip, streams, admin })
+        Ok(Kept { sip, streams, media, admin })
     }
 
     /// Where calls come in and where REST answers.
@@ -141,11 +149,14 @@ fn fits(wanted: SocketAddr, kept: SocketAddr, ports: Ports) -> bool {
     port && wanted.ip() == kept.ip()
 }
 
-/// The dataplane's sockets: datagrams, and connections.
-pub(crate) fn apart(all: Vec<OwnedFd>) -> (Vec<UdpSocket>, Vec<TcpListener>) {
+/// The dataplane's sockets: datagrams, connections, and what steers media, which begins with what
+/// is no socket.
+pub(crate) fn apart(mut all: Vec<OwnedFd>) -> (Vec<UdpSocket>, Vec<TcpListener>, Vec<OwnedFd>) {
+    let sockets = all.iter().take_while(|fd| is_socket(fd.as_fd())).count();
+    let media = all.split_off(sockets);
     let (streams, sip): (Vec<_>, Vec<_>) = all.into_iter().partition(|fd| is_listener(fd.as_fd()));
     let streams = streams.into_iter().map(TcpListener::from).collect();
-    (sip.into_iter().map(UdpSocket::from).collect(), streams)
+    (sip.into_iter().map(UdpSocket::from).collect(), streams, media)
 }
 
 /// Listening sockets as the dataplane would open them. One beside a UDP socket whose port somebody
@@ -240,7 +251,7 @@ mod tests {
     fn what_is_handed_back_is_kept_whatever_the_configuration_says() {
         let first = open(&config(0), Ports::Named, None).unwrap();
         let addresses = first.addresses().unwrap();
-        let Kept { sip, streams, admin } = first;
+        let Kept { sip, streams, admin, .. } = first;
         let sip = sip.into_iter().map(OwnedFd::from);
         let sip = sip.chain(streams.into_iter().map(OwnedFd::from)).collect();
         let handed = Handed { sip, admin: vec![admin.into()] };
@@ -269,16 +280,30 @@ mod tests {
         let said = open(&config, Ports::Named, None).err().unwrap();
         assert!(said.starts_with(&format!("sip.stream: {taken}: ")), "{said}");
         // They come back with the others, but for what is not wanted any more.
-        let Kept { sip, streams, admin } = kept;
+        let Kept { sip, streams, admin, .. } = kept;
         let all = sip.into_iter().map(OwnedFd::from);
         let all: Vec<_> = all.chain(streams.into_iter().map(OwnedFd::from)).collect();
         let copies = all.iter().map(|fd| fd.try_clone().unwrap()).collect();
-        let (sip, streams) = apart(copies);
+        let (sip, streams, media) = apart(copies);
         assert_eq!((sip.len(), places(&streams)), (1, vec![beside, taken]));
+        assert!(media.is_empty());
         config.sip.stream.clear();
         let handed = Handed { sip: all, admin: vec![admin.into()] };
         let kept = Kept::open(&config, Ports::Named, handed, None).unwrap();
         assert_eq!((kept.sip.len(), places(&kept.streams)), (1, vec![beside]));
+    }
+
+    /// What is no socket, and all behind it, is media's, whatever that is.
+    #[test]
+    fn what_steers_media_is_told_by_its_beginning() {
+        let kept = open(&config(0), Ports::Named, None).unwrap();
+        let sip = kept.sip.into_iter().map(OwnedFd::from);
+        let all = sip.chain(kept.streams.into_iter().map(OwnedFd::from));
+        let (link, _other) = std::io::pipe().unwrap();
+        let raw = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let all = all.chain([OwnedFd::from(link), OwnedFd::from(raw)]).collect();
+        let (sip, streams, media) = apart(all);
+        assert_eq!((sip.len(), streams.len(), media.len()), (1, 1, 2));
     }
 
     /// Who connects while nobody accepts waits, and what it said is there.

@@ -113,6 +113,7 @@ mod tests {
         );
         assert!(finding["why"].as_str().unwrap().contains("epoll_pwait2"));
         assert_eq!(value["packet_path"]["name"], "mmsg");
-        assert_eq!(value["packet_path"]["others"][0]["built"], false);
+        assert_eq!(value["packet_path"]["others"][0]["name"], "sk_lookup");
+        assert_eq!(value["packet_path"]["others"][1]["built"], false);
     }
 }

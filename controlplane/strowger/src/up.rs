@@ -175,13 +175,15 @@ impl Supervisor {
         let Supervisor { run, kept, data, control, args: [data_args, control_args], .. } = self;
         if data.is_due() {
             if let Some(sockets) = found(data, run) {
-                (kept.sip, kept.streams) = apart(sockets);
+                (kept.sip, kept.streams, kept.media) = apart(sockets);
             } else if data.is_due() {
                 let fds = kept.sip.iter().map(AsFd::as_fd).collect();
                 let sip = HandOn { name: "STROWGER_SIP_FDS", fds };
                 let fds = kept.streams.iter().map(AsFd::as_fd).collect();
                 let streams = HandOn { name: "STROWGER_STREAM_FDS", fds };
-                start(data, data_args, vec![sip, streams]);
+                let fds = kept.media.iter().map(AsFd::as_fd).collect();
+                let media = HandOn { name: "STROWGER_MEDIA_FDS", fds };
+                start(data, data_args, vec![sip, streams, media]);
             }
         }
         if control.is_due() {

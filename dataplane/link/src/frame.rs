@@ -189,7 +189,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
 /// others only grow. New ones are appended.
-pub const COUNTERS: [&str; 56] = [
+pub const COUNTERS: [&str; 58] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -246,6 +246,8 @@ pub const COUNTERS: [&str; 56] = [
     "mesh_received",
     "mesh_full",
     "media_flooded",
+    "media_limited",
+    "media_lookup_now",
 ];
 
 wire_struct! {

@@ -97,6 +97,17 @@ impl MediaPacket {
         self.buffer.get_mut(HEADROOM_BYTES..).unwrap_or_default()
     }
 
+    /// The payload with `header` bytes before it; `None` = more than [`HEADROOM_BYTES`].
+    pub(crate) fn headed(&self, header: usize) -> Option<&[u8]> {
+        self.buffer.get(HEADROOM_BYTES.checked_sub(header)?..HEADROOM_BYTES + self.len())
+    }
+
+    /// The same, to be written.
+    pub(crate) fn headed_mut(&mut self, header: usize) -> Option<&mut [u8]> {
+        let end = HEADROOM_BYTES + self.len();
+        self.buffer.get_mut(HEADROOM_BYTES.checked_sub(header)?..end)
+    }
+
     /// Sets the payload's length; longer than [`PAYLOAD_BYTES_MAX`] is cut to it.
     pub fn set_len(&mut self, len: usize) {
         self.len = len.min(PAYLOAD_BYTES_MAX) as u16;

@@ -11,6 +11,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`mmsg`] | [`net::Io`] by epoll, recvmmsg and sendmmsg: no privileges needed |
+//! | [`bpf`], [`flows`] | the kernel's programs, and the ports that one of them reads with us |
 //! | [`journal_file`] | [`net::JournalSink`]: group commit in a thread; the reader |
 //! | [`uplink`] | [`net::PlaneLink`]: sessions with the control plane; its other end |
 //! | [`mesh`] | messages between the shards of one process |
@@ -25,9 +26,11 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("strowger-port is written for 64-bit Linux");
 
+pub mod bpf;
 mod burst;
 pub mod clock;
 pub mod eventfd;
+pub mod flows;
 pub mod journal_file;
 pub mod keep;
 pub mod mesh;

@@ -8,6 +8,8 @@
 //!   when the listener is bound to `0.0.0.0` or `::`. `SO_TIMESTAMPNS` tells the queue delay.
 //!   `IP_RECVERR`: an ICMP port unreachable is a transport error now, not a time-out later.
 //! - Media sockets without `IP_RECVERR`: a stranger's ICMP stops nothing.
+//! - Or, with [`Mmsg::steer`], one socket of each family for all media ports, and raw sockets to
+//!   send by, which need rights to open.
 //! - Connections, if [`Mmsg::add_streams`] gave it any to listen for: read in turn, bounded bytes
 //!   of each, and told of once by the kernel, so that thousands that are idle cost nothing.
 //! - What cannot be sent at once is dropped and counted, never queued: late media is worthless, SIP
@@ -23,6 +25,7 @@ mod media;
 mod option;
 mod poll;
 mod sip;
+mod steered;
 mod stream;
 
 use std::io;
@@ -43,11 +46,15 @@ use crate::net::{
 use media::MediaSockets;
 use poll::{Poller, Ready};
 use sip::SipSockets;
+use steered::Steered;
 use stream::Streams;
 
 pub use media::{MEDIA_PER_SOCKET_MAX, MEDIA_RCVBUF_BYTES};
-pub use option::{bind_sip, bind_stream};
+pub use option::{
+    SHARED_RCVBUF_BYTES, bind_blackhole, bind_raw, bind_shared, bind_sip, bind_stream,
+};
 pub use sip::{SIP_FAILURES_MAX, SIP_QUEUE_BYTES_MAX, SIP_QUEUE_MAX, SIP_RCVBUF_BYTES};
+pub use steered::Steering;
 pub use stream::{BACKLOG_MAX, StreamListener, StreamsConfig, UNACKED_MS_MAX};
 
 /// From this many media packets a second on, a shard lets packets gather before it looks: one
@@ -114,6 +121,14 @@ impl Pace {
     }
 }
 
+/// What media goes by.
+enum Media {
+    /// A socket for each port.
+    Sockets(MediaSockets),
+    /// One socket of each family for all of them.
+    Steered(Steered),
+}
+
 /// One shard's sockets. See the module text.
 pub struct Mmsg {
     now: Tick,
@@ -121,7 +136,9 @@ pub struct Mmsg {
     /// As long as it lives, the poller hears it.
     _waker: EventFd,
     sip: SipSockets,
-    media: MediaSockets,
+    media: Media,
+    /// DSCP of media packets, by address.
+    media_dscp: Vec<u8>,
     streams: Streams,
     /// `None` = there is no other shard.
     mesh: Option<MeshEnd>,
@@ -151,7 +168,7 @@ impl Mmsg {
         let poller = Poller::new()?;
         poller.add(waker.as_fd(), Ready::Waker)?;
         let sip = SipSockets::new(listeners, &sip_dscp, &poller)?;
-        let media = MediaSockets::new(&media_addresses, &media_dscp);
+        let media = Media::Sockets(MediaSockets::new(&media_addresses, &media_dscp));
         let now = clock::monotonic();
         let (counters, gather_ns) = (MediaCounters::default(), GATHER_NS);
         let streams = Streams::none();
@@ -161,6 +178,7 @@ impl Mmsg {
             _waker: waker,
             sip,
             media,
+            media_dscp,
             streams,
             mesh: None,
             counters,
@@ -182,6 +200,19 @@ impl Mmsg {
             self.sip.only_send(&self.poller)?;
         }
         self.mesh = Some(mesh);
+        Ok(())
+    }
+
+    /// From now on media comes and goes by these sockets, in place of one for each port; the media
+    /// addresses are those of the flows. Before any port is opened.
+    ///
+    /// # Errors
+    /// `InvalidInput`: the sockets do not fit the addresses, or a port is open. Else the system's.
+    pub fn steer(&mut self, steering: Steering) -> io::Result<()> {
+        if self.media_ports_open() > 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.media = Media::Steered(Steered::new(steering, &self.media_dscp, &self.poller)?);
         Ok(())
     }
 
@@ -208,14 +239,16 @@ impl Mmsg {
     }
 
     /// Receive buffers in bytes: of each listener instead of [`SIP_RCVBUF_BYTES`], and of each
-    /// media port that is opened from now on instead of [`MEDIA_RCVBUF_BYTES`]. The kernel doubles
-    /// them;
-    /// what is beyond `net.core.rmem_max` needs `CAP_NET_ADMIN`, and is cut to that without.
+    /// media port's own socket that is opened from now on instead of [`MEDIA_RCVBUF_BYTES`]. The
+    /// kernel doubles them; what is beyond `net.core.rmem_max` needs `CAP_NET_ADMIN`, and is cut to
+    /// that without.
     ///
     /// # Errors
     /// The system's.
     pub fn set_buffers(&mut self, sip: usize, media: usize) -> io::Result<()> {
-        self.media.set_rcvbuf(media);
+        if let Media::Sockets(sockets) = &mut self.media {
+            sockets.set_rcvbuf(media);
+        }
         self.sip.set_rcvbuf(sip)
     }
 
@@ -228,7 +261,10 @@ impl Mmsg {
     /// How many media ports are open.
     #[must_use]
     pub fn media_ports_open(&self) -> usize {
-        self.media.open_count()
+        match &self.media {
+            Media::Sockets(sockets) => sockets.open_count(),
+            Media::Steered(steered) => steered.open_count(),
+        }
     }
 
     /// Something waits that is known of.
@@ -259,6 +295,22 @@ impl Mmsg {
             }
         }
         rung
+    }
+}
+
+impl Media {
+    fn is_ready(&self) -> bool {
+        match self {
+            Media::Sockets(sockets) => sockets.is_ready(),
+            Media::Steered(steered) => steered.is_ready(),
+        }
+    }
+
+    fn mark_ready(&mut self, slot: u32) {
+        match self {
+            Media::Sockets(sockets) => sockets.mark_ready(slot),
+            Media::Steered(steered) => steered.mark_ready(slot),
+        }
     }
 }
 
@@ -327,22 +379,34 @@ impl Io for Mmsg {
     }
 
     fn open_media(&mut self, port: MediaPort) -> Result<(), OpenError> {
-        self.media.open(port, &self.poller)
+        match &mut self.media {
+            Media::Sockets(sockets) => sockets.open(port, &self.poller),
+            Media::Steered(steered) => steered.open(port),
+        }
     }
 
     fn close_media(&mut self, port: MediaPort) {
-        self.media.close(port);
+        match &mut self.media {
+            Media::Sockets(sockets) => sockets.close(port),
+            Media::Steered(steered) => steered.close(port),
+        }
     }
 
     fn recv_media(&mut self, burst: &mut MediaBurst) -> usize {
         burst.clear();
         // A ring heard here is for `wait`, which returns at once and says so.
         self.rung |= !self.media.is_ready() && self.look();
-        self.media.receive(burst, &mut self.counters)
+        match &mut self.media {
+            Media::Sockets(sockets) => sockets.receive(burst, &mut self.counters),
+            Media::Steered(steered) => steered.receive(burst, &mut self.counters),
+        }
     }
 
     fn send_media(&mut self, burst: &mut MediaBurst) {
-        self.media.send(burst, &mut self.counters);
+        match &mut self.media {
+            Media::Sockets(sockets) => sockets.send(burst, &mut self.counters),
+            Media::Steered(steered) => steered.send(burst, &mut self.counters),
+        }
         burst.clear();
     }
 
@@ -378,6 +442,9 @@ impl Io for Mmsg {
         }
         self.now = clock::monotonic();
         self.asked = self.now;
+        if let Media::Steered(steered) = &mut self.media {
+            steered.stamp(self.now);
+        }
         let (media, sip) = (self.media.is_ready(), self.sip.is_ready());
         Woke { media, sip, streams: self.streams.is_ready(), waker }
     }
@@ -391,7 +458,12 @@ impl Io for Mmsg {
     }
 
     fn media_counters(&self) -> MediaCounters {
-        self.counters
+        match &self.media {
+            Media::Sockets(_) => self.counters,
+            Media::Steered(steered) => {
+                MediaCounters { limited: steered.limited(), is_steered: true, ..self.counters }
+            }
+        }
     }
 }
 

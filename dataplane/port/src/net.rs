@@ -231,6 +231,11 @@ pub struct MediaCounters {
     pub full: u64,
     /// Packets the system refused (no route, too long, source port not open): dropped.
     pub failed: u64,
+    /// Packets dropped before they reached us, as their port had too many; 0 with a socket for each
+    /// port, whose buffer is the bound.
+    pub limited: u64,
+    /// One socket has the packets of all ports ([`crate::mmsg::Mmsg::steer`]).
+    pub is_steered: bool,
 }
 
 /// A port of one of the shard's local media addresses: the identity of a flow.

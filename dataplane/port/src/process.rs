@@ -16,7 +16,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 /// Most descriptors handed on under one name.
-pub const INHERIT_MAX: usize = 64;
+pub const INHERIT_MAX: usize = 128;
 
 /// Descriptors that a child gets under the name of an environment variable.
 #[derive(Clone, Debug)]
@@ -70,6 +70,12 @@ fn set_close_on_exec(fd: RawFd, close: bool) -> io::Result<()> {
 #[must_use]
 pub fn is_listener(fd: BorrowedFd<'_>) -> bool {
     socket2::SockRef::from(&fd).is_listener().unwrap_or(false)
+}
+
+/// Whether this is a socket of any kind.
+#[must_use]
+pub fn is_socket(fd: BorrowedFd<'_>) -> bool {
+    socket2::SockRef::from(&fd).r#type().is_ok()
 }
 
 /// Starts `program` in its own process group, with `hand_on` open in it. Standard input is closed

@@ -10,7 +10,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::sys::{check, check_len, retry, wait_readable};
 
 /// Most descriptors of one message.
-pub(crate) const FDS_MAX: usize = 64;
+pub(crate) const FDS_MAX: usize = 128;
 const HEADER_BYTES: usize = size_of::<libc::cmsghdr>();
 const CONTROL_BYTES: usize = HEADER_BYTES + (FDS_MAX * 4).next_multiple_of(8);
 const BACKLOG: i32 = 8;

@@ -46,7 +46,8 @@ impl Mapping {
     pub fn words(&self) -> &[AtomicU64] {
         // SAFETY: `base` is page-aligned and maps `words` words for reading and writing until
         // `drop`. They are integers (any bits are a value), and nobody makes references to them
-        // other than these atomic ones. The object cannot shrink: `map` checks seals or ownership.
+        // other than these atomic ones. The object cannot shrink: who calls `map`
+        // checks seals or ownership.
         // JUSTIFICATION: the one place where shared memory becomes Rust values.
         unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.words) }
     }
@@ -57,7 +58,8 @@ impl Mapping {
         self.locked
     }
 
-    fn map(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<Mapping> {
+    /// Maps memory that cannot shrink, as the caller has made sure.
+    pub(crate) fn map(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<Mapping> {
         let size = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
         let fits = bytes.is_multiple_of(8) && (8..=MAPPING_BYTES_MAX).contains(&bytes);
         if !fits {

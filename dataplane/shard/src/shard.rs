@@ -703,6 +703,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             self.next_alive = Tick(now.0 - now.0 % ALIVE).plus_ns(ALIVE);
             self.mark_alive(now, is_first);
             self.report(now);
+            self.report_listeners(now);
+            self.report_turned();
         }
     }
 
@@ -797,12 +799,12 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.mesh_received,
             c.mesh_full,
             c.media_flooded,
+            socket.limited,
+            u64::from(socket.is_steered),
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
         let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());
-        self.report_listeners(now);
-        self.report_turned();
     }
 
     /// Strangers that the edge answered, by source; what finds no room is told in a later second.

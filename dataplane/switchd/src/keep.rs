@@ -1,9 +1,11 @@
 //! This process's place on its directories, and what a new supervisor finds there.
 
+use crate::complain;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use strowger_path::Steering;
 use strowger_port::eventfd::EventFd;
 use strowger_port::keep::{Claim, Offered};
 use strowger_port::mmsg::bind_sip;
@@ -19,12 +21,15 @@ pub(crate) struct Sockets {
     pub(crate) sip: Vec<UdpSocket>,
     /// Those that listen for connections and that the supervisor keeps, in any order.
     pub(crate) streams: Vec<TcpListener>,
+    /// What brings media to the shards; `None` = a socket for each port.
+    pub(crate) media: Option<Steering>,
 }
 
 /// Takes the place, before anything is read or written there (a second dataplane would take the
 /// first one's call table away), and the SIP sockets: those that the supervisor handed on, else
 /// bound here. Certificates are read after it: who finds no dataplane to be told of a new one need
-/// not tell it. Answers supervisors from now on, for the rest of the start may take long.
+/// not tell it. So is what steers media. Answers supervisors from now on, for the rest of the start
+/// may take long.
 ///
 /// # Errors
 /// One line for a person: another dataplane runs there.
@@ -41,10 +46,17 @@ pub(crate) fn claim(config: &Config) -> Result<(Offered, Sockets), String> {
     };
     let streams = process::take_inherited("STROWGER_STREAM_FDS").map_err(|e| e.to_string())?;
     let streams: Vec<TcpListener> = streams.into_iter().map(TcpListener::from).collect();
+    let handed = process::take_inherited("STROWGER_MEDIA_FDS").map_err(|e| e.to_string())?;
+    let media = strowger_path::choose(config, handed, complain)?;
     let handles = sip.iter().map(|socket| socket.try_clone().map(OwnedFd::from));
     let handles = handles.chain(streams.iter().map(|s| s.try_clone().map(OwnedFd::from)));
-    let offered = handles.collect::<Result<_, _>>().and_then(|handles| claim.offer(handles));
-    Ok((offered.map_err(|e| format!("keep: {e}"))?, Sockets { sip, streams }))
+    let offered = handles.collect::<Result<Vec<_>, _>>().and_then(|mut handles| {
+        // Behind the sockets of signalling; its first ones are no sockets, which tells them apart.
+        let media = media.as_ref().map_or(Ok(Vec::new()), Steering::copies)?;
+        handles.extend(media);
+        claim.offer(handles)
+    });
+    Ok((offered.map_err(|e| format!("keep: {e}"))?, Sockets { sip, streams, media }))
 }
 
 /// What the main thread and those of the shards tell each other. The main thread sleeps without

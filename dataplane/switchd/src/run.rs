@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use strowger_call::CallsConfig;
 use strowger_link::{CallFacts, DOOR, FRAME_VERSION, Key, RecordId, SHARDS_MAX, Transport};
+use strowger_path::Steering;
 use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
 use strowger_port::mesh::{MESH_WORDS, mesh};
@@ -298,7 +299,7 @@ fn start_journal(
 }
 
 /// Packet I/O of each shard: the first one's has the sockets of signalling, the others send by
-/// clones of them. What the sockets are to signalling.
+/// clones of them; media as it was chosen. What the sockets are to signalling.
 fn open_ios(
     config: &Config,
     wakers: &[EventFd],
@@ -310,7 +311,7 @@ fn open_ios(
     let others = others.map_err(wrong)?;
     let mut bells = clones(wakers)?.into_iter();
     let door = bells.next().ok_or("no shard")?;
-    let (io, places) = open_io(config, door, sockets)?;
+    let (io, places) = open_io(config, door, (sockets.sip, sockets.streams))?;
     let mut ios = vec![io];
     for (listeners, waker) in others.into_iter().zip(bells) {
         ios.push(packets(config, waker, listeners).map_err(wrong)?);
@@ -321,7 +322,23 @@ fn open_ios(
             io.join(end).map_err(wrong)?;
         }
     }
+    if let Some(media) = &sockets.media {
+        steer(media, &mut ios).map_err(wrong)?;
+    }
     Ok((ios, places))
+}
+
+/// Media by one socket for all ports of a shard. Ports of a former life are closed; those of calls
+/// that go on are opened again before anything is read.
+fn steer(media: &Steering, ios: &mut [Mmsg]) -> std::io::Result<()> {
+    media.close_all();
+    for (number, io) in (0..).zip(ios) {
+        io.steer(media.of_shard(number)?)?;
+    }
+    complain(
+        "media: one socket of each shard and family for all ports, and raw sockets to send by",
+    );
+    Ok(())
 }
 
 /// Packet I/O over these sockets.
@@ -345,7 +362,7 @@ fn packets(config: &Config, waker: EventFd, listeners: Vec<UdpSocket>) -> std::i
 fn open_io(
     config: &Config,
     waker: EventFd,
-    Sockets { sip: sockets, streams: kept }: Sockets,
+    (sockets, kept): (Vec<UdpSocket>, Vec<TcpListener>),
 ) -> Result<(Mmsg, Vec<Place>), String> {
     let bound = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
     let bound = bound.map_err(|e| format!("sip.listen: {e}"))?;

@@ -1,7 +1,8 @@
 //! Bytes on the wire as checked views and plain values.
 //!
 //! *What it is:* RTP and RTCP (RFC 3550), the first-byte demultiplexing of a media port
-//! (RFC 7983, RFC 5761), IPv4 and UDP headers with their checksums (RFC 791, 768, 1071, 1624).
+//! (RFC 7983, RFC 5761), IPv4, IPv6 and UDP headers with their
+//! checksums (RFC 791, 8200, 768, 1071, 1624).
 //! A view wraps a buffer: `Packet::new_checked(buffer)?` once, and after that no accessor fails
 //! or panics, whatever the bytes are. A value (`rtp::Header`, `rtcp::ReportBlock`) is the small
 //! legal space of a header and is built with `emit`.
@@ -15,6 +16,7 @@
 pub mod checksum;
 pub mod demux;
 pub mod ipv4;
+pub mod ipv6;
 mod octet;
 pub mod rtcp;
 pub mod rtp;

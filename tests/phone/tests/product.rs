@@ -73,6 +73,8 @@ mod line;
 mod list;
 #[path = "product/live.rs"]
 mod live;
+#[path = "product/lookup.rs"]
+mod lookup;
 #[path = "product/mesh.rs"]
 mod mesh;
 #[path = "product/money.rs"]

@@ -24,6 +24,7 @@ const RULES: [Rule; 31] = [
     ("dataplane/media", "strowger-media", &["wire", "sdp", "srtp", "link"]),
     ("dataplane/call", "strowger-call", &["leg", "link"]),
     ("dataplane/port", "strowger-port", &["wire", "link"]),
+    ("dataplane/path", "strowger-path", &["port", "link", "tuning"]),
     ("dataplane/shard", "strowger-shard", DATAPLANE),
     ("dataplane/switchd", "strowger-switchd", SWITCHD),
     ("controlplane/model", "strowger-model", &[]),
@@ -46,14 +47,16 @@ const RULES: [Rule; 31] = [
     (
         "controlplane/strowger",
         "strowger-cli",
-        &["api", "certificate", "link", "port", "store", "tuning"],
+        &["api", "certificate", "link", "path", "port", "store", "tuning"],
     ),
     ("tuning", "strowger-tuning", &[]),
 ];
 const DATAPLANE: &[&str] =
     &["wire", "sdp", "srtp", "link", "leg", "sip", "stream", "media", "call", "port"];
-const SWITCHD: &[&str] =
-    &["shard", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port", "tuning"];
+const SWITCHD: &[&str] = &[
+    "shard", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port", "path",
+    "tuning",
+];
 const ROUTING: &[&str] = &["model", "link", "locate", "billing", "numbering", "condition", "list"];
 const OFFICE: &[&str] = &["model", "routing", "billing", "till", "link"];
 const CONTROLD: &[&str] = &[

@@ -1,7 +1,10 @@
 //! Which way packets take in this release, and why no other.
 
+use super::Check;
+use super::port::is_given_to_others;
 use super::report::wrap;
 use crate::host::{Capability, Host};
+use crate::{Backend, Config};
 use serde::Serialize;
 
 /// Oldest kernel: `epoll_pwait2`.
@@ -29,19 +32,74 @@ pub struct OtherPath {
     pub host: String,
 }
 
-/// The path that a host's packets take.
-pub(super) fn path(host: &Host) -> PacketPath {
-    let other = |name, host| OtherPath { name, built: false, host };
-    use Capability::{Bpf, NetAdmin, NetRaw};
-    PacketPath {
-        name: "mmsg",
-        why: "recvmmsg and sendmmsg on a socket for each media port: the only one in this release, \
-              and it needs no rights",
-        others: vec![
-            other("io_uring", io_uring(host)),
-            other("sk_lookup", rights(host, &[NetAdmin, Bpf, NetRaw])),
-            other("tc, XDP", rights(host, &[NetAdmin, Bpf])),
-        ],
+/// What choosing sockets by a program takes: the program, its place, and raw sockets.
+const LOOKUP: [Capability; 3] = [Capability::NetAdmin, Capability::Bpf, Capability::NetRaw];
+
+/// The path that a host's packets take. Whether other programs are in its way only the start tells.
+pub(super) fn path(host: &Host, config: &Config) -> PacketPath {
+    let other = |name, built, host| OtherPath { name, built, host };
+    use Capability::{Bpf, NetAdmin};
+    let (uring, kernel) = (io_uring(host), rights(host, &[NetAdmin, Bpf]));
+    let unbuilt = [other("io_uring", false, uring), other("tc, XDP", false, kernel)];
+    let wanted = config.media.backend != Backend::Sockets;
+    let (name, why, also) = match lookup_lacks(host, config) {
+        None if wanted => (
+            "sk_lookup",
+            "one socket of each shard and family for all media ports, chosen by a program of the \
+             kernel, and raw sockets to send by",
+            other("mmsg", true, "it needs no rights".to_owned()),
+        ),
+        lacks => (
+            "mmsg",
+            match wanted {
+                true => {
+                    "recvmmsg and sendmmsg on a socket for each media port: something is missing \
+                     for media.backend"
+                }
+                false => {
+                    "recvmmsg and sendmmsg on a socket for each media port, as media.backend says: \
+                     it needs no rights"
+                }
+            },
+            other("sk_lookup", true, lacks.unwrap_or_else(|| rights(host, &LOOKUP))),
+        ),
+    };
+    PacketPath { name, why, others: [also].into_iter().chain(unbuilt).collect() }
+}
+
+/// What choosing sockets by a program lacks here.
+fn lookup_lacks(host: &Host, config: &Config) -> Option<String> {
+    let media = (config.media.port_min, config.media.port_max);
+    if !LOOKUP.iter().all(|right| host.process.may(*right)) {
+        return Some(rights(host, &LOOKUP));
+    }
+    let given = is_given_to_others(host, media) != Some(false);
+    given.then(|| "ports of the range are given to whoever asks for any".to_owned())
+}
+
+impl Check<'_> {
+    /// What the configured way lacks: with `lookup` the dataplane does not start.
+    pub(super) fn path(&mut self) {
+        let (id, backend) = ("path.lookup", self.config.media.backend);
+        let lacks = lookup_lacks(self.host, self.config).filter(|_| backend != Backend::Sockets);
+        let Some(lacks) = lacks else { return self.report.fine(id) };
+        let rights = "CAP_BPF CAP_NET_ADMIN CAP_NET_RAW";
+        let (min, max) = (self.config.media.port_min, self.config.media.port_max);
+        let remedy = vec![
+            format!("AmbientCapabilities= and CapabilityBoundingSet={rights}, in the unit"),
+            "SystemCallFilter=@system-service bpf, in the unit".to_owned(),
+            format!("net.ipv4.ip_local_reserved_ports = {min}-{max}"),
+        ];
+        let found = format!("media.backend wants sk_lookup: {lacks}");
+        match backend {
+            Backend::Lookup => {
+                self.report.stop(id, found, "With `lookup` the dataplane does not start.", remedy);
+            }
+            Backend::Auto | Backend::Sockets => {
+                let why = "Each media port is a socket: more memory and work of the kernel a call.";
+                self.report.note(id, found, why, remedy);
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::network::setting;
 use super::{Check, PORTS_PER_CALL};
-use crate::host::{Capability, PortRange};
+use crate::host::{Capability, Host, PortRange};
 
 impl Check<'_> {
     pub(super) fn ports(&mut self) {
@@ -83,6 +83,12 @@ impl Check<'_> {
             ],
         );
     }
+}
+
+/// Whether the kernel gives a port of `own` to whoever asks for any; `None` = nobody knows.
+pub(crate) fn is_given_to_others(host: &Host, own: PortRange) -> Option<bool> {
+    let reserved = host.reserved.as_deref().unwrap_or_default();
+    Some(is_open(own, host.ephemeral?, reserved))
 }
 
 /// Whether a port of `own` lies in `given` and not in `reserved`.

@@ -3,7 +3,7 @@
 //! Each is a `cmsghdr` (length with the header: 8 bytes, level: 4, type: 4) and data, padded to
 //! eight bytes. 64-bit Linux only.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const HEADER_BYTES: usize = 16;
 const _: () = assert!(size_of::<libc::cmsghdr>() == HEADER_BYTES);
@@ -18,6 +18,8 @@ pub(super) struct Control([u8; Control::ROOM]);
 pub(super) struct Told {
     /// Our address it was sent to.
     pub(super) local: Option<IpAddr>,
+    /// Our address and port it was sent to, whatever the socket is bound to.
+    pub(super) original: Option<SocketAddr>,
     /// When it came in, nanoseconds of CLOCK_REALTIME.
     pub(super) received_ns: Option<i64>,
     /// Error number of an entry of the error queue that the network made (ICMP).
@@ -26,7 +28,8 @@ pub(super) struct Told {
 
 impl Control {
     /// Bytes of room: a time stamp (32), an IPv6 packet information (40), and for the error queue
-    /// an extended error with the offender's address (16 + 16 + 28).
+    /// an extended error with the offender's address (16 + 16 + 28); or a time stamp and the
+    /// original IPv6 address (16 + 28).
     pub(super) const ROOM: usize = 160;
     pub(super) const EMPTY: Control = Control([0; Control::ROOM]);
 
@@ -103,6 +106,22 @@ impl Told {
                 let ip = data.first_chunk::<16>().copied();
                 self.local = ip.map(|ip| IpAddr::V6(Ipv6Addr::from(ip)));
             }
+            (libc::IPPROTO_IP, libc::IP_ORIGDSTADDR) => {
+                // sockaddr_in: family (2), port (2, network order), address (4).
+                if let Some([_, _, p0, p1, a, b, c, d]) = data.first_chunk().copied() {
+                    let ip = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+                    self.original = Some(SocketAddr::new(ip, u16::from_be_bytes([p0, p1])));
+                }
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_ORIGDSTADDR) => {
+                // sockaddr_in6: family (2), port (2, network order), flow (4), address (16). The
+                // scope is the interface it came by: an address of ours has none.
+                let port = data.get(2..).and_then(<[u8]>::first_chunk::<2>).copied();
+                let ip = data.get(8..).and_then(<[u8]>::first_chunk::<16>).copied();
+                self.original = port.zip(ip).map(|(port, ip)| {
+                    SocketAddr::new(IpAddr::V6(Ipv6Addr::from(ip)), u16::from_be_bytes(port))
+                });
+            }
             (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
                 // sock_extended_err: number (4), origin (1). What we caused ourselves failed the
                 // call already and names no peer.
@@ -130,6 +149,28 @@ mod tests {
             let len = control.set_source(ip);
             assert!(len.is_multiple_of(8));
             assert_eq!(control.read(len), Told { local: Some(ip), ..Told::default() });
+        }
+    }
+
+    #[test]
+    fn the_original_address_is_read_and_a_short_one_is_none() {
+        for (text, level, kind, data) in [
+            ("192.0.2.7:16386", libc::IPPROTO_IP, libc::IP_ORIGDSTADDR, "02004002c0000207"),
+            (
+                "[2001:db8::7]:16386",
+                libc::IPPROTO_IPV6,
+                libc::IPV6_ORIGDSTADDR,
+                "0a0040020000000020010db8000000000000000000000007",
+            ),
+        ] {
+            let byte = |at: usize| u8::from_str_radix(&data[at..at + 2], 16).unwrap();
+            let data: Vec<u8> = (0..data.len()).step_by(2).map(byte).collect();
+            for len in 0..=data.len() {
+                let mut control = Control::EMPTY;
+                let written = control.set(level, kind, &data[..len]);
+                let whole = (len == data.len()).then(|| text.parse().unwrap());
+                assert_eq!(control.read(written).original, whole, "{text}, {len} bytes");
+            }
         }
     }
 

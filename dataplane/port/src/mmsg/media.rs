@@ -11,7 +11,7 @@ mod setup;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use super::batch::Batch;
 use super::option::bind_media;
@@ -269,7 +269,7 @@ impl MediaSockets {
             let run = self.order.iter().skip(from).take_while(|(other, _)| *other == slot).count();
             let place = usize::try_from(slot).ok().and_then(|slot| self.sockets.get(slot));
             if let Some(socket) = place.and_then(Option::as_ref) {
-                send_run(&mut self.batch, &socket.socket, from, from + run, counters);
+                send_run(&mut self.batch, socket.socket.as_fd(), (from, from + run), counters);
             }
             from += run;
         }
@@ -308,18 +308,17 @@ fn fill(
 }
 
 /// Sends prepared messages `from..to` by one socket.
-fn send_run(
+pub(super) fn send_run(
     batch: &mut Batch,
-    socket: &UdpSocket,
-    from: usize,
-    to: usize,
+    socket: BorrowedFd<'_>,
+    (from, to): (usize, usize),
     counters: &mut MediaCounters,
 ) {
     let mut at = from;
     while at < to {
-        // SAFETY: `send` above prepared all messages from packets of the burst it still borrows.
+        // SAFETY: our callers prepared all messages from packets of the burst they still borrow.
         // JUSTIFICATION: see `Batch::send`.
-        match unsafe { batch.send(socket.as_fd(), at, to) } {
+        match unsafe { batch.send(socket, at, to) } {
             Ok(sent) => {
                 counters.sent += sent as u64;
                 at += sent.max(1);

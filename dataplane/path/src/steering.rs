@@ -1,0 +1,240 @@
+//! Opening, handing on and taking what steers media: see the crate's documentation.
+
+use core::fmt;
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+
+use strowger_link::SHARDS_MAX;
+use strowger_port::bpf::{self, Map, Program};
+use strowger_port::flows::{FLOW_BYTES, FlowSpace, Flows};
+use strowger_port::keep::SOCKETS_MAX;
+use strowger_port::mmsg::{MEDIA_DSCP, Steering as OfShard, bind_blackhole, bind_raw, bind_shared};
+use strowger_port::net::{LISTENERS_MAX, MEDIA_ADDRESSES_MAX};
+use strowger_tuning::Config;
+
+use crate::object::{Object, ObjectError};
+use crate::program::{OBJECT, PLACES_BYTES, PROGRAM, places};
+
+/// Most descriptors of a [`Steering`].
+const HANDLES_MAX: usize = 2 + 2 + 2 * SHARDS_MAX as usize + MEDIA_ADDRESSES_MAX;
+
+/// A dataplane offers all of them beside its sockets of signalling.
+const _: () = assert!(HANDLES_MAX + 2 * LISTENERS_MAX <= SOCKETS_MAX);
+
+/// This thread's network namespace.
+const NAMESPACE: &str = "/proc/thread-self/ns/net";
+/// In the map of sockets those of IPv4 come first, one for each shard, then those of IPv6, then
+/// the two blackholes.
+const BLACKHOLE: u32 = 2 * SHARDS_MAX as u32;
+const SOCKETS: u32 = BLACKHOLE + 2;
+
+/// Why there is a socket for each port.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Ports of the range are given to whoever asks for any port.
+    Given((u16, u16)),
+    /// Somebody has a port of the range, and would hear nothing any more.
+    Occupied(SocketAddr),
+    /// Another program chooses sockets in this network namespace.
+    Another,
+    /// What was handed on is for other addresses, ports or shards, or its program was ended.
+    Changed,
+    /// The program in our own file cannot be read.
+    Object(ObjectError),
+    /// The system refuses; what it was asked for.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Given((first, last)) => write!(
+                f,
+                "the kernel gives ports of {first}-{last} to whoever asks for any: keep them in \
+                 net.ipv4.ip_local_reserved_ports"
+            ),
+            Refusal::Occupied(at) => {
+                write!(f, "another socket is at {at} and would hear nothing any more")
+            }
+            Refusal::Another => {
+                write!(f, "another program chooses sockets in this network namespace")
+            }
+            Refusal::Changed => write!(f, "it is for other addresses, ports or shards, or over"),
+            Refusal::Object(error) => write!(f, "the program for the kernel is {error}"),
+            Refusal::System(what, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                write!(f, "{what} needs CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW ({error})")
+            }
+            Refusal::System(what, error) => write!(f, "{what}: {error}"),
+        }
+    }
+}
+
+/// What steers media to the shards. As long as any process holds it, packets to the ports of the
+/// configuration go by it.
+#[derive(Debug)]
+pub struct Steering {
+    link: OwnedFd,
+    map: OwnedFd,
+    flows: Flows,
+    /// Of each family that has an address.
+    blackholes: Vec<UdpSocket>,
+    /// For each shard one of each of these families.
+    shared: Vec<UdpSocket>,
+    /// For each address.
+    raws: Vec<OwnedFd>,
+}
+
+/// How many programs choose sockets here.
+pub(crate) fn programs() -> Result<u32, Refusal> {
+    let namespace = File::open(NAMESPACE).map_err(system("the network namespace"))?;
+    bpf::attached(namespace.as_fd()).map_err(system("choosing sockets by a program"))
+}
+
+/// The program's link, of what was handed on.
+pub(crate) fn link_of(handed: &[OwnedFd]) -> Option<OwnedFd> {
+    handed.first()?.try_clone().ok()
+}
+
+/// Has a program run no more.
+pub(crate) fn end(link: Option<OwnedFd>) {
+    // What is no link needs no end.
+    let _ended = link.map(|link| bpf::detach(link.as_fd()));
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> Refusal {
+    move |error| Refusal::System(what, error)
+}
+
+fn space(config: &Config) -> FlowSpace {
+    let media = &config.media;
+    FlowSpace {
+        addresses: media.addresses.clone(),
+        port_min: media.port_min,
+        port_max: media.port_max,
+        shards: config.shards(),
+    }
+}
+
+/// The families that have an address: whether each is IPv6.
+fn families(space: &FlowSpace) -> Vec<bool> {
+    let has = |is_ipv6: &bool| space.addresses.iter().any(|ip| ip.is_ipv6() == *is_ipv6);
+    [false, true].into_iter().filter(has).collect()
+}
+
+impl Steering {
+    /// Opens all of it, all ports closed. The program is there when this returns.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing stays behind.
+    pub fn open(config: &Config) -> Result<Steering, Refusal> {
+        let space = space(config);
+        let families = families(&space);
+        let make = system("a map of the kernel");
+        let places_map = Map::array("places", PLACES_BYTES, 1, false).map_err(&make)?;
+        places_map.set(0, &places(&space)).map_err(&make)?;
+        let map = Map::array("flows", FLOW_BYTES, space.entries(), true).map_err(&make)?;
+        let flows = Flows::new(space.clone(), &map).map_err(&make)?;
+        let sockets = Map::sockets("sockets", SOCKETS).map_err(&make)?;
+        let (mut blackholes, mut shared) = (Vec::new(), Vec::new());
+        let put = |index: u32, socket: io::Result<UdpSocket>| -> io::Result<UdpSocket> {
+            let socket = socket?;
+            sockets.set_socket(index, socket.as_fd())?;
+            Ok(socket)
+        };
+        let wrong = system("a socket for all media ports");
+        for is_ipv6 in &families {
+            let index = BLACKHOLE + u32::from(*is_ipv6);
+            blackholes.push(put(index, bind_blackhole(*is_ipv6)).map_err(&wrong)?);
+        }
+        for shard in 0..u32::from(space.shards) {
+            for is_ipv6 in &families {
+                let index = u32::from(*is_ipv6) * u32::from(SHARDS_MAX) + shard;
+                shared.push(put(index, bind_shared(*is_ipv6)).map_err(&wrong)?);
+            }
+        }
+        let raws = space.addresses.iter().map(|address| bind_raw(*address, MEDIA_DSCP));
+        let raws = raws.collect::<io::Result<_>>().map_err(system("a raw socket"))?;
+        let link = attach(&[("places", &places_map), ("flows", &map), ("sockets", &sockets)])?;
+        Ok(Steering { link, map: map.into_fd(), flows, blackholes, shared, raws })
+    }
+
+    /// Takes what another process opened for the same configuration. Ports stay as they are.
+    ///
+    /// # Errors
+    /// [`Refusal::Changed`].
+    pub fn take(config: &Config, handed: Vec<OwnedFd>) -> Result<Steering, Refusal> {
+        let space = space(config);
+        let (of_each, shards) = (families(&space).len(), usize::from(space.shards));
+        let wanted = 2 + of_each + of_each * shards + space.addresses.len();
+        if handed.len() != wanted {
+            return Err(Refusal::Changed);
+        }
+        let mut all = handed.into_iter();
+        let (link, map) = all.next().zip(all.next()).ok_or(Refusal::Changed)?;
+        if !bpf::is_attached(link.as_fd()) {
+            return Err(Refusal::Changed);
+        }
+        let flows = Flows::open(space, map.as_fd()).map_err(|_| Refusal::Changed)?;
+        let blackholes = all.by_ref().take(of_each).map(UdpSocket::from).collect();
+        let shared = all.by_ref().take(of_each * shards).map(UdpSocket::from).collect();
+        Ok(Steering { link, map, flows, blackholes, shared, raws: all.collect() })
+    }
+
+    /// All descriptors, in the order that [`Steering::take`] wants.
+    #[must_use]
+    pub fn into_handles(self) -> Vec<OwnedFd> {
+        let sockets = self.blackholes.into_iter().chain(self.shared).map(OwnedFd::from);
+        [self.link, self.map].into_iter().chain(sockets).chain(self.raws).collect()
+    }
+
+    /// Copies of all descriptors, in the same order.
+    ///
+    /// # Errors
+    /// The system's: no descriptors left.
+    pub fn copies(&self) -> io::Result<Vec<OwnedFd>> {
+        let first = [&self.link, &self.map].into_iter().map(OwnedFd::try_clone);
+        let sockets = self.blackholes.iter().chain(&self.shared);
+        let sockets = sockets.map(|socket| socket.try_clone().map(OwnedFd::from));
+        first.chain(sockets).chain(self.raws.iter().map(OwnedFd::try_clone)).collect()
+    }
+
+    /// Closes all ports: nobody has the calls that they were opened for, or will open them again.
+    pub fn close_all(&self) {
+        self.flows.close_all();
+    }
+
+    /// What a shard's backend is given.
+    ///
+    /// # Errors
+    /// The system's: no descriptors left.
+    pub fn of_shard(&self, shard: u8) -> io::Result<OfShard> {
+        let of_each = self.blackholes.len();
+        let sockets = self.shared.chunks(of_each.max(1)).nth(usize::from(shard));
+        let sockets = sockets.unwrap_or_default().iter().map(UdpSocket::try_clone);
+        let raws = self.raws.iter().map(OwnedFd::try_clone);
+        Ok(OfShard {
+            shard,
+            sockets: sockets.collect::<io::Result<_>>()?,
+            raws: raws.collect::<io::Result<_>>()?,
+            flows: self.flows.clone(),
+        })
+    }
+}
+
+/// Loads the program and has it run in this network namespace. The kernel keeps program and maps as
+/// long as the link is open.
+fn attach(maps: &[(&str, &Map)]) -> Result<OwnedFd, Refusal> {
+    use std::os::fd::AsRawFd;
+    let fd_of = |name: &str| {
+        let known = maps.iter().find(|(known, _)| *known == name);
+        known.map(|(_, map)| map.as_fd().as_raw_fd())
+    };
+    let object = Object::new(OBJECT).map_err(Refusal::Object)?;
+    let code = object.instructions(PROGRAM, fd_of).map_err(Refusal::Object)?;
+    let wrong = system("choosing sockets by a program");
+    let program = Program::load_sk_lookup("strowger_steer", &code).map_err(&wrong)?;
+    let namespace = File::open(NAMESPACE).map_err(system("the network namespace"))?;
+    bpf::attach(&program, namespace.as_fd()).map_err(&wrong)
+}
