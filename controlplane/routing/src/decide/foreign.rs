@@ -32,7 +32,7 @@ impl<'a> Attempt<'a> {
         if !matches!(mode, Foreign::Always | Foreign::Redirect) {
             return Ok(None);
         }
-        let Some(uri) = self.elsewhere() else { return Ok(None) };
+        let Some(uri) = self.other_domain() else { return Ok(None) };
         self.note(Step::Beyond { beyond: TO_DOMAIN });
         self.check_barring(sender, called, false)?;
         if mode == Foreign::Redirect {
@@ -59,13 +59,13 @@ impl<'a> Attempt<'a> {
         if sender.settings.call.foreign != Foreign::Unknown {
             return Ok(None);
         }
-        let Some(uri) = self.elsewhere() else { return Ok(None) };
+        let Some(uri) = self.other_domain() else { return Ok(None) };
         self.note(Step::Beyond { beyond: TO_DOMAIN });
         Ok(Some(self.lead_there(sender, called, uri, place)?))
     }
 
     /// The URI of the request, if it names a domain that is none of ours.
-    fn elsewhere(&self) -> Option<String> {
+    fn other_domain(&self) -> Option<String> {
         let said = self.call.request_uri.as_str();
         let uri = SipUri::parse(said).filter(|_| said.len() <= FOREIGN_URI_MAX)?;
         let host = uri.host();
@@ -95,7 +95,11 @@ impl<'a> Attempt<'a> {
             }
             // It is nowhere, or nobody is asked.
             Some(
-                Finding::Reached(None) | Finding::Ported(_) | Finding::Hook(_) | Finding::Radius(_),
+                Finding::Reached(None)
+                | Finding::Ported(_)
+                | Finding::Hook(_)
+                | Finding::Radius(_)
+                | Finding::Placed(_),
             )
             | None => {
                 self.note(Step::NoTarget {});

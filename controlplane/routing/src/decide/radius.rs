@@ -40,7 +40,9 @@ impl<'a> Attempt<'a> {
             }
             Some(Finding::Unknown(lack)) => lack,
             // No answer to this question.
-            Some(Finding::Ported(_) | Finding::Reached(_) | Finding::Hook(_)) => Lack::Failed,
+            Some(
+                Finding::Ported(_) | Finding::Reached(_) | Finding::Hook(_) | Finding::Placed(_),
+            ) => Lack::Failed,
         };
         Ok(self.without(Outsider::Radius, lack, set.radius_unknown)?)
     }
