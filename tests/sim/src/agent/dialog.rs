@@ -78,6 +78,7 @@ impl Agent {
             formats: vec![0],
             ptime_ms: Some(20),
             direction: Direction::of(!call.held, !call.holding),
+            key: None,
         };
         Some(sdp.to_text())
     }
