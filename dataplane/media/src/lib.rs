@@ -10,8 +10,8 @@
 //! protected or not by itself. [`ports::Ports`] hands the port numbers out.
 //!
 //! *What it never does:* open sockets, read a clock, know SIP or calls, resolve names, agree on
-//! keys, change a packet of a plain relay. The packet path (files marked `HOT PATH`) does not allocate, lock,
-//! hash, log or compute in floating point.
+//! keys, change a packet of a plain relay. The packet path (files marked `HOT PATH`) does not
+//! allocate, lock, hash, log or compute in floating point.
 //!
 //! *How to drive it:* [`Relay::open`] at the offer, [`Relay::update`] at answers and re-INVITEs,
 //! [`Relay::close`] for the [`MediaReport`]. Packets go through [`Relay::handle_burst`], which

@@ -124,7 +124,8 @@ proptest! {
         let body = body(&lines, "\r\n");
         let description = Description::parse(body.as_bytes()).unwrap();
         let address = "203.0.113.1".parse().unwrap();
-        let plan = RelayPlan { address, places: &[Some(place())], policy: Policy::Plain, keys: &[] };
+        let places = [Some(place())];
+        let plan = RelayPlan { address, places: &places, policy: Policy::Plain, keys: &[] };
         let mut session = LocalSession::new(1);
         let ours = session.relay(&description, &plan).unwrap();
         let expected = body

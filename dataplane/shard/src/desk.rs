@@ -311,8 +311,8 @@ impl MediaDesk {
     }
 
     /// Whether an answer is by the transports that the leg offered (RFC 3264 6): one in the clear
-    /// to an offer of SRTP that passes, or the other way round, is a call in which nobody hears anybody. What
-    /// else may be odd about an answer the parties see for themselves.
+    /// to an offer of SRTP that passes, or the other way round, is a call in which nobody hears
+    /// anybody. What else may be odd about an answer the parties see for themselves.
     fn fits(&self, offerer: LegId, answer: &[Terms]) -> bool {
         let Some(media) = self.legs.get(&offerer) else { return true };
         let offer: Vec<Terms> = media.lines.iter().filter_map(|line| line.terms).collect();

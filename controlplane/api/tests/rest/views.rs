@@ -61,8 +61,9 @@ fn a_subscriber_and_a_trunk_are_shown() {
     };
     let dialog = json!({
         "timer": null, "session_ms": null, "session_ms_min": null, "session_ms_max": null,
-        "reliable": null, "media": null, "codecs": null, "one_codec": null, "g711": null, "srtp": null,
-        "strict_media": false, "end_false_answer": false, "progress": null, "bodies": null,
+        "reliable": null, "media": null, "codecs": null, "one_codec": null, "g711": null,
+        "srtp": null, "strict_media": false, "end_false_answer": false, "progress": null,
+        "bodies": null,
     });
     let none = json!({"minutes_min": 0, "minutes_desired": 0, "minutes_max": 0});
     let egress = json!({

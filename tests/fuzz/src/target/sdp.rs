@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use strowger_sdp::{
-    Codec, Description, Direction, LocalSession, Media, OwnMedia, Place, Policy, Reason, RelayPlan,
-    agree,
+    Codec, Description, Direction, Keyed, LocalSession, Media, OwnMedia, Place, Policy, Reason,
+    RelayPlan, agree,
 };
 
 use super::{Choices, Target};
@@ -154,7 +154,8 @@ fn offer(choices: &mut Choices<'_>) {
     let event = Some(96 + choices.u8() % 32).filter(|event| event % 2 == 0);
     let direction = directions[usize::from(choices.u8() % 4)];
     let mut session = LocalSession::new(u64::from(choices.u32()));
-    let body = session.offer(OURS, &OwnMedia { direction, ..media(codecs, event) });
+    let ours = OwnMedia { direction, ..media(codecs, event) };
+    let body = session.offer(OURS, &ours, Keyed::Plain);
     let Ok(description) = Description::parse(body) else {
         return assert!(body.is_empty(), "our own offer does not parse");
     };

@@ -103,6 +103,7 @@ fn a_subscriber_is_offered_keys_or_refused_without_as_is_set() {
     assert!(why.contains("SRTP is offered on 1 branches"), "{why}");
     assert!(why.contains("its keys go in the clear"), "{why}");
     // Who is required to encrypt and does not is refused.
+    bob.unregister().unwrap();
     drop(bob);
     let bob = desk(&demo, BOB, Srtp::Off);
     assert_eq!(refused(&bob, "1001"), 488);
@@ -112,6 +113,7 @@ fn a_subscriber_is_offered_keys_or_refused_without_as_is_set() {
     assert_eq!(own["outcome"]["q850"], json!(57), "not as is set: {own:#}");
     // Off: no keys are taken either.
     set(&demo, &row, &json!({"value": "off"}));
+    bob.unregister().unwrap();
     drop(bob);
     let bob = desk(&demo, BOB, Srtp::Only);
     assert_eq!(refused(&bob, "1001"), 488);

@@ -232,8 +232,7 @@ fn srtp_is_that_of_each_side() {
     ] {
         let mut all = all.clone();
         all.trunks[0].egress.as_mut().unwrap().dialog.srtp = Some(used);
-        let switch = Switch::new(all);
-        let go = switch.go("1001 dials 4420");
+        let go = Switch::new(all).go("1001 dials 4420");
         let media = go.stages[0].branches[0].media;
         assert_eq!((go.media.srtp, media.srtp), (Srtp::Pass, told));
         let needs_us = matches!(used, SrtpUse::Offer | SrtpUse::Require);
