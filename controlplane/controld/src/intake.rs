@@ -13,7 +13,7 @@ use strowger_link::journal::FrameKind;
 use strowger_model::Cdr;
 use strowger_port::clock;
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, sync_segments};
-use strowger_store::{Position as StoredPosition, Store, StoreError};
+use strowger_store::{Ingested, Position as StoredPosition, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
@@ -116,8 +116,8 @@ fn joined(mut parts: Vec<Stretch>) -> Stretch {
 
 /// What became of a stretch.
 enum Outcome {
-    /// In the database, by this batch.
-    Stored(i64),
+    /// In the database, by this batch; with its records where packets of money paid of some.
+    Stored(i64, Option<Arc<[Cdr]>>),
     /// Not there; it waits in the journal.
     Refused,
     /// Till and books differ: the cursor is where this process did not put it, or the journal had
@@ -162,11 +162,12 @@ impl Intake {
                 self.charge(ahead);
             }
             match self.outcome(storing, &stretch) {
-                Outcome::Stored(batch) => {
+                Outcome::Stored(batch, paid) => {
                     self.at = stretch.to;
                     self.publish();
                     let number = batch.unsigned_abs();
-                    self.orders.give(Order::Committed(number, stretch.records));
+                    let records = paid.unwrap_or(stretch.records);
+                    self.orders.give(Order::Committed(number, records));
                     next =
                         read_ahead.map(|ahead| Stretch { charged: ahead.records.len(), ..ahead });
                 }
@@ -309,27 +310,27 @@ impl Intake {
     }
 
     /// Gives a stretch to the database, on the runtime's threads.
-    fn begin_to_store(&self, stretch: &Stretch) -> JoinHandle<Result<(i64, usize), StoreError>> {
+    fn begin_to_store(&self, stretch: &Stretch) -> JoinHandle<Result<Ingested, StoreError>> {
         let (store, node, from) = (self.store.clone(), self.node, self.at);
         let (records, to) = (Arc::clone(&stretch.records), stretch.to);
-        self.runtime.spawn(async move {
-            let ingest = store.ingest(node, from, to, &records, clock::wall_us());
-            ingest.await.map(|ingested| (ingested.batch, ingested.doubled))
-        })
+        self.runtime
+            .spawn(async move { store.ingest(node, from, to, &records, clock::wall_us()).await })
     }
 
     /// Waits for the database, but not for ever.
     fn outcome(
         &self,
-        storing: JoinHandle<Result<(i64, usize), StoreError>>,
+        storing: JoinHandle<Result<Ingested, StoreError>>,
         stretch: &Stretch,
     ) -> Outcome {
         let stop = storing.abort_handle();
         let waited =
             self.runtime.block_on(async { tokio::time::timeout(STORE_MAX, storing).await });
         match waited {
-            Ok(Ok(Ok((batch, 0)))) => Outcome::Stored(batch),
-            Ok(Ok(Ok((batch, doubled)))) => {
+            Ok(Ok(Ok(Ingested { batch, doubled: 0, records, .. }))) => {
+                Outcome::Stored(batch, records.map(Arc::from))
+            }
+            Ok(Ok(Ok(Ingested { batch, doubled, .. }))) => {
                 error!(batch, doubled, "the journal had records twice, they are stored once");
                 Outcome::Lost
             }
@@ -369,7 +370,15 @@ impl Intake {
         };
         let at = cursors.iter().find(|taken| taken.origin == self.node).map(|taken| taken.at);
         match (at, batch) {
-            (Some(at), Some(batch)) if at == stretch.to => Outcome::Stored(batch),
+            (Some(at), Some(batch)) if at == stretch.to => {
+                match self.runtime.block_on(reader.paid_by_packets(&stretch.records)) {
+                    Ok(paid) => Outcome::Stored(batch, paid.map(Arc::from)),
+                    Err(e) => {
+                        warn!("what packets paid cannot be read: {}", chain(&e));
+                        Outcome::Refused
+                    }
+                }
+            }
             _ => {
                 error!(?at, expected = ?self.at, "somebody else moved the journal's cursor");
                 Outcome::Lost

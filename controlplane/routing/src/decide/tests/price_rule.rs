@@ -35,6 +35,7 @@ fn ruled(rules: Vec<PriceRule>) -> Rows {
     for (id, parent) in [(10, None), (11, Some(10)), (12, None)] {
         rows.organizations.push(testing::organization(id, parent));
     }
+    rows.subscribers[0].numbers = vec![testing::digits("1001")];
     let own = &mut rows.accounts[0];
     (own.tariff, own.organization) = (None, OrganizationId(11));
     for (id, prefix, price) in [(20, "44", "0.02"), (21, "4420", "0.03"), (22, "33", "0.04")] {
@@ -189,6 +190,7 @@ fn a_rule_that_fits_nothing_makes_no_world() {
     let world = crate::World::build(ruled(Vec::new())).unwrap();
     let world = world.changed(Change::PriceRules(TenantId(1), vec![rule(1, Some(20))])).unwrap();
     assert_eq!(world.price_rules(TenantId(1)).len(), 1);
+    assert!(world.has_price_rules(TenantId(1)) && !world.has_price_rules(TenantId(2)));
     let world = world.changed(Change::PriceRules(TenantId(1), Vec::new())).unwrap();
     assert_eq!(world.price_rules(TenantId(1)).len(), 0);
 }
