@@ -146,15 +146,15 @@ async fn give_again(db: &Db) -> (AllowanceId, AllowanceId) {
     let first = give(new(&first, None)).await.unwrap();
     assert_eq!(due(19).await, []);
     assert_eq!(due(20).await, std::slice::from_ref(&first));
-    let second = first.next(90).unwrap();
+    let second = first.next(first.until_us, 90).unwrap();
     assert_eq!((second.from_us, second.until_us, second.renewal), (60, 90, renewal));
     let second = give(new(&second, Some(first.id))).await.unwrap();
     assert_eq!(second.id, first.id.renewed());
     assert!(give(new(&second, Some(first.id))).await.is_err(), "each has one next");
     assert_eq!((due(59).await, due(60).await), (vec![], vec![second.clone()]));
     // The last one ends where all of it ends.
-    let third = second.next(120).unwrap();
-    assert_eq!((third.from_us, third.until_us, third.next(300)), (90, 100, None));
+    let third = second.next(second.until_us, 120).unwrap();
+    assert_eq!((third.from_us, third.until_us, third.next(third.until_us, 300)), (90, 100, None));
     give(new(&third, Some(second.id))).await.unwrap();
     assert_eq!(due(1_000).await, []);
     (first.id, second.id)
@@ -296,7 +296,8 @@ async fn packets_of_money_pay_for_records_in_their_order(db: &Db) {
     let list = reader.allowances_of(AccountId(1), None, 10).await.unwrap();
     assert_eq!((list[0].used, list[0].used_ms), (credit, 0));
     assert_eq!(list[0].allowance, given);
-    let back = reader.cdr(Scope::All, CdrId(3)).await.unwrap().unwrap();
+    let back =
+        reader.cdr(strowger_store::Scope::All, strowger_model::CdrId(3)).await.unwrap().unwrap();
     assert_eq!(paid(&[back]), [Some((51, 60))]);
     assert_eq!(findings(db).await, []);
     db.execute("UPDATE allowance_usage SET used = used + 1").await.unwrap();
