@@ -1,6 +1,8 @@
 -- Packets of money (ADR 0163): what an allowance has beside, or in place of, seconds, and what records
 -- used of it.
 ALTER TABLE allowances ADD COLUMN credit BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE allowances DROP CONSTRAINT allowances_seconds_check;
+ALTER TABLE allowances ADD CHECK (seconds >= 0 AND credit >= 0 AND (seconds > 0) <> (credit > 0));
 ALTER TABLE allowance_usage ADD COLUMN used BIGINT NOT NULL DEFAULT 0;
 
 -- What a packet pays is a row of cdr_levels at position 96.

@@ -1,6 +1,34 @@
 -- Packets of money (ADR 0163): what an allowance has beside, or in place of, seconds, and what records
 -- used of it.
-ALTER TABLE allowances ADD COLUMN credit INTEGER NOT NULL DEFAULT 0;
+-- SQLite changes no condition in place.
+CREATE TABLE allowances_new (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id INTEGER NOT NULL,
+    account_id INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    prefix TEXT,
+    seconds INTEGER NOT NULL,
+    from_us INTEGER NOT NULL,
+    until_us INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    renew_days INTEGER,
+    renew_until_us INTEGER,
+    renews_id INTEGER,
+    price INTEGER NOT NULL DEFAULT 0,
+    vat_ppm INTEGER NOT NULL DEFAULT 0,
+    credit INTEGER NOT NULL DEFAULT 0,
+    CHECK (seconds >= 0 AND credit >= 0 AND (seconds > 0) <> (credit > 0)),
+    UNIQUE (account_id, key),
+    FOREIGN KEY (tenant_id, account_id) REFERENCES accounts (tenant_id, id)
+) STRICT;
+INSERT INTO allowances_new SELECT id, tenant_id, account_id, key, name, prefix, seconds, from_us,
+    until_us, actor, at_us, renew_days, renew_until_us, renews_id, price, vat_ppm, 0
+    FROM allowances;
+DROP TABLE allowances;
+ALTER TABLE allowances_new RENAME TO allowances;
+CREATE UNIQUE INDEX allowances_renews ON allowances (renews_id);
 ALTER TABLE allowance_usage ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
 
 -- What a packet pays is a row of cdr_levels at position 96.
