@@ -111,6 +111,7 @@ pub(crate) fn record(seq: u64, all: u64) -> Option<Cdr> {
         levels: Vec::new(),
         supplier: Some(charge(ChargeKind::Supplier, 100_000 + id(egress), 700_000)),
         commissions: Vec::new(),
+        packet: None,
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,

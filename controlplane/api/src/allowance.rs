@@ -31,12 +31,17 @@ view! {
         name: String,
         /// What the called number must begin with, in canonical form; empty is every number.
         prefix: String,
-        /// How much there is, milliseconds of talk.
+        /// How much there is, milliseconds of talk; 0 for a packet of money.
         granted_ms: u64,
         /// What records used of it.
         used_ms: u64,
         /// What running calls can still use of it.
         reserved_ms: u64,
+        /// How much money there is, with tax: it pays for calls before the balance does; null for
+        /// free time.
+        credit: Option<MoneyView>,
+        /// What records used of that; null for free time.
+        credit_used: Option<MoneyView>,
         /// For calls that begin then or later.
         from: Time,
         /// For calls that begin before then.
@@ -53,10 +58,11 @@ view! {
 }
 
 /// What a body has, and whether it must.
-const MEMBERS: [(&str, bool); 9] = [
+const MEMBERS: [(&str, bool); 10] = [
     ("name", true),
     ("prefix", false),
-    ("seconds", true),
+    ("seconds", false),
+    ("credit", false),
     ("from", true),
     ("until", true),
     ("renew_days", false),
@@ -106,6 +112,7 @@ pub(crate) struct AllowanceForm {
     name: String,
     prefix: Option<Digits>,
     seconds: u32,
+    credit: String,
     from_us: i64,
     until_us: i64,
     renewal: Option<Renewal>,
@@ -137,7 +144,7 @@ impl Form for AllowanceForm {
     const NEEDS_KEY: bool = true;
 
     fn read(cx: &Context) -> Result<Self, Problem> {
-        let [name, prefix, seconds, from, until, days, last, price, vat] =
+        let [name, prefix, seconds, credit, from, until, days, last, price, vat] =
             texts(cx.body(), MEMBERS)?;
         if name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
             let what = format!("has at most {NAME_CHARS_MAX} characters and no control characters");
@@ -148,7 +155,12 @@ impl Form for AllowanceForm {
         }
         let digits = |text: &str| Digits::parse(text);
         let prefix = digits(&prefix).map_err(|_| Problem::field("prefix", "is no number"))?;
-        let seconds = whole("seconds", &seconds, SECONDS_DIGITS)?;
+        let seconds = match (seconds.as_str(), credit.as_str()) {
+            ("", "") => return Err(Problem::field("seconds", "is missing, as is credit")),
+            ("", _) => 0,
+            (_, "") => whole("seconds", &seconds, SECONDS_DIGITS)?,
+            (_, _) => return Err(Problem::refused("credit", "stands beside seconds")),
+        };
         let (from_us, until_us) = (time("from", &from)?, time("until", &until)?);
         if until_us <= from_us {
             return Err(Problem::refused("until", "is not behind from"));
@@ -156,7 +168,17 @@ impl Form for AllowanceForm {
         let prefix = (!prefix.is_empty()).then_some(prefix);
         let renewal = renewal(&days, &last, until_us)?;
         let vat_ppm = vat_ppm(&vat, !price.is_empty())?;
-        Ok(AllowanceForm { name, prefix, seconds, from_us, until_us, renewal, price, vat_ppm })
+        Ok(AllowanceForm {
+            name,
+            prefix,
+            seconds,
+            credit,
+            from_us,
+            until_us,
+            renewal,
+            price,
+            vat_ppm,
+        })
     }
 
     fn describe(_: &mut Components) -> Value {
@@ -174,6 +196,11 @@ impl Form for AllowanceForm {
         let time =
             |what: &str| json!({"type": "string", "format": "date-time", "description": what});
         let vat = format!("^[1-9][0-9]{{0,{}}}$", VAT_DIGITS - 1);
+        let mut credit = pattern_shape(UNSIGNED);
+        credit["description"] = json!(
+            "In place of `seconds`: a packet of money, with tax, in the account's currency. Calls \
+             that begin while it lasts are paid out of it before the balance."
+        );
         let mut price = pattern_shape(UNSIGNED);
         price["description"] = json!(
             "What the account pays for it, with tax, in its currency. With `renew_days` it is \
@@ -183,11 +210,12 @@ impl Form for AllowanceForm {
         json!({
             "type": "object",
             "additionalProperties": false,
-            "required": ["name", "seconds", "from", "until"],
+            "required": ["name", "from", "until"],
             "properties": {
                 "name": text(SAYING, NAME_CHARS_MAX, "Shown name."),
                 "prefix": text(&prefix, NUMBER_MAX, begins),
-                "seconds": text(&seconds, SECONDS_DIGITS, "Seconds of talk, above zero."),
+                "seconds": text(&seconds, SECONDS_DIGITS, "Seconds of talk, or `credit`."),
+                "credit": credit,
                 "from": time("For calls that begin then or later."),
                 "until": time("For calls that begin before then."),
                 "renew_days": text(&renew, RENEW_DIGITS, again),
@@ -209,7 +237,8 @@ pub(crate) async fn list(cx: Context) -> Result<Json<Page<AllowanceView>>, Probl
         let id = given.allowance.id;
         let pool = pools.iter().find(|pool| pool.allowance == id).copied();
         // One that ended long ago is in the books only.
-        let booked = AllowancePool { allowance: id, used_ms: given.used_ms, reserved_ms: 0 };
+        let booked =
+            AllowancePool { used_ms: given.used_ms, used: given.used, ..AllowancePool::none(id) };
         shown(&given.allowance, pool.unwrap_or(booked), row.currency)
     };
     let key = |given: &GivenAllowance| cursor::encode(LIST, given.allowance.id.0);
@@ -234,7 +263,7 @@ pub(crate) async fn give(
     match cx.api.live.give(new).await? {
         // As it was given: the same again for the same key.
         Ok(given) => {
-            let unused = AllowancePool { allowance: given.id, used_ms: 0, reserved_ms: 0 };
+            let unused = AllowancePool::none(given.id);
             Ok(Created(shown(&given, unused, row.currency)))
         }
         Err(MoneyRefusal::OtherRequest) => {
@@ -264,10 +293,11 @@ async fn unless_early(cx: &Context) -> Result<(), Problem> {
 
 impl AllowanceForm {
     fn of(self, row: &Account) -> Result<Allowance, Problem> {
-        let price = match self.price.as_str() {
-            "" => Amount::ZERO,
-            text => amount("price", text, MoneyKind::Payment, row)?,
+        let money = |name: &'static str, text: &str| match text {
+            "" => Ok(Amount::ZERO),
+            text => amount(name, text, MoneyKind::Payment, row),
         };
+        let (price, credit) = (money("price", &self.price)?, money("credit", &self.credit)?);
         Ok(Allowance {
             id: AllowanceId(0),
             tenant: row.tenant,
@@ -275,6 +305,7 @@ impl AllowanceForm {
             name: self.name,
             prefix: self.prefix,
             seconds: self.seconds,
+            credit,
             from_us: self.from_us,
             until_us: self.until_us,
             renewal: self.renewal,
@@ -294,6 +325,8 @@ fn shown(allowance: &Allowance, pool: AllowancePool, currency: Currency) -> Allo
         granted_ms: allowance.granted_ms(),
         used_ms: pool.used_ms,
         reserved_ms: pool.reserved_ms,
+        credit: allowance.is_money().then(|| money(allowance.credit, currency)),
+        credit_used: allowance.is_money().then(|| money(pool.used, currency)),
         from: Time(allowance.from_us),
         until: Time(allowance.until_us),
         renew_days: allowance.renewal.map_or(0, |renewal| renewal.days),

@@ -75,6 +75,8 @@ view! {
         supplier: Option<CdrChargeView>,
         /// What agents earn of what `customer` and `levels` pay.
         commissions: Vec<CdrChargeView>,
+        /// What a packet of money pays of `customer`: given back to its balance.
+        packet: Option<CdrChargeView>,
         /// The five costs by the names of the source.
         costs: CdrCostsView,
         /// Branches other than the called leg.
@@ -363,6 +365,7 @@ fn view(cdr: &Cdr) -> CdrView {
         levels: cdr.levels.iter().map(charge).collect(),
         supplier: cdr.supplier.as_ref().map(charge),
         commissions: cdr.commissions.iter().map(charge).collect(),
+        packet: cdr.packet.as_ref().map(charge),
         costs: costs(cdr),
         hops: cdr.hops.iter().map(hop).collect(),
         hops_dropped: cdr.hops_dropped,

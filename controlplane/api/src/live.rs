@@ -476,7 +476,7 @@ pub struct AccountHold {
     pub answered: bool,
 }
 
-/// What an allowance has given, milliseconds.
+/// What an allowance has given: times are milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AllowancePool {
     /// Which.
@@ -485,6 +485,16 @@ pub struct AllowancePool {
     pub used_ms: u64,
     /// What running calls can still use.
     pub reserved_ms: u64,
+    /// What records used of a packet of money.
+    pub used: Amount,
+}
+
+impl AllowancePool {
+    /// One that nothing was used of.
+    #[must_use]
+    pub const fn none(allowance: AllowanceId) -> AllowancePool {
+        AllowancePool { allowance, used_ms: 0, reserved_ms: 0, used: Amount::ZERO }
+    }
 }
 
 /// Money that is to come or go.

@@ -209,7 +209,7 @@ fn time(name: &str, text: Option<String>) -> Result<Option<i64>, Problem> {
 /// What agents earned has no price to be rated by.
 fn kind(wanted: Option<ChargeKind>) -> Result<Option<ChargeKind>, Problem> {
     match wanted {
-        Some(ChargeKind::Commission) => {
+        Some(ChargeKind::Commission | ChargeKind::Packet) => {
             Err(Problem::field("kind", "is rated again with what it is a part of"))
         }
         Some(_) | None => Ok(wanted),
@@ -255,7 +255,9 @@ impl Form for RerateForm {
 
     fn describe(_: &mut Components) -> Value {
         let time = || json!({"type": "string", "format": "date-time"});
-        let kinds = ChargeKind::WORDS.iter().filter(|word| **word != ChargeKind::Commission.word());
+        let kinds = ChargeKind::WORDS.iter().filter(|word| {
+            ![ChargeKind::Commission.word(), ChargeKind::Packet.word()].contains(*word)
+        });
         let kind = json!({"type": "string", "enum": kinds.collect::<Vec<_>>()});
         object(&[
             ("tenant", id_shape(), "Tenant; that of the token where it has one.", false),

@@ -236,6 +236,7 @@ words! {
         Reseller => "reseller",
         Supplier => "supplier",
         Commission => "commission",
+        Packet => "packet",
     }
     MoneyKind { Payment => "payment", Adjustment => "adjustment" }
     RerateState {
@@ -257,6 +258,7 @@ words! {
         Rerate => "rerate",
         Exchange => "exchange",
         Commission => "commission",
+        Packet => "packet",
         Reversal => "reversal",
     }
     DigestPolicy { Both => "both", Sha256Only => "sha256-only", Md5Only => "md5-only" }

@@ -124,6 +124,7 @@ fn draft(call: &Call<'_>, ended: &CallEnded, mode: Mode, scope: Scope<'_>) -> Cd
         levels: Vec::new(),
         supplier: None,
         commissions: Vec::new(),
+        packet: None,
         hops: kept.clone().map(|(index, leg)| hop(call, ended, *index, leg)).collect(),
         hops_dropped: u32::try_from(failed.len().saturating_sub(CDR_HOPS_MAX)).unwrap_or(u32::MAX),
         facts_dropped: if is_first { ended.facts_dropped } else { 0 },

@@ -87,6 +87,8 @@ pub enum TransferKind {
     Exchange,
     /// What agents earn of calls.
     Commission,
+    /// What packets of money pay of calls, without tax.
+    Packet,
     /// Undoes another transfer.
     Reversal,
 }
@@ -366,6 +368,10 @@ pub fn sides(
         ChargeKind::Supplier => [
             (account(Owner::Tenant, LedgerKind::Cost), balance, TransferKind::Cost),
             (account(Owner::Tenant, LedgerKind::Vat), balance, TransferKind::Vat),
+        ],
+        ChargeKind::Packet => [
+            (account(seller, LedgerKind::Revenue), balance, TransferKind::Packet),
+            (account(seller, LedgerKind::Vat), balance, TransferKind::Vat),
         ],
         ChargeKind::Commission => [
             (account(seller, LedgerKind::Cost), balance, TransferKind::Commission),

@@ -22,6 +22,7 @@ mod commission;
 mod compact;
 mod compose;
 mod ledger;
+mod packet;
 mod price;
 mod rate;
 mod revision;
@@ -36,6 +37,7 @@ pub use ledger::{
     BadTransfer, Cause, Correction, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit,
     bought, corrections, postings, sides,
 };
+pub use packet::{packets_of, pay_by_packets};
 pub use price::{price, records};
 pub use rate::{Overflow, Rated, rate};
 pub use revision::{RevisedRate, in_force};

@@ -2,6 +2,7 @@
 
 use crate::commission::earned;
 use crate::compose::drafts;
+use crate::packet::of_packet;
 use crate::{CdrDraft, Forwarder, Level, Mode, Overflow, Part, PriceRef, Settlement, Terms, rate};
 use strowger_link::CallFacts;
 use strowger_model::{AccountId, Cdr, Charge, ChargeKind, OrganizationId};
@@ -25,7 +26,8 @@ pub fn records(facts: &CallFacts, mode: Mode) -> Vec<Cdr> {
 
 /// Adds parties and money to a draft. Each level pays by its own terms for the billable time; the
 /// supplier of the called leg is owed for the answered time of that leg. What an allowance was
-/// granted to pay is taken off the first level's time. A forward has one level: who forwards
+/// granted to pay is taken off the first level's time; a packet of money is named, and pays when
+/// the books see the record. A forward has one level: who forwards
 /// pays. Where a called party named another number, its price counts instead
 /// ([`Settlement::instead`]).
 ///
@@ -67,7 +69,10 @@ pub fn price(draft: CdrDraft, settlement: &Settlement) -> Cdr {
             Ok(charge) if index == 0 => {
                 let (prepaid, allowance) =
                     (level.prepaid, allowance.filter(|_| charge.free_ms > 0));
-                cdr.customer = Some(Charge { payee: above, prepaid, allowance, ..charge });
+                let paid = Charge { payee: above, prepaid, allowance, ..charge };
+                let packet = settlement.packet.filter(|_| is_own);
+                cdr.packet = packet.and_then(|packet| of_packet(packet, &paid));
+                cdr.customer = Some(paid);
             }
             Ok(charge) => {
                 cdr.levels.push(Charge { payee: above, prepaid: level.prepaid, ..charge });

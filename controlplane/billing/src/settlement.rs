@@ -15,8 +15,10 @@ use strowger_model::{
 };
 
 /// Version of the form; the first byte.
-pub const SETTLEMENT_VERSION: u8 = 7;
-/// The one before, which knew no commissions; still read.
+pub const SETTLEMENT_VERSION: u8 = 8;
+/// The one before, which knew no packets of money; still read.
+const SETTLEMENT_VERSION_7: u8 = 7;
+/// The one before that, which knew no commissions; still read.
 const SETTLEMENT_VERSION_6: u8 = 6;
 // The version before (5) had no class rule and is read as it is.
 /// An earlier one, which did not say whether the caller hides; still read.
@@ -51,6 +53,8 @@ pub struct Settlement {
     pub ms_max: u64,
     /// Free time that the first level's calls take before money.
     pub allowance: Option<AllowanceId>,
+    /// The packet of money that pays for the first level's calls before its balance.
+    pub packet: Option<AllowanceId>,
     /// Called number in canonical form, if it has one.
     pub number: Option<Digits>,
     /// Prefix of the destination it belongs to.
@@ -158,6 +162,7 @@ impl Settlement {
             began_us: 0,
             ms_max: 0,
             allowance: None,
+            packet: None,
             number: None,
             destination: None,
             caller: Caller::default(),
@@ -196,6 +201,7 @@ impl Settlement {
         out.list(&self.hops);
         out.list(&self.parts);
         out.list(&self.exchanges);
+        self.packet.write(&mut out);
         if out.0.len() > SETTLEMENT_MAX { Err(BadSettlement::TooLong) } else { Ok(out.0) }
     }
 
@@ -215,13 +221,15 @@ impl Settlement {
         let has_allowance = version >= SETTLEMENT_VERSION_3;
         let has_parts = version >= SETTLEMENT_VERSION_4;
         let has_exchanges = version > SETTLEMENT_VERSION_6;
-        let settlement = Settlement {
+        let has_packet = version > SETTLEMENT_VERSION_7;
+        let mut settlement = Settlement {
             tenant: TenantId(input.signed()?),
             hold: input.unsigned()?,
             snapshot: input.unsigned()?,
             began_us: if has_times { input.signed()? } else { 0 },
             ms_max: if has_times { input.unsigned()? } else { 0 },
             allowance: if has_allowance { Form::read(&mut input)? } else { None },
+            packet: None,
             number: Form::read(&mut input)?,
             destination: Form::read(&mut input)?,
             caller: Caller::read(&mut input)?,
@@ -236,6 +244,9 @@ impl Settlement {
                 false => Vec::new(),
             },
         };
+        if has_packet {
+            settlement.packet = Form::read(&mut input)?;
+        }
         settlement.check()?;
         if input.is_empty() { Ok(settlement) } else { Err(BadSettlement::Malformed) }
     }

@@ -182,6 +182,7 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
             began_us,
             ms_max,
             allowance: allowance.map(AllowanceId),
+            packet: allowance.filter(|id| id % 2 == 0).map(AllowanceId),
             number,
             destination,
             caller,

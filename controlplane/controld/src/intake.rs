@@ -14,7 +14,7 @@ use strowger_link::journal::FrameKind;
 use strowger_model::Cdr;
 use strowger_port::clock;
 use strowger_port::journal_file::{Cursor, Entry, JournalReader, sync_segments};
-use strowger_store::{Position as StoredPosition, RadiusEvent, Store, StoreError};
+use strowger_store::{Ingested, Position as StoredPosition, RadiusEvent, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
@@ -122,8 +122,8 @@ fn joined(mut parts: Vec<Stretch>) -> Stretch {
 
 /// What became of a stretch.
 enum Outcome {
-    /// In the database, by this batch.
-    Stored(i64),
+    /// In the database, by this batch; with its records where packets of money paid of some.
+    Stored(i64, Option<Arc<[Cdr]>>),
     /// Not there; it waits in the journal.
     Refused,
     /// Till and books differ: the cursor is where this process did not put it, or the journal had
@@ -169,13 +169,14 @@ impl Intake {
                 self.charge(ahead);
             }
             match self.outcome(storing, &stretch) {
-                Outcome::Stored(batch) => {
+                Outcome::Stored(batch, paid) => {
                     self.at = stretch.to;
                     self.publish();
                     let lost = stretch.events.len().saturating_sub(kept);
                     self.accounting.queued(kept, lost);
                     let number = batch.unsigned_abs();
-                    self.orders.give(Order::Committed(number, stretch.records));
+                    let records = paid.unwrap_or(stretch.records);
+                    self.orders.give(Order::Committed(number, records));
                     next =
                         read_ahead.map(|ahead| Stretch { charged: ahead.records.len(), ..ahead });
                 }
@@ -328,30 +329,31 @@ impl Intake {
         &self,
         stretch: &Stretch,
         kept: usize,
-    ) -> JoinHandle<Result<(i64, usize), StoreError>> {
+    ) -> JoinHandle<Result<Ingested, StoreError>> {
         let (store, node, from) = (self.store.clone(), self.node, self.at);
         let (records, to) = (Arc::clone(&stretch.records), stretch.to);
         let events = Arc::clone(&stretch.events);
         self.runtime.spawn(async move {
             let events = events.get(..kept).unwrap_or(&events);
             let told = (&records[..], events);
-            let ingest = store.ingest_telling(node, (from, to), told, clock::wall_us());
-            ingest.await.map(|ingested| (ingested.batch, ingested.doubled))
+            store.ingest_telling(node, (from, to), told, clock::wall_us()).await
         })
     }
 
     /// Waits for the database, but not for ever.
     fn outcome(
         &self,
-        storing: JoinHandle<Result<(i64, usize), StoreError>>,
+        storing: JoinHandle<Result<Ingested, StoreError>>,
         stretch: &Stretch,
     ) -> Outcome {
         let stop = storing.abort_handle();
         let waited =
             self.runtime.block_on(async { tokio::time::timeout(STORE_MAX, storing).await });
         match waited {
-            Ok(Ok(Ok((batch, 0)))) => Outcome::Stored(batch),
-            Ok(Ok(Ok((batch, doubled)))) => {
+            Ok(Ok(Ok(Ingested { batch, doubled: 0, records, .. }))) => {
+                Outcome::Stored(batch, records.map(Arc::from))
+            }
+            Ok(Ok(Ok(Ingested { batch, doubled, .. }))) => {
                 error!(batch, doubled, "the journal had records twice, they are stored once");
                 Outcome::Lost
             }
@@ -391,7 +393,15 @@ impl Intake {
         };
         let at = cursors.iter().find(|taken| taken.origin == self.node).map(|taken| taken.at);
         match (at, batch) {
-            (Some(at), Some(batch)) if at == stretch.to => Outcome::Stored(batch),
+            (Some(at), Some(batch)) if at == stretch.to => {
+                match self.runtime.block_on(reader.paid_by_packets(&stretch.records)) {
+                    Ok(paid) => Outcome::Stored(batch, paid.map(Arc::from)),
+                    Err(e) => {
+                        warn!("what packets paid cannot be read: {}", chain(&e));
+                        Outcome::Refused
+                    }
+                }
+            }
             _ => {
                 error!(?at, expected = ?self.at, "somebody else moved the journal's cursor");
                 Outcome::Lost

@@ -135,7 +135,10 @@ impl Cashier {
         }
         let told = given.clone();
         // Told again, it changes nothing.
-        ask(&self.orders, move |office| office.load_allowance(told, 0, clock::monotonic())).await?;
+        ask(&self.orders, move |office| {
+            office.load_allowance(told, (0, Amount::ZERO), clock::monotonic())
+        })
+        .await?;
         info!(allowance = given.id.0, account = account.0, actor = new.actor, "free time given");
         Ok(Ok(given))
     }
@@ -155,7 +158,10 @@ impl Cashier {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let told = given.clone();
-        ask(&self.orders, move |office| office.load_allowance(told, 0, clock::monotonic())).await?;
+        ask(&self.orders, move |office| {
+            office.load_allowance(told, (0, Amount::ZERO), clock::monotonic())
+        })
+        .await?;
         info!(allowance = given.id.0, account = given.account.0, "free time bought again");
         Ok(Ok(given))
     }

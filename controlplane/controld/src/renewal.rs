@@ -16,7 +16,7 @@ use crate::view::ask;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_api::Unavailable;
-use strowger_model::Allowance;
+use strowger_model::{Allowance, Amount};
 use strowger_port::clock;
 use strowger_routing::World;
 use strowger_store::{NewAllowance, Store, StoreError};
@@ -121,7 +121,7 @@ pub(crate) async fn keep(orders: Orders, store: Store, cashier: Cashier, mut unt
         }
         let tell = move |office: &mut strowger_office::Office| {
             for allowance in given {
-                office.load_allowance(allowance, 0, clock::monotonic());
+                office.load_allowance(allowance, (0, Amount::ZERO), clock::monotonic());
             }
             office.forget_allowances(now_us.saturating_sub(ALLOWANCES_US), clock::monotonic());
         };
@@ -135,7 +135,7 @@ pub(crate) async fn keep(orders: Orders, store: Store, cashier: Cashier, mut unt
 mod tests {
     use super::*;
     use crate::demo;
-    use strowger_model::{AccountId, AllowanceId, Amount, Renewal, TenantId};
+    use strowger_model::{AccountId, AllowanceId, Renewal, TenantId};
     use strowger_routing::Rows;
 
     const DAY_US: i64 = 86_400_000_000;
@@ -148,6 +148,7 @@ mod tests {
             name: "n".into(),
             prefix: None,
             seconds: 60,
+            credit: Amount::ZERO,
             from_us: 10 * DAY_US,
             until_us: 13 * DAY_US,
             renewal: Some(Renewal { days: 2, until_us: 18 * DAY_US }),

@@ -267,7 +267,7 @@ impl Plant {
         renewal::renew(&store, &compiled.world, now_us).await.map_err(|e| chain(&e))?;
         let from_us = now_us.saturating_sub(ALLOWANCES_US);
         for given in reader.allowances(from_us).await.map_err(|e| chain(&e))? {
-            office.load_allowance(given.allowance, given.used_ms, now);
+            office.load_allowance(given.allowance, (given.used_ms, given.used), now);
         }
         // A binding may last a little longer than the database knows.
         let after_us = now_us.saturating_sub(BINDING_GRACE_US);

@@ -382,8 +382,12 @@ impl Live for View {
     fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>> {
         Box::pin(self.ask(move |office| {
             let pool = |allowance: AllowanceId| {
-                let Pool { used_ms, reserved_ms, .. } = office.till().pool(allowance)?;
-                Some(AllowancePool { allowance, used_ms, reserved_ms })
+                let none = AllowancePool::none(allowance);
+                if let Some(Pool { used_ms, reserved_ms, .. }) = office.till().pool(allowance) {
+                    return Some(AllowancePool { used_ms, reserved_ms, ..none });
+                }
+                let packet = office.till().packet(allowance)?;
+                Some(AllowancePool { used: packet.used, ..none })
             };
             allowances.into_iter().filter_map(pool).collect()
         }))

@@ -50,6 +50,9 @@ pub struct Cdr {
     pub supplier: Option<Charge>,
     /// What agents earn, each of a payer of `customer` and `levels`, in their order.
     pub commissions: Vec<Charge>,
+    /// What a packet of money pays of `customer`, paid to the same account by who sold to it. Until
+    /// the books have seen the record, nothing yet: they know what is left of the packet.
+    pub packet: Option<Charge>,
     /// Branches other than the called leg. A supplier's attempts are the records with its trunk as
     /// [`CdrCalled::trunk`] plus its rows here: each leg stands in exactly one place.
     pub hops: Vec<CdrHop>,
@@ -241,6 +244,8 @@ pub enum ChargeKind {
     Supplier,
     /// Who sold owes an agent.
     Commission,
+    /// A packet of money pays of what the caller's account pays: that is given back to its balance.
+    Packet,
 }
 
 /// What one account pays for one record, or is paid: [`Charge::kind`] tells.
@@ -343,9 +348,9 @@ impl Cdr {
         self.times.answered_us.is_some()
     }
 
-    /// All charges: customer, resellers bottom up, supplier, agents.
+    /// All charges: customer, resellers bottom up, supplier, agents, packet.
     pub fn charges(&self) -> impl Iterator<Item = &Charge> {
-        let owed = self.supplier.iter().chain(&self.commissions);
+        let owed = self.supplier.iter().chain(&self.commissions).chain(&self.packet);
         self.customer.iter().chain(&self.levels).chain(owed)
     }
 }

@@ -257,8 +257,11 @@ pub struct Allowance {
     pub name: String,
     /// What the called canonical number must begin with; empty = all numbers.
     pub prefix: Option<Digits>,
-    /// How much there is, seconds of talk.
+    /// How much there is, seconds of talk; 0 for a packet of money.
     pub seconds: u32,
+    /// How much money there is, with tax, in the account's currency; 0 for free time. It pays for
+    /// calls before the balance does.
+    pub credit: Amount,
     /// For calls that begin at or after, microseconds.
     pub from_us: i64,
     /// For calls that begin before, microseconds.
@@ -282,8 +285,8 @@ pub struct Renewal {
 }
 
 impl Allowance {
-    /// The next one, from `from_us` up to `end_us`, where the days of its renewal end; `None` behind
-    /// the last.
+    /// The next one, from `from_us` up to `end_us`, where the days of its renewal end; `None`
+    /// behind the last.
     #[must_use]
     pub fn next(&self, from_us: i64, end_us: i64) -> Option<Allowance> {
         let last_us = self.renewal?.until_us;
@@ -308,6 +311,12 @@ impl Allowance {
         let is_valid = (self.from_us..self.until_us).contains(&at_us);
         let prefix = self.prefix.as_ref();
         is_valid && prefix.is_none_or(|p| number.is_some_and(|number| number.has_prefix(p)))
+    }
+
+    /// It is a packet of money, and no free time.
+    #[must_use]
+    pub fn is_money(&self) -> bool {
+        self.credit > Amount::ZERO
     }
 
     /// Which goes first: the longest prefix, then the one that ends first, then the least id.

@@ -41,14 +41,17 @@ impl Allowances {
         Settlement::decode(&plan.go.settlement.0).ok()
     }
 
-    /// What is for a call: the longest prefix first, then what ends first.
+    /// What is for a call, free time or packets of money: the longest prefix first, then what ends
+    /// first.
     pub(crate) fn matching(
         &self,
         payer: AccountId,
         call: &Settlement,
+        is_money: bool,
     ) -> impl Iterator<Item = AllowanceId> {
         let list = self.of.get(&payer).map(Vec::as_slice).unwrap_or_default();
         let (number, at_us) = (call.number.as_ref(), call.began_us);
-        list.iter().filter(move |one| one.is_for(number, at_us)).map(|one| one.id)
+        let fits = move |one: &&Allowance| one.is_money() == is_money && one.is_for(number, at_us);
+        list.iter().filter(fits).map(|one| one.id)
     }
 }

@@ -181,10 +181,10 @@ impl Office {
             return Ok(verdict.into_answer(ask.id));
         };
         let mut plan = *plan;
-        let free = self.choose_allowance(&mut plan);
+        let (free, packet) = self.choose_allowances(&mut plan);
         let granted = match &plan.admit {
             None => Ok(NO_LEASE),
-            Some(admit) => self.admit(ask, admit, free, now),
+            Some(admit) => self.admit(ask, admit, (free, packet), now),
         };
         if let Err(why) = granted
             && let Some(payer) = money::refused_payer(why)
@@ -193,7 +193,7 @@ impl Office {
         {
             return Err(payer);
         }
-        trace::note_granted(&mut trace, &granted, free);
+        trace::note_granted(&mut trace, &granted, (free, packet));
         let payer = plan.admit.as_ref().and_then(|admit| admit.levels.first()).map(|p| p.account);
         let granted = granted.map_err(|why| trace::note_refused(&mut trace, why, payer));
         if let Some(tenant) = tenant {
@@ -227,30 +227,44 @@ impl Office {
         }
     }
 
-    /// The allowance that a call takes before money, which its settlement names then.
-    pub(crate) fn choose_allowance(&self, plan: &mut Plan) -> Option<AllowanceId> {
-        let payer = plan.admit.as_ref()?.levels.first()?;
-        let mut settlement = self.allowances.settlement_of(plan, payer.account)?;
-        // What costs nothing anyway takes nothing away.
-        if payer.bound.most() == Some(Amount::ZERO) {
-            return None;
-        }
+    /// The free time and the packet that a call takes before money; its settlement names them then.
+    pub(crate) fn choose_allowances(
+        &self,
+        plan: &mut Plan,
+    ) -> (Option<AllowanceId>, Option<AllowanceId>) {
+        let payer = plan.admit.as_ref().and_then(|admit| admit.levels.first());
+        let found = payer.and_then(|payer| {
+            // What costs nothing anyway takes nothing away.
+            let is_free = payer.bound.most() == Some(Amount::ZERO);
+            let of = self.allowances.settlement_of(plan, payer.account).filter(|_| !is_free);
+            of.map(|of| (payer.account, of))
+        });
+        let Some((payer, mut settlement)) = found else { return (None, None) };
         let has_time =
             |id: &AllowanceId| self.till.pool(*id).is_some_and(|pool| pool.left_ms() > 0);
-        let found = self.allowances.matching(payer.account, &settlement).find(has_time)?;
-        settlement.allowance = Some(found);
-        plan.go.settlement = Octets(settlement.encode().ok()?);
-        Some(found)
+        let has_money = |id: &AllowanceId| {
+            let packet = self.till.packet(*id);
+            packet.is_some_and(|packet| packet.used < packet.granted)
+        };
+        let free = self.allowances.matching(payer, &settlement, false).find(has_time);
+        let packet = self.allowances.matching(payer, &settlement, true).find(has_money);
+        if free.is_none() && packet.is_none() {
+            return (None, None);
+        }
+        (settlement.allowance, settlement.packet) = (free, packet);
+        let Ok(bytes) = settlement.encode() else { return (None, None) };
+        plan.go.settlement = Octets(bytes);
+        (free, packet)
     }
 
     pub(crate) fn admit(
         &mut self,
         ask: &Ask,
         plan: &AdmitPlan,
-        free: Option<AllowanceId>,
+        beside: (Option<AllowanceId>, Option<AllowanceId>),
         now: Tick,
     ) -> Result<TalkTime, TillRefusal> {
-        let event = Event::Admit(money::admit(self.node, ask.id, plan, free, ask.wall_us));
+        let event = Event::Admit(money::admit(self.node, ask.id, plan, beside, ask.wall_us));
         self.till.handle(event, ms(now));
         let mut outcome = Err(TillRefusal::Malformed);
         while let Some(output) = self.till.poll_output() {

@@ -65,7 +65,7 @@ use strowger_routing::{
 };
 use strowger_till::Output as Said;
 use strowger_till::{
-    AccountHold, AccountKey, Adjust, Allow, Balance, Commit, Event, HoldId, Ms, Till,
+    AccountHold, AccountKey, Adjust, Allow, Balance, Commit, Event, HoldId, Ms, Packet, Till,
 };
 
 /// Most allowances that are forgotten in one step.
@@ -170,6 +170,9 @@ pub struct Office {
     /// Who called whom by shared DIDs lately; shared likewise.
     shared: Arc<SharedCalls>,
 }
+
+/// What records have used of free time, milliseconds, and of a packet of money.
+pub type Used = (u64, Amount);
 
 /// What the records of an attempt do to the till. Records that charge nobody only give its hold
 /// back, if it
@@ -333,17 +336,23 @@ impl Office {
         }
     }
 
-    /// Free time of an account, and what records have used of it: at boot behind [`Office::load`],
-    /// and when it is given. A known one keeps what the till has counted.
-    pub fn load_allowance(&mut self, allowance: Allowance, used_ms: u64, now: Tick) {
-        let allow = Allow {
-            allowance: allowance.id,
-            key: AccountKey { node: self.node, account: allowance.account },
-            granted_ms: allowance.granted_ms(),
-            used_ms,
+    /// Free time of an account, or a packet, and what records have used of it: at boot behind
+    /// [`Office::load`], and when it is given. A known one keeps what the till has counted.
+    pub fn load_allowance(&mut self, allowance: Allowance, (used_ms, used): Used, now: Tick) {
+        let key = AccountKey { node: self.node, account: allowance.account };
+        let event = match allowance.is_money() {
+            true => {
+                Event::Packet(Packet { packet: allowance.id, key, granted: allowance.credit, used })
+            }
+            false => Event::Allow(Allow {
+                allowance: allowance.id,
+                key,
+                granted_ms: allowance.granted_ms(),
+                used_ms,
+            }),
         };
         self.allowances.put(allowance);
-        self.till.handle(Event::Allow(allow), ms(now));
+        self.till.handle(event, ms(now));
         self.drain_till();
     }
 

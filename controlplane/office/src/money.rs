@@ -2,11 +2,11 @@
 
 use strowger_billing::{PriceRef, Settlement, Wait};
 use strowger_link::AskId;
-use strowger_model::{Account, AccountId, AllowanceId, Amount, Cdr, ChargeKind};
+use strowger_model::{Account, AccountId, AllowanceId, Amount, Cdr, Charge, ChargeKind};
 use strowger_routing::{AdmitPlan, LimitOf, Refusal, TalkTime};
 use strowger_till::{
     AccountKey, Admit, Adopt, FreeUse, Granted, Growth, HoldId, Learning, LimitAsk, LimitKey, Line,
-    Load, Payer, Settle,
+    Load, PacketUse, Payer, Settle,
 };
 
 fn key(node: u32, account: AccountId) -> AccountKey {
@@ -55,7 +55,7 @@ pub(crate) fn admit(
     node: u32,
     ask: AskId,
     plan: &AdmitPlan,
-    free: Option<AllowanceId>,
+    (free, packet): (Option<AllowanceId>, Option<AllowanceId>),
     at_us: i64,
 ) -> Admit {
     let levels = levels(node, plan);
@@ -68,6 +68,7 @@ pub(crate) fn admit(
         hold: HoldId(ask.0),
         levels,
         free,
+        packet,
         limits: limits.collect(),
         ms_min: plan.ms_min,
         ms_max: plan.ms_max,
@@ -101,6 +102,7 @@ pub(crate) fn adopt(
         levels: payers(node, settlement, answered, Wait::UNKNOWN),
         free: settlement.allowance,
         free_ms: granted.free_ms,
+        packet: settlement.packet,
         limits: limits.collect(),
         granted_ms: granted.ms,
         last: granted.last,
@@ -126,11 +128,18 @@ pub(crate) fn payers(
 /// records of their own beside the caller's. `parts` is not empty.
 pub(crate) fn settle(node: u32, record: &Cdr, parts: &[Cdr]) -> Settle {
     let charges = || parts.iter().flat_map(Cdr::charges);
-    let used = charges().find_map(|charge| Some((charge.allowance?, charge.free_ms)));
+    // What a packet pays the till says itself.
+    let of_account = |charge: &&Charge| charge.kind != ChargeKind::Packet;
+    let used =
+        charges().filter(of_account).find_map(|charge| Some((charge.allowance?, charge.free_ms)));
     Settle {
         hold: HoldId(record.ask),
-        lines: joined(parts.iter().flat_map(|part| lines(node, part))),
+        lines: joined(lines_of(node, charges().filter(of_account))),
         free: used.map(|(allowance, ms)| FreeUse { allowance, ms }),
+        packet: parts.iter().find_map(|part| {
+            let packet = part.packet.as_ref()?.allowance?;
+            Some(PacketUse { packet, charge: part.customer.as_ref()?.gross })
+        }),
         at_us: record.times.started_us,
     }
 }
@@ -163,18 +172,22 @@ pub(crate) fn attempts(records: &[Cdr]) -> impl Iterator<Item = (&Cdr, &[Cdr])> 
 /// What each account pays for a record; what we owe a supplier or an agent is paid to
 /// its account.
 pub(crate) fn lines(node: u32, record: &Cdr) -> Vec<Line> {
-    let charges = record.charges().filter(|charge| charge.gross != Amount::ZERO);
-    charges
-        .map(|charge| Line {
-            key: key(node, charge.account),
-            charge: match charge.kind {
-                ChargeKind::Customer | ChargeKind::Reseller => charge.gross,
-                ChargeKind::Supplier | ChargeKind::Commission => {
-                    Amount(charge.gross.0.saturating_neg())
-                }
-            },
-        })
-        .collect()
+    lines_of(node, record.charges()).collect()
+}
+
+fn lines_of<'a>(
+    node: u32,
+    charges: impl Iterator<Item = &'a Charge>,
+) -> impl Iterator<Item = Line> {
+    charges.filter(|charge| charge.gross != Amount::ZERO).map(move |charge| Line {
+        key: key(node, charge.account),
+        charge: match charge.kind {
+            ChargeKind::Customer | ChargeKind::Reseller => charge.gross,
+            ChargeKind::Supplier | ChargeKind::Commission | ChargeKind::Packet => {
+                Amount(charge.gross.0.saturating_neg())
+            }
+        },
+    })
 }
 
 /// Whose account stood in the way.

@@ -78,7 +78,7 @@ impl Office {
         {
             return Err(payer);
         }
-        trace::note_granted(&mut trace, &granted, None);
+        trace::note_granted(&mut trace, &granted, (None, None));
         let granted = granted.map_err(|why| trace::note_refused(&mut trace, why, None));
         if let Some(tenant) = tenant {
             self.keep_trace(ask, tenant, &trace);

@@ -634,7 +634,7 @@ fn the_limit_of_a_month_has_grown_after_a_restart() {
 #[test]
 fn free_time_that_ended_long_ago_is_forgotten() {
     let mut office = office("1");
-    office.load_allowance(allowance(1, "", 900), 0, NOW);
+    office.load_allowance(allowance(1, "", 900), (0, Amount::ZERO), NOW);
     office.forget_allowances(WALL_US + 1, NOW);
     assert!(office.till().pool(AllowanceId(1)).is_some(), "it ends then");
     office.forget_allowances(WALL_US + 2, NOW);
@@ -707,11 +707,60 @@ fn allowance(id: i64, prefix: &str, seconds: u32) -> Allowance {
         name: "free".into(),
         prefix: Digits::parse(prefix).ok(),
         seconds,
+        credit: Amount::ZERO,
         from_us: WALL_US,
         until_us: WALL_US + 1,
         renewal: None,
         price: Amount::ZERO,
         vat_ppm: 0,
+    }
+}
+
+#[test]
+fn a_packet_pays_by_the_order_of_records_and_survives_a_restart() {
+    let euro = |text: &str| Amount::parse(text, Currency::new("EUR", 2).unwrap()).unwrap();
+    let packet =
+        |id, prefix, credit| Allowance { credit: euro(credit), ..allowance(id, prefix, 0) };
+    let used = |office: &Office| office.till().packet(AllowanceId(5)).map(|p| p.used);
+    // Nothing on the account; a packet of another number, one that is used up, and one for this.
+    let mut before = office("0");
+    before.load_allowance(packet(1, "45", "9"), (0, Amount::ZERO), NOW);
+    before.load_allowance(packet(2, "4412", "9"), (0, euro("9")), NOW);
+    before.load_allowance(packet(5, "44", "0.07"), (0, Amount::ZERO), NOW);
+    // Of a second 0.001: seventy seconds are there.
+    let (ended, running) = (go(&mut before, 7), go(&mut before, 8));
+    assert_eq!((ended.grant.ms, ended.grant.free_ms), (60_000, 0));
+    assert_eq!((running.grant.ms, running.grant.last), (10_000, true));
+    let named = Settlement::decode(&running.settlement.0).unwrap();
+    assert_eq!((named.packet, named.allowance), (Some(AllowanceId(5)), None));
+    assert_eq!(payer(&before), at("0.00000000", "0.00000000", 2));
+    let mut record = records(&facts(7, &ended.settlement, Some(10)));
+    assert_eq!(record[0].packet.unwrap().allowance, named.packet);
+    before.settle(&record, NOW);
+    assert_eq!(used(&before), Some(euro("0.01")));
+    assert_eq!(payer(&before), at("0.00000000", "0.00000000", 1));
+    // The books say how much of the record that was.
+    let mut left = [(AllowanceId(5), euro("0.07"))].into();
+    strowger_billing::pay_by_packets(&mut record, &mut left);
+    before.committed(1, &record, NOW);
+    assert_eq!(payer(&before), at("0.00000000", "0.00000000", 1));
+    assert_eq!(alarms(&mut before), 0);
+    for (used_before, replayed) in [("0.01", false), ("0", true)] {
+        let mut after = office("0");
+        let used_before = euro(used_before);
+        after.load_allowance(packet(5, "44", "0.07"), (0, used_before), NOW);
+        if replayed {
+            after.replay(&record, NOW);
+        }
+        let mut list = facts(8, &running.settlement, None);
+        let (ms, free_ms, last) = (10_000, 0, true);
+        list.facts.push(Fact::Granted(strowger_link::Granted { at: NOW, ms, free_ms, last }));
+        after.adopt_running(&list, NOW);
+        assert_eq!(used(&after), Some(euro("0.01")));
+        let held = after.till().packet(AllowanceId(5)).unwrap().held;
+        assert_eq!(held, euro("0.01"), "what the running call can cost");
+        assert_eq!(payer(&after), at("0.00000000", "0.00000000", 1));
+        assert_eq!(alarms(&mut after), 0);
     }
 }
 
@@ -723,12 +772,12 @@ fn free_time_is_used_by_records_and_survives_a_restart() {
     };
     let mut before = office("10");
     // Not for this number, over, empty, for all numbers; and the one that goes first.
-    before.load_allowance(allowance(1, "45", 900), 0, NOW);
+    before.load_allowance(allowance(1, "45", 900), (0, Amount::ZERO), NOW);
     let over = Allowance { until_us: WALL_US, ..allowance(2, "44123", 900) };
-    before.load_allowance(over, 0, NOW);
-    before.load_allowance(allowance(3, "4412", 20), 20_000, NOW);
-    before.load_allowance(allowance(4, "", 900), 0, NOW);
-    before.load_allowance(allowance(5, "44", 130), 10_000, NOW);
+    before.load_allowance(over, (0, Amount::ZERO), NOW);
+    before.load_allowance(allowance(3, "4412", 20), (20_000, Amount::ZERO), NOW);
+    before.load_allowance(allowance(4, "", 900), (0, Amount::ZERO), NOW);
+    before.load_allowance(allowance(5, "44", 130), (10_000, Amount::ZERO), NOW);
     let (ended, running) = (go(&mut before, 7), go(&mut before, 8));
     assert_eq!(ended.grant, Grant { ms: 60_000, free_ms: 60_000, last: false, go_on: false });
     assert_eq!(running.grant, ended.grant);
@@ -751,7 +800,7 @@ fn free_time_is_used_by_records_and_survives_a_restart() {
     // The database has the first record or not; the table has the second call.
     for (used_ms, replayed) in [(20_000, false), (10_000, true)] {
         let mut after = office("10");
-        after.load_allowance(allowance(5, "44", 130), used_ms, NOW);
+        after.load_allowance(allowance(5, "44", 130), (used_ms, Amount::ZERO), NOW);
         if replayed {
             after.replay(&record, NOW);
         }

@@ -25,10 +25,13 @@ pub struct Traced {
 pub(crate) fn note_granted(
     trace: &mut Trace,
     granted: &Result<TalkTime, Why>,
-    free: Option<AllowanceId>,
+    (free, packet): (Option<AllowanceId>, Option<AllowanceId>),
 ) {
     let Ok(granted) = granted else { return };
     let seconds = |ms: u64| i64::try_from(ms / 1_000).unwrap_or(i64::MAX);
+    if let Some(packet) = packet {
+        trace.note(Step::Packet { allowance: packet.0 });
+    }
     if let Some(allowance) = free.filter(|_| granted.free_ms > 0) {
         trace.note(Step::FreeTime { allowance: allowance.0, seconds: seconds(granted.free_ms) });
     }

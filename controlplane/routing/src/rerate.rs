@@ -63,8 +63,11 @@ fn priced(world: &World, cdr: &Cdr, charge: &Charge, by: OtherPrices) -> Option<
     let terms = world.terms(deck, (tenant, account), call).ok()?;
     let terms = terms.answered_after(span_ms(began_us, times.answered_us.unwrap_or(began_us)));
     let talked_ms = match charge.kind {
-        // What agents earn has no tariff: see [`recommission`].
-        ChargeKind::Customer | ChargeKind::Reseller | ChargeKind::Commission => times.billable_ms,
+        // What agents earn has no tariff: see [`recommission`]. What a packet paid stays paid.
+        ChargeKind::Customer
+        | ChargeKind::Reseller
+        | ChargeKind::Commission
+        | ChargeKind::Packet => times.billable_ms,
         ChargeKind::Supplier => times.called_ms,
     };
     let talked_ms = cdr.is_answered().then_some(talked_ms);

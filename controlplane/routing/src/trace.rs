@@ -512,6 +512,8 @@ steps! {
     197 NotItsUser(trunk) "From names no user of trunk {trunk}";
     /// A rule gives an account its tariff.
     232 PriceRule(account, price_rule) "account {account} pays as price rule {price_rule} says";
+    /// A packet of money pays before the balance.
+    234 Packet(allowance) "packet {allowance} pays before the balance";
     /// A rule gives it none.
     233 PriceRuleRefuses(account, price_rule)
         "account {account} has no price: price rule {price_rule} says so";
@@ -524,7 +526,7 @@ const OPEN: &[u8] = &[
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
     91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
     163, 165, 168, 169, 170, 171, 172, 173, 181, 182, 183, 184, 185, 186, 188, 189, 190, 191, 192,
-    193, 194, 195, 197, 201, 222, 223, 226, 227, 228, 229, 230, 238, 240,
+    193, 194, 195, 197, 201, 222, 223, 226, 227, 228, 229, 230, 234, 238, 240,
 ];
 
 impl Default for Trace {

@@ -3,14 +3,15 @@
 //! Given once for each key of an account, as payments are. What was used is counted in the
 //! transaction that writes the records, so that it is exactly what they say.
 
-use crate::bulk::Bulk;
+use crate::bulk::{Bulk, Value};
 use crate::column::{Columns, clean};
 use crate::list::LIST_MAX;
-use crate::{Reader, StoreError, Tried, Writer};
+use crate::{Reader, Scope, StoreError, Tried, Writer};
 use std::collections::BTreeMap;
-use strowger_billing::bought;
+use strowger_billing::{bought, packets_of, pay_by_packets};
 use strowger_model::{
-    AccountId, Allowance, AllowanceId, Amount, Cdr, Currency, OrganizationId, Renewal, TenantId,
+    AccountId, Allowance, AllowanceId, Amount, Cdr, ChargeKind, Currency, OrganizationId, Renewal,
+    TenantId,
 };
 
 /// Free time that is to be given.
@@ -38,24 +39,60 @@ pub struct GivenAllowance {
     pub allowance: Allowance,
     /// What records have used of it, milliseconds.
     pub used_ms: u64,
+    /// What records have used of a packet of money.
+    pub used: Amount,
 }
 
 impl Bulk {
     /// Counts what records used of allowances.
     pub(crate) async fn count_free(&mut self, records: &[Cdr]) -> Result<(), StoreError> {
-        let mut sums: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut sums: BTreeMap<i64, [i64; 2]> = BTreeMap::new();
         for charge in records.iter().flat_map(Cdr::charges) {
-            if let Some(allowance) = charge.allowance {
-                let sum = sums.entry(allowance.0).or_default();
-                let free_ms = i64::try_from(charge.free_ms).unwrap_or(i64::MAX);
-                *sum = sum.saturating_add(free_ms);
+            let Some(allowance) = charge.allowance else { continue };
+            let [free, paid] = sums.entry(allowance.0).or_default();
+            match charge.kind {
+                ChargeKind::Packet => *paid = paid.saturating_add(charge.gross.0),
+                ChargeKind::Customer
+                | ChargeKind::Reseller
+                | ChargeKind::Supplier
+                | ChargeKind::Commission => {
+                    let free_ms = i64::try_from(charge.free_ms).unwrap_or(i64::MAX);
+                    *free = free.saturating_add(free_ms);
+                }
             }
         }
-        let into = "INTO allowance_usage (allowance_id, used_ms)";
+        let into = "INTO allowance_usage (allowance_id, used_ms, used)";
         let end = "ON CONFLICT (allowance_id) \
-             DO UPDATE SET used_ms = allowance_usage.used_ms + excluded.used_ms";
-        let rows: Vec<[i64; 2]> = sums.into_iter().map(|(id, used_ms)| [id, used_ms]).collect();
+             DO UPDATE SET used_ms = allowance_usage.used_ms + excluded.used_ms, \
+             used = allowance_usage.used + excluded.used";
+        let rows: Vec<[i64; 3]> =
+            sums.into_iter().map(|(id, [used_ms, used])| [id, used_ms, used]).collect();
         self.insert_ints("count what was used of allowances", (into, end), &rows).await
+    }
+}
+
+impl Bulk {
+    /// The records with what packets of money pay of them, as far as the books say that something
+    /// is left; `None` where none names a packet.
+    pub(crate) async fn paid_by_packets(
+        &mut self,
+        records: &[Cdr],
+    ) -> Result<Option<Vec<Cdr>>, StoreError> {
+        let packets = packets_of(records);
+        if packets.is_empty() {
+            return Ok(None);
+        }
+        let sql = "SELECT CAST(a.credit - COALESCE(u.used, 0) AS BIGINT) FROM allowances a \
+             LEFT JOIN allowance_usage u ON u.allowance_id = a.id WHERE a.id = $1";
+        let mut left = BTreeMap::new();
+        for packet in packets {
+            let found =
+                self.int("look for a packet of money", sql, &[Value::Int(packet.0)]).await?;
+            left.insert(packet, Amount(found.unwrap_or_default()));
+        }
+        let mut records = records.to_vec();
+        pay_by_packets(&mut records, &mut left);
+        Ok(Some(records))
     }
 }
 
@@ -64,9 +101,9 @@ macro_rules! insert {
         concat!(
             "INSERT INTO allowances (tenant_id, account_id, key, name, prefix, seconds, \
              from_us, until_us, actor, at_us, renew_days, renew_until_us, renews_id, \
-             price, vat_ppm",
+             price, vat_ppm, credit",
             $id,
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15",
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16",
             $place,
             ") RETURNING id"
         )
@@ -84,7 +121,7 @@ impl Writer<'_> {
         // No key of a client has a control character.
         let (sql, key) = match new.renews {
             None => (insert!("", ""), clean(&new.key).into_owned()),
-            Some(renewed) => (insert!(", id", ", $16"), format!("\u{1}{}", renewed.0)),
+            Some(renewed) => (insert!(", id", ", $17"), format!("\u{1}{}", renewed.0)),
         };
         let query = sqlx::query(sql)
             .bind(a.tenant.0)
@@ -101,7 +138,8 @@ impl Writer<'_> {
             .bind(a.renewal.map(|renewal| renewal.until_us))
             .bind(new.renews.map(|renewed| renewed.0))
             .bind(a.price.0)
-            .bind(i64::from(a.vat_ppm));
+            .bind(i64::from(a.vat_ppm))
+            .bind(a.credit.0);
         let query = if new.renews.is_some() { query.bind(a.id.0) } else { query };
         let row = query.fetch_one(&mut *self.tx).await.tried("give free time")?;
         let id = AllowanceId(Columns::new("allowances", &row).int("id")?);
@@ -129,6 +167,7 @@ macro_rules! select {
              a.name AS name, a.prefix AS prefix, a.seconds AS seconds, a.from_us AS from_us, \
              a.until_us AS until_us, a.renew_days AS renew_days, \
              a.renew_until_us AS renew_until_us, a.price AS price, a.vat_ppm AS vat_ppm, \
+             a.credit AS credit, CAST(COALESCE(u.used, 0) AS BIGINT) AS used, \
              CAST(COALESCE(u.used_ms, 0) AS BIGINT) AS used_ms \
              FROM allowances a LEFT JOIN allowance_usage u ON u.allowance_id = a.id ",
             $rest
@@ -145,6 +184,7 @@ fn given(c: &Columns<'_>) -> Result<GivenAllowance, StoreError> {
             name: c.text("name")?,
             prefix: c.digits_or_null("prefix")?,
             seconds: c.small("seconds")?,
+            credit: Amount(c.int("credit")?),
             from_us: c.int("from_us")?,
             until_us: c.int("until_us")?,
             renewal: match c.int_or_null("renew_days")? {
@@ -158,10 +198,28 @@ fn given(c: &Columns<'_>) -> Result<GivenAllowance, StoreError> {
             vat_ppm: c.small("vat_ppm")?,
         },
         used_ms: c.small("used_ms")?,
+        used: Amount(c.int("used")?),
     })
 }
 
 impl Reader {
+    /// Records that are in the books, with what packets of money paid of them; `None` where none
+    /// names a packet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn paid_by_packets(&self, records: &[Cdr]) -> Result<Option<Vec<Cdr>>, StoreError> {
+        if packets_of(records).is_empty() {
+            return Ok(None);
+        }
+        let mut paid = records.to_vec();
+        for record in paid.iter_mut().filter(|record| record.packet.is_some()) {
+            let stored = self.cdr(Scope::All, record.id).await?;
+            record.packet = stored.and_then(|stored| stored.packet);
+        }
+        Ok(Some(paid))
+    }
+
     /// What the account was given under this key.
     ///
     /// # Errors
@@ -218,8 +276,8 @@ impl Reader {
         rows.iter().map(|row| Ok(given(&Columns::new("allowances", row))?.allowance)).collect()
     }
 
-    /// Free time that was bought, has ended at `at_us`, is bought again and was not yet, of ids above
-    /// `after`, at most `limit`. What could not be paid for as many days as it is for stays undone.
+    /// Free time that was bought, has ended at `at_us`, is bought again and was not yet, of ids
+    /// above `after`, at most `limit`. What could not be paid for as many days as it is for stays undone.
     ///
     /// # Errors
     /// [`StoreError`].

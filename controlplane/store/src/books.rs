@@ -135,6 +135,15 @@ pub enum Finding {
         /// What was counted.
         counted: i64,
     },
+    /// What was counted of a packet of money is not what records used of it, or more than it has.
+    Packet {
+        /// Packet.
+        allowance: i64,
+        /// By the records.
+        used: i64,
+        /// What was counted.
+        counted: i64,
+    },
     /// Free time that was given again does not go on where the one before it ended.
     Renewal {
         /// Allowance.
@@ -229,6 +238,9 @@ impl Display for Finding {
             Finding::Free { allowance, used, counted } => {
                 write!(f, "allowance {allowance}: records used {used} ms, counted are {counted}")
             }
+            Finding::Packet { allowance, used, counted } => {
+                write!(f, "packet {allowance}: records used {used}, counted are {counted}")
+            }
             Finding::Bought { allowance, price, moved } => {
                 write!(
                     f,
@@ -315,7 +327,8 @@ macro_rules! charges {
             " UNION ALL ",
             charges!("supplier"),
             " UNION ALL SELECT d.batch, d.tenant_id, d.started_us, \
-             CASE WHEN l.position < 64 THEN 'reseller' ELSE 'commission' END, l.account_id, \
+             CASE WHEN l.position < 64 THEN 'reseller' WHEN l.position < 96 THEN 'commission' \
+             ELSE 'packet' END, l.account_id, \
              l.organization_id, l.payee_id, l.currency, l.minor_digits, l.net, l.gross, \
              l.free_ms, l.allowance_id FROM cdr_levels l \
              JOIN cdrs d ON d.id = l.cdr_id AND d.part = l.part"
@@ -350,11 +363,12 @@ macro_rules! charges {
     };
 }
 
-const CHARGE_KINDS: [(&str, ChargeKind); 4] = [
+const CHARGE_KINDS: [(&str, ChargeKind); 5] = [
     ("customer", ChargeKind::Customer),
     ("reseller", ChargeKind::Reseller),
     ("supplier", ChargeKind::Supplier),
     ("commission", ChargeKind::Commission),
+    ("packet", ChargeKind::Packet),
 ];
 
 const CHARGED: &str = concat!(
@@ -381,7 +395,8 @@ const MOVED: &str = "SELECT s.batch AS batch, s.kind AS kind, s.amount AS amount
 /// What lines of re-ratings that moved money differ from what was booked before.
 const CORRECTED: &str = "SELECT l.rerate_id AS rerate_id, r.tenant_id AS tenant_id, \
     CASE WHEN l.position = 0 THEN 'customer' WHEN l.position < 0 THEN 'supplier' \
-    WHEN l.position < 64 THEN 'reseller' ELSE 'commission' END AS kind, l.account_id AS account_id, \
+    WHEN l.position < 64 THEN 'reseller' ELSE 'commission' END AS kind, \
+    l.account_id AS account_id, \
     l.organization_id AS organization_id, l.payee_id AS payee_id, l.currency AS currency, \
     l.minor_digits AS minor_digits, CAST(SUM(l.net - l.was_net) AS BIGINT) AS net, \
     CAST(SUM(l.gross - l.was_gross) AS BIGINT) AS gross \
@@ -497,6 +512,7 @@ impl Reader {
         self.check_balances(&mut report).await?;
         self.check_usage(&mut report).await?;
         self.check_free(&mut report).await?;
+        self.check_packets(&mut report).await?;
         self.check_renewals(&mut report).await?;
         Ok(report)
     }
@@ -738,13 +754,36 @@ impl Reader {
         Ok(())
     }
 
+    /// What is counted of each packet of money is what it paid of records, and no more than it has.
+    async fn check_packets(&self, report: &mut BooksReport) -> Result<(), StoreError> {
+        let sql = concat!(
+            "SELECT s.allowance_id AS allowance_id, CAST(SUM(s.paid) AS BIGINT) AS used, \
+             CAST(SUM(s.counted) AS BIGINT) AS counted FROM (\
+             SELECT allowance_id, gross AS paid, 0 AS counted FROM (",
+            charges!(),
+            ") c WHERE kind = 'packet' \
+             UNION ALL SELECT allowance_id, 0, used FROM allowance_usage) s \
+             LEFT JOIN allowances a ON a.id = s.allowance_id GROUP BY s.allowance_id \
+             HAVING SUM(s.paid) <> SUM(s.counted) OR SUM(s.counted) > COALESCE(MAX(a.credit), 0) \
+             ORDER BY s.allowance_id LIMIT $1"
+        );
+        let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;
+        for row in &rows.tried("compare what was used of packets")? {
+            let c = Columns::new("allowance_usage", row);
+            let (used, counted) = (c.int("used")?, c.int("counted")?);
+            report.add(Finding::Packet { allowance: c.int("allowance_id")?, used, counted });
+        }
+        Ok(())
+    }
+
     /// What was given again is as much for the same account, from the end of the one before; what
     /// was bought again costs the same, and begins then or later.
     async fn check_renewals(&self, report: &mut BooksReport) -> Result<(), StoreError> {
         let sql = "SELECT n.id AS id, n.renews_id AS renews_id FROM allowances n \
              LEFT JOIN allowances a ON a.id = n.renews_id AND a.account_id = n.account_id \
-             AND a.seconds = n.seconds AND a.price = n.price AND (a.until_us = n.from_us \
-             OR a.price > 0 AND a.until_us < n.from_us) \
+             AND a.seconds = n.seconds AND a.credit = n.credit AND a.price = n.price \
+             AND (a.until_us = n.from_us OR a.price > 0 AND a.until_us < n.from_us) \
              WHERE n.renews_id IS NOT NULL AND a.id IS NULL ORDER BY n.id LIMIT $1";
         let limit = i64::try_from(FINDINGS_MAX + 1).unwrap_or(i64::MAX);
         let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await;

@@ -23,6 +23,9 @@ use strowger_model::{
 /// First place of what agents earn among the levels of a record; a payer has at most one.
 pub const COMMISSIONS_FROM: i16 = 64;
 const _: () = assert!(LEVELS_MAX < COMMISSIONS_FROM as usize);
+/// Place of what a packet of money pays.
+pub(crate) const PACKET_AT: i16 = 96;
+const _: () = assert!(COMMISSIONS_FROM as usize + LEVELS_MAX <= PACKET_AT as usize);
 
 /// Counters never reach 2^63; a value that did would be the largest that fits.
 fn count(value: u64) -> i64 {
@@ -269,8 +272,9 @@ impl Bulk {
         self.append("cdrs", &records, |cdr, to| tell_cdr(cdr, batch, to)).await?;
         let levels = cdrs.iter().flat_map(|cdr| {
             let paid = (1i16..COMMISSIONS_FROM).zip(&cdr.levels);
-            let earned = (COMMISSIONS_FROM..).zip(&cdr.commissions);
-            paid.chain(earned).map(move |(position, charge)| (cdr, position, charge))
+            let earned = (COMMISSIONS_FROM..PACKET_AT).zip(&cdr.commissions);
+            let packet = cdr.packet.iter().map(|charge| (PACKET_AT, charge));
+            paid.chain(earned).chain(packet).map(move |(position, charge)| (cdr, position, charge))
         });
         let levels: Vec<(&Cdr, i16, &Charge)> = levels.collect();
         let tell = |(cdr, position, charge), to: &mut dyn Sink| {
@@ -379,8 +383,11 @@ impl Reader {
             let c = Columns::new("cdr_levels", row);
             let place = places.get(&owner(&c)?);
             let Some(cdr) = place.and_then(|place| cdrs.get_mut(*place)) else { continue };
-            if c.int("position")? < COMMISSIONS_FROM.into() {
+            let position = c.int("position")?;
+            if position < COMMISSIONS_FROM.into() {
                 cdr.levels.extend(charge_of!(&c, "", ChargeKind::Reseller));
+            } else if position >= PACKET_AT.into() {
+                cdr.packet = charge_of!(&c, "", ChargeKind::Packet);
             } else {
                 cdr.commissions.extend(charge_of!(&c, "", ChargeKind::Commission));
             }
@@ -443,6 +450,7 @@ fn cdr(c: &Columns<'_>) -> Result<Cdr, StoreError> {
         levels: Vec::new(),
         supplier: charge_of!(c, "supplier_", ChargeKind::Supplier),
         commissions: Vec::new(),
+        packet: None,
         hops: Vec::new(),
         unpriced: c.flag("unpriced")?,
         hops_dropped: c.small("hops_dropped")?,

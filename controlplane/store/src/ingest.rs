@@ -46,6 +46,9 @@ pub struct Ingested {
     pub transfers: Vec<Transfer>,
     /// Records left out because they are in the books already: their journal has them twice.
     pub doubled: usize,
+    /// The records as they are in the books, where packets of money paid of some; `None` = as they
+    /// came.
+    pub records: Option<Vec<Cdr>>,
 }
 
 /// Positions are counters; one beyond i64 cannot come.
@@ -132,6 +135,8 @@ impl Store {
         let values = [number, int(from.seq.saturating_add(1)), seq, Value::Int(at_us)];
         let batch = bulk.int("open a batch", sql, &values).await?;
         let batch = batch.ok_or(sqlx::Error::RowNotFound).tried("open a batch")?;
+        let paid = bulk.paid_by_packets(records).await?;
+        let records = paid.as_deref().unwrap_or(records);
         bulk.append_cdrs(records, batch).await?;
         bulk.append_radius_events(events).await?;
         bulk.count_usage(records).await?;
@@ -142,7 +147,7 @@ impl Store {
         bulk.append_transfers(&transfers, &mut known).await?;
         bulk.commit().await?;
         self.remember_accounts(known);
-        Ok(Ingested { batch, transfers, doubled: 0 })
+        Ok(Ingested { batch, transfers, doubled: 0, records: paid })
     }
 }
 

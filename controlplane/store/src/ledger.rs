@@ -17,7 +17,7 @@ pub(crate) const KINDS: [(&str, LedgerKind); 7] = [
     ("adjustment", LedgerKind::Adjustment),
     ("position", LedgerKind::Position),
 ];
-pub(crate) const TRANSFER_KINDS: [(&str, TransferKind); 11] = [
+pub(crate) const TRANSFER_KINDS: [(&str, TransferKind); 12] = [
     ("charge", TransferKind::Charge),
     ("cost", TransferKind::Cost),
     ("vat", TransferKind::Vat),
@@ -28,6 +28,7 @@ pub(crate) const TRANSFER_KINDS: [(&str, TransferKind); 11] = [
     ("rerate", TransferKind::Rerate),
     ("exchange", TransferKind::Exchange),
     ("commission", TransferKind::Commission),
+    ("packet", TransferKind::Packet),
     ("reversal", TransferKind::Reversal),
 ];
 

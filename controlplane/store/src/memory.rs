@@ -86,7 +86,7 @@ impl MemoryStore {
         self.ids.append(&mut new);
         self.cdrs.extend_from_slice(records);
         self.transfers.extend_from_slice(&transfers);
-        Ok(Ingested { batch, transfers, doubled: 0 })
+        Ok(Ingested { batch, transfers, doubled: 0, records: None })
     }
 
     /// As [`crate::Store::origin`]; durable at once, because record ids are made from it.

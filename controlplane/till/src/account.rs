@@ -1,6 +1,7 @@
 //! Accounts and their numbers.
 
 use crate::limit::Counter;
+use crate::packet::Room;
 use crate::period::{Since, Spendings};
 use crate::{AccountKey, Load, PERIODS, Spent};
 use std::collections::HashMap;
@@ -116,6 +117,15 @@ impl Account {
         [money, spending].into_iter().flatten().min().map(clamp)
     }
 
+    /// The same for a call that a packet pays for first: what the packet leaves comes to what the
+    /// balance leaves beside what is held for the call there.
+    pub(crate) fn available_with(&self, own: Amount, since: Since, room: Room) -> Option<Amount> {
+        let beside = self.money(Amount(0)).map(|left| i128::from(left.0) + room.beyond);
+        let money = beside.map(|left| left.max(0) + room.left);
+        let spending = self.spendings.available(since, own);
+        [money, spending].into_iter().flatten().min().map(clamp)
+    }
+
     /// What the balance leaves beyond the holds there are, `own` of which belongs to the asker;
     /// `None` = without end. Negative when the balance is below its floor.
     pub(crate) fn money(&self, own: Amount) -> Option<Amount> {
@@ -127,6 +137,23 @@ impl Account {
     pub(crate) fn hold(&mut self, since: Since, before: Amount, after: Amount) {
         self.held += i128::from(after.0) - i128::from(before.0);
         self.spendings.hold(since, before, after);
+    }
+
+    /// The same of a call that a packet pays for first: only what goes beyond the packet is held of
+    /// the balance, and all of it counts in days and months.
+    pub(crate) fn hold_beyond(
+        &mut self,
+        since: Since,
+        (before, after): (Amount, Amount),
+        by: i128,
+    ) {
+        self.held += by;
+        self.spendings.hold(since, before, after);
+    }
+
+    /// What is held of the balance for calls of a packet changes.
+    pub(crate) fn shift_held(&mut self, by: i128) {
+        self.held += by;
     }
 
     pub(crate) fn charge(&mut self, since: Since, charge: Amount) {

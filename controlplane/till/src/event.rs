@@ -33,8 +33,10 @@ pub enum Event {
     /// Free time: new with what its records used, or known with another size (then `used_ms` is
     /// ignored, because the till's own is newer).
     Allow(Allow),
-    /// Free time that ended so long ago that no record of it can come: forgotten, unless a call
-    /// holds some of it still.
+    /// A packet of money: new with what its records used, or known with another size.
+    Packet(Packet),
+    /// Free time, or a packet, that ended so long ago that no record of it can come: forgotten,
+    /// unless a call holds some of it still.
     Disallow(AllowanceId),
     /// At boot: what the database has counted for calls that began at `at_us`.
     Spent {
@@ -155,6 +157,19 @@ pub struct Allow {
     pub used_ms: u64,
 }
 
+/// Money of an account that pays for some of its calls before its balance does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packet {
+    /// Which.
+    pub packet: AllowanceId,
+    /// Whose calls it pays.
+    pub key: AccountKey,
+    /// How much there is.
+    pub granted: Amount,
+    /// What records have used.
+    pub used: Amount,
+}
+
 /// Everything one call needs, all or nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Admit {
@@ -164,6 +179,8 @@ pub struct Admit {
     pub levels: Vec<Payer>,
     /// An allowance of the first payer, which the call takes before money.
     pub free: Option<AllowanceId>,
+    /// A packet of money of the first payer, which pays before its balance.
+    pub packet: Option<AllowanceId>,
     /// Limits beyond those of the accounts, at most [`LIMITS_MAX`].
     pub limits: Vec<LimitAsk>,
     /// Least talk time worth a call, milliseconds (source: `MINSPEACHLENONROUTE`).
@@ -205,6 +222,8 @@ pub struct Adopt {
     pub free: Option<AllowanceId>,
     /// Free talk time granted, milliseconds.
     pub free_ms: u64,
+    /// The packet that pays before the first payer's balance.
+    pub packet: Option<AllowanceId>,
     /// Limits it counts in.
     pub limits: Vec<LimitKey>,
     /// Talk time granted, milliseconds; `u64::MAX` = no lease.
@@ -228,6 +247,8 @@ pub struct Settle {
     pub lines: Vec<Line>,
     /// What it used of an allowance.
     pub free: Option<FreeUse>,
+    /// What a packet of money pays of it, as far as there is something left.
+    pub packet: Option<PacketUse>,
     /// When it began, microseconds since 1970 UTC; the hold's own time goes first.
     pub at_us: i64,
 }
@@ -239,6 +260,15 @@ pub struct FreeUse {
     pub allowance: AllowanceId,
     /// Milliseconds.
     pub ms: u64,
+}
+
+/// What of a settlement a packet of money may pay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PacketUse {
+    /// Which.
+    pub packet: AllowanceId,
+    /// All that the first payer pays.
+    pub charge: Amount,
 }
 
 /// A change of one balance.
@@ -377,6 +407,8 @@ pub enum Alarm {
         /// Beyond what there is, milliseconds.
         by_ms: u64,
     },
+    /// A record names a packet of money that is not known here: its account has paid.
+    UnknownPacket(AllowanceId),
     /// A record came whose hold was not here. It is charged all the same: the call took place.
     NoHold(HoldId),
     /// A charge for an account that was never loaded; kept until it is.

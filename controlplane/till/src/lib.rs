@@ -27,6 +27,11 @@
 //! A call that has been granted time in money stays in money: its answer may be lost, and then time
 //! that was turned into free time afterwards would be charged without a hold.
 //!
+//! **A packet goes before the balance.** Money of an account for some of its calls ([`Packet`]) is
+//! shared without being parted: only what its calls can cost together beyond what is left of it is
+//! held of the balance, and records are paid by it in their order (`packet.rs`). Days and months
+//! count all of a charge, whoever pays it.
+//!
 //! **A recharge lengthens.** The dataplane asks for nothing behind its last slice. So whenever
 //! money comes in (a payment, a hold that was not used up, a floor that was lowered), the calls of
 //! that account which had their last slice get the next one unasked: [`Output::Lengthened`]. It is
@@ -65,6 +70,7 @@ mod event;
 mod key;
 mod limit;
 mod memory;
+mod packet;
 mod period;
 mod pool;
 mod slice;
@@ -73,6 +79,7 @@ mod till;
 pub use account::{AccountHold, Balance};
 pub use event::*;
 pub use key::{AccountKey, HoldId, LimitKey, Ms};
+pub use packet::PacketLeft;
 pub use period::{Bounds, Calendar, DAY, Growth, Learning, MONTH, PERIODS, Spent};
 pub use pool::Pool;
 pub use slice::{SLICE_MS_MAX, SLICE_MS_MIN};

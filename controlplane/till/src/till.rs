@@ -3,13 +3,14 @@
 use crate::account::{Account, AccountHold, Accounts, Balance, Place};
 use crate::limit::Limits;
 use crate::memory::Memory;
+use crate::packet::{PacketLeft, Packets};
 use crate::period::{NO_CALENDAR, Since, Spendings};
 use crate::pool::{Pool, Pools};
 use crate::slice::{SLICE_MS_MIN, Slice, held_for, next_free};
 use crate::{
     AccountKey, Adjust, Admit, Adopt, Alarm, Allow, Calendar, Commit, Deadline, Event, FreeUse,
     Granted, HoldId, LEVELS_MAX, LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output,
-    PERIODS, Payer, Refusal, Settle, Stage,
+    PERIODS, Packet, PacketUse, Payer, Refusal, Settle, Stage,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Bound, RangeInclusive};
@@ -42,6 +43,7 @@ pub struct Till {
     holds: BTreeMap<HoldId, Hold>,
     limits: Limits,
     pools: Pools,
+    packets: Packets,
     calendars: BTreeMap<TenantId, Calendar>,
     /// What accounts of a tenant spend together, where there is a limit of it.
     tenants: BTreeMap<TenantId, Spendings>,
@@ -95,6 +97,8 @@ struct Held {
     is_limited: bool,
     /// It counts in what the tenant spends.
     counts: bool,
+    /// What pays before the balance.
+    packet: Option<AllowanceId>,
 }
 
 impl Default for Till {
@@ -112,6 +116,7 @@ impl Till {
             holds: BTreeMap::new(),
             limits: Limits::default(),
             pools: Pools::default(),
+            packets: Packets::default(),
             calendars: BTreeMap::new(),
             tenants: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -136,7 +141,11 @@ impl Till {
             }
             Event::Tenant { tenant, spend_max } => self.limit_tenant(tenant, spend_max),
             Event::Allow(allow) => self.allow(&allow),
-            Event::Disallow(allowance) => self.pools.forget(allowance),
+            Event::Packet(packet) => self.load_packet(&packet),
+            Event::Disallow(allowance) => {
+                self.pools.forget(allowance);
+                self.packets.forget(allowance);
+            }
             Event::Spent { key, at_us, charge } => self.spent(key, at_us, charge),
             Event::Grown { key, before_us, months } => self.grown(key, before_us, months),
             Event::Learnt { key, before_us, peak } => self.learnt(key, before_us, peak),
@@ -242,6 +251,12 @@ impl Till {
         self.pools.get(allowance).copied()
     }
 
+    /// What a packet of money has given and can give; `None` when it was never told.
+    #[must_use]
+    pub fn packet(&self, packet: AllowanceId) -> Option<PacketLeft> {
+        self.packets.get(packet)
+    }
+
     /// Whether a hold stands.
     #[must_use]
     pub fn has_hold(&self, hold: HoldId) -> bool {
@@ -292,6 +307,17 @@ impl Till {
         let Some(place) = self.place_of(key) else { return };
         if let Some(account) = self.accounts.get_mut(place) {
             account.has_pools = true;
+        }
+        self.rise(place);
+    }
+
+    fn load_packet(&mut self, load: &Packet) {
+        let Packet { packet, key, granted, used } = *load;
+        let Some(place) = self.place_of(key) else { return };
+        let by = self.packets.load(packet, place, (granted, used));
+        if let Some(account) = self.accounts.get_mut(place) {
+            account.has_pools = true;
+            account.shift_held(by);
         }
         self.rise(place);
     }
@@ -354,7 +380,8 @@ impl Till {
         if self.holds.len() >= HOLDS_MAX || !self.limits.has_room(admit.limits.len(), now) {
             return Err(Refusal::Full);
         }
-        let levels = self.find_levels(&admit.levels, admit.at_us)?;
+        let mut levels = self.find_levels(&admit.levels, admit.at_us)?;
+        self.take_packet(&mut levels, admit.packet);
         self.check_limits(&levels, &admit.limits, now)?;
         let granted = self.plan(&levels, admit)?;
         self.take(levels, admit, granted, now);
@@ -374,7 +401,15 @@ impl Till {
     fn unheld(&self, payer: Payer, place: Place, at_us: i64) -> Held {
         let since = self.since(place, at_us);
         let counts = self.accounts.get(place).is_some_and(|account| account.counts);
-        Held { payer, place, amount: Amount::ZERO, since, is_limited: false, counts }
+        let (amount, is_limited, packet) = (Amount::ZERO, false, None);
+        Held { payer, place, amount, since, is_limited, counts, packet }
+    }
+
+    /// The first payer's packet pays before its balance.
+    fn take_packet(&self, levels: &mut [Held], packet: Option<AllowanceId>) {
+        if let Some(held) = levels.first_mut() {
+            held.packet = self.packets.of(packet, held.place);
+        }
     }
 
     fn check_limits(&self, levels: &[Held], limits: &[LimitAsk], now: Ms) -> Result<(), Refusal> {
@@ -434,7 +469,11 @@ impl Till {
     fn next_slice(&self, held: &Held, levels: &[Held], (granted_ms, free_ms): (u64, u64)) -> Slice {
         let bound = held.payer.bound.behind(free_ms);
         let account = self.accounts.get(held.place);
-        let own = account.and_then(|a| a.available(held.amount, held.since));
+        let room = held.packet.and_then(|packet| self.packets.room(packet, held.amount));
+        let own = account.and_then(|a| match room {
+            None => a.available(held.amount, held.since),
+            Some(room) => a.available_with(held.amount, held.since, room),
+        });
         let slice = match [own, self.tenant_share(held, levels)].into_iter().flatten().min() {
             Some(available) => Slice::next(&bound, available, granted_ms.max(free_ms)),
             None => Slice::UNLIMITED,
@@ -588,6 +627,7 @@ impl Till {
             }
             levels.push(self.unheld(payer, place, adopt.at_us));
         }
+        self.take_packet(&mut levels, adopt.packet);
         for key in &adopt.limits {
             self.limits.adopt(*key);
         }
@@ -694,7 +734,22 @@ impl Till {
                 by_ms => self.alarm(Alarm::Overdrawn { allowance, by_ms }),
             }
         }
+        if let Some(used) = settle.packet {
+            self.pay_by_packet(used);
+        }
         self.settled.remember(id);
+    }
+
+    /// What a packet pays of a charge is given back to the balance that paid it.
+    fn pay_by_packet(&mut self, PacketUse { packet, charge }: PacketUse) {
+        let Some((place, pays, by)) = self.packets.pay(packet, charge) else {
+            return self.alarm(Alarm::UnknownPacket(packet));
+        };
+        if let Some(account) = self.accounts.get_mut(place) {
+            account.promise(pays);
+            account.shift_held(by);
+        }
+        self.rise(place);
     }
 
     /// At most [`LINES_MAX`] of `lines`.

@@ -154,7 +154,7 @@ impl Control {
         };
         for allowance in plan::allowances() {
             let used_ms = used.get(&allowance.id).copied().unwrap_or_default();
-            office.load_allowance(allowance, used_ms, now);
+            office.load_allowance(allowance, (used_ms, strowger_model::Amount::ZERO), now);
         }
         let bindings = self.store.bindings(wall - BINDING_GRACE_US).into_iter();
         let bindings = bindings.map(|b| (Holder::Subscriber(b.subscriber), b));

@@ -563,7 +563,9 @@ fn charges(cdr: &strowger_model::Cdr) -> BTreeMap<AccountId, i64> {
     sum(cdr.charges().map(|charge| {
         let sign = match charge.kind {
             strowger_model::ChargeKind::Customer | strowger_model::ChargeKind::Reseller => 1,
-            strowger_model::ChargeKind::Supplier | strowger_model::ChargeKind::Commission => -1,
+            strowger_model::ChargeKind::Supplier
+            | strowger_model::ChargeKind::Commission
+            | strowger_model::ChargeKind::Packet => -1,
         };
         (charge.account, sign * charge.gross.0)
     }))

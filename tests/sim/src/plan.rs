@@ -381,6 +381,7 @@ pub fn allowances() -> impl Iterator<Item = Allowance> {
         name: "free".to_owned(),
         prefix: None,
         seconds,
+        credit: Amount::ZERO,
         from_us: i64::MIN,
         until_us: i64::MAX,
         renewal: None,

@@ -58,13 +58,14 @@ pub(super) fn till() -> Option<Turn> {
             hold,
             levels: vec![Payer { key: payer, bound }],
             free: None,
+            packet: None,
             limits: Vec::new(),
             ms_min: 10_000,
             ms_max: 7_200_000,
             at_us,
         });
         let lines = vec![Line { key: payer, charge: Amount(7_777_778) }];
-        let settle = Event::Settle(Settle { hold, lines, free: None, at_us });
+        let settle = Event::Settle(Settle { hold, lines, free: None, packet: None, at_us });
         let mut events = vec![settle, Event::Started(hold), admit];
         let (mut admitted, mut others) = (0, 0);
         meter(&mut || {

@@ -45,6 +45,8 @@ declare! {
         audio: Option<Word<Audio>>,
         /// What the caller's account pays.
         customer: Option<CdrChargeView>,
+        /// What a packet of money pays of that: given back to its balance.
+        packet: Option<CdrChargeView>,
         /// What he and the resellers below him pay, bottom up.
         levels: Vec<CdrChargeView>,
         /// What agents earn that he or a reseller below him pays, and what his own earn.
@@ -79,6 +81,8 @@ declare! {
         audio: Option<Word<Audio>>,
         /// What he pays.
         customer: Option<CdrChargeView>,
+        /// What a packet of money pays of that: given back to his balance.
+        packet: Option<CdrChargeView>,
     }
 }
 
@@ -272,6 +276,7 @@ fn for_reseller(cdr: &Cdr, below: &BTreeSet<OrganizationId>) -> ResellerCdrView 
         caller_media: cdr.caller_media.as_ref().map(media),
         audio: audio(cdr).map(Word),
         customer: cdr.customer.as_ref().filter(is_his).map(charge),
+        packet: cdr.packet.as_ref().filter(is_his).map(charge),
         levels: cdr.levels.iter().filter(is_his).map(charge).collect(),
         commissions: cdr.commissions.iter().filter(concerns).map(charge).collect(),
     }
@@ -295,6 +300,7 @@ fn for_customer(cdr: &Cdr) -> CustomerCdrView {
         caller_media: cdr.caller_media.as_ref().map(media),
         audio: audio(cdr).map(Word),
         customer: cdr.customer.as_ref().map(charge),
+        packet: cdr.packet.as_ref().map(charge),
     }
 }
 
@@ -415,6 +421,7 @@ mod tests {
             levels: Vec::new(),
             supplier: None,
             commissions: Vec::new(),
+            packet: None,
             hops: Vec::new(),
             hops_dropped: 0,
             facts_dropped: 0,

@@ -46,7 +46,8 @@ object! {
     /// The balance never passes below this; null is no floor. A new prepaid account that names none
     /// has the floor 0.
     floor: Free Money::FLOOR => self;
-    /// Its prices; without a tariff it makes internal calls only.
+    /// Its prices; without a tariff it pays as price rules say, and where none is for it, it makes
+    /// internal calls only.
     tariff: Free Opt(Ident) => account.tariff;
     /// Most concurrent calls; 0 is no limit.
     calls_max: Free LIMIT => account.calls_max;
@@ -276,7 +277,9 @@ impl Paying {
         }
         let blank = blank().account;
         let was = was.unwrap_or(&blank);
-        let has_own = now.tariff.is_none() || now.tariff == reseller.tariff;
+        // Without a tariff there is no price, unless the operator gives one by rules.
+        let none = now.tariff.is_none() && !draft.world.has_price_rules(now.tenant);
+        let has_own = none || now.tariff == reseller.tariff;
         let bounds = [
             ("tariff", has_own || now.tariff == was.tariff),
             ("discounts", now.discounts.is_empty() || now.discounts == was.discounts),

@@ -69,15 +69,7 @@ fn resources() -> Vec<(&'static str, Value)> {
                 "from": "2026-01-01T00:00:00.000000Z",
             }),
         ),
-        (
-            "price-rules",
-            json!({
-                "tenant": "1", "name": "evenings", "priority": -3, "organization": "1",
-                "callers": ["4420"], "called": ["33"], "times": ["18:00-08:00"],
-                "except_times": ["holiday"], "from": "2026-01-01T00:00:00.000000Z",
-                "until": "2027-01-01T00:00:00.000000Z",
-            }),
-        ),
+        ("price-rules", price_rule()),
         ("bans", json!({"network": "203.0.113.0/24"})),
         ("caller-rules", json!({"tenant": "1", "account": "1", "prefix": "4477"})),
         ("number-lists", json!({"tenant": "1", "account": "1", "name": "L", "effect": "only"})),
@@ -99,6 +91,15 @@ fn radius_server() -> Value {
         "secret": "xyzzy5461", "attributes": [
             {"vendor": 9, "number": 102, "label": "h323-credit-time", "holds": "talk-time"},
         ],
+    })
+}
+
+fn price_rule() -> Value {
+    json!({
+        "tenant": "1", "name": "evenings", "priority": -3, "organization": "1",
+        "callers": ["4420"], "called": ["33"], "times": ["18:00-08:00"],
+        "except_times": ["holiday"], "from": "2026-01-01T00:00:00.000000Z",
+        "until": "2027-01-01T00:00:00.000000Z",
     })
 }
 

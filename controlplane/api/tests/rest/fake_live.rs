@@ -336,7 +336,11 @@ impl Live for FakeLive {
     fn pools(&self, allowances: Vec<AllowanceId>) -> Reply<'_, Vec<AllowancePool>> {
         // The till knows the first of them only.
         let first = allowances.into_iter().take(1);
-        let pool = |allowance| AllowancePool { allowance, used_ms: 1_500, reserved_ms: 60_000 };
+        let pool = |allowance| AllowancePool {
+            used_ms: 1_500,
+            reserved_ms: 60_000,
+            ..AllowancePool::none(allowance)
+        };
         self.say(first.map(pool).collect())
     }
 

@@ -160,6 +160,7 @@ fn free_time_is_given_once_for_each_key_and_listed() {
     let expect = json!({
         "id": "1", "account": "1", "name": "Bundle", "prefix": "44",
         "granted_ms": 600_000, "used_ms": 0, "reserved_ms": 0,
+        "credit": null, "credit_used": null,
         "from": "2023-11-14T22:13:20.000000Z", "until": "2023-12-14T22:13:20.000000Z",
         "renew_days": 0, "renew_until": null, "price": null, "vat_ppm": 0,
     });
@@ -191,6 +192,7 @@ fn free_time_is_given_once_for_each_key_and_listed() {
     let expect = json!([{
         "id": "1", "account": "1", "name": "A", "prefix": "",
         "granted_ms": 120_000, "used_ms": 1_500, "reserved_ms": 60_000,
+        "credit": null, "credit_used": null,
         "from": "1970-01-01T00:00:00.000000Z", "until": "2023-11-14T22:13:20.000000Z",
         "renew_days": 0, "renew_until": null, "price": null, "vat_ppm": 0,
     }]);
@@ -256,6 +258,26 @@ fn free_time_is_bought_once() {
         let response = server.pay(target, "p", &bought(more.clone()));
         assert_eq!((response.status, response.field().as_str()), (status, field), "{more}");
     }
+    // A packet of money has no seconds, and either of both it has.
+    let sent = |more: Value| {
+        let mut members: Value = serde_json::from_str(&bought(more)).unwrap();
+        members.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        members.to_string()
+    };
+    let none = server.pay(target, "m", &sent(json!({"seconds": null})));
+    assert_eq!((none.status, none.field().as_str()), (400, "seconds"));
+    let both = server.pay(target, "m", &sent(json!({"credit": "5"})));
+    assert_eq!((both.status, both.field().as_str()), (422, "credit"));
+    let wrong = server.pay(target, "m", &sent(json!({"seconds": null, "credit": "0"})));
+    assert_eq!((wrong.status, wrong.field().as_str()), (422, "credit"));
+    let money = json!({
+        "seconds": null, "credit": "12", "price": "10", "renew_days": "30",
+        "renew_until": "2024-12-14T22:13:20Z",
+    });
+    let money = server.pay(target, "m", &sent(money)).json();
+    let credit = json!({"amount": "12.00000000", "currency": "EUR"});
+    assert_eq!((&money["credit"], &money["granted_ms"]), (&credit, &json!(0)), "{money}");
+    assert_eq!(money["credit_used"]["amount"], "0.00000000");
     let packet = bought(json!({"price": "11.9", "vat_ppm": "190000"}));
     let first = server.pay(target, "p", &packet);
     assert_eq!(first.status, 201, "{first:?}");

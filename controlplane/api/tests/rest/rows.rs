@@ -223,6 +223,7 @@ pub(crate) fn rich_cdr() -> Cdr {
         levels: vec![charge(ChargeKind::Reseller, 4)],
         supplier: Some(charge(ChargeKind::Supplier, 3)),
         commissions: Vec::new(),
+        packet: None,
         hops: vec![CdrHop {
             index: 0,
             stage: 0,
@@ -262,6 +263,7 @@ fn poor_cdr(id: i64, tenant: Option<i64>, account: i64, ended_us: i64) -> Cdr {
         levels: Vec::new(),
         supplier: None,
         commissions: Vec::new(),
+        packet: None,
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,
@@ -370,13 +372,14 @@ pub(crate) async fn write(store: &Store) {
             name: key.to_owned(),
             prefix: prefix.map(digits),
             seconds,
+            credit: Amount::ZERO,
             from_us: 0,
             until_us: 1_700_000_000_000_000,
             renewal: None,
             price: Amount::ZERO,
             vat_ppm: 0,
         };
-        let (key, actor) = (key.to_owned(), "admin".to_owned());
+        let (key, actor) = (key.to_owned(), "admin".into());
         let new = NewAllowance { allowance, key, renews: None, payee: None, actor, at_us: 1 };
         w.insert_allowance(&new).await.unwrap();
     }
@@ -400,8 +403,7 @@ pub(crate) async fn write(store: &Store) {
         let steps = vec![1, 200].into();
         CallTrace { call, at_us, tenant: TenantId(tenant), snapshot: 12, steps }
     };
-    let traces = [trace(1, 5, 1), trace(2, 5, 2), trace(u64::MAX, began_us, 1)];
-    w.insert_traces(&traces).await.unwrap();
+    w.insert_traces(&[trace(1, 5, 1), trace(2, 5, 2), trace(u64::MAX, began_us, 1)]).await.unwrap();
     w.commit().await.unwrap();
     let records = [
         rich_cdr(),

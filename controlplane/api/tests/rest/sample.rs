@@ -52,6 +52,15 @@ pub(crate) fn body(endpoint: &EndpointInfo, number: i64) -> String {
     }
 }
 
+fn priced(path: &str) -> Value {
+    match path.starts_with("price-rules") {
+        true => json!({"tenant": "1", "name": "N", "called": ["44"]}),
+        false => json!({
+            "tenant": "1", "currency": "USD", "rate": "0.92", "from": "2026-01-01T00:00:00Z",
+        }),
+    }
+}
+
 /// A good body of an endpoint of the configuration, about what has this number.
 fn configured(method: &str, path: &str, number: i64) -> String {
     let tenant = if number == 30 { 2 } else { 1 };
@@ -95,10 +104,7 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "holidays") => {
             json!({"tenant": "1", "name": "N", "from": "2026-12-25", "until": "2026-12-26"})
         }
-        ("POST", "exchange-rates") => json!({
-            "tenant": "1", "currency": "USD", "rate": "0.92", "from": "2026-01-01T00:00:00Z",
-        }),
-        ("POST", "price-rules") => json!({"tenant": "1", "name": "N", "called": ["44"]}),
+        ("POST", "exchange-rates" | "price-rules") => priced(path),
         ("POST", "ported-numbers/replace" | "ported-numbers/add") => {
             return "40721000001,99\n".to_owned();
         }

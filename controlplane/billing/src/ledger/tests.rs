@@ -219,6 +219,7 @@ fn packet(price: i64, vat_ppm: u32) -> strowger_model::Allowance {
         name: "packet".into(),
         prefix: None,
         seconds: 60,
+        credit: Amount::ZERO,
         from_us: 0,
         until_us: 1,
         renewal: None,

@@ -126,6 +126,22 @@ fn each_level_pays_the_one_above() {
 }
 
 #[test]
+fn a_packet_is_named_where_the_caller_s_account_pays_something() {
+    let mut settlement = chain();
+    assert_eq!(priced(CALL, &settlement).packet, None);
+    settlement.packet = Some(strowger_model::AllowanceId(8));
+    let cdr = priced(CALL, &settlement);
+    let packet = cdr.packet.unwrap();
+    let customer = cdr.customer.unwrap();
+    assert_eq!((packet.allowance, packet.kind), (settlement.packet, ChargeKind::Packet));
+    assert_eq!((packet.net, packet.gross), (Amount(0), Amount(0)), "the books say how much");
+    assert_eq!((packet.account, packet.payee), (customer.account, customer.payee));
+    assert_eq!((cdr.charges().count(), customer.allowance), (5, None));
+    // A call that costs nothing takes nothing.
+    assert_eq!(priced(UNANSWERED, &settlement).packet, None);
+}
+
+#[test]
 fn an_allowance_pays_for_the_first_level_what_was_granted_last() {
     let call = CALL.replacen("20 out 1", "10 grant 75000 free 75000\n 20 out 1", 1);
     let mut settlement = chain();

@@ -80,7 +80,7 @@ const REST: &str = concat!(
 fn golden_bytes() {
     let bytes = small().encode().unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let golden = format!("0702878080808080808001ac028080f2818389850680bab7030142{REST}0000");
+    let golden = format!("0802878080808080808001ac028080f2818389850680bab7030142{REST}000000");
     assert_eq!(hex, golden);
     assert_eq!(Settlement::decode(&bytes), Ok(small()));
     // The class rule of terms is one bit.
@@ -92,6 +92,12 @@ fn golden_bytes() {
     let differ = bytes.iter().zip(&other).filter(|(one, other)| one != other);
     assert_eq!(differ.map(|(one, other)| one ^ other).collect::<Vec<_>>(), [1 << 6]);
     assert_eq!(Settlement::decode(&other), Ok(middle));
+    // A packet of money is a bit and its number, at the end.
+    let packed = Settlement { packet: Some(AllowanceId(7)), ..small() };
+    let other = packed.encode().unwrap();
+    assert_eq!(other[..bytes.len() - 1], bytes[..bytes.len() - 1]);
+    assert_eq!(other[bytes.len() - 1..], [1, 14]);
+    assert_eq!(Settlement::decode(&other), Ok(packed));
     // Who hides is one bit of the caller's.
     let mut hidden = small();
     hidden.caller.hidden = true;
@@ -106,6 +112,7 @@ fn the_versions_before_are_still_read() {
     let fourth = format!("0402878080808080808001ac028080f2818389850680bab7030142{REST}00");
     let fifth = format!("0502878080808080808001ac028080f2818389850680bab7030142{REST}00");
     let sixth = format!("0602878080808080808001ac028080f2818389850680bab7030142{REST}00");
+    let seventh = format!("0702878080808080808001ac028080f2818389850680bab7030142{REST}0000");
     let (third, second) = (small(), Settlement { allowance: None, ..small() });
     let first = Settlement { began_us: 0, ms_max: 0, ..second.clone() };
     for (hex, expect) in [
@@ -115,6 +122,7 @@ fn the_versions_before_are_still_read() {
         (fourth, small()),
         (fifth, small()),
         (sixth, small()),
+        (seventh, small()),
     ] {
         let pairs = hex.as_bytes().chunks(2);
         let byte =

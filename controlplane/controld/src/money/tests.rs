@@ -230,6 +230,7 @@ async fn free_time_is_given_once_and_known_again() {
             name: "n".into(),
             prefix: None,
             seconds,
+            credit: Amount::ZERO,
             from_us: 0,
             until_us: 1,
             renewal: None,
@@ -270,6 +271,7 @@ async fn bought_time_is_paid_for_once_and_never_beyond_the_balance() {
             name: "packet".into(),
             prefix: None,
             seconds: 600,
+            credit: Amount::ZERO,
             from_us: 0,
             until_us: 1,
             renewal: None,
@@ -355,6 +357,7 @@ async fn a_packet_is_bought_again_at_its_day_once_and_never_beyond_the_balance()
             name: "packet".into(),
             prefix: None,
             seconds: 600,
+            credit: Amount::ZERO,
             from_us: 0,
             until_us: DAY_US,
             renewal: Some(Renewal { days: 1, until_us: 9 * DAY_US }),
@@ -407,8 +410,8 @@ async fn a_packet_is_bought_again_at_its_day_once_and_never_beyond_the_balance()
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
-/// Whatever is paid in and taken out between, and whenever the process is killed: books and till are
-/// what a purse would hold that buys each packet when it can.
+/// Whatever is paid in and taken out between, and whenever the process is killed: books and till
+/// are what a purse would hold that buys each packet when it can.
 #[tokio::test]
 async fn packets_and_payments_in_any_order_leave_what_a_purse_would() {
     for seed in 1..=24u64 {
@@ -437,6 +440,7 @@ async fn purse(seed: u64, steps: &[(i64, i64)]) {
             name: "packet".into(),
             prefix: None,
             seconds: 600,
+            credit: Amount::ZERO,
             from_us: 0,
             until_us: DAY_US,
             renewal: Some(Renewal { days: 1, until_us: 400 * DAY_US }),

@@ -76,6 +76,7 @@ fn record(number: i64) -> Cdr {
         levels: Vec::new(),
         supplier: None,
         commissions: Vec::new(),
+        packet: None,
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,

@@ -13,8 +13,8 @@ pub const PRICE_RULE_TIMES_MAX: usize = 64;
 /// Which accounts pay which calls by which tariff.
 ///
 /// An account's own tariff goes before all rules. Of the rules that fit a call the one with the
-/// larger priority is asked first, of equals the older; one whose tariff has no price for the number
-/// says nothing, and the next is asked.
+/// larger priority is asked first, of equals the older; one whose tariff has no price for the
+/// number says nothing, and the next is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PriceRule {
     /// Identity.
@@ -46,8 +46,8 @@ pub struct PriceRule {
 }
 
 impl PriceRule {
-    /// Whether a call that begins at `at_us` to `called` may be meant, whoever calls at what time of
-    /// the day.
+    /// Whether a call that begins at `at_us` to `called` may be meant, whoever calls at what time
+    /// of the day.
     #[must_use]
     pub fn is_for(&self, called: &Digits, at_us: i64) -> bool {
         self.enabled

@@ -459,9 +459,10 @@ impl<'a> Attempt<'a> {
         if !account.enabled || self.facts.unable.contains(&account.id) {
             return Err(NotFollowed(Step::ForwarderUnable { account: account.id.0 }));
         }
-        // An allowance was chosen for the number that was dialled, and pays for that alone.
+        // An allowance or a packet was chosen for the number that was dialled, and pays for that
+        // alone.
         let is_callers = turn.before.home(turn.place.part).is_none();
-        if is_callers && turn.before.allowance.is_some() {
+        if is_callers && (turn.before.allowance.is_some() || turn.before.packet.is_some()) {
             return Err(NotFollowed(Step::ForwarderUnable { account: account.id.0 }));
         }
         let forwards_max = usize::from(sender.settings.call.forwards_max);

@@ -71,6 +71,7 @@ fn record(id: i64, answered: bool) -> Cdr {
         levels: Vec::new(),
         supplier: None,
         commissions: Vec::new(),
+        packet: None,
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,

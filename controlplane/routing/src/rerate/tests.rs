@@ -84,6 +84,7 @@ fn record(talk_ms: u64) -> Cdr {
         levels: Vec::new(),
         supplier: None,
         commissions: Vec::new(),
+        packet: None,
         hops: Vec::new(),
         hops_dropped: 0,
         facts_dropped: 0,
@@ -268,8 +269,8 @@ fn what_nobody_knows_of_a_commission_stays() {
 }
 
 proptest! {
-    /// Against fractions: a cost in dollars, at a rate in 1e-9, is rounded up to a unit of ours, and
-    /// the part rounded down.
+    /// Against fractions: a cost in dollars, at a rate in 1e-9, is rounded up to a unit of ours,
+    /// and the part rounded down.
     #[test]
     fn a_commission_is_what_fractions_say(
         paid in 0i64..1_000_000_000_000,

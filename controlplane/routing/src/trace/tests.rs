@@ -166,6 +166,7 @@ fn cdr(hops: Vec<CdrHop>, answered: bool, outcome: CdrOutcome) -> Cdr {
         levels: Vec::new(),
         supplier: None,
         commissions: Vec::new(),
+        packet: None,
         hops,
         hops_dropped: 0,
         facts_dropped: 0,

@@ -11,6 +11,12 @@ impl World {
         self.price_rules.get(&tenant).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether accounts of a tenant without a tariff may have prices all the same.
+    #[must_use]
+    pub fn has_price_rules(&self, tenant: TenantId) -> bool {
+        !self.price_rules(tenant).is_empty()
+    }
+
     pub(super) fn price_rule_name(&self, id: PriceRuleId) -> Option<String> {
         let mut all = self.price_rules.values().flatten();
         all.find(|rule| rule.id == id).map(|rule| rule.name.clone())

@@ -75,6 +75,7 @@ fn record() -> Cdr {
         ],
         supplier: Some(charge(ChargeKind::Supplier, 500, "USD")),
         commissions: vec![charge(ChargeKind::Commission, 30, "EUR")],
+        packet: None,
         hops: vec![CdrHop {
             index: 0,
             stage: 0,

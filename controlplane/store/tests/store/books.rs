@@ -23,6 +23,7 @@ on_both! {
     a_planted_count_is_found
     usage_is_counted_with_the_records
     free_time_is_counted_with_the_records
+    packets_of_money_pay_for_records_in_their_order
     a_reader_creates_nothing
 }
 
@@ -36,6 +37,7 @@ fn free_time(key: &str) -> NewAllowance {
             name: key.into(),
             prefix: None,
             seconds: 600,
+            credit: Amount::ZERO,
             from_us: 5,
             until_us: 50,
             renewal: None,
@@ -120,6 +122,7 @@ async fn give_again(db: &Db) -> (AllowanceId, AllowanceId) {
         name: "r".into(),
         prefix: None,
         seconds: 60,
+        credit: Amount::ZERO,
         from_us: 20,
         until_us: 60,
         renewal,
@@ -143,15 +146,15 @@ async fn give_again(db: &Db) -> (AllowanceId, AllowanceId) {
     let first = give(new(&first, None)).await.unwrap();
     assert_eq!(due(19).await, []);
     assert_eq!(due(20).await, std::slice::from_ref(&first));
-    let second = first.next(60, 90).unwrap();
+    let second = first.next(first.until_us, 90).unwrap();
     assert_eq!((second.from_us, second.until_us, second.renewal), (60, 90, renewal));
     let second = give(new(&second, Some(first.id))).await.unwrap();
     assert_eq!(second.id, first.id.renewed());
     assert!(give(new(&second, Some(first.id))).await.is_err(), "each has one next");
     assert_eq!((due(59).await, due(60).await), (vec![], vec![second.clone()]));
     // The last one ends where all of it ends.
-    let third = second.next(90, 120).unwrap();
-    assert_eq!((third.from_us, third.until_us, third.next(100, 300)), (90, 100, None));
+    let third = second.next(second.until_us, 120).unwrap();
+    assert_eq!((third.from_us, third.until_us, third.next(third.until_us, 300)), (90, 100, None));
     give(new(&third, Some(second.id))).await.unwrap();
     assert_eq!(due(1_000).await, []);
     (first.id, second.id)
@@ -219,6 +222,88 @@ async fn a_checkpoint_covers_what_moved_since(db: &Db) {
     db.store.ingest(0, at(30), at(31), &more, 1).await.unwrap();
     assert!(db.store.checkpoint(10).await.unwrap());
     assert_eq!(findings(db).await, []);
+}
+
+/// A record that costs 119 with tax, of which this packet is to pay.
+fn packed(id: i64, packet: AllowanceId) -> Cdr {
+    let mut record = record(id, 0, 100, Some(1), 1);
+    let mut cost = record.customer.unwrap();
+    (cost.net, cost.gross) = (Amount(100), Amount(119));
+    record.customer = Some(cost);
+    record.packet = Some(Charge {
+        kind: ChargeKind::Packet,
+        allowance: Some(packet),
+        net: Amount::ZERO,
+        gross: Amount::ZERO,
+        vat_ppm: 0,
+        tariff: None,
+        rate: None,
+        ..cost
+    });
+    record
+}
+
+/// A packet pays all of the first records and what it has left of the third; no more, whoever asks.
+async fn packets_of_money_pay_for_records_in_their_order(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let credit = Amount(2 * 119 + 60);
+    let new = NewAllowance {
+        allowance: Allowance { seconds: 0, credit, ..free_time("p").allowance },
+        ..free_time("p")
+    };
+    let mut w = db.store.write().await.unwrap();
+    let given = w.insert_allowance(&new).await.unwrap();
+    w.commit().await.unwrap();
+    let packed = |id| packed(id, given.id);
+    let reader = db.store.reader();
+    let balance = async || {
+        let balances = reader.balances().await.unwrap();
+        balances.iter().find(|b| b.account == AccountId(1)).map_or(0, |b| b.balance.0)
+    };
+    let at = |seq| Position { seq, ..Position::default() };
+    let alone = record(9, 0, 90, Some(1), 1);
+    let first = db.store.ingest(0, at(0), at(1), &[alone], 1).await.unwrap();
+    assert_eq!(first.records, None, "none names a packet");
+    let before = balance().await;
+    let paid = |records: &[Cdr]| -> Vec<Option<(i64, i64)>> {
+        let packet = |cdr: &Cdr| cdr.packet.map(|p| (p.net.0, p.gross.0));
+        records.iter().map(packet).collect()
+    };
+    let others = |cdr: &Cdr| {
+        let sides = cdr.charges().filter(|charge| charge.account == AccountId(1));
+        let sign = |charge: &Charge| match charge.kind {
+            ChargeKind::Customer | ChargeKind::Reseller => -charge.gross.0,
+            ChargeKind::Supplier | ChargeKind::Commission | ChargeKind::Packet => charge.gross.0,
+        };
+        sides.map(sign).sum::<i64>()
+    };
+    let mut moved = 0;
+    for (seq, records, expect) in [
+        (1, vec![packed(1), packed(2)], vec![Some((100, 119)), Some((100, 119))]),
+        // Of 60 the tax is a part like that of 119, rounded down.
+        (2, vec![packed(3), packed(4)], vec![Some((51, 60)), None]),
+        (3, vec![packed(5)], vec![None]),
+    ] {
+        let taken = db.store.ingest(0, at(seq), at(seq + 1), &records, 1).await.unwrap();
+        let stored = taken.records.unwrap();
+        assert_eq!(paid(&stored), expect);
+        // Who lost the answer reads the same.
+        let again = reader.paid_by_packets(&records).await.unwrap().unwrap();
+        assert_eq!(again, stored);
+        moved += stored.iter().map(others).sum::<i64>();
+        assert_eq!(balance().await - before, moved);
+    }
+    let list = reader.allowances_of(AccountId(1), None, 10).await.unwrap();
+    assert_eq!((list[0].used, list[0].used_ms), (credit, 0));
+    assert_eq!(list[0].allowance, given);
+    let back =
+        reader.cdr(strowger_store::Scope::All, strowger_model::CdrId(3)).await.unwrap().unwrap();
+    assert_eq!(paid(&[back]), [Some((51, 60))]);
+    assert_eq!(findings(db).await, []);
+    db.execute("UPDATE allowance_usage SET used = used + 1").await.unwrap();
+    let (used, counted) = (credit.0, credit.0 + 1);
+    let found = Finding::Packet { allowance: given.id.0, used, counted };
+    assert_eq!(findings(db).await, [found]);
 }
 
 async fn a_planted_commission_is_found(db: &Db) {

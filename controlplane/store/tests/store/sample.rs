@@ -647,6 +647,7 @@ pub(crate) fn record(id: i64, part: u8, ended_us: i64, tenant: Option<i64>, acco
         levels: vec![charge(ChargeKind::Reseller), charge(ChargeKind::Reseller)],
         supplier: None,
         commissions: Vec::new(),
+        packet: None,
         hops: vec![hop(0), hop(1)],
         hops_dropped: 0,
         facts_dropped: 0,

@@ -1,5 +1,6 @@
 mod free;
 mod law;
+mod packet;
 mod period;
 mod whole;
 
@@ -111,6 +112,7 @@ fn ask(hold: u64, accounts: &[i64]) -> Admit {
         hold: HoldId(hold),
         levels: accounts.iter().map(|a| Payer { key: key(*a), bound: dime() }).collect(),
         free: None,
+        packet: None,
         limits: Vec::new(),
         ms_min: 10_000,
         ms_max: 0,
@@ -123,6 +125,7 @@ fn end(hold: u64, charge: i64) -> Settle {
         hold: HoldId(hold),
         lines: vec![Line { key: key(1), charge: Amount(charge) }],
         free: None,
+        packet: None,
         at_us: 0,
     }
 }
@@ -144,6 +147,7 @@ fn print(output: Output) -> String {
         Output::AdjustRefused { why, .. } => format!("not adjusted: {}", print_refusal(why)),
         Output::Alarm(Alarm::Overspent { by, .. }) => format!("ALARM overspent by {}", by.0),
         Output::Alarm(Alarm::Overdrawn { by_ms, .. }) => format!("ALARM overdrawn by {by_ms}"),
+        Output::Alarm(Alarm::UnknownPacket(id)) => format!("ALARM unknown packet {}", id.0),
         Output::Alarm(Alarm::NoHold(hold)) => format!("ALARM no hold {}", hold.0),
         Output::Alarm(Alarm::UnknownAccount(key)) => format!("ALARM unknown {}", key.account),
         Output::Alarm(Alarm::HoldReused(hold)) => format!("ALARM reused {}", hold.0),
@@ -285,6 +289,7 @@ fn a_floor_is_an_account_s_own() {
             hold: HoldId(2),
             lines: vec![Line { key: key(2), charge: Amount(5 * EURO) }],
             free: None,
+            packet: None,
             at_us: 0,
         })),
         ""
@@ -410,10 +415,20 @@ fn states_and_events() {
     let adopt = |started| {
         let levels = ask(1, &[1]).levels;
         let (limits, granted_ms, last, ms_max) = (Vec::new(), 90_000, false, 0);
-        let (free, free_ms, at_us) = (None, 0, 0);
-        let adopt =
-            Adopt { hold, levels, free, free_ms, limits, granted_ms, last, ms_max, started, at_us };
-        Event::Adopt(adopt)
+        let (free, packet, free_ms, at_us) = (None, None, 0, 0);
+        Event::Adopt(Adopt {
+            hold,
+            levels,
+            free,
+            free_ms,
+            packet,
+            limits,
+            granted_ms,
+            last,
+            ms_max,
+            started,
+            at_us,
+        })
     };
     let events: [(&str, Option<Event>); 9] = [
         ("admit", Some(Event::Admit(ask(1, &[1])))),
@@ -500,7 +515,13 @@ settled timeout       -        held 0 charged -5
 fn charges_of_unknown_accounts_wait_for_them() {
     let mut desk = Desk::open(0);
     let lines = vec![Line { key: key(9), charge: Amount(5) }];
-    let said = desk.tell(Event::Replay(Settle { hold: HoldId(1), lines, free: None, at_us: 0 }));
+    let said = desk.tell(Event::Replay(Settle {
+        hold: HoldId(1),
+        lines,
+        free: None,
+        packet: None,
+        at_us: 0,
+    }));
     assert_eq!(said, "ALARM unknown 9");
     assert_eq!(desk.till.balance(key(9)), None);
     assert_eq!(desk.admit(2, &[9]), "refused 2: no account 9");
@@ -523,7 +544,8 @@ fn a_supplier_is_paid_without_a_hold() {
     desk.admit(1, &[1]);
     let pays = Line { key: key(1), charge: Amount(100) };
     let paid = Line { key: key(2), charge: Amount(-60) };
-    let settle = Settle { hold: HoldId(1), lines: vec![pays, paid], free: None, at_us: 0 };
+    let settle =
+        Settle { hold: HoldId(1), lines: vec![pays, paid], free: None, packet: None, at_us: 0 };
     assert_eq!(desk.tell(Event::Settle(settle)), "");
     assert_eq!((desk.purse(1).1, desk.purse(2).1), (-100, 60));
 }
@@ -544,6 +566,7 @@ fn boot_gives_the_truth() {
             hold,
             levels,
             free: None,
+            packet: None,
             free_ms: 0,
             limits,
             granted_ms,
@@ -612,7 +635,13 @@ fn money_that_others_leave_lengthens() {
     assert_eq!(desk.admit(2, &[3]), "admitted 2 30000 ms last");
     // The first hangs up at once: the second gets its time.
     let lines = vec![Line { key: key(3), charge: Amount(1_000_000) }];
-    let said = desk.tell(Event::Settle(Settle { hold: HoldId(1), lines, free: None, at_us: 0 }));
+    let said = desk.tell(Event::Settle(Settle {
+        hold: HoldId(1),
+        lines,
+        free: None,
+        packet: None,
+        at_us: 0,
+    }));
     assert_eq!(said, "lengthened 2 84000 ms last");
     assert_eq!(desk.admit(3, &[3]), "refused 3: no credit of 3");
     // A lower floor is money as well, a longest duration is none.
@@ -655,6 +684,7 @@ fn a_recharge_is_shared_by_the_calls_that_wait() {
         hold: HoldId(5),
         levels: ask(5, &[3]).levels,
         free: None,
+        packet: None,
         free_ms: 0,
         limits: Vec::new(),
         granted_ms: 6_000,
@@ -674,6 +704,7 @@ fn what_was_given_back_is_not_taken_up_as_ringing() {
         hold: HoldId(hold),
         levels: ask(hold, &[3]).levels,
         free: None,
+        packet: None,
         free_ms: 0,
         limits: Vec::new(),
         granted_ms: 6_000,

@@ -87,7 +87,13 @@ impl Till {
     /// What is held of an account changes to `after`.
     pub(super) fn change_hold(&mut self, held: &mut Held, after: Amount) {
         let Some(account) = self.accounts.get_mut(held.place) else { return };
-        account.hold(held.since, held.amount, after);
+        match held.packet {
+            None => account.hold(held.since, held.amount, after),
+            Some(packet) => {
+                let by = self.packets.hold(packet, held.amount, after);
+                account.hold_beyond(held.since, (held.amount, after), by);
+            }
+        }
         let tenant = account.tenant.filter(|_| held.counts && !self.tenants.is_empty());
         if let Some(whole) = tenant.and_then(|tenant| self.tenants.get_mut(&tenant)) {
             whole.hold(held.since, held.amount, after);

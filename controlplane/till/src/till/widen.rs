@@ -95,6 +95,7 @@ impl Till {
             hold: hold.granted.hold,
             levels: Vec::new(),
             free: hold.free,
+            packet: None,
             limits: Vec::new(),
             ms_min,
             ms_max: hold.ms_max,

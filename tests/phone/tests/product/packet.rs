@@ -137,7 +137,7 @@ fn a_packet_is_bought_again_at_its_day_and_once_over_kills() {
         let prices: Vec<i64> = renewed.map(|one| money(&one["price"])).collect();
         assert_eq!(prices, [one], "{list:#?}");
     }
-    // Money comes, and the other one is bought as well; it is looked for each minute, and at a boot.
+    // Money comes, and the other one is bought as well: looked for each minute, and at a boot.
     assert_eq!(demo.rest.pay(1, "payments", "c", &dear).0, 201);
     demo.replace(demo.planes().controld);
     eventually("the dear one is bought too", || (demo.rest.balance(1) == rest).then_some(()));
@@ -169,6 +169,69 @@ fn discounts_by_called_number_come_off_the_price() {
     // A quarter off 0.06 a minute, which is 0.001 a second.
     assert!(seconds >= 1, "{cdr:#}");
     assert_eq!(money(&charge["gross"]), seconds * 75_000, "{cdr:#}");
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+}
+
+#[test]
+fn a_packet_of_money_pays_before_the_balance_until_it_is_used_up() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let before = demo.rest.balance(1);
+    // Two seconds of talk at 0.001 each, for half of that.
+    let body = json!({
+        "name": "packet", "prefix": "44", "credit": "0.002", "from": "2020-01-01T00:00:00Z",
+        "until": "2100-01-01T00:00:00Z", "price": "0.001",
+    });
+    let give = |key: &str, body: &Value| {
+        demo.rest.post("/api/v1/accounts/1/allowances", key, &body.to_string())
+    };
+    let mut both = body.clone();
+    both["seconds"] = json!("5");
+    let (status, said) = give("x", &both);
+    assert_eq!((status, text(&said, "field")), (422, "credit"), "{said}");
+    let (status, packet) = give("a", &body);
+    assert_eq!((status, money(&packet["credit"])), (201, 200_000), "{packet}");
+    assert_eq!((&packet["granted_ms"], money(&packet["credit_used"])), (&json!(0), 0));
+    assert_eq!(demo.rest.balance(1), before - 100_000);
+    let mut spent = 100_000;
+    let mut used = 0;
+    for (count, time) in [(1, 300), (2, 3_200), (3, 300)] {
+        let call = ada.invite("44123").unwrap();
+        call.wait_answer(SOON).unwrap();
+        std::thread::sleep(Duration::from_millis(time));
+        assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
+        let cdr = demo.rest.cdrs(count).remove(count - 1);
+        let gross = money(&cdr["customer"]["gross"]);
+        let paid = match &cdr["packet"] {
+            Value::Null => 0,
+            charge => money(&charge["gross"]),
+        };
+        assert!(gross > 0, "{cdr:#}");
+        assert_eq!(paid, gross.min(200_000 - used), "{cdr:#}");
+        (used, spent) = (used + paid, spent + gross - paid);
+        assert_eq!(demo.rest.balance(1), before - spent);
+        let list = demo.rest.list("/api/v1/accounts/1/allowances");
+        assert_eq!(money(&list[0]["credit_used"]), used, "{list:#?}");
+    }
+    assert_eq!(used, 200_000);
+    let cdr = demo.rest.cdrs(3).remove(0);
+    let trace = demo.rest.get(&format!("/api/v1/cdrs/{}/trace", text(&cdr, "id"))).to_string();
+    assert!(trace.contains("pays before the balance"), "{trace}");
+    let entries = demo.rest.list("/api/v1/accounts/1/entries");
+    let of = |kind: &str| -> i64 {
+        entries.iter().filter(|e| e["kind"] == kind).map(|entry| money(&entry["amount"])).sum()
+    };
+    assert_eq!((of("packet"), of("fee")), (200_000, -100_000), "{entries:#?}");
+    // The next life knows the same.
+    demo.replace(demo.planes().controld);
+    assert_eq!(demo.rest.balance(1), before - spent);
+    let list = demo.rest.list("/api/v1/accounts/1/allowances");
+    assert_eq!(money(&list[0]["credit_used"]), used, "{list:#?}");
     assert_tidy(&demo);
     drop(carrier);
     demo.stop();

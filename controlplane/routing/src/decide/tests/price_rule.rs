@@ -110,7 +110,7 @@ fn each_condition_of_a_rule_counts() {
     for (list, is) in [(&["33", "442"][..], true), (&["33", "43"], false)] {
         fits(&|rule| rule.called = digits(list), is);
     }
-    for (list, is) in [(&["9", "10"][..], true), (&["9", "1002"], false)] {
+    for (list, is) in [(&["9", "4420"][..], true), (&["9", "4421"], false)] {
         fits(&|rule| rule.callers = digits(list), is);
     }
     for (from, until, is) in [
@@ -189,6 +189,7 @@ fn a_rule_that_fits_nothing_makes_no_world() {
     let world = crate::World::build(ruled(Vec::new())).unwrap();
     let world = world.changed(Change::PriceRules(TenantId(1), vec![rule(1, Some(20))])).unwrap();
     assert_eq!(world.price_rules(TenantId(1)).len(), 1);
+    assert!(world.has_price_rules(TenantId(1)) && !world.has_price_rules(TenantId(2)));
     let world = world.changed(Change::PriceRules(TenantId(1), Vec::new())).unwrap();
     assert_eq!(world.price_rules(TenantId(1)).len(), 0);
 }

@@ -139,6 +139,7 @@ fn boot_gives_the_truth_of_pools() {
         levels: ask(hold, &[1]).levels,
         free: Some(POOL),
         free_ms: 75_000,
+        packet: None,
         limits: Vec::new(),
         granted_ms: 75_000,
         last: false,

@@ -366,15 +366,9 @@ impl Reference {
         let payers = levels.iter().map(|(a, bound)| Payer { key: key(*a), bound: *bound });
         let (calls_max, per_second_max) = (LIMIT_MAX, LIMIT_PER_SECOND);
         let limits = vec![LimitAsk { key: LIMIT, calls_max, per_second_max }];
-        let admit = Admit {
-            hold: HoldId(hold),
-            levels: payers.collect(),
-            free,
-            limits: if limit { limits } else { Vec::new() },
-            ms_min,
-            ms_max,
-            at_us: self.now_us(),
-        };
+        let (levels, limits) = (payers.collect(), if limit { limits } else { Vec::new() });
+        let at_us = self.now_us();
+        let admit = Admit { levels, free, limits, ms_min, ms_max, at_us, ..ask(hold, &[]) };
         let second = self.desk.now.0 / 1_000;
         if self.admitted_in_second.0 != second {
             self.admitted_in_second = (second, 0);
@@ -511,6 +505,7 @@ impl Reference {
             hold: HoldId(hold),
             lines: lines.clone(),
             free,
+            packet: None,
             at_us: self.now_us(),
         }));
         if self.settled.contains(&hold) {

@@ -51,7 +51,13 @@ impl Desk {
 
     fn settle_7(&mut self, hold: u64, charge: i64) -> String {
         let lines = vec![Line { key: key(7), charge: Amount(charge) }];
-        self.tell(Event::Settle(Settle { hold: HoldId(hold), lines, free: None, at_us: 0 }))
+        self.tell(Event::Settle(Settle {
+            hold: HoldId(hold),
+            lines,
+            free: None,
+            packet: None,
+            at_us: 0,
+        }))
     }
 
     /// Used and held of a period.
@@ -111,8 +117,8 @@ fn a_call_counts_in_the_day_it_began_in() {
     assert_eq!(desk.till.drift(), 0);
 }
 
-/// After a restart the calendar knows yesterday at most: what of an older day's limit is left, nobody
-/// knows.
+/// After a restart the calendar knows yesterday at most: what of an older day's limit is left,
+/// nobody knows.
 #[test]
 fn a_call_older_than_the_calendar_gets_no_more_after_a_restart() {
     let mut desk = Desk::limited(Some(1), None);
@@ -120,6 +126,7 @@ fn a_call_older_than_the_calendar_gets_no_more_after_a_restart() {
         hold: HoldId(1),
         levels: ask(1, &[7]).levels,
         free: None,
+        packet: None,
         free_ms: 0,
         limits: Vec::new(),
         granted_ms: 75_000,
@@ -343,6 +350,7 @@ fn a_call_of_a_day_without_others_is_taken_up_in_its_day() {
         hold: HoldId(1),
         levels: ask(1, &[7]).levels,
         free: None,
+        packet: None,
         free_ms: 0,
         limits: Vec::new(),
         granted_ms: 60_000,
