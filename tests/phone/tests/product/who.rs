@@ -262,7 +262,8 @@ fn users_of_another_domain_are_called_where_that_is_set() {
     // The domain is not looked at.
     assert_eq!(code("jo"), 404);
     let ours = dial("1002");
-    bob.wait_call(SOON).unwrap().answer().unwrap();
+    let rings = bob.wait_call(SOON).unwrap();
+    rings.answer().unwrap();
     answered(&ours);
     let trunk = json!({
         "tenant": "1", "organization": "3", "name": "domains",
@@ -338,6 +339,25 @@ fn what_carriers_see_of_callers_is_forced_for_a_tenant() {
     demo.stop();
 }
 
+/// Spec C-RTE-07, C-RTE-12: one route for a long list of beginnings, found by a look at a tree.
+#[test]
+fn a_route_is_for_each_of_a_long_list_of_beginnings() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    let ada = desk(&demo, ALICE);
+    let list: Vec<String> = (44_100..45_000).map(|number| number.to_string()).collect();
+    set(&demo, "routes/1", &json!({"prefix": "999", "more_prefixes": list}));
+    for number in ["441001", "44123", "449999"] {
+        answered(&ada.invite(number).unwrap());
+    }
+    assert_eq!(refused(&ada, "44099"), 404);
+    assert!(why(&demo, 4).contains("no-route"));
+    assert_tidy(&demo);
+    demo.stop();
+}
+
 /// A call that nobody hangs up: it is cut where nothing more may be spent.
 fn talk_until_cut(caller: &Phone) {
     let out = caller.invite("44123").unwrap();
@@ -360,7 +380,8 @@ fn an_account_spends_what_its_day_and_its_month_allow_and_has_so_many_lines() {
         talk_until_cut(phone);
         assert_eq!(refused(phone, "44123"), 402);
     }
-    assert!(why(&demo, 4).contains("limit-reached"));
+    let told = why(&demo, 4);
+    assert!(told.contains("no-credit"), "{told}");
     set(&demo, "accounts/1", &json!({"day_max": null, "calls_max": 1}));
     let first = ada.invite("44123").unwrap();
     first.wait_answer(SOON).unwrap();
