@@ -378,7 +378,7 @@ pub(super) fn seeds(_: &mut Dice) -> Vec<Vec<u8>> {
     let info = request("INFO", 3, ";tag=$T", "Content-Type: a/b\r\n");
     let options = request("OPTIONS", 1, "", "");
     let register = request("REGISTER", 1, "", "Expires: 60\r\n");
-    let scripts: [&[&str]; 11] = [
+    let scripts: [&[&str]; 12] = [
         &[&plain, "~r", "~w\u{5}", "~a+", &ack, "~w\u{20}", &bye],
         &[&plain, &plain, "~w\u{3}", "~h", "~w\u{30}", &ack],
         &[&plain, "~p+", &cancel, "~w\u{9}"],
