@@ -5,7 +5,8 @@
 //! A pair joins two sides, each with an RTP and an RTCP port; what arrives at a port of one side
 //! leaves from the port of the other to that side's address. The relay learns addresses behind
 //! NATs (latching), refuses strangers and floods, keeps to holds, counts loss and jitter by RFC
-//! 3550, reads what RTCP tells, listens for what rings on behind an answer, and notices silence. [`ports::Ports`] hands the port numbers out.
+//! 3550, reads what RTCP tells, listens for what rings on behind an answer, and notices silence.
+//! [`ports::Ports`] hands the port numbers out.
 //!
 //! *What it never does:* open sockets, read a clock, know SIP or calls, resolve names, change a
 //! packet of a plain relay. The packet path (files marked `HOT PATH`) does not allocate, lock,
