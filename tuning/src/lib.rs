@@ -447,6 +447,13 @@ mod tests {
     }
 
     #[test]
+    fn marks_and_the_limit_of_flows_change_something() {
+        for line in ["sip.dscp = [26]", "media.dscp = [34]", "media.flow_packets_max = 0"] {
+            assert_ne!(Config::parse(line).unwrap(), Config::default(), "{line}");
+        }
+    }
+
+    #[test]
     fn every_key_changes_something() {
         for line in [
             "node.number = 3",
@@ -457,7 +464,6 @@ mod tests {
             "sip.advertise = [\"192.0.2.1:5060\"]",
             "sip.tcp = false",
             "sip.guests = [\"dids\"]",
-            "sip.dscp = [26]",
             "[[sip.stream]]\nlisten = \"127.0.0.1:5070\"\ntransport = \"tcp\"",
             "sip.t1_ms = 250",
             "sip.t2_ms = 2000",
@@ -468,8 +474,6 @@ mod tests {
             "media.advertise = [\"192.0.2.1\"]",
             "media.port_min = 20000",
             "media.port_max = 20999",
-            "media.dscp = [34]",
-            "media.flow_packets_max = 0",
             "cores.shards = \"1\"",
             "cores.control = \"0\"",
             "cores.count = 2",

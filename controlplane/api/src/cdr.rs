@@ -65,7 +65,7 @@ view! {
         /// when not answered, not relayed or too short to tell.
         audio: Option<Word<Audio>>,
         /// Why the answer is taken for false: `rings-on` the called party sent on behind it what it
-        /// had sent before, `silent` it sent nothing although the caller spoke; null when it is not.
+        /// had sent before, `silent` it sent nothing although the caller spoke; else null.
         false_answer: Option<Word<FalseAnswer>>,
         /// What the caller's account pays.
         customer: Option<CdrChargeView>,

@@ -32,8 +32,8 @@ pub const SILENCE_START_MS: u32 = 30_000;
 /// Silence between packets, by default.
 pub const SILENCE_RUNNING_MS: u32 = 60_000;
 
-/// Packets that a flow may send in [`FLOW_WINDOW_SHIFT`]'s second, by default: a lossless picture at
-/// its peak sends half of it, speech fifty.
+/// Packets that a flow may send in a second ([`FLOW_WINDOW_SHIFT`]), by default: a good picture at
+/// its peak sends half of them, speech fifty.
 pub const FLOW_PACKETS: u32 = 2_000;
 /// A second of a flow is 2^30 ns, some 1.07 s: the time to count in, without a division.
 pub const FLOW_WINDOW_SHIFT: u32 = 30;

@@ -739,8 +739,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let (shedding, delay_us) = self.front.report();
         let units = self.load().units();
         let [pings, signs, kept, unkept] = self.keeper.report();
-        let c = &self.counts;
-        let count = |n: usize| n as u64;
+        let (c, count) = (&self.counts, |n: usize| n as u64);
         let socket = self.io.media_counters();
         let values = vec![
             c.sip_received,

@@ -1,5 +1,5 @@
-//! How calls sound while they talk: looked at in turn, some at each beat of the shard, each call once
-//! in a round. A round takes a second, or as long as the calls of the shard need.
+//! How calls sound while they talk: looked at in turn, some at each beat of the shard, each call
+//! once in a round. A round takes a second, or as long as the calls of the shard need.
 
 use super::{Joint, MediaDesk};
 use std::ops::Bound;

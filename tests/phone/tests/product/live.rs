@@ -1,5 +1,5 @@
-//! How a running call sounds, false answers, strict sources and floods of media: by REST and by what
-//! two hand-made peers send and hear.
+//! How a running call sounds, false answers, strict sources and floods of media: by REST and by
+//! what two hand-made peers send and hear.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
