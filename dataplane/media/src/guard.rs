@@ -25,6 +25,7 @@ enum Opener {
 
 /// What leaves from a port.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lies in the box of its guard")]
 enum Sealer {
     Rtp(RtpSealer),
     Rtcp(RtcpSealer),
