@@ -87,8 +87,8 @@ impl World {
             listeners: Vec::new(),
             media_addresses: ADDRESSES.iter().map(|ip| ip.parse().unwrap()).collect(),
             waker: EventFd::new().unwrap(),
-            sip_dscp: 24,
-            media_dscp: 46,
+            sip_dscp: Vec::new(),
+            media_dscp: Vec::new(),
         });
         World { io: io.unwrap(), burst: MediaBurst::new() }
     }

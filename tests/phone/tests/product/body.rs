@@ -122,7 +122,8 @@ fn invite(line: &Line, demo: &Demo, nth: u32) -> Message {
     let head = "--b\r\nContent-Type: application/sdp\r\n\r\n";
     let isup = "\r\n--b\r\nContent-Type: application/ISUP;version=itu-t92+\r\n\
                 Content-Disposition: signal;handling=required\r\n\r\n";
-    let body = [head.as_bytes(), sdp(at).as_bytes(), isup.as_bytes(), ISUP, b"\r\n--b--\r\n"];
+    let described = sdp(at);
+    let body = [head.as_bytes(), described.as_bytes(), isup.as_bytes(), ISUP, b"\r\n--b--\r\n"];
     invite.set_body("multipart/mixed;boundary=b", &body.concat());
     invite
 }
