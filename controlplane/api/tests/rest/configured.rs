@@ -434,7 +434,7 @@ fn senders_that_cannot_be_told_apart_are_refused() {
         })
     };
     made(&server, "trunks", &sender("198.51.100.0/24", json!("77")));
-    check(&server, "trunks", &sender("198.51.100.0/24", json!("77")), 409, "sources");
+    check(&server, "trunks", &sender("198.51.100.0/24", json!("77")), 409, "ingress.sources");
     made(&server, "trunks", &sender("198.51.100.0/24", json!("78")));
     made(&server, "trunks", &sender("198.51.101.0/24", json!("77")));
 }
