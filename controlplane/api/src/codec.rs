@@ -260,8 +260,8 @@ macro_rules! known {
 
 known! {
     AccountId BanId CallerRuleId DidId ExchangeRateId HolidayId NumberListId OrganizationId
-    PhonebookEntryId RadiusServerId RateId RingGroupId RouteId RuleId SettingId SubscriberId TariffId TenantId
-    TrunkId TrunkLoginId
+    PhonebookEntryId RadiusServerId RateId RingGroupId RouteId RuleId SettingId SubscriberId
+    TariffId TenantId TrunkId TrunkLoginId
 }
 
 impl Known for i64 {
