@@ -357,12 +357,10 @@ impl Plant {
             until: until.clone(),
         };
         let cashier = keep_till(handle, &orders, &store, &until);
-        let accounting = self.radius.accounting().clone();
-        let keepers = keepers(handle, reconciler, store, self.radius);
+        let told = self.radius.accounting().clone();
         begin_hep(config, &Until(stopped.clone()))?;
         let files = (Ladders::new(config), self.ported, self.lists);
-        let asked = (facts, accounting);
-        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, files, asked);
+        let view = View::new(orders.clone(), Arc::clone(&shared), cashier, files, (facts, told));
         let api = Api::new(self.store.clone(), Arc::new(view), self.sealer);
         let api = with_files(api.with_perimeter(perimeter).with_listeners(listeners), config);
         let doors = Doors { listener: admin, relayed: relayed(config)? };
@@ -375,7 +373,7 @@ impl Plant {
             rest: handle.spawn(crate::view::serve(doors, api, stopped)),
             writer: handle.spawn(write_bindings(self.store.clone(), written_behind)),
             tracer: begin_traces(handle, &shared.traces, &self.store, config),
-            keepers,
+            keepers: keepers(handle, reconciler, store, self.radius),
             store: self.store,
         })
     }

@@ -74,15 +74,15 @@ fn resources() -> Vec<(&'static str, Value)> {
         ("caller-rules", json!({"tenant": "1", "account": "1", "prefix": "4477"})),
         ("number-lists", json!({"tenant": "1", "account": "1", "name": "L", "effect": "only"})),
         ("rules", rule()),
-        (
-            "settings",
-            json!({
-                "tenant": "1", "account": "1", "category": "call", "name": "ring_ms",
-                "value": "5000",
-            }),
-        ),
+        ("settings", setting()),
         ("radius-servers", radius_server()),
     ]
+}
+
+fn setting() -> Value {
+    json!({
+        "tenant": "1", "account": "1", "category": "call", "name": "ring_ms", "value": "5000",
+    })
 }
 
 fn radius_server() -> Value {
@@ -204,6 +204,14 @@ fn other_rule() -> Value {
     }])
 }
 
+fn other_place(name: &str) -> Value {
+    match name {
+        "network" => json!("198.51.101.0/24"),
+        "address" => json!("[2001:db8::9]:1645"),
+        _ => json!([{"vendor": 0, "number": 87, "label": "", "holds": "source"}]),
+    }
+}
+
 /// A good value that is not `old`.
 fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
     let schema = resolved(document, schema);
@@ -215,11 +223,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "algorithms" => return json!(["MD5"]),
         "domains" => return json!(["sip.other.example"]),
         "numbers" => return json!(["4978", "4979"]),
-        "network" => return json!("198.51.101.0/24"),
-        "address" => return json!("[2001:db8::9]:1645"),
-        "attributes" => {
-            return json!([{"vendor": 0, "number": 87, "label": "", "holds": "source"}]);
-        }
+        "network" | "address" | "attributes" => return other_place(name),
         "sources" => return json!([{"network": "198.51.102.7/32", "port": 5080}]),
         "hosts" => return json!(["peer.example.com:5070"]),
         "targets" if old.to_string().contains("trunk") || old == &json!([]) => {

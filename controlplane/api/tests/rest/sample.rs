@@ -61,6 +61,14 @@ fn priced(path: &str) -> Value {
     }
 }
 
+/// Rows of the host.
+fn of_host(path: &str) -> Value {
+    if path == "bans" {
+        return json!({"network": "203.0.113.0/24"});
+    }
+    json!({"purpose": "accounting", "name": "AAA", "address": "192.0.2.9:1813", "secret": "s"})
+}
+
 /// A good body of an endpoint of the configuration, about what has this number.
 fn configured(method: &str, path: &str, number: i64) -> String {
     let tenant = if number == 30 { 2 } else { 1 };
@@ -122,10 +130,7 @@ fn configured(method: &str, path: &str, number: i64) -> String {
         ("POST", "replays") => json!({
             "tenant": "1", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z",
         }),
-        ("POST", "radius-servers") => json!({
-            "purpose": "accounting", "name": "AAA", "address": "192.0.2.9:1813", "secret": "s",
-        }),
-        ("POST", "bans") => json!({"network": "203.0.113.0/24"}),
+        ("POST", "bans" | "radius-servers") => of_host(path),
         (method, path) => panic!("no sample of a body for {method} {path}: write one here"),
     };
     match path.ends_with("/bulk") {

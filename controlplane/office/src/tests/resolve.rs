@@ -35,7 +35,7 @@ fn put(office: &mut Office, ask: Ask) -> (Vec<Search>, Vec<(u64, Vec<String>)>) 
 
 #[test]
 fn a_name_is_asked_for_outside_and_answered_once() {
-    let mut office = office();
+    let mut office = office("10");
     let (searches, answers) = put(&mut office, name(7, "node7.example.com"));
     assert_eq!((searches.len(), answers.len(), office.waiting()), (1, 0, 1));
     let Query::Place(wanted) = &searches[0].query else { panic!("{:?}", searches[0]) };
@@ -49,7 +49,7 @@ fn a_name_is_asked_for_outside_and_answered_once() {
 
 #[test]
 fn a_name_that_nobody_says_in_time_leads_nowhere() {
-    let mut office = office();
+    let mut office = office("10");
     put(&mut office, name(7, "node7.example.com"));
     let due = office.poll_timeout().unwrap();
     office.handle_timeout(due);
@@ -58,7 +58,7 @@ fn a_name_that_nobody_says_in_time_leads_nowhere() {
 
 #[test]
 fn an_address_is_nothing_to_be_asked_for() {
-    let mut office = office();
+    let mut office = office("10");
     let (searches, answers) = put(&mut office, name(7, "192.0.2.77"));
     assert_eq!((searches, answers), (Vec::new(), vec![(7, vec!["192.0.2.77:5070".into()])]));
 }

@@ -207,10 +207,8 @@ fn a_packet_of_money_pays_before_the_balance_until_it_is_used_up() {
         assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
         let cdr = demo.rest.cdrs(count).remove(count - 1);
         let gross = money(&cdr["customer"]["gross"]);
-        let paid = match &cdr["packet"] {
-            Value::Null => 0,
-            charge => money(&charge["gross"]),
-        };
+        let packet = &cdr["packet"];
+        let paid = if packet.is_null() { 0 } else { money(&packet["gross"]) };
         assert!(gross > 0, "{cdr:#}");
         assert_eq!(paid, gross.min(200_000 - used), "{cdr:#}");
         (used, spent) = (used + paid, spent + gross - paid);

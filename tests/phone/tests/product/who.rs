@@ -255,9 +255,10 @@ fn users_of_another_domain_are_called_where_that_is_set() {
     let at = format!("other.example:{}", there.addr().port());
     names.address("other.example", [127, 0, 0, 1]);
     let dial = |user: &str| ada.invite_uri(&format!("sip:{user}@{at}"), &[], true).unwrap();
-    let code = |user: &str| match dial(user).wait_end(2 * SOON).unwrap() {
-        EndedBy::Refused(code) => code,
-        other => panic!("{user}: {other:?}"),
+    let code = |user: &str| {
+        let ended = dial(user).wait_end(2 * SOON).unwrap();
+        let EndedBy::Refused(code) = ended else { panic!("{user}: {ended:?}") };
+        code
     };
     // The domain is not looked at.
     assert_eq!(code("jo"), 404);
