@@ -29,7 +29,7 @@ pub(crate) struct Flood {
 impl Flood {
     /// Begins one from `from`, any port, to `to`.
     pub(crate) fn begin(from: IpAddr, to: SocketAddr, rate: f64) -> Result<Flood, String> {
-        if !(rate >= 1_000.0 && rate <= RATE_MAX) {
+        if !(1_000.0..=RATE_MAX).contains(&rate) {
             return Err(format!("--flood is 1000 to {RATE_MAX}, is {rate}"));
         }
         let socket = UdpSocket::bind((from, 0)).map_err(|e| format!("flood: {e}"))?;
