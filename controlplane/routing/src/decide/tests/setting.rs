@@ -223,10 +223,10 @@ fn elsewhere(rows: Rows) -> String {
     switch.prepare("1001 dials 1002");
     switch.call().request_uri = "sip:1002@other.example".to_owned();
     let decision = switch.again();
-    match &decision.verdict {
-        Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
-        _ => words(&decision),
+    if let Verdict::Need(Query::Located(uri)) = &decision.verdict {
+        return format!("Located({uri})");
     }
+    words(&decision)
 }
 
 /// The operator's program is asked about every call.

@@ -366,9 +366,9 @@ impl Reference {
         let payers = levels.iter().map(|(a, bound)| Payer { key: key(*a), bound: *bound });
         let (calls_max, per_second_max) = (LIMIT_MAX, LIMIT_PER_SECOND);
         let limits = vec![LimitAsk { key: LIMIT, calls_max, per_second_max }];
-        let (levels, limits) = (payers.collect(), if limit { limits } else { Vec::new() });
-        let at_us = self.now_us();
-        let admit = Admit { levels, free, limits, ms_min, ms_max, at_us, ..ask(hold, &[]) };
+        let limits = if limit { limits } else { Vec::new() };
+        let (payers, at_us) = (payers.collect(), self.now_us());
+        let admit = Admit { levels: payers, free, limits, ms_min, ms_max, at_us, ..ask(hold, &[]) };
         let second = self.desk.now.0 / 1_000;
         if self.admitted_in_second.0 != second {
             self.admitted_in_second = (second, 0);

@@ -36,14 +36,11 @@ fn told(parts: &[Part], caller: &str, branches: &[&str]) -> Vec<String> {
     world.answer(world.call_ask, AnswerBody::Go(Box::new(plan)));
     let text = |output: &Output| {
         let Output::Leg { command, .. } = output else { return None };
-        match command {
-            Command::Invite(invite) => {
-                let kinds: Vec<&str> = invite.parts.iter().map(|p| &*p.body.content_type).collect();
-                Some(format!("invite {}", kinds.join(" ")))
-            }
-            Command::Speak(_) => None,
-            command => Some(command_text(command)),
+        if let Command::Invite(invite) = command {
+            let kinds: Vec<&str> = invite.parts.iter().map(|p| &*p.body.content_type).collect();
+            return Some(format!("invite {}", kinds.join(" ")));
         }
+        (!matches!(command, Command::Speak(_))).then(|| command_text(command))
     };
     world.drain().iter().filter_map(text).collect()
 }
