@@ -277,7 +277,8 @@ impl Reader {
     }
 
     /// Free time that was bought, has ended at `at_us`, is bought again and was not yet, of ids
-    /// above `after`, at most `limit`. What could not be paid for as many days as it is for stays undone.
+    /// above `after`, at most `limit`. What could not be paid for as many days as it is for stays
+    /// undone.
     ///
     /// # Errors
     /// [`StoreError`].

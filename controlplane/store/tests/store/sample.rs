@@ -191,6 +191,25 @@ fn routes(tenant: TenantId, owner: OrganizationId) -> Vec<Route> {
     }]
 }
 
+fn dialog() -> DialogTerms {
+    DialogTerms {
+        timer: Some(TimerMode::Force),
+        session_s: Some(600),
+        session_s_min: Some(120),
+        session_s_max: Some(3_600),
+        reliable: Some(ReliableMode::Never),
+        media: Some(MediaPath::Direct),
+        codecs: Some(vec![VoiceCodec::G729, VoiceCodec::Pcma]),
+        one_codec: Some(true),
+        g711: Some(G711::Spare),
+        strict_media: true,
+        end_false_answer: true,
+        srtp: Some(SrtpUse::EndToEnd),
+        progress: Some(ProgressMode::Ringing),
+        bodies: Some(BodyTerms { types: vec!["application/isup".into()], len_max: 2_048 }),
+    }
+}
+
 fn ingress(edit: PrefixEdit) -> Ingress {
     Ingress {
         sources: vec![SourceMatch {
@@ -243,22 +262,7 @@ fn ingress(edit: PrefixEdit) -> Ingress {
                 on: HeaderOn::Request,
             },
         ],
-        dialog: DialogTerms {
-            timer: Some(TimerMode::Force),
-            session_s: Some(600),
-            session_s_min: Some(120),
-            session_s_max: Some(3_600),
-            reliable: Some(ReliableMode::Never),
-            media: Some(MediaPath::Direct),
-            codecs: Some(vec![VoiceCodec::G729, VoiceCodec::Pcma]),
-            one_codec: Some(true),
-            g711: Some(G711::Spare),
-            strict_media: true,
-            end_false_answer: true,
-            srtp: Some(SrtpUse::EndToEnd),
-            progress: Some(ProgressMode::Ringing),
-            bodies: Some(BodyTerms { types: vec!["application/isup".into()], len_max: 2_048 }),
-        },
+        dialog: dialog(),
         operation: Some(Operation::Redirect),
     }
 }
