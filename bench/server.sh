@@ -15,6 +15,7 @@ sip.listen = ["$net.1:5060"]
 media.addresses = ["$net.5"]
 media.port_min = ${server_first:-1026}
 media.port_max = ${server_last:-65535}
+media.flow_packets_max = ${server_flow_max:-0}
 cores.shards = "0"
 cores.control = "0"
 cores.slots = $2

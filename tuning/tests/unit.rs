@@ -49,7 +49,9 @@ fn systemd_takes_the_unit_and_finds_it_closed() {
         return eprintln!("SKIPPED: no systemd-analyze");
     };
     let said = String::from_utf8_lossy(&verified.stderr);
-    assert!(verified.status.success() && said.trim().is_empty(), "{said}");
+    // What it says of the host's own units is not ours.
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("strowger")).collect();
+    assert!(verified.status.success() && ours.is_empty(), "{said}");
     let threshold = format!("--threshold={EXPOSURE_MAX}");
     let words = ["security", "--offline=true", "--no-pager", &threshold];
     let judged = analyze("security", &words).unwrap();

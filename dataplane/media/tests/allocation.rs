@@ -26,10 +26,15 @@ fn peer(remote: SocketAddr) -> Peer {
     }
 }
 
+/// Without the limit of a flow: all packets come at one time.
+const fn config() -> RelayConfig {
+    RelayConfig { flow_packets_max: u32::MAX, ..RelayConfig::new(PortSpace::DEFAULT, 100) }
+}
+
 #[test]
 fn ten_thousand_bursts_allocate_nothing() {
     let mut ports = Ports::new(PortSpace::DEFAULT, 7);
-    let mut relay = Relay::new(&RelayConfig::new(PortSpace::DEFAULT, 100));
+    let mut relay = Relay::new(&config());
     let (a, b) = ("192.0.2.1:4000".parse().unwrap(), "198.51.100.2:5000".parse().unwrap());
     let (pair_a, pair_b) = (ports.take(0, Tick(0)).unwrap(), ports.take(0, Tick(0)).unwrap());
     let spec = PairSpec {
@@ -105,7 +110,7 @@ fn ten_thousand_bursts_allocate_nothing() {
 #[test]
 fn ten_thousand_packets_under_keys_allocate_nothing() {
     let mut ports = Ports::new(PortSpace::DEFAULT, 7);
-    let mut relay = Relay::new(&RelayConfig::new(PortSpace::DEFAULT, 100));
+    let mut relay = Relay::new(&config());
     let (a, b) = ("192.0.2.1:4000".parse().unwrap(), "198.51.100.2:5000".parse().unwrap());
     let (pair_a, pair_b) = (ports.take(0, Tick(0)).unwrap(), ports.take(0, Tick(0)).unwrap());
     let side = |pair: strowger_media::ports::PortPair, at| Endpoint {

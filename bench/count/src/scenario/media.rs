@@ -56,7 +56,10 @@ fn open(relay: &mut Relay, ports: &mut Ports, number: usize) -> Option<Pair> {
 /// A burst of 32 packets, of 4,000 flows in turn.
 pub(super) fn relay() -> Option<Turn> {
     let mut ports = Ports::new(PortSpace::DEFAULT, 7);
-    let mut relay = Relay::new(&RelayConfig::new(PortSpace::DEFAULT, PAIRS));
+    let mut relay = Relay::new(&RelayConfig {
+        flow_packets_max: u32::MAX,
+        ..RelayConfig::new(PortSpace::DEFAULT, PAIRS)
+    });
     let pairs: Option<Vec<Pair>> =
         (0..PAIRS).map(|number| open(&mut relay, &mut ports, number)).collect();
     let (pairs, mut nth, mut buffers) = (pairs?, 0u64, [[0u8; PACKET]; BURST]);

@@ -31,8 +31,12 @@ fn resources() -> Vec<(&'static str, Value)> {
                 "ingress": {
                     "account": "1", "sources": [{"network": "198.51.100.0/24"}],
                     "credentials": {"username": "pbx", "password": "correct horse"},
+                    "dialog": {"bodies": {"types": ["application/isup"]}},
                 },
-                "egress": {"account": "1", "targets": ["198.51.100.1:5060"]},
+                "egress": {
+                    "account": "1", "targets": ["198.51.100.1:5060"],
+                    "dialog": {"bodies": {"types": ["application/isup"]}},
+                },
             }),
         ),
         ("trunks/1/logins", json!({"username": "us", "password": "theirs"})),
@@ -430,17 +434,18 @@ fn what_does_not_fit_is_refused_by_its_field() {
 #[test]
 fn senders_that_cannot_be_told_apart_are_refused() {
     let server = Server::start();
-    let sender = |network: &str, prefix: Value| {
+    let sender = |name: &str, network: &str, prefix: &str| {
         json!({
-            "tenant": "1", "organization": "1", "name": "sender", "ingress": {
+            "tenant": "1", "organization": "1", "name": name, "ingress": {
                 "account": "1", "sources": [{"network": network}], "tech_prefix": prefix,
             },
         })
     };
-    made(&server, "trunks", &sender("198.51.100.0/24", json!("77")));
-    check(&server, "trunks", &sender("198.51.100.0/24", json!("77")), 409, "ingress.sources");
-    made(&server, "trunks", &sender("198.51.100.0/24", json!("78")));
-    made(&server, "trunks", &sender("198.51.101.0/24", json!("77")));
+    made(&server, "trunks", &sender("one", "198.51.100.0/24", "77"));
+    let same = sender("two", "198.51.100.0/24", "77");
+    check(&server, "trunks", &same, 409, "ingress.sources");
+    made(&server, "trunks", &sender("two", "198.51.100.0/24", "78"));
+    made(&server, "trunks", &sender("three", "198.51.101.0/24", "77"));
 }
 
 /// Numbers without a target are offered once, for a while; taken by a target, given back without.

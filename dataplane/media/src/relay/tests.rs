@@ -707,7 +707,7 @@ fn sizes_are_what_was_decided() {
         ("MediaReport", size_of::<MediaReport>()),
     ];
     let expected =
-        [("Flow", 272), ("Slot", 272), ("PairSlot", 96), ("Datagram", 104), ("MediaReport", 560)];
+        [("Flow", 272), ("Slot", 272), ("PairSlot", 96), ("Datagram", 104), ("MediaReport", 576)];
     assert_eq!(sizes, expected);
 }
 

@@ -174,7 +174,7 @@ fn a_trunk_is_strict_and_ends_false_answers_where_it_is_set_so() {
     let mut all = rows();
     let sender = all.trunks.iter_mut().find(|trunk| trunk.id == TrunkId(8)).unwrap();
     sender.ingress.as_mut().unwrap().dialog.strict_media = true;
-    let go = Switch::new(all).go("trunk 8 dials 491001");
+    let go = Switch::new(all).go("trunk 8 dials 4420");
     assert!(go.media.strict && !go.stages[0].branches[0].media.strict);
 }
 
