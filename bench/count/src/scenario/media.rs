@@ -49,7 +49,9 @@ fn open(relay: &mut Relay, ports: &mut Ports, number: usize) -> Option<Pair> {
         remotes: [at(10), at(11)],
     };
     let [a, b] = [0, 1].map(|at: usize| side(pair.ports[at], pair.remotes[at]));
-    relay.open(&PairSpec { carried: Carried::Rtp, a, b }, Tick(0)).ok()?;
+    let id = relay.open(&PairSpec { carried: Carried::Rtp, a, b }, Tick(0)).ok()?;
+    // They talk: what rings before an answer is listened to, and costs that.
+    relay.answer(id, Tick(0)).ok()?;
     Some(pair)
 }
 

@@ -101,7 +101,7 @@ fn radius_server() -> Value {
 fn price_rule() -> Value {
     json!({
         "tenant": "1", "name": "evenings", "priority": -3, "organization": "1",
-        "callers": ["4420"], "called": ["33"], "times": ["18:00-08:00"],
+        "callers": ["4421"], "called": ["33"], "times": ["18:00-08:00"],
         "except_times": ["holiday"], "from": "2026-01-01T00:00:00.000000Z",
         "until": "2027-01-01T00:00:00.000000Z",
     })
@@ -236,6 +236,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "targets" => return json!(["sip.example.com", "[2001:db8::9]:5060"]),
         "members" => return json!([{"number": "4421"}]),
         "users" => return json!(["4930", "alice"]),
+        "called" if old.is_array() => return json!(["4490"]),
         "codecs" => return json!(["G729", "PCMA"]),
         "types" => return json!(["text/*"]),
         "partners" => return json!(["1"]),

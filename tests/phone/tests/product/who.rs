@@ -45,11 +45,17 @@ fn rule(demo: &Demo, mut body: Value) -> String {
     id
 }
 
-/// Why the newest of so many records is as it is.
+/// Why the newest of so many records is as it is. Decisions are written beside the records, now and
+/// then a moment later.
 fn why(demo: &Demo, count: usize) -> String {
     let records = demo.rest.cdrs(count);
     let id = text(&records[count - 1], "id").to_owned();
-    demo.rest.get(&format!("/api/v1/cdrs/{id}/trace")).to_string()
+    let path = format!("/api/v1/cdrs/{id}/trace");
+    eventually("the decision is written", || {
+        let told = demo.rest.get(&path);
+        let is_whole = told["decision"].as_array().is_some_and(|steps| !steps.is_empty());
+        is_whole.then(|| told.to_string())
+    })
 }
 
 /// Somebody outside with this number, whose calls come in by the demo's trunk.
