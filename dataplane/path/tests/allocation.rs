@@ -16,6 +16,7 @@ const TURNS: usize = 5_000;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(15);
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test may wait")]
 fn five_thousand_turns_allocate_nothing() {
     if !inside("five_thousand_turns_allocate_nothing") {
         return;

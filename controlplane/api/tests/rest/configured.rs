@@ -236,7 +236,6 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "targets" => return json!(["sip.example.com", "[2001:db8::9]:5060"]),
         "members" => return json!([{"number": "4421"}]),
         "users" => return json!(["4930", "alice"]),
-        "called" if old.is_array() => return json!(["4490"]),
         "codecs" => return json!(["G729", "PCMA"]),
         "types" => return json!(["text/*"]),
         "partners" => return json!(["1"]),
@@ -254,7 +253,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "forwards" => {
             return json!([{"when": "busy", "to": "1002", "after_ms": 0, "enabled": false}]);
         }
-        "allowed" | "blocked" | "callers" | "more_prefixes" => return json!(["4420"]),
+        "allowed" | "blocked" | "callers" | "called" | "more_prefixes" => return json!(["4420"]),
         "international" | "remove" | "if_begins" | "if_not_begins" => return json!(["9"]),
         "internal_price" => return json!({"amount": "0.010000000", "currency": "USD"}),
         "month_grows_since" => return json!("2020-01-01T00:00:00.000000Z"),
