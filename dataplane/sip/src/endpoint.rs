@@ -224,7 +224,7 @@ impl Endpoint {
 
     fn begin(&mut self, id: LegId, order: Box<Invite>, now: Tick) {
         let Some(token) = self.seal(id) else { return self.layer.count(Counted::Misuse) };
-        if !self.makes_room() {
+        if !self.make_room() {
             self.layer.count(Counted::Full);
             let cause = Cause::from_sip(503);
             let refused = Event::Refused { cause, contacts: Vec::new(), silent: false };
@@ -235,10 +235,10 @@ impl Endpoint {
         self.settle(id);
     }
 
-    /// Whether one more leg finds room. Legs that are over linger for as long as the transactions
-    /// that they answer for, which is 32 seconds of all calls: once they hold too much of the
-    /// table, the oldest go early.
-    fn makes_room(&mut self) -> bool {
+    /// Makes room for one more leg; whether there is some now. Legs that are over linger for as
+    /// long as the transactions that they answer for, which is 32 seconds of all calls: once they
+    /// hold too much of the table, the oldest go early.
+    fn make_room(&mut self) -> bool {
         let max = self.layer.config.legs_max;
         if self.legs.len() >= max - max / 4 {
             // Its INVITE and its BYE.
@@ -653,7 +653,7 @@ impl Endpoint {
             Ok(replaces) => replaces,
             Err(bar) => return self.bar(incoming, &bar),
         };
-        if !self.makes_room() {
+        if !self.make_room() {
             return self.refuse_full(incoming);
         }
         let Some(id) = keys.open() else { return self.refuse_full(incoming) };

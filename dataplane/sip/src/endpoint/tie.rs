@@ -102,7 +102,7 @@ impl Endpoint {
         let Incoming { request, path, .. } = incoming;
         let replaces = request.value(Header::Replaces).and_then(Replaces::parse).ok_or(400_u16)?;
         let asker = asker(request, &path).ok_or(400_u16)?;
-        if !self.makes_room() {
+        if !self.make_room() {
             return Err(503);
         }
         let tags = [replaces.to_tag.as_slice(), replaces.from_tag.as_slice()];
