@@ -44,6 +44,7 @@ ask.add_header("Authorization", "Bearer " + os.environ["STROWGER_TOKEN"])
 sys.stdout.buffer.write(urllib.request.urlopen(ask, timeout=10).read())
 END
 host=${admin#http://}
+export STROWGER_HOOKS="$here/hooks.py"
 python3 "$here/forward.py" "${host%:*}" "${host##*:}" >"$work/forward" 2>"$work/forward.log" &
 forward_pid=$!
 trap 'kill "$forward_pid"; stop_all' EXIT

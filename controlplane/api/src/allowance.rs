@@ -156,7 +156,7 @@ impl Form for AllowanceForm {
         let digits = |text: &str| Digits::parse(text);
         let prefix = digits(&prefix).map_err(|_| Problem::field("prefix", "is no number"))?;
         let seconds = match (seconds.as_str(), credit.as_str()) {
-            ("", "") => return Err(Problem::field("seconds", "is missing, as is credit")),
+            ("", "") => return Err(Problem::refused("seconds", "is missing, as is credit")),
             ("", _) => 0,
             (_, "") => whole("seconds", &seconds, SECONDS_DIGITS)?,
             (_, _) => return Err(Problem::refused("credit", "stands beside seconds")),
