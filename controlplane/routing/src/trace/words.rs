@@ -98,6 +98,7 @@ impl Shown {
             "outsider" => outsider_word(value),
             "lack" => lack_word(value),
             "beyond" => beyond_word(value),
+            "cap" => Cap::word(value),
             _ => None,
         };
         Shown { value, name: name.filter(|name| !name.is_empty()), word }
@@ -126,6 +127,35 @@ const fn beyond_word(value: i64) -> Option<&'static str> {
         TO_SUBSTITUTE => Some("who is called in place of nobody"),
         TO_DOMAIN => Some("the domain that the request names"),
         _ => None,
+    }
+}
+
+/// What is used up until a day, a month or a window ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cap {
+    /// Minutes of the account's day or month.
+    Minutes = 1,
+    /// Calls from the caller's address.
+    AddressCalls = 2,
+    /// Minutes from it.
+    AddressMinutes = 3,
+    /// What calls from it may cost.
+    AddressCost = 4,
+}
+
+impl Cap {
+    const fn word(value: i64) -> Option<&'static str> {
+        const MINUTES: i64 = Cap::Minutes as i64;
+        const CALLS: i64 = Cap::AddressCalls as i64;
+        const TALK: i64 = Cap::AddressMinutes as i64;
+        const COST: i64 = Cap::AddressCost as i64;
+        match value {
+            MINUTES => Some("the minutes of a day or a month are talked"),
+            CALLS => Some("the calls from the address are made"),
+            TALK => Some("the minutes from the address are talked"),
+            COST => Some("what calls from the address may cost is spent"),
+            _ => None,
+        }
     }
 }
 
