@@ -92,7 +92,7 @@ pub struct World {
     /// Of each tenant in order of currency and time.
     exchange_rates: Arc<BTreeMap<TenantId, Vec<ExchangeRate>>>,
     /// Of each tenant in the order in which they are asked.
-    price_rules: Arc<BTreeMap<TenantId, Vec<PriceRule>>>,
+    price_rules: Arc<BTreeMap<TenantId, price::PriceRules>>,
     /// The account that pays for the calls of an organization and those below it.
     resellers: Arc<BTreeMap<OrganizationId, AccountId>>,
     /// Those of them that pay when they hand credit out.
