@@ -527,8 +527,8 @@ mod tests {
             "tenant_month_max",
             "learnt_day_times",
             "learnt_day_min",
-            "day_minutes_max",
-            "month_minutes_max",
+            "day_talk_ms_max",
+            "month_talk_ms_max",
         ];
         let limit = limit.map(|name| format!("limit.{name}"));
         let guard = guard.map(|name| format!("guard.{name}"));

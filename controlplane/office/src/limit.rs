@@ -11,8 +11,6 @@ use strowger_till::{AccountKey, Event, Learning, PERIODS, Spent};
 
 /// A warning of many calls is given once in so long, nanoseconds.
 const WARN_NS: u64 = 60_000_000_000;
-/// Milliseconds of a minute.
-const MINUTE_MS: u64 = 60_000;
 
 /// Outcomes that say nothing of whom was called: we refused by ourselves, or failed.
 const OURS: [Reason; 12] = [
@@ -44,7 +42,7 @@ pub(crate) fn has_address_caps(world: &World) -> bool {
     world.settings().any(|set| {
         let limit = &set.limit;
         limit.address_calls_max > 0
-            || limit.address_minutes_max > 0
+            || limit.address_talk_ms_max > 0
             || limit.address_spend_max.is_some()
     })
 }
@@ -86,8 +84,7 @@ impl Office {
     /// 18).
     fn talk_ms_max(&self, account: &Account) -> [Option<u64>; PERIODS] {
         let set = &self.world.account_settings(account.id).limit;
-        [set.day_minutes_max, set.month_minutes_max]
-            .map(|minutes| (minutes > 0).then_some(u64::from(minutes) * MINUTE_MS))
+        [set.day_talk_ms_max, set.month_talk_ms_max].map(|most| (most > 0).then_some(most))
     }
 
     /// The caps of addresses for calls of an account, if any are set for anybody.

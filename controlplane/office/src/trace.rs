@@ -48,9 +48,7 @@ pub(crate) fn note_refused(trace: &mut Trace, why: Why, payer: Option<AccountId>
         Why::NoCredit(key) => Step::NoCredit { account: key.account.0 },
         Why::TenantSpent(tenant) => Step::TenantSpent { tenant: tenant.0 },
         Why::AccountLimit(key) => Step::LimitReached { account: key.account.0 },
-        Why::TalkedOut(key) => {
-            Step::CapReached { account: key.account.0, cap: Cap::Minutes as i64 }
-        }
+        Why::TalkedOut(key) => Step::CapReached { account: key.account.0, cap: Cap::Talk as i64 },
         Why::Window(cap) => Step::CapReached { account, cap: cap_of(cap) as i64 },
         Why::Limit(LimitKey::Subscriber(id)) => Step::SubscriberLimit { subscriber: id.0 },
         Why::Limit(LimitKey::Trunk(id)) => Step::TrunkLimit { trunk: id.0 },
@@ -68,7 +66,7 @@ pub(crate) fn note_refused(trace: &mut Trace, why: Why, payer: Option<AccountId>
 const fn cap_of(cap: WindowCap) -> Cap {
     match cap {
         WindowCap::Calls => Cap::AddressCalls,
-        WindowCap::Talk => Cap::AddressMinutes,
+        WindowCap::Talk => Cap::AddressTalk,
         WindowCap::Spend => Cap::AddressCost,
     }
 }

@@ -451,7 +451,7 @@ steps! {
     98 TenantLimit(tenant) "tenant {tenant} has all its calls";
     /// The till refused: what all accounts of a tenant may spend together.
     171 TenantSpent(tenant) "tenant {tenant} has spent what its day or month allows";
-    /// The till refused: minutes of an account, or what came from an address.
+    /// The till refused: the talk of an account, or what came from an address.
     254 CapReached(account, cap) "{cap}, so account {account} makes no call for now";
     /// A price above what is allowed.
     172 PriceAbove(account) "a minute costs account {account} more than is allowed";

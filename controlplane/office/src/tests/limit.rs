@@ -199,8 +199,8 @@ fn who_seeks_numbers_is_told_of_but_no_trusted_trunk() {
 }
 
 #[test]
-fn minutes_of_a_day_and_a_month_are_set_and_survive_a_restart() {
-    let settings = [("limit.day_minutes_max", "2"), ("limit.month_minutes_max", "3")];
+fn talk_of_a_day_and_a_month_is_set_and_survives_a_restart() {
+    let settings = [("limit.day_talk_ms_max", "120000"), ("limit.month_talk_ms_max", "180000")];
     let mut office = office_with(&settings);
     let talk = |office: &mut Office, id: u64, seconds: u64| {
         let settlement = go(office, id).settlement;
@@ -214,7 +214,7 @@ fn minutes_of_a_day_and_a_month_are_set_and_survive_a_restart() {
     office.settle(&records(&facts(8, &running.settlement, Some(60))), NOW);
     assert_eq!(office.till().talked_at(key(), WALL_US), [180_000; PERIODS]);
     // More a day, the same a month; then no limit at all.
-    let world = World::build(set(&[("limit.day_minutes_max", "4"), settings[1]])).unwrap();
+    let world = World::build(set(&[("limit.day_talk_ms_max", "240000"), settings[1]])).unwrap();
     office.set_world(Arc::new(world), NOW);
     assert_eq!(reason(&mut office, 11), Reason::Limit);
     office.set_world(Arc::new(World::build(set(&[])).unwrap()), NOW);
@@ -249,7 +249,7 @@ fn calls_of_one_address_are_capped_by_settings() {
     let mut office = office_with(&[("limit.address_window_ms", "60000")]);
     (7..20).for_each(|id| drop(go(&mut office, id)));
     // Talk and cost, by records; a second costs 0.001.
-    for cap in [("limit.address_minutes_max", "1"), ("limit.address_spend_max", "0.06")] {
+    for cap in [("limit.address_talk_ms_max", "60000"), ("limit.address_spend_max", "0.06")] {
         let mut office = office_with(&[cap]);
         for id in 7..9 {
             let settlement = go(&mut office, id).settlement;
@@ -274,13 +274,10 @@ fn a_refusal_by_a_cap_says_which() {
         office.load_spent(PAYER, WALL_US, (Amount::ZERO, 60_000), NOW);
         answer_traced(&mut office, ask(8, "44123"))
     };
-    let minutes = said(&[("limit.day_minutes_max", "1")]);
-    assert!(
-        minutes.contains("the minutes of a day or a month are talked, so account 1"),
-        "{minutes}"
-    );
+    let minutes = said(&[("limit.day_talk_ms_max", "60000")]);
+    assert!(minutes.contains("the talk of a day or a month is used up, so account 1"), "{minutes}");
     let calls = said(&[("limit.address_calls_max", "1")]);
-    assert!(calls.contains("the calls from the address are made, so account 1"), "{calls}");
+    assert!(calls.contains("the calls from the address are used up, so account 1"), "{calls}");
 }
 
 /// The trace of a call.

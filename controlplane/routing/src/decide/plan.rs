@@ -93,7 +93,7 @@ impl AddressCaps {
     pub fn of(settings: &Profile, tenant: &Tenant, account: &Account) -> Option<AddressCaps> {
         let set = &settings.limit;
         let is_set = set.address_calls_max > 0
-            || set.address_minutes_max > 0
+            || set.address_talk_ms_max > 0
             || set.address_spend_max.is_some();
         if !is_set {
             return None;
@@ -102,7 +102,7 @@ impl AddressCaps {
         Some(AddressCaps {
             tenant: tenant.id,
             calls_max: set.address_calls_max,
-            talk_ms_max: u64::from(set.address_minutes_max) * 60_000,
+            talk_ms_max: set.address_talk_ms_max,
             spend_max: spend_max.map(|most| most.amount(tenant.currency)),
             window_ms: set.address_window_ms,
         })

@@ -133,27 +133,27 @@ const fn beyond_word(value: i64) -> Option<&'static str> {
 /// What is used up until a day, a month or a window ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cap {
-    /// Minutes of the account's day or month.
-    Minutes = 1,
+    /// Talk of the account's day or month.
+    Talk = 1,
     /// Calls from the caller's address.
     AddressCalls = 2,
-    /// Minutes from it.
-    AddressMinutes = 3,
+    /// Talk from it.
+    AddressTalk = 3,
     /// What calls from it may cost.
     AddressCost = 4,
 }
 
 impl Cap {
     const fn word(value: i64) -> Option<&'static str> {
-        const MINUTES: i64 = Cap::Minutes as i64;
+        const OWN: i64 = Cap::Talk as i64;
         const CALLS: i64 = Cap::AddressCalls as i64;
-        const TALK: i64 = Cap::AddressMinutes as i64;
+        const TALK: i64 = Cap::AddressTalk as i64;
         const COST: i64 = Cap::AddressCost as i64;
         match value {
-            MINUTES => Some("the minutes of a day or a month are talked"),
-            CALLS => Some("the calls from the address are made"),
-            TALK => Some("the minutes from the address are talked"),
-            COST => Some("what calls from the address may cost is spent"),
+            OWN => Some("the talk of a day or a month is used up"),
+            CALLS => Some("the calls from the address are used up"),
+            TALK => Some("the talk from the address is used up"),
+            COST => Some("the cost of calls from the address is used up"),
             _ => None,
         }
     }
