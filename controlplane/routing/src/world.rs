@@ -42,9 +42,9 @@ use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
     Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Guests, Holidays,
-    IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, PriceRule, PriceRuleId,
-    Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId,
-    TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, PriceRuleId, Profile,
+    RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId, TariffId, Tenant,
+    TenantId, Trunk, TrunkId, Zone,
 };
 use strowger_numbering::Ported;
 

@@ -80,7 +80,7 @@ impl<'a> Attempt<'a> {
         if rules.is_empty() {
             return Vec::new();
         }
-        let (caller, sender) = (self.caller_of(account), self.sender_of());
+        let (caller, sender) = (self.caller_of(account), self.sent_by());
         rules.retain(|rule| {
             rule.is_valid(self.began_us)
                 && rule.is_for_sender(sender)
@@ -95,7 +95,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The trunk that sent the call, and the tech prefix that it sends.
-    fn sender_of(&self) -> Option<(TrunkId, Option<Digits>)> {
+    fn sent_by(&self) -> Option<(TrunkId, Option<Digits>)> {
         let trunk = self.world.trunk(self.known.as_ref()?.caller.trunk?)?;
         Some((trunk.id, trunk.ingress.as_ref().and_then(|ingress| ingress.tech_prefix)))
     }
