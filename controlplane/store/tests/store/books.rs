@@ -554,14 +554,16 @@ async fn calls_by_address_are_added_up(db: &Db) {
         let one = |u: &strowger_store::AddressUse| {
             (u.account.0, u.source.to_string(), u.calls, u.talk_ms, u.cost.0)
         };
-        all.iter().map(one).collect::<Vec<_>>()
+        let mut all: Vec<_> = all.iter().map(one).collect();
+        all.sort();
+        all
     };
     let v4 = "192.0.2.1".to_owned();
     let v6 = (1, "2001:db8::1".to_owned(), 1, 7, 3);
-    let late = [(1, v4.clone(), 1, 7, 2), (1, v4.clone(), 1, 0, 6), v6.clone()];
+    let late = [(1, v4.clone(), 1, 0, 6), (1, v4.clone(), 1, 7, 2), v6.clone()];
     assert_eq!(used(1, 50).await, late);
     // Each port is a sum: they are added where they are counted.
-    assert_eq!(used(1, 0).await, [(1, v4.clone(), 2, 14, 3), (1, v4, 1, 0, 6), v6]);
+    assert_eq!(used(1, 0).await, [(1, v4.clone(), 1, 0, 6), (1, v4, 2, 14, 3), v6]);
     assert_eq!(used(2, 0).await, []);
 }
 
