@@ -212,8 +212,8 @@ fn a_class_is_carried_where_there_is_room_for_it() {
     assert!(add_class(&mut full, &[9; 3]));
     assert_eq!((full.len(), classes(&full).count()), (CLASS_MAX, 3));
     // A settlement that has no room for it goes without.
-    let levels = (0..16).map(|account| level(account, rich(2))).collect();
-    let hops = (0..8).map(|trunk| hop(trunk, Some(rich(2)))).collect();
+    let levels = (0..16).map(|account| level(account, rich(3))).collect();
+    let hops = (0..8).map(|trunk| hop(trunk, Some(rich(3)))).collect();
     let large = Settlement { levels, hops, ..small() };
     let without = large.encode().unwrap();
     assert!(without.len() > SETTLEMENT_MAX - CLASS_MAX, "{}", without.len());
