@@ -444,7 +444,7 @@ mod tests {
         let subscriber = |id| Eye::Subscriber(Some(SubscriberId(id)));
         let reseller = || Eye::Reseller(BTreeSet::new());
         for (eye, hidden, expect) in [
-            (Eye::Operator, true, true),
+            (Eye::Operator(Arc::default()), true, true),
             (Eye::Customer, true, true),
             (reseller(), true, true),
             (subscriber(1), true, true),
