@@ -264,7 +264,8 @@ impl Office {
         beside: (Option<AllowanceId>, Option<AllowanceId>),
         now: Tick,
     ) -> Result<TalkTime, TillRefusal> {
-        let event = Event::Admit(money::admit(self.node, ask.id, plan, beside, ask.wall_us));
+        let who = (ask.id, ask.hints.source.ip());
+        let event = Event::Admit(money::admit(self.node, who, plan, beside, ask.wall_us));
         self.till.handle(event, ms(now));
         let mut outcome = Err(TillRefusal::Malformed);
         while let Some(output) = self.till.poll_output() {

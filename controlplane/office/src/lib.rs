@@ -61,7 +61,8 @@ use strowger_model::{
     Account, AccountId, Allowance, Amount, Binding, Cdr, SourceMatch, TenantId, TrunkId,
 };
 use strowger_routing::{
-    Holder, Locations, Plan, SharedCalls, Standing, TalkTime, Trace, Verdict, World, upstreams,
+    AddressCaps, Holder, Locations, Plan, SharedCalls, Standing, TalkTime, Trace, Verdict, World,
+    upstreams,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -163,6 +164,8 @@ pub struct Office {
     callers: Callers,
     /// Called numbers at which calls come to nothing.
     targets: Targets,
+    /// Calls by address are capped for somebody.
+    has_address_caps: bool,
     /// When a warning of many calls was given last, by whose they are.
     crowded: BTreeMap<Option<TenantId>, Tick>,
     /// How trunks did lately; shared with a decision only while that is made.
@@ -177,8 +180,8 @@ pub type Used = (u64, Amount);
 /// What the records of an attempt do to the till. Records that charge nobody only give its hold
 /// back, if it
 /// ever had one: a refused attempt had none, and that is no alarm.
-fn settlement(node: u32, record: &Cdr, parts: &[Cdr]) -> Event {
-    let settle = money::settle(node, record, parts);
+fn settlement(node: u32, record: &Cdr, parts: &[Cdr], caps: Option<AddressCaps>) -> Event {
+    let settle = money::settle(node, record, parts, caps);
     // Its table went with the host: a boot before its record came could not know of its hold.
     let unheld = record.outcome.reason == Reason::HostLost as u8;
     match (settle.lines.is_empty(), record.is_answered()) {
@@ -248,6 +251,7 @@ impl Office {
         let mut wanted = Upstreams::default();
         wanted.set(upstreams(&world));
         let senders = senders(&world);
+        let has_address_caps = limit::has_address_caps(&world);
         let mut office = Office {
             node,
             world,
@@ -267,6 +271,7 @@ impl Office {
             guard: Guard::default(),
             callers: Callers::default(),
             targets: Targets::default(),
+            has_address_caps,
             crowded: BTreeMap::new(),
             standing: Arc::default(),
             shared: Arc::default(),
@@ -280,6 +285,7 @@ impl Office {
         let other_settings = !std::ptr::eq(self.world.settings(), world.settings());
         let (old, old_senders) = (core::mem::replace(&mut self.world, world), self.senders.clone());
         if other_settings {
+            self.has_address_caps = limit::has_address_caps(&self.world);
             self.keeps.again();
         }
         self.upstreams.set(upstreams(&self.world));
@@ -510,7 +516,8 @@ impl Office {
             self.live.remove(&AskId(record.ask));
             self.note_trunks(parts);
             self.note_caller(record);
-            self.till.handle(settlement(self.node, record, parts), ms(now));
+            let caps = record.caller.account.and_then(|id| self.address_caps(id));
+            self.till.handle(settlement(self.node, record, parts, caps), ms(now));
             self.drain_till();
         }
     }
@@ -518,7 +525,9 @@ impl Office {
     /// Charges records that a boot reads behind the journal's cursor.
     pub fn replay(&mut self, records: &[Cdr], now: Tick) {
         for (record, parts) in money::attempts(records) {
-            self.till.handle(Event::Replay(money::settle(self.node, record, parts)), ms(now));
+            let caps = record.caller.account.and_then(|id| self.address_caps(id));
+            let settle = money::settle(self.node, record, parts, caps);
+            self.till.handle(Event::Replay(settle), ms(now));
             self.drain_till();
         }
     }

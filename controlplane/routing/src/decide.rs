@@ -44,7 +44,9 @@ pub use order::Place as RoutePlace;
 pub use pickup::picked_up;
 #[cfg(test)]
 pub(crate) use plan::blank_branch;
-pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
+pub use plan::{
+    AddressCaps, AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject,
+};
 pub use redirect::redirected;
 pub(crate) use sender::{Identity, Known, identify, is_home};
 pub use transfer::transferred;

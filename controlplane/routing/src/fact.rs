@@ -79,12 +79,15 @@ pub enum HookSays {
 }
 
 /// What a RADIUS server says of a call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RadiusSays {
     /// It may be made.
     Accept {
         /// And last so long, seconds.
         talk_s: Option<u32>,
+        /// What servers want to hear again when they are told of it, as
+        /// [`strowger_billing::classes`] has it.
+        class: Vec<u8>,
     },
     /// It is refused with this status, 400 to 699.
     Reject(u16),

@@ -65,8 +65,8 @@ mod world;
 
 pub use caller::{CallerAt, CallerRules};
 pub use decide::{
-    AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, RoutePlace, Sent, TalkTime,
-    Verdict, decide, finish, picked_up, redirected, reject, transferred,
+    AddressCaps, AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, RoutePlace,
+    Sent, TalkTime, Verdict, decide, finish, picked_up, redirected, reject, transferred,
 };
 pub use deck::{Deck, Place};
 pub use dry_run::{Caller, DryRun, NoDryRun, dry_run};
@@ -98,6 +98,6 @@ pub use standing::{
     SECOND_TRY_US, Standing, Talked, TalkedDay, Turn, View, local_day,
 };
 pub use tariff::{Found, Taken, TariffDeck, Wanted};
-pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
+pub use trace::{Audience, Cap, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
 pub use uri::SipUri;
 pub use world::{BuildError, Change, Holder, Listener, Problem, RowName, Rows, World, check_rate};

@@ -12,6 +12,7 @@ mod aftermath;
 mod words;
 
 pub use aftermath::aftermath;
+pub use words::Cap;
 pub use words::{Audience, RowNames, Said, Thing};
 pub(crate) use words::{TO_DOMAIN, TO_SUBSTITUTE};
 
@@ -450,6 +451,8 @@ steps! {
     98 TenantLimit(tenant) "tenant {tenant} has all its calls";
     /// The till refused: what all accounts of a tenant may spend together.
     171 TenantSpent(tenant) "tenant {tenant} has spent what its day or month allows";
+    /// The till refused: the talk of an account, or what came from an address.
+    254 CapReached(account, cap) "{cap}, so account {account} makes no call for now";
     /// A price above what is allowed.
     172 PriceAbove(account) "a minute costs account {account} more than is allowed";
     /// The till refused: a limit of all calls.
@@ -526,7 +529,7 @@ const OPEN: &[u8] = &[
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
     91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
     163, 165, 168, 169, 170, 171, 172, 173, 181, 182, 183, 184, 185, 186, 188, 189, 190, 191, 192,
-    193, 194, 195, 197, 201, 222, 223, 226, 227, 228, 229, 230, 234, 238, 240,
+    193, 194, 195, 197, 201, 222, 223, 226, 227, 228, 229, 230, 234, 238, 240, 254,
 ];
 
 impl Default for Trace {

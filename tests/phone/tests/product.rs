@@ -31,6 +31,8 @@ mod block;
 mod body;
 #[path = "product/bound.rs"]
 mod bound;
+#[path = "product/caps.rs"]
+mod caps;
 #[path = "product/carrier.rs"]
 mod carrier;
 #[path = "product/certificate.rs"]

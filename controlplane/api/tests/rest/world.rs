@@ -370,6 +370,8 @@ async fn times_and_currencies(w: &mut Writer<'_>, id: i64, tenant: TenantId) {
         organization: None,
         callers: Vec::new(),
         called: Vec::new(),
+        trunks: Vec::new(),
+        tech_prefixes: Vec::new(),
         times: Vec::new(),
         except_times: Vec::new(),
         from_us: None,

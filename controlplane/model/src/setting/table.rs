@@ -25,6 +25,7 @@ const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
 const MINUTE: i64 = 60_000;
 const LIMIT: Kind = Kind::Whole(0, u32::MAX as i64);
+const TALK: Kind = Kind::Millis(0, 10_000 * LONG, 1_000);
 /// Sessions (RFC 4028): never under 90 seconds.
 const SESSION: Kind =
     Kind::Millis(SESSION_S_MIN as i64 * 1_000, SESSION_S_MAX as i64 * 1_000, 1_000);
@@ -252,6 +253,22 @@ settings! {
         learnt_day_times: u32 = 0, Kind::Whole(0, 1_000), Account, Control, [];
         /// What that leaves an account at least, in its currency.
         learnt_day_min: Sum = Sum(10_000_000_000), Kind::Sum, Account, Control, [];
+        /// How long the calls of one day that an account makes may talk together; 0 is no limit.
+        /// When they have, it makes no new call; one that runs is not cut.
+        day_talk_ms_max: u64 = 0, TALK, Account, Control, ["maxslperdayreached"];
+        /// The same of one month; 0 is no limit.
+        month_talk_ms_max: u64 = 0, TALK, Account, Control, [];
+        /// Most calls from one address within a window, of accounts that this is set for; 0 is no
+        /// limit. An address is one of IPv4 or a /64 of IPv6. It and the next two count calls from
+        /// when they were set, and behind a restart all of the window.
+        address_calls_max: u32 = 0, LIMIT, Account, Routing, ["maxcallperip"];
+        /// How long such calls may talk together; 0 is no limit. One that runs is not cut.
+        address_talk_ms_max: u64 = 0, TALK, Account, Routing, ["maxdurationperip"];
+        /// Most that such calls may cost, of accounts in the tenant's currency; `auto` is no limit.
+        address_spend_max: Option<Sum> = None, Kind::Sum, Account, Routing, ["maxcostperip"];
+        /// How long such a window is. Windows follow each other from 1 January 1970 UTC on.
+        address_window_ms: u64 = 86_400_000, Kind::Millis(60_000, LONG, 60_000), Tenant, Routing,
+            ["maxcallperperiod"];
         /// Most calls at once of a tenant; 0 is no limit. Calls that began before it was set are
         /// not counted.
         tenant_calls_max: u32 = 0, LIMIT, Tenant, Routing, ["maxccallsblock"];

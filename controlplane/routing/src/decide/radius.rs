@@ -26,11 +26,14 @@ impl<'a> Attempt<'a> {
         let query = Query::Radius(Box::new(self.asked_call(sender, called, local)));
         let lack = match self.find_out(query) {
             None => return Ok(()),
-            Some(Finding::Radius(RadiusSays::Accept { talk_s: None })) => {
-                self.note(Step::RadiusAccepts {});
-                return Ok(());
-            }
-            Some(Finding::Radius(RadiusSays::Accept { talk_s: Some(talk_s) })) => {
+            Some(Finding::Radius(RadiusSays::Accept { talk_s, class })) => {
+                if let Some(known) = &mut self.known {
+                    known.class = class;
+                }
+                let Some(talk_s) = talk_s else {
+                    self.note(Step::RadiusAccepts {});
+                    return Ok(());
+                };
                 self.note(Step::RadiusAcceptsFor { seconds: talk_s.into() });
                 return self.limit_talk(sender, u64::from(talk_s) * 1_000);
             }

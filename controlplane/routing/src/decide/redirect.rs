@@ -611,6 +611,7 @@ impl<'a> Attempt<'a> {
         let admit = AdmitPlan {
             levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
             limits: Vec::new(),
+            address: None,
             ms_min: sender.settings.call.talk_ms_min,
             ms_max,
         };

@@ -98,6 +98,7 @@ impl Shown {
             "outsider" => outsider_word(value),
             "lack" => lack_word(value),
             "beyond" => beyond_word(value),
+            "cap" => Cap::word(value),
             _ => None,
         };
         Shown { value, name: name.filter(|name| !name.is_empty()), word }
@@ -126,6 +127,35 @@ const fn beyond_word(value: i64) -> Option<&'static str> {
         TO_SUBSTITUTE => Some("who is called in place of nobody"),
         TO_DOMAIN => Some("the domain that the request names"),
         _ => None,
+    }
+}
+
+/// What is used up until a day, a month or a window ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cap {
+    /// Talk of the account's day or month.
+    Talk = 1,
+    /// Calls from the caller's address.
+    AddressCalls = 2,
+    /// Talk from it.
+    AddressTalk = 3,
+    /// What calls from it may cost.
+    AddressCost = 4,
+}
+
+impl Cap {
+    const fn word(value: i64) -> Option<&'static str> {
+        const OWN: i64 = Cap::Talk as i64;
+        const CALLS: i64 = Cap::AddressCalls as i64;
+        const TALK: i64 = Cap::AddressTalk as i64;
+        const COST: i64 = Cap::AddressCost as i64;
+        match value {
+            OWN => Some("the talk of a day or a month is used up"),
+            CALLS => Some("the calls from the address are used up"),
+            TALK => Some("the talk from the address is used up"),
+            COST => Some("the cost of calls from the address is used up"),
+            _ => None,
+        }
     }
 }
 

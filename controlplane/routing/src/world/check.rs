@@ -12,9 +12,10 @@ use strowger_model::{
     Account, AccountId, Ban, Barring, CallerRule, CauseMap, Commitment, Did, DidTarget,
     EDIT_PREFIXES_MAX, Egress, EgressTarget, Emergency, Exchange, Ingress, IngressAuth,
     NUMBER_LISTS_MAX, NUMBER_LISTS_PLACE_MAX, NUMBER_MAX, NumberList, Organization, OrganizationId,
-    PRICE_RULE_PREFIXES_MAX, PRICE_RULE_TIMES_MAX, PRICE_RULES_MAX, PhonebookEntry, PrefixEdit,
-    PriceRule, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
-    TariffId, TariffKind, Tenant, TenantId, TimeClass, Trunk, TrunkId, WHOLE,
+    PRICE_RULE_PREFIXES_MAX, PRICE_RULE_TIMES_MAX, PRICE_RULE_TRUNKS_MAX, PRICE_RULES_MAX,
+    PhonebookEntry, PrefixEdit, PriceRule, Rate, RingGroup, RingParty, Route, SettingRow,
+    Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, TimeClass, Trunk,
+    TrunkId, WHOLE,
 };
 
 type Checked = Result<(), BuildError>;
@@ -347,6 +348,10 @@ impl World {
             count(name, field, list.len(), PRICE_RULE_PREFIXES_MAX)?;
             range(name, field, list.iter().all(|prefix| !prefix.is_empty()))?;
         }
+        count(name, "tech_prefixes", row.tech_prefixes.len(), PRICE_RULE_TRUNKS_MAX)?;
+        range(name, "tech_prefixes", row.tech_prefixes.iter().all(|prefix| !prefix.is_empty()))?;
+        count(name, "trunks", row.trunks.len(), PRICE_RULE_TRUNKS_MAX)?;
+        row.trunks.iter().try_for_each(|id| self.check_trunk_of(name, tenant, *id))?;
         for (field, times) in [("times", &row.times), ("except_times", &row.except_times)] {
             count(name, field, times.len(), PRICE_RULE_TIMES_MAX)?;
             range(name, field, !times.contains(&TimeClass::Rest))?;

@@ -162,6 +162,8 @@ fn price_rules(tenant: TenantId, owner: OrganizationId) -> Vec<PriceRule> {
         organization: Some(owner),
         callers: vec![digits("4420")],
         called: vec![digits("33"), digits("49")],
+        trunks: vec![TrunkId(1)],
+        tech_prefixes: vec![digits("99")],
         times: vec!["18:00-08:00".parse().unwrap()],
         except_times: vec![TimeClass::Holiday],
         from_us: Some(5),

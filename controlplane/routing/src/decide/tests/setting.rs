@@ -90,6 +90,11 @@ const CASES: &[Case] = &[
     ("limit.cps_max", "6", 1, limits, "", "Switch 0 6"),
     ("limit.calls_warn", "5", 1, limits, "", "Switch 0 0 warn 5"),
     ("limit.tenant_calls_warn", "4", 1, limits, "", "Tenant(TenantId(1)) 0 0 warn 4"),
+    ("limit.address_calls_max", "3", 1, caps, "None", "3 0 None 86400000"),
+    ("limit.address_talk_ms_max", "120000", 1, caps, "None", "0 120000 None 86400000"),
+    ("limit.address_spend_max", "0.01", 1, caps, "None", "0 0 Some(1000000) 86400000"),
+    ("limit.address_window_ms", "3600000", 1, |r| caps(with_setting(r, "limit.address_calls_max",
+        "3", Depth::System, 0)), "3 0 None 86400000", "3 0 None 3600000"),
     ("limit.tenant_calls_max", "9", 1, limits, "", "Tenant(TenantId(1)) 9 0"),
     ("limit.tenant_cps_max", "8", 1, limits, "", "Tenant(TenantId(1)) 0 8"),
     ("limit.subscriber_calls_max", "2", 1, limits, "", "Subscriber(SubscriberId(1)) 2 0"),
@@ -358,6 +363,13 @@ fn limits(rows: Rows) -> String {
         format!("{:?} {} {}{warn}", l.of, l.calls_max, l.cps_max)
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+fn caps(rows: Rows) -> String {
+    admit(rows).address.map_or("None".to_owned(), |caps| {
+        let spend = caps.spend_max.map(|most| most.0);
+        format!("{} {} {spend:?} {}", caps.calls_max, caps.talk_ms_max, caps.window_ms)
+    })
 }
 
 fn retry_after(rows: Rows) -> String {
