@@ -759,7 +759,7 @@ worded! {
     }
     RouteOrder ORDER_WORDS {
         Weight => "weight", Price => "price", Quality => "quality", Rotation => "rotation",
-        Share => "share"
+        Share => "share", Lines => "lines"
     }
     FailoverMode FAILOVER_WORDS {
         Usual => "usual", Silence => "silence", Fault => "fault", All => "all"

@@ -206,9 +206,10 @@ impl Office {
                 if let Some(admit) = &plan.admit {
                     self.note_crowd(admit, now);
                 }
+                let line = sent.as_ref().map(|sent| sent.trunk);
                 self.note_sent(sent, wall_us);
                 self.note_shared(shared, wall_us);
-                self.note_live(ask, &plan, wall_us);
+                self.note_live(ask, &plan, line, wall_us);
                 finish(plan, granted)
             }
             Err(refusal) => {

@@ -10,6 +10,7 @@ mod callee;
 mod candidate;
 mod diverted;
 mod fact;
+mod first;
 mod foreign;
 mod forward;
 mod group;

@@ -13,7 +13,9 @@ mod words;
 
 pub use aftermath::aftermath;
 pub use words::{Audience, RowNames, Said, Thing};
-pub(crate) use words::{TO_DOMAIN, TO_SUBSTITUTE};
+pub(crate) use words::{
+    FOR_ALL, FOR_CALLED, FOR_CALLER, FOR_ORGANIZATION, TO_DOMAIN, TO_SUBSTITUTE,
+};
 
 use crate::limits::TRACE_MAX;
 use core::fmt;
@@ -388,6 +390,10 @@ steps! {
     131 ByQuality(targets) "{targets} targets by price and quality";
     /// The same.
     132 ByRotation(targets) "{targets} targets, the one called longest ago first";
+    /// The same.
+    253 ByLines(targets) "{targets} targets, the one with the most free lines first";
+    /// Before the others.
+    252 HopFirst(trunk, precedence) "trunk {trunk} comes first for {precedence}";
     /// Not a hop: it would cost more than it brings.
     133 HopLoss(trunk) "trunk {trunk} takes more for the call than the caller pays";
     /// Behind the others.

@@ -194,7 +194,8 @@ settings! {
         /// How targets of one priority follow each other in routes that do not say: `weight` by
         /// the trunks' preference, then by weight; `price` the cheapest for the call first;
         /// `quality` by price and quality together; `rotation` the one called longest ago first;
-        /// `share` each as often as its weight says, counted call by call.
+        /// `share` each as often as its weight says, counted call by call; `lines` the one with
+        /// the most free lines first.
         order: RouteOrder = RouteOrder::Weight, Kind::Word(ORDER_WORDS), Account, Routing,
             ["brs_lcr"];
         /// The call that prices are compared for lasts so long.

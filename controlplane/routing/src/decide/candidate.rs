@@ -63,6 +63,7 @@ impl<'a> Attempt<'a> {
             let mut own = order::known_of(target, (preference, agreed), &view, how.order);
             let is_own = currency == sender.tenant.currency;
             own.cost = is_own.then(|| order::compared(cost));
+            self.put_first(&mut own, (sender, hops, way), candidate.egress, &how);
             own.had = had == Some(target.trunk);
             if own.had {
                 self.note(Step::SecondTry { trunk: target.trunk.0 });
@@ -132,6 +133,7 @@ impl<'a> Attempt<'a> {
             RouteOrder::Price => self.note(Step::ByPrice { targets }),
             RouteOrder::Quality => self.note(Step::ByQuality { targets }),
             RouteOrder::Rotation => self.note(Step::ByRotation { targets }),
+            RouteOrder::Lines => self.note(Step::ByLines { targets }),
         }
     }
 
