@@ -508,6 +508,19 @@ pub enum FailoverMode {
     All,
 }
 
+/// When a caller who talks with a trunk is put through to another one (spec FAIL-04,
+/// `rerouteconnected`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Answered {
+    /// Never.
+    #[default]
+    Never,
+    /// When the trunk fails.
+    Fault,
+    /// Whenever it ends the call.
+    Any,
+}
+
 /// What becomes of a call whose request names a domain that is none of ours (spec C-RTE-03,
 /// `fwdtootherdomains`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -764,6 +777,7 @@ worded! {
     FailoverMode FAILOVER_WORDS {
         Usual => "usual", Silence => "silence", Fault => "fault", All => "all"
     }
+    Answered ANSWERED_WORDS { Never => "never", Fault => "fault", Any => "any" }
     Redirect REDIRECT_WORDS {
         Fail => "fail", Pass => "pass", Number => "number", Domain => "domain",
         Reroute => "reroute", Forward => "forward"

@@ -763,6 +763,7 @@ impl Office {
                 AskBody::Redirected(_) => ask.parent.unwrap_or(ask.id),
                 AskBody::Call(_)
                 | AskBody::Transfer(_)
+                | AskBody::Reroute(_)
                 | AskBody::Pickup(_)
                 | AskBody::Extend(_)
                 | AskBody::Register(_)

@@ -394,6 +394,10 @@ steps! {
     253 ByLines(targets) "{targets} targets, the one with the most free lines first";
     /// Before the others.
     252 HopFirst(trunk, precedence) "trunk {trunk} comes first for {precedence}";
+    /// Not a hop: the call was there.
+    125 HopTried(trunk) "trunk {trunk} had the call and is gone";
+    /// A call that was answered is decided again.
+    126 Rerouted(trunk) "trunk {trunk} is gone after its answer, the call goes elsewhere";
     /// Not a hop: it would cost more than it brings.
     133 HopLoss(trunk) "trunk {trunk} takes more for the call than the caller pays";
     /// Behind the others.

@@ -5,12 +5,12 @@
 
 use super::SettingKind as Kind;
 use super::{
-    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS,
-    FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive,
-    MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS,
-    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
-    SEND_TO_WORDS, SRTP_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed,
-    UNKNOWN_WORDS, Unknown,
+    ANSWERED_WORDS, Answered, CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth,
+    FAILOVER_WORDS, FOREIGN_WORDS, FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS,
+    KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds,
+    OPERATION_WORDS, ORDER_WORDS, PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS,
+    RELIABLE_WORDS, Redirect, SEND_TO_WORDS, SRTP_WORDS, SendTo, Setting, SettingReader, Sum,
+    TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -185,6 +185,15 @@ settings! {
             ["reroutedisccodes"];
         /// Statuses that end the hunt, for trunks that name none.
         stop_on: Vec<u16> = Vec::new(), Kind::Statuses, Account, Routing, ["noreroutedisccodes"];
+        /// When a caller who talks with a trunk is put through to another one: `never`; after a
+        /// `fault`, when the trunk is lost, sends nothing, answered falsely, or hangs up with a
+        /// cause after which the next hop would be tried; or after `any` end that is not the
+        /// caller's. It is a call of its own with its own record, decided again without the trunks
+        /// that had it, three times at most; the caller hears nothing meanwhile.
+        answered: Answered = Answered::Never, Kind::Word(ANSWERED_WORDS), Account, Routing,
+            ["rerouteconnected"];
+        /// Talk from which on a call is not put through any more.
+        answered_ms: u32 = 20_000, Kind::Millis(1_000, HOUR, 1_000), Account, Routing, [];
         /// Longest wait for a first answer of a trunk that names no time; 0 is the transaction's.
         first_ms: u32 = 0, Kind::Millis(0, MINUTE, 1_000), Account, Routing, [];
     }

@@ -186,6 +186,9 @@ impl<'a> Attempt<'a> {
         if egress.test_only && !self.is_test {
             return Err(Step::HopTestOnly { trunk: number });
         }
+        if self.had_it(id) {
+            return Err(Step::HopTried { trunk: number });
+        }
         let agreed = self.agreed(sender.tenant, trunk, egress)?;
         let deck = match egress.tariff {
             Some(tariff) => self.world.tariff(tariff),

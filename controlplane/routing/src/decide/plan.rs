@@ -257,6 +257,7 @@ impl<'a> Attempt<'a> {
             media: media_policy(sender, nated),
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
             manner: sender_manner(sender),
+            reroute: self.reroute_of(sender),
         };
         go.media = own_media(go.media, sender.settings, terms_of(sender));
         self.note_keys(&go);
