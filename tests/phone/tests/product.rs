@@ -53,6 +53,8 @@ mod elsewhere;
 mod fact;
 #[path = "product/family.rs"]
 mod family;
+#[path = "product/first.rs"]
+mod first;
 #[path = "product/flood.rs"]
 mod flood;
 #[path = "product/group.rs"]
@@ -101,6 +103,8 @@ mod register;
 mod registrar;
 #[path = "product/rerate.rs"]
 mod rerate;
+#[path = "product/reroute.rs"]
+mod reroute;
 #[path = "product/reseller.rs"]
 mod reseller;
 #[path = "product/restore.rs"]

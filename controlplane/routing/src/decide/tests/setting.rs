@@ -69,6 +69,12 @@ const CASES: &[Case] = &[
     ("failover.continue_on", "486,600", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[486, 600]"),
     ("failover.stop_on", "503", 1, |r| format!("{:?}", branch(r, OUTSIDE).stop_on), "[]", "[503]"),
+    ("failover.answered", "any", 1, |r| format!("{:?}", go(r, OUTSIDE).reroute), "None",
+        "Some(Reroute { talk_ms_max: 20000, any: true })"),
+    ("failover.answered_ms", "5000", 1,
+        |r| format!("{:?}", go(left_by_faults(r), OUTSIDE).reroute),
+        "Some(Reroute { talk_ms_max: 20000, any: false })",
+        "Some(Reroute { talk_ms_max: 5000, any: false })"),
     ("failover.first_ms", "3000", 1, |r| branch(patient(r), OUTSIDE).first_ms.to_string(),
         "0", "3000"),
     ("route.order", "price", 1, |r| first(two_prices(r, None), well()), "6", "7"),
@@ -328,6 +334,10 @@ fn switch(rows: Rows) -> Switch {
     let mut switch = Switch::new(rows);
     switch.register(3, "sip:1003@10.0.0.3:5060", "10.0.0.3:5060");
     switch
+}
+
+fn left_by_faults(rows: Rows) -> Rows {
+    with_setting(rows, "failover.answered", "fault", Depth::System, 0)
 }
 
 fn go(rows: Rows, line: &str) -> Go {
