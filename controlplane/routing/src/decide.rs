@@ -22,6 +22,7 @@ mod list;
 mod manner;
 mod open;
 mod order;
+mod owner;
 mod pickup;
 mod plan;
 mod ported;

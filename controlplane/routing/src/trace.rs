@@ -520,6 +520,8 @@ steps! {
     196 NotPartner(trunk) "trunk {trunk} and the caller are no partners";
     /// From names nobody of the trunk.
     197 NotItsUser(trunk) "From names no user of trunk {trunk}";
+    /// A number whose owner pays for calls to it.
+    137 OwnerPays(did, account) "account {account} pays for calls to DID {did}, who calls does not";
     /// A rule gives an account its tariff.
     232 PriceRule(account, price_rule) "account {account} pays as price rule {price_rule} says";
     /// A packet of money pays before the balance.

@@ -5,12 +5,12 @@
 
 use super::SettingKind as Kind;
 use super::{
-    ANSWERED_WORDS, Answered, CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth,
-    FAILOVER_WORDS, FOREIGN_WORDS, FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS,
-    KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds,
-    OPERATION_WORDS, ORDER_WORDS, PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS,
-    RELIABLE_WORDS, Redirect, SEND_TO_WORDS, SRTP_WORDS, SendTo, Setting, SettingReader, Sum,
-    TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
+    ANSWERED_WORDS, Answered, CALLED_SHOWN_WORDS, CLASS_RULE_WORDS, CLI_WORDS, CalledShown,
+    ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS, FORK_WORDS, FULL_WORDS,
+    FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS,
+    NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS,
+    PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS,
+    SRTP_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -170,6 +170,11 @@ settings! {
         /// Replaces: `never` nobody, `group` who is of one account or one ring group with it,
         /// `tenant` every subscriber of its tenant.
         pickup: Pickup = Pickup::Group, Kind::Word(PICKUP_WORDS), Subscriber, Routing, [];
+        /// What stands in To of a call to this subscriber's phones: the user of their `contact`,
+        /// what was `received`, its `username`, its first `number`, or the one of its numbers that
+        /// was called, else the first (`best`). Without a number it is the user name.
+        called_shown: CalledShown = CalledShown::Contact, Kind::Word(CALLED_SHOWN_WORDS),
+            Subscriber, Routing, ["rewriteinternalcalled"];
     }
 
     /// When the next hop is tried.
@@ -335,6 +340,9 @@ settings! {
         /// The number that carriers are shown for subscribers whose row has none; `auto` is their
         /// own.
         number: Option<Digits> = None, Kind::Number, Account, Routing, ["globaldidout"];
+        /// Carriers are shown one of the subscriber's own numbers, drawn for each call, where it
+        /// chooses none itself and its row has none.
+        drawn: bool = false, Kind::Flag, Subscriber, Routing, [];
         /// Called parties see the caller's display name.
         display: bool = true, Kind::Flag, Subscriber, Routing, [];
         /// A trunk with `by_number` that shows the subscriber's number sends calls of his, at the

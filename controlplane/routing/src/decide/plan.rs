@@ -126,7 +126,7 @@ pub fn reject(plan: &Plan, refusal: Refusal) -> Answer {
 /// Who pays what; nobody by default.
 #[derive(Default)]
 pub(super) struct Costs {
-    levels: Vec<Level>,
+    pub(super) levels: Vec<Level>,
 }
 
 /// Whether a minute costs more than is set; whichever class of times is the dearest.
@@ -149,6 +149,9 @@ impl<'a> Attempt<'a> {
         called: &Called,
         way: &Way,
     ) -> Result<Costs, Stop> {
+        if let Some(owner) = self.owner_pays(sender, called, way) {
+            return self.owner_costs(sender, called, owner);
+        }
         let account = sender.account;
         let own = match (way.inside, sender.subscriber()) {
             (true, Some(_)) => None,
@@ -264,7 +267,7 @@ impl<'a> Attempt<'a> {
         self.choose_paths(sender, &mut go);
         self.rule_replies(&mut go.stages);
         go.on_exhausted.headers.extend(self.own_reply());
-        let go_on = sender.account.go_on_without_control;
+        let go_on = self.goes_on(sender, &settlement);
         let retry_after_s = sender.settings.call.retry_after_ms / 1_000;
         let retry_after_s = u16::try_from(retry_after_s).unwrap_or(u16::MAX);
         Ok(Plan { ask: self.ask.id, go, admit, go_on, retry_after_s })

@@ -223,6 +223,9 @@ impl World {
         let is_in_pool = row.target == DidTarget::Pool && !row.shared;
         let reserves = row.reserved_until_us.is_none() || is_in_pool;
         range(name, "reserved_until", reserves)?;
+        if let Some(payer) = row.payer {
+            self.check_account_of(name, row.tenant, payer)?;
+        }
         match row.target {
             DidTarget::Subscriber(id) => self.check_subscriber_of(name, row.tenant, id),
             DidTarget::Trunk(id) => self.check_trunk_of(name, row.tenant, id),

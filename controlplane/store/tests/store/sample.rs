@@ -359,6 +359,7 @@ fn dids(tenant: TenantId, owner: OrganizationId) -> Vec<Did> {
         enabled: id != 2,
         reserved_until_us: (id == 4).then_some(77),
         shared: id == 1,
+        payer: (id == 3).then_some(AccountId(1)),
     })
     .collect()
 }
