@@ -5,14 +5,14 @@ use super::feature::BarringJson;
 use super::header::{
     CALLED_FROM, FORWARD_HEADERS, HeaderRuleJson, SENT_TO, USER_PHONES, rules, rules_json,
 };
-use super::{BadJson, DIGESTS, PrefixEditJson, digits, ha1_of, hex_of, word};
+use super::{BadJson, DIGESTS, PrefixEditJson, digits, ha1_of, hex_of, texts, word};
 use crate::column::word_of;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
-    AccountId, CalledFrom, CauseMap, Commitment, Egress, EgressTarget, ForwardHeaders, HostPort,
-    IdentityHeader, Ingress, IngressAuth, Minutes, OrganizationId, Precedence, PrefixEdit, SentTo,
-    SourceMatch, TariffId, Transport, TrunkCredentials, UserPhone,
+    AccountId, CalledFrom, CauseMap, Commitment, Digits, Egress, EgressTarget, ForwardHeaders,
+    HostPort, IdentityHeader, Ingress, IngressAuth, Minutes, OrganizationId, Precedence,
+    PrefixEdit, SentTo, SourceMatch, TariffId, Transport, TrunkCredentials, UserPhone,
 };
 
 /// Transports by their word.
@@ -308,7 +308,9 @@ impl TryFrom<PrecedenceJson> for Precedence {
     type Error = BadJson;
 
     fn try_from(json: PrecedenceJson) -> Result<Self, BadJson> {
-        let list = |texts: Vec<String>| texts.iter().map(|text| digits(text)).collect();
+        let list = |texts: Vec<String>| -> Result<Vec<Digits>, BadJson> {
+            texts.iter().map(|text| digits(text)).collect()
+        };
         Ok(Precedence {
             absolute: json.absolute,
             called: list(json.called)?,
