@@ -87,6 +87,8 @@ mod name;
 mod open;
 #[path = "product/order.rs"]
 mod order;
+#[path = "product/owner.rs"]
+mod owner;
 #[path = "product/packet.rs"]
 mod packet;
 #[path = "product/pickup.rs"]
