@@ -252,11 +252,12 @@ fn the_record_of_a_trunk_that_was_left_ends_with_it() {
          1000 answer 0
          1000 join 0 1
          5000 part 1 0
-         5000 end 1 503 peer
+         5000 end 1 503 peer-error
          7000 join 0 2
          20000 end 0 200 normal
          20000 over 200 normal caller",
-        "",
+        "trunk 9 start 10 ring None answer Some(1000) end 5000; \
+         setup 990 talk 4000 billable 4000 legs 19000 4000; 503 peer-error called",
     );
 }
 

@@ -91,5 +91,5 @@ fn nobody_is_put_through_without_a_call_that_is_paid() {
     let facts = Facts { again: Some(again), ..Facts::default() };
     let world = gone.unwrap();
     let decision = decide(&world, &switch.locations, &switch.ask, &facts, Tick(0), WALL);
-    assert_eq!(words(&decision), "403 Denied cause 21");
+    assert_eq!(words(&decision), "403 Denied cause 21, no record");
 }

@@ -65,8 +65,8 @@ const CASES: &[Case] = &[
         |r| elsewhere(with_setting(r, "call.foreign", "always", Depth::System, 0)),
         "404 NoRoute cause 3", "Located(sip:1002@other.example)"),
     ("call.pickup", "never", 1, picks, "go", "no"),
-    ("call.called_shown", "best", 2, |r| shown_called(r), " / ",
-        "sip:442071009@10.0.0.2:5060 / sip:442071002@10.0.0.2:5060"),
+    ("call.called_shown", "best", 4, |r| shown_called(r), " / ",
+        "sip:442071009@10.0.0.4:5060 / sip:442071004@10.0.0.4:5060"),
     ("failover.mode", "silence", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[504]"),
     ("failover.continue_on", "486,600", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
@@ -357,9 +357,11 @@ fn drawn(mut rows: Rows) -> String {
 
 /// What a phone with two numbers sees in To of a call to the second, and of one to its name.
 fn shown_called(mut rows: Rows) -> String {
-    rows.subscribers[1].numbers.push(testing::digits("442071009"));
-    let to = |line: &str| branch(rows.clone(), line).to_uri;
-    [to("1001 dials 442071009"), to("1001 dials 1002")].join(" / ")
+    rows.subscribers[3].numbers = ["442071004", "442071009"].map(testing::digits).to_vec();
+    let mut switch = switch(rows);
+    switch.register(4, "sip:1004@10.0.0.4:5060", "10.0.0.4:5060");
+    let mut to = |line: &str| switch.go(line).stages[0].branches[0].to_uri.clone();
+    [to("1001 dials 442071009"), to("1001 dials 1004")].join(" / ")
 }
 
 fn left_by_faults(rows: Rows) -> Rows {

@@ -49,7 +49,7 @@ fn the_caller_of_a_trunk_that_failed_talks_with_the_next_one() {
     scene.world.wait(2_000);
     let asked = ends(&mut scene, 0, FAULT);
     assert_eq!(asked, ["part a b", "table answered", "table asked", "ask reroute 44 [7]"]);
-    assert_eq!(go_by(&mut scene, 8, BY_FAULT), ["table ringing", "1b< invite offer(44)"]);
+    assert_eq!(go_by(&mut scene, 8, BY_FAULT), ["table ringing", "1b< invite offer(a1)"]);
     let rings = Event::Progress { status: 180, body: None, fork: 0 };
     assert_eq!(scene.event(1, 1, rings), [""; 0], "nobody is told who did not ask");
     let told = scene.event(1, 1, Event::Answered { body: Some(sdp("c1")) });
