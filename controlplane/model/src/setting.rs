@@ -508,6 +508,35 @@ pub enum FailoverMode {
     All,
 }
 
+/// What a called subscriber's phones see in To (spec NUM-INT-01, `rewriteinternalcalled`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum CalledShown {
+    /// The user of the contact.
+    #[default]
+    Contact,
+    /// What the caller dialled.
+    Received,
+    /// The subscriber's user name.
+    Username,
+    /// Its first number.
+    Number,
+    /// The one of its numbers that was called, else the first.
+    Best,
+}
+
+/// When a caller who talks with a trunk is put through to another one (spec FAIL-04,
+/// `rerouteconnected`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Answered {
+    /// Never.
+    #[default]
+    Never,
+    /// When the trunk fails.
+    Fault,
+    /// Whenever it ends the call.
+    Any,
+}
+
 /// What becomes of a call whose request names a domain that is none of ours (spec C-RTE-03,
 /// `fwdtootherdomains`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -759,11 +788,16 @@ worded! {
     }
     RouteOrder ORDER_WORDS {
         Weight => "weight", Price => "price", Quality => "quality", Rotation => "rotation",
-        Share => "share"
+        Share => "share", Lines => "lines"
     }
     FailoverMode FAILOVER_WORDS {
         Usual => "usual", Silence => "silence", Fault => "fault", All => "all"
     }
+    CalledShown CALLED_SHOWN_WORDS {
+        Contact => "contact", Received => "received", Username => "username", Number => "number",
+        Best => "best"
+    }
+    Answered ANSWERED_WORDS { Never => "never", Fault => "fault", Any => "any" }
     Redirect REDIRECT_WORDS {
         Fail => "fail", Pass => "pass", Number => "number", Domain => "domain",
         Reroute => "reroute", Forward => "forward"

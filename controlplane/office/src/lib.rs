@@ -390,7 +390,7 @@ impl Office {
             Up::Started(started) => self.handle_started(&started, now, wall_us),
             Up::Abandoned(ask) => {
                 self.till.handle(Event::Void(HoldId(ask.0)), ms(now));
-                self.live.remove(&ask);
+                self.end_live(ask);
                 self.waiting.forget(ask);
                 self.drain_till();
             }
@@ -443,6 +443,7 @@ impl Office {
     /// does who pays a price of that time: until then it was held at the dearest that it might be.
     fn narrow(&mut self, started: &Started, now: Tick, wall_us: i64) {
         let Ok(settlement) = Settlement::decode(&started.settlement.0) else { return };
+        self.move_line(started.ask, live::line_of(&settlement, started.hop));
         // A redirect that nobody waited for may have added payers as well.
         let is_widened = self.till.is_widened(HoldId(started.ask.0));
         if settlement.parts.is_empty() && !settlement.has_time_classes() && !is_widened {
@@ -513,7 +514,7 @@ impl Office {
     pub fn settle(&mut self, records: &[Cdr], now: Tick) {
         for (record, parts) in money::attempts(records) {
             self.counts.settled += 1;
-            self.live.remove(&AskId(record.ask));
+            self.end_live(AskId(record.ask));
             self.note_trunks(parts);
             self.note_caller(record);
             let caps = record.caller.account.and_then(|id| self.address_caps(id));
@@ -557,7 +558,7 @@ impl Office {
         }
         if self.till.has_hold(HoldId(facts.ask.0)) {
             let settlement = Settlement::decode(&facts.settlement.0).ok();
-            self.live.insert(facts.ask, live::taken_up(facts, settlement.as_ref()));
+            self.begin_live(live::taken_up(facts, settlement.as_ref()));
         }
     }
 
@@ -572,7 +573,9 @@ impl Office {
         let runs = |facts: &&CallFacts| !facts.is_ended();
         let running: BTreeSet<AskId> = table.iter().filter(runs).map(|facts| facts.ask).collect();
         let known: BTreeSet<AskId> = table.iter().map(|facts| facts.ask).collect();
-        self.live.retain(|ask, _| ask.0 >> 56 != u64::from(shard) || running.contains(ask));
+        let is_over = |ask: &&AskId| ask.0 >> 56 == u64::from(shard) && !running.contains(ask);
+        let over: Vec<AskId> = self.live.keys().filter(is_over).copied().collect();
+        over.into_iter().for_each(|ask| self.end_live(ask));
         let holds = self.till.holds().map(|(hold, _)| hold);
         let gone = holds.filter(|hold| hold.0 >> 56 == u64::from(shard));
         self.doubtful.extend(gone.filter(|hold| !known.contains(&AskId(hold.0))));
@@ -769,6 +772,7 @@ impl Office {
                 AskBody::Redirected(_) => ask.parent.unwrap_or(ask.id),
                 AskBody::Call(_)
                 | AskBody::Transfer(_)
+                | AskBody::Reroute(_)
                 | AskBody::Pickup(_)
                 | AskBody::Extend(_)
                 | AskBody::Register(_)
@@ -799,13 +803,13 @@ impl Office {
         }
     }
 
-    fn note_live(&mut self, ask: &Ask, plan: &Plan, wall_us: i64) {
+    fn note_live(&mut self, ask: &Ask, plan: &Plan, line: Option<TrunkId>, wall_us: i64) {
         if self.live.len() < LIVE_MAX
             && let AskBody::Call(call) = &ask.body
         {
             let settlement = Settlement::decode(&plan.go.settlement.0).ok();
             let entry = live::begin(ask, call, settlement.as_ref(), plan.go_on, wall_us);
-            self.live.insert(ask.id, entry);
+            self.begin_live(LiveCall { line, ..entry });
         }
     }
 
@@ -845,7 +849,7 @@ impl Office {
             }
             Said::Lengthened(granted) => self.lengthen(granted),
             Said::Expired(hold) => {
-                self.live.remove(&AskId(hold.0));
+                self.end_live(AskId(hold.0));
             }
             Said::Adjusted { .. }
             | Said::AdjustRefused { .. }

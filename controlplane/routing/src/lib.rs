@@ -65,8 +65,9 @@ mod world;
 
 pub use caller::{CallerAt, CallerRules};
 pub use decide::{
-    AddressCaps, AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, RoutePlace,
-    Sent, TalkTime, Verdict, decide, finish, picked_up, redirected, reject, transferred,
+    AddressCaps, AdmitPlan, Again, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan,
+    RoutePlace, Sent, TalkTime, Verdict, decide, finish, picked_up, redirected, reject, rerouted,
+    transferred,
 };
 pub use deck::{Deck, Place};
 pub use dry_run::{Caller, DryRun, NoDryRun, dry_run};

@@ -48,6 +48,8 @@ pub const IDENTITY_MAX: usize = 64;
 pub const USERNAME_MAX: usize = 64;
 /// Most organizations that an account or a trunk has as partners.
 pub const PARTNERS_MAX: usize = 256;
+/// Most prefixes in one list of a trunk's precedence.
+pub const PRECEDENCE_PREFIXES_MAX: usize = 64;
 /// Most discounts of one account.
 pub const DISCOUNTS_MAX: usize = 16;
 /// Deepest tree of organizations.

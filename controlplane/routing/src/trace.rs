@@ -14,7 +14,9 @@ mod words;
 pub use aftermath::aftermath;
 pub use words::Cap;
 pub use words::{Audience, RowNames, Said, Thing};
-pub(crate) use words::{TO_DOMAIN, TO_SUBSTITUTE};
+pub(crate) use words::{
+    FOR_ALL, FOR_CALLED, FOR_CALLER, FOR_ORGANIZATION, TO_DOMAIN, TO_SUBSTITUTE,
+};
 
 use crate::limits::TRACE_MAX;
 use core::fmt;
@@ -389,6 +391,14 @@ steps! {
     131 ByQuality(targets) "{targets} targets by price and quality";
     /// The same.
     132 ByRotation(targets) "{targets} targets, the one called longest ago first";
+    /// The same.
+    253 ByLines(targets) "{targets} targets, the one with the most free lines first";
+    /// Before the others.
+    252 HopFirst(trunk, precedence) "trunk {trunk} comes first for {precedence}";
+    /// Not a hop: the call was there.
+    125 HopTried(trunk) "trunk {trunk} had the call and is gone";
+    /// A call that was answered is decided again.
+    126 Rerouted(trunk) "trunk {trunk} is gone after its answer, the call goes elsewhere";
     /// Not a hop: it would cost more than it brings.
     133 HopLoss(trunk) "trunk {trunk} takes more for the call than the caller pays";
     /// Behind the others.
@@ -513,6 +523,8 @@ steps! {
     196 NotPartner(trunk) "trunk {trunk} and the caller are no partners";
     /// From names nobody of the trunk.
     197 NotItsUser(trunk) "From names no user of trunk {trunk}";
+    /// A number whose owner pays for calls to it.
+    137 OwnerPays(did, account) "account {account} pays for calls to DID {did}, who calls does not";
     /// A rule gives an account its tariff.
     232 PriceRule(account, price_rule) "account {account} pays as price rule {price_rule} says";
     /// A packet of money pays before the balance.

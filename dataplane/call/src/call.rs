@@ -16,6 +16,7 @@ mod originate;
 mod pickup;
 mod redirect;
 mod rejoin;
+mod reroute;
 #[cfg(test)]
 mod size;
 mod talk;
@@ -36,6 +37,7 @@ use hunt::Hunt;
 use leg::{Leg, LegState};
 use originate::Setup;
 use pickup::Picking;
+use reroute::Again;
 use std::mem;
 use std::sync::Arc;
 use strowger_leg::{Command, Event};
@@ -64,6 +66,8 @@ pub(crate) struct Call {
     legs: Vec<Leg>,
     /// Legs whose media is joined.
     joined: Option<(u8, u8)>,
+    /// What is asked when a trunk that answered is gone; `None` = the call ends then.
+    again: Option<Box<Again>>,
     state: State,
 }
 
@@ -166,9 +170,12 @@ impl Call {
         self.cut_talk(leg, end, cx);
     }
 
-    /// Ends the talk of `leg`, if it talks.
+    /// Ends the talk of `leg`, if it talks, unless somebody else is called in its place.
     fn cut_talk(&mut self, leg: u8, end: End, cx: &mut Cx<'_>) {
         self.state = match mem::take(&mut self.state) {
+            State::Talking(talk) if self.is_rerouted(&talk, leg, &end, cx.now) => {
+                self.reroute(talk, &end, Farewell::Hangup, cx)
+            }
             State::Talking(talk) if talk.has(leg) => self.close_talk(*talk, end, cx),
             state @ (State::Asked(_)
             | State::Hunting(_)

@@ -323,6 +323,7 @@ impl Control {
                 AskBody::Extend(_) => Some(Step::ExtendTaken),
                 AskBody::Redirected(_)
                 | AskBody::Transfer(_)
+                | AskBody::Reroute(_)
                 | AskBody::Pickup(_)
                 | AskBody::Register(_)
                 | AskBody::Request(_)

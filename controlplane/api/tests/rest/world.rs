@@ -212,6 +212,7 @@ async fn feature_things(w: &mut Writer<'_>, number: i64) {
         reserved_until_us: None,
         enabled: true,
         shared: false,
+        payer: None,
     };
     w.insert_did(&did).await.unwrap();
 }

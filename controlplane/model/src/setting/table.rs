@@ -5,12 +5,12 @@
 
 use super::SettingKind as Kind;
 use super::{
-    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS,
-    FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive,
-    MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS,
-    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
-    SEND_TO_WORDS, SRTP_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed,
-    UNKNOWN_WORDS, Unknown,
+    ANSWERED_WORDS, Answered, CALLED_SHOWN_WORDS, CLASS_RULE_WORDS, CLI_WORDS, CalledShown,
+    ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS, FORK_WORDS, FULL_WORDS,
+    FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS,
+    NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS,
+    PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS,
+    SRTP_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -171,6 +171,11 @@ settings! {
         /// Replaces: `never` nobody, `group` who is of one account or one ring group with it,
         /// `tenant` every subscriber of its tenant.
         pickup: Pickup = Pickup::Group, Kind::Word(PICKUP_WORDS), Subscriber, Routing, [];
+        /// What stands in To of a call to this subscriber's phones: the user of their `contact`,
+        /// what was `received`, its `username`, its first `number`, or the one of its numbers that
+        /// was called, else the first (`best`). Without a number it is the user name.
+        called_shown: CalledShown = CalledShown::Contact, Kind::Word(CALLED_SHOWN_WORDS),
+            Subscriber, Routing, ["rewriteinternalcalled"];
     }
 
     /// When the next hop is tried.
@@ -186,6 +191,15 @@ settings! {
             ["reroutedisccodes"];
         /// Statuses that end the hunt, for trunks that name none.
         stop_on: Vec<u16> = Vec::new(), Kind::Statuses, Account, Routing, ["noreroutedisccodes"];
+        /// When a caller who talks with a trunk is put through to another one: `never`; after a
+        /// `fault`, when the trunk is lost, sends nothing, answered falsely, or hangs up with a
+        /// cause after which the next hop would be tried; or after `any` end that is not the
+        /// caller's. It is a call of its own with its own record, decided again without the trunks
+        /// that had it, three times at most; the caller hears nothing meanwhile.
+        answered: Answered = Answered::Never, Kind::Word(ANSWERED_WORDS), Account, Routing,
+            ["rerouteconnected"];
+        /// Talk from which on a call is not put through any more.
+        answered_ms: u32 = 20_000, Kind::Millis(1_000, HOUR, 1_000), Account, Routing, [];
         /// Longest wait for a first answer of a trunk that names no time; 0 is the transaction's.
         first_ms: u32 = 0, Kind::Millis(0, MINUTE, 1_000), Account, Routing, [];
     }
@@ -195,7 +209,8 @@ settings! {
         /// How targets of one priority follow each other in routes that do not say: `weight` by
         /// the trunks' preference, then by weight; `price` the cheapest for the call first;
         /// `quality` by price and quality together; `rotation` the one called longest ago first;
-        /// `share` each as often as its weight says, counted call by call.
+        /// `share` each as often as its weight says, counted call by call; `lines` the one with
+        /// the most free lines first.
         order: RouteOrder = RouteOrder::Weight, Kind::Word(ORDER_WORDS), Account, Routing,
             ["brs_lcr"];
         /// The call that prices are compared for lasts so long.
@@ -342,6 +357,9 @@ settings! {
         /// The number that carriers are shown for subscribers whose row has none; `auto` is their
         /// own.
         number: Option<Digits> = None, Kind::Number, Account, Routing, ["globaldidout"];
+        /// Carriers are shown one of the subscriber's own numbers, drawn for each call, where it
+        /// chooses none itself and its row has none.
+        drawn: bool = false, Kind::Flag, Subscriber, Routing, [];
         /// Called parties see the caller's display name.
         display: bool = true, Kind::Flag, Subscriber, Routing, [];
         /// A trunk with `by_number` that shows the subscriber's number sends calls of his, at the

@@ -93,7 +93,7 @@ fn another(setting: &Setting) -> SettingValue {
     let numbers = ["1", "7", "8", "32", "60000", "120000", "600000"];
     let words = [
         "always", "price", "hide", "refuse", "by-q", "source", "options", "middle", "never",
-        "continue", "direct", "redirect", "fault", "PCMA", "spare", "premium",
+        "continue", "direct", "redirect", "fault", "PCMA", "spare", "premium", "received",
     ];
     let tries = ["true", "false", "44", "486", "1.5", "pass"].into_iter().chain(words);
     let mut values =

@@ -175,7 +175,7 @@ pub fn reject(plan: &Plan, refusal: Refusal) -> Answer {
 /// Who pays what; nobody by default.
 #[derive(Default)]
 pub(super) struct Costs {
-    levels: Vec<Level>,
+    pub(super) levels: Vec<Level>,
 }
 
 /// Whether a minute costs more than is set; whichever class of times is the dearest.
@@ -198,6 +198,9 @@ impl<'a> Attempt<'a> {
         called: &Called,
         way: &Way,
     ) -> Result<Costs, Stop> {
+        if let Some(owner) = self.owner_pays(sender, called, way) {
+            return self.owner_costs(sender, called, owner);
+        }
         let account = sender.account;
         let own = match (way.inside, sender.subscriber()) {
             (true, Some(_)) => None,
@@ -307,13 +310,14 @@ impl<'a> Attempt<'a> {
             media: media_policy(sender, nated),
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
             manner: sender_manner(sender),
+            reroute: self.reroute_of(sender),
         };
         go.media = own_media(go.media, sender.settings, terms_of(sender));
         self.note_keys(&go);
         self.choose_paths(sender, &mut go);
         self.rule_replies(&mut go.stages);
         go.on_exhausted.headers.extend(self.own_reply());
-        let go_on = sender.account.go_on_without_control;
+        let go_on = self.goes_on(sender, &settlement);
         let retry_after_s = sender.settings.call.retry_after_ms / 1_000;
         let retry_after_s = u16::try_from(retry_after_s).unwrap_or(u16::MAX);
         Ok(Plan { ask: self.ask.id, go, admit, go_on, retry_after_s })

@@ -211,7 +211,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Who called, as the settlement says.
-    fn sender_before(&mut self, caller: &Caller) -> Result<Sender<'a>, Stop> {
+    pub(super) fn sender_before(&mut self, caller: &Caller) -> Result<Sender<'a>, Stop> {
         let world = self.world;
         let subscriber = match caller.subscriber {
             Some(id) => Some(world.subscriber(id).ok_or(Refusal::Denied)?),
@@ -624,6 +624,7 @@ impl<'a> Attempt<'a> {
             media: super::ring::media_policy(sender, false),
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
             manner: sender_manner(sender),
+            reroute: None,
         };
         self.rule_replies(&mut go.stages);
         let go_on = sender.account.go_on_without_control;

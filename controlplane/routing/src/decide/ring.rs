@@ -2,6 +2,7 @@
 
 use super::Attempt;
 use super::called::Called;
+use super::hop::with_user;
 use super::manner::{speak, srtp, voices};
 use super::plan::blank_branch;
 use super::redirect;
@@ -15,7 +16,8 @@ use strowger_link::{
     BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target, Voices,
 };
 use strowger_model::{
-    Binding, Fork as ForkMode, Forward, ForwardWhen, Nat, Profile, SendTo, Subscriber, Tenant,
+    Binding, CalledShown, Digits, Fork as ForkMode, Forward, ForwardWhen, Nat, Profile, SendTo,
+    Subscriber, Tenant,
 };
 
 /// How long a device is waited for at its first address when there is a second one, milliseconds.
@@ -240,10 +242,33 @@ impl<'a> Attempt<'a> {
         branch.party = PartyRef::Subscriber(callee.id.0);
         branch.gauges = callee_gauge(callee, settings).into_iter().collect();
         branch.headers = self.headers_inside();
+        if let Some(user) = self.called_shown(callee, settings) {
+            let target = branch.target.uri.split(';').next().unwrap_or_default();
+            branch.to_uri = with_user(target, &user);
+        }
         branch.redirect = redirect::manner(redirect::of_subscriber(settings));
         self.shown_inside(sender).onto(&mut branch);
         speak(&mut branch.manner, settings, None);
         branch
+    }
+
+    /// The user of To for a called subscriber; `None` = that of its contact (spec NUM-INT-01).
+    fn called_shown(&self, callee: &Subscriber, settings: &Profile) -> Option<String> {
+        let own = |number: Option<&Digits>| {
+            number
+                .or(callee.numbers.first())
+                .map_or_else(|| callee.username.clone(), |n| n.to_string())
+        };
+        Some(match settings.call.called_shown {
+            CalledShown::Contact => return None,
+            CalledShown::Received => self.call.called.clone(),
+            CalledShown::Username => callee.username.clone(),
+            CalledShown::Number => own(None),
+            CalledShown::Best => {
+                let called = self.known.as_ref().and_then(|known| known.number);
+                own(called.filter(|number| callee.numbers.contains(number)).as_ref())
+            }
+        })
     }
 
     /// Whether the caller's media comes through a NAT: by its contact, if the request came from

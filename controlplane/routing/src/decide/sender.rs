@@ -104,6 +104,9 @@ impl<'a> Attempt<'a> {
             let who = Who::Subscriber(row);
             return Ok(Sender { tenant, account, who, behalf: None, settings });
         }
+        if let Some(again) = &self.facts.again {
+            return self.sender_again(again);
+        }
         if let Some(id) = self.ask.hints.trunk
             && let Some(sender) = self.trunk_sender(TrunkId(id))?
         {

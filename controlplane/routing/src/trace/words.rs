@@ -99,6 +99,7 @@ impl Shown {
             "lack" => lack_word(value),
             "beyond" => beyond_word(value),
             "cap" => Cap::word(value),
+            "precedence" => precedence_word(value),
             _ => None,
         };
         Shown { value, name: name.filter(|name| !name.is_empty()), word }
@@ -156,6 +157,25 @@ impl Cap {
             COST => Some("the cost of calls from the address is used up"),
             _ => None,
         }
+    }
+}
+
+/// What a trunk comes first for: all calls, ...
+pub(crate) const FOR_ALL: i64 = 1;
+/// such called numbers, ...
+pub(crate) const FOR_CALLED: i64 = 2;
+/// such callers, ...
+pub(crate) const FOR_CALLER: i64 = 3;
+/// or the caller's organization.
+pub(crate) const FOR_ORGANIZATION: i64 = 4;
+
+const fn precedence_word(value: i64) -> Option<&'static str> {
+    match value {
+        FOR_ALL => Some("all calls"),
+        FOR_CALLED => Some("such called numbers"),
+        FOR_CALLER => Some("such callers"),
+        FOR_ORGANIZATION => Some("the caller's organization"),
+        _ => None,
     }
 }
 

@@ -51,6 +51,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
         "accounts" => &[
             ("subscriber", "subscribers", "account_id"),
             ("ring group", "ring_groups", "account_id"),
+            ("DID", "dids", "account_id"),
             ("payment or adjustment", "money_requests", "account_id"),
             ("allowance", "allowances", "account_id"),
             ("caller rule", "caller_rules", "account_id"),

@@ -4,6 +4,7 @@ use super::brought::{Brought, parts_for};
 use super::end::{End, Farewell};
 use super::hunt::Hunt;
 use super::leg::Leg;
+use super::reroute::Again;
 use super::{Call, FactLog, State, clip, micros};
 use crate::desk::{AskKind, Cx, Link, retry_after_s};
 use crate::limits::EMERGENCY_ASK_MS;
@@ -79,6 +80,7 @@ impl Call {
             facts,
             legs: vec![Leg::inbound(offer.nated)],
             joined: None,
+            again: None,
             state: State::default(),
         };
         call.live(0, LiveState::Dialing, cx);
@@ -189,6 +191,7 @@ impl Call {
                 if !emergency.is_empty() {
                     brought.parts = parts_for(&brought.parts, &go.manner).unwrap_or_default();
                 }
+                self.again = Again::of(go.reroute, &ask.body);
                 let question = asked_for(Arc::unwrap_or_clone(ask).body);
                 self.go(*go, (brought, question), cx)
             }
@@ -364,7 +367,7 @@ fn hints(offer: &Offer) -> Hints {
     }
 }
 
-/// What a caller asked for; nobody redirects the call of a transfer.
+/// What a caller asked for; nobody redirects the call of a transfer or of a reroute.
 fn asked_for(body: AskBody) -> Option<CallAsk> {
     match body {
         AskBody::Call(call) => Some(*call),
@@ -375,7 +378,8 @@ fn asked_for(body: AskBody) -> Option<CallAsk> {
         | AskBody::Register(_)
         | AskBody::Request(_)
         | AskBody::Resolve(_)
-        | AskBody::App(_) => None,
+        | AskBody::App(_)
+        | AskBody::Reroute(_) => None,
     }
 }
 
@@ -442,5 +446,6 @@ fn emergency_go(branches: Vec<Branch>, caller: Option<strowger_link::MediaPolicy
         media: caller.unwrap_or(super::leg::unknown_policy(false)),
         settlement: Octets::default(),
         manner: Manner::default(),
+        reroute: None,
     }
 }

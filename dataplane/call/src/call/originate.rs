@@ -72,6 +72,7 @@ impl Call {
             facts: FactLog::default(),
             legs: Vec::new(),
             joined: None,
+            again: None,
             state: State::default(),
         };
         call.facts.push(Fact::Began(began(&verb, cx.now)));

@@ -7,6 +7,7 @@ use crate::edge::{EdgeSettings, edge};
 use crate::fact::{Finding, Lack};
 use crate::register::register;
 use crate::world::Holder;
+use std::collections::BTreeSet;
 use strowger_billing::Level;
 use strowger_link::ContactAsk;
 use strowger_model::{
@@ -64,11 +65,19 @@ const CASES: &[Case] = &[
         |r| elsewhere(with_setting(r, "call.foreign", "always", Depth::System, 0)),
         "404 NoRoute cause 3", "Located(sip:1002@other.example)"),
     ("call.pickup", "never", 1, picks, "go", "no"),
+    ("call.called_shown", "best", 4, |r| shown_called(r), " / ",
+        "sip:442071009@10.0.0.4:5060 / sip:442071004@10.0.0.4:5060"),
     ("failover.mode", "silence", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[504]"),
     ("failover.continue_on", "486,600", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[486, 600]"),
     ("failover.stop_on", "503", 1, |r| format!("{:?}", branch(r, OUTSIDE).stop_on), "[]", "[503]"),
+    ("failover.answered", "any", 1, |r| format!("{:?}", go(r, OUTSIDE).reroute), "None",
+        "Some(Reroute { talk_ms_max: 20000, any: true })"),
+    ("failover.answered_ms", "5000", 1,
+        |r| format!("{:?}", go(left_by_faults(r), OUTSIDE).reroute),
+        "Some(Reroute { talk_ms_max: 20000, any: false })",
+        "Some(Reroute { talk_ms_max: 5000, any: false })"),
     ("failover.first_ms", "3000", 1, |r| branch(patient(r), OUTSIDE).first_ms.to_string(),
         "0", "3000"),
     ("route.order", "price", 1, |r| first(two_prices(r, None), well()), "6", "7"),
@@ -123,6 +132,7 @@ const CASES: &[Case] = &[
         "Media", "Require"),
     ("identity.cli", "hide", 1, |r| branch(r, OUTSIDE).from_user, "442071001", "anonymous"),
     ("identity.number", "4499", 1, |r| branch(r, OUTSIDE).from_user, "442071001", "4499"),
+    ("identity.drawn", "true", 1, |r| drawn(r), "442071001", "33123"),
     ("identity.display", "false", 1, |r| branch(r, OUTSIDE).display, "Phone 1001", ""),
     ("identity.by_number", "true", 4, |r| say(with_numbers(r), "trunk 8 dials 1002"),
         "ring 10.0.0.2:5060; account 1 pays 1", "ring 10.0.0.2:5060; account 2 pays 0"),
@@ -333,6 +343,34 @@ fn switch(rows: Rows) -> Switch {
     let mut switch = Switch::new(rows);
     switch.register(3, "sip:1003@10.0.0.3:5060", "10.0.0.3:5060");
     switch
+}
+
+/// What carriers see of a subscriber with two numbers, in some of its calls.
+fn drawn(mut rows: Rows) -> String {
+    rows.subscribers[0].numbers.push(testing::digits("33123"));
+    let mut switch = switch(rows);
+    let shown: BTreeSet<String> = (0..16)
+        .map(|call| {
+            switch.prepare("1001 dials 4420");
+            switch.ask.id = AskId(call);
+            let Verdict::Go(plan) = switch.again().verdict else { panic!("no plan") };
+            plan.go.stages[0].branches[0].from_user.clone()
+        })
+        .collect();
+    shown.into_iter().next().unwrap_or_default()
+}
+
+/// What a phone with two numbers sees in To of a call to the second, and of one to its name.
+fn shown_called(mut rows: Rows) -> String {
+    rows.subscribers[3].numbers = ["442071004", "442071009"].map(testing::digits).to_vec();
+    let mut switch = switch(rows);
+    switch.register(4, "sip:1004@10.0.0.4:5060", "10.0.0.4:5060");
+    let mut to = |line: &str| switch.go(line).stages[0].branches[0].to_uri.clone();
+    [to("1001 dials 442071009"), to("1001 dials 1004")].join(" / ")
+}
+
+fn left_by_faults(rows: Rows) -> Rows {
+    with_setting(rows, "failover.answered", "fault", Depth::System, 0)
 }
 
 fn go(rows: Rows, line: &str) -> Go {

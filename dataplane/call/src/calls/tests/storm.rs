@@ -6,7 +6,7 @@ use strowger_leg::Event;
 use strowger_link::codec::encode;
 use strowger_link::{
     AnswerBody, AskId, Branch, Cause, Extended, Grant, Hangup, LegId, Octets, OnRedirect,
-    Originate, Reason, SlotRef, VerbKind,
+    Originate, PartyRef, Reason, Reroute, SlotRef, VerbKind,
 };
 
 const SLOTS: u32 = 3;
@@ -152,7 +152,9 @@ impl Storm {
             .map(|stage| (0..=(shape >> 2) % 3).map(|n| branch_of(shape ^ stage ^ n)).collect())
             .collect();
         let max_ms = if shape & 0x40 == 0 { 0 } else { 30_000 };
-        let plan = go(ask, stages, grant_of(grant), max_ms);
+        let mut plan = go(ask, stages, grant_of(grant), max_ms);
+        let any = shape & 0x10 != 0;
+        plan.reroute = (shape & 0x20 != 0).then_some(Reroute { talk_ms_max: 20_000, any });
         self.world.answer(ask, AnswerBody::Go(Box::new(plan)));
     }
 
@@ -222,6 +224,9 @@ fn event_of(event: u8, detail: u8) -> Event {
 
 fn branch_of(shape: u8) -> Branch {
     let mut branch = branch("b");
+    if shape & 8 != 0 {
+        branch.party = PartyRef::Trunk(shape.into());
+    }
     branch.ring_ms = 1000 * u32::from(shape % 30);
     branch.first_ms = 500 * u32::from(shape >> 5);
     branch.redirect = match shape % 4 {

@@ -50,6 +50,7 @@ fn ask_text(ask: &Ask) -> String {
         AskBody::Call(call) if call.emergency => "ask call emergency".to_owned(),
         AskBody::Call(_) => "ask call".to_owned(),
         AskBody::Extend(e) => format!("ask extend {}ms of {}ms", e.used_ms, e.granted_ms),
+        AskBody::Reroute(again) => format!("ask reroute {} {:?}", again.call.called, again.tried),
         AskBody::Transfer(transfer) => format!("ask transfer {}", transfer.called),
         AskBody::Redirected(r) => {
             format!("ask redirected {} {} by {:#x}", r.status, r.contacts.join(" "), r.hop)
