@@ -65,13 +65,9 @@ impl Terms {
         discount: u16,
         exchange: Exchange,
     ) -> Result<Terms, BadTerms> {
-        let ms = |seconds: u32| seconds.checked_mul(1_000).ok_or(BadTerms::Measure);
-        let measure = Measure {
-            step_ms: NonZeroU32::new(ms(rate.step_s)?).ok_or(BadTerms::Measure)?,
-            minimum_ms: ms(rate.minimum_s)?,
-            free_ms: ms(rate.free_s)?,
-            free_after_ms: ms(rate.free_after_s)?,
-        };
+        let Rate { step_s, minimum_s, free_s, free_after_s, .. } = *rate;
+        let measure = Measure::of_seconds(step_s, minimum_s, free_s, free_after_s);
+        let measure = measure.ok_or(BadTerms::Measure)?;
         Terms {
             tariff: Some(tariff.id),
             rate: Some(rate.id),

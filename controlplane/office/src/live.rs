@@ -1,7 +1,7 @@
 //! Calls that run now, for people to look at; nothing is decided by them (spec MON-CALLS-01).
 
 use std::collections::BTreeMap;
-use strowger_billing::{Settlement, sides_heard};
+use strowger_billing::{Caller, Settlement, sides_heard};
 use strowger_link::{
     Ask, AskId, CallAsk, CallFacts, Fact, LegId, Live, LiveState, RecordId, Sounds, Tick,
 };
@@ -47,17 +47,18 @@ pub struct LiveCall {
 pub(crate) fn begin(
     ask: &Ask,
     call: &CallAsk,
-    settlement: Option<&Settlement>,
+    parties: Option<(TenantId, Caller)>,
     go_on: bool,
     wall_us: i64,
 ) -> LiveCall {
-    let caller = settlement.map(|s| s.caller.clone()).unwrap_or_default();
+    let (tenant, caller) = parties.unzip();
+    let caller = caller.unwrap_or_default();
     LiveCall {
         ask: ask.id,
         leg: ask.leg,
         record: None,
         state: LiveState::Dialing,
-        tenant: settlement.map(|s| s.tenant),
+        tenant,
         account: caller.account,
         subscriber: caller.subscriber,
         trunk: caller.trunk,

@@ -13,6 +13,9 @@ pub const PAGE_MAX: usize = 64;
 pub const CALLED_MAX: usize = 64;
 /// Most targets of one route.
 pub const ROUTE_TARGETS_MAX: usize = 64;
+/// Most routes of which a world keeps the suppliers at hand, a power of two; those of the others
+/// are looked for on each call.
+pub const SUPPLIED_ROUTES_MAX: usize = 1_024;
 /// Most prefixes of one route, called and calling each.
 pub const ROUTE_PREFIXES_MAX: usize = 1_000;
 /// Most classes of times in one list of a route.

@@ -10,7 +10,7 @@ use super::{Attempt, Sent};
 use crate::location::wire_transport;
 use crate::standing::{Direction, Turn};
 use crate::trace::Step;
-use crate::uri::escape_user;
+use crate::uri::{escape_user, push_user};
 use crate::world::World;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -287,7 +287,13 @@ pub(super) fn swap(map: &CauseMap) -> CauseSwap {
 fn address_target(egress: &Egress, (address, host): (SocketAddr, &str), number: &Digits) -> Target {
     let dialed = egress.called.apply(number.as_str());
     let transport = wire_transport(egress.transport);
-    let uri = format!("sip:{}@{host}{}", escape_user(&dialed), parameter(transport));
+    let parameter = parameter(transport);
+    let mut uri = String::with_capacity(5 + dialed.len() + host.len() + parameter.len());
+    uri.push_str("sip:");
+    push_user(&mut uri, &dialed);
+    uri.push('@');
+    uri.push_str(host);
+    uri.push_str(parameter);
     Target { uri, address, transport, flow: 0, routes: Vec::new() }
 }
 

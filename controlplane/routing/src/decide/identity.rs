@@ -63,6 +63,10 @@ struct Asked {
 
 impl Asked {
     fn parse(privacy: &str) -> Asked {
+        // Most ask for nothing.
+        if privacy.is_empty() {
+            return Asked::default();
+        }
         let has = |word: &str| {
             privacy.split([';', ',']).any(|value| value.trim().eq_ignore_ascii_case(word))
         };
@@ -326,7 +330,12 @@ const fn is_vouched(sender: &Sender<'_>) -> bool {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(IDENTITY_MAX).collect()
+    // No text has more characters than bytes.
+    let end = match text.len() > IDENTITY_MAX {
+        true => text.char_indices().nth(IDENTITY_MAX).map_or(text.len(), |(end, _)| end),
+        false => text.len(),
+    };
+    text.get(..end).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

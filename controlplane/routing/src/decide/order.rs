@@ -12,11 +12,12 @@ use super::Attempt;
 use super::agreed::Agreed;
 use super::sender::Sender;
 use crate::standing::{Figures, Talked, Turn, View};
+use crate::tariff::without_tax;
 use std::sync::Arc;
 use strowger_billing::Terms;
 use strowger_link::siphash::{Key, siphash24};
 use strowger_model::{
-    Amount, ClassRule, Currency, Exchange, FX_ONE, PPM, Route, RouteId, RouteOrder, RouteSettings,
+    Amount, ClassRule, Currency, Exchange, FX_ONE, Route, RouteId, RouteOrder, RouteSettings,
     RouteTarget, TrunkId, raw_scale,
 };
 
@@ -298,10 +299,7 @@ pub(super) fn net_cost(terms: &Terms, ms: u64) -> i128 {
         pricing.prices = pricing.prices.only_at(ms / 2);
     }
     let raw = pricing.raw(pricing.measure.charged_ms(ms));
-    match terms.vat_included {
-        true => raw / (PPM + i128::from(terms.vat_ppm)) * PPM,
-        false => raw,
-    }
+    without_tax(raw, terms.vat_included, terms.vat_ppm)
 }
 
 /// A cost in another currency, rounded down.
