@@ -1,6 +1,7 @@
 //! A tariff as decisions read it: price lines in a deck, conditions written once.
 
 use crate::deck::{Deck, Place};
+use crate::joint::JointIndex;
 use crate::prefix::{Chain, Dictionary, PrefixId};
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_billing::VAT_PPM_MAX;
@@ -282,6 +283,17 @@ impl TariffDeck {
     #[must_use]
     pub fn place(&self, chain: &Chain) -> Option<Place> {
         self.deck.place(chain)
+    }
+
+    /// Where the first line of exactly this prefix lies.
+    #[must_use]
+    pub fn place_of(&self, id: PrefixId) -> Option<Place> {
+        self.deck.place_of(id)
+    }
+
+    /// Takes the deck into an index of several.
+    pub(crate) fn join(&self, index: &mut JointIndex) {
+        index.put(self.tariff.id, &self.deck);
     }
 
     /// The line at a place, taken out. Several are taken before any is looked at, so that the

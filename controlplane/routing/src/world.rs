@@ -25,6 +25,7 @@ pub(crate) use worth::{NoTerms, Priced};
 use crate::caller::CallerRules;
 use crate::deck::Deck;
 use crate::header::TrunkRules;
+use crate::joint::JointIndex;
 use crate::limits::{GUEST_TRUNKS_MAX, ORGANIZATION_DEPTH_MAX};
 use crate::list::{ListEntries, NumberLists};
 use crate::login::Logins;
@@ -85,6 +86,8 @@ pub struct World {
     entries: Arc<ListEntries>,
     dictionary: Arc<Dictionary>,
     tariffs: Arc<BTreeMap<TariffId, Arc<TariffDeck>>>,
+    /// Of suppliers' tariffs.
+    joint: Arc<JointIndex>,
     routes: Arc<BTreeMap<TenantId, Arc<RouteDeck>>>,
     destinations: Arc<BTreeMap<TenantId, Arc<Deck<Destination>>>>,
     emergencies: Arc<BTreeMap<(TenantId, Digits), Vec<TrunkId>>>,
@@ -459,6 +462,11 @@ impl World {
         self.tariffs.get(&id).map(Arc::as_ref)
     }
 
+    /// Which suppliers' decks have which prefix.
+    pub(crate) fn joint(&self) -> &JointIndex {
+        &self.joint
+    }
+
     /// How many price lines all tariffs have.
     #[must_use]
     pub fn deck_rows(&self) -> usize {
@@ -469,7 +477,7 @@ impl World {
     #[must_use]
     pub fn deck_bytes(&self) -> usize {
         let decks: usize = self.tariffs.values().map(|deck| deck.bytes()).sum();
-        decks + self.dictionary.bytes()
+        decks + self.dictionary.bytes() + self.joint.bytes()
     }
 
     /// The routes for a number, best first: larger priority, then longer prefix, then older row.

@@ -7,6 +7,8 @@ use super::sender::{Sender, Who};
 use super::way::Way;
 use super::{Attempt, order};
 use crate::deck::Place;
+use crate::joint::{JointPlace, JointSet};
+use crate::prefix::Chain;
 use crate::standing::Turn;
 use crate::tariff::{Found, Taken, TariffDeck, Wanted};
 use crate::trace::Step;
@@ -27,22 +29,15 @@ impl<'a> Attempt<'a> {
         called: &Called,
         route: &'a Route,
         way: &Way,
-    ) -> Vec<(Candidate<'a>, Option<Arc<Turn>>)> {
+    ) -> impl Iterator<Item = (Candidate<'a>, Option<Arc<Turn>>)> + use<'a> {
         let facts = self.facts;
         let view = facts.standing.view(&hops.number, self.wall_us);
         let how = self.way_of(route, sender, view);
         let sale = self.sale(sender, hops, called);
         let had = self.had_before(sender, hops, called);
         let mut all = self.usable(sender, hops, route, way);
-        // All are looked up before any is looked at: the waits for memory overlap.
         if let Some(chain) = &called.chain {
-            for candidate in &mut all {
-                candidate.place = candidate.deck.and_then(|deck| deck.place(chain));
-            }
-            for candidate in &mut all {
-                let place = candidate.deck.zip(candidate.place);
-                candidate.taken = place.and_then(|(deck, place)| deck.take(place));
-            }
+            self.look_up(chain, &mut all);
         }
         let mut known = Vec::with_capacity(all.len());
         all.retain_mut(|candidate| {
@@ -76,15 +71,35 @@ impl<'a> Attempt<'a> {
         self.note_order(how.order, known.len());
         let sorted = order::sorted(known.iter().map(|(own, _)| own), &how);
         self.note_turns(&sorted, &view);
-        let in_order = sorted.into_iter().filter_map(|placed| {
-            let order::Placed { at, rank, probes, turn } = placed;
-            if facts.explain {
-                let (own, price) = known.get(at)?;
-                self.places.push(order::place(own, rank, probes, *price));
-            }
+        if facts.explain {
+            let placed = sorted.iter().filter_map(|placed| {
+                let (own, price) = known.get(placed.at)?;
+                Some(order::place(own, placed.rank, placed.probes, *price))
+            });
+            self.places.extend(placed);
+        }
+        // Few of many are tried: only those are taken out.
+        sorted.into_iter().filter_map(move |order::Placed { at, probes, turn, .. }| {
             Some((Candidate { probes, ..*all.get(at)? }, turn))
-        });
-        in_order.collect()
+        })
+    }
+
+    /// Takes the line of the number out of each deck. All are looked up before any is looked at:
+    /// the waits for memory overlap.
+    fn look_up(&self, chain: &Chain, all: &mut [Candidate<'a>]) {
+        let mut wanted = JointSet::default();
+        all.iter().filter_map(|candidate| candidate.joint).for_each(|place| wanted.add(place));
+        let longest = self.world.joint().longest(chain, wanted);
+        for candidate in all.iter_mut() {
+            candidate.place = candidate.deck.and_then(|deck| match candidate.joint {
+                Some(place) => deck.place_of(longest.of(place)?),
+                None => deck.place(chain),
+            });
+        }
+        for candidate in all {
+            let place = candidate.deck.zip(candidate.place);
+            candidate.taken = place.and_then(|(deck, place)| deck.take(place));
+        }
     }
 
     /// The trunk that had the caller's last, short talk with this number (spec FAIL-03).
@@ -177,7 +192,7 @@ impl<'a> Attempt<'a> {
         let found = found.filter(|found| found.trunk.enabled);
         let found = found.and_then(|found| Some((found, found.trunk.egress.as_ref()?)));
         let (found, egress) = found.ok_or(Step::HopClosed { trunk: number })?;
-        let Supplied { trunk, account, deck } = found;
+        let Supplied { trunk, account, deck, place: joint } = found;
         // A forward may well go out where its call came in.
         if let Who::Trunk(from, _) = sender.who
             && from.id == id
@@ -204,7 +219,18 @@ impl<'a> Attempt<'a> {
             return Err(Step::NoSupplierPrice { trunk: number });
         }
         let (place, taken, probes) = (None, None, false);
-        Ok(Some(Candidate { target, trunk, egress, account, deck, place, taken, agreed, probes }))
+        Ok(Some(Candidate {
+            target,
+            trunk,
+            egress,
+            account,
+            deck,
+            joint,
+            place,
+            taken,
+            agreed,
+            probes,
+        }))
     }
 
     /// What a target takes for the call of comparison, without tax.
@@ -342,6 +368,8 @@ pub(super) struct Candidate<'a> {
     account: Option<&'a Account>,
     /// Its price list; `None` also when it is gone.
     deck: Option<&'a TariffDeck>,
+    /// Where it stands among those that are looked up together.
+    joint: Option<JointPlace>,
     /// Where the line of the number lies in it.
     place: Option<Place>,
     /// That line.

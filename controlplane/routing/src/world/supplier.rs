@@ -7,6 +7,7 @@
 //! nothing that is kept is ever old.
 
 use super::World;
+use crate::joint::JointPlace;
 use crate::limits::SUPPLIED_ROUTES_MAX;
 use crate::tariff::TariffDeck;
 use std::sync::{Arc, OnceLock};
@@ -24,6 +25,8 @@ pub(crate) struct Supplied<'a> {
     pub(crate) account: Option<&'a Account>,
     /// Its price list; `None` also when it is gone.
     pub(crate) deck: Option<&'a TariffDeck>,
+    /// Where that stands among all that are looked up together.
+    pub(crate) place: Option<JointPlace>,
 }
 
 /// The same, kept.
@@ -33,6 +36,7 @@ struct Supplier {
     trunk: Option<Arc<Trunk>>,
     account: Option<Arc<Account>>,
     deck: Option<Arc<TariffDeck>>,
+    place: Option<JointPlace>,
 }
 
 /// The suppliers of one route, in the order of its targets.
@@ -72,7 +76,7 @@ impl<'a> Suppliers<'a> {
 impl Supplier {
     fn supplied(&self) -> Option<Supplied<'_>> {
         let (account, deck) = (self.account.as_deref(), self.deck.as_deref());
-        self.trunk.as_deref().map(|trunk| Supplied { trunk, account, deck })
+        self.trunk.as_deref().map(|trunk| Supplied { trunk, account, deck, place: self.place })
     }
 }
 
@@ -83,7 +87,8 @@ impl World {
         let egress = trunk.egress.as_ref();
         let account = egress.and_then(|egress| self.account(egress.account));
         let deck = egress.and_then(|egress| self.tariff(egress.tariff?));
-        Some(Supplied { trunk, account, deck })
+        let place = egress.and_then(|egress| self.joint.place(egress.tariff?));
+        Some(Supplied { trunk, account, deck, place })
     }
 
     /// The trunks that a route leads to.
@@ -116,6 +121,7 @@ impl World {
             trunk: trunk.cloned(),
             account: account.map(|placed| Arc::clone(&placed.row)),
             deck: deck.cloned(),
+            place: egress.and_then(|egress| self.joint.place(egress.tariff?)),
         }
     }
 }
