@@ -79,6 +79,9 @@ impl Prices {
     /// Prices of a call whose answer came `ms` after the moment from which these count.
     #[must_use]
     pub fn after(&self, ms: u64) -> Prices {
+        if self.is_one() {
+            return *self;
+        }
         let left = self.spans().filter(|(_, end, _)| ms < *end);
         Prices::joined(left.map(|(_, end, price)| (end.saturating_sub(ms), price)))
     }
@@ -88,6 +91,9 @@ impl Prices {
     /// answered in that time costs more than by these.
     #[must_use]
     pub fn dearest(&self, least_ms: u64, most_ms: u64) -> Prices {
+        if self.is_one() {
+            return *self;
+        }
         let counts = |at: u64| {
             let all = self.spans().filter(|(begin, end, _)| {
                 // From when the earliest answer hears it, to when the latest does not any more.
@@ -115,8 +121,16 @@ impl Prices {
     /// The highest of them all, for ever.
     #[must_use]
     pub fn highest(&self) -> Prices {
+        if self.is_one() {
+            return *self;
+        }
         let price = self.as_slice().iter().map(|s| s.price).max().unwrap_or_default();
         Prices::joined(core::iter::once((u64::MAX, price)))
+    }
+
+    /// One price for all of a call, which most have: it is the same whenever that is answered.
+    const fn is_one(&self) -> bool {
+        self.count == 1
     }
 
     /// Ends and prices in order of time: equal neighbours are one, and of too many the last ones
