@@ -37,7 +37,7 @@ impl<'a> Attempt<'a> {
         let had = self.had_before(sender, hops, called);
         let mut all = self.usable(sender, hops, route, way);
         if let Some(chain) = &called.chain {
-            self.look_up(chain, &mut all);
+            self.look_up_all(chain, &mut all);
         }
         let mut known = Vec::with_capacity(all.len());
         all.retain_mut(|candidate| {
@@ -86,7 +86,7 @@ impl<'a> Attempt<'a> {
 
     /// Takes the line of the number out of each deck. All are looked up before any is looked at:
     /// the waits for memory overlap.
-    fn look_up(&self, chain: &Chain, all: &mut [Candidate<'a>]) {
+    fn look_up_all(&self, chain: &Chain, all: &mut [Candidate<'a>]) {
         let mut wanted = JointSet::default();
         all.iter().filter_map(|candidate| candidate.joint).for_each(|place| wanted.add(place));
         let longest = self.world.joint().longest(chain, wanted);
