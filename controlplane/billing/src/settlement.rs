@@ -300,7 +300,7 @@ impl Settlement {
         }
         let hops = self.hops.iter().filter_map(|hop| hop.terms.as_ref());
         for terms in payers().map(|level| &level.terms).chain(hops) {
-            terms.checked()?;
+            terms.check()?;
         }
         Ok(())
     }

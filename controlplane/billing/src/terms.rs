@@ -117,6 +117,14 @@ impl Terms {
     /// # Errors
     /// [`BadTerms`] names the first that is not.
     pub fn checked(self) -> Result<Terms, BadTerms> {
+        self.check().map(|()| self)
+    }
+
+    /// Whether every value is in range.
+    ///
+    /// # Errors
+    /// [`BadTerms`] names the first that is not.
+    pub const fn check(&self) -> Result<(), BadTerms> {
         if !self.pricing.is_valid() {
             Err(BadTerms::FeeOrDiscount)
         } else if self.rounding.digits > RAW_DIGITS {
@@ -124,7 +132,7 @@ impl Terms {
         } else if self.vat_ppm > VAT_PPM_MAX {
             Err(BadTerms::Vat)
         } else {
-            Ok(self)
+            Ok(())
         }
     }
 

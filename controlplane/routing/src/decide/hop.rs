@@ -12,6 +12,7 @@ use crate::standing::{Direction, Turn};
 use crate::trace::Step;
 use crate::uri::{escape_user, push_user};
 use crate::world::World;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use strowger_billing::{Hop, PriceRef, Terms};
@@ -311,12 +312,15 @@ fn as_phone(uri: &str) -> String {
     let user = uri.split_once('@').and_then(|(head, _)| head.split_once(':')).map(|(_, user)| user);
     let is_digit = |b: u8| b.is_ascii_digit() || b"*#".contains(&b);
     let is_number = user.is_some_and(|user| {
-        let user = user.replace("%23", "#");
-        let digits = user.strip_prefix('+').unwrap_or(&user);
+        let plain: Cow<'_, str> = match user.contains('%') {
+            true => user.replace("%23", "#").into(),
+            false => user.into(),
+        };
+        let digits = plain.strip_prefix('+').unwrap_or(&plain);
         !digits.is_empty() && digits.bytes().all(is_digit)
     });
     match is_number && !uri.contains(";user=") {
-        true => format!("{uri};user=phone"),
+        true => [uri, ";user=phone"].concat(),
         false => uri.to_owned(),
     }
 }
