@@ -171,7 +171,8 @@ mod tests {
         let next = first.changed(Change::Account(renamed)).unwrap();
         let after = names(&next, &route(&next));
         assert!(after.iter().all(|(_, account)| account == "Other"), "{after:?}");
-        let trunk = Trunk { name: "New".to_owned(), ..testing::egress_trunk(2, &[]) };
+        let trunk = testing::egress_trunk(2, &["192.0.2.3:5060"]);
+        let trunk = Trunk { name: "New".to_owned(), ..trunk };
         let next = next.changed(Change::Trunk(Box::new(trunk))).unwrap();
         assert_eq!(names(&next, &route(&next))[1].0, "New");
         let gone = next.changed(Change::Remove(RowName::Trunk(TrunkId(2)))).unwrap();
