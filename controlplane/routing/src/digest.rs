@@ -208,8 +208,10 @@ fn sha256(parts: &[&str]) -> [u8; 32] {
 /// Lower-case hex, as the RFCs' LHEX.
 fn hex(bytes: &[u8]) -> String {
     let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' + n - 10 };
-    let mut text = Vec::with_capacity(bytes.len() * 2);
-    bytes.iter().for_each(|b| text.extend([digit(b >> 4), digit(b & 15)]));
+    let mut text = vec![0; bytes.len() * 2];
+    for (two, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *two = [digit(byte >> 4), digit(byte & 15)];
+    }
     String::from_utf8(text).unwrap_or_default()
 }
 

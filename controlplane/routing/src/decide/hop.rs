@@ -175,6 +175,7 @@ impl<'a> Attempt<'a> {
                 continue;
             }
             let chance = self.ask.id.0;
+            let dialed = egress.called.apply(number.as_str());
             for (address, host) in self.world.target_addresses(egress, target, chance) {
                 let asked = self.ask.hints.listener;
                 let listener = listener_to(self.world, egress, asked, address);
@@ -182,7 +183,7 @@ impl<'a> Attempt<'a> {
                     Ok(()) => listener.map_or(Exit::None, Exit::By),
                     Err(_) => Exit::OffLimits,
                 };
-                targets.push((address_target(egress, (address, &host), number), exit));
+                targets.push((address_target(egress, (address, &host), &dialed), exit));
             }
         }
         targets
@@ -285,13 +286,12 @@ pub(super) fn swap(map: &CauseMap) -> CauseSwap {
 }
 
 /// A target at an address, with the host as the Request-URI names it.
-fn address_target(egress: &Egress, (address, host): (SocketAddr, &str), number: &Digits) -> Target {
-    let dialed = egress.called.apply(number.as_str());
+fn address_target(egress: &Egress, (address, host): (SocketAddr, &str), dialed: &str) -> Target {
     let transport = wire_transport(egress.transport);
     let parameter = parameter(transport);
     let mut uri = String::with_capacity(5 + dialed.len() + host.len() + parameter.len());
     uri.push_str("sip:");
-    push_user(&mut uri, &dialed);
+    push_user(&mut uri, dialed);
     uri.push('@');
     uri.push_str(host);
     uri.push_str(parameter);
@@ -362,7 +362,8 @@ pub(crate) fn emergency_branches(
     });
     hops.take(HOPS_MAX)
         .map(|(hop, (address, host), listener)| {
-            let target = address_target(hop.1, (address, &host), &number);
+            let dialed = hop.1.called.apply(number.as_str());
+            let target = address_target(hop.1, (address, &host), &dialed);
             let mut branch = hop_branch(hop, target, listener, tenant, number);
             branch.gauges.clear();
             let own = world.account_settings(hop.1.account);

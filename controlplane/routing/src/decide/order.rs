@@ -171,6 +171,9 @@ pub(super) fn sorted<'k>(
         Ranked { rank, index, quality, probes, target: known.target }
     });
     let ranked: Vec<Ranked> = ranked.collect();
+    if let [only] = ranked.as_slice() {
+        return vec![only.placed(None)];
+    }
     // What is sorted is small: fifty targets are moved about a few hundred times.
     let mut places: Vec<(Rank, usize)> = ranked.iter().map(|one| (one.rank, one.index)).collect();
     places.sort_unstable();

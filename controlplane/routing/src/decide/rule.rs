@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 use crate::rule::{CallFields, Deed};
 use crate::trace::Step;
 use crate::uri::SipUri;
+use core::cell::OnceCell;
 use strowger_billing::Settlement;
 use strowger_link::{Branch, HeaderField, Octets};
 use strowger_model::{Digits, RuleStage, Tenant, TenantId, TrunkId};
@@ -266,6 +267,7 @@ impl<'a> Attempt<'a> {
             return;
         }
         self.caller = number;
+        self.outside = OnceCell::new();
         let caller = self.caller(sender);
         if let Some(known) = &mut self.known {
             known.caller = caller;
