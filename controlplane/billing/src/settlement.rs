@@ -7,7 +7,6 @@ pub use part::{FORWARDS_MAX, Forwarder, Part, PriceRef, Wait};
 
 use crate::compact::{Form, Reader, Writer};
 use crate::{BadTerms, Commission, Terms};
-use std::collections::BTreeSet;
 use strowger_link::{HOPS_MAX, SETTLEMENT_MAX};
 use strowger_model::{
     AccountId, AllowanceId, Currency, Digits, Exchange, OrganizationId, SubscriberId, TenantId,
@@ -40,6 +39,10 @@ pub const EXCHANGES_MAX: usize = 16;
 pub const CLASS_MAX: usize = 512;
 /// Most octets that a class takes in the form beside its own.
 const CLASS_HEAD: usize = 2;
+
+/// Bytes that are made room for at once: for what stands before the payers, and for one of these.
+const HEAD_USUAL: usize = 80;
+const TERMS_USUAL: usize = 40;
 /// Most characters kept of the caller's number.
 pub const CALLER_NUMBER_MAX: usize = 64;
 
@@ -196,7 +199,8 @@ impl Settlement {
     /// [`BadSettlement`] names the bound that it breaks.
     pub fn encode(&self) -> Result<Vec<u8>, BadSettlement> {
         self.check()?;
-        let mut out = Writer::default();
+        let terms = self.levels.len() + self.hops.len() + self.parts.len();
+        let mut out = Writer(Vec::with_capacity(HEAD_USUAL + terms * TERMS_USUAL));
         out.byte(SETTLEMENT_VERSION_8);
         out.signed(self.tenant.0);
         out.unsigned(self.hold);
@@ -229,28 +233,11 @@ impl Settlement {
     /// [`BadSettlement`]: the bytes are not trusted.
     pub fn decode(bytes: &[u8]) -> Result<Settlement, BadSettlement> {
         let mut input = Reader::new(bytes);
-        let version = input.byte()?;
-        if bytes.len() > SETTLEMENT_MAX
-            || !(SETTLEMENT_VERSION_1..=SETTLEMENT_VERSION).contains(&version)
-        {
-            return Err(BadSettlement::Malformed);
-        }
-        let has_times = version >= SETTLEMENT_VERSION_2;
-        let has_allowance = version >= SETTLEMENT_VERSION_3;
+        let (version, head) = Settlement::read_head(bytes, &mut input)?;
         let has_parts = version >= SETTLEMENT_VERSION_4;
         let has_exchanges = version > SETTLEMENT_VERSION_6;
         let has_packet = version > SETTLEMENT_VERSION_7;
         let mut settlement = Settlement {
-            tenant: TenantId(input.signed()?),
-            hold: input.unsigned()?,
-            snapshot: input.unsigned()?,
-            began_us: if has_times { input.signed()? } else { 0 },
-            ms_max: if has_times { input.unsigned()? } else { 0 },
-            allowance: if has_allowance { Form::read(&mut input)? } else { None },
-            packet: None,
-            number: Form::read(&mut input)?,
-            destination: Form::read(&mut input)?,
-            caller: Caller::read(&mut input)?,
             levels: input.list(LEVELS_MAX, BadSettlement::Levels)?,
             hops: input.list(HOPS_MAX, BadSettlement::Hops)?,
             parts: match has_parts {
@@ -261,7 +248,7 @@ impl Settlement {
                 true => input.list(EXCHANGES_MAX, BadSettlement::Exchanges)?,
                 false => Vec::new(),
             },
-            class: Vec::new(),
+            ..head
         };
         if has_packet {
             settlement.packet = Form::read(&mut input)?;
@@ -273,6 +260,41 @@ impl Settlement {
         if input.is_empty() { Ok(settlement) } else { Err(BadSettlement::Malformed) }
     }
 
+    /// Whose call the bytes of a settlement are about, without the prices behind that, which are
+    /// not looked at.
+    ///
+    /// # Errors
+    /// [`BadSettlement::Malformed`].
+    pub fn parties(bytes: &[u8]) -> Result<(TenantId, Caller), BadSettlement> {
+        let (_, head) = Settlement::read_head(bytes, &mut Reader::new(bytes))?;
+        Ok((head.tenant, head.caller))
+    }
+
+    /// The version, and what stands before the payers.
+    fn read_head(bytes: &[u8], input: &mut Reader<'_>) -> Result<(u8, Settlement), BadSettlement> {
+        let version = input.byte()?;
+        if bytes.len() > SETTLEMENT_MAX
+            || !(SETTLEMENT_VERSION_1..=SETTLEMENT_VERSION).contains(&version)
+        {
+            return Err(BadSettlement::Malformed);
+        }
+        let has_times = version >= SETTLEMENT_VERSION_2;
+        let has_allowance = version >= SETTLEMENT_VERSION_3;
+        let tenant = TenantId(input.signed()?);
+        let head = Settlement {
+            hold: input.unsigned()?,
+            snapshot: input.unsigned()?,
+            began_us: if has_times { input.signed()? } else { 0 },
+            ms_max: if has_times { input.unsigned()? } else { 0 },
+            allowance: if has_allowance { Form::read(input)? } else { None },
+            number: Form::read(input)?,
+            destination: Form::read(input)?,
+            caller: Caller::read(input)?,
+            ..Settlement::free(tenant)
+        };
+        Ok((version, head))
+    }
+
     fn check(&self) -> Result<(), BadSettlement> {
         if self.levels.len() > LEVELS_MAX {
             return Err(BadSettlement::Levels);
@@ -280,8 +302,12 @@ impl Settlement {
         if self.hops.len() > HOPS_MAX {
             return Err(BadSettlement::Hops);
         }
-        let payers: BTreeSet<AccountId> = self.levels.iter().map(|level| level.account).collect();
-        if payers.len() != self.levels.len() {
+        // At most sixteen: looking at each pair is less than a tree.
+        let above = |at: usize| self.levels.get(at + 1..).unwrap_or_default();
+        let again = |(at, level): (usize, &Level)| {
+            above(at).iter().any(|other| other.account == level.account)
+        };
+        if self.levels.iter().enumerate().any(again) {
             return Err(BadSettlement::SamePayer);
         }
         if !part::are_in_order(&self.parts) {
@@ -296,7 +322,7 @@ impl Settlement {
         }
         let hops = self.hops.iter().filter_map(|hop| hop.terms.as_ref());
         for terms in payers().map(|level| &level.terms).chain(hops) {
-            terms.checked()?;
+            terms.check()?;
         }
         Ok(())
     }

@@ -65,13 +65,9 @@ impl Terms {
         discount: u16,
         exchange: Exchange,
     ) -> Result<Terms, BadTerms> {
-        let ms = |seconds: u32| seconds.checked_mul(1_000).ok_or(BadTerms::Measure);
-        let measure = Measure {
-            step_ms: NonZeroU32::new(ms(rate.step_s)?).ok_or(BadTerms::Measure)?,
-            minimum_ms: ms(rate.minimum_s)?,
-            free_ms: ms(rate.free_s)?,
-            free_after_ms: ms(rate.free_after_s)?,
-        };
+        let Rate { step_s, minimum_s, free_s, free_after_s, .. } = *rate;
+        let measure = Measure::of_seconds(step_s, minimum_s, free_s, free_after_s);
+        let measure = measure.ok_or(BadTerms::Measure)?;
         Terms {
             tariff: Some(tariff.id),
             rate: Some(rate.id),
@@ -121,6 +117,14 @@ impl Terms {
     /// # Errors
     /// [`BadTerms`] names the first that is not.
     pub fn checked(self) -> Result<Terms, BadTerms> {
+        self.check().map(|()| self)
+    }
+
+    /// Whether every value is in range.
+    ///
+    /// # Errors
+    /// [`BadTerms`] names the first that is not.
+    pub const fn check(&self) -> Result<(), BadTerms> {
         if !self.pricing.is_valid() {
             Err(BadTerms::FeeOrDiscount)
         } else if self.rounding.digits > RAW_DIGITS {
@@ -128,7 +132,7 @@ impl Terms {
         } else if self.vat_ppm > VAT_PPM_MAX {
             Err(BadTerms::Vat)
         } else {
-            Ok(self)
+            Ok(())
         }
     }
 

@@ -79,6 +79,9 @@ impl Prices {
     /// Prices of a call whose answer came `ms` after the moment from which these count.
     #[must_use]
     pub fn after(&self, ms: u64) -> Prices {
+        if self.is_one() {
+            return *self;
+        }
         let left = self.spans().filter(|(_, end, _)| ms < *end);
         Prices::joined(left.map(|(_, end, price)| (end.saturating_sub(ms), price)))
     }
@@ -88,6 +91,9 @@ impl Prices {
     /// answered in that time costs more than by these.
     #[must_use]
     pub fn dearest(&self, least_ms: u64, most_ms: u64) -> Prices {
+        if self.is_one() {
+            return *self;
+        }
         let counts = |at: u64| {
             let all = self.spans().filter(|(begin, end, _)| {
                 // From when the earliest answer hears it, to when the latest does not any more.
@@ -115,8 +121,16 @@ impl Prices {
     /// The highest of them all, for ever.
     #[must_use]
     pub fn highest(&self) -> Prices {
+        if self.is_one() {
+            return *self;
+        }
         let price = self.as_slice().iter().map(|s| s.price).max().unwrap_or_default();
         Prices::joined(core::iter::once((u64::MAX, price)))
+    }
+
+    /// One price for all of a call, which most have: it is the same whenever that is answered.
+    const fn is_one(&self) -> bool {
+        self.count == 1
     }
 
     /// Ends and prices in order of time: equal neighbours are one, and of too many the last ones
@@ -204,6 +218,23 @@ pub struct Measure {
 }
 
 impl Measure {
+    /// As a price line says it, in seconds; `None` for a step of 0, or a time of more than 49 days.
+    #[must_use]
+    pub fn of_seconds(
+        step_s: u32,
+        minimum_s: u32,
+        free_s: u32,
+        free_after_s: u32,
+    ) -> Option<Measure> {
+        let ms = |seconds: u32| seconds.checked_mul(1_000);
+        Some(Measure {
+            step_ms: NonZeroU32::new(ms(step_s)?)?,
+            minimum_ms: ms(minimum_s)?,
+            free_ms: ms(free_s)?,
+            free_after_ms: ms(free_after_s)?,
+        })
+    }
+
     /// Charged milliseconds of an answered call: cap at free-after, less the free amount, at least
     /// the minimum, up to a whole step. A call that ends inside its free amount is free.
     ///
@@ -292,7 +323,7 @@ impl Pricing {
     /// Fee and discount are in range.
     #[must_use]
     pub const fn is_valid(&self) -> bool {
-        self.fee.0 >= 0 && self.discount <= WHOLE
+        are_valid(self.fee, self.discount)
     }
 
     /// Price, fee and discount of `charged_ms` as one exact integer; [`raw_scale`] of it is one
@@ -300,18 +331,16 @@ impl Pricing {
     #[must_use]
     pub fn raw(&self, charged_ms: u64) -> i128 {
         let time = self.prices.cost(self.measure.free_ms.into(), charged_ms);
-        // 2^42 ms x 2^63 x 10 x 10^4 is below 2^122, the fee's share below 2^108.
-        (time * power_of_ten(RAW_DIGITS - PRICE_DIGITS) + self.raw_fee()) * self.share()
+        raw_of(time, (self.fee, self.currency), self.discount)
     }
 
     fn raw_fee(&self) -> i128 {
-        let digits = RAW_DIGITS.saturating_sub(self.currency.ledger_digits());
-        i128::from(self.fee.0) * power_of_ten(digits) * MINUTE_MS
+        raw_fee(self.fee, self.currency)
     }
 
     /// What the discount leaves, 1e-4.
     fn share(&self) -> i128 {
-        WHOLE.saturating_sub(self.discount).into()
+        share(self.discount)
     }
 
     /// The longest charged time whose [`Pricing::raw`] is at most `raw`; `None` when even the fee
@@ -325,6 +354,39 @@ impl Pricing {
         let units = time.div_euclid(power_of_ten(RAW_DIGITS - PRICE_DIGITS));
         (time >= 0).then(|| self.prices.ms_for(self.measure.free_ms.into(), units))
     }
+}
+
+/// [`Pricing::raw`] of one price for all of a call, without the rest of a [`Pricing`]; `None` when
+/// price, fee or discount is out of range.
+#[must_use]
+pub fn flat_raw(
+    price: Price,
+    charged_ms: u64,
+    (fee, currency): (Amount, Currency),
+    discount: u16,
+) -> Option<i128> {
+    let time = i128::from(charged_ms) * i128::from(price.0);
+    let is_valid = price.0 >= 0 && are_valid(fee, discount);
+    is_valid.then(|| raw_of(time, (fee, currency), discount))
+}
+
+const fn are_valid(fee: Amount, discount: u16) -> bool {
+    fee.0 >= 0 && discount <= WHOLE
+}
+
+/// Of what time costs, in price x milliseconds, and the fee.
+fn raw_of(time: i128, (fee, currency): (Amount, Currency), discount: u16) -> i128 {
+    // 2^42 ms x 2^63 x 10 x 10^4 is below 2^122, the fee's share below 2^108.
+    (time * power_of_ten(RAW_DIGITS - PRICE_DIGITS) + raw_fee(fee, currency)) * share(discount)
+}
+
+fn raw_fee(fee: Amount, currency: Currency) -> i128 {
+    let digits = RAW_DIGITS.saturating_sub(currency.ledger_digits());
+    i128::from(fee.0) * power_of_ten(digits) * MINUTE_MS
+}
+
+fn share(discount: u16) -> i128 {
+    WHOLE.saturating_sub(discount).into()
 }
 
 /// An upper bound of what a call can cost one payer: the order of `billing::rate` with every

@@ -5,6 +5,7 @@
 //! turns received text into it; [`PrefixEdit`] turns it into what a peer wants to see.
 
 use core::fmt;
+use std::borrow::Cow;
 
 /// Longest number, characters (E.164 has 15 digits; carriers put prefixes of their own before it).
 pub const NUMBER_MAX: usize = 32;
@@ -176,16 +177,22 @@ impl Normalisation {
     /// [`BadNumber`] says why it is none.
     pub fn normalise_at(&self, received: &str, home: Option<Home>) -> Result<Digits, BadNumber> {
         let number = received.split(';').next().unwrap_or_default();
-        let mut text: String = number.chars().filter(|c| !is_blank(*c)).collect();
+        let plain: Cow<'_, str> = match number.bytes().any(is_separator) {
+            true => number.chars().filter(|c| !is_blank(*c)).collect::<String>().into(),
+            false => number.into(),
+        };
+        let mut text = plain.as_ref();
         if self.strip_trailing_hash && text.len() > 1 {
-            text.truncate(text.strip_suffix('#').map_or(text.len(), str::len));
+            text = text.strip_suffix('#').unwrap_or(text);
         }
+        let national;
         if let Some(rest) = self.international.iter().find_map(|p| text.strip_prefix(p.as_str())) {
-            text = rest.to_owned();
+            text = rest;
         } else if let Some(home) = home {
-            text = home.national(text);
+            national = home.national(text);
+            text = &national;
         }
-        let digits = Digits::parse(&self.incoming.apply(&text))?;
+        let digits = Digits::parse(&self.incoming.edited(text))?;
         self.check_length(digits)
     }
 
@@ -215,16 +222,16 @@ pub struct Home {
 
 impl Home {
     /// A number that is not dialled as one of another country.
-    fn national(&self, text: String) -> String {
+    fn national<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let is_long = text.len() >= usize::from(self.digits_min);
         if !is_long || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return text;
+            return text.into();
         }
         let own = match &self.prefix {
             Some(prefix) => text.strip_prefix(prefix.as_str()).filter(|rest| !rest.is_empty()),
-            None => Some(text.as_str()),
+            None => Some(text),
         };
-        own.map_or_else(|| text.clone(), |own| format!("{}{own}", self.country))
+        own.map_or(text.into(), |own| format!("{}{own}", self.country).into())
     }
 }
 
@@ -279,12 +286,20 @@ impl PrefixEdit {
     /// The edited number.
     #[must_use]
     pub fn apply(&self, number: &str) -> String {
+        self.edited(number).into_owned()
+    }
+
+    /// The same, and of the number itself where nothing is put in front.
+    fn edited<'n>(&self, number: &'n str) -> Cow<'n, str> {
         let rest = self.removed(number);
         if !self.adds_to(rest) {
-            return rest.to_owned();
+            return rest.into();
         }
         let rest = rest.strip_prefix(self.remove_then.as_str()).unwrap_or(rest);
-        format!("{}{rest}", self.add)
+        match self.add.is_empty() {
+            true => rest.into(),
+            false => [self.add.as_str(), rest].concat().into(),
+        }
     }
 
     fn removed<'a>(&self, number: &'a str) -> &'a str {

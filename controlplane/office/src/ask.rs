@@ -265,8 +265,8 @@ impl Office {
         let payer = plan.admit.as_ref().and_then(|admit| admit.levels.first());
         let found = payer.and_then(|payer| {
             // What costs nothing anyway takes nothing away.
-            let is_free = payer.bound.most() == Some(Amount::ZERO);
-            let of = self.allowances.settlement_of(plan, payer.account).filter(|_| !is_free);
+            let is_free = || payer.bound.most() == Some(Amount::ZERO);
+            let of = self.allowances.settlement_of(plan, payer.account).filter(|_| !is_free());
             of.map(|of| (payer.account, of))
         });
         let Some((payer, mut settlement)) = found else { return (None, None) };

@@ -807,8 +807,8 @@ impl Office {
         if self.live.len() < LIVE_MAX
             && let AskBody::Call(call) = &ask.body
         {
-            let settlement = Settlement::decode(&plan.go.settlement.0).ok();
-            let entry = live::begin(ask, call, settlement.as_ref(), plan.go_on, wall_us);
+            let parties = Settlement::parties(&plan.go.settlement.0).ok();
+            let entry = live::begin(ask, call, parties, plan.go_on, wall_us);
             self.begin_live(LiveCall { line, ..entry });
         }
     }

@@ -3,7 +3,7 @@
 use super::Office;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use strowger_billing::{PriceRef, Settlement, sides_heard};
+use strowger_billing::{Caller, PriceRef, Settlement, sides_heard};
 use strowger_link::{
     Ask, AskId, CallAsk, CallFacts, Fact, LegId, Live, LiveState, RecordId, Sounds, Tick,
 };
@@ -51,17 +51,18 @@ pub struct LiveCall {
 pub(crate) fn begin(
     ask: &Ask,
     call: &CallAsk,
-    settlement: Option<&Settlement>,
+    parties: Option<(TenantId, Caller)>,
     go_on: bool,
     wall_us: i64,
 ) -> LiveCall {
-    let caller = settlement.map(|s| s.caller.clone()).unwrap_or_default();
+    let (tenant, caller) = parties.unzip();
+    let caller = caller.unwrap_or_default();
     LiveCall {
         ask: ask.id,
         leg: ask.leg,
         record: None,
         state: LiveState::Dialing,
-        tenant: settlement.map(|s| s.tenant),
+        tenant,
         account: caller.account,
         subscriber: caller.subscriber,
         trunk: caller.trunk,

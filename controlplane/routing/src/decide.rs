@@ -65,6 +65,7 @@ use crate::shared_call::{SharedCall, SharedCalls};
 use crate::standing::{Direction, Standing, Turn};
 use crate::trace::{Step, Trace};
 use crate::world::World;
+use core::cell::OnceCell;
 use plan::{sender_manner, spoken};
 use sender::Sender;
 use std::sync::Arc;
@@ -236,6 +237,8 @@ struct Attempt<'a> {
     // What rules made of the called text and of the caller's number.
     called: Option<String>,
     caller: Option<String>,
+    // The caller's number towards carriers, once one was asked for it.
+    outside: OnceCell<String>,
     // The only device of the callee that may ring.
     device: Option<Device>,
     // The caller's header fields once a rule has worked on them; `None` = as they came.
@@ -294,6 +297,7 @@ impl<'a> Attempt<'a> {
             talk_ms: None,
             called: None,
             caller: None,
+            outside: OnceCell::new(),
             device: None,
             fields: None,
             replies: None,

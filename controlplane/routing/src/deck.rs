@@ -81,13 +81,7 @@ impl<T> Deck<T> {
     /// The row of exactly this prefix.
     #[must_use]
     pub fn get(&self, id: PrefixId) -> Option<&T> {
-        let block = self.blocks.get(id.0 as usize / 64)?;
-        let bit = 1u64 << (id.0 % 64);
-        if block.present & bit == 0 {
-            return None;
-        }
-        let rank = block.before + (block.present & (bit - 1)).count_ones();
-        self.rows.get(rank as usize)
+        self.at(self.place_of(id)?)
     }
 
     /// The ids of all rows, in order.
@@ -96,6 +90,21 @@ impl<T> Deck<T> {
             let bits = (0..64u32).filter(move |bit| place.present >> bit & 1 == 1);
             bits.map(move |bit| PrefixId(block.saturating_mul(64).saturating_add(bit)))
         })
+    }
+
+    /// All ids are below this.
+    #[must_use]
+    pub const fn ids_end(&self) -> usize {
+        self.blocks.len() * 64
+    }
+
+    /// Where the row of exactly this prefix lies.
+    #[must_use]
+    pub fn place_of(&self, id: PrefixId) -> Option<Place> {
+        let block = self.blocks.get(id.0 as usize / 64)?;
+        let bit = 1u64 << (id.0 % 64);
+        let rank = block.before + (block.present & (bit - 1)).count_ones();
+        (block.present & bit != 0).then_some(Place { id, row: rank })
     }
 
     /// Where the row of the longest prefix in `chain` lies. Nothing that is read decides where the

@@ -207,8 +207,12 @@ fn sha256(parts: &[&str]) -> [u8; 32] {
 
 /// Lower-case hex, as the RFCs' LHEX.
 fn hex(bytes: &[u8]) -> String {
-    let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+    let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' + n - 10 };
+    let mut text = vec![0; bytes.len() * 2];
+    for (two, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *two = [digit(byte >> 4), digit(byte & 15)];
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Compares without telling by its duration where the texts differ; case does not matter in hex.

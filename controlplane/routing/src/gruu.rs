@@ -49,6 +49,12 @@ pub(crate) enum Gruu {
 
 /// What a Request-URI means; `None` when it is no GRUU.
 pub(crate) fn read(request_uri: &str, key: &Key) -> Option<Gruu> {
+    // Few have parameters, and fewer this one: the others are not taken apart.
+    let (_, behind) = request_uri.split_once(';')?;
+    let is_named = |two: &[u8]| two.eq_ignore_ascii_case(b"gr");
+    if !behind.as_bytes().windows(2).any(is_named) && !behind.contains('%') {
+        return None;
+    }
     let uri = SipUri::parse(request_uri)?;
     let device = uri.param("gr")?;
     let Some(token) = uri.user().and_then(|user| user.strip_prefix(TEMPORARY)) else {

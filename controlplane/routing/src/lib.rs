@@ -36,6 +36,7 @@ mod edge;
 mod fact;
 mod gruu;
 mod header;
+mod joint;
 mod keep;
 pub mod limits;
 mod list;

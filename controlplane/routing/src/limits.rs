@@ -6,6 +6,9 @@ use strowger_model::NUMBER_MAX;
 pub const CHAIN_MAX: usize = NUMBER_MAX + 1;
 /// Most prefixes in the dictionary; ids are `u32` and one value means none.
 pub const PREFIXES_MAX: usize = 1 << 28;
+/// Most decks of suppliers that are looked up together, a multiple of 64; those beyond are looked up
+/// one by one.
+pub const JOINT_DECKS_MAX: usize = 256;
 /// Entries a page of a [`crate::PageMap`] holds before it is split.
 pub const PAGE_MAX: usize = 64;
 
@@ -13,6 +16,9 @@ pub const PAGE_MAX: usize = 64;
 pub const CALLED_MAX: usize = 64;
 /// Most targets of one route.
 pub const ROUTE_TARGETS_MAX: usize = 64;
+/// Most routes of which a world keeps the suppliers at hand, a power of two; those of the others
+/// are looked for on each call.
+pub const SUPPLIED_ROUTES_MAX: usize = 1_024;
 /// Most prefixes of one route, called and calling each.
 pub const ROUTE_PREFIXES_MAX: usize = 1_000;
 /// Most classes of times in one list of a route.

@@ -3,13 +3,16 @@
 
 use crate::location::wire_transport;
 use crate::names::{self, NamedHost, PORT_DEFAULT};
-use crate::uri::escape_user;
+use crate::uri::{escape_user, push_address};
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use strowger_link::Transport as WireTransport;
 use strowger_link::{AskId, Branch, BranchAuth, CallAsk, Secret, UPSTREAMS_MAX, Upstream};
 use strowger_model::{Egress, EgressTarget, HostPort, Transport, Trunk, TrunkId, TrunkLogin};
+
+/// Bytes that an address of IPv4 and its port take.
+const ADDRESS_USUAL: usize = 21;
 
 /// A login with its password in clear.
 ///
@@ -135,7 +138,9 @@ impl World {
         match target {
             EgressTarget::Address(address) => {
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                vec![(address, address.to_string())]
+                let mut shown = String::with_capacity(ADDRESS_USUAL);
+                push_address(&mut shown, address);
+                vec![(address, shown)]
             }
             EgressTarget::Host(host) => {
                 let shown = authority(host);

@@ -206,6 +206,11 @@ impl Rules {
         self.all.get(&id).map(|compiled| &compiled.row)
     }
 
+    /// Whether there is none at any stage, so that nobody has to be asked whose they would be.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
     /// The rules of a stage; `None` when there are none, which costs nothing.
     pub(crate) fn stage(&self, tenant: TenantId, stage: RuleStage) -> Option<&Stage> {
         self.stages.get(&(tenant, stage)).map(Arc::as_ref)

@@ -1,11 +1,13 @@
 //! A tariff as decisions read it: price lines in a deck, conditions written once.
 
 use crate::deck::{Deck, Place};
+use crate::joint::JointIndex;
 use crate::prefix::{Chain, Dictionary, PrefixId};
 use std::collections::{BTreeMap, BTreeSet};
+use strowger_billing::VAT_PPM_MAX;
 use strowger_model::{
-    Amount, Clock, Digits, FOREVER_MS, Place as Time, Price, Prices, Rate, RateId, SEGMENTS_MAX,
-    Segment, Tariff, TimeClass, takes_digits,
+    Amount, Clock, Digits, FOREVER_MS, Measure, PPM, Place as Time, Price, Prices, RAW_DIGITS,
+    Rate, RateId, SEGMENTS_MAX, Segment, Tariff, TimeClass, flat_raw, takes_digits,
 };
 
 /// Most stretches of time that one call is looked at for: more than a month has.
@@ -132,6 +134,28 @@ impl Found<'_> {
             from_us: c.from_us,
             until_us: c.until_us,
         }
+    }
+
+    /// What a call of `ms` costs by this line alone, without tax and before any rounding: of the
+    /// terms that it makes with a discount, without making them. `None` where it makes none.
+    #[must_use]
+    pub fn net_cost(&self, discount: u16, ms: u64) -> Option<i128> {
+        let (tariff, c) = (&self.deck.tariff, self.conditions);
+        let measure = Measure::of_seconds(c.step_s, c.minimum_s, c.free_s, c.free_after_s)?;
+        if tariff.rounding.digits > RAW_DIGITS || tariff.vat_ppm > VAT_PPM_MAX {
+            return None;
+        }
+        let fee = (c.connection_fee, tariff.currency);
+        let raw = flat_raw(self.line.price, measure.charged_ms(ms), fee, discount)?;
+        Some(without_tax(raw, tariff.vat_included, tariff.vat_ppm))
+    }
+}
+
+/// A price without the tax that it may include.
+pub(crate) const fn without_tax(raw: i128, vat_included: bool, vat_ppm: u32) -> i128 {
+    match vat_included {
+        true => raw / (PPM + vat_ppm as i128) * PPM,
+        false => raw,
     }
 }
 
@@ -261,6 +285,17 @@ impl TariffDeck {
         self.deck.place(chain)
     }
 
+    /// Where the first line of exactly this prefix lies.
+    #[must_use]
+    pub fn place_of(&self, id: PrefixId) -> Option<Place> {
+        self.deck.place_of(id)
+    }
+
+    /// Takes the deck into an index of several.
+    pub(crate) fn join(&self, index: &mut JointIndex) {
+        index.put(self.tariff.id, &self.deck);
+    }
+
     /// The line at a place, taken out. Several are taken before any is looked at, so that the
     /// waits for memory overlap.
     #[must_use]
@@ -310,8 +345,7 @@ impl TariffDeck {
     ) -> Option<(Rate, Prices)> {
         let wanted = Wanted { wall_us: prices_us, digits: clock.number.len() };
         if !self.is_timed {
-            let found = self.locate(chain, wanted)?;
-            return Some((found.terms(), Prices::flat(found.line.price)?));
+            return self.flat_price(chain, wanted);
         }
         let found = self.candidates(chain, wanted);
         let at = |at_us: i64| first_counting(&found, &clock.place(at_us));
@@ -339,6 +373,13 @@ impl TariffDeck {
             last.until_ms = FOREVER_MS;
         }
         Some((rate, Prices::new(&list)?))
+    }
+
+    /// The line and the one price of a call in a deck that is not timed.
+    #[must_use]
+    pub fn flat_price(&self, chain: &Chain, wanted: Wanted) -> Option<(Rate, Prices)> {
+        let found = self.locate(chain, wanted)?;
+        Some((found.terms(), Prices::flat(found.line.price)?))
     }
 
     /// The lines that fit and may count at some moment, those of the longest prefix first: no

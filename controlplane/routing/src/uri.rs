@@ -1,5 +1,6 @@
 //! SIP URIs as a registrar needs them: the comparison of RFC 3261 19.1.4, and the address in one.
 
+use core::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use strowger_model::HostPort;
 
@@ -236,15 +237,74 @@ fn end_of_parameter(text: &str) -> usize {
 /// Escapes what may not stand in the user part of a SIP URI (RFC 3261 25.1, `user`).
 #[must_use]
 pub(crate) fn escape_user(user: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&b);
-    user.bytes()
-        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
+    let mut escaped = String::with_capacity(user.len());
+    push_user(&mut escaped, user);
+    escaped
+}
+
+/// Writes a user part as [`escape_user`] does.
+pub(crate) fn push_user(out: &mut String, user: &str) {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(b);
+    // Most are numbers, which are as they were.
+    if user.as_bytes().iter().all(plain) {
+        out.push_str(user);
+        return;
+    }
+    let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'A' + n - 10 });
+    for byte in user.bytes() {
+        if plain(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}
+
+/// Writes a transport address: as its `Display` says it, without the machinery of that where it is
+/// of IPv4.
+pub(crate) fn push_address(out: &mut String, address: SocketAddr) {
+    match address {
+        SocketAddr::V4(address) => {
+            for (place, octet) in address.ip().octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push('.');
+                }
+                push_number(out, octet.into());
+            }
+            out.push(':');
+            push_number(out, address.port());
+        }
+        // Writing to a String cannot fail.
+        SocketAddr::V6(address) => _ = write!(out, "{address}"),
+    }
+}
+
+fn push_number(out: &mut String, number: u16) {
+    let mut unit = 10_000;
+    while unit > 1 && number < unit {
+        unit /= 10;
+    }
+    while unit > 0 {
+        out.push(char::from(b'0' + (number / unit % 10) as u8));
+        unit /= 10;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn users_and_addresses_are_written_as_they_are_read() {
+        for (user, expect) in [("+44*#1", "+44*%231"), ("a b@c", "a%20b%40c"), ("ü", "%C3%BC")] {
+            assert_eq!(escape_user(user), expect);
+        }
+        for text in ["0.0.0.0:0", "192.0.2.250:5060", "10.100.9.99:65535", "[2001:db8::1]:5061"] {
+            let mut out = String::new();
+            push_address(&mut out, text.parse().unwrap());
+            assert_eq!(out, text);
+        }
+    }
 
     fn check(a: &str, b: &str, expect: bool) {
         let (x, y) = (SipUri::parse(a).unwrap(), SipUri::parse(b).unwrap());

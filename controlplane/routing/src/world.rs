@@ -10,6 +10,7 @@ mod number;
 mod price;
 mod problem;
 mod shared;
+mod supplier;
 mod worth;
 
 pub use number::Holder;
@@ -18,11 +19,13 @@ pub use build::{Change, Rows};
 pub use check::check_rate;
 pub use problem::{BuildError, Problem, RowName};
 pub(crate) use shared::LOOKED_UP_MAX;
+pub(crate) use supplier::Supplied;
 pub(crate) use worth::{NoTerms, Priced};
 
 use crate::caller::CallerRules;
 use crate::deck::Deck;
 use crate::header::TrunkRules;
+use crate::joint::JointIndex;
 use crate::limits::{GUEST_TRUNKS_MAX, ORGANIZATION_DEPTH_MAX};
 use crate::list::{ListEntries, NumberLists};
 use crate::login::Logins;
@@ -42,9 +45,9 @@ use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
     Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Guests, Holidays,
-    IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, PriceRuleId, Profile,
-    RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId, TariffId, Tenant,
-    TenantId, Trunk, TrunkId, Zone,
+    Ingress, IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, PriceRuleId,
+    Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId, TariffId,
+    Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 use strowger_numbering::Ported;
 
@@ -83,6 +86,8 @@ pub struct World {
     entries: Arc<ListEntries>,
     dictionary: Arc<Dictionary>,
     tariffs: Arc<BTreeMap<TariffId, Arc<TariffDeck>>>,
+    /// Of suppliers' tariffs.
+    joint: Arc<JointIndex>,
     routes: Arc<BTreeMap<TenantId, Arc<RouteDeck>>>,
     destinations: Arc<BTreeMap<TenantId, Arc<Deck<Destination>>>>,
     emergencies: Arc<BTreeMap<(TenantId, Digits), Vec<TrunkId>>>,
@@ -107,6 +112,8 @@ pub struct World {
     /// Trunks that guests call as, those with the longest tech prefix first, then those that want
     /// certain users.
     guests: Arc<[TrunkId]>,
+    /// Of this world alone: another one has its own.
+    suppliers: supplier::Kept,
 }
 
 /// A row with the number of the profile that its settings make.
@@ -269,7 +276,13 @@ impl World {
         if let Some(trunk) = login.and_then(|id| self.trunk(id)).filter(|t| t.ingress.is_some()) {
             return Some(trunk);
         }
-        let ours = self.trunk_sources(self.trunk(named)?);
+        let trunk = self.trunk(named)?;
+        let is_own = |ingress: &Ingress| ingress.sources.iter().any(|m| m.matches(source));
+        // Where nobody has a tech prefix, a source that a row names is one trunk's.
+        if self.tech_prefixes == 0 && trunk.ingress.as_ref().is_some_and(is_own) {
+            return Some(trunk);
+        }
+        let ours = self.trunk_sources(trunk);
         let m = ours.iter().find(|m| m.matches(source))?;
         let key = |prefix| (m.network.to_canonical(), m.prefix_len, m.port, prefix);
         let longest = called.len().min(strowger_model::NUMBER_MAX);
@@ -449,6 +462,11 @@ impl World {
         self.tariffs.get(&id).map(Arc::as_ref)
     }
 
+    /// Which suppliers' decks have which prefix.
+    pub(crate) fn joint(&self) -> &JointIndex {
+        &self.joint
+    }
+
     /// How many price lines all tariffs have.
     #[must_use]
     pub fn deck_rows(&self) -> usize {
@@ -459,7 +477,7 @@ impl World {
     #[must_use]
     pub fn deck_bytes(&self) -> usize {
         let decks: usize = self.tariffs.values().map(|deck| deck.bytes()).sum();
-        decks + self.dictionary.bytes()
+        decks + self.dictionary.bytes() + self.joint.bytes()
     }
 
     /// The routes for a number, best first: larger priority, then longer prefix, then older row.

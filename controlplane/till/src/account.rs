@@ -5,7 +5,7 @@ use crate::packet::Room;
 use crate::period::{Since, Spendings};
 use crate::{AccountKey, Load, PERIODS, Spent};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasherDefault, Hasher};
 use strowger_model::{Amount, TenantId};
 
 /// An account's numbers, for REST and for the laws of the simulator.
@@ -203,8 +203,40 @@ pub(crate) struct Place(usize);
 /// no key, because nobody outside chooses account numbers, and decides no order.
 #[derive(Default, Debug)]
 pub(crate) struct Accounts {
-    places: HashMap<AccountKey, Place, BuildHasherDefault<DefaultHasher>>,
+    places: HashMap<AccountKey, Place, BuildHasherDefault<KeyHasher>>,
     list: Vec<(AccountKey, Account)>,
+}
+
+/// Mixes the two numbers of a key.
+#[derive(Clone, Copy, Default, Debug)]
+struct KeyHasher(u64);
+
+impl KeyHasher {
+    /// Odd, its bits without order: the fraction of the golden ratio.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(32) ^ word).wrapping_mul(KeyHasher::SPREAD);
+    }
+}
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.mix(u64::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.mix(number.into());
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.mix(number.cast_unsigned());
+    }
+
+    fn finish(&self) -> u64 {
+        // The upper half is mixed best, and tables look at both ends.
+        self.0 ^ self.0 >> 32
+    }
 }
 
 impl Accounts {
@@ -243,4 +275,27 @@ impl Accounts {
 pub(crate) fn clamp(value: i128) -> Amount {
     let bounded = value.clamp(i64::MIN.into(), i64::MAX.into());
     Amount(i64::try_from(bounded).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::hash::BuildHasher;
+    use strowger_model::AccountId;
+
+    #[test]
+    fn keys_spread_over_both_ends_of_their_hashes() {
+        let hasher = BuildHasherDefault::<KeyHasher>::default();
+        let ids = (0..4_096).flat_map(|n| [n, n * 1_000, n << 32, -n]);
+        let keys =
+            ids.flat_map(|id| [0, 7].map(|node| AccountKey { node, account: AccountId(id) }));
+        let keys: BTreeSet<AccountKey> = keys.collect();
+        let hashes: Vec<u64> = keys.iter().map(|key| hasher.hash_one(key)).collect();
+        let kinds = |part: fn(&u64) -> u64| hashes.iter().map(part).collect::<BTreeSet<_>>().len();
+        assert_eq!(kinds(|hash| *hash), keys.len(), "no two are one");
+        assert_eq!(kinds(|hash| hash >> 57), 128);
+        // As many as chance leaves of so many keys in twice as many places, and some more.
+        assert!(kinds(|hash| hash & 0xffff) * 10 > keys.len() * 7);
+    }
 }

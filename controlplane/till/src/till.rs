@@ -454,10 +454,13 @@ impl Till {
     fn plan(&self, levels: &[Held], admit: &Admit) -> Result<Granted, Refusal> {
         let nothing = Granted { hold: admit.hold, ms: 0, free_ms: 0, last: false };
         let free_ms = self.next_free(levels, admit.free, nothing, admit.ms_max);
+        let mut total = Slice::UNLIMITED;
         for (index, held) in levels.iter().enumerate() {
             let covered_ms = if index == 0 { free_ms } else { 0 };
             let is_short = |slice: Slice| slice.most_ms < admit.ms_min.max(1);
-            if is_short(self.next_slice(held, levels, (0, covered_ms))) {
+            let slice = self.next_slice(held, levels, (0, covered_ms));
+            total = shorter(total, slice);
+            if is_short(slice) {
                 let alone = Held { counts: false, ..*held };
                 let can = !is_short(self.next_slice(&alone, &[], (0, covered_ms)));
                 return Err(match self.whole_of(held).filter(|_| can) {
@@ -466,7 +469,7 @@ impl Till {
                 });
             }
         }
-        Ok(self.next_grant(levels, admit.free, nothing, admit.ms_max))
+        Ok(granted_of(levels, (total, free_ms), nothing, admit.ms_max))
     }
 
     /// How much of a call an allowance pays next. Only of one that it has paid whole so far: see
@@ -624,10 +627,7 @@ impl Till {
             let covered_ms = if index == 0 { free_ms } else { 0 };
             total = shorter(total, self.next_slice(held, levels, (granted.ms, covered_ms)));
         }
-        let next = grant(granted.hold, total, ms_max);
-        // No more is free than what another level lets it talk.
-        let talk_ms = levels.first().map_or(0, |held| held.payer.bound.whole_steps(next.ms));
-        Granted { free_ms: free_ms.min(talk_ms).max(granted.free_ms), ..next }
+        granted_of(levels, (total, free_ms), granted, ms_max)
     }
 
     /// Makes each level hold the bound of the granted time, and the allowance its part.
@@ -992,6 +992,20 @@ fn shorter(a: Slice, b: Slice) -> Slice {
         std::cmp::Ordering::Greater => b,
         std::cmp::Ordering::Equal => Slice { last: a.last || b.last, ..a },
     }
+}
+
+/// What a call is granted next of a slice that all its levels agree to, the first `free_ms` of the
+/// call being free.
+fn granted_of(
+    levels: &[Held],
+    (total, free_ms): (Slice, u64),
+    granted: Granted,
+    ms_max: u64,
+) -> Granted {
+    let next = grant(granted.hold, total, ms_max);
+    // No more is free than what another level lets it talk.
+    let talk_ms = levels.first().map_or(0, |held| held.payer.bound.whole_steps(next.ms));
+    Granted { free_ms: free_ms.min(talk_ms).max(granted.free_ms), ..next }
 }
 
 /// The grant of a slice, cut at the longest talk time.

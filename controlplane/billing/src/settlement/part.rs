@@ -135,6 +135,10 @@ impl Settlement {
         for level in &self.levels {
             own.join(level.account, bound(level)?, CostBound::both)?;
         }
+        // Without forwards every branch costs the same.
+        if self.parts.is_empty() {
+            return Some(own.0);
+        }
         let ends: Vec<Option<u8>> = match answered {
             Some(price) => vec![price.part],
             None => (0u8..).take(self.parts.len()).map(Some).collect(),

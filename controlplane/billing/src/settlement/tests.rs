@@ -226,6 +226,8 @@ proptest! {
     #[test]
     fn round_trip(settlement in settlements()) {
         let bytes = settlement.encode().unwrap();
+        let parties = (settlement.tenant, settlement.caller.clone());
+        prop_assert_eq!(Settlement::parties(&bytes), Ok(parties));
         prop_assert_eq!(Settlement::decode(&bytes), Ok(settlement));
     }
 

@@ -139,6 +139,37 @@ fn ten_minutes_for_the_balance_are_ten_minutes() {
     assert_eq!(free.ms_for(Amount(-1)), None);
 }
 
+#[test]
+fn seconds_of_a_line_are_a_measure_or_none() {
+    let measure = Measure::of_seconds(60, 30, 5, 90).unwrap();
+    let ms = [measure.step_ms.get(), measure.minimum_ms, measure.free_ms, measure.free_after_ms];
+    assert_eq!(ms, [60_000, 30_000, 5_000, 90_000]);
+    assert_eq!(Measure::of_seconds(0, 0, 0, 0), None);
+    let long = u32::MAX / 1_000 + 1;
+    for seconds in [[long, 0, 0, 0], [1, long, 0, 0], [1, 0, long, 0], [1, 0, 0, long]] {
+        let [step_s, minimum_s, free_s, free_after_s] = seconds;
+        assert_eq!(Measure::of_seconds(step_s, minimum_s, free_s, free_after_s), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn one_price_costs_by_itself_what_it_costs_in_a_list(
+        measure in measures(),
+        (price, fee) in (-1..5_000_000_000_i64, -1..100_000_000_i64),
+        discount in 0..=WHOLE + 1,
+        charged_ms in 0..DURATION_MAX_MS,
+        minor in 0..=4_u8,
+    ) {
+        let (currency, fee) = (Currency::new("EUR", minor).unwrap(), Amount(fee));
+        let raw = Prices::flat(Price(price)).and_then(|prices| {
+            let pricing = Pricing { measure, prices, fee, currency, discount };
+            pricing.is_valid().then(|| pricing.raw(charged_ms))
+        });
+        prop_assert_eq!(flat_raw(Price(price), charged_ms, (fee, currency), discount), raw);
+    }
+}
+
 proptest! {
     #[test]
     fn prices_and_their_inverse(

@@ -200,9 +200,10 @@ impl<'a> Attempt<'a> {
         }
         let world = self.world;
         let number = called.number.ok();
+        let other = number.filter(|number| number.as_str() != called.text);
         let by_name = world
             .named(tenant, &called.text)
-            .or_else(|| world.named(tenant, number?.as_str()))
+            .or_else(|| world.named(tenant, other?.as_str()))
             // A trunk's user name is nobody's address.
             .filter(|holder| !matches!(holder, Holder::Trunk(_)));
         let by_number = || world.numbered(tenant, number?);

@@ -7,14 +7,17 @@ use super::sender::{Sender, Who};
 use super::way::Way;
 use super::{Attempt, order};
 use crate::deck::Place;
+use crate::joint::{JointPlace, JointSet};
+use crate::prefix::Chain;
 use crate::standing::Turn;
-use crate::tariff::{Taken, TariffDeck, Wanted};
+use crate::tariff::{Found, Taken, TariffDeck, Wanted};
 use crate::trace::Step;
+use crate::world::Supplied;
 use std::sync::Arc;
 use strowger_billing::Terms;
 use strowger_model::{
     Account, Currency, Digits, Egress, Exchange, OrganizationId, Route, RouteOrder, RouteTarget,
-    Tenant, Trunk, TrunkId,
+    TariffKind, Tenant, Trunk, TrunkId,
 };
 
 impl<'a> Attempt<'a> {
@@ -26,22 +29,15 @@ impl<'a> Attempt<'a> {
         called: &Called,
         route: &'a Route,
         way: &Way,
-    ) -> Vec<(Candidate<'a>, Option<Arc<Turn>>)> {
+    ) -> impl Iterator<Item = (Candidate<'a>, Option<Arc<Turn>>)> + use<'a> {
         let facts = self.facts;
         let view = facts.standing.view(&hops.number, self.wall_us);
         let how = self.way_of(route, sender, view);
         let sale = self.sale(sender, hops, called);
         let had = self.had_before(sender, hops, called);
         let mut all = self.usable(sender, hops, route, way);
-        // All are looked up before any is looked at: the waits for memory overlap.
         if let Some(chain) = &called.chain {
-            for candidate in &mut all {
-                candidate.place = candidate.deck.and_then(|deck| deck.place(chain));
-            }
-            for candidate in &mut all {
-                let place = candidate.deck.zip(candidate.place);
-                candidate.taken = place.and_then(|(deck, place)| deck.take(place));
-            }
+            self.look_up_all(chain, &mut all);
         }
         let mut known = Vec::with_capacity(all.len());
         all.retain_mut(|candidate| {
@@ -76,15 +72,35 @@ impl<'a> Attempt<'a> {
         self.note_order(how.order, known.len());
         let sorted = order::sorted(known.iter().map(|(own, _)| own), &how);
         self.note_turns(&sorted, &view);
-        let in_order = sorted.into_iter().filter_map(|placed| {
-            let order::Placed { at, rank, probes, turn } = placed;
-            if facts.explain {
-                let (own, price) = known.get(at)?;
-                self.places.push(order::place(own, rank, probes, *price));
-            }
+        if facts.explain {
+            let placed = sorted.iter().filter_map(|placed| {
+                let (own, price) = known.get(placed.at)?;
+                Some(order::place(own, placed.rank, placed.probes, *price))
+            });
+            self.places.extend(placed);
+        }
+        // Few of many are tried: only those are taken out.
+        sorted.into_iter().filter_map(move |order::Placed { at, probes, turn, .. }| {
             Some((Candidate { probes, ..*all.get(at)? }, turn))
-        });
-        in_order.collect()
+        })
+    }
+
+    /// Takes the line of the number out of each deck. All are looked up before any is looked at:
+    /// the waits for memory overlap.
+    fn look_up_all(&self, chain: &Chain, all: &mut [Candidate<'a>]) {
+        let mut wanted = JointSet::default();
+        all.iter().filter_map(|candidate| candidate.joint).for_each(|place| wanted.add(place));
+        let longest = self.world.joint().longest(chain, wanted);
+        for candidate in all.iter_mut() {
+            candidate.place = candidate.deck.and_then(|deck| match candidate.joint {
+                Some(place) => deck.place_of(longest.of(place)?),
+                None => deck.place(chain),
+            });
+        }
+        for candidate in all {
+            let place = candidate.deck.zip(candidate.place);
+            candidate.taken = place.and_then(|(deck, place)| deck.take(place));
+        }
     }
 
     /// The trunk that had the caller's last, short talk with this number (spec FAIL-03).
@@ -108,8 +124,10 @@ impl<'a> Attempt<'a> {
         way: &Way,
     ) -> Vec<Candidate<'a>> {
         let mut all = Vec::with_capacity(route.targets.len());
-        for target in &route.targets {
-            match self.candidate(sender, hops, *target, way) {
+        let suppliers = self.world.suppliers(route);
+        for (at, target) in route.targets.iter().enumerate() {
+            let found = suppliers.get(at, target.trunk);
+            match self.checked(sender, hops, (*target, found), way) {
                 Ok(candidate) => all.extend(candidate),
                 Err(step) => self.note(step),
             }
@@ -161,10 +179,22 @@ impl<'a> Attempt<'a> {
         target: RouteTarget,
         way: &Way,
     ) -> Result<Option<Candidate<'a>>, Step> {
+        self.checked(sender, hops, (target, self.world.supplied(target.trunk)), way)
+    }
+
+    /// The same with the rows of its trunk at hand.
+    fn checked(
+        &self,
+        sender: &Sender<'a>,
+        hops: &Hops<'_>,
+        (target, found): (RouteTarget, Option<Supplied<'a>>),
+        way: &Way,
+    ) -> Result<Option<Candidate<'a>>, Step> {
         let (id, number) = (target.trunk, target.trunk.0);
-        let trunk = self.world.trunk(id).filter(|trunk| trunk.enabled);
-        let found = trunk.and_then(|trunk| Some((trunk, trunk.egress.as_ref()?)));
-        let (trunk, egress) = found.ok_or(Step::HopClosed { trunk: number })?;
+        let found = found.filter(|found| found.trunk.enabled);
+        let found = found.and_then(|found| Some((found, found.trunk.egress.as_ref()?)));
+        let (found, egress) = found.ok_or(Step::HopClosed { trunk: number })?;
+        let Supplied { trunk, account, deck, place: joint } = found;
         // A forward may well go out where its call came in.
         if let Who::Trunk(from, _) = sender.who
             && from.id == id
@@ -190,13 +220,22 @@ impl<'a> Attempt<'a> {
             return Err(Step::HopTried { trunk: number });
         }
         let agreed = self.agreed(sender.tenant, trunk, egress)?;
-        let deck = match egress.tariff {
-            Some(tariff) => self.world.tariff(tariff),
-            None if sender.settings.price.unpriced_trunks => None,
-            None => return Err(Step::NoSupplierPrice { trunk: number }),
-        };
-        let (place, taken) = (None, None);
-        Ok(Some(Candidate { target, trunk, egress, deck, place, taken, agreed, probes: false }))
+        if egress.tariff.is_none() && !sender.settings.price.unpriced_trunks {
+            return Err(Step::NoSupplierPrice { trunk: number });
+        }
+        let (place, taken, probes) = (None, None, false);
+        Ok(Some(Candidate {
+            target,
+            trunk,
+            egress,
+            account,
+            deck,
+            joint,
+            place,
+            taken,
+            agreed,
+            probes,
+        }))
     }
 
     /// What a target takes for the call of comparison, without tax.
@@ -213,46 +252,86 @@ impl<'a> Attempt<'a> {
             return Ok((0, tenant.currency));
         }
         let none = Step::NoSupplierPrice { trunk: trunk.id.0 };
-        let deck = candidate.deck.ok_or(none)?;
-        let account = self.world.account(egress.account).ok_or(none)?;
-        let priced = match deck.is_timed() || deck.tariff().currency != account.currency {
-            true => self.priced(deck, called, account),
-            false => self.plainly_priced(candidate.taken, deck, called, account).ok_or(None),
-        };
-        let terms = match priced {
-            Ok(terms) => terms,
-            Err(why) => match self.default_terms(account) {
-                Some(terms) => terms,
-                None => {
-                    why.into_iter().for_each(|step| self.note(step));
-                    return Err(none);
-                }
+        let (deck, account) = candidate.deck.zip(candidate.account).ok_or(none)?;
+        let why = match candidate.is_plain() {
+            true => match self.plain_cost(candidate, called, ms) {
+                Some(cost) => return Ok(self.exchanged_cost(tenant, cost)),
+                None => None,
             },
+            false => match self.priced(deck, called, account) {
+                Ok(terms) => return Ok(self.compared_cost(tenant, &terms, ms)),
+                Err(why) => why,
+            },
+        };
+        let Some(terms) = self.default_terms(account) else {
+            why.into_iter().for_each(|step| self.note(step));
+            return Err(none);
         };
         Ok(self.compared_cost(tenant, &terms, ms))
     }
 
-    /// The terms of a price that is the same at all times, from the line that was taken out of its
-    /// deck, without a look at any other.
-    fn plainly_priced(
+    /// What a call of comparison costs by a price that is the same at all times, from the line that
+    /// was taken out of its deck, without a look at any other.
+    fn plain_cost(
         &self,
-        taken: Option<Taken>,
-        deck: &TariffDeck,
+        candidate: &Candidate<'a>,
         called: &Called,
-        account: &Account,
-    ) -> Option<Terms> {
+        ms: u64,
+    ) -> Option<(i128, Currency)> {
+        let (found, account) = self.plain_line(candidate, called)?;
+        let discount = account.discount_bp(called.number.as_ref().ok()?);
+        Some((found.net_cost(discount, ms)?, candidate.deck?.tariff().currency))
+    }
+
+    /// The line of such a price, and whose discounts count.
+    fn plain_line(
+        &self,
+        candidate: &Candidate<'a>,
+        called: &Called,
+    ) -> Option<(Found<'a>, &'a Account)> {
         let (chain, number) = (called.chain.as_ref()?, called.number.as_ref().ok()?);
         let wanted = Wanted { wall_us: self.began_us, digits: number.len() };
-        let rate = deck.located(taken?, chain, wanted)?.terms();
-        let exchange = Exchange::same(deck.tariff().currency);
-        Terms::of(deck.tariff(), &rate, account.discount_bp(number), exchange).ok()
+        let found = candidate.deck?.located(candidate.taken?, chain, wanted)?;
+        Some((found, candidate.account?))
+    }
+
+    /// What a target charges that is tried: as [`Attempt::supplier_terms`] says it, without another
+    /// look for a line that is at hand.
+    pub(super) fn terms_of(
+        &mut self,
+        candidate: &Candidate<'a>,
+        called: &Called,
+    ) -> Result<Option<Terms>, Step> {
+        let Some(terms) = self.plain_terms(candidate, called) else {
+            return self.supplier_terms(candidate.trunk, candidate.egress, called);
+        };
+        let rate = terms.rate.map_or(0, |rate| rate.0);
+        self.note(Step::SupplierPrice { trunk: candidate.trunk.id.0, rate });
+        Ok(Some(terms))
+    }
+
+    fn plain_terms(&self, candidate: &Candidate<'a>, called: &Called) -> Option<Terms> {
+        if !candidate.is_plain() {
+            return None;
+        }
+        let tariff = candidate.deck?.tariff();
+        let (found, account) = self.plain_line(candidate, called)?;
+        let discount = account.discount_bp(called.number.as_ref().ok()?);
+        let exchange = Exchange::same(tariff.currency);
+        let terms = Terms::of(tariff, &found.terms(), discount, exchange).ok()?;
+        let class_rule = self.world.settings().tenant(account.tenant).calendar.class_rule;
+        Some(Terms { class_rule, ..terms })
     }
 
     /// What a call of comparison costs in the tenant's currency; in the tariff's, when nobody knows
     /// what that is worth.
     fn compared_cost(&self, tenant: &Tenant, terms: &Terms, ms: u64) -> (i128, Currency) {
-        let (from, to) = (terms.pricing.currency, tenant.currency);
-        let cost = order::net_cost(terms, ms);
+        self.exchanged_cost(tenant, (order::net_cost(terms, ms), terms.pricing.currency))
+    }
+
+    /// The same of a cost in a tariff's currency.
+    fn exchanged_cost(&self, tenant: &Tenant, (cost, from): (i128, Currency)) -> (i128, Currency) {
+        let to = tenant.currency;
         if from == to {
             return (cost, to);
         }
@@ -290,8 +369,12 @@ pub(super) struct Candidate<'a> {
     target: RouteTarget,
     pub(super) trunk: &'a Trunk,
     pub(super) egress: &'a Egress,
+    /// Who is owed.
+    account: Option<&'a Account>,
     /// Its price list; `None` also when it is gone.
     deck: Option<&'a TariffDeck>,
+    /// Where it stands among those that are looked up together.
+    joint: Option<JointPlace>,
     /// Where the line of the number lies in it.
     place: Option<Place>,
     /// That line.
@@ -300,4 +383,15 @@ pub(super) struct Candidate<'a> {
     agreed: Agreed,
     /// It is there to see how good it is.
     pub(super) probes: bool,
+}
+
+impl Candidate<'_> {
+    /// Its price is one line of its tariff, whatever the time, in its account's own currency.
+    fn is_plain(&self) -> bool {
+        self.deck.zip(self.account).is_some_and(|(deck, account)| {
+            let tariff = deck.tariff();
+            let is_supplier = tariff.kind == TariffKind::Supplier;
+            is_supplier && !deck.is_timed() && tariff.currency == account.currency
+        })
+    }
 }

@@ -10,8 +10,9 @@ use super::{Attempt, Sent};
 use crate::location::wire_transport;
 use crate::standing::{Direction, Turn};
 use crate::trace::Step;
-use crate::uri::escape_user;
+use crate::uri::{escape_user, push_user};
 use crate::world::World;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use strowger_billing::{Hop, PriceRef, Terms};
@@ -174,6 +175,7 @@ impl<'a> Attempt<'a> {
                 continue;
             }
             let chance = self.ask.id.0;
+            let dialed = egress.called.apply(number.as_str());
             for (address, host) in self.world.target_addresses(egress, target, chance) {
                 let asked = self.ask.hints.listener;
                 let listener = listener_to(self.world, egress, asked, address);
@@ -181,7 +183,7 @@ impl<'a> Attempt<'a> {
                     Ok(()) => listener.map_or(Exit::None, Exit::By),
                     Err(_) => Exit::OffLimits,
                 };
-                targets.push((address_target(egress, (address, &host), number), exit));
+                targets.push((address_target(egress, (address, &host), &dialed), exit));
             }
         }
         targets
@@ -284,10 +286,15 @@ pub(super) fn swap(map: &CauseMap) -> CauseSwap {
 }
 
 /// A target at an address, with the host as the Request-URI names it.
-fn address_target(egress: &Egress, (address, host): (SocketAddr, &str), number: &Digits) -> Target {
-    let dialed = egress.called.apply(number.as_str());
+fn address_target(egress: &Egress, (address, host): (SocketAddr, &str), dialed: &str) -> Target {
     let transport = wire_transport(egress.transport);
-    let uri = format!("sip:{}@{host}{}", escape_user(&dialed), parameter(transport));
+    let parameter = parameter(transport);
+    let mut uri = String::with_capacity(5 + dialed.len() + host.len() + parameter.len());
+    uri.push_str("sip:");
+    push_user(&mut uri, dialed);
+    uri.push('@');
+    uri.push_str(host);
+    uri.push_str(parameter);
     Target { uri, address, transport, flow: 0, routes: Vec::new() }
 }
 
@@ -305,12 +312,15 @@ fn as_phone(uri: &str) -> String {
     let user = uri.split_once('@').and_then(|(head, _)| head.split_once(':')).map(|(_, user)| user);
     let is_digit = |b: u8| b.is_ascii_digit() || b"*#".contains(&b);
     let is_number = user.is_some_and(|user| {
-        let user = user.replace("%23", "#");
-        let digits = user.strip_prefix('+').unwrap_or(&user);
+        let plain: Cow<'_, str> = match user.contains('%') {
+            true => user.replace("%23", "#").into(),
+            false => user.into(),
+        };
+        let digits = plain.strip_prefix('+').unwrap_or(&plain);
         !digits.is_empty() && digits.bytes().all(is_digit)
     });
     match is_number && !uri.contains(";user=") {
-        true => format!("{uri};user=phone"),
+        true => [uri, ";user=phone"].concat(),
         false => uri.to_owned(),
     }
 }
@@ -352,7 +362,8 @@ pub(crate) fn emergency_branches(
     });
     hops.take(HOPS_MAX)
         .map(|(hop, (address, host), listener)| {
-            let target = address_target(hop.1, (address, &host), &number);
+            let dialed = hop.1.called.apply(number.as_str());
+            let target = address_target(hop.1, (address, &host), &dialed);
             let mut branch = hop_branch(hop, target, listener, tenant, number);
             branch.gauges.clear();
             let own = world.account_settings(hop.1.account);

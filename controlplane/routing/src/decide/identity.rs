@@ -65,6 +65,10 @@ struct Asked {
 
 impl Asked {
     fn parse(privacy: &str) -> Asked {
+        // Most ask for nothing.
+        if privacy.is_empty() {
+            return Asked::default();
+        }
         let has = |word: &str| {
             privacy.split([';', ',']).any(|value| value.trim().eq_ignore_ascii_case(word))
         };
@@ -154,16 +158,12 @@ impl<'a> Attempt<'a> {
     /// Towards a carrier: the caller's number as the carrier wants it.
     pub(super) fn shown_outside(&self, sender: &Sender<'a>, egress: &Egress) -> Shown {
         let own = match &egress.caller_number {
-            Some(number) => number.to_string(),
-            None => self.number_outside(sender),
+            Some(number) => number.as_str(),
+            None => self.outside.get_or_init(|| self.number_outside(sender)).as_str(),
         };
         let number = match &egress.caller_number {
-            Some(_) => own.clone(),
-            None => egress.caller.apply(&own),
-        };
-        let asserted_number = match &egress.identity_number {
-            Some(edit) => edit.apply(&own),
-            None => number.clone(),
+            Some(_) => own.to_owned(),
+            None => egress.caller.apply(own),
         };
         let Visible { hidden, asserted } = self.visible_to(sender, egress.trusted);
         let header = match egress.identity {
@@ -175,7 +175,11 @@ impl<'a> Attempt<'a> {
         // We assert only what we know: our own row, or the word of who is trusted.
         let vouched = egress.caller_number.is_some() || is_vouched(sender);
         let is_sent = header.is_some() && asserted && vouched && !number.is_empty();
-        let mut shown = self.shown(sender, number, is_sent.then_some(asserted_number), hidden);
+        let asserted = is_sent.then(|| match &egress.identity_number {
+            Some(edit) => edit.apply(own),
+            None => number.clone(),
+        });
+        let mut shown = self.shown(sender, number, asserted, hidden);
         shown.header = header.unwrap_or(IdentityHeader::Asserted);
         shown.from_host = egress.from_host.clone().unwrap_or_default();
         shown
@@ -340,7 +344,12 @@ const fn is_vouched(sender: &Sender<'_>) -> bool {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(IDENTITY_MAX).collect()
+    // No text has more characters than bytes.
+    let end = match text.len() > IDENTITY_MAX {
+        true => text.char_indices().nth(IDENTITY_MAX).map_or(text.len(), |(end, _)| end),
+        false => text.len(),
+    };
+    text.get(..end).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -15,11 +15,12 @@ use super::agreed::Agreed;
 use super::first::{FIRST_BITS, First};
 use super::sender::Sender;
 use crate::standing::{Figures, Talked, Turn, View};
+use crate::tariff::without_tax;
 use std::sync::Arc;
 use strowger_billing::Terms;
 use strowger_link::siphash::{Key, siphash24};
 use strowger_model::{
-    Amount, ClassRule, Currency, Exchange, FX_ONE, PPM, Route, RouteId, RouteOrder, RouteSettings,
+    Amount, ClassRule, Currency, Exchange, FX_ONE, Route, RouteId, RouteOrder, RouteSettings,
     RouteTarget, TrunkId, raw_scale,
 };
 
@@ -180,15 +181,22 @@ pub(super) fn sorted<'k>(
         let rank = Rank::of(known, way, probes, value(known, way.order, quality));
         Ranked { rank, index, quality, probes, target: known.target }
     });
-    let mut ranked: Vec<Ranked> = ranked.collect();
-    ranked.sort_unstable_by_key(|ranked| (ranked.rank, ranked.index));
+    let ranked: Vec<Ranked> = ranked.collect();
+    if let [only] = ranked.as_slice() {
+        return vec![only.placed(None)];
+    }
+    // What is sorted is small: fifty targets are moved about a few hundred times.
+    let mut places: Vec<(Rank, usize)> = ranked.iter().map(|one| (one.rank, one.index)).collect();
+    places.sort_unstable();
+    let at = |(_, index): &(Rank, usize)| ranked.get(*index);
     let mut order = Vec::with_capacity(ranked.len());
-    for equals in ranked.chunk_by(|a, b| a.rank == b.rank) {
+    for equals in places.chunk_by(|a, b| a.0 == b.0) {
         if equals.len() == 1 {
-            order.extend(equals.iter().map(|ranked| ranked.placed(None)));
+            order.extend(equals.iter().filter_map(at).map(|ranked| ranked.placed(None)));
             continue;
         }
-        if way.order == RouteOrder::Share && in_turn(equals, way, &mut order) {
+        let equals: Vec<&Ranked> = equals.iter().filter_map(at).collect();
+        if way.order == RouteOrder::Share && in_turn(&equals, way, &mut order) {
             continue;
         }
         let weights: Vec<u16> = equals.iter().map(|ranked| ranked.target.weight).collect();
@@ -200,12 +208,12 @@ pub(super) fn sorted<'k>(
 }
 
 /// Puts targets that share calls in their order; `false` when none has a weight.
-fn in_turn(equals: &[Ranked], way: &Way<'_>, order: &mut Vec<Placed>) -> bool {
+fn in_turn(equals: &[&Ranked], way: &Way<'_>, order: &mut Vec<Placed>) -> bool {
     let targets = equals.iter().map(|ranked| (ranked.target.trunk, ranked.target.weight));
     let turn = Arc::new(Turn::of(way.route, targets));
     let Some(due) = way.view.due(&turn) else { return false };
     let of = |trunk: &TrunkId| equals.iter().find(|ranked| ranked.target.trunk == *trunk);
-    let placed = |ranked: &Ranked| ranked.placed(Some(Arc::clone(&turn)));
+    let placed = |ranked: &&Ranked| ranked.placed(Some(Arc::clone(&turn)));
     order.extend(due.order.iter().filter_map(of).map(placed));
     true
 }
@@ -310,10 +318,7 @@ pub(super) fn net_cost(terms: &Terms, ms: u64) -> i128 {
         pricing.prices = pricing.prices.only_at(ms / 2);
     }
     let raw = pricing.raw(pricing.measure.charged_ms(ms));
-    match terms.vat_included {
-        true => raw / (PPM + i128::from(terms.vat_ppm)) * PPM,
-        false => raw,
-    }
+    without_tax(raw, terms.vat_included, terms.vat_ppm)
 }
 
 /// A cost in another currency, rounded down.

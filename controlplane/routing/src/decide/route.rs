@@ -46,7 +46,7 @@ impl<'a> Attempt<'a> {
                     self.note(Step::HopBeyond { trunk: trunk.id.0 });
                     break;
                 }
-                let terms = self.supplier_terms(trunk, egress, called);
+                let terms = self.terms_of(&candidate, called);
                 let terms = terms.unwrap_or_else(|step| {
                     self.note(step);
                     None

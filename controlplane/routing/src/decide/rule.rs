@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 use crate::rule::{CallFields, Deed};
 use crate::trace::Step;
 use crate::uri::SipUri;
+use core::cell::OnceCell;
 use strowger_billing::Settlement;
 use strowger_link::{Branch, HeaderField, Octets};
 use strowger_model::{Digits, RuleStage, Tenant, TenantId, TrunkId};
@@ -35,6 +36,9 @@ enum Ended {
 impl<'a> Attempt<'a> {
     /// Stage 1: nothing is known but the request.
     pub(super) fn rules_received(&mut self) -> Result<(), Stop> {
+        if self.world.rules().is_empty() {
+            return Ok(());
+        }
         let Some(tenant) = self.tenant_asked() else { return Ok(()) };
         if !self.has_rules(tenant.id, RuleStage::Received) {
             return Ok(());
@@ -263,6 +267,7 @@ impl<'a> Attempt<'a> {
             return;
         }
         self.caller = number;
+        self.outside = OnceCell::new();
         let caller = self.caller(sender);
         if let Some(known) = &mut self.known {
             known.caller = caller;

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use strowger_model::{
     Account, Ban, CallerRule, Destination, Did, DidId, Digits, Emergency, ExchangeRate, Holiday,
     NumberList, Organization, PhonebookEntry, PriceRule, Rate, RingGroup, RingGroupId, Route, Rule,
-    SettingId, SettingRow, Subscriber, Tariff, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    SettingId, SettingRow, Subscriber, Tariff, TariffId, TariffKind, Tenant, TenantId, Trunk,
+    TrunkId, Zone,
 };
 
 /// All rows that decisions depend on.
@@ -143,9 +144,10 @@ impl World {
             let missing = || BuildError { row: name, problem: Problem::Missing(name) };
             decks.insert(*id, Arc::clone(self.tariffs.get(id).ok_or_else(missing)?));
         }
-        let dictionary = Arc::clone(&self.dictionary);
+        let (dictionary, joint) = (Arc::clone(&self.dictionary), Arc::clone(&self.joint));
         let (ported, entries) = (Arc::clone(&self.ported), Arc::clone(&self.entries));
-        World { version: self.version + 1, dictionary, ported, entries, ..World::default() }
+        let version = self.version + 1;
+        World { version, dictionary, joint, ported, entries, ..World::default() }
             .filled(rows, &decks)
     }
 
@@ -176,6 +178,7 @@ impl World {
         for (tenant, list) in by_key(rows.exchange_rates, |rate| rate.tenant) {
             world.put_exchange_rates(tenant, list)?;
         }
+        world.leave_all_but(&rows.tariffs);
         let mut rates = by_key(rows.rates, |rate| rate.tariff);
         for tariff in rows.tariffs {
             if let Some(deck) = kept.get(&tariff.id) {
@@ -316,8 +319,33 @@ impl World {
     fn put_tariff(&mut self, row: Tariff, rates: &[Rate]) -> Result<(), BuildError> {
         self.check_tariff(&row, rates)?;
         let deck = TariffDeck::build(row, rates, &self.dictionary);
+        self.leave(deck.tariff().id, deck.tariff().kind);
+        self.join(&deck);
         Arc::make_mut(&mut self.tariffs).insert(deck.tariff().id, Arc::new(deck));
         Ok(())
+    }
+
+    /// Takes a supplier's deck into the joint index.
+    fn join(&mut self, deck: &TariffDeck) {
+        let Tariff { id, kind, .. } = *deck.tariff();
+        if kind == TariffKind::Supplier && self.joint.has_room(id) {
+            deck.join(Arc::make_mut(&mut self.joint));
+        }
+    }
+
+    /// Takes a tariff that is no supplier's, or is gone, out of the joint index.
+    fn leave(&mut self, id: TariffId, kind: TariffKind) {
+        if kind != TariffKind::Supplier && self.joint.place(id).is_some() {
+            Arc::make_mut(&mut self.joint).retain(|other| other != id);
+        }
+    }
+
+    /// Of tariffs that are not there any more nothing stays in the joint index.
+    fn leave_all_but(&mut self, tariffs: &[Tariff]) {
+        let ids: BTreeSet<TariffId> = tariffs.iter().map(|row| row.id).collect();
+        if !self.joint.is_within(|id| ids.contains(&id)) {
+            Arc::make_mut(&mut self.joint).retain(|id| ids.contains(&id));
+        }
     }
 
     /// Takes a list over whose lines have been checked.
@@ -329,6 +357,10 @@ impl World {
                 row,
                 problem: Problem::Mismatch { field: "row", other: row },
             });
+        }
+        // The index came over with the decks.
+        if self.joint.place(row.id).is_none() {
+            self.join(deck);
         }
         Arc::make_mut(&mut self.tariffs).insert(row.id, Arc::clone(deck));
         Ok(())
@@ -572,6 +604,7 @@ impl World {
             RowName::Subscriber(id) => self.remove_subscriber(id),
             RowName::Trunk(id) => self.remove_trunk(id),
             RowName::Tariff(id) => {
+                self.leave(id, TariffKind::Customer);
                 Arc::make_mut(&mut self.tariffs).remove(&id);
             }
             RowName::RingGroup(id) => self.remove_ring_group(id),

@@ -59,7 +59,10 @@ impl World {
     /// Who has this user name, or is a ring group of this name.
     #[must_use]
     pub fn named(&self, tenant: TenantId, name: &str) -> Option<Holder> {
-        self.usernames.get(&(tenant, name.to_owned())).copied()
+        let compare = |(of, known): &(TenantId, String)| {
+            of.cmp(&tenant).then_with(|| known.as_str().cmp(name))
+        };
+        self.usernames.get_by(compare).copied()
     }
 
     /// Who has this number.

@@ -3,7 +3,7 @@
 use super::{BuildError, Problem, RowName, World};
 use crate::limits::ORGANIZATION_DEPTH_MAX;
 use crate::prefix::Chain;
-use crate::tariff::TariffDeck;
+use crate::tariff::{TariffDeck, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use strowger_billing::Terms;
@@ -110,8 +110,13 @@ impl World {
         call: Priced<'_>,
     ) -> Result<Terms, NoTerms> {
         let Priced { number, chain, began_us, ms_max, prices_us } = call;
-        let clock = self.clock(tenant, number);
-        let found = deck.price_as_of(chain, &clock, (began_us, ms_max), prices_us);
+        let found = match deck.is_timed() {
+            true => {
+                let clock = self.clock(tenant, number);
+                deck.price_as_of(chain, &clock, (began_us, ms_max), prices_us)
+            }
+            false => deck.flat_price(chain, Wanted { wall_us: prices_us, digits: number.len() }),
+        };
         let (rate, prices) = found.ok_or(NoTerms::Price)?;
         let (from, to) = (deck.tariff().currency, account.currency);
         let exchange = self.exchange(tenant, from, to, began_us).ok_or(NoTerms::Exchange)?;

@@ -1,9 +1,11 @@
 use super::*;
+use crate::prefix::Dictionary;
 use crate::standing::{Counts, Standing};
+use crate::tariff::{TariffDeck, Wanted};
 use crate::testing;
 use core::cmp::{Ordering, Reverse};
 use proptest::prelude::*;
-use strowger_model::{Commitment, Minutes};
+use strowger_model::{Commitment, Minutes, Price, Rate, Rounding, Tariff};
 
 fn usual() -> RouteSettings {
     RouteSettings::default()
@@ -389,5 +391,36 @@ proptest! {
             let order = oracle(&all[pair[0]], &all[pair[1]], &way, dearest);
             prop_assert_ne!(order, Ordering::Greater, "{:?} {:?}", all[pair[0]], all[pair[1]]);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_line_costs_by_itself_what_its_terms_cost(
+        (price, fee) in (-1i64..5_000_000_000, -1i64..100_000_000),
+        (step_s, minimum_s, free_s, free_after_s) in (0u32..70, 0u32..90, 0u32..90, 0u32..300),
+        (vat_ppm, vat_included) in (0u32..300_000, any::<bool>()),
+        digits in 0u8..=11,
+        discount in 0u16..=10_001,
+        ms in 0u64..10_000_000,
+    ) {
+        let rate = Rate {
+            price: Price(price),
+            connection_fee: Amount(fee),
+            step_s,
+            minimum_s,
+            free_s,
+            free_after_s,
+            ..testing::rate(1, 1, "44", "0.01")
+        };
+        let rounding = Rounding { digits, ..testing::tariff(1).rounding };
+        let tariff = Tariff { vat_ppm, vat_included, rounding, ..testing::tariff(1) };
+        let dictionary = Dictionary::default().extended([rate.prefix]).unwrap();
+        let deck = TariffDeck::build(tariff.clone(), std::slice::from_ref(&rate), &dictionary);
+        let number = testing::digits("4420");
+        let wanted = Wanted { wall_us: 0, digits: number.len() };
+        let found = deck.locate(&dictionary.chain(&number), wanted).unwrap();
+        let terms = Terms::of(&tariff, &rate, discount, Exchange::same(tariff.currency));
+        prop_assert_eq!(found.net_cost(discount, ms), terms.ok().map(|t| net_cost(&t, ms)));
     }
 }
