@@ -62,7 +62,7 @@ const CASES: &[Case] = &[
         "ring 10.0.0.2:5060; account 1 pays 0", "302 Redirected cause 23"),
     ("call.foreign_trunk", "6", 1,
         |r| elsewhere(with_setting(r, "call.foreign", "always", Depth::System, 0)),
-        "404 NoRoute cause 3", "Located(sip:1002@other.example)"),
+        "404 NoRoute cause 3", "Place(other.example)"),
     ("call.pickup", "never", 1, picks, "go", "no"),
     ("failover.mode", "silence", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[504]"),
@@ -223,8 +223,8 @@ fn elsewhere(rows: Rows) -> String {
     switch.prepare("1001 dials 1002");
     switch.call().request_uri = "sip:1002@other.example".to_owned();
     let decision = switch.again();
-    if let Verdict::Need(Query::Located(uri)) = &decision.verdict {
-        return format!("Located({uri})");
+    if let Verdict::Need(Query::Place(wanted)) = &decision.verdict {
+        return format!("Place({})", wanted.host);
     }
     words(&decision)
 }
@@ -258,7 +258,6 @@ pub(super) fn asks(rows: Rows, line: &str) -> String {
         Verdict::Need(Query::Ported(number)) => format!("Ported({number})"),
         Verdict::Need(Query::Reached(number)) => format!("Reached({number})"),
         Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
-        Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
         Verdict::Need(Query::Radius(call)) => format!("Radius({})", call.called),
         Verdict::Need(Query::Place(wanted)) => format!("Place({})", wanted.host),
         Verdict::Go(_)
