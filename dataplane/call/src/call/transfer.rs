@@ -114,6 +114,7 @@ pub(crate) fn heard_as(command: Command) -> Option<Event> {
         Command::ReofferAnswer { body } => Event::ReofferAnswered { body },
         Command::ReofferRefuse { cause } => Event::ReofferRefused { cause },
         Command::Info { body } => Event::Info { body },
+        Command::Parts(parts) => Event::Parts(parts),
         Command::Message { body } => Event::Message { body },
         Command::Invite(_)
         | Command::Fields(_)
@@ -227,6 +228,7 @@ impl Call {
             facts,
             legs: vec![Leg::mesh(Mesh { far: from, beyond: Some(kept), instead: None })],
             joined: None,
+            beside: None,
             state: State::default(),
         };
         let ask = Arc::new(Ask {
@@ -351,6 +353,7 @@ impl Call {
             Event::Confirmed { .. } => State::Talking(talk),
             Event::Offered(_)
             | Event::Fields(_)
+            | Event::Parts(_)
             | Event::Refreshed { .. }
             | Event::ReofferAnswered { .. }
             | Event::ReofferRefused { .. }

@@ -254,6 +254,7 @@ impl Leg {
                 self.hangup(cause, &phrase, retry_after_s, layer, now);
             }
             Command::Fields(fields) => self.keep_fields(fields, layer),
+            Command::Parts(parts) => self.keep_parts(parts, layer),
             Command::Challenge(challenge) => self.challenge(&challenge, layer, now),
             Command::Redirect { status, contacts } => {
                 self.redirect(status, &contacts, layer, now);
