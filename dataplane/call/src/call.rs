@@ -103,6 +103,8 @@ impl Default for State {
 impl Call {
     /// Hears what a leg reports.
     pub(crate) fn handle_leg(&mut self, leg: u8, event: Event, cx: &mut Cx<'_>) {
+        // What another leg said before stands beside nothing any more.
+        self.beside = self.beside.take().filter(|beside| beside.leg == leg);
         if self.heard_after_end(leg, &event, cx) {
             return;
         }
@@ -110,7 +112,6 @@ impl Call {
             self.beside = Some(Box::new(Beside { leg, parts }));
             return;
         }
-        self.beside = self.beside.take().filter(|beside| beside.leg == leg);
         self.state = match mem::take(&mut self.state) {
             State::Asked(asked) => self.asked_leg(asked, event, cx),
             State::Hunting(hunt) => self.hunting_leg(hunt, leg, event, cx),

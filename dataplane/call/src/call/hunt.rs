@@ -41,6 +41,8 @@ pub(crate) struct Hunt {
     /// Somebody said that nobody is to be tried any more (6xx).
     stopped: bool,
     early: Option<Early>,
+    /// A branch is over that had not answered an offer of the caller.
+    owes_refusal: bool,
     told: Told,
 }
 
@@ -115,6 +117,7 @@ impl Hunt {
             failures: Vec::new(),
             stopped: false,
             early: None,
+            owes_refusal: false,
             told: Told::Nothing,
         }
     }
@@ -181,6 +184,15 @@ impl Hunt {
         Some(from)
     }
 
+    /// The caller is owed the refusal of its offer.
+    pub(crate) fn owe_refusal(&mut self, is_owed: bool) {
+        self.owes_refusal |= is_owed;
+    }
+
+    pub(crate) fn take_owed(&mut self) -> bool {
+        std::mem::take(&mut self.owes_refusal)
+    }
+
     /// The offer of `from` was answered by `told`.
     pub(crate) fn answered_early(&mut self, from: u8, told: &Body) {
         if let Some(early) = self.early.as_mut().filter(|_| from == 0) {
@@ -229,6 +241,7 @@ impl Call {
         if hunt.ways.is_over() {
             return self.exhausted(&mut hunt, cx);
         }
+        self.settle_early(&mut hunt, cx);
         State::Hunting(hunt)
     }
 
@@ -390,7 +403,7 @@ impl Call {
         cx: &mut Cx<'_>,
     ) {
         self.end_leg(leg, end, farewell, cx);
-        self.close_early(hunt, leg, cx);
+        Call::close_early(hunt, leg);
         hunt.forget_early(leg);
     }
 

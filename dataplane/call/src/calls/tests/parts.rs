@@ -107,7 +107,7 @@ fn what_stands_beside_a_word_goes_with_what_it_makes_us_say() {
           b< reoffer offer(a2)
         b> beside text/plain
         b> reoffer a3
-          b< reoffer-refuse 491/0
+          b< reoffer-refuse 491/31
         b> beside text/xml
         b> reoffer-answered b2
           a< beside text/xml
@@ -167,9 +167,9 @@ fn the_caller_hears_what_stood_beside_the_refusal_that_it_is_told() {
         c> beside text/xml
         c> refused 480
           table ended
-          journal ended 480/18 Called NoAnswer
-          a< beside text/xml
-          a< hangup 480/18
+          journal ended 486/17 Called Busy
+          a< beside application/isup
+          a< hangup 486/17
         "#,
     );
 }
@@ -185,8 +185,8 @@ fn a_plan_that_comes_to_nothing_at_once_is_told_to_nobody() {
         go b{gauge=3} ; ringing
           table ringing
           table ended
-          journal ended 500/34 Switch Limit
-          a< hangup 500/34
+          journal ended 480/18 Switch Exhausted
+          a< hangup 480/18
         "#,
     );
     check(

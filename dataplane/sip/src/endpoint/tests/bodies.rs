@@ -169,16 +169,19 @@ fn what_stands_beside_our_words_goes_with_them() {
         "peer> INVITE | Supported: 100rel
         peer< 100 INVITE
         call< Offered 4420 sdp
-        call> Speak bodies=text/xml
+        call> Speak bodies=text/xml reliable=always
         call> Parts text/xml
         call> Progress 183 sdp
         peer< 183 INVITE sdp+text/xml | MIME-Version: 1.0
         call> Parts text/xml
         call> Progress 180
-        call> Parts text/xml
-        call> Answer sdp
         peer> re-PRACK | RAck: RSEQ 1 INVITE
         peer< 200 PRACK
+        peer< 180 INVITE sdp | Content-Type: text/xml | Content-Disposition: signal
+        peer> re-PRACK | RAck: RSEQ 1 INVITE
+        peer< 200 PRACK
+        call> Parts text/xml
+        call> Answer sdp
         peer< 200 INVITE sdp+text/xml
         peer> ACK
         call< Confirmed

@@ -29,7 +29,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use strowger_leg::{Body, Command, Event, Invite};
+use strowger_leg::{Body, Command, Event, Invite, Part};
 use strowger_link::token;
 use strowger_link::{
     Algorithm, Bodies, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key,
