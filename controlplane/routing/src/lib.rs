@@ -83,7 +83,7 @@ pub use names::{NAME_ADDRESSES_MAX, NAMES_MAX, NamedHost, Names};
 pub use nonce::{NonceCounts, NonceUse};
 pub use page::PageMap;
 pub use perimeter::{OffLimits, Perimeter};
-pub use place::{place_of, resolved};
+pub use place::{place_of, resolved, wanted_of};
 pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
 pub use refusal::Refusal;
 pub use register::register;

@@ -94,6 +94,9 @@ pub const TURNS_MAX: usize = 4_096;
 /// Longest URI of another domain that is called, characters.
 pub const FOREIGN_URI_MAX: usize = 256;
 
+/// Most addresses of another domain that one call tries.
+pub const FOREIGN_ADDRESSES_MAX: usize = 4;
+
 /// Longest trace of one decision, bytes (design of control, 15).
 pub const TRACE_MAX: usize = 512;
 

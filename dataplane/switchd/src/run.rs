@@ -528,6 +528,7 @@ fn limits(config: &Config) -> Limits {
         stranger_challenges: overload.stranger_challenges,
         exempt: overload.exempt.iter().map(|net| (net.address, net.prefix_len)).collect(),
         agents: config.guard.agents.clone(),
+        served: config.guard.served.clone(),
         honeypots: config.guard.honeypots.clone(),
         units: config.units().into(),
         ask_ms: overload.ask_ms,

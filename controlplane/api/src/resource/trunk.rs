@@ -193,9 +193,10 @@ object! {
     /// How progress is told, to it and from it: as it was `sent`, or a 183 as a 180 without its
     /// description (`ringing`), so that nobody hears early media; null is `sent`.
     progress: Free Opt(words::<ProgressMode>()) => progress;
-    /// Which bodies beside session descriptions pass: in its INVITEs on to the trunks that take
-    /// them as well, and in INFO and MESSAGE within its calls. Others are refused with 415 and what
-    /// is taken. Null: those within its calls pass, those of an INVITE stay here.
+    /// Which bodies beside session descriptions pass: in INVITE, its responses, UPDATE and BYE on
+    /// to the trunks that take them as well, and in INFO and MESSAGE within its calls. Others are
+    /// refused with 415 and what is taken, or left out where nothing can be refused. Null: those of
+    /// INFO and MESSAGE pass, and nothing beside a description.
     bodies: Free Opt(&BODIES) => bodies;
 }
 

@@ -120,6 +120,10 @@ settings! {
         hops_max: u8 = 8, Kind::Whole(1, 8), Account, Routing, ["maxreroute", "allowreroute"];
         /// Who is refused because of a limit is asked to wait so long (`Retry-After`); 0 is not.
         retry_after_ms: u32 = 0, Kind::Millis(0, HOUR, 1_000), Account, Routing, [];
+        /// Programs that trunks without credentials call by, as they call themselves in User-Agent,
+        /// in either case: the whole name below five characters, else a part of it. Calls by others
+        /// are refused; `none` takes any.
+        trunk_programs: Vec<String> = Vec::new(), Kind::Programs, Account, Routing, [];
         /// A called number is looked for among our own before routes are.
         local_numbers: bool = true, Kind::Flag, Account, Routing, ["checklocalnumbers"];
         /// A call may go out by the trunk that it came in by.
@@ -426,6 +430,9 @@ settings! {
         /// that came from; `contact` always to the address in it, if there is one; `both` as
         /// `by-contact`, and to the other one of both when nobody answers there within 3 s.
         send_to: SendTo = SendTo::ByContact, Kind::Word(SEND_TO_WORDS), Subscriber, Routing, [];
+        /// A device that says nothing within 3 s is tried at the standard port of its transport as
+        /// well (5060, 5061 by TLS), where its contact or its source names another.
+        standard_port: bool = false, Kind::Flag, Subscriber, Routing, ["sipsendtodefport"];
         /// What is sent to contacts behind a NAT so that it stays open.
         keep_alive: KeepAlive = KeepAlive::Crlf, Kind::Word(KEEP_ALIVE_WORDS), Subscriber,
             Routing, ["udpkeepalive"];

@@ -124,7 +124,8 @@ fn a_value_reaches_its_field_and_no_other() {
             | SettingKind::Words(_)
             | SettingKind::Price
             | SettingKind::Sum
-            | SettingKind::Codecs => SettingValue::Flag(true),
+            | SettingKind::Codecs
+            | SettingKind::Programs => SettingValue::Flag(true),
         };
         assert!(!setting.put(&mut profile, Some(&wrong)), "{}", setting.path());
         assert_eq!(profile, before);

@@ -20,7 +20,7 @@ use super::plan::{AdmitPlan, Payer, Plan, sender_manner};
 use super::sender::{Sender, Who};
 use super::way::{Diversion, Place, Way};
 use super::{Attempt, Decision, Facts, Stop};
-use crate::fact::{Finding, Outsider};
+use crate::fact::Outsider;
 use crate::location::Locations;
 use crate::place::{drawn, place_of};
 use crate::refusal::Refusal;
@@ -586,14 +586,14 @@ impl<'a> Attempt<'a> {
         if !known.is_empty() {
             return known;
         }
-        match self.find_out(place_of(host, transport)) {
-            Some(Finding::Unknown(lack)) => {
+        let Some(finding) = self.find_out(place_of(host, transport)) else { return Vec::new() };
+        match finding.placed() {
+            Ok(places) => drawn(places, transport, chance),
+            Err(lack) => {
                 // Nobody says: it leads nowhere, whatever is set for a call's numbers.
                 let _goes_on = self.without(Outsider::Names, lack, Unknown::Continue);
                 Vec::new()
             }
-            Some(finding) => drawn(&finding, transport, chance),
-            None => Vec::new(),
         }
     }
 

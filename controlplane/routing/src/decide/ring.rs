@@ -16,8 +16,8 @@ use strowger_link::{
     BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target, Voices,
 };
 use strowger_model::{
-    Binding, CalledShown, Digits, Fork as ForkMode, Forward, ForwardWhen, Nat, Profile, SendTo,
-    Subscriber, Tenant,
+    Binding, CalledShown, Digits, Fork as ForkMode, Forward, ForwardWhen, Nat, NatSettings,
+    Profile, SendTo, Subscriber, Tenant,
 };
 
 /// How long a device is waited for at its first address when there is a second one, milliseconds.
@@ -113,8 +113,9 @@ impl<'a> Attempt<'a> {
         }
         let mut spare: Vec<Branch> =
             spare.into_iter().take(BRANCHES_MAX).filter_map(&branch).collect();
-        if self.world.subscriber_settings(callee.id).nat.send_to == SendTo::Both {
-            spare.extend(self.elsewhere(&first, &branch, &mut groups));
+        let nat = &self.world.subscriber_settings(callee.id).nat;
+        if nat.send_to == SendTo::Both || nat.standard_port {
+            spare.extend(self.elsewhere((&first, nat), &branch, &mut groups));
             spare.truncate(BRANCHES_MAX);
         }
         Fork { groups, spare }
@@ -124,20 +125,22 @@ impl<'a> Attempt<'a> {
     /// to say a first word then (spec SIP-NAT-02).
     fn elsewhere(
         &self,
-        first: &[&Binding],
+        (first, nat): (&[&Binding], &NatSettings),
         branch: &impl Fn(&Binding) -> Option<Branch>,
         groups: &mut [Vec<Branch>],
     ) -> Vec<Branch> {
         let mut others = Vec::new();
         for binding in first.iter().take(BRANCHES_MAX) {
-            let other = elsewhere(binding).filter(|at| !self.world.perimeter().is_own(*at));
-            let (Some(address), Some(mut other)) = (other, branch(binding)) else { continue };
-            let mut all = groups.iter_mut().flatten();
-            if let Some(own) = all.find(|own| own.target == other.target) {
-                own.first_ms = ELSEWHERE_MS;
+            let all = elsewhere(binding, nat).into_iter();
+            for address in all.filter(|at| !self.world.perimeter().is_own(*at)) {
+                let Some(mut other) = branch(binding) else { continue };
+                let mut ringing = groups.iter_mut().flatten();
+                if let Some(own) = ringing.find(|own| own.target == other.target) {
+                    own.first_ms = ELSEWHERE_MS;
+                }
+                other.target.address = address;
+                others.push(other);
             }
-            other.target.address = address;
-            others.push(other);
         }
         others
     }

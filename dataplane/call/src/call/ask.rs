@@ -81,6 +81,7 @@ impl Call {
             legs: vec![Leg::inbound(offer.nated)],
             joined: None,
             again: None,
+            beside: None,
             state: State::default(),
         };
         call.live(0, LiveState::Dialing, cx);
@@ -141,6 +142,7 @@ impl Call {
             | Event::Progress { .. }
             | Event::Answered { .. }
             | Event::Fields(_)
+            | Event::Parts(_)
             | Event::Confirmed { .. }
             | Event::Reoffer { .. }
             | Event::Update { .. }
@@ -264,16 +266,19 @@ impl Call {
             Some(parts) => parts,
             None => return self.close(&not_taken(&go.manner), cx),
         };
-        if !go.manner.is_usual() {
-            self.command(0, Command::Speak(Box::new(go.manner.clone())), cx);
-        }
+        let manner = (!go.manner.is_usual()).then(|| Box::new(go.manner.clone()));
         self.facts.grant(go.grant, cx.now);
         self.write_slot(SlotState::Ringing, cx);
         if self.leg(0).is_some_and(|caller| caller.mesh.is_some()) {
             // Whoever asked for this transfer is told that it is tried.
             self.command(0, Command::Progress { status: 100, body: None }, cx);
         }
-        self.hunt(Box::new(Hunt::new(go, brought, question)), cx)
+        let state = self.hunt(Box::new(Hunt::new(go, brought, question)), cx);
+        // A call that is over already speaks to nobody any more.
+        if let (State::Hunting(_), Some(manner)) = (&state, manner) {
+            self.command(0, Command::Speak(manner), cx);
+        }
+        state
     }
 }
 

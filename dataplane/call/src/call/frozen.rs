@@ -405,6 +405,7 @@ impl Call {
             legs: legs.collect(),
             joined: None,
             again: None,
+            beside: None,
             state: State::default(),
         };
         for id in call.legs.iter().flat_map(|leg| &leg.gauges) {
@@ -469,6 +470,7 @@ impl Call {
             legs: Vec::new(),
             joined: None,
             again: None,
+            beside: None,
             state: State::Closed(Closed::Settled { shown: false }),
         };
         for lost in legs {

@@ -145,7 +145,7 @@ impl Call {
             }
             // Digests of both sides, where they are not ours: the protocol knows where.
             Event::Fields(fields) => self.pass(talk.other(leg), Command::Fields(fields), cx),
-            Event::Progress { .. } | Event::Answered { .. } => {
+            Event::Progress { .. } | Event::Answered { .. } | Event::Parts(_) => {
                 Call::misplaced(cx);
                 Ok(())
             }

@@ -123,6 +123,7 @@ pub(crate) fn heard_as(command: Command) -> Option<Event> {
         Command::ReofferAnswer { body } => Event::ReofferAnswered { body },
         Command::ReofferRefuse { cause } => Event::ReofferRefused { cause },
         Command::Info { body } => Event::Info { body },
+        Command::Parts(parts) => Event::Parts(parts),
         Command::Message { body } => Event::Message { body },
         Command::Invite(_)
         | Command::Fields(_)
@@ -251,6 +252,7 @@ impl Call {
             legs: vec![Leg::mesh(Mesh { far: from, beyond: Some(kept), instead: None })],
             joined: None,
             again: None,
+            beside: None,
             state: State::default(),
         };
         let ask = Arc::new(Ask {
@@ -376,6 +378,7 @@ impl Call {
             Event::Confirmed { .. } => State::Talking(talk),
             Event::Offered(_)
             | Event::Fields(_)
+            | Event::Parts(_)
             | Event::Refreshed { .. }
             | Event::ReofferAnswered { .. }
             | Event::ReofferRefused { .. }

@@ -33,6 +33,8 @@ const CASES: &[Case] = &[
     ("call.hops_max", "1", 1, |r| go(two_carriers(r), "1001 dials 447").stages.len().to_string(),
         "3", "1"),
     ("call.retry_after_ms", "7000", 1, retry_after, "0", "7"),
+    ("call.trunk_programs", "Acme SBC, x", 1, |r| say(r, "trunk 8 dials 442071002"),
+        "ring 10.0.0.2:5060; account 1 pays 0", "403 Denied cause 21"),
     ("call.local_numbers", "false", 1, |r| say(r, "1001 dials 442071002"),
         "ring 10.0.0.2:5060; account 1 pays 0",
         "442071002 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
@@ -63,7 +65,7 @@ const CASES: &[Case] = &[
         "ring 10.0.0.2:5060; account 1 pays 0", "302 Redirected cause 23"),
     ("call.foreign_trunk", "6", 1,
         |r| elsewhere(with_setting(r, "call.foreign", "always", Depth::System, 0)),
-        "404 NoRoute cause 3", "Located(sip:1002@other.example)"),
+        "404 NoRoute cause 3", "Place(other.example)"),
     ("call.pickup", "never", 1, picks, "go", "no"),
     ("call.called_shown", "best", 4, |r| shown_called(r), " / ",
         "sip:442071009@10.0.0.4:5060 / sip:442071004@10.0.0.4:5060"),
@@ -165,6 +167,7 @@ const CASES: &[Case] = &[
     ("registration.flow_timer_ms", "120000", 1, |r| headers(r, "Flow-Timer"), "", "120"),
     ("nat.send_to", "contact", 1, nated_address,
         "203.0.113.5:4001", "10.0.0.9:5060"),
+    ("nat.standard_port", "true", 1, elsewhere_at, "none", "5060"),
     ("nat.keep_alive", "options", 1, keeps, "Crlf 25000", "Options 25000"),
     ("nat.keep_alive_ms", "60000", 1, keeps, "Crlf 25000", "Crlf 60000"),
     ("digest.nonce_ms", "60000", 1, nonce_s, "300", "60"),
@@ -238,8 +241,8 @@ fn elsewhere(rows: Rows) -> String {
     switch.prepare("1001 dials 1002");
     switch.call().request_uri = "sip:1002@other.example".to_owned();
     let decision = switch.again();
-    if let Verdict::Need(Query::Located(uri)) = &decision.verdict {
-        return format!("Located({uri})");
+    if let Verdict::Need(Query::Place(wanted)) = &decision.verdict {
+        return format!("Place({})", wanted.host);
     }
     words(&decision)
 }
@@ -273,7 +276,6 @@ pub(super) fn asks(rows: Rows, line: &str) -> String {
         Verdict::Need(Query::Ported(number)) => format!("Ported({number})"),
         Verdict::Need(Query::Reached(number)) => format!("Reached({number})"),
         Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
-        Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
         Verdict::Need(Query::Radius(call)) => format!("Radius({})", call.called),
         Verdict::Need(Query::Place(wanted)) => format!("Place({})", wanted.host),
         Verdict::Go(_)
@@ -708,12 +710,32 @@ fn nated_address(rows: Rows) -> String {
     branch.unwrap().target.address.to_string()
 }
 
-/// Where else a device may be: its address and its source, one after the other, if it is set so.
+/// The port at which 1001 is tried in the end, which registers from another; `none` = no other.
+fn elsewhere_at(rows: Rows) -> String {
+    let mut switch = switch(rows);
+    switch.register(1, "sip:1001@203.0.113.5:4001", "203.0.113.5:4001");
+    let stages = switch.go("1002 dials 1001").stages;
+    let branches = stages.iter().flat_map(|stage| &stage.branches);
+    let ports: Vec<u16> = branches
+        .filter(|branch| branch.target.uri.contains("203.0.113.5"))
+        .map(|branch| branch.target.address.port())
+        .collect();
+    match ports[..] {
+        [4001] => "none".to_owned(),
+        [4001, other] => other.to_string(),
+        _ => format!("{ports:?}"),
+    }
+}
+
+/// Where else a device may be: its address and its source, and the standard port of each, one after
+/// the other, if it is set so.
 #[test]
 fn the_second_address_of_a_device_is_tried_when_nobody_answers_at_the_first() {
-    let places = |value: &str| {
+    let places = |value: &str, standard_port: &str| {
         let mut switch = super::forward::switch(|rows| {
             rows.settings.push(setting_row("nat.send_to", value, Depth::Account, 1));
+            let port = setting_row("nat.standard_port", standard_port, Depth::Account, 1);
+            rows.settings.push(SettingRow { id: SettingId(2), ..port });
         });
         switch.register(1, "sip:1001@10.0.0.9:5060", "203.0.113.5:4001");
         let stages = switch.go("1002 dials 1001").stages;
@@ -725,9 +747,14 @@ fn the_second_address_of_a_device_is_tried_when_nobody_answers_at_the_first() {
         };
         (ours.map(shown).collect::<Vec<_>>(), stages[0].next.unreachable)
     };
-    assert_eq!(places("by-contact"), (vec!["0 203.0.113.5:4001 0".to_owned()], None));
+    assert_eq!(places("by-contact", "false"), (vec!["0 203.0.113.5:4001 0".to_owned()], None));
     let both = ["0 203.0.113.5:4001 3000", "1 10.0.0.9:5060 0"].map(str::to_owned);
-    assert_eq!(places("both"), (both.to_vec(), Some(1)));
+    assert_eq!(places("both", "false"), (both.to_vec(), Some(1)));
+    let standard = ["0 203.0.113.5:4001 3000", "1 203.0.113.5:5060 0"].map(str::to_owned);
+    assert_eq!(places("source", "true"), (standard.to_vec(), Some(1)));
+    // Of two places that are the same one is tried.
+    let all = ["0 203.0.113.5:4001 3000", "1 10.0.0.9:5060 0", "1 203.0.113.5:5060 0"];
+    assert_eq!(places("both", "true"), (all.map(str::to_owned).to_vec(), Some(1)));
 }
 
 fn keeps(rows: Rows) -> String {

@@ -2,7 +2,7 @@
 
 use super::world::{World, branch, challenge, emergency, gauge, go, offer, refuse, sdp};
 use proptest::prelude::*;
-use strowger_leg::Event;
+use strowger_leg::{Event, Part};
 use strowger_link::codec::encode;
 use strowger_link::{
     AnswerBody, AskId, Branch, Cause, Extended, Grant, Hangup, LegId, Octets, OnRedirect,
@@ -155,6 +155,8 @@ impl Storm {
         let mut plan = go(ask, stages, grant_of(grant), max_ms);
         let any = shape & 0x10 != 0;
         plan.reroute = (shape & 0x20 != 0).then_some(Reroute { talk_ms_max: 20_000, any });
+        // One that is told.
+        plan.manner.ringing = shape & 0x80 != 0;
         self.world.answer(ask, AnswerBody::Go(Box::new(plan)));
     }
 
@@ -213,7 +215,11 @@ fn event_of(event: u8, detail: u8) -> Event {
         11 if detail & 3 == 3 => Event::Refreshed { body },
         11 => Event::ReofferAnswered { body },
         12 => Event::ReofferRefused { cause },
-        13 => Event::Digits { digits: "12".into(), duration_ms: 100 },
+        13 if detail & 1 == 0 => Event::Digits { digits: "12".into(), duration_ms: 100 },
+        13 => {
+            let part = Part { body: sdp("p"), disposition: "signal".into(), required: false };
+            Event::Parts(vec![part])
+        }
         14 => match detail % 3 {
             0 => Event::Offered(Box::new(offer("1002", None))),
             _ => Event::Info { body: sdp("i") },

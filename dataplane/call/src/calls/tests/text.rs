@@ -102,6 +102,10 @@ pub(super) fn command_text(command: &Command) -> String {
                 |f: &HeaderField| format!(" {}: {}", f.name, String::from_utf8_lossy(&f.value.0));
             format!("fields{}", fields.iter().map(said).collect::<String>())
         }
+        Command::Parts(parts) => {
+            let kinds: Vec<&str> = parts.iter().map(|part| &*part.body.content_type).collect();
+            format!("beside {}", kinds.join(" "))
+        }
         Command::Challenge(challenge) => format!("challenge {}", challenge.realm),
         Command::Redirect { status, contacts } => {
             format!("redirect {status} {}", contacts.join(" "))
