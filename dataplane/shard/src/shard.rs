@@ -800,6 +800,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.media_flooded,
             socket.limited,
             u64::from(socket.is_steered),
+            socket.fragmented,
+            u64::from(socket.is_ring),
+            socket.rearmed,
+            socket.silent,
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
