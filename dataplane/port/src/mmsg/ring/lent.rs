@@ -41,7 +41,7 @@ pub(in crate::mmsg) struct Arrived<'a> {
 /// The buffers, and the list by which the kernel gets them.
 pub(super) struct Lent {
     /// The list, a page at least, with the buffers behind it.
-    pub(super) area: Area,
+    pub(super) _area: Area,
     /// Where the list is.
     pub(super) entries: NonNull<BufRingEntry>,
     /// Where buffers begin.

@@ -80,7 +80,7 @@ impl Lent {
         header.msg_namelen = RawAddress::ROOM;
         header.msg_controllen = Control::ROOM;
         let (entries, count) = (area.base.cast(), size.buffers);
-        Ok(Lent { area, entries, first, count, stride, bytes, tail: 0, header })
+        Ok(Lent { _area: area, entries, first, count, stride, bytes, tail: 0, header })
     }
 }
 

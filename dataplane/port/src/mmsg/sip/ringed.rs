@@ -142,9 +142,13 @@ impl SipSockets {
         left.iter_mut().take(self.queue.len()).rev().take(lost).for_each(|left| *left = true);
         for at in 0..self.queue.len() {
             let Some(number) = self.queue.get(at).map(|queued| queued.path.listener) else { break };
-            if left.get(at).is_none_or(|left| *left) {
+            let is_left = left.get(at).is_none_or(|left| *left);
+            let Some(listener) = self.listeners.get_mut(usize::from(number)) else { continue };
+            if is_left {
+                // What refused it may be the error of an earlier one, which it has cleared.
+                listener.has_error = true;
                 self.send_run(number, at, at + 1);
-            } else if let Some(listener) = self.listeners.get_mut(usize::from(number)) {
+            } else {
                 listener.counters.sent += 1;
             }
         }
@@ -158,13 +162,14 @@ impl SipSockets {
             return;
         }
         for Watched { key, came } in watch.take() {
-            let listener = usize::try_from(key).ok().and_then(|at| self.listeners.get(at));
+            let listener = usize::try_from(key).ok().and_then(|at| self.listeners.get_mut(at));
             let Some(listener) = listener.filter(|listener| listener.came == came) else {
                 continue;
             };
             if has_datagram(listener.socket.as_fd()) && !receiver.is_ready() {
                 receiver.cancel(key);
                 receiver.want(listener.socket.as_fd(), key);
+                listener.has_error = true;
                 counts.silent += 1;
             }
         }
