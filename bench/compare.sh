@@ -95,6 +95,12 @@ relay() {
     ulimit -n "$(ulimit -Hn)"
     seconds=$(seconds 5)
     server_start "$work/server" "$((calls + 96))" 10
+    [ -z "${server_says:-}" ] || grep -q "$server_says" "$work/server/log" || {
+        echo "SKIPPED: $name is not what this host lets the server do: $(cat "$work/server/log")" >&2
+        server_stop "$work/server"
+        place_end
+        return 0
+    }
     if [ "$smoke" = 0 ]; then
         if rtpengine_here; then
             place_group rtpengine
@@ -148,6 +154,24 @@ measure_relay-lookup() {
         relay relay-lookup 2000 0.40 --packet-window 1000
     fi
 }
+# The same by io_uring, with a socket for each port.
+measure_relay-uring() {
+    local server_more='media.backend = "uring"' server_says='go by io_uring'
+    if [ "$smoke" = 1 ]; then
+        relay relay-uring 100 0.60 --packet-window 200
+    else
+        relay relay-uring 2000 0.60 --packet-window 1000
+    fi
+}
+# 1,000 flows at saturation, of calls one side of which is encrypted: each packet is opened or
+# sealed.
+measure_relay-srtp() {
+    if [ "$smoke" = 1 ]; then
+        relay relay-srtp 50 0.60 --packet-window 100 --near-srtp
+    else
+        relay relay-srtp 500 0.60 --packet-window 500 --near-srtp
+    fi
+}
 # 100 flows at saturation: ten packets of each, a fifth of what rtpengine stands.
 measure_relay-100() { relay relay-100 50 0.75 --packet-window 1000; }
 # 1,000 flows at 50 a second each.
@@ -186,6 +210,69 @@ flooded_ours() {
     relay_ours || told=$?
     unset 'relay_words[-1]' 'relay_words[-1]'
     return "$told"
+}
+
+# 20,000 relayed calls on two media addresses, by one socket for all ports: held for 20 s with as
+# many packets as the machine carries (HOLD in the environment says what is offered: a rate, 2000000
+# being 50 of each flow, or wN for N under way), then with one packet of each flow a second. Nothing
+# is lost, and every record is right. In a network of its own, whose ports are all kept for media.
+measure_hold-20000() {
+    local calls=20000 hold=${HOLD:-w20000} seconds=20 kept=10 sent
+    if [ "$(id -u)" != 0 ] || ! unshare --net true 2>/dev/null; then
+        echo "SKIPPED: hold-20000 needs root, for a program of the kernel in a network of its own" >&2
+        return 0
+    fi
+    if [ -z "${BENCH_INSIDE:-}" ]; then
+        need_packages curl sqlite3 iproute2 >&2
+        build strowger-bench-load
+        build strowger-switchd strowger-controld strowger-cli
+        local words=(hold-20000)
+        [ "$smoke" = 0 ] || words+=(--smoke)
+        BENCH_INSIDE=1 PROGRAMS=$built unshare --net -- "$here/bench/run" "${words[@]}"
+        return
+    fi
+    ip link set lo up
+    echo 10000-59999 >/proc/sys/net/ipv4/ip_local_reserved_ports
+    [ "$smoke" = 0 ] || calls=100 hold=w100 seconds=2 kept=2
+    need_product
+    ulimit -n "$(ulimit -Hn)"
+    local server_first=10000 server_last=59999 server_more='media.backend = "lookup"'
+    local server_addresses="\"$net.5\", \"$net.6\""
+    server_start "$work/server" "$((calls + 96))" 10
+    rm -f "$work/ours.json"
+    side ours generator media --server "$server" --near "$net.2:5060,$net.3:5060" \
+        --far "$net.4:5060" --cpu "$server_cpu" --standing "$calls" --patience 120 \
+        --near-audio "$net.2:7000" --far-audio "$net.4:7000" \
+        --packet-parts "held:$hold:$seconds,kept:$((2 * calls)):$kept"
+    expect ours media/lost 0 media/corrupt 0 media/misdirected 0 media/again 0 \
+        parts/0/answered "$calls" parts/0/ended "$calls" parts/0/far_ended "$calls" \
+        media/all_received @media/all_sent
+    sent=$(told "$work/last.ours" media/all_sent)
+    wait_for 60 "the last record" hold_recorded "$calls"
+    hold_records "$calls" "$((1000 * (seconds + kept)))" "$sent"
+    server_stop "$work/server"
+    "$built/strowger" books check --data "$work/server/data" --config "$work/server/strowger.toml" \
+        >&2 || { echo "bench: the books are not right" >&2; return 1; }
+    must=media/lost=0,media/corrupt=0
+    summary hold-20000 server/ns_per_packet '' "packets_per_s,media/flows,media/parts/0/sent,\
+media/parts/0/received,media/parts/0/delay_ms/p99,media/parts/1/sent,media/parts/1/received,\
+media/parts/1/delay_ms/p99,media/all_sent,server/core,generator/idle,stolen"
+    place_end
+}
+hold_recorded() { # CALLS
+    [ "$(sqlite3 -readonly "$work/server/data/strowger.db" 'SELECT count(*) FROM cdrs')" = "$1" ]
+}
+# Each call has one record: answered, so long, paid, with every packet that was sent into it.
+hold_records() { # CALLS TALK_MS PACKETS
+    local right
+    right=$(sqlite3 -readonly "$work/server/data/strowger.db" "SELECT count(*), count(DISTINCT ask),
+        sum(answered_us IS NOT NULL AND talk_ms >= $2 AND caller_lost = 0 AND called_lost = 0
+            AND caller_dropped = 0 AND called_dropped = 0),
+        sum(caller_received + called_received), sum(caller_sent + called_sent) FROM cdrs")
+    [ "$right" = "$1|$1|$1|$3|$3" ] || {
+        echo "bench: of $1 calls with $3 packets the records say $right" >&2
+        return 1
+    }
 }
 
 # Calls of each side at shares of what the peer can do.

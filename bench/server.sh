@@ -5,14 +5,14 @@
 # customer's trunk known by its addresses whose calls are routed by prefix, rated, charged to a
 # prepaid account and sent to a carrier; and subscribers with digest passwords. `net`.1 is the
 # server, .5 its media: a port rests for a while after its call, so calls that last no time need many
-# of them. .2 and .3 are the near ends, .4 the far end.
+# of them. .2 and .3 are the near ends, .4 the far end. `server_addresses` says other media addresses.
 
 # server_config DIR SLOTS >FILE
 server_config() {
     cat <<CONFIG
 node.run = "$run/run-${1##*/}"
 sip.listen = ["$net.1:5060"]
-media.addresses = ["$net.5"]
+media.addresses = [${server_addresses:-"\"$net.5\""}]
 media.port_min = ${server_first:-1026}
 media.port_max = ${server_last:-65535}
 media.flow_packets_max = ${server_flow_max:-0}

@@ -13,6 +13,17 @@ pub enum Backend {
     /// raw sockets to send by. Needs `CAP_BPF`, `CAP_NET_ADMIN` and `CAP_NET_RAW` at the start;
     /// what is missing is an error.
     Lookup,
+    /// The sockets of `sockets`, and those of signalling, by io_uring: no rights, but Linux 6.1 and
+    /// nobody who forbids it; else `sockets`, which is told.
+    Uring,
     /// `lookup` where that can be had and no other program chooses sockets, else `sockets`.
     Auto,
+}
+
+impl Backend {
+    /// A program of the kernel is to choose sockets, if it can be had.
+    #[must_use]
+    pub const fn wants_program(self) -> bool {
+        matches!(self, Backend::Lookup | Backend::Auto)
+    }
 }

@@ -113,6 +113,7 @@ fn media_goes_by_sockets_unless_told_otherwise() {
     assert_eq!(of(""), Backend::Sockets);
     assert_eq!(of("media.backend = \"lookup\""), Backend::Lookup);
     assert_eq!(of("media.backend = \"auto\""), Backend::Auto);
+    assert_eq!(of("media.backend = \"uring\""), Backend::Uring);
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Needs {
             ports_for,
             descriptors: match config.media.backend {
                 Backend::Lookup => descriptors(0) + of_lookup(config),
-                Backend::Sockets | Backend::Auto => descriptors(calls),
+                Backend::Sockets | Backend::Auto | Backend::Uring => descriptors(calls),
             },
             table_bytes,
             memory_bytes: IDLE_BYTES + table_bytes + calls * CALL_BYTES_MAX,

@@ -75,7 +75,7 @@ fn a_container_that_sees_little() {
     let unseen = lines.iter().position(|line| line.starts_with("unseen")).unwrap();
     assert!(lines[unseen..].iter().any(|line| line.ends_with("those of its host")), "{lines:?}");
     let io_uring = lines.iter().find(|line| line.contains("io_uring")).unwrap();
-    assert!(io_uring.contains("not built yet"), "{io_uring}");
+    assert!(io_uring.contains(": built; "), "{io_uring}");
 }
 
 #[test]
@@ -525,4 +525,27 @@ fn the_way_of_packets_is_told_with_what_it_lacks() {
     assert_eq!(weight(&tree, "lookup"), ("mmsg", Some(Weight::Stops)));
     tree.set("net.ipv4.ip_local_reserved_ports", "16384-32767");
     assert_eq!(weight(&tree, "lookup"), ("sk_lookup", None));
+}
+
+#[test]
+fn io_uring_is_told_with_what_it_lacks() {
+    let config = Config::parse("media.backend = \"uring\"").unwrap();
+    let told = |tree: &Tree| {
+        let report = report(tree, &config);
+        let found = report.findings.iter().find(|finding| finding.id == "path.uring");
+        let said = found.map(|finding| (finding.weight, finding.found.replace('\n', " ")));
+        (report.packet_path.name, said)
+    };
+    let tree = Tree::of_2_cores();
+    assert_eq!(told(&tree), ("io_uring", None));
+    let forbids = "the kernel forbids it (kernel.io_uring_disabled = 2)";
+    tree.set("kernel.io_uring_disabled", "2");
+    let found = format!("media.backend wants io_uring: {forbids}");
+    assert_eq!(told(&tree), ("mmsg", Some((Weight::Note, found))));
+    tree.set("kernel.io_uring_disabled", "0");
+    tree.write("proc/sys/kernel/osrelease", "5.15.0\n");
+    let found = "media.backend wants io_uring: Linux 5.15 is too old for it".to_owned();
+    assert_eq!(told(&tree), ("mmsg", Some((Weight::Note, found))));
+    // Who does not want it is not told.
+    assert!(!self::found(&tree, &Config::default()).iter().any(|(id, _)| *id == "path.uring"));
 }

@@ -27,7 +27,7 @@ const fn scenario(name: &'static str, turns: u32, make: fn() -> Option<Turn>) ->
 }
 
 /// All of them.
-pub const ALL: [Scenario; 16] = [
+pub const ALL: [Scenario; 17] = [
     scenario("parse-invite", 200, message::parse),
     scenario("scan-invite", 200, message::scan_one),
     scenario("write-response", 200, message::response),
@@ -36,6 +36,7 @@ pub const ALL: [Scenario; 16] = [
     scenario("whole-call", 100, shard::call),
     scenario("idle-turn", 200, shard::idle),
     scenario("relay-burst", 500, media::relay),
+    scenario("srtp-burst", 500, media::guarded),
     scenario("verify-digest", 200, question::digest),
     scenario("decide", 200, question::decision),
     scenario("ask-and-answer", 200, question::office),

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use strowger_link::{MS, Tick};
 
 pub(crate) use tally::Tally;
-pub(crate) use text::{Answers, Dial, Kind, Parties, Requests, audio_of};
+pub(crate) use text::{Answers, Dial, Kind, Parties, Requests, audio_of, describe};
 use text::{Name, Remote};
 
 use crate::media::{Flow, Media};
@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) far: (u8, SocketAddr),
     /// Sockets of audio: near, far. None = messages without a body.
     pub(crate) audio: Option<[(u8, SocketAddr); 2]>,
+    /// The near ends' audio is encrypted.
+    pub(crate) srtp: bool,
     pub(crate) dial: Dial,
     pub(crate) domain: String,
     pub(crate) caller: String,
@@ -161,6 +163,7 @@ impl Calls {
             domain: &plan.domain,
             caller: &plan.caller,
             sdp: sdp(0),
+            srtp: plan.srtp,
         };
         let requests = plan.near.iter().map(|(_, at)| Requests::new(*at, &parties)).collect();
         let answers = Answers::new(plan.far.1, sdp(1));

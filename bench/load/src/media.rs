@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use strowger_link::{SECOND, Tick};
+use strowger_srtp::Fault;
 
 use crate::net::Out;
 use crate::pace::{Offer, Pace};
 use crate::report::Times;
+use crate::secret::{Guard, Guards, Room};
 
 /// Bytes of a packet: 12 of RTP, 160 of sound, 20 ms of G.711.
 pub(crate) const PACKET_BYTES: usize = 172;
@@ -69,6 +71,7 @@ impl Window {
 /// All flows.
 pub(crate) struct Media {
     tracks: Vec<Option<Track>>,
+    guards: Guards,
     pattern: Vec<u8>,
     /// Flows that are pumped: those below it.
     pumped: usize,
@@ -97,6 +100,7 @@ impl Media {
         });
         Media {
             tracks: Vec::new(),
+            guards: Guards::default(),
             pattern: pattern.take(PATTERN_BYTES + PACKET_BYTES).collect(),
             pumped: 0,
             turn: 0,
@@ -121,6 +125,14 @@ impl Media {
         }
         if let Some(track) = self.tracks.get_mut(number) {
             *track = Some(Track { flow, sent: 0, highest: 0, seen: 0 });
+        }
+    }
+
+    /// The flows from `first` on are encrypted where they are the near end's.
+    pub(crate) fn guard(&mut self, first: usize, flows: &[Flow; 2], guards: Option<[Guard; 2]>) {
+        let guards = guards.into_iter().flatten();
+        for ((number, flow), guard) in (first..).zip(flows).zip(guards) {
+            self.guards.set(number, flow.from, guard);
         }
     }
 
@@ -196,8 +208,9 @@ impl Media {
         if let Some(window) = self.window(intended) {
             window.sent += 1;
         }
-        let fill = fill(&self.pattern, number, count, flow.tag);
+        let (fill, guards) = (fill(&self.pattern, number, count, flow.tag), &mut self.guards);
         out.send(flow.by, flow.to, |bytes| {
+            let begin = bytes.len();
             let (wide, seq) = (number as u32, count as u16);
             bytes.extend_from_slice(&[0x80, 0]);
             bytes.extend_from_slice(&seq.to_be_bytes());
@@ -209,11 +222,22 @@ impl Media {
             bytes.extend_from_slice(&count.to_be_bytes());
             bytes.extend_from_slice(&intended.0.to_be_bytes());
             bytes.extend_from_slice(fill);
+            guards.seal(number, bytes, begin);
         });
     }
 
     /// A datagram that came to a media socket.
     pub(crate) fn take(&mut self, at: u8, from: SocketAddr, data: &[u8], now: Tick) {
+        let mut room = Room::new();
+        match self.guards.open(from, data, &mut room) {
+            None => self.take_plain(at, from, data, now),
+            Some(Ok(len)) => self.take_plain(at, from, room.get(len), now),
+            Some(Err(Fault::Replayed)) => self.again += 1,
+            Some(Err(Fault::Malformed | Fault::Forged)) => self.corrupt += 1,
+        }
+    }
+
+    fn take_plain(&mut self, at: u8, from: SocketAddr, data: &[u8], now: Tick) {
         let Some((tag, number, count, intended)) = read(data) else {
             self.stray += 1;
             return;

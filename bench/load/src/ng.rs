@@ -5,7 +5,10 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use crate::calls::audio_of;
+use strowger_srtp::Master;
+
+use crate::calls::{audio_of, describe};
+use crate::secret::key_of;
 
 /// How long one request may take.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -16,11 +19,13 @@ pub(crate) struct Ng {
     cookie: u64,
 }
 
-/// A call of the relay: its ports towards the near and the far end.
-#[derive(Clone, Copy, Debug)]
+/// A call of the relay: its ports towards the near and the far end, and the key under which the
+/// near end hears.
+#[derive(Debug)]
 pub(crate) struct Relayed {
     pub(crate) near: SocketAddr,
     pub(crate) far: SocketAddr,
+    pub(crate) key: Option<Master>,
 }
 
 impl Ng {
@@ -34,40 +39,43 @@ impl Ng {
         open().map_err(|error: std::io::Error| format!("ng at {server}: {error}"))
     }
 
-    /// Makes call `number` between these ends.
+    /// Makes call `number` between these ends; the near one's audio is encrypted or not.
     pub(crate) fn relay(
         &mut self,
         number: u32,
-        near: SocketAddr,
+        (near, srtp): (SocketAddr, bool),
         far: SocketAddr,
     ) -> Result<Relayed, String> {
-        let far_port = self.describe("offer", number, near)?;
-        let near_port = self.describe("answer", number, far)?;
-        Ok(Relayed { near: near_port, far: far_port })
+        let (towards_far, _) = self.describe("offer", number, (near, srtp))?;
+        let (towards_near, key) = self.describe("answer", number, (far, false))?;
+        match srtp && key.is_none() {
+            true => Err(format!("ng: no key in the answer to call {number}")),
+            false => Ok(Relayed { near: towards_near, far: towards_far, key }),
+        }
     }
 
-    /// The port that takes the place of `end`.
+    /// The port that takes the place of `end`, and the key by which it seals.
     fn describe(
         &mut self,
         command: &str,
         number: u32,
-        end: SocketAddr,
-    ) -> Result<SocketAddr, String> {
-        let (ip, port) = (end.ip(), end.port());
-        let sdp = format!(
-            "v=0\r\no=load 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendrecv\r\n"
-        );
+        (end, srtp): (SocketAddr, bool),
+    ) -> Result<(SocketAddr, Option<Master>), String> {
+        let sdp = describe(end, srtp).replace('\n', "\r\n");
         let id = format!("load-{number}");
         let mut pairs = vec![("call-id", id.as_str()), ("command", command), ("from-tag", "near")];
         pairs.push(("sdp", &sdp));
         if command == "answer" {
             pairs.push(("to-tag", "far"));
+        } else if srtp {
+            pairs.push(("transport-protocol", "RTP/AVP"));
         }
         let answer = self.ask(&pairs)?;
         let text = String::from_utf8_lossy(&answer);
         let sdp = value(&text, "sdp").ok_or_else(|| format!("ng {command}: {text}"))?;
-        audio_of(sdp.as_bytes()).ok_or_else(|| format!("ng {command}: no audio in {sdp}"))
+        let at = audio_of(sdp.as_bytes());
+        let at = at.ok_or_else(|| format!("ng {command}: no audio in {sdp}"))?;
+        Ok((at, key_of(sdp.as_bytes())))
     }
 
     fn ask(&mut self, pairs: &[(&str, &str)]) -> Result<Vec<u8>, String> {

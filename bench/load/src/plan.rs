@@ -11,6 +11,7 @@
 //! `--rate N` or `--window N` say how calls are offered, `--register-rate`, `--register-window`
 //! and `--packet-rate`, `--packet-window` the others; `--parts NAME:RATE:SECONDS,...` gives calls
 //! several rates in turn, `--packet-parts` packets. `--warm S` goes before, `--secs S` is measured.
+//! `--near-srtp` encrypts the audio of the near ends, with keys in descriptions.
 //! `--flood N` sends that many packets a second at one port of a standing call, beside its audio.
 
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ struct Setup {
     standing: u32,
     asks: f64,
     ng: Option<SocketAddr>,
+    srtp: bool,
     users: u32,
     run: u32,
 }
@@ -94,6 +96,7 @@ fn begin_flood(setup: &Setup, rate: f64) -> Result<Flood, String> {
 fn stand(setup: &mut Setup) -> Result<(), String> {
     match (setup.ng, setup.audio) {
         (Some(server), Some(audio)) => {
+            let audio = (audio, setup.srtp);
             ng_flows(&mut setup.load.media, server, audio, setup.standing, setup.run)
         }
         (Some(_), None) => Err("--ng needs --near-audio and --far-audio".into()),
@@ -136,6 +139,7 @@ fn set_up(words: &mut Words, calls: bool, registers: bool) -> Result<Setup, Stri
     let run = words.or("run", (now.0 / 1_000) as u32)?;
     let standing = words.or("standing", 0)?;
     let asks = words.or("ask-rate", 0.0)?;
+    let srtp = words.switch("near-srtp");
     let mut load = Load::new(net, audio_from, meter, patience);
     let server = if ng.is_none() { Some(words.need("server")?) } else { None };
     let server = server.map(|text| text.parse::<SocketAddr>());
@@ -151,11 +155,11 @@ fn set_up(words: &mut Words, calls: bool, registers: bool) -> Result<Setup, Stri
         }
         if calls {
             let far = far.ok_or("--far is missing")?;
-            let plan = call_plan(words, server, near, far, audio, domain, run)?;
+            let plan = call_plan(words, server, near, far, (audio, srtp), domain, run)?;
             load.calls = Some(Calls::new(plan, now));
         }
     }
-    Ok(Setup { load, audio, standing, asks, ng, users, run })
+    Ok(Setup { load, audio, standing, asks, ng, srtp, users, run })
 }
 
 fn register_plan(
@@ -192,7 +196,7 @@ fn call_plan(
     server: SocketAddr,
     near: Vec<(u8, SocketAddr)>,
     far: (u8, SocketAddr),
-    audio: Option<[(u8, SocketAddr); 2]>,
+    (audio, srtp): (Option<[(u8, SocketAddr); 2]>, bool),
     domain: String,
     run: u32,
 ) -> Result<crate::calls::Plan, String> {
@@ -216,6 +220,7 @@ fn call_plan(
         near,
         far,
         audio: if words.switch("no-sdp") { None } else { audio },
+        srtp,
         dial,
         domain,
         caller: words.or("caller", "49301234".to_owned())?,
@@ -280,14 +285,17 @@ fn parts(words: &mut Words, mode: &str) -> Result<Vec<Part>, String> {
     Ok(parts)
 }
 
-/// Parts as `NAME:RATE:SECONDS`, with commas between.
+/// Parts as `NAME:RATE:SECONDS`, or `NAME:wWINDOW:SECONDS`, with commas between.
 fn rates(text: &str) -> Result<Vec<(&str, Offer, f64)>, String> {
     let part = |word| {
-        let wrong = || format!("{word}: NAME:RATE:SECONDS is wanted");
+        let wrong = || format!("{word}: NAME:RATE:SECONDS or NAME:wWINDOW:SECONDS is wanted");
         let fields: Vec<&str> = str::split(word, ':').collect();
-        let [name, rate, seconds] = fields.as_slice() else { return Err(wrong()) };
-        let rate = rate.parse().map_err(|_| wrong())?;
-        Ok((*name, Offer::Rate(rate), seconds.parse().map_err(|_| wrong())?))
+        let [name, offer, seconds] = fields.as_slice() else { return Err(wrong()) };
+        let offer = match offer.strip_prefix('w') {
+            Some(window) => Offer::Window(window.parse().map_err(|_| wrong())?),
+            None => Offer::Rate(offer.parse().map_err(|_| wrong())?),
+        };
+        Ok((*name, offer, seconds.parse().map_err(|_| wrong())?))
     };
     text.split(',').map(part).collect()
 }

@@ -325,18 +325,23 @@ fn ns(seconds: f64) -> u64 {
 pub(crate) fn ng_flows(
     media: &mut Media,
     server: SocketAddr,
-    audio: [(u8, SocketAddr); 2],
+    (audio, srtp): ([(u8, SocketAddr); 2], bool),
     calls: u32,
     run: u32,
 ) -> Result<(), String> {
     let mut ng = crate::ng::Ng::open(server)?;
     let [(near_by, near), (far_by, far)] = audio;
     for number in 0..calls {
-        let relayed = ng.relay(number.wrapping_add(run), near, far)?;
+        let relayed = ng.relay(number.wrapping_add(run), (near, srtp), far)?;
         let first = number as usize * 2;
         let flow = |by, to, at, from| crate::media::Flow { by, to, at, from, tag: run };
-        media.set(first, flow(near_by, relayed.near, far_by, relayed.far));
-        media.set(first + 1, flow(far_by, relayed.far, near_by, relayed.near));
+        let flows = [
+            flow(near_by, relayed.near, far_by, relayed.far),
+            flow(far_by, relayed.far, near_by, relayed.near),
+        ];
+        let key = relayed.key.filter(|_| srtp);
+        media.guard(first, &flows, key.as_ref().and_then(crate::secret::guards));
+        (first..).zip(flows).for_each(|(number, flow)| media.set(number, flow));
     }
     Ok(())
 }

@@ -189,7 +189,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
 /// others only grow. New ones are appended.
-pub const COUNTERS: [&str; 58] = [
+pub const COUNTERS: [&str; 66] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -248,6 +248,14 @@ pub const COUNTERS: [&str; 58] = [
     "media_flooded",
     "media_limited",
     "media_lookup_now",
+    "media_fragmented",
+    "uring_now",
+    "uring_rearmed",
+    "uring_silent",
+    "media_octets",
+    "sip_octets",
+    "timed_us",
+    "timed_media_us",
 ];
 
 wire_struct! {

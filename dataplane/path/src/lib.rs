@@ -1,7 +1,7 @@
 //! The way that media's packets take into the process: which sockets there are, and who chooses.
 //!
-//! `media.backend` says it. With `sockets` each media port has a socket of its own and this crate
-//! does nothing. With `lookup` a program of the kernel (`bpf/steer.bpf.c`) hands the packets of all
+//! `media.backend` says it. With `sockets` and `uring` each media port has a socket of its own and
+//! this crate does nothing. With `lookup` a program of the kernel (`bpf/steer.bpf.c`) hands the packets of all
 //! open ports to one socket of each shard and family, and raw sockets send from any port.
 //!
 //! *What lives how long.* [`Steering`] is descriptors: the program's link to this network's
@@ -49,14 +49,14 @@ pub fn choose(
 ) -> Result<Option<Steering>, String> {
     let wanted = config.media.backend;
     let link = steering::link_of(&handed);
-    if link.is_some() && wanted != Backend::Sockets {
+    if link.is_some() && wanted.wants_program() {
         match Steering::take(config, handed) {
             Ok(steering) => return Ok(Some(steering)),
             Err(refusal) => tell(&format!("media.backend: what was handed on: {refusal}")),
         }
     }
     steering::end(link);
-    if wanted == Backend::Sockets {
+    if !wanted.wants_program() {
         return Ok(None);
     }
     let opened = may_begin(config, wanted).and_then(|()| Steering::open(config));

@@ -1,5 +1,5 @@
-//! Both ways of media side by side, with real sockets, in network namespaces of their own: what the
-//! one does with a socket for each port is what the other has to do.
+//! The ways of media side by side, with real sockets, in network namespaces of their own: what the
+//! one does with a socket for each port is what the others have to do.
 //!
 //! Each test runs itself again below `unshare --net`, as root; without root it is skipped.
 
@@ -9,11 +9,11 @@ mod scene;
 
 use std::net::{SocketAddr, UdpSocket};
 
-use scene::{Capture, World, at, config, inside, phone, silent};
+use scene::{Capture, World, at, config, inside, phone, set_mtu, silent};
 use strowger_link::{SECOND, Tick};
 use strowger_path::{Refusal, Steering, choose};
 use strowger_port::clock;
-use strowger_port::net::{Io, MediaPort, OpenError};
+use strowger_port::net::{Io, MediaCounters, MediaPort, OpenError};
 
 const A: MediaPort = MediaPort { address: 0, port: 16_384 };
 const A_RTCP: MediaPort = MediaPort { address: 0, port: 16_385 };
@@ -26,14 +26,13 @@ const V6_LAST: MediaPort = MediaPort { address: 2, port: 32_767 };
 type Heard = Vec<(&'static str, SocketAddr, Vec<u8>)>;
 
 /// A script: who sends what to which of our ports, and by which port it goes on to whom.
-fn relayed(world: &mut World) -> Heard {
+fn relayed(world: &mut World, sizes: &[usize]) -> Heard {
     let (ada, bob, carol) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"), phone("[::1]:0"));
     for port in [A, A_RTCP, B, OTHER, V6, V6_LAST] {
         world.io.open_media(port).unwrap();
     }
     assert_eq!(world.io.open_media(A), Err(OpenError::InUse));
     let mut heard = Heard::new();
-    let sizes = [1, 12, 171, 172, 1_200, 1_400];
     let script: [(&UdpSocket, MediaPort, MediaPort, &'static str, &UdpSocket); 7] = [
         (&ada, A, B, "bob", &bob),
         (&bob, B, A, "ada", &ada),
@@ -45,7 +44,7 @@ fn relayed(world: &mut World) -> Heard {
     ];
     for (round, (from, to, out, name, target)) in script.into_iter().enumerate() {
         for size in sizes {
-            let payload: Vec<u8> = (0..size).map(|at| (at + round * 7) as u8).collect();
+            let payload: Vec<u8> = (0..*size).map(|at| (at + round * 7) as u8).collect();
             from.send_to(&payload, at(to)).unwrap();
             let came = world.relay_one(out, target.local_addr().unwrap());
             assert_eq!(came, (to, from.local_addr().unwrap(), payload));
@@ -57,26 +56,94 @@ fn relayed(world: &mut World) -> Heard {
     heard
 }
 
+/// What the script heard each way, one after the other, as all want the same ports; the floor
+/// without the program of the kernel.
+#[expect(clippy::print_stderr, reason = "a way that is left out is told")]
+fn each_way(sizes: &[usize]) -> [(Heard, MediaCounters); 3] {
+    let steering = Steering::open(&config("lookup")).unwrap();
+    let mut steered = World::steered(&steering);
+    let by_lookup = (relayed(&mut steered, sizes), steered.io.media_counters());
+    drop((steered, steering));
+    let mut floor = World::floor();
+    let by_sockets = (relayed(&mut floor, sizes), floor.io.media_counters());
+    drop(floor);
+    let by_ring = World::ringed().map(|mut world| {
+        let heard = relayed(&mut world, sizes);
+        (heard, world.io.media_counters())
+    });
+    let by_ring = by_ring.unwrap_or_else(|| {
+        eprintln!("SKIPPED: io_uring cannot be had here, the floor stands for it");
+        let (heard, counted) = by_sockets.clone();
+        (heard, MediaCounters { is_ring: true, ..counted })
+    });
+    [by_sockets, by_lookup, by_ring]
+}
+
+fn sums(counted: &MediaCounters) -> [u64; 5] {
+    let MediaCounters { received, sent, malformed, full, failed, .. } = *counted;
+    [received, sent, malformed, full, failed]
+}
+
 #[test]
-fn both_ways_relay_the_same() {
-    if !inside("both_ways_relay_the_same") {
+fn all_ways_relay_the_same() {
+    if !inside("all_ways_relay_the_same") {
         return;
     }
-    let steering = Steering::open(&config("lookup")).unwrap();
-    let (mut floor, mut steered) = (World::floor(), World::steered(&steering));
-    // One after the other, as both want the same ports; the floor without the program.
-    let by_lookup = relayed(&mut steered);
-    let counted = steered.io.media_counters();
-    drop((steered, steering));
-    let by_sockets = relayed(&mut floor);
-    assert_eq!(by_lookup, by_sockets);
-    assert_eq!(by_lookup.len(), 42);
-    let plain = floor.io.media_counters();
-    assert!(counted.is_steered && !plain.is_steered);
+    let [floor, lookup, ring] = each_way(&[1, 12, 171, 172, 1_200, 1_400]);
+    assert_eq!(floor.0.len(), 42);
+    for (way, counted) in [&lookup, &ring] {
+        assert_eq!((way, sums(counted)), (&floor.0, sums(&floor.1)));
+        assert_eq!((counted.fragmented, counted.rearmed, counted.silent), (0, 0, 0));
+    }
+    let is = |counted: &MediaCounters| (counted.is_steered, counted.is_ring);
     assert_eq!(
-        (counted.received, counted.sent, counted.malformed, counted.full, counted.failed),
-        (plain.received, plain.sent, plain.malformed, plain.full, plain.failed)
+        [floor.1, lookup.1, ring.1].map(|one| is(&one)),
+        [(false, false), (true, false), (false, true)]
     );
+}
+
+/// The last two sizes that fit, by family, and beyond: cut, whole at the other end.
+#[test]
+fn what_is_longer_than_the_device_takes_leaves_in_fragments() {
+    if !inside("what_is_longer_than_the_device_takes_leaves_in_fragments") {
+        return;
+    }
+    set_mtu(1_400);
+    let sizes = [1_352, 1_353, 1_372, 1_373, 1_500, 1_983, 1_984];
+    let [floor, lookup, ring] = each_way(&sizes);
+    assert_eq!(floor.0.len(), 49);
+    for (way, counted) in [&lookup, &ring] {
+        assert_eq!((way, sums(counted)), (&floor.0, sums(&floor.1)));
+    }
+    // Of seven steps three go out by IPv6, and 28 or 48 bytes are headers.
+    assert_eq!(lookup.1.fragmented, 3 * 6 + 4 * 4);
+    assert_eq!((floor.1.fragmented, ring.1.fragmented), (0, 0));
+}
+
+/// They leave in the burst's order, as whole packets do.
+#[test]
+fn fragments_keep_the_order_of_their_port() {
+    if !inside("fragments_keep_the_order_of_their_port") {
+        return;
+    }
+    set_mtu(1_400);
+    let steering = Steering::open(&config("lookup")).unwrap();
+    let mut world = World::steered(&steering);
+    world.io.open_media(A).unwrap();
+    let (ada, bob) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"));
+    let sizes = [100, 1_900, 100, 1_984, 1_372, 1_373, 1];
+    for size in sizes {
+        ada.send_to(&vec![7; size], at(A)).unwrap();
+    }
+    let mut relayed = 0;
+    while relayed < sizes.len() as u64 {
+        relayed += world.relay_all(bob.local_addr().unwrap());
+    }
+    let mut buffer = [0; 2_048];
+    let came: Vec<usize> = sizes.iter().map(|_| bob.recv(&mut buffer).unwrap()).collect();
+    assert_eq!(came, sizes);
+    let counted = world.io.media_counters();
+    assert_eq!((counted.sent, counted.fragmented, counted.failed), (7, 3, 0));
 }
 
 #[test]
@@ -310,7 +377,12 @@ fn bursts_go_out_whole() {
         return;
     }
     let steering = Steering::open(&config("lookup")).unwrap();
-    let mut world = World::steered(&steering);
+    burst_goes_out_whole(World::steered(&steering));
+    drop(steering);
+    World::ringed().into_iter().for_each(burst_goes_out_whole);
+}
+
+fn burst_goes_out_whole(mut world: World) {
     let (ada, bob) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"));
     socket2::SockRef::from(&bob).set_recv_buffer_size(1 << 20).unwrap();
     let to = bob.local_addr().unwrap();

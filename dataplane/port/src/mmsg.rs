@@ -8,6 +8,8 @@
 //!   when the listener is bound to `0.0.0.0` or `::`. `SO_TIMESTAMPNS` tells the queue delay.
 //!   `IP_RECVERR`: an ICMP port unreachable is a transport error now, not a time-out later.
 //! - Media sockets without `IP_RECVERR`: a stranger's ICMP stops nothing.
+//! - Or, with [`Mmsg::use_ring`], the same sockets by io_uring(7): what came to all of them in one
+//!   call, what leaves in another one.
 //! - Or, with [`Mmsg::steer`], one socket of each family for all media ports, and raw sockets to
 //!   send by, which need rights to open.
 //! - Connections, if [`Mmsg::add_streams`] gave it any to listen for: read in turn, bounded bytes
@@ -24,6 +26,7 @@ mod control;
 mod media;
 mod option;
 mod poll;
+mod ring;
 mod sip;
 mod steered;
 mod stream;
@@ -43,9 +46,10 @@ use crate::net::{
     MediaPort, MeshFull, OpenError, SendResult, SipCounters, SipDatagram, SipFailure, SipPath,
     StreamCounters, StreamEvent, Woke,
 };
-use media::MediaSockets;
+use media::{MEDIA_RING, MediaSockets};
 use poll::{Poller, Ready};
-use sip::SipSockets;
+use ring::{Counts, Receiver, Sender};
+use sip::{SIP_RING, SipSockets};
 use steered::Steered;
 use stream::Streams;
 
@@ -137,6 +141,8 @@ pub struct Mmsg {
     _waker: EventFd,
     sip: SipSockets,
     media: Media,
+    /// `None` = each socket sends by itself.
+    sender: Option<Sender>,
     /// DSCP of media packets, by address.
     media_dscp: Vec<u8>,
     streams: Streams,
@@ -178,6 +184,7 @@ impl Mmsg {
             _waker: waker,
             sip,
             media,
+            sender: None,
             media_dscp,
             streams,
             mesh: None,
@@ -213,6 +220,32 @@ impl Mmsg {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         self.media = Media::Steered(Steered::new(steering, &self.media_dscp, &self.poller)?);
+        Ok(())
+    }
+
+    /// From now on the datagrams of the same sockets come and go by io_uring. Before any port is
+    /// opened, and after [`Mmsg::join`]. The thread that turns first is the only one from then on.
+    ///
+    /// # Errors
+    /// `InvalidInput`: a port is open, or media is steered. Else the system's, which has no
+    /// io_uring, an older one (Linux 6.1 is wanted), or refuses it; all stays as it was then.
+    pub fn use_ring(&mut self) -> io::Result<()> {
+        let Media::Sockets(sockets) = &mut self.media else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        if sockets.open_count() > 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let (sender, media) = (Sender::new()?, Receiver::new(&MEDIA_RING)?);
+        let sip = self.sip.hears().then(|| Receiver::new(&SIP_RING)).transpose()?;
+        for ring in [Some(&media), sip.as_ref()].into_iter().flatten() {
+            self.poller.add(ring.bell(), Ready::Ring)?;
+        }
+        if let Some(sip) = sip {
+            self.sip.use_ring(sip, &self.poller)?;
+        }
+        sockets.use_ring(media);
+        self.sender = Some(sender);
         Ok(())
     }
 
@@ -268,7 +301,7 @@ impl Mmsg {
     }
 
     /// Something waits that is known of.
-    fn is_pending(&self) -> bool {
+    fn is_pending(&mut self) -> bool {
         self.rung || self.media.is_ready() || self.sip.is_ready() || self.streams.is_ready()
     }
 
@@ -292,6 +325,8 @@ impl Mmsg {
                 Ready::Media(slot) => self.media.mark_ready(slot),
                 Ready::Accept(place) => self.streams.mark_listener(place),
                 Ready::Stream(place) => self.streams.mark_ready(place, event),
+                // Asked for in memory.
+                Ready::Ring => {}
             }
         }
         rung
@@ -299,10 +334,18 @@ impl Mmsg {
 }
 
 impl Media {
-    fn is_ready(&self) -> bool {
+    fn is_ready(&mut self) -> bool {
         match self {
             Media::Sockets(sockets) => sockets.is_ready(),
             Media::Steered(steered) => steered.is_ready(),
+        }
+    }
+
+    /// Whether anything waits is told without the poller.
+    fn tells_itself(&self) -> bool {
+        match self {
+            Media::Sockets(sockets) => sockets.has_ring(),
+            Media::Steered(_) => false,
         }
     }
 
@@ -329,7 +372,7 @@ impl Io for Mmsg {
     }
 
     fn recv_sip(&mut self, sink: impl FnMut(SipDatagram<'_>)) -> usize {
-        let taken = self.sip.receive(sink);
+        let taken = self.sip.receive(&self.poller, sink);
         self.signalled += taken as u64;
         taken
     }
@@ -339,7 +382,7 @@ impl Io for Mmsg {
     }
 
     fn send_sip(&mut self, path: SipPath, data: &[u8]) -> SendResult {
-        self.sip.queue(path, data)
+        self.sip.queue(&mut self.sender, path, data)
     }
 
     fn recv_streams(&mut self, sink: impl FnMut(StreamEvent<'_>)) -> usize {
@@ -395,23 +438,25 @@ impl Io for Mmsg {
     fn recv_media(&mut self, burst: &mut MediaBurst) -> usize {
         burst.clear();
         // A ring heard here is for `wait`, which returns at once and says so.
-        self.rung |= !self.media.is_ready() && self.look();
+        self.rung |= !self.media.is_ready() && !self.media.tells_itself() && self.look();
         match &mut self.media {
-            Media::Sockets(sockets) => sockets.receive(burst, &mut self.counters),
+            Media::Sockets(sockets) => sockets.receive(&self.poller, burst, &mut self.counters),
             Media::Steered(steered) => steered.receive(burst, &mut self.counters),
         }
     }
 
     fn send_media(&mut self, burst: &mut MediaBurst) {
         match &mut self.media {
-            Media::Sockets(sockets) => sockets.send(burst, &mut self.counters),
+            Media::Sockets(sockets) => {
+                sockets.send(&mut self.sender, burst, &mut self.counters);
+            }
             Media::Steered(steered) => steered.send(burst, &mut self.counters),
         }
         burst.clear();
     }
 
     fn flush(&mut self) {
-        self.sip.flush();
+        self.sip.flush(&mut self.sender);
     }
 
     fn gather(&mut self, until: Tick) {
@@ -442,8 +487,12 @@ impl Io for Mmsg {
         }
         self.now = clock::monotonic();
         self.asked = self.now;
-        if let Media::Steered(steered) = &mut self.media {
-            steered.stamp(self.now);
+        match &mut self.media {
+            Media::Steered(steered) => steered.stamp(self.now),
+            Media::Sockets(sockets) => {
+                sockets.watch(self.now);
+                self.sip.watch(self.now);
+            }
         }
         let (media, sip) = (self.media.is_ready(), self.sip.is_ready());
         Woke { media, sip, streams: self.streams.is_ready(), waker }
@@ -459,7 +508,16 @@ impl Io for Mmsg {
 
     fn media_counters(&self) -> MediaCounters {
         match &self.media {
-            Media::Sockets(_) => self.counters,
+            Media::Sockets(sockets) => {
+                let all = [sockets.ring_counts(), self.sip.ring_counts()];
+                let sum = |of: fn(&Counts) -> u64| all.iter().map(of).sum();
+                MediaCounters {
+                    is_ring: sockets.has_ring(),
+                    rearmed: sum(|counts| counts.rearmed),
+                    silent: sum(|counts| counts.silent),
+                    ..self.counters
+                }
+            }
             Media::Steered(steered) => {
                 MediaCounters { limited: steered.limited(), is_steered: true, ..self.counters }
             }

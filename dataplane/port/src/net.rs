@@ -229,13 +229,22 @@ pub struct MediaCounters {
     pub malformed: u64,
     /// Packets not sent because the socket was full: dropped.
     pub full: u64,
-    /// Packets the system refused (no route, too long, source port not open): dropped.
+    /// Packets the system refused (no route, source port not open): dropped.
     pub failed: u64,
     /// Packets dropped before they reached us, as their port had too many; 0 with a socket for each
     /// port, whose buffer is the bound.
     pub limited: u64,
+    /// Of those that were sent, how many were longer than the device takes and left in fragments
+    /// of ours; 0 with a socket for each port, for which the kernel does it.
+    pub fragmented: u64,
     /// One socket has the packets of all ports ([`crate::mmsg::Mmsg::steer`]).
     pub is_steered: bool,
+    /// Datagrams come and go by io_uring ([`crate::mmsg::Mmsg::use_ring`]).
+    pub is_ring: bool,
+    /// Requests for datagrams, of media and signalling, that ended and were made again.
+    pub rearmed: u64,
+    /// Sockets that had datagrams for us and told nothing of it: their requests were made anew.
+    pub silent: u64,
 }
 
 /// A port of one of the shard's local media addresses: the identity of a flow.

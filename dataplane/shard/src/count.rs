@@ -86,6 +86,14 @@ pub struct Counts {
     pub mesh_full: u64,
     /// Turns.
     pub turns: u64,
+    /// Octets of media packets taken and sent, without their headers.
+    pub media_octets: u64,
+    /// Octets of signalling taken and sent, without their headers.
+    pub sip_octets: u64,
+    /// Time of the turns that are timed, nanoseconds.
+    pub timed_ns: u64,
+    /// Of it, time that media took.
+    pub timed_media_ns: u64,
 }
 
 impl Counts {
@@ -116,17 +124,18 @@ impl Counts {
 
     /// Counts what became of a SIP datagram of ours. What the system cannot take is lost as on any
     /// network: transactions send again.
-    pub(crate) fn sent(&mut self, result: SendResult) {
+    pub(crate) fn sent(&mut self, result: SendResult, octets: usize) {
         match result {
-            SendResult::Queued => self.sip_sent += 1,
+            SendResult::Queued => self.carried(true, octets),
             SendResult::TooLong | SendResult::NoListener => self.sip_lost += 1,
         }
     }
 
     /// Counts what became of a message of ours that goes by a connection.
-    pub(crate) const fn carried(&mut self, taken: bool) {
+    pub(crate) const fn carried(&mut self, taken: bool, octets: usize) {
         if taken {
             self.sip_sent += 1;
+            self.sip_octets += octets as u64;
         } else {
             self.sip_lost += 1;
         }

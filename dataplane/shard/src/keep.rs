@@ -236,7 +236,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             let bytes = ping.bytes(listener.advertised);
             let path = SipPath { listener: ping.listener, local: None, peer: ping.peer };
             let sent = self.io.send_sip(path, &bytes);
-            self.counts.sent(sent);
+            self.counts.sent(sent, bytes.len());
         }
     }
 }

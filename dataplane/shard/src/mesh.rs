@@ -355,7 +355,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
         let Transmit { path, bytes } = transmit;
         let taken = self.say(DOOR, &Word::Carry { path: *path, data: bytes });
-        self.counts.carried(taken);
+        self.counts.carried(taken, bytes.len());
         if !taken && let Some(mesh) = &mut self.mesh {
             let Path { transport, peer, flow, .. } = *path;
             mesh.lose(Lost { transport, peer, flows: vec![flow] });

@@ -226,7 +226,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             }
             let Shard { io, connections, counts, .. } = self;
             let taken = connections.transmit(io, &transmit.path, &transmit.bytes, now);
-            return counts.carried(taken);
+            return counts.carried(taken, transmit.bytes.len());
         }
         let path = SipPath {
             listener: transmit.path.listener,
@@ -234,6 +234,6 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             peer: transmit.path.peer,
         };
         let sent = self.io.send_sip(path, &transmit.bytes);
-        self.counts.sent(sent);
+        self.counts.sent(sent, transmit.bytes.len());
     }
 }

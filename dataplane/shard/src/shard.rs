@@ -21,7 +21,7 @@ use strowger_link::table::Table;
 use strowger_link::tape::{Said, Tape};
 use strowger_link::{
     COUNTERS, Cause, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
-    Listeners, MS, SECOND, Sound, Sounds, Tick, Transport, Up, UpstreamState,
+    Listeners, MS, SECOND, SOUNDS_MAX, Sound, Sounds, Tick, Transport, Up, UpstreamState,
 };
 use strowger_media::{Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{
@@ -48,6 +48,10 @@ const PAGES_MAX: usize = 4;
 const SIP_BATCHES_MAX: usize = 2;
 /// Most messages of connections taken in a turn; the others wait, and no more is read meanwhile.
 const STREAM_MESSAGES_MAX: usize = 64;
+/// Of so many turns one is timed, for the share of media in the load.
+const TIMED_TURNS: u64 = 16;
+/// Nanoseconds.
+const US: u64 = 1_000;
 /// Most media bursts taken at each of the two places of a turn.
 const MEDIA_BURSTS_MAX: usize = 4;
 
@@ -270,7 +274,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     pub fn turn(&mut self) -> Tick {
         let now = self.io.sample();
         self.counts.turns += 1;
+        let is_timed = self.counts.turns.is_multiple_of(TIMED_TURNS);
         self.relay(now);
+        let relayed = if is_timed { self.io.sample() } else { now };
         self.timers(now);
         self.compile_edge();
         self.control(now);
@@ -279,7 +285,13 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.tell_upstreams();
         self.tell_flows();
         self.durable();
+        let again = if is_timed { self.io.sample() } else { now };
         self.relay(now);
+        if is_timed {
+            let end = self.io.sample();
+            self.counts.timed_media_ns += relayed.ns_since(now) + end.ns_since(again);
+            self.counts.timed_ns += end.ns_since(now);
+        }
         self.beat(now);
         self.io.flush();
         self.link.ring();
@@ -405,6 +417,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             let relay = self.media.relay_mut();
             for packet in self.burst.packets_mut() {
                 self.counts.media_received += 1;
+                self.counts.media_octets += packet.len() as u64;
                 if u64::from(packet.queued_ns()) > late_ns {
                     self.counts.media_late += 1;
                     continue;
@@ -424,6 +437,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                     MediaVerdict::Send { from, to } => {
                         if let Some((address, port)) = space.place(from) {
                             self.counts.media_sent += 1;
+                            self.counts.media_octets += left as u64;
                             packet.send_from(MediaPort { address, port }, to);
                         }
                     }
@@ -567,6 +581,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
 
     fn take_datagram(&mut self, arrival: Arrival<'_>, now: Tick) {
         self.counts.sip_received += 1;
+        self.counts.sip_octets += arrival.data.len() as u64;
         let (before, stun_before) = (self.counts.turned(), self.counts.stun_answered);
         let Shard { front, sources, counts, .. } = self;
         match front.handle(arrival, sources, counts, now) {
@@ -607,7 +622,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let Shard { front, counts, io, listeners, .. } = self;
         if arrival.flow == 0 {
             let sent = io.send_sip(arrival.path.with_peer(to), front.answer());
-            return counts.sent(sent);
+            return counts.sent(sent, front.answer().len());
         }
         let Some(path) = path_of(listeners, &arrival) else { return };
         if self.mesh.is_some() {
@@ -618,7 +633,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
         let Shard { front, counts, io, connections, .. } = self;
         let taken = connections.transmit(io, &path, front.answer(), now);
-        counts.carried(taken);
+        counts.carried(taken, front.answer().len());
     }
 
     /// Who was turned away, by what a datagram has counted.
@@ -728,8 +743,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         if has_ended {
             self.settle(now);
         }
-        if !sounds.is_empty() {
-            let frame = Up::Sounds(Sounds { calls: sounds });
+        while !sounds.is_empty() {
+            let rest = sounds.split_off(sounds.len().min(SOUNDS_MAX));
+            let calls = std::mem::replace(&mut sounds, rest);
+            let frame = Up::Sounds(Sounds { calls });
             let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());
         }
     }
@@ -800,6 +817,14 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.media_flooded,
             socket.limited,
             u64::from(socket.is_steered),
+            socket.fragmented,
+            u64::from(socket.is_ring),
+            socket.rearmed,
+            socket.silent,
+            c.media_octets,
+            c.sip_octets,
+            c.timed_ns / US,
+            c.timed_media_ns / US,
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });

@@ -11,6 +11,7 @@
 mod certificate;
 mod keep;
 mod power;
+mod ring;
 mod run;
 mod splice;
 mod state;

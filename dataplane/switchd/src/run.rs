@@ -4,6 +4,7 @@ use crate::certificate::{self, Certificates};
 use crate::complain;
 use crate::keep::{self, AtEnd, Flags, Sockets};
 use crate::power::{self, CutOff};
+use crate::ring;
 use crate::state::{self, CallTable};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -32,7 +33,7 @@ use strowger_shard::{
 use strowger_sip::digest::Nonces;
 use strowger_sip::endpoint::{Config as SipConfig, Listener};
 use strowger_sip::transaction::Timers;
-use strowger_tuning::{Config, Listener as Place, Sip, Transport as Spoken};
+use strowger_tuning::{Backend, Config, Listener as Place, Sip, Transport as Spoken};
 
 /// T4 (RFC 3261 table 4).
 const T4_MS: u32 = 5_000;
@@ -325,8 +326,10 @@ fn open_ios(
             io.join(end).map_err(wrong)?;
         }
     }
-    if let Some(media) = &sockets.media {
-        steer(media, &mut ios).map_err(wrong)?;
+    match &sockets.media {
+        Some(media) => steer(media, &mut ios).map_err(wrong)?,
+        None if config.media.backend == Backend::Uring => ring::use_ring(&mut ios, complain),
+        None => {}
     }
     Ok((ios, places))
 }

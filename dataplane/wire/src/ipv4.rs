@@ -6,6 +6,8 @@ use core::net::Ipv4Addr;
 
 /// Octets of a header without options, the only kind we write.
 pub const HEADER_LEN: usize = 20;
+/// Fragments but the last have a payload of a multiple of so many octets.
+pub const FRAGMENT_UNIT: usize = 8;
 /// Protocol number of UDP.
 pub const PROTOCOL_UDP: u8 = 17;
 
@@ -130,7 +132,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
     }
 }
 
-/// What stands in a header that we write: no options, no fragment.
+/// What stands in a header that we write: no options.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Source address.
@@ -157,9 +159,23 @@ impl Header {
     /// # Errors
     /// [`NoRoom`] when `buffer` is shorter, or when the packet would pass 65,535 octets.
     pub fn emit(&self, buffer: &mut [u8]) -> Result<(), NoRoom> {
+        self.emit_with(buffer, if self.dont_fragment { DONT_FRAGMENT } else { 0 })
+    }
+
+    /// As [`Header::emit`], for a fragment: `payload_len` octets that stand `offset` octets behind
+    /// the beginning of the whole payload. `offset` is a multiple of [`FRAGMENT_UNIT`], the rest
+    /// is cut off; `more` of it follows.
+    ///
+    /// # Errors
+    /// As [`Header::emit`].
+    pub fn emit_fragment(&self, buffer: &mut [u8], offset: u16, more: bool) -> Result<(), NoRoom> {
+        let more = if more { MORE_FRAGMENTS } else { 0 };
+        self.emit_with(buffer, more | offset / FRAGMENT_UNIT as u16)
+    }
+
+    fn emit_with(&self, buffer: &mut [u8], fragment: u16) -> Result<(), NoRoom> {
         let header = buffer.first_chunk_mut::<HEADER_LEN>().ok_or(NoRoom)?;
         let total_len = self.payload_len.checked_add(HEADER_LEN as u16).ok_or(NoRoom)?;
-        let fragment = if self.dont_fragment { DONT_FRAGMENT } else { 0 };
         *header = [0; HEADER_LEN];
         put(header, field::VERSION_IHL, &[0x45, self.dscp << 2]);
         put(header, field::TOTAL_LEN, &total_len.to_be_bytes());
@@ -254,5 +270,19 @@ mod tests {
                 let _ = (packet.is_checksum_right(), packet.is_fragment(), packet.ident());
             }
         }
+    }
+
+    #[test]
+    fn a_fragment_says_where_it_stands_and_whether_more_follows() {
+        let mut buffer = [0; 0x73];
+        for (offset, more, bits) in [(0, true, 0x2000), (1_256, true, 0x209d), (1_256, false, 0x9d)]
+        {
+            header().emit_fragment(&mut buffer, offset, more).unwrap();
+            assert_eq!(u16::from_be_bytes([buffer[6], buffer[7]]), bits);
+            let packet = Packet::new_checked(&buffer[..]).unwrap();
+            assert!(packet.is_fragment() && packet.is_checksum_right());
+            assert!(!packet.is_dont_fragment());
+        }
+        assert_eq!(header().emit_fragment(&mut [0; HEADER_LEN - 1], 0, true), Err(NoRoom));
     }
 }

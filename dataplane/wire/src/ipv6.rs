@@ -4,8 +4,14 @@ use crate::NoRoom;
 use crate::octet::put;
 use core::net::Ipv6Addr;
 
-/// Octets of a header without extensions, the only kind we write.
+/// Octets of a header without extensions.
 pub const HEADER_LEN: usize = 40;
+/// Octets of a fragment's own header, the only extension we write.
+pub const FRAGMENT_LEN: usize = 8;
+/// What announces it in the header before it.
+pub const NEXT_FRAGMENT: u8 = 44;
+/// Fragments but the last have a payload of a multiple of so many octets.
+pub const FRAGMENT_UNIT: usize = 8;
 
 mod field {
     pub(super) const VERSION_CLASS: usize = 0;
@@ -16,7 +22,7 @@ mod field {
     pub(super) const DESTINATION: usize = 24;
 }
 
-/// What stands in a header that we write: no extensions, no flow label.
+/// What stands in a header that we write: no flow label.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Source address.
@@ -52,9 +58,38 @@ impl Header {
     }
 }
 
+/// What stands in the header of a fragment, between the IPv6 header and its part of the payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fragment {
+    /// Protocol of the whole payload.
+    pub next_header: u8,
+    /// Octets of the payload before this part, a multiple of [`FRAGMENT_UNIT`]; the rest is cut
+    /// off.
+    pub offset: u16,
+    /// More of it follows.
+    pub more: bool,
+    /// The same in all fragments of a packet.
+    pub ident: u32,
+}
+
+impl Fragment {
+    /// Writes it into the first [`FRAGMENT_LEN`] octets of `buffer`.
+    ///
+    /// # Errors
+    /// [`NoRoom`] when `buffer` is shorter.
+    pub fn emit(&self, buffer: &mut [u8]) -> Result<(), NoRoom> {
+        let header = buffer.first_chunk_mut::<FRAGMENT_LEN>().ok_or(NoRoom)?;
+        // The offset in units stands above three bits, so in octets it stands as it is.
+        let [high, low] = (self.offset & !7 | u16::from(self.more)).to_be_bytes();
+        put(header, 0, &[self.next_header, 0, high, low]);
+        put(header, 4, &self.ident.to_be_bytes());
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{HEADER_LEN, Header};
+    use super::{FRAGMENT_LEN, Fragment, HEADER_LEN, Header};
     use crate::NoRoom;
 
     #[test]
@@ -77,5 +112,17 @@ mod tests {
         let loud = Header { dscp: 0xff, ..header };
         loud.emit(&mut buffer).unwrap();
         assert_eq!(buffer[..2], [0x6f, 0xc0], "cut to six bits");
+    }
+
+    #[test]
+    fn a_fragment_known_to_the_byte() {
+        let first = Fragment { next_header: 17, offset: 0, more: true, ident: 0x0102_0304 };
+        let mut buffer = [0xaa; FRAGMENT_LEN];
+        first.emit(&mut buffer).unwrap();
+        assert_eq!(buffer, [17, 0, 0, 1, 1, 2, 3, 4]);
+        let last = Fragment { offset: 1_232, more: false, ..first };
+        last.emit(&mut buffer).unwrap();
+        assert_eq!(buffer, [17, 0, 4, 0xd0, 1, 2, 3, 4]);
+        assert_eq!(last.emit(&mut [0; FRAGMENT_LEN - 1]), Err(NoRoom));
     }
 }

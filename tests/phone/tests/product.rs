@@ -138,6 +138,7 @@ mod torture;
 #[path = "product/transfer.rs"]
 mod transfer;
 #[path = "product/usage.rs"]
+mod uring;
 mod usage;
 #[path = "product/who.rs"]
 mod who;

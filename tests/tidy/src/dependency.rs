@@ -100,10 +100,11 @@ const EVIDENCE: [(&str, &str); 15] = [
 const INDEPENDENT: [&str; 2] = ["tests/phone", "tests/tidy"];
 
 /// Foreign crates that only some of ours may use.
-const RESERVED: [(&str, &[&str]); 12] = [
+const RESERVED: [(&str, &[&str]); 13] = [
     ("sqlx", &["controlplane/store"]),
     ("libc", SYSTEM),
     ("socket2", SYSTEM),
+    ("io-uring", &["dataplane/port"]),
     ("mimalloc", BINARIES),
     ("tokio", ASYNC),
     ("axum", &["controlplane/api", "controlplane/controld"]),

@@ -10,6 +10,9 @@ use serde::Serialize;
 /// Oldest kernel: `epoll_pwait2`.
 pub(super) const KERNEL_MIN: (u32, u32) = (5, 11);
 
+/// Oldest kernel with all that we ask of io_uring.
+const URING_MIN: (u32, u32) = (6, 1);
+
 /// The packet path in use.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct PacketPath {
@@ -39,32 +42,42 @@ const LOOKUP: [Capability; 3] = [Capability::NetAdmin, Capability::Bpf, Capabili
 pub(super) fn path(host: &Host, config: &Config) -> PacketPath {
     let other = |name, built, host| OtherPath { name, built, host };
     use Capability::{Bpf, NetAdmin};
-    let (uring, kernel) = (io_uring(host), rights(host, &[NetAdmin, Bpf]));
-    let unbuilt = [other("io_uring", false, uring), other("tc, XDP", false, kernel)];
-    let wanted = config.media.backend != Backend::Sockets;
+    let unbuilt = other("tc, XDP", false, rights(host, &[NetAdmin, Bpf]));
+    let wanted = config.media.backend.wants_program();
+    let mmsg = || other("mmsg", true, "it needs no rights".to_owned());
+    let lookup = |lacks: Option<String>| {
+        other("sk_lookup", true, lacks.unwrap_or_else(|| rights(host, &LOOKUP)))
+    };
+    let uring = || other("io_uring", true, io_uring(host));
+    if config.media.backend == Backend::Uring && uring_lacks(host).is_none() {
+        let why = "the sockets of media and signalling by io_uring: one call for what came to all \
+                   of them";
+        let others = vec![mmsg(), lookup(lookup_lacks(host, config)), unbuilt];
+        return PacketPath { name: "io_uring", why, others };
+    }
     let (name, why, also) = match lookup_lacks(host, config) {
         None if wanted => (
             "sk_lookup",
             "one socket of each shard and family for all media ports, chosen by a program of the \
              kernel, and raw sockets to send by",
-            other("mmsg", true, "it needs no rights".to_owned()),
+            mmsg(),
         ),
         lacks => (
             "mmsg",
-            match wanted {
-                true => {
+            match config.media.backend {
+                Backend::Lookup | Backend::Auto | Backend::Uring => {
                     "recvmmsg and sendmmsg on a socket for each media port: something is missing \
                      for media.backend"
                 }
-                false => {
+                Backend::Sockets => {
                     "recvmmsg and sendmmsg on a socket for each media port, as media.backend says: \
                      it needs no rights"
                 }
             },
-            other("sk_lookup", true, lacks.unwrap_or_else(|| rights(host, &LOOKUP))),
+            lookup(lacks),
         ),
     };
-    PacketPath { name, why, others: [also].into_iter().chain(unbuilt).collect() }
+    PacketPath { name, why, others: vec![also, uring(), unbuilt] }
 }
 
 /// What choosing sockets by a program lacks here.
@@ -80,8 +93,9 @@ fn lookup_lacks(host: &Host, config: &Config) -> Option<String> {
 impl Check<'_> {
     /// What the configured way lacks: with `lookup` the dataplane does not start.
     pub(super) fn path(&mut self) {
+        self.uring();
         let (id, backend) = ("path.lookup", self.config.media.backend);
-        let lacks = lookup_lacks(self.host, self.config).filter(|_| backend != Backend::Sockets);
+        let lacks = lookup_lacks(self.host, self.config).filter(|_| backend.wants_program());
         let Some(lacks) = lacks else { return self.report.fine(id) };
         let rights = "CAP_BPF CAP_NET_ADMIN CAP_NET_RAW";
         let (min, max) = (self.config.media.port_min, self.config.media.port_max);
@@ -95,12 +109,36 @@ impl Check<'_> {
             Backend::Lookup => {
                 self.report.stop(id, found, "With `lookup` the dataplane does not start.", remedy);
             }
-            Backend::Auto | Backend::Sockets => {
+            Backend::Auto | Backend::Sockets | Backend::Uring => {
                 let why = "Each media port is a socket: more memory and work of the kernel a call.";
                 self.report.note(id, found, why, remedy);
             }
         }
     }
+
+    /// What io_uring lacks where it is configured: the dataplane starts without.
+    fn uring(&mut self) {
+        let is_wanted = self.config.media.backend == Backend::Uring;
+        let lacks = uring_lacks(self.host).filter(|_| is_wanted);
+        let Some(lacks) = lacks else { return self.report.fine("path.uring") };
+        let why = "Packets go by recvmmsg and sendmmsg, as with `sockets`.";
+        let remedy = vec![
+            format!("Linux {}.{} or later", URING_MIN.0, URING_MIN.1),
+            "kernel.io_uring_disabled = 0".to_owned(),
+            "SystemCallFilter=@system-service, in the unit".to_owned(),
+        ];
+        let found = format!("media.backend wants io_uring: {lacks}");
+        self.report.note("path.uring", found, why, remedy);
+    }
+}
+
+/// What io_uring lacks here, as far as files tell; a filter of system calls may let it pass.
+fn uring_lacks(host: &Host) -> Option<String> {
+    if let Some((major, minor)) = host.kernel.filter(|kernel| *kernel < URING_MIN) {
+        return Some(format!("Linux {major}.{minor} is too old for it"));
+    }
+    let forbidden = host.setting("kernel.io_uring_disabled").is_some_and(|disabled| disabled >= 2);
+    forbidden.then(|| io_uring(host))
 }
 
 fn io_uring(host: &Host) -> String {

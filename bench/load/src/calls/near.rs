@@ -9,6 +9,7 @@ use super::{AGAIN_NS, Calls, Due, Far, GIVE_UP, HOLD, Kind, Pending, Phase, audi
 use crate::media::Media;
 use crate::message::{Method, View};
 use crate::net::Out;
+use crate::secret::{guards, key_of};
 
 /// CSeq of the INVITE that begins a call.
 const FIRST: u32 = 1;
@@ -230,6 +231,14 @@ impl Calls {
     fn speak(&mut self, name: Name, view: &View<'_>, now: Tick, out: &mut Out, media: &mut Media) {
         let Some(flows) = self.connect(name.slot, audio_of(view.body)) else { return };
         let first = name.slot as usize * 2;
+        let theirs = key_of(view.body).filter(|_| self.plan.srtp);
+        let guards = theirs.as_ref().and_then(guards);
+        if self.plan.srtp && guards.is_none() {
+            // Without keys nothing is said, and so nothing arrives.
+            self.strays += 1;
+            return;
+        }
+        media.guard(first, &flows, guards);
         for (number, flow) in (first..).zip(flows) {
             media.set(number, flow);
             for _ in 0..self.plan.packets {

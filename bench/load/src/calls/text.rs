@@ -79,6 +79,8 @@ pub(crate) struct Parties<'a> {
     pub(crate) caller: &'a str,
     /// Line of a message's length and the body: that of the caller.
     pub(crate) sdp: Option<SocketAddr>,
+    /// The caller's audio is encrypted.
+    pub(crate) srtp: bool,
 }
 
 /// A request inside of a dialog.
@@ -116,8 +118,8 @@ impl Remote {
 
 impl Requests {
     pub(crate) fn new(near: SocketAddr, parties: &Parties<'_>) -> Requests {
-        let Parties { server, domain, caller, sdp } = parties;
-        let body = with_length(sdp.map(describe));
+        let Parties { server, domain, caller, sdp, srtp } = parties;
+        let body = with_length(sdp.map(|at| describe(at, *srtp)));
         let contact = format!("Contact: <sip:{caller}@{near}>\n");
         let request = |method: &str, uri: &str, branch: &str, to: &str, rest: &str| {
             Template::new(&format!(
@@ -219,13 +221,17 @@ fn common(hole: Hole, out: &mut Vec<u8>, run: u32, name: Name, cseq: u32) {
     }
 }
 
-/// The description of an end that sends and hears audio at `media`.
-fn describe(media: SocketAddr) -> String {
+/// The description of an end that sends and hears audio at `media`, encrypted or not.
+pub(crate) fn describe(media: SocketAddr, srtp: bool) -> String {
     let (ip, port) = (media.ip(), media.port());
     let family = if media.is_ipv4() { "IP4" } else { "IP6" };
+    let (profile, crypto) = match srtp {
+        true => ("RTP/SAVP", crate::secret::crypto()),
+        false => ("RTP/AVP", String::new()),
+    };
     format!(
         "v=0\no=load 1 1 IN {family} {ip}\ns=-\nc=IN {family} {ip}\nt=0 0\n\
-         m=audio {port} RTP/AVP 0\na=rtpmap:0 PCMU/8000\na=ptime:20\na=sendrecv\n"
+         m=audio {port} {profile} 0\na=rtpmap:0 PCMU/8000\n{crypto}a=ptime:20\na=sendrecv\n"
     )
 }
 
@@ -252,7 +258,7 @@ impl Answers {
         let lines = |text: String| text.replace('\n', "\r\n").into_bytes();
         Answers {
             contact: lines(format!("Contact: <sip:far@{far}>\n")),
-            body: lines(with_length(sdp.map(describe))),
+            body: lines(with_length(sdp.map(|at| describe(at, false)))),
             none: lines(with_length(None)),
         }
     }
@@ -303,7 +309,8 @@ mod tests {
         SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2)), 5060);
 
     fn requests() -> Requests {
-        let parties = Parties { server: NEAR, domain: "bench", caller: "caller", sdp: Some(NEAR) };
+        let (server, sdp) = (NEAR, Some(NEAR));
+        let parties = Parties { server, domain: "bench", caller: "caller", sdp, srtp: false };
         Requests::new(NEAR, &parties)
     }
 

@@ -66,6 +66,13 @@ pub(crate) fn phone(address: &str) -> UdpSocket {
     socket
 }
 
+/// Sets what loopback takes at once.
+pub(crate) fn set_mtu(bytes: u32) {
+    let mut command = Command::new("ip");
+    let told = command.args(["link", "set", "lo", "mtu", &bytes.to_string()]).status().unwrap();
+    assert!(told.success());
+}
+
 /// Nothing comes, and no error either.
 pub(crate) fn silent(phone: &UdpSocket) -> bool {
     phone.set_read_timeout(Some(SHORT)).unwrap();
@@ -91,6 +98,12 @@ impl World {
             media_dscp: Vec::new(),
         });
         World { io: io.unwrap(), burst: MediaBurst::new() }
+    }
+
+    /// With a socket for each port, by io_uring; `None` = there is none here.
+    pub(crate) fn ringed() -> Option<World> {
+        let mut world = World::floor();
+        world.io.use_ring().ok().map(|()| world)
     }
 
     /// With one socket for all.

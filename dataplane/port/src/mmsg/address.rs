@@ -41,6 +41,11 @@ impl RawAddress {
         }
     }
 
+    /// What the kernel wrote elsewhere.
+    pub(super) const fn of(bytes: &[u8; RawAddress::ROOM as usize]) -> RawAddress {
+        RawAddress(*bytes)
+    }
+
     /// The address the kernel wrote; `None` = of another family.
     pub(super) fn read(&self) -> Option<SocketAddr> {
         let [f0, f1, p0, p1, rest @ ..] = &self.0;

@@ -8,6 +8,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use io_uring::{opcode, squeue, types};
+
 use super::address::RawAddress;
 use super::control::{Control, Told};
 use crate::sys::{check, retry};
@@ -126,6 +128,20 @@ impl Batch {
         header.msg_hdr.msg_controllen = local.map_or(0, |local| control.set_source(local));
         header.msg_hdr.msg_control =
             if local.is_some() { control.as_mut_ptr().cast() } else { std::ptr::null_mut() };
+    }
+
+    /// Message `at`, as it is asked of io_uring; `None` = there is none. It points at what it was
+    /// prepared with.
+    pub(super) fn request(&self, socket: types::Fd, at: usize) -> Option<squeue::Entry> {
+        let (header, data) = (&self.headers.get(at)?.msg_hdr, self.iovecs.get(at)?);
+        if header.msg_controllen > 0 {
+            let request = opcode::SendMsg::new(socket, &raw const *header);
+            return Some(request.flags(libc::MSG_DONTWAIT as u32).build());
+        }
+        // As of one message that is sent: the kernel copies neither header nor vector.
+        let request = opcode::Send::new(socket, data.iov_base.cast(), data.iov_len as u32);
+        let request = request.dest_addr(header.msg_name.cast()).dest_addr_len(header.msg_namelen);
+        Some(request.flags(libc::MSG_DONTWAIT).build())
     }
 
     /// Sends messages `from..to`, all prepared; returns how many went, at least one.

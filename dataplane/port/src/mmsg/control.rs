@@ -39,21 +39,7 @@ impl Control {
 
     /// Reads the first `len` bytes, which the kernel wrote.
     pub(super) fn read(&self, len: usize) -> Told {
-        let mut told = Told::default();
-        let mut rest = self.0.get(..len).unwrap_or_default();
-        while let Some((header, after)) = rest.split_first_chunk::<HEADER_BYTES>() {
-            let [l0, l1, l2, l3, l4, l5, l6, l7, v0, v1, v2, v3, t0, t1, t2, t3] = *header;
-            let length = u64::from_ne_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
-            let length = usize::try_from(length).unwrap_or(0);
-            let Some(data) = length.checked_sub(HEADER_BYTES).and_then(|len| after.get(..len))
-            else {
-                break;
-            };
-            let level = libc::c_int::from_ne_bytes([v0, v1, v2, v3]);
-            told.take(level, libc::c_int::from_ne_bytes([t0, t1, t2, t3]), data);
-            rest = rest.get(length.next_multiple_of(8)..).unwrap_or_default();
-        }
-        told
+        Told::read(self.0.get(..len).unwrap_or_default())
     }
 
     /// Makes this the one message that sets a datagram's source address; returns its length.
@@ -86,6 +72,24 @@ impl Control {
 }
 
 impl Told {
+    /// Reads control messages, which the kernel wrote.
+    pub(super) fn read(mut rest: &[u8]) -> Told {
+        let mut told = Told::default();
+        while let Some((header, after)) = rest.split_first_chunk::<HEADER_BYTES>() {
+            let [l0, l1, l2, l3, l4, l5, l6, l7, v0, v1, v2, v3, t0, t1, t2, t3] = *header;
+            let length = u64::from_ne_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+            let length = usize::try_from(length).unwrap_or(0);
+            let Some(data) = length.checked_sub(HEADER_BYTES).and_then(|len| after.get(..len))
+            else {
+                break;
+            };
+            let level = libc::c_int::from_ne_bytes([v0, v1, v2, v3]);
+            told.take(level, libc::c_int::from_ne_bytes([t0, t1, t2, t3]), data);
+            rest = rest.get(length.next_multiple_of(8)..).unwrap_or_default();
+        }
+        told
+    }
+
     fn take(&mut self, level: libc::c_int, kind: libc::c_int, data: &[u8]) {
         let long = |at: usize| {
             let eight = data.get(at..).and_then(<[u8]>::first_chunk).copied();

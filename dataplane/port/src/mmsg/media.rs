@@ -6,6 +6,7 @@
 //! calls of the system. Meanwhile what comes to it is thrown away, so that no call hears another's
 //! late packets; a socket to which strangers keep sending is closed for good.
 
+mod ringed;
 mod setup;
 
 use std::collections::VecDeque;
@@ -16,9 +17,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::batch::Batch;
 use super::option::bind_media;
 use super::poll::{Poller, Ready};
+use super::ring::Sender;
 use crate::burst::{BURST_MAX, MediaBurst, MediaPacket};
 use crate::clock;
 use crate::net::{MediaCounters, MediaPort, OpenError};
+use ringed::Ringed;
+
+pub(super) use ringed::MEDIA_RING;
 
 /// Receive buffer of a media socket in bytes; the kernel doubles it. About 150 packets: 3 s of one
 /// stream of 50 a second.
@@ -42,6 +47,10 @@ struct MediaSocket {
     /// Its number stands in `ready`.
     is_ready: bool,
     use_: Use,
+    /// Tells its requests from those of a time before, and of other sockets in its place.
+    life: u32,
+    /// How many packets the ring brought of it.
+    came: u32,
 }
 
 /// Whether somebody has the port.
@@ -70,6 +79,10 @@ pub(super) struct MediaSockets {
     order: Vec<(u32, u16)>,
     batch: Batch,
     rcvbuf: usize,
+    /// `None` = sockets are read one by one.
+    ring: Option<Ringed>,
+    /// Lives that began.
+    lives: u32,
 }
 
 /// A local media address and its ports' sockets, plus one.
@@ -115,8 +128,16 @@ impl MediaSockets {
             Some(slot) => *slot,
             None => u32::try_from(self.sockets.len()).map_err(|_| OpenError::NoDescriptors)?,
         };
-        poller.add(socket.as_fd(), Ready::Media(slot)).map_err(open_error)?;
-        self.insert(slot, MediaSocket { socket, port, is_ready: false, use_: Use::Open });
+        self.lives = self.lives.wrapping_add(1);
+        let life = self.lives;
+        let opened = MediaSocket { socket, port, is_ready: false, use_: Use::Open, life, came: 0 };
+        match &mut self.ring {
+            Some(ring) => ring.begin(slot, &opened),
+            None => {
+                poller.add(opened.socket.as_fd(), Ready::Media(slot)).map_err(open_error)?;
+            }
+        }
+        self.insert(slot, opened);
         self.set_entry(port, slot + 1);
         Ok(())
     }
@@ -133,18 +154,24 @@ impl MediaSockets {
                 let count = self.sockets.len();
                 self.slots_free.reserve(count.saturating_sub(self.slots_free.len()));
                 self.ready.reserve(count.saturating_sub(self.ready.len()));
+                self.ring.iter_mut().for_each(|ring| ring.reserve(count));
             }
         }
     }
 
     /// A socket at rest is in use again; what came before is gone.
     fn wake(&mut self, slot: u32) -> Result<(), OpenError> {
-        let socket = self.socket_mut(slot).filter(|socket| socket.use_ != Use::Open);
+        let place = usize::try_from(slot).ok().and_then(|slot| self.sockets.get_mut(slot));
+        let socket = place.and_then(Option::as_mut).filter(|socket| socket.use_ != Use::Open);
         let socket = socket.ok_or(OpenError::InUse)?;
+        self.ring.iter_mut().for_each(|ring| ring.end(slot, socket));
         // Of a flood that does not end, the latch of the flow makes strangers.
         let _all = (0..STRAYS_MAX).any(|_| throw_away(&socket.socket) < MEDIA_PER_SOCKET_MAX);
         socket.use_ = Use::Open;
         self.resting -= 1;
+        self.lives = self.lives.wrapping_add(1);
+        socket.life = self.lives;
+        self.ring.iter_mut().for_each(|ring| ring.begin(slot, socket));
         Ok(())
     }
 
@@ -172,10 +199,11 @@ impl MediaSockets {
         }
     }
 
-    /// Closes a socket at rest; its end takes it out of the poller.
+    /// Closes a socket at rest; its end takes it out of the poller, and its request before it.
     fn drop_at(&mut self, slot: u32) {
         let place = usize::try_from(slot).ok().and_then(|slot| self.sockets.get_mut(slot));
         if let Some(gone) = place.and_then(Option::take) {
+            self.ring.iter_mut().for_each(|ring| ring.end(slot, &gone));
             self.set_entry(gone.port, CLOSED);
             self.slots_free.push(slot);
             self.resting -= 1;
@@ -192,8 +220,8 @@ impl MediaSockets {
         self.sockets.get_mut(usize::try_from(slot).ok()?)?.as_mut()
     }
 
-    pub(super) fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+    pub(super) fn is_ready(&mut self) -> bool {
+        !self.ready.is_empty() || self.is_ring_ready()
     }
 
     pub(super) fn mark_ready(&mut self, slot: u32) {
@@ -220,10 +248,14 @@ impl MediaSockets {
 
     pub(super) fn receive(
         &mut self,
+        poller: &Poller,
         burst: &mut MediaBurst,
         counters: &mut MediaCounters,
     ) -> usize {
-        let wall_ns = if self.is_ready() { clock::wall_ns() } else { 0 };
+        if self.has_ring() && self.receive_by_ring(burst, counters).is_err() {
+            self.leave_ring(poller);
+        }
+        let wall_ns = if self.ready.is_empty() { 0 } else { clock::wall_ns() };
         while !burst.is_full()
             && let Some(slot) = self.ready.pop_front()
         {
@@ -245,7 +277,18 @@ impl MediaSockets {
         burst.len()
     }
 
-    pub(super) fn send(&mut self, burst: &MediaBurst, counters: &mut MediaCounters) {
+    pub(super) fn send(
+        &mut self,
+        sender: &mut Option<Sender>,
+        burst: &MediaBurst,
+        counters: &mut MediaCounters,
+    ) {
+        if let Some(ring) = sender {
+            if !self.send_by_ring(ring, burst, counters) {
+                *sender = None;
+            }
+            return;
+        }
         self.order.clear();
         for (place, packet) in burst.packets().iter().enumerate() {
             let Some(target) = packet.target() else { continue };
@@ -269,7 +312,9 @@ impl MediaSockets {
             let run = self.order.iter().skip(from).take_while(|(other, _)| *other == slot).count();
             let place = usize::try_from(slot).ok().and_then(|slot| self.sockets.get(slot));
             if let Some(socket) = place.and_then(Option::as_ref) {
-                send_run(&mut self.batch, socket.socket.as_fd(), (from, from + run), counters);
+                let fd = socket.socket.as_fd();
+                // The kernel cuts what is too long by itself.
+                send_run(&mut self.batch, fd, (from, from + run), counters, |_| false);
             }
             from += run;
         }
@@ -307,12 +352,14 @@ fn fill(
     kept
 }
 
-/// Sends prepared messages `from..to` by one socket.
+/// Sends prepared messages `from..to` by one socket. `too_long` is asked to send one in another way
+/// that is longer than the device takes, and says whether it did.
 pub(super) fn send_run(
     batch: &mut Batch,
     socket: BorrowedFd<'_>,
     (from, to): (usize, usize),
     counters: &mut MediaCounters,
+    mut too_long: impl FnMut(usize) -> bool,
 ) {
     let mut at = from;
     while at < to {
@@ -327,8 +374,10 @@ pub(super) fn send_run(
                 counters.full += (to - at) as u64;
                 return;
             }
-            Err(_) => {
-                counters.failed += 1;
+            Err(error) => {
+                let is_sent = error.raw_os_error() == Some(libc::EMSGSIZE) && too_long(at);
+                let counter = if is_sent { &mut counters.sent } else { &mut counters.failed };
+                *counter += 1;
                 at += 1;
             }
         }

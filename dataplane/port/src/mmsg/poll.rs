@@ -17,6 +17,7 @@ const KIND_SIP: u64 = 1;
 const KIND_MEDIA: u64 = 2;
 const KIND_ACCEPT: u64 = 3;
 const KIND_STREAM: u64 = 4;
+const KIND_RING: u64 = 5;
 
 /// What a descriptor is to us; travels through the kernel as a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +29,8 @@ pub(super) enum Ready {
     Accept(u8),
     /// A connection, by its place.
     Stream(u32),
+    /// The bell of a ring of io_uring, which tells in memory what it has.
+    Ring,
 }
 
 /// One descriptor is ready.
@@ -72,7 +75,7 @@ impl Poller {
     /// is the bell, once for each ring, which spares us to silence it.
     pub(super) fn add(&self, fd: BorrowedFd<'_>, ready: Ready) -> io::Result<()> {
         let edge = match ready {
-            Ready::Media(_) | Ready::Waker => libc::EPOLLET,
+            Ready::Media(_) | Ready::Waker | Ready::Ring => libc::EPOLLET,
             Ready::Sip(_) | Ready::Accept(_) | Ready::Stream(_) => 0,
         };
         self.add_for((libc::EPOLLIN | edge) as u32, fd, ready)
@@ -147,6 +150,7 @@ impl Ready {
             Ready::Media(slot) => KIND_MEDIA << KIND_SHIFT | u64::from(slot),
             Ready::Accept(place) => KIND_ACCEPT << KIND_SHIFT | u64::from(place),
             Ready::Stream(place) => KIND_STREAM << KIND_SHIFT | u64::from(place),
+            Ready::Ring => KIND_RING << KIND_SHIFT,
         }
     }
 
@@ -157,6 +161,7 @@ impl Ready {
             KIND_MEDIA => Some(Ready::Media(number as u32)),
             KIND_ACCEPT => Some(Ready::Accept(number as u8)),
             KIND_STREAM => Some(Ready::Stream(number as u32)),
+            KIND_RING => Some(Ready::Ring),
             _ => None,
         }
     }

@@ -1,5 +1,7 @@
 //! SIP listeners: receive with our address and the queue delay, send in batches, errors apart.
 
+mod ringed;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
@@ -9,11 +11,15 @@ use super::batch::{Batch, QueuedError, Received};
 use super::media::is_full;
 use super::option::{prepare_sip, set_rcvbuf};
 use super::poll::{Poller, Ready};
+use super::ring::Sender;
 use crate::clock;
 use crate::net::{
     SIP_BURST_MAX, SIP_DATAGRAM_BYTES_MAX, SendResult, SipCounters, SipDatagram, SipFailure,
     SipFailureReason, SipPath,
 };
+use ringed::Ringed;
+
+pub(super) use ringed::SIP_RING;
 
 /// Receive buffer of a listener in bytes; the kernel doubles it. A second of 4,000 calls/s.
 pub const SIP_RCVBUF_BYTES: usize = 8 * 1024 * 1024;
@@ -38,6 +44,8 @@ struct Listener {
     /// Errors may wait.
     has_error: bool,
     counters: SipCounters,
+    /// How many datagrams the ring brought of it.
+    came: u32,
 }
 
 struct Queued {
@@ -56,6 +64,10 @@ pub(super) struct SipSockets {
     bytes: Vec<u8>,
     sending: Batch,
     failures: Vec<SipFailure>,
+    /// `None` = listeners are read one by one.
+    ring: Option<Ringed>,
+    /// Datagrams are read here.
+    hears: bool,
 }
 
 impl SipSockets {
@@ -70,8 +82,14 @@ impl SipSockets {
             let local = prepare_sip(&socket, dscp, SIP_RCVBUF_BYTES)?;
             poller.add(socket.as_fd(), Ready::Sip(number))?;
             // What came before we listened raised no event of ours: look once.
-            let counters = SipCounters::default();
-            listeners.push(Listener { socket, local, is_ready: true, has_error: false, counters });
+            listeners.push(Listener {
+                socket,
+                local,
+                is_ready: true,
+                has_error: false,
+                counters: SipCounters::default(),
+                came: 0,
+            });
         }
         Ok(SipSockets {
             listeners,
@@ -82,6 +100,8 @@ impl SipSockets {
             bytes: Vec::with_capacity(SIP_QUEUE_BYTES_MAX),
             sending: Batch::new(SIP_QUEUE_MAX),
             failures: Vec::with_capacity(SIP_FAILURES_MAX),
+            ring: None,
+            hears: true,
         })
     }
 
@@ -91,7 +111,13 @@ impl SipSockets {
             poller.remove(listener.socket.as_fd())?;
             listener.is_ready = false;
         }
+        self.hears = false;
         Ok(())
+    }
+
+    /// Whether datagrams are read here.
+    pub(super) fn hears(&self) -> bool {
+        self.hears
     }
 
     pub(super) fn set_rcvbuf(&self, bytes: usize) -> io::Result<()> {
@@ -112,9 +138,9 @@ impl SipSockets {
         self.listeners.get(usize::from(listener)).map(|l| l.counters).unwrap_or_default()
     }
 
-    pub(super) fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&mut self) -> bool {
         let waits = |listener: &Listener| listener.is_ready || listener.has_error;
-        self.listeners.iter().any(waits) || !self.failures.is_empty()
+        self.listeners.iter().any(waits) || !self.failures.is_empty() || self.is_ring_ready()
     }
 
     pub(super) fn mark_ready(&mut self, listener: u8, error: bool) {
@@ -124,7 +150,17 @@ impl SipSockets {
         }
     }
 
-    pub(super) fn receive(&mut self, mut sink: impl FnMut(SipDatagram<'_>)) -> usize {
+    pub(super) fn receive(
+        &mut self,
+        poller: &Poller,
+        mut sink: impl FnMut(SipDatagram<'_>),
+    ) -> usize {
+        if self.ring.is_some() {
+            match self.receive_by_ring(&mut sink) {
+                Ok(taken) => return taken,
+                Err(_) => self.leave_ring(poller),
+            }
+        }
         let count = self.listeners.len();
         let mut room = SIP_BURST_MAX;
         for turn in 0..count {
@@ -172,7 +208,12 @@ impl SipSockets {
         told
     }
 
-    pub(super) fn queue(&mut self, path: SipPath, data: &[u8]) -> SendResult {
+    pub(super) fn queue(
+        &mut self,
+        sender: &mut Option<Sender>,
+        path: SipPath,
+        data: &[u8],
+    ) -> SendResult {
         if data.len() > SIP_DATAGRAM_BYTES_MAX {
             return SendResult::TooLong;
         }
@@ -186,14 +227,14 @@ impl SipSockets {
         }
         let full = self.queue.len() == SIP_QUEUE_MAX;
         if full || self.bytes.len() + data.len() > SIP_QUEUE_BYTES_MAX {
-            self.flush();
+            self.flush(sender);
         }
         self.queue.push(Queued { path, start: self.bytes.len(), len: data.len() });
         self.bytes.extend_from_slice(data);
         SendResult::Queued
     }
 
-    pub(super) fn flush(&mut self) {
+    pub(super) fn flush(&mut self, sender: &mut Option<Sender>) {
         if self.queue.is_empty() {
             return;
         }
@@ -204,6 +245,12 @@ impl SipSockets {
             self.sending.prepare(at, queued.path.peer, queued.path.local, data);
         }
         let mut from = 0;
+        if let Some(ring) = sender {
+            from = self.queue.len();
+            if !self.send_by_ring(ring) {
+                *sender = None;
+            }
+        }
         while let Some(number) = self.queue.get(from).map(|queued| queued.path.listener) {
             let same = |queued: &&Queued| queued.path.listener == number;
             let run = self.queue.iter().skip(from).take_while(same).count();

@@ -6,8 +6,9 @@
 //! ([`crate::flows`]), and each packet brings the port it was sent to. What is sent gets its IP and
 //! UDP headers here, in front of the payload, so that it leaves from any port. Nothing else differs
 //! from a socket for each port: the same addresses, ports, bytes and class of service; a packet
-//! that is longer than the device takes is dropped and counted, not cut into fragments.
+//! that is longer than the device takes is cut into fragments here, and counted.
 
+mod cut;
 mod setup;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -21,6 +22,7 @@ use crate::burst::{MediaBurst, MediaPacket, Target};
 use crate::clock;
 use crate::flows::Flows;
 use crate::net::{MediaCounters, MediaPort, OpenError};
+use cut::{Cutter, Whole};
 use strowger_link::{SECOND, Tick};
 
 /// Families.
@@ -56,6 +58,16 @@ struct Address {
     dscp: u8,
 }
 
+impl Address {
+    /// Sends a packet with its headers in fragments; `false` = it does not leave.
+    fn cut(&self, cutter: &mut Cutter, packet: &MediaPacket) -> bool {
+        let Some(Target { to, .. }) = packet.target() else { return false };
+        let whole = Whole { from: self.ip, to: to.ip(), dscp: self.dscp };
+        let datagram = packet.headed(udp::HEADER_LEN);
+        datagram.is_some_and(|datagram| cutter.send(self.raw.as_fd(), &whole, datagram).is_ok())
+    }
+}
+
 /// A socket that takes packets.
 struct Shared {
     socket: UdpSocket,
@@ -80,6 +92,8 @@ pub(super) struct Steered {
     stamped: Tick,
     /// Of the next IPv4 packet; never 0, for which the kernel would look for one.
     ident: u16,
+    /// For packets that are longer than their device takes.
+    cutter: Cutter,
 }
 
 impl Steered {
@@ -238,7 +252,16 @@ impl Steered {
             let order = self.order.get(from..count).unwrap_or_default();
             let run = order.iter().take_while(|(other, _)| other == address).count();
             if let Some(address) = self.addresses.get(*address as usize) {
-                send_run(&mut self.batch, address.raw.as_fd(), (from, from + run), counters);
+                let (raw, mut cut, cutter) = (address.raw.as_fd(), 0, &mut self.cutter);
+                let too_long = |at: usize| {
+                    let place = order.get(at - from).map(|(_, place)| usize::from(*place));
+                    let packet = place.and_then(|place| burst.packets().get(place));
+                    let is_cut = packet.is_some_and(|packet| address.cut(cutter, packet));
+                    cut += u64::from(is_cut);
+                    is_cut
+                };
+                send_run(&mut self.batch, raw, (from, from + run), counters, too_long);
+                counters.fragmented += cut;
             }
             from += run;
         }

@@ -14,8 +14,61 @@ fn backend(listeners: &[&str]) -> Mmsg {
     let media_addresses = vec![LOCALHOST, "127.0.0.2".parse().unwrap()];
     let waker = EventFd::new().unwrap();
     let (sip_dscp, media_dscp) = (Vec::new(), Vec::new());
-    Mmsg::new(MmsgConfig { listeners, media_addresses, waker, sip_dscp, media_dscp }).unwrap()
+    made(MmsgConfig { listeners, media_addresses, waker, sip_dscp, media_dscp })
 }
+
+thread_local! {
+    /// Backends of this thread's test go by io_uring.
+    static BY_RING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+fn made(config: MmsgConfig) -> Mmsg {
+    let mut io = Mmsg::new(config).unwrap();
+    if BY_RING.get() {
+        io.use_ring().unwrap();
+    }
+    io
+}
+
+/// Runs with backends that go by io_uring, where there is one.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn by_ring(test: impl FnOnce()) {
+    if let Err(error) = Sender::new() {
+        eprintln!("SKIPPED: io_uring cannot be had here: {error}");
+        return;
+    }
+    // The kernel wakes us once when a ring of ours has ended, as the one above.
+    EventFd::new().unwrap().wait(Some(100)).unwrap();
+    BY_RING.set(true);
+    test();
+    BY_RING.set(false);
+}
+
+/// The same sockets with the same outcome, whichever way they are read and written.
+#[test]
+fn what_holds_for_each_socket_by_itself_holds_by_io_uring() {
+    by_ring(|| {
+        // First, before any ring has ended.
+        the_waker_and_the_deadline_end_a_sleep();
+        receive_buffers_are_as_they_were_set();
+        what_is_sent_has_the_mark_of_its_listener_or_address();
+        a_reply_leaves_from_the_address_the_request_came_to();
+        the_same_with_ipv6();
+        a_call_hands_out_at_most_a_burst_and_the_rest_does_not_sleep();
+        the_longest_datagram_comes_whole();
+        queue_delay_is_told();
+        more_than_the_queue_flushes_itself_in_order();
+        a_closed_port_is_a_failure_and_spoils_no_other_datagram();
+        media_is_relayed_in_place_and_in_order();
+        media_made_here_may_grow_and_leaves_by_its_port();
+        packets_longer_than_a_buffer_are_counted_and_the_rest_stays_in_order();
+        at_a_high_rate_packets_gather_and_no_deadline_is_missed_for_it();
+        signalling_gathers_at_a_high_rate_and_lone_messages_do_not();
+        ports_open_once_and_close();
+    });
+}
+
+mod ringed;
 
 fn peer(address: &str) -> UdpSocket {
     let socket = UdpSocket::bind(address).unwrap();
@@ -130,7 +183,7 @@ fn what_is_sent_has_the_mark_of_its_listener_or_address() {
             sip_dscp: vec![26],
             media_dscp: vec![34],
         };
-        let mut io = Mmsg::new(config).unwrap();
+        let mut io = made(config);
         // What is said, and what is usual where nothing is.
         for (listener, mark) in [(0, 26), (1, SIP_DSCP)] {
             let path = SipPath { listener, local: None, peer };

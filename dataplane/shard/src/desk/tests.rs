@@ -317,12 +317,22 @@ fn each_call_is_looked_at_once_in_a_round() {
     let sounds = desk.media.sounds(second(8));
     let again = sounds.iter().find(|sound| sound.called == called).unwrap();
     assert_eq!((again.reports[1].received, again.reports[1].rang_ms), (3, 2_000));
-    // Of two calls that were put together, neither has both sides.
+    // Of two calls that were put together, each has the other's party in the place of who left.
     let far = LegId { leg: 1, ..other };
     desk.part(caller, called);
     desk.part(other, far);
     desk.join(caller, far);
-    assert_eq!((desk.media.pairs(), desk.media.sounds(second(9)).len()), (1, 0));
+    packet(&mut desk, far, 1);
+    let sounds = desk.media.sounds(second(9));
+    assert_eq!(desk.media.pairs(), 1);
+    let told: Vec<_> = sounds
+        .iter()
+        .map(|sound| {
+            let received = sound.reports.each_ref().map(|report| report.received);
+            (sound.called, received, sound.ends_false)
+        })
+        .collect();
+    assert_eq!(told, [(caller, [1, 1], false), (far, [1, 1], false)]);
 }
 
 #[test]

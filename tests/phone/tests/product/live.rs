@@ -165,6 +165,40 @@ fn a_running_call_says_how_it_sounds() {
     demo.stop();
 }
 
+/// Octets of media and of signalling, and how long media took of the turns that are timed.
+fn load(demo: &Demo) -> [u64; 4] {
+    demo.rest.fresh_counters();
+    ["media_octets", "sip_octets", "timed_media_us", "timed_us"].map(|name| demo.rest.shard(name))
+}
+
+#[test]
+fn media_is_most_of_the_load_where_it_is_relayed_and_none_where_it_is_not() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let before = load(&demo);
+    let talk = Talk::new(&ada, "1002", &bob);
+    talk.heard(200);
+    talk.end_after(Duration::from_millis(300));
+    let relayed = load(&demo);
+    let [media, sip, of_media, all] = [0, 1, 2, 3].map(|at| relayed[at] - before[at]);
+    // 172 octets come and go for each packet; the messages of the call have some thousands.
+    assert!(media >= 2 * 200 * 2 * 172 && sip >= 2_000, "{media} {sip}");
+    assert!(media > 9 * sip, "{media} octets of media, {sip} of signalling");
+    assert!(of_media > 0 && of_media <= all, "{of_media} us of {all} us");
+    let row = json!({"category": "media", "name": "path", "value": "direct"});
+    crate::rows::make(&demo, "settings", &row);
+    std::thread::sleep(crate::rows::IN_FORCE);
+    let before = load(&demo);
+    let talk = Talk::new(&ada, "1002", &bob);
+    talk.heard(50);
+    talk.end_after(Duration::from_millis(300));
+    let direct = load(&demo);
+    assert_eq!(direct[0], before[0], "no octet of media was ours");
+    assert!(direct[1] - before[1] >= 2_000);
+    demo.stop();
+}
+
 #[test]
 fn an_answer_that_is_false_is_named_and_ended_where_a_trunk_wants_it() {
     let home = Home::new();

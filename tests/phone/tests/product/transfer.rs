@@ -64,6 +64,25 @@ fn put_through(from: &Call, number: &str, phone: &Phone) -> IncomingCall {
     call
 }
 
+/// What both sides of each of two running calls have carried, by now.
+fn carried(demo: &Demo) -> Option<Vec<u64>> {
+    let calls = demo.rest.list("/api/v1/calls");
+    let both = calls.iter().flat_map(|call| {
+        ["/caller_media/received", "/called_media/received"]
+            .map(|side| call.pointer(side).and_then(serde_json::Value::as_u64))
+    });
+    both.collect::<Option<Vec<u64>>>().filter(|all| all.len() == 4)
+}
+
+/// Each of the two calls has one of the parties, and hears the other one in the place of who left.
+fn both_calls_tell_how_they_sound(demo: &Demo) {
+    let before = eventually("both calls tell how they sound", || carried(demo));
+    eventually("both sides of both calls carry more", || {
+        let now = carried(demo)?;
+        now.iter().zip(&before).all(|(now, before)| *now >= before + 50).then_some(())
+    });
+}
+
 #[test]
 fn a_blind_transfer_joins_the_other_two_under_two_records() {
     let home = Home::new();
@@ -83,6 +102,7 @@ fn a_blind_transfer_joins_the_other_two_under_two_records() {
     assert_eq!(told(&talk.out), ["SIP/2.0 100 Trying", "SIP/2.0 180 Ringing", "SIP/2.0 200 OK"]);
     third.start_sending(u64::MAX, Pattern::Marked).unwrap();
     hear_each_other(&talk.inc, &third);
+    both_calls_tell_how_they_sound(&demo);
     // Hold and INFO pass between the two as in any call.
     third.hold().unwrap();
     talk.inc.wait_held(SOON).unwrap();

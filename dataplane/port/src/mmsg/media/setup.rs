@@ -32,6 +32,8 @@ impl MediaSockets {
             order: Vec::with_capacity(BURST_MAX),
             batch: Batch::new(BURST_MAX),
             rcvbuf: MEDIA_RCVBUF_BYTES,
+            ring: None,
+            lives: 0,
         }
     }
 }

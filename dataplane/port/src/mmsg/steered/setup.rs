@@ -4,7 +4,8 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::{Address, Batch, FAMILIES, Shared, Steered, Steering};
+use super::cut::Cutter;
+use super::{Address, Batch, FAMILIES, Shared, Steered, Steering, WHOLE_BYTES_MAX};
 use crate::burst::BURST_MAX;
 use crate::mmsg::MEDIA_DSCP;
 use crate::mmsg::poll::{Poller, Ready};
@@ -58,7 +59,14 @@ impl Steered {
             batch: Batch::new(BURST_MAX),
             stamped: now,
             ident: 0,
+            cutter: Cutter::new(),
             flows,
         })
+    }
+}
+
+impl Cutter {
+    fn new() -> Cutter {
+        Cutter { room: Box::new([0; WHOLE_BYTES_MAX]), ident: 0 }
     }
 }
