@@ -50,6 +50,7 @@ impl Keeps {
                     self.told.insert(kept.id);
                     put.push(kept);
                 }
+                None if self.told.is_empty() => {}
                 None => drop.extend(Some(keep_id(who, &uri)).filter(|id| self.told.remove(id))),
             }
         }

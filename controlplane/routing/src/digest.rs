@@ -208,7 +208,12 @@ fn sha256(parts: &[&str]) -> [u8; 32] {
 /// Lower-case hex, as the RFCs' LHEX.
 fn hex(bytes: &[u8]) -> String {
     let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 /// Compares without telling by its duration where the texts differ; case does not matter in hex.

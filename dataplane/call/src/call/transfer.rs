@@ -213,8 +213,13 @@ impl Call {
         let record = cx.desk.record()?;
         let id = cx.desk.ask_id();
         let mut facts = FactLog::default();
-        facts.push(Fact::Began(began(&question, &hints, cx.now)));
-        facts.push(Fact::LegOpened(opened(&question, &hints, (0, Direction::In), cx.now)));
+        facts.push(Fact::Began(Box::new(began(&question, &hints, cx.now))));
+        facts.push(Fact::LegOpened(Box::new(opened(
+            &question,
+            &hints,
+            (0, Direction::In),
+            cx.now,
+        ))));
         let mut call = Call {
             slot,
             ask: id,
@@ -413,7 +418,7 @@ impl Call {
             // Whoever called goes on talking: the record needs a called leg for that.
             let told = self.facts.opened(gone).map(|was| LegOpened { leg: mesh, at, ..was });
             if let Some(told) = told {
-                self.facts.push(Fact::LegOpened(told));
+                self.facts.push(Fact::LegOpened(Box::new(told)));
                 self.facts.push(Fact::LegAnswered(LegAnswered { leg: mesh, at }));
             }
         }
