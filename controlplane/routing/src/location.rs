@@ -12,7 +12,7 @@ mod request;
 
 pub use contact::{Reach, reach};
 pub(crate) use contact::{bare, elsewhere, wire_transport};
-pub use output::Output;
+pub use output::{Output, Touched};
 pub use registrant::Registrant;
 
 use crate::gruu;
@@ -62,7 +62,7 @@ pub struct Locations {
     turns: BTreeMap<RingGroupId, u64>,
     out: VecDeque<Output>,
     // Contacts that are new, refreshed or gone, for whom that concerns beside the store.
-    touched: VecDeque<(Holder, String)>,
+    touched: VecDeque<Touched>,
     serial: u64,
     key: Key,
 }
@@ -197,7 +197,7 @@ impl Locations {
     }
 
     /// A contact that is new, refreshed, unreachable or gone since this was asked last.
-    pub fn poll_touched(&mut self) -> Option<(Holder, String)> {
+    pub fn poll_touched(&mut self) -> Option<Touched> {
         self.touched.pop_front()
     }
 
@@ -226,7 +226,7 @@ impl Locations {
                     bound.lost = true;
                     lost += 1;
                 }
-                self.touched.push_back((*who, bound.binding.uri.clone()));
+                self.touched.push_back(Touched::new(*who, &bound.binding.uri));
             }
         }
         lost
@@ -277,7 +277,7 @@ impl Locations {
                     self.serial += 1;
                     let expires = now.plus_ns(left_us.saturating_mul(1000));
                     self.expiries.insert((expires, self.serial, who));
-                    self.touched.push_back((who, binding.uri.clone()));
+                    self.touched.push_back(Touched::new(who, &binding.uri));
                     let (serial, stored_us) = (self.serial, binding.expires_us);
                     let binding = Binding { expires_us: ends_us, ..binding };
                     user.push(Bound { binding, expires, serial, stored_us, lost: false });
@@ -367,13 +367,13 @@ impl Locations {
         for gone in old.iter().filter(|b| !new.iter().any(|n| n.serial == b.serial)) {
             self.expiries.remove(&(gone.expires, gone.serial, who));
             if !new.iter().any(|n| n.binding.uri == gone.binding.uri) {
-                self.touched.push_back((who, gone.binding.uri.clone()));
+                self.touched.push_back(Touched::new(who, &gone.binding.uri));
                 self.out.push_back(Output::removed(who, &gone.binding));
             }
         }
         for fresh in new.iter_mut().filter(|n| !old.iter().any(|b| b.serial == n.serial)) {
             self.expiries.insert((fresh.expires, fresh.serial, who));
-            self.touched.push_back((who, fresh.binding.uri.clone()));
+            self.touched.push_back(Touched::new(who, &fresh.binding.uri));
             if let Some(known) = old.iter().find(|b| fresh.is_hardly_more_than(b)) {
                 fresh.stored_us = known.stored_us;
                 continue;

@@ -6,7 +6,7 @@
 
 use super::contact::{Terms, agent, from_wire};
 use super::request::Request;
-use super::{Bound, Locations, Output};
+use super::{Bound, Locations, Output, Touched};
 use strowger_link::ContactAsk;
 use strowger_model::BINDING_GRACE_US;
 
@@ -40,7 +40,8 @@ impl Locations {
         }
         // The newest stands last.
         bindings.get_mut(at..).unwrap_or_default().rotate_left(1);
-        self.touched.push_back((who, contact.uri.clone()));
+        let touched = Touched { only_lasts: true, ..Touched::new(who, &contact.uri) };
+        self.touched.push_back(touched);
         true
     }
 }

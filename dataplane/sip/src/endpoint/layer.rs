@@ -236,8 +236,9 @@ impl Layer {
     ) {
         let branch = request.top_via().ok().and_then(|via| via.branch()).unwrap_or_default();
         let call_id = request.value(Header::SipCallId).unwrap_or_default();
-        let tag = format!("{:016x}", self.chance.of(&[branch, call_id]));
-        let response = Response { tag: response.tag.or(Some(tag.as_bytes())), ..response };
+        let mut tag = Vec::with_capacity(16);
+        digits::hexadecimal(&mut tag, self.chance.of(&[branch, call_id]));
+        let response = Response { tag: response.tag.or(Some(&tag)), ..response };
         match response.build(&self.config, request, path.peer) {
             Some(bytes) => self.transmit(reply_path(request, path), bytes),
             None => self.count(Counted::Unbuildable),

@@ -6,6 +6,7 @@ use super::layer::{Known, Owner, Response};
 use super::output::{Counted, Output, Outside, OutsideBody, RequestId};
 use super::{Endpoint, Incoming, gate, offer};
 use crate::digest::Credentials;
+use crate::digits;
 use crate::header::Header;
 use crate::message::Refusal;
 use crate::method::Method;
@@ -119,8 +120,9 @@ impl Endpoint {
     }
 
     fn answer(&mut self, id: RequestId, response: Response<'_>, now: Tick) {
-        let tag = format!("{:016x}", self.layer.chance.next());
-        let response = Response { tag: Some(tag.as_bytes()), ..response };
+        let mut tag = Vec::with_capacity(16);
+        digits::hexadecimal(&mut tag, self.layer.chance.next());
+        let response = Response { tag: Some(&tag), ..response };
         if self.layer.respond(id.0, response, now).is_none() {
             // Too late, or it cannot be written.
             self.layer.count(Counted::Misuse);
