@@ -90,7 +90,7 @@ fn settlement(seq: u64) -> Option<Settlement> {
 fn facts(seq: u64, tries: u8) -> Option<Vec<Fact>> {
     let at = |ms: u64| Tick(ms * MS);
     let talk_ms = talk_ms(seq);
-    let mut facts = vec![Fact::Began(began(seq, at(0))), opened(0, at(0), 0, seq)?];
+    let mut facts = vec![Fact::Began(Box::new(began(seq, at(0)))), opened(0, at(0), 0, seq)?];
     for index in 1..=tries {
         let sent = at(u64::from(index) * 40);
         facts.push(opened(index, sent, index - 1, seq)?);
@@ -140,7 +140,7 @@ fn opened(leg: u8, at: Tick, hop: u8, seq: u64) -> Option<Fact> {
         0 => (Direction::In, PartyRef::Trunk(id(seq % CUSTOMERS)?)),
         _ => (Direction::Out, PartyRef::Trunk(id(seq / 7 % CARRIERS)? + i64::from(hop))),
     };
-    Some(Fact::LegOpened(LegOpened {
+    Some(Fact::LegOpened(Box::new(LegOpened {
         leg,
         at,
         direction,
@@ -152,7 +152,7 @@ fn opened(leg: u8, at: Tick, hop: u8, seq: u64) -> Option<Fact> {
         remote: ([203, 0, 113, hop], 5060).into(),
         transport: Transport::Udp,
         party,
-    }))
+    })))
 }
 
 fn ended(leg: u8, at: Tick, cause: Cause, media: Option<MediaReport>) -> Fact {

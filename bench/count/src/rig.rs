@@ -10,9 +10,10 @@ use strowger_call::CallsConfig;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Setup as TableSetup, Table, words_needed};
 use strowger_link::{
-    Algorithm, Answer, AnswerBody, Ask, Down, Edge, EdgeSource, Hello, Key, SourceAction,
+    Algorithm, Answer, AnswerBody, Ask, Down, Edge, EdgeSource, Hello, Key, SourceAction, Tick,
     Transport, Up,
 };
+use strowger_office::{Office, Output};
 use strowger_port::net::{Io, JournalFull, JournalSink, Lane, LinkError, PlaneLink};
 use strowger_shard::{KeySecret, Limits, MediaAddress, MediaConfig, Setup, Shard};
 use strowger_sip::digest::Nonces;
@@ -177,6 +178,32 @@ impl<I: Io> Rig<I> {
         frames
     }
 
+    /// Has `office` answer what has come up, as the decider has; returns how many frames came.
+    pub fn decide_by(&mut self, office: &mut Office, now: Tick, wall_us: i64) -> usize {
+        let mut between = self.between.borrow_mut();
+        let Between { down, taken, up, ends, .. } = &mut *between;
+        let mut begin = 0;
+        for end in ends.iter() {
+            if let Ok(frame) = Up::from_bytes(up.get(begin..*end).unwrap_or_default()) {
+                office.handle_up(frame, now, wall_us);
+            }
+            begin = *end;
+            while let Some(order) = office.next_keep(now) {
+                down.push_back(Down::Keep(Box::new(order)).to_bytes());
+            }
+            while let Some(output) = office.poll_output() {
+                if let Output::Down(answer) = output {
+                    down.push_back(answer.to_bytes());
+                }
+            }
+        }
+        let frames = ends.len();
+        ends.clear();
+        up.clear();
+        taken.clear();
+        frames
+    }
+
     fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
         let Ok(Up::Ask(ask)) = Up::from_bytes(frame) else { return None };
         let Ask { id, .. } = *ask;
@@ -205,7 +232,7 @@ fn edge(place: Place) -> Edge {
     };
     Edge {
         version: 1,
-        realm: "sip.example.net".into(),
+        realm: crate::plan::REALM.into(),
         algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
         nonce_key: [5; 16],
         nonce_valid_s: 300,

@@ -5,6 +5,7 @@ mod media;
 mod message;
 mod money;
 mod question;
+pub mod register;
 pub mod shard;
 
 use crate::Meter;
@@ -27,13 +28,15 @@ const fn scenario(name: &'static str, turns: u32, make: fn() -> Option<Turn>) ->
 }
 
 /// All of them.
-pub const ALL: [Scenario; 17] = [
+pub const ALL: [Scenario; 19] = [
     scenario("parse-invite", 200, message::parse),
     scenario("scan-invite", 200, message::scan_one),
     scenario("write-response", 200, message::response),
     scenario("write-request", 200, message::request),
     scenario("challenge-stranger", 200, shard::challenge),
     scenario("whole-call", 100, shard::call),
+    scenario("register", 200, register::fresh),
+    scenario("register-refresh", 200, register::again),
     scenario("idle-turn", 200, shard::idle),
     scenario("relay-burst", 500, media::relay),
     scenario("srtp-burst", 500, media::guarded),

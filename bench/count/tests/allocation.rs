@@ -7,8 +7,9 @@ use allocation_counter::{AllocationInfo, measure};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 use strowger_bench_count::rig::{Place, Rig};
+use strowger_bench_count::scenario::register::{Phone, Switch};
 use strowger_bench_count::scenario::shard::Call;
-use strowger_bench_count::{peer, plan};
+use strowger_bench_count::{Meter, peer, plan};
 use strowger_link::{Algorithm, ContactAsk, Credentials, Hints, RegisterAsk, Tick, Transport};
 use strowger_port::eventfd::EventFd;
 use strowger_port::mmsg::{Mmsg, MmsgConfig, bind_sip};
@@ -32,6 +33,8 @@ const CALL_ALLOCATED_MAX: u64 = 115_000;
 const CALL_HEAP_MAX: i64 = 8_700;
 /// Bytes that a registration keeps in the control plane's.
 const REGISTRATION_HEAP_MAX: i64 = 1_300;
+/// Bytes that it leaves in both for as long as copies of its requests may come.
+const REGISTERED_HEAP_MAX: i64 = 900;
 
 /// A call of two phones over loopback through a shard with its real port.
 struct Talk {
@@ -237,6 +240,27 @@ fn an_answered_call_keeps_few_bytes() {
     (0..3).for_each(|_| call.linger(&mut meter));
     assert_eq!(call.standing(), 0);
     assert!(-left >= bytes * 98 / 100, "{bytes} bytes kept, {} given back", -left);
+}
+
+/// What one of many registrations leaves behind beside the binding that it refreshes: a transaction
+/// that waits for copies, and a nonce whose count is used.
+#[test]
+fn a_refresh_leaves_few_bytes() {
+    const REFRESHES: i64 = 64;
+    let mut switch = Switch::new().unwrap();
+    let mut phones: Vec<Phone> = (0..2).map(Phone::new).collect();
+    let mut all = |switch: &mut Switch, times: i64, meter: Meter<'_>| {
+        for _ in 0..times {
+            phones.iter_mut().for_each(|phone| phone.register(switch, meter).unwrap());
+        }
+    };
+    // Once as many before, and until they are gone, so that the tables have their sizes.
+    all(&mut switch, REFRESHES, &mut |work| work());
+    switch.linger();
+    let mut bytes = 0;
+    all(&mut switch, REFRESHES / 2, &mut |work| bytes += measure(work).bytes_current);
+    let each = bytes / REFRESHES;
+    assert!((200..=REGISTERED_HEAP_MAX).contains(&each), "{each} bytes");
 }
 
 #[test]

@@ -218,8 +218,8 @@ fn fact(line: &str) -> Fact {
     let leg = |place: usize| u8::try_from(number(place)).unwrap();
     let at = Tick(number(0) * MS);
     match words[1] {
-        "began" => Fact::Began(began(at)),
-        "in" => Fact::LegOpened(opened(leg(2), at, Direction::In, PartyRef::Unknown)),
+        "began" => Fact::Began(Box::new(began(at))),
+        "in" => Fact::LegOpened(Box::new(opened(leg(2), at, Direction::In, PartyRef::Unknown))),
         "out" => {
             let id = i64::try_from(number(4)).unwrap();
             let party =
@@ -227,7 +227,7 @@ fn fact(line: &str) -> Fact {
             let (stage, branch) = words[6].split_once('.').unwrap();
             let opened = opened(leg(2), at, Direction::Out, party);
             let (stage, branch) = (stage.parse().unwrap(), branch.parse().unwrap());
-            Fact::LegOpened(LegOpened { hop: leg(5), stage, branch, ..opened })
+            Fact::LegOpened(Box::new(LegOpened { hop: leg(5), stage, branch, ..opened }))
         }
         "ring" => Fact::LegProgress(LegProgress { leg: leg(2), at, status: 180 }),
         "answer" => Fact::LegAnswered(LegAnswered { leg: leg(2), at }),

@@ -326,7 +326,7 @@ impl Decider {
             if self.office.poll_timeout().is_some_and(|at| at <= now) {
                 self.office.handle_timeout(now);
             }
-            self.carry_out(session.as_mut());
+            self.carry_out(session.as_mut(), now);
             if let Some(session) = &mut session {
                 session.ring();
             }
@@ -454,7 +454,7 @@ impl Decider {
             let began = clock::monotonic();
             let is_ask = matches!(up, Up::Ask(_));
             self.office.handle_up(up, began, clock::wall_us());
-            self.carry_out(Some(session));
+            self.carry_out(Some(session), began);
             if taken % UNRUNG_MAX == 0 {
                 session.ring();
             }
@@ -466,9 +466,9 @@ impl Decider {
         true
     }
 
-    fn carry_out(&mut self, mut session: Option<&mut Session>) {
+    fn carry_out(&mut self, mut session: Option<&mut Session>, now: Tick) {
         if let Some(session) = session.as_deref_mut().filter(|s| s.greeted) {
-            if self.edge.refresh(self.office.world(), clock::monotonic()) {
+            if self.edge.refresh(self.office.world(), now) {
                 session.edged = 0;
             }
             // What finds no room is sent when there is some.
@@ -476,7 +476,7 @@ impl Decider {
                 self.edge.sent();
             }
             self.tell_upstreams(session);
-            self.tell_keeps(session);
+            self.tell_keeps(session, now);
         }
         while let Some(output) = self.office.poll_output() {
             match output {
@@ -538,8 +538,7 @@ impl Decider {
     }
 
     /// Orders about contacts that are kept alive; what finds no room is told later.
-    fn tell_keeps(&mut self, session: &mut Session) {
-        let now = clock::monotonic();
+    fn tell_keeps(&mut self, session: &mut Session, now: Tick) {
         while let Some(order) = self.office.next_keep(now) {
             if !session.send(&Down::Keep(Box::new(order.clone()))) {
                 return self.office.keep_unsent(order);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use strowger_link::{KEEP_BATCH_MAX, KeepOrder, Kept, Tick};
-use strowger_routing::{Holder, Locations, World, keep_id, kept};
+use strowger_routing::{Holder, Locations, Touched, World, keep_id, kept};
 
 /// What the dataplane was told, and what it has to be told.
 #[derive(Default, Debug)]
@@ -18,8 +18,13 @@ pub(crate) struct Keeps {
 }
 
 impl Keeps {
-    pub(crate) fn touch(&mut self, who: Holder, uri: String) {
-        self.due.insert((who, uri));
+    /// A contact is not as it was. One that only lasts longer and was not kept is not to be.
+    pub(crate) fn touch(&mut self, touched: Touched) {
+        let Touched { who, uri, only_lasts } = touched;
+        let is_kept = || !self.told.is_empty() && self.told.contains(&keep_id(who, &uri));
+        if !only_lasts || is_kept() {
+            self.due.insert((who, uri));
+        }
     }
 
     /// A dataplane was greeted, or what contacts get has changed: all are told again.
@@ -50,6 +55,7 @@ impl Keeps {
                     self.told.insert(kept.id);
                     put.push(kept);
                 }
+                None if self.told.is_empty() => {}
                 None => drop.extend(Some(keep_id(who, &uri)).filter(|id| self.told.remove(id))),
             }
         }
@@ -121,12 +127,19 @@ mod tests {
             if id != 2 {
                 locations.forget(who);
             }
-            keeps.touch(who, binding.uri);
+            keeps.touch(Touched { who, uri: binding.uri, only_lasts: false });
         }
         let order = keeps.next(&world, &locations, Tick(0)).unwrap();
         assert!(matches!(&order, KeepOrder::Put(list) if list.len() == 1));
         keeps.unsent(order);
         assert_eq!(words(&mut keeps, &world, &locations), ["put 1", "drop 1"]);
         assert_eq!(words(&mut keeps, &world, &locations), [""; 0]);
+        // Of those that only last longer the dataplane hears of what it keeps.
+        for (id, host, expect) in [(6, "10.0.0.1", vec!["put 1"]), (7, "203.0.113.5", vec![])] {
+            let (who, binding) = binding(id, host);
+            keeps.touch(Touched { who, uri: binding.uri, only_lasts: true });
+            assert_eq!(keeps.due.len(), expect.len(), "{id}");
+            assert_eq!(words(&mut keeps, &world, &locations), expect, "{id}");
+        }
     }
 }

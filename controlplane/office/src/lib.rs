@@ -817,8 +817,8 @@ impl Office {
         while let Some(output) = self.locations.poll_output() {
             self.out.push_back(Output::Binding(output));
         }
-        while let Some((who, uri)) = self.locations.poll_touched() {
-            self.keeps.touch(who, uri);
+        while let Some(touched) = self.locations.poll_touched() {
+            self.keeps.touch(touched);
         }
     }
 

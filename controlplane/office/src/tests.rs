@@ -207,7 +207,7 @@ fn go(office: &mut Office, id: u64) -> strowger_link::Go {
 /// The facts of an answered call of `talk_s` seconds, or of one that goes on.
 fn facts(id: u64, settlement: &Octets, talk_s: Option<u64>) -> CallFacts {
     let opened = |leg, direction, party| {
-        Fact::LegOpened(LegOpened {
+        Fact::LegOpened(Box::new(LegOpened {
             leg,
             at: NOW,
             direction,
@@ -219,10 +219,10 @@ fn facts(id: u64, settlement: &Octets, talk_s: Option<u64>) -> CallFacts {
             remote: ([192, 0, 2, 9], 5060).into(),
             transport: Transport::Udp,
             party,
-        })
+        }))
     };
     let mut list = vec![
-        Fact::Began(Began {
+        Fact::Began(Box::new(Began {
             at: NOW,
             listener: 0,
             source: Some(([192, 0, 2, 1], 5060).into()),
@@ -231,7 +231,7 @@ fn facts(id: u64, settlement: &Octets, talk_s: Option<u64>) -> CallFacts {
             display: String::new(),
             sip_call_id: "c".into(),
             user_agent: String::new(),
-        }),
+        })),
         opened(0, Direction::In, PartyRef::Trunk(1)),
         opened(1, Direction::Out, PartyRef::Trunk(2)),
         Fact::Granted(strowger_link::Granted { at: NOW, ms: 60_000, free_ms: 0, last: false }),

@@ -6,12 +6,13 @@
 
 mod contact;
 mod output;
+mod refresh;
 mod registrant;
 mod request;
 
 pub use contact::{Reach, reach};
 pub(crate) use contact::{bare, elsewhere, wire_transport};
-pub use output::Output;
+pub use output::{Output, Touched};
 pub use registrant::Registrant;
 
 use crate::gruu;
@@ -61,7 +62,7 @@ pub struct Locations {
     turns: BTreeMap<RingGroupId, u64>,
     out: VecDeque<Output>,
     // Contacts that are new, refreshed or gone, for whom that concerns beside the store.
-    touched: BTreeSet<(Holder, String)>,
+    touched: VecDeque<Touched>,
     serial: u64,
     key: Key,
 }
@@ -105,7 +106,7 @@ impl Locations {
             nonces: NonceCounts::default(),
             turns: BTreeMap::new(),
             out: VecDeque::new(),
-            touched: BTreeSet::new(),
+            touched: VecDeque::new(),
             serial: 0,
             key,
         }
@@ -126,12 +127,12 @@ impl Locations {
         wall_us: i64,
     ) -> Result<Vec<BoundContact>, RegisterError> {
         let registrant = registrant.into();
-        let (who, aor) = (registrant.who, registrant.aor.clone());
+        let who = registrant.who;
         let request = Request { registrant, ask, hints, now, wall_us };
         //= rfc3261#section-10.3
         //# The registrar checks whether the request contains the Contact
         //# header field.  If not, it skips to the last step.
-        if !ask.contacts.is_empty() {
+        if !ask.contacts.is_empty() && !self.refresh(&request) {
             let old = self.alive(who, now);
             let new = if ask.contacts.iter().any(|c| c.uri == "*") {
                 request.remove_all(&old)?
@@ -140,7 +141,7 @@ impl Locations {
             };
             self.commit(who, new);
         }
-        Ok(self.current(who, aor.as_deref(), now))
+        Ok(self.current(who, request.registrant.aor.as_deref(), now))
     }
 
     /// The bindings of a subscriber or trunk that can be reached at `now`, best first: larger q,
@@ -195,9 +196,9 @@ impl Locations {
         Some((&bound.binding, bound.expires))
     }
 
-    /// A contact that is new, refreshed, unreachable or gone since this was asked last, each once.
-    pub fn poll_touched(&mut self) -> Option<(Holder, String)> {
-        self.touched.pop_first()
+    /// A contact that is new, refreshed, unreachable or gone since this was asked last.
+    pub fn poll_touched(&mut self) -> Option<Touched> {
+        self.touched.pop_front()
     }
 
     /// The connection with this token is gone: contacts that came by it are not reached any more,
@@ -225,7 +226,7 @@ impl Locations {
                     bound.lost = true;
                     lost += 1;
                 }
-                self.touched.insert((*who, bound.binding.uri.clone()));
+                self.touched.push_back(Touched::new(*who, &bound.binding.uri));
             }
         }
         lost
@@ -276,7 +277,7 @@ impl Locations {
                     self.serial += 1;
                     let expires = now.plus_ns(left_us.saturating_mul(1000));
                     self.expiries.insert((expires, self.serial, who));
-                    self.touched.insert((who, binding.uri.clone()));
+                    self.touched.push_back(Touched::new(who, &binding.uri));
                     let (serial, stored_us) = (self.serial, binding.expires_us);
                     let binding = Binding { expires_us: ends_us, ..binding };
                     user.push(Bound { binding, expires, serial, stored_us, lost: false });
@@ -284,7 +285,10 @@ impl Locations {
                 Ok(_) | Err(_) => self.out.push_back(Output::removed(who, &binding)),
             }
         }
-        self.users.retain(|_, bindings| !bindings.is_empty());
+        self.users.retain(|_, bindings| {
+            bindings.shrink_to_fit();
+            !bindings.is_empty()
+        });
     }
 
     /// Drops all bindings of somebody who is gone or disabled.
@@ -363,13 +367,13 @@ impl Locations {
         for gone in old.iter().filter(|b| !new.iter().any(|n| n.serial == b.serial)) {
             self.expiries.remove(&(gone.expires, gone.serial, who));
             if !new.iter().any(|n| n.binding.uri == gone.binding.uri) {
-                self.touched.insert((who, gone.binding.uri.clone()));
+                self.touched.push_back(Touched::new(who, &gone.binding.uri));
                 self.out.push_back(Output::removed(who, &gone.binding));
             }
         }
         for fresh in new.iter_mut().filter(|n| !old.iter().any(|b| b.serial == n.serial)) {
             self.expiries.insert((fresh.expires, fresh.serial, who));
-            self.touched.insert((who, fresh.binding.uri.clone()));
+            self.touched.push_back(Touched::new(who, &fresh.binding.uri));
             if let Some(known) = old.iter().find(|b| fresh.is_hardly_more_than(b)) {
                 fresh.stored_us = known.stored_us;
                 continue;
@@ -378,6 +382,8 @@ impl Locations {
             self.out.push_back(Output::Save { who, binding });
         }
         if !new.is_empty() {
+            // Most have one contact for ever, and room for more is more than a contact takes.
+            new.shrink_to_fit();
             self.users.insert(who, new);
         }
     }
@@ -424,15 +430,13 @@ impl Bound {
     /// The same contact as `known`, by the same client over the same way, and the end that the
     /// store knows is near enough: nothing is lost if a crash takes the difference.
     fn is_hardly_more_than(&self, known: &Bound) -> bool {
-        let ends_us = self.binding.expires_us;
         let same = Binding {
             cseq: known.binding.cseq,
             refreshed_us: known.binding.refreshed_us,
             expires_us: known.binding.expires_us,
             ..self.binding.clone()
         };
-        let ahead_us = ends_us.saturating_sub(known.stored_us);
-        !known.lost && same == known.binding && (0..=BINDING_GRACE_US).contains(&ahead_us)
+        !known.lost && same == known.binding && self.is_stored_well_enough(known.stored_us)
     }
 }
 

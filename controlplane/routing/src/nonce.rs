@@ -2,8 +2,10 @@
 
 use crate::limits::{NONCE_MAX, NONCES_MAX};
 use crate::world::Holder;
-use std::collections::{BTreeMap, VecDeque};
-use strowger_link::Credentials;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher};
+use strowger_link::siphash::siphash24;
+use strowger_link::{Credentials, Key};
 
 /// Counts below the highest one that are still taken, each once: requests of one phone overtake
 /// each other on the way, and are asked about anew in another order after a restart.
@@ -13,14 +15,57 @@ const WINDOW: u32 = 64;
 ///
 /// A forgotten nonce could be replayed until the dataplane's clock ends it; the bound is far above
 /// what a node's subscribers show within that time.
+///
+/// A nonce is known by a hash of 64 bits. Two that have the same one cost a phone another
+/// challenge; a count that was used is never taken for it. So the hash needs no secret: nonces are
+/// ours, and nobody comes here with one who has not shown a password.
 #[derive(Clone, Debug)]
 pub struct NonceCounts {
-    counts: BTreeMap<Shown, Seen>,
-    order: VecDeque<Shown>,
+    counts: HashMap<u64, Seen, Hashed>,
+    order: VecDeque<u64>,
     max: usize,
 }
 
-type Shown = (Holder, String);
+/// A hasher of what is a hash.
+#[derive(Clone, Default, Debug)]
+struct Hashed(u64);
+
+impl BuildHasher for Hashed {
+    type Hasher = Hashed;
+
+    fn build_hasher(&self) -> Hashed {
+        Hashed(0)
+    }
+}
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The hash of a nonce and who showed it.
+fn shown(who: Holder, nonce: &str) -> u64 {
+    let (kind, id) = match who {
+        Holder::Subscriber(id) => (0, id.0),
+        Holder::Trunk(id) => (1, id.0),
+        Holder::RingGroup(id) => (2, id.0),
+        Holder::Did(id) => (3, id.0),
+    };
+    let mut key = [0; 16];
+    let (whose, of_kind) = key.split_at_mut(8);
+    whose.copy_from_slice(&id.to_le_bytes());
+    of_kind.fill(kind);
+    siphash24(&Key(key), nonce.as_bytes())
+}
 
 /// The highest count, and which of those below it were seen: bit n is the count n below.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -48,9 +93,9 @@ impl Seen {
 }
 
 /// Credentials that were right, to be spent by [`NonceCounts::spend`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NonceUse {
-    shown: Shown,
+    shown: u64,
     count: u32,
 }
 
@@ -64,7 +109,11 @@ impl NonceCounts {
     /// Remembers at most `max` nonces.
     #[must_use]
     pub fn bounded(max: usize) -> NonceCounts {
-        NonceCounts { counts: BTreeMap::new(), order: VecDeque::new(), max: max.max(1) }
+        NonceCounts {
+            counts: HashMap::with_hasher(Hashed(0)),
+            order: VecDeque::new(),
+            max: max.max(1),
+        }
     }
 
     /// What to spend when `credentials` are right, or `None` when their count was used before or is
@@ -85,7 +134,7 @@ impl NonceCounts {
             return None;
         }
         let count = u32::from_str_radix(&credentials.nonce_count, 16).ok()?;
-        let shown = (who.into(), credentials.nonce.clone());
+        let shown = shown(who.into(), &credentials.nonce);
         let seen = self.counts.get(&shown).copied().unwrap_or_default();
         (count > 0 && seen.is_good(count)).then_some(Some(NonceUse { shown, count }))
     }
@@ -101,7 +150,7 @@ impl NonceCounts {
         {
             self.counts.remove(&oldest);
         }
-        self.order.push_back(used.shown.clone());
+        self.order.push_back(used.shown);
         let mut seen = Seen::default();
         seen.add(used.count);
         self.counts.insert(used.shown, seen);

@@ -157,9 +157,9 @@ wire_enum! {
     /// One fact.
     pub enum Fact {
         /// An attempt began.
-        0 => Began(Began),
+        0 => Began(Box<Began>),
         /// A leg was opened.
-        1 => LegOpened(LegOpened),
+        1 => LegOpened(Box<LegOpened>),
         /// A leg rang or progressed.
         2 => LegProgress(LegProgress),
         /// A leg answered.

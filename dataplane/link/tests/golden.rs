@@ -427,7 +427,7 @@ fn facts() -> CallFacts {
         anchor_us: -1,
         settlement: Octets(vec![9]),
         facts: vec![
-            Fact::Began(Began {
+            Fact::Began(Box::new(Began {
                 at,
                 listener: 0,
                 source: Some(address("192.0.2.7:5060")),
@@ -436,8 +436,8 @@ fn facts() -> CallFacts {
                 display: String::new(),
                 sip_call_id: "c".into(),
                 user_agent: "u".into(),
-            }),
-            Fact::LegOpened(LegOpened {
+            })),
+            Fact::LegOpened(Box::new(LegOpened {
                 leg: 1,
                 at,
                 direction: Direction::Out,
@@ -449,7 +449,7 @@ fn facts() -> CallFacts {
                 remote: address("192.0.2.9:5060"),
                 transport: Transport::Udp,
                 party: PartyRef::Subscriber(8),
-            }),
+            })),
             Fact::LegProgress(LegProgress { leg: 1, at, status: 180 }),
             Fact::LegAnswered(LegAnswered { leg: 1, at }),
             Fact::Granted(Granted { at, ms: 60_000, free_ms: 7, last: true }),

@@ -94,7 +94,8 @@ pub(crate) struct MediaDesk {
     of_listener: Vec<u8>,
     relay: Relay,
     ports: Ports,
-    legs: BTreeMap<LegId, LegMedia>,
+    /// A tree's nodes are half empty, so they hold no media by value.
+    legs: BTreeMap<LegId, Box<LegMedia>>,
     joints: BTreeMap<PairId, Joint>,
     next_session: u64,
     /// Gauges of branches.
@@ -123,7 +124,8 @@ struct LegMedia {
     peer: Option<LegId>,
     /// Its call was answered in this life of the process.
     answered: bool,
-    report: Option<MediaReport>,
+    /// What its closed pairs carried.
+    report: Option<Box<MediaReport>>,
 }
 
 #[derive(Debug, Default)]
@@ -251,7 +253,7 @@ impl MediaDesk {
         let session = &mut self.next_session;
         self.legs.entry(leg).or_insert_with(|| {
             *session = session.wrapping_add(1);
-            LegMedia {
+            Box::new(LegMedia {
                 session: LocalSession::new(*session),
                 address: 0,
                 signalling: None,
@@ -261,7 +263,7 @@ impl MediaDesk {
                 peer: None,
                 answered: false,
                 report: None,
-            }
+            })
         })
     }
 
@@ -716,7 +718,7 @@ impl<I: Io> Resources for Desk<'_, I> {
         for pair in media.lines.iter().filter_map(|line| line.ports) {
             self.close_ports(pair);
         }
-        media.report
+        media.report.map(|report| *report)
     }
 
     fn take(&mut self, gauge: &Gauge, now: Tick) -> bool {

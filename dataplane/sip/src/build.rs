@@ -243,15 +243,14 @@ impl<'b> Writer<'b> {
     }
 
     fn vias(&mut self, request: Message<'_>, source: SocketAddr) {
-        let mut values = request.elements(Header::Via);
-        let Some(via) = values.next().and_then(Via::parse) else {
+        let Ok(via) = request.top_via() else {
             // Of one that nobody can read we know less than its sender.
             self.copy(request, Header::Via);
             return;
         };
         self.label(Header::Via).top_via(via, source);
         self.end();
-        for value in values {
+        for value in request.elements(Header::Via).skip(1) {
             self.label(Header::Via).value_of(request, value).end();
         }
     }

@@ -59,7 +59,7 @@ use strowger_link::token::{self, Token};
 use strowger_link::{Cause, Challenge, LegId, SESSION_S_MIN, Tick, Transport};
 
 use alarm::Sleeper;
-use layer::{Arrived, Heard, Layer, Numbered, Owner, Response, Whose};
+use layer::{Arrived, Heard, Known, Layer, Numbered, Owner, Response, Whose};
 use leg::{Leg, Offering, Replaced, Replaces, is_private};
 use proof::Holder;
 use upstream::Upstreams;
@@ -69,7 +69,6 @@ use crate::header::Header;
 use crate::message::{Index, Message, Refusal};
 use crate::method::Method;
 use crate::status::Status;
-use crate::transaction::key::ServerKey;
 
 /// The longest Retry-After of a node that is full, in seconds.
 const RETRY_AFTER_S_MAX: u32 = 3;
@@ -322,7 +321,7 @@ impl Endpoint {
 
     /// Of these, those that only wait for copies of what the peer has said: memory, no work.
     #[must_use]
-    pub const fn lingering(&self) -> usize {
+    pub fn lingering(&self) -> usize {
         self.layer.lingering()
     }
 
@@ -409,11 +408,11 @@ impl Endpoint {
             Ok(Arrived::New(_)) if method != Method::Invite && replaces(request) => {
                 self.bar(incoming, &gate::Bar::new(400));
             }
-            Ok(Arrived::New(key)) => {
+            Ok(Arrived::New(known)) => {
                 if request.to().is_ok_and(|to| to.tag().is_some()) {
-                    self.handle_in_dialog(incoming, key, keys);
+                    self.handle_in_dialog(incoming, known, keys);
                 } else {
-                    self.handle_initial(incoming, key, keys);
+                    self.handle_initial(incoming, known, keys);
                 }
             }
             Err(_) => self.refuse_malformed(request, &path, Refusal::Field(Header::Via)),
@@ -458,7 +457,7 @@ impl Endpoint {
 
     /// Whoever knows Call-ID and tags is not yet the party: a request from an address that is none
     /// of its own has to be proved.
-    fn handle_in_dialog(&mut self, incoming: Incoming<'_>, key: ServerKey, keys: &dyn LegKeys) {
+    fn handle_in_dialog(&mut self, incoming: Incoming<'_>, known: Known, keys: &dyn LegKeys) {
         let Incoming { request, method, path, now } = incoming;
         let tag = request.to().ok().and_then(|to| to.tag());
         let id = tag.and_then(|tag| self.layer.leg_of(tag));
@@ -472,12 +471,12 @@ impl Endpoint {
         let id = leg.id;
         if !leg.is_party(&path, keys) {
             self.layer.count(Counted::Elsewhere);
-            return self.handle_elsewhere(incoming, key, id, keys);
+            return self.handle_elsewhere(incoming, known, id, keys);
         }
         let replaced = self.replaced(incoming, keys);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.follow(&path);
-        match self.layer.serve(key, request, &path, Owner::Leg(id), now) {
+        match self.layer.serve(known, request, &path, Owner::Leg(id), now) {
             Some(tx) => leg.handle_request(request, method, tx, replaced, &mut self.layer, now),
             None => self.refuse_full(incoming),
         }
@@ -505,10 +504,10 @@ impl Endpoint {
         }
     }
 
-    fn handle_initial(&mut self, incoming: Incoming<'_>, key: ServerKey, keys: &mut dyn LegKeys) {
+    fn handle_initial(&mut self, incoming: Incoming<'_>, known: Known, keys: &mut dyn LegKeys) {
         let Incoming { request, method, path, .. } = incoming;
         if path.shard().is_some() {
-            return self.handle_tie(incoming, key, keys);
+            return self.handle_tie(incoming, known, keys);
         }
         let admission = keys.admission(&path, method);
         if admission == Admission::Unready {
@@ -528,7 +527,8 @@ impl Endpoint {
             return self.refuse_outside(incoming);
         }
         let Some(credentials) = self.admit(incoming, admission) else { return };
-        if self.layer.is_merged(request) {
+        let known = self.layer.known_anywhere(known, request);
+        if self.layer.is_merged(known) {
             self.layer.count(Counted::Merged);
             return self.layer.answer_stateless(request, &path, Response::new(482));
         }
@@ -536,9 +536,9 @@ impl Endpoint {
             return self.refuse_full(incoming);
         }
         if method == Method::Invite {
-            self.handle_invite(incoming, key, credentials, keys);
+            self.handle_invite(incoming, known, credentials, keys);
         } else {
-            self.handle_outside(incoming, key, credentials);
+            self.handle_outside(incoming, known, credentials);
         }
     }
 
@@ -641,7 +641,7 @@ impl Endpoint {
     fn handle_invite(
         &mut self,
         incoming: Incoming<'_>,
-        key: ServerKey,
+        known: Known,
         credentials: Option<Credentials<'_>>,
         keys: &mut dyn LegKeys,
     ) {
@@ -658,7 +658,7 @@ impl Endpoint {
         }
         let Some(id) = keys.open() else { return self.refuse_full(incoming) };
         let opened = self.seal(id).and_then(|token| {
-            let tx = self.layer.serve(key, request, &path, Owner::Leg(id), now)?;
+            let tx = self.layer.serve(known, request, &path, Owner::Leg(id), now)?;
             Some((token, tx))
         });
         let Some((token, tx)) = opened else {

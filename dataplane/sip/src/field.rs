@@ -14,6 +14,7 @@ pub use date::Date;
 pub use param::{Param, Params};
 pub use plain::{CSeq, MediaType, Reason};
 pub(crate) use plain::{delta_seconds, is_call_id, is_warning, parameterized_number, retry_after};
+pub(crate) use via::ViaPlace;
 pub use via::{MAGIC_COOKIE, PORT_DEFAULT, PORT_DEFAULT_TLS, Via, ViaHost};
 
 use crate::lex;

@@ -17,7 +17,9 @@ pub(crate) mod start;
 pub use refusal::Refusal;
 pub use start::StartLine;
 
-use crate::field::{self, CSeq, MediaType, NameAddr, Via};
+use std::cell::Cell;
+
+use crate::field::{self, CSeq, MediaType, NameAddr, Via, ViaPlace};
 use crate::header::{self, Header};
 use crate::lex;
 use crate::limits::{HEADERS_MAX, MESSAGE_MAX};
@@ -45,6 +47,15 @@ impl Span {
         self.at as usize + self.len as usize
     }
 
+    /// Where `part` of `bytes` stands.
+    pub(crate) fn within(bytes: &[u8], part: &[u8]) -> Span {
+        // One without bytes may stand anywhere.
+        if part.is_empty() {
+            return Span::NONE;
+        }
+        Span::new(part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr()), part.len())
+    }
+
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(usize::from(self.at)..self.end()).unwrap_or_default()
     }
@@ -62,6 +73,8 @@ pub struct Index {
     folded: bool,
     count: usize,
     body: Span,
+    /// The topmost Via, once it was read: each step of a request looks at it.
+    via: Cell<Option<ViaPlace>>,
     entries: [Entry; HEADERS_MAX],
 }
 
@@ -82,6 +95,7 @@ impl Index {
             folded: false,
             count: 0,
             body: Span::NONE,
+            via: Cell::new(None),
             entries: [Entry::NONE; HEADERS_MAX],
         }
     }
@@ -94,6 +108,7 @@ impl Index {
         self.folded = false;
         self.count = 0;
         self.body = Span::NONE;
+        self.via.set(None);
         if bytes.is_empty() {
             return Err(Refusal::Empty);
         }
@@ -309,9 +324,14 @@ impl<'a> Message<'a> {
     /// # Errors
     /// Missing or malformed.
     pub fn top_via(self) -> Result<Via<'a>, Refusal> {
+        if let Some(place) = self.index.via.get() {
+            return Ok(place.via(self.bytes));
+        }
         let value = self.value(Header::Via).ok_or(Refusal::Missing(Header::Via))?;
         let first = field::elements(value).next();
-        first.and_then(Via::parse).ok_or(Refusal::Field(Header::Via))
+        let via = first.and_then(Via::parse).ok_or(Refusal::Field(Header::Via))?;
+        self.index.via.set(Some(ViaPlace::of(via, self.bytes)));
+        Ok(via)
     }
 
     /// From.

@@ -310,7 +310,7 @@ mod tests {
             slot,
             anchor_us: 0,
             settlement: Octets(vec![1]),
-            facts: vec![Fact::Began(began)],
+            facts: vec![Fact::Began(Box::new(began))],
         }
     }
 

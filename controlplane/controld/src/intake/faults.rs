@@ -313,7 +313,7 @@ fn call(seq: u64) -> Vec<u8> {
     };
     let at = |ms: u64| Tick(ms * MS);
     let leg = |leg: u8| {
-        Fact::LegOpened(LegOpened {
+        Fact::LegOpened(Box::new(LegOpened {
             leg,
             at: at(0),
             direction: if leg == 0 { Direction::In } else { Direction::Out },
@@ -325,7 +325,7 @@ fn call(seq: u64) -> Vec<u8> {
             remote: ([127, 0, 0, 1], 5090).into(),
             transport: Transport::Udp,
             party: PartyRef::Trunk(1),
-        })
+        }))
     };
     let (cause, by, reason) = (Cause::from_sip(200), Party::Caller, Reason::Normal);
     let ended = |leg| {
@@ -349,7 +349,7 @@ fn call(seq: u64) -> Vec<u8> {
         anchor_us: 1_000_000,
         settlement: Octets(settlement.encode().unwrap()),
         facts: vec![
-            Fact::Began(began),
+            Fact::Began(Box::new(began)),
             leg(0),
             leg(1),
             Fact::LegAnswered(LegAnswered { leg: 1, at: at(1_000) }),

@@ -7,26 +7,23 @@ use crate::uri::{SipUri, parameter};
 use crate::world::Holder;
 use std::net::SocketAddr;
 use strowger_link::siphash::siphash24;
-use strowger_link::{ContactAsk, Key, Transport as Wire};
+use strowger_link::{ContactAsk, Key, RegisterAsk, Transport as Wire};
 use strowger_locate::{PORT, PORT_TLS};
 use strowger_model::{Binding, NatSettings, SendTo, SubscriberId, Transport};
 
-/// A contact of the request, checked.
-pub(super) struct Wish<'a> {
-    pub(super) contact: &'a ContactAsk,
+/// What a contact of the request asks for, checked.
+pub(super) struct Terms<'a> {
     /// Granted lifetime, seconds; 0 removes.
     pub(super) expires_s: u32,
-    uri: SipUri,
-    instance: &'a str,
-    reg_id: u32,
+    pub(super) instance: &'a str,
+    pub(super) reg_id: u32,
 }
 
-impl<'a> Wish<'a> {
-    pub(super) fn parse(
+impl<'a> Terms<'a> {
+    pub(super) fn of(
         contact: &'a ContactAsk,
         request: &Request<'a>,
-    ) -> Result<Wish<'a>, RegisterError> {
-        let uri = SipUri::parse(&contact.uri).ok_or(RegisterError::Contact)?;
+    ) -> Result<Terms<'a>, RegisterError> {
         let instance = parameter(&contact.params, "+sip.instance").unwrap_or_default();
         let reg_id = parameter(&contact.params, "reg-id").unwrap_or("0");
         let reg_id = reg_id.parse().map_err(|_| RegisterError::Contact)?;
@@ -43,22 +40,40 @@ impl<'a> Wish<'a> {
             return Err(RegisterError::Contact);
         }
         let expires_s = granted_s(contact, request)?;
-        Ok(Wish { contact, expires_s, uri, instance, reg_id })
+        Ok(Terms { expires_s, instance, reg_id })
+    }
+}
+
+/// A contact of the request, checked.
+pub(super) struct Wish<'a> {
+    pub(super) contact: &'a ContactAsk,
+    pub(super) terms: Terms<'a>,
+    uri: SipUri,
+}
+
+impl<'a> Wish<'a> {
+    pub(super) fn parse(
+        contact: &'a ContactAsk,
+        request: &Request<'a>,
+    ) -> Result<Wish<'a>, RegisterError> {
+        let uri = SipUri::parse(&contact.uri).ok_or(RegisterError::Contact)?;
+        Ok(Wish { contact, terms: Terms::of(contact, request)?, uri })
     }
 
     /// Whether this contact stands for `binding`: the same flow of the same instance (RFC 5626
     /// section 6), else an equivalent URI.
     pub(super) fn replaces(&self, binding: &Binding) -> bool {
-        let has_flow = !self.instance.is_empty() && self.reg_id != 0;
-        if has_flow && binding.instance == self.instance && binding.reg_id == self.reg_id {
+        let Terms { instance, reg_id, .. } = self.terms;
+        let has_flow = !instance.is_empty() && reg_id != 0;
+        if has_flow && binding.instance == instance && binding.reg_id == reg_id {
             return true;
         }
-        SipUri::parse(&binding.uri).is_some_and(|uri| uri.equivalent(&self.uri))
+        binding.uri == self.contact.uri
+            || SipUri::parse(&binding.uri).is_some_and(|uri| uri.equivalent(&self.uri))
     }
 
     pub(super) fn bind(&self, request: &Request<'_>) -> Binding {
         let (ask, hints) = (request.ask, request.hints);
-        let lifetime_us = i64::from(self.expires_s) * 1_000_000;
         Binding {
             subscriber: match request.registrant.who {
                 Holder::Subscriber(id) => id,
@@ -66,12 +81,12 @@ impl<'a> Wish<'a> {
                 Holder::Trunk(_) | Holder::RingGroup(_) | Holder::Did(_) => SubscriberId(0),
             },
             uri: self.contact.uri.clone(),
-            instance: self.instance.to_owned(),
-            reg_id: self.reg_id,
+            instance: self.terms.instance.to_owned(),
+            reg_id: self.terms.reg_id,
             sip_call_id: ask.sip_call_id.clone(),
             cseq: ask.cseq,
             q: self.contact.q,
-            user_agent: ask.user_agent.chars().take(CONTACT_TEXT_MAX / 4).collect(),
+            user_agent: agent(ask).to_owned(),
             path: ask.path.clone(),
             listener: hints.listener,
             source: hints.source,
@@ -79,10 +94,23 @@ impl<'a> Wish<'a> {
             flow: ask.flow,
             nated: ask.nated,
             refreshed_us: request.wall_us,
-            expires_us: request.wall_us.saturating_add(lifetime_us),
+            expires_us: request.ends_us(&self.terms),
         }
     }
 }
+
+/// As much of User-Agent as is kept.
+pub(super) fn agent(ask: &RegisterAsk) -> &str {
+    let text = ask.user_agent.as_str();
+    if text.len() <= AGENT_MAX {
+        return text;
+    }
+    let end = text.char_indices().nth(AGENT_MAX).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text)
+}
+
+/// Characters that are kept of User-Agent.
+const AGENT_MAX: usize = CONTACT_TEXT_MAX / 4;
 
 //= rfc3261#section-10.3
 //# If and only if the requested expiration
@@ -187,7 +215,7 @@ pub(crate) fn bare(value: &str) -> &str {
     inner.map_or(value, |(uri, _)| uri).trim()
 }
 
-const fn from_wire(transport: Wire) -> Transport {
+pub(super) const fn from_wire(transport: Wire) -> Transport {
     match transport {
         Wire::Udp => Transport::Udp,
         Wire::Tcp => Transport::Tcp,

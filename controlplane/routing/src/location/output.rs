@@ -36,3 +36,20 @@ impl Output {
         }
     }
 }
+
+/// A contact that is not as it was, for whom that concerns beside the store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Touched {
+    /// Whose contact.
+    pub who: Holder,
+    /// Its URI.
+    pub uri: String,
+    /// Nothing of it is another but its end.
+    pub only_lasts: bool,
+}
+
+impl Touched {
+    pub(super) fn new(who: Holder, uri: &str) -> Touched {
+        Touched { who, uri: uri.to_owned(), only_lasts: false }
+    }
+}

@@ -1,6 +1,6 @@
 //! One REGISTER: what it makes of the bindings (RFC 3261 10.3, steps 6 and 7).
 
-use super::contact::Wish;
+use super::contact::{Terms, Wish};
 use super::registrant::Registrant;
 use super::{Bound, RegisterError};
 use crate::limits::CONTACTS_MAX;
@@ -17,6 +17,21 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// Most contacts at once.
+    pub(super) fn contacts_max(&self) -> usize {
+        usize::from(self.registrant.contacts_max).clamp(1, CONTACTS_MAX)
+    }
+
+    /// When a contact that is granted this ends.
+    pub(super) fn ends(&self, terms: &Terms<'_>) -> Tick {
+        self.now.plus_ns(u64::from(terms.expires_s) * SECOND)
+    }
+
+    /// The same by the wall clock.
+    pub(super) fn ends_us(&self, terms: &Terms<'_>) -> i64 {
+        self.wall_us.saturating_add(i64::from(terms.expires_s) * 1_000_000)
+    }
+
     /// Step 6 of RFC 3261 10.3: `*`.
     pub(super) fn remove_all(&self, old: &[Bound]) -> Result<Vec<Bound>, RegisterError> {
         //= rfc3261#section-10.3
@@ -40,7 +55,7 @@ impl Request<'_> {
         old: Vec<Bound>,
         serial: &mut u64,
     ) -> Result<Vec<Bound>, RegisterError> {
-        let max = usize::from(self.registrant.contacts_max).clamp(1, CONTACTS_MAX);
+        let max = self.contacts_max();
         let added = self.ask.contacts.iter().filter(|c| c.expires_s > 0).count();
         if added > max || self.ask.contacts.len() > CONTACTS_MAX {
             return Err(RegisterError::TooMany);
@@ -85,12 +100,11 @@ impl Request<'_> {
             return Err(RegisterError::OutOfOrder);
         }
         new.retain(|b| !wish.replaces(&b.binding));
-        if wish.expires_s > 0 {
+        if wish.terms.expires_s > 0 {
             *serial += 1;
-            let ns = u64::from(wish.expires_s) * SECOND;
             let binding = wish.bind(self);
             let stored_us = binding.expires_us;
-            let expires = self.now.plus_ns(ns);
+            let expires = self.ends(&wish.terms);
             new.push(Bound { binding, expires, serial: *serial, stored_us, lost: false });
         }
         Ok(())
@@ -111,7 +125,7 @@ impl Request<'_> {
     /// failing a phone that did nothing wrong.
     fn is_repeat(&self, old: &[Bound], wishes: &[Wish]) -> bool {
         wishes.iter().all(|wish| {
-            wish.expires_s > 0
+            wish.terms.expires_s > 0
                 && old.iter().any(|b| {
                     b.binding.uri == wish.contact.uri
                         && b.binding.sip_call_id == self.ask.sip_call_id

@@ -425,7 +425,7 @@ fn a_lost_connection_takes_its_contact_until_it_registers_again() {
     assert_eq!(desk.locations.lose_flow(token(5, 8)), 0);
     assert_eq!(desk.locations.lose_flow(token(5, 7)), 1);
     assert_eq!(desk.locations.lose_flow(token(5, 7)), 0, "said again");
-    assert_eq!(desk.locations.poll_touched().map(|(_, uri)| uri).as_deref(), Some(A));
+    assert_eq!(desk.locations.poll_touched().map(|touched| touched.uri).as_deref(), Some(A));
     assert_eq!(desk.uris(), [B]);
     assert!(desk.locations.is_lost(SubscriberId(1), A));
     by_flow(&mut desk, "a 2", A, token(5, 9));
@@ -550,4 +550,110 @@ proptest! {
             }
         }
     }
+}
+
+/// The same request on the whole way of RFC 3261 10.3.
+fn whole_way(
+    locations: &mut Locations,
+    subscriber: &Subscriber,
+    (ask, hints): (&RegisterAsk, &Hints),
+    (now, wall_us): (Tick, i64),
+) -> Result<(), RegisterError> {
+    let registrant = Registrant::from(subscriber);
+    let who = registrant.who;
+    let request = Request { registrant, ask, hints, now, wall_us };
+    let old = locations.alive(who, now);
+    let new = request.update(old, &mut locations.serial)?;
+    locations.commit(who, new);
+    Ok(())
+}
+
+/// One REGISTER of a phone that may change what it says from one to the next.
+#[derive(Clone, Debug)]
+struct Said {
+    wait_s: u64,
+    cseq_more: u32,
+    contacts: Vec<(u8, u32, u8)>,
+    /// Which other things it says otherwise.
+    other: u8,
+}
+
+fn sayings() -> impl Strategy<Value = Vec<Said>> {
+    let contact = (0u8..3, prop_oneof![1 => Just(0u32), 9 => 60u32..200], 0u8..3);
+    let said = (0u64..40, 0u32..4, prop::collection::vec(contact, 1..3), 0u8..24).prop_map(
+        |(wait_s, cseq_more, contacts, other)| Said { wait_s, cseq_more, contacts, other },
+    );
+    prop::collection::vec(said, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_refresh_is_what_the_whole_way_makes_of_it(sayings in sayings()) {
+        let (mut desk, mut whole) = (Desk::new(), Locations::default());
+        let (mut cseq, mut refreshed) = (1, 0);
+        for said in sayings {
+            desk.now_s += said.wait_s;
+            cseq += said.cseq_more;
+            let contacts: Vec<String> = said.contacts.iter()
+                .map(|(host, expires, device)| match device {
+                    0 => format!("sip:1001@10.0.0.{host} {expires}"),
+                    _ => format!(
+                        "sip:1001@10.0.0.{host} {expires} ;+sip.instance=\"<u:{device}>\";reg-id=1"
+                    ),
+                })
+                .collect();
+            let contacts: Vec<&str> = contacts.iter().map(String::as_str).collect();
+            let mut ask = ask(&format!("call {cseq}"), &contacts);
+            let mut hints = testing::hints("10.0.0.1:5060");
+            match said.other {
+                0 => ask.sip_call_id = "other".into(),
+                1 => ask.user_agent = "x".repeat(100),
+                2 => ask.path = vec!["<sip:p;lr>".into()],
+                3 => ask.nated = true,
+                4 => ask.flow = 7,
+                5 => ask.contacts[0].q = 500,
+                6 => hints = testing::hints("10.0.0.2:5060"),
+                7 => hints.transport = WireTransport::Tcp,
+                8 => hints.listener = 1,
+                _ => {}
+            }
+            let times = (desk.now(), desk.wall());
+            let before = desk.locations.clone();
+            let registrant = Registrant::from(&desk.subscriber);
+            let request =
+                Request { registrant, ask: &ask, hints: &hints, now: times.0, wall_us: times.1 };
+            refreshed += u32::from(before.clone().refresh(&request));
+            let got = desk.locations.register(&desk.subscriber, &ask, &hints, times.0, times.1);
+            let wanted = whole_way(&mut whole, &desk.subscriber, (&ask, &hints), times);
+            prop_assert_eq!(got.map(|_| ()), wanted);
+            prop_assert_eq!(&desk.locations.users, &whole.users);
+            prop_assert_eq!(&desk.locations.expiries, &whole.expiries);
+            prop_assert_eq!(&desk.locations.out, &whole.out);
+            let told = |locations: &Locations| -> Vec<(Holder, String)> {
+                locations.touched.iter().map(|t| (t.who, t.uri.clone())).collect()
+            };
+            prop_assert_eq!(told(&desk.locations), told(&whole));
+            prop_assert_eq!(desk.locations.serial, whole.serial);
+            if desk.now_s % 3 == 0 {
+                desk.locations.handle_timeout(times.0);
+                whole.handle_timeout(times.0);
+            }
+        }
+        // Most cases have some.
+        prop_assume!(refreshed > 0);
+    }
+}
+
+#[test]
+fn a_contact_takes_room_for_itself_alone() {
+    let mut desk = Desk::new();
+    desk.register("a 1", &[&format!("{A} 60")]).unwrap();
+    let who = Holder::Subscriber(desk.subscriber.id);
+    assert_eq!(desk.locations.users[&who].capacity(), 1);
+    desk.register("b 1", &[&format!("{B} 60")]).unwrap();
+    assert_eq!(desk.locations.users[&who].capacity(), 2);
+    desk.register("a 2", &[&format!("{A} 0")]).unwrap();
+    assert_eq!(desk.locations.users[&who].capacity(), 1);
 }

@@ -14,10 +14,32 @@ pub(super) fn http_date(wall_us: i64) -> String {
     let name = |names: &[&'static str], at: i64| {
         usize::try_from(at).ok().and_then(|at| names.get(at).copied()).unwrap_or_default()
     };
-    let weekday = name(&DAYS, days.rem_euclid(7));
-    let month = name(&MONTHS, month - 1);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
+    // Each registration has one, and the machinery of formats is what it would cost most by.
+    let mut date = String::with_capacity(DATE_LEN);
+    date.push_str(name(&DAYS, days.rem_euclid(7)));
+    date.push_str(", ");
+    two_digits(&mut date, day);
+    date.push(' ');
+    date.push_str(name(&MONTHS, month - 1));
+    date.push(' ');
+    two_digits(&mut date, year / 100);
+    two_digits(&mut date, year % 100);
+    for (separator, part) in [(' ', of_day / 3_600), (':', of_day / 60 % 60), (':', of_day % 60)] {
+        date.push(separator);
+        two_digits(&mut date, part);
+    }
+    date.push_str(" GMT");
+    date
+}
+
+/// Bytes of a date.
+const DATE_LEN: usize = 29;
+
+fn two_digits(out: &mut String, number: i64) {
+    for digit in [number / 10 % 10, number % 10] {
+        // One digit; a year before the common era is nobody's.
+        out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+    }
 }
 
 /// Year, month and day of a day since 1970, by years that begin in March.

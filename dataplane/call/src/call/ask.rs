@@ -66,8 +66,11 @@ impl Call {
         let emergency = cx.desk.emergency(&offer.called).filter(|_| place.is_none());
         let emergency = emergency.map(<[Branch]>::to_vec);
         let mut facts = FactLog::default();
-        facts.push(Fact::Began(began(&offer, cx.now)));
-        facts.push(Fact::LegOpened(opened(&offer, cx.now)));
+        facts.push(Fact::Began(Box::new(began(&offer, cx.now))));
+        facts.push(Fact::LegOpened(Box::new(opened(&offer, cx.now))));
+        // Nearly all have two for as long as they live.
+        let mut legs = Vec::with_capacity(2);
+        legs.push(Leg::inbound(offer.nated));
         let mut call = Call {
             slot,
             ask: id,
@@ -78,7 +81,7 @@ impl Call {
             hops_left: offer.hops_left,
             settlement: Octets::default(),
             facts,
-            legs: vec![Leg::inbound(offer.nated)],
+            legs,
             joined: None,
             again: None,
             beside: None,

@@ -64,7 +64,7 @@ impl FactLog {
     /// How a leg began.
     pub(crate) fn opened(&self, leg: u8) -> Option<LegOpened> {
         self.facts.iter().rev().find_map(|fact| match fact {
-            Fact::LegOpened(opened) if opened.leg == leg => Some(opened.clone()),
+            Fact::LegOpened(opened) if opened.leg == leg => Some((**opened).clone()),
             Fact::LegOpened(_)
             | Fact::Began(_)
             | Fact::LegProgress(_)

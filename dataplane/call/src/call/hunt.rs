@@ -304,7 +304,7 @@ impl Call {
         let leg = u8::try_from(self.legs.len()).ok().filter(|leg| *leg <= ATTEMPTS_MAX)?;
         self.legs.push(Leg::outbound(branch, cx.now));
         cx.res.begin(self.leg_id(leg), branch.listener, branch.target.address);
-        self.facts.push(Fact::LegOpened(LegOpened {
+        self.facts.push(Fact::LegOpened(Box::new(LegOpened {
             leg,
             at: cx.now,
             direction: Direction::Out,
@@ -316,7 +316,7 @@ impl Call {
             remote: branch.target.address,
             transport: branch.target.transport,
             party: branch.party.clone(),
-        }));
+        })));
         self.live(leg, LiveState::Dialing, cx);
         Some(leg)
     }

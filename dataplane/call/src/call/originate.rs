@@ -76,7 +76,7 @@ impl Call {
             beside: None,
             state: State::default(),
         };
-        call.facts.push(Fact::Began(began(&verb, cx.now)));
+        call.facts.push(Fact::Began(Box::new(began(&verb, cx.now))));
         call.facts.grant(verb.grant, cx.now);
         call.state = call.call_first(verb, cx);
         Some(call)

@@ -226,7 +226,7 @@ impl Call {
     /// Leg 0 and a mesh leg have answered.
     fn answered_by_mesh(&mut self, mesh: u8, opened: LegOpened, cx: &mut Cx<'_>) {
         let opened = LegOpened { dialed: clip(&opened.dialed), ..opened };
-        self.facts.push(Fact::LegOpened(opened));
+        self.facts.push(Fact::LegOpened(Box::new(opened)));
         for leg in [mesh, 0] {
             self.facts.push(Fact::LegAnswered(LegAnswered { leg, at: cx.now }));
             if let Some(known) = self.leg_mut(leg) {

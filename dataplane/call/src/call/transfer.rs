@@ -237,8 +237,8 @@ impl Call {
         let id = cx.desk.ask_id();
         let mut facts = FactLog::default();
         let first = opened(&began, &hints);
-        facts.push(Fact::Began(began));
-        facts.push(Fact::LegOpened(first));
+        facts.push(Fact::Began(Box::new(began)));
+        facts.push(Fact::LegOpened(Box::new(first)));
         let mut call = Call {
             slot,
             ask: id,
@@ -445,7 +445,7 @@ impl Call {
             // Whoever called goes on talking: the record needs a called leg for that.
             let told = self.facts.opened(gone).map(|was| LegOpened { leg: mesh, at, ..was });
             if let Some(told) = told {
-                self.facts.push(Fact::LegOpened(told));
+                self.facts.push(Fact::LegOpened(Box::new(told)));
                 self.facts.push(Fact::LegAnswered(LegAnswered { leg: mesh, at }));
             }
         }

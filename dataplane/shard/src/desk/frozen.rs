@@ -224,7 +224,7 @@ impl<I: Io> Desk<'_, I> {
             answered: false,
             report: None,
         };
-        self.media.legs.insert(leg, media);
+        self.media.legs.insert(leg, Box::new(media));
         for (index, port) in ports.iter().enumerate() {
             if let Some(port) = port
                 && let Err(cause) = self.reopen(leg, index, (*address, *port))

@@ -10,16 +10,16 @@ impl MediaDesk {
     pub(super) fn add_report(&mut self, leg: LegId, index: usize, pair: &Pair, is_a: bool) {
         let Some(media) = self.legs.get_mut(&leg) else { return };
         let new = media.line_report(index, pair, is_a);
-        media.report = Some(match media.report.take() {
+        media.report = Some(Box::new(match media.report.take() {
             None => new,
-            Some(old) => merge(old, new),
-        });
+            Some(old) => merge(*old, new),
+        }));
     }
 
     /// What a leg carried so far, its closed pairs and the open ones together.
     pub(super) fn so_far(&self, leg: LegId, now: Tick) -> Option<MediaReport> {
         let media = self.legs.get(&leg)?;
-        let mut all = media.report.clone();
+        let mut all = media.report.as_deref().cloned();
         for (index, line) in media.lines.iter().enumerate() {
             let Some((pair, joint)) = line.pair.and_then(|id| Some((id, self.joints.get(&id)?)))
             else {

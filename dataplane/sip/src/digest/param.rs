@@ -49,11 +49,16 @@ pub(super) fn once<'a>(place: &mut Option<&'a [u8]>, value: &'a [u8]) -> bool {
 /// Writes `text` as a quoted string.
 pub(super) fn write_quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
-    for byte in text {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(*byte);
+    // Nearly always nothing in it means anything.
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let (plain, marked) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        let (mark, tail) = marked.split_at_checked(1).unwrap_or_default();
+        out.extend_from_slice(plain);
+        out.push(b'\\');
+        out.extend_from_slice(mark);
+        rest = tail;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }

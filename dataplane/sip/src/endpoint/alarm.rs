@@ -10,6 +10,8 @@ use super::slab::Id;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Sleeper {
     Server(Id),
+    /// Server transactions that only wait for copies, all together.
+    Settled,
     Client(Id),
     Leg(LegId),
     /// A registration, by its number.

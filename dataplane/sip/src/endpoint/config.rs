@@ -213,7 +213,8 @@ impl Chance {
 
     /// The hash of `parts` under the key: the same for the same parts.
     pub(crate) fn of(&self, parts: &[&[u8]]) -> u64 {
-        let mut text = Vec::new();
+        let len = |part: &&[u8]| size_of::<usize>() + part.len();
+        let mut text = Vec::with_capacity(parts.iter().map(len).sum());
         for part in parts {
             text.extend_from_slice(&part.len().to_le_bytes());
             text.extend_from_slice(part);

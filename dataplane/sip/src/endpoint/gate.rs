@@ -25,6 +25,8 @@ pub(super) const EVENTS: &[u8] = b"refer";
 /// What INVITE may bring, for Accept.
 pub(super) const ACCEPT: &[u8] = b"application/sdp";
 
+/// Bytes of a challenge without its realm.
+const CHALLENGE_LEN: usize = 112;
 /// Longest MESSAGE outside a dialog that comes as a datagram, bytes (RFC 3428 8).
 const MESSAGE_LEN_MAX: usize = 1_300;
 
@@ -183,7 +185,7 @@ pub(super) fn challenges(
             Algorithm::Md5 | Algorithm::Md5Session => digest::Algorithm::Md5,
             Algorithm::Sha256 | Algorithm::Sha256Session => digest::Algorithm::Sha256,
         };
-        let mut value = Vec::new();
+        let mut value = Vec::with_capacity(CHALLENGE_LEN + challenge.realm.len());
         digest::write_challenge(&mut value, challenge.realm.as_bytes(), &nonce, algorithm, stale);
         value
     };

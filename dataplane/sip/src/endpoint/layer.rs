@@ -6,23 +6,25 @@ mod client;
 mod linger;
 mod response;
 mod server;
+mod settled;
 #[cfg(test)]
 mod size;
 
 pub(super) use client::{Client, Failure, Heard, Role, Way, Whose, again, cancel};
 pub(super) use response::Response;
-pub(super) use server::{Arrived, Owner, Server};
+pub(super) use server::{Arrived, Known, Owner, Server};
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 
 use strowger_leg::Event;
 use strowger_link::token::{self, TOKEN_LEN, Token};
-use strowger_link::{Key, LegId, Tick};
+use strowger_link::{LegId, Tick};
 
 use linger::Lingering;
+use server::Place;
+use settled::SettledQueue;
 
 use super::alarm::{Alarms, Sleeper};
 use super::config::{Chance, Config, Listener, Path};
@@ -35,22 +37,8 @@ use crate::header::Header;
 use crate::message::Message;
 use crate::transaction::key::{ClientKey, ServerKey};
 
-/// A hasher of keys that peers choose: it begins with a secret, so nobody can aim at one bucket.
-#[derive(Clone)]
-pub(super) struct Keyed(pub(super) Key);
-
-impl BuildHasher for Keyed {
-    type Hasher = DefaultHasher;
-
-    fn build_hasher(&self) -> DefaultHasher {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(&self.0.0);
-        hasher
-    }
-}
-
 /// A hasher of numbers that we give ourselves: whoever names a leg has shown its keyed token, and
-/// the hash of a merge is keyed already, so nobody can aim at one bucket.
+/// keys of transactions and of merges are keyed hashes already, so nobody can aim at one bucket.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Numbered;
 
@@ -107,7 +95,9 @@ pub(super) struct Layer {
     out: VecDeque<Output>,
     servers: Slab<Server>,
     servers_lingering: Lingering,
-    server_ids: HashMap<ServerKey, Id, Keyed>,
+    /// Those that only wait for copies, but for INVITEs that were refused.
+    settled: SettledQueue,
+    server_ids: HashMap<ServerKey, Place, Numbered>,
     /// Initial requests by From tag, Call-ID and CSeq (hashed under our key): merged requests.
     merges: HashMap<u64, Id, Numbered>,
     /// Failures of INVITEs that have no ACK: the newest one of each leg.
@@ -116,7 +106,7 @@ pub(super) struct Layer {
     heeded: VecDeque<LegId>,
     clients: Slab<Client>,
     clients_lingering: Lingering,
-    client_ids: HashMap<ClientKey, Id, Keyed>,
+    client_ids: HashMap<ClientKey, Id, Numbered>,
     /// Requests without a final response, by where they went: what an unreachable peer fails.
     underway: BTreeSet<(SocketAddr, Id)>,
     /// Peers that took no connection for a long request, and until when they are not asked again.
@@ -125,20 +115,20 @@ pub(super) struct Layer {
 
 impl Layer {
     pub(super) fn new(config: Config) -> Layer {
-        let keyed = Keyed(config.chance_key);
         Layer {
             chance: Chance::new(config.chance_key),
             alarms: Alarms::default(),
             out: VecDeque::new(),
             servers: Slab::new(config.transactions_max),
             servers_lingering: Lingering::default(),
-            server_ids: HashMap::with_hasher(keyed.clone()),
+            settled: SettledQueue::default(),
+            server_ids: HashMap::with_hasher(Numbered),
             merges: HashMap::with_hasher(Numbered),
             refusals: HashMap::with_hasher(Numbered),
             heeded: VecDeque::new(),
             clients: Slab::new(config.transactions_max),
             clients_lingering: Lingering::default(),
-            client_ids: HashMap::with_hasher(keyed),
+            client_ids: HashMap::with_hasher(Numbered),
             underway: BTreeSet::new(),
             no_stream: BTreeMap::new(),
             config,
@@ -167,12 +157,17 @@ impl Layer {
 
     /// Server and client transactions that still run.
     pub(super) fn transactions(&self) -> usize {
-        self.servers.len() + self.clients.len()
+        self.served() + self.clients.len()
     }
 
-    /// Of these, those that have said their last word and only wait for copies of the peer's.
-    pub(super) const fn lingering(&self) -> usize {
-        self.servers_lingering.len() + self.clients_lingering.len()
+    /// Server transactions.
+    fn served(&self) -> usize {
+        self.servers.len() + self.settled.len()
+    }
+
+    /// Of all these, those that have said their last word and only wait for copies of the peer's.
+    pub(super) fn lingering(&self) -> usize {
+        self.settled.len() + self.servers_lingering.len() + self.clients_lingering.len()
     }
 
     /// Most transactions of either side that may linger: half of the table is for those that work.
@@ -183,17 +178,17 @@ impl Layer {
     /// Whether each key leads to a transaction and each transaction has its key.
     #[cfg(test)]
     pub(super) fn is_consistent(&self) -> bool {
-        self.server_ids.len() == self.servers.len()
+        self.server_ids.len() == self.served()
             && self.client_ids.len() == self.clients.len()
             && self.underway.len() <= self.clients.len()
-            && self.merges.len() <= self.servers.len()
+            && self.merges.len() <= self.served()
             && self.refusals.len() <= self.servers.len()
     }
 
     /// Whether a request that begins something still finds room.
     pub(super) fn has_room(&self) -> bool {
         let max = self.config.transactions_max - self.config.transactions_max / 4;
-        self.servers.len() < max && self.clients.len() < max
+        self.served() < max && self.clients.len() < max
     }
 
     pub(super) fn listener(&self, index: u8) -> Option<Listener> {
@@ -241,8 +236,9 @@ impl Layer {
     ) {
         let branch = request.top_via().ok().and_then(|via| via.branch()).unwrap_or_default();
         let call_id = request.value(Header::SipCallId).unwrap_or_default();
-        let tag = format!("{:016x}", self.chance.of(&[branch, call_id]));
-        let response = Response { tag: response.tag.or(Some(tag.as_bytes())), ..response };
+        let mut tag = Vec::with_capacity(16);
+        digits::hexadecimal(&mut tag, self.chance.of(&[branch, call_id]));
+        let response = Response { tag: response.tag.or(Some(&tag)), ..response };
         match response.build(&self.config, request, path.peer) {
             Some(bytes) => self.transmit(reply_path(request, path), bytes),
             None => self.count(Counted::Unbuildable),
@@ -254,6 +250,10 @@ impl Layer {
         match sleeper {
             Sleeper::Server(id) => {
                 self.wake_server(id, now);
+                None
+            }
+            Sleeper::Settled => {
+                self.wake_settled(now);
                 None
             }
             Sleeper::Client(id) => self.wake_client(id, now),

@@ -580,6 +580,8 @@ impl Leg {
 
     /// Keeps an ACK for as long as its 2xx may come again, if there are not too many.
     fn keep_ack(&mut self, acked: Option<Acked>) {
+        // Most legs have one for as long as they live.
+        self.acks.reserve_exact(usize::from(acked.is_some()));
         self.acks.extend(acked);
         self.touched = true;
         if self.acks.len() > ACKS_MAX {

@@ -158,11 +158,11 @@ pub(super) fn register(
     path: &Path,
     credentials: digest::Credentials<'_>,
 ) -> Option<RegisterAsk> {
-    let to = request.to().ok()?.uri;
+    let to = Uri::parse(request.to().ok()?.uri);
     let direct = request.elements(Header::Via).nth(1).is_none();
     Some(RegisterAsk {
-        user: user_of(to),
-        host: host_of(to),
+        user: user(to),
+        host: host(to),
         credentials: link_credentials(credentials, request),
         contacts: contacts(request)?,
         sip_call_id: text(request.call_id().ok()?),
@@ -323,7 +323,11 @@ fn is_elsewhere(host: Host<'_>, source: IpAddr) -> bool {
 }
 
 pub(super) fn user_of(uri: &[u8]) -> String {
-    match Uri::parse(uri) {
+    user(Uri::parse(uri))
+}
+
+fn user(uri: Option<Uri<'_>>) -> String {
+    match uri {
         Some(Uri::Tel(tel)) => tel.digits().map(char::from).collect(),
         Some(uri @ (Uri::Sip(_) | Uri::Other { .. })) => {
             uri.user().map(|user| text(&user)).unwrap_or_default()
@@ -333,7 +337,11 @@ pub(super) fn user_of(uri: &[u8]) -> String {
 }
 
 fn host_of(uri: &[u8]) -> String {
-    match Uri::parse(uri).and_then(Uri::sip).map(|uri| uri.host) {
+    host(Uri::parse(uri))
+}
+
+fn host(uri: Option<Uri<'_>>) -> String {
+    match uri.and_then(Uri::sip).map(|uri| uri.host) {
         Some(Host::Name(name)) => text(name),
         Some(Host::V4(address)) => digits::text_of(IpAddr::V4(address)),
         Some(Host::V6(address)) => digits::text_of(IpAddr::V6(address)),

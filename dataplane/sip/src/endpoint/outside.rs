@@ -2,14 +2,14 @@
 
 use strowger_link::{BoundContact, Challenge, HeaderField, Refuse, Registered, Respond, Tick};
 
-use super::layer::{Owner, Response};
+use super::layer::{Known, Owner, Response};
 use super::output::{Counted, Output, Outside, OutsideBody, RequestId};
 use super::{Endpoint, Incoming, gate, offer};
 use crate::digest::Credentials;
+use crate::digits;
 use crate::header::Header;
 use crate::message::Refusal;
 use crate::method::Method;
-use crate::transaction::key::ServerKey;
 
 /// How long a request waits for its answer: as long as its client does (timer F).
 const ANSWER_MS: u64 = 32_000;
@@ -20,12 +20,12 @@ impl Endpoint {
     pub(super) fn handle_outside(
         &mut self,
         incoming: Incoming<'_>,
-        key: ServerKey,
+        known: Known,
         credentials: Option<Credentials<'_>>,
     ) {
         let Incoming { request, method, path, now } = incoming;
-        let known = if method == Method::Register { OF_REGISTER } else { &[] };
-        if let Err(bar) = gate::check_require_but(request, known) {
+        let spoken = if method == Method::Register { OF_REGISTER } else { &[] };
+        if let Err(bar) = gate::check_require_but(request, spoken) {
             return self.bar(incoming, &bar);
         }
         if method == Method::Message
@@ -47,7 +47,7 @@ impl Endpoint {
             OutsideBody::Other(Box::new(offer::request(request, credentials)))
         };
         let owner = Owner::Outside(now.plus_ms(ANSWER_MS));
-        let Some(tx) = self.layer.serve(key, request, &path, owner, now) else {
+        let Some(tx) = self.layer.serve(known, request, &path, owner, now) else {
             return self.refuse_full(incoming);
         };
         let host = offer::request_host(request);
@@ -120,8 +120,9 @@ impl Endpoint {
     }
 
     fn answer(&mut self, id: RequestId, response: Response<'_>, now: Tick) {
-        let tag = format!("{:016x}", self.layer.chance.next());
-        let response = Response { tag: Some(tag.as_bytes()), ..response };
+        let mut tag = Vec::with_capacity(16);
+        digits::hexadecimal(&mut tag, self.layer.chance.next());
+        let response = Response { tag: Some(&tag), ..response };
         if self.layer.respond(id.0, response, now).is_none() {
             // Too late, or it cannot be written.
             self.layer.count(Counted::Misuse);

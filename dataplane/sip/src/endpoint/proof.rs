@@ -21,14 +21,13 @@ use strowger_link::codec::{Malformed, Reader, Wire};
 use strowger_link::{Challenge, PartyRef, Tick};
 
 use super::gate::{Bar, Shown};
-use super::layer::{Owner, Response};
+use super::layer::{Known, Owner, Response};
 use super::output::{Counted, Output, Outside, OutsideBody, RequestId};
 use super::{Admission, Endpoint, Incoming, LegKeys, Replaced, gate, image, offer};
 use crate::digest::Credentials;
 use crate::header::Header;
 use crate::message::{Index, Message};
 use crate::method::Method;
-use crate::transaction::key::ServerKey;
 use strowger_link::LegId;
 
 /// How long a request waits for the proof of its sender: as long as its client does (timer F).
@@ -114,7 +113,7 @@ impl Endpoint {
     pub(super) fn handle_elsewhere(
         &mut self,
         incoming: Incoming<'_>,
-        key: ServerKey,
+        known: Known,
         id: LegId,
         keys: &dyn LegKeys,
     ) {
@@ -133,7 +132,7 @@ impl Endpoint {
         let shown = gate::credentials(request, holder.realm(), &path, &self.layer.config, now);
         match shown {
             Shown::Fresh(credentials) if holder.may_be(&credentials) => {
-                self.ask_proof(incoming, key, id, &holder, credentials);
+                self.ask_proof(incoming, known, id, &holder, credentials);
             }
             Shown::Fresh(_) => self.bar(incoming, &Bar::new(403)),
             Shown::Stale | Shown::Nothing if !may_challenge => {
@@ -161,7 +160,7 @@ impl Endpoint {
     fn ask_proof(
         &mut self,
         incoming: Incoming<'_>,
-        key: ServerKey,
+        known: Known,
         id: LegId,
         holder: &Holder,
         credentials: Credentials<'_>,
@@ -172,7 +171,7 @@ impl Endpoint {
             return self.bar(incoming, &Bar::with(500, Header::RetryAfter, RETRY_AFTER_S));
         }
         let owner = Owner::Proof(id, now.plus_ms(PROOF_MS));
-        let Some(tx) = self.layer.serve(key, request, &path, owner, now) else {
+        let Some(tx) = self.layer.serve(known, request, &path, owner, now) else {
             return self.refuse_full(incoming);
         };
         leg.proving = Some(tx);

@@ -12,14 +12,13 @@ use strowger_leg::{Offer, Replaces as Place};
 use strowger_link::{HeaderField, LegId, Octets};
 
 use super::config::Path;
-use super::layer::Owner;
+use super::layer::{Known, Owner};
 use super::leg::{Leg, Offering, Replaced, Replaces};
 use super::output::Counted;
 use super::{Endpoint, Incoming, LegKeys, gate, offer};
 use crate::header::Header;
 use crate::lex;
 use crate::message::Message;
-use crate::transaction::key::ServerKey;
 
 /// The field that says from where an asker spoke.
 const ASKER: &str = "Strowger-Asker";
@@ -56,7 +55,7 @@ impl Endpoint {
     pub(super) fn handle_tie(
         &mut self,
         incoming: Incoming<'_>,
-        key: ServerKey,
+        known: Known,
         keys: &mut dyn LegKeys,
     ) {
         let Incoming { request, path, now, .. } = incoming;
@@ -64,8 +63,9 @@ impl Endpoint {
             Ok(found) => found,
             Err(status) => return self.bar(incoming, &gate::Bar::new(status)),
         };
+        let known = self.layer.known_anywhere(known, request);
         let opened = self.seal(id).and_then(|token| {
-            let tx = self.layer.serve(key, request, &path, Owner::Leg(id), now)?;
+            let tx = self.layer.serve(known, request, &path, Owner::Leg(id), now)?;
             Some((token, tx))
         });
         let Some((token, tx)) = opened else {

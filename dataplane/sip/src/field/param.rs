@@ -25,9 +25,17 @@ impl<'a> Params<'a> {
     /// All of `text`: empty, or `*(SEMI generic-param)`.
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Params<'a>> {
+        Params::parse_each(text, |_| {})
+    }
+
+    /// The same, and each is shown on the way.
+    pub(crate) fn parse_each(
+        text: &'a [u8],
+        mut look: impl FnMut(Param<'a>),
+    ) -> Option<Params<'a>> {
         let mut cursor = Cursor::new(text);
         while !cursor.at_end() {
-            next(&mut cursor)?;
+            look(next(&mut cursor)?);
         }
         Some(Params { text })
     }

@@ -1,9 +1,10 @@
 //! Via (RFC 3261 20.42, RFC 3581).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Params;
 use crate::lex::{self, Class, Cursor};
+use crate::message::Span;
 use crate::uri::Host;
 
 /// What a branch of RFC 3261 begins with (8.1.1.7).
@@ -34,6 +35,65 @@ pub struct Via<'a> {
     pub sent_by_text: &'a [u8],
     /// The parameters.
     pub params: Params<'a>,
+    branch: Option<&'a [u8]>,
+    /// RFC 3581: the source port is asked for.
+    wants_rport: bool,
+}
+
+/// Where a Via stands in its message, so that it is read once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ViaPlace {
+    transport: Span,
+    host: HostPlace,
+    port: Option<u16>,
+    sent_by_text: Span,
+    params: Span,
+    branch: Option<Span>,
+    wants_rport: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum HostPlace {
+    Name(Span),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+impl ViaPlace {
+    /// Where `via` stands, which was read from `bytes`.
+    pub(crate) fn of(via: Via<'_>, bytes: &[u8]) -> ViaPlace {
+        let place = |part| Span::within(bytes, part);
+        ViaPlace {
+            transport: place(via.transport),
+            host: match via.sent_by.host {
+                Host::Name(name) => HostPlace::Name(place(name)),
+                Host::V4(address) => HostPlace::V4(address),
+                Host::V6(address) => HostPlace::V6(address),
+            },
+            port: via.sent_by.port,
+            sent_by_text: place(via.sent_by_text),
+            params: place(via.params.text()),
+            branch: via.branch.map(place),
+            wants_rport: via.wants_rport,
+        }
+    }
+
+    /// The Via that stands there.
+    pub(crate) fn via(self, bytes: &[u8]) -> Via<'_> {
+        let host = match self.host {
+            HostPlace::Name(name) => Host::Name(name.of(bytes)),
+            HostPlace::V4(address) => Host::V4(address),
+            HostPlace::V6(address) => Host::V6(address),
+        };
+        Via {
+            transport: self.transport.of(bytes),
+            sent_by: ViaHost { host, port: self.port },
+            sent_by_text: self.sent_by_text.of(bytes),
+            params: Params::loose(self.params.of(bytes)),
+            branch: self.branch.map(|branch| branch.of(bytes)),
+            wants_rport: self.wants_rport,
+        }
+    }
 }
 
 impl<'a> Via<'a> {
@@ -52,14 +112,29 @@ impl<'a> Via<'a> {
             None
         };
         let sent_by_text = lex::trim_end(begin.get(..begin.len() - cursor.rest().len())?);
-        let params = Params::parse(cursor.rest())?;
-        Some(Via { transport, sent_by: ViaHost { host, port }, sent_by_text, params })
+        let (mut branch, mut rport) = (None, None);
+        let params = Params::parse_each(cursor.rest(), |param| {
+            // The first of a name counts.
+            if param.name.eq_ignore_ascii_case(b"branch") {
+                branch = branch.or(Some(param.value));
+            } else if param.name.eq_ignore_ascii_case(b"rport") {
+                rport = rport.or(Some(param.value));
+            }
+        })?;
+        Some(Via {
+            transport,
+            sent_by: ViaHost { host, port },
+            sent_by_text,
+            params,
+            branch: branch.flatten(),
+            wants_rport: rport == Some(None),
+        })
     }
 
     /// The branch parameter.
     #[must_use]
-    pub fn branch(self) -> Option<&'a [u8]> {
-        self.params.value(b"branch")
+    pub const fn branch(self) -> Option<&'a [u8]> {
+        self.branch
     }
 
     /// The branch behind its magic cookie; `None` when it is one of RFC 2543, or empty.
@@ -73,8 +148,8 @@ impl<'a> Via<'a> {
 
     /// Whether the sender asks for its source port (RFC 3581).
     #[must_use]
-    pub fn wants_rport(self) -> bool {
-        self.params.find(b"rport").is_some_and(|param| param.value.is_none())
+    pub const fn wants_rport(self) -> bool {
+        self.wants_rport
     }
 
     /// The port of sent-by, or the transport's default.

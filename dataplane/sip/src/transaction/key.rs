@@ -1,21 +1,27 @@
 //! Which transaction a message belongs to: RFC 3261 sections 17.1.3 and 17.2.3.
 //!
-//! A key is one owned piece of text that two messages of the same transaction have in common, to
-//! be used in a map; equal keys mean a match, so nothing is left to compare after a look-up (one
-//! exception, at [`ServerKey::of_legacy`]). Parts come as the bytes of the message, without the
-//! white space around them.
+//! A key is the hash, of 128 bits under a secret, of what two messages of the same transaction have
+//! in common, to be used in a map; equal keys mean a match, so nothing is left to compare after a
+//! look-up (one exception, at [`ServerKey::of_legacy`]). Parts come as the bytes of the message,
+//! without the white space around them.
 
-use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use strowger_link::Key;
+use strowger_link::siphash::siphash24_wide;
 
 /// What the branch of an RFC 3261 client begins with (section 8.1.1.7).
 pub const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
 
-/// The most bytes a key may hold. Real ones have 40 to 300; a peer that sends more wants our
-/// memory.
+/// The most bytes that a key is made of. Real ones have 40 to 300; a peer that sends more wants our
+/// time.
 pub const KEY_LEN_MAX: usize = 2_048;
 
-/// Bytes of the length in front of each part.
+/// Bytes of the rule in front of all parts, and of the length in front of each.
+const RULE_LEN: usize = 1;
 const PART_PREFIX_LEN: usize = 2;
+/// Bytes that most keys are made of at most.
+const USUAL_LEN: usize = 256;
 
 const _: () = assert!(KEY_LEN_MAX <= u16::MAX as usize);
 
@@ -30,17 +36,24 @@ pub enum KeyError {
 }
 
 /// What a request and the server transaction it belongs to have in common.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ServerKey {
-    rule: Rule,
-    text: Box<[u8]>,
-}
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServerKey([u64; 2]);
 
-/// Which paragraph of RFC 3261 section 17.2.3 the key follows; their keys are never equal.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// Which paragraph of RFC 3261 the key follows; their keys are never equal.
+#[derive(Clone, Copy)]
+#[repr(u8)]
 enum Rule {
     Branch,
     Legacy,
+    Response,
+}
+
+/// Both words are as good as chance, so one of them is hash enough.
+impl Hash for ServerKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [word, _] = self.0;
+        state.write_u64(word);
+    }
 }
 
 /// The parts of a request by which RFC 2543 clients are matched.
@@ -83,6 +96,7 @@ impl ServerKey {
     //# transaction, except for ACK, where the method of the request
     //# that created the transaction is INVITE.
     pub fn of_branch(
+        secret: &Key,
         branch: Option<&[u8]>,
         sent_by: &[u8],
         method: &[u8],
@@ -90,9 +104,8 @@ impl ServerKey {
         let branch = branch.filter(|b| b.starts_with(MAGIC_COOKIE)).ok_or(KeyError::NoCookie)?;
         // The branch is compared to the letter: clients repeat it so, and some tell their
         // transactions apart by case alone. The host in sent-by has no case.
-        let sent_by = sent_by.to_ascii_lowercase();
-        let text = join(&[branch, &sent_by, creating_method(method)])?;
-        Ok(ServerKey { rule: Rule::Branch, text })
+        let parts = [branch, sent_by, creating_method(method)];
+        hash(secret, Rule::Branch, &parts, Some(1)).map(ServerKey)
     }
 
     /// The key of a request whose top Via has no branch with the magic cookie.
@@ -113,10 +126,10 @@ impl ServerKey {
     //# if the Request-URI, To tag, From tag, Call-ID, CSeq (including the
     //# method), and top Via header field match those of the request that
     //# created the transaction.
-    pub fn of_legacy(parts: &LegacyParts<'_>) -> Result<ServerKey, KeyError> {
+    pub fn of_legacy(secret: &Key, parts: &LegacyParts<'_>) -> Result<ServerKey, KeyError> {
         let method = creating_method(parts.method);
         let to_tag = if method == b"INVITE" { None } else { parts.to_tag };
-        let text = join(&[
+        let parts: [&[u8]; 7] = [
             method,
             parts.request_uri,
             // An absent tag and an empty one are the same here: neither can be legal and differ.
@@ -125,14 +138,21 @@ impl ServerKey {
             parts.call_id,
             &parts.cseq.to_be_bytes(),
             parts.top_via,
-        ])?;
-        Ok(ServerKey { rule: Rule::Legacy, text })
+        ];
+        hash(secret, Rule::Legacy, &parts, None).map(ServerKey)
     }
 }
 
 /// What a response and the client transaction it belongs to have in common.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ClientKey(Box<[u8]>);
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClientKey([u64; 2]);
+
+impl Hash for ClientKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [word, _] = self.0;
+        state.write_u64(word);
+    }
+}
 
 impl ClientKey {
     /// The key by our branch, as sent and as it stands in the response's top Via, and the method of
@@ -150,20 +170,8 @@ impl ClientKey {
     //# method is needed since a CANCEL request constitutes a
     //# different transaction, but shares the same value of the branch
     //# parameter.
-    pub fn new(branch: &[u8], method: &[u8]) -> Result<ClientKey, KeyError> {
-        join(&[branch, method]).map(ClientKey)
-    }
-}
-
-impl fmt::Debug for ServerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServerKey({:?} {})", self.rule, self.text.escape_ascii())
-    }
-}
-
-impl fmt::Debug for ClientKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClientKey({})", self.0.escape_ascii())
+    pub fn new(secret: &Key, branch: &[u8], method: &[u8]) -> Result<ClientKey, KeyError> {
+        hash(secret, Rule::Response, &[branch, method], None).map(ClientKey)
     }
 }
 
@@ -172,19 +180,45 @@ fn creating_method(method: &[u8]) -> &[u8] {
     if method == b"ACK" { b"INVITE" } else { method }
 }
 
-/// The parts, each behind its length, so that no two lists of parts give the same text.
-fn join(parts: &[&[u8]]) -> Result<Box<[u8]>, KeyError> {
-    let len: usize = parts.iter().map(|part| part.len().saturating_add(PART_PREFIX_LEN)).sum();
+/// The hash of the parts, each behind its length, so that no two lists of parts are one text. The
+/// part at `folded` has no case.
+fn hash(
+    secret: &Key,
+    rule: Rule,
+    parts: &[&[u8]],
+    folded: Option<usize>,
+) -> Result<[u64; 2], KeyError> {
+    let lens = parts.iter().map(|part| part.len().saturating_add(PART_PREFIX_LEN));
+    let len = lens.fold(RULE_LEN, usize::saturating_add);
     if len > KEY_LEN_MAX {
         return Err(KeyError::TooLong);
     }
-    let mut text = Vec::with_capacity(len);
-    for part in parts {
+    let (mut usual, mut long) = ([0; USUAL_LEN], Vec::new());
+    let text = match usual.get_mut(..len) {
+        Some(text) => text,
+        None => {
+            long.resize(len, 0);
+            long.as_mut_slice()
+        }
+    };
+    let mut rest = text.split_first_mut().map(|(first, rest)| {
+        *first = rule as u8;
+        rest
+    });
+    for (at, part) in parts.iter().enumerate() {
         let part_len = u16::try_from(part.len()).map_err(|_| KeyError::TooLong)?;
-        text.extend_from_slice(&part_len.to_be_bytes());
-        text.extend_from_slice(part);
+        let room = rest.take().ok_or(KeyError::TooLong)?;
+        let split = room.split_at_mut_checked(PART_PREFIX_LEN);
+        let (prefix, room) = split.ok_or(KeyError::TooLong)?;
+        let (place, room) = room.split_at_mut_checked(part.len()).ok_or(KeyError::TooLong)?;
+        prefix.copy_from_slice(&part_len.to_be_bytes());
+        place.copy_from_slice(part);
+        if folded == Some(at) {
+            place.make_ascii_lowercase();
+        }
+        rest = Some(room);
     }
-    Ok(text.into_boxed_slice())
+    Ok(siphash24_wide(secret, text))
 }
 
 #[cfg(test)]
@@ -192,9 +226,14 @@ mod tests {
     use super::*;
 
     const BRANCH: &[u8] = b"z9hG4bKnashds8";
+    const SECRET: Key = Key([7; 16]);
 
     fn branch(branch: &[u8], sent_by: &[u8], method: &[u8]) -> ServerKey {
-        ServerKey::of_branch(Some(branch), sent_by, method).unwrap()
+        ServerKey::of_branch(&SECRET, Some(branch), sent_by, method).unwrap()
+    }
+
+    fn client(branch: &[u8], method: &[u8]) -> Result<ClientKey, KeyError> {
+        ClientKey::new(&SECRET, branch, method)
     }
 
     /// The INVITE of an RFC 2543 client.
@@ -211,7 +250,7 @@ mod tests {
     }
 
     fn of(parts: LegacyParts<'_>) -> ServerKey {
-        ServerKey::of_legacy(&parts).unwrap()
+        ServerKey::of_legacy(&SECRET, &parts).unwrap()
     }
 
     #[test]
@@ -227,12 +266,12 @@ mod tests {
     #[test]
     fn parts_do_not_run_into_each_other() {
         assert_ne!(branch(b"z9hG4bKab", b"c", b"BYE"), branch(b"z9hG4bKa", b"bc", b"BYE"));
-        assert_ne!(ClientKey::new(b"z9hG4bKB", b"YE"), ClientKey::new(b"z9hG4bK", b"BYE"));
+        assert_ne!(client(b"z9hG4bKB", b"YE"), client(b"z9hG4bK", b"BYE"));
     }
 
     #[test]
     fn a_branch_without_the_cookie_is_sent_to_the_old_rule() {
-        let key = |b: Option<&[u8]>| ServerKey::of_branch(b, b"h", b"INVITE");
+        let key = |b: Option<&[u8]>| ServerKey::of_branch(&SECRET, b, b"h", b"INVITE");
         assert_eq!(key(None), Err(KeyError::NoCookie));
         assert_eq!(key(Some(b"1")), Err(KeyError::NoCookie));
         assert_eq!(key(Some(b"z9hG4b")), Err(KeyError::NoCookie));
@@ -264,24 +303,40 @@ mod tests {
         assert_ne!(of(bye), of(LegacyParts { to_tag: Some(b"99sa0xl"), ..bye }));
     }
 
+    /// Others cannot tell which requests share a bucket.
+    #[test]
+    fn a_key_depends_on_the_secret() {
+        let other = ServerKey::of_branch(&Key([8; 16]), Some(BRANCH), b"h", b"BYE").unwrap();
+        assert_ne!(other, branch(BRANCH, b"h", b"BYE"));
+    }
+
+    #[test]
+    fn what_is_longer_than_usual_counts_to_its_last_byte() {
+        let mut long = [MAGIC_COOKIE, &[b'x'; 2 * USUAL_LEN]].concat();
+        let one = branch(&long, b"h", b"BYE");
+        assert_eq!(branch(&long, b"h", b"BYE"), one);
+        *long.last_mut().unwrap() = b'y';
+        assert_ne!(branch(&long, b"h", b"BYE"), one);
+    }
+
     #[test]
     fn a_key_has_a_greatest_length() {
-        let fits = KEY_LEN_MAX - MAGIC_COOKIE.len() - 3 * PART_PREFIX_LEN - b"BYE".len();
+        let fits = KEY_LEN_MAX - RULE_LEN - 3 * PART_PREFIX_LEN - MAGIC_COOKIE.len() - b"BYE".len();
         let host = vec![b'h'; fits + 1];
-        assert!(ServerKey::of_branch(Some(MAGIC_COOKIE), &host[..fits], b"BYE").is_ok());
-        let long = ServerKey::of_branch(Some(MAGIC_COOKIE), &host, b"BYE");
+        assert!(ServerKey::of_branch(&SECRET, Some(MAGIC_COOKIE), &host[..fits], b"BYE").is_ok());
+        let long = ServerKey::of_branch(&SECRET, Some(MAGIC_COOKIE), &host, b"BYE");
         assert_eq!(long, Err(KeyError::TooLong));
         let huge = vec![b'c'; 100_000];
         let parts = LegacyParts { call_id: &huge, ..legacy() };
-        assert_eq!(ServerKey::of_legacy(&parts), Err(KeyError::TooLong));
-        assert_eq!(ClientKey::new(&huge, b"BYE"), Err(KeyError::TooLong));
+        assert_eq!(ServerKey::of_legacy(&SECRET, &parts), Err(KeyError::TooLong));
+        assert_eq!(client(&huge, b"BYE"), Err(KeyError::TooLong));
     }
 
     #[test]
     fn a_response_is_matched_by_branch_and_method() {
-        let invite = ClientKey::new(BRANCH, b"INVITE");
-        assert_eq!(ClientKey::new(BRANCH, b"INVITE"), invite);
-        assert_ne!(ClientKey::new(BRANCH, b"CANCEL"), invite);
-        assert_ne!(ClientKey::new(b"z9hG4bKother", b"INVITE"), invite);
+        let invite = client(BRANCH, b"INVITE");
+        assert_eq!(client(BRANCH, b"INVITE"), invite);
+        assert_ne!(client(BRANCH, b"CANCEL"), invite);
+        assert_ne!(client(b"z9hG4bKother", b"INVITE"), invite);
     }
 }

@@ -219,6 +219,19 @@ impl<M: Clone> ServerInvite<M> {
         }
     }
 
+    /// All that is left of the transaction once a 2xx is out: the end of timer L.
+    #[must_use]
+    pub const fn accepted(&self) -> Option<Tick> {
+        match &self.state {
+            State::Accepted { linger } => Some(*linger),
+            State::Waiting { .. }
+            | State::Proceeding { .. }
+            | State::Completed { .. }
+            | State::Confirmed { .. }
+            | State::Terminated => None,
+        }
+    }
+
     /// Whether the last word is said, and only copies of the peer's are waited for.
     #[must_use]
     pub const fn is_lingering(&self) -> bool {

@@ -130,6 +130,16 @@ impl<M: Clone> ServerNonInvite<M> {
         }
     }
 
+    /// All that is left of the transaction once its final response is out: that, for copies of the
+    /// request, and the end of timer J.
+    #[must_use]
+    pub const fn completed(&self) -> Option<(&M, Tick)> {
+        match &self.state {
+            State::Completed { response, linger } => Some((response, *linger)),
+            State::Trying | State::Proceeding { .. } | State::Terminated => None,
+        }
+    }
+
     /// Whether the last word is said, and only copies of the peer's are waited for.
     #[must_use]
     pub const fn is_lingering(&self) -> bool {

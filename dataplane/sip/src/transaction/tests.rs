@@ -233,7 +233,7 @@ fn sizes() {
         ("ClientNonInvite", 152),
         ("ServerInvite", 120),
         ("ServerNonInvite", 104),
-        ("ServerKey", 24),
+        ("ServerKey", 16),
         ("ClientKey", 16),
     ];
     assert_eq!(sizes, expected);

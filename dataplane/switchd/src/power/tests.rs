@@ -120,7 +120,7 @@ fn call(record: u64, s: u64) -> CallFacts {
         slot: SlotRef::default(),
         anchor_us: 0,
         settlement: Octets(vec![1]),
-        facts: vec![Fact::Began(began)],
+        facts: vec![Fact::Began(Box::new(began))],
     }
 }
 

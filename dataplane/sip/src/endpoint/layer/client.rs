@@ -236,18 +236,18 @@ impl Layer {
         now: Tick,
     ) -> Option<Id> {
         let Way { path, whose, branch } = way;
-        let key = ClientKey::new(branch, whose.method().name().as_bytes()).ok()?;
+        let secret = &self.config.chance_key;
+        let key = ClientKey::new(secret, branch, whose.method().name().as_bytes()).ok()?;
         let Carried { path, request, plan_b } = self.carry(path, whose, request, now);
         let machine = self.machine(&path, whose, &request, now);
         let until = whose.is_reinvite().then(|| now.plus_ms(REINVITE_MS_MAX));
-        let key_again = key.clone();
         let client = Client::new(key, machine, (path, whose), request, until);
         let client = Client { plan_b, ..client };
         let Some(id) = self.clients.insert(client) else {
             self.count(Counted::Full);
             return None;
         };
-        self.client_ids.insert(key_again, id);
+        self.client_ids.insert(key, id);
         self.underway.insert((path.peer, id));
         self.settle_client(id, None);
         Some(id)
@@ -271,7 +271,8 @@ impl Layer {
         way: Way<'_>,
         invite: Bytes,
     ) -> Result<Id, ThawError> {
-        let key = ClientKey::new(way.branch, way.whose.method().name().as_bytes());
+        let (secret, method) = (&self.config.chance_key, way.whose.method().name());
+        let key = ClientKey::new(secret, way.branch, method.as_bytes());
         let key = key.map_err(|_| ThawError::Malformed)?;
         if self.client_ids.contains_key(&key) {
             return Err(ThawError::Known);
@@ -279,10 +280,10 @@ impl Layer {
         let reliability = way.path.reliability();
         let machine = ClientInvite::proceeding(invite.clone(), reliability, self.config.timers);
         let machine = Machine::Invite(machine);
-        let (key_again, Way { path, whose, branch: _ }) = (key.clone(), way);
+        let Way { path, whose, branch: _ } = way;
         let client = Client::new(key, machine, (path, whose), invite, None);
         let id = self.clients.insert(client).ok_or(ThawError::Full)?;
-        self.client_ids.insert(key_again, id);
+        self.client_ids.insert(key, id);
         self.underway.insert((path.peer, id));
         Ok(id)
     }
@@ -295,7 +296,8 @@ impl Layer {
         now: Tick,
     ) -> Option<Heard> {
         let branch = response.top_via().ok()?.branch()?;
-        let key = ClientKey::new(branch, response.cseq().ok()?.name).ok()?;
+        let secret = &self.config.chance_key;
+        let key = ClientKey::new(secret, branch, response.cseq().ok()?.name).ok()?;
         let id = *self.client_ids.get(&key)?;
         let class = ResponseClass::of(status.code())?;
         let client = self.clients.get_mut(id)?;

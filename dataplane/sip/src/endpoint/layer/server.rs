@@ -7,6 +7,7 @@ use super::super::config::Path;
 use super::super::image::ThawError;
 use super::super::output::{Bytes, Counted};
 use super::super::slab::Id;
+use super::settled::Rest;
 use super::{Layer, Response, reply_path};
 use crate::build::ReplyHead;
 use crate::field::MAGIC_COOKIE;
@@ -16,10 +17,19 @@ use crate::method::Method;
 use crate::transaction::key::{KeyError, LegacyParts, ServerKey};
 use crate::transaction::{ResponseClass, ServerInvite, ServerNonInvite, ServerOutput, Trying};
 
+/// Where the transaction of a key is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// In the table.
+    Live(Id),
+    /// Among those that only wait for copies, by its number there.
+    Settled(u64),
+}
+
 /// One server transaction.
 pub(in super::super) struct Server {
-    key: ServerKey,
-    merge: Option<u64>,
+    pub(super) key: ServerKey,
+    pub(super) merge: Option<u64>,
     machine: Machine,
     /// What our responses have of the request; gone once the final one is out.
     head: Option<Box<ReplyHead>>,
@@ -33,7 +43,7 @@ pub(in super::super) struct Server {
     owner: Owner,
     /// The To tag of our responses, to compare with the ACK of an RFC 2543 client.
     tag: Option<Box<[u8]>>,
-    armed: Option<Tick>,
+    pub(super) armed: Option<Tick>,
     /// It is counted among those that linger.
     lingers: bool,
     /// It lingers no longer: its place is wanted.
@@ -103,11 +113,26 @@ impl Machine {
     }
 }
 
+/// What a request is known by that no transaction has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in super::super) struct Known {
+    key: ServerKey,
+    /// The hash by which it is known that it came by another way as well; of one inside a dialog
+    /// there is none.
+    merge: Option<u64>,
+}
+
+impl Known {
+    const fn by(key: ServerKey) -> Known {
+        Known { key, merge: None }
+    }
+}
+
 /// What a request from the network is to the transactions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super) enum Arrived {
-    /// New: to be served under this key.
-    New(ServerKey),
+    /// New: to be served as what it is known by.
+    New(Known),
     /// It ended at its transaction.
     Absorbed,
     /// An ACK for a 2xx, sent with the branch of the INVITE, for this leg.
@@ -127,12 +152,19 @@ impl Layer {
         method: Method,
         now: Tick,
     ) -> Result<Arrived, KeyError> {
-        let key = key_of(request, None)?;
-        let Some(id) = self.server_ids.get(&key).copied() else {
-            let ack = method == Method::Ack;
-            return Ok(if ack { Arrived::Unmatched } else { Arrived::New(key) });
+        let key = self.key_of(request, None)?;
+        let id = match self.server_ids.get(&key).copied() {
+            None if method == Method::Ack => return Ok(Arrived::Unmatched),
+            None => return Ok(Arrived::New(Known::by(key))),
+            Some(Place::Settled(number)) => {
+                let again = self.arrive_again(number, request, method);
+                return Ok(again.unwrap_or(Arrived::New(Known::by(key))));
+            }
+            Some(Place::Live(id)) => id,
         };
-        let Some(server) = self.servers.get_mut(id) else { return Ok(Arrived::New(key)) };
+        let Some(server) = self.servers.get_mut(id) else {
+            return Ok(Arrived::New(Known::by(key)));
+        };
         // The key of an RFC 2543 request leaves the comparison of this tag to us.
         if method == Method::Ack && is_legacy(request) && !server.has_tag_of(request) {
             return Ok(Arrived::Unmatched);
@@ -159,8 +191,16 @@ impl Layer {
         &self,
         cancel: Message<'_>,
     ) -> Option<(LegId, Option<Box<[u8]>>)> {
-        let id = *self.server_ids.get(&key_of(cancel, Some(b"INVITE")).ok()?)?;
-        let server = self.servers.get(id)?;
+        let key = self.key_of(cancel, Some(b"INVITE")).ok()?;
+        let server = match *self.server_ids.get(&key)? {
+            Place::Live(id) => self.servers.get(id)?,
+            Place::Settled(number) => {
+                return match &self.settled.get(number)?.rest {
+                    Rest::Accepted { leg, tag } => Some((*leg, tag.clone())),
+                    Rest::Response { .. } => None,
+                };
+            }
+        };
         match server.owner {
             Owner::Leg(leg) => Some((leg, server.tag.clone())),
             Owner::Outside(_) | Owner::Proof(..) => None,
@@ -175,17 +215,27 @@ impl Layer {
     //# generate a 482 (Loop Detected) response and pass it to the server
     //# transaction.
     /// Whether the same initial request came before by another way.
-    pub(in super::super) fn is_merged(&self, request: Message<'_>) -> bool {
-        self.merge_key(request).is_some_and(|key| self.merges.contains_key(&key))
+    pub(in super::super) fn is_merged(&self, known: Known) -> bool {
+        known.merge.is_some_and(|merge| self.merges.contains_key(&merge))
     }
 
-    /// The key of a request that no transaction has.
+    /// The same, of a request that begins something.
+    pub(in super::super) fn known_anywhere(&self, known: Known, request: Message<'_>) -> Known {
+        Known { merge: self.merge_key(request), ..known }
+    }
+
+    /// What a request is known by that no transaction has.
     ///
     /// # Errors
     /// `Malformed` or `Known`.
-    pub(in super::super) fn free_key(&self, request: Message<'_>) -> Result<ServerKey, ThawError> {
-        let key = key_of(request, None).map_err(|_| ThawError::Malformed)?;
-        if self.server_ids.contains_key(&key) { Err(ThawError::Known) } else { Ok(key) }
+    pub(in super::super) fn unserved(&self, request: Message<'_>) -> Result<Known, ThawError> {
+        let key = self.key_of(request, None).map_err(|_| ThawError::Malformed)?;
+        if self.server_ids.contains_key(&key) {
+            return Err(ThawError::Known);
+        }
+        let initial = request.to().is_ok_and(|to| to.tag().is_none());
+        let known = Known::by(key);
+        Ok(if initial { self.known_anywhere(known, request) } else { known })
     }
 
     /// Takes up the transaction of an INVITE that a former process gave a final response of
@@ -208,7 +258,7 @@ impl Layer {
         if !of_invite || is != Some(class) {
             return Err(ThawError::Malformed);
         }
-        let key = self.free_key(response)?;
+        let Known { key, .. } = self.unserved(response)?;
         let (timers, reliability) = (self.config.timers, path.reliability());
         let mut machine = ServerInvite::new(Trying::ByCaller, reliability, timers, now);
         machine.respond(class, bytes.clone(), now);
@@ -266,28 +316,32 @@ impl Layer {
     /// Begins a transaction for a new request; `None` when the table is full.
     pub(in super::super) fn serve(
         &mut self,
-        key: ServerKey,
+        Known { key, merge }: Known,
         request: Message<'_>,
         path: &Path,
         owner: Owner,
         now: Tick,
     ) -> Option<Id> {
         let (timers, reliability) = (self.config.timers, path.reliability());
-        let machine = if request.method()? == Method::Invite {
+        let method = request.method()?;
+        let machine = if method == Method::Invite {
             Machine::Invite(ServerInvite::new(Trying::ByCaller, reliability, timers, now))
         } else {
             Machine::Other(ServerNonInvite::new(reliability, timers))
         };
         let initial = request.to().is_ok_and(|to| to.tag().is_none());
-        let merge = if initial { self.merge_key(request) } else { None };
-        // Of the INVITE that begins a leg the leg has all that it needs.
-        let is_kept = !initial || !matches!(owner, Owner::Leg(_));
+        // Of the INVITE that begins a leg the leg has all that it needs, of a REGISTER its ask.
+        let is_taken = match owner {
+            Owner::Leg(_) => initial,
+            Owner::Outside(_) => method == Method::Register,
+            Owner::Proof(..) => false,
+        };
         self.insert_server(Server {
             key,
             merge,
             machine,
             head: Some(Box::new(ReplyHead::of(request, path.peer).ok()?)),
-            request: is_kept.then(|| request.bytes().into()),
+            request: (!is_taken).then(|| request.bytes().into()),
             refusal: None,
             path: *path,
             reply: reply_path(request, path),
@@ -300,9 +354,9 @@ impl Layer {
     }
 
     fn insert_server(&mut self, server: Server) -> Option<Id> {
-        let (key, merge) = (server.key.clone(), server.merge);
+        let (key, merge) = (server.key, server.merge);
         let id = self.servers.insert(server)?;
-        self.server_ids.insert(key, id);
+        self.server_ids.insert(key, Place::Live(id));
         if let Some(merge) = merge {
             self.merges.insert(merge, id);
         }
@@ -420,6 +474,10 @@ impl Layer {
             }
         }
         let Some(server) = self.servers.get_mut(id) else { return delivered };
+        if let Some((until, rest)) = server.rest() {
+            self.settle_down(id, until, rest);
+            return delivered;
+        }
         let wanted = server.wanted_alarm();
         self.alarms.set(Sleeper::Server(id), &mut server.armed, wanted);
         if server.machine.is_lingering() && !core::mem::replace(&mut server.lingers, true) {
@@ -431,6 +489,10 @@ impl Layer {
     /// One more lingers; if that is one too many, the oldest goes in the next turn.
     fn linger_server(&mut self, id: Id) {
         let max = self.lingering_max();
+        if self.settled.len() + self.servers_lingering.len() >= max && self.settled.len() > 0 {
+            self.forget_oldest();
+            self.rearm_settled();
+        }
         let Layer { servers, servers_lingering: lingering, alarms, .. } = self;
         lingering.enter(id, |id| servers.get(id).is_some());
         let Some(oldest) = lingering.beyond(max, |id| servers.get(id).is_some()) else { return };
@@ -453,6 +515,28 @@ impl Layer {
         }
     }
 
+    /// The key of a request, as if its method were `instead`.
+    fn key_of(&self, request: Message<'_>, instead: Option<&[u8]>) -> Result<ServerKey, KeyError> {
+        let secret = &self.config.chance_key;
+        let cseq = request.cseq().map_err(|_| KeyError::TooLong)?;
+        let via = request.top_via().map_err(|_| KeyError::TooLong)?;
+        let method = instead.unwrap_or(cseq.name);
+        match ServerKey::of_branch(secret, via.branch(), via.sent_by_text, method) {
+            Err(KeyError::NoCookie) => {}
+            other => return other,
+        }
+        let parts = LegacyParts {
+            method,
+            request_uri: request.request_uri().unwrap_or_default(),
+            to_tag: request.to().ok().and_then(|to| to.tag()),
+            from_tag: request.from().ok().and_then(|from| from.tag()),
+            call_id: request.call_id().unwrap_or_default(),
+            cseq: cseq.number,
+            top_via: request.elements(Header::Via).next().unwrap_or_default(),
+        };
+        ServerKey::of_legacy(secret, &parts)
+    }
+
     fn merge_key(&self, request: Message<'_>) -> Option<u64> {
         let (from, cseq) = (request.from().ok()?, request.cseq().ok()?);
         let number = cseq.number.to_le_bytes();
@@ -462,7 +546,23 @@ impl Layer {
 
 impl Server {
     fn has_tag_of(&self, request: Message<'_>) -> bool {
-        request.to().is_ok_and(|to| to.tag() == self.tag.as_deref())
+        has_tag(request, self.tag.as_deref())
+    }
+
+    /// What is left of it, and until when, if all that it waits for are copies. A refused INVITE
+    /// is not such: its ACK ends more than the transaction.
+    fn rest(&mut self) -> Option<(Tick, Rest)> {
+        match (&self.machine, self.owner) {
+            (Machine::Other(machine), _) => {
+                let (response, until) = machine.completed()?;
+                Some((until, Rest::Response { reply: self.reply, response: response.clone() }))
+            }
+            (Machine::Invite(machine), Owner::Leg(leg)) => {
+                let until = machine.accepted()?;
+                Some((until, Rest::Accepted { leg, tag: self.tag.take() }))
+            }
+            (Machine::Invite(_), Owner::Outside(_) | Owner::Proof(..)) => None,
+        }
     }
 
     fn wanted_alarm(&self) -> Option<Tick> {
@@ -477,28 +577,12 @@ impl Server {
     }
 }
 
-/// Whether a request has no branch that tells its transaction.
-fn is_legacy(request: Message<'_>) -> bool {
-    let branch = request.top_via().ok().and_then(|via| via.branch());
-    !branch.is_some_and(|branch| branch.starts_with(MAGIC_COOKIE))
+pub(super) fn has_tag(request: Message<'_>, tag: Option<&[u8]>) -> bool {
+    request.to().is_ok_and(|to| to.tag() == tag)
 }
 
-/// The key of a request, as if its method were `instead`.
-fn key_of(request: Message<'_>, instead: Option<&[u8]>) -> Result<ServerKey, KeyError> {
-    let cseq = request.cseq().map_err(|_| KeyError::TooLong)?;
-    let via = request.top_via().map_err(|_| KeyError::TooLong)?;
-    let method = instead.unwrap_or(cseq.name);
-    match ServerKey::of_branch(via.branch(), via.sent_by_text, method) {
-        Err(KeyError::NoCookie) => {}
-        other => return other,
-    }
-    ServerKey::of_legacy(&LegacyParts {
-        method,
-        request_uri: request.request_uri().unwrap_or_default(),
-        to_tag: request.to().ok().and_then(|to| to.tag()),
-        from_tag: request.from().ok().and_then(|from| from.tag()),
-        call_id: request.call_id().unwrap_or_default(),
-        cseq: cseq.number,
-        top_via: request.elements(Header::Via).next().unwrap_or_default(),
-    })
+/// Whether a request has no branch that tells its transaction.
+pub(super) fn is_legacy(request: Message<'_>) -> bool {
+    let branch = request.top_via().ok().and_then(|via| via.branch());
+    !branch.is_some_and(|branch| branch.starts_with(MAGIC_COOKIE))
 }

@@ -375,8 +375,8 @@ impl Leg {
         if request.method() != Some(Method::Invite) || !self.owns_request(request) {
             return Err(ThawError::Malformed);
         }
-        let key = layer.free_key(request)?;
-        let tx = layer.serve(key, request, &path, Owner::Leg(self.id), now);
+        let known = layer.unserved(request)?;
+        let tx = layer.serve(known, request, &path, Owner::Leg(self.id), now);
         self.postpone(tx.ok_or(ThawError::Full)?, layer, now);
         Ok(())
     }
@@ -595,8 +595,8 @@ fn thaw_offered(
     if !initial || Dialog::of_request(request, tag, path.is_tls()).is_err() {
         return Err(ThawError::Malformed);
     }
-    let key = layer.free_key(request)?;
-    let tx = layer.serve(key, request, &path, Owner::Leg(id), now).ok_or(ThawError::Full)?;
+    let known = layer.unserved(request)?;
+    let tx = layer.serve(known, request, &path, Owner::Leg(id), now).ok_or(ThawError::Full)?;
     let offering = Offering { id, token, path, request, tx, nated, holder: None };
     let mut leg = Leg::offered(&offering, layer, now).map_err(|_| {
         layer.respond_plain(tx, 400, tag, now);
