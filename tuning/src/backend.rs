@@ -13,6 +13,10 @@ pub enum Backend {
     /// raw sockets to send by. Needs `CAP_BPF`, `CAP_NET_ADMIN` and `CAP_NET_RAW` at the start;
     /// what is missing is an error.
     Lookup,
-    /// `lookup` where that can be had and no other program chooses sockets, else `sockets`.
+    /// `lookup`, and flows of RTP that have come to rest are relayed by a program of the kernel at
+    /// the interfaces of `media.interfaces` (tcx). Needs Linux 6.6 beside the same rights.
+    Tc,
+    /// The best of these that can be had: `tc` where interfaces are named, else `lookup` where no
+    /// other program chooses sockets, else `sockets`.
     Auto,
 }
