@@ -2,8 +2,8 @@
 
 use crate::{
     ALLOWED_MAX, Backend, Clients, Config, DSCP_MAX, EXEMPT_MAX, INTERFACES_MAX, LISTENERS_MAX,
-    MEDIA_ADDRESSES_MAX, Media, NAME_SERVERS_MAX, SHARDS_MAX, SLOTS_MAX, StreamListener, Transport, UDP_LISTENERS_MAX,
-    UNWANTED_MAX, parse_cores,
+    MEDIA_ADDRESSES_MAX, Media, NAME_SERVERS_MAX, SHARDS_MAX, SLOTS_MAX, StreamListener, Transport,
+    UDP_LISTENERS_MAX, UNWANTED_MAX, parse_cores,
 };
 use std::fmt::Display;
 use std::net::IpAddr;

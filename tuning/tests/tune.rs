@@ -530,7 +530,8 @@ fn the_way_of_packets_is_told_with_what_it_lacks() {
 /// So is what relaying in the kernel lacks: interfaces, rights, a kernel that is new enough.
 #[test]
 fn relaying_in_the_kernel_is_told_with_what_it_lacks() {
-    let with = |more: &str| Config::parse(&format!("media.interfaces = [\"eth0\"]\n{more}")).unwrap();
+    let with =
+        |more: &str| Config::parse(&format!("media.interfaces = [\"eth0\"]\n{more}")).unwrap();
     let told = |tree: &Tree, config: &Config| {
         let report = report(tree, config);
         let found = report.findings.iter().find(|finding| finding.id == "path.tc");

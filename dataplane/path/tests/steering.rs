@@ -62,7 +62,7 @@ fn both_ways_relay_the_same() {
     if !inside("both_ways_relay_the_same") {
         return;
     }
-    let steering = Steering::open(&config("lookup")).unwrap();
+    let steering = Steering::open(&config("lookup"), false).unwrap();
     let (mut floor, mut steered) = (World::floor(), World::steered(&steering));
     // One after the other, as both want the same ports; the floor without the program.
     let by_lookup = relayed(&mut steered);
@@ -84,7 +84,7 @@ fn headers_are_right_to_the_bit() {
     if !inside("headers_are_right_to_the_bit") {
         return;
     }
-    let steering = Steering::open(&config("lookup")).unwrap();
+    let steering = Steering::open(&config("lookup"), false).unwrap();
     let mut world = World::steered(&steering);
     let (ada, bob, carol) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"), phone("[::1]:0"));
     for port in [A, B, V6] {
@@ -110,7 +110,7 @@ fn a_port_that_no_call_has_is_silent() {
     if !inside("a_port_that_no_call_has_is_silent") {
         return;
     }
-    let steering = Steering::open(&config("lookup")).unwrap();
+    let steering = Steering::open(&config("lookup"), false).unwrap();
     let mut world = World::steered(&steering);
     world.io.open_media(A).unwrap();
     world.io.open_media(B).unwrap();
@@ -154,7 +154,7 @@ fn a_flooded_port_is_bounded_and_the_others_lose_nothing() {
     if !inside("a_flooded_port_is_bounded_and_the_others_lose_nothing") {
         return;
     }
-    let steering = Steering::open(&config("lookup")).unwrap();
+    let steering = Steering::open(&config("lookup"), false).unwrap();
     let mut world = World::steered(&steering);
     world.io.open_media(A).unwrap();
     world.io.open_media(B).unwrap();
@@ -183,7 +183,7 @@ fn a_shard_that_does_not_turn_gets_nothing() {
     if !inside("a_shard_that_does_not_turn_gets_nothing") {
         return;
     }
-    let steering = Steering::open(&config("lookup")).unwrap();
+    let steering = Steering::open(&config("lookup"), false).unwrap();
     let mut world = World::steered(&steering);
     world.io.open_media(A).unwrap();
     let (ada, bob) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"));
@@ -254,7 +254,7 @@ fn nothing_stays_behind() {
     if !inside("nothing_stays_behind") {
         return;
     }
-    let steering = Steering::open(&config("lookup")).unwrap();
+    let steering = Steering::open(&config("lookup"), false).unwrap();
     let copies = steering.copies().unwrap();
     let ada = phone("127.0.0.1:0");
     ada.connect(at(A)).unwrap();
@@ -296,7 +296,7 @@ fn who_may_not_begin_is_told_why_and_has_a_socket_for_each_port() {
     refused("another socket is at 0.0.0.0:17000");
     insists("another socket is at 0.0.0.0:17000");
     drop(resolver);
-    let first = Steering::open(&config("auto")).unwrap();
+    let first = Steering::open(&config("auto"), false).unwrap();
     refused("another program chooses sockets");
     assert!(choose(&config("lookup"), Vec::new(), |_| ()).unwrap().is_some());
     drop(first);
@@ -309,7 +309,7 @@ fn bursts_go_out_whole() {
     if !inside("bursts_go_out_whole") {
         return;
     }
-    let steering = Steering::open(&config("lookup")).unwrap();
+    let steering = Steering::open(&config("lookup"), false).unwrap();
     let mut world = World::steered(&steering);
     let (ada, bob) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"));
     socket2::SockRef::from(&bob).set_recv_buffer_size(1 << 20).unwrap();

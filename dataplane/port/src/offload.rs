@@ -61,8 +61,6 @@ const BACK: usize = 11;
 /// Where the two ways begin.
 const WAYS: [usize; 2] = [16, 32];
 const WAY_WORDS: usize = 16;
-/// In a way, its end.
-const UNTIL: usize = 0;
 /// In a way, the word that tells the family, the shard and the like.
 const KIND: usize = 14;
 

@@ -189,7 +189,7 @@ impl Reader {
         }
         if self.read.len() == WAY_WORDS && self.state & AWAY != 0 {
             let given = whole.get(&self.state);
-            let until = self.read[UNTIL];
+            let until = self.read[0];
             assert!(given.is_some_and(|seed| self.read[1..].iter().all(|word| word == seed)));
             assert!(until >= given.copied().unwrap());
         }
