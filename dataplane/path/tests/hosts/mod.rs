@@ -147,7 +147,7 @@ pub(crate) fn route_behind() {
 
 /// Shortens what fits the second cable.
 pub(crate) fn narrow() {
-    ip("link set vb mtu 1000");
+    ip("link set vb mtu 1280");
 }
 
 fn hex(data: &[u8]) -> String {
